@@ -1,0 +1,54 @@
+// Package rng makes randomness a function of position.
+//
+// A generator is derived from a seed, a purpose and a position in the run
+// (epoch, step, sample …), and from nothing else. No generator state is carried
+// along, so a run that was interrupted and resumed, a run with another number
+// of loader workers and an uninterrupted run all see the same numbers.
+package rng
+
+import (
+	"hash/fnv"
+	"math/rand/v2"
+)
+
+// Purpose keeps the streams of a seed apart.
+type Purpose string
+
+// The purposes of the framework.
+const (
+	Init     Purpose = "init"      // at: hash of the parameter name
+	Shuffle  Purpose = "shuffle"   // at: epoch
+	Augment  Purpose = "augment"   // at: epoch, sample index
+	Mix      Purpose = "mix"       // at: epoch, step
+	DropPath Purpose = "drop_path" // at: step, block
+	Bench    Purpose = "bench"     // synthetic inputs
+)
+
+// New returns the generator of a purpose at a position. The methods of
+// [rand.Rand] draw from it; equal arguments give equal draws.
+func New(seed uint64, purpose Purpose, at ...uint64) *rand.Rand {
+	hi := Hash(string(purpose)) ^ mix(seed)
+	lo := mix(hi + golden)
+	for _, v := range at {
+		hi = mix(hi ^ mix(v+golden))
+		lo = mix(lo + hi)
+	}
+	return rand.New(rand.NewPCG(hi, lo))
+}
+
+const golden = 0x9E3779B97F4A7C15
+
+// mix is the finaliser of SplitMix64 (Steele, Lea and Flood, 2014): a bijection
+// of the 64-bit integers in which every input bit moves half the output bits.
+func mix(z uint64) uint64 {
+	z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9
+	z = (z ^ (z >> 27)) * 0x94D049BB133111EB
+	return z ^ (z >> 31)
+}
+
+// Hash is the 64-bit FNV-1a hash of s, to make a position of a name.
+func Hash(s string) uint64 {
+	h := fnv.New64a()
+	h.Write([]byte(s))
+	return h.Sum64()
+}
