@@ -1,0 +1,26 @@
+package kernels
+
+import "math"
+
+// AdamWStep holds the numbers of one update (Loshchilov and Hutter, 2019).
+type AdamWStep struct {
+	LR, WeightDecay   float64
+	Beta1, Beta2, Eps float64
+	Step              int     // 1 for the first update
+	GradScale         float64 // factor on the gradient: clipping, accumulation
+}
+
+// AdamW updates the weights w and the moments m and v by the gradient g:
+//
+//	w ← w·(1 - lr·wd);  m ← β1·m + (1-β1)·g;  v ← β2·v + (1-β2)·g²
+//	w ← w - lr/(1-β1^t) · m / (√v/√(1-β2^t) + ε)
+func AdamW(w, g, m, v []float32, s AdamWStep) {
+	if len(w) == 0 {
+		return
+	}
+	const name = "AdamW"
+	t := float64(s.Step)
+	k.adamW(len(w), &w[0], columnsOf(name, g, len(w)), columnsOf(name, m, len(w)), columnsOf(name, v, len(w)),
+		float32(s.GradScale), float32(1-s.LR*s.WeightDecay), float32(s.Beta1), float32(s.Beta2),
+		float32(s.LR/(1-math.Pow(s.Beta1, t))), float32(1/math.Sqrt(1-math.Pow(s.Beta2, t))), float32(s.Eps))
+}

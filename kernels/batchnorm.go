@@ -1,0 +1,47 @@
+package kernels
+
+// Moments are the sums of a batch norm over some rows: their number and, per
+// column, the mean and the sum of the squared distances to it. Keeping the
+// distances to the block's own mean, not Σ x², loses no digits when the mean is
+// large against the deviation.
+type Moments struct {
+	Count     int
+	Mean, Dev []float32
+}
+
+// Measure computes the moments of the rows of x, which should fit into a cache:
+// it is read twice.
+func (m *Moments) Measure(x Matrix) {
+	m.Count = x.Rows
+	clear(m.Mean)
+	clear(m.Dev)
+	if x.empty() {
+		return
+	}
+	ColumnSums(x, m.Mean)
+	Scale(m.Mean, 1/float32(x.Rows))
+	k.columnDeviations(x.Rows, x.Cols, x.ptr(), x.Stride,
+		columnsOf("Moments", m.Mean, x.Cols), columnsOf("Moments", m.Dev, x.Cols))
+}
+
+// MergeMoments combines the moments of column c over blocks of rows, in their
+// order (Chan, Golub and LeVeque, 1983). It returns the mean and the biased
+// variance over all rows, and their number.
+func MergeMoments(blocks []Moments, c int) (mean, variance float64, count int) {
+	var n, dev float64
+	for _, b := range blocks {
+		if b.Count == 0 {
+			continue
+		}
+		bn := float64(b.Count)
+		d := float64(b.Mean[c]) - mean
+		total := n + bn
+		mean += d * bn / total
+		dev += float64(b.Dev[c]) + d*d*n*bn/total
+		n = total
+	}
+	if n == 0 {
+		return 0, 0, 0
+	}
+	return mean, dev / n, int(n)
+}

@@ -1,0 +1,139 @@
+package kernels
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+)
+
+// layerShapes are the products of FasterNet-T0 at 224², batch 32: rows (an
+// eighth of them), inner length, columns.
+var layerShapes = [][3]int{
+	{12544, 40, 80}, {12544, 80, 40}, {3136, 80, 160}, {784, 160, 320}, {784, 320, 160}, {196, 320, 640}, {196, 640, 320},
+}
+
+func benchVariants(b *testing.B, f func(b *testing.B)) {
+	before := Active()
+	defer Use(before)
+	for _, v := range Available() {
+		b.Run(string(v), func(b *testing.B) {
+			Use(v)
+			f(b)
+		})
+	}
+}
+
+func reportFLOPS(b *testing.B, macs int) {
+	b.ReportMetric(2*float64(macs)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOPS")
+}
+
+// BenchmarkGemm runs on one worker, over blocks of rows as the layers do.
+func BenchmarkGemm(b *testing.B) {
+	benchVariants(b, func(b *testing.B) {
+		for _, s := range layerShapes {
+			M, K, N := s[0], s[1], s[2]
+			a, w, c := NewMatrix(Aligned(M*K), M, K), NewMatrix(Aligned(K*N), K, N), NewMatrix(Aligned(M*N), M, N)
+			dw := NewMatrix(Aligned(K*N), K, N)
+			p := NewPacked(K, N)
+			p.Pack(w)
+			b.Run(fmt.Sprintf("NN/%dx%dx%d", M, K, N), func(b *testing.B) {
+				for b.Loop() {
+					for r := 0; r < M; r += 112 {
+						to := min(r+112, M)
+						Gemm(c.Slice(r, to), 1, a.Slice(r, to), p, Matrix{})
+					}
+				}
+				reportFLOPS(b, M*K*N)
+			})
+			b.Run(fmt.Sprintf("TN/%dx%dx%d", M, K, N), func(b *testing.B) {
+				for b.Loop() {
+					for r := 0; r < M; r += 112 {
+						to := min(r+112, M)
+						GemmTN(dw, a.Slice(r, to), c.Slice(r, to))
+					}
+				}
+				reportFLOPS(b, M*K*N)
+			})
+		}
+	})
+}
+
+func BenchmarkPConv(b *testing.B) {
+	benchVariants(b, func(b *testing.B) {
+		for _, p := range []PConv{{56, 56, 10}, {28, 28, 20}, {14, 14, 40}, {7, 7, 80}} {
+			pixels := p.Height * p.Width
+			padded, y, dw := Aligned(p.PaddedLen()), NewMatrix(Aligned(pixels*p.Channels), pixels, p.Channels), NewMatrix(Aligned(p.Channels*p.Inner()), p.Channels, p.Inner())
+			w := NewPacked(p.Inner(), p.Channels)
+			b.Run(fmt.Sprintf("forward/%dx%dx%d", p.Height, p.Width, p.Channels), func(b *testing.B) {
+				for b.Loop() {
+					p.Convolve(y, padded, w, Matrix{})
+				}
+				reportFLOPS(b, pixels*p.Channels*p.Inner())
+			})
+			b.Run(fmt.Sprintf("weights/%dx%dx%d", p.Height, p.Width, p.Channels), func(b *testing.B) {
+				for b.Loop() {
+					p.WeightGrad(dw, padded, y)
+				}
+				reportFLOPS(b, pixels*p.Channels*p.Inner())
+			})
+		}
+	})
+}
+
+// BenchmarkElementwise runs on a block that fits into the second-level cache.
+func BenchmarkElementwise(b *testing.B) {
+	const rows, cols = 112, 320
+	r := rand.New(rand.NewPCG(1, 1))
+	m := func() Matrix {
+		x := NewMatrix(Aligned(rows*cols), rows, cols)
+		for i := range x.Data {
+			x.Data[i] = float32(r.NormFloat64())
+		}
+		return x
+	}
+	x, y, dy, dz := m(), m(), m(), m()
+	a, p, q, sum, dot := newVector(r, cols), newVector(r, cols), newVector(r, cols), newVector(r, cols), newVector(r, cols)
+	mo := Moments{Mean: sum, Dev: dot}
+	for name, f := range map[string]func(){
+		"Affine/relu":     func() { Affine(y, x, a, p, ReLU) },
+		"Affine/gelu":     func() { Affine(y, x, a, p, GELU) },
+		"AffineGrad/relu": func() { AffineGrad(y, dz, x, dy, a, p, q, sum, dot, ReLU) },
+		"AffineGrad/gelu": func() { AffineGrad(y, dz, x, dy, a, p, q, sum, dot, GELU) },
+		"CombineColumns":  func() { CombineColumns(y, x, dy, a, p, q) },
+		"Moments":         func() { mo.Measure(x) },
+		"Transpose":       func() { Transpose(NewMatrix(y.Data, cols, rows), x) },
+	} {
+		benchVariants(b, func(b *testing.B) {
+			b.Run(name, func(b *testing.B) {
+				for b.Loop() {
+					f()
+				}
+				b.ReportMetric(rows*cols*float64(b.N)/b.Elapsed().Seconds()/1e9, "Gelem/s")
+			})
+		})
+	}
+}
+
+func BenchmarkAdamW(b *testing.B) {
+	const n = 1 << 20
+	w, g, m, v := Aligned(n), Aligned(n), Aligned(n), Aligned(n)
+	benchVariants(b, func(b *testing.B) {
+		for b.Loop() {
+			AdamW(w, g, m, v, AdamWStep{LR: 1e-3, WeightDecay: 0.05, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, Step: 1, GradScale: 1})
+		}
+		b.ReportMetric(n*float64(b.N)/b.Elapsed().Seconds()/1e9, "Gparam/s")
+	})
+}
+
+func BenchmarkPool(b *testing.B) {
+	for _, n := range []int{1, 2} {
+		b.Run(fmt.Sprintf("workers=%d", n), func(b *testing.B) {
+			p := NewPool(n)
+			defer p.Close()
+			f := func(_, _ int) {}
+			for b.Loop() {
+				p.Run(16, f)
+			}
+		})
+	}
+}

@@ -1,0 +1,85 @@
+package kernels
+
+import "fmt"
+
+// Activation is the non-linearity of a layer.
+type Activation int
+
+// The activations. GELU is the exact form x·Φ(x), not the one with tanh.
+const (
+	Identity Activation = iota
+	ReLU
+	GELU
+)
+
+func (a Activation) String() string { return [...]string{"identity", "relu", "gelu"}[a] }
+
+// ParseActivation reads the name of an activation: "relu" or "gelu".
+func ParseActivation(name string) (Activation, error) {
+	switch name {
+	case "relu":
+		return ReLU, nil
+	case "gelu":
+		return GELU, nil
+	}
+	return 0, fmt.Errorf("kernels: activation %q: want relu or gelu", name)
+}
+
+// Affine computes dst = act(a·src + b) with one a and b a column: a batch norm
+// and its activation. dst may be src.
+func Affine(dst, src Matrix, a, b []float32, act Activation) {
+	same("Affine", dst, src)
+	if dst.empty() {
+		return
+	}
+	k.affine[act](dst.Rows, dst.Cols, dst.ptr(), dst.Stride, src.ptr(), src.Stride,
+		columnsOf("Affine", a, dst.Cols), columnsOf("Affine", b, dst.Cols))
+}
+
+// AffineGrad is the backward pass of y = act(z), z = a·x + b, for ReLU and
+// GELU: it recomputes y, turns dy into dz = dy·act'(z), and adds to sum and
+// dot, per column, Σ dz and Σ dz·(x - mean). dz may be dy.
+func AffineGrad(y, dz, x, dy Matrix, a, b, mean, sum, dot []float32, act Activation) {
+	same("AffineGrad", y, dz, x, dy)
+	if y.empty() {
+		return
+	}
+	const name = "AffineGrad"
+	c := y.Cols
+	k.affineGrad[act](y.Rows, c, y.ptr(), y.Stride, dz.ptr(), dz.Stride, x.ptr(), x.Stride, dy.ptr(), dy.Stride,
+		columnsOf(name, a, c), columnsOf(name, b, c), columnsOf(name, mean, c), columnsOf(name, sum, c), columnsOf(name, dot, c))
+}
+
+// CombineColumns computes dst = a·x + p·y + q with one a, p and q a column.
+// dst may be x or y.
+func CombineColumns(dst, x, y Matrix, a, p, q []float32) {
+	same("CombineColumns", dst, x, y)
+	if dst.empty() {
+		return
+	}
+	const name = "CombineColumns"
+	k.combineColumns(dst.Rows, dst.Cols, dst.ptr(), dst.Stride, x.ptr(), x.Stride, y.ptr(), y.Stride,
+		columnsOf(name, a, dst.Cols), columnsOf(name, p, dst.Cols), columnsOf(name, q, dst.Cols))
+}
+
+// Combine computes dst = alpha·x + beta·y. dst may be x or y.
+func Combine(dst, x, y Matrix, alpha, beta float32) {
+	same("Combine", dst, x, y)
+	if dst.empty() {
+		return
+	}
+	k.combine(dst.Rows, dst.Cols, dst.ptr(), dst.Stride, x.ptr(), x.Stride, y.ptr(), y.Stride, alpha, beta)
+}
+
+// Add computes dst += x over slices.
+func Add(dst, x []float32) {
+	m := NewMatrix(dst, 1, len(dst))
+	Combine(m, m, NewMatrix(x, 1, len(x)), 1, 1)
+}
+
+// Scale computes x *= alpha over a slice.
+func Scale(x []float32, alpha float32) {
+	for i := range x {
+		x[i] *= alpha
+	}
+}

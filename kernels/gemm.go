@@ -1,0 +1,90 @@
+package kernels
+
+import (
+	"fmt"
+	"unsafe"
+)
+
+// Gemm computes C = alpha·A·B + D with A [M, K], B packed [K, N] and C, D
+// [M, N]. D without data is left out; it may be C itself, to accumulate, or a
+// [Broadcast] bias. The inner index is summed in order, so that an element
+// does not depend on the rows computed with it.
+func Gemm(c Matrix, alpha float32, a Matrix, b *Packed, d Matrix) {
+	if a.Cols != b.K || c.Cols != b.N || a.Rows != c.Rows {
+		panic(fmt.Sprintf("kernels: Gemm: %d×%d by %d×%d into %d×%d", a.Rows, a.Cols, b.K, b.N, c.Rows, c.Cols))
+	}
+	if c.empty() {
+		return
+	}
+	if a.Cols == 0 {
+		gemmNothing(c, d)
+		return
+	}
+	gemm(c, alpha, a.ptr(), a.Stride, 1, a.Cols, 0, b, d)
+}
+
+// gemmNothing is a product over no inner index: C = D.
+func gemmNothing(c, d Matrix) {
+	if d.Data != nil {
+		c.Copy(d)
+		return
+	}
+	for r := 0; r < c.Rows; r++ {
+		clear(c.Row(r))
+	}
+}
+
+// gemm is Gemm with an inner index of segs segments of segLen values that lie
+// segStride apart in A.
+func gemm(c Matrix, alpha float32, a *float32, lda, segs, segLen, segStride int, b *Packed, d Matrix) {
+	if b.lanes != k.lanes {
+		panic("kernels: Gemm: packed for another variant")
+	}
+	var dp *float32
+	if d.Data != nil {
+		same("Gemm", c, d)
+		dp = d.ptr()
+	}
+	cp := c.ptr()
+	for _, t := range b.panels {
+		var dt *float32
+		if dp != nil {
+			dt = offset(dp, t.from)
+		}
+		k.gemmNN[t.vectors](c.Rows, a, lda, segs, segLen, segStride, &b.data[t.offset],
+			offset(cp, t.from), c.Stride, dt, d.Stride, alpha, t.cols)
+	}
+}
+
+func offset(p *float32, n int) *float32 {
+	return (*float32)(unsafe.Add(unsafe.Pointer(p), 4*n))
+}
+
+// GemmTN computes C += Aᵀ·B with A [R, M], B [R, N] and C [M, N]: the gradient
+// of the weights of a linear layer, accumulated.
+func GemmTN(c, a, b Matrix) {
+	if a.Rows != b.Rows || c.Rows != a.Cols || c.Cols != b.Cols {
+		panic(fmt.Sprintf("kernels: GemmTN: %d×%d transposed by %d×%d into %d×%d", a.Rows, a.Cols, b.Rows, b.Cols, c.Rows, c.Cols))
+	}
+	if c.empty() || a.Rows == 0 {
+		return
+	}
+	gemmTN(c, a.ptr(), a.Stride, 0, b.ptr(), b.Stride, 0, 1, a.Rows)
+}
+
+// gemmTN is GemmTN over outer × inner rows: outer steps of outerA and outerB
+// elements, inner steps of lda and ldb.
+func gemmTN(c Matrix, a *float32, lda, outerA int, b *float32, ldb, outerB, outer, inner int) {
+	cp := c.ptr()
+	lanes := k.lanes
+	for from, left := 0, (c.Cols+lanes-1)/lanes; left > 0; {
+		w := 2
+		if left == 1 || left == 3 {
+			w = left
+		}
+		k.gemmTN[w](c.Rows, a, lda, outerA, offset(b, from), ldb, outerB, outer, inner,
+			offset(cp, from), c.Stride, min(w*lanes, c.Cols-from))
+		from += w * lanes
+		left -= w
+	}
+}

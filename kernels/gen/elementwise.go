@@ -1,0 +1,181 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// matrix walks the rows of a matrix parameter, one column vector at a time.
+type matrix struct {
+	base   string // parameter with the address
+	p, ld  reg.GPVirtual
+	offset reg.GPVirtual
+}
+
+func newMatrix(base, stride string) *matrix {
+	return &matrix{base: base, p: GP64(), ld: loadStride(stride)}
+}
+
+// start moves to the first row of the column vector at off.
+func (m *matrix) start(off reg.GPVirtual) {
+	Load(Param(m.base), m.p)
+	ADDQ(off, m.p)
+}
+
+func (m *matrix) next()    { ADDQ(m.ld, m.p) }
+func (m *matrix) mem() Mem { return Mem{Base: m.p} }
+
+// vectorAt loads the vector at off of a parameter that holds one value a column.
+func (s *isa) vectorAt(param string, off reg.GPVirtual, k mask) reg.Register {
+	r := s.vec()
+	t := loadGP(param)
+	s.load(Mem{Base: t, Index: off, Scale: 1}, k, r)
+	return r
+}
+
+// accumulate adds v to the vector at off of a parameter.
+func (s *isa) accumulate(param string, off reg.GPVirtual, k mask, v reg.Register) {
+	t, old := loadGP(param), s.vec()
+	m := Mem{Base: t, Index: off, Scale: 1}
+	s.load(m, k, old)
+	VADDPS(old, v, v)
+	s.store(v, k, m)
+}
+
+// rowsOf emits a loop over the rows of the matrices at one column vector.
+func (s *isa) rowsOf(off reg.GPVirtual, body func(), ms ...*matrix) {
+	for _, m := range ms {
+		m.start(off)
+	}
+	repeat(label("rows"), loadGP("rows"), func() {
+		body()
+		for _, m := range ms {
+			m.next()
+		}
+	})
+}
+
+// affine generates dst = act(a·src + b) with a and b per column.
+func (s *isa) affine(act string) {
+	s.text("affine"+act, "func(rows, cols int, dst *float32, ldd int, src *float32, lds int, a, b *float32)",
+		"computes dst = act(a·src + b), a and b per column.")
+	s.flushDenormals()
+	dst, src := newMatrix("dst", "ldd"), newMatrix("src", "lds")
+	s.columns(label("cols"), loadGP("cols"), func(k mask, off reg.GPVirtual) {
+		a, b := s.vectorAt("a", off, k), s.vectorAt("b", off, k)
+		s.rowsOf(off, func() {
+			z := s.vec()
+			s.load(src.mem(), k, z)
+			VFMADD213PS(b, a, z)
+			s.store(s.activate(act, z), k, dst.mem())
+		}, dst, src)
+	})
+	s.done()
+}
+
+func (s *isa) activate(act string, z reg.Register) reg.Register {
+	switch act {
+	case "ReLU":
+		zero := s.zero()
+		VMAXPS(z, zero, z) // the second source is returned for NaN
+	case "GELU":
+		cdf := s.vec()
+		s.normal(z, cdf, nil)
+		VMULPS(z, cdf, z)
+	}
+	return z
+}
+
+// affineGrad generates the backward pass of affine before an activation: it
+// recomputes the activation, and needs no more than the input of affine.
+func (s *isa) affineGrad(act string) {
+	s.text("affine"+act+"Grad",
+		"func(rows, cols int, y *float32, ldy int, dz *float32, lddz int, x *float32, ldx int, dy *float32, lddy int, a, b, mean, sum, dot *float32)",
+		"computes, with z = a·x + b: y = act(z), dz = dy·act'(z), sum += Σ dz, dot += Σ dz·(x - mean).")
+	s.flushDenormals()
+	y, dz, x, dy := newMatrix("y", "ldy"), newMatrix("dz", "lddz"), newMatrix("x", "ldx"), newMatrix("dy", "lddy")
+	s.columns(label("cols"), loadGP("cols"), func(k mask, off reg.GPVirtual) {
+		a, b, mean := s.vectorAt("a", off, k), s.vectorAt("b", off, k), s.vectorAt("mean", off, k)
+		sum, dot := s.zero(), s.zero()
+		s.rowsOf(off, func() {
+			xv, z, g := s.vec(), s.vec(), s.vec()
+			s.load(x.mem(), k, xv)
+			VMOVAPS(xv, z)
+			VFMADD213PS(b, a, z)
+			s.load(dy.mem(), k, g)
+			switch act {
+			case "ReLU":
+				zero := s.zero()
+				if s.wide() {
+					keep := K()
+					VCMPPS(U8(6), zero, z, keep) // not z <= 0, true for NaN
+					VMOVAPS_Z(g, keep, g)
+				} else {
+					keep := s.vec()
+					VCMPPS(U8(6), zero, z, keep)
+					VANDPS(keep, g, g)
+				}
+				VMAXPS(z, zero, z)
+				s.store(z, k, y.mem())
+			case "GELU":
+				cdf, pdf := s.vec(), s.vec()
+				s.normal(z, cdf, pdf)
+				VFMADD213PS(cdf, z, pdf) // z·pdf + cdf
+				VMULPS(pdf, g, g)
+				VMULPS(z, cdf, z)
+				s.store(z, k, y.mem())
+			}
+			s.store(g, k, dz.mem())
+			VADDPS(g, sum, sum)
+			VSUBPS(mean, xv, xv)
+			VFMADD231PS(g, xv, dot)
+		}, y, dz, x, dy)
+		s.accumulate("sum", off, k, sum)
+		s.accumulate("dot", off, k, dot)
+	})
+	s.done()
+}
+
+// combineColumns generates dst = a·x + p·y + q with a, p, q per column: the
+// input gradient of a batch norm.
+func (s *isa) combineColumns() {
+	s.text("combineColumns",
+		"func(rows, cols int, dst *float32, ldd int, x *float32, ldx int, y *float32, ldy int, a, p, q *float32)",
+		"computes dst = a·x + p·y + q, a, p and q per column.")
+	s.flushDenormals()
+	dst, x, y := newMatrix("dst", "ldd"), newMatrix("x", "ldx"), newMatrix("y", "ldy")
+	s.columns(label("cols"), loadGP("cols"), func(k mask, off reg.GPVirtual) {
+		a, p, q := s.vectorAt("a", off, k), s.vectorAt("p", off, k), s.vectorAt("q", off, k)
+		s.rowsOf(off, func() {
+			xv, yv := s.vec(), s.vec()
+			s.load(x.mem(), k, xv)
+			s.load(y.mem(), k, yv)
+			VFMADD213PS(q, p, yv)
+			VFMADD231PS(a, xv, yv)
+			s.store(yv, k, dst.mem())
+		}, dst, x, y)
+	})
+	s.done()
+}
+
+// combine generates dst = alpha·x + beta·y.
+func (s *isa) combine() {
+	s.text("combine",
+		"func(rows, cols int, dst *float32, ldd int, x *float32, ldx int, y *float32, ldy int, alpha, beta float32)",
+		"computes dst = alpha·x + beta·y.")
+	s.flushDenormals()
+	dst, x, y := newMatrix("dst", "ldd"), newMatrix("x", "ldx"), newMatrix("y", "ldy")
+	alpha, beta := s.param("alpha"), s.param("beta")
+	s.columns(label("cols"), loadGP("cols"), func(k mask, off reg.GPVirtual) {
+		s.rowsOf(off, func() {
+			xv, yv := s.vec(), s.vec()
+			s.load(x.mem(), k, xv)
+			s.load(y.mem(), k, yv)
+			VMULPS(yv, beta, yv)
+			VFMADD231PS(alpha, xv, yv)
+			s.store(yv, k, dst.mem())
+		}, dst, x, y)
+	})
+	s.done()
+}

@@ -1,0 +1,37 @@
+// Command gen writes the assembly of package kernels for one instruction set.
+//
+//	go run . -isa AVX512 -out ../kernels_avx512_amd64.s -stubs ../kernels_avx512_amd64.go -pkg kernels
+package main
+
+import (
+	"flag"
+
+	. "github.com/mmcloughlin/avo/build"
+)
+
+func main() {
+	name := flag.String("isa", "AVX512", "AVX512 or AVX2")
+	flag.Parse()
+	s := newISA(*name)
+	for nv := 1; nv <= 3; nv++ {
+		s.gemmNN(nv)
+		s.gemmTN(nv)
+	}
+	for _, act := range []string{"", "ReLU", "GELU"} {
+		s.affine(act)
+	}
+	s.affineGrad("ReLU")
+	s.affineGrad("GELU")
+	s.combineColumns()
+	s.combine()
+	s.columnSums()
+	s.columnDeviations()
+	s.columnDots()
+	s.vectorMax()
+	s.expSum()
+	s.dot()
+	s.sumSquares()
+	s.adamW()
+	s.transpose8()
+	Generate()
+}

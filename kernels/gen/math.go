@@ -1,0 +1,115 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// exp2 replaces u by 2^u. u must not be above 127; at and below -127 the
+// result is 0 or tiny. NaN stays NaN.
+//
+// 2^u = 2^n · 2^f with n = round(u); 2^f on [-½, ½] by a polynomial of degree
+// six (fitted for the least relative error, 2e-9, before rounding).
+func (s *isa) exp2(u reg.Register) {
+	n, f := s.vec(), s.vec()
+	s.round(u, n)
+	VSUBPS(n, u, f)
+	s.splatTo(0.0001535337360110134, u)
+	for _, c := range []float64{0.001339887734502554, 0.00961843691766262, 0.055503323674201965,
+		0.24022647738456726, 0.6931471824645996, 1} {
+		s.fmaC(c, f, u)
+	}
+	if s.wide() {
+		VSCALEFPS(n, u, u)
+		return
+	}
+	VCVTPS2DQ(n, n)
+	VPSLLD(U8(23), n, n)
+	VPADDD(n, u, u)
+}
+
+func (s *isa) round(src, dst reg.Register) {
+	if s.wide() {
+		VRNDSCALEPS(U8(8), src, dst)
+	} else {
+		VROUNDPS(U8(8), src, dst)
+	}
+}
+
+// normal evaluates the standard normal distribution at z: its cumulative
+// distribution function (cdf) and, if wanted, its density (pdf).
+//
+// For y = |z| the upper tail is exp(-y²/2)·Q(t), t = 1/(1+0.255·y), with a
+// polynomial Q without constant term: the form of Abramowitz and Stegun
+// 7.1.26 with more terms, fitted for an absolute error of the tail below
+// 1e-7, so that GELU is the exact erf form to float32 rounding.
+func (s *isa) normal(z, cdf, pdf reg.Register) {
+	y, t, d := s.vec(), s.vec(), s.vec()
+	s.bitsAnd(0x7fffffff, z, y)
+	s.splatTo(13, t)
+	VMINPS(y, t, y) // the second source is returned for NaN
+	s.splatTo(1, d)
+	VFMADD231PS(s.splat(0.255), y, d)
+	s.reciprocal(d, t)
+	VMULPS(y, y, y)
+	s.mulC(-0.7213475204444817, y, y) // -½·log2(e)
+	s.exp2(y)
+	q := d
+	s.splatTo(-0.08195620775222778, q)
+	for _, c := range []float64{0.2811245620250702, -0.1774713546037674, 0.2150888293981552,
+		0.05325064808130264, 0.10871002078056335, 0.10125352442264557} {
+		s.fmaC(c, t, q)
+	}
+	VMULPS(t, q, q)
+	VMULPS(y, q, q)
+	if pdf != nil {
+		s.mulC(0.3989422804014327, y, pdf)
+	}
+	s.splatTo(1, t)
+	VSUBPS(q, t, t)
+	if s.wide() {
+		k := K()
+		VPMOVD2M(z, k)
+		VBLENDMPS(q, t, k, cdf)
+	} else {
+		VBLENDVPS(z, q, t, cdf)
+	}
+}
+
+// reciprocal computes dst = 1/d to float32 rounding: an estimate and a Newton step.
+func (s *isa) reciprocal(d, dst reg.Register) {
+	if s.wide() {
+		VRCP14PS(d, dst)
+	} else {
+		VRCPPS(d, dst)
+	}
+	e := s.splat(1)
+	VFNMADD231PS(d, dst, e)  // e = 1 - d·r
+	VFMADD213PS(dst, e, dst) // r = r·e + r
+}
+
+// sumLanes adds the float32 lanes of v and leaves the sum in lane 0 of the
+// register returned. It overwrites v.
+func (s *isa) sumLanes(v reg.VecVirtual) reg.Register { return s.foldLanes(v, VADDPS, VADDPS) }
+
+// maxLanes does the same with the maximum.
+func (s *isa) maxLanes(v reg.VecVirtual) reg.Register { return s.foldLanes(v, VMAXPS, VMAXPS) }
+
+func (s *isa) foldLanes(v reg.VecVirtual, wide func(...Op), narrow func(...Op)) reg.Register {
+	r := v
+	t := XMM()
+	if s.wide() {
+		h := YMM()
+		VEXTRACTF64X4(U8(1), r.AsZ(), h)
+		wide(h, r.AsY(), r.AsY())
+	}
+	VEXTRACTF128(U8(1), r.AsY(), t)
+	x := r.AsX()
+	narrow(t, x, x)
+	VPSHUFD(U8(0x4e), x, t)
+	narrow(t, x, x)
+	VPSHUFD(U8(0xb1), x, t)
+	narrow(t, x, x)
+	return x
+}

@@ -1,0 +1,625 @@
+package kernels
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+)
+
+// everyVariant runs a test with each variant of the kernels that the machine has.
+func everyVariant(t *testing.T, f func(t *testing.T, r *rand.Rand)) {
+	t.Helper()
+	before := Active()
+	defer Use(before)
+	if len(Available()) < 3 {
+		t.Logf("this processor runs only %v", Available())
+	}
+	for _, v := range Available() {
+		t.Run(string(v), func(t *testing.T) {
+			if err := Use(v); err != nil {
+				t.Fatal(err)
+			}
+			f(t, rand.New(rand.NewPCG(1, 2)))
+		})
+	}
+}
+
+const guard = float32(-12345.678)
+
+// guarded is a random matrix with odd alignment and odd stride whose
+// surroundings must keep their value.
+type guarded struct {
+	Matrix
+	all   []float32
+	start int
+}
+
+func newGuarded(r *rand.Rand, rows, cols int) guarded {
+	stride := cols + r.IntN(4)
+	start := 1 + r.IntN(20)
+	g := guarded{all: make([]float32, start+rows*stride+20), start: start}
+	for i := range g.all {
+		g.all[i] = guard
+	}
+	g.Matrix = Matrix{Data: g.all[start:], Rows: rows, Cols: cols, Stride: stride}
+	for i := 0; i < rows; i++ {
+		for j := range g.Row(i) {
+			g.Row(i)[j] = float32(r.NormFloat64())
+		}
+	}
+	return g
+}
+
+func (g guarded) clone() guarded {
+	c := g
+	c.all = append([]float32(nil), g.all...)
+	c.Data = c.all[g.start:]
+	return c
+}
+
+func (g guarded) check(t *testing.T, name string) {
+	t.Helper()
+	for i, v := range g.all {
+		at := i - g.start
+		inside := at >= 0 && at/max(g.Stride, 1) < g.Rows && at%max(g.Stride, 1) < g.Cols
+		if !inside && v != guard {
+			t.Fatalf("%s: element %d outside of the matrix was overwritten by %v", name, at, v)
+		}
+	}
+}
+
+func newVector(r *rand.Rand, n int) []float32 { return newGuarded(r, 1, n).Row(0) }
+
+// close compares with a tolerance relative to the size of the terms.
+func near(got float32, want, scale, tol float64) bool {
+	if math.IsNaN(want) {
+		return math.IsNaN(float64(got))
+	}
+	if math.IsInf(want, 0) {
+		return float64(got) == want
+	}
+	return math.Abs(float64(got)-want) <= tol*max(scale, 1e-30)
+}
+
+// sizes covers tile edges of both vector widths, tiny and odd numbers.
+var sizes = []int{0, 1, 2, 3, 5, 7, 8, 9, 13, 14, 15, 16, 17, 27, 28, 29, 31, 32, 33, 40, 47, 48, 49, 63, 64, 65, 80, 97}
+
+func pick(r *rand.Rand) int { return sizes[r.IntN(len(sizes))] }
+
+func TestGemm(t *testing.T) {
+	everyVariant(t, func(t *testing.T, r *rand.Rand) {
+		for n := 0; n < 400; n++ {
+			M, K, N := pick(r), pick(r), pick(r)
+			name := fmt.Sprintf("%d×%d by %d×%d", M, K, K, N)
+			a, b, c := newGuarded(r, M, K), newGuarded(r, K, N), newGuarded(r, M, N)
+			alpha := float32(r.NormFloat64())
+			var d Matrix
+			var dg guarded
+			before := c.clone()
+			switch n % 4 {
+			case 1: // accumulate
+				d = c.Matrix
+			case 2:
+				d = Broadcast(newVector(r, N), M)
+			case 3:
+				dg = newGuarded(r, M, N)
+				d = dg.Matrix
+			}
+			p := NewPacked(K, N)
+			p.Pack(b.Matrix)
+			if n%2 == 1 {
+				bt := newGuarded(r, N, K)
+				for i := 0; i < K; i++ {
+					for j := 0; j < N; j++ {
+						bt.Row(j)[i] = b.Row(i)[j]
+					}
+				}
+				p.PackTransposed(bt.Matrix)
+			}
+			Gemm(c.Matrix, alpha, a.Matrix, p, d)
+			c.check(t, name)
+			for i := 0; i < M; i++ {
+				for j := 0; j < N; j++ {
+					var want, scale float64
+					for x := 0; x < K; x++ {
+						v := float64(alpha) * float64(a.Row(i)[x]) * float64(b.Row(x)[j])
+						want += v
+						scale += math.Abs(v)
+					}
+					if n%4 == 1 {
+						want += float64(before.Row(i)[j])
+					} else if d.Data != nil {
+						want += float64(d.Row(i)[j])
+					}
+					if !near(c.Row(i)[j], want, scale+math.Abs(want), 1e-6) {
+						t.Fatalf("%s: element (%d, %d): got %v, want %v", name, i, j, c.Row(i)[j], want)
+					}
+				}
+			}
+		}
+	})
+}
+
+func TestGemmTN(t *testing.T) {
+	everyVariant(t, func(t *testing.T, r *rand.Rand) {
+		for n := 0; n < 300; n++ {
+			R, M, N := pick(r), pick(r), pick(r)
+			name := fmt.Sprintf("(%d×%d)ᵀ by %d×%d", R, M, R, N)
+			a, b, c := newGuarded(r, R, M), newGuarded(r, R, N), newGuarded(r, M, N)
+			before := c.clone()
+			GemmTN(c.Matrix, a.Matrix, b.Matrix)
+			c.check(t, name)
+			for i := 0; i < M; i++ {
+				for j := 0; j < N; j++ {
+					want := float64(before.Row(i)[j])
+					scale := math.Abs(want)
+					for x := 0; x < R; x++ {
+						v := float64(a.Row(x)[i]) * float64(b.Row(x)[j])
+						want += v
+						scale += math.Abs(v)
+					}
+					if !near(c.Row(i)[j], want, scale, 1e-6) {
+						t.Fatalf("%s: element (%d, %d): got %v, want %v", name, i, j, c.Row(i)[j], want)
+					}
+				}
+			}
+		}
+	})
+}
+
+// A NaN or an infinity must stay visible, or a diverged run looks healthy.
+func TestGemmNonFinite(t *testing.T) {
+	everyVariant(t, func(t *testing.T, r *rand.Rand) {
+		for _, bad := range []float32{float32(math.NaN()), float32(math.Inf(1))} {
+			a, b, c := newGuarded(r, 19, 21), newGuarded(r, 21, 35), newGuarded(r, 19, 35)
+			a.Row(17)[4] = bad
+			p := NewPacked(21, 35)
+			p.Pack(b.Matrix)
+			Gemm(c.Matrix, 1, a.Matrix, p, Matrix{})
+			for i := 0; i < 19; i++ {
+				for j := range c.Row(i) {
+					v := float64(c.Row(i)[j])
+					if wrong := math.IsNaN(v) || math.IsInf(v, 0); wrong != (i == 17) {
+						t.Fatalf("%v in row 17 of A: C[%d][%d] = %v", bad, i, j, v)
+					}
+				}
+			}
+		}
+	})
+}
+
+func TestGemmPanics(t *testing.T) {
+	for name, f := range map[string]func(){
+		"inner sizes": func() {
+			Gemm(NewMatrix(make([]float32, 6), 2, 3), 1, NewMatrix(make([]float32, 8), 2, 4), NewPacked(5, 3), Matrix{})
+		},
+		"short slice": func() {
+			Gemm(NewMatrix(make([]float32, 5), 2, 3), 1, NewMatrix(make([]float32, 8), 2, 4), NewPacked(4, 3), Matrix{})
+		},
+		"sizes of D": func() {
+			Gemm(NewMatrix(make([]float32, 6), 2, 3), 1, NewMatrix(make([]float32, 8), 2, 4), NewPacked(4, 3), NewMatrix(make([]float32, 6), 3, 2))
+		},
+		"column vector": func() {
+			Affine(NewMatrix(make([]float32, 6), 2, 3), NewMatrix(make([]float32, 6), 2, 3), make([]float32, 3), make([]float32, 2), ReLU)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic")
+				}
+			}()
+			f()
+		})
+	}
+}
+
+func refAct(act Activation, z float64) (y, dy float64) {
+	switch act {
+	case ReLU:
+		if z <= 0 {
+			return 0, 0
+		}
+		return z, 1
+	case GELU:
+		cdf := 0.5 * math.Erfc(-z/math.Sqrt2)
+		return z * cdf, cdf + z*math.Exp(-z*z/2)/math.Sqrt(2*math.Pi)
+	}
+	return z, 1
+}
+
+func TestAffine(t *testing.T) {
+	everyVariant(t, func(t *testing.T, r *rand.Rand) {
+		for n := 0; n < 200; n++ {
+			act := Activation(n % 3)
+			rows, cols := pick(r), pick(r)
+			x, y := newGuarded(r, rows, cols), newGuarded(r, rows, cols)
+			a, b := newVector(r, cols), newVector(r, cols)
+			if n%2 == 0 { // in place
+				copy(y.all, x.all)
+				y = x.clone()
+				Affine(y.Matrix, y.Matrix, a, b, act)
+			} else {
+				Affine(y.Matrix, x.Matrix, a, b, act)
+			}
+			y.check(t, act.String())
+			for i := 0; i < rows; i++ {
+				for j := 0; j < cols; j++ {
+					want, _ := refAct(act, float64(a[j])*float64(x.Row(i)[j])+float64(b[j]))
+					if !near(y.Row(i)[j], want, 1+math.Abs(want), 5e-7) {
+						t.Fatalf("%v %d×%d (%d, %d): got %v, want %v", act, rows, cols, i, j, y.Row(i)[j], want)
+					}
+				}
+			}
+		}
+	})
+}
+
+// The activation is the exact one to float32 rounding on the whole axis.
+func TestGELUAccuracy(t *testing.T) {
+	everyVariant(t, func(t *testing.T, _ *rand.Rand) {
+		const n = 40001
+		x, y := make([]float32, n), make([]float32, n)
+		for i := range x {
+			x[i] = -20 + 40*float32(i)/(n-1)
+		}
+		m := Matrix{Data: y, Rows: n, Cols: 1, Stride: 1}
+		Affine(m, Matrix{Data: x, Rows: n, Cols: 1, Stride: 1}, []float32{1}, []float32{0}, GELU)
+		dz, dy := make([]float32, n), make([]float32, n)
+		for i := range dy {
+			dy[i] = 1
+		}
+		zero := []float32{0}
+		AffineGrad(m, NewMatrix(dz, n, 1), NewMatrix(x, n, 1), NewMatrix(dy, n, 1), []float32{1}, zero, zero, []float32{0}, []float32{0}, GELU)
+		for i, v := range x {
+			want, dwant := refAct(GELU, float64(v))
+			if math.Abs(float64(y[i])-want) > 1.5e-7+1.2e-7*math.Abs(want) {
+				t.Fatalf("gelu(%v) = %v, want %v", v, y[i], want)
+			}
+			if math.Abs(float64(dz[i])-dwant) > 5e-7 {
+				t.Fatalf("gelu'(%v) = %v, want %v", v, dz[i], dwant)
+			}
+		}
+	})
+}
+
+func TestAffineNonFinite(t *testing.T) {
+	inf := float32(math.Inf(1))
+	nan := float32(math.NaN())
+	everyVariant(t, func(t *testing.T, _ *rand.Rand) {
+		one, zero := []float32{1}, []float32{0}
+		for _, c := range []struct {
+			act  Activation
+			x    float32
+			want float64
+		}{
+			{Identity, nan, math.NaN()}, {ReLU, nan, math.NaN()}, {GELU, nan, math.NaN()},
+			{Identity, inf, math.Inf(1)}, {ReLU, inf, math.Inf(1)}, {GELU, inf, math.Inf(1)},
+			{ReLU, -inf, 0}, {ReLU, -1, 0},
+		} {
+			y := []float32{0}
+			Affine(NewMatrix(y, 1, 1), NewMatrix([]float32{c.x}, 1, 1), one, zero, c.act)
+			if !near(y[0], c.want, 1, 0) {
+				t.Errorf("%v(%v) = %v, want %v", c.act, c.x, y[0], c.want)
+			}
+		}
+		for _, act := range []Activation{ReLU, GELU} {
+			y, dz := []float32{0}, []float32{0}
+			AffineGrad(NewMatrix(y, 1, 1), NewMatrix(dz, 1, 1), NewMatrix([]float32{nan}, 1, 1), NewMatrix([]float32{1}, 1, 1),
+				one, zero, zero, []float32{0}, []float32{0}, act)
+			if y[0] == y[0] {
+				t.Errorf("%v: the backward pass of NaN recomputed %v", act, y[0])
+			}
+		}
+	})
+}
+
+func TestAffineGrad(t *testing.T) {
+	everyVariant(t, func(t *testing.T, r *rand.Rand) {
+		for n := 0; n < 200; n++ {
+			act := Activation(1 + n%2)
+			rows, cols := pick(r), pick(r)
+			x, dy, y, dz := newGuarded(r, rows, cols), newGuarded(r, rows, cols), newGuarded(r, rows, cols), newGuarded(r, rows, cols)
+			a, b, mean := newVector(r, cols), newVector(r, cols), newVector(r, cols)
+			sum, dot := newGuarded(r, 1, cols), newGuarded(r, 1, cols)
+			sum0, dot0 := sum.clone(), dot.clone()
+			AffineGrad(y.Matrix, dz.Matrix, x.Matrix, dy.Matrix, a, b, mean, sum.Row(0), dot.Row(0), act)
+			for name, m := range map[string]guarded{"y": y, "dz": dz, "sum": sum, "dot": dot} {
+				m.check(t, name)
+			}
+			for j := 0; j < cols; j++ {
+				s, d := float64(sum0.Row(0)[j]), float64(dot0.Row(0)[j])
+				ss, ds := math.Abs(s), math.Abs(d)
+				for i := 0; i < rows; i++ {
+					z := float64(a[j]*x.Row(i)[j]) + float64(b[j])
+					wy, wd := refAct(act, z)
+					g := float64(dy.Row(i)[j]) * wd
+					if act == ReLU && math.Abs(z) < 1e-6 {
+						continue // rounding decides the side
+					}
+					if !near(y.Row(i)[j], wy, 1+math.Abs(wy), 5e-7) || !near(dz.Row(i)[j], g, 1+math.Abs(float64(dy.Row(i)[j])), 1e-6) {
+						t.Fatalf("%v (%d, %d): y %v, dz %v, want %v, %v", act, i, j, y.Row(i)[j], dz.Row(i)[j], wy, g)
+					}
+					s += g
+					ss += math.Abs(g)
+					v := g * (float64(x.Row(i)[j]) - float64(mean[j]))
+					d += v
+					ds += math.Abs(v)
+				}
+				if !near(sum.Row(0)[j], s, ss+1, 2e-6) || !near(dot.Row(0)[j], d, ds+1, 2e-6) {
+					t.Fatalf("%v column %d: sums %v, %v, want %v, %v", act, j, sum.Row(0)[j], dot.Row(0)[j], s, d)
+				}
+			}
+		}
+	})
+}
+
+func TestCombine(t *testing.T) {
+	everyVariant(t, func(t *testing.T, r *rand.Rand) {
+		for n := 0; n < 200; n++ {
+			rows, cols := pick(r), pick(r)
+			x, y, dst, dst2 := newGuarded(r, rows, cols), newGuarded(r, rows, cols), newGuarded(r, rows, cols), newGuarded(r, rows, cols)
+			a, p, q := newVector(r, cols), newVector(r, cols), newVector(r, cols)
+			alpha, beta := float32(r.NormFloat64()), float32(r.NormFloat64())
+			CombineColumns(dst.Matrix, x.Matrix, y.Matrix, a, p, q)
+			Combine(dst2.Matrix, x.Matrix, y.Matrix, alpha, beta)
+			dst.check(t, "CombineColumns")
+			dst2.check(t, "Combine")
+			for i := 0; i < rows; i++ {
+				for j := 0; j < cols; j++ {
+					u, v := float64(x.Row(i)[j]), float64(y.Row(i)[j])
+					if want := float64(a[j])*u + float64(p[j])*v + float64(q[j]); !near(dst.Row(i)[j], want, 10, 1e-6) {
+						t.Fatalf("CombineColumns (%d, %d): got %v, want %v", i, j, dst.Row(i)[j], want)
+					}
+					if want := float64(alpha)*u + float64(beta)*v; !near(dst2.Row(i)[j], want, 10, 1e-6) {
+						t.Fatalf("Combine (%d, %d): got %v, want %v", i, j, dst2.Row(i)[j], want)
+					}
+				}
+			}
+		}
+	})
+}
+
+func TestColumnReductions(t *testing.T) {
+	everyVariant(t, func(t *testing.T, r *rand.Rand) {
+		for n := 0; n < 200; n++ {
+			rows, cols := pick(r), pick(r)
+			x, g := newGuarded(r, rows, cols), newGuarded(r, rows, cols)
+			mean := newVector(r, cols)
+			sum, gs, gd := newGuarded(r, 1, cols), newGuarded(r, 1, cols), newGuarded(r, 1, cols)
+			sum0, gs0, gd0 := sum.clone(), gs.clone(), gd.clone()
+			ColumnSums(x.Matrix, sum.Row(0))
+			ColumnDots(g.Matrix, x.Matrix, mean, gs.Row(0), gd.Row(0))
+			sum.check(t, "ColumnSums")
+			gs.check(t, "ColumnDots")
+			gd.check(t, "ColumnDots")
+			m := Moments{Mean: make([]float32, cols), Dev: make([]float32, cols)}
+			m.Measure(x.Matrix)
+			for j := 0; j < cols; j++ {
+				s, a, b := float64(sum0.Row(0)[j]), float64(gs0.Row(0)[j]), float64(gd0.Row(0)[j])
+				mu := 0.0
+				for i := 0; i < rows; i++ {
+					mu += float64(x.Row(i)[j])
+					s += float64(x.Row(i)[j])
+					a += float64(g.Row(i)[j])
+					b += float64(g.Row(i)[j]) * (float64(x.Row(i)[j]) - float64(mean[j]))
+				}
+				scale := 3 + 3*float64(rows)
+				if !near(sum.Row(0)[j], s, scale, 1e-6) || !near(gs.Row(0)[j], a, scale, 1e-6) || !near(gd.Row(0)[j], b, 3*scale, 1e-6) {
+					t.Fatalf("%d×%d column %d: got %v, %v, %v, want %v, %v, %v", rows, cols, j, sum.Row(0)[j], gs.Row(0)[j], gd.Row(0)[j], s, a, b)
+				}
+				if rows == 0 {
+					continue
+				}
+				mu /= float64(rows)
+				dev := 0.0
+				for i := 0; i < rows; i++ {
+					dev += (float64(x.Row(i)[j]) - mu) * (float64(x.Row(i)[j]) - mu)
+				}
+				if !near(m.Mean[j], mu, 3, 1e-6) || !near(m.Dev[j], dev, dev+1, 2e-6) {
+					t.Fatalf("moments: got %v, %v, want %v, %v", m.Mean[j], m.Dev[j], mu, dev)
+				}
+			}
+		}
+	})
+}
+
+// The variance must survive a mean that is large against the deviation.
+func TestMergeMoments(t *testing.T) {
+	everyVariant(t, func(t *testing.T, r *rand.Rand) {
+		const rows, block = 1000, 96
+		x := make([]float32, rows)
+		for i := range x {
+			x[i] = 1000 + float32(r.NormFloat64())
+		}
+		var blocks []Moments
+		for from := 0; from < rows; from += block {
+			m := Moments{Mean: make([]float32, 1), Dev: make([]float32, 1)}
+			m.Measure(NewMatrix(x, rows, 1).Slice(from, min(from+block, rows)))
+			blocks = append(blocks, m)
+		}
+		blocks = append(blocks, Moments{Mean: []float32{7}, Dev: []float32{7}}) // empty
+		mean, variance, count := MergeMoments(blocks, 0)
+		var mu, v float64
+		for _, a := range x {
+			mu += float64(a) / rows
+		}
+		for _, a := range x {
+			v += (float64(a) - mu) * (float64(a) - mu) / rows
+		}
+		if count != rows || math.Abs(mean-mu) > 1e-4 || math.Abs(variance-v) > 1e-4 {
+			t.Errorf("got mean %v, variance %v over %d, want %v, %v over %d", mean, variance, count, mu, v, rows)
+		}
+	})
+}
+
+func TestVectorReductions(t *testing.T) {
+	everyVariant(t, func(t *testing.T, r *rand.Rand) {
+		for _, n := range append(sizes, 1000, 1001) {
+			x, y := newVector(r, n), newVector(r, n)
+			var dot, sq, scale float64
+			for i := range x {
+				dot += float64(x[i]) * float64(y[i])
+				scale += math.Abs(float64(x[i]) * float64(y[i]))
+				sq += float64(x[i]) * float64(x[i])
+			}
+			if !near(Dot(x, y), dot, scale, 1e-6) {
+				t.Errorf("Dot of %d: got %v, want %v", n, Dot(x, y), dot)
+			}
+			if got := SumSquares(x); math.Abs(got-sq) > 1e-12*sq {
+				t.Errorf("SumSquares of %d: got %v, want %v", n, got, sq)
+			}
+			if n == 0 {
+				continue
+			}
+			want := x[0]
+			for i := range x {
+				x[i] -= 5 // all negative: the lanes beyond the end must not win
+			}
+			for i, v := range x {
+				if i == 0 || v > want {
+					want = v
+				}
+			}
+			if got := k.vectorMax(n, &x[0]); got != want {
+				t.Errorf("max of %d: got %v, want %v", n, got, want)
+			}
+			x[n-1] = float32(math.NaN())
+			if got := SumSquares(x); !math.IsNaN(got) {
+				t.Errorf("SumSquares with NaN: %v", got)
+			}
+		}
+	})
+}
+
+func TestSoftmaxCrossEntropy(t *testing.T) {
+	everyVariant(t, func(t *testing.T, r *rand.Rand) {
+		for _, size := range []float64{0.1, 1, 30, 1000} {
+			for n := 0; n < 40; n++ {
+				B, K := 1+r.IntN(5), 1+r.IntN(70)
+				x, p, y := newGuarded(r, B, K), newGuarded(r, B, K), newGuarded(r, B, K)
+				for i := 0; i < B; i++ {
+					for j := range x.Row(i) {
+						x.Row(i)[j] *= float32(size)
+						y.Row(i)[j] = float32(r.Float64())
+					}
+				}
+				var want, scale float64
+				soft := make([]float64, B*K)
+				for i := 0; i < B; i++ {
+					top, z := math.Inf(-1), 0.0
+					for _, v := range x.Row(i) {
+						top = max(top, float64(v))
+					}
+					for _, v := range x.Row(i) {
+						z += math.Exp(float64(v) - top)
+					}
+					for j, v := range x.Row(i) {
+						l := float64(v) - top - math.Log(z)
+						soft[i*K+j] = math.Exp(l)
+						want -= float64(y.Row(i)[j]) * l
+						scale += math.Abs(float64(y.Row(i)[j]) * l)
+					}
+				}
+				got := SoftmaxCrossEntropy(p.Matrix, x.Matrix, y.Matrix)
+				p.check(t, "probs")
+				if math.Abs(got-want) > 1e-6*(scale+1) {
+					t.Fatalf("%d×%d: loss %v, want %v", B, K, got, want)
+				}
+				g := newGuarded(r, B, K)
+				SoftmaxCrossEntropyGrad(g.Matrix, p.Matrix, y.Matrix, 0.5)
+				g.check(t, "gradient")
+				for i := 0; i < B; i++ {
+					var total float64
+					for _, v := range y.Row(i) {
+						total += float64(v)
+					}
+					for j := 0; j < K; j++ {
+						if want := soft[i*K+j]; !near(p.Row(i)[j], want, 1, 1e-6) {
+							t.Fatalf("softmax (%d, %d): got %v, want %v", i, j, p.Row(i)[j], want)
+						}
+						if want := 0.5 * (soft[i*K+j]*total - float64(y.Row(i)[j])); !near(g.Row(i)[j], want, 1+total, 1e-6) {
+							t.Fatalf("gradient (%d, %d): got %v, want %v", i, j, g.Row(i)[j], want)
+						}
+					}
+				}
+			}
+		}
+	})
+}
+
+func TestAdamW(t *testing.T) {
+	everyVariant(t, func(t *testing.T, r *rand.Rand) {
+		for _, n := range sizes {
+			w, g, m, v := newGuarded(r, 1, n), newGuarded(r, 1, n), newGuarded(r, 1, n), newGuarded(r, 1, n)
+			for i := range v.Row(0) {
+				v.Row(0)[i] = float32(math.Abs(float64(v.Row(0)[i])))
+			}
+			w0, m0, v0 := w.clone(), m.clone(), v.clone()
+			s := AdamWStep{LR: 1e-2, WeightDecay: 0.05, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, Step: 3, GradScale: 0.25}
+			AdamW(w.Row(0), g.Row(0), m.Row(0), v.Row(0), s)
+			for _, b := range []guarded{w, g, m, v} {
+				b.check(t, "AdamW")
+			}
+			for i := 0; i < n; i++ {
+				gr := s.GradScale * float64(g.Row(0)[i])
+				mi := s.Beta1*float64(m0.Row(0)[i]) + (1-s.Beta1)*gr
+				vi := s.Beta2*float64(v0.Row(0)[i]) + (1-s.Beta2)*gr*gr
+				wi := float64(w0.Row(0)[i])*(1-s.LR*s.WeightDecay) -
+					s.LR*(mi/(1-math.Pow(s.Beta1, 3)))/(math.Sqrt(vi/(1-math.Pow(s.Beta2, 3)))+s.Eps)
+				if !near(w.Row(0)[i], wi, 1+math.Abs(wi), 5e-7) || !near(m.Row(0)[i], mi, 1, 1e-6) || !near(v.Row(0)[i], vi, 1+vi, 1e-6) {
+					t.Fatalf("element %d of %d: got %v, %v, %v, want %v, %v, %v", i, n, w.Row(0)[i], m.Row(0)[i], v.Row(0)[i], wi, mi, vi)
+				}
+			}
+		}
+	})
+}
+
+func TestTranspose(t *testing.T) {
+	everyVariant(t, func(t *testing.T, r *rand.Rand) {
+		for n := 0; n < 200; n++ {
+			rows, cols := pick(r), pick(r)
+			src, dst := newGuarded(r, rows, cols), newGuarded(r, cols, rows)
+			Transpose(dst.Matrix, src.Matrix)
+			dst.check(t, "Transpose")
+			for i := 0; i < rows; i++ {
+				for j := 0; j < cols; j++ {
+					if dst.Row(j)[i] != src.Row(i)[j] {
+						t.Fatalf("%d×%d: element (%d, %d) is wrong", rows, cols, j, i)
+					}
+				}
+			}
+		}
+	})
+}
+
+// The kernels flush denormal numbers and must give the old mode back.
+func TestDenormalModeRestored(t *testing.T) {
+	everyVariant(t, func(t *testing.T, r *rand.Rand) {
+		x := newGuarded(r, 5, 19)
+		Affine(x.Matrix, x.Matrix, newVector(r, 19), newVector(r, 19), GELU)
+		GemmTN(newGuarded(r, 19, 19).Matrix, x.Matrix, x.Matrix)
+		tiny := float32(1e-39)
+		if half := tiny / 2; half == 0 {
+			t.Error("denormal numbers are still flushed after the kernel")
+		}
+	})
+}
+
+func TestSelect(t *testing.T) {
+	before := Active()
+	defer Use(before)
+	t.Setenv(EnvVariable, "GO")
+	if err := Select(); err != nil || Active() != Go {
+		t.Errorf("%s=GO selects %v, %v", EnvVariable, Active(), err)
+	}
+	t.Setenv(EnvVariable, "sse9")
+	if err := Select(); err == nil {
+		t.Errorf("%s=sse9 is accepted", EnvVariable)
+	}
+	t.Setenv(EnvVariable, "")
+	if err := Select(); err != nil || Active() != Available()[0] {
+		t.Errorf("the default is %v, %v", Active(), err)
+	}
+}

@@ -1,0 +1,117 @@
+package kernels
+
+import "fmt"
+
+// Packed holds the right-hand side B [K, N] of products in the order in which
+// the kernel of the variant in use reads it: panels of a few vectors of
+// columns, each panel row after row, the last one filled up with zeros.
+type Packed struct {
+	K, N   int
+	lanes  int
+	panels []panel
+	data   []float32
+}
+
+// panel is a group of columns that a kernel multiplies in one go.
+type panel struct {
+	vectors, from, cols int // width in vectors; first column; columns in use
+	offset              int // of its data
+}
+
+// panelsOf cuts n columns into panels: two vectors wide, which keeps the most
+// accumulators busy; three at the end if the number of vectors is odd.
+func panelsOf(n, lanes int) []panel {
+	var out []panel
+	for from, left := 0, (n+lanes-1)/lanes; left > 0; {
+		w := 2
+		if left == 1 || left == 3 {
+			w = left
+		}
+		out = append(out, panel{vectors: w, from: from, cols: min(w*lanes, n-from)})
+		from += w * lanes
+		left -= w
+	}
+	return out
+}
+
+// NewPacked makes room for a K×N matrix.
+func NewPacked(K, N int) *Packed {
+	p := &Packed{K: K, N: N, lanes: k.lanes, panels: panelsOf(N, k.lanes)}
+	size := 0
+	for i := range p.panels {
+		p.panels[i].offset = size
+		size += K * p.panels[i].vectors * p.lanes
+	}
+	p.data = Aligned(size)
+	return p
+}
+
+// Panels is the number of parts that can be packed independently of each other.
+func (p *Packed) Panels() int { return len(p.panels) }
+
+// Pack packs b [K, N].
+func (p *Packed) Pack(b Matrix) {
+	for i := range p.panels {
+		p.PackPanel(i, b)
+	}
+}
+
+// PackTransposed packs the transpose of b [N, K].
+func (p *Packed) PackTransposed(b Matrix) {
+	for i := range p.panels {
+		p.PackPanelTransposed(i, b)
+	}
+}
+
+// PackPanel packs panel i of b [K, N].
+func (p *Packed) PackPanel(i int, b Matrix) {
+	p.check(b.Rows, b.Cols)
+	t := p.panels[i]
+	width := t.vectors * p.lanes
+	for r := 0; r < p.K; r++ {
+		out := p.data[t.offset+r*width:][:width]
+		copy(out, b.Row(r)[t.from:t.from+t.cols])
+	}
+}
+
+// PackPanelTransposed packs panel i of the transpose of b [N, K].
+func (p *Packed) PackPanelTransposed(i int, b Matrix) {
+	p.check(b.Cols, b.Rows)
+	t := p.panels[i]
+	width := t.vectors * p.lanes
+	Transpose(Matrix{Data: p.data[t.offset:], Rows: p.K, Cols: t.cols, Stride: width}, b.Slice(t.from, t.from+t.cols))
+}
+
+func (p *Packed) check(K, N int) {
+	if K != p.K || N != p.N {
+		panic(fmt.Sprintf("kernels: pack: a %d×%d matrix into room for %d×%d", K, N, p.K, p.N))
+	}
+}
+
+// Transpose computes dst = srcᵀ.
+func Transpose(dst, src Matrix) {
+	if dst.Rows != src.Cols || dst.Cols != src.Rows {
+		panic(fmt.Sprintf("kernels: Transpose: %d×%d into %d×%d", src.Rows, src.Cols, dst.Rows, dst.Cols))
+	}
+	if dst.empty() {
+		return
+	}
+	dst.ptr()
+	src.ptr()
+	const side = 8
+	rows, cols := src.Rows/side*side, src.Cols/side*side
+	if cols > 0 {
+		for r := 0; r < rows; r += side {
+			k.transpose8(cols/side, &dst.Data[r], dst.Stride, &src.Data[r*src.Stride], src.Stride)
+		}
+	}
+	for r := 0; r < src.Rows; r++ {
+		c := cols
+		if r >= rows {
+			c = 0
+		}
+		for in := src.Row(r); c < src.Cols; c++ {
+			dst.Data[c*dst.Stride+r] = in[c]
+		}
+	}
+}

@@ -1,0 +1,173 @@
+package kernels
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"sync/atomic"
+)
+
+// Pool runs tasks on a fixed number of workers. Task i of n goes always to the
+// same worker, so that its rows stay in that worker's cache from one
+// operation to the next. The goroutine that calls Run is worker 0.
+//
+// A pool is used by one goroutine at a time.
+type Pool struct {
+	workers []*worker // without worker 0
+	pending atomic.Int32
+	parked  atomic.Bool   // worker 0 sleeps
+	done    chan struct{} // wakes it
+	failure atomic.Pointer[workerPanic]
+	spins   int
+}
+
+type worker struct {
+	pool   *Pool
+	id     int
+	job    func(worker, task int)
+	tasks  int
+	ticket atomic.Uint32 // counts jobs: a change is the signal
+	asleep atomic.Bool
+	wake   chan struct{}
+	quit   bool
+}
+
+type workerPanic struct {
+	value any
+	stack []byte
+}
+
+// spinning for some microseconds bridges the gap to the next operation; waking
+// a sleeping goroutine costs as much.
+const spinRounds = 20000
+
+// NewPool starts a pool of n workers; n < 1 means one for every processor that
+// Go may use. Close ends it.
+func NewPool(n int) *Pool {
+	procs := runtime.GOMAXPROCS(0)
+	if n < 1 {
+		n = procs
+	}
+	p := &Pool{done: make(chan struct{}, 1)}
+	if n <= procs {
+		p.spins = spinRounds
+	}
+	for i := 1; i < n; i++ {
+		w := &worker{pool: p, id: i, wake: make(chan struct{}, 1)}
+		p.workers = append(p.workers, w)
+		go w.loop()
+	}
+	return p
+}
+
+// Workers is the number of workers.
+func (p *Pool) Workers() int { return len(p.workers) + 1 }
+
+// Close ends the workers. The pool must not be used afterwards.
+func (p *Pool) Close() {
+	for _, w := range p.workers {
+		w.quit = true
+		w.signal()
+	}
+	p.workers = nil
+}
+
+// Run calls f(worker, task) for every task in [0, tasks) and returns when all
+// calls have. The tasks of one worker run in order. A panic in f is raised
+// again in the caller, after the others are done.
+func (p *Pool) Run(tasks int, f func(worker, task int)) {
+	n := len(p.workers) + 1
+	if n == 1 || tasks == 1 {
+		for i := 0; i < tasks; i++ {
+			f(0, i)
+		}
+		return
+	}
+	if tasks <= 0 {
+		return
+	}
+	p.pending.Store(int32(len(p.workers)))
+	for _, w := range p.workers {
+		w.job, w.tasks = f, tasks
+		w.signal()
+	}
+	var own any
+	func() {
+		defer func() { own = recover() }()
+		for i := 0; i < tasks/n; i++ {
+			f(0, i)
+		}
+	}()
+	p.join()
+	if own != nil {
+		panic(own)
+	}
+	if e := p.failure.Swap(nil); e != nil {
+		panic(fmt.Sprintf("%v\nin a worker:\n%s", e.value, e.stack))
+	}
+}
+
+// join waits until no worker has work.
+func (p *Pool) join() {
+	for i := 0; i < p.spins; i++ {
+		if p.pending.Load() == 0 {
+			return
+		}
+	}
+	p.parked.Store(true)
+	if p.pending.Load() != 0 {
+		<-p.done
+		return
+	}
+	if !p.parked.CompareAndSwap(true, false) {
+		<-p.done // the last worker saw the flag and sends
+	}
+}
+
+func (w *worker) signal() {
+	w.ticket.Add(1)
+	if w.asleep.CompareAndSwap(true, false) {
+		w.wake <- struct{}{}
+	}
+}
+
+func (w *worker) loop() {
+	seen := uint32(0)
+	for {
+		seen = w.next(seen)
+		if w.quit {
+			return
+		}
+		w.work()
+		if w.pool.pending.Add(-1) == 0 && w.pool.parked.CompareAndSwap(true, false) {
+			w.pool.done <- struct{}{}
+		}
+	}
+}
+
+// next waits for a ticket other than seen and returns it.
+func (w *worker) next(seen uint32) uint32 {
+	for i := 0; i < w.pool.spins; i++ {
+		if t := w.ticket.Load(); t != seen {
+			return t
+		}
+	}
+	w.asleep.Store(true)
+	if t := w.ticket.Load(); t != seen && w.asleep.CompareAndSwap(true, false) {
+		return t
+	}
+	<-w.wake
+	return w.ticket.Load()
+}
+
+func (w *worker) work() {
+	defer func() {
+		if v := recover(); v != nil {
+			w.pool.failure.CompareAndSwap(nil, &workerPanic{v, debug.Stack()})
+		}
+	}()
+	n := len(w.pool.workers) + 1
+	for i := w.id * w.tasks / n; i < (w.id+1)*w.tasks/n; i++ {
+		w.job(w.id, i)
+	}
+}

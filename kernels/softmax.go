@@ -1,0 +1,43 @@
+package kernels
+
+import "math"
+
+// SoftmaxCrossEntropy writes the softmax of every row of logits [B, K] to
+// probs and returns the sum over the rows of -Σ_k t_k·log softmax_k for the
+// targets t, which may be soft and need not sum to one.
+func SoftmaxCrossEntropy(probs, logits, targets Matrix) float64 {
+	same("SoftmaxCrossEntropy", probs, logits, targets)
+	if logits.empty() {
+		return 0
+	}
+	logits.ptr()
+	probs.ptr()
+	var loss float64
+	for r := 0; r < logits.Rows; r++ {
+		x, p, t := logits.Row(r), probs.Row(r), targets.Row(r)
+		shift := k.vectorMax(len(x), &x[0])
+		sum := k.expSum(len(x), &p[0], &x[0], shift)
+		logZ := math.Log(float64(sum))
+		for i, v := range x {
+			if t[i] != 0 {
+				loss += float64(t[i]) * (logZ - float64(v-shift))
+			}
+		}
+		row := Matrix{Data: p, Rows: 1, Cols: len(p), Stride: len(p)}
+		Combine(row, row, row, 1/sum, 0)
+	}
+	return loss
+}
+
+// SoftmaxCrossEntropyGrad computes the gradient of scale times that sum with
+// respect to the logits: scale·(Σ_k t_k·probs - t). dst may be probs.
+func SoftmaxCrossEntropyGrad(dst, probs, targets Matrix, scale float32) {
+	same("SoftmaxCrossEntropyGrad", dst, probs, targets)
+	for r := 0; r < dst.Rows; r++ {
+		var total float32
+		for _, v := range targets.Row(r) {
+			total += v
+		}
+		Combine(dst.Slice(r, r+1), probs.Slice(r, r+1), targets.Slice(r, r+1), scale*total, -scale)
+	}
+}

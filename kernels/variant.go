@@ -1,0 +1,107 @@
+package kernels
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/klauspost/cpuid/v2"
+)
+
+// Variant is one implementation of all kernels.
+type Variant string
+
+// The variants, fastest first.
+const (
+	AVX512 Variant = "avx512"
+	AVX2   Variant = "avx2"
+	Go     Variant = "go"
+)
+
+// EnvVariable is the environment variable that forces a variant.
+const EnvVariable = "FASTERNET_KERNELS"
+
+// functions is the table that a variant fills. Strides and sizes are in
+// elements; what the functions compute is said at the exported functions.
+type functions struct {
+	lanes  int // columns of a panel are a multiple of it
+	gemmNN [4]func(m int, a *float32, lda, segs, segLen, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int)
+	gemmTN [4]func(ka int, a *float32, lda, outerA int, b *float32, ldb, outerB int, outer, inner int, c *float32, ldc int, cols int)
+
+	affine     [3]func(rows, cols int, dst *float32, ldd int, src *float32, lds int, a, b *float32)
+	affineGrad [3]func(rows, cols int, y *float32, ldy int, dz *float32, lddz int, x *float32, ldx int, dy *float32, lddy int, a, b, mean, sum, dot *float32)
+
+	combineColumns func(rows, cols int, dst *float32, ldd int, x *float32, ldx int, y *float32, ldy int, a, p, q *float32)
+	combine        func(rows, cols int, dst *float32, ldd int, x *float32, ldx int, y *float32, ldy int, alpha, beta float32)
+
+	columnSums       func(rows, cols int, x *float32, ldx int, sum *float32)
+	columnDeviations func(rows, cols int, x *float32, ldx int, mean, sum *float32)
+	columnDots       func(rows, cols int, g *float32, ldg int, x *float32, ldx int, mean, sum, dot *float32)
+
+	vectorMax  func(n int, x *float32) float32
+	expSum     func(n int, dst, x *float32, shift float32) float32
+	dot        func(n int, x, y *float32) float32
+	sumSquares func(n int, x *float32) float64
+
+	adamW      func(n int, w, g, m, v *float32, scale, decay, beta1, beta2, step, correct2, eps float32)
+	transpose8 func(blocks int, dst *float32, ldd int, src *float32, lds int)
+}
+
+var (
+	variants = map[Variant]*functions{Go: &plain}
+	current  = Go
+	k        = &plain
+)
+
+// Available lists the variants that this processor can run, fastest first.
+func Available() []Variant {
+	var out []Variant
+	for _, v := range []Variant{AVX512, AVX2, Go} {
+		if variants[v] != nil {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// Active is the variant in use.
+func Active() Variant { return current }
+
+// Use makes v the variant in use. It must not be called while kernels run, and
+// what was packed before is void. The error names the variants there are.
+func Use(v Variant) error {
+	f := variants[v]
+	if f == nil {
+		return fmt.Errorf("kernels: variant %q is not available here: want one of %v", v, Available())
+	}
+	current, k = v, f
+	return nil
+}
+
+// Select makes the variant in use the one that EnvVariable names, or the
+// fastest if it is empty. It is called once when the package is loaded; a
+// program calls it again to report a bad value.
+func Select() error {
+	if name := os.Getenv(EnvVariable); name != "" {
+		if err := Use(Variant(strings.ToLower(name))); err != nil {
+			return fmt.Errorf("%s=%s: %w", EnvVariable, name, err)
+		}
+		return nil
+	}
+	return Use(Available()[0])
+}
+
+// CPU names the processor and the features that the choice of a variant rests on.
+func CPU() string {
+	name := strings.TrimSpace(cpuid.CPU.BrandName)
+	if name == "" {
+		name = "unknown processor"
+	}
+	var has []string
+	for _, f := range []cpuid.FeatureID{cpuid.AVX2, cpuid.FMA3, cpuid.AVX512F, cpuid.AVX512BF16, cpuid.AMXBF16} {
+		if cpuid.CPU.Supports(f) {
+			has = append(has, f.String())
+		}
+	}
+	return name + " (" + strings.Join(has, " ") + ")"
+}

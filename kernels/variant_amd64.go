@@ -1,0 +1,46 @@
+package kernels
+
+import "github.com/klauspost/cpuid/v2"
+
+func init() {
+	if cpuid.CPU.Supports(cpuid.AVX2, cpuid.FMA3, cpuid.BMI2) {
+		variants[AVX2] = &functions{
+			lanes:            8,
+			gemmNN:           [4]func(int, *float32, int, int, int, int, *float32, *float32, int, *float32, int, float32, int){nil, gemmNN1AVX2, gemmNN2AVX2, gemmNN3AVX2},
+			gemmTN:           [4]func(int, *float32, int, int, *float32, int, int, int, int, *float32, int, int){nil, gemmTN1AVX2, gemmTN2AVX2, gemmTN3AVX2},
+			affine:           [3]func(int, int, *float32, int, *float32, int, *float32, *float32){affineAVX2, affineReLUAVX2, affineGELUAVX2},
+			affineGrad:       [3]func(int, int, *float32, int, *float32, int, *float32, int, *float32, int, *float32, *float32, *float32, *float32, *float32){nil, affineReLUGradAVX2, affineGELUGradAVX2},
+			combineColumns:   combineColumnsAVX2,
+			combine:          combineAVX2,
+			columnSums:       columnSumsAVX2,
+			columnDeviations: columnDeviationsAVX2,
+			columnDots:       columnDotsAVX2,
+			vectorMax:        vectorMaxAVX2,
+			expSum:           expSumAVX2,
+			dot:              dotAVX2,
+			sumSquares:       sumSquaresAVX2,
+			adamW:            adamWAVX2,
+			transpose8:       transpose8AVX2,
+		}
+	}
+	if cpuid.CPU.Supports(cpuid.AVX512F, cpuid.AVX512DQ, cpuid.AVX512BW, cpuid.AVX512VL, cpuid.BMI2) {
+		variants[AVX512] = &functions{
+			lanes:            16,
+			gemmNN:           [4]func(int, *float32, int, int, int, int, *float32, *float32, int, *float32, int, float32, int){nil, gemmNN1AVX512, gemmNN2AVX512, gemmNN3AVX512},
+			gemmTN:           [4]func(int, *float32, int, int, *float32, int, int, int, int, *float32, int, int){nil, gemmTN1AVX512, gemmTN2AVX512, gemmTN3AVX512},
+			affine:           [3]func(int, int, *float32, int, *float32, int, *float32, *float32){affineAVX512, affineReLUAVX512, affineGELUAVX512},
+			affineGrad:       [3]func(int, int, *float32, int, *float32, int, *float32, int, *float32, int, *float32, *float32, *float32, *float32, *float32){nil, affineReLUGradAVX512, affineGELUGradAVX512},
+			combineColumns:   combineColumnsAVX512,
+			combine:          combineAVX512,
+			columnSums:       columnSumsAVX512,
+			columnDeviations: columnDeviationsAVX512,
+			columnDots:       columnDotsAVX512,
+			vectorMax:        vectorMaxAVX512,
+			expSum:           expSumAVX512,
+			dot:              dotAVX512,
+			sumSquares:       sumSquaresAVX512,
+			adamW:            adamWAVX512,
+			transpose8:       transpose8AVX512,
+		}
+	}
+}
