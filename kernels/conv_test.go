@@ -10,32 +10,49 @@ func TestPConv(t *testing.T) {
 	everyVariant(t, func(t *testing.T, r *rand.Rand) {
 		for n := 0; n < 60; n++ {
 			p := PConv{Height: 1 + r.IntN(9), Width: 1 + r.IntN(18), Channels: 1 + r.IntN(40)}
+			cut := r.IntN(p.Height) // two strips, or one
+			strips := []struct {
+				PConv
+				y int
+			}{{PConv{p.Height - cut, p.Width, p.Channels}, cut}}
+			if cut > 0 {
+				strips = append(strips, strips[0])
+				strips[0].Height, strips[0].y = cut, 0
+			}
 			pixels := p.Height * p.Width
 			x := newGuarded(r, pixels, p.Channels+r.IntN(5))
 			d := newGuarded(r, pixels, p.Channels)
 			w := newVector(r, p.Channels*p.Inner())
-			padded := newGuarded(r, 1, p.PaddedLen())
-			p.Pad(padded.Row(0), x.Matrix)
-			padded.check(t, "Pad")
 			ordered := make([]float32, len(w))
 			p.Weights(ordered, w)
 			packed := NewPacked(p.Inner(), p.Channels)
 			packed.PackTransposed(NewMatrix(ordered, p.Channels, p.Inner()))
 			y := newGuarded(r, pixels, p.Channels)
-			p.Convolve(y.Matrix, padded.Row(0), packed, d.Matrix)
+			for _, s := range strips {
+				padded := newGuarded(r, 1, s.PaddedLen())
+				s.Pad(padded.Row(0), x.Matrix, s.y)
+				padded.check(t, "Pad")
+				from, to := s.y*p.Width, (s.y+s.Height)*p.Width
+				s.Convolve(y.Slice(from, to), padded.Row(0), packed, d.Slice(from, to))
+			}
 			y.check(t, "Convolve")
 
 			// The adjoint of the convolution, and the gradient of the weights,
 			// against the definition.
 			g := newGuarded(r, pixels, p.Channels)
-			gpadded := make([]float32, p.PaddedLen())
-			p.Pad(gpadded, g.Matrix)
 			p.Adjoint(ordered, w)
 			packed.PackTransposed(NewMatrix(ordered, p.Channels, p.Inner()))
 			dx := newGuarded(r, pixels, p.Channels)
-			p.Convolve(dx.Matrix, gpadded, packed, Matrix{})
 			dw := make([]float32, len(w))
-			p.WeightGrad(NewMatrix(dw, p.Channels, p.Inner()), padded.Row(0), g.Matrix)
+			for _, s := range strips {
+				padded := make([]float32, s.PaddedLen())
+				from, to := s.y*p.Width, (s.y+s.Height)*p.Width
+				s.Pad(padded, g.Matrix, s.y)
+				s.Convolve(dx.Slice(from, to), padded, packed, Matrix{})
+				s.Pad(padded, x.Matrix, s.y)
+				s.WeightGrad(NewMatrix(dw, p.Channels, p.Inner()), padded, g.Slice(from, to))
+			}
+			dx.check(t, "adjoint")
 			dwOIHW := make([]float32, len(w))
 			ToChannelsFirst(dwOIHW, dw, p.Channels, p.Channels, 9)
 
@@ -94,7 +111,7 @@ func TestPConvCountsTaps(t *testing.T) {
 		w[i] = 1
 	}
 	padded := make([]float32, p.PaddedLen())
-	p.Pad(padded, NewMatrix(ones, 20, 7))
+	p.Pad(padded, NewMatrix(ones, 20, 7), 0)
 	packed := NewPacked(p.Inner(), p.Channels)
 	packed.PackTransposed(NewMatrix(w, p.Channels, p.Inner()))
 	y := NewMatrix(make([]float32, 20*3), 20, 3)

@@ -83,3 +83,14 @@ func Scale(x []float32, alpha float32) {
 		x[i] *= alpha
 	}
 }
+
+// ScaleColumns computes dst = src·a with one a a column. dst may be src.
+func ScaleColumns(dst, src Matrix, a []float32) {
+	same("ScaleColumns", dst, src)
+	for r := range dst.Rows {
+		out := dst.Row(r)
+		for c, v := range src.Row(r) {
+			out[c] = v * a[c]
+		}
+	}
+}

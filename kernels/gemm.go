@@ -34,10 +34,24 @@ func gemmNothing(c, d Matrix) {
 	}
 }
 
+// GemmPanel computes the columns of panel i of B of that product. K must not
+// be 0.
+func GemmPanel(c Matrix, alpha float32, a Matrix, b *Packed, i int, d Matrix) {
+	if a.Cols != b.K || c.Cols != b.N || a.Rows != c.Rows || a.empty() {
+		panic(fmt.Sprintf("kernels: GemmPanel: %d×%d by %d×%d into %d×%d", a.Rows, a.Cols, b.K, b.N, c.Rows, c.Cols))
+	}
+	b.multiply(b.panels[i:i+1], c, alpha, a.ptr(), a.Stride, 1, a.Cols, 0, d)
+}
+
 // gemm is Gemm with an inner index of segs segments of segLen values that lie
 // segStride apart in A.
 func gemm(c Matrix, alpha float32, a *float32, lda, segs, segLen, segStride int, b *Packed, d Matrix) {
-	if b.lanes != k.lanes {
+	b.multiply(b.panels, c, alpha, a, lda, segs, segLen, segStride, d)
+}
+
+// multiply computes the columns of some panels.
+func (p *Packed) multiply(panels []panel, c Matrix, alpha float32, a *float32, lda, segs, segLen, segStride int, d Matrix) {
+	if p.lanes != k.lanes {
 		panic("kernels: Gemm: packed for another variant")
 	}
 	var dp *float32
@@ -46,12 +60,12 @@ func gemm(c Matrix, alpha float32, a *float32, lda, segs, segLen, segStride int,
 		dp = d.ptr()
 	}
 	cp := c.ptr()
-	for _, t := range b.panels {
+	for _, t := range panels {
 		var dt *float32
 		if dp != nil {
 			dt = offset(dp, t.from)
 		}
-		k.gemmNN[t.vectors](c.Rows, a, lda, segs, segLen, segStride, &b.data[t.offset],
+		k.gemmNN[t.vectors](c.Rows, a, lda, segs, segLen, segStride, &p.data[t.offset],
 			offset(cp, t.from), c.Stride, dt, d.Stride, alpha, t.cols)
 	}
 }

@@ -4,44 +4,48 @@ package kernels
 // §3.3): 3×3, stride 1, zero padding 1, no bias, on the first Channels
 // channels of a map. The others are not touched by it.
 //
-// It works on one image at a time, on a compact copy of these channels with a
-// border of zeros: there the three pixels of a row of the kernel lie side by
-// side, and the convolution is a product with three segments, without im2col.
+// It works on a strip of Height lines of one image at a time, on a compact copy
+// of these channels with a border: there the three pixels of a row of the
+// kernel lie side by side, and the convolution is a product with three
+// segments, without im2col.
 type PConv struct {
 	Height, Width, Channels int
 }
 
 const side = 3 // of the kernel
 
-// PaddedLen is the length of the padded copy of an image.
+// PaddedLen is the length of the padded copy of a strip.
 func (p PConv) PaddedLen() int { return (p.Height + 2) * (p.Width + 2) * p.Channels }
 
 // Inner is the length of the inner index: the taps times the channels.
 func (p PConv) Inner() int { return side * side * p.Channels }
 
-// Pad copies the first Channels columns of an image [H·W, ≥Channels] to the
-// inside of dst. The border of dst is set to zero.
-func (p PConv) Pad(dst []float32, image Matrix) {
-	line := (p.Width + 2) * p.Channels
-	clear(dst[:line])
-	for y := 0; y < p.Height; y++ {
-		out := dst[(y+1)*line:][:line]
-		clear(out[:p.Channels])
-		for x := 0; x < p.Width; x++ {
-			copy(out[(x+1)*p.Channels:][:p.Channels], image.Data[(y*p.Width+x)*image.Stride:][:p.Channels])
+// Pad copies the strip that begins at line y of an image [lines·Width,
+// ≥Channels], and the line on either side of it, to dst. What lies outside of
+// the image is zero.
+func (p PConv) Pad(dst []float32, image Matrix, y int) {
+	c, line := p.Channels, (p.Width+2)*p.Channels
+	for i := range p.Height + 2 {
+		out := dst[i*line:][:line]
+		from := (y + i - 1) * p.Width
+		if from < 0 || from >= image.Rows {
+			clear(out)
+			continue
 		}
-		clear(out[line-p.Channels:])
+		clear(out[:c])
+		for x := range p.Width {
+			copy(out[(x+1)*c:][:c], image.Data[(from+x)*image.Stride:])
+		}
+		clear(out[line-c:])
 	}
-	clear(dst[(p.Height+1)*line:][:line])
 }
 
-// Convolve computes dst = conv(padded) + d for one image. The weights are
-// packed as [taps·Channels, Channels]; dst is [H·W, Channels], and so is d,
-// which may be empty or dst itself.
+// Convolve computes dst = conv(padded) + d for one strip. The weights are
+// packed as [taps·Channels, Channels]; dst is [Height·Width, Channels], and so
+// is d, which may be empty or dst itself.
 func (p PConv) Convolve(dst Matrix, padded []float32, weights *Packed, d Matrix) {
 	line := (p.Width + 2) * p.Channels
-	src := Matrix{Data: padded, Rows: p.Height + 2, Cols: line, Stride: line}
-	src.ptr()
+	NewMatrix(padded, p.Height+2, line).ptr()
 	for y := 0; y < p.Height; y++ {
 		var dy Matrix
 		if d.Data != nil {
@@ -52,11 +56,11 @@ func (p PConv) Convolve(dst Matrix, padded []float32, weights *Packed, d Matrix)
 }
 
 // WeightGrad adds to dw [Channels out, taps·Channels in] the gradient of the
-// weights from one image: padded is the input's padded copy, dy [H·W,
-// Channels] the gradient of the output.
+// weights from one strip: padded is the input's padded copy, dy
+// [Height·Width, Channels] the gradient of the output.
 func (p PConv) WeightGrad(dw Matrix, padded []float32, dy Matrix) {
 	line := (p.Width + 2) * p.Channels
-	Matrix{Data: padded, Rows: p.Height + 2, Cols: line, Stride: line}.ptr()
+	NewMatrix(padded, p.Height+2, line).ptr()
 	for tap := 0; tap < side; tap++ {
 		cols := dw.Columns(tap*side*p.Channels, (tap+1)*side*p.Channels)
 		gemmTN(cols, dy.ptr(), dy.Stride, p.Width*dy.Stride, &padded[tap*line], p.Channels, line, p.Height, p.Width)

@@ -1,0 +1,111 @@
+package ops
+
+import (
+	"fmt"
+	"math"
+
+	"fasternet/kernels"
+)
+
+// BatchNorm holds the parameters and the running statistics of a batch norm
+// over C channels (Ioffe and Szegedy, 2015).
+type BatchNorm struct {
+	Weight, Bias            *Param    // [C]
+	RunningMean, RunningVar []float32 // [C]
+	Tracked                 *int64    // number of batches seen
+	Eps, Momentum           float64   // of the reference: 1e-5 and 0.1
+}
+
+// normState is a batch norm in one graph: y = scale·x + shift.
+type normState struct {
+	*BatchNorm
+	mean, inv    []float64 // of the batch: mean and 1/√(variance + eps)
+	mean32       []float32
+	scale, shift []float32
+	count        int
+
+	// For the backward pass: dx = scale·dy + slope·x + level.
+	slope, level []float32
+	moments      []kernels.Moments // one a span
+	sums, dots   [][]float32       // one a span
+}
+
+func newNormState(bn *BatchNorm, spans int, train bool) *normState {
+	c := bn.Weight.Size()
+	n := &normState{BatchNorm: bn, scale: make([]float32, c), shift: make([]float32, c)}
+	if !train {
+		return n
+	}
+	n.mean, n.inv, n.mean32 = make([]float64, c), make([]float64, c), make([]float32, c)
+	n.slope, n.level = make([]float32, c), make([]float32, c)
+	for range spans {
+		n.moments = append(n.moments, kernels.Moments{Mean: make([]float32, c), Dev: make([]float32, c)})
+		n.sums = append(n.sums, make([]float32, c))
+		n.dots = append(n.dots, make([]float32, c))
+	}
+	return n
+}
+
+// running sets scale and shift from the running statistics.
+func (n *normState) running() {
+	gamma, beta := n.Weight.Data(), n.Bias.Data()
+	for c := range gamma {
+		inv := 1 / math.Sqrt(float64(n.RunningVar[c])+n.Eps)
+		n.set(c, float64(gamma[c]), float64(beta[c]), float64(n.RunningMean[c]), inv)
+	}
+}
+
+func (n *normState) set(c int, gamma, beta, mean, inv float64) {
+	n.scale[c] = float32(gamma * inv)
+	n.shift[c] = float32(beta - mean*gamma*inv)
+}
+
+// batch sets scale and shift from the moments of the spans, and moves the
+// running statistics: the variance that normalises is the biased one, the one
+// that is tracked the unbiased.
+func (n *normState) batch() error {
+	gamma, beta := n.Weight.Data(), n.Bias.Data()
+	for c := range gamma {
+		mean, variance, count := kernels.MergeMoments(n.moments, c)
+		if count < 2 {
+			return fmt.Errorf("batch norm over %d value a channel: use a larger batch or input size", count)
+		}
+		inv := 1 / math.Sqrt(variance+n.Eps)
+		n.set(c, float64(gamma[c]), float64(beta[c]), mean, inv)
+		n.mean[c], n.inv[c], n.mean32[c], n.count = mean, inv, float32(mean), count
+		unbiased := variance * float64(count) / float64(count-1)
+		n.RunningMean[c] += float32(n.Momentum * (mean - float64(n.RunningMean[c])))
+		n.RunningVar[c] += float32(n.Momentum * (unbiased - float64(n.RunningVar[c])))
+	}
+	*n.Tracked++
+	return nil
+}
+
+// clearSums prepares the sums of a span for AffineGrad or ColumnDots.
+func (n *normState) clearSums(span int) (sum, dot []float32) {
+	clear(n.sums[span])
+	clear(n.dots[span])
+	return n.sums[span], n.dots[span]
+}
+
+// gradients adds the gradients of weight and bias and sets the coefficients of
+// the input's gradient, from the sums of the spans.
+func (n *normState) gradients() {
+	gamma, dgamma, dbeta := n.Weight.Data(), n.Weight.GradData(), n.Bias.GradData()
+	count := float64(n.count)
+	for c := range gamma {
+		var sum, dot float64
+		for i := range n.sums {
+			sum += float64(n.sums[i][c])
+			dot += float64(n.dots[i][c])
+		}
+		// The kernels measured the distance to the rounded mean.
+		dot += sum * (float64(n.mean32[c]) - n.mean[c])
+		dgamma[c] += float32(dot * n.inv[c])
+		dbeta[c] += float32(sum)
+		a := float64(gamma[c]) * n.inv[c]
+		slope := -a * n.inv[c] * n.inv[c] * dot / count
+		n.slope[c] = float32(slope)
+		n.level[c] = float32(-a*sum/count - slope*n.mean[c])
+	}
+}

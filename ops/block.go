@@ -1,0 +1,281 @@
+package ops
+
+import (
+	"fmt"
+
+	"fasternet/kernels"
+
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+)
+
+// Block describes a FasterNet block (Chen et al., 2023, fig. 4):
+//
+//	y = x + keep · scale · conv2(act(norm(conv1(pconv(x)))))
+//
+// pconv is the partial convolution: 3×3 on the first channels, the others pass.
+type Block struct {
+	Name       string
+	PConv      *Param // [cp, cp, 3, 3]
+	Conv1      *Param // [hidden, C, 1, 1]
+	Norm       *BatchNorm
+	Act        kernels.Activation
+	Conv2      *Param         // [C, hidden, 1, 1]
+	LayerScale *Param         // [C], or nil for none
+	Keep       *gorgonia.Node // [batch]: 0 or 1/(1-rate) for each sample; nil for all ones
+}
+
+// FasterNetBlock adds a FasterNet block on the map x [batch, height, width, C].
+//
+// It is one operation so that a span of rows goes through a whole half of the
+// block while it is in the cache: convolution, first product and statistics;
+// then normalisation, activation, second product and residual. For the backward
+// pass it keeps the convolved channels and the hidden map before the norm.
+func FasterNetBlock(t *Tape, x *gorgonia.Node, b Block) (*gorgonia.Node, error) {
+	f, err := newBlock(t, x, b)
+	if err != nil {
+		return nil, fmt.Errorf("ops: block %q: %w", b.Name, err)
+	}
+	s := spec{
+		kind: "FasterNetBlock", name: b.Name, inputs: gorgonia.Nodes{x}, wrt: []bool{true}, shape: x.Shape().Clone(),
+		run: f.forwardEval, grad: f.differentiate,
+	}
+	for _, p := range f.params() {
+		s.inputs = append(s.inputs, t.Param(p))
+		s.wrt = append(s.wrt, true)
+	}
+	if b.Keep != nil {
+		s.inputs = append(s.inputs, b.Keep)
+		s.wrt = append(s.wrt, false)
+	}
+	if t.Train {
+		s.run = f.forwardTrain
+		s.uses = []*buffer{f.convolvedBuf, f.hiddenBuf}
+	}
+	node, _, err := t.record(s)
+	return node, err
+}
+
+// block is a FasterNet block in a graph.
+type block struct {
+	Block
+	tape            *Tape
+	input           *gorgonia.Node
+	shape           mapShape
+	partial, hidden int // channels that are convolved; channels between conv1 and conv2
+	norm            *normState
+	spans           []span
+	maxRows         int // of a span
+	strip           int // length of the padded copy of a span's lines
+
+	// Kept for the backward pass: the convolved channels [rows, partial] and
+	// the hidden map before the norm [rows, hidden].
+	convolvedBuf, hiddenBuf *buffer
+
+	// Of the run in progress.
+	x, y, convolved, h kernels.Matrix
+	keep               []float32
+	wp, w1, w2         *kernels.Packed
+	tasks              struct{ mix, expand, infer func(worker, span int) }
+}
+
+func newBlock(t *Tape, x *gorgonia.Node, b Block) (*block, error) {
+	shape, err := shapeOfMap(x)
+	if err != nil {
+		return nil, err
+	}
+	f := &block{Block: b, tape: t, input: x, shape: shape, partial: b.PConv.Shape()[0], hidden: b.Conv1.Shape()[0]}
+	if err := f.check(); err != nil {
+		return nil, err
+	}
+	c := f.shape.channels
+	f.spans = f.shape.cut(blockRows(f.shape.rows(), c+f.hidden))
+	for _, b := range f.spans {
+		f.maxRows = max(f.maxRows, b.images*b.lines*f.shape.width)
+		f.strip = max(f.strip, f.pconv(b).PaddedLen())
+	}
+	f.norm = newNormState(b.Norm, len(f.spans), t.Train)
+	f.tasks.mix, f.tasks.expand, f.tasks.infer = f.mix, f.expand, f.infer
+	t.needScratch(scratchSize([]int{f.strip}, f.maxRows, c, f.hidden))
+	if t.Train {
+		f.convolvedBuf = t.newBuffer(f.shape.rows() * f.partial)
+		f.hiddenBuf = t.newBuffer(f.shape.rows() * f.hidden)
+	}
+	return f, nil
+}
+
+func shapeOfMap(n *gorgonia.Node) (mapShape, error) {
+	s := n.Shape()
+	if s.Dims() != 4 {
+		return mapShape{}, fmt.Errorf("input has shape %v, want [batch, height, width, channels]", s)
+	}
+	return mapShape{s[0], s[1], s[2], s[3]}, nil
+}
+
+func (f *block) check() error {
+	c := f.shape.channels
+	if f.partial > c {
+		return fmt.Errorf("%d of %d channels convolved", f.partial, c)
+	}
+	want := map[*Param]tensor.Shape{
+		f.PConv: {f.partial, f.partial, 3, 3}, f.Conv1: {f.hidden, c, 1, 1}, f.Conv2: {c, f.hidden, 1, 1},
+		f.Norm.Weight: {f.hidden}, f.Norm.Bias: {f.hidden},
+	}
+	if f.LayerScale != nil {
+		want[f.LayerScale] = tensor.Shape{c}
+	}
+	for p, s := range want {
+		if !p.Shape().Eq(s) {
+			return fmt.Errorf("%s has shape %v, want %v", p.Name, p.Shape(), s)
+		}
+	}
+	if f.Keep != nil && !f.Keep.Shape().Eq(tensor.Shape{f.shape.batch}) {
+		return fmt.Errorf("keep has shape %v, want [%d]", f.Keep.Shape(), f.shape.batch)
+	}
+	return nil
+}
+
+// params are the parameters in the order of the op's inputs.
+func (f *block) params() []*Param {
+	ps := []*Param{f.PConv, f.Conv1, f.Norm.Weight, f.Norm.Bias, f.Conv2}
+	if f.LayerScale != nil {
+		ps = append(ps, f.LayerScale)
+	}
+	return ps
+}
+
+// pconv is the partial convolution on the lines of a span.
+func (f *block) pconv(b span) kernels.PConv {
+	return kernels.PConv{Height: b.lines, Width: f.shape.width, Channels: f.partial}
+}
+
+func (f *block) forwardTrain(in [][]float32, out []float32) error {
+	f.bind(in, out)
+	f.convolved = kernels.NewMatrix(f.convolvedBuf.data, f.shape.rows(), f.partial)
+	f.h = kernels.NewMatrix(f.hiddenBuf.data, f.shape.rows(), f.hidden)
+	pool := f.tape.Pool()
+	pool.Run(len(f.spans), f.tasks.mix)
+	if err := f.norm.batch(); err != nil {
+		return err
+	}
+	pool.Run(len(f.spans), f.tasks.expand)
+	return nil
+}
+
+func (f *block) forwardEval(in [][]float32, out []float32) error {
+	f.bind(in, out)
+	f.norm.running()
+	f.tape.Pool().Run(len(f.spans), f.tasks.infer)
+	return nil
+}
+
+func (f *block) bind(in [][]float32, out []float32) {
+	pool := f.tape.Pool()
+	f.x, f.y = f.shape.matrix(in[0]), f.shape.matrix(out)
+	f.keep = nil
+	if f.Keep != nil {
+		f.keep = in[len(in)-1]
+	}
+	f.wp = f.PConv.packed(packForward, pool)
+	f.w1 = f.Conv1.packed(packForward, pool)
+	f.w2 = f.Conv2.packed(packForward, pool)
+}
+
+// mix is the first half of the block in training: partial convolution, first
+// product, moments.
+func (f *block) mix(worker, i int) {
+	s := scratch{f.tape.scratchOf(worker)}
+	b := f.spans[i]
+	from, to := f.shape.from(b), f.shape.to(b)
+	strip, u := s.vector(f.strip), s.matrix(to-from, f.shape.channels)
+	convolved := f.convolved.Slice(from, to)
+	f.convolve(convolved, b, strip)
+	f.gather(u, convolved, b)
+	h := f.h.Slice(from, to)
+	kernels.Gemm(h, 1, u, f.w1, kernels.Matrix{})
+	f.norm.moments[i].Measure(h)
+}
+
+// convolve computes the convolved channels of the rows of a span.
+func (f *block) convolve(dst kernels.Matrix, b span, strip []float32) {
+	p, at := f.pconv(b), 0
+	b.eachImage(func(b span) {
+		p.Pad(strip, f.image(f.x, b.image), b.line)
+		n := b.lines * f.shape.width
+		p.Convolve(dst.Slice(at, at+n), strip, f.wp, kernels.Matrix{})
+		at += n
+	})
+}
+
+// image is the rows of one image.
+func (f *block) image(m kernels.Matrix, i int) kernels.Matrix {
+	n := f.shape.height * f.shape.width
+	return m.Slice(i*n, (i+1)*n)
+}
+
+// gather puts the convolved channels and the untouched ones of x together.
+func (f *block) gather(u, convolved kernels.Matrix, b span) {
+	c := f.shape.channels
+	u.Columns(0, f.partial).Copy(convolved)
+	u.Columns(f.partial, c).Copy(f.x.Slice(f.shape.from(b), f.shape.to(b)).Columns(f.partial, c))
+}
+
+// expand is the second half: norm, activation, second product, residual.
+func (f *block) expand(worker, i int) {
+	s := scratch{f.tape.scratchOf(worker)}
+	b := f.spans[i]
+	from, to := f.shape.from(b), f.shape.to(b)
+	a, v := s.matrix(to-from, f.hidden), s.matrix(to-from, f.shape.channels)
+	kernels.Affine(a, f.h.Slice(from, to), f.norm.scale, f.norm.shift, f.Act)
+	f.project(a, v, b)
+}
+
+// infer is the whole block without a batch to measure.
+func (f *block) infer(worker, i int) {
+	s := scratch{f.tape.scratchOf(worker)}
+	b := f.spans[i]
+	rows := f.shape.to(b) - f.shape.from(b)
+	strip, u, h := s.vector(f.strip), s.matrix(rows, f.shape.channels), s.matrix(rows, f.hidden)
+	f.convolve(u.Columns(0, f.partial), b, strip)
+	f.gather(u, u.Columns(0, f.partial), b)
+	kernels.Gemm(h, 1, u, f.w1, kernels.Matrix{})
+	kernels.Affine(h, h, f.norm.scale, f.norm.shift, f.Act)
+	f.project(h, u, b)
+}
+
+// project computes y = x + keep·scale·conv2(a) for the rows of a span; v is
+// scratch.
+func (f *block) project(a, v kernels.Matrix, b span) {
+	at := 0
+	part := func(b span) {
+		from, to := f.shape.from(b), f.shape.to(b)
+		x, y := f.x.Slice(from, to), f.y.Slice(from, to)
+		keep := f.keepOf(b.image)
+		rows := a.Slice(at, at+to-from)
+		switch {
+		case keep == 0:
+			y.Copy(x)
+		case f.LayerScale == nil:
+			kernels.Gemm(y, keep, rows, f.w2, x)
+		default:
+			vr := v.Slice(at, at+to-from)
+			kernels.Gemm(vr, keep, rows, f.w2, kernels.Matrix{})
+			kernels.ScaleColumns(vr, vr, f.LayerScale.Data())
+			kernels.Combine(y, vr, x, 1, 1)
+		}
+		at += to - from
+	}
+	if f.keep == nil {
+		part(b)
+		return
+	}
+	b.eachImage(part)
+}
+
+// keepOf is the factor of the branch for a sample.
+func (f *block) keepOf(image int) float32 {
+	if f.keep == nil {
+		return 1
+	}
+	return f.keep[image]
+}

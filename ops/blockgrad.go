@@ -1,0 +1,178 @@
+package ops
+
+import (
+	"fasternet/kernels"
+
+	"gorgonia.org/gorgonia"
+)
+
+// blockGrad is the backward pass of a FasterNet block. It computes the
+// activation anew from the hidden map, and all gradients in three sweeps over
+// the rows; batch statistics couple the rows between the first and the second,
+// the convolution's neighbourhoods between the second and the third.
+type blockGrad struct {
+	*block
+	runs          [][2]int // of spans; gradients of weights are summed a run
+	dhBuf         *buffer  // gradient of the hidden map behind the norm [rows, hidden]
+	dw1, dw2, dwp *weightSums
+
+	// Of the run in progress.
+	dy, dx, dz kernels.Matrix
+	v1, v2, vp *kernels.Packed
+	sweeps     struct{ hidden, input, convolution func(worker, run int) }
+}
+
+// differentiate builds the backward op and hands out its gradients.
+func (f *block) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
+	t := f.tape
+	g := &blockGrad{block: f, dhBuf: t.newBuffer(f.shape.rows() * f.hidden)}
+	g.runs = chunks(len(f.spans), chunkLimit(f.Conv1.Size()))
+	g.dw1, g.dw2, g.dwp = t.newWeightSums(f.Conv1, len(g.runs)), t.newWeightSums(f.Conv2, len(g.runs)), t.newWeightSums(f.PConv, len(g.runs))
+	g.sweeps.hidden, g.sweeps.input, g.sweeps.convolution = g.sweepHidden, g.sweepInput, g.sweepConvolution
+	c := f.shape.channels
+	t.needScratch(max(
+		scratchSize(nil, f.maxRows, c, c, f.hidden, f.hidden),
+		scratchSize([]int{f.strip, f.strip}, 0),
+	))
+	s := spec{
+		kind: "FasterNetBlockGrad", name: f.Name, inputs: gorgonia.Nodes{dy, f.input}, shape: f.input.Shape().Clone(), reuse: 1,
+		uses: []*buffer{f.convolvedBuf, f.hiddenBuf, g.dhBuf, g.dw1.buf, g.dw2.buf, g.dwp.buf},
+		run:  g.backward,
+	}
+	if f.Keep != nil {
+		s.inputs = append(s.inputs, f.Keep)
+	}
+	dx, _, err := t.record(s)
+	if err != nil {
+		return nil, err
+	}
+	grads := gorgonia.Nodes{dx}
+	for _, p := range f.params() {
+		n, err := t.paramGrad(p, dx)
+		if err != nil {
+			return nil, err
+		}
+		grads = append(grads, n)
+	}
+	if f.Keep != nil {
+		grads = append(grads, nil)
+	}
+	return grads, nil
+}
+
+func (g *blockGrad) backward(in [][]float32, out []float32) error {
+	pool := g.tape.Pool()
+	g.dy, g.dx = g.shape.matrix(in[0]), g.shape.matrix(out)
+	g.dz = kernels.NewMatrix(g.dhBuf.data, g.shape.rows(), g.hidden)
+	g.v2 = g.Conv2.packed(packInput, pool)
+	g.v1 = g.Conv1.packed(packInput, pool)
+	g.vp = g.PConv.packed(packAdjoint, pool)
+
+	pool.Run(len(g.runs), g.sweeps.hidden)
+	g.scaleGradient()
+	g.dw2.finish()
+	g.norm.gradients()
+	pool.Run(len(g.runs), g.sweeps.input)
+	g.dw1.finish()
+	pool.Run(len(g.runs), g.sweeps.convolution)
+	g.dwp.finish()
+	return nil
+}
+
+// sweepHidden goes back through the second product and the activation.
+func (g *blockGrad) sweepHidden(worker, run int) {
+	dw := g.dw2.start(run)
+	for i := g.runs[run][0]; i < g.runs[run][1]; i++ {
+		sum, dot := g.norm.clearSums(i)
+		b := g.spans[i]
+		if g.keep == nil {
+			g.hiddenPart(worker, b, dw, sum, dot)
+			continue
+		}
+		b.eachImage(func(b span) { g.hiddenPart(worker, b, dw, sum, dot) })
+	}
+}
+
+func (g *blockGrad) hiddenPart(worker int, b span, dw kernels.Matrix, sum, dot []float32) {
+	from, to := g.shape.from(b), g.shape.to(b)
+	dz, keep := g.dz.Slice(from, to), g.keepOf(b.image)
+	if keep == 0 {
+		clear(dz.Data[:(to-from)*dz.Stride])
+		return
+	}
+	s := scratch{g.tape.scratchOf(worker)}
+	rows, c := to-from, g.shape.channels
+	dy := g.dy.Slice(from, to)
+	if keep != 1 {
+		scaled := s.matrix(rows, c)
+		kernels.Combine(scaled, dy, dy, keep, 0)
+		dy = scaled
+	}
+	dv := dy // gradient of the product before the layer scale
+	if g.LayerScale != nil {
+		dv = s.matrix(rows, c)
+		kernels.ScaleColumns(dv, dy, g.LayerScale.Data())
+	}
+	da, a := s.matrix(rows, g.hidden), s.matrix(rows, g.hidden)
+	kernels.Gemm(da, 1, dv, g.v2, kernels.Matrix{})
+	kernels.AffineGrad(a, dz, g.h.Slice(from, to), da, g.norm.scale, g.norm.shift, g.norm.mean32, sum, dot, g.Act)
+	kernels.GemmTN(dw, dy, a) // without the layer scale: see scaleGradient
+}
+
+// scaleGradient completes the gradients of the second product and of the layer
+// scale. With D = Σ dyᵀ·a, the one is scale·D by rows, and the other, Σ dy·v
+// with v = conv2(a), is the row-wise product of D with the weights.
+func (g *blockGrad) scaleGradient() {
+	if g.LayerScale == nil {
+		return
+	}
+	scale, grad := g.LayerScale.Data(), g.LayerScale.GradData()
+	weights := g.Conv2.Data()
+	for run := range g.runs {
+		d := g.dw2.run(run)
+		for c := range scale {
+			row := d.Row(c)
+			grad[c] += kernels.Dot(row, weights[c*g.hidden:])
+			kernels.Scale(row, scale[c])
+		}
+	}
+}
+
+// sweepInput goes back through the norm and the first product. The gradient of
+// the convolved channels takes the place of the convolved channels.
+func (g *blockGrad) sweepInput(worker, run int) {
+	dw, c := g.dw1.start(run), g.shape.channels
+	for i := g.runs[run][0]; i < g.runs[run][1]; i++ {
+		s := scratch{g.tape.scratchOf(worker)}
+		b := g.spans[i]
+		from, to := g.shape.from(b), g.shape.to(b)
+		dh, u, du := s.matrix(to-from, g.hidden), s.matrix(to-from, c), s.matrix(to-from, c)
+		kernels.CombineColumns(dh, g.dz.Slice(from, to), g.h.Slice(from, to), g.norm.scale, g.norm.slope, g.norm.level)
+		convolved := g.convolved.Slice(from, to)
+		g.gather(u, convolved, b)
+		kernels.Gemm(du, 1, dh, g.v1, kernels.Matrix{})
+		kernels.GemmTN(dw, dh, u)
+		convolved.Copy(du.Columns(0, g.partial))
+		dx, dy := g.dx.Slice(from, to), g.dy.Slice(from, to)
+		dx.Columns(0, g.partial).Copy(dy.Columns(0, g.partial))
+		kernels.Combine(dx.Columns(g.partial, c), dy.Columns(g.partial, c), du.Columns(g.partial, c), 1, 1)
+	}
+}
+
+// sweepConvolution goes back through the partial convolution.
+func (g *blockGrad) sweepConvolution(worker, run int) {
+	s := scratch{g.tape.scratchOf(worker)}
+	strip, gradStrip := s.vector(g.strip), s.vector(g.strip)
+	dw := g.dwp.start(run)
+	for i := g.runs[run][0]; i < g.runs[run][1]; i++ {
+		p := g.pconv(g.spans[i])
+		g.spans[i].eachImage(func(b span) {
+			from, to := g.shape.from(b), g.shape.to(b)
+			p.Pad(strip, g.image(g.x, b.image), b.line)
+			p.WeightGrad(dw, strip, g.convolved.Slice(from, to))
+			p.Pad(gradStrip, g.image(g.convolved, b.image), b.line)
+			dx := g.dx.Slice(from, to).Columns(0, g.partial)
+			p.Convolve(dx, gradStrip, g.vp, dx)
+		})
+	}
+}

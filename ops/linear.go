@@ -1,0 +1,109 @@
+package ops
+
+import (
+	"fmt"
+
+	"fasternet/kernels"
+
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+)
+
+// Linear adds y = x·Wᵀ + b on x [rows, in]; the result is [rows, out]. The
+// weight is [out, in] or, for a 1×1 convolution, [out, in, 1, 1]; bias may be
+// nil.
+//
+// It is made for few rows, as a classifier's head has: workers share the
+// columns, not the rows.
+func Linear(t *Tape, name string, x *gorgonia.Node, weight, bias *Param) (*gorgonia.Node, error) {
+	s := x.Shape()
+	out, in, taps := weight.dims()
+	if s.Dims() != 2 || s[1] != in || taps != 1 {
+		return nil, fmt.Errorf("ops: linear %q: input %v and weight %v: want [rows, in] and [out, in]", name, s, weight.Shape())
+	}
+	if bias != nil && bias.Size() != out {
+		return nil, fmt.Errorf("ops: linear %q: %d biases for %d outputs", name, bias.Size(), out)
+	}
+	f := &linear{tape: t, name: name, input: x, weight: weight, bias: bias, rows: s[0], in: in, out: out}
+	f.forwardTask, f.inputTask, f.weightTask = f.forwardPart, f.inputPart, f.weightPart
+	inputs, wrt := gorgonia.Nodes{x, t.Param(weight)}, []bool{true, true}
+	if bias != nil {
+		inputs, wrt = append(inputs, t.Param(bias)), append(wrt, true)
+	}
+	node, _, err := t.record(spec{
+		kind: "Linear", name: name, inputs: inputs, wrt: wrt, shape: tensor.Shape{s[0], out},
+		run: f.forward, grad: f.differentiate,
+	})
+	return node, err
+}
+
+type linear struct {
+	tape          *Tape
+	name          string
+	input         *gorgonia.Node
+	weight, bias  *Param
+	rows, in, out int
+
+	x, y, dx, dy                       kernels.Matrix
+	w, v                               *kernels.Packed
+	forwardTask, inputTask, weightTask func(worker, part int)
+}
+
+func (f *linear) forward(in [][]float32, out []float32) error {
+	pool := f.tape.Pool()
+	f.x, f.y = kernels.NewMatrix(in[0], f.rows, f.in), kernels.NewMatrix(out, f.rows, f.out)
+	f.w = f.weight.packed(packForward, pool)
+	pool.Run(f.w.Panels(), f.forwardTask)
+	return nil
+}
+
+func (f *linear) forwardPart(_, i int) {
+	var d kernels.Matrix
+	if f.bias != nil {
+		d = kernels.Broadcast(f.bias.Data(), f.rows)
+	}
+	kernels.GemmPanel(f.y, 1, f.x, f.w, i, d)
+}
+
+func (f *linear) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
+	t := f.tape
+	dx, _, err := t.record(spec{
+		kind: "LinearGrad", name: f.name, inputs: gorgonia.Nodes{dy, f.input}, shape: f.input.Shape().Clone(), run: f.backward,
+	})
+	if err != nil {
+		return nil, err
+	}
+	grads := gorgonia.Nodes{dx}
+	for _, p := range []*Param{f.weight, f.bias} {
+		if p == nil {
+			continue
+		}
+		n, err := t.paramGrad(p, dx)
+		if err != nil {
+			return nil, err
+		}
+		grads = append(grads, n)
+	}
+	return grads, nil
+}
+
+func (f *linear) backward(in [][]float32, out []float32) error {
+	pool := f.tape.Pool()
+	f.dy, f.dx = kernels.NewMatrix(in[0], f.rows, f.out), kernels.NewMatrix(out, f.rows, f.in)
+	f.v = f.weight.packed(packInput, pool)
+	pool.Run(f.v.Panels(), f.inputTask)
+	pool.Run(sumParts, f.weightTask)
+	if f.bias != nil {
+		kernels.ColumnSums(f.dy, f.bias.GradData())
+	}
+	return nil
+}
+
+func (f *linear) inputPart(_, i int) { kernels.GemmPanel(f.dx, 1, f.dy, f.v, i, kernels.Matrix{}) }
+
+// weightPart adds the gradient of a part of the outputs' weights.
+func (f *linear) weightPart(_, i int) {
+	from, to := i*f.out/sumParts, (i+1)*f.out/sumParts
+	dw := kernels.NewMatrix(f.weight.GradData(), f.out, f.in)
+	kernels.GemmTN(dw.Slice(from, to), f.dy.Columns(from, to), f.x)
+}

@@ -1,0 +1,231 @@
+package ops
+
+import (
+	"fmt"
+
+	"fasternet/kernels"
+
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+)
+
+// PatchConv describes the layer that begins a network or a stage: a
+// convolution without padding and bias, and a batch norm.
+type PatchConv struct {
+	Name   string
+	Weight *Param // [out, in, size, size]
+	Stride int
+	Norm   *BatchNorm
+	// NoInputGrad leaves out the gradient of the input, which a first layer
+	// has no use for.
+	NoInputGrad bool
+}
+
+// PatchConvNorm adds the layer on the map x [batch, height, width, in]. The
+// result is [batch, (height-size)/stride+1, (width-size)/stride+1, out]; a
+// remainder of the map is dropped.
+func PatchConvNorm(t *Tape, x *gorgonia.Node, p PatchConv) (*gorgonia.Node, error) {
+	f, err := newPatchConv(t, x, p)
+	if err != nil {
+		return nil, fmt.Errorf("ops: patch convolution %q: %w", p.Name, err)
+	}
+	s := spec{
+		kind: "PatchConvNorm", name: p.Name,
+		inputs: gorgonia.Nodes{x, t.Param(p.Weight), t.Param(p.Norm.Weight), t.Param(p.Norm.Bias)},
+		wrt:    []bool{!p.NoInputGrad, true, true, true},
+		shape:  tensor.Shape{f.out.batch, f.out.height, f.out.width, f.out.channels},
+		run:    f.forwardEval, grad: f.differentiate,
+	}
+	if t.Train {
+		s.run = f.forwardTrain
+		s.uses = []*buffer{f.convBuf}
+	}
+	node, _, err := t.record(s)
+	return node, err
+}
+
+type patchConv struct {
+	PatchConv
+	tape    *Tape
+	input   *gorgonia.Node
+	in, out mapShape
+	patch   kernels.PatchShape
+	norm    *normState
+	spans   []span
+	maxRows int
+	convBuf *buffer // kept: the map before the norm
+
+	x    []float32
+	conv kernels.Matrix
+	y    kernels.Matrix
+	w    *kernels.Packed
+
+	tasks struct{ convolve, normalise, infer func(worker, span int) }
+}
+
+func newPatchConv(t *Tape, x *gorgonia.Node, p PatchConv) (*patchConv, error) {
+	in, err := shapeOfMap(x)
+	if err != nil {
+		return nil, err
+	}
+	w := p.Weight.Shape()
+	if w.Dims() != 4 || w[1] != in.channels || w[2] != w[3] || p.Norm.Weight.Size() != w[0] {
+		return nil, fmt.Errorf("weight %v and norm of %d channels on a map of %d channels", w, p.Norm.Weight.Size(), in.channels)
+	}
+	if in.height < w[2] || in.width < w[2] {
+		return nil, fmt.Errorf("the %d×%d map is smaller than a patch of %d×%d", in.height, in.width, w[2], w[2])
+	}
+	f := &patchConv{
+		PatchConv: p, tape: t, input: x, in: in,
+		patch: kernels.PatchShape{Height: in.height, Width: in.width, Channels: in.channels, Size: w[2], Step: p.Stride},
+	}
+	f.out = mapShape{in.batch, f.patch.OutHeight(), f.patch.OutWidth(), w[0]}
+	f.spans = f.out.cut(blockRows(f.out.rows(), f.patch.Inner()+f.out.channels))
+	if p.Stride < w[2] && t.Train && !p.NoInputGrad {
+		f.spans = f.out.cut(f.out.height * f.out.width) // whole images: patches overlap
+	}
+	for _, b := range f.spans {
+		f.maxRows = max(f.maxRows, f.out.to(b)-f.out.from(b))
+	}
+	f.norm = newNormState(p.Norm, len(f.spans), t.Train)
+	f.tasks.convolve, f.tasks.normalise, f.tasks.infer = f.convolve, f.normalise, f.infer
+	t.needScratch(scratchSize(nil, f.maxRows, f.patch.Inner(), f.out.channels))
+	if t.Train {
+		f.convBuf = t.newBuffer(f.out.rows() * f.out.channels)
+	}
+	return f, nil
+}
+
+func (f *patchConv) forwardTrain(in [][]float32, out []float32) error {
+	f.bind(in, out)
+	f.conv = f.out.matrix(f.convBuf.data)
+	f.tape.Pool().Run(len(f.spans), f.tasks.convolve)
+	if err := f.norm.batch(); err != nil {
+		return err
+	}
+	f.tape.Pool().Run(len(f.spans), f.tasks.normalise)
+	return nil
+}
+
+func (f *patchConv) forwardEval(in [][]float32, out []float32) error {
+	f.bind(in, out)
+	f.norm.running()
+	f.tape.Pool().Run(len(f.spans), f.tasks.infer)
+	return nil
+}
+
+func (f *patchConv) bind(in [][]float32, out []float32) {
+	f.x, f.y = in[0], f.out.matrix(out)
+	f.w = f.Weight.packed(packForward, f.tape.Pool())
+}
+
+func (f *patchConv) convolve(worker, i int) {
+	s := scratch{f.tape.scratchOf(worker)}
+	from, to := f.out.from(f.spans[i]), f.out.to(f.spans[i])
+	patches, conv := s.matrix(to-from, f.patch.Inner()), f.conv.Slice(from, to)
+	f.patch.Gather(patches, f.x, from)
+	kernels.Gemm(conv, 1, patches, f.w, kernels.Matrix{})
+	f.norm.moments[i].Measure(conv)
+}
+
+func (f *patchConv) normalise(_, i int) {
+	from, to := f.out.from(f.spans[i]), f.out.to(f.spans[i])
+	kernels.Affine(f.y.Slice(from, to), f.conv.Slice(from, to), f.norm.scale, f.norm.shift, kernels.Identity)
+}
+
+func (f *patchConv) infer(worker, i int) {
+	s := scratch{f.tape.scratchOf(worker)}
+	from, to := f.out.from(f.spans[i]), f.out.to(f.spans[i])
+	patches, y := s.matrix(to-from, f.patch.Inner()), f.y.Slice(from, to)
+	f.patch.Gather(patches, f.x, from)
+	kernels.Gemm(y, 1, patches, f.w, kernels.Matrix{})
+	kernels.Affine(y, y, f.norm.scale, f.norm.shift, kernels.Identity)
+}
+
+// patchConvGrad is the backward pass.
+type patchConvGrad struct {
+	*patchConv
+	runs   [][2]int
+	dw     *weightSums
+	dy     kernels.Matrix
+	dx     []float32
+	v      *kernels.Packed
+	sweeps struct{ measure, input func(worker, run int) }
+}
+
+func (f *patchConv) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
+	t := f.tape
+	g := &patchConvGrad{patchConv: f, runs: chunks(len(f.spans), chunkLimit(f.Weight.Size()))}
+	g.dw = t.newWeightSums(f.Weight, len(g.runs))
+	g.sweeps.measure, g.sweeps.input = g.measure, g.sweepInput
+	t.needScratch(scratchSize(nil, f.maxRows, f.out.channels, f.patch.Inner(), f.patch.Inner()))
+	s := spec{
+		kind: "PatchConvNormGrad", name: f.Name, inputs: gorgonia.Nodes{dy, f.input},
+		uses: []*buffer{f.convBuf, g.dw.buf}, run: g.backward,
+	}
+	if f.NoInputGrad {
+		s.shape, s.result = f.Weight.Shape(), f.Weight.Grad
+	} else {
+		s.shape = f.input.Shape().Clone()
+	}
+	main, _, err := t.record(s)
+	if err != nil {
+		return nil, err
+	}
+	grads := gorgonia.Nodes{main}
+	for _, p := range []*Param{f.Weight, f.Norm.Weight, f.Norm.Bias} {
+		n, err := t.paramGrad(p, main)
+		if err != nil {
+			return nil, err
+		}
+		grads = append(grads, n)
+	}
+	if f.NoInputGrad {
+		grads[0] = nil
+	}
+	return grads, nil
+}
+
+func (g *patchConvGrad) backward(in [][]float32, out []float32) error {
+	pool := g.tape.Pool()
+	g.dy = g.out.matrix(in[0])
+	g.dx = nil
+	if !g.NoInputGrad {
+		g.dx = out
+		g.v = g.Weight.packed(packInput, pool)
+	}
+	pool.Run(len(g.runs), g.sweeps.measure)
+	g.norm.gradients()
+	if g.dx != nil {
+		clear(g.dx) // pixels of a dropped remainder have no gradient
+	}
+	pool.Run(len(g.runs), g.sweeps.input)
+	g.dw.finish()
+	return nil
+}
+
+func (g *patchConvGrad) measure(_, run int) {
+	for i := g.runs[run][0]; i < g.runs[run][1]; i++ {
+		from, to := g.out.from(g.spans[i]), g.out.to(g.spans[i])
+		sum, dot := g.norm.clearSums(i)
+		kernels.ColumnDots(g.dy.Slice(from, to), g.conv.Slice(from, to), g.norm.mean32, sum, dot)
+	}
+}
+
+func (g *patchConvGrad) sweepInput(worker, run int) {
+	dw := g.dw.start(run)
+	for i := g.runs[run][0]; i < g.runs[run][1]; i++ {
+		s := scratch{g.tape.scratchOf(worker)}
+		from, to := g.out.from(g.spans[i]), g.out.to(g.spans[i])
+		dconv, patches := s.matrix(to-from, g.out.channels), s.matrix(to-from, g.patch.Inner())
+		kernels.CombineColumns(dconv, g.dy.Slice(from, to), g.conv.Slice(from, to), g.norm.scale, g.norm.slope, g.norm.level)
+		g.patch.Gather(patches, g.x, from)
+		kernels.GemmTN(dw, dconv, patches)
+		if g.dx == nil {
+			continue
+		}
+		dpatches := s.matrix(to-from, g.patch.Inner())
+		kernels.Gemm(dpatches, 1, dconv, g.v, kernels.Matrix{})
+		g.patch.Scatter(g.dx, dpatches, from)
+	}
+}

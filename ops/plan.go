@@ -1,0 +1,185 @@
+package ops
+
+import (
+	"fmt"
+	"math"
+	"sort"
+
+	"fasternet/kernels"
+
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+)
+
+// Workspace is the memory of graphs that do not run at the same time: an arena
+// for their activations, and scratch for each worker of the pool.
+type Workspace struct {
+	pool    *kernels.Pool
+	arena   []float32
+	scratch [][]float32
+	moves   int // how often the memory has moved
+}
+
+// NewWorkspace is an empty workspace for a pool. It grows as tapes are planned.
+func NewWorkspace(pool *kernels.Pool) *Workspace { return &Workspace{pool: pool} }
+
+// Pool is the pool that the graphs run on.
+func (w *Workspace) Pool() *kernels.Pool { return w.pool }
+
+// Bytes is the size of the memory held.
+func (w *Workspace) Bytes() int {
+	n := len(w.arena)
+	for _, s := range w.scratch {
+		n += len(s)
+	}
+	return 4 * n
+}
+
+func (w *Workspace) reserve(arena, scratch int) {
+	moved := w.moves == 0
+	if arena > len(w.arena) {
+		w.arena = kernels.Aligned(arena)
+		moved = true
+	}
+	if w.scratch == nil {
+		w.scratch = make([][]float32, w.pool.Workers())
+	}
+	for i := range w.scratch {
+		if scratch > len(w.scratch[i]) {
+			w.scratch[i] = kernels.Aligned(scratch)
+			moved = true
+		}
+	}
+	if moved {
+		w.moves++
+	}
+}
+
+// buffer is planned memory. It is alive from the first to the last op that
+// touches it.
+type buffer struct {
+	size        int
+	first, last int
+	offset      int
+	reuse       *buffer // whose memory it may take when that is free by then
+	home        *buffer // whose memory it takes, or nil
+	op          *op     // whose result it is, or nil
+	data        []float32
+}
+
+const never = -1
+
+// newBuffer plans memory for n values. It is dead until an op uses it.
+func (t *Tape) newBuffer(n int) *buffer {
+	b := &buffer{size: n, first: never}
+	t.buffers = append(t.buffers, b)
+	return b
+}
+
+func (b *buffer) touch(op int) {
+	if b.first == never {
+		b.first = op
+	}
+	b.last = max(b.last, op)
+}
+
+// needScratch makes sure that every worker has n values of scratch in every op.
+func (t *Tape) needScratch(n int) { t.scratch = max(t.scratch, n) }
+
+// scratchOf is the scratch of a worker.
+func (t *Tape) scratchOf(worker int) []float32 { return t.space.scratch[worker] }
+
+// Keep keeps the memory of a node's value until the end of the run. It must be
+// called before Plan.
+func (t *Tape) Keep(n *gorgonia.Node) {
+	if o, ok := n.Op().(*op); ok && o.out != nil {
+		o.out.touch(math.MaxInt)
+	}
+}
+
+// Value is the memory of a node that was kept, valid until the next run.
+func (t *Tape) Value(n *gorgonia.Node) []float32 {
+	o := n.Op().(*op)
+	if o.scalar != nil {
+		return o.cost[:]
+	}
+	return o.value.(*tensor.Dense).Float32s()
+}
+
+// Plan checks the graph and gives every buffer its place: buffers that are not
+// alive together share memory. Large ones are placed first, each at the lowest
+// address that is free all its life (as in Pisarchyk and Lee, 2020,
+// "greedy by size").
+func (t *Tape) Plan() error {
+	if err := t.check(); err != nil {
+		return err
+	}
+	const align = 16 // values in a cache line
+	bySize := make([]*buffer, 0, len(t.buffers))
+	for _, b := range t.buffers {
+		if b.first == never {
+			return fmt.Errorf("ops: a buffer of %d values is used by no op", b.size)
+		}
+		if !t.takesOver(b) {
+			bySize = append(bySize, b)
+		}
+	}
+	sort.SliceStable(bySize, func(i, j int) bool { return bySize[i].size > bySize[j].size })
+	var placed []*buffer // by address
+	for _, b := range bySize {
+		b.offset = 0
+		for _, p := range placed {
+			if p.last < b.first || b.last < p.first {
+				continue
+			}
+			if b.offset+b.size <= p.offset {
+				break
+			}
+			b.offset = max(b.offset, (p.offset+p.size+align-1)/align*align)
+		}
+		at := sort.Search(len(placed), func(i int) bool { return placed[i].offset > b.offset })
+		placed = append(placed[:at], append([]*buffer{b}, placed[at:]...)...)
+		t.arena = max(t.arena, b.offset+b.size)
+	}
+	t.space.reserve(t.arena, t.scratch)
+	t.bind()
+	return nil
+}
+
+// takesOver lets b live in the memory of the buffer that it may overwrite, if
+// the op that makes b is the last that reads that one.
+func (t *Tape) takesOver(b *buffer) bool {
+	if b.reuse == nil {
+		return false
+	}
+	home := b.reuse.root()
+	if home.last != b.first || home.size != b.size {
+		return false
+	}
+	home.last = b.last
+	b.home = home
+	return true
+}
+
+// root is the buffer whose memory b lives in.
+func (b *buffer) root() *buffer {
+	if b.home != nil {
+		return b.home
+	}
+	return b
+}
+
+// bind points the buffers at the memory of the workspace.
+func (t *Tape) bind() {
+	t.seen = t.space.moves
+	for _, b := range t.buffers {
+		r := b.root()
+		b.data = t.space.arena[r.offset : r.offset+b.size : r.offset+b.size]
+		if b.op != nil {
+			b.op.value = tensor.New(tensor.WithShape(b.op.shape...), tensor.WithBacking(b.data))
+		}
+	}
+}
+
+// ArenaBytes is the size of the planned arena of this graph.
+func (t *Tape) ArenaBytes() int { return 4 * t.arena }

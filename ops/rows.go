@@ -1,0 +1,118 @@
+package ops
+
+import "fasternet/kernels"
+
+// span is a range of rows of a feature map [batch·height·width, channels]:
+// some lines of one image, or some whole images.
+type span struct {
+	image, images int // first image and number of images
+	line, lines   int // first line and number of lines of each image
+}
+
+// mapShape is the shape of a feature map.
+type mapShape struct {
+	batch, height, width, channels int
+}
+
+func (s mapShape) rows() int { return s.batch * s.height * s.width }
+
+func (s mapShape) matrix(data []float32) kernels.Matrix {
+	return kernels.NewMatrix(data, s.rows(), s.channels)
+}
+
+// from and to bound the rows of a span.
+func (s mapShape) from(b span) int { return (b.image*s.height + b.line) * s.width }
+func (s mapShape) to(b span) int   { return s.from(b) + b.images*b.lines*s.width }
+
+// eachImage calls f with the part of every image in b.
+func (b span) eachImage(f func(b span)) {
+	for i := range b.images {
+		f(span{image: b.image + i, images: 1, line: b.line, lines: b.lines})
+	}
+}
+
+// cut divides the map into spans of about the given number of rows. The cut
+// depends on nothing but its arguments, and so do the sums over spans.
+func (s mapShape) cut(rows int) []span {
+	var out []span
+	perImage := s.height * s.width
+	if images := rows / max(perImage, 1); images > 1 {
+		parts := (s.batch + images - 1) / images
+		for i := range parts {
+			from, to := i*s.batch/parts, (i+1)*s.batch/parts
+			out = append(out, span{image: from, images: to - from, lines: s.height})
+		}
+		return out
+	}
+	parts := min(s.height, (perImage+rows-1)/rows)
+	for image := range s.batch {
+		for i := range parts {
+			from, to := i*s.height/parts, (i+1)*s.height/parts
+			out = append(out, span{image: image, images: 1, line: from, lines: to - from})
+		}
+	}
+	return out
+}
+
+// blockRows is the number of rows to work on at a time: few enough that rowLen
+// values of each fit into a part of the second-level cache, and that there is
+// work for many cores.
+func blockRows(rows, rowLen int) int {
+	const cacheValues, parts, least = 96 << 10, 16, 28
+	return max(least, min(cacheValues/rowLen, (rows+parts-1)/parts))
+}
+
+// chunks divides n spans into at most limit runs of spans: a worker adds the
+// gradients of weights up over a run in memory of the run's own.
+func chunks(n, limit int) [][2]int {
+	parts := min(n, limit)
+	out := make([][2]int, parts)
+	for i := range out {
+		out[i] = [2]int{i * n / parts, (i + 1) * n / parts}
+	}
+	return out
+}
+
+// chunkLimit bounds the runs by the memory for their sums, for weights of the
+// given number of values.
+func chunkLimit(values int) int {
+	switch {
+	case values <= 16<<10:
+		return 16
+	case values <= 1<<20:
+		return 8
+	}
+	return 4
+}
+
+// rowStride is the distance of rows of the given length in scratch: an odd
+// number of cache lines, so that the rows of a tile spread over all sets of the
+// first-level cache.
+func rowStride(cols int) int { return (cols+15)/16/2*32 + 16 }
+
+// scratch hands out parts of a worker's scratch memory.
+type scratch struct{ rest []float32 }
+
+func (s *scratch) vector(n int) []float32 {
+	v := s.rest[:n]
+	s.rest = s.rest[(n+15)/16*16:]
+	return v
+}
+
+func (s *scratch) matrix(rows, cols int) kernels.Matrix {
+	ld := rowStride(cols)
+	return kernels.Matrix{Data: s.vector(rows * ld), Rows: rows, Cols: cols, Stride: ld}
+}
+
+// scratchSize is the memory for vectors of the given lengths and for matrices
+// of the given numbers of columns.
+func scratchSize(vectors []int, rows int, cols ...int) int {
+	n := 0
+	for _, v := range vectors {
+		n += (v + 15) / 16 * 16
+	}
+	for _, c := range cols {
+		n += (rows*rowStride(c) + 15) / 16 * 16
+	}
+	return n
+}

@@ -1,0 +1,107 @@
+package ops
+
+import (
+	"fmt"
+
+	"fasternet/kernels"
+
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+)
+
+// Tape records the operations of one graph in the order of their execution and
+// the memory that they need.
+//
+// The order of use: build the forward graph with the functions of this package,
+// differentiate it with [gorgonia.Grad], call [Tape.Plan], make a tape machine
+// and give it to [Tape.Run] as often as wanted.
+type Tape struct {
+	Graph *gorgonia.ExprGraph
+	Train bool // batch statistics, and what the backward pass needs is kept
+
+	space   *Workspace
+	ops     []*op
+	params  map[*Param]*gorgonia.Node
+	buffers []*buffer
+	scratch int // float32 values that an op needs for each worker
+	arena   int // float32 values of the planned arena
+	seen    int // number of arenas of the workspace when last bound
+	last    int // op that ran last
+	failure error
+	profile *Profile
+}
+
+// NewTape starts the tape of a new graph. Graphs that never run at the same
+// time may share a workspace, and share its memory then.
+func NewTape(space *Workspace, train bool) *Tape {
+	return &Tape{
+		Graph: gorgonia.NewGraph(), Train: train,
+		space: space, params: map[*Param]*gorgonia.Node{}, last: -1,
+	}
+}
+
+// Pool is the pool that the ops run on.
+func (t *Tape) Pool() *kernels.Pool { return t.space.pool }
+
+// Input adds an input of the graph. Bind a value of that shape before a run.
+func (t *Tape) Input(name string, shape ...int) *gorgonia.Node {
+	return gorgonia.NewTensor(t.Graph, tensor.Float32, len(shape), gorgonia.WithShape(shape...), gorgonia.WithName(name))
+}
+
+// Param is the node of a parameter.
+func (t *Tape) Param(p *Param) *gorgonia.Node {
+	n := t.params[p]
+	if n == nil {
+		n = gorgonia.NewTensor(t.Graph, tensor.Float32, p.Shape().Dims(), gorgonia.WithShape(p.Shape()...),
+			gorgonia.WithName(p.Name), gorgonia.WithValue(p.Value))
+		t.params[p] = n
+	}
+	return n
+}
+
+// check finds what Gorgonia would get wrong in silence: nodes that share a hash
+// code are taken for one another, and an op of Gorgonia's own reads and writes
+// memory that the plan does not know of.
+func (t *Tape) check() error {
+	seen := map[uint32]*gorgonia.Node{}
+	for _, n := range t.Graph.AllNodes() {
+		if other, ok := seen[n.Hashcode()]; ok {
+			return fmt.Errorf("ops: nodes %v and %v have the same hash code: rename one", other, n)
+		}
+		seen[n.Hashcode()] = n
+		switch n.Op().(type) {
+		case nil, *op: // an input, an op of this package
+		default:
+			if len(gorgoniaChildren(t.Graph, n)) > 0 {
+				return fmt.Errorf("ops: node %v is an op of Gorgonia: the memory plan does not cover it", n)
+			}
+		}
+	}
+	return nil
+}
+
+func gorgoniaChildren(g *gorgonia.ExprGraph, n *gorgonia.Node) []int64 {
+	var ids []int64
+	for it := g.From(n.ID()); it.Next(); {
+		ids = append(ids, it.Node().ID())
+	}
+	return ids
+}
+
+// Run runs the graph on its machine once. An error is that of the operation
+// that failed, and names it.
+func (t *Tape) Run(machine gorgonia.VM) error {
+	t.last, t.failure = -1, nil
+	if t.seen != t.space.moves {
+		t.bind() // another graph has made the workspace grow
+	}
+	err := machine.RunAll()
+	machine.Reset()
+	if t.failure != nil {
+		return t.failure // Gorgonia's wrapping hides the type
+	}
+	return err
+}
+
+// Ops is the number of recorded operations.
+func (t *Tape) Ops() int { return len(t.ops) }
