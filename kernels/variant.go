@@ -78,9 +78,16 @@ func Use(v Variant) error {
 	return nil
 }
 
+func init() {
+	register()
+	if Select() != nil {
+		k, current = variants[Available()[0]], Available()[0]
+	}
+}
+
 // Select makes the variant in use the one that EnvVariable names, or the
-// fastest if it is empty. It is called once when the package is loaded; a
-// program calls it again to report a bad value.
+// fastest if it is empty. The package does so when it is loaded, and takes the
+// fastest for a bad name; a program calls it again to report that.
 func Select() error {
 	if name := os.Getenv(EnvVariable); name != "" {
 		if err := Use(Variant(strings.ToLower(name))); err != nil {

@@ -2,7 +2,8 @@ package kernels
 
 import "github.com/klauspost/cpuid/v2"
 
-func init() {
+// register adds the assembly that the processor can run.
+func register() {
 	if cpuid.CPU.Supports(cpuid.AVX2, cpuid.FMA3, cpuid.BMI2) {
 		variants[AVX2] = &functions{
 			lanes:            8,

@@ -1,0 +1,328 @@
+package configs
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// problem is a value that cannot be, with the key that it stands at.
+type problem struct {
+	key, text string
+}
+
+func wrong(key, format string, args ...any) *problem {
+	return &problem{key, fmt.Sprintf(format, args...)}
+}
+
+// at turns a problem into an error that names the place where the key was set.
+func (l *loader) at(p *problem) error {
+	where, ok := l.origin[p.key]
+	if !ok {
+		where = "config"
+	}
+	return fmt.Errorf("%s: %s: %s", where, p.key, p.text)
+}
+
+// check finds the first impossible value.
+func (c *Config) check() *problem {
+	if p := checkFinite("", reflect.ValueOf(*c)); p != nil {
+		return p
+	}
+	return first(
+		oneOf("task", c.Task, "classify"),
+		atLeast("threads", c.Threads, 0),
+		c.Model.check(),
+		c.Data.check(c.Model),
+		c.Augment.check(),
+		c.Optim.check(),
+		c.Sched.check(c.Train.Epochs),
+		c.Train.check(),
+		c.Checkpoint.check(),
+		c.checkMix(),
+		c.checkStatistics(),
+	)
+}
+
+func first(ps ...*problem) *problem {
+	for _, p := range ps {
+		if p != nil {
+			return p
+		}
+	}
+	return nil
+}
+
+func atLeast(key string, v, least int) *problem {
+	if v < least {
+		return wrong(key, "want %d or more, got %d", least, v)
+	}
+	return nil
+}
+
+func within(key string, v, lo, hi float64) *problem {
+	if v < lo || v > hi {
+		return wrong(key, "want a number from %v to %v, got %v", lo, hi, v)
+	}
+	return nil
+}
+
+func oneOf(key, v string, options ...string) *problem {
+	if slices.Contains(options, v) {
+		return nil
+	}
+	return wrong(key, "want %s, got %q%s", strings.Join(options, " or "), v, suggest(v, options))
+}
+
+// checkFinite refuses NaN and infinity anywhere.
+func checkFinite(key string, v reflect.Value) *problem {
+	switch v.Kind() {
+	case reflect.Float64:
+		if f := v.Float(); math.IsNaN(f) || math.IsInf(f, 0) {
+			return wrong(key, "want a finite number, got %v", f)
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			if p := checkFinite(key, v.Index(i)); p != nil {
+				return p
+			}
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ",")
+			if key != "" {
+				name = key + "." + name
+			}
+			if p := checkFinite(name, v.Field(i)); p != nil {
+				return p
+			}
+		}
+	}
+	return nil
+}
+
+func (m Model) check() *problem {
+	if p := first(
+		oneOf("model.name", m.Name, "fasternet"),
+		atLeast("model.embed_dim", m.EmbedDim, 1),
+		atLeast("model.n_div", m.NDiv, 1),
+		atLeast("model.feature_dim", m.FeatureDim, 1),
+		atLeast("model.patch_size", m.PatchSize, 1),
+		atLeast("model.patch_stride", m.PatchStride, 1),
+		atLeast("model.patch_size2", m.PatchSize2, 1),
+		atLeast("model.patch_stride2", m.PatchStride2, 1),
+		oneOf("model.act_layer", m.ActLayer, "gelu", "relu"),
+		within("model.drop_path_rate", m.DropPathRate, 0, 0.99),
+		within("model.layer_scale_init_value", m.LayerScaleInitValue, 0, 1e6),
+		atLeast("model.num_classes", m.NumClasses, 0),
+	); p != nil {
+		return p
+	}
+	if len(m.Depths) < 1 || len(m.Depths) > 8 {
+		return wrong("model.depths", "want the number of blocks of 1 to 8 stages, e.g. [1, 2, 8, 2], got %d stages", len(m.Depths))
+	}
+	for i, d := range m.Depths {
+		if d < 1 {
+			return wrong("model.depths", "want 1 block or more a stage, stage %d has %d", i+1, d)
+		}
+	}
+	if m.InChans != 1 && m.InChans != 3 {
+		return wrong("model.in_chans", "want 1 (grey) or 3 (RGB), got %d", m.InChans)
+	}
+	if m.EmbedDim%m.NDiv != 0 {
+		return wrong("model.embed_dim", "want a multiple of n_div (%d), got %d: 1/n_div of the channels are convolved", m.NDiv, m.EmbedDim)
+	}
+	if m.MLPRatio <= 0 || m.MLPRatio > 64 || int(float64(m.EmbedDim)*m.MLPRatio) < 1 {
+		return wrong("model.mlp_ratio", "want a number above 0 that leaves a hidden channel or more, got %v", m.MLPRatio)
+	}
+	const most = 1 << 16
+	if m.EmbedDim<<(len(m.Depths)-1) > most || m.FeatureDim > most || m.NumClasses > 1<<20 {
+		return wrong("model.embed_dim", "%d channels in the last stage, %d features, %d classes: more than fits", m.EmbedDim<<(len(m.Depths)-1), m.FeatureDim, m.NumClasses)
+	}
+	return nil
+}
+
+// CheckImageSize says whether an image of that size keeps a pixel up to the
+// last stage.
+func (m Model) CheckImageSize(size int) error {
+	if p := m.checkImageSize("image size", size); p != nil {
+		return fmt.Errorf("%s: %s", p.key, p.text)
+	}
+	return nil
+}
+
+func (m Model) checkImageSize(key string, size int) *problem {
+	side, stage := size, 0
+	for i, s := range m.StageSides(size) {
+		if s < 1 {
+			patch := fmt.Sprintf("patch_size2 %d", m.PatchSize2)
+			if i == 0 {
+				patch = fmt.Sprintf("patch_size %d", m.PatchSize)
+			}
+			return wrong(key, "%d pixels are too few: %d are left before stage %d, which begins with %s", size, side, stage+1, patch)
+		}
+		side, stage = s, i+1
+	}
+	return nil
+}
+
+var multiScale = regexp.MustCompile(`^(\d+)_(\d+)$`)
+
+// Scale is the image size of training in an epoch, counted from 0.
+func (d Data) Scale(epoch int) int {
+	if m := multiScale.FindStringSubmatch(d.MultiScale); m != nil {
+		until, _ := strconv.Atoi(m[2])
+		if size, _ := strconv.Atoi(m[1]); epoch < until {
+			return size
+		}
+	}
+	return d.ImageSize
+}
+
+func (d Data) check(m Model) *problem {
+	if p := first(
+		oneOf("data.name", d.Name, "imagefolder", "fashion-mnist"),
+		atLeast("data.image_size", d.ImageSize, 1),
+		m.checkImageSize("data.image_size", d.ImageSize),
+		oneOf("data.interpolation", d.Interpolation, "bilinear", "bicubic", "lanczos"),
+		atLeast("data.workers", d.Workers, 0),
+		atLeast("data.prefetch", d.Prefetch, 1),
+	); p != nil {
+		return p
+	}
+	if d.ImageSize > 1<<13 {
+		return wrong("data.image_size", "want %d or less, got %d", 1<<13, d.ImageSize)
+	}
+	if d.TestCropRatio <= 0 || d.TestCropRatio > 1 {
+		return wrong("data.test_crop_ratio", "want a number above 0 and up to 1, got %v", d.TestCropRatio)
+	}
+	if d.MultiScale != "" {
+		match := multiScale.FindStringSubmatch(d.MultiScale)
+		if match == nil {
+			return wrong("data.multi_scale", "want size_epoch, e.g. 192_280, got %q", d.MultiScale)
+		}
+		if _, err := strconv.Atoi(match[2]); err != nil || d.Scale(0) > 1<<13 {
+			return wrong("data.multi_scale", "want size_epoch, e.g. 192_280, got %q", d.MultiScale)
+		}
+		if p := m.checkImageSize("data.multi_scale", d.Scale(0)); p != nil {
+			return p
+		}
+	}
+	if p := first(perChannel("data.mean", d.Mean, m), perChannel("data.std", d.Std, m)); p != nil {
+		return p
+	}
+	if slices.Min(d.Std) <= 0 {
+		return wrong("data.std", "want numbers above 0, got %v", d.Std)
+	}
+	return nil
+}
+
+func perChannel(key string, v []float64, m Model) *problem {
+	if len(v) != m.InChans {
+		return wrong(key, "want %d number(s), one a channel (model.in_chans), got %d", m.InChans, len(v))
+	}
+	return nil
+}
+
+func (a Augment) check() *problem {
+	if p := first(interval("augment.scale", a.Scale), interval("augment.ratio", a.Ratio)); p != nil {
+		return p
+	}
+	if a.Scale[1] > 1 {
+		return wrong("augment.scale", "want parts of the image's area, up to 1, got %v", a.Scale)
+	}
+	if len(a.CutmixMinmax) != 0 {
+		m := a.CutmixMinmax
+		if len(m) != 2 || m[0] < 0 || m[1] > 1 || m[0] >= m[1] {
+			return wrong("augment.cutmix_minmax", "want two parts of a side, the smaller first, or nothing, got %v", m)
+		}
+	}
+	return first(
+		within("augment.hflip", a.HFlip, 0, 1),
+		atLeast("augment.padding", a.Padding, 0),
+		within("augment.mixup", a.Mixup, 0, 1000),
+		within("augment.cutmix", a.Cutmix, 0, 1000),
+		within("augment.mixup_prob", a.MixupProb, 0, 1),
+		within("augment.mixup_switch_prob", a.MixupSwitchProb, 0, 1),
+		within("augment.smoothing", a.Smoothing, 0, 0.99),
+	)
+}
+
+func interval(key string, v []float64) *problem {
+	if len(v) != 2 || v[0] <= 0 || v[1] < v[0] {
+		return wrong(key, "want two numbers above 0, the smaller first, got %v", v)
+	}
+	return nil
+}
+
+func (o Optim) check() *problem {
+	if len(o.Betas) != 2 || min(o.Betas[0], o.Betas[1]) < 0 || max(o.Betas[0], o.Betas[1]) >= 1 {
+		return wrong("optim.betas", "want two numbers from 0 to below 1, got %v", o.Betas)
+	}
+	if o.LR <= 0 {
+		return wrong("optim.lr", "want a number above 0, got %v", o.LR)
+	}
+	return first(
+		oneOf("optim.opt", o.Opt, "adamw"),
+		oneOf("optim.weight_decay_on", o.WeightDecayOn, "all", "no-1d"),
+		within("optim.weight_decay", o.WeightDecay, 0, math.MaxFloat64),
+		within("optim.eps", o.Eps, 1e-30, 1),
+		within("optim.clip_grad", o.ClipGrad, 0, math.MaxFloat64),
+	)
+}
+
+func (s Sched) check(epochs int) *problem {
+	if p := first(
+		oneOf("sched.form", s.Form, "fasternet", "localmim", "timm"),
+		atLeast("sched.warmup_epochs", s.WarmupEpochs, 0),
+		within("sched.warmup_lr", s.WarmupLR, 0, math.MaxFloat64),
+		within("sched.min_lr", s.MinLR, 0, math.MaxFloat64),
+	); p != nil {
+		return p
+	}
+	if s.WarmupEpochs > epochs {
+		return wrong("sched.warmup_epochs", "want no more than train.epochs (%d), got %d", epochs, s.WarmupEpochs)
+	}
+	return nil
+}
+
+func (t Train) check() *problem {
+	return first(
+		atLeast("train.epochs", t.Epochs, 1),
+		atLeast("train.batch_size", t.BatchSize, 1),
+		atLeast("train.accum_steps", t.AccumSteps, 1),
+		atLeast("train.val_batch_size", t.ValBatchSize, 1),
+		atLeast("train.val_interval", t.ValInterval, 1),
+		atLeast("train.log_interval", t.LogInterval, 1),
+	)
+}
+
+func (c Checkpoint) check() *problem {
+	return first(
+		atLeast("checkpoint.every_epochs", c.EveryEpochs, 1),
+		atLeast("checkpoint.every_steps", c.EverySteps, 0),
+		atLeast("checkpoint.top_k", c.TopK, 0),
+		oneOf("checkpoint.monitor", c.Monitor, "top1", "loss"),
+	)
+}
+
+// checkMix: the partner of a sample is its mirror image in the batch.
+func (c *Config) checkMix() *problem {
+	if (c.Augment.Mixup > 0 || c.Augment.Cutmix > 0) && c.Train.BatchSize%2 != 0 {
+		return wrong("train.batch_size", "want an even number with mixup or cutmix, got %d", c.Train.BatchSize)
+	}
+	return nil
+}
+
+// checkStatistics: a batch norm needs two values a channel.
+func (c *Config) checkStatistics() *problem {
+	sides := c.Model.StageSides(c.Data.Scale(0))
+	if last := sides[len(sides)-1]; c.Train.BatchSize*last*last < 2 {
+		return wrong("train.batch_size", "a batch of 1 leaves one value a channel in the last stage, a %d×%d map: batch norm needs two", last, last)
+	}
+	return nil
+}

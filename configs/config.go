@@ -1,0 +1,159 @@
+package configs
+
+// Config is a run. The yaml tags are the keys; every key has a default.
+type Config struct {
+	Base       string     `yaml:"base,omitempty"` // preset that this file starts from
+	Task       string     `yaml:"task"`           // classify
+	Seed       uint64     `yaml:"seed"`
+	Threads    int        `yaml:"threads"` // of the kernels; 0 for one a processor
+	RunDir     string     `yaml:"run_dir"` // folder in which a run makes its own
+	Model      Model      `yaml:"model"`
+	Data       Data       `yaml:"data"`
+	Augment    Augment    `yaml:"augment"`
+	Optim      Optim      `yaml:"optim"`
+	Sched      Sched      `yaml:"sched"`
+	Train      Train      `yaml:"train"`
+	Checkpoint Checkpoint `yaml:"checkpoint"`
+}
+
+// Model is a FasterNet. The names are those of the official configs.
+type Model struct {
+	Name                string  `yaml:"name"` // fasternet
+	EmbedDim            int     `yaml:"embed_dim"`
+	Depths              []int   `yaml:"depths,flow"`
+	MLPRatio            float64 `yaml:"mlp_ratio"`
+	NDiv                int     `yaml:"n_div"` // 1/n_div of the channels are convolved
+	FeatureDim          int     `yaml:"feature_dim"`
+	PatchSize           int     `yaml:"patch_size"` // of the embedding
+	PatchStride         int     `yaml:"patch_stride"`
+	PatchSize2          int     `yaml:"patch_size2"` // of the merging layers
+	PatchStride2        int     `yaml:"patch_stride2"`
+	ActLayer            string  `yaml:"act_layer"` // gelu or relu
+	LayerScaleInitValue float64 `yaml:"layer_scale_init_value"`
+	DropPathRate        float64 `yaml:"drop_path_rate"`
+	InChans             int     `yaml:"in_chans"`    // 1 or 3
+	NumClasses          int     `yaml:"num_classes"` // 0 for that of the data set
+}
+
+// Data is where the images come from and how they become tensors.
+type Data struct {
+	Name          string    `yaml:"name"` // imagefolder or fashion-mnist
+	Dir           string    `yaml:"dir"`
+	ImageSize     int       `yaml:"image_size"`
+	MultiScale    string    `yaml:"multi_scale"` // 192_280: 192 px up to epoch 280, then image_size
+	Interpolation string    `yaml:"interpolation"`
+	Mean          []float64 `yaml:"mean,flow"` // of pixels in [0, 1], one a channel
+	Std           []float64 `yaml:"std,flow"`
+	TestCropRatio float64   `yaml:"test_crop_ratio"`
+	Workers       int       `yaml:"workers"`  // goroutines that load; 0 for one a processor
+	Prefetch      int       `yaml:"prefetch"` // batches loaded ahead
+}
+
+// Augment is what training does to images.
+type Augment struct {
+	Scale           []float64 `yaml:"scale,flow"` // area of the random resized crop
+	Ratio           []float64 `yaml:"ratio,flow"` // its aspect ratio
+	HFlip           float64   `yaml:"hflip"`      // probability
+	Padding         int       `yaml:"padding"`    // of the random crop that images up to 32 px get instead
+	Mixup           float64   `yaml:"mixup"`      // alpha; 0 for off
+	Cutmix          float64   `yaml:"cutmix"`     // alpha; 0 for off
+	CutmixMinmax    []float64 `yaml:"cutmix_minmax,flow"`
+	MixupProb       float64   `yaml:"mixup_prob"`
+	MixupSwitchProb float64   `yaml:"mixup_switch_prob"`
+	Smoothing       float64   `yaml:"smoothing"` // of the labels
+}
+
+// Optim is the optimizer.
+type Optim struct {
+	Opt           string    `yaml:"opt"` // adamw
+	LR            float64   `yaml:"lr"`  // absolute
+	WeightDecay   float64   `yaml:"weight_decay"`
+	WeightDecayOn string    `yaml:"weight_decay_on"` // all, or no-1d: not on biases and norms
+	Betas         []float64 `yaml:"betas,flow"`
+	Eps           float64   `yaml:"eps"`
+	ClipGrad      float64   `yaml:"clip_grad"` // largest norm of all gradients; 0 for none
+}
+
+// Sched is the learning-rate schedule: warm-up and cosine.
+type Sched struct {
+	Form         string  `yaml:"form"` // fasternet, localmim or timm
+	WarmupEpochs int     `yaml:"warmup_epochs"`
+	WarmupLR     float64 `yaml:"warmup_lr"`
+	MinLR        float64 `yaml:"min_lr"`
+	OnUpdates    bool    `yaml:"on_updates"`    // timm: change every step, not every epoch
+	WarmupPrefix bool    `yaml:"warmup_prefix"` // timm: the cosine begins after the warm-up
+}
+
+// Train is the loop.
+type Train struct {
+	Epochs       int `yaml:"epochs"`
+	BatchSize    int `yaml:"batch_size"`
+	AccumSteps   int `yaml:"accum_steps"` // batches whose gradients make one step
+	ValBatchSize int `yaml:"val_batch_size"`
+	ValInterval  int `yaml:"val_interval"` // epochs
+	LogInterval  int `yaml:"log_interval"` // steps
+}
+
+// Checkpoint says what is kept on disk.
+type Checkpoint struct {
+	EveryEpochs int    `yaml:"every_epochs"` // of the last checkpoint; best ones are written when they are
+	EverySteps  int    `yaml:"every_steps"`  // also within an epoch; 0 for not
+	TopK        int    `yaml:"top_k"`        // best epochs kept beside best and last
+	Monitor     string `yaml:"monitor"`      // top1 or loss
+}
+
+// Default is the configuration that a file without keys describes.
+func Default() Config {
+	return Config{
+		Task: "classify", RunDir: "runs",
+		Model: Model{
+			Name: "fasternet", EmbedDim: 40, Depths: []int{1, 2, 8, 2}, MLPRatio: 2, NDiv: 4, FeatureDim: 1280,
+			PatchSize: 4, PatchStride: 4, PatchSize2: 2, PatchStride2: 2, ActLayer: "gelu", InChans: 3,
+		},
+		Data: Data{
+			Name: "imagefolder", ImageSize: 224, Interpolation: "bicubic",
+			Mean: []float64{0.485, 0.456, 0.406}, Std: []float64{0.229, 0.224, 0.225}, TestCropRatio: 0.9, Prefetch: 2,
+		},
+		Augment: Augment{
+			Scale: []float64{0.08, 1}, Ratio: []float64{0.75, 4.0 / 3}, HFlip: 0.5, Padding: 4,
+			MixupProb: 1, MixupSwitchProb: 0.5, Smoothing: 0.1,
+		},
+		Optim: Optim{Opt: "adamw", LR: 1e-3, WeightDecay: 0.05, WeightDecayOn: "all", Betas: []float64{0.9, 0.999}, Eps: 1e-8},
+		Sched: Sched{Form: "fasternet", WarmupEpochs: 5, WarmupLR: 1e-6, MinLR: 1e-5},
+		Train: Train{Epochs: 100, BatchSize: 128, AccumSteps: 1, ValBatchSize: 128, ValInterval: 1, LogInterval: 50},
+		Checkpoint: Checkpoint{
+			EveryEpochs: 1, Monitor: "top1",
+		},
+	}
+}
+
+// StageDims are the channels of the stages.
+func (m Model) StageDims() []int {
+	dims := make([]int, len(m.Depths))
+	for i := range dims {
+		dims[i] = m.EmbedDim << i
+	}
+	return dims
+}
+
+// StageSides are the heights or widths of the stages' maps for an image of the
+// given height or width. A side of 0 means that the image is too small.
+func (m Model) StageSides(image int) []int {
+	sides := make([]int, len(m.Depths))
+	side := outSide(image, m.PatchSize, m.PatchStride)
+	for i := range sides {
+		if i > 0 {
+			side = outSide(side, m.PatchSize2, m.PatchStride2)
+		}
+		sides[i] = side
+	}
+	return sides
+}
+
+// outSide is the side of the output of a convolution without padding.
+func outSide(in, size, stride int) int {
+	if in < size || stride < 1 {
+		return 0
+	}
+	return (in-size)/stride + 1
+}

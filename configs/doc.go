@@ -1,0 +1,6 @@
+// Package configs holds the configuration of a run: its typed form, the
+// presets, and reading it from YAML with errors that name file, line and key.
+//
+// Later sources win: defaults, the preset named by base, the file, and
+// settings such as those of the command line's --set.
+package configs

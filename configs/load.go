@@ -1,0 +1,281 @@
+package configs
+
+import (
+	"bytes"
+	"embed"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"reflect"
+	"sort"
+	"strings"
+
+	"github.com/agnivade/levenshtein"
+	"gopkg.in/yaml.v3"
+)
+
+//go:embed *.yaml
+var presets embed.FS
+
+// Presets lists the names of the embedded configurations.
+func Presets() []string {
+	entries, err := fs.ReadDir(presets, ".")
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, strings.TrimSuffix(e.Name(), ".yaml"))
+	}
+	sort.Strings(names)
+	return names
+}
+
+// PresetText is the YAML of a preset with its comments.
+func PresetText(name string) (string, error) {
+	text, err := presets.ReadFile(name + ".yaml")
+	if err != nil {
+		return "", fmt.Errorf("no preset is called %q%s; there are %s", name, suggest(name, Presets()), strings.Join(Presets(), ", "))
+	}
+	return string(text), nil
+}
+
+// Load reads a configuration by the name of a preset or of a file, applies the
+// settings ("key.sub=value") and checks it.
+func Load(name string, settings ...string) (*Config, error) {
+	c := Default()
+	l := &loader{config: &c, origin: map[string]string{}}
+	if err := l.source(name); err != nil {
+		return nil, err
+	}
+	return l.finish(settings)
+}
+
+// Parse reads a configuration from YAML text; the name stands for the file in
+// errors.
+func Parse(name, text string, settings ...string) (*Config, error) {
+	c := Default()
+	l := &loader{config: &c, origin: map[string]string{}}
+	if err := l.file(name, []byte(text)); err != nil {
+		return nil, err
+	}
+	return l.finish(settings)
+}
+
+func (l *loader) finish(settings []string) (*Config, error) {
+	for _, s := range settings {
+		if err := l.set(s); err != nil {
+			return nil, err
+		}
+	}
+	if e := l.config.check(); e != nil {
+		return nil, l.at(e)
+	}
+	return l.config, nil
+}
+
+// YAML is the configuration in full, as config.yaml of a run.
+func (c *Config) YAML() ([]byte, error) {
+	resolved := *c
+	resolved.Base = ""
+	var b bytes.Buffer
+	e := yaml.NewEncoder(&b)
+	e.SetIndent(2)
+	if err := e.Encode(&resolved); err != nil {
+		return nil, fmt.Errorf("config: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+// loader reads sources into a config and remembers where each key was set.
+type loader struct {
+	config *Config
+	origin map[string]string // key → file:line, or the setting
+	depth  int               // of base
+}
+
+// source reads a preset or a file. A name with a separator or an ending is a
+// file.
+func (l *loader) source(name string) error {
+	if text, err := presets.ReadFile(name + ".yaml"); err == nil {
+		return l.file(path.Join("configs", name+".yaml"), text)
+	}
+	if !strings.ContainsAny(name, `/\.`) {
+		_, err := PresetText(name)
+		return err
+	}
+	const limit = 1 << 20
+	f, err := os.Open(name)
+	if err != nil {
+		return fmt.Errorf("config: %w", err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err != nil {
+		return fmt.Errorf("config: %w", err)
+	}
+	if len(text) > limit {
+		return fmt.Errorf("%s: larger than 1 MiB: not a config file", name)
+	}
+	return l.file(name, text)
+}
+
+func (l *loader) file(name string, text []byte) error {
+	var doc yaml.Node
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	err := d.Decode(&doc)
+	if errors.Is(err, io.EOF) {
+		return nil // an empty file: the defaults
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %s", name, strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	if d.Decode(new(yaml.Node)) == nil {
+		return fmt.Errorf("%s: more than one YAML document", name)
+	}
+	root := doc.Content[0]
+	if err := l.base(name, root); err != nil {
+		return err
+	}
+	where := func(n *yaml.Node) string { return fmt.Sprintf("%s:%d", name, n.Line) }
+	return l.decode(root, reflect.ValueOf(l.config).Elem(), "", where)
+}
+
+// base reads the preset or file that the document starts from.
+func (l *loader) base(name string, root *yaml.Node) error {
+	if root.Kind != yaml.MappingNode {
+		return nil // decode says what is wrong
+	}
+	for i := 0; i < len(root.Content); i += 2 {
+		if root.Content[i].Value != "base" {
+			continue
+		}
+		if l.depth++; l.depth > 10 {
+			return fmt.Errorf("%s:%d: base: a chain of more than 10 files", name, root.Content[i].Line)
+		}
+		base := root.Content[i+1].Value
+		if err := l.source(base); err != nil {
+			return fmt.Errorf("%s:%d: base: %w", name, root.Content[i].Line, err)
+		}
+	}
+	return nil
+}
+
+// set applies one setting, "key.sub=value"; the value is YAML.
+func (l *loader) set(setting string) error {
+	key, value, ok := strings.Cut(setting, "=")
+	if !ok || key == "" {
+		return fmt.Errorf("--set %s: want key=value, e.g. train.epochs=10", setting)
+	}
+	var n yaml.Node
+	if err := yaml.Unmarshal([]byte(value), &n); err != nil {
+		return fmt.Errorf("--set %s: %s", setting, strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	leaf := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null"}
+	if len(n.Content) > 0 {
+		leaf = n.Content[0]
+	}
+	keys := strings.Split(key, ".")
+	for i := len(keys) - 1; i >= 0; i-- {
+		leaf = &yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{{Kind: yaml.ScalarNode, Tag: "!!str", Value: keys[i]}, leaf}}
+	}
+	return l.decode(leaf, reflect.ValueOf(l.config).Elem(), "", func(*yaml.Node) string { return "--set " + setting })
+}
+
+// decode reads a mapping into a struct. It is stricter than the library: keys
+// that are unknown or double are errors, and every error has its key and place.
+func (l *loader) decode(n *yaml.Node, v reflect.Value, prefix string, where func(*yaml.Node) string) error {
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	if n.Kind != yaml.MappingNode {
+		return fmt.Errorf("%s: %s: want keys and values, got %s", where(n), strings.TrimSuffix(prefix+"file", ".file"), describe(n))
+	}
+	seen := map[string]bool{}
+	for i := 0; i < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		name := prefix + key.Value
+		field, known := fieldOf(v, key.Value)
+		if !field.IsValid() {
+			return fmt.Errorf("%s: %s: unknown key%s", where(key), name, suggest(key.Value, known))
+		}
+		if seen[key.Value] {
+			return fmt.Errorf("%s: %s: the key is there twice", where(key), name)
+		}
+		seen[key.Value] = true
+		if field.Kind() == reflect.Struct {
+			if err := l.decode(value, field, name+".", where); err != nil {
+				return err
+			}
+			continue
+		}
+		fresh := reflect.New(field.Type())
+		if value.Tag == "!!null" || value.Decode(fresh.Interface()) != nil {
+			return fmt.Errorf("%s: %s: want %s, got %s", where(key), name, typeName(field.Type()), describe(value))
+		}
+		field.Set(fresh.Elem())
+		l.origin[name] = where(key)
+	}
+	return nil
+}
+
+// fieldOf finds the field of a key, and lists all keys.
+func fieldOf(v reflect.Value, key string) (field reflect.Value, known []string) {
+	for i := range v.NumField() {
+		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ",")
+		known = append(known, name)
+		if name == key {
+			field = v.Field(i)
+		}
+	}
+	return field, known
+}
+
+func typeName(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Int:
+		return "an integer"
+	case reflect.Uint64:
+		return "an integer of 0 or more"
+	case reflect.Float64:
+		return "a number"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Slice:
+		if t.Elem().Kind() == reflect.Int {
+			return "a list of integers"
+		}
+		return "a list of numbers"
+	}
+	return "text"
+}
+
+func describe(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.MappingNode:
+		return "keys and values"
+	case yaml.SequenceNode:
+		return fmt.Sprintf("a list of %d", len(n.Content))
+	}
+	if n.Tag == "!!null" {
+		return "nothing"
+	}
+	return fmt.Sprintf("%q", n.Value)
+}
+
+// suggest proposes the name that a misspelt one most likely stands for.
+func suggest(name string, known []string) string {
+	best, least := "", len(name)/3+2
+	for _, k := range known {
+		if d := levenshtein.ComputeDistance(name, k); d < least {
+			best, least = k, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf(", did you mean %s?", best)
+}

@@ -1,0 +1,64 @@
+package graph
+
+import (
+	"testing"
+
+	"fasternet/configs"
+	"fasternet/kernels"
+	"fasternet/ops"
+)
+
+// BenchmarkT0 runs FasterNet-T0 at 224² with a batch of 32 on all processors.
+func BenchmarkT0(b *testing.B) {
+	for _, train := range []bool{true, false} {
+		name := "infer"
+		if train {
+			name = "train"
+		}
+		b.Run(name, func(b *testing.B) {
+			c, err := configs.Load("fasternet_t0")
+			if err != nil {
+				b.Fatal(err)
+			}
+			m, err := NewFasterNet(c.Model, 0)
+			if err != nil {
+				b.Fatal(err)
+			}
+			pool := kernels.NewPool(0)
+			defer pool.Close()
+			const batch = 32
+			p, err := NewRunner(m, pool).Program(Shape{batch, 224, 224, train})
+			if err != nil {
+				b.Fatal(err)
+			}
+			images, targets := make([]float32, batch*3*224*224), make([]float32, batch*1000)
+			for i := range images {
+				images[i] = float32(i%255)/128 - 1
+			}
+			for i := range batch {
+				targets[i*1000+i] = 1
+			}
+			var prof ops.Profile
+			p.Profile(&prof)
+			for b.Loop() {
+				if train {
+					for _, q := range m.Store().Params() {
+						clear(q.GradData())
+						q.Changed()
+					}
+					_, err = p.Gradients(images, targets, Position{})
+				} else {
+					_, err = p.Forward(images)
+				}
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(batch*float64(b.N)/b.Elapsed().Seconds(), "img/s")
+			b.ReportMetric(float64(p.ArenaBytes())/(1<<20), "arena-MiB")
+			for _, t := range prof.Times()[:12] {
+				b.Logf("%-20s %-18s %8.2f ms", t.Kind, t.Name, t.Total.Seconds()*1000/float64(t.Calls))
+			}
+		})
+	}
+}

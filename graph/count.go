@@ -1,0 +1,65 @@
+package graph
+
+import "fmt"
+
+// LayerCount is the cost of a layer for one image. One multiply-add is one MAC.
+type LayerCount struct {
+	Name                    string
+	Height, Width, Channels int // of the output
+	Parameters              int
+	MACs                    int // of convolutions and linear layers
+	// Elements of batch norms, which count 2 each, and inputs of pools, which
+	// count 1, in the convention of the paper's Tab. 3 (fvcore, BN not folded).
+	NormElements, PoolElements int
+}
+
+// Count is part of Model.
+func (m *FasterNet) Count(height, width int) []LayerCount {
+	c := m.config
+	dims, hs, ws := c.StageDims(), c.StageSides(height), c.StageSides(width)
+	conv := func(name string, i, in, size int) LayerCount {
+		out := dims[i]
+		weights, pixels := in*out*size*size, hs[i]*ws[i]
+		return LayerCount{Name: name, Height: hs[i], Width: ws[i], Channels: out,
+			Parameters: weights + 2*out, MACs: pixels * weights, NormElements: pixels * out}
+	}
+	counts := []LayerCount{conv("patch_embed", 0, c.InChans, c.PatchSize)}
+	for i, dim := range dims {
+		if i > 0 {
+			counts = append(counts, conv(fmt.Sprintf("stages.%d", 2*i-1), i, dims[i-1], c.PatchSize2))
+		}
+		hidden, cp, pixels := int(float64(dim)*c.MLPRatio), dim/c.NDiv, hs[i]*ws[i]
+		weights := 2*dim*hidden + 9*cp*cp
+		scale := 0
+		if c.LayerScaleInitValue > 0 {
+			scale = dim
+		}
+		for j := range c.Depths[i] {
+			counts = append(counts, LayerCount{
+				Name: fmt.Sprintf("stages.%d.blocks.%d", 2*i, j), Height: hs[i], Width: ws[i], Channels: dim,
+				Parameters: weights + 2*hidden + scale, MACs: pixels * weights, NormElements: pixels * hidden,
+			})
+		}
+	}
+	last := len(dims) - 1
+	pre, head := dims[last]*c.FeatureDim, c.FeatureDim*c.NumClasses
+	return append(counts,
+		LayerCount{Name: "avgpool_pre_head", Height: 1, Width: 1, Channels: c.FeatureDim, Parameters: pre, MACs: pre, PoolElements: hs[last] * ws[last] * dims[last]},
+		LayerCount{Name: "head", Height: 1, Width: 1, Channels: c.NumClasses, Parameters: head + c.NumClasses, MACs: head},
+	)
+}
+
+// Total adds the counts up.
+func Total(counts []LayerCount) LayerCount {
+	t := LayerCount{Name: "total"}
+	for _, c := range counts {
+		t.Parameters += c.Parameters
+		t.MACs += c.MACs
+		t.NormElements += c.NormElements
+		t.PoolElements += c.PoolElements
+	}
+	return t
+}
+
+// MACsWithNorm counts batch norms and pools too, as the paper's Tab. 3 does.
+func (c LayerCount) MACsWithNorm() int { return c.MACs + 2*c.NormElements + c.PoolElements }

@@ -1,0 +1,109 @@
+package graph
+
+import (
+	"fmt"
+
+	"fasternet/configs"
+	"fasternet/kernels"
+	"fasternet/layers"
+
+	"gorgonia.org/gorgonia"
+)
+
+// Model is a classifier: the parameters and how they enter a graph.
+type Model interface {
+	// Store holds the parameters and buffers under their official names.
+	Store() *layers.Store
+	// Forward adds the model to a graph: images [batch, height, width,
+	// channels] to logits [batch, classes].
+	Forward(p *layers.Pass, images *gorgonia.Node) (*gorgonia.Node, error)
+	// Channels is the number of channels of an image, Classes that of logits.
+	Channels() int
+	Classes() int
+	// Count lists what the layers cost for an image of that size.
+	Count(height, width int) []LayerCount
+}
+
+// FasterNet is the backbone of Chen et al., "Run, Don't Walk" (CVPR 2023) with
+// its classifier.
+type FasterNet struct {
+	config configs.Model
+	act    kernels.Activation
+	store  *layers.Store
+	embed  *layers.PatchConv
+	stages [][]*layers.Block
+	merges []*layers.PatchConv // between the stages
+	head   *layers.Head
+}
+
+// NewFasterNet makes a model with parameters drawn from the seed. The
+// configuration must have passed the checks of package configs, and name the
+// number of classes.
+func NewFasterNet(c configs.Model, seed uint64) (*FasterNet, error) {
+	act, err := kernels.ParseActivation(c.ActLayer)
+	if err != nil {
+		return nil, fmt.Errorf("graph: model.act_layer: %w", err)
+	}
+	if c.NumClasses < 1 {
+		return nil, fmt.Errorf("graph: model.num_classes: want 1 or more, got %d", c.NumClasses)
+	}
+	s := layers.NewStore(seed)
+	m := &FasterNet{config: c, act: act, store: s}
+	dims := c.StageDims()
+	blocks := 0
+	for _, d := range c.Depths {
+		blocks += d
+	}
+	rates := layers.DropPathRates(c.DropPathRate, blocks)
+	m.embed = layers.NewPatchEmbed(s, c.InChans, dims[0], c.PatchSize, c.PatchStride)
+	number := 0
+	for i, dim := range dims {
+		if i > 0 {
+			m.merges = append(m.merges, layers.NewPatchMerging(s, fmt.Sprintf("stages.%d", 2*i-1), dims[i-1], dim, c.PatchSize2, c.PatchStride2))
+		}
+		var stage []*layers.Block
+		for j := range c.Depths[i] {
+			stage = append(stage, layers.NewBlock(s, fmt.Sprintf("stages.%d.blocks.%d", 2*i, j), layers.BlockOptions{
+				Channels: dim, Hidden: int(float64(dim) * c.MLPRatio), NDiv: c.NDiv, Act: act, LayerScale: c.LayerScaleInitValue,
+				DropPath: layers.DropPath{Block: number, Rate: rates[number]},
+			}))
+			number++
+		}
+		m.stages = append(m.stages, stage)
+	}
+	m.head = layers.NewHead(s, dims[len(dims)-1], c.FeatureDim, c.NumClasses, act)
+	return m, nil
+}
+
+// Store is part of Model.
+func (m *FasterNet) Store() *layers.Store { return m.store }
+
+// Channels is part of Model.
+func (m *FasterNet) Channels() int { return m.config.InChans }
+
+// Classes is part of Model.
+func (m *FasterNet) Classes() int { return m.config.NumClasses }
+
+// Config is the configuration that the model was made of.
+func (m *FasterNet) Config() configs.Model { return m.config }
+
+// Forward is part of Model.
+func (m *FasterNet) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
+	x, err := m.embed.Forward(p, x)
+	if err != nil {
+		return nil, err
+	}
+	for i, stage := range m.stages {
+		if i > 0 {
+			if x, err = m.merges[i-1].Forward(p, x); err != nil {
+				return nil, err
+			}
+		}
+		for _, b := range stage {
+			if x, err = b.Forward(p, x); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return m.head.Forward(p, x)
+}

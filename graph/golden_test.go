@@ -1,0 +1,417 @@
+package graph
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"fasternet/configs"
+	"fasternet/internal/golden"
+	"fasternet/kernels"
+)
+
+// reference is a JSON file of the reference values.
+type reference struct {
+	Config struct {
+		Seed        int
+		EmbedDim    int `json:"embed_dim"`
+		Depths      []int
+		MLPRatio    float64 `json:"mlp_ratio"`
+		NDiv        int     `json:"n_div"`
+		FeatureDim  int     `json:"feature_dim"`
+		Act         string
+		ActLayer    string `json:"act_layer"`
+		Image       []int
+		Classes     int
+		Batch       int
+		DropPath    float64 `json:"drop_path"`
+		DropPathAll float64 `json:"drop_path_rate"`
+	}
+	Seed            int
+	Parameters      int
+	StateDict       [][2]any `json:"state_dict"`
+	MACs            int      `json:"macs_conv_linear_224"`
+	Losses          []float64
+	LossesNoDecay1D []float64 `json:"losses_nodecay1d"`
+	GradNorm        float64   `json:"grad_norm"`
+	NumClasses      int       `json:"num_classes"`
+	RatesPositive   []float64 `json:"drop_path_rates_positive"`
+	DropPathRates   []float64 `json:"drop_path_rates"`
+}
+
+func modelConfig(r reference) configs.Model {
+	c := configs.Default().Model
+	c.EmbedDim, c.Depths, c.MLPRatio, c.NDiv, c.FeatureDim = r.Config.EmbedDim, r.Config.Depths, r.Config.MLPRatio, r.Config.NDiv, r.Config.FeatureDim
+	c.NumClasses = r.Config.Classes + r.NumClasses
+	c.DropPathRate = r.Config.DropPath + r.Config.DropPathAll
+	if c.ActLayer = "gelu"; r.Config.Act+r.Config.ActLayer == "RELU" {
+		c.ActLayer = "relu"
+	}
+	return c
+}
+
+// fill gives a model the weights of the reference.
+func fill(m Model, seed int) {
+	for _, e := range m.Store().Entries {
+		switch {
+		case e.Param != nil:
+			copy(e.Param.Data(), golden.Weight(e.Name, seed, e.Shape))
+			e.Param.Changed()
+		case e.Buffer != nil:
+			copy(e.Buffer, golden.Weight(e.Name, seed, e.Shape))
+		}
+	}
+}
+
+func newModel(t *testing.T, r reference, seed int) *FasterNet {
+	t.Helper()
+	m, err := NewFasterNet(modelConfig(r), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fill(m, seed)
+	return m
+}
+
+func newRunner(t *testing.T, m Model) *Runner {
+	pool := kernels.NewPool(2)
+	t.Cleanup(pool.Close)
+	return NewRunner(m, pool)
+}
+
+func program(t *testing.T, r *Runner, s Shape) *Program {
+	t.Helper()
+	p, err := r.Program(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func everyVariant(t *testing.T, f func(t *testing.T)) {
+	before := kernels.Active()
+	defer kernels.Use(before)
+	for _, v := range kernels.Available() {
+		t.Run(string(v), func(t *testing.T) {
+			if err := kernels.Use(v); err != nil {
+				t.Fatal(err)
+			}
+			f(t)
+		})
+	}
+}
+
+var variants = []string{"t0", "t1", "t2", "s", "m", "l"}
+
+// The six official sizes: state dict, parameters, MACs and logits.
+func TestFullSizeVariants(t *testing.T) {
+	for _, name := range variants {
+		t.Run(name, func(t *testing.T) {
+			var ref reference
+			golden.JSON(t, "fasternet_"+name+".json", &ref)
+			if testing.Short() && ref.Parameters > 8e6 {
+				t.Skip("a large model: left out of short tests")
+			}
+			m := newModel(t, ref, ref.Seed)
+			checkStateDict(t, m, ref)
+			total := Total(m.Count(224, 224))
+			if m.Store().Parameters() != ref.Parameters || total.Parameters != ref.Parameters || total.MACs != ref.MACs {
+				t.Errorf("%d parameters (%d counted), %d MACs; want %d and %d", m.Store().Parameters(), total.Parameters, total.MACs, ref.Parameters, ref.MACs)
+			}
+			want := golden.Tensors(t, "fasternet_"+name+"_logits.safetensors")["logits_224"]
+			images := golden.ToNHWC(golden.Image("input224", ref.Seed, 3*224*224), 1, 3, 224, 224)
+			p := program(t, newRunner(t, m), Shape{Batch: 1, Height: 224, Width: 224})
+			got, err := p.Forward(images)
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden.CheckRel(t, "logits", got, want.Data, 3e-5)
+		})
+	}
+}
+
+func checkStateDict(t *testing.T, m Model, ref reference) {
+	t.Helper()
+	entries := m.Store().Entries
+	if len(entries) != len(ref.StateDict) {
+		t.Fatalf("%d tensors, the reference has %d", len(entries), len(ref.StateDict))
+	}
+	for i, want := range ref.StateDict {
+		e := entries[i]
+		if got := fmt.Sprintf("%s %v", e.Name, []int(e.Shape)); got != fmt.Sprintf("%v %v", want[0], want[1]) {
+			t.Errorf("tensor %d is %s, want %v %v", i, got, want[0], want[1])
+		}
+	}
+}
+
+// Figures of the paper's tables and of the closed forms.
+func TestCounts(t *testing.T) {
+	for i, name := range variants {
+		c, err := configs.Load("fasternet_" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := NewFasterNet(c.Model, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []struct {
+			what string
+			got  int
+			want []int
+		}{
+			{"parameters", m.Store().Parameters(), []int{3905500, 7595368, 14982888, 31181032, 53521464, 93465192}},
+			{"norm channels", normChannels(m), []int{4840, 7744, 11616, 20608, 32976, 43968}},
+			{"M of MACs at 224", Total(m.Count(224, 224)).MACs / 1000, []int{335422, 850511, 1904335, 4549740, 8721938, 15494384}},
+			{"M of MACs with norms", (Total(m.Count(224, 224)).MACsWithNorm() + 500) / 1000, []int{338041, 854702, 1910619, 4560127, 8741526, 15520500}},
+			{"M of MACs at 192", (Total(m.Count(192, 192)).MACs + 500) / 1000, []int{246881, 625379, 1399704, 3343354, 6408686, 11384490}},
+		} {
+			if d := want.got - want.want[i]; d < -1 || d > 1 || want.what == "parameters" && d != 0 {
+				t.Errorf("%s: %s: %d, want %d", name, want.what, want.got, want.want[i])
+			}
+		}
+	}
+}
+
+func normChannels(m Model) int {
+	n := 0
+	for _, e := range m.Store().Entries {
+		if e.Buffer != nil {
+			n += e.Shape[0]
+		}
+	}
+	return n / 2 // mean and variance
+}
+
+// The parts of T0 of the specification.
+func TestPartsOfT0(t *testing.T) {
+	c, err := configs.Load("fasternet_t0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := NewFasterNet(c.Model, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := map[string]int{}
+	for _, l := range m.Count(224, 224) {
+		name := l.Name
+		if len(name) > 8 && name[:7] == "stages." {
+			name = name[:8]
+		}
+		parts[name] += l.Parameters
+	}
+	want := map[string]int{"patch_embed": 2000, "stages.0": 7460, "stages.1": 12960, "stages.2": 59040, "stages.3": 51520,
+		"stages.4": 939520, "stages.5": 205440, "stages.6": 936960, "avgpool_pre_head": 409600, "head": 1281000}
+	if fmt.Sprint(parts) != fmt.Sprint(want) {
+		t.Errorf("got %v, want %v", parts, want)
+	}
+}
+
+func smoothed(labels []int, classes int) []float32 {
+	targets := make([]float32, len(labels)*classes)
+	for i := range targets {
+		targets[i] = 0.1 / float32(classes)
+	}
+	for i, l := range labels {
+		targets[i*classes+l] += 0.9
+	}
+	return targets
+}
+
+// The small models: evaluation, one training step with every gradient and the
+// running statistics, and three steps of AdamW.
+func TestSmallModels(t *testing.T) {
+	for _, name := range []string{"fasternet_small_gelu", "fasternet_small_relu"} {
+		t.Run(name, func(t *testing.T) {
+			everyVariant(t, func(t *testing.T) {
+				var ref reference
+				golden.JSON(t, name+".json", &ref)
+				want := golden.Tensors(t, name+".safetensors")
+				m := newModel(t, ref, ref.Config.Seed)
+				checkStateDict(t, m, ref)
+				r := newRunner(t, m)
+				c := ref.Config
+				images := golden.ToNHWC(golden.Image("input", c.Seed, c.Batch*3*c.Image[0]*c.Image[1]), c.Batch, 3, c.Image[0], c.Image[1])
+				targets := smoothed(golden.Labels(c.Seed, c.Batch, c.Classes), c.Classes)
+
+				logits, err := program(t, r, Shape{c.Batch, c.Image[0], c.Image[1], false}).Forward(images)
+				if err != nil {
+					t.Fatal(err)
+				}
+				golden.CheckRel(t, "eval logits", logits, want["eval_logits"].Data, 3e-5)
+				train := program(t, r, Shape{c.Batch, c.Image[0], c.Image[1], true})
+				checkTraining(t, m, train, ref, want, images, targets, false)
+				fill(m, c.Seed)
+				checkTraining(t, m, train, ref, want, images, targets, true)
+			})
+		})
+	}
+}
+
+// checkTraining runs three steps of AdamW; noDecay1D is the second recipe, of
+// which fewer values are stored.
+func checkTraining(t *testing.T, m *FasterNet, p *Program, ref reference, want map[string]golden.Tensor, images, targets []float32, noDecay1D bool) {
+	t.Helper()
+	params := m.Store().Params()
+	moments := map[string][2][]float32{}
+	losses := ref.Losses
+	if noDecay1D {
+		losses = ref.LossesNoDecay1D
+	}
+	for step := 1; step <= 3; step++ {
+		for _, q := range params {
+			clear(q.GradData())
+		}
+		loss, err := p.Gradients(images, targets, Position{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if math.Abs(float64(loss)-losses[step-1]) > 1e-5*losses[step-1] {
+			t.Errorf("loss of step %d: %v, want %v", step, loss, losses[step-1])
+		}
+		if step == 1 && !noDecay1D {
+			golden.CheckRel(t, "train logits", p.Logits(), want["train_logits"].Data, 3e-5)
+			checkGradients(t, m, want)
+			var norm float64
+			for _, q := range params {
+				norm += kernels.SumSquares(q.GradData())
+			}
+			if norm = math.Sqrt(norm); math.Abs(norm-ref.GradNorm) > 5e-5*ref.GradNorm {
+				t.Errorf("gradient norm %v, want %v", norm, ref.GradNorm)
+			}
+			checkBuffers(t, m, want, "bn1/", 1e-5)
+		}
+		for _, q := range params {
+			mv, ok := moments[q.Name]
+			if !ok {
+				mv = [2][]float32{make([]float32, q.Size()), make([]float32, q.Size())}
+				moments[q.Name] = mv
+			}
+			s := kernels.AdamWStep{LR: 1e-3, WeightDecay: 0.05, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, Step: step, GradScale: 1}
+			if noDecay1D && q.Shape().Dims() == 1 {
+				s.WeightDecay = 0
+			}
+			kernels.AdamW(q.Data(), q.GradData(), mv[0], mv[1], s)
+			q.Changed()
+		}
+	}
+	prefix := "param3/"
+	if noDecay1D {
+		prefix = "param3_nodecay1d/"
+	} else {
+		checkBuffers(t, m, want, "bn3/", 1e-4)
+	}
+	checked := 0
+	for _, q := range params {
+		w, ok := want[prefix+q.Name]
+		if !ok {
+			continue
+		}
+		grad := want["grad/"+q.Name].Data
+		var top float64
+		for _, g := range grad {
+			top = max(top, math.Abs(float64(g)))
+		}
+		for i, v := range w.Data {
+			// Where the true gradient is 0, AdamW makes steps of its rounding.
+			if math.Abs(float64(grad[i])) <= max(1e-6, 1e-3*top) {
+				continue
+			}
+			checked++
+			if d := math.Abs(float64(q.Data()[i]) - float64(v)); !(d <= 3e-5) {
+				t.Errorf("%s%s[%d] = %v, want %v", prefix, q.Name, i, q.Data()[i], v)
+				break
+			}
+		}
+	}
+	if checked < 100 {
+		t.Errorf("only %d elements of %s were compared", checked, prefix)
+	}
+}
+
+func checkGradients(t *testing.T, m Model, want map[string]golden.Tensor) {
+	t.Helper()
+	for _, q := range m.Store().Params() {
+		w, ok := want["grad/"+q.Name]
+		if !ok {
+			t.Errorf("no reference for the gradient of %s", q.Name)
+			continue
+		}
+		golden.CheckRel(t, "gradient of "+q.Name, q.GradData(), w.Data, 2e-4)
+	}
+}
+
+func checkBuffers(t *testing.T, m Model, want map[string]golden.Tensor, prefix string, tol float64) {
+	t.Helper()
+	checked := 0
+	for _, e := range m.Store().Entries {
+		if w, ok := want[prefix+e.Name]; ok && e.Buffer != nil {
+			golden.CheckRel(t, prefix+e.Name, e.Buffer, w.Data, tol)
+			checked++
+		}
+	}
+	if checked == 0 {
+		t.Errorf("no reference under %s", prefix)
+	}
+}
+
+func TestDropPath(t *testing.T) {
+	everyVariant(t, func(t *testing.T) {
+		var ref reference
+		golden.JSON(t, "fasternet_small_droppath.json", &ref)
+		want := golden.Tensors(t, "fasternet_small_droppath.safetensors")
+		m := newModel(t, ref, ref.Config.Seed)
+		c := ref.Config
+		p := program(t, newRunner(t, m), Shape{c.Batch, c.Image[0], c.Image[1], true})
+		if len(p.drops) != len(ref.RatesPositive) {
+			t.Fatalf("%d blocks drop, want %d", len(p.drops), len(ref.RatesPositive))
+		}
+		// The decisions of the reference in place of our own.
+		for i, d := range p.drops {
+			if math.Abs(d.Rate-ref.RatesPositive[i]) > 1e-7 {
+				t.Errorf("rate %d is %v, want %v", i, d.Rate, ref.RatesPositive[i])
+			}
+			for b := range d.keep {
+				d.keep[b] = want["keep"].Data[i*c.Batch+b] / float32(1-d.Rate)
+			}
+		}
+		images := golden.ToNHWC(golden.Image("input", c.Seed, c.Batch*3*c.Image[0]*c.Image[1]), c.Batch, 3, c.Image[0], c.Image[1])
+		if err := p.bind(p.images, images); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.bind(p.targets, smoothed(golden.Labels(c.Seed, c.Batch, c.Classes), c.Classes)); err != nil {
+			t.Fatal(err)
+		}
+		loss, err := p.run()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if math.Abs(float64(loss)-ref.Losses[0]) > 1e-5*ref.Losses[0] {
+			t.Errorf("loss %v, want %v", loss, ref.Losses[0])
+		}
+		golden.CheckRel(t, "train logits", p.Logits(), want["train_logits"].Data, 3e-5)
+		checkGradients(t, m, want)
+		checkBuffers(t, m, want, "bn1/", 1e-5)
+	})
+}
+
+func TestDropPathRates(t *testing.T) {
+	for _, name := range variants {
+		var ref reference
+		golden.JSON(t, "fasternet_"+name+".json", &ref)
+		m := newModel(t, ref, 1)
+		i := 0
+		for _, stage := range m.stages {
+			for _, b := range stage {
+				if math.Abs(b.DropPath.Rate-ref.DropPathRates[i]) > 1e-7 {
+					t.Errorf("%s: rate of block %d is %v, want %v", name, i, b.DropPath.Rate, ref.DropPathRates[i])
+				}
+				i++
+			}
+		}
+		if i != len(ref.DropPathRates) {
+			t.Errorf("%s: %d blocks, want %d", name, i, len(ref.DropPathRates))
+		}
+	}
+}

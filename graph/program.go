@@ -1,0 +1,195 @@
+package graph
+
+import (
+	"fmt"
+
+	"fasternet/kernels"
+	"fasternet/layers"
+	"fasternet/ops"
+	"fasternet/rng"
+
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+)
+
+// Runner compiles a model for batch sizes and resolutions and runs it. It is
+// used by one goroutine at a time.
+type Runner struct {
+	Model    Model
+	space    *ops.Workspace
+	programs map[Shape]*Program
+}
+
+// NewRunner makes a runner whose programs run on a pool.
+func NewRunner(m Model, pool *kernels.Pool) *Runner {
+	return &Runner{Model: m, space: ops.NewWorkspace(pool), programs: map[Shape]*Program{}}
+}
+
+// Pool is the pool that the programs run on.
+func (r *Runner) Pool() *kernels.Pool { return r.space.Pool() }
+
+// Bytes is the size of the memory for activations.
+func (r *Runner) Bytes() int { return r.space.Bytes() }
+
+// Shape is what a program is compiled for.
+type Shape struct {
+	Batch, Height, Width int
+	Train                bool
+}
+
+// Program is a model as a compiled graph.
+type Program struct {
+	Shape
+	tape                          *ops.Tape
+	machine                       gorgonia.VM
+	images, targets, loss, logits *gorgonia.Node
+	drops                         []drop
+	bound                         map[*float32]*tensor.Dense // slices seen as inputs
+}
+
+type drop struct {
+	layers.Drop
+	keep []float32
+}
+
+// Program returns the program of a shape; it is compiled at the first call.
+// The error says what does not fit.
+func (r *Runner) Program(s Shape) (*Program, error) {
+	if p := r.programs[s]; p != nil {
+		return p, nil
+	}
+	p, err := r.compile(s)
+	if err != nil {
+		return nil, fmt.Errorf("graph: batch %d of %d×%d images: %w", s.Batch, s.Height, s.Width, err)
+	}
+	r.programs[s] = p
+	return p, nil
+}
+
+func (r *Runner) compile(s Shape) (p *Program, err error) {
+	defer func() { // Gorgonia panics on what it does not like
+		if v := recover(); v != nil {
+			err = fmt.Errorf("building the graph: %v", v)
+		}
+	}()
+	tape := ops.NewTape(r.space, s.Train)
+	p = &Program{Shape: s, tape: tape, bound: map[*float32]*tensor.Dense{}}
+	p.images = tape.Input("images", s.Batch, s.Height, s.Width, r.Model.Channels())
+	pass := &layers.Pass{Tape: tape}
+	if p.logits, err = r.Model.Forward(pass, p.images); err != nil {
+		return nil, err
+	}
+	tape.Keep(p.logits)
+	for _, d := range pass.Drops {
+		keep := make([]float32, s.Batch)
+		if err := gorgonia.Let(d.Node, tensor.New(tensor.WithShape(s.Batch), tensor.WithBacking(keep))); err != nil {
+			return nil, err
+		}
+		p.drops = append(p.drops, drop{d, keep})
+	}
+	if s.Train {
+		if err := p.differentiate(r.Model); err != nil {
+			return nil, err
+		}
+	}
+	if err := tape.Plan(); err != nil {
+		return nil, err
+	}
+	p.machine = gorgonia.NewTapeMachine(tape.Graph)
+	return p, nil
+}
+
+func (p *Program) differentiate(m Model) error {
+	p.targets = p.tape.Input("targets", p.Batch, m.Classes())
+	loss, err := ops.SoftmaxCrossEntropy(p.tape, p.logits, p.targets)
+	if err != nil {
+		return err
+	}
+	p.loss = loss
+	var params gorgonia.Nodes
+	for _, q := range m.Store().Params() {
+		params = append(params, p.tape.Param(q))
+	}
+	_, err = gorgonia.Grad(loss, params...)
+	return err
+}
+
+// Forward runs the model on images [batch, height, width, channels] and returns
+// the logits [batch, classes]. They are valid until the next run of any program
+// of the runner.
+func (p *Program) Forward(images []float32) ([]float32, error) {
+	if p.Train {
+		return nil, fmt.Errorf("graph: Forward on a program for training")
+	}
+	if err := p.bind(p.images, images); err != nil {
+		return nil, err
+	}
+	if err := p.tape.Run(p.machine); err != nil {
+		return nil, err
+	}
+	return p.tape.Value(p.logits), nil
+}
+
+// Position of a training step: where its random numbers come from.
+type Position struct {
+	Seed uint64
+	Step uint64 // number of the batch since the beginning of the run
+}
+
+// Gradients runs the model forward and backward: it adds the gradient of the
+// mean loss to the parameters' gradients and returns the loss. Targets are
+// [batch, classes]. Running statistics move.
+func (p *Program) Gradients(images, targets []float32, at Position) (loss float32, err error) {
+	if !p.Train {
+		return 0, fmt.Errorf("graph: Gradients on a program for evaluation")
+	}
+	if err := p.bind(p.images, images); err != nil {
+		return 0, err
+	}
+	if err := p.bind(p.targets, targets); err != nil {
+		return 0, err
+	}
+	for _, d := range p.drops {
+		r := rng.New(at.Seed, rng.DropPath, at.Step, uint64(d.Block))
+		for i := range d.keep {
+			d.keep[i] = 0
+			if r.Float64() >= d.Rate {
+				d.keep[i] = float32(1 / (1 - d.Rate))
+			}
+		}
+	}
+	return p.run()
+}
+
+func (p *Program) run() (float32, error) {
+	if err := p.tape.Run(p.machine); err != nil {
+		return 0, err
+	}
+	return p.tape.Value(p.loss)[0], nil
+}
+
+// Logits are those of the last run of Gradients.
+func (p *Program) Logits() []float32 { return p.tape.Value(p.logits) }
+
+// Profile makes the program record the time of its operations.
+func (p *Program) Profile(to *ops.Profile) { p.tape.Measure(to) }
+
+// ArenaBytes is the size of the activations of this program alone.
+func (p *Program) ArenaBytes() int { return p.tape.ArenaBytes() }
+
+// bind makes a slice the value of an input, without a copy.
+func (p *Program) bind(n *gorgonia.Node, data []float32) error {
+	if want := n.Shape().TotalSize(); len(data) != want {
+		return fmt.Errorf("graph: input %s: want %d values for shape %v, got %d", n.Name(), want, n.Shape(), len(data))
+	}
+	d := p.bound[&data[0]]
+	if d == nil || !d.Shape().Eq(n.Shape()) {
+		const most = 16 // buffers of a loader; more would be a leak
+		if len(p.bound) >= most {
+			clear(p.bound)
+		}
+		d = tensor.New(tensor.WithShape(n.Shape()...), tensor.WithBacking(data))
+		p.bound[&data[0]] = d
+	}
+	return gorgonia.Let(n, d)
+}

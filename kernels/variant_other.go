@@ -1,0 +1,6 @@
+//go:build !amd64
+
+package kernels
+
+// register adds nothing: there is no assembly for this architecture.
+func register() {}

@@ -1,0 +1,41 @@
+package layers
+
+import (
+	"fasternet/kernels"
+	"fasternet/ops"
+
+	"gorgonia.org/gorgonia"
+)
+
+// Head is the classifier of FasterNet: global average pool, 1×1 convolution
+// without norm, activation, linear layer.
+type Head struct {
+	PreHead      *ops.Param // [features, in, 1, 1]
+	Act          kernels.Activation
+	Weight, Bias *ops.Param // [classes, features], [classes]
+}
+
+// NewHead makes the head for maps of in channels.
+func NewHead(s *Store, in, features, classes int, act kernels.Activation) *Head {
+	return &Head{
+		PreHead: s.Param("avgpool_pre_head.1.weight", TruncatedNormal(0.02), features, in, 1, 1),
+		Act:     act,
+		Weight:  s.Param("head.weight", TruncatedNormal(0.02), classes, features),
+		Bias:    s.Param("head.bias", Constant(0), classes),
+	}
+}
+
+// Forward maps [batch, height, width, in] to logits [batch, classes].
+func (h *Head) Forward(p *Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
+	x, err := ops.GlobalAvgPool(p.Tape, "avgpool_pre_head.0", x)
+	if err != nil {
+		return nil, err
+	}
+	if x, err = ops.Linear(p.Tape, "avgpool_pre_head.1", x, h.PreHead, nil); err != nil {
+		return nil, err
+	}
+	if x, err = ops.Activate(p.Tape, "avgpool_pre_head.2", x, h.Act); err != nil {
+		return nil, err
+	}
+	return ops.Linear(p.Tape, "head", x, h.Weight, h.Bias)
+}

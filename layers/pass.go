@@ -1,0 +1,51 @@
+package layers
+
+import (
+	"fmt"
+
+	"fasternet/ops"
+
+	"gorgonia.org/gorgonia"
+)
+
+// Pass is the forward pass of a model that is being built: the tape it goes
+// to, and the random inputs that it will need in every run.
+type Pass struct {
+	*ops.Tape
+	Drops []Drop
+}
+
+// Drop is an input of factors for the branch of a block: 0 for a sample that
+// is dropped, 1/(1-Rate) for one that is kept.
+type Drop struct {
+	Node  *gorgonia.Node // [batch]
+	Block int            // number of the block in the model
+	Rate  float64
+}
+
+// DropPath is stochastic depth (Huang et al., 2016) by sample: in training, the
+// branch of a block is left out with probability Rate, and scaled by 1/(1-Rate)
+// otherwise.
+type DropPath struct {
+	Block int // number of the block in the model, for its own random numbers
+	Rate  float64
+}
+
+// Forward returns the factors for a batch, or nil where nothing is dropped.
+func (d DropPath) Forward(p *Pass, batch int) *gorgonia.Node {
+	if !p.Train || d.Rate == 0 {
+		return nil
+	}
+	n := p.Input(fmt.Sprintf("drop_path.%d", d.Block), batch)
+	p.Drops = append(p.Drops, Drop{Node: n, Block: d.Block, Rate: d.Rate})
+	return n
+}
+
+// DropPathRates are the rates of n blocks: they rise linearly from 0 to rate.
+func DropPathRates(rate float64, n int) []float64 {
+	rates := make([]float64, n)
+	for i := 1; i < n; i++ {
+		rates[i] = rate * float64(i) / float64(n-1)
+	}
+	return rates
+}

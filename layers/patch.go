@@ -1,0 +1,48 @@
+package layers
+
+import (
+	"fasternet/ops"
+
+	"gorgonia.org/gorgonia"
+)
+
+// PatchConv is a convolution without padding and bias, and a batch norm: the
+// patch embedding at the entrance and the patch merging between stages.
+type PatchConv struct {
+	Name   string
+	Weight *ops.Param // [out, in, size, size]
+	Stride int
+	Norm   *ops.BatchNorm
+	First  bool // of the network: its input needs no gradient
+}
+
+// NewPatchEmbed makes the entrance of a network: proj and norm under
+// "patch_embed".
+func NewPatchEmbed(s *Store, in, out, size, stride int) *PatchConv {
+	p := newPatchConv(s, "patch_embed", "proj", in, out, size, stride)
+	p.First = true
+	return p
+}
+
+// NewPatchMerging makes the transition between stages: reduction and norm
+// under the prefix, e.g. "stages.1".
+func NewPatchMerging(s *Store, prefix string, in, out, size, stride int) *PatchConv {
+	return newPatchConv(s, prefix, "reduction", in, out, size, stride)
+}
+
+func newPatchConv(s *Store, prefix, conv string, in, out, size, stride int) *PatchConv {
+	return &PatchConv{
+		Name:   prefix,
+		Weight: s.Param(prefix+"."+conv+".weight", TruncatedNormal(0.02), out, in, size, size),
+		Stride: stride,
+		Norm:   NewBatchNorm(s, prefix+".norm", out),
+	}
+}
+
+// Forward maps [batch, height, width, in] to [batch, (height-size)/stride+1,
+// (width-size)/stride+1, out].
+func (l *PatchConv) Forward(p *Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
+	return ops.PatchConvNorm(p.Tape, x, ops.PatchConv{
+		Name: l.Name, Weight: l.Weight, Stride: l.Stride, Norm: l.Norm, NoInputGrad: l.First,
+	})
+}

@@ -1,0 +1,120 @@
+package layers
+
+import (
+	"fmt"
+	"math/rand/v2"
+
+	"fasternet/ops"
+	"fasternet/rng"
+
+	"gorgonia.org/tensor"
+)
+
+// Store holds the state of a model in the order of the official state dict:
+// learned parameters, and buffers such as running statistics.
+type Store struct {
+	Entries []Entry
+	byName  map[string]int
+	seed    uint64
+}
+
+// Entry is one tensor of the state dict. Exactly one of Param, Buffer and
+// Counter is set.
+type Entry struct {
+	Name    string
+	Shape   tensor.Shape
+	Param   *ops.Param
+	Buffer  []float32
+	Counter *int64
+}
+
+// NewStore is an empty store. Parameters are initialised from the seed and
+// their name, whatever the order in which they are made.
+func NewStore(seed uint64) *Store { return &Store{byName: map[string]int{}, seed: seed} }
+
+// Init fills a new parameter.
+type Init func(r *rand.Rand, data []float32)
+
+// TruncatedNormal draws from a normal distribution with mean 0 and cuts at an
+// absolute ±2, as the reference does: with std 0.02 the cut has no effect.
+func TruncatedNormal(std float64) Init {
+	return func(r *rand.Rand, data []float32) {
+		for i := range data {
+			v := r.NormFloat64() * std
+			for v < -2 || v > 2 {
+				v = r.NormFloat64() * std
+			}
+			data[i] = float32(v)
+		}
+	}
+}
+
+// Constant sets every element to v.
+func Constant(v float32) Init {
+	return func(_ *rand.Rand, data []float32) {
+		for i := range data {
+			data[i] = v
+		}
+	}
+}
+
+// Param adds a parameter. It panics if the name is taken.
+func (s *Store) Param(name string, init Init, shape ...int) *ops.Param {
+	p := ops.NewParam(name, shape...)
+	init(rng.New(s.seed, rng.Init, rng.Hash(name)), p.Data())
+	p.Changed()
+	s.add(Entry{Name: name, Shape: p.Shape(), Param: p})
+	return p
+}
+
+// Buffer adds a tensor that is not learned.
+func (s *Store) Buffer(name string, value float32, shape ...int) []float32 {
+	data := make([]float32, tensor.Shape(shape).TotalSize())
+	Constant(value)(nil, data)
+	s.add(Entry{Name: name, Shape: shape, Buffer: data})
+	return data
+}
+
+// Counter adds an integer scalar.
+func (s *Store) Counter(name string) *int64 {
+	c := new(int64)
+	s.add(Entry{Name: name, Counter: c})
+	return c
+}
+
+func (s *Store) add(e Entry) {
+	if _, ok := s.byName[e.Name]; ok {
+		panic(fmt.Sprintf("layers: two tensors are called %s", e.Name))
+	}
+	s.byName[e.Name] = len(s.Entries)
+	s.Entries = append(s.Entries, e)
+}
+
+// Lookup finds an entry by its name.
+func (s *Store) Lookup(name string) (Entry, bool) {
+	i, ok := s.byName[name]
+	if !ok {
+		return Entry{}, false
+	}
+	return s.Entries[i], true
+}
+
+// Params are the learned parameters in their order.
+func (s *Store) Params() []*ops.Param {
+	var ps []*ops.Param
+	for _, e := range s.Entries {
+		if e.Param != nil {
+			ps = append(ps, e.Param)
+		}
+	}
+	return ps
+}
+
+// Parameters is the number of learned values.
+func (s *Store) Parameters() int {
+	n := 0
+	for _, p := range s.Params() {
+		n += p.Size()
+	}
+	return n
+}
