@@ -1,0 +1,31 @@
+package data
+
+// Dataset is a numbered list of labelled images. All methods are safe for
+// concurrent use.
+type Dataset interface {
+	// Len is the number of samples.
+	Len() int
+
+	// Classes lists the class names; a label is an index into it.
+	Classes() []string
+
+	// Label is the class index of sample i. It does not decode the image.
+	Label(i int) int
+
+	// Image decodes sample i. The image may be shared with the dataset and must
+	// not be changed. An error names the file or sample.
+	Image(i int) (*Image, error)
+
+	// Name is what to call sample i in a message: its file, or file and index.
+	Name(i int) string
+}
+
+// Split names a part of a dataset.
+type Split string
+
+// The splits.
+const (
+	Train Split = "train"
+	Val   Split = "val"
+	Test  Split = "test"
+)

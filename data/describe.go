@@ -1,0 +1,62 @@
+package data
+
+import (
+	"fmt"
+	"slices"
+)
+
+// describeSamples is how many images [Describe] decodes.
+const describeSamples = 64
+
+// Info is a summary of a dataset.
+type Info struct {
+	Samples int      // in all
+	Classes []string // names by class index
+	Counts  []int    // samples by class index
+
+	Decoded int    // samples that were decoded for the rest, spread over the dataset
+	Grey    int    // of those, with one channel
+	Height  Spread // in pixels
+	Width   Spread
+}
+
+// Spread is the smallest, the middle and the largest of some numbers.
+type Spread struct{ Min, Median, Max int }
+
+// Describe counts the samples of each class and decodes up to 64 of them, spread
+// evenly, for their sizes. It is an error when one of them cannot be decoded or a
+// label is not one of the classes.
+func Describe(ds Dataset) (Info, error) {
+	n := ds.Len()
+	info := Info{Samples: n, Classes: ds.Classes(), Decoded: min(n, describeSamples)}
+	info.Counts = make([]int, len(info.Classes))
+	for i := range n {
+		label := ds.Label(i)
+		if label < 0 || label >= len(info.Counts) {
+			return Info{}, fmt.Errorf("data: %s: label %d is not one of the %d classes", ds.Name(i), label, len(info.Counts))
+		}
+		info.Counts[label]++
+	}
+	var heights, widths []int
+	for k := range info.Decoded {
+		m, err := ds.Image(k * n / info.Decoded)
+		if err != nil {
+			return Info{}, err
+		}
+		if m.Channels == 1 {
+			info.Grey++
+		}
+		heights = append(heights, m.Height)
+		widths = append(widths, m.Width)
+	}
+	info.Height, info.Width = spreadOf(heights), spreadOf(widths)
+	return info, nil
+}
+
+func spreadOf(values []int) Spread {
+	if len(values) == 0 {
+		return Spread{}
+	}
+	slices.Sort(values)
+	return Spread{values[0], values[len(values)/2], values[len(values)-1]}
+}

@@ -1,0 +1,26 @@
+// Package data reads labelled image datasets and turns them into the batches
+// that a vision backbone is trained and evaluated on.
+//
+// It has four layers, each usable by itself:
+//
+//   - A [Dataset] is a numbered list of labelled 8-bit images: [OpenImageFolder]
+//     for folders of JPEG and PNG files, [OpenFashionMNIST] and [OpenIDX] for
+//     IDX files.
+//   - A [Transform] makes a normalised float32 tensor of one image:
+//     [TrainTransform] with random crop and flip, [EvalTransform] without
+//     randomness. Resampling gives the same bytes as Pillow, on which the
+//     published accuracies rest.
+//   - [Mixup] blends the samples of a batch and their labels (mixup and CutMix).
+//   - A [Loader] runs all of it in worker goroutines ahead of the training step.
+//
+// Tensors are float32 in NHWC order: the channels of a pixel are neighbours.
+//
+// All randomness is a function of the position in the run: see package
+// fasternet/rng. The batches of an epoch depend on the seed, the epoch and the
+// options, and neither on the number of workers nor on whether the run was
+// interrupted in between.
+//
+// JPEG files are decoded by Go's standard library, which repeats chroma samples
+// where libjpeg-turbo interpolates them. On coloured edges the decoded pixels
+// differ by a few levels from those that Python frameworks see.
+package data

@@ -1,0 +1,37 @@
+package data
+
+import (
+	"testing"
+
+	"fasternet/rng"
+)
+
+func TestConvert(t *testing.T) {
+	rgb := &Image{[]uint8{255, 0, 0, 0, 255, 0, 0, 0, 255, 255, 255, 255}, 2, 2, 3}
+	var got Image
+	convert(&got, rgb)
+	sameImage(t, "to grey", &got, &Image{[]uint8{76, 150, 29, 255}, 2, 2, 1})
+
+	convert(&got, &Image{[]uint8{7, 9}, 1, 2, 1})
+	sameImage(t, "to RGB", &got, &Image{[]uint8{7, 7, 7, 9, 9, 9}, 1, 2, 3})
+}
+
+func TestFlipHorizontal(t *testing.T) {
+	for _, channels := range []int{1, 3} {
+		for _, width := range []int{1, 2, 5} {
+			m := randomImage(rng.New(1, rng.Bench), 3, width, channels)
+			got := NewImage(3, width, channels)
+			copy(got.Pix, m.Pix)
+			flipHorizontal(got)
+			for y := range 3 {
+				for x := range width {
+					for c := range channels {
+						if got.row(y, x, x+1)[c] != m.row(y, width-1-x, width-x)[c] {
+							t.Fatalf("%d channels, width %d: (%d, %d) is not mirrored", channels, width, y, x)
+						}
+					}
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,210 @@
+package data
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"fasternet/rng"
+)
+
+// Iterator hands out the batches of one epoch. Its methods must not be called
+// concurrently; to end a blocked Next from elsewhere, cancel the context.
+type Iterator struct {
+	loader *Loader
+	epoch  int
+	order  []int // sample indices; nil means 0, 1, 2, …
+
+	ctx     context.Context
+	cancel  context.CancelFunc
+	jobs    chan job
+	workers sync.WaitGroup
+
+	next  int     // the next step to schedule
+	queue []*slot // under way, in order of their steps
+	held  *slot   // what the last Next returned
+	err   error   // why the iterator has stopped
+}
+
+// job is one sample of a batch.
+type job struct {
+	slot *slot
+	k    int // position in the batch
+}
+
+// slot is a batch in the making, with memory for a full one.
+type slot struct {
+	Batch
+	images, targets []float32
+	labels, indices []int
+
+	pending atomic.Int32  // samples not yet loaded
+	ready   chan struct{} // receives one value when the batch is complete
+
+	mu      sync.Mutex
+	err     error
+	errFrom int // position of the sample that err comes from
+}
+
+func (l *Loader) newSlot() *slot {
+	h, w, c := l.opt.Transform.OutputShape()
+	n := l.opt.Batch
+	return &slot{
+		Batch:   Batch{Height: h, Width: w, Channels: c},
+		images:  make([]float32, n*h*w*c),
+		targets: make([]float32, n*l.opt.Classes),
+		labels:  make([]int, n),
+		indices: make([]int, n),
+		ready:   make(chan struct{}, 1),
+	}
+}
+
+// Next returns the next batch, or io.EOF after the last. The batch is valid until
+// the next call of Next or Close. An error names the sample and the step; after
+// an error no batches follow.
+func (it *Iterator) Next() (*Batch, error) {
+	if it.err != nil {
+		return nil, it.err
+	}
+	if it.held != nil {
+		done := it.held
+		it.held = nil
+		if it.next < it.loader.steps {
+			it.schedule(done)
+		} else {
+			it.loader.release([]*slot{done})
+		}
+	}
+	if len(it.queue) == 0 {
+		it.stop(io.EOF)
+		return nil, it.err
+	}
+	s := it.queue[0]
+	select {
+	case <-s.ready:
+	case <-it.ctx.Done():
+	}
+	if it.ctx.Err() != nil {
+		it.stop(context.Cause(it.ctx))
+		return nil, it.err
+	}
+	if s.err != nil {
+		it.stop(s.err)
+		return nil, it.err
+	}
+	it.queue = slices.Delete(it.queue, 0, 1)
+	it.held = s
+	return &s.Batch, nil
+}
+
+// Close ends the workers and waits for them. It may be called more than once.
+func (it *Iterator) Close() {
+	if it.err == nil {
+		it.stop(errors.New("data: the iterator is closed"))
+	}
+}
+
+// stop ends the workers and gives the memory back to the loader.
+func (it *Iterator) stop(err error) {
+	it.err = err
+	it.cancel()
+	it.workers.Wait()
+	if it.held != nil {
+		it.queue = append(it.queue, it.held)
+	}
+	it.loader.release(it.queue)
+	it.queue, it.held = nil, nil
+}
+
+// schedule hands the samples of the next step to the workers.
+func (it *Iterator) schedule(s *slot) {
+	l := it.loader
+	first := it.next * l.opt.Batch
+	n := min(l.opt.Batch, l.ds.Len()-first)
+	s.Size, s.Step = n, it.next
+	s.Images = s.images[:n*s.Height*s.Width*s.Channels]
+	s.Targets = s.targets[:n*l.opt.Classes]
+	s.Labels, s.Indices = s.labels[:n], s.indices[:n]
+	for k := range n {
+		s.Indices[k] = first + k
+		if it.order != nil {
+			s.Indices[k] = it.order[first+k]
+		}
+	}
+	s.err = nil
+	s.pending.Store(int32(n))
+	select { // a batch that was not waited for has left its value
+	case <-s.ready:
+	default:
+	}
+	it.next++
+	it.queue = append(it.queue, s)
+	for k := range n {
+		it.jobs <- job{s, k}
+	}
+}
+
+// work loads samples until the iterator stops. Whoever loads the last sample of a
+// batch completes it.
+func (it *Iterator) work() {
+	for {
+		select {
+		case <-it.ctx.Done():
+			return
+		case j := <-it.jobs:
+			s := j.slot
+			if err := it.load(s, j.k); err != nil {
+				s.fail(j.k, fmt.Errorf("%w (sample %d, epoch %d, step %d)", err, s.Indices[j.k], it.epoch, s.Step))
+			}
+			if s.pending.Add(-1) > 0 {
+				continue
+			}
+			if s.err == nil {
+				if err := it.complete(s); err != nil {
+					s.fail(0, fmt.Errorf("%w (epoch %d, step %d)", err, it.epoch, s.Step))
+				}
+			}
+			s.ready <- struct{}{}
+		}
+	}
+}
+
+// load decodes and transforms sample k of a batch.
+func (it *Iterator) load(s *slot, k int) error {
+	l, i := it.loader, s.Indices[k]
+	img, err := l.ds.Image(i)
+	if err != nil {
+		return err
+	}
+	s.Labels[k] = l.ds.Label(i)
+	size := s.Height * s.Width * s.Channels
+	r := rng.New(l.opt.Seed, rng.Augment, uint64(it.epoch), uint64(i))
+	if err := l.opt.Transform.Apply(img, r, s.Images[k*size:][:size]); err != nil {
+		return fmt.Errorf("%w, at %s", err, l.ds.Name(i))
+	}
+	return nil
+}
+
+// complete mixes a batch and makes its targets.
+func (it *Iterator) complete(s *slot) error {
+	opt := &it.loader.opt
+	if opt.Mix == nil {
+		return SmoothTargets(s.Targets, s.Labels, opt.Classes, 0)
+	}
+	r := rng.New(opt.Seed, rng.Mix, uint64(it.epoch), uint64(s.Step))
+	return opt.Mix.Apply(s.Images, s.Size, s.Height, s.Width, s.Channels, s.Labels, s.Targets, r)
+}
+
+// fail keeps the error of the foremost sample: which one comes first in time
+// depends on the workers.
+func (s *slot) fail(k int, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil || k < s.errFrom {
+		s.err, s.errFrom = err, k
+	}
+}

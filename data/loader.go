@@ -1,0 +1,159 @@
+package data
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+
+	"fasternet/rng"
+)
+
+// LoaderOptions says how a [Loader] makes batches.
+type LoaderOptions struct {
+	Batch     int       // samples per batch
+	Workers   int       // goroutines that decode and transform; 0 means GOMAXPROCS
+	Prefetch  int       // batches prepared while one is in use; 0 prepares each only when asked
+	Shuffle   bool      // a new order each epoch, instead of that of the dataset
+	DropLast  bool      // leave out the last batch if it is not full
+	Seed      uint64    // of order, augmentation and mixing
+	Transform Transform // makes the tensors
+	Mix       *Mixup    // mixes the batches and smooths the labels; nil means one-hot targets
+	Classes   int       // width of the targets; 0 means Mix.Classes, or the classes of the dataset
+}
+
+// Loader makes the batches of a dataset, epoch by epoch.
+//
+// The order of the samples depends on the seed and the epoch, the augmentation of
+// a sample on those and its index, the mixing of a batch on those and its step.
+// So a batch is the same however many workers there are and wherever the epoch
+// was started.
+type Loader struct {
+	ds    Dataset
+	opt   LoaderOptions
+	steps int
+
+	mu   sync.Mutex
+	free []*slot // memory of ended iterators, for the next one
+}
+
+// Batch is what a training or evaluation step works on.
+type Batch struct {
+	Images  []float32 // [Size, Height, Width, Channels]
+	Targets []float32 // [Size, classes]: soft labels
+	Labels  []int     // [Size]: class indices, before mixing
+	Indices []int     // [Size]: sample indices in the dataset
+
+	Size                    int // the batch size of the options, or less in the last batch
+	Height, Width, Channels int
+	Step                    int // position in the epoch, from 0
+}
+
+// NewLoader returns a loader. It is an error when an option cannot work or when
+// there would be no batches.
+func NewLoader(ds Dataset, opt LoaderOptions) (*Loader, error) {
+	switch {
+	case opt.Batch < 1:
+		return nil, fmt.Errorf("data: the batch size is %d; at least 1 is needed", opt.Batch)
+	case opt.Workers < 0:
+		return nil, fmt.Errorf("data: %d loader workers; 0 (as many as processors) or more are needed", opt.Workers)
+	case opt.Prefetch < 0:
+		return nil, fmt.Errorf("data: %d batches to prefetch; 0 or more are needed", opt.Prefetch)
+	case opt.Transform == nil:
+		return nil, errors.New("data: the loader has no transform; set LoaderOptions.Transform")
+	case ds.Len() == 0:
+		return nil, errors.New("data: the dataset is empty")
+	}
+	if err := opt.Transform.Validate(); err != nil {
+		return nil, err
+	}
+	if opt.Workers == 0 {
+		opt.Workers = runtime.GOMAXPROCS(0)
+	}
+	l := &Loader{ds: ds, steps: ds.Len() / opt.Batch}
+	last := ds.Len() % opt.Batch
+	if opt.DropLast {
+		last = 0
+	}
+	if last > 0 {
+		l.steps++
+	}
+	if l.steps == 0 {
+		return nil, fmt.Errorf("data: no batch of %d can be made of %d samples, since incomplete ones are dropped; "+
+			"use a smaller batch or keep the last one", opt.Batch, ds.Len())
+	}
+	if opt.Mix != nil {
+		if err := opt.Mix.Validate(); err != nil {
+			return nil, err
+		}
+		if opt.Classes == 0 {
+			opt.Classes = opt.Mix.Classes
+		}
+		if opt.Mix.Classes != opt.Classes {
+			return nil, fmt.Errorf("data: the loader has %d classes, but Mixup.Classes is %d; they must agree",
+				opt.Classes, opt.Mix.Classes)
+		}
+		if opt.Mix.mixes() && (opt.Batch%2 != 0 || last%2 != 0) {
+			return nil, fmt.Errorf("data: %d samples in batches of %d leave batches of odd size, which cannot be mixed; "+
+				"use an even batch size and drop the last batch", ds.Len(), opt.Batch)
+		}
+	}
+	if opt.Classes == 0 {
+		opt.Classes = len(ds.Classes())
+	}
+	if opt.Classes < len(ds.Classes()) {
+		return nil, fmt.Errorf("data: targets of %d classes are too few for a dataset of %d classes",
+			opt.Classes, len(ds.Classes()))
+	}
+	l.opt = opt
+	return l, nil
+}
+
+// Steps is the number of batches in an epoch.
+func (l *Loader) Steps() int { return l.steps }
+
+// Epoch starts an epoch at a step; 0 is its begin. Earlier steps cost nothing.
+// The iterator must be closed, unless ctx is cancelled.
+func (l *Loader) Epoch(ctx context.Context, epoch, startStep int) *Iterator {
+	it := &Iterator{loader: l, epoch: epoch, next: startStep}
+	it.ctx, it.cancel = context.WithCancel(ctx)
+	if epoch < 0 || startStep < 0 || startStep > l.steps {
+		it.stop(fmt.Errorf("data: epoch %d cannot start at step %d; epochs start at 0, and there are %d steps",
+			epoch, startStep, l.steps))
+		return it
+	}
+	if l.opt.Shuffle {
+		it.order = rng.New(l.opt.Seed, rng.Shuffle, uint64(epoch)).Perm(l.ds.Len())
+	}
+	slots := l.slots(min(l.opt.Prefetch+1, l.steps-startStep))
+	// Large enough for all samples under way: sending never blocks.
+	it.jobs = make(chan job, len(slots)*l.opt.Batch)
+	for range l.opt.Workers {
+		it.workers.Go(it.work)
+	}
+	for _, s := range slots {
+		it.schedule(s)
+	}
+	return it
+}
+
+// slots returns n slots, with memory of former iterators as far as there is some.
+func (l *Loader) slots(n int) []*slot {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	reused := min(n, len(l.free))
+	slots := slices.Clone(l.free[:reused])
+	l.free = slices.Delete(l.free, 0, reused)
+	for len(slots) < n {
+		slots = append(slots, l.newSlot())
+	}
+	return slots
+}
+
+func (l *Loader) release(slots []*slot) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.free = append(l.free, slots...)
+}

@@ -1,0 +1,175 @@
+package data
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// Mixup blends each sample of a batch with its partner and their labels into soft
+// targets, by mixup (Zhang et al., "mixup: Beyond Empirical Risk Minimization",
+// 2018) or CutMix (Yun et al., "CutMix: Regularization Strategy to Train Strong
+// Classifiers with Localizable Features", 2019). The choice, its λ and its box
+// are drawn once for the batch. The partner of sample i is sample B−1−i.
+//
+// With both alphas 0 nothing is mixed and the targets are only smoothed.
+type Mixup struct {
+	MixupAlpha   float64     // λ of mixup ~ Beta(alpha, alpha); 0 turns mixup off
+	CutmixAlpha  float64     // λ of CutMix ~ Beta(alpha, alpha); 0 turns CutMix off
+	Prob         float64     // probability that a batch is mixed
+	SwitchProb   float64     // probability of CutMix instead of mixup when both are on
+	CutmixMinMax *[2]float64 // if set, CutMix is on and the sides of its box are uniform in this share of the image's
+	Smoothing    float64     // label smoothing, also of batches that are not mixed
+	Classes      int         // width of the targets
+}
+
+// Validate returns an error that names a setting which cannot work.
+func (m *Mixup) Validate() error {
+	for _, p := range []struct {
+		name  string
+		value float64
+	}{{"Prob", m.Prob}, {"SwitchProb", m.SwitchProb}} {
+		if !(p.value >= 0 && p.value <= 1) {
+			return fmt.Errorf("data: Mixup.%s is %v; a probability from 0 to 1 is needed", p.name, p.value)
+		}
+	}
+	for _, a := range []struct {
+		name  string
+		value float64
+	}{{"MixupAlpha", m.MixupAlpha}, {"CutmixAlpha", m.CutmixAlpha}} {
+		if !(a.value >= 0) || math.IsInf(a.value, 1) {
+			return fmt.Errorf("data: Mixup.%s is %v; 0 (off) or a positive number is needed", a.name, a.value)
+		}
+	}
+	if s := m.CutmixMinMax; s != nil && !(0 <= s[0] && s[0] < s[1] && s[1] <= 1) {
+		return fmt.Errorf("data: Mixup.CutmixMinMax is %v; 0 ≤ min < max ≤ 1 is needed", *s)
+	}
+	if m.Classes < 1 {
+		return fmt.Errorf("data: Mixup.Classes is %d; at least 1 is needed", m.Classes)
+	}
+	return checkSmoothing(m.Smoothing)
+}
+
+// mixes reports whether batches can be mixed at all.
+func (m *Mixup) mixes() bool {
+	return m.Prob > 0 && (m.MixupAlpha > 0 || m.cuts())
+}
+
+func (m *Mixup) cuts() bool {
+	return m.CutmixAlpha > 0 || m.CutmixMinMax != nil
+}
+
+// Apply mixes images [b, h, w, c] in place and writes the soft targets
+// [b, Classes]. A batch of odd size is an error if mixing is on.
+func (m *Mixup) Apply(images []float32, b, h, w, c int, labels []int, targets []float32, r *rand.Rand) error {
+	if err := m.Validate(); err != nil {
+		return err
+	}
+	if b < 1 || h < 1 || w < 1 || c < 1 || len(images) != b*h*w*c || len(labels) != b {
+		return fmt.Errorf("data: a batch of shape [%d, %d, %d, %d] cannot have %d image values and %d labels",
+			b, h, w, c, len(images), len(labels))
+	}
+	lambda := 1.0
+	if m.mixes() {
+		if b%2 != 0 {
+			return fmt.Errorf("data: a batch of %d samples cannot be mixed; "+
+				"mixup and CutMix pair the samples, so use an even batch size", b)
+		}
+		lambda = m.mix(images, b, h, w, c, r)
+	}
+	return blendTargets(targets, labels, m.Classes, m.Smoothing, lambda)
+}
+
+// mix draws what to do, does it and returns the λ of the labels. The order of the
+// draws is: whether, which, λ, box.
+func (m *Mixup) mix(images []float32, b, h, w, c int, r *rand.Rand) float64 {
+	if r.Float64() >= m.Prob {
+		return 1
+	}
+	if !m.cuts() || (m.MixupAlpha > 0 && r.Float64() >= m.SwitchProb) {
+		lambda := beta(m.MixupAlpha, r)
+		blendPartners(images, b, lambda)
+		return lambda
+	}
+	var box Box
+	if m.CutmixMinMax != nil {
+		box = minMaxBox(h, w, *m.CutmixMinMax, r)
+	} else {
+		lambda := beta(m.CutmixAlpha, r)
+		cy := r.IntN(h)
+		box = cutmixBox(h, w, lambda, cy, r.IntN(w))
+	}
+	swapPartners(images, b, h, w, c, box)
+	return keptShare(box, h, w)
+}
+
+// keptShare is the λ of the labels in CutMix: they follow the pixels that were
+// really exchanged, not the λ that was drawn.
+func keptShare(box Box, h, w int) float64 {
+	return 1 - float64(box.Height*box.Width)/float64(h*w)
+}
+
+// beta draws from Beta(alpha, alpha).
+func beta(alpha float64, r *rand.Rand) float64 {
+	lambda := distuv.Beta{Alpha: alpha, Beta: alpha, Src: r}.Rand()
+	if math.IsNaN(lambda) {
+		// At a tiny alpha both gamma variates underflow to 0. The limit of the
+		// distribution for alpha → 0 is a fair coin.
+		return float64(r.IntN(2))
+	}
+	return lambda
+}
+
+// cutmixBox is the box of area (1−λ)·h·w around (cy, cx), clamped to the image. A
+// box of odd size loses a pixel.
+func cutmixBox(h, w int, lambda float64, cy, cx int) Box {
+	side := math.Sqrt(1 - lambda)
+	halfH, halfW := int(float64(h)*side)/2, int(float64(w)*side)/2
+	y0, y1 := max(cy-halfH, 0), min(cy+halfH, h)
+	x0, x1 := max(cx-halfW, 0), min(cx+halfW, w)
+	return Box{y0, x0, y1 - y0, x1 - x0}
+}
+
+// minMaxBox draws a box inside the image with sides in a share of the image's.
+func minMaxBox(h, w int, share [2]float64, r *rand.Rand) Box {
+	side := func(n int) int {
+		lo, hi := int(float64(n)*share[0]), int(float64(n)*share[1])
+		return lo + r.IntN(max(hi-lo, 1))
+	}
+	box := Box{Height: side(h), Width: side(w)}
+	box.Top = r.IntN(h - box.Height + 1)
+	box.Left = r.IntN(w - box.Width + 1)
+	return box
+}
+
+// blendPartners sets each sample to λ of itself plus 1−λ of its partner. The
+// products are rounded to float32 on every platform, also where the compiler
+// could fuse them into the sum.
+func blendPartners(images []float32, b int, lambda float64) {
+	own, other := float32(lambda), float32(1-lambda)
+	size := len(images) / b
+	for i := range b / 2 {
+		x := images[i*size:][:size]
+		y := images[(b-1-i)*size:][:size]
+		for k, v := range x {
+			u := y[k]
+			x[k] = float32(own*v) + float32(other*u)
+			y[k] = float32(own*u) + float32(other*v)
+		}
+	}
+}
+
+// swapPartners exchanges the box of each sample with that of its partner.
+func swapPartners(images []float32, b, h, w, c int, box Box) {
+	for i := range b / 2 {
+		for y := box.Top; y < box.Top+box.Height; y++ {
+			p := images[((i*h+y)*w+box.Left)*c:][:box.Width*c]
+			q := images[(((b-1-i)*h+y)*w+box.Left)*c:][:box.Width*c]
+			for k := range p {
+				p[k], q[k] = q[k], p[k]
+			}
+		}
+	}
+}

@@ -1,0 +1,45 @@
+//go:build !race
+
+// Tests that the race detector falsifies, since it makes sync.Pool drop items at
+// random, or makes slow.
+
+package data
+
+import (
+	"testing"
+
+	"fasternet/rng"
+)
+
+func TestApplyDoesNotAllocate(t *testing.T) {
+	small, large := trainTransform(32, 3), trainTransform(40, 3)
+	grey, rgb := NewImage(28, 28, 1), NewImage(60, 60, 3)
+	dst := make([]float32, 40*40*3)
+	r := rng.New(1, rng.Augment)
+	for name, apply := range map[string]func() error{
+		"small": func() error { return small.Apply(grey, r, dst[:32*32*3]) },
+		"large": func() error { return large.Apply(rgb, r, dst) },
+	} {
+		if n := testing.AllocsPerRun(200, func() {
+			if err := apply(); err != nil {
+				t.Error(err)
+			}
+		}); n > 0 {
+			t.Errorf("%s: %v allocations per image", name, n)
+		}
+	}
+}
+
+// The published sums are those of the real files, and a folder serves as a mirror.
+func TestFetchRealFashionMNIST(t *testing.T) {
+	if _, err := firstWithFashionMNIST(debianFashionMNIST); err != nil {
+		t.Skip(err)
+	}
+	dir := t.TempDir()
+	if err := FetchFashionMNIST(t.Context(), dir, FetchOptions{Mirrors: []string{}}); err != nil {
+		t.Fatal(err)
+	}
+	if d, err := OpenFashionMNIST(dir, false); err != nil || d.Len() != 10000 {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,231 @@
+package data
+
+import (
+	"fmt"
+	"math"
+)
+
+// Interpolation names a resampling filter.
+type Interpolation string
+
+// The resampling filters.
+const (
+	Bilinear Interpolation = "bilinear" // triangle, support 1
+	Bicubic  Interpolation = "bicubic"  // Keys' cubic with a = −0.5, support 2
+	Lanczos  Interpolation = "lanczos"  // windowed sinc, support 3
+)
+
+// filter is a resampling kernel: zero outside [−support, support].
+type filter struct {
+	support float64
+	at      func(x float64) float64
+}
+
+func (i Interpolation) filter() (filter, error) {
+	switch i {
+	case Bilinear:
+		return filter{1, triangle}, nil
+	case Bicubic:
+		return filter{2, keys}, nil
+	case Lanczos:
+		return filter{3, lanczos3}, nil
+	}
+	return filter{}, fmt.Errorf("data: unknown interpolation %q; use %s, %s or %s",
+		string(i), Bilinear, Bicubic, Lanczos)
+}
+
+func triangle(x float64) float64 {
+	return max(0, 1-math.Abs(x))
+}
+
+// keys is the cubic convolution kernel of Keys, "Cubic convolution interpolation
+// for digital image processing" (1981).
+func keys(x float64) float64 {
+	const a = -0.5
+	x = math.Abs(x)
+	switch {
+	case x < 1:
+		return ((a+2)*x-(a+3))*x*x + 1
+	case x < 2:
+		return (((x-5)*x+8)*x - 4) * a
+	}
+	return 0
+}
+
+func lanczos3(x float64) float64 {
+	if x < -3 || x >= 3 {
+		return 0
+	}
+	return sinc(x) * sinc(x/3)
+}
+
+func sinc(x float64) float64 {
+	if x == 0 {
+		return 1
+	}
+	x *= math.Pi
+	return math.Sin(x) / x
+}
+
+// Resize resamples an image to height×width. The result is that of Pillow's
+// Image.resize, bit for bit: the kernel widens when shrinking (antialiasing), the
+// horizontal pass comes first, and each pass rounds to 8 bits.
+func Resize(m *Image, height, width int, interpolation Interpolation) (*Image, error) {
+	f, err := interpolation.filter()
+	if err != nil {
+		return nil, err
+	}
+	if err := m.check(); err != nil {
+		return nil, err
+	}
+	if height < 1 || width < 1 {
+		return nil, fmt.Errorf("data: cannot resize to %d×%d; both sides must be at least 1", height, width)
+	}
+	dst := NewImage(height, width, m.Channels)
+	new(resizer).resize(dst, m, m.bounds(), height, width, 0, 0, f)
+	return dst, nil
+}
+
+// resizer resamples images. It keeps its tables and intermediate image for the
+// next call, so that a worker allocates nothing per sample.
+type resizer struct {
+	columns, rows taps
+	narrow        Image // after the horizontal pass
+}
+
+// resize resamples the part of src in box to height×width and fills dst with the
+// window of the result whose first pixel is (top, left). Nothing outside the box
+// is read and nothing outside the window is computed, so that neither cropping
+// before nor cropping after costs a copy. dst has the channels of src.
+func (z *resizer) resize(dst, src *Image, box Box, height, width, top, left int, f filter) {
+	z.columns.compute(box.Width, width, left, left+dst.Width, f)
+	z.rows.compute(box.Height, height, top, top+dst.Height, f)
+
+	// The rows that the vertical pass reads.
+	last := dst.Height - 1
+	y0, y1 := z.rows.first[0], z.rows.first[last]+len(z.rows.of(last))
+	z.narrow.reshape(y1-y0, dst.Width, src.Channels)
+	for y := range z.narrow.Height {
+		in := src.row(box.Top+y0+y, box.Left, box.Left+box.Width)
+		out := z.narrow.row(y, 0, dst.Width)
+		if src.Channels == 3 {
+			resampleRGB(out, in, &z.columns)
+		} else {
+			resampleGrey(out, in, &z.columns)
+		}
+	}
+	stride := dst.Width * dst.Channels
+	for y := range dst.Height {
+		in := z.narrow.Pix[(z.rows.first[y]-y0)*stride:]
+		combineRows(dst.row(y, 0, dst.Width), in, stride, z.rows.of(y))
+	}
+}
+
+// Weights are fixed-point integers with 22 fraction bits: 8 bits of the pixel and
+// 2 bits for overshoot of the kernel fill up an int32.
+const fraction = 22
+
+// taps says which inputs with which weights make an output, for a range of the
+// outputs of one axis.
+type taps struct {
+	first   []int   // first input of output i
+	count   []int   // number of inputs of output i
+	weights []int32 // those of output i start at i·stride
+	stride  int
+	kernel  []float64 // the weights of one output before rounding
+}
+
+func (t *taps) of(i int) []int32 {
+	return t.weights[i*t.stride:][:t.count[i]]
+}
+
+// compute makes the taps of the outputs [from, to) when n inputs are resampled to
+// size outputs.
+func (t *taps) compute(n, size, from, to int, f filter) {
+	scale := float64(n) / float64(size)
+	widen := max(scale, 1)
+	support := f.support * widen
+	t.stride = 2*int(math.Ceil(support)) + 1
+	t.first, t.count = t.first[:0], t.count[:0]
+	if need := (to - from) * t.stride; cap(t.weights) < need {
+		t.weights = make([]int32, need)
+	} else {
+		t.weights = t.weights[:need]
+	}
+	for i := from; i < to; i++ {
+		centre := (float64(i) + 0.5) * scale
+		lo := max(int(centre-support+0.5), 0)
+		hi := min(int(centre+support+0.5), n)
+		t.kernel = t.kernel[:0]
+		sum := 0.0
+		for j := lo; j < hi; j++ {
+			v := f.at((float64(j) - centre + 0.5) / widen)
+			t.kernel = append(t.kernel, v)
+			sum += v
+		}
+		t.first = append(t.first, lo)
+		t.count = append(t.count, hi-lo)
+		for j, v := range t.kernel {
+			t.weights[(i-from)*t.stride+j] = int32(math.Round(v / sum * (1 << fraction)))
+		}
+	}
+}
+
+// clip rounds an accumulated value, which started at one half, to 8 bits.
+func clip(v int32) uint8 {
+	return uint8(min(max(v>>fraction, 0), 255))
+}
+
+const half = 1 << (fraction - 1)
+
+func resampleRGB(out, in []uint8, t *taps) {
+	for i, first := range t.first {
+		p := in[3*first:]
+		r, g, b := int32(half), int32(half), int32(half)
+		for _, w := range t.of(i) {
+			r += w * int32(p[0])
+			g += w * int32(p[1])
+			b += w * int32(p[2])
+			p = p[3:]
+		}
+		out[3*i], out[3*i+1], out[3*i+2] = clip(r), clip(g), clip(b)
+	}
+}
+
+func resampleGrey(out, in []uint8, t *taps) {
+	for i, first := range t.first {
+		weights := t.of(i)
+		v := int32(half)
+		for j, p := range in[first:][:len(weights)] {
+			v += weights[j] * int32(p)
+		}
+		out[i] = clip(v)
+	}
+}
+
+// combineRows makes an output row from len(weights) input rows, which are stride
+// values apart. Four columns at a time keep their sums in registers.
+func combineRows(out, in []uint8, stride int, weights []int32) {
+	x := 0
+	for ; x+4 <= len(out); x += 4 {
+		a, b, c, d := int32(half), int32(half), int32(half), int32(half)
+		at := x
+		for _, w := range weights {
+			p := in[at : at+4 : at+4]
+			a += w * int32(p[0])
+			b += w * int32(p[1])
+			c += w * int32(p[2])
+			d += w * int32(p[3])
+			at += stride
+		}
+		q := out[x : x+4 : x+4]
+		q[0], q[1], q[2], q[3] = clip(a), clip(b), clip(c), clip(d)
+	}
+	for ; x < len(out); x++ {
+		v := int32(half)
+		for j, w := range weights {
+			v += w * int32(in[x+j*stride])
+		}
+		out[x] = clip(v)
+	}
+}

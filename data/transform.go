@@ -1,0 +1,251 @@
+package data
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+)
+
+// Transform makes a normalised tensor of an image. Implementations are safe for
+// concurrent use.
+type Transform interface {
+	// Validate returns an error that names a setting which cannot work.
+	Validate() error
+
+	// OutputShape is the shape of the tensors: NHWC without N.
+	OutputShape() (height, width, channels int)
+
+	// Apply writes the tensor of img to dst, which has height·width·channels
+	// values, channels last. It does not change img. Random draws come from r,
+	// which is nil for a transform without randomness.
+	Apply(img *Image, r *rand.Rand, dst []float32) error
+}
+
+// smallSize is the largest size that is trained on crops of the image at its own
+// scale, as is usual for CIFAR and MNIST; squashSize is the smallest at which
+// evaluation shows the whole image, squashed to a square, instead of its centre.
+const (
+	smallSize  = 32
+	squashSize = 384
+)
+
+// TrainTransform is the random transform of training:
+//
+//	RGB or grey → random resized crop → flip → normalise
+//
+// At a size of 32 and below the image keeps its scale: the first step is then a
+// random crop after zero padding. Zero is black, in the 8-bit image. An image
+// smaller than the size is first padded to it, half on either side.
+//
+// The fields must not be changed after the first use.
+type TrainTransform struct {
+	Size          int           // height and width of the output in pixels
+	Scale         [2]float64    // share of the area that is cropped: from, to; such as 0.08, 1
+	Ratio         [2]float64    // aspect ratio (width to height) of the crop: from, to; such as 3/4, 4/3
+	HFlip         float64       // probability of a horizontal flip
+	Padding       int           // zeros on each side before the crop, at size ≤ 32 only; such as 4
+	Interpolation Interpolation // of the resize
+	Mean, Std     []float32     // of each channel, for pixel values from 0 to 1
+	Channels      int           // 1 (grey) or 3 (RGB)
+
+	normaliser normaliser
+}
+
+// Validate returns an error that names a setting which cannot work.
+func (t *TrainTransform) Validate() error {
+	if err := checkOutput("TrainTransform", t.Size, t.Channels, t.Mean, t.Std); err != nil {
+		return err
+	}
+	switch {
+	case !(t.HFlip >= 0 && t.HFlip <= 1):
+		return fmt.Errorf("data: TrainTransform.HFlip is %v; a probability from 0 to 1 is needed", t.HFlip)
+	case t.Padding < 0:
+		return fmt.Errorf("data: TrainTransform.Padding is %d; it must not be negative", t.Padding)
+	case t.Size <= smallSize:
+		return nil
+	case !(0 < t.Scale[0] && t.Scale[0] <= t.Scale[1] && t.Scale[1] <= 1):
+		return fmt.Errorf("data: TrainTransform.Scale is %v; 0 < from ≤ to ≤ 1 is needed", t.Scale)
+	case !(0 < t.Ratio[0] && t.Ratio[0] <= t.Ratio[1]):
+		return fmt.Errorf("data: TrainTransform.Ratio is %v; 0 < from ≤ to is needed", t.Ratio)
+	}
+	_, err := t.Interpolation.filter()
+	return err
+}
+
+// OutputShape is Size, Size, Channels.
+func (t *TrainTransform) OutputShape() (height, width, channels int) {
+	return t.Size, t.Size, t.Channels
+}
+
+// Apply writes the [Size, Size, Channels] tensor of img to dst. It draws the crop
+// first, then the flip.
+func (t *TrainTransform) Apply(img *Image, r *rand.Rand, dst []float32) error {
+	if r == nil {
+		return errors.New("data: TrainTransform.Apply needs a random generator")
+	}
+	if err := t.normaliser.prepare(t.Validate, t.Mean, t.Std); err != nil {
+		return err
+	}
+	if err := checkInput(img, dst, t); err != nil {
+		return err
+	}
+	s := scratchPool.Get().(*scratch)
+	defer scratchPool.Put(s)
+
+	// 8-bit colour operations belong between the flip and normalisation, random
+	// erasing belongs after it.
+	img = s.withChannels(img, t.Channels)
+	out := s.output(t.Size, t.Channels)
+	if t.Size <= smallSize {
+		top := randomOffset(img.Height, t.Size, t.Padding, r)
+		left := randomOffset(img.Width, t.Size, t.Padding, r)
+		cropPadded(out, img, top, left)
+	} else {
+		f, err := t.Interpolation.filter()
+		if err != nil {
+			return err
+		}
+		box := RandomResizedCropBox(img.Height, img.Width, t.Scale, t.Ratio, r)
+		s.resizer.resize(out, img, box, t.Size, t.Size, 0, 0, f)
+	}
+	if r.Float64() < t.HFlip {
+		flipHorizontal(out)
+	}
+	t.normaliser.normalise(dst, out)
+	return nil
+}
+
+// EvalTransform is the transform of evaluation and inference, which has no
+// randomness. By size of the output:
+//
+//   - up to 32: centre crop at the scale of the image, with zero (black) padding
+//     where it is smaller; an image of this very size is used as it is
+//   - up to 383: resize so that the shorter side is Size/CropRatio, rounded down,
+//     then centre crop
+//   - from 384: resize of the whole image to a square
+//
+// The fields must not be changed after the first use.
+type EvalTransform struct {
+	Size          int           // height and width of the output in pixels
+	CropRatio     float64       // Size by the shorter side after the resize; such as 0.9
+	Interpolation Interpolation // of the resize
+	Mean, Std     []float32     // of each channel, for pixel values from 0 to 1
+	Channels      int           // 1 (grey) or 3 (RGB)
+
+	normaliser normaliser
+}
+
+// Validate returns an error that names a setting which cannot work.
+func (t *EvalTransform) Validate() error {
+	if err := checkOutput("EvalTransform", t.Size, t.Channels, t.Mean, t.Std); err != nil {
+		return err
+	}
+	if t.Size <= smallSize {
+		return nil
+	}
+	if t.Size < squashSize && !(t.CropRatio >= 0.01 && t.CropRatio <= 1) {
+		return fmt.Errorf("data: EvalTransform.CropRatio is %v; 0.01 ≤ ratio ≤ 1 is needed", t.CropRatio)
+	}
+	_, err := t.Interpolation.filter()
+	return err
+}
+
+// OutputShape is Size, Size, Channels.
+func (t *EvalTransform) OutputShape() (height, width, channels int) {
+	return t.Size, t.Size, t.Channels
+}
+
+// Apply writes the [Size, Size, Channels] tensor of img to dst. It does not use r.
+func (t *EvalTransform) Apply(img *Image, _ *rand.Rand, dst []float32) error {
+	if err := t.normaliser.prepare(t.Validate, t.Mean, t.Std); err != nil {
+		return err
+	}
+	if err := checkInput(img, dst, t); err != nil {
+		return err
+	}
+	s := scratchPool.Get().(*scratch)
+	defer scratchPool.Put(s)
+
+	img = s.withChannels(img, t.Channels)
+	out := s.output(t.Size, t.Channels)
+	if t.Size <= smallSize {
+		cropPadded(out, img, centreOffset(img.Height, t.Size), centreOffset(img.Width, t.Size))
+	} else {
+		f, err := t.Interpolation.filter()
+		if err != nil {
+			return err
+		}
+		height, width := t.resizeTo(img.Height, img.Width)
+		top, left := centreOffset(height, t.Size), centreOffset(width, t.Size)
+		s.resizer.resize(out, img, img.bounds(), height, width, top, left, f)
+	}
+	t.normaliser.normalise(dst, out)
+	return nil
+}
+
+// resizeTo is the size of an image after the resize and before the centre crop.
+func (t *EvalTransform) resizeTo(height, width int) (int, int) {
+	if t.Size >= squashSize {
+		return t.Size, t.Size
+	}
+	short := int(float64(t.Size) / t.CropRatio)
+	if height < width {
+		return short, short * width / height
+	}
+	return short * height / width, short
+}
+
+// checkOutput checks the settings that both transforms have.
+func checkOutput(name string, size, channels int, mean, std []float32) error {
+	if size < 1 {
+		return fmt.Errorf("data: %s.Size is %d; at least 1 is needed", name, size)
+	}
+	if channels != 1 && channels != 3 {
+		return fmt.Errorf("data: %s.Channels is %d; 1 (grey) or 3 (RGB) is needed", name, channels)
+	}
+	if len(mean) != channels || len(std) != channels {
+		return fmt.Errorf("data: %s has %d values of Mean and %d of Std; %d of each are needed, one a channel",
+			name, len(mean), len(std), channels)
+	}
+	for _, s := range std {
+		if !(s > 0) {
+			return fmt.Errorf("data: %s.Std is %v; it must be positive", name, std)
+		}
+	}
+	return nil
+}
+
+func checkInput(img *Image, dst []float32, t Transform) error {
+	if err := img.check(); err != nil {
+		return err
+	}
+	if h, w, c := t.OutputShape(); len(dst) != h*w*c {
+		return fmt.Errorf("data: the destination of a transform has %d values; %d×%d×%d are needed",
+			len(dst), h, w, c)
+	}
+	return nil
+}
+
+// scratch is the memory that a transform needs besides its result.
+type scratch struct {
+	converted, cropped Image
+	resizer            resizer
+}
+
+var scratchPool = sync.Pool{New: func() any { return new(scratch) }}
+
+// withChannels is img with the given number of channels.
+func (s *scratch) withChannels(img *Image, channels int) *Image {
+	if img.Channels == channels {
+		return img
+	}
+	convert(&s.converted, img)
+	return &s.converted
+}
+
+// output is an image for the result of the 8-bit part, with undefined content.
+func (s *scratch) output(size, channels int) *Image {
+	s.cropped.reshape(size, size, channels)
+	return &s.cropped
+}

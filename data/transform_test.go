@@ -1,0 +1,173 @@
+package data
+
+import (
+	"testing"
+
+	"fasternet/rng"
+)
+
+// raw is a normalisation that leaves v/255.
+func raw(channels int) (mean, std []float32) {
+	return []float32{0, 0, 0}[:channels], []float32{1, 1, 1}[:channels]
+}
+
+// toImage undoes the normalisation of raw.
+func toImage(x []float32, size, channels int) *Image {
+	m := NewImage(size, size, channels)
+	for i, v := range x {
+		m.Pix[i] = uint8(v*255 + 0.5)
+	}
+	return m
+}
+
+func trainTransform(size, channels int) *TrainTransform {
+	mean, std := raw(channels)
+	return &TrainTransform{Size: size, Scale: [2]float64{0.08, 1}, Ratio: [2]float64{3. / 4, 4. / 3},
+		HFlip: 0.5, Padding: 4, Interpolation: Bicubic, Mean: mean, Std: std, Channels: channels}
+}
+
+func evalTransform(size, channels int) *EvalTransform {
+	mean, std := raw(channels)
+	return &EvalTransform{Size: size, CropRatio: 0.9, Interpolation: Bicubic, Mean: mean, Std: std, Channels: channels}
+}
+
+func applied(t *testing.T, tr Transform, m *Image, seed uint64) *Image {
+	t.Helper()
+	h, w, c := tr.OutputShape()
+	dst := make([]float32, h*w*c)
+	if err := tr.Apply(m, rng.New(seed, rng.Augment), dst); err != nil {
+		t.Fatal(err)
+	}
+	return toImage(dst, h, c)
+}
+
+// Training at a small size: every result is one of the crops of the padded image,
+// flipped or not, and all of them occur.
+func TestTrainTransformSmall(t *testing.T) {
+	src := randomImage(rng.New(1, rng.Bench), 5, 6, 1)
+	tr := trainTransform(8, 3)
+	tr.Padding = 1
+	want := map[string]bool{}
+	for top := -2; top <= 0; top++ { // 5 → 8: one zero before, two after; and one of padding
+		for left := -2; left <= 0; left++ {
+			crop := NewImage(8, 8, 1)
+			cropPadded(crop, src, top, left)
+			var rgb Image
+			convert(&rgb, crop)
+			want[string(rgb.Pix)] = true
+			flipHorizontal(&rgb)
+			want[string(rgb.Pix)] = true
+		}
+	}
+	seen := map[string]bool{}
+	for seed := range uint64(400) {
+		got := string(applied(t, tr, src, seed).Pix)
+		if !want[got] {
+			t.Fatalf("seed %d gives what is no crop of the padded image", seed)
+		}
+		seen[got] = true
+	}
+	if len(seen) != len(want) {
+		t.Errorf("%d of %d crops occur", len(seen), len(want))
+	}
+}
+
+func TestTrainTransformLarge(t *testing.T) {
+	src := randomImage(rng.New(1, rng.Bench), 50, 70, 3)
+	tr := trainTransform(40, 3)
+	tr.HFlip = 0
+	for seed := range uint64(20) {
+		got := applied(t, tr, src, seed)
+		box := RandomResizedCropBox(50, 70, tr.Scale, tr.Ratio, rng.New(seed, rng.Augment))
+		crop := NewImage(box.Height, box.Width, 3)
+		cropPadded(crop, src, box.Top, box.Left)
+		want, err := Resize(crop, 40, 40, Bicubic)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sameImage(t, "crop", got, want)
+
+		tr := trainTransform(40, 3)
+		tr.HFlip = 1
+		flipHorizontal(want)
+		sameImage(t, "flipped crop", applied(t, tr, src, seed), want)
+	}
+}
+
+func TestEvalTransformSmall(t *testing.T) {
+	same := randomImage(rng.New(1, rng.Bench), 32, 32, 3)
+	sameImage(t, "same size", applied(t, evalTransform(32, 3), same, 0), same)
+	for _, size := range []int{28, 31, 40} {
+		m := randomImage(rng.New(2, rng.Bench), size, size, 1)
+		sameImage(t, "other size", applied(t, evalTransform(32, 1), m, 0), CentreCrop(m, 32, 32))
+	}
+}
+
+func TestEvalTransformSquash(t *testing.T) {
+	m := randomImage(rng.New(1, rng.Bench), 20, 30, 1)
+	want, err := Resize(m, 384, 384, Bicubic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sameImage(t, "squashed", applied(t, evalTransform(384, 1), m, 0), want)
+}
+
+func TestEvalTransformResizeTo(t *testing.T) {
+	for _, c := range []struct{ size, height, width, wantH, wantW int }{
+		{224, 375, 500, 248, 330},
+		{224, 500, 375, 330, 248},
+		{224, 10, 10, 248, 248},
+		{384, 375, 500, 384, 384},
+	} {
+		if h, w := evalTransform(c.size, 3).resizeTo(c.height, c.width); h != c.wantH || w != c.wantW {
+			t.Errorf("%+v: %d×%d", c, h, w)
+		}
+	}
+}
+
+// At any size, grey and colour go to 1 and 3 channels, before anything else.
+func TestTransformChannels(t *testing.T) {
+	rgb := randomImage(rng.New(1, rng.Bench), 50, 45, 3)
+	var grey, repeated Image
+	convert(&grey, rgb)
+	convert(&repeated, &grey)
+	for _, size := range []int{32, 40, 384} {
+		sameImage(t, "RGB to 1", applied(t, evalTransform(size, 1), rgb, 0), applied(t, evalTransform(size, 1), &grey, 0))
+		sameImage(t, "grey to 3", applied(t, evalTransform(size, 3), &grey, 0), applied(t, evalTransform(size, 3), &repeated, 0))
+		sameImage(t, "train, RGB to 1", applied(t, trainTransform(size, 1), rgb, 7), applied(t, trainTransform(size, 1), &grey, 7))
+		sameImage(t, "train, grey to 3", applied(t, trainTransform(size, 3), &grey, 7), applied(t, trainTransform(size, 3), &repeated, 7))
+	}
+}
+
+func TestTransformErrors(t *testing.T) {
+	for want, change := range map[string]func(*TrainTransform){
+		"TrainTransform.Size is 0":                  func(t *TrainTransform) { t.Size = 0 },
+		"TrainTransform.Channels is 2":              func(t *TrainTransform) { t.Channels = 2 },
+		"2 values of Mean and 3 of Std":             func(t *TrainTransform) { t.Mean = t.Mean[:2] },
+		"TrainTransform.Std is [1 0 1]":             func(t *TrainTransform) { t.Std = []float32{1, 0, 1} },
+		"TrainTransform.HFlip is 2":                 func(t *TrainTransform) { t.HFlip = 2 },
+		"TrainTransform.Padding is -1":              func(t *TrainTransform) { t.Padding = -1 },
+		"TrainTransform.Scale is [0.5 0.1]":         func(t *TrainTransform) { t.Scale = [2]float64{0.5, 0.1} },
+		"TrainTransform.Ratio is [0 1]":             func(t *TrainTransform) { t.Ratio = [2]float64{0, 1} },
+		`unknown interpolation ""; use bilinear, b`: func(t *TrainTransform) { t.Interpolation = "" },
+	} {
+		tr := trainTransform(40, 3)
+		change(tr)
+		wantError(t, tr.Validate(), want)
+		wantError(t, tr.Apply(NewImage(9, 9, 3), rng.New(1, rng.Augment), make([]float32, 40*40*3)), want)
+	}
+	for want, change := range map[string]func(*EvalTransform){
+		"EvalTransform.Size is -1":     func(t *EvalTransform) { t.Size = -1 },
+		"EvalTransform.CropRatio is 0": func(t *EvalTransform) { t.CropRatio = 0 },
+		`unknown interpolation "x"`:    func(t *EvalTransform) { t.Interpolation = "x" },
+	} {
+		tr := evalTransform(40, 3)
+		change(tr)
+		wantError(t, tr.Validate(), want)
+		wantError(t, tr.Apply(NewImage(9, 9, 3), nil, make([]float32, 40*40*3)), want)
+	}
+	ok := make([]float32, 40*40*3)
+	wantError(t, trainTransform(40, 3).Apply(NewImage(9, 9, 3), nil, ok), "random generator")
+	wantError(t, evalTransform(40, 3).Apply(NewImage(9, 9, 3), nil, ok[1:]), "4799 values; 40×40×3 are needed")
+	wantError(t, evalTransform(40, 3).Apply(&Image{nil, 3, 3, 3}, nil, ok), "0 values")
+}
