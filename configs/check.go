@@ -117,6 +117,7 @@ func (m Model) check() *problem {
 		atLeast("model.patch_stride2", m.PatchStride2, 1),
 		oneOf("model.act_layer", m.ActLayer, "gelu", "relu"),
 		within("model.drop_path_rate", m.DropPathRate, 0, 0.99),
+		within("model.init_std", m.InitStd, 0, 1),
 		within("model.layer_scale_init_value", m.LayerScaleInitValue, 0, 1e6),
 		atLeast("model.num_classes", m.NumClasses, 0),
 	); p != nil {

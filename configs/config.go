@@ -31,6 +31,7 @@ type Model struct {
 	ActLayer            string  `yaml:"act_layer"` // gelu or relu
 	LayerScaleInitValue float64 `yaml:"layer_scale_init_value"`
 	DropPathRate        float64 `yaml:"drop_path_rate"`
+	InitStd             float64 `yaml:"init_std"`    // of the normal distribution that weights are drawn from
 	InChans             int     `yaml:"in_chans"`    // 1 or 3
 	NumClasses          int     `yaml:"num_classes"` // 0 for that of the data set
 }
@@ -108,7 +109,7 @@ func Default() Config {
 		Task: "classify", RunDir: "runs",
 		Model: Model{
 			Name: "fasternet", EmbedDim: 40, Depths: []int{1, 2, 8, 2}, MLPRatio: 2, NDiv: 4, FeatureDim: 1280,
-			PatchSize: 4, PatchStride: 4, PatchSize2: 2, PatchStride2: 2, ActLayer: "gelu", InChans: 3,
+			PatchSize: 4, PatchStride: 4, PatchSize2: 2, PatchStride2: 2, ActLayer: "gelu", InitStd: 0.02, InChans: 3,
 		},
 		Data: Data{
 			Name: "imagefolder", ImageSize: 224, Interpolation: "bicubic",

@@ -47,7 +47,7 @@ func NewFasterNet(c configs.Model, seed uint64) (*FasterNet, error) {
 	if c.NumClasses < 1 {
 		return nil, fmt.Errorf("graph: model.num_classes: want 1 or more, got %d", c.NumClasses)
 	}
-	s := layers.NewStore(seed)
+	s := layers.NewStore(seed, c.InitStd)
 	m := &FasterNet{config: c, act: act, store: s}
 	dims := c.StageDims()
 	blocks := 0

@@ -15,7 +15,7 @@ type PConv struct {
 // NewPConv makes a partial convolution on the first c/n_div of c channels.
 func NewPConv(s *Store, prefix string, c, nDiv int) PConv {
 	cp := c / nDiv
-	return PConv{Weight: s.Param(prefix+".partial_conv3.weight", TruncatedNormal(0.02), cp, cp, 3, 3)}
+	return PConv{Weight: s.Weight(prefix+".partial_conv3.weight", cp, cp, 3, 3)}
 }
 
 // MLP is two 1×1 convolutions with a batch norm and an activation between them.
@@ -30,10 +30,10 @@ type MLP struct {
 // reference's Sequential.
 func NewMLP(s *Store, prefix string, c, hidden int, act kernels.Activation) MLP {
 	return MLP{
-		Conv1: s.Param(prefix+".0.weight", TruncatedNormal(0.02), hidden, c, 1, 1),
+		Conv1: s.Weight(prefix+".0.weight", hidden, c, 1, 1),
 		Norm:  NewBatchNorm(s, prefix+".1", hidden),
 		Act:   act,
-		Conv2: s.Param(prefix+".3.weight", TruncatedNormal(0.02), c, hidden, 1, 1),
+		Conv2: s.Weight(prefix+".3.weight", c, hidden, 1, 1),
 	}
 }
 

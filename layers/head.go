@@ -18,9 +18,9 @@ type Head struct {
 // NewHead makes the head for maps of in channels.
 func NewHead(s *Store, in, features, classes int, act kernels.Activation) *Head {
 	return &Head{
-		PreHead: s.Param("avgpool_pre_head.1.weight", TruncatedNormal(0.02), features, in, 1, 1),
+		PreHead: s.Weight("avgpool_pre_head.1.weight", features, in, 1, 1),
 		Act:     act,
-		Weight:  s.Param("head.weight", TruncatedNormal(0.02), classes, features),
+		Weight:  s.Weight("head.weight", classes, features),
 		Bias:    s.Param("head.bias", Constant(0), classes),
 	}
 }

@@ -33,7 +33,7 @@ func NewPatchMerging(s *Store, prefix string, in, out, size, stride int) *PatchC
 func newPatchConv(s *Store, prefix, conv string, in, out, size, stride int) *PatchConv {
 	return &PatchConv{
 		Name:   prefix,
-		Weight: s.Param(prefix+"."+conv+".weight", TruncatedNormal(0.02), out, in, size, size),
+		Weight: s.Weight(prefix+"."+conv+".weight", out, in, size, size),
 		Stride: stride,
 		Norm:   NewBatchNorm(s, prefix+".norm", out),
 	}

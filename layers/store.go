@@ -16,6 +16,7 @@ type Store struct {
 	Entries []Entry
 	byName  map[string]int
 	seed    uint64
+	std     float64
 }
 
 // Entry is one tensor of the state dict. Exactly one of Param, Buffer and
@@ -29,8 +30,11 @@ type Entry struct {
 }
 
 // NewStore is an empty store. Parameters are initialised from the seed and
-// their name, whatever the order in which they are made.
-func NewStore(seed uint64) *Store { return &Store{byName: map[string]int{}, seed: seed} }
+// their name, whatever the order in which they are made; weights of
+// convolutions and linear layers with the given standard deviation.
+func NewStore(seed uint64, std float64) *Store {
+	return &Store{byName: map[string]int{}, seed: seed, std: std}
+}
 
 // Init fills a new parameter.
 type Init func(r *rand.Rand, data []float32)
@@ -56,6 +60,11 @@ func Constant(v float32) Init {
 			data[i] = v
 		}
 	}
+}
+
+// Weight adds the weight of a convolution or a linear layer.
+func (s *Store) Weight(name string, shape ...int) *ops.Param {
+	return s.Param(name, TruncatedNormal(s.std), shape...)
 }
 
 // Param adds a parameter. It panics if the name is taken.

@@ -1,0 +1,138 @@
+// Command fasternet-train trains, resumes and evaluates vision backbones.
+//
+// Exit codes: 0 success; 1 the work failed; 2 wrong usage or configuration;
+// 130 and 143 stopped by SIGINT or SIGTERM after the step in progress.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"fasternet/kernels"
+	"fasternet/ops"
+	"fasternet/train"
+
+	"github.com/spf13/cobra"
+)
+
+const (
+	exitFailure = 1
+	exitUsage   = 2
+)
+
+// usageError is an error in what the user asked for, found before any work.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+func run(args []string) (code int) {
+	defer func() {
+		if v := recover(); v != nil {
+			fmt.Fprintf(os.Stderr, "fasternet-train: internal error: %v; please report it\n", v)
+			code = exitFailure
+		}
+	}()
+	if err := kernels.Select(); err != nil {
+		return report(usageError{err})
+	}
+	ctx, stopped := interruptible()
+	root := newRoot()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if errors.Is(err, train.ErrInterrupted) || errors.Is(err, context.Canceled) {
+		return stopped()
+	}
+	return report(err)
+}
+
+// report prints an error on one line and returns the exit code.
+func report(err error) int {
+	if err == nil {
+		return 0
+	}
+	var usage usageError
+	var bug *ops.PanicError
+	code := exitFailure
+	if errors.As(err, &usage) {
+		code = exitUsage
+	}
+	text := strings.Join(strings.Fields(err.Error()), " ")
+	if errors.As(err, &bug) {
+		text = "internal error in " + text + "; please report it"
+	}
+	fmt.Fprintln(os.Stderr, "fasternet-train:", text)
+	return code
+}
+
+// interruptible returns a context that SIGINT or SIGTERM cancels, and what
+// tells the exit code then. A second signal ends the process at once.
+func interruptible() (context.Context, func() int) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	first := make(chan int, 1)
+	go func() {
+		code := exitCode(<-signals)
+		first <- code
+		cancel()
+		os.Exit(exitCode(<-signals))
+	}()
+	return ctx, func() int { return <-first }
+}
+
+func exitCode(s os.Signal) int {
+	if s == syscall.SIGTERM {
+		return 143
+	}
+	return 130
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "fasternet-train",
+		Short: "Train vision backbones on a CPU, in pure Go",
+		Long: `fasternet-train trains, resumes and evaluates vision backbones on a CPU.
+
+A run is described by a YAML file or by the name of a preset ("config list").
+
+Exit codes: 0 success; 1 the work failed; 2 wrong usage or configuration;
+130 and 143 stopped by SIGINT or SIGTERM after the step in progress.
+The environment variable ` + kernels.EnvVariable + ` (avx512, avx2 or go) forces
+a variant of the kernels.`,
+		Example: `  fasternet-train train quickstart
+  fasternet-train eval --model runs/quickstart
+  fasternet-train bench fasternet_t0 --train --batch 32`,
+		SilenceErrors: true, SilenceUsage: true,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddCommand(trainCommand(), evalCommand(), summaryCommand(), benchCommand(), configCommand(), dataCommand(), versionCommand())
+	asUsage(root)
+	return root
+}
+
+// asUsage makes wrong flags and arguments usage errors, in all subcommands.
+func asUsage(c *cobra.Command) {
+	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usageError{fmt.Errorf("%w; see %s --help", err, c.CommandPath())}
+	})
+	if check := c.Args; check != nil {
+		c.Args = func(c *cobra.Command, args []string) error {
+			if err := check(c, args); err != nil {
+				return usageError{fmt.Errorf("%w; see %s --help", err, c.CommandPath())}
+			}
+			return nil
+		}
+	}
+	for _, sub := range c.Commands() {
+		asUsage(sub)
+	}
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"fasternet/configs"
+	"fasternet/train"
+
+	"github.com/spf13/cobra"
+)
+
+func trainCommand() *cobra.Command {
+	var settings []string
+	var dir, dataDir string
+	var resume bool
+	c := &cobra.Command{
+		Use:   "train CONFIG",
+		Short: "Train a model",
+		Long: `Train the model of CONFIG, a preset or a YAML file, and evaluate it after every epoch.
+
+The run lives in a folder of its own (--run; by default one named after CONFIG in
+runs/): config.yaml, log.jsonl, summary.csv, train.log, report.html and
+checkpoints/{last,previous,best}.safetensors. SIGINT or SIGTERM finish the step,
+write the last checkpoint and stop; a second signal stops at once.
+
+The last line on standard output is a JSON object: top1 and top5 (percent) and
+loss (nats) of the best checkpoint.`,
+		Example: `  fasternet-train train quickstart
+  fasternet-train train quickstart --resume
+  fasternet-train train fasternet_t0 --data /data/imagenet --set train.batch_size=256
+  fasternet-train train my.yaml --run runs/second --set optim.lr=1e-3 --set train.epochs=30`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if dataDir != "" {
+				settings = append(settings, "data.dir="+quoted(dataDir))
+			}
+			config, dir, err := findRun(args, dir, resume, settings)
+			if err != nil {
+				return usageError{err}
+			}
+			outcome, err := train.Run(cmd.Context(), config, train.Options{Dir: dir, Resume: resume, Log: os.Stderr})
+			if err != nil {
+				return err
+			}
+			return printJSON(outcome)
+		},
+	}
+	c.Flags().StringArrayVar(&settings, "set", nil, "change a setting, `key=value`, e.g. train.epochs=10; repeatable")
+	c.Flags().StringVar(&dir, "run", "", "`folder` of the run")
+	c.Flags().StringVar(&dataDir, "data", "", "`folder` of the data set (data.dir)")
+	c.Flags().BoolVar(&resume, "resume", false, "continue from the newest checkpoint of the run; without one start from the beginning")
+	return c
+}
+
+// findRun finds the configuration of a run and its folder. A run is resumed
+// with the configuration given, or else its own.
+func findRun(args []string, dir string, resume bool, settings []string) (*configs.Config, string, error) {
+	if len(args) == 0 {
+		if !resume || dir == "" {
+			return nil, "", fmt.Errorf("want a preset (%s) or a YAML file; or --resume --run DIR", strings.Join(configs.Presets(), ", "))
+		}
+		config, err := train.Config(dir, settings...)
+		return config, dir, err
+	}
+	config, err := configs.Load(args[0], settings...)
+	if err != nil {
+		return nil, "", err
+	}
+	if dir == "" {
+		dir = filepath.Join(config.RunDir, strings.TrimSuffix(filepath.Base(args[0]), filepath.Ext(args[0])))
+	}
+	return config, dir, nil
+}
+
+// quoted is a text as a YAML value.
+func quoted(s string) string {
+	b, _ := json.Marshal(s) // a JSON string is a YAML string
+	return string(b)
+}
+
+func printJSON(v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Println(string(b))
+	return err
+}

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"strings"
+
+	"fasternet/kernels"
+
+	"github.com/spf13/cobra"
+)
+
+// version is set by the linker for a release.
+var version = "development"
+
+func versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Show the version and the kernels in use", Example: "  fasternet-train version", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			var all []string
+			for _, v := range kernels.Available() {
+				all = append(all, string(v))
+			}
+			_, err := fmt.Printf("fasternet-train %s%s\n%s %s/%s\nprocessor: %s, %d in use\nkernels: %s (available: %s; %s forces one)\n",
+				version, revision(), runtime.Version(), runtime.GOOS, runtime.GOARCH, kernels.CPU(), runtime.GOMAXPROCS(0),
+				kernels.Active(), strings.Join(all, ", "), kernels.EnvVariable)
+			return err
+		},
+	}
+}
+
+// revision is the commit that the program was built of, if it is known.
+func revision() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+			return " (" + s.Value[:12] + ")"
+		}
+	}
+	return ""
+}

@@ -1,0 +1,187 @@
+// Package model brings a backbone and its weights together: it makes a model
+// of a configuration, and moves its state to and from checkpoints.
+package model
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"fasternet/checkpoints"
+	"fasternet/configs"
+	"fasternet/graph"
+	"fasternet/layers"
+)
+
+// The keys of a checkpoint's metadata.
+const (
+	FormatKey  = "format"
+	ConfigKey  = "config"  // the resolved configuration, YAML
+	ClassesKey = "classes" // names by index, JSON
+)
+
+// format names the container and its version.
+const format = "fasternet-train checkpoint 1"
+
+// New makes the model that a configuration describes, for the given number of
+// classes, with fresh parameters.
+func New(c *configs.Config, classes int) (graph.Model, error) {
+	m := c.Model
+	switch {
+	case m.NumClasses == 0:
+		m.NumClasses = classes
+	case m.NumClasses < classes:
+		return nil, fmt.Errorf("model.num_classes: the data set has %d classes, the model only %d: set it to 0 to take the data set's", classes, m.NumClasses)
+	}
+	return graph.NewFasterNet(m, c.Seed)
+}
+
+// Meta is the metadata that describes a model in a checkpoint.
+func Meta(c *configs.Config, classes []string) (map[string]string, error) {
+	text, err := c.YAML()
+	if err != nil {
+		return nil, err
+	}
+	names, err := json.Marshal(classes)
+	if err != nil {
+		return nil, fmt.Errorf("model: class names: %w", err)
+	}
+	return map[string]string{FormatKey: format, ConfigKey: string(text), ClassesKey: string(names)}, nil
+}
+
+// Tensors is the state of a model for a checkpoint. It shares memory with it.
+func Tensors(s *layers.Store) []checkpoints.Tensor {
+	var ts []checkpoints.Tensor
+	for _, e := range s.Entries {
+		t := checkpoints.Tensor{Name: e.Name, Shape: slices.Clone([]int(e.Shape))}
+		switch {
+		case e.Param != nil:
+			t.F32 = e.Param.Data()
+		case e.Buffer != nil:
+			t.F32 = e.Buffer
+		default:
+			t.I64 = []int64{*e.Counter}
+		}
+		ts = append(ts, t)
+	}
+	return ts
+}
+
+// Restore fills a model from the tensors of a checkpoint. Tensors whose name
+// begins with one of the prefixes belong to somebody else; any other that is
+// missing, unknown or of another shape is an error, and nothing is changed.
+func Restore(s *layers.Store, f *checkpoints.File, others ...string) error {
+	found := map[string]checkpoints.Tensor{}
+	for _, t := range f.Tensors {
+		if slices.ContainsFunc(others, func(p string) bool { return strings.HasPrefix(t.Name, p) }) {
+			continue
+		}
+		if _, ok := s.Lookup(t.Name); !ok {
+			return fmt.Errorf("the checkpoint has a tensor %s, the model has not: it is of another model", t.Name)
+		}
+		found[t.Name] = t
+	}
+	for _, e := range s.Entries {
+		t, ok := found[e.Name]
+		if !ok {
+			return fmt.Errorf("the model has a tensor %s, the checkpoint has not: it is of another model", e.Name)
+		}
+		if !slices.Equal(t.Shape, []int(e.Shape)) || (t.I64 != nil) != (e.Counter != nil) {
+			return fmt.Errorf("tensor %s has shape %v in the checkpoint and %v in the model: it is of another model", e.Name, t.Shape, []int(e.Shape))
+		}
+	}
+	for _, e := range s.Entries {
+		t := found[e.Name]
+		switch {
+		case e.Param != nil:
+			copy(e.Param.Data(), t.F32)
+			e.Param.Changed()
+		case e.Buffer != nil:
+			copy(e.Buffer, t.F32)
+		default:
+			*e.Counter = t.I64[0]
+		}
+	}
+	return nil
+}
+
+// Loaded is a model from a checkpoint.
+type Loaded struct {
+	Model   graph.Model
+	Config  *configs.Config
+	Classes []string
+	File    *checkpoints.File
+	Path    string
+}
+
+// OptimizerPrefix begins the names of the optimizer's tensors in a checkpoint.
+const OptimizerPrefix = "optimizer."
+
+// Describe reads the configuration and the class names of a checkpoint.
+func Describe(f *checkpoints.File) (*configs.Config, []string, error) {
+	if f.Meta[FormatKey] != format {
+		return nil, nil, fmt.Errorf("its format is %q, want %q", f.Meta[FormatKey], format)
+	}
+	c, err := configs.Parse("config in the checkpoint", f.Meta[ConfigKey])
+	if err != nil {
+		return nil, nil, err
+	}
+	var classes []string
+	if err := json.Unmarshal([]byte(f.Meta[ClassesKey]), &classes); err != nil {
+		return nil, nil, fmt.Errorf("its class names: %w", err)
+	}
+	return c, classes, nil
+}
+
+// Load makes the model of a checkpoint, or of the best checkpoint of a run's
+// folder.
+func Load(path string) (*Loaded, error) {
+	path, err := find(path)
+	if err != nil {
+		return nil, err
+	}
+	f, err := checkpoints.Read(path)
+	if err != nil {
+		return nil, err
+	}
+	l := &Loaded{File: f, Path: path}
+	if l.Config, l.Classes, err = Describe(f); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if l.Model, err = New(l.Config, len(l.Classes)); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if err := Restore(l.Model.Store(), f, OptimizerPrefix); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return l, nil
+}
+
+// find turns a run's folder into the path of its best, else its last
+// checkpoint.
+func find(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", fmt.Errorf("model: %w", err)
+	}
+	if !info.IsDir() {
+		return path, nil
+	}
+	for _, name := range []string{checkpoints.Best, checkpoints.Last} {
+		for _, dir := range []string{filepath.Join(path, "checkpoints"), path} {
+			if p := filepath.Join(dir, name); exists(p) {
+				return p, nil
+			}
+		}
+	}
+	return "", fmt.Errorf("model: %s holds no checkpoint: want a file, or the folder of a run", path)
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return !errors.Is(err, os.ErrNotExist)
+}

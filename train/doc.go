@@ -1,0 +1,7 @@
+// Package train trains classifiers: the loop, the optimizer, the learning-rate
+// schedules, and the folder of a run with its logs and checkpoints.
+//
+// A run is a function of its configuration. Every random draw depends on the
+// seed and its position, so that a run that was killed and resumed ends with the
+// same weights, bit for bit, as one that was not.
+package train

@@ -1,0 +1,68 @@
+package train
+
+import (
+	"fmt"
+	"time"
+)
+
+// meter watches an epoch: averages since the last record, and speed.
+type meter struct {
+	t        *trainer
+	steps    int // batches of the epoch
+	loss     float64
+	lastLoss float64
+	samples  int
+	waited   time.Duration
+	since    time.Time
+	recorded int // batches of the epoch at the last record
+	trained  int // samples of this process in this epoch
+	began    time.Time
+}
+
+func newMeter(t *trainer, steps int) *meter {
+	now := time.Now()
+	m := &meter{t: t, steps: steps, since: now, began: now, recorded: t.progress.Step}
+	t.show.Begin(m.name(), t.progress.Step, steps)
+	return m
+}
+
+func (m *meter) name() string {
+	return fmt.Sprintf("epoch %d/%d", m.t.progress.Epoch+1, m.t.config.Train.Epochs)
+}
+
+func (m *meter) add(loss float64, samples int) {
+	m.lastLoss = loss
+	m.loss += loss * float64(samples)
+	m.samples += samples
+	m.trained += samples
+}
+
+// show moves the bar, and every so many steps writes a record.
+func (m *meter) show(lr, norm float64) error {
+	p := m.t.progress
+	loss := m.loss / float64(max(m.samples, 1))
+	speed := float64(m.trained) / time.Since(m.began).Seconds()
+	eta := m.remaining()
+	m.t.show.Step(p.Step, fmt.Sprintf("%s loss %.4f lr %.2e %.0f img/s ETA %s", m.name(), loss, lr, speed, eta))
+	if p.Step-m.recorded < m.t.config.Train.LogInterval && p.Step < m.steps {
+		return nil
+	}
+	now := time.Now()
+	r := Record{
+		Kind: stepRecord, Epoch: p.Epoch, Step: p.Step, Batches: p.Batches, Loss: loss, LR: lr, GradNorm: norm,
+		Speed: float64(m.samples) / now.Sub(m.since).Seconds(), Waited: m.waited.Seconds(), Seconds: now.Sub(m.t.began).Seconds(),
+	}
+	m.t.show.Plain(fmt.Sprintf("%s step %d/%d: loss %.4f, lr %.3e, gradient norm %.3g, %.0f img/s, ETA %s", m.name(), p.Step, m.steps, loss, lr, norm, r.Speed, eta))
+	m.loss, m.samples, m.waited, m.since, m.recorded = 0, 0, 0, now, p.Step
+	return m.t.folder.record(r)
+}
+
+// remaining estimates the time to the end of the run from this process's own
+// steps; evaluations count as part of them.
+func (m *meter) remaining() string {
+	p := m.t.progress
+	done := p.Batches - m.t.firstStep
+	left := (m.t.config.Train.Epochs-p.Epoch)*m.steps - p.Step
+	perBatch := time.Since(m.t.began).Seconds() / float64(max(done, 1))
+	return remaining(time.Duration(perBatch * float64(left) * float64(time.Second)))
+}

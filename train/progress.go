@@ -1,0 +1,79 @@
+package train
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"fasternet/checkpoints"
+	"fasternet/eval"
+)
+
+// Progress is where a run stands. It is stored in every checkpoint.
+type Progress struct {
+	Epoch   int `json:"epoch"`   // in progress, from 0
+	Step    int `json:"step"`    // batches of the epoch that are done
+	Batches int `json:"batches"` // since the beginning of the run
+	Updates int `json:"updates"` // of the weights
+
+	LossSum   float64 `json:"loss_sum"` // over the samples of the epoch
+	LossCount int     `json:"loss_count"`
+
+	Last Score   `json:"last"` // last evaluation
+	Best *Score  `json:"best,omitempty"`
+	TopK []Score `json:"top_k,omitempty"` // epochs with a checkpoint of their own, best first
+}
+
+// Score is the evaluation after an epoch.
+type Score struct {
+	Epoch     int     `json:"epoch"` // from 0
+	TrainLoss float64 `json:"train_loss"`
+	LR        float64 `json:"lr"`
+	eval.Result
+}
+
+// better compares by the configured measure.
+func (s Score) better(than Score, monitor string) bool {
+	if monitor == "loss" {
+		return s.Loss < than.Loss
+	}
+	return s.Top1 > than.Top1
+}
+
+// progressKey is the key in a checkpoint's metadata.
+const progressKey = "progress"
+
+func (p Progress) text() string {
+	b, err := json.Marshal(p)
+	if err != nil { // NaN: the run stops before it could be stored
+		panic(err)
+	}
+	return string(b)
+}
+
+func readProgress(f *checkpoints.File) (Progress, error) {
+	var p Progress
+	if err := json.Unmarshal([]byte(f.Meta[progressKey]), &p); err != nil {
+		return p, fmt.Errorf("the checkpoint's progress: %w", err)
+	}
+	return p, nil
+}
+
+// rank adds a score to the best epochs and returns those that fall out.
+func (p *Progress) rank(s Score, monitor string, k int) (dropped []Score) {
+	if k == 0 {
+		return nil
+	}
+	at, _ := slices.BinarySearchFunc(p.TopK, s, func(a, b Score) int {
+		if b.better(a, monitor) {
+			return 1
+		}
+		return -1
+	})
+	p.TopK = slices.Insert(p.TopK, at, s)
+	if len(p.TopK) > k {
+		dropped = slices.Clone(p.TopK[k:])
+		p.TopK = p.TopK[:k]
+	}
+	return dropped
+}
