@@ -2,47 +2,84 @@ package kernels
 
 import "fmt"
 
-// PatchShape is a convolution without padding that cuts an NHWC map into
-// patches: a patch embedding or a patch merging.
-type PatchShape struct {
+// PatchConv is a convolution without padding that cuts an NHWC map into
+// patches: a patch embedding or a patch merging. The pixels of a row of a patch
+// lie side by side, and so the convolution of a line of the output is a product
+// with a segment for each row, without im2col.
+type PatchConv struct {
 	Height, Width, Channels int // of the input map
 	Size, Step              int // side of the patch and stride, in pixels
 }
 
 // OutHeight is the height of the output: a remainder of the input is dropped.
-func (s PatchShape) OutHeight() int { return (s.Height-s.Size)/s.Step + 1 }
+func (p PatchConv) OutHeight() int { return (p.Height-p.Size)/p.Step + 1 }
 
 // OutWidth is the width of the output.
-func (s PatchShape) OutWidth() int { return (s.Width-s.Size)/s.Step + 1 }
+func (p PatchConv) OutWidth() int { return (p.Width-p.Size)/p.Step + 1 }
 
 // Inner is the number of values of a patch, ordered row, column, channel.
-func (s PatchShape) Inner() int { return s.Size * s.Size * s.Channels }
+func (p PatchConv) Inner() int { return p.Size * p.Size * p.Channels }
 
-// Gather copies the patches of the output positions from, from+1, … of a batch
-// of maps (raster order, image after image) into the rows of dst [n, Inner].
-func (s PatchShape) Gather(dst Matrix, src []float32, from int) {
-	s.each(dst, from, func(row []float32, at int) { copy(row, src[at:at+len(row)]) })
+// line is the length of a line of the input, run that of a row of a patch.
+func (p PatchConv) line() int { return p.Width * p.Channels }
+func (p PatchConv) run() int  { return p.Size * p.Channels }
+
+// lines is the part of an image that the output lines from, from+1, … see, as a
+// check that it is all there.
+func (p PatchConv) lines(image []float32, from, n int) []float32 {
+	return image[from*p.Step*p.line():][:((n-1)*p.Step+p.Size)*p.line()]
 }
 
-// Scatter adds the rows of src, the gradients of patches, to the maps dst.
-func (s PatchShape) Scatter(dst []float32, src Matrix, from int) {
-	s.each(src, from, func(row []float32, at int) {
-		for i, v := range row {
-			dst[at+i] += v
-		}
-	})
+// Convolve computes output lines from line y on of one image [Height, Width,
+// Channels]. dst is [lines·OutWidth, out], the weights are packed as [Inner,
+// out].
+func (p PatchConv) Convolve(dst Matrix, image []float32, y int, weights *Packed) {
+	ow := p.OutWidth()
+	n := dst.Rows / ow
+	src := p.lines(image, y, n)
+	for i := range n {
+		gemm(dst.Slice(i*ow, (i+1)*ow), 1, &src[i*p.Step*p.line()], p.Step*p.Channels, p.Size, p.run(), p.line(), weights, Matrix{})
+	}
 }
 
-// each calls f with every row of every patch and its place in the maps.
-func (s PatchShape) each(m Matrix, from int, f func(row []float32, at int)) {
-	oh, ow, run := s.OutHeight(), s.OutWidth(), s.Size*s.Channels
-	for r := 0; r < m.Rows; r++ {
-		p := from + r
-		image, y, x := p/(oh*ow), p/ow%oh, p%ow
-		at := ((image*s.Height+y*s.Step)*s.Width + x*s.Step) * s.Channels
-		row := m.Row(r)
-		for i := 0; i < s.Size; i++ {
-			f(row[i*run:(i+1)*run], at+i*s.Width*s.Channels)
+// WeightGrad adds to dw [out, Inner] the gradient of the weights from output
+// lines from line y on, whose gradient is dy [lines·OutWidth, out].
+func (p PatchConv) WeightGrad(dw Matrix, image []float32, y int, dy Matrix) {
+	ow := p.OutWidth()
+	n := dy.Rows / ow
+	src := p.lines(image, y, n)
+	for row := range p.Size {
+		gemmTN(dw.Columns(row*p.run(), (row+1)*p.run()), dy.ptr(), dy.Stride, ow*dy.Stride,
+			&src[row*p.line()], p.Step*p.Channels, p.Step*p.line(), n, ow)
+	}
+}
+
+// Overlap says whether patches share pixels.
+func (p PatchConv) Overlap() bool { return p.Step < p.Size }
+
+// Covers says whether every pixel of the input is in a patch.
+func (p PatchConv) Covers() bool {
+	return p.Step <= p.Size && (p.OutHeight()-1)*p.Step+p.Size == p.Height && (p.OutWidth()-1)*p.Step+p.Size == p.Width
+}
+
+// InputGrad writes to the image's gradient that of output lines from line y on;
+// if patches overlap it adds to it. Pixels that are in no patch keep what they
+// have. rows holds, for every row of a patch, the weights packed as [out,
+// Size·Channels].
+func (p PatchConv) InputGrad(image []float32, y int, dy Matrix, rows []*Packed) {
+	ow := p.OutWidth()
+	n := dy.Rows / ow
+	dst := p.lines(image, y, n)
+	for i := range n {
+		for row, w := range rows {
+			// Patches that overlap share memory; the kernel finishes a row of the
+			// product before it reads the next.
+			c := Matrix{Data: dst[(i*p.Step+row)*p.line():], Rows: ow, Cols: p.run(), Stride: p.Step * p.Channels}
+			var d Matrix
+			if p.Overlap() {
+				d = c
+			}
+			Gemm(c, 1, dy.Slice(i*ow, (i+1)*ow), w, d)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package kernels
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -40,7 +41,7 @@ func TestPConv(t *testing.T) {
 			// The adjoint of the convolution, and the gradient of the weights,
 			// against the definition.
 			g := newGuarded(r, pixels, p.Channels)
-			p.Adjoint(ordered, w)
+			p.Adjoint(ordered, w, 0, p.Channels)
 			packed.PackTransposed(NewMatrix(ordered, p.Channels, p.Inner()))
 			dx := newGuarded(r, pixels, p.Channels)
 			dw := make([]float32, len(w))
@@ -123,43 +124,75 @@ func TestPConvCountsTaps(t *testing.T) {
 	}
 }
 
-func TestPatches(t *testing.T) {
-	r := rand.New(rand.NewPCG(3, 4))
-	for n := 0; n < 60; n++ {
-		s := PatchShape{Height: 4 + r.IntN(9), Width: 4 + r.IntN(9), Channels: 1 + r.IntN(5), Size: 1 + r.IntN(4), Step: 1 + r.IntN(4)}
-		const batch = 2
-		name := fmt.Sprintf("%+v", s)
-		src := newVector(r, batch*s.Height*s.Width*s.Channels)
-		outs := batch * s.OutHeight() * s.OutWidth()
-		from := r.IntN(outs)
-		dst := newGuarded(r, outs-from, s.Inner())
-		s.Gather(dst.Matrix, src, from)
-		dst.check(t, name)
-		back := make([]float32, len(src))
-		s.Scatter(back, dst.Matrix, from)
-		want := make([]float32, len(src))
-		for p := from; p < outs; p++ {
-			b, y, x := p/(s.OutHeight()*s.OutWidth()), p/s.OutWidth()%s.OutHeight(), p%s.OutWidth()
-			i := 0
-			for ky := 0; ky < s.Size; ky++ {
-				for kx := 0; kx < s.Size; kx++ {
-					for c := 0; c < s.Channels; c++ {
-						at := ((b*s.Height+y*s.Step+ky)*s.Width+x*s.Step+kx)*s.Channels + c
-						if dst.Row(p - from)[i] != src[at] {
-							t.Fatalf("%s: patch %d value %d: got %v, want %v", name, p, i, dst.Row(p - from)[i], src[at])
-						}
-						want[at] += src[at]
-						i++
+func TestPatchConv(t *testing.T) {
+	everyVariant(t, func(t *testing.T, r *rand.Rand) {
+		for range 80 {
+			p := PatchConv{Height: 4 + r.IntN(30), Width: 4 + r.IntN(30), Channels: 1 + r.IntN(20), Size: 1 + r.IntN(4), Step: 1 + r.IntN(4)}
+			out, oh, ow := 1+r.IntN(40), p.OutHeight(), p.OutWidth()
+			name := fmt.Sprintf("%+v to %d", p, out)
+			x := newVector(r, p.Height*p.Width*p.Channels)
+			w := newVector(r, out*p.Inner()) // [out, row, column, channel]
+			packed := NewPacked(p.Inner(), out)
+			packed.PackTransposed(NewMatrix(w, out, p.Inner()))
+			var rows []*Packed
+			for i := range p.Size {
+				q := NewPacked(out, p.run())
+				q.Pack(NewMatrix(w, out, p.Inner()).Columns(i*p.run(), (i+1)*p.run()))
+				rows = append(rows, q)
+			}
+			y, dy := newGuarded(r, oh*ow, out), newGuarded(r, oh*ow, out)
+			dw, dx := newGuarded(r, out, p.Inner()), newGuarded(r, 1, len(x))
+			dw0, dx0 := dw.clone(), dx.clone()
+			if !p.Overlap() { // gradients are written
+				clear(dx0.Row(0))
+				clear(dx.Row(0))
+			}
+			cut := r.IntN(oh + 1)
+			for _, part := range [][2]int{{0, cut}, {cut, oh}} { // two strips of lines
+				if part[0] == part[1] {
+					continue
+				}
+				from, to := part[0]*ow, part[1]*ow
+				p.Convolve(y.Slice(from, to), x, part[0], packed)
+				p.WeightGrad(dw.Matrix, x, part[0], dy.Slice(from, to))
+				p.InputGrad(dx.Row(0), part[0], dy.Slice(from, to), rows)
+			}
+			for _, m := range []guarded{y, dw, dx} {
+				m.check(t, name)
+			}
+			wantDw, wantDx := make([]float64, len(w)), make([]float64, len(x))
+			for at := range oh * ow {
+				for o := range out {
+					var want float64
+					for i := range p.Inner() {
+						ky, kx, c := i/p.run(), i%p.run()/p.Channels, i%p.Channels
+						from := ((at/ow*p.Step+ky)*p.Width+at%ow*p.Step+kx)*p.Channels + c
+						want += float64(x[from]) * float64(w[o*p.Inner()+i])
+						wantDw[o*p.Inner()+i] += float64(dy.Row(at)[o]) * float64(x[from])
+						wantDx[from] += float64(dy.Row(at)[o]) * float64(w[o*p.Inner()+i])
+					}
+					if !near(y.Row(at)[o], want, 40, 3e-6) {
+						t.Fatalf("%s: output (%d, %d): got %v, want %v", name, at, o, y.Row(at)[o], want)
 					}
 				}
 			}
-		}
-		for i := range want {
-			if back[i] != want[i] {
-				t.Fatalf("%s: scattered element %d: got %v, want %v", name, i, back[i], want[i])
+			for i, v := range wantDw {
+				o, j := i/p.Inner(), i%p.Inner()
+				if want := v + float64(dw0.Row(o)[j]); !near(dw.Row(o)[j], want, 200, 3e-6) {
+					t.Fatalf("%s: weight gradient %d: got %v, want %v", name, i, dw.Row(o)[j], want)
+				}
+			}
+			covered := !slices.Contains(wantDx, 0)
+			if covered != p.Covers() {
+				t.Fatalf("%s: Covers is %v", name, p.Covers())
+			}
+			for i, v := range wantDx {
+				if want := v + float64(dx0.Row(0)[i]); !near(dx.Row(0)[i], want, 80, 3e-6) {
+					t.Fatalf("%s: input gradient %d: got %v, want %v", name, i, dx.Row(0)[i], want)
+				}
 			}
 		}
-	}
+	})
 }
 
 func TestWeightOrder(t *testing.T) {

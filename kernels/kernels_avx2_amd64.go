@@ -67,6 +67,11 @@ func combineColumnsAVX2(rows int, cols int, dst *float32, ldd int, x *float32, l
 //go:noescape
 func combineAVX2(rows int, cols int, dst *float32, ldd int, x *float32, ldx int, y *float32, ldy int, alpha float32, beta float32)
 
+// copyRowsAVX2 copies a matrix.
+//
+//go:noescape
+func copyRowsAVX2(rows int, cols int, dst *float32, ldd int, src *float32, lds int)
+
 // columnSumsAVX2 computes sum += Σ x over the rows of every column.
 //
 //go:noescape

@@ -130,22 +130,26 @@ nn1_k:
 	JMP          nn1_end
 
 nn1_plain:
-	VMULPS     Y2, Y1, Y2
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn1_bare
+	VMULPS Y1, Y2, Y2
+	VMULPS Y1, Y3, Y3
+	VMULPS Y1, Y4, Y4
+	VMULPS Y1, Y5, Y5
+	VMULPS Y1, Y6, Y6
+	VMULPS Y1, Y7, Y7
+
+nn1_bare:
 	VMASKMOVPS Y2, Y15, (SI)
 	ADDQ       DI, SI
-	VMULPS     Y3, Y1, Y3
 	VMASKMOVPS Y3, Y15, (SI)
 	ADDQ       DI, SI
-	VMULPS     Y4, Y1, Y4
 	VMASKMOVPS Y4, Y15, (SI)
 	ADDQ       DI, SI
-	VMULPS     Y5, Y1, Y5
 	VMASKMOVPS Y5, Y15, (SI)
 	ADDQ       DI, SI
-	VMULPS     Y6, Y1, Y6
 	VMASKMOVPS Y6, Y15, (SI)
 	ADDQ       DI, SI
-	VMULPS     Y7, Y1, Y7
 	VMASKMOVPS Y7, Y15, (SI)
 	ADDQ       DI, SI
 
@@ -238,19 +242,23 @@ nn2_k:
 	JMP          nn2_end
 
 nn2_plain:
-	VMULPS     Y2, Y1, Y2
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn2_bare
+	VMULPS Y1, Y2, Y2
+	VMULPS Y1, Y3, Y3
+	VMULPS Y1, Y4, Y4
+	VMULPS Y1, Y5, Y5
+	VMULPS Y1, Y6, Y6
+
+nn2_bare:
 	VMASKMOVPS Y2, Y15, (SI)
 	ADDQ       DI, SI
-	VMULPS     Y3, Y1, Y3
 	VMASKMOVPS Y3, Y15, (SI)
 	ADDQ       DI, SI
-	VMULPS     Y4, Y1, Y4
 	VMASKMOVPS Y4, Y15, (SI)
 	ADDQ       DI, SI
-	VMULPS     Y5, Y1, Y5
 	VMASKMOVPS Y5, Y15, (SI)
 	ADDQ       DI, SI
-	VMULPS     Y6, Y1, Y6
 	VMASKMOVPS Y6, Y15, (SI)
 	ADDQ       DI, SI
 
@@ -319,16 +327,20 @@ nn3_k:
 	JMP          nn3_end
 
 nn3_plain:
-	VMULPS     Y2, Y1, Y2
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn3_bare
+	VMULPS Y1, Y2, Y2
+	VMULPS Y1, Y3, Y3
+	VMULPS Y1, Y4, Y4
+	VMULPS Y1, Y5, Y5
+
+nn3_bare:
 	VMASKMOVPS Y2, Y15, (SI)
 	ADDQ       DI, SI
-	VMULPS     Y3, Y1, Y3
 	VMASKMOVPS Y3, Y15, (SI)
 	ADDQ       DI, SI
-	VMULPS     Y4, Y1, Y4
 	VMASKMOVPS Y4, Y15, (SI)
 	ADDQ       DI, SI
-	VMULPS     Y5, Y1, Y5
 	VMASKMOVPS Y5, Y15, (SI)
 	ADDQ       DI, SI
 
@@ -389,13 +401,17 @@ nn4_k:
 	JMP          nn4_end
 
 nn4_plain:
-	VMULPS     Y2, Y1, Y2
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn4_bare
+	VMULPS Y1, Y2, Y2
+	VMULPS Y1, Y3, Y3
+	VMULPS Y1, Y4, Y4
+
+nn4_bare:
 	VMASKMOVPS Y2, Y15, (SI)
 	ADDQ       DI, SI
-	VMULPS     Y3, Y1, Y3
 	VMASKMOVPS Y3, Y15, (SI)
 	ADDQ       DI, SI
-	VMULPS     Y4, Y1, Y4
 	VMASKMOVPS Y4, Y15, (SI)
 	ADDQ       DI, SI
 
@@ -448,10 +464,14 @@ nn5_k:
 	JMP          nn5_end
 
 nn5_plain:
-	VMULPS     Y2, Y1, Y2
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn5_bare
+	VMULPS Y1, Y2, Y2
+	VMULPS Y1, Y3, Y3
+
+nn5_bare:
 	VMASKMOVPS Y2, Y15, (SI)
 	ADDQ       DI, SI
-	VMULPS     Y3, Y1, Y3
 	VMASKMOVPS Y3, Y15, (SI)
 	ADDQ       DI, SI
 
@@ -496,7 +516,11 @@ nn6_k:
 	JMP          nn6_end
 
 nn6_plain:
-	VMULPS     Y2, Y1, Y2
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn6_bare
+	VMULPS Y1, Y2, Y2
+
+nn6_bare:
 	VMASKMOVPS Y2, Y15, (SI)
 	ADDQ       DI, SI
 
@@ -975,34 +999,38 @@ nn13_k:
 	JMP          nn13_end
 
 nn13_plain:
-	VMULPS     Y3, Y2, Y3
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn13_bare
+	VMULPS Y2, Y3, Y3
+	VMULPS Y2, Y4, Y4
+	VMULPS Y2, Y5, Y5
+	VMULPS Y2, Y6, Y6
+	VMULPS Y2, Y7, Y7
+	VMULPS Y2, Y8, Y8
+	VMULPS Y2, Y9, Y9
+	VMULPS Y2, Y10, Y10
+	VMULPS Y2, Y11, Y11
+	VMULPS Y2, Y12, Y12
+	VMULPS Y2, Y13, Y13
+	VMULPS Y2, Y14, Y14
+
+nn13_bare:
 	VMOVUPS    Y3, (SI)
-	VMULPS     Y4, Y2, Y4
 	VMASKMOVPS Y4, Y1, 32(SI)
 	ADDQ       DI, SI
-	VMULPS     Y5, Y2, Y5
 	VMOVUPS    Y5, (SI)
-	VMULPS     Y6, Y2, Y6
 	VMASKMOVPS Y6, Y1, 32(SI)
 	ADDQ       DI, SI
-	VMULPS     Y7, Y2, Y7
 	VMOVUPS    Y7, (SI)
-	VMULPS     Y8, Y2, Y8
 	VMASKMOVPS Y8, Y1, 32(SI)
 	ADDQ       DI, SI
-	VMULPS     Y9, Y2, Y9
 	VMOVUPS    Y9, (SI)
-	VMULPS     Y10, Y2, Y10
 	VMASKMOVPS Y10, Y1, 32(SI)
 	ADDQ       DI, SI
-	VMULPS     Y11, Y2, Y11
 	VMOVUPS    Y11, (SI)
-	VMULPS     Y12, Y2, Y12
 	VMASKMOVPS Y12, Y1, 32(SI)
 	ADDQ       DI, SI
-	VMULPS     Y13, Y2, Y13
 	VMOVUPS    Y13, (SI)
-	VMULPS     Y14, Y2, Y14
 	VMASKMOVPS Y14, Y1, 32(SI)
 	ADDQ       DI, SI
 
@@ -1121,29 +1149,33 @@ nn14_k:
 	JMP          nn14_end
 
 nn14_plain:
-	VMULPS     Y3, Y2, Y3
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn14_bare
+	VMULPS Y2, Y3, Y3
+	VMULPS Y2, Y4, Y4
+	VMULPS Y2, Y5, Y5
+	VMULPS Y2, Y6, Y6
+	VMULPS Y2, Y7, Y7
+	VMULPS Y2, Y8, Y8
+	VMULPS Y2, Y9, Y9
+	VMULPS Y2, Y10, Y10
+	VMULPS Y2, Y11, Y11
+	VMULPS Y2, Y12, Y12
+
+nn14_bare:
 	VMOVUPS    Y3, (SI)
-	VMULPS     Y4, Y2, Y4
 	VMASKMOVPS Y4, Y1, 32(SI)
 	ADDQ       DI, SI
-	VMULPS     Y5, Y2, Y5
 	VMOVUPS    Y5, (SI)
-	VMULPS     Y6, Y2, Y6
 	VMASKMOVPS Y6, Y1, 32(SI)
 	ADDQ       DI, SI
-	VMULPS     Y7, Y2, Y7
 	VMOVUPS    Y7, (SI)
-	VMULPS     Y8, Y2, Y8
 	VMASKMOVPS Y8, Y1, 32(SI)
 	ADDQ       DI, SI
-	VMULPS     Y9, Y2, Y9
 	VMOVUPS    Y9, (SI)
-	VMULPS     Y10, Y2, Y10
 	VMASKMOVPS Y10, Y1, 32(SI)
 	ADDQ       DI, SI
-	VMULPS     Y11, Y2, Y11
 	VMOVUPS    Y11, (SI)
-	VMULPS     Y12, Y2, Y12
 	VMASKMOVPS Y12, Y1, 32(SI)
 	ADDQ       DI, SI
 
@@ -1233,24 +1265,28 @@ nn15_k:
 	JMP          nn15_end
 
 nn15_plain:
-	VMULPS     Y3, Y2, Y3
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn15_bare
+	VMULPS Y2, Y3, Y3
+	VMULPS Y2, Y4, Y4
+	VMULPS Y2, Y5, Y5
+	VMULPS Y2, Y6, Y6
+	VMULPS Y2, Y7, Y7
+	VMULPS Y2, Y8, Y8
+	VMULPS Y2, Y9, Y9
+	VMULPS Y2, Y10, Y10
+
+nn15_bare:
 	VMOVUPS    Y3, (SI)
-	VMULPS     Y4, Y2, Y4
 	VMASKMOVPS Y4, Y1, 32(SI)
 	ADDQ       DI, SI
-	VMULPS     Y5, Y2, Y5
 	VMOVUPS    Y5, (SI)
-	VMULPS     Y6, Y2, Y6
 	VMASKMOVPS Y6, Y1, 32(SI)
 	ADDQ       DI, SI
-	VMULPS     Y7, Y2, Y7
 	VMOVUPS    Y7, (SI)
-	VMULPS     Y8, Y2, Y8
 	VMASKMOVPS Y8, Y1, 32(SI)
 	ADDQ       DI, SI
-	VMULPS     Y9, Y2, Y9
 	VMOVUPS    Y9, (SI)
-	VMULPS     Y10, Y2, Y10
 	VMASKMOVPS Y10, Y1, 32(SI)
 	ADDQ       DI, SI
 
@@ -1327,19 +1363,23 @@ nn16_k:
 	JMP          nn16_end
 
 nn16_plain:
-	VMULPS     Y3, Y2, Y3
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn16_bare
+	VMULPS Y2, Y3, Y3
+	VMULPS Y2, Y4, Y4
+	VMULPS Y2, Y5, Y5
+	VMULPS Y2, Y6, Y6
+	VMULPS Y2, Y7, Y7
+	VMULPS Y2, Y8, Y8
+
+nn16_bare:
 	VMOVUPS    Y3, (SI)
-	VMULPS     Y4, Y2, Y4
 	VMASKMOVPS Y4, Y1, 32(SI)
 	ADDQ       DI, SI
-	VMULPS     Y5, Y2, Y5
 	VMOVUPS    Y5, (SI)
-	VMULPS     Y6, Y2, Y6
 	VMASKMOVPS Y6, Y1, 32(SI)
 	ADDQ       DI, SI
-	VMULPS     Y7, Y2, Y7
 	VMOVUPS    Y7, (SI)
-	VMULPS     Y8, Y2, Y8
 	VMASKMOVPS Y8, Y1, 32(SI)
 	ADDQ       DI, SI
 
@@ -1403,14 +1443,18 @@ nn17_k:
 	JMP          nn17_end
 
 nn17_plain:
-	VMULPS     Y3, Y2, Y3
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn17_bare
+	VMULPS Y2, Y3, Y3
+	VMULPS Y2, Y4, Y4
+	VMULPS Y2, Y5, Y5
+	VMULPS Y2, Y6, Y6
+
+nn17_bare:
 	VMOVUPS    Y3, (SI)
-	VMULPS     Y4, Y2, Y4
 	VMASKMOVPS Y4, Y1, 32(SI)
 	ADDQ       DI, SI
-	VMULPS     Y5, Y2, Y5
 	VMOVUPS    Y5, (SI)
-	VMULPS     Y6, Y2, Y6
 	VMASKMOVPS Y6, Y1, 32(SI)
 	ADDQ       DI, SI
 
@@ -1461,9 +1505,13 @@ nn18_k:
 	JMP          nn18_end
 
 nn18_plain:
-	VMULPS     Y3, Y2, Y3
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn18_bare
+	VMULPS Y2, Y3, Y3
+	VMULPS Y2, Y4, Y4
+
+nn18_bare:
 	VMOVUPS    Y3, (SI)
-	VMULPS     Y4, Y2, Y4
 	VMASKMOVPS Y4, Y1, 32(SI)
 	ADDQ       DI, SI
 
@@ -2044,32 +2092,36 @@ nn25_k:
 	JMP          nn25_end
 
 nn25_plain:
-	VMULPS     Y4, Y3, Y4
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn25_bare
+	VMULPS Y3, Y4, Y4
+	VMULPS Y3, Y5, Y5
+	VMULPS Y3, Y6, Y6
+	VMULPS Y3, Y7, Y7
+	VMULPS Y3, Y8, Y8
+	VMULPS Y3, Y9, Y9
+	VMULPS Y3, Y10, Y10
+	VMULPS Y3, Y11, Y11
+	VMULPS Y3, Y12, Y12
+	VMULPS Y3, Y13, Y13
+	VMULPS Y3, Y14, Y14
+	VMULPS Y3, Y15, Y15
+
+nn25_bare:
 	VMOVUPS    Y4, (SI)
-	VMULPS     Y5, Y3, Y5
 	VMOVUPS    Y5, 32(SI)
-	VMULPS     Y6, Y3, Y6
 	VMASKMOVPS Y6, Y1, 64(SI)
 	ADDQ       DI, SI
-	VMULPS     Y7, Y3, Y7
 	VMOVUPS    Y7, (SI)
-	VMULPS     Y8, Y3, Y8
 	VMOVUPS    Y8, 32(SI)
-	VMULPS     Y9, Y3, Y9
 	VMASKMOVPS Y9, Y1, 64(SI)
 	ADDQ       DI, SI
-	VMULPS     Y10, Y3, Y10
 	VMOVUPS    Y10, (SI)
-	VMULPS     Y11, Y3, Y11
 	VMOVUPS    Y11, 32(SI)
-	VMULPS     Y12, Y3, Y12
 	VMASKMOVPS Y12, Y1, 64(SI)
 	ADDQ       DI, SI
-	VMULPS     Y13, Y3, Y13
 	VMOVUPS    Y13, (SI)
-	VMULPS     Y14, Y3, Y14
 	VMOVUPS    Y14, 32(SI)
-	VMULPS     Y15, Y3, Y15
 	VMASKMOVPS Y15, Y1, 64(SI)
 	ADDQ       DI, SI
 
@@ -2174,25 +2226,29 @@ nn26_k:
 	JMP          nn26_end
 
 nn26_plain:
-	VMULPS     Y4, Y3, Y4
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn26_bare
+	VMULPS Y3, Y4, Y4
+	VMULPS Y3, Y5, Y5
+	VMULPS Y3, Y6, Y6
+	VMULPS Y3, Y7, Y7
+	VMULPS Y3, Y8, Y8
+	VMULPS Y3, Y9, Y9
+	VMULPS Y3, Y10, Y10
+	VMULPS Y3, Y11, Y11
+	VMULPS Y3, Y12, Y12
+
+nn26_bare:
 	VMOVUPS    Y4, (SI)
-	VMULPS     Y5, Y3, Y5
 	VMOVUPS    Y5, 32(SI)
-	VMULPS     Y6, Y3, Y6
 	VMASKMOVPS Y6, Y1, 64(SI)
 	ADDQ       DI, SI
-	VMULPS     Y7, Y3, Y7
 	VMOVUPS    Y7, (SI)
-	VMULPS     Y8, Y3, Y8
 	VMOVUPS    Y8, 32(SI)
-	VMULPS     Y9, Y3, Y9
 	VMASKMOVPS Y9, Y1, 64(SI)
 	ADDQ       DI, SI
-	VMULPS     Y10, Y3, Y10
 	VMOVUPS    Y10, (SI)
-	VMULPS     Y11, Y3, Y11
 	VMOVUPS    Y11, 32(SI)
-	VMULPS     Y12, Y3, Y12
 	VMASKMOVPS Y12, Y1, 64(SI)
 	ADDQ       DI, SI
 
@@ -2267,18 +2323,22 @@ nn27_k:
 	JMP          nn27_end
 
 nn27_plain:
-	VMULPS     Y4, Y3, Y4
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn27_bare
+	VMULPS Y3, Y4, Y4
+	VMULPS Y3, Y5, Y5
+	VMULPS Y3, Y6, Y6
+	VMULPS Y3, Y7, Y7
+	VMULPS Y3, Y8, Y8
+	VMULPS Y3, Y9, Y9
+
+nn27_bare:
 	VMOVUPS    Y4, (SI)
-	VMULPS     Y5, Y3, Y5
 	VMOVUPS    Y5, 32(SI)
-	VMULPS     Y6, Y3, Y6
 	VMASKMOVPS Y6, Y1, 64(SI)
 	ADDQ       DI, SI
-	VMULPS     Y7, Y3, Y7
 	VMOVUPS    Y7, (SI)
-	VMULPS     Y8, Y3, Y8
 	VMOVUPS    Y8, 32(SI)
-	VMULPS     Y9, Y3, Y9
 	VMASKMOVPS Y9, Y1, 64(SI)
 	ADDQ       DI, SI
 
@@ -2335,11 +2395,15 @@ nn28_k:
 	JMP          nn28_end
 
 nn28_plain:
-	VMULPS     Y4, Y3, Y4
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn28_bare
+	VMULPS Y3, Y4, Y4
+	VMULPS Y3, Y5, Y5
+	VMULPS Y3, Y6, Y6
+
+nn28_bare:
 	VMOVUPS    Y4, (SI)
-	VMULPS     Y5, Y3, Y5
 	VMOVUPS    Y5, 32(SI)
-	VMULPS     Y6, Y3, Y6
 	VMASKMOVPS Y6, Y1, 64(SI)
 	ADDQ       DI, SI
 
@@ -2588,9 +2652,43 @@ TEXT ·affineAVX2(SB), NOSPLIT, $8-64
 	XORQ    SI, SI
 	MOVQ    AX, DI
 
-cols32_full:
+cols32_by2:
+	CMPQ    DI, $0x00000010
+	JLT     cols32_by1
+	MOVQ    a+48(FP), AX
+	VMOVUPS (AX)(SI*1), Y0
+	VMOVUPS 32(AX)(SI*1), Y1
+	MOVQ    b+56(FP), AX
+	VMOVUPS (AX)(SI*1), Y2
+	VMOVUPS 32(AX)(SI*1), Y3
+	MOVQ    dst+16(FP), AX
+	ADDQ    SI, AX
+	MOVQ    src+32(FP), DX
+	ADDQ    SI, DX
+	MOVQ    rows+0(FP), R8
+	TESTQ   R8, R8
+	JLE     rows33_end
+
+rows33:
+	VMOVUPS     (DX), Y4
+	VFMADD213PS Y2, Y0, Y4
+	VMOVUPS     Y4, (AX)
+	VMOVUPS     32(DX), Y4
+	VFMADD213PS Y3, Y1, Y4
+	VMOVUPS     Y4, 32(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	DECQ        R8
+	JNZ         rows33
+
+rows33_end:
+	ADDQ $0x00000040, SI
+	SUBQ $0x00000010, DI
+	JMP  cols32_by2
+
+cols32_by1:
 	CMPQ    DI, $0x00000008
-	JLT     cols32_tail
+	JLT     cols32_by0
 	MOVQ    a+48(FP), AX
 	VMOVUPS (AX)(SI*1), Y0
 	MOVQ    b+56(FP), AX
@@ -2601,23 +2699,23 @@ cols32_full:
 	ADDQ    SI, DX
 	MOVQ    rows+0(FP), R8
 	TESTQ   R8, R8
-	JLE     rows33_end
+	JLE     rows34_end
 
-rows33:
+rows34:
 	VMOVUPS     (DX), Y2
 	VFMADD213PS Y1, Y0, Y2
 	VMOVUPS     Y2, (AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        R8
-	JNZ         rows33
+	JNZ         rows34
 
-rows33_end:
+rows34_end:
 	ADDQ $0x00000020, SI
 	SUBQ $0x00000008, DI
-	JMP  cols32_full
+	JMP  cols32_by1
 
-cols32_tail:
+cols32_by0:
 	TESTQ      DI, DI
 	JLE        cols32_end
 	LEAQ       tailMask<>+0(SB), DX
@@ -2634,18 +2732,18 @@ cols32_tail:
 	ADDQ       SI, DX
 	MOVQ       rows+0(FP), SI
 	TESTQ      SI, SI
-	JLE        rows34_end
+	JLE        rows35_end
 
-rows34:
+rows35:
 	VMASKMOVPS  (DX), Y0, Y3
 	VFMADD213PS Y2, Y1, Y3
 	VMASKMOVPS  Y3, Y0, (AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        SI
-	JNZ         rows34
+	JNZ         rows35
 
-rows34_end:
+rows35_end:
 cols32_end:
 	LDMXCSR (SP)
 	VZEROUPPER
@@ -2667,9 +2765,47 @@ TEXT ·affineReLUAVX2(SB), NOSPLIT, $8-64
 	XORQ    SI, SI
 	MOVQ    AX, DI
 
-cols35_full:
+cols36_by2:
+	CMPQ    DI, $0x00000010
+	JLT     cols36_by1
+	MOVQ    a+48(FP), AX
+	VMOVUPS (AX)(SI*1), Y0
+	VMOVUPS 32(AX)(SI*1), Y1
+	MOVQ    b+56(FP), AX
+	VMOVUPS (AX)(SI*1), Y2
+	VMOVUPS 32(AX)(SI*1), Y3
+	MOVQ    dst+16(FP), AX
+	ADDQ    SI, AX
+	MOVQ    src+32(FP), DX
+	ADDQ    SI, DX
+	MOVQ    rows+0(FP), R8
+	TESTQ   R8, R8
+	JLE     rows37_end
+
+rows37:
+	VMOVUPS     (DX), Y4
+	VFMADD213PS Y2, Y0, Y4
+	VXORPS      Y5, Y5, Y5
+	VMAXPS      Y4, Y5, Y4
+	VMOVUPS     Y4, (AX)
+	VMOVUPS     32(DX), Y4
+	VFMADD213PS Y3, Y1, Y4
+	VXORPS      Y5, Y5, Y5
+	VMAXPS      Y4, Y5, Y4
+	VMOVUPS     Y4, 32(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	DECQ        R8
+	JNZ         rows37
+
+rows37_end:
+	ADDQ $0x00000040, SI
+	SUBQ $0x00000010, DI
+	JMP  cols36_by2
+
+cols36_by1:
 	CMPQ    DI, $0x00000008
-	JLT     cols35_tail
+	JLT     cols36_by0
 	MOVQ    a+48(FP), AX
 	VMOVUPS (AX)(SI*1), Y0
 	MOVQ    b+56(FP), AX
@@ -2680,9 +2816,9 @@ cols35_full:
 	ADDQ    SI, DX
 	MOVQ    rows+0(FP), R8
 	TESTQ   R8, R8
-	JLE     rows36_end
+	JLE     rows38_end
 
-rows36:
+rows38:
 	VMOVUPS     (DX), Y2
 	VFMADD213PS Y1, Y0, Y2
 	VXORPS      Y3, Y3, Y3
@@ -2691,16 +2827,16 @@ rows36:
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        R8
-	JNZ         rows36
+	JNZ         rows38
 
-rows36_end:
+rows38_end:
 	ADDQ $0x00000020, SI
 	SUBQ $0x00000008, DI
-	JMP  cols35_full
+	JMP  cols36_by1
 
-cols35_tail:
+cols36_by0:
 	TESTQ      DI, DI
-	JLE        cols35_end
+	JLE        cols36_end
 	LEAQ       tailMask<>+0(SB), DX
 	MOVQ       $0x00000008, AX
 	SUBQ       DI, AX
@@ -2715,9 +2851,9 @@ cols35_tail:
 	ADDQ       SI, DX
 	MOVQ       rows+0(FP), SI
 	TESTQ      SI, SI
-	JLE        rows37_end
+	JLE        rows39_end
 
-rows37:
+rows39:
 	VMASKMOVPS  (DX), Y0, Y3
 	VFMADD213PS Y2, Y1, Y3
 	VXORPS      Y4, Y4, Y4
@@ -2726,10 +2862,10 @@ rows37:
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        SI
-	JNZ         rows37
+	JNZ         rows39
 
-rows37_end:
-cols35_end:
+rows39_end:
+cols36_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -2750,9 +2886,117 @@ TEXT ·affineGELUAVX2(SB), NOSPLIT, $8-64
 	XORQ    SI, SI
 	MOVQ    AX, DI
 
-cols38_full:
+cols40_by2:
+	CMPQ    DI, $0x00000010
+	JLT     cols40_by1
+	MOVQ    a+48(FP), AX
+	VMOVUPS (AX)(SI*1), Y0
+	VMOVUPS 32(AX)(SI*1), Y1
+	MOVQ    b+56(FP), AX
+	VMOVUPS (AX)(SI*1), Y2
+	VMOVUPS 32(AX)(SI*1), Y3
+	MOVQ    dst+16(FP), AX
+	ADDQ    SI, AX
+	MOVQ    src+32(FP), DX
+	ADDQ    SI, DX
+	MOVQ    rows+0(FP), R8
+	TESTQ   R8, R8
+	JLE     rows41_end
+
+rows41:
+	VMOVUPS      (DX), Y4
+	VFMADD213PS  Y2, Y0, Y4
+	VPAND        c7fffffff<>+0(SB), Y4, Y5
+	VBROADCASTSS c41500000<>+0(SB), Y6
+	VMINPS       Y5, Y6, Y5
+	VBROADCASTSS c3f800000<>+0(SB), Y7
+	VBROADCASTSS c3e828f5c<>+0(SB), Y6
+	VFMADD231PS  Y6, Y5, Y7
+	VRCPPS       Y7, Y6
+	VBROADCASTSS c3f800000<>+0(SB), Y8
+	VFNMADD231PS Y7, Y6, Y8
+	VFMADD213PS  Y6, Y8, Y6
+	VMULPS       Y5, Y5, Y5
+	VMULPS       cbf38aa3b<>+0(SB), Y5, Y5
+	VROUNDPS     $0x08, Y5, Y7
+	VSUBPS       Y7, Y5, Y8
+	VBROADCASTSS c3920fde6<>+0(SB), Y5
+	VFMADD213PS  c3aaf9f2c<>+0(SB), Y8, Y5
+	VFMADD213PS  c3c1d96a6<>+0(SB), Y8, Y5
+	VFMADD213PS  c3d635774<>+0(SB), Y8, Y5
+	VFMADD213PS  c3e75fdee<>+0(SB), Y8, Y5
+	VFMADD213PS  c3f317218<>+0(SB), Y8, Y5
+	VFMADD213PS  c3f800000<>+0(SB), Y8, Y5
+	VCVTPS2DQ    Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VPADDD       Y7, Y5, Y5
+	VBROADCASTSS cbda7d8a8<>+0(SB), Y7
+	VFMADD213PS  c3e8fef8f<>+0(SB), Y6, Y7
+	VFMADD213PS  cbe35bb0d<>+0(SB), Y6, Y7
+	VFMADD213PS  c3e5c403f<>+0(SB), Y6, Y7
+	VFMADD213PS  c3d5a1d5a<>+0(SB), Y6, Y7
+	VFMADD213PS  c3ddea35c<>+0(SB), Y6, Y7
+	VFMADD213PS  c3dcf5e02<>+0(SB), Y6, Y7
+	VMULPS       Y6, Y7, Y7
+	VMULPS       Y5, Y7, Y7
+	VBROADCASTSS c3f800000<>+0(SB), Y6
+	VSUBPS       Y7, Y6, Y6
+	VBLENDVPS    Y4, Y7, Y6, Y5
+	VMULPS       Y4, Y5, Y4
+	VMOVUPS      Y4, (AX)
+	VMOVUPS      32(DX), Y4
+	VFMADD213PS  Y3, Y1, Y4
+	VPAND        c7fffffff<>+0(SB), Y4, Y5
+	VBROADCASTSS c41500000<>+0(SB), Y6
+	VMINPS       Y5, Y6, Y5
+	VBROADCASTSS c3f800000<>+0(SB), Y7
+	VBROADCASTSS c3e828f5c<>+0(SB), Y6
+	VFMADD231PS  Y6, Y5, Y7
+	VRCPPS       Y7, Y6
+	VBROADCASTSS c3f800000<>+0(SB), Y8
+	VFNMADD231PS Y7, Y6, Y8
+	VFMADD213PS  Y6, Y8, Y6
+	VMULPS       Y5, Y5, Y5
+	VMULPS       cbf38aa3b<>+0(SB), Y5, Y5
+	VROUNDPS     $0x08, Y5, Y7
+	VSUBPS       Y7, Y5, Y8
+	VBROADCASTSS c3920fde6<>+0(SB), Y5
+	VFMADD213PS  c3aaf9f2c<>+0(SB), Y8, Y5
+	VFMADD213PS  c3c1d96a6<>+0(SB), Y8, Y5
+	VFMADD213PS  c3d635774<>+0(SB), Y8, Y5
+	VFMADD213PS  c3e75fdee<>+0(SB), Y8, Y5
+	VFMADD213PS  c3f317218<>+0(SB), Y8, Y5
+	VFMADD213PS  c3f800000<>+0(SB), Y8, Y5
+	VCVTPS2DQ    Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VPADDD       Y7, Y5, Y5
+	VBROADCASTSS cbda7d8a8<>+0(SB), Y7
+	VFMADD213PS  c3e8fef8f<>+0(SB), Y6, Y7
+	VFMADD213PS  cbe35bb0d<>+0(SB), Y6, Y7
+	VFMADD213PS  c3e5c403f<>+0(SB), Y6, Y7
+	VFMADD213PS  c3d5a1d5a<>+0(SB), Y6, Y7
+	VFMADD213PS  c3ddea35c<>+0(SB), Y6, Y7
+	VFMADD213PS  c3dcf5e02<>+0(SB), Y6, Y7
+	VMULPS       Y6, Y7, Y7
+	VMULPS       Y5, Y7, Y7
+	VBROADCASTSS c3f800000<>+0(SB), Y6
+	VSUBPS       Y7, Y6, Y6
+	VBLENDVPS    Y4, Y7, Y6, Y5
+	VMULPS       Y4, Y5, Y4
+	VMOVUPS      Y4, 32(AX)
+	ADDQ         CX, AX
+	ADDQ         BX, DX
+	DECQ         R8
+	JNZ          rows41
+
+rows41_end:
+	ADDQ $0x00000040, SI
+	SUBQ $0x00000010, DI
+	JMP  cols40_by2
+
+cols40_by1:
 	CMPQ    DI, $0x00000008
-	JLT     cols38_tail
+	JLT     cols40_by0
 	MOVQ    a+48(FP), AX
 	VMOVUPS (AX)(SI*1), Y0
 	MOVQ    b+56(FP), AX
@@ -2763,9 +3007,9 @@ cols38_full:
 	ADDQ    SI, DX
 	MOVQ    rows+0(FP), R8
 	TESTQ   R8, R8
-	JLE     rows39_end
+	JLE     rows42_end
 
-rows39:
+rows42:
 	VMOVUPS      (DX), Y2
 	VFMADD213PS  Y1, Y0, Y2
 	VPAND        c7fffffff<>+0(SB), Y2, Y3
@@ -2809,16 +3053,16 @@ rows39:
 	ADDQ         CX, AX
 	ADDQ         BX, DX
 	DECQ         R8
-	JNZ          rows39
+	JNZ          rows42
 
-rows39_end:
+rows42_end:
 	ADDQ $0x00000020, SI
 	SUBQ $0x00000008, DI
-	JMP  cols38_full
+	JMP  cols40_by1
 
-cols38_tail:
+cols40_by0:
 	TESTQ      DI, DI
-	JLE        cols38_end
+	JLE        cols40_end
 	LEAQ       tailMask<>+0(SB), DX
 	MOVQ       $0x00000008, AX
 	SUBQ       DI, AX
@@ -2833,9 +3077,9 @@ cols38_tail:
 	ADDQ       SI, DX
 	MOVQ       rows+0(FP), SI
 	TESTQ      SI, SI
-	JLE        rows40_end
+	JLE        rows43_end
 
-rows40:
+rows43:
 	VMASKMOVPS   (DX), Y0, Y3
 	VFMADD213PS  Y2, Y1, Y3
 	VPAND        c7fffffff<>+0(SB), Y3, Y4
@@ -2879,10 +3123,10 @@ rows40:
 	ADDQ         CX, AX
 	ADDQ         BX, DX
 	DECQ         SI
-	JNZ          rows40
+	JNZ          rows43
 
-rows40_end:
-cols38_end:
+rows43_end:
+cols40_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3087,9 +3331,9 @@ TEXT ·affineReLUGradAVX2(SB), NOSPLIT, $8-120
 	XORQ    R10, R10
 	MOVQ    AX, R11
 
-cols41_full:
+cols44_by1:
 	CMPQ    R11, $0x00000008
-	JLT     cols41_tail
+	JLT     cols44_by0
 	MOVQ    a+80(FP), AX
 	VMOVUPS (AX)(R10*1), Y0
 	MOVQ    b+88(FP), AX
@@ -3108,9 +3352,9 @@ cols41_full:
 	ADDQ    R10, R8
 	MOVQ    rows+0(FP), R12
 	TESTQ   R12, R12
-	JLE     rows42_end
+	JLE     rows45_end
 
-rows42:
+rows45:
 	VMOVUPS     (SI), Y5
 	VMOVAPS     Y5, Y6
 	VFMADD213PS Y1, Y0, Y6
@@ -3129,9 +3373,9 @@ rows42:
 	ADDQ        DI, SI
 	ADDQ        R9, R8
 	DECQ        R12
-	JNZ         rows42
+	JNZ         rows45
 
-rows42_end:
+rows45_end:
 	MOVQ    sum+104(FP), AX
 	VMOVUPS (AX)(R10*1), Y0
 	VADDPS  Y0, Y3, Y3
@@ -3142,11 +3386,11 @@ rows42_end:
 	VMOVUPS Y4, (AX)(R10*1)
 	ADDQ    $0x00000020, R10
 	SUBQ    $0x00000008, R11
-	JMP     cols41_full
+	JMP     cols44_by1
 
-cols41_tail:
+cols44_by0:
 	TESTQ      R11, R11
-	JLE        cols41_end
+	JLE        cols44_end
 	LEAQ       tailMask<>+0(SB), DX
 	MOVQ       $0x00000008, AX
 	SUBQ       R11, AX
@@ -3169,9 +3413,9 @@ cols41_tail:
 	ADDQ       R10, R8
 	MOVQ       rows+0(FP), R11
 	TESTQ      R11, R11
-	JLE        rows43_end
+	JLE        rows46_end
 
-rows43:
+rows46:
 	VMASKMOVPS  (SI), Y0, Y6
 	VMOVAPS     Y6, Y7
 	VFMADD213PS Y2, Y1, Y7
@@ -3190,9 +3434,9 @@ rows43:
 	ADDQ        DI, SI
 	ADDQ        R9, R8
 	DECQ        R11
-	JNZ         rows43
+	JNZ         rows46
 
-rows43_end:
+rows46_end:
 	MOVQ       sum+104(FP), AX
 	VMASKMOVPS (AX)(R10*1), Y0, Y1
 	VADDPS     Y1, Y4, Y4
@@ -3202,7 +3446,7 @@ rows43_end:
 	VADDPS     Y1, Y5, Y5
 	VMASKMOVPS Y5, Y0, (AX)(R10*1)
 
-cols41_end:
+cols44_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3227,9 +3471,9 @@ TEXT ·affineGELUGradAVX2(SB), NOSPLIT, $8-120
 	XORQ    R10, R10
 	MOVQ    AX, R11
 
-cols44_full:
+cols47_by1:
 	CMPQ    R11, $0x00000008
-	JLT     cols44_tail
+	JLT     cols47_by0
 	MOVQ    a+80(FP), AX
 	VMOVUPS (AX)(R10*1), Y0
 	MOVQ    b+88(FP), AX
@@ -3248,9 +3492,9 @@ cols44_full:
 	ADDQ    R10, R8
 	MOVQ    rows+0(FP), R12
 	TESTQ   R12, R12
-	JLE     rows45_end
+	JLE     rows48_end
 
-rows45:
+rows48:
 	VMOVUPS      (SI), Y5
 	VMOVAPS      Y5, Y6
 	VFMADD213PS  Y1, Y0, Y6
@@ -3305,9 +3549,9 @@ rows45:
 	ADDQ         DI, SI
 	ADDQ         R9, R8
 	DECQ         R12
-	JNZ          rows45
+	JNZ          rows48
 
-rows45_end:
+rows48_end:
 	MOVQ    sum+104(FP), AX
 	VMOVUPS (AX)(R10*1), Y0
 	VADDPS  Y0, Y3, Y3
@@ -3318,11 +3562,11 @@ rows45_end:
 	VMOVUPS Y4, (AX)(R10*1)
 	ADDQ    $0x00000020, R10
 	SUBQ    $0x00000008, R11
-	JMP     cols44_full
+	JMP     cols47_by1
 
-cols44_tail:
+cols47_by0:
 	TESTQ      R11, R11
-	JLE        cols44_end
+	JLE        cols47_end
 	LEAQ       tailMask<>+0(SB), DX
 	MOVQ       $0x00000008, AX
 	SUBQ       R11, AX
@@ -3345,9 +3589,9 @@ cols44_tail:
 	ADDQ       R10, R8
 	MOVQ       rows+0(FP), R11
 	TESTQ      R11, R11
-	JLE        rows46_end
+	JLE        rows49_end
 
-rows46:
+rows49:
 	VMASKMOVPS   (SI), Y0, Y6
 	VMOVAPS      Y6, Y7
 	VFMADD213PS  Y2, Y1, Y7
@@ -3402,9 +3646,9 @@ rows46:
 	ADDQ         DI, SI
 	ADDQ         R9, R8
 	DECQ         R11
-	JNZ          rows46
+	JNZ          rows49
 
-rows46_end:
+rows49_end:
 	MOVQ       sum+104(FP), AX
 	VMASKMOVPS (AX)(R10*1), Y0, Y1
 	VADDPS     Y1, Y4, Y4
@@ -3414,7 +3658,7 @@ rows46_end:
 	VADDPS     Y1, Y5, Y5
 	VMASKMOVPS Y5, Y0, (AX)(R10*1)
 
-cols44_end:
+cols47_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3447,9 +3691,53 @@ TEXT ·combineColumnsAVX2(SB), NOSPLIT, $8-88
 	XORQ    R8, R8
 	MOVQ    AX, R9
 
-cols47_full:
+cols50_by2:
+	CMPQ    R9, $0x00000010
+	JLT     cols50_by1
+	MOVQ    a+64(FP), AX
+	VMOVUPS (AX)(R8*1), Y0
+	VMOVUPS 32(AX)(R8*1), Y1
+	MOVQ    p+72(FP), AX
+	VMOVUPS (AX)(R8*1), Y2
+	VMOVUPS 32(AX)(R8*1), Y3
+	MOVQ    q+80(FP), AX
+	VMOVUPS (AX)(R8*1), Y4
+	VMOVUPS 32(AX)(R8*1), Y5
+	MOVQ    dst+16(FP), AX
+	ADDQ    R8, AX
+	MOVQ    x+32(FP), DX
+	ADDQ    R8, DX
+	MOVQ    y+48(FP), SI
+	ADDQ    R8, SI
+	MOVQ    rows+0(FP), R10
+	TESTQ   R10, R10
+	JLE     rows51_end
+
+rows51:
+	VMOVUPS     (DX), Y6
+	VMOVUPS     (SI), Y7
+	VFMADD213PS Y4, Y2, Y7
+	VFMADD231PS Y0, Y6, Y7
+	VMOVUPS     Y7, (AX)
+	VMOVUPS     32(DX), Y6
+	VMOVUPS     32(SI), Y7
+	VFMADD213PS Y5, Y3, Y7
+	VFMADD231PS Y1, Y6, Y7
+	VMOVUPS     Y7, 32(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	ADDQ        DI, SI
+	DECQ        R10
+	JNZ         rows51
+
+rows51_end:
+	ADDQ $0x00000040, R8
+	SUBQ $0x00000010, R9
+	JMP  cols50_by2
+
+cols50_by1:
 	CMPQ    R9, $0x00000008
-	JLT     cols47_tail
+	JLT     cols50_by0
 	MOVQ    a+64(FP), AX
 	VMOVUPS (AX)(R8*1), Y0
 	MOVQ    p+72(FP), AX
@@ -3464,9 +3752,9 @@ cols47_full:
 	ADDQ    R8, SI
 	MOVQ    rows+0(FP), R10
 	TESTQ   R10, R10
-	JLE     rows48_end
+	JLE     rows52_end
 
-rows48:
+rows52:
 	VMOVUPS     (DX), Y3
 	VMOVUPS     (SI), Y4
 	VFMADD213PS Y2, Y1, Y4
@@ -3476,16 +3764,16 @@ rows48:
 	ADDQ        BX, DX
 	ADDQ        DI, SI
 	DECQ        R10
-	JNZ         rows48
+	JNZ         rows52
 
-rows48_end:
+rows52_end:
 	ADDQ $0x00000020, R8
 	SUBQ $0x00000008, R9
-	JMP  cols47_full
+	JMP  cols50_by1
 
-cols47_tail:
+cols50_by0:
 	TESTQ      R9, R9
-	JLE        cols47_end
+	JLE        cols50_end
 	LEAQ       tailMask<>+0(SB), DX
 	MOVQ       $0x00000008, AX
 	SUBQ       R9, AX
@@ -3504,9 +3792,9 @@ cols47_tail:
 	ADDQ       R8, SI
 	MOVQ       rows+0(FP), R8
 	TESTQ      R8, R8
-	JLE        rows49_end
+	JLE        rows53_end
 
-rows49:
+rows53:
 	VMASKMOVPS  (DX), Y0, Y4
 	VMASKMOVPS  (SI), Y0, Y5
 	VFMADD213PS Y3, Y2, Y5
@@ -3516,10 +3804,10 @@ rows49:
 	ADDQ        BX, DX
 	ADDQ        DI, SI
 	DECQ        R8
-	JNZ         rows49
+	JNZ         rows53
 
-rows49_end:
-cols47_end:
+rows53_end:
+cols50_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3544,9 +3832,9 @@ TEXT ·combineAVX2(SB), NOSPLIT, $8-72
 	XORQ         R8, R8
 	MOVQ         AX, R9
 
-cols50_full:
-	CMPQ  R9, $0x00000008
-	JLT   cols50_tail
+cols54_by4:
+	CMPQ  R9, $0x00000020
+	JLT   cols54_by2
 	MOVQ  dst+16(FP), AX
 	ADDQ  R8, AX
 	MOVQ  x+32(FP), DX
@@ -3555,9 +3843,89 @@ cols50_full:
 	ADDQ  R8, SI
 	MOVQ  rows+0(FP), R10
 	TESTQ R10, R10
-	JLE   rows51_end
+	JLE   rows55_end
 
-rows51:
+rows55:
+	VMOVUPS     (DX), Y2
+	VMOVUPS     (SI), Y3
+	VMULPS      Y3, Y1, Y3
+	VFMADD231PS Y0, Y2, Y3
+	VMOVUPS     Y3, (AX)
+	VMOVUPS     32(DX), Y2
+	VMOVUPS     32(SI), Y3
+	VMULPS      Y3, Y1, Y3
+	VFMADD231PS Y0, Y2, Y3
+	VMOVUPS     Y3, 32(AX)
+	VMOVUPS     64(DX), Y2
+	VMOVUPS     64(SI), Y3
+	VMULPS      Y3, Y1, Y3
+	VFMADD231PS Y0, Y2, Y3
+	VMOVUPS     Y3, 64(AX)
+	VMOVUPS     96(DX), Y2
+	VMOVUPS     96(SI), Y3
+	VMULPS      Y3, Y1, Y3
+	VFMADD231PS Y0, Y2, Y3
+	VMOVUPS     Y3, 96(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	ADDQ        DI, SI
+	DECQ        R10
+	JNZ         rows55
+
+rows55_end:
+	ADDQ $0x00000080, R8
+	SUBQ $0x00000020, R9
+	JMP  cols54_by4
+
+cols54_by2:
+	CMPQ  R9, $0x00000010
+	JLT   cols54_by1
+	MOVQ  dst+16(FP), AX
+	ADDQ  R8, AX
+	MOVQ  x+32(FP), DX
+	ADDQ  R8, DX
+	MOVQ  y+48(FP), SI
+	ADDQ  R8, SI
+	MOVQ  rows+0(FP), R10
+	TESTQ R10, R10
+	JLE   rows56_end
+
+rows56:
+	VMOVUPS     (DX), Y2
+	VMOVUPS     (SI), Y3
+	VMULPS      Y3, Y1, Y3
+	VFMADD231PS Y0, Y2, Y3
+	VMOVUPS     Y3, (AX)
+	VMOVUPS     32(DX), Y2
+	VMOVUPS     32(SI), Y3
+	VMULPS      Y3, Y1, Y3
+	VFMADD231PS Y0, Y2, Y3
+	VMOVUPS     Y3, 32(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	ADDQ        DI, SI
+	DECQ        R10
+	JNZ         rows56
+
+rows56_end:
+	ADDQ $0x00000040, R8
+	SUBQ $0x00000010, R9
+	JMP  cols54_by2
+
+cols54_by1:
+	CMPQ  R9, $0x00000008
+	JLT   cols54_by0
+	MOVQ  dst+16(FP), AX
+	ADDQ  R8, AX
+	MOVQ  x+32(FP), DX
+	ADDQ  R8, DX
+	MOVQ  y+48(FP), SI
+	ADDQ  R8, SI
+	MOVQ  rows+0(FP), R10
+	TESTQ R10, R10
+	JLE   rows57_end
+
+rows57:
 	VMOVUPS     (DX), Y2
 	VMOVUPS     (SI), Y3
 	VMULPS      Y3, Y1, Y3
@@ -3567,16 +3935,16 @@ rows51:
 	ADDQ        BX, DX
 	ADDQ        DI, SI
 	DECQ        R10
-	JNZ         rows51
+	JNZ         rows57
 
-rows51_end:
+rows57_end:
 	ADDQ $0x00000020, R8
 	SUBQ $0x00000008, R9
-	JMP  cols50_full
+	JMP  cols54_by1
 
-cols50_tail:
+cols54_by0:
 	TESTQ   R9, R9
-	JLE     cols50_end
+	JLE     cols54_end
 	LEAQ    tailMask<>+0(SB), DX
 	MOVQ    $0x00000008, AX
 	SUBQ    R9, AX
@@ -3589,9 +3957,9 @@ cols50_tail:
 	ADDQ    R8, SI
 	MOVQ    rows+0(FP), R8
 	TESTQ   R8, R8
-	JLE     rows52_end
+	JLE     rows58_end
 
-rows52:
+rows58:
 	VMASKMOVPS  (DX), Y2, Y3
 	VMASKMOVPS  (SI), Y2, Y4
 	VMULPS      Y4, Y1, Y4
@@ -3601,11 +3969,130 @@ rows52:
 	ADDQ        BX, DX
 	ADDQ        DI, SI
 	DECQ        R8
-	JNZ         rows52
+	JNZ         rows58
 
-rows52_end:
-cols50_end:
+rows58_end:
+cols54_end:
 	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
+// func copyRowsAVX2(rows int, cols int, dst *float32, ldd int, src *float32, lds int)
+// Requires: AVX
+TEXT ·copyRowsAVX2(SB), NOSPLIT, $0-48
+	MOVQ ldd+24(FP), CX
+	SHLQ $0x02, CX
+	MOVQ lds+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ cols+8(FP), AX
+	XORQ SI, SI
+	MOVQ AX, DI
+
+cols59_by4:
+	CMPQ  DI, $0x00000020
+	JLT   cols59_by2
+	MOVQ  dst+16(FP), AX
+	ADDQ  SI, AX
+	MOVQ  src+32(FP), DX
+	ADDQ  SI, DX
+	MOVQ  rows+0(FP), R8
+	TESTQ R8, R8
+	JLE   rows60_end
+
+rows60:
+	VMOVUPS (DX), Y0
+	VMOVUPS Y0, (AX)
+	VMOVUPS 32(DX), Y0
+	VMOVUPS Y0, 32(AX)
+	VMOVUPS 64(DX), Y0
+	VMOVUPS Y0, 64(AX)
+	VMOVUPS 96(DX), Y0
+	VMOVUPS Y0, 96(AX)
+	ADDQ    CX, AX
+	ADDQ    BX, DX
+	DECQ    R8
+	JNZ     rows60
+
+rows60_end:
+	ADDQ $0x00000080, SI
+	SUBQ $0x00000020, DI
+	JMP  cols59_by4
+
+cols59_by2:
+	CMPQ  DI, $0x00000010
+	JLT   cols59_by1
+	MOVQ  dst+16(FP), AX
+	ADDQ  SI, AX
+	MOVQ  src+32(FP), DX
+	ADDQ  SI, DX
+	MOVQ  rows+0(FP), R8
+	TESTQ R8, R8
+	JLE   rows61_end
+
+rows61:
+	VMOVUPS (DX), Y0
+	VMOVUPS Y0, (AX)
+	VMOVUPS 32(DX), Y0
+	VMOVUPS Y0, 32(AX)
+	ADDQ    CX, AX
+	ADDQ    BX, DX
+	DECQ    R8
+	JNZ     rows61
+
+rows61_end:
+	ADDQ $0x00000040, SI
+	SUBQ $0x00000010, DI
+	JMP  cols59_by2
+
+cols59_by1:
+	CMPQ  DI, $0x00000008
+	JLT   cols59_by0
+	MOVQ  dst+16(FP), AX
+	ADDQ  SI, AX
+	MOVQ  src+32(FP), DX
+	ADDQ  SI, DX
+	MOVQ  rows+0(FP), R8
+	TESTQ R8, R8
+	JLE   rows62_end
+
+rows62:
+	VMOVUPS (DX), Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	ADDQ    BX, DX
+	DECQ    R8
+	JNZ     rows62
+
+rows62_end:
+	ADDQ $0x00000020, SI
+	SUBQ $0x00000008, DI
+	JMP  cols59_by1
+
+cols59_by0:
+	TESTQ   DI, DI
+	JLE     cols59_end
+	LEAQ    tailMask<>+0(SB), DX
+	MOVQ    $0x00000008, AX
+	SUBQ    DI, AX
+	VMOVUPS (DX)(AX*4), Y0
+	MOVQ    dst+16(FP), AX
+	ADDQ    SI, AX
+	MOVQ    src+32(FP), DX
+	ADDQ    SI, DX
+	MOVQ    rows+0(FP), SI
+	TESTQ   SI, SI
+	JLE     rows63_end
+
+rows63:
+	VMASKMOVPS (DX), Y0, Y1
+	VMASKMOVPS Y1, Y0, (AX)
+	ADDQ       CX, AX
+	ADDQ       BX, DX
+	DECQ       SI
+	JNZ        rows63
+
+rows63_end:
+cols59_end:
 	VZEROUPPER
 	RET
 
@@ -3623,35 +4110,111 @@ TEXT ·columnSumsAVX2(SB), NOSPLIT, $8-40
 	XORQ    DX, DX
 	MOVQ    AX, BX
 
-cols53_full:
+cols64_by4:
+	CMPQ   BX, $0x00000020
+	JLT    cols64_by2
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   x+16(FP), AX
+	ADDQ   DX, AX
+	MOVQ   rows+0(FP), SI
+	TESTQ  SI, SI
+	JLE    rows65_end
+
+rows65:
+	VMOVUPS (AX), Y4
+	VADDPS  Y4, Y0, Y0
+	VMOVUPS 32(AX), Y4
+	VADDPS  Y4, Y1, Y1
+	VMOVUPS 64(AX), Y4
+	VADDPS  Y4, Y2, Y2
+	VMOVUPS 96(AX), Y4
+	VADDPS  Y4, Y3, Y3
+	ADDQ    CX, AX
+	DECQ    SI
+	JNZ     rows65
+
+rows65_end:
+	MOVQ    sum+32(FP), AX
+	VMOVUPS (AX)(DX*1), Y4
+	VADDPS  Y4, Y0, Y0
+	VMOVUPS Y0, (AX)(DX*1)
+	VMOVUPS 32(AX)(DX*1), Y4
+	VADDPS  Y4, Y1, Y1
+	VMOVUPS Y1, 32(AX)(DX*1)
+	VMOVUPS 64(AX)(DX*1), Y4
+	VADDPS  Y4, Y2, Y2
+	VMOVUPS Y2, 64(AX)(DX*1)
+	VMOVUPS 96(AX)(DX*1), Y4
+	VADDPS  Y4, Y3, Y3
+	VMOVUPS Y3, 96(AX)(DX*1)
+	ADDQ    $0x00000080, DX
+	SUBQ    $0x00000020, BX
+	JMP     cols64_by4
+
+cols64_by2:
+	CMPQ   BX, $0x00000010
+	JLT    cols64_by1
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ   x+16(FP), AX
+	ADDQ   DX, AX
+	MOVQ   rows+0(FP), SI
+	TESTQ  SI, SI
+	JLE    rows66_end
+
+rows66:
+	VMOVUPS (AX), Y2
+	VADDPS  Y2, Y0, Y0
+	VMOVUPS 32(AX), Y2
+	VADDPS  Y2, Y1, Y1
+	ADDQ    CX, AX
+	DECQ    SI
+	JNZ     rows66
+
+rows66_end:
+	MOVQ    sum+32(FP), AX
+	VMOVUPS (AX)(DX*1), Y2
+	VADDPS  Y2, Y0, Y0
+	VMOVUPS Y0, (AX)(DX*1)
+	VMOVUPS 32(AX)(DX*1), Y2
+	VADDPS  Y2, Y1, Y1
+	VMOVUPS Y1, 32(AX)(DX*1)
+	ADDQ    $0x00000040, DX
+	SUBQ    $0x00000010, BX
+	JMP     cols64_by2
+
+cols64_by1:
 	CMPQ   BX, $0x00000008
-	JLT    cols53_tail
+	JLT    cols64_by0
 	VXORPS Y0, Y0, Y0
 	MOVQ   x+16(FP), AX
 	ADDQ   DX, AX
 	MOVQ   rows+0(FP), SI
 	TESTQ  SI, SI
-	JLE    rows54_end
+	JLE    rows67_end
 
-rows54:
+rows67:
 	VMOVUPS (AX), Y1
 	VADDPS  Y1, Y0, Y0
 	ADDQ    CX, AX
 	DECQ    SI
-	JNZ     rows54
+	JNZ     rows67
 
-rows54_end:
+rows67_end:
 	MOVQ    sum+32(FP), AX
 	VMOVUPS (AX)(DX*1), Y1
 	VADDPS  Y1, Y0, Y0
 	VMOVUPS Y0, (AX)(DX*1)
 	ADDQ    $0x00000020, DX
 	SUBQ    $0x00000008, BX
-	JMP     cols53_full
+	JMP     cols64_by1
 
-cols53_tail:
+cols64_by0:
 	TESTQ   BX, BX
-	JLE     cols53_end
+	JLE     cols64_end
 	LEAQ    tailMask<>+0(SB), SI
 	MOVQ    $0x00000008, AX
 	SUBQ    BX, AX
@@ -3661,22 +4224,22 @@ cols53_tail:
 	ADDQ    DX, AX
 	MOVQ    rows+0(FP), BX
 	TESTQ   BX, BX
-	JLE     rows55_end
+	JLE     rows68_end
 
-rows55:
+rows68:
 	VMASKMOVPS (AX), Y0, Y2
 	VADDPS     Y2, Y1, Y1
 	ADDQ       CX, AX
 	DECQ       BX
-	JNZ        rows55
+	JNZ        rows68
 
-rows55_end:
+rows68_end:
 	MOVQ       sum+32(FP), AX
 	VMASKMOVPS (AX)(DX*1), Y0, Y2
 	VADDPS     Y2, Y1, Y1
 	VMASKMOVPS Y1, Y0, (AX)(DX*1)
 
-cols53_end:
+cols64_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3695,9 +4258,99 @@ TEXT ·columnDeviationsAVX2(SB), NOSPLIT, $8-48
 	XORQ    DX, DX
 	MOVQ    AX, BX
 
-cols56_full:
+cols69_by4:
+	CMPQ    BX, $0x00000020
+	JLT     cols69_by2
+	MOVQ    mean+32(FP), AX
+	VMOVUPS (AX)(DX*1), Y0
+	VMOVUPS 32(AX)(DX*1), Y1
+	VMOVUPS 64(AX)(DX*1), Y2
+	VMOVUPS 96(AX)(DX*1), Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	MOVQ    x+16(FP), AX
+	ADDQ    DX, AX
+	MOVQ    rows+0(FP), SI
+	TESTQ   SI, SI
+	JLE     rows70_end
+
+rows70:
+	VMOVUPS     (AX), Y8
+	VSUBPS      Y0, Y8, Y8
+	VFMADD231PS Y8, Y8, Y4
+	VMOVUPS     32(AX), Y8
+	VSUBPS      Y1, Y8, Y8
+	VFMADD231PS Y8, Y8, Y5
+	VMOVUPS     64(AX), Y8
+	VSUBPS      Y2, Y8, Y8
+	VFMADD231PS Y8, Y8, Y6
+	VMOVUPS     96(AX), Y8
+	VSUBPS      Y3, Y8, Y8
+	VFMADD231PS Y8, Y8, Y7
+	ADDQ        CX, AX
+	DECQ        SI
+	JNZ         rows70
+
+rows70_end:
+	MOVQ    sum+40(FP), AX
+	VMOVUPS (AX)(DX*1), Y0
+	VADDPS  Y0, Y4, Y4
+	VMOVUPS Y4, (AX)(DX*1)
+	VMOVUPS 32(AX)(DX*1), Y0
+	VADDPS  Y0, Y5, Y5
+	VMOVUPS Y5, 32(AX)(DX*1)
+	VMOVUPS 64(AX)(DX*1), Y0
+	VADDPS  Y0, Y6, Y6
+	VMOVUPS Y6, 64(AX)(DX*1)
+	VMOVUPS 96(AX)(DX*1), Y0
+	VADDPS  Y0, Y7, Y7
+	VMOVUPS Y7, 96(AX)(DX*1)
+	ADDQ    $0x00000080, DX
+	SUBQ    $0x00000020, BX
+	JMP     cols69_by4
+
+cols69_by2:
+	CMPQ    BX, $0x00000010
+	JLT     cols69_by1
+	MOVQ    mean+32(FP), AX
+	VMOVUPS (AX)(DX*1), Y0
+	VMOVUPS 32(AX)(DX*1), Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	MOVQ    x+16(FP), AX
+	ADDQ    DX, AX
+	MOVQ    rows+0(FP), SI
+	TESTQ   SI, SI
+	JLE     rows71_end
+
+rows71:
+	VMOVUPS     (AX), Y4
+	VSUBPS      Y0, Y4, Y4
+	VFMADD231PS Y4, Y4, Y2
+	VMOVUPS     32(AX), Y4
+	VSUBPS      Y1, Y4, Y4
+	VFMADD231PS Y4, Y4, Y3
+	ADDQ        CX, AX
+	DECQ        SI
+	JNZ         rows71
+
+rows71_end:
+	MOVQ    sum+40(FP), AX
+	VMOVUPS (AX)(DX*1), Y0
+	VADDPS  Y0, Y2, Y2
+	VMOVUPS Y2, (AX)(DX*1)
+	VMOVUPS 32(AX)(DX*1), Y0
+	VADDPS  Y0, Y3, Y3
+	VMOVUPS Y3, 32(AX)(DX*1)
+	ADDQ    $0x00000040, DX
+	SUBQ    $0x00000010, BX
+	JMP     cols69_by2
+
+cols69_by1:
 	CMPQ    BX, $0x00000008
-	JLT     cols56_tail
+	JLT     cols69_by0
 	MOVQ    mean+32(FP), AX
 	VMOVUPS (AX)(DX*1), Y0
 	VXORPS  Y1, Y1, Y1
@@ -3705,28 +4358,28 @@ cols56_full:
 	ADDQ    DX, AX
 	MOVQ    rows+0(FP), SI
 	TESTQ   SI, SI
-	JLE     rows57_end
+	JLE     rows72_end
 
-rows57:
+rows72:
 	VMOVUPS     (AX), Y2
 	VSUBPS      Y0, Y2, Y2
 	VFMADD231PS Y2, Y2, Y1
 	ADDQ        CX, AX
 	DECQ        SI
-	JNZ         rows57
+	JNZ         rows72
 
-rows57_end:
+rows72_end:
 	MOVQ    sum+40(FP), AX
 	VMOVUPS (AX)(DX*1), Y0
 	VADDPS  Y0, Y1, Y1
 	VMOVUPS Y1, (AX)(DX*1)
 	ADDQ    $0x00000020, DX
 	SUBQ    $0x00000008, BX
-	JMP     cols56_full
+	JMP     cols69_by1
 
-cols56_tail:
+cols69_by0:
 	TESTQ      BX, BX
-	JLE        cols56_end
+	JLE        cols69_end
 	LEAQ       tailMask<>+0(SB), SI
 	MOVQ       $0x00000008, AX
 	SUBQ       BX, AX
@@ -3738,23 +4391,23 @@ cols56_tail:
 	ADDQ       DX, AX
 	MOVQ       rows+0(FP), BX
 	TESTQ      BX, BX
-	JLE        rows58_end
+	JLE        rows73_end
 
-rows58:
+rows73:
 	VMASKMOVPS  (AX), Y0, Y3
 	VSUBPS      Y1, Y3, Y3
 	VFMADD231PS Y3, Y3, Y2
 	ADDQ        CX, AX
 	DECQ        BX
-	JNZ         rows58
+	JNZ         rows73
 
-rows58_end:
+rows73_end:
 	MOVQ       sum+40(FP), AX
 	VMASKMOVPS (AX)(DX*1), Y0, Y1
 	VADDPS     Y1, Y2, Y2
 	VMASKMOVPS Y2, Y0, (AX)(DX*1)
 
-cols56_end:
+cols69_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3775,9 +4428,62 @@ TEXT ·columnDotsAVX2(SB), NOSPLIT, $8-72
 	XORQ    SI, SI
 	MOVQ    AX, DI
 
-cols59_full:
+cols74_by2:
+	CMPQ    DI, $0x00000010
+	JLT     cols74_by1
+	MOVQ    mean+48(FP), AX
+	VMOVUPS (AX)(SI*1), Y0
+	VMOVUPS 32(AX)(SI*1), Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	MOVQ    dy+16(FP), AX
+	ADDQ    SI, AX
+	MOVQ    x+32(FP), DX
+	ADDQ    SI, DX
+	MOVQ    rows+0(FP), R8
+	TESTQ   R8, R8
+	JLE     rows75_end
+
+rows75:
+	VMOVUPS     (AX), Y6
+	VMOVUPS     (DX), Y7
+	VADDPS      Y6, Y2, Y2
+	VSUBPS      Y0, Y7, Y7
+	VFMADD231PS Y6, Y7, Y4
+	VMOVUPS     32(AX), Y6
+	VMOVUPS     32(DX), Y7
+	VADDPS      Y6, Y3, Y3
+	VSUBPS      Y1, Y7, Y7
+	VFMADD231PS Y6, Y7, Y5
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	DECQ        R8
+	JNZ         rows75
+
+rows75_end:
+	MOVQ    sum+56(FP), AX
+	VMOVUPS (AX)(SI*1), Y0
+	VADDPS  Y0, Y2, Y2
+	VMOVUPS Y2, (AX)(SI*1)
+	VMOVUPS 32(AX)(SI*1), Y0
+	VADDPS  Y0, Y3, Y3
+	VMOVUPS Y3, 32(AX)(SI*1)
+	MOVQ    dot+64(FP), AX
+	VMOVUPS (AX)(SI*1), Y0
+	VADDPS  Y0, Y4, Y4
+	VMOVUPS Y4, (AX)(SI*1)
+	VMOVUPS 32(AX)(SI*1), Y0
+	VADDPS  Y0, Y5, Y5
+	VMOVUPS Y5, 32(AX)(SI*1)
+	ADDQ    $0x00000040, SI
+	SUBQ    $0x00000010, DI
+	JMP     cols74_by2
+
+cols74_by1:
 	CMPQ    DI, $0x00000008
-	JLT     cols59_tail
+	JLT     cols74_by0
 	MOVQ    mean+48(FP), AX
 	VMOVUPS (AX)(SI*1), Y0
 	VXORPS  Y1, Y1, Y1
@@ -3788,9 +4494,9 @@ cols59_full:
 	ADDQ    SI, DX
 	MOVQ    rows+0(FP), R8
 	TESTQ   R8, R8
-	JLE     rows60_end
+	JLE     rows76_end
 
-rows60:
+rows76:
 	VMOVUPS     (AX), Y3
 	VMOVUPS     (DX), Y4
 	VADDPS      Y3, Y1, Y1
@@ -3799,9 +4505,9 @@ rows60:
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        R8
-	JNZ         rows60
+	JNZ         rows76
 
-rows60_end:
+rows76_end:
 	MOVQ    sum+56(FP), AX
 	VMOVUPS (AX)(SI*1), Y0
 	VADDPS  Y0, Y1, Y1
@@ -3812,11 +4518,11 @@ rows60_end:
 	VMOVUPS Y2, (AX)(SI*1)
 	ADDQ    $0x00000020, SI
 	SUBQ    $0x00000008, DI
-	JMP     cols59_full
+	JMP     cols74_by1
 
-cols59_tail:
+cols74_by0:
 	TESTQ      DI, DI
-	JLE        cols59_end
+	JLE        cols74_end
 	LEAQ       tailMask<>+0(SB), DX
 	MOVQ       $0x00000008, AX
 	SUBQ       DI, AX
@@ -3831,9 +4537,9 @@ cols59_tail:
 	ADDQ       SI, DX
 	MOVQ       rows+0(FP), DI
 	TESTQ      DI, DI
-	JLE        rows61_end
+	JLE        rows77_end
 
-rows61:
+rows77:
 	VMASKMOVPS  (AX), Y0, Y4
 	VMASKMOVPS  (DX), Y0, Y5
 	VADDPS      Y4, Y2, Y2
@@ -3842,9 +4548,9 @@ rows61:
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        DI
-	JNZ         rows61
+	JNZ         rows77
 
-rows61_end:
+rows77_end:
 	MOVQ       sum+56(FP), AX
 	VMASKMOVPS (AX)(SI*1), Y0, Y1
 	VADDPS     Y1, Y2, Y2
@@ -3854,7 +4560,7 @@ rows61_end:
 	VADDPS     Y1, Y3, Y3
 	VMASKMOVPS Y3, Y0, (AX)(SI*1)
 
-cols59_end:
+cols74_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3867,18 +4573,18 @@ TEXT ·vectorMaxAVX2(SB), NOSPLIT, $0-20
 	MOVQ         n+0(FP), CX
 	XORQ         DX, DX
 
-cols62_full:
+cols78_by1:
 	CMPQ    CX, $0x00000008
-	JLT     cols62_tail
+	JLT     cols78_by0
 	VMOVUPS (AX)(DX*1), Y1
 	VMAXPS  Y1, Y0, Y0
 	ADDQ    $0x00000020, DX
 	SUBQ    $0x00000008, CX
-	JMP     cols62_full
+	JMP     cols78_by1
 
-cols62_tail:
+cols78_by0:
 	TESTQ      CX, CX
-	JLE        cols62_end
+	JLE        cols78_end
 	LEAQ       tailMask<>+0(SB), SI
 	MOVQ       $0x00000008, BX
 	SUBQ       CX, BX
@@ -3887,7 +4593,7 @@ cols62_tail:
 	VBLENDVPS  Y1, Y2, Y0, Y2
 	VMAXPS     Y2, Y0, Y0
 
-cols62_end:
+cols78_end:
 	VEXTRACTF128 $0x01, Y0, X1
 	VMAXPS       X1, X0, X0
 	VPSHUFD      $0x4e, X0, X1
@@ -3913,9 +4619,9 @@ TEXT ·expSumAVX2(SB), NOSPLIT, $8-36
 	MOVQ         n+0(FP), DX
 	XORQ         BX, BX
 
-cols63_full:
+cols79_by1:
 	CMPQ         DX, $0x00000008
-	JLT          cols63_tail
+	JLT          cols79_by0
 	VMOVUPS      (CX)(BX*1), Y2
 	VSUBPS       Y0, Y2, Y2
 	VMULPS       c3fb8aa3b<>+0(SB), Y2, Y2
@@ -3937,11 +4643,11 @@ cols63_full:
 	VADDPS       Y2, Y1, Y1
 	ADDQ         $0x00000020, BX
 	SUBQ         $0x00000008, DX
-	JMP          cols63_full
+	JMP          cols79_by1
 
-cols63_tail:
+cols79_by0:
 	TESTQ        DX, DX
-	JLE          cols63_end
+	JLE          cols79_end
 	LEAQ         tailMask<>+0(SB), DI
 	MOVQ         $0x00000008, SI
 	SUBQ         DX, SI
@@ -3967,7 +4673,7 @@ cols63_tail:
 	VANDPS       Y2, Y3, Y3
 	VADDPS       Y3, Y1, Y1
 
-cols63_end:
+cols79_end:
 	VEXTRACTF128 $0x01, Y1, X0
 	VADDPS       X0, X1, X1
 	VPSHUFD      $0x4e, X1, X0
@@ -4013,19 +4719,19 @@ TEXT ·dotAVX2(SB), NOSPLIT, $8-28
 	MOVQ    n+0(FP), DX
 	XORQ    BX, BX
 
-cols64_full:
+cols80_by1:
 	CMPQ        DX, $0x00000008
-	JLT         cols64_tail
+	JLT         cols80_by0
 	VMOVUPS     (AX)(BX*1), Y1
 	VMOVUPS     (CX)(BX*1), Y2
 	VFMADD231PS Y1, Y2, Y0
 	ADDQ        $0x00000020, BX
 	SUBQ        $0x00000008, DX
-	JMP         cols64_full
+	JMP         cols80_by1
 
-cols64_tail:
+cols80_by0:
 	TESTQ       DX, DX
-	JLE         cols64_end
+	JLE         cols80_end
 	LEAQ        tailMask<>+0(SB), DI
 	MOVQ        $0x00000008, SI
 	SUBQ        DX, SI
@@ -4034,7 +4740,7 @@ cols64_tail:
 	VMASKMOVPS  (CX)(BX*1), Y1, Y1
 	VFMADD231PS Y2, Y1, Y0
 
-cols64_end:
+cols80_end:
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
 	VPSHUFD      $0x4e, X0, X1
@@ -4055,9 +4761,9 @@ TEXT ·sumSquaresAVX2(SB), NOSPLIT, $0-24
 	MOVQ   n+0(FP), CX
 	XORQ   DX, DX
 
-cols65_full:
+cols81_by1:
 	CMPQ         CX, $0x00000008
-	JLT          cols65_tail
+	JLT          cols81_by0
 	VMOVUPS      (AX)(DX*1), Y2
 	VCVTPS2PD    X2, Y3
 	VFMADD231PD  Y3, Y3, Y0
@@ -4066,11 +4772,11 @@ cols65_full:
 	VFMADD231PD  Y3, Y3, Y1
 	ADDQ         $0x00000020, DX
 	SUBQ         $0x00000008, CX
-	JMP          cols65_full
+	JMP          cols81_by1
 
-cols65_tail:
+cols81_by0:
 	TESTQ        CX, CX
-	JLE          cols65_end
+	JLE          cols81_end
 	LEAQ         tailMask<>+0(SB), SI
 	MOVQ         $0x00000008, BX
 	SUBQ         CX, BX
@@ -4082,7 +4788,7 @@ cols65_tail:
 	VCVTPS2PD    X2, Y3
 	VFMADD231PD  Y3, Y3, Y1
 
-cols65_end:
+cols81_end:
 	VADDPD       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPD       X1, X0, X0
@@ -4118,9 +4824,9 @@ TEXT ·adamWAVX2(SB), NOSPLIT, $8-68
 	MOVQ         n+0(FP), SI
 	XORQ         DI, DI
 
-cols66_full:
+cols82_by1:
 	CMPQ        SI, $0x00000008
-	JLT         cols66_tail
+	JLT         cols82_by0
 	VMOVUPS     (CX)(DI*1), Y9
 	VMULPS      Y0, Y9, Y9
 	VMOVUPS     (DX)(DI*1), Y10
@@ -4142,11 +4848,11 @@ cols66_full:
 	VMOVUPS     Y9, (AX)(DI*1)
 	ADDQ        $0x00000020, DI
 	SUBQ        $0x00000008, SI
-	JMP         cols66_full
+	JMP         cols82_by1
 
-cols66_tail:
+cols82_by0:
 	TESTQ       SI, SI
-	JLE         cols66_end
+	JLE         cols82_end
 	LEAQ        tailMask<>+0(SB), R9
 	MOVQ        $0x00000008, R8
 	SUBQ        SI, R8
@@ -4171,7 +4877,7 @@ cols66_tail:
 	VSUBPS      Y0, Y2, Y2
 	VMASKMOVPS  Y2, Y9, (AX)(DI*1)
 
-cols66_end:
+cols82_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -4188,9 +4894,9 @@ TEXT ·transpose8AVX2(SB), NOSPLIT, $0-40
 	SHLQ  $0x02, SI
 	MOVQ  AX, DI
 	TESTQ DI, DI
-	JLE   blocks67_end
+	JLE   blocks83_end
 
-blocks67:
+blocks83:
 	MOVQ       BX, AX
 	VMOVUPS    (AX), Y0
 	ADDQ       SI, AX
@@ -4252,8 +4958,8 @@ blocks67:
 	ADDQ       $0x00000020, BX
 	MOVQ       AX, CX
 	DECQ       DI
-	JNZ        blocks67
+	JNZ        blocks83
 
-blocks67_end:
+blocks83_end:
 	VZEROUPPER
 	RET

@@ -67,6 +67,11 @@ func combineColumnsAVX512(rows int, cols int, dst *float32, ldd int, x *float32,
 //go:noescape
 func combineAVX512(rows int, cols int, dst *float32, ldd int, x *float32, ldx int, y *float32, ldy int, alpha float32, beta float32)
 
+// copyRowsAVX512 copies a matrix.
+//
+//go:noescape
+func copyRowsAVX512(rows int, cols int, dst *float32, ldd int, src *float32, lds int)
+
 // columnSumsAVX512 computes sum += Σ x over the rows of every column.
 //
 //go:noescape

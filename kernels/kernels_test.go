@@ -362,6 +362,9 @@ func TestCombine(t *testing.T) {
 			x, y, dst, dst2 := newGuarded(r, rows, cols), newGuarded(r, rows, cols), newGuarded(r, rows, cols), newGuarded(r, rows, cols)
 			a, p, q := newVector(r, cols), newVector(r, cols), newVector(r, cols)
 			alpha, beta := float32(r.NormFloat64()), float32(r.NormFloat64())
+			dup := newGuarded(r, rows, cols)
+			dup.Copy(x.Matrix)
+			dup.check(t, "Copy")
 			CombineColumns(dst.Matrix, x.Matrix, y.Matrix, a, p, q)
 			Combine(dst2.Matrix, x.Matrix, y.Matrix, alpha, beta)
 			dst.check(t, "CombineColumns")
@@ -369,6 +372,9 @@ func TestCombine(t *testing.T) {
 			for i := 0; i < rows; i++ {
 				for j := 0; j < cols; j++ {
 					u, v := float64(x.Row(i)[j]), float64(y.Row(i)[j])
+					if dup.Row(i)[j] != x.Row(i)[j] {
+						t.Fatalf("Copy (%d, %d): got %v, want %v", i, j, dup.Row(i)[j], x.Row(i)[j])
+					}
 					if want := float64(a[j])*u + float64(p[j])*v + float64(q[j]); !near(dst.Row(i)[j], want, 10, 1e-6) {
 						t.Fatalf("CombineColumns (%d, %d): got %v, want %v", i, j, dst.Row(i)[j], want)
 					}

@@ -39,11 +39,12 @@ func (m Matrix) Columns(from, to int) Matrix {
 // Row is row r of m.
 func (m Matrix) Row(r int) []float32 { return m.Data[r*m.Stride:][:m.Cols] }
 
-// Copy copies src, of the same size, into m.
+// Copy copies src, of the same size, into m. The two must be the same memory or
+// apart.
 func (m Matrix) Copy(src Matrix) {
 	same("Copy", m, src)
-	for r := 0; r < m.Rows; r++ {
-		copy(m.Row(r), src.Row(r))
+	if !m.empty() {
+		k.copyRows(m.Rows, m.Cols, m.ptr(), m.Stride, src.ptr(), src.Stride)
 	}
 }
 
@@ -82,5 +83,7 @@ func Aligned(n int) []float32 {
 	const line = 64
 	s := make([]float32, n+line/4)
 	skip := (line - int(uintptr(unsafe.Pointer(unsafe.SliceData(s)))%line)) % line / 4
-	return s[skip : skip+n : skip+n]
+	s = s[skip : skip+n : skip+n]
+	preferHugePages(s)
+	return s
 }

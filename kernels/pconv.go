@@ -33,9 +33,7 @@ func (p PConv) Pad(dst []float32, image Matrix, y int) {
 			continue
 		}
 		clear(out[:c])
-		for x := range p.Width {
-			copy(out[(x+1)*c:][:c], image.Data[(from+x)*image.Stride:])
-		}
+		NewMatrix(out[c:], p.Width, c).Copy(image.Slice(from, from+p.Width).Columns(0, c))
 		clear(out[line-c:])
 	}
 }
@@ -75,12 +73,13 @@ func (p PConv) Weights(dst, src []float32) {
 
 // Adjoint orders them for the gradient of the input, which is the convolution
 // of the output's gradient with the kernel turned by 180° and with input and
-// output channels exchanged: dst is [in, taps·out], to be packed transposed.
-func (p PConv) Adjoint(dst, src []float32) {
+// output channels exchanged: dst is [in, taps·out], to be packed transposed. It
+// does so for output channels from to to.
+func (p PConv) Adjoint(dst, src []float32, from, to int) {
 	c, taps := p.Channels, side*side
-	for o := 0; o < c; o++ {
-		for i := 0; i < c; i++ {
-			for t := 0; t < taps; t++ {
+	for o := from; o < to; o++ {
+		for i := range c {
+			for t := range taps {
 				dst[(i*taps+taps-1-t)*c+o] = src[(o*c+i)*taps+t]
 			}
 		}

@@ -15,6 +15,7 @@ var plain = functions{
 	affineGrad:       [3]func(int, int, *float32, int, *float32, int, *float32, int, *float32, int, *float32, *float32, *float32, *float32, *float32){nil, plainAffineGrad(ReLU), plainAffineGrad(GELU)},
 	combineColumns:   plainCombineColumns,
 	combine:          plainCombine,
+	copyRows:         plainCopyRows,
 	columnSums:       plainColumnSums,
 	columnDeviations: plainColumnDeviations,
 	columnDots:       plainColumnDots,
@@ -148,6 +149,12 @@ func plainCombine(rows, cols int, dst *float32, ldd int, x *float32, ldx int, y 
 		for j := range out {
 			out[j] = alpha*xv[j] + beta*yv[j]
 		}
+	}
+}
+
+func plainCopyRows(rows, cols int, dst *float32, ldd int, src *float32, lds int) {
+	for r := 0; r < rows; r++ {
+		copy(row(dst, r, ldd, cols), row(src, r, lds, cols))
 	}
 }
 

@@ -7,9 +7,10 @@ import (
 	"sync/atomic"
 )
 
-// Pool runs tasks on a fixed number of workers. Task i of n goes always to the
-// same worker, so that its rows stay in that worker's cache from one
-// operation to the next. The goroutine that calls Run is worker 0.
+// Pool runs tasks on a fixed number of workers. Task i of n begins with the
+// same worker every time, so that its rows stay in that worker's cache from one
+// operation to the next; a worker that is done takes over the last tasks of
+// another. The goroutine that calls Run is worker 0.
 //
 // A pool is used by one goroutine at a time.
 type Pool struct {
@@ -19,13 +20,43 @@ type Pool struct {
 	done    chan struct{} // wakes it
 	failure atomic.Pointer[workerPanic]
 	spins   int
+
+	job    func(worker, task int)
+	ranges []taskRange // of each worker
+}
+
+// taskRange is the tasks [from, to) that a worker has not begun: from in the
+// upper half of the word, to in the lower.
+type taskRange struct {
+	atomic.Uint64
+	_ [56]byte // a cache line of its own
+}
+
+func (r *taskRange) set(from, to int) { r.Store(uint64(from)<<32 | uint64(to)) }
+
+// first takes the first task, last the last one; false if there is none.
+func (r *taskRange) first() (int, bool) { return r.take(1<<32, 0) }
+func (r *taskRange) last() (int, bool)  { return r.take(0, 1) }
+
+func (r *taskRange) take(front, back uint64) (int, bool) {
+	for {
+		v := r.Load()
+		from, to := int(v>>32), int(v&(1<<32-1))
+		if from >= to {
+			return 0, false
+		}
+		if r.CompareAndSwap(v, v+front-back) {
+			if back > 0 {
+				return to - 1, true
+			}
+			return from, true
+		}
+	}
 }
 
 type worker struct {
 	pool   *Pool
 	id     int
-	job    func(worker, task int)
-	tasks  int
 	ticket atomic.Uint32 // counts jobs: a change is the signal
 	asleep atomic.Bool
 	wake   chan struct{}
@@ -37,9 +68,10 @@ type workerPanic struct {
 	stack []byte
 }
 
-// spinning for some microseconds bridges the gap to the next operation; waking
-// a sleeping goroutine costs as much.
-const spinRounds = 20000
+// spinRounds is how often an idle worker looks for work before it sleeps, some
+// tenths of a millisecond: it bridges the gap to the next operation. Waking a
+// sleeping goroutine can take as long.
+const spinRounds = 300000
 
 // NewPool starts a pool of n workers; n < 1 means one for every processor that
 // Go may use. Close ends it.
@@ -48,7 +80,7 @@ func NewPool(n int) *Pool {
 	if n < 1 {
 		n = procs
 	}
-	p := &Pool{done: make(chan struct{}, 1)}
+	p := &Pool{done: make(chan struct{}, 1), ranges: make([]taskRange, n)}
 	if n <= procs {
 		p.spins = spinRounds
 	}
@@ -87,16 +119,17 @@ func (p *Pool) Run(tasks int, f func(worker, task int)) {
 		return
 	}
 	p.pending.Store(int32(len(p.workers)))
+	p.job = f
+	for i := range p.ranges {
+		p.ranges[i].set(i*tasks/n, (i+1)*tasks/n)
+	}
 	for _, w := range p.workers {
-		w.job, w.tasks = f, tasks
 		w.signal()
 	}
 	var own any
 	func() {
 		defer func() { own = recover() }()
-		for i := 0; i < tasks/n; i++ {
-			f(0, i)
-		}
+		p.work(0)
 	}()
 	p.join()
 	if own != nil {
@@ -166,8 +199,25 @@ func (w *worker) work() {
 			w.pool.failure.CompareAndSwap(nil, &workerPanic{v, debug.Stack()})
 		}
 	}()
-	n := len(w.pool.workers) + 1
-	for i := w.id * w.tasks / n; i < (w.id+1)*w.tasks/n; i++ {
-		w.job(w.id, i)
+	w.pool.work(w.id)
+}
+
+// work runs the tasks of a worker, and then the last ones of the others.
+func (p *Pool) work(id int) {
+	for {
+		task, ok := p.ranges[id].first()
+		if !ok {
+			break
+		}
+		p.job(id, task)
+	}
+	for i := range p.ranges {
+		for {
+			task, ok := p.ranges[(id+i)%len(p.ranges)].last()
+			if !ok {
+				break
+			}
+			p.job(id, task)
+		}
 	}
 }

@@ -33,6 +33,7 @@ type functions struct {
 
 	combineColumns func(rows, cols int, dst *float32, ldd int, x *float32, ldx int, y *float32, ldy int, a, p, q *float32)
 	combine        func(rows, cols int, dst *float32, ldd int, x *float32, ldx int, y *float32, ldy int, alpha, beta float32)
+	copyRows       func(rows, cols int, dst *float32, ldd int, src *float32, lds int)
 
 	columnSums       func(rows, cols int, x *float32, ldx int, sum *float32)
 	columnDeviations func(rows, cols int, x *float32, ldx int, mean, sum *float32)

@@ -75,7 +75,7 @@ type block struct {
 	// Of the run in progress.
 	x, y, convolved, h kernels.Matrix
 	keep               []float32
-	wp, w1, w2         *kernels.Packed
+	wp, w1, w2         *pack
 	tasks              struct{ mix, expand, infer func(worker, span int) }
 }
 
@@ -94,6 +94,7 @@ func newBlock(t *Tape, x *gorgonia.Node, b Block) (*block, error) {
 		f.maxRows = max(f.maxRows, b.images*b.lines*f.shape.width)
 		f.strip = max(f.strip, f.pconv(b).PaddedLen())
 	}
+	f.wp, f.w1, f.w2 = t.pack(b.PConv, packing{}), t.pack(b.Conv1, packing{}), t.pack(b.Conv2, packing{})
 	f.norm = newNormState(b.Norm, len(f.spans), t.Train)
 	f.tasks.mix, f.tasks.expand, f.tasks.infer = f.mix, f.expand, f.infer
 	t.needScratch(scratchSize([]int{f.strip}, f.maxRows, c, f.hidden))
@@ -170,15 +171,11 @@ func (f *block) forwardEval(in [][]float32, out []float32) error {
 }
 
 func (f *block) bind(in [][]float32, out []float32) {
-	pool := f.tape.Pool()
 	f.x, f.y = f.shape.matrix(in[0]), f.shape.matrix(out)
 	f.keep = nil
 	if f.Keep != nil {
 		f.keep = in[len(in)-1]
 	}
-	f.wp = f.PConv.packed(packForward, pool)
-	f.w1 = f.Conv1.packed(packForward, pool)
-	f.w2 = f.Conv2.packed(packForward, pool)
 }
 
 // mix is the first half of the block in training: partial convolution, first
@@ -192,7 +189,7 @@ func (f *block) mix(worker, i int) {
 	f.convolve(convolved, b, strip)
 	f.gather(u, convolved, b)
 	h := f.h.Slice(from, to)
-	kernels.Gemm(h, 1, u, f.w1, kernels.Matrix{})
+	kernels.Gemm(h, 1, u, f.w1.Packed, kernels.Matrix{})
 	f.norm.moments[i].Measure(h)
 }
 
@@ -202,7 +199,7 @@ func (f *block) convolve(dst kernels.Matrix, b span, strip []float32) {
 	b.eachImage(func(b span) {
 		p.Pad(strip, f.image(f.x, b.image), b.line)
 		n := b.lines * f.shape.width
-		p.Convolve(dst.Slice(at, at+n), strip, f.wp, kernels.Matrix{})
+		p.Convolve(dst.Slice(at, at+n), strip, f.wp.Packed, kernels.Matrix{})
 		at += n
 	})
 }
@@ -238,7 +235,7 @@ func (f *block) infer(worker, i int) {
 	strip, u, h := s.vector(f.strip), s.matrix(rows, f.shape.channels), s.matrix(rows, f.hidden)
 	f.convolve(u.Columns(0, f.partial), b, strip)
 	f.gather(u, u.Columns(0, f.partial), b)
-	kernels.Gemm(h, 1, u, f.w1, kernels.Matrix{})
+	kernels.Gemm(h, 1, u, f.w1.Packed, kernels.Matrix{})
 	kernels.Affine(h, h, f.norm.scale, f.norm.shift, f.Act)
 	f.project(h, u, b)
 }
@@ -256,10 +253,10 @@ func (f *block) project(a, v kernels.Matrix, b span) {
 		case keep == 0:
 			y.Copy(x)
 		case f.LayerScale == nil:
-			kernels.Gemm(y, keep, rows, f.w2, x)
+			kernels.Gemm(y, keep, rows, f.w2.Packed, x)
 		default:
 			vr := v.Slice(at, at+to-from)
-			kernels.Gemm(vr, keep, rows, f.w2, kernels.Matrix{})
+			kernels.Gemm(vr, keep, rows, f.w2.Packed, kernels.Matrix{})
 			kernels.ScaleColumns(vr, vr, f.LayerScale.Data())
 			kernels.Combine(y, vr, x, 1, 1)
 		}

@@ -18,8 +18,8 @@ type blockGrad struct {
 
 	// Of the run in progress.
 	dy, dx, dz kernels.Matrix
-	v1, v2, vp *kernels.Packed
-	sweeps     struct{ hidden, input, convolution func(worker, run int) }
+	v1, v2, vp *pack
+	tasks      struct{ hidden, input, convolution, finish func(worker, i int) }
 }
 
 // differentiate builds the backward op and hands out its gradients.
@@ -28,7 +28,9 @@ func (f *block) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
 	g := &blockGrad{block: f, dhBuf: t.newBuffer(f.shape.rows() * f.hidden)}
 	g.runs = chunks(len(f.spans), chunkLimit(f.Conv1.Size()))
 	g.dw1, g.dw2, g.dwp = t.newWeightSums(f.Conv1, len(g.runs)), t.newWeightSums(f.Conv2, len(g.runs)), t.newWeightSums(f.PConv, len(g.runs))
-	g.sweeps.hidden, g.sweeps.input, g.sweeps.convolution = g.sweepHidden, g.sweepInput, g.sweepConvolution
+	g.v1, g.v2, g.vp = t.pack(f.Conv1, packing{use: packInput}), t.pack(f.Conv2, packing{use: packInput}), t.pack(f.PConv, packing{use: packAdjoint})
+	g.tasks.hidden, g.tasks.input, g.tasks.convolution = g.sweepHidden, g.sweepInput, g.sweepConvolution
+	g.tasks.finish = finishTask(g.dw1, g.dw2, g.dwp)
 	c := f.shape.channels
 	t.needScratch(max(
 		scratchSize(nil, f.maxRows, c, c, f.hidden, f.hidden),
@@ -64,18 +66,12 @@ func (g *blockGrad) backward(in [][]float32, out []float32) error {
 	pool := g.tape.Pool()
 	g.dy, g.dx = g.shape.matrix(in[0]), g.shape.matrix(out)
 	g.dz = kernels.NewMatrix(g.dhBuf.data, g.shape.rows(), g.hidden)
-	g.v2 = g.Conv2.packed(packInput, pool)
-	g.v1 = g.Conv1.packed(packInput, pool)
-	g.vp = g.PConv.packed(packAdjoint, pool)
-
-	pool.Run(len(g.runs), g.sweeps.hidden)
+	pool.Run(len(g.runs), g.tasks.hidden)
 	g.scaleGradient()
-	g.dw2.finish()
 	g.norm.gradients()
-	pool.Run(len(g.runs), g.sweeps.input)
-	g.dw1.finish()
-	pool.Run(len(g.runs), g.sweeps.convolution)
-	g.dwp.finish()
+	pool.Run(len(g.runs), g.tasks.input)
+	pool.Run(len(g.runs), g.tasks.convolution)
+	pool.Run(3*sumParts, g.tasks.finish)
 	return nil
 }
 
@@ -114,7 +110,7 @@ func (g *blockGrad) hiddenPart(worker int, b span, dw kernels.Matrix, sum, dot [
 		kernels.ScaleColumns(dv, dy, g.LayerScale.Data())
 	}
 	da, a := s.matrix(rows, g.hidden), s.matrix(rows, g.hidden)
-	kernels.Gemm(da, 1, dv, g.v2, kernels.Matrix{})
+	kernels.Gemm(da, 1, dv, g.v2.Packed, kernels.Matrix{})
 	kernels.AffineGrad(a, dz, g.h.Slice(from, to), da, g.norm.scale, g.norm.shift, g.norm.mean32, sum, dot, g.Act)
 	kernels.GemmTN(dw, dy, a) // without the layer scale: see scaleGradient
 }
@@ -150,7 +146,7 @@ func (g *blockGrad) sweepInput(worker, run int) {
 		kernels.CombineColumns(dh, g.dz.Slice(from, to), g.h.Slice(from, to), g.norm.scale, g.norm.slope, g.norm.level)
 		convolved := g.convolved.Slice(from, to)
 		g.gather(u, convolved, b)
-		kernels.Gemm(du, 1, dh, g.v1, kernels.Matrix{})
+		kernels.Gemm(du, 1, dh, g.v1.Packed, kernels.Matrix{})
 		kernels.GemmTN(dw, dh, u)
 		convolved.Copy(du.Columns(0, g.partial))
 		dx, dy := g.dx.Slice(from, to), g.dy.Slice(from, to)
@@ -172,7 +168,7 @@ func (g *blockGrad) sweepConvolution(worker, run int) {
 			p.WeightGrad(dw, strip, g.convolved.Slice(from, to))
 			p.Pad(gradStrip, g.image(g.convolved, b.image), b.line)
 			dx := g.dx.Slice(from, to).Columns(0, g.partial)
-			p.Convolve(dx, gradStrip, g.vp, dx)
+			p.Convolve(dx, gradStrip, g.vp.Packed, dx)
 		})
 	}
 }

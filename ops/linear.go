@@ -17,14 +17,15 @@ import (
 // columns, not the rows.
 func Linear(t *Tape, name string, x *gorgonia.Node, weight, bias *Param) (*gorgonia.Node, error) {
 	s := x.Shape()
-	out, in, taps := weight.dims()
-	if s.Dims() != 2 || s[1] != in || taps != 1 {
+	out, in, kh, kw := weight.dims()
+	if s.Dims() != 2 || s[1] != in || kh*kw != 1 {
 		return nil, fmt.Errorf("ops: linear %q: input %v and weight %v: want [rows, in] and [out, in]", name, s, weight.Shape())
 	}
 	if bias != nil && bias.Size() != out {
 		return nil, fmt.Errorf("ops: linear %q: %d biases for %d outputs", name, bias.Size(), out)
 	}
 	f := &linear{tape: t, name: name, input: x, weight: weight, bias: bias, rows: s[0], in: in, out: out}
+	f.w = t.pack(weight, packing{})
 	f.forwardTask, f.inputTask, f.weightTask = f.forwardPart, f.inputPart, f.weightPart
 	inputs, wrt := gorgonia.Nodes{x, t.Param(weight)}, []bool{true, true}
 	if bias != nil {
@@ -45,15 +46,13 @@ type linear struct {
 	rows, in, out int
 
 	x, y, dx, dy                       kernels.Matrix
-	w, v                               *kernels.Packed
+	w, v                               *pack
 	forwardTask, inputTask, weightTask func(worker, part int)
 }
 
 func (f *linear) forward(in [][]float32, out []float32) error {
-	pool := f.tape.Pool()
 	f.x, f.y = kernels.NewMatrix(in[0], f.rows, f.in), kernels.NewMatrix(out, f.rows, f.out)
-	f.w = f.weight.packed(packForward, pool)
-	pool.Run(f.w.Panels(), f.forwardTask)
+	f.tape.Pool().Run(f.w.Panels(), f.forwardTask)
 	return nil
 }
 
@@ -62,11 +61,12 @@ func (f *linear) forwardPart(_, i int) {
 	if f.bias != nil {
 		d = kernels.Broadcast(f.bias.Data(), f.rows)
 	}
-	kernels.GemmPanel(f.y, 1, f.x, f.w, i, d)
+	kernels.GemmPanel(f.y, 1, f.x, f.w.Packed, i, d)
 }
 
 func (f *linear) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
 	t := f.tape
+	f.v = t.pack(f.weight, packing{use: packInput})
 	dx, _, err := t.record(spec{
 		kind: "LinearGrad", name: f.name, inputs: gorgonia.Nodes{dy, f.input}, shape: f.input.Shape().Clone(), run: f.backward,
 	})
@@ -90,7 +90,6 @@ func (f *linear) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
 func (f *linear) backward(in [][]float32, out []float32) error {
 	pool := f.tape.Pool()
 	f.dy, f.dx = kernels.NewMatrix(in[0], f.rows, f.out), kernels.NewMatrix(out, f.rows, f.in)
-	f.v = f.weight.packed(packInput, pool)
 	pool.Run(f.v.Panels(), f.inputTask)
 	pool.Run(sumParts, f.weightTask)
 	if f.bias != nil {
@@ -99,7 +98,9 @@ func (f *linear) backward(in [][]float32, out []float32) error {
 	return nil
 }
 
-func (f *linear) inputPart(_, i int) { kernels.GemmPanel(f.dx, 1, f.dy, f.v, i, kernels.Matrix{}) }
+func (f *linear) inputPart(_, i int) {
+	kernels.GemmPanel(f.dx, 1, f.dy, f.v.Packed, i, kernels.Matrix{})
+}
 
 // weightPart adds the gradient of a part of the outputs' weights.
 func (f *linear) weightPart(_, i int) {

@@ -49,7 +49,7 @@ type patchConv struct {
 	tape    *Tape
 	input   *gorgonia.Node
 	in, out mapShape
-	patch   kernels.PatchShape
+	patch   kernels.PatchConv
 	norm    *normState
 	spans   []span
 	maxRows int
@@ -58,7 +58,7 @@ type patchConv struct {
 	x    []float32
 	conv kernels.Matrix
 	y    kernels.Matrix
-	w    *kernels.Packed
+	w    *pack
 
 	tasks struct{ convolve, normalise, infer func(worker, span int) }
 }
@@ -77,19 +77,19 @@ func newPatchConv(t *Tape, x *gorgonia.Node, p PatchConv) (*patchConv, error) {
 	}
 	f := &patchConv{
 		PatchConv: p, tape: t, input: x, in: in,
-		patch: kernels.PatchShape{Height: in.height, Width: in.width, Channels: in.channels, Size: w[2], Step: p.Stride},
+		patch: kernels.PatchConv{Height: in.height, Width: in.width, Channels: in.channels, Size: w[2], Step: p.Stride},
 	}
 	f.out = mapShape{in.batch, f.patch.OutHeight(), f.patch.OutWidth(), w[0]}
 	f.spans = f.out.cut(blockRows(f.out.rows(), f.patch.Inner()+f.out.channels))
-	if p.Stride < w[2] && t.Train && !p.NoInputGrad {
-		f.spans = f.out.cut(f.out.height * f.out.width) // whole images: patches overlap
+	if f.patch.Overlap() && t.Train && !p.NoInputGrad {
+		f.spans = f.out.cut(f.out.height * f.out.width) // whole images: they share no pixels
 	}
 	for _, b := range f.spans {
 		f.maxRows = max(f.maxRows, f.out.to(b)-f.out.from(b))
 	}
+	f.w = t.pack(p.Weight, packing{})
 	f.norm = newNormState(p.Norm, len(f.spans), t.Train)
 	f.tasks.convolve, f.tasks.normalise, f.tasks.infer = f.convolve, f.normalise, f.infer
-	t.needScratch(scratchSize(nil, f.maxRows, f.patch.Inner(), f.out.channels))
 	if t.Train {
 		f.convBuf = t.newBuffer(f.out.rows() * f.out.channels)
 	}
@@ -116,15 +116,26 @@ func (f *patchConv) forwardEval(in [][]float32, out []float32) error {
 
 func (f *patchConv) bind(in [][]float32, out []float32) {
 	f.x, f.y = in[0], f.out.matrix(out)
-	f.w = f.Weight.packed(packForward, f.tape.Pool())
 }
 
-func (f *patchConv) convolve(worker, i int) {
-	s := scratch{f.tape.scratchOf(worker)}
-	from, to := f.out.from(f.spans[i]), f.out.to(f.spans[i])
-	patches, conv := s.matrix(to-from, f.patch.Inner()), f.conv.Slice(from, to)
-	f.patch.Gather(patches, f.x, from)
-	kernels.Gemm(conv, 1, patches, f.w, kernels.Matrix{})
+// image is the input map of an image, or its gradient.
+func (f *patchConv) image(maps []float32, i int) []float32 {
+	n := f.in.height * f.in.width * f.in.channels
+	return maps[i*n : (i+1)*n]
+}
+
+// product computes the convolution for the rows of a span.
+func (f *patchConv) product(dst kernels.Matrix, b span) {
+	at, n := 0, b.lines*f.out.width
+	b.eachImage(func(b span) {
+		f.patch.Convolve(dst.Slice(at, at+n), f.image(f.x, b.image), b.line, f.w.Packed)
+		at += n
+	})
+}
+
+func (f *patchConv) convolve(_, i int) {
+	conv := f.conv.Slice(f.out.from(f.spans[i]), f.out.to(f.spans[i]))
+	f.product(conv, f.spans[i])
 	f.norm.moments[i].Measure(conv)
 }
 
@@ -133,32 +144,29 @@ func (f *patchConv) normalise(_, i int) {
 	kernels.Affine(f.y.Slice(from, to), f.conv.Slice(from, to), f.norm.scale, f.norm.shift, kernels.Identity)
 }
 
-func (f *patchConv) infer(worker, i int) {
-	s := scratch{f.tape.scratchOf(worker)}
-	from, to := f.out.from(f.spans[i]), f.out.to(f.spans[i])
-	patches, y := s.matrix(to-from, f.patch.Inner()), f.y.Slice(from, to)
-	f.patch.Gather(patches, f.x, from)
-	kernels.Gemm(y, 1, patches, f.w, kernels.Matrix{})
+func (f *patchConv) infer(_, i int) {
+	y := f.y.Slice(f.out.from(f.spans[i]), f.out.to(f.spans[i]))
+	f.product(y, f.spans[i])
 	kernels.Affine(y, y, f.norm.scale, f.norm.shift, kernels.Identity)
 }
 
 // patchConvGrad is the backward pass.
 type patchConvGrad struct {
 	*patchConv
-	runs   [][2]int
-	dw     *weightSums
-	dy     kernels.Matrix
-	dx     []float32
-	v      *kernels.Packed
-	sweeps struct{ measure, input func(worker, run int) }
+	runs  [][2]int
+	dw    *weightSums
+	dy    kernels.Matrix
+	dx    []float32
+	v     []*kernels.Packed // weights of each row of a patch
+	tasks struct{ measure, input, finish func(worker, i int) }
 }
 
 func (f *patchConv) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
 	t := f.tape
 	g := &patchConvGrad{patchConv: f, runs: chunks(len(f.spans), chunkLimit(f.Weight.Size()))}
 	g.dw = t.newWeightSums(f.Weight, len(g.runs))
-	g.sweeps.measure, g.sweeps.input = g.measure, g.sweepInput
-	t.needScratch(scratchSize(nil, f.maxRows, f.out.channels, f.patch.Inner(), f.patch.Inner()))
+	g.tasks.measure, g.tasks.input, g.tasks.finish = g.measure, g.sweepInput, finishTask(g.dw)
+	t.needScratch(scratchSize(nil, f.maxRows, f.out.channels))
 	s := spec{
 		kind: "PatchConvNormGrad", name: f.Name, inputs: gorgonia.Nodes{dy, f.input},
 		uses: []*buffer{f.convBuf, g.dw.buf}, run: g.backward,
@@ -167,6 +175,10 @@ func (f *patchConv) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) 
 		s.shape, s.result = f.Weight.Shape(), f.Weight.Grad
 	} else {
 		s.shape = f.input.Shape().Clone()
+		for row := range f.patch.Size {
+			q := t.pack(f.Weight, packing{use: packRow, row: row})
+			g.v = append(g.v, q.Packed)
+		}
 	}
 	main, _, err := t.record(s)
 	if err != nil {
@@ -192,15 +204,14 @@ func (g *patchConvGrad) backward(in [][]float32, out []float32) error {
 	g.dx = nil
 	if !g.NoInputGrad {
 		g.dx = out
-		g.v = g.Weight.packed(packInput, pool)
+		if g.patch.Overlap() || !g.patch.Covers() {
+			clear(g.dx)
+		}
 	}
-	pool.Run(len(g.runs), g.sweeps.measure)
+	pool.Run(len(g.runs), g.tasks.measure)
 	g.norm.gradients()
-	if g.dx != nil {
-		clear(g.dx) // pixels of a dropped remainder have no gradient
-	}
-	pool.Run(len(g.runs), g.sweeps.input)
-	g.dw.finish()
+	pool.Run(len(g.runs), g.tasks.input)
+	pool.Run(sumParts, g.tasks.finish)
 	return nil
 }
 
@@ -217,15 +228,16 @@ func (g *patchConvGrad) sweepInput(worker, run int) {
 	for i := g.runs[run][0]; i < g.runs[run][1]; i++ {
 		s := scratch{g.tape.scratchOf(worker)}
 		from, to := g.out.from(g.spans[i]), g.out.to(g.spans[i])
-		dconv, patches := s.matrix(to-from, g.out.channels), s.matrix(to-from, g.patch.Inner())
+		dconv := s.matrix(to-from, g.out.channels)
 		kernels.CombineColumns(dconv, g.dy.Slice(from, to), g.conv.Slice(from, to), g.norm.scale, g.norm.slope, g.norm.level)
-		g.patch.Gather(patches, g.x, from)
-		kernels.GemmTN(dw, dconv, patches)
-		if g.dx == nil {
-			continue
-		}
-		dpatches := s.matrix(to-from, g.patch.Inner())
-		kernels.Gemm(dpatches, 1, dconv, g.v, kernels.Matrix{})
-		g.patch.Scatter(g.dx, dpatches, from)
+		at, n := 0, g.spans[i].lines*g.out.width
+		g.spans[i].eachImage(func(b span) {
+			rows := dconv.Slice(at, at+n)
+			g.patch.WeightGrad(dw, g.image(g.x, b.image), b.line, rows)
+			if g.dx != nil {
+				g.patch.InputGrad(g.image(g.dx, b.image), b.line, rows, g.v)
+			}
+			at += n
+		})
 	}
 }

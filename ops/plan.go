@@ -141,6 +141,7 @@ func (t *Tape) Plan() error {
 		placed = append(placed[:at], append([]*buffer{b}, placed[at:]...)...)
 		t.arena = max(t.arena, b.offset+b.size)
 	}
+	t.planPacks()
 	t.space.reserve(t.arena, t.scratch)
 	t.bind()
 	return nil

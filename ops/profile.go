@@ -31,7 +31,10 @@ func (p *Profile) add(o *op, d time.Duration) {
 	}
 	e := p.times[o]
 	if e == nil {
-		e = &OpTime{Kind: o.kind, Name: o.name}
+		e = &OpTime{Kind: "pack", Name: "weights"} // before the ops
+		if o != nil {
+			e = &OpTime{Kind: o.kind, Name: o.name}
+		}
 		p.times[o] = e
 		p.order = append(p.order, e)
 	}

@@ -2,6 +2,7 @@ package ops
 
 import (
 	"fmt"
+	"time"
 
 	"fasternet/kernels"
 
@@ -29,6 +30,10 @@ type Tape struct {
 	last    int // op that ran last
 	failure error
 	profile *Profile
+
+	packs                  []*pack
+	reorders, panels       []packJob
+	reorderTask, panelTask func(worker, i int)
 }
 
 // NewTape starts the tape of a new graph. Graphs that never run at the same
@@ -95,6 +100,9 @@ func (t *Tape) Run(machine gorgonia.VM) error {
 	if t.seen != t.space.moves {
 		t.bind() // another graph has made the workspace grow
 	}
+	start := time.Now()
+	t.updatePacks()
+	t.profile.add(nil, time.Since(start))
 	err := machine.RunAll()
 	machine.Reset()
 	if t.failure != nil {

@@ -8,21 +8,17 @@ type weightSums struct {
 	param *Param
 	runs  int
 	buf   *buffer
-	pool  *kernels.Pool
-	add   func(worker, part int)
 }
 
 func (t *Tape) newWeightSums(p *Param, runs int) *weightSums {
-	w := &weightSums{param: p, runs: runs, buf: t.newBuffer(runs * p.Size()), pool: t.Pool()}
-	w.add = w.addPart
-	return w
+	return &weightSums{param: p, runs: runs, buf: t.newBuffer(runs * p.Size())}
 }
 
 // run is the memory of run i as a matrix [out, kh·kw·in].
 func (w *weightSums) run(i int) kernels.Matrix {
-	out, in, taps := w.param.dims()
+	out, in, kh, kw := w.param.dims()
 	n := w.param.Size()
-	return kernels.NewMatrix(w.buf.data[i*n:(i+1)*n], out, in*taps)
+	return kernels.NewMatrix(w.buf.data[i*n:(i+1)*n], out, in*kh*kw)
 }
 
 // start clears run i and returns it.
@@ -32,27 +28,31 @@ func (w *weightSums) start(i int) kernels.Matrix {
 	return m
 }
 
-// finish adds the runs to the parameter's gradient.
-func (w *weightSums) finish() {
-	w.pool.Run(sumParts, w.add)
-	out, in, taps := w.param.dims()
-	if taps > 1 {
-		addChannelsFirst(w.param.GradData(), w.run(0).Data, out, in, taps)
-	}
-}
-
+// sumParts is the number of parts into which the sum over the runs is cut.
 const sumParts = 16
 
-func (w *weightSums) addPart(_, part int) {
-	n := w.param.Size()
-	from, to := part*n/sumParts, (part+1)*n/sumParts
+// finish adds a part of the outputs, summed over the runs, to the parameter's
+// gradient.
+func (w *weightSums) finish(part int) {
+	out, in, kh, kw := w.param.dims()
+	n := in * kh * kw
+	from, to := part*out/sumParts*n, (part+1)*out/sumParts*n
 	total := w.run(0).Data[from:to]
 	for i := 1; i < w.runs; i++ {
 		kernels.Add(total, w.run(i).Data[from:to])
 	}
-	if _, _, taps := w.param.dims(); taps == 1 {
-		kernels.Add(w.param.GradData()[from:to], total)
+	grad := w.param.GradData()[from:to]
+	if kh*kw == 1 {
+		kernels.Add(grad, total)
+		return
 	}
+	addChannelsFirst(grad, total, (to-from)/n, in, kh*kw)
+}
+
+// finishTask is the task that adds the sums of several weights: a pool runs it
+// sumParts times for each.
+func finishTask(ws ...*weightSums) func(worker, i int) {
+	return func(_, i int) { ws[i/sumParts].finish(i % sumParts) }
 }
 
 // addChannelsFirst adds weights [out, taps, in] to weights [out, in, taps].

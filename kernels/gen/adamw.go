@@ -19,7 +19,7 @@ func (s *isa) adamW() {
 	rest1, rest2 := s.splat(1), s.splat(1)
 	VSUBPS(beta1, rest1, rest1)
 	VSUBPS(beta2, rest2, rest2)
-	s.columns(label("cols"), loadGP("n"), func(k mask, off reg.GPVirtual) {
+	s.vectors(func(k mask, off reg.GPVirtual) {
 		at := func(base reg.GPVirtual) Mem { return Mem{Base: base, Index: off, Scale: 1} }
 		gv, mv, vv, t := s.vec(), s.vec(), s.vec(), s.vec()
 		s.load(at(g), k, gv)

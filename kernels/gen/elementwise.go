@@ -23,24 +23,42 @@ func (m *matrix) start(off reg.GPVirtual) {
 	ADDQ(off, m.p)
 }
 
-func (m *matrix) next()    { ADDQ(m.ld, m.p) }
-func (m *matrix) mem() Mem { return Mem{Base: m.p} }
+func (m *matrix) next() { ADDQ(m.ld, m.p) }
 
-// vectorAt loads the vector at off of a parameter that holds one value a column.
-func (s *isa) vectorAt(param string, off reg.GPVirtual, k mask) reg.Register {
-	r := s.vec()
+// mem is vector i of the group at the current row.
+func (m *matrix) mem(s *isa, i int) Mem { return Mem{Base: m.p, Disp: i * s.bytes()} }
+
+// vectorsAt loads the vectors at off of a parameter that holds one value a
+// column.
+func (s *isa) vectorsAt(param string, off reg.GPVirtual, ks []mask) []reg.Register {
 	t := loadGP(param)
-	s.load(Mem{Base: t, Index: off, Scale: 1}, k, r)
-	return r
+	var vs []reg.Register
+	for i, k := range ks {
+		v := s.vec()
+		s.load(Mem{Base: t, Index: off, Scale: 1, Disp: i * s.bytes()}, k, v)
+		vs = append(vs, v)
+	}
+	return vs
 }
 
-// accumulate adds v to the vector at off of a parameter.
-func (s *isa) accumulate(param string, off reg.GPVirtual, k mask, v reg.Register) {
+// zeros returns cleared registers, one for every mask.
+func (s *isa) zeros(ks []mask) []reg.Register {
+	var vs []reg.Register
+	for range ks {
+		vs = append(vs, s.zero())
+	}
+	return vs
+}
+
+// accumulate adds vs to the vectors at off of a parameter.
+func (s *isa) accumulate(param string, off reg.GPVirtual, ks []mask, vs []reg.Register) {
 	t, old := loadGP(param), s.vec()
-	m := Mem{Base: t, Index: off, Scale: 1}
-	s.load(m, k, old)
-	VADDPS(old, v, v)
-	s.store(v, k, m)
+	for i, k := range ks {
+		m := Mem{Base: t, Index: off, Scale: 1, Disp: i * s.bytes()}
+		s.load(m, k, old)
+		VADDPS(old, vs[i], vs[i])
+		s.store(vs[i], k, m)
+	}
 }
 
 // rowsOf emits a loop over the rows of the matrices at one column vector.
@@ -62,13 +80,15 @@ func (s *isa) affine(act string) {
 		"computes dst = act(a·src + b), a and b per column.")
 	s.flushDenormals()
 	dst, src := newMatrix("dst", "ldd"), newMatrix("src", "lds")
-	s.columns(label("cols"), loadGP("cols"), func(k mask, off reg.GPVirtual) {
-		a, b := s.vectorAt("a", off, k), s.vectorAt("b", off, k)
+	s.columns(loadGP("cols"), s.pick(4, 2), func(ks []mask, off reg.GPVirtual) {
+		a, b := s.vectorsAt("a", off, ks), s.vectorsAt("b", off, ks)
 		s.rowsOf(off, func() {
-			z := s.vec()
-			s.load(src.mem(), k, z)
-			VFMADD213PS(b, a, z)
-			s.store(s.activate(act, z), k, dst.mem())
+			for i, k := range ks {
+				z := s.vec()
+				s.load(src.mem(s, i), k, z)
+				VFMADD213PS(b[i], a[i], z)
+				s.store(s.activate(act, z), k, dst.mem(s, i))
+			}
 		}, dst, src)
 	})
 	s.done()
@@ -95,46 +115,52 @@ func (s *isa) affineGrad(act string) {
 		"computes, with z = a·x + b: y = act(z), dz = dy·act'(z), sum += Σ dz, dot += Σ dz·(x - mean).")
 	s.flushDenormals()
 	y, dz, x, dy := newMatrix("y", "ldy"), newMatrix("dz", "lddz"), newMatrix("x", "ldx"), newMatrix("dy", "lddy")
-	s.columns(label("cols"), loadGP("cols"), func(k mask, off reg.GPVirtual) {
-		a, b, mean := s.vectorAt("a", off, k), s.vectorAt("b", off, k), s.vectorAt("mean", off, k)
-		sum, dot := s.zero(), s.zero()
+	s.columns(loadGP("cols"), s.pick(2, 1), func(ks []mask, off reg.GPVirtual) {
+		a, b, mean := s.vectorsAt("a", off, ks), s.vectorsAt("b", off, ks), s.vectorsAt("mean", off, ks)
+		sum, dot := s.zeros(ks), s.zeros(ks)
 		s.rowsOf(off, func() {
-			xv, z, g := s.vec(), s.vec(), s.vec()
-			s.load(x.mem(), k, xv)
-			VMOVAPS(xv, z)
-			VFMADD213PS(b, a, z)
-			s.load(dy.mem(), k, g)
-			switch act {
-			case "ReLU":
-				zero := s.zero()
-				if s.wide() {
-					keep := K()
-					VCMPPS(U8(6), zero, z, keep) // not z <= 0, true for NaN
-					VMOVAPS_Z(g, keep, g)
-				} else {
-					keep := s.vec()
-					VCMPPS(U8(6), zero, z, keep)
-					VANDPS(keep, g, g)
-				}
-				VMAXPS(z, zero, z)
-				s.store(z, k, y.mem())
-			case "GELU":
-				cdf, pdf := s.vec(), s.vec()
-				s.normal(z, cdf, pdf)
-				VFMADD213PS(cdf, z, pdf) // z·pdf + cdf
-				VMULPS(pdf, g, g)
-				VMULPS(z, cdf, z)
-				s.store(z, k, y.mem())
+			for i, k := range ks {
+				xv, z, g := s.vec(), s.vec(), s.vec()
+				s.load(x.mem(s, i), k, xv)
+				VMOVAPS(xv, z)
+				VFMADD213PS(b[i], a[i], z)
+				s.load(dy.mem(s, i), k, g)
+				s.activateGrad(act, z, g)
+				s.store(z, k, y.mem(s, i))
+				s.store(g, k, dz.mem(s, i))
+				VADDPS(g, sum[i], sum[i])
+				VSUBPS(mean[i], xv, xv)
+				VFMADD231PS(g, xv, dot[i])
 			}
-			s.store(g, k, dz.mem())
-			VADDPS(g, sum, sum)
-			VSUBPS(mean, xv, xv)
-			VFMADD231PS(g, xv, dot)
 		}, y, dz, x, dy)
-		s.accumulate("sum", off, k, sum)
-		s.accumulate("dot", off, k, dot)
+		s.accumulate("sum", off, ks, sum)
+		s.accumulate("dot", off, ks, dot)
 	})
 	s.done()
+}
+
+// activateGrad replaces z by act(z) and g by g·act'(z).
+func (s *isa) activateGrad(act string, z, g reg.Register) {
+	switch act {
+	case "ReLU":
+		zero := s.zero()
+		if s.wide() {
+			keep := K()
+			VCMPPS(U8(6), zero, z, keep) // not z <= 0, true for NaN
+			VMOVAPS_Z(g, keep, g)
+		} else {
+			keep := s.vec()
+			VCMPPS(U8(6), zero, z, keep)
+			VANDPS(keep, g, g)
+		}
+		VMAXPS(z, zero, z)
+	case "GELU":
+		cdf, pdf := s.vec(), s.vec()
+		s.normal(z, cdf, pdf)
+		VFMADD213PS(cdf, z, pdf) // z·pdf + cdf
+		VMULPS(pdf, g, g)
+		VMULPS(z, cdf, z)
+	}
 }
 
 // combineColumns generates dst = a·x + p·y + q with a, p, q per column: the
@@ -145,15 +171,17 @@ func (s *isa) combineColumns() {
 		"computes dst = a·x + p·y + q, a, p and q per column.")
 	s.flushDenormals()
 	dst, x, y := newMatrix("dst", "ldd"), newMatrix("x", "ldx"), newMatrix("y", "ldy")
-	s.columns(label("cols"), loadGP("cols"), func(k mask, off reg.GPVirtual) {
-		a, p, q := s.vectorAt("a", off, k), s.vectorAt("p", off, k), s.vectorAt("q", off, k)
+	s.columns(loadGP("cols"), s.pick(4, 2), func(ks []mask, off reg.GPVirtual) {
+		a, p, q := s.vectorsAt("a", off, ks), s.vectorsAt("p", off, ks), s.vectorsAt("q", off, ks)
 		s.rowsOf(off, func() {
-			xv, yv := s.vec(), s.vec()
-			s.load(x.mem(), k, xv)
-			s.load(y.mem(), k, yv)
-			VFMADD213PS(q, p, yv)
-			VFMADD231PS(a, xv, yv)
-			s.store(yv, k, dst.mem())
+			for i, k := range ks {
+				xv, yv := s.vec(), s.vec()
+				s.load(x.mem(s, i), k, xv)
+				s.load(y.mem(s, i), k, yv)
+				VFMADD213PS(q[i], p[i], yv)
+				VFMADD231PS(a[i], xv, yv)
+				s.store(yv, k, dst.mem(s, i))
+			}
 		}, dst, x, y)
 	})
 	s.done()
@@ -167,15 +195,35 @@ func (s *isa) combine() {
 	s.flushDenormals()
 	dst, x, y := newMatrix("dst", "ldd"), newMatrix("x", "ldx"), newMatrix("y", "ldy")
 	alpha, beta := s.param("alpha"), s.param("beta")
-	s.columns(label("cols"), loadGP("cols"), func(k mask, off reg.GPVirtual) {
+	s.columns(loadGP("cols"), 4, func(ks []mask, off reg.GPVirtual) {
 		s.rowsOf(off, func() {
-			xv, yv := s.vec(), s.vec()
-			s.load(x.mem(), k, xv)
-			s.load(y.mem(), k, yv)
-			VMULPS(yv, beta, yv)
-			VFMADD231PS(alpha, xv, yv)
-			s.store(yv, k, dst.mem())
+			for i, k := range ks {
+				xv, yv := s.vec(), s.vec()
+				s.load(x.mem(s, i), k, xv)
+				s.load(y.mem(s, i), k, yv)
+				VMULPS(yv, beta, yv)
+				VFMADD231PS(alpha, xv, yv)
+				s.store(yv, k, dst.mem(s, i))
+			}
 		}, dst, x, y)
 	})
 	s.done()
+}
+
+// copyRows generates the copy of a matrix of short rows, for which a call of
+// memmove a row would cost more than the copy.
+func (s *isa) copyRows() {
+	s.text("copyRows", "func(rows, cols int, dst *float32, ldd int, src *float32, lds int)", "copies a matrix.")
+	dst, src := newMatrix("dst", "ldd"), newMatrix("src", "lds")
+	s.columns(loadGP("cols"), 4, func(ks []mask, off reg.GPVirtual) {
+		s.rowsOf(off, func() {
+			for i, k := range ks {
+				v := s.vec()
+				s.load(src.mem(s, i), k, v)
+				s.store(v, k, dst.mem(s, i))
+			}
+		}, dst, src)
+	})
+	VZEROUPPER()
+	RET()
 }

@@ -169,7 +169,7 @@ func (s *isa) tileNN(nv, rows int, a, c, d, ldc, ldd reg.GPVirtual, p rowPointer
 	JNZ(LabelRef(id + "_seg"))
 
 	alpha, dv := av, bv[0]
-	s.loadParam("alpha", alpha)
+	alphaAddr := s.loadParam("alpha", alpha)
 	cols := loadGP("cols")
 	SUBQ(U32((nv-1)*s.lanes), cols)
 	last := s.tailIn(cols, s.maskRegister(nv, bv))
@@ -192,9 +192,16 @@ func (s *isa) tileNN(nv, rows int, a, c, d, ldc, ldd reg.GPVirtual, p rowPointer
 	}
 	JMP(LabelRef(id + "_end"))
 	Label(id + "_plain")
+	CMPL(alphaAddr, U32(0x3f800000)) // 1: the usual case, without a multiplication
+	JEQ(LabelRef(id + "_bare"))
+	for i := range acc {
+		for _, v := range acc[i] {
+			VMULPS(alpha, v, v)
+		}
+	}
+	Label(id + "_bare")
 	for i := range acc {
 		for j, v := range acc[i] {
-			VMULPS(v, alpha, v)
 			s.store(v, maskOf(j), Mem{Base: c, Disp: j * s.bytes()})
 		}
 		ADDQ(ldc, c)

@@ -24,6 +24,7 @@ func main() {
 	s.affineGrad("GELU")
 	s.combineColumns()
 	s.combine()
+	s.copyRows()
 	s.columnSums()
 	s.columnDeviations()
 	s.columnDots()

@@ -12,14 +12,16 @@ func (s *isa) columnSums() {
 		"computes sum += Σ x over the rows of every column.")
 	s.flushDenormals()
 	x := newMatrix("x", "ldx")
-	s.columns(label("cols"), loadGP("cols"), func(k mask, off reg.GPVirtual) {
-		acc := s.zero()
+	s.columns(loadGP("cols"), 4, func(ks []mask, off reg.GPVirtual) {
+		acc := s.zeros(ks)
 		s.rowsOf(off, func() {
-			v := s.vec()
-			s.load(x.mem(), k, v)
-			VADDPS(v, acc, acc)
+			for i, k := range ks {
+				v := s.vec()
+				s.load(x.mem(s, i), k, v)
+				VADDPS(v, acc[i], acc[i])
+			}
 		}, x)
-		s.accumulate("sum", off, k, acc)
+		s.accumulate("sum", off, ks, acc)
 	})
 	s.done()
 }
@@ -30,15 +32,17 @@ func (s *isa) columnDeviations() {
 		"computes sum += Σ (x - mean)² over the rows of every column.")
 	s.flushDenormals()
 	x := newMatrix("x", "ldx")
-	s.columns(label("cols"), loadGP("cols"), func(k mask, off reg.GPVirtual) {
-		mean, acc := s.vectorAt("mean", off, k), s.zero()
+	s.columns(loadGP("cols"), 4, func(ks []mask, off reg.GPVirtual) {
+		mean, acc := s.vectorsAt("mean", off, ks), s.zeros(ks)
 		s.rowsOf(off, func() {
-			v := s.vec()
-			s.load(x.mem(), k, v)
-			VSUBPS(mean, v, v)
-			VFMADD231PS(v, v, acc)
+			for i, k := range ks {
+				v := s.vec()
+				s.load(x.mem(s, i), k, v)
+				VSUBPS(mean[i], v, v)
+				VFMADD231PS(v, v, acc[i])
+			}
 		}, x)
-		s.accumulate("sum", off, k, acc)
+		s.accumulate("sum", off, ks, acc)
 	})
 	s.done()
 }
@@ -48,19 +52,21 @@ func (s *isa) columnDots() {
 	s.text("columnDots", "func(rows, cols int, dy *float32, lddy int, x *float32, ldx int, mean, sum, dot *float32)",
 		"computes sum += Σ dy and dot += Σ dy·(x - mean) over the rows of every column.")
 	s.flushDenormals()
-	g, x := newMatrix("dy", "lddy"), newMatrix("x", "ldx")
-	s.columns(label("cols"), loadGP("cols"), func(k mask, off reg.GPVirtual) {
-		mean, sum, dot := s.vectorAt("mean", off, k), s.zero(), s.zero()
+	dy, x := newMatrix("dy", "lddy"), newMatrix("x", "ldx")
+	s.columns(loadGP("cols"), s.pick(4, 2), func(ks []mask, off reg.GPVirtual) {
+		mean, sum, dot := s.vectorsAt("mean", off, ks), s.zeros(ks), s.zeros(ks)
 		s.rowsOf(off, func() {
-			gv, xv := s.vec(), s.vec()
-			s.load(g.mem(), k, gv)
-			s.load(x.mem(), k, xv)
-			VADDPS(gv, sum, sum)
-			VSUBPS(mean, xv, xv)
-			VFMADD231PS(gv, xv, dot)
-		}, g, x)
-		s.accumulate("sum", off, k, sum)
-		s.accumulate("dot", off, k, dot)
+			for i, k := range ks {
+				gv, xv := s.vec(), s.vec()
+				s.load(dy.mem(s, i), k, gv)
+				s.load(x.mem(s, i), k, xv)
+				VADDPS(gv, sum[i], sum[i])
+				VSUBPS(mean[i], xv, xv)
+				VFMADD231PS(gv, xv, dot[i])
+			}
+		}, dy, x)
+		s.accumulate("sum", off, ks, sum)
+		s.accumulate("dot", off, ks, dot)
 	})
 	s.done()
 }
@@ -71,7 +77,7 @@ func (s *isa) vectorMax() {
 	acc := s.vec()
 	x := loadGP("x")
 	VBROADCASTSS(Mem{Base: x}, acc)
-	s.columns(label("cols"), loadGP("n"), func(k mask, off reg.GPVirtual) {
+	s.vectors(func(k mask, off reg.GPVirtual) {
 		v := s.vec()
 		m := Mem{Base: x, Index: off, Scale: 1}
 		if k.full {
@@ -101,7 +107,7 @@ func (s *isa) expSum() {
 	s.flushDenormals()
 	dst, x := loadGP("dst"), loadGP("x")
 	shift, acc := s.param("shift"), s.zero()
-	s.columns(label("cols"), loadGP("n"), func(k mask, off reg.GPVirtual) {
+	s.vectors(func(k mask, off reg.GPVirtual) {
 		u := s.vec()
 		s.load(Mem{Base: x, Index: off, Scale: 1}, k, u)
 		VSUBPS(shift, u, u)
@@ -128,7 +134,7 @@ func (s *isa) dot() {
 	s.text("dot", "func(n int, x, y *float32) float32", "returns Σ x·y.")
 	s.flushDenormals()
 	x, y, acc := loadGP("x"), loadGP("y"), s.zero()
-	s.columns(label("cols"), loadGP("n"), func(k mask, off reg.GPVirtual) {
+	s.vectors(func(k mask, off reg.GPVirtual) {
 		u, v := s.vec(), s.vec()
 		s.load(Mem{Base: x, Index: off, Scale: 1}, k, u)
 		s.load(Mem{Base: y, Index: off, Scale: 1}, k, v)
@@ -142,7 +148,7 @@ func (s *isa) dot() {
 func (s *isa) sumSquares() {
 	s.text("sumSquares", "func(n int, x *float32) float64", "returns Σ x², summed in float64.")
 	x, lo, hi := loadGP("x"), s.zero(), s.zero()
-	s.columns(label("cols"), loadGP("n"), func(k mask, off reg.GPVirtual) {
+	s.vectors(func(k mask, off reg.GPVirtual) {
 		v := s.vec()
 		s.load(Mem{Base: x, Index: off, Scale: 1}, k, v)
 		d, h := s.vec(), s.vec()

@@ -129,12 +129,14 @@ func (s *isa) param(name string) reg.VecVirtual {
 	return r
 }
 
-func (s *isa) loadParam(name string, r reg.Register) {
+// loadParam does so into the register given, and returns the parameter's place.
+func (s *isa) loadParam(name string, r reg.Register) Mem {
 	m, err := Param(name).Resolve()
 	if err != nil {
 		panic(err)
 	}
 	VBROADCASTSS(m.Addr, r)
+	return m.Addr
 }
 
 func (s *isa) zero() reg.VecVirtual {
@@ -226,25 +228,46 @@ func (s *isa) done() {
 	RET()
 }
 
-// columns emits body for every vector of columns: off holds the byte offset
-// of the vector, left the number of columns from it on.
-func (s *isa) columns(name string, cols reg.GPVirtual, body func(k mask, off reg.GPVirtual)) {
-	off := GP64()
+// columns emits body for every vector of columns: off holds the byte offset of
+// the first vector, ks the masks of the vectors side by side that body handles.
+// Several at a time, up to the number of groups, read longer pieces of a row.
+func (s *isa) columns(cols reg.GPVirtual, group int, body func(ks []mask, off reg.GPVirtual)) {
+	off, left := GP64(), GP64()
 	XORQ(off, off)
-	left := GP64()
 	MOVQ(cols, left)
-	Label(name + "_full")
-	CMPQ(left, U32(s.lanes))
-	JLT(LabelRef(name + "_tail"))
-	body(s.fullMask(), off)
-	ADDQ(U32(s.bytes()), off)
-	SUBQ(U32(s.lanes), left)
-	JMP(LabelRef(name + "_full"))
-	Label(name + "_tail")
+	name := label("cols")
+	for g := group; g > 0; g /= 2 {
+		ks := make([]mask, g)
+		for i := range ks {
+			ks[i] = s.fullMask()
+		}
+		loop, next := fmt.Sprintf("%s_by%d", name, g), fmt.Sprintf("%s_by%d", name, g/2)
+		Label(loop)
+		CMPQ(left, U32(g*s.lanes))
+		JLT(LabelRef(next))
+		body(ks, off)
+		ADDQ(U32(g*s.bytes()), off)
+		SUBQ(U32(g*s.lanes), left)
+		JMP(LabelRef(loop))
+	}
+	Label(name + "_by0")
 	TESTQ(left, left)
 	JLE(LabelRef(name + "_end"))
-	body(s.tail(left), off)
+	body([]mask{s.tail(left)}, off)
 	Label(name + "_end")
+}
+
+// vectors emits body for every vector of the n values of a vector.
+func (s *isa) vectors(body func(k mask, off reg.GPVirtual)) {
+	s.columns(loadGP("n"), 1, func(ks []mask, off reg.GPVirtual) { body(ks[0], off) })
+}
+
+// pick returns the size of groups for registers of AVX-512 and of AVX2.
+func (s *isa) pick(wide, narrow int) int {
+	if s.wide() {
+		return wide
+	}
+	return narrow
 }
 
 // repeat emits a counted loop over n rows, n > 0 not required.

@@ -1,0 +1,155 @@
+package ops
+
+import "fasternet/kernels"
+
+// packing is one of the ways in which a weight enters a matrix product. A
+// weight [out, in, kh, kw] counts as the matrix [out, kh·kw·in], the order of
+// the values of a patch of an NHWC map.
+type packing struct {
+	use packUse
+	row int // of the kernel, for packRow
+}
+
+type packUse int
+
+const (
+	packForward packUse = iota // y = x·Wᵀ
+	packInput                  // dx = dy·W
+	packRow                    // dx = dy·W for one row of a patch
+	packAdjoint                // dx of a 3×3 convolution with padding
+)
+
+// pack is a packed copy of a weight. All graphs share it.
+type pack struct {
+	*kernels.Packed
+	param   *Param
+	how     packing
+	version int // of the weight that was packed
+	stale   bool
+	// The weights of a convolution in the order of the product; nil where that
+	// is the order of the checkpoint.
+	reordered []float32
+}
+
+const reorderParts = 8
+
+// pack returns the pack of a weight, and has it brought up to date before every
+// run of the graph.
+func (t *Tape) pack(p *Param, how packing) *pack {
+	q := p.packs[how]
+	if q == nil {
+		q = newPack(p, how)
+		if p.packs == nil {
+			p.packs = map[packing]*pack{}
+		}
+		p.packs[how] = q
+	}
+	t.packs = append(t.packs, q)
+	return q
+}
+
+func newPack(p *Param, how packing) *pack {
+	q := &pack{param: p, how: how, version: p.version - 1}
+	out, in, kh, kw := p.dims()
+	if kh*kw > 1 {
+		q.reordered = make([]float32, p.Size())
+	}
+	switch how.use {
+	case packInput:
+		q.Packed = kernels.NewPacked(out, kh*kw*in)
+	case packRow:
+		q.Packed = kernels.NewPacked(out, kw*in)
+	default:
+		q.Packed = kernels.NewPacked(kh*kw*in, out)
+	}
+	return q
+}
+
+// dims reads the shape of a weight [out, in] or [out, in, kh, kw].
+func (p *Param) dims() (out, in, kh, kw int) {
+	s := p.Shape()
+	if len(s) == 4 {
+		return s[0], s[1], s[2], s[3]
+	}
+	return s[0], s[1], 1, 1
+}
+
+// reorder does a part of the reordering.
+func (q *pack) reorder(part int) {
+	out, in, kh, kw := q.param.dims()
+	from, to := part*out/reorderParts, (part+1)*out/reorderParts
+	if q.how.use == packAdjoint {
+		kernels.PConv{Channels: out}.Adjoint(q.reordered, q.param.Data(), from, to)
+		return
+	}
+	n := in * kh * kw
+	kernels.ToChannelsLast(q.reordered[from*n:to*n], q.param.Data()[from*n:to*n], to-from, in, kh*kw)
+}
+
+func (q *pack) panel(i int) {
+	out, in, kh, kw := q.param.dims()
+	m := kernels.NewMatrix(q.param.Data(), out, kh*kw*in)
+	if q.reordered != nil {
+		m.Data = q.reordered
+	}
+	switch q.how.use {
+	case packInput:
+		q.PackPanel(i, m)
+	case packRow:
+		q.PackPanel(i, m.Columns(q.how.row*kw*in, (q.how.row+1)*kw*in))
+	default:
+		q.PackPanelTransposed(i, m)
+	}
+}
+
+// packJob is a part of the work of bringing a pack up to date.
+type packJob struct {
+	*pack
+	part int
+}
+
+// planPacks lists the jobs of all packs of the graph.
+func (t *Tape) planPacks() {
+	seen := map[*pack]bool{}
+	for _, q := range t.packs {
+		if seen[q] {
+			continue
+		}
+		seen[q] = true
+		if q.reordered != nil {
+			for i := range reorderParts {
+				t.reorders = append(t.reorders, packJob{q, i})
+			}
+		}
+		for i := range q.Panels() {
+			t.panels = append(t.panels, packJob{q, i})
+		}
+	}
+	t.reorderTask = func(_, i int) {
+		if j := t.reorders[i]; j.stale {
+			j.reorder(j.part)
+		}
+	}
+	t.panelTask = func(_, i int) {
+		if j := t.panels[i]; j.stale {
+			j.panel(j.part)
+		}
+	}
+}
+
+// updatePacks packs the weights that have changed since they were packed.
+func (t *Tape) updatePacks() {
+	any := false
+	for _, q := range t.packs {
+		q.stale = q.version != q.param.version
+		any = any || q.stale
+	}
+	if !any {
+		return
+	}
+	t.Pool().Run(len(t.reorders), t.reorderTask)
+	t.Pool().Run(len(t.panels), t.panelTask)
+	for _, q := range t.packs {
+		q.version = q.param.version
+	}
+}
