@@ -21,7 +21,7 @@ DATA tailMask<>+60(SB)/4, $0x00000000
 GLOBL tailMask<>(SB), RODATA|NOPTR, $64
 
 // func gemmNN1AVX2(m int, a *float32, lda int, segs int, segLen int, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int)
-// Requires: AVX, FMA3, SSE
+// Requires: AVX, FMA3, MMX+, SSE
 TEXT ·gemmNN1AVX2(SB), NOSPLIT, $24-104
 	STMXCSR (SP)
 	MOVL    (SP), AX
@@ -47,20 +47,48 @@ TEXT ·gemmNN1AVX2(SB), NOSPLIT, $24-104
 	MOVQ    R10, 8(SP)
 
 tiles:
-	CMPQ   AX, $0x00000006
-	JLT    rest
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	MOVQ   CX, R10
-	LEAQ   (R10)(DX*4), R11
-	ADDQ   DX, R11
-	MOVQ   b+48(FP), R12
-	MOVQ   segs+24(FP), R13
-	MOVQ   R13, 16(SP)
+	CMPQ       AX, $0x00000006
+	JLT        rest
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	TESTQ      R8, R8
+	JZ         prefetch2
+	MOVQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+
+prefetch2:
+	MOVQ CX, R10
+	LEAQ (R10)(DX*4), R11
+	ADDQ DX, R11
+	MOVQ b+48(FP), R12
+	MOVQ segs+24(FP), R13
+	MOVQ R13, 16(SP)
 
 nn1_seg:
 	MOVQ segLen+32(FP), R13
@@ -173,107 +201,39 @@ rest:
 	JMP  done
 
 rest5:
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	MOVQ   CX, R10
-	MOVQ   b+48(FP), AX
-	MOVQ   segs+24(FP), CX
-	MOVQ   CX, 16(SP)
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	TESTQ      R8, R8
+	JZ         prefetch4
+	MOVQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
 
-nn2_seg:
-	MOVQ segLen+32(FP), CX
-
-nn2_k:
-	VMOVUPS      (AX), Y0
-	VBROADCASTSS (R10), Y1
-	VFMADD231PS  Y0, Y1, Y2
-	VBROADCASTSS (R10)(DX*1), Y1
-	VFMADD231PS  Y0, Y1, Y3
-	VBROADCASTSS (R10)(DX*2), Y1
-	VFMADD231PS  Y0, Y1, Y4
-	VBROADCASTSS (R10)(BX*1), Y1
-	VFMADD231PS  Y0, Y1, Y5
-	VBROADCASTSS (R10)(DX*4), Y1
-	VFMADD231PS  Y0, Y1, Y6
-	ADDQ         $0x00000004, R10
-	ADDQ         $0x00000020, AX
-	DECQ         CX
-	JNZ          nn2_k
-	ADDQ         8(SP), R10
-	DECQ         16(SP)
-	JNZ          nn2_seg
-	VBROADCASTSS alpha+88(FP), Y1
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000000, AX
-	LEAQ         tailMask<>+0(SB), DX
-	MOVQ         $0x00000008, CX
-	SUBQ         AX, CX
-	VMOVUPS      (DX)(CX*4), Y15
-	TESTQ        R8, R8
-	JZ           nn2_plain
-	VMASKMOVPS   (R8), Y15, Y0
-	VFMADD213PS  Y0, Y1, Y2
-	VMASKMOVPS   Y2, Y15, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMASKMOVPS   (R8), Y15, Y0
-	VFMADD213PS  Y0, Y1, Y3
-	VMASKMOVPS   Y3, Y15, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMASKMOVPS   (R8), Y15, Y0
-	VFMADD213PS  Y0, Y1, Y4
-	VMASKMOVPS   Y4, Y15, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMASKMOVPS   (R8), Y15, Y0
-	VFMADD213PS  Y0, Y1, Y5
-	VMASKMOVPS   Y5, Y15, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMASKMOVPS   (R8), Y15, Y0
-	VFMADD213PS  Y0, Y1, Y6
-	VMASKMOVPS   Y6, Y15, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	JMP          nn2_end
-
-nn2_plain:
-	CMPL   alpha+88(FP), $0x3f800000
-	JEQ    nn2_bare
-	VMULPS Y1, Y2, Y2
-	VMULPS Y1, Y3, Y3
-	VMULPS Y1, Y4, Y4
-	VMULPS Y1, Y5, Y5
-	VMULPS Y1, Y6, Y6
-
-nn2_bare:
-	VMASKMOVPS Y2, Y15, (SI)
-	ADDQ       DI, SI
-	VMASKMOVPS Y3, Y15, (SI)
-	ADDQ       DI, SI
-	VMASKMOVPS Y4, Y15, (SI)
-	ADDQ       DI, SI
-	VMASKMOVPS Y5, Y15, (SI)
-	ADDQ       DI, SI
-	VMASKMOVPS Y6, Y15, (SI)
-	ADDQ       DI, SI
-
-nn2_end:
-	JMP done
-
-rest4:
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	MOVQ   CX, R10
-	MOVQ   b+48(FP), AX
-	MOVQ   segs+24(FP), CX
-	MOVQ   CX, 16(SP)
+prefetch4:
+	MOVQ CX, R10
+	MOVQ b+48(FP), AX
+	MOVQ segs+24(FP), CX
+	MOVQ CX, 16(SP)
 
 nn3_seg:
 	MOVQ segLen+32(FP), CX
@@ -288,6 +248,8 @@ nn3_k:
 	VFMADD231PS  Y0, Y1, Y4
 	VBROADCASTSS (R10)(BX*1), Y1
 	VFMADD231PS  Y0, Y1, Y5
+	VBROADCASTSS (R10)(DX*4), Y1
+	VFMADD231PS  Y0, Y1, Y6
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000020, AX
 	DECQ         CX
@@ -324,6 +286,11 @@ nn3_k:
 	VMASKMOVPS   Y5, Y15, (SI)
 	ADDQ         DI, SI
 	ADDQ         R9, R8
+	VMASKMOVPS   (R8), Y15, Y0
+	VFMADD213PS  Y0, Y1, Y6
+	VMASKMOVPS   Y6, Y15, (SI)
+	ADDQ         DI, SI
+	ADDQ         R9, R8
 	JMP          nn3_end
 
 nn3_plain:
@@ -333,6 +300,7 @@ nn3_plain:
 	VMULPS Y1, Y3, Y3
 	VMULPS Y1, Y4, Y4
 	VMULPS Y1, Y5, Y5
+	VMULPS Y1, Y6, Y6
 
 nn3_bare:
 	VMASKMOVPS Y2, Y15, (SI)
@@ -343,88 +311,41 @@ nn3_bare:
 	ADDQ       DI, SI
 	VMASKMOVPS Y5, Y15, (SI)
 	ADDQ       DI, SI
+	VMASKMOVPS Y6, Y15, (SI)
+	ADDQ       DI, SI
 
 nn3_end:
 	JMP done
 
-rest3:
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	MOVQ   CX, R10
-	MOVQ   b+48(FP), AX
-	MOVQ   segs+24(FP), CX
-	MOVQ   CX, 16(SP)
+rest4:
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	TESTQ      R8, R8
+	JZ         prefetch6
+	MOVQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
 
-nn4_seg:
-	MOVQ segLen+32(FP), CX
-
-nn4_k:
-	VMOVUPS      (AX), Y0
-	VBROADCASTSS (R10), Y1
-	VFMADD231PS  Y0, Y1, Y2
-	VBROADCASTSS (R10)(DX*1), Y1
-	VFMADD231PS  Y0, Y1, Y3
-	VBROADCASTSS (R10)(DX*2), Y1
-	VFMADD231PS  Y0, Y1, Y4
-	ADDQ         $0x00000004, R10
-	ADDQ         $0x00000020, AX
-	DECQ         CX
-	JNZ          nn4_k
-	ADDQ         8(SP), R10
-	DECQ         16(SP)
-	JNZ          nn4_seg
-	VBROADCASTSS alpha+88(FP), Y1
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000000, AX
-	LEAQ         tailMask<>+0(SB), DX
-	MOVQ         $0x00000008, CX
-	SUBQ         AX, CX
-	VMOVUPS      (DX)(CX*4), Y15
-	TESTQ        R8, R8
-	JZ           nn4_plain
-	VMASKMOVPS   (R8), Y15, Y0
-	VFMADD213PS  Y0, Y1, Y2
-	VMASKMOVPS   Y2, Y15, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMASKMOVPS   (R8), Y15, Y0
-	VFMADD213PS  Y0, Y1, Y3
-	VMASKMOVPS   Y3, Y15, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMASKMOVPS   (R8), Y15, Y0
-	VFMADD213PS  Y0, Y1, Y4
-	VMASKMOVPS   Y4, Y15, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	JMP          nn4_end
-
-nn4_plain:
-	CMPL   alpha+88(FP), $0x3f800000
-	JEQ    nn4_bare
-	VMULPS Y1, Y2, Y2
-	VMULPS Y1, Y3, Y3
-	VMULPS Y1, Y4, Y4
-
-nn4_bare:
-	VMASKMOVPS Y2, Y15, (SI)
-	ADDQ       DI, SI
-	VMASKMOVPS Y3, Y15, (SI)
-	ADDQ       DI, SI
-	VMASKMOVPS Y4, Y15, (SI)
-	ADDQ       DI, SI
-
-nn4_end:
-	JMP done
-
-rest2:
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	MOVQ   CX, R10
-	MOVQ   b+48(FP), AX
-	MOVQ   segs+24(FP), CX
-	MOVQ   CX, 16(SP)
+prefetch6:
+	MOVQ CX, R10
+	MOVQ b+48(FP), AX
+	MOVQ segs+24(FP), CX
+	MOVQ CX, 16(SP)
 
 nn5_seg:
 	MOVQ segLen+32(FP), CX
@@ -435,6 +356,10 @@ nn5_k:
 	VFMADD231PS  Y0, Y1, Y2
 	VBROADCASTSS (R10)(DX*1), Y1
 	VFMADD231PS  Y0, Y1, Y3
+	VBROADCASTSS (R10)(DX*2), Y1
+	VFMADD231PS  Y0, Y1, Y4
+	VBROADCASTSS (R10)(BX*1), Y1
+	VFMADD231PS  Y0, Y1, Y5
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000020, AX
 	DECQ         CX
@@ -461,6 +386,16 @@ nn5_k:
 	VMASKMOVPS   Y3, Y15, (SI)
 	ADDQ         DI, SI
 	ADDQ         R9, R8
+	VMASKMOVPS   (R8), Y15, Y0
+	VFMADD213PS  Y0, Y1, Y4
+	VMASKMOVPS   Y4, Y15, (SI)
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	VMASKMOVPS   (R8), Y15, Y0
+	VFMADD213PS  Y0, Y1, Y5
+	VMASKMOVPS   Y5, Y15, (SI)
+	ADDQ         DI, SI
+	ADDQ         R9, R8
 	JMP          nn5_end
 
 nn5_plain:
@@ -468,37 +403,65 @@ nn5_plain:
 	JEQ    nn5_bare
 	VMULPS Y1, Y2, Y2
 	VMULPS Y1, Y3, Y3
+	VMULPS Y1, Y4, Y4
+	VMULPS Y1, Y5, Y5
 
 nn5_bare:
 	VMASKMOVPS Y2, Y15, (SI)
 	ADDQ       DI, SI
 	VMASKMOVPS Y3, Y15, (SI)
 	ADDQ       DI, SI
+	VMASKMOVPS Y4, Y15, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y5, Y15, (SI)
+	ADDQ       DI, SI
 
 nn5_end:
 	JMP done
 
-rest1:
-	VXORPS Y2, Y2, Y2
-	MOVQ   CX, R10
-	MOVQ   b+48(FP), AX
-	MOVQ   segs+24(FP), CX
-	MOVQ   CX, 16(SP)
+rest3:
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	TESTQ      R8, R8
+	JZ         prefetch8
+	MOVQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
 
-nn6_seg:
+prefetch8:
+	MOVQ CX, R10
+	MOVQ b+48(FP), AX
+	MOVQ segs+24(FP), CX
+	MOVQ CX, 16(SP)
+
+nn7_seg:
 	MOVQ segLen+32(FP), CX
 
-nn6_k:
+nn7_k:
 	VMOVUPS      (AX), Y0
 	VBROADCASTSS (R10), Y1
 	VFMADD231PS  Y0, Y1, Y2
+	VBROADCASTSS (R10)(DX*1), Y1
+	VFMADD231PS  Y0, Y1, Y3
+	VBROADCASTSS (R10)(DX*2), Y1
+	VFMADD231PS  Y0, Y1, Y4
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000020, AX
 	DECQ         CX
-	JNZ          nn6_k
+	JNZ          nn7_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
-	JNZ          nn6_seg
+	JNZ          nn7_seg
 	VBROADCASTSS alpha+88(FP), Y1
 	MOVQ         cols+96(FP), AX
 	SUBQ         $0x00000000, AX
@@ -507,24 +470,169 @@ nn6_k:
 	SUBQ         AX, CX
 	VMOVUPS      (DX)(CX*4), Y15
 	TESTQ        R8, R8
-	JZ           nn6_plain
+	JZ           nn7_plain
 	VMASKMOVPS   (R8), Y15, Y0
 	VFMADD213PS  Y0, Y1, Y2
 	VMASKMOVPS   Y2, Y15, (SI)
 	ADDQ         DI, SI
 	ADDQ         R9, R8
-	JMP          nn6_end
+	VMASKMOVPS   (R8), Y15, Y0
+	VFMADD213PS  Y0, Y1, Y3
+	VMASKMOVPS   Y3, Y15, (SI)
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	VMASKMOVPS   (R8), Y15, Y0
+	VFMADD213PS  Y0, Y1, Y4
+	VMASKMOVPS   Y4, Y15, (SI)
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	JMP          nn7_end
 
-nn6_plain:
+nn7_plain:
 	CMPL   alpha+88(FP), $0x3f800000
-	JEQ    nn6_bare
+	JEQ    nn7_bare
+	VMULPS Y1, Y2, Y2
+	VMULPS Y1, Y3, Y3
+	VMULPS Y1, Y4, Y4
+
+nn7_bare:
+	VMASKMOVPS Y2, Y15, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y3, Y15, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y4, Y15, (SI)
+	ADDQ       DI, SI
+
+nn7_end:
+	JMP done
+
+rest2:
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	TESTQ      R8, R8
+	JZ         prefetch10
+	MOVQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+
+prefetch10:
+	MOVQ CX, R10
+	MOVQ b+48(FP), AX
+	MOVQ segs+24(FP), CX
+	MOVQ CX, 16(SP)
+
+nn9_seg:
+	MOVQ segLen+32(FP), CX
+
+nn9_k:
+	VMOVUPS      (AX), Y0
+	VBROADCASTSS (R10), Y1
+	VFMADD231PS  Y0, Y1, Y2
+	VBROADCASTSS (R10)(DX*1), Y1
+	VFMADD231PS  Y0, Y1, Y3
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000020, AX
+	DECQ         CX
+	JNZ          nn9_k
+	ADDQ         8(SP), R10
+	DECQ         16(SP)
+	JNZ          nn9_seg
+	VBROADCASTSS alpha+88(FP), Y1
+	MOVQ         cols+96(FP), AX
+	SUBQ         $0x00000000, AX
+	LEAQ         tailMask<>+0(SB), DX
+	MOVQ         $0x00000008, CX
+	SUBQ         AX, CX
+	VMOVUPS      (DX)(CX*4), Y15
+	TESTQ        R8, R8
+	JZ           nn9_plain
+	VMASKMOVPS   (R8), Y15, Y0
+	VFMADD213PS  Y0, Y1, Y2
+	VMASKMOVPS   Y2, Y15, (SI)
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	VMASKMOVPS   (R8), Y15, Y0
+	VFMADD213PS  Y0, Y1, Y3
+	VMASKMOVPS   Y3, Y15, (SI)
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	JMP          nn9_end
+
+nn9_plain:
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn9_bare
+	VMULPS Y1, Y2, Y2
+	VMULPS Y1, Y3, Y3
+
+nn9_bare:
+	VMASKMOVPS Y2, Y15, (SI)
+	ADDQ       DI, SI
+	VMASKMOVPS Y3, Y15, (SI)
+	ADDQ       DI, SI
+
+nn9_end:
+	JMP done
+
+rest1:
+	VXORPS     Y2, Y2, Y2
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	TESTQ      R8, R8
+	JZ         prefetch12
+	MOVQ       R8, R10
+	PREFETCHT0 (R10)
+
+prefetch12:
+	MOVQ CX, R10
+	MOVQ b+48(FP), AX
+	MOVQ segs+24(FP), CX
+	MOVQ CX, 16(SP)
+
+nn11_seg:
+	MOVQ segLen+32(FP), CX
+
+nn11_k:
+	VMOVUPS      (AX), Y0
+	VBROADCASTSS (R10), Y1
+	VFMADD231PS  Y0, Y1, Y2
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000020, AX
+	DECQ         CX
+	JNZ          nn11_k
+	ADDQ         8(SP), R10
+	DECQ         16(SP)
+	JNZ          nn11_seg
+	VBROADCASTSS alpha+88(FP), Y1
+	MOVQ         cols+96(FP), AX
+	SUBQ         $0x00000000, AX
+	LEAQ         tailMask<>+0(SB), DX
+	MOVQ         $0x00000008, CX
+	SUBQ         AX, CX
+	VMOVUPS      (DX)(CX*4), Y15
+	TESTQ        R8, R8
+	JZ           nn11_plain
+	VMASKMOVPS   (R8), Y15, Y0
+	VFMADD213PS  Y0, Y1, Y2
+	VMASKMOVPS   Y2, Y15, (SI)
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	JMP          nn11_end
+
+nn11_plain:
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn11_bare
 	VMULPS Y1, Y2, Y2
 
-nn6_bare:
+nn11_bare:
 	VMASKMOVPS Y2, Y15, (SI)
 	ADDQ       DI, SI
 
-nn6_end:
+nn11_end:
 done:
 	LDMXCSR (SP)
 	VZEROUPPER
@@ -583,10 +691,10 @@ tiles:
 	MOVQ   b+32(FP), R9
 	MOVQ   outer+56(FP), R10
 
-tn7_outer:
+tn13_outer:
 	MOVQ inner+64(FP), R11
 
-tn7_inner:
+tn13_inner:
 	VMASKMOVPS   (R9), Y15, Y0
 	VBROADCASTSS (R8), Y1
 	VFMADD231PS  Y0, Y1, Y2
@@ -603,11 +711,11 @@ tn7_inner:
 	ADDQ         DX, R8
 	ADDQ         BX, R9
 	DECQ         R11
-	JNZ          tn7_inner
+	JNZ          tn13_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
 	DECQ         R10
-	JNZ          tn7_outer
+	JNZ          tn13_outer
 	VMASKMOVPS   (SI), Y15, Y1
 	VADDPS       Y1, Y2, Y2
 	VMASKMOVPS   Y2, Y15, (SI)
@@ -659,10 +767,10 @@ rest5:
 	MOVQ   b+32(FP), R9
 	MOVQ   outer+56(FP), AX
 
-tn8_outer:
+tn14_outer:
 	MOVQ inner+64(FP), CX
 
-tn8_inner:
+tn14_inner:
 	VMASKMOVPS   (R9), Y15, Y0
 	VBROADCASTSS (R8), Y1
 	VFMADD231PS  Y0, Y1, Y2
@@ -677,11 +785,11 @@ tn8_inner:
 	ADDQ         DX, R8
 	ADDQ         BX, R9
 	DECQ         CX
-	JNZ          tn8_inner
+	JNZ          tn14_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
 	DECQ         AX
-	JNZ          tn8_outer
+	JNZ          tn14_outer
 	VMASKMOVPS   (SI), Y15, Y1
 	VADDPS       Y1, Y2, Y2
 	VMASKMOVPS   Y2, Y15, (SI)
@@ -713,10 +821,10 @@ rest4:
 	MOVQ   b+32(FP), R9
 	MOVQ   outer+56(FP), AX
 
-tn9_outer:
+tn15_outer:
 	MOVQ inner+64(FP), CX
 
-tn9_inner:
+tn15_inner:
 	VMASKMOVPS   (R9), Y15, Y0
 	VBROADCASTSS (R8), Y1
 	VFMADD231PS  Y0, Y1, Y2
@@ -729,11 +837,11 @@ tn9_inner:
 	ADDQ         DX, R8
 	ADDQ         BX, R9
 	DECQ         CX
-	JNZ          tn9_inner
+	JNZ          tn15_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
 	DECQ         AX
-	JNZ          tn9_outer
+	JNZ          tn15_outer
 	VMASKMOVPS   (SI), Y15, Y1
 	VADDPS       Y1, Y2, Y2
 	VMASKMOVPS   Y2, Y15, (SI)
@@ -760,10 +868,10 @@ rest3:
 	MOVQ   b+32(FP), R9
 	MOVQ   outer+56(FP), AX
 
-tn10_outer:
+tn16_outer:
 	MOVQ inner+64(FP), CX
 
-tn10_inner:
+tn16_inner:
 	VMASKMOVPS   (R9), Y15, Y0
 	VBROADCASTSS (R8), Y1
 	VFMADD231PS  Y0, Y1, Y2
@@ -774,11 +882,11 @@ tn10_inner:
 	ADDQ         DX, R8
 	ADDQ         BX, R9
 	DECQ         CX
-	JNZ          tn10_inner
+	JNZ          tn16_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
 	DECQ         AX
-	JNZ          tn10_outer
+	JNZ          tn16_outer
 	VMASKMOVPS   (SI), Y15, Y1
 	VADDPS       Y1, Y2, Y2
 	VMASKMOVPS   Y2, Y15, (SI)
@@ -800,10 +908,10 @@ rest2:
 	MOVQ   b+32(FP), R9
 	MOVQ   outer+56(FP), AX
 
-tn11_outer:
+tn17_outer:
 	MOVQ inner+64(FP), CX
 
-tn11_inner:
+tn17_inner:
 	VMASKMOVPS   (R9), Y15, Y0
 	VBROADCASTSS (R8), Y1
 	VFMADD231PS  Y0, Y1, Y2
@@ -812,11 +920,11 @@ tn11_inner:
 	ADDQ         DX, R8
 	ADDQ         BX, R9
 	DECQ         CX
-	JNZ          tn11_inner
+	JNZ          tn17_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
 	DECQ         AX
-	JNZ          tn11_outer
+	JNZ          tn17_outer
 	VMASKMOVPS   (SI), Y15, Y1
 	VADDPS       Y1, Y2, Y2
 	VMASKMOVPS   Y2, Y15, (SI)
@@ -833,21 +941,21 @@ rest1:
 	MOVQ   b+32(FP), R9
 	MOVQ   outer+56(FP), AX
 
-tn12_outer:
+tn18_outer:
 	MOVQ inner+64(FP), CX
 
-tn12_inner:
+tn18_inner:
 	VMASKMOVPS   (R9), Y15, Y0
 	VBROADCASTSS (R8), Y1
 	VFMADD231PS  Y0, Y1, Y2
 	ADDQ         DX, R8
 	ADDQ         BX, R9
 	DECQ         CX
-	JNZ          tn12_inner
+	JNZ          tn18_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
 	DECQ         AX
-	JNZ          tn12_outer
+	JNZ          tn18_outer
 	VMASKMOVPS   (SI), Y15, Y1
 	VADDPS       Y1, Y2, Y2
 	VMASKMOVPS   Y2, Y15, (SI)
@@ -859,7 +967,7 @@ done:
 	RET
 
 // func gemmNN2AVX2(m int, a *float32, lda int, segs int, segLen int, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int)
-// Requires: AVX, FMA3, SSE
+// Requires: AVX, FMA3, MMX+, SSE
 TEXT ·gemmNN2AVX2(SB), NOSPLIT, $24-104
 	STMXCSR (SP)
 	MOVL    (SP), AX
@@ -885,31 +993,59 @@ TEXT ·gemmNN2AVX2(SB), NOSPLIT, $24-104
 	MOVQ    R10, 8(SP)
 
 tiles:
-	CMPQ   AX, $0x00000006
-	JLT    rest
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	VXORPS Y11, Y11, Y11
-	VXORPS Y12, Y12, Y12
-	VXORPS Y13, Y13, Y13
-	VXORPS Y14, Y14, Y14
-	MOVQ   CX, R10
-	LEAQ   (R10)(DX*4), R11
-	ADDQ   DX, R11
-	MOVQ   b+48(FP), R12
-	MOVQ   segs+24(FP), R13
-	MOVQ   R13, 16(SP)
+	CMPQ       AX, $0x00000006
+	JLT        rest
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	VXORPS     Y12, Y12, Y12
+	VXORPS     Y13, Y13, Y13
+	VXORPS     Y14, Y14, Y14
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	TESTQ      R8, R8
+	JZ         prefetch20
+	MOVQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
 
-nn13_seg:
+prefetch20:
+	MOVQ CX, R10
+	LEAQ (R10)(DX*4), R11
+	ADDQ DX, R11
+	MOVQ b+48(FP), R12
+	MOVQ segs+24(FP), R13
+	MOVQ R13, 16(SP)
+
+nn19_seg:
 	MOVQ segLen+32(FP), R13
 
-nn13_k:
+nn19_k:
 	VMOVUPS      (R12), Y0
 	VMOVUPS      32(R12), Y1
 	VBROADCASTSS (R10), Y2
@@ -934,11 +1070,11 @@ nn13_k:
 	ADDQ         $0x00000004, R11
 	ADDQ         $0x00000040, R12
 	DECQ         R13
-	JNZ          nn13_k
+	JNZ          nn19_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
 	DECQ         16(SP)
-	JNZ          nn13_seg
+	JNZ          nn19_seg
 	VBROADCASTSS alpha+88(FP), Y2
 	MOVQ         cols+96(FP), R10
 	SUBQ         $0x00000008, R10
@@ -947,7 +1083,7 @@ nn13_k:
 	SUBQ         R10, R11
 	VMOVUPS      (R12)(R11*4), Y1
 	TESTQ        R8, R8
-	JZ           nn13_plain
+	JZ           nn19_plain
 	VMOVUPS      (R8), Y0
 	VFMADD213PS  Y0, Y2, Y3
 	VMOVUPS      Y3, (SI)
@@ -996,11 +1132,11 @@ nn13_k:
 	VMASKMOVPS   Y14, Y1, 32(SI)
 	ADDQ         DI, SI
 	ADDQ         R9, R8
-	JMP          nn13_end
+	JMP          nn19_end
 
-nn13_plain:
+nn19_plain:
 	CMPL   alpha+88(FP), $0x3f800000
-	JEQ    nn13_bare
+	JEQ    nn19_bare
 	VMULPS Y2, Y3, Y3
 	VMULPS Y2, Y4, Y4
 	VMULPS Y2, Y5, Y5
@@ -1014,7 +1150,7 @@ nn13_plain:
 	VMULPS Y2, Y13, Y13
 	VMULPS Y2, Y14, Y14
 
-nn13_bare:
+nn19_bare:
 	VMOVUPS    Y3, (SI)
 	VMASKMOVPS Y4, Y1, 32(SI)
 	ADDQ       DI, SI
@@ -1034,7 +1170,7 @@ nn13_bare:
 	VMASKMOVPS Y14, Y1, 32(SI)
 	ADDQ       DI, SI
 
-nn13_end:
+nn19_end:
 	IMUL3Q $0x00000006, DX, R10
 	ADDQ   R10, CX
 	SUBQ   $0x00000006, AX
@@ -1054,25 +1190,49 @@ rest:
 	JMP  done
 
 rest5:
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	VXORPS Y11, Y11, Y11
-	VXORPS Y12, Y12, Y12
-	MOVQ   CX, R10
-	MOVQ   b+48(FP), AX
-	MOVQ   segs+24(FP), CX
-	MOVQ   CX, 16(SP)
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	VXORPS     Y12, Y12, Y12
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	TESTQ      R8, R8
+	JZ         prefetch22
+	MOVQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
 
-nn14_seg:
+prefetch22:
+	MOVQ CX, R10
+	MOVQ b+48(FP), AX
+	MOVQ segs+24(FP), CX
+	MOVQ CX, 16(SP)
+
+nn21_seg:
 	MOVQ segLen+32(FP), CX
 
-nn14_k:
+nn21_k:
 	VMOVUPS      (AX), Y0
 	VMOVUPS      32(AX), Y1
 	VBROADCASTSS (R10), Y2
@@ -1093,10 +1253,10 @@ nn14_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000040, AX
 	DECQ         CX
-	JNZ          nn14_k
+	JNZ          nn21_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
-	JNZ          nn14_seg
+	JNZ          nn21_seg
 	VBROADCASTSS alpha+88(FP), Y2
 	MOVQ         cols+96(FP), AX
 	SUBQ         $0x00000008, AX
@@ -1105,7 +1265,7 @@ nn14_k:
 	SUBQ         AX, CX
 	VMOVUPS      (DX)(CX*4), Y1
 	TESTQ        R8, R8
-	JZ           nn14_plain
+	JZ           nn21_plain
 	VMOVUPS      (R8), Y0
 	VFMADD213PS  Y0, Y2, Y3
 	VMOVUPS      Y3, (SI)
@@ -1146,11 +1306,11 @@ nn14_k:
 	VMASKMOVPS   Y12, Y1, 32(SI)
 	ADDQ         DI, SI
 	ADDQ         R9, R8
-	JMP          nn14_end
+	JMP          nn21_end
 
-nn14_plain:
+nn21_plain:
 	CMPL   alpha+88(FP), $0x3f800000
-	JEQ    nn14_bare
+	JEQ    nn21_bare
 	VMULPS Y2, Y3, Y3
 	VMULPS Y2, Y4, Y4
 	VMULPS Y2, Y5, Y5
@@ -1162,7 +1322,7 @@ nn14_plain:
 	VMULPS Y2, Y11, Y11
 	VMULPS Y2, Y12, Y12
 
-nn14_bare:
+nn21_bare:
 	VMOVUPS    Y3, (SI)
 	VMASKMOVPS Y4, Y1, 32(SI)
 	ADDQ       DI, SI
@@ -1179,27 +1339,47 @@ nn14_bare:
 	VMASKMOVPS Y12, Y1, 32(SI)
 	ADDQ       DI, SI
 
-nn14_end:
+nn21_end:
 	JMP done
 
 rest4:
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	MOVQ   CX, R10
-	MOVQ   b+48(FP), AX
-	MOVQ   segs+24(FP), CX
-	MOVQ   CX, 16(SP)
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	TESTQ      R8, R8
+	JZ         prefetch24
+	MOVQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
 
-nn15_seg:
+prefetch24:
+	MOVQ CX, R10
+	MOVQ b+48(FP), AX
+	MOVQ segs+24(FP), CX
+	MOVQ CX, 16(SP)
+
+nn23_seg:
 	MOVQ segLen+32(FP), CX
 
-nn15_k:
+nn23_k:
 	VMOVUPS      (AX), Y0
 	VMOVUPS      32(AX), Y1
 	VBROADCASTSS (R10), Y2
@@ -1217,10 +1397,10 @@ nn15_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000040, AX
 	DECQ         CX
-	JNZ          nn15_k
+	JNZ          nn23_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
-	JNZ          nn15_seg
+	JNZ          nn23_seg
 	VBROADCASTSS alpha+88(FP), Y2
 	MOVQ         cols+96(FP), AX
 	SUBQ         $0x00000008, AX
@@ -1229,7 +1409,7 @@ nn15_k:
 	SUBQ         AX, CX
 	VMOVUPS      (DX)(CX*4), Y1
 	TESTQ        R8, R8
-	JZ           nn15_plain
+	JZ           nn23_plain
 	VMOVUPS      (R8), Y0
 	VFMADD213PS  Y0, Y2, Y3
 	VMOVUPS      Y3, (SI)
@@ -1262,11 +1442,11 @@ nn15_k:
 	VMASKMOVPS   Y10, Y1, 32(SI)
 	ADDQ         DI, SI
 	ADDQ         R9, R8
-	JMP          nn15_end
+	JMP          nn23_end
 
-nn15_plain:
+nn23_plain:
 	CMPL   alpha+88(FP), $0x3f800000
-	JEQ    nn15_bare
+	JEQ    nn23_bare
 	VMULPS Y2, Y3, Y3
 	VMULPS Y2, Y4, Y4
 	VMULPS Y2, Y5, Y5
@@ -1276,7 +1456,7 @@ nn15_plain:
 	VMULPS Y2, Y9, Y9
 	VMULPS Y2, Y10, Y10
 
-nn15_bare:
+nn23_bare:
 	VMOVUPS    Y3, (SI)
 	VMASKMOVPS Y4, Y1, 32(SI)
 	ADDQ       DI, SI
@@ -1290,25 +1470,41 @@ nn15_bare:
 	VMASKMOVPS Y10, Y1, 32(SI)
 	ADDQ       DI, SI
 
-nn15_end:
+nn23_end:
 	JMP done
 
 rest3:
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	MOVQ   CX, R10
-	MOVQ   b+48(FP), AX
-	MOVQ   segs+24(FP), CX
-	MOVQ   CX, 16(SP)
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	TESTQ      R8, R8
+	JZ         prefetch26
+	MOVQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
 
-nn16_seg:
+prefetch26:
+	MOVQ CX, R10
+	MOVQ b+48(FP), AX
+	MOVQ segs+24(FP), CX
+	MOVQ CX, 16(SP)
+
+nn25_seg:
 	MOVQ segLen+32(FP), CX
 
-nn16_k:
+nn25_k:
 	VMOVUPS      (AX), Y0
 	VMOVUPS      32(AX), Y1
 	VBROADCASTSS (R10), Y2
@@ -1323,10 +1519,10 @@ nn16_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000040, AX
 	DECQ         CX
-	JNZ          nn16_k
+	JNZ          nn25_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
-	JNZ          nn16_seg
+	JNZ          nn25_seg
 	VBROADCASTSS alpha+88(FP), Y2
 	MOVQ         cols+96(FP), AX
 	SUBQ         $0x00000008, AX
@@ -1335,7 +1531,7 @@ nn16_k:
 	SUBQ         AX, CX
 	VMOVUPS      (DX)(CX*4), Y1
 	TESTQ        R8, R8
-	JZ           nn16_plain
+	JZ           nn25_plain
 	VMOVUPS      (R8), Y0
 	VFMADD213PS  Y0, Y2, Y3
 	VMOVUPS      Y3, (SI)
@@ -1360,11 +1556,11 @@ nn16_k:
 	VMASKMOVPS   Y8, Y1, 32(SI)
 	ADDQ         DI, SI
 	ADDQ         R9, R8
-	JMP          nn16_end
+	JMP          nn25_end
 
-nn16_plain:
+nn25_plain:
 	CMPL   alpha+88(FP), $0x3f800000
-	JEQ    nn16_bare
+	JEQ    nn25_bare
 	VMULPS Y2, Y3, Y3
 	VMULPS Y2, Y4, Y4
 	VMULPS Y2, Y5, Y5
@@ -1372,7 +1568,7 @@ nn16_plain:
 	VMULPS Y2, Y7, Y7
 	VMULPS Y2, Y8, Y8
 
-nn16_bare:
+nn25_bare:
 	VMOVUPS    Y3, (SI)
 	VMASKMOVPS Y4, Y1, 32(SI)
 	ADDQ       DI, SI
@@ -1383,23 +1579,35 @@ nn16_bare:
 	VMASKMOVPS Y8, Y1, 32(SI)
 	ADDQ       DI, SI
 
-nn16_end:
+nn25_end:
 	JMP done
 
 rest2:
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	MOVQ   CX, R10
-	MOVQ   b+48(FP), AX
-	MOVQ   segs+24(FP), CX
-	MOVQ   CX, 16(SP)
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	TESTQ      R8, R8
+	JZ         prefetch28
+	MOVQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
 
-nn17_seg:
+prefetch28:
+	MOVQ CX, R10
+	MOVQ b+48(FP), AX
+	MOVQ segs+24(FP), CX
+	MOVQ CX, 16(SP)
+
+nn27_seg:
 	MOVQ segLen+32(FP), CX
 
-nn17_k:
+nn27_k:
 	VMOVUPS      (AX), Y0
 	VMOVUPS      32(AX), Y1
 	VBROADCASTSS (R10), Y2
@@ -1411,10 +1619,10 @@ nn17_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000040, AX
 	DECQ         CX
-	JNZ          nn17_k
+	JNZ          nn27_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
-	JNZ          nn17_seg
+	JNZ          nn27_seg
 	VBROADCASTSS alpha+88(FP), Y2
 	MOVQ         cols+96(FP), AX
 	SUBQ         $0x00000008, AX
@@ -1423,7 +1631,7 @@ nn17_k:
 	SUBQ         AX, CX
 	VMOVUPS      (DX)(CX*4), Y1
 	TESTQ        R8, R8
-	JZ           nn17_plain
+	JZ           nn27_plain
 	VMOVUPS      (R8), Y0
 	VFMADD213PS  Y0, Y2, Y3
 	VMOVUPS      Y3, (SI)
@@ -1440,17 +1648,17 @@ nn17_k:
 	VMASKMOVPS   Y6, Y1, 32(SI)
 	ADDQ         DI, SI
 	ADDQ         R9, R8
-	JMP          nn17_end
+	JMP          nn27_end
 
-nn17_plain:
+nn27_plain:
 	CMPL   alpha+88(FP), $0x3f800000
-	JEQ    nn17_bare
+	JEQ    nn27_bare
 	VMULPS Y2, Y3, Y3
 	VMULPS Y2, Y4, Y4
 	VMULPS Y2, Y5, Y5
 	VMULPS Y2, Y6, Y6
 
-nn17_bare:
+nn27_bare:
 	VMOVUPS    Y3, (SI)
 	VMASKMOVPS Y4, Y1, 32(SI)
 	ADDQ       DI, SI
@@ -1458,21 +1666,29 @@ nn17_bare:
 	VMASKMOVPS Y6, Y1, 32(SI)
 	ADDQ       DI, SI
 
-nn17_end:
+nn27_end:
 	JMP done
 
 rest1:
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	MOVQ   CX, R10
-	MOVQ   b+48(FP), AX
-	MOVQ   segs+24(FP), CX
-	MOVQ   CX, 16(SP)
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	TESTQ      R8, R8
+	JZ         prefetch30
+	MOVQ       R8, R10
+	PREFETCHT0 (R10)
 
-nn18_seg:
+prefetch30:
+	MOVQ CX, R10
+	MOVQ b+48(FP), AX
+	MOVQ segs+24(FP), CX
+	MOVQ CX, 16(SP)
+
+nn29_seg:
 	MOVQ segLen+32(FP), CX
 
-nn18_k:
+nn29_k:
 	VMOVUPS      (AX), Y0
 	VMOVUPS      32(AX), Y1
 	VBROADCASTSS (R10), Y2
@@ -1481,10 +1697,10 @@ nn18_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000040, AX
 	DECQ         CX
-	JNZ          nn18_k
+	JNZ          nn29_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
-	JNZ          nn18_seg
+	JNZ          nn29_seg
 	VBROADCASTSS alpha+88(FP), Y2
 	MOVQ         cols+96(FP), AX
 	SUBQ         $0x00000008, AX
@@ -1493,7 +1709,7 @@ nn18_k:
 	SUBQ         AX, CX
 	VMOVUPS      (DX)(CX*4), Y1
 	TESTQ        R8, R8
-	JZ           nn18_plain
+	JZ           nn29_plain
 	VMOVUPS      (R8), Y0
 	VFMADD213PS  Y0, Y2, Y3
 	VMOVUPS      Y3, (SI)
@@ -1502,20 +1718,20 @@ nn18_k:
 	VMASKMOVPS   Y4, Y1, 32(SI)
 	ADDQ         DI, SI
 	ADDQ         R9, R8
-	JMP          nn18_end
+	JMP          nn29_end
 
-nn18_plain:
+nn29_plain:
 	CMPL   alpha+88(FP), $0x3f800000
-	JEQ    nn18_bare
+	JEQ    nn29_bare
 	VMULPS Y2, Y3, Y3
 	VMULPS Y2, Y4, Y4
 
-nn18_bare:
+nn29_bare:
 	VMOVUPS    Y3, (SI)
 	VMASKMOVPS Y4, Y1, 32(SI)
 	ADDQ       DI, SI
 
-nn18_end:
+nn29_end:
 done:
 	LDMXCSR (SP)
 	VZEROUPPER
@@ -1580,10 +1796,10 @@ tiles:
 	MOVQ   b+32(FP), R9
 	MOVQ   outer+56(FP), R10
 
-tn19_outer:
+tn31_outer:
 	MOVQ inner+64(FP), R11
 
-tn19_inner:
+tn31_inner:
 	VMOVUPS      (R9), Y0
 	VMASKMOVPS   32(R9), Y15, Y1
 	VBROADCASTSS (R8), Y2
@@ -1607,11 +1823,11 @@ tn19_inner:
 	ADDQ         DX, R8
 	ADDQ         BX, R9
 	DECQ         R11
-	JNZ          tn19_inner
+	JNZ          tn31_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
 	DECQ         R10
-	JNZ          tn19_outer
+	JNZ          tn31_outer
 	VMOVUPS      (SI), Y2
 	VADDPS       Y2, Y3, Y3
 	VMOVUPS      Y3, (SI)
@@ -1686,10 +1902,10 @@ rest5:
 	MOVQ   b+32(FP), R9
 	MOVQ   outer+56(FP), AX
 
-tn20_outer:
+tn32_outer:
 	MOVQ inner+64(FP), CX
 
-tn20_inner:
+tn32_inner:
 	VMOVUPS      (R9), Y0
 	VMASKMOVPS   32(R9), Y15, Y1
 	VBROADCASTSS (R8), Y2
@@ -1710,11 +1926,11 @@ tn20_inner:
 	ADDQ         DX, R8
 	ADDQ         BX, R9
 	DECQ         CX
-	JNZ          tn20_inner
+	JNZ          tn32_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
 	DECQ         AX
-	JNZ          tn20_outer
+	JNZ          tn32_outer
 	VMOVUPS      (SI), Y2
 	VADDPS       Y2, Y3, Y3
 	VMOVUPS      Y3, (SI)
@@ -1765,10 +1981,10 @@ rest4:
 	MOVQ   b+32(FP), R9
 	MOVQ   outer+56(FP), AX
 
-tn21_outer:
+tn33_outer:
 	MOVQ inner+64(FP), CX
 
-tn21_inner:
+tn33_inner:
 	VMOVUPS      (R9), Y0
 	VMASKMOVPS   32(R9), Y15, Y1
 	VBROADCASTSS (R8), Y2
@@ -1786,11 +2002,11 @@ tn21_inner:
 	ADDQ         DX, R8
 	ADDQ         BX, R9
 	DECQ         CX
-	JNZ          tn21_inner
+	JNZ          tn33_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
 	DECQ         AX
-	JNZ          tn21_outer
+	JNZ          tn33_outer
 	VMOVUPS      (SI), Y2
 	VADDPS       Y2, Y3, Y3
 	VMOVUPS      Y3, (SI)
@@ -1832,10 +2048,10 @@ rest3:
 	MOVQ   b+32(FP), R9
 	MOVQ   outer+56(FP), AX
 
-tn22_outer:
+tn34_outer:
 	MOVQ inner+64(FP), CX
 
-tn22_inner:
+tn34_inner:
 	VMOVUPS      (R9), Y0
 	VMASKMOVPS   32(R9), Y15, Y1
 	VBROADCASTSS (R8), Y2
@@ -1850,11 +2066,11 @@ tn22_inner:
 	ADDQ         DX, R8
 	ADDQ         BX, R9
 	DECQ         CX
-	JNZ          tn22_inner
+	JNZ          tn34_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
 	DECQ         AX
-	JNZ          tn22_outer
+	JNZ          tn34_outer
 	VMOVUPS      (SI), Y2
 	VADDPS       Y2, Y3, Y3
 	VMOVUPS      Y3, (SI)
@@ -1887,10 +2103,10 @@ rest2:
 	MOVQ   b+32(FP), R9
 	MOVQ   outer+56(FP), AX
 
-tn23_outer:
+tn35_outer:
 	MOVQ inner+64(FP), CX
 
-tn23_inner:
+tn35_inner:
 	VMOVUPS      (R9), Y0
 	VMASKMOVPS   32(R9), Y15, Y1
 	VBROADCASTSS (R8), Y2
@@ -1902,11 +2118,11 @@ tn23_inner:
 	ADDQ         DX, R8
 	ADDQ         BX, R9
 	DECQ         CX
-	JNZ          tn23_inner
+	JNZ          tn35_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
 	DECQ         AX
-	JNZ          tn23_outer
+	JNZ          tn35_outer
 	VMOVUPS      (SI), Y2
 	VADDPS       Y2, Y3, Y3
 	VMOVUPS      Y3, (SI)
@@ -1930,10 +2146,10 @@ rest1:
 	MOVQ   b+32(FP), R9
 	MOVQ   outer+56(FP), AX
 
-tn24_outer:
+tn36_outer:
 	MOVQ inner+64(FP), CX
 
-tn24_inner:
+tn36_inner:
 	VMOVUPS      (R9), Y0
 	VMASKMOVPS   32(R9), Y15, Y1
 	VBROADCASTSS (R8), Y2
@@ -1942,11 +2158,11 @@ tn24_inner:
 	ADDQ         DX, R8
 	ADDQ         BX, R9
 	DECQ         CX
-	JNZ          tn24_inner
+	JNZ          tn36_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
 	DECQ         AX
-	JNZ          tn24_outer
+	JNZ          tn36_outer
 	VMOVUPS      (SI), Y2
 	VADDPS       Y2, Y3, Y3
 	VMOVUPS      Y3, (SI)
@@ -1961,7 +2177,7 @@ done:
 	RET
 
 // func gemmNN3AVX2(m int, a *float32, lda int, segs int, segLen int, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int)
-// Requires: AVX, FMA3, SSE
+// Requires: AVX, FMA3, MMX+, SSE
 TEXT ·gemmNN3AVX2(SB), NOSPLIT, $24-104
 	STMXCSR (SP)
 	MOVL    (SP), AX
@@ -1987,29 +2203,57 @@ TEXT ·gemmNN3AVX2(SB), NOSPLIT, $24-104
 	MOVQ    R10, 8(SP)
 
 tiles:
-	CMPQ   AX, $0x00000004
-	JLT    rest
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	VXORPS Y11, Y11, Y11
-	VXORPS Y12, Y12, Y12
-	VXORPS Y13, Y13, Y13
-	VXORPS Y14, Y14, Y14
-	VXORPS Y15, Y15, Y15
-	MOVQ   CX, R10
-	MOVQ   b+48(FP), R11
-	MOVQ   segs+24(FP), R12
-	MOVQ   R12, 16(SP)
+	CMPQ       AX, $0x00000004
+	JLT        rest
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	VXORPS     Y12, Y12, Y12
+	VXORPS     Y13, Y13, Y13
+	VXORPS     Y14, Y14, Y14
+	VXORPS     Y15, Y15, Y15
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	TESTQ      R8, R8
+	JZ         prefetch38
+	MOVQ       R8, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
 
-nn25_seg:
+prefetch38:
+	MOVQ CX, R10
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R12
+	MOVQ R12, 16(SP)
+
+nn37_seg:
 	MOVQ segLen+32(FP), R12
 
-nn25_k:
+nn37_k:
 	VMOVUPS      (R11), Y0
 	VMOVUPS      32(R11), Y1
 	VMOVUPS      64(R11), Y2
@@ -2032,10 +2276,10 @@ nn25_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000060, R11
 	DECQ         R12
-	JNZ          nn25_k
+	JNZ          nn37_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
-	JNZ          nn25_seg
+	JNZ          nn37_seg
 	VBROADCASTSS alpha+88(FP), Y3
 	MOVQ         cols+96(FP), R10
 	SUBQ         $0x00000010, R10
@@ -2044,7 +2288,7 @@ nn25_k:
 	SUBQ         R10, R11
 	VMOVUPS      (R12)(R11*4), Y1
 	TESTQ        R8, R8
-	JZ           nn25_plain
+	JZ           nn37_plain
 	VMOVUPS      (R8), Y0
 	VFMADD213PS  Y0, Y3, Y4
 	VMOVUPS      Y4, (SI)
@@ -2089,11 +2333,11 @@ nn25_k:
 	VMASKMOVPS   Y15, Y1, 64(SI)
 	ADDQ         DI, SI
 	ADDQ         R9, R8
-	JMP          nn25_end
+	JMP          nn37_end
 
-nn25_plain:
+nn37_plain:
 	CMPL   alpha+88(FP), $0x3f800000
-	JEQ    nn25_bare
+	JEQ    nn37_bare
 	VMULPS Y3, Y4, Y4
 	VMULPS Y3, Y5, Y5
 	VMULPS Y3, Y6, Y6
@@ -2107,7 +2351,7 @@ nn25_plain:
 	VMULPS Y3, Y14, Y14
 	VMULPS Y3, Y15, Y15
 
-nn25_bare:
+nn37_bare:
 	VMOVUPS    Y4, (SI)
 	VMOVUPS    Y5, 32(SI)
 	VMASKMOVPS Y6, Y1, 64(SI)
@@ -2125,7 +2369,7 @@ nn25_bare:
 	VMASKMOVPS Y15, Y1, 64(SI)
 	ADDQ       DI, SI
 
-nn25_end:
+nn37_end:
 	IMUL3Q $0x00000004, DX, R10
 	ADDQ   R10, CX
 	SUBQ   $0x00000004, AX
@@ -2141,24 +2385,46 @@ rest:
 	JMP  done
 
 rest3:
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	VXORPS Y11, Y11, Y11
-	VXORPS Y12, Y12, Y12
-	MOVQ   CX, R10
-	MOVQ   b+48(FP), AX
-	MOVQ   segs+24(FP), CX
-	MOVQ   CX, 16(SP)
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	VXORPS     Y12, Y12, Y12
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	TESTQ      R8, R8
+	JZ         prefetch40
+	MOVQ       R8, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
 
-nn26_seg:
+prefetch40:
+	MOVQ CX, R10
+	MOVQ b+48(FP), AX
+	MOVQ segs+24(FP), CX
+	MOVQ CX, 16(SP)
+
+nn39_seg:
 	MOVQ segLen+32(FP), CX
 
-nn26_k:
+nn39_k:
 	VMOVUPS      (AX), Y0
 	VMOVUPS      32(AX), Y1
 	VMOVUPS      64(AX), Y2
@@ -2177,10 +2443,10 @@ nn26_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000060, AX
 	DECQ         CX
-	JNZ          nn26_k
+	JNZ          nn39_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
-	JNZ          nn26_seg
+	JNZ          nn39_seg
 	VBROADCASTSS alpha+88(FP), Y3
 	MOVQ         cols+96(FP), AX
 	SUBQ         $0x00000010, AX
@@ -2189,7 +2455,7 @@ nn26_k:
 	SUBQ         AX, CX
 	VMOVUPS      (DX)(CX*4), Y1
 	TESTQ        R8, R8
-	JZ           nn26_plain
+	JZ           nn39_plain
 	VMOVUPS      (R8), Y0
 	VFMADD213PS  Y0, Y3, Y4
 	VMOVUPS      Y4, (SI)
@@ -2223,11 +2489,11 @@ nn26_k:
 	VMASKMOVPS   Y12, Y1, 64(SI)
 	ADDQ         DI, SI
 	ADDQ         R9, R8
-	JMP          nn26_end
+	JMP          nn39_end
 
-nn26_plain:
+nn39_plain:
 	CMPL   alpha+88(FP), $0x3f800000
-	JEQ    nn26_bare
+	JEQ    nn39_bare
 	VMULPS Y3, Y4, Y4
 	VMULPS Y3, Y5, Y5
 	VMULPS Y3, Y6, Y6
@@ -2238,7 +2504,7 @@ nn26_plain:
 	VMULPS Y3, Y11, Y11
 	VMULPS Y3, Y12, Y12
 
-nn26_bare:
+nn39_bare:
 	VMOVUPS    Y4, (SI)
 	VMOVUPS    Y5, 32(SI)
 	VMASKMOVPS Y6, Y1, 64(SI)
@@ -2252,25 +2518,41 @@ nn26_bare:
 	VMASKMOVPS Y12, Y1, 64(SI)
 	ADDQ       DI, SI
 
-nn26_end:
+nn39_end:
 	JMP done
 
 rest2:
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	MOVQ   CX, R10
-	MOVQ   b+48(FP), AX
-	MOVQ   segs+24(FP), CX
-	MOVQ   CX, 16(SP)
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	TESTQ      R8, R8
+	JZ         prefetch42
+	MOVQ       R8, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
 
-nn27_seg:
+prefetch42:
+	MOVQ CX, R10
+	MOVQ b+48(FP), AX
+	MOVQ segs+24(FP), CX
+	MOVQ CX, 16(SP)
+
+nn41_seg:
 	MOVQ segLen+32(FP), CX
 
-nn27_k:
+nn41_k:
 	VMOVUPS      (AX), Y0
 	VMOVUPS      32(AX), Y1
 	VMOVUPS      64(AX), Y2
@@ -2285,10 +2567,10 @@ nn27_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000060, AX
 	DECQ         CX
-	JNZ          nn27_k
+	JNZ          nn41_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
-	JNZ          nn27_seg
+	JNZ          nn41_seg
 	VBROADCASTSS alpha+88(FP), Y3
 	MOVQ         cols+96(FP), AX
 	SUBQ         $0x00000010, AX
@@ -2297,7 +2579,7 @@ nn27_k:
 	SUBQ         AX, CX
 	VMOVUPS      (DX)(CX*4), Y1
 	TESTQ        R8, R8
-	JZ           nn27_plain
+	JZ           nn41_plain
 	VMOVUPS      (R8), Y0
 	VFMADD213PS  Y0, Y3, Y4
 	VMOVUPS      Y4, (SI)
@@ -2320,11 +2602,11 @@ nn27_k:
 	VMASKMOVPS   Y9, Y1, 64(SI)
 	ADDQ         DI, SI
 	ADDQ         R9, R8
-	JMP          nn27_end
+	JMP          nn41_end
 
-nn27_plain:
+nn41_plain:
 	CMPL   alpha+88(FP), $0x3f800000
-	JEQ    nn27_bare
+	JEQ    nn41_bare
 	VMULPS Y3, Y4, Y4
 	VMULPS Y3, Y5, Y5
 	VMULPS Y3, Y6, Y6
@@ -2332,7 +2614,7 @@ nn27_plain:
 	VMULPS Y3, Y8, Y8
 	VMULPS Y3, Y9, Y9
 
-nn27_bare:
+nn41_bare:
 	VMOVUPS    Y4, (SI)
 	VMOVUPS    Y5, 32(SI)
 	VMASKMOVPS Y6, Y1, 64(SI)
@@ -2342,22 +2624,32 @@ nn27_bare:
 	VMASKMOVPS Y9, Y1, 64(SI)
 	ADDQ       DI, SI
 
-nn27_end:
+nn41_end:
 	JMP done
 
 rest1:
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	MOVQ   CX, R10
-	MOVQ   b+48(FP), AX
-	MOVQ   segs+24(FP), CX
-	MOVQ   CX, 16(SP)
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	TESTQ      R8, R8
+	JZ         prefetch44
+	MOVQ       R8, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
 
-nn28_seg:
+prefetch44:
+	MOVQ CX, R10
+	MOVQ b+48(FP), AX
+	MOVQ segs+24(FP), CX
+	MOVQ CX, 16(SP)
+
+nn43_seg:
 	MOVQ segLen+32(FP), CX
 
-nn28_k:
+nn43_k:
 	VMOVUPS      (AX), Y0
 	VMOVUPS      32(AX), Y1
 	VMOVUPS      64(AX), Y2
@@ -2368,10 +2660,10 @@ nn28_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000060, AX
 	DECQ         CX
-	JNZ          nn28_k
+	JNZ          nn43_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
-	JNZ          nn28_seg
+	JNZ          nn43_seg
 	VBROADCASTSS alpha+88(FP), Y3
 	MOVQ         cols+96(FP), AX
 	SUBQ         $0x00000010, AX
@@ -2380,7 +2672,7 @@ nn28_k:
 	SUBQ         AX, CX
 	VMOVUPS      (DX)(CX*4), Y1
 	TESTQ        R8, R8
-	JZ           nn28_plain
+	JZ           nn43_plain
 	VMOVUPS      (R8), Y0
 	VFMADD213PS  Y0, Y3, Y4
 	VMOVUPS      Y4, (SI)
@@ -2392,22 +2684,22 @@ nn28_k:
 	VMASKMOVPS   Y6, Y1, 64(SI)
 	ADDQ         DI, SI
 	ADDQ         R9, R8
-	JMP          nn28_end
+	JMP          nn43_end
 
-nn28_plain:
+nn43_plain:
 	CMPL   alpha+88(FP), $0x3f800000
-	JEQ    nn28_bare
+	JEQ    nn43_bare
 	VMULPS Y3, Y4, Y4
 	VMULPS Y3, Y5, Y5
 	VMULPS Y3, Y6, Y6
 
-nn28_bare:
+nn43_bare:
 	VMOVUPS    Y4, (SI)
 	VMOVUPS    Y5, 32(SI)
 	VMASKMOVPS Y6, Y1, 64(SI)
 	ADDQ       DI, SI
 
-nn28_end:
+nn43_end:
 done:
 	LDMXCSR (SP)
 	VZEROUPPER
@@ -2469,10 +2761,10 @@ tiles:
 	MOVQ   b+32(FP), R9
 	MOVQ   outer+56(FP), R10
 
-tn29_outer:
+tn45_outer:
 	MOVQ inner+64(FP), R11
 
-tn29_inner:
+tn45_inner:
 	VMOVUPS      (R9), Y0
 	VMOVUPS      32(R9), Y1
 	VMASKMOVPS   64(R9), Y15, Y2
@@ -2491,11 +2783,11 @@ tn29_inner:
 	ADDQ         DX, R8
 	ADDQ         BX, R9
 	DECQ         R11
-	JNZ          tn29_inner
+	JNZ          tn45_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
 	DECQ         R10
-	JNZ          tn29_outer
+	JNZ          tn45_outer
 	VMOVUPS      (SI), Y3
 	VADDPS       Y3, Y4, Y4
 	VMOVUPS      Y4, (SI)
@@ -2548,10 +2840,10 @@ rest2:
 	MOVQ   b+32(FP), R9
 	MOVQ   outer+56(FP), AX
 
-tn30_outer:
+tn46_outer:
 	MOVQ inner+64(FP), CX
 
-tn30_inner:
+tn46_inner:
 	VMOVUPS      (R9), Y0
 	VMOVUPS      32(R9), Y1
 	VMASKMOVPS   64(R9), Y15, Y2
@@ -2566,11 +2858,11 @@ tn30_inner:
 	ADDQ         DX, R8
 	ADDQ         BX, R9
 	DECQ         CX
-	JNZ          tn30_inner
+	JNZ          tn46_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
 	DECQ         AX
-	JNZ          tn30_outer
+	JNZ          tn46_outer
 	VMOVUPS      (SI), Y3
 	VADDPS       Y3, Y4, Y4
 	VMOVUPS      Y4, (SI)
@@ -2601,10 +2893,10 @@ rest1:
 	MOVQ   b+32(FP), R9
 	MOVQ   outer+56(FP), AX
 
-tn31_outer:
+tn47_outer:
 	MOVQ inner+64(FP), CX
 
-tn31_inner:
+tn47_inner:
 	VMOVUPS      (R9), Y0
 	VMOVUPS      32(R9), Y1
 	VMASKMOVPS   64(R9), Y15, Y2
@@ -2615,11 +2907,11 @@ tn31_inner:
 	ADDQ         DX, R8
 	ADDQ         BX, R9
 	DECQ         CX
-	JNZ          tn31_inner
+	JNZ          tn47_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
 	DECQ         AX
-	JNZ          tn31_outer
+	JNZ          tn47_outer
 	VMOVUPS      (SI), Y3
 	VADDPS       Y3, Y4, Y4
 	VMOVUPS      Y4, (SI)
@@ -2652,9 +2944,9 @@ TEXT ·affineAVX2(SB), NOSPLIT, $8-64
 	XORQ    SI, SI
 	MOVQ    AX, DI
 
-cols32_by2:
+cols48_by2:
 	CMPQ    DI, $0x00000010
-	JLT     cols32_by1
+	JLT     cols48_by1
 	MOVQ    a+48(FP), AX
 	VMOVUPS (AX)(SI*1), Y0
 	VMOVUPS 32(AX)(SI*1), Y1
@@ -2667,9 +2959,9 @@ cols32_by2:
 	ADDQ    SI, DX
 	MOVQ    rows+0(FP), R8
 	TESTQ   R8, R8
-	JLE     rows33_end
+	JLE     rows49_end
 
-rows33:
+rows49:
 	VMOVUPS     (DX), Y4
 	VFMADD213PS Y2, Y0, Y4
 	VMOVUPS     Y4, (AX)
@@ -2679,16 +2971,16 @@ rows33:
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        R8
-	JNZ         rows33
+	JNZ         rows49
 
-rows33_end:
+rows49_end:
 	ADDQ $0x00000040, SI
 	SUBQ $0x00000010, DI
-	JMP  cols32_by2
+	JMP  cols48_by2
 
-cols32_by1:
+cols48_by1:
 	CMPQ    DI, $0x00000008
-	JLT     cols32_by0
+	JLT     cols48_by0
 	MOVQ    a+48(FP), AX
 	VMOVUPS (AX)(SI*1), Y0
 	MOVQ    b+56(FP), AX
@@ -2699,25 +2991,25 @@ cols32_by1:
 	ADDQ    SI, DX
 	MOVQ    rows+0(FP), R8
 	TESTQ   R8, R8
-	JLE     rows34_end
+	JLE     rows50_end
 
-rows34:
+rows50:
 	VMOVUPS     (DX), Y2
 	VFMADD213PS Y1, Y0, Y2
 	VMOVUPS     Y2, (AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        R8
-	JNZ         rows34
+	JNZ         rows50
 
-rows34_end:
+rows50_end:
 	ADDQ $0x00000020, SI
 	SUBQ $0x00000008, DI
-	JMP  cols32_by1
+	JMP  cols48_by1
 
-cols32_by0:
+cols48_by0:
 	TESTQ      DI, DI
-	JLE        cols32_end
+	JLE        cols48_end
 	LEAQ       tailMask<>+0(SB), DX
 	MOVQ       $0x00000008, AX
 	SUBQ       DI, AX
@@ -2732,19 +3024,19 @@ cols32_by0:
 	ADDQ       SI, DX
 	MOVQ       rows+0(FP), SI
 	TESTQ      SI, SI
-	JLE        rows35_end
+	JLE        rows51_end
 
-rows35:
+rows51:
 	VMASKMOVPS  (DX), Y0, Y3
 	VFMADD213PS Y2, Y1, Y3
 	VMASKMOVPS  Y3, Y0, (AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        SI
-	JNZ         rows35
+	JNZ         rows51
 
-rows35_end:
-cols32_end:
+rows51_end:
+cols48_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -2765,9 +3057,9 @@ TEXT ·affineReLUAVX2(SB), NOSPLIT, $8-64
 	XORQ    SI, SI
 	MOVQ    AX, DI
 
-cols36_by2:
+cols52_by2:
 	CMPQ    DI, $0x00000010
-	JLT     cols36_by1
+	JLT     cols52_by1
 	MOVQ    a+48(FP), AX
 	VMOVUPS (AX)(SI*1), Y0
 	VMOVUPS 32(AX)(SI*1), Y1
@@ -2780,9 +3072,9 @@ cols36_by2:
 	ADDQ    SI, DX
 	MOVQ    rows+0(FP), R8
 	TESTQ   R8, R8
-	JLE     rows37_end
+	JLE     rows53_end
 
-rows37:
+rows53:
 	VMOVUPS     (DX), Y4
 	VFMADD213PS Y2, Y0, Y4
 	VXORPS      Y5, Y5, Y5
@@ -2796,16 +3088,16 @@ rows37:
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        R8
-	JNZ         rows37
+	JNZ         rows53
 
-rows37_end:
+rows53_end:
 	ADDQ $0x00000040, SI
 	SUBQ $0x00000010, DI
-	JMP  cols36_by2
+	JMP  cols52_by2
 
-cols36_by1:
+cols52_by1:
 	CMPQ    DI, $0x00000008
-	JLT     cols36_by0
+	JLT     cols52_by0
 	MOVQ    a+48(FP), AX
 	VMOVUPS (AX)(SI*1), Y0
 	MOVQ    b+56(FP), AX
@@ -2816,9 +3108,9 @@ cols36_by1:
 	ADDQ    SI, DX
 	MOVQ    rows+0(FP), R8
 	TESTQ   R8, R8
-	JLE     rows38_end
+	JLE     rows54_end
 
-rows38:
+rows54:
 	VMOVUPS     (DX), Y2
 	VFMADD213PS Y1, Y0, Y2
 	VXORPS      Y3, Y3, Y3
@@ -2827,16 +3119,16 @@ rows38:
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        R8
-	JNZ         rows38
+	JNZ         rows54
 
-rows38_end:
+rows54_end:
 	ADDQ $0x00000020, SI
 	SUBQ $0x00000008, DI
-	JMP  cols36_by1
+	JMP  cols52_by1
 
-cols36_by0:
+cols52_by0:
 	TESTQ      DI, DI
-	JLE        cols36_end
+	JLE        cols52_end
 	LEAQ       tailMask<>+0(SB), DX
 	MOVQ       $0x00000008, AX
 	SUBQ       DI, AX
@@ -2851,9 +3143,9 @@ cols36_by0:
 	ADDQ       SI, DX
 	MOVQ       rows+0(FP), SI
 	TESTQ      SI, SI
-	JLE        rows39_end
+	JLE        rows55_end
 
-rows39:
+rows55:
 	VMASKMOVPS  (DX), Y0, Y3
 	VFMADD213PS Y2, Y1, Y3
 	VXORPS      Y4, Y4, Y4
@@ -2862,10 +3154,10 @@ rows39:
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        SI
-	JNZ         rows39
+	JNZ         rows55
 
-rows39_end:
-cols36_end:
+rows55_end:
+cols52_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -2886,9 +3178,9 @@ TEXT ·affineGELUAVX2(SB), NOSPLIT, $8-64
 	XORQ    SI, SI
 	MOVQ    AX, DI
 
-cols40_by2:
+cols56_by2:
 	CMPQ    DI, $0x00000010
-	JLT     cols40_by1
+	JLT     cols56_by1
 	MOVQ    a+48(FP), AX
 	VMOVUPS (AX)(SI*1), Y0
 	VMOVUPS 32(AX)(SI*1), Y1
@@ -2901,9 +3193,9 @@ cols40_by2:
 	ADDQ    SI, DX
 	MOVQ    rows+0(FP), R8
 	TESTQ   R8, R8
-	JLE     rows41_end
+	JLE     rows57_end
 
-rows41:
+rows57:
 	VMOVUPS      (DX), Y4
 	VFMADD213PS  Y2, Y0, Y4
 	VPAND        c7fffffff<>+0(SB), Y4, Y5
@@ -2987,16 +3279,16 @@ rows41:
 	ADDQ         CX, AX
 	ADDQ         BX, DX
 	DECQ         R8
-	JNZ          rows41
+	JNZ          rows57
 
-rows41_end:
+rows57_end:
 	ADDQ $0x00000040, SI
 	SUBQ $0x00000010, DI
-	JMP  cols40_by2
+	JMP  cols56_by2
 
-cols40_by1:
+cols56_by1:
 	CMPQ    DI, $0x00000008
-	JLT     cols40_by0
+	JLT     cols56_by0
 	MOVQ    a+48(FP), AX
 	VMOVUPS (AX)(SI*1), Y0
 	MOVQ    b+56(FP), AX
@@ -3007,9 +3299,9 @@ cols40_by1:
 	ADDQ    SI, DX
 	MOVQ    rows+0(FP), R8
 	TESTQ   R8, R8
-	JLE     rows42_end
+	JLE     rows58_end
 
-rows42:
+rows58:
 	VMOVUPS      (DX), Y2
 	VFMADD213PS  Y1, Y0, Y2
 	VPAND        c7fffffff<>+0(SB), Y2, Y3
@@ -3053,16 +3345,16 @@ rows42:
 	ADDQ         CX, AX
 	ADDQ         BX, DX
 	DECQ         R8
-	JNZ          rows42
+	JNZ          rows58
 
-rows42_end:
+rows58_end:
 	ADDQ $0x00000020, SI
 	SUBQ $0x00000008, DI
-	JMP  cols40_by1
+	JMP  cols56_by1
 
-cols40_by0:
+cols56_by0:
 	TESTQ      DI, DI
-	JLE        cols40_end
+	JLE        cols56_end
 	LEAQ       tailMask<>+0(SB), DX
 	MOVQ       $0x00000008, AX
 	SUBQ       DI, AX
@@ -3077,9 +3369,9 @@ cols40_by0:
 	ADDQ       SI, DX
 	MOVQ       rows+0(FP), SI
 	TESTQ      SI, SI
-	JLE        rows43_end
+	JLE        rows59_end
 
-rows43:
+rows59:
 	VMASKMOVPS   (DX), Y0, Y3
 	VFMADD213PS  Y2, Y1, Y3
 	VPAND        c7fffffff<>+0(SB), Y3, Y4
@@ -3123,10 +3415,10 @@ rows43:
 	ADDQ         CX, AX
 	ADDQ         BX, DX
 	DECQ         SI
-	JNZ          rows43
+	JNZ          rows59
 
-rows43_end:
-cols40_end:
+rows59_end:
+cols56_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3331,9 +3623,9 @@ TEXT ·affineReLUGradAVX2(SB), NOSPLIT, $8-120
 	XORQ    R10, R10
 	MOVQ    AX, R11
 
-cols44_by1:
+cols60_by1:
 	CMPQ    R11, $0x00000008
-	JLT     cols44_by0
+	JLT     cols60_by0
 	MOVQ    a+80(FP), AX
 	VMOVUPS (AX)(R10*1), Y0
 	MOVQ    b+88(FP), AX
@@ -3352,9 +3644,9 @@ cols44_by1:
 	ADDQ    R10, R8
 	MOVQ    rows+0(FP), R12
 	TESTQ   R12, R12
-	JLE     rows45_end
+	JLE     rows61_end
 
-rows45:
+rows61:
 	VMOVUPS     (SI), Y5
 	VMOVAPS     Y5, Y6
 	VFMADD213PS Y1, Y0, Y6
@@ -3373,9 +3665,9 @@ rows45:
 	ADDQ        DI, SI
 	ADDQ        R9, R8
 	DECQ        R12
-	JNZ         rows45
+	JNZ         rows61
 
-rows45_end:
+rows61_end:
 	MOVQ    sum+104(FP), AX
 	VMOVUPS (AX)(R10*1), Y0
 	VADDPS  Y0, Y3, Y3
@@ -3386,11 +3678,11 @@ rows45_end:
 	VMOVUPS Y4, (AX)(R10*1)
 	ADDQ    $0x00000020, R10
 	SUBQ    $0x00000008, R11
-	JMP     cols44_by1
+	JMP     cols60_by1
 
-cols44_by0:
+cols60_by0:
 	TESTQ      R11, R11
-	JLE        cols44_end
+	JLE        cols60_end
 	LEAQ       tailMask<>+0(SB), DX
 	MOVQ       $0x00000008, AX
 	SUBQ       R11, AX
@@ -3413,9 +3705,9 @@ cols44_by0:
 	ADDQ       R10, R8
 	MOVQ       rows+0(FP), R11
 	TESTQ      R11, R11
-	JLE        rows46_end
+	JLE        rows62_end
 
-rows46:
+rows62:
 	VMASKMOVPS  (SI), Y0, Y6
 	VMOVAPS     Y6, Y7
 	VFMADD213PS Y2, Y1, Y7
@@ -3434,9 +3726,9 @@ rows46:
 	ADDQ        DI, SI
 	ADDQ        R9, R8
 	DECQ        R11
-	JNZ         rows46
+	JNZ         rows62
 
-rows46_end:
+rows62_end:
 	MOVQ       sum+104(FP), AX
 	VMASKMOVPS (AX)(R10*1), Y0, Y1
 	VADDPS     Y1, Y4, Y4
@@ -3446,7 +3738,7 @@ rows46_end:
 	VADDPS     Y1, Y5, Y5
 	VMASKMOVPS Y5, Y0, (AX)(R10*1)
 
-cols44_end:
+cols60_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3471,9 +3763,9 @@ TEXT ·affineGELUGradAVX2(SB), NOSPLIT, $8-120
 	XORQ    R10, R10
 	MOVQ    AX, R11
 
-cols47_by1:
+cols63_by1:
 	CMPQ    R11, $0x00000008
-	JLT     cols47_by0
+	JLT     cols63_by0
 	MOVQ    a+80(FP), AX
 	VMOVUPS (AX)(R10*1), Y0
 	MOVQ    b+88(FP), AX
@@ -3492,9 +3784,9 @@ cols47_by1:
 	ADDQ    R10, R8
 	MOVQ    rows+0(FP), R12
 	TESTQ   R12, R12
-	JLE     rows48_end
+	JLE     rows64_end
 
-rows48:
+rows64:
 	VMOVUPS      (SI), Y5
 	VMOVAPS      Y5, Y6
 	VFMADD213PS  Y1, Y0, Y6
@@ -3549,9 +3841,9 @@ rows48:
 	ADDQ         DI, SI
 	ADDQ         R9, R8
 	DECQ         R12
-	JNZ          rows48
+	JNZ          rows64
 
-rows48_end:
+rows64_end:
 	MOVQ    sum+104(FP), AX
 	VMOVUPS (AX)(R10*1), Y0
 	VADDPS  Y0, Y3, Y3
@@ -3562,11 +3854,11 @@ rows48_end:
 	VMOVUPS Y4, (AX)(R10*1)
 	ADDQ    $0x00000020, R10
 	SUBQ    $0x00000008, R11
-	JMP     cols47_by1
+	JMP     cols63_by1
 
-cols47_by0:
+cols63_by0:
 	TESTQ      R11, R11
-	JLE        cols47_end
+	JLE        cols63_end
 	LEAQ       tailMask<>+0(SB), DX
 	MOVQ       $0x00000008, AX
 	SUBQ       R11, AX
@@ -3589,9 +3881,9 @@ cols47_by0:
 	ADDQ       R10, R8
 	MOVQ       rows+0(FP), R11
 	TESTQ      R11, R11
-	JLE        rows49_end
+	JLE        rows65_end
 
-rows49:
+rows65:
 	VMASKMOVPS   (SI), Y0, Y6
 	VMOVAPS      Y6, Y7
 	VFMADD213PS  Y2, Y1, Y7
@@ -3646,9 +3938,9 @@ rows49:
 	ADDQ         DI, SI
 	ADDQ         R9, R8
 	DECQ         R11
-	JNZ          rows49
+	JNZ          rows65
 
-rows49_end:
+rows65_end:
 	MOVQ       sum+104(FP), AX
 	VMASKMOVPS (AX)(R10*1), Y0, Y1
 	VADDPS     Y1, Y4, Y4
@@ -3658,7 +3950,7 @@ rows49_end:
 	VADDPS     Y1, Y5, Y5
 	VMASKMOVPS Y5, Y0, (AX)(R10*1)
 
-cols47_end:
+cols63_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3691,9 +3983,9 @@ TEXT ·combineColumnsAVX2(SB), NOSPLIT, $8-88
 	XORQ    R8, R8
 	MOVQ    AX, R9
 
-cols50_by2:
+cols66_by2:
 	CMPQ    R9, $0x00000010
-	JLT     cols50_by1
+	JLT     cols66_by1
 	MOVQ    a+64(FP), AX
 	VMOVUPS (AX)(R8*1), Y0
 	VMOVUPS 32(AX)(R8*1), Y1
@@ -3711,9 +4003,9 @@ cols50_by2:
 	ADDQ    R8, SI
 	MOVQ    rows+0(FP), R10
 	TESTQ   R10, R10
-	JLE     rows51_end
+	JLE     rows67_end
 
-rows51:
+rows67:
 	VMOVUPS     (DX), Y6
 	VMOVUPS     (SI), Y7
 	VFMADD213PS Y4, Y2, Y7
@@ -3728,16 +4020,16 @@ rows51:
 	ADDQ        BX, DX
 	ADDQ        DI, SI
 	DECQ        R10
-	JNZ         rows51
+	JNZ         rows67
 
-rows51_end:
+rows67_end:
 	ADDQ $0x00000040, R8
 	SUBQ $0x00000010, R9
-	JMP  cols50_by2
+	JMP  cols66_by2
 
-cols50_by1:
+cols66_by1:
 	CMPQ    R9, $0x00000008
-	JLT     cols50_by0
+	JLT     cols66_by0
 	MOVQ    a+64(FP), AX
 	VMOVUPS (AX)(R8*1), Y0
 	MOVQ    p+72(FP), AX
@@ -3752,9 +4044,9 @@ cols50_by1:
 	ADDQ    R8, SI
 	MOVQ    rows+0(FP), R10
 	TESTQ   R10, R10
-	JLE     rows52_end
+	JLE     rows68_end
 
-rows52:
+rows68:
 	VMOVUPS     (DX), Y3
 	VMOVUPS     (SI), Y4
 	VFMADD213PS Y2, Y1, Y4
@@ -3764,16 +4056,16 @@ rows52:
 	ADDQ        BX, DX
 	ADDQ        DI, SI
 	DECQ        R10
-	JNZ         rows52
+	JNZ         rows68
 
-rows52_end:
+rows68_end:
 	ADDQ $0x00000020, R8
 	SUBQ $0x00000008, R9
-	JMP  cols50_by1
+	JMP  cols66_by1
 
-cols50_by0:
+cols66_by0:
 	TESTQ      R9, R9
-	JLE        cols50_end
+	JLE        cols66_end
 	LEAQ       tailMask<>+0(SB), DX
 	MOVQ       $0x00000008, AX
 	SUBQ       R9, AX
@@ -3792,9 +4084,9 @@ cols50_by0:
 	ADDQ       R8, SI
 	MOVQ       rows+0(FP), R8
 	TESTQ      R8, R8
-	JLE        rows53_end
+	JLE        rows69_end
 
-rows53:
+rows69:
 	VMASKMOVPS  (DX), Y0, Y4
 	VMASKMOVPS  (SI), Y0, Y5
 	VFMADD213PS Y3, Y2, Y5
@@ -3804,10 +4096,10 @@ rows53:
 	ADDQ        BX, DX
 	ADDQ        DI, SI
 	DECQ        R8
-	JNZ         rows53
+	JNZ         rows69
 
-rows53_end:
-cols50_end:
+rows69_end:
+cols66_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3832,9 +4124,9 @@ TEXT ·combineAVX2(SB), NOSPLIT, $8-72
 	XORQ         R8, R8
 	MOVQ         AX, R9
 
-cols54_by4:
+cols70_by4:
 	CMPQ  R9, $0x00000020
-	JLT   cols54_by2
+	JLT   cols70_by2
 	MOVQ  dst+16(FP), AX
 	ADDQ  R8, AX
 	MOVQ  x+32(FP), DX
@@ -3843,9 +4135,9 @@ cols54_by4:
 	ADDQ  R8, SI
 	MOVQ  rows+0(FP), R10
 	TESTQ R10, R10
-	JLE   rows55_end
+	JLE   rows71_end
 
-rows55:
+rows71:
 	VMOVUPS     (DX), Y2
 	VMOVUPS     (SI), Y3
 	VMULPS      Y3, Y1, Y3
@@ -3870,16 +4162,16 @@ rows55:
 	ADDQ        BX, DX
 	ADDQ        DI, SI
 	DECQ        R10
-	JNZ         rows55
+	JNZ         rows71
 
-rows55_end:
+rows71_end:
 	ADDQ $0x00000080, R8
 	SUBQ $0x00000020, R9
-	JMP  cols54_by4
+	JMP  cols70_by4
 
-cols54_by2:
+cols70_by2:
 	CMPQ  R9, $0x00000010
-	JLT   cols54_by1
+	JLT   cols70_by1
 	MOVQ  dst+16(FP), AX
 	ADDQ  R8, AX
 	MOVQ  x+32(FP), DX
@@ -3888,9 +4180,9 @@ cols54_by2:
 	ADDQ  R8, SI
 	MOVQ  rows+0(FP), R10
 	TESTQ R10, R10
-	JLE   rows56_end
+	JLE   rows72_end
 
-rows56:
+rows72:
 	VMOVUPS     (DX), Y2
 	VMOVUPS     (SI), Y3
 	VMULPS      Y3, Y1, Y3
@@ -3905,16 +4197,16 @@ rows56:
 	ADDQ        BX, DX
 	ADDQ        DI, SI
 	DECQ        R10
-	JNZ         rows56
+	JNZ         rows72
 
-rows56_end:
+rows72_end:
 	ADDQ $0x00000040, R8
 	SUBQ $0x00000010, R9
-	JMP  cols54_by2
+	JMP  cols70_by2
 
-cols54_by1:
+cols70_by1:
 	CMPQ  R9, $0x00000008
-	JLT   cols54_by0
+	JLT   cols70_by0
 	MOVQ  dst+16(FP), AX
 	ADDQ  R8, AX
 	MOVQ  x+32(FP), DX
@@ -3923,9 +4215,9 @@ cols54_by1:
 	ADDQ  R8, SI
 	MOVQ  rows+0(FP), R10
 	TESTQ R10, R10
-	JLE   rows57_end
+	JLE   rows73_end
 
-rows57:
+rows73:
 	VMOVUPS     (DX), Y2
 	VMOVUPS     (SI), Y3
 	VMULPS      Y3, Y1, Y3
@@ -3935,16 +4227,16 @@ rows57:
 	ADDQ        BX, DX
 	ADDQ        DI, SI
 	DECQ        R10
-	JNZ         rows57
+	JNZ         rows73
 
-rows57_end:
+rows73_end:
 	ADDQ $0x00000020, R8
 	SUBQ $0x00000008, R9
-	JMP  cols54_by1
+	JMP  cols70_by1
 
-cols54_by0:
+cols70_by0:
 	TESTQ   R9, R9
-	JLE     cols54_end
+	JLE     cols70_end
 	LEAQ    tailMask<>+0(SB), DX
 	MOVQ    $0x00000008, AX
 	SUBQ    R9, AX
@@ -3957,9 +4249,9 @@ cols54_by0:
 	ADDQ    R8, SI
 	MOVQ    rows+0(FP), R8
 	TESTQ   R8, R8
-	JLE     rows58_end
+	JLE     rows74_end
 
-rows58:
+rows74:
 	VMASKMOVPS  (DX), Y2, Y3
 	VMASKMOVPS  (SI), Y2, Y4
 	VMULPS      Y4, Y1, Y4
@@ -3969,10 +4261,10 @@ rows58:
 	ADDQ        BX, DX
 	ADDQ        DI, SI
 	DECQ        R8
-	JNZ         rows58
+	JNZ         rows74
 
-rows58_end:
-cols54_end:
+rows74_end:
+cols70_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3988,18 +4280,18 @@ TEXT ·copyRowsAVX2(SB), NOSPLIT, $0-48
 	XORQ SI, SI
 	MOVQ AX, DI
 
-cols59_by4:
+cols75_by4:
 	CMPQ  DI, $0x00000020
-	JLT   cols59_by2
+	JLT   cols75_by2
 	MOVQ  dst+16(FP), AX
 	ADDQ  SI, AX
 	MOVQ  src+32(FP), DX
 	ADDQ  SI, DX
 	MOVQ  rows+0(FP), R8
 	TESTQ R8, R8
-	JLE   rows60_end
+	JLE   rows76_end
 
-rows60:
+rows76:
 	VMOVUPS (DX), Y0
 	VMOVUPS Y0, (AX)
 	VMOVUPS 32(DX), Y0
@@ -4011,25 +4303,25 @@ rows60:
 	ADDQ    CX, AX
 	ADDQ    BX, DX
 	DECQ    R8
-	JNZ     rows60
+	JNZ     rows76
 
-rows60_end:
+rows76_end:
 	ADDQ $0x00000080, SI
 	SUBQ $0x00000020, DI
-	JMP  cols59_by4
+	JMP  cols75_by4
 
-cols59_by2:
+cols75_by2:
 	CMPQ  DI, $0x00000010
-	JLT   cols59_by1
+	JLT   cols75_by1
 	MOVQ  dst+16(FP), AX
 	ADDQ  SI, AX
 	MOVQ  src+32(FP), DX
 	ADDQ  SI, DX
 	MOVQ  rows+0(FP), R8
 	TESTQ R8, R8
-	JLE   rows61_end
+	JLE   rows77_end
 
-rows61:
+rows77:
 	VMOVUPS (DX), Y0
 	VMOVUPS Y0, (AX)
 	VMOVUPS 32(DX), Y0
@@ -4037,40 +4329,40 @@ rows61:
 	ADDQ    CX, AX
 	ADDQ    BX, DX
 	DECQ    R8
-	JNZ     rows61
+	JNZ     rows77
 
-rows61_end:
+rows77_end:
 	ADDQ $0x00000040, SI
 	SUBQ $0x00000010, DI
-	JMP  cols59_by2
+	JMP  cols75_by2
 
-cols59_by1:
+cols75_by1:
 	CMPQ  DI, $0x00000008
-	JLT   cols59_by0
+	JLT   cols75_by0
 	MOVQ  dst+16(FP), AX
 	ADDQ  SI, AX
 	MOVQ  src+32(FP), DX
 	ADDQ  SI, DX
 	MOVQ  rows+0(FP), R8
 	TESTQ R8, R8
-	JLE   rows62_end
+	JLE   rows78_end
 
-rows62:
+rows78:
 	VMOVUPS (DX), Y0
 	VMOVUPS Y0, (AX)
 	ADDQ    CX, AX
 	ADDQ    BX, DX
 	DECQ    R8
-	JNZ     rows62
+	JNZ     rows78
 
-rows62_end:
+rows78_end:
 	ADDQ $0x00000020, SI
 	SUBQ $0x00000008, DI
-	JMP  cols59_by1
+	JMP  cols75_by1
 
-cols59_by0:
+cols75_by0:
 	TESTQ   DI, DI
-	JLE     cols59_end
+	JLE     cols75_end
 	LEAQ    tailMask<>+0(SB), DX
 	MOVQ    $0x00000008, AX
 	SUBQ    DI, AX
@@ -4081,18 +4373,18 @@ cols59_by0:
 	ADDQ    SI, DX
 	MOVQ    rows+0(FP), SI
 	TESTQ   SI, SI
-	JLE     rows63_end
+	JLE     rows79_end
 
-rows63:
+rows79:
 	VMASKMOVPS (DX), Y0, Y1
 	VMASKMOVPS Y1, Y0, (AX)
 	ADDQ       CX, AX
 	ADDQ       BX, DX
 	DECQ       SI
-	JNZ        rows63
+	JNZ        rows79
 
-rows63_end:
-cols59_end:
+rows79_end:
+cols75_end:
 	VZEROUPPER
 	RET
 
@@ -4110,9 +4402,9 @@ TEXT ·columnSumsAVX2(SB), NOSPLIT, $8-40
 	XORQ    DX, DX
 	MOVQ    AX, BX
 
-cols64_by4:
+cols80_by4:
 	CMPQ   BX, $0x00000020
-	JLT    cols64_by2
+	JLT    cols80_by2
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -4121,9 +4413,9 @@ cols64_by4:
 	ADDQ   DX, AX
 	MOVQ   rows+0(FP), SI
 	TESTQ  SI, SI
-	JLE    rows65_end
+	JLE    rows81_end
 
-rows65:
+rows81:
 	VMOVUPS (AX), Y4
 	VADDPS  Y4, Y0, Y0
 	VMOVUPS 32(AX), Y4
@@ -4134,9 +4426,9 @@ rows65:
 	VADDPS  Y4, Y3, Y3
 	ADDQ    CX, AX
 	DECQ    SI
-	JNZ     rows65
+	JNZ     rows81
 
-rows65_end:
+rows81_end:
 	MOVQ    sum+32(FP), AX
 	VMOVUPS (AX)(DX*1), Y4
 	VADDPS  Y4, Y0, Y0
@@ -4152,29 +4444,29 @@ rows65_end:
 	VMOVUPS Y3, 96(AX)(DX*1)
 	ADDQ    $0x00000080, DX
 	SUBQ    $0x00000020, BX
-	JMP     cols64_by4
+	JMP     cols80_by4
 
-cols64_by2:
+cols80_by2:
 	CMPQ   BX, $0x00000010
-	JLT    cols64_by1
+	JLT    cols80_by1
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	MOVQ   x+16(FP), AX
 	ADDQ   DX, AX
 	MOVQ   rows+0(FP), SI
 	TESTQ  SI, SI
-	JLE    rows66_end
+	JLE    rows82_end
 
-rows66:
+rows82:
 	VMOVUPS (AX), Y2
 	VADDPS  Y2, Y0, Y0
 	VMOVUPS 32(AX), Y2
 	VADDPS  Y2, Y1, Y1
 	ADDQ    CX, AX
 	DECQ    SI
-	JNZ     rows66
+	JNZ     rows82
 
-rows66_end:
+rows82_end:
 	MOVQ    sum+32(FP), AX
 	VMOVUPS (AX)(DX*1), Y2
 	VADDPS  Y2, Y0, Y0
@@ -4184,37 +4476,37 @@ rows66_end:
 	VMOVUPS Y1, 32(AX)(DX*1)
 	ADDQ    $0x00000040, DX
 	SUBQ    $0x00000010, BX
-	JMP     cols64_by2
+	JMP     cols80_by2
 
-cols64_by1:
+cols80_by1:
 	CMPQ   BX, $0x00000008
-	JLT    cols64_by0
+	JLT    cols80_by0
 	VXORPS Y0, Y0, Y0
 	MOVQ   x+16(FP), AX
 	ADDQ   DX, AX
 	MOVQ   rows+0(FP), SI
 	TESTQ  SI, SI
-	JLE    rows67_end
+	JLE    rows83_end
 
-rows67:
+rows83:
 	VMOVUPS (AX), Y1
 	VADDPS  Y1, Y0, Y0
 	ADDQ    CX, AX
 	DECQ    SI
-	JNZ     rows67
+	JNZ     rows83
 
-rows67_end:
+rows83_end:
 	MOVQ    sum+32(FP), AX
 	VMOVUPS (AX)(DX*1), Y1
 	VADDPS  Y1, Y0, Y0
 	VMOVUPS Y0, (AX)(DX*1)
 	ADDQ    $0x00000020, DX
 	SUBQ    $0x00000008, BX
-	JMP     cols64_by1
+	JMP     cols80_by1
 
-cols64_by0:
+cols80_by0:
 	TESTQ   BX, BX
-	JLE     cols64_end
+	JLE     cols80_end
 	LEAQ    tailMask<>+0(SB), SI
 	MOVQ    $0x00000008, AX
 	SUBQ    BX, AX
@@ -4224,22 +4516,22 @@ cols64_by0:
 	ADDQ    DX, AX
 	MOVQ    rows+0(FP), BX
 	TESTQ   BX, BX
-	JLE     rows68_end
+	JLE     rows84_end
 
-rows68:
+rows84:
 	VMASKMOVPS (AX), Y0, Y2
 	VADDPS     Y2, Y1, Y1
 	ADDQ       CX, AX
 	DECQ       BX
-	JNZ        rows68
+	JNZ        rows84
 
-rows68_end:
+rows84_end:
 	MOVQ       sum+32(FP), AX
 	VMASKMOVPS (AX)(DX*1), Y0, Y2
 	VADDPS     Y2, Y1, Y1
 	VMASKMOVPS Y1, Y0, (AX)(DX*1)
 
-cols64_end:
+cols80_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -4258,9 +4550,9 @@ TEXT ·columnDeviationsAVX2(SB), NOSPLIT, $8-48
 	XORQ    DX, DX
 	MOVQ    AX, BX
 
-cols69_by4:
+cols85_by4:
 	CMPQ    BX, $0x00000020
-	JLT     cols69_by2
+	JLT     cols85_by2
 	MOVQ    mean+32(FP), AX
 	VMOVUPS (AX)(DX*1), Y0
 	VMOVUPS 32(AX)(DX*1), Y1
@@ -4274,9 +4566,9 @@ cols69_by4:
 	ADDQ    DX, AX
 	MOVQ    rows+0(FP), SI
 	TESTQ   SI, SI
-	JLE     rows70_end
+	JLE     rows86_end
 
-rows70:
+rows86:
 	VMOVUPS     (AX), Y8
 	VSUBPS      Y0, Y8, Y8
 	VFMADD231PS Y8, Y8, Y4
@@ -4291,9 +4583,9 @@ rows70:
 	VFMADD231PS Y8, Y8, Y7
 	ADDQ        CX, AX
 	DECQ        SI
-	JNZ         rows70
+	JNZ         rows86
 
-rows70_end:
+rows86_end:
 	MOVQ    sum+40(FP), AX
 	VMOVUPS (AX)(DX*1), Y0
 	VADDPS  Y0, Y4, Y4
@@ -4309,11 +4601,11 @@ rows70_end:
 	VMOVUPS Y7, 96(AX)(DX*1)
 	ADDQ    $0x00000080, DX
 	SUBQ    $0x00000020, BX
-	JMP     cols69_by4
+	JMP     cols85_by4
 
-cols69_by2:
+cols85_by2:
 	CMPQ    BX, $0x00000010
-	JLT     cols69_by1
+	JLT     cols85_by1
 	MOVQ    mean+32(FP), AX
 	VMOVUPS (AX)(DX*1), Y0
 	VMOVUPS 32(AX)(DX*1), Y1
@@ -4323,9 +4615,9 @@ cols69_by2:
 	ADDQ    DX, AX
 	MOVQ    rows+0(FP), SI
 	TESTQ   SI, SI
-	JLE     rows71_end
+	JLE     rows87_end
 
-rows71:
+rows87:
 	VMOVUPS     (AX), Y4
 	VSUBPS      Y0, Y4, Y4
 	VFMADD231PS Y4, Y4, Y2
@@ -4334,9 +4626,9 @@ rows71:
 	VFMADD231PS Y4, Y4, Y3
 	ADDQ        CX, AX
 	DECQ        SI
-	JNZ         rows71
+	JNZ         rows87
 
-rows71_end:
+rows87_end:
 	MOVQ    sum+40(FP), AX
 	VMOVUPS (AX)(DX*1), Y0
 	VADDPS  Y0, Y2, Y2
@@ -4346,11 +4638,11 @@ rows71_end:
 	VMOVUPS Y3, 32(AX)(DX*1)
 	ADDQ    $0x00000040, DX
 	SUBQ    $0x00000010, BX
-	JMP     cols69_by2
+	JMP     cols85_by2
 
-cols69_by1:
+cols85_by1:
 	CMPQ    BX, $0x00000008
-	JLT     cols69_by0
+	JLT     cols85_by0
 	MOVQ    mean+32(FP), AX
 	VMOVUPS (AX)(DX*1), Y0
 	VXORPS  Y1, Y1, Y1
@@ -4358,28 +4650,28 @@ cols69_by1:
 	ADDQ    DX, AX
 	MOVQ    rows+0(FP), SI
 	TESTQ   SI, SI
-	JLE     rows72_end
+	JLE     rows88_end
 
-rows72:
+rows88:
 	VMOVUPS     (AX), Y2
 	VSUBPS      Y0, Y2, Y2
 	VFMADD231PS Y2, Y2, Y1
 	ADDQ        CX, AX
 	DECQ        SI
-	JNZ         rows72
+	JNZ         rows88
 
-rows72_end:
+rows88_end:
 	MOVQ    sum+40(FP), AX
 	VMOVUPS (AX)(DX*1), Y0
 	VADDPS  Y0, Y1, Y1
 	VMOVUPS Y1, (AX)(DX*1)
 	ADDQ    $0x00000020, DX
 	SUBQ    $0x00000008, BX
-	JMP     cols69_by1
+	JMP     cols85_by1
 
-cols69_by0:
+cols85_by0:
 	TESTQ      BX, BX
-	JLE        cols69_end
+	JLE        cols85_end
 	LEAQ       tailMask<>+0(SB), SI
 	MOVQ       $0x00000008, AX
 	SUBQ       BX, AX
@@ -4391,23 +4683,23 @@ cols69_by0:
 	ADDQ       DX, AX
 	MOVQ       rows+0(FP), BX
 	TESTQ      BX, BX
-	JLE        rows73_end
+	JLE        rows89_end
 
-rows73:
+rows89:
 	VMASKMOVPS  (AX), Y0, Y3
 	VSUBPS      Y1, Y3, Y3
 	VFMADD231PS Y3, Y3, Y2
 	ADDQ        CX, AX
 	DECQ        BX
-	JNZ         rows73
+	JNZ         rows89
 
-rows73_end:
+rows89_end:
 	MOVQ       sum+40(FP), AX
 	VMASKMOVPS (AX)(DX*1), Y0, Y1
 	VADDPS     Y1, Y2, Y2
 	VMASKMOVPS Y2, Y0, (AX)(DX*1)
 
-cols69_end:
+cols85_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -4428,9 +4720,9 @@ TEXT ·columnDotsAVX2(SB), NOSPLIT, $8-72
 	XORQ    SI, SI
 	MOVQ    AX, DI
 
-cols74_by2:
+cols90_by2:
 	CMPQ    DI, $0x00000010
-	JLT     cols74_by1
+	JLT     cols90_by1
 	MOVQ    mean+48(FP), AX
 	VMOVUPS (AX)(SI*1), Y0
 	VMOVUPS 32(AX)(SI*1), Y1
@@ -4444,9 +4736,9 @@ cols74_by2:
 	ADDQ    SI, DX
 	MOVQ    rows+0(FP), R8
 	TESTQ   R8, R8
-	JLE     rows75_end
+	JLE     rows91_end
 
-rows75:
+rows91:
 	VMOVUPS     (AX), Y6
 	VMOVUPS     (DX), Y7
 	VADDPS      Y6, Y2, Y2
@@ -4460,9 +4752,9 @@ rows75:
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        R8
-	JNZ         rows75
+	JNZ         rows91
 
-rows75_end:
+rows91_end:
 	MOVQ    sum+56(FP), AX
 	VMOVUPS (AX)(SI*1), Y0
 	VADDPS  Y0, Y2, Y2
@@ -4479,11 +4771,11 @@ rows75_end:
 	VMOVUPS Y5, 32(AX)(SI*1)
 	ADDQ    $0x00000040, SI
 	SUBQ    $0x00000010, DI
-	JMP     cols74_by2
+	JMP     cols90_by2
 
-cols74_by1:
+cols90_by1:
 	CMPQ    DI, $0x00000008
-	JLT     cols74_by0
+	JLT     cols90_by0
 	MOVQ    mean+48(FP), AX
 	VMOVUPS (AX)(SI*1), Y0
 	VXORPS  Y1, Y1, Y1
@@ -4494,9 +4786,9 @@ cols74_by1:
 	ADDQ    SI, DX
 	MOVQ    rows+0(FP), R8
 	TESTQ   R8, R8
-	JLE     rows76_end
+	JLE     rows92_end
 
-rows76:
+rows92:
 	VMOVUPS     (AX), Y3
 	VMOVUPS     (DX), Y4
 	VADDPS      Y3, Y1, Y1
@@ -4505,9 +4797,9 @@ rows76:
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        R8
-	JNZ         rows76
+	JNZ         rows92
 
-rows76_end:
+rows92_end:
 	MOVQ    sum+56(FP), AX
 	VMOVUPS (AX)(SI*1), Y0
 	VADDPS  Y0, Y1, Y1
@@ -4518,11 +4810,11 @@ rows76_end:
 	VMOVUPS Y2, (AX)(SI*1)
 	ADDQ    $0x00000020, SI
 	SUBQ    $0x00000008, DI
-	JMP     cols74_by1
+	JMP     cols90_by1
 
-cols74_by0:
+cols90_by0:
 	TESTQ      DI, DI
-	JLE        cols74_end
+	JLE        cols90_end
 	LEAQ       tailMask<>+0(SB), DX
 	MOVQ       $0x00000008, AX
 	SUBQ       DI, AX
@@ -4537,9 +4829,9 @@ cols74_by0:
 	ADDQ       SI, DX
 	MOVQ       rows+0(FP), DI
 	TESTQ      DI, DI
-	JLE        rows77_end
+	JLE        rows93_end
 
-rows77:
+rows93:
 	VMASKMOVPS  (AX), Y0, Y4
 	VMASKMOVPS  (DX), Y0, Y5
 	VADDPS      Y4, Y2, Y2
@@ -4548,9 +4840,9 @@ rows77:
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        DI
-	JNZ         rows77
+	JNZ         rows93
 
-rows77_end:
+rows93_end:
 	MOVQ       sum+56(FP), AX
 	VMASKMOVPS (AX)(SI*1), Y0, Y1
 	VADDPS     Y1, Y2, Y2
@@ -4560,7 +4852,7 @@ rows77_end:
 	VADDPS     Y1, Y3, Y3
 	VMASKMOVPS Y3, Y0, (AX)(SI*1)
 
-cols74_end:
+cols90_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -4573,18 +4865,18 @@ TEXT ·vectorMaxAVX2(SB), NOSPLIT, $0-20
 	MOVQ         n+0(FP), CX
 	XORQ         DX, DX
 
-cols78_by1:
+cols94_by1:
 	CMPQ    CX, $0x00000008
-	JLT     cols78_by0
+	JLT     cols94_by0
 	VMOVUPS (AX)(DX*1), Y1
 	VMAXPS  Y1, Y0, Y0
 	ADDQ    $0x00000020, DX
 	SUBQ    $0x00000008, CX
-	JMP     cols78_by1
+	JMP     cols94_by1
 
-cols78_by0:
+cols94_by0:
 	TESTQ      CX, CX
-	JLE        cols78_end
+	JLE        cols94_end
 	LEAQ       tailMask<>+0(SB), SI
 	MOVQ       $0x00000008, BX
 	SUBQ       CX, BX
@@ -4593,7 +4885,7 @@ cols78_by0:
 	VBLENDVPS  Y1, Y2, Y0, Y2
 	VMAXPS     Y2, Y0, Y0
 
-cols78_end:
+cols94_end:
 	VEXTRACTF128 $0x01, Y0, X1
 	VMAXPS       X1, X0, X0
 	VPSHUFD      $0x4e, X0, X1
@@ -4619,9 +4911,9 @@ TEXT ·expSumAVX2(SB), NOSPLIT, $8-36
 	MOVQ         n+0(FP), DX
 	XORQ         BX, BX
 
-cols79_by1:
+cols95_by1:
 	CMPQ         DX, $0x00000008
-	JLT          cols79_by0
+	JLT          cols95_by0
 	VMOVUPS      (CX)(BX*1), Y2
 	VSUBPS       Y0, Y2, Y2
 	VMULPS       c3fb8aa3b<>+0(SB), Y2, Y2
@@ -4643,11 +4935,11 @@ cols79_by1:
 	VADDPS       Y2, Y1, Y1
 	ADDQ         $0x00000020, BX
 	SUBQ         $0x00000008, DX
-	JMP          cols79_by1
+	JMP          cols95_by1
 
-cols79_by0:
+cols95_by0:
 	TESTQ        DX, DX
-	JLE          cols79_end
+	JLE          cols95_end
 	LEAQ         tailMask<>+0(SB), DI
 	MOVQ         $0x00000008, SI
 	SUBQ         DX, SI
@@ -4673,7 +4965,7 @@ cols79_by0:
 	VANDPS       Y2, Y3, Y3
 	VADDPS       Y3, Y1, Y1
 
-cols79_end:
+cols95_end:
 	VEXTRACTF128 $0x01, Y1, X0
 	VADDPS       X0, X1, X1
 	VPSHUFD      $0x4e, X1, X0
@@ -4719,19 +5011,19 @@ TEXT ·dotAVX2(SB), NOSPLIT, $8-28
 	MOVQ    n+0(FP), DX
 	XORQ    BX, BX
 
-cols80_by1:
+cols96_by1:
 	CMPQ        DX, $0x00000008
-	JLT         cols80_by0
+	JLT         cols96_by0
 	VMOVUPS     (AX)(BX*1), Y1
 	VMOVUPS     (CX)(BX*1), Y2
 	VFMADD231PS Y1, Y2, Y0
 	ADDQ        $0x00000020, BX
 	SUBQ        $0x00000008, DX
-	JMP         cols80_by1
+	JMP         cols96_by1
 
-cols80_by0:
+cols96_by0:
 	TESTQ       DX, DX
-	JLE         cols80_end
+	JLE         cols96_end
 	LEAQ        tailMask<>+0(SB), DI
 	MOVQ        $0x00000008, SI
 	SUBQ        DX, SI
@@ -4740,7 +5032,7 @@ cols80_by0:
 	VMASKMOVPS  (CX)(BX*1), Y1, Y1
 	VFMADD231PS Y2, Y1, Y0
 
-cols80_end:
+cols96_end:
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
 	VPSHUFD      $0x4e, X0, X1
@@ -4761,9 +5053,9 @@ TEXT ·sumSquaresAVX2(SB), NOSPLIT, $0-24
 	MOVQ   n+0(FP), CX
 	XORQ   DX, DX
 
-cols81_by1:
+cols97_by1:
 	CMPQ         CX, $0x00000008
-	JLT          cols81_by0
+	JLT          cols97_by0
 	VMOVUPS      (AX)(DX*1), Y2
 	VCVTPS2PD    X2, Y3
 	VFMADD231PD  Y3, Y3, Y0
@@ -4772,11 +5064,11 @@ cols81_by1:
 	VFMADD231PD  Y3, Y3, Y1
 	ADDQ         $0x00000020, DX
 	SUBQ         $0x00000008, CX
-	JMP          cols81_by1
+	JMP          cols97_by1
 
-cols81_by0:
+cols97_by0:
 	TESTQ        CX, CX
-	JLE          cols81_end
+	JLE          cols97_end
 	LEAQ         tailMask<>+0(SB), SI
 	MOVQ         $0x00000008, BX
 	SUBQ         CX, BX
@@ -4788,7 +5080,7 @@ cols81_by0:
 	VCVTPS2PD    X2, Y3
 	VFMADD231PD  Y3, Y3, Y1
 
-cols81_end:
+cols97_end:
 	VADDPD       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPD       X1, X0, X0
@@ -4824,9 +5116,9 @@ TEXT ·adamWAVX2(SB), NOSPLIT, $8-68
 	MOVQ         n+0(FP), SI
 	XORQ         DI, DI
 
-cols82_by1:
+cols98_by1:
 	CMPQ        SI, $0x00000008
-	JLT         cols82_by0
+	JLT         cols98_by0
 	VMOVUPS     (CX)(DI*1), Y9
 	VMULPS      Y0, Y9, Y9
 	VMOVUPS     (DX)(DI*1), Y10
@@ -4848,11 +5140,11 @@ cols82_by1:
 	VMOVUPS     Y9, (AX)(DI*1)
 	ADDQ        $0x00000020, DI
 	SUBQ        $0x00000008, SI
-	JMP         cols82_by1
+	JMP         cols98_by1
 
-cols82_by0:
+cols98_by0:
 	TESTQ       SI, SI
-	JLE         cols82_end
+	JLE         cols98_end
 	LEAQ        tailMask<>+0(SB), R9
 	MOVQ        $0x00000008, R8
 	SUBQ        SI, R8
@@ -4877,7 +5169,7 @@ cols82_by0:
 	VSUBPS      Y0, Y2, Y2
 	VMASKMOVPS  Y2, Y9, (AX)(DI*1)
 
-cols82_end:
+cols98_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -4894,9 +5186,9 @@ TEXT ·transpose8AVX2(SB), NOSPLIT, $0-40
 	SHLQ  $0x02, SI
 	MOVQ  AX, DI
 	TESTQ DI, DI
-	JLE   blocks83_end
+	JLE   blocks99_end
 
-blocks83:
+blocks99:
 	MOVQ       BX, AX
 	VMOVUPS    (AX), Y0
 	ADDQ       SI, AX
@@ -4958,8 +5250,8 @@ blocks83:
 	ADDQ       $0x00000020, BX
 	MOVQ       AX, CX
 	DECQ       DI
-	JNZ        blocks83
+	JNZ        blocks99
 
-blocks83_end:
+blocks99_end:
 	VZEROUPPER
 	RET

@@ -144,6 +144,7 @@ func (s *isa) gemmNN(nv int) {
 func (s *isa) tileNN(nv, rows int, a, c, d, ldc, ldd reg.GPVirtual, p rowPointers, jump, left Mem) {
 	id := label("nn")
 	acc, bv, av := s.tileRegisters(nv, rows)
+	s.prefetchTile(nv, rows, c, d, ldc, ldd, p.base[0])
 	p.set(a, rows)
 	b := loadGP("b")
 	k := loadGP("segs")
@@ -207,6 +208,28 @@ func (s *isa) tileNN(nv, rows int, a, c, d, ldc, ldd reg.GPVirtual, p rowPointer
 		ADDQ(ldc, c)
 	}
 	Label(id + "_end")
+}
+
+// prefetchTile fetches what a tile will write, and add, while it is computed:
+// both often lie in memory, and the stores of a whole tile come at once.
+func (s *isa) prefetchTile(nv, rows int, c, d, ldc, ldd, at reg.GPVirtual) {
+	id := label("prefetch")
+	lines := func(base, ld reg.GPVirtual) {
+		MOVQ(base, at)
+		for i := range rows {
+			for l := 0; l < nv*s.bytes(); l += 64 {
+				PREFETCHT0(Mem{Base: at, Disp: l})
+			}
+			if i < rows-1 {
+				ADDQ(ld, at)
+			}
+		}
+	}
+	lines(c, ldc)
+	TESTQ(d, d)
+	JZ(LabelRef(id))
+	lines(d, ldd)
+	Label(id)
 }
 
 // gemmTN generates the update of a panel of columns of C by Aᵀ·B. The rows of
