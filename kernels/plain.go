@@ -36,55 +36,124 @@ func vector(p *float32, n int) []float32 { return unsafe.Slice(p, n) }
 
 const plainLanes = 8
 
+// The products work on tiles of 2×4 elements, which fit into the registers of
+// every processor.
+
 func plainGemmNN(nv int) func(m int, a *float32, lda, segs, segLen, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int) {
 	width := nv * plainLanes
 	return func(m int, a *float32, lda, segs, segLen, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int) {
-		var tile [3 * plainLanes]float32
-		acc := tile[:width]
-		for i := 0; i < m; i++ {
-			clear(acc)
-			at := 0
-			for s := 0; s < segs; s++ {
-				for _, av := range row(a, 1, i*lda+s*segStride, segLen) {
-					bv := row(b, at, width, width)
-					for j := range acc {
-						acc[j] += av * bv[j]
-					}
-					at++
+		for i := 0; i < m; i += 2 {
+			second := min(i+1, m-1) // the last row twice if their number is odd
+			for j := 0; j < cols; j += 4 {
+				var t0, t1 [4]float32
+				for s := 0; s < segs; s++ {
+					a0, a1 := row(a, 1, i*lda+s*segStride, segLen), row(a, 1, second*lda+s*segStride, segLen)
+					bs := row(b, s*segLen, width, segLen*width)[j:]
+					plainTile(&t0, &t1, a0, a1, 1, bs, width, segLen)
 				}
-			}
-			out := row(c, i, ldc, cols)
-			if d == nil {
-				for j := range out {
-					out[j] = alpha * acc[j]
+				n := min(4, cols-j)
+				plainStore(row(c, i, ldc, cols)[j:j+n], t0, alpha, d, i*ldd+j)
+				if second > i {
+					plainStore(row(c, second, ldc, cols)[j:j+n], t1, alpha, d, second*ldd+j)
 				}
-				continue
-			}
-			for j, v := range row(d, i, ldd, cols) {
-				out[j] = alpha*acc[j] + v
 			}
 		}
+	}
+}
+
+// plainTile adds to two rows of a tile the products of a0 and a1, whose values
+// lie step apart, with n rows of b.
+func plainTile(t0, t1 *[4]float32, a0, a1 []float32, step int, b []float32, ldb, n int) {
+	c00, c01, c02, c03 := t0[0], t0[1], t0[2], t0[3]
+	c10, c11, c12, c13 := t1[0], t1[1], t1[2], t1[3]
+	for k := range n {
+		x, y := a0[k*step], a1[k*step]
+		v := (*[4]float32)(b[k*ldb:])
+		c00 += x * v[0]
+		c01 += x * v[1]
+		c02 += x * v[2]
+		c03 += x * v[3]
+		c10 += y * v[0]
+		c11 += y * v[1]
+		c12 += y * v[2]
+		c13 += y * v[3]
+	}
+	*t0, *t1 = [4]float32{c00, c01, c02, c03}, [4]float32{c10, c11, c12, c13}
+}
+
+func plainStore(out []float32, t [4]float32, alpha float32, d *float32, at int) {
+	for j := range out {
+		v := alpha * t[j]
+		if d != nil { // d may be out
+			v += row(d, 1, at+j, 1)[0]
+		}
+		out[j] = v
 	}
 }
 
 func plainGemmTN(ka int, a *float32, lda, outerA int, b *float32, ldb, outerB int, outer, inner int, c *float32, ldc int, cols int) {
 	for o := 0; o < outer; o++ {
-		for r := 0; r < inner; r++ {
-			bv := row(b, 1, o*outerB+r*ldb, cols)
-			for i, av := range row(a, 1, o*outerA+r*lda, ka) {
-				out := row(c, i, ldc, cols)
-				for j := range out {
-					out[j] += av * bv[j]
+		as := row(a, 1, o*outerA, (inner-1)*lda+ka)
+		bs := row(b, 1, o*outerB, (inner-1)*ldb+cols)
+		for i := 0; i < ka; i += 2 {
+			second := min(i+1, ka-1)
+			j := 0
+			for ; j+4 <= cols; j += 4 {
+				var t0, t1 [4]float32
+				plainTile(&t0, &t1, as[i:], as[second:], lda, bs[j:], ldb, inner)
+				plainAdd(row(c, i, ldc, cols)[j:j+4], t0)
+				if second > i {
+					plainAdd(row(c, second, ldc, cols)[j:j+4], t1)
+				}
+			}
+			for ; j < cols; j++ {
+				for r := 0; r < inner; r++ {
+					row(c, i, ldc, cols)[j] += as[r*lda+i] * bs[r*ldb+j]
+					if second > i {
+						row(c, second, ldc, cols)[j] += as[r*lda+second] * bs[r*ldb+j]
+					}
 				}
 			}
 		}
 	}
 }
 
+func plainAdd(out []float32, t [4]float32) {
+	for j := range out {
+		out[j] += t[j]
+	}
+}
+
 // normal returns the distribution function and the density of the standard
-// normal distribution.
-func normal(z float64) (cdf, pdf float64) {
-	return 0.5 * math.Erfc(-z/math.Sqrt2), math.Exp(-z*z/2) / math.Sqrt(2*math.Pi)
+// normal distribution, by the approximation of the assembly: see kernels/gen.
+func normal(z float32) (cdf, pdf float32) {
+	y := min(max(z, -z), 13)
+	t := 1 / (1 + 0.255*y)
+	e := exp2(-0.7213475204444817 * y * y)
+	q := float32(-0.08195620775222778)
+	for _, c := range [...]float32{0.2811245620250702, -0.1774713546037674, 0.2150888293981552,
+		0.05325064808130264, 0.10871002078056335, 0.10125352442264557} {
+		q = q*t + c
+	}
+	if cdf = q * t * e; z > 0 {
+		cdf = 1 - cdf
+	}
+	return cdf, 0.3989422804014327 * e
+}
+
+// exp2 is 2^u for -126 <= u <= 0; NaN stays NaN.
+func exp2(u float32) float32 {
+	if u != u {
+		return u
+	}
+	n := int32(u - 0.5) // u is not positive here: rounds to the nearest
+	f := u - float32(n)
+	p := float32(0.0001535337360110134)
+	for _, c := range [...]float32{0.001339887734502554, 0.00961843691766262, 0.055503323674201965,
+		0.24022647738456726, 0.6931471824645996, 1} {
+		p = p*f + c
+	}
+	return p * math.Float32frombits(uint32(n+127)<<23)
 }
 
 func plainAffine(act Activation) func(rows, cols int, dst *float32, ldd int, src *float32, lds int, a, b *float32) {
@@ -98,8 +167,8 @@ func plainAffine(act Activation) func(rows, cols int, dst *float32, ldd int, src
 				case ReLU:
 					z = max(z, 0)
 				case GELU:
-					cdf, _ := normal(float64(z))
-					z *= float32(cdf)
+					cdf, _ := normal(z)
+					z *= cdf
 				}
 				out[j] = z
 			}
@@ -121,9 +190,9 @@ func plainAffineGrad(act Activation) func(rows, cols int, y *float32, ldy int, d
 					}
 					z = max(z, 0)
 				case GELU:
-					cdf, pdf := normal(float64(z))
-					g *= float32(cdf + float64(z)*pdf)
-					z *= float32(cdf)
+					cdf, pdf := normal(z)
+					g *= cdf + z*pdf
+					z *= cdf
 				}
 				yv[j], dzv[j] = z, g
 				sums[j] += g
