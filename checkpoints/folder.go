@@ -58,8 +58,10 @@ func (f Folder) Remove(name string) error {
 }
 
 // Newest reads the newest checkpoint that is whole: the last, else the one
-// before it, else the newest of an epoch. Files that are damaged are skipped
-// and reported to warn. Without any file the error wraps fs.ErrNotExist.
+// before it, else the newest of an epoch. Files that are damaged are reported
+// to warn and put aside under a name ending in .damaged, so that they cannot
+// take the place of a whole one later. Without any file the error wraps
+// fs.ErrNotExist.
 func (f Folder) Newest(warn func(error)) (*File, string, error) {
 	// A crash between the two renames of SaveLast leaves the newest one as next.
 	names := []string{"next.safetensors", Last, Previous}
@@ -82,6 +84,9 @@ func (f Folder) Newest(warn func(error)) (*File, string, error) {
 			return c, f.Path(name), nil
 		case errors.Is(err, ErrDamaged):
 			warn(err)
+			if err := os.Rename(f.Path(name), f.Path(name)+".damaged"); err != nil {
+				return nil, "", fmt.Errorf("checkpoints: %w", err)
+			}
 		case !errors.Is(err, fs.ErrNotExist):
 			return nil, "", err
 		}

@@ -33,19 +33,24 @@ func (c *Config) check() *problem {
 	if p := checkFinite("", reflect.ValueOf(*c)); p != nil {
 		return p
 	}
-	return first(
-		oneOf("task", c.Task, "classify"),
-		atLeast("threads", c.Threads, 0),
-		c.Model.check(),
-		c.Data.check(c.Model),
-		c.Augment.check(),
-		c.Optim.check(),
-		c.Sched.check(c.Train.Epochs),
-		c.Train.check(),
-		c.Checkpoint.check(),
-		c.checkMix(),
-		c.checkStatistics(),
-	)
+	for _, check := range []func() *problem{
+		func() *problem { return oneOf("task", c.Task, "classify") },
+		func() *problem { return atLeast("threads", c.Threads, 0) },
+		c.Model.check,
+		func() *problem { return c.Data.check(c.Model) },
+		c.Augment.check,
+		c.Optim.check,
+		c.Train.check,
+		func() *problem { return c.Sched.check(c.Train.Epochs) },
+		c.Checkpoint.check,
+		c.checkMix,
+		c.checkStatistics,
+	} {
+		if p := check(); p != nil {
+			return p // the later checks rest on the earlier ones
+		}
+	}
+	return nil
 }
 
 func first(ps ...*problem) *problem {

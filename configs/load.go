@@ -192,7 +192,11 @@ func (l *loader) decode(n *yaml.Node, v reflect.Value, prefix string, where func
 		n = n.Alias
 	}
 	if n.Kind != yaml.MappingNode {
-		return fmt.Errorf("%s: %s: want keys and values, got %s", where(n), strings.TrimSuffix(prefix+"file", ".file"), describe(n))
+		name := "the file"
+		if prefix != "" {
+			name = strings.TrimSuffix(prefix, ".")
+		}
+		return fmt.Errorf("%s: %s: want keys and values, got %s", where(n), name, describe(n))
 	}
 	seen := map[string]bool{}
 	for i := 0; i < len(n.Content); i += 2 {
@@ -213,13 +217,38 @@ func (l *loader) decode(n *yaml.Node, v reflect.Value, prefix string, where func
 			continue
 		}
 		fresh := reflect.New(field.Type())
-		if value.Tag == "!!null" || value.Decode(fresh.Interface()) != nil {
+		if !fits(value, field.Type()) || value.Decode(fresh.Interface()) != nil {
 			return fmt.Errorf("%s: %s: want %s, got %s", where(key), name, typeName(field.Type()), describe(value))
 		}
 		field.Set(fresh.Elem())
 		l.origin[name] = where(key)
 	}
 	return nil
+}
+
+// fits says whether a value is of a type, where the library would convert: it
+// makes 1 of 1.5, for one.
+func fits(n *yaml.Node, t reflect.Type) bool {
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	tag := n.ShortTag()
+	switch t.Kind() {
+	case reflect.Slice:
+		for _, e := range n.Content {
+			if !fits(e, t.Elem()) {
+				return false
+			}
+		}
+		return n.Kind == yaml.SequenceNode
+	case reflect.Int, reflect.Uint64:
+		return tag == "!!int"
+	case reflect.Float64:
+		return tag == "!!int" || tag == "!!float"
+	case reflect.Bool:
+		return tag == "!!bool"
+	}
+	return n.Kind == yaml.ScalarNode && tag != "!!null"
 }
 
 // fieldOf finds the field of a key, and lists all keys.

@@ -54,7 +54,7 @@ func OpenFolder(dir string) (*Folder, error) {
 // Holds says whether there is a run in a folder.
 func Holds(dir string) bool {
 	for _, name := range []string{ConfigFile, LogFile} {
-		if _, err := os.Stat(filepath.Join(dir, name)); !errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
 			return true
 		}
 	}

@@ -1,0 +1,174 @@
+package configs_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"fasternet/configs"
+)
+
+func ExampleLoad() {
+	c, err := configs.Load("fasternet_t0", "train.epochs=30", "data.dir=/data/imagenet")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(c.Model.EmbedDim, c.Model.Depths, c.Train.Epochs, c.Data.Dir)
+	_, err = configs.Load("fasternet_t0", "train.epoch=30")
+	fmt.Println(err)
+	// Output:
+	// 40 [1 2 8 2] 30 /data/imagenet
+	// --set train.epoch=30: train.epoch: unknown key, did you mean epochs?
+}
+
+// The recipes of the paper (Tab. 6 and Tab. 8).
+func TestPresets(t *testing.T) {
+	type recipe struct {
+		embed                            int
+		depths                           []int
+		act                              string
+		batch                            int
+		lr, decay, dropPath, mixup, clip float64
+	}
+	for name, want := range map[string]recipe{
+		"fasternet_t0": {40, []int{1, 2, 8, 2}, "gelu", 4096, 0.004, 0.005, 0, 0.05, 0},
+		"fasternet_t1": {64, []int{1, 2, 8, 2}, "gelu", 4096, 0.004, 0.01, 0.02, 0.1, 0},
+		"fasternet_t2": {96, []int{1, 2, 8, 2}, "relu", 4096, 0.004, 0.02, 0.05, 0.1, 0},
+		"fasternet_s":  {128, []int{1, 2, 13, 2}, "relu", 4096, 0.004, 0.03, 0.1, 0.3, 0},
+		"fasternet_m":  {144, []int{3, 4, 18, 3}, "relu", 2048, 0.002, 0.05, 0.2, 0.5, 1},
+		"fasternet_l":  {192, []int{3, 4, 18, 3}, "relu", 2048, 0.002, 0.05, 0.3, 0.7, 0.01},
+	} {
+		c, err := configs.Load(name)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		got := recipe{c.Model.EmbedDim, c.Model.Depths, c.Model.ActLayer, c.Train.BatchSize * c.Train.AccumSteps,
+			c.Optim.LR, c.Optim.WeightDecay, c.Model.DropPathRate, c.Augment.Mixup, c.Optim.ClipGrad}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v, want %+v", name, got, want)
+		}
+		if c.Train.Epochs != 300 || c.Sched.WarmupEpochs != 20 || c.Sched.MinLR != 1e-5 || c.Sched.WarmupLR != 1e-6 || c.Sched.Form != "fasternet" ||
+			c.Augment.Cutmix != 1 || c.Augment.Smoothing != 0.1 || c.Optim.WeightDecayOn != "all" || c.Data.TestCropRatio != 0.9 || c.Model.InitStd != 0.02 {
+			t.Errorf("%s: the common part of the recipes differs: %+v", name, c)
+		}
+		for epoch, size := range map[int]int{0: 192, 279: 192, 280: 224, 299: 224} {
+			if got := c.Data.Scale(epoch); got != size {
+				t.Errorf("%s: %d px in epoch %d, want %d", name, got, epoch, size)
+			}
+		}
+	}
+	for _, name := range configs.Presets() {
+		text, err := configs.PresetText(name)
+		if err != nil || !strings.Contains(text, "fasternet-train train "+name) || !strings.HasPrefix(text, "# ") {
+			t.Errorf("%s: its header does not say how to use it: %v", name, err)
+		}
+	}
+}
+
+func TestPrecedence(t *testing.T) {
+	dir := t.TempDir()
+	base, top := filepath.Join(dir, "base.yaml"), filepath.Join(dir, "top.yaml")
+	for path, text := range map[string]string{
+		base: "base: fasternet_t1\ntrain: {epochs: 50}\noptim: {lr: 0.5}\n",
+		top:  "base: " + base + "\ntrain:\n  batch_size: 32\noptim: {lr: 0.25}\n",
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := configs.Load(top, "optim.lr=0.125", "optim.lr=0.0625")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Model.EmbedDim != 64 || c.Train.Epochs != 50 || c.Train.BatchSize != 32 || c.Optim.LR != 0.0625 || c.Data.Prefetch != configs.Default().Data.Prefetch {
+		t.Errorf("got %+v", c)
+	}
+	if err := os.WriteFile(base, []byte("base: "+base+"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := configs.Load(top); err == nil || !strings.Contains(err.Error(), "chain") {
+		t.Errorf("a file that is its own base: %v", err)
+	}
+}
+
+func TestEmptyFile(t *testing.T) {
+	for _, text := range []string{"", "# nothing\n", "{}"} {
+		c, err := configs.Parse("x.yaml", text)
+		if err != nil || !reflect.DeepEqual(*c, configs.Default()) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	if _, err := configs.Parse("x.yaml", "a: 1\n---\nb: 2\n"); err == nil {
+		t.Error("two documents are accepted")
+	}
+	if _, err := configs.Parse("x.yaml", "just text"); err == nil || !strings.Contains(err.Error(), "want keys and values") {
+		t.Errorf("text: %v", err)
+	}
+}
+
+func TestYAMLRoundTrip(t *testing.T) {
+	for _, name := range configs.Presets() {
+		c, err := configs.Load(name, `data.dir="a b: 'c' #"`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := c.YAML()
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := configs.Parse("config.yaml", string(text))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if second, err := again.YAML(); err != nil || string(second) != string(text) || again.Data.Dir != "a b: 'c' #" {
+			t.Errorf("%s: %v\n%s\n%s", name, err, text, second)
+		}
+	}
+}
+
+func TestStageSides(t *testing.T) {
+	m := configs.Default().Model
+	for size, want := range map[int][]int{224: {56, 28, 14, 7}, 192: {48, 24, 12, 6}, 32: {8, 4, 2, 1}, 63: {15, 7, 3, 1}, 31: {7, 3, 1, 0}} {
+		if got := m.StageSides(size); !reflect.DeepEqual(got, want) {
+			t.Errorf("%d px: %v, want %v", size, got, want)
+		}
+		if err := m.CheckImageSize(size); (err != nil) != (size == 31) {
+			t.Errorf("%d px: %v", size, err)
+		}
+	}
+}
+
+// No text makes the reader panic, and what it accepts it can write and read.
+func FuzzParse(f *testing.F) {
+	for _, name := range configs.Presets() {
+		text, err := configs.PresetText(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
+	f.Add("model: &m {depths: [1]}\ndata: *m\n")
+	f.Add("base: {}\n")
+	f.Add("? [a]\n: b\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		if strings.Contains(text, "base") {
+			return // may name any file
+		}
+		c, err := configs.Parse("x.yaml", text)
+		if err != nil {
+			return
+		}
+		out, err := c.YAML()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := configs.Parse("y.yaml", string(out)); err != nil {
+			t.Errorf("accepted %q, but not what it means: %v", text, err)
+		}
+	})
+}

@@ -1,0 +1,258 @@
+package graph
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+
+	"fasternet/configs"
+	"fasternet/kernels"
+	"fasternet/rng"
+)
+
+// A model of one's own size, run on two images.
+func ExampleRunner() {
+	c := configs.Default().Model
+	c.EmbedDim, c.Depths, c.NumClasses = 16, []int{1, 2}, 10
+	net, err := NewFasterNet(c, 42)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	pool := kernels.NewPool(0)
+	defer pool.Close()
+	program, err := NewRunner(net, pool).Program(Shape{Batch: 2, Height: 64, Width: 64})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	logits, err := program.Forward(make([]float32, 2*64*64*3))
+	fmt.Println(len(logits), err)
+	// Output: 20 <nil>
+}
+
+func random(n int, at uint64) []float32 {
+	r := rng.New(1, rng.Bench, at)
+	x := make([]float32, n)
+	for i := range x {
+		x[i] = float32(r.NormFloat64())
+	}
+	return x
+}
+
+func smallConfig() configs.Model {
+	c := configs.Default().Model
+	c.EmbedDim, c.Depths, c.FeatureDim, c.NumClasses, c.InitStd = 8, []int{1, 2}, 24, 5, 0.2
+	return c
+}
+
+// Sizes of one's own: every hyperparameter changed, non-square images, sides
+// with a remainder, patches that overlap.
+func TestOwnSizes(t *testing.T) {
+	for name, change := range map[string]func(c *configs.Model){
+		"grey":        func(c *configs.Model) { c.InChans = 1 },
+		"n_div 2":     func(c *configs.Model) { c.NDiv = 2 },
+		"n_div 1":     func(c *configs.Model) { c.NDiv = 1 },
+		"mlp_ratio":   func(c *configs.Model) { c.MLPRatio = 1.6 },
+		"patch 2":     func(c *configs.Model) { c.PatchSize, c.PatchStride = 2, 2 },
+		"overlap":     func(c *configs.Model) { c.PatchSize, c.PatchStride, c.PatchSize2, c.PatchStride2 = 7, 4, 3, 2 },
+		"gaps":        func(c *configs.Model) { c.PatchStride2 = 3 },
+		"layer scale": func(c *configs.Model) { c.LayerScaleInitValue = 0.1 },
+		"drop path":   func(c *configs.Model) { c.DropPathRate = 0.5 },
+		"relu":        func(c *configs.Model) { c.ActLayer = "relu" },
+		"one stage":   func(c *configs.Model) { c.Depths = []int{2} },
+		"five stages": func(c *configs.Model) { c.Depths, c.PatchSize, c.PatchStride = []int{1, 1, 1, 1, 1}, 2, 2 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := smallConfig()
+			change(&c)
+			m, err := NewFasterNet(c, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, want := Total(m.Count(40, 52)).Parameters, m.Store().Parameters(); got != want {
+				t.Errorf("%d parameters are counted, there are %d", got, want)
+			}
+			r := newRunner(t, m)
+			const batch, h, w = 6, 40, 52
+			x := random(batch*h*w*c.InChans, 0)
+			targets := make([]float32, batch*5)
+			for i := range batch {
+				targets[i*5+i%5] = 1
+			}
+			train := program(t, r, Shape{batch, h, w, true})
+			var first, last float32
+			for step := range 30 {
+				for _, q := range m.Store().Params() {
+					clear(q.GradData())
+				}
+				loss, err := train.Gradients(x, targets, Position{Step: uint64(step)})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if last = loss; step == 0 {
+					first = loss
+				}
+				for _, q := range m.Store().Params() {
+					for i, g := range q.GradData() {
+						q.Data()[i] -= 0.05 * g
+					}
+					q.Changed()
+				}
+			}
+			if !(last < first) {
+				t.Errorf("gradient descent takes the loss from %v to %v", first, last)
+			}
+			if _, err := program(t, r, Shape{batch, h, w, false}).Forward(x); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// In evaluation an image's logits do not depend on the batch that it is in; in
+// training they do, through the batch norm.
+func TestBatchComposition(t *testing.T) {
+	m, err := NewFasterNet(smallConfig(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newRunner(t, m)
+	const size = 32 * 32 * 3
+	x := random(5*size, 1)
+	all, err := program(t, r, Shape{5, 32, 32, false}).Forward(x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := append([]float32(nil), all...)
+	for i := range 5 {
+		one, err := program(t, r, Shape{1, 32, 32, false}).Forward(x[i*size : (i+1)*size])
+		if err != nil {
+			t.Fatal(err)
+		}
+		for c := range one {
+			if d := math.Abs(float64(one[c] - want[i*5+c])); d > 1e-5 {
+				t.Errorf("image %d class %d: %v alone, %v in a batch", i, c, one[c], want[i*5+c])
+			}
+		}
+	}
+	train := program(t, r, Shape{2, 32, 32, true})
+	first := func(other int) float32 {
+		images := append(append([]float32(nil), x[:size]...), x[other*size:(other+1)*size]...)
+		if _, err := train.Gradients(images, make([]float32, 10), Position{}); err != nil {
+			t.Fatal(err)
+		}
+		return train.Logits()[0]
+	}
+	if a, b := first(1), first(2); a == b {
+		t.Errorf("in training the logit is %v with either partner", a)
+	}
+}
+
+// Programs of several sizes share parameters and memory.
+func TestProgramsShareParameters(t *testing.T) {
+	m, err := NewFasterNet(smallConfig(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newRunner(t, m)
+	small, large := random(32*32*3, 2), random(3*64*48*3, 3)
+	run := func(s Shape, x []float32) []float32 {
+		logits, err := program(t, r, s).Forward(x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return append([]float32(nil), logits...)
+	}
+	a, b := run(Shape{1, 32, 32, false}, small), run(Shape{3, 64, 48, false}, large)
+	if _, err := program(t, r, Shape{3, 64, 48, true}).Gradients(large, make([]float32, 15), Position{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range m.Store().Entries { // the running statistics have moved: back to the start
+		if e.Buffer != nil {
+			v := float32(0)
+			if strings.HasSuffix(e.Name, "running_var") {
+				v = 1
+			}
+			for i := range e.Buffer {
+				e.Buffer[i] = v
+			}
+		}
+	}
+	if fmt.Sprint(run(Shape{1, 32, 32, false}, small)) != fmt.Sprint(a) || fmt.Sprint(run(Shape{3, 64, 48, false}, large)) != fmt.Sprint(b) {
+		t.Error("a program has changed the result of another")
+	}
+	for _, q := range m.Store().Params() {
+		for i := range q.Data() {
+			q.Data()[i] *= 1.5
+		}
+		q.Changed()
+	}
+	if fmt.Sprint(run(Shape{1, 32, 32, false}, small)) == fmt.Sprint(a) {
+		t.Error("a change of the parameters is not seen")
+	}
+}
+
+// Gradients of several batches add up.
+func TestGradientsAccumulate(t *testing.T) {
+	m, err := NewFasterNet(smallConfig(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := program(t, newRunner(t, m), Shape{2, 32, 32, true})
+	targets := []float32{1, 0, 0, 0, 0, 0, 1, 0, 0, 0}
+	grads := func(at ...uint64) map[string][]float32 {
+		for _, q := range m.Store().Params() {
+			clear(q.GradData())
+		}
+		for _, a := range at {
+			if _, err := p.Gradients(random(2*32*32*3, a), targets, Position{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		out := map[string][]float32{}
+		for _, q := range m.Store().Params() {
+			out[q.Name] = append([]float32(nil), q.GradData()...)
+		}
+		return out
+	}
+	a, b, both := grads(1), grads(2), grads(1, 2)
+	for name, g := range both {
+		for i := range g {
+			if want := a[name][i] + b[name][i]; math.Abs(float64(g[i]-want)) > 1e-5*(1+math.Abs(float64(want))) {
+				t.Fatalf("%s[%d]: %v, want %v", name, i, g[i], want)
+			}
+		}
+	}
+}
+
+func TestProgramErrors(t *testing.T) {
+	m, err := NewFasterNet(smallConfig(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newRunner(t, m)
+	if _, err := r.Program(Shape{1, 3, 32, false}); err == nil || !strings.Contains(err.Error(), "smaller than a patch") {
+		t.Errorf("an image that is too small: %v", err)
+	}
+	p := program(t, r, Shape{1, 32, 32, false})
+	if _, err := p.Forward(make([]float32, 5)); err == nil || !strings.Contains(err.Error(), "images: want 3072 values") {
+		t.Errorf("too few values: %v", err)
+	}
+	if _, err := p.Gradients(nil, nil, Position{}); err == nil {
+		t.Error("gradients of a program for evaluation")
+	}
+	if _, err := program(t, r, Shape{1, 32, 32, true}).Forward(make([]float32, 3072)); err == nil {
+		t.Error("Forward on a program for training")
+	}
+	c := smallConfig()
+	c.NumClasses = 0
+	if _, err := NewFasterNet(c, 0); err == nil {
+		t.Error("a model without classes")
+	}
+	c.NumClasses, c.ActLayer = 5, "swish"
+	if _, err := NewFasterNet(c, 0); err == nil {
+		t.Error("an activation that does not exist")
+	}
+}

@@ -1,0 +1,39 @@
+package kernels_test
+
+import (
+	"fmt"
+
+	"fasternet/kernels"
+)
+
+// A linear layer with a bias: y = x·Wᵀ + b.
+func ExampleGemm() {
+	x := kernels.NewMatrix([]float32{1, 2, 3, 4}, 2, 2)       // two rows
+	w := kernels.NewMatrix([]float32{1, 0, 0, 1, 1, 1}, 3, 2) // [out, in]
+	packed := kernels.NewPacked(2, 3)
+	packed.PackTransposed(w)
+	y := kernels.NewMatrix(make([]float32, 6), 2, 3)
+	bias := []float32{10, 20, 30}
+	kernels.Gemm(y, 1, x, packed, kernels.Broadcast(bias, 2))
+	fmt.Println(y.Row(0), y.Row(1))
+	// Output: [11 22 33] [13 24 37]
+}
+
+// The sum of squares over many rows, on all processors: the result does not
+// depend on their number.
+func ExamplePool_Run() {
+	pool := kernels.NewPool(0)
+	defer pool.Close()
+	parts := make([]float64, 8)
+	x := make([]float32, 8000)
+	for i := range x {
+		x[i] = 0.5
+	}
+	pool.Run(len(parts), func(_, i int) { parts[i] = kernels.SumSquares(x[i*1000 : (i+1)*1000]) })
+	var sum float64
+	for _, p := range parts {
+		sum += p
+	}
+	fmt.Println(sum)
+	// Output: 2000
+}

@@ -1,0 +1,127 @@
+package model_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"fasternet/checkpoints"
+	"fasternet/configs"
+	"fasternet/model"
+)
+
+func small(t testing.TB, settings ...string) *configs.Config {
+	t.Helper()
+	c, err := configs.Load("quickstart", append([]string{"model.embed_dim=8", "model.depths=[1,1]", "model.feature_dim=16"}, settings...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func save(t testing.TB, path string, c *configs.Config, extra ...checkpoints.Tensor) {
+	t.Helper()
+	net, err := model.New(c, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	meta, err := model.Meta(c, []string{"cat", "dog"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := checkpoints.Write(path, checkpoints.File{Meta: meta, Tensors: append(model.Tensors(net.Store()), extra...)}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Load a model from the best checkpoint of a run.
+func ExampleLoad() {
+	_, err := model.Load(filepath.Join("runs", "quickstart"))
+	fmt.Println(err != nil) // there is no such run
+	// Output: true
+}
+
+func TestLoad(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "checkpoints"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	c := small(t, "seed=5")
+	save(t, filepath.Join(dir, "checkpoints", checkpoints.Last), c, checkpoints.Tensor{Name: "optimizer.step", Shape: []int{}, I64: []int64{3}})
+	for _, path := range []string{dir, filepath.Join(dir, "checkpoints"), filepath.Join(dir, "checkpoints", checkpoints.Last)} {
+		l, err := model.Load(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := model.New(c, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l.Model.Classes() != 2 || l.Classes[1] != "dog" || l.Config.Seed != 5 {
+			t.Errorf("got %d classes %v, seed %d", l.Model.Classes(), l.Classes, l.Config.Seed)
+		}
+		for i, e := range want.Store().Entries {
+			got := l.Model.Store().Entries[i]
+			if e.Param != nil && fmt.Sprint(e.Param.Data()) != fmt.Sprint(got.Param.Data()) || fmt.Sprint(e.Buffer) != fmt.Sprint(got.Buffer) {
+				t.Errorf("%s differs", e.Name)
+			}
+		}
+	}
+	save(t, filepath.Join(dir, "checkpoints", checkpoints.Best), small(t, "seed=6"))
+	if l, err := model.Load(dir); err != nil || l.Config.Seed != 6 {
+		t.Errorf("the best checkpoint is not taken: %v", err)
+	}
+}
+
+func TestRestoreErrors(t *testing.T) {
+	c := small(t)
+	net, err := model.New(c, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tensors := model.Tensors(net.Store())
+	clone := func(change func(ts []checkpoints.Tensor) []checkpoints.Tensor) *checkpoints.File {
+		return &checkpoints.File{Tensors: change(append([]checkpoints.Tensor(nil), tensors...))}
+	}
+	first := fmt.Sprint(tensors[0].F32)
+	for want, f := range map[string]*checkpoints.File{
+		"the model has not": clone(func(ts []checkpoints.Tensor) []checkpoints.Tensor {
+			return append(ts, checkpoints.Tensor{Name: "extra"})
+		}),
+		"the checkpoint has not": clone(func(ts []checkpoints.Tensor) []checkpoints.Tensor { return ts[1:] }),
+		"has shape": clone(func(ts []checkpoints.Tensor) []checkpoints.Tensor {
+			ts[0].F32 = make([]float32, len(ts[0].F32))
+			ts[1].Shape = []int{1}
+			return ts
+		}),
+	} {
+		if err := model.Restore(net.Store(), f, model.OptimizerPrefix); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want something with %q", err, want)
+		}
+	}
+	if fmt.Sprint(tensors[0].F32) != first {
+		t.Error("a model was changed by a checkpoint that does not fit")
+	}
+}
+
+func TestForeignCheckpoint(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.safetensors")
+	if err := checkpoints.Write(path, checkpoints.File{Tensors: []checkpoints.Tensor{{Name: "w", Shape: []int{1}, F32: []float32{1}}}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := model.Load(path); err == nil || !strings.Contains(err.Error(), "its format is") {
+		t.Errorf("a checkpoint of another program: %v", err)
+	}
+}
+
+func TestClasses(t *testing.T) {
+	c := small(t, "model.num_classes=3")
+	if _, err := model.New(c, 5); err == nil || !strings.Contains(err.Error(), "the data set has 5 classes, the model only 3") {
+		t.Errorf("too few classes: %v", err)
+	}
+	if m, err := model.New(c, 2); err != nil || m.Classes() != 3 {
+		t.Errorf("more classes than the data set: %v", err)
+	}
+}

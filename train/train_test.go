@@ -1,0 +1,282 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"fasternet/checkpoints"
+	"fasternet/configs"
+	"fasternet/internal/golden"
+	"fasternet/kernels"
+	"fasternet/ops"
+)
+
+// Train the quickstart for the first steps, from Go.
+func ExampleRun() {
+	config, err := configs.Load("quickstart", "train.epochs=20")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	config.Data.Dir = "no such folder" // for the example: it shall end at once
+	_, err = Run(context.Background(), config, Options{Dir: filepath.Join("runs", "mine"), Log: io.Discard})
+	fmt.Println(err != nil)
+	// Output: true
+}
+
+func TestFasterNetSchedule(t *testing.T) {
+	var refs []struct {
+		LR       float64   `json:"lr"`
+		Warmup   int       `json:"warmup_epochs"`
+		Epochs   int       `json:"max_epochs"`
+		Start    float64   `json:"warmup_start_lr"`
+		Min      float64   `json:"eta_min"`
+		PerEpoch []float64 `json:"lr_per_epoch"`
+	}
+	golden.JSON(t, "schedule_fasternet.json", &refs)
+	for _, r := range refs {
+		s := Schedule{Sched: configs.Sched{Form: "fasternet", WarmupEpochs: r.Warmup, WarmupLR: r.Start, MinLR: r.Min}, LR: r.LR, Epochs: r.Epochs, Steps: 10}
+		for epoch, want := range r.PerEpoch {
+			for _, step := range []int{0, 9} { // constant in an epoch
+				if got := s.At(epoch, step); math.Abs(got-want) > 1e-9*want {
+					t.Errorf("epoch %d: %v, want %v", epoch, got, want)
+				}
+			}
+		}
+	}
+	one := Schedule{Sched: configs.Sched{Form: "fasternet", WarmupEpochs: 1, WarmupLR: 1e-6}, LR: 1, Epochs: 3, Steps: 1}
+	if got := one.At(0, 0); got != 1e-6 {
+		t.Errorf("a warm-up of one epoch: %v", got)
+	}
+}
+
+func TestLocalMIMSchedule(t *testing.T) {
+	var refs []struct {
+		LR     float64 `json:"lr"`
+		Min    float64 `json:"min_lr"`
+		Warmup int     `json:"warmup_epochs"`
+		Epochs int
+		Rows   [][3]float64 `json:"epoch_lr_lrscale05"`
+	}
+	golden.JSON(t, "schedule_localmim.json", &refs)
+	for _, r := range refs {
+		s := Schedule{Sched: configs.Sched{Form: "localmim", WarmupEpochs: r.Warmup, MinLR: r.Min}, LR: r.LR, Epochs: r.Epochs, Steps: 1000}
+		for _, row := range r.Rows {
+			epoch := int(row[0])
+			step := int(math.Round((row[0] - float64(epoch)) * 1000))
+			if got := s.At(epoch, step); math.Abs(got-row[1]) > 1e-9*row[1] {
+				t.Errorf("%v epochs: %v, want %v", row[0], got, row[1])
+			}
+		}
+	}
+}
+
+func TestTimmSchedule(t *testing.T) {
+	s := Schedule{Sched: configs.Sched{Form: "timm", WarmupEpochs: 5, WarmupLR: 0.1, MinLR: 0.01}, LR: 1, Epochs: 100, Steps: 10}
+	half := func(v float64) float64 { return 0.01 + 0.99/2*(1+math.Cos(v*math.Pi)) }
+	for _, c := range []struct {
+		onUpdates, prefix bool
+		epoch, step       int
+		want              float64
+	}{
+		{false, false, 0, 9, 0.1}, {false, false, 4, 0, 0.1 + 4*0.9/5}, {false, false, 5, 3, half(0.05)}, {false, false, 50, 0, half(0.5)},
+		{true, false, 2, 5, 0.1 + 2.5*0.9/5}, {true, false, 50, 5, half(0.505)},
+		{false, true, 5, 0, 1}, {true, true, 52, 5, half(0.5)},
+	} {
+		s.OnUpdates, s.WarmupPrefix = c.onUpdates, c.prefix
+		if got := s.At(c.epoch, c.step); math.Abs(got-c.want) > 1e-12 {
+			t.Errorf("%+v: %v", c, got)
+		}
+	}
+}
+
+func newOptimizer(t *testing.T, c configs.Optim, params ...*ops.Param) *AdamW {
+	pool := kernels.NewPool(2)
+	t.Cleanup(pool.Close)
+	return NewAdamW(c, params, pool)
+}
+
+// Decay on all parameters, or none on one-dimensional ones.
+func TestWeightDecayGroups(t *testing.T) {
+	for on, want := range map[string]float32{"all": 0.5, "no-1d": 1} {
+		w, b := ops.NewParam("w", 2, 3), ops.NewParam("b", 3)
+		for _, p := range []*ops.Param{w, b} {
+			for i := range p.Data() {
+				p.Data()[i] = 1
+			}
+		}
+		o := newOptimizer(t, configs.Optim{WeightDecay: 5, WeightDecayOn: on, Betas: []float64{0.9, 0.999}, Eps: 1e-8}, w, b)
+		o.Step(0.1, 1)
+		if w.Data()[4] != 0.5 || b.Data()[2] != want {
+			t.Errorf("%s: weights %v, bias %v, want 0.5 and %v", on, w.Data()[4], b.Data()[2], want)
+		}
+	}
+}
+
+func TestClip(t *testing.T) {
+	p := ops.NewParam("p", 100000) // more than one part
+	p.GradData()[3], p.GradData()[99999] = 3, 4
+	o := newOptimizer(t, configs.Optim{ClipGrad: 1, Betas: []float64{0.9, 0.999}}, p)
+	if norm := o.GradNorm(); norm != 5 {
+		t.Errorf("norm %v, want 5", norm)
+	}
+	if s := o.ClipScale(5); math.Abs(s-0.2) > 1e-6 {
+		t.Errorf("scale %v, want 0.2", s)
+	}
+	if s := o.ClipScale(0.5); s != 1 {
+		t.Errorf("a small gradient is scaled by %v", s)
+	}
+	o.config.ClipGrad = 0
+	if s := o.ClipScale(1e9); s != 1 {
+		t.Errorf("without clipping the scale is %v", s)
+	}
+	o.ZeroGrad()
+	if norm := o.GradNorm(); norm != 0 {
+		t.Errorf("norm %v after ZeroGrad", norm)
+	}
+}
+
+func TestOptimizerState(t *testing.T) {
+	c := configs.Optim{Betas: []float64{0.9, 0.999}, Eps: 1e-8}
+	p := ops.NewParam("p", 5)
+	a := newOptimizer(t, c, p)
+	for range 3 {
+		for i := range p.GradData() {
+			p.GradData()[i] = float32(i) - 2
+		}
+		a.Step(0.1, 1)
+	}
+	f := &checkpoints.File{Tensors: a.Tensors()}
+	q := ops.NewParam("p", 5)
+	copy(q.Data(), p.Data())
+	copy(q.GradData(), p.GradData())
+	b := newOptimizer(t, c, q)
+	if err := b.Restore(f); err != nil {
+		t.Fatal(err)
+	}
+	a.Step(0.1, 1)
+	b.Step(0.1, 1)
+	if fmt.Sprint(p.Data()) != fmt.Sprint(q.Data()) {
+		t.Errorf("after the same step %v and %v", p.Data(), q.Data())
+	}
+	if err := b.Restore(&checkpoints.File{Tensors: f.Tensors[1:]}); err == nil {
+		t.Error("a state without steps is accepted")
+	}
+	if err := b.Restore(&checkpoints.File{Tensors: f.Tensors[:2]}); err == nil {
+		t.Error("a state without second moments is accepted")
+	}
+}
+
+func TestTopK(t *testing.T) {
+	var p Progress
+	var dropped []int
+	for epoch, top1 := range []float64{10, 30, 20, 30, 5} {
+		var s Score
+		s.Epoch, s.Top1, s.Loss = epoch, top1, -top1
+		for _, d := range p.rank(s, "top1", 2) {
+			dropped = append(dropped, d.Epoch)
+		}
+	}
+	if len(p.TopK) != 2 || p.TopK[0].Epoch != 1 || p.TopK[1].Epoch != 3 || fmt.Sprint(dropped) != "[0 2 4]" {
+		t.Errorf("kept %+v, dropped %v", p.TopK, dropped)
+	}
+	a, b := Score{}, Score{}
+	a.Top1, a.Loss, b.Top1, b.Loss = 2, 2, 1, 1
+	if !a.better(b, "top1") || a.better(b, "loss") || !b.better(a, "loss") {
+		t.Error("better is wrong")
+	}
+	if got := p.rank(a, "top1", 0); got != nil || len(p.TopK) != 2 {
+		t.Error("top_k 0 keeps something")
+	}
+}
+
+func TestDivergedError(t *testing.T) {
+	e := &DivergedError{Epoch: 2, Step: 9, Loss: math.NaN(), Samples: []int{4, 5}}
+	for _, want := range []string{"epoch 3, step 10", "NaN", "[4 5]", "optim.clip_grad"} {
+		if !strings.Contains(e.Error(), want) {
+			t.Errorf("%q has no %q", e, want)
+		}
+	}
+	e = &DivergedError{Loss: 1, GradNorm: math.Inf(1)}
+	if !strings.Contains(e.Error(), "gradient norm is +Inf") {
+		t.Errorf("got %q", e)
+	}
+}
+
+// Records later than the checkpoint are forgotten, and a line that was cut off.
+func TestForget(t *testing.T) {
+	f, err := OpenFolder(filepath.Join(t.TempDir(), "run"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := configs.Default()
+	if err := f.start(&c, Progress{}); err != nil {
+		t.Fatal(err)
+	}
+	for i := 1; i <= 6; i++ {
+		if err := f.record(Record{Kind: stepRecord, Epoch: (i - 1) / 3, Step: (i-1)%3 + 1, Batches: i}); err != nil {
+			t.Fatal(err)
+		}
+		if i%3 == 0 {
+			s := Score{Epoch: i/3 - 1, LR: 0.5}
+			if err := errors.Join(f.record(Record{Kind: epochRecord, Epoch: s.Epoch, Batches: i}), f.summarise(s)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if _, err := f.log.WriteString(`{"kind":"step","ba`); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.close(); err != nil {
+		t.Fatal(err)
+	}
+	if !Holds(f.Dir) || Holds(t.TempDir()) {
+		t.Error("Holds is wrong")
+	}
+	// The checkpoint was made before the second evaluation.
+	if err := f.start(&c, Progress{Epoch: 1, Step: 3, Batches: 6}); err != nil {
+		t.Fatal(err)
+	}
+	defer f.close()
+	records, err := f.Records()
+	if err != nil {
+		t.Fatal(err)
+	}
+	scores, err := f.Scores()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(records) != 7 || records[6].Batches != 6 || len(scores) != 1 || scores[0].LR != 0.5 {
+		t.Errorf("records %+v, scores %+v", records, scores)
+	}
+	if err := f.WriteReport(&c); err != nil {
+		t.Error(err)
+	}
+	if err := os.WriteFile(f.path(SummaryFile), []byte("0,1,x,3,4,5\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Scores(); err == nil {
+		t.Error("a summary with text for a number is accepted")
+	}
+}
+
+func TestDisplay(t *testing.T) {
+	var out, log strings.Builder
+	d := NewDisplay(&out) // no terminal: plain lines
+	d.log = &log
+	d.Begin("epoch 1", 0, 10)
+	d.Step(5, "half")
+	d.Plain("step 5")
+	d.End()
+	d.Line("done %d %%", 100)
+	if out.String() != "step 5\ndone 100 %\n" || strings.Count(log.String(), "\n") != 2 {
+		t.Errorf("got %q and %q", out.String(), log.String())
+	}
+}
