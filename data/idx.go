@@ -131,7 +131,7 @@ func readIDX(r io.Reader) (dims []int, content []uint8, err error) {
 	switch n, err := io.CopyN(io.Discard, r, 1); {
 	case n != 0:
 		return nil, nil, fmt.Errorf("there is more data than the %d values of the dimensions %v", size, dims)
-	case err != io.EOF: // such as a wrong checksum of gzip
+	case !errors.Is(err, io.EOF): // such as a wrong checksum of gzip
 		return nil, nil, truncated("its end", err)
 	}
 	return dims, buf.Bytes(), nil

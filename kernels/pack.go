@@ -34,13 +34,13 @@ func panelsOf(n, lanes int) []panel {
 	return out
 }
 
-// NewPacked makes room for a K×N matrix.
-func NewPacked(K, N int) *Packed {
-	p := &Packed{K: K, N: N, lanes: k.lanes, panels: panelsOf(N, k.lanes)}
+// NewPacked makes room for a matrix of the given size.
+func NewPacked(rows, cols int) *Packed {
+	p := &Packed{K: rows, N: cols, lanes: k.lanes, panels: panelsOf(cols, k.lanes)}
 	size := 0
 	for i := range p.panels {
 		p.panels[i].offset = size
-		size += K * p.panels[i].vectors * p.lanes
+		size += rows * p.panels[i].vectors * p.lanes
 	}
 	p.data = Aligned(size)
 	return p
@@ -82,9 +82,9 @@ func (p *Packed) PackPanelTransposed(i int, b Matrix) {
 	Transpose(Matrix{Data: p.data[t.offset:], Rows: p.K, Cols: t.cols, Stride: width}, b.Slice(t.from, t.from+t.cols))
 }
 
-func (p *Packed) check(K, N int) {
-	if K != p.K || N != p.N {
-		panic(fmt.Sprintf("kernels: pack: a %d×%d matrix into room for %d×%d", K, N, p.K, p.N))
+func (p *Packed) check(rows, cols int) {
+	if rows != p.K || cols != p.N {
+		panic(fmt.Sprintf("kernels: pack: a %d×%d matrix into room for %d×%d", rows, cols, p.K, p.N))
 	}
 }
 

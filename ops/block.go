@@ -52,8 +52,7 @@ func FasterNetBlock(t *Tape, x *gorgonia.Node, b Block) (*gorgonia.Node, error) 
 		s.run = f.forwardTrain
 		s.uses = []*buffer{f.convolvedBuf, f.hiddenBuf}
 	}
-	node, _, err := t.record(s)
-	return node, err
+	return t.record(s)
 }
 
 // block is a FasterNet block in a graph.

@@ -44,7 +44,7 @@ func (f *block) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
 	if f.Keep != nil {
 		s.inputs = append(s.inputs, f.Keep)
 	}
-	dx, _, err := t.record(s)
+	dx, err := t.record(s)
 	if err != nil {
 		return nil, err
 	}

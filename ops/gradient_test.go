@@ -79,7 +79,7 @@ func (h *harness) compile(out *gorgonia.Node, err error, wrt ...string) {
 		for i := range w.Float32s() {
 			w.Float32s()[i] = float32(r.NormFloat64())
 		}
-		loss, _, err = h.tape.record(spec{
+		loss, err = h.tape.record(spec{
 			kind: "WeightedSum", name: "test", inputs: gorgonia.Nodes{out}, wrt: []bool{true},
 			run: func(in [][]float32, o []float32) error {
 				h.loss = 0
@@ -90,7 +90,7 @@ func (h *harness) compile(out *gorgonia.Node, err error, wrt ...string) {
 				return nil
 			},
 			grad: func(_, g *gorgonia.Node) (gorgonia.Nodes, error) {
-				n, _, err := h.tape.record(spec{kind: "Weights", name: "test", inputs: gorgonia.Nodes{g}, shape: out.Shape().Clone(),
+				n, err := h.tape.record(spec{kind: "Weights", name: "test", inputs: gorgonia.Nodes{g}, shape: out.Shape().Clone(),
 					run: func(in [][]float32, o []float32) error {
 						copy(o, w.Float32s())
 						return nil

@@ -32,7 +32,7 @@ func GlobalAvgPool(t *Tape, name string, x *gorgonia.Node) (*gorgonia.Node, erro
 			copy(dx.Row(r), first)
 		}
 	}
-	node, _, err := t.record(spec{
+	node, err := t.record(spec{
 		kind: "GlobalAvgPool", name: name, inputs: gorgonia.Nodes{x}, wrt: []bool{true}, shape: tensor.Shape{shape.batch, shape.channels},
 		run: func(in [][]float32, out []float32) error {
 			src, dst = shape.matrix(in[0]), kernels.NewMatrix(out, shape.batch, shape.channels)
@@ -40,7 +40,7 @@ func GlobalAvgPool(t *Tape, name string, x *gorgonia.Node) (*gorgonia.Node, erro
 			return nil
 		},
 		grad: func(_, grad *gorgonia.Node) (gorgonia.Nodes, error) {
-			n, _, err := t.record(spec{
+			n, err := t.record(spec{
 				kind: "GlobalAvgPoolGrad", name: name, inputs: gorgonia.Nodes{grad}, shape: x.Shape().Clone(),
 				run: func(in [][]float32, out []float32) error {
 					dy, dx = kernels.NewMatrix(in[0], shape.batch, shape.channels), shape.matrix(out)
@@ -66,14 +66,14 @@ func Activate(t *Tape, name string, x *gorgonia.Node, act kernels.Activation) (*
 		ones[i] = 1
 	}
 	recomputed := t.newBuffer(rows * c)
-	node, _, err := t.record(spec{
+	node, err := t.record(spec{
 		kind: "Activate", name: name, inputs: gorgonia.Nodes{x}, wrt: []bool{true}, shape: s.Clone(), uses: []*buffer{recomputed},
 		run: func(in [][]float32, out []float32) error {
 			kernels.Affine(kernels.NewMatrix(out, rows, c), kernels.NewMatrix(in[0], rows, c), ones, zeros, act)
 			return nil
 		},
 		grad: func(_, grad *gorgonia.Node) (gorgonia.Nodes, error) {
-			n, _, err := t.record(spec{
+			n, err := t.record(spec{
 				kind: "ActivateGrad", name: name, inputs: gorgonia.Nodes{grad, x}, shape: s.Clone(), reuse: 1, uses: []*buffer{recomputed},
 				run: func(in [][]float32, out []float32) error {
 					m := func(v []float32) kernels.Matrix { return kernels.NewMatrix(v, rows, c) }
@@ -96,14 +96,14 @@ func SoftmaxCrossEntropy(t *Tape, logits, targets *gorgonia.Node) (*gorgonia.Nod
 	}
 	m := func(v []float32) kernels.Matrix { return kernels.NewMatrix(v, s[0], s[1]) }
 	probs := t.newBuffer(s.TotalSize())
-	node, _, err := t.record(spec{
+	node, err := t.record(spec{
 		kind: "SoftmaxCrossEntropy", name: "loss", inputs: gorgonia.Nodes{logits, targets}, wrt: []bool{true, false}, uses: []*buffer{probs},
 		run: func(in [][]float32, out []float32) error {
 			out[0] = float32(kernels.SoftmaxCrossEntropy(m(probs.data), m(in[0]), m(in[1])) / float64(s[0]))
 			return nil
 		},
 		grad: func(_, grad *gorgonia.Node) (gorgonia.Nodes, error) {
-			n, _, err := t.record(spec{
+			n, err := t.record(spec{
 				kind: "SoftmaxCrossEntropyGrad", name: "loss", inputs: gorgonia.Nodes{grad, targets}, shape: s.Clone(), uses: []*buffer{probs},
 				run: func(in [][]float32, out []float32) error {
 					kernels.SoftmaxCrossEntropyGrad(m(out), m(probs.data), m(in[1]), in[0][0]/float32(s[0]))

@@ -31,7 +31,7 @@ func Linear(t *Tape, name string, x *gorgonia.Node, weight, bias *Param) (*gorgo
 	if bias != nil {
 		inputs, wrt = append(inputs, t.Param(bias)), append(wrt, true)
 	}
-	node, _, err := t.record(spec{
+	node, err := t.record(spec{
 		kind: "Linear", name: name, inputs: inputs, wrt: wrt, shape: tensor.Shape{s[0], out},
 		run: f.forward, grad: f.differentiate,
 	})
@@ -67,7 +67,7 @@ func (f *linear) forwardPart(_, i int) {
 func (f *linear) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
 	t := f.tape
 	f.v = t.pack(f.weight, packing{use: packInput})
-	dx, _, err := t.record(spec{
+	dx, err := t.record(spec{
 		kind: "LinearGrad", name: f.name, inputs: gorgonia.Nodes{dy, f.input}, shape: f.input.Shape().Clone(), run: f.backward,
 	})
 	if err != nil {

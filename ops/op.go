@@ -48,7 +48,7 @@ type op struct {
 var ids atomic.Uint64
 
 // record adds an operation to the graph.
-func (t *Tape) record(s spec) (*gorgonia.Node, *op, error) {
+func (t *Tape) record(s spec) (*gorgonia.Node, error) {
 	o := &op{spec: s, tape: t, id: ids.Add(1), index: len(t.ops), in: make([][]float32, len(s.inputs))}
 	switch {
 	case s.result != nil:
@@ -63,7 +63,7 @@ func (t *Tape) record(s spec) (*gorgonia.Node, *op, error) {
 	}
 	for i, n := range s.inputs {
 		if n == nil {
-			return nil, nil, fmt.Errorf("ops: %s %q: input %d is missing", s.kind, s.name, i)
+			return nil, fmt.Errorf("ops: %s %q: input %d is missing", s.kind, s.name, i)
 		}
 		if p, ok := n.Op().(*op); ok && p.out != nil {
 			p.out.touch(o.index)
@@ -77,10 +77,10 @@ func (t *Tape) record(s spec) (*gorgonia.Node, *op, error) {
 	}
 	node, err := gorgonia.ApplyOp(o, s.inputs...)
 	if err != nil {
-		return nil, nil, fmt.Errorf("ops: %s %q: %w", s.kind, s.name, err)
+		return nil, fmt.Errorf("ops: %s %q: %w", s.kind, s.name, err)
 	}
 	t.ops = append(t.ops, o)
-	return node, o, nil
+	return node, nil
 }
 
 // Arity is part of gorgonia.Op.
@@ -205,9 +205,8 @@ func (o *op) SymDiff(_ gorgonia.Nodes, out, grad *gorgonia.Node) (gorgonia.Nodes
 // paramGrad is the node of a parameter's gradient, which the op of node after
 // has computed. The machine has nothing to do for it.
 func (t *Tape) paramGrad(p *Param, after *gorgonia.Node) (*gorgonia.Node, error) {
-	n, _, err := t.record(spec{
+	return t.record(spec{
 		kind: "gradient", name: p.Name, inputs: gorgonia.Nodes{after}, shape: p.Shape(), result: p.Grad,
 		run: func([][]float32, []float32) error { return nil },
 	})
-	return n, err
 }

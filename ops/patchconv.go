@@ -40,8 +40,7 @@ func PatchConvNorm(t *Tape, x *gorgonia.Node, p PatchConv) (*gorgonia.Node, erro
 		s.run = f.forwardTrain
 		s.uses = []*buffer{f.convBuf}
 	}
-	node, _, err := t.record(s)
-	return node, err
+	return t.record(s)
 }
 
 type patchConv struct {
@@ -180,7 +179,7 @@ func (f *patchConv) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) 
 			g.v = append(g.v, q.Packed)
 		}
 	}
-	main, _, err := t.record(s)
+	main, err := t.record(s)
 	if err != nil {
 		return nil, err
 	}

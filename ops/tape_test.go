@@ -64,7 +64,7 @@ func TestFailingOpNamesItsNode(t *testing.T) {
 	fail := func(run func(in [][]float32, out []float32) error) error {
 		h := newHarness(t, 2, false)
 		x := h.input("x", rand.New(rand.NewPCG(1, 2)), 2, 3)
-		n, _, err := h.tape.record(spec{kind: "Broken", name: "stages.0", inputs: gorgonia.Nodes{x}, shape: tensor.Shape{2, 3}, run: run})
+		n, err := h.tape.record(spec{kind: "Broken", name: "stages.0", inputs: gorgonia.Nodes{x}, shape: tensor.Shape{2, 3}, run: run})
 		h.compile(n, err)
 		return h.tape.Run(h.machine)
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // Display shows how a run goes: a progress bar on a terminal, plain lines
-// elsewhere.
+// elsewhere. That nobody can be shown anything is no error of the run.
 type Display struct {
 	out io.Writer
 	bar *progressbar.ProgressBar // in use, or nil
@@ -30,7 +30,7 @@ func NewDisplay(out io.Writer) *Display {
 func (d *Display) Line(format string, args ...any) {
 	line := strings.TrimRight(fmt.Sprintf(format, args...), "\n") + "\n"
 	if d.bar != nil {
-		d.bar.Clear()
+		_ = d.bar.Clear()
 	}
 	io.WriteString(d.out, line)
 	d.logLine(line)
@@ -57,14 +57,14 @@ func (d *Display) Begin(name string, done, total int) {
 		progressbar.OptionThrottle(100*time.Millisecond),
 		progressbar.OptionClearOnFinish(),
 	)
-	d.bar.Set(done)
+	_ = d.bar.Set(done)
 }
 
 // Step moves the bar to done and describes it.
 func (d *Display) Step(done int, description string) {
 	if d.bar != nil {
 		d.bar.Describe(description)
-		d.bar.Set(done)
+		_ = d.bar.Set(done)
 	}
 }
 
@@ -79,8 +79,8 @@ func (d *Display) Plain(line string) {
 // End removes the bar.
 func (d *Display) End() {
 	if d.bar != nil {
-		d.bar.Finish()
-		d.bar.Clear()
+		_ = d.bar.Finish()
+		_ = d.bar.Clear()
 		d.bar = nil
 	}
 }

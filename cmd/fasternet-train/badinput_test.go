@@ -86,10 +86,10 @@ func TestBadConfig(t *testing.T) {
 }
 
 // A run that cannot begin must not leave a folder.
-func failWithoutRun(t *testing.T, code int, want string, args ...string) {
+func failWithoutRun(t *testing.T, want string, args ...string) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "run")
-	fail(t, code, want, append(args, "--run", dir)...)
+	fail(t, 1, want, append(args, "--run", dir)...)
 	if _, err := os.Stat(dir); err == nil {
 		t.Errorf("%v: a run folder was made", args)
 	}
@@ -100,7 +100,7 @@ func TestBadData(t *testing.T) {
 	train := func(data string, more ...string) []string {
 		return append([]string{"train", config, "--data", data}, more...)
 	}
-	failWithoutRun(t, 1, "/none", train(filepath.Join(t.TempDir(), "none"))...)
+	failWithoutRun(t, "/none", train(filepath.Join(t.TempDir(), "none"))...)
 
 	good := fashion(t, 40, 10)
 	read := func(name string) []byte {
@@ -130,10 +130,10 @@ func TestBadData(t *testing.T) {
 		if name == "label" {
 			want = "77"
 		}
-		failWithoutRun(t, 1, want, train(dir)...)
+		failWithoutRun(t, want, train(dir)...)
 	}
-	failWithoutRun(t, 1, "batch", train(good, "--set", "train.batch_size=64")...)
-	failWithoutRun(t, 1, "model.num_classes: the data set has 10 classes, the model only 3", train(good, "--set", "model.num_classes=3")...)
+	failWithoutRun(t, "batch", train(good, "--set", "train.batch_size=64")...)
+	failWithoutRun(t, "model.num_classes: the data set has 10 classes, the model only 3", train(good, "--set", "model.num_classes=3")...)
 }
 
 func picture(t *testing.T, path string) {
@@ -187,13 +187,13 @@ func TestImageFolder(t *testing.T) {
 		t.Errorf("data info: %+v", r)
 	}
 
-	failWithoutRun(t, 1, "data.dir", "train", config)
+	failWithoutRun(t, "data.dir", "train", config)
 	picture(t, filepath.Join(root, "val", "eel", "a.jpg"))
 	fail(t, 1, "3 classes", "eval", "--model", dir, "--data", root)
 	if err := os.MkdirAll(filepath.Join(root, "train", "empty"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	failWithoutRun(t, 1, "empty", "train", config, "--data", root)
+	failWithoutRun(t, "empty", "train", config, "--data", root)
 	os.Remove(filepath.Join(root, "train", "empty"))
 
 	broken := filepath.Join(root, "train", "cat", "b.JPEG")

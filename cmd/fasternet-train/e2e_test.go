@@ -84,7 +84,7 @@ func succeed(t *testing.T, args ...string) map[string]any {
 }
 
 // fail runs the program and checks that it ends with one clear line.
-func fail(t *testing.T, code int, want string, args ...string) result {
+func fail(t *testing.T, code int, want string, args ...string) {
 	t.Helper()
 	r := invoke(t, args...)
 	lines := strings.Split(strings.TrimSpace(r.stderr), "\n")
@@ -99,7 +99,6 @@ func fail(t *testing.T, code int, want string, args ...string) result {
 	case len(lines) > 4:
 		t.Errorf("%v: %d lines of messages\n%s", args, len(lines), r.stderr)
 	}
-	return r
 }
 
 func writeFile(t *testing.T, path string, content []byte) {

@@ -63,7 +63,7 @@ func report(err error) int {
 	if errors.As(err, &usage) {
 		code = exitUsage
 	}
-	text := strings.Join(strings.Fields(err.Error()), " ")
+	text := strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
 	if errors.As(err, &bug) {
 		text = "internal error in " + text + "; please report it"
 	}

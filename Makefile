@@ -1,0 +1,51 @@
+# Everything here needs Go 1.26 and nothing else; `make quickstart` gets its data
+# itself.
+
+GO ?= go
+LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+
+export CGO_ENABLED = 0
+
+.PHONY: build test race lint generate cross quickstart data bench clean
+
+build: ## the program, one static file
+	$(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o fasternet-train ./cmd/fasternet-train
+
+test: ## all tests
+	$(GO) vet ./...
+	$(GO) test ./...
+
+race: ## all tests under the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...
+
+lint: ## formatting and static checks
+	@test -z "$$(gofmt -l .)" || (gofmt -l . && exit 1)
+	$(GO) run $(LINT) run
+	cd kernels/gen && $(GO) vet .
+
+generate: ## the assembly, anew from kernels/gen
+	$(GO) generate ./kernels
+
+cross: ## the program for the other platforms, into dist/
+	GOOS=linux GOARCH=amd64 $(GO) build -trimpath -o dist/fasternet-train-linux-amd64 ./cmd/fasternet-train
+	GOOS=linux GOARCH=arm64 $(GO) build -trimpath -o dist/fasternet-train-linux-arm64 ./cmd/fasternet-train
+	GOOS=darwin GOARCH=arm64 $(GO) build -trimpath -o dist/fasternet-train-darwin-arm64 ./cmd/fasternet-train
+	GOOS=windows GOARCH=amd64 $(GO) build -trimpath -o dist/fasternet-train-windows-amd64.exe ./cmd/fasternet-train
+
+quickstart: build data ## train on Fashion-MNIST (at most 5 minutes) and evaluate
+	./fasternet-train train quickstart --resume
+	./fasternet-train eval --model runs/quickstart/checkpoints/best.safetensors
+	@echo "curves: runs/quickstart/report.html"
+
+data: build ## Fashion-MNIST: from the system, from the network, or as a Debian package
+	@./fasternet-train data fetch fashion-mnist || (echo "trying the Debian package" && scripts/install-fashion-mnist.sh)
+
+bench: build ## the figures of docs/benchmarks.md that need no other program
+	./fasternet-train bench fasternet_t0 --train --batch 32
+	./fasternet-train bench fasternet_t0 --infer --batch 32
+	./fasternet-train bench fasternet_t0 --infer --batch 1 --threads 1
+	$(GO) test -run '^$$' -bench . -benchtime 0.3s ./kernels
+
+clean:
+	rm -rf fasternet-train dist
