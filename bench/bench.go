@@ -3,6 +3,7 @@
 package bench
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"time"
@@ -58,7 +59,7 @@ type ProfileEntry struct {
 
 // Run times the model of a configuration. A step of training is forward,
 // backward and AdamW.
-func Run(name string, c *configs.Config, o Options) (Result, error) {
+func Run(ctx context.Context, name string, c *configs.Config, o Options) (Result, error) {
 	if o.Size == 0 {
 		o.Size = c.Data.ImageSize
 	}
@@ -93,7 +94,7 @@ func Run(name string, c *configs.Config, o Options) (Result, error) {
 	if o.Profile {
 		program.Profile(&profile)
 	}
-	times, err := measure(step, o.Seconds)
+	times, err := measure(ctx, step, o.Seconds)
 	if err != nil {
 		return Result{}, err
 	}
@@ -150,10 +151,13 @@ func training(p *graph.Program, net graph.Model, pool *kernels.Pool, c *configs.
 }
 
 // measure returns the times of the runs in milliseconds, sorted.
-func measure(step func() error, seconds float64) ([]float64, error) {
+func measure(ctx context.Context, step func() error, seconds float64) ([]float64, error) {
 	const least = 5
 	var times []float64
 	for end := time.Now().Add(time.Duration(seconds * float64(time.Second))); time.Now().Before(end) || len(times) < least; {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		begin := time.Now()
 		if err := step(); err != nil {
 			return nil, err

@@ -1,6 +1,7 @@
 package bench_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 
@@ -14,7 +15,7 @@ func ExampleRun() {
 		fmt.Println(err)
 		return
 	}
-	r, err := bench.Run("quickstart", c, bench.Options{Batch: 2, Seconds: 0.01})
+	r, err := bench.Run(context.Background(), "quickstart", c, bench.Options{Batch: 2, Seconds: 0.01})
 	fmt.Println(r.Mode, r.Batch, r.ImgPerS > 0, err)
 	// Output: infer 2 true <nil>
 }
@@ -24,7 +25,7 @@ func TestRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := bench.Run("quickstart", c, bench.Options{Train: true, Batch: 3, Threads: 2, Size: 40, Warmup: 1, Seconds: 0.02, Profile: true})
+	r, err := bench.Run(t.Context(), "quickstart", c, bench.Options{Train: true, Batch: 3, Threads: 2, Size: 40, Warmup: 1, Seconds: 0.02, Profile: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +34,7 @@ func TestRun(t *testing.T) {
 		t.Errorf("got %+v", r)
 	}
 	for _, o := range []bench.Options{{Batch: 0}, {Batch: 1, Size: 3}, {Batch: 1, Size: 8, Train: true}} {
-		if _, err := bench.Run("quickstart", c, o); err == nil {
+		if _, err := bench.Run(t.Context(), "quickstart", c, o); err == nil {
 			t.Errorf("%+v is accepted", o)
 		}
 	}

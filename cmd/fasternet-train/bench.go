@@ -22,17 +22,17 @@ synthetic images. MODEL is a preset or a YAML file.`,
   fasternet-train bench fasternet_t0 --infer --batch 1 --threads 1 --json
   fasternet-train bench fasternet_t0 --train --profile`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			config, err := configs.Load(args[0], settings...)
 			if err != nil {
 				return usageError{err}
 			}
-			if o.Threads < 0 || o.Warmup < 0 || o.Seconds < 0 || o.Size < 0 {
-				return usageError{fmt.Errorf("--threads, --warmup, --seconds and --size: want 0 or more")}
+			if o.Batch < 1 || o.Threads < 0 || o.Warmup < 0 || o.Seconds < 0 || o.Size < 0 {
+				return usageError{fmt.Errorf("--batch: want 1 or more; --threads, --warmup, --seconds and --size: 0 or more")}
 			}
-			r, err := bench.Run(args[0], config, o)
+			r, err := bench.Run(cmd.Context(), args[0], config, o)
 			if err != nil {
-				return usageError{err}
+				return err
 			}
 			if asJSON {
 				return printJSON(r)

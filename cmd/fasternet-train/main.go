@@ -72,19 +72,27 @@ func report(err error) int {
 }
 
 // interruptible returns a context that SIGINT or SIGTERM cancels, and what
-// tells the exit code then. A second signal ends the process at once.
+// tells the exit code afterwards. A second signal ends the process at once.
 func interruptible() (context.Context, func() int) {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	first := make(chan int, 1)
+	code := make(chan int, 1)
 	go func() {
-		code := exitCode(<-signals)
-		first <- code
+		first := <-signals
+		code <- exitCode(first)
+		fmt.Fprintf(os.Stderr, "\n%v: stopping after the step in progress; once more to stop at once\n", first)
 		cancel()
 		os.Exit(exitCode(<-signals))
 	}()
-	return ctx, func() int { return <-first }
+	return ctx, func() int {
+		select {
+		case c := <-code:
+			return c
+		default:
+			return exitFailure
+		}
+	}
 }
 
 func exitCode(s os.Signal) int {

@@ -1,0 +1,104 @@
+"""Times PyTorch on the model of a preset, to compare with `fasternet-train bench`.
+
+usage: python3 scripts/bench_torch.py PRESET [--train] [--batch N] [--threads N] [--seconds S] [--channels-last]
+
+PRESET is one of the presets of configs/, fasternet_t0 for one. It is read by
+`fasternet-train config show`, so that both programs time the same model. The last line
+is a JSON object. A developer's tool: nothing in the project depends on it.
+Debian: apt-get install python3-torch python3-yaml libopenblas0-openmp, and
+LD_LIBRARY_PATH=/usr/lib/x86_64-linux-gnu/openblas-openmp, which is PyTorch's faster build.
+"""
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import time
+
+import torch
+import yaml
+from torch import nn
+from torch.nn import functional as F
+
+
+class PartialConv(nn.Module):
+    def __init__(self, channels, n_div):
+        super().__init__()
+        self.sizes = [channels // n_div, channels - channels // n_div]
+        self.conv = nn.Conv2d(self.sizes[0], self.sizes[0], 3, padding=1, bias=False)
+
+    def forward(self, x):
+        convolved, untouched = x.split(self.sizes, dim=1)
+        return torch.cat([self.conv(convolved), untouched], dim=1)
+
+
+class Block(nn.Module):
+    def __init__(self, channels, m, act):
+        super().__init__()
+        hidden = int(channels * m["mlp_ratio"])
+        self.branch = nn.Sequential(
+            PartialConv(channels, m["n_div"]), nn.Conv2d(channels, hidden, 1, bias=False),
+            nn.BatchNorm2d(hidden), act(), nn.Conv2d(hidden, channels, 1, bias=False))
+
+    def forward(self, x):
+        return x + self.branch(x)
+
+
+def build(m):
+    act = {"gelu": nn.GELU, "relu": nn.ReLU}[m["act_layer"]]
+    width = m["embed_dim"]
+    layers = [nn.Conv2d(m["in_chans"], width, m["patch_size"], m["patch_stride"], bias=False), nn.BatchNorm2d(width)]
+    for i, depth in enumerate(m["depths"]):
+        if i:
+            layers += [nn.Conv2d(width, 2 * width, m["patch_size2"], m["patch_stride2"], bias=False), nn.BatchNorm2d(2 * width)]
+            width *= 2
+        layers += [Block(width, m, act) for _ in range(depth)]
+    layers += [nn.AdaptiveAvgPool2d(1), nn.Conv2d(width, m["feature_dim"], 1, bias=False), act(), nn.Flatten(),
+               nn.Linear(m["feature_dim"], m["num_classes"] or 10)]
+    return nn.Sequential(*layers)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("preset")
+    parser.add_argument("--train", action="store_true")
+    parser.add_argument("--channels-last", action="store_true")
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=8)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    config = yaml.safe_load(subprocess.check_output(["./fasternet-train", "config", "show", args.preset]))
+    model, size = build(config["model"]), config["data"]["image_size"]
+    images = torch.randn(args.batch, config["model"]["in_chans"], size, size)
+    if args.channels_last:
+        model, images = model.to(memory_format=torch.channels_last), images.to(memory_format=torch.channels_last)
+    if args.train:
+        labels = torch.randint(0, config["model"]["num_classes"] or 10, (args.batch,))
+        optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+
+        def step():
+            optimizer.zero_grad()
+            F.cross_entropy(model(images), labels).backward()
+            optimizer.step()
+    else:
+        model.eval()
+
+        def step():
+            with torch.no_grad():
+                model(images)
+    for _ in range(3):
+        step()
+    times, end = [], time.perf_counter() + args.seconds
+    while time.perf_counter() < end or len(times) < 5:
+        begin = time.perf_counter()
+        step()
+        times.append(time.perf_counter() - begin)
+    median = statistics.median(times)
+    print(json.dumps({
+        "engine": "PyTorch " + torch.__version__, "model": args.preset, "mode": "train" if args.train else "infer",
+        "threads": args.threads, "batch": args.batch, "img_per_s": args.batch / median, "median_ms": 1000 * median,
+        "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+
+
+main()
