@@ -204,17 +204,13 @@ func (t *Table) Write(out io.Writer, most int) error {
 		if len(s.Rows) == 0 && (s.Name == "dropped" || s.Name == "mismatched") {
 			continue // the exceptions
 		}
-		fmt.Fprintf(w, "%s\t%d\n", s.Name, len(s.Rows))
+		fmt.Fprintf(w, "%s: %d\n", s.Name, len(s.Rows))
 		for i, r := range s.Rows {
 			if most > 0 && i == most {
 				fmt.Fprintf(w, "  … and %d more\n", len(s.Rows)-most)
 				break
 			}
-			want := shapeText("model ", r.Want)
-			if slices.Equal(r.Have, r.Want) {
-				want = r.Note
-			}
-			fmt.Fprintf(w, "  %s\t%s\t%s\t%s\n", r.Name, r.DType, shapeText("", r.Have), want)
+			fmt.Fprintf(w, "  %s\t%s\t%s\n", r.Name, r.DType, r.shapes())
 		}
 	}
 	for _, n := range t.Notes {
@@ -226,11 +222,17 @@ func (t *Table) Write(out io.Writer, most int) error {
 	return nil
 }
 
-func shapeText(prefix string, shape []int) string {
-	if shape == nil {
-		return ""
+// shapes are what the table says of them, and what is wrong.
+func (r Row) shapes() string {
+	switch {
+	case r.Note != "":
+		return r.Note
+	case r.Have == nil:
+		return fmt.Sprintf("model %v", r.Want)
+	case r.Want == nil || slices.Equal(r.Have, r.Want):
+		return fmt.Sprint(r.Have)
 	}
-	return prefix + fmt.Sprint(shape)
+	return fmt.Sprintf("%v, model %v", r.Have, r.Want)
 }
 
 // ErrNaming says that there is no such naming.
