@@ -35,10 +35,10 @@ var (
 // half is the value of an IEEE 754 binary16.
 func half(h uint16) float32 {
 	sign, exponent, fraction := uint32(h>>15)<<31, uint32(h>>10&31), uint32(h&0x3ff)
-	switch {
-	case exponent == 31: // infinity and NaN
+	switch exponent {
+	case 31: // infinity and NaN
 		return math.Float32frombits(sign | 0x7f800000 | fraction<<13)
-	case exponent == 0: // zero and subnormal numbers: multiples of 2⁻²⁴
+	case 0: // zero and subnormal numbers: multiples of 2⁻²⁴
 		v := float32(fraction) / (1 << 24)
 		return math.Float32frombits(math.Float32bits(v) | sign)
 	}
