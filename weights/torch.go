@@ -26,7 +26,7 @@ type storage struct {
 	name  string // of the type
 	size  int    // elements
 	at    int64  // where its bytes are in a legacy file
-	data  []byte // once they are needed
+	data  []byte // once they are needed, of a storage that tensors share
 }
 
 // torchFile is a PyTorch file: the storages that its pickle names, and how to
@@ -96,13 +96,17 @@ func (f *torchFile) tensor(name string, v *view, budget *int64) (Tensor, error) 
 	if err == nil && last >= s.size {
 		err = fmt.Errorf("it reaches element %d of a storage of %d", last, s.size)
 	}
-	if err == nil && s.data == nil {
-		s.data, err = f.read(s)
+	data := s.data
+	if err == nil && data == nil {
+		data, err = f.read(s)
 	}
 	if err != nil {
 		return Tensor{}, fmt.Errorf("tensor %s: %w", short(name), err)
 	}
-	return s.dtype.tensor(name, v.strided, n, s.data), nil
+	if n < s.size { // others may look at the rest of it
+		s.data = data
+	}
+	return s.dtype.tensor(name, v.strided, n, data), nil
 }
 
 // parseZip reads the form of PyTorch 1.6 and later: a zip archive of a pickle
@@ -141,6 +145,9 @@ func parseZip(r io.ReaderAt, size int64, o Options) (*State, error) {
 		}
 		defer in.Close()
 		var b bytes.Buffer // grows with what is there, not with what is claimed
+		if f.Method == zip.Store {
+			b.Grow(int(min(f.UncompressedSize64, uint64(size))) + bytes.MinRead)
+		}
 		if _, err := b.ReadFrom(io.LimitReader(in, int64(f.UncompressedSize64)+1)); err != nil {
 			return nil, fmt.Errorf("%s: %w", short(f.Name), err)
 		}
