@@ -147,7 +147,7 @@ func TestInfer(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "w.safetensors")
 	for _, settings := range [][]string{
 		{"model.embed_dim=8", "model.depths=[1,3]", "model.feature_dim=20", "model.mlp_ratio=3"},
-		{"model.embed_dim=12", "model.depths=[2]", "model.n_div=3", "model.mlp_ratio=1.6", "model.patch_size=4", "model.patch_stride=4"},
+		{"model.embed_dim=12", "model.depths=[2,1,1,1]", "model.n_div=3", "model.mlp_ratio=1.6"},
 		{"model.embed_dim=4", "model.depths=[1,1,1]", "model.n_div=2", "model.layer_scale_init_value=0.5", "model.num_classes=17"},
 		{"model.embed_dim=8", "model.depths=[1,1]", "model.patch_size2=3", "model.patch_stride2=3", "model.in_chans=3", "data.mean=[0,0,0]", "data.std=[1,1,1]"},
 	} {
@@ -164,7 +164,7 @@ func TestInfer(t *testing.T) {
 			continue
 		}
 		got, m := l.Config.Model, c.Model
-		m.NumClasses, m.DropPathRate, m.MLPRatio = want.Classes(), 0, got.MLPRatio
+		m.NumClasses, m.DropPathRate, m.InitStd, m.MLPRatio = want.Classes(), 0, got.InitStd, got.MLPRatio
 		if m.LayerScaleInitValue > 0 {
 			m.LayerScaleInitValue = 1
 		}

@@ -90,7 +90,7 @@ func architecture(ts []weights.Tensor) (configs.Model, error) {
 		return m, err
 	}
 	m.EmbedDim, m.InChans, m.PatchSize = s[0], s[1], s[2]
-	m.Depths = nil
+	m.Depths, m.MLPRatio = nil, 0
 	for dim := m.EmbedDim; ; dim *= 2 {
 		i := len(m.Depths)
 		block := func(j int) string { return fmt.Sprintf("stages.%d.blocks.%d.mlp.0.weight", 2*i, j) }
@@ -104,9 +104,8 @@ func architecture(ts []weights.Tensor) (configs.Model, error) {
 		if s[1] != dim {
 			return m, fmt.Errorf("not the weights of a FasterNet: %s has shape %v, want %d channels", block(0), s, dim)
 		}
-		if i == 0 {
-			m.MLPRatio = ratio(s[0], dim)
-		}
+		// A ratio with a fraction leaves different remainders: the largest fits all.
+		m.MLPRatio = max(m.MLPRatio, ratio(s[0], dim))
 		if i > 0 {
 			if s, err = shape(fmt.Sprintf("stages.%d.reduction.weight", 2*i-1), 4); err != nil {
 				return m, err
