@@ -13,7 +13,26 @@ import (
 type Pass struct {
 	*ops.Tape
 	Drops []Drop
+	// Tap is told of values within the model by their names, where it is set.
+	Tap func(name string, n *gorgonia.Node)
 }
+
+// tap shows a value to who wants it.
+func (p *Pass) tap(name string, n *gorgonia.Node) {
+	if p.Tap != nil {
+		p.Tap(name, n)
+	}
+}
+
+// TapStage shows the map at the end of stage i, counted from 0: "stage1" is the
+// first.
+func (p *Pass) TapStage(i int, x *gorgonia.Node) { p.tap(fmt.Sprintf("stage%d", i+1), x) }
+
+// The values of a head that a [Pass] is told of.
+const (
+	Pooled    = "pooled"    // [batch, in]: the mean over the last map
+	PreLogits = "prelogits" // [batch, features]: what the last linear layer gets
+)
 
 // Drop is an input of factors for the branch of a block: 0 for a sample that
 // is dropped, 1/(1-Rate) for one that is kept.
