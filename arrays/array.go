@@ -37,11 +37,12 @@ func (a *Array) Values(first int, dst []float32) {
 }
 
 // IsFile reports whether the name is that of a file of arrays.
-func IsFile(name string) bool { return isNPY(name) || isSafetensors(name) }
+func IsFile(name string) bool { return isNPY(name) || IsSafetensors(name) }
 
 func isNPY(name string) bool { return strings.EqualFold(filepath.Ext(name), ".npy") }
 
-func isSafetensors(name string) bool { return strings.EqualFold(filepath.Ext(name), ".safetensors") }
+// IsSafetensors reports whether the name is that of a safetensors file.
+func IsSafetensors(name string) bool { return strings.EqualFold(filepath.Ext(name), ".safetensors") }
 
 // Read reads an array from a .npy or .safetensors file. In a safetensors file it
 // is the only tensor, or else the one that is called name.
@@ -54,7 +55,7 @@ func Read(path, name string) (*Array, error) {
 	switch {
 	case isNPY(path):
 		a, err = ParseNPY(raw)
-	case isSafetensors(path):
+	case IsSafetensors(path):
 		a, err = ParseSafetensors(raw, name)
 	default:
 		err = errors.New("want a file .npy or .safetensors")

@@ -26,11 +26,20 @@ type Bad struct {
 	Err  error  `json:"-"`
 }
 
+// NoneRead is an error if all of the images are bad.
+func NoneRead(bad []Bad, images int) error {
+	if len(bad) == 0 || len(bad) < images {
+		return nil
+	}
+	return fmt.Errorf("none of the images can be read, of %d; the first: %w", images, bad[0].Err)
+}
+
 // Each runs a model over a data set and visits its samples in their order. It
-// returns those that were left out. It is an error when that leaves none.
+// returns those that were left out.
 func Each(ctx context.Context, r *graph.Runner, ds data.Dataset, t data.Transform, o Options, visit func(Row) error) ([]Bad, error) {
 	loader, err := data.NewLoader(ds, data.LoaderOptions{
-		Batch: o.Batch, Workers: o.Workers, Prefetch: 2, Transform: t, Classes: max(r.Model.Classes(), len(ds.Classes())), SkipBad: o.SkipBad,
+		Batch: min(o.Batch, max(ds.Len(), 1)), Workers: o.Workers, Prefetch: 2, Transform: t,
+		Classes: max(r.Model.Classes(), len(ds.Classes())), SkipBad: o.SkipBad,
 	})
 	if err != nil {
 		return nil, err
@@ -61,9 +70,6 @@ func Each(ctx context.Context, r *graph.Runner, ds data.Dataset, t data.Transfor
 		if done += b.Size; o.Progress != nil {
 			o.Progress(done, ds.Len())
 		}
-	}
-	if len(bad) == ds.Len() {
-		return nil, fmt.Errorf("eval: none of the %d images can be read; the first: %w", len(bad), bad[0].Err)
 	}
 	return bad, nil
 }

@@ -76,7 +76,7 @@ func crossEntropy(row []float32, label int) float64 {
 }
 
 // Transform is the evaluation transform of a configuration.
-func Transform(d configs.Data, channels int) data.Transform {
+func Transform(d configs.Data, channels int) *data.EvalTransform {
 	return &data.EvalTransform{
 		Size: d.ImageSize, CropRatio: d.TestCropRatio, Interpolation: data.Interpolation(d.Interpolation),
 		Mean: float32s(d.Mean), Std: float32s(d.Std), Channels: channels,

@@ -42,6 +42,9 @@ func Examine(ctx context.Context, r *graph.Runner, ds data.Dataset, t data.Trans
 	if err != nil {
 		return nil, err
 	}
+	if err := NoneRead(skipped, ds.Len()); err != nil {
+		return nil, err
+	}
 	n := float64(m.Count)
 	m.Top1, m.Top5, m.Loss, m.Skipped = 100*float64(top1)/n, 100*float64(top5)/n, m.Loss/n, skipped
 	return m, nil
@@ -115,4 +118,15 @@ func ClassName(names []string, class int) string {
 		return names[class]
 	}
 	return strconv.Itoa(class)
+}
+
+// Differing is the first class for which two lists have different names, or -1.
+// What is in one list alone does not count.
+func Differing(a, b []string) int {
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			return i
+		}
+	}
+	return -1
 }

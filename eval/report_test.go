@@ -94,7 +94,7 @@ func TestSkipBad(t *testing.T) {
 		}
 	}
 	all := torn{3, map[int]bool{0: true, 1: true, 2: true}}
-	if _, err := examine(t, all, eval.Options{Batch: 2, SkipBad: true}, 1, 1, 1); err == nil || !strings.Contains(err.Error(), "none of the 3 images") {
+	if _, err := examine(t, all, eval.Options{Batch: 2, SkipBad: true}, 1, 1, 1); err == nil || !strings.Contains(err.Error(), "none of the images can be read, of 3") {
 		t.Errorf("no image at all: %v", err)
 	}
 }
@@ -104,7 +104,7 @@ func TestResultsFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := m.Results("x/best.safetensors", 3905500, []string{"a", "b", "c"}, transform().(*data.EvalTransform))
+	r := m.Results("x/best.safetensors", 3905500, []string{"a", "b", "c"}, transform())
 	dir := t.TempDir()
 	path := filepath.Join(dir, "r.json")
 	if err := r.Write(path); err != nil {

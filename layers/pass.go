@@ -24,15 +24,18 @@ func (p *Pass) tap(name string, n *gorgonia.Node) {
 	}
 }
 
-// TapStage shows the map at the end of stage i, counted from 0: "stage1" is the
-// first.
-func (p *Pass) TapStage(i int, x *gorgonia.Node) { p.tap(fmt.Sprintf("stage%d", i+1), x) }
+// TapStage shows the map at the end of stage i, counted from 0.
+func (p *Pass) TapStage(i int, x *gorgonia.Node) { p.tap(StageName(i), x) }
 
-// The values of a head that a [Pass] is told of.
+// The names of values within a model.
 const (
 	Pooled    = "pooled"    // [batch, in]: the mean over the last map
 	PreLogits = "prelogits" // [batch, features]: what the last linear layer gets
 )
+
+// StageName is the name of the map at the end of stage i, counted from 0:
+// "stage1" is the first.
+func StageName(i int) string { return fmt.Sprintf("stage%d", i+1) }
 
 // Drop is an input of factors for the branch of a block: 0 for a sample that
 // is dropped, 1/(1-Rate) for one that is kept.
