@@ -53,7 +53,7 @@ func TestExtract(t *testing.T) {
 			t.Errorf("%s: shape %v, want %v", name, a.Shape, shape)
 		}
 		for i := range a.Values {
-			if math.Abs(float64(a.Values[i]-b.Values[i])) > 1e-5 {
+			if math.Abs(float64(a.Values[i]-b.Values[i])) > 1e-5*(1+math.Abs(float64(b.Values[i]))) {
 				t.Fatalf("%s depends on the batch", name)
 			}
 		}
@@ -72,7 +72,7 @@ func TestExtract(t *testing.T) {
 		t.Fatalf("shape %v", last.Shape)
 	}
 	for i, v := range last.Values {
-		if math.Abs(float64(v-pooled.Values[i])) > 1e-5 {
+		if math.Abs(float64(v-pooled.Values[i])) > 1e-5*(1+math.Abs(float64(v))) {
 			t.Fatalf("mean %d of the last map is %v, pooled %v", i, v, pooled.Values[i])
 		}
 	}

@@ -169,7 +169,7 @@ func TestArraysAreImages(t *testing.T) {
 		got := logits(t, r, batch, npy, paths[4], paths[2], tensors)
 		expected := slices.Concat(want.Values[:8], want.Values[16:20], want.Values[8:12], want.Values)
 		for i, v := range got.Values {
-			if d := math.Abs(float64(v - expected[i])); d > 1e-5 {
+			if d := math.Abs(float64(v - expected[i])); d > 1e-5*(1+math.Abs(float64(v))) {
 				t.Fatalf("batch %d: logit %d is %v, want %v", batch, i, v, expected[i])
 			}
 		}
