@@ -102,7 +102,7 @@ which, as a table (.csv) or a picture (.png).`,
 	}
 	f.register(c)
 	c.Flags().StringVar(&dataDir, "data", "", "`folder` of the data set")
-	c.Flags().StringVar(&split, "split", string(data.Val), "part of the data set: `train or val`")
+	c.Flags().StringVar(&split, "split", string(data.Val), "`part` of the data set: train or val")
 	c.Flags().StringVar(&confusion, "confusion", "", "write the confusion matrix to `FILE`.csv or .png")
 	c.Flags().StringVar(&results, "results-file", "", "write the results to `FILE`.json or .csv")
 	c.Flags().BoolVar(&verbose, "verbose", false, "show all classes and all images that were left out")

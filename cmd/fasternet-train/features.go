@@ -97,10 +97,10 @@ The last line on standard output is a JSON object: count, and the shapes by name
 	}
 	f.register(c)
 	c.Flags().StringVar(&out, "out", "", "`FILE`.npy or .safetensors")
-	c.Flags().StringVar(&stage, "stage", predict.Pooled, "which features: `pooled, prelogits, all, or the number` of a stage")
-	c.Flags().StringVar(&pooling, "pool", "none", "what becomes of maps: `avg or none`")
+	c.Flags().StringVar(&stage, "stage", predict.Pooled, "`which` features: pooled, prelogits, all, or the number of a stage")
+	c.Flags().StringVar(&pooling, "pool", "none", "`what` becomes of maps: avg or none")
 	c.Flags().BoolVar(&dataset, "dataset", false, "the images of the model's data set, with their labels")
 	c.Flags().StringVar(&dataDir, "data", "", "`folder` of the data set, with --dataset")
-	c.Flags().StringVar(&split, "split", string(data.Val), "part of the data set: `train or val`")
+	c.Flags().StringVar(&split, "split", string(data.Val), "`part` of the data set: train or val")
 	return c
 }

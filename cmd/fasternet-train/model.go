@@ -26,7 +26,7 @@ func (f *modelFlags) register(c *cobra.Command) {
 	c.Flags().IntVar(&f.threads, "threads", 0, "threads of the kernels; 0 for one a processor")
 	c.Flags().IntVar(&f.size, "size", 0, "side of the images (data.image_size)")
 	c.Flags().Float64Var(&f.cropRatio, "crop-ratio", 0, "part of the image that is looked at (data.test_crop_ratio)")
-	c.Flags().StringVar(&f.onBad, "on-bad-image", "error", "what to do with an image that cannot be read: `error or skip`")
+	c.Flags().StringVar(&f.onBad, "on-bad-image", "error", "`what` to do with an image that cannot be read: error or skip")
 }
 
 // openModel opens the model, and the configuration with the options applied.

@@ -93,7 +93,7 @@ object for each image. --logits writes a safetensors file with the tensor "logit
 	}
 	f.register(c)
 	c.Flags().IntVar(&topk, "topk", 5, "classes for each image")
-	c.Flags().StringVar(&format, "format", predict.Formats[0], "format of the output: `table, csv or jsonl`")
+	c.Flags().StringVar(&format, "format", predict.Formats[0], "`format` of the output: table, csv or jsonl")
 	c.Flags().StringVar(&out, "out", "", "write to `FILE` instead of standard output")
 	c.Flags().StringVar(&logitsFile, "logits", "", "also write the logits to `FILE`.safetensors")
 	return c

@@ -67,6 +67,29 @@ func reference(t *testing.T) (checkpoint, images string, want map[string]golden.
 	return checkpoint, images, want
 }
 
+// Models without names of classes, and without classes.
+func TestClassesWithoutNames(t *testing.T) {
+	checkpoint, images, _ := reference(t)
+	f, err := checkpoints.Read(checkpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Meta[model.ClassesKey] = "[]"
+	if err := checkpoints.Write(checkpoint, *f); err != nil {
+		t.Fatal(err)
+	}
+	fail(t, 1, "model.num_classes: want 1 or more, got 0", "predict", images, "--model", checkpoint)
+	f.Meta[model.ConfigKey] = strings.Replace(f.Meta[model.ConfigKey], "num_classes: 0", "num_classes: 10", 1)
+	if err := checkpoints.Write(checkpoint, *f); err != nil {
+		t.Fatal(err)
+	}
+	r := invoke(t, "predict", images, "--model", checkpoint, "--format", "csv", "--topk", "1")
+	row := strings.Split(strings.Split(r.stdout, "\n")[1], ",")
+	if r.code != 0 || row[2] != row[3] {
+		t.Errorf("without names a class has its index as a name: %+v", r)
+	}
+}
+
 func writeTensor(t *testing.T, path, name string, shape []int, values []float32) {
 	t.Helper()
 	if err := checkpoints.Write(path, checkpoints.File{Tensors: []checkpoints.Tensor{{Name: name, Shape: shape, F32: values}}}); err != nil {
