@@ -155,7 +155,7 @@ func TestSafetensors(t *testing.T) {
 }
 
 func TestWriteNPY(t *testing.T) {
-	for _, shape := range [][]int{{}, {1}, {2, 1}, {1, 2, 3, 1}} {
+	for _, shape := range [][]int{{}, {1}, {2, 1}, {1, 2, 3, 1}, {3, 1 << 14}} {
 		n := 1
 		for _, d := range shape {
 			n *= d

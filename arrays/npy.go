@@ -1,13 +1,13 @@
 package arrays
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -188,12 +188,19 @@ func WriteNPY(w io.Writer, shape []int, values []float32) error {
 	head.WriteString(npyMagic + "\x01\x00")
 	head.Write(binary.LittleEndian.AppendUint16(nil, uint16(len(dict)+pad+1)))
 	head.WriteString(dict + strings.Repeat(" ", pad) + "\n")
-	b := bufio.NewWriterSize(w, 1<<16)
-	b.Write(head.Bytes()) // Flush tells
-	var value [4]byte
-	for _, v := range values {
-		binary.LittleEndian.PutUint32(value[:], math.Float32bits(v))
-		b.Write(value[:])
+	if _, err := w.Write(head.Bytes()); err != nil {
+		return err
 	}
-	return b.Flush()
+	const chunk = 1 << 14
+	raw := make([]byte, 0, 4*min(chunk, len(values)))
+	for part := range slices.Chunk(values, chunk) {
+		raw = raw[:0]
+		for _, v := range part {
+			raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(v))
+		}
+		if _, err := w.Write(raw); err != nil {
+			return err
+		}
+	}
+	return nil
 }
