@@ -21,7 +21,7 @@ func feature(t *testing.T, p *Program, name string) ([]float32, []int) {
 }
 
 // The maps of the stages and the input of the last layer are those of the
-// reference.
+// reference, in the folded form of the model too.
 func TestFeaturesOfReference(t *testing.T) {
 	const name = "fasternet_small_gelu"
 	var ref reference
@@ -30,27 +30,32 @@ func TestFeaturesOfReference(t *testing.T) {
 	c := ref.Config
 	images := golden.ToNHWC(golden.Image("input", c.Seed, c.Batch*3*c.Image[0]*c.Image[1]), c.Batch, 3, c.Image[0], c.Image[1])
 	m := newModel(t, ref, c.Seed)
-	r := newRunner(t, m)
-	p, err := r.Features(Shape{Batch: c.Batch, Height: c.Image[0], Width: c.Image[1]})
+	folded, err := m.Fold()
 	if err != nil {
 		t.Fatal(err)
 	}
-	logits, err := p.Forward(images)
-	if err != nil {
-		t.Fatal(err)
-	}
-	golden.CheckRel(t, "logits", logits, want["eval_logits"].Data, 3e-5)
-	for i := range 4 {
-		got, shape := feature(t, p, fmt.Sprintf("stage%d", i+1))
-		w := want[fmt.Sprintf("act/stages.%d", 2*i)]
-		if wantShape := []int{c.Batch, w.Shape[2], w.Shape[3], w.Shape[1]}; !slices.Equal(shape, wantShape) {
-			t.Fatalf("stage %d: shape %v, want %v", i+1, shape, wantShape)
+	for form, m := range map[string]Model{"model": m, "folded": folded} {
+		p, err := newRunner(t, m).Features(Shape{Batch: c.Batch, Height: c.Image[0], Width: c.Image[1]})
+		if err != nil {
+			t.Fatal(err)
 		}
-		first := golden.ToNHWC(w.Data, 1, w.Shape[1], w.Shape[2], w.Shape[3])
-		golden.CheckRel(t, fmt.Sprint("stage ", i+1), got[:len(first)], first, 3e-5)
+		logits, err := p.Forward(images)
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden.CheckRel(t, form+": logits", logits, want["eval_logits"].Data, 3e-5)
+		for i := range 4 {
+			got, shape := feature(t, p, fmt.Sprint("stage", i+1))
+			w := want[fmt.Sprint("act/stages.", 2*i)]
+			if wantShape := []int{c.Batch, w.Shape[2], w.Shape[3], w.Shape[1]}; !slices.Equal(shape, wantShape) {
+				t.Fatalf("%s: stage %d has shape %v, want %v", form, i+1, shape, wantShape)
+			}
+			first := golden.ToNHWC(w.Data, 1, w.Shape[1], w.Shape[2], w.Shape[3])
+			golden.CheckRel(t, fmt.Sprint(form, ": stage ", i+1), got[:len(first)], first, 3e-5)
+		}
+		pre, shape := feature(t, p, "prelogits")
+		golden.CheckRel(t, form+": prelogits", pre[:shape[1]], want["act/avgpool_pre_head"].Data, 3e-5)
 	}
-	pre, shape := feature(t, p, "prelogits")
-	golden.CheckRel(t, "prelogits", pre[:shape[1]], want["act/avgpool_pre_head"].Data, 3e-5)
 }
 
 // Features fit together, also where the image is not square: the last map, its
