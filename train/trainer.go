@@ -192,7 +192,7 @@ func mixup(a configs.Augment, classes int) *data.Mixup {
 
 // Transform is the training transform of a configuration at an image size.
 func Transform(c *configs.Config, size int) data.Transform {
-	e := eval.Transform(c.Data, c.Model.InChans).(*data.EvalTransform)
+	e := eval.Transform(c.Data, c.Model.InChans)
 	return &data.TrainTransform{
 		Size: size, Scale: [2]float64(c.Augment.Scale), Ratio: [2]float64(c.Augment.Ratio), HFlip: c.Augment.HFlip,
 		Padding: c.Augment.Padding, Interpolation: e.Interpolation, Mean: e.Mean, Std: e.Std, Channels: e.Channels,
