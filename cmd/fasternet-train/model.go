@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -15,13 +16,17 @@ import (
 // modelFlags say which model a command uses, and how it sees images.
 type modelFlags struct {
 	path                 string
+	load                 model.LoadOptions
 	batch, threads, size int
 	cropRatio            float64
 	onBad                string
 }
 
 func (f *modelFlags) register(c *cobra.Command) {
-	c.Flags().StringVar(&f.path, "model", "", "`checkpoint`, or folder of a run")
+	c.Flags().StringVar(&f.path, "model", "", "`what` to use: folder of a run, checkpoint, export (.safetensors, .onnx) or weights of PyTorch")
+	c.Flags().StringVar(&f.load.Config, "config", "", "`preset` or YAML file, for weights that come without one")
+	c.Flags().StringArrayVar(&f.load.Settings, "set", nil, "change a setting, `key=value`, e.g. model.act_layer=gelu; repeatable")
+	c.Flags().BoolVar(&f.load.EMA, "ema", false, "take the averaged weights of the file")
 	c.Flags().IntVar(&f.batch, "batch", 0, "images at a time (train.val_batch_size)")
 	c.Flags().IntVar(&f.threads, "threads", 0, "threads of the kernels; 0 for one a processor")
 	c.Flags().IntVar(&f.size, "size", 0, "side of the images (data.image_size)")
@@ -37,9 +42,18 @@ func openModel(f *modelFlags, dataDir string) (*model.Loaded, *configs.Config, e
 	if f.onBad != "error" && f.onBad != "skip" {
 		return nil, nil, usageError{fmt.Errorf("--on-bad-image: want error or skip, got %q", f.onBad)}
 	}
-	m, err := model.Load(f.path)
+	dropped := 0
+	f.load.Report = func(t model.Table) { dropped = len(t.Dropped) }
+	m, err := model.Open(f.path, f.load)
+	var wrong model.ConfigError
+	if errors.As(err, &wrong) {
+		return nil, nil, usageError{err}
+	}
 	if err != nil {
 		return nil, nil, err
+	}
+	if dropped > 0 {
+		return nil, nil, usageError{fmt.Errorf("%s: model.num_classes is %d, its classifier is for another number: it would give random answers", f.path, m.Model.Classes())}
 	}
 	config, err := f.config(m.Config, dataDir)
 	if err != nil {
