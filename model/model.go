@@ -30,14 +30,21 @@ const format = "fasternet-train checkpoint 1"
 // New makes the model that a configuration describes, for the given number of
 // classes, with fresh parameters.
 func New(c *configs.Config, classes int) (graph.Model, error) {
-	m := c.Model
+	m, err := withClasses(c.Model, classes)
+	if err != nil {
+		return nil, err
+	}
+	return graph.NewFasterNet(m, c.Seed)
+}
+
+func withClasses(m configs.Model, classes int) (configs.Model, error) {
 	switch {
 	case m.NumClasses == 0:
 		m.NumClasses = classes
 	case m.NumClasses < classes:
-		return nil, fmt.Errorf("model.num_classes: the data set has %d classes, the model only %d: set it to 0 to take the data set's", classes, m.NumClasses)
+		return m, fmt.Errorf("model.num_classes: the data set has %d classes, the model only %d: set it to 0 to take the data set's", classes, m.NumClasses)
 	}
-	return graph.NewFasterNet(m, c.Seed)
+	return m, nil
 }
 
 // Meta is the metadata that describes a model in a checkpoint.
@@ -121,10 +128,11 @@ type Loaded struct {
 // OptimizerPrefix begins the names of the optimizer's tensors in a checkpoint.
 const OptimizerPrefix = "optimizer."
 
-// Describe reads the configuration and the class names of a checkpoint.
+// Describe reads the configuration and the class names of a checkpoint or an
+// exported model.
 func Describe(f *checkpoints.File) (*configs.Config, []string, error) {
-	if f.Meta[FormatKey] != format {
-		return nil, nil, fmt.Errorf("its format is %q, want %q", f.Meta[FormatKey], format)
+	if got := f.Meta[FormatKey]; got != format && got != ExportFormat {
+		return nil, nil, fmt.Errorf("its format is %q, want %q or %q", got, format, ExportFormat)
 	}
 	c, err := configs.Parse("config in the checkpoint", f.Meta[ConfigKey])
 	if err != nil {
@@ -137,12 +145,16 @@ func Describe(f *checkpoints.File) (*configs.Config, []string, error) {
 	return c, classes, nil
 }
 
-// Load makes the model of a checkpoint, or of the best checkpoint of a run's
-// folder.
+// Load makes the model of a checkpoint, of the best checkpoint of a run's
+// folder, or of an exported model: safetensors, or an ONNX file with a graph of
+// ours. A model that is folded stays so.
 func Load(path string) (*Loaded, error) {
 	path, err := find(path)
 	if err != nil {
 		return nil, err
+	}
+	if strings.EqualFold(filepath.Ext(path), ".onnx") {
+		return loadONNX(path)
 	}
 	f, err := checkpoints.Read(path)
 	if err != nil {
@@ -152,10 +164,10 @@ func Load(path string) (*Loaded, error) {
 	if l.Config, l.Classes, err = Describe(f); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if l.Model, err = New(l.Config, len(l.Classes)); err != nil {
+	if l.Model, err = l.empty(); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if err := Restore(l.Model.Store(), f, OptimizerPrefix); err != nil {
+	if err := Restore(l.Model.Store(), f, OptimizerPrefix, EMAPrefix); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return l, nil

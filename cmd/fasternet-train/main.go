@@ -122,7 +122,7 @@ a variant of the kernels.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(trainCommand(), evalCommand(), summaryCommand(), benchCommand(), configCommand(), dataCommand(), versionCommand())
+	root.AddCommand(trainCommand(), evalCommand(), exportCommand(), summaryCommand(), benchCommand(), configCommand(), dataCommand(), versionCommand())
 	asUsage(root)
 	return root
 }
