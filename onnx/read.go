@@ -71,7 +71,7 @@ func (d *decoder) model(m *Model, raw []byte) error {
 		}
 		return false, nil
 	})
-	if err == nil && !(seen[1] && seen[7]) {
+	if err == nil && (!seen[1] || !seen[7]) {
 		return fmt.Errorf("no IR version or no graph: not an ONNX model")
 	}
 	return err
