@@ -73,6 +73,11 @@ func Run(ctx context.Context, name string, c *configs.Config, o Options) (Result
 	if err != nil {
 		return Result{}, err
 	}
+	if f, ok := net.(graph.Foldable); ok && !o.Train {
+		if net, err = f.Fold(); err != nil {
+			return Result{}, err
+		}
+	}
 	pool := kernels.NewPool(o.Threads)
 	defer pool.Close()
 	runner := graph.NewRunner(net, pool)
