@@ -1,6 +1,10 @@
 package graph
 
-import "fmt"
+import (
+	"fmt"
+
+	"fasternet/configs"
+)
 
 // LayerCount is the cost of a layer for one image. One multiply-add is one MAC.
 type LayerCount struct {
@@ -15,9 +19,18 @@ type LayerCount struct {
 
 // Count is part of Model.
 func (m *FasterNet) Count(height, width int) []LayerCount {
-	c := m.config
+	return countFasterNet(m.config, m.Folded(), height, width)
+}
+
+// Parameters is the number of learned values of the model that a configuration
+// describes, without making it.
+func Parameters(c configs.Model, folded bool) int {
+	return Total(countFasterNet(c, folded, 0, 0)).Parameters
+}
+
+func countFasterNet(c configs.Model, folded bool, height, width int) []LayerCount {
 	norm, perNorm := 1, 2 // 1 for a model with norms; learned values of one a channel
-	if m.Folded() {
+	if folded {
 		norm, perNorm = 0, 1
 	}
 	dims, hs, ws := c.StageDims(), c.StageSides(height), c.StageSides(width)
@@ -35,7 +48,7 @@ func (m *FasterNet) Count(height, width int) []LayerCount {
 		hidden, cp, pixels := int(float64(dim)*c.MLPRatio), dim/c.NDiv, hs[i]*ws[i]
 		weights := 2*dim*hidden + 9*cp*cp
 		scale := 0
-		if c.LayerScaleInitValue > 0 && !m.Folded() {
+		if c.LayerScaleInitValue > 0 && !folded {
 			scale = dim
 		}
 		for j := range c.Depths[i] {
