@@ -8,6 +8,10 @@ type LayerCount struct {
 	Height, Width, Channels int // of the output
 	Parameters              int
 	MACs                    int // of convolutions and linear layers
+	Activations             int // values that convolutions and linear layers put out, as fvcore counts
+	// Foldable is the number of parameters that vanish when batch norms and
+	// layer scale are folded into the convolutions: one a channel of each.
+	Foldable int
 	// Elements of batch norms, which count 2 each, and inputs of pools, which
 	// count 1, in the convention of the paper's Tab. 3 (fvcore, BN not folded).
 	NormElements, PoolElements int
@@ -21,7 +25,8 @@ func (m *FasterNet) Count(height, width int) []LayerCount {
 		out := dims[i]
 		weights, pixels := in*out*size*size, hs[i]*ws[i]
 		return LayerCount{Name: name, Height: hs[i], Width: ws[i], Channels: out,
-			Parameters: weights + 2*out, MACs: pixels * weights, NormElements: pixels * out}
+			Parameters: weights + 2*out, MACs: pixels * weights, Activations: pixels * out,
+			Foldable: out, NormElements: pixels * out}
 	}
 	counts := []LayerCount{conv("patch_embed", 0, c.InChans, c.PatchSize)}
 	for i, dim := range dims {
@@ -37,15 +42,16 @@ func (m *FasterNet) Count(height, width int) []LayerCount {
 		for j := range c.Depths[i] {
 			counts = append(counts, LayerCount{
 				Name: fmt.Sprintf("stages.%d.blocks.%d", 2*i, j), Height: hs[i], Width: ws[i], Channels: dim,
-				Parameters: weights + 2*hidden + scale, MACs: pixels * weights, NormElements: pixels * hidden,
+				Parameters: weights + 2*hidden + scale, MACs: pixels * weights, Activations: pixels * (cp + hidden + dim),
+				Foldable: hidden + scale, NormElements: pixels * hidden,
 			})
 		}
 	}
 	last := len(dims) - 1
 	pre, head := dims[last]*c.FeatureDim, c.FeatureDim*c.NumClasses
 	return append(counts,
-		LayerCount{Name: "avgpool_pre_head", Height: 1, Width: 1, Channels: c.FeatureDim, Parameters: pre, MACs: pre, PoolElements: hs[last] * ws[last] * dims[last]},
-		LayerCount{Name: "head", Height: 1, Width: 1, Channels: c.NumClasses, Parameters: head + c.NumClasses, MACs: head},
+		LayerCount{Name: "avgpool_pre_head", Height: 1, Width: 1, Channels: c.FeatureDim, Parameters: pre, MACs: pre, Activations: c.FeatureDim, PoolElements: hs[last] * ws[last] * dims[last]},
+		LayerCount{Name: "head", Height: 1, Width: 1, Channels: c.NumClasses, Parameters: head + c.NumClasses, MACs: head, Activations: c.NumClasses},
 	)
 }
 
@@ -55,6 +61,8 @@ func Total(counts []LayerCount) LayerCount {
 	for _, c := range counts {
 		t.Parameters += c.Parameters
 		t.MACs += c.MACs
+		t.Activations += c.Activations
+		t.Foldable += c.Foldable
 		t.NormElements += c.NormElements
 		t.PoolElements += c.PoolElements
 	}
@@ -63,3 +71,11 @@ func Total(counts []LayerCount) LayerCount {
 
 // MACsWithNorm counts batch norms and pools too, as the paper's Tab. 3 does.
 func (c LayerCount) MACsWithNorm() int { return c.MACs + 2*c.NormElements + c.PoolElements }
+
+// Folded is the count of the layer with its batch norms and its layer scale
+// folded into the convolutions.
+func (c LayerCount) Folded() LayerCount {
+	c.Parameters -= c.Foldable
+	c.Foldable, c.NormElements = 0, 0
+	return c
+}
