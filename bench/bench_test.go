@@ -64,7 +64,7 @@ func TestPaperProtocol(t *testing.T) {
 	o := bench.Options{Train: true, Batch: 8, Size: 32, Model: net}
 	o.Paper()
 	r, err := bench.Run(t.Context(), "mine", c, o)
-	if err != nil || r.Mode != "infer" || r.Batch != 1 || r.Threads != 1 || r.Warmup != 10 || r.Runs != 200 {
+	if err != nil || r.Mode != "infer" || !r.BNFolded || r.Batch != 1 || r.Threads != 1 || r.Warmup != 10 || r.Runs != 200 {
 		t.Errorf("got %+v, %v", r, err)
 	}
 }

@@ -94,6 +94,18 @@ func normChannels(m Model) int {
 	return n / 2 // mean and variance
 }
 
+// What is said of the folded form is what the folded model has.
+func TestFoldedCounts(t *testing.T) {
+	m := preset(t, "t0", 0.1)
+	f, err := m.Fold()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := Total(f.Count(192, 224)), Total(m.Count(192, 224)).Folded(); got != want || got.Parameters != f.Store().Parameters() || got.Folded() != got {
+		t.Errorf("the folded model has %+v and %d parameters, want %+v", got, f.Store().Parameters(), want)
+	}
+}
+
 // Layer scale folds too.
 func TestFoldedLayerScale(t *testing.T) {
 	without, with := preset(t, "t0", 0), preset(t, "t0", 0.1)

@@ -14,9 +14,14 @@ import (
 // learned parameters, and buffers such as running statistics.
 type Store struct {
 	Entries []Entry
-	byName  map[string]int
-	seed    uint64
-	std     float64
+	// Folded: batch norms are part of the convolutions before them, which have
+	// a bias then, and layer scale is part of the one before it. Such a model
+	// is for evaluation.
+	Folded bool
+
+	byName map[string]int
+	seed   uint64
+	std    float64
 }
 
 // Entry is one tensor of the state dict. Exactly one of Param, Buffer and
@@ -34,6 +39,12 @@ type Entry struct {
 // convolutions and linear layers with the given standard deviation.
 func NewStore(seed uint64, std float64) *Store {
 	return &Store{byName: map[string]int{}, seed: seed, std: std}
+}
+
+// NewFoldedStore is an empty store for a model in folded form. Its parameters
+// are zero until they are filled from another model or a file.
+func NewFoldedStore() *Store {
+	return &Store{Folded: true, byName: map[string]int{}}
 }
 
 // Init fills a new parameter.
@@ -70,7 +81,9 @@ func (s *Store) Weight(name string, shape ...int) *ops.Param {
 // Param adds a parameter. It panics if the name is taken.
 func (s *Store) Param(name string, init Init, shape ...int) *ops.Param {
 	p := ops.NewParam(name, shape...)
-	init(rng.New(s.seed, rng.Init, rng.Hash(name)), p.Data())
+	if !s.Folded {
+		init(rng.New(s.seed, rng.Init, rng.Hash(name)), p.Data())
+	}
 	p.Changed()
 	s.add(Entry{Name: name, Shape: p.Shape(), Param: p})
 	return p

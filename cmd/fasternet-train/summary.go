@@ -109,11 +109,14 @@ func (s summary) print() error {
 			l.Parameters, float64(l.MACs)/1e6, float64(l.MACsWithNorms)/1e6, l.Activations)
 	}
 	fmt.Fprintf(w, "\n%d px\t\tparameters\tMACs\tincl. norms\tactivations\t\n", s.Size)
-	for _, t := range []struct {
-		name string
-		summaryTotal
-	}{{"as it is trained", s.Total}, {"batch norms folded", s.TotalFolded}} {
-		fmt.Fprintf(w, "%s\t\t%d\t%d\t%d\t%d\t\n", t.name, t.Parameters, t.MACs, t.MACsWithNorms, t.Activations)
+	row := func(name string, t summaryTotal) {
+		fmt.Fprintf(w, "%s\t\t%d\t%d\t%d\t%d\t\n", name, t.Parameters, t.MACs, t.MACsWithNorms, t.Activations)
+	}
+	if s.Total == s.TotalFolded { // it has no batch norms, or not any more
+		row("total", s.Total)
+	} else {
+		row("as it is trained", s.Total)
+		row("batch norms folded", s.TotalFolded)
 	}
 	if err := w.Flush(); err != nil {
 		return err
