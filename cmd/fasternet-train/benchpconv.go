@@ -23,7 +23,8 @@ A layer is what it is in a network: NHWC maps, each layer with weights of its ow
 a partial convolution writes into the first channels of its map. FLOPs are counted
 as in the paper: one for a multiply-add. Memory is the number of values, of the map
 and of the weights, that the layers read and write. The ratio of the FLOPS achieved,
-PConv's to another operator's, is that of the means over the maps.`,
+PConv's to another operator's, is that of the means over the maps. The whole table
+takes a minute or two.`,
 		Example: `  fasternet-train bench pconv
   fasternet-train bench pconv --operators dwconv,pconv --iterations 1000
   fasternet-train bench pconv --batch 32 --threads 2 --json`,
