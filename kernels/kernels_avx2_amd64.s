@@ -5255,3 +5255,887 @@ blocks99:
 blocks99_end:
 	VZEROUPPER
 	RET
+
+// func dwConvAVX2(lines int, width int, cols int, dst *float32, ldd int, dstLine int, above *float32, ldAbove int, here *float32, lds int, below *float32, ldBelow int, srcLine int, w *float32, ldw int)
+// Requires: AVX, FMA3, SSE
+TEXT ·dwConvAVX2(SB), NOSPLIT, $48-120
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 4(SP)
+	LDMXCSR 4(SP)
+	MOVQ    ldAbove+56(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    lds+72(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    ldBelow+88(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldd+32(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    cols+16(FP), SI
+	XORQ    DI, DI
+
+cols100_by1:
+	CMPQ    SI, $0x00000008
+	JLT     cols100_by0
+	MOVQ    w+104(FP), R8
+	MOVQ    ldw+112(FP), R9
+	SHLQ    $0x02, R9
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y0
+	ADDQ    R9, R8
+	VMOVUPS (R8), Y1
+	ADDQ    R9, R8
+	VMOVUPS (R8), Y2
+	ADDQ    R9, R8
+	VMOVUPS (R8), Y3
+	ADDQ    R9, R8
+	VMOVUPS (R8), Y4
+	ADDQ    R9, R8
+	VMOVUPS (R8), Y5
+	ADDQ    R9, R8
+	VMOVUPS (R8), Y6
+	ADDQ    R9, R8
+	VMOVUPS (R8), Y7
+	ADDQ    R9, R8
+	VMOVUPS (R8), Y8
+	ADDQ    R9, R8
+	MOVQ    above+48(FP), R8
+	ADDQ    DI, R8
+	MOVQ    R8, 8(SP)
+	MOVQ    here+64(FP), R8
+	ADDQ    DI, R8
+	MOVQ    R8, 16(SP)
+	MOVQ    below+80(FP), R8
+	ADDQ    DI, R8
+	MOVQ    R8, 24(SP)
+	MOVQ    dst+24(FP), R8
+	ADDQ    DI, R8
+	MOVQ    R8, 32(SP)
+	MOVQ    lines+0(FP), R8
+	MOVQ    R8, 40(SP)
+
+dw101_line:
+	MOVQ        8(SP), R8
+	MOVQ        16(SP), R9
+	MOVQ        24(SP), R10
+	MOVQ        32(SP), R11
+	MOVQ        width+8(FP), R12
+	VMOVUPS     (R8), Y10
+	VMULPS      Y1, Y10, Y9
+	VMULPS      Y0, Y10, Y10
+	ADDQ        AX, R8
+	VMOVUPS     (R9), Y11
+	VFMADD231PS Y4, Y11, Y9
+	VFMADD231PS Y3, Y11, Y10
+	ADDQ        CX, R9
+	VMOVUPS     (R10), Y11
+	VFMADD231PS Y7, Y11, Y9
+	VFMADD231PS Y6, Y11, Y10
+	ADDQ        DX, R10
+
+dw101_columns:
+	DECQ        R12
+	JZ          dw101_last0
+	VMOVUPS     (R8), Y11
+	VFMADD231PS Y2, Y11, Y9
+	VFMADD231PS Y1, Y11, Y10
+	VMULPS      Y0, Y11, Y11
+	ADDQ        AX, R8
+	VMOVUPS     (R9), Y12
+	VFMADD231PS Y5, Y12, Y9
+	VFMADD231PS Y4, Y12, Y10
+	VFMADD231PS Y3, Y12, Y11
+	ADDQ        CX, R9
+	VMOVUPS     (R10), Y12
+	VFMADD231PS Y8, Y12, Y9
+	VFMADD231PS Y7, Y12, Y10
+	VFMADD231PS Y6, Y12, Y11
+	ADDQ        DX, R10
+	VMOVUPS     Y9, (R11)
+	ADDQ        BX, R11
+	DECQ        R12
+	JZ          dw101_last1
+	VMOVUPS     (R8), Y9
+	VFMADD231PS Y2, Y9, Y10
+	VFMADD231PS Y1, Y9, Y11
+	VMULPS      Y0, Y9, Y9
+	ADDQ        AX, R8
+	VMOVUPS     (R9), Y12
+	VFMADD231PS Y5, Y12, Y10
+	VFMADD231PS Y4, Y12, Y11
+	VFMADD231PS Y3, Y12, Y9
+	ADDQ        CX, R9
+	VMOVUPS     (R10), Y12
+	VFMADD231PS Y8, Y12, Y10
+	VFMADD231PS Y7, Y12, Y11
+	VFMADD231PS Y6, Y12, Y9
+	ADDQ        DX, R10
+	VMOVUPS     Y10, (R11)
+	ADDQ        BX, R11
+	DECQ        R12
+	JZ          dw101_last2
+	VMOVUPS     (R8), Y10
+	VFMADD231PS Y2, Y10, Y11
+	VFMADD231PS Y1, Y10, Y9
+	VMULPS      Y0, Y10, Y10
+	ADDQ        AX, R8
+	VMOVUPS     (R9), Y12
+	VFMADD231PS Y5, Y12, Y11
+	VFMADD231PS Y4, Y12, Y9
+	VFMADD231PS Y3, Y12, Y10
+	ADDQ        CX, R9
+	VMOVUPS     (R10), Y12
+	VFMADD231PS Y8, Y12, Y11
+	VFMADD231PS Y7, Y12, Y9
+	VFMADD231PS Y6, Y12, Y10
+	ADDQ        DX, R10
+	VMOVUPS     Y11, (R11)
+	ADDQ        BX, R11
+	JMP         dw101_columns
+
+dw101_last0:
+	VMOVUPS Y9, (R11)
+	JMP     dw101_next
+
+dw101_last1:
+	VMOVUPS Y10, (R11)
+	JMP     dw101_next
+
+dw101_last2:
+	VMOVUPS Y11, (R11)
+
+dw101_next:
+	MOVQ srcLine+96(FP), R8
+	SHLQ $0x02, R8
+	ADDQ R8, 8(SP)
+	MOVQ srcLine+96(FP), R8
+	SHLQ $0x02, R8
+	ADDQ R8, 16(SP)
+	MOVQ srcLine+96(FP), R8
+	SHLQ $0x02, R8
+	ADDQ R8, 24(SP)
+	MOVQ dstLine+40(FP), R8
+	SHLQ $0x02, R8
+	ADDQ R8, 32(SP)
+	DECQ 40(SP)
+	JNZ  dw101_line
+	ADDQ $0x00000020, DI
+	SUBQ $0x00000008, SI
+	JMP  cols100_by1
+
+cols100_by0:
+	TESTQ      SI, SI
+	JLE        cols100_end
+	LEAQ       tailMask<>+0(SB), R9
+	MOVQ       $0x00000008, R8
+	SUBQ       SI, R8
+	VMOVUPS    (R9)(R8*4), Y0
+	MOVQ       w+104(FP), SI
+	MOVQ       ldw+112(FP), R8
+	SHLQ       $0x02, R8
+	ADDQ       DI, SI
+	VMASKMOVPS (SI), Y0, Y1
+	ADDQ       R8, SI
+	VMASKMOVPS (SI), Y0, Y2
+	ADDQ       R8, SI
+	VMASKMOVPS (SI), Y0, Y3
+	ADDQ       R8, SI
+	VMASKMOVPS (SI), Y0, Y4
+	ADDQ       R8, SI
+	VMASKMOVPS (SI), Y0, Y5
+	ADDQ       R8, SI
+	VMASKMOVPS (SI), Y0, Y6
+	ADDQ       R8, SI
+	VMASKMOVPS (SI), Y0, Y7
+	ADDQ       R8, SI
+	VMASKMOVPS (SI), Y0, Y8
+	ADDQ       R8, SI
+	VMASKMOVPS (SI), Y0, Y9
+	ADDQ       R8, SI
+	MOVQ       above+48(FP), SI
+	ADDQ       DI, SI
+	MOVQ       SI, 8(SP)
+	MOVQ       here+64(FP), SI
+	ADDQ       DI, SI
+	MOVQ       SI, 16(SP)
+	MOVQ       below+80(FP), SI
+	ADDQ       DI, SI
+	MOVQ       SI, 24(SP)
+	MOVQ       dst+24(FP), SI
+	ADDQ       DI, SI
+	MOVQ       SI, 32(SP)
+	MOVQ       lines+0(FP), SI
+	MOVQ       SI, 40(SP)
+
+dw102_line:
+	MOVQ        8(SP), SI
+	MOVQ        16(SP), DI
+	MOVQ        24(SP), R8
+	MOVQ        32(SP), R9
+	MOVQ        width+8(FP), R10
+	VMASKMOVPS  (SI), Y0, Y11
+	VMULPS      Y2, Y11, Y10
+	VMULPS      Y1, Y11, Y11
+	ADDQ        AX, SI
+	VMASKMOVPS  (DI), Y0, Y12
+	VFMADD231PS Y5, Y12, Y10
+	VFMADD231PS Y4, Y12, Y11
+	ADDQ        CX, DI
+	VMASKMOVPS  (R8), Y0, Y12
+	VFMADD231PS Y8, Y12, Y10
+	VFMADD231PS Y7, Y12, Y11
+	ADDQ        DX, R8
+
+dw102_columns:
+	DECQ        R10
+	JZ          dw102_last0
+	VMASKMOVPS  (SI), Y0, Y12
+	VFMADD231PS Y3, Y12, Y10
+	VFMADD231PS Y2, Y12, Y11
+	VMULPS      Y1, Y12, Y12
+	ADDQ        AX, SI
+	VMASKMOVPS  (DI), Y0, Y13
+	VFMADD231PS Y6, Y13, Y10
+	VFMADD231PS Y5, Y13, Y11
+	VFMADD231PS Y4, Y13, Y12
+	ADDQ        CX, DI
+	VMASKMOVPS  (R8), Y0, Y13
+	VFMADD231PS Y9, Y13, Y10
+	VFMADD231PS Y8, Y13, Y11
+	VFMADD231PS Y7, Y13, Y12
+	ADDQ        DX, R8
+	VMASKMOVPS  Y10, Y0, (R9)
+	ADDQ        BX, R9
+	DECQ        R10
+	JZ          dw102_last1
+	VMASKMOVPS  (SI), Y0, Y10
+	VFMADD231PS Y3, Y10, Y11
+	VFMADD231PS Y2, Y10, Y12
+	VMULPS      Y1, Y10, Y10
+	ADDQ        AX, SI
+	VMASKMOVPS  (DI), Y0, Y13
+	VFMADD231PS Y6, Y13, Y11
+	VFMADD231PS Y5, Y13, Y12
+	VFMADD231PS Y4, Y13, Y10
+	ADDQ        CX, DI
+	VMASKMOVPS  (R8), Y0, Y13
+	VFMADD231PS Y9, Y13, Y11
+	VFMADD231PS Y8, Y13, Y12
+	VFMADD231PS Y7, Y13, Y10
+	ADDQ        DX, R8
+	VMASKMOVPS  Y11, Y0, (R9)
+	ADDQ        BX, R9
+	DECQ        R10
+	JZ          dw102_last2
+	VMASKMOVPS  (SI), Y0, Y11
+	VFMADD231PS Y3, Y11, Y12
+	VFMADD231PS Y2, Y11, Y10
+	VMULPS      Y1, Y11, Y11
+	ADDQ        AX, SI
+	VMASKMOVPS  (DI), Y0, Y13
+	VFMADD231PS Y6, Y13, Y12
+	VFMADD231PS Y5, Y13, Y10
+	VFMADD231PS Y4, Y13, Y11
+	ADDQ        CX, DI
+	VMASKMOVPS  (R8), Y0, Y13
+	VFMADD231PS Y9, Y13, Y12
+	VFMADD231PS Y8, Y13, Y10
+	VFMADD231PS Y7, Y13, Y11
+	ADDQ        DX, R8
+	VMASKMOVPS  Y12, Y0, (R9)
+	ADDQ        BX, R9
+	JMP         dw102_columns
+
+dw102_last0:
+	VMASKMOVPS Y10, Y0, (R9)
+	JMP        dw102_next
+
+dw102_last1:
+	VMASKMOVPS Y11, Y0, (R9)
+	JMP        dw102_next
+
+dw102_last2:
+	VMASKMOVPS Y12, Y0, (R9)
+
+dw102_next:
+	MOVQ srcLine+96(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, 8(SP)
+	MOVQ srcLine+96(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, 16(SP)
+	MOVQ srcLine+96(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, 24(SP)
+	MOVQ dstLine+40(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, 32(SP)
+	DECQ 40(SP)
+	JNZ  dw102_line
+
+cols100_end:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
+// func groupConvAVX2(width int, inner int, src *float32, lds int, line int, index *int32, w *float32, dst *float32, ldd int, cols int)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·groupConvAVX2(SB), NOSPLIT, $24-80
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 4(SP)
+	LDMXCSR 4(SP)
+	MOVQ    width+0(FP), AX
+	MOVQ    src+16(FP), CX
+	MOVQ    lds+24(FP), DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), BX
+	MOVQ    dst+56(FP), SI
+	MOVQ    ldd+64(FP), DI
+	SHLQ    $0x02, DI
+	MOVQ    line+32(FP), R8
+	SHLQ    $0x02, R8
+	MOVQ    R8, 8(SP)
+
+tiles:
+	CMPQ   AX, $0x00000008
+	JLT    rest
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	MOVQ   CX, R8
+	LEAQ   (R8)(DX*4), R9
+	ADDQ   DX, R9
+	MOVQ   w+48(FP), R10
+	MOVQ   $0x00000003, R12
+	MOVQ   R12, 16(SP)
+
+group103_line:
+	MOVQ index+40(FP), R11
+	MOVQ inner+8(FP), R12
+
+group103_input:
+	VMOVUPS     (R11), Y8
+	VMOVUPS     (R10), Y10
+	VMOVUPS     32(R10), Y11
+	VMOVUPS     64(R10), Y12
+	VPERMPS     (R8), Y8, Y9
+	VFMADD231PS Y10, Y9, Y0
+	VPERMPS     (R8)(DX*1), Y8, Y9
+	VFMADD231PS Y10, Y9, Y1
+	VFMADD231PS Y11, Y9, Y0
+	VPERMPS     (R8)(DX*2), Y8, Y9
+	VFMADD231PS Y10, Y9, Y2
+	VFMADD231PS Y11, Y9, Y1
+	VFMADD231PS Y12, Y9, Y0
+	VPERMPS     (R8)(BX*1), Y8, Y9
+	VFMADD231PS Y10, Y9, Y3
+	VFMADD231PS Y11, Y9, Y2
+	VFMADD231PS Y12, Y9, Y1
+	VPERMPS     (R8)(DX*4), Y8, Y9
+	VFMADD231PS Y10, Y9, Y4
+	VFMADD231PS Y11, Y9, Y3
+	VFMADD231PS Y12, Y9, Y2
+	VPERMPS     (R9), Y8, Y9
+	VFMADD231PS Y10, Y9, Y5
+	VFMADD231PS Y11, Y9, Y4
+	VFMADD231PS Y12, Y9, Y3
+	VPERMPS     (R9)(DX*1), Y8, Y9
+	VFMADD231PS Y10, Y9, Y6
+	VFMADD231PS Y11, Y9, Y5
+	VFMADD231PS Y12, Y9, Y4
+	VPERMPS     (R9)(DX*2), Y8, Y9
+	VFMADD231PS Y10, Y9, Y7
+	VFMADD231PS Y11, Y9, Y6
+	VFMADD231PS Y12, Y9, Y5
+	VPERMPS     (R9)(BX*1), Y8, Y9
+	VFMADD231PS Y11, Y9, Y7
+	VFMADD231PS Y12, Y9, Y6
+	VPERMPS     (R9)(DX*4), Y8, Y9
+	VFMADD231PS Y12, Y9, Y7
+	ADDQ        $0x00000060, R10
+	ADDQ        $0x00000020, R11
+	DECQ        R12
+	JNZ         group103_input
+	ADDQ        8(SP), R8
+	ADDQ        8(SP), R9
+	DECQ        16(SP)
+	JNZ         group103_line
+	MOVQ        cols+72(FP), R8
+	LEAQ        tailMask<>+0(SB), R10
+	MOVQ        $0x00000008, R9
+	SUBQ        R8, R9
+	VMOVUPS     (R10)(R9*4), Y8
+	VMASKMOVPS  Y0, Y8, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y1, Y8, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y2, Y8, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y3, Y8, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y4, Y8, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y5, Y8, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y6, Y8, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y7, Y8, (SI)
+	ADDQ        DI, SI
+	IMUL3Q      $0x00000008, DX, R8
+	ADDQ        R8, CX
+	SUBQ        $0x00000008, AX
+	JMP         tiles
+
+rest:
+	CMPQ AX, $0x00000007
+	JEQ  rest7
+	CMPQ AX, $0x00000006
+	JEQ  rest6
+	CMPQ AX, $0x00000005
+	JEQ  rest5
+	CMPQ AX, $0x00000004
+	JEQ  rest4
+	CMPQ AX, $0x00000003
+	JEQ  rest3
+	CMPQ AX, $0x00000002
+	JEQ  rest2
+	CMPQ AX, $0x00000001
+	JEQ  rest1
+	JMP  done
+
+rest7:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	MOVQ   CX, R8
+	LEAQ   (R8)(DX*4), R9
+	ADDQ   DX, R9
+	MOVQ   w+48(FP), AX
+	MOVQ   $0x00000003, R10
+	MOVQ   R10, 16(SP)
+
+group104_line:
+	MOVQ index+40(FP), CX
+	MOVQ inner+8(FP), R10
+
+group104_input:
+	VMOVUPS     (CX), Y7
+	VMOVUPS     (AX), Y9
+	VMOVUPS     32(AX), Y10
+	VMOVUPS     64(AX), Y11
+	VPERMPS     (R8), Y7, Y8
+	VFMADD231PS Y9, Y8, Y0
+	VPERMPS     (R8)(DX*1), Y7, Y8
+	VFMADD231PS Y9, Y8, Y1
+	VFMADD231PS Y10, Y8, Y0
+	VPERMPS     (R8)(DX*2), Y7, Y8
+	VFMADD231PS Y9, Y8, Y2
+	VFMADD231PS Y10, Y8, Y1
+	VFMADD231PS Y11, Y8, Y0
+	VPERMPS     (R8)(BX*1), Y7, Y8
+	VFMADD231PS Y9, Y8, Y3
+	VFMADD231PS Y10, Y8, Y2
+	VFMADD231PS Y11, Y8, Y1
+	VPERMPS     (R8)(DX*4), Y7, Y8
+	VFMADD231PS Y9, Y8, Y4
+	VFMADD231PS Y10, Y8, Y3
+	VFMADD231PS Y11, Y8, Y2
+	VPERMPS     (R9), Y7, Y8
+	VFMADD231PS Y9, Y8, Y5
+	VFMADD231PS Y10, Y8, Y4
+	VFMADD231PS Y11, Y8, Y3
+	VPERMPS     (R9)(DX*1), Y7, Y8
+	VFMADD231PS Y9, Y8, Y6
+	VFMADD231PS Y10, Y8, Y5
+	VFMADD231PS Y11, Y8, Y4
+	VPERMPS     (R9)(DX*2), Y7, Y8
+	VFMADD231PS Y10, Y8, Y6
+	VFMADD231PS Y11, Y8, Y5
+	VPERMPS     (R9)(BX*1), Y7, Y8
+	VFMADD231PS Y11, Y8, Y6
+	ADDQ        $0x00000060, AX
+	ADDQ        $0x00000020, CX
+	DECQ        R10
+	JNZ         group104_input
+	ADDQ        8(SP), R8
+	ADDQ        8(SP), R9
+	DECQ        16(SP)
+	JNZ         group104_line
+	MOVQ        cols+72(FP), AX
+	LEAQ        tailMask<>+0(SB), DX
+	MOVQ        $0x00000008, CX
+	SUBQ        AX, CX
+	VMOVUPS     (DX)(CX*4), Y7
+	VMASKMOVPS  Y0, Y7, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y1, Y7, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y2, Y7, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y3, Y7, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y4, Y7, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y5, Y7, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y6, Y7, (SI)
+	ADDQ        DI, SI
+	JMP         done
+
+rest6:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	MOVQ   CX, R8
+	LEAQ   (R8)(DX*4), R9
+	ADDQ   DX, R9
+	MOVQ   w+48(FP), AX
+	MOVQ   $0x00000003, R10
+	MOVQ   R10, 16(SP)
+
+group105_line:
+	MOVQ index+40(FP), CX
+	MOVQ inner+8(FP), R10
+
+group105_input:
+	VMOVUPS     (CX), Y6
+	VMOVUPS     (AX), Y8
+	VMOVUPS     32(AX), Y9
+	VMOVUPS     64(AX), Y10
+	VPERMPS     (R8), Y6, Y7
+	VFMADD231PS Y8, Y7, Y0
+	VPERMPS     (R8)(DX*1), Y6, Y7
+	VFMADD231PS Y8, Y7, Y1
+	VFMADD231PS Y9, Y7, Y0
+	VPERMPS     (R8)(DX*2), Y6, Y7
+	VFMADD231PS Y8, Y7, Y2
+	VFMADD231PS Y9, Y7, Y1
+	VFMADD231PS Y10, Y7, Y0
+	VPERMPS     (R8)(BX*1), Y6, Y7
+	VFMADD231PS Y8, Y7, Y3
+	VFMADD231PS Y9, Y7, Y2
+	VFMADD231PS Y10, Y7, Y1
+	VPERMPS     (R8)(DX*4), Y6, Y7
+	VFMADD231PS Y8, Y7, Y4
+	VFMADD231PS Y9, Y7, Y3
+	VFMADD231PS Y10, Y7, Y2
+	VPERMPS     (R9), Y6, Y7
+	VFMADD231PS Y8, Y7, Y5
+	VFMADD231PS Y9, Y7, Y4
+	VFMADD231PS Y10, Y7, Y3
+	VPERMPS     (R9)(DX*1), Y6, Y7
+	VFMADD231PS Y9, Y7, Y5
+	VFMADD231PS Y10, Y7, Y4
+	VPERMPS     (R9)(DX*2), Y6, Y7
+	VFMADD231PS Y10, Y7, Y5
+	ADDQ        $0x00000060, AX
+	ADDQ        $0x00000020, CX
+	DECQ        R10
+	JNZ         group105_input
+	ADDQ        8(SP), R8
+	ADDQ        8(SP), R9
+	DECQ        16(SP)
+	JNZ         group105_line
+	MOVQ        cols+72(FP), AX
+	LEAQ        tailMask<>+0(SB), DX
+	MOVQ        $0x00000008, CX
+	SUBQ        AX, CX
+	VMOVUPS     (DX)(CX*4), Y6
+	VMASKMOVPS  Y0, Y6, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y1, Y6, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y2, Y6, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y3, Y6, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y4, Y6, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y5, Y6, (SI)
+	ADDQ        DI, SI
+	JMP         done
+
+rest5:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	MOVQ   CX, R8
+	LEAQ   (R8)(DX*4), R9
+	ADDQ   DX, R9
+	MOVQ   w+48(FP), AX
+	MOVQ   $0x00000003, R10
+	MOVQ   R10, 16(SP)
+
+group106_line:
+	MOVQ index+40(FP), CX
+	MOVQ inner+8(FP), R10
+
+group106_input:
+	VMOVUPS     (CX), Y5
+	VMOVUPS     (AX), Y7
+	VMOVUPS     32(AX), Y8
+	VMOVUPS     64(AX), Y9
+	VPERMPS     (R8), Y5, Y6
+	VFMADD231PS Y7, Y6, Y0
+	VPERMPS     (R8)(DX*1), Y5, Y6
+	VFMADD231PS Y7, Y6, Y1
+	VFMADD231PS Y8, Y6, Y0
+	VPERMPS     (R8)(DX*2), Y5, Y6
+	VFMADD231PS Y7, Y6, Y2
+	VFMADD231PS Y8, Y6, Y1
+	VFMADD231PS Y9, Y6, Y0
+	VPERMPS     (R8)(BX*1), Y5, Y6
+	VFMADD231PS Y7, Y6, Y3
+	VFMADD231PS Y8, Y6, Y2
+	VFMADD231PS Y9, Y6, Y1
+	VPERMPS     (R8)(DX*4), Y5, Y6
+	VFMADD231PS Y7, Y6, Y4
+	VFMADD231PS Y8, Y6, Y3
+	VFMADD231PS Y9, Y6, Y2
+	VPERMPS     (R9), Y5, Y6
+	VFMADD231PS Y8, Y6, Y4
+	VFMADD231PS Y9, Y6, Y3
+	VPERMPS     (R9)(DX*1), Y5, Y6
+	VFMADD231PS Y9, Y6, Y4
+	ADDQ        $0x00000060, AX
+	ADDQ        $0x00000020, CX
+	DECQ        R10
+	JNZ         group106_input
+	ADDQ        8(SP), R8
+	ADDQ        8(SP), R9
+	DECQ        16(SP)
+	JNZ         group106_line
+	MOVQ        cols+72(FP), AX
+	LEAQ        tailMask<>+0(SB), DX
+	MOVQ        $0x00000008, CX
+	SUBQ        AX, CX
+	VMOVUPS     (DX)(CX*4), Y5
+	VMASKMOVPS  Y0, Y5, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y1, Y5, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y2, Y5, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y3, Y5, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y4, Y5, (SI)
+	ADDQ        DI, SI
+	JMP         done
+
+rest4:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   CX, R8
+	LEAQ   (R8)(DX*4), R9
+	ADDQ   DX, R9
+	MOVQ   w+48(FP), AX
+	MOVQ   $0x00000003, R10
+	MOVQ   R10, 16(SP)
+
+group107_line:
+	MOVQ index+40(FP), CX
+	MOVQ inner+8(FP), R10
+
+group107_input:
+	VMOVUPS     (CX), Y4
+	VMOVUPS     (AX), Y6
+	VMOVUPS     32(AX), Y7
+	VMOVUPS     64(AX), Y8
+	VPERMPS     (R8), Y4, Y5
+	VFMADD231PS Y6, Y5, Y0
+	VPERMPS     (R8)(DX*1), Y4, Y5
+	VFMADD231PS Y6, Y5, Y1
+	VFMADD231PS Y7, Y5, Y0
+	VPERMPS     (R8)(DX*2), Y4, Y5
+	VFMADD231PS Y6, Y5, Y2
+	VFMADD231PS Y7, Y5, Y1
+	VFMADD231PS Y8, Y5, Y0
+	VPERMPS     (R8)(BX*1), Y4, Y5
+	VFMADD231PS Y6, Y5, Y3
+	VFMADD231PS Y7, Y5, Y2
+	VFMADD231PS Y8, Y5, Y1
+	VPERMPS     (R8)(DX*4), Y4, Y5
+	VFMADD231PS Y7, Y5, Y3
+	VFMADD231PS Y8, Y5, Y2
+	VPERMPS     (R9), Y4, Y5
+	VFMADD231PS Y8, Y5, Y3
+	ADDQ        $0x00000060, AX
+	ADDQ        $0x00000020, CX
+	DECQ        R10
+	JNZ         group107_input
+	ADDQ        8(SP), R8
+	ADDQ        8(SP), R9
+	DECQ        16(SP)
+	JNZ         group107_line
+	MOVQ        cols+72(FP), AX
+	LEAQ        tailMask<>+0(SB), DX
+	MOVQ        $0x00000008, CX
+	SUBQ        AX, CX
+	VMOVUPS     (DX)(CX*4), Y4
+	VMASKMOVPS  Y0, Y4, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y1, Y4, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y2, Y4, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y3, Y4, (SI)
+	ADDQ        DI, SI
+	JMP         done
+
+rest3:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	MOVQ   CX, R8
+	MOVQ   w+48(FP), AX
+	MOVQ   $0x00000003, R9
+	MOVQ   R9, 16(SP)
+
+group108_line:
+	MOVQ index+40(FP), CX
+	MOVQ inner+8(FP), R9
+
+group108_input:
+	VMOVUPS     (CX), Y3
+	VMOVUPS     (AX), Y5
+	VMOVUPS     32(AX), Y6
+	VMOVUPS     64(AX), Y7
+	VPERMPS     (R8), Y3, Y4
+	VFMADD231PS Y5, Y4, Y0
+	VPERMPS     (R8)(DX*1), Y3, Y4
+	VFMADD231PS Y5, Y4, Y1
+	VFMADD231PS Y6, Y4, Y0
+	VPERMPS     (R8)(DX*2), Y3, Y4
+	VFMADD231PS Y5, Y4, Y2
+	VFMADD231PS Y6, Y4, Y1
+	VFMADD231PS Y7, Y4, Y0
+	VPERMPS     (R8)(BX*1), Y3, Y4
+	VFMADD231PS Y6, Y4, Y2
+	VFMADD231PS Y7, Y4, Y1
+	VPERMPS     (R8)(DX*4), Y3, Y4
+	VFMADD231PS Y7, Y4, Y2
+	ADDQ        $0x00000060, AX
+	ADDQ        $0x00000020, CX
+	DECQ        R9
+	JNZ         group108_input
+	ADDQ        8(SP), R8
+	DECQ        16(SP)
+	JNZ         group108_line
+	MOVQ        cols+72(FP), AX
+	LEAQ        tailMask<>+0(SB), DX
+	MOVQ        $0x00000008, CX
+	SUBQ        AX, CX
+	VMOVUPS     (DX)(CX*4), Y3
+	VMASKMOVPS  Y0, Y3, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y1, Y3, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y2, Y3, (SI)
+	ADDQ        DI, SI
+	JMP         done
+
+rest2:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ   CX, R8
+	MOVQ   w+48(FP), AX
+	MOVQ   $0x00000003, R9
+	MOVQ   R9, 16(SP)
+
+group109_line:
+	MOVQ index+40(FP), CX
+	MOVQ inner+8(FP), R9
+
+group109_input:
+	VMOVUPS     (CX), Y2
+	VMOVUPS     (AX), Y4
+	VMOVUPS     32(AX), Y5
+	VMOVUPS     64(AX), Y6
+	VPERMPS     (R8), Y2, Y3
+	VFMADD231PS Y4, Y3, Y0
+	VPERMPS     (R8)(DX*1), Y2, Y3
+	VFMADD231PS Y4, Y3, Y1
+	VFMADD231PS Y5, Y3, Y0
+	VPERMPS     (R8)(DX*2), Y2, Y3
+	VFMADD231PS Y5, Y3, Y1
+	VFMADD231PS Y6, Y3, Y0
+	VPERMPS     (R8)(BX*1), Y2, Y3
+	VFMADD231PS Y6, Y3, Y1
+	ADDQ        $0x00000060, AX
+	ADDQ        $0x00000020, CX
+	DECQ        R9
+	JNZ         group109_input
+	ADDQ        8(SP), R8
+	DECQ        16(SP)
+	JNZ         group109_line
+	MOVQ        cols+72(FP), AX
+	LEAQ        tailMask<>+0(SB), DX
+	MOVQ        $0x00000008, CX
+	SUBQ        AX, CX
+	VMOVUPS     (DX)(CX*4), Y2
+	VMASKMOVPS  Y0, Y2, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y1, Y2, (SI)
+	ADDQ        DI, SI
+	JMP         done
+
+rest1:
+	VXORPS Y0, Y0, Y0
+	MOVQ   CX, R8
+	MOVQ   w+48(FP), AX
+	MOVQ   $0x00000003, BX
+	MOVQ   BX, 16(SP)
+
+group110_line:
+	MOVQ index+40(FP), CX
+	MOVQ inner+8(FP), BX
+
+group110_input:
+	VMOVUPS     (CX), Y1
+	VMOVUPS     (AX), Y3
+	VMOVUPS     32(AX), Y4
+	VMOVUPS     64(AX), Y5
+	VPERMPS     (R8), Y1, Y2
+	VFMADD231PS Y3, Y2, Y0
+	VPERMPS     (R8)(DX*1), Y1, Y2
+	VFMADD231PS Y4, Y2, Y0
+	VPERMPS     (R8)(DX*2), Y1, Y2
+	VFMADD231PS Y5, Y2, Y0
+	ADDQ        $0x00000060, AX
+	ADDQ        $0x00000020, CX
+	DECQ        BX
+	JNZ         group110_input
+	ADDQ        8(SP), R8
+	DECQ        16(SP)
+	JNZ         group110_line
+	MOVQ        cols+72(FP), AX
+	LEAQ        tailMask<>+0(SB), DX
+	MOVQ        $0x00000008, CX
+	SUBQ        AX, CX
+	VMOVUPS     (DX)(CX*4), Y1
+	VMASKMOVPS  Y0, Y1, (SI)
+	ADDQ        DI, SI
+
+done:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET

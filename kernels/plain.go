@@ -25,6 +25,8 @@ var plain = functions{
 	sumSquares:       plainSumSquares,
 	adamW:            plainAdamW,
 	transpose8:       plainTranspose8,
+	dwConv:           plainDWConv,
+	groupConv:        plainGroupConv,
 }
 
 // row is row i of a matrix of the given number of columns.
@@ -33,6 +35,8 @@ func row(p *float32, i, stride, cols int) []float32 {
 }
 
 func vector(p *float32, n int) []float32 { return unsafe.Slice(p, n) }
+
+func indices(p *int32, n int) []int32 { return unsafe.Slice(p, n) }
 
 const plainLanes = 8
 

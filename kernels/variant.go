@@ -46,6 +46,9 @@ type functions struct {
 
 	adamW      func(n int, w, g, m, v *float32, scale, decay, beta1, beta2, step, correct2, eps float32)
 	transpose8 func(blocks int, dst *float32, ldd int, src *float32, lds int)
+
+	dwConv    func(lines, width, cols int, dst *float32, ldd, dstLine int, above *float32, ldAbove int, here *float32, lds int, below *float32, ldBelow int, srcLine int, w *float32, ldw int)
+	groupConv func(width, inner int, src *float32, lds, line int, index *int32, w *float32, dst *float32, ldd int, cols int)
 }
 
 var (

@@ -23,6 +23,8 @@ func register() {
 			sumSquares:       sumSquaresAVX2,
 			adamW:            adamWAVX2,
 			transpose8:       transpose8AVX2,
+			dwConv:           dwConvAVX2,
+			groupConv:        groupConvAVX2,
 		}
 	}
 	if cpuid.CPU.Supports(cpuid.AVX512F, cpuid.AVX512DQ, cpuid.AVX512BW, cpuid.AVX512VL, cpuid.BMI2) {
@@ -44,6 +46,8 @@ func register() {
 			sumSquares:       sumSquaresAVX512,
 			adamW:            adamWAVX512,
 			transpose8:       transpose8AVX512,
+			dwConv:           dwConvAVX512,
+			groupConv:        groupConvAVX512,
 		}
 	}
 }

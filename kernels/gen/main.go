@@ -34,5 +34,7 @@ func main() {
 	s.sumSquares()
 	s.adamW()
 	s.transpose8()
+	s.dwConv()
+	s.groupConv()
 	Generate()
 }
