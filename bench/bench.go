@@ -137,14 +137,11 @@ func (o Options) model(c *configs.Config) (net graph.Model, folded bool, err err
 }
 
 // prepare makes a model ready for inference, and says whether its batch norms
-// are folded. This is the one place where that happens.
+// are folded.
 func prepare(net graph.Model) (_ graph.Model, folded bool, err error) {
-	f, ok := net.(graph.Foldable)
-	if !ok {
-		return net, false, nil
-	}
-	net, err = f.Fold()
-	return net, err == nil, err
+	_, folded = net.(graph.Foldable)
+	net, err = graph.ForInference(net)
+	return net, folded, err
 }
 
 func entries(times []ops.OpTime, runs int) []ProfileEntry {

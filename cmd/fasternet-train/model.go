@@ -7,6 +7,7 @@ import (
 
 	"fasternet/configs"
 	"fasternet/eval"
+	"fasternet/graph"
 	"fasternet/model"
 	"fasternet/train"
 
@@ -67,6 +68,16 @@ func openModel(f *modelFlags, dataDir string) (*model.Loaded, *configs.Config, e
 		return nil, nil, usageError{err}
 	}
 	return m, config, nil
+}
+
+// openInference opens the model in the form that is fastest: its batch norms
+// are folded.
+func openInference(f *modelFlags, dataDir string) (*model.Loaded, *configs.Config, error) {
+	m, config, err := openModel(f, dataDir)
+	if err == nil {
+		m.Model, err = graph.ForInference(m.Model)
+	}
+	return m, config, err
 }
 
 func (f *modelFlags) skipBad() bool { return f.onBad == "skip" }
