@@ -25,6 +25,10 @@ var plain = functions{
 	sumSquares:       plainSumSquares,
 	adamW:            plainAdamW,
 	transpose8:       plainTranspose8,
+	layerNorm:        plainLayerNorm,
+	layerNormGrad:    plainLayerNormGrad,
+	softmaxRows:      plainSoftmaxRows,
+	softmaxRowsGrad:  plainSoftmaxRowsGrad,
 }
 
 // row is row i of a matrix of the given number of columns.

@@ -23,6 +23,10 @@ func register() {
 			sumSquares:       sumSquaresAVX2,
 			adamW:            adamWAVX2,
 			transpose8:       transpose8AVX2,
+			layerNorm:        layerNormAVX2,
+			layerNormGrad:    layerNormGradAVX2,
+			softmaxRows:      softmaxRowsAVX2,
+			softmaxRowsGrad:  softmaxRowsGradAVX2,
 		}
 	}
 	if cpuid.CPU.Supports(cpuid.AVX512F, cpuid.AVX512DQ, cpuid.AVX512BW, cpuid.AVX512VL, cpuid.BMI2) {
@@ -44,6 +48,10 @@ func register() {
 			sumSquares:       sumSquaresAVX512,
 			adamW:            adamWAVX512,
 			transpose8:       transpose8AVX512,
+			layerNorm:        layerNormAVX512,
+			layerNormGrad:    layerNormGradAVX512,
+			softmaxRows:      softmaxRowsAVX512,
+			softmaxRowsGrad:  softmaxRowsGradAVX512,
 		}
 	}
 }

@@ -34,5 +34,9 @@ func main() {
 	s.sumSquares()
 	s.adamW()
 	s.transpose8()
+	s.layerNorm()
+	s.layerNormGrad()
+	s.softmaxRows()
+	s.softmaxRowsGrad()
 	Generate()
 }
