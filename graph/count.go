@@ -8,6 +8,7 @@ type LayerCount struct {
 	Height, Width, Channels int // of the output
 	Parameters              int
 	MACs                    int // of convolutions and linear layers
+	AttentionMACs           int // of the two products within attention
 	// Elements of batch norms, which count 2 each, and inputs of pools, which
 	// count 1, in the convention of the paper's Tab. 3 (fvcore, BN not folded).
 	NormElements, PoolElements int
@@ -55,6 +56,7 @@ func Total(counts []LayerCount) LayerCount {
 	for _, c := range counts {
 		t.Parameters += c.Parameters
 		t.MACs += c.MACs
+		t.AttentionMACs += c.AttentionMACs
 		t.NormElements += c.NormElements
 		t.PoolElements += c.PoolElements
 	}

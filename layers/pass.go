@@ -31,6 +31,9 @@ type DropPath struct {
 	Rate  float64
 }
 
+// Branch is that of branch i of a block that has two.
+func (d DropPath) Branch(i int) DropPath { return DropPath{Block: 2*d.Block + i, Rate: d.Rate} }
+
 // Forward returns the factors for a batch, or nil where nothing is dropped.
 func (d DropPath) Forward(p *Pass, batch int) *gorgonia.Node {
 	if !p.Train || d.Rate == 0 {

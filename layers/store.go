@@ -2,6 +2,7 @@ package layers
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 
 	"fasternet/ops"
@@ -14,9 +15,12 @@ import (
 // learned parameters, and buffers such as running statistics.
 type Store struct {
 	Entries []Entry
-	byName  map[string]int
-	seed    uint64
-	std     float64
+	// Computed are tensors of the official state dicts that follow from the sizes
+	// of the model.
+	Computed []Computed
+	byName   map[string]int
+	seed     uint64
+	std      float64
 }
 
 // Entry is one tensor of the state dict. Exactly one of Param, Buffer and
@@ -27,6 +31,14 @@ type Entry struct {
 	Param   *ops.Param
 	Buffer  []float32
 	Counter *int64
+}
+
+// Computed is an integer tensor that is written to checkpoints and need not be
+// read from them.
+type Computed struct {
+	Name   string
+	Shape  []int
+	Values []int64
 }
 
 // NewStore is an empty store. Parameters are initialised from the seed and
@@ -62,6 +74,27 @@ func Constant(v float32) Init {
 	}
 }
 
+// Uniform draws from [-bound, bound].
+func Uniform(bound float64) Init {
+	return func(r *rand.Rand, data []float32) {
+		for i := range data {
+			data[i] = float32(bound * (2*r.Float64() - 1))
+		}
+	}
+}
+
+// FanIn is the bound of PyTorch's default for convolutions: weights and biases
+// are uniform within ±1/√n for n inputs of an output.
+func FanIn(n int) Init { return Uniform(1 / math.Sqrt(float64(n))) }
+
+// Xavier is that of Glorot and Bengio (2010) for a matrix [out, in].
+func Xavier(out, in int) Init { return Uniform(math.Sqrt(6 / float64(out+in))) }
+
+// Values copies the values given.
+func Values(v []float32) Init {
+	return func(_ *rand.Rand, data []float32) { copy(data, v) }
+}
+
 // Weight adds the weight of a convolution or a linear layer.
 func (s *Store) Weight(name string, shape ...int) *ops.Param {
 	return s.Param(name, TruncatedNormal(s.std), shape...)
@@ -82,6 +115,11 @@ func (s *Store) Buffer(name string, value float32, shape ...int) []float32 {
 	Constant(value)(nil, data)
 	s.add(Entry{Name: name, Shape: shape, Buffer: data})
 	return data
+}
+
+// Index adds an integer tensor that follows from the sizes of the model.
+func (s *Store) Index(name string, values []int64, shape ...int) {
+	s.Computed = append(s.Computed, Computed{name, shape, values})
 }
 
 // Counter adds an integer scalar.

@@ -37,6 +37,12 @@ func New(c *configs.Config, classes int) (graph.Model, error) {
 	case m.NumClasses < classes:
 		return nil, fmt.Errorf("model.num_classes: the data set has %d classes, the model only %d: set it to 0 to take the data set's", classes, m.NumClasses)
 	}
+	switch m.Name {
+	case "vit":
+		return graph.NewViT(m, c.Data.ImageSize, c.Seed)
+	case "swin":
+		return graph.NewSwin(m, c.Data.ImageSize, c.Seed)
+	}
 	return graph.NewFasterNet(m, c.Seed)
 }
 

@@ -14,13 +14,18 @@ import (
 type Embedding struct {
 	Name     string
 	Class    *Param    // [1, 1, C], or nil for no class token
-	Position *Param    // [1, tokens, C], those of the class token first; or nil
+	Position *Param    // [1, tokens, C], that of the class token first; or nil
 	Fixed    []float32 // position embeddings that are not learned, in that shape; or nil
+	Grid     [2]int    // height and width that the positions are for
 }
 
-// Embed adds it to tokens x [images, …, C]; the result is [images, tokens, C].
+// Embed adds it to a map of tokens x [images, height, width, C]; the result is
+// [images, tokens, C]. Positions of another grid are interpolated.
 func Embed(t *Tape, x *gorgonia.Node, e Embedding) (*gorgonia.Node, error) {
 	in, err := shapeOfTokens(x)
+	if err == nil && x.Shape().Dims() != 4 {
+		err = fmt.Errorf("input has shape %v, want [images, height, width, channels]", x.Shape())
+	}
 	if err != nil {
 		return nil, fmt.Errorf("ops: embedding %q: %w", e.Name, err)
 	}
@@ -30,12 +35,16 @@ func Embed(t *Tape, x *gorgonia.Node, e Embedding) (*gorgonia.Node, error) {
 	}
 	f.tokens += f.class
 	c := in.channels
-	want := map[*Param]tensor.Shape{e.Class: {1, 1, c}, e.Position: {1, f.tokens, c}}
-	if err := checkShapes(want); err != nil {
+	places := f.class + e.Grid[0]*e.Grid[1]
+	if err := checkShapes(map[*Param]tensor.Shape{e.Class: {1, 1, c}, e.Position: {1, places, c}}); err != nil {
 		return nil, fmt.Errorf("ops: embedding %q: %w", e.Name, err)
 	}
-	if e.Fixed != nil && (len(e.Fixed) != f.tokens*c || e.Position != nil) {
-		return nil, fmt.Errorf("ops: embedding %q: %d fixed values for %d tokens of %d channels, or learned ones beside them", e.Name, len(e.Fixed), f.tokens, c)
+	if e.Fixed != nil && (len(e.Fixed) != places*c || e.Position != nil) {
+		return nil, fmt.Errorf("ops: embedding %q: %d fixed values for %d tokens of %d channels, or learned ones beside them", e.Name, len(e.Fixed), places, c)
+	}
+	if to := [2]int{x.Shape()[1], x.Shape()[2]}; to != e.Grid && (e.Fixed != nil || e.Position != nil) {
+		f.resize = newPositionResize(f.class, c, e.Grid, to)
+		f.resized, f.resizedGrad = make([]float32, f.tokens*c), make([]float32, f.tokens*c)
 	}
 	f.forwardTask, f.backwardTask, f.sumTask = f.forwardImage, f.backwardImage, f.sumTokens
 	return t.recordLayer(spec{
@@ -48,14 +57,26 @@ type embedding struct {
 	tape          *Tape
 	input         *gorgonia.Node
 	in            tokenShape
-	class, tokens int // of an image: class tokens, and all
+	class, tokens int             // of an image: class tokens, and all
+	resize        *positionResize // nil where the grid is that of the positions
+	resized       []float32
+	resizedGrad   []float32
 
 	x, y, dx, dy                       kernels.Matrix
+	position, positionGrad             []float32
 	forwardTask, backwardTask, sumTask func(worker, i int)
 }
 
 func (f *embedding) forward(in [][]float32, out []float32) error {
 	f.x, f.y = f.in.matrix(in[0]), kernels.NewMatrix(out, f.in.images*f.tokens, f.in.channels)
+	f.position = f.Fixed
+	if f.Position != nil {
+		f.position = f.Position.Data()
+	}
+	if f.resize != nil {
+		f.resize.forward(f.resized, f.position)
+		f.position = f.resized
+	}
 	f.tape.Pool().Run(f.in.images, f.forwardTask)
 	return nil
 }
@@ -72,12 +93,8 @@ func (f *embedding) forwardImage(_, image int) {
 		copy(f.y.Row(image*f.tokens), f.Class.Data())
 	}
 	f.ofImage(f.y, image).Copy(f.x.Slice(image*n, (image+1)*n))
-	position := f.Fixed
-	if f.Position != nil {
-		position = f.Position.Data()
-	}
-	if position != nil {
-		kernels.Add(f.y.Data[image*f.tokens*c:(image+1)*f.tokens*c], position)
+	if f.position != nil {
+		kernels.Add(f.y.Data[image*f.tokens*c:(image+1)*f.tokens*c], f.position)
 	}
 }
 
@@ -88,7 +105,18 @@ func (f *embedding) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) 
 func (f *embedding) backward(in [][]float32, out []float32) error {
 	f.dy, f.dx = kernels.NewMatrix(in[0], f.in.images*f.tokens, f.in.channels), f.in.matrix(out)
 	f.tape.Pool().Run(f.in.images, f.backwardTask)
+	f.positionGrad = nil
+	if f.Position != nil {
+		f.positionGrad = f.Position.GradData()
+		if f.resize != nil {
+			clear(f.resizedGrad)
+			f.positionGrad = f.resizedGrad
+		}
+	}
 	f.tape.Pool().Run(sumParts, f.sumTask)
+	if f.Position != nil && f.resize != nil {
+		f.resize.backward(f.Position.GradData(), f.resizedGrad)
+	}
 	return nil
 }
 
@@ -104,8 +132,8 @@ func (f *embedding) sumTokens(_, part int) {
 	for image := range f.in.images {
 		for token := from; token < to; token++ {
 			row := f.dy.Row(image*f.tokens + token)
-			if f.Position != nil {
-				kernels.Add(f.Position.GradData()[token*c:(token+1)*c], row)
+			if f.positionGrad != nil {
+				kernels.Add(f.positionGrad[token*c:(token+1)*c], row)
 			}
 			if token < f.class {
 				kernels.Add(f.Class.GradData(), row)
