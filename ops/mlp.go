@@ -87,7 +87,8 @@ func newMLPBlock(t *Tape, x *gorgonia.Node, m MLP) (*mlpBlock, error) {
 		f.ones[i] = 1
 	}
 	f.forwardTask = f.forwardPart
-	t.needScratch(scratchSize(nil, longest(f.cut), c, c, f.chunk, f.chunk))
+	wide := f.chunk + kernels.PanelWidth() // the last panel may be wider
+	t.needScratch(scratchSize(nil, longest(f.cut), c, c, wide, wide))
 	return f, nil
 }
 
@@ -123,7 +124,7 @@ func (f *mlpBlock) forward(in [][]float32, out []float32) error {
 func (f *mlpBlock) columns(each func(from, to int)) {
 	for from := 0; from < f.hidden; {
 		to := from + f.chunk
-		if to+kernels.PanelWidth() > f.hidden { // the last panel may be wider
+		if to+kernels.PanelWidth() > f.hidden {
 			to = f.hidden
 		}
 		each(from, to)
