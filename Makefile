@@ -12,7 +12,7 @@ export CGO_ENABLED = 0
 build: ## the program, one static file
 	$(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o fasternet-train ./cmd/fasternet-train
 
-test: ## all tests
+test: cross ## all tests, and builds for the other platforms
 	$(GO) vet ./...
 	$(GO) test ./...
 
@@ -28,10 +28,9 @@ generate: ## the assembly, anew from kernels/gen
 	$(GO) generate ./kernels
 
 cross: ## the program for the other platforms, into dist/
-	GOOS=linux GOARCH=amd64 $(GO) build -trimpath -o dist/fasternet-train-linux-amd64 ./cmd/fasternet-train
-	GOOS=linux GOARCH=arm64 $(GO) build -trimpath -o dist/fasternet-train-linux-arm64 ./cmd/fasternet-train
-	GOOS=darwin GOARCH=arm64 $(GO) build -trimpath -o dist/fasternet-train-darwin-arm64 ./cmd/fasternet-train
-	GOOS=windows GOARCH=amd64 $(GO) build -trimpath -o dist/fasternet-train-windows-amd64.exe ./cmd/fasternet-train
+	GOOS=linux GOARCH=arm64 $(GO) build -o dist/fasternet-train-linux-arm64 ./cmd/fasternet-train
+	GOOS=darwin GOARCH=arm64 $(GO) build -o dist/fasternet-train-darwin-arm64 ./cmd/fasternet-train
+	GOOS=windows GOARCH=amd64 $(GO) build -o dist/fasternet-train-windows-amd64.exe ./cmd/fasternet-train
 
 quickstart: build data ## train on Fashion-MNIST (at most 5 minutes) and evaluate
 	./fasternet-train train quickstart --resume

@@ -7,6 +7,7 @@ type Config struct {
 	Seed       uint64     `yaml:"seed"`
 	Threads    int        `yaml:"threads"` // of the kernels; 0 for one a processor
 	RunDir     string     `yaml:"run_dir"` // folder in which a run makes its own
+	From       string     `yaml:"from"`    // run or weights that a run starts from; "" for fresh ones
 	Model      Model      `yaml:"model"`
 	Data       Data       `yaml:"data"`
 	Augment    Augment    `yaml:"augment"`

@@ -17,12 +17,16 @@ type LayerCount struct {
 // Count is part of Model.
 func (m *FasterNet) Count(height, width int) []LayerCount {
 	c := m.config
+	norm, perNorm := 1, 2 // 1 for a model with norms; learned values of one a channel
+	if m.Folded() {
+		norm, perNorm = 0, 1
+	}
 	dims, hs, ws := c.StageDims(), c.StageSides(height), c.StageSides(width)
 	conv := func(name string, i, in, size int) LayerCount {
 		out := dims[i]
 		weights, pixels := in*out*size*size, hs[i]*ws[i]
 		return LayerCount{Name: name, Height: hs[i], Width: ws[i], Channels: out,
-			Parameters: weights + 2*out, MACs: pixels * weights, NormElements: pixels * out}
+			Parameters: weights + perNorm*out, MACs: pixels * weights, NormElements: norm * pixels * out}
 	}
 	counts := []LayerCount{conv("patch_embed", 0, c.InChans, c.PatchSize)}
 	for i, dim := range dims {
@@ -32,13 +36,13 @@ func (m *FasterNet) Count(height, width int) []LayerCount {
 		hidden, cp, pixels := int(float64(dim)*c.MLPRatio), dim/c.NDiv, hs[i]*ws[i]
 		weights := 2*dim*hidden + 9*cp*cp
 		scale := 0
-		if c.LayerScaleInitValue > 0 {
+		if c.LayerScaleInitValue > 0 && !m.Folded() {
 			scale = dim
 		}
 		for j := range c.Depths[i] {
 			counts = append(counts, LayerCount{
 				Name: fmt.Sprintf("stages.%d.blocks.%d", 2*i, j), Height: hs[i], Width: ws[i], Channels: dim,
-				Parameters: weights + 2*hidden + scale, MACs: pixels * weights, NormElements: pixels * hidden,
+				Parameters: weights + perNorm*hidden + scale, MACs: pixels * weights, NormElements: norm * pixels * hidden,
 			})
 		}
 	}

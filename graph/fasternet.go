@@ -40,6 +40,10 @@ type FasterNet struct {
 // configuration must have passed the checks of package configs, and name the
 // number of classes.
 func NewFasterNet(c configs.Model, seed uint64) (*FasterNet, error) {
+	return newFasterNet(c, layers.NewStore(seed, c.InitStd))
+}
+
+func newFasterNet(c configs.Model, s *layers.Store) (*FasterNet, error) {
 	act, err := kernels.ParseActivation(c.ActLayer)
 	if err != nil {
 		return nil, fmt.Errorf("graph: model.act_layer: %w", err)
@@ -47,7 +51,6 @@ func NewFasterNet(c configs.Model, seed uint64) (*FasterNet, error) {
 	if c.NumClasses < 1 {
 		return nil, fmt.Errorf("graph: model.num_classes: want 1 or more, got %d", c.NumClasses)
 	}
-	s := layers.NewStore(seed, c.InitStd)
 	m := &FasterNet{config: c, act: act, store: s}
 	dims := c.StageDims()
 	blocks := 0
@@ -104,6 +107,7 @@ func (m *FasterNet) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, e
 				return nil, err
 			}
 		}
+		p.TapStage(i, x)
 	}
 	return m.head.Forward(p, x)
 }

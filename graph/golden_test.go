@@ -30,6 +30,7 @@ type reference struct {
 	Seed            int
 	Parameters      int
 	StateDict       [][2]any `json:"state_dict"`
+	FusedStateDict  [][2]any `json:"fused_state_dict"`
 	MACs            int      `json:"macs_conv_linear_224"`
 	Losses          []float64
 	LossesNoDecay1D []float64 `json:"losses_nodecay1d"`
@@ -113,7 +114,7 @@ func TestFullSizeVariants(t *testing.T) {
 				t.Skip("a large model: left out of short tests")
 			}
 			m := newModel(t, ref, ref.Seed)
-			checkStateDict(t, m, ref)
+			checkStateDict(t, m, ref.StateDict)
 			total := Total(m.Count(224, 224))
 			if m.Store().Parameters() != ref.Parameters || total.Parameters != ref.Parameters || total.MACs != ref.MACs {
 				t.Errorf("%d parameters (%d counted), %d MACs; want %d and %d", m.Store().Parameters(), total.Parameters, total.MACs, ref.Parameters, ref.MACs)
@@ -130,13 +131,13 @@ func TestFullSizeVariants(t *testing.T) {
 	}
 }
 
-func checkStateDict(t *testing.T, m Model, ref reference) {
+func checkStateDict(t *testing.T, m Model, want [][2]any) {
 	t.Helper()
 	entries := m.Store().Entries
-	if len(entries) != len(ref.StateDict) {
-		t.Fatalf("%d tensors, the reference has %d", len(entries), len(ref.StateDict))
+	if len(entries) != len(want) {
+		t.Fatalf("%d tensors, the reference has %d", len(entries), len(want))
 	}
-	for i, want := range ref.StateDict {
+	for i, want := range want {
 		e := entries[i]
 		if got := fmt.Sprintf("%s %v", e.Name, []int(e.Shape)); got != fmt.Sprintf("%v %v", want[0], want[1]) {
 			t.Errorf("tensor %d is %s, want %v %v", i, got, want[0], want[1])
@@ -229,7 +230,7 @@ func TestSmallModels(t *testing.T) {
 				golden.JSON(t, name+".json", &ref)
 				want := golden.Tensors(t, name+".safetensors")
 				m := newModel(t, ref, ref.Config.Seed)
-				checkStateDict(t, m, ref)
+				checkStateDict(t, m, ref.StateDict)
 				r := newRunner(t, m)
 				c := ref.Config
 				images := golden.ToNHWC(golden.Image("input", c.Seed, c.Batch*3*c.Image[0]*c.Image[1]), c.Batch, 3, c.Image[0], c.Image[1])

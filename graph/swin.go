@@ -104,18 +104,19 @@ func (m *Swin) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error)
 	if err != nil {
 		return nil, err
 	}
-	for _, stage := range m.stages {
+	for i, stage := range m.stages {
 		images, h, w := x.Shape()[0], x.Shape()[1], x.Shape()[2]
 		windows := [2]*ops.Windows{ops.ShiftedWindows(images, h, w, stage.side, 0)}
 		windows[1] = windows[0]
 		if shift := stage.shift(h, w); shift > 0 {
 			windows[1] = ops.ShiftedWindows(images, h, w, stage.side, shift)
 		}
-		for i, b := range stage.blocks {
-			if x, err = b.Forward(p, x, windows[i%2]); err != nil {
+		for j, b := range stage.blocks {
+			if x, err = b.Forward(p, x, windows[j%2]); err != nil {
 				return nil, err
 			}
 		}
+		p.TapStage(i, x)
 		if stage.merge != nil {
 			if x, err = stage.merge.Forward(p, x); err != nil {
 				return nil, err
@@ -131,6 +132,7 @@ func (m *Swin) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error)
 	if x, err = ops.GlobalAvgPool(p.Tape, "avgpool", x); err != nil {
 		return nil, err
 	}
+	p.TapPooled(x)
 	if !m.config.NormBeforePool {
 		if norm(); err != nil {
 			return nil, err

@@ -108,6 +108,7 @@ func (m *ViT) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error) 
 	if x, err = ops.MeanTokens(p.Tape, "pool", x, from, to); err != nil {
 		return nil, err
 	}
+	p.TapPooled(x)
 	if x, err = ops.Normalise(p.Tape, name, x, m.norm); err != nil {
 		return nil, err
 	}

@@ -32,13 +32,17 @@ func (p PatchConv) lines(image []float32, from, n int) []float32 {
 
 // Convolve computes output lines from line y on of one image [Height, Width,
 // Channels]. dst is [lines·OutWidth, out], the weights are packed as [Inner,
-// out].
-func (p PatchConv) Convolve(dst Matrix, image []float32, y int, weights *Packed) {
+// out]. bias has a value for each output channel, or none.
+func (p PatchConv) Convolve(dst Matrix, image []float32, y int, weights *Packed, bias []float32) {
 	ow := p.OutWidth()
 	n := dst.Rows / ow
 	src := p.lines(image, y, n)
+	var d Matrix
+	if bias != nil {
+		d = Broadcast(bias, ow)
+	}
 	for i := range n {
-		gemm(dst.Slice(i*ow, (i+1)*ow), 1, &src[i*p.Step*p.line()], p.Step*p.Channels, p.Size, p.run(), p.line(), weights, Matrix{})
+		gemm(dst.Slice(i*ow, (i+1)*ow), 1, &src[i*p.Step*p.line()], p.Step*p.Channels, p.Size, p.run(), p.line(), weights, d)
 	}
 }
 

@@ -140,6 +140,10 @@ func TestPatchConv(t *testing.T) {
 				q.Pack(NewMatrix(w, out, p.Inner()).Columns(i*p.run(), (i+1)*p.run()))
 				rows = append(rows, q)
 			}
+			bias := newVector(r, out)
+			if r.IntN(2) == 0 {
+				bias = nil
+			}
 			y, dy := newGuarded(r, oh*ow, out), newGuarded(r, oh*ow, out)
 			dw, dx := newGuarded(r, out, p.Inner()), newGuarded(r, 1, len(x))
 			dw0, dx0 := dw.clone(), dx.clone()
@@ -153,7 +157,7 @@ func TestPatchConv(t *testing.T) {
 					continue
 				}
 				from, to := part[0]*ow, part[1]*ow
-				p.Convolve(y.Slice(from, to), x, part[0], packed)
+				p.Convolve(y.Slice(from, to), x, part[0], packed, bias)
 				p.WeightGrad(dw.Matrix, x, part[0], dy.Slice(from, to))
 				p.InputGrad(dx.Row(0), part[0], dy.Slice(from, to), rows)
 			}
@@ -164,6 +168,9 @@ func TestPatchConv(t *testing.T) {
 			for at := range oh * ow {
 				for o := range out {
 					var want float64
+					if bias != nil {
+						want = float64(bias[o])
+					}
 					for i := range p.Inner() {
 						ky, kx, c := i/p.run(), i%p.run()/p.Channels, i%p.Channels
 						from := ((at/ow*p.Step+ky)*p.Width+at%ow*p.Step+kx)*p.Channels + c

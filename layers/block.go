@@ -22,6 +22,7 @@ func NewPConv(s *Store, prefix string, c, nDiv int) PConv {
 type MLP struct {
 	Conv1 *ops.Param // [hidden, c, 1, 1]
 	Norm  *ops.BatchNorm
+	Bias  *ops.Param // [hidden], of Conv1, in the place of Norm in a folded model
 	Act   kernels.Activation
 	Conv2 *ops.Param // [c, hidden, 1, 1]
 }
@@ -29,12 +30,14 @@ type MLP struct {
 // NewMLP makes the MLP of a block; the indices in the names are those of the
 // reference's Sequential.
 func NewMLP(s *Store, prefix string, c, hidden int, act kernels.Activation) MLP {
-	return MLP{
-		Conv1: s.Weight(prefix+".0.weight", hidden, c, 1, 1),
-		Norm:  NewBatchNorm(s, prefix+".1", hidden),
-		Act:   act,
-		Conv2: s.Weight(prefix+".3.weight", c, hidden, 1, 1),
+	m := MLP{Act: act, Conv1: s.Weight(prefix+".0.weight", hidden, c, 1, 1)}
+	if s.Folded {
+		m.Bias = s.Param(prefix+".0.bias", Constant(0), hidden)
+	} else {
+		m.Norm = NewBatchNorm(s, prefix+".1", hidden)
 	}
+	m.Conv2 = s.Weight(prefix+".3.weight", c, hidden, 1, 1)
+	return m
 }
 
 // Block is a FasterNet block: x + DropPath(scale · MLP(PConv(x))).
@@ -58,7 +61,7 @@ type BlockOptions struct {
 // reference's state dict, which is not that of execution.
 func NewBlock(s *Store, prefix string, o BlockOptions) *Block {
 	b := &Block{Name: prefix, DropPath: o.DropPath}
-	if o.LayerScale > 0 {
+	if o.LayerScale > 0 && !s.Folded {
 		b.LayerScale = s.Param(prefix+".layer_scale", Constant(float32(o.LayerScale)), o.Channels)
 	}
 	b.MLP = NewMLP(s, prefix+".mlp", o.Channels, o.Hidden, o.Act)
@@ -69,7 +72,7 @@ func NewBlock(s *Store, prefix string, o BlockOptions) *Block {
 // Forward keeps the shape [batch, height, width, channels].
 func (b *Block) Forward(p *Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
 	return ops.FasterNetBlock(p.Tape, x, ops.Block{
-		Name: b.Name, PConv: b.PConv.Weight, Conv1: b.MLP.Conv1, Norm: b.MLP.Norm, Act: b.MLP.Act, Conv2: b.MLP.Conv2,
+		Name: b.Name, PConv: b.PConv.Weight, Conv1: b.MLP.Conv1, Norm: b.MLP.Norm, Bias: b.MLP.Bias, Act: b.MLP.Act, Conv2: b.MLP.Conv2,
 		LayerScale: b.LayerScale, Keep: b.DropPath.Forward(p, x.Shape()[0]),
 	})
 }

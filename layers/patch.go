@@ -13,7 +13,8 @@ type PatchConv struct {
 	Weight *ops.Param // [out, in, size, size]
 	Stride int
 	Norm   *ops.BatchNorm
-	First  bool // of the network: its input needs no gradient
+	Bias   *ops.Param // [out], in the place of Norm in a folded model
+	First  bool       // of the network: its input needs no gradient
 }
 
 // NewPatchEmbed makes the entrance of a network: proj and norm under
@@ -31,18 +32,23 @@ func NewPatchMerging(s *Store, prefix string, in, out, size, stride int) *PatchC
 }
 
 func newPatchConv(s *Store, prefix, conv string, in, out, size, stride int) *PatchConv {
-	return &PatchConv{
+	l := &PatchConv{
 		Name:   prefix,
 		Weight: s.Weight(prefix+"."+conv+".weight", out, in, size, size),
 		Stride: stride,
-		Norm:   NewBatchNorm(s, prefix+".norm", out),
 	}
+	if s.Folded {
+		l.Bias = s.Param(prefix+"."+conv+".bias", Constant(0), out)
+	} else {
+		l.Norm = NewBatchNorm(s, prefix+".norm", out)
+	}
+	return l
 }
 
 // Forward maps [batch, height, width, in] to [batch, (height-size)/stride+1,
 // (width-size)/stride+1, out].
 func (l *PatchConv) Forward(p *Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
 	return ops.PatchConvNorm(p.Tape, x, ops.PatchConv{
-		Name: l.Name, Weight: l.Weight, Stride: l.Stride, Norm: l.Norm, NoInputGrad: l.First,
+		Name: l.Name, Weight: l.Weight, Stride: l.Stride, Norm: l.Norm, Bias: l.Bias, NoInputGrad: l.First,
 	})
 }

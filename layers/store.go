@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
+	"strings"
 
 	"fasternet/ops"
 	"fasternet/rng"
@@ -18,9 +20,14 @@ type Store struct {
 	// Computed are tensors of the official state dicts that follow from the sizes
 	// of the model.
 	Computed []Computed
-	byName   map[string]int
-	seed     uint64
-	std      float64
+	// Folded: batch norms are part of the convolutions before them, which have
+	// a bias then, and layer scale is part of the one before it. Such a model
+	// is for evaluation.
+	Folded bool
+
+	byName map[string]int
+	seed   uint64
+	std    float64
 }
 
 // Entry is one tensor of the state dict. Exactly one of Param, Buffer and
@@ -46,6 +53,12 @@ type Computed struct {
 // convolutions and linear layers with the given standard deviation.
 func NewStore(seed uint64, std float64) *Store {
 	return &Store{byName: map[string]int{}, seed: seed, std: std}
+}
+
+// NewFoldedStore is an empty store for a model in folded form. Its parameters
+// are zero until they are filled from another model or a file.
+func NewFoldedStore() *Store {
+	return &Store{Folded: true, byName: map[string]int{}}
 }
 
 // Init fills a new parameter.
@@ -87,9 +100,6 @@ func Uniform(bound float64) Init {
 // are uniform within ±1/√n for n inputs of an output.
 func FanIn(n int) Init { return Uniform(1 / math.Sqrt(float64(n))) }
 
-// Xavier is that of Glorot and Bengio (2010) for a matrix [out, in].
-func Xavier(out, in int) Init { return Uniform(math.Sqrt(6 / float64(out+in))) }
-
 // Values copies the values given.
 func Values(v []float32) Init {
 	return func(_ *rand.Rand, data []float32) { copy(data, v) }
@@ -103,7 +113,9 @@ func (s *Store) Weight(name string, shape ...int) *ops.Param {
 // Param adds a parameter. It panics if the name is taken.
 func (s *Store) Param(name string, init Init, shape ...int) *ops.Param {
 	p := ops.NewParam(name, shape...)
-	init(rng.New(s.seed, rng.Init, rng.Hash(name)), p.Data())
+	if !s.Folded {
+		init(rng.New(s.seed, rng.Init, rng.Hash(name)), p.Data())
+	}
 	p.Changed()
 	s.add(Entry{Name: name, Shape: p.Shape(), Param: p})
 	return p
@@ -120,6 +132,13 @@ func (s *Store) Buffer(name string, value float32, shape ...int) []float32 {
 // Index adds an integer tensor that follows from the sizes of the model.
 func (s *Store) Index(name string, values []int64, shape ...int) {
 	s.Computed = append(s.Computed, Computed{name, shape, values})
+}
+
+// IsComputed says whether a tensor of an official state dict follows from the
+// sizes of the model: those of Computed, and the masks of Swin's shifted windows,
+// which depend on the size of the images.
+func (s *Store) IsComputed(name string) bool {
+	return strings.HasSuffix(name, ".attn_mask") || slices.ContainsFunc(s.Computed, func(c Computed) bool { return c.Name == name })
 }
 
 // Counter adds an integer scalar.

@@ -161,5 +161,6 @@ func NewClassifier(s *Store, features, classes int, weights Init) *Classifier {
 
 // Forward maps features [batch, features] to logits [batch, classes].
 func (c *Classifier) Forward(p *Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
+	p.tap(PreLogits, x)
 	return ops.Linear(p.Tape, "head", x, c.Weight, c.Bias)
 }

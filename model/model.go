@@ -24,8 +24,12 @@ const (
 	ClassesKey = "classes" // names by index, JSON
 )
 
-// format names the container and its version.
-const format = "fasternet-train checkpoint 1"
+// format names the container and its version; the family is what all versions
+// of our containers begin with.
+const (
+	formatFamily = "fasternet-train "
+	format       = formatFamily + "checkpoint 1"
+)
 
 // New makes the model that a configuration describes, for the given number of
 // classes, with fresh parameters.
@@ -74,6 +78,9 @@ func Tensors(s *layers.Store) []checkpoints.Tensor {
 		}
 		ts = append(ts, t)
 	}
+	for _, c := range s.Computed {
+		ts = append(ts, checkpoints.Tensor{Name: c.Name, Shape: c.Shape, I64: c.Values})
+	}
 	return ts
 }
 
@@ -83,7 +90,7 @@ func Tensors(s *layers.Store) []checkpoints.Tensor {
 func Restore(s *layers.Store, f *checkpoints.File, others ...string) error {
 	found := map[string]checkpoints.Tensor{}
 	for _, t := range f.Tensors {
-		if slices.ContainsFunc(others, func(p string) bool { return strings.HasPrefix(t.Name, p) }) {
+		if s.IsComputed(t.Name) || slices.ContainsFunc(others, func(p string) bool { return strings.HasPrefix(t.Name, p) }) {
 			continue
 		}
 		if _, ok := s.Lookup(t.Name); !ok {
@@ -115,12 +122,12 @@ func Restore(s *layers.Store, f *checkpoints.File, others ...string) error {
 	return nil
 }
 
-// Loaded is a model from a checkpoint.
+// Loaded is a model from a file.
 type Loaded struct {
 	Model   graph.Model
 	Config  *configs.Config
-	Classes []string
-	File    *checkpoints.File
+	Classes []string          // names by index; none of foreign weights
+	File    *checkpoints.File // nil for foreign weights
 	Path    string
 }
 
@@ -143,29 +150,9 @@ func Describe(f *checkpoints.File) (*configs.Config, []string, error) {
 	return c, classes, nil
 }
 
-// Load makes the model of a checkpoint, or of the best checkpoint of a run's
-// folder.
-func Load(path string) (*Loaded, error) {
-	path, err := find(path)
-	if err != nil {
-		return nil, err
-	}
-	f, err := checkpoints.Read(path)
-	if err != nil {
-		return nil, err
-	}
-	l := &Loaded{File: f, Path: path}
-	if l.Config, l.Classes, err = Describe(f); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	if l.Model, err = New(l.Config, len(l.Classes)); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	if err := Restore(l.Model.Store(), f, OptimizerPrefix); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return l, nil
-}
+// Load makes the model of a checkpoint, of the best checkpoint of a run's
+// folder, or of foreign weights: Open without options.
+func Load(path string) (*Loaded, error) { return Open(path, LoadOptions{}) }
 
 // find turns a run's folder into the path of its best, else its last
 // checkpoint.

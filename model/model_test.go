@@ -106,13 +106,13 @@ func TestRestoreErrors(t *testing.T) {
 	}
 }
 
-func TestForeignCheckpoint(t *testing.T) {
+func TestOtherWeights(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.safetensors")
 	if err := checkpoints.Write(path, checkpoints.File{Tensors: []checkpoints.Tensor{{Name: "w", Shape: []int{1}, F32: []float32{1}}}}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := model.Load(path); err == nil || !strings.Contains(err.Error(), "its format is") {
-		t.Errorf("a checkpoint of another program: %v", err)
+	if _, err := model.Load(path); err == nil || !strings.Contains(err.Error(), "not the weights of a FasterNet") {
+		t.Errorf("weights of another network: %v", err)
 	}
 }
 

@@ -18,7 +18,7 @@ type BatchNorm struct {
 
 // normState is a batch norm in one graph: y = scale·x + shift.
 type normState struct {
-	*BatchNorm
+	*BatchNorm             // nil for a norm that is folded: scale 1, shift 0
 	mean, inv    []float64 // of the batch: mean and 1/√(variance + eps)
 	mean32       []float32
 	scale, shift []float32
@@ -46,8 +46,33 @@ func newNormState(bn *BatchNorm, spans int, train bool) *normState {
 	return n
 }
 
+// newFoldedNorm stands in for a batch norm that is part of the convolution
+// before it.
+func newFoldedNorm(c int) *normState {
+	n := &normState{scale: make([]float32, c), shift: make([]float32, c)}
+	for i := range n.scale {
+		n.scale[i] = 1
+	}
+	return n
+}
+
+// checkFolded says what is wrong with a layer that has a bias in the place of
+// its norm.
+func checkFolded(t *Tape, norm *BatchNorm, bias *Param) error {
+	switch {
+	case (norm == nil) == (bias == nil):
+		return fmt.Errorf("want a batch norm, or the bias of one that is folded")
+	case bias != nil && t.Train:
+		return fmt.Errorf("its batch norm is folded: it can be evaluated, not trained")
+	}
+	return nil
+}
+
 // running sets scale and shift from the running statistics.
 func (n *normState) running() {
+	if n.BatchNorm == nil {
+		return
+	}
 	gamma, beta := n.Weight.Data(), n.Bias.Data()
 	for c := range gamma {
 		inv := 1 / math.Sqrt(float64(n.RunningVar[c])+n.Eps)

@@ -19,6 +19,7 @@ type Block struct {
 	PConv      *Param // [cp, cp, 3, 3]
 	Conv1      *Param // [hidden, C, 1, 1]
 	Norm       *BatchNorm
+	Bias       *Param // [hidden]: of conv1, in the place of a norm that is folded; for evaluation
 	Act        kernels.Activation
 	Conv2      *Param         // [C, hidden, 1, 1]
 	LayerScale *Param         // [C], or nil for none
@@ -84,6 +85,9 @@ func newBlock(t *Tape, x *gorgonia.Node, b Block) (*block, error) {
 		return nil, err
 	}
 	f := &block{Block: b, tape: t, input: x, shape: shape, partial: b.PConv.Shape()[0], hidden: b.Conv1.Shape()[0]}
+	if err := checkFolded(t, b.Norm, b.Bias); err != nil {
+		return nil, err
+	}
 	if err := f.check(); err != nil {
 		return nil, err
 	}
@@ -94,7 +98,11 @@ func newBlock(t *Tape, x *gorgonia.Node, b Block) (*block, error) {
 		f.strip = max(f.strip, f.pconv(b).PaddedLen())
 	}
 	f.wp, f.w1, f.w2 = t.pack(b.PConv, packing{}), t.pack(b.Conv1, packing{}), t.pack(b.Conv2, packing{})
-	f.norm = newNormState(b.Norm, len(f.spans), t.Train)
+	if f.Norm == nil {
+		f.norm = newFoldedNorm(f.hidden)
+	} else {
+		f.norm = newNormState(f.Norm, len(f.spans), t.Train)
+	}
 	f.tasks.mix, f.tasks.expand, f.tasks.infer = f.mix, f.expand, f.infer
 	t.needScratch(scratchSize([]int{f.strip}, f.maxRows, c, f.hidden))
 	if t.Train {
@@ -119,7 +127,9 @@ func (f *block) check() error {
 	}
 	want := map[*Param]tensor.Shape{
 		f.PConv: {f.partial, f.partial, 3, 3}, f.Conv1: {f.hidden, c, 1, 1}, f.Conv2: {c, f.hidden, 1, 1},
-		f.Norm.Weight: {f.hidden}, f.Norm.Bias: {f.hidden},
+	}
+	for _, p := range f.normParams() {
+		want[p] = tensor.Shape{f.hidden}
 	}
 	if f.LayerScale != nil {
 		want[f.LayerScale] = tensor.Shape{c}
@@ -137,11 +147,20 @@ func (f *block) check() error {
 
 // params are the parameters in the order of the op's inputs.
 func (f *block) params() []*Param {
-	ps := []*Param{f.PConv, f.Conv1, f.Norm.Weight, f.Norm.Bias, f.Conv2}
+	ps := append([]*Param{f.PConv, f.Conv1}, f.normParams()...)
+	ps = append(ps, f.Conv2)
 	if f.LayerScale != nil {
 		ps = append(ps, f.LayerScale)
 	}
 	return ps
+}
+
+// normParams are those between conv1 and the activation.
+func (f *block) normParams() []*Param {
+	if f.Norm == nil {
+		return []*Param{f.Bias}
+	}
+	return []*Param{f.Norm.Weight, f.Norm.Bias}
 }
 
 // pconv is the partial convolution on the lines of a span.
@@ -234,7 +253,11 @@ func (f *block) infer(worker, i int) {
 	strip, u, h := s.vector(f.strip), s.matrix(rows, f.shape.channels), s.matrix(rows, f.hidden)
 	f.convolve(u.Columns(0, f.partial), b, strip)
 	f.gather(u, u.Columns(0, f.partial), b)
-	kernels.Gemm(h, 1, u, f.w1.Packed, kernels.Matrix{})
+	var bias kernels.Matrix
+	if f.Bias != nil {
+		bias = kernels.Broadcast(f.Bias.Data(), rows)
+	}
+	kernels.Gemm(h, 1, u, f.w1.Packed, bias)
 	kernels.Affine(h, h, f.norm.scale, f.norm.shift, f.Act)
 	f.project(h, u, b)
 }

@@ -16,6 +16,7 @@ type PatchConv struct {
 	Weight *Param // [out, in, size, size]
 	Stride int
 	Norm   *BatchNorm
+	Bias   *Param // [out], in the place of a norm that is folded; for evaluation
 	// NoInputGrad leaves out the gradient of the input, which a first layer
 	// has no use for.
 	NoInputGrad bool
@@ -31,10 +32,13 @@ func PatchConvNorm(t *Tape, x *gorgonia.Node, p PatchConv) (*gorgonia.Node, erro
 	}
 	s := spec{
 		kind: "PatchConvNorm", name: p.Name,
-		inputs: gorgonia.Nodes{x, t.Param(p.Weight), t.Param(p.Norm.Weight), t.Param(p.Norm.Bias)},
-		wrt:    []bool{!p.NoInputGrad, true, true, true},
-		shape:  tensor.Shape{f.out.batch, f.out.height, f.out.width, f.out.channels},
-		run:    f.forwardEval, grad: f.differentiate,
+		inputs: gorgonia.Nodes{x}, wrt: []bool{!p.NoInputGrad},
+		shape: tensor.Shape{f.out.batch, f.out.height, f.out.width, f.out.channels},
+		run:   f.forwardEval, grad: f.differentiate,
+	}
+	for _, q := range f.params() {
+		s.inputs = append(s.inputs, t.Param(q))
+		s.wrt = append(s.wrt, true)
 	}
 	if t.Train {
 		s.run = f.forwardTrain
@@ -67,9 +71,17 @@ func newPatchConv(t *Tape, x *gorgonia.Node, p PatchConv) (*patchConv, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkFolded(t, p.Norm, p.Bias); err != nil {
+		return nil, err
+	}
 	w := p.Weight.Shape()
-	if w.Dims() != 4 || w[1] != in.channels || w[2] != w[3] || p.Norm.Weight.Size() != w[0] {
-		return nil, fmt.Errorf("weight %v and norm of %d channels on a map of %d channels", w, p.Norm.Weight.Size(), in.channels)
+	if w.Dims() != 4 || w[1] != in.channels || w[2] != w[3] {
+		return nil, fmt.Errorf("weight %v on a map of %d channels", w, in.channels)
+	}
+	for _, q := range p.params()[1:] {
+		if q.Size() != w[0] {
+			return nil, fmt.Errorf("%s has %d values for %d channels", q.Name, q.Size(), w[0])
+		}
 	}
 	if in.height < w[2] || in.width < w[2] {
 		return nil, fmt.Errorf("the %d×%d map is smaller than a patch of %d×%d", in.height, in.width, w[2], w[2])
@@ -87,12 +99,22 @@ func newPatchConv(t *Tape, x *gorgonia.Node, p PatchConv) (*patchConv, error) {
 		f.maxRows = max(f.maxRows, f.out.to(b)-f.out.from(b))
 	}
 	f.w = t.pack(p.Weight, packing{})
-	f.norm = newNormState(p.Norm, len(f.spans), t.Train)
+	if p.Norm != nil {
+		f.norm = newNormState(p.Norm, len(f.spans), t.Train)
+	}
 	f.tasks.convolve, f.tasks.normalise, f.tasks.infer = f.convolve, f.normalise, f.infer
 	if t.Train {
 		f.convBuf = t.newBuffer(f.out.rows() * f.out.channels)
 	}
 	return f, nil
+}
+
+// params are the parameters in the order of the op's inputs.
+func (p PatchConv) params() []*Param {
+	if p.Norm == nil {
+		return []*Param{p.Weight, p.Bias}
+	}
+	return []*Param{p.Weight, p.Norm.Weight, p.Norm.Bias}
 }
 
 func (f *patchConv) forwardTrain(in [][]float32, out []float32) error {
@@ -108,7 +130,9 @@ func (f *patchConv) forwardTrain(in [][]float32, out []float32) error {
 
 func (f *patchConv) forwardEval(in [][]float32, out []float32) error {
 	f.bind(in, out)
-	f.norm.running()
+	if f.Norm != nil {
+		f.norm.running()
+	}
 	f.tape.Pool().Run(len(f.spans), f.tasks.infer)
 	return nil
 }
@@ -126,8 +150,12 @@ func (f *patchConv) image(maps []float32, i int) []float32 {
 // product computes the convolution for the rows of a span.
 func (f *patchConv) product(dst kernels.Matrix, b span) {
 	at, n := 0, b.lines*f.out.width
+	var bias []float32
+	if f.Bias != nil {
+		bias = f.Bias.Data()
+	}
 	b.eachImage(func(b span) {
-		f.patch.Convolve(dst.Slice(at, at+n), f.image(f.x, b.image), b.line, f.w.Packed)
+		f.patch.Convolve(dst.Slice(at, at+n), f.image(f.x, b.image), b.line, f.w.Packed, bias)
 		at += n
 	})
 }
@@ -146,7 +174,9 @@ func (f *patchConv) normalise(_, i int) {
 func (f *patchConv) infer(_, i int) {
 	y := f.y.Slice(f.out.from(f.spans[i]), f.out.to(f.spans[i]))
 	f.product(y, f.spans[i])
-	kernels.Affine(y, y, f.norm.scale, f.norm.shift, kernels.Identity)
+	if f.Norm != nil {
+		kernels.Affine(y, y, f.norm.scale, f.norm.shift, kernels.Identity)
+	}
 }
 
 // patchConvGrad is the backward pass.
@@ -184,7 +214,7 @@ func (f *patchConv) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) 
 		return nil, err
 	}
 	grads := gorgonia.Nodes{main}
-	for _, p := range []*Param{f.Weight, f.Norm.Weight, f.Norm.Bias} {
+	for _, p := range f.params() {
 		n, err := t.paramGrad(p, main)
 		if err != nil {
 			return nil, err

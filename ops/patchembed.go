@@ -51,7 +51,6 @@ type patchEmbed struct {
 	maxRows int
 	norm    *rowNorm // nil for none
 	convBuf *buffer  // kept in training: the tokens before the norm
-	ones    []float32
 	w       *pack
 	runs    [][2]int
 	dw      *weightSums
@@ -83,10 +82,6 @@ func newPatchEmbed(t *Tape, x *gorgonia.Node, p PatchEmbedding) (*patchEmbed, er
 		f.maxRows = max(f.maxRows, f.out.to(b)-f.out.from(b))
 	}
 	f.w = t.pack(p.Weight, packing{})
-	f.ones = make([]float32, w[0])
-	for i := range f.ones {
-		f.ones[i] = 1
-	}
 	if p.Norm != nil {
 		if err := p.Norm.check(w[0]); err != nil {
 			return nil, err
@@ -132,10 +127,9 @@ func (f *patchEmbed) embedSpan(_, i int) {
 	from, to := f.out.from(b), f.out.to(b)
 	conv, at, n := f.conv(from, to), 0, b.lines*f.out.width
 	b.eachImage(func(b span) {
-		f.patch.Convolve(conv.Slice(at, at+n), f.image(b.image), b.line, f.w.Packed)
+		f.patch.Convolve(conv.Slice(at, at+n), f.image(b.image), b.line, f.w.Packed, f.Bias.Data())
 		at += n
 	})
-	kernels.Affine(conv, conv, f.ones, f.Bias.Data(), kernels.Identity)
 	if f.norm != nil {
 		f.norm.forward(f.y.Slice(from, to), conv, from)
 	}

@@ -231,3 +231,35 @@ func TestRunsWithoutAllocation(t *testing.T) {
 		t.Errorf("%v allocations a run with a batch of 1, %v with 64", small, large)
 	}
 }
+
+// A layer has a norm or the bias of a folded one, and the latter only in
+// evaluation.
+func TestFoldedNormErrors(t *testing.T) {
+	pool := kernels.NewPool(1)
+	defer pool.Close()
+	norm := &BatchNorm{Weight: NewParam("norm.weight", 8), Bias: NewParam("norm.bias", 8), RunningMean: make([]float32, 8), RunningVar: make([]float32, 8), Tracked: new(int64)}
+	for _, c := range []struct {
+		train bool
+		norm  *BatchNorm
+		bias  *Param
+		want  string
+	}{
+		{false, nil, NewParam("bias", 8), ""},
+		{false, norm, nil, ""},
+		{true, norm, nil, ""},
+		{false, nil, nil, "want a batch norm"},
+		{false, norm, NewParam("bias", 8), "want a batch norm"},
+		{true, nil, NewParam("bias", 8), "it can be evaluated, not trained"},
+		{false, nil, NewParam("bias", 7), "bias has"},
+	} {
+		tape := NewTape(NewWorkspace(pool), c.train)
+		x := tape.Input("x", 1, 4, 4, 4)
+		_, patch := PatchConvNorm(tape, x, PatchConv{Name: "patch", Weight: NewParam("w", 8, 4, 2, 2), Stride: 2, Norm: c.norm, Bias: c.bias})
+		_, block := FasterNetBlock(tape, x, Block{Name: "block", PConv: NewParam("p", 1, 1, 3, 3), Conv1: NewParam("w1", 8, 4, 1, 1), Norm: c.norm, Bias: c.bias, Conv2: NewParam("w2", 4, 8, 1, 1)})
+		for what, err := range map[string]error{"patch convolution": patch, "block": block} {
+			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s, %+v: %v", what, c, err)
+			}
+		}
+	}
+}

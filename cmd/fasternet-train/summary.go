@@ -22,7 +22,9 @@ func summaryCommand() *cobra.Command {
 MACs for one image. MODEL is a preset or a YAML file.
 
 One multiply-add is one MAC. "MACs incl. norms" also counts 2 for every element
-of a batch norm and 1 for every input of the pool, as the paper's table 3 does.`,
+of a batch norm and 1 for every input of the pool, as the paper's table 3 does.
+"MACs incl. attention" also counts the two products within attention: queries
+with keys, and their weights with the values.`,
 		Example: `  fasternet-train summary fasternet_t0
   fasternet-train summary fasternet_s --size 192`,
 		Args: cobra.ExactArgs(1),
@@ -61,5 +63,8 @@ func printSummary(counts []graph.LayerCount, size int) error {
 	t := graph.Total(counts)
 	_, err := fmt.Printf("\nparameters                 %d\nMACs at %d px              %d (%.3f G)\nMACs incl. norms           %d (%.3f G)\n",
 		t.Parameters, size, t.MACs, float64(t.MACs)/1e9, t.MACsWithNorm(), float64(t.MACsWithNorm())/1e9)
+	if all := t.MACs + t.AttentionMACs; all > t.MACs && err == nil {
+		_, err = fmt.Printf("MACs incl. attention       %d (%.3f G)\n", all, float64(all)/1e9)
+	}
 	return err
 }

@@ -1,0 +1,142 @@
+package graph
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"fasternet/configs"
+	"fasternet/internal/golden"
+)
+
+func fold(t *testing.T, m *FasterNet) *FasterNet {
+	t.Helper()
+	f, err := m.Fold()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f.(*FasterNet)
+}
+
+// folded counts the convolutions that have gained a bias.
+func folded(m *FasterNet) int {
+	n := 0
+	for _, e := range m.Store().Entries {
+		if strings.HasSuffix(e.Name, ".bias") && e.Name != "head.bias" {
+			n++
+		}
+	}
+	return n
+}
+
+// The six official sizes: state dict, folded pairs, parameters, MACs and
+// logits.
+func TestFoldFullSizeVariants(t *testing.T) {
+	pairs := []int{17, 17, 17, 22, 32, 32}
+	parameters := []int{3900660, 7587624, 14971272, 31160424, 53488488, 93421224}
+	for i, name := range variants {
+		t.Run(name, func(t *testing.T) {
+			var ref reference
+			golden.JSON(t, "fasternet_"+name+".json", &ref)
+			if testing.Short() && ref.Parameters > 8e6 {
+				t.Skip("a large model: left out of short tests")
+			}
+			m := newModel(t, ref, ref.Seed)
+			f := fold(t, m)
+			checkStateDict(t, f, ref.FusedStateDict)
+			if n := folded(f); n != pairs[i] {
+				t.Errorf("%d folded pairs, want %d", n, pairs[i])
+			}
+			total := Total(f.Count(224, 224))
+			if f.Store().Parameters() != parameters[i] || total.Parameters != parameters[i] || total.MACs != ref.MACs || total.NormElements != 0 {
+				t.Errorf("%d parameters (%d counted), %d MACs, %d elements of norms; want %d, %d and 0",
+					f.Store().Parameters(), total.Parameters, total.MACs, total.NormElements, parameters[i], ref.MACs)
+			}
+			want := golden.Tensors(t, "fasternet_"+name+"_logits.safetensors")
+			images := golden.ToNHWC(golden.Image("input224", ref.Seed, 3*224*224), 1, 3, 224, 224)
+			shape := Shape{Batch: 1, Height: 224, Width: 224}
+			got, err := program(t, newRunner(t, f), shape).Forward(images)
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden.CheckRel(t, "logits of the folded model", got, want["logits_fused_224"].Data, 3e-5)
+			unfolded, err := program(t, newRunner(t, m), shape).Forward(images)
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden.CheckRel(t, "folded against unfolded", got, unfolded, 1e-5)
+		})
+	}
+}
+
+// Every folded tensor of the reference.
+func TestFoldTensors(t *testing.T) {
+	var ref reference
+	golden.JSON(t, "fasternet_small_gelu.json", &ref)
+	want := golden.Tensors(t, "fasternet_small_gelu.safetensors")
+	m := newModel(t, ref, ref.Config.Seed)
+	f := fold(t, m)
+	checkStateDict(t, f, ref.FusedStateDict)
+	for _, e := range f.Store().Entries {
+		w, ok := want["fused/"+e.Name]
+		if !ok {
+			t.Errorf("no reference for %s", e.Name)
+			continue
+		}
+		golden.CheckRel(t, e.Name, e.Param.Data(), w.Data, 1e-6)
+	}
+	if again := fold(t, f); again != f {
+		t.Error("a folded model was folded once more")
+	}
+}
+
+// Sizes of one's own, with random statistics, in every variant of the kernels.
+func TestFoldOwnSizes(t *testing.T) {
+	for name, change := range map[string]func(c *configs.Model){
+		"plain":           func(c *configs.Model) {},
+		"grey":            func(c *configs.Model) { c.InChans = 1 },
+		"n_div 2":         func(c *configs.Model) { c.NDiv = 2 },
+		"odd widths":      func(c *configs.Model) { c.EmbedDim, c.NDiv, c.MLPRatio = 9, 3, 1.6 },
+		"overlap":         func(c *configs.Model) { c.PatchSize, c.PatchStride, c.PatchSize2, c.PatchStride2 = 7, 4, 3, 2 },
+		"layer scale":     func(c *configs.Model) { c.LayerScaleInitValue = 0.1 },
+		"drop path, relu": func(c *configs.Model) { c.DropPathRate, c.ActLayer = 0.5, "relu" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			everyVariant(t, func(t *testing.T) {
+				c := smallConfig()
+				change(&c)
+				m, err := NewFasterNet(c, 1)
+				if err != nil {
+					t.Fatal(err)
+				}
+				fill(m, 3)
+				before := fmt.Sprint(m.Store().Entries[0].Param.Data())
+				f := fold(t, m)
+				if _, ok := f.Store().Lookup("stages.0.blocks.0.layer_scale"); ok {
+					t.Error("layer scale is not folded")
+				}
+				if got, want := Total(f.Count(40, 52)).Parameters, f.Store().Parameters(); got != want {
+					t.Errorf("%d parameters are counted, there are %d", got, want)
+				}
+				const batch, h, w = 3, 40, 52
+				x := random(batch*h*w*c.InChans, 0)
+				want, err := program(t, newRunner(t, m), Shape{batch, h, w, false}).Forward(x)
+				if err != nil {
+					t.Fatal(err)
+				}
+				r := newRunner(t, f)
+				got, err := program(t, r, Shape{batch, h, w, false}).Forward(x)
+				if err != nil {
+					t.Fatal(err)
+				}
+				golden.CheckRel(t, "logits", got, want, 1e-5)
+				if fmt.Sprint(m.Store().Entries[0].Param.Data()) != before {
+					t.Error("folding has changed the model")
+				}
+				if _, err := r.Program(Shape{batch, h, w, true}); err == nil || !strings.Contains(err.Error(), "batch norm is folded") {
+					t.Errorf("training a folded model: %v", err)
+				}
+			})
+		})
+	}
+}

@@ -1,0 +1,68 @@
+package layers
+
+import (
+	"math"
+
+	"fasternet/ops"
+)
+
+// Folding: a batch norm in evaluation is y = s·x + t with fixed s and t a
+// channel, and so is layer scale; both are linear, and so they can be made part
+// of the convolution before them. The products are formed in float64 and
+// rounded once.
+
+// Fold fills dst, the same layer of a folded model.
+func (l *PatchConv) Fold(dst *PatchConv) {
+	foldNorm(dst.Weight, dst.Bias, l.Weight, l.Norm)
+}
+
+// Fold fills dst, the same block of a folded model.
+func (b *Block) Fold(dst *Block) {
+	foldNorm(dst.MLP.Conv1, dst.MLP.Bias, b.MLP.Conv1, b.MLP.Norm)
+	copyParam(dst.PConv.Weight, b.PConv.Weight)
+	if b.LayerScale == nil {
+		copyParam(dst.MLP.Conv2, b.MLP.Conv2)
+		return
+	}
+	scaleOutputs(dst.MLP.Conv2, b.MLP.Conv2, func(c int) float64 { return float64(b.LayerScale.Data()[c]) })
+}
+
+// Fold fills dst, the head of a folded model: it has no norm, and is copied.
+func (h *Head) Fold(dst *Head) {
+	copyParam(dst.PreHead, h.PreHead)
+	copyParam(dst.Weight, h.Weight)
+	copyParam(dst.Bias, h.Bias)
+}
+
+// foldNorm fills weight and bias of a convolution with those of conv followed
+// by a norm.
+func foldNorm(weight, bias, conv *ops.Param, n *ops.BatchNorm) {
+	gamma, beta, out := n.Weight.Data(), n.Bias.Data(), bias.Data()
+	scale := func(c int) float64 {
+		return float64(gamma[c]) / math.Sqrt(float64(n.RunningVar[c])+n.Eps)
+	}
+	for c := range out {
+		out[c] = float32(float64(beta[c]) - float64(n.RunningMean[c])*scale(c))
+	}
+	bias.Changed()
+	scaleOutputs(weight, conv, scale)
+}
+
+// scaleOutputs fills dst with the weights src [out, …], those of output c
+// times scale(c).
+func scaleOutputs(dst, src *ops.Param, scale func(c int) float64) {
+	outputs := src.Shape()[0]
+	n := src.Size() / outputs
+	for c := range outputs {
+		s, to := scale(c), dst.Data()[c*n:]
+		for i, v := range src.Data()[c*n : (c+1)*n] {
+			to[i] = float32(s * float64(v))
+		}
+	}
+	dst.Changed()
+}
+
+func copyParam(dst, src *ops.Param) {
+	copy(dst.Data(), src.Data())
+	dst.Changed()
+}

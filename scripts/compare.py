@@ -1,0 +1,33 @@
+"""Runs two or more benchmark commands alternately and compares them.
+
+usage: python3 scripts/compare.py [--rounds N] COMMAND COMMAND …
+
+Each COMMAND is a shell command whose last line is a JSON object with img_per_s and
+median_ms, and peak_rss_mib if it knows: `fasternet-train bench … --json`,
+`python3 scripts/bench_torch.py …`. Machines get faster and slower from minute to minute:
+the commands take turns, and what is printed of each is the median of its rounds, and the
+ratio of the first to it, round by round.
+"""
+import argparse
+import json
+import statistics
+import subprocess
+
+parser = argparse.ArgumentParser(usage=__doc__)
+parser.add_argument("--rounds", type=int, default=5)
+parser.add_argument("commands", nargs="+")
+args = parser.parse_args()
+
+results = [[] for _ in args.commands]
+for _ in range(args.rounds):
+    for command, seen in zip(args.commands, results):
+        out = subprocess.run(command, shell=True, check=True, capture_output=True, text=True).stdout
+        seen.append(json.loads(out.strip().splitlines()[-1]))
+
+print("| command | img/s | median ms | peak MiB | first ÷ this |\n|---|---|---|---|---|")
+for command, seen in zip(args.commands, results):
+    ratio = statistics.median(a["img_per_s"] / b["img_per_s"] for a, b in zip(results[0], seen))
+    memory = [r["peak_rss_mib"] for r in seen if "peak_rss_mib" in r]
+    print(f"| `{command}` | {statistics.median(r['img_per_s'] for r in seen):.1f}"
+          f" | {statistics.median(r['median_ms'] for r in seen):.2f}"
+          f" | {f'{max(memory):.0f}' if memory else ''} | {ratio:.2f} |")
