@@ -7,7 +7,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
 export CGO_ENABLED = 0
 
-.PHONY: build test race lint generate cross quickstart data bench clean
+.PHONY: build test test-onnx race lint generate cross quickstart data bench clean
 
 build: ## the program, one static file
 	$(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o fasternet-train ./cmd/fasternet-train
@@ -15,6 +15,9 @@ build: ## the program, one static file
 test: cross ## all tests, and builds for the other platforms
 	$(GO) vet ./...
 	$(GO) test ./...
+
+test-onnx: ## exports in ONNX Runtime and onnx.checker; skips what is not installed
+	scripts/test-onnx.sh
 
 race: ## all tests under the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...

@@ -52,12 +52,12 @@ func NewSwin(c configs.Model, imageSize int, seed uint64) (*Swin, error) {
 	for _, d := range c.Depths {
 		blocks += d
 	}
-	rates, number, side := layers.DropPathRates(c.DropPathRate, blocks), 0, c.Side(imageSize)
+	rates, number, sides := layers.DropPathRates(c.DropPathRate, blocks), 0, windowSides(c, imageSize)
 	for i, dim := range c.StageDims() {
-		if side < 1 {
+		if sides[i] < 1 {
 			return nil, fmt.Errorf("graph: images of %d pixels leave no token in stage %d", imageSize, i+1)
 		}
-		stage := swinStage{side: min(side, c.WindowSize)}
+		stage := swinStage{side: sides[i]}
 		for j := range c.Depths[i] {
 			stage.blocks = append(stage.blocks, layers.NewTransformer(s, fmt.Sprintf("layers.%d.blocks.%d", i, j), layers.TransformerOptions{
 				Channels: dim, Hidden: int(float64(dim) * c.MLPRatio), Heads: c.NumHeads[i], QKVBias: c.QKVBias, Window: stage.side,
@@ -69,12 +69,20 @@ func NewSwin(c configs.Model, imageSize int, seed uint64) (*Swin, error) {
 			stage.merge = layers.NewTokenMerging(s, fmt.Sprintf("layers.%d.downsample", i), dim, normal, c.NormEps)
 		}
 		m.stages = append(m.stages, stage)
-		side /= 2
 	}
 	last := c.EmbedDim << (len(c.Depths) - 1)
 	m.norm = layers.NewLayerNorm(s, "norm", last, c.NormEps)
 	m.head = layers.NewClassifier(s, last, c.NumClasses, normal)
 	return m, nil
+}
+
+// windowSides are the sides of the windows of each stage for an image size.
+func windowSides(c configs.Model, imageSize int) []int {
+	sides := make([]int, len(c.Depths))
+	for i := range sides {
+		sides[i] = min(c.Side(imageSize)>>i, c.WindowSize)
+	}
+	return sides
 }
 
 // Store is part of Model.
@@ -143,7 +151,15 @@ func (m *Swin) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error)
 
 // Count is part of Model.
 func (m *Swin) Count(height, width int) []LayerCount {
-	c := m.config
+	var sides []int
+	for _, s := range m.stages {
+		sides = append(sides, s.side)
+	}
+	return countSwin(m.config, sides, height, width)
+}
+
+// countSwin is the cost of a Swin whose stages have windows of the sides given.
+func countSwin(c configs.Model, sides []int, height, width int) []LayerCount {
 	h, w := c.Side(height), c.Side(width)
 	patches := c.InChans * c.PatchSize * c.PatchSize * c.EmbedDim
 	embed := LayerCount{Name: "patch_embed", Height: h, Width: w, Channels: c.EmbedDim, Parameters: patches + c.EmbedDim, MACs: h * w * patches}
@@ -152,17 +168,17 @@ func (m *Swin) Count(height, width int) []LayerCount {
 	}
 	counts := []LayerCount{embed}
 	for i, dim := range c.StageDims() {
-		stage := m.stages[i]
-		for j := range stage.blocks {
+		side := sides[i]
+		for j := range c.Depths[i] {
 			b := transformerCount(fmt.Sprintf("layers.%d.blocks.%d", i, j), c, dim, h*w)
 			b.Height, b.Width = h, w
-			span := 2*stage.side - 1
+			span := 2*side - 1
 			b.Parameters += span * span * c.NumHeads[i]
 			// As the reference computes it: a shifted window in full.
-			b.AttentionMACs = 2 * h * w * min(stage.side, h) * min(stage.side, w) * dim
+			b.AttentionMACs = 2 * h * w * min(side, h) * min(side, w) * dim
 			counts = append(counts, b)
 		}
-		if stage.merge != nil {
+		if i+1 < len(sides) {
 			h, w = h/2, w/2
 			weights := 8 * dim * dim
 			counts = append(counts, LayerCount{Name: fmt.Sprintf("layers.%d.downsample", i), Height: h, Width: w, Channels: 2 * dim,

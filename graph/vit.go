@@ -117,15 +117,19 @@ func (m *ViT) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error) 
 
 // Count is part of Model.
 func (m *ViT) Count(height, width int) []LayerCount {
-	c := m.config
+	return countViT(m.config, m.grid, height, width)
+}
+
+// countViT is the cost of a ViT whose position embeddings are for a grid.
+func countViT(c configs.Model, grid [2]int, height, width int) []LayerCount {
 	h, w := c.Side(height), c.Side(width)
 	patches := c.InChans * c.PatchSize * c.PatchSize * c.EmbedDim
 	counts := []LayerCount{{Name: "patch_embed", Height: h, Width: w, Channels: c.EmbedDim, Parameters: patches + c.EmbedDim, MACs: h * w * patches},
 		{Name: "pos_embed", Height: h, Width: w, Channels: c.EmbedDim, Parameters: c.EmbedDim}}
-	if m.embedding.Position != nil {
-		counts[1].Parameters += m.embedding.Position.Size()
+	if c.PosEmbed != "fixed" {
+		counts[1].Parameters += (1 + grid[0]*grid[1]) * c.EmbedDim
 	}
-	for i := range m.blocks {
+	for i := range c.Depth {
 		tokens := 1 + h*w
 		b := transformerCount(fmt.Sprintf("blocks.%d", i), c, c.EmbedDim, tokens)
 		b.Height, b.Width = h, w

@@ -271,7 +271,7 @@ func TestStart(t *testing.T) {
 	if err := table.Write(&out, 3); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"own.safetensors: checkpoint, official names", "not used: state of the optimizer", "loaded: 29", "… and 26 more", "dropped: 2", "[2 16], model [5 16]",
+	for _, want := range []string{"own.safetensors: checkpoint, official names", "not used: state of the training", "loaded: 29", "… and 26 more", "dropped: 2", "[2 16], model [5 16]",
 		"note: the classifier is for 2 classes, the model for 5", "note: the weights were trained with gelu, the model has relu"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())

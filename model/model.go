@@ -34,12 +34,9 @@ const (
 // New makes the model that a configuration describes, for the given number of
 // classes, with fresh parameters.
 func New(c *configs.Config, classes int) (graph.Model, error) {
-	m := c.Model
-	switch {
-	case m.NumClasses == 0:
-		m.NumClasses = classes
-	case m.NumClasses < classes:
-		return nil, fmt.Errorf("model.num_classes: the data set has %d classes, the model only %d: set it to 0 to take the data set's", classes, m.NumClasses)
+	m, err := withClasses(c.Model, classes)
+	if err != nil {
+		return nil, err
 	}
 	switch m.Name {
 	case "vit":
@@ -48,6 +45,16 @@ func New(c *configs.Config, classes int) (graph.Model, error) {
 		return graph.NewSwin(m, c.Data.ImageSize, c.Seed)
 	}
 	return graph.NewFasterNet(m, c.Seed)
+}
+
+func withClasses(m configs.Model, classes int) (configs.Model, error) {
+	switch {
+	case m.NumClasses == 0:
+		m.NumClasses = classes
+	case m.NumClasses < classes:
+		return m, fmt.Errorf("model.num_classes: the data set has %d classes, the model only %d: set it to 0 to take the data set's", classes, m.NumClasses)
+	}
+	return m, nil
 }
 
 // Meta is the metadata that describes a model in a checkpoint.
@@ -134,10 +141,11 @@ type Loaded struct {
 // OptimizerPrefix begins the names of the optimizer's tensors in a checkpoint.
 const OptimizerPrefix = "optimizer."
 
-// Describe reads the configuration and the class names of a checkpoint.
+// Describe reads the configuration and the class names of a checkpoint or an
+// exported model.
 func Describe(f *checkpoints.File) (*configs.Config, []string, error) {
-	if f.Meta[FormatKey] != format {
-		return nil, nil, fmt.Errorf("its format is %q, want %q", f.Meta[FormatKey], format)
+	if got := f.Meta[FormatKey]; got != format && got != ExportFormat {
+		return nil, nil, fmt.Errorf("its format is %q, want %q or %q", got, format, ExportFormat)
 	}
 	c, err := configs.Parse("config in the checkpoint", f.Meta[ConfigKey])
 	if err != nil {
@@ -151,7 +159,7 @@ func Describe(f *checkpoints.File) (*configs.Config, []string, error) {
 }
 
 // Load makes the model of a checkpoint, of the best checkpoint of a run's
-// folder, or of foreign weights: Open without options.
+// folder, of an exported model, or of foreign weights: Open without options.
 func Load(path string) (*Loaded, error) { return Open(path, LoadOptions{}) }
 
 // find turns a run's folder into the path of its best, else its last

@@ -9,6 +9,7 @@ import (
 	"fasternet/checkpoints"
 	"fasternet/configs"
 	"fasternet/graph"
+	"fasternet/onnx"
 	"fasternet/weights"
 )
 
@@ -23,9 +24,10 @@ type LoadOptions struct {
 }
 
 // Open makes the model of a run's folder (its best checkpoint), of a
-// checkpoint, or of weights that another program wrote: what the file is tells
-// its content. Weights without a configuration need one: that of the preset
-// with the same shapes, or the options'.
+// checkpoint, of an exported model, or of weights that another program wrote:
+// what the file is tells its content. A model that is folded stays so. Weights
+// without a configuration need one: that of the preset with the same shapes, or
+// the options'.
 func Open(path string, o LoadOptions) (*Loaded, error) {
 	src, err := readSource(path, o.EMA)
 	if err != nil {
@@ -38,11 +40,20 @@ func Open(path string, o LoadOptions) (*Loaded, error) {
 	if n := l.Config.Model.NumClasses; n != 0 && n < len(l.Classes) {
 		l.Classes = nil // the options ask for others
 	}
-	if l.Model, err = New(l.Config, len(l.Classes)); err != nil {
+	asItIs := src.own != nil && o.Config == "" && len(o.Settings) == 0
+	if asItIs {
+		l.Model, err = l.empty()
+	} else {
+		l.Model, err = src.model(l.Config, len(l.Classes))
+	}
+	if err == nil && src.onnx != nil {
+		err = src.checkONNX(l.Model)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", src.path, err)
 	}
-	if src.own != nil && o.Config == "" && len(o.Settings) == 0 {
-		if err := Restore(l.Model.Store(), src.own, OptimizerPrefix); err != nil {
+	if asItIs {
+		if err := Restore(l.Model.Store(), src.own, OptimizerPrefix, EMAPrefix); err != nil {
 			return nil, fmt.Errorf("%s: %w", src.path, err)
 		}
 		if o.Report != nil {
@@ -64,17 +75,32 @@ func Start(m graph.Model, c *configs.Config, path string, o LoadOptions) error {
 	if err != nil {
 		return err
 	}
+	if src.folded() {
+		return fmt.Errorf("%s is an exported model whose batch norms are folded: it cannot be trained; take the checkpoint that it was made of", src.path)
+	}
 	return src.fill(m, c, o)
 }
 
 // source is a file of weights.
 type source struct {
 	path    string
-	own     *checkpoints.File // if it is a checkpoint of ours, with
+	own     *checkpoints.File // if it is a checkpoint or an export of ours, with
 	config  *configs.Config   // its configuration
 	classes []string          // and class names
 	state   *weights.State    // the tensors under official names
 	naming  weights.Naming    // that they had in the file
+	onnx    *onnx.Model       // the graph around them, if there is one
+}
+
+// folded says whether the batch norms are folded.
+func (s *source) folded() bool { return s.own != nil && s.own.Meta[FoldedKey] == "true" }
+
+// model makes the model that the tensors are for.
+func (s *source) model(c *configs.Config, classes int) (graph.Model, error) {
+	if s.folded() {
+		return NewFolded(c, classes)
+	}
+	return New(c, classes)
 }
 
 // readSource reads a file, or the best checkpoint in the folder of a run.
@@ -82,6 +108,9 @@ func readSource(path string, ema bool) (*source, error) {
 	path, err := find(path)
 	if err != nil {
 		return nil, err
+	}
+	if strings.EqualFold(filepath.Ext(path), ".onnx") {
+		return readONNX(path, ema)
 	}
 	meta, err := weights.Meta(path)
 	if err == nil && strings.HasPrefix(meta[FormatKey], formatFamily) {
@@ -116,16 +145,28 @@ func readOwn(path string, ema bool) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &source{path: path, own: f, naming: weights.Official, state: &weights.State{Container: "checkpoint"}}
-	if s.config, s.classes, err = Describe(f); err != nil {
+	s, err := fromFile(f, "checkpoint", ema)
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if ema {
-		return nil, fmt.Errorf("%s: the checkpoint holds no averaged weights (--ema)", path)
+	s.path = path
+	return s, nil
+}
+
+// fromFile is the source of a checkpoint or an exported model.
+func fromFile(f *checkpoints.File, container string, ema bool) (s *source, err error) {
+	s = &source{own: f, naming: weights.Official, state: &weights.State{Container: container}}
+	if s.config, s.classes, err = Describe(f); err != nil {
+		return nil, err
 	}
-	for _, t := range f.Tensors {
-		if strings.HasPrefix(t.Name, OptimizerPrefix) {
-			s.state.Ignored = []string{"state of the optimizer"}
+	if ema {
+		if s.own, err = averaged(f); err != nil {
+			return nil, err
+		}
+	}
+	for _, t := range s.own.Tensors {
+		if strings.HasPrefix(t.Name, OptimizerPrefix) || strings.HasPrefix(t.Name, EMAPrefix) {
+			s.state.Ignored = []string{"state of the training"}
 			continue
 		}
 		w := weights.Tensor{Name: t.Name, DType: "float32", Shape: t.Shape, F32: t.F32, I64: t.I64}

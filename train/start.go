@@ -36,7 +36,7 @@ func (t *trainer) resume() (bool, error) {
 		return false, err
 	}
 	if t.progress, err = readProgress(f); err == nil {
-		if err = model.Restore(t.net.Store(), f, model.OptimizerPrefix); err == nil {
+		if err = model.Restore(t.net.Store(), f, model.OptimizerPrefix, model.EMAPrefix); err == nil {
 			err = t.optimizer.Restore(f)
 		}
 	}

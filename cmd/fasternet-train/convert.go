@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"fasternet/checkpoints"
+	"fasternet/graph"
 	"fasternet/model"
 	"fasternet/weights"
 
@@ -73,6 +74,9 @@ standard output is a JSON object with their numbers.`,
 			}
 			if err != nil {
 				return err
+			}
+			if f, ok := l.Model.(graph.Foldable); ok && f.Folded() && naming == ours {
+				return usageError{fmt.Errorf("%s is an exported model, which eval and predict read as it is: want --naming official", l.Path)}
 			}
 			if same(l.Path, out) {
 				return usageError{fmt.Errorf("%s is the checkpoint that is read: want another file to write", out)}

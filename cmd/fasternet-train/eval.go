@@ -23,8 +23,9 @@ func evalCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "eval --model CHECKPOINT",
 		Short: "Evaluate a checkpoint",
-		Long: `Evaluate a checkpoint, or the best one in the folder of a run, on the validation
-images of the data set that it was trained on, or of another of the same kind.
+		Long: `Evaluate a checkpoint, the best one in the folder of a run, or an exported model
+(.safetensors, or a .onnx file that "export" wrote) on the validation images of
+the data set that it was trained on, or of another of the same kind.
 
 Standard output gets the accuracy of the classes, the worst first (all of them with
 --verbose). Its last line is a JSON object: top1 and top5 (percent), loss (nats) and
@@ -36,7 +37,8 @@ which, as a table (.csv) or a picture (.png).`,
 		Example: `  fasternet-train eval --model runs/quickstart
   fasternet-train eval --model runs/quickstart --confusion confusion.png --results-file results.json
   fasternet-train eval --model runs/t0/checkpoints/last.safetensors --data /data/imagenet --crop-ratio 1
-  fasternet-train eval --model runs/t0 --split train --on-bad-image skip`,
+  fasternet-train eval --model runs/t0 --split train --on-bad-image skip
+  fasternet-train eval --model quickstart.onnx`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if split != string(data.Train) && split != string(data.Val) {

@@ -124,8 +124,8 @@ a variant of the kernels.`,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
-		trainCommand(), evalCommand(), predictCommand(), featuresCommand(), convertCommand(),
-		summaryCommand(), benchCommand(), configCommand(), dataCommand(), versionCommand(),
+		trainCommand(), evalCommand(), predictCommand(), featuresCommand(),
+		convertCommand(), exportCommand(), summaryCommand(), benchCommand(), configCommand(), dataCommand(), versionCommand(),
 	)
 	asUsage(root)
 	return root

@@ -22,16 +22,23 @@ type modelFlags struct {
 	onBad                string
 }
 
+// register adds the flags of a command that looks at images.
 func (f *modelFlags) register(c *cobra.Command) {
+	f.registerModel(c)
+	c.Flags().IntVar(&f.batch, "batch", 0, "images at a time (train.val_batch_size)")
+	c.Flags().Float64Var(&f.cropRatio, "crop-ratio", 0, "part of the image that is looked at (data.test_crop_ratio)")
+	c.Flags().StringVar(&f.onBad, "on-bad-image", "error", "`what` to do with an image that cannot be read: error or skip")
+}
+
+// registerModel adds those that say which model.
+func (f *modelFlags) registerModel(c *cobra.Command) {
+	f.onBad = "error"
 	c.Flags().StringVar(&f.path, "model", "", "`what` to use: folder of a run, checkpoint, export (.safetensors, .onnx) or weights of PyTorch")
 	c.Flags().StringVar(&f.load.Config, "config", "", "`preset` or YAML file, for weights that come without one")
 	c.Flags().StringArrayVar(&f.load.Settings, "set", nil, "change a setting, `key=value`, e.g. model.act_layer=gelu; repeatable")
 	c.Flags().BoolVar(&f.load.EMA, "ema", false, "take the averaged weights of the file")
-	c.Flags().IntVar(&f.batch, "batch", 0, "images at a time (train.val_batch_size)")
 	c.Flags().IntVar(&f.threads, "threads", 0, "threads of the kernels; 0 for one a processor")
 	c.Flags().IntVar(&f.size, "size", 0, "side of the images (data.image_size)")
-	c.Flags().Float64Var(&f.cropRatio, "crop-ratio", 0, "part of the image that is looked at (data.test_crop_ratio)")
-	c.Flags().StringVar(&f.onBad, "on-bad-image", "error", "`what` to do with an image that cannot be read: error or skip")
 }
 
 // openModel opens the model, and the configuration with the options applied.
