@@ -108,7 +108,8 @@ func Run(ctx context.Context, name string, c *configs.Config, o Options) (Result
 	if err != nil {
 		return Result{}, err
 	}
-	macs := float64(graph.Total(net.Count(o.Size, o.Size)).MACs)
+	total := graph.Total(net.Count(o.Size, o.Size))
+	macs := float64(total.MACs + total.AttentionMACs)
 	median := quantile(times, 0.5)
 	r := Result{
 		Model: name, Mode: mode, Kernels: string(kernels.Active()), Precision: "fp32", BNFolded: folded, Threads: pool.Workers(), Batch: o.Batch, Size: o.Size,

@@ -15,7 +15,8 @@ type LayerCount struct {
 	Activations             int // values that convolutions and linear layers put out, as fvcore counts
 	// Foldable is the number of parameters that vanish when batch norms and
 	// layer scale are folded into the convolutions: one a channel of each.
-	Foldable int
+	Foldable      int
+	AttentionMACs int // of the two products within attention
 	// Elements of batch norms, which count 2 each, and inputs of pools, which
 	// count 1, in the convention of the paper's Tab. 3 (fvcore, BN not folded).
 	NormElements, PoolElements int
@@ -27,8 +28,16 @@ func (m *FasterNet) Count(height, width int) []LayerCount {
 }
 
 // Parameters is the number of learned values of the model that a configuration
-// describes, without making it.
-func Parameters(c configs.Model, folded bool) int {
+// describes for images of a size, without making it. Position embeddings count
+// also if they are fixed.
+func Parameters(c configs.Model, imageSize int, folded bool) int {
+	switch c.Name {
+	case "vit":
+		c.PosEmbed = "learned"
+		return Total(countViT(c, [2]int{c.Side(imageSize), c.Side(imageSize)}, 0, 0)).Parameters
+	case "swin":
+		return Total(countSwin(c, windowSides(c, imageSize), 0, 0)).Parameters
+	}
 	return Total(countFasterNet(c, folded, 0, 0)).Parameters
 }
 
@@ -80,6 +89,7 @@ func Total(counts []LayerCount) LayerCount {
 		t.MACs += c.MACs
 		t.Activations += c.Activations
 		t.Foldable += c.Foldable
+		t.AttentionMACs += c.AttentionMACs
 		t.NormElements += c.NormElements
 		t.PoolElements += c.PoolElements
 	}

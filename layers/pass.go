@@ -27,6 +27,9 @@ func (p *Pass) tap(name string, n *gorgonia.Node) {
 // TapStage shows the map at the end of stage i, counted from 0.
 func (p *Pass) TapStage(i int, x *gorgonia.Node) { p.tap(StageName(i), x) }
 
+// TapPooled shows the mean over the tokens, or the class token.
+func (p *Pass) TapPooled(x *gorgonia.Node) { p.tap(Pooled, x) }
+
 // The names of values within a model.
 const (
 	Pooled    = "pooled"    // [batch, in]: the mean over the last map
@@ -52,6 +55,9 @@ type DropPath struct {
 	Block int // number of the block in the model, for its own random numbers
 	Rate  float64
 }
+
+// Branch is that of branch i of a block that has two.
+func (d DropPath) Branch(i int) DropPath { return DropPath{Block: 2*d.Block + i, Rate: d.Rate} }
 
 // Forward returns the factors for a batch, or nil where nothing is dropped.
 func (d DropPath) Forward(p *Pass, batch int) *gorgonia.Node {

@@ -66,6 +66,9 @@ func NewFolded(c *configs.Config, classes int) (graph.Model, error) {
 	if err != nil {
 		return nil, err
 	}
+	if m.Name != "fasternet" {
+		return nil, fmt.Errorf("a %s has no batch norms, and no folded form", m.Name)
+	}
 	return graph.NewFoldedFasterNet(m)
 }
 
@@ -74,7 +77,7 @@ func NewFolded(c *configs.Config, classes int) (graph.Model, error) {
 // first.
 func (l *Loaded) empty() (graph.Model, error) {
 	isFolded := l.File.Meta[FoldedKey] == "true"
-	blocks, values := 0, 0
+	blocks, values := min(l.Config.Model.Depth, len(l.File.Tensors)+1), 0
 	for _, d := range l.Config.Model.Depths {
 		blocks += min(d, len(l.File.Tensors)+1)
 	}
@@ -85,7 +88,7 @@ func (l *Loaded) empty() (graph.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	if blocks > len(l.File.Tensors) || graph.Parameters(c, isFolded) > values {
+	if blocks > len(l.File.Tensors) || graph.Parameters(c, l.Config.Data.ImageSize, isFolded) > values {
 		return nil, fmt.Errorf("the file has %d tensors with %d values, fewer than its configuration describes", len(l.File.Tensors), values)
 	}
 	if isFolded {

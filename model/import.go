@@ -52,6 +52,9 @@ func Import(s *layers.Store, ts []weights.Tensor, allowMissing bool) (Table, err
 	found := map[string]weights.Tensor{}
 	for _, x := range ts {
 		row := Row{Name: x.Name, DType: x.DType, Have: x.Shape}
+		if s.IsComputed(x.Name) {
+			continue
+		}
 		if _, twice := found[x.Name]; twice {
 			t.Unexpected = append(t.Unexpected, row)
 		} else if _, ok := s.Lookup(x.Name); !ok {

@@ -38,6 +38,12 @@ func New(c *configs.Config, classes int) (graph.Model, error) {
 	if err != nil {
 		return nil, err
 	}
+	switch m.Name {
+	case "vit":
+		return graph.NewViT(m, c.Data.ImageSize, c.Seed)
+	case "swin":
+		return graph.NewSwin(m, c.Data.ImageSize, c.Seed)
+	}
 	return graph.NewFasterNet(m, c.Seed)
 }
 
@@ -79,6 +85,9 @@ func Tensors(s *layers.Store) []checkpoints.Tensor {
 		}
 		ts = append(ts, t)
 	}
+	for _, c := range s.Computed {
+		ts = append(ts, checkpoints.Tensor{Name: c.Name, Shape: c.Shape, I64: c.Values})
+	}
 	return ts
 }
 
@@ -88,7 +97,7 @@ func Tensors(s *layers.Store) []checkpoints.Tensor {
 func Restore(s *layers.Store, f *checkpoints.File, others ...string) error {
 	found := map[string]checkpoints.Tensor{}
 	for _, t := range f.Tensors {
-		if slices.ContainsFunc(others, func(p string) bool { return strings.HasPrefix(t.Name, p) }) {
+		if s.IsComputed(t.Name) || slices.ContainsFunc(others, func(p string) bool { return strings.HasPrefix(t.Name, p) }) {
 			continue
 		}
 		if _, ok := s.Lookup(t.Name); !ok {
