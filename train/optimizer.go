@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"fasternet/checkpoints"
 	"fasternet/configs"
@@ -42,7 +43,7 @@ func NewAdamW(c configs.Optim, params []*ops.Param, pool *kernels.Pool) *AdamW {
 		o.first = append(o.first, make([]float32, p.Size()))
 		o.second = append(o.second, make([]float32, p.Size()))
 		decay := c.WeightDecay
-		if c.WeightDecayOn == "no-1d" && p.Shape().Dims() <= 1 {
+		if !decays(p, c.WeightDecayOn) {
 			decay = 0
 		}
 		for from := 0; from < p.Size(); from += most {
@@ -52,6 +53,17 @@ func NewAdamW(c configs.Optim, params []*ops.Param, pool *kernels.Pool) *AdamW {
 	o.squares = make([]float64, len(o.parts))
 	o.update, o.measure, o.zero = o.updatePart, o.measurePart, o.zeroPart
 	return o
+}
+
+// decays says whether a parameter has weight decay.
+func decays(p *ops.Param, on string) bool {
+	switch on {
+	case "no-1d":
+		return p.Shape().Dims() > 1
+	case "no-1d-tables":
+		return p.Shape().Dims() > 1 && !strings.Contains(p.Name, "position_bias") && !strings.Contains(p.Name, "token")
+	}
+	return true
 }
 
 // ZeroGrad clears the gradients.
