@@ -430,4 +430,3 @@ func allVisible(t *testing.T, r *MIMRunner, batch int, perSample bool) *MIMProgr
 	}
 	return p
 }
-
