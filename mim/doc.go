@@ -1,0 +1,2 @@
+// Package mim is the data side of masked image modelling.
+package mim
