@@ -7,14 +7,19 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
 export CGO_ENABLED = 0
 
-.PHONY: build test race lint generate cross quickstart data bench clean
+.PHONY: build test test-onnx race lint generate cross quickstart data bench clean
 
 build: ## the program, one static file
 	$(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o fasternet-train ./cmd/fasternet-train
 
-test: ## all tests
+test: ## all tests; exports in ONNX Runtime, where it can be had; builds for the other platforms
 	$(GO) vet ./...
 	$(GO) test ./...
+	scripts/test-onnx.sh
+	$(MAKE) cross
+
+test-onnx: ## exports in ONNX Runtime and onnx.checker; skips what is not installed
+	scripts/test-onnx.sh
 
 race: ## all tests under the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...
@@ -28,10 +33,9 @@ generate: ## the assembly, anew from kernels/gen
 	$(GO) generate ./kernels
 
 cross: ## the program for the other platforms, into dist/
-	GOOS=linux GOARCH=amd64 $(GO) build -trimpath -o dist/fasternet-train-linux-amd64 ./cmd/fasternet-train
-	GOOS=linux GOARCH=arm64 $(GO) build -trimpath -o dist/fasternet-train-linux-arm64 ./cmd/fasternet-train
-	GOOS=darwin GOARCH=arm64 $(GO) build -trimpath -o dist/fasternet-train-darwin-arm64 ./cmd/fasternet-train
-	GOOS=windows GOARCH=amd64 $(GO) build -trimpath -o dist/fasternet-train-windows-amd64.exe ./cmd/fasternet-train
+	GOOS=linux GOARCH=arm64 $(GO) build -o dist/fasternet-train-linux-arm64 ./cmd/fasternet-train
+	GOOS=darwin GOARCH=arm64 $(GO) build -o dist/fasternet-train-darwin-arm64 ./cmd/fasternet-train
+	GOOS=windows GOARCH=amd64 $(GO) build -o dist/fasternet-train-windows-amd64.exe ./cmd/fasternet-train
 
 quickstart: build data ## train on Fashion-MNIST (at most 5 minutes) and evaluate
 	./fasternet-train train quickstart --resume

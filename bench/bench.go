@@ -108,7 +108,8 @@ func Run(ctx context.Context, name string, c *configs.Config, o Options) (Result
 	if err != nil {
 		return Result{}, err
 	}
-	macs := float64(graph.Total(net.Count(o.Size, o.Size)).MACs)
+	total := graph.Total(net.Count(o.Size, o.Size))
+	macs := float64(total.MACs + total.AttentionMACs)
 	median := quantile(times, 0.5)
 	r := Result{
 		Model: name, Mode: mode, Kernels: string(kernels.Active()), Precision: "fp32", BNFolded: folded, Threads: pool.Workers(), Batch: o.Batch, Size: o.Size,
@@ -137,14 +138,11 @@ func (o Options) model(c *configs.Config) (net graph.Model, folded bool, err err
 }
 
 // prepare makes a model ready for inference, and says whether its batch norms
-// are folded. This is the one place where that happens.
+// are folded.
 func prepare(net graph.Model) (_ graph.Model, folded bool, err error) {
-	f, ok := net.(graph.Foldable)
-	if !ok {
-		return net, false, nil
-	}
-	net, err = f.Fold()
-	return net, err == nil, err
+	_, folded = net.(graph.Foldable)
+	net, err = graph.ForInference(net)
+	return net, folded, err
 }
 
 func entries(times []ops.OpTime, runs int) []ProfileEntry {

@@ -217,3 +217,16 @@ func parse(raw []byte) (*File, error) {
 	}
 	return f, nil
 }
+
+// Writable says whether a file can be written at path, so that this is known
+// before the work whose result it takes.
+func Writable(path string) error {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return fmt.Errorf("writing %s: it is a folder: want a file", path)
+	}
+	probe, err := os.CreateTemp(filepath.Dir(path), ".writable-*")
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	return errors.Join(probe.Close(), os.Remove(probe.Name()))
+}

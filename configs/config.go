@@ -7,6 +7,7 @@ type Config struct {
 	Seed       uint64     `yaml:"seed"`
 	Threads    int        `yaml:"threads"` // of the kernels; 0 for one a processor
 	RunDir     string     `yaml:"run_dir"` // folder in which a run makes its own
+	From       string     `yaml:"from"`    // run or weights that a run starts from; "" for fresh ones
 	Model      Model      `yaml:"model"`
 	Data       Data       `yaml:"data"`
 	Augment    Augment    `yaml:"augment"`
@@ -16,20 +17,32 @@ type Config struct {
 	Checkpoint Checkpoint `yaml:"checkpoint"`
 }
 
-// Model is a FasterNet. The names are those of the official configs.
+// Model is a backbone with its classifier. The names are those of the official
+// configs. The tag family says which families have a key; the others do not
+// accept it.
 type Model struct {
-	Name                string  `yaml:"name"` // fasternet
+	Name                string  `yaml:"name"` // fasternet, vit or swin
 	EmbedDim            int     `yaml:"embed_dim"`
-	Depths              []int   `yaml:"depths,flow"`
+	Depths              []int   `yaml:"depths,flow" family:"fasternet swin"` // blocks of each stage
+	Depth               int     `yaml:"depth" family:"vit"`                  // blocks
+	NumHeads            Heads   `yaml:"num_heads,flow" family:"vit swin"`    // of swin: of each stage
 	MLPRatio            float64 `yaml:"mlp_ratio"`
-	NDiv                int     `yaml:"n_div"` // 1/n_div of the channels are convolved
-	FeatureDim          int     `yaml:"feature_dim"`
+	NDiv                int     `yaml:"n_div" family:"fasternet"` // 1/n_div of the channels are convolved
+	FeatureDim          int     `yaml:"feature_dim" family:"fasternet"`
 	PatchSize           int     `yaml:"patch_size"` // of the embedding
-	PatchStride         int     `yaml:"patch_stride"`
-	PatchSize2          int     `yaml:"patch_size2"` // of the merging layers
-	PatchStride2        int     `yaml:"patch_stride2"`
-	ActLayer            string  `yaml:"act_layer"` // gelu or relu
-	LayerScaleInitValue float64 `yaml:"layer_scale_init_value"`
+	PatchStride         int     `yaml:"patch_stride" family:"fasternet"`
+	PatchSize2          int     `yaml:"patch_size2" family:"fasternet"` // of the merging layers
+	PatchStride2        int     `yaml:"patch_stride2" family:"fasternet"`
+	ActLayer            string  `yaml:"act_layer" family:"fasternet"` // gelu or relu
+	LayerScaleInitValue float64 `yaml:"layer_scale_init_value" family:"fasternet"`
+	WindowSize          int     `yaml:"window_size" family:"swin"` // a smaller stage is one window
+	QKVBias             bool    `yaml:"qkv_bias" family:"vit swin"`
+	GlobalPool          bool    `yaml:"global_pool" family:"vit"`       // mean of the patches, not the class token
+	PosEmbed            string  `yaml:"pos_embed" family:"vit"`         // learned, sincos (learned from there on) or fixed (sincos)
+	PatchNorm           bool    `yaml:"patch_norm" family:"swin"`       // norm behind the patch embedding
+	NormBeforePool      bool    `yaml:"norm_before_pool" family:"swin"` // final norm on every token, not on their mean
+	NormEps             float64 `yaml:"norm_eps" family:"vit swin"`
+	Norm2Eps            float64 `yaml:"norm2_eps" family:"swin"` // of the norm before the MLPs
 	DropPathRate        float64 `yaml:"drop_path_rate"`
 	InitStd             float64 `yaml:"init_std"`    // of the normal distribution that weights are drawn from
 	InChans             int     `yaml:"in_chans"`    // 1 or 3
@@ -107,10 +120,7 @@ type Checkpoint struct {
 func Default() Config {
 	return Config{
 		Task: "classify", RunDir: "runs",
-		Model: Model{
-			Name: "fasternet", EmbedDim: 40, Depths: []int{1, 2, 8, 2}, MLPRatio: 2, NDiv: 4, FeatureDim: 1280,
-			PatchSize: 4, PatchStride: 4, PatchSize2: 2, PatchStride2: 2, ActLayer: "gelu", InitStd: 0.02, InChans: 3,
-		},
+		Model: DefaultModel("fasternet"),
 		Data: Data{
 			Name: "imagefolder", ImageSize: 224, Interpolation: "bicubic",
 			Mean: []float64{0.485, 0.456, 0.406}, Std: []float64{0.229, 0.224, 0.225}, TestCropRatio: 0.9, Prefetch: 2,
@@ -126,35 +136,4 @@ func Default() Config {
 			EveryEpochs: 1, Monitor: "top1",
 		},
 	}
-}
-
-// StageDims are the channels of the stages.
-func (m Model) StageDims() []int {
-	dims := make([]int, len(m.Depths))
-	for i := range dims {
-		dims[i] = m.EmbedDim << i
-	}
-	return dims
-}
-
-// StageSides are the heights or widths of the stages' maps for an image of the
-// given height or width. A side of 0 means that the image is too small.
-func (m Model) StageSides(image int) []int {
-	sides := make([]int, len(m.Depths))
-	side := outSide(image, m.PatchSize, m.PatchStride)
-	for i := range sides {
-		if i > 0 {
-			side = outSide(side, m.PatchSize2, m.PatchStride2)
-		}
-		sides[i] = side
-	}
-	return sides
-}
-
-// outSide is the side of the output of a convolution without padding.
-func outSide(in, size, stride int) int {
-	if in < size || stride < 1 {
-		return 0
-	}
-	return (in-size)/stride + 1
 }

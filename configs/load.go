@@ -71,7 +71,7 @@ func (l *loader) finish(settings []string) (*Config, error) {
 			return nil, err
 		}
 	}
-	if e := l.config.check(); e != nil {
+	if e := first(l.checkKeys(), l.config.check()); e != nil {
 		return nil, l.at(e)
 	}
 	return l.config, nil
@@ -140,6 +140,7 @@ func (l *loader) file(name string, text []byte) error {
 	if err := l.base(name, root); err != nil {
 		return err
 	}
+	l.changeFamily(root)
 	where := func(n *yaml.Node) string { return fmt.Sprintf("%s:%d", name, n.Line) }
 	return l.decode(root, reflect.ValueOf(l.config).Elem(), "", where)
 }
@@ -182,6 +183,7 @@ func (l *loader) set(setting string) error {
 	for i := len(keys) - 1; i >= 0; i-- {
 		leaf = &yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{{Kind: yaml.ScalarNode, Tag: "!!str", Value: keys[i]}, leaf}}
 	}
+	l.changeFamily(leaf)
 	return l.decode(leaf, reflect.ValueOf(l.config).Elem(), "", func(*yaml.Node) string { return "--set " + setting })
 }
 
@@ -240,7 +242,7 @@ func fits(n *yaml.Node, t reflect.Type) bool {
 				return false
 			}
 		}
-		return n.Kind == yaml.SequenceNode
+		return n.Kind == yaml.SequenceNode || t == reflect.TypeFor[Heads]() && tag == "!!int"
 	case reflect.Int, reflect.Uint64:
 		return tag == "!!int"
 	case reflect.Float64:
@@ -274,6 +276,9 @@ func typeName(t reflect.Type) string {
 	case reflect.Bool:
 		return "true or false"
 	case reflect.Slice:
+		if t == reflect.TypeFor[Heads]() {
+			return "an integer or a list of integers"
+		}
 		if t.Elem().Kind() == reflect.Int {
 			return "a list of integers"
 		}

@@ -45,7 +45,7 @@ type slot struct {
 	pending atomic.Int32  // samples not yet loaded
 	ready   chan struct{} // receives one value when the batch is complete
 
-	mu      sync.Mutex
+	mu      sync.Mutex // of err, errFrom and Bad
 	err     error
 	errFrom int // position of the sample that err comes from
 }
@@ -135,7 +135,7 @@ func (it *Iterator) schedule(s *slot) {
 			s.Indices[k] = it.order[first+k]
 		}
 	}
-	s.err = nil
+	s.err, s.Bad = nil, s.Bad[:0]
 	s.pending.Store(int32(n))
 	select { // a batch that was not waited for has left its value
 	case <-s.ready:
@@ -157,7 +157,11 @@ func (it *Iterator) work() {
 			return
 		case j := <-it.jobs:
 			s := j.slot
-			if err := it.load(s, j.k); err != nil {
+			switch err := it.load(s, j.k); {
+			case err == nil:
+			case it.loader.opt.SkipBad:
+				s.skip(j.k, err)
+			default:
 				s.fail(j.k, fmt.Errorf("%w (sample %d, epoch %d, step %d)", err, s.Indices[j.k], it.epoch, s.Step))
 			}
 			if s.pending.Add(-1) > 0 {
@@ -176,11 +180,11 @@ func (it *Iterator) work() {
 // load decodes and transforms sample k of a batch.
 func (it *Iterator) load(s *slot, k int) error {
 	l, i := it.loader, s.Indices[k]
+	s.Labels[k] = l.ds.Label(i)
 	img, err := l.ds.Image(i)
 	if err != nil {
 		return err
 	}
-	s.Labels[k] = l.ds.Label(i)
 	size := s.Height * s.Width * s.Channels
 	r := rng.New(l.opt.Seed, rng.Augment, uint64(it.epoch), uint64(i))
 	if err := l.opt.Transform.Apply(img, r, s.Images[k*size:][:size]); err != nil {
@@ -192,6 +196,7 @@ func (it *Iterator) load(s *slot, k int) error {
 // complete mixes a batch and makes its targets.
 func (it *Iterator) complete(s *slot) error {
 	opt := &it.loader.opt
+	slices.SortFunc(s.Bad, func(a, b BadSample) int { return a.At - b.At })
 	if opt.Mix == nil {
 		return SmoothTargets(s.Targets, s.Labels, opt.Classes, 0)
 	}
@@ -207,4 +212,13 @@ func (s *slot) fail(k int, err error) {
 	if s.err == nil || k < s.errFrom {
 		s.err, s.errFrom = err, k
 	}
+}
+
+// skip marks a sample as one that does not count.
+func (s *slot) skip(k int, err error) {
+	size := s.Height * s.Width * s.Channels
+	clear(s.Images[k*size:][:size])
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Bad = append(s.Bad, BadSample{At: k, Index: s.Indices[k], Err: err})
 }

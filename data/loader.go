@@ -22,6 +22,7 @@ type LoaderOptions struct {
 	Transform Transform // makes the tensors
 	Mix       *Mixup    // mixes the batches and smooths the labels; nil means one-hot targets
 	Classes   int       // width of the targets; 0 means Mix.Classes, or the classes of the dataset
+	SkipBad   bool      // a sample that cannot be read is listed in Batch.Bad, not an error; not with Mix
 }
 
 // Loader makes the batches of a dataset, epoch by epoch.
@@ -49,6 +50,18 @@ type Batch struct {
 	Size                    int // the batch size of the options, or less in the last batch
 	Height, Width, Channels int
 	Step                    int // position in the epoch, from 0
+
+	// Bad lists the samples that could not be read, in their order; their images
+	// are zero and do not count. It is empty without LoaderOptions.SkipBad.
+	Bad []BadSample
+}
+
+// BadSample is a sample that could not be read. It keeps its place in the batch,
+// so that all others have the place that they would have without it.
+type BadSample struct {
+	At    int   // position in the batch
+	Index int   // sample index in the dataset
+	Err   error // names the file or sample
 }
 
 // NewLoader returns a loader. It is an error when an option cannot work or when
@@ -85,6 +98,9 @@ func NewLoader(ds Dataset, opt LoaderOptions) (*Loader, error) {
 			"use a smaller batch or keep the last one", opt.Batch, ds.Len())
 	}
 	if opt.Mix != nil {
+		if opt.SkipBad {
+			return nil, errors.New("data: bad samples cannot be skipped where samples are mixed; repair or remove them")
+		}
 		if err := opt.Mix.Validate(); err != nil {
 			return nil, err
 		}

@@ -184,6 +184,15 @@ func (t *EvalTransform) Apply(img *Image, _ *rand.Rand, dst []float32) error {
 	return nil
 }
 
+// Seen is the part of the shorter side of an image that is in the output:
+// CropRatio at the sizes that have a crop, else 1.
+func (t *EvalTransform) Seen() float64 {
+	if t.Size <= smallSize || t.Size >= squashSize {
+		return 1
+	}
+	return t.CropRatio
+}
+
 // resizeTo is the size of an image after the resize and before the centre crop.
 func (t *EvalTransform) resizeTo(height, width int) (int, int) {
 	if t.Size >= squashSize {

@@ -1,11 +1,10 @@
-// Package eval measures classifiers: accuracy and loss over a data set.
+// Package eval measures classifiers: accuracy and loss over a data set, by class,
+// and which classes are taken for which.
 package eval
 
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"math"
 
 	"fasternet/configs"
@@ -25,72 +24,17 @@ type Result struct {
 type Options struct {
 	Batch, Workers int
 	Progress       func(done, total int) // images; may be nil
+	SkipBad        bool                  // images that cannot be read are left out, not an error
+	Features       bool                  // run programs that keep intermediate values
 }
 
 // Evaluate runs a model over a data set.
 func Evaluate(ctx context.Context, r *graph.Runner, ds data.Dataset, t data.Transform, o Options) (Result, error) {
-	loader, err := data.NewLoader(ds, data.LoaderOptions{
-		Batch: o.Batch, Workers: o.Workers, Prefetch: 2, Transform: t, Classes: max(r.Model.Classes(), len(ds.Classes())),
-	})
+	m, err := Examine(ctx, r, ds, t, o)
 	if err != nil {
 		return Result{}, err
 	}
-	it := loader.Epoch(ctx, 0, 0)
-	defer it.Close()
-	var s sums
-	for {
-		b, err := it.Next()
-		if errors.Is(err, io.EOF) {
-			return s.result(), nil
-		}
-		if err != nil {
-			return Result{}, err
-		}
-		p, err := r.Program(graph.Shape{Batch: b.Size, Height: b.Height, Width: b.Width})
-		if err != nil {
-			return Result{}, err
-		}
-		logits, err := p.Forward(b.Images)
-		if err != nil {
-			return Result{}, err
-		}
-		if err := s.add(logits, b.Labels, r.Model.Classes()); err != nil {
-			return Result{}, err
-		}
-		if o.Progress != nil {
-			o.Progress(s.count, ds.Len())
-		}
-	}
-}
-
-// sums adds measures up, weighted by samples.
-type sums struct {
-	count, top1, top5 int
-	loss              float64
-}
-
-func (s *sums) add(logits []float32, labels []int, classes int) error {
-	for i, label := range labels {
-		if label >= classes {
-			return fmt.Errorf("eval: label %d, but the model has %d classes", label, classes)
-		}
-		row := logits[i*classes : (i+1)*classes]
-		rank := rankOf(row, label)
-		if rank == 0 {
-			s.top1++
-		}
-		if rank < 5 {
-			s.top5++
-		}
-		s.loss += crossEntropy(row, label)
-		s.count++
-	}
-	return nil
-}
-
-func (s *sums) result() Result {
-	n := float64(max(s.count, 1))
-	return Result{Top1: 100 * float64(s.top1) / n, Top5: 100 * float64(s.top5) / n, Loss: s.loss / n, Count: s.count}
+	return m.Result, nil
 }
 
 // rankOf is the number of classes with a larger logit than the label's; of
@@ -103,6 +47,20 @@ func rankOf(row []float32, label int) int {
 		}
 	}
 	return rank
+}
+
+// answer is the class of rank 0, or -1 if there is none because of a NaN.
+func answer(row []float32) int {
+	best := 0
+	for c, v := range row {
+		if v != v {
+			return -1
+		}
+		if v > row[best] {
+			best = c
+		}
+	}
+	return best
 }
 
 func crossEntropy(row []float32, label int) float64 {
@@ -118,7 +76,7 @@ func crossEntropy(row []float32, label int) float64 {
 }
 
 // Transform is the evaluation transform of a configuration.
-func Transform(d configs.Data, channels int) data.Transform {
+func Transform(d configs.Data, channels int) *data.EvalTransform {
 	return &data.EvalTransform{
 		Size: d.ImageSize, CropRatio: d.TestCropRatio, Interpolation: data.Interpolation(d.Interpolation),
 		Mean: float32s(d.Mean), Std: float32s(d.Std), Channels: channels,

@@ -58,7 +58,7 @@ func (m *linear) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, erro
 	return ops.Linear(p.Tape, "head", x, m.head, nil)
 }
 
-func transform() data.Transform {
+func transform() *data.EvalTransform {
 	return eval.Transform(configs.Data{ImageSize: 8, TestCropRatio: 1, Interpolation: "bicubic", Mean: []float64{0}, Std: []float64{1}}, 1)
 }
 

@@ -1,6 +1,10 @@
 package graph
 
-import "fmt"
+import (
+	"fmt"
+
+	"fasternet/configs"
+)
 
 // LayerCount is the cost of a layer for one image. One multiply-add is one MAC.
 type LayerCount struct {
@@ -11,7 +15,8 @@ type LayerCount struct {
 	Activations             int // values that convolutions and linear layers put out, as fvcore counts
 	// Foldable is the number of parameters that vanish when batch norms and
 	// layer scale are folded into the convolutions: one a channel of each.
-	Foldable int
+	Foldable      int
+	AttentionMACs int // of the two products within attention
 	// Elements of batch norms, which count 2 each, and inputs of pools, which
 	// count 1, in the convention of the paper's Tab. 3 (fvcore, BN not folded).
 	NormElements, PoolElements int
@@ -19,9 +24,26 @@ type LayerCount struct {
 
 // Count is part of Model.
 func (m *FasterNet) Count(height, width int) []LayerCount {
-	c := m.config
+	return countFasterNet(m.config, m.Folded(), height, width)
+}
+
+// Parameters is the number of learned values of the model that a configuration
+// describes for images of a size, without making it. Position embeddings count
+// also if they are fixed.
+func Parameters(c configs.Model, imageSize int, folded bool) int {
+	switch c.Name {
+	case "vit":
+		c.PosEmbed = "learned"
+		return Total(countViT(c, [2]int{c.Side(imageSize), c.Side(imageSize)}, 0, 0)).Parameters
+	case "swin":
+		return Total(countSwin(c, windowSides(c, imageSize), 0, 0)).Parameters
+	}
+	return Total(countFasterNet(c, folded, 0, 0)).Parameters
+}
+
+func countFasterNet(c configs.Model, folded bool, height, width int) []LayerCount {
 	norm, perNorm := 1, 2 // 1 for a model with norms; learned values of one a channel
-	if m.Folded() {
+	if folded {
 		norm, perNorm = 0, 1
 	}
 	dims, hs, ws := c.StageDims(), c.StageSides(height), c.StageSides(width)
@@ -40,7 +62,7 @@ func (m *FasterNet) Count(height, width int) []LayerCount {
 		hidden, cp, pixels := int(float64(dim)*c.MLPRatio), dim/c.NDiv, hs[i]*ws[i]
 		weights := 2*dim*hidden + 9*cp*cp
 		scale := 0
-		if c.LayerScaleInitValue > 0 && !m.Folded() {
+		if c.LayerScaleInitValue > 0 && !folded {
 			scale = dim
 		}
 		for j := range c.Depths[i] {
@@ -67,6 +89,7 @@ func Total(counts []LayerCount) LayerCount {
 		t.MACs += c.MACs
 		t.Activations += c.Activations
 		t.Foldable += c.Foldable
+		t.AttentionMACs += c.AttentionMACs
 		t.NormElements += c.NormElements
 		t.PoolElements += c.PoolElements
 	}

@@ -107,6 +107,7 @@ func (m *FasterNet) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, e
 				return nil, err
 			}
 		}
+		p.TapStage(i, x)
 	}
 	return m.head.Forward(p, x)
 }

@@ -29,44 +29,27 @@ func folded(m *FasterNet) int {
 	return n
 }
 
-// The six official sizes: state dict, folded pairs, parameters, MACs and
-// logits.
-func TestFoldFullSizeVariants(t *testing.T) {
-	pairs := []int{17, 17, 17, 22, 32, 32}
-	parameters := []int{3900660, 7587624, 14971272, 31160424, 53488488, 93421224}
-	for i, name := range variants {
-		t.Run(name, func(t *testing.T) {
-			var ref reference
-			golden.JSON(t, "fasternet_"+name+".json", &ref)
-			if testing.Short() && ref.Parameters > 8e6 {
-				t.Skip("a large model: left out of short tests")
-			}
-			m := newModel(t, ref, ref.Seed)
-			f := fold(t, m)
-			checkStateDict(t, f, ref.FusedStateDict)
-			if n := folded(f); n != pairs[i] {
-				t.Errorf("%d folded pairs, want %d", n, pairs[i])
-			}
-			total := Total(f.Count(224, 224))
-			if f.Store().Parameters() != parameters[i] || total.Parameters != parameters[i] || total.MACs != ref.MACs || total.NormElements != 0 {
-				t.Errorf("%d parameters (%d counted), %d MACs, %d elements of norms; want %d, %d and 0",
-					f.Store().Parameters(), total.Parameters, total.MACs, total.NormElements, parameters[i], ref.MACs)
-			}
-			want := golden.Tensors(t, "fasternet_"+name+"_logits.safetensors")
-			images := golden.ToNHWC(golden.Image("input224", ref.Seed, 3*224*224), 1, 3, 224, 224)
-			shape := Shape{Batch: 1, Height: 224, Width: 224}
-			got, err := program(t, newRunner(t, f), shape).Forward(images)
-			if err != nil {
-				t.Fatal(err)
-			}
-			golden.CheckRel(t, "logits of the folded model", got, want["logits_fused_224"].Data, 3e-5)
-			unfolded, err := program(t, newRunner(t, m), shape).Forward(images)
-			if err != nil {
-				t.Fatal(err)
-			}
-			golden.CheckRel(t, "folded against unfolded", got, unfolded, 1e-5)
-		})
+// checkFolded checks the folded form of an official size, by its index among
+// the variants: state dict, folded pairs, parameters, MACs and logits.
+func checkFolded(t *testing.T, i int, m *FasterNet, ref reference, images, unfolded, want []float32) {
+	t.Helper()
+	f := fold(t, m)
+	checkStateDict(t, f, ref.FusedStateDict)
+	if n := folded(f); n != []int{17, 17, 17, 22, 32, 32}[i] {
+		t.Errorf("%d folded pairs", n)
 	}
+	parameters := []int{3900660, 7587624, 14971272, 31160424, 53488488, 93421224}[i]
+	total := Total(f.Count(224, 224))
+	if f.Store().Parameters() != parameters || total.Parameters != parameters || total.MACs != ref.MACs || total.NormElements != 0 {
+		t.Errorf("%d parameters (%d counted), %d MACs, %d elements of norms; want %d, %d and 0",
+			f.Store().Parameters(), total.Parameters, total.MACs, total.NormElements, parameters, ref.MACs)
+	}
+	got, err := program(t, newRunner(t, f), Shape{Batch: 1, Height: 224, Width: 224}).Forward(images)
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden.CheckRel(t, "logits of the folded model", got, want, 3e-5)
+	golden.CheckRel(t, "folded against unfolded", got, unfolded, 1e-5)
 }
 
 // Every folded tensor of the reference.

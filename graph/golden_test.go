@@ -104,9 +104,10 @@ func everyVariant(t *testing.T, f func(t *testing.T)) {
 
 var variants = []string{"t0", "t1", "t2", "s", "m", "l"}
 
-// The six official sizes: state dict, parameters, MACs and logits.
+// The six official sizes, unfolded and folded: state dict, parameters, MACs and
+// logits.
 func TestFullSizeVariants(t *testing.T) {
-	for _, name := range variants {
+	for i, name := range variants {
 		t.Run(name, func(t *testing.T) {
 			var ref reference
 			golden.JSON(t, "fasternet_"+name+".json", &ref)
@@ -119,14 +120,15 @@ func TestFullSizeVariants(t *testing.T) {
 			if m.Store().Parameters() != ref.Parameters || total.Parameters != ref.Parameters || total.MACs != ref.MACs {
 				t.Errorf("%d parameters (%d counted), %d MACs; want %d and %d", m.Store().Parameters(), total.Parameters, total.MACs, ref.Parameters, ref.MACs)
 			}
-			want := golden.Tensors(t, "fasternet_"+name+"_logits.safetensors")["logits_224"]
+			want := golden.Tensors(t, "fasternet_"+name+"_logits.safetensors")
 			images := golden.ToNHWC(golden.Image("input224", ref.Seed, 3*224*224), 1, 3, 224, 224)
 			p := program(t, newRunner(t, m), Shape{Batch: 1, Height: 224, Width: 224})
 			got, err := p.Forward(images)
 			if err != nil {
 				t.Fatal(err)
 			}
-			golden.CheckRel(t, "logits", got, want.Data, 3e-5)
+			golden.CheckRel(t, "logits", got, want["logits_224"].Data, 3e-5)
+			checkFolded(t, i, m, ref, images, got, want["logits_fused_224"].Data)
 		})
 	}
 }

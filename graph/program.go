@@ -18,6 +18,7 @@ type Runner struct {
 	Model    Model
 	space    *ops.Workspace
 	programs map[Shape]*Program
+	features map[Shape]*Program // those that keep intermediate values
 }
 
 // NewRunner makes a runner whose programs run on a pool.
@@ -45,6 +46,7 @@ type Program struct {
 	images, targets, loss, logits *gorgonia.Node
 	drops                         []drop
 	bound                         map[*float32]*tensor.Dense // slices seen as inputs
+	taps                          []tap
 }
 
 type drop struct {
@@ -58,15 +60,19 @@ func (r *Runner) Program(s Shape) (*Program, error) {
 	if p := r.programs[s]; p != nil {
 		return p, nil
 	}
-	p, err := r.compile(s)
+	p, err := r.compile(s, false)
 	if err != nil {
-		return nil, fmt.Errorf("graph: batch %d of %d×%d images: %w", s.Batch, s.Height, s.Width, err)
+		return nil, s.wrap(err)
 	}
 	r.programs[s] = p
 	return p, nil
 }
 
-func (r *Runner) compile(s Shape) (p *Program, err error) {
+func (s Shape) wrap(err error) error {
+	return fmt.Errorf("graph: batch %d of %d×%d images: %w", s.Batch, s.Height, s.Width, err)
+}
+
+func (r *Runner) compile(s Shape, tapped bool) (p *Program, err error) {
 	defer func() { // Gorgonia panics on what it does not like
 		if v := recover(); v != nil {
 			err = fmt.Errorf("building the graph: %v", v)
@@ -76,6 +82,9 @@ func (r *Runner) compile(s Shape) (p *Program, err error) {
 	p = &Program{Shape: s, tape: tape, bound: map[*float32]*tensor.Dense{}}
 	p.images = tape.Input("images", s.Batch, s.Height, s.Width, r.Model.Channels())
 	pass := &layers.Pass{Tape: tape}
+	if tapped {
+		pass.Tap = p.tap
+	}
 	if p.logits, err = r.Model.Forward(pass, p.images); err != nil {
 		return nil, err
 	}

@@ -6139,3 +6139,876 @@ done:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
+
+// func layerNormAVX2(rows int, cols int, y *float32, ldy int, x *float32, ldx int, w *float32, b *float32, stats *float32, eps float32, inv float32)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·layerNormAVX2(SB), NOSPLIT, $8-80
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 4(SP)
+	LDMXCSR 4(SP)
+	MOVQ    y+16(FP), AX
+	MOVQ    x+32(FP), CX
+	MOVQ    stats+64(FP), DX
+	MOVQ    rows+0(FP), BX
+	TESTQ   BX, BX
+	JLE     rows111_end
+
+rows111:
+	VXORPS Y0, Y0, Y0
+	MOVQ   cols+8(FP), SI
+	XORQ   DI, DI
+
+cols112_by4:
+	CMPQ    SI, $0x00000020
+	JLT     cols112_by2
+	VMOVUPS (CX)(DI*1), Y1
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS 32(CX)(DI*1), Y1
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS 64(CX)(DI*1), Y1
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS 96(CX)(DI*1), Y1
+	VADDPS  Y1, Y0, Y0
+	ADDQ    $0x00000080, DI
+	SUBQ    $0x00000020, SI
+	JMP     cols112_by4
+
+cols112_by2:
+	CMPQ    SI, $0x00000010
+	JLT     cols112_by1
+	VMOVUPS (CX)(DI*1), Y1
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS 32(CX)(DI*1), Y1
+	VADDPS  Y1, Y0, Y0
+	ADDQ    $0x00000040, DI
+	SUBQ    $0x00000010, SI
+	JMP     cols112_by2
+
+cols112_by1:
+	CMPQ    SI, $0x00000008
+	JLT     cols112_by0
+	VMOVUPS (CX)(DI*1), Y1
+	VADDPS  Y1, Y0, Y0
+	ADDQ    $0x00000020, DI
+	SUBQ    $0x00000008, SI
+	JMP     cols112_by1
+
+cols112_by0:
+	TESTQ      SI, SI
+	JLE        cols112_end
+	LEAQ       tailMask<>+0(SB), R9
+	MOVQ       $0x00000008, R8
+	SUBQ       SI, R8
+	VMOVUPS    (R9)(R8*4), Y1
+	VMASKMOVPS (CX)(DI*1), Y1, Y1
+	VADDPS     Y1, Y0, Y0
+
+cols112_end:
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	VPSHUFD      $0x4e, X0, X1
+	VADDPS       X1, X0, X0
+	VPSHUFD      $0xb1, X0, X1
+	VADDPS       X1, X0, X0
+	VMULSS       inv+76(FP), X0, X0
+	VBROADCASTSS X0, Y0
+	VXORPS       Y1, Y1, Y1
+	MOVQ         cols+8(FP), SI
+	XORQ         DI, DI
+
+cols113_by4:
+	CMPQ        SI, $0x00000020
+	JLT         cols113_by2
+	VMOVUPS     (CX)(DI*1), Y2
+	VSUBPS      Y0, Y2, Y2
+	VFMADD231PS Y2, Y2, Y1
+	VMOVUPS     32(CX)(DI*1), Y2
+	VSUBPS      Y0, Y2, Y2
+	VFMADD231PS Y2, Y2, Y1
+	VMOVUPS     64(CX)(DI*1), Y2
+	VSUBPS      Y0, Y2, Y2
+	VFMADD231PS Y2, Y2, Y1
+	VMOVUPS     96(CX)(DI*1), Y2
+	VSUBPS      Y0, Y2, Y2
+	VFMADD231PS Y2, Y2, Y1
+	ADDQ        $0x00000080, DI
+	SUBQ        $0x00000020, SI
+	JMP         cols113_by4
+
+cols113_by2:
+	CMPQ        SI, $0x00000010
+	JLT         cols113_by1
+	VMOVUPS     (CX)(DI*1), Y2
+	VSUBPS      Y0, Y2, Y2
+	VFMADD231PS Y2, Y2, Y1
+	VMOVUPS     32(CX)(DI*1), Y2
+	VSUBPS      Y0, Y2, Y2
+	VFMADD231PS Y2, Y2, Y1
+	ADDQ        $0x00000040, DI
+	SUBQ        $0x00000010, SI
+	JMP         cols113_by2
+
+cols113_by1:
+	CMPQ        SI, $0x00000008
+	JLT         cols113_by0
+	VMOVUPS     (CX)(DI*1), Y2
+	VSUBPS      Y0, Y2, Y2
+	VFMADD231PS Y2, Y2, Y1
+	ADDQ        $0x00000020, DI
+	SUBQ        $0x00000008, SI
+	JMP         cols113_by1
+
+cols113_by0:
+	TESTQ       SI, SI
+	JLE         cols113_end
+	LEAQ        tailMask<>+0(SB), R9
+	MOVQ        $0x00000008, R8
+	SUBQ        SI, R8
+	VMOVUPS     (R9)(R8*4), Y2
+	VMASKMOVPS  (CX)(DI*1), Y2, Y3
+	VSUBPS      Y0, Y3, Y3
+	VANDPS      Y2, Y3, Y3
+	VFMADD231PS Y3, Y3, Y1
+
+cols113_end:
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPS       X2, X1, X1
+	VPSHUFD      $0x4e, X1, X2
+	VADDPS       X2, X1, X1
+	VPSHUFD      $0xb1, X1, X2
+	VADDPS       X2, X1, X1
+	VMULSS       inv+76(FP), X1, X1
+	VADDSS       eps+72(FP), X1, X1
+	VSQRTSS      X1, X1, X1
+	VMOVSS       c3f800000<>+0(SB), X2
+	VDIVSS       X1, X2, X2
+	VMOVSS       X0, (DX)
+	VMOVSS       X2, 4(DX)
+	ADDQ         $0x00000008, DX
+	VBROADCASTSS X2, Y1
+	MOVQ         w+48(FP), SI
+	MOVQ         b+56(FP), DI
+	MOVQ         cols+8(FP), R8
+	XORQ         R9, R9
+
+cols114_by2:
+	CMPQ        R8, $0x00000010
+	JLT         cols114_by1
+	VMOVUPS     (CX)(R9*1), Y2
+	VMOVUPS     (SI)(R9*1), Y3
+	VMOVUPS     (DI)(R9*1), Y4
+	VSUBPS      Y0, Y2, Y2
+	VMULPS      Y1, Y2, Y2
+	VFMADD213PS Y4, Y3, Y2
+	VMOVUPS     Y2, (AX)(R9*1)
+	VMOVUPS     32(CX)(R9*1), Y2
+	VMOVUPS     32(SI)(R9*1), Y3
+	VMOVUPS     32(DI)(R9*1), Y4
+	VSUBPS      Y0, Y2, Y2
+	VMULPS      Y1, Y2, Y2
+	VFMADD213PS Y4, Y3, Y2
+	VMOVUPS     Y2, 32(AX)(R9*1)
+	ADDQ        $0x00000040, R9
+	SUBQ        $0x00000010, R8
+	JMP         cols114_by2
+
+cols114_by1:
+	CMPQ        R8, $0x00000008
+	JLT         cols114_by0
+	VMOVUPS     (CX)(R9*1), Y2
+	VMOVUPS     (SI)(R9*1), Y3
+	VMOVUPS     (DI)(R9*1), Y4
+	VSUBPS      Y0, Y2, Y2
+	VMULPS      Y1, Y2, Y2
+	VFMADD213PS Y4, Y3, Y2
+	VMOVUPS     Y2, (AX)(R9*1)
+	ADDQ        $0x00000020, R9
+	SUBQ        $0x00000008, R8
+	JMP         cols114_by1
+
+cols114_by0:
+	TESTQ       R8, R8
+	JLE         cols114_end
+	LEAQ        tailMask<>+0(SB), R11
+	MOVQ        $0x00000008, R10
+	SUBQ        R8, R10
+	VMOVUPS     (R11)(R10*4), Y2
+	VMASKMOVPS  (CX)(R9*1), Y2, Y3
+	VMASKMOVPS  (SI)(R9*1), Y2, Y4
+	VMASKMOVPS  (DI)(R9*1), Y2, Y5
+	VSUBPS      Y0, Y3, Y3
+	VMULPS      Y1, Y3, Y3
+	VFMADD213PS Y5, Y4, Y3
+	VMASKMOVPS  Y3, Y2, (AX)(R9*1)
+
+cols114_end:
+	MOVQ ldy+24(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	MOVQ ldx+40(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, CX
+	DECQ BX
+	JNZ  rows111
+
+rows111_end:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
+// func layerNormGradAVX2(rows int, cols int, dx *float32, lddx int, dy *float32, lddy int, x *float32, ldx int, add *float32, ldadd int, w *float32, stats *float32, dw *float32, db *float32, inv float32)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·layerNormGradAVX2(SB), NOSPLIT, $8-116
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 4(SP)
+	LDMXCSR 4(SP)
+	MOVQ    dx+16(FP), AX
+	MOVQ    dy+32(FP), CX
+	MOVQ    x+48(FP), DX
+	MOVQ    add+64(FP), BX
+	MOVQ    stats+88(FP), SI
+	MOVQ    rows+0(FP), DI
+	TESTQ   DI, DI
+	JLE     rows115_end
+
+rows115:
+	VBROADCASTSS (SI), Y0
+	VBROADCASTSS 4(SI), Y1
+	ADDQ         $0x00000008, SI
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	MOVQ         w+80(FP), R8
+	MOVQ         cols+8(FP), R9
+	XORQ         R10, R10
+
+cols116_by2:
+	CMPQ        R9, $0x00000010
+	JLT         cols116_by1
+	VMOVUPS     (DX)(R10*1), Y4
+	VMOVUPS     (CX)(R10*1), Y5
+	VSUBPS      Y0, Y4, Y4
+	VMULPS      Y1, Y4, Y4
+	VMOVUPS     (R8)(R10*1), Y6
+	VMULPS      Y6, Y5, Y5
+	VADDPS      Y5, Y2, Y2
+	VFMADD231PS Y5, Y4, Y3
+	VMOVUPS     32(DX)(R10*1), Y4
+	VMOVUPS     32(CX)(R10*1), Y5
+	VSUBPS      Y0, Y4, Y4
+	VMULPS      Y1, Y4, Y4
+	VMOVUPS     32(R8)(R10*1), Y6
+	VMULPS      Y6, Y5, Y5
+	VADDPS      Y5, Y2, Y2
+	VFMADD231PS Y5, Y4, Y3
+	ADDQ        $0x00000040, R10
+	SUBQ        $0x00000010, R9
+	JMP         cols116_by2
+
+cols116_by1:
+	CMPQ        R9, $0x00000008
+	JLT         cols116_by0
+	VMOVUPS     (DX)(R10*1), Y4
+	VMOVUPS     (CX)(R10*1), Y5
+	VSUBPS      Y0, Y4, Y4
+	VMULPS      Y1, Y4, Y4
+	VMOVUPS     (R8)(R10*1), Y6
+	VMULPS      Y6, Y5, Y5
+	VADDPS      Y5, Y2, Y2
+	VFMADD231PS Y5, Y4, Y3
+	ADDQ        $0x00000020, R10
+	SUBQ        $0x00000008, R9
+	JMP         cols116_by1
+
+cols116_by0:
+	TESTQ       R9, R9
+	JLE         cols116_end
+	LEAQ        tailMask<>+0(SB), R12
+	MOVQ        $0x00000008, R11
+	SUBQ        R9, R11
+	VMOVUPS     (R12)(R11*4), Y4
+	VMASKMOVPS  (DX)(R10*1), Y4, Y5
+	VMASKMOVPS  (CX)(R10*1), Y4, Y6
+	VSUBPS      Y0, Y5, Y5
+	VMULPS      Y1, Y5, Y5
+	VMASKMOVPS  (R8)(R10*1), Y4, Y4
+	VMULPS      Y4, Y6, Y6
+	VADDPS      Y6, Y2, Y2
+	VFMADD231PS Y6, Y5, Y3
+
+cols116_end:
+	VEXTRACTF128 $0x01, Y2, X4
+	VADDPS       X4, X2, X2
+	VPSHUFD      $0x4e, X2, X4
+	VADDPS       X4, X2, X2
+	VPSHUFD      $0xb1, X2, X4
+	VADDPS       X4, X2, X2
+	VMULSS       inv+112(FP), X2, X2
+	VBROADCASTSS X2, Y2
+	VEXTRACTF128 $0x01, Y3, X4
+	VADDPS       X4, X3, X3
+	VPSHUFD      $0x4e, X3, X4
+	VADDPS       X4, X3, X3
+	VPSHUFD      $0xb1, X3, X4
+	VADDPS       X4, X3, X3
+	VMULSS       inv+112(FP), X3, X3
+	VBROADCASTSS X3, Y3
+	MOVQ         add+64(FP), R8
+	TESTQ        R8, R8
+	JZ           add117_none
+	MOVQ         w+80(FP), R8
+	MOVQ         dw+96(FP), R9
+	MOVQ         db+104(FP), R10
+	MOVQ         cols+8(FP), R11
+	XORQ         R12, R12
+
+cols118_by1:
+	CMPQ         R11, $0x00000008
+	JLT          cols118_by0
+	VMOVUPS      (DX)(R12*1), Y4
+	VMOVUPS      (CX)(R12*1), Y5
+	VSUBPS       Y0, Y4, Y4
+	VMULPS       Y1, Y4, Y4
+	VMOVUPS      (R10)(R12*1), Y6
+	VADDPS       Y5, Y6, Y6
+	VMOVUPS      Y6, (R10)(R12*1)
+	VMOVUPS      (R9)(R12*1), Y6
+	VFMADD231PS  Y5, Y4, Y6
+	VMOVUPS      Y6, (R9)(R12*1)
+	VMOVUPS      (R8)(R12*1), Y6
+	VMULPS       Y6, Y5, Y5
+	VSUBPS       Y2, Y5, Y5
+	VFNMADD231PS Y3, Y4, Y5
+	VMOVUPS      (BX)(R12*1), Y6
+	VFMADD213PS  Y6, Y1, Y5
+	VMOVUPS      Y5, (AX)(R12*1)
+	ADDQ         $0x00000020, R12
+	SUBQ         $0x00000008, R11
+	JMP          cols118_by1
+
+cols118_by0:
+	TESTQ        R11, R11
+	JLE          cols118_end
+	LEAQ         tailMask<>+0(SB), R14
+	MOVQ         $0x00000008, R13
+	SUBQ         R11, R13
+	VMOVUPS      (R14)(R13*4), Y4
+	VMASKMOVPS   (DX)(R12*1), Y4, Y5
+	VMASKMOVPS   (CX)(R12*1), Y4, Y6
+	VSUBPS       Y0, Y5, Y5
+	VMULPS       Y1, Y5, Y5
+	VMASKMOVPS   (R10)(R12*1), Y4, Y0
+	VADDPS       Y6, Y0, Y0
+	VMASKMOVPS   Y0, Y4, (R10)(R12*1)
+	VMASKMOVPS   (R9)(R12*1), Y4, Y0
+	VFMADD231PS  Y6, Y5, Y0
+	VMASKMOVPS   Y0, Y4, (R9)(R12*1)
+	VMASKMOVPS   (R8)(R12*1), Y4, Y0
+	VMULPS       Y0, Y6, Y6
+	VSUBPS       Y2, Y6, Y6
+	VFNMADD231PS Y3, Y5, Y6
+	VMASKMOVPS   (BX)(R12*1), Y4, Y0
+	VFMADD213PS  Y0, Y1, Y6
+	VMASKMOVPS   Y6, Y4, (AX)(R12*1)
+
+cols118_end:
+	JMP add117_end
+
+add117_none:
+	MOVQ w+80(FP), R8
+	MOVQ dw+96(FP), R9
+	MOVQ db+104(FP), R10
+	MOVQ cols+8(FP), R11
+	XORQ R12, R12
+
+cols119_by1:
+	CMPQ         R11, $0x00000008
+	JLT          cols119_by0
+	VMOVUPS      (DX)(R12*1), Y4
+	VMOVUPS      (CX)(R12*1), Y5
+	VSUBPS       Y0, Y4, Y4
+	VMULPS       Y1, Y4, Y4
+	VMOVUPS      (R10)(R12*1), Y6
+	VADDPS       Y5, Y6, Y6
+	VMOVUPS      Y6, (R10)(R12*1)
+	VMOVUPS      (R9)(R12*1), Y6
+	VFMADD231PS  Y5, Y4, Y6
+	VMOVUPS      Y6, (R9)(R12*1)
+	VMOVUPS      (R8)(R12*1), Y6
+	VMULPS       Y6, Y5, Y5
+	VSUBPS       Y2, Y5, Y5
+	VFNMADD231PS Y3, Y4, Y5
+	VMULPS       Y1, Y5, Y5
+	VMOVUPS      Y5, (AX)(R12*1)
+	ADDQ         $0x00000020, R12
+	SUBQ         $0x00000008, R11
+	JMP          cols119_by1
+
+cols119_by0:
+	TESTQ        R11, R11
+	JLE          cols119_end
+	LEAQ         tailMask<>+0(SB), R14
+	MOVQ         $0x00000008, R13
+	SUBQ         R11, R13
+	VMOVUPS      (R14)(R13*4), Y4
+	VMASKMOVPS   (DX)(R12*1), Y4, Y5
+	VMASKMOVPS   (CX)(R12*1), Y4, Y6
+	VSUBPS       Y0, Y5, Y5
+	VMULPS       Y1, Y5, Y5
+	VMASKMOVPS   (R10)(R12*1), Y4, Y0
+	VADDPS       Y6, Y0, Y0
+	VMASKMOVPS   Y0, Y4, (R10)(R12*1)
+	VMASKMOVPS   (R9)(R12*1), Y4, Y0
+	VFMADD231PS  Y6, Y5, Y0
+	VMASKMOVPS   Y0, Y4, (R9)(R12*1)
+	VMASKMOVPS   (R8)(R12*1), Y4, Y0
+	VMULPS       Y0, Y6, Y6
+	VSUBPS       Y2, Y6, Y6
+	VFNMADD231PS Y3, Y5, Y6
+	VMULPS       Y1, Y6, Y6
+	VMASKMOVPS   Y6, Y4, (AX)(R12*1)
+
+cols119_end:
+add117_end:
+	MOVQ lddx+24(FP), R8
+	SHLQ $0x02, R8
+	ADDQ R8, AX
+	MOVQ lddy+40(FP), R8
+	SHLQ $0x02, R8
+	ADDQ R8, CX
+	MOVQ ldx+56(FP), R8
+	SHLQ $0x02, R8
+	ADDQ R8, DX
+	MOVQ ldadd+72(FP), R8
+	SHLQ $0x02, R8
+	ADDQ R8, BX
+	DECQ DI
+	JNZ  rows115
+
+rows115_end:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
+// func softmaxRowsAVX2(rows int, cols int, x *float32, ldx int)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·softmaxRowsAVX2(SB), NOSPLIT, $8-32
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 4(SP)
+	LDMXCSR 4(SP)
+	MOVQ    x+16(FP), AX
+	MOVQ    rows+0(FP), CX
+	TESTQ   CX, CX
+	JLE     rows120_end
+
+rows120:
+	VBROADCASTSS (AX), Y0
+	MOVQ         cols+8(FP), DX
+	XORQ         BX, BX
+
+cols121_by4:
+	CMPQ    DX, $0x00000020
+	JLT     cols121_by2
+	VMOVUPS (AX)(BX*1), Y1
+	VMAXPS  Y1, Y0, Y0
+	VMOVUPS 32(AX)(BX*1), Y1
+	VMAXPS  Y1, Y0, Y0
+	VMOVUPS 64(AX)(BX*1), Y1
+	VMAXPS  Y1, Y0, Y0
+	VMOVUPS 96(AX)(BX*1), Y1
+	VMAXPS  Y1, Y0, Y0
+	ADDQ    $0x00000080, BX
+	SUBQ    $0x00000020, DX
+	JMP     cols121_by4
+
+cols121_by2:
+	CMPQ    DX, $0x00000010
+	JLT     cols121_by1
+	VMOVUPS (AX)(BX*1), Y1
+	VMAXPS  Y1, Y0, Y0
+	VMOVUPS 32(AX)(BX*1), Y1
+	VMAXPS  Y1, Y0, Y0
+	ADDQ    $0x00000040, BX
+	SUBQ    $0x00000010, DX
+	JMP     cols121_by2
+
+cols121_by1:
+	CMPQ    DX, $0x00000008
+	JLT     cols121_by0
+	VMOVUPS (AX)(BX*1), Y1
+	VMAXPS  Y1, Y0, Y0
+	ADDQ    $0x00000020, BX
+	SUBQ    $0x00000008, DX
+	JMP     cols121_by1
+
+cols121_by0:
+	TESTQ      DX, DX
+	JLE        cols121_end
+	LEAQ       tailMask<>+0(SB), DI
+	MOVQ       $0x00000008, SI
+	SUBQ       DX, SI
+	VMOVUPS    (DI)(SI*4), Y1
+	VMASKMOVPS (AX)(BX*1), Y1, Y2
+	VBLENDVPS  Y1, Y2, Y0, Y2
+	VMAXPS     Y2, Y0, Y0
+
+cols121_end:
+	VEXTRACTF128 $0x01, Y0, X1
+	VMAXPS       X1, X0, X0
+	VPSHUFD      $0x4e, X0, X1
+	VMAXPS       X1, X0, X0
+	VPSHUFD      $0xb1, X0, X1
+	VMAXPS       X1, X0, X0
+	VBROADCASTSS X0, Y0
+	VXORPS       Y1, Y1, Y1
+	MOVQ         cols+8(FP), DX
+	XORQ         BX, BX
+
+cols122_by2:
+	CMPQ         DX, $0x00000010
+	JLT          cols122_by1
+	VMOVUPS      (AX)(BX*1), Y2
+	VSUBPS       Y0, Y2, Y2
+	VMULPS       c3fb8aa3b<>+0(SB), Y2, Y2
+	VBROADCASTSS cc2fc0000<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VROUNDPS     $0x08, Y2, Y3
+	VSUBPS       Y3, Y2, Y4
+	VBROADCASTSS c3920fde6<>+0(SB), Y2
+	VFMADD213PS  c3aaf9f2c<>+0(SB), Y4, Y2
+	VFMADD213PS  c3c1d96a6<>+0(SB), Y4, Y2
+	VFMADD213PS  c3d635774<>+0(SB), Y4, Y2
+	VFMADD213PS  c3e75fdee<>+0(SB), Y4, Y2
+	VFMADD213PS  c3f317218<>+0(SB), Y4, Y2
+	VFMADD213PS  c3f800000<>+0(SB), Y4, Y2
+	VCVTPS2DQ    Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       Y3, Y2, Y2
+	VMOVUPS      Y2, (AX)(BX*1)
+	VADDPS       Y2, Y1, Y1
+	VMOVUPS      32(AX)(BX*1), Y2
+	VSUBPS       Y0, Y2, Y2
+	VMULPS       c3fb8aa3b<>+0(SB), Y2, Y2
+	VBROADCASTSS cc2fc0000<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VROUNDPS     $0x08, Y2, Y3
+	VSUBPS       Y3, Y2, Y4
+	VBROADCASTSS c3920fde6<>+0(SB), Y2
+	VFMADD213PS  c3aaf9f2c<>+0(SB), Y4, Y2
+	VFMADD213PS  c3c1d96a6<>+0(SB), Y4, Y2
+	VFMADD213PS  c3d635774<>+0(SB), Y4, Y2
+	VFMADD213PS  c3e75fdee<>+0(SB), Y4, Y2
+	VFMADD213PS  c3f317218<>+0(SB), Y4, Y2
+	VFMADD213PS  c3f800000<>+0(SB), Y4, Y2
+	VCVTPS2DQ    Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       Y3, Y2, Y2
+	VMOVUPS      Y2, 32(AX)(BX*1)
+	VADDPS       Y2, Y1, Y1
+	ADDQ         $0x00000040, BX
+	SUBQ         $0x00000010, DX
+	JMP          cols122_by2
+
+cols122_by1:
+	CMPQ         DX, $0x00000008
+	JLT          cols122_by0
+	VMOVUPS      (AX)(BX*1), Y2
+	VSUBPS       Y0, Y2, Y2
+	VMULPS       c3fb8aa3b<>+0(SB), Y2, Y2
+	VBROADCASTSS cc2fc0000<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VROUNDPS     $0x08, Y2, Y3
+	VSUBPS       Y3, Y2, Y4
+	VBROADCASTSS c3920fde6<>+0(SB), Y2
+	VFMADD213PS  c3aaf9f2c<>+0(SB), Y4, Y2
+	VFMADD213PS  c3c1d96a6<>+0(SB), Y4, Y2
+	VFMADD213PS  c3d635774<>+0(SB), Y4, Y2
+	VFMADD213PS  c3e75fdee<>+0(SB), Y4, Y2
+	VFMADD213PS  c3f317218<>+0(SB), Y4, Y2
+	VFMADD213PS  c3f800000<>+0(SB), Y4, Y2
+	VCVTPS2DQ    Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       Y3, Y2, Y2
+	VMOVUPS      Y2, (AX)(BX*1)
+	VADDPS       Y2, Y1, Y1
+	ADDQ         $0x00000020, BX
+	SUBQ         $0x00000008, DX
+	JMP          cols122_by1
+
+cols122_by0:
+	TESTQ        DX, DX
+	JLE          cols122_end
+	LEAQ         tailMask<>+0(SB), DI
+	MOVQ         $0x00000008, SI
+	SUBQ         DX, SI
+	VMOVUPS      (DI)(SI*4), Y2
+	VMASKMOVPS   (AX)(BX*1), Y2, Y3
+	VSUBPS       Y0, Y3, Y3
+	VMULPS       c3fb8aa3b<>+0(SB), Y3, Y3
+	VBROADCASTSS cc2fc0000<>+0(SB), Y0
+	VMAXPS       Y3, Y0, Y3
+	VROUNDPS     $0x08, Y3, Y0
+	VSUBPS       Y0, Y3, Y4
+	VBROADCASTSS c3920fde6<>+0(SB), Y3
+	VFMADD213PS  c3aaf9f2c<>+0(SB), Y4, Y3
+	VFMADD213PS  c3c1d96a6<>+0(SB), Y4, Y3
+	VFMADD213PS  c3d635774<>+0(SB), Y4, Y3
+	VFMADD213PS  c3e75fdee<>+0(SB), Y4, Y3
+	VFMADD213PS  c3f317218<>+0(SB), Y4, Y3
+	VFMADD213PS  c3f800000<>+0(SB), Y4, Y3
+	VCVTPS2DQ    Y0, Y0
+	VPSLLD       $0x17, Y0, Y0
+	VPADDD       Y0, Y3, Y3
+	VMASKMOVPS   Y3, Y2, (AX)(BX*1)
+	VANDPS       Y2, Y3, Y3
+	VADDPS       Y3, Y1, Y1
+
+cols122_end:
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPS       X0, X1, X1
+	VPSHUFD      $0x4e, X1, X0
+	VADDPS       X0, X1, X1
+	VPSHUFD      $0xb1, X1, X0
+	VADDPS       X0, X1, X1
+	VMOVSS       c3f800000<>+0(SB), X0
+	VDIVSS       X1, X0, X0
+	VBROADCASTSS X0, Y0
+	MOVQ         cols+8(FP), DX
+	XORQ         BX, BX
+
+cols123_by4:
+	CMPQ    DX, $0x00000020
+	JLT     cols123_by2
+	VMOVUPS (AX)(BX*1), Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS Y1, (AX)(BX*1)
+	VMOVUPS 32(AX)(BX*1), Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS Y1, 32(AX)(BX*1)
+	VMOVUPS 64(AX)(BX*1), Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS Y1, 64(AX)(BX*1)
+	VMOVUPS 96(AX)(BX*1), Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS Y1, 96(AX)(BX*1)
+	ADDQ    $0x00000080, BX
+	SUBQ    $0x00000020, DX
+	JMP     cols123_by4
+
+cols123_by2:
+	CMPQ    DX, $0x00000010
+	JLT     cols123_by1
+	VMOVUPS (AX)(BX*1), Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS Y1, (AX)(BX*1)
+	VMOVUPS 32(AX)(BX*1), Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS Y1, 32(AX)(BX*1)
+	ADDQ    $0x00000040, BX
+	SUBQ    $0x00000010, DX
+	JMP     cols123_by2
+
+cols123_by1:
+	CMPQ    DX, $0x00000008
+	JLT     cols123_by0
+	VMOVUPS (AX)(BX*1), Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS Y1, (AX)(BX*1)
+	ADDQ    $0x00000020, BX
+	SUBQ    $0x00000008, DX
+	JMP     cols123_by1
+
+cols123_by0:
+	TESTQ      DX, DX
+	JLE        cols123_end
+	LEAQ       tailMask<>+0(SB), DI
+	MOVQ       $0x00000008, SI
+	SUBQ       DX, SI
+	VMOVUPS    (DI)(SI*4), Y1
+	VMASKMOVPS (AX)(BX*1), Y1, Y2
+	VMULPS     Y0, Y2, Y2
+	VMASKMOVPS Y2, Y1, (AX)(BX*1)
+
+cols123_end:
+	MOVQ ldx+24(FP), DX
+	SHLQ $0x02, DX
+	ADDQ DX, AX
+	DECQ CX
+	JNZ  rows120
+
+rows120_end:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
+// func softmaxRowsGradAVX2(rows int, cols int, p *float32, ldp int, d *float32, ldd int)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·softmaxRowsGradAVX2(SB), NOSPLIT, $8-48
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 4(SP)
+	LDMXCSR 4(SP)
+	MOVQ    p+16(FP), AX
+	MOVQ    d+32(FP), CX
+	MOVQ    rows+0(FP), DX
+	TESTQ   DX, DX
+	JLE     rows124_end
+
+rows124:
+	VXORPS Y0, Y0, Y0
+	MOVQ   cols+8(FP), BX
+	XORQ   SI, SI
+
+cols125_by4:
+	CMPQ        BX, $0x00000020
+	JLT         cols125_by2
+	VMOVUPS     (AX)(SI*1), Y1
+	VMOVUPS     (CX)(SI*1), Y2
+	VFMADD231PS Y1, Y2, Y0
+	VMOVUPS     32(AX)(SI*1), Y1
+	VMOVUPS     32(CX)(SI*1), Y2
+	VFMADD231PS Y1, Y2, Y0
+	VMOVUPS     64(AX)(SI*1), Y1
+	VMOVUPS     64(CX)(SI*1), Y2
+	VFMADD231PS Y1, Y2, Y0
+	VMOVUPS     96(AX)(SI*1), Y1
+	VMOVUPS     96(CX)(SI*1), Y2
+	VFMADD231PS Y1, Y2, Y0
+	ADDQ        $0x00000080, SI
+	SUBQ        $0x00000020, BX
+	JMP         cols125_by4
+
+cols125_by2:
+	CMPQ        BX, $0x00000010
+	JLT         cols125_by1
+	VMOVUPS     (AX)(SI*1), Y1
+	VMOVUPS     (CX)(SI*1), Y2
+	VFMADD231PS Y1, Y2, Y0
+	VMOVUPS     32(AX)(SI*1), Y1
+	VMOVUPS     32(CX)(SI*1), Y2
+	VFMADD231PS Y1, Y2, Y0
+	ADDQ        $0x00000040, SI
+	SUBQ        $0x00000010, BX
+	JMP         cols125_by2
+
+cols125_by1:
+	CMPQ        BX, $0x00000008
+	JLT         cols125_by0
+	VMOVUPS     (AX)(SI*1), Y1
+	VMOVUPS     (CX)(SI*1), Y2
+	VFMADD231PS Y1, Y2, Y0
+	ADDQ        $0x00000020, SI
+	SUBQ        $0x00000008, BX
+	JMP         cols125_by1
+
+cols125_by0:
+	TESTQ       BX, BX
+	JLE         cols125_end
+	LEAQ        tailMask<>+0(SB), R8
+	MOVQ        $0x00000008, DI
+	SUBQ        BX, DI
+	VMOVUPS     (R8)(DI*4), Y1
+	VMASKMOVPS  (AX)(SI*1), Y1, Y2
+	VMASKMOVPS  (CX)(SI*1), Y1, Y1
+	VFMADD231PS Y2, Y1, Y0
+
+cols125_end:
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	VPSHUFD      $0x4e, X0, X1
+	VADDPS       X1, X0, X0
+	VPSHUFD      $0xb1, X0, X1
+	VADDPS       X1, X0, X0
+	VBROADCASTSS X0, Y0
+	MOVQ         cols+8(FP), BX
+	XORQ         SI, SI
+
+cols126_by4:
+	CMPQ    BX, $0x00000020
+	JLT     cols126_by2
+	VMOVUPS (AX)(SI*1), Y1
+	VMOVUPS (CX)(SI*1), Y2
+	VSUBPS  Y0, Y2, Y2
+	VMULPS  Y1, Y2, Y2
+	VMOVUPS Y2, (CX)(SI*1)
+	VMOVUPS 32(AX)(SI*1), Y1
+	VMOVUPS 32(CX)(SI*1), Y2
+	VSUBPS  Y0, Y2, Y2
+	VMULPS  Y1, Y2, Y2
+	VMOVUPS Y2, 32(CX)(SI*1)
+	VMOVUPS 64(AX)(SI*1), Y1
+	VMOVUPS 64(CX)(SI*1), Y2
+	VSUBPS  Y0, Y2, Y2
+	VMULPS  Y1, Y2, Y2
+	VMOVUPS Y2, 64(CX)(SI*1)
+	VMOVUPS 96(AX)(SI*1), Y1
+	VMOVUPS 96(CX)(SI*1), Y2
+	VSUBPS  Y0, Y2, Y2
+	VMULPS  Y1, Y2, Y2
+	VMOVUPS Y2, 96(CX)(SI*1)
+	ADDQ    $0x00000080, SI
+	SUBQ    $0x00000020, BX
+	JMP     cols126_by4
+
+cols126_by2:
+	CMPQ    BX, $0x00000010
+	JLT     cols126_by1
+	VMOVUPS (AX)(SI*1), Y1
+	VMOVUPS (CX)(SI*1), Y2
+	VSUBPS  Y0, Y2, Y2
+	VMULPS  Y1, Y2, Y2
+	VMOVUPS Y2, (CX)(SI*1)
+	VMOVUPS 32(AX)(SI*1), Y1
+	VMOVUPS 32(CX)(SI*1), Y2
+	VSUBPS  Y0, Y2, Y2
+	VMULPS  Y1, Y2, Y2
+	VMOVUPS Y2, 32(CX)(SI*1)
+	ADDQ    $0x00000040, SI
+	SUBQ    $0x00000010, BX
+	JMP     cols126_by2
+
+cols126_by1:
+	CMPQ    BX, $0x00000008
+	JLT     cols126_by0
+	VMOVUPS (AX)(SI*1), Y1
+	VMOVUPS (CX)(SI*1), Y2
+	VSUBPS  Y0, Y2, Y2
+	VMULPS  Y1, Y2, Y2
+	VMOVUPS Y2, (CX)(SI*1)
+	ADDQ    $0x00000020, SI
+	SUBQ    $0x00000008, BX
+	JMP     cols126_by1
+
+cols126_by0:
+	TESTQ      BX, BX
+	JLE        cols126_end
+	LEAQ       tailMask<>+0(SB), R8
+	MOVQ       $0x00000008, DI
+	SUBQ       BX, DI
+	VMOVUPS    (R8)(DI*4), Y1
+	VMASKMOVPS (AX)(SI*1), Y1, Y2
+	VMASKMOVPS (CX)(SI*1), Y1, Y3
+	VSUBPS     Y0, Y3, Y3
+	VMULPS     Y2, Y3, Y3
+	VMASKMOVPS Y3, Y1, (CX)(SI*1)
+
+cols126_end:
+	MOVQ ldp+24(FP), BX
+	SHLQ $0x02, BX
+	ADDQ BX, AX
+	MOVQ ldd+40(FP), BX
+	SHLQ $0x02, BX
+	ADDQ BX, CX
+	DECQ DX
+	JNZ  rows124
+
+rows124_end:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET

@@ -126,3 +126,23 @@ func dwConvAVX512(lines int, width int, cols int, dst *float32, ldd int, dstLine
 //
 //go:noescape
 func groupConvAVX512(width int, inner int, src *float32, lds int, line int, index *int32, w *float32, dst *float32, ldd int, cols int)
+
+// layerNormAVX512 computes, row by row, y = (x - mean)·rstd·w + b and stores mean and rstd; inv is 1/cols.
+//
+//go:noescape
+func layerNormAVX512(rows int, cols int, y *float32, ldy int, x *float32, ldx int, w *float32, b *float32, stats *float32, eps float32, inv float32)
+
+// layerNormGradAVX512 computes, with h = (x - mean)·rstd and g = dy·w: dx = rstd·(g - Σg/n - h·Σgh/n) + add, dw += Σ dy·h, db += Σ dy; add may be nil.
+//
+//go:noescape
+func layerNormGradAVX512(rows int, cols int, dx *float32, lddx int, dy *float32, lddy int, x *float32, ldx int, add *float32, ldadd int, w *float32, stats *float32, dw *float32, db *float32, inv float32)
+
+// softmaxRowsAVX512 replaces every row of x by its softmax.
+//
+//go:noescape
+func softmaxRowsAVX512(rows int, cols int, x *float32, ldx int)
+
+// softmaxRowsGradAVX512 replaces the gradient d of the softmax p by that of its input, p·(d - Σ p·d), row by row.
+//
+//go:noescape
+func softmaxRowsGradAVX512(rows int, cols int, p *float32, ldp int, d *float32, ldd int)

@@ -15797,3 +15797,1061 @@ done:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
+
+// func layerNormAVX512(rows int, cols int, y *float32, ldy int, x *float32, ldx int, w *float32, b *float32, stats *float32, eps float32, inv float32)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·layerNormAVX512(SB), NOSPLIT, $8-80
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 4(SP)
+	LDMXCSR 4(SP)
+	MOVQ    y+16(FP), AX
+	MOVQ    x+32(FP), CX
+	MOVQ    stats+64(FP), DX
+	MOVQ    rows+0(FP), BX
+	TESTQ   BX, BX
+	JLE     rows189_end
+
+rows189:
+	VPXORD Z0, Z0, Z0
+	MOVQ   cols+8(FP), SI
+	XORQ   DI, DI
+
+cols190_by4:
+	CMPQ    SI, $0x00000040
+	JLT     cols190_by2
+	VMOVUPS (CX)(DI*1), Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS 64(CX)(DI*1), Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS 128(CX)(DI*1), Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS 192(CX)(DI*1), Z1
+	VADDPS  Z1, Z0, Z0
+	ADDQ    $0x00000100, DI
+	SUBQ    $0x00000040, SI
+	JMP     cols190_by4
+
+cols190_by2:
+	CMPQ    SI, $0x00000020
+	JLT     cols190_by1
+	VMOVUPS (CX)(DI*1), Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS 64(CX)(DI*1), Z1
+	VADDPS  Z1, Z0, Z0
+	ADDQ    $0x00000080, DI
+	SUBQ    $0x00000020, SI
+	JMP     cols190_by2
+
+cols190_by1:
+	CMPQ    SI, $0x00000010
+	JLT     cols190_by0
+	VMOVUPS (CX)(DI*1), Z1
+	VADDPS  Z1, Z0, Z0
+	ADDQ    $0x00000040, DI
+	SUBQ    $0x00000010, SI
+	JMP     cols190_by1
+
+cols190_by0:
+	TESTQ     SI, SI
+	JLE       cols190_end
+	MOVQ      $-1, R8
+	BZHIQ     SI, R8, R8
+	KMOVW     R8, K1
+	VMOVUPS.Z (CX)(DI*1), K1, Z1
+	VADDPS    Z1, Z0, Z0
+
+cols190_end:
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X0
+	VPSHUFD       $0x4e, X0, X1
+	VADDPS        X1, X0, X0
+	VPSHUFD       $0xb1, X0, X1
+	VADDPS        X1, X0, X0
+	VMULSS        inv+76(FP), X0, X0
+	VBROADCASTSS  X0, Z1
+	VPXORD        Z2, Z2, Z2
+	MOVQ          cols+8(FP), SI
+	XORQ          DI, DI
+
+cols191_by4:
+	CMPQ        SI, $0x00000040
+	JLT         cols191_by2
+	VMOVUPS     (CX)(DI*1), Z3
+	VSUBPS      Z1, Z3, Z3
+	VFMADD231PS Z3, Z3, Z2
+	VMOVUPS     64(CX)(DI*1), Z3
+	VSUBPS      Z1, Z3, Z3
+	VFMADD231PS Z3, Z3, Z2
+	VMOVUPS     128(CX)(DI*1), Z3
+	VSUBPS      Z1, Z3, Z3
+	VFMADD231PS Z3, Z3, Z2
+	VMOVUPS     192(CX)(DI*1), Z3
+	VSUBPS      Z1, Z3, Z3
+	VFMADD231PS Z3, Z3, Z2
+	ADDQ        $0x00000100, DI
+	SUBQ        $0x00000040, SI
+	JMP         cols191_by4
+
+cols191_by2:
+	CMPQ        SI, $0x00000020
+	JLT         cols191_by1
+	VMOVUPS     (CX)(DI*1), Z3
+	VSUBPS      Z1, Z3, Z3
+	VFMADD231PS Z3, Z3, Z2
+	VMOVUPS     64(CX)(DI*1), Z3
+	VSUBPS      Z1, Z3, Z3
+	VFMADD231PS Z3, Z3, Z2
+	ADDQ        $0x00000080, DI
+	SUBQ        $0x00000020, SI
+	JMP         cols191_by2
+
+cols191_by1:
+	CMPQ        SI, $0x00000010
+	JLT         cols191_by0
+	VMOVUPS     (CX)(DI*1), Z3
+	VSUBPS      Z1, Z3, Z3
+	VFMADD231PS Z3, Z3, Z2
+	ADDQ        $0x00000040, DI
+	SUBQ        $0x00000010, SI
+	JMP         cols191_by1
+
+cols191_by0:
+	TESTQ       SI, SI
+	JLE         cols191_end
+	MOVQ        $-1, R8
+	BZHIQ       SI, R8, R8
+	KMOVW       R8, K1
+	VMOVUPS.Z   (CX)(DI*1), K1, Z3
+	VSUBPS      Z1, Z3, Z3
+	VMOVAPS.Z   Z3, K1, Z3
+	VFMADD231PS Z3, Z3, Z2
+
+cols191_end:
+	VEXTRACTF64X4 $0x01, Z2, Y3
+	VADDPS        Y3, Y2, Y2
+	VEXTRACTF128  $0x01, Y2, X3
+	VADDPS        X3, X2, X2
+	VPSHUFD       $0x4e, X2, X3
+	VADDPS        X3, X2, X2
+	VPSHUFD       $0xb1, X2, X3
+	VADDPS        X3, X2, X2
+	VMULSS        inv+76(FP), X2, X2
+	VADDSS        eps+72(FP), X2, X2
+	VSQRTSS       X2, X2, X2
+	VMOVSS        c3f800000<>+0(SB), X3
+	VDIVSS        X2, X3, X3
+	VMOVSS        X1, (DX)
+	VMOVSS        X3, 4(DX)
+	ADDQ          $0x00000008, DX
+	VBROADCASTSS  X3, Z3
+	MOVQ          w+48(FP), SI
+	MOVQ          b+56(FP), DI
+	MOVQ          cols+8(FP), R8
+	XORQ          R9, R9
+
+cols192_by4:
+	CMPQ        R8, $0x00000040
+	JLT         cols192_by2
+	VMOVUPS     (CX)(R9*1), Z4
+	VMOVUPS     (SI)(R9*1), Z5
+	VMOVUPS     (DI)(R9*1), Z6
+	VSUBPS      Z1, Z4, Z4
+	VMULPS      Z3, Z4, Z4
+	VFMADD213PS Z6, Z5, Z4
+	VMOVUPS     Z4, (AX)(R9*1)
+	VMOVUPS     64(CX)(R9*1), Z4
+	VMOVUPS     64(SI)(R9*1), Z5
+	VMOVUPS     64(DI)(R9*1), Z6
+	VSUBPS      Z1, Z4, Z4
+	VMULPS      Z3, Z4, Z4
+	VFMADD213PS Z6, Z5, Z4
+	VMOVUPS     Z4, 64(AX)(R9*1)
+	VMOVUPS     128(CX)(R9*1), Z4
+	VMOVUPS     128(SI)(R9*1), Z5
+	VMOVUPS     128(DI)(R9*1), Z6
+	VSUBPS      Z1, Z4, Z4
+	VMULPS      Z3, Z4, Z4
+	VFMADD213PS Z6, Z5, Z4
+	VMOVUPS     Z4, 128(AX)(R9*1)
+	VMOVUPS     192(CX)(R9*1), Z4
+	VMOVUPS     192(SI)(R9*1), Z5
+	VMOVUPS     192(DI)(R9*1), Z6
+	VSUBPS      Z1, Z4, Z4
+	VMULPS      Z3, Z4, Z4
+	VFMADD213PS Z6, Z5, Z4
+	VMOVUPS     Z4, 192(AX)(R9*1)
+	ADDQ        $0x00000100, R9
+	SUBQ        $0x00000040, R8
+	JMP         cols192_by4
+
+cols192_by2:
+	CMPQ        R8, $0x00000020
+	JLT         cols192_by1
+	VMOVUPS     (CX)(R9*1), Z4
+	VMOVUPS     (SI)(R9*1), Z5
+	VMOVUPS     (DI)(R9*1), Z6
+	VSUBPS      Z1, Z4, Z4
+	VMULPS      Z3, Z4, Z4
+	VFMADD213PS Z6, Z5, Z4
+	VMOVUPS     Z4, (AX)(R9*1)
+	VMOVUPS     64(CX)(R9*1), Z4
+	VMOVUPS     64(SI)(R9*1), Z5
+	VMOVUPS     64(DI)(R9*1), Z6
+	VSUBPS      Z1, Z4, Z4
+	VMULPS      Z3, Z4, Z4
+	VFMADD213PS Z6, Z5, Z4
+	VMOVUPS     Z4, 64(AX)(R9*1)
+	ADDQ        $0x00000080, R9
+	SUBQ        $0x00000020, R8
+	JMP         cols192_by2
+
+cols192_by1:
+	CMPQ        R8, $0x00000010
+	JLT         cols192_by0
+	VMOVUPS     (CX)(R9*1), Z4
+	VMOVUPS     (SI)(R9*1), Z5
+	VMOVUPS     (DI)(R9*1), Z6
+	VSUBPS      Z1, Z4, Z4
+	VMULPS      Z3, Z4, Z4
+	VFMADD213PS Z6, Z5, Z4
+	VMOVUPS     Z4, (AX)(R9*1)
+	ADDQ        $0x00000040, R9
+	SUBQ        $0x00000010, R8
+	JMP         cols192_by1
+
+cols192_by0:
+	TESTQ       R8, R8
+	JLE         cols192_end
+	MOVQ        $-1, R10
+	BZHIQ       R8, R10, R10
+	KMOVW       R10, K1
+	VMOVUPS.Z   (CX)(R9*1), K1, Z4
+	VMOVUPS.Z   (SI)(R9*1), K1, Z5
+	VMOVUPS.Z   (DI)(R9*1), K1, Z6
+	VSUBPS      Z1, Z4, Z4
+	VMULPS      Z3, Z4, Z4
+	VFMADD213PS Z6, Z5, Z4
+	VMOVUPS     Z4, K1, (AX)(R9*1)
+
+cols192_end:
+	MOVQ ldy+24(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	MOVQ ldx+40(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, CX
+	DECQ BX
+	JNZ  rows189
+
+rows189_end:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
+// func layerNormGradAVX512(rows int, cols int, dx *float32, lddx int, dy *float32, lddy int, x *float32, ldx int, add *float32, ldadd int, w *float32, stats *float32, dw *float32, db *float32, inv float32)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·layerNormGradAVX512(SB), NOSPLIT, $8-116
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 4(SP)
+	LDMXCSR 4(SP)
+	MOVQ    dx+16(FP), AX
+	MOVQ    dy+32(FP), CX
+	MOVQ    x+48(FP), DX
+	MOVQ    add+64(FP), BX
+	MOVQ    stats+88(FP), SI
+	MOVQ    rows+0(FP), DI
+	TESTQ   DI, DI
+	JLE     rows193_end
+
+rows193:
+	VBROADCASTSS (SI), Z0
+	VBROADCASTSS 4(SI), Z1
+	ADDQ         $0x00000008, SI
+	VPXORD       Z2, Z2, Z2
+	VPXORD       Z3, Z3, Z3
+	MOVQ         w+80(FP), R8
+	MOVQ         cols+8(FP), R9
+	XORQ         R10, R10
+
+cols194_by2:
+	CMPQ        R9, $0x00000020
+	JLT         cols194_by1
+	VMOVUPS     (DX)(R10*1), Z4
+	VMOVUPS     (CX)(R10*1), Z5
+	VSUBPS      Z0, Z4, Z4
+	VMULPS      Z1, Z4, Z4
+	VMOVUPS     (R8)(R10*1), Z6
+	VMULPS      Z6, Z5, Z5
+	VADDPS      Z5, Z2, Z2
+	VFMADD231PS Z5, Z4, Z3
+	VMOVUPS     64(DX)(R10*1), Z4
+	VMOVUPS     64(CX)(R10*1), Z5
+	VSUBPS      Z0, Z4, Z4
+	VMULPS      Z1, Z4, Z4
+	VMOVUPS     64(R8)(R10*1), Z6
+	VMULPS      Z6, Z5, Z5
+	VADDPS      Z5, Z2, Z2
+	VFMADD231PS Z5, Z4, Z3
+	ADDQ        $0x00000080, R10
+	SUBQ        $0x00000020, R9
+	JMP         cols194_by2
+
+cols194_by1:
+	CMPQ        R9, $0x00000010
+	JLT         cols194_by0
+	VMOVUPS     (DX)(R10*1), Z4
+	VMOVUPS     (CX)(R10*1), Z5
+	VSUBPS      Z0, Z4, Z4
+	VMULPS      Z1, Z4, Z4
+	VMOVUPS     (R8)(R10*1), Z6
+	VMULPS      Z6, Z5, Z5
+	VADDPS      Z5, Z2, Z2
+	VFMADD231PS Z5, Z4, Z3
+	ADDQ        $0x00000040, R10
+	SUBQ        $0x00000010, R9
+	JMP         cols194_by1
+
+cols194_by0:
+	TESTQ       R9, R9
+	JLE         cols194_end
+	MOVQ        $-1, R11
+	BZHIQ       R9, R11, R11
+	KMOVW       R11, K1
+	VMOVUPS.Z   (DX)(R10*1), K1, Z4
+	VMOVUPS.Z   (CX)(R10*1), K1, Z5
+	VSUBPS      Z0, Z4, Z4
+	VMULPS      Z1, Z4, Z4
+	VMOVUPS.Z   (R8)(R10*1), K1, Z6
+	VMULPS      Z6, Z5, Z5
+	VADDPS      Z5, Z2, Z2
+	VFMADD231PS Z5, Z4, Z3
+
+cols194_end:
+	VEXTRACTF64X4 $0x01, Z2, Y4
+	VADDPS        Y4, Y2, Y2
+	VEXTRACTF128  $0x01, Y2, X4
+	VADDPS        X4, X2, X2
+	VPSHUFD       $0x4e, X2, X4
+	VADDPS        X4, X2, X2
+	VPSHUFD       $0xb1, X2, X4
+	VADDPS        X4, X2, X2
+	VMULSS        inv+112(FP), X2, X2
+	VBROADCASTSS  X2, Z4
+	VEXTRACTF64X4 $0x01, Z3, Y5
+	VADDPS        Y5, Y3, Y3
+	VEXTRACTF128  $0x01, Y3, X5
+	VADDPS        X5, X3, X3
+	VPSHUFD       $0x4e, X3, X5
+	VADDPS        X5, X3, X3
+	VPSHUFD       $0xb1, X3, X5
+	VADDPS        X5, X3, X3
+	VMULSS        inv+112(FP), X3, X3
+	VBROADCASTSS  X3, Z5
+	MOVQ          add+64(FP), R8
+	TESTQ         R8, R8
+	JZ            add195_none
+	MOVQ          w+80(FP), R8
+	MOVQ          dw+96(FP), R9
+	MOVQ          db+104(FP), R10
+	MOVQ          cols+8(FP), R11
+	XORQ          R12, R12
+
+cols196_by2:
+	CMPQ         R11, $0x00000020
+	JLT          cols196_by1
+	VMOVUPS      (DX)(R12*1), Z6
+	VMOVUPS      (CX)(R12*1), Z7
+	VSUBPS       Z0, Z6, Z6
+	VMULPS       Z1, Z6, Z6
+	VMOVUPS      (R10)(R12*1), Z8
+	VADDPS       Z7, Z8, Z8
+	VMOVUPS      Z8, (R10)(R12*1)
+	VMOVUPS      (R9)(R12*1), Z8
+	VFMADD231PS  Z7, Z6, Z8
+	VMOVUPS      Z8, (R9)(R12*1)
+	VMOVUPS      (R8)(R12*1), Z8
+	VMULPS       Z8, Z7, Z7
+	VSUBPS       Z4, Z7, Z7
+	VFNMADD231PS Z5, Z6, Z7
+	VMOVUPS      (BX)(R12*1), Z8
+	VFMADD213PS  Z8, Z1, Z7
+	VMOVUPS      Z7, (AX)(R12*1)
+	VMOVUPS      64(DX)(R12*1), Z6
+	VMOVUPS      64(CX)(R12*1), Z7
+	VSUBPS       Z0, Z6, Z6
+	VMULPS       Z1, Z6, Z6
+	VMOVUPS      64(R10)(R12*1), Z8
+	VADDPS       Z7, Z8, Z8
+	VMOVUPS      Z8, 64(R10)(R12*1)
+	VMOVUPS      64(R9)(R12*1), Z8
+	VFMADD231PS  Z7, Z6, Z8
+	VMOVUPS      Z8, 64(R9)(R12*1)
+	VMOVUPS      64(R8)(R12*1), Z8
+	VMULPS       Z8, Z7, Z7
+	VSUBPS       Z4, Z7, Z7
+	VFNMADD231PS Z5, Z6, Z7
+	VMOVUPS      64(BX)(R12*1), Z8
+	VFMADD213PS  Z8, Z1, Z7
+	VMOVUPS      Z7, 64(AX)(R12*1)
+	ADDQ         $0x00000080, R12
+	SUBQ         $0x00000020, R11
+	JMP          cols196_by2
+
+cols196_by1:
+	CMPQ         R11, $0x00000010
+	JLT          cols196_by0
+	VMOVUPS      (DX)(R12*1), Z6
+	VMOVUPS      (CX)(R12*1), Z7
+	VSUBPS       Z0, Z6, Z6
+	VMULPS       Z1, Z6, Z6
+	VMOVUPS      (R10)(R12*1), Z8
+	VADDPS       Z7, Z8, Z8
+	VMOVUPS      Z8, (R10)(R12*1)
+	VMOVUPS      (R9)(R12*1), Z8
+	VFMADD231PS  Z7, Z6, Z8
+	VMOVUPS      Z8, (R9)(R12*1)
+	VMOVUPS      (R8)(R12*1), Z8
+	VMULPS       Z8, Z7, Z7
+	VSUBPS       Z4, Z7, Z7
+	VFNMADD231PS Z5, Z6, Z7
+	VMOVUPS      (BX)(R12*1), Z8
+	VFMADD213PS  Z8, Z1, Z7
+	VMOVUPS      Z7, (AX)(R12*1)
+	ADDQ         $0x00000040, R12
+	SUBQ         $0x00000010, R11
+	JMP          cols196_by1
+
+cols196_by0:
+	TESTQ        R11, R11
+	JLE          cols196_end
+	MOVQ         $-1, R13
+	BZHIQ        R11, R13, R13
+	KMOVW        R13, K1
+	VMOVUPS.Z    (DX)(R12*1), K1, Z6
+	VMOVUPS.Z    (CX)(R12*1), K1, Z7
+	VSUBPS       Z0, Z6, Z6
+	VMULPS       Z1, Z6, Z6
+	VMOVUPS.Z    (R10)(R12*1), K1, Z0
+	VADDPS       Z7, Z0, Z0
+	VMOVUPS      Z0, K1, (R10)(R12*1)
+	VMOVUPS.Z    (R9)(R12*1), K1, Z0
+	VFMADD231PS  Z7, Z6, Z0
+	VMOVUPS      Z0, K1, (R9)(R12*1)
+	VMOVUPS.Z    (R8)(R12*1), K1, Z0
+	VMULPS       Z0, Z7, Z7
+	VSUBPS       Z4, Z7, Z7
+	VFNMADD231PS Z5, Z6, Z7
+	VMOVUPS.Z    (BX)(R12*1), K1, Z0
+	VFMADD213PS  Z0, Z1, Z7
+	VMOVUPS      Z7, K1, (AX)(R12*1)
+
+cols196_end:
+	JMP add195_end
+
+add195_none:
+	MOVQ w+80(FP), R8
+	MOVQ dw+96(FP), R9
+	MOVQ db+104(FP), R10
+	MOVQ cols+8(FP), R11
+	XORQ R12, R12
+
+cols197_by2:
+	CMPQ         R11, $0x00000020
+	JLT          cols197_by1
+	VMOVUPS      (DX)(R12*1), Z6
+	VMOVUPS      (CX)(R12*1), Z7
+	VSUBPS       Z0, Z6, Z6
+	VMULPS       Z1, Z6, Z6
+	VMOVUPS      (R10)(R12*1), Z8
+	VADDPS       Z7, Z8, Z8
+	VMOVUPS      Z8, (R10)(R12*1)
+	VMOVUPS      (R9)(R12*1), Z8
+	VFMADD231PS  Z7, Z6, Z8
+	VMOVUPS      Z8, (R9)(R12*1)
+	VMOVUPS      (R8)(R12*1), Z8
+	VMULPS       Z8, Z7, Z7
+	VSUBPS       Z4, Z7, Z7
+	VFNMADD231PS Z5, Z6, Z7
+	VMULPS       Z1, Z7, Z7
+	VMOVUPS      Z7, (AX)(R12*1)
+	VMOVUPS      64(DX)(R12*1), Z6
+	VMOVUPS      64(CX)(R12*1), Z7
+	VSUBPS       Z0, Z6, Z6
+	VMULPS       Z1, Z6, Z6
+	VMOVUPS      64(R10)(R12*1), Z8
+	VADDPS       Z7, Z8, Z8
+	VMOVUPS      Z8, 64(R10)(R12*1)
+	VMOVUPS      64(R9)(R12*1), Z8
+	VFMADD231PS  Z7, Z6, Z8
+	VMOVUPS      Z8, 64(R9)(R12*1)
+	VMOVUPS      64(R8)(R12*1), Z8
+	VMULPS       Z8, Z7, Z7
+	VSUBPS       Z4, Z7, Z7
+	VFNMADD231PS Z5, Z6, Z7
+	VMULPS       Z1, Z7, Z7
+	VMOVUPS      Z7, 64(AX)(R12*1)
+	ADDQ         $0x00000080, R12
+	SUBQ         $0x00000020, R11
+	JMP          cols197_by2
+
+cols197_by1:
+	CMPQ         R11, $0x00000010
+	JLT          cols197_by0
+	VMOVUPS      (DX)(R12*1), Z6
+	VMOVUPS      (CX)(R12*1), Z7
+	VSUBPS       Z0, Z6, Z6
+	VMULPS       Z1, Z6, Z6
+	VMOVUPS      (R10)(R12*1), Z8
+	VADDPS       Z7, Z8, Z8
+	VMOVUPS      Z8, (R10)(R12*1)
+	VMOVUPS      (R9)(R12*1), Z8
+	VFMADD231PS  Z7, Z6, Z8
+	VMOVUPS      Z8, (R9)(R12*1)
+	VMOVUPS      (R8)(R12*1), Z8
+	VMULPS       Z8, Z7, Z7
+	VSUBPS       Z4, Z7, Z7
+	VFNMADD231PS Z5, Z6, Z7
+	VMULPS       Z1, Z7, Z7
+	VMOVUPS      Z7, (AX)(R12*1)
+	ADDQ         $0x00000040, R12
+	SUBQ         $0x00000010, R11
+	JMP          cols197_by1
+
+cols197_by0:
+	TESTQ        R11, R11
+	JLE          cols197_end
+	MOVQ         $-1, R13
+	BZHIQ        R11, R13, R13
+	KMOVW        R13, K1
+	VMOVUPS.Z    (DX)(R12*1), K1, Z6
+	VMOVUPS.Z    (CX)(R12*1), K1, Z7
+	VSUBPS       Z0, Z6, Z6
+	VMULPS       Z1, Z6, Z6
+	VMOVUPS.Z    (R10)(R12*1), K1, Z0
+	VADDPS       Z7, Z0, Z0
+	VMOVUPS      Z0, K1, (R10)(R12*1)
+	VMOVUPS.Z    (R9)(R12*1), K1, Z0
+	VFMADD231PS  Z7, Z6, Z0
+	VMOVUPS      Z0, K1, (R9)(R12*1)
+	VMOVUPS.Z    (R8)(R12*1), K1, Z0
+	VMULPS       Z0, Z7, Z7
+	VSUBPS       Z4, Z7, Z7
+	VFNMADD231PS Z5, Z6, Z7
+	VMULPS       Z1, Z7, Z7
+	VMOVUPS      Z7, K1, (AX)(R12*1)
+
+cols197_end:
+add195_end:
+	MOVQ lddx+24(FP), R8
+	SHLQ $0x02, R8
+	ADDQ R8, AX
+	MOVQ lddy+40(FP), R8
+	SHLQ $0x02, R8
+	ADDQ R8, CX
+	MOVQ ldx+56(FP), R8
+	SHLQ $0x02, R8
+	ADDQ R8, DX
+	MOVQ ldadd+72(FP), R8
+	SHLQ $0x02, R8
+	ADDQ R8, BX
+	DECQ DI
+	JNZ  rows193
+
+rows193_end:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
+// func softmaxRowsAVX512(rows int, cols int, x *float32, ldx int)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·softmaxRowsAVX512(SB), NOSPLIT, $8-32
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 4(SP)
+	LDMXCSR 4(SP)
+	MOVQ    x+16(FP), AX
+	MOVQ    rows+0(FP), CX
+	TESTQ   CX, CX
+	JLE     rows198_end
+
+rows198:
+	VBROADCASTSS (AX), Z0
+	MOVQ         cols+8(FP), DX
+	XORQ         BX, BX
+
+cols199_by4:
+	CMPQ    DX, $0x00000040
+	JLT     cols199_by2
+	VMOVUPS (AX)(BX*1), Z1
+	VMAXPS  Z1, Z0, Z0
+	VMOVUPS 64(AX)(BX*1), Z1
+	VMAXPS  Z1, Z0, Z0
+	VMOVUPS 128(AX)(BX*1), Z1
+	VMAXPS  Z1, Z0, Z0
+	VMOVUPS 192(AX)(BX*1), Z1
+	VMAXPS  Z1, Z0, Z0
+	ADDQ    $0x00000100, BX
+	SUBQ    $0x00000040, DX
+	JMP     cols199_by4
+
+cols199_by2:
+	CMPQ    DX, $0x00000020
+	JLT     cols199_by1
+	VMOVUPS (AX)(BX*1), Z1
+	VMAXPS  Z1, Z0, Z0
+	VMOVUPS 64(AX)(BX*1), Z1
+	VMAXPS  Z1, Z0, Z0
+	ADDQ    $0x00000080, BX
+	SUBQ    $0x00000020, DX
+	JMP     cols199_by2
+
+cols199_by1:
+	CMPQ    DX, $0x00000010
+	JLT     cols199_by0
+	VMOVUPS (AX)(BX*1), Z1
+	VMAXPS  Z1, Z0, Z0
+	ADDQ    $0x00000040, BX
+	SUBQ    $0x00000010, DX
+	JMP     cols199_by1
+
+cols199_by0:
+	TESTQ   DX, DX
+	JLE     cols199_end
+	MOVQ    $-1, SI
+	BZHIQ   DX, SI, SI
+	KMOVW   SI, K1
+	VMOVAPS Z0, Z1
+	VMOVUPS (AX)(BX*1), K1, Z1
+	VMAXPS  Z1, Z0, Z0
+
+cols199_end:
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VMAXPS        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VMAXPS        X1, X0, X0
+	VPSHUFD       $0x4e, X0, X1
+	VMAXPS        X1, X0, X0
+	VPSHUFD       $0xb1, X0, X1
+	VMAXPS        X1, X0, X0
+	VBROADCASTSS  X0, Z0
+	VPXORD        Z2, Z2, Z2
+	MOVQ          cols+8(FP), DX
+	XORQ          BX, BX
+
+cols200_by4:
+	CMPQ             DX, $0x00000040
+	JLT              cols200_by2
+	VMOVUPS          (AX)(BX*1), Z1
+	VSUBPS           Z0, Z1, Z1
+	VMULPS.BCST      c3fb8aa3b<>+0(SB), Z1, Z1
+	VBROADCASTSS     cc2fc0000<>+0(SB), Z3
+	VMAXPS           Z1, Z3, Z1
+	VRNDSCALEPS      $0x08, Z1, Z3
+	VSUBPS           Z3, Z1, Z4
+	VBROADCASTSS     c3920fde6<>+0(SB), Z1
+	VFMADD213PS.BCST c3aaf9f2c<>+0(SB), Z4, Z1
+	VFMADD213PS.BCST c3c1d96a6<>+0(SB), Z4, Z1
+	VFMADD213PS.BCST c3d635774<>+0(SB), Z4, Z1
+	VFMADD213PS.BCST c3e75fdee<>+0(SB), Z4, Z1
+	VFMADD213PS.BCST c3f317218<>+0(SB), Z4, Z1
+	VFMADD213PS.BCST c3f800000<>+0(SB), Z4, Z1
+	VSCALEFPS        Z3, Z1, Z1
+	VMOVUPS          Z1, (AX)(BX*1)
+	VADDPS           Z1, Z2, Z2
+	VMOVUPS          64(AX)(BX*1), Z1
+	VSUBPS           Z0, Z1, Z1
+	VMULPS.BCST      c3fb8aa3b<>+0(SB), Z1, Z1
+	VBROADCASTSS     cc2fc0000<>+0(SB), Z3
+	VMAXPS           Z1, Z3, Z1
+	VRNDSCALEPS      $0x08, Z1, Z3
+	VSUBPS           Z3, Z1, Z4
+	VBROADCASTSS     c3920fde6<>+0(SB), Z1
+	VFMADD213PS.BCST c3aaf9f2c<>+0(SB), Z4, Z1
+	VFMADD213PS.BCST c3c1d96a6<>+0(SB), Z4, Z1
+	VFMADD213PS.BCST c3d635774<>+0(SB), Z4, Z1
+	VFMADD213PS.BCST c3e75fdee<>+0(SB), Z4, Z1
+	VFMADD213PS.BCST c3f317218<>+0(SB), Z4, Z1
+	VFMADD213PS.BCST c3f800000<>+0(SB), Z4, Z1
+	VSCALEFPS        Z3, Z1, Z1
+	VMOVUPS          Z1, 64(AX)(BX*1)
+	VADDPS           Z1, Z2, Z2
+	VMOVUPS          128(AX)(BX*1), Z1
+	VSUBPS           Z0, Z1, Z1
+	VMULPS.BCST      c3fb8aa3b<>+0(SB), Z1, Z1
+	VBROADCASTSS     cc2fc0000<>+0(SB), Z3
+	VMAXPS           Z1, Z3, Z1
+	VRNDSCALEPS      $0x08, Z1, Z3
+	VSUBPS           Z3, Z1, Z4
+	VBROADCASTSS     c3920fde6<>+0(SB), Z1
+	VFMADD213PS.BCST c3aaf9f2c<>+0(SB), Z4, Z1
+	VFMADD213PS.BCST c3c1d96a6<>+0(SB), Z4, Z1
+	VFMADD213PS.BCST c3d635774<>+0(SB), Z4, Z1
+	VFMADD213PS.BCST c3e75fdee<>+0(SB), Z4, Z1
+	VFMADD213PS.BCST c3f317218<>+0(SB), Z4, Z1
+	VFMADD213PS.BCST c3f800000<>+0(SB), Z4, Z1
+	VSCALEFPS        Z3, Z1, Z1
+	VMOVUPS          Z1, 128(AX)(BX*1)
+	VADDPS           Z1, Z2, Z2
+	VMOVUPS          192(AX)(BX*1), Z1
+	VSUBPS           Z0, Z1, Z1
+	VMULPS.BCST      c3fb8aa3b<>+0(SB), Z1, Z1
+	VBROADCASTSS     cc2fc0000<>+0(SB), Z3
+	VMAXPS           Z1, Z3, Z1
+	VRNDSCALEPS      $0x08, Z1, Z3
+	VSUBPS           Z3, Z1, Z4
+	VBROADCASTSS     c3920fde6<>+0(SB), Z1
+	VFMADD213PS.BCST c3aaf9f2c<>+0(SB), Z4, Z1
+	VFMADD213PS.BCST c3c1d96a6<>+0(SB), Z4, Z1
+	VFMADD213PS.BCST c3d635774<>+0(SB), Z4, Z1
+	VFMADD213PS.BCST c3e75fdee<>+0(SB), Z4, Z1
+	VFMADD213PS.BCST c3f317218<>+0(SB), Z4, Z1
+	VFMADD213PS.BCST c3f800000<>+0(SB), Z4, Z1
+	VSCALEFPS        Z3, Z1, Z1
+	VMOVUPS          Z1, 192(AX)(BX*1)
+	VADDPS           Z1, Z2, Z2
+	ADDQ             $0x00000100, BX
+	SUBQ             $0x00000040, DX
+	JMP              cols200_by4
+
+cols200_by2:
+	CMPQ             DX, $0x00000020
+	JLT              cols200_by1
+	VMOVUPS          (AX)(BX*1), Z1
+	VSUBPS           Z0, Z1, Z1
+	VMULPS.BCST      c3fb8aa3b<>+0(SB), Z1, Z1
+	VBROADCASTSS     cc2fc0000<>+0(SB), Z3
+	VMAXPS           Z1, Z3, Z1
+	VRNDSCALEPS      $0x08, Z1, Z3
+	VSUBPS           Z3, Z1, Z4
+	VBROADCASTSS     c3920fde6<>+0(SB), Z1
+	VFMADD213PS.BCST c3aaf9f2c<>+0(SB), Z4, Z1
+	VFMADD213PS.BCST c3c1d96a6<>+0(SB), Z4, Z1
+	VFMADD213PS.BCST c3d635774<>+0(SB), Z4, Z1
+	VFMADD213PS.BCST c3e75fdee<>+0(SB), Z4, Z1
+	VFMADD213PS.BCST c3f317218<>+0(SB), Z4, Z1
+	VFMADD213PS.BCST c3f800000<>+0(SB), Z4, Z1
+	VSCALEFPS        Z3, Z1, Z1
+	VMOVUPS          Z1, (AX)(BX*1)
+	VADDPS           Z1, Z2, Z2
+	VMOVUPS          64(AX)(BX*1), Z1
+	VSUBPS           Z0, Z1, Z1
+	VMULPS.BCST      c3fb8aa3b<>+0(SB), Z1, Z1
+	VBROADCASTSS     cc2fc0000<>+0(SB), Z3
+	VMAXPS           Z1, Z3, Z1
+	VRNDSCALEPS      $0x08, Z1, Z3
+	VSUBPS           Z3, Z1, Z4
+	VBROADCASTSS     c3920fde6<>+0(SB), Z1
+	VFMADD213PS.BCST c3aaf9f2c<>+0(SB), Z4, Z1
+	VFMADD213PS.BCST c3c1d96a6<>+0(SB), Z4, Z1
+	VFMADD213PS.BCST c3d635774<>+0(SB), Z4, Z1
+	VFMADD213PS.BCST c3e75fdee<>+0(SB), Z4, Z1
+	VFMADD213PS.BCST c3f317218<>+0(SB), Z4, Z1
+	VFMADD213PS.BCST c3f800000<>+0(SB), Z4, Z1
+	VSCALEFPS        Z3, Z1, Z1
+	VMOVUPS          Z1, 64(AX)(BX*1)
+	VADDPS           Z1, Z2, Z2
+	ADDQ             $0x00000080, BX
+	SUBQ             $0x00000020, DX
+	JMP              cols200_by2
+
+cols200_by1:
+	CMPQ             DX, $0x00000010
+	JLT              cols200_by0
+	VMOVUPS          (AX)(BX*1), Z1
+	VSUBPS           Z0, Z1, Z1
+	VMULPS.BCST      c3fb8aa3b<>+0(SB), Z1, Z1
+	VBROADCASTSS     cc2fc0000<>+0(SB), Z3
+	VMAXPS           Z1, Z3, Z1
+	VRNDSCALEPS      $0x08, Z1, Z3
+	VSUBPS           Z3, Z1, Z4
+	VBROADCASTSS     c3920fde6<>+0(SB), Z1
+	VFMADD213PS.BCST c3aaf9f2c<>+0(SB), Z4, Z1
+	VFMADD213PS.BCST c3c1d96a6<>+0(SB), Z4, Z1
+	VFMADD213PS.BCST c3d635774<>+0(SB), Z4, Z1
+	VFMADD213PS.BCST c3e75fdee<>+0(SB), Z4, Z1
+	VFMADD213PS.BCST c3f317218<>+0(SB), Z4, Z1
+	VFMADD213PS.BCST c3f800000<>+0(SB), Z4, Z1
+	VSCALEFPS        Z3, Z1, Z1
+	VMOVUPS          Z1, (AX)(BX*1)
+	VADDPS           Z1, Z2, Z2
+	ADDQ             $0x00000040, BX
+	SUBQ             $0x00000010, DX
+	JMP              cols200_by1
+
+cols200_by0:
+	TESTQ            DX, DX
+	JLE              cols200_end
+	MOVQ             $-1, SI
+	BZHIQ            DX, SI, SI
+	KMOVW            SI, K1
+	VMOVUPS.Z        (AX)(BX*1), K1, Z1
+	VSUBPS           Z0, Z1, Z1
+	VMULPS.BCST      c3fb8aa3b<>+0(SB), Z1, Z1
+	VBROADCASTSS     cc2fc0000<>+0(SB), Z0
+	VMAXPS           Z1, Z0, Z1
+	VRNDSCALEPS      $0x08, Z1, Z0
+	VSUBPS           Z0, Z1, Z3
+	VBROADCASTSS     c3920fde6<>+0(SB), Z1
+	VFMADD213PS.BCST c3aaf9f2c<>+0(SB), Z3, Z1
+	VFMADD213PS.BCST c3c1d96a6<>+0(SB), Z3, Z1
+	VFMADD213PS.BCST c3d635774<>+0(SB), Z3, Z1
+	VFMADD213PS.BCST c3e75fdee<>+0(SB), Z3, Z1
+	VFMADD213PS.BCST c3f317218<>+0(SB), Z3, Z1
+	VFMADD213PS.BCST c3f800000<>+0(SB), Z3, Z1
+	VSCALEFPS        Z0, Z1, Z1
+	VMOVUPS          Z1, K1, (AX)(BX*1)
+	VMOVAPS.Z        Z1, K1, Z1
+	VADDPS           Z1, Z2, Z2
+
+cols200_end:
+	VEXTRACTF64X4 $0x01, Z2, Y0
+	VADDPS        Y0, Y2, Y2
+	VEXTRACTF128  $0x01, Y2, X0
+	VADDPS        X0, X2, X2
+	VPSHUFD       $0x4e, X2, X0
+	VADDPS        X0, X2, X2
+	VPSHUFD       $0xb1, X2, X0
+	VADDPS        X0, X2, X2
+	VMOVSS        c3f800000<>+0(SB), X0
+	VDIVSS        X2, X0, X0
+	VBROADCASTSS  X0, Z0
+	MOVQ          cols+8(FP), DX
+	XORQ          BX, BX
+
+cols201_by4:
+	CMPQ    DX, $0x00000040
+	JLT     cols201_by2
+	VMOVUPS (AX)(BX*1), Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS Z1, (AX)(BX*1)
+	VMOVUPS 64(AX)(BX*1), Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS Z1, 64(AX)(BX*1)
+	VMOVUPS 128(AX)(BX*1), Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS Z1, 128(AX)(BX*1)
+	VMOVUPS 192(AX)(BX*1), Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS Z1, 192(AX)(BX*1)
+	ADDQ    $0x00000100, BX
+	SUBQ    $0x00000040, DX
+	JMP     cols201_by4
+
+cols201_by2:
+	CMPQ    DX, $0x00000020
+	JLT     cols201_by1
+	VMOVUPS (AX)(BX*1), Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS Z1, (AX)(BX*1)
+	VMOVUPS 64(AX)(BX*1), Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS Z1, 64(AX)(BX*1)
+	ADDQ    $0x00000080, BX
+	SUBQ    $0x00000020, DX
+	JMP     cols201_by2
+
+cols201_by1:
+	CMPQ    DX, $0x00000010
+	JLT     cols201_by0
+	VMOVUPS (AX)(BX*1), Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS Z1, (AX)(BX*1)
+	ADDQ    $0x00000040, BX
+	SUBQ    $0x00000010, DX
+	JMP     cols201_by1
+
+cols201_by0:
+	TESTQ     DX, DX
+	JLE       cols201_end
+	MOVQ      $-1, SI
+	BZHIQ     DX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (AX)(BX*1), K1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, (AX)(BX*1)
+
+cols201_end:
+	MOVQ ldx+24(FP), DX
+	SHLQ $0x02, DX
+	ADDQ DX, AX
+	DECQ CX
+	JNZ  rows198
+
+rows198_end:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
+// func softmaxRowsGradAVX512(rows int, cols int, p *float32, ldp int, d *float32, ldd int)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·softmaxRowsGradAVX512(SB), NOSPLIT, $8-48
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 4(SP)
+	LDMXCSR 4(SP)
+	MOVQ    p+16(FP), AX
+	MOVQ    d+32(FP), CX
+	MOVQ    rows+0(FP), DX
+	TESTQ   DX, DX
+	JLE     rows202_end
+
+rows202:
+	VPXORD Z0, Z0, Z0
+	MOVQ   cols+8(FP), BX
+	XORQ   SI, SI
+
+cols203_by4:
+	CMPQ        BX, $0x00000040
+	JLT         cols203_by2
+	VMOVUPS     (AX)(SI*1), Z1
+	VMOVUPS     (CX)(SI*1), Z2
+	VFMADD231PS Z1, Z2, Z0
+	VMOVUPS     64(AX)(SI*1), Z1
+	VMOVUPS     64(CX)(SI*1), Z2
+	VFMADD231PS Z1, Z2, Z0
+	VMOVUPS     128(AX)(SI*1), Z1
+	VMOVUPS     128(CX)(SI*1), Z2
+	VFMADD231PS Z1, Z2, Z0
+	VMOVUPS     192(AX)(SI*1), Z1
+	VMOVUPS     192(CX)(SI*1), Z2
+	VFMADD231PS Z1, Z2, Z0
+	ADDQ        $0x00000100, SI
+	SUBQ        $0x00000040, BX
+	JMP         cols203_by4
+
+cols203_by2:
+	CMPQ        BX, $0x00000020
+	JLT         cols203_by1
+	VMOVUPS     (AX)(SI*1), Z1
+	VMOVUPS     (CX)(SI*1), Z2
+	VFMADD231PS Z1, Z2, Z0
+	VMOVUPS     64(AX)(SI*1), Z1
+	VMOVUPS     64(CX)(SI*1), Z2
+	VFMADD231PS Z1, Z2, Z0
+	ADDQ        $0x00000080, SI
+	SUBQ        $0x00000020, BX
+	JMP         cols203_by2
+
+cols203_by1:
+	CMPQ        BX, $0x00000010
+	JLT         cols203_by0
+	VMOVUPS     (AX)(SI*1), Z1
+	VMOVUPS     (CX)(SI*1), Z2
+	VFMADD231PS Z1, Z2, Z0
+	ADDQ        $0x00000040, SI
+	SUBQ        $0x00000010, BX
+	JMP         cols203_by1
+
+cols203_by0:
+	TESTQ       BX, BX
+	JLE         cols203_end
+	MOVQ        $-1, DI
+	BZHIQ       BX, DI, DI
+	KMOVW       DI, K1
+	VMOVUPS.Z   (AX)(SI*1), K1, Z1
+	VMOVUPS.Z   (CX)(SI*1), K1, Z2
+	VFMADD231PS Z1, Z2, Z0
+
+cols203_end:
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X0
+	VPSHUFD       $0x4e, X0, X1
+	VADDPS        X1, X0, X0
+	VPSHUFD       $0xb1, X0, X1
+	VADDPS        X1, X0, X0
+	VBROADCASTSS  X0, Z1
+	MOVQ          cols+8(FP), BX
+	XORQ          SI, SI
+
+cols204_by4:
+	CMPQ    BX, $0x00000040
+	JLT     cols204_by2
+	VMOVUPS (AX)(SI*1), Z2
+	VMOVUPS (CX)(SI*1), Z3
+	VSUBPS  Z1, Z3, Z3
+	VMULPS  Z2, Z3, Z3
+	VMOVUPS Z3, (CX)(SI*1)
+	VMOVUPS 64(AX)(SI*1), Z2
+	VMOVUPS 64(CX)(SI*1), Z3
+	VSUBPS  Z1, Z3, Z3
+	VMULPS  Z2, Z3, Z3
+	VMOVUPS Z3, 64(CX)(SI*1)
+	VMOVUPS 128(AX)(SI*1), Z2
+	VMOVUPS 128(CX)(SI*1), Z3
+	VSUBPS  Z1, Z3, Z3
+	VMULPS  Z2, Z3, Z3
+	VMOVUPS Z3, 128(CX)(SI*1)
+	VMOVUPS 192(AX)(SI*1), Z2
+	VMOVUPS 192(CX)(SI*1), Z3
+	VSUBPS  Z1, Z3, Z3
+	VMULPS  Z2, Z3, Z3
+	VMOVUPS Z3, 192(CX)(SI*1)
+	ADDQ    $0x00000100, SI
+	SUBQ    $0x00000040, BX
+	JMP     cols204_by4
+
+cols204_by2:
+	CMPQ    BX, $0x00000020
+	JLT     cols204_by1
+	VMOVUPS (AX)(SI*1), Z2
+	VMOVUPS (CX)(SI*1), Z3
+	VSUBPS  Z1, Z3, Z3
+	VMULPS  Z2, Z3, Z3
+	VMOVUPS Z3, (CX)(SI*1)
+	VMOVUPS 64(AX)(SI*1), Z2
+	VMOVUPS 64(CX)(SI*1), Z3
+	VSUBPS  Z1, Z3, Z3
+	VMULPS  Z2, Z3, Z3
+	VMOVUPS Z3, 64(CX)(SI*1)
+	ADDQ    $0x00000080, SI
+	SUBQ    $0x00000020, BX
+	JMP     cols204_by2
+
+cols204_by1:
+	CMPQ    BX, $0x00000010
+	JLT     cols204_by0
+	VMOVUPS (AX)(SI*1), Z2
+	VMOVUPS (CX)(SI*1), Z3
+	VSUBPS  Z1, Z3, Z3
+	VMULPS  Z2, Z3, Z3
+	VMOVUPS Z3, (CX)(SI*1)
+	ADDQ    $0x00000040, SI
+	SUBQ    $0x00000010, BX
+	JMP     cols204_by1
+
+cols204_by0:
+	TESTQ     BX, BX
+	JLE       cols204_end
+	MOVQ      $-1, DI
+	BZHIQ     BX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (AX)(SI*1), K1, Z2
+	VMOVUPS.Z (CX)(SI*1), K1, Z3
+	VSUBPS    Z1, Z3, Z3
+	VMULPS    Z2, Z3, Z3
+	VMOVUPS   Z3, K1, (CX)(SI*1)
+
+cols204_end:
+	MOVQ ldp+24(FP), BX
+	SHLQ $0x02, BX
+	ADDQ BX, AX
+	MOVQ ldd+40(FP), BX
+	SHLQ $0x02, BX
+	ADDQ BX, CX
+	DECQ DX
+	JNZ  rows202
+
+rows202_end:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET

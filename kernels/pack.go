@@ -20,8 +20,9 @@ type panel struct {
 
 // panelsOf cuts n columns into panels: two vectors wide, which keeps the most
 // accumulators busy; three at the end if the number of vectors is odd.
-func panelsOf(n, lanes int) []panel {
-	var out []panel
+func panelsOf(n, lanes int) []panel { return appendPanels(nil, n, lanes) }
+
+func appendPanels(out []panel, n, lanes int) []panel {
 	for from, left := 0, (n+lanes-1)/lanes; left > 0; {
 		w := 2
 		if left == 1 || left == 3 {

@@ -27,6 +27,10 @@ var plain = functions{
 	transpose8:       plainTranspose8,
 	dwConv:           plainDWConv,
 	groupConv:        plainGroupConv,
+	layerNorm:        plainLayerNorm,
+	layerNormGrad:    plainLayerNormGrad,
+	softmaxRows:      plainSoftmaxRows,
+	softmaxRowsGrad:  plainSoftmaxRowsGrad,
 }
 
 // row is row i of a matrix of the given number of columns.

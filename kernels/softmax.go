@@ -41,3 +41,19 @@ func SoftmaxCrossEntropyGrad(dst, probs, targets Matrix, scale float32) {
 		Combine(dst.Slice(r, r+1), probs.Slice(r, r+1), targets.Slice(r, r+1), scale*total, -scale)
 	}
 }
+
+// SoftmaxRows replaces every row of x by its softmax.
+func SoftmaxRows(x Matrix) {
+	if !x.empty() {
+		k.softmaxRows(x.Rows, x.Cols, x.ptr(), x.Stride)
+	}
+}
+
+// SoftmaxRowsGrad replaces the gradient d of the softmax p by that of its
+// input: p·(d - Σ p·d), row by row.
+func SoftmaxRowsGrad(p, d Matrix) {
+	same("SoftmaxRowsGrad", p, d)
+	if !p.empty() {
+		k.softmaxRowsGrad(p.Rows, p.Cols, p.ptr(), p.Stride, d.ptr(), d.Stride)
+	}
+}

@@ -25,6 +25,10 @@ func register() {
 			transpose8:       transpose8AVX2,
 			dwConv:           dwConvAVX2,
 			groupConv:        groupConvAVX2,
+			layerNorm:        layerNormAVX2,
+			layerNormGrad:    layerNormGradAVX2,
+			softmaxRows:      softmaxRowsAVX2,
+			softmaxRowsGrad:  softmaxRowsGradAVX2,
 		}
 	}
 	if cpuid.CPU.Supports(cpuid.AVX512F, cpuid.AVX512DQ, cpuid.AVX512BW, cpuid.AVX512VL, cpuid.BMI2) {
@@ -48,6 +52,10 @@ func register() {
 			transpose8:       transpose8AVX512,
 			dwConv:           dwConvAVX512,
 			groupConv:        groupConvAVX512,
+			layerNorm:        layerNormAVX512,
+			layerNormGrad:    layerNormGradAVX512,
+			softmaxRows:      softmaxRowsAVX512,
+			softmaxRowsGrad:  softmaxRowsGradAVX512,
 		}
 	}
 }

@@ -31,11 +31,13 @@ func (h *Head) Forward(p *Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.tap(Pooled, x)
 	if x, err = ops.Linear(p.Tape, "avgpool_pre_head.1", x, h.PreHead, nil); err != nil {
 		return nil, err
 	}
 	if x, err = ops.Activate(p.Tape, "avgpool_pre_head.2", x, h.Act); err != nil {
 		return nil, err
 	}
+	p.tap(PreLogits, x)
 	return ops.Linear(p.Tape, "head", x, h.Weight, h.Bias)
 }

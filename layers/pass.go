@@ -13,7 +13,32 @@ import (
 type Pass struct {
 	*ops.Tape
 	Drops []Drop
+	// Tap is told of values within the model by their names, where it is set.
+	Tap func(name string, n *gorgonia.Node)
 }
+
+// tap shows a value to who wants it.
+func (p *Pass) tap(name string, n *gorgonia.Node) {
+	if p.Tap != nil {
+		p.Tap(name, n)
+	}
+}
+
+// TapStage shows the map at the end of stage i, counted from 0.
+func (p *Pass) TapStage(i int, x *gorgonia.Node) { p.tap(StageName(i), x) }
+
+// TapPooled shows the mean over the tokens, or the class token.
+func (p *Pass) TapPooled(x *gorgonia.Node) { p.tap(Pooled, x) }
+
+// The names of values within a model.
+const (
+	Pooled    = "pooled"    // [batch, in]: the mean over the last map
+	PreLogits = "prelogits" // [batch, features]: what the last linear layer gets
+)
+
+// StageName is the name of the map at the end of stage i, counted from 0:
+// "stage1" is the first.
+func StageName(i int) string { return fmt.Sprintf("stage%d", i+1) }
 
 // Drop is an input of factors for the branch of a block: 0 for a sample that
 // is dropped, 1/(1-Rate) for one that is kept.
@@ -30,6 +55,9 @@ type DropPath struct {
 	Block int // number of the block in the model, for its own random numbers
 	Rate  float64
 }
+
+// Branch is that of branch i of a block that has two.
+func (d DropPath) Branch(i int) DropPath { return DropPath{Block: 2*d.Block + i, Rate: d.Rate} }
 
 // Forward returns the factors for a batch, or nil where nothing is dropped.
 func (d DropPath) Forward(p *Pass, batch int) *gorgonia.Node {

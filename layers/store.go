@@ -2,7 +2,10 @@ package layers
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
+	"slices"
+	"strings"
 
 	"fasternet/ops"
 	"fasternet/rng"
@@ -14,6 +17,9 @@ import (
 // learned parameters, and buffers such as running statistics.
 type Store struct {
 	Entries []Entry
+	// Computed are tensors of the official state dicts that follow from the sizes
+	// of the model.
+	Computed []Computed
 	// Folded: batch norms are part of the convolutions before them, which have
 	// a bias then, and layer scale is part of the one before it. Such a model
 	// is for evaluation.
@@ -32,6 +38,14 @@ type Entry struct {
 	Param   *ops.Param
 	Buffer  []float32
 	Counter *int64
+}
+
+// Computed is an integer tensor that is written to checkpoints and need not be
+// read from them.
+type Computed struct {
+	Name   string
+	Shape  []int
+	Values []int64
 }
 
 // NewStore is an empty store. Parameters are initialised from the seed and
@@ -73,6 +87,24 @@ func Constant(v float32) Init {
 	}
 }
 
+// Uniform draws from [-bound, bound].
+func Uniform(bound float64) Init {
+	return func(r *rand.Rand, data []float32) {
+		for i := range data {
+			data[i] = float32(bound * (2*r.Float64() - 1))
+		}
+	}
+}
+
+// FanIn is the bound of PyTorch's default for convolutions: weights and biases
+// are uniform within ±1/√n for n inputs of an output.
+func FanIn(n int) Init { return Uniform(1 / math.Sqrt(float64(n))) }
+
+// Values copies the values given.
+func Values(v []float32) Init {
+	return func(_ *rand.Rand, data []float32) { copy(data, v) }
+}
+
 // Weight adds the weight of a convolution or a linear layer.
 func (s *Store) Weight(name string, shape ...int) *ops.Param {
 	return s.Param(name, TruncatedNormal(s.std), shape...)
@@ -95,6 +127,18 @@ func (s *Store) Buffer(name string, value float32, shape ...int) []float32 {
 	Constant(value)(nil, data)
 	s.add(Entry{Name: name, Shape: shape, Buffer: data})
 	return data
+}
+
+// Index adds an integer tensor that follows from the sizes of the model.
+func (s *Store) Index(name string, values []int64, shape ...int) {
+	s.Computed = append(s.Computed, Computed{name, shape, values})
+}
+
+// IsComputed says whether a tensor of an official state dict follows from the
+// sizes of the model: those of Computed, and the masks of Swin's shifted windows,
+// which depend on the size of the images.
+func (s *Store) IsComputed(name string) bool {
+	return strings.HasSuffix(name, ".attn_mask") || slices.ContainsFunc(s.Computed, func(c Computed) bool { return c.Name == name })
 }
 
 // Counter adds an integer scalar.

@@ -24,20 +24,37 @@ const (
 	ClassesKey = "classes" // names by index, JSON
 )
 
-// format names the container and its version.
-const format = "fasternet-train checkpoint 1"
+// format names the container and its version; the family is what all versions
+// of our containers begin with.
+const (
+	formatFamily = "fasternet-train "
+	format       = formatFamily + "checkpoint 1"
+)
 
 // New makes the model that a configuration describes, for the given number of
 // classes, with fresh parameters.
 func New(c *configs.Config, classes int) (graph.Model, error) {
-	m := c.Model
+	m, err := withClasses(c.Model, classes)
+	if err != nil {
+		return nil, err
+	}
+	switch m.Name {
+	case "vit":
+		return graph.NewViT(m, c.Data.ImageSize, c.Seed)
+	case "swin":
+		return graph.NewSwin(m, c.Data.ImageSize, c.Seed)
+	}
+	return graph.NewFasterNet(m, c.Seed)
+}
+
+func withClasses(m configs.Model, classes int) (configs.Model, error) {
 	switch {
 	case m.NumClasses == 0:
 		m.NumClasses = classes
 	case m.NumClasses < classes:
-		return nil, fmt.Errorf("model.num_classes: the data set has %d classes, the model only %d: set it to 0 to take the data set's", classes, m.NumClasses)
+		return m, fmt.Errorf("model.num_classes: the data set has %d classes, the model only %d: set it to 0 to take the data set's", classes, m.NumClasses)
 	}
-	return graph.NewFasterNet(m, c.Seed)
+	return m, nil
 }
 
 // Meta is the metadata that describes a model in a checkpoint.
@@ -68,6 +85,9 @@ func Tensors(s *layers.Store) []checkpoints.Tensor {
 		}
 		ts = append(ts, t)
 	}
+	for _, c := range s.Computed {
+		ts = append(ts, checkpoints.Tensor{Name: c.Name, Shape: c.Shape, I64: c.Values})
+	}
 	return ts
 }
 
@@ -77,7 +97,7 @@ func Tensors(s *layers.Store) []checkpoints.Tensor {
 func Restore(s *layers.Store, f *checkpoints.File, others ...string) error {
 	found := map[string]checkpoints.Tensor{}
 	for _, t := range f.Tensors {
-		if slices.ContainsFunc(others, func(p string) bool { return strings.HasPrefix(t.Name, p) }) {
+		if s.IsComputed(t.Name) || slices.ContainsFunc(others, func(p string) bool { return strings.HasPrefix(t.Name, p) }) {
 			continue
 		}
 		if _, ok := s.Lookup(t.Name); !ok {
@@ -109,22 +129,23 @@ func Restore(s *layers.Store, f *checkpoints.File, others ...string) error {
 	return nil
 }
 
-// Loaded is a model from a checkpoint.
+// Loaded is a model from a file.
 type Loaded struct {
 	Model   graph.Model
 	Config  *configs.Config
-	Classes []string
-	File    *checkpoints.File
+	Classes []string          // names by index; none of foreign weights
+	File    *checkpoints.File // nil for foreign weights
 	Path    string
 }
 
 // OptimizerPrefix begins the names of the optimizer's tensors in a checkpoint.
 const OptimizerPrefix = "optimizer."
 
-// Describe reads the configuration and the class names of a checkpoint.
+// Describe reads the configuration and the class names of a checkpoint or an
+// exported model.
 func Describe(f *checkpoints.File) (*configs.Config, []string, error) {
-	if f.Meta[FormatKey] != format {
-		return nil, nil, fmt.Errorf("its format is %q, want %q", f.Meta[FormatKey], format)
+	if got := f.Meta[FormatKey]; got != format && got != ExportFormat {
+		return nil, nil, fmt.Errorf("its format is %q, want %q or %q", got, format, ExportFormat)
 	}
 	c, err := configs.Parse("config in the checkpoint", f.Meta[ConfigKey])
 	if err != nil {
@@ -137,29 +158,9 @@ func Describe(f *checkpoints.File) (*configs.Config, []string, error) {
 	return c, classes, nil
 }
 
-// Load makes the model of a checkpoint, or of the best checkpoint of a run's
-// folder.
-func Load(path string) (*Loaded, error) {
-	path, err := find(path)
-	if err != nil {
-		return nil, err
-	}
-	f, err := checkpoints.Read(path)
-	if err != nil {
-		return nil, err
-	}
-	l := &Loaded{File: f, Path: path}
-	if l.Config, l.Classes, err = Describe(f); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	if l.Model, err = New(l.Config, len(l.Classes)); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	if err := Restore(l.Model.Store(), f, OptimizerPrefix); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return l, nil
-}
+// Load makes the model of a checkpoint, of the best checkpoint of a run's
+// folder, of an exported model, or of foreign weights: Open without options.
+func Load(path string) (*Loaded, error) { return Open(path, LoadOptions{}) }
 
 // find turns a run's folder into the path of its best, else its last
 // checkpoint.

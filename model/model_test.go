@@ -106,13 +106,13 @@ func TestRestoreErrors(t *testing.T) {
 	}
 }
 
-func TestForeignCheckpoint(t *testing.T) {
+func TestOtherWeights(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.safetensors")
 	if err := checkpoints.Write(path, checkpoints.File{Tensors: []checkpoints.Tensor{{Name: "w", Shape: []int{1}, F32: []float32{1}}}}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := model.Load(path); err == nil || !strings.Contains(err.Error(), "its format is") {
-		t.Errorf("a checkpoint of another program: %v", err)
+	if _, err := model.Load(path); err == nil || !strings.Contains(err.Error(), "not the weights of a FasterNet") {
+		t.Errorf("weights of another network: %v", err)
 	}
 }
 
@@ -123,5 +123,42 @@ func TestClasses(t *testing.T) {
 	}
 	if m, err := model.New(c, 2); err != nil || m.Classes() != 3 {
 		t.Errorf("more classes than the data set: %v", err)
+	}
+}
+
+// Averaged weights are taken where the checkpoint has them; to a plain Load
+// they are somebody else's.
+func TestEMA(t *testing.T) {
+	c := small(t)
+	path := filepath.Join(t.TempDir(), "m.safetensors")
+	other, err := model.New(small(t, "seed=9"), 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var averages []checkpoints.Tensor
+	for _, x := range model.Tensors(other.Store()) {
+		if x.I64 == nil {
+			x.Name = model.EMAPrefix + x.Name
+			averages = append(averages, x)
+		}
+	}
+	first := func(l *model.Loaded) float32 { return l.Model.Store().Entries[0].Param.Data()[0] }
+	save(t, path, c, averages...)
+	l, err := model.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := first(l)
+	if l, err = model.Open(path, model.LoadOptions{EMA: true}); err != nil {
+		t.Fatal(err)
+	}
+	if want := other.Store().Entries[0].Param.Data()[0]; first(l) != want || want == before {
+		t.Errorf("got %v, want %v; it was %v", first(l), want, before)
+	}
+	for _, averages := range [][]checkpoints.Tensor{nil, averages[:2]} {
+		save(t, path, c, averages...)
+		if _, err := model.Open(path, model.LoadOptions{EMA: true}); err == nil || !strings.Contains(err.Error(), "no averaged weights") {
+			t.Errorf("%d averages: %v", len(averages), err)
+		}
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"math"
 	"os"
 	"time"
@@ -96,7 +95,8 @@ type trainer struct {
 	loader     *data.Loader
 
 	began     time.Time
-	firstStep int // batches that this process did not train
+	firstStep int      // batches that this process did not train
+	origin    []string // what is to be said of the weights that the run starts from
 }
 
 // open makes the model and the folder, or takes them up again.
@@ -114,14 +114,27 @@ func (t *trainer) open(o Options) (err error) {
 	if _, err := t.runner.Program(graph.Shape{Batch: c.Train.BatchSize, Height: c.Data.Scale(0), Width: c.Data.Scale(0), Train: true}); err != nil {
 		return err
 	}
-	if !o.Resume && Holds(o.Dir) {
+	holds := Holds(o.Dir)
+	if !o.Resume && holds {
 		return fmt.Errorf("%s already holds a run: --resume continues it, --run DIR makes another", o.Dir)
+	}
+	if !holds { // weights that do not fit are found before a folder is made
+		if err := t.startFrom(); err != nil {
+			return err
+		}
 	}
 	if t.folder, err = OpenFolder(o.Dir); err != nil {
 		return err
 	}
 	if o.Resume {
-		if err := t.resume(); err != nil {
+		resumed, err := t.resume()
+		switch {
+		case resumed:
+			t.origin = nil
+		case err == nil && holds:
+			err = t.startFrom()
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -131,27 +144,9 @@ func (t *trainer) open(o Options) (err error) {
 	t.show.log = t.folder.text
 	t.firstStep = t.progress.Batches
 	t.describe()
-	return nil
-}
-
-func (t *trainer) resume() error {
-	f, path, err := t.folder.Checkpoints.Newest(func(err error) { t.show.Line("warning: %v; using the one before it", err) })
-	if errors.Is(err, fs.ErrNotExist) {
-		t.show.Line("nothing to resume in %s: starting from the beginning", t.folder.Dir)
-		return nil
+	for _, line := range t.origin {
+		t.show.Line("%s", line)
 	}
-	if err != nil {
-		return err
-	}
-	if t.progress, err = readProgress(f); err == nil {
-		if err = model.Restore(t.net.Store(), f, model.OptimizerPrefix); err == nil {
-			err = t.optimizer.Restore(f)
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	t.show.Line("resuming %s at epoch %d, step %d", path, t.progress.Epoch+1, t.progress.Step+1)
 	return nil
 }
 
@@ -197,7 +192,7 @@ func mixup(a configs.Augment, classes int) *data.Mixup {
 
 // Transform is the training transform of a configuration at an image size.
 func Transform(c *configs.Config, size int) data.Transform {
-	e := eval.Transform(c.Data, c.Model.InChans).(*data.EvalTransform)
+	e := eval.Transform(c.Data, c.Model.InChans)
 	return &data.TrainTransform{
 		Size: size, Scale: [2]float64(c.Augment.Scale), Ratio: [2]float64(c.Augment.Ratio), HFlip: c.Augment.HFlip,
 		Padding: c.Augment.Padding, Interpolation: e.Interpolation, Mean: e.Mean, Std: e.Std, Channels: e.Channels,
@@ -354,7 +349,11 @@ func (t *trainer) evaluate(ctx context.Context) (eval.Result, error) {
 	c := t.config
 	t.show.Begin(fmt.Sprintf("epoch %d/%d validation", t.progress.Epoch+1, c.Train.Epochs), 0, t.val.Len())
 	defer t.show.End()
-	return eval.Evaluate(ctx, t.runner, t.val, eval.Transform(c.Data, c.Model.InChans), eval.Options{
+	runner, err := t.runner.ForInference()
+	if err != nil {
+		return eval.Result{}, err
+	}
+	return eval.Evaluate(ctx, runner, t.val, eval.Transform(c.Data, c.Model.InChans), eval.Options{
 		Batch: c.Train.ValBatchSize, Workers: c.Data.Workers,
 		Progress: func(done, _ int) {
 			t.show.Step(done, fmt.Sprintf("epoch %d/%d validation", t.progress.Epoch+1, c.Train.Epochs))

@@ -2,46 +2,56 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"os"
+	"text/tabwriter"
 
-	"fasternet/configs"
+	"fasternet/checkpoints"
+	"fasternet/data"
 	"fasternet/eval"
 	"fasternet/graph"
 	"fasternet/kernels"
-	"fasternet/model"
 	"fasternet/train"
 
 	"github.com/spf13/cobra"
 )
 
 func evalCommand() *cobra.Command {
-	var path, dataDir string
-	var batch, threads, size int
-	var cropRatio float64
+	var f modelFlags
+	var dataDir, split, confusion, results string
+	var verbose bool
 	c := &cobra.Command{
 		Use:   "eval --model CHECKPOINT",
 		Short: "Evaluate a checkpoint",
-		Long: `Evaluate a checkpoint, or the best one in the folder of a run, on the validation
-images of the data set that it was trained on, or of another of the same kind.
+		Long: `Evaluate a checkpoint, the best one in the folder of a run, or an exported model
+(.safetensors, or a .onnx file that "export" wrote) on the validation images of
+the data set that it was trained on, or of another of the same kind.
 
-The last line on standard output is a JSON object: top1 and top5 (percent), loss
-(nats) and count (images).`,
+Standard output gets the accuracy of the classes, the worst first (all of them with
+--verbose). Its last line is a JSON object: top1 and top5 (percent), loss (nats) and
+count (images).
+
+--results-file writes these and more with the names that timm gives them, as JSON with
+the accuracy of every class, or as CSV. --confusion writes which classes were taken for
+which, as a table (.csv) or a picture (.png).`,
 		Example: `  fasternet-train eval --model runs/quickstart
-  fasternet-train eval --model runs/t0/checkpoints/last.safetensors --data /data/imagenet --crop-ratio 1`,
+  fasternet-train eval --model runs/quickstart --confusion confusion.png --results-file results.json
+  fasternet-train eval --model runs/t0/checkpoints/last.safetensors --data /data/imagenet --crop-ratio 1
+  fasternet-train eval --model runs/t0 --split train --on-bad-image skip
+  fasternet-train eval --model quickstart.onnx`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if path == "" {
-				return usageError{fmt.Errorf("--model: want a checkpoint, or the folder of a run")}
+			if split != string(data.Train) && split != string(data.Val) {
+				return usageError{fmt.Errorf("--split: want train or val, got %q", split)}
 			}
-			m, err := model.Load(path)
+			if err := checkOutputs(output{"--confusion", confusion, eval.CheckConfusionFile}, output{"--results-file", results, eval.CheckResultsFile}); err != nil {
+				return err
+			}
+			m, config, err := openInference(&f, dataDir)
 			if err != nil {
 				return err
 			}
-			config, err := evalConfig(m.Config, dataDir, batch, threads, size, cropRatio)
-			if err != nil {
-				return usageError{err}
-			}
-			ds, err := eval.Open(config.Data, false)
+			ds, err := eval.Open(config.Data, split == string(data.Train))
 			if err != nil {
 				return err
 			}
@@ -52,50 +62,102 @@ The last line on standard output is a JSON object: top1 and top5 (percent), loss
 			defer pool.Close()
 			show := train.NewDisplay(os.Stderr)
 			show.Line("evaluating %s on %d images, %d threads, %s kernels", m.Path, ds.Len(), pool.Workers(), kernels.Active())
+			names := m.Classes
+			if len(names) == 0 {
+				names = ds.Classes()
+			}
+			if i := eval.Differing(ds.Classes(), names); i >= 0 {
+				show.Line("warning: class %d is called %s in the data set and %s in the model; labels are compared by their number", i, ds.Classes()[i], eval.ClassName(names, i))
+			}
 			show.Begin("evaluation", 0, ds.Len())
-			result, err := eval.Evaluate(cmd.Context(), graph.NewRunner(m.Model, pool), ds, eval.Transform(config.Data, config.Model.InChans), eval.Options{
-				Batch: config.Train.ValBatchSize, Workers: config.Data.Workers,
+			transform := eval.Transform(config.Data, config.Model.InChans)
+			report, err := eval.Examine(cmd.Context(), graph.NewRunner(m.Model, pool), ds, transform, eval.Options{
+				Batch: config.Train.ValBatchSize, Workers: config.Data.Workers, SkipBad: f.skipBad(),
 				Progress: func(done, _ int) { show.Step(done, "evaluation") },
 			})
 			show.End()
 			if err != nil {
 				return err
 			}
-			show.Line("top-1 %.2f %%, top-5 %.2f %%, loss %.4f", result.Top1, result.Top5, result.Loss)
+			showSkipped(show, report.Skipped, verbose)
+			show.Line("top-1 %.2f %%, top-5 %.2f %%, loss %.4f", report.Top1, report.Top5, report.Loss)
+			if confusion != "" {
+				title := fmt.Sprintf("%s: top-1 %.2f %% of %d images", f.path, report.Top1, report.Count)
+				if err := report.Confusion.Write(confusion, title, names); err != nil {
+					return err
+				}
+			}
+			if results != "" {
+				if err := report.Results(m.Path, m.Model.Store().Parameters(), names, transform).Write(results); err != nil {
+					return err
+				}
+			}
+			if err := printScores(report.Confusion.Scores(names), names, verbose); err != nil {
+				return err
+			}
 			return printJSON(struct {
 				eval.Result
-				Model string `json:"model"`
-			}{result, m.Path})
+				Loss  *float64 `json:"loss"`
+				Model string   `json:"model"`
+			}{report.Result, number(report.Loss), m.Path})
 		},
 	}
-	c.Flags().StringVar(&path, "model", "", "`checkpoint`, or folder of a run")
+	f.register(c)
 	c.Flags().StringVar(&dataDir, "data", "", "`folder` of the data set")
-	c.Flags().IntVar(&batch, "batch", 0, "images at a time (train.val_batch_size)")
-	c.Flags().IntVar(&threads, "threads", 0, "threads of the kernels; 0 for one a processor")
-	c.Flags().IntVar(&size, "size", 0, "side of the images (data.image_size)")
-	c.Flags().Float64Var(&cropRatio, "crop-ratio", 0, "part of the image that is looked at (data.test_crop_ratio)")
+	c.Flags().StringVar(&split, "split", string(data.Val), "`part` of the data set: train or val")
+	c.Flags().StringVar(&confusion, "confusion", "", "write the confusion matrix to `FILE`.csv or .png")
+	c.Flags().StringVar(&results, "results-file", "", "write the results to `FILE`.json or .csv")
+	c.Flags().BoolVar(&verbose, "verbose", false, "show all classes and all images that were left out")
 	return c
 }
 
-// evalConfig applies the options to the configuration of a checkpoint, through
-// the checks of package configs.
-func evalConfig(c *configs.Config, dataDir string, batch, threads, size int, cropRatio float64) (*configs.Config, error) {
-	settings := []string{fmt.Sprintf("threads=%d", threads)}
-	if dataDir != "" {
-		settings = append(settings, "data.dir="+quoted(dataDir))
+// number is nil for what JSON has no number for.
+func number(v float64) *float64 {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return nil
 	}
-	if batch != 0 {
-		settings = append(settings, fmt.Sprintf("train.val_batch_size=%d", batch))
+	return &v
+}
+
+// output is an option that names a file to write, and what its name must be.
+type output struct {
+	option, path string
+	check        func(path string) error
+}
+
+// checkOutputs finds files that cannot be written before the work begins.
+func checkOutputs(outputs ...output) error {
+	for _, o := range outputs {
+		if o.path == "" {
+			continue
+		}
+		if o.check != nil {
+			if err := o.check(o.path); err != nil {
+				return usageError{fmt.Errorf("%s: %w", o.option, err)}
+			}
+		}
+		if err := checkpoints.Writable(o.path); err != nil {
+			return fmt.Errorf("%s: %w", o.option, err)
+		}
 	}
-	if size != 0 {
-		settings = append(settings, fmt.Sprintf("data.image_size=%d", size), "data.multi_scale=''")
+	return nil
+}
+
+// printScores prints the accuracy of the classes, the worst first.
+func printScores(scores []eval.ClassScore, names []string, all bool) error {
+	eval.WorstFirst(scores)
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "class\timages\taccuracy\tmost often taken for")
+	for i, s := range scores {
+		if i == fewLines && !all && len(scores) > fewLines+1 {
+			fmt.Fprintf(w, "… and %d better ones (--verbose)\n", len(scores)-i)
+			break
+		}
+		taken := ""
+		if s.MistakenFor >= 0 {
+			taken = fmt.Sprintf("%s (%d)", eval.ClassName(names, s.MistakenFor), s.MistakenCount)
+		}
+		fmt.Fprintf(w, "%s\t%d\t%.2f %%\t%s\n", s.Name, s.Count, s.Accuracy, taken)
 	}
-	if cropRatio != 0 {
-		settings = append(settings, fmt.Sprintf("data.test_crop_ratio=%v", cropRatio))
-	}
-	text, err := c.YAML()
-	if err != nil {
-		return nil, err
-	}
-	return configs.Parse("config in the checkpoint", string(text), settings...)
+	return w.Flush()
 }

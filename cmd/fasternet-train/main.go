@@ -116,13 +116,17 @@ The environment variable ` + kernels.EnvVariable + ` (avx512, avx2 or go) forces
 a variant of the kernels.`,
 		Example: `  fasternet-train train quickstart
   fasternet-train eval --model runs/quickstart
+  fasternet-train predict photos/ --model runs/t0
   fasternet-train bench fasternet_t0 --train --batch 32`,
 		SilenceErrors: true, SilenceUsage: true,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(trainCommand(), evalCommand(), summaryCommand(), benchCommand(), configCommand(), dataCommand(), versionCommand())
+	root.AddCommand(
+		trainCommand(), evalCommand(), predictCommand(), featuresCommand(),
+		convertCommand(), exportCommand(), summaryCommand(), benchCommand(), configCommand(), dataCommand(), versionCommand(),
+	)
 	asUsage(root)
 	return root
 }

@@ -26,7 +26,9 @@ and linear layers, and "incl. norms", which adds 2 for every element of a batch
 norm and 1 for every input of the pool. Of a model whose batch norms are folded
 into the convolutions, the first is the figure of table 8 of the FasterNet paper;
 the second, of a model as it is trained, is that of its table 3. Activations are
-the values that convolutions and linear layers put out. The totals are shown for
+the values that convolutions and linear layers put out. Of a transformer the MACs of
+attention, queries by keys and their weights by the values, are shown beside the others.
+The totals are shown for
 both forms of the model, the table for the one that is trained, or with --folded
 for the other.`,
 		Example: `  fasternet-train summary fasternet_t0
@@ -83,12 +85,13 @@ type summaryTotal struct {
 	Parameters    int `json:"parameters"`
 	MACs          int `json:"macs"`
 	MACsWithNorms int `json:"macs_with_norms"`
+	AttentionMACs int `json:"attention_macs"` // not in MACs
 	Activations   int `json:"activations"`
 }
 
 func summarise(name string, counts []graph.LayerCount, size int, folded bool) summary {
 	figures := func(c graph.LayerCount) summaryTotal {
-		return summaryTotal{c.Parameters, c.MACs, c.MACsWithNorm(), c.Activations}
+		return summaryTotal{c.Parameters, c.MACs, c.MACsWithNorm(), c.AttentionMACs, c.Activations}
 	}
 	total := graph.Total(counts)
 	s := summary{Model: name, Size: size, Folded: folded, Total: figures(total), TotalFolded: figures(total.Folded())}
@@ -120,6 +123,11 @@ func (s summary) print() error {
 	}
 	if err := w.Flush(); err != nil {
 		return err
+	}
+	if a := s.Total.AttentionMACs; a > 0 {
+		if _, err := fmt.Printf("\nattention %.3f GMACs, with the others %.3f", millions(a)/1e3, millions(a+s.Total.MACs)/1e3); err != nil {
+			return err
+		}
 	}
 	_, err := fmt.Printf("\n%.2f M parameters, %.2f M folded; %.3f GMACs, %.3f incl. norms, %.3f folded; %.2f M activations\n",
 		millions(s.Total.Parameters), millions(s.TotalFolded.Parameters), millions(s.Total.MACs)/1e3,

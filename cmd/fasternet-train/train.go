@@ -15,7 +15,7 @@ import (
 
 func trainCommand() *cobra.Command {
 	var settings []string
-	var dir, dataDir string
+	var dir, dataDir, from string
 	var resume bool
 	c := &cobra.Command{
 		Use:   "train CONFIG",
@@ -27,16 +27,25 @@ runs/): config.yaml, log.jsonl, summary.csv, train.log, report.html and
 checkpoints/{last,previous,best}.safetensors. SIGINT or SIGTERM finish the step,
 write the last checkpoint and stop; a second signal stops at once.
 
+--from starts from the weights of a run, a checkpoint, or a file of PyTorch
+(.pth, .pt, .ckpt, .bin, .safetensors; official or timm's names) instead of fresh
+ones. A classifier for another number of classes is left out. A run that is
+resumed goes on from its own checkpoint.
+
 The last line on standard output is a JSON object: top1 and top5 (percent) and
 loss (nats) of the best checkpoint.`,
 		Example: `  fasternet-train train quickstart
   fasternet-train train quickstart --resume
   fasternet-train train fasternet_t0 --data /data/imagenet --set train.batch_size=256
-  fasternet-train train my.yaml --run runs/second --set optim.lr=1e-3 --set train.epochs=30`,
+  fasternet-train train my.yaml --run runs/second --set optim.lr=1e-3 --set train.epochs=30
+  fasternet-train train fasternet_t0 --data /data/flowers --set model.num_classes=0 --from fasternet_t0.pth`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if dataDir != "" {
 				settings = append(settings, "data.dir="+quoted(dataDir))
+			}
+			if from != "" {
+				settings = append(settings, "from="+quoted(from))
 			}
 			config, dir, err := findRun(args, dir, resume, settings)
 			if err != nil {
@@ -52,6 +61,7 @@ loss (nats) of the best checkpoint.`,
 	c.Flags().StringArrayVar(&settings, "set", nil, "change a setting, `key=value`, e.g. train.epochs=10; repeatable")
 	c.Flags().StringVar(&dir, "run", "", "`folder` of the run")
 	c.Flags().StringVar(&dataDir, "data", "", "`folder` of the data set (data.dir)")
+	c.Flags().StringVar(&from, "from", "", "`weights` to start from: a run, a checkpoint, or a file of PyTorch (from)")
 	c.Flags().BoolVar(&resume, "resume", false, "continue from the newest checkpoint of the run; without one start from the beginning")
 	return c
 }

@@ -165,6 +165,10 @@ func Weight(name string, seed int, shape []int) []float32 {
 		c, s = 0, 0.25
 	case strings.HasSuffix(name, "running_var"):
 		c, s = 1, 0.5
+	case strings.HasSuffix(name, "pos_embed"), strings.HasSuffix(name, "cls_token"), strings.HasSuffix(name, "mask_token"):
+		c, s = 0, 0.25
+	case strings.HasSuffix(name, "relative_position_bias_table"):
+		c, s = 0, 0.5
 	case len(shape) == 1 && strings.HasSuffix(name, "bias"):
 		c, s = 0, 0.125
 	case len(shape) == 1:

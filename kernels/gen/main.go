@@ -36,5 +36,9 @@ func main() {
 	s.transpose8()
 	s.dwConv()
 	s.groupConv()
+	s.layerNorm()
+	s.layerNormGrad()
+	s.softmaxRows()
+	s.softmaxRowsGrad()
 	Generate()
 }

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"fasternet/configs"
+	"fasternet/eval"
+	"fasternet/graph"
+	"fasternet/model"
+	"fasternet/train"
+
+	"github.com/spf13/cobra"
+)
+
+// modelFlags say which model a command uses, and how it sees images.
+type modelFlags struct {
+	path                 string
+	load                 model.LoadOptions
+	fresh                *configs.Config // of a model with fresh weights, in the place of path
+	batch, threads, size int
+	cropRatio            float64
+	onBad                string
+}
+
+// register adds the flags of a command that looks at images.
+func (f *modelFlags) register(c *cobra.Command) {
+	f.registerModel(c)
+	c.Flags().IntVar(&f.batch, "batch", 0, "images at a time (train.val_batch_size)")
+	c.Flags().Float64Var(&f.cropRatio, "crop-ratio", 0, "part of the image that is looked at (data.test_crop_ratio)")
+	c.Flags().StringVar(&f.onBad, "on-bad-image", "error", "`what` to do with an image that cannot be read: error or skip")
+}
+
+// registerModel adds those that say which model.
+func (f *modelFlags) registerModel(c *cobra.Command) {
+	f.onBad = "error"
+	c.Flags().StringVar(&f.path, "model", "", "`what` to use: folder of a run, checkpoint, export (.safetensors, .onnx) or weights of PyTorch")
+	c.Flags().StringVar(&f.load.Config, "config", "", "`preset` or YAML file, for weights that come without one")
+	c.Flags().StringArrayVar(&f.load.Settings, "set", nil, "change a setting, `key=value`, e.g. model.act_layer=gelu; repeatable")
+	c.Flags().BoolVar(&f.load.EMA, "ema", false, "take the averaged weights of the file")
+	c.Flags().IntVar(&f.threads, "threads", 0, "threads of the kernels; 0 for one a processor")
+	c.Flags().IntVar(&f.size, "size", 0, "side of the images (data.image_size)")
+}
+
+// openModel opens the model, and the configuration with the options applied.
+func openModel(f *modelFlags, dataDir string) (*model.Loaded, *configs.Config, error) {
+	if f.path == "" {
+		return nil, nil, usageError{fmt.Errorf("--model: want a checkpoint, or the folder of a run")}
+	}
+	if f.onBad != "error" && f.onBad != "skip" {
+		return nil, nil, usageError{fmt.Errorf("--on-bad-image: want error or skip, got %q", f.onBad)}
+	}
+	dropped := 0
+	f.load.Report = func(t model.Table) { dropped = len(t.Dropped) }
+	m, err := f.open()
+	var wrong model.ConfigError
+	if errors.As(err, &wrong) {
+		return nil, nil, usageError{err}
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if dropped > 0 {
+		return nil, nil, usageError{fmt.Errorf("%s: model.num_classes is %d, its classifier is for another number: it would give random answers", f.path, m.Model.Classes())}
+	}
+	config, err := f.config(m.Config, dataDir)
+	if err != nil {
+		return nil, nil, usageError{err}
+	}
+	return m, config, nil
+}
+
+func (f *modelFlags) open() (*model.Loaded, error) {
+	if f.fresh == nil {
+		return model.Open(f.path, f.load)
+	}
+	m, err := model.New(f.fresh, 0)
+	return &model.Loaded{Model: m, Config: f.fresh, Path: f.path}, err
+}
+
+// openInference opens the model in the form that is fastest: its batch norms
+// are folded.
+func openInference(f *modelFlags, dataDir string) (*model.Loaded, *configs.Config, error) {
+	m, config, err := openModel(f, dataDir)
+	if err == nil {
+		m.Model, err = graph.ForInference(m.Model)
+	}
+	return m, config, err
+}
+
+func (f *modelFlags) skipBad() bool { return f.onBad == "skip" }
+
+// config applies the options to the configuration of a checkpoint, through the
+// checks of package configs.
+func (f *modelFlags) config(c *configs.Config, dataDir string) (*configs.Config, error) {
+	settings := []string{fmt.Sprintf("threads=%d", f.threads)}
+	if dataDir != "" {
+		settings = append(settings, "data.dir="+quoted(dataDir))
+	}
+	if f.batch != 0 {
+		settings = append(settings, fmt.Sprintf("train.val_batch_size=%d", f.batch))
+	}
+	if f.size != 0 {
+		settings = append(settings, fmt.Sprintf("data.image_size=%d", f.size), "data.multi_scale=''")
+	}
+	if f.cropRatio != 0 {
+		settings = append(settings, fmt.Sprintf("data.test_crop_ratio=%v", f.cropRatio))
+	}
+	text, err := c.YAML()
+	if err != nil {
+		return nil, err
+	}
+	return configs.Parse("config in the checkpoint", string(text), settings...)
+}
+
+// fewLines is how much of a list is shown without --verbose.
+const fewLines = 10
+
+// showSkipped says which images were left out, and why.
+func showSkipped(show *train.Display, skipped []eval.Bad, all bool) {
+	if len(skipped) == 0 {
+		return
+	}
+	show.Line("left out, since they cannot be read: %d images", len(skipped))
+	for i, s := range skipped {
+		if i == fewLines && !all {
+			show.Line("  … and %d more", len(skipped)-i)
+			break
+		}
+		show.Line("  %s: %s", s.Name, strings.TrimPrefix(reason(s), ": "))
+	}
+}
+
+// reason is the error of a bad image without its name, which is shown already.
+func reason(s eval.Bad) string {
+	text := s.Err.Error()
+	if _, after, ok := strings.Cut(text, s.Name); ok {
+		return after
+	}
+	return text
+}
+
+// showNotFinite says for which images the model computes no numbers.
+func showNotFinite(show *train.Display, names []string) {
+	if len(names) > 0 {
+		show.Line("warning: logits that are NaN or infinite for %d images, the first is %s", len(names), names[0])
+	}
+}

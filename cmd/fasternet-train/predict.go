@@ -1,0 +1,144 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"fasternet/arrays"
+	"fasternet/checkpoints"
+	"fasternet/configs"
+	"fasternet/eval"
+	"fasternet/graph"
+	"fasternet/kernels"
+	"fasternet/predict"
+	"fasternet/train"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+// aboutInputs is what the commands say that take images.
+const aboutInputs = `Inputs are image files (JPEG, PNG), folders, which are searched for images, and .npy or
+.safetensors files with preprocessed images: a float32 array [images, channels, height,
+width], in a safetensors file the only tensor or the one called "input". Such an array is
+taken as it is; its height and width need not be those of the training.`
+
+func predictCommand() *cobra.Command {
+	var f modelFlags
+	var format, out, logitsFile string
+	var topk int
+	c := &cobra.Command{
+		Use:   "predict INPUT... --model CHECKPOINT",
+		Short: "Name what images show",
+		Long: `Name the most probable classes of images, by the softmax of the logits.
+
+` + aboutInputs + `
+
+The formats: a table; csv with the columns file, rank, index, label, prob; jsonl with an
+object for each image. --logits writes a safetensors file with the tensor "logits"
+[images, classes], and the names of the images as a JSON list in its metadata ("files").`,
+		Example: `  fasternet-train predict cat.jpg dog.png --model runs/t0
+  fasternet-train predict photos/ --model runs/t0 --topk 1 --format csv --out photos.csv --on-bad-image skip
+  fasternet-train predict batch.npy --model runs/t0 --logits logits.safetensors`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if topk < 1 {
+				return usageError{fmt.Errorf("--topk: want 1 or more, got %d", topk)}
+			}
+			if !slices.Contains(predict.Formats, format) {
+				return usageError{fmt.Errorf("--format: want %s, got %q", strings.Join(predict.Formats, ", "), format)}
+			}
+			if err := checkOutputs(output{"--out", out, nil}, output{"--logits", logitsFile, checkLogitsFile}); err != nil {
+				return err
+			}
+			m, config, err := openInference(&f, "")
+			if err != nil {
+				return err
+			}
+			in, err := predict.Open(args, m.Model.Channels())
+			if err != nil {
+				return err
+			}
+			pool := kernels.NewPool(config.Threads)
+			defer pool.Close()
+			var keep *predict.Logits
+			if logitsFile != "" {
+				keep = &predict.Logits{}
+			}
+			show := train.NewDisplay(os.Stderr)
+			// The lines of a table on a terminal show the progress themselves.
+			bar := out != "" || !term.IsTerminal(int(os.Stdout.Fd()))
+			classify := func(w io.Writer) (*predict.Outcome, error) {
+				writer, err := predict.NewWriter(w, format, in, m.Classes)
+				if err != nil {
+					return nil, err
+				}
+				return predict.Classify(cmd.Context(), graph.NewRunner(m.Model, pool), in, f.inputs(config, show, "predict", bar), topk, m.Classes, writer, keep)
+			}
+			outcome, err := withOutput(out, classify)
+			show.End()
+			if err != nil {
+				return err
+			}
+			showSkipped(show, outcome.Skipped, false)
+			showNotFinite(show, outcome.NotFinite)
+			if keep != nil {
+				return keep.Write(logitsFile, m.Classes)
+			}
+			return nil
+		},
+	}
+	f.register(c)
+	c.Flags().IntVar(&topk, "topk", 5, "classes for each image")
+	c.Flags().StringVar(&format, "format", predict.Formats[0], "`format` of the output: table, csv or jsonl")
+	c.Flags().StringVar(&out, "out", "", "write to `FILE` instead of standard output")
+	c.Flags().StringVar(&logitsFile, "logits", "", "also write the logits to `FILE`.safetensors")
+	return c
+}
+
+func checkLogitsFile(path string) error {
+	if !arrays.IsSafetensors(path) {
+		return fmt.Errorf("%s: want a file .safetensors", path)
+	}
+	return nil
+}
+
+// inputs are the options of package predict that follow from those of the
+// command. With bar, a bar of that name shows the progress.
+func (f *modelFlags) inputs(config *configs.Config, show *train.Display, name string, bar bool) predict.Options {
+	o := predict.Options{
+		Transform: eval.Transform(config.Data, config.Model.InChans),
+		Batch:     config.Train.ValBatchSize, Workers: config.Data.Workers, SkipBad: f.skipBad(),
+	}
+	if bar {
+		begun := false
+		o.Progress = func(done, total int) {
+			if !begun {
+				show.Begin(name, 0, total)
+				begun = true
+			}
+			show.Step(done, name)
+		}
+	}
+	return o
+}
+
+// withOutput gives the standard output, or a file that is there when the work
+// has succeeded.
+func withOutput(path string, work func(io.Writer) (*predict.Outcome, error)) (outcome *predict.Outcome, err error) {
+	if path == "" {
+		return work(os.Stdout)
+	}
+	var failure error // as it is: it need not be one of writing
+	err = checkpoints.WriteAtomic(path, func(w io.Writer) error {
+		outcome, failure = work(w)
+		return failure
+	})
+	if failure != nil {
+		err = failure
+	}
+	return outcome, err
+}

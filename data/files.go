@@ -1,0 +1,44 @@
+package data
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Files is a dataset of image files without labels, in the order given. All are
+// of class 0, which has no name.
+type Files []string
+
+// Len is the number of files.
+func (f Files) Len() int { return len(f) }
+
+// Classes is one class without a name.
+func (Files) Classes() []string { return []string{""} }
+
+// Label is 0.
+func (Files) Label(int) int { return 0 }
+
+// Image decodes file i, see [ReadImage].
+func (f Files) Image(i int) (*Image, error) { return ReadImage(f[i]) }
+
+// Name is the path of file i.
+func (f Files) Name(i int) string { return f[i] }
+
+// ListImages lists the images (.jpg, .jpeg, .png by name, in any case) in a folder
+// and below it, sorted by path; the paths begin with the folder. Symbolic links are
+// followed, names that start with a dot ignored. It is an error when there are none.
+func ListImages(folder string) (Files, error) {
+	d := &ImageFolder{root: folder}
+	if err := d.list("", nil); err != nil {
+		return nil, err
+	}
+	if len(d.files) == 0 {
+		return nil, fmt.Errorf("data: %s: no images (.jpg, .jpeg, .png by name) in this folder or below", folder)
+	}
+	slices.Sort(d.files)
+	files := make(Files, len(d.files))
+	for i := range files {
+		files[i] = d.Name(i)
+	}
+	return files, nil
+}

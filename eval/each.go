@@ -1,0 +1,105 @@
+package eval
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"fasternet/data"
+	"fasternet/graph"
+)
+
+// Row is what a model says about one sample. It is valid until the function that
+// gets it returns.
+type Row struct {
+	Index   int            // of the sample in the data set
+	Label   int            // its class
+	Logits  []float32      // [classes]
+	Program *graph.Program // that has just run, for its features
+	At      int            // place of the sample in the batch of the program
+}
+
+// Bad is a sample that could not be read.
+type Bad struct {
+	Name string `json:"name"`
+	Err  error  `json:"-"`
+}
+
+// NoneRead is an error if all of the images are bad.
+func NoneRead(bad []Bad, images int) error {
+	if len(bad) == 0 || len(bad) < images {
+		return nil
+	}
+	return fmt.Errorf("none of the images can be read, of %d; the first: %w", images, bad[0].Err)
+}
+
+// Each runs a model over a data set and visits its samples in their order. It
+// returns those that were left out.
+func Each(ctx context.Context, r *graph.Runner, ds data.Dataset, t data.Transform, o Options, visit func(Row) error) ([]Bad, error) {
+	loader, err := data.NewLoader(ds, data.LoaderOptions{
+		Batch: min(o.Batch, max(ds.Len(), 1)), Workers: o.Workers, Prefetch: 2, Transform: t,
+		Classes: max(r.Model.Classes(), len(ds.Classes())), SkipBad: o.SkipBad,
+	})
+	if err != nil {
+		return nil, err
+	}
+	it := loader.Epoch(ctx, 0, 0)
+	defer it.Close()
+	var bad []Bad
+	for done := 0; ; {
+		b, err := it.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		if len(b.Bad) < b.Size {
+			p, logits, err := Forward(r, graph.Shape{Batch: b.Size, Height: b.Height, Width: b.Width}, b.Images, o.Features)
+			if err != nil {
+				return nil, err
+			}
+			if err := visitBatch(b, p, logits, visit); err != nil {
+				return nil, err
+			}
+		}
+		for _, s := range b.Bad {
+			bad = append(bad, Bad{Name: ds.Name(s.Index), Err: s.Err})
+		}
+		if done += b.Size; o.Progress != nil {
+			o.Progress(done, ds.Len())
+		}
+	}
+	return bad, nil
+}
+
+func visitBatch(b *data.Batch, p *graph.Program, logits []float32, visit func(Row) error) error {
+	classes, bad := len(logits)/b.Size, b.Bad
+	for k := range b.Size {
+		if len(bad) > 0 && bad[0].At == k {
+			bad = bad[1:]
+			continue
+		}
+		err := visit(Row{Index: b.Indices[k], Label: b.Labels[k], Logits: logits[k*classes : (k+1)*classes], Program: p, At: k})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Forward runs a model on images of a shape, and keeps its intermediate values
+// if asked to.
+func Forward(r *graph.Runner, s graph.Shape, images []float32, features bool) (*graph.Program, []float32, error) {
+	compiled := r.Program
+	if features {
+		compiled = r.Features
+	}
+	p, err := compiled(s)
+	if err != nil {
+		return nil, nil, err
+	}
+	logits, err := p.Forward(images)
+	return p, logits, err
+}

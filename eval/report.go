@@ -1,0 +1,132 @@
+package eval
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"fasternet/data"
+	"fasternet/graph"
+)
+
+// Report is all that is measured of a classifier on a data set.
+type Report struct {
+	Result
+	Confusion *Confusion
+	Skipped   []Bad // images that could not be read
+}
+
+// Examine runs a model over a data set and measures it. It is an error when a
+// label is not one of the model's classes.
+func Examine(ctx context.Context, r *graph.Runner, ds data.Dataset, t data.Transform, o Options) (*Report, error) {
+	m := &Report{Confusion: NewConfusion(r.Model.Classes())}
+	var top1, top5 int
+	skipped, err := Each(ctx, r, ds, t, o, func(row Row) error {
+		if row.Label >= len(row.Logits) {
+			return fmt.Errorf("eval: %s: label %d, but the model has %d classes", ds.Name(row.Index), row.Label, len(row.Logits))
+		}
+		rank := rankOf(row.Logits, row.Label)
+		if rank == 0 {
+			top1++
+		}
+		if rank < 5 {
+			top5++
+		}
+		m.Loss += crossEntropy(row.Logits, row.Label)
+		m.Count++
+		m.Confusion.Add(row.Label, answer(row.Logits))
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := NoneRead(skipped, ds.Len()); err != nil {
+		return nil, err
+	}
+	n := float64(m.Count)
+	m.Top1, m.Top5, m.Loss, m.Skipped = 100*float64(top1)/n, 100*float64(top5)/n, m.Loss/n, skipped
+	return m, nil
+}
+
+// Confusion counts how often samples of a class were taken for which. Only what
+// occurs takes memory.
+type Confusion struct {
+	Classes int
+	counts  map[[2]int]int
+}
+
+// NewConfusion has counted nothing yet.
+func NewConfusion(classes int) *Confusion {
+	return &Confusion{Classes: classes, counts: map[[2]int]int{}}
+}
+
+// Add counts a sample of a class with the answer of the model, which is -1 if
+// there is none because the logits are not numbers.
+func (c *Confusion) Add(class, answer int) { c.counts[[2]int{class, answer}]++ }
+
+// Count is how often the model gave that answer to samples of a class.
+func (c *Confusion) Count(class, answer int) int { return c.counts[[2]int{class, answer}] }
+
+// ClassScore is the accuracy on the samples of one class.
+type ClassScore struct {
+	Index    int     `json:"index"`
+	Name     string  `json:"name"`
+	Count    int     `json:"count"` // samples
+	Correct  int     `json:"correct"`
+	Accuracy float64 `json:"accuracy"` // percent
+	// The answer that is most often given wrongly, and how often; -1 for none.
+	MistakenFor   int `json:"mistaken_for"`
+	MistakenCount int `json:"mistaken_count"`
+}
+
+// Scores are those of the classes that have samples, by index.
+func (c *Confusion) Scores(names []string) []ClassScore {
+	byClass := map[int]*ClassScore{}
+	for k, n := range c.counts {
+		s := byClass[k[0]]
+		if s == nil {
+			s = &ClassScore{Index: k[0], Name: ClassName(names, k[0]), MistakenFor: -1}
+			byClass[k[0]] = s
+		}
+		s.Count += n
+		switch {
+		case k[0] == k[1]:
+			s.Correct = n
+		case k[1] >= 0 && (n > s.MistakenCount || n == s.MistakenCount && k[1] < s.MistakenFor):
+			s.MistakenFor, s.MistakenCount = k[1], n
+		}
+	}
+	var scores []ClassScore
+	for _, s := range byClass {
+		s.Accuracy = 100 * float64(s.Correct) / float64(s.Count)
+		scores = append(scores, *s)
+	}
+	slices.SortFunc(scores, func(a, b ClassScore) int { return a.Index - b.Index })
+	return scores
+}
+
+// WorstFirst orders scores by their accuracy, equal ones by index.
+func WorstFirst(scores []ClassScore) {
+	slices.SortStableFunc(scores, func(a, b ClassScore) int { return cmp.Compare(a.Accuracy, b.Accuracy) })
+}
+
+// ClassName is the name of a class, or its index if it has no name.
+func ClassName(names []string, class int) string {
+	if class < len(names) && names[class] != "" {
+		return names[class]
+	}
+	return strconv.Itoa(class)
+}
+
+// Differing is the first class for which two lists have different names, or -1.
+// What is in one list alone does not count.
+func Differing(a, b []string) int {
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			return i
+		}
+	}
+	return -1
+}

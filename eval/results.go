@@ -1,0 +1,93 @@
+package eval
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"path/filepath"
+	"strings"
+
+	"fasternet/checkpoints"
+	"fasternet/data"
+)
+
+// Results is what a results file says, with the names that timm's have.
+type Results struct {
+	Model         string  `json:"model"`
+	Top1          float64 `json:"top1"` // percent
+	Top1Err       float64 `json:"top1_err"`
+	Top5          float64 `json:"top5"`
+	Top5Err       float64 `json:"top5_err"`
+	Loss          float64 `json:"loss"`
+	Count         int     `json:"count"`       // images
+	ParamCount    float64 `json:"param_count"` // millions
+	ImgSize       int     `json:"img_size"`
+	CropPct       float64 `json:"crop_pct"` // part of the shorter side that is looked at
+	Interpolation string  `json:"interpolation"`
+
+	Classes []ClassScore `json:"classes"`           // not in CSV
+	Skipped []Bad        `json:"skipped,omitempty"` // not in CSV
+}
+
+// Results describes a report: of which model, with how many learned values, with
+// which names of the classes, and how the images were cut.
+func (m *Report) Results(model string, parameters int, names []string, t *data.EvalTransform) Results {
+	round := func(v float64, digits int) float64 {
+		p := math.Pow10(digits)
+		return math.Round(v*p) / p
+	}
+	return Results{
+		Model: model, Top1: round(m.Top1, 4), Top1Err: round(100-m.Top1, 4), Top5: round(m.Top5, 4), Top5Err: round(100-m.Top5, 4),
+		Loss: m.Loss, Count: m.Count, ParamCount: round(float64(parameters)/1e6, 2),
+		ImgSize: t.Size, CropPct: t.Seen(), Interpolation: string(t.Interpolation),
+		Classes: m.Confusion.Scores(names), Skipped: m.Skipped,
+	}
+}
+
+// CheckResultsFile says whether the name of a results file ends in .json or .csv.
+func CheckResultsFile(path string) error { return checkEnding(path, ".json", ".csv") }
+
+func checkEnding(path string, want ...string) error {
+	for _, w := range want {
+		if strings.EqualFold(filepath.Ext(path), w) {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s: want a file %s", path, strings.Join(want, " or "))
+}
+
+// Write writes the results to a file, as JSON or CSV by its name.
+func (r Results) Write(path string) error {
+	if err := CheckResultsFile(path); err != nil {
+		return err
+	}
+	return checkpoints.WriteAtomic(path, func(w io.Writer) error {
+		if strings.EqualFold(filepath.Ext(path), ".csv") {
+			return r.writeCSV(w)
+		}
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		// A model that computes NaN has no loss; JSON has no NaN.
+		if math.IsNaN(r.Loss) || math.IsInf(r.Loss, 0) {
+			return e.Encode(struct {
+				Results
+				Loss *float64 `json:"loss"`
+			}{Results: r})
+		}
+		return e.Encode(r)
+	})
+}
+
+func (r Results) writeCSV(w io.Writer) error {
+	c := csv.NewWriter(w)
+	c.Write([]string{"model", "top1", "top1_err", "top5", "top5_err", "loss", "count", "param_count", "img_size", "crop_pct", "interpolation"})
+	row := []string{r.Model}
+	for _, v := range []any{r.Top1, r.Top1Err, r.Top5, r.Top5Err, r.Loss, r.Count, r.ParamCount, r.ImgSize, r.CropPct, r.Interpolation} {
+		row = append(row, fmt.Sprint(v))
+	}
+	c.Write(row)
+	c.Flush()
+	return c.Error()
+}

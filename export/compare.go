@@ -1,0 +1,90 @@
+package export
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"fasternet/graph"
+	"fasternet/kernels"
+	"fasternet/model"
+	"fasternet/rng"
+)
+
+// Tolerance is the largest difference of the logits, as a part of the largest
+// logit, that folding may make. Rounding gives 1e-6 to 1e-5; a norm that is
+// left out, or folded into the wrong convolution, gives more than 1e-2.
+const Tolerance = 1e-4
+
+// checkBatch is the number of images that models are compared on.
+const checkBatch = 4
+
+// Difference is how far the logits of two models are apart.
+type Difference struct {
+	MaxAbs float64 `json:"max_abs_diff"`
+	MaxRel float64 `json:"max_rel_diff"` // of the largest logit
+}
+
+// logits are those of a model for random images, always the same, of the size
+// that its configuration evaluates at.
+func logits(l *model.Loaded, pool *kernels.Pool) ([]float32, error) {
+	size := l.Config.Data.ImageSize
+	images := kernels.Aligned(checkBatch * size * size * l.Model.Channels())
+	r := rng.New(0, rng.Bench)
+	for i := range images {
+		images[i] = float32(r.NormFloat64())
+	}
+	p, err := graph.NewRunner(l.Model, pool).Program(graph.Shape{Batch: checkBatch, Height: size, Width: size})
+	if err != nil {
+		return nil, err
+	}
+	out, err := p.Forward(images)
+	return slices.Clone(out), err
+}
+
+// compare measures the distance of logits from those of the original.
+func compare(got, want []float32) (Difference, error) {
+	if len(got) != len(want) {
+		return Difference{}, fmt.Errorf("export: %d logits, the original has %d", len(got), len(want))
+	}
+	var d Difference
+	var scale float64
+	for i, w := range want {
+		a, b := float64(got[i]), float64(w)
+		if math.IsNaN(a) || math.IsNaN(b) || math.IsInf(a, 0) || math.IsInf(b, 0) {
+			return Difference{}, fmt.Errorf("export: logit %d is %v in the original and %v in the export: the weights are no use", i, w, got[i])
+		}
+		d.MaxAbs = max(d.MaxAbs, math.Abs(a-b))
+		scale = max(scale, math.Abs(b))
+	}
+	if d.MaxAbs > 0 {
+		d.MaxRel = d.MaxAbs / scale // +Inf if all logits of the original are 0
+	}
+	return d, nil
+}
+
+func (d Difference) check() error {
+	if d.MaxRel > Tolerance {
+		return fmt.Errorf("export: the logits of the exported model are off by %.2g of the largest, %.2g is allowed: nothing is written", d.MaxRel, Tolerance)
+	}
+	return nil
+}
+
+// readBack runs the model of a file, which must give the very logits of the
+// one that was written.
+func readBack(path string, want []float32, pool *kernels.Pool) error {
+	l, err := model.Load(path)
+	if err != nil {
+		return fmt.Errorf("export: reading back: %w", err)
+	}
+	got, err := logits(l, pool)
+	if err != nil {
+		return fmt.Errorf("export: reading back: %w", err)
+	}
+	for i := range want {
+		if len(got) != len(want) || got[i] != want[i] {
+			return fmt.Errorf("export: the file, read back, gives other logits than the model: nothing is written")
+		}
+	}
+	return nil
+}

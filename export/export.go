@@ -1,0 +1,158 @@
+package export
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"fasternet/checkpoints"
+	"fasternet/graph"
+	"fasternet/kernels"
+	"fasternet/model"
+	"fasternet/onnx"
+)
+
+// Format is the kind of a file.
+type Format string
+
+// The formats.
+const (
+	SafetensorsFormat Format = "safetensors"
+	ONNXFormat        Format = "onnx"
+)
+
+// FormatOf tells the format from the ending of a file's name.
+func FormatOf(path string) (Format, error) {
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".safetensors":
+		return SafetensorsFormat, nil
+	case ".onnx":
+		return ONNXFormat, nil
+	}
+	return "", fmt.Errorf("%s: want a name that ends with .safetensors or .onnx", path)
+}
+
+// DefaultOpset is the newest operator set that Build knows.
+const DefaultOpset = 17
+
+// Options of an export.
+type Options struct {
+	Opset   int    // of ONNX, 13 to 17; 0 for DefaultOpset
+	NoFold  bool   // keep the batch norms; safetensors only
+	Version string // of the program, for the file
+}
+
+// Result tells what was written, and how far it is from the original.
+type Result struct {
+	Path       string `json:"path"`
+	Format     Format `json:"format"`
+	Opset      int    `json:"opset,omitempty"`
+	Folded     bool   `json:"folded"`
+	Parameters int    `json:"parameters"`
+	Bytes      int64  `json:"bytes"`
+	Difference
+}
+
+// Write exports a model to a file of the format that its name tells. The file
+// appears when it has been verified; after an error there is none, or the one
+// that was there before.
+func Write(l *model.Loaded, path string, pool *kernels.Pool, o Options) (Result, error) {
+	format, err := FormatOf(path)
+	if err != nil {
+		return Result{}, err
+	}
+	if err := writable(path); err != nil {
+		return Result{}, err
+	}
+	out := *l
+	if !o.NoFold {
+		if f, ok := l.Model.(graph.Foldable); ok {
+			if out.Model, err = f.Fold(); err != nil {
+				return Result{}, fmt.Errorf("export: folding: %w", err)
+			}
+		}
+	}
+	r := Result{Path: path, Format: format, Parameters: out.Model.Store().Parameters()}
+	if f, ok := out.Model.(graph.Foldable); ok {
+		r.Folded = f.Folded()
+	}
+	want, err := logits(l, pool)
+	if err != nil {
+		return Result{}, err
+	}
+	got, err := logits(&out, pool)
+	if err != nil {
+		return Result{}, err
+	}
+	if r.Difference, err = compare(got, want); err != nil {
+		return Result{}, err
+	}
+	if err := r.check(); err != nil {
+		return Result{}, err
+	}
+
+	ending := filepath.Ext(path)
+	part := strings.TrimSuffix(path, ending) + ".part" + ending
+	defer os.Remove(part)
+	if format == ONNXFormat {
+		if r.Opset = o.Opset; r.Opset == 0 {
+			r.Opset = DefaultOpset
+		}
+		err = writeONNX(&out, part, r.Opset, o.Version)
+	} else {
+		err = writeSafetensors(&out, part)
+	}
+	if err != nil {
+		return Result{}, err
+	}
+	if err := readBack(part, got, pool); err != nil {
+		return Result{}, err
+	}
+	info, err := os.Stat(part)
+	if err != nil {
+		return Result{}, fmt.Errorf("export: %w", err)
+	}
+	r.Bytes = info.Size()
+	if err := os.Rename(part, path); err != nil {
+		return Result{}, fmt.Errorf("export: %w", err)
+	}
+	return r, nil
+}
+
+// writable finds before the work begins what would make it useless.
+func writable(path string) error {
+	if info, err := os.Stat(filepath.Dir(path)); err != nil {
+		return fmt.Errorf("export: the folder of %s: %w", path, err)
+	} else if !info.IsDir() {
+		return fmt.Errorf("export: %s: %s is no folder", path, filepath.Dir(path))
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return fmt.Errorf("export: %s is a folder", path)
+	}
+	return nil
+}
+
+// Safetensors is the model as a file: its tensors and the metadata of an
+// export.
+func Safetensors(l *model.Loaded) (checkpoints.File, error) {
+	meta, err := l.Exported()
+	return checkpoints.File{Meta: meta, Tensors: model.Tensors(l.Model.Store())}, err
+}
+
+func writeSafetensors(l *model.Loaded, path string) error {
+	f, err := Safetensors(l)
+	if err != nil {
+		return err
+	}
+	return checkpoints.Write(path, f)
+}
+
+func writeONNX(l *model.Loaded, path string, opset int, version string) error {
+	m, err := ONNX(l, opset, version)
+	if err != nil {
+		return err
+	}
+	return checkpoints.WriteAtomic(path, func(w io.Writer) error { return onnx.Write(w, m) })
+}

@@ -1,0 +1,62 @@
+package graph
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"gorgonia.org/gorgonia"
+)
+
+// tap is a value within a model that outlives the run.
+type tap struct {
+	name string
+	node *gorgonia.Node
+}
+
+func (p *Program) tap(name string, n *gorgonia.Node) {
+	p.tape.Keep(n)
+	p.taps = append(p.taps, tap{name, n})
+}
+
+// Features returns a program for evaluation that keeps the intermediate values
+// which the model has names for; see [Program.Feature]. It needs more memory than
+// that of [Runner.Program].
+func (r *Runner) Features(s Shape) (*Program, error) {
+	s.Train = false
+	if p := r.features[s]; p != nil {
+		return p, nil
+	}
+	p, err := r.compile(s, true)
+	if err != nil {
+		return nil, s.wrap(err)
+	}
+	if r.features == nil {
+		r.features = map[Shape]*Program{}
+	}
+	r.features[s] = p
+	return p, nil
+}
+
+// FeatureNames are the intermediate values that the program keeps, in the order
+// of the network. For FasterNet these are stage1, stage2, …, pooled and
+// prelogits.
+func (p *Program) FeatureNames() []string {
+	var names []string
+	for _, t := range p.taps {
+		names = append(names, t.name)
+	}
+	return names
+}
+
+// Feature is an intermediate value of the last run, by its name, and its shape:
+// [batch, channels], or [batch, height, width, channels] for a map. It is valid
+// until the next run of any program of the runner.
+func (p *Program) Feature(name string) ([]float32, []int, error) {
+	i := slices.IndexFunc(p.taps, func(t tap) bool { return t.name == name })
+	if i < 0 {
+		return nil, nil, fmt.Errorf("graph: the model has no feature %q: it has %s", name, strings.Join(p.FeatureNames(), ", "))
+	}
+	n := p.taps[i].node
+	return p.tape.Value(n), slices.Clone([]int(n.Shape())), nil
+}

@@ -1,0 +1,189 @@
+package graph
+
+import (
+	"fmt"
+
+	"fasternet/configs"
+	"fasternet/layers"
+	"fasternet/ops"
+
+	"gorgonia.org/gorgonia"
+)
+
+// Swin is the shifted-window transformer of Liu et al. (2021) as LocalMIM
+// fine-tunes it: the mean over the tokens comes before the final norm, or
+// behind it (norm_before_pool) as in the original.
+type Swin struct {
+	config configs.Model
+	store  *layers.Store
+	embed  *layers.TokenEmbed
+	stages []swinStage
+	norm   *ops.LayerNorm
+	head   *layers.Classifier
+}
+
+type swinStage struct {
+	side   int // of the windows that the bias tables are for
+	blocks []*layers.Transformer
+	merge  *layers.TokenMerging // behind the blocks; nil in the last stage
+}
+
+// NewSwin makes a model with parameters drawn from the seed. A stage that is no
+// larger than a window for images of the given size is one window of its size,
+// which its tables of position bias are made for. The configuration must have
+// passed the checks of package configs, and name the number of classes.
+//
+// Initialisation as in the original: linear layers and tables truncated normal,
+// the patch embedding as PyTorch's convolutions.
+func NewSwin(c configs.Model, imageSize int, seed uint64) (*Swin, error) {
+	if c.NumClasses < 1 {
+		return nil, fmt.Errorf("graph: model.num_classes: want 1 or more, got %d", c.NumClasses)
+	}
+	s := layers.NewStore(seed, c.InitStd)
+	m := &Swin{config: c, store: s}
+	normal := layers.TruncatedNormal(c.InitStd)
+	conv := layers.FanIn(c.InChans * c.PatchSize * c.PatchSize)
+	eps := 0.0
+	if c.PatchNorm {
+		eps = c.NormEps
+	}
+	m.embed = layers.NewTokenEmbed(s, c.InChans, c.EmbedDim, c.PatchSize, conv, conv, eps)
+	blocks := 0
+	for _, d := range c.Depths {
+		blocks += d
+	}
+	rates, number, sides := layers.DropPathRates(c.DropPathRate, blocks), 0, windowSides(c, imageSize)
+	for i, dim := range c.StageDims() {
+		if sides[i] < 1 {
+			return nil, fmt.Errorf("graph: images of %d pixels leave no token in stage %d", imageSize, i+1)
+		}
+		stage := swinStage{side: sides[i]}
+		for j := range c.Depths[i] {
+			stage.blocks = append(stage.blocks, layers.NewTransformer(s, fmt.Sprintf("layers.%d.blocks.%d", i, j), layers.TransformerOptions{
+				Channels: dim, Hidden: int(float64(dim) * c.MLPRatio), Heads: c.NumHeads[i], QKVBias: c.QKVBias, Window: stage.side,
+				Eps1: c.NormEps, Eps2: c.Norm2Eps, DropPath: layers.DropPath{Block: number, Rate: rates[number]}, Weights: normal,
+			}))
+			number++
+		}
+		if i+1 < len(c.Depths) {
+			stage.merge = layers.NewTokenMerging(s, fmt.Sprintf("layers.%d.downsample", i), dim, normal, c.NormEps)
+		}
+		m.stages = append(m.stages, stage)
+	}
+	last := c.EmbedDim << (len(c.Depths) - 1)
+	m.norm = layers.NewLayerNorm(s, "norm", last, c.NormEps)
+	m.head = layers.NewClassifier(s, last, c.NumClasses, normal)
+	return m, nil
+}
+
+// windowSides are the sides of the windows of each stage for an image size.
+func windowSides(c configs.Model, imageSize int) []int {
+	sides := make([]int, len(c.Depths))
+	for i := range sides {
+		sides[i] = min(c.Side(imageSize)>>i, c.WindowSize)
+	}
+	return sides
+}
+
+// Store is part of Model.
+func (m *Swin) Store() *layers.Store { return m.store }
+
+// Channels is part of Model.
+func (m *Swin) Channels() int { return m.config.InChans }
+
+// Classes is part of Model.
+func (m *Swin) Classes() int { return m.config.NumClasses }
+
+// Config is the configuration that the model was made of.
+func (m *Swin) Config() configs.Model { return m.config }
+
+// shift is that of every second block, for a map of a stage: none if the map is
+// one window.
+func (s swinStage) shift(height, width int) int {
+	if min(height, width) <= s.side {
+		return 0
+	}
+	return s.side / 2
+}
+
+// Forward is part of Model.
+func (m *Swin) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
+	x, err := m.embed.Forward(p, x)
+	if err != nil {
+		return nil, err
+	}
+	for i, stage := range m.stages {
+		images, h, w := x.Shape()[0], x.Shape()[1], x.Shape()[2]
+		windows := [2]*ops.Windows{ops.ShiftedWindows(images, h, w, stage.side, 0)}
+		windows[1] = windows[0]
+		if shift := stage.shift(h, w); shift > 0 {
+			windows[1] = ops.ShiftedWindows(images, h, w, stage.side, shift)
+		}
+		for j, b := range stage.blocks {
+			if x, err = b.Forward(p, x, windows[j%2]); err != nil {
+				return nil, err
+			}
+		}
+		p.TapStage(i, x)
+		if stage.merge != nil {
+			if x, err = stage.merge.Forward(p, x); err != nil {
+				return nil, err
+			}
+		}
+	}
+	norm := func() { x, err = ops.Normalise(p.Tape, "norm", x, m.norm) }
+	if m.config.NormBeforePool {
+		if norm(); err != nil {
+			return nil, err
+		}
+	}
+	if x, err = ops.GlobalAvgPool(p.Tape, "avgpool", x); err != nil {
+		return nil, err
+	}
+	p.TapPooled(x)
+	if !m.config.NormBeforePool {
+		if norm(); err != nil {
+			return nil, err
+		}
+	}
+	return m.head.Forward(p, x)
+}
+
+// Count is part of Model.
+func (m *Swin) Count(height, width int) []LayerCount {
+	var sides []int
+	for _, s := range m.stages {
+		sides = append(sides, s.side)
+	}
+	return countSwin(m.config, sides, height, width)
+}
+
+// countSwin is the cost of a Swin whose stages have windows of the sides given.
+func countSwin(c configs.Model, sides []int, height, width int) []LayerCount {
+	h, w := c.Side(height), c.Side(width)
+	patches := c.InChans * c.PatchSize * c.PatchSize * c.EmbedDim
+	embed := LayerCount{Name: "patch_embed", Height: h, Width: w, Channels: c.EmbedDim, Parameters: patches + c.EmbedDim, MACs: h * w * patches}
+	if c.PatchNorm {
+		embed.Parameters += 2 * c.EmbedDim
+	}
+	counts := []LayerCount{embed}
+	for i, dim := range c.StageDims() {
+		side := sides[i]
+		for j := range c.Depths[i] {
+			b := transformerCount(fmt.Sprintf("layers.%d.blocks.%d", i, j), c, dim, h*w)
+			b.Height, b.Width = h, w
+			span := 2*side - 1
+			b.Parameters += span * span * c.NumHeads[i]
+			// As the reference computes it: a shifted window in full.
+			b.AttentionMACs = 2 * h * w * min(side, h) * min(side, w) * dim
+			counts = append(counts, b)
+		}
+		if i+1 < len(sides) {
+			h, w = h/2, w/2
+			weights := 8 * dim * dim
+			counts = append(counts, LayerCount{Name: fmt.Sprintf("layers.%d.downsample", i), Height: h, Width: w, Channels: 2 * dim,
+				Parameters: weights + 8*dim, MACs: h * w * weights})
+		}
+	}
+	return append(counts, classifierCount(c.EmbedDim<<(len(c.Depths)-1), c.NumClasses))
+}

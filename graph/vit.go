@@ -1,0 +1,157 @@
+package graph
+
+import (
+	"fmt"
+
+	"fasternet/configs"
+	"fasternet/layers"
+	"fasternet/ops"
+
+	"gorgonia.org/gorgonia"
+)
+
+// ViT is the vision transformer of Dosovitskiy et al. (2021) in the form of MAE
+// and LocalMIM: a class token, position embeddings, pre-norm blocks; the
+// classifier sees the mean of the patches (global_pool) or the class token.
+type ViT struct {
+	config    configs.Model
+	store     *layers.Store
+	grid      [2]int // that the position embeddings are for
+	embed     *layers.TokenEmbed
+	embedding ops.Embedding
+	blocks    []*layers.Transformer
+	norm      *ops.LayerNorm
+	head      *layers.Classifier
+}
+
+// NewViT makes a model with parameters drawn from the seed, and position
+// embeddings for images of the given size; for other sizes they are
+// interpolated. The configuration must have passed the checks of package
+// configs, and name the number of classes.
+//
+// Initialisation as in timm 0.4.12: linear layers, class token and positions
+// truncated normal, the patch embedding as PyTorch's convolutions.
+func NewViT(c configs.Model, imageSize int, seed uint64) (*ViT, error) {
+	if c.NumClasses < 1 {
+		return nil, fmt.Errorf("graph: model.num_classes: want 1 or more, got %d", c.NumClasses)
+	}
+	side := c.Side(imageSize)
+	if side < 1 {
+		return nil, fmt.Errorf("graph: images of %d pixels have no patch of %d", imageSize, c.PatchSize)
+	}
+	s := layers.NewStore(seed, c.InitStd)
+	m := &ViT{config: c, store: s, grid: [2]int{side, side}}
+	normal, dim := layers.TruncatedNormal(c.InitStd), c.EmbedDim
+	m.embedding = ops.Embedding{Name: "pos_embed", Class: s.Param("cls_token", normal, 1, 1, dim), Grid: m.grid}
+	tokens := 1 + side*side
+	switch c.PosEmbed {
+	case "fixed":
+		m.embedding.Fixed = s.Buffer("pos_embed", 0, 1, tokens, dim)
+		copy(m.embedding.Fixed, ops.SinCosPositions(1, dim, m.grid))
+	case "sincos":
+		m.embedding.Position = s.Param("pos_embed", layers.Values(ops.SinCosPositions(1, dim, m.grid)), 1, tokens, dim)
+	default:
+		m.embedding.Position = s.Param("pos_embed", normal, 1, tokens, dim)
+	}
+	conv := layers.FanIn(c.InChans * c.PatchSize * c.PatchSize)
+	m.embed = layers.NewTokenEmbed(s, c.InChans, dim, c.PatchSize, conv, conv, 0)
+	rates := layers.DropPathRates(c.DropPathRate, c.Depth)
+	for i := range c.Depth {
+		m.blocks = append(m.blocks, layers.NewTransformer(s, fmt.Sprintf("blocks.%d", i), layers.TransformerOptions{
+			Channels: dim, Hidden: int(float64(dim) * c.MLPRatio), Heads: c.NumHeads[0], QKVBias: c.QKVBias,
+			Eps1: c.NormEps, Eps2: c.NormEps, DropPath: layers.DropPath{Block: i, Rate: rates[i]}, Weights: normal,
+		}))
+	}
+	// The order of the official state dicts.
+	if !c.GlobalPool {
+		m.norm = layers.NewLayerNorm(s, "norm", dim, c.NormEps)
+	}
+	m.head = layers.NewClassifier(s, dim, c.NumClasses, normal)
+	if c.GlobalPool {
+		m.norm = layers.NewLayerNorm(s, "fc_norm", dim, c.NormEps)
+	}
+	return m, nil
+}
+
+// Store is part of Model.
+func (m *ViT) Store() *layers.Store { return m.store }
+
+// Channels is part of Model.
+func (m *ViT) Channels() int { return m.config.InChans }
+
+// Classes is part of Model.
+func (m *ViT) Classes() int { return m.config.NumClasses }
+
+// Config is the configuration that the model was made of.
+func (m *ViT) Config() configs.Model { return m.config }
+
+// Forward is part of Model.
+func (m *ViT) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
+	x, err := m.embed.Forward(p, x)
+	if err != nil {
+		return nil, err
+	}
+	if x, err = ops.Embed(p.Tape, x, m.embedding); err != nil {
+		return nil, err
+	}
+	images, tokens := x.Shape()[0], x.Shape()[1]
+	windows := ops.WholeImages(images, tokens)
+	for _, b := range m.blocks {
+		if x, err = b.Forward(p, x, windows); err != nil {
+			return nil, err
+		}
+	}
+	name, from, to := "norm", 0, 1 // the class token
+	if m.config.GlobalPool {
+		name, from, to = "fc_norm", 1, tokens
+	}
+	if x, err = ops.MeanTokens(p.Tape, "pool", x, from, to); err != nil {
+		return nil, err
+	}
+	p.TapPooled(x)
+	if x, err = ops.Normalise(p.Tape, name, x, m.norm); err != nil {
+		return nil, err
+	}
+	return m.head.Forward(p, x)
+}
+
+// Count is part of Model.
+func (m *ViT) Count(height, width int) []LayerCount {
+	return countViT(m.config, m.grid, height, width)
+}
+
+// countViT is the cost of a ViT whose position embeddings are for a grid.
+func countViT(c configs.Model, grid [2]int, height, width int) []LayerCount {
+	h, w := c.Side(height), c.Side(width)
+	patches := c.InChans * c.PatchSize * c.PatchSize * c.EmbedDim
+	counts := []LayerCount{{Name: "patch_embed", Height: h, Width: w, Channels: c.EmbedDim, Parameters: patches + c.EmbedDim, MACs: h * w * patches},
+		{Name: "pos_embed", Height: h, Width: w, Channels: c.EmbedDim, Parameters: c.EmbedDim}}
+	if c.PosEmbed != "fixed" {
+		counts[1].Parameters += (1 + grid[0]*grid[1]) * c.EmbedDim
+	}
+	for i := range c.Depth {
+		tokens := 1 + h*w
+		b := transformerCount(fmt.Sprintf("blocks.%d", i), c, c.EmbedDim, tokens)
+		b.Height, b.Width = h, w
+		b.AttentionMACs = 2 * tokens * tokens * c.EmbedDim
+		counts = append(counts, b)
+	}
+	return append(counts, classifierCount(c.EmbedDim, c.NumClasses))
+}
+
+// transformerCount is the cost of a block on a number of tokens, without the
+// products within attention.
+func transformerCount(name string, c configs.Model, dim, tokens int) LayerCount {
+	hidden := int(float64(dim) * c.MLPRatio)
+	weights := 4*dim*dim + 2*dim*hidden
+	biases := dim + hidden + dim
+	if c.QKVBias {
+		biases += 3 * dim
+	}
+	return LayerCount{Name: name, Channels: dim, Parameters: weights + biases + 4*dim, MACs: tokens * weights}
+}
+
+// classifierCount is the cost of the final norm and the classifier.
+func classifierCount(features, classes int) LayerCount {
+	return LayerCount{Name: "head", Height: 1, Width: 1, Channels: classes, Parameters: 2*features + features*classes + classes, MACs: features * classes}
+}

@@ -1,0 +1,115 @@
+package kernels
+
+import "fmt"
+
+// PackedLen is the number of values that a packed matrix of the given size
+// takes.
+func PackedLen(rows, cols int) int {
+	vectors := (cols + k.lanes - 1) / k.lanes
+	return rows * vectors * k.lanes
+}
+
+// Resize makes p a packed matrix of another size in memory of the caller's, at
+// least PackedLen values. What it holds is not defined until it is packed.
+func (p *Packed) Resize(rows, cols int, data []float32) {
+	if need := PackedLen(rows, cols); len(data) < need {
+		panic(fmt.Sprintf("kernels: %d values for a packed matrix of %d×%d: want %d", len(data), rows, cols, need))
+	}
+	if p.K != rows || p.N != cols || p.lanes != k.lanes {
+		p.K, p.N, p.lanes = rows, cols, k.lanes
+		p.panels = appendPanels(p.panels[:0], cols, k.lanes)
+		size := 0
+		for i := range p.panels {
+			p.panels[i].offset = size
+			size += rows * p.panels[i].vectors * p.lanes
+		}
+	}
+	p.data = data
+}
+
+// PanelWidth is the number of columns of a panel, but for the last one: a range
+// of columns that begins and ends at multiples of it, or at the end, is one of
+// whole panels.
+func PanelWidth() int { return 2 * k.lanes }
+
+// panelsIn are the panels of columns [from, to).
+func (p *Packed) panelsIn(from, to int) []panel {
+	i, j := from/PanelWidth(), to/PanelWidth()
+	if to == p.N {
+		j = len(p.panels)
+	}
+	if from%PanelWidth() != 0 || (to != p.N && to%PanelWidth() != 0) || j > len(p.panels) || (j < len(p.panels) && p.panels[j].from != to) {
+		panic(fmt.Sprintf("kernels: columns %d to %d of %d are not whole panels of %d", from, to, p.N, PanelWidth()))
+	}
+	return p.panels[min(i, j):j]
+}
+
+// PutRows packs the rows of m as rows from, from+1, … of p.
+func (p *Packed) PutRows(from int, m Matrix) { p.PutBlock(from, 0, m) }
+
+// PutBlock packs m as rows from, from+1, … and as columns col, col+1, …, which
+// must be those of whole panels.
+func (p *Packed) PutBlock(from, col int, m Matrix) {
+	if from < 0 || from+m.Rows > p.K || col+m.Cols > p.N {
+		panic(fmt.Sprintf("kernels: pack: %d×%d values at (%d, %d) of %d×%d", m.Rows, m.Cols, from, col, p.K, p.N))
+	}
+	if m.empty() {
+		return
+	}
+	m.ptr()
+	for _, t := range p.panelsIn(col, col+m.Cols) {
+		width := t.vectors * p.lanes
+		k.copyRows(m.Rows, t.cols, &p.data[t.offset+from*width], width, &m.Data[t.from-col], m.Stride)
+	}
+}
+
+// GemmBlock computes C = alpha·A·B' + D where B' is the part of B with the rows
+// k0, k0+1, … (as many as A has columns) and the columns n0, n0+1, … (as many
+// as C has), which must be those of whole panels.
+func GemmBlock(c Matrix, alpha float32, a Matrix, b *Packed, k0, n0 int, d Matrix) {
+	if k0 < 0 || k0+a.Cols > b.K || n0 < 0 || n0+c.Cols > b.N || a.Rows != c.Rows {
+		panic(fmt.Sprintf("kernels: GemmBlock: %d×%d by %d×%d at (%d, %d) into %d×%d", a.Rows, a.Cols, b.K, b.N, k0, n0, c.Rows, c.Cols))
+	}
+	if c.empty() {
+		return
+	}
+	if a.Cols == 0 {
+		gemmNothing(c, d)
+		return
+	}
+	if b.lanes != k.lanes {
+		panic("kernels: GemmBlock: packed for another variant")
+	}
+	var dp *float32
+	if d.Data != nil {
+		same("GemmBlock", c, d)
+		dp = d.ptr()
+	}
+	cp, ap := c.ptr(), a.ptr()
+	for _, t := range b.panelsIn(n0, n0+c.Cols) {
+		var dt *float32
+		if dp != nil {
+			dt = offset(dp, t.from-n0)
+		}
+		k.gemmNN[t.vectors](c.Rows, ap, a.Stride, 1, a.Cols, 0, &b.data[t.offset+k0*t.vectors*b.lanes],
+			offset(cp, t.from-n0), c.Stride, dt, d.Stride, alpha, t.cols)
+	}
+}
+
+// GemmTNPacked computes C += Aᵀ·B' with A [R, M], C [M, N] and B' the rows
+// from, from+1, … of B: the gradient of weights, with the inputs packed. What
+// the panels of B hold lies close together, which rows of a wide matrix do not.
+func GemmTNPacked(c, a Matrix, b *Packed, from int) {
+	if from < 0 || from+a.Rows > b.K || c.Rows != a.Cols || c.Cols != b.N {
+		panic(fmt.Sprintf("kernels: GemmTNPacked: %d×%d transposed by rows %d, … of %d×%d into %d×%d", a.Rows, a.Cols, from, b.K, b.N, c.Rows, c.Cols))
+	}
+	if c.empty() || a.Rows == 0 {
+		return
+	}
+	cp, ap := c.ptr(), a.ptr()
+	for _, t := range b.panels {
+		width := t.vectors * b.lanes
+		k.gemmTN[t.vectors](c.Rows, ap, a.Stride, 0, &b.data[t.offset+from*width], width, 0, 1, a.Rows,
+			offset(cp, t.from), c.Stride, t.cols)
+	}
+}

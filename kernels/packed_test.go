@@ -1,0 +1,99 @@
+package kernels
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+)
+
+// Products with a part of a packed matrix, whose memory and size change.
+func TestGemmBlock(t *testing.T) {
+	everyVariant(t, func(t *testing.T, r *rand.Rand) {
+		var p Packed
+		memory := make([]float32, 1<<15)
+		for n := range 300 {
+			M, K, N := pick(r), pick(r), pick(r)
+			b := newGuarded(r, K, N)
+			p.Resize(K, N, memory[r.IntN(8):])
+			if n%2 == 0 {
+				p.Pack(b.Matrix)
+			} else { // by blocks
+				half, col := K/2, min(PanelWidth(), N)
+				if (N+k.lanes-1)/k.lanes == 3 {
+					col = N
+				}
+				p.PutRows(0, b.Slice(0, half))
+				p.PutBlock(half, 0, b.Slice(half, K).Columns(0, col))
+				p.PutBlock(half, col, b.Slice(half, K).Columns(col, N))
+			}
+			k0 := r.IntN(K + 1)
+			k1 := k0 + r.IntN(K-k0+1)
+			n0, n1 := 0, N
+			if panels := p.Panels(); panels > 1 {
+				i := r.IntN(panels)
+				n0 = p.panels[i].from
+				if j := i + r.IntN(panels-i); j+1 < panels {
+					n1 = p.panels[j+1].from
+				}
+			}
+			name := fmt.Sprintf("%d×%d by [%d:%d, %d:%d] of %d×%d", M, k1-k0, k0, k1, n0, n1, K, N)
+			a, c := newGuarded(r, M, k1-k0), newGuarded(r, M, n1-n0)
+			before := c.clone()
+			var d Matrix
+			if n%3 == 0 {
+				d = c.Matrix
+			}
+			GemmBlock(c.Matrix, 0.5, a.Matrix, &p, k0, n0, d)
+			c.check(t, name)
+			at, ct := newGuarded(r, k1-k0, M), newGuarded(r, M, N)
+			ct0 := ct.clone()
+			GemmTNPacked(ct.Matrix, at.Matrix, &p, k0)
+			ct.check(t, name)
+			for i := range M {
+				for j := range N {
+					var want, scale, wantT float64
+					for x := k0; x < k1; x++ {
+						bv := float64(b.Row(x)[j])
+						want += 0.5 * float64(a.Row(i)[x-k0]) * bv
+						scale += math.Abs(float64(a.Row(i)[x-k0])*bv) + math.Abs(float64(at.Row(x - k0)[i])*bv)
+						wantT += float64(at.Row(x - k0)[i]) * bv
+					}
+					if got := ct.Row(i)[j]; !near(got, wantT+float64(ct0.Row(i)[j]), scale+5, 1e-6) {
+						t.Fatalf("%s transposed (%d, %d): got %v, want %v", name, i, j, got, wantT+float64(ct0.Row(i)[j]))
+					}
+					if j < n0 || j >= n1 {
+						continue
+					}
+					if d.Data != nil {
+						want += float64(before.Row(i)[j-n0])
+					}
+					if got := c.Row(i)[j-n0]; !near(got, want, scale+5, 1e-6) {
+						t.Fatalf("%s (%d, %d): got %v, want %v", name, i, j, got, want)
+					}
+				}
+			}
+		}
+	})
+}
+
+func TestPackedPanics(t *testing.T) {
+	p := NewPacked(4, 3*PanelWidth())
+	m := NewMatrix(make([]float32, 1024), 4, 3*PanelWidth())
+	for name, f := range map[string]func(){
+		"too little memory":     func() { p.Resize(100, 100, make([]float32, 100)) },
+		"not whole panels":      func() { GemmBlock(m.Columns(0, PanelWidth()), 1, m.Columns(0, 4), p, 0, 1, Matrix{}) },
+		"rows outside":          func() { GemmBlock(m.Columns(0, PanelWidth()), 1, m.Columns(0, 4), p, 1, 0, Matrix{}) },
+		"put outside":           func() { p.PutRows(1, m) },
+		"transposed of outside": func() { GemmTNPacked(m, m.Columns(0, 4), p, 1) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic")
+				}
+			}()
+			f()
+		})
+	}
+}

@@ -1,0 +1,166 @@
+package layers
+
+import (
+	"fasternet/ops"
+
+	"gorgonia.org/gorgonia"
+)
+
+// NewLayerNorm makes a layer norm over c channels: weight 1, bias 0.
+func NewLayerNorm(s *Store, prefix string, c int, eps float64) *ops.LayerNorm {
+	return &ops.LayerNorm{
+		Weight: s.Param(prefix+".weight", Constant(1), c),
+		Bias:   s.Param(prefix+".bias", Constant(0), c),
+		Eps:    eps,
+	}
+}
+
+// Attention is multi-head self-attention with its norm and its residual.
+type Attention struct {
+	Norm                         *ops.LayerNorm
+	Table                        *ops.Param // relative position bias, or nil
+	QKV, QKVBias, Proj, ProjBias *ops.Param
+	Heads                        int
+}
+
+// Feedforward is the MLP of a transformer block with its norm and its residual.
+type Feedforward struct {
+	Norm                       *ops.LayerNorm
+	Fc1, Fc1Bias, Fc2, Fc2Bias *ops.Param
+}
+
+// Transformer is a pre-norm transformer block:
+//
+//	x = x + DropPath(Attention(norm1(x)));  x = x + DropPath(MLP(norm2(x)))
+type Transformer struct {
+	Name      string
+	Attention Attention
+	MLP       Feedforward
+	DropPath  DropPath // its two branches draw their own numbers
+}
+
+// TransformerOptions are the sizes of a block.
+type TransformerOptions struct {
+	Channels, Hidden, Heads int
+	QKVBias                 bool
+	Window                  int     // side of the windows, for a relative position bias; 0 for none
+	Eps1, Eps2              float64 // of the two norms
+	DropPath                DropPath
+	Weights                 Init // of the linear layers
+}
+
+// NewTransformer makes a block with the names of the official state dicts.
+func NewTransformer(s *Store, prefix string, o TransformerOptions) *Transformer {
+	c := o.Channels
+	b := &Transformer{Name: prefix, DropPath: o.DropPath}
+	linear := func(name string, out, in int, biased bool) (w, bias *ops.Param) {
+		w = s.Param(prefix+name+".weight", o.Weights, out, in)
+		if biased {
+			bias = s.Param(prefix+name+".bias", Constant(0), out)
+		}
+		return w, bias
+	}
+	a := &b.Attention
+	a.Heads = o.Heads
+	a.Norm = NewLayerNorm(s, prefix+".norm1", c, o.Eps1)
+	if o.Window > 0 {
+		span := 2*o.Window - 1
+		a.Table = s.Param(prefix+".attn.relative_position_bias_table", TruncatedNormal(0.02), span*span, o.Heads)
+		n := o.Window * o.Window
+		s.Index(prefix+".attn.relative_position_index", ops.RelativeIndex(o.Window), n, n)
+	}
+	a.QKV, a.QKVBias = linear(".attn.qkv", 3*c, c, o.QKVBias)
+	a.Proj, a.ProjBias = linear(".attn.proj", c, c, true)
+	m := &b.MLP
+	m.Norm = NewLayerNorm(s, prefix+".norm2", c, o.Eps2)
+	m.Fc1, m.Fc1Bias = linear(".mlp.fc1", o.Hidden, c, true)
+	m.Fc2, m.Fc2Bias = linear(".mlp.fc2", c, o.Hidden, true)
+	return b
+}
+
+// Forward keeps the shape [images, …, channels]; windows says which tokens
+// attend to each other.
+func (b *Transformer) Forward(p *Pass, x *gorgonia.Node, windows *ops.Windows) (*gorgonia.Node, error) {
+	images := x.Shape()[0]
+	a, m := b.Attention, b.MLP
+	first, second := b.DropPath.Branch(0), b.DropPath.Branch(1)
+	x, err := ops.AttentionBlock(p.Tape, x, ops.Attention{
+		Name: b.Name + ".attn", Norm: a.Norm, QKV: a.QKV, QKVBias: a.QKVBias, Proj: a.Proj, ProjBias: a.ProjBias,
+		Heads: a.Heads, Windows: windows, Table: a.Table, Keep: first.Forward(p, images),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return ops.MLPBlock(p.Tape, x, ops.MLP{
+		Name: b.Name + ".mlp", Norm: m.Norm, Fc1: m.Fc1, Fc1Bias: m.Fc1Bias, Fc2: m.Fc2, Fc2Bias: m.Fc2Bias,
+		Keep: second.Forward(p, images),
+	})
+}
+
+// TokenEmbed cuts an image into patches: a convolution with bias, and a norm if
+// it has one.
+type TokenEmbed struct {
+	Name         string
+	Weight, Bias *ops.Param
+	Norm         *ops.LayerNorm
+}
+
+// NewTokenEmbed makes it under "patch_embed"; normEps 0 is for no norm.
+func NewTokenEmbed(s *Store, in, out, size int, weights, bias Init, normEps float64) *TokenEmbed {
+	const prefix = "patch_embed"
+	e := &TokenEmbed{
+		Name:   prefix,
+		Weight: s.Param(prefix+".proj.weight", weights, out, in, size, size),
+		Bias:   s.Param(prefix+".proj.bias", bias, out),
+	}
+	if normEps > 0 {
+		e.Norm = NewLayerNorm(s, prefix+".norm", out, normEps)
+	}
+	return e
+}
+
+// Forward maps images [batch, height, width, in] to tokens [batch, height/size,
+// width/size, out].
+func (e *TokenEmbed) Forward(p *Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
+	return ops.PatchEmbed(p.Tape, x, ops.PatchEmbedding{Name: e.Name, Weight: e.Weight, Bias: e.Bias, Norm: e.Norm})
+}
+
+// TokenMerging halves the sides of a map of tokens and doubles their channels.
+type TokenMerging struct {
+	Name      string
+	Norm      *ops.LayerNorm
+	Reduction *ops.Param
+	Order     ops.MergeOrder
+}
+
+// NewTokenMerging makes the transition behind a stage of c channels.
+func NewTokenMerging(s *Store, prefix string, c int, weights Init, eps float64) *TokenMerging {
+	return &TokenMerging{
+		Name:      prefix,
+		Reduction: s.Param(prefix+".reduction.weight", weights, 2*c, 4*c),
+		Norm:      NewLayerNorm(s, prefix+".norm", 4*c, eps),
+		Order:     ops.SwinOrder,
+	}
+}
+
+// Forward maps [batch, height, width, c] to [batch, height/2, width/2, 2·c].
+func (m *TokenMerging) Forward(p *Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
+	return ops.PatchMerge(p.Tape, x, ops.Merging{Name: m.Name, Norm: m.Norm, Reduction: m.Reduction, Order: m.Order})
+}
+
+// Classifier is a linear layer on features.
+type Classifier struct{ Weight, Bias *ops.Param }
+
+// NewClassifier makes it under "head".
+func NewClassifier(s *Store, features, classes int, weights Init) *Classifier {
+	return &Classifier{
+		Weight: s.Param("head.weight", weights, classes, features),
+		Bias:   s.Param("head.bias", Constant(0), classes),
+	}
+}
+
+// Forward maps features [batch, features] to logits [batch, classes].
+func (c *Classifier) Forward(p *Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
+	p.tap(PreLogits, x)
+	return ops.Linear(p.Tape, "head", x, c.Weight, c.Bias)
+}

@@ -1,0 +1,33 @@
+package model
+
+import (
+	"fmt"
+	"strings"
+
+	"fasternet/checkpoints"
+)
+
+// EMAPrefix begins the names of averaged weights, an exponential moving average
+// over the steps of training, in a checkpoint.
+const EMAPrefix = "ema."
+
+// averaged is a checkpoint with the averaged weights in the place of the last
+// ones. An average covers all tensors but the counters.
+func averaged(f *checkpoints.File) (*checkpoints.File, error) {
+	out := &checkpoints.File{Meta: f.Meta}
+	for _, t := range f.Tensors {
+		if strings.HasPrefix(t.Name, OptimizerPrefix) || strings.HasPrefix(t.Name, EMAPrefix) {
+			continue
+		}
+		if t.I64 == nil {
+			a, ok := f.Lookup(EMAPrefix + t.Name)
+			if !ok {
+				return nil, fmt.Errorf("no averaged weights (--ema): it has no tensor %s%s; only a run with EMA has them", EMAPrefix, t.Name)
+			}
+			a.Name = t.Name
+			t = a
+		}
+		out.Tensors = append(out.Tensors, t)
+	}
+	return out, nil
+}

@@ -1,0 +1,144 @@
+package model
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"fasternet/checkpoints"
+	"fasternet/configs"
+	"fasternet/graph"
+	"fasternet/onnx"
+	"fasternet/onnxgraph"
+)
+
+// ExportFormat names an exported model and its version: the weights alone, and
+// what is needed to use them.
+const ExportFormat = "fasternet-train export 1"
+
+// The keys of an exported model's metadata beside those of a checkpoint, for
+// programs that do not read the configuration.
+const (
+	FoldedKey        = "folded"        // true or false
+	ArchitectureKey  = "architecture"  // e.g. fasternet
+	InputSizeKey     = "input_size"    // [channels, height, width], JSON
+	MeanKey          = "mean"          // of pixels in [0, 1], one a channel, JSON
+	StdKey           = "std"           // likewise
+	InterpolationKey = "interpolation" // of the resize before the crop
+	CropRatioKey     = "crop_ratio"    // side of the crop to that of the resized image
+	// WeightsKey is a SHA-256 over the initializers of an ONNX file.
+	WeightsKey = "weights_sha256"
+)
+
+// Exported reports the metadata for an export of the model.
+func (l *Loaded) Exported() (map[string]string, error) {
+	meta, err := Meta(l.Config, l.Classes)
+	if err != nil {
+		return nil, err
+	}
+	d := l.Config.Data
+	for key, value := range map[string]any{
+		InputSizeKey: []int{l.Model.Channels(), d.ImageSize, d.ImageSize}, MeanKey: d.Mean, StdKey: d.Std,
+	} {
+		text, err := json.Marshal(value)
+		if err != nil {
+			return nil, fmt.Errorf("model: %s: %w", key, err)
+		}
+		meta[key] = string(text)
+	}
+	meta[FormatKey] = ExportFormat
+	meta[FoldedKey] = strconv.FormatBool(folded(l.Model))
+	meta[ArchitectureKey] = l.Config.Model.Name
+	meta[InterpolationKey] = d.Interpolation
+	meta[CropRatioKey] = strconv.FormatFloat(d.TestCropRatio, 'g', -1, 64)
+	return meta, nil
+}
+
+func folded(m graph.Model) bool {
+	f, ok := m.(graph.Foldable)
+	return ok && f.Folded()
+}
+
+// NewFolded makes the model that a configuration describes in folded form, with
+// parameters of zeros.
+func NewFolded(c *configs.Config, classes int) (graph.Model, error) {
+	m, err := withClasses(c.Model, classes)
+	if err != nil {
+		return nil, err
+	}
+	if m.Name != "fasternet" {
+		return nil, fmt.Errorf("a %s has no batch norms, and no folded form", m.Name)
+	}
+	return graph.NewFoldedFasterNet(m)
+}
+
+// empty makes the model that a file describes, before its tensors are read. A
+// configuration that asks for more memory than the tensors take is refused
+// first.
+func (l *Loaded) empty() (graph.Model, error) {
+	isFolded := l.File.Meta[FoldedKey] == "true"
+	blocks, values := min(l.Config.Model.Depth, len(l.File.Tensors)+1), 0
+	for _, d := range l.Config.Model.Depths {
+		blocks += min(d, len(l.File.Tensors)+1)
+	}
+	for _, t := range l.File.Tensors {
+		values += len(t.F32)
+	}
+	c, err := withClasses(l.Config.Model, len(l.Classes))
+	if err != nil {
+		return nil, err
+	}
+	if blocks > len(l.File.Tensors) || graph.Parameters(c, l.Config.Data.ImageSize, isFolded) > values {
+		return nil, fmt.Errorf("the file has %d tensors with %d values, fewer than its configuration describes", len(l.File.Tensors), values)
+	}
+	if isFolded {
+		return NewFolded(l.Config, len(l.Classes))
+	}
+	return New(l.Config, len(l.Classes))
+}
+
+// readONNX reads an ONNX file, to be put back into the graph that it was exported
+// from.
+func readONNX(path string, ema bool) (*source, error) {
+	m, err := onnx.Read(path)
+	if err != nil {
+		return nil, err
+	}
+	s, err := fromONNX(m, ema)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	s.path = path
+	return s, nil
+}
+
+func fromONNX(m *onnx.Model, ema bool) (*source, error) {
+	if m.Producer != onnxgraph.Producer || m.Meta[FormatKey] != ExportFormat {
+		return nil, fmt.Errorf("an ONNX file of %q, format %q: only those can be read back that %s has exported", m.Producer, m.Meta[FormatKey], onnxgraph.Producer)
+	}
+	f := &checkpoints.File{Meta: m.Meta}
+	for _, t := range m.Graph.Initializers {
+		f.Tensors = append(f.Tensors, checkpoints.Tensor{Name: t.Name, Shape: t.Shape, F32: t.F32, I64: t.I64})
+	}
+	s, err := fromFile(f, "ONNX", ema)
+	if err != nil {
+		return nil, err
+	}
+	s.onnx = m
+	return s, nil
+}
+
+// checkONNX refuses a graph that is not the one of the model: it would not be
+// computed as it says. It leaves the constants of the graph out of the tensors.
+func (s *source) checkONNX(net graph.Model) error {
+	m := s.onnx
+	if err := onnxgraph.Check(m, net); err != nil {
+		return fmt.Errorf("the ONNX graph was changed after it was exported: %w", err)
+	}
+	if onnxgraph.Checksum(&m.Graph) != m.Meta[WeightsKey] {
+		return fmt.Errorf("the weights were changed after they were exported, or are damaged: the checksum does not match")
+	}
+	n := len(net.Store().Params()) // Check has seen that they come first
+	s.own.Tensors, s.state.Tensors = s.own.Tensors[:n], s.state.Tensors[:n]
+	return nil
+}

@@ -1,0 +1,258 @@
+package model
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"fasternet/checkpoints"
+	"fasternet/layers"
+	"fasternet/weights"
+)
+
+// Row is a tensor in a Table.
+type Row struct {
+	Name  string
+	DType string
+	Have  []int // shape in the file; nil if it is not there
+	Want  []int // shape in the model; nil if it has none
+	Note  string
+}
+
+// Table says what became of the tensors of a file in a model.
+type Table struct {
+	Path      string
+	Container string         // what kind of file it is
+	Key       string         // under which it holds the weights
+	Naming    weights.Naming // of the tensors in the file; the rows have official names
+
+	Loaded     []Row // taken as they are
+	Reshaped   []Row // taken, with dimensions of 1 added or removed
+	Dropped    []Row // the classifier, for another number of classes: the model keeps fresh values
+	Missing    []Row // the model keeps fresh values
+	Unexpected []Row // not used
+	Mismatched []Row // of another shape or type
+	Ignored    []string
+	Notes      []string
+}
+
+// The tensors of a classifier, whose first dimension is the number of classes.
+var classifier = []string{"head.weight", "head.bias"}
+
+// Import fills a model with tensors under official names. Missing and
+// unexpected ones are an error, unless they are allowed; tensors of another
+// shape or type are one in any case. The classifier is left out if only the
+// number of classes differs; counters of batches may be missing. After an error
+// the model is unchanged; the table is valid all the same.
+func Import(s *layers.Store, ts []weights.Tensor, allowMissing bool) (Table, error) {
+	var t Table
+	found := map[string]weights.Tensor{}
+	for _, x := range ts {
+		row := Row{Name: x.Name, DType: x.DType, Have: x.Shape}
+		if s.IsComputed(x.Name) {
+			continue
+		}
+		if _, twice := found[x.Name]; twice {
+			t.Unexpected = append(t.Unexpected, row)
+		} else if _, ok := s.Lookup(x.Name); !ok {
+			t.Unexpected = append(t.Unexpected, row)
+		} else {
+			found[x.Name] = x
+		}
+	}
+	for _, e := range s.Entries {
+		x, ok := found[e.Name]
+		row := Row{Name: e.Name, DType: x.DType, Have: x.Shape, Want: append([]int{}, e.Shape...)}
+		switch {
+		case !ok && e.Counter != nil:
+		case !ok:
+			t.Missing = append(t.Missing, row)
+		case x.Integer() != (e.Counter != nil):
+			row.Note = "is " + x.DType
+			t.Mismatched = append(t.Mismatched, row)
+		case slices.Equal(row.Have, row.Want):
+			t.Loaded = append(t.Loaded, row)
+		case slices.Equal(squeezed(row.Have), squeezed(row.Want)):
+			t.Reshaped = append(t.Reshaped, row)
+		case slices.Contains(classifier, e.Name) && len(row.Have) == len(row.Want) && slices.Equal(row.Have[1:], row.Want[1:]):
+			t.Dropped = append(t.Dropped, row)
+		default:
+			t.Mismatched = append(t.Mismatched, row)
+		}
+	}
+	dropHead(&t)
+	if err := t.check(allowMissing); err != nil {
+		return t, err
+	}
+	for _, row := range slices.Concat(t.Loaded, t.Reshaped) {
+		e, _ := s.Lookup(row.Name)
+		x := found[row.Name]
+		switch {
+		case e.Param != nil:
+			copy(e.Param.Data(), x.F32)
+			e.Param.Changed()
+		case e.Buffer != nil:
+			copy(e.Buffer, x.F32)
+		default:
+			*e.Counter = x.I64[0]
+		}
+	}
+	return t, nil
+}
+
+// squeezed is a shape without its dimensions of 1.
+func squeezed(shape []int) []int {
+	return slices.DeleteFunc(slices.Clone(shape), func(d int) bool { return d == 1 })
+}
+
+// dropHead drops all of the classifier if a part of it is: a weight of one
+// model and a bias of another make none.
+func dropHead(t *Table) {
+	if len(t.Dropped) == 0 {
+		return
+	}
+	for _, rows := range []*[]Row{&t.Loaded, &t.Reshaped} {
+		*rows = slices.DeleteFunc(*rows, func(r Row) bool {
+			if slices.Contains(classifier, r.Name) {
+				t.Dropped = append(t.Dropped, r)
+				return true
+			}
+			return false
+		})
+	}
+	r := t.Dropped[0]
+	t.Notes = append(t.Notes, fmt.Sprintf("the classifier is for %d classes, the model for %d: it is left out and begins with fresh values", r.Have[0], r.Want[0]))
+}
+
+func (t *Table) check(allowMissing bool) error {
+	switch {
+	case len(t.Mismatched) > 0:
+		return fmt.Errorf("the weights are of another model: %s", t.Summary())
+	case len(t.Loaded)+len(t.Reshaped) == 0:
+		return fmt.Errorf("the weights are of another model: no tensor fits: %s", t.Summary())
+	case !allowMissing && len(t.Missing)+len(t.Unexpected) > 0:
+		return fmt.Errorf("the weights do not fit the model: %s; --allow-missing goes on all the same", t.Summary())
+	}
+	return nil
+}
+
+// sections are the parts of the table in the order in which they are shown.
+func (t *Table) sections() []struct {
+	Name string
+	Rows []Row
+} {
+	return []struct {
+		Name string
+		Rows []Row
+	}{
+		{"loaded", t.Loaded}, {"reshaped", t.Reshaped}, {"dropped", t.Dropped},
+		{"missing", t.Missing}, {"unexpected", t.Unexpected}, {"mismatched", t.Mismatched},
+	}
+}
+
+// Summary is the table in one line: how many tensors, and the first names of
+// those that are not as they should be.
+func (t *Table) Summary() string {
+	var parts []string
+	for _, s := range t.sections() {
+		if len(s.Rows) == 0 {
+			continue
+		}
+		part := fmt.Sprintf("%d %s", len(s.Rows), s.Name)
+		if s.Name != "loaded" && s.Name != "reshaped" {
+			var names []string
+			for _, r := range s.Rows[:min(3, len(s.Rows))] {
+				names = append(names, r.String())
+			}
+			if len(s.Rows) > len(names) {
+				names = append(names, "…")
+			}
+			part += " (" + strings.Join(names, ", ") + ")"
+		}
+		parts = append(parts, part)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// String names the tensor, and what differs.
+func (r Row) String() string {
+	switch {
+	case r.Note != "":
+		return r.Name + " " + r.Note
+	case r.Have == nil || r.Want == nil || slices.Equal(r.Have, r.Want):
+		return r.Name
+	}
+	return fmt.Sprintf("%s %v, want %v", r.Name, r.Have, r.Want)
+}
+
+// Write shows the table; lists longer than most are cut, unless it is 0.
+func (t *Table) Write(out io.Writer, most int) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	where := t.Container
+	if t.Key != "" {
+		where += ", under " + t.Key
+	}
+	fmt.Fprintf(w, "%s: %s, %s names\n", t.Path, where, t.Naming)
+	if len(t.Ignored) > 0 {
+		few := t.Ignored
+		if most > 0 && len(few) > most {
+			few = append(slices.Clone(few[:most]), "…")
+		}
+		fmt.Fprintf(w, "beside the weights, not used: %s\n", strings.Join(few, ", "))
+	}
+	for _, s := range t.sections() {
+		if len(s.Rows) == 0 && (s.Name == "dropped" || s.Name == "mismatched") {
+			continue // the exceptions
+		}
+		fmt.Fprintf(w, "%s: %d\n", s.Name, len(s.Rows))
+		for i, r := range s.Rows {
+			if most > 0 && i == most {
+				fmt.Fprintf(w, "  … and %d more\n", len(s.Rows)-most)
+				break
+			}
+			fmt.Fprintf(w, "  %s\t%s\t%s\n", r.Name, r.DType, r.shapes())
+		}
+	}
+	for _, n := range t.Notes {
+		fmt.Fprintf(w, "note: %s\n", n)
+	}
+	if err := w.Flush(); err != nil {
+		return fmt.Errorf("model: %w", err)
+	}
+	return nil
+}
+
+// shapes are what the table says of them, and what is wrong.
+func (r Row) shapes() string {
+	switch {
+	case r.Note != "":
+		return r.Note
+	case r.Have == nil:
+		return fmt.Sprintf("model %v", r.Want)
+	case r.Want == nil || slices.Equal(r.Have, r.Want):
+		return fmt.Sprint(r.Have)
+	}
+	return fmt.Sprintf("%v, model %v", r.Have, r.Want)
+}
+
+// ErrNaming says that there is no such naming.
+var ErrNaming = errors.New("want ours, official or timm")
+
+// Export is the state of a model as a bare state dict in a naming that PyTorch
+// users know. It shares memory with the model.
+func Export(s *layers.Store, n weights.Naming) ([]checkpoints.Tensor, error) {
+	ts := Tensors(s)
+	switch n {
+	case weights.Official:
+	case weights.Timm:
+		for i := range ts {
+			ts[i].Name = weights.ToTimm(ts[i].Name)
+		}
+	default:
+		return nil, fmt.Errorf("naming %q: %w", n, ErrNaming)
+	}
+	return ts, nil
+}

@@ -1,0 +1,338 @@
+package model_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"fasternet/checkpoints"
+	"fasternet/configs"
+	"fasternet/graph"
+	"fasternet/internal/golden"
+	"fasternet/kernels"
+	"fasternet/model"
+	"fasternet/weights"
+)
+
+var gelu = []string{"model.act_layer=gelu"}
+
+// Import weights of PyTorch whose shapes are those of no preset.
+func ExampleOpen() {
+	path := filepath.Join("..", "testdata", "golden", "fasternet_small_gelu_lightning.ckpt")
+	_, err := model.Open(path, model.LoadOptions{})
+	fmt.Println(errors.Is(err, model.ErrActivation))
+	l, err := model.Open(path, model.LoadOptions{
+		Settings: []string{"model.act_layer=gelu"},
+		Report:   func(t model.Table) { fmt.Println(t.Summary()) },
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(l.Config.Model.EmbedDim, l.Config.Model.Depths, l.Model.Classes())
+	// Output:
+	// true
+	// 67 loaded
+	// 16 [1 1 2 1] 10
+}
+
+// Imported from any container, a model gives the logits of the reference.
+func TestGoldenLogits(t *testing.T) {
+	want := golden.Tensors(t, "fasternet_small_gelu.safetensors")["eval_logits"]
+	images := golden.ToNHWC(golden.Image("input", 1, 4*3*64*64), 4, 3, 64, 64)
+	pool := kernels.NewPool(2)
+	defer pool.Close()
+	for name, tolerance := range map[string]float64{
+		"fasternet_small_gelu.pth": 3e-5, "fasternet_small_gelu_legacy.pth": 3e-5, "fasternet_small_gelu_weights.safetensors": 3e-5,
+		"fasternet_small_gelu_nested_model.pth": 3e-5, "fasternet_small_gelu_lightning.ckpt": 3e-5,
+		"fasternet_small_gelu_half.pth": 1e-2,
+	} {
+		l, err := model.Open(golden.Path(t, name), model.LoadOptions{Settings: gelu})
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		p, err := graph.NewRunner(l.Model, pool).Program(graph.Shape{Batch: 4, Height: 64, Width: 64})
+		if err != nil {
+			t.Fatal(err)
+		}
+		logits, err := p.Forward(images)
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden.CheckRel(t, name, logits, want.Data, tolerance)
+	}
+}
+
+// randomised is a model of a preset with values everywhere.
+func randomised(t *testing.T, preset string, settings ...string) (graph.Model, *configs.Config) {
+	t.Helper()
+	c, err := configs.Load(preset, settings...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := model.New(c, max(c.Model.NumClasses, 10))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, e := range m.Store().Entries {
+		switch {
+		case e.Counter != nil:
+			*e.Counter = r.Int64N(1000)
+		case e.Buffer != nil:
+			for i := range e.Buffer {
+				e.Buffer[i] = r.Float32()
+			}
+		case len(e.Shape) == 1:
+			for i := range e.Param.Data() {
+				e.Param.Data()[i] = r.Float32()
+			}
+		}
+	}
+	return m, c
+}
+
+func sameState(t *testing.T, got, want graph.Model) {
+	t.Helper()
+	for i, w := range model.Tensors(want.Store()) {
+		g := model.Tensors(got.Store())[i]
+		if g.Name != w.Name || !slices.Equal(g.Shape, w.Shape) || !slices.Equal(g.F32, w.F32) || !slices.Equal(g.I64, w.I64) {
+			t.Errorf("%s differs", w.Name)
+		}
+	}
+}
+
+// In both namings a model comes back with the same bits and the same recipe.
+func TestNamingsRoundTrip(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "w.safetensors")
+	for _, preset := range []string{"quickstart", "fasternet_t0"} {
+		want, config := randomised(t, preset)
+		config.Model.NumClasses = want.Classes()
+		for _, n := range []weights.Naming{weights.Official, weights.Timm} {
+			ts, err := model.Export(want.Store(), n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := checkpoints.Write(path, checkpoints.File{Tensors: ts}); err != nil {
+				t.Fatal(err)
+			}
+			var table model.Table
+			l, err := model.Open(path, model.LoadOptions{Report: func(m model.Table) { table = m }})
+			if err != nil {
+				t.Fatalf("%s, %s names: %v", preset, n, err)
+			}
+			if table.Naming != n || len(table.Loaded) != len(ts) {
+				t.Errorf("%s: %d of %d loaded, %s names taken for %s", preset, len(table.Loaded), len(ts), n, table.Naming)
+			}
+			if got, wanted := fmt.Sprintf("%+v", *l.Config), fmt.Sprintf("%+v", *config); got != wanted {
+				t.Errorf("%s: taken for\n%s\nwant\n%s", preset, got, wanted)
+			}
+			sameState(t, l.Model, want)
+		}
+		if _, err := model.Export(want.Store(), "keras"); !errors.Is(err, model.ErrNaming) {
+			t.Errorf("a naming that does not exist: %v", err)
+		}
+	}
+}
+
+// Architectures of one's own are told by the shapes.
+func TestInfer(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "w.safetensors")
+	for _, settings := range [][]string{
+		{"model.embed_dim=8", "model.depths=[1,3]", "model.feature_dim=20", "model.mlp_ratio=3"},
+		{"model.embed_dim=12", "model.depths=[2,1,1,1]", "model.n_div=3", "model.mlp_ratio=1.6"},
+		{"model.embed_dim=4", "model.depths=[1,1,1]", "model.n_div=2", "model.layer_scale_init_value=0.5", "model.num_classes=17"},
+		{"model.embed_dim=8", "model.depths=[1,1]", "model.patch_size2=3", "model.patch_stride2=3", "model.in_chans=3", "data.mean=[0,0,0]", "data.std=[1,1,1]"},
+	} {
+		want, c := randomised(t, "quickstart", settings...)
+		if err := checkpoints.Write(path, checkpoints.File{Tensors: model.Tensors(want.Store())}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := model.Open(path, model.LoadOptions{}); !errors.Is(err, model.ErrActivation) || !errors.As(err, new(model.ConfigError)) {
+			t.Errorf("%v: the activation is not asked for: %v", settings, err)
+		}
+		l, err := model.Open(path, model.LoadOptions{Settings: []string{"model.act_layer=gelu", "data.image_size=64"}})
+		if err != nil {
+			t.Errorf("%v: %v", settings, err)
+			continue
+		}
+		got, m := l.Config.Model, c.Model
+		m.NumClasses, m.DropPathRate, m.InitStd, m.MLPRatio = want.Classes(), 0, got.InitStd, got.MLPRatio
+		if m.LayerScaleInitValue > 0 {
+			m.LayerScaleInitValue = 1
+		}
+		if fmt.Sprint(got) != fmt.Sprint(m) {
+			t.Errorf("%v: got %+v, want %+v", settings, got, m)
+		}
+		if l.Config.Data.Name != "imagefolder" || l.Config.Data.ImageSize != 64 || len(l.Classes) != 0 {
+			t.Errorf("%v: got %+v, classes %v", settings, l.Config.Data, l.Classes)
+		}
+		sameState(t, l.Model, want)
+	}
+}
+
+func tensorsOf(m graph.Model) []weights.Tensor {
+	var ts []weights.Tensor
+	for _, t := range model.Tensors(m.Store()) {
+		w := weights.Tensor{Name: t.Name, DType: "float32", Shape: t.Shape, F32: t.F32, I64: t.I64}
+		if t.I64 != nil {
+			w.DType = "int64"
+		}
+		ts = append(ts, w)
+	}
+	return ts
+}
+
+func TestImport(t *testing.T) {
+	size := []string{"model.embed_dim=8", "model.depths=[1,1]", "model.feature_dim=16"}
+	give, _ := randomised(t, "quickstart", size...)
+	all := tensorsOf(give)
+	const conv = "stages.0.blocks.0.mlp.0.weight"
+	edit := func(name string, change func(x *weights.Tensor)) []weights.Tensor {
+		ts := slices.Clone(all)
+		change(&ts[slices.IndexFunc(ts, func(x weights.Tensor) bool { return x.Name == name })])
+		return ts
+	}
+	without := func(suffix string) []weights.Tensor {
+		return slices.DeleteFunc(slices.Clone(all), func(x weights.Tensor) bool { return strings.HasSuffix(x.Name, suffix) })
+	}
+	for _, c := range []struct {
+		name       string
+		tensors    []weights.Tensor
+		allow      bool
+		summary    string
+		err, taken string // taken: the name of a tensor that must have its values; -name: that must not
+	}{
+		{"all", all, false, "31 loaded", "", "head.weight"},
+		{"no counters", without("num_batches_tracked"), false, "27 loaded", "", "head.weight"},
+		{"missing", without("reduction.weight"), false, "30 loaded, 1 missing (stages.1.reduction.weight)", "do not fit the model", "-head.weight"},
+		{"missing allowed", without("reduction.weight"), true, "30 loaded, 1 missing (stages.1.reduction.weight)", "", "head.weight"},
+		{"unexpected", append(slices.Clone(all), weights.Tensor{Name: "norm.weight"}), false, "31 loaded, 1 unexpected (norm.weight)", "--allow-missing goes on", "-head.weight"},
+		{"unexpected allowed", append(slices.Clone(all), all[0]), true, "31 loaded, 1 unexpected (patch_embed.proj.weight)", "", "head.weight"},
+		{"linear", edit(conv, func(x *weights.Tensor) { x.Shape = x.Shape[:2] }), false, "30 loaded, 1 reshaped", "", conv},
+		{"turned", edit(conv, func(x *weights.Tensor) { x.Shape = []int{x.Shape[1], x.Shape[0], 1, 1} }), true, "30 loaded, 1 mismatched (" + conv + " [8 16 1 1], want [16 8 1 1])", "of another model", "-head.weight"},
+		{"integer", edit("head.bias", func(x *weights.Tensor) {
+			*x = weights.Tensor{Name: x.Name, DType: "int64", Shape: x.Shape, I64: make([]int64, 10)}
+		}), true, "30 loaded, 1 mismatched (head.bias is int64)", "of another model", "-head.weight"},
+		{"head", edit("head.weight", func(x *weights.Tensor) { x.Shape, x.F32 = []int{3, 16}, x.F32[:48] }), false, "29 loaded, 2 dropped (head.weight [3 16], want [10 16], head.bias)", "", "-head.bias"},
+		{"nothing", []weights.Tensor{{Name: "x"}}, true, "", "no tensor fits", "-head.weight"},
+	} {
+		settings := append(slices.Clone(size), "seed=9")
+		cfg, err := configs.Load("quickstart", settings...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		take, err := model.New(cfg, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		table, err := model.Import(take.Store(), c.tensors, c.allow)
+		if (err != nil) != (c.err != "") || err != nil && !strings.Contains(err.Error(), c.err) {
+			t.Errorf("%s: error %v, want %q", c.name, err, c.err)
+		}
+		if got := table.Summary(); c.summary != "" && got != c.summary {
+			t.Errorf("%s: %s, want %s", c.name, got, c.summary)
+		}
+		name, not := strings.CutPrefix(c.taken, "-")
+		got, _ := take.Store().Lookup(name)
+		want, _ := give.Store().Lookup(name)
+		if same := slices.Equal(got.Param.Data(), want.Param.Data()); same == not {
+			t.Errorf("%s: %s has the values of the file: %v", c.name, name, same)
+		}
+	}
+}
+
+// A model trained here is the start of one with other classes.
+func TestStart(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "own.safetensors")
+	save(t, path, small(t, "seed=3"), checkpoints.Tensor{Name: "optimizer.step", Shape: []int{}, I64: []int64{3}})
+	given, err := model.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := small(t, "model.act_layer=relu")
+	net, err := model.New(c, 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var table model.Table
+	if err := model.Start(net, c, path, model.LoadOptions{Report: func(m model.Table) { table = m }}); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := table.Write(&out, 3); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"own.safetensors: checkpoint, official names", "not used: state of the training", "loaded: 29", "… and 26 more", "dropped: 2", "[2 16], model [5 16]",
+		"note: the classifier is for 2 classes, the model for 5", "note: the weights were trained with gelu, the model has relu"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+	a, _ := net.Store().Lookup("stages.1.reduction.weight")
+	b, _ := given.Model.Store().Lookup("stages.1.reduction.weight")
+	if !slices.Equal(a.Param.Data(), b.Param.Data()) {
+		t.Error("the weights were not taken")
+	}
+}
+
+func TestOpenOptions(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "own.safetensors")
+	save(t, path, small(t))
+	l, err := model.Open(path, model.LoadOptions{Settings: []string{"data.image_size=64"}})
+	if err != nil || l.Config.Data.ImageSize != 64 || len(l.Classes) != 2 {
+		t.Errorf("a setting on top of a checkpoint: %v", err)
+	}
+	l, err = model.Open(path, model.LoadOptions{Settings: []string{"model.num_classes=1"}})
+	if err != nil || l.Model.Classes() != 1 || len(l.Classes) != 0 {
+		t.Errorf("fewer classes: %v", err)
+	}
+	bare := filepath.Join(dir, "bare.safetensors")
+	headless := slices.DeleteFunc(model.Tensors(mustLoad(t, path).Model.Store()), func(x checkpoints.Tensor) bool { return strings.HasPrefix(x.Name, "head.") })
+	if err := checkpoints.Write(bare, checkpoints.File{Tensors: headless}); err != nil {
+		t.Fatal(err)
+	}
+	torn := filepath.Join(dir, "torn.safetensors")
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(torn, raw[:len(raw)-9], 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		path, want string
+		o          model.LoadOptions
+	}{
+		{path, "of another model", model.LoadOptions{Settings: []string{"model.embed_dim=16"}}},
+		{path, "no averaged weights", model.LoadOptions{EMA: true}},
+		{path, "unknown key", model.LoadOptions{Settings: []string{"modle.x=1"}}},
+		{path, "no preset is called", model.LoadOptions{Config: "fasternet_t9"}},
+		{torn, "damaged checkpoint", model.LoadOptions{}},
+		{bare, "add --set model.num_classes=N", model.LoadOptions{Settings: gelu}},
+		{bare, "2 missing (head.weight, head.bias)", model.LoadOptions{Settings: append([]string{"model.num_classes=4"}, gelu...)}},
+		{dir, "holds no checkpoint", model.LoadOptions{}},
+	} {
+		if _, err := model.Open(c.path, c.o); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%+v: got %v, want something with %q", c.o, err, c.want)
+		}
+	}
+}
+
+func mustLoad(t *testing.T, path string) *model.Loaded {
+	t.Helper()
+	l, err := model.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}

@@ -1,0 +1,80 @@
+package model
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"fasternet/configs"
+	"fasternet/internal/golden"
+	"fasternet/weights"
+)
+
+// All presets are recognised by the authors' lists of tensors, and by timm's.
+func TestPresetsAreRecognised(t *testing.T) {
+	for _, preset := range []string{"fasternet_t0", "fasternet_t1", "fasternet_t2", "fasternet_s", "fasternet_m", "fasternet_l"} {
+		var r struct {
+			StateDict [][2]any `json:"state_dict"`
+		}
+		golden.JSON(t, preset+".json", &r)
+		var ts []weights.Tensor
+		for _, e := range r.StateDict {
+			x := weights.Tensor{Name: weights.FromTimm(weights.ToTimm(e[0].(string)))}
+			for _, d := range e[1].([]any) {
+				x.Shape = append(x.Shape, int(d.(float64)))
+			}
+			ts = append(ts, x)
+		}
+		m, err := architecture(ts)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		got, err := infer("x", m, []string{"train.epochs=20"})
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		want, err := configs.Load(preset, "train.epochs=20")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {
+			t.Errorf("%s is taken for %+v", preset, got)
+		}
+	}
+}
+
+func TestNotAFasterNet(t *testing.T) {
+	base := map[string][]int{
+		"patch_embed.proj.weight": {8, 3, 4, 4}, "stages.0.blocks.0.mlp.0.weight": {16, 8, 1, 1},
+		"stages.1.reduction.weight": {16, 8, 2, 2}, "stages.2.blocks.0.mlp.0.weight": {32, 16, 1, 1},
+		"stages.0.blocks.0.spatial_mixing.partial_conv3.weight": {2, 2, 3, 3}, "avgpool_pre_head.1.weight": {20, 16, 1, 1},
+	}
+	for name, c := range map[string]struct {
+		shape []int
+		want  string
+	}{
+		"":                               {nil, "%!s(<nil>)"},
+		"patch_embed.proj.weight":        {nil, "there is no patch_embed.proj.weight"},
+		"stages.0.blocks.0.mlp.0.weight": {nil, "there is no stages.0"},
+		"stages.1.reduction.weight":      {[]int{1 << 20, 8, 2, 2}, "want 16 channels"},
+		"stages.2.blocks.0.mlp.0.weight": {[]int{32, 1 << 20, 1, 1}, "want 16 channels"},
+		"stages.0.blocks.0.spatial_mixing.partial_conv3.weight": {[]int{20, 20, 3, 3}, "partial convolution of 20 channels"},
+		"avgpool_pre_head.1.weight":                             {[]int{0, 16}, "has shape [0 16]"},
+	} {
+		var ts []weights.Tensor
+		for n, shape := range base {
+			if n == name {
+				shape = c.shape
+			}
+			if shape != nil {
+				ts = append(ts, weights.Tensor{Name: n, Shape: shape})
+			}
+		}
+		_, err := architecture(ts)
+		if !strings.Contains(fmt.Sprintf("%s", err), c.want) {
+			t.Errorf("%s %v: got %v, want something with %q", name, c.shape, err, c.want)
+		}
+	}
+}

@@ -1,0 +1,250 @@
+package model
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"fasternet/checkpoints"
+	"fasternet/configs"
+	"fasternet/graph"
+	"fasternet/onnx"
+	"fasternet/weights"
+)
+
+// LoadOptions say how a file becomes a model. The zero value takes a
+// checkpoint as it is, and foreign weights whose architecture a preset has.
+type LoadOptions struct {
+	Config       string      // preset or YAML file; "" for the one in the file, or what the tensors tell
+	Settings     []string    // key=value on top of it
+	AllowMissing bool        // go on if tensors are missing or unexpected
+	EMA          bool        // the averaged weights of the file
+	Report       func(Table) // gets the table of tensors, if they had to be matched; may be nil
+}
+
+// Open makes the model of a run's folder (its best checkpoint), of a
+// checkpoint, of an exported model, or of weights that another program wrote:
+// what the file is tells its content. A model that is folded stays so. Weights
+// without a configuration need one: that of the preset with the same shapes, or
+// the options'.
+func Open(path string, o LoadOptions) (*Loaded, error) {
+	src, err := readSource(path, o.EMA)
+	if err != nil {
+		return nil, err
+	}
+	l := &Loaded{File: src.own, Path: src.path, Classes: src.classes}
+	if l.Config, err = src.configure(o); err != nil {
+		return nil, err
+	}
+	if n := l.Config.Model.NumClasses; n != 0 && n < len(l.Classes) {
+		l.Classes = nil // the options ask for others
+	}
+	asItIs := src.own != nil && o.Config == "" && len(o.Settings) == 0
+	if asItIs {
+		l.Model, err = l.empty()
+	} else {
+		l.Model, err = src.model(l.Config, len(l.Classes))
+	}
+	if err == nil && src.onnx != nil {
+		err = src.checkONNX(l.Model)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", src.path, err)
+	}
+	if asItIs {
+		if err := Restore(l.Model.Store(), src.own, OptimizerPrefix, EMAPrefix); err != nil {
+			return nil, fmt.Errorf("%s: %w", src.path, err)
+		}
+		if o.Report != nil {
+			o.Report(src.table(l.Model))
+		}
+		return l, nil
+	}
+	if err := src.fill(l.Model, l.Config, o); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// Start fills a model of a configuration with the weights of a run's folder, a
+// checkpoint or a foreign file, to train on from there. A classifier for
+// another number of classes is left out.
+func Start(m graph.Model, c *configs.Config, path string, o LoadOptions) error {
+	src, err := readSource(path, o.EMA)
+	if err != nil {
+		return err
+	}
+	if src.folded() {
+		return fmt.Errorf("%s is an exported model whose batch norms are folded: it cannot be trained; take the checkpoint that it was made of", src.path)
+	}
+	return src.fill(m, c, o)
+}
+
+// source is a file of weights.
+type source struct {
+	path    string
+	own     *checkpoints.File // if it is a checkpoint or an export of ours, with
+	config  *configs.Config   // its configuration
+	classes []string          // and class names
+	state   *weights.State    // the tensors under official names
+	naming  weights.Naming    // that they had in the file
+	onnx    *onnx.Model       // the graph around them, if there is one
+}
+
+// folded says whether the batch norms are folded.
+func (s *source) folded() bool { return s.own != nil && s.own.Meta[FoldedKey] == "true" }
+
+// model makes the model that the tensors are for.
+func (s *source) model(c *configs.Config, classes int) (graph.Model, error) {
+	if s.folded() {
+		return NewFolded(c, classes)
+	}
+	return New(c, classes)
+}
+
+// readSource reads a file, or the best checkpoint in the folder of a run.
+func readSource(path string, ema bool) (*source, error) {
+	path, err := find(path)
+	if err != nil {
+		return nil, err
+	}
+	if strings.EqualFold(filepath.Ext(path), ".onnx") {
+		return readONNX(path, ema)
+	}
+	meta, err := weights.Meta(path)
+	if err == nil && strings.HasPrefix(meta[FormatKey], formatFamily) {
+		return readOwn(path, ema)
+	}
+	if err != nil && filepath.Ext(path) == ".safetensors" {
+		err = weights.ErrFormat
+	}
+	s := &source{path: path, naming: weights.Official}
+	if err == nil {
+		s.state, err = weights.Read(path, weights.Options{EMA: ema})
+	}
+	if errors.Is(err, weights.ErrFormat) && filepath.Ext(path) == ".safetensors" {
+		if _, torn := checkpoints.Read(path); torn != nil {
+			return nil, torn // it says what is wrong with the container
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if s.naming = weights.NamingOf(s.state.Tensors); s.naming == weights.Timm {
+		for i := range s.state.Tensors {
+			t := &s.state.Tensors[i]
+			t.Name = weights.FromTimm(t.Name)
+		}
+	}
+	return s, nil
+}
+
+func readOwn(path string, ema bool) (*source, error) {
+	f, err := checkpoints.Read(path)
+	if err != nil {
+		return nil, err
+	}
+	s, err := fromFile(f, "checkpoint", ema)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	s.path = path
+	return s, nil
+}
+
+// fromFile is the source of a checkpoint or an exported model.
+func fromFile(f *checkpoints.File, container string, ema bool) (s *source, err error) {
+	s = &source{own: f, naming: weights.Official, state: &weights.State{Container: container}}
+	if s.config, s.classes, err = Describe(f); err != nil {
+		return nil, err
+	}
+	if ema {
+		if s.own, err = averaged(f); err != nil {
+			return nil, err
+		}
+	}
+	for _, t := range s.own.Tensors {
+		if strings.HasPrefix(t.Name, OptimizerPrefix) || strings.HasPrefix(t.Name, EMAPrefix) {
+			s.state.Ignored = []string{"state of the training"}
+			continue
+		}
+		w := weights.Tensor{Name: t.Name, DType: "float32", Shape: t.Shape, F32: t.F32, I64: t.I64}
+		if t.I64 != nil {
+			w.DType = "int64"
+		}
+		s.state.Tensors = append(s.state.Tensors, w)
+	}
+	return s, nil
+}
+
+// ConfigError says that the options of a load do not give a configuration.
+type ConfigError struct{ error }
+
+func (e ConfigError) Unwrap() error { return e.error }
+
+// configure finds the configuration of a model for the tensors.
+func (s *source) configure(o LoadOptions) (c *configs.Config, err error) {
+	switch {
+	case o.Config != "":
+		c, err = configs.Load(o.Config, o.Settings...)
+	case s.own == nil:
+		arch, err := architecture(s.state.Tensors)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", s.path, err)
+		}
+		if c, err = infer(s.path, arch, o.Settings); err != nil {
+			return nil, ConfigError{err}
+		}
+	case len(o.Settings) == 0:
+		return s.config, nil
+	default:
+		var text []byte
+		if text, err = s.config.YAML(); err == nil {
+			c, err = configs.Parse("config in the checkpoint", string(text), o.Settings...)
+		}
+	}
+	if err != nil {
+		return nil, ConfigError{err}
+	}
+	if c.Model.NumClasses == 0 && len(s.classes) == 0 {
+		if c.Model.NumClasses = classesOf(s.state.Tensors); c.Model.NumClasses == 0 {
+			return nil, ConfigError{fmt.Errorf("%s has no classifier that would tell the number of classes: add --set model.num_classes=N", s.path)}
+		}
+	}
+	return c, nil
+}
+
+// fill imports the tensors and reports what became of them, also if it fails.
+func (s *source) fill(m graph.Model, c *configs.Config, o LoadOptions) error {
+	t, err := Import(m.Store(), s.state.Tensors, o.AllowMissing)
+	s.describe(&t)
+	if s.config != nil && s.config.Model.ActLayer != c.Model.ActLayer {
+		t.Notes = append(t.Notes, fmt.Sprintf("the weights were trained with %s, the model has %s", s.config.Model.ActLayer, c.Model.ActLayer))
+	}
+	if o.Report != nil {
+		o.Report(t)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", s.path, err)
+	}
+	return nil
+}
+
+// table is that of a checkpoint which was restored as it is.
+func (s *source) table(m graph.Model) Table {
+	var t Table
+	for _, e := range m.Store().Entries {
+		row := Row{Name: e.Name, DType: "float32", Have: e.Shape, Want: e.Shape}
+		if e.Counter != nil {
+			row.DType = "int64"
+		}
+		t.Loaded = append(t.Loaded, row)
+	}
+	s.describe(&t)
+	return t
+}
+
+func (s *source) describe(t *Table) {
+	t.Path, t.Container, t.Key, t.Naming, t.Ignored = s.path, s.state.Container, s.state.Key, s.naming, s.state.Ignored
+}

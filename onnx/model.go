@@ -1,0 +1,141 @@
+package onnx
+
+import (
+	"fmt"
+	"math"
+	"slices"
+)
+
+// Model is an ONNX file.
+type Model struct {
+	IRVersion       int64
+	Producer        string
+	ProducerVersion string
+	Opset           int64 // version of the default operator set
+	Graph           Graph
+	Meta            map[string]string
+
+	// Unknown lists, of a model that was read, the first fields that are not
+	// part of the type, by their path.
+	Unknown []string
+}
+
+// IRVersion is the version of the file format that came with an operator set,
+// 13 to 17. Every runtime that knows the operators can read it.
+func IRVersion(opset int) (int64, error) {
+	switch {
+	case opset < 13 || opset > 17:
+		return 0, fmt.Errorf("onnx: opset %d: want 13 to 17", opset)
+	case opset < 15:
+		return 7, nil
+	}
+	return 8, nil
+}
+
+// Graph is the computation. Nodes are in the order of execution.
+type Graph struct {
+	Name            string
+	Nodes           []Node
+	Initializers    []Tensor
+	Inputs, Outputs []Value
+}
+
+// Node is an operation of the default operator set.
+type Node struct {
+	Name, Op        string
+	Inputs, Outputs []string
+	Attributes      []Attribute
+}
+
+// Attribute is a constant of a node. Exactly one of Int, Float and Ints is
+// meant, as Type says.
+type Attribute struct {
+	Name  string
+	Type  AttributeType
+	Int   int64
+	Float float32
+	Ints  []int64
+}
+
+// AttributeType is the type of an attribute.
+type AttributeType int
+
+// The types of attributes; the numbers are those of the format.
+const (
+	FloatAttribute AttributeType = 1
+	IntAttribute   AttributeType = 2
+	IntsAttribute  AttributeType = 7
+)
+
+// Int makes an attribute of an integer.
+func Int(name string, v int) Attribute {
+	return Attribute{Name: name, Type: IntAttribute, Int: int64(v)}
+}
+
+// Float makes an attribute of a number.
+func Float(name string, v float32) Attribute {
+	return Attribute{Name: name, Type: FloatAttribute, Float: v}
+}
+
+// Ints makes an attribute of a list of integers.
+func Ints(name string, vs ...int) Attribute {
+	a := Attribute{Name: name, Type: IntsAttribute}
+	for _, v := range vs {
+		a.Ints = append(a.Ints, int64(v))
+	}
+	return a
+}
+
+// ElemType is the type of a tensor's elements; the numbers are those of the
+// format.
+type ElemType int
+
+// The types of elements.
+const (
+	Float32 ElemType = 1
+	Int64   ElemType = 7
+)
+
+// Tensor is a constant in row-major order. One of F32 and I64 is set; both are
+// nil in a tensor that was read and is of another type.
+type Tensor struct {
+	Name  string
+	Shape []int
+	F32   []float32
+	I64   []int64
+}
+
+// Lookup finds an initializer by its name.
+func (g *Graph) Lookup(name string) (Tensor, bool) {
+	i := slices.IndexFunc(g.Initializers, func(t Tensor) bool { return t.Name == name })
+	if i < 0 {
+		return Tensor{}, false
+	}
+	return g.Initializers[i], true
+}
+
+// Value is an input or an output of the graph.
+type Value struct {
+	Name  string
+	Type  ElemType
+	Shape []Dim
+}
+
+// Dim is a dimension: a size, or a name for one that is chosen at run time.
+type Dim struct {
+	Size int64
+	Name string
+}
+
+// sizeOf is the number of elements of a shape; ok is false if it is no shape,
+// or too large for memory.
+func sizeOf(shape []int) (n int, ok bool) {
+	n = 1
+	for _, d := range shape {
+		if d < 0 || d > 0 && n > math.MaxInt32/d {
+			return 0, false
+		}
+		n *= d
+	}
+	return n, true
+}

@@ -1,0 +1,302 @@
+package ops
+
+import (
+	"fmt"
+	"math"
+
+	"fasternet/kernels"
+)
+
+// attention is multi-head attention within windows, on packed rows of queries,
+// keys and values [tokens, 3·C], in each the heads one after the other:
+//
+//	o = softmax(q·kᵀ/√d + bias)·v
+//
+// A task is a head and some windows. Their tokens are gathered into the cache,
+// and the products run on some queries at a time. Nothing but the inputs is
+// kept for the backward pass, which computes the softmax anew: it is the cheaper
+// part of it.
+type attention struct {
+	tape         *Tape
+	windows      *Windows
+	heads, depth int    // number of heads; channels of a head
+	table        *Param // [(2·side-1)², heads]: relative position bias; or nil
+	scale        float32
+	parts        int // of the windows
+	queries      int // at a time
+
+	tables    *buffer // gradient of the table for each task
+	workers   []attentionPacks
+	forwardTo func(worker, i int)
+	backward  func(worker, i int)
+	sumTables func(worker, i int)
+
+	// Of the run in progress.
+	qkv, o, do, dqkv kernels.Matrix
+}
+
+// attentionPacks are the packed operands of a worker.
+type attentionPacks struct{ keys, values kernels.Packed }
+
+func (t *Tape) newAttention(w *Windows, channels, heads int, table *Param) (*attention, error) {
+	if heads < 1 || channels%heads != 0 {
+		return nil, fmt.Errorf("%d channels for %d heads: want a multiple", channels, heads)
+	}
+	if (table != nil) != (w.side > 0) {
+		return nil, fmt.Errorf("a position bias needs windows with places, and these need a bias")
+	}
+	a := &attention{tape: t, windows: w, heads: heads, depth: channels / heads, table: table}
+	if table != nil {
+		span := 2*w.side - 1
+		if s := table.Shape(); s.Dims() != 2 || s[0] != span*span || s[1] != heads {
+			return nil, fmt.Errorf("%s has shape %v, want [%d, %d]", table.Name, s, span*span, heads)
+		}
+	}
+	const most = 56
+	a.scale = float32(1 / math.Sqrt(float64(a.depth)))
+	a.queries = w.longest
+	if a.queries > most+tile {
+		a.queries = most
+	}
+	a.parts = min(len(w.list), max(1, 64/heads))
+	a.workers = make([]attentionPacks, t.Pool().Workers())
+	a.forwardTo, a.backward, a.sumTables = a.forwardTask, a.backwardTask, a.sumTable
+	n, d := w.longest, a.depth
+	size := 8*(n*d+16) + 4*(kernels.PackedLen(d, n)+kernels.PackedLen(n, d)+64) + 2*a.tableRows()
+	t.needScratch(scratchSize([]int{size}, n, n, n) + scratchSize(nil, a.queries, n, n))
+	if t.Train && table != nil {
+		a.tables = t.newBuffer(heads * a.parts * a.tableRows())
+	}
+	return a, nil
+}
+
+func (a *attention) tableRows() int {
+	if a.table == nil {
+		return 0
+	}
+	return a.table.Shape()[0]
+}
+
+func (a *attention) tasks() int { return a.heads * a.parts }
+
+// range of the windows of task i, and its head.
+func (a *attention) split(i int) (head int, ws []window) {
+	head, part := i/a.parts, i%a.parts
+	n := len(a.windows.list)
+	return head, a.windows.list[part*n/a.parts : (part+1)*n/a.parts]
+}
+
+// gather copies the rows of a window out of some columns of a map.
+func (w *window) gather(dst, src kernels.Matrix) {
+	at := 0
+	for _, r := range w.runs {
+		n := int(r[1])
+		dst.Slice(at, at+n).Copy(src.Slice(int(r[0]), int(r[0])+n))
+		at += n
+	}
+}
+
+// scatter is the way back.
+func (w *window) scatter(dst, src kernels.Matrix) {
+	at := 0
+	for _, r := range w.runs {
+		n := int(r[1])
+		dst.Slice(int(r[0]), int(r[0])+n).Copy(src.Slice(at, at+n))
+		at += n
+	}
+}
+
+// column of part p (query, key or value) of a head in the packed rows.
+func (a *attention) columns(m kernels.Matrix, p, head int) kernels.Matrix {
+	at := p*a.heads*a.depth + head*a.depth
+	return m.Columns(at, at+a.depth)
+}
+
+// headTable copies the bias of a head out of the table.
+func (a *attention) headTable(dst []float32, head int) {
+	data := a.table.Data()
+	for i := range dst {
+		dst[i] = data[i*a.heads+head]
+	}
+}
+
+// layBias lays the bias of a head out for the queries and keys of a window.
+func (a *attention) layBias(dst kernels.Matrix, w *window, table []float32) {
+	base := a.windows.biasRow(0, 0)
+	for i, q := range w.codes {
+		row, at := dst.Row(i), int(q)+base
+		for j, k := range w.codes {
+			row[j] = table[at-int(k)]
+		}
+	}
+}
+
+func (a *attention) forwardTask(worker, i int) {
+	head, ws := a.split(i)
+	s := scratch{a.tape.scratchOf(worker)}
+	packs := &a.workers[worker]
+	longest, d := a.windows.longest, a.depth
+	table := s.vector(a.tableRows())
+	q, k, v := s.vector(longest*d), s.vector(longest*d), s.vector(longest*d)
+	keyMemory, valueMemory := s.vector(kernels.PackedLen(d, longest)), s.vector(kernels.PackedLen(longest, d))
+	bias, scores := s.matrix(longest, longest), s.matrix(a.queries, longest)
+	if a.table != nil {
+		a.headTable(table, head)
+	}
+	out := a.o.Columns(head*d, (head+1)*d)
+	pattern := -1
+	for j := range ws {
+		w := &ws[j]
+		n := len(w.tokens)
+		queries, keys, values := kernels.NewMatrix(q, n, d), kernels.NewMatrix(k, n, d), kernels.NewMatrix(v, n, d)
+		w.gather(queries, a.columns(a.qkv, 0, head))
+		w.gather(keys, a.columns(a.qkv, 1, head))
+		w.gather(values, a.columns(a.qkv, 2, head))
+		packs.keys.Resize(d, n, keyMemory)
+		packs.keys.PackTransposed(keys)
+		packs.values.Resize(n, d, valueMemory)
+		packs.values.PutRows(0, values)
+		if a.table != nil && w.pattern != pattern {
+			a.layBias(bias.Columns(0, n), w, table)
+			pattern = w.pattern
+		}
+		for from := 0; from < n; from += a.queries {
+			to := min(from+a.queries, n)
+			p := scores.Slice(0, to-from).Columns(0, n)
+			kernels.Gemm(p, a.scale, queries.Slice(from, to), &packs.keys, a.biasOf(bias, from, to, n))
+			kernels.SoftmaxRows(p)
+			kernels.Gemm(queries.Slice(from, to), 1, p, &packs.values, kernels.Matrix{}) // the queries are not needed any more
+		}
+		w.scatter(out, queries)
+	}
+}
+
+// biasOf is the laid-out bias of some queries, or nothing.
+func (a *attention) biasOf(bias kernels.Matrix, from, to, n int) kernels.Matrix {
+	if a.table == nil {
+		return kernels.Matrix{}
+	}
+	return bias.Slice(from, to).Columns(0, n)
+}
+
+func (a *attention) backwardTask(worker, i int) {
+	head, ws := a.split(i)
+	s := scratch{a.tape.scratchOf(worker)}
+	packs := &a.workers[worker]
+	longest, d := a.windows.longest, a.depth
+	var memory [7]kernels.Matrix
+	table := s.vector(a.tableRows())
+	for j := range memory {
+		memory[j] = kernels.NewMatrix(s.vector(longest*d), longest, d)
+	}
+	keyT, valueT := s.vector(kernels.PackedLen(d, longest)), s.vector(kernels.PackedLen(d, longest))
+	keyN := s.vector(kernels.PackedLen(longest, d))
+	bias, dbias := s.matrix(longest, longest), s.matrix(longest, longest)
+	scores, dscores := s.matrix(a.queries, longest), s.matrix(a.queries, longest)
+	var tableGrad []float32
+	if a.table != nil {
+		a.headTable(table, head)
+		tableGrad = a.tables.data[i*a.tableRows() : (i+1)*a.tableRows()]
+		clear(tableGrad)
+	}
+	for j := range ws {
+		w := &ws[j]
+		n := len(w.tokens)
+		var m [7]kernels.Matrix
+		for j := range m {
+			m[j] = memory[j].Slice(0, n)
+		}
+		q, k, v, do, dq, dk, dv := m[0], m[1], m[2], m[3], m[4], m[5], m[6]
+		w.gather(q, a.columns(a.qkv, 0, head))
+		w.gather(k, a.columns(a.qkv, 1, head))
+		w.gather(v, a.columns(a.qkv, 2, head))
+		w.gather(do, a.do.Columns(head*d, (head+1)*d))
+		if a.table != nil && (j == 0 || w.pattern != ws[j-1].pattern) {
+			a.layBias(bias.Columns(0, n), w, table)
+			for r := range n {
+				clear(dbias.Row(r)[:n])
+			}
+		}
+		clear(dk.Data[:n*d])
+		clear(dv.Data[:n*d])
+		b := dbias.Slice(0, n).Columns(0, n)
+		for from := 0; from < n; from += a.queries {
+			to := min(from+a.queries, n)
+			p, dp := scores.Slice(0, to-from).Columns(0, n), dscores.Slice(0, to-from).Columns(0, n)
+			packs.keys.Resize(d, n, keyT)
+			if from == 0 {
+				packs.keys.PackTransposed(k)
+			}
+			kernels.Gemm(p, a.scale, q.Slice(from, to), &packs.keys, a.biasOf(bias, from, to, n))
+			kernels.SoftmaxRows(p)
+			kernels.GemmTN(dv, p, do.Slice(from, to))
+			packs.values.Resize(d, n, valueT)
+			if from == 0 {
+				packs.values.PackTransposed(v)
+			}
+			kernels.Gemm(dp, 1, do.Slice(from, to), &packs.values, kernels.Matrix{})
+			kernels.SoftmaxRowsGrad(p, dp)
+			if a.table != nil {
+				kernels.Combine(b.Slice(from, to), b.Slice(from, to), dp, 1, 1)
+			}
+			packs.keys.Resize(n, d, keyN)
+			if from == 0 {
+				packs.keys.PutRows(0, k)
+			}
+			kernels.Gemm(dq.Slice(from, to), a.scale, dp, &packs.keys, kernels.Matrix{})
+			kernels.GemmTN(dk, dp, q.Slice(from, to))
+		}
+		kernels.Combine(dk, dk, dk, a.scale, 0)
+		w.scatter(a.columns(a.dqkv, 0, head), dq)
+		w.scatter(a.columns(a.dqkv, 1, head), dk)
+		w.scatter(a.columns(a.dqkv, 2, head), dv)
+		if a.table != nil && (j+1 == len(ws) || ws[j+1].pattern != w.pattern) {
+			a.collectBias(tableGrad, w, b)
+		}
+	}
+}
+
+// collectBias adds the gradient of a laid-out bias to that of the table.
+func (a *attention) collectBias(table []float32, w *window, dbias kernels.Matrix) {
+	base := a.windows.biasRow(0, 0)
+	for i, q := range w.codes {
+		row, at := dbias.Row(i), int(q)+base
+		for j, k := range w.codes {
+			table[at-int(k)] += row[j]
+		}
+	}
+}
+
+// sumTable adds the table's gradients of a head, task by task.
+func (a *attention) sumTable(_, head int) {
+	grad, n := a.table.GradData(), a.tableRows()
+	for part := range a.parts {
+		task := head*a.parts + part
+		for r, v := range a.tables.data[task*n : (task+1)*n] {
+			grad[r*a.heads+head] += v
+		}
+	}
+}
+
+// runForward computes o from qkv.
+func (a *attention) runForward(qkv, o kernels.Matrix) {
+	a.qkv, a.o = qkv, o
+	a.tape.Pool().Run(a.tasks(), a.forwardTo)
+}
+
+// runBackward computes dqkv from do, and adds the gradient of the table.
+func (a *attention) runBackward(qkv, do, dqkv kernels.Matrix) {
+	a.qkv, a.do, a.dqkv = qkv, do, dqkv
+	a.tape.Pool().Run(a.tasks(), a.backward)
+	if a.table != nil {
+		a.tape.Pool().Run(a.heads, a.sumTables)
+	}
+}
+
+// uses is the planned memory of the backward pass.
+func (a *attention) uses() []*buffer {
+	if a.tables == nil {
+		return nil
+	}
+	return []*buffer{a.tables}
+}

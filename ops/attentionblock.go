@@ -1,0 +1,204 @@
+package ops
+
+import (
+	"fmt"
+
+	"fasternet/kernels"
+
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+)
+
+// Attention describes the first half of a transformer block:
+//
+//	y = x + keep · proj(attention(qkv(norm(x))))
+type Attention struct {
+	Name     string
+	Norm     *LayerNorm
+	QKV      *Param // [3·C, C]: queries, keys, values, in each the heads one after the other
+	QKVBias  *Param // [3·C], or nil
+	Proj     *Param // [C, C]
+	ProjBias *Param // [C]
+	Heads    int
+	Windows  *Windows
+	Table    *Param         // relative position bias [(2·side-1)², heads], or nil
+	Keep     *gorgonia.Node // [images]: factors of drop path, or nil
+}
+
+// AttentionBlock adds attention with norm and residual on tokens x [images, …,
+// C]. For the backward pass it keeps queries, keys and values, and what
+// attention made of them.
+func AttentionBlock(t *Tape, x *gorgonia.Node, a Attention) (*gorgonia.Node, error) {
+	f, err := newAttentionBlock(t, x, a)
+	if err != nil {
+		return nil, fmt.Errorf("ops: attention %q: %w", a.Name, err)
+	}
+	return t.recordLayer(spec{
+		kind: "AttentionBlock", name: a.Name, shape: f.shape.shape, run: f.forward, grad: f.differentiate,
+		uses: append(used(f.wqkv, f.wproj), f.norm.statsBuf, f.qkvMap.buf, f.outMap.buf),
+	}, x, f.params(), a.Keep)
+}
+
+type attentionBlock struct {
+	Attention
+	tape           *Tape
+	input          *gorgonia.Node
+	shape          tokenShape
+	cut            [][2]int
+	norm           *rowNorm
+	wqkv, wproj    *layerWeight
+	core           *attention
+	qkvMap, outMap padded // kept
+	before, after  func(worker, i int)
+
+	// Of the run in progress.
+	x, y, qkv, o kernels.Matrix
+	keep         []float32
+}
+
+func newAttentionBlock(t *Tape, x *gorgonia.Node, a Attention) (*attentionBlock, error) {
+	shape, err := shapeOfTokens(x)
+	if err != nil {
+		return nil, err
+	}
+	c := shape.channels
+	if err := checkShapes(map[*Param]tensor.Shape{a.QKV: {3 * c, c}, a.QKVBias: {3 * c}, a.Proj: {c, c}, a.ProjBias: {c}}); err != nil {
+		return nil, err
+	}
+	if err := a.Norm.check(c); err != nil {
+		return nil, err
+	}
+	if err := checkKeep(a.Keep, shape.images); err != nil {
+		return nil, err
+	}
+	if a.Windows.total != shape.rows {
+		return nil, fmt.Errorf("windows over %d tokens on a map of %d", a.Windows.total, shape.rows)
+	}
+	f := &attentionBlock{Attention: a, tape: t, input: x, shape: shape, cut: blocks(shape.rows)}
+	if f.core, err = t.newAttention(a.Windows, c, a.Heads, a.Table); err != nil {
+		return nil, err
+	}
+	f.norm = t.newRowNorm(a.Norm, shape.rows, len(f.cut))
+	f.wqkv, f.wproj = t.newLayerWeight(a.QKV, packForward), t.newLayerWeight(a.Proj, packForward)
+	f.qkvMap, f.outMap = t.newPadded(shape.rows, 3*c), t.newPadded(shape.rows, c)
+	f.before, f.after = f.project, f.merge
+	t.needScratch(scratchSize(nil, longest(f.cut), c))
+	return f, nil
+}
+
+func (f *attentionBlock) params() []*Param {
+	return given(f.Norm.Weight, f.Norm.Bias, f.QKV, f.QKVBias, f.Proj, f.ProjBias, f.Table)
+}
+
+func (f *attentionBlock) forward(in [][]float32, out []float32) error {
+	pool := f.tape.Pool()
+	f.x, f.y, f.keep = f.shape.matrix(in[0]), f.shape.matrix(out), nil
+	if f.Keep != nil {
+		f.keep = in[len(in)-1]
+	}
+	f.qkv, f.o = f.qkvMap.matrix(), f.outMap.matrix()
+	f.wqkv.ready(pool)
+	pool.Run(len(f.cut), f.before)
+	f.core.runForward(f.qkv, f.o)
+	f.wproj.ready(pool)
+	pool.Run(len(f.cut), f.after)
+	return nil
+}
+
+// project computes queries, keys and values of a block of rows.
+func (f *attentionBlock) project(worker, i int) {
+	from, to := f.cut[i][0], f.cut[i][1]
+	s := scratch{f.tape.scratchOf(worker)}
+	n := s.matrix(to-from, f.shape.channels)
+	f.norm.forward(n, f.x.Slice(from, to), from)
+	var bias kernels.Matrix
+	if f.QKVBias != nil {
+		bias = kernels.Broadcast(f.QKVBias.Data(), to-from)
+	}
+	kernels.Gemm(f.qkv.Slice(from, to), 1, n, f.wqkv.Packed, bias)
+}
+
+// merge brings the heads together and adds the residual.
+func (f *attentionBlock) merge(worker, i int) {
+	from, to := f.cut[i][0], f.cut[i][1]
+	s := scratch{f.tape.scratchOf(worker)}
+	v := s.matrix(to-from, f.shape.channels)
+	kernels.Gemm(v, 1, f.o.Slice(from, to), f.wproj.Packed, kernels.Broadcast(f.ProjBias.Data(), to-from))
+	f.shape.addScaled(f.y.Slice(from, to), f.x.Slice(from, to), v, from, f.keep)
+}
+
+// attentionGrad is the backward pass.
+type attentionGrad struct {
+	*attentionBlock
+	vqkv, vproj        *layerWeight
+	heads, normed      *packedRows // inputs of proj and of qkv
+	outGrad, qkvGrad   padded
+	gradQKV, gradProj  *layerGrad
+	tasks              int
+	unmerge, unproject func(worker, i int)
+	weights            func(worker, i int)
+
+	// Of the run in progress.
+	dy, dx, do, dqkv kernels.Matrix
+}
+
+func (f *attentionBlock) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
+	t, rows, c := f.tape, f.shape.rows, f.shape.channels
+	g := &attentionGrad{
+		attentionBlock: f, heads: t.newPackedRows(rows, c), normed: t.newPackedRows(rows, c),
+		outGrad: t.newPadded(rows, c), qkvGrad: t.newPadded(rows, 3*c),
+	}
+	g.vqkv, g.vproj = t.newLayerWeight(f.QKV, packInput), t.newLayerWeight(f.Proj, packInput)
+	wide := f.shape
+	wide.channels = 3 * c
+	g.gradQKV, g.gradProj = t.newLayerGrad(f.QKV, f.QKVBias, wide), t.newLayerGrad(f.Proj, f.ProjBias, f.shape)
+	g.tasks, g.weights = layerGradTask(g.gradQKV, g.gradProj)
+	g.unmerge, g.unproject = g.unmergeRows, g.unprojectRows
+	t.needScratch(scratchSize(nil, longest(f.cut), c))
+	uses := append(used(g.vqkv, g.vproj), f.core.uses()...)
+	return t.recordGrad(spec{
+		kind: "AttentionBlockGrad", name: f.Name, run: g.backward,
+		uses: append(uses, f.norm.statsBuf, f.qkvMap.buf, f.outMap.buf, g.heads.buf, g.normed.buf, g.outGrad.buf, g.qkvGrad.buf),
+	}, dy, f.input, f.params(), f.Keep)
+}
+
+func (g *attentionGrad) backward(in [][]float32, out []float32) error {
+	pool := g.tape.Pool()
+	g.dy, g.x, g.dx, g.keep = g.shape.matrix(in[0]), g.shape.matrix(in[1]), g.shape.matrix(out), nil
+	if g.Keep != nil {
+		g.keep = in[len(in)-1]
+	}
+	g.qkv, g.o, g.do, g.dqkv = g.qkvMap.matrix(), g.outMap.matrix(), g.outGrad.matrix(), g.qkvGrad.matrix()
+	g.heads.bind()
+	g.normed.bind()
+	g.vproj.ready(pool)
+	pool.Run(len(g.cut), g.unmerge)
+	g.core.runBackward(g.qkv, g.do, g.dqkv)
+	g.vqkv.ready(pool)
+	pool.Run(len(g.cut), g.unproject)
+	g.norm.finish()
+	g.gradQKV.dy, g.gradQKV.x = g.dqkv, g.normed
+	g.gradProj.dy, g.gradProj.x, g.gradProj.keep = g.dy, g.heads, g.keep
+	pool.Run(g.tasks, g.weights)
+	return nil
+}
+
+func (g *attentionGrad) unmergeRows(worker, i int) {
+	from, to := g.cut[i][0], g.cut[i][1]
+	s := scratch{g.tape.scratchOf(worker)}
+	dv := s.matrix(to-from, g.shape.channels)
+	g.shape.scaled(dv, g.dy.Slice(from, to), from, g.keep)
+	kernels.Gemm(g.do.Slice(from, to), 1, dv, g.vproj.Packed, kernels.Matrix{})
+	g.heads.PutRows(from, g.o.Slice(from, to))
+}
+
+func (g *attentionGrad) unprojectRows(worker, i int) {
+	from, to := g.cut[i][0], g.cut[i][1]
+	s := scratch{g.tape.scratchOf(worker)}
+	dn, x := s.matrix(to-from, g.shape.channels), g.x.Slice(from, to)
+	kernels.Gemm(dn, 1, g.dqkv.Slice(from, to), g.vqkv.Packed, kernels.Matrix{})
+	g.norm.start(i)
+	g.norm.backward(g.dx.Slice(from, to), dn, x, g.dy.Slice(from, to), from, i)
+	g.norm.forward(dn, x, from)
+	g.normed.PutRows(from, dn)
+}

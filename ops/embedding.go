@@ -1,0 +1,187 @@
+package ops
+
+import (
+	"fmt"
+
+	"fasternet/kernels"
+
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+)
+
+// Embedding describes what is added to the tokens of a ViT: a class token in
+// front of each image's, and position embeddings.
+type Embedding struct {
+	Name     string
+	Class    *Param    // [1, 1, C], or nil for no class token
+	Position *Param    // [1, tokens, C], that of the class token first; or nil
+	Fixed    []float32 // position embeddings that are not learned, in that shape; or nil
+	Grid     [2]int    // height and width that the positions are for
+}
+
+// Embed adds it to a map of tokens x [images, height, width, C]; the result is
+// [images, tokens, C]. Positions of another grid are interpolated.
+func Embed(t *Tape, x *gorgonia.Node, e Embedding) (*gorgonia.Node, error) {
+	in, err := shapeOfTokens(x)
+	if err == nil && x.Shape().Dims() != 4 {
+		err = fmt.Errorf("input has shape %v, want [images, height, width, channels]", x.Shape())
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ops: embedding %q: %w", e.Name, err)
+	}
+	f := &embedding{Embedding: e, tape: t, input: x, in: in, tokens: in.perImage()}
+	if e.Class != nil {
+		f.class = 1
+	}
+	f.tokens += f.class
+	c := in.channels
+	places := f.class + e.Grid[0]*e.Grid[1]
+	if err := checkShapes(map[*Param]tensor.Shape{e.Class: {1, 1, c}, e.Position: {1, places, c}}); err != nil {
+		return nil, fmt.Errorf("ops: embedding %q: %w", e.Name, err)
+	}
+	if e.Fixed != nil && (len(e.Fixed) != places*c || e.Position != nil) {
+		return nil, fmt.Errorf("ops: embedding %q: %d fixed values for %d tokens of %d channels, or learned ones beside them", e.Name, len(e.Fixed), places, c)
+	}
+	if to := [2]int{x.Shape()[1], x.Shape()[2]}; to != e.Grid && (e.Fixed != nil || e.Position != nil) {
+		f.resize = newPositionResize(f.class, c, e.Grid, to)
+		f.resized, f.resizedGrad = make([]float32, f.tokens*c), make([]float32, f.tokens*c)
+	}
+	f.forwardTask, f.backwardTask, f.sumTask = f.forwardImage, f.backwardImage, f.sumTokens
+	return t.recordLayer(spec{
+		kind: "Embed", name: e.Name, shape: tensor.Shape{in.images, f.tokens, c}, run: f.forward, grad: f.differentiate,
+	}, x, given(e.Class, e.Position), nil)
+}
+
+type embedding struct {
+	Embedding
+	tape          *Tape
+	input         *gorgonia.Node
+	in            tokenShape
+	class, tokens int             // of an image: class tokens, and all
+	resize        *positionResize // nil where the grid is that of the positions
+	resized       []float32
+	resizedGrad   []float32
+
+	x, y, dx, dy                       kernels.Matrix
+	position, positionGrad             []float32
+	forwardTask, backwardTask, sumTask func(worker, i int)
+}
+
+func (f *embedding) forward(in [][]float32, out []float32) error {
+	f.x, f.y = f.in.matrix(in[0]), kernels.NewMatrix(out, f.in.images*f.tokens, f.in.channels)
+	f.position = f.Fixed
+	if f.Position != nil {
+		f.position = f.Position.Data()
+	}
+	if f.resize != nil {
+		f.resize.forward(f.resized, f.position)
+		f.position = f.resized
+	}
+	f.tape.Pool().Run(f.in.images, f.forwardTask)
+	return nil
+}
+
+// ofImage are the rows of an image in a map that has the class token, without
+// it.
+func (f *embedding) ofImage(m kernels.Matrix, image int) kernels.Matrix {
+	return m.Slice(image*f.tokens+f.class, (image+1)*f.tokens)
+}
+
+func (f *embedding) forwardImage(_, image int) {
+	n, c := f.in.perImage(), f.in.channels
+	if f.Class != nil {
+		copy(f.y.Row(image*f.tokens), f.Class.Data())
+	}
+	f.ofImage(f.y, image).Copy(f.x.Slice(image*n, (image+1)*n))
+	if f.position != nil {
+		kernels.Add(f.y.Data[image*f.tokens*c:(image+1)*f.tokens*c], f.position)
+	}
+}
+
+func (f *embedding) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
+	return f.tape.recordGrad(spec{kind: "EmbedGrad", name: f.Name, run: f.backward}, dy, f.input, given(f.Class, f.Position), nil)
+}
+
+func (f *embedding) backward(in [][]float32, out []float32) error {
+	f.dy, f.dx = kernels.NewMatrix(in[0], f.in.images*f.tokens, f.in.channels), f.in.matrix(out)
+	f.tape.Pool().Run(f.in.images, f.backwardTask)
+	f.positionGrad = nil
+	if f.Position != nil {
+		f.positionGrad = f.Position.GradData()
+		if f.resize != nil {
+			clear(f.resizedGrad)
+			f.positionGrad = f.resizedGrad
+		}
+	}
+	f.tape.Pool().Run(sumParts, f.sumTask)
+	if f.Position != nil && f.resize != nil {
+		f.resize.backward(f.Position.GradData(), f.resizedGrad)
+	}
+	return nil
+}
+
+func (f *embedding) backwardImage(_, image int) {
+	n := f.in.perImage()
+	f.dx.Slice(image*n, (image+1)*n).Copy(f.ofImage(f.dy, image))
+}
+
+// sumTokens adds the gradients of a part of the tokens over the images.
+func (f *embedding) sumTokens(_, part int) {
+	from, to := part*f.tokens/sumParts, (part+1)*f.tokens/sumParts
+	c := f.in.channels
+	for image := range f.in.images {
+		for token := from; token < to; token++ {
+			row := f.dy.Row(image*f.tokens + token)
+			if f.positionGrad != nil {
+				kernels.Add(f.positionGrad[token*c:(token+1)*c], row)
+			}
+			if token < f.class {
+				kernels.Add(f.Class.GradData(), row)
+			}
+		}
+	}
+}
+
+// MeanTokens adds the mean over tokens from, …, to-1 of every image of x
+// [images, tokens, C]; the result is [images, C].
+func MeanTokens(t *Tape, name string, x *gorgonia.Node, from, to int) (*gorgonia.Node, error) {
+	shape, err := shapeOfTokens(x)
+	if err == nil && (from < 0 || to > shape.perImage() || from >= to) {
+		err = fmt.Errorf("tokens %d to %d of %d", from, to, shape.perImage())
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ops: mean of tokens %q: %w", name, err)
+	}
+	n, scale := shape.perImage(), 1/float32(to-from)
+	var src, dst, dy, dx kernels.Matrix
+	mean := func(_, i int) {
+		out := dst.Row(i)
+		clear(out)
+		kernels.ColumnSums(src.Slice(i*n+from, i*n+to), out)
+		kernels.Scale(out, scale)
+	}
+	spread := func(_, i int) {
+		clear(dx.Data[i*n*shape.channels : (i+1)*n*shape.channels])
+		g := kernels.Broadcast(dy.Row(i), to-from)
+		kernels.Combine(dx.Slice(i*n+from, i*n+to), g, g, scale, 0)
+	}
+	out := kernels.Matrix{Rows: shape.images, Cols: shape.channels}
+	return t.recordLayer(spec{
+		kind: "MeanTokens", name: name, shape: tensor.Shape{shape.images, shape.channels},
+		run: func(in [][]float32, o []float32) error {
+			src, dst = shape.matrix(in[0]), kernels.NewMatrix(o, out.Rows, out.Cols)
+			t.Pool().Run(shape.images, mean)
+			return nil
+		},
+		grad: func(_, grad *gorgonia.Node) (gorgonia.Nodes, error) {
+			return t.recordGrad(spec{
+				kind: "MeanTokensGrad", name: name,
+				run: func(in [][]float32, o []float32) error {
+					dy, dx = kernels.NewMatrix(in[0], out.Rows, out.Cols), shape.matrix(o)
+					t.Pool().Run(shape.images, spread)
+					return nil
+				},
+			}, grad, x, nil, nil)
+		},
+	}, x, nil, nil)
+}

@@ -1,0 +1,233 @@
+package ops
+
+import (
+	"fmt"
+
+	"fasternet/kernels"
+
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+)
+
+// MLP describes the second half of a transformer block:
+//
+//	y = x + keep · fc2(gelu(fc1(norm(x))))
+type MLP struct {
+	Name     string
+	Norm     *LayerNorm
+	Fc1      *Param // [hidden, C]
+	Fc1Bias  *Param // [hidden]
+	Fc2      *Param // [C, hidden]
+	Fc2Bias  *Param // [C]
+	Keep     *gorgonia.Node
+	hidden   int
+	channels int
+}
+
+// MLPBlock adds the MLP of a transformer block on tokens x [images, …, C]. It is
+// one operation: a block of rows goes through norm, both products and GELU in
+// the cache, some columns of the hidden layer at a time. For the backward pass
+// it keeps the hidden layer before GELU.
+func MLPBlock(t *Tape, x *gorgonia.Node, m MLP) (*gorgonia.Node, error) {
+	f, err := newMLPBlock(t, x, m)
+	if err != nil {
+		return nil, fmt.Errorf("ops: MLP %q: %w", m.Name, err)
+	}
+	uses := append(used(f.w1, f.w2), f.norm.statsBuf)
+	if t.Train {
+		uses = append(uses, f.hiddenMap.buf)
+	}
+	return t.recordLayer(spec{
+		kind: "MLPBlock", name: m.Name, shape: f.shape.shape, uses: uses, run: f.forward, grad: f.differentiate,
+	}, x, f.params(), m.Keep)
+}
+
+type mlpBlock struct {
+	MLP
+	tape        *Tape
+	input       *gorgonia.Node
+	shape       tokenShape
+	cut         [][2]int
+	chunk       int // columns of the hidden layer at a time
+	norm        *rowNorm
+	w1, w2      *layerWeight
+	hiddenMap   padded    // kept in training: fc1 without its bias
+	ones        []float32 // one a hidden column
+	forwardTask func(worker, i int)
+
+	// Of the run in progress.
+	x, y, h kernels.Matrix
+	keep    []float32
+}
+
+func newMLPBlock(t *Tape, x *gorgonia.Node, m MLP) (*mlpBlock, error) {
+	shape, err := shapeOfTokens(x)
+	if err != nil {
+		return nil, err
+	}
+	c, hidden := shape.channels, m.Fc1.Shape()[0]
+	if err := checkShapes(map[*Param]tensor.Shape{m.Fc1: {hidden, c}, m.Fc1Bias: {hidden}, m.Fc2: {c, hidden}, m.Fc2Bias: {c}}); err != nil {
+		return nil, err
+	}
+	if err := m.Norm.check(c); err != nil {
+		return nil, err
+	}
+	if err := checkKeep(m.Keep, shape.images); err != nil {
+		return nil, err
+	}
+	m.hidden, m.channels = hidden, c
+	f := &mlpBlock{MLP: m, tape: t, input: x, shape: shape, cut: blocks(shape.rows), chunk: hiddenChunk(hidden)}
+	f.norm = t.newRowNorm(m.Norm, shape.rows, len(f.cut))
+	f.w1, f.w2 = t.newLayerWeight(m.Fc1, packForward), t.newLayerWeight(m.Fc2, packForward)
+	if t.Train {
+		f.hiddenMap = t.newPadded(shape.rows, hidden)
+	}
+	f.ones = make([]float32, hidden)
+	for i := range f.ones {
+		f.ones[i] = 1
+	}
+	f.forwardTask = f.forwardPart
+	wide := f.chunk + kernels.PanelWidth() // the last panel may be wider
+	t.needScratch(scratchSize(nil, longest(f.cut), c, c, wide, wide))
+	return f, nil
+}
+
+// hiddenChunk is the number of columns to work on at a time: whole panels, and
+// few enough that they stay in the cache beside a block of rows.
+func hiddenChunk(hidden int) int {
+	const most = 384
+	parts := (hidden + most - 1) / most
+	w := kernels.PanelWidth()
+	return ((hidden+parts-1)/parts + w - 1) / w * w
+}
+
+func (f *mlpBlock) params() []*Param {
+	return []*Param{f.Norm.Weight, f.Norm.Bias, f.Fc1, f.Fc1Bias, f.Fc2, f.Fc2Bias}
+}
+
+func (f *mlpBlock) forward(in [][]float32, out []float32) error {
+	pool := f.tape.Pool()
+	f.x, f.y, f.keep = f.shape.matrix(in[0]), f.shape.matrix(out), nil
+	if f.Keep != nil {
+		f.keep = in[len(in)-1]
+	}
+	if f.tape.Train {
+		f.h = f.hiddenMap.matrix()
+	}
+	f.w1.ready(pool)
+	f.w2.ready(pool)
+	pool.Run(len(f.cut), f.forwardTask)
+	return nil
+}
+
+// columns calls each for the ranges of hidden columns.
+func (f *mlpBlock) columns(each func(from, to int)) {
+	for from := 0; from < f.hidden; {
+		to := from + f.chunk
+		if to+kernels.PanelWidth() > f.hidden {
+			to = f.hidden
+		}
+		each(from, to)
+		from = to
+	}
+}
+
+func (f *mlpBlock) forwardPart(worker, i int) {
+	from, to := f.cut[i][0], f.cut[i][1]
+	s := scratch{f.tape.scratchOf(worker)}
+	n, v := s.matrix(to-from, f.channels), s.matrix(to-from, f.channels)
+	wide := f.chunk + kernels.PanelWidth()
+	a, h := s.matrix(to-from, wide), s.matrix(to-from, wide)
+	x := f.x.Slice(from, to)
+	f.norm.forward(n, x, from)
+	sum := kernels.Broadcast(f.Fc2Bias.Data(), to-from)
+	f.columns(func(c, end int) {
+		hidden, act := h.Columns(0, end-c), a.Columns(0, end-c)
+		if f.tape.Train {
+			hidden = f.h.Slice(from, to).Columns(c, end)
+		}
+		kernels.GemmBlock(hidden, 1, n, f.w1.Packed, 0, c, kernels.Matrix{})
+		kernels.Affine(act, hidden, f.ones[c:end], f.Fc1Bias.Data()[c:end], kernels.GELU)
+		kernels.GemmBlock(v, 1, act, f.w2.Packed, c, 0, sum)
+		sum = v
+	})
+	f.shape.addScaled(f.y.Slice(from, to), x, v, from, f.keep)
+}
+
+// mlpGrad is the backward pass: a sweep over the rows, and one over the
+// outputs of the layers for the gradients of the weights.
+type mlpGrad struct {
+	*mlpBlock
+	v1, v2         *layerWeight
+	act, normed    *packedRows // inputs of fc2 and of fc1
+	hiddenGrad     padded
+	grad1, grad2   *layerGrad
+	zeros          []float32
+	tasks          int
+	sweep, weights func(worker, i int)
+
+	// Of the run in progress.
+	dy, dx, dh kernels.Matrix
+}
+
+func (f *mlpBlock) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
+	t, rows := f.tape, f.shape.rows
+	g := &mlpGrad{mlpBlock: f, act: t.newPackedRows(rows, f.hidden), normed: t.newPackedRows(rows, f.channels), hiddenGrad: t.newPadded(rows, f.hidden)}
+	g.v1, g.v2 = t.newLayerWeight(f.Fc1, packInput), t.newLayerWeight(f.Fc2, packInput)
+	wide := f.shape
+	wide.channels = f.hidden
+	g.grad1, g.grad2 = t.newLayerGrad(f.Fc1, f.Fc1Bias, wide), t.newLayerGrad(f.Fc2, f.Fc2Bias, f.shape)
+	g.zeros = make([]float32, f.hidden)
+	g.sweep = g.sweepRows
+	g.tasks, g.weights = layerGradTask(g.grad1, g.grad2)
+	widest := f.chunk + kernels.PanelWidth()
+	t.needScratch(scratchSize([]int{f.hidden, f.hidden}, longest(f.cut), f.channels, f.channels, widest, widest))
+	return t.recordGrad(spec{
+		kind: "MLPBlockGrad", name: f.Name, run: g.backward,
+		uses: append(used(g.v1, g.v2), f.norm.statsBuf, f.hiddenMap.buf, g.act.buf, g.normed.buf, g.hiddenGrad.buf),
+	}, dy, f.input, f.params(), f.Keep)
+}
+
+func (g *mlpGrad) backward(in [][]float32, out []float32) error {
+	pool := g.tape.Pool()
+	g.dy, g.x, g.dx, g.keep = g.shape.matrix(in[0]), g.shape.matrix(in[1]), g.shape.matrix(out), nil
+	if g.Keep != nil {
+		g.keep = in[len(in)-1]
+	}
+	g.h, g.dh = g.hiddenMap.matrix(), g.hiddenGrad.matrix()
+	g.act.bind()
+	g.normed.bind()
+	g.v1.ready(pool)
+	g.v2.ready(pool)
+	pool.Run(len(g.cut), g.sweep)
+	g.norm.finish()
+	g.grad1.dy, g.grad1.x = g.dh, g.normed
+	g.grad2.dy, g.grad2.x, g.grad2.keep = g.dy, g.act, g.keep
+	pool.Run(g.tasks, g.weights)
+	return nil
+}
+
+func (g *mlpGrad) sweepRows(worker, i int) {
+	from, to := g.cut[i][0], g.cut[i][1]
+	s := scratch{g.tape.scratchOf(worker)}
+	wide := g.chunk + kernels.PanelWidth()
+	sum, dot := s.vector(g.hidden), s.vector(g.hidden) // not used: the bias has its gradient with the weight
+	dv, dn := s.matrix(to-from, g.channels), s.matrix(to-from, g.channels)
+	a, da := s.matrix(to-from, wide), s.matrix(to-from, wide)
+	g.shape.scaled(dv, g.dy.Slice(from, to), from, g.keep)
+	var before kernels.Matrix
+	g.columns(func(c, end int) {
+		act, dact, dh := a.Columns(0, end-c), da.Columns(0, end-c), g.dh.Slice(from, to).Columns(c, end)
+		kernels.GemmBlock(dact, 1, dv, g.v2.Packed, 0, c, kernels.Matrix{})
+		kernels.AffineGrad(act, dh, g.h.Slice(from, to).Columns(c, end), dact,
+			g.ones[c:end], g.Fc1Bias.Data()[c:end], g.zeros[c:end], sum[c:end], dot[c:end], kernels.GELU)
+		g.act.PutBlock(from, c, act)
+		kernels.GemmBlock(dn, 1, dh, g.v1.Packed, c, 0, before)
+		before = dn
+	})
+	x := g.x.Slice(from, to)
+	g.norm.start(i)
+	g.norm.backward(g.dx.Slice(from, to), dn, x, g.dy.Slice(from, to), from, i)
+	g.norm.forward(dv, x, from)
+	g.normed.PutRows(from, dv)
+}

@@ -1,0 +1,193 @@
+package ops
+
+import (
+	"fmt"
+
+	"fasternet/kernels"
+
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+)
+
+// tokenShape is the shape of a map whose rows are tokens: [images, …, channels].
+type tokenShape struct {
+	shape                  tensor.Shape
+	images, rows, channels int
+}
+
+func shapeOfTokens(n *gorgonia.Node) (tokenShape, error) {
+	s := n.Shape()
+	if s.Dims() < 2 || s.TotalSize() == 0 {
+		return tokenShape{}, fmt.Errorf("input has shape %v, want [images, …, channels]", s)
+	}
+	c := s[s.Dims()-1]
+	return tokenShape{s.Clone(), s[0], s.TotalSize() / c, c}, nil
+}
+
+func (s tokenShape) matrix(data []float32) kernels.Matrix {
+	return kernels.NewMatrix(data, s.rows, s.channels)
+}
+
+// perImage is the number of tokens of an image.
+func (s tokenShape) perImage() int { return s.rows / s.images }
+
+// eachImage calls f for the part of every image in rows [from, to).
+func (s tokenShape) eachImage(from, to int, f func(image, from, to int)) {
+	for n := s.perImage(); from < to; {
+		end := min(to, (from/n+1)*n)
+		f(from/n, from, end)
+		from = end
+	}
+}
+
+// scaled copies rows from, from+1, … of src, multiplied by the factor of their
+// image; without factors they are copied as they are.
+func (s tokenShape) scaled(dst, src kernels.Matrix, from int, factors []float32) {
+	if factors == nil {
+		dst.Copy(src)
+		return
+	}
+	s.eachImage(from, from+src.Rows, func(image, a, b int) {
+		d, v := dst.Slice(a-from, b-from), src.Slice(a-from, b-from)
+		kernels.Combine(d, v, v, factors[image], 0)
+	})
+}
+
+// addScaled computes dst = x + factor·v for rows from, from+1, … with the factor
+// of their image.
+func (s tokenShape) addScaled(dst, x, v kernels.Matrix, from int, factors []float32) {
+	if factors == nil {
+		kernels.Combine(dst, v, x, 1, 1)
+		return
+	}
+	s.eachImage(from, from+x.Rows, func(image, a, b int) {
+		kernels.Combine(dst.Slice(a-from, b-from), v.Slice(a-from, b-from), x.Slice(a-from, b-from), factors[image], 1)
+	})
+}
+
+// tile is a number of rows that the kernels' tiles divide well.
+const tile = 14
+
+// blocks cuts rows into blocks of about seven tiles, an even number of them if
+// there are many; the last rows of a block need not fill a tile. The cut
+// depends on the number of rows alone.
+func blocks(rows int) [][2]int {
+	const tiles, least = 7, 3
+	n := (rows + tile - 1) / tile
+	parts := (n + tiles - 1) / tiles
+	if even := (parts + 7) / 8 * 8; n >= least*even {
+		parts = even
+	} else if even = (parts + 1) / 2 * 2; n >= even {
+		parts = even
+	}
+	out := make([][2]int, parts)
+	for i := range out {
+		out[i] = [2]int{min(rows, i*n/parts*tile), min(rows, (i+1)*n/parts*tile)}
+	}
+	return out
+}
+
+func longest(blocks [][2]int) int {
+	n := 0
+	for _, b := range blocks {
+		n = max(n, b[1]-b[0])
+	}
+	return n
+}
+
+// padded is a matrix in planned memory whose rows lie an odd number of cache
+// lines apart; see rowStride.
+type padded struct {
+	buf        *buffer
+	rows, cols int
+}
+
+func (t *Tape) newPadded(rows, cols int) padded {
+	return padded{t.newBuffer(rows * rowStride(cols)), rows, cols}
+}
+
+func (p padded) matrix() kernels.Matrix {
+	return kernels.Matrix{Data: p.buf.data, Rows: p.rows, Cols: p.cols, Stride: rowStride(p.cols)}
+}
+
+// packedRows is a packed matrix of tokens in planned memory: the inputs of a
+// layer, for the gradient of its weights.
+type packedRows struct {
+	kernels.Packed
+	buf        *buffer
+	rows, cols int
+}
+
+func (t *Tape) newPackedRows(rows, cols int) *packedRows {
+	return &packedRows{buf: t.newBuffer(kernels.PackedLen(rows, cols)), rows: rows, cols: cols}
+}
+
+// bind must be called before the rows are packed.
+func (p *packedRows) bind() { p.Resize(p.rows, p.cols, p.buf.data) }
+
+// keepOf checks and reads the factors of drop path, the last input of an op.
+func checkKeep(keep *gorgonia.Node, images int) error {
+	if keep != nil && !keep.Shape().Eq(tensor.Shape{images}) {
+		return fmt.Errorf("keep has shape %v, want [%d]", keep.Shape(), images)
+	}
+	return nil
+}
+
+// checkShapes compares the shapes of parameters with what they must be.
+func checkShapes(want map[*Param]tensor.Shape) error {
+	for p, s := range want {
+		if p != nil && !p.Shape().Eq(s) {
+			return fmt.Errorf("%s has shape %v, want %v", p.Name, p.Shape(), s)
+		}
+	}
+	return nil
+}
+
+// given leaves out the parameters that are nil.
+func given(params ...*Param) []*Param {
+	var out []*Param
+	for _, p := range params {
+		if p != nil {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// recordLayer records an op on x with parameters, and factors of drop path as
+// the last input.
+func (t *Tape) recordLayer(s spec, x *gorgonia.Node, params []*Param, keep *gorgonia.Node) (*gorgonia.Node, error) {
+	s.inputs, s.wrt = gorgonia.Nodes{x}, []bool{true}
+	for _, p := range params {
+		s.inputs, s.wrt = append(s.inputs, t.Param(p)), append(s.wrt, true)
+	}
+	if keep != nil {
+		s.inputs, s.wrt = append(s.inputs, keep), append(s.wrt, false)
+	}
+	return t.record(s)
+}
+
+// recordGrad records the backward op of such a layer and hands out the
+// gradients.
+func (t *Tape) recordGrad(s spec, dy, x *gorgonia.Node, params []*Param, keep *gorgonia.Node) (gorgonia.Nodes, error) {
+	s.inputs, s.shape = gorgonia.Nodes{dy, x}, x.Shape().Clone()
+	if keep != nil {
+		s.inputs = append(s.inputs, keep)
+	}
+	dx, err := t.record(s)
+	if err != nil {
+		return nil, err
+	}
+	grads := gorgonia.Nodes{dx}
+	for _, p := range params {
+		n, err := t.paramGrad(p, dx)
+		if err != nil {
+			return nil, err
+		}
+		grads = append(grads, n)
+	}
+	if keep != nil {
+		grads = append(grads, nil)
+	}
+	return grads, nil
+}

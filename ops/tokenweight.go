@@ -1,0 +1,144 @@
+package ops
+
+import "fasternet/kernels"
+
+// layerWeight is the packed weight of a layer on tokens. In evaluation it is
+// the copy that all graphs share. In training the weights change every step and
+// a copy of each would take as much memory as the model: it is packed right
+// before its use, into memory that the layers share.
+type layerWeight struct {
+	*kernels.Packed
+	param  *Param
+	use    packUse // packForward or packInput
+	shared *pack
+	buf    *buffer
+	panel  func(worker, i int)
+}
+
+func (t *Tape) newLayerWeight(p *Param, use packUse) *layerWeight {
+	w := &layerWeight{param: p, use: use}
+	if !t.Train {
+		w.shared = t.pack(p, packing{use: use})
+		w.Packed = w.shared.Packed
+		return w
+	}
+	rows, cols := w.size()
+	w.Packed = new(kernels.Packed)
+	w.buf = t.newBuffer(kernels.PackedLen(rows, cols))
+	w.panel = w.packPanel
+	return w
+}
+
+// size is that of the right-hand side of the product.
+func (w *layerWeight) size() (rows, cols int) {
+	out, in := w.param.Shape()[0], w.param.Size()/w.param.Shape()[0]
+	if w.use == packInput {
+		return out, in
+	}
+	return in, out
+}
+
+func (w *layerWeight) packPanel(_, i int) {
+	out := w.param.Shape()[0]
+	m := kernels.NewMatrix(w.param.Data(), out, w.param.Size()/out)
+	if w.use == packInput {
+		w.PackPanel(i, m)
+	} else {
+		w.PackPanelTransposed(i, m)
+	}
+}
+
+// ready must be called in a run before the weight is used.
+func (w *layerWeight) ready(pool *kernels.Pool) {
+	if w.shared != nil {
+		return
+	}
+	rows, cols := w.size()
+	w.Resize(rows, cols, w.buf.data)
+	pool.Run(w.Panels(), w.panel)
+}
+
+// used lists the planned memory of weights.
+func used(ws ...*layerWeight) []*buffer {
+	var out []*buffer
+	for _, w := range ws {
+		if w.buf != nil {
+			out = append(out, w.buf)
+		}
+	}
+	return out
+}
+
+// layerGrad adds the gradients of a layer's weight [out, in] and bias (or nil)
+// from the inputs x and the gradient dy of the outputs. Each task has some
+// outputs and all tokens, so that nothing is left to be summed up.
+type layerGrad struct {
+	tape         *Tape
+	weight, bias *Param
+	shape        tokenShape // of dy
+	parts        int
+	chunk        int // tokens at a time: what fits into the second-level cache
+
+	// Of the run in progress.
+	dy   kernels.Matrix
+	x    *packedRows
+	keep []float32 // factors of dy, or nil
+}
+
+func (t *Tape) newLayerGrad(weight, bias *Param, shape tokenShape) *layerGrad {
+	const most, width = 1024, 96
+	g := &layerGrad{tape: t, weight: weight, bias: bias, shape: shape}
+	chunks := (shape.rows + most - 1) / most
+	g.chunk = (shape.rows + chunks - 1) / chunks
+	out := weight.Shape()[0]
+	g.parts = (out + width - 1) / width
+	if few := min(8, (out+31)/32); g.parts < few {
+		g.parts = few
+	}
+	g.parts = (g.parts + 1) / 2 * 2
+	t.needScratch(scratchSize([]int{g.chunk * g.stride()}, 0))
+	return g
+}
+
+// stride is the widest part.
+func (g *layerGrad) stride() int {
+	return (g.weight.Shape()[0] + g.parts - 1) / g.parts
+}
+
+func (g *layerGrad) task(worker, i int) {
+	out := g.weight.Shape()[0]
+	in := g.weight.Size() / out
+	from, to := i*out/g.parts, (i+1)*out/g.parts
+	if from == to {
+		return
+	}
+	dw := kernels.NewMatrix(g.weight.GradData(), out, in).Slice(from, to)
+	s := scratch{g.tape.scratchOf(worker)}
+	memory := s.vector(g.chunk * (to - from))
+	for row := 0; row < g.shape.rows; row += g.chunk {
+		end := min(row+g.chunk, g.shape.rows)
+		part := kernels.NewMatrix(memory, end-row, to-from)
+		g.shape.scaled(part, g.dy.Slice(row, end).Columns(from, to), row, g.keep)
+		if g.bias != nil {
+			kernels.ColumnSums(part, g.bias.GradData()[from:to])
+		}
+		kernels.GemmTNPacked(dw, part, &g.x.Packed, row)
+	}
+}
+
+// layerGradTask is the task of several layers: a pool runs it as often as they
+// have parts together.
+func layerGradTask(gs ...*layerGrad) (tasks int, task func(worker, i int)) {
+	for _, g := range gs {
+		tasks += g.parts
+	}
+	return tasks, func(worker, i int) {
+		for _, g := range gs {
+			if i < g.parts {
+				g.task(worker, i)
+				return
+			}
+			i -= g.parts
+		}
+	}
+}

@@ -1,0 +1,125 @@
+package predict
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+
+	"fasternet/checkpoints"
+	"fasternet/eval"
+	"fasternet/graph"
+)
+
+// Guess is a class that an image may show.
+type Guess struct {
+	Index int
+	Label string
+	Prob  float64 // by softmax; NaN if a logit is
+}
+
+// TopK are the k most probable classes, or as many as there are, the most
+// probable first; of equal ones the first counts, and a NaN comes last.
+func TopK(logits []float32, k int, names []string) []Guess {
+	top, sum := math.Inf(-1), 0.0
+	order := make([]int, len(logits))
+	for c, v := range logits {
+		order[c] = c
+		top = max(top, float64(v))
+	}
+	for _, v := range logits {
+		sum += math.Exp(float64(v) - top)
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(logits[b], logits[a]) })
+	guesses := make([]Guess, min(k, len(order)))
+	for i := range guesses {
+		c := order[i]
+		guesses[i] = Guess{Index: c, Label: eval.ClassName(names, c), Prob: math.Exp(float64(logits[c])-top) / sum}
+	}
+	return guesses
+}
+
+// Outcome is what happened to inputs.
+type Outcome struct {
+	Count     int // images that the model has seen
+	Skipped   []eval.Bad
+	NotFinite []string // images with a logit that is NaN or infinite
+}
+
+// Classify gives the topk most probable classes of each image to out, and its
+// logits to keep, unless that is nil. Names are those of the classes, as far as
+// they have some.
+func Classify(ctx context.Context, r *graph.Runner, in *Inputs, o Options, topk int, names []string, out Writer, keep *Logits) (*Outcome, error) {
+	result := &Outcome{}
+	var err error
+	result.Skipped, err = in.each(ctx, r, o, false, func(name string, row eval.Row) error {
+		result.Count++
+		if !finite(row.Logits) {
+			result.NotFinite = append(result.NotFinite, name)
+		}
+		if keep != nil {
+			keep.add(name, row.Logits)
+		}
+		return out.Write(name, TopK(row.Logits, topk, names))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return result, out.Close()
+}
+
+func finite(values []float32) bool {
+	for _, v := range values {
+		if v-v != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// Logits collects logits and the names of their images.
+type Logits struct {
+	Names  []string
+	Values []float32 // [len(Names), classes]
+}
+
+func (l *Logits) add(name string, logits []float32) {
+	l.Names = append(l.Names, name)
+	l.Values = append(l.Values, logits...)
+}
+
+// Write writes a safetensors file with the tensor logits [images, classes]. Its
+// metadata have the names of the images (files) and, if given, of the classes
+// (classes), each a JSON list.
+func (l *Logits) Write(path string, classes []string) error {
+	f := checkpoints.File{Tensors: []checkpoints.Tensor{{
+		Name: "logits", Shape: []int{len(l.Names), len(l.Values) / max(len(l.Names), 1)}, F32: l.Values,
+	}}}
+	if err := describe(&f, l.Names, classes); err != nil {
+		return err
+	}
+	return checkpoints.Write(path, f)
+}
+
+// describe puts the names of images and classes into the metadata of a file.
+func describe(f *checkpoints.File, files, classes []string) error {
+	// Readers of safetensors refuse headers above 100 MB.
+	const most = 40_000_000
+	f.Meta = map[string]string{}
+	for key, list := range map[string][]string{"files": files, "classes": classes} {
+		if len(list) == 0 {
+			continue
+		}
+		text, err := json.Marshal(list)
+		if err != nil {
+			return fmt.Errorf("predict: names: %w", err)
+		}
+		if len(text) > most {
+			return fmt.Errorf("predict: the names of %d %s are too many for the header of a safetensors file: want fewer at a time", len(list), key)
+		}
+		f.Meta[key] = string(text)
+	}
+	return nil
+}

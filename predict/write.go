@@ -1,0 +1,111 @@
+package predict
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// Writer takes the classes of images, one image after the other.
+type Writer interface {
+	Write(file string, guesses []Guess) error
+	Close() error
+}
+
+// Formats are the names of the formats that [NewWriter] knows.
+var Formats = []string{"table", "csv", "jsonl"}
+
+// NewWriter writes in a format: a table for people, whose columns are as wide as
+// the names of the inputs and the classes; CSV with a line for each class of each
+// image; or a JSON object for each image.
+func NewWriter(w io.Writer, format string, in *Inputs, classes []string) (Writer, error) {
+	switch format {
+	case "table":
+		t := &table{w: w, file: 4, label: 5}
+		for i := range in.Len() {
+			t.file = max(t.file, utf8.RuneCountInString(in.Name(i)))
+		}
+		for _, c := range classes {
+			t.label = max(t.label, utf8.RuneCountInString(c))
+		}
+		return t, t.line("file", "rank", "index", "label", "prob")
+	case "csv":
+		c := csvWriter{csv.NewWriter(w)}
+		return c, c.csv.Write([]string{"file", "rank", "index", "label", "prob"})
+	case "jsonl":
+		return jsonLines{json.NewEncoder(w)}, nil
+	}
+	return nil, fmt.Errorf("format %q: want %s", format, strings.Join(Formats, ", "))
+}
+
+type table struct {
+	w           io.Writer
+	file, label int // widths
+}
+
+func (t *table) line(file, rank, index, label, prob string) error {
+	_, err := fmt.Fprintf(t.w, "%-*s  %4s  %5s  %-*s  %7s\n", t.file, file, rank, index, t.label, label, prob)
+	return err
+}
+
+func (t *table) Write(file string, guesses []Guess) error {
+	for i, g := range guesses {
+		if i > 0 {
+			file = "" // once is enough
+		}
+		if err := t.line(printable(file), strconv.Itoa(i+1), strconv.Itoa(g.Index), printable(g.Label), fmt.Sprintf("%.4f", g.Prob)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *table) Close() error { return nil }
+
+type csvWriter struct{ csv *csv.Writer }
+
+func (c csvWriter) Write(file string, guesses []Guess) error {
+	for i, g := range guesses {
+		c.csv.Write([]string{file, strconv.Itoa(i + 1), strconv.Itoa(g.Index), g.Label, probability(g.Prob)})
+	}
+	c.csv.Flush()
+	return c.csv.Error()
+}
+
+func (c csvWriter) Close() error {
+	c.csv.Flush()
+	return c.csv.Error()
+}
+
+func probability(p float64) string { return strconv.FormatFloat(p, 'g', 7, 64) }
+
+type jsonLines struct{ e *json.Encoder }
+
+// jsonGuess has null where a probability is NaN, which JSON has not.
+type jsonGuess struct {
+	Index int          `json:"index"`
+	Label string       `json:"label"`
+	Prob  *json.Number `json:"prob"`
+}
+
+func (j jsonLines) Write(file string, guesses []Guess) error {
+	list := make([]jsonGuess, len(guesses))
+	for i, g := range guesses {
+		list[i] = jsonGuess{Index: g.Index, Label: g.Label}
+		if !math.IsNaN(g.Prob) {
+			n := json.Number(probability(g.Prob))
+			list[i].Prob = &n
+		}
+	}
+	return j.e.Encode(struct {
+		File        string      `json:"file"`
+		Predictions []jsonGuess `json:"predictions"`
+	}{file, list})
+}
+
+func (j jsonLines) Close() error { return nil }

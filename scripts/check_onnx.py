@@ -1,0 +1,57 @@
+#!/usr/bin/env python3
+"""Check ONNX files with the format's own checker (Debian: python3-onnx).
+
+usage: check_onnx.py FILE|FOLDER...
+
+Every file must pass onnx.checker with strict shape inference, and have the
+inferred shape of the logits that it declares. The exit code is 1 if one does
+not.
+"""
+
+import pathlib
+import sys
+
+import onnx
+import onnx.checker
+import onnx.shape_inference
+
+
+def dims(value):
+    return [d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim]
+
+
+def check(path):
+    model = onnx.load(str(path))
+    onnx.checker.check_model(model, full_check=True)
+    inferred = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
+    known = {v.name: dims(v) for v in inferred.graph.value_info}
+    unknown = [o for n in model.graph.node[:-1] for o in n.output if not known.get(o) or "" in known[o] or 0 in known[o]]
+    if unknown:
+        raise ValueError("no shape can be inferred of " + ", ".join(unknown[:3]))
+    output = model.graph.output[0]
+    if dims(output)[0] != dims(model.graph.input[0])[0] or not isinstance(dims(output)[0], str):
+        raise ValueError(f"the batch of {dims(model.graph.input[0])} does not come out in {dims(output)}")
+    if known[model.graph.node[-1].input[0]][0] != dims(output)[0]:
+        raise ValueError("the batch is lost on the way")
+    opset = model.opset_import[0].version
+    print(f"{path.name}: opset {opset}, IR {model.ir_version}, {len(model.graph.node)} nodes, {dims(model.graph.input[0])} -> {dims(output)}")
+
+
+def main(args):
+    files = []
+    for a in map(pathlib.Path, args):
+        files += sorted(a.glob("*.onnx")) if a.is_dir() else [a]
+    if not files:
+        sys.exit(__doc__)
+    failed = 0
+    for path in files:
+        try:
+            check(path)
+        except Exception as e:  # of any kind: the file is named and the next is checked
+            failed += 1
+            print(f"{path}: {e}", file=sys.stderr)
+    sys.exit(failed > 0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

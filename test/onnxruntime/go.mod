@@ -1,0 +1,10 @@
+module fasternet/test/onnxruntime
+
+go 1.26.0
+
+require (
+	fasternet v0.0.0
+	github.com/yalue/onnxruntime_go v1.27.0
+)
+
+replace fasternet => ../..

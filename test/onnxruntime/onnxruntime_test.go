@@ -1,0 +1,244 @@
+// Package onnxruntime_test runs exported models in ONNX Runtime and compares
+// the logits with our own. It is a module of its own because it needs cgo and
+// ONNX Runtime's library, which the product does not: `make test-onnx` gets it
+// and sets ONNXRUNTIME_LIB.
+package onnxruntime_test
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"fasternet/checkpoints"
+	"fasternet/configs"
+	"fasternet/export"
+	"fasternet/graph"
+	"fasternet/internal/golden"
+	"fasternet/kernels"
+	"fasternet/model"
+	"fasternet/onnx"
+	"fasternet/onnxgraph"
+
+	ort "github.com/yalue/onnxruntime_go"
+)
+
+const libraryVariable = "ONNXRUNTIME_LIB"
+
+func TestMain(m *testing.M) {
+	library := os.Getenv(libraryVariable)
+	if library == "" {
+		fmt.Println("skipped: " + libraryVariable + " names no library of ONNX Runtime; `make test-onnx` gets one")
+		os.Exit(0)
+	}
+	ort.SetSharedLibraryPath(library)
+	if err := ort.InitializeEnvironment(ort.WithLogLevelError()); err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	if err := ort.DestroyEnvironment(); err != nil {
+		fmt.Println(err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// large is the number of parameters from which on a model is tested less.
+const large = 20e6
+
+// folded is the model of a configuration in folded form, with the reference's
+// formula for weights, which keeps activations near 1, and random statistics.
+func folded(t *testing.T, c *configs.Config) *model.Loaded {
+	t.Helper()
+	makeModel := model.New
+	if graph.Parameters(c.Model, true) > large {
+		makeModel = model.NewFolded // folding is tested with the others
+	}
+	m, err := makeModel(c, 7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range m.Store().Entries {
+		switch {
+		case e.Param != nil:
+			copy(e.Param.Data(), golden.Weight(e.Name, 1, e.Shape))
+			e.Param.Changed()
+		case e.Buffer != nil:
+			copy(e.Buffer, golden.Weight(e.Name, 1, e.Shape))
+		}
+	}
+	f, err := m.(graph.Foldable).Fold()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &model.Loaded{Model: f, Config: c, Classes: []string{"a", "b", "c", "d", "e", "f", "g"}, File: &checkpoints.File{}}
+}
+
+func save(t *testing.T, m *onnx.Model) string {
+	t.Helper()
+	raw, err := onnx.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if keep := os.Getenv("ONNX_KEEP"); keep != "" { // for scripts/check_onnx.py
+		dir = keep
+	}
+	path := filepath.Join(dir, strings.NewReplacer("/", "-", " ", "_").Replace(t.Name())+fmt.Sprintf("-%d.onnx", m.Opset))
+	if err := os.WriteFile(path, raw, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// checkLogits runs the file in ONNX Runtime and the model in our own graph on
+// the same images, for every batch size.
+func checkLogits(t *testing.T, m graph.Model, path string, height, width int, batches ...int) {
+	t.Helper()
+	session, err := ort.NewDynamicAdvancedSession(path, []string{onnxgraph.Input}, []string{onnxgraph.Output}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Destroy()
+	pool := kernels.NewPool(0)
+	defer pool.Close()
+	runner := graph.NewRunner(m, pool)
+	for _, batch := range batches {
+		images := golden.Image("input", batch, batch*m.Channels()*height*width) // NCHW
+		program, err := runner.Program(graph.Shape{Batch: batch, Height: height, Width: width})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := program.Forward(golden.ToNHWC(images, batch, m.Channels(), height, width))
+		if err != nil {
+			t.Fatal(err)
+		}
+		in, err := ort.NewTensor(ort.NewShape(int64(batch), int64(m.Channels()), int64(height), int64(width)), images)
+		if err != nil {
+			t.Fatal(err)
+		}
+		outputs := []ort.Value{nil} // allocated by the runtime: its shape is checked too
+		if err := session.Run([]ort.Value{in}, outputs); err != nil {
+			t.Fatal(err)
+		}
+		out := outputs[0].(*ort.Tensor[float32])
+		if got := out.GetShape(); got.String() != ort.NewShape(int64(batch), int64(m.Classes())).String() {
+			t.Fatalf("logits of shape %v", got)
+		}
+		worst := relative(out.GetData(), want)
+		t.Logf("batch %d: off by %.2g of the largest logit", batch, worst)
+		if !(worst <= 1e-5) {
+			t.Errorf("batch %d: the logits are off by %.2g of the largest, 1e-5 is allowed", batch, worst)
+		}
+		in.Destroy()
+		out.Destroy()
+	}
+}
+
+// relative is max|a-b| / max|b|.
+func relative(a, b []float32) float64 {
+	var worst, scale float64
+	for i := range b {
+		d := math.Abs(float64(a[i]) - float64(b[i]))
+		if math.IsNaN(d) {
+			return d
+		}
+		worst, scale = max(worst, d), max(scale, math.Abs(float64(b[i])))
+	}
+	return worst / scale
+}
+
+// Every preset.
+func TestPresets(t *testing.T) {
+	for _, name := range configs.Presets() {
+		t.Run(name, func(t *testing.T) {
+			c, err := configs.Load(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.Model.Name != "fasternet" {
+				t.Skip("not a FasterNet")
+			}
+			l := folded(t, c)
+			opsets, batches := []int{17, 13}, []int{1, 3}
+			if l.Model.Store().Parameters() > large {
+				opsets, batches = opsets[:1], batches[:1]
+			}
+			for _, opset := range opsets {
+				m, err := export.ONNX(l, opset, "test")
+				if err != nil {
+					t.Fatal(err)
+				}
+				checkLogits(t, l.Model, save(t, m), c.Data.ImageSize, c.Data.ImageSize, batches...)
+			}
+		})
+	}
+}
+
+// Sizes of one's own, in every operator set.
+func TestOwnSizes(t *testing.T) {
+	for name, settings := range map[string][]string{
+		"plain":        nil,
+		"grey":         {"model.in_chans=1", "data.mean=[0.5]", "data.std=[0.5]"},
+		"relu":         {"model.act_layer=relu"},
+		"odd widths":   {"model.embed_dim=9", "model.n_div=3", "model.mlp_ratio=1.6"},
+		"n_div 1":      {"model.n_div=1"},
+		"n_div 2":      {"model.n_div=2"},
+		"n_div 8":      {"model.n_div=8"},
+		"overlap":      {"model.patch_size=7", "model.patch_size2=3"},
+		"gaps":         {"model.patch_stride2=3"},
+		"layer scale":  {"model.layer_scale_init_value=0.1"},
+		"one stage":    {"model.depths=[2]"},
+		"five stages":  {"model.depths=[1,1,1,1,1]", "model.patch_size=2", "model.patch_stride=2"},
+		"many classes": {"model.num_classes=1234"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, err := configs.Load("fasternet_t0", append([]string{"model.embed_dim=16", "model.depths=[1,2]", "model.feature_dim=24", "model.num_classes=0",
+				"data.image_size=64", "data.multi_scale=''"}, settings...)...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l := folded(t, c)
+			for opset := 13; opset <= 17; opset++ {
+				m, err := onnxgraph.Build(l.Model, onnxgraph.Options{Opset: opset, Height: 64, Width: 83})
+				if err != nil {
+					t.Fatal(err)
+				}
+				checkLogits(t, l.Model, save(t, m), 64, 83, 1, 3)
+			}
+		})
+	}
+}
+
+// The runtime finds producer and metadata where it looks for them.
+func TestMetadata(t *testing.T) {
+	c, err := configs.Load("quickstart")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := folded(t, c)
+	m, err := export.ONNX(l, 17, "1.2.3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	meta, err := ort.GetModelMetadata(save(t, m))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer meta.Destroy()
+	if name, err := meta.GetProducerName(); err != nil || name != onnxgraph.Producer {
+		t.Errorf("producer %q, %v", name, err)
+	}
+	keys, err := meta.GetCustomMetadataMapKeys()
+	if err != nil || len(keys) != len(m.Meta) {
+		t.Errorf("keys %v, %v", keys, err)
+	}
+	for key, want := range m.Meta {
+		if got, ok, err := meta.LookupCustomMetadataMap(key); got != want || !ok || err != nil {
+			t.Errorf("%s: %q, %v", key, got, err)
+		}
+	}
+}

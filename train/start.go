@@ -1,0 +1,48 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"fasternet/model"
+)
+
+// startFrom gives the model the weights that the configuration names.
+func (t *trainer) startFrom() error {
+	if t.config.From == "" {
+		return nil
+	}
+	var table model.Table
+	err := model.Start(t.net, t.config, t.config.From, model.LoadOptions{Report: func(m model.Table) { table = m }})
+	if err != nil {
+		return fmt.Errorf("from: %w", err)
+	}
+	t.origin = append(t.origin, fmt.Sprintf("starting from the weights of %s: %s", table.Path, table.Summary()))
+	for _, n := range table.Notes {
+		t.origin = append(t.origin, "note: "+n)
+	}
+	return nil
+}
+
+// resume takes the newest checkpoint of the folder, if there is one.
+func (t *trainer) resume() (bool, error) {
+	f, path, err := t.folder.Checkpoints.Newest(func(err error) { t.show.Line("warning: %v; using the one before it", err) })
+	if errors.Is(err, fs.ErrNotExist) {
+		t.show.Line("nothing to resume in %s: starting from the beginning", t.folder.Dir)
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if t.progress, err = readProgress(f); err == nil {
+		if err = model.Restore(t.net.Store(), f, model.OptimizerPrefix, model.EMAPrefix); err == nil {
+			err = t.optimizer.Restore(f)
+		}
+	}
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", path, err)
+	}
+	t.show.Line("resuming %s at epoch %d, step %d", path, t.progress.Epoch+1, t.progress.Step+1)
+	return true, nil
+}
