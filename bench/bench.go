@@ -1,11 +1,10 @@
-// Package bench times a model on synthetic images: steps of training, or
-// inference.
+// Package bench times a model on synthetic images – steps of training, or
+// inference – and the operators of the FasterNet paper's Tab. 1.
 package bench
 
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"fasternet/configs"
@@ -19,13 +18,23 @@ import (
 
 // Options say what to time.
 type Options struct {
-	Train   bool
-	Batch   int
-	Threads int // 0 for one a processor
-	Size    int // side of the images; 0 for the configured one
-	Warmup  int // runs that are not timed
-	Seconds float64
-	Profile bool // time of each operation
+	Train      bool
+	Batch      int
+	Threads    int     // 0 for one a processor
+	Size       int     // side of the images; 0 for the configured one
+	Warmup     int     // runs that are not timed
+	Iterations int     // runs that are; 0 for as many as fit into Seconds
+	Seconds    float64 // and five at least
+	Profile    bool    // time of each operation
+
+	// Model to time; nil for a new one of the configuration.
+	Model graph.Model
+}
+
+// Paper sets the protocol of the authors for latency on a CPU: batch 1, one
+// thread, 10 runs to warm up, 200 that count.
+func (o *Options) Paper() {
+	o.Train, o.Batch, o.Threads, o.Warmup, o.Iterations = false, 1, 1, 10, 200
 }
 
 // Result is the timing of a model.
@@ -34,11 +43,14 @@ type Result struct {
 	Mode       string         `json:"mode"` // train or infer
 	Kernels    string         `json:"kernels"`
 	Precision  string         `json:"precision"`
+	BNFolded   bool           `json:"bn_folded"`
 	Threads    int            `json:"threads"`
 	Batch      int            `json:"batch"`
 	Size       int            `json:"size"`
+	Warmup     int            `json:"warmup"`
 	Runs       int            `json:"runs"`
 	MedianMS   float64        `json:"median_ms"`
+	MeanMS     float64        `json:"mean_ms"` // the figure of the authors' protocol
 	P10MS      float64        `json:"p10_ms"`
 	P90MS      float64        `json:"p90_ms"`
 	BestMS     float64        `json:"best_ms"`
@@ -52,9 +64,10 @@ type Result struct {
 
 // ProfileEntry is the mean time of an operation in one run.
 type ProfileEntry struct {
-	Op   string  `json:"op"`
-	Name string  `json:"name"`
-	MS   float64 `json:"ms"`
+	Op    string  `json:"op"`
+	Name  string  `json:"name"`
+	MS    float64 `json:"ms"`
+	Share float64 `json:"share"` // of all operations
 }
 
 // Run times the model of a configuration. A step of training is forward,
@@ -69,14 +82,9 @@ func Run(ctx context.Context, name string, c *configs.Config, o Options) (Result
 	if o.Batch < 1 {
 		return Result{}, fmt.Errorf("batch: want 1 or more, got %d", o.Batch)
 	}
-	net, err := model.New(c, max(c.Model.NumClasses, 10))
+	net, folded, err := o.model(c)
 	if err != nil {
 		return Result{}, err
-	}
-	if f, ok := net.(graph.Foldable); ok && !o.Train {
-		if net, err = f.Fold(); err != nil {
-			return Result{}, err
-		}
 	}
 	pool := kernels.NewPool(o.Threads)
 	defer pool.Close()
@@ -90,16 +98,13 @@ func Run(ctx context.Context, name string, c *configs.Config, o Options) (Result
 	if o.Train {
 		mode, step = "train", training(program, net, pool, c, o)
 	}
-	for range o.Warmup {
-		if err := step(); err != nil {
-			return Result{}, err
+	var profile ops.Profile
+	warm := func() {
+		if o.Profile {
+			program.Profile(&profile)
 		}
 	}
-	var profile ops.Profile
-	if o.Profile {
-		program.Profile(&profile)
-	}
-	times, err := measure(ctx, step, o.Seconds)
+	times, err := measure(ctx, timing{step: step, warm: warm, warmup: o.Warmup, iterations: o.Iterations, seconds: o.Seconds})
 	if err != nil {
 		return Result{}, err
 	}
@@ -107,18 +112,49 @@ func Run(ctx context.Context, name string, c *configs.Config, o Options) (Result
 	macs := float64(total.MACs + total.AttentionMACs)
 	median := quantile(times, 0.5)
 	r := Result{
-		Model: name, Mode: mode, Kernels: string(kernels.Active()), Precision: "fp32", Threads: pool.Workers(), Batch: o.Batch, Size: o.Size,
-		Runs: len(times), MedianMS: median, P10MS: quantile(times, 0.1), P90MS: quantile(times, 0.9), BestMS: times[0],
+		Model: name, Mode: mode, Kernels: string(kernels.Active()), Precision: "fp32", BNFolded: folded, Threads: pool.Workers(), Batch: o.Batch, Size: o.Size,
+		Warmup: o.Warmup, Runs: len(times), MedianMS: median, MeanMS: mean(times), P10MS: quantile(times, 0.1), P90MS: quantile(times, 0.9), BestMS: times[0],
 		ImgPerS: 1000 * float64(o.Batch) / median, GMACs: macs / 1e9, GFLOPS: 2 * macs * float64(o.Batch) / median / 1e6,
 		PeakRSSMiB: PeakRSS() / (1 << 20), ArenaMiB: float64(program.ArenaBytes()) / (1 << 20),
 	}
 	if o.Train {
 		r.GFLOPS *= 3
 	}
-	for _, t := range profile.Times() {
-		r.Profile = append(r.Profile, ProfileEntry{t.Kind, t.Name, t.Total.Seconds() * 1000 / float64(len(times))})
-	}
+	r.Profile = entries(profile.Times(), len(times))
 	return r, nil
+}
+
+// model is the model to time, and whether its batch norms are folded.
+func (o Options) model(c *configs.Config) (net graph.Model, folded bool, err error) {
+	if net = o.Model; net == nil {
+		if net, err = model.New(c, max(c.Model.NumClasses, 10)); err != nil {
+			return nil, false, err
+		}
+	}
+	if o.Train {
+		return net, false, nil
+	}
+	return prepare(net)
+}
+
+// prepare makes a model ready for inference, and says whether its batch norms
+// are folded.
+func prepare(net graph.Model) (_ graph.Model, folded bool, err error) {
+	_, folded = net.(graph.Foldable)
+	net, err = graph.ForInference(net)
+	return net, folded, err
+}
+
+func entries(times []ops.OpTime, runs int) []ProfileEntry {
+	var out []ProfileEntry
+	var sum time.Duration
+	for _, t := range times {
+		sum += t.Total
+	}
+	for _, t := range times {
+		out = append(out, ProfileEntry{t.Kind, t.Name, milliseconds(t.Total) / float64(runs), float64(t.Total) / float64(sum)})
+	}
+	return out
 }
 
 func images(net graph.Model, o Options) []float32 {
@@ -155,23 +191,3 @@ func training(p *graph.Program, net graph.Model, pool *kernels.Pool, c *configs.
 		return nil
 	}
 }
-
-// measure returns the times of the runs in milliseconds, sorted.
-func measure(ctx context.Context, step func() error, seconds float64) ([]float64, error) {
-	const least = 5
-	var times []float64
-	for end := time.Now().Add(time.Duration(seconds * float64(time.Second))); time.Now().Before(end) || len(times) < least; {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		begin := time.Now()
-		if err := step(); err != nil {
-			return nil, err
-		}
-		times = append(times, float64(time.Since(begin))/float64(time.Millisecond))
-	}
-	slices.Sort(times)
-	return times, nil
-}
-
-func quantile(sorted []float64, q float64) float64 { return sorted[int(q*float64(len(sorted)-1)+0.5)] }

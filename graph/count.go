@@ -12,7 +12,11 @@ type LayerCount struct {
 	Height, Width, Channels int // of the output
 	Parameters              int
 	MACs                    int // of convolutions and linear layers
-	AttentionMACs           int // of the two products within attention
+	Activations             int // values that convolutions and linear layers put out, as fvcore counts
+	// Foldable is the number of parameters that vanish when batch norms and
+	// layer scale are folded into the convolutions: one a channel of each.
+	Foldable      int
+	AttentionMACs int // of the two products within attention
 	// Elements of batch norms, which count 2 each, and inputs of pools, which
 	// count 1, in the convention of the paper's Tab. 3 (fvcore, BN not folded).
 	NormElements, PoolElements int
@@ -47,7 +51,8 @@ func countFasterNet(c configs.Model, folded bool, height, width int) []LayerCoun
 		out := dims[i]
 		weights, pixels := in*out*size*size, hs[i]*ws[i]
 		return LayerCount{Name: name, Height: hs[i], Width: ws[i], Channels: out,
-			Parameters: weights + perNorm*out, MACs: pixels * weights, NormElements: norm * pixels * out}
+			Parameters: weights + perNorm*out, MACs: pixels * weights, Activations: pixels * out,
+			Foldable: norm * out, NormElements: norm * pixels * out}
 	}
 	counts := []LayerCount{conv("patch_embed", 0, c.InChans, c.PatchSize)}
 	for i, dim := range dims {
@@ -63,15 +68,16 @@ func countFasterNet(c configs.Model, folded bool, height, width int) []LayerCoun
 		for j := range c.Depths[i] {
 			counts = append(counts, LayerCount{
 				Name: fmt.Sprintf("stages.%d.blocks.%d", 2*i, j), Height: hs[i], Width: ws[i], Channels: dim,
-				Parameters: weights + perNorm*hidden + scale, MACs: pixels * weights, NormElements: norm * pixels * hidden,
+				Parameters: weights + perNorm*hidden + scale, MACs: pixels * weights, Activations: pixels * (cp + hidden + dim),
+				Foldable: norm*hidden + scale, NormElements: norm * pixels * hidden,
 			})
 		}
 	}
 	last := len(dims) - 1
 	pre, head := dims[last]*c.FeatureDim, c.FeatureDim*c.NumClasses
 	return append(counts,
-		LayerCount{Name: "avgpool_pre_head", Height: 1, Width: 1, Channels: c.FeatureDim, Parameters: pre, MACs: pre, PoolElements: hs[last] * ws[last] * dims[last]},
-		LayerCount{Name: "head", Height: 1, Width: 1, Channels: c.NumClasses, Parameters: head + c.NumClasses, MACs: head},
+		LayerCount{Name: "avgpool_pre_head", Height: 1, Width: 1, Channels: c.FeatureDim, Parameters: pre, MACs: pre, Activations: c.FeatureDim, PoolElements: hs[last] * ws[last] * dims[last]},
+		LayerCount{Name: "head", Height: 1, Width: 1, Channels: c.NumClasses, Parameters: head + c.NumClasses, MACs: head, Activations: c.NumClasses},
 	)
 }
 
@@ -81,6 +87,8 @@ func Total(counts []LayerCount) LayerCount {
 	for _, c := range counts {
 		t.Parameters += c.Parameters
 		t.MACs += c.MACs
+		t.Activations += c.Activations
+		t.Foldable += c.Foldable
 		t.AttentionMACs += c.AttentionMACs
 		t.NormElements += c.NormElements
 		t.PoolElements += c.PoolElements
@@ -90,3 +98,11 @@ func Total(counts []LayerCount) LayerCount {
 
 // MACsWithNorm counts batch norms and pools too, as the paper's Tab. 3 does.
 func (c LayerCount) MACsWithNorm() int { return c.MACs + 2*c.NormElements + c.PoolElements }
+
+// Folded is the count of the layer with its batch norms and its layer scale
+// folded into the convolutions.
+func (c LayerCount) Folded() LayerCount {
+	c.Parameters -= c.Foldable
+	c.Foldable, c.NormElements = 0, 0
+	return c
+}

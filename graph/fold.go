@@ -48,3 +48,22 @@ func (m *FasterNet) Fold() (Model, error) {
 	m.head.Fold(f.head)
 	return f, nil
 }
+
+// ForInference is the folded form of a model, with the weights as they are now,
+// or the model itself if it has none.
+func ForInference(m Model) (Model, error) {
+	if f, ok := m.(Foldable); ok {
+		return f.Fold()
+	}
+	return m, nil
+}
+
+// ForInference is a runner of the model for inference in the same memory: only
+// one of the two runs at a time.
+func (r *Runner) ForInference() (*Runner, error) {
+	m, err := ForInference(r.Model)
+	if err != nil || m == r.Model {
+		return r, err
+	}
+	return &Runner{Model: m, space: r.space, programs: map[Shape]*Program{}}, nil
+}

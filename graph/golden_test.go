@@ -147,45 +147,6 @@ func checkStateDict(t *testing.T, m Model, want [][2]any) {
 	}
 }
 
-// Figures of the paper's tables and of the closed forms.
-func TestCounts(t *testing.T) {
-	for i, name := range variants {
-		c, err := configs.Load("fasternet_" + name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		m, err := NewFasterNet(c.Model, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, want := range []struct {
-			what string
-			got  int
-			want []int
-		}{
-			{"parameters", m.Store().Parameters(), []int{3905500, 7595368, 14982888, 31181032, 53521464, 93465192}},
-			{"norm channels", normChannels(m), []int{4840, 7744, 11616, 20608, 32976, 43968}},
-			{"M of MACs at 224", Total(m.Count(224, 224)).MACs / 1000, []int{335422, 850511, 1904335, 4549740, 8721938, 15494384}},
-			{"M of MACs with norms", (Total(m.Count(224, 224)).MACsWithNorm() + 500) / 1000, []int{338041, 854702, 1910619, 4560127, 8741526, 15520500}},
-			{"M of MACs at 192", (Total(m.Count(192, 192)).MACs + 500) / 1000, []int{246881, 625379, 1399704, 3343354, 6408686, 11384490}},
-		} {
-			if d := want.got - want.want[i]; d < -1 || d > 1 || want.what == "parameters" && d != 0 {
-				t.Errorf("%s: %s: %d, want %d", name, want.what, want.got, want.want[i])
-			}
-		}
-	}
-}
-
-func normChannels(m Model) int {
-	n := 0
-	for _, e := range m.Store().Entries {
-		if e.Buffer != nil {
-			n += e.Shape[0]
-		}
-	}
-	return n / 2 // mean and variance
-}
-
 // The parts of T0 of the specification.
 func TestPartsOfT0(t *testing.T) {
 	c, err := configs.Load("fasternet_t0")

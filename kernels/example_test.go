@@ -37,3 +37,20 @@ func ExamplePool_Run() {
 	fmt.Println(sum)
 	// Output: 2000
 }
+
+// A depthwise convolution that adds up the pixels around each, of a map of 2×3
+// pixels with two channels.
+func ExampleDWConv() {
+	c := kernels.DWConv{Height: 2, Width: 3, Channels: 2}
+	image := kernels.NewMatrix([]float32{1, 10, 2, 20, 3, 30, 4, 40, 5, 50, 6, 60}, 6, 2)
+	ones := make([]float32, 2*9) // [channels, 1, 3, 3]
+	for i := range ones {
+		ones[i] = 1
+	}
+	weights := make([]float32, c.WeightsLen())
+	c.Weights(weights, ones)
+	y := kernels.NewMatrix(make([]float32, 12), 6, 2)
+	c.Convolve(y, image, 0, weights)
+	fmt.Println(y.Row(0), y.Row(1))
+	// Output: [12 120] [21 210]
+}

@@ -117,6 +117,16 @@ func adamWAVX2(n int, w *float32, grad *float32, m *float32, v *float32, scale f
 //go:noescape
 func transpose8AVX2(blocks int, dst *float32, ldd int, src *float32, lds int)
 
+// dwConvAVX2 computes lines of a depthwise 3×3 convolution; above, here and below are the lines of the map that the first one sees, with their pixel strides, and w the weights [9, ldw].
+//
+//go:noescape
+func dwConvAVX2(lines int, width int, cols int, dst *float32, ldd int, dstLine int, above *float32, ldAbove int, here *float32, lds int, below *float32, ldBelow int, srcLine int, w *float32, ldw int)
+
+// groupConvAVX2 computes a line of a 3×3 convolution in small groups from a padded map: dst[x][o] = Σ w[dy][j][dx][o]·src[dy][x+dx][index[j][o]].
+//
+//go:noescape
+func groupConvAVX2(width int, inner int, src *float32, lds int, line int, index *int32, w *float32, dst *float32, ldd int, cols int)
+
 // layerNormAVX2 computes, row by row, y = (x - mean)·rstd·w + b and stores mean and rstd; inv is 1/cols.
 //
 //go:noescape

@@ -5358,6 +5358,890 @@ blocks99_end:
 	VZEROUPPER
 	RET
 
+// func dwConvAVX2(lines int, width int, cols int, dst *float32, ldd int, dstLine int, above *float32, ldAbove int, here *float32, lds int, below *float32, ldBelow int, srcLine int, w *float32, ldw int)
+// Requires: AVX, FMA3, SSE
+TEXT ·dwConvAVX2(SB), NOSPLIT, $48-120
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 4(SP)
+	LDMXCSR 4(SP)
+	MOVQ    ldAbove+56(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    lds+72(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    ldBelow+88(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldd+32(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    cols+16(FP), SI
+	XORQ    DI, DI
+
+cols100_by1:
+	CMPQ    SI, $0x00000008
+	JLT     cols100_by0
+	MOVQ    w+104(FP), R8
+	MOVQ    ldw+112(FP), R9
+	SHLQ    $0x02, R9
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y0
+	ADDQ    R9, R8
+	VMOVUPS (R8), Y1
+	ADDQ    R9, R8
+	VMOVUPS (R8), Y2
+	ADDQ    R9, R8
+	VMOVUPS (R8), Y3
+	ADDQ    R9, R8
+	VMOVUPS (R8), Y4
+	ADDQ    R9, R8
+	VMOVUPS (R8), Y5
+	ADDQ    R9, R8
+	VMOVUPS (R8), Y6
+	ADDQ    R9, R8
+	VMOVUPS (R8), Y7
+	ADDQ    R9, R8
+	VMOVUPS (R8), Y8
+	ADDQ    R9, R8
+	MOVQ    above+48(FP), R8
+	ADDQ    DI, R8
+	MOVQ    R8, 8(SP)
+	MOVQ    here+64(FP), R8
+	ADDQ    DI, R8
+	MOVQ    R8, 16(SP)
+	MOVQ    below+80(FP), R8
+	ADDQ    DI, R8
+	MOVQ    R8, 24(SP)
+	MOVQ    dst+24(FP), R8
+	ADDQ    DI, R8
+	MOVQ    R8, 32(SP)
+	MOVQ    lines+0(FP), R8
+	MOVQ    R8, 40(SP)
+
+dw101_line:
+	MOVQ        8(SP), R8
+	MOVQ        16(SP), R9
+	MOVQ        24(SP), R10
+	MOVQ        32(SP), R11
+	MOVQ        width+8(FP), R12
+	VMOVUPS     (R8), Y10
+	VMULPS      Y1, Y10, Y9
+	VMULPS      Y0, Y10, Y10
+	ADDQ        AX, R8
+	VMOVUPS     (R9), Y11
+	VFMADD231PS Y4, Y11, Y9
+	VFMADD231PS Y3, Y11, Y10
+	ADDQ        CX, R9
+	VMOVUPS     (R10), Y11
+	VFMADD231PS Y7, Y11, Y9
+	VFMADD231PS Y6, Y11, Y10
+	ADDQ        DX, R10
+
+dw101_columns:
+	DECQ        R12
+	JZ          dw101_last0
+	VMOVUPS     (R8), Y11
+	VFMADD231PS Y2, Y11, Y9
+	VFMADD231PS Y1, Y11, Y10
+	VMULPS      Y0, Y11, Y11
+	ADDQ        AX, R8
+	VMOVUPS     (R9), Y12
+	VFMADD231PS Y5, Y12, Y9
+	VFMADD231PS Y4, Y12, Y10
+	VFMADD231PS Y3, Y12, Y11
+	ADDQ        CX, R9
+	VMOVUPS     (R10), Y12
+	VFMADD231PS Y8, Y12, Y9
+	VFMADD231PS Y7, Y12, Y10
+	VFMADD231PS Y6, Y12, Y11
+	ADDQ        DX, R10
+	VMOVUPS     Y9, (R11)
+	ADDQ        BX, R11
+	DECQ        R12
+	JZ          dw101_last1
+	VMOVUPS     (R8), Y9
+	VFMADD231PS Y2, Y9, Y10
+	VFMADD231PS Y1, Y9, Y11
+	VMULPS      Y0, Y9, Y9
+	ADDQ        AX, R8
+	VMOVUPS     (R9), Y12
+	VFMADD231PS Y5, Y12, Y10
+	VFMADD231PS Y4, Y12, Y11
+	VFMADD231PS Y3, Y12, Y9
+	ADDQ        CX, R9
+	VMOVUPS     (R10), Y12
+	VFMADD231PS Y8, Y12, Y10
+	VFMADD231PS Y7, Y12, Y11
+	VFMADD231PS Y6, Y12, Y9
+	ADDQ        DX, R10
+	VMOVUPS     Y10, (R11)
+	ADDQ        BX, R11
+	DECQ        R12
+	JZ          dw101_last2
+	VMOVUPS     (R8), Y10
+	VFMADD231PS Y2, Y10, Y11
+	VFMADD231PS Y1, Y10, Y9
+	VMULPS      Y0, Y10, Y10
+	ADDQ        AX, R8
+	VMOVUPS     (R9), Y12
+	VFMADD231PS Y5, Y12, Y11
+	VFMADD231PS Y4, Y12, Y9
+	VFMADD231PS Y3, Y12, Y10
+	ADDQ        CX, R9
+	VMOVUPS     (R10), Y12
+	VFMADD231PS Y8, Y12, Y11
+	VFMADD231PS Y7, Y12, Y9
+	VFMADD231PS Y6, Y12, Y10
+	ADDQ        DX, R10
+	VMOVUPS     Y11, (R11)
+	ADDQ        BX, R11
+	JMP         dw101_columns
+
+dw101_last0:
+	VMOVUPS Y9, (R11)
+	JMP     dw101_next
+
+dw101_last1:
+	VMOVUPS Y10, (R11)
+	JMP     dw101_next
+
+dw101_last2:
+	VMOVUPS Y11, (R11)
+
+dw101_next:
+	MOVQ srcLine+96(FP), R8
+	SHLQ $0x02, R8
+	ADDQ R8, 8(SP)
+	MOVQ srcLine+96(FP), R8
+	SHLQ $0x02, R8
+	ADDQ R8, 16(SP)
+	MOVQ srcLine+96(FP), R8
+	SHLQ $0x02, R8
+	ADDQ R8, 24(SP)
+	MOVQ dstLine+40(FP), R8
+	SHLQ $0x02, R8
+	ADDQ R8, 32(SP)
+	DECQ 40(SP)
+	JNZ  dw101_line
+	ADDQ $0x00000020, DI
+	SUBQ $0x00000008, SI
+	JMP  cols100_by1
+
+cols100_by0:
+	TESTQ      SI, SI
+	JLE        cols100_end
+	LEAQ       tailMask<>+0(SB), R9
+	MOVQ       $0x00000008, R8
+	SUBQ       SI, R8
+	VMOVUPS    (R9)(R8*4), Y0
+	MOVQ       w+104(FP), SI
+	MOVQ       ldw+112(FP), R8
+	SHLQ       $0x02, R8
+	ADDQ       DI, SI
+	VMASKMOVPS (SI), Y0, Y1
+	ADDQ       R8, SI
+	VMASKMOVPS (SI), Y0, Y2
+	ADDQ       R8, SI
+	VMASKMOVPS (SI), Y0, Y3
+	ADDQ       R8, SI
+	VMASKMOVPS (SI), Y0, Y4
+	ADDQ       R8, SI
+	VMASKMOVPS (SI), Y0, Y5
+	ADDQ       R8, SI
+	VMASKMOVPS (SI), Y0, Y6
+	ADDQ       R8, SI
+	VMASKMOVPS (SI), Y0, Y7
+	ADDQ       R8, SI
+	VMASKMOVPS (SI), Y0, Y8
+	ADDQ       R8, SI
+	VMASKMOVPS (SI), Y0, Y9
+	ADDQ       R8, SI
+	MOVQ       above+48(FP), SI
+	ADDQ       DI, SI
+	MOVQ       SI, 8(SP)
+	MOVQ       here+64(FP), SI
+	ADDQ       DI, SI
+	MOVQ       SI, 16(SP)
+	MOVQ       below+80(FP), SI
+	ADDQ       DI, SI
+	MOVQ       SI, 24(SP)
+	MOVQ       dst+24(FP), SI
+	ADDQ       DI, SI
+	MOVQ       SI, 32(SP)
+	MOVQ       lines+0(FP), SI
+	MOVQ       SI, 40(SP)
+
+dw102_line:
+	MOVQ        8(SP), SI
+	MOVQ        16(SP), DI
+	MOVQ        24(SP), R8
+	MOVQ        32(SP), R9
+	MOVQ        width+8(FP), R10
+	VMASKMOVPS  (SI), Y0, Y11
+	VMULPS      Y2, Y11, Y10
+	VMULPS      Y1, Y11, Y11
+	ADDQ        AX, SI
+	VMASKMOVPS  (DI), Y0, Y12
+	VFMADD231PS Y5, Y12, Y10
+	VFMADD231PS Y4, Y12, Y11
+	ADDQ        CX, DI
+	VMASKMOVPS  (R8), Y0, Y12
+	VFMADD231PS Y8, Y12, Y10
+	VFMADD231PS Y7, Y12, Y11
+	ADDQ        DX, R8
+
+dw102_columns:
+	DECQ        R10
+	JZ          dw102_last0
+	VMASKMOVPS  (SI), Y0, Y12
+	VFMADD231PS Y3, Y12, Y10
+	VFMADD231PS Y2, Y12, Y11
+	VMULPS      Y1, Y12, Y12
+	ADDQ        AX, SI
+	VMASKMOVPS  (DI), Y0, Y13
+	VFMADD231PS Y6, Y13, Y10
+	VFMADD231PS Y5, Y13, Y11
+	VFMADD231PS Y4, Y13, Y12
+	ADDQ        CX, DI
+	VMASKMOVPS  (R8), Y0, Y13
+	VFMADD231PS Y9, Y13, Y10
+	VFMADD231PS Y8, Y13, Y11
+	VFMADD231PS Y7, Y13, Y12
+	ADDQ        DX, R8
+	VMASKMOVPS  Y10, Y0, (R9)
+	ADDQ        BX, R9
+	DECQ        R10
+	JZ          dw102_last1
+	VMASKMOVPS  (SI), Y0, Y10
+	VFMADD231PS Y3, Y10, Y11
+	VFMADD231PS Y2, Y10, Y12
+	VMULPS      Y1, Y10, Y10
+	ADDQ        AX, SI
+	VMASKMOVPS  (DI), Y0, Y13
+	VFMADD231PS Y6, Y13, Y11
+	VFMADD231PS Y5, Y13, Y12
+	VFMADD231PS Y4, Y13, Y10
+	ADDQ        CX, DI
+	VMASKMOVPS  (R8), Y0, Y13
+	VFMADD231PS Y9, Y13, Y11
+	VFMADD231PS Y8, Y13, Y12
+	VFMADD231PS Y7, Y13, Y10
+	ADDQ        DX, R8
+	VMASKMOVPS  Y11, Y0, (R9)
+	ADDQ        BX, R9
+	DECQ        R10
+	JZ          dw102_last2
+	VMASKMOVPS  (SI), Y0, Y11
+	VFMADD231PS Y3, Y11, Y12
+	VFMADD231PS Y2, Y11, Y10
+	VMULPS      Y1, Y11, Y11
+	ADDQ        AX, SI
+	VMASKMOVPS  (DI), Y0, Y13
+	VFMADD231PS Y6, Y13, Y12
+	VFMADD231PS Y5, Y13, Y10
+	VFMADD231PS Y4, Y13, Y11
+	ADDQ        CX, DI
+	VMASKMOVPS  (R8), Y0, Y13
+	VFMADD231PS Y9, Y13, Y12
+	VFMADD231PS Y8, Y13, Y10
+	VFMADD231PS Y7, Y13, Y11
+	ADDQ        DX, R8
+	VMASKMOVPS  Y12, Y0, (R9)
+	ADDQ        BX, R9
+	JMP         dw102_columns
+
+dw102_last0:
+	VMASKMOVPS Y10, Y0, (R9)
+	JMP        dw102_next
+
+dw102_last1:
+	VMASKMOVPS Y11, Y0, (R9)
+	JMP        dw102_next
+
+dw102_last2:
+	VMASKMOVPS Y12, Y0, (R9)
+
+dw102_next:
+	MOVQ srcLine+96(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, 8(SP)
+	MOVQ srcLine+96(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, 16(SP)
+	MOVQ srcLine+96(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, 24(SP)
+	MOVQ dstLine+40(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, 32(SP)
+	DECQ 40(SP)
+	JNZ  dw102_line
+
+cols100_end:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
+// func groupConvAVX2(width int, inner int, src *float32, lds int, line int, index *int32, w *float32, dst *float32, ldd int, cols int)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·groupConvAVX2(SB), NOSPLIT, $24-80
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 4(SP)
+	LDMXCSR 4(SP)
+	MOVQ    width+0(FP), AX
+	MOVQ    src+16(FP), CX
+	MOVQ    lds+24(FP), DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), BX
+	MOVQ    dst+56(FP), SI
+	MOVQ    ldd+64(FP), DI
+	SHLQ    $0x02, DI
+	MOVQ    line+32(FP), R8
+	SHLQ    $0x02, R8
+	MOVQ    R8, 8(SP)
+
+tiles:
+	CMPQ   AX, $0x00000008
+	JLT    rest
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	MOVQ   CX, R8
+	LEAQ   (R8)(DX*4), R9
+	ADDQ   DX, R9
+	MOVQ   w+48(FP), R10
+	MOVQ   $0x00000003, R12
+	MOVQ   R12, 16(SP)
+
+group103_line:
+	MOVQ index+40(FP), R11
+	MOVQ inner+8(FP), R12
+
+group103_input:
+	VMOVUPS     (R11), Y8
+	VMOVUPS     (R10), Y10
+	VMOVUPS     32(R10), Y11
+	VMOVUPS     64(R10), Y12
+	VPERMPS     (R8), Y8, Y9
+	VFMADD231PS Y10, Y9, Y0
+	VPERMPS     (R8)(DX*1), Y8, Y9
+	VFMADD231PS Y10, Y9, Y1
+	VFMADD231PS Y11, Y9, Y0
+	VPERMPS     (R8)(DX*2), Y8, Y9
+	VFMADD231PS Y10, Y9, Y2
+	VFMADD231PS Y11, Y9, Y1
+	VFMADD231PS Y12, Y9, Y0
+	VPERMPS     (R8)(BX*1), Y8, Y9
+	VFMADD231PS Y10, Y9, Y3
+	VFMADD231PS Y11, Y9, Y2
+	VFMADD231PS Y12, Y9, Y1
+	VPERMPS     (R8)(DX*4), Y8, Y9
+	VFMADD231PS Y10, Y9, Y4
+	VFMADD231PS Y11, Y9, Y3
+	VFMADD231PS Y12, Y9, Y2
+	VPERMPS     (R9), Y8, Y9
+	VFMADD231PS Y10, Y9, Y5
+	VFMADD231PS Y11, Y9, Y4
+	VFMADD231PS Y12, Y9, Y3
+	VPERMPS     (R9)(DX*1), Y8, Y9
+	VFMADD231PS Y10, Y9, Y6
+	VFMADD231PS Y11, Y9, Y5
+	VFMADD231PS Y12, Y9, Y4
+	VPERMPS     (R9)(DX*2), Y8, Y9
+	VFMADD231PS Y10, Y9, Y7
+	VFMADD231PS Y11, Y9, Y6
+	VFMADD231PS Y12, Y9, Y5
+	VPERMPS     (R9)(BX*1), Y8, Y9
+	VFMADD231PS Y11, Y9, Y7
+	VFMADD231PS Y12, Y9, Y6
+	VPERMPS     (R9)(DX*4), Y8, Y9
+	VFMADD231PS Y12, Y9, Y7
+	ADDQ        $0x00000060, R10
+	ADDQ        $0x00000020, R11
+	DECQ        R12
+	JNZ         group103_input
+	ADDQ        8(SP), R8
+	ADDQ        8(SP), R9
+	DECQ        16(SP)
+	JNZ         group103_line
+	MOVQ        cols+72(FP), R8
+	LEAQ        tailMask<>+0(SB), R10
+	MOVQ        $0x00000008, R9
+	SUBQ        R8, R9
+	VMOVUPS     (R10)(R9*4), Y8
+	VMASKMOVPS  Y0, Y8, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y1, Y8, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y2, Y8, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y3, Y8, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y4, Y8, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y5, Y8, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y6, Y8, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y7, Y8, (SI)
+	ADDQ        DI, SI
+	IMUL3Q      $0x00000008, DX, R8
+	ADDQ        R8, CX
+	SUBQ        $0x00000008, AX
+	JMP         tiles
+
+rest:
+	CMPQ AX, $0x00000007
+	JEQ  rest7
+	CMPQ AX, $0x00000006
+	JEQ  rest6
+	CMPQ AX, $0x00000005
+	JEQ  rest5
+	CMPQ AX, $0x00000004
+	JEQ  rest4
+	CMPQ AX, $0x00000003
+	JEQ  rest3
+	CMPQ AX, $0x00000002
+	JEQ  rest2
+	CMPQ AX, $0x00000001
+	JEQ  rest1
+	JMP  done
+
+rest7:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	MOVQ   CX, R8
+	LEAQ   (R8)(DX*4), R9
+	ADDQ   DX, R9
+	MOVQ   w+48(FP), AX
+	MOVQ   $0x00000003, R10
+	MOVQ   R10, 16(SP)
+
+group104_line:
+	MOVQ index+40(FP), CX
+	MOVQ inner+8(FP), R10
+
+group104_input:
+	VMOVUPS     (CX), Y7
+	VMOVUPS     (AX), Y9
+	VMOVUPS     32(AX), Y10
+	VMOVUPS     64(AX), Y11
+	VPERMPS     (R8), Y7, Y8
+	VFMADD231PS Y9, Y8, Y0
+	VPERMPS     (R8)(DX*1), Y7, Y8
+	VFMADD231PS Y9, Y8, Y1
+	VFMADD231PS Y10, Y8, Y0
+	VPERMPS     (R8)(DX*2), Y7, Y8
+	VFMADD231PS Y9, Y8, Y2
+	VFMADD231PS Y10, Y8, Y1
+	VFMADD231PS Y11, Y8, Y0
+	VPERMPS     (R8)(BX*1), Y7, Y8
+	VFMADD231PS Y9, Y8, Y3
+	VFMADD231PS Y10, Y8, Y2
+	VFMADD231PS Y11, Y8, Y1
+	VPERMPS     (R8)(DX*4), Y7, Y8
+	VFMADD231PS Y9, Y8, Y4
+	VFMADD231PS Y10, Y8, Y3
+	VFMADD231PS Y11, Y8, Y2
+	VPERMPS     (R9), Y7, Y8
+	VFMADD231PS Y9, Y8, Y5
+	VFMADD231PS Y10, Y8, Y4
+	VFMADD231PS Y11, Y8, Y3
+	VPERMPS     (R9)(DX*1), Y7, Y8
+	VFMADD231PS Y9, Y8, Y6
+	VFMADD231PS Y10, Y8, Y5
+	VFMADD231PS Y11, Y8, Y4
+	VPERMPS     (R9)(DX*2), Y7, Y8
+	VFMADD231PS Y10, Y8, Y6
+	VFMADD231PS Y11, Y8, Y5
+	VPERMPS     (R9)(BX*1), Y7, Y8
+	VFMADD231PS Y11, Y8, Y6
+	ADDQ        $0x00000060, AX
+	ADDQ        $0x00000020, CX
+	DECQ        R10
+	JNZ         group104_input
+	ADDQ        8(SP), R8
+	ADDQ        8(SP), R9
+	DECQ        16(SP)
+	JNZ         group104_line
+	MOVQ        cols+72(FP), AX
+	LEAQ        tailMask<>+0(SB), DX
+	MOVQ        $0x00000008, CX
+	SUBQ        AX, CX
+	VMOVUPS     (DX)(CX*4), Y7
+	VMASKMOVPS  Y0, Y7, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y1, Y7, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y2, Y7, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y3, Y7, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y4, Y7, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y5, Y7, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y6, Y7, (SI)
+	ADDQ        DI, SI
+	JMP         done
+
+rest6:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	MOVQ   CX, R8
+	LEAQ   (R8)(DX*4), R9
+	ADDQ   DX, R9
+	MOVQ   w+48(FP), AX
+	MOVQ   $0x00000003, R10
+	MOVQ   R10, 16(SP)
+
+group105_line:
+	MOVQ index+40(FP), CX
+	MOVQ inner+8(FP), R10
+
+group105_input:
+	VMOVUPS     (CX), Y6
+	VMOVUPS     (AX), Y8
+	VMOVUPS     32(AX), Y9
+	VMOVUPS     64(AX), Y10
+	VPERMPS     (R8), Y6, Y7
+	VFMADD231PS Y8, Y7, Y0
+	VPERMPS     (R8)(DX*1), Y6, Y7
+	VFMADD231PS Y8, Y7, Y1
+	VFMADD231PS Y9, Y7, Y0
+	VPERMPS     (R8)(DX*2), Y6, Y7
+	VFMADD231PS Y8, Y7, Y2
+	VFMADD231PS Y9, Y7, Y1
+	VFMADD231PS Y10, Y7, Y0
+	VPERMPS     (R8)(BX*1), Y6, Y7
+	VFMADD231PS Y8, Y7, Y3
+	VFMADD231PS Y9, Y7, Y2
+	VFMADD231PS Y10, Y7, Y1
+	VPERMPS     (R8)(DX*4), Y6, Y7
+	VFMADD231PS Y8, Y7, Y4
+	VFMADD231PS Y9, Y7, Y3
+	VFMADD231PS Y10, Y7, Y2
+	VPERMPS     (R9), Y6, Y7
+	VFMADD231PS Y8, Y7, Y5
+	VFMADD231PS Y9, Y7, Y4
+	VFMADD231PS Y10, Y7, Y3
+	VPERMPS     (R9)(DX*1), Y6, Y7
+	VFMADD231PS Y9, Y7, Y5
+	VFMADD231PS Y10, Y7, Y4
+	VPERMPS     (R9)(DX*2), Y6, Y7
+	VFMADD231PS Y10, Y7, Y5
+	ADDQ        $0x00000060, AX
+	ADDQ        $0x00000020, CX
+	DECQ        R10
+	JNZ         group105_input
+	ADDQ        8(SP), R8
+	ADDQ        8(SP), R9
+	DECQ        16(SP)
+	JNZ         group105_line
+	MOVQ        cols+72(FP), AX
+	LEAQ        tailMask<>+0(SB), DX
+	MOVQ        $0x00000008, CX
+	SUBQ        AX, CX
+	VMOVUPS     (DX)(CX*4), Y6
+	VMASKMOVPS  Y0, Y6, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y1, Y6, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y2, Y6, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y3, Y6, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y4, Y6, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y5, Y6, (SI)
+	ADDQ        DI, SI
+	JMP         done
+
+rest5:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	MOVQ   CX, R8
+	LEAQ   (R8)(DX*4), R9
+	ADDQ   DX, R9
+	MOVQ   w+48(FP), AX
+	MOVQ   $0x00000003, R10
+	MOVQ   R10, 16(SP)
+
+group106_line:
+	MOVQ index+40(FP), CX
+	MOVQ inner+8(FP), R10
+
+group106_input:
+	VMOVUPS     (CX), Y5
+	VMOVUPS     (AX), Y7
+	VMOVUPS     32(AX), Y8
+	VMOVUPS     64(AX), Y9
+	VPERMPS     (R8), Y5, Y6
+	VFMADD231PS Y7, Y6, Y0
+	VPERMPS     (R8)(DX*1), Y5, Y6
+	VFMADD231PS Y7, Y6, Y1
+	VFMADD231PS Y8, Y6, Y0
+	VPERMPS     (R8)(DX*2), Y5, Y6
+	VFMADD231PS Y7, Y6, Y2
+	VFMADD231PS Y8, Y6, Y1
+	VFMADD231PS Y9, Y6, Y0
+	VPERMPS     (R8)(BX*1), Y5, Y6
+	VFMADD231PS Y7, Y6, Y3
+	VFMADD231PS Y8, Y6, Y2
+	VFMADD231PS Y9, Y6, Y1
+	VPERMPS     (R8)(DX*4), Y5, Y6
+	VFMADD231PS Y7, Y6, Y4
+	VFMADD231PS Y8, Y6, Y3
+	VFMADD231PS Y9, Y6, Y2
+	VPERMPS     (R9), Y5, Y6
+	VFMADD231PS Y8, Y6, Y4
+	VFMADD231PS Y9, Y6, Y3
+	VPERMPS     (R9)(DX*1), Y5, Y6
+	VFMADD231PS Y9, Y6, Y4
+	ADDQ        $0x00000060, AX
+	ADDQ        $0x00000020, CX
+	DECQ        R10
+	JNZ         group106_input
+	ADDQ        8(SP), R8
+	ADDQ        8(SP), R9
+	DECQ        16(SP)
+	JNZ         group106_line
+	MOVQ        cols+72(FP), AX
+	LEAQ        tailMask<>+0(SB), DX
+	MOVQ        $0x00000008, CX
+	SUBQ        AX, CX
+	VMOVUPS     (DX)(CX*4), Y5
+	VMASKMOVPS  Y0, Y5, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y1, Y5, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y2, Y5, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y3, Y5, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y4, Y5, (SI)
+	ADDQ        DI, SI
+	JMP         done
+
+rest4:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   CX, R8
+	LEAQ   (R8)(DX*4), R9
+	ADDQ   DX, R9
+	MOVQ   w+48(FP), AX
+	MOVQ   $0x00000003, R10
+	MOVQ   R10, 16(SP)
+
+group107_line:
+	MOVQ index+40(FP), CX
+	MOVQ inner+8(FP), R10
+
+group107_input:
+	VMOVUPS     (CX), Y4
+	VMOVUPS     (AX), Y6
+	VMOVUPS     32(AX), Y7
+	VMOVUPS     64(AX), Y8
+	VPERMPS     (R8), Y4, Y5
+	VFMADD231PS Y6, Y5, Y0
+	VPERMPS     (R8)(DX*1), Y4, Y5
+	VFMADD231PS Y6, Y5, Y1
+	VFMADD231PS Y7, Y5, Y0
+	VPERMPS     (R8)(DX*2), Y4, Y5
+	VFMADD231PS Y6, Y5, Y2
+	VFMADD231PS Y7, Y5, Y1
+	VFMADD231PS Y8, Y5, Y0
+	VPERMPS     (R8)(BX*1), Y4, Y5
+	VFMADD231PS Y6, Y5, Y3
+	VFMADD231PS Y7, Y5, Y2
+	VFMADD231PS Y8, Y5, Y1
+	VPERMPS     (R8)(DX*4), Y4, Y5
+	VFMADD231PS Y7, Y5, Y3
+	VFMADD231PS Y8, Y5, Y2
+	VPERMPS     (R9), Y4, Y5
+	VFMADD231PS Y8, Y5, Y3
+	ADDQ        $0x00000060, AX
+	ADDQ        $0x00000020, CX
+	DECQ        R10
+	JNZ         group107_input
+	ADDQ        8(SP), R8
+	ADDQ        8(SP), R9
+	DECQ        16(SP)
+	JNZ         group107_line
+	MOVQ        cols+72(FP), AX
+	LEAQ        tailMask<>+0(SB), DX
+	MOVQ        $0x00000008, CX
+	SUBQ        AX, CX
+	VMOVUPS     (DX)(CX*4), Y4
+	VMASKMOVPS  Y0, Y4, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y1, Y4, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y2, Y4, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y3, Y4, (SI)
+	ADDQ        DI, SI
+	JMP         done
+
+rest3:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	MOVQ   CX, R8
+	MOVQ   w+48(FP), AX
+	MOVQ   $0x00000003, R9
+	MOVQ   R9, 16(SP)
+
+group108_line:
+	MOVQ index+40(FP), CX
+	MOVQ inner+8(FP), R9
+
+group108_input:
+	VMOVUPS     (CX), Y3
+	VMOVUPS     (AX), Y5
+	VMOVUPS     32(AX), Y6
+	VMOVUPS     64(AX), Y7
+	VPERMPS     (R8), Y3, Y4
+	VFMADD231PS Y5, Y4, Y0
+	VPERMPS     (R8)(DX*1), Y3, Y4
+	VFMADD231PS Y5, Y4, Y1
+	VFMADD231PS Y6, Y4, Y0
+	VPERMPS     (R8)(DX*2), Y3, Y4
+	VFMADD231PS Y5, Y4, Y2
+	VFMADD231PS Y6, Y4, Y1
+	VFMADD231PS Y7, Y4, Y0
+	VPERMPS     (R8)(BX*1), Y3, Y4
+	VFMADD231PS Y6, Y4, Y2
+	VFMADD231PS Y7, Y4, Y1
+	VPERMPS     (R8)(DX*4), Y3, Y4
+	VFMADD231PS Y7, Y4, Y2
+	ADDQ        $0x00000060, AX
+	ADDQ        $0x00000020, CX
+	DECQ        R9
+	JNZ         group108_input
+	ADDQ        8(SP), R8
+	DECQ        16(SP)
+	JNZ         group108_line
+	MOVQ        cols+72(FP), AX
+	LEAQ        tailMask<>+0(SB), DX
+	MOVQ        $0x00000008, CX
+	SUBQ        AX, CX
+	VMOVUPS     (DX)(CX*4), Y3
+	VMASKMOVPS  Y0, Y3, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y1, Y3, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y2, Y3, (SI)
+	ADDQ        DI, SI
+	JMP         done
+
+rest2:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ   CX, R8
+	MOVQ   w+48(FP), AX
+	MOVQ   $0x00000003, R9
+	MOVQ   R9, 16(SP)
+
+group109_line:
+	MOVQ index+40(FP), CX
+	MOVQ inner+8(FP), R9
+
+group109_input:
+	VMOVUPS     (CX), Y2
+	VMOVUPS     (AX), Y4
+	VMOVUPS     32(AX), Y5
+	VMOVUPS     64(AX), Y6
+	VPERMPS     (R8), Y2, Y3
+	VFMADD231PS Y4, Y3, Y0
+	VPERMPS     (R8)(DX*1), Y2, Y3
+	VFMADD231PS Y4, Y3, Y1
+	VFMADD231PS Y5, Y3, Y0
+	VPERMPS     (R8)(DX*2), Y2, Y3
+	VFMADD231PS Y5, Y3, Y1
+	VFMADD231PS Y6, Y3, Y0
+	VPERMPS     (R8)(BX*1), Y2, Y3
+	VFMADD231PS Y6, Y3, Y1
+	ADDQ        $0x00000060, AX
+	ADDQ        $0x00000020, CX
+	DECQ        R9
+	JNZ         group109_input
+	ADDQ        8(SP), R8
+	DECQ        16(SP)
+	JNZ         group109_line
+	MOVQ        cols+72(FP), AX
+	LEAQ        tailMask<>+0(SB), DX
+	MOVQ        $0x00000008, CX
+	SUBQ        AX, CX
+	VMOVUPS     (DX)(CX*4), Y2
+	VMASKMOVPS  Y0, Y2, (SI)
+	ADDQ        DI, SI
+	VMASKMOVPS  Y1, Y2, (SI)
+	ADDQ        DI, SI
+	JMP         done
+
+rest1:
+	VXORPS Y0, Y0, Y0
+	MOVQ   CX, R8
+	MOVQ   w+48(FP), AX
+	MOVQ   $0x00000003, BX
+	MOVQ   BX, 16(SP)
+
+group110_line:
+	MOVQ index+40(FP), CX
+	MOVQ inner+8(FP), BX
+
+group110_input:
+	VMOVUPS     (CX), Y1
+	VMOVUPS     (AX), Y3
+	VMOVUPS     32(AX), Y4
+	VMOVUPS     64(AX), Y5
+	VPERMPS     (R8), Y1, Y2
+	VFMADD231PS Y3, Y2, Y0
+	VPERMPS     (R8)(DX*1), Y1, Y2
+	VFMADD231PS Y4, Y2, Y0
+	VPERMPS     (R8)(DX*2), Y1, Y2
+	VFMADD231PS Y5, Y2, Y0
+	ADDQ        $0x00000060, AX
+	ADDQ        $0x00000020, CX
+	DECQ        BX
+	JNZ         group110_input
+	ADDQ        8(SP), R8
+	DECQ        16(SP)
+	JNZ         group110_line
+	MOVQ        cols+72(FP), AX
+	LEAQ        tailMask<>+0(SB), DX
+	MOVQ        $0x00000008, CX
+	SUBQ        AX, CX
+	VMOVUPS     (DX)(CX*4), Y1
+	VMASKMOVPS  Y0, Y1, (SI)
+	ADDQ        DI, SI
+
+done:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
 // func layerNormAVX2(rows int, cols int, y *float32, ldy int, x *float32, ldx int, w *float32, b *float32, stats *float32, eps float32, inv float32)
 // Requires: AVX, AVX2, FMA3, SSE
 TEXT ·layerNormAVX2(SB), NOSPLIT, $8-80
@@ -5371,16 +6255,16 @@ TEXT ·layerNormAVX2(SB), NOSPLIT, $8-80
 	MOVQ    stats+64(FP), DX
 	MOVQ    rows+0(FP), BX
 	TESTQ   BX, BX
-	JLE     rows100_end
+	JLE     rows111_end
 
-rows100:
+rows111:
 	VXORPS Y0, Y0, Y0
 	MOVQ   cols+8(FP), SI
 	XORQ   DI, DI
 
-cols101_by4:
+cols112_by4:
 	CMPQ    SI, $0x00000020
-	JLT     cols101_by2
+	JLT     cols112_by2
 	VMOVUPS (CX)(DI*1), Y1
 	VADDPS  Y1, Y0, Y0
 	VMOVUPS 32(CX)(DI*1), Y1
@@ -5391,31 +6275,31 @@ cols101_by4:
 	VADDPS  Y1, Y0, Y0
 	ADDQ    $0x00000080, DI
 	SUBQ    $0x00000020, SI
-	JMP     cols101_by4
+	JMP     cols112_by4
 
-cols101_by2:
+cols112_by2:
 	CMPQ    SI, $0x00000010
-	JLT     cols101_by1
+	JLT     cols112_by1
 	VMOVUPS (CX)(DI*1), Y1
 	VADDPS  Y1, Y0, Y0
 	VMOVUPS 32(CX)(DI*1), Y1
 	VADDPS  Y1, Y0, Y0
 	ADDQ    $0x00000040, DI
 	SUBQ    $0x00000010, SI
-	JMP     cols101_by2
+	JMP     cols112_by2
 
-cols101_by1:
+cols112_by1:
 	CMPQ    SI, $0x00000008
-	JLT     cols101_by0
+	JLT     cols112_by0
 	VMOVUPS (CX)(DI*1), Y1
 	VADDPS  Y1, Y0, Y0
 	ADDQ    $0x00000020, DI
 	SUBQ    $0x00000008, SI
-	JMP     cols101_by1
+	JMP     cols112_by1
 
-cols101_by0:
+cols112_by0:
 	TESTQ      SI, SI
-	JLE        cols101_end
+	JLE        cols112_end
 	LEAQ       tailMask<>+0(SB), R9
 	MOVQ       $0x00000008, R8
 	SUBQ       SI, R8
@@ -5423,7 +6307,7 @@ cols101_by0:
 	VMASKMOVPS (CX)(DI*1), Y1, Y1
 	VADDPS     Y1, Y0, Y0
 
-cols101_end:
+cols112_end:
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
 	VPSHUFD      $0x4e, X0, X1
@@ -5436,9 +6320,9 @@ cols101_end:
 	MOVQ         cols+8(FP), SI
 	XORQ         DI, DI
 
-cols102_by4:
+cols113_by4:
 	CMPQ        SI, $0x00000020
-	JLT         cols102_by2
+	JLT         cols113_by2
 	VMOVUPS     (CX)(DI*1), Y2
 	VSUBPS      Y0, Y2, Y2
 	VFMADD231PS Y2, Y2, Y1
@@ -5453,11 +6337,11 @@ cols102_by4:
 	VFMADD231PS Y2, Y2, Y1
 	ADDQ        $0x00000080, DI
 	SUBQ        $0x00000020, SI
-	JMP         cols102_by4
+	JMP         cols113_by4
 
-cols102_by2:
+cols113_by2:
 	CMPQ        SI, $0x00000010
-	JLT         cols102_by1
+	JLT         cols113_by1
 	VMOVUPS     (CX)(DI*1), Y2
 	VSUBPS      Y0, Y2, Y2
 	VFMADD231PS Y2, Y2, Y1
@@ -5466,21 +6350,21 @@ cols102_by2:
 	VFMADD231PS Y2, Y2, Y1
 	ADDQ        $0x00000040, DI
 	SUBQ        $0x00000010, SI
-	JMP         cols102_by2
+	JMP         cols113_by2
 
-cols102_by1:
+cols113_by1:
 	CMPQ        SI, $0x00000008
-	JLT         cols102_by0
+	JLT         cols113_by0
 	VMOVUPS     (CX)(DI*1), Y2
 	VSUBPS      Y0, Y2, Y2
 	VFMADD231PS Y2, Y2, Y1
 	ADDQ        $0x00000020, DI
 	SUBQ        $0x00000008, SI
-	JMP         cols102_by1
+	JMP         cols113_by1
 
-cols102_by0:
+cols113_by0:
 	TESTQ       SI, SI
-	JLE         cols102_end
+	JLE         cols113_end
 	LEAQ        tailMask<>+0(SB), R9
 	MOVQ        $0x00000008, R8
 	SUBQ        SI, R8
@@ -5490,7 +6374,7 @@ cols102_by0:
 	VANDPS      Y2, Y3, Y3
 	VFMADD231PS Y3, Y3, Y1
 
-cols102_end:
+cols113_end:
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPS       X2, X1, X1
 	VPSHUFD      $0x4e, X1, X2
@@ -5511,9 +6395,9 @@ cols102_end:
 	MOVQ         cols+8(FP), R8
 	XORQ         R9, R9
 
-cols103_by2:
+cols114_by2:
 	CMPQ        R8, $0x00000010
-	JLT         cols103_by1
+	JLT         cols114_by1
 	VMOVUPS     (CX)(R9*1), Y2
 	VMOVUPS     (SI)(R9*1), Y3
 	VMOVUPS     (DI)(R9*1), Y4
@@ -5530,11 +6414,11 @@ cols103_by2:
 	VMOVUPS     Y2, 32(AX)(R9*1)
 	ADDQ        $0x00000040, R9
 	SUBQ        $0x00000010, R8
-	JMP         cols103_by2
+	JMP         cols114_by2
 
-cols103_by1:
+cols114_by1:
 	CMPQ        R8, $0x00000008
-	JLT         cols103_by0
+	JLT         cols114_by0
 	VMOVUPS     (CX)(R9*1), Y2
 	VMOVUPS     (SI)(R9*1), Y3
 	VMOVUPS     (DI)(R9*1), Y4
@@ -5544,11 +6428,11 @@ cols103_by1:
 	VMOVUPS     Y2, (AX)(R9*1)
 	ADDQ        $0x00000020, R9
 	SUBQ        $0x00000008, R8
-	JMP         cols103_by1
+	JMP         cols114_by1
 
-cols103_by0:
+cols114_by0:
 	TESTQ       R8, R8
-	JLE         cols103_end
+	JLE         cols114_end
 	LEAQ        tailMask<>+0(SB), R11
 	MOVQ        $0x00000008, R10
 	SUBQ        R8, R10
@@ -5561,7 +6445,7 @@ cols103_by0:
 	VFMADD213PS Y5, Y4, Y3
 	VMASKMOVPS  Y3, Y2, (AX)(R9*1)
 
-cols103_end:
+cols114_end:
 	MOVQ ldy+24(FP), SI
 	SHLQ $0x02, SI
 	ADDQ SI, AX
@@ -5569,9 +6453,9 @@ cols103_end:
 	SHLQ $0x02, SI
 	ADDQ SI, CX
 	DECQ BX
-	JNZ  rows100
+	JNZ  rows111
 
-rows100_end:
+rows111_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -5591,9 +6475,9 @@ TEXT ·layerNormGradAVX2(SB), NOSPLIT, $8-116
 	MOVQ    stats+88(FP), SI
 	MOVQ    rows+0(FP), DI
 	TESTQ   DI, DI
-	JLE     rows104_end
+	JLE     rows115_end
 
-rows104:
+rows115:
 	VBROADCASTSS (SI), Y0
 	VBROADCASTSS 4(SI), Y1
 	ADDQ         $0x00000008, SI
@@ -5603,9 +6487,9 @@ rows104:
 	MOVQ         cols+8(FP), R9
 	XORQ         R10, R10
 
-cols105_by2:
+cols116_by2:
 	CMPQ        R9, $0x00000010
-	JLT         cols105_by1
+	JLT         cols116_by1
 	VMOVUPS     (DX)(R10*1), Y4
 	VMOVUPS     (CX)(R10*1), Y5
 	VSUBPS      Y0, Y4, Y4
@@ -5624,11 +6508,11 @@ cols105_by2:
 	VFMADD231PS Y5, Y4, Y3
 	ADDQ        $0x00000040, R10
 	SUBQ        $0x00000010, R9
-	JMP         cols105_by2
+	JMP         cols116_by2
 
-cols105_by1:
+cols116_by1:
 	CMPQ        R9, $0x00000008
-	JLT         cols105_by0
+	JLT         cols116_by0
 	VMOVUPS     (DX)(R10*1), Y4
 	VMOVUPS     (CX)(R10*1), Y5
 	VSUBPS      Y0, Y4, Y4
@@ -5639,11 +6523,11 @@ cols105_by1:
 	VFMADD231PS Y5, Y4, Y3
 	ADDQ        $0x00000020, R10
 	SUBQ        $0x00000008, R9
-	JMP         cols105_by1
+	JMP         cols116_by1
 
-cols105_by0:
+cols116_by0:
 	TESTQ       R9, R9
-	JLE         cols105_end
+	JLE         cols116_end
 	LEAQ        tailMask<>+0(SB), R12
 	MOVQ        $0x00000008, R11
 	SUBQ        R9, R11
@@ -5657,7 +6541,7 @@ cols105_by0:
 	VADDPS      Y6, Y2, Y2
 	VFMADD231PS Y6, Y5, Y3
 
-cols105_end:
+cols116_end:
 	VEXTRACTF128 $0x01, Y2, X4
 	VADDPS       X4, X2, X2
 	VPSHUFD      $0x4e, X2, X4
@@ -5676,16 +6560,16 @@ cols105_end:
 	VBROADCASTSS X3, Y3
 	MOVQ         add+64(FP), R8
 	TESTQ        R8, R8
-	JZ           add106_none
+	JZ           add117_none
 	MOVQ         w+80(FP), R8
 	MOVQ         dw+96(FP), R9
 	MOVQ         db+104(FP), R10
 	MOVQ         cols+8(FP), R11
 	XORQ         R12, R12
 
-cols107_by1:
+cols118_by1:
 	CMPQ         R11, $0x00000008
-	JLT          cols107_by0
+	JLT          cols118_by0
 	VMOVUPS      (DX)(R12*1), Y4
 	VMOVUPS      (CX)(R12*1), Y5
 	VSUBPS       Y0, Y4, Y4
@@ -5705,11 +6589,11 @@ cols107_by1:
 	VMOVUPS      Y5, (AX)(R12*1)
 	ADDQ         $0x00000020, R12
 	SUBQ         $0x00000008, R11
-	JMP          cols107_by1
+	JMP          cols118_by1
 
-cols107_by0:
+cols118_by0:
 	TESTQ        R11, R11
-	JLE          cols107_end
+	JLE          cols118_end
 	LEAQ         tailMask<>+0(SB), R14
 	MOVQ         $0x00000008, R13
 	SUBQ         R11, R13
@@ -5732,19 +6616,19 @@ cols107_by0:
 	VFMADD213PS  Y0, Y1, Y6
 	VMASKMOVPS   Y6, Y4, (AX)(R12*1)
 
-cols107_end:
-	JMP add106_end
+cols118_end:
+	JMP add117_end
 
-add106_none:
+add117_none:
 	MOVQ w+80(FP), R8
 	MOVQ dw+96(FP), R9
 	MOVQ db+104(FP), R10
 	MOVQ cols+8(FP), R11
 	XORQ R12, R12
 
-cols108_by1:
+cols119_by1:
 	CMPQ         R11, $0x00000008
-	JLT          cols108_by0
+	JLT          cols119_by0
 	VMOVUPS      (DX)(R12*1), Y4
 	VMOVUPS      (CX)(R12*1), Y5
 	VSUBPS       Y0, Y4, Y4
@@ -5763,11 +6647,11 @@ cols108_by1:
 	VMOVUPS      Y5, (AX)(R12*1)
 	ADDQ         $0x00000020, R12
 	SUBQ         $0x00000008, R11
-	JMP          cols108_by1
+	JMP          cols119_by1
 
-cols108_by0:
+cols119_by0:
 	TESTQ        R11, R11
-	JLE          cols108_end
+	JLE          cols119_end
 	LEAQ         tailMask<>+0(SB), R14
 	MOVQ         $0x00000008, R13
 	SUBQ         R11, R13
@@ -5789,8 +6673,8 @@ cols108_by0:
 	VMULPS       Y1, Y6, Y6
 	VMASKMOVPS   Y6, Y4, (AX)(R12*1)
 
-cols108_end:
-add106_end:
+cols119_end:
+add117_end:
 	MOVQ lddx+24(FP), R8
 	SHLQ $0x02, R8
 	ADDQ R8, AX
@@ -5804,9 +6688,9 @@ add106_end:
 	SHLQ $0x02, R8
 	ADDQ R8, BX
 	DECQ DI
-	JNZ  rows104
+	JNZ  rows115
 
-rows104_end:
+rows115_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -5822,16 +6706,16 @@ TEXT ·softmaxRowsAVX2(SB), NOSPLIT, $8-32
 	MOVQ    x+16(FP), AX
 	MOVQ    rows+0(FP), CX
 	TESTQ   CX, CX
-	JLE     rows109_end
+	JLE     rows120_end
 
-rows109:
+rows120:
 	VBROADCASTSS (AX), Y0
 	MOVQ         cols+8(FP), DX
 	XORQ         BX, BX
 
-cols110_by4:
+cols121_by4:
 	CMPQ    DX, $0x00000020
-	JLT     cols110_by2
+	JLT     cols121_by2
 	VMOVUPS (AX)(BX*1), Y1
 	VMAXPS  Y1, Y0, Y0
 	VMOVUPS 32(AX)(BX*1), Y1
@@ -5842,31 +6726,31 @@ cols110_by4:
 	VMAXPS  Y1, Y0, Y0
 	ADDQ    $0x00000080, BX
 	SUBQ    $0x00000020, DX
-	JMP     cols110_by4
+	JMP     cols121_by4
 
-cols110_by2:
+cols121_by2:
 	CMPQ    DX, $0x00000010
-	JLT     cols110_by1
+	JLT     cols121_by1
 	VMOVUPS (AX)(BX*1), Y1
 	VMAXPS  Y1, Y0, Y0
 	VMOVUPS 32(AX)(BX*1), Y1
 	VMAXPS  Y1, Y0, Y0
 	ADDQ    $0x00000040, BX
 	SUBQ    $0x00000010, DX
-	JMP     cols110_by2
+	JMP     cols121_by2
 
-cols110_by1:
+cols121_by1:
 	CMPQ    DX, $0x00000008
-	JLT     cols110_by0
+	JLT     cols121_by0
 	VMOVUPS (AX)(BX*1), Y1
 	VMAXPS  Y1, Y0, Y0
 	ADDQ    $0x00000020, BX
 	SUBQ    $0x00000008, DX
-	JMP     cols110_by1
+	JMP     cols121_by1
 
-cols110_by0:
+cols121_by0:
 	TESTQ      DX, DX
-	JLE        cols110_end
+	JLE        cols121_end
 	LEAQ       tailMask<>+0(SB), DI
 	MOVQ       $0x00000008, SI
 	SUBQ       DX, SI
@@ -5875,7 +6759,7 @@ cols110_by0:
 	VBLENDVPS  Y1, Y2, Y0, Y2
 	VMAXPS     Y2, Y0, Y0
 
-cols110_end:
+cols121_end:
 	VEXTRACTF128 $0x01, Y0, X1
 	VMAXPS       X1, X0, X0
 	VPSHUFD      $0x4e, X0, X1
@@ -5887,9 +6771,9 @@ cols110_end:
 	MOVQ         cols+8(FP), DX
 	XORQ         BX, BX
 
-cols111_by2:
+cols122_by2:
 	CMPQ         DX, $0x00000010
-	JLT          cols111_by1
+	JLT          cols122_by1
 	VMOVUPS      (AX)(BX*1), Y2
 	VSUBPS       Y0, Y2, Y2
 	VMULPS       c3fb8aa3b<>+0(SB), Y2, Y2
@@ -5930,11 +6814,11 @@ cols111_by2:
 	VADDPS       Y2, Y1, Y1
 	ADDQ         $0x00000040, BX
 	SUBQ         $0x00000010, DX
-	JMP          cols111_by2
+	JMP          cols122_by2
 
-cols111_by1:
+cols122_by1:
 	CMPQ         DX, $0x00000008
-	JLT          cols111_by0
+	JLT          cols122_by0
 	VMOVUPS      (AX)(BX*1), Y2
 	VSUBPS       Y0, Y2, Y2
 	VMULPS       c3fb8aa3b<>+0(SB), Y2, Y2
@@ -5956,11 +6840,11 @@ cols111_by1:
 	VADDPS       Y2, Y1, Y1
 	ADDQ         $0x00000020, BX
 	SUBQ         $0x00000008, DX
-	JMP          cols111_by1
+	JMP          cols122_by1
 
-cols111_by0:
+cols122_by0:
 	TESTQ        DX, DX
-	JLE          cols111_end
+	JLE          cols122_end
 	LEAQ         tailMask<>+0(SB), DI
 	MOVQ         $0x00000008, SI
 	SUBQ         DX, SI
@@ -5986,7 +6870,7 @@ cols111_by0:
 	VANDPS       Y2, Y3, Y3
 	VADDPS       Y3, Y1, Y1
 
-cols111_end:
+cols122_end:
 	VEXTRACTF128 $0x01, Y1, X0
 	VADDPS       X0, X1, X1
 	VPSHUFD      $0x4e, X1, X0
@@ -5999,9 +6883,9 @@ cols111_end:
 	MOVQ         cols+8(FP), DX
 	XORQ         BX, BX
 
-cols112_by4:
+cols123_by4:
 	CMPQ    DX, $0x00000020
-	JLT     cols112_by2
+	JLT     cols123_by2
 	VMOVUPS (AX)(BX*1), Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS Y1, (AX)(BX*1)
@@ -6016,11 +6900,11 @@ cols112_by4:
 	VMOVUPS Y1, 96(AX)(BX*1)
 	ADDQ    $0x00000080, BX
 	SUBQ    $0x00000020, DX
-	JMP     cols112_by4
+	JMP     cols123_by4
 
-cols112_by2:
+cols123_by2:
 	CMPQ    DX, $0x00000010
-	JLT     cols112_by1
+	JLT     cols123_by1
 	VMOVUPS (AX)(BX*1), Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS Y1, (AX)(BX*1)
@@ -6029,21 +6913,21 @@ cols112_by2:
 	VMOVUPS Y1, 32(AX)(BX*1)
 	ADDQ    $0x00000040, BX
 	SUBQ    $0x00000010, DX
-	JMP     cols112_by2
+	JMP     cols123_by2
 
-cols112_by1:
+cols123_by1:
 	CMPQ    DX, $0x00000008
-	JLT     cols112_by0
+	JLT     cols123_by0
 	VMOVUPS (AX)(BX*1), Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS Y1, (AX)(BX*1)
 	ADDQ    $0x00000020, BX
 	SUBQ    $0x00000008, DX
-	JMP     cols112_by1
+	JMP     cols123_by1
 
-cols112_by0:
+cols123_by0:
 	TESTQ      DX, DX
-	JLE        cols112_end
+	JLE        cols123_end
 	LEAQ       tailMask<>+0(SB), DI
 	MOVQ       $0x00000008, SI
 	SUBQ       DX, SI
@@ -6052,14 +6936,14 @@ cols112_by0:
 	VMULPS     Y0, Y2, Y2
 	VMASKMOVPS Y2, Y1, (AX)(BX*1)
 
-cols112_end:
+cols123_end:
 	MOVQ ldx+24(FP), DX
 	SHLQ $0x02, DX
 	ADDQ DX, AX
 	DECQ CX
-	JNZ  rows109
+	JNZ  rows120
 
-rows109_end:
+rows120_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -6076,16 +6960,16 @@ TEXT ·softmaxRowsGradAVX2(SB), NOSPLIT, $8-48
 	MOVQ    d+32(FP), CX
 	MOVQ    rows+0(FP), DX
 	TESTQ   DX, DX
-	JLE     rows113_end
+	JLE     rows124_end
 
-rows113:
+rows124:
 	VXORPS Y0, Y0, Y0
 	MOVQ   cols+8(FP), BX
 	XORQ   SI, SI
 
-cols114_by4:
+cols125_by4:
 	CMPQ        BX, $0x00000020
-	JLT         cols114_by2
+	JLT         cols125_by2
 	VMOVUPS     (AX)(SI*1), Y1
 	VMOVUPS     (CX)(SI*1), Y2
 	VFMADD231PS Y1, Y2, Y0
@@ -6100,11 +6984,11 @@ cols114_by4:
 	VFMADD231PS Y1, Y2, Y0
 	ADDQ        $0x00000080, SI
 	SUBQ        $0x00000020, BX
-	JMP         cols114_by4
+	JMP         cols125_by4
 
-cols114_by2:
+cols125_by2:
 	CMPQ        BX, $0x00000010
-	JLT         cols114_by1
+	JLT         cols125_by1
 	VMOVUPS     (AX)(SI*1), Y1
 	VMOVUPS     (CX)(SI*1), Y2
 	VFMADD231PS Y1, Y2, Y0
@@ -6113,21 +6997,21 @@ cols114_by2:
 	VFMADD231PS Y1, Y2, Y0
 	ADDQ        $0x00000040, SI
 	SUBQ        $0x00000010, BX
-	JMP         cols114_by2
+	JMP         cols125_by2
 
-cols114_by1:
+cols125_by1:
 	CMPQ        BX, $0x00000008
-	JLT         cols114_by0
+	JLT         cols125_by0
 	VMOVUPS     (AX)(SI*1), Y1
 	VMOVUPS     (CX)(SI*1), Y2
 	VFMADD231PS Y1, Y2, Y0
 	ADDQ        $0x00000020, SI
 	SUBQ        $0x00000008, BX
-	JMP         cols114_by1
+	JMP         cols125_by1
 
-cols114_by0:
+cols125_by0:
 	TESTQ       BX, BX
-	JLE         cols114_end
+	JLE         cols125_end
 	LEAQ        tailMask<>+0(SB), R8
 	MOVQ        $0x00000008, DI
 	SUBQ        BX, DI
@@ -6136,7 +7020,7 @@ cols114_by0:
 	VMASKMOVPS  (CX)(SI*1), Y1, Y1
 	VFMADD231PS Y2, Y1, Y0
 
-cols114_end:
+cols125_end:
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
 	VPSHUFD      $0x4e, X0, X1
@@ -6147,9 +7031,9 @@ cols114_end:
 	MOVQ         cols+8(FP), BX
 	XORQ         SI, SI
 
-cols115_by4:
+cols126_by4:
 	CMPQ    BX, $0x00000020
-	JLT     cols115_by2
+	JLT     cols126_by2
 	VMOVUPS (AX)(SI*1), Y1
 	VMOVUPS (CX)(SI*1), Y2
 	VSUBPS  Y0, Y2, Y2
@@ -6172,11 +7056,11 @@ cols115_by4:
 	VMOVUPS Y2, 96(CX)(SI*1)
 	ADDQ    $0x00000080, SI
 	SUBQ    $0x00000020, BX
-	JMP     cols115_by4
+	JMP     cols126_by4
 
-cols115_by2:
+cols126_by2:
 	CMPQ    BX, $0x00000010
-	JLT     cols115_by1
+	JLT     cols126_by1
 	VMOVUPS (AX)(SI*1), Y1
 	VMOVUPS (CX)(SI*1), Y2
 	VSUBPS  Y0, Y2, Y2
@@ -6189,11 +7073,11 @@ cols115_by2:
 	VMOVUPS Y2, 32(CX)(SI*1)
 	ADDQ    $0x00000040, SI
 	SUBQ    $0x00000010, BX
-	JMP     cols115_by2
+	JMP     cols126_by2
 
-cols115_by1:
+cols126_by1:
 	CMPQ    BX, $0x00000008
-	JLT     cols115_by0
+	JLT     cols126_by0
 	VMOVUPS (AX)(SI*1), Y1
 	VMOVUPS (CX)(SI*1), Y2
 	VSUBPS  Y0, Y2, Y2
@@ -6201,11 +7085,11 @@ cols115_by1:
 	VMOVUPS Y2, (CX)(SI*1)
 	ADDQ    $0x00000020, SI
 	SUBQ    $0x00000008, BX
-	JMP     cols115_by1
+	JMP     cols126_by1
 
-cols115_by0:
+cols126_by0:
 	TESTQ      BX, BX
-	JLE        cols115_end
+	JLE        cols126_end
 	LEAQ       tailMask<>+0(SB), R8
 	MOVQ       $0x00000008, DI
 	SUBQ       BX, DI
@@ -6216,7 +7100,7 @@ cols115_by0:
 	VMULPS     Y2, Y3, Y3
 	VMASKMOVPS Y3, Y1, (CX)(SI*1)
 
-cols115_end:
+cols126_end:
 	MOVQ ldp+24(FP), BX
 	SHLQ $0x02, BX
 	ADDQ BX, AX
@@ -6224,9 +7108,9 @@ cols115_end:
 	SHLQ $0x02, BX
 	ADDQ BX, CX
 	DECQ DX
-	JNZ  rows113
+	JNZ  rows124
 
-rows113_end:
+rows124_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET

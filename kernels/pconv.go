@@ -44,12 +44,19 @@ func (p PConv) Pad(dst []float32, image Matrix, y int) {
 func (p PConv) Convolve(dst Matrix, padded []float32, weights *Packed, d Matrix) {
 	line := (p.Width + 2) * p.Channels
 	NewMatrix(padded, p.Height+2, line).ptr()
-	for y := 0; y < p.Height; y++ {
-		var dy Matrix
-		if d.Data != nil {
-			dy = d.Slice(y*p.Width, (y+1)*p.Width)
+	step := len(weights.panels)
+	if len(weights.data) > len(padded) { // walk the smaller of the two again and again
+		step = 1
+	}
+	for i := 0; i < len(weights.panels); i += step {
+		for y := 0; y < p.Height; y++ {
+			from, to := y*p.Width, (y+1)*p.Width
+			var dy Matrix
+			if d.Data != nil {
+				dy = d.Slice(from, to)
+			}
+			weights.multiply(weights.panels[i:i+step], dst.Slice(from, to), 1, &padded[y*line], p.Channels, side, side*p.Channels, line, dy)
 		}
-		gemm(dst.Slice(y*p.Width, (y+1)*p.Width), 1, &padded[y*line], p.Channels, side, side*p.Channels, line, weights, dy)
 	}
 }
 

@@ -25,6 +25,8 @@ var plain = functions{
 	sumSquares:       plainSumSquares,
 	adamW:            plainAdamW,
 	transpose8:       plainTranspose8,
+	dwConv:           plainDWConv,
+	groupConv:        plainGroupConv,
 	layerNorm:        plainLayerNorm,
 	layerNormGrad:    plainLayerNormGrad,
 	softmaxRows:      plainSoftmaxRows,
@@ -37,6 +39,8 @@ func row(p *float32, i, stride, cols int) []float32 {
 }
 
 func vector(p *float32, n int) []float32 { return unsafe.Slice(p, n) }
+
+func indices(p *int32, n int) []int32 { return unsafe.Slice(p, n) }
 
 const plainLanes = 8
 

@@ -47,6 +47,8 @@ type functions struct {
 	adamW      func(n int, w, g, m, v *float32, scale, decay, beta1, beta2, step, correct2, eps float32)
 	transpose8 func(blocks int, dst *float32, ldd int, src *float32, lds int)
 
+	dwConv          func(lines, width, cols int, dst *float32, ldd, dstLine int, above *float32, ldAbove int, here *float32, lds int, below *float32, ldBelow int, srcLine int, w *float32, ldw int)
+	groupConv       func(width, inner int, src *float32, lds, line int, index *int32, w *float32, dst *float32, ldd int, cols int)
 	layerNorm       func(rows, cols int, y *float32, ldy int, x *float32, ldx int, w, b, stats *float32, eps, inv float32)
 	layerNormGrad   func(rows, cols int, dx *float32, lddx int, dy *float32, lddy int, x *float32, ldx int, add *float32, ldadd int, w, stats, dw, db *float32, inv float32)
 	softmaxRows     func(rows, cols int, x *float32, ldx int)

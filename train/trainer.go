@@ -349,7 +349,11 @@ func (t *trainer) evaluate(ctx context.Context) (eval.Result, error) {
 	c := t.config
 	t.show.Begin(fmt.Sprintf("epoch %d/%d validation", t.progress.Epoch+1, c.Train.Epochs), 0, t.val.Len())
 	defer t.show.End()
-	return eval.Evaluate(ctx, t.runner, t.val, eval.Transform(c.Data, c.Model.InChans), eval.Options{
+	runner, err := t.runner.ForInference()
+	if err != nil {
+		return eval.Result{}, err
+	}
+	return eval.Evaluate(ctx, runner, t.val, eval.Transform(c.Data, c.Model.InChans), eval.Options{
 		Batch: c.Train.ValBatchSize, Workers: c.Data.Workers,
 		Progress: func(done, _ int) {
 			t.show.Step(done, fmt.Sprintf("epoch %d/%d validation", t.progress.Epoch+1, c.Train.Epochs))

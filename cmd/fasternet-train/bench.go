@@ -2,34 +2,50 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"text/tabwriter"
 
 	"fasternet/bench"
-	"fasternet/configs"
 
 	"github.com/spf13/cobra"
+)
+
+// The protocols of bench.
+const (
+	throughput = "throughput"
+	paper      = "paper"
 )
 
 func benchCommand() *cobra.Command {
 	var o bench.Options
 	var infer, asJSON bool
+	var protocol string
 	var settings []string
 	c := &cobra.Command{
 		Use:   "bench MODEL",
 		Short: "Time training steps or inference on synthetic images",
 		Long: `Time the steps of training (forward, backward, AdamW) or inference of a model on
-synthetic images. MODEL is a preset or a YAML file.`,
+synthetic images. ` + modelHelp + `
+
+With --protocol paper it is timed as the authors of FasterNet did on CPUs: batch 1,
+one thread, 10 runs to warm up, 200 that are timed. Their figure is the mean.
+
+"bench pconv" times the operators of table 1 of the paper instead of a model.`,
 		Example: `  fasternet-train bench fasternet_t0 --train --batch 32 --threads 2
-  fasternet-train bench fasternet_t0 --infer --batch 1 --threads 1 --json
-  fasternet-train bench fasternet_t0 --train --profile`,
+  fasternet-train bench fasternet_t0 --protocol paper --json
+  fasternet-train bench fasternet_t0 --batch 1 --threads 1 --iterations 100
+  fasternet-train bench fasternet_t0 --train --profile
+  fasternet-train bench pconv`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			config, err := configs.Load(args[0], settings...)
+			if err := benchProtocol(cmd, &o, protocol); err != nil {
+				return err
+			}
+			config, net, err := modelArgument(args[0], settings)
 			if err != nil {
-				return usageError{err}
+				return err
 			}
-			if o.Batch < 1 || o.Threads < 0 || o.Warmup < 0 || o.Seconds < 0 || o.Size < 0 {
-				return usageError{fmt.Errorf("--batch: want 1 or more; --threads, --warmup, --seconds and --size: 0 or more")}
-			}
+			o.Model = net
 			r, err := bench.Run(cmd.Context(), args[0], config, o)
 			if err != nil {
 				return err
@@ -37,28 +53,77 @@ synthetic images. MODEL is a preset or a YAML file.`,
 			if asJSON {
 				return printJSON(r)
 			}
-			for _, e := range r.Profile {
-				fmt.Printf("%-24s %-20s %9.3f ms\n", e.Op, e.Name, e.MS)
-			}
-			_, err = fmt.Printf("%s %s, %d×%d px, batch %d, %d threads, %s kernels, %s\n"+
-				"%.1f img/s; %.2f ms a batch (median of %d; p10 %.2f, p90 %.2f, best %.2f)\n"+
-				"%.0f GFLOPS (%.3f GMACs an image forward); peak memory %.0f MiB, of it activations %.0f MiB\n",
-				r.Model, r.Mode, r.Size, r.Size, r.Batch, r.Threads, r.Kernels, r.Precision,
-				r.ImgPerS, r.MedianMS, r.Runs, r.P10MS, r.P90MS, r.BestMS, r.GFLOPS, r.GMACs, r.PeakRSSMiB, r.ArenaMiB)
-			return err
+			return printBench(r)
 		},
 	}
 	f := c.Flags()
 	f.BoolVar(&o.Train, "train", false, "time training steps")
 	f.BoolVar(&infer, "infer", false, "time inference (the default)")
+	f.StringVar(&protocol, "protocol", throughput, "throughput, or paper: latency as the authors measured")
 	f.IntVar(&o.Batch, "batch", 32, "images at a time")
 	f.IntVar(&o.Threads, "threads", 0, "threads; 0 for one a processor")
 	f.IntVar(&o.Size, "size", 0, "side of the images in pixels (data.image_size)")
 	f.IntVar(&o.Warmup, "warmup", 3, "runs before the timing")
+	f.IntVar(&o.Iterations, "iterations", 0, "runs to time; 0 for as many as --seconds allow")
 	f.Float64Var(&o.Seconds, "seconds", 8, "how long to time, at least five runs")
 	f.BoolVar(&o.Profile, "profile", false, "show the time of every operation")
 	f.BoolVar(&asJSON, "json", false, "print one JSON object")
-	f.StringArrayVar(&settings, "set", nil, "change a setting, `key=value`; repeatable")
+	f.StringArrayVar(&settings, "set", nil, "change a setting of a preset or a YAML file, `key=value`; repeatable")
 	c.MarkFlagsMutuallyExclusive("train", "infer")
+	c.MarkFlagsMutuallyExclusive("iterations", "seconds")
+	c.AddCommand(benchPConvCommand())
 	return c
+}
+
+// benchProtocol checks the options and applies the protocol.
+func benchProtocol(cmd *cobra.Command, o *bench.Options, protocol string) error {
+	for _, n := range []struct {
+		flag  string
+		least int
+		value int
+	}{{"batch", 1, o.Batch}, {"threads", 0, o.Threads}, {"warmup", 0, o.Warmup}, {"iterations", 0, o.Iterations}, {"size", 0, o.Size}} {
+		if n.value < n.least {
+			return usageError{fmt.Errorf("--%s: want %d or more, got %d", n.flag, n.least, n.value)}
+		}
+	}
+	if !(o.Seconds >= 0) {
+		return usageError{fmt.Errorf("--seconds: want 0 or more, got %v", o.Seconds)}
+	}
+	switch protocol {
+	case throughput:
+	case paper:
+		for _, flag := range []string{"train", "batch", "threads", "warmup", "iterations", "seconds"} {
+			if cmd.Flags().Changed(flag) {
+				return usageError{fmt.Errorf("--protocol paper is inference of batch 1 on 1 thread, 10 runs to warm up and 200 that are timed: leave --%s out", flag)}
+			}
+		}
+		o.Paper()
+	default:
+		return usageError{fmt.Errorf("--protocol: want throughput or paper, got %q", protocol)}
+	}
+	return nil
+}
+
+func printBench(r bench.Result) error {
+	if len(r.Profile) > 0 {
+		w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+		fmt.Fprintln(w, "operation\tname\tms\tshare\t")
+		for _, e := range r.Profile {
+			fmt.Fprintf(w, "%s\t%s\t%.3f\t%.1f %%\t\n", e.Op, e.Name, e.MS, 100*e.Share)
+		}
+		if err := w.Flush(); err != nil {
+			return err
+		}
+		fmt.Println()
+	}
+	form := "not folded"
+	if r.BNFolded {
+		form = "folded"
+	}
+	_, err := fmt.Printf("%s %s, %d×%d px, batch %d, %d threads, %s kernels, %s, batch norms %s\n"+
+		"%.1f img/s; %.2f ms a batch (median of %d; mean %.2f, p10 %.2f, p90 %.2f, best %.2f)\n"+
+		"%.0f GFLOPS, 2 a MAC (%.3f GMACs an image forward); peak memory %.0f MiB, of it activations %.0f MiB\n",
+		r.Model, r.Mode, r.Size, r.Size, r.Batch, r.Threads, r.Kernels, r.Precision, form,
+		r.ImgPerS, r.MedianMS, r.Runs, r.MeanMS, r.P10MS, r.P90MS, r.BestMS, r.GFLOPS, r.GMACs, r.PeakRSSMiB, r.ArenaMiB)
+	return err
 }

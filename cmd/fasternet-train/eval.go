@@ -47,7 +47,7 @@ which, as a table (.csv) or a picture (.png).`,
 			if err := checkOutputs(output{"--confusion", confusion, eval.CheckConfusionFile}, output{"--results-file", results, eval.CheckResultsFile}); err != nil {
 				return err
 			}
-			m, config, err := openModel(&f, dataDir)
+			m, config, err := openInference(&f, dataDir)
 			if err != nil {
 				return err
 			}

@@ -39,6 +39,14 @@ func TestExport(t *testing.T) {
 			t.Errorf("%s scores %v, the checkpoint %v", c.file, got, checkpoint)
 		}
 	}
+	// A preset has fresh weights.
+	fresh := filepath.Join(t.TempDir(), "fresh.onnx")
+	if r := invoke(t, "export", "--model", "quickstart", "--out", fresh); r.code != 0 || !strings.Contains(r.stderr, "for timing only") {
+		t.Errorf("export of a preset: %+v", r)
+	}
+	if v := succeed(t, "eval", "--model", fresh, "--data", data); v["count"] != 60.0 {
+		t.Errorf("fresh weights: %v", v)
+	}
 	// At another size, over the file that is there.
 	path := filepath.Join(out, "m.onnx")
 	succeed(t, "export", "--model", filepath.Join(out, "m.safetensors"), "--out", path, "--size", "48")
@@ -89,8 +97,8 @@ func TestExportErrors(t *testing.T) {
 	fail(t, 2, "pixels are too few", "export", "--model", good, "--out", out, "--size", "3")
 	fail(t, 1, "no averaged weights", "export", "--model", good, "--out", out, "--ema")
 	fail(t, 1, "no such file", "export", "--model", filepath.Join(dir, "none"), "--out", out)
-	fail(t, 1, "its format is", "export", "--model", foreign, "--out", out)
-	fail(t, 1, "damaged checkpoint", "export", "--model", filepath.Join(dir, "text"), "--out", out)
+	fail(t, 1, "not the weights of a FasterNet", "export", "--model", foreign, "--out", out)
+	fail(t, 1, "not a file of weights", "export", "--model", filepath.Join(dir, "text"), "--out", out)
 	fail(t, 1, "not an ONNX file", "export", "--model", garbage, "--out", out)
 	fail(t, 1, "not an ONNX file", "eval", "--model", garbage)
 	fail(t, 1, "the folder of", "export", "--model", good, "--out", filepath.Join(dir, "none", "m.onnx"))

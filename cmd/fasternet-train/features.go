@@ -57,7 +57,7 @@ The last line on standard output is a JSON object: count, and the shapes by name
 			if err := checkOutputs(output{"--out", out, func(path string) error { return predict.CheckFeaturesFile(path, which) }}); err != nil {
 				return err
 			}
-			m, config, err := openModel(&f, dataDir)
+			m, config, err := openInference(&f, dataDir)
 			if err != nil {
 				return err
 			}

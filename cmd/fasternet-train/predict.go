@@ -54,7 +54,7 @@ object for each image. --logits writes a safetensors file with the tensor "logit
 			if err := checkOutputs(output{"--out", out, nil}, output{"--logits", logitsFile, checkLogitsFile}); err != nil {
 				return err
 			}
-			m, config, err := openModel(&f, "")
+			m, config, err := openInference(&f, "")
 			if err != nil {
 				return err
 			}

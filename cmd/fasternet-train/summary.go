@@ -5,7 +5,6 @@ import (
 	"os"
 	"text/tabwriter"
 
-	"fasternet/configs"
 	"fasternet/graph"
 	"fasternet/model"
 
@@ -14,24 +13,32 @@ import (
 
 func summaryCommand() *cobra.Command {
 	var size int
+	var folded, asJSON bool
 	var settings []string
 	c := &cobra.Command{
 		Use:   "summary MODEL",
-		Short: "Show the layers of a model, its parameters and MACs",
-		Long: `Show the layers of a model with the shape of their output, their parameters and
-MACs for one image. MODEL is a preset or a YAML file.
+		Short: "Show the layers of a model, its parameters, MACs and activations",
+		Long: `Show the layers of a model with the shape of their output, and their parameters,
+MACs and activations for one image. ` + modelHelp + `
 
-One multiply-add is one MAC. "MACs incl. norms" also counts 2 for every element
-of a batch norm and 1 for every input of the pool, as the paper's table 3 does.
-"MACs incl. attention" also counts the two products within attention: queries
-with keys, and their weights with the values.`,
+One multiply-add is one MAC. There are two ways of counting: MACs of convolutions
+and linear layers, and "incl. norms", which adds 2 for every element of a batch
+norm and 1 for every input of the pool. Of a model whose batch norms are folded
+into the convolutions, the first is the figure of table 8 of the FasterNet paper;
+the second, of a model as it is trained, is that of its table 3. Activations are
+the values that convolutions and linear layers put out. Of a transformer the MACs of
+attention, queries by keys and their weights by the values, are shown beside the others.
+The totals are shown for
+both forms of the model, the table for the one that is trained, or with --folded
+for the other.`,
 		Example: `  fasternet-train summary fasternet_t0
-  fasternet-train summary fasternet_s --size 192`,
+  fasternet-train summary fasternet_s --size 192 --folded
+  fasternet-train summary runs/quickstart --json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			config, err := configs.Load(args[0], settings...)
+			config, net, err := modelArgument(args[0], settings)
 			if err != nil {
-				return usageError{err}
+				return err
 			}
 			if size == 0 {
 				size = config.Data.ImageSize
@@ -39,32 +46,93 @@ with keys, and their weights with the values.`,
 			if err := config.Model.CheckImageSize(size); err != nil {
 				return usageError{err}
 			}
-			net, err := model.New(config, max(config.Model.NumClasses, 1))
-			if err != nil {
-				return err
+			if net == nil {
+				if net, err = model.New(config, max(config.Model.NumClasses, 1)); err != nil {
+					return err
+				}
 			}
-			return printSummary(net.Count(size, size), size)
+			s := summarise(args[0], net.Count(size, size), size, folded)
+			if asJSON {
+				return printJSON(s)
+			}
+			return s.print()
 		},
 	}
 	c.Flags().IntVar(&size, "size", 0, "side of the image in pixels (data.image_size)")
-	c.Flags().StringArrayVar(&settings, "set", nil, "change a setting, `key=value`; repeatable")
+	c.Flags().BoolVar(&folded, "folded", false, "show the layers with batch norms folded into the convolutions")
+	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	c.Flags().StringArrayVar(&settings, "set", nil, "change a setting of a preset or a YAML file, `key=value`; repeatable")
 	return c
 }
 
-func printSummary(counts []graph.LayerCount, size int) error {
-	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "layer\toutput (C×H×W)\tparameters\tMMACs\t")
+// summary is what the command prints.
+type summary struct {
+	Model       string         `json:"model"`
+	Size        int            `json:"size"`
+	Folded      bool           `json:"folded"` // the layers
+	Layers      []summaryLayer `json:"layers"`
+	Total       summaryTotal   `json:"total"`
+	TotalFolded summaryTotal   `json:"total_folded"`
+}
+
+type summaryLayer struct {
+	Name  string `json:"name"`
+	Shape [3]int `json:"shape"` // of the output: channels, height, width
+	summaryTotal
+}
+
+type summaryTotal struct {
+	Parameters    int `json:"parameters"`
+	MACs          int `json:"macs"`
+	MACsWithNorms int `json:"macs_with_norms"`
+	AttentionMACs int `json:"attention_macs"` // not in MACs
+	Activations   int `json:"activations"`
+}
+
+func summarise(name string, counts []graph.LayerCount, size int, folded bool) summary {
+	figures := func(c graph.LayerCount) summaryTotal {
+		return summaryTotal{c.Parameters, c.MACs, c.MACsWithNorm(), c.AttentionMACs, c.Activations}
+	}
+	total := graph.Total(counts)
+	s := summary{Model: name, Size: size, Folded: folded, Total: figures(total), TotalFolded: figures(total.Folded())}
 	for _, c := range counts {
-		fmt.Fprintf(w, "%s\t%d×%d×%d\t%d\t%.3f\t\n", c.Name, c.Channels, c.Height, c.Width, c.Parameters, float64(c.MACs)/1e6)
+		if folded {
+			c = c.Folded()
+		}
+		s.Layers = append(s.Layers, summaryLayer{c.Name, [3]int{c.Channels, c.Height, c.Width}, figures(c)})
+	}
+	return s
+}
+
+func (s summary) print() error {
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "layer\toutput (C×H×W)\tparameters\tMMACs\tincl. norms\tactivations\t")
+	for _, l := range s.Layers {
+		fmt.Fprintf(w, "%s\t%d×%d×%d\t%d\t%.3f\t%.3f\t%d\t\n", l.Name, l.Shape[0], l.Shape[1], l.Shape[2],
+			l.Parameters, float64(l.MACs)/1e6, float64(l.MACsWithNorms)/1e6, l.Activations)
+	}
+	fmt.Fprintf(w, "\n%d px\t\tparameters\tMACs\tincl. norms\tactivations\t\n", s.Size)
+	row := func(name string, t summaryTotal) {
+		fmt.Fprintf(w, "%s\t\t%d\t%d\t%d\t%d\t\n", name, t.Parameters, t.MACs, t.MACsWithNorms, t.Activations)
+	}
+	if s.Total == s.TotalFolded { // it has no batch norms, or not any more
+		row("total", s.Total)
+	} else {
+		row("as it is trained", s.Total)
+		row("batch norms folded", s.TotalFolded)
 	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	t := graph.Total(counts)
-	_, err := fmt.Printf("\nparameters                 %d\nMACs at %d px              %d (%.3f G)\nMACs incl. norms           %d (%.3f G)\n",
-		t.Parameters, size, t.MACs, float64(t.MACs)/1e9, t.MACsWithNorm(), float64(t.MACsWithNorm())/1e9)
-	if all := t.MACs + t.AttentionMACs; all > t.MACs && err == nil {
-		_, err = fmt.Printf("MACs incl. attention       %d (%.3f G)\n", all, float64(all)/1e9)
+	if a := s.Total.AttentionMACs; a > 0 {
+		if _, err := fmt.Printf("\nMACs incl. attention: %d (%.3f G)\n", a+s.Total.MACs, millions(a+s.Total.MACs)/1e3); err != nil {
+			return err
+		}
 	}
+	_, err := fmt.Printf("\n%.2f M parameters, %.2f M folded; %.3f GMACs, %.3f incl. norms, %.3f folded; %.2f M activations\n",
+		millions(s.Total.Parameters), millions(s.TotalFolded.Parameters), millions(s.Total.MACs)/1e3,
+		millions(s.Total.MACsWithNorms)/1e3, millions(s.TotalFolded.MACsWithNorms)/1e3, millions(s.Total.Activations))
 	return err
 }
+
+func millions(n int) float64 { return float64(n) / 1e6 }

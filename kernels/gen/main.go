@@ -34,6 +34,8 @@ func main() {
 	s.sumSquares()
 	s.adamW()
 	s.transpose8()
+	s.dwConv()
+	s.groupConv()
 	s.layerNorm()
 	s.layerNormGrad()
 	s.softmaxRows()

@@ -1,0 +1,74 @@
+package bench
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// least is the number of runs without which there is no median.
+const least = 5
+
+// timing is a step to run again and again.
+type timing struct {
+	step   func() error
+	warm   func() // after the runs that are not timed; may be nil
+	before func() // before every run, not timed; may be nil
+	warmup int
+	// How long: a number of runs, or, if it is 0, the time, and the least number
+	// at least.
+	iterations int
+	seconds    float64
+}
+
+// measure returns the times of the runs in milliseconds, sorted.
+func measure(ctx context.Context, t timing) ([]float64, error) {
+	run := func() (time.Duration, error) {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		if t.before != nil {
+			t.before()
+		}
+		begin := time.Now()
+		err := t.step()
+		return time.Since(begin), err
+	}
+	for range t.warmup {
+		if _, err := run(); err != nil {
+			return nil, err
+		}
+	}
+	if t.warm != nil {
+		t.warm()
+	}
+	var times []float64
+	end := time.Now().Add(time.Duration(t.seconds * float64(time.Second)))
+	more := func() bool {
+		if t.iterations > 0 {
+			return len(times) < t.iterations
+		}
+		return time.Now().Before(end) || len(times) < least
+	}
+	for more() {
+		d, err := run()
+		if err != nil {
+			return nil, err
+		}
+		times = append(times, milliseconds(d))
+	}
+	slices.Sort(times)
+	return times, nil
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+func quantile(sorted []float64, q float64) float64 { return sorted[int(q*float64(len(sorted)-1)+0.5)] }
+
+func mean(x []float64) float64 {
+	sum := 0.0
+	for _, v := range x {
+		sum += v
+	}
+	return sum / float64(len(x))
+}

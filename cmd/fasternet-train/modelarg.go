@@ -1,0 +1,49 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"fasternet/configs"
+	"fasternet/graph"
+	"fasternet/model"
+)
+
+// modelHelp says what a MODEL argument may be.
+const modelHelp = `MODEL is a preset, a YAML file, a checkpoint or the folder of
+a run.`
+
+// modelArgument reads a MODEL argument: a preset or a YAML file with settings,
+// whose model is nil, or a checkpoint with its model.
+func modelArgument(arg string, settings []string) (*configs.Config, graph.Model, error) {
+	if !isCheckpoint(arg) {
+		config, err := configs.Load(arg, settings...)
+		if err != nil {
+			return nil, nil, usageError{err}
+		}
+		return config, nil, nil
+	}
+	if len(settings) > 0 {
+		return nil, nil, usageError{fmt.Errorf("--set: %s is a checkpoint, whose model is as it is; settings go with a preset or a YAML file", arg)}
+	}
+	m, err := model.Load(arg)
+	if err != nil {
+		return nil, nil, err
+	}
+	return m.Config, m.Model, nil
+}
+
+// isCheckpoint says whether a MODEL argument is something with weights: a
+// checkpoint, the folder of a run, an export. The name of a preset is none even
+// if a folder is called so.
+func isCheckpoint(arg string) bool {
+	_, err := os.Stat(arg)
+	return err == nil && !isConfiguration(arg)
+}
+
+// isConfiguration says whether it is the name of a preset or of a YAML file.
+func isConfiguration(arg string) bool {
+	return slices.Contains(configs.Presets(), arg) || slices.Contains([]string{".yaml", ".yml"}, filepath.Ext(arg))
+}

@@ -1,0 +1,131 @@
+package graph
+
+import (
+	"math"
+	"testing"
+
+	"fasternet/configs"
+)
+
+func preset(t *testing.T, variant string, scale float64) *FasterNet {
+	t.Helper()
+	c, err := configs.Load("fasternet_" + variant)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Model.LayerScaleInitValue = scale
+	m, err := NewFasterNet(c.Model, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// The exact figures of the official models, and those published with one to
+// three digits.
+func TestCounts(t *testing.T) {
+	for i, name := range variants {
+		m := preset(t, name, 0)
+		at224, at192 := Total(m.Count(224, 224)), Total(m.Count(192, 192))
+		for _, c := range []struct {
+			what string
+			got  int
+			want []int
+		}{
+			{"parameters in the store", m.Store().Parameters(), []int{3905500, 7595368, 14982888, 31181032, 53521464, 93465192}},
+			{"parameters", at224.Parameters, []int{3905500, 7595368, 14982888, 31181032, 53521464, 93465192}},
+			{"norm channels", normChannels(m), []int{4840, 7744, 11616, 20608, 32976, 43968}},
+			{"norm channels that fold", at224.Foldable, []int{4840, 7744, 11616, 20608, 32976, 43968}},
+			{"parameters, folded", at224.Folded().Parameters, []int{3900660, 7587624, 14971272, 31160424, 53488488, 93421224}},
+			{"parameters at 192", at192.Folded().Parameters, []int{3900660, 7587624, 14971272, 31160424, 53488488, 93421224}},
+		} {
+			if c.got != c.want[i] {
+				t.Errorf("%s: %s: %d, want %d", name, c.what, c.got, c.want[i])
+			}
+		}
+		for _, c := range []struct {
+			what     string
+			got      int
+			want     []float64
+			unit, by float64
+		}{
+			{"MACs", at224.MACs, []float64{0.335423, 0.850512, 1.904335, 4.549741, 8.721938, 15.494384}, 1e9, 1e-6},
+			{"MACs, folded", at224.Folded().MACs, []float64{0.335423, 0.850512, 1.904335, 4.549741, 8.721938, 15.494384}, 1e9, 1e-6},
+			{"MACs with norms", at224.MACsWithNorm(), []float64{0.338041, 0.854702, 1.910619, 4.560127, 8.741526, 15.520500}, 1e9, 1e-6},
+			{"MACs at 192", at192.MACs, []float64{0.246881, 0.625379, 1.399704, 3.343354, 6.408686, 11.384490}, 1e9, 1e-6},
+			{"paper's table 3", at224.MACsWithNorm(), []float64{0.34, 0.85, 1.91, 4.56, 8.74, 15.52}, 1e9, 1e-2},
+			{"paper's table 8", at224.Folded().MACsWithNorm(), []float64{0.34, 0.85, 1.90, 4.55, 8.72, 15.49}, 1e9, 1e-2},
+			{"activations", at224.Activations, []float64{1.97, 3.15, 4.73, 7.93, 15.34, 20.46}, 1e6, 1e-2},
+		} {
+			if got := float64(c.got) / c.unit; math.Abs(got-c.want[i]) > c.by/2*(1+1e-9) {
+				t.Errorf("%s: %s: %v, want %v", name, c.what, got, c.want[i])
+			}
+		}
+		// The closed form of norms and pool at both sizes: 2 an element of a norm,
+		// which a fold takes away, and 1 an input of the pool.
+		for side, total := range map[int]LayerCount{224: at224, 192: at192} {
+			norms, pool := normElements(m, side), side*side/1024*m.config.StageDims()[3]
+			if total.MACsWithNorm() != total.MACs+2*norms+pool || total.Folded().MACsWithNorm() != total.MACs+pool {
+				t.Errorf("%s at %d: %d and folded %d with norms, of them %d of convolutions; want %d elements of norms and %d of the pool",
+					name, side, total.MACsWithNorm(), total.Folded().MACsWithNorm(), total.MACs, norms, pool)
+			}
+		}
+	}
+}
+
+// normElements is Σ pixels·channels of the batch norms, by the structure of the
+// network.
+func normElements(m *FasterNet, side int) int {
+	n := 0
+	for i, dim := range m.config.StageDims() {
+		pixels := (side >> (2 + i)) * (side >> (2 + i))
+		n += pixels * (dim + 2*dim*m.config.Depths[i])
+	}
+	return n
+}
+
+func normChannels(m Model) int {
+	n := 0
+	for _, e := range m.Store().Entries {
+		if e.Buffer != nil {
+			n += e.Shape[0]
+		}
+	}
+	return n / 2 // mean and variance
+}
+
+// What is said of the folded form is what the folded model has.
+func TestFoldedCounts(t *testing.T) {
+	m := preset(t, "t0", 0.1)
+	f, err := m.Fold()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := Total(f.Count(192, 224)), Total(m.Count(192, 224)).Folded(); got != want || got.Parameters != f.Store().Parameters() || got.Folded() != got {
+		t.Errorf("the folded model has %+v and %d parameters, want %+v", got, f.Store().Parameters(), want)
+	}
+}
+
+// Layer scale folds too.
+func TestFoldedLayerScale(t *testing.T) {
+	without, with := preset(t, "t0", 0), preset(t, "t0", 0.1)
+	a, b := Total(without.Count(224, 224)), Total(with.Count(224, 224))
+	if b.Parameters-a.Parameters != 40+2*80+8*160+2*320 || b.Folded() != a.Folded() {
+		t.Errorf("without layer scale %+v, with it %+v", a, b)
+	}
+}
+
+// What the convolutions and linear layers of transformers put out: of a block
+// 3 + 1 + 4 + 1 times the channels of its tokens.
+func TestTransformerActivations(t *testing.T) {
+	vit := configs.Default().Model
+	vit.Name, vit.PatchSize, vit.EmbedDim, vit.Depth, vit.MLPRatio, vit.NumClasses = "vit", 16, 192, 12, 4, 1000
+	if got, want := Total(countViT(vit, [2]int{14, 14}, 224, 224)).Activations, 196*192+12*197*9*192+1000; got != want {
+		t.Errorf("ViT: %d, want %d", got, want)
+	}
+	swin := vit
+	swin.Name, swin.PatchSize, swin.EmbedDim, swin.Depths, swin.NumHeads = "swin", 4, 96, []int{2, 2}, []int{3, 6}
+	if got, want := Total(countSwin(swin, []int{7, 7}, 224, 224)).Activations, 3136*96+2*3136*9*96+784*192+2*784*9*192+1000; got != want {
+		t.Errorf("Swin: %d, want %d", got, want)
+	}
+}

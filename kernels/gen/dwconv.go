@@ -1,0 +1,126 @@
+package main
+
+import (
+	"fmt"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// dwConv generates a depthwise 3×3 convolution. A column of the map is read
+// once a line and serves the three pixels of the output that see it: its sums
+// take turns in three registers, and the nine weights stay in theirs.
+func (s *isa) dwConv() {
+	s.text("dwConv",
+		"func(lines, width, cols int, dst *float32, ldd, dstLine int, above *float32, ldAbove int, here *float32, lds int, below *float32, ldBelow int, srcLine int, w *float32, ldw int)",
+		"computes lines of a depthwise 3×3 convolution; above, here and below are the lines of the map that the first one sees, with their pixel strides, and w the weights [9, ldw].")
+	s.flushDenormals()
+	rows := []string{"above", "here", "below"}
+	var strides [3]reg.GPVirtual
+	for i, name := range []string{"ldAbove", "lds", "ldBelow"} {
+		strides[i] = loadStride(name)
+	}
+	ldd := loadStride("ldd")
+	var starts [4]Mem // of the line: of the rows, and of dst
+	for i := range starts {
+		starts[i] = AllocLocal(8)
+	}
+	left := AllocLocal(8)
+	s.columns(loadGP("cols"), s.pick(2, 1), func(ks []mask, off reg.GPVirtual) {
+		id := label("dw")
+		w := s.tapWeights(off, ks)
+		var acc [3][]reg.Register
+		for i := range acc {
+			for range ks {
+				acc[i] = append(acc[i], s.vec())
+			}
+		}
+		var p [3]reg.GPVirtual
+		for i, name := range append(rows, "dst") {
+			t := loadGP(name)
+			ADDQ(off, t)
+			MOVQ(t, starts[i])
+		}
+		n := loadGP("lines")
+		MOVQ(n, left)
+		Label(id + "_line")
+		for i := range p {
+			p[i] = GP64()
+			MOVQ(starts[i], p[i])
+		}
+		dst := GP64()
+		MOVQ(starts[3], dst)
+		x := loadGP("width")
+		// column adds what a column of the map gives to the pixels before it, at
+		// it and after it; before is nil for the first column.
+		column := func(before, at, after []reg.Register) {
+			for dy := range p {
+				for i, k := range ks {
+					v := s.vec()
+					s.load(Mem{Base: p[dy], Disp: i * s.bytes()}, k, v)
+					if before != nil {
+						VFMADD231PS(w[3*dy+2][i], v, before[i])
+					}
+					if before != nil || dy > 0 {
+						VFMADD231PS(w[3*dy+1][i], v, at[i])
+					} else {
+						VMULPS(w[1][i], v, at[i])
+					}
+					if dy > 0 {
+						VFMADD231PS(w[3*dy][i], v, after[i])
+					} else {
+						VMULPS(w[0][i], v, after[i])
+					}
+				}
+				ADDQ(strides[dy], p[dy])
+			}
+		}
+		write := func(vs []reg.Register) {
+			for i, k := range ks {
+				s.store(vs[i], k, Mem{Base: dst, Disp: i * s.bytes()})
+			}
+		}
+		column(nil, acc[0], acc[1])
+		Label(id + "_columns")
+		for r := range acc {
+			DECQ(x)
+			JZ(LabelRef(fmt.Sprintf("%s_last%d", id, r)))
+			column(acc[r], acc[(r+1)%3], acc[(r+2)%3])
+			write(acc[r])
+			ADDQ(ldd, dst)
+		}
+		JMP(LabelRef(id + "_columns"))
+		for r := range acc {
+			Label(fmt.Sprintf("%s_last%d", id, r))
+			write(acc[r])
+			if r < 2 {
+				JMP(LabelRef(id + "_next"))
+			}
+		}
+		Label(id + "_next")
+		for i, name := range []string{"srcLine", "srcLine", "srcLine", "dstLine"} {
+			t := loadStride(name)
+			ADDQ(t, starts[i])
+		}
+		DECQ(left)
+		JNZ(LabelRef(id + "_line"))
+	})
+	s.done()
+}
+
+// tapWeights loads the nine weights of the columns at off.
+func (s *isa) tapWeights(off reg.GPVirtual, ks []mask) [][]reg.Register {
+	p, ld := loadGP("w"), loadStride("ldw")
+	ADDQ(off, p)
+	w := make([][]reg.Register, 9)
+	for tap := range w {
+		for i, k := range ks {
+			v := s.vec()
+			s.load(Mem{Base: p, Disp: i * s.bytes()}, k, v)
+			w[tap] = append(w[tap], v)
+		}
+		ADDQ(ld, p)
+	}
+	return w
+}
