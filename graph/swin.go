@@ -106,6 +106,13 @@ func (s swinStage) shift(height, width int) int {
 	return s.side / 2
 }
 
+// Window is the side of the windows of a stage, and the shift of every second
+// block on a map of height × width tokens.
+func (m *Swin) Window(stage, height, width int) (side, shift int) {
+	s := m.stages[stage]
+	return s.side, s.shift(height, width)
+}
+
 // Forward is part of Model.
 func (m *Swin) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
 	x, err := m.embed.Forward(p, x)

@@ -85,6 +85,9 @@ func (m *ViT) Classes() int { return m.config.NumClasses }
 // Config is the configuration that the model was made of.
 func (m *ViT) Config() configs.Model { return m.config }
 
+// Grid is the height and width in patches that the position embeddings are for.
+func (m *ViT) Grid() [2]int { return m.grid }
+
 // Forward is part of Model.
 func (m *ViT) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
 	x, err := m.embed.Forward(p, x)
