@@ -169,7 +169,7 @@ func (m *Swin) Count(height, width int) []LayerCount {
 func countSwin(c configs.Model, sides []int, height, width int) []LayerCount {
 	h, w := c.Side(height), c.Side(width)
 	patches := c.InChans * c.PatchSize * c.PatchSize * c.EmbedDim
-	embed := LayerCount{Name: "patch_embed", Height: h, Width: w, Channels: c.EmbedDim, Parameters: patches + c.EmbedDim, MACs: h * w * patches}
+	embed := LayerCount{Name: "patch_embed", Height: h, Width: w, Channels: c.EmbedDim, Parameters: patches + c.EmbedDim, MACs: h * w * patches, Activations: h * w * c.EmbedDim}
 	if c.PatchNorm {
 		embed.Parameters += 2 * c.EmbedDim
 	}
@@ -177,19 +177,19 @@ func countSwin(c configs.Model, sides []int, height, width int) []LayerCount {
 	for i, dim := range c.StageDims() {
 		side := sides[i]
 		for j := range c.Depths[i] {
-			b := transformerCount(fmt.Sprintf("layers.%d.blocks.%d", i, j), c, dim, h*w)
+			// As the reference computes it: a shifted window in full.
+			attended := min(side, h) * min(side, w)
+			b := transformerCount(fmt.Sprintf("layers.%d.blocks.%d", i, j), c, dim, h*w, attended, c.NumHeads[i])
 			b.Height, b.Width = h, w
 			span := 2*side - 1
 			b.Parameters += span * span * c.NumHeads[i]
-			// As the reference computes it: a shifted window in full.
-			b.AttentionMACs = 2 * h * w * min(side, h) * min(side, w) * dim
 			counts = append(counts, b)
 		}
 		if i+1 < len(sides) {
 			h, w = h/2, w/2
 			weights := 8 * dim * dim
 			counts = append(counts, LayerCount{Name: fmt.Sprintf("layers.%d.downsample", i), Height: h, Width: w, Channels: 2 * dim,
-				Parameters: weights + 8*dim, MACs: h * w * weights})
+				Parameters: weights + 8*dim, MACs: h * w * weights, Activations: h * w * 2 * dim})
 		}
 	}
 	return append(counts, classifierCount(c.EmbedDim<<(len(c.Depths)-1), c.NumClasses))

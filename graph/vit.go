@@ -127,34 +127,36 @@ func (m *ViT) Count(height, width int) []LayerCount {
 func countViT(c configs.Model, grid [2]int, height, width int) []LayerCount {
 	h, w := c.Side(height), c.Side(width)
 	patches := c.InChans * c.PatchSize * c.PatchSize * c.EmbedDim
-	counts := []LayerCount{{Name: "patch_embed", Height: h, Width: w, Channels: c.EmbedDim, Parameters: patches + c.EmbedDim, MACs: h * w * patches},
+	counts := []LayerCount{{Name: "patch_embed", Height: h, Width: w, Channels: c.EmbedDim, Parameters: patches + c.EmbedDim, MACs: h * w * patches, Activations: h * w * c.EmbedDim},
 		{Name: "pos_embed", Height: h, Width: w, Channels: c.EmbedDim, Parameters: c.EmbedDim}}
 	if c.PosEmbed != "fixed" {
 		counts[1].Parameters += (1 + grid[0]*grid[1]) * c.EmbedDim
 	}
 	for i := range c.Depth {
 		tokens := 1 + h*w
-		b := transformerCount(fmt.Sprintf("blocks.%d", i), c, c.EmbedDim, tokens)
+		b := transformerCount(fmt.Sprintf("blocks.%d", i), c, c.EmbedDim, tokens, tokens, c.NumHeads[0])
 		b.Height, b.Width = h, w
-		b.AttentionMACs = 2 * tokens * tokens * c.EmbedDim
 		counts = append(counts, b)
 	}
 	return append(counts, classifierCount(c.EmbedDim, c.NumClasses))
 }
 
-// transformerCount is the cost of a block on a number of tokens, without the
-// products within attention.
-func transformerCount(name string, c configs.Model, dim, tokens int) LayerCount {
+// transformerCount is the cost of a block on a number of tokens, each of which
+// attends to a number of them.
+func transformerCount(name string, c configs.Model, dim, tokens, attended, heads int) LayerCount {
 	hidden := int(float64(dim) * c.MLPRatio)
 	weights := 4*dim*dim + 2*dim*hidden
 	biases := dim + hidden + dim
 	if c.QKVBias {
 		biases += 3 * dim
 	}
-	return LayerCount{Name: name, Channels: dim, Parameters: weights + biases + 4*dim, MACs: tokens * weights}
+	return LayerCount{
+		Name: name, Channels: dim, Parameters: weights + biases + 4*dim, MACs: tokens * weights, Activations: tokens * (3*dim + dim + hidden + dim),
+		AttentionMACs: 2 * tokens * attended * dim, AttentionActivations: tokens * (attended*heads + dim),
+	}
 }
 
 // classifierCount is the cost of the final norm and the classifier.
 func classifierCount(features, classes int) LayerCount {
-	return LayerCount{Name: "head", Height: 1, Width: 1, Channels: classes, Parameters: 2*features + features*classes + classes, MACs: features * classes}
+	return LayerCount{Name: "head", Height: 1, Width: 1, Channels: classes, Parameters: 2*features + features*classes + classes, MACs: features * classes, Activations: classes}
 }
