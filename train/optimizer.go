@@ -7,6 +7,7 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/configs"
+	"fasternet/graph"
 	"fasternet/kernels"
 	"fasternet/model"
 	"fasternet/ops"
@@ -64,6 +65,28 @@ func decays(p *ops.Param, on string) bool {
 		return p.Shape().Dims() > 1 && p.Name != "cls_token" && p.Name != "pos_embed"
 	}
 	return true
+}
+
+// optimizerOf makes the optimizer that a configuration describes for a model.
+func optimizerOf(c *configs.Config, net graph.Model, pool *kernels.Pool) (*AdamW, error) {
+	o := NewAdamW(c.Optim, net.Store().Params(), pool)
+	if c.Optim.LayerDecay == 1 {
+		return o, nil
+	}
+	m, ok := net.(graph.Layered)
+	if !ok {
+		return nil, fmt.Errorf("optim.layer_decay: want 1, got %v: the layers of a %s have no order", c.Optim.LayerDecay, c.Model.Name)
+	}
+	o.DecayLayers(c.Optim.LayerDecay, m.LayerOf)
+	return o, nil
+}
+
+// describeLayers says of the learning rate how it falls.
+func describeLayers(c configs.Optim) string {
+	if c.LayerDecay == 1 {
+		return ""
+	}
+	return fmt.Sprintf(" × %g a layer down from the head", c.LayerDecay)
 }
 
 // DecayLayers scales the learning rate of every parameter by decay^(last-layer).

@@ -107,13 +107,8 @@ func (t *trainer) open(o Options) (err error) {
 	}
 	t.pool = kernels.NewPool(c.Threads)
 	t.runner = graph.NewRunner(t.net, t.pool)
-	t.optimizer = NewAdamW(c.Optim, t.net.Store().Params(), t.pool)
-	if d := c.Optim.LayerDecay; d != 1 {
-		m, ok := t.net.(graph.Layered)
-		if !ok {
-			return fmt.Errorf("optim.layer_decay: want 1 for a %s, whose layers have no order, got %v", c.Model.Name, d)
-		}
-		t.optimizer.DecayLayers(d, m.LayerOf)
+	if t.optimizer, err = optimizerOf(c, t.net, t.pool); err != nil {
+		return err
 	}
 	if _, err := t.loaderFor(0); err != nil { // finds what is wrong before a folder is made
 		return err
@@ -161,14 +156,11 @@ func (t *trainer) describe() {
 	c := t.config
 	size := c.Data.ImageSize
 	total := graph.Total(t.net.Count(size, size))
-	batch, peak := c.Train.BatchSize*c.Train.AccumSteps, fmt.Sprintf("peak lr %g", c.Optim.LR)
-	if c.Optim.LayerDecay != 1 {
-		peak += fmt.Sprintf(", times %g a layer down from the head", c.Optim.LayerDecay)
-	}
+	batch := c.Train.BatchSize * c.Train.AccumSteps
 	t.show.Line("%s: %d parameters, %.3f GMACs at %d px; %d training and %d validation images in %d classes",
 		c.Model.Name, total.Parameters, float64(total.MACs)/1e9, size, t.train.Len(), t.val.Len(), len(t.train.Classes()))
-	t.show.Line("batch %d = %d × %d accumulated, %s, %d epochs, %d threads, %s kernels, run folder %s",
-		batch, c.Train.BatchSize, c.Train.AccumSteps, peak, c.Train.Epochs, t.pool.Workers(), kernels.Active(), t.folder.Dir)
+	t.show.Line("batch %d = %d × %d accumulated, peak lr %g%s, %d epochs, %d threads, %s kernels, run folder %s",
+		batch, c.Train.BatchSize, c.Train.AccumSteps, c.Optim.LR, describeLayers(c.Optim), c.Train.Epochs, t.pool.Workers(), kernels.Active(), t.folder.Dir)
 }
 
 // loaderFor is the loader of an epoch; its image size can change.
