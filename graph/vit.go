@@ -151,7 +151,7 @@ func transformerCount(name string, c configs.Model, dim, tokens, attended, heads
 		biases += 3 * dim
 	}
 	return LayerCount{
-		Name: name, Channels: dim, Parameters: weights + biases + 4*dim, MACs: tokens * weights, Activations: tokens * (3*dim + dim + hidden + dim),
+		Name: name, Channels: dim, Parameters: weights + biases + 4*dim, MACs: tokens * weights, Activations: tokens * (5*dim + hidden),
 		AttentionMACs: 2 * tokens * attended * dim, AttentionActivations: tokens * (attended*heads + dim),
 	}
 }

@@ -128,7 +128,8 @@ func (s summary) print() error {
 		return err
 	}
 	if t := s.Total; t.AttentionMACs > 0 {
-		if _, err := fmt.Printf("\nincl. attention %.3f GMACs, %.2f M activations", millions(t.MACs+t.AttentionMACs)/1e3, millions(t.Activations+t.AttentionActivations)); err != nil {
+		macs, activations := t.MACs+t.AttentionMACs, t.Activations+t.AttentionActivations
+		if _, err := fmt.Printf("\nMACs incl. attention: %d (%.3f G); activations: %d (%.2f M)\n", macs, millions(macs)/1e3, activations, millions(activations)); err != nil {
 			return err
 		}
 	}
