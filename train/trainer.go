@@ -107,7 +107,9 @@ func (t *trainer) open(o Options) (err error) {
 	}
 	t.pool = kernels.NewPool(c.Threads)
 	t.runner = graph.NewRunner(t.net, t.pool)
-	t.optimizer = NewAdamW(c.Optim, t.net.Store().Params(), t.pool)
+	if t.optimizer, err = optimizerOf(c, t.net, t.pool); err != nil {
+		return err
+	}
 	if _, err := t.loaderFor(0); err != nil { // finds what is wrong before a folder is made
 		return err
 	}
@@ -157,8 +159,8 @@ func (t *trainer) describe() {
 	batch := c.Train.BatchSize * c.Train.AccumSteps
 	t.show.Line("%s: %d parameters, %.3f GMACs at %d px; %d training and %d validation images in %d classes",
 		c.Model.Name, total.Parameters, float64(total.MACs)/1e9, size, t.train.Len(), t.val.Len(), len(t.train.Classes()))
-	t.show.Line("batch %d = %d × %d accumulated, peak lr %g, %d epochs, %d threads, %s kernels, run folder %s",
-		batch, c.Train.BatchSize, c.Train.AccumSteps, c.Optim.LR, c.Train.Epochs, t.pool.Workers(), kernels.Active(), t.folder.Dir)
+	t.show.Line("batch %d = %d × %d accumulated, peak lr %g%s, %d epochs, %d threads, %s kernels, run folder %s",
+		batch, c.Train.BatchSize, c.Train.AccumSteps, c.Optim.LR, describeLayers(c.Optim), c.Train.Epochs, t.pool.Workers(), kernels.Active(), t.folder.Dir)
 }
 
 // loaderFor is the loader of an epoch; its image size can change.
