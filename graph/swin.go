@@ -48,10 +48,25 @@ func NewSwin(c configs.Model, imageSize int, seed uint64) (*Swin, error) {
 		eps = c.NormEps
 	}
 	m.embed = layers.NewTokenEmbed(s, c.InChans, c.EmbedDim, c.PatchSize, conv, conv, eps)
+	stages, err := newSwinStages(s, c, imageSize, normal)
+	if err != nil {
+		return nil, err
+	}
+	m.stages = stages
+	last := c.EmbedDim << (len(c.Depths) - 1)
+	m.norm = layers.NewLayerNorm(s, "norm", last, c.NormEps)
+	m.head = layers.NewClassifier(s, last, c.NumClasses, normal)
+	return m, nil
+}
+
+// newSwinStages makes the blocks and the merging layers, with linear layers
+// initialised as given.
+func newSwinStages(s *layers.Store, c configs.Model, imageSize int, weights layers.Init) ([]swinStage, error) {
 	blocks := 0
 	for _, d := range c.Depths {
 		blocks += d
 	}
+	var stages []swinStage
 	rates, number, sides := layers.DropPathRates(c.DropPathRate, blocks), 0, windowSides(c, imageSize)
 	for i, dim := range c.StageDims() {
 		if sides[i] < 1 {
@@ -61,19 +76,16 @@ func NewSwin(c configs.Model, imageSize int, seed uint64) (*Swin, error) {
 		for j := range c.Depths[i] {
 			stage.blocks = append(stage.blocks, layers.NewTransformer(s, fmt.Sprintf("layers.%d.blocks.%d", i, j), layers.TransformerOptions{
 				Channels: dim, Hidden: int(float64(dim) * c.MLPRatio), Heads: c.NumHeads[i], QKVBias: c.QKVBias, Window: stage.side,
-				Eps1: c.NormEps, Eps2: c.Norm2Eps, DropPath: layers.DropPath{Block: number, Rate: rates[number]}, Weights: normal,
+				Eps1: c.NormEps, Eps2: c.Norm2Eps, DropPath: layers.DropPath{Block: number, Rate: rates[number]}, Weights: weights,
 			}))
 			number++
 		}
 		if i+1 < len(c.Depths) {
-			stage.merge = layers.NewTokenMerging(s, fmt.Sprintf("layers.%d.downsample", i), dim, normal, c.NormEps)
+			stage.merge = layers.NewTokenMerging(s, fmt.Sprintf("layers.%d.downsample", i), dim, weights, c.NormEps)
 		}
-		m.stages = append(m.stages, stage)
+		stages = append(stages, stage)
 	}
-	last := c.EmbedDim << (len(c.Depths) - 1)
-	m.norm = layers.NewLayerNorm(s, "norm", last, c.NormEps)
-	m.head = layers.NewClassifier(s, last, c.NumClasses, normal)
-	return m, nil
+	return stages, nil
 }
 
 // windowSides are the sides of the windows of each stage for an image size.

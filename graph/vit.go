@@ -55,13 +55,7 @@ func NewViT(c configs.Model, imageSize int, seed uint64) (*ViT, error) {
 	}
 	conv := layers.FanIn(c.InChans * c.PatchSize * c.PatchSize)
 	m.embed = layers.NewTokenEmbed(s, c.InChans, dim, c.PatchSize, conv, conv, 0)
-	rates := layers.DropPathRates(c.DropPathRate, c.Depth)
-	for i := range c.Depth {
-		m.blocks = append(m.blocks, layers.NewTransformer(s, fmt.Sprintf("blocks.%d", i), layers.TransformerOptions{
-			Channels: dim, Hidden: int(float64(dim) * c.MLPRatio), Heads: c.NumHeads[0], QKVBias: c.QKVBias,
-			Eps1: c.NormEps, Eps2: c.NormEps, DropPath: layers.DropPath{Block: i, Rate: rates[i]}, Weights: normal,
-		}))
-	}
+	m.blocks = newViTBlocks(s, c, normal)
 	// The order of the official state dicts.
 	if !c.GlobalPool {
 		m.norm = layers.NewLayerNorm(s, "norm", dim, c.NormEps)
@@ -71,6 +65,19 @@ func NewViT(c configs.Model, imageSize int, seed uint64) (*ViT, error) {
 		m.norm = layers.NewLayerNorm(s, "fc_norm", dim, c.NormEps)
 	}
 	return m, nil
+}
+
+// newViTBlocks makes the blocks, with linear layers initialised as given.
+func newViTBlocks(s *layers.Store, c configs.Model, weights layers.Init) []*layers.Transformer {
+	var blocks []*layers.Transformer
+	rates := layers.DropPathRates(c.DropPathRate, c.Depth)
+	for i := range c.Depth {
+		blocks = append(blocks, layers.NewTransformer(s, fmt.Sprintf("blocks.%d", i), layers.TransformerOptions{
+			Channels: c.EmbedDim, Hidden: int(float64(c.EmbedDim) * c.MLPRatio), Heads: c.NumHeads[0], QKVBias: c.QKVBias,
+			Eps1: c.NormEps, Eps2: c.NormEps, DropPath: layers.DropPath{Block: i, Rate: rates[i]}, Weights: weights,
+		}))
+	}
+	return blocks
 }
 
 // Store is part of Model.

@@ -17560,3 +17560,157 @@ rows202_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
+
+// func orientAVX512(n int, mag *float32, bin *int32, above *float32, here *float32, below *float32, step int, edges *float32, count int, bias0 float32, bias1 float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·orientAVX512(SB), NOSPLIT, $0-80
+	MOVQ         mag+8(FP), AX
+	MOVQ         bin+16(FP), CX
+	MOVQ         above+24(FP), DX
+	MOVQ         here+32(FP), BX
+	MOVQ         below+40(FP), SI
+	MOVQ         step+48(FP), DI
+	SHLQ         $0x02, DI
+	MOVQ         edges+56(FP), R8
+	MOVQ         count+64(FP), R9
+	VBROADCASTSS bias0+72(FP), Z0
+	VBROADCASTSS bias1+76(FP), Z1
+	VBROADCASTSS c00000001<>+0(SB), Z2
+	MOVQ         n+0(FP), R10
+	XORQ         R11, R11
+
+cols205_by1:
+	CMPQ        R10, $0x00000010
+	JLT         cols205_by0
+	LEAQ        (R11)(DI*1), R12
+	LEAQ        (R12)(DI*1), R13
+	VMOVUPS     (DX)(R11*1), Z3
+	VMOVUPS     (DX)(R13*1), Z4
+	VMOVUPS     (SI)(R11*1), Z5
+	VMOVUPS     (SI)(R13*1), Z6
+	VMOVUPS     (BX)(R11*1), Z7
+	VADDPS      Z7, Z7, Z7
+	VADDPS      Z7, Z3, Z7
+	VADDPS      Z5, Z7, Z7
+	VMOVUPS     (DX)(R12*1), Z8
+	VADDPS      Z8, Z8, Z8
+	VADDPS      Z8, Z3, Z8
+	VADDPS      Z4, Z8, Z8
+	VMOVUPS     (BX)(R13*1), Z3
+	VADDPS      Z3, Z3, Z3
+	VADDPS      Z3, Z4, Z3
+	VADDPS      Z6, Z3, Z3
+	VSUBPS      Z3, Z7, Z7
+	VADDPS      Z0, Z7, Z7
+	VMOVUPS     (SI)(R12*1), Z3
+	VADDPS      Z3, Z3, Z3
+	VADDPS      Z3, Z5, Z3
+	VADDPS      Z6, Z3, Z3
+	VSUBPS      Z3, Z8, Z8
+	VADDPS      Z1, Z8, Z8
+	VMULPS      Z7, Z7, Z3
+	VMULPS      Z8, Z8, Z4
+	VADDPS      Z4, Z3, Z3
+	VSQRTPS     Z3, Z3
+	VMOVUPS     Z3, (AX)(R11*1)
+	VPANDD.BCST c80000000<>+0(SB), Z7, Z3
+	VPXORD      Z3, Z7, Z7
+	VPXORD      Z3, Z8, Z8
+	VPXORD      Z9, Z9, Z9
+	MOVQ        R8, R12
+	MOVQ        R9, R13
+	TESTQ       R13, R13
+	JLE         edge206_end
+
+edge206:
+	VBROADCASTSS (R12), Z3
+	VBROADCASTSS 4(R12), Z4
+	VMULPS       Z7, Z3, Z3
+	VMULPS       Z8, Z4, Z4
+	VCMPPS       $0x0d, Z4, Z3, K1
+	VPADDD       Z2, Z9, K1, Z9
+	ADDQ         $0x00000008, R12
+	DECQ         R13
+	JNZ          edge206
+
+edge206_end:
+	VPXORD      Z10, Z10, Z10
+	VCMPPS      $0x04, Z10, Z7, K1
+	VMOVDQA32.Z Z9, K1, Z9
+	VMOVUPS     Z9, (CX)(R11*1)
+	ADDQ        $0x00000040, R11
+	SUBQ        $0x00000010, R10
+	JMP         cols205_by1
+
+cols205_by0:
+	TESTQ       R10, R10
+	JLE         cols205_end
+	MOVQ        $-1, R12
+	BZHIQ       R10, R12, R12
+	KMOVW       R12, K1
+	LEAQ        (R11)(DI*1), R10
+	LEAQ        (R10)(DI*1), DI
+	VMOVUPS.Z   (DX)(R11*1), K1, Z3
+	VMOVUPS.Z   (DX)(DI*1), K1, Z4
+	VMOVUPS.Z   (SI)(R11*1), K1, Z5
+	VMOVUPS.Z   (SI)(DI*1), K1, Z6
+	VMOVUPS.Z   (BX)(R11*1), K1, Z7
+	VADDPS      Z7, Z7, Z7
+	VADDPS      Z7, Z3, Z7
+	VADDPS      Z5, Z7, Z7
+	VMOVUPS.Z   (DX)(R10*1), K1, Z8
+	VADDPS      Z8, Z8, Z8
+	VADDPS      Z8, Z3, Z8
+	VADDPS      Z4, Z8, Z8
+	VMOVUPS.Z   (BX)(DI*1), K1, Z3
+	VADDPS      Z3, Z3, Z3
+	VADDPS      Z3, Z4, Z3
+	VADDPS      Z6, Z3, Z3
+	VSUBPS      Z3, Z7, Z7
+	VADDPS      Z0, Z7, Z7
+	VMOVUPS.Z   (SI)(R10*1), K1, Z0
+	VADDPS      Z0, Z0, Z0
+	VADDPS      Z0, Z5, Z0
+	VADDPS      Z6, Z0, Z0
+	VSUBPS      Z0, Z8, Z8
+	VADDPS      Z1, Z8, Z8
+	VMULPS      Z7, Z7, Z0
+	VMULPS      Z8, Z8, Z1
+	VADDPS      Z1, Z0, Z0
+	VSQRTPS     Z0, Z0
+	VMOVUPS     Z0, K1, (AX)(R11*1)
+	VPANDD.BCST c80000000<>+0(SB), Z7, Z0
+	VPXORD      Z0, Z7, Z7
+	VPXORD      Z0, Z8, Z8
+	VPXORD      Z11, Z11, Z11
+	MOVQ        R8, AX
+	MOVQ        R9, DX
+	TESTQ       DX, DX
+	JLE         edge207_end
+
+edge207:
+	VBROADCASTSS (AX), Z0
+	VBROADCASTSS 4(AX), Z1
+	VMULPS       Z7, Z0, Z0
+	VMULPS       Z8, Z1, Z1
+	VCMPPS       $0x0d, Z1, Z0, K2
+	VPADDD       Z2, Z11, K2, Z11
+	ADDQ         $0x00000008, AX
+	DECQ         DX
+	JNZ          edge207
+
+edge207_end:
+	VPXORD      Z12, Z12, Z12
+	VCMPPS      $0x04, Z12, Z7, K2
+	VMOVDQA32.Z Z11, K2, Z11
+	VMOVUPS     Z11, K1, (CX)(R11*1)
+
+cols205_end:
+	VZEROUPPER
+	RET
+
+DATA c00000001<>+0(SB)/4, $0x00000001
+GLOBL c00000001<>(SB), RODATA|NOPTR, $4
+
+DATA c80000000<>+0(SB)/4, $0x80000000
+GLOBL c80000000<>(SB), RODATA|NOPTR, $4

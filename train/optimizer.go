@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"fasternet/checkpoints"
 	"fasternet/configs"
-	"fasternet/graph"
 	"fasternet/kernels"
 	"fasternet/model"
 	"fasternet/ops"
@@ -44,7 +44,7 @@ func NewAdamW(c configs.Optim, params []*ops.Param, pool *kernels.Pool) *AdamW {
 		o.first = append(o.first, make([]float32, p.Size()))
 		o.second = append(o.second, make([]float32, p.Size()))
 		decay := c.WeightDecay
-		if !decays(p, c.WeightDecayOn) {
+		if !decays(p.Name, p.Shape().Dims(), c.WeightDecayOn) {
 			decay = 0
 		}
 		for from := 0; from < p.Size(); from += most {
@@ -56,26 +56,28 @@ func NewAdamW(c configs.Optim, params []*ops.Param, pool *kernels.Pool) *AdamW {
 	return o
 }
 
-// decays says whether a parameter has weight decay.
-func decays(p *ops.Param, on string) bool {
+// decays says whether a parameter of so many dimensions has weight decay.
+func decays(name string, dims int, on string) bool {
 	switch on {
 	case "no-1d":
-		return p.Shape().Dims() > 1
+		return dims > 1
 	case "no-1d-positions":
-		return p.Shape().Dims() > 1 && p.Name != "cls_token" && p.Name != "pos_embed"
+		return dims > 1 && name != "cls_token" && name != "pos_embed"
+	case "no-1d-tables":
+		return dims > 1 && !strings.Contains(name, "position_bias") && !strings.Contains(name, "token")
 	}
 	return true
 }
 
-// optimizerOf makes the optimizer that a configuration describes for a model.
-func optimizerOf(c *configs.Config, net graph.Model, pool *kernels.Pool) (*AdamW, error) {
-	o := NewAdamW(c.Optim, net.Store().Params(), pool)
+// optimizerOf makes the optimizer that a configuration describes for a task.
+func optimizerOf(c *configs.Config, t task, pool *kernels.Pool) (*AdamW, error) {
+	o := NewAdamW(c.Optim, t.store().Params(), pool)
 	if c.Optim.LayerDecay == 1 {
 		return o, nil
 	}
-	m, ok := net.(graph.Layered)
+	m, ok := t.layered()
 	if !ok {
-		return nil, fmt.Errorf("optim.layer_decay: want 1, got %v: the layers of a %s have no order", c.Optim.LayerDecay, c.Model.Name)
+		return nil, fmt.Errorf("optim.layer_decay: want 1, got %v: a pre-training has one learning rate for all layers", c.Optim.LayerDecay)
 	}
 	o.DecayLayers(c.Optim.LayerDecay, m.LayerOf)
 	return o, nil
