@@ -29,9 +29,8 @@ func (m *LocalMIM) countViT(v *visible) []LayerCount {
 	counts[1].Parameters = c.EmbedDim // the class token: positions are fixed
 	tokens := v.class + v.tokens(0)
 	for i := range c.Depth {
-		b := transformerCount(counts[2+i].Name, c, c.EmbedDim, tokens)
+		b := transformerCount(counts[2+i].Name, c, c.EmbedDim, tokens, tokens, c.NumHeads[0])
 		b.Height, b.Width = 1, tokens
-		b.AttentionMACs = 2 * tokens * tokens * c.EmbedDim
 		counts[2+i] = b
 	}
 	return counts
@@ -49,10 +48,9 @@ func (m *LocalMIM) countSwin(v *visible) []LayerCount {
 		tokens := v.tokens(i)
 		for range c.Depths[i] {
 			b := &counts[at]
-			own := transformerCount("", c, dim, tokens)
-			b.MACs, b.Activations = own.MACs, own.Activations
-			b.Height, b.Width = 1, tokens
-			b.AttentionMACs = 2 * tokens * min(sides[i]*sides[i], tokens) * dim
+			own := transformerCount(b.Name, c, dim, tokens, min(sides[i]*sides[i], tokens), c.NumHeads[i])
+			own.Height, own.Width, own.Parameters = 1, tokens, b.Parameters // with the table of position bias
+			*b = own
 			at++
 		}
 		if i+1 < len(c.Depths) {
@@ -74,11 +72,12 @@ func (d *localDecoder) count(m *LocalMIM, tokens int) LayerCount {
 	n.Parameters = d.maskToken.Size() + d.embed.weight.Size() + d.embed.bias.Size() + 2*s.DecoderDim
 	n.MACs, n.Activations = tokens*d.embed.weight.Size(), tokens*s.DecoderDim
 	for range d.blocks {
-		b := transformerCount("", c, s.DecoderDim, all)
+		b := transformerCount("", c, s.DecoderDim, all, all, m.config.MIM.DecoderHeads)
 		n.Parameters += b.Parameters
 		n.MACs += b.MACs
 		n.Activations += b.Activations
-		n.AttentionMACs += 2 * all * all * s.DecoderDim
+		n.AttentionMACs += b.AttentionMACs
+		n.AttentionActivations += b.AttentionActivations
 	}
 	rows := s.Tokens * s.Tokens
 	if s.Factor < 1 {
