@@ -120,7 +120,7 @@ func TestBadTransformers(t *testing.T) {
 		{vit + "mlp_ratio: -1}", "model.mlp_ratio"},
 		{"optim: {layer_decay: 0}", "optim.layer_decay: want a number above 0 and up to 1, got 0"},
 		{"optim: {layer_decay: 1.5}", "optim.layer_decay: want a number above 0 and up to 1, got 1.5"},
-		{"optim: {weight_decay_on: no-1d-position}", "want all or no-1d or no-1d-positions, got \"no-1d-position\", did you mean no-1d-positions?"},
+		{"optim: {weight_decay_on: no-1d-position}", "want all or no-1d or no-1d-positions or no-1d-tables, got \"no-1d-position\", did you mean no-1d-positions?"},
 		{vit + "patch_size: 15}", "data.image_size: want a multiple of patch_size (15), got 224"},
 		{vit + "patch_size: 256}", "want a multiple of patch_size (256), got 224"},
 		{swin + "num_heads: [4, 8]}", "want a number for each of the 4 stages (model.depths), got [4 8]"},
