@@ -25,32 +25,6 @@ type Options struct {
 	Log    io.Writer // progress; usually the standard error
 }
 
-// Outcome is how a run ended.
-type Outcome struct {
-	eval.Result        // of the best checkpoint
-	Epoch       int    `json:"epoch"` // of the best checkpoint, from 0
-	Checkpoint  string `json:"checkpoint"`
-	Last        Score  `json:"last"`
-	Epochs      int    `json:"epochs"` // that were trained in all
-	RunDir      string `json:"run_dir"`
-}
-
-// Pretraining is how a run without labels ended: a loss, no accuracy.
-type Pretraining struct {
-	Loss       float64 `json:"loss"`  // of the best checkpoint on the validation images
-	Count      int     `json:"count"` // of these
-	Epoch      int     `json:"epoch"` // of the best checkpoint, from 0
-	Checkpoint string  `json:"checkpoint"`
-	LastLoss   float64 `json:"last_loss"`
-	Epochs     int     `json:"epochs"`
-	RunDir     string  `json:"run_dir"`
-}
-
-// Pretraining is the outcome of a run of task localmim.
-func (o Outcome) Pretraining() Pretraining {
-	return Pretraining{o.Loss, o.Count, o.Epoch, o.Checkpoint, o.Last.Loss, o.Epochs, o.RunDir}
-}
-
 // ErrInterrupted says that the context was cancelled: the run stopped after a
 // step, wrote its last checkpoint and can be resumed.
 var ErrInterrupted = errors.New("interrupted")
@@ -395,14 +369,6 @@ func (t *trainer) checkpoint() checkpoints.File {
 	}
 	meta[progressKey] = t.progress.text()
 	return checkpoints.File{Meta: meta, Tensors: append(model.Tensors(t.task.store()), t.optimizer.Tensors()...)}
-}
-
-func (t *trainer) outcome() Outcome {
-	o := Outcome{Last: t.progress.Last, Epochs: t.progress.Epoch, RunDir: t.folder.Dir}
-	if b := t.progress.Best; b != nil {
-		o.Result, o.Epoch, o.Checkpoint = b.Result, b.Epoch, t.folder.Checkpoints.Path(checkpoints.Best)
-	}
-	return o
 }
 
 // Config reads the configuration of the run in a folder.

@@ -1,0 +1,203 @@
+package graph
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"fasternet/configs"
+	"fasternet/internal/golden"
+	"fasternet/kernels"
+)
+
+// The lists of visible tokens against those of the reference.
+func TestVisibleTokens(t *testing.T) {
+	var ref mimReference
+	golden.JSON(t, "mim_swin_hog.json", &ref)
+	want := golden.Tensors(t, "mim_swin_hog.safetensors")
+	c := ref.config(t)
+	m, r := newMIM(t, c)
+	p, err := r.Program(2, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.visible.set(ref.batch(m, want).Kept); err != nil {
+		t.Fatal(err)
+	}
+	for i, s := range p.visible.stages {
+		w := want[fmt.Sprintf("coords/%d", i)]
+		for j := range w.Shape[0] {
+			if float32(s.rows[j]) != w.Data[2*j] || float32(s.cols[j]) != w.Data[2*j+1] {
+				t.Fatalf("stage %d, token %d at (%d, %d), want %v", i, j, s.rows[j], s.cols[j], w.Data[2*j:2*j+2])
+			}
+		}
+	}
+}
+
+// The order in which a ViT sees the visible patches does not matter: neither do
+// targets where nothing is masked.
+func TestMIMInvariances(t *testing.T) {
+	c, err := configs.Parse("test", `
+task: localmim
+model: {name: vit, embed_dim: 16, depth: 2, num_heads: 2, patch_size: 4}
+data: {image_size: 16}
+mim: {taps: [1, 2], scales: [2, 0.5], decoder_dim: 8, decoder_heads: 2, mask_ratio: 0.5}
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, r := newMIM(t, c)
+	fillMIM(m, 3)
+	b := Masked{Images: golden.ToNHWC(golden.Image("input", 3, 3*16*16), 1, 3, 16, 16), Kept: []int32{0, 1, 4, 5, 9, 10, 15, 7}}
+	visible := func(y, x int) bool { return slices.Contains(b.Kept, int32(y*4+x)) }
+	for _, s := range m.Scales() {
+		targets := make([]float32, s.Grid*s.Grid*s.Values)
+		for i := range targets {
+			targets[i] = float32(i%7) / 7
+		}
+		weights := make([]float32, s.Grid*s.Grid)
+		for y := range 16 {
+			for x := range 16 {
+				if !visible(y/4, x/4) {
+					weights[y/s.Cell*s.Grid+x/s.Cell] += 1 / float32(s.Cell*s.Cell)
+				}
+			}
+		}
+		b.Targets, b.Weights = append(b.Targets, targets), append(b.Weights, weights)
+	}
+	p, err := r.Program(1, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := func() (loss float32, latent []float32) {
+		if loss, err = p.Run(b); err != nil {
+			t.Fatal(err)
+		}
+		latent, _ = p.Latent(1)
+		return loss, latent
+	}
+	loss, latent := run()
+	const shift = 3
+	b.Kept = append(b.Kept[shift:], b.Kept[:shift]...)
+	other, turned := run()
+	golden.CheckRel(t, "class token", turned[:16], latent[:16], 1e-5)
+	for i := range 8 {
+		golden.CheckRel(t, fmt.Sprintf("token %d", i), turned[16*(1+i):][:16], latent[16*(1+(i+shift)%8):][:16], 1e-5)
+	}
+	golden.CheckRel(t, "loss of another order", []float32{other}, []float32{loss}, 1e-5)
+	for k, s := range m.Scales() {
+		for cell, w := range b.Weights[k] {
+			if w == 0 {
+				b.Targets[k][cell*s.Values] += 100
+			}
+		}
+	}
+	if same, _ := run(); same != other {
+		t.Errorf("loss %v after a change of visible targets, %v before", same, other)
+	}
+	for want, kept := range map[string][]int32{"3 visible units": {1, 2, 3}, "unit 16": {0, 1, 2, 3, 4, 5, 6, 16}, "unit 5 is visible twice": {0, 1, 2, 3, 4, 5, 6, 5}} {
+		b.Kept = kept
+		if _, err := p.Run(b); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %q", err, want)
+		}
+	}
+}
+
+const smallSwinMIM = `
+task: localmim
+model: {name: swin, embed_dim: 8, depths: [2, 2, 2], num_heads: [1, 2, 4], window_size: 3, patch_size: 2}
+data: {image_size: 32}
+mim: {decoder_dim: 16, decoder_heads: 2, mask_ratio: 0.4, target: pixel}
+`
+
+// With all units visible the encoder is a dense Swin: on its map, taken apart
+// unit by unit.
+func TestAllVisibleIsDenseSwin(t *testing.T) {
+	c, err := configs.Parse("test", smallSwinMIM)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, r := newMIM(t, c)
+	fillMIM(m, 5)
+	dense := c.Model
+	dense.NumClasses = 3
+	net, err := NewSwin(dense, c.Data.ImageSize, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range net.Store().Params() {
+		if e, ok := m.Store().Lookup("encoder." + q.Name); ok {
+			copy(q.Data(), e.Param.Data())
+			q.Changed()
+		}
+	}
+	const batch, size = 2, 32
+	images := golden.ToNHWC(golden.Image("input", 3, batch*3*size*size), batch, 3, size, size)
+	runner := newRunner(t, net)
+	features, err := runner.Features(Shape{batch, size, size, false})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := features.Forward(images); err != nil {
+		t.Fatal(err)
+	}
+	// The last stage has one token a unit; its tap is that of the dense map, normalised.
+	v := newVisible(c, batch, 0)
+	units := v.side * v.side
+	for _, perSample := range []bool{false, true} {
+		p := allVisible(t, r, batch, perSample)
+		got, err := p.Latent(2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, shape, err := features.Feature("stage3")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if shape[1]*shape[2] != units {
+			t.Fatalf("last map of %v", shape)
+		}
+		n := m.norms[2]
+		normed := make([]float32, len(want))
+		dim := shape[3]
+		kernels.LayerNorm(kernels.NewMatrix(normed, len(want)/dim, dim), kernels.NewMatrix(want, len(want)/dim, dim), n.Weight.Data(), n.Bias.Data(), make([]float32, 2*len(want)/dim), n.Eps)
+		golden.CheckRel(t, fmt.Sprintf("last stage, masks per sample %v", perSample), got, normed, 3e-5)
+	}
+}
+
+// allVisible runs the small Swin with every unit visible: a program of its own,
+// as the number of visible units is part of it.
+func allVisible(t *testing.T, r *MIMRunner, batch int, perSample bool) *MIMProgram {
+	t.Helper()
+	m := *r.Model
+	c := *m.config
+	side, _ := c.MIMUnits()
+	c.MIM.MaskRatio = -1 / float64(side*side) // which leaves ⌊-1⌋+1 = 0 masked
+	m.config = &c
+	run := NewMIMRunner(&m, r.Pool())
+	p, err := run.Program(batch, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.visible.units != side*side {
+		t.Fatalf("%d units visible of %d", p.visible.units, side*side)
+	}
+	b := Masked{Images: golden.ToNHWC(golden.Image("input", 3, batch*3*32*32), batch, 3, 32, 32)}
+	for range batch {
+		for u := range side * side {
+			b.Kept = append(b.Kept, int32(u))
+		}
+		if !perSample {
+			break
+		}
+	}
+	for _, s := range m.scales {
+		b.Targets = append(b.Targets, make([]float32, batch*s.Grid*s.Grid*s.Values))
+		b.Weights = append(b.Weights, slices.Repeat([]float32{1}, batch*s.Grid*s.Grid))
+	}
+	if _, err := p.Run(b); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}

@@ -1,0 +1,40 @@
+package train
+
+import (
+	"fasternet/checkpoints"
+	"fasternet/eval"
+)
+
+// Outcome is how a run ended.
+type Outcome struct {
+	eval.Result        // of the best checkpoint
+	Epoch       int    `json:"epoch"` // of the best checkpoint, from 0
+	Checkpoint  string `json:"checkpoint"`
+	Last        Score  `json:"last"`
+	Epochs      int    `json:"epochs"` // that were trained in all
+	RunDir      string `json:"run_dir"`
+}
+
+// Pretraining is how a run without labels ended: a loss, no accuracy.
+type Pretraining struct {
+	Loss       float64 `json:"loss"`  // of the best checkpoint on the validation images
+	Count      int     `json:"count"` // of these
+	Epoch      int     `json:"epoch"` // of the best checkpoint, from 0
+	Checkpoint string  `json:"checkpoint"`
+	LastLoss   float64 `json:"last_loss"`
+	Epochs     int     `json:"epochs"`
+	RunDir     string  `json:"run_dir"`
+}
+
+// Pretraining is the outcome of a run of task localmim.
+func (o Outcome) Pretraining() Pretraining {
+	return Pretraining{o.Loss, o.Count, o.Epoch, o.Checkpoint, o.Last.Loss, o.Epochs, o.RunDir}
+}
+
+func (t *trainer) outcome() Outcome {
+	o := Outcome{Last: t.progress.Last, Epochs: t.progress.Epoch, RunDir: t.folder.Dir}
+	if b := t.progress.Best; b != nil {
+		o.Result, o.Epoch, o.Checkpoint = b.Result, b.Epoch, t.folder.Checkpoints.Path(checkpoints.Best)
+	}
+	return o
+}
