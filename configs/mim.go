@@ -229,6 +229,12 @@ func (c *Config) checkMask() *problem {
 	if m.MaskUnit < least || m.MaskUnit%least != 0 {
 		return wrong("mim.mask_unit", "want a multiple of %d, as a unit consists of whole %s %d pixels; got %d", least, why, least, m.MaskUnit)
 	}
+	if c.Model.Name == "vit" && (m.MaskUnit != least || m.MaskPer != "sample") {
+		if m.MaskUnit != least {
+			return wrong("mim.mask_unit", "a ViT is masked by patches: want patch_size (%d), got %d", least, m.MaskUnit)
+		}
+		return wrong("mim.mask_per", "a ViT is masked per sample, got %q", m.MaskPer)
+	}
 	if size%m.MaskUnit != 0 {
 		return wrong("mim.mask_unit", "an image of %d pixels is not divided by units of %d", size, m.MaskUnit)
 	}

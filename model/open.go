@@ -9,6 +9,7 @@ import (
 	"fasternet/checkpoints"
 	"fasternet/configs"
 	"fasternet/graph"
+	"fasternet/layers"
 	"fasternet/onnx"
 	"fasternet/weights"
 )
@@ -37,6 +38,9 @@ func Open(path string, o LoadOptions) (*Loaded, error) {
 	if l.Config, err = src.configure(o); err != nil {
 		return nil, err
 	}
+	if l.Config.Task == "localmim" {
+		return nil, ConfigError{fmt.Errorf("%s is of a pre-training (task localmim): it has no classifier; fine-tune it first: train PRESET --from %s", src.path, path)}
+	}
 	if n := l.Config.Model.NumClasses; n != 0 && n < len(l.Classes) {
 		l.Classes = nil // the options ask for others
 	}
@@ -61,7 +65,7 @@ func Open(path string, o LoadOptions) (*Loaded, error) {
 		}
 		return l, nil
 	}
-	if err := src.fill(l.Model, l.Config, o); err != nil {
+	if err := src.fill(l.Model.Store(), l.Config, o); err != nil {
 		return nil, err
 	}
 	return l, nil
@@ -78,7 +82,7 @@ func Start(m graph.Model, c *configs.Config, path string, o LoadOptions) error {
 	if src.folded() {
 		return fmt.Errorf("%s is an exported model whose batch norms are folded: it cannot be trained; take the checkpoint that it was made of", src.path)
 	}
-	return src.fill(m, c, o)
+	return src.fill(m.Store(), c, o)
 }
 
 // source is a file of weights.
@@ -216,9 +220,20 @@ func (s *source) configure(o LoadOptions) (c *configs.Config, err error) {
 }
 
 // fill imports the tensors and reports what became of them, also if it fails.
-func (s *source) fill(m graph.Model, c *configs.Config, o LoadOptions) error {
-	t, err := Import(m.Store(), s.state.Tensors, o.AllowMissing)
+func (s *source) fill(store *layers.Store, c *configs.Config, o LoadOptions) error {
+	ts, fresh := s.state.Tensors, func(string) bool { return false }
+	var notes []string
+	fineTune := s.pretrained() && c.Task != "localmim"
+	if fineTune {
+		ts, notes = s.encoder(store, c)
+		fresh = afterEncoder
+	}
+	t, err := importTensors(store, ts, o.AllowMissing, fresh)
+	if fineTune && err == nil {
+		freshHead(store, c.Model.InitStd)
+	}
 	s.describe(&t)
+	t.Notes = append(t.Notes, notes...)
 	if s.config != nil && s.config.Model.ActLayer != c.Model.ActLayer {
 		t.Notes = append(t.Notes, fmt.Sprintf("the weights were trained with %s, the model has %s", s.config.Model.ActLayer, c.Model.ActLayer))
 	}
