@@ -9,6 +9,7 @@ import (
 
 	"fasternet/configs"
 	"fasternet/data"
+	"fasternet/eval"
 	"fasternet/graph"
 	"fasternet/mim"
 )
@@ -30,7 +31,7 @@ const together = 8
 // image, what the encoder sees of it, and at every scale the mask, the target, the
 // prediction and the error. Equal arguments give equal pictures.
 func Reconstructions(ctx context.Context, r *graph.MIMRunner, ds data.Dataset, o Options) (*Sheet, error) {
-	task, err := newTask(r.Model)
+	task, err := eval.MIMTask(r.Model)
 	if err != nil {
 		return nil, fmt.Errorf("viz: %w", err)
 	}
@@ -46,7 +47,7 @@ func Reconstructions(ctx context.Context, r *graph.MIMRunner, ds data.Dataset, o
 		if err != nil {
 			return err
 		}
-		if _, err := program.Run(masked(d.config, b)); err != nil {
+		if _, err := program.Run(eval.Masked(d.config, b)); err != nil {
 			return err
 		}
 		return d.batch(b, program, names)

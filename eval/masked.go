@@ -1,4 +1,4 @@
-package viz
+package eval
 
 import (
 	"fasternet/configs"
@@ -7,11 +7,12 @@ import (
 	"fasternet/mim"
 )
 
-// newTask makes the masks and targets that a model was trained with.
-func newTask(net *graph.LocalMIM) (*mim.Task, error) {
+// MIMTask makes the masks and targets of a LocalMIM, for a loader. The constants
+// of its targets are those of the model now.
+func MIMTask(net *graph.LocalMIM) (*mim.Task, error) {
 	c := net.Config()
 	size, channels := c.Data.ImageSize, c.Model.InChans
-	masks, err := newMasks(c)
+	masks, err := masksOf(c)
 	if err != nil {
 		return nil, err
 	}
@@ -31,7 +32,7 @@ func newTask(net *graph.LocalMIM) (*mim.Task, error) {
 	return mim.NewTask(size, size, channels, masks, target)
 }
 
-func newMasks(c *configs.Config) (mim.Masks, error) {
+func masksOf(c *configs.Config) (mim.Masks, error) {
 	size, m := c.Data.ImageSize, c.Model
 	if m.Name != "swin" {
 		return mim.NewColumnar(size, size, m.PatchSize, c.MIM.MaskRatio, c.MIM.Scales)
@@ -46,8 +47,8 @@ func newMasks(c *configs.Config) (mim.Masks, error) {
 	})
 }
 
-// masked is a batch of the loader for a program.
-func masked(c *configs.Config, b *data.Batch) graph.Masked {
+// Masked is a batch of a loader with a [MIMTask] as the graph wants it.
+func Masked(c *configs.Config, b *data.Batch) graph.Masked {
 	e := b.Extra.(*mim.Batch)
 	m := graph.Masked{Images: b.Images, Targets: e.Targets, Weights: e.Weights, Kept: e.Keep}
 	if c.Model.Name != "swin" {
