@@ -27,7 +27,7 @@ func Glyphs(values []float32, grid mim.Grid, channels, bins, side int, most floa
 		x := (float64(cell%grid.Cols) + 0.5) * float64(side)
 		y := (float64(cell/grid.Cols) + 0.5) * float64(side)
 		for b, v := range mean {
-			if v <= 0 || most <= 0 {
+			if !(v > 0) || most <= 0 { // nor NaN
 				continue
 			}
 			dx, dy := edge(b, bins)

@@ -75,8 +75,8 @@ func MaskPicture(mask []float32, grid mim.Grid, side int) *image.RGBA {
 	return m
 }
 
-// HeatPicture draws a value for every cell, from black at 0 through red and yellow
-// to white at most. Where a mask is given, cells that are visible are grey; it may
+// HeatPicture draws a value for every cell, from black at 0 through blue, red and
+// yellow to white at most. Where a mask is given, cells that are visible are grey; it may
 // be nil.
 func HeatPicture(values []float32, most float64, mask []float32, grid mim.Grid, side int) *image.RGBA {
 	m := image.NewRGBA(image.Rect(0, 0, grid.Cols*side, grid.Rows*side))
