@@ -12,9 +12,11 @@ export CGO_ENABLED = 0
 build: ## the program, one static file
 	$(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o fasternet-train ./cmd/fasternet-train
 
-test: cross ## all tests, and builds for the other platforms
+test: ## all tests; exports in ONNX Runtime, where it can be had; builds for the other platforms
 	$(GO) vet ./...
 	$(GO) test ./...
+	scripts/test-onnx.sh
+	$(MAKE) cross
 
 test-onnx: ## exports in ONNX Runtime and onnx.checker; skips what is not installed
 	scripts/test-onnx.sh

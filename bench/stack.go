@@ -21,6 +21,7 @@ type stack struct {
 	maps    [2][]float32 // the layers write them by turns; PConv stays in the first
 	scratch [][]float32  // of each worker
 	lines   int          // of a strip
+	parts   int          // of the channels, each for the whole batch before the next
 	inPlace bool
 	layers  [depth]layer
 
@@ -29,8 +30,9 @@ type stack struct {
 	src, dst []float32
 }
 
-// layer computes the strip of an image that begins at line y.
-type layer func(dst, image kernels.Matrix, y int, scratch []float32)
+// layer computes a part of the channels of the strip of an image that begins at
+// line y.
+type layer func(part int, dst, image kernels.Matrix, y int, scratch []float32)
 
 func newStack(o Operator, m Map, batch int, pool *kernels.Pool) *stack {
 	size := m.Side * m.Side * m.Channels
@@ -46,9 +48,7 @@ func newStack(o Operator, m Map, batch int, pool *kernels.Pool) *stack {
 	}
 	need := 0
 	for i := range s.layers {
-		var n int
-		s.layers[i], n = newLayer(o, m, s.lines, weights)
-		need = max(need, n)
+		s.layers[i], s.parts, need = newLayer(o, m, s.lines, weights)
 	}
 	for range pool.Workers() {
 		s.scratch = append(s.scratch, kernels.Aligned(need))
@@ -74,34 +74,42 @@ func fill(x []float32, deviation float64) {
 	}
 }
 
-// newLayer makes a layer with a copy of the weights, and says how much scratch
-// memory it needs.
-func newLayer(o Operator, m Map, lines int, weights []float32) (layer, int) {
+// newLayer makes a layer with a copy of the weights, and says in how many parts
+// it is best computed and how much scratch memory it needs.
+func newLayer(o Operator, m Map, lines int, weights []float32) (l layer, parts, scratch int) {
 	switch o {
 	case GroupConv:
 		g := kernels.GroupConv{Height: lines, Width: m.Side, Channels: m.Channels, Groups: groups}
 		w := g.Pack(weights)
-		return func(dst, image kernels.Matrix, y int, scratch []float32) {
+		if len(weights) < m.Side*m.Side*m.Channels {
+			return func(_ int, dst, image kernels.Matrix, y int, scratch []float32) {
+				g := g
+				g.Height = dst.Rows / m.Side
+				g.Convolve(dst, image, y, scratch, w)
+			}, 1, g.ScratchLen(w)
+		}
+		return func(part int, dst, image kernels.Matrix, y int, scratch []float32) { // the weights of a part stay in the cache
+			g := g
 			g.Height = dst.Rows / m.Side
-			g.Convolve(dst, image, y, scratch, w)
-		}, g.ScratchLen(w)
+			g.ConvolveBundle(part, dst, image, y, scratch, w)
+		}, g.Bundles(w), g.ScratchLen(w)
 	case DWConv:
 		c := kernels.DWConv{Height: m.Side, Width: m.Side, Channels: m.Channels}
 		w := kernels.Aligned(c.WeightsLen())
 		c.Weights(w, weights)
-		return func(dst, image kernels.Matrix, y int, _ []float32) { c.Convolve(dst, image, y, w) }, 0
+		return func(_ int, dst, image kernels.Matrix, y int, _ []float32) { c.Convolve(dst, image, y, w) }, 1, 0
 	}
 	p := kernels.PConv{Height: lines, Width: m.Side, Channels: o.outputs(m)}
 	ordered := make([]float32, len(weights))
 	p.Weights(ordered, weights)
 	w := kernels.NewPacked(p.Inner(), p.Channels)
 	w.PackTransposed(kernels.NewMatrix(ordered, p.Channels, p.Inner()))
-	return func(dst, image kernels.Matrix, y int, scratch []float32) {
+	return func(_ int, dst, image kernels.Matrix, y int, scratch []float32) {
 		p := p
 		p.Height = dst.Rows / m.Side
 		p.Pad(scratch, image, y)
 		p.Convolve(dst.Columns(0, p.Channels), scratch, w, kernels.Matrix{})
-	}, p.PaddedLen()
+	}, 1, p.PaddedLen()
 }
 
 // reset undoes what an operator that works in place did to its map.
@@ -120,7 +128,7 @@ func (s *stack) run() {
 			src, dst = s.maps[0], s.maps[0]
 		}
 		s.layer, s.src, s.dst = l, src, dst
-		s.pool.Run(s.batch*s.strips(), s.strip)
+		s.pool.Run(s.parts*s.batch*s.strips(), s.strip)
 		src = dst
 	}
 }
@@ -128,12 +136,12 @@ func (s *stack) run() {
 func (s *stack) strips() int { return (s.Side + s.lines - 1) / s.lines }
 
 func (s *stack) strip(worker, task int) {
-	image, from := task/s.strips(), task%s.strips()*s.lines
+	part, image, from := task/s.strips()/s.batch, task/s.strips()%s.batch, task%s.strips()*s.lines
 	to, pixels := min(from+s.lines, s.Side), s.Side*s.Side
 	of := func(x []float32) kernels.Matrix {
 		return kernels.NewMatrix(x[image*pixels*s.Channels:], pixels, s.Channels)
 	}
-	s.layer(of(s.dst).Slice(from*s.Side, to*s.Side), of(s.src), from, s.scratch[worker])
+	s.layer(part, of(s.dst).Slice(from*s.Side, to*s.Side), of(s.src), from, s.scratch[worker])
 }
 
 // output is the map of the last layer.

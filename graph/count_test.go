@@ -114,3 +114,18 @@ func TestFoldedLayerScale(t *testing.T) {
 		t.Errorf("without layer scale %+v, with it %+v", a, b)
 	}
 }
+
+// What the convolutions and linear layers of transformers put out: of a block
+// 3 + 1 + 4 + 1 times the channels of its tokens.
+func TestTransformerActivations(t *testing.T) {
+	vit := configs.Default().Model
+	vit.Name, vit.PatchSize, vit.EmbedDim, vit.Depth, vit.MLPRatio, vit.NumClasses = "vit", 16, 192, 12, 4, 1000
+	if got, want := Total(countViT(vit, [2]int{14, 14}, 224, 224)).Activations, 196*192+12*197*9*192+1000; got != want {
+		t.Errorf("ViT: %d, want %d", got, want)
+	}
+	swin := vit
+	swin.Name, swin.PatchSize, swin.EmbedDim, swin.Depths, swin.NumHeads = "swin", 4, 96, []int{2, 2}, []int{3, 6}
+	if got, want := Total(countSwin(swin, []int{7, 7}, 224, 224)).Activations, 3136*96+2*3136*9*96+784*192+2*784*9*192+1000; got != want {
+		t.Errorf("Swin: %d, want %d", got, want)
+	}
+}

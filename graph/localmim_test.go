@@ -430,3 +430,27 @@ func allVisible(t *testing.T, r *MIMRunner, batch int, perSample bool) *MIMProgr
 	}
 	return p
 }
+
+// The state dicts of the official base models.
+func TestFullSizeLocalMIM(t *testing.T) {
+	if testing.Short() {
+		t.Skip("90 million parameters")
+	}
+	for preset, file := range map[string]string{"mim_vit_base": "decay_groups_mim_vit_base.json", "mim_swin_base": "decay_groups_mim_swin_base.json"} {
+		c, err := configs.Load(preset)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var ref mimReference
+		golden.JSON(t, file, &ref)
+		m, err := NewLocalMIM(c, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ref.StateDict = slices.DeleteFunc(ref.StateDict, func(e [2]any) bool { // that file is of runs with and without bias
+			_, has := m.Store().Lookup(e[0].(string))
+			return !has && strings.HasSuffix(e[0].(string), "conv.bias")
+		})
+		checkMIMState(t, m, ref, nil)
+	}
+}

@@ -174,7 +174,7 @@ func (m *Swin) Count(height, width int) []LayerCount {
 func countSwin(c configs.Model, sides []int, height, width int) []LayerCount {
 	h, w := c.Side(height), c.Side(width)
 	patches := c.InChans * c.PatchSize * c.PatchSize * c.EmbedDim
-	embed := LayerCount{Name: "patch_embed", Height: h, Width: w, Channels: c.EmbedDim, Parameters: patches + c.EmbedDim, MACs: h * w * patches}
+	embed := LayerCount{Name: "patch_embed", Height: h, Width: w, Channels: c.EmbedDim, Parameters: patches + c.EmbedDim, MACs: h * w * patches, Activations: h * w * c.EmbedDim}
 	if c.PatchNorm {
 		embed.Parameters += 2 * c.EmbedDim
 	}
@@ -194,7 +194,7 @@ func countSwin(c configs.Model, sides []int, height, width int) []LayerCount {
 			h, w = h/2, w/2
 			weights := 8 * dim * dim
 			counts = append(counts, LayerCount{Name: fmt.Sprintf("layers.%d.downsample", i), Height: h, Width: w, Channels: 2 * dim,
-				Parameters: weights + 8*dim, MACs: h * w * weights})
+				Parameters: weights + 8*dim, MACs: h * w * weights, Activations: h * w * 2 * dim})
 		}
 	}
 	return append(counts, classifierCount(c.EmbedDim<<(len(c.Depths)-1), c.NumClasses))

@@ -134,7 +134,7 @@ func (m *ViT) Count(height, width int) []LayerCount {
 func countViT(c configs.Model, grid [2]int, height, width int) []LayerCount {
 	h, w := c.Side(height), c.Side(width)
 	patches := c.InChans * c.PatchSize * c.PatchSize * c.EmbedDim
-	counts := []LayerCount{{Name: "patch_embed", Height: h, Width: w, Channels: c.EmbedDim, Parameters: patches + c.EmbedDim, MACs: h * w * patches},
+	counts := []LayerCount{{Name: "patch_embed", Height: h, Width: w, Channels: c.EmbedDim, Parameters: patches + c.EmbedDim, MACs: h * w * patches, Activations: h * w * c.EmbedDim},
 		{Name: "pos_embed", Height: h, Width: w, Channels: c.EmbedDim, Parameters: c.EmbedDim}}
 	if c.PosEmbed != "fixed" {
 		counts[1].Parameters += (1 + grid[0]*grid[1]) * c.EmbedDim
@@ -158,10 +158,10 @@ func transformerCount(name string, c configs.Model, dim, tokens int) LayerCount 
 	if c.QKVBias {
 		biases += 3 * dim
 	}
-	return LayerCount{Name: name, Channels: dim, Parameters: weights + biases + 4*dim, MACs: tokens * weights}
+	return LayerCount{Name: name, Channels: dim, Parameters: weights + biases + 4*dim, MACs: tokens * weights, Activations: tokens * (5*dim + hidden)}
 }
 
 // classifierCount is the cost of the final norm and the classifier.
 func classifierCount(features, classes int) LayerCount {
-	return LayerCount{Name: "head", Height: 1, Width: 1, Channels: classes, Parameters: 2*features + features*classes + classes, MACs: features * classes}
+	return LayerCount{Name: "head", Height: 1, Width: 1, Channels: classes, Parameters: 2*features + features*classes + classes, MACs: features * classes, Activations: classes}
 }

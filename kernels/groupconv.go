@@ -73,29 +73,37 @@ func (g GroupConv) ScratchLen(w *GroupWeights) int {
 	return PConv{g.Height, g.Width, w.bundle}.PaddedLen() + w.lanes // vectors are read whole
 }
 
+// Bundles is the number of parts of the channels that are convolved one by one.
+func (g GroupConv) Bundles(w *GroupWeights) int { return (g.Channels + w.bundle - 1) / w.bundle }
+
 // Convolve computes the strip that begins at line y of an image [lines·Width,
 // Channels]; dst is [Height·Width, Channels] and may not overlap it.
 func (g GroupConv) Convolve(dst, image Matrix, y int, scratch []float32, w *GroupWeights) {
+	for i := range g.Bundles(w) {
+		g.ConvolveBundle(i, dst, image, y, scratch, w)
+	}
+}
+
+// ConvolveBundle computes the channels of bundle i of it.
+func (g GroupConv) ConvolveBundle(i int, dst, image Matrix, y int, scratch []float32, w *GroupWeights) {
 	if dst.Rows != g.Height*g.Width || dst.Cols != g.Channels || image.Cols != g.Channels || len(scratch) < g.ScratchLen(w) || w.lanes != k.lanes {
 		panic(fmt.Sprintf("kernels: GroupConv %+v: a map of %d×%d to %d×%d, scratch of %d", g, image.Rows, image.Cols, dst.Rows, dst.Cols, len(scratch)))
 	}
 	if dst.empty() {
 		return
 	}
-	dst.ptr()
-	for from, i := 0, 0; from < g.Channels; from, i = from+w.bundle, i+1 {
-		to := min(from+w.bundle, g.Channels)
-		p := PConv{g.Height, g.Width, to - from}
-		p.Pad(scratch, image.Columns(from, to), y)
-		out := dst.Columns(from, to)
-		if w.groups != nil {
-			p.Convolve(out, scratch, w.groups[i], Matrix{})
-			continue
-		}
-		line := (g.Width + 2) * p.Channels
-		weights := &w.data[i*side*g.size()*side*w.lanes]
-		for l := range g.Height {
-			k.groupConv(g.Width, g.size(), &scratch[l*line], p.Channels, line, &w.index[0], weights, &out.Data[l*g.Width*out.Stride], out.Stride, out.Cols)
-		}
+	from := i * w.bundle
+	to := min(from+w.bundle, g.Channels)
+	p, out := PConv{g.Height, g.Width, to - from}, dst.Columns(from, to)
+	out.ptr()
+	p.Pad(scratch, image.Columns(from, to), y)
+	if w.groups != nil {
+		p.Convolve(out, scratch, w.groups[i], Matrix{})
+		return
+	}
+	line := (g.Width + 2) * p.Channels
+	weights := &w.data[i*side*g.size()*side*w.lanes]
+	for l := range g.Height {
+		k.groupConv(g.Width, g.size(), &scratch[l*line], p.Channels, line, &w.index[0], weights, &out.Data[l*g.Width*out.Stride], out.Stride, out.Cols)
 	}
 }

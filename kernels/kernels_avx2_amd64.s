@@ -639,7 +639,7 @@ done:
 	RET
 
 // func gemmTN1AVX2(ka int, a *float32, lda int, outerA int, b *float32, ldb int, outerB int, outer int, inner int, c *float32, ldc int, cols int)
-// Requires: AVX, FMA3, SSE
+// Requires: AVX, FMA3, MMX+, SSE
 TEXT ·gemmTN1AVX2(SB), NOSPLIT, $24-96
 	STMXCSR (SP)
 	MOVL    (SP), AX
@@ -679,17 +679,29 @@ TEXT ·gemmTN1AVX2(SB), NOSPLIT, $24-96
 	VMOVUPS (R10)(R9*4), Y15
 
 tiles:
-	CMPQ   AX, $0x00000006
-	JLT    rest
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	MOVQ   CX, R8
-	MOVQ   b+32(FP), R9
-	MOVQ   outer+56(FP), R10
+	CMPQ       AX, $0x00000006
+	JLT        rest
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), R10
 
 tn13_outer:
 	MOVQ inner+64(FP), R11
@@ -758,14 +770,24 @@ rest:
 	JMP  done
 
 rest5:
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	MOVQ   CX, R8
-	MOVQ   b+32(FP), R9
-	MOVQ   outer+56(FP), AX
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), AX
 
 tn14_outer:
 	MOVQ inner+64(FP), CX
@@ -813,13 +835,21 @@ tn14_inner:
 	JMP          done
 
 rest4:
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	MOVQ   CX, R8
-	MOVQ   b+32(FP), R9
-	MOVQ   outer+56(FP), AX
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), AX
 
 tn15_outer:
 	MOVQ inner+64(FP), CX
@@ -861,12 +891,18 @@ tn15_inner:
 	JMP          done
 
 rest3:
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	MOVQ   CX, R8
-	MOVQ   b+32(FP), R9
-	MOVQ   outer+56(FP), AX
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), AX
 
 tn16_outer:
 	MOVQ inner+64(FP), CX
@@ -902,11 +938,15 @@ tn16_inner:
 	JMP          done
 
 rest2:
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	MOVQ   CX, R8
-	MOVQ   b+32(FP), R9
-	MOVQ   outer+56(FP), AX
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), AX
 
 tn17_outer:
 	MOVQ inner+64(FP), CX
@@ -936,10 +976,12 @@ tn17_inner:
 	JMP          done
 
 rest1:
-	VXORPS Y2, Y2, Y2
-	MOVQ   CX, R8
-	MOVQ   b+32(FP), R9
-	MOVQ   outer+56(FP), AX
+	VXORPS     Y2, Y2, Y2
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), AX
 
 tn18_outer:
 	MOVQ inner+64(FP), CX
@@ -1738,7 +1780,7 @@ done:
 	RET
 
 // func gemmTN2AVX2(ka int, a *float32, lda int, outerA int, b *float32, ldb int, outerB int, outer int, inner int, c *float32, ldc int, cols int)
-// Requires: AVX, FMA3, SSE
+// Requires: AVX, FMA3, MMX+, SSE
 TEXT ·gemmTN2AVX2(SB), NOSPLIT, $24-96
 	STMXCSR (SP)
 	MOVL    (SP), AX
@@ -1778,23 +1820,35 @@ TEXT ·gemmTN2AVX2(SB), NOSPLIT, $24-96
 	VMOVUPS (R10)(R9*4), Y15
 
 tiles:
-	CMPQ   AX, $0x00000006
-	JLT    rest
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	VXORPS Y11, Y11, Y11
-	VXORPS Y12, Y12, Y12
-	VXORPS Y13, Y13, Y13
-	VXORPS Y14, Y14, Y14
-	MOVQ   CX, R8
-	MOVQ   b+32(FP), R9
-	MOVQ   outer+56(FP), R10
+	CMPQ       AX, $0x00000006
+	JLT        rest
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	VXORPS     Y12, Y12, Y12
+	VXORPS     Y13, Y13, Y13
+	VXORPS     Y14, Y14, Y14
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), R10
 
 tn31_outer:
 	MOVQ inner+64(FP), R11
@@ -1888,19 +1942,29 @@ rest:
 	JMP  done
 
 rest5:
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	VXORPS Y11, Y11, Y11
-	VXORPS Y12, Y12, Y12
-	MOVQ   CX, R8
-	MOVQ   b+32(FP), R9
-	MOVQ   outer+56(FP), AX
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	VXORPS     Y12, Y12, Y12
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), AX
 
 tn32_outer:
 	MOVQ inner+64(FP), CX
@@ -1969,17 +2033,25 @@ tn32_inner:
 	JMP          done
 
 rest4:
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	MOVQ   CX, R8
-	MOVQ   b+32(FP), R9
-	MOVQ   outer+56(FP), AX
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), AX
 
 tn33_outer:
 	MOVQ inner+64(FP), CX
@@ -2038,15 +2110,21 @@ tn33_inner:
 	JMP          done
 
 rest3:
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	MOVQ   CX, R8
-	MOVQ   b+32(FP), R9
-	MOVQ   outer+56(FP), AX
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), AX
 
 tn34_outer:
 	MOVQ inner+64(FP), CX
@@ -2095,13 +2173,17 @@ tn34_inner:
 	JMP          done
 
 rest2:
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	MOVQ   CX, R8
-	MOVQ   b+32(FP), R9
-	MOVQ   outer+56(FP), AX
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), AX
 
 tn35_outer:
 	MOVQ inner+64(FP), CX
@@ -2140,11 +2222,13 @@ tn35_inner:
 	JMP          done
 
 rest1:
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	MOVQ   CX, R8
-	MOVQ   b+32(FP), R9
-	MOVQ   outer+56(FP), AX
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), AX
 
 tn36_outer:
 	MOVQ inner+64(FP), CX
@@ -2706,7 +2790,7 @@ done:
 	RET
 
 // func gemmTN3AVX2(ka int, a *float32, lda int, outerA int, b *float32, ldb int, outerB int, outer int, inner int, c *float32, ldc int, cols int)
-// Requires: AVX, FMA3, SSE
+// Requires: AVX, FMA3, MMX+, SSE
 TEXT ·gemmTN3AVX2(SB), NOSPLIT, $24-96
 	STMXCSR (SP)
 	MOVL    (SP), AX
@@ -2746,20 +2830,29 @@ TEXT ·gemmTN3AVX2(SB), NOSPLIT, $24-96
 	VMOVUPS (R10)(R9*4), Y15
 
 tiles:
-	CMPQ   AX, $0x00000003
-	JLT    rest
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	VXORPS Y11, Y11, Y11
-	VXORPS Y12, Y12, Y12
-	MOVQ   CX, R8
-	MOVQ   b+32(FP), R9
-	MOVQ   outer+56(FP), R10
+	CMPQ       AX, $0x00000003
+	JLT        rest
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	VXORPS     Y12, Y12, Y12
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), R10
 
 tn45_outer:
 	MOVQ inner+64(FP), R11
@@ -2830,15 +2923,21 @@ rest:
 	JMP  done
 
 rest2:
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	MOVQ   CX, R8
-	MOVQ   b+32(FP), R9
-	MOVQ   outer+56(FP), AX
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), AX
 
 tn46_outer:
 	MOVQ inner+64(FP), CX
@@ -2886,12 +2985,15 @@ tn46_inner:
 	JMP          done
 
 rest1:
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	MOVQ   CX, R8
-	MOVQ   b+32(FP), R9
-	MOVQ   outer+56(FP), AX
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), AX
 
 tn47_outer:
 	MOVQ inner+64(FP), CX

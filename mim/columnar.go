@@ -149,14 +149,14 @@ func (c *Columnar) Arrange(keep, restore []int32, mask, noise []float32) {
 	for i := range order {
 		order[i] = int32(i)
 	}
-	slices.SortStableFunc(order, func(a, b int32) int {
-		switch {
-		case noise[a] < noise[b]:
+	slices.SortFunc(order, func(a, b int32) int {
+		switch x, y := noise[a], noise[b]; {
+		case x < y:
 			return -1
-		case noise[a] > noise[b]:
+		case x > y:
 			return 1
 		}
-		return 0
+		return int(a - b)
 	})
 	copy(keep, order[:c.kept])
 	for rank, i := range order {

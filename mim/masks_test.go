@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"fasternet/data"
 	"fasternet/internal/golden"
 	"fasternet/rng"
 )
@@ -207,6 +208,9 @@ func TestTruePlaces(t *testing.T) {
 func TestWindowsHoldWhatIsTogether(t *testing.T) {
 	for i, p := range pyramids(t) {
 		mask := p.randomMask(uint64(i))
+		if i%4 < 2 && p.StageGrid(0).Size() < 1000 { // all visible: the windows of a dense map
+			clear(mask)
+		}
 		for s := range p.Stages {
 			rows, cols := p.Places(mask, s)
 			for _, shift := range []int{0, p.Shift(s)} {
@@ -305,5 +309,34 @@ func TestMaskErrors(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %q", err, want)
 		}
+	}
+}
+
+// What the masks of a batch cost a worker.
+func BenchmarkMasks(b *testing.B) {
+	perSample := swinOptions()
+	perSample.PerSample = true
+	for name, masks := range map[string]Masks{"ViT": newColumnar(b, 224, 224, 16, 0.75, vitScales),
+		"Swin": newPyramid(b, swinOptions()), "SwinPerSample": newPyramid(b, perSample)} {
+		b.Run(name, func(b *testing.B) {
+			const size = 8
+			batch := &Batch{}
+			for k := range masks.Scales() {
+				batch.weights = append(batch.weights, make([]float32, size*masks.ScaleGrid(k).Size()))
+			}
+			masks.allocate(batch, size)
+			for step := 0; b.Loop(); step++ {
+				at := data.Position{Step: step, Size: size}
+				for at.Place = range size {
+					at.Index = step*size + at.Place
+					if err := masks.sample(batch, at); err != nil {
+						b.Fatal(err)
+					}
+				}
+				if err := masks.complete(batch, at); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

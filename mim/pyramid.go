@@ -27,8 +27,9 @@ type PyramidOptions struct {
 // A decoder reconstructs a cell for each token of the grid at the end of a stage.
 type Pyramid struct {
 	PyramidOptions
-	units  Grid
-	masked int
+	units   Grid
+	masked  int
+	rasters map[int][]int32 // of RasterOf
 }
 
 // NewPyramid checks that the options fit together.
@@ -75,6 +76,10 @@ func NewPyramid(opt PyramidOptions) (*Pyramid, error) {
 	if !(opt.Ratio >= 0) || p.masked < 1 || p.masked >= n {
 		return nil, fmt.Errorf("mim: mask ratio %v masks int(%v·%d)+1 = %d of the %d units (%v); it must leave some visible",
 			opt.Ratio, opt.Ratio, n, p.masked, n, p.units)
+	}
+	p.rasters = map[int][]int32{}
+	for s := range p.Stages {
+		p.rasters[p.side(s)] = p.rasterOf(p.side(s))
 	}
 	return p, nil
 }
@@ -139,8 +144,11 @@ func (p *Pyramid) Mask(mask []float32, perm []int) {
 }
 
 // RasterOf is the place in raster order of every token of a map in unit-major
-// order with side×side tokens a unit.
-func (p *Pyramid) RasterOf(side int) []int32 {
+// order, with as many tokens along a unit as a stage has: Unit or a half, a
+// quarter … of it. It must not be changed.
+func (p *Pyramid) RasterOf(side int) []int32 { return p.rasters[side] }
+
+func (p *Pyramid) rasterOf(side int) []int32 {
 	g := p.grid(side)
 	out := make([]int32, 0, g.Size())
 	for u := range p.units.Size() {
@@ -167,7 +175,10 @@ func (p *Pyramid) VisibleTokens(mask []float32, side int) []float32 {
 // the visible tokens, in this order, are followed by mask tokens.
 func (p *Pyramid) RestoreOf(mask []float32, side int) []int32 {
 	visible := p.VisibleTokens(mask, side)
-	seen, hidden := int32(0), int32(p.Visible()*side*side)
+	seen, hidden := int32(0), int32(0)
+	for _, v := range visible {
+		hidden += int32(v)
+	}
 	out := make([]int32, len(visible))
 	for i, v := range visible {
 		if v == 1 {

@@ -43,7 +43,7 @@ func NewAdamW(c configs.Optim, params []*ops.Param, pool *kernels.Pool) *AdamW {
 		o.first = append(o.first, make([]float32, p.Size()))
 		o.second = append(o.second, make([]float32, p.Size()))
 		decay := c.WeightDecay
-		if !decays(p, c.WeightDecayOn) {
+		if !decays(p.Name, p.Shape().Dims(), c.WeightDecayOn) {
 			decay = 0
 		}
 		for from := 0; from < p.Size(); from += most {
@@ -55,13 +55,13 @@ func NewAdamW(c configs.Optim, params []*ops.Param, pool *kernels.Pool) *AdamW {
 	return o
 }
 
-// decays says whether a parameter has weight decay.
-func decays(p *ops.Param, on string) bool {
+// decays says whether a parameter of so many dimensions has weight decay.
+func decays(name string, dims int, on string) bool {
 	switch on {
 	case "no-1d":
-		return p.Shape().Dims() > 1
+		return dims > 1
 	case "no-1d-tables":
-		return p.Shape().Dims() > 1 && !strings.Contains(p.Name, "position_bias") && !strings.Contains(p.Name, "token")
+		return dims > 1 && !strings.Contains(name, "position_bias") && !strings.Contains(name, "token")
 	}
 	return true
 }

@@ -120,6 +120,35 @@ func TestWeightDecayGroups(t *testing.T) {
 	}
 }
 
+// The groups of the pre-training presets are those of the official runs.
+func TestPretrainingDecayGroups(t *testing.T) {
+	for preset, file := range map[string]string{"mim_vit_base": "decay_groups_mim_vit_base.json", "mim_swin_base": "decay_groups_mim_swin_base.json"} {
+		c, err := configs.Load(preset)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var ref struct {
+			Groups    map[string][2]float64 `json:"groups"`
+			StateDict [][2]any              `json:"state_dict"`
+		}
+		golden.JSON(t, file, &ref)
+		if len(ref.Groups) < 100 {
+			t.Fatalf("%s: %d groups", file, len(ref.Groups))
+		}
+		for _, e := range ref.StateDict {
+			name, dims := e[0].(string), len(e[1].([]any))
+			want, learned := ref.Groups[name]
+			got := 0.0
+			if decays(name, dims, c.Optim.WeightDecayOn) {
+				got = c.Optim.WeightDecay
+			}
+			if learned && got != want[1] {
+				t.Errorf("%s: weight decay of %s is %v, want %v", preset, name, got, want[1])
+			}
+		}
+	}
+}
+
 func TestClip(t *testing.T) {
 	p := ops.NewParam("p", 100000) // more than one part
 	p.GradData()[3], p.GradData()[99999] = 3, 4

@@ -35,6 +35,22 @@ type Outcome struct {
 	RunDir      string `json:"run_dir"`
 }
 
+// Pretraining is how a run without labels ended: a loss, no accuracy.
+type Pretraining struct {
+	Loss       float64 `json:"loss"`  // of the best checkpoint on the validation images
+	Count      int     `json:"count"` // of these
+	Epoch      int     `json:"epoch"` // of the best checkpoint, from 0
+	Checkpoint string  `json:"checkpoint"`
+	LastLoss   float64 `json:"last_loss"`
+	Epochs     int     `json:"epochs"`
+	RunDir     string  `json:"run_dir"`
+}
+
+// Pretraining is the outcome of a run of task localmim.
+func (o Outcome) Pretraining() Pretraining {
+	return Pretraining{o.Loss, o.Count, o.Epoch, o.Checkpoint, o.Last.Loss, o.Epochs, o.RunDir}
+}
+
 // ErrInterrupted says that the context was cancelled: the run stopped after a
 // step, wrote its last checkpoint and can be resumed.
 var ErrInterrupted = errors.New("interrupted")

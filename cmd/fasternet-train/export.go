@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 
+	"fasternet/configs"
 	"fasternet/export"
 	"fasternet/kernels"
 	"fasternet/onnx"
@@ -28,7 +29,8 @@ func exportCommand() *cobra.Command {
 Batch norms and layer scale are folded into the convolutions before them, and
 the state of training is left out. The metadata holds architecture, input size,
 mean, std, interpolation, crop ratio, class names and the whole configuration.
-eval reads both formats.
+eval reads both formats. Of a preset or a YAML file the model is exported with fresh
+weights, to be timed elsewhere.
 
 The command verifies itself: the exported model and the original are run on the
 same images, and so is the file, read back. If the logits differ by more than
@@ -47,6 +49,16 @@ folded, parameters, bytes, max_abs_diff and max_rel_diff (of the largest logit).
 			if err := checkExport(out, o, cmd.Flags().Changed("opset")); err != nil {
 				return usageError{err}
 			}
+			show := train.NewDisplay(os.Stderr)
+			if isConfiguration(f.path) {
+				config, err := configs.Load(f.path, f.load.Settings...)
+				if err != nil {
+					return usageError{err}
+				}
+				config.Model.NumClasses = max(config.Model.NumClasses, 10) // of a data set that there is not
+				f.fresh = config
+				show.Line("%s is a configuration: its weights are fresh, the file is good for timing only", f.path)
+			}
 			m, config, err := openModel(&f, "")
 			if err != nil {
 				return err
@@ -58,7 +70,6 @@ folded, parameters, bytes, max_abs_diff and max_rel_diff (of the largest logit).
 			if err != nil {
 				return err
 			}
-			show := train.NewDisplay(os.Stderr)
 			show.Line("%s: %d parameters, %.1f MB", r.Path, r.Parameters, float64(r.Bytes)/1e6)
 			show.Line("largest difference of the logits: %.2g, that is %.2g of the largest logit", r.MaxAbs, r.MaxRel)
 			return printJSON(r)

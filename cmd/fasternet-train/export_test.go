@@ -39,6 +39,14 @@ func TestExport(t *testing.T) {
 			t.Errorf("%s scores %v, the checkpoint %v", c.file, got, checkpoint)
 		}
 	}
+	// A preset has fresh weights.
+	fresh := filepath.Join(t.TempDir(), "fresh.onnx")
+	if r := invoke(t, "export", "--model", "quickstart", "--out", fresh); r.code != 0 || !strings.Contains(r.stderr, "for timing only") {
+		t.Errorf("export of a preset: %+v", r)
+	}
+	if v := succeed(t, "eval", "--model", fresh, "--data", data); v["count"] != 60.0 {
+		t.Errorf("fresh weights: %v", v)
+	}
 	// At another size, over the file that is there.
 	path := filepath.Join(out, "m.onnx")
 	succeed(t, "export", "--model", filepath.Join(out, "m.safetensors"), "--out", path, "--size", "48")

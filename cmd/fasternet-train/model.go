@@ -18,6 +18,7 @@ import (
 type modelFlags struct {
 	path                 string
 	load                 model.LoadOptions
+	fresh                *configs.Config // of a model with fresh weights, in the place of path
 	batch, threads, size int
 	cropRatio            float64
 	onBad                string
@@ -52,7 +53,7 @@ func openModel(f *modelFlags, dataDir string) (*model.Loaded, *configs.Config, e
 	}
 	dropped := 0
 	f.load.Report = func(t model.Table) { dropped = len(t.Dropped) }
-	m, err := model.Open(f.path, f.load)
+	m, err := f.open()
 	var wrong model.ConfigError
 	if errors.As(err, &wrong) {
 		return nil, nil, usageError{err}
@@ -68,6 +69,14 @@ func openModel(f *modelFlags, dataDir string) (*model.Loaded, *configs.Config, e
 		return nil, nil, usageError{err}
 	}
 	return m, config, nil
+}
+
+func (f *modelFlags) open() (*model.Loaded, error) {
+	if f.fresh == nil {
+		return model.Open(f.path, f.load)
+	}
+	m, err := model.New(f.fresh, 0)
+	return &model.Loaded{Model: m, Config: f.fresh, Path: f.path}, err
 }
 
 // openInference opens the model in the form that is fastest: its batch norms

@@ -35,12 +35,15 @@ func modelArgument(arg string, settings []string) (*configs.Config, graph.Model,
 	return m.Config, m.Model, nil
 }
 
-// isCheckpoint says whether a MODEL argument is a checkpoint or the folder of a
-// run. The name of a preset is one even if a folder is called so.
+// isCheckpoint says whether a MODEL argument is something with weights: a
+// checkpoint, the folder of a run, an export. The name of a preset is none even
+// if a folder is called so.
 func isCheckpoint(arg string) bool {
-	if slices.Contains(configs.Presets(), arg) {
-		return false
-	}
-	info, err := os.Stat(arg)
-	return err == nil && (info.IsDir() || filepath.Ext(arg) == ".safetensors")
+	_, err := os.Stat(arg)
+	return err == nil && !isConfiguration(arg)
+}
+
+// isConfiguration says whether it is the name of a preset or of a YAML file.
+func isConfiguration(arg string) bool {
+	return slices.Contains(configs.Presets(), arg) || slices.Contains([]string{".yaml", ".yml"}, filepath.Ext(arg))
 }

@@ -125,7 +125,7 @@ func (s summary) print() error {
 		return err
 	}
 	if a := s.Total.AttentionMACs; a > 0 {
-		if _, err := fmt.Printf("\nattention %.3f GMACs, with the others %.3f", millions(a)/1e3, millions(a+s.Total.MACs)/1e3); err != nil {
+		if _, err := fmt.Printf("\nMACs incl. attention: %d (%.3f G)\n", a+s.Total.MACs, millions(a+s.Total.MACs)/1e3); err != nil {
 			return err
 		}
 	}

@@ -54,7 +54,7 @@ const large = 20e6
 func folded(t *testing.T, c *configs.Config) *model.Loaded {
 	t.Helper()
 	makeModel := model.New
-	if graph.Parameters(c.Model, true) > large {
+	if graph.Parameters(c.Model, c.Data.ImageSize, true) > large {
 		makeModel = model.NewFolded // folding is tested with the others
 	}
 	m, err := makeModel(c, 7)
