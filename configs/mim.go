@@ -20,8 +20,8 @@ type MIM struct {
 	MaskUnit        int       `yaml:"mask_unit"`        // pixels of a side
 	MaskPer         string    `yaml:"mask_per"`         // sample or batch
 	Coordinates     string    `yaml:"coordinates"`      // spatial, or official: of the second and third stage of Swin as published
-	PictureInterval int       `yaml:"picture_interval"` // epochs between pictures of what is predicted; 0 for none
 	MergeOrder      string    `yaml:"merge_order"`      // swin, or official: of Swin's patch merging in the published pre-training
+	PictureInterval int       `yaml:"picture_interval"` // epochs between pictures of what is predicted; 0 for none
 }
 
 // DefaultMIM is the section that a file without it has. Zeros and empty lists

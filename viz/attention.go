@@ -26,7 +26,7 @@ func Attentions(ctx context.Context, r *graph.Runner, net *graph.ViT, ds data.Da
 	colours := Colours{o.Transform.Mean, o.Transform.Std}
 	reader := "the class token"
 	if c.GlobalPool {
-		reader = "the patches, on average,"
+		reader = "the patches on average"
 	}
 	sheet := &Sheet{Title: o.Title, Notes: []string{
 		fmt.Sprintf("Attention in the last of %d blocks: the probability by which a patch is read by %s, in each of %d heads and in their mean.", c.Depth, reader, c.NumHeads[0]),
