@@ -22,9 +22,10 @@ const (
 	groupGap = 20
 	line     = 18 // of text
 	textSize = 13
+	widest   = 4000 // of a picture with several groups in a line
 )
 
-// WritePNG writes one picture: a row for every image, a column for every panel.
+// WritePNG writes one picture: a row for every image, or some if its panels are many.
 func (s *Sheet) WritePNG(w io.Writer) error {
 	m, err := s.Contact()
 	if err != nil {
@@ -36,8 +37,8 @@ func (s *Sheet) WritePNG(w io.Writer) error {
 	return nil
 }
 
-// Contact draws the sheet as one picture. Names that are longer than their place
-// are cut.
+// Contact draws the sheet as one picture. Groups that would make it too wide go to
+// a further line. Names that are longer than their place are cut.
 func (s *Sheet) Contact() (*image.RGBA, error) {
 	if len(s.Entries) == 0 || len(s.Entries[0].Groups) == 0 {
 		return nil, fmt.Errorf("there is nothing to draw")
@@ -46,13 +47,20 @@ func (s *Sheet) Contact() (*image.RGBA, error) {
 	if err != nil {
 		return nil, err
 	}
-	width, _ := s.contactSize()
+	lines, width := s.lines()
 	var notes []string
 	for _, n := range s.Notes {
 		notes = append(notes, wrap(face, n, width-2*margin)...)
 	}
-	_, height := s.contactSize()
-	c := contact{image.NewRGBA(image.Rect(0, 0, width, height+len(notes)*line)), face}
+	once := len(lines) == 1 // the heads of the columns are the same for all images
+	heads := len(s.Entries) * len(lines)
+	if once {
+		heads = 1
+	}
+	panel := s.panel()
+	lineHeight := panel.Y + line + groupGap/2
+	height := 2*margin + (1+len(notes)+2*heads)*line + line/2 + len(s.Entries)*(line+len(lines)*lineHeight)
+	c := contact{image.NewRGBA(image.Rect(0, 0, width, height)), face}
 	draw.Draw(c.image, c.image.Bounds(), image.White, image.Point{}, draw.Src)
 	y := margin
 	for _, text := range append([]string{s.Title}, notes...) {
@@ -60,57 +68,80 @@ func (s *Sheet) Contact() (*image.RGBA, error) {
 		y += line
 	}
 	y += line / 2
-	for i, e := range s.Entries {
-		x := margin
-		for _, g := range e.Groups {
-			panel := g.Panels[0].Image.Bounds()
-			if i == 0 { // the heads of the columns
-				c.text(g.Title, x, y, len(g.Panels)*(panel.Dx()+gap))
-				for j, p := range g.Panels {
-					c.text(p.Title, x+j*(panel.Dx()+gap), y+line, panel.Dx())
-				}
-			}
-			top := y + line // of the name
-			if i == 0 {
-				top += 2 * line
-			}
-			for _, p := range g.Panels {
-				b := p.Image.Bounds()
-				draw.Draw(c.image, image.Rect(x, top, x+b.Dx(), top+b.Dy()), p.Image, b.Min, draw.Src)
-				c.text(p.Caption, x, top+b.Dy()+2, b.Dx())
-				x += b.Dx() + gap
-			}
-			x += groupGap - gap
-		}
-		if i == 0 {
-			y += 2 * line
-		}
+	if once {
+		c.heads(s.Entries[0].Groups, y)
+		y += 2 * line
+	}
+	for _, e := range s.Entries {
 		c.text(e.Name, margin, y, width-2*margin)
-		y += s.rowHeight()
+		y += line
+		for _, l := range lines {
+			groups := e.Groups[l[0]:l[1]]
+			if !once {
+				c.heads(groups, y)
+				y += 2 * line
+			}
+			columns(groups, func(p Panel, x int) {
+				draw.Draw(c.image, image.Rectangle{image.Pt(x, y), image.Pt(x, y).Add(panel)}, p.Image, p.Image.Bounds().Min, draw.Src)
+				c.text(p.Caption, x, y+panel.Y+2, panel.X)
+			})
+			y += lineHeight
+		}
 	}
 	return c.image, nil
 }
 
-// contactSize is the size of the picture without notes.
-func (s *Sheet) contactSize() (width, height int) {
-	width = 2*margin - groupGap
-	for _, g := range s.Entries[0].Groups {
-		for _, p := range g.Panels {
-			width += p.Image.Bounds().Dx() + gap
+// panel is the size of the panels.
+func (s *Sheet) panel() image.Point { return s.Entries[0].Groups[0].Panels[0].Image.Bounds().Size() }
+
+// lines are the groups, from and to, that stand side by side, and the width of the
+// picture.
+func (s *Sheet) lines() (lines [][2]int, width int) {
+	groups := s.Entries[0].Groups
+	from := 0
+	for to := 1; to <= len(groups); to++ {
+		if to < len(groups) && columns(groups[from:to+1], nil) <= widest {
+			continue
 		}
-		width += groupGap - gap
+		lines, width = append(lines, [2]int{from, to}), max(width, columns(groups[from:to], nil))
+		from = to
 	}
-	return width, 2*margin + line + line/2 + 2*line + len(s.Entries)*s.rowHeight()
+	return lines, width
 }
 
-// rowHeight is the height of an image's name, panels and captions.
-func (s *Sheet) rowHeight() int {
-	return line + s.Entries[0].Groups[0].Panels[0].Image.Bounds().Dy() + line + groupGap/2
+// columns gives each panel of some groups its place, and returns the width of a
+// picture of them.
+func columns(groups []Group, visit func(p Panel, x int)) int {
+	x := margin
+	for _, g := range groups {
+		for _, p := range g.Panels {
+			if visit != nil {
+				visit(p, x)
+			}
+			x += p.Image.Bounds().Dx() + gap
+		}
+		x += groupGap - gap
+	}
+	return x - groupGap + margin
 }
 
 type contact struct {
 	image *image.RGBA
 	face  font.Face
+}
+
+// heads writes the titles of groups, and below them those of their panels.
+func (c *contact) heads(groups []Group, y int) {
+	group, left := 0, 0 // the group of the next panel, and how many are left of the one before
+	columns(groups, func(p Panel, x int) {
+		if left == 0 {
+			g := groups[group]
+			group, left = group+1, len(g.Panels)
+			c.text(g.Title, x, y, left*(p.Image.Bounds().Dx()+gap))
+		}
+		left--
+		c.text(p.Title, x, y+line, p.Image.Bounds().Dx())
+	})
 }
 
 // text writes a line below y, cut to the width.

@@ -135,7 +135,7 @@ func (d *reconstruction) notes(o Options) []string {
 	c := d.config
 	side, visible := c.MIMUnits()
 	notes := []string{
-		fmt.Sprintf("%d of the %d×%d units of %d pixels are visible (seed of the masks: %d). In a mask white is visible and black is masked; "+
+		fmt.Sprintf("%d of the %d×%d units of %d pixels are visible (seed of the masks: %d). What the encoder does not see has the mean colour. In a mask white is visible and black is masked; "+
 			"a cell that is masked in part is grey, and its error counts in that part.", visible, side, side, c.MIM.MaskUnit, o.Seed),
 	}
 	if c.MIM.Target == "hog" {

@@ -3,10 +3,12 @@ package viz
 import (
 	"bytes"
 	"context"
+	"image"
 	"image/png"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -140,6 +142,20 @@ func TestContact(t *testing.T) {
 			if got, want := m.At(left+x, top+y), want.At(x, y); got != want {
 				t.Fatalf("pixel (%d, %d) of the last panel is %v, want %v", x, y, got, want)
 			}
+		}
+	}
+}
+
+// Groups that do not fit side by side go to a further line.
+func TestContactOfManyPanels(t *testing.T) {
+	panel := Panel{Title: "panel", Caption: strings.Repeat("long ", 100), Image: image.NewRGBA(image.Rect(0, 0, 500, 20))}
+	four := Group{Title: "group", Panels: []Panel{panel, panel, panel, panel}}
+	for groups, want := range map[int]int{1: 1, 2: 2, 5: 5} {
+		s := &Sheet{Title: "many", Entries: []Entry{{Name: "image", Groups: slices.Repeat([]Group{four}, groups)}}}
+		lines, _ := s.lines()
+		m, err := s.Contact()
+		if err != nil || len(lines) != want || m.Bounds().Dx() != 2*margin+4*500+3*gap {
+			t.Errorf("%d groups: %v, %v, %v", groups, lines, m.Bounds(), err)
 		}
 	}
 }
