@@ -215,9 +215,12 @@ func (o Optim) check() *problem {
 	if o.LR <= 0 {
 		return wrong("optim.lr", "want a number above 0, got %v", o.LR)
 	}
+	if o.LayerDecay <= 0 || o.LayerDecay > 1 {
+		return wrong("optim.layer_decay", "want a number above 0 and up to 1, got %v", o.LayerDecay)
+	}
 	return first(
 		oneOf("optim.opt", o.Opt, "adamw"),
-		oneOf("optim.weight_decay_on", o.WeightDecayOn, "all", "no-1d", "no-1d-tables"),
+		oneOf("optim.weight_decay_on", o.WeightDecayOn, "all", "no-1d", "no-1d-positions", "no-1d-tables"),
 		within("optim.weight_decay", o.WeightDecay, 0, math.MaxFloat64),
 		within("optim.eps", o.Eps, 1e-30, 1),
 		within("optim.clip_grad", o.ClipGrad, 0, math.MaxFloat64),

@@ -83,7 +83,8 @@ type Optim struct {
 	Opt           string    `yaml:"opt"` // adamw
 	LR            float64   `yaml:"lr"`  // absolute
 	WeightDecay   float64   `yaml:"weight_decay"`
-	WeightDecayOn string    `yaml:"weight_decay_on"` // all; no-1d: not on biases and norms; no-1d-tables: nor on tables of position bias and tokens
+	WeightDecayOn string    `yaml:"weight_decay_on"` // all; no-1d: not on biases and norms; no-1d-positions: nor on class token and positions; no-1d-tables: nor on tables of position bias and tokens
+	LayerDecay    float64   `yaml:"layer_decay"`     // factor of the learning rate from a block to the one before it; 1 for the same everywhere
 	Betas         []float64 `yaml:"betas,flow"`
 	Eps           float64   `yaml:"eps"`
 	ClipGrad      float64   `yaml:"clip_grad"` // largest norm of all gradients; 0 for none
@@ -130,7 +131,7 @@ func Default() Config {
 			Scale: []float64{0.08, 1}, Ratio: []float64{0.75, 4.0 / 3}, HFlip: 0.5, Padding: 4,
 			MixupProb: 1, MixupSwitchProb: 0.5, Smoothing: 0.1,
 		},
-		Optim: Optim{Opt: "adamw", LR: 1e-3, WeightDecay: 0.05, WeightDecayOn: "all", Betas: []float64{0.9, 0.999}, Eps: 1e-8},
+		Optim: Optim{Opt: "adamw", LR: 1e-3, WeightDecay: 0.05, WeightDecayOn: "all", LayerDecay: 1, Betas: []float64{0.9, 0.999}, Eps: 1e-8},
 		Sched: Sched{Form: "fasternet", WarmupEpochs: 5, WarmupLR: 1e-6, MinLR: 1e-5},
 		Train: Train{Epochs: 100, BatchSize: 128, AccumSteps: 1, ValBatchSize: 128, ValInterval: 1, LogInterval: 50},
 		Checkpoint: Checkpoint{

@@ -118,6 +118,13 @@ func (s swinStage) shift(height, width int) int {
 	return s.side / 2
 }
 
+// Window is the side of the windows of a stage, and the shift of every second
+// block on a map of height × width tokens.
+func (m *Swin) Window(stage, height, width int) (side, shift int) {
+	s := m.stages[stage]
+	return s.side, s.shift(height, width)
+}
+
 // Forward is part of Model.
 func (m *Swin) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
 	x, err := m.embed.Forward(p, x)
@@ -182,12 +189,12 @@ func countSwin(c configs.Model, sides []int, height, width int) []LayerCount {
 	for i, dim := range c.StageDims() {
 		side := sides[i]
 		for j := range c.Depths[i] {
-			b := transformerCount(fmt.Sprintf("layers.%d.blocks.%d", i, j), c, dim, h*w)
+			// As the reference computes it: a shifted window in full.
+			attended := min(side, h) * min(side, w)
+			b := transformerCount(fmt.Sprintf("layers.%d.blocks.%d", i, j), c, dim, h*w, attended, c.NumHeads[i])
 			b.Height, b.Width = h, w
 			span := 2*side - 1
 			b.Parameters += span * span * c.NumHeads[i]
-			// As the reference computes it: a shifted window in full.
-			b.AttentionMACs = 2 * h * w * min(side, h) * min(side, w) * dim
 			counts = append(counts, b)
 		}
 		if i+1 < len(sides) {

@@ -92,6 +92,9 @@ func (m *ViT) Classes() int { return m.config.NumClasses }
 // Config is the configuration that the model was made of.
 func (m *ViT) Config() configs.Model { return m.config }
 
+// Grid is the height and width in patches that the position embeddings are for.
+func (m *ViT) Grid() [2]int { return m.grid }
+
 // Forward is part of Model.
 func (m *ViT) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
 	x, err := m.embed.Forward(p, x)
@@ -141,24 +144,26 @@ func countViT(c configs.Model, grid [2]int, height, width int) []LayerCount {
 	}
 	for i := range c.Depth {
 		tokens := 1 + h*w
-		b := transformerCount(fmt.Sprintf("blocks.%d", i), c, c.EmbedDim, tokens)
+		b := transformerCount(fmt.Sprintf("blocks.%d", i), c, c.EmbedDim, tokens, tokens, c.NumHeads[0])
 		b.Height, b.Width = h, w
-		b.AttentionMACs = 2 * tokens * tokens * c.EmbedDim
 		counts = append(counts, b)
 	}
 	return append(counts, classifierCount(c.EmbedDim, c.NumClasses))
 }
 
-// transformerCount is the cost of a block on a number of tokens, without the
-// products within attention.
-func transformerCount(name string, c configs.Model, dim, tokens int) LayerCount {
+// transformerCount is the cost of a block on a number of tokens, each of which
+// attends to a number of them.
+func transformerCount(name string, c configs.Model, dim, tokens, attended, heads int) LayerCount {
 	hidden := int(float64(dim) * c.MLPRatio)
 	weights := 4*dim*dim + 2*dim*hidden
 	biases := dim + hidden + dim
 	if c.QKVBias {
 		biases += 3 * dim
 	}
-	return LayerCount{Name: name, Channels: dim, Parameters: weights + biases + 4*dim, MACs: tokens * weights, Activations: tokens * (5*dim + hidden)}
+	return LayerCount{
+		Name: name, Channels: dim, Parameters: weights + biases + 4*dim, MACs: tokens * weights, Activations: tokens * (5*dim + hidden),
+		AttentionMACs: 2 * tokens * attended * dim, AttentionActivations: tokens * (attended*heads + dim),
+	}
 }
 
 // classifierCount is the cost of the final norm and the classifier.

@@ -10,7 +10,6 @@ import (
 	"fasternet/configs"
 	"fasternet/graph"
 	"fasternet/layers"
-	"fasternet/onnx"
 	"fasternet/weights"
 )
 
@@ -45,13 +44,15 @@ func Open(path string, o LoadOptions) (*Loaded, error) {
 		l.Classes = nil // the options ask for others
 	}
 	asItIs := src.own != nil && o.Config == "" && len(o.Settings) == 0
-	if asItIs {
+	switch {
+	case asItIs && src.model != nil:
+		l.Model = src.model
+	case asItIs:
 		l.Model, err = l.empty()
-	} else {
-		l.Model, err = src.model(l.Config, len(l.Classes))
-	}
-	if err == nil && src.onnx != nil {
-		err = src.checkONNX(l.Model)
+	case src.folded():
+		l.Model, err = NewFolded(l.Config, len(l.Classes))
+	default:
+		l.Model, err = New(l.Config, len(l.Classes))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", src.path, err)
@@ -93,19 +94,11 @@ type source struct {
 	classes []string          // and class names
 	state   *weights.State    // the tensors under official names
 	naming  weights.Naming    // that they had in the file
-	onnx    *onnx.Model       // the graph around them, if there is one
+	model   graph.Model       // of an ONNX file: that of its configuration, without the tensors
 }
 
 // folded says whether the batch norms are folded.
 func (s *source) folded() bool { return s.own != nil && s.own.Meta[FoldedKey] == "true" }
-
-// model makes the model that the tensors are for.
-func (s *source) model(c *configs.Config, classes int) (graph.Model, error) {
-	if s.folded() {
-		return NewFolded(c, classes)
-	}
-	return New(c, classes)
-}
 
 // readSource reads a file, or the best checkpoint in the folder of a run.
 func readSource(path string, ema bool) (*source, error) {

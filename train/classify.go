@@ -31,6 +31,11 @@ func newClassification(c *configs.Config, train, val data.Dataset, pool *kernels
 
 func (t *classification) store() *layers.Store { return t.net.Store() }
 
+func (t *classification) layered() (graph.Layered, bool) {
+	m, ok := t.net.(graph.Layered)
+	return m, ok
+}
+
 func (t *classification) describe() string {
 	size := t.config.Data.ImageSize
 	total := graph.Total(t.net.Count(size, size))

@@ -36,6 +36,9 @@ func newPretraining(c *configs.Config, train, val data.Dataset, pool *kernels.Po
 
 func (t *pretraining) store() *layers.Store { return t.net.Store() }
 
+// layered: the recipe of pre-training has one learning rate for all layers.
+func (t *pretraining) layered() (graph.Layered, bool) { return nil, false }
+
 func (t *pretraining) describe() string {
 	c := t.config
 	side, visible := c.MIMUnits()

@@ -121,7 +121,9 @@ func (t *trainer) open(o Options) (err error) {
 	if t.task, err = t.newTask(t.pool); err != nil {
 		return err
 	}
-	t.optimizer = NewAdamW(c.Optim, t.task.store().Params(), t.pool)
+	if t.optimizer, err = optimizerOf(c, t.task, t.pool); err != nil {
+		return err
+	}
 	if _, err := t.loaderFor(0); err != nil { // finds what is wrong before a folder is made
 		return err
 	}
@@ -169,8 +171,8 @@ func (t *trainer) describe() {
 	c := t.config
 	batch := c.Train.BatchSize * c.Train.AccumSteps
 	t.show.Line("%s", t.task.describe())
-	t.show.Line("batch %d = %d × %d accumulated, peak lr %g, %d epochs, %d threads, %s kernels, run folder %s",
-		batch, c.Train.BatchSize, c.Train.AccumSteps, c.Optim.LR, c.Train.Epochs, t.pool.Workers(), kernels.Active(), t.folder.Dir)
+	t.show.Line("batch %d = %d × %d accumulated, peak lr %g%s, %d epochs, %d threads, %s kernels, run folder %s",
+		batch, c.Train.BatchSize, c.Train.AccumSteps, c.Optim.LR, describeLayers(c.Optim), c.Train.Epochs, t.pool.Workers(), kernels.Active(), t.folder.Dir)
 }
 
 // loaderFor is the loader of an epoch; its image size can change.
