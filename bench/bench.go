@@ -82,46 +82,70 @@ func Run(ctx context.Context, name string, c *configs.Config, o Options) (Result
 	if o.Batch < 1 {
 		return Result{}, fmt.Errorf("batch: want 1 or more, got %d", o.Batch)
 	}
-	net, folded, err := o.model(c)
-	if err != nil {
-		return Result{}, err
-	}
 	pool := kernels.NewPool(o.Threads)
 	defer pool.Close()
-	runner := graph.NewRunner(net, pool)
-	program, err := runner.Program(graph.Shape{Batch: o.Batch, Height: o.Size, Width: o.Size, Train: o.Train})
+	subject, err := o.subject(c, pool)
 	if err != nil {
 		return Result{}, err
 	}
-	step := inference(program, net, o)
 	mode := "infer"
 	if o.Train {
-		mode, step = "train", training(program, net, pool, c, o)
+		mode = "train"
 	}
 	var profile ops.Profile
 	warm := func() {
 		if o.Profile {
-			program.Profile(&profile)
+			subject.program.Profile(&profile)
 		}
 	}
-	times, err := measure(ctx, timing{step: step, warm: warm, warmup: o.Warmup, iterations: o.Iterations, seconds: o.Seconds})
+	times, err := measure(ctx, timing{step: subject.step, warm: warm, warmup: o.Warmup, iterations: o.Iterations, seconds: o.Seconds})
 	if err != nil {
 		return Result{}, err
 	}
-	total := graph.Total(net.Count(o.Size, o.Size))
+	total := graph.Total(subject.counts)
 	macs := float64(total.MACs + total.AttentionMACs)
 	median := quantile(times, 0.5)
 	r := Result{
-		Model: name, Mode: mode, Kernels: string(kernels.Active()), Precision: "fp32", BNFolded: folded, Threads: pool.Workers(), Batch: o.Batch, Size: o.Size,
+		Model: name, Mode: mode, Kernels: string(kernels.Active()), Precision: "fp32", BNFolded: subject.folded, Threads: pool.Workers(), Batch: o.Batch, Size: o.Size,
 		Warmup: o.Warmup, Runs: len(times), MedianMS: median, MeanMS: mean(times), P10MS: quantile(times, 0.1), P90MS: quantile(times, 0.9), BestMS: times[0],
 		ImgPerS: 1000 * float64(o.Batch) / median, GMACs: macs / 1e9, GFLOPS: 2 * macs * float64(o.Batch) / median / 1e6,
-		PeakRSSMiB: PeakRSS() / (1 << 20), ArenaMiB: float64(program.ArenaBytes()) / (1 << 20),
+		PeakRSSMiB: PeakRSS() / (1 << 20), ArenaMiB: float64(subject.program.ArenaBytes()) / (1 << 20),
 	}
 	if o.Train {
 		r.GFLOPS *= 3
 	}
 	r.Profile = entries(profile.Times(), len(times))
 	return r, nil
+}
+
+// subject is what is timed.
+type subject struct {
+	program interface {
+		Profile(*ops.Profile)
+		ArenaBytes() int
+	}
+	step   func() error
+	counts []graph.LayerCount
+	folded bool
+}
+
+func (o Options) subject(c *configs.Config, pool *kernels.Pool) (subject, error) {
+	if c.Task == "localmim" && o.Model == nil {
+		return o.pretraining(c, pool)
+	}
+	net, folded, err := o.model(c)
+	if err != nil {
+		return subject{}, err
+	}
+	program, err := graph.NewRunner(net, pool).Program(graph.Shape{Batch: o.Batch, Height: o.Size, Width: o.Size, Train: o.Train})
+	if err != nil {
+		return subject{}, err
+	}
+	s := subject{program: program, step: inference(program, net, o), counts: net.Count(o.Size, o.Size), folded: folded}
+	if o.Train {
+		s.step = training(program, net, pool, c, o)
+	}
+	return s, nil
 }
 
 // model is the model to time, and whether its batch norms are folded.

@@ -238,6 +238,9 @@ func checkMIMState(t *testing.T, m *LocalMIM, ref mimReference, tensors map[stri
 	if n := m.Store().Parameters(); n != ref.Trainable {
 		t.Errorf("%d parameters, want %d", n, ref.Trainable)
 	}
+	if n := Total(m.Count()).Parameters; n != ref.Trainable {
+		t.Errorf("%d parameters counted, want %d", n, ref.Trainable)
+	}
 }
 
 // The lists of visible tokens against those of the reference.

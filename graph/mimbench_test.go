@@ -6,6 +6,7 @@ import (
 
 	"fasternet/configs"
 	"fasternet/kernels"
+	"fasternet/ops"
 )
 
 // A step of pre-training. -benchtime 5x and more; images/s is the number to
@@ -28,6 +29,8 @@ func BenchmarkMIMStep(b *testing.B) {
 				b.Fatal(err)
 			}
 			in := maskedNoise(m, batch)
+			var prof ops.Profile
+			p.Profile(&prof)
 			for b.Loop() {
 				for _, q := range m.Store().Params() {
 					q.Changed()
@@ -37,7 +40,10 @@ func BenchmarkMIMStep(b *testing.B) {
 				}
 			}
 			b.ReportMetric(float64(batch*b.N)/b.Elapsed().Seconds(), "images/s")
-			b.ReportMetric(float64(p.ArenaBytes())/1e6, "MB")
+			b.ReportMetric(float64(p.ArenaBytes())/(1<<20), "arena-MiB")
+			for _, t := range prof.Times()[:24] {
+				b.Logf("%-20s %-18s %8.2f ms", t.Kind, t.Name, t.Total.Seconds()*1000/float64(t.Calls))
+			}
 		})
 	}
 }

@@ -46,8 +46,9 @@ func (t *pretraining) describe() string {
 	for _, s := range t.net.Scales() {
 		grids = append(grids, fmt.Sprintf("%d×%d cells behind %d", s.Grid, s.Grid, s.Tap))
 	}
-	return fmt.Sprintf("localmim of a %s: %d parameters with the decoders; %d of %d units of %d px visible; %s targets of %s; %d training and %d validation images",
-		c.Model.Name, t.net.Store().Parameters(), visible, side*side, c.MIM.MaskUnit, c.MIM.Target, strings.Join(grids, ", "), t.train.Len(), t.val.Len())
+	total := graph.Total(t.net.Count())
+	return fmt.Sprintf("localmim of a %s: %d parameters with the decoders, %.3f GMACs at %d px; %d of %d units of %d px visible; %s targets of %s; %d training and %d validation images",
+		c.Model.Name, total.Parameters, float64(total.MACs)/1e9, c.Data.ImageSize, visible, side*side, c.MIM.MaskUnit, c.MIM.Target, strings.Join(grids, ", "), t.train.Len(), t.val.Len())
 }
 
 func (t *pretraining) prepare() error {

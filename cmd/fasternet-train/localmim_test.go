@@ -103,6 +103,23 @@ func fineTune(t *testing.T, from, data, family string) {
 	golden.CheckRel(t, "the merging's weights", b.F32, want, 1e-4)
 }
 
+func TestMeasurePretraining(t *testing.T) {
+	for name, model := range tinyMIM {
+		config := writeConfig(t, model+tinyPretraining)
+		for _, mode := range []string{"--train", "--seconds=0.01"} {
+			v := succeed(t, "bench", config, mode, "--batch", "3", "--seconds", "0.01", "--warmup", "1", "--json", "--profile")
+			if v["gflops"].(float64) <= 0 || v["img_per_s"].(float64) <= 0 {
+				t.Errorf("bench %s: %v", name, v)
+			}
+		}
+		if r := invoke(t, "summary", config); r.code != 0 || !strings.Contains(r.stdout, "decoder.1") {
+			t.Errorf("summary %s: %+v", name, r)
+		}
+	}
+	fail(t, 1, "for images of 224 pixels", "bench", "mim_vit_base", "--size", "448", "--batch", "1")
+	fail(t, 2, "for images of 224 pixels", "summary", "mim_vit_base", "--size", "448")
+}
+
 func TestBadPretraining(t *testing.T) {
 	data := fashion(t, 40, 20)
 	config := writeConfig(t, tinyMIM["vit"]+tinyPretraining)

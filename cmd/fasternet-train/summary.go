@@ -5,6 +5,7 @@ import (
 	"os"
 	"text/tabwriter"
 
+	"fasternet/configs"
 	"fasternet/graph"
 	"fasternet/model"
 
@@ -48,6 +49,9 @@ trained, or with --folded for the other.`,
 			if err := config.Model.CheckImageSize(size); err != nil {
 				return usageError{err}
 			}
+			if net == nil && config.Task == "localmim" {
+				return pretrainingSummary(args[0], config, size, asJSON)
+			}
 			if net == nil {
 				if net, err = model.New(config, max(config.Model.NumClasses, 1)); err != nil {
 					return err
@@ -65,6 +69,22 @@ trained, or with --folded for the other.`,
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	c.Flags().StringArrayVar(&settings, "set", nil, "change a setting of a preset or a YAML file, `key=value`; repeatable")
 	return c
+}
+
+// pretrainingSummary shows the layers of a LocalMIM.
+func pretrainingSummary(name string, c *configs.Config, size int, asJSON bool) error {
+	if size != c.Data.ImageSize {
+		return usageError{fmt.Errorf("--size: the masks and targets of a pre-training are for images of %d pixels: change data.image_size", c.Data.ImageSize)}
+	}
+	net, err := graph.NewLocalMIM(c, c.Seed)
+	if err != nil {
+		return err
+	}
+	s := summarise(name, net.Count(), size, false)
+	if asJSON {
+		return printJSON(s)
+	}
+	return s.print()
 }
 
 // summary is what the command prints.

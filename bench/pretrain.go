@@ -1,0 +1,76 @@
+package bench
+
+import (
+	"fmt"
+	"slices"
+
+	"fasternet/configs"
+	"fasternet/graph"
+	"fasternet/kernels"
+	"fasternet/rng"
+	"fasternet/train"
+)
+
+// pretraining is a LocalMIM on images of noise. Every step has another mask, as
+// in a run; targets are noise and cost nothing, as a loader makes them ahead.
+func (o Options) pretraining(c *configs.Config, pool *kernels.Pool) (subject, error) {
+	if o.Size != c.Data.ImageSize {
+		return subject{}, fmt.Errorf("size: the masks and targets of a pre-training are for images of %d pixels: change data.image_size", c.Data.ImageSize)
+	}
+	net, err := graph.NewLocalMIM(c, c.Seed)
+	if err != nil {
+		return subject{}, err
+	}
+	program, err := graph.NewMIMRunner(net, pool).Program(o.Batch, o.Train)
+	if err != nil {
+		return subject{}, err
+	}
+	in := noise(net, o.Batch, o.Size)
+	side, visible := c.MIMUnits()
+	groups := 1
+	if c.MIM.MaskPer == "sample" {
+		groups = o.Batch
+	}
+	optimizer := train.NewAdamW(c.Optim, net.Store().Params(), pool)
+	number := uint64(0)
+	step := func() error {
+		in.Kept = in.Kept[:0]
+		r := rng.New(c.Seed, rng.Mask, number)
+		for range groups {
+			units := r.Perm(side * side)[:visible]
+			if c.Model.Name == "swin" {
+				slices.Sort(units)
+			}
+			for _, u := range units {
+				in.Kept = append(in.Kept, int32(u))
+			}
+		}
+		number++
+		optimizer.ZeroGrad()
+		if _, err := program.Run(in); err != nil || !o.Train {
+			return err
+		}
+		optimizer.Step(1e-4, 1)
+		return nil
+	}
+	return subject{program: program, step: step, counts: net.Count()}, nil
+}
+
+// noise is a batch without meaning, all cells of which count.
+func noise(net *graph.LocalMIM, batch, size int) graph.Masked {
+	r := rng.New(0, rng.Bench)
+	random := func(n int) []float32 {
+		x := kernels.Aligned(n)
+		for i := range x {
+			x[i] = float32(r.NormFloat64())
+		}
+		return x
+	}
+	in := graph.Masked{Images: random(batch * size * size * net.Channels())}
+	for _, s := range net.Scales() {
+		cells := batch * s.Grid * s.Grid
+		in.Targets = append(in.Targets, random(cells*s.Values))
+		in.Weights = append(in.Weights, slices.Repeat([]float32{1}, cells))
+	}
+	return in
+}
