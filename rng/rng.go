@@ -22,6 +22,7 @@ const (
 	Mix      Purpose = "mix"       // at: epoch, step
 	DropPath Purpose = "drop_path" // at: step, block
 	Bench    Purpose = "bench"     // synthetic inputs
+	Few      Purpose = "few"       // which images keep their labels; at: class
 )
 
 // New returns the generator of a purpose at a position. The methods of
