@@ -61,10 +61,11 @@ func Match(train, val *Set) error {
 	if train.Width != val.Width {
 		return fmt.Errorf("probe: training images have %d features, validation images %d: want both of one model", train.Width, val.Width)
 	}
-	return sameClasses(train.Classes, val.Classes)
+	return SameClasses(train.Classes, val.Classes)
 }
 
-func sameClasses(train, val []string) error {
+// SameClasses returns an error unless labels mean the same in both parts.
+func SameClasses(train, val []string) error {
 	if len(train) != len(val) {
 		return fmt.Errorf("probe: training images have %d classes, validation images %d: want the same", len(train), len(val))
 	}

@@ -125,6 +125,7 @@ a variant of the kernels.`,
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		trainCommand(), evalCommand(), predictCommand(), featuresCommand(),
+		knnCommand(), linprobeCommand(),
 		convertCommand(), exportCommand(), summaryCommand(), benchCommand(), configCommand(), dataCommand(), versionCommand(),
 	)
 	asUsage(root)
