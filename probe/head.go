@@ -59,7 +59,7 @@ type machine struct {
 	packed         *kernels.Packed // the weights, transposed
 	x              kernels.Matrix  // [batch, features]: those of a batch, then normalised
 	probs          kernels.Matrix  // [batch, classes]: then the gradient of the logits
-	targets        []kernels.Matrix
+	targets, raw   []kernels.Matrix  // [blockRows, classes] of a worker: one-hot labels; logits
 	moments        []kernels.Moments // of each block of rows
 	losses         []float64
 	scale, shift   []float32 // of the norm
@@ -76,7 +76,8 @@ func newMachine(h *Head, pool *kernels.Pool, batch int) *machine {
 		gWeight: kernels.Aligned(k * d), gBias: make([]float32, k),
 	}
 	for range pool.Workers() {
-		m.targets = append(m.targets, kernels.NewMatrix(make([]float32, blockRows*k), blockRows, k))
+		m.targets = append(m.targets, kernels.NewMatrix(kernels.Aligned(blockRows*k), blockRows, k))
+		m.raw = append(m.raw, kernels.NewMatrix(kernels.Aligned(blockRows*k), blockRows, k))
 	}
 	for range m.blocks(batch) {
 		m.moments = append(m.moments, kernels.Moments{Mean: make([]float32, d), Dev: make([]float32, d)})
@@ -110,13 +111,13 @@ func (m *machine) gradients(s *Set, rows []int) (loss float64) {
 	m.pool.Run(m.blocks(n), func(worker, i int) {
 		b, p := block(x, i), block(probs, i)
 		kernels.Affine(b, b, m.scale, m.shift, kernels.Identity)
-		m.logits(p, b)
-		t := m.targets[worker].Slice(0, b.Rows)
+		logits, t := m.raw[worker].Slice(0, b.Rows), m.targets[worker].Slice(0, b.Rows)
+		m.logits(logits, b)
 		for r := range b.Rows {
 			clear(t.Row(r))
 			t.Row(r)[s.Labels[rows[i*blockRows+r]]] = 1
 		}
-		m.losses[i] = kernels.SoftmaxCrossEntropy(p, p, t)
+		m.losses[i] = kernels.SoftmaxCrossEntropy(p, logits, t)
 		kernels.SoftmaxCrossEntropyGrad(p, p, t, 1/float32(n))
 	})
 	clear(m.gBias)
@@ -176,10 +177,10 @@ func (m *machine) measure(s *Set) eval.Result {
 	m.pool.Run(len(parts), func(worker, i int) {
 		src := block(values, i)
 		x := kernels.NewMatrix(make([]float32, src.Rows*s.Width), src.Rows, s.Width)
-		logits := kernels.NewMatrix(make([]float32, src.Rows*k), src.Rows, k)
+		probs := kernels.NewMatrix(make([]float32, src.Rows*k), src.Rows, k)
 		kernels.Affine(x, src, m.scale, m.shift, kernels.Identity)
+		logits, t := m.raw[worker].Slice(0, src.Rows), m.targets[worker].Slice(0, src.Rows)
 		m.logits(logits, x)
-		t := m.targets[worker].Slice(0, src.Rows)
 		for r := range src.Rows {
 			label := s.Labels[i*blockRows+r]
 			switch rank := eval.Rank(logits.Row(r), label); {
@@ -192,7 +193,7 @@ func (m *machine) measure(s *Set) eval.Result {
 			clear(t.Row(r))
 			t.Row(r)[label] = 1
 		}
-		parts[i].loss = kernels.SoftmaxCrossEntropy(logits, logits, t)
+		parts[i].loss = kernels.SoftmaxCrossEntropy(probs, logits, t)
 	})
 	var sum part
 	for _, p := range parts {

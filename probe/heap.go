@@ -11,9 +11,9 @@ type neighbour struct {
 	index      int32
 }
 
-// compare orders neighbours: the most alike first, of equal ones the first.
-func compare(a, b neighbour) int {
-	return cmp.Or(cmp.Compare(b.similarity, a.similarity), cmp.Compare(a.index, b.index))
+// before says whether a is nearer than b; of equally near ones the first is.
+func before(a, b neighbour) bool {
+	return a.similarity > b.similarity || a.similarity == b.similarity && a.index < b.index
 }
 
 // heap is the most alike neighbours up to now, the last of them on top.
@@ -22,14 +22,17 @@ type heap []neighbour
 // offer takes what belongs to the first k of images from, from+1, …, which come
 // after all that were offered before.
 func (h *heap) offer(similar []float32, from, k int) {
-	for i, s := range similar {
-		n := neighbour{s, int32(from + i)}
-		if len(*h) < k {
-			*h = append(*h, n)
-			h.up(len(*h) - 1)
-		} else if s > (*h)[0].similarity { // an equal one comes later
-			(*h)[0] = n
+	room := min(k-len(*h), len(similar))
+	for i, s := range similar[:room] {
+		*h = append(*h, neighbour{s, int32(from + i)})
+		h.up(len(*h) - 1)
+	}
+	least := (*h)[0].similarity
+	for i, s := range similar[room:] {
+		if s > least { // an equal one comes later
+			(*h)[0] = neighbour{s, int32(from + room + i)}
 			h.down()
+			least = (*h)[0].similarity
 		}
 	}
 }
@@ -37,7 +40,7 @@ func (h *heap) offer(similar []float32, from, k int) {
 func (h heap) up(i int) {
 	for i > 0 {
 		parent := (i - 1) / 2
-		if compare(h[i], h[parent]) < 0 {
+		if before(h[i], h[parent]) {
 			return
 		}
 		h[i], h[parent] = h[parent], h[i]
@@ -51,10 +54,10 @@ func (h heap) down() {
 		if child >= len(h) {
 			return
 		}
-		if child+1 < len(h) && compare(h[child+1], h[child]) > 0 {
+		if child+1 < len(h) && before(h[child], h[child+1]) {
 			child++
 		}
-		if compare(h[child], h[i]) < 0 {
+		if before(h[child], h[i]) {
 			return
 		}
 		h[i], h[child] = h[child], h[i]
@@ -64,6 +67,8 @@ func (h heap) down() {
 
 // sorted is the neighbours, the most alike first; the heap is none afterwards.
 func (h heap) sorted() []neighbour {
-	slices.SortFunc(h, compare)
+	slices.SortFunc(h, func(a, b neighbour) int {
+		return cmp.Or(cmp.Compare(b.similarity, a.similarity), cmp.Compare(a.index, b.index))
+	})
 	return h
 }

@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 
 	"fasternet/probe"
+	"fasternet/train"
 
 	"github.com/spf13/cobra"
 )
@@ -43,8 +44,8 @@ is that of as many.`,
 			if err := f.check(); err != nil {
 				return err
 			}
-			show := newProbeDisplay()
-			e, pool, err := f.features(cmd, show)
+			show := train.NewDisplay(os.Stderr)
+			e, pool, err := f.features(cmd, show, true)
 			if err != nil {
 				return err
 			}

@@ -57,8 +57,8 @@ and loss of the last epoch, best_top1 and best_epoch, epochs, count and training
 			if err := checkOutputs(output{"--save", save, probe.CheckDumpFile}); err != nil {
 				return err
 			}
-			show := newProbeDisplay()
-			e, pool, err := f.features(cmd, show)
+			show := train.NewDisplay(os.Stderr)
+			e, pool, err := f.features(cmd, show, !augment)
 			if err != nil {
 				return err
 			}
@@ -94,6 +94,7 @@ and loss of the last epoch, best_top1 and best_epoch, epochs, count and training
 	c.Flags().BoolVar(&augment, "augment", false, "compute the training features of every epoch anew, of random crops and flips")
 	c.Flags().StringVar(&save, "save", "", "write the trained layers to `FILE`.safetensors")
 	c.MarkFlagsMutuallyExclusive("augment", "load")
+	c.MarkFlagsMutuallyExclusive("augment", "dump")
 	return c
 }
 
@@ -108,9 +109,10 @@ func (e *encoder) augmented(c *cobra.Command, f *probeFlags, show *train.Display
 	return func(epoch int) (*probe.Set, error) {
 		in := f.inputs(e.config, show, fmt.Sprint("epoch ", epoch+1), true)
 		in.Transform, in.Seed, in.Epoch = transform, f.seed, epoch
-		s, _, err := probe.Extract(c.Context(), e.runner, e.train, in, e.which)
+		var err error
+		e.Train, _, err = probe.Extract(c.Context(), e.runner, e.train, in, e.which)
 		show.End()
-		return s, err
+		return e.Train, err
 	}
 }
 
@@ -129,10 +131,6 @@ func printProbe(epochs []probe.Epoch, from source) error {
 		if p.Val.Top1 > best.Val.Top1 {
 			best = p
 		}
-	}
-	_, err := fmt.Fprintln(os.Stdout)
-	if err != nil {
-		return err
 	}
 	return printJSON(struct {
 		Top1      float64  `json:"top1"`

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 
 	"fasternet/configs"
 	"fasternet/data"
@@ -69,9 +68,9 @@ func (f *probeFlags) check() error {
 	return checkOutputs(output{"--dump", f.dump, probe.CheckDumpFile})
 }
 
-// features loads or computes the features. With a file, pool is one of its own
-// choice and the model nil. The pool has to be closed.
-func (f *probeFlags) features(c *cobra.Command, show *train.Display) (*encoder, *kernels.Pool, error) {
+// features loads the features, or computes them: of the validation images, and of
+// the training images if they are asked for. The pool has to be closed.
+func (f *probeFlags) features(c *cobra.Command, show *train.Display, training bool) (*encoder, *kernels.Pool, error) {
 	if f.load != "" {
 		d, err := probe.Load(f.load)
 		if err != nil {
@@ -108,30 +107,29 @@ func (f *probeFlags) features(c *cobra.Command, show *train.Display) (*encoder, 
 	pool := kernels.NewPool(config.Threads)
 	e.runner = graph.NewRunner(m.Model, pool)
 	show.Line("features of %s: %d training and %d validation images, %d threads, %s kernels", m.Path, e.train.Len(), e.val.Len(), pool.Workers(), kernels.Active())
-	if err := e.extract(c, f, m.Path, show); err != nil {
+	e.Dumped = &probe.Dumped{Model: m.Path, Which: e.which}
+	if err := e.extract(c, f, show, training); err != nil {
 		pool.Close()
 		return nil, nil, err
 	}
 	return e, pool, nil
 }
 
-// extract computes the features of both parts, and writes them if asked to.
-func (e *encoder) extract(c *cobra.Command, f *probeFlags, path string, show *train.Display) (err error) {
-	e.Dumped = &probe.Dumped{Model: path, Which: e.which}
-	if e.Train, err = e.part(c, f, e.train, f.inputs(e.config, show, "training images", true), show); err != nil {
-		return err
+// extract computes the features, and writes them if asked to.
+func (e *encoder) extract(c *cobra.Command, f *probeFlags, show *train.Display, training bool) (err error) {
+	if training {
+		if e.Train, err = e.part(c, f, "training images", e.train, show); err != nil {
+			return err
+		}
 	}
-	if e.Val, err = e.part(c, f, e.val, f.inputs(e.config, show, "validation images", true), show); err != nil {
+	if e.Val, err = e.part(c, f, "validation images", e.val, show); err != nil || f.dump == "" {
 		return err
-	}
-	if f.dump == "" {
-		return nil
 	}
 	return probe.Dump(f.dump, e.Dumped)
 }
 
-func (e *encoder) part(c *cobra.Command, f *probeFlags, ds data.Dataset, o predict.Options, show *train.Display) (*probe.Set, error) {
-	s, skipped, err := probe.Extract(c.Context(), e.runner, ds, o, e.which)
+func (e *encoder) part(c *cobra.Command, f *probeFlags, name string, ds data.Dataset, show *train.Display) (*probe.Set, error) {
+	s, skipped, err := probe.Extract(c.Context(), e.runner, ds, f.inputs(e.config, show, name, true), e.which)
 	show.End()
 	if err != nil {
 		return nil, err
@@ -152,6 +150,3 @@ type source struct {
 func (e *encoder) source() source {
 	return source{e.Val.Len(), e.Train.Len(), e.Which, e.Val.Width, e.Model}
 }
-
-// newProbeDisplay shows progress on standard error.
-func newProbeDisplay() *train.Display { return train.NewDisplay(os.Stderr) }
