@@ -56,9 +56,9 @@ func (h *Head) Write(path string, meta map[string]string) error {
 type machine struct {
 	*Head
 	pool           *kernels.Pool
-	packed         *kernels.Packed // the weights, transposed
-	x              kernels.Matrix  // [batch, features]: those of a batch, then normalised
-	probs          kernels.Matrix  // [batch, classes]: then the gradient of the logits
+	packed         *kernels.Packed   // the weights, transposed
+	x              kernels.Matrix    // [batch, features]: those of a batch, then normalised
+	probs          kernels.Matrix    // [batch, classes]: then the gradient of the logits
 	targets, raw   []kernels.Matrix  // [blockRows, classes] of a worker: one-hot labels; logits
 	moments        []kernels.Moments // of each block of rows
 	losses         []float64

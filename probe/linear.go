@@ -45,6 +45,15 @@ func (o LinearOptions) Validate() error {
 	return nil
 }
 
+// Short says whether LARS would hardly move the weights of that many images: what
+// its steps come to, by the size of the weights, is less than 5.
+func (o LinearOptions) Short(images int) bool {
+	batch := max(min(o.Batch, images), 1)
+	peak := o.BaseLR * float64(batch) / 256
+	steps := float64(o.Epochs * (images / batch))
+	return o.Optimizer == LARS && trust/(1-momentum)*peak/2*steps < 5
+}
+
 // Epoch is what became of one.
 type Epoch struct {
 	Number int     // from 1

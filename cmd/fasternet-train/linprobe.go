@@ -63,6 +63,9 @@ and loss of the last epoch, best_top1 and best_epoch, epochs, count and training
 				return err
 			}
 			defer pool.Close()
+			if o.Short(e.images()) {
+				show.Line("warning: these are too few steps for lars, the weights will hardly move: take --opt sgd")
+			}
 			images := probe.Always(e.Train)
 			if augment {
 				images = e.augmented(cmd, &f, show)

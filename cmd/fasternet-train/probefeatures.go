@@ -53,6 +53,14 @@ type encoder struct {
 	which      string
 }
 
+// images is the number of training images.
+func (e *encoder) images() int {
+	if e.Train == nil {
+		return e.train.Len() // their features are still to come
+	}
+	return e.Train.Len()
+}
+
 // check finds what is wrong with the options before any work.
 func (f *probeFlags) check() error {
 	if f.few < 0 {
