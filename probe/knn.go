@@ -58,7 +58,7 @@ func KNN(ctx context.Context, pool *kernels.Pool, train, val *Set, o KNNOptions)
 	case ks[0] < 1:
 		return nil, fmt.Errorf("probe: %d neighbours: want 1 or more", ks[0])
 	case most > train.Len():
-		return nil, fmt.Errorf("probe: %d neighbours, but there are only %d training images", most, train.Len())
+		return nil, fmt.Errorf("probe: %d neighbours, but there are only %d training images: want at most as many", most, train.Len())
 	}
 	found, err := nearest(ctx, pool, train, val, ks[len(ks)-1], o.Progress)
 	if err != nil {

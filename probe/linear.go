@@ -104,8 +104,8 @@ func Linear(ctx context.Context, pool *kernels.Pool, epochs func(epoch int) (*Se
 				return nil, nil, err
 			}
 			loss := m.gradients(images, order[step*batch:(step+1)*batch])
-			if math.IsNaN(loss) || math.IsInf(loss, 0) {
-				return nil, nil, fmt.Errorf("probe: the loss is %v in epoch %d: want a smaller learning rate", loss, e+1)
+			if err := finite(loss, e); err != nil {
+				return nil, nil, err
 			}
 			now.LR = rate.At(e, step)
 			now.Loss += loss / float64(steps)
@@ -113,12 +113,22 @@ func Linear(ctx context.Context, pool *kernels.Pool, epochs func(epoch int) (*Se
 			opt.step(m.Bias, m.gBias, 1, now.LR)
 		}
 		now.Val = m.measure(val)
+		if err := finite(now.Val.Loss, e); err != nil {
+			return nil, nil, err
+		}
 		done = append(done, now)
 		if o.Report != nil {
 			o.Report(now)
 		}
 	}
 	return m.Head, done, nil
+}
+
+func finite(loss float64, epoch int) error {
+	if math.IsNaN(loss) || math.IsInf(loss, 0) {
+		return fmt.Errorf("probe: the loss is %v in epoch %d: want a smaller learning rate", loss, epoch+1)
+	}
+	return nil
 }
 
 // fits says whether the features of an epoch can be trained on.

@@ -50,9 +50,9 @@ is that of as many.`,
 				return err
 			}
 			defer pool.Close()
-			n := e.Train.Len()
-			if !cmd.Flags().Changed("k") && slices.Min(o.K) <= n {
-				o.K = slices.DeleteFunc(o.K, func(k int) bool { return k > n })
+			if !cmd.Flags().Changed("k") {
+				least := o.K[0]
+				o.K = slices.DeleteFunc(o.K, func(k int) bool { return k > max(e.Train.Len(), least) })
 			}
 			begun := false
 			o.Progress = func(done, total int) {
