@@ -114,15 +114,24 @@ func TestProbeAugmented(t *testing.T) {
 	if a.stdout == c.stdout || a.stdout == plain.stdout {
 		t.Errorf("not augmented by the seed:\n%s\n%s\n%s", a.stdout, c.stdout, plain.stdout)
 	}
+	// The classes need not be those that the model knows, nor as many.
+	for _, part := range []string{"train", "val"} {
+		picture(t, filepath.Join(root, part, "eel", "a.jpg"))
+	}
+	for _, args := range [][]string{{"knn", "--k", "3"}, {"linprobe", "--epochs", "2"}} {
+		if got := succeed(t, append(args, "--model", run)...); got["count"] != 9.0 || got["training_count"] != 9.0 {
+			t.Errorf("%v: %v", args, got)
+		}
+	}
 	// Parts whose labels do not mean the same, and images without labels.
-	if err := os.Rename(filepath.Join(root, "val", "dog"), filepath.Join(root, "val", "wolf")); err != nil {
+	if err := os.Rename(filepath.Join(root, "val", "dog"), filepath.Join(root, "val", "dug")); err != nil {
 		t.Fatal(err)
 	}
-	fail(t, 1, "class 1 is dog in the training images and wolf in the validation images", "knn", "--model", run)
-	if err := os.RemoveAll(filepath.Join(root, "val", "wolf")); err != nil {
+	fail(t, 1, "class 1 is dog in the training images and dug in the validation images", "knn", "--model", run)
+	if err := os.RemoveAll(filepath.Join(root, "val", "dug")); err != nil {
 		t.Fatal(err)
 	}
-	fail(t, 1, "training images have 2 classes, validation images 1", "linprobe", "--model", run)
+	fail(t, 1, "training images have 3 classes, validation images 2", "linprobe", "--model", run)
 	flat := t.TempDir()
 	for _, split := range []string{"train", "val"} {
 		picture(t, filepath.Join(flat, split, "a.jpg"))
