@@ -38,10 +38,9 @@ func (f *probeFlags) register(c *cobra.Command) {
 	c.Flags().Uint64Var(&f.seed, "seed", 0, "of all that is random")
 	c.Flags().StringVar(&f.dump, "dump", "", "write the features to `FILE`.safetensors")
 	c.Flags().StringVar(&f.load, "load", "", "take the features of a `FILE` that --dump wrote")
-	c.MarkFlagsMutuallyExclusive("load", "model")
-	c.MarkFlagsMutuallyExclusive("load", "data")
-	c.MarkFlagsMutuallyExclusive("load", "stage")
-	c.MarkFlagsMutuallyExclusive("load", "dump")
+	for _, name := range []string{"model", "data", "stage", "dump", "config", "set", "ema", "size", "batch", "crop-ratio", "on-bad-image"} {
+		c.MarkFlagsMutuallyExclusive("load", name) // they are about a model
+	}
 }
 
 // encoder is an opened model with its data set.
