@@ -28,13 +28,16 @@ func (l *loader) at(p *problem) error {
 	return fmt.Errorf("%s: %s: %s", where, p.key, p.text)
 }
 
+// Tasks are the values of task.
+var Tasks = []string{"classify", "localmim"}
+
 // check finds the first impossible value.
 func (c *Config) check() *problem {
 	if p := checkFinite("", reflect.ValueOf(*c)); p != nil {
 		return p
 	}
 	for _, check := range []func() *problem{
-		func() *problem { return oneOf("task", c.Task, "classify") },
+		func() *problem { return oneOf("task", c.Task, Tasks...) },
 		func() *problem { return atLeast("threads", c.Threads, 0) },
 		c.Model.check,
 		func() *problem { return c.Data.check(c.Model) },
@@ -45,6 +48,12 @@ func (c *Config) check() *problem {
 		c.Checkpoint.check,
 		c.checkMix,
 		c.checkStatistics,
+		func() *problem {
+			if c.Task == "localmim" {
+				return c.checkMIM()
+			}
+			return nil
+		},
 	} {
 		if p := check(); p != nil {
 			return p // the later checks rest on the earlier ones
@@ -206,9 +215,12 @@ func (o Optim) check() *problem {
 	if o.LR <= 0 {
 		return wrong("optim.lr", "want a number above 0, got %v", o.LR)
 	}
+	if o.LayerDecay <= 0 || o.LayerDecay > 1 {
+		return wrong("optim.layer_decay", "want a number above 0 and up to 1, got %v", o.LayerDecay)
+	}
 	return first(
 		oneOf("optim.opt", o.Opt, "adamw"),
-		oneOf("optim.weight_decay_on", o.WeightDecayOn, "all", "no-1d"),
+		oneOf("optim.weight_decay_on", o.WeightDecayOn, "all", "no-1d", "no-1d-positions", "no-1d-tables"),
 		within("optim.weight_decay", o.WeightDecay, 0, math.MaxFloat64),
 		within("optim.eps", o.Eps, 1e-30, 1),
 		within("optim.clip_grad", o.ClipGrad, 0, math.MaxFloat64),

@@ -3,12 +3,13 @@ package configs
 // Config is a run. The yaml tags are the keys; every key has a default.
 type Config struct {
 	Base       string     `yaml:"base,omitempty"` // preset that this file starts from
-	Task       string     `yaml:"task"`           // classify
+	Task       string     `yaml:"task"`           // classify, or localmim for pre-training
 	Seed       uint64     `yaml:"seed"`
 	Threads    int        `yaml:"threads"` // of the kernels; 0 for one a processor
 	RunDir     string     `yaml:"run_dir"` // folder in which a run makes its own
 	From       string     `yaml:"from"`    // run or weights that a run starts from; "" for fresh ones
 	Model      Model      `yaml:"model"`
+	MIM        MIM        `yaml:"mim,omitempty"` // of task localmim
 	Data       Data       `yaml:"data"`
 	Augment    Augment    `yaml:"augment"`
 	Optim      Optim      `yaml:"optim"`
@@ -82,7 +83,8 @@ type Optim struct {
 	Opt           string    `yaml:"opt"` // adamw
 	LR            float64   `yaml:"lr"`  // absolute
 	WeightDecay   float64   `yaml:"weight_decay"`
-	WeightDecayOn string    `yaml:"weight_decay_on"` // all, or no-1d: not on biases and norms
+	WeightDecayOn string    `yaml:"weight_decay_on"` // all; no-1d: not on biases and norms; no-1d-positions: nor on class token and positions; no-1d-tables: nor on tables of position bias and tokens
+	LayerDecay    float64   `yaml:"layer_decay"`     // factor of the learning rate from a block to the one before it; 1 for the same everywhere
 	Betas         []float64 `yaml:"betas,flow"`
 	Eps           float64   `yaml:"eps"`
 	ClipGrad      float64   `yaml:"clip_grad"` // largest norm of all gradients; 0 for none
@@ -120,7 +122,7 @@ type Checkpoint struct {
 func Default() Config {
 	return Config{
 		Task: "classify", RunDir: "runs",
-		Model: DefaultModel("fasternet"),
+		Model: DefaultModel("fasternet"), MIM: DefaultMIM(),
 		Data: Data{
 			Name: "imagefolder", ImageSize: 224, Interpolation: "bicubic",
 			Mean: []float64{0.485, 0.456, 0.406}, Std: []float64{0.229, 0.224, 0.225}, TestCropRatio: 0.9, Prefetch: 2,
@@ -129,7 +131,7 @@ func Default() Config {
 			Scale: []float64{0.08, 1}, Ratio: []float64{0.75, 4.0 / 3}, HFlip: 0.5, Padding: 4,
 			MixupProb: 1, MixupSwitchProb: 0.5, Smoothing: 0.1,
 		},
-		Optim: Optim{Opt: "adamw", LR: 1e-3, WeightDecay: 0.05, WeightDecayOn: "all", Betas: []float64{0.9, 0.999}, Eps: 1e-8},
+		Optim: Optim{Opt: "adamw", LR: 1e-3, WeightDecay: 0.05, WeightDecayOn: "all", LayerDecay: 1, Betas: []float64{0.9, 0.999}, Eps: 1e-8},
 		Sched: Sched{Form: "fasternet", WarmupEpochs: 5, WarmupLR: 1e-6, MinLR: 1e-5},
 		Train: Train{Epochs: 100, BatchSize: 128, AccumSteps: 1, ValBatchSize: 128, ValInterval: 1, LogInterval: 50},
 		Checkpoint: Checkpoint{

@@ -71,6 +71,12 @@ func (l *loader) finish(settings []string) (*Config, error) {
 			return nil, err
 		}
 	}
+	if l.config.Task == "localmim" {
+		l.config.fillMIM()
+		if _, set := l.origin["checkpoint.monitor"]; !set {
+			l.config.Checkpoint.Monitor = "loss"
+		}
+	}
 	if e := first(l.checkKeys(), l.config.check()); e != nil {
 		return nil, l.at(e)
 	}
@@ -81,6 +87,9 @@ func (l *loader) finish(settings []string) (*Config, error) {
 func (c *Config) YAML() ([]byte, error) {
 	resolved := *c
 	resolved.Base = ""
+	if c.Task != "localmim" {
+		resolved.MIM = MIM{}
+	}
 	var b bytes.Buffer
 	e := yaml.NewEncoder(&b)
 	e.SetIndent(2)

@@ -11,7 +11,8 @@
 //     randomness. Resampling gives the same bytes as Pillow, on which the
 //     published accuracies rest.
 //   - [Mixup] blends the samples of a batch and their labels (mixup and CutMix).
-//   - A [Loader] runs all of it in worker goroutines ahead of the training step.
+//   - A [Loader] runs all of it in worker goroutines ahead of the training step,
+//     and an [Extra] that makes more of each sample than a tensor and a label.
 //
 // Tensors are float32 in NHWC order: the channels of a pixel are neighbours.
 //

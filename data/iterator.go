@@ -53,7 +53,7 @@ type slot struct {
 func (l *Loader) newSlot() *slot {
 	h, w, c := l.opt.Transform.OutputShape()
 	n := l.opt.Batch
-	return &slot{
+	s := &slot{
 		Batch:   Batch{Height: h, Width: w, Channels: c},
 		images:  make([]float32, n*h*w*c),
 		targets: make([]float32, n*l.opt.Classes),
@@ -61,6 +61,10 @@ func (l *Loader) newSlot() *slot {
 		indices: make([]int, n),
 		ready:   make(chan struct{}, 1),
 	}
+	if l.opt.Extra != nil {
+		s.Extra = l.opt.Extra.New(n)
+	}
+	return s
 }
 
 // Next returns the next batch, or io.EOF after the last. The batch is valid until
@@ -187,7 +191,12 @@ func (it *Iterator) load(s *slot, k int) error {
 	}
 	size := s.Height * s.Width * s.Channels
 	r := rng.New(l.opt.Seed, rng.Augment, uint64(it.epoch), uint64(i))
-	if err := l.opt.Transform.Apply(img, r, s.Images[k*size:][:size]); err != nil {
+	tensor := s.Images[k*size:][:size]
+	err = l.opt.Transform.Apply(img, r, tensor)
+	if err == nil && l.opt.Extra != nil {
+		err = l.opt.Extra.Sample(s.Extra, tensor, it.position(s, k))
+	}
+	if err != nil {
 		return fmt.Errorf("%w, at %s", err, l.ds.Name(i))
 	}
 	return nil
@@ -196,6 +205,11 @@ func (it *Iterator) load(s *slot, k int) error {
 // complete mixes a batch and makes its targets.
 func (it *Iterator) complete(s *slot) error {
 	opt := &it.loader.opt
+	if opt.Extra != nil {
+		if err := opt.Extra.Complete(s.Extra, it.position(s, 0)); err != nil {
+			return err
+		}
+	}
 	slices.SortFunc(s.Bad, func(a, b BadSample) int { return a.At - b.At })
 	if opt.Mix == nil {
 		return SmoothTargets(s.Targets, s.Labels, opt.Classes, 0)

@@ -22,6 +22,7 @@ type LoaderOptions struct {
 	Transform Transform // makes the tensors
 	Mix       *Mixup    // mixes the batches and smooths the labels; nil means one-hot targets
 	Classes   int       // width of the targets; 0 means Mix.Classes, or the classes of the dataset
+	Extra     Extra     // makes Batch.Extra; nil for none; not with mixing or SkipBad
 	SkipBad   bool      // a sample that cannot be read is listed in Batch.Bad, not an error; not with Mix
 }
 
@@ -46,6 +47,7 @@ type Batch struct {
 	Targets []float32 // [Size, classes]: soft labels
 	Labels  []int     // [Size]: class indices, before mixing
 	Indices []int     // [Size]: sample indices in the dataset
+	Extra   any       // what LoaderOptions.Extra made, of the type that its New returns; else nil
 
 	Size                    int // the batch size of the options, or less in the last batch
 	Height, Width, Channels int
@@ -80,6 +82,9 @@ func NewLoader(ds Dataset, opt LoaderOptions) (*Loader, error) {
 		return nil, errors.New("data: the dataset is empty")
 	}
 	if err := opt.Transform.Validate(); err != nil {
+		return nil, err
+	}
+	if err := opt.checkExtra(); err != nil {
 		return nil, err
 	}
 	if opt.Workers == 0 {

@@ -67,8 +67,11 @@ func Write(l *model.Loaded, path string, pool *kernels.Pool, o Options) (Result,
 		return Result{}, err
 	}
 	out := *l
+	if out.Model, err = graph.ForSize(l.Model, l.Config.Data.ImageSize); err != nil {
+		return Result{}, fmt.Errorf("export: %w", err)
+	}
 	if !o.NoFold {
-		if f, ok := l.Model.(graph.Foldable); ok {
+		if f, ok := out.Model.(graph.Foldable); ok {
 			if out.Model, err = f.Fold(); err != nil {
 				return Result{}, fmt.Errorf("export: folding: %w", err)
 			}

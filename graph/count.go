@@ -15,8 +15,10 @@ type LayerCount struct {
 	Activations             int // values that convolutions and linear layers put out, as fvcore counts
 	// Foldable is the number of parameters that vanish when batch norms and
 	// layer scale are folded into the convolutions: one a channel of each.
-	Foldable      int
-	AttentionMACs int // of the two products within attention
+	Foldable int
+	// The two products within attention. fvcore counts their results too; tables
+	// of models whose attention is one fused operation leave them out.
+	AttentionMACs, AttentionActivations int
 	// Elements of batch norms, which count 2 each, and inputs of pools, which
 	// count 1, in the convention of the paper's Tab. 3 (fvcore, BN not folded).
 	NormElements, PoolElements int
@@ -90,6 +92,7 @@ func Total(counts []LayerCount) LayerCount {
 		t.Activations += c.Activations
 		t.Foldable += c.Foldable
 		t.AttentionMACs += c.AttentionMACs
+		t.AttentionActivations += c.AttentionActivations
 		t.NormElements += c.NormElements
 		t.PoolElements += c.PoolElements
 	}

@@ -119,7 +119,7 @@ func TestFoldedLayerScale(t *testing.T) {
 // 3 + 1 + 4 + 1 times the channels of its tokens.
 func TestTransformerActivations(t *testing.T) {
 	vit := configs.Default().Model
-	vit.Name, vit.PatchSize, vit.EmbedDim, vit.Depth, vit.MLPRatio, vit.NumClasses = "vit", 16, 192, 12, 4, 1000
+	vit.Name, vit.PatchSize, vit.EmbedDim, vit.Depth, vit.MLPRatio, vit.NumClasses, vit.NumHeads = "vit", 16, 192, 12, 4, 1000, configs.Heads{3}
 	if got, want := Total(countViT(vit, [2]int{14, 14}, 224, 224)).Activations, 196*192+12*197*9*192+1000; got != want {
 		t.Errorf("ViT: %d, want %d", got, want)
 	}

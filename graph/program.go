@@ -45,7 +45,7 @@ type Program struct {
 	machine                       gorgonia.VM
 	images, targets, loss, logits *gorgonia.Node
 	drops                         []drop
-	bound                         map[*float32]*tensor.Dense // slices seen as inputs
+	bound                         bindings
 	taps                          []tap
 }
 
@@ -79,7 +79,7 @@ func (r *Runner) compile(s Shape, tapped bool) (p *Program, err error) {
 		}
 	}()
 	tape := ops.NewTape(r.space, s.Train)
-	p = &Program{Shape: s, tape: tape, bound: map[*float32]*tensor.Dense{}}
+	p = &Program{Shape: s, tape: tape, bound: bindings{}}
 	p.images = tape.Input("images", s.Batch, s.Height, s.Width, r.Model.Channels())
 	pass := &layers.Pass{Tape: tape}
 	if tapped {
@@ -130,7 +130,7 @@ func (p *Program) Forward(images []float32) ([]float32, error) {
 	if p.Train {
 		return nil, fmt.Errorf("graph: Forward on a program for training")
 	}
-	if err := p.bind(p.images, images); err != nil {
+	if err := p.bound.bind(p.images, images); err != nil {
 		return nil, err
 	}
 	if err := p.tape.Run(p.machine); err != nil {
@@ -152,10 +152,10 @@ func (p *Program) Gradients(images, targets []float32, at Position) (loss float3
 	if !p.Train {
 		return 0, fmt.Errorf("graph: Gradients on a program for evaluation")
 	}
-	if err := p.bind(p.images, images); err != nil {
+	if err := p.bound.bind(p.images, images); err != nil {
 		return 0, err
 	}
-	if err := p.bind(p.targets, targets); err != nil {
+	if err := p.bound.bind(p.targets, targets); err != nil {
 		return 0, err
 	}
 	for _, d := range p.drops {
@@ -186,19 +186,22 @@ func (p *Program) Profile(to *ops.Profile) { p.tape.Measure(to) }
 // ArenaBytes is the size of the activations of this program alone.
 func (p *Program) ArenaBytes() int { return p.tape.ArenaBytes() }
 
+// bindings are the slices seen as inputs.
+type bindings map[*float32]*tensor.Dense
+
 // bind makes a slice the value of an input, without a copy.
-func (p *Program) bind(n *gorgonia.Node, data []float32) error {
+func (b bindings) bind(n *gorgonia.Node, data []float32) error {
 	if want := n.Shape().TotalSize(); len(data) != want {
 		return fmt.Errorf("graph: input %s: want %d values for shape %v, got %d", n.Name(), want, n.Shape(), len(data))
 	}
-	d := p.bound[&data[0]]
+	d := b[&data[0]]
 	if d == nil || !d.Shape().Eq(n.Shape()) {
-		const most = 16 // buffers of a loader; more would be a leak
-		if len(p.bound) >= most {
-			clear(p.bound)
+		const most = 256 // buffers of a loader; more would be a leak
+		if len(b) >= most {
+			clear(b)
 		}
 		d = tensor.New(tensor.WithShape(n.Shape()...), tensor.WithBacking(data))
-		p.bound[&data[0]] = d
+		b[&data[0]] = d
 	}
 	return gorgonia.Let(n, d)
 }

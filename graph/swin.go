@@ -48,10 +48,25 @@ func NewSwin(c configs.Model, imageSize int, seed uint64) (*Swin, error) {
 		eps = c.NormEps
 	}
 	m.embed = layers.NewTokenEmbed(s, c.InChans, c.EmbedDim, c.PatchSize, conv, conv, eps)
+	stages, err := newSwinStages(s, c, imageSize, normal)
+	if err != nil {
+		return nil, err
+	}
+	m.stages = stages
+	last := c.EmbedDim << (len(c.Depths) - 1)
+	m.norm = layers.NewLayerNorm(s, "norm", last, c.NormEps)
+	m.head = layers.NewClassifier(s, last, c.NumClasses, normal)
+	return m, nil
+}
+
+// newSwinStages makes the blocks and the merging layers, with linear layers
+// initialised as given.
+func newSwinStages(s *layers.Store, c configs.Model, imageSize int, weights layers.Init) ([]swinStage, error) {
 	blocks := 0
 	for _, d := range c.Depths {
 		blocks += d
 	}
+	var stages []swinStage
 	rates, number, sides := layers.DropPathRates(c.DropPathRate, blocks), 0, windowSides(c, imageSize)
 	for i, dim := range c.StageDims() {
 		if sides[i] < 1 {
@@ -61,19 +76,16 @@ func NewSwin(c configs.Model, imageSize int, seed uint64) (*Swin, error) {
 		for j := range c.Depths[i] {
 			stage.blocks = append(stage.blocks, layers.NewTransformer(s, fmt.Sprintf("layers.%d.blocks.%d", i, j), layers.TransformerOptions{
 				Channels: dim, Hidden: int(float64(dim) * c.MLPRatio), Heads: c.NumHeads[i], QKVBias: c.QKVBias, Window: stage.side,
-				Eps1: c.NormEps, Eps2: c.Norm2Eps, DropPath: layers.DropPath{Block: number, Rate: rates[number]}, Weights: normal,
+				Eps1: c.NormEps, Eps2: c.Norm2Eps, DropPath: layers.DropPath{Block: number, Rate: rates[number]}, Weights: weights,
 			}))
 			number++
 		}
 		if i+1 < len(c.Depths) {
-			stage.merge = layers.NewTokenMerging(s, fmt.Sprintf("layers.%d.downsample", i), dim, normal, c.NormEps)
+			stage.merge = layers.NewTokenMerging(s, fmt.Sprintf("layers.%d.downsample", i), dim, weights, c.NormEps)
 		}
-		m.stages = append(m.stages, stage)
+		stages = append(stages, stage)
 	}
-	last := c.EmbedDim << (len(c.Depths) - 1)
-	m.norm = layers.NewLayerNorm(s, "norm", last, c.NormEps)
-	m.head = layers.NewClassifier(s, last, c.NumClasses, normal)
-	return m, nil
+	return stages, nil
 }
 
 // windowSides are the sides of the windows of each stage for an image size.
@@ -104,6 +116,13 @@ func (s swinStage) shift(height, width int) int {
 		return 0
 	}
 	return s.side / 2
+}
+
+// Window is the side of the windows of a stage, and the shift of every second
+// block on a map of height × width tokens.
+func (m *Swin) Window(stage, height, width int) (side, shift int) {
+	s := m.stages[stage]
+	return s.side, s.shift(height, width)
 }
 
 // Forward is part of Model.
@@ -170,12 +189,12 @@ func countSwin(c configs.Model, sides []int, height, width int) []LayerCount {
 	for i, dim := range c.StageDims() {
 		side := sides[i]
 		for j := range c.Depths[i] {
-			b := transformerCount(fmt.Sprintf("layers.%d.blocks.%d", i, j), c, dim, h*w)
+			// As the reference computes it: a shifted window in full.
+			attended := min(side, h) * min(side, w)
+			b := transformerCount(fmt.Sprintf("layers.%d.blocks.%d", i, j), c, dim, h*w, attended, c.NumHeads[i])
 			b.Height, b.Width = h, w
 			span := 2*side - 1
 			b.Parameters += span * span * c.NumHeads[i]
-			// As the reference computes it: a shifted window in full.
-			b.AttentionMACs = 2 * h * w * min(side, h) * min(side, w) * dim
 			counts = append(counts, b)
 		}
 		if i+1 < len(sides) {

@@ -236,10 +236,13 @@ func TestTransformerCounts(t *testing.T) {
 	for _, c := range []struct {
 		preset string
 		want   int
-		gmacs  float64 // published, with the products of attention; 0 for not
+		// As timm publishes them, 0 for not: billions of MACs and millions of
+		// activations with the products of attention, and activations without.
+		gmacs, with, without float64
 	}{
-		{"vit_tiny", 5717416, 0}, {"vit_small", 22050664, 0}, {"vit_base", 86567656, 17.58}, {"vit_large", 304326632, 61.60},
-		{"swin_tiny", 28288354, 0}, {"swin_small", 49606258, 0}, {"swin_base", 87768224, 15.47}, {"swin_large", 196794556, 0}, // published 38.85: a last stage of 7×7 padded to windows of 14×14
+		{"vit_tiny", 5717416, 0, 5.97, 4.1}, {"vit_small", 22050664, 0, 11.95, 8.2}, {"vit_base", 86567656, 17.58, 23.90, 16.5}, {"vit_large", 304326632, 61.60, 63.52, 43.8},
+		{"swin_tiny", 28288354, 4.51, 17.06, 0}, {"swin_small", 49606258, 8.77, 27.47, 0}, {"swin_base", 87768224, 15.47, 36.63, 0},
+		{"swin_large", 196794556, 0, 0, 0}, // published 38.85 GMACs: a last stage of 7×7 padded to windows of 14×14
 	} {
 		config, err := configs.Load(c.preset)
 		if err != nil {
@@ -256,6 +259,10 @@ func TestTransformerCounts(t *testing.T) {
 		total := Total(layers)
 		if got := float64(total.MACs+total.AttentionMACs) / 1e9; c.gmacs > 0 && math.Abs(got-c.gmacs) > 0.005*c.gmacs {
 			t.Errorf("%s: %.2f GMACs, published are %.2f", c.preset, got, c.gmacs)
+		}
+		with, without := float64(total.Activations+total.AttentionActivations)/1e6, float64(total.Activations)/1e6
+		if c.with > 0 && math.Abs(with-c.with) > 0.006 || c.without > 0 && math.Abs(without-c.without) > 0.06 {
+			t.Errorf("%s: %.2f M activations, %.2f without those of attention, published are %.2f and %.1f", c.preset, with, without, c.with, c.without)
 		}
 	}
 }

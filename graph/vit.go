@@ -55,13 +55,7 @@ func NewViT(c configs.Model, imageSize int, seed uint64) (*ViT, error) {
 	}
 	conv := layers.FanIn(c.InChans * c.PatchSize * c.PatchSize)
 	m.embed = layers.NewTokenEmbed(s, c.InChans, dim, c.PatchSize, conv, conv, 0)
-	rates := layers.DropPathRates(c.DropPathRate, c.Depth)
-	for i := range c.Depth {
-		m.blocks = append(m.blocks, layers.NewTransformer(s, fmt.Sprintf("blocks.%d", i), layers.TransformerOptions{
-			Channels: dim, Hidden: int(float64(dim) * c.MLPRatio), Heads: c.NumHeads[0], QKVBias: c.QKVBias,
-			Eps1: c.NormEps, Eps2: c.NormEps, DropPath: layers.DropPath{Block: i, Rate: rates[i]}, Weights: normal,
-		}))
-	}
+	m.blocks = newViTBlocks(s, c, normal)
 	// The order of the official state dicts.
 	if !c.GlobalPool {
 		m.norm = layers.NewLayerNorm(s, "norm", dim, c.NormEps)
@@ -71,6 +65,19 @@ func NewViT(c configs.Model, imageSize int, seed uint64) (*ViT, error) {
 		m.norm = layers.NewLayerNorm(s, "fc_norm", dim, c.NormEps)
 	}
 	return m, nil
+}
+
+// newViTBlocks makes the blocks, with linear layers initialised as given.
+func newViTBlocks(s *layers.Store, c configs.Model, weights layers.Init) []*layers.Transformer {
+	var blocks []*layers.Transformer
+	rates := layers.DropPathRates(c.DropPathRate, c.Depth)
+	for i := range c.Depth {
+		blocks = append(blocks, layers.NewTransformer(s, fmt.Sprintf("blocks.%d", i), layers.TransformerOptions{
+			Channels: c.EmbedDim, Hidden: int(float64(c.EmbedDim) * c.MLPRatio), Heads: c.NumHeads[0], QKVBias: c.QKVBias,
+			Eps1: c.NormEps, Eps2: c.NormEps, DropPath: layers.DropPath{Block: i, Rate: rates[i]}, Weights: weights,
+		}))
+	}
+	return blocks
 }
 
 // Store is part of Model.
@@ -84,6 +91,9 @@ func (m *ViT) Classes() int { return m.config.NumClasses }
 
 // Config is the configuration that the model was made of.
 func (m *ViT) Config() configs.Model { return m.config }
+
+// Grid is the height and width in patches that the position embeddings are for.
+func (m *ViT) Grid() [2]int { return m.grid }
 
 // Forward is part of Model.
 func (m *ViT) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
@@ -131,24 +141,26 @@ func countViT(c configs.Model, grid [2]int, height, width int) []LayerCount {
 	}
 	for i := range c.Depth {
 		tokens := 1 + h*w
-		b := transformerCount(fmt.Sprintf("blocks.%d", i), c, c.EmbedDim, tokens)
+		b := transformerCount(fmt.Sprintf("blocks.%d", i), c, c.EmbedDim, tokens, tokens, c.NumHeads[0])
 		b.Height, b.Width = h, w
-		b.AttentionMACs = 2 * tokens * tokens * c.EmbedDim
 		counts = append(counts, b)
 	}
 	return append(counts, classifierCount(c.EmbedDim, c.NumClasses))
 }
 
-// transformerCount is the cost of a block on a number of tokens, without the
-// products within attention.
-func transformerCount(name string, c configs.Model, dim, tokens int) LayerCount {
+// transformerCount is the cost of a block on a number of tokens, each of which
+// attends to a number of them.
+func transformerCount(name string, c configs.Model, dim, tokens, attended, heads int) LayerCount {
 	hidden := int(float64(dim) * c.MLPRatio)
 	weights := 4*dim*dim + 2*dim*hidden
 	biases := dim + hidden + dim
 	if c.QKVBias {
 		biases += 3 * dim
 	}
-	return LayerCount{Name: name, Channels: dim, Parameters: weights + biases + 4*dim, MACs: tokens * weights, Activations: tokens * (5*dim + hidden)}
+	return LayerCount{
+		Name: name, Channels: dim, Parameters: weights + biases + 4*dim, MACs: tokens * weights, Activations: tokens * (5*dim + hidden),
+		AttentionMACs: 2 * tokens * attended * dim, AttentionActivations: tokens * (attended*heads + dim),
+	}
 }
 
 // classifierCount is the cost of the final norm and the classifier.

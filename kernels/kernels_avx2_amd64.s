@@ -639,7 +639,7 @@ done:
 	RET
 
 // func gemmTN1AVX2(ka int, a *float32, lda int, outerA int, b *float32, ldb int, outerB int, outer int, inner int, c *float32, ldc int, cols int)
-// Requires: AVX, FMA3, SSE
+// Requires: AVX, FMA3, MMX+, SSE
 TEXT ·gemmTN1AVX2(SB), NOSPLIT, $24-96
 	STMXCSR (SP)
 	MOVL    (SP), AX
@@ -679,17 +679,29 @@ TEXT ·gemmTN1AVX2(SB), NOSPLIT, $24-96
 	VMOVUPS (R10)(R9*4), Y15
 
 tiles:
-	CMPQ   AX, $0x00000006
-	JLT    rest
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	MOVQ   CX, R8
-	MOVQ   b+32(FP), R9
-	MOVQ   outer+56(FP), R10
+	CMPQ       AX, $0x00000006
+	JLT        rest
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), R10
 
 tn13_outer:
 	MOVQ inner+64(FP), R11
@@ -758,14 +770,24 @@ rest:
 	JMP  done
 
 rest5:
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	MOVQ   CX, R8
-	MOVQ   b+32(FP), R9
-	MOVQ   outer+56(FP), AX
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), AX
 
 tn14_outer:
 	MOVQ inner+64(FP), CX
@@ -813,13 +835,21 @@ tn14_inner:
 	JMP          done
 
 rest4:
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	MOVQ   CX, R8
-	MOVQ   b+32(FP), R9
-	MOVQ   outer+56(FP), AX
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), AX
 
 tn15_outer:
 	MOVQ inner+64(FP), CX
@@ -861,12 +891,18 @@ tn15_inner:
 	JMP          done
 
 rest3:
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	MOVQ   CX, R8
-	MOVQ   b+32(FP), R9
-	MOVQ   outer+56(FP), AX
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), AX
 
 tn16_outer:
 	MOVQ inner+64(FP), CX
@@ -902,11 +938,15 @@ tn16_inner:
 	JMP          done
 
 rest2:
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	MOVQ   CX, R8
-	MOVQ   b+32(FP), R9
-	MOVQ   outer+56(FP), AX
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), AX
 
 tn17_outer:
 	MOVQ inner+64(FP), CX
@@ -936,10 +976,12 @@ tn17_inner:
 	JMP          done
 
 rest1:
-	VXORPS Y2, Y2, Y2
-	MOVQ   CX, R8
-	MOVQ   b+32(FP), R9
-	MOVQ   outer+56(FP), AX
+	VXORPS     Y2, Y2, Y2
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), AX
 
 tn18_outer:
 	MOVQ inner+64(FP), CX
@@ -1738,7 +1780,7 @@ done:
 	RET
 
 // func gemmTN2AVX2(ka int, a *float32, lda int, outerA int, b *float32, ldb int, outerB int, outer int, inner int, c *float32, ldc int, cols int)
-// Requires: AVX, FMA3, SSE
+// Requires: AVX, FMA3, MMX+, SSE
 TEXT ·gemmTN2AVX2(SB), NOSPLIT, $24-96
 	STMXCSR (SP)
 	MOVL    (SP), AX
@@ -1778,23 +1820,35 @@ TEXT ·gemmTN2AVX2(SB), NOSPLIT, $24-96
 	VMOVUPS (R10)(R9*4), Y15
 
 tiles:
-	CMPQ   AX, $0x00000006
-	JLT    rest
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	VXORPS Y11, Y11, Y11
-	VXORPS Y12, Y12, Y12
-	VXORPS Y13, Y13, Y13
-	VXORPS Y14, Y14, Y14
-	MOVQ   CX, R8
-	MOVQ   b+32(FP), R9
-	MOVQ   outer+56(FP), R10
+	CMPQ       AX, $0x00000006
+	JLT        rest
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	VXORPS     Y12, Y12, Y12
+	VXORPS     Y13, Y13, Y13
+	VXORPS     Y14, Y14, Y14
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), R10
 
 tn31_outer:
 	MOVQ inner+64(FP), R11
@@ -1888,19 +1942,29 @@ rest:
 	JMP  done
 
 rest5:
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	VXORPS Y11, Y11, Y11
-	VXORPS Y12, Y12, Y12
-	MOVQ   CX, R8
-	MOVQ   b+32(FP), R9
-	MOVQ   outer+56(FP), AX
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	VXORPS     Y12, Y12, Y12
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), AX
 
 tn32_outer:
 	MOVQ inner+64(FP), CX
@@ -1969,17 +2033,25 @@ tn32_inner:
 	JMP          done
 
 rest4:
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	MOVQ   CX, R8
-	MOVQ   b+32(FP), R9
-	MOVQ   outer+56(FP), AX
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), AX
 
 tn33_outer:
 	MOVQ inner+64(FP), CX
@@ -2038,15 +2110,21 @@ tn33_inner:
 	JMP          done
 
 rest3:
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	MOVQ   CX, R8
-	MOVQ   b+32(FP), R9
-	MOVQ   outer+56(FP), AX
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), AX
 
 tn34_outer:
 	MOVQ inner+64(FP), CX
@@ -2095,13 +2173,17 @@ tn34_inner:
 	JMP          done
 
 rest2:
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	MOVQ   CX, R8
-	MOVQ   b+32(FP), R9
-	MOVQ   outer+56(FP), AX
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), AX
 
 tn35_outer:
 	MOVQ inner+64(FP), CX
@@ -2140,11 +2222,13 @@ tn35_inner:
 	JMP          done
 
 rest1:
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	MOVQ   CX, R8
-	MOVQ   b+32(FP), R9
-	MOVQ   outer+56(FP), AX
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), AX
 
 tn36_outer:
 	MOVQ inner+64(FP), CX
@@ -2706,7 +2790,7 @@ done:
 	RET
 
 // func gemmTN3AVX2(ka int, a *float32, lda int, outerA int, b *float32, ldb int, outerB int, outer int, inner int, c *float32, ldc int, cols int)
-// Requires: AVX, FMA3, SSE
+// Requires: AVX, FMA3, MMX+, SSE
 TEXT ·gemmTN3AVX2(SB), NOSPLIT, $24-96
 	STMXCSR (SP)
 	MOVL    (SP), AX
@@ -2746,20 +2830,29 @@ TEXT ·gemmTN3AVX2(SB), NOSPLIT, $24-96
 	VMOVUPS (R10)(R9*4), Y15
 
 tiles:
-	CMPQ   AX, $0x00000003
-	JLT    rest
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	VXORPS Y11, Y11, Y11
-	VXORPS Y12, Y12, Y12
-	MOVQ   CX, R8
-	MOVQ   b+32(FP), R9
-	MOVQ   outer+56(FP), R10
+	CMPQ       AX, $0x00000003
+	JLT        rest
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	VXORPS     Y12, Y12, Y12
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), R10
 
 tn45_outer:
 	MOVQ inner+64(FP), R11
@@ -2830,15 +2923,21 @@ rest:
 	JMP  done
 
 rest2:
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	MOVQ   CX, R8
-	MOVQ   b+32(FP), R9
-	MOVQ   outer+56(FP), AX
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), AX
 
 tn46_outer:
 	MOVQ inner+64(FP), CX
@@ -2886,12 +2985,15 @@ tn46_inner:
 	JMP          done
 
 rest1:
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	MOVQ   CX, R8
-	MOVQ   b+32(FP), R9
-	MOVQ   outer+56(FP), AX
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), AX
 
 tn47_outer:
 	MOVQ inner+64(FP), CX
@@ -7012,3 +7114,172 @@ rows124_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
+
+// func orientAVX2(n int, mag *float32, bin *int32, above *float32, here *float32, below *float32, step int, edges *float32, count int, bias0 float32, bias1 float32)
+// Requires: AVX, AVX2
+TEXT ·orientAVX2(SB), NOSPLIT, $0-80
+	MOVQ         mag+8(FP), AX
+	MOVQ         bin+16(FP), CX
+	MOVQ         above+24(FP), DX
+	MOVQ         here+32(FP), BX
+	MOVQ         below+40(FP), SI
+	MOVQ         step+48(FP), DI
+	SHLQ         $0x02, DI
+	MOVQ         edges+56(FP), R8
+	MOVQ         count+64(FP), R9
+	VBROADCASTSS bias0+72(FP), Y0
+	VBROADCASTSS bias1+76(FP), Y1
+	VBROADCASTSS c00000001<>+0(SB), Y2
+	MOVQ         n+0(FP), R10
+	XORQ         R11, R11
+
+cols127_by1:
+	CMPQ    R10, $0x00000008
+	JLT     cols127_by0
+	LEAQ    (R11)(DI*1), R12
+	LEAQ    (R12)(DI*1), R13
+	VMOVUPS (DX)(R11*1), Y2
+	VMOVUPS (DX)(R13*1), Y3
+	VMOVUPS (SI)(R11*1), Y4
+	VMOVUPS (SI)(R13*1), Y5
+	VMOVUPS (BX)(R11*1), Y6
+	VADDPS  Y6, Y6, Y6
+	VADDPS  Y6, Y2, Y6
+	VADDPS  Y4, Y6, Y6
+	VMOVUPS (DX)(R12*1), Y7
+	VADDPS  Y7, Y7, Y7
+	VADDPS  Y7, Y2, Y7
+	VADDPS  Y3, Y7, Y7
+	VMOVUPS (BX)(R13*1), Y2
+	VADDPS  Y2, Y2, Y2
+	VADDPS  Y2, Y3, Y2
+	VADDPS  Y5, Y2, Y2
+	VSUBPS  Y2, Y6, Y6
+	VADDPS  Y0, Y6, Y6
+	VMOVUPS (SI)(R12*1), Y2
+	VADDPS  Y2, Y2, Y2
+	VADDPS  Y2, Y4, Y2
+	VADDPS  Y5, Y2, Y2
+	VSUBPS  Y2, Y7, Y7
+	VADDPS  Y1, Y7, Y7
+	VMULPS  Y6, Y6, Y2
+	VMULPS  Y7, Y7, Y3
+	VADDPS  Y3, Y2, Y2
+	VSQRTPS Y2, Y2
+	VMOVUPS Y2, (AX)(R11*1)
+	VPAND   c80000000<>+0(SB), Y6, Y2
+	VXORPS  Y2, Y6, Y6
+	VXORPS  Y2, Y7, Y7
+	VXORPS  Y4, Y4, Y4
+	MOVQ    R8, R12
+	MOVQ    R9, R13
+	TESTQ   R13, R13
+	JLE     edge128_end
+
+edge128:
+	VBROADCASTSS (R12), Y2
+	VBROADCASTSS 4(R12), Y3
+	VMULPS       Y6, Y2, Y2
+	VMULPS       Y7, Y3, Y3
+	VCMPPS       $0x0d, Y3, Y2, Y2
+	VPSUBD       Y2, Y4, Y4
+	ADDQ         $0x00000008, R12
+	DECQ         R13
+	JNZ          edge128
+
+edge128_end:
+	VXORPS  Y2, Y2, Y2
+	VCMPPS  $0x04, Y2, Y6, Y2
+	VANDPS  Y2, Y4, Y4
+	VMOVUPS Y4, (CX)(R11*1)
+	ADDQ    $0x00000020, R11
+	SUBQ    $0x00000008, R10
+	JMP     cols127_by1
+
+cols127_by0:
+	TESTQ      R10, R10
+	JLE        cols127_end
+	LEAQ       tailMask<>+0(SB), R13
+	MOVQ       $0x00000008, R12
+	SUBQ       R10, R12
+	VMOVUPS    (R13)(R12*4), Y2
+	LEAQ       (R11)(DI*1), R10
+	LEAQ       (R10)(DI*1), DI
+	VMASKMOVPS (DX)(R11*1), Y2, Y3
+	VMASKMOVPS (DX)(DI*1), Y2, Y4
+	VMASKMOVPS (SI)(R11*1), Y2, Y5
+	VMASKMOVPS (SI)(DI*1), Y2, Y6
+	VMASKMOVPS (BX)(R11*1), Y2, Y7
+	VADDPS     Y7, Y7, Y7
+	VADDPS     Y7, Y3, Y7
+	VADDPS     Y5, Y7, Y7
+	VMASKMOVPS (DX)(R10*1), Y2, Y8
+	VADDPS     Y8, Y8, Y8
+	VADDPS     Y8, Y3, Y8
+	VADDPS     Y4, Y8, Y8
+	VMASKMOVPS (BX)(DI*1), Y2, Y3
+	VADDPS     Y3, Y3, Y3
+	VADDPS     Y3, Y4, Y3
+	VADDPS     Y6, Y3, Y3
+	VSUBPS     Y3, Y7, Y7
+	VADDPS     Y0, Y7, Y7
+	VMASKMOVPS (SI)(R10*1), Y2, Y0
+	VADDPS     Y0, Y0, Y0
+	VADDPS     Y0, Y5, Y0
+	VADDPS     Y6, Y0, Y0
+	VSUBPS     Y0, Y8, Y8
+	VADDPS     Y1, Y8, Y8
+	VMULPS     Y7, Y7, Y0
+	VMULPS     Y8, Y8, Y1
+	VADDPS     Y1, Y0, Y0
+	VSQRTPS    Y0, Y0
+	VMASKMOVPS Y0, Y2, (AX)(R11*1)
+	VPAND      c80000000<>+0(SB), Y7, Y0
+	VXORPS     Y0, Y7, Y7
+	VXORPS     Y0, Y8, Y8
+	VXORPS     Y3, Y3, Y3
+	MOVQ       R8, AX
+	MOVQ       R9, DX
+	TESTQ      DX, DX
+	JLE        edge129_end
+
+edge129:
+	VBROADCASTSS (AX), Y0
+	VBROADCASTSS 4(AX), Y1
+	VMULPS       Y7, Y0, Y0
+	VMULPS       Y8, Y1, Y1
+	VCMPPS       $0x0d, Y1, Y0, Y0
+	VPSUBD       Y0, Y3, Y3
+	ADDQ         $0x00000008, AX
+	DECQ         DX
+	JNZ          edge129
+
+edge129_end:
+	VXORPS     Y0, Y0, Y0
+	VCMPPS     $0x04, Y0, Y7, Y0
+	VANDPS     Y0, Y3, Y3
+	VMASKMOVPS Y3, Y2, (CX)(R11*1)
+
+cols127_end:
+	VZEROUPPER
+	RET
+
+DATA c00000001<>+0(SB)/4, $0x00000001
+DATA c00000001<>+4(SB)/4, $0x00000001
+DATA c00000001<>+8(SB)/4, $0x00000001
+DATA c00000001<>+12(SB)/4, $0x00000001
+DATA c00000001<>+16(SB)/4, $0x00000001
+DATA c00000001<>+20(SB)/4, $0x00000001
+DATA c00000001<>+24(SB)/4, $0x00000001
+DATA c00000001<>+28(SB)/4, $0x00000001
+GLOBL c00000001<>(SB), RODATA|NOPTR, $32
+
+DATA c80000000<>+0(SB)/4, $0x80000000
+DATA c80000000<>+4(SB)/4, $0x80000000
+DATA c80000000<>+8(SB)/4, $0x80000000
+DATA c80000000<>+12(SB)/4, $0x80000000
+DATA c80000000<>+16(SB)/4, $0x80000000
+DATA c80000000<>+20(SB)/4, $0x80000000
+DATA c80000000<>+24(SB)/4, $0x80000000
+DATA c80000000<>+28(SB)/4, $0x80000000
+GLOBL c80000000<>(SB), RODATA|NOPTR, $32

@@ -146,3 +146,8 @@ func softmaxRowsAVX512(rows int, cols int, x *float32, ldx int)
 //
 //go:noescape
 func softmaxRowsGradAVX512(rows int, cols int, p *float32, ldp int, d *float32, ldd int)
+
+// orientAVX512 writes magnitude and bin of n gradients; see Orientations.
+//
+//go:noescape
+func orientAVX512(n int, mag *float32, bin *int32, above *float32, here *float32, below *float32, step int, edges *float32, count int, bias0 float32, bias1 float32)

@@ -31,6 +31,7 @@ var plain = functions{
 	layerNormGrad:    plainLayerNormGrad,
 	softmaxRows:      plainSoftmaxRows,
 	softmaxRowsGrad:  plainSoftmaxRowsGrad,
+	orient:           plainOrient,
 }
 
 // row is row i of a matrix of the given number of columns.

@@ -53,6 +53,7 @@ type functions struct {
 	layerNormGrad   func(rows, cols int, dx *float32, lddx int, dy *float32, lddy int, x *float32, ldx int, add *float32, ldadd int, w, stats, dw, db *float32, inv float32)
 	softmaxRows     func(rows, cols int, x *float32, ldx int)
 	softmaxRowsGrad func(rows, cols int, p *float32, ldp int, d *float32, ldd int)
+	orient          func(n int, mag *float32, bin *int32, above, here, below *float32, step int, edges *float32, count int, bias0, bias1 float32)
 }
 
 var (

@@ -29,6 +29,7 @@ func register() {
 			layerNormGrad:    layerNormGradAVX2,
 			softmaxRows:      softmaxRowsAVX2,
 			softmaxRowsGrad:  softmaxRowsGradAVX2,
+			orient:           orientAVX2,
 		}
 	}
 	if cpuid.CPU.Supports(cpuid.AVX512F, cpuid.AVX512DQ, cpuid.AVX512BW, cpuid.AVX512VL, cpuid.BMI2) {
@@ -56,6 +57,7 @@ func register() {
 			layerNormGrad:    layerNormGradAVX512,
 			softmaxRows:      softmaxRowsAVX512,
 			softmaxRowsGrad:  softmaxRowsGradAVX512,
+			orient:           orientAVX512,
 		}
 	}
 }

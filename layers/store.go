@@ -24,6 +24,8 @@ type Store struct {
 	// a bias then, and layer scale is part of the one before it. Such a model
 	// is for evaluation.
 	Folded bool
+	// Prefix begins the names of the tensors that are added.
+	Prefix string
 
 	byName map[string]int
 	seed   uint64
@@ -61,13 +63,13 @@ func NewFoldedStore() *Store {
 	return &Store{Folded: true, byName: map[string]int{}}
 }
 
-// Init fills a new parameter.
-type Init func(r *rand.Rand, data []float32)
+// Init fills a new parameter of a shape.
+type Init func(r *rand.Rand, data []float32, shape tensor.Shape)
 
 // TruncatedNormal draws from a normal distribution with mean 0 and cuts at an
 // absolute ±2, as the reference does: with std 0.02 the cut has no effect.
 func TruncatedNormal(std float64) Init {
-	return func(r *rand.Rand, data []float32) {
+	return func(r *rand.Rand, data []float32, _ tensor.Shape) {
 		for i := range data {
 			v := r.NormFloat64() * std
 			for v < -2 || v > 2 {
@@ -78,9 +80,18 @@ func TruncatedNormal(std float64) Init {
 	}
 }
 
+// Normal draws from a normal distribution with mean 0.
+func Normal(std float64) Init {
+	return func(r *rand.Rand, data []float32, _ tensor.Shape) {
+		for i := range data {
+			data[i] = float32(r.NormFloat64() * std)
+		}
+	}
+}
+
 // Constant sets every element to v.
 func Constant(v float32) Init {
-	return func(_ *rand.Rand, data []float32) {
+	return func(_ *rand.Rand, data []float32, _ tensor.Shape) {
 		for i := range data {
 			data[i] = v
 		}
@@ -89,7 +100,7 @@ func Constant(v float32) Init {
 
 // Uniform draws from [-bound, bound].
 func Uniform(bound float64) Init {
-	return func(r *rand.Rand, data []float32) {
+	return func(r *rand.Rand, data []float32, _ tensor.Shape) {
 		for i := range data {
 			data[i] = float32(bound * (2*r.Float64() - 1))
 		}
@@ -100,9 +111,16 @@ func Uniform(bound float64) Init {
 // are uniform within ±1/√n for n inputs of an output.
 func FanIn(n int) Init { return Uniform(1 / math.Sqrt(float64(n))) }
 
+// Xavier is uniform within ±√(6/(in + out)), for a weight [out, in, …] whose
+// further axes count as inputs.
+func Xavier(r *rand.Rand, data []float32, shape tensor.Shape) {
+	out := shape[0]
+	Uniform(math.Sqrt(6/float64(out+len(data)/out)))(r, data, shape)
+}
+
 // Values copies the values given.
 func Values(v []float32) Init {
-	return func(_ *rand.Rand, data []float32) { copy(data, v) }
+	return func(_ *rand.Rand, data []float32, _ tensor.Shape) { copy(data, v) }
 }
 
 // Weight adds the weight of a convolution or a linear layer.
@@ -112,9 +130,10 @@ func (s *Store) Weight(name string, shape ...int) *ops.Param {
 
 // Param adds a parameter. It panics if the name is taken.
 func (s *Store) Param(name string, init Init, shape ...int) *ops.Param {
+	name = s.Prefix + name
 	p := ops.NewParam(name, shape...)
 	if !s.Folded {
-		init(rng.New(s.seed, rng.Init, rng.Hash(name)), p.Data())
+		init(rng.New(s.seed, rng.Init, rng.Hash(name)), p.Data(), p.Shape())
 	}
 	p.Changed()
 	s.add(Entry{Name: name, Shape: p.Shape(), Param: p})
@@ -123,15 +142,21 @@ func (s *Store) Param(name string, init Init, shape ...int) *ops.Param {
 
 // Buffer adds a tensor that is not learned.
 func (s *Store) Buffer(name string, value float32, shape ...int) []float32 {
+	return s.Drawn(name, Constant(value), shape...)
+}
+
+// Drawn adds a tensor that is not learned but has random values.
+func (s *Store) Drawn(name string, init Init, shape ...int) []float32 {
+	name = s.Prefix + name
 	data := make([]float32, tensor.Shape(shape).TotalSize())
-	Constant(value)(nil, data)
+	init(rng.New(s.seed, rng.Init, rng.Hash(name)), data, shape)
 	s.add(Entry{Name: name, Shape: shape, Buffer: data})
 	return data
 }
 
 // Index adds an integer tensor that follows from the sizes of the model.
 func (s *Store) Index(name string, values []int64, shape ...int) {
-	s.Computed = append(s.Computed, Computed{name, shape, values})
+	s.Computed = append(s.Computed, Computed{s.Prefix + name, shape, values})
 }
 
 // IsComputed says whether a tensor of an official state dict follows from the
@@ -144,7 +169,7 @@ func (s *Store) IsComputed(name string) bool {
 // Counter adds an integer scalar.
 func (s *Store) Counter(name string) *int64 {
 	c := new(int64)
-	s.add(Entry{Name: name, Counter: c})
+	s.add(Entry{Name: s.Prefix + name, Counter: c})
 	return c
 }
 

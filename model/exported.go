@@ -97,8 +97,9 @@ func (l *Loaded) empty() (graph.Model, error) {
 	return New(l.Config, len(l.Classes))
 }
 
-// readONNX reads an ONNX file, to be put back into the graph that it was exported
-// from.
+// readONNX reads an ONNX file. Its tensors are taken if its graph is the one that
+// the model of its own configuration gives: else it would not be computed as it
+// says.
 func readONNX(path string, ema bool) (*source, error) {
 	m, err := onnx.Read(path)
 	if err != nil {
@@ -124,21 +125,16 @@ func fromONNX(m *onnx.Model, ema bool) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.onnx = m
-	return s, nil
-}
-
-// checkONNX refuses a graph that is not the one of the model: it would not be
-// computed as it says. It leaves the constants of the graph out of the tensors.
-func (s *source) checkONNX(net graph.Model) error {
-	m := s.onnx
-	if err := onnxgraph.Check(m, net); err != nil {
-		return fmt.Errorf("the ONNX graph was changed after it was exported: %w", err)
+	if s.model, err = (&Loaded{File: f, Config: s.config, Classes: s.classes}).empty(); err != nil {
+		return nil, err
+	}
+	if err := onnxgraph.Check(m, s.model); err != nil {
+		return nil, fmt.Errorf("the ONNX graph was changed after it was exported: %w", err)
 	}
 	if onnxgraph.Checksum(&m.Graph) != m.Meta[WeightsKey] {
-		return fmt.Errorf("the weights were changed after they were exported, or are damaged: the checksum does not match")
+		return nil, fmt.Errorf("the weights were changed after they were exported, or are damaged: the checksum does not match")
 	}
-	n := len(net.Store().Params()) // Check has seen that they come first
+	n := len(s.model.Store().Entries) // Check has seen that they come first; behind them are constants
 	s.own.Tensors, s.state.Tensors = s.own.Tensors[:n], s.state.Tensors[:n]
-	return nil
+	return s, nil
 }

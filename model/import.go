@@ -32,6 +32,7 @@ type Table struct {
 	Loaded     []Row // taken as they are
 	Reshaped   []Row // taken, with dimensions of 1 added or removed
 	Dropped    []Row // the classifier, for another number of classes: the model keeps fresh values
+	Fresh      []Row // not part of a pre-trained encoder: the model keeps fresh values
 	Missing    []Row // the model keeps fresh values
 	Unexpected []Row // not used
 	Mismatched []Row // of another shape or type
@@ -48,6 +49,11 @@ var classifier = []string{"head.weight", "head.bias"}
 // number of classes differs; counters of batches may be missing. After an error
 // the model is unchanged; the table is valid all the same.
 func Import(s *layers.Store, ts []weights.Tensor, allowMissing bool) (Table, error) {
+	return importTensors(s, ts, allowMissing, func(string) bool { return false })
+}
+
+// importTensors is Import where some tensors are expected to be missing.
+func importTensors(s *layers.Store, ts []weights.Tensor, allowMissing bool, fresh func(name string) bool) (Table, error) {
 	var t Table
 	found := map[string]weights.Tensor{}
 	for _, x := range ts {
@@ -68,6 +74,8 @@ func Import(s *layers.Store, ts []weights.Tensor, allowMissing bool) (Table, err
 		row := Row{Name: e.Name, DType: x.DType, Have: x.Shape, Want: append([]int{}, e.Shape...)}
 		switch {
 		case !ok && e.Counter != nil:
+		case !ok && fresh(e.Name):
+			t.Fresh = append(t.Fresh, row)
 		case !ok:
 			t.Missing = append(t.Missing, row)
 		case x.Integer() != (e.Counter != nil):
@@ -148,7 +156,7 @@ func (t *Table) sections() []struct {
 		Name string
 		Rows []Row
 	}{
-		{"loaded", t.Loaded}, {"reshaped", t.Reshaped}, {"dropped", t.Dropped},
+		{"loaded", t.Loaded}, {"reshaped", t.Reshaped}, {"dropped", t.Dropped}, {"fresh", t.Fresh},
 		{"missing", t.Missing}, {"unexpected", t.Unexpected}, {"mismatched", t.Mismatched},
 	}
 }
@@ -204,7 +212,7 @@ func (t *Table) Write(out io.Writer, most int) error {
 		fmt.Fprintf(w, "beside the weights, not used: %s\n", strings.Join(few, ", "))
 	}
 	for _, s := range t.sections() {
-		if len(s.Rows) == 0 && (s.Name == "dropped" || s.Name == "mismatched") {
+		if len(s.Rows) == 0 && (s.Name == "dropped" || s.Name == "fresh" || s.Name == "mismatched") {
 			continue // the exceptions
 		}
 		fmt.Fprintf(w, "%s: %d\n", s.Name, len(s.Rows))

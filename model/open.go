@@ -9,7 +9,7 @@ import (
 	"fasternet/checkpoints"
 	"fasternet/configs"
 	"fasternet/graph"
-	"fasternet/onnx"
+	"fasternet/layers"
 	"fasternet/weights"
 )
 
@@ -37,17 +37,22 @@ func Open(path string, o LoadOptions) (*Loaded, error) {
 	if l.Config, err = src.configure(o); err != nil {
 		return nil, err
 	}
+	if l.Config.Task == "localmim" {
+		return nil, ConfigError{fmt.Errorf("%s is of a pre-training (task localmim): it has no classifier; fine-tune it first: train PRESET --from %s", src.path, path)}
+	}
 	if n := l.Config.Model.NumClasses; n != 0 && n < len(l.Classes) {
 		l.Classes = nil // the options ask for others
 	}
 	asItIs := src.own != nil && o.Config == "" && len(o.Settings) == 0
-	if asItIs {
+	switch {
+	case asItIs && src.model != nil:
+		l.Model = src.model
+	case asItIs:
 		l.Model, err = l.empty()
-	} else {
-		l.Model, err = src.model(l.Config, len(l.Classes))
-	}
-	if err == nil && src.onnx != nil {
-		err = src.checkONNX(l.Model)
+	case src.folded():
+		l.Model, err = NewFolded(l.Config, len(l.Classes))
+	default:
+		l.Model, err = New(l.Config, len(l.Classes))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", src.path, err)
@@ -61,7 +66,7 @@ func Open(path string, o LoadOptions) (*Loaded, error) {
 		}
 		return l, nil
 	}
-	if err := src.fill(l.Model, l.Config, o); err != nil {
+	if err := src.fill(l.Model.Store(), l.Config, o); err != nil {
 		return nil, err
 	}
 	return l, nil
@@ -78,7 +83,7 @@ func Start(m graph.Model, c *configs.Config, path string, o LoadOptions) error {
 	if src.folded() {
 		return fmt.Errorf("%s is an exported model whose batch norms are folded: it cannot be trained; take the checkpoint that it was made of", src.path)
 	}
-	return src.fill(m, c, o)
+	return src.fill(m.Store(), c, o)
 }
 
 // source is a file of weights.
@@ -89,19 +94,11 @@ type source struct {
 	classes []string          // and class names
 	state   *weights.State    // the tensors under official names
 	naming  weights.Naming    // that they had in the file
-	onnx    *onnx.Model       // the graph around them, if there is one
+	model   graph.Model       // of an ONNX file: that of its configuration, without the tensors
 }
 
 // folded says whether the batch norms are folded.
 func (s *source) folded() bool { return s.own != nil && s.own.Meta[FoldedKey] == "true" }
-
-// model makes the model that the tensors are for.
-func (s *source) model(c *configs.Config, classes int) (graph.Model, error) {
-	if s.folded() {
-		return NewFolded(c, classes)
-	}
-	return New(c, classes)
-}
 
 // readSource reads a file, or the best checkpoint in the folder of a run.
 func readSource(path string, ema bool) (*source, error) {
@@ -216,9 +213,20 @@ func (s *source) configure(o LoadOptions) (c *configs.Config, err error) {
 }
 
 // fill imports the tensors and reports what became of them, also if it fails.
-func (s *source) fill(m graph.Model, c *configs.Config, o LoadOptions) error {
-	t, err := Import(m.Store(), s.state.Tensors, o.AllowMissing)
+func (s *source) fill(store *layers.Store, c *configs.Config, o LoadOptions) error {
+	ts, fresh := s.state.Tensors, func(string) bool { return false }
+	var notes []string
+	fineTune := s.pretrained() && c.Task != "localmim"
+	if fineTune {
+		ts, notes = s.encoder(store, c)
+		fresh = afterEncoder
+	}
+	t, err := importTensors(store, ts, o.AllowMissing, fresh)
+	if fineTune && err == nil {
+		freshHead(store, c.Model.InitStd)
+	}
 	s.describe(&t)
+	t.Notes = append(t.Notes, notes...)
 	if s.config != nil && s.config.Model.ActLayer != c.Model.ActLayer {
 		t.Notes = append(t.Notes, fmt.Sprintf("the weights were trained with %s, the model has %s", s.config.Model.ActLayer, c.Model.ActLayer))
 	}

@@ -35,10 +35,14 @@ func Build(m graph.Model, o Options) (*onnx.Model, error) {
 	if f, ok := m.(graph.Foldable); ok && !f.Folded() {
 		return nil, fmt.Errorf("onnx: the model is not in folded form")
 	}
-	b := newBuilder(m.Store())
+	b := newBuilder(m.Store(), o.Opset)
 	switch m := m.(type) {
 	case *graph.FasterNet:
 		err = b.fasterNet(m, o)
+	case *graph.ViT:
+		err = b.vit(m, o)
+	case *graph.Swin:
+		err = b.swin(m, o)
 	default:
 		err = fmt.Errorf("onnx: a model of type %T has no ONNX form yet", m)
 	}
@@ -65,17 +69,20 @@ func Build(m graph.Model, o Options) (*onnx.Model, error) {
 // builder collects the nodes of a graph. A value has the name of the node that
 // computes it.
 type builder struct {
+	opset        int
 	nodes        []onnx.Node
 	initializers []onnx.Tensor
 }
 
-// newBuilder starts a graph with the parameters of a model.
-func newBuilder(s *layers.Store) *builder {
-	b := &builder{}
+// newBuilder starts a graph with the parameters and buffers of a model.
+func newBuilder(s *layers.Store, opset int) *builder {
+	b := &builder{opset: opset}
 	for _, e := range s.Entries {
+		data := e.Buffer
 		if e.Param != nil {
-			b.initializers = append(b.initializers, onnx.Tensor{Name: e.Name, Shape: slices.Clone([]int(e.Shape)), F32: e.Param.Data()})
+			data = e.Param.Data()
 		}
+		b.initializers = append(b.initializers, onnx.Tensor{Name: e.Name, Shape: slices.Clone([]int(e.Shape)), F32: data})
 	}
 	return b
 }
@@ -92,6 +99,16 @@ func (b *builder) constant(t onnx.Tensor) string {
 		b.initializers = append(b.initializers, t)
 	}
 	return t.Name
+}
+
+// ints adds a list of integers, which shapes, axes and the like are given as.
+func (b *builder) ints(vs ...int) string {
+	t := onnx.Tensor{Name: "ints", Shape: []int{len(vs)}}
+	for _, v := range vs {
+		t.I64 = append(t.I64, int64(v))
+		t.Name += fmt.Sprintf(".%d", v)
+	}
+	return b.constant(t)
 }
 
 func (b *builder) scalar(name string, v float32) string {
@@ -123,8 +140,29 @@ func (b *builder) gelu(name, x string) string {
 	return b.node("Mul", name, []string{v, b.scalar("gelu.half", 0.5)})
 }
 
-// split adds a division of the channels into parts of the given sizes.
-func (b *builder) split(name, x string, sizes ...int) []string {
+// reshape adds another shape; 0 stands for the size that the input has there,
+// which keeps the batch.
+func (b *builder) reshape(name, x string, shape ...int) string {
+	return b.node("Reshape", name, []string{x, b.ints(shape...)})
+}
+
+func (b *builder) transpose(name, x string, order ...int) string {
+	return b.node("Transpose", name, []string{x}, onnx.Ints("perm", order...))
+}
+
+// slice adds places from, …, to-1 of an axis.
+func (b *builder) slice(name, x string, axis, from, to int) string {
+	return b.node("Slice", name, []string{x, b.ints(from), b.ints(to), b.ints(axis)})
+}
+
+// classifier adds the linear layer on features [batch, features].
+func (b *builder) classifier(x string) {
+	b.node("Gemm", "head", []string{x, "head.weight", "head.bias"},
+		onnx.Float("alpha", 1), onnx.Float("beta", 1), onnx.Int("transA", 0), onnx.Int("transB", 1))
+}
+
+// split adds a division of an axis into parts of the given sizes.
+func (b *builder) split(name, x string, axis int, sizes ...int) []string {
 	t := onnx.Tensor{Name: "split", Shape: []int{len(sizes)}}
 	var parts []string
 	for i, n := range sizes {
@@ -133,7 +171,7 @@ func (b *builder) split(name, x string, sizes ...int) []string {
 		parts = append(parts, fmt.Sprintf("%s.%d", name, i))
 	}
 	b.nodes = append(b.nodes, onnx.Node{
-		Name: name, Op: "Split", Inputs: []string{x, b.constant(t)}, Outputs: parts, Attributes: []onnx.Attribute{onnx.Int("axis", 1)},
+		Name: name, Op: "Split", Inputs: []string{x, b.constant(t)}, Outputs: parts, Attributes: []onnx.Attribute{onnx.Int("axis", axis)},
 	})
 	return parts
 }

@@ -39,8 +39,7 @@ func (b *builder) fasterNet(m *graph.FasterNet, o Options) error {
 	x = b.conv("avgpool_pre_head.1", x, 1, 1, 0)
 	x = act("avgpool_pre_head.2", x)
 	x = b.node("Flatten", "flatten", []string{x}, onnx.Int("axis", 1))
-	b.node("Gemm", "head", []string{x, "head.weight", "head.bias"},
-		onnx.Float("alpha", 1), onnx.Float("beta", 1), onnx.Int("transA", 0), onnx.Int("transB", 1))
+	b.classifier(x)
 	return nil
 }
 
@@ -50,7 +49,7 @@ func (b *builder) pconv(name, x string, c, cp int) string {
 	if cp == c {
 		return b.conv(conv, x, 3, 1, 1)
 	}
-	parts := b.split(name+".split", x, cp, c-cp)
+	parts := b.split(name+".split", x, 1, cp, c-cp)
 	return b.node("Concat", name, []string{b.conv(conv, parts[0], 3, 1, 1), parts[1]}, onnx.Int("axis", 1))
 }
 

@@ -88,8 +88,19 @@ func TestStructure(t *testing.T) {
 			t.Errorf("initializer %d is %s, want %v", i, got, want)
 		}
 	}
-	known, used, splits := map[string]bool{"": true, "input": true}, map[string]bool{}, 0
+	if ops := checkNodes(t, g); ops["Split"] != 13 {
+		t.Errorf("%d splits, want one a block", ops["Split"])
+	}
+}
+
+// checkNodes looks at the flow of values, and counts the nodes by operator.
+func checkNodes(t *testing.T, g *onnx.Model) map[string]int {
+	t.Helper()
+	known, used, ops := map[string]bool{"": true, "input": true}, map[string]bool{}, map[string]int{}
 	for _, x := range g.Graph.Initializers {
+		if known[x.Name] {
+			t.Errorf("two initializers %s", x.Name)
+		}
 		known[x.Name] = true
 	}
 	for _, n := range g.Graph.Nodes {
@@ -105,18 +116,17 @@ func TestStructure(t *testing.T) {
 			}
 			known[out] = true
 		}
-		if n.Op == "Split" {
-			splits++
-		}
+		ops[n.Op]++
 	}
 	for name := range known {
 		if !used[name] && name != "logits" && name != "" {
 			t.Errorf("%s is not used", name)
 		}
 	}
-	if splits != 13 || !known["logits"] {
-		t.Errorf("%d splits, want one a block; logits: %v", splits, known["logits"])
+	if !known["logits"] {
+		t.Error("there are no logits")
 	}
+	return ops
 }
 
 func TestCheck(t *testing.T) {

@@ -58,7 +58,7 @@ func (t *Tape) newAttention(w *Windows, channels, heads int, table *Param) (*att
 	if a.queries > most+tile {
 		a.queries = most
 	}
-	a.parts = min(len(w.list), max(1, 64/heads))
+	a.parts = min(w.count(), max(1, 64/heads))
 	a.workers = make([]attentionPacks, t.Pool().Workers())
 	a.forwardTo, a.backward, a.sumTables = a.forwardTask, a.backwardTask, a.sumTable
 	n, d := w.longest, a.depth

@@ -6,6 +6,7 @@
 // [batch, height, width, channels]; weights have the shape and the order of the
 // official PyTorch checkpoints.
 //
-// The operations are coarse: a whole FasterNet block is one, because its rows
-// then stay in a core's cache from the first product to the residual sum.
+// The operations are coarse: a whole FasterNet block is one, and half of a
+// transformer block, because their rows then stay in a core's cache from the
+// first product to the residual sum.
 package ops

@@ -24,6 +24,7 @@ type spec struct {
 
 	result *tensor.Dense // memory of the result if the plan shall not provide it
 	reuse  int           // 1 + the input whose memory the result may take; 0 for none
+	alias  int           // 1 + the input whose memory is the result; 0 for none
 	uses   []*buffer     // other memory that is read or written
 
 	run  func(in [][]float32, out []float32) error              // a scalar has an out of one value
@@ -56,9 +57,17 @@ func (t *Tape) record(s spec) (*gorgonia.Node, error) {
 	case s.shape == nil:
 		o.scalar = gorgonia.NewF32(0)
 		o.value = o.scalar
+	case s.alias > 0:
+		p, ok := s.inputs[s.alias-1].Op().(*op)
+		if !ok || p.out == nil {
+			return nil, fmt.Errorf("ops: %s %q: the memory of input %d is not planned", s.kind, s.name, s.alias-1)
+		}
+		o.out = p.out
+		o.out.ops = append(o.out.ops, o)
+		o.out.touch(o.index)
 	default:
 		o.out = t.newBuffer(s.shape.TotalSize())
-		o.out.op = o
+		o.out.ops = []*op{o}
 		o.out.touch(o.index)
 	}
 	for i, n := range s.inputs {

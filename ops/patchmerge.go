@@ -16,6 +16,9 @@ type MergeOrder [4][2]int
 // SwinOrder is that of Swin.
 var SwinOrder = MergeOrder{{0, 0}, {1, 0}, {0, 1}, {1, 1}}
 
+// RasterOrder is that of the published pre-training of LocalMIM.
+var RasterOrder = MergeOrder{{0, 0}, {0, 1}, {1, 0}, {1, 1}}
+
 // Merging describes the transition between two stages of Swin:
 //
 //	y = reduction(norm(the four neighbours of 2×2 tokens side by side))

@@ -63,7 +63,7 @@ type buffer struct {
 	offset      int
 	reuse       *buffer // whose memory it may take when that is free by then
 	home        *buffer // whose memory it takes, or nil
-	op          *op     // whose result it is, or nil
+	ops         []*op   // whose result it is, if any
 	data        []float32
 }
 
@@ -176,8 +176,8 @@ func (t *Tape) bind() {
 	for _, b := range t.buffers {
 		r := b.root()
 		b.data = t.space.arena[r.offset : r.offset+b.size : r.offset+b.size]
-		if b.op != nil {
-			b.op.value = tensor.New(tensor.WithShape(b.op.shape...), tensor.WithBacking(b.data))
+		for _, o := range b.ops {
+			o.value = tensor.New(tensor.WithShape(o.shape...), tensor.WithBacking(b.data))
 		}
 	}
 }

@@ -9,7 +9,8 @@ import "fasternet/kernels"
 type layerWeight struct {
 	*kernels.Packed
 	param  *Param
-	use    packUse // packForward or packInput
+	use    packUse   // packForward or packInput
+	up     *upWeight // where the weight is that of a transposed convolution
 	shared *pack
 	buf    *buffer
 	panel  func(worker, i int)
@@ -32,6 +33,9 @@ func (t *Tape) newLayerWeight(p *Param, use packUse) *layerWeight {
 // size is that of the right-hand side of the product.
 func (w *layerWeight) size() (rows, cols int) {
 	out, in := w.param.Shape()[0], w.param.Size()/w.param.Shape()[0]
+	if w.up != nil {
+		out, in = in, out
+	}
 	if w.use == packInput {
 		return out, in
 	}
@@ -39,6 +43,14 @@ func (w *layerWeight) size() (rows, cols int) {
 }
 
 func (w *layerWeight) packPanel(_, i int) {
+	if w.up != nil { // its rows are the inputs already
+		if m := w.up.matrix(); w.use == packInput {
+			w.PackPanelTransposed(i, m)
+		} else {
+			w.PackPanel(i, m)
+		}
+		return
+	}
 	out := w.param.Shape()[0]
 	m := kernels.NewMatrix(w.param.Data(), out, w.param.Size()/out)
 	if w.use == packInput {
@@ -53,6 +65,9 @@ func (w *layerWeight) ready(pool *kernels.Pool) {
 	if w.shared != nil {
 		return
 	}
+	if w.up != nil {
+		w.up.reorder()
+	}
 	rows, cols := w.size()
 	w.Resize(rows, cols, w.buf.data)
 	pool.Run(w.Panels(), w.panel)
@@ -65,6 +80,9 @@ func used(ws ...*layerWeight) []*buffer {
 		if w.buf != nil {
 			out = append(out, w.buf)
 		}
+		if w.up != nil {
+			out = append(out, w.up.buf)
+		}
 	}
 	return out
 }
@@ -75,6 +93,8 @@ func used(ws ...*layerWeight) []*buffer {
 type layerGrad struct {
 	tape         *Tape
 	weight, bias *Param
+	up           *upGrad // where the weight is that of a transposed convolution
+	out, in      int
 	shape        tokenShape // of dy
 	parts        int
 	chunk        int // tokens at a time: what fits into the second-level cache
@@ -86,11 +106,16 @@ type layerGrad struct {
 }
 
 func (t *Tape) newLayerGrad(weight, bias *Param, shape tokenShape) *layerGrad {
+	out := weight.Shape()[0]
+	return t.newProductGrad(&layerGrad{weight: weight, bias: bias, out: out, in: weight.Size() / out, shape: shape})
+}
+
+func (t *Tape) newProductGrad(g *layerGrad) *layerGrad {
 	const most, width = 1024, 96
-	g := &layerGrad{tape: t, weight: weight, bias: bias, shape: shape}
+	g.tape = t
+	shape, out := g.shape, g.out
 	chunks := (shape.rows + most - 1) / most
 	g.chunk = (shape.rows + chunks - 1) / chunks
-	out := weight.Shape()[0]
 	g.parts = (out + width - 1) / width
 	if few := min(8, (out+31)/32); g.parts < few {
 		g.parts = few
@@ -102,25 +127,35 @@ func (t *Tape) newLayerGrad(weight, bias *Param, shape tokenShape) *layerGrad {
 
 // stride is the widest part.
 func (g *layerGrad) stride() int {
-	return (g.weight.Shape()[0] + g.parts - 1) / g.parts
+	return (g.out + g.parts - 1) / g.parts
+}
+
+// sums are what the gradients of weight and bias are added to.
+func (g *layerGrad) sums() (weights, bias []float32) {
+	if g.up != nil {
+		return g.up.sums()
+	}
+	if g.bias != nil {
+		bias = g.bias.GradData()
+	}
+	return g.weight.GradData(), bias
 }
 
 func (g *layerGrad) task(worker, i int) {
-	out := g.weight.Shape()[0]
-	in := g.weight.Size() / out
-	from, to := i*out/g.parts, (i+1)*out/g.parts
+	from, to := i*g.out/g.parts, (i+1)*g.out/g.parts
 	if from == to {
 		return
 	}
-	dw := kernels.NewMatrix(g.weight.GradData(), out, in).Slice(from, to)
+	weights, bias := g.sums()
+	dw := kernels.NewMatrix(weights, g.out, g.in).Slice(from, to)
 	s := scratch{g.tape.scratchOf(worker)}
 	memory := s.vector(g.chunk * (to - from))
 	for row := 0; row < g.shape.rows; row += g.chunk {
 		end := min(row+g.chunk, g.shape.rows)
 		part := kernels.NewMatrix(memory, end-row, to-from)
 		g.shape.scaled(part, g.dy.Slice(row, end).Columns(from, to), row, g.keep)
-		if g.bias != nil {
-			kernels.ColumnSums(part, g.bias.GradData()[from:to])
+		if bias != nil {
+			kernels.ColumnSums(part, bias[from:to])
 		}
 		kernels.GemmTNPacked(dw, part, &g.x.Packed, row)
 	}

@@ -22,7 +22,12 @@ type Windows struct {
 	total, longest int
 	side           int // of a window, for the bias; 0 for none
 	list           []window
+	most           int // windows that there may be, if they change from run to run
+	regroup        *regrouping
 }
+
+// count is the number of windows that there can be.
+func (w *Windows) count() int { return max(len(w.list), w.most) }
 
 type window struct {
 	tokens  []int32

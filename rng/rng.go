@@ -20,6 +20,7 @@ const (
 	Shuffle  Purpose = "shuffle"   // at: epoch
 	Augment  Purpose = "augment"   // at: epoch, sample index
 	Mix      Purpose = "mix"       // at: epoch, step
+	Mask     Purpose = "mask"      // at: epoch, sample index; or epoch, step where a batch shares a mask
 	DropPath Purpose = "drop_path" // at: step, block
 	Bench    Purpose = "bench"     // synthetic inputs
 	Few      Purpose = "few"       // which images keep their labels; at: class

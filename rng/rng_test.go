@@ -26,7 +26,7 @@ func TestStreamsDiffer(t *testing.T) {
 		seen[v] = name
 	}
 	for seed := uint64(0); seed < 4; seed++ {
-		for _, p := range []rng.Purpose{rng.Init, rng.Shuffle, rng.Augment, rng.Mix, rng.DropPath} {
+		for _, p := range []rng.Purpose{rng.Init, rng.Shuffle, rng.Augment, rng.Mix, rng.Mask, rng.DropPath} {
 			add(fmt.Sprint(seed, p), seed, p)
 			for i := uint64(0); i < 50; i++ {
 				add(fmt.Sprint(seed, p, i), seed, p, i)

@@ -1,4 +1,4 @@
-// Package train trains classifiers: the loop, the optimizer, the learning-rate
+// Package train trains classifiers, and pre-trains encoders: the loop, the optimizer, the learning-rate
 // schedules, and the folder of a run with its logs and checkpoints.
 //
 // A run is a function of its configuration. Every random draw depends on the

@@ -129,20 +129,21 @@ func (f *Folder) forget(p Progress) error {
 
 // Record is a line of the log.
 type Record struct {
-	Kind     string   `json:"kind"` // step or epoch
-	Epoch    int      `json:"epoch"`
-	Step     int      `json:"step,omitempty"` // batches of the epoch that are done
-	Batches  int      `json:"batches"`        // of the run
-	Loss     float64  `json:"loss"`           // of training: mean since the last record, or of the epoch
-	LR       float64  `json:"lr"`
-	GradNorm float64  `json:"grad_norm,omitempty"`
-	Speed    float64  `json:"img_per_s,omitempty"`
-	Waited   float64  `json:"data_s,omitempty"` // seconds spent waiting for data
-	Top1     *float64 `json:"top1,omitempty"`   // of the evaluation, percent
-	Top5     *float64 `json:"top5,omitempty"`
-	EvalLoss *float64 `json:"eval_loss,omitempty"`
-	Seconds  float64  `json:"seconds"` // since this process began
-	Time     string   `json:"time"`    // of day, RFC 3339
+	Kind     string    `json:"kind"` // step or epoch
+	Epoch    int       `json:"epoch"`
+	Step     int       `json:"step,omitempty"`         // batches of the epoch that are done
+	Batches  int       `json:"batches"`                // of the run
+	Loss     float64   `json:"loss"`                   // of training: mean since the last record, or of the epoch
+	Scales   []float64 `json:"scale_losses,omitempty"` // whose sum is loss, in pre-training
+	LR       float64   `json:"lr"`
+	GradNorm float64   `json:"grad_norm,omitempty"`
+	Speed    float64   `json:"img_per_s,omitempty"`
+	Waited   float64   `json:"data_s,omitempty"` // seconds spent waiting for data
+	Top1     *float64  `json:"top1,omitempty"`   // of the evaluation, percent
+	Top5     *float64  `json:"top5,omitempty"`
+	EvalLoss *float64  `json:"eval_loss,omitempty"`
+	Seconds  float64   `json:"seconds"` // since this process began
+	Time     string    `json:"time"`    // of day, RFC 3339
 }
 
 const (

@@ -11,6 +11,7 @@ type meter struct {
 	steps    int // batches of the epoch
 	loss     float64
 	lastLoss float64
+	scales   []float64 // loss, taken apart
 	samples  int
 	waited   time.Duration
 	since    time.Time
@@ -30,7 +31,8 @@ func (m *meter) name() string {
 	return fmt.Sprintf("epoch %d/%d", m.t.progress.Epoch+1, m.t.config.Train.Epochs)
 }
 
-func (m *meter) add(loss float64, samples int) {
+func (m *meter) add(loss float64, scales []float64, samples int) {
+	m.scales = addScales(m.scales, scales, samples)
 	m.lastLoss = loss
 	m.loss += loss * float64(samples)
 	m.samples += samples
@@ -49,10 +51,11 @@ func (m *meter) show(lr, norm float64) error {
 	}
 	now := time.Now()
 	r := Record{
-		Kind: stepRecord, Epoch: p.Epoch, Step: p.Step, Batches: p.Batches, Loss: loss, LR: lr, GradNorm: norm,
+		Kind: stepRecord, Epoch: p.Epoch, Step: p.Step, Batches: p.Batches, Loss: loss, LR: lr, GradNorm: norm, Scales: meanScales(m.scales, m.samples),
 		Speed: float64(m.samples) / now.Sub(m.since).Seconds(), Waited: m.waited.Seconds(), Seconds: now.Sub(m.t.began).Seconds(),
 	}
 	m.t.show.Plain(fmt.Sprintf("%s step %d/%d: loss %.4f, lr %.3e, gradient norm %.3g, %.0f img/s, ETA %s", m.name(), p.Step, m.steps, loss, lr, norm, r.Speed, eta))
+	clear(m.scales)
 	m.loss, m.samples, m.waited, m.since, m.recorded = 0, 0, 0, now, p.Step
 	return m.t.folder.record(r)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"fasternet/checkpoints"
 	"fasternet/configs"
@@ -32,6 +33,7 @@ type AdamW struct {
 type part struct {
 	param, from, to int
 	decay           float64
+	scale           float64 // of the learning rate
 }
 
 // NewAdamW makes an optimizer with moments of zero.
@@ -42,16 +44,60 @@ func NewAdamW(c configs.Optim, params []*ops.Param, pool *kernels.Pool) *AdamW {
 		o.first = append(o.first, make([]float32, p.Size()))
 		o.second = append(o.second, make([]float32, p.Size()))
 		decay := c.WeightDecay
-		if c.WeightDecayOn == "no-1d" && p.Shape().Dims() <= 1 {
+		if !decays(p.Name, p.Shape().Dims(), c.WeightDecayOn) {
 			decay = 0
 		}
 		for from := 0; from < p.Size(); from += most {
-			o.parts = append(o.parts, part{i, from, min(from+most, p.Size()), decay})
+			o.parts = append(o.parts, part{i, from, min(from+most, p.Size()), decay, 1})
 		}
 	}
 	o.squares = make([]float64, len(o.parts))
 	o.update, o.measure, o.zero = o.updatePart, o.measurePart, o.zeroPart
 	return o
+}
+
+// decays says whether a parameter of so many dimensions has weight decay.
+func decays(name string, dims int, on string) bool {
+	switch on {
+	case "no-1d":
+		return dims > 1
+	case "no-1d-positions":
+		return dims > 1 && name != "cls_token" && name != "pos_embed"
+	case "no-1d-tables":
+		return dims > 1 && !strings.Contains(name, "position_bias") && !strings.Contains(name, "token")
+	}
+	return true
+}
+
+// optimizerOf makes the optimizer that a configuration describes for a task.
+func optimizerOf(c *configs.Config, t task, pool *kernels.Pool) (*AdamW, error) {
+	o := NewAdamW(c.Optim, t.store().Params(), pool)
+	if c.Optim.LayerDecay == 1 {
+		return o, nil
+	}
+	m, ok := t.layered()
+	if !ok {
+		return nil, fmt.Errorf("optim.layer_decay: want 1, got %v: a pre-training has one learning rate for all layers", c.Optim.LayerDecay)
+	}
+	o.DecayLayers(c.Optim.LayerDecay, m.LayerOf)
+	return o, nil
+}
+
+// describeLayers says of the learning rate how it falls.
+func describeLayers(c configs.Optim) string {
+	if c.LayerDecay == 1 {
+		return ""
+	}
+	return fmt.Sprintf(" × %g a layer down from the head", c.LayerDecay)
+}
+
+// DecayLayers scales the learning rate of every parameter by decay^(last-layer).
+func (o *AdamW) DecayLayers(decay float64, of func(name string) (layer, last int)) {
+	for i := range o.parts {
+		p := &o.parts[i]
+		layer, last := of(o.params[p.param].Name)
+		p.scale = math.Pow(decay, float64(last-layer))
+	}
 }
 
 // ZeroGrad clears the gradients.
@@ -86,7 +132,8 @@ func (o *AdamW) ClipScale(norm float64) float64 {
 	return min(1, o.config.ClipGrad/(norm+1e-6))
 }
 
-// Step makes an update with the gradients times scale.
+// Step makes an update with the gradients times scale. lr is that of the last
+// layer.
 func (o *AdamW) Step(lr, scale float64) {
 	o.steps++
 	o.step = kernels.AdamWStep{
@@ -100,7 +147,7 @@ func (o *AdamW) Step(lr, scale float64) {
 
 func (o *AdamW) updatePart(_, i int) {
 	p, s := o.parts[i], o.step
-	s.WeightDecay = p.decay
+	s.WeightDecay, s.LR = p.decay, s.LR*p.scale
 	q := o.params[p.param]
 	kernels.AdamW(q.Data()[p.from:p.to], q.GradData()[p.from:p.to], o.first[p.param][p.from:p.to], o.second[p.param][p.from:p.to], s)
 }

@@ -18,6 +18,8 @@ type Progress struct {
 
 	LossSum   float64 `json:"loss_sum"` // over the samples of the epoch
 	LossCount int     `json:"loss_count"`
+	// ScaleSums is LossSum taken apart, of a loss that is a sum over scales.
+	ScaleSums []float64 `json:"scale_sums,omitempty"`
 
 	Last Score   `json:"last"` // last evaluation
 	Best *Score  `json:"best,omitempty"`
@@ -76,4 +78,24 @@ func (p *Progress) rank(s Score, monitor string, k int) (dropped []Score) {
 		p.TopK = p.TopK[:k]
 	}
 	return dropped
+}
+
+// addScales adds the losses of a batch's scales, weighted by its size.
+func addScales(sums, scales []float64, size int) []float64 {
+	if len(sums) == 0 && len(scales) > 0 {
+		sums = make([]float64, len(scales))
+	}
+	for k, l := range scales {
+		sums[k] += l * float64(size)
+	}
+	return sums
+}
+
+// meanScales are such sums divided by the number of samples.
+func meanScales(sums []float64, count int) []float64 {
+	var out []float64
+	for _, s := range sums {
+		out = append(out, s/float64(max(count, 1)))
+	}
+	return out
 }

@@ -58,9 +58,12 @@ func (f *Folder) WriteReport(c *configs.Config) error {
 		curves      []curve
 	}{
 		{"Accuracy on the validation images", "percent", []curve{{"top-1", top1}, {"top-5", top5}}},
-		{"Loss", "nats", []curve{{"training, with augmentation and smoothed labels", loss}, {"validation", evalLoss}}},
+		{"Loss", lossUnit(c), []curve{{trainingCurve(c), loss}, {"validation", evalLoss}}},
 		{"Learning rate", "", []curve{{"", rate}}},
 	} {
+		if len(chart.curves[0].points) == 0 || c.Task != "classify" && chart.unit == "percent" {
+			continue
+		}
 		svg, err := draw(chart.title, chart.unit, chart.curves)
 		if err != nil {
 			return fmt.Errorf("%s: %w", ReportFile, err)
@@ -68,6 +71,20 @@ func (f *Folder) WriteReport(c *configs.Config) error {
 		page.Charts = append(page.Charts, svg)
 	}
 	return checkpoints.WriteAtomic(f.path(ReportFile), func(w io.Writer) error { return reportTemplate.Execute(w, page) })
+}
+
+func trainingCurve(c *configs.Config) string {
+	if c.Task == "classify" {
+		return "training, with augmentation and smoothed labels"
+	}
+	return "training, with augmentation"
+}
+
+func lossUnit(c *configs.Config) string {
+	if c.Task == "classify" {
+		return "nats"
+	}
+	return "mean squared difference, summed over the scales"
 }
 
 type curve struct {

@@ -14,7 +14,7 @@ func (t *trainer) startFrom() error {
 		return nil
 	}
 	var table model.Table
-	err := model.Start(t.net, t.config, t.config.From, model.LoadOptions{Report: func(m model.Table) { table = m }})
+	err := t.task.start(t.config.From, model.LoadOptions{Report: func(m model.Table) { table = m }})
 	if err != nil {
 		return fmt.Errorf("from: %w", err)
 	}
@@ -36,7 +36,7 @@ func (t *trainer) resume() (bool, error) {
 		return false, err
 	}
 	if t.progress, err = readProgress(f); err == nil {
-		if err = model.Restore(t.net.Store(), f, model.OptimizerPrefix, model.EMAPrefix); err == nil {
+		if err = model.Restore(t.task.store(), f, model.OptimizerPrefix, model.EMAPrefix); err == nil {
 			err = t.optimizer.Restore(f)
 		}
 	}

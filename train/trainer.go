@@ -35,6 +35,22 @@ type Outcome struct {
 	RunDir      string `json:"run_dir"`
 }
 
+// Pretraining is how a run without labels ended: a loss, no accuracy.
+type Pretraining struct {
+	Loss       float64 `json:"loss"`  // of the best checkpoint on the validation images
+	Count      int     `json:"count"` // of these
+	Epoch      int     `json:"epoch"` // of the best checkpoint, from 0
+	Checkpoint string  `json:"checkpoint"`
+	LastLoss   float64 `json:"last_loss"`
+	Epochs     int     `json:"epochs"`
+	RunDir     string  `json:"run_dir"`
+}
+
+// Pretraining is the outcome of a run of task localmim.
+func (o Outcome) Pretraining() Pretraining {
+	return Pretraining{o.Loss, o.Count, o.Epoch, o.Checkpoint, o.Last.Loss, o.Epochs, o.RunDir}
+}
+
 // ErrInterrupted says that the context was cancelled: the run stopped after a
 // step, wrote its last checkpoint and can be resumed.
 var ErrInterrupted = errors.New("interrupted")
@@ -83,9 +99,8 @@ func Run(ctx context.Context, c *configs.Config, o Options) (out Outcome, err er
 type trainer struct {
 	config     *configs.Config
 	train, val data.Dataset
-	net        graph.Model
 	pool       *kernels.Pool
-	runner     *graph.Runner
+	task       task
 	optimizer  *AdamW
 	folder     *Folder
 	show       *Display
@@ -102,16 +117,17 @@ type trainer struct {
 // open makes the model and the folder, or takes them up again.
 func (t *trainer) open(o Options) (err error) {
 	c := t.config
-	if t.net, err = model.New(c, len(t.train.Classes())); err != nil {
+	t.pool = kernels.NewPool(c.Threads)
+	if t.task, err = t.newTask(t.pool); err != nil {
 		return err
 	}
-	t.pool = kernels.NewPool(c.Threads)
-	t.runner = graph.NewRunner(t.net, t.pool)
-	t.optimizer = NewAdamW(c.Optim, t.net.Store().Params(), t.pool)
+	if t.optimizer, err = optimizerOf(c, t.task, t.pool); err != nil {
+		return err
+	}
 	if _, err := t.loaderFor(0); err != nil { // finds what is wrong before a folder is made
 		return err
 	}
-	if _, err := t.runner.Program(graph.Shape{Batch: c.Train.BatchSize, Height: c.Data.Scale(0), Width: c.Data.Scale(0), Train: true}); err != nil {
+	if err := t.task.prepare(); err != nil {
 		return err
 	}
 	holds := Holds(o.Dir)
@@ -138,6 +154,7 @@ func (t *trainer) open(o Options) (err error) {
 			return err
 		}
 	}
+	t.loader = nil // the state of the model may be part of what it makes
 	if err := t.folder.start(c, t.progress); err != nil {
 		return err
 	}
@@ -152,13 +169,10 @@ func (t *trainer) open(o Options) (err error) {
 
 func (t *trainer) describe() {
 	c := t.config
-	size := c.Data.ImageSize
-	total := graph.Total(t.net.Count(size, size))
 	batch := c.Train.BatchSize * c.Train.AccumSteps
-	t.show.Line("%s: %d parameters, %.3f GMACs at %d px; %d training and %d validation images in %d classes",
-		c.Model.Name, total.Parameters, float64(total.MACs)/1e9, size, t.train.Len(), t.val.Len(), len(t.train.Classes()))
-	t.show.Line("batch %d = %d × %d accumulated, peak lr %g, %d epochs, %d threads, %s kernels, run folder %s",
-		batch, c.Train.BatchSize, c.Train.AccumSteps, c.Optim.LR, c.Train.Epochs, t.pool.Workers(), kernels.Active(), t.folder.Dir)
+	t.show.Line("%s", t.task.describe())
+	t.show.Line("batch %d = %d × %d accumulated, peak lr %g%s, %d epochs, %d threads, %s kernels, run folder %s",
+		batch, c.Train.BatchSize, c.Train.AccumSteps, c.Optim.LR, describeLayers(c.Optim), c.Train.Epochs, t.pool.Workers(), kernels.Active(), t.folder.Dir)
 }
 
 // loaderFor is the loader of an epoch; its image size can change.
@@ -168,26 +182,19 @@ func (t *trainer) loaderFor(epoch int) (*data.Loader, error) {
 		return t.loader, nil
 	}
 	c := t.config
-	l, err := data.NewLoader(t.train, data.LoaderOptions{
+	options := data.LoaderOptions{
 		Batch: c.Train.BatchSize, Workers: c.Data.Workers, Prefetch: c.Data.Prefetch, Shuffle: true, DropLast: true,
-		Seed: c.Seed, Transform: Transform(c, size), Mix: mixup(c.Augment, t.net.Classes()),
-	})
+		Seed: c.Seed, Transform: Transform(c, size),
+	}
+	if err := t.task.fill(&options); err != nil {
+		return nil, err
+	}
+	l, err := data.NewLoader(t.train, options)
 	if err != nil {
 		return nil, err
 	}
 	t.loader, t.loaderSize = l, size
 	return l, nil
-}
-
-func mixup(a configs.Augment, classes int) *data.Mixup {
-	m := &data.Mixup{
-		MixupAlpha: a.Mixup, CutmixAlpha: a.Cutmix, Prob: a.MixupProb, SwitchProb: a.MixupSwitchProb,
-		Smoothing: a.Smoothing, Classes: classes,
-	}
-	if len(a.CutmixMinmax) == 2 {
-		m.CutmixMinMax = &[2]float64{a.CutmixMinmax[0], a.CutmixMinmax[1]}
-	}
-	return m
 }
 
 // Transform is the training transform of a configuration at an image size.
@@ -261,11 +268,7 @@ func (t *trainer) update(it *data.Iterator, n int, lr float64, m *meter) (norm f
 			return 0, err
 		}
 		m.waited += time.Since(waiting)
-		program, err := t.runner.Program(graph.Shape{Batch: b.Size, Height: b.Height, Width: b.Width, Train: true})
-		if err != nil {
-			return 0, err
-		}
-		loss, err := program.Gradients(b.Images, b.Targets, graph.Position{Seed: t.config.Seed, Step: uint64(p.Batches)})
+		loss, scales, err := t.task.gradients(b, graph.Position{Seed: t.config.Seed, Step: uint64(p.Batches)})
 		if err != nil {
 			return 0, err
 		}
@@ -274,9 +277,10 @@ func (t *trainer) update(it *data.Iterator, n int, lr float64, m *meter) (norm f
 		}
 		p.LossSum += float64(loss) * float64(b.Size)
 		p.LossCount += b.Size
+		p.ScaleSums = addScales(p.ScaleSums, scales, b.Size)
 		p.Step++
 		p.Batches++
-		m.add(float64(loss), b.Size)
+		m.add(float64(loss), scales, b.Size)
 	}
 	norm = t.optimizer.GradNorm() / float64(n)
 	if !finite(norm) {
@@ -307,7 +311,7 @@ func (t *trainer) finishEpoch(ctx context.Context, lr float64) error {
 	if err := t.recordEpoch(s, evaluated); err != nil {
 		return err
 	}
-	p.Epoch, p.Step, p.LossSum, p.LossCount = p.Epoch+1, 0, 0, 0
+	p.Epoch, p.Step, p.LossSum, p.LossCount, p.ScaleSums = p.Epoch+1, 0, 0, 0, nil
 	if !evaluated {
 		return t.saveEpoch(last)
 	}
@@ -349,24 +353,22 @@ func (t *trainer) evaluate(ctx context.Context) (eval.Result, error) {
 	c := t.config
 	t.show.Begin(fmt.Sprintf("epoch %d/%d validation", t.progress.Epoch+1, c.Train.Epochs), 0, t.val.Len())
 	defer t.show.End()
-	runner, err := t.runner.ForInference()
-	if err != nil {
-		return eval.Result{}, err
-	}
-	return eval.Evaluate(ctx, runner, t.val, eval.Transform(c.Data, c.Model.InChans), eval.Options{
-		Batch: c.Train.ValBatchSize, Workers: c.Data.Workers,
-		Progress: func(done, _ int) {
-			t.show.Step(done, fmt.Sprintf("epoch %d/%d validation", t.progress.Epoch+1, c.Train.Epochs))
-		},
+	return t.task.evaluate(ctx, func(done int) {
+		t.show.Step(done, fmt.Sprintf("epoch %d/%d validation", t.progress.Epoch+1, c.Train.Epochs))
 	})
 }
 
 func (t *trainer) recordEpoch(s Score, evaluated bool) error {
 	r := Record{Kind: epochRecord, Epoch: s.Epoch, Batches: t.progress.Batches, Loss: s.TrainLoss, LR: s.LR, Seconds: time.Since(t.began).Seconds()}
 	line := fmt.Sprintf("epoch %d/%d: training loss %.4f", s.Epoch+1, t.config.Train.Epochs, s.TrainLoss)
+	if r.Scales = meanScales(t.progress.ScaleSums, t.progress.LossCount); r.Scales != nil {
+		line += " = " + sum(r.Scales)
+	}
 	if evaluated {
-		r.Top1, r.Top5, r.EvalLoss = &s.Top1, &s.Top5, &s.Loss
-		line += fmt.Sprintf(", validation top-1 %.2f %%, top-5 %.2f %%, loss %.4f", s.Top1, s.Top5, s.Loss)
+		if r.EvalLoss = &s.Loss; r.Scales == nil {
+			r.Top1, r.Top5 = &s.Top1, &s.Top5
+		}
+		line += ", " + t.task.result(s.Result)
 		if err := t.folder.summarise(s); err != nil {
 			return err
 		}
@@ -392,7 +394,7 @@ func (t *trainer) checkpoint() checkpoints.File {
 		panic(err)
 	}
 	meta[progressKey] = t.progress.text()
-	return checkpoints.File{Meta: meta, Tensors: append(model.Tensors(t.net.Store()), t.optimizer.Tensors()...)}
+	return checkpoints.File{Meta: meta, Tensors: append(model.Tensors(t.task.store()), t.optimizer.Tensors()...)}
 }
 
 func (t *trainer) outcome() Outcome {

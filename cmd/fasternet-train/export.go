@@ -26,8 +26,10 @@ func exportCommand() *cobra.Command {
   .onnx         a graph for ONNX runtimes: input "input" [batch, channels, height,
                 width], float32 and normalised; output "logits" [batch, classes]
 
-Batch norms and layer scale are folded into the convolutions before them, and
-the state of training is left out. The metadata holds architecture, input size,
+Batch norms and layer scale of a FasterNet are folded into the convolutions
+before them, and the state of training is left out. With --size a ViT gets
+position embeddings interpolated for images of that size, and a Swin tables of
+position bias for its windows. The metadata holds architecture, input size,
 mean, std, interpolation, crop ratio, class names and the whole configuration.
 eval reads both formats. Of a preset or a YAML file the model is exported with fresh
 weights, to be timed elsewhere.

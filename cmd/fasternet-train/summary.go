@@ -26,11 +26,13 @@ and linear layers, and "incl. norms", which adds 2 for every element of a batch
 norm and 1 for every input of the pool. Of a model whose batch norms are folded
 into the convolutions, the first is the figure of table 8 of the FasterNet paper;
 the second, of a model as it is trained, is that of its table 3. Activations are
-the values that convolutions and linear layers put out. Of a transformer the MACs of
-attention, queries by keys and their weights by the values, are shown beside the others.
-The totals are shown for
-both forms of the model, the table for the one that is trained, or with --folded
-for the other.`,
+the values that convolutions and linear layers put out. The two products within
+attention, queries by keys and their weights by the values, are left out, in MACs
+and in activations, and a line of its own has the figures with them: published
+tables of transformers have either, timm's of ViT the former (16.5 M activations
+for ViT-B), those of Swin the latter (17.1 M for Swin-T).
+The totals are shown for both forms of the model, the table for the one that is
+trained, or with --folded for the other.`,
 		Example: `  fasternet-train summary fasternet_t0
   fasternet-train summary fasternet_s --size 192 --folded
   fasternet-train summary runs/quickstart --json`,
@@ -82,16 +84,17 @@ type summaryLayer struct {
 }
 
 type summaryTotal struct {
-	Parameters    int `json:"parameters"`
-	MACs          int `json:"macs"`
-	MACsWithNorms int `json:"macs_with_norms"`
-	AttentionMACs int `json:"attention_macs"` // not in MACs
-	Activations   int `json:"activations"`
+	Parameters           int `json:"parameters"`
+	MACs                 int `json:"macs"`
+	MACsWithNorms        int `json:"macs_with_norms"`
+	AttentionMACs        int `json:"attention_macs"` // not in MACs
+	Activations          int `json:"activations"`
+	AttentionActivations int `json:"attention_activations"` // not in Activations
 }
 
 func summarise(name string, counts []graph.LayerCount, size int, folded bool) summary {
 	figures := func(c graph.LayerCount) summaryTotal {
-		return summaryTotal{c.Parameters, c.MACs, c.MACsWithNorm(), c.AttentionMACs, c.Activations}
+		return summaryTotal{c.Parameters, c.MACs, c.MACsWithNorm(), c.AttentionMACs, c.Activations, c.AttentionActivations}
 	}
 	total := graph.Total(counts)
 	s := summary{Model: name, Size: size, Folded: folded, Total: figures(total), TotalFolded: figures(total.Folded())}
@@ -124,8 +127,9 @@ func (s summary) print() error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	if a := s.Total.AttentionMACs; a > 0 {
-		if _, err := fmt.Printf("\nMACs incl. attention: %d (%.3f G)\n", a+s.Total.MACs, millions(a+s.Total.MACs)/1e3); err != nil {
+	if t := s.Total; t.AttentionMACs > 0 {
+		macs, activations := t.MACs+t.AttentionMACs, t.Activations+t.AttentionActivations
+		if _, err := fmt.Printf("\nMACs incl. attention: %d (%.3f G); activations: %d (%.2f M)\n", macs, millions(macs)/1e3, activations, millions(activations)); err != nil {
 			return err
 		}
 	}

@@ -29,16 +29,22 @@ write the last checkpoint and stop; a second signal stops at once.
 
 --from starts from the weights of a run, a checkpoint, or a file of PyTorch
 (.pth, .pt, .ckpt, .bin, .safetensors; official or timm's names) instead of fresh
-ones. A classifier for another number of classes is left out. A run that is
-resumed goes on from its own checkpoint.
+ones. A classifier for another number of classes is left out. Of a pre-training,
+ours or an official one of LocalMIM, the encoder is taken. A run that is resumed
+goes on from its own checkpoint.
+
+A CONFIG with "task: localmim" pre-trains a ViT or a Swin on images without their
+labels (LocalMIM); its section mim says what is masked and reconstructed.
 
 The last line on standard output is a JSON object: top1 and top5 (percent) and
-loss (nats) of the best checkpoint.`,
+loss (nats) of the best checkpoint; of a pre-training the loss.`,
 		Example: `  fasternet-train train quickstart
   fasternet-train train quickstart --resume
   fasternet-train train fasternet_t0 --data /data/imagenet --set train.batch_size=256
   fasternet-train train my.yaml --run runs/second --set optim.lr=1e-3 --set train.epochs=30
-  fasternet-train train fasternet_t0 --data /data/flowers --set model.num_classes=0 --from fasternet_t0.pth`,
+  fasternet-train train fasternet_t0 --data /data/flowers --set model.num_classes=0 --from fasternet_t0.pth
+  fasternet-train train mim_vit_base --data /data/imagenet
+  fasternet-train train vit_base --data /data/imagenet --from runs/mim_vit_base`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if dataDir != "" {
@@ -54,6 +60,9 @@ loss (nats) of the best checkpoint.`,
 			outcome, err := train.Run(cmd.Context(), config, train.Options{Dir: dir, Resume: resume, Log: os.Stderr})
 			if err != nil {
 				return err
+			}
+			if config.Task == "localmim" {
+				return printJSON(outcome.Pretraining())
 			}
 			return printJSON(outcome)
 		},

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -29,7 +30,7 @@ func TestTransformers(t *testing.T) {
 			config := tinyTransformer(t, family)
 			args := func(dir string, settings ...string) []string {
 				out := []string{"train", config, "--data", data, "--run", dir}
-				for _, s := range append(settings, "train.accum_steps=1", "train.epochs=5", "optim.lr=0.003") {
+				for _, s := range append(settings, "train.accum_steps=1", "train.epochs=5", "optim.lr=0.003", "optim.layer_decay=0.9") {
 					out = append(out, "--set", s)
 				}
 				return out
@@ -62,10 +63,44 @@ func TestTransformers(t *testing.T) {
 			if summary.code != 0 || !strings.Contains(summary.stdout, "incl. attention") {
 				t.Errorf("summary: %+v", summary)
 			}
+			exportTransformer(t, whole, data, want["top1"])
 			if v := succeed(t, "bench", config, "--train", "--batch", "2", "--seconds", "0.05", "--warmup", "1", "--json"); v["gflops"].(float64) <= 0 {
 				t.Errorf("bench: %v", v)
 			}
 		})
+	}
+}
+
+// exportTransformer writes a run in both formats, also for images of another
+// size; what is read back scores what the run does.
+func exportTransformer(t *testing.T, run, data string, top1 any) {
+	t.Helper()
+	out := t.TempDir()
+	for _, c := range []struct {
+		file  string
+		extra []string
+	}{
+		{"m.safetensors", nil}, {"m.onnx", nil}, {"m13.onnx", []string{"--opset", "13"}}, {"small.onnx", []string{"--size", "16"}}, {"small.safetensors", []string{"--size", "16"}},
+	} {
+		path := filepath.Join(out, c.file)
+		v := succeed(t, append([]string{"export", "--model", run, "--out", path}, c.extra...)...)
+		if v["folded"] != false || v["max_rel_diff"].(float64) > 1e-6 || v["parameters"].(float64) < 1000 {
+			t.Errorf("%s: %v", c.file, v)
+		}
+		want := top1
+		if slices.Contains(c.extra, "--size") {
+			want = succeed(t, "eval", "--model", run, "--data", data, "--size", "16")["top1"]
+		}
+		if got := succeed(t, "eval", "--model", path, "--data", data); got["top1"] != want || want == nil {
+			t.Errorf("%s scores %v, want %v", c.file, got, want)
+		}
+	}
+	// An ONNX file is weights to start from, too: its constants are not.
+	again := filepath.Join(out, "again")
+	v := succeed(t, "train", filepath.Join(run, "config.yaml"), "--data", data, "--run", again, "--from", filepath.Join(out, "m13.onnx"),
+		"--set", "train.epochs=1", "--set", "sched.warmup_epochs=0", "--set", "optim.lr=1e-12", "--set", "optim.weight_decay=0")
+	if v["top1"] != top1 {
+		t.Errorf("started from the ONNX file: %v, want %v", v, top1)
 	}
 }
 
@@ -86,6 +121,9 @@ func TestBadTransformers(t *testing.T) {
 		{vit + "depth: 0}", "model.depth: want 1 or more"},
 		{vit + "norm_eps: 0}", "model.norm_eps"},
 		{vit + "mlp_ratio: -1}", "model.mlp_ratio"},
+		{"optim: {layer_decay: 0}", "optim.layer_decay: want a number above 0 and up to 1, got 0"},
+		{"optim: {layer_decay: 1.5}", "optim.layer_decay: want a number above 0 and up to 1, got 1.5"},
+		{"optim: {weight_decay_on: no-1d-position}", "want all or no-1d or no-1d-positions, got \"no-1d-position\", did you mean no-1d-positions?"},
 		{vit + "patch_size: 15}", "data.image_size: want a multiple of patch_size (15), got 224"},
 		{vit + "patch_size: 256}", "want a multiple of patch_size (256), got 224"},
 		{swin + "num_heads: [4, 8]}", "want a number for each of the 4 stages (model.depths), got [4 8]"},

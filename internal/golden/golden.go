@@ -150,7 +150,7 @@ func Labels(seed, n, classes int) []int {
 	return out
 }
 
-// Weight returns the value of a parameter or buffer of a classifier.
+// Weight returns the value of a parameter or buffer.
 func Weight(name string, seed int, shape []int) []float32 {
 	n, fanIn := 1, 1
 	for i, d := range shape {
@@ -169,6 +169,8 @@ func Weight(name string, seed int, shape []int) []float32 {
 		c, s = 0, 0.25
 	case strings.HasSuffix(name, "relative_position_bias_table"):
 		c, s = 0, 0.5
+	case strings.Contains(name, "hog_enc.") && strings.HasSuffix(name, "conv.bias"):
+		c, s = 0, 1.0/3
 	case len(shape) == 1 && strings.HasSuffix(name, "bias"):
 		c, s = 0, 0.125
 	case len(shape) == 1:

@@ -214,22 +214,23 @@ func (s *isa) tileNN(nv, rows int, a, c, d, ldc, ldd reg.GPVirtual, p rowPointer
 // both often lie in memory, and the stores of a whole tile come at once.
 func (s *isa) prefetchTile(nv, rows int, c, d, ldc, ldd, at reg.GPVirtual) {
 	id := label("prefetch")
-	lines := func(base, ld reg.GPVirtual) {
-		MOVQ(base, at)
-		for i := range rows {
-			for l := 0; l < nv*s.bytes(); l += 64 {
-				PREFETCHT0(Mem{Base: at, Disp: l})
-			}
-			if i < rows-1 {
-				ADDQ(ld, at)
-			}
-		}
-	}
-	lines(c, ldc)
+	s.prefetchRows(nv, rows, c, ldc, at)
 	TESTQ(d, d)
 	JZ(LabelRef(id))
-	lines(d, ldd)
+	s.prefetchRows(nv, rows, d, ldd, at)
 	Label(id)
+}
+
+func (s *isa) prefetchRows(nv, rows int, base, ld, at reg.GPVirtual) {
+	MOVQ(base, at)
+	for i := range rows {
+		for l := 0; l < nv*s.bytes(); l += 64 {
+			PREFETCHT0(Mem{Base: at, Disp: l})
+		}
+		if i < rows-1 {
+			ADDQ(ld, at)
+		}
+	}
 }
 
 // gemmTN generates the update of a panel of columns of C by Aᵀ·B. The rows of
@@ -291,6 +292,7 @@ func (s *isa) tileTN(nv, rows int, a, pa, lda, pb, ldb, c, ldc reg.GPVirtual, ju
 		}
 		return s.fullMask()
 	}
+	s.prefetchRows(nv, rows, c, ldc, pa)
 	MOVQ(a, pa)
 	Load(Param("b"), pb)
 	outer := loadGP("outer")

@@ -40,5 +40,6 @@ func main() {
 	s.layerNormGrad()
 	s.softmaxRows()
 	s.softmaxRowsGrad()
+	s.orient()
 	Generate()
 }

@@ -1,0 +1,88 @@
+package configs
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func TestMIMPresets(t *testing.T) {
+	for name, want := range map[string][]MIMScale{
+		"mim_vit_base": {{2, 768, 14, 1, 4, 56, 4, 27, 256}, {4, 768, 14, 1, 2, 28, 8, 27, 256}, {10, 768, 14, 1, 1, 14, 16, 27, 256}, {12, 768, 14, 1, 0.5, 7, 32, 27, 256}},
+		"mim_swin_base": {{1, 256, 28, 4, 1, 28, 8, 54, 64}, {2, 512, 14, 2, 1, 14, 16, 54, 128}, {3, 1024, 7, 1, 1, 7, 32, 54, 128},
+			{4, 1024, 7, 1, 1, 7, 32, 54, 128}},
+		"mim_quickstart": {{2, 96, 8, 1, 2, 16, 2, 9, 64}, {4, 96, 8, 1, 1, 8, 4, 9, 64}, {6, 96, 8, 1, 0.5, 4, 8, 9, 64}},
+	} {
+		c, err := Load(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.MIMScales(); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: scales %v, want %v", name, got, want)
+		}
+		text, err := c.YAML()
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := Parse("again", string(text))
+		if err != nil || !reflect.DeepEqual(again.MIM, c.MIM) {
+			t.Errorf("%s: after writing and reading %v, %+v, want %+v", name, err, again, c.MIM)
+		}
+	}
+	for name, want := range map[string][2]int{"mim_vit_base": {14, 49}, "mim_vit_large": {14, 49}, "mim_swin_base": {7, 12}, "mim_swin_large": {7, 12}, "mim_quickstart": {8, 16}} {
+		c, err := Load(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if side, visible := c.MIMUnits(); [2]int{side, visible} != want {
+			t.Errorf("%s: %d units along a side, %d visible, want %v", name, side, visible, want)
+		}
+		if c.Checkpoint.Monitor != "loss" {
+			t.Errorf("%s: monitor %s", name, c.Checkpoint.Monitor)
+		}
+	}
+}
+
+// Arithmetic that does not come out is explained.
+func TestMIMErrors(t *testing.T) {
+	for _, c := range []struct{ preset, setting, want string }{
+		{"mim_vit_base", "model.name=fasternet", "mim"},
+		{"mim_vit_base", "mim.taps=[2, 4, 4, 12]", "each once"},
+		{"mim_vit_base", "mim.taps=[2, 4, 8, 13]", "blocks from 1 to 12"},
+		{"mim_vit_base", "mim.taps=[2, 4, 8, 10]", "the last of the 12 blocks must have a decoder"},
+		{"mim_vit_base", "mim.taps=[6, 12]", "a number for each of the 2 taps"},
+		{"mim_vit_base", "mim.scales=[8, 4, 2, 1]", "4, 2, 1 or 0.5"},
+		{"mim_vit_base", "mim.decoder_dim=[256, 128]", "one for each of the 4 taps"},
+		{"mim_vit_base", "mim.decoder_dim=100", "of mim.decoder_heads (8)"},
+		{"mim_vit_base", "mim.mask_ratio=0.999", "0.999 of the 14×14 = 196 units (data.image_size 224 / mim.mask_unit 16) leaves none visible"},
+		{"mim_vit_base", "mim.mask_ratio=0.001", ""},
+		{"mim_vit_base", "mim.mask_ratio=1", "above 0 and below 1"},
+		{"mim_vit_base", "mim.mask_unit=24", "a multiple of 16"},
+		{"mim_vit_base", "mim.mask_unit=32", "masked by patches"},
+		{"mim_vit_base", "mim.mask_per=batch", "per sample"},
+		{"mim_swin_base", "mim.mask_unit=96", "not divided by units of 96"},
+		{"mim_vit_base", "data.image_size=240", "tap 12 has 15×15 tokens (240 pixels / 16): 0.5 times that is no grid of whole cells"},
+		{"mim_vit_base", "mim.target=hogg", "did you mean hog"},
+		{"mim_vit_base", "mim.nbins=0", "1 or more"},
+		{"mim_vit_base", "augment.mixup=0.8", "no labels to mix"},
+		{"mim_vit_base", "data.multi_scale=192_10", "one image size"},
+		{"mim_vit_base", "checkpoint.monitor=top1", "no accuracy"},
+		{"mim_vit_base", "model.drop_path_rate=0.1", "without drop path"},
+		{"mim_swin_base", "mim.scales=[4, 2, 1, 1]", "scales by its stages"},
+		{"mim_swin_base", "mim.taps=[1, 5]", "stages from 1 to 4"},
+		{"mim_swin_base", "mim.mask_unit=16", "a multiple of 32"},
+		{"mim_swin_base", "mim.mask_ratio=0.98", "leaves none visible"},
+		{"mim_swin_base", "mim.coordinates=true", "spatial or official"},
+	} {
+		_, err := Load(c.preset, c.setting)
+		if c.want == "" {
+			if err != nil {
+				t.Errorf("%s with %s: %v", c.preset, c.setting, err)
+			}
+			continue
+		}
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s with %s: error %v, want %q", c.preset, c.setting, err, c.want)
+		}
+	}
+}

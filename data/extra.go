@@ -1,0 +1,56 @@
+package data
+
+import "errors"
+
+// Extra makes what a batch carries beside images and labels: the masks and
+// targets of a pre-training task, say. A [Loader] calls it in its workers, ahead
+// of the training step; the result is Batch.Extra.
+//
+// What an Extra makes should depend on its arguments alone. Then batches do not
+// depend on the number of workers.
+type Extra interface {
+	// Validate returns an error unless it can work on batches of images of the
+	// shape given.
+	Validate(batch, height, width, channels int) error
+
+	// New returns memory for batches of at most the given number of samples. It is
+	// used for one batch after another.
+	New(batch int) any
+
+	// Sample does the share of a sample; image is its tensor [height, width,
+	// channels], which must not be changed. It is called concurrently for the
+	// samples of a batch, and must write only what belongs to at.Place.
+	Sample(dst any, image []float32, at Position) error
+
+	// Complete does what concerns the whole batch, when all its samples are there.
+	// Index and Place of the position are those of its first sample.
+	Complete(dst any, at Position) error
+}
+
+// Position is where a sample or a batch stands in a run.
+type Position struct {
+	Seed        uint64 // of the loader
+	Epoch, Step int
+	Index       int // sample index in the dataset
+	Place       int // position in the batch
+	Size        int // samples in the batch
+}
+
+// checkExtra returns an error unless the extra of the options can work.
+func (opt *LoaderOptions) checkExtra() error {
+	switch {
+	case opt.Extra == nil:
+		return nil
+	case opt.Mix != nil && opt.Mix.mixes():
+		return errors.New("data: LoaderOptions.Extra sees the images before they are mixed; turn mixup and CutMix off")
+	case opt.SkipBad:
+		return errors.New("data: bad samples cannot be skipped where LoaderOptions.Extra needs every image; repair or remove them")
+	}
+	h, w, c := opt.Transform.OutputShape()
+	return opt.Extra.Validate(opt.Batch, h, w, c)
+}
+
+// position is that of sample k of a batch.
+func (it *Iterator) position(s *slot, k int) Position {
+	return Position{Seed: it.loader.opt.Seed, Epoch: it.epoch, Step: s.Step, Index: s.Indices[k], Place: k, Size: s.Size}
+}

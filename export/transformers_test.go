@@ -1,0 +1,94 @@
+package export_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"fasternet/checkpoints"
+	"fasternet/configs"
+	"fasternet/export"
+	"fasternet/graph"
+	"fasternet/internal/golden"
+	"fasternet/model"
+)
+
+func loadedTransformer(t *testing.T, yaml string) *model.Loaded {
+	t.Helper()
+	c, err := configs.Parse("small.yaml", yaml)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := model.New(c, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range m.Store().Params() {
+		copy(p.Data(), golden.Weight(p.Name, 1, p.Shape()))
+		p.Changed()
+	}
+	return &model.Loaded{Model: m, Config: c, Classes: []string{"ant", "bee", "cow"}, File: &checkpoints.File{}}
+}
+
+// Transformers have no folded form; what is written gives their logits, to the
+// bit, and writes the same file again. For images of another size the model is
+// made anew.
+func TestTransformers(t *testing.T) {
+	for name, yaml := range map[string]string{
+		"vit":   "model: {name: vit, embed_dim: 24, depth: 2, num_heads: 3, patch_size: 8}\ndata: {image_size: 32}",
+		"fixed": "model: {name: vit, embed_dim: 24, depth: 1, num_heads: 3, patch_size: 8, global_pool: false, pos_embed: fixed}\ndata: {image_size: 32}",
+		"swin":  "model: {name: swin, embed_dim: 8, depths: [2, 2], num_heads: [2, 4], window_size: 4}\ndata: {image_size: 32}",
+	} {
+		for _, size := range []int{32, 16} {
+			l := loadedTransformer(t, yaml)
+			l.Config.Data.ImageSize = size
+			want := run(t, l.Model, l)
+			for _, file := range []string{"m.safetensors", "m.onnx"} {
+				dir := t.TempDir()
+				path := filepath.Join(dir, file)
+				r, err := export.Write(l, path, pool(t), export.Options{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if r.Folded || r.MaxAbs != 0 && size == 32 || r.MaxRel > 1e-6 {
+					t.Errorf("%s, %s: %+v", name, file, r)
+				}
+				back, err := model.Load(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got := run(t, back.Model, l); size == 32 && !slices.Equal(got, want) {
+					t.Errorf("%s, %s: other logits", name, file)
+				} else {
+					golden.CheckRel(t, name, got, want, 1e-6)
+				}
+				if n := len(back.File.Tensors); file == "m.onnx" && n != len(back.Model.Store().Entries) {
+					t.Errorf("%s: %d tensors are read back, the model has %d", name, n, len(back.Model.Store().Entries))
+				}
+				again := filepath.Join(dir, "again-"+file)
+				if _, err := export.Write(back, again, pool(t), export.Options{}); err != nil {
+					t.Fatal(err)
+				}
+				a, _ := os.ReadFile(path)
+				if b, _ := os.ReadFile(again); !bytes.Equal(a, b) {
+					t.Errorf("%s: the second export of %s has other bytes", name, file)
+				}
+				// With options the tensors are matched by name; there are no constants among them.
+				if _, err := model.Open(path, model.LoadOptions{Settings: []string{"model.drop_path_rate=0.2"}}); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	}
+	l := loadedTransformer(t, "model: {name: swin, embed_dim: 8, depths: [1, 1], num_heads: [2, 4], window_size: 4}\ndata: {image_size: 16}")
+	l.Config.Data.ImageSize = 32
+	if _, err := export.Write(l, filepath.Join(t.TempDir(), "m.onnx"), pool(t), export.Options{}); err == nil || !strings.Contains(err.Error(), "tables of position bias are too small") {
+		t.Errorf("windows that outgrow their tables: %v", err)
+	}
+	if m, err := graph.ForSize(l.Model, 16); err != nil || m != l.Model {
+		t.Errorf("at its own size: %v", err)
+	}
+}

@@ -1,0 +1,42 @@
+package graph
+
+import (
+	"fmt"
+	"testing"
+
+	"fasternet/configs"
+)
+
+// The layers of a FasterNet; those of ViT and Swin are in the reference values
+// that package train reads.
+func TestLayerOf(t *testing.T) {
+	c := configs.Default().Model
+	c.EmbedDim, c.Depths, c.FeatureDim, c.NumClasses = 8, []int{1, 2, 1}, 16, 5
+	m, err := NewFasterNet(c, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]int{
+		"patch_embed.proj.weight": 0, "patch_embed.norm.bias": 0,
+		"stages.0.blocks.0.mlp.0.weight": 1, "stages.1.reduction.weight": 1, "stages.1.norm.weight": 1,
+		"stages.2.blocks.0.spatial_mixing.partial_conv3.weight": 2, "stages.2.blocks.1.mlp.3.weight": 3, "stages.3.norm.bias": 3,
+		"stages.4.blocks.0.mlp.1.weight": 4, "avgpool_pre_head.1.weight": 5, "head.bias": 5,
+	} {
+		if _, ok := m.Store().Lookup(name); !ok {
+			t.Errorf("the model has no %s", name)
+		}
+		if got, last := m.LayerOf(name); got != want || last != 5 {
+			t.Errorf("%s is in layer %d of %d, want %d of 5", name, got, last, want)
+		}
+	}
+	var _ = []Layered{m, (*ViT)(nil), (*Swin)(nil)}
+	// Every layer has parameters.
+	seen := map[int]bool{}
+	for _, p := range m.Store().Params() {
+		layer, _ := m.LayerOf(p.Name)
+		seen[layer] = true
+	}
+	if fmt.Sprint(seen) != "map[0:true 1:true 2:true 3:true 4:true 5:true]" {
+		t.Errorf("layers %v", seen)
+	}
+}

@@ -1,0 +1,150 @@
+package graph
+
+import (
+	"fmt"
+
+	"fasternet/configs"
+	"fasternet/layers"
+	"fasternet/ops"
+
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+)
+
+// localDecoder predicts the targets of one scale from the visible tokens of a
+// tap: it embeds them, puts them back in their places with mask tokens in
+// between, adds positions, and goes through transformer blocks and a head.
+type localDecoder struct {
+	name      string
+	scale     configs.MIMScale
+	class     int
+	embed     linearLayer
+	maskToken *ops.Param
+	position  []float32 // [1, class + tokens, C]
+	blocks    []*layers.Transformer
+	norm      *ops.LayerNorm
+	head      []ops.Projection // the first has norm before it, unless the tokens are pooled
+	cells     []int32          // that the rows of the predictions are for
+}
+
+type linearLayer struct{ weight, bias *ops.Param }
+
+func newLocalDecoder(s *layers.Store, prefix string, c *configs.Config, scale configs.MIMScale, class int) *localDecoder {
+	dim, side := scale.DecoderDim, scale.Tokens
+	d := &localDecoder{name: prefix, scale: scale, class: class}
+	d.maskToken = s.Param(prefix+".mask_token", layers.Normal(0.02), 1, 1, dim)
+	d.position = s.Drawn(prefix+".pos_embed", layers.Values(ops.SinCosPositions(class, dim, [2]int{side, side})), 1, class+side*side, dim)
+	d.embed = linearLayer{s.Param(prefix+".embed.weight", layers.Xavier, dim, scale.Dim), s.Param(prefix+".embed.bias", layers.Constant(0), dim)}
+	for i := range c.MIM.DecoderDepth {
+		d.blocks = append(d.blocks, layers.NewTransformer(s, fmt.Sprintf("%s.blocks.%d", prefix, i), layers.TransformerOptions{
+			Channels: dim, Hidden: int(float64(dim) * c.MIM.DecoderMLPRatio), Heads: c.MIM.DecoderHeads, QKVBias: true,
+			Eps1: c.Model.NormEps, Eps2: c.Model.NormEps, DropPath: layers.DropPath{}, Weights: layers.Xavier,
+		}))
+	}
+	d.norm = layers.NewLayerNorm(s, prefix+".norm", dim, c.Model.NormEps)
+	d.newHead(s, prefix+".pred", c)
+	return d
+}
+
+// newHead makes the prediction of a ViT's decoder with convolutions, that of a
+// Swin's as a linear layer, under the names of the official code.
+func (d *localDecoder) newHead(s *layers.Store, prefix string, c *configs.Config) {
+	dim, values := d.scale.DecoderDim, d.scale.Values
+	if c.Model.Name == "swin" {
+		d.head = []ops.Projection{{
+			Name: prefix, Norm: d.norm,
+			Weight: s.Param(prefix+".weight", layers.Xavier, values, dim), Bias: s.Param(prefix+".bias", layers.Constant(0), values),
+		}}
+		return
+	}
+	up := func(i, in int) ops.Projection {
+		name, init := fmt.Sprintf("%s.%d", prefix, i), layers.FanIn(in/2*4)
+		return ops.Projection{Name: name, Up: true, Weight: s.Param(name+".weight", init, in, in/2, 2, 2), Bias: s.Param(name+".bias", init, in/2)}
+	}
+	last := func(i, in int) ops.Projection {
+		name, init := fmt.Sprintf("%s.%d", prefix, i), layers.FanIn(in)
+		return ops.Projection{Name: name, Weight: s.Param(name+".weight", init, values, in, 1, 1), Bias: s.Param(name+".bias", init, values)}
+	}
+	switch d.scale.Factor {
+	case 4:
+		first := up(0, dim)
+		between := layers.NewLayerNorm(s, prefix+".1", dim/2, 1e-6)
+		second := up(3, dim/2)
+		second.Norm, second.GELU = between, true
+		d.head = []ops.Projection{first, second, last(4, dim/4)}
+	case 2:
+		d.head = []ops.Projection{up(0, dim), last(1, dim/2)}
+	case 1:
+		d.head = []ops.Projection{last(0, dim)}
+	default: // 0.5, behind a pool
+		d.head = []ops.Projection{last(1, dim)}
+		return
+	}
+	d.head[0].Norm = d.norm
+}
+
+// predicted are the cells, in raster order, that the rows of an image's
+// predictions are for: a token has become 1, 4 or 16 of them, one square within
+// the other. Rows of class tokens predict nothing.
+func (d *localDecoder) predicted() []int32 {
+	side, grid, class := d.scale.Tokens, d.scale.Grid, d.class
+	if d.scale.Factor < 1 {
+		side, class = grid, 0
+	}
+	n := int(max(d.scale.Factor, 1))
+	cells := make([]int32, 0, (class+side*side)*n*n)
+	for range class * n * n {
+		cells = append(cells, -1)
+	}
+	for y := range side {
+		for x := range side {
+			for i := range n * n { // the bits of i, in pairs: row and column, the larger square first
+				dy, dx := 0, 0
+				for shift := n * n / 4; shift > 0; shift /= 4 {
+					q := i / shift % 4
+					dy, dx = 2*dy+q/2, 2*dx+q%2
+				}
+				cells = append(cells, int32((y*n+dy)*grid+x*n+dx))
+			}
+		}
+	}
+	return cells
+}
+
+// forward maps the normalised tokens of tap k to predictions [images, rows,
+// values].
+func (d *localDecoder) forward(p *layers.Pass, x *gorgonia.Node, v *visible, k int) (*gorgonia.Node, error) {
+	x, err := ops.Project(p.Tape, x, ops.Projection{Name: d.name + ".embed", Weight: d.embed.weight, Bias: d.embed.bias})
+	if err != nil {
+		return nil, err
+	}
+	side := d.scale.Tokens
+	tokens := d.class + side*side
+	x, err = ops.SelectTokens(p.Tape, x, ops.Selection{
+		Name: d.name + ".restore", Index: v.decoders[k], Images: v.images, Shape: tensor.Shape{v.images, tokens, d.scale.DecoderDim},
+		Token: d.maskToken, Position: d.position,
+	})
+	if err != nil {
+		return nil, err
+	}
+	windows := ops.WholeImages(v.images, tokens)
+	for _, b := range d.blocks {
+		if x, err = b.Forward(p, x, windows); err != nil {
+			return nil, err
+		}
+	}
+	if d.scale.Factor < 1 {
+		if x, err = ops.Normalise(p.Tape, d.name+".norm", x, d.norm); err != nil {
+			return nil, err
+		}
+		if x, err = ops.AvgPoolTokens(p.Tape, d.name+".pred.0", x, d.class, side, side); err != nil {
+			return nil, err
+		}
+	}
+	for _, h := range d.head {
+		if x, err = ops.Project(p.Tape, x, h); err != nil {
+			return nil, err
+		}
+	}
+	return x, nil
+}

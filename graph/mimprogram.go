@@ -1,0 +1,193 @@
+package graph
+
+import (
+	"fmt"
+	"slices"
+
+	"fasternet/kernels"
+	"fasternet/layers"
+	"fasternet/ops"
+
+	"gorgonia.org/gorgonia"
+)
+
+// Masked is a batch of masked images.
+type Masked struct {
+	Images []float32 // [batch, height, width, channels]
+	// Kept has the numbers of the visible units, in raster order of the units, in
+	// the order in which the encoder sees them: [units] for the whole batch, or
+	// [batch, units].
+	Kept    []int32
+	Targets [][]float32 // of each scale: [batch, cells, values]
+	Weights [][]float32 // of each scale: [batch, cells], how much of a cell is masked
+}
+
+// MIMRunner compiles a LocalMIM for batch sizes and runs it. It is used by one
+// goroutine at a time.
+type MIMRunner struct {
+	Model    *LocalMIM
+	space    *ops.Workspace
+	programs map[mimShape]*MIMProgram
+}
+
+type mimShape struct {
+	batch int
+	train bool
+}
+
+// NewMIMRunner makes a runner whose programs run on a pool.
+func NewMIMRunner(m *LocalMIM, pool *kernels.Pool) *MIMRunner {
+	return &MIMRunner{Model: m, space: ops.NewWorkspace(pool), programs: map[mimShape]*MIMProgram{}}
+}
+
+// Pool is the pool that the programs run on.
+func (r *MIMRunner) Pool() *kernels.Pool { return r.space.Pool() }
+
+// Bytes is the size of the memory for activations.
+func (r *MIMRunner) Bytes() int { return r.space.Bytes() }
+
+// MIMProgram is a LocalMIM as a compiled graph. What is masked changes from run
+// to run, how much is masked does not.
+type MIMProgram struct {
+	mimShape
+	model            *LocalMIM
+	tape             *ops.Tape
+	machine          gorgonia.VM
+	images           *gorgonia.Node
+	targets, weights []*gorgonia.Node
+	visible          *visible
+	loss             *ops.Reconstructions
+	predictions      []*gorgonia.Node
+	latents          []*gorgonia.Node
+	bound            bindings
+}
+
+// Program returns the program for a batch size; it is compiled at the first
+// call. That for evaluation keeps the predictions.
+func (r *MIMRunner) Program(batch int, train bool) (*MIMProgram, error) {
+	s := mimShape{batch, train}
+	if p := r.programs[s]; p != nil {
+		return p, nil
+	}
+	p, err := r.compile(s)
+	if err != nil {
+		return nil, fmt.Errorf("graph: batch of %d masked images: %w", batch, err)
+	}
+	r.programs[s] = p
+	return p, nil
+}
+
+func (r *MIMRunner) compile(s mimShape) (p *MIMProgram, err error) {
+	defer func() { // Gorgonia panics on what it does not like
+		if v := recover(); v != nil {
+			err = fmt.Errorf("building the graph: %v", v)
+		}
+	}()
+	m, size := r.Model, r.Model.config.Data.ImageSize
+	tape := ops.NewTape(r.space, s.train)
+	p = &MIMProgram{mimShape: s, model: m, tape: tape, bound: bindings{}, visible: newVisible(m.config, s.batch, m.encoder.classes())}
+	p.images = tape.Input("images", s.batch, size, size, m.Channels())
+	for k, scale := range m.scales {
+		cells := scale.Grid * scale.Grid
+		p.targets = append(p.targets, tape.Input(fmt.Sprintf("targets.%d", k), s.batch, cells, scale.Values))
+		p.weights = append(p.weights, tape.Input(fmt.Sprintf("weights.%d", k), s.batch, cells))
+	}
+	pass := &layers.Pass{Tape: tape}
+	if !s.train {
+		pass.Tap = func(_ string, n *gorgonia.Node) {
+			tape.Keep(n)
+			p.latents = append(p.latents, n)
+		}
+	}
+	if p.loss, p.predictions, err = m.forward(pass, p.images, p.visible, p.targets, p.weights); err != nil {
+		return nil, err
+	}
+	if s.train {
+		var params gorgonia.Nodes
+		for _, q := range m.store.Params() {
+			params = append(params, tape.Param(q))
+		}
+		if _, err := gorgonia.Grad(p.loss.Loss, params...); err != nil {
+			return nil, err
+		}
+	} else {
+		for _, n := range p.predictions {
+			tape.Keep(n)
+		}
+	}
+	if err := tape.Plan(); err != nil {
+		return nil, err
+	}
+	p.machine = gorgonia.NewTapeMachine(tape.Graph)
+	return p, nil
+}
+
+// Run computes the loss of a batch: the sum over the scales. In a program for
+// training it adds the gradient of the loss to the parameters' gradients.
+func (p *MIMProgram) Run(b Masked) (loss float32, err error) {
+	if len(b.Targets) != len(p.targets) || len(b.Weights) != len(p.weights) {
+		return 0, fmt.Errorf("graph: targets of %d scales and weights of %d: the model has %d", len(b.Targets), len(b.Weights), len(p.targets))
+	}
+	if err := p.visible.set(b.Kept); err != nil {
+		return 0, err
+	}
+	if err := p.bound.bind(p.images, b.Images); err != nil {
+		return 0, err
+	}
+	for k := range p.targets {
+		if err := p.bound.bind(p.targets[k], b.Targets[k]); err != nil {
+			return 0, err
+		}
+		if err := p.bound.bind(p.weights[k], b.Weights[k]); err != nil {
+			return 0, err
+		}
+	}
+	if err := p.tape.Run(p.machine); err != nil {
+		return 0, err
+	}
+	return p.tape.Value(p.loss.Loss)[0], nil
+}
+
+// ScaleLosses are the losses of the scales in the last run. They are valid until
+// the next.
+func (p *MIMProgram) ScaleLosses() []float64 { return p.loss.Scales }
+
+// CellLosses are the mean squared differences of the cells of scale k in the last
+// run, [batch, cells], visible ones too.
+func (p *MIMProgram) CellLosses(k int) []float32 { return p.loss.Cells[k] }
+
+// Predictions copies what the last run of a program for evaluation predicted at
+// scale k: [batch, cells, values], cells in raster order.
+func (p *MIMProgram) Predictions(k int) ([]float32, error) {
+	if p.train {
+		return nil, fmt.Errorf("graph: a program for training does not keep its predictions")
+	}
+	n := p.predictions[k]
+	rows, d := n.Shape()[1], n.Shape()[2]
+	data, cells := p.tape.Value(n), p.model.scales[k].Grid*p.model.scales[k].Grid
+	out := make([]float32, p.batch*cells*d)
+	for image := range p.batch {
+		for row, c := range p.model.decoders[k].cells {
+			if c >= 0 {
+				copy(out[(image*cells+int(c))*d:][:d], data[(image*rows+row)*d:])
+			}
+		}
+	}
+	return out, nil
+}
+
+// Latent copies the normalised tokens at tap k of the last run of a program for
+// evaluation: [batch, tokens, C], the class token first if there is one, the
+// tokens of a unit in raster order.
+func (p *MIMProgram) Latent(k int) ([]float32, error) {
+	if p.train {
+		return nil, fmt.Errorf("graph: a program for training does not keep its latents")
+	}
+	return slices.Clone(p.tape.Value(p.latents[k])), nil
+}
+
+// Profile makes the program record the time of its operations.
+func (p *MIMProgram) Profile(to *ops.Profile) { p.tape.Measure(to) }
+
+// ArenaBytes is the size of the activations of this program alone.
+func (p *MIMProgram) ArenaBytes() int { return p.tape.ArenaBytes() }

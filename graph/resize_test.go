@@ -1,0 +1,72 @@
+package graph
+
+import (
+	"strings"
+	"testing"
+
+	"fasternet/configs"
+	"fasternet/internal/golden"
+)
+
+// A model that is made for another size gives the logits there that it gave
+// before, also where maps become smaller than windows.
+func TestForSize(t *testing.T) {
+	vit := configs.DefaultModel("vit")
+	vit.EmbedDim, vit.Depth, vit.NumHeads, vit.PatchSize, vit.NumClasses = 24, 1, configs.Heads{3}, 8, 5
+	fixed := vit
+	fixed.PosEmbed = "fixed"
+	swin := configs.DefaultModel("swin")
+	swin.EmbedDim, swin.Depths, swin.NumHeads, swin.WindowSize, swin.NumClasses = 8, []int{2, 2}, configs.Heads{2, 4}, 4, 5
+	for _, c := range []struct {
+		name     string
+		config   configs.Model
+		from, to int
+		same     bool // nothing to be changed
+	}{
+		{"vit larger", vit, 32, 48, false},
+		{"vit smaller", fixed, 32, 16, false},
+		{"vit", vit, 32, 32, true},
+		{"swin larger", swin, 32, 48, true},
+		{"swin smaller", swin, 32, 24, false},
+		{"swin smallest", swin, 32, 8, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m, err := newTransformer(c.config, c.from)
+			if err != nil {
+				t.Fatal(err)
+			}
+			fill(m, 1)
+			other, err := ForSize(m, c.to)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if (other == m) != c.same {
+				t.Fatalf("the same model: %v", other == m)
+			}
+			run := func(m Model) []float32 {
+				logits, err := program(t, newRunner(t, m), Shape{2, c.to, c.to, false}).Forward(golden.Image("input", 1, 2*3*c.to*c.to))
+				if err != nil {
+					t.Fatal(err)
+				}
+				return append([]float32(nil), logits...)
+			}
+			golden.CheckRel(t, "logits", run(other), run(m), 1e-6)
+			fresh, err := newTransformer(c.config, c.to)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, e := range fresh.Store().Entries {
+				if got := other.Store().Entries[i]; got.Name != e.Name || !got.Shape.Eq(e.Shape) {
+					t.Errorf("%s %v, want %s %v", got.Name, got.Shape, e.Name, e.Shape)
+				}
+			}
+		})
+	}
+	m, err := newTransformer(swin, 16)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ForSize(m, 32); err == nil || !strings.Contains(err.Error(), "windows of stage 2 are of 4×4 tokens") {
+		t.Errorf("larger windows than tables: %v", err)
+	}
+}

@@ -1,0 +1,342 @@
+package mim
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"sort"
+	"strings"
+	"testing"
+
+	"fasternet/data"
+	"fasternet/internal/golden"
+	"fasternet/rng"
+)
+
+func floats[T int | int32 | float32](x []T) []float32 {
+	out := make([]float32, len(x))
+	for i, v := range x {
+		out[i] = float32(v)
+	}
+	return out
+}
+
+func checkEqual[T int | int32 | float32](t *testing.T, name string, got []T, want []float32) {
+	t.Helper()
+	if !slices.Equal(floats(got), want) {
+		t.Errorf("%s is %v, want %v", name, got, want)
+	}
+}
+
+var vitScales = []float64{4, 2, 1, 0.5}
+
+func newColumnar(t testing.TB, h, w, patch int, ratio float64, scales []float64) *Columnar {
+	t.Helper()
+	c, err := NewColumnar(h, w, patch, ratio, scales)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func newPyramid(t testing.TB, opt PyramidOptions) *Pyramid {
+	t.Helper()
+	p, err := NewPyramid(opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func swinOptions() PyramidOptions {
+	return PyramidOptions{Height: 224, Width: 224, Patch: 4, Stages: 4, Ratio: 0.75, Window: 7}
+}
+
+func TestColumnarGolden(t *testing.T) {
+	for _, name := range []string{"mim_vit_n9", "mim_vit_n18_bias"} {
+		file := golden.Tensors(t, name+".safetensors")
+		c := newColumnar(t, 96, 96, 16, 0.75, vitScales)
+		if c.Kept() != 9 || !slices.Equal(c.Cells(), pools) {
+			t.Fatalf("%d kept, cells %v", c.Kept(), c.Cells())
+		}
+		for b := range 2 {
+			noise := file["noise"].Data[b*36:][:36]
+			keep, restore, mask := make([]int32, 9), make([]int32, 36), make([]float32, 36)
+			c.Arrange(keep, restore, mask, noise)
+			checkEqual(t, "mask", mask, file["mask"].Data[b*36:][:36])
+			checkEqual(t, "restore", restore, file["ids_restore"].Data[b*36:][:36])
+			for rank, i := range keep {
+				if int(restore[i]) != rank || mask[i] != 0 {
+					t.Errorf("patch %d is kept as number %d, but has rank %d and mask %v", i, rank, restore[i], mask[i])
+				}
+			}
+			for k, s := range vitScales {
+				n := c.ScaleGrid(k).Size()
+				scaled := make([]float32, n)
+				if err := ScaleMask(scaled, mask, c.MaskGrid(), s); err != nil {
+					t.Fatal(err)
+				}
+				checkEqual(t, fmt.Sprint("mask at scale ", s), scaled, file[fmt.Sprintf("mask_scaled/%d", k)].Data[b*n:][:n])
+			}
+		}
+	}
+}
+
+func TestPyramidGolden(t *testing.T) {
+	for _, name := range []string{"mim_swin_hog", "mim_swin_pixel"} {
+		file := golden.Tensors(t, name+".safetensors")
+		opt := swinOptions()
+		opt.Official = true
+		p := newPyramid(t, opt)
+		perm := make([]int, 49)
+		for i, v := range file["perm"].Data {
+			perm[i] = int(v)
+		}
+		mask := make([]float32, 49)
+		p.Mask(mask, perm)
+		checkEqual(t, "mask", mask, file["mask"].Data)
+		b := &Batch{weights: make([][]float32, 4)}
+		for k := range b.weights {
+			b.weights[k] = make([]float32, p.ScaleGrid(k).Size())
+		}
+		p.allocate(b, 1)
+		copy(b.mask, mask)
+		p.lay(b, 0)
+		for s := range 4 {
+			at := func(what string) []float32 { return file[fmt.Sprintf("%s/%d", what, s)].Data }
+			checkEqual(t, "visible", p.VisibleTokens(mask, p.side(s)), at("visible"))
+			checkEqual(t, "visible_out", p.VisibleTokens(mask, p.outSide(s)), at("visible_out"))
+			checkEqual(t, "ids_restore", p.RestoreOf(mask, p.outSide(s)), at("ids_restore"))
+			checkEqual(t, "mask_scaled", b.weights[s], at("mask_scaled"))
+			rows, cols := p.Places(mask, s)
+			var places []int
+			for i := range rows {
+				places = append(places, rows[i], cols[i])
+			}
+			checkEqual(t, fmt.Sprint("coords of stage ", s), places, at("coords"))
+			if got := p.StageTokens(s); got != len(rows) {
+				t.Errorf("stage %d: %d tokens, want %d", s, got, len(rows))
+			}
+			// The decoder's grid in raster order, by way of the reference's two steps.
+			restore, raster := p.RestoreOf(mask, p.outSide(s)), p.RasterOf(p.outSide(s))
+			for i, r := range raster {
+				if b.restore[s][r] != restore[i] {
+					t.Fatalf("stage %d: place %d gets token %d, want %d", s, r, b.restore[s][r], restore[i])
+				}
+			}
+		}
+		// What the encoder keeps are the true places of the tokens of the first stage.
+		rows, cols := p.Places(mask, 0)
+		for i, at := range b.keep {
+			if int(at) != rows[i]*56+cols[i] {
+				t.Fatalf("token %d is patch %d, want (%d, %d)", i, at, rows[i], cols[i])
+			}
+		}
+	}
+}
+
+// pyramids are grids of many forms.
+func pyramids(t *testing.T) []*Pyramid {
+	options := []PyramidOptions{
+		swinOptions(),
+		{Height: 224, Width: 224, Patch: 4, Stages: 4, Ratio: 0.5, Window: 14},
+		{Height: 28, Width: 28, Patch: 2, Stages: 2, Ratio: 0.6, Window: 4},
+		{Height: 96, Width: 160, Patch: 4, Stages: 3, Unit: 8, Ratio: 0.3, Window: 5},
+		{Height: 64, Width: 32, Patch: 4, Stages: 2, Unit: 4, Ratio: 0, Window: 3, Taps: []int{1}},
+		{Height: 32, Width: 32, Patch: 4, Stages: 1, Ratio: 0.75, Window: 7},
+	}
+	var out []*Pyramid
+	for _, o := range options {
+		out = append(out, newPyramid(t, o))
+		o.Official = true
+		out = append(out, newPyramid(t, o))
+	}
+	return out
+}
+
+func (p *Pyramid) randomMask(seed uint64) []float32 {
+	mask := make([]float32, p.units.Size())
+	p.Mask(mask, rng.New(seed, rng.Mask).Perm(len(mask)))
+	return mask
+}
+
+func TestPyramidCounts(t *testing.T) {
+	for _, p := range pyramids(t) {
+		mask := p.randomMask(3)
+		masked := 0
+		for _, m := range mask {
+			masked += int(m)
+		}
+		if want := int(p.Ratio*float64(p.units.Size())) + 1; masked != want || p.Visible() != len(mask)-want {
+			t.Errorf("%d of %d units are masked and %d visible, want %d masked", masked, len(mask), p.Visible(), want)
+		}
+		for k, cell := range p.Cells() {
+			if g := p.ScaleGrid(k); g.Rows*cell != p.Height || g.Cols*cell != p.Width {
+				t.Errorf("%v cells of %d pixels in an image of %d×%d", g, cell, p.Height, p.Width)
+			}
+		}
+	}
+	if p := newPyramid(t, swinOptions()); p.Visible() != 12 || !slices.Equal(p.Cells(), []int{8, 16, 32, 32}) {
+		t.Errorf("Swin at 224: %d visible, cells %v", p.Visible(), p.Cells())
+	}
+}
+
+// A token that was merged has the place of its top left one, halved.
+func TestTruePlaces(t *testing.T) {
+	for _, p := range pyramids(t) {
+		if p.Official {
+			continue
+		}
+		mask := p.randomMask(5)
+		rows, cols := p.Places(mask, 0)
+		for s := 1; s < p.Stages; s++ {
+			var wantRows, wantCols []int
+			for i := range rows {
+				if rows[i]%(1<<s) == 0 && cols[i]%(1<<s) == 0 {
+					wantRows, wantCols = append(wantRows, rows[i]>>s), append(wantCols, cols[i]>>s)
+				}
+			}
+			r, c := p.Places(mask, s)
+			if !slices.Equal(r, wantRows) || !slices.Equal(c, wantCols) {
+				t.Errorf("stage %d: places %v %v, want %v %v", s, r, c, wantRows, wantCols)
+			}
+		}
+	}
+}
+
+// The definition: two tokens share a window if their places do.
+func TestWindowsHoldWhatIsTogether(t *testing.T) {
+	for i, p := range pyramids(t) {
+		mask := p.randomMask(uint64(i))
+		if i%4 < 2 && p.StageGrid(0).Size() < 1000 { // all visible: the windows of a dense map
+			clear(mask)
+		}
+		for s := range p.Stages {
+			rows, cols := p.Places(mask, s)
+			for _, shift := range []int{0, p.Shift(s)} {
+				side := p.WindowSide(s)
+				window := func(v int) int { return (v + (side-shift)%side) / side }
+				of := make([]int, len(rows))
+				for j := range of {
+					of[j] = -1
+				}
+				for id, w := range p.WindowsOf(mask, s, shift) {
+					if len(w.Tokens) == 0 || !sort.IntsAreSorted(w.Tokens) {
+						t.Fatalf("window %d has the tokens %v", id, w.Tokens)
+					}
+					for j, token := range w.Tokens {
+						if of[token] >= 0 || w.Rows[j] != rows[token] || w.Cols[j] != cols[token] {
+							t.Fatalf("window %d: token %d was there, or is at another place", id, token)
+						}
+						of[token] = id
+					}
+				}
+				for a := range rows {
+					for b := range a {
+						together := window(rows[a]) == window(rows[b]) && window(cols[a]) == window(cols[b])
+						if together != (of[a] == of[b]) || of[a] < 0 {
+							t.Fatalf("stage %d, shift %d: tokens %d and %d are in windows %d and %d", s, shift, a, b, of[a], of[b])
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestScaleMask(t *testing.T) {
+	mask := []float32{1, 0, 0, 1, 1, 1, 0, 1}
+	grid := Grid{2, 4}
+	got := make([]float32, 2)
+	if err := ScaleMask(got, mask, grid, 0.5); err != nil || !slices.Equal(got, []float32{0.75, 0.5}) {
+		t.Errorf("half: %v, %v", got, err)
+	}
+	got = make([]float32, 72)
+	if err := ScaleMask(got, mask, grid, 3); err != nil {
+		t.Fatal(err)
+	}
+	for i, v := range got {
+		if want := mask[i/12/3*4+i%12/3]; v != want {
+			t.Fatalf("three times: place %d is %v, want %v", i, v, want)
+		}
+	}
+	for want, err := range map[string]error{
+		"scale 0.7":      ScaleMask(got, mask, grid, 0.7),
+		"do not divide":  ScaleMask(got, mask, grid, 1.0/3),
+		"8 values":       ScaleMask(got, mask, Grid{3, 4}, 1),
+		"room for 72":    ScaleMask(got, mask, grid, 1),
+		"scale NaN":      ScaleMask(got, mask, grid, math.NaN()),
+		"scale -1":       ScaleMask(got, mask, grid, -1),
+		"scale 0; a who": ScaleMask(got, mask, grid, 0),
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %q", err, want)
+		}
+	}
+}
+
+func TestMaskErrors(t *testing.T) {
+	columnar := func(h, w, patch int, ratio float64, scales ...float64) error {
+		_, err := NewColumnar(h, w, patch, ratio, scales)
+		return err
+	}
+	pyramid := func(change func(*PyramidOptions)) error {
+		opt := swinOptions()
+		change(&opt)
+		_, err := NewPyramid(opt)
+		return err
+	}
+	for want, err := range map[string]error{
+		"patches of 16 pixels do not divide an image of 100×96": columnar(100, 96, 16, 0.75, 1),
+		"patches of 0 pixels":                       columnar(96, 96, 0, 0.75, 1),
+		"cells of 14/4 = 3.5 pixels":                columnar(224, 224, 14, 0.75, 4, 2, 1, 0.5),
+		"blocks of 2×2 do not divide a grid of 7×7": columnar(28, 28, 4, 0.75, 4, 2, 1, 0.5),
+		"scale 1.5":                      columnar(96, 96, 16, 0.75, 1.5),
+		"no scales":                      columnar(96, 96, 16, 0.75),
+		"int(36·(1-0.99)) = 0 of the 36": columnar(96, 96, 16, 0.99, 1),
+		"mask ratio 0 keeps":             columnar(96, 96, 16, 0, 1),
+		"mask ratio NaN":                 columnar(96, 96, 16, math.NaN(), 1),
+		"multiple of 2^3 = 8":            pyramid(func(o *PyramidOptions) { o.Unit = 4 }),
+		"an image of 240×224 pixels (60×56 patches); its sides must be multiples of 32": pyramid(func(o *PyramidOptions) { o.Height = 240 }),
+		"int(1·49)+1 = 50 of the 49 units":                                              pyramid(func(o *PyramidOptions) { o.Ratio = 1 }),
+		"mask ratio -1":                                                                 pyramid(func(o *PyramidOptions) { o.Ratio = -1 }),
+		"a window of 0":                                                                 pyramid(func(o *PyramidOptions) { o.Window = 0 }),
+		"0 stages":                                                                      pyramid(func(o *PyramidOptions) { o.Stages = 0 }),
+		"stages [1 1] feed the decoders":                                                pyramid(func(o *PyramidOptions) { o.Taps = []int{1, 1} }),
+		"stages [4] feed":                                                               pyramid(func(o *PyramidOptions) { o.Taps = []int{4} }),
+		"no stage feeds":                                                                pyramid(func(o *PyramidOptions) { o.Taps = []int{} }),
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %q", err, want)
+		}
+	}
+}
+
+// What the masks of a batch cost a worker.
+func BenchmarkMasks(b *testing.B) {
+	perSample := swinOptions()
+	perSample.PerSample = true
+	for name, masks := range map[string]Masks{"ViT": newColumnar(b, 224, 224, 16, 0.75, vitScales),
+		"Swin": newPyramid(b, swinOptions()), "SwinPerSample": newPyramid(b, perSample)} {
+		b.Run(name, func(b *testing.B) {
+			const size = 8
+			batch := &Batch{}
+			for k := range masks.Scales() {
+				batch.weights = append(batch.weights, make([]float32, size*masks.ScaleGrid(k).Size()))
+			}
+			masks.allocate(batch, size)
+			for step := 0; b.Loop(); step++ {
+				at := data.Position{Step: step, Size: size}
+				for at.Place = range size {
+					at.Index = step*size + at.Place
+					if err := masks.sample(batch, at); err != nil {
+						b.Fatal(err)
+					}
+				}
+				if err := masks.complete(batch, at); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,141 @@
+package model
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"fasternet/configs"
+	"fasternet/graph"
+	"fasternet/kernels"
+	"fasternet/layers"
+	"fasternet/ops"
+	"fasternet/weights"
+)
+
+// StartPretraining fills a LocalMIM with the weights of another pre-training:
+// a run's folder, a checkpoint, or an official file.
+func StartPretraining(m *graph.LocalMIM, path string, o LoadOptions) error {
+	src, err := readSource(path, o.EMA)
+	if err != nil {
+		return err
+	}
+	if !src.pretrained() {
+		return fmt.Errorf("%s is not of a LocalMIM pre-training: it has no decoders", src.path)
+	}
+	c := m.Config()
+	if c.Model.Name == "swin" && src.mergesOfficially() != (c.MIM.MergeOrder == "official") {
+		src.state.Tensors = swapMerging(src.state.Tensors)
+	}
+	return src.fill(m.Store(), c, o)
+}
+
+// pretrained says whether the tensors are those of a LocalMIM.
+func (s *source) pretrained() bool {
+	return slices.ContainsFunc(s.state.Tensors, func(t weights.Tensor) bool { return t.Name == "decoder.0.mask_token" })
+}
+
+// mergesOfficially says whether the patch merging of a pre-trained Swin has its
+// neighbours in the order of the published pre-training, which differs from that
+// of the published classifiers.
+func (s *source) mergesOfficially() bool {
+	return s.config == nil || s.config.MIM.MergeOrder == "official"
+}
+
+// besideEncoder are the tensors of a LocalMIM that its encoder does not have.
+var besideEncoder = regexp.MustCompile(`^(norm\.\d+|decoder\.\d+|hog_enc\.\d+)\.`)
+
+// afterEncoder says whether a tensor of a classifier comes behind the encoder:
+// it begins with fresh values.
+func afterEncoder(name string) bool {
+	return strings.HasPrefix(name, "norm.") || strings.HasPrefix(name, "fc_norm.") || strings.HasPrefix(name, "head.")
+}
+
+// encoder turns the tensors of a LocalMIM into those of a classifier without its
+// final norm and its head: what is to be fine-tuned.
+func (s *source) encoder(store *layers.Store, c *configs.Config) (ts []weights.Tensor, notes []string) {
+	left := 0
+	for _, t := range s.state.Tensors {
+		name := strings.TrimPrefix(t.Name, "encoder.")
+		if besideEncoder.MatchString(name) {
+			left++
+			continue
+		}
+		t.Name = name
+		if name == "pos_embed" {
+			resized, note := resizePositions(t, store)
+			if note != "" {
+				notes = append(notes, note)
+			}
+			t = resized
+		}
+		ts = append(ts, t)
+	}
+	if c.Model.Name == "swin" && s.mergesOfficially() {
+		ts = swapMerging(ts)
+		notes = append(notes, "patch merging of the pre-training has another order of neighbours: the two in the middle are swapped")
+	}
+	notes = append(notes, fmt.Sprintf("%d tensors of the pre-training's taps, decoders and targets are not used", left))
+	return ts, notes
+}
+
+// resizePositions interpolates position embeddings [1, 1 + side², C] for the
+// grid of the model, if that is another.
+func resizePositions(t weights.Tensor, store *layers.Store) (out weights.Tensor, note string) {
+	e, ok := store.Lookup(t.Name)
+	if !ok || len(t.Shape) != 3 || len(e.Shape) != 3 || t.Shape[2] != e.Shape[2] || t.Shape[1] == e.Shape[1] {
+		return t, ""
+	}
+	from, to := squareRoot(t.Shape[1]-1), squareRoot(e.Shape[1]-1)
+	if from == 0 || to == 0 {
+		return t, ""
+	}
+	t.F32 = ops.ResizePositions(t.F32, 1, t.Shape[2], [2]int{from, from}, [2]int{to, to})
+	t.Shape = slices.Clone([]int(e.Shape))
+	return t, fmt.Sprintf("position embeddings of a %d×%d grid are interpolated for %d×%d", from, from, to, to)
+}
+
+// squareRoot is that of a square number, else 0.
+func squareRoot(n int) int {
+	for i := 1; i*i <= n; i++ {
+		if i*i == n {
+			return i
+		}
+	}
+	return 0
+}
+
+// swapMerging swaps the second and the third of the four neighbours in the inputs
+// of the patch merging layers, which makes one order of the other.
+func swapMerging(ts []weights.Tensor) []weights.Tensor {
+	out := slices.Clone(ts)
+	for i, t := range out {
+		if !strings.Contains(t.Name, ".downsample.") || t.F32 == nil || len(t.Shape) == 0 {
+			continue
+		}
+		width := t.Shape[len(t.Shape)-1]
+		if width%4 != 0 || width == 0 {
+			continue
+		}
+		data, c := slices.Clone(t.F32), width/4
+		for row := 0; row < len(data); row += width {
+			for j := range c {
+				a, b := row+c+j, row+2*c+j
+				data[a], data[b] = data[b], data[a]
+			}
+		}
+		out[i].F32 = data
+	}
+	return out
+}
+
+// freshHead makes the weights of a new classifier on a pre-trained encoder as
+// small as the official fine-tuning does.
+func freshHead(store *layers.Store, initStd float64) {
+	const std = 2e-5
+	if e, ok := store.Lookup("head.weight"); ok && e.Param != nil && initStd > 0 {
+		kernels.Scale(e.Param.Data(), float32(std/initStd))
+		e.Param.Changed()
+	}
+}

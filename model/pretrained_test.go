@@ -1,0 +1,105 @@
+package model_test
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"fasternet/checkpoints"
+	"fasternet/configs"
+	"fasternet/graph"
+	"fasternet/internal/golden"
+	"fasternet/model"
+	"fasternet/ops"
+)
+
+const (
+	smallViT  = "{name: vit, embed_dim: 16, depth: 2, num_heads: 2, patch_size: 4, pos_embed: sincos}"
+	smallSwin = "{name: swin, embed_dim: 8, depths: [1, 1], num_heads: [1, 2], window_size: 2, patch_size: 2}"
+)
+
+// official writes the state of a pre-training as the published code names it,
+// without a configuration.
+func official(t *testing.T, modelKeys, mim string) (path string, m *graph.LocalMIM) {
+	t.Helper()
+	c, err := configs.Parse("test", "task: localmim\nmodel: "+modelKeys+"\nmim: "+mim+"\ndata: {image_size: 16}\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, err = graph.NewLocalMIM(c, 7); err != nil {
+		t.Fatal(err)
+	}
+	path = filepath.Join(t.TempDir(), "pretrained.safetensors")
+	if err := checkpoints.Write(path, checkpoints.File{Meta: map[string]string{}, Tensors: model.Tensors(m.Store())}); err != nil {
+		t.Fatal(err)
+	}
+	return path, m
+}
+
+func classifierOf(t *testing.T, modelKeys string, size string) (graph.Model, *configs.Config) {
+	t.Helper()
+	c, err := configs.Parse("test", "model: "+modelKeys+"\ndata: {image_size: "+size+"}\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	net, err := model.New(c, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return net, c
+}
+
+// An official ViT at another image size: positions are interpolated, the taps'
+// norms dropped, the head is small.
+func TestStartFromPretrainedViT(t *testing.T) {
+	path, m := official(t, smallViT, "{taps: [1, 2], scales: [2, 1], decoder_dim: 8, decoder_heads: 2}")
+	net, c := classifierOf(t, smallViT, "24")
+	var table model.Table
+	if err := model.Start(net, c, path, model.LoadOptions{Report: func(m model.Table) { table = m }}); err != nil {
+		t.Fatal(err)
+	}
+	if len(table.Fresh) != 4 || len(table.Missing)+len(table.Unexpected) > 0 {
+		t.Errorf("table: %s", table.Summary())
+	}
+	if notes := strings.Join(table.Notes, "; "); !strings.Contains(notes, "4×4 grid are interpolated for 6×6") || !strings.Contains(notes, "are not used") {
+		t.Errorf("notes: %s", notes)
+	}
+	old, _ := m.Store().Lookup("pos_embed")
+	now, _ := net.Store().Lookup("pos_embed")
+	golden.CheckRel(t, "positions", now.Param.Data(), ops.ResizePositions(old.Buffer, 1, 16, [2]int{4, 4}, [2]int{6, 6}), 1e-6)
+	head, _ := net.Store().Lookup("head.weight")
+	if top := slices.Max(head.Param.Data()); top <= 0 || top > 2e-4 {
+		t.Errorf("largest weight of the head %v", top)
+	}
+	wide, c := classifierOf(t, strings.Replace(smallViT, "16", "32", 1), "16")
+	if err := model.Start(wide, c, path, model.LoadOptions{}); err == nil || !strings.Contains(err.Error(), "another model") {
+		t.Errorf("a wider model: %v", err)
+	}
+}
+
+// An official Swin: the prefix goes, and the two middle neighbours of the merging
+// are swapped.
+func TestStartFromPretrainedSwin(t *testing.T) {
+	path, m := official(t, smallSwin, "{decoder_dim: 8, decoder_heads: 2, merge_order: official}")
+	net, c := classifierOf(t, smallSwin, "16")
+	if err := model.Start(net, c, path, model.LoadOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	old, _ := m.Store().Lookup("encoder.layers.0.downsample.reduction.weight")
+	now, _ := net.Store().Lookup("layers.0.downsample.reduction.weight")
+	for row := range 16 {
+		a, b := old.Param.Data()[row*32:][:32], now.Param.Data()[row*32:][:32]
+		if !slices.Equal(a[:8], b[:8]) || !slices.Equal(a[8:16], b[16:24]) || !slices.Equal(a[16:24], b[8:16]) || !slices.Equal(a[24:], b[24:]) {
+			t.Fatalf("row %d: %v became %v", row, a, b)
+		}
+	}
+	_, again := official(t, smallSwin, "{decoder_dim: 8, decoder_heads: 2}")
+	if err := model.StartPretraining(again, path, model.LoadOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	same, _ := again.Store().Lookup("encoder.layers.0.downsample.reduction.weight")
+	if !slices.Equal(same.Param.Data(), now.Param.Data()) {
+		t.Error("pre-training goes on with another order than fine-tuning")
+	}
+}

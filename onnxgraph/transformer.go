@@ -1,0 +1,112 @@
+package onnxgraph
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"fasternet/onnx"
+)
+
+// block is a transformer block on tokens [batch, tokens, dim].
+type block struct {
+	dim, heads int
+	eps1, eps2 float64
+	windows    *windows // nil where all tokens of an image attend to each other
+	tokens     int      // that attend to each other: of an image, or of a window
+}
+
+// transformer adds a block.
+func (b *builder) transformer(name, x string, o block) string {
+	v := b.layerNorm(name+".norm1", x, o.eps1)
+	if o.windows != nil {
+		v = o.windows.cut(b, name+".attn.windows", v, o.dim)
+	}
+	v = b.attention(name+".attn", v, o)
+	if o.windows != nil {
+		v = o.windows.join(b, name+".attn.joined", v, o.dim)
+	}
+	x = b.node("Add", name+".attended", []string{x, v})
+	v = b.layerNorm(name+".norm2", x, o.eps2)
+	v = b.linear(name+".mlp.fc1", v)
+	v = b.gelu(name+".mlp.act", v)
+	v = b.linear(name+".mlp.fc2", v)
+	return b.node("Add", name, []string{x, v})
+}
+
+// attention adds the attention of tokens [batch, tokens, dim], or of tokens of
+// windows [batch, windows, tokens, dim]. The batch stays the first dimension
+// everywhere, so that its name is not lost.
+func (b *builder) attention(name, x string, o block) string {
+	lead := []int{0}
+	if o.windows != nil {
+		lead = append(lead, o.windows.count())
+	}
+	n, at := o.tokens, len(lead)
+	depth := o.dim / o.heads
+	x = b.linear(name+".qkv", x)
+	parts := b.split(name+".split", x, -1, o.dim, o.dim, o.dim)
+	// order of the axes of lead, and of tokens, heads and depth behind them.
+	order := func(tokens, heads, depth int) []int {
+		return append([]int{0, 1}[:at:at], at+tokens, at+heads, at+depth)
+	}
+	heads := func(part string, i int, perm []int) string {
+		v := b.reshape(name+part+".heads", parts[i], append(slices.Clone(lead), n, o.heads, depth)...)
+		return b.transpose(name+part, v, perm...)
+	}
+	q := heads(".q", 0, order(1, 0, 2))
+	k := heads(".k", 1, order(1, 2, 0))
+	v := heads(".v", 2, order(1, 0, 2))
+	q = b.node("Mul", name+".scaled", []string{q, b.scalar(fmt.Sprintf("scale.%d", depth), float32(1/math.Sqrt(float64(depth))))})
+	p := b.node("MatMul", name+".products", []string{q, k})
+	if o.windows != nil {
+		p = o.windows.bias(b, name, p)
+	}
+	p = b.node("Softmax", name+".softmax", []string{p}, onnx.Int("axis", -1))
+	v = b.node("MatMul", name+".values", []string{p, v})
+	v = b.transpose(name+".merged", v, order(1, 0, 2)...)
+	v = b.reshape(name+".flat", v, append(slices.Clone(lead), n, o.dim)...)
+	return b.linear(name+".proj", v)
+}
+
+// linear adds a linear layer over the last axis, with a bias if there is a
+// parameter name.bias. Runtimes transpose a weight once, when they load it.
+func (b *builder) linear(name, x string) string {
+	w := b.transpose(name+".transposed", name+".weight", 1, 0)
+	if !b.has(name + ".bias") {
+		return b.node("MatMul", name, []string{x, w})
+	}
+	x = b.node("MatMul", name+".product", []string{x, w})
+	return b.node("Add", name, []string{x, name + ".bias"})
+}
+
+// layerNorm adds a layer norm over the last axis. It is an operator from opset
+// 17 on; before that its parts, in the form that runtimes know and fuse.
+func (b *builder) layerNorm(name, x string, eps float64) string {
+	weight, bias := name+".weight", name+".bias"
+	if b.opset >= 17 {
+		return b.node("LayerNormalization", name, []string{x, weight, bias}, onnx.Int("axis", -1), onnx.Float("epsilon", float32(eps)))
+	}
+	mean := func(part, x string) string {
+		return b.node("ReduceMean", name+part, []string{x}, onnx.Ints("axes", -1), onnx.Int("keepdims", 1))
+	}
+	d := b.node("Sub", name+".centred", []string{x, mean(".mean", x)})
+	v := b.node("Pow", name+".squares", []string{d, b.scalar("norm.two", 2)})
+	v = b.node("Add", name+".epsilon", []string{mean(".variance", v), b.scalar(fmt.Sprintf("epsilon.%g", eps), float32(eps))})
+	v = b.node("Sqrt", name+".deviation", []string{v})
+	v = b.node("Div", name+".normal", []string{d, v})
+	v = b.node("Mul", name+".weighted", []string{v, weight})
+	return b.node("Add", name, []string{v, bias})
+}
+
+// meanTokens adds the mean over the tokens of x [batch, tokens, dim].
+func (b *builder) meanTokens(name, x string) string {
+	return b.node("ReduceMean", name, []string{x}, onnx.Ints("axes", 1), onnx.Int("keepdims", 0))
+}
+
+// patches adds the embedding of patches, as tokens [batch, tokens, dim].
+func (b *builder) patches(dim, size, tokens int) string {
+	x := b.conv("patch_embed.proj", Input, size, size, 0)
+	x = b.reshape("patch_embed.flat", x, 0, dim, tokens)
+	return b.transpose("patch_embed.tokens", x, 0, 2, 1)
+}

@@ -1,0 +1,49 @@
+package ops
+
+import (
+	"fasternet/kernels"
+
+	"gorgonia.org/gorgonia"
+)
+
+// Branch gives a value a second consumer: main is for the way ahead, side for
+// the branch. Both are x itself, without a copy. The gradient of x is the sum of
+// theirs. (Gorgonia adds up the gradients of a node with two consumers with an
+// op of its own, which the memory plan does not know.)
+//
+// Two values of one branch op do not go through the same consumer, and both
+// must lead to the cost.
+func Branch(t *Tape, name string, x *gorgonia.Node) (main, side *gorgonia.Node, err error) {
+	var sideGrad *gorgonia.Node
+	nothing := func([][]float32, []float32) error { return nil }
+	shape := x.Shape().Clone()
+	main, err = t.record(spec{
+		kind: "Branch", name: name, inputs: gorgonia.Nodes{x}, wrt: []bool{true}, shape: shape, alias: 1, run: nothing,
+		grad: func(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
+			n, err := t.record(spec{
+				kind: "BranchGrad", name: name, inputs: gorgonia.Nodes{dy, sideGrad}, shape: shape, reuse: 1,
+				run: func(in [][]float32, out []float32) error {
+					m := func(v []float32) kernels.Matrix { return kernels.NewMatrix(v, 1, len(v)) }
+					kernels.Combine(m(out), m(in[0]), m(in[1]), 1, 1)
+					return nil
+				},
+			})
+			return gorgonia.Nodes{n}, err
+		},
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	// Gorgonia asks what the side can be differentiated by before it does so, to
+	// find the nodes on the way, and again afterwards, to add up. The second time
+	// the answer is no: main's gradient takes the side's with it.
+	wrt := []bool{true}
+	side, err = t.record(spec{
+		kind: "Side", name: name, inputs: gorgonia.Nodes{main}, wrt: wrt, shape: shape, alias: 1, run: nothing,
+		grad: func(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
+			sideGrad, wrt[0] = dy, false
+			return gorgonia.Nodes{nil}, nil
+		},
+	})
+	return main, side, err
+}

@@ -1,0 +1,141 @@
+package ops
+
+import (
+	"fmt"
+
+	"fasternet/kernels"
+
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+)
+
+// Reconstruction is one scale of a masked-image-modelling loss.
+type Reconstruction struct {
+	Name       string
+	Prediction *gorgonia.Node // [images, rows, D]
+	Target     *gorgonia.Node // [images, cells, D]
+	Weight     *gorgonia.Node // [images, cells]: 1 where the image was masked, 0 where not
+	// Cells has the number of the cell that each row of an image predicts, or -1
+	// for a row that predicts none.
+	Cells []int32
+}
+
+// Reconstructions is the loss of several scales: of each scale the mean over
+// the cells, by their weight, of the mean squared difference; and the sum over
+// the scales. It keeps what the last run found.
+type Reconstructions struct {
+	Loss   *gorgonia.Node
+	Scales []float64   // loss of each scale
+	Cells  [][]float32 // [images, cells] of each scale: mean squared difference
+
+	tape  *Tape
+	list  []Reconstruction
+	total []float64 // weight of each scale
+}
+
+// ReconstructionLoss adds it. A scale whose weights are all 0 is an error of the
+// run.
+func ReconstructionLoss(t *Tape, list []Reconstruction) (*Reconstructions, error) {
+	r := &Reconstructions{tape: t, list: list, Scales: make([]float64, len(list)), total: make([]float64, len(list))}
+	var inputs gorgonia.Nodes
+	var wrt []bool
+	for _, s := range list {
+		p, target := s.Prediction.Shape(), s.Target.Shape()
+		if p.Dims() != 3 || target.Dims() != 3 || p[0] != target[0] || p[2] != target[2] || len(s.Cells) != p[1] || !s.Weight.Shape().Eq(tensor.Shape{target[0], target[1]}) {
+			return nil, fmt.Errorf("ops: reconstruction %q: predictions %v (%d of them numbered) for targets %v with weights %v",
+				s.Name, p, len(s.Cells), target, s.Weight.Shape())
+		}
+		for _, c := range s.Cells {
+			if c < -1 || int(c) >= target[1] {
+				return nil, fmt.Errorf("ops: reconstruction %q: a prediction of cell %d of %d", s.Name, c, target[1])
+			}
+		}
+		r.Cells = append(r.Cells, make([]float32, target[0]*target[1]))
+		inputs, wrt = append(inputs, s.Prediction, s.Target, s.Weight), append(wrt, true, false, false)
+	}
+	var err error
+	r.Loss, err = t.record(spec{kind: "Reconstruction", name: "loss", inputs: inputs, wrt: wrt, run: r.forward, grad: r.differentiate})
+	return r, err
+}
+
+// eachRow calls f for every image and row that predicts a cell, images in
+// parallel: with the numbers of the row and of the cell in the batch.
+func (r *Reconstructions) eachRow(k int, f func(row, cell int)) {
+	s := r.list[k]
+	rows, cells := len(s.Cells), s.Target.Shape()[1]
+	const parts = 8 // of an image
+	r.tape.Pool().Run(s.Target.Shape()[0]*parts, func(_, i int) {
+		image, part := i/parts, i%parts
+		for j := part * rows / parts; j < (part+1)*rows/parts; j++ {
+			if c := int(s.Cells[j]); c >= 0 {
+				f(image*rows+j, image*cells+c)
+			} else {
+				f(image*rows+j, -1)
+			}
+		}
+	})
+}
+
+func (r *Reconstructions) forward(in [][]float32, out []float32) error {
+	sum := 0.0
+	for k, s := range r.list {
+		p, target, weight := in[3*k], in[3*k+1], in[3*k+2]
+		d := s.Target.Shape()[2]
+		found := r.Cells[k]
+		r.eachRow(k, func(row, cell int) {
+			if cell < 0 {
+				return
+			}
+			square := float64(0)
+			a, b := p[row*d:(row+1)*d], target[cell*d:(cell+1)*d]
+			for i, v := range a {
+				e := float64(v - b[i])
+				square += e * e
+			}
+			found[cell] = float32(square / float64(d))
+		})
+		r.Scales[k], r.total[k] = 0, 0
+		for i, w := range weight {
+			r.Scales[k] += float64(w) * float64(found[i])
+			r.total[k] += float64(w)
+		}
+		if r.total[k] <= 0 {
+			return fmt.Errorf("scale %s: no cell is masked: there is nothing to reconstruct", s.Name)
+		}
+		r.Scales[k] /= r.total[k]
+		sum += r.Scales[k]
+	}
+	out[0] = float32(sum)
+	return nil
+}
+
+func (r *Reconstructions) differentiate(_, grad *gorgonia.Node) (gorgonia.Nodes, error) {
+	var grads gorgonia.Nodes
+	for k, s := range r.list {
+		d := s.Target.Shape()[2]
+		n, err := r.tape.record(spec{
+			kind: "ReconstructionGrad", name: s.Name, inputs: gorgonia.Nodes{grad, s.Prediction, s.Target, s.Weight},
+			shape: s.Prediction.Shape().Clone(), reuse: 2,
+			run: func(in [][]float32, out []float32) error {
+				p, target, weight := in[1], in[2], in[3]
+				factor := 2 * float64(in[0][0]) / (r.total[k] * float64(d))
+				r.eachRow(k, func(row, cell int) {
+					dst := out[row*d : (row+1)*d]
+					if cell < 0 || weight[cell] == 0 {
+						clear(dst)
+						return
+					}
+					f := float32(factor * float64(weight[cell]))
+					m := func(v []float32) kernels.Matrix { return kernels.NewMatrix(v, 1, d) }
+					kernels.Combine(m(dst), m(p[row*d:(row+1)*d]), m(target[cell*d:(cell+1)*d]), f, -f)
+				})
+				return nil
+			},
+		})
+		if err != nil {
+			return nil, err
+		}
+		grads = append(grads, n, nil, nil)
+	}
+	return grads, nil
+}

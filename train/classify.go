@@ -1,0 +1,94 @@
+package train
+
+import (
+	"context"
+	"fmt"
+
+	"fasternet/configs"
+	"fasternet/data"
+	"fasternet/eval"
+	"fasternet/graph"
+	"fasternet/kernels"
+	"fasternet/layers"
+	"fasternet/model"
+)
+
+// classification trains a backbone with its classifier on labels.
+type classification struct {
+	config     *configs.Config
+	train, val data.Dataset
+	net        graph.Model
+	runner     *graph.Runner
+}
+
+func newClassification(c *configs.Config, train, val data.Dataset, pool *kernels.Pool) (*classification, error) {
+	net, err := model.New(c, len(train.Classes()))
+	if err != nil {
+		return nil, err
+	}
+	return &classification{c, train, val, net, graph.NewRunner(net, pool)}, nil
+}
+
+func (t *classification) store() *layers.Store { return t.net.Store() }
+
+func (t *classification) layered() (graph.Layered, bool) {
+	m, ok := t.net.(graph.Layered)
+	return m, ok
+}
+
+func (t *classification) describe() string {
+	size := t.config.Data.ImageSize
+	total := graph.Total(t.net.Count(size, size))
+	return fmt.Sprintf("%s: %d parameters, %.3f GMACs at %d px; %d training and %d validation images in %d classes",
+		t.config.Model.Name, total.Parameters, float64(total.MACs)/1e9, size, t.train.Len(), t.val.Len(), len(t.train.Classes()))
+}
+
+func (t *classification) prepare() error {
+	size := t.config.Data.Scale(0)
+	_, err := t.runner.Program(graph.Shape{Batch: t.config.Train.BatchSize, Height: size, Width: size, Train: true})
+	return err
+}
+
+func (t *classification) fill(o *data.LoaderOptions) error {
+	o.Mix = mixup(t.config.Augment, t.net.Classes())
+	return nil
+}
+
+func mixup(a configs.Augment, classes int) *data.Mixup {
+	m := &data.Mixup{
+		MixupAlpha: a.Mixup, CutmixAlpha: a.Cutmix, Prob: a.MixupProb, SwitchProb: a.MixupSwitchProb,
+		Smoothing: a.Smoothing, Classes: classes,
+	}
+	if len(a.CutmixMinmax) == 2 {
+		m.CutmixMinMax = &[2]float64{a.CutmixMinmax[0], a.CutmixMinmax[1]}
+	}
+	return m
+}
+
+func (t *classification) gradients(b *data.Batch, at graph.Position) (float32, []float64, error) {
+	program, err := t.runner.Program(graph.Shape{Batch: b.Size, Height: b.Height, Width: b.Width, Train: true})
+	if err != nil {
+		return 0, nil, err
+	}
+	loss, err := program.Gradients(b.Images, b.Targets, at)
+	return loss, nil, err
+}
+
+func (t *classification) evaluate(ctx context.Context, progress func(done int)) (eval.Result, error) {
+	runner, err := t.runner.ForInference()
+	if err != nil {
+		return eval.Result{}, err
+	}
+	c := t.config
+	return eval.Evaluate(ctx, runner, t.val, eval.Transform(c.Data, c.Model.InChans), eval.Options{
+		Batch: c.Train.ValBatchSize, Workers: c.Data.Workers, Progress: func(done, _ int) { progress(done) },
+	})
+}
+
+func (t *classification) start(path string, o model.LoadOptions) error {
+	return model.Start(t.net, t.config, path, o)
+}
+
+func (t *classification) result(r eval.Result) string {
+	return fmt.Sprintf("validation top-1 %.2f %%, top-5 %.2f %%, loss %.4f", r.Top1, r.Top5, r.Loss)
+}

@@ -1,0 +1,44 @@
+package train
+
+import (
+	"context"
+
+	"fasternet/data"
+	"fasternet/eval"
+	"fasternet/graph"
+	"fasternet/kernels"
+	"fasternet/layers"
+	"fasternet/model"
+)
+
+// task is what is trained and how it is measured. The loop, the checkpoints and
+// the logs are the same for all tasks.
+type task interface {
+	store() *layers.Store
+	// layered numbers the layers, if they have an order.
+	layered() (graph.Layered, bool)
+	// describe is the line about the model and the data at the start of a run.
+	describe() string
+	// prepare compiles the program of a training step, which finds what does not fit.
+	prepare() error
+	// fill sets what the batches of training carry beside images.
+	fill(o *data.LoaderOptions) error
+	// gradients adds those of a batch and returns its loss, and the losses of the
+	// scales if there are several: valid until the next call.
+	gradients(b *data.Batch, at graph.Position) (loss float32, scales []float64, err error)
+	// evaluate measures the model on the validation images; progress gets the number
+	// of those that are done.
+	evaluate(ctx context.Context, progress func(done int)) (eval.Result, error)
+	// start takes the weights of a run or a file.
+	start(path string, o model.LoadOptions) error
+	// result says in words what evaluate found.
+	result(r eval.Result) string
+}
+
+// newTask makes the model of the configuration.
+func (t *trainer) newTask(pool *kernels.Pool) (task, error) {
+	if t.config.Task == "localmim" {
+		return newPretraining(t.config, t.train, t.val, pool)
+	}
+	return newClassification(t.config, t.train, t.val, pool)
+}
