@@ -29,7 +29,7 @@ Standard output gets a table. Its last line is a JSON object: top1 and top5 (per
 the best k, knn with those of every k, count and training_count (images), features,
 width and model. Of k neighbours come at most k answers, so that top-5 of fewer than five
 is that of as many.`,
-		Example: `  fasternet-train knn --model runs/vit --data /data/imagenet
+		Example: `  fasternet-train knn --model runs/pretrained --data /data/imagenet
   fasternet-train knn --model runs/quickstart --k 20 --max-per-class 60 --seed 1
   fasternet-train knn --model runs/quickstart --dump features.safetensors
   fasternet-train knn --load features.safetensors --k 5,10,20 --temperature 0.1`,

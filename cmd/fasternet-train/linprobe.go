@@ -38,7 +38,7 @@ thousandth of their size or so. With few images or epochs, take --opt sgd.
 Standard output gets a line an epoch. Its last line is a JSON object: top1, top5 (percent)
 and loss of the last epoch, best_top1 and best_epoch, epochs, count and training_count
 (images), features, width and model.`,
-		Example: `  fasternet-train linprobe --model runs/vit --data /data/imagenet
+		Example: `  fasternet-train linprobe --model runs/pretrained --data /data/imagenet
   fasternet-train linprobe --model runs/quickstart --epochs 20 --opt sgd
   fasternet-train linprobe --load features.safetensors --max-per-class 60 --opt sgd --train-batch 128
   fasternet-train linprobe --model runs/quickstart --augment --epochs 10 --save head.safetensors`,

@@ -16,11 +16,12 @@ import (
 )
 
 // aboutProbes says what knn and linprobe have in common.
-const aboutProbes = `The encoder is frozen: any model that "eval" reads. Its features of the training and
-the validation images are those of "features --stage pooled", with the transform of
-evaluation, or of another --stage (of maps, the mean). --max-per-class keeps a few
-training images of each class, drawn by --seed. --dump writes the features to a file
-that --load reads in the place of --model, since most of the time goes into them.`
+const aboutProbes = `The encoder is frozen: any model that "eval" reads, or the run of a pre-training. Its
+features of the training and the validation images are those of "features --stage
+pooled", with the transform of evaluation, or of another --stage (of maps, the mean).
+--max-per-class keeps a few training images of each class, drawn by --seed. --dump
+writes the features to a file that --load reads in the place of --model, since most of
+the time goes into them.`
 
 // probeFlags say which features knn and linprobe are about.
 type probeFlags struct {
@@ -91,6 +92,7 @@ func (f *probeFlags) features(c *cobra.Command, show *train.Display, training bo
 		}
 		return &encoder{Dumped: d}, kernels.NewPool(f.threads), nil
 	}
+	f.modelFlags.load.Encoder = true
 	m, config, err := openInference(&f.modelFlags, f.dataDir)
 	if err != nil {
 		return nil, nil, err
