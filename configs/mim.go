@@ -17,10 +17,11 @@ type MIM struct {
 	HOGBias         bool      `yaml:"hog_bias"`      // a random constant gradient is added
 	NormPixLoss     bool      `yaml:"norm_pix_loss"` // pixels are normalised by cell
 	MaskRatio       float64   `yaml:"mask_ratio"`
-	MaskUnit        int       `yaml:"mask_unit"`   // pixels of a side
-	MaskPer         string    `yaml:"mask_per"`    // sample or batch
-	Coordinates     string    `yaml:"coordinates"` // spatial, or official: of the second and third stage of Swin as published
-	MergeOrder      string    `yaml:"merge_order"` // swin, or official: of Swin's patch merging in the published pre-training
+	MaskUnit        int       `yaml:"mask_unit"`        // pixels of a side
+	MaskPer         string    `yaml:"mask_per"`         // sample or batch
+	Coordinates     string    `yaml:"coordinates"`      // spatial, or official: of the second and third stage of Swin as published
+	MergeOrder      string    `yaml:"merge_order"`      // swin, or official: of Swin's patch merging in the published pre-training
+	PictureInterval int       `yaml:"picture_interval"` // epochs between pictures of what is predicted; 0 for none
 }
 
 // DefaultMIM is the section that a file without it has. Zeros and empty lists
@@ -28,7 +29,7 @@ type MIM struct {
 func DefaultMIM() MIM {
 	return MIM{
 		DecoderDepth: 1, DecoderMLPRatio: 4, Target: "hog", NBins: 9, NormPixLoss: true, MaskRatio: 0.75,
-		Coordinates: "spatial", MergeOrder: "swin",
+		Coordinates: "spatial", MergeOrder: "swin", PictureInterval: 10,
 	}
 }
 
@@ -146,6 +147,7 @@ func (c *Config) checkMIM() *problem {
 		atLeast("mim.decoder_depth", m.DecoderDepth, 1),
 		atLeast("mim.decoder_heads", m.DecoderHeads, 1),
 		within("mim.decoder_mlp_ratio", m.DecoderMLPRatio, 0.01, 64),
+		atLeast("mim.picture_interval", m.PictureInterval, 0),
 		oneOf("mim.target", m.Target, "hog", "pixel"),
 		atLeast("mim.nbins", m.NBins, 1),
 		oneOf("mim.mask_per", m.MaskPer, "sample", "batch"),

@@ -79,3 +79,16 @@ func RandomResizedCropBox(height, width int, scale, ratio [2]float64, r *rand.Ra
 	h, w = max(h, 1), max(w, 1)
 	return Box{(height - h) / 2, (width - w) / 2, h, w}
 }
+
+// OneDrawCropBox draws a box as [RandomResizedCropBox] does, but once: what does
+// not fit is cut to the height or the width of the image. It is the crop of MAE's
+// linear probe (He et al., 2022).
+func OneDrawCropBox(height, width int, scale, ratio [2]float64, r *rand.Rand) Box {
+	a := float64(height) * float64(width) * (scale[0] + r.Float64()*(scale[1]-scale[0]))
+	lo, hi := math.Log(ratio[0]), math.Log(ratio[1])
+	aspect := math.Exp(lo + r.Float64()*(hi-lo))
+	w := min(max(int(math.RoundToEven(math.Sqrt(a*aspect))), 1), width)
+	h := min(max(int(math.RoundToEven(math.Sqrt(a/aspect))), 1), height)
+	top := r.IntN(height - h + 1)
+	return Box{top, r.IntN(width - w + 1), h, w}
+}

@@ -124,3 +124,23 @@ func TestRandomResizedCropMeanArea(t *testing.T) {
 		t.Errorf("mean area %v, want 0.4", mean)
 	}
 }
+
+// Boxes that are drawn once lie within the image, whatever its form, and have the
+// areas that were asked for where they fit.
+func TestOneDrawCropBox(t *testing.T) {
+	for _, size := range [][2]int{{100, 100}, {1, 1}, {1, 50}, {300, 7}, {480, 640}} {
+		var share float64
+		const n = 2000
+		for i := range n {
+			r := rng.New(1, rng.Augment, 0, uint64(i))
+			b := OneDrawCropBox(size[0], size[1], [2]float64{0.08, 1}, [2]float64{3.0 / 4, 4.0 / 3}, r)
+			if b.Height < 1 || b.Width < 1 || b.Top < 0 || b.Left < 0 || b.Top+b.Height > size[0] || b.Left+b.Width > size[1] {
+				t.Fatalf("%v: box %+v", size, b)
+			}
+			share += float64(b.Height*b.Width) / float64(size[0]*size[1]) / n
+		}
+		if size[0] >= 100 && size[1] >= 100 && (share < 0.5 || share > 0.55) {
+			t.Errorf("%v: the boxes have %.3f of the area", size, share) // 0.54, less what is cut
+		}
+	}
+}

@@ -45,6 +45,7 @@ type TrainTransform struct {
 	Ratio         [2]float64    // aspect ratio (width to height) of the crop: from, to; such as 3/4, 4/3
 	HFlip         float64       // probability of a horizontal flip
 	Padding       int           // zeros on each side before the crop, at size ≤ 32 only; such as 4
+	OneDraw       bool          // the crop is drawn once and cut to the image, as for linear probes
 	Interpolation Interpolation // of the resize
 	Mean, Std     []float32     // of each channel, for pixel values from 0 to 1
 	Channels      int           // 1 (grey) or 3 (RGB)
@@ -106,7 +107,11 @@ func (t *TrainTransform) Apply(img *Image, r *rand.Rand, dst []float32) error {
 		if err != nil {
 			return err
 		}
-		box := RandomResizedCropBox(img.Height, img.Width, t.Scale, t.Ratio, r)
+		draw := RandomResizedCropBox
+		if t.OneDraw {
+			draw = OneDrawCropBox
+		}
+		box := draw(img.Height, img.Width, t.Scale, t.Ratio, r)
 		s.resizer.resize(out, img, box, t.Size, t.Size, 0, 0, f)
 	}
 	if r.Float64() < t.HFlip {

@@ -39,12 +39,12 @@ func NoneRead(bad []Bad, images int) error {
 func Each(ctx context.Context, r *graph.Runner, ds data.Dataset, t data.Transform, o Options, visit func(Row) error) ([]Bad, error) {
 	loader, err := data.NewLoader(ds, data.LoaderOptions{
 		Batch: min(o.Batch, max(ds.Len(), 1)), Workers: o.Workers, Prefetch: 2, Transform: t,
-		Classes: max(r.Model.Classes(), len(ds.Classes())), SkipBad: o.SkipBad,
+		Classes: max(r.Model.Classes(), len(ds.Classes())), SkipBad: o.SkipBad, Seed: o.Seed,
 	})
 	if err != nil {
 		return nil, err
 	}
-	it := loader.Epoch(ctx, 0, 0)
+	it := loader.Epoch(ctx, o.Epoch, 0)
 	defer it.Close()
 	var bad []Bad
 	for done := 0; ; {

@@ -26,6 +26,8 @@ type Options struct {
 	Progress       func(done, total int) // images; may be nil
 	SkipBad        bool                  // images that cannot be read are left out, not an error
 	Features       bool                  // run programs that keep intermediate values
+	Seed           uint64                // of a random transform, whose draws depend on
+	Epoch          int                   // the seed, the epoch and the sample
 }
 
 // Evaluate runs a model over a data set.
@@ -37,9 +39,9 @@ func Evaluate(ctx context.Context, r *graph.Runner, ds data.Dataset, t data.Tran
 	return m.Result, nil
 }
 
-// rankOf is the number of classes with a larger logit than the label's; of
+// Rank is the number of classes with a larger logit than the label's; of
 // equal ones the first counts. A NaN is never right.
-func rankOf(row []float32, label int) int {
+func Rank(row []float32, label int) int {
 	own, rank := row[label], 0
 	for c, v := range row {
 		if !(v < own) && (v != own || c < label) {

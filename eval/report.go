@@ -27,7 +27,7 @@ func Examine(ctx context.Context, r *graph.Runner, ds data.Dataset, t data.Trans
 		if row.Label >= len(row.Logits) {
 			return fmt.Errorf("eval: %s: label %d, but the model has %d classes", ds.Name(row.Index), row.Label, len(row.Logits))
 		}
-		rank := rankOf(row.Logits, row.Label)
+		rank := Rank(row.Logits, row.Label)
 		if rank == 0 {
 			top1++
 		}

@@ -274,7 +274,7 @@ func TestTransformerFeatures(t *testing.T) {
 		last   string
 		shapes map[string][]int
 	}{
-		"vit_small_gap": {"act/fc_norm", map[string][]int{"pooled": {2, 48}, "prelogits": {2, 48}}},
+		"vit_small_gap": {"act/fc_norm", map[string][]int{"tokens": {2, 65, 48}, "pooled": {2, 48}, "prelogits": {2, 48}}},
 		"swin_small_w4": {"act/norm", map[string][]int{"stage1": {2, 16, 16, 24}, "stage2": {2, 8, 8, 48}, "stage3": {2, 4, 4, 96}, "pooled": {2, 96}, "prelogits": {2, 96}}},
 	} {
 		var ref transformerReference

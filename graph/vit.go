@@ -106,7 +106,10 @@ func (m *ViT) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error) 
 	}
 	images, tokens := x.Shape()[0], x.Shape()[1]
 	windows := ops.WholeImages(images, tokens)
-	for _, b := range m.blocks {
+	for i, b := range m.blocks {
+		if i+1 == len(m.blocks) {
+			p.TapTokens(x)
+		}
 		if x, err = b.Forward(p, x, windows); err != nil {
 			return nil, err
 		}

@@ -30,8 +30,12 @@ func (p *Pass) TapStage(i int, x *gorgonia.Node) { p.tap(StageName(i), x) }
 // TapPooled shows the mean over the tokens, or the class token.
 func (p *Pass) TapPooled(x *gorgonia.Node) { p.tap(Pooled, x) }
 
+// TapTokens shows what the last block of a transformer gets.
+func (p *Pass) TapTokens(x *gorgonia.Node) { p.tap(Tokens, x) }
+
 // The names of values within a model.
 const (
+	Tokens    = "tokens"    // [batch, tokens, C]: what the last block of a ViT gets
 	Pooled    = "pooled"    // [batch, in]: the mean over the last map
 	PreLogits = "prelogits" // [batch, features]: what the last linear layer gets
 )

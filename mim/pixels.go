@@ -81,14 +81,57 @@ func (p *Pixels) patch(dst, image []float32, y, x, side int) {
 	if !p.standardise {
 		return
 	}
-	mean := sum / float64(len(dst))
-	// In float64 nothing is lost of the squares of float32 values about 1.
-	variance := max(squares-sum*mean, 0) / float64(len(dst)-1)
-	inverse := 1 / math.Sqrt(variance+pixelEps)
-	a, b := float32(inverse), float32(mean)
+	mean, deviation := statistics(sum, squares, len(dst))
+	a, b := float32(1/deviation), float32(mean)
 	for i, v := range dst {
 		dst[i] = (v - b) * a
 	}
+}
+
+// statistics are the mean and the deviation that a patch of n values with these
+// sums is standardised with.
+func statistics(sum, squares float64, n int) (mean, deviation float64) {
+	mean = sum / float64(n)
+	// In float64 nothing is lost of the squares of float32 values about 1.
+	variance := max(squares-sum*mean, 0) / float64(n-1)
+	return mean, math.Sqrt(variance + pixelEps)
+}
+
+// Restore makes an image [height, width, channels] of the values of scale k, such
+// as a prediction, as Compute lays them out. Where these are standardised, each
+// patch gets the mean and deviation of the true image's: a model does not predict
+// them.
+func (p *Pixels) Restore(dst, values []float32, k int, truth []float32) error {
+	if k < 0 || k >= len(p.sides) {
+		return fmt.Errorf("mim: pixels of scale %d; there are %d scales", k, len(p.sides))
+	}
+	size, side := p.height*p.width*p.channels, p.sides[k]
+	if len(values) != size || len(dst) != size || len(truth) != size {
+		return fmt.Errorf("mim: %d values of scale %d, an image of %d and room for %d; an image has %d", len(values), k, len(truth), len(dst), size)
+	}
+	n := side * p.channels
+	for y := 0; y < p.height; y += side {
+		for x := 0; x < p.width; x += side {
+			row := func(image []float32, i int) []float32 { return image[((y+i)*p.width+x)*p.channels:][:n] }
+			mean, deviation := 0.0, 1.0
+			if p.standardise {
+				var sum, squares float64
+				for i := range side {
+					s, q := moments(row(truth, i))
+					sum, squares = sum+s, squares+q
+				}
+				mean, deviation = statistics(sum, squares, side*n)
+			}
+			for i := range side {
+				out := row(dst, i)
+				for j := range out {
+					out[j] = float32(float64(values[j])*deviation + mean)
+				}
+				values = values[n:]
+			}
+		}
+	}
+	return nil
 }
 
 // moments are the sums of x and x², in two chains of additions each.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"fasternet/checkpoints"
@@ -20,6 +21,7 @@ type LoadOptions struct {
 	Settings     []string    // key=value on top of it
 	AllowMissing bool        // go on if tensors are missing or unexpected
 	EMA          bool        // the averaged weights of the file
+	Encoder      bool        // only features matter: that of a pre-training is taken, with a fresh classifier
 	Report       func(Table) // gets the table of tensors, if they had to be matched; may be nil
 }
 
@@ -36,6 +38,12 @@ func Open(path string, o LoadOptions) (*Loaded, error) {
 	l := &Loaded{File: src.own, Path: src.path, Classes: src.classes}
 	if l.Config, err = src.configure(o); err != nil {
 		return nil, err
+	}
+	if l.Config.Task == "localmim" && o.Encoder {
+		o.Settings = append(slices.Clone(o.Settings), "task=classify", "model.num_classes=1")
+		if l.Config, err = src.configure(o); err != nil {
+			return nil, err
+		}
 	}
 	if l.Config.Task == "localmim" {
 		return nil, ConfigError{fmt.Errorf("%s is of a pre-training (task localmim): it has no classifier; fine-tune it first: train PRESET --from %s", src.path, path)}

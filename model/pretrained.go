@@ -21,14 +21,18 @@ func StartPretraining(m *graph.LocalMIM, path string, o LoadOptions) error {
 	if err != nil {
 		return err
 	}
-	if !src.pretrained() {
-		return fmt.Errorf("%s is not of a LocalMIM pre-training: it has no decoders", src.path)
+	return src.startPretraining(m, o)
+}
+
+func (s *source) startPretraining(m *graph.LocalMIM, o LoadOptions) error {
+	if !s.pretrained() {
+		return fmt.Errorf("%s is not of a LocalMIM pre-training: it has no decoders", s.path)
 	}
 	c := m.Config()
-	if c.Model.Name == "swin" && src.mergesOfficially() != (c.MIM.MergeOrder == "official") {
-		src.state.Tensors = swapMerging(src.state.Tensors)
+	if c.Model.Name == "swin" && s.mergesOfficially() != (c.MIM.MergeOrder == "official") {
+		s.state.Tensors = swapMerging(s.state.Tensors)
 	}
-	return src.fill(m.Store(), c, o)
+	return s.fill(m.Store(), c, o)
 }
 
 // pretrained says whether the tensors are those of a LocalMIM.

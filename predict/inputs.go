@@ -131,6 +131,8 @@ type Options struct {
 	Batch, Workers int
 	SkipBad        bool                  // images that cannot be read are left out, not an error
 	Progress       func(done, total int) // may be nil
+	Seed           uint64                // of a random transform, whose draws depend on
+	Epoch          int                   // the seed, the epoch and the image
 }
 
 // each visits the images in their order, with their names. It returns those that
@@ -152,6 +154,7 @@ func (in *Inputs) each(ctx context.Context, r *graph.Runner, o Options, features
 		} else {
 			more, err := eval.Each(ctx, r, p.images, o.Transform, eval.Options{
 				Batch: o.Batch, Workers: o.Workers, SkipBad: o.SkipBad, Features: features, Progress: progress,
+				Seed: o.Seed, Epoch: o.Epoch,
 			}, see)
 			if err != nil {
 				return nil, err

@@ -23,6 +23,7 @@ const (
 	Mask     Purpose = "mask"      // at: epoch, sample index; or epoch, step where a batch shares a mask
 	DropPath Purpose = "drop_path" // at: step, block
 	Bench    Purpose = "bench"     // synthetic inputs
+	Few      Purpose = "few"       // which images keep their labels; at: class
 )
 
 // New returns the generator of a purpose at a position. The methods of

@@ -13,7 +13,6 @@ import (
 	"fasternet/graph"
 	"fasternet/kernels"
 	"fasternet/layers"
-	"fasternet/mim"
 	"fasternet/model"
 )
 
@@ -24,7 +23,6 @@ type pretraining struct {
 	train, val data.Dataset
 	net        *graph.LocalMIM
 	runner     *graph.MIMRunner
-	kept       []int32   // visible units of a batch
 	scales     []float64 // of the last evaluation
 }
 
@@ -58,68 +56,10 @@ func (t *pretraining) prepare() error {
 	return err
 }
 
-// data is what makes masks and targets. The constants of its targets are those
-// of the model now.
-func (t *pretraining) data() (*mim.Task, error) {
-	c, size := t.config, t.config.Data.ImageSize
-	var masks mim.Masks
-	var err error
-	if c.Model.Name == "swin" {
-		var taps []int
-		for _, tap := range c.MIM.Taps {
-			taps = append(taps, tap-1)
-		}
-		masks, err = mim.NewPyramid(mim.PyramidOptions{
-			Height: size, Width: size, Patch: c.Model.PatchSize, Stages: len(c.Model.Depths), Unit: c.MIM.MaskUnit / c.Model.PatchSize,
-			Ratio: c.MIM.MaskRatio, Window: c.Model.WindowSize, Taps: taps, PerSample: c.MIM.MaskPer == "sample", Official: c.MIM.Coordinates == "official",
-		})
-	} else {
-		masks, err = mim.NewColumnar(size, size, c.Model.PatchSize, c.MIM.MaskRatio, c.MIM.Scales)
-	}
-	if err != nil {
-		return nil, err
-	}
-	var target mim.Target
-	if c.MIM.Target == "pixel" {
-		target, err = mim.NewPixels(size, size, c.Model.InChans, masks.Cells(), c.MIM.NormPixLoss)
-	} else {
-		var bias [][2]float32
-		for k := range t.net.Scales() {
-			bias = append(bias, t.net.HOGBias(k))
-		}
-		target, err = mim.NewHOG(size, size, c.Model.InChans, c.MIM.NBins, masks.Cells(), bias)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return mim.NewTask(size, size, c.Model.InChans, masks, target)
-}
-
 func (t *pretraining) fill(o *data.LoaderOptions) error {
-	extra, err := t.data()
+	extra, err := eval.MIMTask(t.net)
 	o.Extra = extra
 	return err
-}
-
-// masked is a batch as the graph wants it.
-func (t *pretraining) masked(b *data.Batch) graph.Masked {
-	e := b.Extra.(*mim.Batch)
-	m := graph.Masked{Images: b.Images, Targets: e.Targets, Weights: e.Weights, Kept: e.Keep}
-	if t.config.Model.Name == "swin" { // Keep lists patches, not units
-		units := len(e.Mask) / b.Size
-		images := b.Size
-		if t.config.MIM.MaskPer == "batch" {
-			images = 1
-		}
-		t.kept = t.kept[:0]
-		for i, v := range e.Mask[:images*units] {
-			if v == 0 {
-				t.kept = append(t.kept, int32(i%units))
-			}
-		}
-		m.Kept = t.kept
-	}
-	return m
 }
 
 func (t *pretraining) run(b *data.Batch, train bool) (float32, []float64, error) {
@@ -127,7 +67,7 @@ func (t *pretraining) run(b *data.Batch, train bool) (float32, []float64, error)
 	if err != nil {
 		return 0, nil, err
 	}
-	loss, err := program.Run(t.masked(b))
+	loss, err := program.Run(eval.Masked(t.config, b))
 	return loss, program.ScaleLosses(), err
 }
 
@@ -138,7 +78,7 @@ func (t *pretraining) gradients(b *data.Batch, _ graph.Position) (float32, []flo
 // evaluate is the loss on the validation images, with the same masks every time.
 func (t *pretraining) evaluate(ctx context.Context, progress func(done int)) (r eval.Result, err error) {
 	c := t.config
-	extra, err := t.data()
+	extra, err := eval.MIMTask(t.net)
 	if err != nil {
 		return r, err
 	}

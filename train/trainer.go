@@ -285,6 +285,7 @@ func (t *trainer) finishEpoch(ctx context.Context, lr float64) error {
 	if err := t.recordEpoch(s, evaluated); err != nil {
 		return err
 	}
+	t.picture(ctx)
 	p.Epoch, p.Step, p.LossSum, p.LossCount, p.ScaleSums = p.Epoch+1, 0, 0, 0, nil
 	if !evaluated {
 		return t.saveEpoch(last)

@@ -66,6 +66,12 @@ func TestPretraining(t *testing.T) {
 			}
 			sameWeights(t, readLast(t, broken), readLast(t, whole))
 			fineTune(t, whole, data, strings.Fields(name)[0])
+			for _, args := range [][]string{{"knn", "--k", "5"}, {"linprobe", "--epochs", "30", "--opt", "sgd", "--train-batch", "16", "--base-lr", "1"}} {
+				got := succeed(t, append(args, "--model", whole, "--data", data)...)
+				if got["top1"].(float64) < 15 || got["count"] != 20.0 {
+					t.Errorf("%s of the frozen encoder: %v", args[0], got)
+				}
+			}
 			fail(t, 2, "is of a pre-training (task localmim)", "eval", "--model", whole, "--data", data)
 		})
 	}

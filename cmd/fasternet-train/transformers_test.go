@@ -56,6 +56,9 @@ func TestTransformers(t *testing.T) {
 			if got := succeed(t, "eval", "--model", whole, "--data", data, "--batch", "7"); got["top1"] != want["top1"] {
 				t.Errorf("eval: %v, want %v", got, want)
 			}
+			if got := succeed(t, "knn", "--model", whole, "--data", data, "--k", "20"); got["top1"].(float64) < 30 {
+				t.Errorf("knn: %v", got)
+			}
 			summary := invoke(t, "summary", config)
 			if summary.code != 0 || !strings.Contains(summary.stdout, "incl. attention") {
 				t.Errorf("summary: %+v", summary)

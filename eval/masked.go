@@ -1,0 +1,69 @@
+package eval
+
+import (
+	"fasternet/configs"
+	"fasternet/data"
+	"fasternet/graph"
+	"fasternet/mim"
+)
+
+// MIMTask makes the masks and targets of a LocalMIM, for a loader. The constants
+// of its targets are those of the model now.
+func MIMTask(net *graph.LocalMIM) (*mim.Task, error) {
+	c := net.Config()
+	size, channels := c.Data.ImageSize, c.Model.InChans
+	masks, err := masksOf(c)
+	if err != nil {
+		return nil, err
+	}
+	var target mim.Target
+	if c.MIM.Target == "pixel" {
+		target, err = mim.NewPixels(size, size, channels, masks.Cells(), c.MIM.NormPixLoss)
+	} else {
+		var bias [][2]float32
+		for k := range net.Scales() {
+			bias = append(bias, net.HOGBias(k))
+		}
+		target, err = mim.NewHOG(size, size, channels, c.MIM.NBins, masks.Cells(), bias)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return mim.NewTask(size, size, channels, masks, target)
+}
+
+func masksOf(c *configs.Config) (mim.Masks, error) {
+	size, m := c.Data.ImageSize, c.Model
+	if m.Name != "swin" {
+		return mim.NewColumnar(size, size, m.PatchSize, c.MIM.MaskRatio, c.MIM.Scales)
+	}
+	var taps []int
+	for _, tap := range c.MIM.Taps {
+		taps = append(taps, tap-1)
+	}
+	return mim.NewPyramid(mim.PyramidOptions{
+		Height: size, Width: size, Patch: m.PatchSize, Stages: len(m.Depths), Unit: c.MIM.MaskUnit / m.PatchSize, Ratio: c.MIM.MaskRatio,
+		Window: m.WindowSize, Taps: taps, PerSample: c.MIM.MaskPer == "sample", Official: c.MIM.Coordinates == "official",
+	})
+}
+
+// Masked is a batch of a loader with a [MIMTask] as the graph wants it.
+func Masked(c *configs.Config, b *data.Batch) graph.Masked {
+	e := b.Extra.(*mim.Batch)
+	m := graph.Masked{Images: b.Images, Targets: e.Targets, Weights: e.Weights, Kept: e.Keep}
+	if c.Model.Name != "swin" {
+		return m
+	}
+	mask := e.Mask // of units, where Keep lists patches
+	units := len(mask) / b.Size
+	if c.MIM.MaskPer == "batch" {
+		mask = mask[:units]
+	}
+	m.Kept = nil
+	for i, v := range mask {
+		if v == 0 {
+			m.Kept = append(m.Kept, int32(i%units))
+		}
+	}
+	return m
+}

@@ -1,0 +1,84 @@
+package graph
+
+import (
+	"fmt"
+	"math"
+
+	"fasternet/kernels"
+	"fasternet/layers"
+)
+
+// AttentionMaps says where the last block of a ViT looks, of the tokens that it
+// gets (the feature [layers.Tokens] of a program, [images, 1 + patches, C]): the
+// probabilities by which each head reads the patches, [images, heads, patches].
+// Those of the class token, or, if the classifier takes the mean over the patches,
+// the mean over them. What is read of the class token is missing from the sum of 1.
+func (m *ViT) AttentionMaps(tokens []float32, images int) ([]float32, error) {
+	c := m.config.EmbedDim
+	if images < 1 || len(tokens)%(images*c) != 0 || len(tokens) < 2*images*c {
+		return nil, fmt.Errorf("graph: %d values are not the tokens of %d images in %d channels", len(tokens), images, c)
+	}
+	n := len(tokens) / images / c
+	a := &m.blocks[len(m.blocks)-1].Attention
+	depth := c / a.Heads
+	first, readers := 0, 1 // the class token
+	if m.config.GlobalPool {
+		first, readers = 1, n // those behind it
+	}
+	out := make([]float32, images*a.Heads*(n-1))
+	x := kernels.NewMatrix(make([]float32, n*c), n, c)
+	queries, keys := kernels.NewMatrix(make([]float32, readers*c), readers, c), kernels.NewMatrix(make([]float32, n*c), n, c)
+	scores := kernels.NewMatrix(make([]float32, readers*n), readers, n)
+	var packed kernels.Packed
+	for image := range images {
+		normalise(x, tokens[image*n*c:][:n*c], a)
+		project(queries, x.Slice(0, readers), a, 0, &packed)
+		project(keys, x, a, 1, &packed)
+		for head := range a.Heads {
+			from, to := head*depth, (head+1)*depth
+			packed.Resize(depth, n, make([]float32, kernels.PackedLen(depth, n)))
+			packed.PackTransposed(keys.Columns(from, to))
+			kernels.Gemm(scores, float32(1/math.Sqrt(float64(depth))), queries.Columns(from, to), &packed, kernels.Matrix{})
+			kernels.SoftmaxRows(scores)
+			mean := out[(image*a.Heads+head)*(n-1):][:n-1]
+			for i := first; i < readers; i++ {
+				for j, p := range scores.Row(i)[1:n] {
+					mean[j] += p / float32(readers-first)
+				}
+			}
+		}
+	}
+	return out, nil
+}
+
+// normalise writes the layer norm of tokens.
+func normalise(dst kernels.Matrix, tokens []float32, a *layers.Attention) {
+	weight, bias, c := a.Norm.Weight.Data(), a.Norm.Bias.Data(), dst.Cols
+	for i := range dst.Rows {
+		x, y := tokens[i*c:][:c], dst.Row(i)
+		var mean, squares float64
+		for _, v := range x {
+			mean += float64(v) / float64(c)
+		}
+		for _, v := range x {
+			squares += (float64(v) - mean) * (float64(v) - mean)
+		}
+		scale := 1 / math.Sqrt(squares/float64(c)+a.Norm.Eps)
+		for j, v := range x {
+			y[j] = float32((float64(v)-mean)*scale)*weight[j] + bias[j]
+		}
+	}
+}
+
+// project writes part p (queries, keys or values) of tokens.
+func project(dst, x kernels.Matrix, a *layers.Attention, p int, packed *kernels.Packed) {
+	c := dst.Cols
+	weights := kernels.NewMatrix(a.QKV.Data()[p*c*c:(p+1)*c*c], c, c)
+	packed.Resize(c, c, make([]float32, kernels.PackedLen(c, c)))
+	packed.PackTransposed(weights)
+	var bias kernels.Matrix
+	if a.QKVBias != nil {
+		bias = kernels.Broadcast(a.QKVBias.Data()[p*c:(p+1)*c], dst.Rows)
+	}
+	kernels.Gemm(dst, 1, x, packed, bias)
+}

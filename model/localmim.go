@@ -1,0 +1,50 @@
+package model
+
+import (
+	"errors"
+	"fmt"
+
+	"fasternet/configs"
+	"fasternet/graph"
+)
+
+// ErrNotPretraining says that a file is not of a LocalMIM.
+var ErrNotPretraining = errors.New("it is not of a pre-training (task localmim)")
+
+// OpenLocalMIM makes the model of a pre-training: of a run's folder (its best
+// checkpoint), a checkpoint, or an official file, which needs a configuration.
+func OpenLocalMIM(path string, o LoadOptions) (*graph.LocalMIM, error) {
+	src, err := readSource(path, o.EMA)
+	if err != nil {
+		return nil, err
+	}
+	if !src.pretrained() {
+		return nil, fmt.Errorf("%s: %w", src.path, ErrNotPretraining)
+	}
+	var c *configs.Config
+	switch {
+	case o.Config != "":
+		c, err = configs.Load(o.Config, o.Settings...)
+	case src.config == nil:
+		err = fmt.Errorf("%s is of a pre-training and has no configuration: add --config, e.g. mim_vit_base", src.path)
+	default:
+		var text []byte
+		if text, err = src.config.YAML(); err == nil {
+			c, err = configs.Parse("config in the checkpoint", string(text), o.Settings...)
+		}
+	}
+	if err == nil && c.Task != "localmim" {
+		err = fmt.Errorf("the configuration is for task %s, but %s is of a pre-training: want task localmim", c.Task, src.path)
+	}
+	if err != nil {
+		return nil, ConfigError{err}
+	}
+	m, err := graph.NewLocalMIM(c, c.Seed)
+	if err != nil {
+		return nil, err
+	}
+	if err := src.startPretraining(m, o); err != nil {
+		return nil, err
+	}
+	return m, nil
+}

@@ -1,0 +1,132 @@
+package probe
+
+import (
+	"errors"
+	"fmt"
+
+	"fasternet/data"
+	"fasternet/eval"
+	"fasternet/kernels"
+	"fasternet/rng"
+)
+
+// Set is the features of labelled images.
+type Set struct {
+	Values  []float32 // [images, Width]
+	Width   int       // features of an image
+	Labels  []int     // of the images
+	Classes []string  // names; a label is an index into it
+}
+
+// Len is the number of images.
+func (s *Set) Len() int { return len(s.Labels) }
+
+func (s *Set) matrix() kernels.Matrix { return kernels.NewMatrix(s.Values, s.Len(), s.Width) }
+
+// Validate returns an error that says what makes a set useless: no images, no
+// labels, sizes that do not fit, labels that are not one of the classes, features
+// that are no numbers.
+func (s *Set) Validate() error {
+	switch {
+	case len(s.Labels) == 0 && len(s.Values) > 0:
+		return errors.New("the images are not labelled: want a data set with classes")
+	case len(s.Labels) == 0:
+		return errors.New("there are no images")
+	case s.Width < 1 || len(s.Values) != len(s.Labels)*s.Width:
+		return fmt.Errorf("%d features are not %d for each of %d images", len(s.Values), s.Width, len(s.Labels))
+	case len(s.Classes) < 2:
+		return fmt.Errorf("%d classes: want 2 or more, there is nothing to tell apart", len(s.Classes))
+	}
+	for i, l := range s.Labels {
+		if l < 0 || l >= len(s.Classes) {
+			return fmt.Errorf("image %d is not labelled: %d is not one of the %d classes", i, l, len(s.Classes))
+		}
+	}
+	for i, v := range s.Values {
+		if v-v != 0 {
+			return fmt.Errorf("image %d has a feature that is NaN or infinite: the model is broken, or not fit for these images", i/s.Width)
+		}
+	}
+	return nil
+}
+
+// Match returns an error if two sets are useless, or cannot be compared.
+func Match(train, val *Set) error {
+	if err := train.Validate(); err != nil {
+		return fmt.Errorf("probe: training images: %w", err)
+	}
+	if err := val.Validate(); err != nil {
+		return fmt.Errorf("probe: validation images: %w", err)
+	}
+	if train.Width != val.Width {
+		return fmt.Errorf("probe: training images have %d features, validation images %d: want both of one model", train.Width, val.Width)
+	}
+	return SameClasses(train.Classes, val.Classes)
+}
+
+// SameClasses returns an error unless labels mean the same in both parts.
+func SameClasses(train, val []string) error {
+	if len(train) != len(val) {
+		return fmt.Errorf("probe: training images have %d classes, validation images %d: want the same", len(train), len(val))
+	}
+	if i := eval.Differing(train, val); i >= 0 {
+		return fmt.Errorf("probe: class %d is %s in the training images and %s in the validation images: want the same", i, train[i], val[i])
+	}
+	return nil
+}
+
+// few are the rows of at most n images of each class, drawn by the seed, in
+// their order.
+func few(labels []int, classes, n int, seed uint64) []int {
+	byClass := make([][]int, classes)
+	for i, l := range labels {
+		if l >= 0 && l < classes {
+			byClass[l] = append(byClass[l], i)
+		}
+	}
+	chosen := make([]bool, len(labels))
+	for c, rows := range byClass {
+		order := rng.New(seed, rng.Few, uint64(c)).Perm(len(rows))
+		for _, k := range order[:min(n, len(order))] {
+			chosen[rows[k]] = true
+		}
+	}
+	var rows []int
+	for i, yes := range chosen {
+		if yes {
+			rows = append(rows, i)
+		}
+	}
+	return rows
+}
+
+// Few is a set with at most n images of each class, drawn by the seed.
+func (s *Set) Few(n int, seed uint64) *Set {
+	out := &Set{Width: s.Width, Classes: s.Classes}
+	for _, i := range few(s.Labels, len(s.Classes), n, seed) {
+		out.Labels = append(out.Labels, s.Labels[i])
+		out.Values = append(out.Values, s.Values[i*s.Width:(i+1)*s.Width]...)
+	}
+	return out
+}
+
+// FewOf is a data set with at most n images of each class: those whose features
+// [Set.Few] would keep.
+func FewOf(ds data.Dataset, n int, seed uint64) data.Dataset {
+	labels := make([]int, ds.Len())
+	for i := range labels {
+		labels[i] = ds.Label(i)
+	}
+	return part{ds, few(labels, len(ds.Classes()), n, seed)}
+}
+
+// part is some samples of a data set.
+type part struct {
+	data.Dataset
+	rows []int
+}
+
+func (p part) Len() int                         { return len(p.rows) }
+func (p part) Label(i int) int                  { return p.Dataset.Label(p.rows[i]) }
+func (p part) Image(i int) (*data.Image, error) { return p.Dataset.Image(p.rows[i]) }
+func (p part) Name(i int) string                { return p.Dataset.Name(p.rows[i]) }

@@ -1,0 +1,183 @@
+package viz
+
+import (
+	"fmt"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/png"
+	"io"
+	"strings"
+
+	"golang.org/x/image/font"
+	"golang.org/x/image/font/gofont/goregular"
+	"golang.org/x/image/font/opentype"
+	"golang.org/x/image/math/fixed"
+)
+
+// The measures of a contact sheet, in pixels.
+const (
+	margin   = 16
+	gap      = 6
+	groupGap = 20
+	line     = 18 // of text
+	textSize = 13
+	widest   = 4000 // of a picture with several groups in a line
+)
+
+// WritePNG writes one picture: a row for every image, or some if its panels are many.
+func (s *Sheet) WritePNG(w io.Writer) error {
+	m, err := s.Contact()
+	if err != nil {
+		return fmt.Errorf("viz: %w", err)
+	}
+	if err := png.Encode(w, m); err != nil {
+		return fmt.Errorf("viz: picture: %w", err)
+	}
+	return nil
+}
+
+// Contact draws the sheet as one picture. Groups that would make it too wide go to
+// a further line. Names that are longer than their place are cut.
+func (s *Sheet) Contact() (*image.RGBA, error) {
+	if len(s.Entries) == 0 || len(s.Entries[0].Groups) == 0 {
+		return nil, fmt.Errorf("there is nothing to draw")
+	}
+	face, err := newFace()
+	if err != nil {
+		return nil, err
+	}
+	lines, width := s.lines()
+	var notes []string
+	for _, n := range s.Notes {
+		notes = append(notes, wrap(face, n, width-2*margin)...)
+	}
+	once := len(lines) == 1 // the heads of the columns are the same for all images
+	heads := len(s.Entries) * len(lines)
+	if once {
+		heads = 1
+	}
+	panel := s.panel()
+	lineHeight := panel.Y + line + groupGap/2
+	height := 2*margin + (1+len(notes)+2*heads)*line + line/2 + len(s.Entries)*(line+len(lines)*lineHeight)
+	c := contact{image.NewRGBA(image.Rect(0, 0, width, height)), face}
+	draw.Draw(c.image, c.image.Bounds(), image.White, image.Point{}, draw.Src)
+	y := margin
+	for _, text := range append([]string{s.Title}, notes...) {
+		c.text(text, margin, y, width-2*margin)
+		y += line
+	}
+	y += line / 2
+	if once {
+		c.heads(s.Entries[0].Groups, y)
+		y += 2 * line
+	}
+	for _, e := range s.Entries {
+		c.text(e.Name, margin, y, width-2*margin)
+		y += line
+		for _, l := range lines {
+			groups := e.Groups[l[0]:l[1]]
+			if !once {
+				c.heads(groups, y)
+				y += 2 * line
+			}
+			columns(groups, func(p Panel, x int) {
+				draw.Draw(c.image, image.Rectangle{image.Pt(x, y), image.Pt(x, y).Add(panel)}, p.Image, p.Image.Bounds().Min, draw.Src)
+				c.text(p.Caption, x, y+panel.Y+2, panel.X)
+			})
+			y += lineHeight
+		}
+	}
+	return c.image, nil
+}
+
+// panel is the size of the panels.
+func (s *Sheet) panel() image.Point { return s.Entries[0].Groups[0].Panels[0].Image.Bounds().Size() }
+
+// lines are the groups, from and to, that stand side by side, and the width of the
+// picture.
+func (s *Sheet) lines() (lines [][2]int, width int) {
+	groups := s.Entries[0].Groups
+	from := 0
+	for to := 1; to <= len(groups); to++ {
+		if to < len(groups) && columns(groups[from:to+1], nil) <= widest {
+			continue
+		}
+		lines, width = append(lines, [2]int{from, to}), max(width, columns(groups[from:to], nil))
+		from = to
+	}
+	return lines, width
+}
+
+// columns gives each panel of some groups its place, and returns the width of a
+// picture of them.
+func columns(groups []Group, visit func(p Panel, x int)) int {
+	x := margin
+	for _, g := range groups {
+		for _, p := range g.Panels {
+			if visit != nil {
+				visit(p, x)
+			}
+			x += p.Image.Bounds().Dx() + gap
+		}
+		x += groupGap - gap
+	}
+	return x - groupGap + margin
+}
+
+type contact struct {
+	image *image.RGBA
+	face  font.Face
+}
+
+// heads writes the titles of groups, and below them those of their panels.
+func (c *contact) heads(groups []Group, y int) {
+	group, left := 0, 0 // the group of the next panel, and how many are left of the one before
+	columns(groups, func(p Panel, x int) {
+		if left == 0 {
+			g := groups[group]
+			group, left = group+1, len(g.Panels)
+			c.text(g.Title, x, y, left*(p.Image.Bounds().Dx()+gap))
+		}
+		left--
+		c.text(p.Title, x, y+line, p.Image.Bounds().Dx())
+	})
+}
+
+// text writes a line below y, cut to the width.
+func (c *contact) text(text string, x, y, width int) {
+	if font.MeasureString(c.face, text).Ceil() > width {
+		runes := []rune(text)
+		for len(runes) > 0 && font.MeasureString(c.face, string(runes)+"…").Ceil() > width {
+			runes = runes[:len(runes)-1]
+		}
+		text = string(runes) + "…"
+	}
+	d := font.Drawer{Dst: c.image, Src: image.NewUniform(color.Gray{40}), Face: c.face, Dot: fixed.P(x, y+textSize)}
+	d.DrawString(text)
+}
+
+// wrap breaks a text between words into lines of a width.
+func wrap(face font.Face, text string, width int) []string {
+	var lines []string
+	current := ""
+	for _, word := range strings.Fields(text) {
+		longer := word
+		if current != "" {
+			longer = current + " " + word
+		}
+		if current != "" && font.MeasureString(face, longer).Ceil() > width {
+			lines, longer = append(lines, current), word
+		}
+		current = longer
+	}
+	return append(lines, current)
+}
+
+func newFace() (font.Face, error) {
+	f, err := opentype.Parse(goregular.TTF)
+	if err != nil {
+		return nil, err
+	}
+	return opentype.NewFace(f, &opentype.FaceOptions{Size: textSize, DPI: 72, Hinting: font.HintingFull})
+}

@@ -1,0 +1,271 @@
+package viz
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"io"
+
+	"fasternet/configs"
+	"fasternet/data"
+	"fasternet/eval"
+	"fasternet/graph"
+	"fasternet/mim"
+)
+
+// Options say what is drawn.
+type Options struct {
+	Title     string
+	Transform *data.EvalTransform // of the images; it also tells how to undo its normalisation
+	Most      int                 // images at most, the first of the data set; 0 for all
+	Seed      uint64              // of the masks
+	Workers   int                 // that read images; 0 for one a processor
+}
+
+// together is how many images are run at a time, which is also how many have the
+// same mask where a mask is for a batch.
+const together = 8
+
+// Reconstructions runs a model on images of a data set and draws for each: the
+// image, what the encoder sees of it, and at every scale the mask, the target, the
+// prediction and the error. Equal arguments give equal pictures.
+func Reconstructions(ctx context.Context, r *graph.MIMRunner, ds data.Dataset, o Options) (*Sheet, error) {
+	task, err := eval.MIMTask(r.Model)
+	if err != nil {
+		return nil, fmt.Errorf("viz: %w", err)
+	}
+	d := &reconstruction{
+		config: r.Model.Config(), scales: r.Model.Scales(), task: task,
+		colours: Colours{o.Transform.Mean, o.Transform.Std},
+		sheet:   &Sheet{Title: o.Title},
+	}
+	d.zoom = d.zoomFor()
+	d.sheet.Notes = d.notes(o)
+	err = each(ctx, ds, o, task, func(b *data.Batch, names []string) error {
+		program, err := r.Program(b.Size, false)
+		if err != nil {
+			return err
+		}
+		if _, err := program.Run(eval.Masked(d.config, b)); err != nil {
+			return err
+		}
+		return d.batch(b, program, names)
+	})
+	if err != nil {
+		return nil, err
+	}
+	d.addErrors()
+	return d.sheet, nil
+}
+
+// each visits the images in batches, with their names.
+func each(ctx context.Context, ds data.Dataset, o Options, extra data.Extra, visit func(b *data.Batch, names []string) error) error {
+	if o.Most > 0 && o.Most < ds.Len() {
+		ds = firstOf{ds, o.Most}
+	}
+	if ds.Len() == 0 {
+		return errors.New("viz: there are no images to draw")
+	}
+	loader, err := data.NewLoader(ds, data.LoaderOptions{
+		Batch: min(together, ds.Len()), Workers: o.Workers, Seed: o.Seed, Transform: o.Transform, Extra: extra,
+	})
+	if err != nil {
+		return err
+	}
+	it := loader.Epoch(ctx, 0, 0)
+	defer it.Close()
+	for {
+		b, err := it.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		var names []string
+		for _, i := range b.Indices {
+			name := ds.Name(i)
+			if class := ds.Classes()[ds.Label(i)]; class != "" {
+				name = fmt.Sprintf("%s (%s)", name, class)
+			}
+			names = append(names, name)
+		}
+		if err := visit(b, names); err != nil {
+			return err
+		}
+	}
+}
+
+// firstOf are the first images of a data set.
+type firstOf struct {
+	data.Dataset
+	n int
+}
+
+func (f firstOf) Len() int { return f.n }
+
+// reconstruction draws the sheet of a model.
+type reconstruction struct {
+	config  *configs.Config
+	scales  []configs.MIMScale
+	task    *mim.Task
+	colours Colours
+	zoom    int
+	sheet   *Sheet
+	errors  [][][]float32 // of each image and scale: [cells]
+	weights [][][]float32
+}
+
+// zoomFor is how many pixels of a picture a pixel of an image has along a side:
+// so many that small images are seen and that a glyph can be told.
+func (d *reconstruction) zoomFor() int {
+	const side, glyph = 192, 8
+	size := d.config.Data.ImageSize
+	zoom := max(1, (side+size-1)/size)
+	if d.config.MIM.Target == "hog" {
+		for _, s := range d.scales {
+			zoom = max(zoom, (glyph+s.Cell-1)/s.Cell)
+		}
+	}
+	return zoom
+}
+
+func (d *reconstruction) notes(o Options) []string {
+	c := d.config
+	side, visible := c.MIMUnits()
+	notes := []string{
+		fmt.Sprintf("%d of the %d×%d units of %d pixels are visible (seed of the masks: %d). What the encoder does not see has the mean colour. In a mask white is visible and black is masked; "+
+			"a cell that is masked in part is grey, and its error counts in that part.", visible, side, side, c.MIM.MaskUnit, o.Seed),
+	}
+	if c.MIM.Target == "hog" {
+		notes = append(notes, fmt.Sprintf("Histograms of oriented gradients: in each cell a line for each of %d orientations in 180°, along the edge, "+
+			"which is at a right angle to the gradient. Its length is the mean over the colour channels; "+
+			"the longest of the target reaches from side to side, and the prediction is drawn to the same measure.", c.MIM.NBins))
+	} else {
+		text := "The model predicts pixels."
+		if c.MIM.NormPixLoss {
+			text = "The model predicts pixels that are normalised in each cell. They are shown with the TRUE mean and deviation of the cell, " +
+				"which the model does not know: it looks better than what it could do alone."
+		}
+		notes = append(notes, text+" In “with the visible” what is not masked is the image itself.")
+	}
+	return append(notes, "Error: mean squared difference of a cell; black is none, white the largest at this scale in these images, visible cells are grey.")
+}
+
+// batch draws the images of a batch, all but their errors, whose colours depend on
+// the others.
+func (d *reconstruction) batch(b *data.Batch, p *graph.MIMProgram, names []string) error {
+	e := b.Extra.(*mim.Batch)
+	predictions := make([][]float32, len(d.scales))
+	for k := range d.scales {
+		var err error
+		if predictions[k], err = p.Predictions(k); err != nil {
+			return err
+		}
+	}
+	size := b.Height * b.Width * b.Channels
+	grid := d.task.Masks().MaskGrid()
+	for i, name := range names {
+		pixels := b.Images[i*size:][:size]
+		seen := Blend(pixels, make([]float32, size), e.Mask[i*grid.Size():][:grid.Size()], grid, b.Height, b.Width, b.Channels)
+		entry := Entry{Name: name, Groups: []Group{{Panels: []Panel{
+			{Title: "image", Image: d.picture(pixels)},
+			{Title: "visible to the encoder", Image: d.picture(seen)},
+		}}}}
+		var losses, weights [][]float32
+		for k, s := range d.scales {
+			part := func(values []float32) []float32 {
+				n := len(values) / b.Size
+				return append([]float32(nil), values[i*n:][:n]...)
+			}
+			target, prediction, mask := part(e.Targets[k]), part(predictions[k]), part(e.Weights[k])
+			losses, weights = append(losses, part(p.CellLosses(k))), append(weights, mask)
+			g := Group{Title: d.scaleTitle(k)}
+			g.Panels = append(g.Panels, Panel{Title: "mask", Image: MaskPicture(mask, d.grid(k), s.Cell*d.zoom)})
+			more, err := d.values(k, pixels, target, prediction, mask)
+			if err != nil {
+				return err
+			}
+			g.Panels = append(g.Panels, more...)
+			entry.Groups = append(entry.Groups, g)
+		}
+		d.errors, d.weights = append(d.errors, losses), append(d.weights, weights)
+		d.sheet.Entries = append(d.sheet.Entries, entry)
+	}
+	return nil
+}
+
+func (d *reconstruction) grid(k int) mim.Grid { return d.task.Masks().ScaleGrid(k) }
+
+func (d *reconstruction) scaleTitle(k int) string {
+	s, what := d.scales[k], "block"
+	if d.config.Model.Name == "swin" {
+		what = "stage"
+	}
+	return fmt.Sprintf("behind %s %d: %v cells of %d×%d pixels", what, s.Tap, d.grid(k), s.Cell, s.Cell)
+}
+
+func (d *reconstruction) picture(values []float32) image.Image {
+	size := d.config.Data.ImageSize
+	return d.colours.Picture(values, size, size, d.zoom)
+}
+
+// values are the panels of a target and a prediction.
+func (d *reconstruction) values(k int, pixels, target, prediction, mask []float32) ([]Panel, error) {
+	c, s := d.config, d.scales[k]
+	if c.MIM.Target == "hog" {
+		most := largestMean(target, c.Model.InChans, c.MIM.NBins)
+		glyphs := func(values []float32) image.Image {
+			return Glyphs(values, d.grid(k), c.Model.InChans, c.MIM.NBins, s.Cell*d.zoom, most)
+		}
+		return []Panel{{Title: "target (HOG)", Image: glyphs(target)}, {Title: "prediction", Image: glyphs(prediction)}}, nil
+	}
+	restored := make([]float32, len(pixels))
+	if err := d.task.Target().(*mim.Pixels).Restore(restored, prediction, k, pixels); err != nil {
+		return nil, err
+	}
+	size := c.Data.ImageSize
+	pasted := Blend(pixels, restored, mask, d.grid(k), size, size, c.Model.InChans)
+	caption := ""
+	if c.MIM.NormPixLoss {
+		caption = "true mean, deviation"
+	}
+	return []Panel{
+		{Title: "prediction", Caption: caption, Image: d.picture(restored)},
+		{Title: "with the visible", Caption: caption, Image: d.picture(pasted)},
+	}, nil
+}
+
+// addErrors draws the errors of all images, those of a scale with the same
+// colours.
+func (d *reconstruction) addErrors() {
+	for k, s := range d.scales {
+		most := 0.0
+		for i := range d.errors {
+			for j, v := range d.errors[i][k] {
+				if d.weights[i][k][j] > 0 {
+					most = max(most, largest([]float32{v}))
+				}
+			}
+		}
+		for i := range d.errors {
+			g := &d.sheet.Entries[i].Groups[1+k]
+			g.Panels = append(g.Panels, Panel{
+				Title:   "error",
+				Caption: fmt.Sprintf("mean %.3g, white %.3g", weightedMean(d.errors[i][k], d.weights[i][k]), most),
+				Image:   HeatPicture(d.errors[i][k], most, d.weights[i][k], d.grid(k), s.Cell*d.zoom),
+			})
+		}
+	}
+}
+
+// weightedMean is the loss of an image at a scale.
+func weightedMean(values, weights []float32) float64 {
+	var sum, total float64
+	for i, w := range weights {
+		sum += float64(w) * float64(values[i])
+		total += float64(w)
+	}
+	return sum / max(total, 1e-12)
+}

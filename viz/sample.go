@@ -1,0 +1,26 @@
+package viz
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"fasternet/data"
+	"fasternet/graph"
+)
+
+// WriteSample draws images of a data set as [Reconstructions] does, to
+// epoch-NNN.png in a folder, which it makes. epoch counts those that are done.
+// Called with the same images and seed during a training, it shows what the model
+// learns.
+func WriteSample(ctx context.Context, dir string, epoch int, r *graph.MIMRunner, ds data.Dataset, o Options) error {
+	sheet, err := Reconstructions(ctx, r, ds, o)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("viz: %w", err)
+	}
+	return sheet.Write(filepath.Join(dir, fmt.Sprintf("epoch-%03d.png", epoch)))
+}

@@ -1,0 +1,60 @@
+package viz
+
+import (
+	"fmt"
+	"image"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"fasternet/checkpoints"
+)
+
+// Sheet is what is to be looked at: for every image the same panels.
+type Sheet struct {
+	Title   string
+	Notes   []string // what a reader must know
+	Entries []Entry
+}
+
+// Entry are the panels of an image.
+type Entry struct {
+	Name   string
+	Groups []Group
+}
+
+// Group are panels that belong together: those of a scale, say.
+type Group struct {
+	Title  string
+	Panels []Panel
+}
+
+// Panel is a picture. All of a sheet have the same size.
+type Panel struct {
+	Title   string
+	Caption string // what is special about this one; may be empty
+	Image   image.Image
+}
+
+// CheckFile returns an error unless a sheet can be written to a file of this
+// name.
+func CheckFile(path string) error {
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".html", ".png":
+		return nil
+	}
+	return fmt.Errorf("%q: want a name that ends in .html (a page) or .png (a picture)", path)
+}
+
+// Write writes a page or a picture, by the ending of the name. The file appears
+// when it is complete.
+func (s *Sheet) Write(path string) error {
+	if err := CheckFile(path); err != nil {
+		return fmt.Errorf("viz: %w", err)
+	}
+	write := s.WriteHTML
+	if strings.ToLower(filepath.Ext(path)) == ".png" {
+		write = s.WritePNG
+	}
+	return checkpoints.WriteAtomic(path, func(w io.Writer) error { return write(w) })
+}
