@@ -139,6 +139,7 @@ func (d Data) check(m Model) *problem {
 		m.checkImageSize("data.image_size", d.ImageSize),
 		oneOf("data.interpolation", d.Interpolation, "bilinear", "bicubic", "lanczos"),
 		atLeast("data.workers", d.Workers, 0),
+		atLeast("data.max_per_class", d.MaxPerClass, 0),
 		atLeast("data.prefetch", d.Prefetch, 1),
 	); p != nil {
 		return p

@@ -60,8 +60,9 @@ type Data struct {
 	Mean          []float64 `yaml:"mean,flow"` // of pixels in [0, 1], one a channel
 	Std           []float64 `yaml:"std,flow"`
 	TestCropRatio float64   `yaml:"test_crop_ratio"`
-	Workers       int       `yaml:"workers"`  // goroutines that load; 0 for one a processor
-	Prefetch      int       `yaml:"prefetch"` // batches loaded ahead
+	MaxPerClass   int       `yaml:"max_per_class"` // training images of a class, drawn by the seed; 0 for all
+	Workers       int       `yaml:"workers"`       // goroutines that load; 0 for one a processor
+	Prefetch      int       `yaml:"prefetch"`      // batches loaded ahead
 }
 
 // Augment is what training does to images.

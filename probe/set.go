@@ -7,7 +7,6 @@ import (
 	"fasternet/data"
 	"fasternet/eval"
 	"fasternet/kernels"
-	"fasternet/rng"
 )
 
 // Set is the features of labelled images.
@@ -75,58 +74,12 @@ func SameClasses(train, val []string) error {
 	return nil
 }
 
-// few are the rows of at most n images of each class, drawn by the seed, in
-// their order.
-func few(labels []int, classes, n int, seed uint64) []int {
-	byClass := make([][]int, classes)
-	for i, l := range labels {
-		if l >= 0 && l < classes {
-			byClass[l] = append(byClass[l], i)
-		}
-	}
-	chosen := make([]bool, len(labels))
-	for c, rows := range byClass {
-		order := rng.New(seed, rng.Few, uint64(c)).Perm(len(rows))
-		for _, k := range order[:min(n, len(order))] {
-			chosen[rows[k]] = true
-		}
-	}
-	var rows []int
-	for i, yes := range chosen {
-		if yes {
-			rows = append(rows, i)
-		}
-	}
-	return rows
-}
-
 // Few is a set with at most n images of each class, drawn by the seed.
 func (s *Set) Few(n int, seed uint64) *Set {
 	out := &Set{Width: s.Width, Classes: s.Classes}
-	for _, i := range few(s.Labels, len(s.Classes), n, seed) {
+	for _, i := range data.FewRows(s.Labels, len(s.Classes), n, seed) {
 		out.Labels = append(out.Labels, s.Labels[i])
 		out.Values = append(out.Values, s.Values[i*s.Width:(i+1)*s.Width]...)
 	}
 	return out
 }
-
-// FewOf is a data set with at most n images of each class: those whose features
-// [Set.Few] would keep.
-func FewOf(ds data.Dataset, n int, seed uint64) data.Dataset {
-	labels := make([]int, ds.Len())
-	for i := range labels {
-		labels[i] = ds.Label(i)
-	}
-	return part{ds, few(labels, len(ds.Classes()), n, seed)}
-}
-
-// part is some samples of a data set.
-type part struct {
-	data.Dataset
-	rows []int
-}
-
-func (p part) Len() int                         { return len(p.rows) }
-func (p part) Label(i int) int                  { return p.Dataset.Label(p.rows[i]) }
-func (p part) Image(i int) (*data.Image, error) { return p.Dataset.Image(p.rows[i]) }
-func (p part) Name(i int) string                { return p.Dataset.Name(p.rows[i]) }

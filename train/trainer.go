@@ -53,6 +53,9 @@ func Run(ctx context.Context, c *configs.Config, o Options) (out Outcome, err er
 	if t.train, err = eval.Open(c.Data, true); err != nil {
 		return out, err
 	}
+	if n := c.Data.MaxPerClass; n > 0 {
+		t.train = data.Few(t.train, n, c.Seed)
+	}
 	if t.val, err = eval.Open(c.Data, false); err != nil {
 		return out, err
 	}

@@ -43,6 +43,7 @@ func TestBadConfig(t *testing.T) {
 		{"model: {in_chans: 2}", "want 1 (grey) or 3 (RGB)"},
 		{"model: {in_chans: 1}", "data.mean: want 1 number(s)"},
 		{"train: {batch_size: 0}", "want 1 or more, got 0"},
+		{"data: {max_per_class: -1}", "data.max_per_class: want 0 or more, got -1"},
 		{"train: {batch_size: -8}", "want 1 or more, got -8"},
 		{"train: {batch_size: 7}\naugment: {mixup: 0.1}", "want an even number with mixup or cutmix, got 7"},
 		{"train: {batch_size: 1}\ndata: {image_size: 32}", "batch norm needs two"},

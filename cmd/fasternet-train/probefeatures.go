@@ -111,7 +111,7 @@ func (f *probeFlags) features(c *cobra.Command, show *train.Display, training bo
 		return nil, nil, err
 	}
 	if f.few > 0 {
-		e.train = probe.FewOf(e.train, f.few, f.seed)
+		e.train = data.Few(e.train, f.few, f.seed)
 	}
 	pool := kernels.NewPool(config.Threads)
 	e.runner = graph.NewRunner(m.Model, pool)
