@@ -80,7 +80,7 @@ func exportTransformer(t *testing.T, run, data string, top1 any) {
 		file  string
 		extra []string
 	}{
-		{"m.safetensors", nil}, {"m.onnx", nil}, {"m13.onnx", []string{"--opset", "13"}}, {"small.onnx", []string{"--size", "16"}}, {"small.safetensors", []string{"--size", "16"}},
+		{"m.safetensors", nil}, {"m.onnx", nil}, {"m13.onnx", []string{"--opset", "13"}}, {"small.onnx", []string{"--size", "16"}},
 	} {
 		path := filepath.Join(out, c.file)
 		v := succeed(t, append([]string{"export", "--model", run, "--out", path}, c.extra...)...)
