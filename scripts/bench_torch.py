@@ -3,9 +3,10 @@
 usage: python3 scripts/bench_torch.py PRESET [--train] [--batch N] [--threads N] [--seconds S] [--channels-last]
 
 PRESET is one of the presets of configs/, fasternet_t0 for one. It is read by
-`fasternet-train config show`, so that both programs time the same model. The last line
-is a JSON object. A developer's tool: nothing in the project depends on it.
-Debian: apt-get install python3-torch python3-yaml libopenblas0-openmp, and
+`fasternet-train config show`, so that both programs time the same model; vit_base,
+swin_tiny, swin_small and swin_base are torchvision's. The last line is a JSON object. A
+developer's tool: nothing in the project depends on it.
+Debian: apt-get install python3-torch python3-torchvision python3-yaml libopenblas0-openmp, and
 LD_LIBRARY_PATH=/usr/lib/x86_64-linux-gnu/openblas-openmp, which is PyTorch's faster build.
 """
 import argparse
@@ -51,7 +52,13 @@ class Block(nn.Module):
         return x + self.branch(x)
 
 
-def build(m):
+TORCHVISION = {"vit_base": "vit_b_16", "swin_tiny": "swin_t", "swin_small": "swin_s", "swin_base": "swin_b"}
+
+
+def build(preset, m):
+    if preset in TORCHVISION:
+        from torchvision import models
+        return getattr(models, TORCHVISION[preset])()
     act = {"gelu": nn.GELU, "relu": nn.ReLU}[m["act_layer"]]
     width = m["embed_dim"]
     layers = [nn.Conv2d(m["in_chans"], width, m["patch_size"], m["patch_stride"], bias=False), nn.BatchNorm2d(width)]
@@ -76,7 +83,7 @@ def main():
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     config = yaml.safe_load(subprocess.check_output(["./fasternet-train", "config", "show", args.preset]))
-    model, size = build(config["model"]), config["data"]["image_size"]
+    model, size = build(args.preset, config["model"]), config["data"]["image_size"]
     images = torch.randn(args.batch, config["model"]["in_chans"], size, size)
     if args.channels_last:
         model, images = model.to(memory_format=torch.channels_last), images.to(memory_format=torch.channels_last)
