@@ -46,17 +46,18 @@ func (b *builder) attention(name, x string, o block) string {
 	depth := o.dim / o.heads
 	x = b.linear(name+".qkv", x)
 	parts := b.split(name+".split", x, -1, o.dim, o.dim, o.dim)
-	// order of the axes of lead, and of tokens, heads and depth behind them.
-	order := func(tokens, heads, depth int) []int {
-		return append([]int{0, 1}[:at:at], at+tokens, at+heads, at+depth)
+	// order keeps the axes of lead and puts the middle one of the three behind
+	// them first, then the two named.
+	order := func(second, third int) []int {
+		return append([]int{0, 1}[:at:at], at+1, at+second, at+third)
 	}
 	heads := func(part string, i int, perm []int) string {
 		v := b.reshape(name+part+".heads", parts[i], append(slices.Clone(lead), n, o.heads, depth)...)
 		return b.transpose(name+part, v, perm...)
 	}
-	q := heads(".q", 0, order(1, 0, 2))
-	k := heads(".k", 1, order(1, 2, 0))
-	v := heads(".v", 2, order(1, 0, 2))
+	q := heads(".q", 0, order(0, 2))
+	k := heads(".k", 1, order(2, 0))
+	v := heads(".v", 2, order(0, 2))
 	q = b.node("Mul", name+".scaled", []string{q, b.scalar(fmt.Sprintf("scale.%d", depth), float32(1/math.Sqrt(float64(depth))))})
 	p := b.node("MatMul", name+".products", []string{q, k})
 	if o.windows != nil {
@@ -64,7 +65,7 @@ func (b *builder) attention(name, x string, o block) string {
 	}
 	p = b.node("Softmax", name+".softmax", []string{p}, onnx.Int("axis", -1))
 	v = b.node("MatMul", name+".values", []string{p, v})
-	v = b.transpose(name+".merged", v, order(1, 0, 2)...)
+	v = b.transpose(name+".merged", v, order(0, 2)...)
 	v = b.reshape(name+".flat", v, append(slices.Clone(lead), n, o.dim)...)
 	return b.linear(name+".proj", v)
 }

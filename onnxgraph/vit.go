@@ -17,7 +17,7 @@ func (b *builder) vit(m *graph.ViT, o Options) error {
 	}
 	dim, tokens := c.EmbedDim, 1+to[0]*to[1]
 	x := b.patches(dim, c.PatchSize, tokens-1)
-	x = b.positions(x, dim, m.Grid(), to)
+	x = b.positions(x, m.Grid(), to)
 	for i := range c.Depth {
 		x = b.transformer(fmt.Sprintf("blocks.%d", i), x, block{
 			dim: dim, heads: c.NumHeads[0], eps1: c.NormEps, eps2: c.NormEps, tokens: tokens,
@@ -37,7 +37,7 @@ func (b *builder) vit(m *graph.ViT, o Options) error {
 // positions adds the class token in front of the tokens of a grid, and the
 // position embeddings. The tokens get a row of zeros there and the class token
 // is a part of what is added to all images: its place needs no batch.
-func (b *builder) positions(x string, dim int, from, to [2]int) string {
+func (b *builder) positions(x string, from, to [2]int) string {
 	tokens := to[0] * to[1]
 	x = b.node("Pad", "embed.room", []string{x, b.ints(0, 1, 0, 0, 0, 0)})
 	class := b.node("Pad", "embed.class", []string{"cls_token", b.ints(0, 0, 0, 0, tokens, 0)})

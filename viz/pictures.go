@@ -7,7 +7,6 @@ import (
 
 	"fasternet/mim"
 
-	"gonum.org/v1/plot/palette"
 	"gonum.org/v1/plot/palette/moreland"
 )
 
@@ -98,7 +97,7 @@ func HeatPicture(values []float32, most float64, mask []float32, grid mim.Grid, 
 
 // heatColours are those of a black body, evenly brighter for the eye.
 func heatColours() []color.Color {
-	var p palette.ColorMap = moreland.ExtendedBlackBody()
+	p := moreland.ExtendedBlackBody()
 	p.SetMax(1)
 	return p.Palette(256).Colors()
 }
