@@ -37,7 +37,7 @@ func ReadImage(path string) (*Image, error) {
 // has more than [MaxPixels] pixels.
 func Decode(content []byte) (*Image, error) {
 	// The header alone is looked at first: decoding allocates what it promises.
-	cfg, _, err := image.DecodeConfig(bytes.NewReader(content))
+	cfg, format, err := image.DecodeConfig(bytes.NewReader(content))
 	if errors.Is(err, image.ErrFormat) {
 		return nil, errors.New("the content is neither a JPEG nor a PNG image")
 	}
@@ -50,6 +50,11 @@ func Decode(content []byte) (*Image, error) {
 	if cfg.Width > MaxPixels/cfg.Height {
 		return nil, fmt.Errorf("%d×%d pixels exceed the limit of %d pixels; scale the image down",
 			cfg.Height, cfg.Width, MaxPixels)
+	}
+	// Deflate packs at most 1032 bytes into one, and a pixel of a PNG has at least
+	// a bit.
+	if format == "png" && cfg.Width*cfg.Height/8/1032 > len(content) {
+		return nil, errors.New("the image is truncated")
 	}
 	src, _, err := image.Decode(bytes.NewReader(content))
 	if err != nil {

@@ -10,6 +10,8 @@ import (
 	"image/png"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strings"
 	"testing"
 )
 
@@ -167,4 +169,27 @@ func TestReadImageNamesTheFile(t *testing.T) {
 	writeFile(t, path, []byte("x"))
 	_, err = ReadImage(path)
 	wantError(t, err, "data: "+path+": the content is neither")
+}
+
+// A header that promises more pixels than the content can hold is refused before
+// memory is taken for them; an image that packs well is not.
+func TestDecodePromises(t *testing.T) {
+	content := encodePNG(t, image.NewPaletted(image.Rect(0, 0, 4000, 4000), color.Palette{color.Black, color.White}))
+	if m, err := Decode(content); err != nil || m.Width != 4000 {
+		t.Errorf("an image of one colour in %d bytes: %v", len(content), err)
+	}
+	content = content[:100]
+	binary.BigEndian.PutUint32(content[16:], 13000)
+	binary.BigEndian.PutUint32(content[20:], 13000)
+	binary.BigEndian.PutUint32(content[29:], crc32.ChecksumIEEE(content[12:29]))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := Decode(content)
+	runtime.ReadMemStats(&after)
+	if err == nil || !strings.Contains(err.Error(), "truncated") {
+		t.Errorf("13000×13000 pixels in 100 bytes: %v", err)
+	}
+	if n := after.TotalAlloc - before.TotalAlloc; n > 1<<20 {
+		t.Errorf("%d bytes were allocated", n)
+	}
 }

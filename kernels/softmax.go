@@ -5,6 +5,7 @@ import "math"
 // SoftmaxCrossEntropy writes the softmax of every row of logits [B, K] to
 // probs and returns the sum over the rows of -Σ_k t_k·log softmax_k for the
 // targets t, which may be soft and need not sum to one.
+// probs must not share memory with logits.
 func SoftmaxCrossEntropy(probs, logits, targets Matrix) float64 {
 	same("SoftmaxCrossEntropy", probs, logits, targets)
 	if logits.empty() {
