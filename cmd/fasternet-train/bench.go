@@ -116,11 +116,11 @@ func printBench(r bench.Result) error {
 		}
 		fmt.Println()
 	}
-	form := "not folded"
+	form := ""
 	if r.BNFolded {
-		form = "folded"
+		form = ", batch norms folded"
 	}
-	_, err := fmt.Printf("%s %s, %d×%d px, batch %d, %d threads, %s kernels, %s, batch norms %s\n"+
+	_, err := fmt.Printf("%s %s, %d×%d px, batch %d, %d threads, %s kernels, %s%s\n"+
 		"%.1f img/s; %.2f ms a batch (median of %d; mean %.2f, p10 %.2f, p90 %.2f, best %.2f)\n"+
 		"%.0f GFLOPS, 2 a MAC (%.3f GMACs an image forward); peak memory %.0f MiB, of it activations %.0f MiB\n",
 		r.Model, r.Mode, r.Size, r.Size, r.Batch, r.Threads, r.Kernels, r.Precision, form,
