@@ -172,3 +172,25 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// The configurations in the README are ones.
+func TestReadme(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := strings.Split(string(text), "```yaml\n")[1:]
+	if len(blocks) < 2 {
+		t.Fatalf("%d configurations in the README", len(blocks))
+	}
+	for _, b := range blocks {
+		yaml, _, _ := strings.Cut(b, "```")
+		path := filepath.Join(t.TempDir(), "readme.yaml")
+		if err := os.WriteFile(path, []byte(yaml), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := configs.Load(path); err != nil {
+			t.Errorf("%v\n%s", err, yaml)
+		}
+	}
+}
