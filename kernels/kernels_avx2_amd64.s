@@ -95,6 +95,7 @@ nn1_seg:
 
 nn1_k:
 	VMOVUPS      (R12), Y0
+	PREFETCHT0   4096(R12)
 	VBROADCASTSS (R10), Y1
 	VFMADD231PS  Y0, Y1, Y2
 	VBROADCASTSS (R10)(DX*1), Y1
@@ -240,6 +241,7 @@ nn3_seg:
 
 nn3_k:
 	VMOVUPS      (AX), Y0
+	PREFETCHT0   4096(AX)
 	VBROADCASTSS (R10), Y1
 	VFMADD231PS  Y0, Y1, Y2
 	VBROADCASTSS (R10)(DX*1), Y1
@@ -352,6 +354,7 @@ nn5_seg:
 
 nn5_k:
 	VMOVUPS      (AX), Y0
+	PREFETCHT0   4096(AX)
 	VBROADCASTSS (R10), Y1
 	VFMADD231PS  Y0, Y1, Y2
 	VBROADCASTSS (R10)(DX*1), Y1
@@ -449,6 +452,7 @@ nn7_seg:
 
 nn7_k:
 	VMOVUPS      (AX), Y0
+	PREFETCHT0   4096(AX)
 	VBROADCASTSS (R10), Y1
 	VFMADD231PS  Y0, Y1, Y2
 	VBROADCASTSS (R10)(DX*1), Y1
@@ -531,6 +535,7 @@ nn9_seg:
 
 nn9_k:
 	VMOVUPS      (AX), Y0
+	PREFETCHT0   4096(AX)
 	VBROADCASTSS (R10), Y1
 	VFMADD231PS  Y0, Y1, Y2
 	VBROADCASTSS (R10)(DX*1), Y1
@@ -598,6 +603,7 @@ nn11_seg:
 
 nn11_k:
 	VMOVUPS      (AX), Y0
+	PREFETCHT0   4096(AX)
 	VBROADCASTSS (R10), Y1
 	VFMADD231PS  Y0, Y1, Y2
 	ADDQ         $0x00000004, R10
@@ -681,6 +687,10 @@ TEXT ·gemmTN1AVX2(SB), NOSPLIT, $24-96
 tiles:
 	CMPQ       AX, $0x00000006
 	JLT        rest
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
@@ -701,13 +711,15 @@ tiles:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), R10
+	MOVQ       outer+56(FP), R12
 
 tn13_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn13_inner:
 	VMASKMOVPS   (R9), Y15, Y0
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
 	VBROADCASTSS (R8), Y1
 	VFMADD231PS  Y0, Y1, Y2
 	VBROADCASTSS 4(R8), Y1
@@ -722,11 +734,11 @@ tn13_inner:
 	VFMADD231PS  Y0, Y1, Y7
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn13_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         R10
+	DECQ         R12
 	JNZ          tn13_outer
 	VMASKMOVPS   (SI), Y15, Y1
 	VADDPS       Y1, Y2, Y2
@@ -770,6 +782,10 @@ rest:
 	JMP  done
 
 rest5:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
@@ -787,13 +803,15 @@ rest5:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn14_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn14_inner:
 	VMASKMOVPS   (R9), Y15, Y0
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
 	VBROADCASTSS (R8), Y1
 	VFMADD231PS  Y0, Y1, Y2
 	VBROADCASTSS 4(R8), Y1
@@ -806,11 +824,11 @@ tn14_inner:
 	VFMADD231PS  Y0, Y1, Y6
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn14_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn14_outer
 	VMASKMOVPS   (SI), Y15, Y1
 	VADDPS       Y1, Y2, Y2
@@ -835,6 +853,10 @@ tn14_inner:
 	JMP          done
 
 rest4:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
@@ -849,13 +871,15 @@ rest4:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn15_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn15_inner:
 	VMASKMOVPS   (R9), Y15, Y0
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
 	VBROADCASTSS (R8), Y1
 	VFMADD231PS  Y0, Y1, Y2
 	VBROADCASTSS 4(R8), Y1
@@ -866,11 +890,11 @@ tn15_inner:
 	VFMADD231PS  Y0, Y1, Y5
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn15_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn15_outer
 	VMASKMOVPS   (SI), Y15, Y1
 	VADDPS       Y1, Y2, Y2
@@ -891,6 +915,10 @@ tn15_inner:
 	JMP          done
 
 rest3:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
@@ -902,13 +930,15 @@ rest3:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn16_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn16_inner:
 	VMASKMOVPS   (R9), Y15, Y0
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
 	VBROADCASTSS (R8), Y1
 	VFMADD231PS  Y0, Y1, Y2
 	VBROADCASTSS 4(R8), Y1
@@ -917,11 +947,11 @@ tn16_inner:
 	VFMADD231PS  Y0, Y1, Y4
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn16_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn16_outer
 	VMASKMOVPS   (SI), Y15, Y1
 	VADDPS       Y1, Y2, Y2
@@ -938,6 +968,10 @@ tn16_inner:
 	JMP          done
 
 rest2:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
 	MOVQ       SI, R8
@@ -946,24 +980,26 @@ rest2:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn17_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn17_inner:
 	VMASKMOVPS   (R9), Y15, Y0
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
 	VBROADCASTSS (R8), Y1
 	VFMADD231PS  Y0, Y1, Y2
 	VBROADCASTSS 4(R8), Y1
 	VFMADD231PS  Y0, Y1, Y3
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn17_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn17_outer
 	VMASKMOVPS   (SI), Y15, Y1
 	VADDPS       Y1, Y2, Y2
@@ -976,27 +1012,33 @@ tn17_inner:
 	JMP          done
 
 rest1:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VXORPS     Y2, Y2, Y2
 	MOVQ       SI, R8
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn18_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn18_inner:
 	VMASKMOVPS   (R9), Y15, Y0
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
 	VBROADCASTSS (R8), Y1
 	VFMADD231PS  Y0, Y1, Y2
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn18_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn18_outer
 	VMASKMOVPS   (SI), Y15, Y1
 	VADDPS       Y1, Y2, Y2
@@ -1090,6 +1132,7 @@ nn19_seg:
 nn19_k:
 	VMOVUPS      (R12), Y0
 	VMOVUPS      32(R12), Y1
+	PREFETCHT0   4096(R12)
 	VBROADCASTSS (R10), Y2
 	VFMADD231PS  Y0, Y2, Y3
 	VFMADD231PS  Y1, Y2, Y4
@@ -1277,6 +1320,7 @@ nn21_seg:
 nn21_k:
 	VMOVUPS      (AX), Y0
 	VMOVUPS      32(AX), Y1
+	PREFETCHT0   4096(AX)
 	VBROADCASTSS (R10), Y2
 	VFMADD231PS  Y0, Y2, Y3
 	VFMADD231PS  Y1, Y2, Y4
@@ -1424,6 +1468,7 @@ nn23_seg:
 nn23_k:
 	VMOVUPS      (AX), Y0
 	VMOVUPS      32(AX), Y1
+	PREFETCHT0   4096(AX)
 	VBROADCASTSS (R10), Y2
 	VFMADD231PS  Y0, Y2, Y3
 	VFMADD231PS  Y1, Y2, Y4
@@ -1549,6 +1594,7 @@ nn25_seg:
 nn25_k:
 	VMOVUPS      (AX), Y0
 	VMOVUPS      32(AX), Y1
+	PREFETCHT0   4096(AX)
 	VBROADCASTSS (R10), Y2
 	VFMADD231PS  Y0, Y2, Y3
 	VFMADD231PS  Y1, Y2, Y4
@@ -1652,6 +1698,7 @@ nn27_seg:
 nn27_k:
 	VMOVUPS      (AX), Y0
 	VMOVUPS      32(AX), Y1
+	PREFETCHT0   4096(AX)
 	VBROADCASTSS (R10), Y2
 	VFMADD231PS  Y0, Y2, Y3
 	VFMADD231PS  Y1, Y2, Y4
@@ -1733,6 +1780,7 @@ nn29_seg:
 nn29_k:
 	VMOVUPS      (AX), Y0
 	VMOVUPS      32(AX), Y1
+	PREFETCHT0   4096(AX)
 	VBROADCASTSS (R10), Y2
 	VFMADD231PS  Y0, Y2, Y3
 	VFMADD231PS  Y1, Y2, Y4
@@ -1822,6 +1870,10 @@ TEXT ·gemmTN2AVX2(SB), NOSPLIT, $24-96
 tiles:
 	CMPQ       AX, $0x00000006
 	JLT        rest
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
@@ -1848,14 +1900,16 @@ tiles:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), R10
+	MOVQ       outer+56(FP), R12
 
 tn31_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn31_inner:
 	VMOVUPS      (R9), Y0
 	VMASKMOVPS   32(R9), Y15, Y1
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
 	VBROADCASTSS (R8), Y2
 	VFMADD231PS  Y0, Y2, Y3
 	VFMADD231PS  Y1, Y2, Y4
@@ -1876,11 +1930,11 @@ tn31_inner:
 	VFMADD231PS  Y1, Y2, Y14
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn31_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         R10
+	DECQ         R12
 	JNZ          tn31_outer
 	VMOVUPS      (SI), Y2
 	VADDPS       Y2, Y3, Y3
@@ -1942,6 +1996,10 @@ rest:
 	JMP  done
 
 rest5:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
@@ -1964,14 +2022,16 @@ rest5:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn32_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn32_inner:
 	VMOVUPS      (R9), Y0
 	VMASKMOVPS   32(R9), Y15, Y1
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
 	VBROADCASTSS (R8), Y2
 	VFMADD231PS  Y0, Y2, Y3
 	VFMADD231PS  Y1, Y2, Y4
@@ -1989,11 +2049,11 @@ tn32_inner:
 	VFMADD231PS  Y1, Y2, Y12
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn32_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn32_outer
 	VMOVUPS      (SI), Y2
 	VADDPS       Y2, Y3, Y3
@@ -2033,6 +2093,10 @@ tn32_inner:
 	JMP          done
 
 rest4:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
@@ -2051,14 +2115,16 @@ rest4:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn33_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn33_inner:
 	VMOVUPS      (R9), Y0
 	VMASKMOVPS   32(R9), Y15, Y1
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
 	VBROADCASTSS (R8), Y2
 	VFMADD231PS  Y0, Y2, Y3
 	VFMADD231PS  Y1, Y2, Y4
@@ -2073,11 +2139,11 @@ tn33_inner:
 	VFMADD231PS  Y1, Y2, Y10
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn33_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn33_outer
 	VMOVUPS      (SI), Y2
 	VADDPS       Y2, Y3, Y3
@@ -2110,6 +2176,10 @@ tn33_inner:
 	JMP          done
 
 rest3:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
@@ -2124,14 +2194,16 @@ rest3:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn34_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn34_inner:
 	VMOVUPS      (R9), Y0
 	VMASKMOVPS   32(R9), Y15, Y1
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
 	VBROADCASTSS (R8), Y2
 	VFMADD231PS  Y0, Y2, Y3
 	VFMADD231PS  Y1, Y2, Y4
@@ -2143,11 +2215,11 @@ tn34_inner:
 	VFMADD231PS  Y1, Y2, Y8
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn34_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn34_outer
 	VMOVUPS      (SI), Y2
 	VADDPS       Y2, Y3, Y3
@@ -2173,6 +2245,10 @@ tn34_inner:
 	JMP          done
 
 rest2:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
@@ -2183,14 +2259,16 @@ rest2:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn35_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn35_inner:
 	VMOVUPS      (R9), Y0
 	VMASKMOVPS   32(R9), Y15, Y1
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
 	VBROADCASTSS (R8), Y2
 	VFMADD231PS  Y0, Y2, Y3
 	VFMADD231PS  Y1, Y2, Y4
@@ -2199,11 +2277,11 @@ tn35_inner:
 	VFMADD231PS  Y1, Y2, Y6
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn35_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn35_outer
 	VMOVUPS      (SI), Y2
 	VADDPS       Y2, Y3, Y3
@@ -2222,30 +2300,36 @@ tn35_inner:
 	JMP          done
 
 rest1:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	MOVQ       SI, R8
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn36_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn36_inner:
 	VMOVUPS      (R9), Y0
 	VMASKMOVPS   32(R9), Y15, Y1
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
 	VBROADCASTSS (R8), Y2
 	VFMADD231PS  Y0, Y2, Y3
 	VFMADD231PS  Y1, Y2, Y4
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn36_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn36_outer
 	VMOVUPS      (SI), Y2
 	VADDPS       Y2, Y3, Y3
@@ -2341,6 +2425,8 @@ nn37_k:
 	VMOVUPS      (R11), Y0
 	VMOVUPS      32(R11), Y1
 	VMOVUPS      64(R11), Y2
+	PREFETCHT0   4096(R11)
+	PREFETCHT0   4160(R11)
 	VBROADCASTSS (R10), Y3
 	VFMADD231PS  Y0, Y3, Y4
 	VFMADD231PS  Y1, Y3, Y5
@@ -2512,6 +2598,8 @@ nn39_k:
 	VMOVUPS      (AX), Y0
 	VMOVUPS      32(AX), Y1
 	VMOVUPS      64(AX), Y2
+	PREFETCHT0   4096(AX)
+	PREFETCHT0   4160(AX)
 	VBROADCASTSS (R10), Y3
 	VFMADD231PS  Y0, Y3, Y4
 	VFMADD231PS  Y1, Y3, Y5
@@ -2640,6 +2728,8 @@ nn41_k:
 	VMOVUPS      (AX), Y0
 	VMOVUPS      32(AX), Y1
 	VMOVUPS      64(AX), Y2
+	PREFETCHT0   4096(AX)
+	PREFETCHT0   4160(AX)
 	VBROADCASTSS (R10), Y3
 	VFMADD231PS  Y0, Y3, Y4
 	VFMADD231PS  Y1, Y3, Y5
@@ -2737,6 +2827,8 @@ nn43_k:
 	VMOVUPS      (AX), Y0
 	VMOVUPS      32(AX), Y1
 	VMOVUPS      64(AX), Y2
+	PREFETCHT0   4096(AX)
+	PREFETCHT0   4160(AX)
 	VBROADCASTSS (R10), Y3
 	VFMADD231PS  Y0, Y3, Y4
 	VFMADD231PS  Y1, Y3, Y5
@@ -2832,6 +2924,10 @@ TEXT ·gemmTN3AVX2(SB), NOSPLIT, $24-96
 tiles:
 	CMPQ       AX, $0x00000003
 	JLT        rest
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
@@ -2852,15 +2948,18 @@ tiles:
 	PREFETCHT0 64(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), R10
+	MOVQ       outer+56(FP), R12
 
 tn45_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn45_inner:
 	VMOVUPS      (R9), Y0
 	VMOVUPS      32(R9), Y1
 	VMASKMOVPS   64(R9), Y15, Y2
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
+	PREFETCHT0   64(R9)(R11*1)
 	VBROADCASTSS (R8), Y3
 	VFMADD231PS  Y0, Y3, Y4
 	VFMADD231PS  Y1, Y3, Y5
@@ -2875,11 +2974,11 @@ tn45_inner:
 	VFMADD231PS  Y2, Y3, Y12
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn45_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         R10
+	DECQ         R12
 	JNZ          tn45_outer
 	VMOVUPS      (SI), Y3
 	VADDPS       Y3, Y4, Y4
@@ -2923,6 +3022,10 @@ rest:
 	JMP  done
 
 rest2:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
@@ -2937,15 +3040,18 @@ rest2:
 	PREFETCHT0 64(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn46_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn46_inner:
 	VMOVUPS      (R9), Y0
 	VMOVUPS      32(R9), Y1
 	VMASKMOVPS   64(R9), Y15, Y2
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   64(R9)(R10*1)
 	VBROADCASTSS (R8), Y3
 	VFMADD231PS  Y0, Y3, Y4
 	VFMADD231PS  Y1, Y3, Y5
@@ -2956,11 +3062,11 @@ tn46_inner:
 	VFMADD231PS  Y2, Y3, Y9
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn46_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn46_outer
 	VMOVUPS      (SI), Y3
 	VADDPS       Y3, Y4, Y4
@@ -2985,6 +3091,10 @@ tn46_inner:
 	JMP          done
 
 rest1:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
@@ -2993,26 +3103,29 @@ rest1:
 	PREFETCHT0 64(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn47_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn47_inner:
 	VMOVUPS      (R9), Y0
 	VMOVUPS      32(R9), Y1
 	VMASKMOVPS   64(R9), Y15, Y2
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   64(R9)(R10*1)
 	VBROADCASTSS (R8), Y3
 	VFMADD231PS  Y0, Y3, Y4
 	VFMADD231PS  Y1, Y3, Y5
 	VFMADD231PS  Y2, Y3, Y6
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn47_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn47_outer
 	VMOVUPS      (SI), Y3
 	VADDPS       Y3, Y4, Y4

@@ -119,6 +119,7 @@ nn1_seg:
 
 nn1_k:
 	VMOVUPS      (R13), Z0
+	PREFETCHT0   4096(R13)
 	VBROADCASTSS (R10), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS (R10)(DX*1), Z1
@@ -405,6 +406,7 @@ nn3_seg:
 
 nn3_k:
 	VMOVUPS      (AX), Z0
+	PREFETCHT0   4096(AX)
 	VBROADCASTSS (R10), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS (R10)(DX*1), Z1
@@ -644,6 +646,7 @@ nn5_seg:
 
 nn5_k:
 	VMOVUPS      (AX), Z0
+	PREFETCHT0   4096(AX)
 	VBROADCASTSS (R10), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS (R10)(DX*1), Z1
@@ -868,6 +871,7 @@ nn7_seg:
 
 nn7_k:
 	VMOVUPS      (AX), Z0
+	PREFETCHT0   4096(AX)
 	VBROADCASTSS (R10), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS (R10)(DX*1), Z1
@@ -1075,6 +1079,7 @@ nn9_seg:
 
 nn9_k:
 	VMOVUPS      (AX), Z0
+	PREFETCHT0   4096(AX)
 	VBROADCASTSS (R10), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS (R10)(DX*1), Z1
@@ -1265,6 +1270,7 @@ nn11_seg:
 
 nn11_k:
 	VMOVUPS      (AX), Z0
+	PREFETCHT0   4096(AX)
 	VBROADCASTSS (R10), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS (R10)(DX*1), Z1
@@ -1440,6 +1446,7 @@ nn13_seg:
 
 nn13_k:
 	VMOVUPS      (AX), Z0
+	PREFETCHT0   4096(AX)
 	VBROADCASTSS (R10), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS (R10)(DX*1), Z1
@@ -1600,6 +1607,7 @@ nn15_seg:
 
 nn15_k:
 	VMOVUPS      (AX), Z0
+	PREFETCHT0   4096(AX)
 	VBROADCASTSS (R10), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS (R10)(DX*1), Z1
@@ -1745,6 +1753,7 @@ nn17_seg:
 
 nn17_k:
 	VMOVUPS      (AX), Z0
+	PREFETCHT0   4096(AX)
 	VBROADCASTSS (R10), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS (R10)(DX*1), Z1
@@ -1873,6 +1882,7 @@ nn19_seg:
 
 nn19_k:
 	VMOVUPS      (AX), Z0
+	PREFETCHT0   4096(AX)
 	VBROADCASTSS (R10), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS (R10)(DX*1), Z1
@@ -1984,6 +1994,7 @@ nn21_seg:
 
 nn21_k:
 	VMOVUPS      (AX), Z0
+	PREFETCHT0   4096(AX)
 	VBROADCASTSS (R10), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS (R10)(DX*1), Z1
@@ -2080,6 +2091,7 @@ nn23_seg:
 
 nn23_k:
 	VMOVUPS      (AX), Z0
+	PREFETCHT0   4096(AX)
 	VBROADCASTSS (R10), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS (R10)(DX*1), Z1
@@ -2161,6 +2173,7 @@ nn25_seg:
 
 nn25_k:
 	VMOVUPS      (AX), Z0
+	PREFETCHT0   4096(AX)
 	VBROADCASTSS (R10), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS (R10)(DX*1), Z1
@@ -2227,6 +2240,7 @@ nn27_seg:
 
 nn27_k:
 	VMOVUPS      (AX), Z0
+	PREFETCHT0   4096(AX)
 	VBROADCASTSS (R10), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	ADDQ         $0x00000004, R10
@@ -2308,6 +2322,10 @@ TEXT ·gemmTN1AVX512(SB), NOSPLIT, $24-96
 tiles:
 	CMPQ       AX, $0x0000000e
 	JLT        rest
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -2352,13 +2370,15 @@ tiles:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), R10
+	MOVQ       outer+56(FP), R12
 
 tn29_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn29_inner:
 	VMOVUPS.Z    (R9), K1, Z0
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
 	VBROADCASTSS (R8), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS 4(R8), Z1
@@ -2389,11 +2409,11 @@ tn29_inner:
 	VFMADD231PS  Z0, Z1, Z15
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn29_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         R10
+	DECQ         R12
 	JNZ          tn29_outer
 	VMOVUPS.Z    (SI), K1, Z1
 	VADDPS       Z1, Z2, Z2
@@ -2485,6 +2505,10 @@ rest:
 	JMP  done
 
 rest13:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -2526,13 +2550,15 @@ rest13:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn30_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn30_inner:
 	VMOVUPS.Z    (R9), K1, Z0
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
 	VBROADCASTSS (R8), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS 4(R8), Z1
@@ -2561,11 +2587,11 @@ tn30_inner:
 	VFMADD231PS  Z0, Z1, Z14
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn30_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn30_outer
 	VMOVUPS.Z    (SI), K1, Z1
 	VADDPS       Z1, Z2, Z2
@@ -2622,6 +2648,10 @@ tn30_inner:
 	JMP          done
 
 rest12:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -2660,13 +2690,15 @@ rest12:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn31_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn31_inner:
 	VMOVUPS.Z    (R9), K1, Z0
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
 	VBROADCASTSS (R8), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS 4(R8), Z1
@@ -2693,11 +2725,11 @@ tn31_inner:
 	VFMADD231PS  Z0, Z1, Z13
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn31_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn31_outer
 	VMOVUPS.Z    (SI), K1, Z1
 	VADDPS       Z1, Z2, Z2
@@ -2750,6 +2782,10 @@ tn31_inner:
 	JMP          done
 
 rest11:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -2785,13 +2821,15 @@ rest11:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn32_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn32_inner:
 	VMOVUPS.Z    (R9), K1, Z0
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
 	VBROADCASTSS (R8), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS 4(R8), Z1
@@ -2816,11 +2854,11 @@ tn32_inner:
 	VFMADD231PS  Z0, Z1, Z12
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn32_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn32_outer
 	VMOVUPS.Z    (SI), K1, Z1
 	VADDPS       Z1, Z2, Z2
@@ -2869,6 +2907,10 @@ tn32_inner:
 	JMP          done
 
 rest10:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -2901,13 +2943,15 @@ rest10:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn33_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn33_inner:
 	VMOVUPS.Z    (R9), K1, Z0
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
 	VBROADCASTSS (R8), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS 4(R8), Z1
@@ -2930,11 +2974,11 @@ tn33_inner:
 	VFMADD231PS  Z0, Z1, Z11
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn33_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn33_outer
 	VMOVUPS.Z    (SI), K1, Z1
 	VADDPS       Z1, Z2, Z2
@@ -2979,6 +3023,10 @@ tn33_inner:
 	JMP          done
 
 rest9:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -3008,13 +3056,15 @@ rest9:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn34_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn34_inner:
 	VMOVUPS.Z    (R9), K1, Z0
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
 	VBROADCASTSS (R8), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS 4(R8), Z1
@@ -3035,11 +3085,11 @@ tn34_inner:
 	VFMADD231PS  Z0, Z1, Z10
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn34_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn34_outer
 	VMOVUPS.Z    (SI), K1, Z1
 	VADDPS       Z1, Z2, Z2
@@ -3080,6 +3130,10 @@ tn34_inner:
 	JMP          done
 
 rest8:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -3106,13 +3160,15 @@ rest8:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn35_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn35_inner:
 	VMOVUPS.Z    (R9), K1, Z0
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
 	VBROADCASTSS (R8), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS 4(R8), Z1
@@ -3131,11 +3187,11 @@ tn35_inner:
 	VFMADD231PS  Z0, Z1, Z9
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn35_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn35_outer
 	VMOVUPS.Z    (SI), K1, Z1
 	VADDPS       Z1, Z2, Z2
@@ -3172,6 +3228,10 @@ tn35_inner:
 	JMP          done
 
 rest7:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -3195,13 +3255,15 @@ rest7:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn36_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn36_inner:
 	VMOVUPS.Z    (R9), K1, Z0
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
 	VBROADCASTSS (R8), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS 4(R8), Z1
@@ -3218,11 +3280,11 @@ tn36_inner:
 	VFMADD231PS  Z0, Z1, Z8
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn36_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn36_outer
 	VMOVUPS.Z    (SI), K1, Z1
 	VADDPS       Z1, Z2, Z2
@@ -3255,6 +3317,10 @@ tn36_inner:
 	JMP          done
 
 rest6:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -3275,13 +3341,15 @@ rest6:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn37_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn37_inner:
 	VMOVUPS.Z    (R9), K1, Z0
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
 	VBROADCASTSS (R8), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS 4(R8), Z1
@@ -3296,11 +3364,11 @@ tn37_inner:
 	VFMADD231PS  Z0, Z1, Z7
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn37_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn37_outer
 	VMOVUPS.Z    (SI), K1, Z1
 	VADDPS       Z1, Z2, Z2
@@ -3329,6 +3397,10 @@ tn37_inner:
 	JMP          done
 
 rest5:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -3346,13 +3418,15 @@ rest5:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn38_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn38_inner:
 	VMOVUPS.Z    (R9), K1, Z0
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
 	VBROADCASTSS (R8), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS 4(R8), Z1
@@ -3365,11 +3439,11 @@ tn38_inner:
 	VFMADD231PS  Z0, Z1, Z6
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn38_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn38_outer
 	VMOVUPS.Z    (SI), K1, Z1
 	VADDPS       Z1, Z2, Z2
@@ -3394,6 +3468,10 @@ tn38_inner:
 	JMP          done
 
 rest4:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -3408,13 +3486,15 @@ rest4:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn39_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn39_inner:
 	VMOVUPS.Z    (R9), K1, Z0
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
 	VBROADCASTSS (R8), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS 4(R8), Z1
@@ -3425,11 +3505,11 @@ tn39_inner:
 	VFMADD231PS  Z0, Z1, Z5
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn39_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn39_outer
 	VMOVUPS.Z    (SI), K1, Z1
 	VADDPS       Z1, Z2, Z2
@@ -3450,6 +3530,10 @@ tn39_inner:
 	JMP          done
 
 rest3:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -3461,13 +3545,15 @@ rest3:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn40_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn40_inner:
 	VMOVUPS.Z    (R9), K1, Z0
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
 	VBROADCASTSS (R8), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS 4(R8), Z1
@@ -3476,11 +3562,11 @@ tn40_inner:
 	VFMADD231PS  Z0, Z1, Z4
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn40_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn40_outer
 	VMOVUPS.Z    (SI), K1, Z1
 	VADDPS       Z1, Z2, Z2
@@ -3497,6 +3583,10 @@ tn40_inner:
 	JMP          done
 
 rest2:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	MOVQ       SI, R8
@@ -3505,24 +3595,26 @@ rest2:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn41_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn41_inner:
 	VMOVUPS.Z    (R9), K1, Z0
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
 	VBROADCASTSS (R8), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS 4(R8), Z1
 	VFMADD231PS  Z0, Z1, Z3
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn41_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn41_outer
 	VMOVUPS.Z    (SI), K1, Z1
 	VADDPS       Z1, Z2, Z2
@@ -3535,27 +3627,33 @@ tn41_inner:
 	JMP          done
 
 rest1:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z2, Z2, Z2
 	MOVQ       SI, R8
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn42_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn42_inner:
 	VMOVUPS.Z    (R9), K1, Z0
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
 	VBROADCASTSS (R8), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn42_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn42_outer
 	VMOVUPS.Z    (SI), K1, Z1
 	VADDPS       Z1, Z2, Z2
@@ -3727,6 +3825,8 @@ nn43_seg:
 nn43_k:
 	VMOVUPS      (R13), Z0
 	VMOVUPS      64(R13), Z1
+	PREFETCHT0   4096(R13)
+	PREFETCHT0   4160(R13)
 	VBROADCASTSS (R10), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -4137,6 +4237,8 @@ nn45_seg:
 nn45_k:
 	VMOVUPS      (AX), Z0
 	VMOVUPS      64(AX), Z1
+	PREFETCHT0   4096(AX)
+	PREFETCHT0   4160(AX)
 	VBROADCASTSS (R10), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -4491,6 +4593,8 @@ nn47_seg:
 nn47_k:
 	VMOVUPS      (AX), Z0
 	VMOVUPS      64(AX), Z1
+	PREFETCHT0   4096(AX)
+	PREFETCHT0   4160(AX)
 	VBROADCASTSS (R10), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -4821,6 +4925,8 @@ nn49_seg:
 nn49_k:
 	VMOVUPS      (AX), Z0
 	VMOVUPS      64(AX), Z1
+	PREFETCHT0   4096(AX)
+	PREFETCHT0   4160(AX)
 	VBROADCASTSS (R10), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -5125,6 +5231,8 @@ nn51_seg:
 nn51_k:
 	VMOVUPS      (AX), Z0
 	VMOVUPS      64(AX), Z1
+	PREFETCHT0   4096(AX)
+	PREFETCHT0   4160(AX)
 	VBROADCASTSS (R10), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -5403,6 +5511,8 @@ nn53_seg:
 nn53_k:
 	VMOVUPS      (AX), Z0
 	VMOVUPS      64(AX), Z1
+	PREFETCHT0   4096(AX)
+	PREFETCHT0   4160(AX)
 	VBROADCASTSS (R10), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -5657,6 +5767,8 @@ nn55_seg:
 nn55_k:
 	VMOVUPS      (AX), Z0
 	VMOVUPS      64(AX), Z1
+	PREFETCHT0   4096(AX)
+	PREFETCHT0   4160(AX)
 	VBROADCASTSS (R10), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -5887,6 +5999,8 @@ nn57_seg:
 nn57_k:
 	VMOVUPS      (AX), Z0
 	VMOVUPS      64(AX), Z1
+	PREFETCHT0   4096(AX)
+	PREFETCHT0   4160(AX)
 	VBROADCASTSS (R10), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -6093,6 +6207,8 @@ nn59_seg:
 nn59_k:
 	VMOVUPS      (AX), Z0
 	VMOVUPS      64(AX), Z1
+	PREFETCHT0   4096(AX)
+	PREFETCHT0   4160(AX)
 	VBROADCASTSS (R10), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -6273,6 +6389,8 @@ nn61_seg:
 nn61_k:
 	VMOVUPS      (AX), Z0
 	VMOVUPS      64(AX), Z1
+	PREFETCHT0   4096(AX)
+	PREFETCHT0   4160(AX)
 	VBROADCASTSS (R10), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -6427,6 +6545,8 @@ nn63_seg:
 nn63_k:
 	VMOVUPS      (AX), Z0
 	VMOVUPS      64(AX), Z1
+	PREFETCHT0   4096(AX)
+	PREFETCHT0   4160(AX)
 	VBROADCASTSS (R10), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -6557,6 +6677,8 @@ nn65_seg:
 nn65_k:
 	VMOVUPS      (AX), Z0
 	VMOVUPS      64(AX), Z1
+	PREFETCHT0   4096(AX)
+	PREFETCHT0   4160(AX)
 	VBROADCASTSS (R10), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -6663,6 +6785,8 @@ nn67_seg:
 nn67_k:
 	VMOVUPS      (AX), Z0
 	VMOVUPS      64(AX), Z1
+	PREFETCHT0   4096(AX)
+	PREFETCHT0   4160(AX)
 	VBROADCASTSS (R10), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -6745,6 +6869,8 @@ nn69_seg:
 nn69_k:
 	VMOVUPS      (AX), Z0
 	VMOVUPS      64(AX), Z1
+	PREFETCHT0   4096(AX)
+	PREFETCHT0   4160(AX)
 	VBROADCASTSS (R10), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -6832,6 +6958,10 @@ TEXT ·gemmTN2AVX512(SB), NOSPLIT, $24-96
 tiles:
 	CMPQ       AX, $0x0000000e
 	JLT        rest
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -6904,14 +7034,17 @@ tiles:
 	PREFETCHT0 64(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), R10
+	MOVQ       outer+56(FP), R12
 
 tn71_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn71_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS.Z    64(R9), K1, Z1
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
+	PREFETCHT0   64(R9)(R11*1)
 	VBROADCASTSS (R8), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -6956,11 +7089,11 @@ tn71_inner:
 	VFMADD231PS  Z1, Z2, Z30
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn71_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         R10
+	DECQ         R12
 	JNZ          tn71_outer
 	VMOVUPS      (SI), Z2
 	VADDPS       Z2, Z3, Z3
@@ -7094,6 +7227,10 @@ rest:
 	JMP  done
 
 rest13:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -7161,14 +7298,17 @@ rest13:
 	PREFETCHT0 64(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn72_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn72_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS.Z    64(R9), K1, Z1
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   64(R9)(R10*1)
 	VBROADCASTSS (R8), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -7210,11 +7350,11 @@ tn72_inner:
 	VFMADD231PS  Z1, Z2, Z28
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn72_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn72_outer
 	VMOVUPS      (SI), Z2
 	VADDPS       Z2, Z3, Z3
@@ -7310,6 +7450,10 @@ tn72_inner:
 	JMP          done
 
 rest12:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -7372,14 +7516,17 @@ rest12:
 	PREFETCHT0 64(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn73_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn73_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS.Z    64(R9), K1, Z1
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   64(R9)(R10*1)
 	VBROADCASTSS (R8), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -7418,11 +7565,11 @@ tn73_inner:
 	VFMADD231PS  Z1, Z2, Z26
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn73_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn73_outer
 	VMOVUPS      (SI), Z2
 	VADDPS       Z2, Z3, Z3
@@ -7511,6 +7658,10 @@ tn73_inner:
 	JMP          done
 
 rest11:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -7568,14 +7719,17 @@ rest11:
 	PREFETCHT0 64(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn74_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn74_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS.Z    64(R9), K1, Z1
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   64(R9)(R10*1)
 	VBROADCASTSS (R8), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -7611,11 +7765,11 @@ tn74_inner:
 	VFMADD231PS  Z1, Z2, Z24
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn74_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn74_outer
 	VMOVUPS      (SI), Z2
 	VADDPS       Z2, Z3, Z3
@@ -7697,6 +7851,10 @@ tn74_inner:
 	JMP          done
 
 rest10:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -7749,14 +7907,17 @@ rest10:
 	PREFETCHT0 64(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn75_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn75_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS.Z    64(R9), K1, Z1
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   64(R9)(R10*1)
 	VBROADCASTSS (R8), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -7789,11 +7950,11 @@ tn75_inner:
 	VFMADD231PS  Z1, Z2, Z22
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn75_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn75_outer
 	VMOVUPS      (SI), Z2
 	VADDPS       Z2, Z3, Z3
@@ -7868,6 +8029,10 @@ tn75_inner:
 	JMP          done
 
 rest9:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -7915,14 +8080,17 @@ rest9:
 	PREFETCHT0 64(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn76_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn76_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS.Z    64(R9), K1, Z1
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   64(R9)(R10*1)
 	VBROADCASTSS (R8), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -7952,11 +8120,11 @@ tn76_inner:
 	VFMADD231PS  Z1, Z2, Z20
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn76_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn76_outer
 	VMOVUPS      (SI), Z2
 	VADDPS       Z2, Z3, Z3
@@ -8024,6 +8192,10 @@ tn76_inner:
 	JMP          done
 
 rest8:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -8066,14 +8238,17 @@ rest8:
 	PREFETCHT0 64(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn77_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn77_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS.Z    64(R9), K1, Z1
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   64(R9)(R10*1)
 	VBROADCASTSS (R8), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -8100,11 +8275,11 @@ tn77_inner:
 	VFMADD231PS  Z1, Z2, Z18
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn77_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn77_outer
 	VMOVUPS      (SI), Z2
 	VADDPS       Z2, Z3, Z3
@@ -8165,6 +8340,10 @@ tn77_inner:
 	JMP          done
 
 rest7:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -8202,14 +8381,17 @@ rest7:
 	PREFETCHT0 64(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn78_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn78_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS.Z    64(R9), K1, Z1
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   64(R9)(R10*1)
 	VBROADCASTSS (R8), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -8233,11 +8415,11 @@ tn78_inner:
 	VFMADD231PS  Z1, Z2, Z16
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn78_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn78_outer
 	VMOVUPS      (SI), Z2
 	VADDPS       Z2, Z3, Z3
@@ -8291,6 +8473,10 @@ tn78_inner:
 	JMP          done
 
 rest6:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -8323,14 +8509,17 @@ rest6:
 	PREFETCHT0 64(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn79_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn79_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS.Z    64(R9), K1, Z1
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   64(R9)(R10*1)
 	VBROADCASTSS (R8), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -8351,11 +8540,11 @@ tn79_inner:
 	VFMADD231PS  Z1, Z2, Z14
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn79_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn79_outer
 	VMOVUPS      (SI), Z2
 	VADDPS       Z2, Z3, Z3
@@ -8402,6 +8591,10 @@ tn79_inner:
 	JMP          done
 
 rest5:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -8429,14 +8622,17 @@ rest5:
 	PREFETCHT0 64(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn80_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn80_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS.Z    64(R9), K1, Z1
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   64(R9)(R10*1)
 	VBROADCASTSS (R8), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -8454,11 +8650,11 @@ tn80_inner:
 	VFMADD231PS  Z1, Z2, Z12
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn80_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn80_outer
 	VMOVUPS      (SI), Z2
 	VADDPS       Z2, Z3, Z3
@@ -8498,6 +8694,10 @@ tn80_inner:
 	JMP          done
 
 rest4:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -8520,14 +8720,17 @@ rest4:
 	PREFETCHT0 64(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn81_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn81_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS.Z    64(R9), K1, Z1
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   64(R9)(R10*1)
 	VBROADCASTSS (R8), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -8542,11 +8745,11 @@ tn81_inner:
 	VFMADD231PS  Z1, Z2, Z10
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn81_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn81_outer
 	VMOVUPS      (SI), Z2
 	VADDPS       Z2, Z3, Z3
@@ -8579,6 +8782,10 @@ tn81_inner:
 	JMP          done
 
 rest3:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -8596,14 +8803,17 @@ rest3:
 	PREFETCHT0 64(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn82_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn82_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS.Z    64(R9), K1, Z1
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   64(R9)(R10*1)
 	VBROADCASTSS (R8), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -8615,11 +8825,11 @@ tn82_inner:
 	VFMADD231PS  Z1, Z2, Z8
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn82_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn82_outer
 	VMOVUPS      (SI), Z2
 	VADDPS       Z2, Z3, Z3
@@ -8645,6 +8855,10 @@ tn82_inner:
 	JMP          done
 
 rest2:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -8657,14 +8871,17 @@ rest2:
 	PREFETCHT0 64(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn83_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn83_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS.Z    64(R9), K1, Z1
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   64(R9)(R10*1)
 	VBROADCASTSS (R8), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -8673,11 +8890,11 @@ tn83_inner:
 	VFMADD231PS  Z1, Z2, Z6
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn83_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn83_outer
 	VMOVUPS      (SI), Z2
 	VADDPS       Z2, Z3, Z3
@@ -8696,6 +8913,10 @@ tn83_inner:
 	JMP          done
 
 rest1:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	MOVQ       SI, R8
@@ -8703,24 +8924,27 @@ rest1:
 	PREFETCHT0 64(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn84_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn84_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS.Z    64(R9), K1, Z1
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   64(R9)(R10*1)
 	VBROADCASTSS (R8), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn84_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn84_outer
 	VMOVUPS      (SI), Z2
 	VADDPS       Z2, Z3, Z3
@@ -8881,6 +9105,9 @@ nn85_k:
 	VMOVUPS      (R12), Z0
 	VMOVUPS      64(R12), Z1
 	VMOVUPS      128(R12), Z2
+	PREFETCHT0   4096(R12)
+	PREFETCHT0   4160(R12)
+	PREFETCHT0   4224(R12)
 	VBROADCASTSS (R10), Z3
 	VFMADD231PS  Z0, Z3, Z4
 	VFMADD231PS  Z1, Z3, Z5
@@ -9236,6 +9463,9 @@ nn87_k:
 	VMOVUPS      (AX), Z0
 	VMOVUPS      64(AX), Z1
 	VMOVUPS      128(AX), Z2
+	PREFETCHT0   4096(AX)
+	PREFETCHT0   4160(AX)
+	PREFETCHT0   4224(AX)
 	VBROADCASTSS (R10), Z3
 	VFMADD231PS  Z0, Z3, Z4
 	VFMADD231PS  Z1, Z3, Z5
@@ -9536,6 +9766,9 @@ nn89_k:
 	VMOVUPS      (AX), Z0
 	VMOVUPS      64(AX), Z1
 	VMOVUPS      128(AX), Z2
+	PREFETCHT0   4096(AX)
+	PREFETCHT0   4160(AX)
+	PREFETCHT0   4224(AX)
 	VBROADCASTSS (R10), Z3
 	VFMADD231PS  Z0, Z3, Z4
 	VFMADD231PS  Z1, Z3, Z5
@@ -9803,6 +10036,9 @@ nn91_k:
 	VMOVUPS      (AX), Z0
 	VMOVUPS      64(AX), Z1
 	VMOVUPS      128(AX), Z2
+	PREFETCHT0   4096(AX)
+	PREFETCHT0   4160(AX)
+	PREFETCHT0   4224(AX)
 	VBROADCASTSS (R10), Z3
 	VFMADD231PS  Z0, Z3, Z4
 	VFMADD231PS  Z1, Z3, Z5
@@ -10035,6 +10271,9 @@ nn93_k:
 	VMOVUPS      (AX), Z0
 	VMOVUPS      64(AX), Z1
 	VMOVUPS      128(AX), Z2
+	PREFETCHT0   4096(AX)
+	PREFETCHT0   4160(AX)
+	PREFETCHT0   4224(AX)
 	VBROADCASTSS (R10), Z3
 	VFMADD231PS  Z0, Z3, Z4
 	VFMADD231PS  Z1, Z3, Z5
@@ -10232,6 +10471,9 @@ nn95_k:
 	VMOVUPS      (AX), Z0
 	VMOVUPS      64(AX), Z1
 	VMOVUPS      128(AX), Z2
+	PREFETCHT0   4096(AX)
+	PREFETCHT0   4160(AX)
+	PREFETCHT0   4224(AX)
 	VBROADCASTSS (R10), Z3
 	VFMADD231PS  Z0, Z3, Z4
 	VFMADD231PS  Z1, Z3, Z5
@@ -10396,6 +10638,9 @@ nn97_k:
 	VMOVUPS      (AX), Z0
 	VMOVUPS      64(AX), Z1
 	VMOVUPS      128(AX), Z2
+	PREFETCHT0   4096(AX)
+	PREFETCHT0   4160(AX)
+	PREFETCHT0   4224(AX)
 	VBROADCASTSS (R10), Z3
 	VFMADD231PS  Z0, Z3, Z4
 	VFMADD231PS  Z1, Z3, Z5
@@ -10527,6 +10772,9 @@ nn99_k:
 	VMOVUPS      (AX), Z0
 	VMOVUPS      64(AX), Z1
 	VMOVUPS      128(AX), Z2
+	PREFETCHT0   4096(AX)
+	PREFETCHT0   4160(AX)
+	PREFETCHT0   4224(AX)
 	VBROADCASTSS (R10), Z3
 	VFMADD231PS  Z0, Z3, Z4
 	VFMADD231PS  Z1, Z3, Z5
@@ -10625,6 +10873,9 @@ nn101_k:
 	VMOVUPS      (AX), Z0
 	VMOVUPS      64(AX), Z1
 	VMOVUPS      128(AX), Z2
+	PREFETCHT0   4096(AX)
+	PREFETCHT0   4160(AX)
+	PREFETCHT0   4224(AX)
 	VBROADCASTSS (R10), Z3
 	VFMADD231PS  Z0, Z3, Z4
 	VFMADD231PS  Z1, Z3, Z5
@@ -10718,6 +10969,10 @@ TEXT ·gemmTN3AVX512(SB), NOSPLIT, $24-96
 tiles:
 	CMPQ       AX, $0x00000009
 	JLT        rest
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -10783,15 +11038,19 @@ tiles:
 	PREFETCHT0 128(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), R10
+	MOVQ       outer+56(FP), R12
 
 tn103_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn103_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS      64(R9), Z1
 	VMOVUPS.Z    128(R9), K1, Z2
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
+	PREFETCHT0   64(R9)(R11*1)
+	PREFETCHT0   128(R9)(R11*1)
 	VBROADCASTSS (R8), Z3
 	VFMADD231PS  Z0, Z3, Z4
 	VFMADD231PS  Z1, Z3, Z5
@@ -10830,11 +11089,11 @@ tn103_inner:
 	VFMADD231PS  Z2, Z3, Z30
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn103_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         R10
+	DECQ         R12
 	JNZ          tn103_outer
 	VMOVUPS      (SI), Z3
 	VADDPS       Z3, Z4, Z4
@@ -10950,6 +11209,10 @@ rest:
 	JMP  done
 
 rest8:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -11008,15 +11271,19 @@ rest8:
 	PREFETCHT0 128(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn104_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn104_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS      64(R9), Z1
 	VMOVUPS.Z    128(R9), K1, Z2
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   64(R9)(R10*1)
+	PREFETCHT0   128(R9)(R10*1)
 	VBROADCASTSS (R8), Z3
 	VFMADD231PS  Z0, Z3, Z4
 	VFMADD231PS  Z1, Z3, Z5
@@ -11051,11 +11318,11 @@ tn104_inner:
 	VFMADD231PS  Z2, Z3, Z27
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn104_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn104_outer
 	VMOVUPS      (SI), Z3
 	VADDPS       Z3, Z4, Z4
@@ -11140,6 +11407,10 @@ tn104_inner:
 	JMP          done
 
 rest7:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -11191,15 +11462,19 @@ rest7:
 	PREFETCHT0 128(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn105_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn105_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS      64(R9), Z1
 	VMOVUPS.Z    128(R9), K1, Z2
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   64(R9)(R10*1)
+	PREFETCHT0   128(R9)(R10*1)
 	VBROADCASTSS (R8), Z3
 	VFMADD231PS  Z0, Z3, Z4
 	VFMADD231PS  Z1, Z3, Z5
@@ -11230,11 +11505,11 @@ tn105_inner:
 	VFMADD231PS  Z2, Z3, Z24
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn105_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn105_outer
 	VMOVUPS      (SI), Z3
 	VADDPS       Z3, Z4, Z4
@@ -11309,6 +11584,10 @@ tn105_inner:
 	JMP          done
 
 rest6:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -11353,15 +11632,19 @@ rest6:
 	PREFETCHT0 128(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn106_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn106_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS      64(R9), Z1
 	VMOVUPS.Z    128(R9), K1, Z2
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   64(R9)(R10*1)
+	PREFETCHT0   128(R9)(R10*1)
 	VBROADCASTSS (R8), Z3
 	VFMADD231PS  Z0, Z3, Z4
 	VFMADD231PS  Z1, Z3, Z5
@@ -11388,11 +11671,11 @@ tn106_inner:
 	VFMADD231PS  Z2, Z3, Z21
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn106_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn106_outer
 	VMOVUPS      (SI), Z3
 	VADDPS       Z3, Z4, Z4
@@ -11457,6 +11740,10 @@ tn106_inner:
 	JMP          done
 
 rest5:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -11494,15 +11781,19 @@ rest5:
 	PREFETCHT0 128(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn107_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn107_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS      64(R9), Z1
 	VMOVUPS.Z    128(R9), K1, Z2
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   64(R9)(R10*1)
+	PREFETCHT0   128(R9)(R10*1)
 	VBROADCASTSS (R8), Z3
 	VFMADD231PS  Z0, Z3, Z4
 	VFMADD231PS  Z1, Z3, Z5
@@ -11525,11 +11816,11 @@ tn107_inner:
 	VFMADD231PS  Z2, Z3, Z18
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn107_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn107_outer
 	VMOVUPS      (SI), Z3
 	VADDPS       Z3, Z4, Z4
@@ -11584,6 +11875,10 @@ tn107_inner:
 	JMP          done
 
 rest4:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -11614,15 +11909,19 @@ rest4:
 	PREFETCHT0 128(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn108_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn108_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS      64(R9), Z1
 	VMOVUPS.Z    128(R9), K1, Z2
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   64(R9)(R10*1)
+	PREFETCHT0   128(R9)(R10*1)
 	VBROADCASTSS (R8), Z3
 	VFMADD231PS  Z0, Z3, Z4
 	VFMADD231PS  Z1, Z3, Z5
@@ -11641,11 +11940,11 @@ tn108_inner:
 	VFMADD231PS  Z2, Z3, Z15
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn108_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn108_outer
 	VMOVUPS      (SI), Z3
 	VADDPS       Z3, Z4, Z4
@@ -11690,6 +11989,10 @@ tn108_inner:
 	JMP          done
 
 rest3:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -11713,15 +12016,19 @@ rest3:
 	PREFETCHT0 128(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn109_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn109_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS      64(R9), Z1
 	VMOVUPS.Z    128(R9), K1, Z2
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   64(R9)(R10*1)
+	PREFETCHT0   128(R9)(R10*1)
 	VBROADCASTSS (R8), Z3
 	VFMADD231PS  Z0, Z3, Z4
 	VFMADD231PS  Z1, Z3, Z5
@@ -11736,11 +12043,11 @@ tn109_inner:
 	VFMADD231PS  Z2, Z3, Z12
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn109_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn109_outer
 	VMOVUPS      (SI), Z3
 	VADDPS       Z3, Z4, Z4
@@ -11775,6 +12082,10 @@ tn109_inner:
 	JMP          done
 
 rest2:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -11791,15 +12102,19 @@ rest2:
 	PREFETCHT0 128(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn110_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn110_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS      64(R9), Z1
 	VMOVUPS.Z    128(R9), K1, Z2
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   64(R9)(R10*1)
+	PREFETCHT0   128(R9)(R10*1)
 	VBROADCASTSS (R8), Z3
 	VFMADD231PS  Z0, Z3, Z4
 	VFMADD231PS  Z1, Z3, Z5
@@ -11810,11 +12125,11 @@ tn110_inner:
 	VFMADD231PS  Z2, Z3, Z9
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn110_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn110_outer
 	VMOVUPS      (SI), Z3
 	VADDPS       Z3, Z4, Z4
@@ -11839,6 +12154,10 @@ tn110_inner:
 	JMP          done
 
 rest1:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -11848,26 +12167,30 @@ rest1:
 	PREFETCHT0 128(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn111_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn111_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS      64(R9), Z1
 	VMOVUPS.Z    128(R9), K1, Z2
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   64(R9)(R10*1)
+	PREFETCHT0   128(R9)(R10*1)
 	VBROADCASTSS (R8), Z3
 	VFMADD231PS  Z0, Z3, Z4
 	VFMADD231PS  Z1, Z3, Z5
 	VFMADD231PS  Z2, Z3, Z6
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn111_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn111_outer
 	VMOVUPS      (SI), Z3
 	VADDPS       Z3, Z4, Z4
