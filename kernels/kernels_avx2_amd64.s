@@ -3819,7 +3819,7 @@ DATA c3dcf5e02<>+28(SB)/4, $0x3dcf5e02
 GLOBL c3dcf5e02<>(SB), RODATA|NOPTR, $32
 
 // func affineReLUGradAVX2(rows int, cols int, y *float32, ldy int, dz *float32, lddz int, x *float32, ldx int, dy *float32, lddy int, a *float32, b *float32, mean *float32, sum *float32, dot *float32)
-// Requires: AVX, FMA3, SSE
+// Requires: AVX, FMA3, MMX+, SSE
 TEXT ·affineReLUGradAVX2(SB), NOSPLIT, $8-120
 	STMXCSR (SP)
 	MOVL    (SP), AX
@@ -3866,6 +3866,8 @@ rows61:
 	VMOVAPS     Y5, Y6
 	VFMADD213PS Y1, Y0, Y6
 	VMOVUPS     (R8), Y7
+	PREFETCHT0  (SI)(DI*8)
+	PREFETCHT0  (DX)(BX*8)
 	VXORPS      Y8, Y8, Y8
 	VCMPPS      $0x06, Y8, Y6, Y9
 	VANDPS      Y9, Y7, Y7
@@ -3927,6 +3929,8 @@ rows62:
 	VMOVAPS     Y6, Y7
 	VFMADD213PS Y2, Y1, Y7
 	VMASKMOVPS  (R8), Y0, Y8
+	PREFETCHT0  (SI)(DI*8)
+	PREFETCHT0  (DX)(BX*8)
 	VXORPS      Y9, Y9, Y9
 	VCMPPS      $0x06, Y9, Y7, Y10
 	VANDPS      Y10, Y8, Y8
@@ -3959,7 +3963,7 @@ cols60_end:
 	RET
 
 // func affineGELUGradAVX2(rows int, cols int, y *float32, ldy int, dz *float32, lddz int, x *float32, ldx int, dy *float32, lddy int, a *float32, b *float32, mean *float32, sum *float32, dot *float32)
-// Requires: AVX, AVX2, FMA3, SSE
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
 TEXT ·affineGELUGradAVX2(SB), NOSPLIT, $8-120
 	STMXCSR (SP)
 	MOVL    (SP), AX
@@ -4006,6 +4010,8 @@ rows64:
 	VMOVAPS      Y5, Y6
 	VFMADD213PS  Y1, Y0, Y6
 	VMOVUPS      (R8), Y7
+	PREFETCHT0   (SI)(DI*8)
+	PREFETCHT0   (DX)(BX*8)
 	VPAND        c7fffffff<>+0(SB), Y6, Y9
 	VBROADCASTSS c41500000<>+0(SB), Y8
 	VMINPS       Y9, Y8, Y9
@@ -4103,6 +4109,8 @@ rows65:
 	VMOVAPS      Y6, Y7
 	VFMADD213PS  Y2, Y1, Y7
 	VMASKMOVPS   (R8), Y0, Y8
+	PREFETCHT0   (SI)(DI*8)
+	PREFETCHT0   (DX)(BX*8)
 	VPAND        c7fffffff<>+0(SB), Y7, Y10
 	VBROADCASTSS c41500000<>+0(SB), Y9
 	VMINPS       Y10, Y9, Y10
@@ -4336,12 +4344,14 @@ TEXT ·combineAVX2(SB), NOSPLIT, $8-72
 	VBROADCASTSS alpha+64(FP), Y0
 	VBROADCASTSS beta+68(FP), Y1
 	MOVQ         cols+8(FP), AX
+	CMPQ         AX, $0x00000020
+	JGT          sweep70_wide
 	XORQ         R8, R8
 	MOVQ         AX, R9
 
-cols70_by4:
+cols71_by4:
 	CMPQ  R9, $0x00000020
-	JLT   cols70_by2
+	JLT   cols71_by2
 	MOVQ  dst+16(FP), AX
 	ADDQ  R8, AX
 	MOVQ  x+32(FP), DX
@@ -4350,9 +4360,9 @@ cols70_by4:
 	ADDQ  R8, SI
 	MOVQ  rows+0(FP), R10
 	TESTQ R10, R10
-	JLE   rows71_end
+	JLE   rows72_end
 
-rows71:
+rows72:
 	VMOVUPS     (DX), Y2
 	VMOVUPS     (SI), Y3
 	VMULPS      Y3, Y1, Y3
@@ -4377,51 +4387,16 @@ rows71:
 	ADDQ        BX, DX
 	ADDQ        DI, SI
 	DECQ        R10
-	JNZ         rows71
-
-rows71_end:
-	ADDQ $0x00000080, R8
-	SUBQ $0x00000020, R9
-	JMP  cols70_by4
-
-cols70_by2:
-	CMPQ  R9, $0x00000010
-	JLT   cols70_by1
-	MOVQ  dst+16(FP), AX
-	ADDQ  R8, AX
-	MOVQ  x+32(FP), DX
-	ADDQ  R8, DX
-	MOVQ  y+48(FP), SI
-	ADDQ  R8, SI
-	MOVQ  rows+0(FP), R10
-	TESTQ R10, R10
-	JLE   rows72_end
-
-rows72:
-	VMOVUPS     (DX), Y2
-	VMOVUPS     (SI), Y3
-	VMULPS      Y3, Y1, Y3
-	VFMADD231PS Y0, Y2, Y3
-	VMOVUPS     Y3, (AX)
-	VMOVUPS     32(DX), Y2
-	VMOVUPS     32(SI), Y3
-	VMULPS      Y3, Y1, Y3
-	VFMADD231PS Y0, Y2, Y3
-	VMOVUPS     Y3, 32(AX)
-	ADDQ        CX, AX
-	ADDQ        BX, DX
-	ADDQ        DI, SI
-	DECQ        R10
 	JNZ         rows72
 
 rows72_end:
-	ADDQ $0x00000040, R8
-	SUBQ $0x00000010, R9
-	JMP  cols70_by2
+	ADDQ $0x00000080, R8
+	SUBQ $0x00000020, R9
+	JMP  cols71_by4
 
-cols70_by1:
-	CMPQ  R9, $0x00000008
-	JLT   cols70_by0
+cols71_by2:
+	CMPQ  R9, $0x00000010
+	JLT   cols71_by1
 	MOVQ  dst+16(FP), AX
 	ADDQ  R8, AX
 	MOVQ  x+32(FP), DX
@@ -4438,6 +4413,11 @@ rows73:
 	VMULPS      Y3, Y1, Y3
 	VFMADD231PS Y0, Y2, Y3
 	VMOVUPS     Y3, (AX)
+	VMOVUPS     32(DX), Y2
+	VMOVUPS     32(SI), Y3
+	VMULPS      Y3, Y1, Y3
+	VFMADD231PS Y0, Y2, Y3
+	VMOVUPS     Y3, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	ADDQ        DI, SI
@@ -4445,13 +4425,43 @@ rows73:
 	JNZ         rows73
 
 rows73_end:
+	ADDQ $0x00000040, R8
+	SUBQ $0x00000010, R9
+	JMP  cols71_by2
+
+cols71_by1:
+	CMPQ  R9, $0x00000008
+	JLT   cols71_by0
+	MOVQ  dst+16(FP), AX
+	ADDQ  R8, AX
+	MOVQ  x+32(FP), DX
+	ADDQ  R8, DX
+	MOVQ  y+48(FP), SI
+	ADDQ  R8, SI
+	MOVQ  rows+0(FP), R10
+	TESTQ R10, R10
+	JLE   rows74_end
+
+rows74:
+	VMOVUPS     (DX), Y2
+	VMOVUPS     (SI), Y3
+	VMULPS      Y3, Y1, Y3
+	VFMADD231PS Y0, Y2, Y3
+	VMOVUPS     Y3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	ADDQ        DI, SI
+	DECQ        R10
+	JNZ         rows74
+
+rows74_end:
 	ADDQ $0x00000020, R8
 	SUBQ $0x00000008, R9
-	JMP  cols70_by1
+	JMP  cols71_by1
 
-cols70_by0:
+cols71_by0:
 	TESTQ   R9, R9
-	JLE     cols70_end
+	JLE     cols71_end
 	LEAQ    tailMask<>+0(SB), DX
 	MOVQ    $0x00000008, AX
 	SUBQ    R9, AX
@@ -4464,9 +4474,9 @@ cols70_by0:
 	ADDQ    R8, SI
 	MOVQ    rows+0(FP), R8
 	TESTQ   R8, R8
-	JLE     rows74_end
+	JLE     rows75_end
 
-rows74:
+rows75:
 	VMASKMOVPS  (DX), Y2, Y3
 	VMASKMOVPS  (SI), Y2, Y4
 	VMULPS      Y4, Y1, Y4
@@ -4476,10 +4486,102 @@ rows74:
 	ADDQ        BX, DX
 	ADDQ        DI, SI
 	DECQ        R8
-	JNZ         rows74
+	JNZ         rows75
 
-rows74_end:
-cols70_end:
+rows75_end:
+cols71_end:
+	JMP sweep70_end
+
+sweep70_wide:
+	MOVQ  dst+16(FP), AX
+	MOVQ  x+32(FP), DX
+	MOVQ  y+48(FP), SI
+	MOVQ  rows+0(FP), R8
+	TESTQ R8, R8
+	JLE   rows76_end
+
+rows76:
+	MOVQ cols+8(FP), R9
+	XORQ R10, R10
+
+cols77_by4:
+	CMPQ        R9, $0x00000020
+	JLT         cols77_by2
+	VMOVUPS     (DX)(R10*1), Y2
+	VMOVUPS     (SI)(R10*1), Y3
+	VMULPS      Y3, Y1, Y3
+	VFMADD231PS Y0, Y2, Y3
+	VMOVUPS     Y3, (AX)(R10*1)
+	VMOVUPS     32(DX)(R10*1), Y2
+	VMOVUPS     32(SI)(R10*1), Y3
+	VMULPS      Y3, Y1, Y3
+	VFMADD231PS Y0, Y2, Y3
+	VMOVUPS     Y3, 32(AX)(R10*1)
+	VMOVUPS     64(DX)(R10*1), Y2
+	VMOVUPS     64(SI)(R10*1), Y3
+	VMULPS      Y3, Y1, Y3
+	VFMADD231PS Y0, Y2, Y3
+	VMOVUPS     Y3, 64(AX)(R10*1)
+	VMOVUPS     96(DX)(R10*1), Y2
+	VMOVUPS     96(SI)(R10*1), Y3
+	VMULPS      Y3, Y1, Y3
+	VFMADD231PS Y0, Y2, Y3
+	VMOVUPS     Y3, 96(AX)(R10*1)
+	ADDQ        $0x00000080, R10
+	SUBQ        $0x00000020, R9
+	JMP         cols77_by4
+
+cols77_by2:
+	CMPQ        R9, $0x00000010
+	JLT         cols77_by1
+	VMOVUPS     (DX)(R10*1), Y2
+	VMOVUPS     (SI)(R10*1), Y3
+	VMULPS      Y3, Y1, Y3
+	VFMADD231PS Y0, Y2, Y3
+	VMOVUPS     Y3, (AX)(R10*1)
+	VMOVUPS     32(DX)(R10*1), Y2
+	VMOVUPS     32(SI)(R10*1), Y3
+	VMULPS      Y3, Y1, Y3
+	VFMADD231PS Y0, Y2, Y3
+	VMOVUPS     Y3, 32(AX)(R10*1)
+	ADDQ        $0x00000040, R10
+	SUBQ        $0x00000010, R9
+	JMP         cols77_by2
+
+cols77_by1:
+	CMPQ        R9, $0x00000008
+	JLT         cols77_by0
+	VMOVUPS     (DX)(R10*1), Y2
+	VMOVUPS     (SI)(R10*1), Y3
+	VMULPS      Y3, Y1, Y3
+	VFMADD231PS Y0, Y2, Y3
+	VMOVUPS     Y3, (AX)(R10*1)
+	ADDQ        $0x00000020, R10
+	SUBQ        $0x00000008, R9
+	JMP         cols77_by1
+
+cols77_by0:
+	TESTQ       R9, R9
+	JLE         cols77_end
+	LEAQ        tailMask<>+0(SB), R12
+	MOVQ        $0x00000008, R11
+	SUBQ        R9, R11
+	VMOVUPS     (R12)(R11*4), Y2
+	VMASKMOVPS  (DX)(R10*1), Y2, Y3
+	VMASKMOVPS  (SI)(R10*1), Y2, Y4
+	VMULPS      Y4, Y1, Y4
+	VFMADD231PS Y0, Y3, Y4
+	VMASKMOVPS  Y4, Y2, (AX)(R10*1)
+
+cols77_end:
+	ADDQ CX, AX
+	ADDQ BX, DX
+	ADDQ DI, SI
+	DECQ R8
+	JNZ  rows76
+
+rows76_end:
+sweep70_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -4492,21 +4594,23 @@ TEXT ·copyRowsAVX2(SB), NOSPLIT, $0-48
 	MOVQ lds+40(FP), BX
 	SHLQ $0x02, BX
 	MOVQ cols+8(FP), AX
+	CMPQ AX, $0x00000020
+	JGT  sweep78_wide
 	XORQ SI, SI
 	MOVQ AX, DI
 
-cols75_by4:
+cols79_by4:
 	CMPQ  DI, $0x00000020
-	JLT   cols75_by2
+	JLT   cols79_by2
 	MOVQ  dst+16(FP), AX
 	ADDQ  SI, AX
 	MOVQ  src+32(FP), DX
 	ADDQ  SI, DX
 	MOVQ  rows+0(FP), R8
 	TESTQ R8, R8
-	JLE   rows76_end
+	JLE   rows80_end
 
-rows76:
+rows80:
 	VMOVUPS (DX), Y0
 	VMOVUPS Y0, (AX)
 	VMOVUPS 32(DX), Y0
@@ -4518,25 +4622,25 @@ rows76:
 	ADDQ    CX, AX
 	ADDQ    BX, DX
 	DECQ    R8
-	JNZ     rows76
+	JNZ     rows80
 
-rows76_end:
+rows80_end:
 	ADDQ $0x00000080, SI
 	SUBQ $0x00000020, DI
-	JMP  cols75_by4
+	JMP  cols79_by4
 
-cols75_by2:
+cols79_by2:
 	CMPQ  DI, $0x00000010
-	JLT   cols75_by1
+	JLT   cols79_by1
 	MOVQ  dst+16(FP), AX
 	ADDQ  SI, AX
 	MOVQ  src+32(FP), DX
 	ADDQ  SI, DX
 	MOVQ  rows+0(FP), R8
 	TESTQ R8, R8
-	JLE   rows77_end
+	JLE   rows81_end
 
-rows77:
+rows81:
 	VMOVUPS (DX), Y0
 	VMOVUPS Y0, (AX)
 	VMOVUPS 32(DX), Y0
@@ -4544,40 +4648,40 @@ rows77:
 	ADDQ    CX, AX
 	ADDQ    BX, DX
 	DECQ    R8
-	JNZ     rows77
+	JNZ     rows81
 
-rows77_end:
+rows81_end:
 	ADDQ $0x00000040, SI
 	SUBQ $0x00000010, DI
-	JMP  cols75_by2
+	JMP  cols79_by2
 
-cols75_by1:
+cols79_by1:
 	CMPQ  DI, $0x00000008
-	JLT   cols75_by0
+	JLT   cols79_by0
 	MOVQ  dst+16(FP), AX
 	ADDQ  SI, AX
 	MOVQ  src+32(FP), DX
 	ADDQ  SI, DX
 	MOVQ  rows+0(FP), R8
 	TESTQ R8, R8
-	JLE   rows78_end
+	JLE   rows82_end
 
-rows78:
+rows82:
 	VMOVUPS (DX), Y0
 	VMOVUPS Y0, (AX)
 	ADDQ    CX, AX
 	ADDQ    BX, DX
 	DECQ    R8
-	JNZ     rows78
+	JNZ     rows82
 
-rows78_end:
+rows82_end:
 	ADDQ $0x00000020, SI
 	SUBQ $0x00000008, DI
-	JMP  cols75_by1
+	JMP  cols79_by1
 
-cols75_by0:
+cols79_by0:
 	TESTQ   DI, DI
-	JLE     cols75_end
+	JLE     cols79_end
 	LEAQ    tailMask<>+0(SB), DX
 	MOVQ    $0x00000008, AX
 	SUBQ    DI, AX
@@ -4588,18 +4692,84 @@ cols75_by0:
 	ADDQ    SI, DX
 	MOVQ    rows+0(FP), SI
 	TESTQ   SI, SI
-	JLE     rows79_end
+	JLE     rows83_end
 
-rows79:
+rows83:
 	VMASKMOVPS (DX), Y0, Y1
 	VMASKMOVPS Y1, Y0, (AX)
 	ADDQ       CX, AX
 	ADDQ       BX, DX
 	DECQ       SI
-	JNZ        rows79
+	JNZ        rows83
 
-rows79_end:
-cols75_end:
+rows83_end:
+cols79_end:
+	JMP sweep78_end
+
+sweep78_wide:
+	MOVQ  dst+16(FP), AX
+	MOVQ  src+32(FP), DX
+	MOVQ  rows+0(FP), SI
+	TESTQ SI, SI
+	JLE   rows84_end
+
+rows84:
+	MOVQ cols+8(FP), DI
+	XORQ R8, R8
+
+cols85_by4:
+	CMPQ    DI, $0x00000020
+	JLT     cols85_by2
+	VMOVUPS (DX)(R8*1), Y0
+	VMOVUPS Y0, (AX)(R8*1)
+	VMOVUPS 32(DX)(R8*1), Y0
+	VMOVUPS Y0, 32(AX)(R8*1)
+	VMOVUPS 64(DX)(R8*1), Y0
+	VMOVUPS Y0, 64(AX)(R8*1)
+	VMOVUPS 96(DX)(R8*1), Y0
+	VMOVUPS Y0, 96(AX)(R8*1)
+	ADDQ    $0x00000080, R8
+	SUBQ    $0x00000020, DI
+	JMP     cols85_by4
+
+cols85_by2:
+	CMPQ    DI, $0x00000010
+	JLT     cols85_by1
+	VMOVUPS (DX)(R8*1), Y0
+	VMOVUPS Y0, (AX)(R8*1)
+	VMOVUPS 32(DX)(R8*1), Y0
+	VMOVUPS Y0, 32(AX)(R8*1)
+	ADDQ    $0x00000040, R8
+	SUBQ    $0x00000010, DI
+	JMP     cols85_by2
+
+cols85_by1:
+	CMPQ    DI, $0x00000008
+	JLT     cols85_by0
+	VMOVUPS (DX)(R8*1), Y0
+	VMOVUPS Y0, (AX)(R8*1)
+	ADDQ    $0x00000020, R8
+	SUBQ    $0x00000008, DI
+	JMP     cols85_by1
+
+cols85_by0:
+	TESTQ      DI, DI
+	JLE        cols85_end
+	LEAQ       tailMask<>+0(SB), R10
+	MOVQ       $0x00000008, R9
+	SUBQ       DI, R9
+	VMOVUPS    (R10)(R9*4), Y0
+	VMASKMOVPS (DX)(R8*1), Y0, Y1
+	VMASKMOVPS Y1, Y0, (AX)(R8*1)
+
+cols85_end:
+	ADDQ CX, AX
+	ADDQ BX, DX
+	DECQ SI
+	JNZ  rows84
+
+rows84_end:
+sweep78_end:
 	VZEROUPPER
 	RET
 
@@ -4617,9 +4787,9 @@ TEXT ·columnSumsAVX2(SB), NOSPLIT, $8-40
 	XORQ    DX, DX
 	MOVQ    AX, BX
 
-cols80_by4:
+cols86_by4:
 	CMPQ   BX, $0x00000020
-	JLT    cols80_by2
+	JLT    cols86_by2
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -4628,9 +4798,9 @@ cols80_by4:
 	ADDQ   DX, AX
 	MOVQ   rows+0(FP), SI
 	TESTQ  SI, SI
-	JLE    rows81_end
+	JLE    rows87_end
 
-rows81:
+rows87:
 	VMOVUPS (AX), Y4
 	VADDPS  Y4, Y0, Y0
 	VMOVUPS 32(AX), Y4
@@ -4641,9 +4811,9 @@ rows81:
 	VADDPS  Y4, Y3, Y3
 	ADDQ    CX, AX
 	DECQ    SI
-	JNZ     rows81
+	JNZ     rows87
 
-rows81_end:
+rows87_end:
 	MOVQ    sum+32(FP), AX
 	VMOVUPS (AX)(DX*1), Y4
 	VADDPS  Y4, Y0, Y0
@@ -4659,29 +4829,29 @@ rows81_end:
 	VMOVUPS Y3, 96(AX)(DX*1)
 	ADDQ    $0x00000080, DX
 	SUBQ    $0x00000020, BX
-	JMP     cols80_by4
+	JMP     cols86_by4
 
-cols80_by2:
+cols86_by2:
 	CMPQ   BX, $0x00000010
-	JLT    cols80_by1
+	JLT    cols86_by1
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	MOVQ   x+16(FP), AX
 	ADDQ   DX, AX
 	MOVQ   rows+0(FP), SI
 	TESTQ  SI, SI
-	JLE    rows82_end
+	JLE    rows88_end
 
-rows82:
+rows88:
 	VMOVUPS (AX), Y2
 	VADDPS  Y2, Y0, Y0
 	VMOVUPS 32(AX), Y2
 	VADDPS  Y2, Y1, Y1
 	ADDQ    CX, AX
 	DECQ    SI
-	JNZ     rows82
+	JNZ     rows88
 
-rows82_end:
+rows88_end:
 	MOVQ    sum+32(FP), AX
 	VMOVUPS (AX)(DX*1), Y2
 	VADDPS  Y2, Y0, Y0
@@ -4691,37 +4861,37 @@ rows82_end:
 	VMOVUPS Y1, 32(AX)(DX*1)
 	ADDQ    $0x00000040, DX
 	SUBQ    $0x00000010, BX
-	JMP     cols80_by2
+	JMP     cols86_by2
 
-cols80_by1:
+cols86_by1:
 	CMPQ   BX, $0x00000008
-	JLT    cols80_by0
+	JLT    cols86_by0
 	VXORPS Y0, Y0, Y0
 	MOVQ   x+16(FP), AX
 	ADDQ   DX, AX
 	MOVQ   rows+0(FP), SI
 	TESTQ  SI, SI
-	JLE    rows83_end
+	JLE    rows89_end
 
-rows83:
+rows89:
 	VMOVUPS (AX), Y1
 	VADDPS  Y1, Y0, Y0
 	ADDQ    CX, AX
 	DECQ    SI
-	JNZ     rows83
+	JNZ     rows89
 
-rows83_end:
+rows89_end:
 	MOVQ    sum+32(FP), AX
 	VMOVUPS (AX)(DX*1), Y1
 	VADDPS  Y1, Y0, Y0
 	VMOVUPS Y0, (AX)(DX*1)
 	ADDQ    $0x00000020, DX
 	SUBQ    $0x00000008, BX
-	JMP     cols80_by1
+	JMP     cols86_by1
 
-cols80_by0:
+cols86_by0:
 	TESTQ   BX, BX
-	JLE     cols80_end
+	JLE     cols86_end
 	LEAQ    tailMask<>+0(SB), SI
 	MOVQ    $0x00000008, AX
 	SUBQ    BX, AX
@@ -4731,22 +4901,22 @@ cols80_by0:
 	ADDQ    DX, AX
 	MOVQ    rows+0(FP), BX
 	TESTQ   BX, BX
-	JLE     rows84_end
+	JLE     rows90_end
 
-rows84:
+rows90:
 	VMASKMOVPS (AX), Y0, Y2
 	VADDPS     Y2, Y1, Y1
 	ADDQ       CX, AX
 	DECQ       BX
-	JNZ        rows84
+	JNZ        rows90
 
-rows84_end:
+rows90_end:
 	MOVQ       sum+32(FP), AX
 	VMASKMOVPS (AX)(DX*1), Y0, Y2
 	VADDPS     Y2, Y1, Y1
 	VMASKMOVPS Y1, Y0, (AX)(DX*1)
 
-cols80_end:
+cols86_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -4765,9 +4935,9 @@ TEXT ·columnDeviationsAVX2(SB), NOSPLIT, $8-48
 	XORQ    DX, DX
 	MOVQ    AX, BX
 
-cols85_by4:
+cols91_by4:
 	CMPQ    BX, $0x00000020
-	JLT     cols85_by2
+	JLT     cols91_by2
 	MOVQ    mean+32(FP), AX
 	VMOVUPS (AX)(DX*1), Y0
 	VMOVUPS 32(AX)(DX*1), Y1
@@ -4781,9 +4951,9 @@ cols85_by4:
 	ADDQ    DX, AX
 	MOVQ    rows+0(FP), SI
 	TESTQ   SI, SI
-	JLE     rows86_end
+	JLE     rows92_end
 
-rows86:
+rows92:
 	VMOVUPS     (AX), Y8
 	VSUBPS      Y0, Y8, Y8
 	VFMADD231PS Y8, Y8, Y4
@@ -4798,9 +4968,9 @@ rows86:
 	VFMADD231PS Y8, Y8, Y7
 	ADDQ        CX, AX
 	DECQ        SI
-	JNZ         rows86
+	JNZ         rows92
 
-rows86_end:
+rows92_end:
 	MOVQ    sum+40(FP), AX
 	VMOVUPS (AX)(DX*1), Y0
 	VADDPS  Y0, Y4, Y4
@@ -4816,11 +4986,11 @@ rows86_end:
 	VMOVUPS Y7, 96(AX)(DX*1)
 	ADDQ    $0x00000080, DX
 	SUBQ    $0x00000020, BX
-	JMP     cols85_by4
+	JMP     cols91_by4
 
-cols85_by2:
+cols91_by2:
 	CMPQ    BX, $0x00000010
-	JLT     cols85_by1
+	JLT     cols91_by1
 	MOVQ    mean+32(FP), AX
 	VMOVUPS (AX)(DX*1), Y0
 	VMOVUPS 32(AX)(DX*1), Y1
@@ -4830,9 +5000,9 @@ cols85_by2:
 	ADDQ    DX, AX
 	MOVQ    rows+0(FP), SI
 	TESTQ   SI, SI
-	JLE     rows87_end
+	JLE     rows93_end
 
-rows87:
+rows93:
 	VMOVUPS     (AX), Y4
 	VSUBPS      Y0, Y4, Y4
 	VFMADD231PS Y4, Y4, Y2
@@ -4841,9 +5011,9 @@ rows87:
 	VFMADD231PS Y4, Y4, Y3
 	ADDQ        CX, AX
 	DECQ        SI
-	JNZ         rows87
+	JNZ         rows93
 
-rows87_end:
+rows93_end:
 	MOVQ    sum+40(FP), AX
 	VMOVUPS (AX)(DX*1), Y0
 	VADDPS  Y0, Y2, Y2
@@ -4853,11 +5023,11 @@ rows87_end:
 	VMOVUPS Y3, 32(AX)(DX*1)
 	ADDQ    $0x00000040, DX
 	SUBQ    $0x00000010, BX
-	JMP     cols85_by2
+	JMP     cols91_by2
 
-cols85_by1:
+cols91_by1:
 	CMPQ    BX, $0x00000008
-	JLT     cols85_by0
+	JLT     cols91_by0
 	MOVQ    mean+32(FP), AX
 	VMOVUPS (AX)(DX*1), Y0
 	VXORPS  Y1, Y1, Y1
@@ -4865,28 +5035,28 @@ cols85_by1:
 	ADDQ    DX, AX
 	MOVQ    rows+0(FP), SI
 	TESTQ   SI, SI
-	JLE     rows88_end
+	JLE     rows94_end
 
-rows88:
+rows94:
 	VMOVUPS     (AX), Y2
 	VSUBPS      Y0, Y2, Y2
 	VFMADD231PS Y2, Y2, Y1
 	ADDQ        CX, AX
 	DECQ        SI
-	JNZ         rows88
+	JNZ         rows94
 
-rows88_end:
+rows94_end:
 	MOVQ    sum+40(FP), AX
 	VMOVUPS (AX)(DX*1), Y0
 	VADDPS  Y0, Y1, Y1
 	VMOVUPS Y1, (AX)(DX*1)
 	ADDQ    $0x00000020, DX
 	SUBQ    $0x00000008, BX
-	JMP     cols85_by1
+	JMP     cols91_by1
 
-cols85_by0:
+cols91_by0:
 	TESTQ      BX, BX
-	JLE        cols85_end
+	JLE        cols91_end
 	LEAQ       tailMask<>+0(SB), SI
 	MOVQ       $0x00000008, AX
 	SUBQ       BX, AX
@@ -4898,23 +5068,23 @@ cols85_by0:
 	ADDQ       DX, AX
 	MOVQ       rows+0(FP), BX
 	TESTQ      BX, BX
-	JLE        rows89_end
+	JLE        rows95_end
 
-rows89:
+rows95:
 	VMASKMOVPS  (AX), Y0, Y3
 	VSUBPS      Y1, Y3, Y3
 	VFMADD231PS Y3, Y3, Y2
 	ADDQ        CX, AX
 	DECQ        BX
-	JNZ         rows89
+	JNZ         rows95
 
-rows89_end:
+rows95_end:
 	MOVQ       sum+40(FP), AX
 	VMASKMOVPS (AX)(DX*1), Y0, Y1
 	VADDPS     Y1, Y2, Y2
 	VMASKMOVPS Y2, Y0, (AX)(DX*1)
 
-cols85_end:
+cols91_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -4935,9 +5105,9 @@ TEXT ·columnDotsAVX2(SB), NOSPLIT, $8-72
 	XORQ    SI, SI
 	MOVQ    AX, DI
 
-cols90_by2:
+cols96_by2:
 	CMPQ    DI, $0x00000010
-	JLT     cols90_by1
+	JLT     cols96_by1
 	MOVQ    mean+48(FP), AX
 	VMOVUPS (AX)(SI*1), Y0
 	VMOVUPS 32(AX)(SI*1), Y1
@@ -4951,9 +5121,9 @@ cols90_by2:
 	ADDQ    SI, DX
 	MOVQ    rows+0(FP), R8
 	TESTQ   R8, R8
-	JLE     rows91_end
+	JLE     rows97_end
 
-rows91:
+rows97:
 	VMOVUPS     (AX), Y6
 	VMOVUPS     (DX), Y7
 	VADDPS      Y6, Y2, Y2
@@ -4967,9 +5137,9 @@ rows91:
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        R8
-	JNZ         rows91
+	JNZ         rows97
 
-rows91_end:
+rows97_end:
 	MOVQ    sum+56(FP), AX
 	VMOVUPS (AX)(SI*1), Y0
 	VADDPS  Y0, Y2, Y2
@@ -4986,11 +5156,11 @@ rows91_end:
 	VMOVUPS Y5, 32(AX)(SI*1)
 	ADDQ    $0x00000040, SI
 	SUBQ    $0x00000010, DI
-	JMP     cols90_by2
+	JMP     cols96_by2
 
-cols90_by1:
+cols96_by1:
 	CMPQ    DI, $0x00000008
-	JLT     cols90_by0
+	JLT     cols96_by0
 	MOVQ    mean+48(FP), AX
 	VMOVUPS (AX)(SI*1), Y0
 	VXORPS  Y1, Y1, Y1
@@ -5001,9 +5171,9 @@ cols90_by1:
 	ADDQ    SI, DX
 	MOVQ    rows+0(FP), R8
 	TESTQ   R8, R8
-	JLE     rows92_end
+	JLE     rows98_end
 
-rows92:
+rows98:
 	VMOVUPS     (AX), Y3
 	VMOVUPS     (DX), Y4
 	VADDPS      Y3, Y1, Y1
@@ -5012,9 +5182,9 @@ rows92:
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        R8
-	JNZ         rows92
+	JNZ         rows98
 
-rows92_end:
+rows98_end:
 	MOVQ    sum+56(FP), AX
 	VMOVUPS (AX)(SI*1), Y0
 	VADDPS  Y0, Y1, Y1
@@ -5025,11 +5195,11 @@ rows92_end:
 	VMOVUPS Y2, (AX)(SI*1)
 	ADDQ    $0x00000020, SI
 	SUBQ    $0x00000008, DI
-	JMP     cols90_by1
+	JMP     cols96_by1
 
-cols90_by0:
+cols96_by0:
 	TESTQ      DI, DI
-	JLE        cols90_end
+	JLE        cols96_end
 	LEAQ       tailMask<>+0(SB), DX
 	MOVQ       $0x00000008, AX
 	SUBQ       DI, AX
@@ -5044,9 +5214,9 @@ cols90_by0:
 	ADDQ       SI, DX
 	MOVQ       rows+0(FP), DI
 	TESTQ      DI, DI
-	JLE        rows93_end
+	JLE        rows99_end
 
-rows93:
+rows99:
 	VMASKMOVPS  (AX), Y0, Y4
 	VMASKMOVPS  (DX), Y0, Y5
 	VADDPS      Y4, Y2, Y2
@@ -5055,9 +5225,9 @@ rows93:
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        DI
-	JNZ         rows93
+	JNZ         rows99
 
-rows93_end:
+rows99_end:
 	MOVQ       sum+56(FP), AX
 	VMASKMOVPS (AX)(SI*1), Y0, Y1
 	VADDPS     Y1, Y2, Y2
@@ -5067,7 +5237,7 @@ rows93_end:
 	VADDPS     Y1, Y3, Y3
 	VMASKMOVPS Y3, Y0, (AX)(SI*1)
 
-cols90_end:
+cols96_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -5080,18 +5250,18 @@ TEXT ·vectorMaxAVX2(SB), NOSPLIT, $0-20
 	MOVQ         n+0(FP), CX
 	XORQ         DX, DX
 
-cols94_by1:
+cols100_by1:
 	CMPQ    CX, $0x00000008
-	JLT     cols94_by0
+	JLT     cols100_by0
 	VMOVUPS (AX)(DX*1), Y1
 	VMAXPS  Y1, Y0, Y0
 	ADDQ    $0x00000020, DX
 	SUBQ    $0x00000008, CX
-	JMP     cols94_by1
+	JMP     cols100_by1
 
-cols94_by0:
+cols100_by0:
 	TESTQ      CX, CX
-	JLE        cols94_end
+	JLE        cols100_end
 	LEAQ       tailMask<>+0(SB), SI
 	MOVQ       $0x00000008, BX
 	SUBQ       CX, BX
@@ -5100,7 +5270,7 @@ cols94_by0:
 	VBLENDVPS  Y1, Y2, Y0, Y2
 	VMAXPS     Y2, Y0, Y0
 
-cols94_end:
+cols100_end:
 	VEXTRACTF128 $0x01, Y0, X1
 	VMAXPS       X1, X0, X0
 	VPSHUFD      $0x4e, X0, X1
@@ -5126,9 +5296,9 @@ TEXT ·expSumAVX2(SB), NOSPLIT, $8-36
 	MOVQ         n+0(FP), DX
 	XORQ         BX, BX
 
-cols95_by1:
+cols101_by1:
 	CMPQ         DX, $0x00000008
-	JLT          cols95_by0
+	JLT          cols101_by0
 	VMOVUPS      (CX)(BX*1), Y2
 	VSUBPS       Y0, Y2, Y2
 	VMULPS       c3fb8aa3b<>+0(SB), Y2, Y2
@@ -5150,11 +5320,11 @@ cols95_by1:
 	VADDPS       Y2, Y1, Y1
 	ADDQ         $0x00000020, BX
 	SUBQ         $0x00000008, DX
-	JMP          cols95_by1
+	JMP          cols101_by1
 
-cols95_by0:
+cols101_by0:
 	TESTQ        DX, DX
-	JLE          cols95_end
+	JLE          cols101_end
 	LEAQ         tailMask<>+0(SB), DI
 	MOVQ         $0x00000008, SI
 	SUBQ         DX, SI
@@ -5180,7 +5350,7 @@ cols95_by0:
 	VANDPS       Y2, Y3, Y3
 	VADDPS       Y3, Y1, Y1
 
-cols95_end:
+cols101_end:
 	VEXTRACTF128 $0x01, Y1, X0
 	VADDPS       X0, X1, X1
 	VPSHUFD      $0x4e, X1, X0
@@ -5226,19 +5396,19 @@ TEXT ·dotAVX2(SB), NOSPLIT, $8-28
 	MOVQ    n+0(FP), DX
 	XORQ    BX, BX
 
-cols96_by1:
+cols102_by1:
 	CMPQ        DX, $0x00000008
-	JLT         cols96_by0
+	JLT         cols102_by0
 	VMOVUPS     (AX)(BX*1), Y1
 	VMOVUPS     (CX)(BX*1), Y2
 	VFMADD231PS Y1, Y2, Y0
 	ADDQ        $0x00000020, BX
 	SUBQ        $0x00000008, DX
-	JMP         cols96_by1
+	JMP         cols102_by1
 
-cols96_by0:
+cols102_by0:
 	TESTQ       DX, DX
-	JLE         cols96_end
+	JLE         cols102_end
 	LEAQ        tailMask<>+0(SB), DI
 	MOVQ        $0x00000008, SI
 	SUBQ        DX, SI
@@ -5247,7 +5417,7 @@ cols96_by0:
 	VMASKMOVPS  (CX)(BX*1), Y1, Y1
 	VFMADD231PS Y2, Y1, Y0
 
-cols96_end:
+cols102_end:
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
 	VPSHUFD      $0x4e, X0, X1
@@ -5268,9 +5438,9 @@ TEXT ·sumSquaresAVX2(SB), NOSPLIT, $0-24
 	MOVQ   n+0(FP), CX
 	XORQ   DX, DX
 
-cols97_by1:
+cols103_by1:
 	CMPQ         CX, $0x00000008
-	JLT          cols97_by0
+	JLT          cols103_by0
 	VMOVUPS      (AX)(DX*1), Y2
 	VCVTPS2PD    X2, Y3
 	VFMADD231PD  Y3, Y3, Y0
@@ -5279,11 +5449,11 @@ cols97_by1:
 	VFMADD231PD  Y3, Y3, Y1
 	ADDQ         $0x00000020, DX
 	SUBQ         $0x00000008, CX
-	JMP          cols97_by1
+	JMP          cols103_by1
 
-cols97_by0:
+cols103_by0:
 	TESTQ        CX, CX
-	JLE          cols97_end
+	JLE          cols103_end
 	LEAQ         tailMask<>+0(SB), SI
 	MOVQ         $0x00000008, BX
 	SUBQ         CX, BX
@@ -5295,7 +5465,7 @@ cols97_by0:
 	VCVTPS2PD    X2, Y3
 	VFMADD231PD  Y3, Y3, Y1
 
-cols97_end:
+cols103_end:
 	VADDPD       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPD       X1, X0, X0
@@ -5331,9 +5501,9 @@ TEXT ·adamWAVX2(SB), NOSPLIT, $8-68
 	MOVQ         n+0(FP), SI
 	XORQ         DI, DI
 
-cols98_by1:
+cols104_by1:
 	CMPQ        SI, $0x00000008
-	JLT         cols98_by0
+	JLT         cols104_by0
 	VMOVUPS     (CX)(DI*1), Y9
 	VMULPS      Y0, Y9, Y9
 	VMOVUPS     (DX)(DI*1), Y10
@@ -5355,11 +5525,11 @@ cols98_by1:
 	VMOVUPS     Y9, (AX)(DI*1)
 	ADDQ        $0x00000020, DI
 	SUBQ        $0x00000008, SI
-	JMP         cols98_by1
+	JMP         cols104_by1
 
-cols98_by0:
+cols104_by0:
 	TESTQ       SI, SI
-	JLE         cols98_end
+	JLE         cols104_end
 	LEAQ        tailMask<>+0(SB), R9
 	MOVQ        $0x00000008, R8
 	SUBQ        SI, R8
@@ -5384,7 +5554,7 @@ cols98_by0:
 	VSUBPS      Y0, Y2, Y2
 	VMASKMOVPS  Y2, Y9, (AX)(DI*1)
 
-cols98_end:
+cols104_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -5401,9 +5571,9 @@ TEXT ·transpose8AVX2(SB), NOSPLIT, $0-40
 	SHLQ  $0x02, SI
 	MOVQ  AX, DI
 	TESTQ DI, DI
-	JLE   blocks99_end
+	JLE   blocks105_end
 
-blocks99:
+blocks105:
 	MOVQ       BX, AX
 	VMOVUPS    (AX), Y0
 	ADDQ       SI, AX
@@ -5465,9 +5635,9 @@ blocks99:
 	ADDQ       $0x00000020, BX
 	MOVQ       AX, CX
 	DECQ       DI
-	JNZ        blocks99
+	JNZ        blocks105
 
-blocks99_end:
+blocks105_end:
 	VZEROUPPER
 	RET
 
@@ -5490,9 +5660,9 @@ TEXT ·dwConvAVX2(SB), NOSPLIT, $48-120
 	MOVQ    cols+16(FP), SI
 	XORQ    DI, DI
 
-cols100_by1:
+cols106_by1:
 	CMPQ    SI, $0x00000008
-	JLT     cols100_by0
+	JLT     cols106_by0
 	MOVQ    w+104(FP), R8
 	MOVQ    ldw+112(FP), R9
 	SHLQ    $0x02, R9
@@ -5530,7 +5700,7 @@ cols100_by1:
 	MOVQ    lines+0(FP), R8
 	MOVQ    R8, 40(SP)
 
-dw101_line:
+dw107_line:
 	MOVQ        8(SP), R8
 	MOVQ        16(SP), R9
 	MOVQ        24(SP), R10
@@ -5549,9 +5719,9 @@ dw101_line:
 	VFMADD231PS Y6, Y11, Y10
 	ADDQ        DX, R10
 
-dw101_columns:
+dw107_columns:
 	DECQ        R12
-	JZ          dw101_last0
+	JZ          dw107_last0
 	VMOVUPS     (R8), Y11
 	VFMADD231PS Y2, Y11, Y9
 	VFMADD231PS Y1, Y11, Y10
@@ -5570,7 +5740,7 @@ dw101_columns:
 	VMOVUPS     Y9, (R11)
 	ADDQ        BX, R11
 	DECQ        R12
-	JZ          dw101_last1
+	JZ          dw107_last1
 	VMOVUPS     (R8), Y9
 	VFMADD231PS Y2, Y9, Y10
 	VFMADD231PS Y1, Y9, Y11
@@ -5589,7 +5759,7 @@ dw101_columns:
 	VMOVUPS     Y10, (R11)
 	ADDQ        BX, R11
 	DECQ        R12
-	JZ          dw101_last2
+	JZ          dw107_last2
 	VMOVUPS     (R8), Y10
 	VFMADD231PS Y2, Y10, Y11
 	VFMADD231PS Y1, Y10, Y9
@@ -5607,20 +5777,20 @@ dw101_columns:
 	ADDQ        DX, R10
 	VMOVUPS     Y11, (R11)
 	ADDQ        BX, R11
-	JMP         dw101_columns
+	JMP         dw107_columns
 
-dw101_last0:
+dw107_last0:
 	VMOVUPS Y9, (R11)
-	JMP     dw101_next
+	JMP     dw107_next
 
-dw101_last1:
+dw107_last1:
 	VMOVUPS Y10, (R11)
-	JMP     dw101_next
+	JMP     dw107_next
 
-dw101_last2:
+dw107_last2:
 	VMOVUPS Y11, (R11)
 
-dw101_next:
+dw107_next:
 	MOVQ srcLine+96(FP), R8
 	SHLQ $0x02, R8
 	ADDQ R8, 8(SP)
@@ -5634,14 +5804,14 @@ dw101_next:
 	SHLQ $0x02, R8
 	ADDQ R8, 32(SP)
 	DECQ 40(SP)
-	JNZ  dw101_line
+	JNZ  dw107_line
 	ADDQ $0x00000020, DI
 	SUBQ $0x00000008, SI
-	JMP  cols100_by1
+	JMP  cols106_by1
 
-cols100_by0:
+cols106_by0:
 	TESTQ      SI, SI
-	JLE        cols100_end
+	JLE        cols106_end
 	LEAQ       tailMask<>+0(SB), R9
 	MOVQ       $0x00000008, R8
 	SUBQ       SI, R8
@@ -5683,7 +5853,7 @@ cols100_by0:
 	MOVQ       lines+0(FP), SI
 	MOVQ       SI, 40(SP)
 
-dw102_line:
+dw108_line:
 	MOVQ        8(SP), SI
 	MOVQ        16(SP), DI
 	MOVQ        24(SP), R8
@@ -5702,9 +5872,9 @@ dw102_line:
 	VFMADD231PS Y7, Y12, Y11
 	ADDQ        DX, R8
 
-dw102_columns:
+dw108_columns:
 	DECQ        R10
-	JZ          dw102_last0
+	JZ          dw108_last0
 	VMASKMOVPS  (SI), Y0, Y12
 	VFMADD231PS Y3, Y12, Y10
 	VFMADD231PS Y2, Y12, Y11
@@ -5723,7 +5893,7 @@ dw102_columns:
 	VMASKMOVPS  Y10, Y0, (R9)
 	ADDQ        BX, R9
 	DECQ        R10
-	JZ          dw102_last1
+	JZ          dw108_last1
 	VMASKMOVPS  (SI), Y0, Y10
 	VFMADD231PS Y3, Y10, Y11
 	VFMADD231PS Y2, Y10, Y12
@@ -5742,7 +5912,7 @@ dw102_columns:
 	VMASKMOVPS  Y11, Y0, (R9)
 	ADDQ        BX, R9
 	DECQ        R10
-	JZ          dw102_last2
+	JZ          dw108_last2
 	VMASKMOVPS  (SI), Y0, Y11
 	VFMADD231PS Y3, Y11, Y12
 	VFMADD231PS Y2, Y11, Y10
@@ -5760,20 +5930,20 @@ dw102_columns:
 	ADDQ        DX, R8
 	VMASKMOVPS  Y12, Y0, (R9)
 	ADDQ        BX, R9
-	JMP         dw102_columns
+	JMP         dw108_columns
 
-dw102_last0:
+dw108_last0:
 	VMASKMOVPS Y10, Y0, (R9)
-	JMP        dw102_next
+	JMP        dw108_next
 
-dw102_last1:
+dw108_last1:
 	VMASKMOVPS Y11, Y0, (R9)
-	JMP        dw102_next
+	JMP        dw108_next
 
-dw102_last2:
+dw108_last2:
 	VMASKMOVPS Y12, Y0, (R9)
 
-dw102_next:
+dw108_next:
 	MOVQ srcLine+96(FP), SI
 	SHLQ $0x02, SI
 	ADDQ SI, 8(SP)
@@ -5787,9 +5957,9 @@ dw102_next:
 	SHLQ $0x02, SI
 	ADDQ SI, 32(SP)
 	DECQ 40(SP)
-	JNZ  dw102_line
+	JNZ  dw108_line
 
-cols100_end:
+cols106_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -5832,11 +6002,11 @@ tiles:
 	MOVQ   $0x00000003, R12
 	MOVQ   R12, 16(SP)
 
-group103_line:
+group109_line:
 	MOVQ index+40(FP), R11
 	MOVQ inner+8(FP), R12
 
-group103_input:
+group109_input:
 	VMOVUPS     (R11), Y8
 	VMOVUPS     (R10), Y10
 	VMOVUPS     32(R10), Y11
@@ -5878,11 +6048,11 @@ group103_input:
 	ADDQ        $0x00000060, R10
 	ADDQ        $0x00000020, R11
 	DECQ        R12
-	JNZ         group103_input
+	JNZ         group109_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
 	DECQ        16(SP)
-	JNZ         group103_line
+	JNZ         group109_line
 	MOVQ        cols+72(FP), R8
 	LEAQ        tailMask<>+0(SB), R10
 	MOVQ        $0x00000008, R9
@@ -5941,11 +6111,11 @@ rest7:
 	MOVQ   $0x00000003, R10
 	MOVQ   R10, 16(SP)
 
-group104_line:
+group110_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R10
 
-group104_input:
+group110_input:
 	VMOVUPS     (CX), Y7
 	VMOVUPS     (AX), Y9
 	VMOVUPS     32(AX), Y10
@@ -5983,11 +6153,11 @@ group104_input:
 	ADDQ        $0x00000060, AX
 	ADDQ        $0x00000020, CX
 	DECQ        R10
-	JNZ         group104_input
+	JNZ         group110_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
 	DECQ        16(SP)
-	JNZ         group104_line
+	JNZ         group110_line
 	MOVQ        cols+72(FP), AX
 	LEAQ        tailMask<>+0(SB), DX
 	MOVQ        $0x00000008, CX
@@ -6023,11 +6193,11 @@ rest6:
 	MOVQ   $0x00000003, R10
 	MOVQ   R10, 16(SP)
 
-group105_line:
+group111_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R10
 
-group105_input:
+group111_input:
 	VMOVUPS     (CX), Y6
 	VMOVUPS     (AX), Y8
 	VMOVUPS     32(AX), Y9
@@ -6061,11 +6231,11 @@ group105_input:
 	ADDQ        $0x00000060, AX
 	ADDQ        $0x00000020, CX
 	DECQ        R10
-	JNZ         group105_input
+	JNZ         group111_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
 	DECQ        16(SP)
-	JNZ         group105_line
+	JNZ         group111_line
 	MOVQ        cols+72(FP), AX
 	LEAQ        tailMask<>+0(SB), DX
 	MOVQ        $0x00000008, CX
@@ -6098,11 +6268,11 @@ rest5:
 	MOVQ   $0x00000003, R10
 	MOVQ   R10, 16(SP)
 
-group106_line:
+group112_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R10
 
-group106_input:
+group112_input:
 	VMOVUPS     (CX), Y5
 	VMOVUPS     (AX), Y7
 	VMOVUPS     32(AX), Y8
@@ -6132,11 +6302,11 @@ group106_input:
 	ADDQ        $0x00000060, AX
 	ADDQ        $0x00000020, CX
 	DECQ        R10
-	JNZ         group106_input
+	JNZ         group112_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
 	DECQ        16(SP)
-	JNZ         group106_line
+	JNZ         group112_line
 	MOVQ        cols+72(FP), AX
 	LEAQ        tailMask<>+0(SB), DX
 	MOVQ        $0x00000008, CX
@@ -6166,11 +6336,11 @@ rest4:
 	MOVQ   $0x00000003, R10
 	MOVQ   R10, 16(SP)
 
-group107_line:
+group113_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R10
 
-group107_input:
+group113_input:
 	VMOVUPS     (CX), Y4
 	VMOVUPS     (AX), Y6
 	VMOVUPS     32(AX), Y7
@@ -6196,11 +6366,11 @@ group107_input:
 	ADDQ        $0x00000060, AX
 	ADDQ        $0x00000020, CX
 	DECQ        R10
-	JNZ         group107_input
+	JNZ         group113_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
 	DECQ        16(SP)
-	JNZ         group107_line
+	JNZ         group113_line
 	MOVQ        cols+72(FP), AX
 	LEAQ        tailMask<>+0(SB), DX
 	MOVQ        $0x00000008, CX
@@ -6225,11 +6395,11 @@ rest3:
 	MOVQ   $0x00000003, R9
 	MOVQ   R9, 16(SP)
 
-group108_line:
+group114_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R9
 
-group108_input:
+group114_input:
 	VMOVUPS     (CX), Y3
 	VMOVUPS     (AX), Y5
 	VMOVUPS     32(AX), Y6
@@ -6251,10 +6421,10 @@ group108_input:
 	ADDQ        $0x00000060, AX
 	ADDQ        $0x00000020, CX
 	DECQ        R9
-	JNZ         group108_input
+	JNZ         group114_input
 	ADDQ        8(SP), R8
 	DECQ        16(SP)
-	JNZ         group108_line
+	JNZ         group114_line
 	MOVQ        cols+72(FP), AX
 	LEAQ        tailMask<>+0(SB), DX
 	MOVQ        $0x00000008, CX
@@ -6276,11 +6446,11 @@ rest2:
 	MOVQ   $0x00000003, R9
 	MOVQ   R9, 16(SP)
 
-group109_line:
+group115_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R9
 
-group109_input:
+group115_input:
 	VMOVUPS     (CX), Y2
 	VMOVUPS     (AX), Y4
 	VMOVUPS     32(AX), Y5
@@ -6298,10 +6468,10 @@ group109_input:
 	ADDQ        $0x00000060, AX
 	ADDQ        $0x00000020, CX
 	DECQ        R9
-	JNZ         group109_input
+	JNZ         group115_input
 	ADDQ        8(SP), R8
 	DECQ        16(SP)
-	JNZ         group109_line
+	JNZ         group115_line
 	MOVQ        cols+72(FP), AX
 	LEAQ        tailMask<>+0(SB), DX
 	MOVQ        $0x00000008, CX
@@ -6320,11 +6490,11 @@ rest1:
 	MOVQ   $0x00000003, BX
 	MOVQ   BX, 16(SP)
 
-group110_line:
+group116_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), BX
 
-group110_input:
+group116_input:
 	VMOVUPS     (CX), Y1
 	VMOVUPS     (AX), Y3
 	VMOVUPS     32(AX), Y4
@@ -6338,10 +6508,10 @@ group110_input:
 	ADDQ        $0x00000060, AX
 	ADDQ        $0x00000020, CX
 	DECQ        BX
-	JNZ         group110_input
+	JNZ         group116_input
 	ADDQ        8(SP), R8
 	DECQ        16(SP)
-	JNZ         group110_line
+	JNZ         group116_line
 	MOVQ        cols+72(FP), AX
 	LEAQ        tailMask<>+0(SB), DX
 	MOVQ        $0x00000008, CX
@@ -6368,16 +6538,16 @@ TEXT ·layerNormAVX2(SB), NOSPLIT, $8-80
 	MOVQ    stats+64(FP), DX
 	MOVQ    rows+0(FP), BX
 	TESTQ   BX, BX
-	JLE     rows111_end
+	JLE     rows117_end
 
-rows111:
+rows117:
 	VXORPS Y0, Y0, Y0
 	MOVQ   cols+8(FP), SI
 	XORQ   DI, DI
 
-cols112_by4:
+cols118_by4:
 	CMPQ    SI, $0x00000020
-	JLT     cols112_by2
+	JLT     cols118_by2
 	VMOVUPS (CX)(DI*1), Y1
 	VADDPS  Y1, Y0, Y0
 	VMOVUPS 32(CX)(DI*1), Y1
@@ -6388,31 +6558,31 @@ cols112_by4:
 	VADDPS  Y1, Y0, Y0
 	ADDQ    $0x00000080, DI
 	SUBQ    $0x00000020, SI
-	JMP     cols112_by4
+	JMP     cols118_by4
 
-cols112_by2:
+cols118_by2:
 	CMPQ    SI, $0x00000010
-	JLT     cols112_by1
+	JLT     cols118_by1
 	VMOVUPS (CX)(DI*1), Y1
 	VADDPS  Y1, Y0, Y0
 	VMOVUPS 32(CX)(DI*1), Y1
 	VADDPS  Y1, Y0, Y0
 	ADDQ    $0x00000040, DI
 	SUBQ    $0x00000010, SI
-	JMP     cols112_by2
+	JMP     cols118_by2
 
-cols112_by1:
+cols118_by1:
 	CMPQ    SI, $0x00000008
-	JLT     cols112_by0
+	JLT     cols118_by0
 	VMOVUPS (CX)(DI*1), Y1
 	VADDPS  Y1, Y0, Y0
 	ADDQ    $0x00000020, DI
 	SUBQ    $0x00000008, SI
-	JMP     cols112_by1
+	JMP     cols118_by1
 
-cols112_by0:
+cols118_by0:
 	TESTQ      SI, SI
-	JLE        cols112_end
+	JLE        cols118_end
 	LEAQ       tailMask<>+0(SB), R9
 	MOVQ       $0x00000008, R8
 	SUBQ       SI, R8
@@ -6420,7 +6590,7 @@ cols112_by0:
 	VMASKMOVPS (CX)(DI*1), Y1, Y1
 	VADDPS     Y1, Y0, Y0
 
-cols112_end:
+cols118_end:
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
 	VPSHUFD      $0x4e, X0, X1
@@ -6433,9 +6603,9 @@ cols112_end:
 	MOVQ         cols+8(FP), SI
 	XORQ         DI, DI
 
-cols113_by4:
+cols119_by4:
 	CMPQ        SI, $0x00000020
-	JLT         cols113_by2
+	JLT         cols119_by2
 	VMOVUPS     (CX)(DI*1), Y2
 	VSUBPS      Y0, Y2, Y2
 	VFMADD231PS Y2, Y2, Y1
@@ -6450,11 +6620,11 @@ cols113_by4:
 	VFMADD231PS Y2, Y2, Y1
 	ADDQ        $0x00000080, DI
 	SUBQ        $0x00000020, SI
-	JMP         cols113_by4
+	JMP         cols119_by4
 
-cols113_by2:
+cols119_by2:
 	CMPQ        SI, $0x00000010
-	JLT         cols113_by1
+	JLT         cols119_by1
 	VMOVUPS     (CX)(DI*1), Y2
 	VSUBPS      Y0, Y2, Y2
 	VFMADD231PS Y2, Y2, Y1
@@ -6463,21 +6633,21 @@ cols113_by2:
 	VFMADD231PS Y2, Y2, Y1
 	ADDQ        $0x00000040, DI
 	SUBQ        $0x00000010, SI
-	JMP         cols113_by2
+	JMP         cols119_by2
 
-cols113_by1:
+cols119_by1:
 	CMPQ        SI, $0x00000008
-	JLT         cols113_by0
+	JLT         cols119_by0
 	VMOVUPS     (CX)(DI*1), Y2
 	VSUBPS      Y0, Y2, Y2
 	VFMADD231PS Y2, Y2, Y1
 	ADDQ        $0x00000020, DI
 	SUBQ        $0x00000008, SI
-	JMP         cols113_by1
+	JMP         cols119_by1
 
-cols113_by0:
+cols119_by0:
 	TESTQ       SI, SI
-	JLE         cols113_end
+	JLE         cols119_end
 	LEAQ        tailMask<>+0(SB), R9
 	MOVQ        $0x00000008, R8
 	SUBQ        SI, R8
@@ -6487,7 +6657,7 @@ cols113_by0:
 	VANDPS      Y2, Y3, Y3
 	VFMADD231PS Y3, Y3, Y1
 
-cols113_end:
+cols119_end:
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPS       X2, X1, X1
 	VPSHUFD      $0x4e, X1, X2
@@ -6508,9 +6678,9 @@ cols113_end:
 	MOVQ         cols+8(FP), R8
 	XORQ         R9, R9
 
-cols114_by2:
+cols120_by2:
 	CMPQ        R8, $0x00000010
-	JLT         cols114_by1
+	JLT         cols120_by1
 	VMOVUPS     (CX)(R9*1), Y2
 	VMOVUPS     (SI)(R9*1), Y3
 	VMOVUPS     (DI)(R9*1), Y4
@@ -6527,11 +6697,11 @@ cols114_by2:
 	VMOVUPS     Y2, 32(AX)(R9*1)
 	ADDQ        $0x00000040, R9
 	SUBQ        $0x00000010, R8
-	JMP         cols114_by2
+	JMP         cols120_by2
 
-cols114_by1:
+cols120_by1:
 	CMPQ        R8, $0x00000008
-	JLT         cols114_by0
+	JLT         cols120_by0
 	VMOVUPS     (CX)(R9*1), Y2
 	VMOVUPS     (SI)(R9*1), Y3
 	VMOVUPS     (DI)(R9*1), Y4
@@ -6541,11 +6711,11 @@ cols114_by1:
 	VMOVUPS     Y2, (AX)(R9*1)
 	ADDQ        $0x00000020, R9
 	SUBQ        $0x00000008, R8
-	JMP         cols114_by1
+	JMP         cols120_by1
 
-cols114_by0:
+cols120_by0:
 	TESTQ       R8, R8
-	JLE         cols114_end
+	JLE         cols120_end
 	LEAQ        tailMask<>+0(SB), R11
 	MOVQ        $0x00000008, R10
 	SUBQ        R8, R10
@@ -6558,7 +6728,7 @@ cols114_by0:
 	VFMADD213PS Y5, Y4, Y3
 	VMASKMOVPS  Y3, Y2, (AX)(R9*1)
 
-cols114_end:
+cols120_end:
 	MOVQ ldy+24(FP), SI
 	SHLQ $0x02, SI
 	ADDQ SI, AX
@@ -6566,9 +6736,9 @@ cols114_end:
 	SHLQ $0x02, SI
 	ADDQ SI, CX
 	DECQ BX
-	JNZ  rows111
+	JNZ  rows117
 
-rows111_end:
+rows117_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -6588,9 +6758,9 @@ TEXT ·layerNormGradAVX2(SB), NOSPLIT, $8-116
 	MOVQ    stats+88(FP), SI
 	MOVQ    rows+0(FP), DI
 	TESTQ   DI, DI
-	JLE     rows115_end
+	JLE     rows121_end
 
-rows115:
+rows121:
 	VBROADCASTSS (SI), Y0
 	VBROADCASTSS 4(SI), Y1
 	ADDQ         $0x00000008, SI
@@ -6600,9 +6770,9 @@ rows115:
 	MOVQ         cols+8(FP), R9
 	XORQ         R10, R10
 
-cols116_by2:
+cols122_by2:
 	CMPQ        R9, $0x00000010
-	JLT         cols116_by1
+	JLT         cols122_by1
 	VMOVUPS     (DX)(R10*1), Y4
 	VMOVUPS     (CX)(R10*1), Y5
 	VSUBPS      Y0, Y4, Y4
@@ -6621,11 +6791,11 @@ cols116_by2:
 	VFMADD231PS Y5, Y4, Y3
 	ADDQ        $0x00000040, R10
 	SUBQ        $0x00000010, R9
-	JMP         cols116_by2
+	JMP         cols122_by2
 
-cols116_by1:
+cols122_by1:
 	CMPQ        R9, $0x00000008
-	JLT         cols116_by0
+	JLT         cols122_by0
 	VMOVUPS     (DX)(R10*1), Y4
 	VMOVUPS     (CX)(R10*1), Y5
 	VSUBPS      Y0, Y4, Y4
@@ -6636,11 +6806,11 @@ cols116_by1:
 	VFMADD231PS Y5, Y4, Y3
 	ADDQ        $0x00000020, R10
 	SUBQ        $0x00000008, R9
-	JMP         cols116_by1
+	JMP         cols122_by1
 
-cols116_by0:
+cols122_by0:
 	TESTQ       R9, R9
-	JLE         cols116_end
+	JLE         cols122_end
 	LEAQ        tailMask<>+0(SB), R12
 	MOVQ        $0x00000008, R11
 	SUBQ        R9, R11
@@ -6654,7 +6824,7 @@ cols116_by0:
 	VADDPS      Y6, Y2, Y2
 	VFMADD231PS Y6, Y5, Y3
 
-cols116_end:
+cols122_end:
 	VEXTRACTF128 $0x01, Y2, X4
 	VADDPS       X4, X2, X2
 	VPSHUFD      $0x4e, X2, X4
@@ -6673,16 +6843,16 @@ cols116_end:
 	VBROADCASTSS X3, Y3
 	MOVQ         add+64(FP), R8
 	TESTQ        R8, R8
-	JZ           add117_none
+	JZ           add123_none
 	MOVQ         w+80(FP), R8
 	MOVQ         dw+96(FP), R9
 	MOVQ         db+104(FP), R10
 	MOVQ         cols+8(FP), R11
 	XORQ         R12, R12
 
-cols118_by1:
+cols124_by1:
 	CMPQ         R11, $0x00000008
-	JLT          cols118_by0
+	JLT          cols124_by0
 	VMOVUPS      (DX)(R12*1), Y4
 	VMOVUPS      (CX)(R12*1), Y5
 	VSUBPS       Y0, Y4, Y4
@@ -6702,11 +6872,11 @@ cols118_by1:
 	VMOVUPS      Y5, (AX)(R12*1)
 	ADDQ         $0x00000020, R12
 	SUBQ         $0x00000008, R11
-	JMP          cols118_by1
+	JMP          cols124_by1
 
-cols118_by0:
+cols124_by0:
 	TESTQ        R11, R11
-	JLE          cols118_end
+	JLE          cols124_end
 	LEAQ         tailMask<>+0(SB), R14
 	MOVQ         $0x00000008, R13
 	SUBQ         R11, R13
@@ -6729,19 +6899,19 @@ cols118_by0:
 	VFMADD213PS  Y0, Y1, Y6
 	VMASKMOVPS   Y6, Y4, (AX)(R12*1)
 
-cols118_end:
-	JMP add117_end
+cols124_end:
+	JMP add123_end
 
-add117_none:
+add123_none:
 	MOVQ w+80(FP), R8
 	MOVQ dw+96(FP), R9
 	MOVQ db+104(FP), R10
 	MOVQ cols+8(FP), R11
 	XORQ R12, R12
 
-cols119_by1:
+cols125_by1:
 	CMPQ         R11, $0x00000008
-	JLT          cols119_by0
+	JLT          cols125_by0
 	VMOVUPS      (DX)(R12*1), Y4
 	VMOVUPS      (CX)(R12*1), Y5
 	VSUBPS       Y0, Y4, Y4
@@ -6760,11 +6930,11 @@ cols119_by1:
 	VMOVUPS      Y5, (AX)(R12*1)
 	ADDQ         $0x00000020, R12
 	SUBQ         $0x00000008, R11
-	JMP          cols119_by1
+	JMP          cols125_by1
 
-cols119_by0:
+cols125_by0:
 	TESTQ        R11, R11
-	JLE          cols119_end
+	JLE          cols125_end
 	LEAQ         tailMask<>+0(SB), R14
 	MOVQ         $0x00000008, R13
 	SUBQ         R11, R13
@@ -6786,8 +6956,8 @@ cols119_by0:
 	VMULPS       Y1, Y6, Y6
 	VMASKMOVPS   Y6, Y4, (AX)(R12*1)
 
-cols119_end:
-add117_end:
+cols125_end:
+add123_end:
 	MOVQ lddx+24(FP), R8
 	SHLQ $0x02, R8
 	ADDQ R8, AX
@@ -6801,9 +6971,9 @@ add117_end:
 	SHLQ $0x02, R8
 	ADDQ R8, BX
 	DECQ DI
-	JNZ  rows115
+	JNZ  rows121
 
-rows115_end:
+rows121_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -6819,16 +6989,16 @@ TEXT ·softmaxRowsAVX2(SB), NOSPLIT, $8-32
 	MOVQ    x+16(FP), AX
 	MOVQ    rows+0(FP), CX
 	TESTQ   CX, CX
-	JLE     rows120_end
+	JLE     rows126_end
 
-rows120:
+rows126:
 	VBROADCASTSS (AX), Y0
 	MOVQ         cols+8(FP), DX
 	XORQ         BX, BX
 
-cols121_by4:
+cols127_by4:
 	CMPQ    DX, $0x00000020
-	JLT     cols121_by2
+	JLT     cols127_by2
 	VMOVUPS (AX)(BX*1), Y1
 	VMAXPS  Y1, Y0, Y0
 	VMOVUPS 32(AX)(BX*1), Y1
@@ -6839,31 +7009,31 @@ cols121_by4:
 	VMAXPS  Y1, Y0, Y0
 	ADDQ    $0x00000080, BX
 	SUBQ    $0x00000020, DX
-	JMP     cols121_by4
+	JMP     cols127_by4
 
-cols121_by2:
+cols127_by2:
 	CMPQ    DX, $0x00000010
-	JLT     cols121_by1
+	JLT     cols127_by1
 	VMOVUPS (AX)(BX*1), Y1
 	VMAXPS  Y1, Y0, Y0
 	VMOVUPS 32(AX)(BX*1), Y1
 	VMAXPS  Y1, Y0, Y0
 	ADDQ    $0x00000040, BX
 	SUBQ    $0x00000010, DX
-	JMP     cols121_by2
+	JMP     cols127_by2
 
-cols121_by1:
+cols127_by1:
 	CMPQ    DX, $0x00000008
-	JLT     cols121_by0
+	JLT     cols127_by0
 	VMOVUPS (AX)(BX*1), Y1
 	VMAXPS  Y1, Y0, Y0
 	ADDQ    $0x00000020, BX
 	SUBQ    $0x00000008, DX
-	JMP     cols121_by1
+	JMP     cols127_by1
 
-cols121_by0:
+cols127_by0:
 	TESTQ      DX, DX
-	JLE        cols121_end
+	JLE        cols127_end
 	LEAQ       tailMask<>+0(SB), DI
 	MOVQ       $0x00000008, SI
 	SUBQ       DX, SI
@@ -6872,7 +7042,7 @@ cols121_by0:
 	VBLENDVPS  Y1, Y2, Y0, Y2
 	VMAXPS     Y2, Y0, Y0
 
-cols121_end:
+cols127_end:
 	VEXTRACTF128 $0x01, Y0, X1
 	VMAXPS       X1, X0, X0
 	VPSHUFD      $0x4e, X0, X1
@@ -6884,9 +7054,9 @@ cols121_end:
 	MOVQ         cols+8(FP), DX
 	XORQ         BX, BX
 
-cols122_by2:
+cols128_by2:
 	CMPQ         DX, $0x00000010
-	JLT          cols122_by1
+	JLT          cols128_by1
 	VMOVUPS      (AX)(BX*1), Y2
 	VSUBPS       Y0, Y2, Y2
 	VMULPS       c3fb8aa3b<>+0(SB), Y2, Y2
@@ -6927,11 +7097,11 @@ cols122_by2:
 	VADDPS       Y2, Y1, Y1
 	ADDQ         $0x00000040, BX
 	SUBQ         $0x00000010, DX
-	JMP          cols122_by2
+	JMP          cols128_by2
 
-cols122_by1:
+cols128_by1:
 	CMPQ         DX, $0x00000008
-	JLT          cols122_by0
+	JLT          cols128_by0
 	VMOVUPS      (AX)(BX*1), Y2
 	VSUBPS       Y0, Y2, Y2
 	VMULPS       c3fb8aa3b<>+0(SB), Y2, Y2
@@ -6953,11 +7123,11 @@ cols122_by1:
 	VADDPS       Y2, Y1, Y1
 	ADDQ         $0x00000020, BX
 	SUBQ         $0x00000008, DX
-	JMP          cols122_by1
+	JMP          cols128_by1
 
-cols122_by0:
+cols128_by0:
 	TESTQ        DX, DX
-	JLE          cols122_end
+	JLE          cols128_end
 	LEAQ         tailMask<>+0(SB), DI
 	MOVQ         $0x00000008, SI
 	SUBQ         DX, SI
@@ -6983,7 +7153,7 @@ cols122_by0:
 	VANDPS       Y2, Y3, Y3
 	VADDPS       Y3, Y1, Y1
 
-cols122_end:
+cols128_end:
 	VEXTRACTF128 $0x01, Y1, X0
 	VADDPS       X0, X1, X1
 	VPSHUFD      $0x4e, X1, X0
@@ -6996,9 +7166,9 @@ cols122_end:
 	MOVQ         cols+8(FP), DX
 	XORQ         BX, BX
 
-cols123_by4:
+cols129_by4:
 	CMPQ    DX, $0x00000020
-	JLT     cols123_by2
+	JLT     cols129_by2
 	VMOVUPS (AX)(BX*1), Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS Y1, (AX)(BX*1)
@@ -7013,11 +7183,11 @@ cols123_by4:
 	VMOVUPS Y1, 96(AX)(BX*1)
 	ADDQ    $0x00000080, BX
 	SUBQ    $0x00000020, DX
-	JMP     cols123_by4
+	JMP     cols129_by4
 
-cols123_by2:
+cols129_by2:
 	CMPQ    DX, $0x00000010
-	JLT     cols123_by1
+	JLT     cols129_by1
 	VMOVUPS (AX)(BX*1), Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS Y1, (AX)(BX*1)
@@ -7026,21 +7196,21 @@ cols123_by2:
 	VMOVUPS Y1, 32(AX)(BX*1)
 	ADDQ    $0x00000040, BX
 	SUBQ    $0x00000010, DX
-	JMP     cols123_by2
+	JMP     cols129_by2
 
-cols123_by1:
+cols129_by1:
 	CMPQ    DX, $0x00000008
-	JLT     cols123_by0
+	JLT     cols129_by0
 	VMOVUPS (AX)(BX*1), Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS Y1, (AX)(BX*1)
 	ADDQ    $0x00000020, BX
 	SUBQ    $0x00000008, DX
-	JMP     cols123_by1
+	JMP     cols129_by1
 
-cols123_by0:
+cols129_by0:
 	TESTQ      DX, DX
-	JLE        cols123_end
+	JLE        cols129_end
 	LEAQ       tailMask<>+0(SB), DI
 	MOVQ       $0x00000008, SI
 	SUBQ       DX, SI
@@ -7049,14 +7219,14 @@ cols123_by0:
 	VMULPS     Y0, Y2, Y2
 	VMASKMOVPS Y2, Y1, (AX)(BX*1)
 
-cols123_end:
+cols129_end:
 	MOVQ ldx+24(FP), DX
 	SHLQ $0x02, DX
 	ADDQ DX, AX
 	DECQ CX
-	JNZ  rows120
+	JNZ  rows126
 
-rows120_end:
+rows126_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -7073,16 +7243,16 @@ TEXT ·softmaxRowsGradAVX2(SB), NOSPLIT, $8-48
 	MOVQ    d+32(FP), CX
 	MOVQ    rows+0(FP), DX
 	TESTQ   DX, DX
-	JLE     rows124_end
+	JLE     rows130_end
 
-rows124:
+rows130:
 	VXORPS Y0, Y0, Y0
 	MOVQ   cols+8(FP), BX
 	XORQ   SI, SI
 
-cols125_by4:
+cols131_by4:
 	CMPQ        BX, $0x00000020
-	JLT         cols125_by2
+	JLT         cols131_by2
 	VMOVUPS     (AX)(SI*1), Y1
 	VMOVUPS     (CX)(SI*1), Y2
 	VFMADD231PS Y1, Y2, Y0
@@ -7097,11 +7267,11 @@ cols125_by4:
 	VFMADD231PS Y1, Y2, Y0
 	ADDQ        $0x00000080, SI
 	SUBQ        $0x00000020, BX
-	JMP         cols125_by4
+	JMP         cols131_by4
 
-cols125_by2:
+cols131_by2:
 	CMPQ        BX, $0x00000010
-	JLT         cols125_by1
+	JLT         cols131_by1
 	VMOVUPS     (AX)(SI*1), Y1
 	VMOVUPS     (CX)(SI*1), Y2
 	VFMADD231PS Y1, Y2, Y0
@@ -7110,21 +7280,21 @@ cols125_by2:
 	VFMADD231PS Y1, Y2, Y0
 	ADDQ        $0x00000040, SI
 	SUBQ        $0x00000010, BX
-	JMP         cols125_by2
+	JMP         cols131_by2
 
-cols125_by1:
+cols131_by1:
 	CMPQ        BX, $0x00000008
-	JLT         cols125_by0
+	JLT         cols131_by0
 	VMOVUPS     (AX)(SI*1), Y1
 	VMOVUPS     (CX)(SI*1), Y2
 	VFMADD231PS Y1, Y2, Y0
 	ADDQ        $0x00000020, SI
 	SUBQ        $0x00000008, BX
-	JMP         cols125_by1
+	JMP         cols131_by1
 
-cols125_by0:
+cols131_by0:
 	TESTQ       BX, BX
-	JLE         cols125_end
+	JLE         cols131_end
 	LEAQ        tailMask<>+0(SB), R8
 	MOVQ        $0x00000008, DI
 	SUBQ        BX, DI
@@ -7133,7 +7303,7 @@ cols125_by0:
 	VMASKMOVPS  (CX)(SI*1), Y1, Y1
 	VFMADD231PS Y2, Y1, Y0
 
-cols125_end:
+cols131_end:
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
 	VPSHUFD      $0x4e, X0, X1
@@ -7144,9 +7314,9 @@ cols125_end:
 	MOVQ         cols+8(FP), BX
 	XORQ         SI, SI
 
-cols126_by4:
+cols132_by4:
 	CMPQ    BX, $0x00000020
-	JLT     cols126_by2
+	JLT     cols132_by2
 	VMOVUPS (AX)(SI*1), Y1
 	VMOVUPS (CX)(SI*1), Y2
 	VSUBPS  Y0, Y2, Y2
@@ -7169,11 +7339,11 @@ cols126_by4:
 	VMOVUPS Y2, 96(CX)(SI*1)
 	ADDQ    $0x00000080, SI
 	SUBQ    $0x00000020, BX
-	JMP     cols126_by4
+	JMP     cols132_by4
 
-cols126_by2:
+cols132_by2:
 	CMPQ    BX, $0x00000010
-	JLT     cols126_by1
+	JLT     cols132_by1
 	VMOVUPS (AX)(SI*1), Y1
 	VMOVUPS (CX)(SI*1), Y2
 	VSUBPS  Y0, Y2, Y2
@@ -7186,11 +7356,11 @@ cols126_by2:
 	VMOVUPS Y2, 32(CX)(SI*1)
 	ADDQ    $0x00000040, SI
 	SUBQ    $0x00000010, BX
-	JMP     cols126_by2
+	JMP     cols132_by2
 
-cols126_by1:
+cols132_by1:
 	CMPQ    BX, $0x00000008
-	JLT     cols126_by0
+	JLT     cols132_by0
 	VMOVUPS (AX)(SI*1), Y1
 	VMOVUPS (CX)(SI*1), Y2
 	VSUBPS  Y0, Y2, Y2
@@ -7198,11 +7368,11 @@ cols126_by1:
 	VMOVUPS Y2, (CX)(SI*1)
 	ADDQ    $0x00000020, SI
 	SUBQ    $0x00000008, BX
-	JMP     cols126_by1
+	JMP     cols132_by1
 
-cols126_by0:
+cols132_by0:
 	TESTQ      BX, BX
-	JLE        cols126_end
+	JLE        cols132_end
 	LEAQ       tailMask<>+0(SB), R8
 	MOVQ       $0x00000008, DI
 	SUBQ       BX, DI
@@ -7213,7 +7383,7 @@ cols126_by0:
 	VMULPS     Y2, Y3, Y3
 	VMASKMOVPS Y3, Y1, (CX)(SI*1)
 
-cols126_end:
+cols132_end:
 	MOVQ ldp+24(FP), BX
 	SHLQ $0x02, BX
 	ADDQ BX, AX
@@ -7221,9 +7391,9 @@ cols126_end:
 	SHLQ $0x02, BX
 	ADDQ BX, CX
 	DECQ DX
-	JNZ  rows124
+	JNZ  rows130
 
-rows124_end:
+rows130_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -7246,9 +7416,9 @@ TEXT ·orientAVX2(SB), NOSPLIT, $0-80
 	MOVQ         n+0(FP), R10
 	XORQ         R11, R11
 
-cols127_by1:
+cols133_by1:
 	CMPQ    R10, $0x00000008
-	JLT     cols127_by0
+	JLT     cols133_by0
 	LEAQ    (R11)(DI*1), R12
 	LEAQ    (R12)(DI*1), R13
 	VMOVUPS (DX)(R11*1), Y2
@@ -7287,9 +7457,9 @@ cols127_by1:
 	MOVQ    R8, R12
 	MOVQ    R9, R13
 	TESTQ   R13, R13
-	JLE     edge128_end
+	JLE     edge134_end
 
-edge128:
+edge134:
 	VBROADCASTSS (R12), Y2
 	VBROADCASTSS 4(R12), Y3
 	VMULPS       Y6, Y2, Y2
@@ -7298,20 +7468,20 @@ edge128:
 	VPSUBD       Y2, Y4, Y4
 	ADDQ         $0x00000008, R12
 	DECQ         R13
-	JNZ          edge128
+	JNZ          edge134
 
-edge128_end:
+edge134_end:
 	VXORPS  Y2, Y2, Y2
 	VCMPPS  $0x04, Y2, Y6, Y2
 	VANDPS  Y2, Y4, Y4
 	VMOVUPS Y4, (CX)(R11*1)
 	ADDQ    $0x00000020, R11
 	SUBQ    $0x00000008, R10
-	JMP     cols127_by1
+	JMP     cols133_by1
 
-cols127_by0:
+cols133_by0:
 	TESTQ      R10, R10
-	JLE        cols127_end
+	JLE        cols133_end
 	LEAQ       tailMask<>+0(SB), R13
 	MOVQ       $0x00000008, R12
 	SUBQ       R10, R12
@@ -7354,9 +7524,9 @@ cols127_by0:
 	MOVQ       R8, AX
 	MOVQ       R9, DX
 	TESTQ      DX, DX
-	JLE        edge129_end
+	JLE        edge135_end
 
-edge129:
+edge135:
 	VBROADCASTSS (AX), Y0
 	VBROADCASTSS 4(AX), Y1
 	VMULPS       Y7, Y0, Y0
@@ -7365,15 +7535,15 @@ edge129:
 	VPSUBD       Y0, Y3, Y3
 	ADDQ         $0x00000008, AX
 	DECQ         DX
-	JNZ          edge129
+	JNZ          edge135
 
-edge129_end:
+edge135_end:
 	VXORPS     Y0, Y0, Y0
 	VCMPPS     $0x04, Y0, Y7, Y0
 	VANDPS     Y0, Y3, Y3
 	VMASKMOVPS Y3, Y2, (CX)(R11*1)
 
-cols127_end:
+cols133_end:
 	VZEROUPPER
 	RET
 

@@ -13035,7 +13035,7 @@ DATA c3dcf5e02<>+0(SB)/4, $0x3dcf5e02
 GLOBL c3dcf5e02<>(SB), RODATA|NOPTR, $4
 
 // func affineReLUGradAVX512(rows int, cols int, y *float32, ldy int, dz *float32, lddz int, x *float32, ldx int, dy *float32, lddy int, a *float32, b *float32, mean *float32, sum *float32, dot *float32)
-// Requires: AVX, AVX512F, BMI2, SSE
+// Requires: AVX, AVX512F, BMI2, MMX+, SSE
 TEXT ·affineReLUGradAVX512(SB), NOSPLIT, $8-120
 	STMXCSR (SP)
 	MOVL    (SP), AX
@@ -13087,6 +13087,8 @@ rows128:
 	VMOVAPS     Z10, Z11
 	VFMADD213PS Z2, Z0, Z11
 	VMOVUPS     (R8), Z12
+	PREFETCHT0  (SI)(DI*8)
+	PREFETCHT0  (DX)(BX*8)
 	VPXORD      Z13, Z13, Z13
 	VCMPPS      $0x06, Z13, Z11, K1
 	VMOVAPS.Z   Z12, K1, Z12
@@ -13100,6 +13102,8 @@ rows128:
 	VMOVAPS     Z10, Z11
 	VFMADD213PS Z3, Z1, Z11
 	VMOVUPS     64(R8), Z12
+	PREFETCHT0  64(SI)(DI*8)
+	PREFETCHT0  64(DX)(BX*8)
 	VPXORD      Z14, Z14, Z14
 	VCMPPS      $0x06, Z14, Z11, K1
 	VMOVAPS.Z   Z12, K1, Z12
@@ -13163,6 +13167,8 @@ rows129:
 	VMOVAPS     Z3, Z4
 	VFMADD213PS Z1, Z0, Z4
 	VMOVUPS     (R8), Z5
+	PREFETCHT0  (SI)(DI*8)
+	PREFETCHT0  (DX)(BX*8)
 	VPXORD      Z17, Z17, Z17
 	VCMPPS      $0x06, Z17, Z4, K1
 	VMOVAPS.Z   Z5, K1, Z5
@@ -13223,6 +13229,8 @@ rows130:
 	VMOVAPS     Z3, Z4
 	VFMADD213PS Z1, Z0, Z4
 	VMOVUPS.Z   (R8), K1, Z5
+	PREFETCHT0  (SI)(DI*8)
+	PREFETCHT0  (DX)(BX*8)
 	VPXORD      Z20, Z20, Z20
 	VCMPPS      $0x06, Z20, Z4, K2
 	VMOVAPS.Z   Z5, K2, Z5
@@ -13255,7 +13263,7 @@ cols127_end:
 	RET
 
 // func affineGELUGradAVX512(rows int, cols int, y *float32, ldy int, dz *float32, lddz int, x *float32, ldx int, dy *float32, lddy int, a *float32, b *float32, mean *float32, sum *float32, dot *float32)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+, SSE
 TEXT ·affineGELUGradAVX512(SB), NOSPLIT, $8-120
 	STMXCSR (SP)
 	MOVL    (SP), AX
@@ -13307,6 +13315,8 @@ rows132:
 	VMOVAPS          Z10, Z11
 	VFMADD213PS      Z2, Z0, Z11
 	VMOVUPS          (R8), Z12
+	PREFETCHT0       (SI)(DI*8)
+	PREFETCHT0       (DX)(BX*8)
 	VPANDD.BCST      c7fffffff<>+0(SB), Z11, Z14
 	VBROADCASTSS     c41500000<>+0(SB), Z15
 	VMINPS           Z14, Z15, Z14
@@ -13355,6 +13365,8 @@ rows132:
 	VMOVAPS          Z10, Z11
 	VFMADD213PS      Z3, Z1, Z11
 	VMOVUPS          64(R8), Z12
+	PREFETCHT0       64(SI)(DI*8)
+	PREFETCHT0       64(DX)(BX*8)
 	VPANDD.BCST      c7fffffff<>+0(SB), Z11, Z14
 	VBROADCASTSS     c41500000<>+0(SB), Z15
 	VMINPS           Z14, Z15, Z14
@@ -13453,6 +13465,8 @@ rows133:
 	VMOVAPS          Z3, Z4
 	VFMADD213PS      Z1, Z0, Z4
 	VMOVUPS          (R8), Z5
+	PREFETCHT0       (SI)(DI*8)
+	PREFETCHT0       (DX)(BX*8)
 	VPANDD.BCST      c7fffffff<>+0(SB), Z4, Z6
 	VBROADCASTSS     c41500000<>+0(SB), Z7
 	VMINPS           Z6, Z7, Z6
@@ -13548,6 +13562,8 @@ rows134:
 	VMOVAPS          Z3, Z4
 	VFMADD213PS      Z1, Z0, Z4
 	VMOVUPS.Z        (R8), K1, Z5
+	PREFETCHT0       (SI)(DI*8)
+	PREFETCHT0       (DX)(BX*8)
 	VPANDD.BCST      c7fffffff<>+0(SB), Z4, Z6
 	VBROADCASTSS     c41500000<>+0(SB), Z7
 	VMINPS           Z6, Z7, Z6
@@ -13832,12 +13848,14 @@ TEXT ·combineAVX512(SB), NOSPLIT, $8-72
 	VBROADCASTSS alpha+64(FP), Z0
 	VBROADCASTSS beta+68(FP), Z1
 	MOVQ         cols+8(FP), AX
+	CMPQ         AX, $0x00000040
+	JGT          sweep140_wide
 	XORQ         R8, R8
 	MOVQ         AX, R9
 
-cols140_by4:
+cols141_by4:
 	CMPQ  R9, $0x00000040
-	JLT   cols140_by2
+	JLT   cols141_by2
 	MOVQ  dst+16(FP), AX
 	ADDQ  R8, AX
 	MOVQ  x+32(FP), DX
@@ -13846,9 +13864,9 @@ cols140_by4:
 	ADDQ  R8, SI
 	MOVQ  rows+0(FP), R10
 	TESTQ R10, R10
-	JLE   rows141_end
+	JLE   rows142_end
 
-rows141:
+rows142:
 	VMOVUPS     (DX), Z2
 	VMOVUPS     (SI), Z3
 	VMULPS      Z3, Z1, Z3
@@ -13873,51 +13891,16 @@ rows141:
 	ADDQ        BX, DX
 	ADDQ        DI, SI
 	DECQ        R10
-	JNZ         rows141
-
-rows141_end:
-	ADDQ $0x00000100, R8
-	SUBQ $0x00000040, R9
-	JMP  cols140_by4
-
-cols140_by2:
-	CMPQ  R9, $0x00000020
-	JLT   cols140_by1
-	MOVQ  dst+16(FP), AX
-	ADDQ  R8, AX
-	MOVQ  x+32(FP), DX
-	ADDQ  R8, DX
-	MOVQ  y+48(FP), SI
-	ADDQ  R8, SI
-	MOVQ  rows+0(FP), R10
-	TESTQ R10, R10
-	JLE   rows142_end
-
-rows142:
-	VMOVUPS     (DX), Z2
-	VMOVUPS     (SI), Z3
-	VMULPS      Z3, Z1, Z3
-	VFMADD231PS Z0, Z2, Z3
-	VMOVUPS     Z3, (AX)
-	VMOVUPS     64(DX), Z2
-	VMOVUPS     64(SI), Z3
-	VMULPS      Z3, Z1, Z3
-	VFMADD231PS Z0, Z2, Z3
-	VMOVUPS     Z3, 64(AX)
-	ADDQ        CX, AX
-	ADDQ        BX, DX
-	ADDQ        DI, SI
-	DECQ        R10
 	JNZ         rows142
 
 rows142_end:
-	ADDQ $0x00000080, R8
-	SUBQ $0x00000020, R9
-	JMP  cols140_by2
+	ADDQ $0x00000100, R8
+	SUBQ $0x00000040, R9
+	JMP  cols141_by4
 
-cols140_by1:
-	CMPQ  R9, $0x00000010
-	JLT   cols140_by0
+cols141_by2:
+	CMPQ  R9, $0x00000020
+	JLT   cols141_by1
 	MOVQ  dst+16(FP), AX
 	ADDQ  R8, AX
 	MOVQ  x+32(FP), DX
@@ -13934,6 +13917,11 @@ rows143:
 	VMULPS      Z3, Z1, Z3
 	VFMADD231PS Z0, Z2, Z3
 	VMOVUPS     Z3, (AX)
+	VMOVUPS     64(DX), Z2
+	VMOVUPS     64(SI), Z3
+	VMULPS      Z3, Z1, Z3
+	VFMADD231PS Z0, Z2, Z3
+	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	ADDQ        DI, SI
@@ -13941,13 +13929,43 @@ rows143:
 	JNZ         rows143
 
 rows143_end:
+	ADDQ $0x00000080, R8
+	SUBQ $0x00000020, R9
+	JMP  cols141_by2
+
+cols141_by1:
+	CMPQ  R9, $0x00000010
+	JLT   cols141_by0
+	MOVQ  dst+16(FP), AX
+	ADDQ  R8, AX
+	MOVQ  x+32(FP), DX
+	ADDQ  R8, DX
+	MOVQ  y+48(FP), SI
+	ADDQ  R8, SI
+	MOVQ  rows+0(FP), R10
+	TESTQ R10, R10
+	JLE   rows144_end
+
+rows144:
+	VMOVUPS     (DX), Z2
+	VMOVUPS     (SI), Z3
+	VMULPS      Z3, Z1, Z3
+	VFMADD231PS Z0, Z2, Z3
+	VMOVUPS     Z3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	ADDQ        DI, SI
+	DECQ        R10
+	JNZ         rows144
+
+rows144_end:
 	ADDQ $0x00000040, R8
 	SUBQ $0x00000010, R9
-	JMP  cols140_by1
+	JMP  cols141_by1
 
-cols140_by0:
+cols141_by0:
 	TESTQ R9, R9
-	JLE   cols140_end
+	JLE   cols141_end
 	MOVQ  $-1, AX
 	BZHIQ R9, AX, AX
 	KMOVW AX, K1
@@ -13959,9 +13977,9 @@ cols140_by0:
 	ADDQ  R8, SI
 	MOVQ  rows+0(FP), R8
 	TESTQ R8, R8
-	JLE   rows144_end
+	JLE   rows145_end
 
-rows144:
+rows145:
 	VMOVUPS.Z   (DX), K1, Z2
 	VMOVUPS.Z   (SI), K1, Z3
 	VMULPS      Z3, Z1, Z3
@@ -13971,10 +13989,101 @@ rows144:
 	ADDQ        BX, DX
 	ADDQ        DI, SI
 	DECQ        R8
-	JNZ         rows144
+	JNZ         rows145
 
-rows144_end:
-cols140_end:
+rows145_end:
+cols141_end:
+	JMP sweep140_end
+
+sweep140_wide:
+	MOVQ  dst+16(FP), AX
+	MOVQ  x+32(FP), DX
+	MOVQ  y+48(FP), SI
+	MOVQ  rows+0(FP), R8
+	TESTQ R8, R8
+	JLE   rows146_end
+
+rows146:
+	MOVQ cols+8(FP), R9
+	XORQ R10, R10
+
+cols147_by4:
+	CMPQ        R9, $0x00000040
+	JLT         cols147_by2
+	VMOVUPS     (DX)(R10*1), Z2
+	VMOVUPS     (SI)(R10*1), Z3
+	VMULPS      Z3, Z1, Z3
+	VFMADD231PS Z0, Z2, Z3
+	VMOVUPS     Z3, (AX)(R10*1)
+	VMOVUPS     64(DX)(R10*1), Z2
+	VMOVUPS     64(SI)(R10*1), Z3
+	VMULPS      Z3, Z1, Z3
+	VFMADD231PS Z0, Z2, Z3
+	VMOVUPS     Z3, 64(AX)(R10*1)
+	VMOVUPS     128(DX)(R10*1), Z2
+	VMOVUPS     128(SI)(R10*1), Z3
+	VMULPS      Z3, Z1, Z3
+	VFMADD231PS Z0, Z2, Z3
+	VMOVUPS     Z3, 128(AX)(R10*1)
+	VMOVUPS     192(DX)(R10*1), Z2
+	VMOVUPS     192(SI)(R10*1), Z3
+	VMULPS      Z3, Z1, Z3
+	VFMADD231PS Z0, Z2, Z3
+	VMOVUPS     Z3, 192(AX)(R10*1)
+	ADDQ        $0x00000100, R10
+	SUBQ        $0x00000040, R9
+	JMP         cols147_by4
+
+cols147_by2:
+	CMPQ        R9, $0x00000020
+	JLT         cols147_by1
+	VMOVUPS     (DX)(R10*1), Z2
+	VMOVUPS     (SI)(R10*1), Z3
+	VMULPS      Z3, Z1, Z3
+	VFMADD231PS Z0, Z2, Z3
+	VMOVUPS     Z3, (AX)(R10*1)
+	VMOVUPS     64(DX)(R10*1), Z2
+	VMOVUPS     64(SI)(R10*1), Z3
+	VMULPS      Z3, Z1, Z3
+	VFMADD231PS Z0, Z2, Z3
+	VMOVUPS     Z3, 64(AX)(R10*1)
+	ADDQ        $0x00000080, R10
+	SUBQ        $0x00000020, R9
+	JMP         cols147_by2
+
+cols147_by1:
+	CMPQ        R9, $0x00000010
+	JLT         cols147_by0
+	VMOVUPS     (DX)(R10*1), Z2
+	VMOVUPS     (SI)(R10*1), Z3
+	VMULPS      Z3, Z1, Z3
+	VFMADD231PS Z0, Z2, Z3
+	VMOVUPS     Z3, (AX)(R10*1)
+	ADDQ        $0x00000040, R10
+	SUBQ        $0x00000010, R9
+	JMP         cols147_by1
+
+cols147_by0:
+	TESTQ       R9, R9
+	JLE         cols147_end
+	MOVQ        $-1, R11
+	BZHIQ       R9, R11, R11
+	KMOVW       R11, K1
+	VMOVUPS.Z   (DX)(R10*1), K1, Z2
+	VMOVUPS.Z   (SI)(R10*1), K1, Z3
+	VMULPS      Z3, Z1, Z3
+	VFMADD231PS Z0, Z2, Z3
+	VMOVUPS     Z3, K1, (AX)(R10*1)
+
+cols147_end:
+	ADDQ CX, AX
+	ADDQ BX, DX
+	ADDQ DI, SI
+	DECQ R8
+	JNZ  rows146
+
+rows146_end:
+sweep140_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -13987,21 +14096,23 @@ TEXT ·copyRowsAVX512(SB), NOSPLIT, $0-48
 	MOVQ lds+40(FP), BX
 	SHLQ $0x02, BX
 	MOVQ cols+8(FP), AX
+	CMPQ AX, $0x00000040
+	JGT  sweep148_wide
 	XORQ SI, SI
 	MOVQ AX, DI
 
-cols145_by4:
+cols149_by4:
 	CMPQ  DI, $0x00000040
-	JLT   cols145_by2
+	JLT   cols149_by2
 	MOVQ  dst+16(FP), AX
 	ADDQ  SI, AX
 	MOVQ  src+32(FP), DX
 	ADDQ  SI, DX
 	MOVQ  rows+0(FP), R8
 	TESTQ R8, R8
-	JLE   rows146_end
+	JLE   rows150_end
 
-rows146:
+rows150:
 	VMOVUPS (DX), Z0
 	VMOVUPS Z0, (AX)
 	VMOVUPS 64(DX), Z0
@@ -14013,25 +14124,25 @@ rows146:
 	ADDQ    CX, AX
 	ADDQ    BX, DX
 	DECQ    R8
-	JNZ     rows146
+	JNZ     rows150
 
-rows146_end:
+rows150_end:
 	ADDQ $0x00000100, SI
 	SUBQ $0x00000040, DI
-	JMP  cols145_by4
+	JMP  cols149_by4
 
-cols145_by2:
+cols149_by2:
 	CMPQ  DI, $0x00000020
-	JLT   cols145_by1
+	JLT   cols149_by1
 	MOVQ  dst+16(FP), AX
 	ADDQ  SI, AX
 	MOVQ  src+32(FP), DX
 	ADDQ  SI, DX
 	MOVQ  rows+0(FP), R8
 	TESTQ R8, R8
-	JLE   rows147_end
+	JLE   rows151_end
 
-rows147:
+rows151:
 	VMOVUPS (DX), Z0
 	VMOVUPS Z0, (AX)
 	VMOVUPS 64(DX), Z0
@@ -14039,40 +14150,40 @@ rows147:
 	ADDQ    CX, AX
 	ADDQ    BX, DX
 	DECQ    R8
-	JNZ     rows147
+	JNZ     rows151
 
-rows147_end:
+rows151_end:
 	ADDQ $0x00000080, SI
 	SUBQ $0x00000020, DI
-	JMP  cols145_by2
+	JMP  cols149_by2
 
-cols145_by1:
+cols149_by1:
 	CMPQ  DI, $0x00000010
-	JLT   cols145_by0
+	JLT   cols149_by0
 	MOVQ  dst+16(FP), AX
 	ADDQ  SI, AX
 	MOVQ  src+32(FP), DX
 	ADDQ  SI, DX
 	MOVQ  rows+0(FP), R8
 	TESTQ R8, R8
-	JLE   rows148_end
+	JLE   rows152_end
 
-rows148:
+rows152:
 	VMOVUPS (DX), Z0
 	VMOVUPS Z0, (AX)
 	ADDQ    CX, AX
 	ADDQ    BX, DX
 	DECQ    R8
-	JNZ     rows148
+	JNZ     rows152
 
-rows148_end:
+rows152_end:
 	ADDQ $0x00000040, SI
 	SUBQ $0x00000010, DI
-	JMP  cols145_by1
+	JMP  cols149_by1
 
-cols145_by0:
+cols149_by0:
 	TESTQ DI, DI
-	JLE   cols145_end
+	JLE   cols149_end
 	MOVQ  $-1, AX
 	BZHIQ DI, AX, AX
 	KMOVW AX, K1
@@ -14082,18 +14193,83 @@ cols145_by0:
 	ADDQ  SI, DX
 	MOVQ  rows+0(FP), SI
 	TESTQ SI, SI
-	JLE   rows149_end
+	JLE   rows153_end
 
-rows149:
+rows153:
 	VMOVUPS.Z (DX), K1, Z0
 	VMOVUPS   Z0, K1, (AX)
 	ADDQ      CX, AX
 	ADDQ      BX, DX
 	DECQ      SI
-	JNZ       rows149
+	JNZ       rows153
 
-rows149_end:
-cols145_end:
+rows153_end:
+cols149_end:
+	JMP sweep148_end
+
+sweep148_wide:
+	MOVQ  dst+16(FP), AX
+	MOVQ  src+32(FP), DX
+	MOVQ  rows+0(FP), SI
+	TESTQ SI, SI
+	JLE   rows154_end
+
+rows154:
+	MOVQ cols+8(FP), DI
+	XORQ R8, R8
+
+cols155_by4:
+	CMPQ    DI, $0x00000040
+	JLT     cols155_by2
+	VMOVUPS (DX)(R8*1), Z0
+	VMOVUPS Z0, (AX)(R8*1)
+	VMOVUPS 64(DX)(R8*1), Z0
+	VMOVUPS Z0, 64(AX)(R8*1)
+	VMOVUPS 128(DX)(R8*1), Z0
+	VMOVUPS Z0, 128(AX)(R8*1)
+	VMOVUPS 192(DX)(R8*1), Z0
+	VMOVUPS Z0, 192(AX)(R8*1)
+	ADDQ    $0x00000100, R8
+	SUBQ    $0x00000040, DI
+	JMP     cols155_by4
+
+cols155_by2:
+	CMPQ    DI, $0x00000020
+	JLT     cols155_by1
+	VMOVUPS (DX)(R8*1), Z0
+	VMOVUPS Z0, (AX)(R8*1)
+	VMOVUPS 64(DX)(R8*1), Z0
+	VMOVUPS Z0, 64(AX)(R8*1)
+	ADDQ    $0x00000080, R8
+	SUBQ    $0x00000020, DI
+	JMP     cols155_by2
+
+cols155_by1:
+	CMPQ    DI, $0x00000010
+	JLT     cols155_by0
+	VMOVUPS (DX)(R8*1), Z0
+	VMOVUPS Z0, (AX)(R8*1)
+	ADDQ    $0x00000040, R8
+	SUBQ    $0x00000010, DI
+	JMP     cols155_by1
+
+cols155_by0:
+	TESTQ     DI, DI
+	JLE       cols155_end
+	MOVQ      $-1, R9
+	BZHIQ     DI, R9, R9
+	KMOVW     R9, K1
+	VMOVUPS.Z (DX)(R8*1), K1, Z0
+	VMOVUPS   Z0, K1, (AX)(R8*1)
+
+cols155_end:
+	ADDQ CX, AX
+	ADDQ BX, DX
+	DECQ SI
+	JNZ  rows154
+
+rows154_end:
+sweep148_end:
 	VZEROUPPER
 	RET
 
@@ -14111,9 +14287,9 @@ TEXT ·columnSumsAVX512(SB), NOSPLIT, $8-40
 	XORQ    DX, DX
 	MOVQ    AX, BX
 
-cols150_by4:
+cols156_by4:
 	CMPQ   BX, $0x00000040
-	JLT    cols150_by2
+	JLT    cols156_by2
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -14122,9 +14298,9 @@ cols150_by4:
 	ADDQ   DX, AX
 	MOVQ   rows+0(FP), SI
 	TESTQ  SI, SI
-	JLE    rows151_end
+	JLE    rows157_end
 
-rows151:
+rows157:
 	VMOVUPS (AX), Z4
 	VADDPS  Z4, Z0, Z0
 	VMOVUPS 64(AX), Z4
@@ -14135,9 +14311,9 @@ rows151:
 	VADDPS  Z4, Z3, Z3
 	ADDQ    CX, AX
 	DECQ    SI
-	JNZ     rows151
+	JNZ     rows157
 
-rows151_end:
+rows157_end:
 	MOVQ    sum+32(FP), AX
 	VMOVUPS (AX)(DX*1), Z4
 	VADDPS  Z4, Z0, Z0
@@ -14153,29 +14329,29 @@ rows151_end:
 	VMOVUPS Z3, 192(AX)(DX*1)
 	ADDQ    $0x00000100, DX
 	SUBQ    $0x00000040, BX
-	JMP     cols150_by4
+	JMP     cols156_by4
 
-cols150_by2:
+cols156_by2:
 	CMPQ   BX, $0x00000020
-	JLT    cols150_by1
+	JLT    cols156_by1
 	VPXORD Z5, Z5, Z5
 	VPXORD Z6, Z6, Z6
 	MOVQ   x+16(FP), AX
 	ADDQ   DX, AX
 	MOVQ   rows+0(FP), SI
 	TESTQ  SI, SI
-	JLE    rows152_end
+	JLE    rows158_end
 
-rows152:
+rows158:
 	VMOVUPS (AX), Z0
 	VADDPS  Z0, Z5, Z5
 	VMOVUPS 64(AX), Z0
 	VADDPS  Z0, Z6, Z6
 	ADDQ    CX, AX
 	DECQ    SI
-	JNZ     rows152
+	JNZ     rows158
 
-rows152_end:
+rows158_end:
 	MOVQ    sum+32(FP), AX
 	VMOVUPS (AX)(DX*1), Z0
 	VADDPS  Z0, Z5, Z5
@@ -14185,37 +14361,37 @@ rows152_end:
 	VMOVUPS Z6, 64(AX)(DX*1)
 	ADDQ    $0x00000080, DX
 	SUBQ    $0x00000020, BX
-	JMP     cols150_by2
+	JMP     cols156_by2
 
-cols150_by1:
+cols156_by1:
 	CMPQ   BX, $0x00000010
-	JLT    cols150_by0
+	JLT    cols156_by0
 	VPXORD Z7, Z7, Z7
 	MOVQ   x+16(FP), AX
 	ADDQ   DX, AX
 	MOVQ   rows+0(FP), SI
 	TESTQ  SI, SI
-	JLE    rows153_end
+	JLE    rows159_end
 
-rows153:
+rows159:
 	VMOVUPS (AX), Z0
 	VADDPS  Z0, Z7, Z7
 	ADDQ    CX, AX
 	DECQ    SI
-	JNZ     rows153
+	JNZ     rows159
 
-rows153_end:
+rows159_end:
 	MOVQ    sum+32(FP), AX
 	VMOVUPS (AX)(DX*1), Z0
 	VADDPS  Z0, Z7, Z7
 	VMOVUPS Z7, (AX)(DX*1)
 	ADDQ    $0x00000040, DX
 	SUBQ    $0x00000010, BX
-	JMP     cols150_by1
+	JMP     cols156_by1
 
-cols150_by0:
+cols156_by0:
 	TESTQ  BX, BX
-	JLE    cols150_end
+	JLE    cols156_end
 	MOVQ   $-1, AX
 	BZHIQ  BX, AX, AX
 	KMOVW  AX, K1
@@ -14224,22 +14400,22 @@ cols150_by0:
 	ADDQ   DX, AX
 	MOVQ   rows+0(FP), BX
 	TESTQ  BX, BX
-	JLE    rows154_end
+	JLE    rows160_end
 
-rows154:
+rows160:
 	VMOVUPS.Z (AX), K1, Z0
 	VADDPS    Z0, Z8, Z8
 	ADDQ      CX, AX
 	DECQ      BX
-	JNZ       rows154
+	JNZ       rows160
 
-rows154_end:
+rows160_end:
 	MOVQ      sum+32(FP), AX
 	VMOVUPS.Z (AX)(DX*1), K1, Z0
 	VADDPS    Z0, Z8, Z8
 	VMOVUPS   Z8, K1, (AX)(DX*1)
 
-cols150_end:
+cols156_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -14258,9 +14434,9 @@ TEXT ·columnDeviationsAVX512(SB), NOSPLIT, $8-48
 	XORQ    DX, DX
 	MOVQ    AX, BX
 
-cols155_by4:
+cols161_by4:
 	CMPQ    BX, $0x00000040
-	JLT     cols155_by2
+	JLT     cols161_by2
 	MOVQ    mean+32(FP), AX
 	VMOVUPS (AX)(DX*1), Z0
 	VMOVUPS 64(AX)(DX*1), Z1
@@ -14274,9 +14450,9 @@ cols155_by4:
 	ADDQ    DX, AX
 	MOVQ    rows+0(FP), SI
 	TESTQ   SI, SI
-	JLE     rows156_end
+	JLE     rows162_end
 
-rows156:
+rows162:
 	VMOVUPS     (AX), Z8
 	VSUBPS      Z0, Z8, Z8
 	VFMADD231PS Z8, Z8, Z4
@@ -14291,9 +14467,9 @@ rows156:
 	VFMADD231PS Z8, Z8, Z7
 	ADDQ        CX, AX
 	DECQ        SI
-	JNZ         rows156
+	JNZ         rows162
 
-rows156_end:
+rows162_end:
 	MOVQ    sum+40(FP), AX
 	VMOVUPS (AX)(DX*1), Z0
 	VADDPS  Z0, Z4, Z4
@@ -14309,11 +14485,11 @@ rows156_end:
 	VMOVUPS Z7, 192(AX)(DX*1)
 	ADDQ    $0x00000100, DX
 	SUBQ    $0x00000040, BX
-	JMP     cols155_by4
+	JMP     cols161_by4
 
-cols155_by2:
+cols161_by2:
 	CMPQ    BX, $0x00000020
-	JLT     cols155_by1
+	JLT     cols161_by1
 	MOVQ    mean+32(FP), AX
 	VMOVUPS (AX)(DX*1), Z0
 	VMOVUPS 64(AX)(DX*1), Z1
@@ -14323,9 +14499,9 @@ cols155_by2:
 	ADDQ    DX, AX
 	MOVQ    rows+0(FP), SI
 	TESTQ   SI, SI
-	JLE     rows157_end
+	JLE     rows163_end
 
-rows157:
+rows163:
 	VMOVUPS     (AX), Z2
 	VSUBPS      Z0, Z2, Z2
 	VFMADD231PS Z2, Z2, Z9
@@ -14334,9 +14510,9 @@ rows157:
 	VFMADD231PS Z2, Z2, Z10
 	ADDQ        CX, AX
 	DECQ        SI
-	JNZ         rows157
+	JNZ         rows163
 
-rows157_end:
+rows163_end:
 	MOVQ    sum+40(FP), AX
 	VMOVUPS (AX)(DX*1), Z0
 	VADDPS  Z0, Z9, Z9
@@ -14346,11 +14522,11 @@ rows157_end:
 	VMOVUPS Z10, 64(AX)(DX*1)
 	ADDQ    $0x00000080, DX
 	SUBQ    $0x00000020, BX
-	JMP     cols155_by2
+	JMP     cols161_by2
 
-cols155_by1:
+cols161_by1:
 	CMPQ    BX, $0x00000010
-	JLT     cols155_by0
+	JLT     cols161_by0
 	MOVQ    mean+32(FP), AX
 	VMOVUPS (AX)(DX*1), Z0
 	VPXORD  Z11, Z11, Z11
@@ -14358,28 +14534,28 @@ cols155_by1:
 	ADDQ    DX, AX
 	MOVQ    rows+0(FP), SI
 	TESTQ   SI, SI
-	JLE     rows158_end
+	JLE     rows164_end
 
-rows158:
+rows164:
 	VMOVUPS     (AX), Z1
 	VSUBPS      Z0, Z1, Z1
 	VFMADD231PS Z1, Z1, Z11
 	ADDQ        CX, AX
 	DECQ        SI
-	JNZ         rows158
+	JNZ         rows164
 
-rows158_end:
+rows164_end:
 	MOVQ    sum+40(FP), AX
 	VMOVUPS (AX)(DX*1), Z0
 	VADDPS  Z0, Z11, Z11
 	VMOVUPS Z11, (AX)(DX*1)
 	ADDQ    $0x00000040, DX
 	SUBQ    $0x00000010, BX
-	JMP     cols155_by1
+	JMP     cols161_by1
 
-cols155_by0:
+cols161_by0:
 	TESTQ     BX, BX
-	JLE       cols155_end
+	JLE       cols161_end
 	MOVQ      $-1, AX
 	BZHIQ     BX, AX, AX
 	KMOVW     AX, K1
@@ -14390,23 +14566,23 @@ cols155_by0:
 	ADDQ      DX, AX
 	MOVQ      rows+0(FP), BX
 	TESTQ     BX, BX
-	JLE       rows159_end
+	JLE       rows165_end
 
-rows159:
+rows165:
 	VMOVUPS.Z   (AX), K1, Z1
 	VSUBPS      Z0, Z1, Z1
 	VFMADD231PS Z1, Z1, Z12
 	ADDQ        CX, AX
 	DECQ        BX
-	JNZ         rows159
+	JNZ         rows165
 
-rows159_end:
+rows165_end:
 	MOVQ      sum+40(FP), AX
 	VMOVUPS.Z (AX)(DX*1), K1, Z0
 	VADDPS    Z0, Z12, Z12
 	VMOVUPS   Z12, K1, (AX)(DX*1)
 
-cols155_end:
+cols161_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -14427,9 +14603,9 @@ TEXT ·columnDotsAVX512(SB), NOSPLIT, $8-72
 	XORQ    SI, SI
 	MOVQ    AX, DI
 
-cols160_by4:
+cols166_by4:
 	CMPQ    DI, $0x00000040
-	JLT     cols160_by2
+	JLT     cols166_by2
 	MOVQ    mean+48(FP), AX
 	VMOVUPS (AX)(SI*1), Z0
 	VMOVUPS 64(AX)(SI*1), Z1
@@ -14449,9 +14625,9 @@ cols160_by4:
 	ADDQ    SI, DX
 	MOVQ    rows+0(FP), R8
 	TESTQ   R8, R8
-	JLE     rows161_end
+	JLE     rows167_end
 
-rows161:
+rows167:
 	VMOVUPS     (AX), Z12
 	VMOVUPS     (DX), Z13
 	VADDPS      Z12, Z4, Z4
@@ -14475,9 +14651,9 @@ rows161:
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        R8
-	JNZ         rows161
+	JNZ         rows167
 
-rows161_end:
+rows167_end:
 	MOVQ    sum+56(FP), AX
 	VMOVUPS (AX)(SI*1), Z0
 	VADDPS  Z0, Z4, Z4
@@ -14506,11 +14682,11 @@ rows161_end:
 	VMOVUPS Z11, 192(AX)(SI*1)
 	ADDQ    $0x00000100, SI
 	SUBQ    $0x00000040, DI
-	JMP     cols160_by4
+	JMP     cols166_by4
 
-cols160_by2:
+cols166_by2:
 	CMPQ    DI, $0x00000020
-	JLT     cols160_by1
+	JLT     cols166_by1
 	MOVQ    mean+48(FP), AX
 	VMOVUPS (AX)(SI*1), Z0
 	VMOVUPS 64(AX)(SI*1), Z1
@@ -14524,9 +14700,9 @@ cols160_by2:
 	ADDQ    SI, DX
 	MOVQ    rows+0(FP), R8
 	TESTQ   R8, R8
-	JLE     rows162_end
+	JLE     rows168_end
 
-rows162:
+rows168:
 	VMOVUPS     (AX), Z2
 	VMOVUPS     (DX), Z3
 	VADDPS      Z2, Z14, Z14
@@ -14540,9 +14716,9 @@ rows162:
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        R8
-	JNZ         rows162
+	JNZ         rows168
 
-rows162_end:
+rows168_end:
 	MOVQ    sum+56(FP), AX
 	VMOVUPS (AX)(SI*1), Z0
 	VADDPS  Z0, Z14, Z14
@@ -14559,11 +14735,11 @@ rows162_end:
 	VMOVUPS Z17, 64(AX)(SI*1)
 	ADDQ    $0x00000080, SI
 	SUBQ    $0x00000020, DI
-	JMP     cols160_by2
+	JMP     cols166_by2
 
-cols160_by1:
+cols166_by1:
 	CMPQ    DI, $0x00000010
-	JLT     cols160_by0
+	JLT     cols166_by0
 	MOVQ    mean+48(FP), AX
 	VMOVUPS (AX)(SI*1), Z0
 	VPXORD  Z18, Z18, Z18
@@ -14574,9 +14750,9 @@ cols160_by1:
 	ADDQ    SI, DX
 	MOVQ    rows+0(FP), R8
 	TESTQ   R8, R8
-	JLE     rows163_end
+	JLE     rows169_end
 
-rows163:
+rows169:
 	VMOVUPS     (AX), Z1
 	VMOVUPS     (DX), Z2
 	VADDPS      Z1, Z18, Z18
@@ -14585,9 +14761,9 @@ rows163:
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        R8
-	JNZ         rows163
+	JNZ         rows169
 
-rows163_end:
+rows169_end:
 	MOVQ    sum+56(FP), AX
 	VMOVUPS (AX)(SI*1), Z0
 	VADDPS  Z0, Z18, Z18
@@ -14598,11 +14774,11 @@ rows163_end:
 	VMOVUPS Z19, (AX)(SI*1)
 	ADDQ    $0x00000040, SI
 	SUBQ    $0x00000010, DI
-	JMP     cols160_by1
+	JMP     cols166_by1
 
-cols160_by0:
+cols166_by0:
 	TESTQ     DI, DI
-	JLE       cols160_end
+	JLE       cols166_end
 	MOVQ      $-1, AX
 	BZHIQ     DI, AX, AX
 	KMOVW     AX, K1
@@ -14616,9 +14792,9 @@ cols160_by0:
 	ADDQ      SI, DX
 	MOVQ      rows+0(FP), DI
 	TESTQ     DI, DI
-	JLE       rows164_end
+	JLE       rows170_end
 
-rows164:
+rows170:
 	VMOVUPS.Z   (AX), K1, Z1
 	VMOVUPS.Z   (DX), K1, Z2
 	VADDPS      Z1, Z20, Z20
@@ -14627,9 +14803,9 @@ rows164:
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        DI
-	JNZ         rows164
+	JNZ         rows170
 
-rows164_end:
+rows170_end:
 	MOVQ      sum+56(FP), AX
 	VMOVUPS.Z (AX)(SI*1), K1, Z0
 	VADDPS    Z0, Z20, Z20
@@ -14639,7 +14815,7 @@ rows164_end:
 	VADDPS    Z0, Z21, Z21
 	VMOVUPS   Z21, K1, (AX)(SI*1)
 
-cols160_end:
+cols166_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -14652,18 +14828,18 @@ TEXT ·vectorMaxAVX512(SB), NOSPLIT, $0-20
 	MOVQ         n+0(FP), CX
 	XORQ         DX, DX
 
-cols165_by1:
+cols171_by1:
 	CMPQ    CX, $0x00000010
-	JLT     cols165_by0
+	JLT     cols171_by0
 	VMOVUPS (AX)(DX*1), Z1
 	VMAXPS  Z1, Z0, Z0
 	ADDQ    $0x00000040, DX
 	SUBQ    $0x00000010, CX
-	JMP     cols165_by1
+	JMP     cols171_by1
 
-cols165_by0:
+cols171_by0:
 	TESTQ   CX, CX
-	JLE     cols165_end
+	JLE     cols171_end
 	MOVQ    $-1, BX
 	BZHIQ   CX, BX, BX
 	KMOVW   BX, K1
@@ -14671,7 +14847,7 @@ cols165_by0:
 	VMOVUPS (AX)(DX*1), K1, Z1
 	VMAXPS  Z1, Z0, Z0
 
-cols165_end:
+cols171_end:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VMAXPS        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
@@ -14699,9 +14875,9 @@ TEXT ·expSumAVX512(SB), NOSPLIT, $8-36
 	MOVQ         n+0(FP), DX
 	XORQ         BX, BX
 
-cols166_by1:
+cols172_by1:
 	CMPQ             DX, $0x00000010
-	JLT              cols166_by0
+	JLT              cols172_by0
 	VMOVUPS          (CX)(BX*1), Z2
 	VSUBPS           Z0, Z2, Z2
 	VMULPS.BCST      c3fb8aa3b<>+0(SB), Z2, Z2
@@ -14721,11 +14897,11 @@ cols166_by1:
 	VADDPS           Z2, Z1, Z1
 	ADDQ             $0x00000040, BX
 	SUBQ             $0x00000010, DX
-	JMP              cols166_by1
+	JMP              cols172_by1
 
-cols166_by0:
+cols172_by0:
 	TESTQ            DX, DX
-	JLE              cols166_end
+	JLE              cols172_end
 	MOVQ             $-1, SI
 	BZHIQ            DX, SI, SI
 	KMOVW            SI, K1
@@ -14748,7 +14924,7 @@ cols166_by0:
 	VMOVAPS.Z        Z2, K1, Z2
 	VADDPS           Z2, Z1, Z1
 
-cols166_end:
+cols172_end:
 	VEXTRACTF64X4 $0x01, Z1, Y0
 	VADDPS        Y0, Y1, Y1
 	VEXTRACTF128  $0x01, Y1, X0
@@ -14782,19 +14958,19 @@ TEXT ·dotAVX512(SB), NOSPLIT, $8-28
 	MOVQ    n+0(FP), DX
 	XORQ    BX, BX
 
-cols167_by1:
+cols173_by1:
 	CMPQ        DX, $0x00000010
-	JLT         cols167_by0
+	JLT         cols173_by0
 	VMOVUPS     (AX)(BX*1), Z1
 	VMOVUPS     (CX)(BX*1), Z2
 	VFMADD231PS Z1, Z2, Z0
 	ADDQ        $0x00000040, BX
 	SUBQ        $0x00000010, DX
-	JMP         cols167_by1
+	JMP         cols173_by1
 
-cols167_by0:
+cols173_by0:
 	TESTQ       DX, DX
-	JLE         cols167_end
+	JLE         cols173_end
 	MOVQ        $-1, SI
 	BZHIQ       DX, SI, SI
 	KMOVW       SI, K1
@@ -14802,7 +14978,7 @@ cols167_by0:
 	VMOVUPS.Z   (CX)(BX*1), K1, Z2
 	VFMADD231PS Z1, Z2, Z0
 
-cols167_end:
+cols173_end:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
@@ -14825,9 +15001,9 @@ TEXT ·sumSquaresAVX512(SB), NOSPLIT, $0-24
 	MOVQ   n+0(FP), CX
 	XORQ   DX, DX
 
-cols168_by1:
+cols174_by1:
 	CMPQ          CX, $0x00000010
-	JLT           cols168_by0
+	JLT           cols174_by0
 	VMOVUPS       (AX)(DX*1), Z2
 	VCVTPS2PD     Y2, Z3
 	VFMADD231PD   Z3, Z3, Z0
@@ -14836,11 +15012,11 @@ cols168_by1:
 	VFMADD231PD   Z3, Z3, Z1
 	ADDQ          $0x00000040, DX
 	SUBQ          $0x00000010, CX
-	JMP           cols168_by1
+	JMP           cols174_by1
 
-cols168_by0:
+cols174_by0:
 	TESTQ         CX, CX
-	JLE           cols168_end
+	JLE           cols174_end
 	MOVQ          $-1, BX
 	BZHIQ         CX, BX, BX
 	KMOVW         BX, K1
@@ -14851,7 +15027,7 @@ cols168_by0:
 	VCVTPS2PD     Y2, Z3
 	VFMADD231PD   Z3, Z3, Z1
 
-cols168_end:
+cols174_end:
 	VADDPD        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
@@ -14889,9 +15065,9 @@ TEXT ·adamWAVX512(SB), NOSPLIT, $8-68
 	MOVQ         n+0(FP), SI
 	XORQ         DI, DI
 
-cols169_by1:
+cols175_by1:
 	CMPQ        SI, $0x00000010
-	JLT         cols169_by0
+	JLT         cols175_by0
 	VMOVUPS     (CX)(DI*1), Z9
 	VMULPS      Z0, Z9, Z9
 	VMOVUPS     (DX)(DI*1), Z10
@@ -14913,11 +15089,11 @@ cols169_by1:
 	VMOVUPS     Z9, (AX)(DI*1)
 	ADDQ        $0x00000040, DI
 	SUBQ        $0x00000010, SI
-	JMP         cols169_by1
+	JMP         cols175_by1
 
-cols169_by0:
+cols175_by0:
 	TESTQ       SI, SI
-	JLE         cols169_end
+	JLE         cols175_end
 	MOVQ        $-1, R8
 	BZHIQ       SI, R8, R8
 	KMOVW       R8, K1
@@ -14941,7 +15117,7 @@ cols169_by0:
 	VSUBPS      Z0, Z2, Z2
 	VMOVUPS     Z2, K1, (AX)(DI*1)
 
-cols169_end:
+cols175_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -14958,9 +15134,9 @@ TEXT ·transpose8AVX512(SB), NOSPLIT, $0-40
 	SHLQ  $0x02, SI
 	MOVQ  AX, DI
 	TESTQ DI, DI
-	JLE   blocks170_end
+	JLE   blocks176_end
 
-blocks170:
+blocks176:
 	MOVQ       BX, AX
 	VMOVUPS    (AX), Y0
 	ADDQ       SI, AX
@@ -15022,9 +15198,9 @@ blocks170:
 	ADDQ       $0x00000020, BX
 	MOVQ       AX, CX
 	DECQ       DI
-	JNZ        blocks170
+	JNZ        blocks176
 
-blocks170_end:
+blocks176_end:
 	VZEROUPPER
 	RET
 
@@ -15047,9 +15223,9 @@ TEXT ·dwConvAVX512(SB), NOSPLIT, $48-120
 	MOVQ    cols+16(FP), SI
 	XORQ    DI, DI
 
-cols171_by2:
+cols177_by2:
 	CMPQ    SI, $0x00000020
-	JLT     cols171_by1
+	JLT     cols177_by1
 	MOVQ    w+104(FP), R8
 	MOVQ    ldw+112(FP), R9
 	SHLQ    $0x02, R9
@@ -15096,7 +15272,7 @@ cols171_by2:
 	MOVQ    lines+0(FP), R8
 	MOVQ    R8, 40(SP)
 
-dw172_line:
+dw178_line:
 	MOVQ        8(SP), R8
 	MOVQ        16(SP), R9
 	MOVQ        24(SP), R10
@@ -15124,9 +15300,9 @@ dw172_line:
 	VFMADD231PS Z13, Z22, Z21
 	ADDQ        DX, R10
 
-dw172_columns:
+dw178_columns:
 	DECQ        R12
-	JZ          dw172_last0
+	JZ          dw178_last0
 	VMOVUPS     (R8), Z22
 	VFMADD231PS Z4, Z22, Z18
 	VFMADD231PS Z2, Z22, Z20
@@ -15158,7 +15334,7 @@ dw172_columns:
 	VMOVUPS     Z19, 64(R11)
 	ADDQ        BX, R11
 	DECQ        R12
-	JZ          dw172_last1
+	JZ          dw178_last1
 	VMOVUPS     (R8), Z18
 	VFMADD231PS Z4, Z18, Z20
 	VFMADD231PS Z2, Z18, Z22
@@ -15190,7 +15366,7 @@ dw172_columns:
 	VMOVUPS     Z21, 64(R11)
 	ADDQ        BX, R11
 	DECQ        R12
-	JZ          dw172_last2
+	JZ          dw178_last2
 	VMOVUPS     (R8), Z20
 	VFMADD231PS Z4, Z20, Z22
 	VFMADD231PS Z2, Z20, Z18
@@ -15221,23 +15397,23 @@ dw172_columns:
 	VMOVUPS     Z22, (R11)
 	VMOVUPS     Z23, 64(R11)
 	ADDQ        BX, R11
-	JMP         dw172_columns
+	JMP         dw178_columns
 
-dw172_last0:
+dw178_last0:
 	VMOVUPS Z18, (R11)
 	VMOVUPS Z19, 64(R11)
-	JMP     dw172_next
+	JMP     dw178_next
 
-dw172_last1:
+dw178_last1:
 	VMOVUPS Z20, (R11)
 	VMOVUPS Z21, 64(R11)
-	JMP     dw172_next
+	JMP     dw178_next
 
-dw172_last2:
+dw178_last2:
 	VMOVUPS Z22, (R11)
 	VMOVUPS Z23, 64(R11)
 
-dw172_next:
+dw178_next:
 	MOVQ srcLine+96(FP), R8
 	SHLQ $0x02, R8
 	ADDQ R8, 8(SP)
@@ -15251,14 +15427,14 @@ dw172_next:
 	SHLQ $0x02, R8
 	ADDQ R8, 32(SP)
 	DECQ 40(SP)
-	JNZ  dw172_line
+	JNZ  dw178_line
 	ADDQ $0x00000080, DI
 	SUBQ $0x00000020, SI
-	JMP  cols171_by2
+	JMP  cols177_by2
 
-cols171_by1:
+cols177_by1:
 	CMPQ    SI, $0x00000010
-	JLT     cols171_by0
+	JLT     cols177_by0
 	MOVQ    w+104(FP), R8
 	MOVQ    ldw+112(FP), R9
 	SHLQ    $0x02, R9
@@ -15296,7 +15472,7 @@ cols171_by1:
 	MOVQ    lines+0(FP), R8
 	MOVQ    R8, 40(SP)
 
-dw173_line:
+dw179_line:
 	MOVQ        8(SP), R8
 	MOVQ        16(SP), R9
 	MOVQ        24(SP), R10
@@ -15315,9 +15491,9 @@ dw173_line:
 	VFMADD231PS Z6, Z11, Z10
 	ADDQ        DX, R10
 
-dw173_columns:
+dw179_columns:
 	DECQ        R12
-	JZ          dw173_last0
+	JZ          dw179_last0
 	VMOVUPS     (R8), Z11
 	VFMADD231PS Z2, Z11, Z9
 	VFMADD231PS Z1, Z11, Z10
@@ -15336,7 +15512,7 @@ dw173_columns:
 	VMOVUPS     Z9, (R11)
 	ADDQ        BX, R11
 	DECQ        R12
-	JZ          dw173_last1
+	JZ          dw179_last1
 	VMOVUPS     (R8), Z9
 	VFMADD231PS Z2, Z9, Z10
 	VFMADD231PS Z1, Z9, Z11
@@ -15355,7 +15531,7 @@ dw173_columns:
 	VMOVUPS     Z10, (R11)
 	ADDQ        BX, R11
 	DECQ        R12
-	JZ          dw173_last2
+	JZ          dw179_last2
 	VMOVUPS     (R8), Z10
 	VFMADD231PS Z2, Z10, Z11
 	VFMADD231PS Z1, Z10, Z9
@@ -15373,20 +15549,20 @@ dw173_columns:
 	ADDQ        DX, R10
 	VMOVUPS     Z11, (R11)
 	ADDQ        BX, R11
-	JMP         dw173_columns
+	JMP         dw179_columns
 
-dw173_last0:
+dw179_last0:
 	VMOVUPS Z9, (R11)
-	JMP     dw173_next
+	JMP     dw179_next
 
-dw173_last1:
+dw179_last1:
 	VMOVUPS Z10, (R11)
-	JMP     dw173_next
+	JMP     dw179_next
 
-dw173_last2:
+dw179_last2:
 	VMOVUPS Z11, (R11)
 
-dw173_next:
+dw179_next:
 	MOVQ srcLine+96(FP), R8
 	SHLQ $0x02, R8
 	ADDQ R8, 8(SP)
@@ -15400,14 +15576,14 @@ dw173_next:
 	SHLQ $0x02, R8
 	ADDQ R8, 32(SP)
 	DECQ 40(SP)
-	JNZ  dw173_line
+	JNZ  dw179_line
 	ADDQ $0x00000040, DI
 	SUBQ $0x00000010, SI
-	JMP  cols171_by1
+	JMP  cols177_by1
 
-cols171_by0:
+cols177_by0:
 	TESTQ     SI, SI
-	JLE       cols171_end
+	JLE       cols177_end
 	MOVQ      $-1, R8
 	BZHIQ     SI, R8, R8
 	KMOVW     R8, K1
@@ -15448,7 +15624,7 @@ cols171_by0:
 	MOVQ      lines+0(FP), SI
 	MOVQ      SI, 40(SP)
 
-dw174_line:
+dw180_line:
 	MOVQ        8(SP), SI
 	MOVQ        16(SP), DI
 	MOVQ        24(SP), R8
@@ -15467,9 +15643,9 @@ dw174_line:
 	VFMADD231PS Z6, Z11, Z10
 	ADDQ        DX, R8
 
-dw174_columns:
+dw180_columns:
 	DECQ        R10
-	JZ          dw174_last0
+	JZ          dw180_last0
 	VMOVUPS.Z   (SI), K1, Z11
 	VFMADD231PS Z2, Z11, Z9
 	VFMADD231PS Z1, Z11, Z10
@@ -15488,7 +15664,7 @@ dw174_columns:
 	VMOVUPS     Z9, K1, (R9)
 	ADDQ        BX, R9
 	DECQ        R10
-	JZ          dw174_last1
+	JZ          dw180_last1
 	VMOVUPS.Z   (SI), K1, Z9
 	VFMADD231PS Z2, Z9, Z10
 	VFMADD231PS Z1, Z9, Z11
@@ -15507,7 +15683,7 @@ dw174_columns:
 	VMOVUPS     Z10, K1, (R9)
 	ADDQ        BX, R9
 	DECQ        R10
-	JZ          dw174_last2
+	JZ          dw180_last2
 	VMOVUPS.Z   (SI), K1, Z10
 	VFMADD231PS Z2, Z10, Z11
 	VFMADD231PS Z1, Z10, Z9
@@ -15525,20 +15701,20 @@ dw174_columns:
 	ADDQ        DX, R8
 	VMOVUPS     Z11, K1, (R9)
 	ADDQ        BX, R9
-	JMP         dw174_columns
+	JMP         dw180_columns
 
-dw174_last0:
+dw180_last0:
 	VMOVUPS Z9, K1, (R9)
-	JMP     dw174_next
+	JMP     dw180_next
 
-dw174_last1:
+dw180_last1:
 	VMOVUPS Z10, K1, (R9)
-	JMP     dw174_next
+	JMP     dw180_next
 
-dw174_last2:
+dw180_last2:
 	VMOVUPS Z11, K1, (R9)
 
-dw174_next:
+dw180_next:
 	MOVQ srcLine+96(FP), SI
 	SHLQ $0x02, SI
 	ADDQ SI, 8(SP)
@@ -15552,9 +15728,9 @@ dw174_next:
 	SHLQ $0x02, SI
 	ADDQ SI, 32(SP)
 	DECQ 40(SP)
-	JNZ  dw174_line
+	JNZ  dw180_line
 
-cols171_end:
+cols177_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -15607,11 +15783,11 @@ tiles:
 	MOVQ   $0x00000003, R14
 	MOVQ   R14, 16(SP)
 
-group175_line:
+group181_line:
 	MOVQ index+40(FP), R13
 	MOVQ inner+8(FP), R14
 
-group175_input:
+group181_input:
 	VMOVUPS     (R13), Z14
 	VMOVUPS     (R12), Z16
 	VMOVUPS     64(R12), Z17
@@ -15677,13 +15853,13 @@ group175_input:
 	ADDQ        $0x000000c0, R12
 	ADDQ        $0x00000040, R13
 	DECQ        R14
-	JNZ         group175_input
+	JNZ         group181_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
 	ADDQ        8(SP), R10
 	ADDQ        8(SP), R11
 	DECQ        16(SP)
-	JNZ         group175_line
+	JNZ         group181_line
 	MOVQ        cols+72(FP), R8
 	MOVQ        $-1, R9
 	BZHIQ       R8, R9, R9
@@ -15773,11 +15949,11 @@ rest13:
 	MOVQ   $0x00000003, R11
 	MOVQ   R11, 16(SP)
 
-group176_line:
+group182_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R11
 
-group176_input:
+group182_input:
 	VMOVUPS     (CX), Z0
 	VMOVUPS     (AX), Z2
 	VMOVUPS     64(AX), Z3
@@ -15839,12 +16015,12 @@ group176_input:
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
 	DECQ        R11
-	JNZ         group176_input
+	JNZ         group182_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
 	ADDQ        8(SP), R10
 	DECQ        16(SP)
-	JNZ         group176_line
+	JNZ         group182_line
 	MOVQ        cols+72(FP), AX
 	MOVQ        $-1, CX
 	BZHIQ       AX, CX, CX
@@ -15899,11 +16075,11 @@ rest12:
 	MOVQ   $0x00000003, R11
 	MOVQ   R11, 16(SP)
 
-group177_line:
+group183_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R11
 
-group177_input:
+group183_input:
 	VMOVUPS     (CX), Z0
 	VMOVUPS     (AX), Z2
 	VMOVUPS     64(AX), Z3
@@ -15961,12 +16137,12 @@ group177_input:
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
 	DECQ        R11
-	JNZ         group177_input
+	JNZ         group183_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
 	ADDQ        8(SP), R10
 	DECQ        16(SP)
-	JNZ         group177_line
+	JNZ         group183_line
 	MOVQ        cols+72(FP), AX
 	MOVQ        $-1, CX
 	BZHIQ       AX, CX, CX
@@ -16018,11 +16194,11 @@ rest11:
 	MOVQ   $0x00000003, R11
 	MOVQ   R11, 16(SP)
 
-group178_line:
+group184_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R11
 
-group178_input:
+group184_input:
 	VMOVUPS     (CX), Z0
 	VMOVUPS     (AX), Z2
 	VMOVUPS     64(AX), Z3
@@ -16076,12 +16252,12 @@ group178_input:
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
 	DECQ        R11
-	JNZ         group178_input
+	JNZ         group184_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
 	ADDQ        8(SP), R10
 	DECQ        16(SP)
-	JNZ         group178_line
+	JNZ         group184_line
 	MOVQ        cols+72(FP), AX
 	MOVQ        $-1, CX
 	BZHIQ       AX, CX, CX
@@ -16130,11 +16306,11 @@ rest10:
 	MOVQ   $0x00000003, R11
 	MOVQ   R11, 16(SP)
 
-group179_line:
+group185_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R11
 
-group179_input:
+group185_input:
 	VMOVUPS     (CX), Z0
 	VMOVUPS     (AX), Z2
 	VMOVUPS     64(AX), Z3
@@ -16184,12 +16360,12 @@ group179_input:
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
 	DECQ        R11
-	JNZ         group179_input
+	JNZ         group185_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
 	ADDQ        8(SP), R10
 	DECQ        16(SP)
-	JNZ         group179_line
+	JNZ         group185_line
 	MOVQ        cols+72(FP), AX
 	MOVQ        $-1, CX
 	BZHIQ       AX, CX, CX
@@ -16235,11 +16411,11 @@ rest9:
 	MOVQ   $0x00000003, R11
 	MOVQ   R11, 16(SP)
 
-group180_line:
+group186_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R11
 
-group180_input:
+group186_input:
 	VMOVUPS     (CX), Z0
 	VMOVUPS     (AX), Z2
 	VMOVUPS     64(AX), Z3
@@ -16285,12 +16461,12 @@ group180_input:
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
 	DECQ        R11
-	JNZ         group180_input
+	JNZ         group186_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
 	ADDQ        8(SP), R10
 	DECQ        16(SP)
-	JNZ         group180_line
+	JNZ         group186_line
 	MOVQ        cols+72(FP), AX
 	MOVQ        $-1, CX
 	BZHIQ       AX, CX, CX
@@ -16331,11 +16507,11 @@ rest8:
 	MOVQ   $0x00000003, R10
 	MOVQ   R10, 16(SP)
 
-group181_line:
+group187_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R10
 
-group181_input:
+group187_input:
 	VMOVUPS     (CX), Z0
 	VMOVUPS     (AX), Z2
 	VMOVUPS     64(AX), Z3
@@ -16377,11 +16553,11 @@ group181_input:
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
 	DECQ        R10
-	JNZ         group181_input
+	JNZ         group187_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
 	DECQ        16(SP)
-	JNZ         group181_line
+	JNZ         group187_line
 	MOVQ        cols+72(FP), AX
 	MOVQ        $-1, CX
 	BZHIQ       AX, CX, CX
@@ -16419,11 +16595,11 @@ rest7:
 	MOVQ   $0x00000003, R10
 	MOVQ   R10, 16(SP)
 
-group182_line:
+group188_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R10
 
-group182_input:
+group188_input:
 	VMOVUPS     (CX), Z0
 	VMOVUPS     (AX), Z2
 	VMOVUPS     64(AX), Z3
@@ -16461,11 +16637,11 @@ group182_input:
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
 	DECQ        R10
-	JNZ         group182_input
+	JNZ         group188_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
 	DECQ        16(SP)
-	JNZ         group182_line
+	JNZ         group188_line
 	MOVQ        cols+72(FP), AX
 	MOVQ        $-1, CX
 	BZHIQ       AX, CX, CX
@@ -16500,11 +16676,11 @@ rest6:
 	MOVQ   $0x00000003, R10
 	MOVQ   R10, 16(SP)
 
-group183_line:
+group189_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R10
 
-group183_input:
+group189_input:
 	VMOVUPS     (CX), Z0
 	VMOVUPS     (AX), Z2
 	VMOVUPS     64(AX), Z3
@@ -16538,11 +16714,11 @@ group183_input:
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
 	DECQ        R10
-	JNZ         group183_input
+	JNZ         group189_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
 	DECQ        16(SP)
-	JNZ         group183_line
+	JNZ         group189_line
 	MOVQ        cols+72(FP), AX
 	MOVQ        $-1, CX
 	BZHIQ       AX, CX, CX
@@ -16574,11 +16750,11 @@ rest5:
 	MOVQ   $0x00000003, R10
 	MOVQ   R10, 16(SP)
 
-group184_line:
+group190_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R10
 
-group184_input:
+group190_input:
 	VMOVUPS     (CX), Z0
 	VMOVUPS     (AX), Z2
 	VMOVUPS     64(AX), Z3
@@ -16608,11 +16784,11 @@ group184_input:
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
 	DECQ        R10
-	JNZ         group184_input
+	JNZ         group190_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
 	DECQ        16(SP)
-	JNZ         group184_line
+	JNZ         group190_line
 	MOVQ        cols+72(FP), AX
 	MOVQ        $-1, CX
 	BZHIQ       AX, CX, CX
@@ -16641,11 +16817,11 @@ rest4:
 	MOVQ   $0x00000003, R10
 	MOVQ   R10, 16(SP)
 
-group185_line:
+group191_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R10
 
-group185_input:
+group191_input:
 	VMOVUPS     (CX), Z0
 	VMOVUPS     (AX), Z2
 	VMOVUPS     64(AX), Z3
@@ -16671,11 +16847,11 @@ group185_input:
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
 	DECQ        R10
-	JNZ         group185_input
+	JNZ         group191_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
 	DECQ        16(SP)
-	JNZ         group185_line
+	JNZ         group191_line
 	MOVQ        cols+72(FP), AX
 	MOVQ        $-1, CX
 	BZHIQ       AX, CX, CX
@@ -16699,11 +16875,11 @@ rest3:
 	MOVQ   $0x00000003, R9
 	MOVQ   R9, 16(SP)
 
-group186_line:
+group192_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R9
 
-group186_input:
+group192_input:
 	VMOVUPS     (CX), Z0
 	VMOVUPS     (AX), Z2
 	VMOVUPS     64(AX), Z3
@@ -16725,10 +16901,10 @@ group186_input:
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
 	DECQ        R9
-	JNZ         group186_input
+	JNZ         group192_input
 	ADDQ        8(SP), R8
 	DECQ        16(SP)
-	JNZ         group186_line
+	JNZ         group192_line
 	MOVQ        cols+72(FP), AX
 	MOVQ        $-1, CX
 	BZHIQ       AX, CX, CX
@@ -16749,11 +16925,11 @@ rest2:
 	MOVQ   $0x00000003, R9
 	MOVQ   R9, 16(SP)
 
-group187_line:
+group193_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R9
 
-group187_input:
+group193_input:
 	VMOVUPS     (CX), Z0
 	VMOVUPS     (AX), Z2
 	VMOVUPS     64(AX), Z3
@@ -16771,10 +16947,10 @@ group187_input:
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
 	DECQ        R9
-	JNZ         group187_input
+	JNZ         group193_input
 	ADDQ        8(SP), R8
 	DECQ        16(SP)
-	JNZ         group187_line
+	JNZ         group193_line
 	MOVQ        cols+72(FP), AX
 	MOVQ        $-1, CX
 	BZHIQ       AX, CX, CX
@@ -16792,11 +16968,11 @@ rest1:
 	MOVQ   $0x00000003, BX
 	MOVQ   BX, 16(SP)
 
-group188_line:
+group194_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), BX
 
-group188_input:
+group194_input:
 	VMOVUPS     (CX), Z0
 	VMOVUPS     (AX), Z2
 	VMOVUPS     64(AX), Z3
@@ -16810,10 +16986,10 @@ group188_input:
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
 	DECQ        BX
-	JNZ         group188_input
+	JNZ         group194_input
 	ADDQ        8(SP), R8
 	DECQ        16(SP)
-	JNZ         group188_line
+	JNZ         group194_line
 	MOVQ        cols+72(FP), AX
 	MOVQ        $-1, CX
 	BZHIQ       AX, CX, CX
@@ -16839,16 +17015,16 @@ TEXT ·layerNormAVX512(SB), NOSPLIT, $8-80
 	MOVQ    stats+64(FP), DX
 	MOVQ    rows+0(FP), BX
 	TESTQ   BX, BX
-	JLE     rows189_end
+	JLE     rows195_end
 
-rows189:
+rows195:
 	VPXORD Z0, Z0, Z0
 	MOVQ   cols+8(FP), SI
 	XORQ   DI, DI
 
-cols190_by4:
+cols196_by4:
 	CMPQ    SI, $0x00000040
-	JLT     cols190_by2
+	JLT     cols196_by2
 	VMOVUPS (CX)(DI*1), Z1
 	VADDPS  Z1, Z0, Z0
 	VMOVUPS 64(CX)(DI*1), Z1
@@ -16859,38 +17035,38 @@ cols190_by4:
 	VADDPS  Z1, Z0, Z0
 	ADDQ    $0x00000100, DI
 	SUBQ    $0x00000040, SI
-	JMP     cols190_by4
+	JMP     cols196_by4
 
-cols190_by2:
+cols196_by2:
 	CMPQ    SI, $0x00000020
-	JLT     cols190_by1
+	JLT     cols196_by1
 	VMOVUPS (CX)(DI*1), Z1
 	VADDPS  Z1, Z0, Z0
 	VMOVUPS 64(CX)(DI*1), Z1
 	VADDPS  Z1, Z0, Z0
 	ADDQ    $0x00000080, DI
 	SUBQ    $0x00000020, SI
-	JMP     cols190_by2
+	JMP     cols196_by2
 
-cols190_by1:
+cols196_by1:
 	CMPQ    SI, $0x00000010
-	JLT     cols190_by0
+	JLT     cols196_by0
 	VMOVUPS (CX)(DI*1), Z1
 	VADDPS  Z1, Z0, Z0
 	ADDQ    $0x00000040, DI
 	SUBQ    $0x00000010, SI
-	JMP     cols190_by1
+	JMP     cols196_by1
 
-cols190_by0:
+cols196_by0:
 	TESTQ     SI, SI
-	JLE       cols190_end
+	JLE       cols196_end
 	MOVQ      $-1, R8
 	BZHIQ     SI, R8, R8
 	KMOVW     R8, K1
 	VMOVUPS.Z (CX)(DI*1), K1, Z1
 	VADDPS    Z1, Z0, Z0
 
-cols190_end:
+cols196_end:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
@@ -16905,9 +17081,9 @@ cols190_end:
 	MOVQ          cols+8(FP), SI
 	XORQ          DI, DI
 
-cols191_by4:
+cols197_by4:
 	CMPQ        SI, $0x00000040
-	JLT         cols191_by2
+	JLT         cols197_by2
 	VMOVUPS     (CX)(DI*1), Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMADD231PS Z3, Z3, Z2
@@ -16922,11 +17098,11 @@ cols191_by4:
 	VFMADD231PS Z3, Z3, Z2
 	ADDQ        $0x00000100, DI
 	SUBQ        $0x00000040, SI
-	JMP         cols191_by4
+	JMP         cols197_by4
 
-cols191_by2:
+cols197_by2:
 	CMPQ        SI, $0x00000020
-	JLT         cols191_by1
+	JLT         cols197_by1
 	VMOVUPS     (CX)(DI*1), Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMADD231PS Z3, Z3, Z2
@@ -16935,21 +17111,21 @@ cols191_by2:
 	VFMADD231PS Z3, Z3, Z2
 	ADDQ        $0x00000080, DI
 	SUBQ        $0x00000020, SI
-	JMP         cols191_by2
+	JMP         cols197_by2
 
-cols191_by1:
+cols197_by1:
 	CMPQ        SI, $0x00000010
-	JLT         cols191_by0
+	JLT         cols197_by0
 	VMOVUPS     (CX)(DI*1), Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMADD231PS Z3, Z3, Z2
 	ADDQ        $0x00000040, DI
 	SUBQ        $0x00000010, SI
-	JMP         cols191_by1
+	JMP         cols197_by1
 
-cols191_by0:
+cols197_by0:
 	TESTQ       SI, SI
-	JLE         cols191_end
+	JLE         cols197_end
 	MOVQ        $-1, R8
 	BZHIQ       SI, R8, R8
 	KMOVW       R8, K1
@@ -16958,7 +17134,7 @@ cols191_by0:
 	VMOVAPS.Z   Z3, K1, Z3
 	VFMADD231PS Z3, Z3, Z2
 
-cols191_end:
+cols197_end:
 	VEXTRACTF64X4 $0x01, Z2, Y3
 	VADDPS        Y3, Y2, Y2
 	VEXTRACTF128  $0x01, Y2, X3
@@ -16981,9 +17157,9 @@ cols191_end:
 	MOVQ          cols+8(FP), R8
 	XORQ          R9, R9
 
-cols192_by4:
+cols198_by4:
 	CMPQ        R8, $0x00000040
-	JLT         cols192_by2
+	JLT         cols198_by2
 	VMOVUPS     (CX)(R9*1), Z4
 	VMOVUPS     (SI)(R9*1), Z5
 	VMOVUPS     (DI)(R9*1), Z6
@@ -17014,11 +17190,11 @@ cols192_by4:
 	VMOVUPS     Z4, 192(AX)(R9*1)
 	ADDQ        $0x00000100, R9
 	SUBQ        $0x00000040, R8
-	JMP         cols192_by4
+	JMP         cols198_by4
 
-cols192_by2:
+cols198_by2:
 	CMPQ        R8, $0x00000020
-	JLT         cols192_by1
+	JLT         cols198_by1
 	VMOVUPS     (CX)(R9*1), Z4
 	VMOVUPS     (SI)(R9*1), Z5
 	VMOVUPS     (DI)(R9*1), Z6
@@ -17035,11 +17211,11 @@ cols192_by2:
 	VMOVUPS     Z4, 64(AX)(R9*1)
 	ADDQ        $0x00000080, R9
 	SUBQ        $0x00000020, R8
-	JMP         cols192_by2
+	JMP         cols198_by2
 
-cols192_by1:
+cols198_by1:
 	CMPQ        R8, $0x00000010
-	JLT         cols192_by0
+	JLT         cols198_by0
 	VMOVUPS     (CX)(R9*1), Z4
 	VMOVUPS     (SI)(R9*1), Z5
 	VMOVUPS     (DI)(R9*1), Z6
@@ -17049,11 +17225,11 @@ cols192_by1:
 	VMOVUPS     Z4, (AX)(R9*1)
 	ADDQ        $0x00000040, R9
 	SUBQ        $0x00000010, R8
-	JMP         cols192_by1
+	JMP         cols198_by1
 
-cols192_by0:
+cols198_by0:
 	TESTQ       R8, R8
-	JLE         cols192_end
+	JLE         cols198_end
 	MOVQ        $-1, R10
 	BZHIQ       R8, R10, R10
 	KMOVW       R10, K1
@@ -17065,7 +17241,7 @@ cols192_by0:
 	VFMADD213PS Z6, Z5, Z4
 	VMOVUPS     Z4, K1, (AX)(R9*1)
 
-cols192_end:
+cols198_end:
 	MOVQ ldy+24(FP), SI
 	SHLQ $0x02, SI
 	ADDQ SI, AX
@@ -17073,9 +17249,9 @@ cols192_end:
 	SHLQ $0x02, SI
 	ADDQ SI, CX
 	DECQ BX
-	JNZ  rows189
+	JNZ  rows195
 
-rows189_end:
+rows195_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -17095,9 +17271,9 @@ TEXT ·layerNormGradAVX512(SB), NOSPLIT, $8-116
 	MOVQ    stats+88(FP), SI
 	MOVQ    rows+0(FP), DI
 	TESTQ   DI, DI
-	JLE     rows193_end
+	JLE     rows199_end
 
-rows193:
+rows199:
 	VBROADCASTSS (SI), Z0
 	VBROADCASTSS 4(SI), Z1
 	ADDQ         $0x00000008, SI
@@ -17107,9 +17283,9 @@ rows193:
 	MOVQ         cols+8(FP), R9
 	XORQ         R10, R10
 
-cols194_by2:
+cols200_by2:
 	CMPQ        R9, $0x00000020
-	JLT         cols194_by1
+	JLT         cols200_by1
 	VMOVUPS     (DX)(R10*1), Z4
 	VMOVUPS     (CX)(R10*1), Z5
 	VSUBPS      Z0, Z4, Z4
@@ -17128,11 +17304,11 @@ cols194_by2:
 	VFMADD231PS Z5, Z4, Z3
 	ADDQ        $0x00000080, R10
 	SUBQ        $0x00000020, R9
-	JMP         cols194_by2
+	JMP         cols200_by2
 
-cols194_by1:
+cols200_by1:
 	CMPQ        R9, $0x00000010
-	JLT         cols194_by0
+	JLT         cols200_by0
 	VMOVUPS     (DX)(R10*1), Z4
 	VMOVUPS     (CX)(R10*1), Z5
 	VSUBPS      Z0, Z4, Z4
@@ -17143,11 +17319,11 @@ cols194_by1:
 	VFMADD231PS Z5, Z4, Z3
 	ADDQ        $0x00000040, R10
 	SUBQ        $0x00000010, R9
-	JMP         cols194_by1
+	JMP         cols200_by1
 
-cols194_by0:
+cols200_by0:
 	TESTQ       R9, R9
-	JLE         cols194_end
+	JLE         cols200_end
 	MOVQ        $-1, R11
 	BZHIQ       R9, R11, R11
 	KMOVW       R11, K1
@@ -17160,7 +17336,7 @@ cols194_by0:
 	VADDPS      Z5, Z2, Z2
 	VFMADD231PS Z5, Z4, Z3
 
-cols194_end:
+cols200_end:
 	VEXTRACTF64X4 $0x01, Z2, Y4
 	VADDPS        Y4, Y2, Y2
 	VEXTRACTF128  $0x01, Y2, X4
@@ -17183,16 +17359,16 @@ cols194_end:
 	VBROADCASTSS  X3, Z5
 	MOVQ          add+64(FP), R8
 	TESTQ         R8, R8
-	JZ            add195_none
+	JZ            add201_none
 	MOVQ          w+80(FP), R8
 	MOVQ          dw+96(FP), R9
 	MOVQ          db+104(FP), R10
 	MOVQ          cols+8(FP), R11
 	XORQ          R12, R12
 
-cols196_by2:
+cols202_by2:
 	CMPQ         R11, $0x00000020
-	JLT          cols196_by1
+	JLT          cols202_by1
 	VMOVUPS      (DX)(R12*1), Z6
 	VMOVUPS      (CX)(R12*1), Z7
 	VSUBPS       Z0, Z6, Z6
@@ -17229,11 +17405,11 @@ cols196_by2:
 	VMOVUPS      Z7, 64(AX)(R12*1)
 	ADDQ         $0x00000080, R12
 	SUBQ         $0x00000020, R11
-	JMP          cols196_by2
+	JMP          cols202_by2
 
-cols196_by1:
+cols202_by1:
 	CMPQ         R11, $0x00000010
-	JLT          cols196_by0
+	JLT          cols202_by0
 	VMOVUPS      (DX)(R12*1), Z6
 	VMOVUPS      (CX)(R12*1), Z7
 	VSUBPS       Z0, Z6, Z6
@@ -17253,11 +17429,11 @@ cols196_by1:
 	VMOVUPS      Z7, (AX)(R12*1)
 	ADDQ         $0x00000040, R12
 	SUBQ         $0x00000010, R11
-	JMP          cols196_by1
+	JMP          cols202_by1
 
-cols196_by0:
+cols202_by0:
 	TESTQ        R11, R11
-	JLE          cols196_end
+	JLE          cols202_end
 	MOVQ         $-1, R13
 	BZHIQ        R11, R13, R13
 	KMOVW        R13, K1
@@ -17279,19 +17455,19 @@ cols196_by0:
 	VFMADD213PS  Z0, Z1, Z7
 	VMOVUPS      Z7, K1, (AX)(R12*1)
 
-cols196_end:
-	JMP add195_end
+cols202_end:
+	JMP add201_end
 
-add195_none:
+add201_none:
 	MOVQ w+80(FP), R8
 	MOVQ dw+96(FP), R9
 	MOVQ db+104(FP), R10
 	MOVQ cols+8(FP), R11
 	XORQ R12, R12
 
-cols197_by2:
+cols203_by2:
 	CMPQ         R11, $0x00000020
-	JLT          cols197_by1
+	JLT          cols203_by1
 	VMOVUPS      (DX)(R12*1), Z6
 	VMOVUPS      (CX)(R12*1), Z7
 	VSUBPS       Z0, Z6, Z6
@@ -17326,11 +17502,11 @@ cols197_by2:
 	VMOVUPS      Z7, 64(AX)(R12*1)
 	ADDQ         $0x00000080, R12
 	SUBQ         $0x00000020, R11
-	JMP          cols197_by2
+	JMP          cols203_by2
 
-cols197_by1:
+cols203_by1:
 	CMPQ         R11, $0x00000010
-	JLT          cols197_by0
+	JLT          cols203_by0
 	VMOVUPS      (DX)(R12*1), Z6
 	VMOVUPS      (CX)(R12*1), Z7
 	VSUBPS       Z0, Z6, Z6
@@ -17349,11 +17525,11 @@ cols197_by1:
 	VMOVUPS      Z7, (AX)(R12*1)
 	ADDQ         $0x00000040, R12
 	SUBQ         $0x00000010, R11
-	JMP          cols197_by1
+	JMP          cols203_by1
 
-cols197_by0:
+cols203_by0:
 	TESTQ        R11, R11
-	JLE          cols197_end
+	JLE          cols203_end
 	MOVQ         $-1, R13
 	BZHIQ        R11, R13, R13
 	KMOVW        R13, K1
@@ -17374,8 +17550,8 @@ cols197_by0:
 	VMULPS       Z1, Z7, Z7
 	VMOVUPS      Z7, K1, (AX)(R12*1)
 
-cols197_end:
-add195_end:
+cols203_end:
+add201_end:
 	MOVQ lddx+24(FP), R8
 	SHLQ $0x02, R8
 	ADDQ R8, AX
@@ -17389,9 +17565,9 @@ add195_end:
 	SHLQ $0x02, R8
 	ADDQ R8, BX
 	DECQ DI
-	JNZ  rows193
+	JNZ  rows199
 
-rows193_end:
+rows199_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -17407,16 +17583,16 @@ TEXT ·softmaxRowsAVX512(SB), NOSPLIT, $8-32
 	MOVQ    x+16(FP), AX
 	MOVQ    rows+0(FP), CX
 	TESTQ   CX, CX
-	JLE     rows198_end
+	JLE     rows204_end
 
-rows198:
+rows204:
 	VBROADCASTSS (AX), Z0
 	MOVQ         cols+8(FP), DX
 	XORQ         BX, BX
 
-cols199_by4:
+cols205_by4:
 	CMPQ    DX, $0x00000040
-	JLT     cols199_by2
+	JLT     cols205_by2
 	VMOVUPS (AX)(BX*1), Z1
 	VMAXPS  Z1, Z0, Z0
 	VMOVUPS 64(AX)(BX*1), Z1
@@ -17427,31 +17603,31 @@ cols199_by4:
 	VMAXPS  Z1, Z0, Z0
 	ADDQ    $0x00000100, BX
 	SUBQ    $0x00000040, DX
-	JMP     cols199_by4
+	JMP     cols205_by4
 
-cols199_by2:
+cols205_by2:
 	CMPQ    DX, $0x00000020
-	JLT     cols199_by1
+	JLT     cols205_by1
 	VMOVUPS (AX)(BX*1), Z1
 	VMAXPS  Z1, Z0, Z0
 	VMOVUPS 64(AX)(BX*1), Z1
 	VMAXPS  Z1, Z0, Z0
 	ADDQ    $0x00000080, BX
 	SUBQ    $0x00000020, DX
-	JMP     cols199_by2
+	JMP     cols205_by2
 
-cols199_by1:
+cols205_by1:
 	CMPQ    DX, $0x00000010
-	JLT     cols199_by0
+	JLT     cols205_by0
 	VMOVUPS (AX)(BX*1), Z1
 	VMAXPS  Z1, Z0, Z0
 	ADDQ    $0x00000040, BX
 	SUBQ    $0x00000010, DX
-	JMP     cols199_by1
+	JMP     cols205_by1
 
-cols199_by0:
+cols205_by0:
 	TESTQ   DX, DX
-	JLE     cols199_end
+	JLE     cols205_end
 	MOVQ    $-1, SI
 	BZHIQ   DX, SI, SI
 	KMOVW   SI, K1
@@ -17459,7 +17635,7 @@ cols199_by0:
 	VMOVUPS (AX)(BX*1), K1, Z1
 	VMAXPS  Z1, Z0, Z0
 
-cols199_end:
+cols205_end:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VMAXPS        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
@@ -17473,9 +17649,9 @@ cols199_end:
 	MOVQ          cols+8(FP), DX
 	XORQ          BX, BX
 
-cols200_by4:
+cols206_by4:
 	CMPQ             DX, $0x00000040
-	JLT              cols200_by2
+	JLT              cols206_by2
 	VMOVUPS          (AX)(BX*1), Z1
 	VSUBPS           Z0, Z1, Z1
 	VMULPS.BCST      c3fb8aa3b<>+0(SB), Z1, Z1
@@ -17546,11 +17722,11 @@ cols200_by4:
 	VADDPS           Z1, Z2, Z2
 	ADDQ             $0x00000100, BX
 	SUBQ             $0x00000040, DX
-	JMP              cols200_by4
+	JMP              cols206_by4
 
-cols200_by2:
+cols206_by2:
 	CMPQ             DX, $0x00000020
-	JLT              cols200_by1
+	JLT              cols206_by1
 	VMOVUPS          (AX)(BX*1), Z1
 	VSUBPS           Z0, Z1, Z1
 	VMULPS.BCST      c3fb8aa3b<>+0(SB), Z1, Z1
@@ -17587,11 +17763,11 @@ cols200_by2:
 	VADDPS           Z1, Z2, Z2
 	ADDQ             $0x00000080, BX
 	SUBQ             $0x00000020, DX
-	JMP              cols200_by2
+	JMP              cols206_by2
 
-cols200_by1:
+cols206_by1:
 	CMPQ             DX, $0x00000010
-	JLT              cols200_by0
+	JLT              cols206_by0
 	VMOVUPS          (AX)(BX*1), Z1
 	VSUBPS           Z0, Z1, Z1
 	VMULPS.BCST      c3fb8aa3b<>+0(SB), Z1, Z1
@@ -17611,11 +17787,11 @@ cols200_by1:
 	VADDPS           Z1, Z2, Z2
 	ADDQ             $0x00000040, BX
 	SUBQ             $0x00000010, DX
-	JMP              cols200_by1
+	JMP              cols206_by1
 
-cols200_by0:
+cols206_by0:
 	TESTQ            DX, DX
-	JLE              cols200_end
+	JLE              cols206_end
 	MOVQ             $-1, SI
 	BZHIQ            DX, SI, SI
 	KMOVW            SI, K1
@@ -17638,7 +17814,7 @@ cols200_by0:
 	VMOVAPS.Z        Z1, K1, Z1
 	VADDPS           Z1, Z2, Z2
 
-cols200_end:
+cols206_end:
 	VEXTRACTF64X4 $0x01, Z2, Y0
 	VADDPS        Y0, Y2, Y2
 	VEXTRACTF128  $0x01, Y2, X0
@@ -17653,9 +17829,9 @@ cols200_end:
 	MOVQ          cols+8(FP), DX
 	XORQ          BX, BX
 
-cols201_by4:
+cols207_by4:
 	CMPQ    DX, $0x00000040
-	JLT     cols201_by2
+	JLT     cols207_by2
 	VMOVUPS (AX)(BX*1), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(BX*1)
@@ -17670,11 +17846,11 @@ cols201_by4:
 	VMOVUPS Z1, 192(AX)(BX*1)
 	ADDQ    $0x00000100, BX
 	SUBQ    $0x00000040, DX
-	JMP     cols201_by4
+	JMP     cols207_by4
 
-cols201_by2:
+cols207_by2:
 	CMPQ    DX, $0x00000020
-	JLT     cols201_by1
+	JLT     cols207_by1
 	VMOVUPS (AX)(BX*1), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(BX*1)
@@ -17683,21 +17859,21 @@ cols201_by2:
 	VMOVUPS Z1, 64(AX)(BX*1)
 	ADDQ    $0x00000080, BX
 	SUBQ    $0x00000020, DX
-	JMP     cols201_by2
+	JMP     cols207_by2
 
-cols201_by1:
+cols207_by1:
 	CMPQ    DX, $0x00000010
-	JLT     cols201_by0
+	JLT     cols207_by0
 	VMOVUPS (AX)(BX*1), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(BX*1)
 	ADDQ    $0x00000040, BX
 	SUBQ    $0x00000010, DX
-	JMP     cols201_by1
+	JMP     cols207_by1
 
-cols201_by0:
+cols207_by0:
 	TESTQ     DX, DX
-	JLE       cols201_end
+	JLE       cols207_end
 	MOVQ      $-1, SI
 	BZHIQ     DX, SI, SI
 	KMOVW     SI, K1
@@ -17705,14 +17881,14 @@ cols201_by0:
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (AX)(BX*1)
 
-cols201_end:
+cols207_end:
 	MOVQ ldx+24(FP), DX
 	SHLQ $0x02, DX
 	ADDQ DX, AX
 	DECQ CX
-	JNZ  rows198
+	JNZ  rows204
 
-rows198_end:
+rows204_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -17729,16 +17905,16 @@ TEXT ·softmaxRowsGradAVX512(SB), NOSPLIT, $8-48
 	MOVQ    d+32(FP), CX
 	MOVQ    rows+0(FP), DX
 	TESTQ   DX, DX
-	JLE     rows202_end
+	JLE     rows208_end
 
-rows202:
+rows208:
 	VPXORD Z0, Z0, Z0
 	MOVQ   cols+8(FP), BX
 	XORQ   SI, SI
 
-cols203_by4:
+cols209_by4:
 	CMPQ        BX, $0x00000040
-	JLT         cols203_by2
+	JLT         cols209_by2
 	VMOVUPS     (AX)(SI*1), Z1
 	VMOVUPS     (CX)(SI*1), Z2
 	VFMADD231PS Z1, Z2, Z0
@@ -17753,11 +17929,11 @@ cols203_by4:
 	VFMADD231PS Z1, Z2, Z0
 	ADDQ        $0x00000100, SI
 	SUBQ        $0x00000040, BX
-	JMP         cols203_by4
+	JMP         cols209_by4
 
-cols203_by2:
+cols209_by2:
 	CMPQ        BX, $0x00000020
-	JLT         cols203_by1
+	JLT         cols209_by1
 	VMOVUPS     (AX)(SI*1), Z1
 	VMOVUPS     (CX)(SI*1), Z2
 	VFMADD231PS Z1, Z2, Z0
@@ -17766,21 +17942,21 @@ cols203_by2:
 	VFMADD231PS Z1, Z2, Z0
 	ADDQ        $0x00000080, SI
 	SUBQ        $0x00000020, BX
-	JMP         cols203_by2
+	JMP         cols209_by2
 
-cols203_by1:
+cols209_by1:
 	CMPQ        BX, $0x00000010
-	JLT         cols203_by0
+	JLT         cols209_by0
 	VMOVUPS     (AX)(SI*1), Z1
 	VMOVUPS     (CX)(SI*1), Z2
 	VFMADD231PS Z1, Z2, Z0
 	ADDQ        $0x00000040, SI
 	SUBQ        $0x00000010, BX
-	JMP         cols203_by1
+	JMP         cols209_by1
 
-cols203_by0:
+cols209_by0:
 	TESTQ       BX, BX
-	JLE         cols203_end
+	JLE         cols209_end
 	MOVQ        $-1, DI
 	BZHIQ       BX, DI, DI
 	KMOVW       DI, K1
@@ -17788,7 +17964,7 @@ cols203_by0:
 	VMOVUPS.Z   (CX)(SI*1), K1, Z2
 	VFMADD231PS Z1, Z2, Z0
 
-cols203_end:
+cols209_end:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
@@ -17801,9 +17977,9 @@ cols203_end:
 	MOVQ          cols+8(FP), BX
 	XORQ          SI, SI
 
-cols204_by4:
+cols210_by4:
 	CMPQ    BX, $0x00000040
-	JLT     cols204_by2
+	JLT     cols210_by2
 	VMOVUPS (AX)(SI*1), Z2
 	VMOVUPS (CX)(SI*1), Z3
 	VSUBPS  Z1, Z3, Z3
@@ -17826,11 +18002,11 @@ cols204_by4:
 	VMOVUPS Z3, 192(CX)(SI*1)
 	ADDQ    $0x00000100, SI
 	SUBQ    $0x00000040, BX
-	JMP     cols204_by4
+	JMP     cols210_by4
 
-cols204_by2:
+cols210_by2:
 	CMPQ    BX, $0x00000020
-	JLT     cols204_by1
+	JLT     cols210_by1
 	VMOVUPS (AX)(SI*1), Z2
 	VMOVUPS (CX)(SI*1), Z3
 	VSUBPS  Z1, Z3, Z3
@@ -17843,11 +18019,11 @@ cols204_by2:
 	VMOVUPS Z3, 64(CX)(SI*1)
 	ADDQ    $0x00000080, SI
 	SUBQ    $0x00000020, BX
-	JMP     cols204_by2
+	JMP     cols210_by2
 
-cols204_by1:
+cols210_by1:
 	CMPQ    BX, $0x00000010
-	JLT     cols204_by0
+	JLT     cols210_by0
 	VMOVUPS (AX)(SI*1), Z2
 	VMOVUPS (CX)(SI*1), Z3
 	VSUBPS  Z1, Z3, Z3
@@ -17855,11 +18031,11 @@ cols204_by1:
 	VMOVUPS Z3, (CX)(SI*1)
 	ADDQ    $0x00000040, SI
 	SUBQ    $0x00000010, BX
-	JMP     cols204_by1
+	JMP     cols210_by1
 
-cols204_by0:
+cols210_by0:
 	TESTQ     BX, BX
-	JLE       cols204_end
+	JLE       cols210_end
 	MOVQ      $-1, DI
 	BZHIQ     BX, DI, DI
 	KMOVW     DI, K1
@@ -17869,7 +18045,7 @@ cols204_by0:
 	VMULPS    Z2, Z3, Z3
 	VMOVUPS   Z3, K1, (CX)(SI*1)
 
-cols204_end:
+cols210_end:
 	MOVQ ldp+24(FP), BX
 	SHLQ $0x02, BX
 	ADDQ BX, AX
@@ -17877,9 +18053,9 @@ cols204_end:
 	SHLQ $0x02, BX
 	ADDQ BX, CX
 	DECQ DX
-	JNZ  rows202
+	JNZ  rows208
 
-rows202_end:
+rows208_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -17902,9 +18078,9 @@ TEXT ·orientAVX512(SB), NOSPLIT, $0-80
 	MOVQ         n+0(FP), R10
 	XORQ         R11, R11
 
-cols205_by1:
+cols211_by1:
 	CMPQ        R10, $0x00000010
-	JLT         cols205_by0
+	JLT         cols211_by0
 	LEAQ        (R11)(DI*1), R12
 	LEAQ        (R12)(DI*1), R13
 	VMOVUPS     (DX)(R11*1), Z3
@@ -17943,9 +18119,9 @@ cols205_by1:
 	MOVQ        R8, R12
 	MOVQ        R9, R13
 	TESTQ       R13, R13
-	JLE         edge206_end
+	JLE         edge212_end
 
-edge206:
+edge212:
 	VBROADCASTSS (R12), Z3
 	VBROADCASTSS 4(R12), Z4
 	VMULPS       Z7, Z3, Z3
@@ -17954,20 +18130,20 @@ edge206:
 	VPADDD       Z2, Z9, K1, Z9
 	ADDQ         $0x00000008, R12
 	DECQ         R13
-	JNZ          edge206
+	JNZ          edge212
 
-edge206_end:
+edge212_end:
 	VPXORD      Z10, Z10, Z10
 	VCMPPS      $0x04, Z10, Z7, K1
 	VMOVDQA32.Z Z9, K1, Z9
 	VMOVUPS     Z9, (CX)(R11*1)
 	ADDQ        $0x00000040, R11
 	SUBQ        $0x00000010, R10
-	JMP         cols205_by1
+	JMP         cols211_by1
 
-cols205_by0:
+cols211_by0:
 	TESTQ       R10, R10
-	JLE         cols205_end
+	JLE         cols211_end
 	MOVQ        $-1, R12
 	BZHIQ       R10, R12, R12
 	KMOVW       R12, K1
@@ -18009,9 +18185,9 @@ cols205_by0:
 	MOVQ        R8, AX
 	MOVQ        R9, DX
 	TESTQ       DX, DX
-	JLE         edge207_end
+	JLE         edge213_end
 
-edge207:
+edge213:
 	VBROADCASTSS (AX), Z0
 	VBROADCASTSS 4(AX), Z1
 	VMULPS       Z7, Z0, Z0
@@ -18020,15 +18196,15 @@ edge207:
 	VPADDD       Z2, Z11, K2, Z11
 	ADDQ         $0x00000008, AX
 	DECQ         DX
-	JNZ          edge207
+	JNZ          edge213
 
-edge207_end:
+edge213_end:
 	VPXORD      Z12, Z12, Z12
 	VCMPPS      $0x04, Z12, Z7, K2
 	VMOVDQA32.Z Z11, K2, Z11
 	VMOVUPS     Z11, K1, (CX)(R11*1)
 
-cols205_end:
+cols211_end:
 	VZEROUPPER
 	RET
 

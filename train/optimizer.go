@@ -41,8 +41,8 @@ func NewAdamW(c configs.Optim, params []*ops.Param, pool *kernels.Pool) *AdamW {
 	const most = 1 << 16 // values of a part
 	o := &AdamW{config: c, pool: pool, params: params}
 	for i, p := range params {
-		o.first = append(o.first, make([]float32, p.Size()))
-		o.second = append(o.second, make([]float32, p.Size()))
+		o.first = append(o.first, kernels.Aligned(p.Size()))
+		o.second = append(o.second, kernels.Aligned(p.Size()))
 		decay := c.WeightDecay
 		if !decays(p.Name, p.Shape().Dims(), c.WeightDecayOn) {
 			decay = 0
