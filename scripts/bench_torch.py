@@ -1,7 +1,7 @@
 """Times PyTorch on the model of a preset, to compare with `fasternet-train bench`.
 
 usage: python3 scripts/bench_torch.py PRESET [--train] [--batch N] [--threads N] [--seconds S]
-       [--warmup N] [--channels-last]
+       [--warmup N] [--runs N] [--channels-last]
 
 PRESET is one of the presets of configs/, fasternet_t0 for one. It is read by
 `fasternet-train config show`, so that both programs time the same model; vit_base,
@@ -127,6 +127,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=8)
     parser.add_argument("--warmup", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=5, help="to time at least")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     pretraining = args.preset.startswith("mim_")
@@ -161,7 +162,7 @@ def main():
     for _ in range(args.warmup):
         step()
     times, end, cpu = [], time.perf_counter() + args.seconds, time.process_time()
-    while time.perf_counter() < end or len(times) < 5:
+    while time.perf_counter() < end or len(times) < args.runs:
         begin = time.perf_counter()
         step()
         times.append(time.perf_counter() - begin)
