@@ -46,6 +46,7 @@ func (c *Config) check() *problem {
 		c.Train.check,
 		func() *problem { return c.Sched.check(c.Train.Epochs) },
 		c.Checkpoint.check,
+		c.Log.check,
 		c.checkMix,
 		c.checkStatistics,
 		func() *problem {
@@ -252,6 +253,13 @@ func (t Train) check() *problem {
 		atLeast("train.val_interval", t.ValInterval, 1),
 		atLeast("train.log_interval", t.LogInterval, 1),
 	)
+}
+
+func (l Log) check() *problem {
+	if l.HistogramInterval > 0 && !l.TensorBoard {
+		return wrong("log.histogram_interval", "want 0 without log.tensorboard, got %d", l.HistogramInterval)
+	}
+	return atLeast("log.histogram_interval", l.HistogramInterval, 0)
 }
 
 func (c Checkpoint) check() *problem {
