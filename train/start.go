@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 
+	"fasternet/checkpoints"
+
 	"fasternet/model"
 )
 
@@ -45,4 +47,24 @@ func (t *trainer) resume() (bool, error) {
 	}
 	t.show.Line("resuming %s at epoch %d, step %d", path, t.progress.Epoch+1, t.progress.Step+1)
 	return true, nil
+}
+
+// interrupt writes the last checkpoint of a run that was asked to stop.
+func (t *trainer) interrupt() error {
+	if err := t.folder.Checkpoints.SaveLast(t.checkpoint()); err != nil {
+		return err
+	}
+	t.show.End()
+	t.show.Line("stopped in epoch %d after step %d; --resume continues from here", t.progress.Epoch+1, t.progress.Step)
+	return ErrInterrupted
+}
+
+// checkpoint is the state of the run.
+func (t *trainer) checkpoint() checkpoints.File {
+	meta, err := model.Meta(t.config, t.train.Classes())
+	if err != nil { // the same texts were made when the run began
+		panic(err)
+	}
+	meta[progressKey] = t.progress.text()
+	return checkpoints.File{Meta: meta, Tensors: append(model.Tensors(t.task.store()), t.optimizer.Tensors()...)}
 }
