@@ -19,6 +19,7 @@ type classification struct {
 	train, val data.Dataset
 	net        graph.Model
 	runner     *graph.Runner
+	last       *eval.Report // of the last evaluation
 }
 
 func newClassification(c *configs.Config, train, val data.Dataset, pool *kernels.Pool) (*classification, error) {
@@ -26,7 +27,7 @@ func newClassification(c *configs.Config, train, val data.Dataset, pool *kernels
 	if err != nil {
 		return nil, err
 	}
-	return &classification{c, train, val, net, graph.NewRunner(net, pool)}, nil
+	return &classification{config: c, train: train, val: val, net: net, runner: graph.NewRunner(net, pool)}, nil
 }
 
 func (t *classification) store() *layers.Store { return t.net.Store() }
@@ -80,9 +81,13 @@ func (t *classification) evaluate(ctx context.Context, progress func(done int)) 
 		return eval.Result{}, err
 	}
 	c := t.config
-	return eval.Evaluate(ctx, runner, t.val, eval.Transform(c.Data, c.Model.InChans), eval.Options{
-		Batch: c.Train.ValBatchSize, Workers: c.Data.Workers, Progress: func(done, _ int) { progress(done) },
+	t.last, err = eval.Examine(ctx, runner, t.val, eval.Transform(c.Data, c.Model.InChans), eval.Options{
+		Batch: c.Train.ValBatchSize, Workers: c.Data.Workers, Progress: func(done, _ int) { progress(done) }, Mistakes: Mistakes,
 	})
+	if err != nil {
+		return eval.Result{}, err
+	}
+	return t.last.Result, nil
 }
 
 func (t *classification) start(path string, o model.LoadOptions) error {

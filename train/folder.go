@@ -24,7 +24,6 @@ const (
 	LogFile     = "log.jsonl"   // one JSON object a line: steps and epochs
 	SummaryFile = "summary.csv" // one line an evaluated epoch
 	TextFile    = "train.log"   // what a terminal would show, as plain lines
-	ReportFile  = "report.html" // curves
 )
 
 // Folder is the folder of a run.
@@ -81,7 +80,9 @@ func (f *Folder) start(c *configs.Config, p Progress) error {
 	return err
 }
 
-func (f *Folder) path(name string) string { return filepath.Join(f.Dir, name) }
+func (f *Folder) path(name ...string) string {
+	return filepath.Join(f.Dir, filepath.Join(name...))
+}
 
 func writer(text []byte) func(io.Writer) error {
 	return func(w io.Writer) error {
@@ -109,17 +110,16 @@ func (f *Folder) forget(p Progress) error {
 	if err != nil {
 		return err
 	}
-	scores, err := f.Scores()
-	if err != nil {
-		return err
-	}
 	var summary bytes.Buffer
 	w := csv.NewWriter(&summary)
 	w.Write(summaryHeader)
-	for _, s := range scores {
+	err = f.eachScore(func(s Score, row []string) {
 		if s.Epoch < p.Epoch {
-			w.Write(summaryRow(s))
+			w.Write(append(row, make([]string, len(summaryHeader)-len(row))...))
 		}
+	})
+	if err != nil {
+		return err
 	}
 	w.Flush()
 	return errors.Join(
@@ -129,21 +129,24 @@ func (f *Folder) forget(p Progress) error {
 
 // Record is a line of the log.
 type Record struct {
-	Kind     string    `json:"kind"` // step or epoch
-	Epoch    int       `json:"epoch"`
-	Step     int       `json:"step,omitempty"`         // batches of the epoch that are done
-	Batches  int       `json:"batches"`                // of the run
-	Loss     float64   `json:"loss"`                   // of training: mean since the last record, or of the epoch
-	Scales   []float64 `json:"scale_losses,omitempty"` // whose sum is loss, in pre-training
-	LR       float64   `json:"lr"`
-	GradNorm float64   `json:"grad_norm,omitempty"`
-	Speed    float64   `json:"img_per_s,omitempty"`
-	Waited   float64   `json:"data_s,omitempty"` // seconds spent waiting for data
-	Top1     *float64  `json:"top1,omitempty"`   // of the evaluation, percent
-	Top5     *float64  `json:"top5,omitempty"`
-	EvalLoss *float64  `json:"eval_loss,omitempty"`
-	Seconds  float64   `json:"seconds"` // since this process began
-	Time     string    `json:"time"`    // of day, RFC 3339
+	Kind      string    `json:"kind"` // step or epoch
+	Epoch     int       `json:"epoch"`
+	Step      int       `json:"step,omitempty"`         // batches of the epoch that are done
+	Batches   int       `json:"batches"`                // of the run
+	Loss      float64   `json:"loss"`                   // of training: mean since the last record, or of the epoch
+	Scales    []float64 `json:"scale_losses,omitempty"` // whose sum is loss, in pre-training
+	LR        float64   `json:"lr"`
+	GradNorm  float64   `json:"grad_norm,omitempty"`
+	Speed     float64   `json:"img_per_s,omitempty"`
+	Waited    float64   `json:"data_s,omitempty"`    // seconds spent waiting for data, since the last record or in the epoch
+	Trained   float64   `json:"train_s,omitempty"`   // seconds of training in the epoch
+	Evaluated float64   `json:"eval_s,omitempty"`    // seconds of its evaluation
+	Memory    float64   `json:"memory_mb,omitempty"` // resident
+	Top1      *float64  `json:"top1,omitempty"`      // of the evaluation, percent
+	Top5      *float64  `json:"top5,omitempty"`
+	EvalLoss  *float64  `json:"eval_loss,omitempty"`
+	Seconds   float64   `json:"seconds"` // since this process began
+	Time      string    `json:"time"`    // of day, RFC 3339
 }
 
 const (
@@ -166,6 +169,16 @@ func (f *Folder) record(r Record) error {
 
 // eachRecord reads the log; a line that a crash has cut off is left out.
 func eachRecord(path string, f func(r Record, line []byte)) error {
+	return eachLine(path, func(line []byte) {
+		var r Record
+		if json.Unmarshal(line, &r) == nil {
+			f(r, line)
+		}
+	})
+}
+
+// eachLine reads a file of lines, which need not be there.
+func eachLine(path string, f func(line []byte)) error {
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -175,11 +188,9 @@ func eachRecord(path string, f func(r Record, line []byte)) error {
 	}
 	defer file.Close()
 	lines := bufio.NewScanner(file)
+	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
-		var r Record
-		if json.Unmarshal(lines.Bytes(), &r) == nil {
-			f(r, lines.Bytes())
-		}
+		f(lines.Bytes())
 	}
 	if err := lines.Err(); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
@@ -194,22 +205,31 @@ func (f *Folder) Records() ([]Record, error) {
 	return all, err
 }
 
-// summaryHeader has the columns of timm's summary.
-var summaryHeader = []string{"epoch", "train_loss", "eval_loss", "eval_top1", "eval_top5", "lr"}
+// summaryHeader has the columns of timm's summary, and what the epoch cost.
+var summaryHeader = []string{"epoch", "train_loss", "eval_loss", "eval_top1", "eval_top5", "lr", "img_per_s", "data_s", "memory_mb", "grad_norm"}
 
-func summaryRow(s Score) []string {
-	text := func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
-	return []string{strconv.Itoa(s.Epoch), text(s.TrainLoss), text(s.Loss), text(s.Top1), text(s.Top5), text(s.LR)}
+// scoreColumns are those that make a score. The others may be missing.
+const scoreColumns = 6
+
+func summaryRow(s Score, r Record) []string {
+	row := []string{strconv.Itoa(s.Epoch)}
+	for _, v := range []float64{s.TrainLoss, s.Loss, s.Top1, s.Top5, s.LR} {
+		row = append(row, strconv.FormatFloat(v, 'g', -1, 64))
+	}
+	for _, v := range []float64{r.Speed, r.Waited, r.Memory, r.GradNorm} {
+		row = append(row, strconv.FormatFloat(v, 'g', 6, 64))
+	}
+	return row
 }
 
 // summarise appends a line to the summary.
-func (f *Folder) summarise(s Score) error {
+func (f *Folder) summarise(s Score, r Record) error {
 	file, err := appendTo(f.path(SummaryFile))
 	if err != nil {
 		return err
 	}
 	w := csv.NewWriter(file)
-	w.Write(summaryRow(s))
+	w.Write(summaryRow(s, r))
 	w.Flush()
 	if err := errors.Join(w.Error(), file.Close()); err != nil {
 		return fmt.Errorf("run folder: %w", err)
@@ -218,27 +238,31 @@ func (f *Folder) summarise(s Score) error {
 }
 
 // Scores reads the summary.
-func (f *Folder) Scores() ([]Score, error) {
+func (f *Folder) Scores() (all []Score, err error) {
+	err = f.eachScore(func(s Score, _ []string) { all = append(all, s) })
+	return all, err
+}
+
+func (f *Folder) eachScore(visit func(s Score, row []string)) error {
 	file, err := os.Open(f.path(SummaryFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("run folder: %w", err)
+		return fmt.Errorf("run folder: %w", err)
 	}
 	defer file.Close()
 	r := csv.NewReader(file)
 	r.FieldsPerRecord = -1
-	var all []Score
 	for {
 		row, err := r.Read()
 		if errors.Is(err, io.EOF) {
-			return all, nil
+			return nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", f.path(SummaryFile), err)
+			return fmt.Errorf("%s: %w", f.path(SummaryFile), err)
 		}
-		if len(row) != len(summaryHeader) || row[0] == summaryHeader[0] {
+		if len(row) < scoreColumns || len(row) > len(summaryHeader) || row[0] == summaryHeader[0] {
 			continue // the header, or cut off by a crash
 		}
 		var s Score
@@ -249,9 +273,9 @@ func (f *Folder) Scores() ([]Score, error) {
 			err = errors.Join(err, e)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", f.path(SummaryFile), err)
+			return fmt.Errorf("%s: %w", f.path(SummaryFile), err)
 		}
-		all = append(all, s)
+		visit(s, row)
 	}
 }
 

@@ -20,6 +20,10 @@ type Options struct {
 	Dir    string    // folder of the run
 	Resume bool      // continue from the newest checkpoint in Dir, if there is one
 	Log    io.Writer // progress; usually the standard error
+
+	Preset  string       // where the configuration comes from, for the record; may be empty
+	Program string       // version of the program, for the record; may be empty
+	Observe func(Status) // gets the state after every update and evaluation, on the goroutine that trains; may be nil
 }
 
 // ErrInterrupted says that the context was cancelled: the run stopped after a
@@ -46,7 +50,7 @@ func (e *DivergedError) Error() string {
 
 // Run trains the model of a configuration.
 func Run(ctx context.Context, c *configs.Config, o Options) (out Outcome, err error) {
-	t := &trainer{config: c, show: NewDisplay(o.Log), began: time.Now()}
+	t := &trainer{config: c, show: NewDisplay(o.Log), began: time.Now(), observer: o.Observe}
 	if t.train, err = eval.Open(c.Data, true); err != nil {
 		return out, err
 	}
@@ -60,12 +64,10 @@ func Run(ctx context.Context, c *configs.Config, o Options) (out Outcome, err er
 		return out, err
 	}
 	defer t.pool.Close()
-	defer func() { err = errors.Join(err, t.folder.close()) }()
+	defer func() { err = errors.Join(err, t.folder.close(), t.board.close()) }()
 	err = t.loop(ctx)
 	t.show.End()
-	if e := t.folder.WriteReport(c); e != nil {
-		t.show.Line("warning: %v", e)
-	}
+	t.end(err)
 	return t.outcome(), err
 }
 
@@ -82,6 +84,13 @@ type trainer struct {
 
 	loaderSize int // image size of the loader
 	loader     *data.Loader
+
+	steps     int  // batches of an epoch
+	pace      pace // of the epoch
+	total     pace // of the epochs before, in this process
+	observer  func(Status)
+	evaluated time.Duration // that the last evaluation took
+	board     *board
 
 	began     time.Time
 	firstStep int      // batches that this process did not train
@@ -129,7 +138,7 @@ func (t *trainer) open(o Options) (err error) {
 		}
 	}
 	t.loader = nil // the state of the model may be part of what it makes
-	if err := t.folder.start(c, t.progress); err != nil {
+	if err := t.startLogs(o); err != nil {
 		return err
 	}
 	t.show.log = t.folder.text
@@ -167,7 +176,7 @@ func (t *trainer) loaderFor(epoch int) (*data.Loader, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.loader, t.loaderSize = l, size
+	t.loader, t.loaderSize, t.steps = l, size, l.Steps()
 	return l, nil
 }
 

@@ -27,7 +27,9 @@ func (t *trainer) finishEpoch(ctx context.Context, lr float64) error {
 	if err := t.recordEpoch(s, evaluated); err != nil {
 		return err
 	}
-	t.picture(ctx)
+	if err := t.draw(ctx); err != nil {
+		return err
+	}
 	p.Epoch, p.Step, p.LossSum, p.LossCount, p.ScaleSums = p.Epoch+1, 0, 0, 0, nil
 	if !evaluated {
 		return t.saveEpoch(last)
@@ -40,6 +42,9 @@ func (t *trainer) finishEpoch(ctx context.Context, lr float64) error {
 	dropped := p.rank(s, c.Checkpoint.Monitor, c.Checkpoint.TopK)
 	if best {
 		if err := t.folder.Checkpoints.Save(checkpoints.Best, t.checkpoint()); err != nil {
+			return err
+		}
+		if err := t.keepEvaluation(s.Epoch); err != nil {
 			return err
 		}
 	}
@@ -68,6 +73,8 @@ func (t *trainer) saveEpoch(last bool) error {
 
 func (t *trainer) evaluate(ctx context.Context) (eval.Result, error) {
 	c := t.config
+	began := time.Now()
+	defer func() { t.evaluated = time.Since(began) }()
 	t.show.Begin(fmt.Sprintf("epoch %d/%d validation", t.progress.Epoch+1, c.Train.Epochs), 0, t.val.Len())
 	defer t.show.End()
 	return t.task.evaluate(ctx, func(done int) {
@@ -77,19 +84,21 @@ func (t *trainer) evaluate(ctx context.Context) (eval.Result, error) {
 
 func (t *trainer) recordEpoch(s Score, evaluated bool) error {
 	r := Record{Kind: epochRecord, Epoch: s.Epoch, Batches: t.progress.Batches, Loss: s.TrainLoss, LR: s.LR, Seconds: time.Since(t.began).Seconds()}
+	t.pace.complete(&r)
 	line := fmt.Sprintf("epoch %d/%d: training loss %.4f", s.Epoch+1, t.config.Train.Epochs, s.TrainLoss)
 	if r.Scales = meanScales(t.progress.ScaleSums, t.progress.LossCount); r.Scales != nil {
 		line += " = " + sum(r.Scales)
 	}
 	if evaluated {
+		r.Evaluated = t.evaluated.Seconds()
 		if r.EvalLoss = &s.Loss; r.Scales == nil {
 			r.Top1, r.Top5 = &s.Top1, &s.Top5
 		}
 		line += ", " + t.task.result(s.Result)
-		if err := t.folder.summarise(s); err != nil {
-			return err
-		}
 	}
 	t.show.Line("%s", line)
-	return t.folder.record(r)
+	if err := t.record(r); err != nil || !evaluated {
+		return err
+	}
+	return t.folder.summarise(s, r)
 }
