@@ -53,7 +53,7 @@ func (b *board) record(r Record, steps int) error {
 		return nil
 	}
 	type scalar = tensorboard.Scalar
-	if r.Kind == stepRecord {
+	if r.Kind == StepRecord {
 		values := []scalar{
 			{Tag: "train/loss", Value: r.Loss}, {Tag: "train/lr", Value: r.LR}, {Tag: "train/grad_norm", Value: r.GradNorm},
 			{Tag: "perf/img_per_s", Value: r.Speed}, {Tag: "perf/data_s", Value: r.Waited}, {Tag: "perf/memory_mb", Value: r.Memory},

@@ -103,7 +103,7 @@ func appendTo(path string) (*os.File, error) {
 func (f *Folder) forget(p Progress) error {
 	var log bytes.Buffer
 	err := eachRecord(f.path(LogFile), func(r Record, line []byte) {
-		if r.Batches <= p.Batches && (r.Kind != epochRecord || r.Epoch < p.Epoch) {
+		if r.Batches <= p.Batches && (r.Kind != EpochRecord || r.Epoch < p.Epoch) {
 			log.Write(append(line, '\n'))
 		}
 	})
@@ -149,9 +149,10 @@ type Record struct {
 	Time      string    `json:"time"`    // of day, RFC 3339
 }
 
+// The kinds of records.
 const (
-	stepRecord  = "step"
-	epochRecord = "epoch"
+	StepRecord  = "step"
+	EpochRecord = "epoch"
 )
 
 // record appends to the log.

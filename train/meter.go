@@ -55,7 +55,7 @@ func (m *meter) show(lr, norm float64) error {
 	}
 	now := time.Now()
 	r := Record{
-		Kind: stepRecord, Epoch: p.Epoch, Step: p.Step, Batches: p.Batches, Loss: loss, LR: lr, GradNorm: norm, Scales: meanScales(m.scales, m.samples),
+		Kind: StepRecord, Epoch: p.Epoch, Step: p.Step, Batches: p.Batches, Loss: loss, LR: lr, GradNorm: norm, Scales: meanScales(m.scales, m.samples),
 		Speed: float64(m.samples) / now.Sub(m.since).Seconds(), Waited: m.waited.Seconds(), Seconds: now.Sub(m.t.began).Seconds(),
 	}
 	m.t.show.Plain(fmt.Sprintf("%s step %d/%d: loss %.4f, lr %.3e, gradient norm %.3g, %.0f img/s, ETA %s", m.name(), p.Step, m.steps, loss, lr, norm, r.Speed, eta))

@@ -321,12 +321,12 @@ func TestForget(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := 1; i <= 6; i++ {
-		if err := f.record(Record{Kind: stepRecord, Epoch: (i - 1) / 3, Step: (i-1)%3 + 1, Batches: i}); err != nil {
+		if err := f.record(Record{Kind: StepRecord, Epoch: (i - 1) / 3, Step: (i-1)%3 + 1, Batches: i}); err != nil {
 			t.Fatal(err)
 		}
 		if i%3 == 0 {
 			s := Score{Epoch: i/3 - 1, LR: 0.5}
-			if err := errors.Join(f.record(Record{Kind: epochRecord, Epoch: s.Epoch, Batches: i}), f.summarise(s, Record{})); err != nil {
+			if err := errors.Join(f.record(Record{Kind: EpochRecord, Epoch: s.Epoch, Batches: i}), f.summarise(s, Record{})); err != nil {
 				t.Fatal(err)
 			}
 		}

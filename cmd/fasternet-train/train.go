@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"fasternet/configs"
@@ -57,7 +58,14 @@ loss (nats) of the best checkpoint; of a pre-training the loss.`,
 			if err != nil {
 				return usageError{err}
 			}
-			outcome, err := train.Run(cmd.Context(), config, train.Options{Dir: dir, Resume: resume, Log: os.Stderr})
+			began := false
+			outcome, err := train.Run(cmd.Context(), config, train.Options{
+				Dir: dir, Resume: resume, Log: os.Stderr, Preset: presetOf(args, config), Program: version + revision(),
+				Observe: func(train.Status) { began = true },
+			})
+			if began || err == nil {
+				writeReport(cmd.Context(), dir)
+			}
 			if err != nil {
 				return err
 			}
@@ -93,6 +101,14 @@ func findRun(args []string, dir string, resume bool, settings []string) (*config
 		dir = filepath.Join(config.RunDir, strings.TrimSuffix(filepath.Base(args[0]), filepath.Ext(args[0])))
 	}
 	return config, dir, nil
+}
+
+// presetOf is the preset that a run starts from, or "" if that is not known.
+func presetOf(args []string, c *configs.Config) string {
+	if len(args) > 0 && slices.Contains(configs.Presets(), args[0]) {
+		return args[0]
+	}
+	return c.Base
 }
 
 // quoted is a text as a YAML value.
