@@ -5,9 +5,8 @@ import (
 	"fmt"
 	"html/template"
 	"math"
+	"strconv"
 	"strings"
-
-	"gonum.org/v1/plot"
 )
 
 // Chart is a figure with curves over epochs. Its labels are HTML over an SVG that
@@ -150,14 +149,34 @@ func (c *Chart) scale(y, low, high float64) float64 {
 	return (y - low) / (high - low)
 }
 
-// ticks are the round values between two, of which whole ones only where epochs are
-// counted.
+// ticks are the round values between two, some five of them; whole ones where epochs
+// are counted.
 func ticks(low, high float64, whole bool) (all []Tick) {
-	for _, t := range (plot.DefaultTicks{}).Ticks(low, high) {
-		if t.Label == "" || whole && t.Value != math.Round(t.Value) || t.Value < low || t.Value > high {
-			continue
+	const few = 5
+	step := math.Pow(10, math.Floor(math.Log10((high-low)/few)))
+	for _, m := range []float64{1, 2, 2.5, 5, 10} {
+		if (high-low)/(m*step) <= few {
+			step *= m
+			break
 		}
-		all = append(all, Tick{100 * (t.Value - low) / (high - low), t.Label})
+	}
+	if whole {
+		step = math.Max(1, math.Round(step))
+	}
+	digits := max(0, int(-math.Floor(math.Log10(step)+1e-9)))
+	if scaled := step * math.Pow(10, float64(digits)); math.Abs(scaled-math.Round(scaled)) > 1e-9 {
+		digits++ // 2.5
+	}
+	for v := math.Ceil(low/step-1e-9) * step; v <= high+1e-9*step; v += step {
+		label := strconv.FormatFloat(v, 'f', digits, 64)
+		if math.Abs(v) < step/2 {
+			label = "0"
+		} else if digits > 4 {
+			label = strconv.FormatFloat(v, 'e', 1, 64)
+		} else if v >= 10000 {
+			label = count(int(v))
+		}
+		all = append(all, Tick{100 * (v - low) / (high - low), label})
 	}
 	return all
 }

@@ -39,12 +39,12 @@ func compare(views []*view) (*comparison, error) {
 			w.Parameters = count(s.Parameters)
 		}
 		if speed, waited := v.pace(); speed > 0 {
-			w.Speed, w.Waited = short(speed), fmt.Sprintf("%.1f %%", 100*waited)
+			w.Speed, w.Waited = short(speed), fmt.Sprintf("%.1f %%", 100*waited)
 		}
 		if s := v.Best(); s != nil {
 			w.Loss, w.Epoch = fmt.Sprintf("%.4f", s.Loss), fmt.Sprint(s.Epoch+1)
 			if !v.Pretraining() {
-				w.Top1 = fmt.Sprintf("%.2f %%", s.Top1)
+				w.Top1 = fmt.Sprintf("%.2f %%", s.Top1)
 			}
 			if best < 0 || v.better(*s, *views[best].Best()) {
 				best = i

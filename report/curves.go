@@ -17,6 +17,9 @@ func (r *Run) charts() []*Chart {
 		x := float64(s.Epoch + 1)
 		evalLoss, top1, top5 = append(evalLoss, point{x, s.Loss}), append(top1, point{x, s.Top1}), append(top5, point{x, s.Top5})
 	}
+	if n := len(top5); n > 0 && top5[n-1].y > 99 { // of few classes; it would flatten the other
+		top5 = nil
+	}
 	unit := "nats; training has augmentation and smoothed labels"
 	if r.Pretraining() {
 		unit, top1, top5 = "mean squared difference, summed over the scales", nil, nil

@@ -37,13 +37,13 @@ func duration(d time.Duration) string {
 	s := int(d.Round(time.Second).Seconds())
 	switch {
 	case s < 60:
-		return fmt.Sprintf("%d s", s)
+		return fmt.Sprintf("%d s", s)
 	case s < 3600:
-		return fmt.Sprintf("%d min %02d s", s/60, s%60)
+		return fmt.Sprintf("%d min %02d s", s/60, s%60)
 	case s < 2*86400:
-		return fmt.Sprintf("%d h %02d min", s/3600, s/60%60)
+		return fmt.Sprintf("%d h %02d min", s/3600, s/60%60)
 	}
-	return fmt.Sprintf("%d d %d h", s/86400, s/3600%24)
+	return fmt.Sprintf("%d d %d h", s/86400, s/3600%24)
 }
 
 // size is a number of bytes.
@@ -54,9 +54,9 @@ func size(n int64) string {
 		v, u = v/1000, u+1
 	}
 	if u == 0 {
-		return fmt.Sprintf("%d B", n)
+		return fmt.Sprintf("%d B", n)
 	}
-	return fmt.Sprintf("%.3g %s", v, units[u])
+	return fmt.Sprintf("%.3g %s", v, units[u])
 }
 
 // moment is a time of day, as the machine that ran has it.

@@ -34,7 +34,7 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 
 // page is what the template shows.
 type page struct {
-	Title    string
+	Heading  string // of the window
 	Policy   string
 	Style    template.CSS
 	Scripts  []template.JS
@@ -76,7 +76,7 @@ type row struct {
 // Write writes the page of runs to a file, which appears when it is complete.
 func Write(path string, runs ...*Run) error {
 	return checkpoints.WriteAtomic(path, func(w io.Writer) error {
-		p, err := newPage(&album{}, time.Now(), false, runs)
+		p, err := newPage(albums{}, time.Now(), false, runs)
 		if err != nil {
 			return err
 		}
@@ -105,7 +105,7 @@ func policy(live bool, scripts []template.JS) string {
 	return p
 }
 
-func newPage(a *album, now time.Time, live bool, runs []*Run) (*page, error) {
+func newPage(a albums, now time.Time, live bool, runs []*Run) (*page, error) {
 	p := &page{Live: live, Style: template.CSS(style), Made: now.Format("2 Jan 2006 15:04:05")} //nolint:gosec // ours
 	p.Scripts = []template.JS{template.JS(chartScript)}                                         //nolint:gosec // ours
 	if live {
@@ -122,7 +122,10 @@ func newPage(a *album, now time.Time, live bool, runs []*Run) (*page, error) {
 		v.Anchor = fmt.Sprintf("run%d", i+1)
 		p.Runs, names = append(p.Runs, v), append(names, r.Name)
 	}
-	p.Title = strings.Join(names, ", ")
+	p.Heading = strings.Join(names, ", ")
+	if figure := p.Runs[0].Verdict.Figure; len(runs) == 1 && figure != "" {
+		p.Heading = figure + " · " + names[0]
+	}
 	if len(runs) > 1 {
 		var err error
 		if p.Compared, err = compare(p.Runs); err != nil {
@@ -145,7 +148,7 @@ func distinguish(runs []*Run) {
 	}
 }
 
-func newView(a *album, r *Run, now time.Time) (*view, error) {
+func newView(a albums, r *Run, now time.Time) (*view, error) {
 	v := &view{Run: r, Verdict: r.Judge(now), Charts: r.charts()}
 	v.Tiles = v.tiles()
 	v.Table = v.table()
@@ -153,7 +156,7 @@ func newView(a *album, r *Run, now time.Time) (*view, error) {
 	if v.Classes, err = r.classes(); err != nil {
 		return nil, err
 	}
-	v.Mistakes, v.Missing = a.mistakes(r)
+	v.Mistakes, v.Missing = a.of(r.Config).mistakes(r)
 	if v.Rebuilt, err = r.reconstructions(); err != nil {
 		return nil, err
 	}
@@ -189,13 +192,13 @@ func (v *view) tiles() (all []tile) {
 	add := func(value, name string) { all = append(all, tile{value, name}) }
 	best := v.Best()
 	if best != nil && !v.Pretraining() {
-		add(fmt.Sprintf("%.2f %%", best.Top5), "top-5")
+		add(fmt.Sprintf("%.2f %%", best.Top5), "top-5")
 		add(fmt.Sprintf("%.4f", best.Loss), "validation loss")
 	}
 	add(fmt.Sprintf("%.4g of %d", v.done(), v.Config.Train.Epochs), "epochs")
 	if speed, waited := v.pace(); speed > 0 {
-		add(short(speed), "images per second")
-		add(fmt.Sprintf("%.1f %%", 100*waited), "waiting for data")
+		add(short(speed), "images/s")
+		add(fmt.Sprintf("%.1f %%", 100*waited), "waiting for data")
 	}
 	add(duration(v.took()), "time")
 	if s := v.last(); s != nil {

@@ -54,6 +54,18 @@ type album struct {
 	shown   map[int]Picture
 }
 
+// albums are those of some data sets.
+type albums map[string]*album
+
+// of is the album of the validation set of a configuration.
+func (a albums) of(c *configs.Config) *album {
+	key := fmt.Sprint(c.Data, c.Model.InChans)
+	if a[key] == nil {
+		a[key] = &album{}
+	}
+	return a[key]
+}
+
 // picture shows image i of the set of a configuration.
 func (a *album) picture(c *configs.Config, i int) (Picture, error) {
 	if p, ok := a.shown[i]; ok || a.err != nil {
@@ -103,7 +115,7 @@ func (a *album) mistakes(r *Run) (all []Picture, missing string) {
 		}
 		label, answer := eval.ClassName(e.Classes, m.Label), eval.ClassName(e.Classes, m.Answer)
 		p.Alt = fmt.Sprintf("%s: %s, taken for %s", m.Name, label, answer)
-		p.Title, p.Note = label, fmt.Sprintf("taken for %s, %.1f %%", answer, 100*m.Confidence)
+		p.Title, p.Note = label, fmt.Sprintf("taken for %s, %.1f %%", answer, 100*m.Confidence)
 		all = append(all, p)
 	}
 	return all, ""

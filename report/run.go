@@ -86,7 +86,7 @@ func Load(dir string) (*Run, error) {
 	case best != nil && best.Epoch == e.Epoch: // it may be older or younger after a crash
 		r.Evaluation = e
 	}
-	r.Files = files(filepath.Join(dir, "checkpoints"))
+	r.Files = files(train.CheckpointDir(dir))
 	r.Samples, _ = filepath.Glob(filepath.Join(dir, train.SamplesFolder, "epoch-*.png")) // the pattern is a good one
 	slices.Sort(r.Samples)
 	return r, nil

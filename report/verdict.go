@@ -59,7 +59,7 @@ func (r *Run) Judge(now time.Time) Verdict {
 	case r.Pretraining():
 		v.Figure, v.What = short(best.Loss), fmt.Sprintf("validation loss of the reconstruction, on %s", plural(best.Count, "image"))
 	default:
-		v.Figure, v.What = fmt.Sprintf("%.2f %%", best.Top1), fmt.Sprintf("top-1 accuracy on %s", plural(best.Count, "validation image"))
+		v.Figure, v.What = fmt.Sprintf("%.2f %%", best.Top1), fmt.Sprintf("top-1 accuracy on %s", plural(best.Count, "validation image"))
 	}
 	if e := r.Evaluation; e != nil && best != nil {
 		v.What = fmt.Sprintf("top-1 accuracy on %s", plural(e.Count, "validation image"))
@@ -162,14 +162,14 @@ func (r *Run) classNotes() (notes []Note) {
 		return nil
 	}
 	if chance := 100 / float64(len(scores)); e.Top1 < 1.5*chance {
-		notes = append(notes, Note{"bad", fmt.Sprintf("%.2f %% is little better than guessing one of %d classes (%.2f %%).", e.Top1, len(scores), chance)})
+		notes = append(notes, Note{"bad", fmt.Sprintf("%.2f %% is little better than guessing one of %d classes (%.2f %%).", e.Top1, len(scores), chance)})
 	}
 	eval.WorstFirst(scores)
 	worst, text := scores[0], ""
 	if worst.MistakenFor >= 0 {
 		text = fmt.Sprintf(", most often taken for %s", eval.ClassName(e.Classes, worst.MistakenFor))
 	}
-	notes = append(notes, Note{"info", fmt.Sprintf("The weakest class is %s: %.1f %% of its images are recognised%s.", worst.Name, worst.Accuracy, text)})
+	notes = append(notes, Note{"info", fmt.Sprintf("The weakest class is %s: %.1f %% of its images are recognised%s.", worst.Name, worst.Accuracy, text)})
 	if n := len(e.Skipped); n > 0 {
 		notes = append(notes, Note{"bad", plural(n, "validation image") + " could not be read and are not counted."})
 	}
@@ -179,7 +179,7 @@ func (r *Run) classNotes() (notes []Note) {
 // costNotes look at where the time went.
 func (r *Run) costNotes() (notes []Note) {
 	if _, waited := r.pace(); waited > 0.1 {
-		notes = append(notes, Note{"bad", fmt.Sprintf("Training waited for images %.0f %% of its time: more data.workers, a larger data.prefetch or smaller files would speed it up.", 100*waited)})
+		notes = append(notes, Note{"bad", fmt.Sprintf("Training waited for images %.0f %% of its time: more data.workers, a larger data.prefetch or smaller files would speed it up.", 100*waited)})
 	}
 	if n := len(r.Sessions); n > 1 {
 		notes = append(notes, Note{"info", fmt.Sprintf("It was resumed %s.", times(n-1))})

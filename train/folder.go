@@ -36,7 +36,7 @@ type Folder struct {
 // OpenFolder opens the folder of a run, new or to be resumed, and finds out
 // that it cannot be written to before hours of work.
 func OpenFolder(dir string) (*Folder, error) {
-	f := &Folder{Dir: dir, Checkpoints: checkpoints.Folder{Dir: filepath.Join(dir, "checkpoints")}}
+	f := &Folder{Dir: dir, Checkpoints: checkpoints.Folder{Dir: CheckpointDir(dir)}}
 	if err := os.MkdirAll(f.Checkpoints.Dir, 0o755); err != nil {
 		return nil, fmt.Errorf("run folder: %w", err)
 	}
@@ -49,6 +49,9 @@ func OpenFolder(dir string) (*Folder, error) {
 	}
 	return f, nil
 }
+
+// CheckpointDir is the folder of the checkpoints of a run.
+func CheckpointDir(dir string) string { return filepath.Join(dir, "checkpoints") }
 
 // Holds says whether there is a run in a folder.
 func Holds(dir string) bool {

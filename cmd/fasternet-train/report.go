@@ -47,7 +47,13 @@ The last line on standard output is a JSON object: runs and out.`,
   fasternet-train report runs/quickstart --serve 127.0.0.1:8080`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if out == "" && address == "" {
+			if address != "" {
+				if out != "" {
+					return usageError{errors.New("--serve and --out: want one of them")}
+				}
+				return serveRuns(cmd.Context(), address, dataDir, args)
+			}
+			if out == "" {
 				if len(args) > 1 {
 					return usageError{errors.New("--out: want a file for the page of several runs")}
 				}
@@ -82,6 +88,19 @@ The last line on standard output is a JSON object: runs and out.`,
 	c.Flags().BoolVar(&fast, "fast", false, "run no model")
 	c.Flags().StringVar(&address, "serve", "", "show the page at this `address`, e.g. 127.0.0.1:8080, instead of writing it")
 	return c
+}
+
+// serveRuns shows runs until SIGINT, which is how it is meant to end.
+func serveRuns(ctx context.Context, address, dataDir string, dirs []string) error {
+	if _, err := loadRuns(dirs, dataDir); err != nil {
+		return usageError{err}
+	}
+	w := &watching{}
+	if err := w.serve(train.NewDisplay(os.Stderr), "--serve", "report", address, "", report.NewHandler(dataDir, dirs...)); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return w.stop(true)
 }
 
 func loadRuns(dirs []string, dataDir string) (runs []*report.Run, err error) {

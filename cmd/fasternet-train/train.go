@@ -18,15 +18,21 @@ func trainCommand() *cobra.Command {
 	var settings []string
 	var dir, dataDir, from string
 	var resume bool
+	var watch watching
 	c := &cobra.Command{
 		Use:   "train CONFIG",
 		Short: "Train a model",
 		Long: `Train the model of CONFIG, a preset or a YAML file, and evaluate it after every epoch.
 
 The run lives in a folder of its own (--run; by default one named after CONFIG in
-runs/): config.yaml, log.jsonl, summary.csv, train.log, report.html and
-checkpoints/{last,previous,best}.safetensors. SIGINT or SIGTERM finish the step,
-write the last checkpoint and stop; a second signal stops at once.
+runs/): config.yaml, log.jsonl, summary.csv, train.log, sessions.jsonl (what it ran on),
+evaluation.json (what the best checkpoint takes for what), report.html, tensorboard/
+(event files) and checkpoints/{last,previous,best}.safetensors. SIGINT or SIGTERM finish
+the step, write the last checkpoint and stop; a second signal stops at once.
+
+--serve shows the report in a browser while the run goes on, and --metrics-addr has
+metrics for Prometheus. Both can only be read, and listen on this machine alone unless
+the address says otherwise.
 
 --from starts from the weights of a run, a checkpoint, or a file of PyTorch
 (.pth, .pt, .ckpt, .bin, .safetensors; official or timm's names) instead of fresh
@@ -41,6 +47,7 @@ The last line on standard output is a JSON object: top1 and top5 (percent) and
 loss (nats) of the best checkpoint; of a pre-training the loss.`,
 		Example: `  fasternet-train train quickstart
   fasternet-train train quickstart --resume
+  fasternet-train train quickstart --serve 127.0.0.1:8080 --metrics-addr 127.0.0.1:9090
   fasternet-train train fasternet_t0 --data /data/imagenet --set train.batch_size=256
   fasternet-train train my.yaml --run runs/second --set optim.lr=1e-3 --set train.epochs=30
   fasternet-train train fasternet_t0 --data /data/flowers --set model.num_classes=0 --from fasternet_t0.pth
@@ -58,10 +65,17 @@ loss (nats) of the best checkpoint; of a pre-training the loss.`,
 			if err != nil {
 				return usageError{err}
 			}
+			if err := watch.start(dir); err != nil {
+				return err
+			}
+			defer func() { _ = watch.stop(cmd.Context().Err() != nil) }() // the run has ended well or not
 			began := false
 			outcome, err := train.Run(cmd.Context(), config, train.Options{
 				Dir: dir, Resume: resume, Log: os.Stderr, Preset: presetOf(args, config), Program: version + revision(),
-				Observe: func(train.Status) { began = true },
+				Observe: func(s train.Status) {
+					began = true
+					watch.observe(s)
+				},
 			})
 			if began || err == nil {
 				writeReport(cmd.Context(), dir)
@@ -79,6 +93,7 @@ loss (nats) of the best checkpoint; of a pre-training the loss.`,
 	c.Flags().StringVar(&dir, "run", "", "`folder` of the run")
 	c.Flags().StringVar(&dataDir, "data", "", "`folder` of the data set (data.dir)")
 	c.Flags().StringVar(&from, "from", "", "`weights` to start from: a run, a checkpoint, or a file of PyTorch (from)")
+	watch.register(c)
 	c.Flags().BoolVar(&resume, "resume", false, "continue from the newest checkpoint of the run; without one start from the beginning")
 	return c
 }
