@@ -33,7 +33,7 @@ func compare(views []*view) (*comparison, error) {
 		runs, settings = append(runs, v.Run), append(settings, v.Config)
 		w := compared{
 			Name: v.Name, Anchor: v.Anchor, State: v.Verdict.State, Colour: 1 + i%colours, Dashed: i >= colours,
-			Epochs: fmt.Sprintf("%.4g of %d", v.done(), v.Config.Train.Epochs), Took: duration(v.took()),
+			Epochs: fmt.Sprintf("%s of %d", epochs(v.done()), v.Config.Train.Epochs), Took: duration(v.took()),
 		}
 		if s := v.last(); s != nil {
 			w.Parameters = count(s.Parameters)

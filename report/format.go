@@ -83,6 +83,11 @@ func ordinal(n int) string {
 	return count(n) + suffix
 }
 
+// epochs is a number of them with a digit for the one in progress.
+func epochs(v float64) string {
+	return strings.TrimSuffix(fmt.Sprintf("%.1f", v), ".0")
+}
+
 // plural is a number with its noun.
 func plural(n int, noun string) string {
 	if n == 1 {

@@ -52,12 +52,12 @@ func (r *Run) State(now time.Time) string {
 // Judge says how a run went.
 func (r *Run) Judge(now time.Time) Verdict {
 	v := Verdict{State: r.State(now)}
-	best, epochs := r.Best(), r.Config.Train.Epochs
+	best := r.Best()
 	switch {
 	case best == nil:
 		v.Headline = "There is no evaluation yet."
 	case r.Pretraining():
-		v.Figure, v.What = short(best.Loss), fmt.Sprintf("validation loss of the reconstruction, on %s", plural(best.Count, "image"))
+		v.Figure, v.What = fmt.Sprintf("%.4f", best.Loss), fmt.Sprintf("validation loss of the reconstruction, on %s", plural(best.Count, "image"))
 	default:
 		v.Figure, v.What = fmt.Sprintf("%.2f %%", best.Top1), fmt.Sprintf("top-1 accuracy on %s", plural(best.Count, "validation image"))
 	}
@@ -77,25 +77,25 @@ func (r *Run) Judge(now time.Time) Verdict {
 			v.Headline = fmt.Sprintf("After epoch %d, the only one that is evaluated.", best.Epoch+1)
 		}
 	}
-	v.Headline += " " + r.progress(v.State, epochs)
-	v.Notes = slices.Concat(r.endNotes(v.State), r.learningNotes(), r.classNotes(), r.costNotes())
+	v.Headline += " " + r.progress(v.State, r.Config.Train.Epochs)
+	v.Notes = slices.Concat(r.endNotes(v.State), r.learningNotes(v.State), r.classNotes(), r.costNotes())
 	return v
 }
 
 // progress says how far the run has come.
-func (r *Run) progress(state string, epochs int) string {
+func (r *Run) progress(state string, total int) string {
 	done, took := r.done(), duration(r.took())
 	switch state {
 	case train.Finished:
-		return fmt.Sprintf("All %s took %s.", plural(epochs, "epoch"), took)
+		return fmt.Sprintf("All %s took %s.", plural(total, "epoch"), took)
 	case Running:
-		text := fmt.Sprintf("It is in epoch %d of %d", min(int(done)+1, epochs), epochs)
+		text := fmt.Sprintf("It is in epoch %d of %d", min(int(done)+1, total), total)
 		if left := r.remaining(); left > 0 {
 			text += ", with about " + duration(left) + " to go"
 		}
 		return text + "."
 	}
-	return fmt.Sprintf("It came to %.4g of %s in %s.", done, plural(epochs, "epoch"), took)
+	return fmt.Sprintf("It came to %s of %s in %s.", epochs(done), plural(total, "epoch"), took)
 }
 
 func (r *Run) endNotes(state string) (notes []Note) {
@@ -112,7 +112,7 @@ func (r *Run) endNotes(state string) (notes []Note) {
 }
 
 // learningNotes look at the curves.
-func (r *Run) learningNotes() (notes []Note) {
+func (r *Run) learningNotes(state string) (notes []Note) {
 	n := len(r.Scores)
 	if n < 3 {
 		return nil
@@ -129,7 +129,7 @@ func (r *Run) learningNotes() (notes []Note) {
 	case last.Loss > 1.05*lowest.Loss && last.TrainLoss < lowest.TrainLoss:
 		notes = append(notes, Note{"bad", fmt.Sprintf("Overfitting: the validation loss was lowest after epoch %d (%.3f) and is %.3f at the end, while the training loss still fell. More augmentation, more weight decay or fewer epochs may help.",
 			lowest.Epoch+1, lowest.Loss, last.Loss)})
-	case last.Loss < 0.98*before.Loss:
+	case state == train.Finished && last.Loss < 0.98*before.Loss:
 		notes = append(notes, Note{"good", fmt.Sprintf("The validation loss was still falling at the end (%.3f → %.3f from epoch %d to %d): more epochs may gain more.",
 			before.Loss, last.Loss, before.Epoch+1, last.Epoch+1)})
 	}
@@ -164,15 +164,18 @@ func (r *Run) classNotes() (notes []Note) {
 	if chance := 100 / float64(len(scores)); e.Top1 < 1.5*chance {
 		notes = append(notes, Note{"bad", fmt.Sprintf("%.2f %% is little better than guessing one of %d classes (%.2f %%).", e.Top1, len(scores), chance)})
 	}
+	if n := len(e.Skipped); n > 0 {
+		notes = append(notes, Note{"bad", plural(n, "validation image") + " could not be read and are not counted."})
+	}
 	eval.WorstFirst(scores)
 	worst, text := scores[0], ""
+	if worst.Correct == worst.Count {
+		return notes
+	}
 	if worst.MistakenFor >= 0 {
 		text = fmt.Sprintf(", most often taken for %s", eval.ClassName(e.Classes, worst.MistakenFor))
 	}
 	notes = append(notes, Note{"info", fmt.Sprintf("The weakest class is %s: %.1f %% of its images are recognised%s.", worst.Name, worst.Accuracy, text)})
-	if n := len(e.Skipped); n > 0 {
-		notes = append(notes, Note{"bad", plural(n, "validation image") + " could not be read and are not counted."})
-	}
 	return notes
 }
 
