@@ -7,19 +7,23 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
 export CGO_ENABLED = 0
 
-.PHONY: build test test-onnx race lint generate cross quickstart data bench clean
+.PHONY: build test test-onnx test-report race lint generate cross quickstart data bench clean
 
 build: ## the program, one static file
 	$(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o fasternet-train ./cmd/fasternet-train
 
-test: ## all tests; exports in ONNX Runtime, where it can be had; builds for the other platforms
+test: ## all tests; exports in ONNX Runtime and the report in Chromium, where they can be had; builds for the other platforms
 	$(GO) vet ./...
 	$(GO) test ./...
 	scripts/test-onnx.sh
+	scripts/test-report.sh
 	$(MAKE) cross
 
 test-onnx: ## exports in ONNX Runtime and onnx.checker; skips what is not installed
 	scripts/test-onnx.sh
+
+test-report: ## the report in headless Chromium; skips without one
+	scripts/test-report.sh
 
 race: ## all tests under the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...
@@ -40,7 +44,7 @@ cross: ## the program for the other platforms, into dist/
 quickstart: build data ## train on Fashion-MNIST (at most 5 minutes) and evaluate
 	./fasternet-train train quickstart --resume
 	./fasternet-train eval --model runs/quickstart/checkpoints/best.safetensors
-	@echo "curves: runs/quickstart/report.html"
+	@echo "report: $(CURDIR)/runs/quickstart/report.html"
 
 data: build ## Fashion-MNIST: from the system, from the network, or as a Debian package
 	@./fasternet-train data fetch fashion-mnist || (echo "trying the Debian package" && scripts/install-fashion-mnist.sh)
