@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 
@@ -40,8 +39,8 @@ func Examine(ctx context.Context, r *graph.Runner, ds data.Dataset, t data.Trans
 		m.Count++
 		given := answer(row.Logits)
 		m.Confusion.Add(row.Label, given)
-		if rank > 0 && given >= 0 {
-			m.mistake(Mistake{Index: row.Index, Label: row.Label, Answer: given, Confidence: math.Exp(-crossEntropy(row.Logits, given))}, o.Mistakes)
+		if sure := confidence(row.Logits, given); rank > 0 && sure >= 0 { // not NaN
+			m.mistake(Mistake{Index: row.Index, Label: row.Label, Answer: given, Confidence: sure}, o.Mistakes)
 		}
 		return nil
 	})
