@@ -183,7 +183,11 @@ func look(t *testing.T, ctx context.Context, name string) {
 			ask(t, ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
 			wide := eval[int64](t, ctx, `document.documentElement.scrollWidth`)
 			ground := eval[string](t, ctx, `getComputedStyle(document.body).backgroundColor`)
-			picture := value(t, ctx, chromedp.FullScreenshot(100))
+			shoot := chromedp.CaptureScreenshot() // of the window
+			if *keep != "" {
+				shoot = chromedp.FullScreenshot(100)
+			}
+			picture := value(t, ctx, shoot)
 			if wide > width {
 				t.Errorf("%s is %d pixels wide on a screen of %d", name, wide, width)
 			}
