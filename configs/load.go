@@ -288,8 +288,11 @@ func typeName(t reflect.Type) string {
 		if t == reflect.TypeFor[Heads]() {
 			return "an integer or a list of integers"
 		}
-		if t.Elem().Kind() == reflect.Int {
+		switch t.Elem().Kind() {
+		case reflect.Int:
 			return "a list of integers"
+		case reflect.String:
+			return "a list of texts"
 		}
 		return "a list of numbers"
 	}

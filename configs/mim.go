@@ -266,6 +266,12 @@ func (c *Config) checkPretraining() *problem {
 		return wrong("checkpoint.monitor", "pre-training has no accuracy: want loss, got %q", c.Checkpoint.Monitor)
 	case c.Model.DropPathRate != 0:
 		return wrong("model.drop_path_rate", "LocalMIM pre-trains without drop path: want 0, got %v", c.Model.DropPathRate)
+	case c.Loss.Name != "ce":
+		return wrong("loss.name", "pre-training has its own loss: want ce, the default, got %q", c.Loss.Name)
+	case c.Distill.Type != "none":
+		return wrong("distill.type", "pre-training has no logits that a teacher could teach: want none, got %q", c.Distill.Type)
+	case c.Train.FrozenStages >= 0:
+		return wrong("train.frozen_stages", "pre-training trains all of the encoder: want -1, got %d", c.Train.FrozenStages)
 	case c.Model.Name == "vit" && c.Model.EmbedDim%4 != 0:
 		return wrong("model.embed_dim", "want a multiple of 4 for sine-cosine position embeddings, got %d", c.Model.EmbedDim)
 	}

@@ -89,7 +89,7 @@ func (t *trainer) update(it *data.Iterator, n int, lr float64, m *meter) (norm f
 	if !finite(norm) {
 		return 0, &DivergedError{Epoch: p.Epoch, Step: p.Step - 1, Loss: m.lastLoss, GradNorm: norm, Samples: samples}
 	}
-	t.optimizer.Step(lr, t.optimizer.ClipScale(norm)/float64(n))
+	t.optimizer.Step(lr, t.optimizer.Clip(norm, n))
 	p.Updates++
 	return norm, nil
 }

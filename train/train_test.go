@@ -12,7 +12,6 @@ import (
 	"strings"
 	"testing"
 
-	"fasternet/checkpoints"
 	"fasternet/configs"
 	"fasternet/graph"
 	"fasternet/internal/golden"
@@ -100,10 +99,10 @@ func TestTimmSchedule(t *testing.T) {
 	}
 }
 
-func newOptimizer(t *testing.T, c configs.Optim, params ...*ops.Param) *AdamW {
+func newOptimizer(t *testing.T, c configs.Optim, params ...*ops.Param) *Optimizer {
 	pool := kernels.NewPool(2)
 	t.Cleanup(pool.Close)
-	return NewAdamW(c, params, pool)
+	return NewOptimizer(c, params, pool)
 }
 
 // Decay on all parameters, or none on one-dimensional ones.
@@ -217,60 +216,6 @@ func TestLayerDecayStep(t *testing.T) {
 		if got, want := float64(p.Data()[0]), 1-2*lr; math.Abs(got-want) > 1e-6 {
 			t.Errorf("%s is %v, want %v", p.Name, got, want)
 		}
-	}
-}
-
-func TestClip(t *testing.T) {
-	p := ops.NewParam("p", 100000) // more than one part
-	p.GradData()[3], p.GradData()[99999] = 3, 4
-	o := newOptimizer(t, configs.Optim{ClipGrad: 1, Betas: []float64{0.9, 0.999}}, p)
-	if norm := o.GradNorm(); norm != 5 {
-		t.Errorf("norm %v, want 5", norm)
-	}
-	if s := o.ClipScale(5); math.Abs(s-0.2) > 1e-6 {
-		t.Errorf("scale %v, want 0.2", s)
-	}
-	if s := o.ClipScale(0.5); s != 1 {
-		t.Errorf("a small gradient is scaled by %v", s)
-	}
-	o.config.ClipGrad = 0
-	if s := o.ClipScale(1e9); s != 1 {
-		t.Errorf("without clipping the scale is %v", s)
-	}
-	o.ZeroGrad()
-	if norm := o.GradNorm(); norm != 0 {
-		t.Errorf("norm %v after ZeroGrad", norm)
-	}
-}
-
-func TestOptimizerState(t *testing.T) {
-	c := configs.Optim{Betas: []float64{0.9, 0.999}, Eps: 1e-8}
-	p := ops.NewParam("p", 5)
-	a := newOptimizer(t, c, p)
-	for range 3 {
-		for i := range p.GradData() {
-			p.GradData()[i] = float32(i) - 2
-		}
-		a.Step(0.1, 1)
-	}
-	f := &checkpoints.File{Tensors: a.Tensors()}
-	q := ops.NewParam("p", 5)
-	copy(q.Data(), p.Data())
-	copy(q.GradData(), p.GradData())
-	b := newOptimizer(t, c, q)
-	if err := b.Restore(f); err != nil {
-		t.Fatal(err)
-	}
-	a.Step(0.1, 1)
-	b.Step(0.1, 1)
-	if fmt.Sprint(p.Data()) != fmt.Sprint(q.Data()) {
-		t.Errorf("after the same step %v and %v", p.Data(), q.Data())
-	}
-	if err := b.Restore(&checkpoints.File{Tensors: f.Tensors[1:]}); err == nil {
-		t.Error("a state without steps is accepted")
-	}
-	if err := b.Restore(&checkpoints.File{Tensors: f.Tensors[:2]}); err == nil {
-		t.Error("a state without second moments is accepted")
 	}
 }
 

@@ -75,7 +75,7 @@ type trainer struct {
 	train, val data.Dataset
 	pool       *kernels.Pool
 	task       task
-	optimizer  *AdamW
+	optimizer  *Optimizer
 	folder     *Folder
 	show       *Display
 	progress   Progress
