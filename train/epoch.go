@@ -31,7 +31,7 @@ func (t *trainer) epoch(ctx context.Context) (lr float64, err error) {
 	}
 	accum := c.Train.AccumSteps
 	steps := loader.Steps()
-	schedule := Schedule{Sched: c.Sched, LR: c.Optim.LR, Epochs: c.Train.Epochs, Steps: (steps + accum - 1) / accum}
+	schedule := scheduleOf(c, (steps+accum-1)/accum)
 	it := loader.Epoch(context.Background(), p.Epoch, p.Step)
 	defer it.Close()
 	m := newMeter(t, steps)
