@@ -19,6 +19,7 @@ type classification struct {
 	train, val data.Dataset
 	net        graph.Model
 	runner     *graph.Runner
+	teacher    *teacher // of a distillation, or nil
 }
 
 func newClassification(c *configs.Config, train, val data.Dataset, pool *kernels.Pool) (*classification, error) {
@@ -26,7 +27,10 @@ func newClassification(c *configs.Config, train, val data.Dataset, pool *kernels
 	if err != nil {
 		return nil, err
 	}
-	return &classification{c, train, val, net, graph.NewRunner(net, pool)}, nil
+	t := &classification{config: c, train: train, val: val, net: net, runner: graph.NewRunner(net, pool)}
+	t.runner.Loss, t.runner.Frozen = lossOf(c), frozenLayers(c)
+	t.teacher, err = openTeacher(c, t.runner, train.Classes())
+	return t, err
 }
 
 func (t *classification) store() *layers.Store { return t.net.Store() }
@@ -69,6 +73,15 @@ func (t *classification) gradients(b *data.Batch, at graph.Position) (float32, [
 	program, err := t.runner.Program(graph.Shape{Batch: b.Size, Height: b.Height, Width: b.Width, Train: true})
 	if err != nil {
 		return 0, nil, err
+	}
+	if t.teacher != nil {
+		logits, err := t.teacher.logits(b)
+		if err != nil {
+			return 0, nil, err
+		}
+		if err := program.Teach(logits); err != nil {
+			return 0, nil, err
+		}
 	}
 	loss, err := program.Gradients(b.Images, b.Targets, at)
 	return loss, nil, err

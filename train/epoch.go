@@ -10,7 +10,7 @@ import (
 )
 
 func (t *trainer) loop(ctx context.Context) error {
-	for t.progress.Epoch < t.config.Train.Epochs {
+	for t.progress.Epoch < t.config.Train.Epochs && !t.stale() {
 		lr, err := t.epoch(ctx)
 		if err != nil {
 			return err
@@ -48,7 +48,7 @@ func (t *trainer) epoch(ctx context.Context) (lr float64, err error) {
 			return 0, err
 		}
 		if ctx.Err() != nil {
-			return 0, t.interrupt()
+			return 0, t.interrupt(ctx)
 		}
 		if every := c.Checkpoint.EverySteps; every > 0 && p.Updates%every == 0 {
 			if err := t.folder.Checkpoints.SaveLast(t.checkpoint()); err != nil {
@@ -91,6 +91,9 @@ func (t *trainer) update(it *data.Iterator, n int, lr float64, m *meter) (norm f
 	}
 	t.optimizer.Step(lr, t.optimizer.Clip(norm, n))
 	p.Updates++
+	if t.ema != nil {
+		t.ema.Update(p.Updates)
+	}
 	return norm, nil
 }
 

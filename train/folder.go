@@ -16,6 +16,7 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/configs"
+	"fasternet/eval"
 )
 
 // The files in the folder of a run.
@@ -144,6 +145,10 @@ type Record struct {
 	EvalLoss *float64  `json:"eval_loss,omitempty"`
 	Seconds  float64   `json:"seconds"` // since this process began
 	Time     string    `json:"time"`    // of day, RFC 3339
+
+	// Plain is the evaluation of the weights as they are, where the one above is of
+	// their average.
+	Plain *eval.Result `json:"plain,omitempty"`
 }
 
 const (

@@ -130,7 +130,7 @@ func decays(name string, dims int, on string) bool {
 
 // optimizerOf makes the optimizer that a configuration describes for a task.
 func optimizerOf(c *configs.Config, t task, pool *kernels.Pool) (*Optimizer, error) {
-	o := NewOptimizer(c.Optim, t.store().Params(), pool)
+	o := NewOptimizer(c.Optim, trained(t.store().Params()), pool)
 	if c.Optim.LayerDecay == 1 {
 		return o, nil
 	}

@@ -21,17 +21,22 @@ type Progress struct {
 	// ScaleSums is LossSum taken apart, of a loss that is a sum over scales.
 	ScaleSums []float64 `json:"scale_sums,omitempty"`
 
-	Last Score   `json:"last"` // last evaluation
-	Best *Score  `json:"best,omitempty"`
-	TopK []Score `json:"top_k,omitempty"` // epochs with a checkpoint of their own, best first
+	Last Score  `json:"last"` // last evaluation
+	Best *Score `json:"best,omitempty"`
+	// Stale is the number of evaluations since one was better than Bar by
+	// train.min_delta, and became it.
+	Stale int      `json:"stale,omitempty"`
+	Bar   *float64 `json:"bar,omitempty"`
+	TopK  []Score  `json:"top_k,omitempty"` // epochs with a checkpoint of their own, best first
 }
 
 // Score is the evaluation after an epoch.
 type Score struct {
-	Epoch     int     `json:"epoch"` // from 0
-	TrainLoss float64 `json:"train_loss"`
-	LR        float64 `json:"lr"`
-	eval.Result
+	Epoch       int          `json:"epoch"` // from 0
+	TrainLoss   float64      `json:"train_loss"`
+	LR          float64      `json:"lr"`
+	eval.Result              // of the averaged weights, if there are any, and
+	Plain       *eval.Result `json:"plain,omitempty"` // of the weights as they are then
 }
 
 // better compares by the configured measure.
@@ -40,6 +45,25 @@ func (s Score) better(than Score, monitor string) bool {
 		return s.Loss < than.Loss
 	}
 	return s.Top1 > than.Top1
+}
+
+// wait counts evaluations that are not better than the best before them.
+func (p *Progress) wait(s Score, monitor string, delta float64) {
+	v := s.Top1
+	if monitor == "loss" {
+		v = -s.Loss
+	}
+	if p.Bar == nil || v > *p.Bar+delta {
+		p.Bar, p.Stale = &v, 0
+		return
+	}
+	p.Stale++
+}
+
+// stale says whether a run is to end because it has not become better for long.
+func (t *trainer) stale() bool {
+	n := t.config.Train.Patience
+	return n > 0 && t.progress.Stale >= n
 }
 
 // progressKey is the key in a checkpoint's metadata.

@@ -20,11 +20,16 @@ type Options struct {
 	Dir    string    // folder of the run
 	Resume bool      // continue from the newest checkpoint in Dir, if there is one
 	Log    io.Writer // progress; usually the standard error
+	// MaxTime ends the run as if it was interrupted, to be resumed; 0 for no limit.
+	MaxTime time.Duration
 }
 
 // ErrInterrupted says that the context was cancelled: the run stopped after a
 // step, wrote its last checkpoint and can be resumed.
 var ErrInterrupted = errors.New("interrupted")
+
+// ErrTimeLimit says that Options.MaxTime was what interrupted a run.
+var ErrTimeLimit = errors.New("the time limit is reached")
 
 // DivergedError says that the loss or a gradient is not finite any more.
 type DivergedError struct {
@@ -46,6 +51,11 @@ func (e *DivergedError) Error() string {
 
 // Run trains the model of a configuration.
 func Run(ctx context.Context, c *configs.Config, o Options) (out Outcome, err error) {
+	if o.MaxTime > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, o.MaxTime, ErrTimeLimit)
+		defer cancel()
+	}
 	t := &trainer{config: c, show: NewDisplay(o.Log), began: time.Now()}
 	if t.train, err = eval.Open(c.Data, true); err != nil {
 		return out, err
@@ -76,6 +86,7 @@ type trainer struct {
 	pool       *kernels.Pool
 	task       task
 	optimizer  *Optimizer
+	ema        *ema // nil for none
 	folder     *Folder
 	show       *Display
 	progress   Progress
@@ -93,6 +104,10 @@ func (t *trainer) open(o Options) (err error) {
 	c := t.config
 	t.pool = kernels.NewPool(c.Threads)
 	if t.task, err = t.newTask(t.pool); err != nil {
+		return err
+	}
+	layered, _ := t.task.layered()
+	if err := freeze(c, t.task.store().Params(), layered); err != nil {
 		return err
 	}
 	if t.optimizer, err = optimizerOf(c, t.task, t.pool); err != nil {
@@ -116,6 +131,7 @@ func (t *trainer) open(o Options) (err error) {
 	if t.folder, err = OpenFolder(o.Dir); err != nil {
 		return err
 	}
+	t.ema = newEMA(c.EMA, t.task.store(), t.pool)
 	if o.Resume {
 		resumed, err := t.resume()
 		switch {
@@ -139,14 +155,6 @@ func (t *trainer) open(o Options) (err error) {
 		t.show.Line("%s", line)
 	}
 	return nil
-}
-
-func (t *trainer) describe() {
-	c := t.config
-	batch := c.Train.BatchSize * c.Train.AccumSteps
-	t.show.Line("%s", t.task.describe())
-	t.show.Line("batch %d = %d × %d accumulated, peak lr %g%s, %d epochs, %d threads, %s kernels, run folder %s",
-		batch, c.Train.BatchSize, c.Train.AccumSteps, c.Optim.LR, describeLayers(c.Optim), c.Train.Epochs, t.pool.Workers(), kernels.Active(), t.folder.Dir)
 }
 
 // loaderFor is the loader of an epoch; its image size can change.

@@ -14,17 +14,18 @@ func (t *trainer) finishEpoch(ctx context.Context, lr float64) error {
 	p, c := &t.progress, t.config
 	last := p.Epoch+1 == c.Train.Epochs
 	s := Score{Epoch: p.Epoch, LR: lr, TrainLoss: p.LossSum / float64(max(p.LossCount, 1))}
+	var found string // in words
 	evaluated := last || (p.Epoch+1)%c.Train.ValInterval == 0
 	if evaluated {
 		var err error
-		if s.Result, err = t.evaluate(ctx); err != nil {
+		if found, err = t.evaluate(ctx, &s); err != nil {
 			if ctx.Err() != nil {
-				return t.interrupt()
+				return t.interrupt(ctx)
 			}
 			return err
 		}
 	}
-	if err := t.recordEpoch(s, evaluated); err != nil {
+	if err := t.recordEpoch(s, found); err != nil {
 		return err
 	}
 	t.picture(ctx)
@@ -33,6 +34,10 @@ func (t *trainer) finishEpoch(ctx context.Context, lr float64) error {
 		return t.saveEpoch(last)
 	}
 	p.Last = s
+	p.wait(s, c.Checkpoint.Monitor, c.Train.MinDelta)
+	if last = last || t.stale(); t.stale() {
+		t.show.Line("no better %s in %d evaluations (train.patience): the run ends after epoch %d", c.Checkpoint.Monitor, p.Stale, p.Epoch)
+	}
 	best := p.Best == nil || s.better(*p.Best, c.Checkpoint.Monitor)
 	if best {
 		p.Best = &s
@@ -66,26 +71,48 @@ func (t *trainer) saveEpoch(last bool) error {
 	return t.folder.Checkpoints.SaveLast(t.checkpoint())
 }
 
-func (t *trainer) evaluate(ctx context.Context) (eval.Result, error) {
-	c := t.config
-	t.show.Begin(fmt.Sprintf("epoch %d/%d validation", t.progress.Epoch+1, c.Train.Epochs), 0, t.val.Len())
-	defer t.show.End()
-	return t.task.evaluate(ctx, func(done int) {
-		t.show.Step(done, fmt.Sprintf("epoch %d/%d validation", t.progress.Epoch+1, c.Train.Epochs))
-	})
+// evaluate measures the model for a score, and says in words what it found. With EMA
+// it measures the weights as they are, and their average, which counts.
+func (t *trainer) evaluate(ctx context.Context, s *Score) (found string, err error) {
+	if s.Result, err = t.measure(ctx, "validation"); err != nil {
+		return "", err
+	}
+	found = t.task.result(s.Result)
+	if t.ema == nil {
+		return found, nil
+	}
+	plain := s.Result
+	s.Plain = &plain
+	t.ema.Exchange()
+	defer t.ema.Exchange()
+	if s.Result, err = t.measure(ctx, "validation of the average"); err != nil {
+		return "", err
+	}
+	return found + "; averaged weights: " + t.task.result(s.Result), nil
 }
 
-func (t *trainer) recordEpoch(s Score, evaluated bool) error {
+func (t *trainer) measure(ctx context.Context, what string) (eval.Result, error) {
+	if err := t.preciseBN(ctx); err != nil {
+		return eval.Result{}, err
+	}
+	name := fmt.Sprintf("epoch %d/%d %s", t.progress.Epoch+1, t.config.Train.Epochs, what)
+	t.show.Begin(name, 0, t.val.Len())
+	defer t.show.End()
+	return t.task.evaluate(ctx, func(done int) { t.show.Step(done, name) })
+}
+
+func (t *trainer) recordEpoch(s Score, found string) error {
 	r := Record{Kind: epochRecord, Epoch: s.Epoch, Batches: t.progress.Batches, Loss: s.TrainLoss, LR: s.LR, Seconds: time.Since(t.began).Seconds()}
 	line := fmt.Sprintf("epoch %d/%d: training loss %.4f", s.Epoch+1, t.config.Train.Epochs, s.TrainLoss)
 	if r.Scales = meanScales(t.progress.ScaleSums, t.progress.LossCount); r.Scales != nil {
 		line += " = " + sum(r.Scales)
 	}
-	if evaluated {
+	if found != "" {
 		if r.EvalLoss = &s.Loss; r.Scales == nil {
 			r.Top1, r.Top5 = &s.Top1, &s.Top5
 		}
-		line += ", " + t.task.result(s.Result)
+		r.Plain = s.Plain
+		line += ", " + found
 		if err := t.folder.summarise(s); err != nil {
 			return err
 		}

@@ -46,6 +46,9 @@ func run(args []string) (code int) {
 	root := newRoot()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
+	if errors.Is(err, train.ErrTimeLimit) {
+		return exitCode(syscall.SIGTERM)
+	}
 	if errors.Is(err, train.ErrInterrupted) || errors.Is(err, context.Canceled) {
 		return stopped()
 	}
