@@ -48,9 +48,12 @@ func (t *classification) describe() string {
 }
 
 func (t *classification) prepare() error {
-	size := t.config.Data.Scale(0)
-	_, err := t.runner.Program(graph.Shape{Batch: t.config.Train.BatchSize, Height: size, Width: size, Train: true})
-	return err
+	for _, size := range []int{t.config.Data.Scale(0), t.config.Data.ImageSize} { // of a multi-scale schedule
+		if _, err := t.runner.Program(graph.Shape{Batch: t.config.Train.BatchSize, Height: size, Width: size, Train: true}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (t *classification) fill(o *data.LoaderOptions) error {

@@ -127,7 +127,7 @@ a variant of the kernels.`,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
-		trainCommand(), evalCommand(), predictCommand(), featuresCommand(), knnCommand(), linprobeCommand(), vizCommand(),
+		trainCommand(), lrFindCommand(), evalCommand(), predictCommand(), featuresCommand(), knnCommand(), linprobeCommand(), vizCommand(),
 		convertCommand(), exportCommand(), summaryCommand(), benchCommand(), configCommand(), dataCommand(), versionCommand(),
 	)
 	asUsage(root)
