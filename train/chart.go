@@ -1,6 +1,7 @@
 package train
 
 import (
+	"fmt"
 	"image/color"
 	"io"
 
@@ -26,7 +27,7 @@ func (c chart) write(path string) error {
 	p := plot.New()
 	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = c.title, c.x, c.y
 	if c.logX {
-		p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
+		p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, powers{}
 	}
 	line, err := plotter.NewLine(c.points)
 	if err != nil {
@@ -48,4 +49,18 @@ func (c chart) write(path string) error {
 		_, err := canvas.WriteTo(w)
 		return err
 	})
+}
+
+// powers are the ticks of a logarithmic axis, labelled with few digits.
+type powers struct{}
+
+// Ticks is part of plot.Ticker.
+func (powers) Ticks(low, high float64) []plot.Tick {
+	ticks := plot.LogTicks{Prec: -1}.Ticks(low, high)
+	for i, t := range ticks {
+		if t.Label != "" {
+			ticks[i].Label = fmt.Sprintf("%.3g", t.Value)
+		}
+	}
+	return ticks
 }

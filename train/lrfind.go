@@ -90,7 +90,9 @@ func (t *trainer) lookFor() (err error) {
 	if n := c.Data.MaxPerClass; n > 0 {
 		t.train = data.Few(t.train, n, c.Seed)
 	}
-	t.val = t.train // is not measured
+	if t.val, err = eval.Open(c.Data, false); err != nil {
+		return err
+	}
 	if t.task, err = t.newTask(t.pool); err != nil {
 		return err
 	}
