@@ -44,9 +44,9 @@ func configCommand() *cobra.Command {
 			return nil
 		},
 	}
-	var source bool
+	var source, plain bool
 	show := &cobra.Command{
-		Use: "show CONFIG", Short: "Show a configuration with all its values", Args: cobra.ExactArgs(1),
+		Use: "show CONFIG", Short: "Show a configuration with all its values, and what they are", Args: cobra.ExactArgs(1),
 		Example: "  fasternet-train config show quickstart\n  fasternet-train config show quickstart --source",
 		RunE: func(_ *cobra.Command, args []string) error {
 			if source {
@@ -61,7 +61,10 @@ func configCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			text, err := config.YAML()
+			text, err := config.Commented()
+			if plain {
+				text, err = config.YAML()
+			}
 			if err != nil {
 				return err
 			}
@@ -70,6 +73,7 @@ func configCommand() *cobra.Command {
 		},
 	}
 	show.Flags().BoolVar(&source, "source", false, "show a preset as it is written, with its comments")
+	show.Flags().BoolVar(&plain, "plain", false, "leave out the comments")
 	check := &cobra.Command{
 		Use: "check CONFIG", Short: "Check a configuration", Example: "  fasternet-train config check my.yaml", Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
