@@ -200,3 +200,39 @@ func TestTimeLimit(t *testing.T) {
 		t.Errorf("progress %+v, %v", p, err)
 	}
 }
+
+// A pre-training with an average, parts that are frozen and another optimizer
+// resumes to the same bits too.
+func TestPretrainingRecipe(t *testing.T) {
+	dir := stripes(t, 40, 10)
+	config := func(threads string) *configs.Config {
+		c, err := configs.Parse("mim.yaml", `
+task: localmim
+model: {name: vit, embed_dim: 24, depth: 2, num_heads: 3, patch_size: 8, mlp_ratio: 2, in_chans: 1}
+mim: {taps: [1, 2], scales: [4, 0.5], decoder_dim: 16, decoder_heads: 2, picture_interval: 0}
+data: {name: fashion-mnist, image_size: 32, mean: [0.3], std: [0.3]}
+augment: {padding: 1}
+optim: {opt: lamb, lr: 0.01, weight_decay_on: no-1d-tables}
+sched: {form: linear, on_updates: true, warmup_epochs: 0}
+ema: {decay: 0.9}
+train: {epochs: 2, batch_size: 8, val_batch_size: 10, log_interval: 1, patience: 5, frozen: ["patch_embed.*"]}
+`, "data.dir="+dir, "threads="+threads)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	whole, broken := filepath.Join(t.TempDir(), "whole"), filepath.Join(t.TempDir(), "broken")
+	log := &signal{}
+	if _, err := Run(context.Background(), config("1"), Options{Dir: whole, Log: log}); err != nil {
+		t.Fatal(err)
+	}
+	if text := log.all.String(); !strings.Contains(text, "frozen: 2 tensors") || strings.Count(text, "averaged weights: validation loss") != 2 {
+		t.Errorf("the log:\n%s", text)
+	}
+	interrupted(t, config("2"), broken, "epoch 2/2 step 2/5")
+	if _, err := Run(context.Background(), config("1"), Options{Dir: broken, Resume: true, Log: io.Discard}); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "pre-training", last(t, whole), last(t, broken))
+}
