@@ -214,6 +214,9 @@ func (it *Iterator) complete(s *slot) error {
 	if opt.Mix == nil {
 		return SmoothTargets(s.Targets, s.Labels, opt.Classes, 0)
 	}
+	if opt.Mix.off(it.epoch) {
+		return SmoothTargets(s.Targets, s.Labels, opt.Classes, opt.Mix.Smoothing)
+	}
 	r := rng.New(opt.Seed, rng.Mix, uint64(it.epoch), uint64(s.Step))
 	return opt.Mix.Apply(s.Images, s.Size, s.Height, s.Width, s.Channels, s.Labels, s.Targets, r)
 }
