@@ -6,9 +6,10 @@ package data
 // blended is Pillow's Image.blend of two values: float32 arithmetic with every
 // step rounded, clamped and truncated. It is b at a factor of 1.
 func blended(a, b int, factor float32) uint8 {
-	v := float32(a) + float32(factor*float32(b-a))
-	return uint8(min(max(v, 0), 255))
+	return byteOf(int(float32(a) + float32(factor*float32(b-a))))
 }
+
+func byteOf(v int) uint8 { return uint8(min(max(v, 0), 255)) }
 
 // towards blends all values with a constant.
 func towards(m *Image, constant int, factor float64) {
@@ -52,35 +53,44 @@ func saturation(m *Image, factor float64) {
 		grey := int(luma(p[0], p[1], p[2]))
 		base := float32(grey)
 		for c, v := range p[:3] {
-			p[c] = uint8(min(max(base+product[int(v)-grey+255], 0), 255))
+			p[c] = byteOf(int(base + product[int(v)-grey+255]))
 		}
 	}
 }
 
 // sharpness blends with a smoothed image, whose pixels on the border are those of
-// the original. It needs a spare row of pixels twice: spare is overwritten.
+// the original. The spare image is overwritten.
 func sharpness(m, spare *Image, factor float64) {
 	if m.Height < 3 || m.Width < 3 {
 		return // nothing but border
 	}
-	n, c, stride := m.Width-2, m.Channels, m.Width*m.Channels
-	spare.reshape(2, m.Width, c)
+	stride := m.Width * m.Channels
+	spare.reshape(2, m.Width, m.Channels)
 	above, row := spare.row(0, 0, m.Width), spare.row(1, 0, m.Width) // of the original
 	copy(above, m.row(0, 0, m.Width))
-	f := float32(factor)
 	for y := 1; y < m.Height-1; y++ {
-		at := m.Pix[y*stride:]
-		copy(row, at[:stride])
-		below, out := at[stride:2*stride], at[c:][:n*c]
-		for i := range out {
-			// 1 1 1, 1 5 1, 1 1 1, over 13: a sum is never halfway between two values,
-			// so that integers round as Pillow's float32 does.
-			a, b, d := above[i:i+2*c+1], row[i:i+2*c+1], below[i:i+2*c+1]
-			v := int(b[c])
-			sum := int(a[0]) + int(a[c]) + int(a[2*c]) + int(b[0]) + 5*v + int(b[2*c]) + int(d[0]) + int(d[c]) + int(d[2*c])
-			out[i] = blended((sum+6)/13, v, f)
+		out := m.row(y, 0, m.Width)
+		copy(row, out)
+		below := m.Pix[(y+1)*stride:][:stride]
+		for c := range m.Channels {
+			sharpenRow(out[c:], above[c:], row[c:], below[c:], m.Channels, float32(factor))
 		}
 		above, row = row, above
+	}
+}
+
+// sharpenRow does a channel of a row but its ends; values are step apart. The
+// kernel of the smoothed image is 1 1 1, 1 5 1, 1 1 1, over 13. A sum is never halfway
+// between two values, so that integers round as Pillow's float32 does.
+func sharpenRow(out, above, row, below []uint8, step int, factor float32) {
+	above, below, out = above[:len(row)], below[:len(row)], out[:len(row)]
+	column := func(i int) int { return int(above[i]) + int(row[i]) + int(below[i]) }
+	left, middle, v := column(0), column(step), int(row[step])
+	for i := step; i+step < len(row); i += step {
+		right := column(i + step)
+		smooth := uint32(left+middle+right+4*v+6) / 13
+		out[i] = blended(int(smooth), v, factor)
+		left, middle, v = middle, right, int(row[i+step])
 	}
 }
 

@@ -56,13 +56,17 @@ func warp(dst, src *Image, a *affine, fill *[3]uint8, cubic bool) {
 			px := float64(a[0]*xc) + bx + a[2]
 			py := float64(a[3]*xc) + by + a[5]
 			p := out[x*c : x*c+c : x*c+c]
-			switch {
-			case !(px >= 0 && px < w && py >= 0 && py < h):
+			if !(px >= 0 && px < w && py >= 0 && py < h) {
 				copy(p, fill[:])
-			case cubic:
-				s.cubic(p, px-0.5, py-0.5)
-			default:
-				s.linear(p, px-0.5, py-0.5)
+				continue
+			}
+			x0, dx := whole(px - 0.5)
+			y0, dy := whole(py - 0.5)
+			switch {
+			case !cubic:
+				s.linear(p, x0, y0, dx, dy)
+			case c != 3 || !s.quick((*[3]uint8)(p), x0-1, y0-1, dx, dy):
+				s.cubic(p, x0, y0, dx, dy)
 			}
 		}
 	}
@@ -72,7 +76,8 @@ func warp(dst, src *Image, a *affine, fill *[3]uint8, cubic bool) {
 // pixels there.
 type sampler struct {
 	*Image
-	columns, rows [4]int // offsets of the neighbours into Pix
+	columns, rows [4]int       // offsets of the neighbours into Pix
+	across, down  cubicWeights // the last ones
 }
 
 // whole splits a coordinate of at least −½.
@@ -99,9 +104,8 @@ func (s *sampler) neighbours(x, y, n int) {
 	}
 }
 
-func (s *sampler) linear(out []uint8, px, py float64) {
-	x, dx := whole(px)
-	y, dy := whole(py)
+// linear and cubic interpolate at the point that lies (dx, dy) beyond pixel (x, y).
+func (s *sampler) linear(out []uint8, x, y int, dx, dy float64) {
 	s.neighbours(x, y, 2)
 	upper, lower := s.Pix[s.rows[0]:], s.Pix[s.rows[1]:]
 	l, r := s.columns[0], s.columns[1]
@@ -117,9 +121,7 @@ func between(a, b, d float64) float64 { return a + float64((b-a)*d) }
 // cubic: a coordinate that is whole, as one of the two is under shear and
 // translation, gives all neighbours but one a weight of 0, so that one axis is left
 // to interpolate.
-func (s *sampler) cubic(out []uint8, px, py float64) {
-	x, dx := whole(px)
-	y, dy := whole(py)
+func (s *sampler) cubic(out []uint8, x, y int, dx, dy float64) {
 	s.neighbours(x-1, y-1, 4)
 	o, q := &s.columns, &s.rows
 	switch {
@@ -152,4 +154,4 @@ func keysAt(v1, v2, v3, v4, d float64) float64 {
 	return v2 + float64(d*(v3-v1+float64(d*(p3+float64(d*p4)))))
 }
 
-func clamped8(v float64) uint8 { return uint8(min(max(v, 0), 255)) }
+func clamped8(v float64) uint8 { return byteOf(int(v)) }
