@@ -43,30 +43,19 @@ func decimals15(v float64) float64 {
 // Image.transform does: not antialiased; cubic with a = −1, unlike a resize; what
 // lies outside has the fill colour. Both images have the same channels.
 //
-// All is float64 in Pillow's order of operations, since results are truncated.
+// Results are truncated, so the arithmetic is float64 in Pillow's order of
+// operations, or such that the difference cannot be seen.
 func warp(dst, src *Image, a *affine, fill *[3]uint8, cubic bool) {
-	s := sampler{Image: src}
-	w, h, c := float64(src.Width), float64(src.Height), src.Channels
-	for y := range dst.Height {
-		out := dst.row(y, 0, dst.Width)
-		yc := float64(y) + 0.5
-		bx, by := float64(a[1]*yc), float64(a[4]*yc)
-		for x := range dst.Width {
-			xc := float64(x) + 0.5
-			px := float64(a[0]*xc) + bx + a[2]
-			py := float64(a[3]*xc) + by + a[5]
-			p := out[x*c : x*c+c : x*c+c]
-			if !(px >= 0 && px < w && py >= 0 && py < h) {
-				copy(p, fill[:])
-				continue
-			}
-			x0, dx := whole(px - 0.5)
-			y0, dy := whole(py - 0.5)
-			switch {
-			case !cubic:
-				s.linear(p, x0, y0, dx, dy)
-			case c != 3 || !s.quick((*[3]uint8)(p), x0-1, y0-1, dx, dy):
-				s.cubic(p, x0, y0, dx, dy)
+	s := sampler{Image: src, affine: a, fill: fill, smooth: cubic}
+	switch quick := cubic && src.Channels == 3; {
+	case quick && a[0] == 1 && a[3] == 0 && a[4] == 1 && a[5] == 0:
+		s.shiftRows(dst)
+	case quick && a[0] == 1 && a[1] == 0 && a[2] == 0 && a[4] == 1:
+		s.shiftColumns(dst)
+	default:
+		for y := range dst.Height {
+			for x := range dst.Width {
+				s.pixel(dst, x, y, quick)
 			}
 		}
 	}
@@ -76,8 +65,31 @@ func warp(dst, src *Image, a *affine, fill *[3]uint8, cubic bool) {
 // pixels there.
 type sampler struct {
 	*Image
-	columns, rows [4]int       // offsets of the neighbours into Pix
-	across, down  cubicWeights // the last ones
+	affine        *affine
+	fill          *[3]uint8
+	smooth        bool   // cubic
+	columns, rows [4]int // offsets of the neighbours into Pix
+}
+
+// pixel makes one of the output, quickly if that is asked for and possible.
+func (s *sampler) pixel(dst *Image, x, y int, quick bool) {
+	a, c := s.affine, s.Channels
+	xc, yc := float64(x)+0.5, float64(y)+0.5
+	px := float64(a[0]*xc) + float64(a[1]*yc) + a[2]
+	py := float64(a[3]*xc) + float64(a[4]*yc) + a[5]
+	out := dst.Pix[(y*dst.Width+x)*c:][:c]
+	if !(px >= 0 && px < float64(s.Width) && py >= 0 && py < float64(s.Height)) {
+		copy(out, s.fill[:])
+		return
+	}
+	x0, dx := whole(px - 0.5)
+	y0, dy := whole(py - 0.5)
+	switch {
+	case !s.smooth:
+		s.linear(out, x0, y0, dx, dy)
+	case !quick || !s.quick((*[3]uint8)(out), x0-1, y0-1, dx, dy):
+		s.cubic(out, x0, y0, dx, dy)
+	}
 }
 
 // whole splits a coordinate of at least −½.

@@ -1,23 +1,10 @@
 package data
 
-import "math"
-
-// cubicWeights are those of four neighbours at a distance beyond the second.
-type cubicWeights struct {
-	d float64
-	w [4]float64
-}
-
-// at changes the weights, unless they are for the same distance up to rounding, as
-// under shear and translation from pixel to pixel.
-func (k *cubicWeights) at(d float64) *[4]float64 {
-	if math.Abs(d-k.d) < 1e-12 && k.w[1] != 0 {
-		return &k.w
-	}
+// weightsAt are the weights of four neighbours at d beyond the second.
+func weightsAt(d float64) [4]float64 {
 	square := d * d
 	cube := d * square
-	k.d, k.w = d, [4]float64{2*square - cube - d, 1 - 2*square + cube, d + square - cube, cube - square}
-	return &k.w
+	return [4]float64{2*square - cube - d, 1 - 2*square + cube, d + square - cube, cube - square}
 }
 
 // quick interpolates an RGB image by weights, which takes half of the arithmetic of
@@ -28,28 +15,13 @@ func (s *sampler) quick(out *[3]uint8, x, y int, dx, dy float64) bool {
 	if x < 0 || y < 0 || x+4 > s.Width || y+4 > s.Height {
 		return false
 	}
-	const n = 4 * 3
-	stride := 3 * s.Width
-	at := y*stride + 3*x
 	var r, g, b float64
-	switch {
-	case dy == 0:
-		w := s.across.at(dx)
-		r, g, b = acrossRGB((*[n]uint8)(s.Pix[at+stride:]), w)
-	case dx == 0:
-		at += 3
-		for _, w := range s.down.at(dy) {
-			p := (*[3]uint8)(s.Pix[at:])
-			r, g, b = r+w*float64(p[0]), g+w*float64(p[1]), b+w*float64(p[2])
-			at += stride
-		}
-	default:
-		across := s.across.at(dx)
-		for _, w := range s.down.at(dy) {
-			u, v, t := acrossRGB((*[n]uint8)(s.Pix[at:]), across)
-			r, g, b = r+w*u, g+w*v, b+w*t
-			at += stride
-		}
+	across, down := weightsAt(dx), weightsAt(dy)
+	at := 3 * (y*s.Width + x)
+	for _, w := range down {
+		u, v, t := acrossRGB((*[12]uint8)(s.Pix[at:]), &across)
+		r, g, b = r+w*u, g+w*v, b+w*t
+		at += 3 * s.Width
 	}
 	return truncate(&out[0], r) && truncate(&out[1], g) && truncate(&out[2], b)
 }
