@@ -57,17 +57,12 @@ func histogram(m *Image) (h [3][256]uint32) {
 	return h
 }
 
-// byChannel maps each channel by a table that is made of its histogram.
-func byChannel(m *Image, table func(t *lut, h *[256]uint32)) {
-	h := histogram(m)
-	var t [3]lut
-	for c := range m.Channels {
-		table(&t[c], &h[c])
-	}
+// applyChannels maps each channel by its own table.
+func applyChannels(m *Image, t *[3]lut) {
 	if m.Channels == 1 {
 		t[0].apply(m)
 	} else {
-		applyRGB(m, &t)
+		applyRGB(m, t)
 	}
 }
 
@@ -80,46 +75,60 @@ func (t *lut) identity() {
 
 // autoContrast stretches the values of each channel to 0 … 255.
 func autoContrast(m *Image) {
-	byChannel(m, func(t *lut, h *[256]uint32) {
-		lo, hi := 0, 255
-		for lo < 255 && h[lo] == 0 {
-			lo++
-		}
-		for hi > 0 && h[hi] == 0 {
-			hi--
-		}
-		if hi <= lo {
-			t.identity()
-			return
-		}
-		scale := 255 / float64(hi-lo)
-		offset := float64(-float64(lo) * scale)
-		for v := range t {
-			t[v] = uint8(min(max(int(float64(float64(v)*scale)+offset), 0), 255))
-		}
-	})
+	h := histogram(m)
+	var t [3]lut
+	for c := range m.Channels {
+		t[c].stretch(&h[c])
+	}
+	applyChannels(m, &t)
+}
+
+func (t *lut) stretch(h *[256]uint32) {
+	lo, hi := 0, 255
+	for lo < 255 && h[lo] == 0 {
+		lo++
+	}
+	for hi > 0 && h[hi] == 0 {
+		hi--
+	}
+	if hi <= lo {
+		t.identity()
+		return
+	}
+	scale := 255 / float64(hi-lo)
+	offset := float64(-float64(lo) * scale)
+	for v := range t {
+		t[v] = byteOf(int(float64(float64(v)*scale) + offset))
+	}
 }
 
 // equalize makes the values of each channel about equally frequent.
 func equalize(m *Image) {
-	byChannel(m, func(t *lut, h *[256]uint32) {
-		sum, last, used := 0, 0, 0
-		for _, n := range h {
-			if n > 0 {
-				sum, last, used = sum+int(n), int(n), used+1
-			}
+	h := histogram(m)
+	var t [3]lut
+	for c := range m.Channels {
+		t[c].level(&h[c])
+	}
+	applyChannels(m, &t)
+}
+
+func (t *lut) level(h *[256]uint32) {
+	sum, last, used := 0, 0, 0
+	for _, n := range h {
+		if n > 0 {
+			sum, last, used = sum+int(n), int(n), used+1
 		}
-		step := (sum - last) / 255
-		if used <= 1 || step == 0 {
-			t.identity()
-			return
-		}
-		n := step / 2
-		for v := range t {
-			t[v] = uint8(min(n/step, 255))
-			n += int(h[v])
-		}
-	})
+	}
+	step := (sum - last) / 255
+	if used <= 1 || step == 0 {
+		t.identity()
+		return
+	}
+	n := step / 2
+	for v := range t {
+		t[v] = byteOf(n / step)
+		n += int(h[v])
+	}
 }
 
 // invert gives 255 − v.
