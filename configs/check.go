@@ -183,30 +183,6 @@ func perChannel(key string, v []float64, m Model) *problem {
 	return nil
 }
 
-func (a Augment) check() *problem {
-	if p := first(interval("augment.scale", a.Scale), interval("augment.ratio", a.Ratio)); p != nil {
-		return p
-	}
-	if a.Scale[1] > 1 {
-		return wrong("augment.scale", "want parts of the image's area, up to 1, got %v", a.Scale)
-	}
-	if len(a.CutmixMinmax) != 0 {
-		m := a.CutmixMinmax
-		if len(m) != 2 || m[0] < 0 || m[1] > 1 || m[0] >= m[1] {
-			return wrong("augment.cutmix_minmax", "want two parts of a side, the smaller first, or nothing, got %v", m)
-		}
-	}
-	return first(
-		within("augment.hflip", a.HFlip, 0, 1),
-		atLeast("augment.padding", a.Padding, 0),
-		within("augment.mixup", a.Mixup, 0, 1000),
-		within("augment.cutmix", a.Cutmix, 0, 1000),
-		within("augment.mixup_prob", a.MixupProb, 0, 1),
-		within("augment.mixup_switch_prob", a.MixupSwitchProb, 0, 1),
-		within("augment.smoothing", a.Smoothing, 0, 0.99),
-	)
-}
-
 func interval(key string, v []float64) *problem {
 	if len(v) != 2 || v[0] <= 0 || v[1] < v[0] {
 		return wrong(key, "want two numbers above 0, the smaller first, got %v", v)
@@ -225,7 +201,7 @@ func (c Checkpoint) check() *problem {
 
 // checkMix: the partner of a sample is its mirror image in the batch.
 func (c *Config) checkMix() *problem {
-	if (c.Augment.Mixup > 0 || c.Augment.Cutmix > 0) && c.Train.BatchSize%2 != 0 {
+	if c.Augment.mixes() && c.Train.BatchSize%2 != 0 {
 		return wrong("train.batch_size", "want an even number with mixup or cutmix, got %d", c.Train.BatchSize)
 	}
 	return nil

@@ -70,16 +70,22 @@ type Data struct {
 
 // Augment is what training does to images.
 type Augment struct {
-	Scale           []float64 `yaml:"scale,flow"` // area of the random resized crop
-	Ratio           []float64 `yaml:"ratio,flow"` // its aspect ratio
-	HFlip           float64   `yaml:"hflip"`      // probability
-	Padding         int       `yaml:"padding"`    // of the random crop that images up to 32 px get instead
-	Mixup           float64   `yaml:"mixup"`      // alpha; 0 for off
-	Cutmix          float64   `yaml:"cutmix"`     // alpha; 0 for off
+	Scale           []float64 `yaml:"scale,flow"`   // area of the random resized crop
+	Ratio           []float64 `yaml:"ratio,flow"`   // its aspect ratio
+	HFlip           float64   `yaml:"hflip"`        // probability
+	Padding         int       `yaml:"padding"`      // of the random crop that images up to 32 px get instead
+	RandAugment     string    `yaml:"rand_augment"` // policy such as rand-m9-mstd0.5-inc1; "" for off
+	ColorJitter     float64   `yaml:"color_jitter"` // strength of random brightness, contrast and saturation, in the place of rand_augment
+	Erasing         Erasing   `yaml:"erasing"`
+	Repeats         int       `yaml:"repeats"` // views of an image in a batch, each augmented anew: repeated augmentation
+	Mixup           float64   `yaml:"mixup"`   // alpha; 0 for off
+	Cutmix          float64   `yaml:"cutmix"`  // alpha; 0 for off
 	CutmixMinmax    []float64 `yaml:"cutmix_minmax,flow"`
 	MixupProb       float64   `yaml:"mixup_prob"`
 	MixupSwitchProb float64   `yaml:"mixup_switch_prob"`
-	Smoothing       float64   `yaml:"smoothing"` // of the labels
+	MixupMode       string    `yaml:"mixup_mode"`      // draws for a batch, a pair or an elem(ent)
+	MixupOffEpoch   int       `yaml:"mixup_off_epoch"` // no mixup and cutmix from this epoch on, counted from 0; 0 for always
+	Smoothing       float64   `yaml:"smoothing"`       // of the labels
 }
 
 // Checkpoint says what is kept on disk.
@@ -101,7 +107,7 @@ func Default() Config {
 		},
 		Augment: Augment{
 			Scale: []float64{0.08, 1}, Ratio: []float64{0.75, 4.0 / 3}, HFlip: 0.5, Padding: 4,
-			MixupProb: 1, MixupSwitchProb: 0.5, Smoothing: 0.1,
+			Erasing: DefaultErasing(), Repeats: 1, MixupProb: 1, MixupSwitchProb: 0.5, MixupMode: "batch", Smoothing: 0.1,
 		},
 		Loss:    Loss{Name: "ce"},
 		Distill: Distill{Type: "none", Alpha: 0.5, Tau: 1},

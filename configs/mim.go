@@ -260,6 +260,12 @@ func (c *Config) checkPretraining() *problem {
 		return wrong("augment.mixup", "pre-training has no labels to mix: want 0, got %v", c.Augment.Mixup)
 	case c.Augment.Cutmix > 0:
 		return wrong("augment.cutmix", "pre-training has no labels to mix: want 0, got %v", c.Augment.Cutmix)
+	case len(c.Augment.CutmixMinmax) > 0:
+		return wrong("augment.cutmix_minmax", "pre-training has no labels to mix: want [], got %v", c.Augment.CutmixMinmax)
+	case c.Augment.Erasing.Prob > 0:
+		return wrong("augment.erasing.prob", "what is erased would be a target: want 0, got %v", c.Augment.Erasing.Prob)
+	case c.Augment.Repeats > 1:
+		return wrong("augment.repeats", "an image has one mask in an epoch: want 1, got %d", c.Augment.Repeats)
 	case c.Data.MultiScale != "":
 		return wrong("data.multi_scale", "targets and masks are for one image size: want none, got %q", c.Data.MultiScale)
 	case c.Checkpoint.Monitor != "loss":

@@ -61,17 +61,6 @@ func (t *classification) fill(o *data.LoaderOptions) error {
 	return nil
 }
 
-func mixup(a configs.Augment, classes int) *data.Mixup {
-	m := &data.Mixup{
-		MixupAlpha: a.Mixup, CutmixAlpha: a.Cutmix, Prob: a.MixupProb, SwitchProb: a.MixupSwitchProb,
-		Smoothing: a.Smoothing, Classes: classes,
-	}
-	if len(a.CutmixMinmax) == 2 {
-		m.CutmixMinMax = &[2]float64{a.CutmixMinmax[0], a.CutmixMinmax[1]}
-	}
-	return m
-}
-
 func (t *classification) gradients(b *data.Batch, at graph.Position) (float32, []float64, error) {
 	program, err := t.runner.Program(graph.Shape{Batch: b.Size, Height: b.Height, Width: b.Width, Train: true})
 	if err != nil {

@@ -166,7 +166,7 @@ func (t *trainer) loaderFor(epoch int) (*data.Loader, error) {
 	c := t.config
 	options := data.LoaderOptions{
 		Batch: c.Train.BatchSize, Workers: c.Data.Workers, Prefetch: c.Data.Prefetch, Shuffle: true, DropLast: true,
-		Seed: c.Seed, Transform: Transform(c, size),
+		Seed: c.Seed, Transform: Transform(c, size), Repeats: c.Augment.Repeats,
 	}
 	if err := t.task.fill(&options); err != nil {
 		return nil, err
@@ -177,15 +177,6 @@ func (t *trainer) loaderFor(epoch int) (*data.Loader, error) {
 	}
 	t.loader, t.loaderSize = l, size
 	return l, nil
-}
-
-// Transform is the training transform of a configuration at an image size.
-func Transform(c *configs.Config, size int) data.Transform {
-	e := eval.Transform(c.Data, c.Model.InChans)
-	return &data.TrainTransform{
-		Size: size, Scale: [2]float64(c.Augment.Scale), Ratio: [2]float64(c.Augment.Ratio), HFlip: c.Augment.HFlip,
-		Padding: c.Augment.Padding, Interpolation: e.Interpolation, Mean: e.Mean, Std: e.Std, Channels: e.Channels,
-	}
 }
 
 // Config reads the configuration of the run in a folder.
