@@ -13,6 +13,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+
+	"fasternet/internal/disk"
 
 	"github.com/nlpodyssey/safetensors"
 )
@@ -133,17 +136,20 @@ func Write(path string, f File) error {
 	return WriteAtomic(path, func(w io.Writer) error { return safetensors.SerializeToWriter(views, meta, w) })
 }
 
+// temporary ends the names of files that are being written.
+const temporary = ".unfinished.tmp"
+
 // WriteAtomic replaces the file at path by what write produces, or leaves it as
-// it was.
+// it was. What a crash leaves has a name that ends in .unfinished.tmp; [Clean] removes it.
 func WriteAtomic(path string, write func(io.Writer) error) (err error) {
-	tmp := path + ".tmp"
-	file, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	tmp := path + temporary
+	file, err := disk.CreateFile(tmp)
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
 	defer func() {
 		if err != nil {
-			os.Remove(tmp)
+			_ = disk.RemoveFile(tmp)
 			err = fmt.Errorf("writing %s: %w", path, err)
 		}
 	}()
@@ -155,10 +161,25 @@ func WriteAtomic(path string, write func(io.Writer) error) (err error) {
 	if err = errors.Join(err, file.Close()); err != nil {
 		return err
 	}
-	if err = os.Rename(tmp, path); err != nil {
+	if err = disk.RenameFile(tmp, path); err != nil {
 		return err
 	}
-	return syncFolder(filepath.Dir(path))
+	return disk.SyncFolder(filepath.Dir(path))
+}
+
+// Clean deletes what writers that were killed have left in a folder. Nobody else
+// may be writing there.
+func Clean(dir string) error {
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), temporary) {
+			err = errors.Join(err, disk.RemoveFile(filepath.Join(dir, e.Name())))
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("checkpoints: %w", err)
+	}
+	return nil
 }
 
 // Read reads a checkpoint and verifies its checksum. An error that wraps
