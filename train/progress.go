@@ -24,6 +24,8 @@ type Progress struct {
 	Last Score   `json:"last"` // last evaluation
 	Best *Score  `json:"best,omitempty"`
 	TopK []Score `json:"top_k,omitempty"` // epochs with a checkpoint of their own, best first
+	// Dropped are the epochs whose checkpoints went when the last one was ranked.
+	Dropped []int `json:"dropped,omitempty"`
 }
 
 // Score is the evaluation after an epoch.
@@ -61,10 +63,11 @@ func readProgress(f *checkpoints.File) (Progress, error) {
 	return p, nil
 }
 
-// rank adds a score to the best epochs and returns those that fall out.
-func (p *Progress) rank(s Score, monitor string, k int) (dropped []Score) {
+// rank adds a score to the best epochs; those that fall out are in Dropped then.
+func (p *Progress) rank(s Score, monitor string, k int) {
+	p.Dropped = nil
 	if k == 0 {
-		return nil
+		return
 	}
 	at, _ := slices.BinarySearchFunc(p.TopK, s, func(a, b Score) int {
 		if b.better(a, monitor) {
@@ -74,10 +77,11 @@ func (p *Progress) rank(s Score, monitor string, k int) (dropped []Score) {
 	})
 	p.TopK = slices.Insert(p.TopK, at, s)
 	if len(p.TopK) > k {
-		dropped = slices.Clone(p.TopK[k:])
+		for _, d := range p.TopK[k:] {
+			p.Dropped = append(p.Dropped, d.Epoch)
+		}
 		p.TopK = p.TopK[:k]
 	}
-	return dropped
 }
 
 // addScales adds the losses of a batch's scales, weighted by its size.

@@ -280,9 +280,8 @@ func TestTopK(t *testing.T) {
 	for epoch, top1 := range []float64{10, 30, 20, 30, 5} {
 		var s Score
 		s.Epoch, s.Top1, s.Loss = epoch, top1, -top1
-		for _, d := range p.rank(s, "top1", 2) {
-			dropped = append(dropped, d.Epoch)
-		}
+		p.rank(s, "top1", 2)
+		dropped = append(dropped, p.Dropped...)
 	}
 	if len(p.TopK) != 2 || p.TopK[0].Epoch != 1 || p.TopK[1].Epoch != 3 || fmt.Sprint(dropped) != "[0 2 4]" {
 		t.Errorf("kept %+v, dropped %v", p.TopK, dropped)
@@ -292,7 +291,7 @@ func TestTopK(t *testing.T) {
 	if !a.better(b, "top1") || a.better(b, "loss") || !b.better(a, "loss") {
 		t.Error("better is wrong")
 	}
-	if got := p.rank(a, "top1", 0); got != nil || len(p.TopK) != 2 {
+	if p.rank(a, "top1", 0); p.Dropped != nil || len(p.TopK) != 2 {
 		t.Error("top_k 0 keeps something")
 	}
 }
@@ -331,7 +330,7 @@ func TestForget(t *testing.T) {
 			}
 		}
 	}
-	if _, err := f.log.WriteString(`{"kind":"step","ba`); err != nil {
+	if _, err := f.log.Write([]byte(`{"kind":"step","ba`)); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.close(); err != nil {

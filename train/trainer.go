@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 	"time"
 
 	"fasternet/checkpoints"
@@ -59,11 +60,10 @@ func Run(ctx context.Context, c *configs.Config, o Options) (out Outcome, err er
 	if t.val, err = eval.Open(c.Data, false); err != nil {
 		return out, err
 	}
+	defer func() { err = errors.Join(err, t.close()) }()
 	if err := t.open(o); err != nil {
 		return out, err
 	}
-	defer t.pool.Close()
-	defer func() { err = errors.Join(err, t.folder.close()) }()
 	err = t.loop(ctx)
 	t.show.End()
 	if e := t.folder.WriteReport(c); e != nil {
@@ -89,6 +89,16 @@ type trainer struct {
 	began     time.Time
 	firstStep int      // batches that this process did not train
 	origin    []string // what is to be said of the weights that the run starts from
+}
+
+func (t *trainer) close() error {
+	if t.pool != nil {
+		t.pool.Close()
+	}
+	if t.folder == nil {
+		return nil
+	}
+	return t.folder.close()
 }
 
 // open makes the model and the folder, or takes them up again.
@@ -131,11 +141,17 @@ func (t *trainer) open(o Options) (err error) {
 			return err
 		}
 	}
+	if err := t.dropEpochs(t.progress.Dropped); err != nil { // if the run was killed before it came to that
+		return err
+	}
 	t.loader = nil // the state of the model may be part of what it makes
 	if err := t.folder.start(c, t.progress); err != nil {
 		return err
 	}
 	t.show.log = t.folder.text
+	if err := t.folder.unlocked; err != nil {
+		t.show.Line("warning: %s: %v", o.Dir, err)
+	}
 	t.firstStep = t.progress.Batches
 	t.describe()
 	for _, line := range t.origin {
@@ -225,7 +241,7 @@ func (t *trainer) epoch(ctx context.Context) (lr float64, err error) {
 			return 0, t.interrupt()
 		}
 		if every := c.Checkpoint.EverySteps; every > 0 && p.Updates%every == 0 {
-			if err := t.folder.Checkpoints.SaveLast(t.checkpoint()); err != nil {
+			if err := t.folder.SaveLast(t.checkpoint()); err != nil {
 				return 0, err
 			}
 		}
@@ -298,13 +314,13 @@ func (t *trainer) finishEpoch(ctx context.Context, lr float64) error {
 	if best {
 		p.Best = &s
 	}
-	dropped := p.rank(s, c.Checkpoint.Monitor, c.Checkpoint.TopK)
+	p.rank(s, c.Checkpoint.Monitor, c.Checkpoint.TopK)
 	if best {
 		if err := t.folder.Checkpoints.Save(checkpoints.Best, t.checkpoint()); err != nil {
 			return err
 		}
 	}
-	if len(p.TopK) > 0 && (len(dropped) == 0 || dropped[0].Epoch != s.Epoch) {
+	if slices.ContainsFunc(p.TopK, func(k Score) bool { return k.Epoch == s.Epoch }) {
 		if err := t.folder.Checkpoints.Save(checkpoints.Epoch(s.Epoch), t.checkpoint()); err != nil {
 			return err
 		}
@@ -312,8 +328,13 @@ func (t *trainer) finishEpoch(ctx context.Context, lr float64) error {
 	if err := t.saveEpoch(last); err != nil {
 		return err
 	}
-	for _, d := range dropped {
-		if err := t.folder.Checkpoints.Remove(checkpoints.Epoch(d.Epoch)); err != nil {
+	return t.dropEpochs(p.Dropped)
+}
+
+// dropEpochs removes the checkpoints of epochs that are no longer among the best.
+func (t *trainer) dropEpochs(epochs []int) error {
+	for _, e := range epochs {
+		if err := t.folder.Checkpoints.Remove(checkpoints.Epoch(e)); err != nil {
 			return err
 		}
 	}
@@ -324,7 +345,7 @@ func (t *trainer) saveEpoch(last bool) error {
 	if !last && t.progress.Epoch%t.config.Checkpoint.EveryEpochs != 0 {
 		return nil
 	}
-	return t.folder.Checkpoints.SaveLast(t.checkpoint())
+	return t.folder.SaveLast(t.checkpoint())
 }
 
 func (t *trainer) evaluate(ctx context.Context) (eval.Result, error) {
@@ -357,7 +378,7 @@ func (t *trainer) recordEpoch(s Score, evaluated bool) error {
 
 // interrupt writes the last checkpoint of a run that was asked to stop.
 func (t *trainer) interrupt() error {
-	if err := t.folder.Checkpoints.SaveLast(t.checkpoint()); err != nil {
+	if err := t.folder.SaveLast(t.checkpoint()); err != nil {
 		return err
 	}
 	t.show.End()
