@@ -15,6 +15,7 @@ import (
 	"fasternet/data"
 	"fasternet/eval"
 	"fasternet/graph"
+	"fasternet/internal/memory"
 	"fasternet/kernels"
 	"fasternet/model"
 )
@@ -104,6 +105,10 @@ func (t *trainer) close() error {
 // open makes the model and the folder, or takes them up again.
 func (t *trainer) open(o Options) (err error) {
 	c := t.config
+	// Values, gradients and two moments of each parameter.
+	if err := memory.Check("the parameters and their optimizer", 4*4*graph.Parameters(c.Model, c.Data.ImageSize, false)); err != nil {
+		return err
+	}
 	t.pool = kernels.NewPool(c.Threads)
 	if t.task, err = t.newTask(t.pool); err != nil {
 		return err
