@@ -18,7 +18,7 @@ const (
 	//
 	//	kill  the process ends before it, as by SIGKILL
 	//	torn  half of a write, then the process ends
-	//	eio, enospc, emfile  the operation fails
+	//	eio, enospc, emfile, erofs  the operation fails
 	//	short  half of a write, then no space is left
 	//	eio+, enospc+  it and all later operations fail
 	FaultVariable = "FASTERNET_FAULT"
@@ -84,6 +84,8 @@ func (w *watcher) see(op, file string, size int) *Failure {
 		return &Failure{Err: syscall.EIO}
 	case "enospc":
 		return &Failure{Err: syscall.ENOSPC}
+	case "erofs":
+		return &Failure{Err: syscall.EROFS}
 	case "emfile":
 		return &Failure{Err: syscall.EMFILE}
 	}
