@@ -217,6 +217,9 @@ func parse(raw []byte) (*File, error) {
 	for _, e := range tensors.Tensors() {
 		t := Tensor{Name: e.Name, Shape: []int{}}
 		for _, d := range e.TensorView.Shape() {
+			if d > math.MaxInt32 { // in a tensor without values: else it would be larger than the file
+				return nil, fmt.Errorf("tensor %s has shape %v", e.Name, e.TensorView.Shape())
+			}
 			t.Shape = append(t.Shape, int(d))
 		}
 		b := e.TensorView.Data()
