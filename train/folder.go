@@ -181,7 +181,7 @@ const (
 
 // record appends to the log.
 func (f *Folder) record(r Record) error {
-	r.Time = time.Now().Format(time.RFC3339)
+	r.Time = clock().Format(time.RFC3339)
 	line, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("%s: %w", LogFile, err)

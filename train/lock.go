@@ -49,7 +49,7 @@ func lockFolder(dir string) (*flock.Flock, error) {
 	if err != nil {
 		host = "an unknown host"
 	}
-	text := fmt.Sprintf("process %d on %s since %s\n", os.Getpid(), host, time.Now().Format(time.RFC3339))
+	text := fmt.Sprintf("process %d on %s since %s\n", os.Getpid(), host, clock().Format(time.RFC3339))
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil && !mandatoryLocks {
 		return nil, errors.Join(fmt.Errorf("run folder: %w", err), unlockFolder(lock))
 	}

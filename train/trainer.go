@@ -51,7 +51,7 @@ func (e *DivergedError) Error() string {
 
 // Run trains the model of a configuration.
 func Run(ctx context.Context, c *configs.Config, o Options) (out Outcome, err error) {
-	t := &trainer{config: c, show: NewDisplay(o.Log), began: time.Now()}
+	t := &trainer{config: c, show: NewDisplay(o.Log), began: clock()}
 	if t.train, err = eval.Open(c.Data, true); err != nil {
 		return out, err
 	}
@@ -260,12 +260,12 @@ func (t *trainer) update(it *data.Iterator, n int, lr float64, m *meter) (norm f
 	t.optimizer.ZeroGrad()
 	var samples []int
 	for range n {
-		waiting := time.Now()
+		waiting := clock()
 		b, err := it.Next()
 		if err != nil {
 			return 0, err
 		}
-		m.waited += time.Since(waiting)
+		m.waited += since(waiting)
 		loss, scales, err := t.task.gradients(b, graph.Position{Seed: t.config.Seed, Step: uint64(p.Batches)})
 		if err != nil {
 			return 0, err
@@ -363,7 +363,7 @@ func (t *trainer) evaluate(ctx context.Context) (eval.Result, error) {
 }
 
 func (t *trainer) recordEpoch(s Score, evaluated bool) error {
-	r := Record{Kind: epochRecord, Epoch: s.Epoch, Batches: t.progress.Batches, Loss: s.TrainLoss, LR: s.LR, Seconds: time.Since(t.began).Seconds()}
+	r := Record{Kind: epochRecord, Epoch: s.Epoch, Batches: t.progress.Batches, Loss: s.TrainLoss, LR: s.LR, Seconds: since(t.began).Seconds()}
 	line := fmt.Sprintf("epoch %d/%d: training loss %.4f", s.Epoch+1, t.config.Train.Epochs, s.TrainLoss)
 	if r.Scales = meanScales(t.progress.ScaleSums, t.progress.LossCount); r.Scales != nil {
 		line += " = " + sum(r.Scales)
