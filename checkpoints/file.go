@@ -167,12 +167,15 @@ func WriteAtomic(path string, write func(io.Writer) error) (err error) {
 	return disk.SyncFolder(filepath.Dir(path))
 }
 
+// Unfinished says whether a name is that of a file that is being written.
+func Unfinished(name string) bool { return strings.HasSuffix(name, temporary) }
+
 // Clean deletes what writers that were killed have left in a folder. Nobody else
 // may be writing there.
 func Clean(dir string) error {
 	entries, err := os.ReadDir(dir)
 	for _, e := range entries {
-		if strings.HasSuffix(e.Name(), temporary) {
+		if Unfinished(e.Name()) {
 			err = errors.Join(err, disk.RemoveFile(filepath.Join(dir, e.Name())))
 		}
 	}

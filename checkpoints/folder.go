@@ -124,15 +124,21 @@ func (f Folder) names() ([]string, error) {
 	return names, nil
 }
 
+// Names are the checkpoints that are there, whole or not, and that a run can be
+// resumed from, the newest first.
+func (f Folder) Names() []string {
+	names, err := f.names()
+	if err != nil {
+		return nil
+	}
+	return slices.DeleteFunc(names, func(name string) bool {
+		_, err := os.Stat(f.Path(name))
+		return err != nil
+	})
+}
+
 // Empty says whether the folder has no checkpoint that a run can be resumed
 // from, whole or not.
 func (f Folder) Empty() bool {
-	names, err := f.names()
-	if err != nil {
-		return true
-	}
-	return !slices.ContainsFunc(names, func(name string) bool {
-		_, err := os.Stat(f.Path(name))
-		return err == nil
-	})
+	return len(f.Names()) == 0
 }

@@ -65,7 +65,7 @@ func OpenFolder(dir string) (f *Folder, err error) {
 		err = f.Checkpoints.Remove("probe")
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("run folder: %w", err), f.close())
+		return nil, errors.Join(fmt.Errorf("run folder: %w", err), f.Close())
 	}
 	return f, nil
 }
@@ -268,17 +268,22 @@ func (f *Folder) Scores() (all []Score, err error) {
 // eachScore reads a summary; of a line that is none the error says so.
 func eachScore(path string, f func(s Score, err error)) error {
 	return eachLine(path, func(number int, line []byte) {
-		row := strings.Split(strings.TrimSuffix(string(line), "\r"), ",")
-		if slices.Equal(row, summaryHeader) {
+		if isHeader(line) {
 			return
 		}
-		s, err := readScore(row)
+		s, err := readScore(columns(line))
 		if err != nil {
 			err = fmt.Errorf("%s:%d: %w", path, number, err)
 		}
 		f(s, err)
 	})
 }
+
+func columns(line []byte) []string {
+	return strings.Split(strings.TrimSuffix(string(line), "\r"), ",")
+}
+
+func isHeader(line []byte) bool { return slices.Equal(columns(line), summaryHeader) }
 
 func readScore(row []string) (s Score, err error) {
 	if len(row) != len(summaryHeader) {
@@ -293,8 +298,8 @@ func readScore(row []string) (s Score, err error) {
 	return s, err
 }
 
-// close ends the logs, and gives the folder back.
-func (f *Folder) close() error {
+// Close ends the logs, and gives the folder back.
+func (f *Folder) Close() error {
 	var err error
 	for _, file := range []*disk.File{f.log, f.text} {
 		if file != nil {

@@ -22,7 +22,7 @@ func FuzzLogs(f *testing.F) {
 				t.Fatal(err)
 			}
 		}
-		p, err := readProgress(&checkpoints.File{Meta: map[string]string{progressKey: progress}})
+		p, err := readProgress(&checkpoints.File{Meta: map[string]string{ProgressKey: progress}})
 		if err != nil {
 			p = Progress{Epoch: 1 << 40, Batches: 1 << 40}
 		}

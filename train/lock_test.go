@@ -28,7 +28,7 @@ func TestLock(t *testing.T) {
 			t.Errorf("the error is %v, want one with %q", err, want)
 		}
 	}
-	if err := first.close(); err != nil {
+	if err := first.Close(); err != nil {
 		t.Error(err)
 	}
 	if _, err := os.Stat(path); err == nil && !mandatoryLocks {
@@ -38,7 +38,7 @@ func TestLock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := again.close(); err != nil {
+	if err := again.Close(); err != nil {
 		t.Error(err)
 	}
 	if err := os.WriteFile(path, []byte(strings.Repeat("x", 5000)), 0o644); err != nil {
@@ -69,7 +69,7 @@ func TestCleanFolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := f.close(); err != nil {
+	if err := f.Close(); err != nil {
 		t.Error(err)
 	}
 	var names []string

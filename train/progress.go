@@ -44,8 +44,8 @@ func (s Score) better(than Score, monitor string) bool {
 	return s.Top1 > than.Top1
 }
 
-// progressKey is the key in a checkpoint's metadata.
-const progressKey = "progress"
+// ProgressKey is the key in a checkpoint's metadata.
+const ProgressKey = "progress"
 
 func (p Progress) text() string {
 	b, err := json.Marshal(p)
@@ -57,7 +57,7 @@ func (p Progress) text() string {
 
 func readProgress(f *checkpoints.File) (Progress, error) {
 	var p Progress
-	if err := json.Unmarshal([]byte(f.Meta[progressKey]), &p); err != nil {
+	if err := json.Unmarshal([]byte(f.Meta[ProgressKey]), &p); err != nil {
 		return p, fmt.Errorf("the checkpoint's progress: %w", err)
 	}
 	return p, nil

@@ -122,8 +122,8 @@ func differing(a, b *checkpoints.File) string {
 	if len(a.Tensors) != len(b.Tensors) {
 		return "number of tensors"
 	}
-	if a.Meta[progressKey] != b.Meta[progressKey] {
-		return progressKey
+	if a.Meta[ProgressKey] != b.Meta[ProgressKey] {
+		return ProgressKey
 	}
 	return ""
 }

@@ -333,7 +333,7 @@ func TestForget(t *testing.T) {
 	if _, err := f.log.Write([]byte(`{"kind":"step","ba`)); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.close(); err != nil {
+	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if !Holds(f.Dir) || Holds(t.TempDir()) {
@@ -343,7 +343,7 @@ func TestForget(t *testing.T) {
 	if err := f.start(&c, Progress{Epoch: 1, Step: 3, Batches: 6}); err != nil {
 		t.Fatal(err)
 	}
-	defer f.close()
+	defer f.Close()
 	records, err := f.Records()
 	if err != nil {
 		t.Fatal(err)

@@ -99,7 +99,7 @@ func (t *trainer) close() error {
 	if t.folder == nil {
 		return nil
 	}
-	return t.folder.close()
+	return t.folder.Close()
 }
 
 // open makes the model and the folder, or takes them up again.
@@ -397,7 +397,7 @@ func (t *trainer) checkpoint() checkpoints.File {
 	if err != nil { // the same texts were made when the run began
 		panic(err)
 	}
-	meta[progressKey] = t.progress.text()
+	meta[ProgressKey] = t.progress.text()
 	return checkpoints.File{Meta: meta, Tensors: append(model.Tensors(t.task.store()), t.optimizer.Tensors()...)}
 }
 
