@@ -12,6 +12,7 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/internal/disk"
+	"fasternet/internal/ramdisk"
 )
 
 // large has values enough for several writes.
@@ -24,7 +25,7 @@ func large(step int) checkpoints.File {
 // operations are the names of what saving a last checkpoint does.
 func operations(t *testing.T) []string {
 	t.Helper()
-	f := checkpoints.Folder{Dir: t.TempDir()}
+	f := checkpoints.Folder{Dir: ramdisk.Dir(t)}
 	for step := range 2 {
 		if err := f.SaveLast(sample(step)); err != nil {
 			t.Fatal(err)
@@ -68,7 +69,7 @@ func TestFaultAtEveryOperation(t *testing.T) {
 	n := len(operations(t))
 	for at := range n {
 		for how, want := range map[string]error{"EIO": syscall.EIO, "ENOSPC": syscall.ENOSPC, "short": syscall.ENOSPC, "EIO for good": syscall.EIO, "crash": errCrash} {
-			f := checkpoints.Folder{Dir: t.TempDir()}
+			f := checkpoints.Folder{Dir: ramdisk.Dir(t)}
 			for step := 1; step <= 2; step++ {
 				mustSave(t, f, large(step))
 			}

@@ -17,6 +17,7 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/configs"
+	"fasternet/internal/ramdisk"
 )
 
 // small are models of every family for images of 32 pixels.
@@ -90,7 +91,7 @@ func (s *stopper) Write(p []byte) (int, error) {
 // stopped after each of so many steps, and resumed.
 func trained(t *testing.T, c *configs.Config, stops ...int) *checkpoints.File {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), "run")
+	dir := filepath.Join(ramdisk.Dir(t), "run")
 	for _, n := range stops {
 		ctx, cancel := context.WithCancel(context.Background())
 		_, err := Run(ctx, c, Options{Dir: dir, Resume: true, Log: &stopper{n, cancel}})

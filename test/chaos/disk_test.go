@@ -40,7 +40,7 @@ func TestFailingDisk(t *testing.T) {
 			ps = slices.DeleteFunc(slices.Clone(ps), func(p point) bool { return !strings.HasPrefix(p.name, "write ") })
 		}
 		if !all() {
-			ps = spread(ps, 2)
+			ps = spread(ps, 1+len(c.how)%2)
 		}
 		trials(t, c.fault, len(ps), func(i int, r *run) (int, error) {
 			e, err := wait(r.command(ps[i].fault(c.how)), nil)
