@@ -3,7 +3,6 @@ package train
 import (
 	"context"
 	"math"
-	"time"
 
 	"fasternet/data"
 	"fasternet/graph"
@@ -51,7 +50,7 @@ func (t *trainer) epoch(ctx context.Context) (lr float64, err error) {
 			return 0, t.interrupt(ctx)
 		}
 		if every := c.Checkpoint.EverySteps; every > 0 && p.Updates%every == 0 {
-			if err := t.folder.Checkpoints.SaveLast(t.checkpoint()); err != nil {
+			if err := t.folder.SaveLast(t.checkpoint()); err != nil {
 				return 0, err
 			}
 		}
@@ -65,12 +64,12 @@ func (t *trainer) update(it *data.Iterator, n int, lr float64, m *meter) (norm f
 	t.optimizer.ZeroGrad()
 	var samples []int
 	for range n {
-		waiting := time.Now()
+		waiting := clock()
 		b, err := it.Next()
 		if err != nil {
 			return 0, err
 		}
-		m.waited += time.Since(waiting)
+		m.waited += since(waiting)
 		loss, scales, err := t.task.gradients(b, graph.Position{Seed: t.config.Seed, Step: uint64(p.Batches)})
 		if err != nil {
 			return 0, err

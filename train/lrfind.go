@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"time"
 
 	"fasternet/configs"
 	"fasternet/data"
@@ -63,7 +62,7 @@ func FindLR(ctx context.Context, c *configs.Config, o FindOptions) (LRFinding, e
 	if err := o.Validate(); err != nil {
 		return LRFinding{}, err
 	}
-	t := &trainer{config: c, show: NewDisplay(o.Log), began: time.Now(), pool: kernels.NewPool(c.Threads)}
+	t := &trainer{config: c, show: NewDisplay(o.Log), began: clock(), pool: kernels.NewPool(c.Threads)}
 	defer t.pool.Close()
 	if err := t.lookFor(); err != nil {
 		return LRFinding{}, err

@@ -28,6 +28,8 @@ type Progress struct {
 	Stale int      `json:"stale,omitempty"`
 	Bar   *float64 `json:"bar,omitempty"`
 	TopK  []Score  `json:"top_k,omitempty"` // epochs with a checkpoint of their own, best first
+	// Dropped are the epochs whose checkpoints went when the last one was ranked.
+	Dropped []int `json:"dropped,omitempty"`
 }
 
 // Score is the evaluation after an epoch.
@@ -66,8 +68,8 @@ func (t *trainer) stale() bool {
 	return n > 0 && t.progress.Stale >= n
 }
 
-// progressKey is the key in a checkpoint's metadata.
-const progressKey = "progress"
+// ProgressKey is the key in a checkpoint's metadata.
+const ProgressKey = "progress"
 
 func (p Progress) text() string {
 	b, err := json.Marshal(p)
@@ -79,16 +81,17 @@ func (p Progress) text() string {
 
 func readProgress(f *checkpoints.File) (Progress, error) {
 	var p Progress
-	if err := json.Unmarshal([]byte(f.Meta[progressKey]), &p); err != nil {
+	if err := json.Unmarshal([]byte(f.Meta[ProgressKey]), &p); err != nil {
 		return p, fmt.Errorf("the checkpoint's progress: %w", err)
 	}
 	return p, nil
 }
 
-// rank adds a score to the best epochs and returns those that fall out.
-func (p *Progress) rank(s Score, monitor string, k int) (dropped []Score) {
+// rank adds a score to the best epochs; those that fall out are in Dropped then.
+func (p *Progress) rank(s Score, monitor string, k int) {
+	p.Dropped = nil
 	if k == 0 {
-		return nil
+		return
 	}
 	at, _ := slices.BinarySearchFunc(p.TopK, s, func(a, b Score) int {
 		if b.better(a, monitor) {
@@ -98,10 +101,11 @@ func (p *Progress) rank(s Score, monitor string, k int) (dropped []Score) {
 	})
 	p.TopK = slices.Insert(p.TopK, at, s)
 	if len(p.TopK) > k {
-		dropped = slices.Clone(p.TopK[k:])
+		for _, d := range p.TopK[k:] {
+			p.Dropped = append(p.Dropped, d.Epoch)
+		}
 		p.TopK = p.TopK[:k]
 	}
-	return dropped
 }
 
 // addScales adds the losses of a batch's scales, weighted by its size.

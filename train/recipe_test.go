@@ -115,8 +115,8 @@ func same(t *testing.T, what string, a, b *checkpoints.File) {
 			t.Errorf("%s: tensor %s differs", what, x.Name)
 		}
 	}
-	if a.Meta[progressKey] != b.Meta[progressKey] {
-		t.Errorf("%s: progress %s and %s", what, a.Meta[progressKey], b.Meta[progressKey])
+	if a.Meta[ProgressKey] != b.Meta[ProgressKey] {
+		t.Errorf("%s: progress %s and %s", what, a.Meta[ProgressKey], b.Meta[ProgressKey])
 	}
 }
 

@@ -54,7 +54,7 @@ func (t *trainer) resume() (bool, error) {
 
 // interrupt writes the last checkpoint of a run that was asked to stop.
 func (t *trainer) interrupt(ctx context.Context) error {
-	if err := t.folder.Checkpoints.SaveLast(t.checkpoint()); err != nil {
+	if err := t.folder.SaveLast(t.checkpoint()); err != nil {
 		return err
 	}
 	t.show.End()
@@ -72,7 +72,7 @@ func (t *trainer) checkpoint() checkpoints.File {
 	if err != nil { // the same texts were made when the run began
 		panic(err)
 	}
-	meta[progressKey] = t.progress.text()
+	meta[ProgressKey] = t.progress.text()
 	tensors := append(model.Tensors(t.task.store()), t.optimizer.Tensors()...)
 	if t.ema != nil {
 		tensors = append(tensors, t.ema.Tensors()...)

@@ -225,9 +225,8 @@ func TestTopK(t *testing.T) {
 	for epoch, top1 := range []float64{10, 30, 20, 30, 5} {
 		var s Score
 		s.Epoch, s.Top1, s.Loss = epoch, top1, -top1
-		for _, d := range p.rank(s, "top1", 2) {
-			dropped = append(dropped, d.Epoch)
-		}
+		p.rank(s, "top1", 2)
+		dropped = append(dropped, p.Dropped...)
 	}
 	if len(p.TopK) != 2 || p.TopK[0].Epoch != 1 || p.TopK[1].Epoch != 3 || fmt.Sprint(dropped) != "[0 2 4]" {
 		t.Errorf("kept %+v, dropped %v", p.TopK, dropped)
@@ -237,7 +236,7 @@ func TestTopK(t *testing.T) {
 	if !a.better(b, "top1") || a.better(b, "loss") || !b.better(a, "loss") {
 		t.Error("better is wrong")
 	}
-	if got := p.rank(a, "top1", 0); got != nil || len(p.TopK) != 2 {
+	if p.rank(a, "top1", 0); p.Dropped != nil || len(p.TopK) != 2 {
 		t.Error("top_k 0 keeps something")
 	}
 }
@@ -276,10 +275,10 @@ func TestForget(t *testing.T) {
 			}
 		}
 	}
-	if _, err := f.log.WriteString(`{"kind":"step","ba`); err != nil {
+	if _, err := f.log.Write([]byte(`{"kind":"step","ba`)); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.close(); err != nil {
+	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if !Holds(f.Dir) || Holds(t.TempDir()) {
@@ -289,7 +288,7 @@ func TestForget(t *testing.T) {
 	if err := f.start(&c, Progress{Epoch: 1, Step: 3, Batches: 6}); err != nil {
 		t.Fatal(err)
 	}
-	defer f.close()
+	defer f.Close()
 	records, err := f.Records()
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,8 @@ import (
 	"fasternet/configs"
 	"fasternet/data"
 	"fasternet/eval"
+	"fasternet/graph"
+	"fasternet/internal/memory"
 	"fasternet/kernels"
 )
 
@@ -56,7 +58,7 @@ func Run(ctx context.Context, c *configs.Config, o Options) (out Outcome, err er
 		ctx, cancel = context.WithTimeoutCause(ctx, o.MaxTime, ErrTimeLimit)
 		defer cancel()
 	}
-	t := &trainer{config: c, show: NewDisplay(o.Log), began: time.Now()}
+	t := &trainer{config: c, show: NewDisplay(o.Log), began: clock()}
 	if t.train, err = eval.Open(c.Data, true); err != nil {
 		return out, err
 	}
@@ -66,11 +68,10 @@ func Run(ctx context.Context, c *configs.Config, o Options) (out Outcome, err er
 	if t.val, err = eval.Open(c.Data, false); err != nil {
 		return out, err
 	}
+	defer func() { err = errors.Join(err, t.close()) }()
 	if err := t.open(o); err != nil {
 		return out, err
 	}
-	defer t.pool.Close()
-	defer func() { err = errors.Join(err, t.folder.close()) }()
 	err = t.loop(ctx)
 	t.show.End()
 	if e := t.folder.WriteReport(c); e != nil {
@@ -99,9 +100,23 @@ type trainer struct {
 	origin    []string // what is to be said of the weights that the run starts from
 }
 
+func (t *trainer) close() error {
+	if t.pool != nil {
+		t.pool.Close()
+	}
+	if t.folder == nil {
+		return nil
+	}
+	return t.folder.Close()
+}
+
 // open makes the model and the folder, or takes them up again.
 func (t *trainer) open(o Options) (err error) {
 	c := t.config
+	// Values, gradients and two moments of each parameter.
+	if err := memory.Check("the parameters and their optimizer", 4*4*graph.Parameters(c.Model, c.Data.ImageSize, false)); err != nil {
+		return err
+	}
 	t.pool = kernels.NewPool(c.Threads)
 	if t.task, err = t.newTask(t.pool); err != nil {
 		return err
@@ -144,11 +159,17 @@ func (t *trainer) open(o Options) (err error) {
 			return err
 		}
 	}
+	if err := t.dropEpochs(t.progress.Dropped); err != nil { // if the run was killed before it came to that
+		return err
+	}
 	t.loader = nil // the state of the model may be part of what it makes
 	if err := t.folder.start(c, t.progress); err != nil {
 		return err
 	}
 	t.show.log = t.folder.text
+	if err := t.folder.unlocked; err != nil {
+		t.show.Line("warning: %s: %v", o.Dir, err)
+	}
 	t.firstStep = t.progress.Batches
 	t.describe()
 	for _, line := range t.origin {

@@ -3,7 +3,7 @@ package train
 import (
 	"context"
 	"fmt"
-	"time"
+	"slices"
 
 	"fasternet/checkpoints"
 	"fasternet/eval"
@@ -42,13 +42,13 @@ func (t *trainer) finishEpoch(ctx context.Context, lr float64) error {
 	if best {
 		p.Best = &s
 	}
-	dropped := p.rank(s, c.Checkpoint.Monitor, c.Checkpoint.TopK)
+	p.rank(s, c.Checkpoint.Monitor, c.Checkpoint.TopK)
 	if best {
 		if err := t.folder.Checkpoints.Save(checkpoints.Best, t.checkpoint()); err != nil {
 			return err
 		}
 	}
-	if len(p.TopK) > 0 && (len(dropped) == 0 || dropped[0].Epoch != s.Epoch) {
+	if slices.ContainsFunc(p.TopK, func(k Score) bool { return k.Epoch == s.Epoch }) {
 		if err := t.folder.Checkpoints.Save(checkpoints.Epoch(s.Epoch), t.checkpoint()); err != nil {
 			return err
 		}
@@ -56,8 +56,13 @@ func (t *trainer) finishEpoch(ctx context.Context, lr float64) error {
 	if err := t.saveEpoch(last); err != nil {
 		return err
 	}
-	for _, d := range dropped {
-		if err := t.folder.Checkpoints.Remove(checkpoints.Epoch(d.Epoch)); err != nil {
+	return t.dropEpochs(p.Dropped)
+}
+
+// dropEpochs removes the checkpoints of epochs that are no longer among the best.
+func (t *trainer) dropEpochs(epochs []int) error {
+	for _, e := range epochs {
+		if err := t.folder.Checkpoints.Remove(checkpoints.Epoch(e)); err != nil {
 			return err
 		}
 	}
@@ -68,7 +73,7 @@ func (t *trainer) saveEpoch(last bool) error {
 	if !last && t.progress.Epoch%t.config.Checkpoint.EveryEpochs != 0 {
 		return nil
 	}
-	return t.folder.Checkpoints.SaveLast(t.checkpoint())
+	return t.folder.SaveLast(t.checkpoint())
 }
 
 // evaluate measures the model for a score, and says in words what it found. With EMA
@@ -102,7 +107,7 @@ func (t *trainer) measure(ctx context.Context, what string) (eval.Result, error)
 }
 
 func (t *trainer) recordEpoch(s Score, found string) error {
-	r := Record{Kind: epochRecord, Epoch: s.Epoch, Batches: t.progress.Batches, Loss: s.TrainLoss, LR: s.LR, Seconds: time.Since(t.began).Seconds()}
+	r := Record{Kind: epochRecord, Epoch: s.Epoch, Batches: t.progress.Batches, Loss: s.TrainLoss, LR: s.LR, Seconds: since(t.began).Seconds()}
 	line := fmt.Sprintf("epoch %d/%d: training loss %.4f", s.Epoch+1, t.config.Train.Epochs, s.TrainLoss)
 	if r.Scales = meanScales(t.progress.ScaleSums, t.progress.LossCount); r.Scales != nil {
 		line += " = " + sum(r.Scales)
