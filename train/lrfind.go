@@ -8,8 +8,6 @@ import (
 	"math"
 
 	"fasternet/configs"
-	"fasternet/data"
-	"fasternet/eval"
 	"fasternet/kernels"
 
 	"gonum.org/v1/plot/plotter"
@@ -72,7 +70,6 @@ func FindLR(ctx context.Context, c *configs.Config, o FindOptions) (LRFinding, e
 		t.show.Line("%s", line)
 	}
 	defer t.show.End()
-	t.show.Begin("learning rates", 0, o.Steps)
 	points, err := t.sweep(ctx, o)
 	if err != nil {
 		return LRFinding{}, err
@@ -83,13 +80,7 @@ func FindLR(ctx context.Context, c *configs.Config, o FindOptions) (LRFinding, e
 // lookFor makes what a step of training needs.
 func (t *trainer) lookFor() (err error) {
 	c := t.config
-	if t.train, err = eval.Open(c.Data, true); err != nil {
-		return err
-	}
-	if n := c.Data.MaxPerClass; n > 0 {
-		t.train = data.Few(t.train, n, c.Seed)
-	}
-	if t.val, err = eval.Open(c.Data, false); err != nil {
+	if err := t.openData(); err != nil {
 		return err
 	}
 	if t.task, err = t.newTask(t.pool); err != nil {
@@ -112,6 +103,7 @@ func (t *trainer) lookFor() (err error) {
 func (t *trainer) sweep(ctx context.Context, o FindOptions) (points []LRPoint, err error) {
 	p, accum := &t.progress, t.config.Train.AccumSteps
 	average, least := 0.0, math.Inf(1)
+	m := newMeter(t, o.Steps)
 	for len(points) < o.Steps {
 		loader, err := t.loaderFor(p.Epoch)
 		if err != nil {
@@ -122,7 +114,7 @@ func (t *trainer) sweep(ctx context.Context, o FindOptions) (points []LRPoint, e
 			i := len(points)
 			lr := o.Min * math.Pow(o.Max/o.Min, float64(i)/float64(o.Steps-1))
 			p.LossSum, p.LossCount = 0, 0
-			_, err := t.update(it, min(accum, loader.Steps()-p.Step), lr, &meter{t: t})
+			_, err := t.update(it, min(accum, loader.Steps()-p.Step), lr, m)
 			var diverged *DivergedError
 			if errors.As(err, &diverged) && i > 0 {
 				it.Close()

@@ -59,13 +59,7 @@ func Run(ctx context.Context, c *configs.Config, o Options) (out Outcome, err er
 		defer cancel()
 	}
 	t := &trainer{config: c, show: NewDisplay(o.Log), began: clock()}
-	if t.train, err = eval.Open(c.Data, true); err != nil {
-		return out, err
-	}
-	if n := c.Data.MaxPerClass; n > 0 {
-		t.train = data.Few(t.train, n, c.Seed)
-	}
-	if t.val, err = eval.Open(c.Data, false); err != nil {
+	if err := t.openData(); err != nil {
 		return out, err
 	}
 	defer func() { err = errors.Join(err, t.close()) }()
@@ -78,6 +72,19 @@ func Run(ctx context.Context, c *configs.Config, o Options) (out Outcome, err er
 		t.show.Line("warning: %v", e)
 	}
 	return t.outcome(), err
+}
+
+// openData opens both parts of the data set.
+func (t *trainer) openData() (err error) {
+	c := t.config
+	if t.train, err = eval.Open(c.Data, true); err != nil {
+		return err
+	}
+	if n := c.Data.MaxPerClass; n > 0 {
+		t.train = data.Few(t.train, n, c.Seed)
+	}
+	t.val, err = eval.Open(c.Data, false)
+	return err
 }
 
 // trainer is a run in progress.
