@@ -46,7 +46,7 @@ func decimals15(v float64) float64 {
 // Results are truncated, so the arithmetic is float64 in Pillow's order of
 // operations, or such that the difference cannot be seen.
 func warp(dst, src *Image, a *affine, fill *[3]uint8, cubic bool) {
-	s := sampler{Image: src, affine: a, fill: fill, smooth: cubic}
+	s := warper{Image: src, affine: a, fill: fill, smooth: cubic}
 	switch quick := cubic && src.Channels == 3; {
 	case quick && a[0] == 1 && a[3] == 0 && a[4] == 1 && a[5] == 0:
 		s.shiftRows(dst)
@@ -61,9 +61,9 @@ func warp(dst, src *Image, a *affine, fill *[3]uint8, cubic bool) {
 	}
 }
 
-// sampler interpolates an image at points. Beyond the border it continues with the
+// warper interpolates an image at points. Beyond the border it continues with the
 // pixels there.
-type sampler struct {
+type warper struct {
 	*Image
 	affine        *affine
 	fill          *[3]uint8
@@ -72,7 +72,7 @@ type sampler struct {
 }
 
 // pixel makes one of the output, quickly if that is asked for and possible.
-func (s *sampler) pixel(dst *Image, x, y int, quick bool) {
+func (s *warper) pixel(dst *Image, x, y int, quick bool) {
 	a, c := s.affine, s.Channels
 	xc, yc := float64(x)+0.5, float64(y)+0.5
 	px := float64(a[0]*xc) + float64(a[1]*yc) + a[2]
@@ -102,7 +102,7 @@ func whole(v float64) (int, float64) {
 }
 
 // neighbours finds the n columns from x and the n rows from y on.
-func (s *sampler) neighbours(x, y, n int) {
+func (s *warper) neighbours(x, y, n int) {
 	stride := s.Width * s.Channels
 	if x >= 0 && y >= 0 && x+n <= s.Width && y+n <= s.Height {
 		for i := range s.columns {
@@ -117,7 +117,7 @@ func (s *sampler) neighbours(x, y, n int) {
 }
 
 // linear and cubic interpolate at the point that lies (dx, dy) beyond pixel (x, y).
-func (s *sampler) linear(out []uint8, x, y int, dx, dy float64) {
+func (s *warper) linear(out []uint8, x, y int, dx, dy float64) {
 	s.neighbours(x, y, 2)
 	upper, lower := s.Pix[s.rows[0]:], s.Pix[s.rows[1]:]
 	l, r := s.columns[0], s.columns[1]
@@ -133,7 +133,7 @@ func between(a, b, d float64) float64 { return a + float64((b-a)*d) }
 // cubic: a coordinate that is whole, as one of the two is under shear and
 // translation, gives all neighbours but one a weight of 0, so that one axis is left
 // to interpolate.
-func (s *sampler) cubic(out []uint8, x, y int, dx, dy float64) {
+func (s *warper) cubic(out []uint8, x, y int, dx, dy float64) {
 	s.neighbours(x-1, y-1, 4)
 	o, q := &s.columns, &s.rows
 	switch {

@@ -39,7 +39,7 @@ func TestQuickWarpsAreExact(t *testing.T) {
 		} {
 			got, want := NewImage(m.Height, m.Width, 3), NewImage(m.Height, m.Width, 3)
 			warp(got, m, &a, &fill, true)
-			s := sampler{Image: m, affine: &a, fill: &fill, smooth: true}
+			s := warper{Image: m, affine: &a, fill: &fill, smooth: true}
 			for y := range m.Height {
 				for x := range m.Width {
 					s.pixel(want, x, y, false)

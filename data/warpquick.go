@@ -11,7 +11,7 @@ func weightsAt(d float64) [4]float64 {
 // cubic, but rounds otherwise. The first of the 4×4 neighbours is (x, y). It reports
 // false where the two could differ: values are truncated, so that is next to a whole
 // number, such as in a flat part of the image; and at the border.
-func (s *sampler) quick(out *[3]uint8, x, y int, dx, dy float64) bool {
+func (s *warper) quick(out *[3]uint8, x, y int, dx, dy float64) bool {
 	if x < 0 || y < 0 || x+4 > s.Width || y+4 > s.Height {
 		return false
 	}

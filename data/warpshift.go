@@ -31,7 +31,7 @@ func shifted(v int32) (uint8, bool) {
 }
 
 // shiftRows is warp for an affine map that moves each row by a distance of its own.
-func (s *sampler) shiftRows(dst *Image) {
+func (s *warper) shiftRows(dst *Image) {
 	a := s.affine
 	for y := range dst.Height {
 		t := shiftBy(a[1]*(float64(y)+0.5) + a[2])
@@ -66,7 +66,7 @@ func (s *sampler) shiftRows(dst *Image) {
 
 // shiftColumns is warp for an affine map that moves each column by a distance of its
 // own. It goes through some columns at a time.
-func (s *sampler) shiftColumns(dst *Image) {
+func (s *warper) shiftColumns(dst *Image) {
 	const together = 64
 	a, stride := s.affine, 3*s.Width
 	var shifts [together]shift
