@@ -36,6 +36,13 @@ const (
 	oneScale   = "local layers, one scale"
 )
 
+// tuned is what differs in fine-tuning: as with the start from scratch, the better of the
+// learning rates 1e-3 and 2e-3, and of some layer decays, with 600 labels and seed 0.
+var tuned = map[string][]string{
+	"vit":  {"optim.layer_decay=0.65"},
+	"swin": {"optim.layer_decay=0.9", "optim.lr=2e-3"},
+}
+
 // runs lists pre-trainings before what is fine-tuned from them.
 func (p plan) runs(dir string) []run {
 	var out []run
@@ -66,7 +73,7 @@ func (p plan) family(family, dir string) []run {
 				fmt.Sprintf("train.epochs=%d", epochs), fmt.Sprintf("train.val_interval=%d", epochs),
 			}
 			if from != "" {
-				s = append(s, "from="+from, "optim.layer_decay=0.8")
+				s = append(append(s, "from="+from), tuned[family]...)
 			}
 			out = append(out, run{
 				name: fmt.Sprintf("%s-%d-%s-%d", family, labels, name, seed), file: family + "_classify.yaml",
