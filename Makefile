@@ -8,7 +8,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
 export CGO_ENABLED = 0
 
-.PHONY: build test test-onnx chaos fuzz race lint generate cross quickstart data bench clean
+.PHONY: build test test-onnx chaos fuzz race lint generate cross quickstart mim-demo mim-demo-short data bench clean
 
 build: ## the program, one static file
 	$(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o fasternet-train ./cmd/fasternet-train
@@ -49,6 +49,12 @@ quickstart: build data ## train on Fashion-MNIST (at most 5 minutes) and evaluat
 	./fasternet-train train quickstart --resume
 	./fasternet-train eval --model runs/quickstart/checkpoints/best.safetensors
 	@echo "curves: runs/quickstart/report.html"
+
+mim-demo: data ## does pre-training pay? LocalMIM on Fashion-MNIST, three seeds (at most an hour on two cores)
+	$(GO) run ./experiments/mimdemo
+
+mim-demo-short: data ## the same in five minutes, one seed
+	$(GO) run ./experiments/mimdemo -short
 
 data: build ## Fashion-MNIST: from the system, from the network, or as a Debian package
 	@./fasternet-train data fetch fashion-mnist || (echo "trying the Debian package" && scripts/install-fashion-mnist.sh)
