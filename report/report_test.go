@@ -97,6 +97,7 @@ func TestVerdicts(t *testing.T) {
 		without  string
 	}{
 		{"improving", []float64{2, 1.5, 1.2, 1}, ended("finished", ""), now, "finished", []string{"best of 4 evaluated epochs is the 4th", "still falling", "took 4\u00a0s"}, "Overfitting"},
+		{"patience", []float64{2, 2, 2}, ended("finished", ""), now, "finished", []string{"ended after 3 of 4 epochs"}, "All"},
 		{"overfitting", []float64{2, 1, 1.2, 1.5}, ended("finished", ""), now, "finished", []string{"Overfitting", "lowest after epoch 2"}, "still falling"},
 		{"diverged", []float64{2, 3}, ended("diverged", "the loss is NaN"), now, "diverged", []string{"the loss is NaN", "came to 2 of 4 epochs"}, "resume"},
 		{"stopped", []float64{2}, ended("interrupted", ""), now, "interrupted", []string{"--resume", "the only one"}, "killed"},

@@ -87,6 +87,9 @@ func (r *Run) progress(state string, total int) string {
 	done, took := r.done(), duration(r.took())
 	switch state {
 	case train.Finished:
+		if int(done) < total {
+			return fmt.Sprintf("It ended after %s of %s, in %s: it got no better (train.patience).", epochs(done), plural(total, "epoch"), took)
+		}
 		return fmt.Sprintf("All %s took %s.", plural(total, "epoch"), took)
 	case Running:
 		text := fmt.Sprintf("It is in epoch %d of %d", min(int(done)+1, total), total)

@@ -3,14 +3,13 @@ package train
 import (
 	"context"
 	"math"
-	"time"
 
 	"fasternet/data"
 	"fasternet/graph"
 )
 
 func (t *trainer) loop(ctx context.Context) error {
-	for t.progress.Epoch < t.config.Train.Epochs {
+	for t.progress.Epoch < t.config.Train.Epochs && !t.stale() {
 		lr, err := t.epoch(ctx)
 		if err != nil {
 			return err
@@ -31,7 +30,7 @@ func (t *trainer) epoch(ctx context.Context) (lr float64, err error) {
 	}
 	accum := c.Train.AccumSteps
 	steps := loader.Steps()
-	schedule := Schedule{Sched: c.Sched, LR: c.Optim.LR, Epochs: c.Train.Epochs, Steps: (steps + accum - 1) / accum}
+	schedule := scheduleOf(c, (steps+accum-1)/accum)
 	it := loader.Epoch(context.Background(), p.Epoch, p.Step)
 	defer it.Close()
 	m := newMeter(t, steps)
@@ -48,10 +47,10 @@ func (t *trainer) epoch(ctx context.Context) (lr float64, err error) {
 			return 0, err
 		}
 		if ctx.Err() != nil {
-			return 0, t.interrupt()
+			return 0, t.interrupt(ctx)
 		}
 		if every := c.Checkpoint.EverySteps; every > 0 && p.Updates%every == 0 {
-			if err := t.folder.Checkpoints.SaveLast(t.checkpoint()); err != nil {
+			if err := t.folder.SaveLast(t.checkpoint()); err != nil {
 				return 0, err
 			}
 		}
@@ -65,12 +64,12 @@ func (t *trainer) update(it *data.Iterator, n int, lr float64, m *meter) (norm f
 	t.optimizer.ZeroGrad()
 	var samples []int
 	for range n {
-		waiting := time.Now()
+		waiting := clock()
 		b, err := it.Next()
 		if err != nil {
 			return 0, err
 		}
-		m.wait(time.Since(waiting))
+		m.wait(since(waiting))
 		loss, scales, err := t.task.gradients(b, graph.Position{Seed: t.config.Seed, Step: uint64(p.Batches)})
 		if err != nil {
 			return 0, err
@@ -89,8 +88,11 @@ func (t *trainer) update(it *data.Iterator, n int, lr float64, m *meter) (norm f
 	if !finite(norm) {
 		return 0, &DivergedError{Epoch: p.Epoch, Step: p.Step - 1, Loss: m.lastLoss, GradNorm: norm, Samples: samples}
 	}
-	t.optimizer.Step(lr, t.optimizer.ClipScale(norm)/float64(n))
+	t.optimizer.Step(lr, t.optimizer.Clip(norm, n))
 	p.Updates++
+	if t.ema != nil {
+		t.ema.Update(p.Updates)
+	}
 	return norm, nil
 }
 

@@ -1,7 +1,6 @@
 package train
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
@@ -11,11 +10,17 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"fasternet/checkpoints"
 	"fasternet/configs"
+	"fasternet/eval"
+	"fasternet/internal/disk"
+
+	"github.com/gofrs/flock"
 )
 
 // The files in the folder of a run.
@@ -30,22 +35,37 @@ const (
 type Folder struct {
 	Dir         string
 	Checkpoints checkpoints.Folder
-	log, text   *os.File
+	log, text   *disk.File
+	lock        *flock.Flock
+	unlocked    error // why there is no lock
 }
 
-// OpenFolder opens the folder of a run, new or to be resumed, and finds out
-// that it cannot be written to before hours of work.
-func OpenFolder(dir string) (*Folder, error) {
-	f := &Folder{Dir: dir, Checkpoints: checkpoints.Folder{Dir: CheckpointDir(dir)}}
+// OpenFolder opens the folder of a run, new or to be resumed, for this process
+// alone, and finds out that it cannot be written to before hours of work. What a
+// process that was killed has left half-written is removed.
+func OpenFolder(dir string) (f *Folder, err error) {
+	f = &Folder{Dir: dir, Checkpoints: checkpoints.Folder{Dir: CheckpointDir(dir)}}
 	if err := os.MkdirAll(f.Checkpoints.Dir, 0o755); err != nil {
 		return nil, fmt.Errorf("run folder: %w", err)
 	}
-	probe, err := os.CreateTemp(f.Checkpoints.Dir, "probe-*")
-	if err != nil {
-		return nil, fmt.Errorf("run folder: %w", err)
+	f.lock, err = lockFolder(dir)
+	if errors.Is(err, errNoLocks) {
+		f.unlocked, err = err, nil
 	}
-	if err := errors.Join(probe.Close(), os.Remove(probe.Name())); err != nil {
-		return nil, fmt.Errorf("run folder: %w", err)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range []string{dir, f.Checkpoints.Dir} {
+		err = errors.Join(err, checkpoints.Clean(d))
+	}
+	if err == nil {
+		err = checkpoints.WriteAtomic(filepath.Join(f.Checkpoints.Dir, "probe"), writer(nil))
+	}
+	if err == nil {
+		err = f.Checkpoints.Remove("probe")
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("run folder: %w", err), f.Close())
 	}
 	return f, nil
 }
@@ -60,7 +80,7 @@ func Holds(dir string) bool {
 			return true
 		}
 	}
-	return false
+	return !(checkpoints.Folder{Dir: CheckpointDir(dir)}).Empty()
 }
 
 // start writes the configuration and opens the logs. Of a run that is resumed,
@@ -94,15 +114,25 @@ func writer(text []byte) func(io.Writer) error {
 	}
 }
 
-func appendTo(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+func appendTo(path string) (*disk.File, error) {
+	f, err := disk.AppendTo(path)
 	if err != nil {
 		return nil, fmt.Errorf("run folder: %w", err)
 	}
 	return f, nil
 }
 
-// forget drops the records that a resumed run will write again.
+// SaveLast writes the last checkpoint, and before it makes durable what the log
+// says of the way to it.
+func (f *Folder) SaveLast(c checkpoints.File) error {
+	if err := f.log.Sync(); err != nil {
+		return fmt.Errorf("run folder: %w", err)
+	}
+	return f.Checkpoints.SaveLast(c)
+}
+
+// forget drops the records that a resumed run will write again, and lines that
+// cannot be read: a log that a crash has damaged does not keep a run from going on.
 func (f *Folder) forget(p Progress) error {
 	var log bytes.Buffer
 	err := eachRecord(f.path(LogFile), func(r Record, line []byte) {
@@ -116,8 +146,8 @@ func (f *Folder) forget(p Progress) error {
 	var summary bytes.Buffer
 	w := csv.NewWriter(&summary)
 	w.Write(summaryHeader)
-	err = f.eachScore(func(s Score, row []string) {
-		if s.Epoch < p.Epoch {
+	err = eachScore(f.path(SummaryFile), func(s Score, row []string, err error) {
+		if err == nil && s.Epoch < p.Epoch {
 			w.Write(append(row, make([]string, len(summaryHeader)-len(row))...))
 		}
 	})
@@ -150,6 +180,10 @@ type Record struct {
 	EvalLoss  *float64  `json:"eval_loss,omitempty"`
 	Seconds   float64   `json:"seconds"` // since this process began
 	Time      string    `json:"time"`    // of day, RFC 3339
+
+	// Plain is the evaluation of the weights as they are, where the one above is of
+	// their average.
+	Plain *eval.Result `json:"plain,omitempty"`
 }
 
 // The kinds of records.
@@ -160,7 +194,7 @@ const (
 
 // record appends to the log.
 func (f *Folder) record(r Record) error {
-	r.Time = time.Now().Format(time.RFC3339)
+	r.Time = clock().Format(time.RFC3339)
 	line, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("%s: %w", LogFile, err)
@@ -171,35 +205,34 @@ func (f *Folder) record(r Record) error {
 	return nil
 }
 
-// eachRecord reads the log; a line that a crash has cut off is left out.
-func eachRecord(path string, f func(r Record, line []byte)) error {
-	return eachLine(path, func(line []byte) {
-		var r Record
-		if json.Unmarshal(line, &r) == nil {
-			f(r, line)
-		}
-	})
-}
-
-// eachLine reads a file of lines, which need not be there.
-func eachLine(path string, f func(line []byte)) error {
-	file, err := os.Open(path)
+// eachLine gives the lines of a file without their ends; one that a crash has
+// cut off, so that it has none, is left out.
+func eachLine(path string, f func(number int, line []byte)) error {
+	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("run folder: %w", err)
 	}
-	defer file.Close()
-	lines := bufio.NewScanner(file)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		f(lines.Bytes())
-	}
-	if err := lines.Err(); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+	number := 0
+	for line := range bytes.Lines(text) {
+		number++
+		if line, ok := bytes.CutSuffix(line, []byte("\n")); ok {
+			f(number, line)
+		}
 	}
 	return nil
+}
+
+// eachRecord reads the log; lines that a crash has damaged are left out.
+func eachRecord(path string, f func(r Record, line []byte)) error {
+	return eachLine(path, func(_ int, line []byte) {
+		var r Record
+		if json.Unmarshal(line, &r) == nil && (r.Kind == StepRecord || r.Kind == EpochRecord) {
+			f(r, line)
+		}
+	})
 }
 
 // Records reads the log.
@@ -212,7 +245,7 @@ func (f *Folder) Records() ([]Record, error) {
 // summaryHeader has the columns of timm's summary, and what the epoch cost.
 var summaryHeader = []string{"epoch", "train_loss", "eval_loss", "eval_top1", "eval_top5", "lr", "img_per_s", "data_s", "memory_mb", "grad_norm"}
 
-// scoreColumns are those that make a score. The others may be missing.
+// scoreColumns are those that make a score. Older versions wrote no others.
 const scoreColumns = 6
 
 func summaryRow(s Score, r Record) []string {
@@ -235,7 +268,7 @@ func (f *Folder) summarise(s Score, r Record) error {
 	w := csv.NewWriter(file)
 	w.Write(summaryRow(s, r))
 	w.Flush()
-	if err := errors.Join(w.Error(), file.Close()); err != nil {
+	if err := errors.Join(w.Error(), file.Sync(), file.Close()); err != nil {
 		return fmt.Errorf("run folder: %w", err)
 	}
 	return nil
@@ -243,45 +276,64 @@ func (f *Folder) summarise(s Score, r Record) error {
 
 // Scores reads the summary.
 func (f *Folder) Scores() (all []Score, err error) {
-	err = f.eachScore(func(s Score, _ []string) { all = append(all, s) })
-	return all, err
+	var bad error
+	err = eachScore(f.path(SummaryFile), func(s Score, _ []string, err error) {
+		all = append(all, s)
+		bad = errors.Join(bad, err)
+	})
+	if err = errors.Join(err, bad); err != nil {
+		return nil, err
+	}
+	return all, nil
 }
 
-func (f *Folder) eachScore(visit func(s Score, row []string)) error {
-	file, err := os.Open(f.path(SummaryFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("run folder: %w", err)
-	}
-	defer file.Close()
-	r := csv.NewReader(file)
-	r.FieldsPerRecord = -1
-	for {
-		row, err := r.Read()
-		if errors.Is(err, io.EOF) {
-			return nil
+// eachScore reads a summary; of a line that is none the error says so.
+func eachScore(path string, f func(s Score, row []string, err error)) error {
+	return eachLine(path, func(number int, line []byte) {
+		if isHeader(line) {
+			return
 		}
+		row := columns(line)
+		s, err := readScore(row)
 		if err != nil {
-			return fmt.Errorf("%s: %w", f.path(SummaryFile), err)
+			err = fmt.Errorf("%s:%d: %w", path, number, err)
 		}
-		if len(row) < scoreColumns || len(row) > len(summaryHeader) || row[0] == summaryHeader[0] {
-			continue // the header, or cut off by a crash
-		}
-		var s Score
-		s.Epoch, err = strconv.Atoi(row[0])
-		for i, v := range []*float64{&s.TrainLoss, &s.Loss, &s.Top1, &s.Top5, &s.LR} {
-			var e error
-			*v, e = strconv.ParseFloat(row[i+1], 64)
-			err = errors.Join(err, e)
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", f.path(SummaryFile), err)
-		}
-		visit(s, row)
-	}
+		f(s, row, err)
+	})
 }
 
-// close ends the logs.
-func (f *Folder) close() error { return errors.Join(f.log.Close(), f.text.Close()) }
+func columns(line []byte) []string {
+	return strings.Split(strings.TrimSuffix(string(line), "\r"), ",")
+}
+
+func isHeader(line []byte) bool {
+	row := columns(line)
+	return len(row) <= len(summaryHeader) && slices.Equal(row, summaryHeader[:len(row)])
+}
+
+func readScore(row []string) (s Score, err error) {
+	if n := len(row); n != scoreColumns && n != len(summaryHeader) {
+		return s, fmt.Errorf("want %d columns, got %d", len(summaryHeader), n)
+	}
+	s.Epoch, err = strconv.Atoi(row[0])
+	for i, v := range []*float64{&s.TrainLoss, &s.Loss, &s.Top1, &s.Top5, &s.LR} {
+		var e error
+		*v, e = strconv.ParseFloat(row[i+1], 64)
+		err = errors.Join(err, e)
+	}
+	return s, err
+}
+
+// Close ends the logs, and gives the folder back.
+func (f *Folder) Close() error {
+	var err error
+	for _, file := range []*disk.File{f.log, f.text} {
+		if file != nil {
+			err = errors.Join(err, file.Close())
+		}
+	}
+	f.log, f.text = nil, nil
+	err = errors.Join(err, unlockFolder(f.lock))
+	f.lock = nil
+	return err
+}

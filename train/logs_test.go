@@ -83,7 +83,7 @@ func TestPace(t *testing.T) {
 	if !reflect.DeepEqual(none, Record{}) {
 		t.Errorf("an epoch of which nothing was trained: %+v", none)
 	}
-	if err := errors.Join(f.record(r), f.summarise(Score{LR: 0.5}, r), f.close()); err != nil {
+	if err := errors.Join(f.record(r), f.summarise(Score{LR: 0.5}, r), f.Close()); err != nil {
 		t.Fatal(err)
 	}
 	old, err := os.ReadFile(f.path(SummaryFile))
@@ -97,7 +97,7 @@ func TestPace(t *testing.T) {
 	if err := f.start(&c, Progress{Epoch: 2, Batches: 8}); err != nil {
 		t.Fatal(err)
 	}
-	defer f.close()
+	defer f.Close()
 	text, _ := os.ReadFile(f.path(SummaryFile))
 	if want := string(old) + "1,2,3,4,5,6,,,,\n"; string(text) != want {
 		t.Errorf("summary\n%swant\n%s", text, want)

@@ -77,7 +77,7 @@ func (t *trainer) begin(o Options) error {
 // end records how this process ended. That it cannot be written is no error of
 // the run.
 func (t *trainer) end(err error) {
-	e := Ending{Kind: ending, State: Finished, Time: time.Now().Round(0), Epoch: t.progress.Epoch, Batches: t.progress.Batches}
+	e := Ending{Kind: ending, State: Finished, Time: clock().Round(0), Epoch: t.progress.Epoch, Batches: t.progress.Batches}
 	var diverged *DivergedError
 	switch {
 	case err == nil:
@@ -112,7 +112,7 @@ func (f *Folder) appendSession(v any) error {
 // Sessions reads what is recorded of the processes, in their order.
 func (f *Folder) Sessions() ([]Session, error) {
 	var all []Session
-	err := eachLine(f.path(SessionsFile), func(line []byte) {
+	err := eachLine(f.path(SessionsFile), func(_ int, line []byte) {
 		var s Session
 		var e Ending
 		switch {

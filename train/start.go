@@ -1,12 +1,12 @@
 package train
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 
 	"fasternet/checkpoints"
-
 	"fasternet/model"
 )
 
@@ -54,6 +54,9 @@ func (t *trainer) resume() (bool, error) {
 		if err = model.Restore(t.task.store(), f, model.OptimizerPrefix, model.EMAPrefix); err == nil {
 			err = t.optimizer.Restore(f)
 		}
+		if err == nil && t.ema != nil {
+			err = t.ema.Restore(f)
+		}
 	}
 	if err != nil {
 		return false, fmt.Errorf("%s: %w", path, err)
@@ -63,13 +66,17 @@ func (t *trainer) resume() (bool, error) {
 }
 
 // interrupt writes the last checkpoint of a run that was asked to stop.
-func (t *trainer) interrupt() error {
-	if err := t.folder.Checkpoints.SaveLast(t.checkpoint()); err != nil {
+func (t *trainer) interrupt(ctx context.Context) error {
+	if err := t.folder.SaveLast(t.checkpoint()); err != nil {
 		return err
 	}
 	t.show.End()
-	t.show.Line("stopped in epoch %d after step %d; --resume continues from here", t.progress.Epoch+1, t.progress.Step)
-	return ErrInterrupted
+	reason, err := "", ErrInterrupted
+	if errors.Is(context.Cause(ctx), ErrTimeLimit) {
+		reason, err = "by the time limit ", fmt.Errorf("%w: %w", ErrInterrupted, ErrTimeLimit)
+	}
+	t.show.Line("stopped %sin epoch %d after step %d; --resume continues from here", reason, t.progress.Epoch+1, t.progress.Step)
+	return err
 }
 
 // checkpoint is the state of the run.
@@ -78,6 +85,10 @@ func (t *trainer) checkpoint() checkpoints.File {
 	if err != nil { // the same texts were made when the run began
 		panic(err)
 	}
-	meta[progressKey] = t.progress.text()
-	return checkpoints.File{Meta: meta, Tensors: append(model.Tensors(t.task.store()), t.optimizer.Tensors()...)}
+	meta[ProgressKey] = t.progress.text()
+	tensors := append(model.Tensors(t.task.store()), t.optimizer.Tensors()...)
+	if t.ema != nil {
+		tensors = append(tensors, t.ema.Tensors()...)
+	}
+	return checkpoints.File{Meta: meta, Tensors: tensors}
 }

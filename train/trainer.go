@@ -12,6 +12,8 @@ import (
 	"fasternet/configs"
 	"fasternet/data"
 	"fasternet/eval"
+	"fasternet/graph"
+	"fasternet/internal/memory"
 	"fasternet/kernels"
 )
 
@@ -20,15 +22,20 @@ type Options struct {
 	Dir    string    // folder of the run
 	Resume bool      // continue from the newest checkpoint in Dir, if there is one
 	Log    io.Writer // progress; usually the standard error
+	// MaxTime ends the run as if it was interrupted, to be resumed; 0 for no limit.
+	MaxTime time.Duration
 
 	Preset  string       // where the configuration comes from, for the record; may be empty
 	Program string       // version of the program, for the record; may be empty
-	Observe func(Status) // gets the state after every update and evaluation, on the goroutine that trains; may be nil
+	Observe func(Status) // gets the state after every update, on the goroutine that trains; may be nil
 }
 
 // ErrInterrupted says that the context was cancelled: the run stopped after a
 // step, wrote its last checkpoint and can be resumed.
 var ErrInterrupted = errors.New("interrupted")
+
+// ErrTimeLimit says that Options.MaxTime was what interrupted a run.
+var ErrTimeLimit = errors.New("the time limit is reached")
 
 // DivergedError says that the loss or a gradient is not finite any more.
 type DivergedError struct {
@@ -50,25 +57,36 @@ func (e *DivergedError) Error() string {
 
 // Run trains the model of a configuration.
 func Run(ctx context.Context, c *configs.Config, o Options) (out Outcome, err error) {
-	t := &trainer{config: c, show: NewDisplay(o.Log), began: time.Now(), observer: o.Observe}
-	if t.train, err = eval.Open(c.Data, true); err != nil {
+	if o.MaxTime > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, o.MaxTime, ErrTimeLimit)
+		defer cancel()
+	}
+	t := &trainer{config: c, show: NewDisplay(o.Log), began: clock(), observer: o.Observe}
+	if err := t.openData(); err != nil {
 		return out, err
 	}
-	if n := c.Data.MaxPerClass; n > 0 {
-		t.train = data.Few(t.train, n, c.Seed)
-	}
-	if t.val, err = eval.Open(c.Data, false); err != nil {
-		return out, err
-	}
+	defer func() { err = errors.Join(err, t.close()) }()
 	if err := t.open(o); err != nil {
 		return out, err
 	}
-	defer t.pool.Close()
-	defer func() { err = errors.Join(err, t.folder.close(), t.board.close()) }()
 	err = t.loop(ctx)
 	t.show.End()
 	t.end(err)
 	return t.outcome(), err
+}
+
+// openData opens both parts of the data set.
+func (t *trainer) openData() (err error) {
+	c := t.config
+	if t.train, err = eval.Open(c.Data, true); err != nil {
+		return err
+	}
+	if n := c.Data.MaxPerClass; n > 0 {
+		t.train = data.Few(t.train, n, c.Seed)
+	}
+	t.val, err = eval.Open(c.Data, false)
+	return err
 }
 
 // trainer is a run in progress.
@@ -77,7 +95,8 @@ type trainer struct {
 	train, val data.Dataset
 	pool       *kernels.Pool
 	task       task
-	optimizer  *AdamW
+	optimizer  *Optimizer
+	ema        *ema // nil for none
 	folder     *Folder
 	show       *Display
 	progress   Progress
@@ -85,11 +104,11 @@ type trainer struct {
 	loaderSize int // image size of the loader
 	loader     *data.Loader
 
-	steps     int  // batches of an epoch
-	pace      pace // of the epoch
-	total     pace // of the epochs before, in this process
-	observer  func(Status)
+	steps     int           // batches of an epoch
+	pace      pace          // of the epoch
+	total     pace          // of the epochs before, in this process
 	evaluated time.Duration // that the last evaluation took
+	observer  func(Status)
 	board     *board
 
 	began     time.Time
@@ -97,11 +116,29 @@ type trainer struct {
 	origin    []string // what is to be said of the weights that the run starts from
 }
 
+func (t *trainer) close() error {
+	if t.pool != nil {
+		t.pool.Close()
+	}
+	if t.folder == nil {
+		return nil
+	}
+	return errors.Join(t.board.close(), t.folder.Close())
+}
+
 // open makes the model and the folder, or takes them up again.
 func (t *trainer) open(o Options) (err error) {
 	c := t.config
+	// Values, gradients and two moments of each parameter.
+	if err := memory.Check("the parameters and their optimizer", 4*4*graph.Parameters(c.Model, c.Data.ImageSize, false)); err != nil {
+		return err
+	}
 	t.pool = kernels.NewPool(c.Threads)
 	if t.task, err = t.newTask(t.pool); err != nil {
+		return err
+	}
+	layered, _ := t.task.layered()
+	if err := freeze(c, t.task.store().Params(), layered); err != nil {
 		return err
 	}
 	if t.optimizer, err = optimizerOf(c, t.task, t.pool); err != nil {
@@ -125,6 +162,7 @@ func (t *trainer) open(o Options) (err error) {
 	if t.folder, err = OpenFolder(o.Dir); err != nil {
 		return err
 	}
+	t.ema = newEMA(c.EMA, t.task.store(), t.pool)
 	if o.Resume {
 		resumed, err := t.resume()
 		switch {
@@ -137,25 +175,23 @@ func (t *trainer) open(o Options) (err error) {
 			return err
 		}
 	}
+	if err := t.dropEpochs(t.progress.Dropped); err != nil { // if the run was killed before it came to that
+		return err
+	}
 	t.loader = nil // the state of the model may be part of what it makes
 	if err := t.startLogs(o); err != nil {
 		return err
 	}
 	t.show.log = t.folder.text
+	if err := t.folder.unlocked; err != nil {
+		t.show.Line("warning: %s: %v", o.Dir, err)
+	}
 	t.firstStep = t.progress.Batches
 	t.describe()
 	for _, line := range t.origin {
 		t.show.Line("%s", line)
 	}
 	return nil
-}
-
-func (t *trainer) describe() {
-	c := t.config
-	batch := c.Train.BatchSize * c.Train.AccumSteps
-	t.show.Line("%s", t.task.describe())
-	t.show.Line("batch %d = %d × %d accumulated, peak lr %g%s, %d epochs, %d threads, %s kernels, run folder %s",
-		batch, c.Train.BatchSize, c.Train.AccumSteps, c.Optim.LR, describeLayers(c.Optim), c.Train.Epochs, t.pool.Workers(), kernels.Active(), t.folder.Dir)
 }
 
 // loaderFor is the loader of an epoch; its image size can change.
@@ -167,7 +203,7 @@ func (t *trainer) loaderFor(epoch int) (*data.Loader, error) {
 	c := t.config
 	options := data.LoaderOptions{
 		Batch: c.Train.BatchSize, Workers: c.Data.Workers, Prefetch: c.Data.Prefetch, Shuffle: true, DropLast: true,
-		Seed: c.Seed, Transform: Transform(c, size),
+		Seed: c.Seed, Transform: Transform(c, size), Repeats: c.Augment.Repeats,
 	}
 	if err := t.task.fill(&options); err != nil {
 		return nil, err
@@ -178,15 +214,6 @@ func (t *trainer) loaderFor(epoch int) (*data.Loader, error) {
 	}
 	t.loader, t.loaderSize, t.steps = l, size, l.Steps()
 	return l, nil
-}
-
-// Transform is the training transform of a configuration at an image size.
-func Transform(c *configs.Config, size int) data.Transform {
-	e := eval.Transform(c.Data, c.Model.InChans)
-	return &data.TrainTransform{
-		Size: size, Scale: [2]float64(c.Augment.Scale), Ratio: [2]float64(c.Augment.Ratio), HFlip: c.Augment.HFlip,
-		Padding: c.Augment.Padding, Interpolation: e.Interpolation, Mean: e.Mean, Std: e.Std, Channels: e.Channels,
-	}
 }
 
 // Config reads the configuration of the run in a folder.

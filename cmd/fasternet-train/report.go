@@ -139,11 +139,11 @@ func examine(ctx context.Context, runs []*report.Run) {
 
 // writeReport makes the page of a run that has just ended. That it cannot be made is
 // no error of the run.
-func writeReport(ctx context.Context, dir string) {
+func writeReport(ctx context.Context, dir string, ended error) {
 	show := train.NewDisplay(os.Stderr)
 	r, err := report.Load(dir)
 	if err == nil {
-		if ctx.Err() == nil { // nobody waits for a model after SIGINT
+		if ctx.Err() == nil && ended == nil { // nobody waits for a model after SIGINT
 			examine(ctx, []*report.Run{r})
 		}
 		err = report.Write(filepath.Join(dir, reportFile), r)
