@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -155,13 +157,14 @@ func (it *Iterator) schedule(s *slot) {
 // work loads samples until the iterator stops. Whoever loads the last sample of a
 // batch completes it.
 func (it *Iterator) work() {
+	var f sampler
 	for {
 		select {
 		case <-it.ctx.Done():
 			return
 		case j := <-it.jobs:
 			s := j.slot
-			switch err := it.load(s, j.k); {
+			switch err := it.load(&f, s, j.k); {
 			case err == nil:
 			case it.loader.opt.SkipBad:
 				s.skip(j.k, err)
@@ -182,24 +185,38 @@ func (it *Iterator) work() {
 }
 
 // load decodes and transforms sample k of a batch.
-func (it *Iterator) load(s *slot, k int) error {
+func (it *Iterator) load(f *sampler, s *slot, k int) error {
 	l, i := it.loader, s.Indices[k]
 	s.Labels[k] = l.ds.Label(i)
-	img, err := l.ds.Image(i)
-	if err != nil {
-		return err
-	}
 	size := s.Height * s.Width * s.Channels
-	r := rng.New(l.opt.Seed, rng.Augment, uint64(it.epoch), uint64(i))
 	tensor := s.Images[k*size:][:size]
-	err = l.opt.Transform.Apply(img, r, tensor)
+	err := it.transform(f, i, rng.New(l.opt.Seed, rng.Augment, uint64(it.epoch), uint64(i)), tensor)
 	if err == nil && l.opt.Extra != nil {
 		err = l.opt.Extra.Sample(s.Extra, tensor, it.position(s, k))
 	}
 	if err != nil {
-		return fmt.Errorf("%w, at %s", err, l.ds.Name(i))
+		if name := l.ds.Name(i); !strings.Contains(err.Error(), name) {
+			return fmt.Errorf("%w, at %s", err, name)
+		}
 	}
-	return nil
+	return err
+}
+
+// transform makes the tensor of a sample.
+func (it *Iterator) transform(f *sampler, i int, r *rand.Rand, tensor []float32) error {
+	l := it.loader
+	if t := partialOf(l.opt.Transform); t != nil {
+		src, err := f.fetch(l.ds, i)
+		if err != nil {
+			return err
+		}
+		return t.apply(src, r, tensor)
+	}
+	m, err := l.ds.Image(i)
+	if err != nil {
+		return err
+	}
+	return l.opt.Transform.Apply(m, r, tensor)
 }
 
 // complete mixes a batch and makes its targets.

@@ -121,24 +121,34 @@ func decodeJPEG(content []byte) (*Image, error) {
 
 // jpegDecoder decodes parts of JPEG files. It keeps its memory for the next one.
 type jpegDecoder struct {
-	reader bytes.Reader
-	cb, cr []uint8 // rows of chroma as long as those of luma
+	reader  bytes.Reader
+	options jpegn.Options
+	cb, cr  []uint8 // rows of chroma as long as those of luma
 }
 
 // decode makes m the part of a JPEG file in box, with the given number of channels.
 // Only that part is made of the planes of the file.
 func (d *jpegDecoder) decode(m *Image, content []byte, h jpegHeader, box Box, channels int) error {
+	return d.decodeScaled(m, content, h, box, channels, 1)
+}
+
+// decodeScaled is decode of a part of the image made smaller by 2, 4 or 8, which
+// the header must say is fast.
+func (d *jpegDecoder) decodeScaled(m *Image, content []byte, h jpegHeader, box Box, channels, by int) error {
 	d.reader.Reset(content)
-	decoder := func(r *bytes.Reader) (image.Image, error) { return jpeg.Decode(r) }
-	if h.fast {
-		decoder = fastJPEG
-	}
-	src, err := safely(func() (image.Image, error) { return decoder(&d.reader) })
+	src, err := safely(func() (image.Image, error) {
+		if !h.fast {
+			return jpeg.Decode(&d.reader)
+		}
+		// To the planes of the file, at a multiple of the speed of the standard library.
+		d.options.ScaleDenom = by
+		return jpegn.Decode(&d.reader, &d.options)
+	})
 	d.reader.Reset(nil)
 	if err != nil {
 		return decodeError(err)
 	}
-	if b := src.Bounds(); b.Dx() != h.width || b.Dy() != h.height {
+	if b := src.Bounds(); b.Dx() != (h.width+by-1)/by || b.Dy() != (h.height+by-1)/by {
 		return errors.New("the frames of the JPEG file differ in size")
 	}
 	switch src := src.(type) {
@@ -232,7 +242,3 @@ func grown(b []uint8, n int) []uint8 {
 	}
 	return b[:n]
 }
-
-// fastJPEG decodes to the planes of the file, at a multiple of the speed of the
-// standard library.
-func fastJPEG(r *bytes.Reader) (image.Image, error) { return jpegn.Decode(r) }

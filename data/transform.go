@@ -1,7 +1,6 @@
 package data
 
 import (
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -50,6 +49,10 @@ type TrainTransform struct {
 	Mean, Std     []float32     // of each channel, for pixel values from 0 to 1
 	Channels      int           // 1 (grey) or 3 (RGB)
 
+	// ScaledDecoding lets a loader decode JPEG files at a half, a quarter or an eighth
+	// of their size where the crop stays at least twice as large as the output.
+	ScaledDecoding bool
+
 	normaliser normaliser
 }
 
@@ -82,13 +85,17 @@ func (t *TrainTransform) OutputShape() (height, width, channels int) {
 // Apply writes the [Size, Size, Channels] tensor of img to dst. It draws the crop
 // first, then the flip.
 func (t *TrainTransform) Apply(img *Image, r *rand.Rand, dst []float32) error {
+	return t.apply(&picture{image: *img}, r, dst)
+}
+
+func (t *TrainTransform) apply(src *picture, r *rand.Rand, dst []float32) error {
 	if r == nil {
-		return errors.New("data: TrainTransform.Apply needs a random generator")
+		return errNoGenerator
 	}
 	if err := t.normaliser.prepare(t.Validate, t.Mean, t.Std); err != nil {
 		return err
 	}
-	if err := checkInput(img, dst, t); err != nil {
+	if err := checkInput(src, dst, t); err != nil {
 		return err
 	}
 	s := scratchPool.Get().(*scratch)
@@ -96,12 +103,16 @@ func (t *TrainTransform) Apply(img *Image, r *rand.Rand, dst []float32) error {
 
 	// 8-bit colour operations belong between the flip and normalisation, random
 	// erasing belongs after it.
-	img = s.withChannels(img, t.Channels)
+	height, width := src.size()
 	out := s.output(t.Size, t.Channels)
 	if t.Size <= smallSize {
-		top := randomOffset(img.Height, t.Size, t.Padding, r)
-		left := randomOffset(img.Width, t.Size, t.Padding, r)
-		cropPadded(out, img, top, left)
+		top := randomOffset(height, t.Size, t.Padding, r)
+		left := randomOffset(width, t.Size, t.Padding, r)
+		p, err := src.part(s, Box{0, 0, height, width}, t.Channels, 0)
+		if err != nil {
+			return err
+		}
+		cropPadded(out, p.image, top, left)
 	} else {
 		f, err := t.Interpolation.filter()
 		if err != nil {
@@ -111,8 +122,15 @@ func (t *TrainTransform) Apply(img *Image, r *rand.Rand, dst []float32) error {
 		if t.OneDraw {
 			draw = OneDrawCropBox
 		}
-		box := draw(img.Height, img.Width, t.Scale, t.Ratio, r)
-		s.resizer.resize(out, img, box, t.Size, t.Size, 0, 0, f)
+		box, enough := draw(height, width, t.Scale, t.Ratio, r), 0
+		if t.ScaledDecoding {
+			enough = t.Size
+		}
+		p, err := src.part(s, box, t.Channels, enough)
+		if err != nil {
+			return err
+		}
+		s.resizer.resizeView(out, p, t.Size, t.Size, 0, 0, f)
 	}
 	if r.Float64() < t.HFlip {
 		flipHorizontal(out)
@@ -162,18 +180,26 @@ func (t *EvalTransform) OutputShape() (height, width, channels int) {
 }
 
 // Apply writes the [Size, Size, Channels] tensor of img to dst. It does not use r.
-func (t *EvalTransform) Apply(img *Image, _ *rand.Rand, dst []float32) error {
+func (t *EvalTransform) Apply(img *Image, r *rand.Rand, dst []float32) error {
+	return t.apply(&picture{image: *img}, r, dst)
+}
+
+func (t *EvalTransform) apply(src *picture, _ *rand.Rand, dst []float32) error {
 	if err := t.normaliser.prepare(t.Validate, t.Mean, t.Std); err != nil {
 		return err
 	}
-	if err := checkInput(img, dst, t); err != nil {
+	if err := checkInput(src, dst, t); err != nil {
 		return err
 	}
 	s := scratchPool.Get().(*scratch)
 	defer scratchPool.Put(s)
 
-	img = s.withChannels(img, t.Channels)
-	out := s.output(t.Size, t.Channels)
+	h, w := src.size()
+	p, err := src.part(s, Box{0, 0, h, w}, t.Channels, 0)
+	if err != nil {
+		return err
+	}
+	img, out := p.image, s.output(t.Size, t.Channels)
 	if t.Size <= smallSize {
 		cropPadded(out, img, centreOffset(img.Height, t.Size), centreOffset(img.Width, t.Size))
 	} else {
@@ -230,8 +256,8 @@ func checkOutput(name string, size, channels int, mean, std []float32) error {
 	return nil
 }
 
-func checkInput(img *Image, dst []float32, t Transform) error {
-	if err := img.check(); err != nil {
+func checkInput(src *picture, dst []float32, t Transform) error {
+	if err := src.check(); err != nil {
 		return err
 	}
 	if h, w, c := t.OutputShape(); len(dst) != h*w*c {
@@ -245,6 +271,7 @@ func checkInput(img *Image, dst []float32, t Transform) error {
 type scratch struct {
 	converted, cropped Image
 	resizer            resizer
+	jpeg               jpegDecoder
 }
 
 var scratchPool = sync.Pool{New: func() any { return new(scratch) }}
