@@ -29,7 +29,7 @@ func gzipped(content []byte) []byte {
 func TestReadIDX(t *testing.T) {
 	plain := idxFile([]uint8{1, 2, 3, 4, 5, 6}, 3, 2)
 	for name, file := range map[string][]byte{"plain": plain, "gzip": gzipped(plain)} {
-		dims, content, err := readIDX(bytes.NewReader(file))
+		dims, _, content, err := readIDX(bytes.NewReader(file))
 		if err != nil || !slices.Equal(dims, []int{3, 2}) || !slices.Equal(content, []uint8{1, 2, 3, 4, 5, 6}) {
 			t.Errorf("%s: %v %v %v", name, dims, content, err)
 		}
@@ -60,7 +60,7 @@ func TestReadIDXErrors(t *testing.T) {
 		"overflowing":       {idxFile(nil, 1<<31, 1<<31, 1<<31, 1<<31), "exceed the limit"},
 		"promising much":    {idxFile(nil, 1<<30), "truncated at value 0 of 1073741824"},
 	} {
-		_, _, err := readIDX(bytes.NewReader(c.file))
+		_, _, _, err := readIDX(bytes.NewReader(c.file))
 		if err == nil {
 			t.Errorf("%s: no error", name)
 			continue
@@ -74,7 +74,7 @@ func TestReadIDXErrors(t *testing.T) {
 func FuzzReadIDX(f *testing.F) {
 	f.Add(idxFile([]uint8{1, 2, 3, 4}, 2, 2))
 	f.Fuzz(func(t *testing.T, file []byte) {
-		dims, content, err := readIDX(bytes.NewReader(file))
+		dims, _, content, err := readIDX(bytes.NewReader(file))
 		if err != nil {
 			return
 		}

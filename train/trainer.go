@@ -59,6 +59,11 @@ func Run(ctx context.Context, c *configs.Config, o Options) (out Outcome, err er
 	if t.val, err = eval.Open(c.Data, false); err != nil {
 		return out, err
 	}
+	if c.Task == "classify" {
+		if err := eval.SameClasses(t.train, t.val); err != nil {
+			return out, err
+		}
+	}
 	if err := t.open(o); err != nil {
 		return out, err
 	}
@@ -180,6 +185,7 @@ func Transform(c *configs.Config, size int) data.Transform {
 	return &data.TrainTransform{
 		Size: size, Scale: [2]float64(c.Augment.Scale), Ratio: [2]float64(c.Augment.Ratio), HFlip: c.Augment.HFlip,
 		Padding: c.Augment.Padding, Interpolation: e.Interpolation, Mean: e.Mean, Std: e.Std, Channels: e.Channels,
+		ScaledDecoding: c.Data.ScaledDecode,
 	}
 }
 
