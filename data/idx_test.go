@@ -124,7 +124,7 @@ func TestOpenIDXErrors(t *testing.T) {
 		"damaged images":   {goodImages[:20], goodLabels, false, "truncated"},
 		"damaged labels":   {goodImages, goodLabels[:10], true, "truncated"},
 		"swapped files":    {goodLabels, goodImages, false, "1 dimensions; a file of grey images has 3"},
-		"twice the images": {goodImages, goodImages, true, "3 dimensions; a file of labels has 1"},
+		"twice the images": {goodImages, goodImages, true, "a file of labels has one"},
 		"zero images":      {idxFile(nil, 0, 2, 2), idxFile(nil, 0), false, "no images"},
 		"zero size":        {idxFile(nil, 3, 0, 2), goodLabels, false, "no images"},
 		"counts":           {goodImages, idxFile([]uint8{0, 1}, 2), true, "has 3 images, but"},

@@ -141,7 +141,7 @@ func (it *Iterator) schedule(s *slot) {
 			s.Indices[k] = it.order[first+k]
 		}
 	}
-	s.err, s.Bad = nil, s.Bad[:0]
+	s.err, s.Bad, s.Replaced = nil, s.Bad[:0], s.Replaced[:0]
 	s.pending.Store(int32(n))
 	select { // a batch that was not waited for has left its value
 	case <-s.ready:
@@ -164,7 +164,11 @@ func (it *Iterator) work() {
 			return
 		case j := <-it.jobs:
 			s := j.slot
-			switch err := it.load(&f, s, j.k); {
+			err := it.load(&f, s, j.k, s.Indices[j.k])
+			if err != nil && it.loader.opt.ReplaceBad {
+				err = it.replace(&f, s, j.k, err)
+			}
+			switch {
 			case err == nil:
 			case it.loader.opt.SkipBad:
 				s.skip(j.k, err)
@@ -184,9 +188,28 @@ func (it *Iterator) work() {
 	}
 }
 
-// load decodes and transforms sample k of a batch.
-func (it *Iterator) load(f *sampler, s *slot, k int) error {
-	l, i := it.loader, s.Indices[k]
+// replacements is how many samples in a row may be bad where they are replaced:
+// with more, the data set is not there, or not what it should be.
+const replacements = 50
+
+// replace loads the next sample that can be read instead of sample k of a batch,
+// which cannot because of err.
+func (it *Iterator) replace(f *sampler, s *slot, k int, err error) error {
+	n := it.loader.ds.Len()
+	for step := 1; step <= replacements && step < n; step++ {
+		if it.load(f, s, k, (s.Indices[k]+step)%n) == nil {
+			s.mu.Lock()
+			s.Replaced = append(s.Replaced, BadSample{At: k, Index: s.Indices[k], Err: err})
+			s.mu.Unlock()
+			return nil
+		}
+	}
+	return fmt.Errorf("%w; so are all images behind it, %d or more", err, min(replacements, n-1))
+}
+
+// load makes sample k of a batch from sample i of the dataset.
+func (it *Iterator) load(f *sampler, s *slot, k, i int) error {
+	l := it.loader
 	s.Labels[k] = l.ds.Label(i)
 	size := s.Height * s.Width * s.Channels
 	tensor := s.Images[k*size:][:size]
@@ -227,7 +250,9 @@ func (it *Iterator) complete(s *slot) error {
 			return err
 		}
 	}
-	slices.SortFunc(s.Bad, func(a, b BadSample) int { return a.At - b.At })
+	byPlace := func(a, b BadSample) int { return a.At - b.At }
+	slices.SortFunc(s.Bad, byPlace)
+	slices.SortFunc(s.Replaced, byPlace)
 	if opt.Mix == nil {
 		return SmoothTargets(s.Targets, s.Labels, opt.Classes, 0)
 	}

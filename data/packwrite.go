@@ -27,7 +27,8 @@ type PackOptions struct {
 	SkipBad   func(err error) // is told of samples that cannot be read, which are left out; nil makes them an error
 }
 
-func (o PackOptions) check() error {
+// Check returns an error that names an option which cannot work.
+func (o PackOptions) Check() error {
 	switch {
 	case o.Form != PackJPEG && o.Form != PackDecoded:
 		return fmt.Errorf("data: form of a packed file: want %s or %s, got %q", PackJPEG, PackDecoded, string(o.Form))
@@ -52,7 +53,7 @@ type PackResult struct {
 // and options is checked and kept. JPEG files that are small enough are taken as
 // they are.
 func Pack(ctx context.Context, path string, ds Dataset, o PackOptions) (PackResult, error) {
-	if err := o.check(); err != nil {
+	if err := o.Check(); err != nil {
 		return PackResult{}, err
 	}
 	f, err := os.OpenFile(path+".part", os.O_RDWR|os.O_CREATE, 0o644)
