@@ -66,4 +66,3 @@ SHA-256 sums. Without --dir they go to the user's cache, where training looks.`,
 	c.Flags().StringVar(&dir, "dir", "", "`folder` for the files")
 	return c
 }
-

@@ -249,4 +249,3 @@ and so on, with the image files as they are, class indices, classes.txt and _inf
 	c.Flags().BoolVar(&o.Shuffle, "shuffle", false, "in a random order (seed), for programs that read shards from end to end")
 	return c
 }
-
