@@ -31,7 +31,7 @@ type Feed struct {
 	Images     int     `json:"images"`
 	KiBAnImage float64 `json:"kib_an_image,omitempty"` // of files; decoded ones have none
 	Size       int     `json:"size"`
-	// Milliseconds an image on one processor.
+	// Processor time, milliseconds an image.
 	Read      float64 `json:"read_ms"`
 	Decode    float64 `json:"decode_ms"`
 	Resize    float64 `json:"crop_resize_ms"`

@@ -9,8 +9,7 @@ import (
 	"fasternet/rng"
 )
 
-// Stages are the times that the samples of a dataset take on one processor, stage
-// by stage.
+// Stages are the processor times that the samples of a dataset take, stage by stage.
 type Stages struct {
 	Images int
 	Bytes  int64 // of their files
@@ -41,10 +40,10 @@ func MeasureStages(ctx context.Context, ds Dataset, t *TrainTransform, n int, se
 	memory := new(scratch)
 	dst := make([]float32, t.Size*t.Size*t.Channels)
 	order := rng.New(seed, rng.Bench).Perm(ds.Len())
-	var clock time.Time
+	var clock time.Duration
 	lap := func(d *time.Duration) {
-		now := time.Now()
-		*d += now.Sub(clock)
+		now := cpuTime()
+		*d += now - clock
 		clock = now
 	}
 	generator := func(i int) *rand.Rand { return rng.New(seed, rng.Augment, 0, uint64(i)) }
@@ -53,7 +52,7 @@ func MeasureStages(ctx context.Context, ds Dataset, t *TrainTransform, n int, se
 			return s, err
 		}
 		i := order[k%len(order)]
-		clock = time.Now()
+		clock = cpuTime()
 		src, err := f.fetch(ds, i)
 		if err != nil {
 			return s, err
@@ -65,7 +64,7 @@ func MeasureStages(ctx context.Context, ds Dataset, t *TrainTransform, n int, se
 		if t.ScaledDecoding {
 			enough = t.Size
 		}
-		clock = time.Now()
+		clock = cpuTime()
 		part, err := src.part(memory, box, t.Channels, enough)
 		if err != nil {
 			return s, err

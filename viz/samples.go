@@ -5,17 +5,21 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 
 	"fasternet/data"
 )
+
+// samplesInRow is how many images stand side by side.
+const samplesInRow = 8
 
 // Samples draws the first images of an epoch of training as the model sees them:
 // augmented, normalised and mixed, in the order of the epoch.
 func Samples(ctx context.Context, l *data.Loader, ds data.Dataset, epoch, count int, colours Colours) (*Sheet, error) {
 	it := l.Epoch(ctx, epoch, 0)
 	defer it.Close()
-	s := &Sheet{}
-	for len(s.Entries) < count {
+	s, drawn := &Sheet{}, 0
+	for drawn < count {
 		b, err := it.Next()
 		if errors.Is(err, io.EOF) {
 			break
@@ -24,14 +28,16 @@ func Samples(ctx context.Context, l *data.Loader, ds data.Dataset, epoch, count 
 			return nil, err
 		}
 		size := b.Height * b.Width * b.Channels
-		for k := 0; k < b.Size && len(s.Entries) < count; k++ {
-			picture := colours.Picture(b.Images[k*size:][:size], b.Height, b.Width, max(1, 128/b.Height))
-			s.Entries = append(s.Entries, Entry{
-				Name: ds.Name(b.Indices[k]),
-				Groups: []Group{{Title: targetsOf(b, k, ds.Classes()), Panels: []Panel{
-					{Title: "sample", Image: picture},
-				}}},
+		for k := 0; k < b.Size && drawn < count; k++ {
+			if drawn%samplesInRow == 0 {
+				s.Entries = append(s.Entries, Entry{Name: fmt.Sprintf("from image %d of the epoch on", drawn+1), Groups: []Group{{}}})
+			}
+			row := &s.Entries[len(s.Entries)-1].Groups[0]
+			row.Panels = append(row.Panels, Panel{
+				Caption: fmt.Sprintf("%s: %s", targetsOf(b, k, ds.Classes()), filepath.Base(ds.Name(b.Indices[k]))),
+				Image:   colours.Picture(b.Images[k*size:][:size], b.Height, b.Width, max(1, 128/b.Height)),
 			})
+			drawn++
 		}
 	}
 	return s, nil

@@ -17,7 +17,7 @@ func benchDataCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "data CONFIG",
 		Short: "Time how fast a data set comes to a model",
-		Long: `Time the stages between a file and a tensor on one processor, and, in turns, training
+		Long: `Measure the processor time of the stages between a file and a tensor, and, in turns, training
 steps on the data set and on one batch in memory: what is lost is what the data costs.
 ` + datasetHelp,
 		Example: `  fasternet-train bench data fasternet_t0 --data /data/imagenet
@@ -58,7 +58,7 @@ steps on the data set and on one batch in memory: what is lost is what the data 
 
 func printFeed(r bench.Feed) error {
 	if r.Images > 0 {
-		fmt.Printf("%d images of %s, %.0f KiB each, to %d×%d px, on one processor:\n", r.Images, r.Dataset, r.KiBAnImage, r.Size, r.Size)
+		fmt.Printf("%d images of %s, %.0f KiB each, to %d×%d px, processor time:\n", r.Images, r.Dataset, r.KiBAnImage, r.Size, r.Size)
 		for _, s := range []struct {
 			name string
 			ms   float64

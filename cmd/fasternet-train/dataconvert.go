@@ -106,7 +106,7 @@ augmented, normalised and mixed, with their targets, as a picture (.png) or a pa
 			return printJSON(struct {
 				Count int    `json:"count"`
 				Out   string `json:"out"`
-			}{len(sheet.Entries), out})
+			}{min(count, ds.Len()), out})
 		},
 	}
 	f.register(c)
