@@ -63,7 +63,11 @@ func printFeed(r bench.Feed) error {
 			name string
 			ms   float64
 		}{{"read", r.Read}, {"decode", r.Decode}, {"crop and resize", r.Resize}, {"augment", r.Augment}, {"normalise", r.Normalise}, {"all", r.All}} {
-			if _, err := fmt.Printf("  %-16s %7.3f ms  %8.0f img/s\n", s.name, s.ms, 1000/max(s.ms, 1e-6)); err != nil {
+			speed := "-"
+			if s.ms > 1e-3 {
+				speed = fmt.Sprintf("%.0f img/s", 1000/s.ms)
+			}
+			if _, err := fmt.Printf("  %-16s %7.3f ms  %14s\n", s.name, s.ms, speed); err != nil {
 				return err
 			}
 		}
