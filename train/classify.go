@@ -86,7 +86,8 @@ func (t *classification) evaluate(ctx context.Context, progress func(done int)) 
 	}
 	c := t.config
 	return eval.Evaluate(ctx, runner, t.val, eval.Transform(c.Data, c.Model.InChans), eval.Options{
-		Batch: c.Train.ValBatchSize, Workers: c.Data.Workers, Progress: func(done, _ int) { progress(done) },
+		Batch: c.Train.ValBatchSize, Workers: c.Data.Workers, SkipBad: c.Data.OnBadImage == "skip",
+		Progress: func(done, _ int) { progress(done) },
 	})
 }
 
