@@ -28,7 +28,8 @@ The run lives in a folder of its own (--run; by default one named after CONFIG i
 runs/): config.yaml, log.jsonl, summary.csv, train.log, report.html and
 checkpoints/{last,previous,best}.safetensors. SIGINT or SIGTERM finish the step,
 write the last checkpoint and stop; a second signal stops at once. --max-hours does
-the same after a time, with the exit code of SIGTERM.
+the same after a time, with the exit code of SIGTERM. One process at a time works on
+a run.
 
 --from starts from the weights of a run, a checkpoint, or a file of PyTorch
 (.pth, .pt, .ckpt, .bin, .safetensors; official or timm's names) instead of fresh
