@@ -64,7 +64,7 @@ func BenchmarkGemm(b *testing.B) {
 func BenchmarkGemmTokens(b *testing.B) {
 	benchVariants(b, func(b *testing.B) {
 		for _, s := range [][2]int{{768, 768}, {768, 2304}, {768, 3072}, {3072, 768}} {
-			const rows, block, tokens, outputs = 784, 98, 1576, 96
+			const rows, block = 784, 98
 			K, N := s[0], s[1]
 			a, c := NewMatrix(Aligned(rows*(K+16)), rows, K+16), NewMatrix(Aligned(rows*(N+16)), rows, N+16)
 			w := NewPacked(K, N)
@@ -76,6 +76,9 @@ func BenchmarkGemmTokens(b *testing.B) {
 				}
 				reportFLOPS(b, rows*K*N)
 			})
+		}
+		for _, K := range []int{768, 3072} {
+			const tokens, outputs = 1576, 96
 			dy, dw, x := NewMatrix(Aligned(tokens*outputs), tokens, outputs), NewMatrix(Aligned(outputs*K), outputs, K), NewPacked(tokens, K)
 			b.Run(fmt.Sprintf("TN/%dx%dx%d", outputs, tokens, K), func(b *testing.B) {
 				for b.Loop() {
