@@ -54,6 +54,7 @@ type Result struct {
 	P10MS      float64        `json:"p10_ms"`
 	P90MS      float64        `json:"p90_ms"`
 	BestMS     float64        `json:"best_ms"`
+	CPUMS      float64        `json:"cpu_ms"`    // processor time of a run, all threads, also while they wait; the mean; 0 where it is not known
 	ImgPerS    float64        `json:"img_per_s"` // at the median
 	GMACs      float64        `json:"gmacs"`     // of the forward pass of one image
 	GFLOPS     float64        `json:"gflops"`    // 2 FLOPs a MAC; training counts as three forward passes
@@ -93,7 +94,9 @@ func Run(ctx context.Context, name string, c *configs.Config, o Options) (Result
 		mode = "train"
 	}
 	var profile ops.Profile
+	var begin time.Duration
 	warm := func() {
+		begin = cpuTime()
 		if o.Profile {
 			subject.program.Profile(&profile)
 		}
@@ -102,12 +105,13 @@ func Run(ctx context.Context, name string, c *configs.Config, o Options) (Result
 	if err != nil {
 		return Result{}, err
 	}
+	used := milliseconds(cpuTime()-begin) / float64(len(times))
 	total := graph.Total(subject.counts)
 	macs := float64(total.MACs + total.AttentionMACs)
 	median := quantile(times, 0.5)
 	r := Result{
 		Model: name, Mode: mode, Kernels: string(kernels.Active()), Precision: "fp32", BNFolded: subject.folded, Threads: pool.Workers(), Batch: o.Batch, Size: o.Size,
-		Warmup: o.Warmup, Runs: len(times), MedianMS: median, MeanMS: mean(times), P10MS: quantile(times, 0.1), P90MS: quantile(times, 0.9), BestMS: times[0],
+		Warmup: o.Warmup, Runs: len(times), MedianMS: median, MeanMS: mean(times), P10MS: quantile(times, 0.1), P90MS: quantile(times, 0.9), BestMS: times[0], CPUMS: used,
 		ImgPerS: 1000 * float64(o.Batch) / median, GMACs: macs / 1e9, GFLOPS: 2 * macs * float64(o.Batch) / median / 1e6,
 		PeakRSSMiB: PeakRSS() / (1 << 20), ArenaMiB: float64(subject.program.ArenaBytes()) / (1 << 20),
 	}

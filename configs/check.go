@@ -140,7 +140,7 @@ func (d Data) Scale(epoch int) int {
 
 func (d Data) check(m Model) *problem {
 	if p := first(
-		oneOf("data.name", d.Name, "imagefolder", "fashion-mnist"),
+		d.checkSource(),
 		atLeast("data.image_size", d.ImageSize, 1),
 		m.checkImageSize("data.image_size", d.ImageSize),
 		oneOf("data.interpolation", d.Interpolation, "bilinear", "bicubic", "lanczos"),

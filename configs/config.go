@@ -56,14 +56,23 @@ type Model struct {
 
 // Data is where the images come from and how they become tensors.
 type Data struct {
-	Name          string    `yaml:"name"` // imagefolder or fashion-mnist
+	Name          string    `yaml:"name"` // kind of data set: one of DataSets
 	Dir           string    `yaml:"dir"`
+	Train         string    `yaml:"train"`        // folder or file of the training part, relative to dir; "" for the usual name
+	Val           string    `yaml:"val"`          // of the validation part
+	TrainLabels   string    `yaml:"train_labels"` // of name idx: the files of labels
+	ValLabels     string    `yaml:"val_labels"`
+	Classes       string    `yaml:"classes"`      // file with a class name in each line, relative to dir; "" for those that the data set says
+	ValFraction   float64   `yaml:"val_fraction"` // of the training part, held out for validation; 0 for a part of its own
+	ValSeed       uint64    `yaml:"val_seed"`     // which images are held out
 	ImageSize     int       `yaml:"image_size"`
 	MultiScale    string    `yaml:"multi_scale"` // 192_280: 192 px up to epoch 280, then image_size
 	Interpolation string    `yaml:"interpolation"`
 	Mean          []float64 `yaml:"mean,flow"` // of pixels in [0, 1], one a channel
 	Std           []float64 `yaml:"std,flow"`
 	TestCropRatio float64   `yaml:"test_crop_ratio"`
+	OnBadImage    string    `yaml:"on_bad_image"`  // error, or skip: another image takes the place in training
+	ScaledDecode  bool      `yaml:"scaled_decode"` // JPEGs much larger than the crop needs are decoded at 1/2, 1/4 or 1/8 in training
 	MaxPerClass   int       `yaml:"max_per_class"` // training images of a class, drawn by the seed; 0 for all
 	Workers       int       `yaml:"workers"`       // goroutines that load; 0 for one a processor
 	Prefetch      int       `yaml:"prefetch"`      // batches loaded ahead
@@ -109,7 +118,7 @@ func Default() Config {
 		Task: "classify", RunDir: "runs",
 		Model: DefaultModel("fasternet"), MIM: DefaultMIM(),
 		Data: Data{
-			Name: "imagefolder", ImageSize: 224, Interpolation: "bicubic",
+			Name: "imagefolder", ImageSize: 224, Interpolation: "bicubic", OnBadImage: "error", ScaledDecode: true,
 			Mean: []float64{0.485, 0.456, 0.406}, Std: []float64{0.229, 0.224, 0.225}, TestCropRatio: 0.9, Prefetch: 2,
 		},
 		Augment: Augment{

@@ -24,7 +24,10 @@ type LoaderOptions struct {
 	Mix       *Mixup    // mixes the batches and smooths the labels; nil means one-hot targets
 	Classes   int       // width of the targets; 0 means Mix.Classes, or the classes of the dataset
 	Extra     Extra     // makes Batch.Extra; nil for none; not with mixing or SkipBad
-	SkipBad   bool      // a sample that cannot be read is listed in Batch.Bad, not an error; not with Mix
+	// ReplaceBad puts the next sample of the dataset that can be read in the place of
+	// one that cannot, and lists it in Batch.Replaced; not with SkipBad.
+	ReplaceBad bool
+	SkipBad    bool // a sample that cannot be read is listed in Batch.Bad, not an error; not with Mix
 }
 
 // Loader makes the batches of a dataset, epoch by epoch.
@@ -61,6 +64,10 @@ type Batch struct {
 	// Bad lists the samples that could not be read, in their order; their images
 	// are zero and do not count. It is empty without LoaderOptions.SkipBad.
 	Bad []BadSample
+
+	// Replaced lists the samples that could not be read and in whose place others are,
+	// in their order. It is empty without LoaderOptions.ReplaceBad.
+	Replaced []BadSample
 }
 
 // BadSample is a sample that could not be read. It keeps its place in the batch,
@@ -87,6 +94,8 @@ func NewLoader(ds Dataset, opt LoaderOptions) (*Loader, error) {
 		return nil, errors.New("data: the loader has no transform; set LoaderOptions.Transform")
 	case ds.Len() == 0:
 		return nil, errors.New("data: the dataset is empty")
+	case opt.SkipBad && opt.ReplaceBad:
+		return nil, errors.New("data: bad samples can be skipped or replaced, not both")
 	}
 	if err := opt.Transform.Validate(); err != nil {
 		return nil, err

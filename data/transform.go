@@ -62,6 +62,9 @@ type TrainTransform struct {
 	RandAugment *policy.RandAugment
 	ColorJitter float64 // strength of random brightness, contrast and saturation; 0 for off; not with RandAugment
 	Erasing     Erasing // of the normalised image
+	// ScaledDecoding lets a loader decode JPEG files at a half, a quarter or an eighth
+	// of their size where the crop stays at least twice as large as the output.
+	ScaledDecoding bool
 
 	normaliser normaliser
 }
@@ -107,24 +110,32 @@ func (t *TrainTransform) OutputShape() (height, width, channels int) {
 // Apply writes the [Size, Size, Channels] tensor of img to dst. Draws are in the
 // order of the steps.
 func (t *TrainTransform) Apply(img *Image, r *rand.Rand, dst []float32) error {
+	return t.apply(&picture{image: *img}, r, dst)
+}
+
+func (t *TrainTransform) apply(src *picture, r *rand.Rand, dst []float32) error {
 	if r == nil {
-		return errors.New("data: TrainTransform.Apply needs a random generator")
+		return errNoGenerator
 	}
 	if err := t.normaliser.prepare(t.Validate, t.Mean, t.Std); err != nil {
 		return err
 	}
-	if err := checkInput(img, dst, t); err != nil {
+	if err := checkInput(src, dst, t); err != nil {
 		return err
 	}
 	s := scratchPool.Get().(*scratch)
 	defer scratchPool.Put(s)
 
-	img = s.withChannels(img, t.Channels)
+	height, width := src.size()
 	out := s.output(t.Size, t.Channels)
 	if t.Size <= smallSize {
-		top := randomOffset(img.Height, t.Size, t.Padding, r)
-		left := randomOffset(img.Width, t.Size, t.Padding, r)
-		cropPadded(out, img, top, left)
+		top := randomOffset(height, t.Size, t.Padding, r)
+		left := randomOffset(width, t.Size, t.Padding, r)
+		p, err := src.part(s, Box{0, 0, height, width}, t.Channels, 0)
+		if err != nil {
+			return err
+		}
+		cropPadded(out, p.image, top, left)
 	} else {
 		f, err := t.Interpolation.filter()
 		if err != nil {
@@ -134,8 +145,15 @@ func (t *TrainTransform) Apply(img *Image, r *rand.Rand, dst []float32) error {
 		if t.OneDraw {
 			draw = OneDrawCropBox
 		}
-		box := draw(img.Height, img.Width, t.Scale, t.Ratio, r)
-		s.resizer.resize(out, img, box, t.Size, t.Size, 0, 0, f)
+		box, enough := draw(height, width, t.Scale, t.Ratio, r), 0
+		if t.ScaledDecoding {
+			enough = t.Size
+		}
+		p, err := src.part(s, box, t.Channels, enough)
+		if err != nil {
+			return err
+		}
+		s.resizer.resizeView(out, p, t.Size, t.Size, 0, 0, f)
 	}
 	if r.Float64() < t.HFlip {
 		flipHorizontal(out)
@@ -201,18 +219,26 @@ func (t *EvalTransform) OutputShape() (height, width, channels int) {
 }
 
 // Apply writes the [Size, Size, Channels] tensor of img to dst. It does not use r.
-func (t *EvalTransform) Apply(img *Image, _ *rand.Rand, dst []float32) error {
+func (t *EvalTransform) Apply(img *Image, r *rand.Rand, dst []float32) error {
+	return t.apply(&picture{image: *img}, r, dst)
+}
+
+func (t *EvalTransform) apply(src *picture, _ *rand.Rand, dst []float32) error {
 	if err := t.normaliser.prepare(t.Validate, t.Mean, t.Std); err != nil {
 		return err
 	}
-	if err := checkInput(img, dst, t); err != nil {
+	if err := checkInput(src, dst, t); err != nil {
 		return err
 	}
 	s := scratchPool.Get().(*scratch)
 	defer scratchPool.Put(s)
 
-	img = s.withChannels(img, t.Channels)
-	out := s.output(t.Size, t.Channels)
+	h, w := src.size()
+	p, err := src.part(s, Box{0, 0, h, w}, t.Channels, 0)
+	if err != nil {
+		return err
+	}
+	img, out := p.image, s.output(t.Size, t.Channels)
 	if t.Size <= smallSize {
 		cropPadded(out, img, centreOffset(img.Height, t.Size), centreOffset(img.Width, t.Size))
 	} else {
@@ -269,8 +295,8 @@ func checkOutput(name string, size, channels int, mean, std []float32) error {
 	return nil
 }
 
-func checkInput(img *Image, dst []float32, t Transform) error {
-	if err := img.check(); err != nil {
+func checkInput(src *picture, dst []float32, t Transform) error {
+	if err := src.check(); err != nil {
 		return err
 	}
 	if h, w, c := t.OutputShape(); len(dst) != h*w*c {
@@ -284,6 +310,7 @@ func checkInput(img *Image, dst []float32, t Transform) error {
 type scratch struct {
 	converted, cropped, spare Image
 	resizer                   resizer
+	jpeg                      jpegDecoder
 }
 
 var scratchPool = sync.Pool{New: func() any { return new(scratch) }}

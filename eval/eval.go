@@ -4,7 +4,6 @@ package eval
 
 import (
 	"context"
-	"errors"
 	"math"
 
 	"fasternet/configs"
@@ -92,19 +91,4 @@ func float32s(v []float64) []float32 {
 		out[i] = float32(x)
 	}
 	return out
-}
-
-// Open opens the training or the validation part of the configured data set.
-func Open(d configs.Data, train bool) (data.Dataset, error) {
-	if d.Name == "fashion-mnist" {
-		return data.OpenFashionMNIST(d.Dir, train)
-	}
-	if d.Dir == "" {
-		return nil, errors.New("data.dir: want the folder of the data set: --data FOLDER, with train/<class>/ and val/<class>/")
-	}
-	split := data.Val
-	if train {
-		split = data.Train
-	}
-	return data.OpenImageFolder(d.Dir, split)
 }

@@ -54,6 +54,12 @@ type functions struct {
 	softmaxRows     func(rows, cols int, x *float32, ldx int)
 	softmaxRowsGrad func(rows, cols int, p *float32, ldp int, d *float32, ldd int)
 	orient          func(n int, mag *float32, bin *int32, above, here, below *float32, step int, edges *float32, count int, bias0, bias1 float32)
+
+	// Of 8-bit images.
+	resampleRGB    func(n int, out, in *uint8, first, weights *int32, groups int)
+	resampleRows   func(n int, out, in *uint8, stride int, weights *int32, taps int)
+	upsampleChroma func(n int, out, near, far *uint8)
+	yCbCrToRGB     func(n int, rgb, y, cb, cr *uint8)
 }
 
 var (

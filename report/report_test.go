@@ -259,7 +259,7 @@ func TestHandler(t *testing.T) {
 	defer log.Close()
 	fmt.Fprintln(log, `{"kind":"step","epoch":2,"step":5,"batches":25,"loss":1,"lr":0.1,"seconds":3}`)
 	changed := false
-	for range 100 {
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); { // some twenty times as long as it takes to make a page
 		if w := get("/content", tag); w.Code == 200 {
 			changed = strings.Contains(w.Body.String(), "2.5 of 4")
 			break

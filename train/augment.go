@@ -12,7 +12,7 @@ func Transform(c *configs.Config, size int) data.Transform {
 	return &data.TrainTransform{
 		Size: size, Scale: [2]float64(a.Scale), Ratio: [2]float64(a.Ratio), HFlip: a.HFlip,
 		Padding: a.Padding, Interpolation: e.Interpolation, Mean: e.Mean, Std: e.Std, Channels: e.Channels,
-		RandAugment: a.Policy(), ColorJitter: a.ColorJitter,
+		ScaledDecoding: c.Data.ScaledDecode, RandAugment: a.Policy(), ColorJitter: a.ColorJitter,
 		Erasing: data.Erasing{
 			Prob: a.Erasing.Prob, Mode: data.ErasingMode(a.Erasing.Mode), Count: a.Erasing.Count, Area: [2]float64(a.Erasing.Area),
 		},

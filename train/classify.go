@@ -88,6 +88,7 @@ func (t *classification) evaluate(ctx context.Context, progress func(done int)) 
 	c := t.config
 	t.last, err = eval.Examine(ctx, runner, t.val, eval.Transform(c.Data, c.Model.InChans), eval.Options{
 		Batch: c.Train.ValBatchSize, Workers: c.Data.Workers, Progress: func(done, _ int) { progress(done) }, Mistakes: Mistakes,
+		SkipBad: c.Data.OnBadImage == "skip",
 	})
 	if err != nil {
 		return eval.Result{}, err

@@ -67,11 +67,17 @@ func Run(ctx context.Context, c *configs.Config, o Options) (out Outcome, err er
 		return out, err
 	}
 	defer func() { err = errors.Join(err, t.close()) }()
+	if c.Task == "classify" {
+		if err := eval.SameClasses(t.train, t.val); err != nil {
+			return out, err
+		}
+	}
 	if err := t.open(o); err != nil {
 		return out, err
 	}
 	err = t.loop(ctx)
 	t.show.End()
+	t.countBad()
 	t.end(err)
 	return t.outcome(), err
 }
@@ -110,6 +116,8 @@ type trainer struct {
 	evaluated time.Duration // that the last evaluation took
 	observer  func(Status)
 	board     *board
+
+	bad map[int]bool // training images that could not be read, by index
 
 	began     time.Time
 	firstStep int      // batches that this process did not train
@@ -201,10 +209,7 @@ func (t *trainer) loaderFor(epoch int) (*data.Loader, error) {
 		return t.loader, nil
 	}
 	c := t.config
-	options := data.LoaderOptions{
-		Batch: c.Train.BatchSize, Workers: c.Data.Workers, Prefetch: c.Data.Prefetch, Shuffle: true, DropLast: true,
-		Seed: c.Seed, Transform: Transform(c, size), Repeats: c.Augment.Repeats,
-	}
+	options := loaderOptions(c, size)
 	if err := t.task.fill(&options); err != nil {
 		return nil, err
 	}
@@ -214,6 +219,23 @@ func (t *trainer) loaderFor(epoch int) (*data.Loader, error) {
 	}
 	t.loader, t.loaderSize, t.steps = l, size, l.Steps()
 	return l, nil
+}
+
+func loaderOptions(c *configs.Config, size int) data.LoaderOptions {
+	return data.LoaderOptions{
+		Batch: c.Train.BatchSize, Workers: c.Data.Workers, Prefetch: c.Data.Prefetch, Shuffle: true, DropLast: true,
+		Seed: c.Seed, Transform: Transform(c, size), Repeats: c.Augment.Repeats, ReplaceBad: c.Data.OnBadImage == "skip",
+	}
+}
+
+// Loader makes the batches that a classifier is trained on in an epoch, counted from
+// 0: to look at them, or to time them. Those of a pre-training lack what is masked.
+func Loader(c *configs.Config, ds data.Dataset, epoch int) (*data.Loader, error) {
+	o := loaderOptions(c, c.Data.Scale(epoch))
+	if c.Task == "classify" {
+		o.Mix = mixup(c.Augment, max(c.Model.NumClasses, len(ds.Classes())))
+	}
+	return data.NewLoader(ds, o)
 }
 
 // Config reads the configuration of the run in a folder.

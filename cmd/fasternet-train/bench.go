@@ -30,7 +30,8 @@ synthetic images. ` + modelHelp + `
 With --protocol paper it is timed as the authors of FasterNet did on CPUs: batch 1,
 one thread, 10 runs to warm up, 200 that are timed. Their figure is the mean.
 
-"bench pconv" times the operators of table 1 of the paper instead of a model.`,
+"bench pconv" times the operators of table 1 of the paper instead of a model, "bench
+data" how fast the images come to it.`,
 		Example: `  fasternet-train bench fasternet_t0 --train --batch 32 --threads 2
   fasternet-train bench fasternet_t0 --protocol paper --json
   fasternet-train bench fasternet_t0 --batch 1 --threads 1 --iterations 100
@@ -71,7 +72,7 @@ one thread, 10 runs to warm up, 200 that are timed. Their figure is the mean.
 	f.StringArrayVar(&settings, "set", nil, "change a setting of a preset or a YAML file, `key=value`; repeatable")
 	c.MarkFlagsMutuallyExclusive("train", "infer")
 	c.MarkFlagsMutuallyExclusive("iterations", "seconds")
-	c.AddCommand(benchPConvCommand())
+	c.AddCommand(benchPConvCommand(), benchDataCommand())
 	return c
 }
 

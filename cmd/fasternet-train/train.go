@@ -31,7 +31,8 @@ runs/): config.yaml, log.jsonl, summary.csv, train.log, sessions.jsonl (what it 
 evaluation.json (what the best checkpoint takes for what), report.html, tensorboard/
 (event files) and checkpoints/{last,previous,best}.safetensors. SIGINT or SIGTERM finish
 the step, write the last checkpoint and stop; a second signal stops at once. --max-hours
-does the same after a time, with the exit code of SIGTERM.
+does the same after a time, with the exit code of SIGTERM. One process at a time works on
+a run.
 
 --serve shows the report in a browser while the run goes on, and --metrics-addr has
 metrics for Prometheus. Both can only be read, and listen on this machine alone unless

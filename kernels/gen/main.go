@@ -41,5 +41,9 @@ func main() {
 	s.softmaxRows()
 	s.softmaxRowsGrad()
 	s.orient()
+	s.resampleRGB()
+	s.resampleRows()
+	s.upsampleChroma()
+	s.yCbCrToRGB()
 	Generate()
 }
