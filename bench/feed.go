@@ -88,7 +88,7 @@ func (f *Feed) stages(s data.Stages) {
 // feedRun trains on batches from anywhere.
 type feedRun struct {
 	program   *graph.Program
-	optimizer *train.AdamW
+	optimizer *train.Optimizer
 	loader    *data.Loader
 	it        *data.Iterator
 	epoch     int
@@ -143,7 +143,7 @@ func (f *Feed) train(ctx context.Context, c *configs.Config, ds data.Dataset, o 
 	if err != nil {
 		return err
 	}
-	r := &feedRun{program: program, optimizer: train.NewAdamW(c.Optim, net.Store().Params(), pool), loader: loader}
+	r := &feedRun{program: program, optimizer: train.NewOptimizer(c.Optim, net.Store().Params(), pool), loader: loader}
 	defer r.stop()
 	b, err := r.next(ctx)
 	if err != nil {

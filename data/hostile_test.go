@@ -524,18 +524,3 @@ func FuzzAnnotations(f *testing.F) {
 		}
 	})
 }
-
-func FuzzDecode(f *testing.F) {
-	m := filled(image.NewRGBA(image.Rect(0, 0, 17, 9)), color.RGBA{200, 100, 50, 255})
-	f.Add(encodeJPEG(f, m))
-	f.Add(encodePNG(f, m))
-	f.Add(encodeJPEG(f, image.NewGray(image.Rect(0, 0, 5, 5))))
-	f.Fuzz(func(t *testing.T, content []byte) {
-		if h, err := parseJPEG(content); err == nil && h.height*h.width > 1<<22 {
-			return // takes its time
-		}
-		if m, err := Decode(content); err == nil && m.check() != nil {
-			t.Error("an image that is not valid")
-		}
-	})
-}

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -136,9 +134,10 @@ func (it *Iterator) schedule(s *slot) {
 	s.Targets = s.targets[:n*l.opt.Classes]
 	s.Labels, s.Indices = s.labels[:n], s.indices[:n]
 	for k := range n {
-		s.Indices[k] = first + k
+		at := (first + k) / l.opt.Repeats
+		s.Indices[k] = at
 		if it.order != nil {
-			s.Indices[k] = it.order[first+k]
+			s.Indices[k] = it.order[at]
 		}
 	}
 	s.err, s.Bad, s.Replaced = nil, s.Bad[:0], s.Replaced[:0]
@@ -213,33 +212,14 @@ func (it *Iterator) load(f *sampler, s *slot, k, i int) error {
 	s.Labels[k] = l.ds.Label(i)
 	size := s.Height * s.Width * s.Channels
 	tensor := s.Images[k*size:][:size]
-	err := it.transform(f, i, rng.New(l.opt.Seed, rng.Augment, uint64(it.epoch), uint64(i)), tensor)
-	if err == nil && l.opt.Extra != nil {
-		err = l.opt.Extra.Sample(s.Extra, tensor, it.position(s, k))
-	}
-	if err != nil {
-		if name := l.ds.Name(i); !strings.Contains(err.Error(), name) {
-			return fmt.Errorf("%w, at %s", err, name)
-		}
-	}
-	return err
-}
-
-// transform makes the tensor of a sample.
-func (it *Iterator) transform(f *sampler, i int, r *rand.Rand, tensor []float32) error {
-	l := it.loader
-	if t := partialOf(l.opt.Transform); t != nil {
-		src, err := f.fetch(l.ds, i)
-		if err != nil {
-			return err
-		}
-		return t.apply(src, r, tensor)
-	}
-	m, err := l.ds.Image(i)
-	if err != nil {
+	r := viewRand(l.opt.Seed, it.epoch, i, (s.Step*l.opt.Batch+k)%l.opt.Repeats)
+	if err := applyView(f, l.ds, l.opt.Transform, r, i, tensor); err != nil || l.opt.Extra == nil {
 		return err
 	}
-	return l.opt.Transform.Apply(m, r, tensor)
+	if err := l.opt.Extra.Sample(s.Extra, tensor, it.position(s, k)); err != nil {
+		return fmt.Errorf("%w, at %s", err, l.ds.Name(i))
+	}
+	return nil
 }
 
 // complete mixes a batch and makes its targets.
@@ -255,6 +235,9 @@ func (it *Iterator) complete(s *slot) error {
 	slices.SortFunc(s.Replaced, byPlace)
 	if opt.Mix == nil {
 		return SmoothTargets(s.Targets, s.Labels, opt.Classes, 0)
+	}
+	if opt.Mix.off(it.epoch) {
+		return SmoothTargets(s.Targets, s.Labels, opt.Classes, opt.Mix.Smoothing)
 	}
 	r := rng.New(opt.Seed, rng.Mix, uint64(it.epoch), uint64(s.Step))
 	return opt.Mix.Apply(s.Images, s.Size, s.Height, s.Width, s.Channels, s.Labels, s.Targets, r)

@@ -111,7 +111,7 @@ func (f *mlpBlock) forward(in [][]float32, out []float32) error {
 	if f.Keep != nil {
 		f.keep = in[len(in)-1]
 	}
-	if f.tape.Train {
+	if f.hiddenMap.buf != nil {
 		f.h = f.hiddenMap.matrix()
 	}
 	f.w1.ready(pool)
@@ -143,7 +143,7 @@ func (f *mlpBlock) forwardPart(worker, i int) {
 	sum := kernels.Broadcast(f.Fc2Bias.Data(), to-from)
 	f.columns(func(c, end int) {
 		hidden, act := h.Columns(0, end-c), a.Columns(0, end-c)
-		if f.tape.Train {
+		if f.hiddenMap.buf != nil {
 			hidden = f.h.Slice(from, to).Columns(c, end)
 		}
 		kernels.GemmBlock(hidden, 1, n, f.w1.Packed, 0, c, kernels.Matrix{})
