@@ -89,8 +89,10 @@ func (t *trainer) openData() (err error) {
 	if n := c.Data.MaxPerClass; n > 0 {
 		t.train = data.Few(t.train, n, c.Seed)
 	}
-	t.val, err = eval.Open(c.Data, false)
-	return err
+	if t.val, err = eval.Open(c.Data, false); err != nil || c.Task != "classify" {
+		return err
+	}
+	return eval.SameClasses(t.train, t.val)
 }
 
 // trainer is a run in progress.
