@@ -63,11 +63,6 @@ func Run(ctx context.Context, c *configs.Config, o Options) (out Outcome, err er
 		return out, err
 	}
 	defer func() { err = errors.Join(err, t.close()) }()
-	if c.Task == "classify" {
-		if err := eval.SameClasses(t.train, t.val); err != nil {
-			return out, err
-		}
-	}
 	if err := t.open(o); err != nil {
 		return out, err
 	}
