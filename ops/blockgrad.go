@@ -165,7 +165,7 @@ func (g *blockGrad) sweepConvolution(worker, run int) {
 		g.spans[i].eachImage(func(b span) {
 			from, to := g.shape.from(b), g.shape.to(b)
 			p.Pad(strip, g.image(g.x, b.image), b.line)
-			p.WeightGrad(dw, strip, g.convolved.Slice(from, to))
+			p.WeightGrad(dw, strip, g.convolved.Slice(from, to), kernels.FP32)
 			p.Pad(gradStrip, g.image(g.convolved, b.image), b.line)
 			dx := g.dx.Slice(from, to).Columns(0, g.partial)
 			p.Convolve(dx, gradStrip, g.vp.Packed, dx)

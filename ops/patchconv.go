@@ -262,7 +262,7 @@ func (g *patchConvGrad) sweepInput(worker, run int) {
 		at, n := 0, g.spans[i].lines*g.out.width
 		g.spans[i].eachImage(func(b span) {
 			rows := dconv.Slice(at, at+n)
-			g.patch.WeightGrad(dw, g.image(g.x, b.image), b.line, rows)
+			g.patch.WeightGrad(dw, g.image(g.x, b.image), b.line, rows, kernels.FP32)
 			if g.dx != nil {
 				g.patch.InputGrad(g.image(g.dx, b.image), b.line, rows, g.v)
 			}
