@@ -15,7 +15,11 @@ import (
 // Runner compiles a model for batch sizes and resolutions and runs it. It is
 // used by one goroutine at a time.
 type Runner struct {
-	Model    Model
+	Model Model
+	// Precision of the matrix products. It is set before the first program is
+	// compiled.
+	Precision kernels.Precision
+
 	space    *ops.Workspace
 	programs map[Shape]*Program
 	features map[Shape]*Program // those that keep intermediate values
@@ -79,6 +83,7 @@ func (r *Runner) compile(s Shape, tapped bool) (p *Program, err error) {
 		}
 	}()
 	tape := ops.NewTape(r.space, s.Train)
+	tape.Precision = r.Precision
 	p = &Program{Shape: s, tape: tape, bound: bindings{}}
 	p.images = tape.Input("images", s.Batch, s.Height, s.Width, r.Model.Channels())
 	pass := &layers.Pass{Tape: tape}

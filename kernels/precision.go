@@ -39,6 +39,14 @@ func ParsePrecision(name string) (Precision, error) {
 	return FP32, fmt.Errorf("precision %q: want fp32, bf16 or auto", name)
 }
 
+// Describe names the kernels in use for products in that precision.
+func Describe(p Precision) string {
+	if p == BF16 {
+		return fmt.Sprintf("%s kernels, bf16 (%s)", current, h.path)
+	}
+	return fmt.Sprintf("%s kernels", current)
+}
+
 // depth is the number of rows of the packed form of a matrix with that many:
 // rows of values, or of pairs of them.
 func (p Precision) depth(rows int) int {

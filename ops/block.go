@@ -97,7 +97,7 @@ func newBlock(t *Tape, x *gorgonia.Node, b Block) (*block, error) {
 		f.maxRows = max(f.maxRows, b.images*b.lines*f.shape.width)
 		f.strip = max(f.strip, f.pconv(b).PaddedLen())
 	}
-	f.wp, f.w1, f.w2 = t.pack(b.PConv, packing{}), t.pack(b.Conv1, packing{}), t.pack(b.Conv2, packing{})
+	f.wp, f.w1, f.w2 = t.pack(b.PConv, packing{in: t.Precision}), t.pack(b.Conv1, packing{in: t.Precision}), t.pack(b.Conv2, packing{in: t.Precision})
 	if f.Norm == nil {
 		f.norm = newFoldedNorm(f.hidden)
 	} else {

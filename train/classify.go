@@ -26,7 +26,9 @@ func newClassification(c *configs.Config, train, val data.Dataset, pool *kernels
 	if err != nil {
 		return nil, err
 	}
-	return &classification{c, train, val, net, graph.NewRunner(net, pool)}, nil
+	t := &classification{c, train, val, net, graph.NewRunner(net, pool)}
+	t.runner.Precision, err = precision(c)
+	return t, err
 }
 
 func (t *classification) store() *layers.Store { return t.net.Store() }

@@ -148,8 +148,14 @@ func (t *trainer) describe() {
 	c := t.config
 	batch := c.Train.BatchSize * c.Train.AccumSteps
 	t.show.Line("%s", t.task.describe())
-	t.show.Line("batch %d = %d × %d accumulated, peak lr %g%s, %d epochs, %d threads, %s kernels, run folder %s",
-		batch, c.Train.BatchSize, c.Train.AccumSteps, c.Optim.LR, describeLayers(c.Optim), c.Train.Epochs, t.pool.Workers(), kernels.Active(), t.folder.Dir)
+	t.show.Line("batch %d = %d × %d accumulated, peak lr %g%s, %d epochs, %d threads, %s, run folder %s",
+		batch, c.Train.BatchSize, c.Train.AccumSteps, c.Optim.LR, describeLayers(c.Optim), c.Train.Epochs, t.pool.Workers(), t.kernels(), t.folder.Dir)
+}
+
+// kernels names those in use.
+func (t *trainer) kernels() string {
+	p, _ := precision(t.config) // the task has been made with it
+	return kernels.Describe(p)
 }
 
 // loaderFor is the loader of an epoch; its image size can change.
