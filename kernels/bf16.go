@@ -3,6 +3,7 @@ package kernels
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -12,11 +13,12 @@ type BF16Path string
 // The paths, fastest first. BF16Go emulates what processors do: it is what the
 // others are tested against, and is used only where it is asked for.
 const (
+	BF16AMX    BF16Path = "amx"
 	BF16AVX512 BF16Path = "avx512_bf16"
 	BF16Go     BF16Path = "go"
 )
 
-var bf16Paths = []BF16Path{BF16AVX512, BF16Go}
+var bf16Paths = []BF16Path{BF16AMX, BF16AVX512, BF16Go}
 
 // BF16Variable is the environment variable that forces a path of bf16; "off" is
 // for none.
@@ -28,12 +30,15 @@ const BF16Variable = "FASTERNET_BF16"
 type halfFunctions struct {
 	path    BF16Path
 	variant Variant // that it runs with; "" for any
+	checked bool    // it has computed a product right
 	step    int     // the inner index is filled up with zeros to a multiple of it
+	tiles   bool    // A is read in whole tiles, and is not walked in segments
 
 	// nn is the product of rows of bfloat16 with a panel of pairs. The inner index
 	// has segments.
 	nn [4]func(m int, a *uint16, lda, segs, segPairs, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int)
-	// tn is C += Aᵀ·B with A in pairs of rows, and B a panel of them.
+	// tn is C += Aᵀ·B with A in pairs of rows, and B a panel of them. Where it is
+	// nil, A is transposed and the product is nn.
 	tn [4]func(ka int, a *float32, lda int, b *float32, pairs int, c *float32, ldc int, cols int)
 
 	toHalf     func(rows, cols, fill int, dst *uint16, ldd int, src *float32, lds int)
@@ -72,8 +77,10 @@ func (p BF16Path) refusal() string {
 	switch {
 	case f == nil && refusals[p] != "":
 		return fmt.Sprintf("%s: %s", p, refusals[p])
-	case f == nil:
+	case f == nil && slices.Contains(bf16Paths, p):
 		return fmt.Sprintf("%s: not for this architecture", p)
+	case f == nil:
+		return ""
 	case f.variant != "" && f.variant != current:
 		return fmt.Sprintf("%s: needs the %s kernels, and the %s kernels are in use", p, f.variant, current)
 	}
@@ -110,10 +117,19 @@ func UseBF16(p BF16Path) error {
 	if r := p.refusal(); r != "" {
 		return fmt.Errorf("kernels: bf16 path %s", r)
 	}
-	if halves[p] == nil {
+	f := halves[p]
+	if f == nil {
 		return fmt.Errorf("kernels: bf16 path %q: want one of %v", p, AvailableBF16())
 	}
-	h = halves[p]
+	if !f.checked {
+		if err := f.check(); err != nil {
+			refusals[p] = err.Error()
+			delete(halves, p)
+			return fmt.Errorf("kernels: bf16 path %s: %w", p, err)
+		}
+		f.checked = true
+	}
+	h = f
 	return nil
 }
 
@@ -123,8 +139,10 @@ func selectBF16() error {
 	h = nil
 	switch name := strings.ToLower(os.Getenv(BF16Variable)); name {
 	case "":
-		if best := AvailableBF16()[0]; best != BF16Go {
-			return UseBF16(best)
+		for _, p := range AvailableBF16() {
+			if p == BF16Go || UseBF16(p) == nil {
+				break
+			}
 		}
 	case "off":
 		for _, p := range bf16Paths[:len(bf16Paths)-1] {

@@ -14,6 +14,7 @@ func everyPath(t *testing.T, f func(t *testing.T, r *rand.Rand)) {
 	if halves[BF16AVX512] == nil {
 		t.Logf("NOT TESTED HERE: %v", BF16Refusals())
 	}
+	withAMX(t)
 	everyVariant(t, func(t *testing.T, _ *rand.Rand) {
 		for _, p := range AvailableBF16() {
 			t.Run(string(p), func(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 
 // halfScratch is where the factors of a product are converted to. It belongs to
 // the thread while a product runs, and stays in its cache from one to the next.
-type halfScratch struct{ a, b []float32 }
+type halfScratch struct{ a, b, c []float32 }
 
 var halfScratches = sync.Pool{New: func() any { return new(halfScratch) }}
 
@@ -47,7 +47,7 @@ func (p *Packed) multiplyHalf(panels []panel, c Matrix, alpha float32, a *float3
 	rows := min(c.Rows, max(convertedBytes/(2*stride)/14, 1)*14)
 	s := halfScratches.Get().(*halfScratch)
 	defer halfScratches.Put(s)
-	converted := asHalves(grow(&s.a, rows*stride/2))
+	converted := asHalves(grow(&s.a, roundUp(rows, tileRows)*stride/2))
 	for from := 0; from < c.Rows; from += rows {
 		n := min(rows, c.Rows-from)
 		for seg := range segs {
@@ -148,17 +148,34 @@ func gemmTNHalf(c Matrix, a *float32, lda, outerA int, b *float32, ldb, outerB, 
 type transposedHalf struct {
 	rows, count, stride int       // of Aᵀ; pairs
 	pairs               []float32 // [count, rows]
+	tiles               []uint16  // [rows, 2·count], where the path wants that
+	scratch             *halfScratch
 }
 
 func newTransposedHalf(s *halfScratch, rows, pairs int) *transposedHalf {
 	stride := roundUp(rows, 16)
-	return &transposedHalf{rows: rows, count: pairs, stride: stride, pairs: grow(&s.a, pairs*stride)}
+	return &transposedHalf{rows: rows, count: pairs, stride: stride, pairs: grow(&s.a, pairs*stride), scratch: s}
 }
 
-func (t *transposedHalf) finish() {}
+// finish must be called when the pairs are there.
+func (t *transposedHalf) finish() {
+	if h.tn[1] != nil {
+		return
+	}
+	in := NewMatrix(t.pairs, t.count, t.rows)
+	in.Stride = t.stride
+	t.stride = halfStride(2 * t.count)
+	out := grow(&t.scratch.c, roundUp(t.rows, tileRows)*t.stride/2)
+	t.tiles = asHalves(out)
+	Transpose(Matrix{Data: out, Rows: t.rows, Cols: t.count, Stride: t.stride / 2}, in)
+}
 
 // multiply adds the product with a panel.
 func (t *transposedHalf) multiply(vectors int, panel, c *float32, ldc, cols int) {
+	if t.tiles != nil {
+		h.nn[vectors](t.rows, &t.tiles[0], t.stride, 1, t.count, 0, panel, c, ldc, c, ldc, 1, cols)
+		return
+	}
 	h.tn[vectors](t.rows, &t.pairs[0], t.stride, panel, t.count, c, ldc, cols)
 }
 

@@ -23,3 +23,4 @@ package kernels
 //go:generate sh -c "cd gen && go run . -isa AVX512 -out ../kernels_avx512_amd64.s -stubs ../kernels_avx512_amd64.go -pkg kernels"
 //go:generate sh -c "cd gen && go run . -isa AVX2 -out ../kernels_avx2_amd64.s -stubs ../kernels_avx2_amd64.go -pkg kernels"
 //go:generate sh -c "cd gen && go run . -isa BF16 -out ../kernels_bf16_amd64.s -stubs ../kernels_bf16_amd64.go -pkg kernels"
+//go:generate sh -c "cd gen && go run . -isa AMX -out ../kernels_amx_amd64.s -stubs ../kernels_amx_amd64.go -pkg kernels"

@@ -44,7 +44,7 @@ func (p PConv) Pad(dst []float32, image Matrix, y int) {
 func (p PConv) Convolve(dst Matrix, padded []float32, weights *Packed, d Matrix) {
 	line := (p.Width + 2) * p.Channels
 	NewMatrix(padded, p.Height+2, line).ptr()
-	if weights.Precision == BF16 && p.Channels%2 == 0 {
+	if weights.Precision == BF16 && p.Channels%2 == 0 && !h.tiles {
 		p.convolveHalf(dst, padded, weights, d)
 		return
 	}

@@ -2,10 +2,11 @@ package kernels
 
 import "github.com/klauspost/cpuid/v2"
 
-// registerBF16 adds the paths of bf16 that the processor can run.
+// registerBF16 adds the paths of bf16 that the processor and the system can run.
 func registerBF16() {
 	if variants[AVX512] == nil || !cpuid.CPU.Supports(cpuid.AVX512BF16) {
 		refusals[BF16AVX512] = "the processor has no AVX512_BF16"
+		refusals[BF16AMX] = "the processor has no AMX_BF16 with AVX512_BF16"
 		return
 	}
 	halves[BF16AVX512] = &halfFunctions{
@@ -18,4 +19,24 @@ func registerBF16() {
 		fromHalf:   fromHalfBF16,
 		interleave: interleaveBF16,
 	}
+	if refusals[BF16AMX] = amxRefusal(); refusals[BF16AMX] == "" {
+		halves[BF16AMX] = tilePath(tiles1AMX, tiles2AMX, halves[BF16AVX512])
+	}
+}
+
+// amxRefusal says why tiles cannot be used, or nothing. Without the permission of
+// the system, which a program does not inherit from the one that starts it, the
+// first instruction ends the process.
+func amxRefusal() string {
+	const tileState = 1<<17 | 1<<18 // TILECFG and TILEDATA
+	switch {
+	case !cpuid.CPU.Supports(cpuid.AMXTILE, cpuid.AMXBF16):
+		return "the processor has no AMX_BF16"
+	case !cpuid.CPU.Supports(cpuid.OSXSAVE) || xcr0AMX()&tileState != tileState:
+		return "the system does not save the tiles of AMX (XCR0)"
+	}
+	if err := permitTiles(); err != nil {
+		return "the system does not permit the tiles of AMX: " + err.Error()
+	}
+	return ""
 }

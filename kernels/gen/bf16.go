@@ -366,7 +366,7 @@ func evex(prefix, opcode byte, dst, first, second reg.Register) []byte {
 func number(r reg.Register) byte { return byte(reg.ToPhysical(r).PhysicalIndex()) }
 
 // raw emits an instruction that the assembler does not know, as the bytes that
-// processors do: 4, 5 or 6 of them.
+// processors do: 4 to 7 of them.
 func raw(code []byte, in, out []reg.Register) {
 	word := func(opcode string, n int, regs bool) {
 		var v uint64
@@ -393,10 +393,10 @@ func raw(code []byte, in, out []reg.Register) {
 		Instruction(i)
 	}
 	word("LONG", 4, true)
-	switch len(code) {
-	case 1:
-		word("BYTE", 1, false)
-	case 2:
+	if len(code) >= 2 {
 		word("WORD", 2, false)
+	}
+	if len(code) == 1 {
+		word("BYTE", 1, false)
 	}
 }

@@ -11,11 +11,18 @@ import (
 )
 
 func main() {
-	name := flag.String("isa", "AVX512", "AVX512, AVX2 or BF16")
+	name := flag.String("isa", "AVX512", "AVX512, AVX2, BF16 or AMX")
 	flag.Parse()
 	s := newISA(*name)
-	if *name == "BF16" {
+	switch *name {
+	case "BF16":
 		s.bf16Kernels()
+		Generate()
+		return
+	case "AMX":
+		s.amxTiles(1)
+		s.amxTiles(2)
+		s.xcr0()
 		Generate()
 		return
 	}
