@@ -200,3 +200,47 @@ func TestBF16OfLocalMIM(t *testing.T) {
 		})
 	}
 }
+
+// In bf16 too a result does not depend on the number of threads.
+func TestBF16Threads(t *testing.T) {
+	everyBF16(t, func(t *testing.T) {
+		if kernels.ActiveBF16() == kernels.BF16Go && testing.Short() {
+			t.Skip("slow in the emulation")
+		}
+		var fasternet reference
+		golden.JSON(t, "fasternet_small_gelu.json", &fasternet)
+		var swin transformerReference
+		golden.JSON(t, "swin_small_w4.json", &swin)
+		for name, make := range map[string]func() (Model, int){
+			"fasternet": func() (Model, int) { return newModel(t, fasternet, 1), 64 },
+			"swin":      func() (Model, int) { return swin.model(t), swin.Config.Image },
+		} {
+			var want []float32
+			for _, threads := range []int{1, 2, 3} {
+				m, size := make()
+				pool := kernels.NewPool(threads)
+				r := NewRunner(m, pool)
+				r.Precision = kernels.BF16
+				const batch = 3
+				p := program(t, r, Shape{batch, size, size, true})
+				targets := smoothed([]int{0, 1, 2}, m.Classes())
+				if _, err := p.Gradients(random(batch*size*size*3, 0), targets, Position{}); err != nil {
+					t.Fatal(err)
+				}
+				got := slices.Clone(p.Logits())
+				for _, q := range m.Store().Params() {
+					got = append(got, q.GradData()...)
+				}
+				pool.Close()
+				if want == nil {
+					want = got
+				}
+				for i := range want {
+					if math.Float32bits(got[i]) != math.Float32bits(want[i]) {
+						t.Fatalf("%s on %d threads: value %d is %v, on one %v", name, threads, i, got[i], want[i])
+					}
+				}
+			}
+		}
+	})
+}
