@@ -178,19 +178,25 @@ func (w *worker) loop() {
 	}
 }
 
-// next waits for a ticket other than seen and returns it.
+// next waits for a ticket other than seen and returns it. A wake-up can come late:
+// the caller of signal was interrupted after the ticket, which this worker saw while
+// it looked for work, and the job is done. So what counts is the ticket.
 func (w *worker) next(seen uint32) uint32 {
-	for i := 0; i < w.pool.spins; i++ {
+	for {
+		for i := 0; i < w.pool.spins; i++ {
+			if t := w.ticket.Load(); t != seen {
+				return t
+			}
+		}
+		w.asleep.Store(true)
+		if t := w.ticket.Load(); t != seen && w.asleep.CompareAndSwap(true, false) {
+			return t
+		}
+		<-w.wake
 		if t := w.ticket.Load(); t != seen {
 			return t
 		}
 	}
-	w.asleep.Store(true)
-	if t := w.ticket.Load(); t != seen && w.asleep.CompareAndSwap(true, false) {
-		return t
-	}
-	<-w.wake
-	return w.ticket.Load()
 }
 
 func (w *worker) work() {

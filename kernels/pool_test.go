@@ -1,6 +1,7 @@
 package kernels
 
 import (
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -74,5 +75,49 @@ func TestPoolRaisesPanics(t *testing.T) {
 	p.Run(9, func(_, _ int) { n.Add(1) })
 	if n.Load() != 9 {
 		t.Errorf("after a panic %d of 9 tasks run", n.Load())
+	}
+}
+
+// The caller of Run may be interrupted between the ticket and the wake-up, and the
+// worker have done the job and gone to sleep meanwhile.
+func TestPoolLateWakeUp(t *testing.T) {
+	p := NewPool(2)
+	defer p.Close()
+	w := p.workers[0]
+	asleep := func() {
+		for !w.asleep.Load() {
+			runtime.Gosched()
+		}
+	}
+	ended := make(chan int)
+	go func() {
+		count := 0
+		for range 20 {
+			var tasks atomic.Int32
+			p.Run(2, func(worker, task int) {
+				tasks.Add(1)
+				if worker != 0 {
+					return
+				}
+				for p.pending.Load() != 0 {
+					runtime.Gosched()
+				}
+				asleep()
+				if w.asleep.CompareAndSwap(true, false) {
+					w.wake <- struct{}{}
+				}
+				asleep()
+			})
+			count += int(tasks.Load())
+		}
+		ended <- count
+	}()
+	select {
+	case n := <-ended:
+		if n != 40 {
+			t.Errorf("%d tasks were run, want 40", n)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("Run waits for a worker that counted itself twice")
 	}
 }
