@@ -13,6 +13,12 @@
 // product. Weights keep the layout of the checkpoint (out, in, height, width)
 // and are packed once per step into panels ([Packed]).
 //
+// # bfloat16
+//
+// Products can read their factors in bfloat16 ([BF16]), on AMX or AVX512_BF16;
+// FASTERNET_BF16 (amx, avx512_bf16, go or off) forces a path, and "go" emulates
+// one for tests. All else is float32.
+//
 // # Reproducibility
 //
 // A [Pool] gives a task always to the same worker. Sums over rows are formed
