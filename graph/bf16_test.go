@@ -244,3 +244,21 @@ func TestBF16Threads(t *testing.T) {
 		}
 	})
 }
+
+// Without bf16 in the processor a program is refused, with the reason.
+func TestNoBF16(t *testing.T) {
+	before := kernels.ActiveBF16()
+	t.Cleanup(func() { _ = kernels.UseBF16(before) })
+	if err := kernels.UseBF16(""); err != nil {
+		t.Fatal(err)
+	}
+	m, err := NewFasterNet(smallConfig(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newRunner(t, m)
+	r.Precision = kernels.BF16
+	if _, err := r.Program(Shape{1, 32, 32, false}); err == nil || !strings.Contains(err.Error(), "there is no bf16 here") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -89,7 +89,9 @@ func (r *MIMRunner) compile(s mimShape) (p *MIMProgram, err error) {
 	}()
 	m, size := r.Model, r.Model.config.Data.ImageSize
 	tape := ops.NewTape(r.space, s.train)
-	tape.Precision = r.Precision
+	if tape.Precision = r.Precision; tape.Precision == kernels.BF16 && kernels.ActiveBF16() == "" {
+		return nil, &kernels.NoBF16Error{}
+	}
 	p = &MIMProgram{mimShape: s, model: m, tape: tape, bound: bindings{}, visible: newVisible(m.config, s.batch, m.encoder.classes())}
 	p.images = tape.Input("images", s.batch, size, size, m.Channels())
 	for k, scale := range m.scales {

@@ -83,7 +83,9 @@ func (r *Runner) compile(s Shape, tapped bool) (p *Program, err error) {
 		}
 	}()
 	tape := ops.NewTape(r.space, s.Train)
-	tape.Precision = r.Precision
+	if tape.Precision = r.Precision; tape.Precision == kernels.BF16 && kernels.ActiveBF16() == "" {
+		return nil, &kernels.NoBF16Error{}
+	}
 	p = &Program{Shape: s, tape: tape, bound: bindings{}}
 	p.images = tape.Input("images", s.Batch, s.Height, s.Width, r.Model.Channels())
 	pass := &layers.Pass{Tape: tape}

@@ -50,6 +50,8 @@ var (
 	halves   = map[BF16Path]*halfFunctions{BF16Go: &plainHalf}
 	refusals = map[BF16Path]string{} // why a path cannot run here
 	h        *halfFunctions          // in use, or nil
+
+	switchedOff bool // by BF16Variable
 )
 
 // NoBF16Error says why products in bfloat16 are refused.
@@ -75,6 +77,8 @@ func BF16Refusals() []string {
 func (p BF16Path) refusal() string {
 	f := halves[p]
 	switch {
+	case switchedOff:
+		return fmt.Sprintf("%s: %s=off", p, BF16Variable)
 	case f == nil && refusals[p] != "":
 		return fmt.Sprintf("%s: %s", p, refusals[p])
 	case f == nil && slices.Contains(bf16Paths, p):
@@ -137,7 +141,9 @@ func UseBF16(p BF16Path) error {
 // fastest that is no emulation.
 func selectBF16() error {
 	h = nil
-	switch name := strings.ToLower(os.Getenv(BF16Variable)); name {
+	name := strings.ToLower(os.Getenv(BF16Variable))
+	switchedOff = name == "off"
+	switch name {
 	case "":
 		for _, p := range AvailableBF16() {
 			if p == BF16Go || UseBF16(p) == nil {
@@ -145,11 +151,6 @@ func selectBF16() error {
 			}
 		}
 	case "off":
-		for _, p := range bf16Paths[:len(bf16Paths)-1] {
-			if halves[p] != nil {
-				refusals[p] = BF16Variable + "=off"
-			}
-		}
 	default:
 		if err := UseBF16(BF16Path(name)); err != nil {
 			return fmt.Errorf("%s=%s: %w", BF16Variable, name, err)

@@ -44,7 +44,11 @@ func (p *Packed) multiplyHalf(panels []panel, c Matrix, alpha float32, a *float3
 		panic(fmt.Sprintf("kernels: Gemm: rows %d to %d of %d, packed for another path of bf16 or not a multiple of %d", k0, k0+inner, p.K, h.step))
 	}
 	stride := halfStride(filled)
-	rows := min(c.Rows, max(convertedBytes/(2*stride)/14, 1)*14)
+	unit := 14 // rows of a tile of registers
+	if h.tiles {
+		unit = 2 * tileRows
+	}
+	rows := min(c.Rows, max(convertedBytes/(2*stride)/unit, 1)*unit)
 	s := halfScratches.Get().(*halfScratch)
 	defer halfScratches.Put(s)
 	converted := asHalves(grow(&s.a, roundUp(rows, tileRows)*stride/2))

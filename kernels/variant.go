@@ -78,15 +78,17 @@ func Active() Variant { return current }
 
 // Use makes v the variant in use, and chooses the path of bf16 anew. It must not
 // be called while kernels run, and what was packed before is void. The error names
-// the variants there are, or says what is wrong with BF16Variable; there is no
-// bf16 then.
+// the variants there are.
 func Use(v Variant) error {
 	f := variants[v]
 	if f == nil {
 		return fmt.Errorf("kernels: variant %q is not available here: want one of %v", v, Available())
 	}
 	current, k = v, f
-	return selectBF16()
+	if selectBF16() != nil {
+		h = nil
+	}
+	return nil
 }
 
 func init() {
@@ -105,9 +107,12 @@ func Select() error {
 		if err := Use(Variant(strings.ToLower(name))); err != nil {
 			return fmt.Errorf("%s=%s: %w", EnvVariable, name, err)
 		}
-		return nil
+		return selectBF16()
 	}
-	return Use(Available()[0])
+	if err := Use(Available()[0]); err != nil {
+		return err
+	}
+	return selectBF16()
 }
 
 // CPU names the processor and the features that the choice of a variant rests on.
