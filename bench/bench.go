@@ -220,7 +220,7 @@ func training(p *graph.Program, net graph.Model, pool *kernels.Pool, c *configs.
 	for i := range o.Batch {
 		targets[i*net.Classes()+i%net.Classes()] = 1
 	}
-	optimizer := train.NewAdamW(c.Optim, net.Store().Params(), pool)
+	optimizer := train.NewOptimizer(c.Optim, net.Store().Params(), pool)
 	steps := uint64(0)
 	return func() error {
 		optimizer.ZeroGrad()

@@ -33,7 +33,7 @@ func (o Options) pretraining(c *configs.Config, pool *kernels.Pool) (subject, er
 	if c.MIM.MaskPer == "sample" {
 		groups = o.Batch
 	}
-	optimizer := train.NewAdamW(c.Optim, net.Store().Params(), pool)
+	optimizer := train.NewOptimizer(c.Optim, net.Store().Params(), pool)
 	number := uint64(0)
 	step := func() error {
 		in.Kept = in.Kept[:0]

@@ -52,8 +52,9 @@ func Decode(content []byte) (*Image, error) {
 			cfg.Height, cfg.Width, MaxPixels)
 	}
 	// Deflate packs at most 1032 bytes into one, and a pixel of a PNG has at least
-	// a bit.
-	if format == "png" && cfg.Width*cfg.Height/8/1032 > len(content) {
+	// a bit. In a JPEG 64 pixels have at least a bit.
+	least := map[string]int{"png": 8 * 1032, "jpeg": 8 * 64}[format] // pixels in a byte
+	if cfg.Width*cfg.Height/least > len(content) {
 		return nil, errors.New("the image is truncated")
 	}
 	src, _, err := image.Decode(bytes.NewReader(content))

@@ -7,10 +7,12 @@
 //     for folders of JPEG and PNG files, [OpenFashionMNIST] and [OpenIDX] for
 //     IDX files.
 //   - A [Transform] makes a normalised float32 tensor of one image:
-//     [TrainTransform] with random crop and flip, [EvalTransform] without
-//     randomness. Resampling gives the same bytes as Pillow, on which the
-//     published accuracies rest.
-//   - [Mixup] blends the samples of a batch and their labels (mixup and CutMix).
+//     [TrainTransform] with random crop and flip, RandAugment (see package
+//     fasternet/data/policy) or colour jitter, and random erasing; [EvalTransform]
+//     without randomness. Resampling and the operations of RandAugment give the same
+//     bytes as Pillow, on which the published accuracies rest.
+//   - [Mixup] blends the samples of a batch and their labels (mixup and CutMix), by
+//     batch, pair or element.
 //   - A [Loader] runs all of it in worker goroutines ahead of the training step,
 //     and an [Extra] that makes more of each sample than a tensor and a label.
 //

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"fasternet/internal/hostile"
 )
 
 // idxFile is an IDX file of unsigned bytes.
@@ -74,7 +76,10 @@ func TestReadIDXErrors(t *testing.T) {
 func FuzzReadIDX(f *testing.F) {
 	f.Add(idxFile([]uint8{1, 2, 3, 4}, 2, 2))
 	f.Fuzz(func(t *testing.T, file []byte) {
-		dims, content, err := readIDX(bytes.NewReader(file))
+		var dims []int
+		var content []uint8
+		var err error
+		hostile.Bound(t, 2<<20+4*1032*len(file), func() { dims, content, err = readIDX(bytes.NewReader(file)) })
 		if err != nil {
 			return
 		}

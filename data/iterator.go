@@ -134,9 +134,10 @@ func (it *Iterator) schedule(s *slot) {
 	s.Targets = s.targets[:n*l.opt.Classes]
 	s.Labels, s.Indices = s.labels[:n], s.indices[:n]
 	for k := range n {
-		s.Indices[k] = first + k
+		at := (first + k) / l.opt.Repeats
+		s.Indices[k] = at
 		if it.order != nil {
-			s.Indices[k] = it.order[first+k]
+			s.Indices[k] = it.order[at]
 		}
 	}
 	s.err, s.Bad = nil, s.Bad[:0]
@@ -185,18 +186,13 @@ func (it *Iterator) work() {
 func (it *Iterator) load(s *slot, k int) error {
 	l, i := it.loader, s.Indices[k]
 	s.Labels[k] = l.ds.Label(i)
-	img, err := l.ds.Image(i)
-	if err != nil {
+	size := s.Height * s.Width * s.Channels
+	tensor := s.Images[k*size:][:size]
+	r := viewRand(l.opt.Seed, it.epoch, i, (s.Step*l.opt.Batch+k)%l.opt.Repeats)
+	if err := applyView(l.ds, l.opt.Transform, r, i, tensor); err != nil || l.opt.Extra == nil {
 		return err
 	}
-	size := s.Height * s.Width * s.Channels
-	r := rng.New(l.opt.Seed, rng.Augment, uint64(it.epoch), uint64(i))
-	tensor := s.Images[k*size:][:size]
-	err = l.opt.Transform.Apply(img, r, tensor)
-	if err == nil && l.opt.Extra != nil {
-		err = l.opt.Extra.Sample(s.Extra, tensor, it.position(s, k))
-	}
-	if err != nil {
+	if err := l.opt.Extra.Sample(s.Extra, tensor, it.position(s, k)); err != nil {
 		return fmt.Errorf("%w, at %s", err, l.ds.Name(i))
 	}
 	return nil
@@ -213,6 +209,9 @@ func (it *Iterator) complete(s *slot) error {
 	slices.SortFunc(s.Bad, func(a, b BadSample) int { return a.At - b.At })
 	if opt.Mix == nil {
 		return SmoothTargets(s.Targets, s.Labels, opt.Classes, 0)
+	}
+	if opt.Mix.off(it.epoch) {
+		return SmoothTargets(s.Targets, s.Labels, opt.Classes, opt.Mix.Smoothing)
 	}
 	r := rng.New(opt.Seed, rng.Mix, uint64(it.epoch), uint64(s.Step))
 	return opt.Mix.Apply(s.Images, s.Size, s.Height, s.Width, s.Channels, s.Labels, s.Targets, r)

@@ -17,6 +17,7 @@ type LoaderOptions struct {
 	Workers   int       // goroutines that decode and transform; 0 means GOMAXPROCS
 	Prefetch  int       // batches prepared while one is in use; 0 prepares each only when asked
 	Shuffle   bool      // a new order each epoch, instead of that of the dataset
+	Repeats   int       // views of a sample, one beside the other, as repeated augmentation has; 0 means 1
 	DropLast  bool      // leave out the last batch if it is not full
 	Seed      uint64    // of order, augmentation and mixing
 	Transform Transform // makes the tensors
@@ -32,6 +33,10 @@ type LoaderOptions struct {
 // a sample on those and its index, the mixing of a batch on those and its step.
 // So a batch is the same however many workers there are and wherever the epoch
 // was started.
+//
+// Repeated augmentation (Hoffer et al., "Augment your batch", 2020) shows a sample
+// several times in a batch, augmented anew each time. An epoch stays as long as it
+// is without, so it has fewer of the samples: other ones every time, under Shuffle.
 type Loader struct {
 	ds    Dataset
 	opt   LoaderOptions
@@ -76,6 +81,8 @@ func NewLoader(ds Dataset, opt LoaderOptions) (*Loader, error) {
 		return nil, fmt.Errorf("data: %d loader workers; 0 (as many as processors) or more are needed", opt.Workers)
 	case opt.Prefetch < 0:
 		return nil, fmt.Errorf("data: %d batches to prefetch; 0 or more are needed", opt.Prefetch)
+	case opt.Repeats < 0:
+		return nil, fmt.Errorf("data: %d repeats of a sample; 0 or 1 (none) or more are needed", opt.Repeats)
 	case opt.Transform == nil:
 		return nil, errors.New("data: the loader has no transform; set LoaderOptions.Transform")
 	case ds.Len() == 0:
@@ -87,6 +94,7 @@ func NewLoader(ds Dataset, opt LoaderOptions) (*Loader, error) {
 	if err := opt.checkExtra(); err != nil {
 		return nil, err
 	}
+	opt.Repeats = max(opt.Repeats, 1)
 	if opt.Workers == 0 {
 		opt.Workers = runtime.GOMAXPROCS(0)
 	}

@@ -112,7 +112,9 @@ func (r *MIMRunner) compile(s mimShape) (p *MIMProgram, err error) {
 	if s.train {
 		var params gorgonia.Nodes
 		for _, q := range m.store.Params() {
-			params = append(params, tape.Param(q))
+			if !q.Frozen {
+				params = append(params, tape.Param(q))
+			}
 		}
 		if _, err := gorgonia.Grad(p.loss.Loss, params...); err != nil {
 			return nil, err

@@ -140,11 +140,11 @@ func (f *mlpBlock) forwardPart(worker, i int) {
 	sum := kernels.Broadcast(f.Fc2Bias.Data(), to-from)
 	f.columns(func(c, end int) {
 		hidden, act := h.Columns(0, end-c), a.Columns(0, end-c)
-		if f.tape.Train {
+		if f.hiddenMap.buf != nil {
 			hidden = f.hiddenMap.place(hidden, from, c)
 		}
 		kernels.GemmBlock(hidden, 1, n, f.w1.Packed, 0, c, kernels.Matrix{})
-		if f.tape.Train {
+		if f.hiddenMap.buf != nil {
 			f.hiddenMap.put(hidden, from, c)
 		}
 		kernels.Affine(act, hidden, f.ones[c:end], f.Fc1Bias.Data()[c:end], kernels.GELU)

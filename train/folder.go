@@ -1,7 +1,6 @@
 package train
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
@@ -11,11 +10,17 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"fasternet/checkpoints"
 	"fasternet/configs"
+	"fasternet/eval"
+	"fasternet/internal/disk"
+
+	"github.com/gofrs/flock"
 )
 
 // The files in the folder of a run.
@@ -31,22 +36,37 @@ const (
 type Folder struct {
 	Dir         string
 	Checkpoints checkpoints.Folder
-	log, text   *os.File
+	log, text   *disk.File
+	lock        *flock.Flock
+	unlocked    error // why there is no lock
 }
 
-// OpenFolder opens the folder of a run, new or to be resumed, and finds out
-// that it cannot be written to before hours of work.
-func OpenFolder(dir string) (*Folder, error) {
-	f := &Folder{Dir: dir, Checkpoints: checkpoints.Folder{Dir: filepath.Join(dir, "checkpoints")}}
+// OpenFolder opens the folder of a run, new or to be resumed, for this process
+// alone, and finds out that it cannot be written to before hours of work. What a
+// process that was killed has left half-written is removed.
+func OpenFolder(dir string) (f *Folder, err error) {
+	f = &Folder{Dir: dir, Checkpoints: checkpoints.Folder{Dir: filepath.Join(dir, "checkpoints")}}
 	if err := os.MkdirAll(f.Checkpoints.Dir, 0o755); err != nil {
 		return nil, fmt.Errorf("run folder: %w", err)
 	}
-	probe, err := os.CreateTemp(f.Checkpoints.Dir, "probe-*")
-	if err != nil {
-		return nil, fmt.Errorf("run folder: %w", err)
+	f.lock, err = lockFolder(dir)
+	if errors.Is(err, errNoLocks) {
+		f.unlocked, err = err, nil
 	}
-	if err := errors.Join(probe.Close(), os.Remove(probe.Name())); err != nil {
-		return nil, fmt.Errorf("run folder: %w", err)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range []string{dir, f.Checkpoints.Dir} {
+		err = errors.Join(err, checkpoints.Clean(d))
+	}
+	if err == nil {
+		err = checkpoints.WriteAtomic(filepath.Join(f.Checkpoints.Dir, "probe"), writer(nil))
+	}
+	if err == nil {
+		err = f.Checkpoints.Remove("probe")
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("run folder: %w", err), f.Close())
 	}
 	return f, nil
 }
@@ -58,7 +78,7 @@ func Holds(dir string) bool {
 			return true
 		}
 	}
-	return false
+	return !(checkpoints.Folder{Dir: filepath.Join(dir, "checkpoints")}).Empty()
 }
 
 // start writes the configuration and opens the logs. Of a run that is resumed,
@@ -90,15 +110,25 @@ func writer(text []byte) func(io.Writer) error {
 	}
 }
 
-func appendTo(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+func appendTo(path string) (*disk.File, error) {
+	f, err := disk.AppendTo(path)
 	if err != nil {
 		return nil, fmt.Errorf("run folder: %w", err)
 	}
 	return f, nil
 }
 
-// forget drops the records that a resumed run will write again.
+// SaveLast writes the last checkpoint, and before it makes durable what the log
+// says of the way to it.
+func (f *Folder) SaveLast(c checkpoints.File) error {
+	if err := f.log.Sync(); err != nil {
+		return fmt.Errorf("run folder: %w", err)
+	}
+	return f.Checkpoints.SaveLast(c)
+}
+
+// forget drops the records that a resumed run will write again, and lines that
+// cannot be read: a log that a crash has damaged does not keep a run from going on.
 func (f *Folder) forget(p Progress) error {
 	var log bytes.Buffer
 	err := eachRecord(f.path(LogFile), func(r Record, line []byte) {
@@ -109,17 +139,16 @@ func (f *Folder) forget(p Progress) error {
 	if err != nil {
 		return err
 	}
-	scores, err := f.Scores()
-	if err != nil {
-		return err
-	}
 	var summary bytes.Buffer
 	w := csv.NewWriter(&summary)
 	w.Write(summaryHeader)
-	for _, s := range scores {
-		if s.Epoch < p.Epoch {
+	err = eachScore(f.path(SummaryFile), func(s Score, err error) {
+		if err == nil && s.Epoch < p.Epoch {
 			w.Write(summaryRow(s))
 		}
+	})
+	if err != nil {
+		return err
 	}
 	w.Flush()
 	return errors.Join(
@@ -144,6 +173,10 @@ type Record struct {
 	EvalLoss *float64  `json:"eval_loss,omitempty"`
 	Seconds  float64   `json:"seconds"` // since this process began
 	Time     string    `json:"time"`    // of day, RFC 3339
+
+	// Plain is the evaluation of the weights as they are, where the one above is of
+	// their average.
+	Plain *eval.Result `json:"plain,omitempty"`
 }
 
 const (
@@ -153,7 +186,7 @@ const (
 
 // record appends to the log.
 func (f *Folder) record(r Record) error {
-	r.Time = time.Now().Format(time.RFC3339)
+	r.Time = clock().Format(time.RFC3339)
 	line, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("%s: %w", LogFile, err)
@@ -164,27 +197,34 @@ func (f *Folder) record(r Record) error {
 	return nil
 }
 
-// eachRecord reads the log; a line that a crash has cut off is left out.
-func eachRecord(path string, f func(r Record, line []byte)) error {
-	file, err := os.Open(path)
+// eachLine gives the lines of a file without their ends; one that a crash has
+// cut off, so that it has none, is left out.
+func eachLine(path string, f func(number int, line []byte)) error {
+	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("run folder: %w", err)
 	}
-	defer file.Close()
-	lines := bufio.NewScanner(file)
-	for lines.Scan() {
-		var r Record
-		if json.Unmarshal(lines.Bytes(), &r) == nil {
-			f(r, lines.Bytes())
+	number := 0
+	for line := range bytes.Lines(text) {
+		number++
+		if line, ok := bytes.CutSuffix(line, []byte("\n")); ok {
+			f(number, line)
 		}
 	}
-	if err := lines.Err(); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
 	return nil
+}
+
+// eachRecord reads the log; lines that a crash has damaged are left out.
+func eachRecord(path string, f func(r Record, line []byte)) error {
+	return eachLine(path, func(_ int, line []byte) {
+		var r Record
+		if json.Unmarshal(line, &r) == nil && (r.Kind == stepRecord || r.Kind == epochRecord) {
+			f(r, line)
+		}
+	})
 }
 
 // Records reads the log.
@@ -211,49 +251,68 @@ func (f *Folder) summarise(s Score) error {
 	w := csv.NewWriter(file)
 	w.Write(summaryRow(s))
 	w.Flush()
-	if err := errors.Join(w.Error(), file.Close()); err != nil {
+	if err := errors.Join(w.Error(), file.Sync(), file.Close()); err != nil {
 		return fmt.Errorf("run folder: %w", err)
 	}
 	return nil
 }
 
 // Scores reads the summary.
-func (f *Folder) Scores() ([]Score, error) {
-	file, err := os.Open(f.path(SummaryFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("run folder: %w", err)
-	}
-	defer file.Close()
-	r := csv.NewReader(file)
-	r.FieldsPerRecord = -1
-	var all []Score
-	for {
-		row, err := r.Read()
-		if errors.Is(err, io.EOF) {
-			return all, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", f.path(SummaryFile), err)
-		}
-		if len(row) != len(summaryHeader) || row[0] == summaryHeader[0] {
-			continue // the header, or cut off by a crash
-		}
-		var s Score
-		s.Epoch, err = strconv.Atoi(row[0])
-		for i, v := range []*float64{&s.TrainLoss, &s.Loss, &s.Top1, &s.Top5, &s.LR} {
-			var e error
-			*v, e = strconv.ParseFloat(row[i+1], 64)
-			err = errors.Join(err, e)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", f.path(SummaryFile), err)
-		}
+func (f *Folder) Scores() (all []Score, err error) {
+	var bad error
+	err = eachScore(f.path(SummaryFile), func(s Score, err error) {
 		all = append(all, s)
+		bad = errors.Join(bad, err)
+	})
+	if err = errors.Join(err, bad); err != nil {
+		return nil, err
 	}
+	return all, nil
 }
 
-// close ends the logs.
-func (f *Folder) close() error { return errors.Join(f.log.Close(), f.text.Close()) }
+// eachScore reads a summary; of a line that is none the error says so.
+func eachScore(path string, f func(s Score, err error)) error {
+	return eachLine(path, func(number int, line []byte) {
+		if isHeader(line) {
+			return
+		}
+		s, err := readScore(columns(line))
+		if err != nil {
+			err = fmt.Errorf("%s:%d: %w", path, number, err)
+		}
+		f(s, err)
+	})
+}
+
+func columns(line []byte) []string {
+	return strings.Split(strings.TrimSuffix(string(line), "\r"), ",")
+}
+
+func isHeader(line []byte) bool { return slices.Equal(columns(line), summaryHeader) }
+
+func readScore(row []string) (s Score, err error) {
+	if len(row) != len(summaryHeader) {
+		return s, fmt.Errorf("want %d columns, got %d", len(summaryHeader), len(row))
+	}
+	s.Epoch, err = strconv.Atoi(row[0])
+	for i, v := range []*float64{&s.TrainLoss, &s.Loss, &s.Top1, &s.Top5, &s.LR} {
+		var e error
+		*v, e = strconv.ParseFloat(row[i+1], 64)
+		err = errors.Join(err, e)
+	}
+	return s, err
+}
+
+// Close ends the logs, and gives the folder back.
+func (f *Folder) Close() error {
+	var err error
+	for _, file := range []*disk.File{f.log, f.text} {
+		if file != nil {
+			err = errors.Join(err, file.Close())
+		}
+	}
+	f.log, f.text = nil, nil
+	err = errors.Join(err, unlockFolder(f.lock))
+	f.lock = nil
+	return err
+}

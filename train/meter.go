@@ -21,7 +21,7 @@ type meter struct {
 }
 
 func newMeter(t *trainer, steps int) *meter {
-	now := time.Now()
+	now := clock()
 	m := &meter{t: t, steps: steps, since: now, began: now, recorded: t.progress.Step}
 	t.show.Begin(m.name(), t.progress.Step, steps)
 	return m
@@ -43,16 +43,16 @@ func (m *meter) add(loss float64, scales []float64, samples int) {
 func (m *meter) show(lr, norm float64) error {
 	p := m.t.progress
 	loss := m.loss / float64(max(m.samples, 1))
-	speed := float64(m.trained) / time.Since(m.began).Seconds()
+	speed := perSecond(m.trained, since(m.began))
 	eta := m.remaining()
 	m.t.show.Step(p.Step, fmt.Sprintf("%s loss %.4f lr %.2e %.0f img/s ETA %s", m.name(), loss, lr, speed, eta))
 	if p.Step-m.recorded < m.t.config.Train.LogInterval && p.Step < m.steps {
 		return nil
 	}
-	now := time.Now()
+	now := clock()
 	r := Record{
 		Kind: stepRecord, Epoch: p.Epoch, Step: p.Step, Batches: p.Batches, Loss: loss, LR: lr, GradNorm: norm, Scales: meanScales(m.scales, m.samples),
-		Speed: float64(m.samples) / now.Sub(m.since).Seconds(), Waited: m.waited.Seconds(), Seconds: now.Sub(m.t.began).Seconds(),
+		Speed: perSecond(m.samples, now.Sub(m.since)), Waited: m.waited.Seconds(), Seconds: since(m.t.began).Seconds(),
 	}
 	m.t.show.Plain(fmt.Sprintf("%s step %d/%d: loss %.4f, lr %.3e, gradient norm %.3g, %.0f img/s, ETA %s", m.name(), p.Step, m.steps, loss, lr, norm, r.Speed, eta))
 	clear(m.scales)
@@ -66,6 +66,6 @@ func (m *meter) remaining() string {
 	p := m.t.progress
 	done := p.Batches - m.t.firstStep
 	left := (m.t.config.Train.Epochs-p.Epoch)*m.steps - p.Step
-	perBatch := time.Since(m.t.began).Seconds() / float64(max(done, 1))
+	perBatch := since(m.t.began).Seconds() / float64(max(done, 1))
 	return remaining(time.Duration(perBatch * float64(left) * float64(time.Second)))
 }

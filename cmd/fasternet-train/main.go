@@ -46,6 +46,9 @@ func run(args []string) (code int) {
 	root := newRoot()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
+	if errors.Is(err, train.ErrTimeLimit) {
+		return exitCode(syscall.SIGTERM)
+	}
 	if errors.Is(err, train.ErrInterrupted) || errors.Is(err, context.Canceled) {
 		return stopped()
 	}
@@ -124,8 +127,8 @@ a variant of the kernels.`,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
-		trainCommand(), evalCommand(), predictCommand(), featuresCommand(), knnCommand(), linprobeCommand(), vizCommand(),
-		convertCommand(), exportCommand(), summaryCommand(), benchCommand(), configCommand(), dataCommand(), versionCommand(),
+		trainCommand(), lrFindCommand(), evalCommand(), predictCommand(), featuresCommand(), knnCommand(), linprobeCommand(), vizCommand(),
+		convertCommand(), exportCommand(), verifyCommand(), summaryCommand(), benchCommand(), configCommand(), dataCommand(), versionCommand(),
 	)
 	asUsage(root)
 	return root

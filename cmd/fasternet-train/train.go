@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"fasternet/configs"
 	"fasternet/train"
@@ -17,6 +18,7 @@ func trainCommand() *cobra.Command {
 	var settings []string
 	var dir, dataDir, from string
 	var resume bool
+	var maxHours float64
 	c := &cobra.Command{
 		Use:   "train CONFIG",
 		Short: "Train a model",
@@ -25,7 +27,8 @@ func trainCommand() *cobra.Command {
 The run lives in a folder of its own (--run; by default one named after CONFIG in
 runs/): config.yaml, log.jsonl, summary.csv, train.log, report.html and
 checkpoints/{last,previous,best}.safetensors. SIGINT or SIGTERM finish the step,
-write the last checkpoint and stop; a second signal stops at once.
+write the last checkpoint and stop; a second signal stops at once. --max-hours does
+the same after a time, with the exit code of SIGTERM.
 
 --from starts from the weights of a run, a checkpoint, or a file of PyTorch
 (.pth, .pt, .ckpt, .bin, .safetensors; official or timm's names) instead of fresh
@@ -41,6 +44,9 @@ loss (nats) of the best checkpoint; of a pre-training the loss.`,
 		Example: `  fasternet-train train quickstart
   fasternet-train train quickstart --resume
   fasternet-train train fasternet_t0 --data /data/imagenet --set train.batch_size=256
+  fasternet-train train fasternet_t0 --data /data/imagenet --resume --max-hours 7.5
+  fasternet-train train my.yaml --set ema.decay=0.9998 --set ema.warmup=true
+  fasternet-train train my.yaml --set distill.type=soft --set distill.teacher=runs/large
   fasternet-train train my.yaml --run runs/second --set optim.lr=1e-3 --set train.epochs=30
   fasternet-train train fasternet_t0 --data /data/flowers --set model.num_classes=0 --from fasternet_t0.pth
   fasternet-train train mim_vit_base --data /data/imagenet
@@ -57,7 +63,12 @@ loss (nats) of the best checkpoint; of a pre-training the loss.`,
 			if err != nil {
 				return usageError{err}
 			}
-			outcome, err := train.Run(cmd.Context(), config, train.Options{Dir: dir, Resume: resume, Log: os.Stderr})
+			if !(maxHours >= 0 && maxHours <= 1e6) {
+				return usageError{fmt.Errorf("--max-hours: want a number of hours, or 0 for no limit, got %v", maxHours)}
+			}
+			outcome, err := train.Run(cmd.Context(), config, train.Options{
+				Dir: dir, Resume: resume, Log: os.Stderr, MaxTime: time.Duration(maxHours * float64(time.Hour)),
+			})
 			if err != nil {
 				return err
 			}
@@ -72,6 +83,7 @@ loss (nats) of the best checkpoint; of a pre-training the loss.`,
 	c.Flags().StringVar(&dataDir, "data", "", "`folder` of the data set (data.dir)")
 	c.Flags().StringVar(&from, "from", "", "`weights` to start from: a run, a checkpoint, or a file of PyTorch (from)")
 	c.Flags().BoolVar(&resume, "resume", false, "continue from the newest checkpoint of the run; without one start from the beginning")
+	c.Flags().Float64Var(&maxHours, "max-hours", 0, "stop after so many `hours` as SIGTERM does, to be resumed; 0 for no limit")
 	return c
 }
 
