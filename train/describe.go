@@ -1,8 +1,6 @@
 package train
 
-import (
-	"fmt"
-)
+import "fmt"
 
 // describe shows what is trained, and how.
 func (t *trainer) describe() {
