@@ -190,6 +190,12 @@ func (t *trainer) open(o Options) (err error) {
 	return nil
 }
 
+// kernels names those in use.
+func (t *trainer) kernels() string {
+	p, _ := precision(t.config) // the task has been made with it
+	return kernels.Describe(p)
+}
+
 // loaderFor is the loader of an epoch; its image size can change.
 func (t *trainer) loaderFor(epoch int) (*data.Loader, error) {
 	size := t.config.Data.Scale(epoch)
