@@ -54,6 +54,7 @@ func (c *Config) check() *problem {
 		c.checkFrozen,
 		func() *problem { return c.Sched.check(c.Train.Epochs) },
 		c.Checkpoint.check,
+		c.Log.check,
 		c.checkMix,
 		c.checkStatistics,
 		c.checkPreciseBN,
@@ -192,6 +193,13 @@ func interval(key string, v []float64) *problem {
 		return wrong(key, "want two numbers above 0, the smaller first, got %v", v)
 	}
 	return nil
+}
+
+func (l Log) check() *problem {
+	if l.HistogramInterval > 0 && !l.TensorBoard {
+		return wrong("log.histogram_interval", "want 0 without log.tensorboard, got %d", l.HistogramInterval)
+	}
+	return atLeast("log.histogram_interval", l.HistogramInterval, 0)
 }
 
 func (c Checkpoint) check() *problem {

@@ -20,6 +20,7 @@ type Config struct {
 	EMA        EMA        `yaml:"ema"`
 	Train      Train      `yaml:"train"`
 	Checkpoint Checkpoint `yaml:"checkpoint"`
+	Log        Log        `yaml:"log"`
 }
 
 // Model is a backbone with its classifier. The names are those of the official
@@ -106,6 +107,12 @@ type Checkpoint struct {
 	Monitor     string `yaml:"monitor"`      // top1 or loss
 }
 
+// Log says what is written beside log.jsonl and summary.csv.
+type Log struct {
+	TensorBoard       bool `yaml:"tensorboard"`        // event files in the folder tensorboard of the run
+	HistogramInterval int  `yaml:"histogram_interval"` // epochs between histograms of weights and gradients in them; 0 for none
+}
+
 // Default is the configuration that a file without keys describes.
 func Default() Config {
 	return Config{
@@ -131,5 +138,6 @@ func Default() Config {
 		Checkpoint: Checkpoint{
 			EveryEpochs: 1, Monitor: "top1",
 		},
+		Log: Log{TensorBoard: true},
 	}
 }
