@@ -145,7 +145,7 @@ func (h *Handler) Finish() {
 func (h *Handler) folders(now time.Time) string {
 	sum := sha256.New()
 	for _, dir := range h.dirs {
-		for _, name := range []string{train.ConfigFile, train.LogFile, train.SummaryFile, train.SessionsFile, train.EvaluationFile} {
+		for _, name := range []string{train.ConfigFile, train.LogFile, train.SummaryFile, train.LaunchesFile, train.EvaluationFile} {
 			stamp(sum, filepath.Join(dir, name))
 		}
 		for _, pattern := range []string{filepath.Join("checkpoints", "*"), filepath.Join(train.SamplesFolder, "*")} {

@@ -29,7 +29,7 @@ func TestReportCommand(t *testing.T) {
 		t.Errorf("%v, %v: no page that compares", got, err)
 	}
 	// A run whose folder says nothing of classes is evaluated.
-	for _, name := range []string{"evaluation.json", "sessions.jsonl", "report.html"} {
+	for _, name := range []string{"evaluation.json", "launches.jsonl", "report.html"} {
 		if err := os.Remove(filepath.Join(first, name)); err != nil {
 			t.Fatal(err)
 		}
