@@ -2,6 +2,7 @@ package configs
 
 import (
 	"strings"
+	"sync"
 
 	"gopkg.in/yaml.v3"
 )
@@ -50,13 +51,21 @@ type Difference struct {
 
 // Differences lists the keys in which configurations differ.
 func Differences(all ...*Config) ([]Difference, error) {
-	var keys []string
-	values := map[string][]string{}
-	for i, c := range all {
-		settings, err := c.Settings()
+	var settings [][]Setting
+	for _, c := range all {
+		s, err := c.Settings()
 		if err != nil {
 			return nil, err
 		}
+		settings = append(settings, s)
+	}
+	return differences(settings), nil
+}
+
+func differences(all [][]Setting) (out []Difference) {
+	var keys []string
+	values := map[string][]string{}
+	for i, settings := range all {
 		for _, s := range settings {
 			if values[s.Key] == nil {
 				values[s.Key] = make([]string, len(all))
@@ -65,7 +74,6 @@ func Differences(all ...*Config) ([]Difference, error) {
 			values[s.Key][i] = s.Value
 		}
 	}
-	var out []Difference
 	for _, k := range keys {
 		for _, v := range values[k][1:] {
 			if v != values[k][0] {
@@ -74,26 +82,47 @@ func Differences(all ...*Config) ([]Difference, error) {
 			}
 		}
 	}
-	return out, nil
+	return out
 }
+
+// preset is one of those that are embedded.
+type preset struct {
+	name     string
+	config   *Config
+	settings []Setting
+}
+
+var allPresets = sync.OnceValues(func() (all []preset, err error) {
+	for _, name := range Presets() {
+		p := preset{name: name}
+		if p.config, err = Load(name); err == nil {
+			p.settings, err = p.config.Settings()
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, p)
+	}
+	return all, nil
+})
 
 // Nearest is the preset that a configuration differs least from, in the number of
 // keys, among those of its task and family. It is "" if there is none.
 func (c *Config) Nearest() (name string, differing []Difference, err error) {
-	for _, preset := range Presets() {
-		p, err := Load(preset)
-		if err != nil {
-			return "", nil, err
-		}
-		if p.Task != c.Task || p.Model.Name != c.Model.Name {
+	all, err := allPresets()
+	if err != nil {
+		return "", nil, err
+	}
+	own, err := c.Settings()
+	if err != nil {
+		return "", nil, err
+	}
+	for _, p := range all {
+		if p.config.Task != c.Task || p.config.Model.Name != c.Model.Name {
 			continue
 		}
-		d, err := Differences(p, c)
-		if err != nil {
-			return "", nil, err
-		}
-		if name == "" || len(d) < len(differing) {
-			name, differing = preset, d
+		if d := differences([][]Setting{p.settings, own}); name == "" || len(d) < len(differing) {
+			name, differing = p.name, d
 		}
 	}
 	return name, differing, nil

@@ -80,18 +80,19 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, whole bool) {
 	_, _ = w.Write(body) // a client that is gone needs none
 }
 
-// least is the time between two pages; making them takes a twentieth of one
-// processor at most, whoever asks how often.
+// The time between two pages is some times that which it takes to make one, so that
+// they take a twentieth of a processor, whoever asks how often.
 const (
-	least = time.Second
 	share = 20
+	least = time.Second
+	most  = 15 * time.Second // on a machine so busy that little of the time was spent here
 )
 
 // update makes the page anew if the folders have changed. After an error the page
 // before it stays.
 func (h *Handler) update() error {
 	began := h.now()
-	if h.whole != nil && began.Sub(h.made) < max(least, share*h.took) {
+	if h.whole != nil && began.Sub(h.made) < min(max(least, share*h.took), most) {
 		return nil
 	}
 	state := h.folders(began)
