@@ -8,19 +8,23 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
 export CGO_ENABLED = 0
 
-.PHONY: build test test-onnx chaos fuzz race lint generate cross quickstart mim-demo mim-demo-short data bench clean
+.PHONY: build test test-onnx test-report chaos fuzz race lint generate cross quickstart mim-demo mim-demo-short data bench clean
 
 build: ## the program, one static file
 	$(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o fasternet-train ./cmd/fasternet-train
 
-test: ## all tests; exports in ONNX Runtime, where it can be had; builds for the other platforms
+test: ## all tests; exports in ONNX Runtime and the report in Chromium, where they can be had; builds for the other platforms
 	$(GO) vet ./...
 	$(GO) test ./...
 	scripts/test-onnx.sh
+	scripts/test-report.sh
 	$(MAKE) cross
 
 test-onnx: ## exports in ONNX Runtime and onnx.checker; skips what is not installed
 	scripts/test-onnx.sh
+
+test-report: ## the report in headless Chromium; skips without one
+	scripts/test-report.sh
 
 chaos: ## all that can happen to a run, tried and counted (at most 15 minutes)
 	$(GO) test ./test/chaos -count 1 -timeout 20m -chaos 14m
@@ -48,7 +52,7 @@ cross: ## the program for the other platforms, into dist/
 quickstart: build data ## train on Fashion-MNIST (at most 5 minutes) and evaluate
 	./fasternet-train train quickstart --resume
 	./fasternet-train eval --model runs/quickstart/checkpoints/best.safetensors
-	@echo "curves: runs/quickstart/report.html"
+	@echo "report: $(CURDIR)/runs/quickstart/report.html"
 
 mim-demo: data ## does pre-training pay? LocalMIM on Fashion-MNIST, three seeds (at most an hour on two cores)
 	$(GO) run ./experiments/mimdemo

@@ -32,7 +32,7 @@ func TestRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	if r.Mode != "train" || r.Size != 40 || r.Threads != 2 || r.Runs < 5 || !(r.BestMS <= r.P10MS && r.P10MS <= r.MedianMS && r.MedianMS <= r.P90MS) ||
-		r.MeanMS <= 0 || r.Warmup != 1 || r.BNFolded || r.PeakRSSMiB < 1 || r.ArenaMiB <= 0 || r.GMACs <= 0 || len(r.Profile) == 0 {
+		r.MeanMS <= 0 || !(r.CPUMS >= 0 && r.CPUMS <= 4*r.MeanMS) || r.Warmup != 1 || r.BNFolded || r.PeakRSSMiB < 1 || r.ArenaMiB <= 0 || r.GMACs <= 0 || len(r.Profile) == 0 {
 		t.Errorf("got %+v", r)
 	}
 	share := 0.0

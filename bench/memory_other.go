@@ -2,7 +2,10 @@
 
 package bench
 
-import "runtime"
+import (
+	"runtime"
+	"time"
+)
 
 // PeakRSS is the memory that Go has from the system: the closest there is to
 // the peak of the resident memory.
@@ -11,3 +14,6 @@ func PeakRSS() float64 {
 	runtime.ReadMemStats(&m)
 	return float64(m.Sys)
 }
+
+// cpuTime is not known here.
+func cpuTime() time.Duration { return 0 }

@@ -31,6 +31,9 @@ func (l *loader) at(p *problem) error {
 // Tasks are the values of task.
 var Tasks = []string{"classify", "localmim"}
 
+// Precisions are the values of precision.
+var Precisions = []string{"fp32", "bf16", "auto"}
+
 // check finds the first impossible value.
 func (c *Config) check() *problem {
 	if p := checkFinite("", reflect.ValueOf(*c)); p != nil {
@@ -39,6 +42,7 @@ func (c *Config) check() *problem {
 	for _, check := range []func() *problem{
 		func() *problem { return oneOf("task", c.Task, Tasks...) },
 		func() *problem { return atLeast("threads", c.Threads, 0) },
+		func() *problem { return oneOf("precision", c.Precision, Precisions...) },
 		c.Model.check,
 		func() *problem { return c.Data.check(c.Model) },
 		c.Augment.check,
@@ -50,6 +54,7 @@ func (c *Config) check() *problem {
 		c.checkFrozen,
 		func() *problem { return c.Sched.check(c.Train.Epochs) },
 		c.Checkpoint.check,
+		c.Log.check,
 		c.checkMix,
 		c.checkStatistics,
 		c.checkPreciseBN,
@@ -188,6 +193,13 @@ func interval(key string, v []float64) *problem {
 		return wrong(key, "want two numbers above 0, the smaller first, got %v", v)
 	}
 	return nil
+}
+
+func (l Log) check() *problem {
+	if l.HistogramInterval > 0 && !l.TensorBoard {
+		return wrong("log.histogram_interval", "want 0 without log.tensorboard, got %d", l.HistogramInterval)
+	}
+	return atLeast("log.histogram_interval", l.HistogramInterval, 0)
 }
 
 func (c Checkpoint) check() *problem {

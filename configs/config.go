@@ -5,9 +5,10 @@ type Config struct {
 	Base       string     `yaml:"base,omitempty"` // preset that this file starts from
 	Task       string     `yaml:"task"`           // classify, or localmim for pre-training
 	Seed       uint64     `yaml:"seed"`
-	Threads    int        `yaml:"threads"` // of the kernels; 0 for one a processor
-	RunDir     string     `yaml:"run_dir"` // folder in which a run makes its own
-	From       string     `yaml:"from"`    // run or weights that a run starts from; "" for fresh ones
+	Threads    int        `yaml:"threads"`   // of the kernels; 0 for one a processor
+	Precision  string     `yaml:"precision"` // of matrix products: fp32, bf16, or auto for bf16 where the processor has it
+	RunDir     string     `yaml:"run_dir"`   // folder in which a run makes its own
+	From       string     `yaml:"from"`      // run or weights that a run starts from; "" for fresh ones
 	Model      Model      `yaml:"model"`
 	MIM        MIM        `yaml:"mim,omitempty"` // of task localmim
 	Data       Data       `yaml:"data"`
@@ -19,6 +20,7 @@ type Config struct {
 	EMA        EMA        `yaml:"ema"`
 	Train      Train      `yaml:"train"`
 	Checkpoint Checkpoint `yaml:"checkpoint"`
+	Log        Log        `yaml:"log"`
 }
 
 // Model is a backbone with its classifier. The names are those of the official
@@ -105,10 +107,16 @@ type Checkpoint struct {
 	Monitor     string `yaml:"monitor"`      // top1 or loss
 }
 
+// Log says what is written beside log.jsonl and summary.csv.
+type Log struct {
+	TensorBoard       bool `yaml:"tensorboard"`        // event files in the folder tensorboard of the run
+	HistogramInterval int  `yaml:"histogram_interval"` // epochs between histograms of weights and gradients in them; 0 for none
+}
+
 // Default is the configuration that a file without keys describes.
 func Default() Config {
 	return Config{
-		Task: "classify", RunDir: "runs",
+		Task: "classify", Precision: "fp32", RunDir: "runs",
 		Model: DefaultModel("fasternet"), MIM: DefaultMIM(),
 		Data: Data{
 			Name: "imagefolder", ImageSize: 224, Interpolation: "bicubic", OnBadImage: "error", ScaledDecode: true,
@@ -130,5 +138,6 @@ func Default() Config {
 		Checkpoint: Checkpoint{
 			EveryEpochs: 1, Monitor: "top1",
 		},
+		Log: Log{TensorBoard: true},
 	}
 }

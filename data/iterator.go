@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -212,14 +213,16 @@ func (it *Iterator) load(f *sampler, s *slot, k, i int) error {
 	s.Labels[k] = l.ds.Label(i)
 	size := s.Height * s.Width * s.Channels
 	tensor := s.Images[k*size:][:size]
-	r := viewRand(l.opt.Seed, it.epoch, i, (s.Step*l.opt.Batch+k)%l.opt.Repeats)
-	if err := applyView(f, l.ds, l.opt.Transform, r, i, tensor); err != nil || l.opt.Extra == nil {
-		return err
+	err := f.view(l.ds, l.opt.Transform, viewRand(l.opt.Seed, it.epoch, i, (s.Step*l.opt.Batch+k)%l.opt.Repeats), i, tensor)
+	if err == nil && l.opt.Extra != nil {
+		err = l.opt.Extra.Sample(s.Extra, tensor, it.position(s, k))
 	}
-	if err := l.opt.Extra.Sample(s.Extra, tensor, it.position(s, k)); err != nil {
-		return fmt.Errorf("%w, at %s", err, l.ds.Name(i))
+	if err != nil {
+		if name := l.ds.Name(i); !strings.Contains(err.Error(), name) {
+			return fmt.Errorf("%w, at %s", err, name)
+		}
 	}
-	return nil
+	return err
 }
 
 // complete mixes a batch and makes its targets.

@@ -28,29 +28,26 @@ func View(ds Dataset, t Transform, seed uint64, epoch, i int) ([]float32, error)
 	}
 	h, w, c := t.OutputShape()
 	tensor := make([]float32, h*w*c)
-	return tensor, applyView(new(sampler), ds, t, viewRand(seed, epoch, i, 0), i, tensor)
+	if err := new(sampler).view(ds, t, viewRand(seed, epoch, i, 0), i, tensor); err != nil {
+		return nil, fmt.Errorf("%w, at %s", err, ds.Name(i))
+	}
+	return tensor, nil
 }
 
-// applyView decodes and transforms a sample. A transform of ours says which part of
-// it is to be decoded.
-func applyView(f *sampler, ds Dataset, t Transform, r *rand.Rand, i int, tensor []float32) (err error) {
-	if p := partialOf(t); p != nil {
-		var src *picture
-		if src, err = f.fetch(ds, i); err != nil {
+// view makes the tensor of a sample: it decodes no more than the transform looks at.
+func (f *sampler) view(ds Dataset, t Transform, r *rand.Rand, i int, tensor []float32) error {
+	if t := partialOf(t); t != nil {
+		src, err := f.fetch(ds, i)
+		if err != nil {
 			return err
 		}
-		err = p.apply(src, r, tensor)
-	} else {
-		var img *Image
-		if img, err = ds.Image(i); err != nil {
-			return err
-		}
-		err = t.Apply(img, r, tensor)
+		return t.apply(src, r, tensor)
 	}
+	m, err := ds.Image(i)
 	if err != nil {
-		return fmt.Errorf("%w, at %s", err, ds.Name(i))
+		return err
 	}
-	return nil
+	return t.Apply(m, r, tensor)
 }
 
 // Denormalise turns a tensor [height, width, channels] into an image: v·std + mean,

@@ -24,6 +24,7 @@ type Options struct {
 	Batch, Workers int
 	Progress       func(done, total int) // images; may be nil
 	SkipBad        bool                  // images that cannot be read are left out, not an error
+	Mistakes       int                   // most confident mistakes that are kept at most
 	Features       bool                  // run programs that keep intermediate values
 	Seed           uint64                // of a random transform, whose draws depend on
 	Epoch          int                   // the seed, the epoch and the sample

@@ -58,6 +58,40 @@ func BenchmarkGemm(b *testing.B) {
 	})
 }
 
+// BenchmarkGemmTokens runs at ViT-B's sizes, with operands that do not fit into
+// the second-level cache: blocks of 98 of 784 tokens through a layer, and the
+// gradients of 96 of its outputs from 1576 tokens.
+func BenchmarkGemmTokens(b *testing.B) {
+	benchVariants(b, func(b *testing.B) {
+		for _, s := range [][2]int{{768, 768}, {768, 2304}, {768, 3072}, {3072, 768}} {
+			const rows, block = 784, 98
+			K, N := s[0], s[1]
+			a, c := NewMatrix(Aligned(rows*(K+16)), rows, K+16), NewMatrix(Aligned(rows*(N+16)), rows, N+16)
+			w := NewPacked(K, N)
+			b.Run(fmt.Sprintf("NN/%dx%dx%d", rows, K, N), func(b *testing.B) {
+				for b.Loop() {
+					for r := 0; r < rows; r += block {
+						Gemm(c.Columns(0, N).Slice(r, r+block), 1, a.Columns(0, K).Slice(r, r+block), w, Matrix{})
+					}
+				}
+				reportFLOPS(b, rows*K*N)
+			})
+		}
+		for _, K := range []int{768, 3072} {
+			const tokens, outputs = 1576, 96
+			dy, dw, x := NewMatrix(Aligned(tokens*outputs), tokens, outputs), NewMatrix(Aligned(outputs*K), outputs, K), NewPacked(tokens, K)
+			b.Run(fmt.Sprintf("TN/%dx%dx%d", outputs, tokens, K), func(b *testing.B) {
+				for b.Loop() {
+					for r := 0; r < tokens; r += tokens / 2 {
+						GemmTNPacked(dw, dy.Slice(r, r+tokens/2), x, r)
+					}
+				}
+				reportFLOPS(b, outputs*tokens*K)
+			})
+		}
+	})
+}
+
 func BenchmarkPConv(b *testing.B) {
 	benchVariants(b, func(b *testing.B) {
 		for _, p := range []PConv{{56, 56, 10}, {28, 28, 20}, {14, 14, 40}, {7, 7, 80}} {
@@ -72,7 +106,7 @@ func BenchmarkPConv(b *testing.B) {
 			})
 			b.Run(fmt.Sprintf("weights/%dx%dx%d", p.Height, p.Width, p.Channels), func(b *testing.B) {
 				for b.Loop() {
-					p.WeightGrad(dw, padded, y)
+					p.WeightGrad(dw, padded, y, FP32)
 				}
 				reportFLOPS(b, pixels*p.Channels*p.Inner())
 			})

@@ -95,6 +95,7 @@ nn1_seg:
 
 nn1_k:
 	VMOVUPS      (R12), Y0
+	PREFETCHT0   4096(R12)
 	VBROADCASTSS (R10), Y1
 	VFMADD231PS  Y0, Y1, Y2
 	VBROADCASTSS (R10)(DX*1), Y1
@@ -240,6 +241,7 @@ nn3_seg:
 
 nn3_k:
 	VMOVUPS      (AX), Y0
+	PREFETCHT0   4096(AX)
 	VBROADCASTSS (R10), Y1
 	VFMADD231PS  Y0, Y1, Y2
 	VBROADCASTSS (R10)(DX*1), Y1
@@ -352,6 +354,7 @@ nn5_seg:
 
 nn5_k:
 	VMOVUPS      (AX), Y0
+	PREFETCHT0   4096(AX)
 	VBROADCASTSS (R10), Y1
 	VFMADD231PS  Y0, Y1, Y2
 	VBROADCASTSS (R10)(DX*1), Y1
@@ -449,6 +452,7 @@ nn7_seg:
 
 nn7_k:
 	VMOVUPS      (AX), Y0
+	PREFETCHT0   4096(AX)
 	VBROADCASTSS (R10), Y1
 	VFMADD231PS  Y0, Y1, Y2
 	VBROADCASTSS (R10)(DX*1), Y1
@@ -531,6 +535,7 @@ nn9_seg:
 
 nn9_k:
 	VMOVUPS      (AX), Y0
+	PREFETCHT0   4096(AX)
 	VBROADCASTSS (R10), Y1
 	VFMADD231PS  Y0, Y1, Y2
 	VBROADCASTSS (R10)(DX*1), Y1
@@ -598,6 +603,7 @@ nn11_seg:
 
 nn11_k:
 	VMOVUPS      (AX), Y0
+	PREFETCHT0   4096(AX)
 	VBROADCASTSS (R10), Y1
 	VFMADD231PS  Y0, Y1, Y2
 	ADDQ         $0x00000004, R10
@@ -681,6 +687,10 @@ TEXT ·gemmTN1AVX2(SB), NOSPLIT, $24-96
 tiles:
 	CMPQ       AX, $0x00000006
 	JLT        rest
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
@@ -701,13 +711,15 @@ tiles:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), R10
+	MOVQ       outer+56(FP), R12
 
 tn13_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn13_inner:
 	VMASKMOVPS   (R9), Y15, Y0
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
 	VBROADCASTSS (R8), Y1
 	VFMADD231PS  Y0, Y1, Y2
 	VBROADCASTSS 4(R8), Y1
@@ -722,11 +734,11 @@ tn13_inner:
 	VFMADD231PS  Y0, Y1, Y7
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn13_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         R10
+	DECQ         R12
 	JNZ          tn13_outer
 	VMASKMOVPS   (SI), Y15, Y1
 	VADDPS       Y1, Y2, Y2
@@ -770,6 +782,10 @@ rest:
 	JMP  done
 
 rest5:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
@@ -787,13 +803,15 @@ rest5:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn14_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn14_inner:
 	VMASKMOVPS   (R9), Y15, Y0
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
 	VBROADCASTSS (R8), Y1
 	VFMADD231PS  Y0, Y1, Y2
 	VBROADCASTSS 4(R8), Y1
@@ -806,11 +824,11 @@ tn14_inner:
 	VFMADD231PS  Y0, Y1, Y6
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn14_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn14_outer
 	VMASKMOVPS   (SI), Y15, Y1
 	VADDPS       Y1, Y2, Y2
@@ -835,6 +853,10 @@ tn14_inner:
 	JMP          done
 
 rest4:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
@@ -849,13 +871,15 @@ rest4:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn15_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn15_inner:
 	VMASKMOVPS   (R9), Y15, Y0
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
 	VBROADCASTSS (R8), Y1
 	VFMADD231PS  Y0, Y1, Y2
 	VBROADCASTSS 4(R8), Y1
@@ -866,11 +890,11 @@ tn15_inner:
 	VFMADD231PS  Y0, Y1, Y5
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn15_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn15_outer
 	VMASKMOVPS   (SI), Y15, Y1
 	VADDPS       Y1, Y2, Y2
@@ -891,6 +915,10 @@ tn15_inner:
 	JMP          done
 
 rest3:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
@@ -902,13 +930,15 @@ rest3:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn16_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn16_inner:
 	VMASKMOVPS   (R9), Y15, Y0
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
 	VBROADCASTSS (R8), Y1
 	VFMADD231PS  Y0, Y1, Y2
 	VBROADCASTSS 4(R8), Y1
@@ -917,11 +947,11 @@ tn16_inner:
 	VFMADD231PS  Y0, Y1, Y4
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn16_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn16_outer
 	VMASKMOVPS   (SI), Y15, Y1
 	VADDPS       Y1, Y2, Y2
@@ -938,6 +968,10 @@ tn16_inner:
 	JMP          done
 
 rest2:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
 	MOVQ       SI, R8
@@ -946,24 +980,26 @@ rest2:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn17_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn17_inner:
 	VMASKMOVPS   (R9), Y15, Y0
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
 	VBROADCASTSS (R8), Y1
 	VFMADD231PS  Y0, Y1, Y2
 	VBROADCASTSS 4(R8), Y1
 	VFMADD231PS  Y0, Y1, Y3
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn17_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn17_outer
 	VMASKMOVPS   (SI), Y15, Y1
 	VADDPS       Y1, Y2, Y2
@@ -976,27 +1012,33 @@ tn17_inner:
 	JMP          done
 
 rest1:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VXORPS     Y2, Y2, Y2
 	MOVQ       SI, R8
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn18_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn18_inner:
 	VMASKMOVPS   (R9), Y15, Y0
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
 	VBROADCASTSS (R8), Y1
 	VFMADD231PS  Y0, Y1, Y2
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn18_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn18_outer
 	VMASKMOVPS   (SI), Y15, Y1
 	VADDPS       Y1, Y2, Y2
@@ -1090,6 +1132,7 @@ nn19_seg:
 nn19_k:
 	VMOVUPS      (R12), Y0
 	VMOVUPS      32(R12), Y1
+	PREFETCHT0   4096(R12)
 	VBROADCASTSS (R10), Y2
 	VFMADD231PS  Y0, Y2, Y3
 	VFMADD231PS  Y1, Y2, Y4
@@ -1277,6 +1320,7 @@ nn21_seg:
 nn21_k:
 	VMOVUPS      (AX), Y0
 	VMOVUPS      32(AX), Y1
+	PREFETCHT0   4096(AX)
 	VBROADCASTSS (R10), Y2
 	VFMADD231PS  Y0, Y2, Y3
 	VFMADD231PS  Y1, Y2, Y4
@@ -1424,6 +1468,7 @@ nn23_seg:
 nn23_k:
 	VMOVUPS      (AX), Y0
 	VMOVUPS      32(AX), Y1
+	PREFETCHT0   4096(AX)
 	VBROADCASTSS (R10), Y2
 	VFMADD231PS  Y0, Y2, Y3
 	VFMADD231PS  Y1, Y2, Y4
@@ -1549,6 +1594,7 @@ nn25_seg:
 nn25_k:
 	VMOVUPS      (AX), Y0
 	VMOVUPS      32(AX), Y1
+	PREFETCHT0   4096(AX)
 	VBROADCASTSS (R10), Y2
 	VFMADD231PS  Y0, Y2, Y3
 	VFMADD231PS  Y1, Y2, Y4
@@ -1652,6 +1698,7 @@ nn27_seg:
 nn27_k:
 	VMOVUPS      (AX), Y0
 	VMOVUPS      32(AX), Y1
+	PREFETCHT0   4096(AX)
 	VBROADCASTSS (R10), Y2
 	VFMADD231PS  Y0, Y2, Y3
 	VFMADD231PS  Y1, Y2, Y4
@@ -1733,6 +1780,7 @@ nn29_seg:
 nn29_k:
 	VMOVUPS      (AX), Y0
 	VMOVUPS      32(AX), Y1
+	PREFETCHT0   4096(AX)
 	VBROADCASTSS (R10), Y2
 	VFMADD231PS  Y0, Y2, Y3
 	VFMADD231PS  Y1, Y2, Y4
@@ -1822,6 +1870,10 @@ TEXT ·gemmTN2AVX2(SB), NOSPLIT, $24-96
 tiles:
 	CMPQ       AX, $0x00000006
 	JLT        rest
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
@@ -1848,14 +1900,16 @@ tiles:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), R10
+	MOVQ       outer+56(FP), R12
 
 tn31_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn31_inner:
 	VMOVUPS      (R9), Y0
 	VMASKMOVPS   32(R9), Y15, Y1
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
 	VBROADCASTSS (R8), Y2
 	VFMADD231PS  Y0, Y2, Y3
 	VFMADD231PS  Y1, Y2, Y4
@@ -1876,11 +1930,11 @@ tn31_inner:
 	VFMADD231PS  Y1, Y2, Y14
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn31_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         R10
+	DECQ         R12
 	JNZ          tn31_outer
 	VMOVUPS      (SI), Y2
 	VADDPS       Y2, Y3, Y3
@@ -1942,6 +1996,10 @@ rest:
 	JMP  done
 
 rest5:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
@@ -1964,14 +2022,16 @@ rest5:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn32_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn32_inner:
 	VMOVUPS      (R9), Y0
 	VMASKMOVPS   32(R9), Y15, Y1
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
 	VBROADCASTSS (R8), Y2
 	VFMADD231PS  Y0, Y2, Y3
 	VFMADD231PS  Y1, Y2, Y4
@@ -1989,11 +2049,11 @@ tn32_inner:
 	VFMADD231PS  Y1, Y2, Y12
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn32_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn32_outer
 	VMOVUPS      (SI), Y2
 	VADDPS       Y2, Y3, Y3
@@ -2033,6 +2093,10 @@ tn32_inner:
 	JMP          done
 
 rest4:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
@@ -2051,14 +2115,16 @@ rest4:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn33_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn33_inner:
 	VMOVUPS      (R9), Y0
 	VMASKMOVPS   32(R9), Y15, Y1
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
 	VBROADCASTSS (R8), Y2
 	VFMADD231PS  Y0, Y2, Y3
 	VFMADD231PS  Y1, Y2, Y4
@@ -2073,11 +2139,11 @@ tn33_inner:
 	VFMADD231PS  Y1, Y2, Y10
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn33_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn33_outer
 	VMOVUPS      (SI), Y2
 	VADDPS       Y2, Y3, Y3
@@ -2110,6 +2176,10 @@ tn33_inner:
 	JMP          done
 
 rest3:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
@@ -2124,14 +2194,16 @@ rest3:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn34_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn34_inner:
 	VMOVUPS      (R9), Y0
 	VMASKMOVPS   32(R9), Y15, Y1
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
 	VBROADCASTSS (R8), Y2
 	VFMADD231PS  Y0, Y2, Y3
 	VFMADD231PS  Y1, Y2, Y4
@@ -2143,11 +2215,11 @@ tn34_inner:
 	VFMADD231PS  Y1, Y2, Y8
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn34_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn34_outer
 	VMOVUPS      (SI), Y2
 	VADDPS       Y2, Y3, Y3
@@ -2173,6 +2245,10 @@ tn34_inner:
 	JMP          done
 
 rest2:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
@@ -2183,14 +2259,16 @@ rest2:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn35_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn35_inner:
 	VMOVUPS      (R9), Y0
 	VMASKMOVPS   32(R9), Y15, Y1
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
 	VBROADCASTSS (R8), Y2
 	VFMADD231PS  Y0, Y2, Y3
 	VFMADD231PS  Y1, Y2, Y4
@@ -2199,11 +2277,11 @@ tn35_inner:
 	VFMADD231PS  Y1, Y2, Y6
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn35_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn35_outer
 	VMOVUPS      (SI), Y2
 	VADDPS       Y2, Y3, Y3
@@ -2222,30 +2300,36 @@ tn35_inner:
 	JMP          done
 
 rest1:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	MOVQ       SI, R8
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn36_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn36_inner:
 	VMOVUPS      (R9), Y0
 	VMASKMOVPS   32(R9), Y15, Y1
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
 	VBROADCASTSS (R8), Y2
 	VFMADD231PS  Y0, Y2, Y3
 	VFMADD231PS  Y1, Y2, Y4
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn36_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn36_outer
 	VMOVUPS      (SI), Y2
 	VADDPS       Y2, Y3, Y3
@@ -2341,6 +2425,8 @@ nn37_k:
 	VMOVUPS      (R11), Y0
 	VMOVUPS      32(R11), Y1
 	VMOVUPS      64(R11), Y2
+	PREFETCHT0   4096(R11)
+	PREFETCHT0   4160(R11)
 	VBROADCASTSS (R10), Y3
 	VFMADD231PS  Y0, Y3, Y4
 	VFMADD231PS  Y1, Y3, Y5
@@ -2512,6 +2598,8 @@ nn39_k:
 	VMOVUPS      (AX), Y0
 	VMOVUPS      32(AX), Y1
 	VMOVUPS      64(AX), Y2
+	PREFETCHT0   4096(AX)
+	PREFETCHT0   4160(AX)
 	VBROADCASTSS (R10), Y3
 	VFMADD231PS  Y0, Y3, Y4
 	VFMADD231PS  Y1, Y3, Y5
@@ -2640,6 +2728,8 @@ nn41_k:
 	VMOVUPS      (AX), Y0
 	VMOVUPS      32(AX), Y1
 	VMOVUPS      64(AX), Y2
+	PREFETCHT0   4096(AX)
+	PREFETCHT0   4160(AX)
 	VBROADCASTSS (R10), Y3
 	VFMADD231PS  Y0, Y3, Y4
 	VFMADD231PS  Y1, Y3, Y5
@@ -2737,6 +2827,8 @@ nn43_k:
 	VMOVUPS      (AX), Y0
 	VMOVUPS      32(AX), Y1
 	VMOVUPS      64(AX), Y2
+	PREFETCHT0   4096(AX)
+	PREFETCHT0   4160(AX)
 	VBROADCASTSS (R10), Y3
 	VFMADD231PS  Y0, Y3, Y4
 	VFMADD231PS  Y1, Y3, Y5
@@ -2832,6 +2924,10 @@ TEXT ·gemmTN3AVX2(SB), NOSPLIT, $24-96
 tiles:
 	CMPQ       AX, $0x00000003
 	JLT        rest
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
@@ -2852,15 +2948,18 @@ tiles:
 	PREFETCHT0 64(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), R10
+	MOVQ       outer+56(FP), R12
 
 tn45_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn45_inner:
 	VMOVUPS      (R9), Y0
 	VMOVUPS      32(R9), Y1
 	VMASKMOVPS   64(R9), Y15, Y2
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
+	PREFETCHT0   64(R9)(R11*1)
 	VBROADCASTSS (R8), Y3
 	VFMADD231PS  Y0, Y3, Y4
 	VFMADD231PS  Y1, Y3, Y5
@@ -2875,11 +2974,11 @@ tn45_inner:
 	VFMADD231PS  Y2, Y3, Y12
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn45_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         R10
+	DECQ         R12
 	JNZ          tn45_outer
 	VMOVUPS      (SI), Y3
 	VADDPS       Y3, Y4, Y4
@@ -2923,6 +3022,10 @@ rest:
 	JMP  done
 
 rest2:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
@@ -2937,15 +3040,18 @@ rest2:
 	PREFETCHT0 64(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn46_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn46_inner:
 	VMOVUPS      (R9), Y0
 	VMOVUPS      32(R9), Y1
 	VMASKMOVPS   64(R9), Y15, Y2
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   64(R9)(R10*1)
 	VBROADCASTSS (R8), Y3
 	VFMADD231PS  Y0, Y3, Y4
 	VFMADD231PS  Y1, Y3, Y5
@@ -2956,11 +3062,11 @@ tn46_inner:
 	VFMADD231PS  Y2, Y3, Y9
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn46_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn46_outer
 	VMOVUPS      (SI), Y3
 	VADDPS       Y3, Y4, Y4
@@ -2985,6 +3091,10 @@ tn46_inner:
 	JMP          done
 
 rest1:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
@@ -2993,26 +3103,29 @@ rest1:
 	PREFETCHT0 64(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn47_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn47_inner:
 	VMOVUPS      (R9), Y0
 	VMOVUPS      32(R9), Y1
 	VMASKMOVPS   64(R9), Y15, Y2
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   64(R9)(R10*1)
 	VBROADCASTSS (R8), Y3
 	VFMADD231PS  Y0, Y3, Y4
 	VFMADD231PS  Y1, Y3, Y5
 	VFMADD231PS  Y2, Y3, Y6
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn47_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn47_outer
 	VMOVUPS      (SI), Y3
 	VADDPS       Y3, Y4, Y4
@@ -3706,7 +3819,7 @@ DATA c3dcf5e02<>+28(SB)/4, $0x3dcf5e02
 GLOBL c3dcf5e02<>(SB), RODATA|NOPTR, $32
 
 // func affineReLUGradAVX2(rows int, cols int, y *float32, ldy int, dz *float32, lddz int, x *float32, ldx int, dy *float32, lddy int, a *float32, b *float32, mean *float32, sum *float32, dot *float32)
-// Requires: AVX, FMA3, SSE
+// Requires: AVX, FMA3, MMX+, SSE
 TEXT ·affineReLUGradAVX2(SB), NOSPLIT, $8-120
 	STMXCSR (SP)
 	MOVL    (SP), AX
@@ -3753,6 +3866,8 @@ rows61:
 	VMOVAPS     Y5, Y6
 	VFMADD213PS Y1, Y0, Y6
 	VMOVUPS     (R8), Y7
+	PREFETCHT0  (SI)(DI*8)
+	PREFETCHT0  (DX)(BX*8)
 	VXORPS      Y8, Y8, Y8
 	VCMPPS      $0x06, Y8, Y6, Y9
 	VANDPS      Y9, Y7, Y7
@@ -3814,6 +3929,8 @@ rows62:
 	VMOVAPS     Y6, Y7
 	VFMADD213PS Y2, Y1, Y7
 	VMASKMOVPS  (R8), Y0, Y8
+	PREFETCHT0  (SI)(DI*8)
+	PREFETCHT0  (DX)(BX*8)
 	VXORPS      Y9, Y9, Y9
 	VCMPPS      $0x06, Y9, Y7, Y10
 	VANDPS      Y10, Y8, Y8
@@ -3846,7 +3963,7 @@ cols60_end:
 	RET
 
 // func affineGELUGradAVX2(rows int, cols int, y *float32, ldy int, dz *float32, lddz int, x *float32, ldx int, dy *float32, lddy int, a *float32, b *float32, mean *float32, sum *float32, dot *float32)
-// Requires: AVX, AVX2, FMA3, SSE
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
 TEXT ·affineGELUGradAVX2(SB), NOSPLIT, $8-120
 	STMXCSR (SP)
 	MOVL    (SP), AX
@@ -3893,6 +4010,8 @@ rows64:
 	VMOVAPS      Y5, Y6
 	VFMADD213PS  Y1, Y0, Y6
 	VMOVUPS      (R8), Y7
+	PREFETCHT0   (SI)(DI*8)
+	PREFETCHT0   (DX)(BX*8)
 	VPAND        c7fffffff<>+0(SB), Y6, Y9
 	VBROADCASTSS c41500000<>+0(SB), Y8
 	VMINPS       Y9, Y8, Y9
@@ -3990,6 +4109,8 @@ rows65:
 	VMOVAPS      Y6, Y7
 	VFMADD213PS  Y2, Y1, Y7
 	VMASKMOVPS   (R8), Y0, Y8
+	PREFETCHT0   (SI)(DI*8)
+	PREFETCHT0   (DX)(BX*8)
 	VPAND        c7fffffff<>+0(SB), Y7, Y10
 	VBROADCASTSS c41500000<>+0(SB), Y9
 	VMINPS       Y10, Y9, Y10
@@ -4223,12 +4344,14 @@ TEXT ·combineAVX2(SB), NOSPLIT, $8-72
 	VBROADCASTSS alpha+64(FP), Y0
 	VBROADCASTSS beta+68(FP), Y1
 	MOVQ         cols+8(FP), AX
+	CMPQ         AX, $0x00000020
+	JGT          sweep70_wide
 	XORQ         R8, R8
 	MOVQ         AX, R9
 
-cols70_by4:
+cols71_by4:
 	CMPQ  R9, $0x00000020
-	JLT   cols70_by2
+	JLT   cols71_by2
 	MOVQ  dst+16(FP), AX
 	ADDQ  R8, AX
 	MOVQ  x+32(FP), DX
@@ -4237,9 +4360,9 @@ cols70_by4:
 	ADDQ  R8, SI
 	MOVQ  rows+0(FP), R10
 	TESTQ R10, R10
-	JLE   rows71_end
+	JLE   rows72_end
 
-rows71:
+rows72:
 	VMOVUPS     (DX), Y2
 	VMOVUPS     (SI), Y3
 	VMULPS      Y3, Y1, Y3
@@ -4264,51 +4387,16 @@ rows71:
 	ADDQ        BX, DX
 	ADDQ        DI, SI
 	DECQ        R10
-	JNZ         rows71
-
-rows71_end:
-	ADDQ $0x00000080, R8
-	SUBQ $0x00000020, R9
-	JMP  cols70_by4
-
-cols70_by2:
-	CMPQ  R9, $0x00000010
-	JLT   cols70_by1
-	MOVQ  dst+16(FP), AX
-	ADDQ  R8, AX
-	MOVQ  x+32(FP), DX
-	ADDQ  R8, DX
-	MOVQ  y+48(FP), SI
-	ADDQ  R8, SI
-	MOVQ  rows+0(FP), R10
-	TESTQ R10, R10
-	JLE   rows72_end
-
-rows72:
-	VMOVUPS     (DX), Y2
-	VMOVUPS     (SI), Y3
-	VMULPS      Y3, Y1, Y3
-	VFMADD231PS Y0, Y2, Y3
-	VMOVUPS     Y3, (AX)
-	VMOVUPS     32(DX), Y2
-	VMOVUPS     32(SI), Y3
-	VMULPS      Y3, Y1, Y3
-	VFMADD231PS Y0, Y2, Y3
-	VMOVUPS     Y3, 32(AX)
-	ADDQ        CX, AX
-	ADDQ        BX, DX
-	ADDQ        DI, SI
-	DECQ        R10
 	JNZ         rows72
 
 rows72_end:
-	ADDQ $0x00000040, R8
-	SUBQ $0x00000010, R9
-	JMP  cols70_by2
+	ADDQ $0x00000080, R8
+	SUBQ $0x00000020, R9
+	JMP  cols71_by4
 
-cols70_by1:
-	CMPQ  R9, $0x00000008
-	JLT   cols70_by0
+cols71_by2:
+	CMPQ  R9, $0x00000010
+	JLT   cols71_by1
 	MOVQ  dst+16(FP), AX
 	ADDQ  R8, AX
 	MOVQ  x+32(FP), DX
@@ -4325,6 +4413,11 @@ rows73:
 	VMULPS      Y3, Y1, Y3
 	VFMADD231PS Y0, Y2, Y3
 	VMOVUPS     Y3, (AX)
+	VMOVUPS     32(DX), Y2
+	VMOVUPS     32(SI), Y3
+	VMULPS      Y3, Y1, Y3
+	VFMADD231PS Y0, Y2, Y3
+	VMOVUPS     Y3, 32(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	ADDQ        DI, SI
@@ -4332,13 +4425,43 @@ rows73:
 	JNZ         rows73
 
 rows73_end:
+	ADDQ $0x00000040, R8
+	SUBQ $0x00000010, R9
+	JMP  cols71_by2
+
+cols71_by1:
+	CMPQ  R9, $0x00000008
+	JLT   cols71_by0
+	MOVQ  dst+16(FP), AX
+	ADDQ  R8, AX
+	MOVQ  x+32(FP), DX
+	ADDQ  R8, DX
+	MOVQ  y+48(FP), SI
+	ADDQ  R8, SI
+	MOVQ  rows+0(FP), R10
+	TESTQ R10, R10
+	JLE   rows74_end
+
+rows74:
+	VMOVUPS     (DX), Y2
+	VMOVUPS     (SI), Y3
+	VMULPS      Y3, Y1, Y3
+	VFMADD231PS Y0, Y2, Y3
+	VMOVUPS     Y3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	ADDQ        DI, SI
+	DECQ        R10
+	JNZ         rows74
+
+rows74_end:
 	ADDQ $0x00000020, R8
 	SUBQ $0x00000008, R9
-	JMP  cols70_by1
+	JMP  cols71_by1
 
-cols70_by0:
+cols71_by0:
 	TESTQ   R9, R9
-	JLE     cols70_end
+	JLE     cols71_end
 	LEAQ    tailMask<>+0(SB), DX
 	MOVQ    $0x00000008, AX
 	SUBQ    R9, AX
@@ -4351,9 +4474,9 @@ cols70_by0:
 	ADDQ    R8, SI
 	MOVQ    rows+0(FP), R8
 	TESTQ   R8, R8
-	JLE     rows74_end
+	JLE     rows75_end
 
-rows74:
+rows75:
 	VMASKMOVPS  (DX), Y2, Y3
 	VMASKMOVPS  (SI), Y2, Y4
 	VMULPS      Y4, Y1, Y4
@@ -4363,10 +4486,102 @@ rows74:
 	ADDQ        BX, DX
 	ADDQ        DI, SI
 	DECQ        R8
-	JNZ         rows74
+	JNZ         rows75
 
-rows74_end:
-cols70_end:
+rows75_end:
+cols71_end:
+	JMP sweep70_end
+
+sweep70_wide:
+	MOVQ  dst+16(FP), AX
+	MOVQ  x+32(FP), DX
+	MOVQ  y+48(FP), SI
+	MOVQ  rows+0(FP), R8
+	TESTQ R8, R8
+	JLE   rows76_end
+
+rows76:
+	MOVQ cols+8(FP), R9
+	XORQ R10, R10
+
+cols77_by4:
+	CMPQ        R9, $0x00000020
+	JLT         cols77_by2
+	VMOVUPS     (DX)(R10*1), Y2
+	VMOVUPS     (SI)(R10*1), Y3
+	VMULPS      Y3, Y1, Y3
+	VFMADD231PS Y0, Y2, Y3
+	VMOVUPS     Y3, (AX)(R10*1)
+	VMOVUPS     32(DX)(R10*1), Y2
+	VMOVUPS     32(SI)(R10*1), Y3
+	VMULPS      Y3, Y1, Y3
+	VFMADD231PS Y0, Y2, Y3
+	VMOVUPS     Y3, 32(AX)(R10*1)
+	VMOVUPS     64(DX)(R10*1), Y2
+	VMOVUPS     64(SI)(R10*1), Y3
+	VMULPS      Y3, Y1, Y3
+	VFMADD231PS Y0, Y2, Y3
+	VMOVUPS     Y3, 64(AX)(R10*1)
+	VMOVUPS     96(DX)(R10*1), Y2
+	VMOVUPS     96(SI)(R10*1), Y3
+	VMULPS      Y3, Y1, Y3
+	VFMADD231PS Y0, Y2, Y3
+	VMOVUPS     Y3, 96(AX)(R10*1)
+	ADDQ        $0x00000080, R10
+	SUBQ        $0x00000020, R9
+	JMP         cols77_by4
+
+cols77_by2:
+	CMPQ        R9, $0x00000010
+	JLT         cols77_by1
+	VMOVUPS     (DX)(R10*1), Y2
+	VMOVUPS     (SI)(R10*1), Y3
+	VMULPS      Y3, Y1, Y3
+	VFMADD231PS Y0, Y2, Y3
+	VMOVUPS     Y3, (AX)(R10*1)
+	VMOVUPS     32(DX)(R10*1), Y2
+	VMOVUPS     32(SI)(R10*1), Y3
+	VMULPS      Y3, Y1, Y3
+	VFMADD231PS Y0, Y2, Y3
+	VMOVUPS     Y3, 32(AX)(R10*1)
+	ADDQ        $0x00000040, R10
+	SUBQ        $0x00000010, R9
+	JMP         cols77_by2
+
+cols77_by1:
+	CMPQ        R9, $0x00000008
+	JLT         cols77_by0
+	VMOVUPS     (DX)(R10*1), Y2
+	VMOVUPS     (SI)(R10*1), Y3
+	VMULPS      Y3, Y1, Y3
+	VFMADD231PS Y0, Y2, Y3
+	VMOVUPS     Y3, (AX)(R10*1)
+	ADDQ        $0x00000020, R10
+	SUBQ        $0x00000008, R9
+	JMP         cols77_by1
+
+cols77_by0:
+	TESTQ       R9, R9
+	JLE         cols77_end
+	LEAQ        tailMask<>+0(SB), R12
+	MOVQ        $0x00000008, R11
+	SUBQ        R9, R11
+	VMOVUPS     (R12)(R11*4), Y2
+	VMASKMOVPS  (DX)(R10*1), Y2, Y3
+	VMASKMOVPS  (SI)(R10*1), Y2, Y4
+	VMULPS      Y4, Y1, Y4
+	VFMADD231PS Y0, Y3, Y4
+	VMASKMOVPS  Y4, Y2, (AX)(R10*1)
+
+cols77_end:
+	ADDQ CX, AX
+	ADDQ BX, DX
+	ADDQ DI, SI
+	DECQ R8
+	JNZ  rows76
+
+rows76_end:
+sweep70_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -4379,21 +4594,23 @@ TEXT ·copyRowsAVX2(SB), NOSPLIT, $0-48
 	MOVQ lds+40(FP), BX
 	SHLQ $0x02, BX
 	MOVQ cols+8(FP), AX
+	CMPQ AX, $0x00000020
+	JGT  sweep78_wide
 	XORQ SI, SI
 	MOVQ AX, DI
 
-cols75_by4:
+cols79_by4:
 	CMPQ  DI, $0x00000020
-	JLT   cols75_by2
+	JLT   cols79_by2
 	MOVQ  dst+16(FP), AX
 	ADDQ  SI, AX
 	MOVQ  src+32(FP), DX
 	ADDQ  SI, DX
 	MOVQ  rows+0(FP), R8
 	TESTQ R8, R8
-	JLE   rows76_end
+	JLE   rows80_end
 
-rows76:
+rows80:
 	VMOVUPS (DX), Y0
 	VMOVUPS Y0, (AX)
 	VMOVUPS 32(DX), Y0
@@ -4405,25 +4622,25 @@ rows76:
 	ADDQ    CX, AX
 	ADDQ    BX, DX
 	DECQ    R8
-	JNZ     rows76
+	JNZ     rows80
 
-rows76_end:
+rows80_end:
 	ADDQ $0x00000080, SI
 	SUBQ $0x00000020, DI
-	JMP  cols75_by4
+	JMP  cols79_by4
 
-cols75_by2:
+cols79_by2:
 	CMPQ  DI, $0x00000010
-	JLT   cols75_by1
+	JLT   cols79_by1
 	MOVQ  dst+16(FP), AX
 	ADDQ  SI, AX
 	MOVQ  src+32(FP), DX
 	ADDQ  SI, DX
 	MOVQ  rows+0(FP), R8
 	TESTQ R8, R8
-	JLE   rows77_end
+	JLE   rows81_end
 
-rows77:
+rows81:
 	VMOVUPS (DX), Y0
 	VMOVUPS Y0, (AX)
 	VMOVUPS 32(DX), Y0
@@ -4431,40 +4648,40 @@ rows77:
 	ADDQ    CX, AX
 	ADDQ    BX, DX
 	DECQ    R8
-	JNZ     rows77
+	JNZ     rows81
 
-rows77_end:
+rows81_end:
 	ADDQ $0x00000040, SI
 	SUBQ $0x00000010, DI
-	JMP  cols75_by2
+	JMP  cols79_by2
 
-cols75_by1:
+cols79_by1:
 	CMPQ  DI, $0x00000008
-	JLT   cols75_by0
+	JLT   cols79_by0
 	MOVQ  dst+16(FP), AX
 	ADDQ  SI, AX
 	MOVQ  src+32(FP), DX
 	ADDQ  SI, DX
 	MOVQ  rows+0(FP), R8
 	TESTQ R8, R8
-	JLE   rows78_end
+	JLE   rows82_end
 
-rows78:
+rows82:
 	VMOVUPS (DX), Y0
 	VMOVUPS Y0, (AX)
 	ADDQ    CX, AX
 	ADDQ    BX, DX
 	DECQ    R8
-	JNZ     rows78
+	JNZ     rows82
 
-rows78_end:
+rows82_end:
 	ADDQ $0x00000020, SI
 	SUBQ $0x00000008, DI
-	JMP  cols75_by1
+	JMP  cols79_by1
 
-cols75_by0:
+cols79_by0:
 	TESTQ   DI, DI
-	JLE     cols75_end
+	JLE     cols79_end
 	LEAQ    tailMask<>+0(SB), DX
 	MOVQ    $0x00000008, AX
 	SUBQ    DI, AX
@@ -4475,18 +4692,84 @@ cols75_by0:
 	ADDQ    SI, DX
 	MOVQ    rows+0(FP), SI
 	TESTQ   SI, SI
-	JLE     rows79_end
+	JLE     rows83_end
 
-rows79:
+rows83:
 	VMASKMOVPS (DX), Y0, Y1
 	VMASKMOVPS Y1, Y0, (AX)
 	ADDQ       CX, AX
 	ADDQ       BX, DX
 	DECQ       SI
-	JNZ        rows79
+	JNZ        rows83
 
-rows79_end:
-cols75_end:
+rows83_end:
+cols79_end:
+	JMP sweep78_end
+
+sweep78_wide:
+	MOVQ  dst+16(FP), AX
+	MOVQ  src+32(FP), DX
+	MOVQ  rows+0(FP), SI
+	TESTQ SI, SI
+	JLE   rows84_end
+
+rows84:
+	MOVQ cols+8(FP), DI
+	XORQ R8, R8
+
+cols85_by4:
+	CMPQ    DI, $0x00000020
+	JLT     cols85_by2
+	VMOVUPS (DX)(R8*1), Y0
+	VMOVUPS Y0, (AX)(R8*1)
+	VMOVUPS 32(DX)(R8*1), Y0
+	VMOVUPS Y0, 32(AX)(R8*1)
+	VMOVUPS 64(DX)(R8*1), Y0
+	VMOVUPS Y0, 64(AX)(R8*1)
+	VMOVUPS 96(DX)(R8*1), Y0
+	VMOVUPS Y0, 96(AX)(R8*1)
+	ADDQ    $0x00000080, R8
+	SUBQ    $0x00000020, DI
+	JMP     cols85_by4
+
+cols85_by2:
+	CMPQ    DI, $0x00000010
+	JLT     cols85_by1
+	VMOVUPS (DX)(R8*1), Y0
+	VMOVUPS Y0, (AX)(R8*1)
+	VMOVUPS 32(DX)(R8*1), Y0
+	VMOVUPS Y0, 32(AX)(R8*1)
+	ADDQ    $0x00000040, R8
+	SUBQ    $0x00000010, DI
+	JMP     cols85_by2
+
+cols85_by1:
+	CMPQ    DI, $0x00000008
+	JLT     cols85_by0
+	VMOVUPS (DX)(R8*1), Y0
+	VMOVUPS Y0, (AX)(R8*1)
+	ADDQ    $0x00000020, R8
+	SUBQ    $0x00000008, DI
+	JMP     cols85_by1
+
+cols85_by0:
+	TESTQ      DI, DI
+	JLE        cols85_end
+	LEAQ       tailMask<>+0(SB), R10
+	MOVQ       $0x00000008, R9
+	SUBQ       DI, R9
+	VMOVUPS    (R10)(R9*4), Y0
+	VMASKMOVPS (DX)(R8*1), Y0, Y1
+	VMASKMOVPS Y1, Y0, (AX)(R8*1)
+
+cols85_end:
+	ADDQ CX, AX
+	ADDQ BX, DX
+	DECQ SI
+	JNZ  rows84
+
+rows84_end:
+sweep78_end:
 	VZEROUPPER
 	RET
 
@@ -4504,9 +4787,9 @@ TEXT ·columnSumsAVX2(SB), NOSPLIT, $8-40
 	XORQ    DX, DX
 	MOVQ    AX, BX
 
-cols80_by4:
+cols86_by4:
 	CMPQ   BX, $0x00000020
-	JLT    cols80_by2
+	JLT    cols86_by2
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -4515,9 +4798,9 @@ cols80_by4:
 	ADDQ   DX, AX
 	MOVQ   rows+0(FP), SI
 	TESTQ  SI, SI
-	JLE    rows81_end
+	JLE    rows87_end
 
-rows81:
+rows87:
 	VMOVUPS (AX), Y4
 	VADDPS  Y4, Y0, Y0
 	VMOVUPS 32(AX), Y4
@@ -4528,9 +4811,9 @@ rows81:
 	VADDPS  Y4, Y3, Y3
 	ADDQ    CX, AX
 	DECQ    SI
-	JNZ     rows81
+	JNZ     rows87
 
-rows81_end:
+rows87_end:
 	MOVQ    sum+32(FP), AX
 	VMOVUPS (AX)(DX*1), Y4
 	VADDPS  Y4, Y0, Y0
@@ -4546,29 +4829,29 @@ rows81_end:
 	VMOVUPS Y3, 96(AX)(DX*1)
 	ADDQ    $0x00000080, DX
 	SUBQ    $0x00000020, BX
-	JMP     cols80_by4
+	JMP     cols86_by4
 
-cols80_by2:
+cols86_by2:
 	CMPQ   BX, $0x00000010
-	JLT    cols80_by1
+	JLT    cols86_by1
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	MOVQ   x+16(FP), AX
 	ADDQ   DX, AX
 	MOVQ   rows+0(FP), SI
 	TESTQ  SI, SI
-	JLE    rows82_end
+	JLE    rows88_end
 
-rows82:
+rows88:
 	VMOVUPS (AX), Y2
 	VADDPS  Y2, Y0, Y0
 	VMOVUPS 32(AX), Y2
 	VADDPS  Y2, Y1, Y1
 	ADDQ    CX, AX
 	DECQ    SI
-	JNZ     rows82
+	JNZ     rows88
 
-rows82_end:
+rows88_end:
 	MOVQ    sum+32(FP), AX
 	VMOVUPS (AX)(DX*1), Y2
 	VADDPS  Y2, Y0, Y0
@@ -4578,37 +4861,37 @@ rows82_end:
 	VMOVUPS Y1, 32(AX)(DX*1)
 	ADDQ    $0x00000040, DX
 	SUBQ    $0x00000010, BX
-	JMP     cols80_by2
+	JMP     cols86_by2
 
-cols80_by1:
+cols86_by1:
 	CMPQ   BX, $0x00000008
-	JLT    cols80_by0
+	JLT    cols86_by0
 	VXORPS Y0, Y0, Y0
 	MOVQ   x+16(FP), AX
 	ADDQ   DX, AX
 	MOVQ   rows+0(FP), SI
 	TESTQ  SI, SI
-	JLE    rows83_end
+	JLE    rows89_end
 
-rows83:
+rows89:
 	VMOVUPS (AX), Y1
 	VADDPS  Y1, Y0, Y0
 	ADDQ    CX, AX
 	DECQ    SI
-	JNZ     rows83
+	JNZ     rows89
 
-rows83_end:
+rows89_end:
 	MOVQ    sum+32(FP), AX
 	VMOVUPS (AX)(DX*1), Y1
 	VADDPS  Y1, Y0, Y0
 	VMOVUPS Y0, (AX)(DX*1)
 	ADDQ    $0x00000020, DX
 	SUBQ    $0x00000008, BX
-	JMP     cols80_by1
+	JMP     cols86_by1
 
-cols80_by0:
+cols86_by0:
 	TESTQ   BX, BX
-	JLE     cols80_end
+	JLE     cols86_end
 	LEAQ    tailMask<>+0(SB), SI
 	MOVQ    $0x00000008, AX
 	SUBQ    BX, AX
@@ -4618,22 +4901,22 @@ cols80_by0:
 	ADDQ    DX, AX
 	MOVQ    rows+0(FP), BX
 	TESTQ   BX, BX
-	JLE     rows84_end
+	JLE     rows90_end
 
-rows84:
+rows90:
 	VMASKMOVPS (AX), Y0, Y2
 	VADDPS     Y2, Y1, Y1
 	ADDQ       CX, AX
 	DECQ       BX
-	JNZ        rows84
+	JNZ        rows90
 
-rows84_end:
+rows90_end:
 	MOVQ       sum+32(FP), AX
 	VMASKMOVPS (AX)(DX*1), Y0, Y2
 	VADDPS     Y2, Y1, Y1
 	VMASKMOVPS Y1, Y0, (AX)(DX*1)
 
-cols80_end:
+cols86_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -4652,9 +4935,9 @@ TEXT ·columnDeviationsAVX2(SB), NOSPLIT, $8-48
 	XORQ    DX, DX
 	MOVQ    AX, BX
 
-cols85_by4:
+cols91_by4:
 	CMPQ    BX, $0x00000020
-	JLT     cols85_by2
+	JLT     cols91_by2
 	MOVQ    mean+32(FP), AX
 	VMOVUPS (AX)(DX*1), Y0
 	VMOVUPS 32(AX)(DX*1), Y1
@@ -4668,9 +4951,9 @@ cols85_by4:
 	ADDQ    DX, AX
 	MOVQ    rows+0(FP), SI
 	TESTQ   SI, SI
-	JLE     rows86_end
+	JLE     rows92_end
 
-rows86:
+rows92:
 	VMOVUPS     (AX), Y8
 	VSUBPS      Y0, Y8, Y8
 	VFMADD231PS Y8, Y8, Y4
@@ -4685,9 +4968,9 @@ rows86:
 	VFMADD231PS Y8, Y8, Y7
 	ADDQ        CX, AX
 	DECQ        SI
-	JNZ         rows86
+	JNZ         rows92
 
-rows86_end:
+rows92_end:
 	MOVQ    sum+40(FP), AX
 	VMOVUPS (AX)(DX*1), Y0
 	VADDPS  Y0, Y4, Y4
@@ -4703,11 +4986,11 @@ rows86_end:
 	VMOVUPS Y7, 96(AX)(DX*1)
 	ADDQ    $0x00000080, DX
 	SUBQ    $0x00000020, BX
-	JMP     cols85_by4
+	JMP     cols91_by4
 
-cols85_by2:
+cols91_by2:
 	CMPQ    BX, $0x00000010
-	JLT     cols85_by1
+	JLT     cols91_by1
 	MOVQ    mean+32(FP), AX
 	VMOVUPS (AX)(DX*1), Y0
 	VMOVUPS 32(AX)(DX*1), Y1
@@ -4717,9 +5000,9 @@ cols85_by2:
 	ADDQ    DX, AX
 	MOVQ    rows+0(FP), SI
 	TESTQ   SI, SI
-	JLE     rows87_end
+	JLE     rows93_end
 
-rows87:
+rows93:
 	VMOVUPS     (AX), Y4
 	VSUBPS      Y0, Y4, Y4
 	VFMADD231PS Y4, Y4, Y2
@@ -4728,9 +5011,9 @@ rows87:
 	VFMADD231PS Y4, Y4, Y3
 	ADDQ        CX, AX
 	DECQ        SI
-	JNZ         rows87
+	JNZ         rows93
 
-rows87_end:
+rows93_end:
 	MOVQ    sum+40(FP), AX
 	VMOVUPS (AX)(DX*1), Y0
 	VADDPS  Y0, Y2, Y2
@@ -4740,11 +5023,11 @@ rows87_end:
 	VMOVUPS Y3, 32(AX)(DX*1)
 	ADDQ    $0x00000040, DX
 	SUBQ    $0x00000010, BX
-	JMP     cols85_by2
+	JMP     cols91_by2
 
-cols85_by1:
+cols91_by1:
 	CMPQ    BX, $0x00000008
-	JLT     cols85_by0
+	JLT     cols91_by0
 	MOVQ    mean+32(FP), AX
 	VMOVUPS (AX)(DX*1), Y0
 	VXORPS  Y1, Y1, Y1
@@ -4752,28 +5035,28 @@ cols85_by1:
 	ADDQ    DX, AX
 	MOVQ    rows+0(FP), SI
 	TESTQ   SI, SI
-	JLE     rows88_end
+	JLE     rows94_end
 
-rows88:
+rows94:
 	VMOVUPS     (AX), Y2
 	VSUBPS      Y0, Y2, Y2
 	VFMADD231PS Y2, Y2, Y1
 	ADDQ        CX, AX
 	DECQ        SI
-	JNZ         rows88
+	JNZ         rows94
 
-rows88_end:
+rows94_end:
 	MOVQ    sum+40(FP), AX
 	VMOVUPS (AX)(DX*1), Y0
 	VADDPS  Y0, Y1, Y1
 	VMOVUPS Y1, (AX)(DX*1)
 	ADDQ    $0x00000020, DX
 	SUBQ    $0x00000008, BX
-	JMP     cols85_by1
+	JMP     cols91_by1
 
-cols85_by0:
+cols91_by0:
 	TESTQ      BX, BX
-	JLE        cols85_end
+	JLE        cols91_end
 	LEAQ       tailMask<>+0(SB), SI
 	MOVQ       $0x00000008, AX
 	SUBQ       BX, AX
@@ -4785,23 +5068,23 @@ cols85_by0:
 	ADDQ       DX, AX
 	MOVQ       rows+0(FP), BX
 	TESTQ      BX, BX
-	JLE        rows89_end
+	JLE        rows95_end
 
-rows89:
+rows95:
 	VMASKMOVPS  (AX), Y0, Y3
 	VSUBPS      Y1, Y3, Y3
 	VFMADD231PS Y3, Y3, Y2
 	ADDQ        CX, AX
 	DECQ        BX
-	JNZ         rows89
+	JNZ         rows95
 
-rows89_end:
+rows95_end:
 	MOVQ       sum+40(FP), AX
 	VMASKMOVPS (AX)(DX*1), Y0, Y1
 	VADDPS     Y1, Y2, Y2
 	VMASKMOVPS Y2, Y0, (AX)(DX*1)
 
-cols85_end:
+cols91_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -4822,9 +5105,9 @@ TEXT ·columnDotsAVX2(SB), NOSPLIT, $8-72
 	XORQ    SI, SI
 	MOVQ    AX, DI
 
-cols90_by2:
+cols96_by2:
 	CMPQ    DI, $0x00000010
-	JLT     cols90_by1
+	JLT     cols96_by1
 	MOVQ    mean+48(FP), AX
 	VMOVUPS (AX)(SI*1), Y0
 	VMOVUPS 32(AX)(SI*1), Y1
@@ -4838,9 +5121,9 @@ cols90_by2:
 	ADDQ    SI, DX
 	MOVQ    rows+0(FP), R8
 	TESTQ   R8, R8
-	JLE     rows91_end
+	JLE     rows97_end
 
-rows91:
+rows97:
 	VMOVUPS     (AX), Y6
 	VMOVUPS     (DX), Y7
 	VADDPS      Y6, Y2, Y2
@@ -4854,9 +5137,9 @@ rows91:
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        R8
-	JNZ         rows91
+	JNZ         rows97
 
-rows91_end:
+rows97_end:
 	MOVQ    sum+56(FP), AX
 	VMOVUPS (AX)(SI*1), Y0
 	VADDPS  Y0, Y2, Y2
@@ -4873,11 +5156,11 @@ rows91_end:
 	VMOVUPS Y5, 32(AX)(SI*1)
 	ADDQ    $0x00000040, SI
 	SUBQ    $0x00000010, DI
-	JMP     cols90_by2
+	JMP     cols96_by2
 
-cols90_by1:
+cols96_by1:
 	CMPQ    DI, $0x00000008
-	JLT     cols90_by0
+	JLT     cols96_by0
 	MOVQ    mean+48(FP), AX
 	VMOVUPS (AX)(SI*1), Y0
 	VXORPS  Y1, Y1, Y1
@@ -4888,9 +5171,9 @@ cols90_by1:
 	ADDQ    SI, DX
 	MOVQ    rows+0(FP), R8
 	TESTQ   R8, R8
-	JLE     rows92_end
+	JLE     rows98_end
 
-rows92:
+rows98:
 	VMOVUPS     (AX), Y3
 	VMOVUPS     (DX), Y4
 	VADDPS      Y3, Y1, Y1
@@ -4899,9 +5182,9 @@ rows92:
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        R8
-	JNZ         rows92
+	JNZ         rows98
 
-rows92_end:
+rows98_end:
 	MOVQ    sum+56(FP), AX
 	VMOVUPS (AX)(SI*1), Y0
 	VADDPS  Y0, Y1, Y1
@@ -4912,11 +5195,11 @@ rows92_end:
 	VMOVUPS Y2, (AX)(SI*1)
 	ADDQ    $0x00000020, SI
 	SUBQ    $0x00000008, DI
-	JMP     cols90_by1
+	JMP     cols96_by1
 
-cols90_by0:
+cols96_by0:
 	TESTQ      DI, DI
-	JLE        cols90_end
+	JLE        cols96_end
 	LEAQ       tailMask<>+0(SB), DX
 	MOVQ       $0x00000008, AX
 	SUBQ       DI, AX
@@ -4931,9 +5214,9 @@ cols90_by0:
 	ADDQ       SI, DX
 	MOVQ       rows+0(FP), DI
 	TESTQ      DI, DI
-	JLE        rows93_end
+	JLE        rows99_end
 
-rows93:
+rows99:
 	VMASKMOVPS  (AX), Y0, Y4
 	VMASKMOVPS  (DX), Y0, Y5
 	VADDPS      Y4, Y2, Y2
@@ -4942,9 +5225,9 @@ rows93:
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        DI
-	JNZ         rows93
+	JNZ         rows99
 
-rows93_end:
+rows99_end:
 	MOVQ       sum+56(FP), AX
 	VMASKMOVPS (AX)(SI*1), Y0, Y1
 	VADDPS     Y1, Y2, Y2
@@ -4954,7 +5237,7 @@ rows93_end:
 	VADDPS     Y1, Y3, Y3
 	VMASKMOVPS Y3, Y0, (AX)(SI*1)
 
-cols90_end:
+cols96_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -4967,18 +5250,18 @@ TEXT ·vectorMaxAVX2(SB), NOSPLIT, $0-20
 	MOVQ         n+0(FP), CX
 	XORQ         DX, DX
 
-cols94_by1:
+cols100_by1:
 	CMPQ    CX, $0x00000008
-	JLT     cols94_by0
+	JLT     cols100_by0
 	VMOVUPS (AX)(DX*1), Y1
 	VMAXPS  Y1, Y0, Y0
 	ADDQ    $0x00000020, DX
 	SUBQ    $0x00000008, CX
-	JMP     cols94_by1
+	JMP     cols100_by1
 
-cols94_by0:
+cols100_by0:
 	TESTQ      CX, CX
-	JLE        cols94_end
+	JLE        cols100_end
 	LEAQ       tailMask<>+0(SB), SI
 	MOVQ       $0x00000008, BX
 	SUBQ       CX, BX
@@ -4987,7 +5270,7 @@ cols94_by0:
 	VBLENDVPS  Y1, Y2, Y0, Y2
 	VMAXPS     Y2, Y0, Y0
 
-cols94_end:
+cols100_end:
 	VEXTRACTF128 $0x01, Y0, X1
 	VMAXPS       X1, X0, X0
 	VPSHUFD      $0x4e, X0, X1
@@ -5013,9 +5296,9 @@ TEXT ·expSumAVX2(SB), NOSPLIT, $8-36
 	MOVQ         n+0(FP), DX
 	XORQ         BX, BX
 
-cols95_by1:
+cols101_by1:
 	CMPQ         DX, $0x00000008
-	JLT          cols95_by0
+	JLT          cols101_by0
 	VMOVUPS      (CX)(BX*1), Y2
 	VSUBPS       Y0, Y2, Y2
 	VMULPS       c3fb8aa3b<>+0(SB), Y2, Y2
@@ -5037,11 +5320,11 @@ cols95_by1:
 	VADDPS       Y2, Y1, Y1
 	ADDQ         $0x00000020, BX
 	SUBQ         $0x00000008, DX
-	JMP          cols95_by1
+	JMP          cols101_by1
 
-cols95_by0:
+cols101_by0:
 	TESTQ        DX, DX
-	JLE          cols95_end
+	JLE          cols101_end
 	LEAQ         tailMask<>+0(SB), DI
 	MOVQ         $0x00000008, SI
 	SUBQ         DX, SI
@@ -5067,7 +5350,7 @@ cols95_by0:
 	VANDPS       Y2, Y3, Y3
 	VADDPS       Y3, Y1, Y1
 
-cols95_end:
+cols101_end:
 	VEXTRACTF128 $0x01, Y1, X0
 	VADDPS       X0, X1, X1
 	VPSHUFD      $0x4e, X1, X0
@@ -5113,19 +5396,19 @@ TEXT ·dotAVX2(SB), NOSPLIT, $8-28
 	MOVQ    n+0(FP), DX
 	XORQ    BX, BX
 
-cols96_by1:
+cols102_by1:
 	CMPQ        DX, $0x00000008
-	JLT         cols96_by0
+	JLT         cols102_by0
 	VMOVUPS     (AX)(BX*1), Y1
 	VMOVUPS     (CX)(BX*1), Y2
 	VFMADD231PS Y1, Y2, Y0
 	ADDQ        $0x00000020, BX
 	SUBQ        $0x00000008, DX
-	JMP         cols96_by1
+	JMP         cols102_by1
 
-cols96_by0:
+cols102_by0:
 	TESTQ       DX, DX
-	JLE         cols96_end
+	JLE         cols102_end
 	LEAQ        tailMask<>+0(SB), DI
 	MOVQ        $0x00000008, SI
 	SUBQ        DX, SI
@@ -5134,7 +5417,7 @@ cols96_by0:
 	VMASKMOVPS  (CX)(BX*1), Y1, Y1
 	VFMADD231PS Y2, Y1, Y0
 
-cols96_end:
+cols102_end:
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
 	VPSHUFD      $0x4e, X0, X1
@@ -5155,9 +5438,9 @@ TEXT ·sumSquaresAVX2(SB), NOSPLIT, $0-24
 	MOVQ   n+0(FP), CX
 	XORQ   DX, DX
 
-cols97_by1:
+cols103_by1:
 	CMPQ         CX, $0x00000008
-	JLT          cols97_by0
+	JLT          cols103_by0
 	VMOVUPS      (AX)(DX*1), Y2
 	VCVTPS2PD    X2, Y3
 	VFMADD231PD  Y3, Y3, Y0
@@ -5166,11 +5449,11 @@ cols97_by1:
 	VFMADD231PD  Y3, Y3, Y1
 	ADDQ         $0x00000020, DX
 	SUBQ         $0x00000008, CX
-	JMP          cols97_by1
+	JMP          cols103_by1
 
-cols97_by0:
+cols103_by0:
 	TESTQ        CX, CX
-	JLE          cols97_end
+	JLE          cols103_end
 	LEAQ         tailMask<>+0(SB), SI
 	MOVQ         $0x00000008, BX
 	SUBQ         CX, BX
@@ -5182,7 +5465,7 @@ cols97_by0:
 	VCVTPS2PD    X2, Y3
 	VFMADD231PD  Y3, Y3, Y1
 
-cols97_end:
+cols103_end:
 	VADDPD       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPD       X1, X0, X0
@@ -5218,9 +5501,9 @@ TEXT ·adamWAVX2(SB), NOSPLIT, $8-68
 	MOVQ         n+0(FP), SI
 	XORQ         DI, DI
 
-cols98_by1:
+cols104_by1:
 	CMPQ        SI, $0x00000008
-	JLT         cols98_by0
+	JLT         cols104_by0
 	VMOVUPS     (CX)(DI*1), Y9
 	VMULPS      Y0, Y9, Y9
 	VMOVUPS     (DX)(DI*1), Y10
@@ -5242,11 +5525,11 @@ cols98_by1:
 	VMOVUPS     Y9, (AX)(DI*1)
 	ADDQ        $0x00000020, DI
 	SUBQ        $0x00000008, SI
-	JMP         cols98_by1
+	JMP         cols104_by1
 
-cols98_by0:
+cols104_by0:
 	TESTQ       SI, SI
-	JLE         cols98_end
+	JLE         cols104_end
 	LEAQ        tailMask<>+0(SB), R9
 	MOVQ        $0x00000008, R8
 	SUBQ        SI, R8
@@ -5271,7 +5554,7 @@ cols98_by0:
 	VSUBPS      Y0, Y2, Y2
 	VMASKMOVPS  Y2, Y9, (AX)(DI*1)
 
-cols98_end:
+cols104_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -5288,9 +5571,9 @@ TEXT ·transpose8AVX2(SB), NOSPLIT, $0-40
 	SHLQ  $0x02, SI
 	MOVQ  AX, DI
 	TESTQ DI, DI
-	JLE   blocks99_end
+	JLE   blocks105_end
 
-blocks99:
+blocks105:
 	MOVQ       BX, AX
 	VMOVUPS    (AX), Y0
 	ADDQ       SI, AX
@@ -5352,9 +5635,9 @@ blocks99:
 	ADDQ       $0x00000020, BX
 	MOVQ       AX, CX
 	DECQ       DI
-	JNZ        blocks99
+	JNZ        blocks105
 
-blocks99_end:
+blocks105_end:
 	VZEROUPPER
 	RET
 
@@ -5377,9 +5660,9 @@ TEXT ·dwConvAVX2(SB), NOSPLIT, $48-120
 	MOVQ    cols+16(FP), SI
 	XORQ    DI, DI
 
-cols100_by1:
+cols106_by1:
 	CMPQ    SI, $0x00000008
-	JLT     cols100_by0
+	JLT     cols106_by0
 	MOVQ    w+104(FP), R8
 	MOVQ    ldw+112(FP), R9
 	SHLQ    $0x02, R9
@@ -5417,7 +5700,7 @@ cols100_by1:
 	MOVQ    lines+0(FP), R8
 	MOVQ    R8, 40(SP)
 
-dw101_line:
+dw107_line:
 	MOVQ        8(SP), R8
 	MOVQ        16(SP), R9
 	MOVQ        24(SP), R10
@@ -5436,9 +5719,9 @@ dw101_line:
 	VFMADD231PS Y6, Y11, Y10
 	ADDQ        DX, R10
 
-dw101_columns:
+dw107_columns:
 	DECQ        R12
-	JZ          dw101_last0
+	JZ          dw107_last0
 	VMOVUPS     (R8), Y11
 	VFMADD231PS Y2, Y11, Y9
 	VFMADD231PS Y1, Y11, Y10
@@ -5457,7 +5740,7 @@ dw101_columns:
 	VMOVUPS     Y9, (R11)
 	ADDQ        BX, R11
 	DECQ        R12
-	JZ          dw101_last1
+	JZ          dw107_last1
 	VMOVUPS     (R8), Y9
 	VFMADD231PS Y2, Y9, Y10
 	VFMADD231PS Y1, Y9, Y11
@@ -5476,7 +5759,7 @@ dw101_columns:
 	VMOVUPS     Y10, (R11)
 	ADDQ        BX, R11
 	DECQ        R12
-	JZ          dw101_last2
+	JZ          dw107_last2
 	VMOVUPS     (R8), Y10
 	VFMADD231PS Y2, Y10, Y11
 	VFMADD231PS Y1, Y10, Y9
@@ -5494,20 +5777,20 @@ dw101_columns:
 	ADDQ        DX, R10
 	VMOVUPS     Y11, (R11)
 	ADDQ        BX, R11
-	JMP         dw101_columns
+	JMP         dw107_columns
 
-dw101_last0:
+dw107_last0:
 	VMOVUPS Y9, (R11)
-	JMP     dw101_next
+	JMP     dw107_next
 
-dw101_last1:
+dw107_last1:
 	VMOVUPS Y10, (R11)
-	JMP     dw101_next
+	JMP     dw107_next
 
-dw101_last2:
+dw107_last2:
 	VMOVUPS Y11, (R11)
 
-dw101_next:
+dw107_next:
 	MOVQ srcLine+96(FP), R8
 	SHLQ $0x02, R8
 	ADDQ R8, 8(SP)
@@ -5521,14 +5804,14 @@ dw101_next:
 	SHLQ $0x02, R8
 	ADDQ R8, 32(SP)
 	DECQ 40(SP)
-	JNZ  dw101_line
+	JNZ  dw107_line
 	ADDQ $0x00000020, DI
 	SUBQ $0x00000008, SI
-	JMP  cols100_by1
+	JMP  cols106_by1
 
-cols100_by0:
+cols106_by0:
 	TESTQ      SI, SI
-	JLE        cols100_end
+	JLE        cols106_end
 	LEAQ       tailMask<>+0(SB), R9
 	MOVQ       $0x00000008, R8
 	SUBQ       SI, R8
@@ -5570,7 +5853,7 @@ cols100_by0:
 	MOVQ       lines+0(FP), SI
 	MOVQ       SI, 40(SP)
 
-dw102_line:
+dw108_line:
 	MOVQ        8(SP), SI
 	MOVQ        16(SP), DI
 	MOVQ        24(SP), R8
@@ -5589,9 +5872,9 @@ dw102_line:
 	VFMADD231PS Y7, Y12, Y11
 	ADDQ        DX, R8
 
-dw102_columns:
+dw108_columns:
 	DECQ        R10
-	JZ          dw102_last0
+	JZ          dw108_last0
 	VMASKMOVPS  (SI), Y0, Y12
 	VFMADD231PS Y3, Y12, Y10
 	VFMADD231PS Y2, Y12, Y11
@@ -5610,7 +5893,7 @@ dw102_columns:
 	VMASKMOVPS  Y10, Y0, (R9)
 	ADDQ        BX, R9
 	DECQ        R10
-	JZ          dw102_last1
+	JZ          dw108_last1
 	VMASKMOVPS  (SI), Y0, Y10
 	VFMADD231PS Y3, Y10, Y11
 	VFMADD231PS Y2, Y10, Y12
@@ -5629,7 +5912,7 @@ dw102_columns:
 	VMASKMOVPS  Y11, Y0, (R9)
 	ADDQ        BX, R9
 	DECQ        R10
-	JZ          dw102_last2
+	JZ          dw108_last2
 	VMASKMOVPS  (SI), Y0, Y11
 	VFMADD231PS Y3, Y11, Y12
 	VFMADD231PS Y2, Y11, Y10
@@ -5647,20 +5930,20 @@ dw102_columns:
 	ADDQ        DX, R8
 	VMASKMOVPS  Y12, Y0, (R9)
 	ADDQ        BX, R9
-	JMP         dw102_columns
+	JMP         dw108_columns
 
-dw102_last0:
+dw108_last0:
 	VMASKMOVPS Y10, Y0, (R9)
-	JMP        dw102_next
+	JMP        dw108_next
 
-dw102_last1:
+dw108_last1:
 	VMASKMOVPS Y11, Y0, (R9)
-	JMP        dw102_next
+	JMP        dw108_next
 
-dw102_last2:
+dw108_last2:
 	VMASKMOVPS Y12, Y0, (R9)
 
-dw102_next:
+dw108_next:
 	MOVQ srcLine+96(FP), SI
 	SHLQ $0x02, SI
 	ADDQ SI, 8(SP)
@@ -5674,9 +5957,9 @@ dw102_next:
 	SHLQ $0x02, SI
 	ADDQ SI, 32(SP)
 	DECQ 40(SP)
-	JNZ  dw102_line
+	JNZ  dw108_line
 
-cols100_end:
+cols106_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -5719,11 +6002,11 @@ tiles:
 	MOVQ   $0x00000003, R12
 	MOVQ   R12, 16(SP)
 
-group103_line:
+group109_line:
 	MOVQ index+40(FP), R11
 	MOVQ inner+8(FP), R12
 
-group103_input:
+group109_input:
 	VMOVUPS     (R11), Y8
 	VMOVUPS     (R10), Y10
 	VMOVUPS     32(R10), Y11
@@ -5765,11 +6048,11 @@ group103_input:
 	ADDQ        $0x00000060, R10
 	ADDQ        $0x00000020, R11
 	DECQ        R12
-	JNZ         group103_input
+	JNZ         group109_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
 	DECQ        16(SP)
-	JNZ         group103_line
+	JNZ         group109_line
 	MOVQ        cols+72(FP), R8
 	LEAQ        tailMask<>+0(SB), R10
 	MOVQ        $0x00000008, R9
@@ -5828,11 +6111,11 @@ rest7:
 	MOVQ   $0x00000003, R10
 	MOVQ   R10, 16(SP)
 
-group104_line:
+group110_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R10
 
-group104_input:
+group110_input:
 	VMOVUPS     (CX), Y7
 	VMOVUPS     (AX), Y9
 	VMOVUPS     32(AX), Y10
@@ -5870,11 +6153,11 @@ group104_input:
 	ADDQ        $0x00000060, AX
 	ADDQ        $0x00000020, CX
 	DECQ        R10
-	JNZ         group104_input
+	JNZ         group110_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
 	DECQ        16(SP)
-	JNZ         group104_line
+	JNZ         group110_line
 	MOVQ        cols+72(FP), AX
 	LEAQ        tailMask<>+0(SB), DX
 	MOVQ        $0x00000008, CX
@@ -5910,11 +6193,11 @@ rest6:
 	MOVQ   $0x00000003, R10
 	MOVQ   R10, 16(SP)
 
-group105_line:
+group111_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R10
 
-group105_input:
+group111_input:
 	VMOVUPS     (CX), Y6
 	VMOVUPS     (AX), Y8
 	VMOVUPS     32(AX), Y9
@@ -5948,11 +6231,11 @@ group105_input:
 	ADDQ        $0x00000060, AX
 	ADDQ        $0x00000020, CX
 	DECQ        R10
-	JNZ         group105_input
+	JNZ         group111_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
 	DECQ        16(SP)
-	JNZ         group105_line
+	JNZ         group111_line
 	MOVQ        cols+72(FP), AX
 	LEAQ        tailMask<>+0(SB), DX
 	MOVQ        $0x00000008, CX
@@ -5985,11 +6268,11 @@ rest5:
 	MOVQ   $0x00000003, R10
 	MOVQ   R10, 16(SP)
 
-group106_line:
+group112_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R10
 
-group106_input:
+group112_input:
 	VMOVUPS     (CX), Y5
 	VMOVUPS     (AX), Y7
 	VMOVUPS     32(AX), Y8
@@ -6019,11 +6302,11 @@ group106_input:
 	ADDQ        $0x00000060, AX
 	ADDQ        $0x00000020, CX
 	DECQ        R10
-	JNZ         group106_input
+	JNZ         group112_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
 	DECQ        16(SP)
-	JNZ         group106_line
+	JNZ         group112_line
 	MOVQ        cols+72(FP), AX
 	LEAQ        tailMask<>+0(SB), DX
 	MOVQ        $0x00000008, CX
@@ -6053,11 +6336,11 @@ rest4:
 	MOVQ   $0x00000003, R10
 	MOVQ   R10, 16(SP)
 
-group107_line:
+group113_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R10
 
-group107_input:
+group113_input:
 	VMOVUPS     (CX), Y4
 	VMOVUPS     (AX), Y6
 	VMOVUPS     32(AX), Y7
@@ -6083,11 +6366,11 @@ group107_input:
 	ADDQ        $0x00000060, AX
 	ADDQ        $0x00000020, CX
 	DECQ        R10
-	JNZ         group107_input
+	JNZ         group113_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
 	DECQ        16(SP)
-	JNZ         group107_line
+	JNZ         group113_line
 	MOVQ        cols+72(FP), AX
 	LEAQ        tailMask<>+0(SB), DX
 	MOVQ        $0x00000008, CX
@@ -6112,11 +6395,11 @@ rest3:
 	MOVQ   $0x00000003, R9
 	MOVQ   R9, 16(SP)
 
-group108_line:
+group114_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R9
 
-group108_input:
+group114_input:
 	VMOVUPS     (CX), Y3
 	VMOVUPS     (AX), Y5
 	VMOVUPS     32(AX), Y6
@@ -6138,10 +6421,10 @@ group108_input:
 	ADDQ        $0x00000060, AX
 	ADDQ        $0x00000020, CX
 	DECQ        R9
-	JNZ         group108_input
+	JNZ         group114_input
 	ADDQ        8(SP), R8
 	DECQ        16(SP)
-	JNZ         group108_line
+	JNZ         group114_line
 	MOVQ        cols+72(FP), AX
 	LEAQ        tailMask<>+0(SB), DX
 	MOVQ        $0x00000008, CX
@@ -6163,11 +6446,11 @@ rest2:
 	MOVQ   $0x00000003, R9
 	MOVQ   R9, 16(SP)
 
-group109_line:
+group115_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R9
 
-group109_input:
+group115_input:
 	VMOVUPS     (CX), Y2
 	VMOVUPS     (AX), Y4
 	VMOVUPS     32(AX), Y5
@@ -6185,10 +6468,10 @@ group109_input:
 	ADDQ        $0x00000060, AX
 	ADDQ        $0x00000020, CX
 	DECQ        R9
-	JNZ         group109_input
+	JNZ         group115_input
 	ADDQ        8(SP), R8
 	DECQ        16(SP)
-	JNZ         group109_line
+	JNZ         group115_line
 	MOVQ        cols+72(FP), AX
 	LEAQ        tailMask<>+0(SB), DX
 	MOVQ        $0x00000008, CX
@@ -6207,11 +6490,11 @@ rest1:
 	MOVQ   $0x00000003, BX
 	MOVQ   BX, 16(SP)
 
-group110_line:
+group116_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), BX
 
-group110_input:
+group116_input:
 	VMOVUPS     (CX), Y1
 	VMOVUPS     (AX), Y3
 	VMOVUPS     32(AX), Y4
@@ -6225,10 +6508,10 @@ group110_input:
 	ADDQ        $0x00000060, AX
 	ADDQ        $0x00000020, CX
 	DECQ        BX
-	JNZ         group110_input
+	JNZ         group116_input
 	ADDQ        8(SP), R8
 	DECQ        16(SP)
-	JNZ         group110_line
+	JNZ         group116_line
 	MOVQ        cols+72(FP), AX
 	LEAQ        tailMask<>+0(SB), DX
 	MOVQ        $0x00000008, CX
@@ -6255,16 +6538,16 @@ TEXT ·layerNormAVX2(SB), NOSPLIT, $8-80
 	MOVQ    stats+64(FP), DX
 	MOVQ    rows+0(FP), BX
 	TESTQ   BX, BX
-	JLE     rows111_end
+	JLE     rows117_end
 
-rows111:
+rows117:
 	VXORPS Y0, Y0, Y0
 	MOVQ   cols+8(FP), SI
 	XORQ   DI, DI
 
-cols112_by4:
+cols118_by4:
 	CMPQ    SI, $0x00000020
-	JLT     cols112_by2
+	JLT     cols118_by2
 	VMOVUPS (CX)(DI*1), Y1
 	VADDPS  Y1, Y0, Y0
 	VMOVUPS 32(CX)(DI*1), Y1
@@ -6275,31 +6558,31 @@ cols112_by4:
 	VADDPS  Y1, Y0, Y0
 	ADDQ    $0x00000080, DI
 	SUBQ    $0x00000020, SI
-	JMP     cols112_by4
+	JMP     cols118_by4
 
-cols112_by2:
+cols118_by2:
 	CMPQ    SI, $0x00000010
-	JLT     cols112_by1
+	JLT     cols118_by1
 	VMOVUPS (CX)(DI*1), Y1
 	VADDPS  Y1, Y0, Y0
 	VMOVUPS 32(CX)(DI*1), Y1
 	VADDPS  Y1, Y0, Y0
 	ADDQ    $0x00000040, DI
 	SUBQ    $0x00000010, SI
-	JMP     cols112_by2
+	JMP     cols118_by2
 
-cols112_by1:
+cols118_by1:
 	CMPQ    SI, $0x00000008
-	JLT     cols112_by0
+	JLT     cols118_by0
 	VMOVUPS (CX)(DI*1), Y1
 	VADDPS  Y1, Y0, Y0
 	ADDQ    $0x00000020, DI
 	SUBQ    $0x00000008, SI
-	JMP     cols112_by1
+	JMP     cols118_by1
 
-cols112_by0:
+cols118_by0:
 	TESTQ      SI, SI
-	JLE        cols112_end
+	JLE        cols118_end
 	LEAQ       tailMask<>+0(SB), R9
 	MOVQ       $0x00000008, R8
 	SUBQ       SI, R8
@@ -6307,7 +6590,7 @@ cols112_by0:
 	VMASKMOVPS (CX)(DI*1), Y1, Y1
 	VADDPS     Y1, Y0, Y0
 
-cols112_end:
+cols118_end:
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
 	VPSHUFD      $0x4e, X0, X1
@@ -6320,9 +6603,9 @@ cols112_end:
 	MOVQ         cols+8(FP), SI
 	XORQ         DI, DI
 
-cols113_by4:
+cols119_by4:
 	CMPQ        SI, $0x00000020
-	JLT         cols113_by2
+	JLT         cols119_by2
 	VMOVUPS     (CX)(DI*1), Y2
 	VSUBPS      Y0, Y2, Y2
 	VFMADD231PS Y2, Y2, Y1
@@ -6337,11 +6620,11 @@ cols113_by4:
 	VFMADD231PS Y2, Y2, Y1
 	ADDQ        $0x00000080, DI
 	SUBQ        $0x00000020, SI
-	JMP         cols113_by4
+	JMP         cols119_by4
 
-cols113_by2:
+cols119_by2:
 	CMPQ        SI, $0x00000010
-	JLT         cols113_by1
+	JLT         cols119_by1
 	VMOVUPS     (CX)(DI*1), Y2
 	VSUBPS      Y0, Y2, Y2
 	VFMADD231PS Y2, Y2, Y1
@@ -6350,21 +6633,21 @@ cols113_by2:
 	VFMADD231PS Y2, Y2, Y1
 	ADDQ        $0x00000040, DI
 	SUBQ        $0x00000010, SI
-	JMP         cols113_by2
+	JMP         cols119_by2
 
-cols113_by1:
+cols119_by1:
 	CMPQ        SI, $0x00000008
-	JLT         cols113_by0
+	JLT         cols119_by0
 	VMOVUPS     (CX)(DI*1), Y2
 	VSUBPS      Y0, Y2, Y2
 	VFMADD231PS Y2, Y2, Y1
 	ADDQ        $0x00000020, DI
 	SUBQ        $0x00000008, SI
-	JMP         cols113_by1
+	JMP         cols119_by1
 
-cols113_by0:
+cols119_by0:
 	TESTQ       SI, SI
-	JLE         cols113_end
+	JLE         cols119_end
 	LEAQ        tailMask<>+0(SB), R9
 	MOVQ        $0x00000008, R8
 	SUBQ        SI, R8
@@ -6374,7 +6657,7 @@ cols113_by0:
 	VANDPS      Y2, Y3, Y3
 	VFMADD231PS Y3, Y3, Y1
 
-cols113_end:
+cols119_end:
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPS       X2, X1, X1
 	VPSHUFD      $0x4e, X1, X2
@@ -6395,9 +6678,9 @@ cols113_end:
 	MOVQ         cols+8(FP), R8
 	XORQ         R9, R9
 
-cols114_by2:
+cols120_by2:
 	CMPQ        R8, $0x00000010
-	JLT         cols114_by1
+	JLT         cols120_by1
 	VMOVUPS     (CX)(R9*1), Y2
 	VMOVUPS     (SI)(R9*1), Y3
 	VMOVUPS     (DI)(R9*1), Y4
@@ -6414,11 +6697,11 @@ cols114_by2:
 	VMOVUPS     Y2, 32(AX)(R9*1)
 	ADDQ        $0x00000040, R9
 	SUBQ        $0x00000010, R8
-	JMP         cols114_by2
+	JMP         cols120_by2
 
-cols114_by1:
+cols120_by1:
 	CMPQ        R8, $0x00000008
-	JLT         cols114_by0
+	JLT         cols120_by0
 	VMOVUPS     (CX)(R9*1), Y2
 	VMOVUPS     (SI)(R9*1), Y3
 	VMOVUPS     (DI)(R9*1), Y4
@@ -6428,11 +6711,11 @@ cols114_by1:
 	VMOVUPS     Y2, (AX)(R9*1)
 	ADDQ        $0x00000020, R9
 	SUBQ        $0x00000008, R8
-	JMP         cols114_by1
+	JMP         cols120_by1
 
-cols114_by0:
+cols120_by0:
 	TESTQ       R8, R8
-	JLE         cols114_end
+	JLE         cols120_end
 	LEAQ        tailMask<>+0(SB), R11
 	MOVQ        $0x00000008, R10
 	SUBQ        R8, R10
@@ -6445,7 +6728,7 @@ cols114_by0:
 	VFMADD213PS Y5, Y4, Y3
 	VMASKMOVPS  Y3, Y2, (AX)(R9*1)
 
-cols114_end:
+cols120_end:
 	MOVQ ldy+24(FP), SI
 	SHLQ $0x02, SI
 	ADDQ SI, AX
@@ -6453,9 +6736,9 @@ cols114_end:
 	SHLQ $0x02, SI
 	ADDQ SI, CX
 	DECQ BX
-	JNZ  rows111
+	JNZ  rows117
 
-rows111_end:
+rows117_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -6475,9 +6758,9 @@ TEXT ·layerNormGradAVX2(SB), NOSPLIT, $8-116
 	MOVQ    stats+88(FP), SI
 	MOVQ    rows+0(FP), DI
 	TESTQ   DI, DI
-	JLE     rows115_end
+	JLE     rows121_end
 
-rows115:
+rows121:
 	VBROADCASTSS (SI), Y0
 	VBROADCASTSS 4(SI), Y1
 	ADDQ         $0x00000008, SI
@@ -6487,9 +6770,9 @@ rows115:
 	MOVQ         cols+8(FP), R9
 	XORQ         R10, R10
 
-cols116_by2:
+cols122_by2:
 	CMPQ        R9, $0x00000010
-	JLT         cols116_by1
+	JLT         cols122_by1
 	VMOVUPS     (DX)(R10*1), Y4
 	VMOVUPS     (CX)(R10*1), Y5
 	VSUBPS      Y0, Y4, Y4
@@ -6508,11 +6791,11 @@ cols116_by2:
 	VFMADD231PS Y5, Y4, Y3
 	ADDQ        $0x00000040, R10
 	SUBQ        $0x00000010, R9
-	JMP         cols116_by2
+	JMP         cols122_by2
 
-cols116_by1:
+cols122_by1:
 	CMPQ        R9, $0x00000008
-	JLT         cols116_by0
+	JLT         cols122_by0
 	VMOVUPS     (DX)(R10*1), Y4
 	VMOVUPS     (CX)(R10*1), Y5
 	VSUBPS      Y0, Y4, Y4
@@ -6523,11 +6806,11 @@ cols116_by1:
 	VFMADD231PS Y5, Y4, Y3
 	ADDQ        $0x00000020, R10
 	SUBQ        $0x00000008, R9
-	JMP         cols116_by1
+	JMP         cols122_by1
 
-cols116_by0:
+cols122_by0:
 	TESTQ       R9, R9
-	JLE         cols116_end
+	JLE         cols122_end
 	LEAQ        tailMask<>+0(SB), R12
 	MOVQ        $0x00000008, R11
 	SUBQ        R9, R11
@@ -6541,7 +6824,7 @@ cols116_by0:
 	VADDPS      Y6, Y2, Y2
 	VFMADD231PS Y6, Y5, Y3
 
-cols116_end:
+cols122_end:
 	VEXTRACTF128 $0x01, Y2, X4
 	VADDPS       X4, X2, X2
 	VPSHUFD      $0x4e, X2, X4
@@ -6560,16 +6843,16 @@ cols116_end:
 	VBROADCASTSS X3, Y3
 	MOVQ         add+64(FP), R8
 	TESTQ        R8, R8
-	JZ           add117_none
+	JZ           add123_none
 	MOVQ         w+80(FP), R8
 	MOVQ         dw+96(FP), R9
 	MOVQ         db+104(FP), R10
 	MOVQ         cols+8(FP), R11
 	XORQ         R12, R12
 
-cols118_by1:
+cols124_by1:
 	CMPQ         R11, $0x00000008
-	JLT          cols118_by0
+	JLT          cols124_by0
 	VMOVUPS      (DX)(R12*1), Y4
 	VMOVUPS      (CX)(R12*1), Y5
 	VSUBPS       Y0, Y4, Y4
@@ -6589,11 +6872,11 @@ cols118_by1:
 	VMOVUPS      Y5, (AX)(R12*1)
 	ADDQ         $0x00000020, R12
 	SUBQ         $0x00000008, R11
-	JMP          cols118_by1
+	JMP          cols124_by1
 
-cols118_by0:
+cols124_by0:
 	TESTQ        R11, R11
-	JLE          cols118_end
+	JLE          cols124_end
 	LEAQ         tailMask<>+0(SB), R14
 	MOVQ         $0x00000008, R13
 	SUBQ         R11, R13
@@ -6616,19 +6899,19 @@ cols118_by0:
 	VFMADD213PS  Y0, Y1, Y6
 	VMASKMOVPS   Y6, Y4, (AX)(R12*1)
 
-cols118_end:
-	JMP add117_end
+cols124_end:
+	JMP add123_end
 
-add117_none:
+add123_none:
 	MOVQ w+80(FP), R8
 	MOVQ dw+96(FP), R9
 	MOVQ db+104(FP), R10
 	MOVQ cols+8(FP), R11
 	XORQ R12, R12
 
-cols119_by1:
+cols125_by1:
 	CMPQ         R11, $0x00000008
-	JLT          cols119_by0
+	JLT          cols125_by0
 	VMOVUPS      (DX)(R12*1), Y4
 	VMOVUPS      (CX)(R12*1), Y5
 	VSUBPS       Y0, Y4, Y4
@@ -6647,11 +6930,11 @@ cols119_by1:
 	VMOVUPS      Y5, (AX)(R12*1)
 	ADDQ         $0x00000020, R12
 	SUBQ         $0x00000008, R11
-	JMP          cols119_by1
+	JMP          cols125_by1
 
-cols119_by0:
+cols125_by0:
 	TESTQ        R11, R11
-	JLE          cols119_end
+	JLE          cols125_end
 	LEAQ         tailMask<>+0(SB), R14
 	MOVQ         $0x00000008, R13
 	SUBQ         R11, R13
@@ -6673,8 +6956,8 @@ cols119_by0:
 	VMULPS       Y1, Y6, Y6
 	VMASKMOVPS   Y6, Y4, (AX)(R12*1)
 
-cols119_end:
-add117_end:
+cols125_end:
+add123_end:
 	MOVQ lddx+24(FP), R8
 	SHLQ $0x02, R8
 	ADDQ R8, AX
@@ -6688,9 +6971,9 @@ add117_end:
 	SHLQ $0x02, R8
 	ADDQ R8, BX
 	DECQ DI
-	JNZ  rows115
+	JNZ  rows121
 
-rows115_end:
+rows121_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -6706,16 +6989,16 @@ TEXT ·softmaxRowsAVX2(SB), NOSPLIT, $8-32
 	MOVQ    x+16(FP), AX
 	MOVQ    rows+0(FP), CX
 	TESTQ   CX, CX
-	JLE     rows120_end
+	JLE     rows126_end
 
-rows120:
+rows126:
 	VBROADCASTSS (AX), Y0
 	MOVQ         cols+8(FP), DX
 	XORQ         BX, BX
 
-cols121_by4:
+cols127_by4:
 	CMPQ    DX, $0x00000020
-	JLT     cols121_by2
+	JLT     cols127_by2
 	VMOVUPS (AX)(BX*1), Y1
 	VMAXPS  Y1, Y0, Y0
 	VMOVUPS 32(AX)(BX*1), Y1
@@ -6726,31 +7009,31 @@ cols121_by4:
 	VMAXPS  Y1, Y0, Y0
 	ADDQ    $0x00000080, BX
 	SUBQ    $0x00000020, DX
-	JMP     cols121_by4
+	JMP     cols127_by4
 
-cols121_by2:
+cols127_by2:
 	CMPQ    DX, $0x00000010
-	JLT     cols121_by1
+	JLT     cols127_by1
 	VMOVUPS (AX)(BX*1), Y1
 	VMAXPS  Y1, Y0, Y0
 	VMOVUPS 32(AX)(BX*1), Y1
 	VMAXPS  Y1, Y0, Y0
 	ADDQ    $0x00000040, BX
 	SUBQ    $0x00000010, DX
-	JMP     cols121_by2
+	JMP     cols127_by2
 
-cols121_by1:
+cols127_by1:
 	CMPQ    DX, $0x00000008
-	JLT     cols121_by0
+	JLT     cols127_by0
 	VMOVUPS (AX)(BX*1), Y1
 	VMAXPS  Y1, Y0, Y0
 	ADDQ    $0x00000020, BX
 	SUBQ    $0x00000008, DX
-	JMP     cols121_by1
+	JMP     cols127_by1
 
-cols121_by0:
+cols127_by0:
 	TESTQ      DX, DX
-	JLE        cols121_end
+	JLE        cols127_end
 	LEAQ       tailMask<>+0(SB), DI
 	MOVQ       $0x00000008, SI
 	SUBQ       DX, SI
@@ -6759,7 +7042,7 @@ cols121_by0:
 	VBLENDVPS  Y1, Y2, Y0, Y2
 	VMAXPS     Y2, Y0, Y0
 
-cols121_end:
+cols127_end:
 	VEXTRACTF128 $0x01, Y0, X1
 	VMAXPS       X1, X0, X0
 	VPSHUFD      $0x4e, X0, X1
@@ -6771,9 +7054,9 @@ cols121_end:
 	MOVQ         cols+8(FP), DX
 	XORQ         BX, BX
 
-cols122_by2:
+cols128_by2:
 	CMPQ         DX, $0x00000010
-	JLT          cols122_by1
+	JLT          cols128_by1
 	VMOVUPS      (AX)(BX*1), Y2
 	VSUBPS       Y0, Y2, Y2
 	VMULPS       c3fb8aa3b<>+0(SB), Y2, Y2
@@ -6814,11 +7097,11 @@ cols122_by2:
 	VADDPS       Y2, Y1, Y1
 	ADDQ         $0x00000040, BX
 	SUBQ         $0x00000010, DX
-	JMP          cols122_by2
+	JMP          cols128_by2
 
-cols122_by1:
+cols128_by1:
 	CMPQ         DX, $0x00000008
-	JLT          cols122_by0
+	JLT          cols128_by0
 	VMOVUPS      (AX)(BX*1), Y2
 	VSUBPS       Y0, Y2, Y2
 	VMULPS       c3fb8aa3b<>+0(SB), Y2, Y2
@@ -6840,11 +7123,11 @@ cols122_by1:
 	VADDPS       Y2, Y1, Y1
 	ADDQ         $0x00000020, BX
 	SUBQ         $0x00000008, DX
-	JMP          cols122_by1
+	JMP          cols128_by1
 
-cols122_by0:
+cols128_by0:
 	TESTQ        DX, DX
-	JLE          cols122_end
+	JLE          cols128_end
 	LEAQ         tailMask<>+0(SB), DI
 	MOVQ         $0x00000008, SI
 	SUBQ         DX, SI
@@ -6870,7 +7153,7 @@ cols122_by0:
 	VANDPS       Y2, Y3, Y3
 	VADDPS       Y3, Y1, Y1
 
-cols122_end:
+cols128_end:
 	VEXTRACTF128 $0x01, Y1, X0
 	VADDPS       X0, X1, X1
 	VPSHUFD      $0x4e, X1, X0
@@ -6883,9 +7166,9 @@ cols122_end:
 	MOVQ         cols+8(FP), DX
 	XORQ         BX, BX
 
-cols123_by4:
+cols129_by4:
 	CMPQ    DX, $0x00000020
-	JLT     cols123_by2
+	JLT     cols129_by2
 	VMOVUPS (AX)(BX*1), Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS Y1, (AX)(BX*1)
@@ -6900,11 +7183,11 @@ cols123_by4:
 	VMOVUPS Y1, 96(AX)(BX*1)
 	ADDQ    $0x00000080, BX
 	SUBQ    $0x00000020, DX
-	JMP     cols123_by4
+	JMP     cols129_by4
 
-cols123_by2:
+cols129_by2:
 	CMPQ    DX, $0x00000010
-	JLT     cols123_by1
+	JLT     cols129_by1
 	VMOVUPS (AX)(BX*1), Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS Y1, (AX)(BX*1)
@@ -6913,21 +7196,21 @@ cols123_by2:
 	VMOVUPS Y1, 32(AX)(BX*1)
 	ADDQ    $0x00000040, BX
 	SUBQ    $0x00000010, DX
-	JMP     cols123_by2
+	JMP     cols129_by2
 
-cols123_by1:
+cols129_by1:
 	CMPQ    DX, $0x00000008
-	JLT     cols123_by0
+	JLT     cols129_by0
 	VMOVUPS (AX)(BX*1), Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS Y1, (AX)(BX*1)
 	ADDQ    $0x00000020, BX
 	SUBQ    $0x00000008, DX
-	JMP     cols123_by1
+	JMP     cols129_by1
 
-cols123_by0:
+cols129_by0:
 	TESTQ      DX, DX
-	JLE        cols123_end
+	JLE        cols129_end
 	LEAQ       tailMask<>+0(SB), DI
 	MOVQ       $0x00000008, SI
 	SUBQ       DX, SI
@@ -6936,14 +7219,14 @@ cols123_by0:
 	VMULPS     Y0, Y2, Y2
 	VMASKMOVPS Y2, Y1, (AX)(BX*1)
 
-cols123_end:
+cols129_end:
 	MOVQ ldx+24(FP), DX
 	SHLQ $0x02, DX
 	ADDQ DX, AX
 	DECQ CX
-	JNZ  rows120
+	JNZ  rows126
 
-rows120_end:
+rows126_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -6960,16 +7243,16 @@ TEXT ·softmaxRowsGradAVX2(SB), NOSPLIT, $8-48
 	MOVQ    d+32(FP), CX
 	MOVQ    rows+0(FP), DX
 	TESTQ   DX, DX
-	JLE     rows124_end
+	JLE     rows130_end
 
-rows124:
+rows130:
 	VXORPS Y0, Y0, Y0
 	MOVQ   cols+8(FP), BX
 	XORQ   SI, SI
 
-cols125_by4:
+cols131_by4:
 	CMPQ        BX, $0x00000020
-	JLT         cols125_by2
+	JLT         cols131_by2
 	VMOVUPS     (AX)(SI*1), Y1
 	VMOVUPS     (CX)(SI*1), Y2
 	VFMADD231PS Y1, Y2, Y0
@@ -6984,11 +7267,11 @@ cols125_by4:
 	VFMADD231PS Y1, Y2, Y0
 	ADDQ        $0x00000080, SI
 	SUBQ        $0x00000020, BX
-	JMP         cols125_by4
+	JMP         cols131_by4
 
-cols125_by2:
+cols131_by2:
 	CMPQ        BX, $0x00000010
-	JLT         cols125_by1
+	JLT         cols131_by1
 	VMOVUPS     (AX)(SI*1), Y1
 	VMOVUPS     (CX)(SI*1), Y2
 	VFMADD231PS Y1, Y2, Y0
@@ -6997,21 +7280,21 @@ cols125_by2:
 	VFMADD231PS Y1, Y2, Y0
 	ADDQ        $0x00000040, SI
 	SUBQ        $0x00000010, BX
-	JMP         cols125_by2
+	JMP         cols131_by2
 
-cols125_by1:
+cols131_by1:
 	CMPQ        BX, $0x00000008
-	JLT         cols125_by0
+	JLT         cols131_by0
 	VMOVUPS     (AX)(SI*1), Y1
 	VMOVUPS     (CX)(SI*1), Y2
 	VFMADD231PS Y1, Y2, Y0
 	ADDQ        $0x00000020, SI
 	SUBQ        $0x00000008, BX
-	JMP         cols125_by1
+	JMP         cols131_by1
 
-cols125_by0:
+cols131_by0:
 	TESTQ       BX, BX
-	JLE         cols125_end
+	JLE         cols131_end
 	LEAQ        tailMask<>+0(SB), R8
 	MOVQ        $0x00000008, DI
 	SUBQ        BX, DI
@@ -7020,7 +7303,7 @@ cols125_by0:
 	VMASKMOVPS  (CX)(SI*1), Y1, Y1
 	VFMADD231PS Y2, Y1, Y0
 
-cols125_end:
+cols131_end:
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
 	VPSHUFD      $0x4e, X0, X1
@@ -7031,9 +7314,9 @@ cols125_end:
 	MOVQ         cols+8(FP), BX
 	XORQ         SI, SI
 
-cols126_by4:
+cols132_by4:
 	CMPQ    BX, $0x00000020
-	JLT     cols126_by2
+	JLT     cols132_by2
 	VMOVUPS (AX)(SI*1), Y1
 	VMOVUPS (CX)(SI*1), Y2
 	VSUBPS  Y0, Y2, Y2
@@ -7056,11 +7339,11 @@ cols126_by4:
 	VMOVUPS Y2, 96(CX)(SI*1)
 	ADDQ    $0x00000080, SI
 	SUBQ    $0x00000020, BX
-	JMP     cols126_by4
+	JMP     cols132_by4
 
-cols126_by2:
+cols132_by2:
 	CMPQ    BX, $0x00000010
-	JLT     cols126_by1
+	JLT     cols132_by1
 	VMOVUPS (AX)(SI*1), Y1
 	VMOVUPS (CX)(SI*1), Y2
 	VSUBPS  Y0, Y2, Y2
@@ -7073,11 +7356,11 @@ cols126_by2:
 	VMOVUPS Y2, 32(CX)(SI*1)
 	ADDQ    $0x00000040, SI
 	SUBQ    $0x00000010, BX
-	JMP     cols126_by2
+	JMP     cols132_by2
 
-cols126_by1:
+cols132_by1:
 	CMPQ    BX, $0x00000008
-	JLT     cols126_by0
+	JLT     cols132_by0
 	VMOVUPS (AX)(SI*1), Y1
 	VMOVUPS (CX)(SI*1), Y2
 	VSUBPS  Y0, Y2, Y2
@@ -7085,11 +7368,11 @@ cols126_by1:
 	VMOVUPS Y2, (CX)(SI*1)
 	ADDQ    $0x00000020, SI
 	SUBQ    $0x00000008, BX
-	JMP     cols126_by1
+	JMP     cols132_by1
 
-cols126_by0:
+cols132_by0:
 	TESTQ      BX, BX
-	JLE        cols126_end
+	JLE        cols132_end
 	LEAQ       tailMask<>+0(SB), R8
 	MOVQ       $0x00000008, DI
 	SUBQ       BX, DI
@@ -7100,7 +7383,7 @@ cols126_by0:
 	VMULPS     Y2, Y3, Y3
 	VMASKMOVPS Y3, Y1, (CX)(SI*1)
 
-cols126_end:
+cols132_end:
 	MOVQ ldp+24(FP), BX
 	SHLQ $0x02, BX
 	ADDQ BX, AX
@@ -7108,9 +7391,9 @@ cols126_end:
 	SHLQ $0x02, BX
 	ADDQ BX, CX
 	DECQ DX
-	JNZ  rows124
+	JNZ  rows130
 
-rows124_end:
+rows130_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -7133,9 +7416,9 @@ TEXT ·orientAVX2(SB), NOSPLIT, $0-80
 	MOVQ         n+0(FP), R10
 	XORQ         R11, R11
 
-cols127_by1:
+cols133_by1:
 	CMPQ    R10, $0x00000008
-	JLT     cols127_by0
+	JLT     cols133_by0
 	LEAQ    (R11)(DI*1), R12
 	LEAQ    (R12)(DI*1), R13
 	VMOVUPS (DX)(R11*1), Y2
@@ -7174,9 +7457,9 @@ cols127_by1:
 	MOVQ    R8, R12
 	MOVQ    R9, R13
 	TESTQ   R13, R13
-	JLE     edge128_end
+	JLE     edge134_end
 
-edge128:
+edge134:
 	VBROADCASTSS (R12), Y2
 	VBROADCASTSS 4(R12), Y3
 	VMULPS       Y6, Y2, Y2
@@ -7185,20 +7468,20 @@ edge128:
 	VPSUBD       Y2, Y4, Y4
 	ADDQ         $0x00000008, R12
 	DECQ         R13
-	JNZ          edge128
+	JNZ          edge134
 
-edge128_end:
+edge134_end:
 	VXORPS  Y2, Y2, Y2
 	VCMPPS  $0x04, Y2, Y6, Y2
 	VANDPS  Y2, Y4, Y4
 	VMOVUPS Y4, (CX)(R11*1)
 	ADDQ    $0x00000020, R11
 	SUBQ    $0x00000008, R10
-	JMP     cols127_by1
+	JMP     cols133_by1
 
-cols127_by0:
+cols133_by0:
 	TESTQ      R10, R10
-	JLE        cols127_end
+	JLE        cols133_end
 	LEAQ       tailMask<>+0(SB), R13
 	MOVQ       $0x00000008, R12
 	SUBQ       R10, R12
@@ -7241,9 +7524,9 @@ cols127_by0:
 	MOVQ       R8, AX
 	MOVQ       R9, DX
 	TESTQ      DX, DX
-	JLE        edge129_end
+	JLE        edge135_end
 
-edge129:
+edge135:
 	VBROADCASTSS (AX), Y0
 	VBROADCASTSS 4(AX), Y1
 	VMULPS       Y7, Y0, Y0
@@ -7252,15 +7535,15 @@ edge129:
 	VPSUBD       Y0, Y3, Y3
 	ADDQ         $0x00000008, AX
 	DECQ         DX
-	JNZ          edge129
+	JNZ          edge135
 
-edge129_end:
+edge135_end:
 	VXORPS     Y0, Y0, Y0
 	VCMPPS     $0x04, Y0, Y7, Y0
 	VANDPS     Y0, Y3, Y3
 	VMASKMOVPS Y3, Y2, (CX)(R11*1)
 
-cols127_end:
+cols133_end:
 	VZEROUPPER
 	RET
 

@@ -119,6 +119,7 @@ nn1_seg:
 
 nn1_k:
 	VMOVUPS      (R13), Z0
+	PREFETCHT0   4096(R13)
 	VBROADCASTSS (R10), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS (R10)(DX*1), Z1
@@ -405,6 +406,7 @@ nn3_seg:
 
 nn3_k:
 	VMOVUPS      (AX), Z0
+	PREFETCHT0   4096(AX)
 	VBROADCASTSS (R10), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS (R10)(DX*1), Z1
@@ -644,6 +646,7 @@ nn5_seg:
 
 nn5_k:
 	VMOVUPS      (AX), Z0
+	PREFETCHT0   4096(AX)
 	VBROADCASTSS (R10), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS (R10)(DX*1), Z1
@@ -868,6 +871,7 @@ nn7_seg:
 
 nn7_k:
 	VMOVUPS      (AX), Z0
+	PREFETCHT0   4096(AX)
 	VBROADCASTSS (R10), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS (R10)(DX*1), Z1
@@ -1075,6 +1079,7 @@ nn9_seg:
 
 nn9_k:
 	VMOVUPS      (AX), Z0
+	PREFETCHT0   4096(AX)
 	VBROADCASTSS (R10), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS (R10)(DX*1), Z1
@@ -1265,6 +1270,7 @@ nn11_seg:
 
 nn11_k:
 	VMOVUPS      (AX), Z0
+	PREFETCHT0   4096(AX)
 	VBROADCASTSS (R10), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS (R10)(DX*1), Z1
@@ -1440,6 +1446,7 @@ nn13_seg:
 
 nn13_k:
 	VMOVUPS      (AX), Z0
+	PREFETCHT0   4096(AX)
 	VBROADCASTSS (R10), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS (R10)(DX*1), Z1
@@ -1600,6 +1607,7 @@ nn15_seg:
 
 nn15_k:
 	VMOVUPS      (AX), Z0
+	PREFETCHT0   4096(AX)
 	VBROADCASTSS (R10), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS (R10)(DX*1), Z1
@@ -1745,6 +1753,7 @@ nn17_seg:
 
 nn17_k:
 	VMOVUPS      (AX), Z0
+	PREFETCHT0   4096(AX)
 	VBROADCASTSS (R10), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS (R10)(DX*1), Z1
@@ -1873,6 +1882,7 @@ nn19_seg:
 
 nn19_k:
 	VMOVUPS      (AX), Z0
+	PREFETCHT0   4096(AX)
 	VBROADCASTSS (R10), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS (R10)(DX*1), Z1
@@ -1984,6 +1994,7 @@ nn21_seg:
 
 nn21_k:
 	VMOVUPS      (AX), Z0
+	PREFETCHT0   4096(AX)
 	VBROADCASTSS (R10), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS (R10)(DX*1), Z1
@@ -2080,6 +2091,7 @@ nn23_seg:
 
 nn23_k:
 	VMOVUPS      (AX), Z0
+	PREFETCHT0   4096(AX)
 	VBROADCASTSS (R10), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS (R10)(DX*1), Z1
@@ -2161,6 +2173,7 @@ nn25_seg:
 
 nn25_k:
 	VMOVUPS      (AX), Z0
+	PREFETCHT0   4096(AX)
 	VBROADCASTSS (R10), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS (R10)(DX*1), Z1
@@ -2227,6 +2240,7 @@ nn27_seg:
 
 nn27_k:
 	VMOVUPS      (AX), Z0
+	PREFETCHT0   4096(AX)
 	VBROADCASTSS (R10), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	ADDQ         $0x00000004, R10
@@ -2308,6 +2322,10 @@ TEXT ·gemmTN1AVX512(SB), NOSPLIT, $24-96
 tiles:
 	CMPQ       AX, $0x0000000e
 	JLT        rest
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -2352,13 +2370,15 @@ tiles:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), R10
+	MOVQ       outer+56(FP), R12
 
 tn29_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn29_inner:
 	VMOVUPS.Z    (R9), K1, Z0
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
 	VBROADCASTSS (R8), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS 4(R8), Z1
@@ -2389,11 +2409,11 @@ tn29_inner:
 	VFMADD231PS  Z0, Z1, Z15
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn29_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         R10
+	DECQ         R12
 	JNZ          tn29_outer
 	VMOVUPS.Z    (SI), K1, Z1
 	VADDPS       Z1, Z2, Z2
@@ -2485,6 +2505,10 @@ rest:
 	JMP  done
 
 rest13:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -2526,13 +2550,15 @@ rest13:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn30_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn30_inner:
 	VMOVUPS.Z    (R9), K1, Z0
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
 	VBROADCASTSS (R8), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS 4(R8), Z1
@@ -2561,11 +2587,11 @@ tn30_inner:
 	VFMADD231PS  Z0, Z1, Z14
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn30_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn30_outer
 	VMOVUPS.Z    (SI), K1, Z1
 	VADDPS       Z1, Z2, Z2
@@ -2622,6 +2648,10 @@ tn30_inner:
 	JMP          done
 
 rest12:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -2660,13 +2690,15 @@ rest12:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn31_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn31_inner:
 	VMOVUPS.Z    (R9), K1, Z0
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
 	VBROADCASTSS (R8), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS 4(R8), Z1
@@ -2693,11 +2725,11 @@ tn31_inner:
 	VFMADD231PS  Z0, Z1, Z13
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn31_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn31_outer
 	VMOVUPS.Z    (SI), K1, Z1
 	VADDPS       Z1, Z2, Z2
@@ -2750,6 +2782,10 @@ tn31_inner:
 	JMP          done
 
 rest11:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -2785,13 +2821,15 @@ rest11:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn32_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn32_inner:
 	VMOVUPS.Z    (R9), K1, Z0
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
 	VBROADCASTSS (R8), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS 4(R8), Z1
@@ -2816,11 +2854,11 @@ tn32_inner:
 	VFMADD231PS  Z0, Z1, Z12
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn32_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn32_outer
 	VMOVUPS.Z    (SI), K1, Z1
 	VADDPS       Z1, Z2, Z2
@@ -2869,6 +2907,10 @@ tn32_inner:
 	JMP          done
 
 rest10:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -2901,13 +2943,15 @@ rest10:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn33_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn33_inner:
 	VMOVUPS.Z    (R9), K1, Z0
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
 	VBROADCASTSS (R8), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS 4(R8), Z1
@@ -2930,11 +2974,11 @@ tn33_inner:
 	VFMADD231PS  Z0, Z1, Z11
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn33_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn33_outer
 	VMOVUPS.Z    (SI), K1, Z1
 	VADDPS       Z1, Z2, Z2
@@ -2979,6 +3023,10 @@ tn33_inner:
 	JMP          done
 
 rest9:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -3008,13 +3056,15 @@ rest9:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn34_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn34_inner:
 	VMOVUPS.Z    (R9), K1, Z0
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
 	VBROADCASTSS (R8), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS 4(R8), Z1
@@ -3035,11 +3085,11 @@ tn34_inner:
 	VFMADD231PS  Z0, Z1, Z10
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn34_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn34_outer
 	VMOVUPS.Z    (SI), K1, Z1
 	VADDPS       Z1, Z2, Z2
@@ -3080,6 +3130,10 @@ tn34_inner:
 	JMP          done
 
 rest8:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -3106,13 +3160,15 @@ rest8:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn35_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn35_inner:
 	VMOVUPS.Z    (R9), K1, Z0
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
 	VBROADCASTSS (R8), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS 4(R8), Z1
@@ -3131,11 +3187,11 @@ tn35_inner:
 	VFMADD231PS  Z0, Z1, Z9
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn35_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn35_outer
 	VMOVUPS.Z    (SI), K1, Z1
 	VADDPS       Z1, Z2, Z2
@@ -3172,6 +3228,10 @@ tn35_inner:
 	JMP          done
 
 rest7:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -3195,13 +3255,15 @@ rest7:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn36_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn36_inner:
 	VMOVUPS.Z    (R9), K1, Z0
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
 	VBROADCASTSS (R8), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS 4(R8), Z1
@@ -3218,11 +3280,11 @@ tn36_inner:
 	VFMADD231PS  Z0, Z1, Z8
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn36_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn36_outer
 	VMOVUPS.Z    (SI), K1, Z1
 	VADDPS       Z1, Z2, Z2
@@ -3255,6 +3317,10 @@ tn36_inner:
 	JMP          done
 
 rest6:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -3275,13 +3341,15 @@ rest6:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn37_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn37_inner:
 	VMOVUPS.Z    (R9), K1, Z0
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
 	VBROADCASTSS (R8), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS 4(R8), Z1
@@ -3296,11 +3364,11 @@ tn37_inner:
 	VFMADD231PS  Z0, Z1, Z7
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn37_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn37_outer
 	VMOVUPS.Z    (SI), K1, Z1
 	VADDPS       Z1, Z2, Z2
@@ -3329,6 +3397,10 @@ tn37_inner:
 	JMP          done
 
 rest5:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -3346,13 +3418,15 @@ rest5:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn38_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn38_inner:
 	VMOVUPS.Z    (R9), K1, Z0
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
 	VBROADCASTSS (R8), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS 4(R8), Z1
@@ -3365,11 +3439,11 @@ tn38_inner:
 	VFMADD231PS  Z0, Z1, Z6
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn38_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn38_outer
 	VMOVUPS.Z    (SI), K1, Z1
 	VADDPS       Z1, Z2, Z2
@@ -3394,6 +3468,10 @@ tn38_inner:
 	JMP          done
 
 rest4:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -3408,13 +3486,15 @@ rest4:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn39_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn39_inner:
 	VMOVUPS.Z    (R9), K1, Z0
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
 	VBROADCASTSS (R8), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS 4(R8), Z1
@@ -3425,11 +3505,11 @@ tn39_inner:
 	VFMADD231PS  Z0, Z1, Z5
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn39_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn39_outer
 	VMOVUPS.Z    (SI), K1, Z1
 	VADDPS       Z1, Z2, Z2
@@ -3450,6 +3530,10 @@ tn39_inner:
 	JMP          done
 
 rest3:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -3461,13 +3545,15 @@ rest3:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn40_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn40_inner:
 	VMOVUPS.Z    (R9), K1, Z0
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
 	VBROADCASTSS (R8), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS 4(R8), Z1
@@ -3476,11 +3562,11 @@ tn40_inner:
 	VFMADD231PS  Z0, Z1, Z4
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn40_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn40_outer
 	VMOVUPS.Z    (SI), K1, Z1
 	VADDPS       Z1, Z2, Z2
@@ -3497,6 +3583,10 @@ tn40_inner:
 	JMP          done
 
 rest2:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	MOVQ       SI, R8
@@ -3505,24 +3595,26 @@ rest2:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn41_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn41_inner:
 	VMOVUPS.Z    (R9), K1, Z0
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
 	VBROADCASTSS (R8), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS 4(R8), Z1
 	VFMADD231PS  Z0, Z1, Z3
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn41_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn41_outer
 	VMOVUPS.Z    (SI), K1, Z1
 	VADDPS       Z1, Z2, Z2
@@ -3535,27 +3627,33 @@ tn41_inner:
 	JMP          done
 
 rest1:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z2, Z2, Z2
 	MOVQ       SI, R8
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn42_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn42_inner:
 	VMOVUPS.Z    (R9), K1, Z0
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
 	VBROADCASTSS (R8), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn42_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn42_outer
 	VMOVUPS.Z    (SI), K1, Z1
 	VADDPS       Z1, Z2, Z2
@@ -3727,6 +3825,8 @@ nn43_seg:
 nn43_k:
 	VMOVUPS      (R13), Z0
 	VMOVUPS      64(R13), Z1
+	PREFETCHT0   4096(R13)
+	PREFETCHT0   4160(R13)
 	VBROADCASTSS (R10), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -4137,6 +4237,8 @@ nn45_seg:
 nn45_k:
 	VMOVUPS      (AX), Z0
 	VMOVUPS      64(AX), Z1
+	PREFETCHT0   4096(AX)
+	PREFETCHT0   4160(AX)
 	VBROADCASTSS (R10), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -4491,6 +4593,8 @@ nn47_seg:
 nn47_k:
 	VMOVUPS      (AX), Z0
 	VMOVUPS      64(AX), Z1
+	PREFETCHT0   4096(AX)
+	PREFETCHT0   4160(AX)
 	VBROADCASTSS (R10), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -4821,6 +4925,8 @@ nn49_seg:
 nn49_k:
 	VMOVUPS      (AX), Z0
 	VMOVUPS      64(AX), Z1
+	PREFETCHT0   4096(AX)
+	PREFETCHT0   4160(AX)
 	VBROADCASTSS (R10), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -5125,6 +5231,8 @@ nn51_seg:
 nn51_k:
 	VMOVUPS      (AX), Z0
 	VMOVUPS      64(AX), Z1
+	PREFETCHT0   4096(AX)
+	PREFETCHT0   4160(AX)
 	VBROADCASTSS (R10), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -5403,6 +5511,8 @@ nn53_seg:
 nn53_k:
 	VMOVUPS      (AX), Z0
 	VMOVUPS      64(AX), Z1
+	PREFETCHT0   4096(AX)
+	PREFETCHT0   4160(AX)
 	VBROADCASTSS (R10), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -5657,6 +5767,8 @@ nn55_seg:
 nn55_k:
 	VMOVUPS      (AX), Z0
 	VMOVUPS      64(AX), Z1
+	PREFETCHT0   4096(AX)
+	PREFETCHT0   4160(AX)
 	VBROADCASTSS (R10), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -5887,6 +5999,8 @@ nn57_seg:
 nn57_k:
 	VMOVUPS      (AX), Z0
 	VMOVUPS      64(AX), Z1
+	PREFETCHT0   4096(AX)
+	PREFETCHT0   4160(AX)
 	VBROADCASTSS (R10), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -6093,6 +6207,8 @@ nn59_seg:
 nn59_k:
 	VMOVUPS      (AX), Z0
 	VMOVUPS      64(AX), Z1
+	PREFETCHT0   4096(AX)
+	PREFETCHT0   4160(AX)
 	VBROADCASTSS (R10), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -6273,6 +6389,8 @@ nn61_seg:
 nn61_k:
 	VMOVUPS      (AX), Z0
 	VMOVUPS      64(AX), Z1
+	PREFETCHT0   4096(AX)
+	PREFETCHT0   4160(AX)
 	VBROADCASTSS (R10), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -6427,6 +6545,8 @@ nn63_seg:
 nn63_k:
 	VMOVUPS      (AX), Z0
 	VMOVUPS      64(AX), Z1
+	PREFETCHT0   4096(AX)
+	PREFETCHT0   4160(AX)
 	VBROADCASTSS (R10), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -6557,6 +6677,8 @@ nn65_seg:
 nn65_k:
 	VMOVUPS      (AX), Z0
 	VMOVUPS      64(AX), Z1
+	PREFETCHT0   4096(AX)
+	PREFETCHT0   4160(AX)
 	VBROADCASTSS (R10), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -6663,6 +6785,8 @@ nn67_seg:
 nn67_k:
 	VMOVUPS      (AX), Z0
 	VMOVUPS      64(AX), Z1
+	PREFETCHT0   4096(AX)
+	PREFETCHT0   4160(AX)
 	VBROADCASTSS (R10), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -6745,6 +6869,8 @@ nn69_seg:
 nn69_k:
 	VMOVUPS      (AX), Z0
 	VMOVUPS      64(AX), Z1
+	PREFETCHT0   4096(AX)
+	PREFETCHT0   4160(AX)
 	VBROADCASTSS (R10), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -6832,6 +6958,10 @@ TEXT ·gemmTN2AVX512(SB), NOSPLIT, $24-96
 tiles:
 	CMPQ       AX, $0x0000000e
 	JLT        rest
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -6904,14 +7034,17 @@ tiles:
 	PREFETCHT0 64(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), R10
+	MOVQ       outer+56(FP), R12
 
 tn71_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn71_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS.Z    64(R9), K1, Z1
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
+	PREFETCHT0   64(R9)(R11*1)
 	VBROADCASTSS (R8), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -6956,11 +7089,11 @@ tn71_inner:
 	VFMADD231PS  Z1, Z2, Z30
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn71_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         R10
+	DECQ         R12
 	JNZ          tn71_outer
 	VMOVUPS      (SI), Z2
 	VADDPS       Z2, Z3, Z3
@@ -7094,6 +7227,10 @@ rest:
 	JMP  done
 
 rest13:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -7161,14 +7298,17 @@ rest13:
 	PREFETCHT0 64(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn72_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn72_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS.Z    64(R9), K1, Z1
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   64(R9)(R10*1)
 	VBROADCASTSS (R8), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -7210,11 +7350,11 @@ tn72_inner:
 	VFMADD231PS  Z1, Z2, Z28
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn72_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn72_outer
 	VMOVUPS      (SI), Z2
 	VADDPS       Z2, Z3, Z3
@@ -7310,6 +7450,10 @@ tn72_inner:
 	JMP          done
 
 rest12:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -7372,14 +7516,17 @@ rest12:
 	PREFETCHT0 64(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn73_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn73_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS.Z    64(R9), K1, Z1
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   64(R9)(R10*1)
 	VBROADCASTSS (R8), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -7418,11 +7565,11 @@ tn73_inner:
 	VFMADD231PS  Z1, Z2, Z26
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn73_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn73_outer
 	VMOVUPS      (SI), Z2
 	VADDPS       Z2, Z3, Z3
@@ -7511,6 +7658,10 @@ tn73_inner:
 	JMP          done
 
 rest11:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -7568,14 +7719,17 @@ rest11:
 	PREFETCHT0 64(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn74_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn74_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS.Z    64(R9), K1, Z1
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   64(R9)(R10*1)
 	VBROADCASTSS (R8), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -7611,11 +7765,11 @@ tn74_inner:
 	VFMADD231PS  Z1, Z2, Z24
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn74_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn74_outer
 	VMOVUPS      (SI), Z2
 	VADDPS       Z2, Z3, Z3
@@ -7697,6 +7851,10 @@ tn74_inner:
 	JMP          done
 
 rest10:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -7749,14 +7907,17 @@ rest10:
 	PREFETCHT0 64(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn75_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn75_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS.Z    64(R9), K1, Z1
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   64(R9)(R10*1)
 	VBROADCASTSS (R8), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -7789,11 +7950,11 @@ tn75_inner:
 	VFMADD231PS  Z1, Z2, Z22
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn75_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn75_outer
 	VMOVUPS      (SI), Z2
 	VADDPS       Z2, Z3, Z3
@@ -7868,6 +8029,10 @@ tn75_inner:
 	JMP          done
 
 rest9:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -7915,14 +8080,17 @@ rest9:
 	PREFETCHT0 64(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn76_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn76_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS.Z    64(R9), K1, Z1
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   64(R9)(R10*1)
 	VBROADCASTSS (R8), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -7952,11 +8120,11 @@ tn76_inner:
 	VFMADD231PS  Z1, Z2, Z20
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn76_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn76_outer
 	VMOVUPS      (SI), Z2
 	VADDPS       Z2, Z3, Z3
@@ -8024,6 +8192,10 @@ tn76_inner:
 	JMP          done
 
 rest8:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -8066,14 +8238,17 @@ rest8:
 	PREFETCHT0 64(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn77_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn77_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS.Z    64(R9), K1, Z1
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   64(R9)(R10*1)
 	VBROADCASTSS (R8), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -8100,11 +8275,11 @@ tn77_inner:
 	VFMADD231PS  Z1, Z2, Z18
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn77_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn77_outer
 	VMOVUPS      (SI), Z2
 	VADDPS       Z2, Z3, Z3
@@ -8165,6 +8340,10 @@ tn77_inner:
 	JMP          done
 
 rest7:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -8202,14 +8381,17 @@ rest7:
 	PREFETCHT0 64(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn78_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn78_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS.Z    64(R9), K1, Z1
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   64(R9)(R10*1)
 	VBROADCASTSS (R8), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -8233,11 +8415,11 @@ tn78_inner:
 	VFMADD231PS  Z1, Z2, Z16
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn78_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn78_outer
 	VMOVUPS      (SI), Z2
 	VADDPS       Z2, Z3, Z3
@@ -8291,6 +8473,10 @@ tn78_inner:
 	JMP          done
 
 rest6:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -8323,14 +8509,17 @@ rest6:
 	PREFETCHT0 64(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn79_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn79_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS.Z    64(R9), K1, Z1
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   64(R9)(R10*1)
 	VBROADCASTSS (R8), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -8351,11 +8540,11 @@ tn79_inner:
 	VFMADD231PS  Z1, Z2, Z14
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn79_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn79_outer
 	VMOVUPS      (SI), Z2
 	VADDPS       Z2, Z3, Z3
@@ -8402,6 +8591,10 @@ tn79_inner:
 	JMP          done
 
 rest5:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -8429,14 +8622,17 @@ rest5:
 	PREFETCHT0 64(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn80_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn80_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS.Z    64(R9), K1, Z1
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   64(R9)(R10*1)
 	VBROADCASTSS (R8), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -8454,11 +8650,11 @@ tn80_inner:
 	VFMADD231PS  Z1, Z2, Z12
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn80_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn80_outer
 	VMOVUPS      (SI), Z2
 	VADDPS       Z2, Z3, Z3
@@ -8498,6 +8694,10 @@ tn80_inner:
 	JMP          done
 
 rest4:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -8520,14 +8720,17 @@ rest4:
 	PREFETCHT0 64(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn81_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn81_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS.Z    64(R9), K1, Z1
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   64(R9)(R10*1)
 	VBROADCASTSS (R8), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -8542,11 +8745,11 @@ tn81_inner:
 	VFMADD231PS  Z1, Z2, Z10
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn81_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn81_outer
 	VMOVUPS      (SI), Z2
 	VADDPS       Z2, Z3, Z3
@@ -8579,6 +8782,10 @@ tn81_inner:
 	JMP          done
 
 rest3:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -8596,14 +8803,17 @@ rest3:
 	PREFETCHT0 64(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn82_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn82_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS.Z    64(R9), K1, Z1
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   64(R9)(R10*1)
 	VBROADCASTSS (R8), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -8615,11 +8825,11 @@ tn82_inner:
 	VFMADD231PS  Z1, Z2, Z8
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn82_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn82_outer
 	VMOVUPS      (SI), Z2
 	VADDPS       Z2, Z3, Z3
@@ -8645,6 +8855,10 @@ tn82_inner:
 	JMP          done
 
 rest2:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -8657,14 +8871,17 @@ rest2:
 	PREFETCHT0 64(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn83_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn83_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS.Z    64(R9), K1, Z1
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   64(R9)(R10*1)
 	VBROADCASTSS (R8), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -8673,11 +8890,11 @@ tn83_inner:
 	VFMADD231PS  Z1, Z2, Z6
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn83_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn83_outer
 	VMOVUPS      (SI), Z2
 	VADDPS       Z2, Z3, Z3
@@ -8696,6 +8913,10 @@ tn83_inner:
 	JMP          done
 
 rest1:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	MOVQ       SI, R8
@@ -8703,24 +8924,27 @@ rest1:
 	PREFETCHT0 64(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn84_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn84_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS.Z    64(R9), K1, Z1
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   64(R9)(R10*1)
 	VBROADCASTSS (R8), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn84_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn84_outer
 	VMOVUPS      (SI), Z2
 	VADDPS       Z2, Z3, Z3
@@ -8881,6 +9105,9 @@ nn85_k:
 	VMOVUPS      (R12), Z0
 	VMOVUPS      64(R12), Z1
 	VMOVUPS      128(R12), Z2
+	PREFETCHT0   4096(R12)
+	PREFETCHT0   4160(R12)
+	PREFETCHT0   4224(R12)
 	VBROADCASTSS (R10), Z3
 	VFMADD231PS  Z0, Z3, Z4
 	VFMADD231PS  Z1, Z3, Z5
@@ -9236,6 +9463,9 @@ nn87_k:
 	VMOVUPS      (AX), Z0
 	VMOVUPS      64(AX), Z1
 	VMOVUPS      128(AX), Z2
+	PREFETCHT0   4096(AX)
+	PREFETCHT0   4160(AX)
+	PREFETCHT0   4224(AX)
 	VBROADCASTSS (R10), Z3
 	VFMADD231PS  Z0, Z3, Z4
 	VFMADD231PS  Z1, Z3, Z5
@@ -9536,6 +9766,9 @@ nn89_k:
 	VMOVUPS      (AX), Z0
 	VMOVUPS      64(AX), Z1
 	VMOVUPS      128(AX), Z2
+	PREFETCHT0   4096(AX)
+	PREFETCHT0   4160(AX)
+	PREFETCHT0   4224(AX)
 	VBROADCASTSS (R10), Z3
 	VFMADD231PS  Z0, Z3, Z4
 	VFMADD231PS  Z1, Z3, Z5
@@ -9803,6 +10036,9 @@ nn91_k:
 	VMOVUPS      (AX), Z0
 	VMOVUPS      64(AX), Z1
 	VMOVUPS      128(AX), Z2
+	PREFETCHT0   4096(AX)
+	PREFETCHT0   4160(AX)
+	PREFETCHT0   4224(AX)
 	VBROADCASTSS (R10), Z3
 	VFMADD231PS  Z0, Z3, Z4
 	VFMADD231PS  Z1, Z3, Z5
@@ -10035,6 +10271,9 @@ nn93_k:
 	VMOVUPS      (AX), Z0
 	VMOVUPS      64(AX), Z1
 	VMOVUPS      128(AX), Z2
+	PREFETCHT0   4096(AX)
+	PREFETCHT0   4160(AX)
+	PREFETCHT0   4224(AX)
 	VBROADCASTSS (R10), Z3
 	VFMADD231PS  Z0, Z3, Z4
 	VFMADD231PS  Z1, Z3, Z5
@@ -10232,6 +10471,9 @@ nn95_k:
 	VMOVUPS      (AX), Z0
 	VMOVUPS      64(AX), Z1
 	VMOVUPS      128(AX), Z2
+	PREFETCHT0   4096(AX)
+	PREFETCHT0   4160(AX)
+	PREFETCHT0   4224(AX)
 	VBROADCASTSS (R10), Z3
 	VFMADD231PS  Z0, Z3, Z4
 	VFMADD231PS  Z1, Z3, Z5
@@ -10396,6 +10638,9 @@ nn97_k:
 	VMOVUPS      (AX), Z0
 	VMOVUPS      64(AX), Z1
 	VMOVUPS      128(AX), Z2
+	PREFETCHT0   4096(AX)
+	PREFETCHT0   4160(AX)
+	PREFETCHT0   4224(AX)
 	VBROADCASTSS (R10), Z3
 	VFMADD231PS  Z0, Z3, Z4
 	VFMADD231PS  Z1, Z3, Z5
@@ -10527,6 +10772,9 @@ nn99_k:
 	VMOVUPS      (AX), Z0
 	VMOVUPS      64(AX), Z1
 	VMOVUPS      128(AX), Z2
+	PREFETCHT0   4096(AX)
+	PREFETCHT0   4160(AX)
+	PREFETCHT0   4224(AX)
 	VBROADCASTSS (R10), Z3
 	VFMADD231PS  Z0, Z3, Z4
 	VFMADD231PS  Z1, Z3, Z5
@@ -10625,6 +10873,9 @@ nn101_k:
 	VMOVUPS      (AX), Z0
 	VMOVUPS      64(AX), Z1
 	VMOVUPS      128(AX), Z2
+	PREFETCHT0   4096(AX)
+	PREFETCHT0   4160(AX)
+	PREFETCHT0   4224(AX)
 	VBROADCASTSS (R10), Z3
 	VFMADD231PS  Z0, Z3, Z4
 	VFMADD231PS  Z1, Z3, Z5
@@ -10718,6 +10969,10 @@ TEXT ·gemmTN3AVX512(SB), NOSPLIT, $24-96
 tiles:
 	CMPQ       AX, $0x00000009
 	JLT        rest
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -10783,15 +11038,19 @@ tiles:
 	PREFETCHT0 128(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), R10
+	MOVQ       outer+56(FP), R12
 
 tn103_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn103_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS      64(R9), Z1
 	VMOVUPS.Z    128(R9), K1, Z2
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
+	PREFETCHT0   64(R9)(R11*1)
+	PREFETCHT0   128(R9)(R11*1)
 	VBROADCASTSS (R8), Z3
 	VFMADD231PS  Z0, Z3, Z4
 	VFMADD231PS  Z1, Z3, Z5
@@ -10830,11 +11089,11 @@ tn103_inner:
 	VFMADD231PS  Z2, Z3, Z30
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn103_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         R10
+	DECQ         R12
 	JNZ          tn103_outer
 	VMOVUPS      (SI), Z3
 	VADDPS       Z3, Z4, Z4
@@ -10950,6 +11209,10 @@ rest:
 	JMP  done
 
 rest8:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -11008,15 +11271,19 @@ rest8:
 	PREFETCHT0 128(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn104_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn104_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS      64(R9), Z1
 	VMOVUPS.Z    128(R9), K1, Z2
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   64(R9)(R10*1)
+	PREFETCHT0   128(R9)(R10*1)
 	VBROADCASTSS (R8), Z3
 	VFMADD231PS  Z0, Z3, Z4
 	VFMADD231PS  Z1, Z3, Z5
@@ -11051,11 +11318,11 @@ tn104_inner:
 	VFMADD231PS  Z2, Z3, Z27
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn104_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn104_outer
 	VMOVUPS      (SI), Z3
 	VADDPS       Z3, Z4, Z4
@@ -11140,6 +11407,10 @@ tn104_inner:
 	JMP          done
 
 rest7:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -11191,15 +11462,19 @@ rest7:
 	PREFETCHT0 128(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn105_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn105_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS      64(R9), Z1
 	VMOVUPS.Z    128(R9), K1, Z2
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   64(R9)(R10*1)
+	PREFETCHT0   128(R9)(R10*1)
 	VBROADCASTSS (R8), Z3
 	VFMADD231PS  Z0, Z3, Z4
 	VFMADD231PS  Z1, Z3, Z5
@@ -11230,11 +11505,11 @@ tn105_inner:
 	VFMADD231PS  Z2, Z3, Z24
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn105_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn105_outer
 	VMOVUPS      (SI), Z3
 	VADDPS       Z3, Z4, Z4
@@ -11309,6 +11584,10 @@ tn105_inner:
 	JMP          done
 
 rest6:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -11353,15 +11632,19 @@ rest6:
 	PREFETCHT0 128(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn106_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn106_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS      64(R9), Z1
 	VMOVUPS.Z    128(R9), K1, Z2
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   64(R9)(R10*1)
+	PREFETCHT0   128(R9)(R10*1)
 	VBROADCASTSS (R8), Z3
 	VFMADD231PS  Z0, Z3, Z4
 	VFMADD231PS  Z1, Z3, Z5
@@ -11388,11 +11671,11 @@ tn106_inner:
 	VFMADD231PS  Z2, Z3, Z21
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn106_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn106_outer
 	VMOVUPS      (SI), Z3
 	VADDPS       Z3, Z4, Z4
@@ -11457,6 +11740,10 @@ tn106_inner:
 	JMP          done
 
 rest5:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -11494,15 +11781,19 @@ rest5:
 	PREFETCHT0 128(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn107_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn107_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS      64(R9), Z1
 	VMOVUPS.Z    128(R9), K1, Z2
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   64(R9)(R10*1)
+	PREFETCHT0   128(R9)(R10*1)
 	VBROADCASTSS (R8), Z3
 	VFMADD231PS  Z0, Z3, Z4
 	VFMADD231PS  Z1, Z3, Z5
@@ -11525,11 +11816,11 @@ tn107_inner:
 	VFMADD231PS  Z2, Z3, Z18
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn107_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn107_outer
 	VMOVUPS      (SI), Z3
 	VADDPS       Z3, Z4, Z4
@@ -11584,6 +11875,10 @@ tn107_inner:
 	JMP          done
 
 rest4:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -11614,15 +11909,19 @@ rest4:
 	PREFETCHT0 128(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn108_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn108_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS      64(R9), Z1
 	VMOVUPS.Z    128(R9), K1, Z2
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   64(R9)(R10*1)
+	PREFETCHT0   128(R9)(R10*1)
 	VBROADCASTSS (R8), Z3
 	VFMADD231PS  Z0, Z3, Z4
 	VFMADD231PS  Z1, Z3, Z5
@@ -11641,11 +11940,11 @@ tn108_inner:
 	VFMADD231PS  Z2, Z3, Z15
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn108_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn108_outer
 	VMOVUPS      (SI), Z3
 	VADDPS       Z3, Z4, Z4
@@ -11690,6 +11989,10 @@ tn108_inner:
 	JMP          done
 
 rest3:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -11713,15 +12016,19 @@ rest3:
 	PREFETCHT0 128(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn109_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn109_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS      64(R9), Z1
 	VMOVUPS.Z    128(R9), K1, Z2
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   64(R9)(R10*1)
+	PREFETCHT0   128(R9)(R10*1)
 	VBROADCASTSS (R8), Z3
 	VFMADD231PS  Z0, Z3, Z4
 	VFMADD231PS  Z1, Z3, Z5
@@ -11736,11 +12043,11 @@ tn109_inner:
 	VFMADD231PS  Z2, Z3, Z12
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn109_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn109_outer
 	VMOVUPS      (SI), Z3
 	VADDPS       Z3, Z4, Z4
@@ -11775,6 +12082,10 @@ tn109_inner:
 	JMP          done
 
 rest2:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -11791,15 +12102,19 @@ rest2:
 	PREFETCHT0 128(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn110_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn110_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS      64(R9), Z1
 	VMOVUPS.Z    128(R9), K1, Z2
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   64(R9)(R10*1)
+	PREFETCHT0   128(R9)(R10*1)
 	VBROADCASTSS (R8), Z3
 	VFMADD231PS  Z0, Z3, Z4
 	VFMADD231PS  Z1, Z3, Z5
@@ -11810,11 +12125,11 @@ tn110_inner:
 	VFMADD231PS  Z2, Z3, Z9
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn110_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn110_outer
 	VMOVUPS      (SI), Z3
 	VADDPS       Z3, Z4, Z4
@@ -11839,6 +12154,10 @@ tn110_inner:
 	JMP          done
 
 rest1:
+	MOVQ       DX, AX
+	SHLQ       $0x04, AX
+	MOVQ       BX, R10
+	SHLQ       $0x05, R10
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -11848,26 +12167,30 @@ rest1:
 	PREFETCHT0 128(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), AX
+	MOVQ       outer+56(FP), CX
 
 tn111_outer:
-	MOVQ inner+64(FP), CX
+	MOVQ inner+64(FP), R11
 
 tn111_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS      64(R9), Z1
 	VMOVUPS.Z    128(R9), K1, Z2
+	PREFETCHT0   (R8)(AX*1)
+	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   64(R9)(R10*1)
+	PREFETCHT0   128(R9)(R10*1)
 	VBROADCASTSS (R8), Z3
 	VFMADD231PS  Z0, Z3, Z4
 	VFMADD231PS  Z1, Z3, Z5
 	VFMADD231PS  Z2, Z3, Z6
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         CX
+	DECQ         R11
 	JNZ          tn111_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         AX
+	DECQ         CX
 	JNZ          tn111_outer
 	VMOVUPS      (SI), Z3
 	VADDPS       Z3, Z4, Z4
@@ -12712,7 +13035,7 @@ DATA c3dcf5e02<>+0(SB)/4, $0x3dcf5e02
 GLOBL c3dcf5e02<>(SB), RODATA|NOPTR, $4
 
 // func affineReLUGradAVX512(rows int, cols int, y *float32, ldy int, dz *float32, lddz int, x *float32, ldx int, dy *float32, lddy int, a *float32, b *float32, mean *float32, sum *float32, dot *float32)
-// Requires: AVX, AVX512F, BMI2, SSE
+// Requires: AVX, AVX512F, BMI2, MMX+, SSE
 TEXT ·affineReLUGradAVX512(SB), NOSPLIT, $8-120
 	STMXCSR (SP)
 	MOVL    (SP), AX
@@ -12764,6 +13087,8 @@ rows128:
 	VMOVAPS     Z10, Z11
 	VFMADD213PS Z2, Z0, Z11
 	VMOVUPS     (R8), Z12
+	PREFETCHT0  (SI)(DI*8)
+	PREFETCHT0  (DX)(BX*8)
 	VPXORD      Z13, Z13, Z13
 	VCMPPS      $0x06, Z13, Z11, K1
 	VMOVAPS.Z   Z12, K1, Z12
@@ -12777,6 +13102,8 @@ rows128:
 	VMOVAPS     Z10, Z11
 	VFMADD213PS Z3, Z1, Z11
 	VMOVUPS     64(R8), Z12
+	PREFETCHT0  64(SI)(DI*8)
+	PREFETCHT0  64(DX)(BX*8)
 	VPXORD      Z14, Z14, Z14
 	VCMPPS      $0x06, Z14, Z11, K1
 	VMOVAPS.Z   Z12, K1, Z12
@@ -12840,6 +13167,8 @@ rows129:
 	VMOVAPS     Z3, Z4
 	VFMADD213PS Z1, Z0, Z4
 	VMOVUPS     (R8), Z5
+	PREFETCHT0  (SI)(DI*8)
+	PREFETCHT0  (DX)(BX*8)
 	VPXORD      Z17, Z17, Z17
 	VCMPPS      $0x06, Z17, Z4, K1
 	VMOVAPS.Z   Z5, K1, Z5
@@ -12900,6 +13229,8 @@ rows130:
 	VMOVAPS     Z3, Z4
 	VFMADD213PS Z1, Z0, Z4
 	VMOVUPS.Z   (R8), K1, Z5
+	PREFETCHT0  (SI)(DI*8)
+	PREFETCHT0  (DX)(BX*8)
 	VPXORD      Z20, Z20, Z20
 	VCMPPS      $0x06, Z20, Z4, K2
 	VMOVAPS.Z   Z5, K2, Z5
@@ -12932,7 +13263,7 @@ cols127_end:
 	RET
 
 // func affineGELUGradAVX512(rows int, cols int, y *float32, ldy int, dz *float32, lddz int, x *float32, ldx int, dy *float32, lddy int, a *float32, b *float32, mean *float32, sum *float32, dot *float32)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+, SSE
 TEXT ·affineGELUGradAVX512(SB), NOSPLIT, $8-120
 	STMXCSR (SP)
 	MOVL    (SP), AX
@@ -12984,6 +13315,8 @@ rows132:
 	VMOVAPS          Z10, Z11
 	VFMADD213PS      Z2, Z0, Z11
 	VMOVUPS          (R8), Z12
+	PREFETCHT0       (SI)(DI*8)
+	PREFETCHT0       (DX)(BX*8)
 	VPANDD.BCST      c7fffffff<>+0(SB), Z11, Z14
 	VBROADCASTSS     c41500000<>+0(SB), Z15
 	VMINPS           Z14, Z15, Z14
@@ -13032,6 +13365,8 @@ rows132:
 	VMOVAPS          Z10, Z11
 	VFMADD213PS      Z3, Z1, Z11
 	VMOVUPS          64(R8), Z12
+	PREFETCHT0       64(SI)(DI*8)
+	PREFETCHT0       64(DX)(BX*8)
 	VPANDD.BCST      c7fffffff<>+0(SB), Z11, Z14
 	VBROADCASTSS     c41500000<>+0(SB), Z15
 	VMINPS           Z14, Z15, Z14
@@ -13130,6 +13465,8 @@ rows133:
 	VMOVAPS          Z3, Z4
 	VFMADD213PS      Z1, Z0, Z4
 	VMOVUPS          (R8), Z5
+	PREFETCHT0       (SI)(DI*8)
+	PREFETCHT0       (DX)(BX*8)
 	VPANDD.BCST      c7fffffff<>+0(SB), Z4, Z6
 	VBROADCASTSS     c41500000<>+0(SB), Z7
 	VMINPS           Z6, Z7, Z6
@@ -13225,6 +13562,8 @@ rows134:
 	VMOVAPS          Z3, Z4
 	VFMADD213PS      Z1, Z0, Z4
 	VMOVUPS.Z        (R8), K1, Z5
+	PREFETCHT0       (SI)(DI*8)
+	PREFETCHT0       (DX)(BX*8)
 	VPANDD.BCST      c7fffffff<>+0(SB), Z4, Z6
 	VBROADCASTSS     c41500000<>+0(SB), Z7
 	VMINPS           Z6, Z7, Z6
@@ -13509,12 +13848,14 @@ TEXT ·combineAVX512(SB), NOSPLIT, $8-72
 	VBROADCASTSS alpha+64(FP), Z0
 	VBROADCASTSS beta+68(FP), Z1
 	MOVQ         cols+8(FP), AX
+	CMPQ         AX, $0x00000040
+	JGT          sweep140_wide
 	XORQ         R8, R8
 	MOVQ         AX, R9
 
-cols140_by4:
+cols141_by4:
 	CMPQ  R9, $0x00000040
-	JLT   cols140_by2
+	JLT   cols141_by2
 	MOVQ  dst+16(FP), AX
 	ADDQ  R8, AX
 	MOVQ  x+32(FP), DX
@@ -13523,9 +13864,9 @@ cols140_by4:
 	ADDQ  R8, SI
 	MOVQ  rows+0(FP), R10
 	TESTQ R10, R10
-	JLE   rows141_end
+	JLE   rows142_end
 
-rows141:
+rows142:
 	VMOVUPS     (DX), Z2
 	VMOVUPS     (SI), Z3
 	VMULPS      Z3, Z1, Z3
@@ -13550,51 +13891,16 @@ rows141:
 	ADDQ        BX, DX
 	ADDQ        DI, SI
 	DECQ        R10
-	JNZ         rows141
-
-rows141_end:
-	ADDQ $0x00000100, R8
-	SUBQ $0x00000040, R9
-	JMP  cols140_by4
-
-cols140_by2:
-	CMPQ  R9, $0x00000020
-	JLT   cols140_by1
-	MOVQ  dst+16(FP), AX
-	ADDQ  R8, AX
-	MOVQ  x+32(FP), DX
-	ADDQ  R8, DX
-	MOVQ  y+48(FP), SI
-	ADDQ  R8, SI
-	MOVQ  rows+0(FP), R10
-	TESTQ R10, R10
-	JLE   rows142_end
-
-rows142:
-	VMOVUPS     (DX), Z2
-	VMOVUPS     (SI), Z3
-	VMULPS      Z3, Z1, Z3
-	VFMADD231PS Z0, Z2, Z3
-	VMOVUPS     Z3, (AX)
-	VMOVUPS     64(DX), Z2
-	VMOVUPS     64(SI), Z3
-	VMULPS      Z3, Z1, Z3
-	VFMADD231PS Z0, Z2, Z3
-	VMOVUPS     Z3, 64(AX)
-	ADDQ        CX, AX
-	ADDQ        BX, DX
-	ADDQ        DI, SI
-	DECQ        R10
 	JNZ         rows142
 
 rows142_end:
-	ADDQ $0x00000080, R8
-	SUBQ $0x00000020, R9
-	JMP  cols140_by2
+	ADDQ $0x00000100, R8
+	SUBQ $0x00000040, R9
+	JMP  cols141_by4
 
-cols140_by1:
-	CMPQ  R9, $0x00000010
-	JLT   cols140_by0
+cols141_by2:
+	CMPQ  R9, $0x00000020
+	JLT   cols141_by1
 	MOVQ  dst+16(FP), AX
 	ADDQ  R8, AX
 	MOVQ  x+32(FP), DX
@@ -13611,6 +13917,11 @@ rows143:
 	VMULPS      Z3, Z1, Z3
 	VFMADD231PS Z0, Z2, Z3
 	VMOVUPS     Z3, (AX)
+	VMOVUPS     64(DX), Z2
+	VMOVUPS     64(SI), Z3
+	VMULPS      Z3, Z1, Z3
+	VFMADD231PS Z0, Z2, Z3
+	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	ADDQ        DI, SI
@@ -13618,13 +13929,43 @@ rows143:
 	JNZ         rows143
 
 rows143_end:
+	ADDQ $0x00000080, R8
+	SUBQ $0x00000020, R9
+	JMP  cols141_by2
+
+cols141_by1:
+	CMPQ  R9, $0x00000010
+	JLT   cols141_by0
+	MOVQ  dst+16(FP), AX
+	ADDQ  R8, AX
+	MOVQ  x+32(FP), DX
+	ADDQ  R8, DX
+	MOVQ  y+48(FP), SI
+	ADDQ  R8, SI
+	MOVQ  rows+0(FP), R10
+	TESTQ R10, R10
+	JLE   rows144_end
+
+rows144:
+	VMOVUPS     (DX), Z2
+	VMOVUPS     (SI), Z3
+	VMULPS      Z3, Z1, Z3
+	VFMADD231PS Z0, Z2, Z3
+	VMOVUPS     Z3, (AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	ADDQ        DI, SI
+	DECQ        R10
+	JNZ         rows144
+
+rows144_end:
 	ADDQ $0x00000040, R8
 	SUBQ $0x00000010, R9
-	JMP  cols140_by1
+	JMP  cols141_by1
 
-cols140_by0:
+cols141_by0:
 	TESTQ R9, R9
-	JLE   cols140_end
+	JLE   cols141_end
 	MOVQ  $-1, AX
 	BZHIQ R9, AX, AX
 	KMOVW AX, K1
@@ -13636,9 +13977,9 @@ cols140_by0:
 	ADDQ  R8, SI
 	MOVQ  rows+0(FP), R8
 	TESTQ R8, R8
-	JLE   rows144_end
+	JLE   rows145_end
 
-rows144:
+rows145:
 	VMOVUPS.Z   (DX), K1, Z2
 	VMOVUPS.Z   (SI), K1, Z3
 	VMULPS      Z3, Z1, Z3
@@ -13648,10 +13989,101 @@ rows144:
 	ADDQ        BX, DX
 	ADDQ        DI, SI
 	DECQ        R8
-	JNZ         rows144
+	JNZ         rows145
 
-rows144_end:
-cols140_end:
+rows145_end:
+cols141_end:
+	JMP sweep140_end
+
+sweep140_wide:
+	MOVQ  dst+16(FP), AX
+	MOVQ  x+32(FP), DX
+	MOVQ  y+48(FP), SI
+	MOVQ  rows+0(FP), R8
+	TESTQ R8, R8
+	JLE   rows146_end
+
+rows146:
+	MOVQ cols+8(FP), R9
+	XORQ R10, R10
+
+cols147_by4:
+	CMPQ        R9, $0x00000040
+	JLT         cols147_by2
+	VMOVUPS     (DX)(R10*1), Z2
+	VMOVUPS     (SI)(R10*1), Z3
+	VMULPS      Z3, Z1, Z3
+	VFMADD231PS Z0, Z2, Z3
+	VMOVUPS     Z3, (AX)(R10*1)
+	VMOVUPS     64(DX)(R10*1), Z2
+	VMOVUPS     64(SI)(R10*1), Z3
+	VMULPS      Z3, Z1, Z3
+	VFMADD231PS Z0, Z2, Z3
+	VMOVUPS     Z3, 64(AX)(R10*1)
+	VMOVUPS     128(DX)(R10*1), Z2
+	VMOVUPS     128(SI)(R10*1), Z3
+	VMULPS      Z3, Z1, Z3
+	VFMADD231PS Z0, Z2, Z3
+	VMOVUPS     Z3, 128(AX)(R10*1)
+	VMOVUPS     192(DX)(R10*1), Z2
+	VMOVUPS     192(SI)(R10*1), Z3
+	VMULPS      Z3, Z1, Z3
+	VFMADD231PS Z0, Z2, Z3
+	VMOVUPS     Z3, 192(AX)(R10*1)
+	ADDQ        $0x00000100, R10
+	SUBQ        $0x00000040, R9
+	JMP         cols147_by4
+
+cols147_by2:
+	CMPQ        R9, $0x00000020
+	JLT         cols147_by1
+	VMOVUPS     (DX)(R10*1), Z2
+	VMOVUPS     (SI)(R10*1), Z3
+	VMULPS      Z3, Z1, Z3
+	VFMADD231PS Z0, Z2, Z3
+	VMOVUPS     Z3, (AX)(R10*1)
+	VMOVUPS     64(DX)(R10*1), Z2
+	VMOVUPS     64(SI)(R10*1), Z3
+	VMULPS      Z3, Z1, Z3
+	VFMADD231PS Z0, Z2, Z3
+	VMOVUPS     Z3, 64(AX)(R10*1)
+	ADDQ        $0x00000080, R10
+	SUBQ        $0x00000020, R9
+	JMP         cols147_by2
+
+cols147_by1:
+	CMPQ        R9, $0x00000010
+	JLT         cols147_by0
+	VMOVUPS     (DX)(R10*1), Z2
+	VMOVUPS     (SI)(R10*1), Z3
+	VMULPS      Z3, Z1, Z3
+	VFMADD231PS Z0, Z2, Z3
+	VMOVUPS     Z3, (AX)(R10*1)
+	ADDQ        $0x00000040, R10
+	SUBQ        $0x00000010, R9
+	JMP         cols147_by1
+
+cols147_by0:
+	TESTQ       R9, R9
+	JLE         cols147_end
+	MOVQ        $-1, R11
+	BZHIQ       R9, R11, R11
+	KMOVW       R11, K1
+	VMOVUPS.Z   (DX)(R10*1), K1, Z2
+	VMOVUPS.Z   (SI)(R10*1), K1, Z3
+	VMULPS      Z3, Z1, Z3
+	VFMADD231PS Z0, Z2, Z3
+	VMOVUPS     Z3, K1, (AX)(R10*1)
+
+cols147_end:
+	ADDQ CX, AX
+	ADDQ BX, DX
+	ADDQ DI, SI
+	DECQ R8
+	JNZ  rows146
+
+rows146_end:
+sweep140_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -13664,21 +14096,23 @@ TEXT ·copyRowsAVX512(SB), NOSPLIT, $0-48
 	MOVQ lds+40(FP), BX
 	SHLQ $0x02, BX
 	MOVQ cols+8(FP), AX
+	CMPQ AX, $0x00000040
+	JGT  sweep148_wide
 	XORQ SI, SI
 	MOVQ AX, DI
 
-cols145_by4:
+cols149_by4:
 	CMPQ  DI, $0x00000040
-	JLT   cols145_by2
+	JLT   cols149_by2
 	MOVQ  dst+16(FP), AX
 	ADDQ  SI, AX
 	MOVQ  src+32(FP), DX
 	ADDQ  SI, DX
 	MOVQ  rows+0(FP), R8
 	TESTQ R8, R8
-	JLE   rows146_end
+	JLE   rows150_end
 
-rows146:
+rows150:
 	VMOVUPS (DX), Z0
 	VMOVUPS Z0, (AX)
 	VMOVUPS 64(DX), Z0
@@ -13690,25 +14124,25 @@ rows146:
 	ADDQ    CX, AX
 	ADDQ    BX, DX
 	DECQ    R8
-	JNZ     rows146
+	JNZ     rows150
 
-rows146_end:
+rows150_end:
 	ADDQ $0x00000100, SI
 	SUBQ $0x00000040, DI
-	JMP  cols145_by4
+	JMP  cols149_by4
 
-cols145_by2:
+cols149_by2:
 	CMPQ  DI, $0x00000020
-	JLT   cols145_by1
+	JLT   cols149_by1
 	MOVQ  dst+16(FP), AX
 	ADDQ  SI, AX
 	MOVQ  src+32(FP), DX
 	ADDQ  SI, DX
 	MOVQ  rows+0(FP), R8
 	TESTQ R8, R8
-	JLE   rows147_end
+	JLE   rows151_end
 
-rows147:
+rows151:
 	VMOVUPS (DX), Z0
 	VMOVUPS Z0, (AX)
 	VMOVUPS 64(DX), Z0
@@ -13716,40 +14150,40 @@ rows147:
 	ADDQ    CX, AX
 	ADDQ    BX, DX
 	DECQ    R8
-	JNZ     rows147
+	JNZ     rows151
 
-rows147_end:
+rows151_end:
 	ADDQ $0x00000080, SI
 	SUBQ $0x00000020, DI
-	JMP  cols145_by2
+	JMP  cols149_by2
 
-cols145_by1:
+cols149_by1:
 	CMPQ  DI, $0x00000010
-	JLT   cols145_by0
+	JLT   cols149_by0
 	MOVQ  dst+16(FP), AX
 	ADDQ  SI, AX
 	MOVQ  src+32(FP), DX
 	ADDQ  SI, DX
 	MOVQ  rows+0(FP), R8
 	TESTQ R8, R8
-	JLE   rows148_end
+	JLE   rows152_end
 
-rows148:
+rows152:
 	VMOVUPS (DX), Z0
 	VMOVUPS Z0, (AX)
 	ADDQ    CX, AX
 	ADDQ    BX, DX
 	DECQ    R8
-	JNZ     rows148
+	JNZ     rows152
 
-rows148_end:
+rows152_end:
 	ADDQ $0x00000040, SI
 	SUBQ $0x00000010, DI
-	JMP  cols145_by1
+	JMP  cols149_by1
 
-cols145_by0:
+cols149_by0:
 	TESTQ DI, DI
-	JLE   cols145_end
+	JLE   cols149_end
 	MOVQ  $-1, AX
 	BZHIQ DI, AX, AX
 	KMOVW AX, K1
@@ -13759,18 +14193,83 @@ cols145_by0:
 	ADDQ  SI, DX
 	MOVQ  rows+0(FP), SI
 	TESTQ SI, SI
-	JLE   rows149_end
+	JLE   rows153_end
 
-rows149:
+rows153:
 	VMOVUPS.Z (DX), K1, Z0
 	VMOVUPS   Z0, K1, (AX)
 	ADDQ      CX, AX
 	ADDQ      BX, DX
 	DECQ      SI
-	JNZ       rows149
+	JNZ       rows153
 
-rows149_end:
-cols145_end:
+rows153_end:
+cols149_end:
+	JMP sweep148_end
+
+sweep148_wide:
+	MOVQ  dst+16(FP), AX
+	MOVQ  src+32(FP), DX
+	MOVQ  rows+0(FP), SI
+	TESTQ SI, SI
+	JLE   rows154_end
+
+rows154:
+	MOVQ cols+8(FP), DI
+	XORQ R8, R8
+
+cols155_by4:
+	CMPQ    DI, $0x00000040
+	JLT     cols155_by2
+	VMOVUPS (DX)(R8*1), Z0
+	VMOVUPS Z0, (AX)(R8*1)
+	VMOVUPS 64(DX)(R8*1), Z0
+	VMOVUPS Z0, 64(AX)(R8*1)
+	VMOVUPS 128(DX)(R8*1), Z0
+	VMOVUPS Z0, 128(AX)(R8*1)
+	VMOVUPS 192(DX)(R8*1), Z0
+	VMOVUPS Z0, 192(AX)(R8*1)
+	ADDQ    $0x00000100, R8
+	SUBQ    $0x00000040, DI
+	JMP     cols155_by4
+
+cols155_by2:
+	CMPQ    DI, $0x00000020
+	JLT     cols155_by1
+	VMOVUPS (DX)(R8*1), Z0
+	VMOVUPS Z0, (AX)(R8*1)
+	VMOVUPS 64(DX)(R8*1), Z0
+	VMOVUPS Z0, 64(AX)(R8*1)
+	ADDQ    $0x00000080, R8
+	SUBQ    $0x00000020, DI
+	JMP     cols155_by2
+
+cols155_by1:
+	CMPQ    DI, $0x00000010
+	JLT     cols155_by0
+	VMOVUPS (DX)(R8*1), Z0
+	VMOVUPS Z0, (AX)(R8*1)
+	ADDQ    $0x00000040, R8
+	SUBQ    $0x00000010, DI
+	JMP     cols155_by1
+
+cols155_by0:
+	TESTQ     DI, DI
+	JLE       cols155_end
+	MOVQ      $-1, R9
+	BZHIQ     DI, R9, R9
+	KMOVW     R9, K1
+	VMOVUPS.Z (DX)(R8*1), K1, Z0
+	VMOVUPS   Z0, K1, (AX)(R8*1)
+
+cols155_end:
+	ADDQ CX, AX
+	ADDQ BX, DX
+	DECQ SI
+	JNZ  rows154
+
+rows154_end:
+sweep148_end:
 	VZEROUPPER
 	RET
 
@@ -13788,9 +14287,9 @@ TEXT ·columnSumsAVX512(SB), NOSPLIT, $8-40
 	XORQ    DX, DX
 	MOVQ    AX, BX
 
-cols150_by4:
+cols156_by4:
 	CMPQ   BX, $0x00000040
-	JLT    cols150_by2
+	JLT    cols156_by2
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -13799,9 +14298,9 @@ cols150_by4:
 	ADDQ   DX, AX
 	MOVQ   rows+0(FP), SI
 	TESTQ  SI, SI
-	JLE    rows151_end
+	JLE    rows157_end
 
-rows151:
+rows157:
 	VMOVUPS (AX), Z4
 	VADDPS  Z4, Z0, Z0
 	VMOVUPS 64(AX), Z4
@@ -13812,9 +14311,9 @@ rows151:
 	VADDPS  Z4, Z3, Z3
 	ADDQ    CX, AX
 	DECQ    SI
-	JNZ     rows151
+	JNZ     rows157
 
-rows151_end:
+rows157_end:
 	MOVQ    sum+32(FP), AX
 	VMOVUPS (AX)(DX*1), Z4
 	VADDPS  Z4, Z0, Z0
@@ -13830,29 +14329,29 @@ rows151_end:
 	VMOVUPS Z3, 192(AX)(DX*1)
 	ADDQ    $0x00000100, DX
 	SUBQ    $0x00000040, BX
-	JMP     cols150_by4
+	JMP     cols156_by4
 
-cols150_by2:
+cols156_by2:
 	CMPQ   BX, $0x00000020
-	JLT    cols150_by1
+	JLT    cols156_by1
 	VPXORD Z5, Z5, Z5
 	VPXORD Z6, Z6, Z6
 	MOVQ   x+16(FP), AX
 	ADDQ   DX, AX
 	MOVQ   rows+0(FP), SI
 	TESTQ  SI, SI
-	JLE    rows152_end
+	JLE    rows158_end
 
-rows152:
+rows158:
 	VMOVUPS (AX), Z0
 	VADDPS  Z0, Z5, Z5
 	VMOVUPS 64(AX), Z0
 	VADDPS  Z0, Z6, Z6
 	ADDQ    CX, AX
 	DECQ    SI
-	JNZ     rows152
+	JNZ     rows158
 
-rows152_end:
+rows158_end:
 	MOVQ    sum+32(FP), AX
 	VMOVUPS (AX)(DX*1), Z0
 	VADDPS  Z0, Z5, Z5
@@ -13862,37 +14361,37 @@ rows152_end:
 	VMOVUPS Z6, 64(AX)(DX*1)
 	ADDQ    $0x00000080, DX
 	SUBQ    $0x00000020, BX
-	JMP     cols150_by2
+	JMP     cols156_by2
 
-cols150_by1:
+cols156_by1:
 	CMPQ   BX, $0x00000010
-	JLT    cols150_by0
+	JLT    cols156_by0
 	VPXORD Z7, Z7, Z7
 	MOVQ   x+16(FP), AX
 	ADDQ   DX, AX
 	MOVQ   rows+0(FP), SI
 	TESTQ  SI, SI
-	JLE    rows153_end
+	JLE    rows159_end
 
-rows153:
+rows159:
 	VMOVUPS (AX), Z0
 	VADDPS  Z0, Z7, Z7
 	ADDQ    CX, AX
 	DECQ    SI
-	JNZ     rows153
+	JNZ     rows159
 
-rows153_end:
+rows159_end:
 	MOVQ    sum+32(FP), AX
 	VMOVUPS (AX)(DX*1), Z0
 	VADDPS  Z0, Z7, Z7
 	VMOVUPS Z7, (AX)(DX*1)
 	ADDQ    $0x00000040, DX
 	SUBQ    $0x00000010, BX
-	JMP     cols150_by1
+	JMP     cols156_by1
 
-cols150_by0:
+cols156_by0:
 	TESTQ  BX, BX
-	JLE    cols150_end
+	JLE    cols156_end
 	MOVQ   $-1, AX
 	BZHIQ  BX, AX, AX
 	KMOVW  AX, K1
@@ -13901,22 +14400,22 @@ cols150_by0:
 	ADDQ   DX, AX
 	MOVQ   rows+0(FP), BX
 	TESTQ  BX, BX
-	JLE    rows154_end
+	JLE    rows160_end
 
-rows154:
+rows160:
 	VMOVUPS.Z (AX), K1, Z0
 	VADDPS    Z0, Z8, Z8
 	ADDQ      CX, AX
 	DECQ      BX
-	JNZ       rows154
+	JNZ       rows160
 
-rows154_end:
+rows160_end:
 	MOVQ      sum+32(FP), AX
 	VMOVUPS.Z (AX)(DX*1), K1, Z0
 	VADDPS    Z0, Z8, Z8
 	VMOVUPS   Z8, K1, (AX)(DX*1)
 
-cols150_end:
+cols156_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -13935,9 +14434,9 @@ TEXT ·columnDeviationsAVX512(SB), NOSPLIT, $8-48
 	XORQ    DX, DX
 	MOVQ    AX, BX
 
-cols155_by4:
+cols161_by4:
 	CMPQ    BX, $0x00000040
-	JLT     cols155_by2
+	JLT     cols161_by2
 	MOVQ    mean+32(FP), AX
 	VMOVUPS (AX)(DX*1), Z0
 	VMOVUPS 64(AX)(DX*1), Z1
@@ -13951,9 +14450,9 @@ cols155_by4:
 	ADDQ    DX, AX
 	MOVQ    rows+0(FP), SI
 	TESTQ   SI, SI
-	JLE     rows156_end
+	JLE     rows162_end
 
-rows156:
+rows162:
 	VMOVUPS     (AX), Z8
 	VSUBPS      Z0, Z8, Z8
 	VFMADD231PS Z8, Z8, Z4
@@ -13968,9 +14467,9 @@ rows156:
 	VFMADD231PS Z8, Z8, Z7
 	ADDQ        CX, AX
 	DECQ        SI
-	JNZ         rows156
+	JNZ         rows162
 
-rows156_end:
+rows162_end:
 	MOVQ    sum+40(FP), AX
 	VMOVUPS (AX)(DX*1), Z0
 	VADDPS  Z0, Z4, Z4
@@ -13986,11 +14485,11 @@ rows156_end:
 	VMOVUPS Z7, 192(AX)(DX*1)
 	ADDQ    $0x00000100, DX
 	SUBQ    $0x00000040, BX
-	JMP     cols155_by4
+	JMP     cols161_by4
 
-cols155_by2:
+cols161_by2:
 	CMPQ    BX, $0x00000020
-	JLT     cols155_by1
+	JLT     cols161_by1
 	MOVQ    mean+32(FP), AX
 	VMOVUPS (AX)(DX*1), Z0
 	VMOVUPS 64(AX)(DX*1), Z1
@@ -14000,9 +14499,9 @@ cols155_by2:
 	ADDQ    DX, AX
 	MOVQ    rows+0(FP), SI
 	TESTQ   SI, SI
-	JLE     rows157_end
+	JLE     rows163_end
 
-rows157:
+rows163:
 	VMOVUPS     (AX), Z2
 	VSUBPS      Z0, Z2, Z2
 	VFMADD231PS Z2, Z2, Z9
@@ -14011,9 +14510,9 @@ rows157:
 	VFMADD231PS Z2, Z2, Z10
 	ADDQ        CX, AX
 	DECQ        SI
-	JNZ         rows157
+	JNZ         rows163
 
-rows157_end:
+rows163_end:
 	MOVQ    sum+40(FP), AX
 	VMOVUPS (AX)(DX*1), Z0
 	VADDPS  Z0, Z9, Z9
@@ -14023,11 +14522,11 @@ rows157_end:
 	VMOVUPS Z10, 64(AX)(DX*1)
 	ADDQ    $0x00000080, DX
 	SUBQ    $0x00000020, BX
-	JMP     cols155_by2
+	JMP     cols161_by2
 
-cols155_by1:
+cols161_by1:
 	CMPQ    BX, $0x00000010
-	JLT     cols155_by0
+	JLT     cols161_by0
 	MOVQ    mean+32(FP), AX
 	VMOVUPS (AX)(DX*1), Z0
 	VPXORD  Z11, Z11, Z11
@@ -14035,28 +14534,28 @@ cols155_by1:
 	ADDQ    DX, AX
 	MOVQ    rows+0(FP), SI
 	TESTQ   SI, SI
-	JLE     rows158_end
+	JLE     rows164_end
 
-rows158:
+rows164:
 	VMOVUPS     (AX), Z1
 	VSUBPS      Z0, Z1, Z1
 	VFMADD231PS Z1, Z1, Z11
 	ADDQ        CX, AX
 	DECQ        SI
-	JNZ         rows158
+	JNZ         rows164
 
-rows158_end:
+rows164_end:
 	MOVQ    sum+40(FP), AX
 	VMOVUPS (AX)(DX*1), Z0
 	VADDPS  Z0, Z11, Z11
 	VMOVUPS Z11, (AX)(DX*1)
 	ADDQ    $0x00000040, DX
 	SUBQ    $0x00000010, BX
-	JMP     cols155_by1
+	JMP     cols161_by1
 
-cols155_by0:
+cols161_by0:
 	TESTQ     BX, BX
-	JLE       cols155_end
+	JLE       cols161_end
 	MOVQ      $-1, AX
 	BZHIQ     BX, AX, AX
 	KMOVW     AX, K1
@@ -14067,23 +14566,23 @@ cols155_by0:
 	ADDQ      DX, AX
 	MOVQ      rows+0(FP), BX
 	TESTQ     BX, BX
-	JLE       rows159_end
+	JLE       rows165_end
 
-rows159:
+rows165:
 	VMOVUPS.Z   (AX), K1, Z1
 	VSUBPS      Z0, Z1, Z1
 	VFMADD231PS Z1, Z1, Z12
 	ADDQ        CX, AX
 	DECQ        BX
-	JNZ         rows159
+	JNZ         rows165
 
-rows159_end:
+rows165_end:
 	MOVQ      sum+40(FP), AX
 	VMOVUPS.Z (AX)(DX*1), K1, Z0
 	VADDPS    Z0, Z12, Z12
 	VMOVUPS   Z12, K1, (AX)(DX*1)
 
-cols155_end:
+cols161_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -14104,9 +14603,9 @@ TEXT ·columnDotsAVX512(SB), NOSPLIT, $8-72
 	XORQ    SI, SI
 	MOVQ    AX, DI
 
-cols160_by4:
+cols166_by4:
 	CMPQ    DI, $0x00000040
-	JLT     cols160_by2
+	JLT     cols166_by2
 	MOVQ    mean+48(FP), AX
 	VMOVUPS (AX)(SI*1), Z0
 	VMOVUPS 64(AX)(SI*1), Z1
@@ -14126,9 +14625,9 @@ cols160_by4:
 	ADDQ    SI, DX
 	MOVQ    rows+0(FP), R8
 	TESTQ   R8, R8
-	JLE     rows161_end
+	JLE     rows167_end
 
-rows161:
+rows167:
 	VMOVUPS     (AX), Z12
 	VMOVUPS     (DX), Z13
 	VADDPS      Z12, Z4, Z4
@@ -14152,9 +14651,9 @@ rows161:
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        R8
-	JNZ         rows161
+	JNZ         rows167
 
-rows161_end:
+rows167_end:
 	MOVQ    sum+56(FP), AX
 	VMOVUPS (AX)(SI*1), Z0
 	VADDPS  Z0, Z4, Z4
@@ -14183,11 +14682,11 @@ rows161_end:
 	VMOVUPS Z11, 192(AX)(SI*1)
 	ADDQ    $0x00000100, SI
 	SUBQ    $0x00000040, DI
-	JMP     cols160_by4
+	JMP     cols166_by4
 
-cols160_by2:
+cols166_by2:
 	CMPQ    DI, $0x00000020
-	JLT     cols160_by1
+	JLT     cols166_by1
 	MOVQ    mean+48(FP), AX
 	VMOVUPS (AX)(SI*1), Z0
 	VMOVUPS 64(AX)(SI*1), Z1
@@ -14201,9 +14700,9 @@ cols160_by2:
 	ADDQ    SI, DX
 	MOVQ    rows+0(FP), R8
 	TESTQ   R8, R8
-	JLE     rows162_end
+	JLE     rows168_end
 
-rows162:
+rows168:
 	VMOVUPS     (AX), Z2
 	VMOVUPS     (DX), Z3
 	VADDPS      Z2, Z14, Z14
@@ -14217,9 +14716,9 @@ rows162:
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        R8
-	JNZ         rows162
+	JNZ         rows168
 
-rows162_end:
+rows168_end:
 	MOVQ    sum+56(FP), AX
 	VMOVUPS (AX)(SI*1), Z0
 	VADDPS  Z0, Z14, Z14
@@ -14236,11 +14735,11 @@ rows162_end:
 	VMOVUPS Z17, 64(AX)(SI*1)
 	ADDQ    $0x00000080, SI
 	SUBQ    $0x00000020, DI
-	JMP     cols160_by2
+	JMP     cols166_by2
 
-cols160_by1:
+cols166_by1:
 	CMPQ    DI, $0x00000010
-	JLT     cols160_by0
+	JLT     cols166_by0
 	MOVQ    mean+48(FP), AX
 	VMOVUPS (AX)(SI*1), Z0
 	VPXORD  Z18, Z18, Z18
@@ -14251,9 +14750,9 @@ cols160_by1:
 	ADDQ    SI, DX
 	MOVQ    rows+0(FP), R8
 	TESTQ   R8, R8
-	JLE     rows163_end
+	JLE     rows169_end
 
-rows163:
+rows169:
 	VMOVUPS     (AX), Z1
 	VMOVUPS     (DX), Z2
 	VADDPS      Z1, Z18, Z18
@@ -14262,9 +14761,9 @@ rows163:
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        R8
-	JNZ         rows163
+	JNZ         rows169
 
-rows163_end:
+rows169_end:
 	MOVQ    sum+56(FP), AX
 	VMOVUPS (AX)(SI*1), Z0
 	VADDPS  Z0, Z18, Z18
@@ -14275,11 +14774,11 @@ rows163_end:
 	VMOVUPS Z19, (AX)(SI*1)
 	ADDQ    $0x00000040, SI
 	SUBQ    $0x00000010, DI
-	JMP     cols160_by1
+	JMP     cols166_by1
 
-cols160_by0:
+cols166_by0:
 	TESTQ     DI, DI
-	JLE       cols160_end
+	JLE       cols166_end
 	MOVQ      $-1, AX
 	BZHIQ     DI, AX, AX
 	KMOVW     AX, K1
@@ -14293,9 +14792,9 @@ cols160_by0:
 	ADDQ      SI, DX
 	MOVQ      rows+0(FP), DI
 	TESTQ     DI, DI
-	JLE       rows164_end
+	JLE       rows170_end
 
-rows164:
+rows170:
 	VMOVUPS.Z   (AX), K1, Z1
 	VMOVUPS.Z   (DX), K1, Z2
 	VADDPS      Z1, Z20, Z20
@@ -14304,9 +14803,9 @@ rows164:
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        DI
-	JNZ         rows164
+	JNZ         rows170
 
-rows164_end:
+rows170_end:
 	MOVQ      sum+56(FP), AX
 	VMOVUPS.Z (AX)(SI*1), K1, Z0
 	VADDPS    Z0, Z20, Z20
@@ -14316,7 +14815,7 @@ rows164_end:
 	VADDPS    Z0, Z21, Z21
 	VMOVUPS   Z21, K1, (AX)(SI*1)
 
-cols160_end:
+cols166_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -14329,18 +14828,18 @@ TEXT ·vectorMaxAVX512(SB), NOSPLIT, $0-20
 	MOVQ         n+0(FP), CX
 	XORQ         DX, DX
 
-cols165_by1:
+cols171_by1:
 	CMPQ    CX, $0x00000010
-	JLT     cols165_by0
+	JLT     cols171_by0
 	VMOVUPS (AX)(DX*1), Z1
 	VMAXPS  Z1, Z0, Z0
 	ADDQ    $0x00000040, DX
 	SUBQ    $0x00000010, CX
-	JMP     cols165_by1
+	JMP     cols171_by1
 
-cols165_by0:
+cols171_by0:
 	TESTQ   CX, CX
-	JLE     cols165_end
+	JLE     cols171_end
 	MOVQ    $-1, BX
 	BZHIQ   CX, BX, BX
 	KMOVW   BX, K1
@@ -14348,7 +14847,7 @@ cols165_by0:
 	VMOVUPS (AX)(DX*1), K1, Z1
 	VMAXPS  Z1, Z0, Z0
 
-cols165_end:
+cols171_end:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VMAXPS        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
@@ -14376,9 +14875,9 @@ TEXT ·expSumAVX512(SB), NOSPLIT, $8-36
 	MOVQ         n+0(FP), DX
 	XORQ         BX, BX
 
-cols166_by1:
+cols172_by1:
 	CMPQ             DX, $0x00000010
-	JLT              cols166_by0
+	JLT              cols172_by0
 	VMOVUPS          (CX)(BX*1), Z2
 	VSUBPS           Z0, Z2, Z2
 	VMULPS.BCST      c3fb8aa3b<>+0(SB), Z2, Z2
@@ -14398,11 +14897,11 @@ cols166_by1:
 	VADDPS           Z2, Z1, Z1
 	ADDQ             $0x00000040, BX
 	SUBQ             $0x00000010, DX
-	JMP              cols166_by1
+	JMP              cols172_by1
 
-cols166_by0:
+cols172_by0:
 	TESTQ            DX, DX
-	JLE              cols166_end
+	JLE              cols172_end
 	MOVQ             $-1, SI
 	BZHIQ            DX, SI, SI
 	KMOVW            SI, K1
@@ -14425,7 +14924,7 @@ cols166_by0:
 	VMOVAPS.Z        Z2, K1, Z2
 	VADDPS           Z2, Z1, Z1
 
-cols166_end:
+cols172_end:
 	VEXTRACTF64X4 $0x01, Z1, Y0
 	VADDPS        Y0, Y1, Y1
 	VEXTRACTF128  $0x01, Y1, X0
@@ -14459,19 +14958,19 @@ TEXT ·dotAVX512(SB), NOSPLIT, $8-28
 	MOVQ    n+0(FP), DX
 	XORQ    BX, BX
 
-cols167_by1:
+cols173_by1:
 	CMPQ        DX, $0x00000010
-	JLT         cols167_by0
+	JLT         cols173_by0
 	VMOVUPS     (AX)(BX*1), Z1
 	VMOVUPS     (CX)(BX*1), Z2
 	VFMADD231PS Z1, Z2, Z0
 	ADDQ        $0x00000040, BX
 	SUBQ        $0x00000010, DX
-	JMP         cols167_by1
+	JMP         cols173_by1
 
-cols167_by0:
+cols173_by0:
 	TESTQ       DX, DX
-	JLE         cols167_end
+	JLE         cols173_end
 	MOVQ        $-1, SI
 	BZHIQ       DX, SI, SI
 	KMOVW       SI, K1
@@ -14479,7 +14978,7 @@ cols167_by0:
 	VMOVUPS.Z   (CX)(BX*1), K1, Z2
 	VFMADD231PS Z1, Z2, Z0
 
-cols167_end:
+cols173_end:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
@@ -14502,9 +15001,9 @@ TEXT ·sumSquaresAVX512(SB), NOSPLIT, $0-24
 	MOVQ   n+0(FP), CX
 	XORQ   DX, DX
 
-cols168_by1:
+cols174_by1:
 	CMPQ          CX, $0x00000010
-	JLT           cols168_by0
+	JLT           cols174_by0
 	VMOVUPS       (AX)(DX*1), Z2
 	VCVTPS2PD     Y2, Z3
 	VFMADD231PD   Z3, Z3, Z0
@@ -14513,11 +15012,11 @@ cols168_by1:
 	VFMADD231PD   Z3, Z3, Z1
 	ADDQ          $0x00000040, DX
 	SUBQ          $0x00000010, CX
-	JMP           cols168_by1
+	JMP           cols174_by1
 
-cols168_by0:
+cols174_by0:
 	TESTQ         CX, CX
-	JLE           cols168_end
+	JLE           cols174_end
 	MOVQ          $-1, BX
 	BZHIQ         CX, BX, BX
 	KMOVW         BX, K1
@@ -14528,7 +15027,7 @@ cols168_by0:
 	VCVTPS2PD     Y2, Z3
 	VFMADD231PD   Z3, Z3, Z1
 
-cols168_end:
+cols174_end:
 	VADDPD        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
@@ -14566,9 +15065,9 @@ TEXT ·adamWAVX512(SB), NOSPLIT, $8-68
 	MOVQ         n+0(FP), SI
 	XORQ         DI, DI
 
-cols169_by1:
+cols175_by1:
 	CMPQ        SI, $0x00000010
-	JLT         cols169_by0
+	JLT         cols175_by0
 	VMOVUPS     (CX)(DI*1), Z9
 	VMULPS      Z0, Z9, Z9
 	VMOVUPS     (DX)(DI*1), Z10
@@ -14590,11 +15089,11 @@ cols169_by1:
 	VMOVUPS     Z9, (AX)(DI*1)
 	ADDQ        $0x00000040, DI
 	SUBQ        $0x00000010, SI
-	JMP         cols169_by1
+	JMP         cols175_by1
 
-cols169_by0:
+cols175_by0:
 	TESTQ       SI, SI
-	JLE         cols169_end
+	JLE         cols175_end
 	MOVQ        $-1, R8
 	BZHIQ       SI, R8, R8
 	KMOVW       R8, K1
@@ -14618,7 +15117,7 @@ cols169_by0:
 	VSUBPS      Z0, Z2, Z2
 	VMOVUPS     Z2, K1, (AX)(DI*1)
 
-cols169_end:
+cols175_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -14635,9 +15134,9 @@ TEXT ·transpose8AVX512(SB), NOSPLIT, $0-40
 	SHLQ  $0x02, SI
 	MOVQ  AX, DI
 	TESTQ DI, DI
-	JLE   blocks170_end
+	JLE   blocks176_end
 
-blocks170:
+blocks176:
 	MOVQ       BX, AX
 	VMOVUPS    (AX), Y0
 	ADDQ       SI, AX
@@ -14699,9 +15198,9 @@ blocks170:
 	ADDQ       $0x00000020, BX
 	MOVQ       AX, CX
 	DECQ       DI
-	JNZ        blocks170
+	JNZ        blocks176
 
-blocks170_end:
+blocks176_end:
 	VZEROUPPER
 	RET
 
@@ -14724,9 +15223,9 @@ TEXT ·dwConvAVX512(SB), NOSPLIT, $48-120
 	MOVQ    cols+16(FP), SI
 	XORQ    DI, DI
 
-cols171_by2:
+cols177_by2:
 	CMPQ    SI, $0x00000020
-	JLT     cols171_by1
+	JLT     cols177_by1
 	MOVQ    w+104(FP), R8
 	MOVQ    ldw+112(FP), R9
 	SHLQ    $0x02, R9
@@ -14773,7 +15272,7 @@ cols171_by2:
 	MOVQ    lines+0(FP), R8
 	MOVQ    R8, 40(SP)
 
-dw172_line:
+dw178_line:
 	MOVQ        8(SP), R8
 	MOVQ        16(SP), R9
 	MOVQ        24(SP), R10
@@ -14801,9 +15300,9 @@ dw172_line:
 	VFMADD231PS Z13, Z22, Z21
 	ADDQ        DX, R10
 
-dw172_columns:
+dw178_columns:
 	DECQ        R12
-	JZ          dw172_last0
+	JZ          dw178_last0
 	VMOVUPS     (R8), Z22
 	VFMADD231PS Z4, Z22, Z18
 	VFMADD231PS Z2, Z22, Z20
@@ -14835,7 +15334,7 @@ dw172_columns:
 	VMOVUPS     Z19, 64(R11)
 	ADDQ        BX, R11
 	DECQ        R12
-	JZ          dw172_last1
+	JZ          dw178_last1
 	VMOVUPS     (R8), Z18
 	VFMADD231PS Z4, Z18, Z20
 	VFMADD231PS Z2, Z18, Z22
@@ -14867,7 +15366,7 @@ dw172_columns:
 	VMOVUPS     Z21, 64(R11)
 	ADDQ        BX, R11
 	DECQ        R12
-	JZ          dw172_last2
+	JZ          dw178_last2
 	VMOVUPS     (R8), Z20
 	VFMADD231PS Z4, Z20, Z22
 	VFMADD231PS Z2, Z20, Z18
@@ -14898,23 +15397,23 @@ dw172_columns:
 	VMOVUPS     Z22, (R11)
 	VMOVUPS     Z23, 64(R11)
 	ADDQ        BX, R11
-	JMP         dw172_columns
+	JMP         dw178_columns
 
-dw172_last0:
+dw178_last0:
 	VMOVUPS Z18, (R11)
 	VMOVUPS Z19, 64(R11)
-	JMP     dw172_next
+	JMP     dw178_next
 
-dw172_last1:
+dw178_last1:
 	VMOVUPS Z20, (R11)
 	VMOVUPS Z21, 64(R11)
-	JMP     dw172_next
+	JMP     dw178_next
 
-dw172_last2:
+dw178_last2:
 	VMOVUPS Z22, (R11)
 	VMOVUPS Z23, 64(R11)
 
-dw172_next:
+dw178_next:
 	MOVQ srcLine+96(FP), R8
 	SHLQ $0x02, R8
 	ADDQ R8, 8(SP)
@@ -14928,14 +15427,14 @@ dw172_next:
 	SHLQ $0x02, R8
 	ADDQ R8, 32(SP)
 	DECQ 40(SP)
-	JNZ  dw172_line
+	JNZ  dw178_line
 	ADDQ $0x00000080, DI
 	SUBQ $0x00000020, SI
-	JMP  cols171_by2
+	JMP  cols177_by2
 
-cols171_by1:
+cols177_by1:
 	CMPQ    SI, $0x00000010
-	JLT     cols171_by0
+	JLT     cols177_by0
 	MOVQ    w+104(FP), R8
 	MOVQ    ldw+112(FP), R9
 	SHLQ    $0x02, R9
@@ -14973,7 +15472,7 @@ cols171_by1:
 	MOVQ    lines+0(FP), R8
 	MOVQ    R8, 40(SP)
 
-dw173_line:
+dw179_line:
 	MOVQ        8(SP), R8
 	MOVQ        16(SP), R9
 	MOVQ        24(SP), R10
@@ -14992,9 +15491,9 @@ dw173_line:
 	VFMADD231PS Z6, Z11, Z10
 	ADDQ        DX, R10
 
-dw173_columns:
+dw179_columns:
 	DECQ        R12
-	JZ          dw173_last0
+	JZ          dw179_last0
 	VMOVUPS     (R8), Z11
 	VFMADD231PS Z2, Z11, Z9
 	VFMADD231PS Z1, Z11, Z10
@@ -15013,7 +15512,7 @@ dw173_columns:
 	VMOVUPS     Z9, (R11)
 	ADDQ        BX, R11
 	DECQ        R12
-	JZ          dw173_last1
+	JZ          dw179_last1
 	VMOVUPS     (R8), Z9
 	VFMADD231PS Z2, Z9, Z10
 	VFMADD231PS Z1, Z9, Z11
@@ -15032,7 +15531,7 @@ dw173_columns:
 	VMOVUPS     Z10, (R11)
 	ADDQ        BX, R11
 	DECQ        R12
-	JZ          dw173_last2
+	JZ          dw179_last2
 	VMOVUPS     (R8), Z10
 	VFMADD231PS Z2, Z10, Z11
 	VFMADD231PS Z1, Z10, Z9
@@ -15050,20 +15549,20 @@ dw173_columns:
 	ADDQ        DX, R10
 	VMOVUPS     Z11, (R11)
 	ADDQ        BX, R11
-	JMP         dw173_columns
+	JMP         dw179_columns
 
-dw173_last0:
+dw179_last0:
 	VMOVUPS Z9, (R11)
-	JMP     dw173_next
+	JMP     dw179_next
 
-dw173_last1:
+dw179_last1:
 	VMOVUPS Z10, (R11)
-	JMP     dw173_next
+	JMP     dw179_next
 
-dw173_last2:
+dw179_last2:
 	VMOVUPS Z11, (R11)
 
-dw173_next:
+dw179_next:
 	MOVQ srcLine+96(FP), R8
 	SHLQ $0x02, R8
 	ADDQ R8, 8(SP)
@@ -15077,14 +15576,14 @@ dw173_next:
 	SHLQ $0x02, R8
 	ADDQ R8, 32(SP)
 	DECQ 40(SP)
-	JNZ  dw173_line
+	JNZ  dw179_line
 	ADDQ $0x00000040, DI
 	SUBQ $0x00000010, SI
-	JMP  cols171_by1
+	JMP  cols177_by1
 
-cols171_by0:
+cols177_by0:
 	TESTQ     SI, SI
-	JLE       cols171_end
+	JLE       cols177_end
 	MOVQ      $-1, R8
 	BZHIQ     SI, R8, R8
 	KMOVW     R8, K1
@@ -15125,7 +15624,7 @@ cols171_by0:
 	MOVQ      lines+0(FP), SI
 	MOVQ      SI, 40(SP)
 
-dw174_line:
+dw180_line:
 	MOVQ        8(SP), SI
 	MOVQ        16(SP), DI
 	MOVQ        24(SP), R8
@@ -15144,9 +15643,9 @@ dw174_line:
 	VFMADD231PS Z6, Z11, Z10
 	ADDQ        DX, R8
 
-dw174_columns:
+dw180_columns:
 	DECQ        R10
-	JZ          dw174_last0
+	JZ          dw180_last0
 	VMOVUPS.Z   (SI), K1, Z11
 	VFMADD231PS Z2, Z11, Z9
 	VFMADD231PS Z1, Z11, Z10
@@ -15165,7 +15664,7 @@ dw174_columns:
 	VMOVUPS     Z9, K1, (R9)
 	ADDQ        BX, R9
 	DECQ        R10
-	JZ          dw174_last1
+	JZ          dw180_last1
 	VMOVUPS.Z   (SI), K1, Z9
 	VFMADD231PS Z2, Z9, Z10
 	VFMADD231PS Z1, Z9, Z11
@@ -15184,7 +15683,7 @@ dw174_columns:
 	VMOVUPS     Z10, K1, (R9)
 	ADDQ        BX, R9
 	DECQ        R10
-	JZ          dw174_last2
+	JZ          dw180_last2
 	VMOVUPS.Z   (SI), K1, Z10
 	VFMADD231PS Z2, Z10, Z11
 	VFMADD231PS Z1, Z10, Z9
@@ -15202,20 +15701,20 @@ dw174_columns:
 	ADDQ        DX, R8
 	VMOVUPS     Z11, K1, (R9)
 	ADDQ        BX, R9
-	JMP         dw174_columns
+	JMP         dw180_columns
 
-dw174_last0:
+dw180_last0:
 	VMOVUPS Z9, K1, (R9)
-	JMP     dw174_next
+	JMP     dw180_next
 
-dw174_last1:
+dw180_last1:
 	VMOVUPS Z10, K1, (R9)
-	JMP     dw174_next
+	JMP     dw180_next
 
-dw174_last2:
+dw180_last2:
 	VMOVUPS Z11, K1, (R9)
 
-dw174_next:
+dw180_next:
 	MOVQ srcLine+96(FP), SI
 	SHLQ $0x02, SI
 	ADDQ SI, 8(SP)
@@ -15229,9 +15728,9 @@ dw174_next:
 	SHLQ $0x02, SI
 	ADDQ SI, 32(SP)
 	DECQ 40(SP)
-	JNZ  dw174_line
+	JNZ  dw180_line
 
-cols171_end:
+cols177_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -15284,11 +15783,11 @@ tiles:
 	MOVQ   $0x00000003, R14
 	MOVQ   R14, 16(SP)
 
-group175_line:
+group181_line:
 	MOVQ index+40(FP), R13
 	MOVQ inner+8(FP), R14
 
-group175_input:
+group181_input:
 	VMOVUPS     (R13), Z14
 	VMOVUPS     (R12), Z16
 	VMOVUPS     64(R12), Z17
@@ -15354,13 +15853,13 @@ group175_input:
 	ADDQ        $0x000000c0, R12
 	ADDQ        $0x00000040, R13
 	DECQ        R14
-	JNZ         group175_input
+	JNZ         group181_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
 	ADDQ        8(SP), R10
 	ADDQ        8(SP), R11
 	DECQ        16(SP)
-	JNZ         group175_line
+	JNZ         group181_line
 	MOVQ        cols+72(FP), R8
 	MOVQ        $-1, R9
 	BZHIQ       R8, R9, R9
@@ -15450,11 +15949,11 @@ rest13:
 	MOVQ   $0x00000003, R11
 	MOVQ   R11, 16(SP)
 
-group176_line:
+group182_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R11
 
-group176_input:
+group182_input:
 	VMOVUPS     (CX), Z0
 	VMOVUPS     (AX), Z2
 	VMOVUPS     64(AX), Z3
@@ -15516,12 +16015,12 @@ group176_input:
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
 	DECQ        R11
-	JNZ         group176_input
+	JNZ         group182_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
 	ADDQ        8(SP), R10
 	DECQ        16(SP)
-	JNZ         group176_line
+	JNZ         group182_line
 	MOVQ        cols+72(FP), AX
 	MOVQ        $-1, CX
 	BZHIQ       AX, CX, CX
@@ -15576,11 +16075,11 @@ rest12:
 	MOVQ   $0x00000003, R11
 	MOVQ   R11, 16(SP)
 
-group177_line:
+group183_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R11
 
-group177_input:
+group183_input:
 	VMOVUPS     (CX), Z0
 	VMOVUPS     (AX), Z2
 	VMOVUPS     64(AX), Z3
@@ -15638,12 +16137,12 @@ group177_input:
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
 	DECQ        R11
-	JNZ         group177_input
+	JNZ         group183_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
 	ADDQ        8(SP), R10
 	DECQ        16(SP)
-	JNZ         group177_line
+	JNZ         group183_line
 	MOVQ        cols+72(FP), AX
 	MOVQ        $-1, CX
 	BZHIQ       AX, CX, CX
@@ -15695,11 +16194,11 @@ rest11:
 	MOVQ   $0x00000003, R11
 	MOVQ   R11, 16(SP)
 
-group178_line:
+group184_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R11
 
-group178_input:
+group184_input:
 	VMOVUPS     (CX), Z0
 	VMOVUPS     (AX), Z2
 	VMOVUPS     64(AX), Z3
@@ -15753,12 +16252,12 @@ group178_input:
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
 	DECQ        R11
-	JNZ         group178_input
+	JNZ         group184_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
 	ADDQ        8(SP), R10
 	DECQ        16(SP)
-	JNZ         group178_line
+	JNZ         group184_line
 	MOVQ        cols+72(FP), AX
 	MOVQ        $-1, CX
 	BZHIQ       AX, CX, CX
@@ -15807,11 +16306,11 @@ rest10:
 	MOVQ   $0x00000003, R11
 	MOVQ   R11, 16(SP)
 
-group179_line:
+group185_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R11
 
-group179_input:
+group185_input:
 	VMOVUPS     (CX), Z0
 	VMOVUPS     (AX), Z2
 	VMOVUPS     64(AX), Z3
@@ -15861,12 +16360,12 @@ group179_input:
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
 	DECQ        R11
-	JNZ         group179_input
+	JNZ         group185_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
 	ADDQ        8(SP), R10
 	DECQ        16(SP)
-	JNZ         group179_line
+	JNZ         group185_line
 	MOVQ        cols+72(FP), AX
 	MOVQ        $-1, CX
 	BZHIQ       AX, CX, CX
@@ -15912,11 +16411,11 @@ rest9:
 	MOVQ   $0x00000003, R11
 	MOVQ   R11, 16(SP)
 
-group180_line:
+group186_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R11
 
-group180_input:
+group186_input:
 	VMOVUPS     (CX), Z0
 	VMOVUPS     (AX), Z2
 	VMOVUPS     64(AX), Z3
@@ -15962,12 +16461,12 @@ group180_input:
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
 	DECQ        R11
-	JNZ         group180_input
+	JNZ         group186_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
 	ADDQ        8(SP), R10
 	DECQ        16(SP)
-	JNZ         group180_line
+	JNZ         group186_line
 	MOVQ        cols+72(FP), AX
 	MOVQ        $-1, CX
 	BZHIQ       AX, CX, CX
@@ -16008,11 +16507,11 @@ rest8:
 	MOVQ   $0x00000003, R10
 	MOVQ   R10, 16(SP)
 
-group181_line:
+group187_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R10
 
-group181_input:
+group187_input:
 	VMOVUPS     (CX), Z0
 	VMOVUPS     (AX), Z2
 	VMOVUPS     64(AX), Z3
@@ -16054,11 +16553,11 @@ group181_input:
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
 	DECQ        R10
-	JNZ         group181_input
+	JNZ         group187_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
 	DECQ        16(SP)
-	JNZ         group181_line
+	JNZ         group187_line
 	MOVQ        cols+72(FP), AX
 	MOVQ        $-1, CX
 	BZHIQ       AX, CX, CX
@@ -16096,11 +16595,11 @@ rest7:
 	MOVQ   $0x00000003, R10
 	MOVQ   R10, 16(SP)
 
-group182_line:
+group188_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R10
 
-group182_input:
+group188_input:
 	VMOVUPS     (CX), Z0
 	VMOVUPS     (AX), Z2
 	VMOVUPS     64(AX), Z3
@@ -16138,11 +16637,11 @@ group182_input:
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
 	DECQ        R10
-	JNZ         group182_input
+	JNZ         group188_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
 	DECQ        16(SP)
-	JNZ         group182_line
+	JNZ         group188_line
 	MOVQ        cols+72(FP), AX
 	MOVQ        $-1, CX
 	BZHIQ       AX, CX, CX
@@ -16177,11 +16676,11 @@ rest6:
 	MOVQ   $0x00000003, R10
 	MOVQ   R10, 16(SP)
 
-group183_line:
+group189_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R10
 
-group183_input:
+group189_input:
 	VMOVUPS     (CX), Z0
 	VMOVUPS     (AX), Z2
 	VMOVUPS     64(AX), Z3
@@ -16215,11 +16714,11 @@ group183_input:
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
 	DECQ        R10
-	JNZ         group183_input
+	JNZ         group189_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
 	DECQ        16(SP)
-	JNZ         group183_line
+	JNZ         group189_line
 	MOVQ        cols+72(FP), AX
 	MOVQ        $-1, CX
 	BZHIQ       AX, CX, CX
@@ -16251,11 +16750,11 @@ rest5:
 	MOVQ   $0x00000003, R10
 	MOVQ   R10, 16(SP)
 
-group184_line:
+group190_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R10
 
-group184_input:
+group190_input:
 	VMOVUPS     (CX), Z0
 	VMOVUPS     (AX), Z2
 	VMOVUPS     64(AX), Z3
@@ -16285,11 +16784,11 @@ group184_input:
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
 	DECQ        R10
-	JNZ         group184_input
+	JNZ         group190_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
 	DECQ        16(SP)
-	JNZ         group184_line
+	JNZ         group190_line
 	MOVQ        cols+72(FP), AX
 	MOVQ        $-1, CX
 	BZHIQ       AX, CX, CX
@@ -16318,11 +16817,11 @@ rest4:
 	MOVQ   $0x00000003, R10
 	MOVQ   R10, 16(SP)
 
-group185_line:
+group191_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R10
 
-group185_input:
+group191_input:
 	VMOVUPS     (CX), Z0
 	VMOVUPS     (AX), Z2
 	VMOVUPS     64(AX), Z3
@@ -16348,11 +16847,11 @@ group185_input:
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
 	DECQ        R10
-	JNZ         group185_input
+	JNZ         group191_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
 	DECQ        16(SP)
-	JNZ         group185_line
+	JNZ         group191_line
 	MOVQ        cols+72(FP), AX
 	MOVQ        $-1, CX
 	BZHIQ       AX, CX, CX
@@ -16376,11 +16875,11 @@ rest3:
 	MOVQ   $0x00000003, R9
 	MOVQ   R9, 16(SP)
 
-group186_line:
+group192_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R9
 
-group186_input:
+group192_input:
 	VMOVUPS     (CX), Z0
 	VMOVUPS     (AX), Z2
 	VMOVUPS     64(AX), Z3
@@ -16402,10 +16901,10 @@ group186_input:
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
 	DECQ        R9
-	JNZ         group186_input
+	JNZ         group192_input
 	ADDQ        8(SP), R8
 	DECQ        16(SP)
-	JNZ         group186_line
+	JNZ         group192_line
 	MOVQ        cols+72(FP), AX
 	MOVQ        $-1, CX
 	BZHIQ       AX, CX, CX
@@ -16426,11 +16925,11 @@ rest2:
 	MOVQ   $0x00000003, R9
 	MOVQ   R9, 16(SP)
 
-group187_line:
+group193_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R9
 
-group187_input:
+group193_input:
 	VMOVUPS     (CX), Z0
 	VMOVUPS     (AX), Z2
 	VMOVUPS     64(AX), Z3
@@ -16448,10 +16947,10 @@ group187_input:
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
 	DECQ        R9
-	JNZ         group187_input
+	JNZ         group193_input
 	ADDQ        8(SP), R8
 	DECQ        16(SP)
-	JNZ         group187_line
+	JNZ         group193_line
 	MOVQ        cols+72(FP), AX
 	MOVQ        $-1, CX
 	BZHIQ       AX, CX, CX
@@ -16469,11 +16968,11 @@ rest1:
 	MOVQ   $0x00000003, BX
 	MOVQ   BX, 16(SP)
 
-group188_line:
+group194_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), BX
 
-group188_input:
+group194_input:
 	VMOVUPS     (CX), Z0
 	VMOVUPS     (AX), Z2
 	VMOVUPS     64(AX), Z3
@@ -16487,10 +16986,10 @@ group188_input:
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
 	DECQ        BX
-	JNZ         group188_input
+	JNZ         group194_input
 	ADDQ        8(SP), R8
 	DECQ        16(SP)
-	JNZ         group188_line
+	JNZ         group194_line
 	MOVQ        cols+72(FP), AX
 	MOVQ        $-1, CX
 	BZHIQ       AX, CX, CX
@@ -16516,16 +17015,16 @@ TEXT ·layerNormAVX512(SB), NOSPLIT, $8-80
 	MOVQ    stats+64(FP), DX
 	MOVQ    rows+0(FP), BX
 	TESTQ   BX, BX
-	JLE     rows189_end
+	JLE     rows195_end
 
-rows189:
+rows195:
 	VPXORD Z0, Z0, Z0
 	MOVQ   cols+8(FP), SI
 	XORQ   DI, DI
 
-cols190_by4:
+cols196_by4:
 	CMPQ    SI, $0x00000040
-	JLT     cols190_by2
+	JLT     cols196_by2
 	VMOVUPS (CX)(DI*1), Z1
 	VADDPS  Z1, Z0, Z0
 	VMOVUPS 64(CX)(DI*1), Z1
@@ -16536,38 +17035,38 @@ cols190_by4:
 	VADDPS  Z1, Z0, Z0
 	ADDQ    $0x00000100, DI
 	SUBQ    $0x00000040, SI
-	JMP     cols190_by4
+	JMP     cols196_by4
 
-cols190_by2:
+cols196_by2:
 	CMPQ    SI, $0x00000020
-	JLT     cols190_by1
+	JLT     cols196_by1
 	VMOVUPS (CX)(DI*1), Z1
 	VADDPS  Z1, Z0, Z0
 	VMOVUPS 64(CX)(DI*1), Z1
 	VADDPS  Z1, Z0, Z0
 	ADDQ    $0x00000080, DI
 	SUBQ    $0x00000020, SI
-	JMP     cols190_by2
+	JMP     cols196_by2
 
-cols190_by1:
+cols196_by1:
 	CMPQ    SI, $0x00000010
-	JLT     cols190_by0
+	JLT     cols196_by0
 	VMOVUPS (CX)(DI*1), Z1
 	VADDPS  Z1, Z0, Z0
 	ADDQ    $0x00000040, DI
 	SUBQ    $0x00000010, SI
-	JMP     cols190_by1
+	JMP     cols196_by1
 
-cols190_by0:
+cols196_by0:
 	TESTQ     SI, SI
-	JLE       cols190_end
+	JLE       cols196_end
 	MOVQ      $-1, R8
 	BZHIQ     SI, R8, R8
 	KMOVW     R8, K1
 	VMOVUPS.Z (CX)(DI*1), K1, Z1
 	VADDPS    Z1, Z0, Z0
 
-cols190_end:
+cols196_end:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
@@ -16582,9 +17081,9 @@ cols190_end:
 	MOVQ          cols+8(FP), SI
 	XORQ          DI, DI
 
-cols191_by4:
+cols197_by4:
 	CMPQ        SI, $0x00000040
-	JLT         cols191_by2
+	JLT         cols197_by2
 	VMOVUPS     (CX)(DI*1), Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMADD231PS Z3, Z3, Z2
@@ -16599,11 +17098,11 @@ cols191_by4:
 	VFMADD231PS Z3, Z3, Z2
 	ADDQ        $0x00000100, DI
 	SUBQ        $0x00000040, SI
-	JMP         cols191_by4
+	JMP         cols197_by4
 
-cols191_by2:
+cols197_by2:
 	CMPQ        SI, $0x00000020
-	JLT         cols191_by1
+	JLT         cols197_by1
 	VMOVUPS     (CX)(DI*1), Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMADD231PS Z3, Z3, Z2
@@ -16612,21 +17111,21 @@ cols191_by2:
 	VFMADD231PS Z3, Z3, Z2
 	ADDQ        $0x00000080, DI
 	SUBQ        $0x00000020, SI
-	JMP         cols191_by2
+	JMP         cols197_by2
 
-cols191_by1:
+cols197_by1:
 	CMPQ        SI, $0x00000010
-	JLT         cols191_by0
+	JLT         cols197_by0
 	VMOVUPS     (CX)(DI*1), Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMADD231PS Z3, Z3, Z2
 	ADDQ        $0x00000040, DI
 	SUBQ        $0x00000010, SI
-	JMP         cols191_by1
+	JMP         cols197_by1
 
-cols191_by0:
+cols197_by0:
 	TESTQ       SI, SI
-	JLE         cols191_end
+	JLE         cols197_end
 	MOVQ        $-1, R8
 	BZHIQ       SI, R8, R8
 	KMOVW       R8, K1
@@ -16635,7 +17134,7 @@ cols191_by0:
 	VMOVAPS.Z   Z3, K1, Z3
 	VFMADD231PS Z3, Z3, Z2
 
-cols191_end:
+cols197_end:
 	VEXTRACTF64X4 $0x01, Z2, Y3
 	VADDPS        Y3, Y2, Y2
 	VEXTRACTF128  $0x01, Y2, X3
@@ -16658,9 +17157,9 @@ cols191_end:
 	MOVQ          cols+8(FP), R8
 	XORQ          R9, R9
 
-cols192_by4:
+cols198_by4:
 	CMPQ        R8, $0x00000040
-	JLT         cols192_by2
+	JLT         cols198_by2
 	VMOVUPS     (CX)(R9*1), Z4
 	VMOVUPS     (SI)(R9*1), Z5
 	VMOVUPS     (DI)(R9*1), Z6
@@ -16691,11 +17190,11 @@ cols192_by4:
 	VMOVUPS     Z4, 192(AX)(R9*1)
 	ADDQ        $0x00000100, R9
 	SUBQ        $0x00000040, R8
-	JMP         cols192_by4
+	JMP         cols198_by4
 
-cols192_by2:
+cols198_by2:
 	CMPQ        R8, $0x00000020
-	JLT         cols192_by1
+	JLT         cols198_by1
 	VMOVUPS     (CX)(R9*1), Z4
 	VMOVUPS     (SI)(R9*1), Z5
 	VMOVUPS     (DI)(R9*1), Z6
@@ -16712,11 +17211,11 @@ cols192_by2:
 	VMOVUPS     Z4, 64(AX)(R9*1)
 	ADDQ        $0x00000080, R9
 	SUBQ        $0x00000020, R8
-	JMP         cols192_by2
+	JMP         cols198_by2
 
-cols192_by1:
+cols198_by1:
 	CMPQ        R8, $0x00000010
-	JLT         cols192_by0
+	JLT         cols198_by0
 	VMOVUPS     (CX)(R9*1), Z4
 	VMOVUPS     (SI)(R9*1), Z5
 	VMOVUPS     (DI)(R9*1), Z6
@@ -16726,11 +17225,11 @@ cols192_by1:
 	VMOVUPS     Z4, (AX)(R9*1)
 	ADDQ        $0x00000040, R9
 	SUBQ        $0x00000010, R8
-	JMP         cols192_by1
+	JMP         cols198_by1
 
-cols192_by0:
+cols198_by0:
 	TESTQ       R8, R8
-	JLE         cols192_end
+	JLE         cols198_end
 	MOVQ        $-1, R10
 	BZHIQ       R8, R10, R10
 	KMOVW       R10, K1
@@ -16742,7 +17241,7 @@ cols192_by0:
 	VFMADD213PS Z6, Z5, Z4
 	VMOVUPS     Z4, K1, (AX)(R9*1)
 
-cols192_end:
+cols198_end:
 	MOVQ ldy+24(FP), SI
 	SHLQ $0x02, SI
 	ADDQ SI, AX
@@ -16750,9 +17249,9 @@ cols192_end:
 	SHLQ $0x02, SI
 	ADDQ SI, CX
 	DECQ BX
-	JNZ  rows189
+	JNZ  rows195
 
-rows189_end:
+rows195_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -16772,9 +17271,9 @@ TEXT ·layerNormGradAVX512(SB), NOSPLIT, $8-116
 	MOVQ    stats+88(FP), SI
 	MOVQ    rows+0(FP), DI
 	TESTQ   DI, DI
-	JLE     rows193_end
+	JLE     rows199_end
 
-rows193:
+rows199:
 	VBROADCASTSS (SI), Z0
 	VBROADCASTSS 4(SI), Z1
 	ADDQ         $0x00000008, SI
@@ -16784,9 +17283,9 @@ rows193:
 	MOVQ         cols+8(FP), R9
 	XORQ         R10, R10
 
-cols194_by2:
+cols200_by2:
 	CMPQ        R9, $0x00000020
-	JLT         cols194_by1
+	JLT         cols200_by1
 	VMOVUPS     (DX)(R10*1), Z4
 	VMOVUPS     (CX)(R10*1), Z5
 	VSUBPS      Z0, Z4, Z4
@@ -16805,11 +17304,11 @@ cols194_by2:
 	VFMADD231PS Z5, Z4, Z3
 	ADDQ        $0x00000080, R10
 	SUBQ        $0x00000020, R9
-	JMP         cols194_by2
+	JMP         cols200_by2
 
-cols194_by1:
+cols200_by1:
 	CMPQ        R9, $0x00000010
-	JLT         cols194_by0
+	JLT         cols200_by0
 	VMOVUPS     (DX)(R10*1), Z4
 	VMOVUPS     (CX)(R10*1), Z5
 	VSUBPS      Z0, Z4, Z4
@@ -16820,11 +17319,11 @@ cols194_by1:
 	VFMADD231PS Z5, Z4, Z3
 	ADDQ        $0x00000040, R10
 	SUBQ        $0x00000010, R9
-	JMP         cols194_by1
+	JMP         cols200_by1
 
-cols194_by0:
+cols200_by0:
 	TESTQ       R9, R9
-	JLE         cols194_end
+	JLE         cols200_end
 	MOVQ        $-1, R11
 	BZHIQ       R9, R11, R11
 	KMOVW       R11, K1
@@ -16837,7 +17336,7 @@ cols194_by0:
 	VADDPS      Z5, Z2, Z2
 	VFMADD231PS Z5, Z4, Z3
 
-cols194_end:
+cols200_end:
 	VEXTRACTF64X4 $0x01, Z2, Y4
 	VADDPS        Y4, Y2, Y2
 	VEXTRACTF128  $0x01, Y2, X4
@@ -16860,16 +17359,16 @@ cols194_end:
 	VBROADCASTSS  X3, Z5
 	MOVQ          add+64(FP), R8
 	TESTQ         R8, R8
-	JZ            add195_none
+	JZ            add201_none
 	MOVQ          w+80(FP), R8
 	MOVQ          dw+96(FP), R9
 	MOVQ          db+104(FP), R10
 	MOVQ          cols+8(FP), R11
 	XORQ          R12, R12
 
-cols196_by2:
+cols202_by2:
 	CMPQ         R11, $0x00000020
-	JLT          cols196_by1
+	JLT          cols202_by1
 	VMOVUPS      (DX)(R12*1), Z6
 	VMOVUPS      (CX)(R12*1), Z7
 	VSUBPS       Z0, Z6, Z6
@@ -16906,11 +17405,11 @@ cols196_by2:
 	VMOVUPS      Z7, 64(AX)(R12*1)
 	ADDQ         $0x00000080, R12
 	SUBQ         $0x00000020, R11
-	JMP          cols196_by2
+	JMP          cols202_by2
 
-cols196_by1:
+cols202_by1:
 	CMPQ         R11, $0x00000010
-	JLT          cols196_by0
+	JLT          cols202_by0
 	VMOVUPS      (DX)(R12*1), Z6
 	VMOVUPS      (CX)(R12*1), Z7
 	VSUBPS       Z0, Z6, Z6
@@ -16930,11 +17429,11 @@ cols196_by1:
 	VMOVUPS      Z7, (AX)(R12*1)
 	ADDQ         $0x00000040, R12
 	SUBQ         $0x00000010, R11
-	JMP          cols196_by1
+	JMP          cols202_by1
 
-cols196_by0:
+cols202_by0:
 	TESTQ        R11, R11
-	JLE          cols196_end
+	JLE          cols202_end
 	MOVQ         $-1, R13
 	BZHIQ        R11, R13, R13
 	KMOVW        R13, K1
@@ -16956,19 +17455,19 @@ cols196_by0:
 	VFMADD213PS  Z0, Z1, Z7
 	VMOVUPS      Z7, K1, (AX)(R12*1)
 
-cols196_end:
-	JMP add195_end
+cols202_end:
+	JMP add201_end
 
-add195_none:
+add201_none:
 	MOVQ w+80(FP), R8
 	MOVQ dw+96(FP), R9
 	MOVQ db+104(FP), R10
 	MOVQ cols+8(FP), R11
 	XORQ R12, R12
 
-cols197_by2:
+cols203_by2:
 	CMPQ         R11, $0x00000020
-	JLT          cols197_by1
+	JLT          cols203_by1
 	VMOVUPS      (DX)(R12*1), Z6
 	VMOVUPS      (CX)(R12*1), Z7
 	VSUBPS       Z0, Z6, Z6
@@ -17003,11 +17502,11 @@ cols197_by2:
 	VMOVUPS      Z7, 64(AX)(R12*1)
 	ADDQ         $0x00000080, R12
 	SUBQ         $0x00000020, R11
-	JMP          cols197_by2
+	JMP          cols203_by2
 
-cols197_by1:
+cols203_by1:
 	CMPQ         R11, $0x00000010
-	JLT          cols197_by0
+	JLT          cols203_by0
 	VMOVUPS      (DX)(R12*1), Z6
 	VMOVUPS      (CX)(R12*1), Z7
 	VSUBPS       Z0, Z6, Z6
@@ -17026,11 +17525,11 @@ cols197_by1:
 	VMOVUPS      Z7, (AX)(R12*1)
 	ADDQ         $0x00000040, R12
 	SUBQ         $0x00000010, R11
-	JMP          cols197_by1
+	JMP          cols203_by1
 
-cols197_by0:
+cols203_by0:
 	TESTQ        R11, R11
-	JLE          cols197_end
+	JLE          cols203_end
 	MOVQ         $-1, R13
 	BZHIQ        R11, R13, R13
 	KMOVW        R13, K1
@@ -17051,8 +17550,8 @@ cols197_by0:
 	VMULPS       Z1, Z7, Z7
 	VMOVUPS      Z7, K1, (AX)(R12*1)
 
-cols197_end:
-add195_end:
+cols203_end:
+add201_end:
 	MOVQ lddx+24(FP), R8
 	SHLQ $0x02, R8
 	ADDQ R8, AX
@@ -17066,9 +17565,9 @@ add195_end:
 	SHLQ $0x02, R8
 	ADDQ R8, BX
 	DECQ DI
-	JNZ  rows193
+	JNZ  rows199
 
-rows193_end:
+rows199_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -17084,16 +17583,16 @@ TEXT ·softmaxRowsAVX512(SB), NOSPLIT, $8-32
 	MOVQ    x+16(FP), AX
 	MOVQ    rows+0(FP), CX
 	TESTQ   CX, CX
-	JLE     rows198_end
+	JLE     rows204_end
 
-rows198:
+rows204:
 	VBROADCASTSS (AX), Z0
 	MOVQ         cols+8(FP), DX
 	XORQ         BX, BX
 
-cols199_by4:
+cols205_by4:
 	CMPQ    DX, $0x00000040
-	JLT     cols199_by2
+	JLT     cols205_by2
 	VMOVUPS (AX)(BX*1), Z1
 	VMAXPS  Z1, Z0, Z0
 	VMOVUPS 64(AX)(BX*1), Z1
@@ -17104,31 +17603,31 @@ cols199_by4:
 	VMAXPS  Z1, Z0, Z0
 	ADDQ    $0x00000100, BX
 	SUBQ    $0x00000040, DX
-	JMP     cols199_by4
+	JMP     cols205_by4
 
-cols199_by2:
+cols205_by2:
 	CMPQ    DX, $0x00000020
-	JLT     cols199_by1
+	JLT     cols205_by1
 	VMOVUPS (AX)(BX*1), Z1
 	VMAXPS  Z1, Z0, Z0
 	VMOVUPS 64(AX)(BX*1), Z1
 	VMAXPS  Z1, Z0, Z0
 	ADDQ    $0x00000080, BX
 	SUBQ    $0x00000020, DX
-	JMP     cols199_by2
+	JMP     cols205_by2
 
-cols199_by1:
+cols205_by1:
 	CMPQ    DX, $0x00000010
-	JLT     cols199_by0
+	JLT     cols205_by0
 	VMOVUPS (AX)(BX*1), Z1
 	VMAXPS  Z1, Z0, Z0
 	ADDQ    $0x00000040, BX
 	SUBQ    $0x00000010, DX
-	JMP     cols199_by1
+	JMP     cols205_by1
 
-cols199_by0:
+cols205_by0:
 	TESTQ   DX, DX
-	JLE     cols199_end
+	JLE     cols205_end
 	MOVQ    $-1, SI
 	BZHIQ   DX, SI, SI
 	KMOVW   SI, K1
@@ -17136,7 +17635,7 @@ cols199_by0:
 	VMOVUPS (AX)(BX*1), K1, Z1
 	VMAXPS  Z1, Z0, Z0
 
-cols199_end:
+cols205_end:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VMAXPS        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
@@ -17150,9 +17649,9 @@ cols199_end:
 	MOVQ          cols+8(FP), DX
 	XORQ          BX, BX
 
-cols200_by4:
+cols206_by4:
 	CMPQ             DX, $0x00000040
-	JLT              cols200_by2
+	JLT              cols206_by2
 	VMOVUPS          (AX)(BX*1), Z1
 	VSUBPS           Z0, Z1, Z1
 	VMULPS.BCST      c3fb8aa3b<>+0(SB), Z1, Z1
@@ -17223,11 +17722,11 @@ cols200_by4:
 	VADDPS           Z1, Z2, Z2
 	ADDQ             $0x00000100, BX
 	SUBQ             $0x00000040, DX
-	JMP              cols200_by4
+	JMP              cols206_by4
 
-cols200_by2:
+cols206_by2:
 	CMPQ             DX, $0x00000020
-	JLT              cols200_by1
+	JLT              cols206_by1
 	VMOVUPS          (AX)(BX*1), Z1
 	VSUBPS           Z0, Z1, Z1
 	VMULPS.BCST      c3fb8aa3b<>+0(SB), Z1, Z1
@@ -17264,11 +17763,11 @@ cols200_by2:
 	VADDPS           Z1, Z2, Z2
 	ADDQ             $0x00000080, BX
 	SUBQ             $0x00000020, DX
-	JMP              cols200_by2
+	JMP              cols206_by2
 
-cols200_by1:
+cols206_by1:
 	CMPQ             DX, $0x00000010
-	JLT              cols200_by0
+	JLT              cols206_by0
 	VMOVUPS          (AX)(BX*1), Z1
 	VSUBPS           Z0, Z1, Z1
 	VMULPS.BCST      c3fb8aa3b<>+0(SB), Z1, Z1
@@ -17288,11 +17787,11 @@ cols200_by1:
 	VADDPS           Z1, Z2, Z2
 	ADDQ             $0x00000040, BX
 	SUBQ             $0x00000010, DX
-	JMP              cols200_by1
+	JMP              cols206_by1
 
-cols200_by0:
+cols206_by0:
 	TESTQ            DX, DX
-	JLE              cols200_end
+	JLE              cols206_end
 	MOVQ             $-1, SI
 	BZHIQ            DX, SI, SI
 	KMOVW            SI, K1
@@ -17315,7 +17814,7 @@ cols200_by0:
 	VMOVAPS.Z        Z1, K1, Z1
 	VADDPS           Z1, Z2, Z2
 
-cols200_end:
+cols206_end:
 	VEXTRACTF64X4 $0x01, Z2, Y0
 	VADDPS        Y0, Y2, Y2
 	VEXTRACTF128  $0x01, Y2, X0
@@ -17330,9 +17829,9 @@ cols200_end:
 	MOVQ          cols+8(FP), DX
 	XORQ          BX, BX
 
-cols201_by4:
+cols207_by4:
 	CMPQ    DX, $0x00000040
-	JLT     cols201_by2
+	JLT     cols207_by2
 	VMOVUPS (AX)(BX*1), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(BX*1)
@@ -17347,11 +17846,11 @@ cols201_by4:
 	VMOVUPS Z1, 192(AX)(BX*1)
 	ADDQ    $0x00000100, BX
 	SUBQ    $0x00000040, DX
-	JMP     cols201_by4
+	JMP     cols207_by4
 
-cols201_by2:
+cols207_by2:
 	CMPQ    DX, $0x00000020
-	JLT     cols201_by1
+	JLT     cols207_by1
 	VMOVUPS (AX)(BX*1), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(BX*1)
@@ -17360,21 +17859,21 @@ cols201_by2:
 	VMOVUPS Z1, 64(AX)(BX*1)
 	ADDQ    $0x00000080, BX
 	SUBQ    $0x00000020, DX
-	JMP     cols201_by2
+	JMP     cols207_by2
 
-cols201_by1:
+cols207_by1:
 	CMPQ    DX, $0x00000010
-	JLT     cols201_by0
+	JLT     cols207_by0
 	VMOVUPS (AX)(BX*1), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(BX*1)
 	ADDQ    $0x00000040, BX
 	SUBQ    $0x00000010, DX
-	JMP     cols201_by1
+	JMP     cols207_by1
 
-cols201_by0:
+cols207_by0:
 	TESTQ     DX, DX
-	JLE       cols201_end
+	JLE       cols207_end
 	MOVQ      $-1, SI
 	BZHIQ     DX, SI, SI
 	KMOVW     SI, K1
@@ -17382,14 +17881,14 @@ cols201_by0:
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (AX)(BX*1)
 
-cols201_end:
+cols207_end:
 	MOVQ ldx+24(FP), DX
 	SHLQ $0x02, DX
 	ADDQ DX, AX
 	DECQ CX
-	JNZ  rows198
+	JNZ  rows204
 
-rows198_end:
+rows204_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -17406,16 +17905,16 @@ TEXT ·softmaxRowsGradAVX512(SB), NOSPLIT, $8-48
 	MOVQ    d+32(FP), CX
 	MOVQ    rows+0(FP), DX
 	TESTQ   DX, DX
-	JLE     rows202_end
+	JLE     rows208_end
 
-rows202:
+rows208:
 	VPXORD Z0, Z0, Z0
 	MOVQ   cols+8(FP), BX
 	XORQ   SI, SI
 
-cols203_by4:
+cols209_by4:
 	CMPQ        BX, $0x00000040
-	JLT         cols203_by2
+	JLT         cols209_by2
 	VMOVUPS     (AX)(SI*1), Z1
 	VMOVUPS     (CX)(SI*1), Z2
 	VFMADD231PS Z1, Z2, Z0
@@ -17430,11 +17929,11 @@ cols203_by4:
 	VFMADD231PS Z1, Z2, Z0
 	ADDQ        $0x00000100, SI
 	SUBQ        $0x00000040, BX
-	JMP         cols203_by4
+	JMP         cols209_by4
 
-cols203_by2:
+cols209_by2:
 	CMPQ        BX, $0x00000020
-	JLT         cols203_by1
+	JLT         cols209_by1
 	VMOVUPS     (AX)(SI*1), Z1
 	VMOVUPS     (CX)(SI*1), Z2
 	VFMADD231PS Z1, Z2, Z0
@@ -17443,21 +17942,21 @@ cols203_by2:
 	VFMADD231PS Z1, Z2, Z0
 	ADDQ        $0x00000080, SI
 	SUBQ        $0x00000020, BX
-	JMP         cols203_by2
+	JMP         cols209_by2
 
-cols203_by1:
+cols209_by1:
 	CMPQ        BX, $0x00000010
-	JLT         cols203_by0
+	JLT         cols209_by0
 	VMOVUPS     (AX)(SI*1), Z1
 	VMOVUPS     (CX)(SI*1), Z2
 	VFMADD231PS Z1, Z2, Z0
 	ADDQ        $0x00000040, SI
 	SUBQ        $0x00000010, BX
-	JMP         cols203_by1
+	JMP         cols209_by1
 
-cols203_by0:
+cols209_by0:
 	TESTQ       BX, BX
-	JLE         cols203_end
+	JLE         cols209_end
 	MOVQ        $-1, DI
 	BZHIQ       BX, DI, DI
 	KMOVW       DI, K1
@@ -17465,7 +17964,7 @@ cols203_by0:
 	VMOVUPS.Z   (CX)(SI*1), K1, Z2
 	VFMADD231PS Z1, Z2, Z0
 
-cols203_end:
+cols209_end:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
@@ -17478,9 +17977,9 @@ cols203_end:
 	MOVQ          cols+8(FP), BX
 	XORQ          SI, SI
 
-cols204_by4:
+cols210_by4:
 	CMPQ    BX, $0x00000040
-	JLT     cols204_by2
+	JLT     cols210_by2
 	VMOVUPS (AX)(SI*1), Z2
 	VMOVUPS (CX)(SI*1), Z3
 	VSUBPS  Z1, Z3, Z3
@@ -17503,11 +18002,11 @@ cols204_by4:
 	VMOVUPS Z3, 192(CX)(SI*1)
 	ADDQ    $0x00000100, SI
 	SUBQ    $0x00000040, BX
-	JMP     cols204_by4
+	JMP     cols210_by4
 
-cols204_by2:
+cols210_by2:
 	CMPQ    BX, $0x00000020
-	JLT     cols204_by1
+	JLT     cols210_by1
 	VMOVUPS (AX)(SI*1), Z2
 	VMOVUPS (CX)(SI*1), Z3
 	VSUBPS  Z1, Z3, Z3
@@ -17520,11 +18019,11 @@ cols204_by2:
 	VMOVUPS Z3, 64(CX)(SI*1)
 	ADDQ    $0x00000080, SI
 	SUBQ    $0x00000020, BX
-	JMP     cols204_by2
+	JMP     cols210_by2
 
-cols204_by1:
+cols210_by1:
 	CMPQ    BX, $0x00000010
-	JLT     cols204_by0
+	JLT     cols210_by0
 	VMOVUPS (AX)(SI*1), Z2
 	VMOVUPS (CX)(SI*1), Z3
 	VSUBPS  Z1, Z3, Z3
@@ -17532,11 +18031,11 @@ cols204_by1:
 	VMOVUPS Z3, (CX)(SI*1)
 	ADDQ    $0x00000040, SI
 	SUBQ    $0x00000010, BX
-	JMP     cols204_by1
+	JMP     cols210_by1
 
-cols204_by0:
+cols210_by0:
 	TESTQ     BX, BX
-	JLE       cols204_end
+	JLE       cols210_end
 	MOVQ      $-1, DI
 	BZHIQ     BX, DI, DI
 	KMOVW     DI, K1
@@ -17546,7 +18045,7 @@ cols204_by0:
 	VMULPS    Z2, Z3, Z3
 	VMOVUPS   Z3, K1, (CX)(SI*1)
 
-cols204_end:
+cols210_end:
 	MOVQ ldp+24(FP), BX
 	SHLQ $0x02, BX
 	ADDQ BX, AX
@@ -17554,9 +18053,9 @@ cols204_end:
 	SHLQ $0x02, BX
 	ADDQ BX, CX
 	DECQ DX
-	JNZ  rows202
+	JNZ  rows208
 
-rows202_end:
+rows208_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -17579,9 +18078,9 @@ TEXT ·orientAVX512(SB), NOSPLIT, $0-80
 	MOVQ         n+0(FP), R10
 	XORQ         R11, R11
 
-cols205_by1:
+cols211_by1:
 	CMPQ        R10, $0x00000010
-	JLT         cols205_by0
+	JLT         cols211_by0
 	LEAQ        (R11)(DI*1), R12
 	LEAQ        (R12)(DI*1), R13
 	VMOVUPS     (DX)(R11*1), Z3
@@ -17620,9 +18119,9 @@ cols205_by1:
 	MOVQ        R8, R12
 	MOVQ        R9, R13
 	TESTQ       R13, R13
-	JLE         edge206_end
+	JLE         edge212_end
 
-edge206:
+edge212:
 	VBROADCASTSS (R12), Z3
 	VBROADCASTSS 4(R12), Z4
 	VMULPS       Z7, Z3, Z3
@@ -17631,20 +18130,20 @@ edge206:
 	VPADDD       Z2, Z9, K1, Z9
 	ADDQ         $0x00000008, R12
 	DECQ         R13
-	JNZ          edge206
+	JNZ          edge212
 
-edge206_end:
+edge212_end:
 	VPXORD      Z10, Z10, Z10
 	VCMPPS      $0x04, Z10, Z7, K1
 	VMOVDQA32.Z Z9, K1, Z9
 	VMOVUPS     Z9, (CX)(R11*1)
 	ADDQ        $0x00000040, R11
 	SUBQ        $0x00000010, R10
-	JMP         cols205_by1
+	JMP         cols211_by1
 
-cols205_by0:
+cols211_by0:
 	TESTQ       R10, R10
-	JLE         cols205_end
+	JLE         cols211_end
 	MOVQ        $-1, R12
 	BZHIQ       R10, R12, R12
 	KMOVW       R12, K1
@@ -17686,9 +18185,9 @@ cols205_by0:
 	MOVQ        R8, AX
 	MOVQ        R9, DX
 	TESTQ       DX, DX
-	JLE         edge207_end
+	JLE         edge213_end
 
-edge207:
+edge213:
 	VBROADCASTSS (AX), Z0
 	VBROADCASTSS 4(AX), Z1
 	VMULPS       Z7, Z0, Z0
@@ -17697,15 +18196,15 @@ edge207:
 	VPADDD       Z2, Z11, K2, Z11
 	ADDQ         $0x00000008, AX
 	DECQ         DX
-	JNZ          edge207
+	JNZ          edge213
 
-edge207_end:
+edge213_end:
 	VPXORD      Z12, Z12, Z12
 	VCMPPS      $0x04, Z12, Z7, K2
 	VMOVDQA32.Z Z11, K2, Z11
 	VMOVUPS     Z11, K1, (CX)(R11*1)
 
-cols205_end:
+cols211_end:
 	VZEROUPPER
 	RET
 

@@ -1,21 +1,33 @@
 """Times PyTorch on the model of a preset, to compare with `fasternet-train bench`.
 
-usage: python3 scripts/bench_torch.py PRESET [--train] [--batch N] [--threads N] [--seconds S] [--channels-last]
+usage: python3 scripts/bench_torch.py PRESET [--train] [--batch N] [--threads N] [--seconds S]
+       [--warmup N] [--runs N] [--channels-last]
 
 PRESET is one of the presets of configs/, fasternet_t0 for one. It is read by
 `fasternet-train config show`, so that both programs time the same model; vit_base,
 swin_tiny, swin_small and swin_base are torchvision's. The last line is a JSON object. A
 developer's tool: nothing in the project depends on it.
+
+With LOCALMIM, a folder with the authors' code (github.com/Haoqing-Wang/LocalMIM), and
+TIMM_LOCALMIM, one with timm 0.4.12, vit_base and swin_base are the authors' models, and
+there are mim_vit_small, mim_vit_base and mim_swin_base, their pre-training: mask, HOG
+targets, encoder, decoders, loss. PUBLISHED=1 leaves their HOG as slow as it is; else the
+norm of the gradients, which PyTorch computes on one thread, is the root of the sum of squares.
 Debian: apt-get install python3-torch python3-torchvision python3-yaml libopenblas0-openmp, and
 LD_LIBRARY_PATH=/usr/lib/x86_64-linux-gnu/openblas-openmp, which is PyTorch's faster build.
 """
 import argparse
+import collections.abc
 import ctypes
 import json
+import os
 import resource
 import statistics
 import subprocess
+import sys
 import time
+import types
+import warnings
 
 import torch
 import yaml
@@ -52,10 +64,44 @@ class Block(nn.Module):
         return x + self.branch(x)
 
 
+# The authors' models: folder, module, name and arguments.
+OFFICIAL = {
+    "vit_base": ("ViT", "models_vit", "vit_base_patch16", dict(num_classes=1000, drop_path_rate=0.1, global_pool=True)),
+    "swin_base": ("Swin", "models_swin", "swin_base_patch4_win7", dict(num_classes=1000, drop_path_rate=0.1)),
+    "mim_vit_small": ("ViT", "models_mim", "MIM_vit_small_patch16", dict(hog_nbins=9)),
+    "mim_vit_base": ("ViT", "models_mim", "MIM_vit_base_patch16", dict(hog_nbins=9)),
+    "mim_swin_base": ("Swin", "models_mim", "mim_swin_base_patch4_win7", dict(hog_nbins=18, hog_bias=True, target="HOG")),
+}
+
+
+def official(preset):
+    folder, module, name, arguments = OFFICIAL[preset]
+    # What timm 0.4.12 and the authors' code import and newer libraries lack.
+    six = types.ModuleType("torch._six")
+    six.container_abcs, six.string_classes, six.inf = collections.abc, (str,), float("inf")
+    sys.modules.setdefault("torch._six", six)
+    import numpy
+    numpy.float, numpy.bool = float, bool
+    warnings.simplefilter("ignore")
+    sys.path[:0] = [os.path.join(os.environ["LOCALMIM"], folder), os.environ["TIMM_LOCALMIM"]]
+    if not os.environ.get("PUBLISHED"):
+        norm = torch.Tensor.norm
+
+        def rooted(x, *args, **named):
+            if args or set(named) != {"dim"}:
+                return norm(x, *args, **named)
+            return x.square().sum(named["dim"]).sqrt()
+
+        torch.Tensor.norm = rooted
+    return getattr(__import__(module), name)(**arguments)
+
+
 TORCHVISION = {"vit_base": "vit_b_16", "swin_tiny": "swin_t", "swin_small": "swin_s", "swin_base": "swin_b"}
 
 
 def build(preset, m):
+    if preset in OFFICIAL and "LOCALMIM" in os.environ:
+        return official(preset)
     if preset in TORCHVISION:
         from torchvision import models
         return getattr(models, TORCHVISION[preset])()
@@ -80,20 +126,32 @@ def main():
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=8)
+    parser.add_argument("--warmup", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=5, help="to time at least")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    config = yaml.safe_load(subprocess.check_output(["./fasternet-train", "config", "show", args.preset]))
+    pretraining = args.preset.startswith("mim_")
+    if pretraining and not (args.train and "LOCALMIM" in os.environ):
+        parser.error("a pre-training needs --train, LOCALMIM and TIMM_LOCALMIM")
+    shown = "mim_vit_base" if args.preset == "mim_vit_small" else args.preset  # of the same image size
+    config = yaml.safe_load(subprocess.check_output(["./fasternet-train", "config", "show", shown]))
     model, size = build(args.preset, config["model"]), config["data"]["image_size"]
     images = torch.randn(args.batch, config["model"]["in_chans"], size, size)
     if args.channels_last:
         model, images = model.to(memory_format=torch.channels_last), images.to(memory_format=torch.channels_last)
     if args.train:
         labels = torch.randint(0, config["model"]["num_classes"] or 10, (args.batch,))
-        optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+        optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-4 if pretraining else 1e-3)
+
+        def loss():
+            if not pretraining:
+                return F.cross_entropy(model(images), labels)
+            out = model(images, 0.75)
+            return out[0] if isinstance(out, tuple) else out
 
         def step():
             optimizer.zero_grad()
-            F.cross_entropy(model(images), labels).backward()
+            loss().backward()
             optimizer.step()
     else:
         model.eval()
@@ -101,17 +159,18 @@ def main():
         def step():
             with torch.no_grad():
                 model(images)
-    for _ in range(3):
+    for _ in range(args.warmup):
         step()
-    times, end = [], time.perf_counter() + args.seconds
-    while time.perf_counter() < end or len(times) < 5:
+    times, end, cpu = [], time.perf_counter() + args.seconds, time.process_time()
+    while time.perf_counter() < end or len(times) < args.runs:
         begin = time.perf_counter()
         step()
         times.append(time.perf_counter() - begin)
+    cpu = (time.process_time() - cpu) / len(times)
     median = statistics.median(times)
     print(json.dumps({
         "engine": "PyTorch " + torch.__version__, "model": args.preset, "mode": "train" if args.train else "infer",
-        "threads": args.threads, "batch": args.batch, "img_per_s": args.batch / median, "median_ms": 1000 * median,
+        "threads": args.threads, "batch": args.batch, "img_per_s": args.batch / median, "median_ms": 1000 * median, "cpu_ms": 1000 * cpu,
         "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
 
 

@@ -6,7 +6,8 @@ Each COMMAND is a shell command whose last line is a JSON object with img_per_s 
 median_ms, and peak_rss_mib if it knows: `fasternet-train bench … --json`,
 `python3 scripts/bench_torch.py …`. Machines get faster and slower from minute to minute:
 the commands take turns, and what is printed of each is the median of its rounds, and the
-ratio of the first to it, round by round.
+ratio of the first to it, round by round. With cpu_ms in the objects the ratio of processor
+times is there too: with one thread it says what wall time says on a quiet machine.
 """
 import argparse
 import json
@@ -24,10 +25,23 @@ for _ in range(args.rounds):
         out = subprocess.run(command, shell=True, check=True, capture_output=True, text=True).stdout
         seen.append(json.loads(out.strip().splitlines()[-1]))
 
-print("| command | img/s | median ms | peak MiB | first ÷ this |\n|---|---|---|---|---|")
+
+
+def processor(first, seen):
+    if not all(r.get("cpu_ms") and "batch" in r for r in first + seen):
+        return " | "
+
+    def ms(r):
+        return r["cpu_ms"] / r["batch"]
+
+    ratio = statistics.median(ms(b) / ms(a) for a, b in zip(first, seen))
+    return f"{statistics.median(map(ms, seen)):.1f} | {ratio:.2f}"
+
+
+print("| command | img/s | median ms | peak MiB | first ÷ this | CPU ms an image | first ÷ this |\n|---|---|---|---|---|---|---|")
 for command, seen in zip(args.commands, results):
     ratio = statistics.median(a["img_per_s"] / b["img_per_s"] for a, b in zip(results[0], seen))
     memory = [r["peak_rss_mib"] for r in seen if "peak_rss_mib" in r]
     print(f"| `{command}` | {statistics.median(r['img_per_s'] for r in seen):.1f}"
           f" | {statistics.median(r['median_ms'] for r in seen):.2f}"
-          f" | {f'{max(memory):.0f}' if memory else ''} | {ratio:.2f} |")
+          f" | {f'{max(memory):.0f}' if memory else ''} | {ratio:.2f} | {processor(results[0], seen)} |")

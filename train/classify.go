@@ -19,7 +19,8 @@ type classification struct {
 	train, val data.Dataset
 	net        graph.Model
 	runner     *graph.Runner
-	teacher    *teacher // of a distillation, or nil
+	teacher    *teacher     // of a distillation, or nil
+	last       *eval.Report // of the last evaluation
 }
 
 func newClassification(c *configs.Config, train, val data.Dataset, pool *kernels.Pool) (*classification, error) {
@@ -29,6 +30,9 @@ func newClassification(c *configs.Config, train, val data.Dataset, pool *kernels
 	}
 	t := &classification{config: c, train: train, val: val, net: net, runner: graph.NewRunner(net, pool)}
 	t.runner.Loss, t.runner.Frozen = lossOf(c), frozenLayers(c)
+	if t.runner.Precision, err = precision(c); err != nil {
+		return nil, err
+	}
 	t.teacher, err = openTeacher(c, t.runner, train.Classes())
 	return t, err
 }
@@ -85,10 +89,14 @@ func (t *classification) evaluate(ctx context.Context, progress func(done int)) 
 		return eval.Result{}, err
 	}
 	c := t.config
-	return eval.Evaluate(ctx, runner, t.val, eval.Transform(c.Data, c.Model.InChans), eval.Options{
-		Batch: c.Train.ValBatchSize, Workers: c.Data.Workers, SkipBad: c.Data.OnBadImage == "skip",
-		Progress: func(done, _ int) { progress(done) },
+	t.last, err = eval.Examine(ctx, runner, t.val, eval.Transform(c.Data, c.Model.InChans), eval.Options{
+		Batch: c.Train.ValBatchSize, Workers: c.Data.Workers, Progress: func(done, _ int) { progress(done) }, Mistakes: Mistakes,
+		SkipBad: c.Data.OnBadImage == "skip",
 	})
+	if err != nil {
+		return eval.Result{}, err
+	}
+	return t.last.Result, nil
 }
 
 func (t *classification) start(path string, o model.LoadOptions) error {

@@ -17,7 +17,7 @@ func CheckLogs(dir string) (string, error) {
 	}
 	err := eachLine(f.path(LogFile), func(n int, line []byte) {
 		var r Record
-		if json.Unmarshal(line, &r) != nil || r.Kind != stepRecord && r.Kind != epochRecord {
+		if json.Unmarshal(line, &r) != nil || r.Kind != StepRecord && r.Kind != EpochRecord {
 			note(LogFile, n)
 		}
 	})

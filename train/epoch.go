@@ -69,7 +69,7 @@ func (t *trainer) update(it *data.Iterator, n int, lr float64, m *meter) (norm f
 		if err != nil {
 			return 0, err
 		}
-		m.waited += since(waiting)
+		m.wait(since(waiting))
 		t.noteBad(b.Replaced)
 		loss, scales, err := t.task.gradients(b, graph.Position{Seed: t.config.Seed, Step: uint64(p.Batches)})
 		if err != nil {

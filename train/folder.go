@@ -29,7 +29,6 @@ const (
 	LogFile     = "log.jsonl"   // one JSON object a line: steps and epochs
 	SummaryFile = "summary.csv" // one line an evaluated epoch
 	TextFile    = "train.log"   // what a terminal would show, as plain lines
-	ReportFile  = "report.html" // curves
 )
 
 // Folder is the folder of a run.
@@ -45,7 +44,7 @@ type Folder struct {
 // alone, and finds out that it cannot be written to before hours of work. What a
 // process that was killed has left half-written is removed.
 func OpenFolder(dir string) (f *Folder, err error) {
-	f = &Folder{Dir: dir, Checkpoints: checkpoints.Folder{Dir: filepath.Join(dir, "checkpoints")}}
+	f = &Folder{Dir: dir, Checkpoints: checkpoints.Folder{Dir: CheckpointDir(dir)}}
 	if err := os.MkdirAll(f.Checkpoints.Dir, 0o755); err != nil {
 		return nil, fmt.Errorf("run folder: %w", err)
 	}
@@ -71,6 +70,9 @@ func OpenFolder(dir string) (f *Folder, err error) {
 	return f, nil
 }
 
+// CheckpointDir is the folder of the checkpoints of a run.
+func CheckpointDir(dir string) string { return filepath.Join(dir, "checkpoints") }
+
 // Holds says whether there is a run in a folder.
 func Holds(dir string) bool {
 	for _, name := range []string{ConfigFile, LogFile} {
@@ -78,7 +80,7 @@ func Holds(dir string) bool {
 			return true
 		}
 	}
-	return !(checkpoints.Folder{Dir: filepath.Join(dir, "checkpoints")}).Empty()
+	return !(checkpoints.Folder{Dir: CheckpointDir(dir)}).Empty()
 }
 
 // start writes the configuration and opens the logs. Of a run that is resumed,
@@ -101,7 +103,9 @@ func (f *Folder) start(c *configs.Config, p Progress) error {
 	return err
 }
 
-func (f *Folder) path(name string) string { return filepath.Join(f.Dir, name) }
+func (f *Folder) path(name ...string) string {
+	return filepath.Join(f.Dir, filepath.Join(name...))
+}
 
 func writer(text []byte) func(io.Writer) error {
 	return func(w io.Writer) error {
@@ -132,7 +136,7 @@ func (f *Folder) SaveLast(c checkpoints.File) error {
 func (f *Folder) forget(p Progress) error {
 	var log bytes.Buffer
 	err := eachRecord(f.path(LogFile), func(r Record, line []byte) {
-		if r.Batches <= p.Batches && (r.Kind != epochRecord || r.Epoch < p.Epoch) {
+		if r.Batches <= p.Batches && (r.Kind != EpochRecord || r.Epoch < p.Epoch) {
 			log.Write(append(line, '\n'))
 		}
 	})
@@ -142,9 +146,9 @@ func (f *Folder) forget(p Progress) error {
 	var summary bytes.Buffer
 	w := csv.NewWriter(&summary)
 	w.Write(summaryHeader)
-	err = eachScore(f.path(SummaryFile), func(s Score, err error) {
+	err = eachScore(f.path(SummaryFile), func(s Score, row []string, err error) {
 		if err == nil && s.Epoch < p.Epoch {
-			w.Write(summaryRow(s))
+			w.Write(append(row, make([]string, len(summaryHeader)-len(row))...))
 		}
 	})
 	if err != nil {
@@ -158,30 +162,34 @@ func (f *Folder) forget(p Progress) error {
 
 // Record is a line of the log.
 type Record struct {
-	Kind     string    `json:"kind"` // step or epoch
-	Epoch    int       `json:"epoch"`
-	Step     int       `json:"step,omitempty"`         // batches of the epoch that are done
-	Batches  int       `json:"batches"`                // of the run
-	Loss     float64   `json:"loss"`                   // of training: mean since the last record, or of the epoch
-	Scales   []float64 `json:"scale_losses,omitempty"` // whose sum is loss, in pre-training
-	LR       float64   `json:"lr"`
-	GradNorm float64   `json:"grad_norm,omitempty"`
-	Speed    float64   `json:"img_per_s,omitempty"`
-	Waited   float64   `json:"data_s,omitempty"` // seconds spent waiting for data
-	Top1     *float64  `json:"top1,omitempty"`   // of the evaluation, percent
-	Top5     *float64  `json:"top5,omitempty"`
-	EvalLoss *float64  `json:"eval_loss,omitempty"`
-	Seconds  float64   `json:"seconds"` // since this process began
-	Time     string    `json:"time"`    // of day, RFC 3339
+	Kind      string    `json:"kind"` // step or epoch
+	Epoch     int       `json:"epoch"`
+	Step      int       `json:"step,omitempty"`         // batches of the epoch that are done
+	Batches   int       `json:"batches"`                // of the run
+	Loss      float64   `json:"loss"`                   // of training: mean since the last record, or of the epoch
+	Scales    []float64 `json:"scale_losses,omitempty"` // whose sum is loss, in pre-training
+	LR        float64   `json:"lr"`
+	GradNorm  float64   `json:"grad_norm,omitempty"`
+	Speed     float64   `json:"img_per_s,omitempty"`
+	Waited    float64   `json:"data_s,omitempty"`    // seconds spent waiting for data, since the last record or in the epoch
+	Trained   float64   `json:"train_s,omitempty"`   // seconds of training in the epoch
+	Evaluated float64   `json:"eval_s,omitempty"`    // seconds of its evaluation
+	Memory    float64   `json:"memory_mb,omitempty"` // resident
+	Top1      *float64  `json:"top1,omitempty"`      // of the evaluation, percent
+	Top5      *float64  `json:"top5,omitempty"`
+	EvalLoss  *float64  `json:"eval_loss,omitempty"`
+	Seconds   float64   `json:"seconds"` // since this process began
+	Time      string    `json:"time"`    // of day, RFC 3339
 
 	// Plain is the evaluation of the weights as they are, where the one above is of
 	// their average.
 	Plain *eval.Result `json:"plain,omitempty"`
 }
 
+// The kinds of records.
 const (
-	stepRecord  = "step"
-	epochRecord = "epoch"
+	StepRecord  = "step"
+	EpochRecord = "epoch"
 )
 
 // record appends to the log.
@@ -221,7 +229,7 @@ func eachLine(path string, f func(number int, line []byte)) error {
 func eachRecord(path string, f func(r Record, line []byte)) error {
 	return eachLine(path, func(_ int, line []byte) {
 		var r Record
-		if json.Unmarshal(line, &r) == nil && (r.Kind == stepRecord || r.Kind == epochRecord) {
+		if json.Unmarshal(line, &r) == nil && (r.Kind == StepRecord || r.Kind == EpochRecord) {
 			f(r, line)
 		}
 	})
@@ -234,22 +242,31 @@ func (f *Folder) Records() ([]Record, error) {
 	return all, err
 }
 
-// summaryHeader has the columns of timm's summary.
-var summaryHeader = []string{"epoch", "train_loss", "eval_loss", "eval_top1", "eval_top5", "lr"}
+// summaryHeader has the columns of timm's summary, and what the epoch cost.
+var summaryHeader = []string{"epoch", "train_loss", "eval_loss", "eval_top1", "eval_top5", "lr", "img_per_s", "data_s", "memory_mb", "grad_norm"}
 
-func summaryRow(s Score) []string {
-	text := func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
-	return []string{strconv.Itoa(s.Epoch), text(s.TrainLoss), text(s.Loss), text(s.Top1), text(s.Top5), text(s.LR)}
+// scoreColumns are those that make a score. Older versions wrote no others.
+const scoreColumns = 6
+
+func summaryRow(s Score, r Record) []string {
+	row := []string{strconv.Itoa(s.Epoch)}
+	for _, v := range []float64{s.TrainLoss, s.Loss, s.Top1, s.Top5, s.LR} {
+		row = append(row, strconv.FormatFloat(v, 'g', -1, 64))
+	}
+	for _, v := range []float64{r.Speed, r.Waited, r.Memory, r.GradNorm} {
+		row = append(row, strconv.FormatFloat(v, 'g', 6, 64))
+	}
+	return row
 }
 
 // summarise appends a line to the summary.
-func (f *Folder) summarise(s Score) error {
+func (f *Folder) summarise(s Score, r Record) error {
 	file, err := appendTo(f.path(SummaryFile))
 	if err != nil {
 		return err
 	}
 	w := csv.NewWriter(file)
-	w.Write(summaryRow(s))
+	w.Write(summaryRow(s, r))
 	w.Flush()
 	if err := errors.Join(w.Error(), file.Sync(), file.Close()); err != nil {
 		return fmt.Errorf("run folder: %w", err)
@@ -260,7 +277,7 @@ func (f *Folder) summarise(s Score) error {
 // Scores reads the summary.
 func (f *Folder) Scores() (all []Score, err error) {
 	var bad error
-	err = eachScore(f.path(SummaryFile), func(s Score, err error) {
+	err = eachScore(f.path(SummaryFile), func(s Score, _ []string, err error) {
 		all = append(all, s)
 		bad = errors.Join(bad, err)
 	})
@@ -271,16 +288,17 @@ func (f *Folder) Scores() (all []Score, err error) {
 }
 
 // eachScore reads a summary; of a line that is none the error says so.
-func eachScore(path string, f func(s Score, err error)) error {
+func eachScore(path string, f func(s Score, row []string, err error)) error {
 	return eachLine(path, func(number int, line []byte) {
 		if isHeader(line) {
 			return
 		}
-		s, err := readScore(columns(line))
+		row := columns(line)
+		s, err := readScore(row)
 		if err != nil {
 			err = fmt.Errorf("%s:%d: %w", path, number, err)
 		}
-		f(s, err)
+		f(s, row, err)
 	})
 }
 
@@ -288,11 +306,14 @@ func columns(line []byte) []string {
 	return strings.Split(strings.TrimSuffix(string(line), "\r"), ",")
 }
 
-func isHeader(line []byte) bool { return slices.Equal(columns(line), summaryHeader) }
+func isHeader(line []byte) bool {
+	row := columns(line)
+	return len(row) <= len(summaryHeader) && slices.Equal(row, summaryHeader[:len(row)])
+}
 
 func readScore(row []string) (s Score, err error) {
-	if len(row) != len(summaryHeader) {
-		return s, fmt.Errorf("want %d columns, got %d", len(summaryHeader), len(row))
+	if n := len(row); n != scoreColumns && n != len(summaryHeader) {
+		return s, fmt.Errorf("want %d columns, got %d", len(summaryHeader), n)
 	}
 	s.Epoch, err = strconv.Atoi(row[0])
 	for i, v := range []*float64{&s.TrainLoss, &s.Loss, &s.Top1, &s.Top5, &s.LR} {

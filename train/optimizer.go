@@ -98,7 +98,7 @@ func NewOptimizer(c configs.Optim, params []*ops.Param, pool *kernels.Pool) *Opt
 	for i, p := range params {
 		var states [2][]float32
 		for k := range o.rule.states() {
-			states[k] = make([]float32, p.Size())
+			states[k] = kernels.Aligned(p.Size())
 		}
 		o.states = append(o.states, states)
 		decay := c.WeightDecay

@@ -27,6 +27,19 @@ func (t *trainer) startFrom() error {
 	return nil
 }
 
+// startLogs opens all logs of the run.
+func (t *trainer) startLogs(o Options) error {
+	if err := t.folder.start(t.config, t.progress); err != nil {
+		return err
+	}
+	if err := t.begin(o); err != nil || !t.config.Log.TensorBoard {
+		return err
+	}
+	var err error
+	t.board, err = openBoard(t.folder.path(TensorBoardFolder), t.progress, t.steps)
+	return err
+}
+
 // resume takes the newest checkpoint of the folder, if there is one.
 func (t *trainer) resume() (bool, error) {
 	f, path, err := t.folder.Checkpoints.Newest(func(err error) { t.show.Line("warning: %v; using the one before it", err) })

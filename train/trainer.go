@@ -24,6 +24,10 @@ type Options struct {
 	Log    io.Writer // progress; usually the standard error
 	// MaxTime ends the run as if it was interrupted, to be resumed; 0 for no limit.
 	MaxTime time.Duration
+
+	Preset  string       // where the configuration comes from, for the record; may be empty
+	Program string       // version of the program, for the record; may be empty
+	Observe func(Status) // gets the state after every update, on the goroutine that trains; may be nil
 }
 
 // ErrInterrupted says that the context was cancelled: the run stopped after a
@@ -58,7 +62,7 @@ func Run(ctx context.Context, c *configs.Config, o Options) (out Outcome, err er
 		ctx, cancel = context.WithTimeoutCause(ctx, o.MaxTime, ErrTimeLimit)
 		defer cancel()
 	}
-	t := &trainer{config: c, show: NewDisplay(o.Log), began: clock()}
+	t := &trainer{config: c, show: NewDisplay(o.Log), began: clock(), observer: o.Observe}
 	if err := t.openData(); err != nil {
 		return out, err
 	}
@@ -69,9 +73,7 @@ func Run(ctx context.Context, c *configs.Config, o Options) (out Outcome, err er
 	err = t.loop(ctx)
 	t.show.End()
 	t.countBad()
-	if e := t.folder.WriteReport(c); e != nil {
-		t.show.Line("warning: %v", e)
-	}
+	t.end(err)
 	return t.outcome(), err
 }
 
@@ -105,6 +107,13 @@ type trainer struct {
 	loaderSize int // image size of the loader
 	loader     *data.Loader
 
+	steps     int           // batches of an epoch
+	pace      pace          // of the epoch
+	total     pace          // of the epochs before, in this process
+	evaluated time.Duration // that the last evaluation took
+	observer  func(Status)
+	board     *board
+
 	bad map[int]bool // training images that could not be read, by index
 
 	began     time.Time
@@ -119,7 +128,7 @@ func (t *trainer) close() error {
 	if t.folder == nil {
 		return nil
 	}
-	return t.folder.Close()
+	return errors.Join(t.board.close(), t.folder.Close())
 }
 
 // open makes the model and the folder, or takes them up again.
@@ -175,7 +184,7 @@ func (t *trainer) open(o Options) (err error) {
 		return err
 	}
 	t.loader = nil // the state of the model may be part of what it makes
-	if err := t.folder.start(c, t.progress); err != nil {
+	if err := t.startLogs(o); err != nil {
 		return err
 	}
 	t.show.log = t.folder.text
@@ -188,6 +197,12 @@ func (t *trainer) open(o Options) (err error) {
 		t.show.Line("%s", line)
 	}
 	return nil
+}
+
+// kernels names those in use.
+func (t *trainer) kernels() string {
+	p, _ := precision(t.config) // the task has been made with it
+	return kernels.Describe(p)
 }
 
 // loaderFor is the loader of an epoch; its image size can change.
@@ -205,7 +220,7 @@ func (t *trainer) loaderFor(epoch int) (*data.Loader, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.loader, t.loaderSize = l, size
+	t.loader, t.loaderSize, t.steps = l, size, l.Steps()
 	return l, nil
 }
 

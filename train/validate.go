@@ -28,7 +28,9 @@ func (t *trainer) finishEpoch(ctx context.Context, lr float64) error {
 	if err := t.recordEpoch(s, found); err != nil {
 		return err
 	}
-	t.picture(ctx)
+	if err := t.draw(ctx); err != nil {
+		return err
+	}
 	p.Epoch, p.Step, p.LossSum, p.LossCount, p.ScaleSums = p.Epoch+1, 0, 0, 0, nil
 	if !evaluated {
 		return t.saveEpoch(last)
@@ -45,6 +47,9 @@ func (t *trainer) finishEpoch(ctx context.Context, lr float64) error {
 	p.rank(s, c.Checkpoint.Monitor, c.Checkpoint.TopK)
 	if best {
 		if err := t.folder.Checkpoints.Save(checkpoints.Best, t.checkpoint()); err != nil {
+			return err
+		}
+		if err := t.keepEvaluation(s.Epoch); err != nil {
 			return err
 		}
 	}
@@ -79,6 +84,8 @@ func (t *trainer) saveEpoch(last bool) error {
 // evaluate measures the model for a score, and says in words what it found. With EMA
 // it measures the weights as they are, and their average, which counts.
 func (t *trainer) evaluate(ctx context.Context, s *Score) (found string, err error) {
+	began := clock()
+	defer func() { t.evaluated = since(began) }()
 	if s.Result, err = t.measure(ctx, "validation"); err != nil {
 		return "", err
 	}
@@ -107,7 +114,8 @@ func (t *trainer) measure(ctx context.Context, what string) (eval.Result, error)
 }
 
 func (t *trainer) recordEpoch(s Score, found string) error {
-	r := Record{Kind: epochRecord, Epoch: s.Epoch, Batches: t.progress.Batches, Loss: s.TrainLoss, LR: s.LR, Seconds: since(t.began).Seconds()}
+	r := Record{Kind: EpochRecord, Epoch: s.Epoch, Batches: t.progress.Batches, Loss: s.TrainLoss, LR: s.LR, Seconds: since(t.began).Seconds()}
+	t.pace.complete(&r)
 	line := fmt.Sprintf("epoch %d/%d: training loss %.4f", s.Epoch+1, t.config.Train.Epochs, s.TrainLoss)
 	if r.Scales = meanScales(t.progress.ScaleSums, t.progress.LossCount); r.Scales != nil {
 		line += " = " + sum(r.Scales)
@@ -116,12 +124,12 @@ func (t *trainer) recordEpoch(s Score, found string) error {
 		if r.EvalLoss = &s.Loss; r.Scales == nil {
 			r.Top1, r.Top5 = &s.Top1, &s.Top5
 		}
-		r.Plain = s.Plain
+		r.Plain, r.Evaluated = s.Plain, t.evaluated.Seconds()
 		line += ", " + found
-		if err := t.folder.summarise(s); err != nil {
-			return err
-		}
 	}
 	t.show.Line("%s", line)
-	return t.folder.record(r)
+	if err := t.record(r); err != nil || found == "" {
+		return err
+	}
+	return t.folder.summarise(s, r)
 }

@@ -192,6 +192,10 @@ func TestImageFolder(t *testing.T) {
 	failWithoutRun(t, "data.dir", "train", config)
 	picture(t, filepath.Join(root, "val", "eel", "a.jpg"))
 	fail(t, 1, "3 classes", "eval", "--model", dir, "--data", root)
+	failWithoutRun(t, "3 classes", "train", config, "--data", root)
+	if err := os.RemoveAll(filepath.Join(root, "val", "eel")); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.MkdirAll(filepath.Join(root, "train", "empty"), 0o755); err != nil {
 		t.Fatal(err)
 	}

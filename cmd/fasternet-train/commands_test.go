@@ -89,7 +89,7 @@ func TestDataFetch(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	writeFile(t, path, nil)
 	fail(t, 1, path, "data", "fetch", "fashion-mnist", "--dir", path)
-	r := invoke(t, "data", "info", "fashion-mnist", "--dir", fashion(t, 50, 20))
+	r := invoke(t, "data", "info", "fashion-mnist", "--data", fashion(t, 50, 20))
 	if r.code != 0 || !strings.Contains(r.stdout, "training: 50 images in 10 classes") || !strings.Contains(r.stdout, "Ankle boot") {
 		t.Errorf("data info: %+v", r)
 	}

@@ -23,7 +23,7 @@ func dataCommand() *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	c.AddCommand(fetchCommand(), infoCommand(), verifyDataCommand(), browseCommand(), packCommand(), shardCommand())
+	c.AddCommand(fetchCommand(), infoCommand(), dataVerifyCommand(), browseCommand(), packCommand(), shardCommand())
 	return c
 }
 

@@ -15,7 +15,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func verifyDataCommand() *cobra.Command {
+func dataVerifyCommand() *cobra.Command {
 	var f datasetFlags
 	c := &cobra.Command{
 		Use:   "verify DATASET",

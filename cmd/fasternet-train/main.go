@@ -40,7 +40,7 @@ func run(args []string) (code int) {
 		}
 	}()
 	if err := kernels.Select(); err != nil {
-		return report(usageError{err})
+		return complain(usageError{err})
 	}
 	ctx, stopped := interruptible()
 	root := newRoot()
@@ -52,11 +52,11 @@ func run(args []string) (code int) {
 	if errors.Is(err, train.ErrInterrupted) || errors.Is(err, context.Canceled) {
 		return stopped()
 	}
-	return report(err)
+	return complain(err)
 }
 
-// report prints an error on one line and returns the exit code.
-func report(err error) int {
+// complain prints an error on one line and returns the exit code.
+func complain(err error) int {
 	if err == nil {
 		return 0
 	}
@@ -128,7 +128,7 @@ a variant of the kernels.`,
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		trainCommand(), lrFindCommand(), evalCommand(), predictCommand(), featuresCommand(), knnCommand(), linprobeCommand(), vizCommand(),
-		convertCommand(), exportCommand(), verifyCommand(), summaryCommand(), benchCommand(), configCommand(), dataCommand(), versionCommand(),
+		reportCommand(), convertCommand(), exportCommand(), verifyCommand(), summaryCommand(), benchCommand(), configCommand(), dataCommand(), versionCommand(),
 	)
 	asUsage(root)
 	return root

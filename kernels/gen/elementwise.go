@@ -28,6 +28,12 @@ func (m *matrix) next() { ADDQ(m.ld, m.p) }
 // mem is vector i of the group at the current row.
 func (m *matrix) mem(s *isa, i int) Mem { return Mem{Base: m.p, Disp: i * s.bytes()} }
 
+// fetch brings vector i of the group eight rows on into the cache: rows of a
+// wide map lie on pages of their own, where the processor does not look ahead.
+func (m *matrix) fetch(s *isa, i int) {
+	PREFETCHT0(Mem{Base: m.p, Index: m.ld, Scale: 8, Disp: i * s.bytes()})
+}
+
 // vectorsAt loads the vectors at off of a parameter that holds one value a
 // column.
 func (s *isa) vectorsAt(param string, off reg.GPVirtual, ks []mask) []reg.Register {
@@ -125,6 +131,8 @@ func (s *isa) affineGrad(act string) {
 				VMOVAPS(xv, z)
 				VFMADD213PS(b[i], a[i], z)
 				s.load(dy.mem(s, i), k, g)
+				x.fetch(s, i)
+				dz.fetch(s, i)
 				s.activateGrad(act, z, g)
 				s.store(z, k, y.mem(s, i))
 				s.store(g, k, dz.mem(s, i))
@@ -187,6 +195,34 @@ func (s *isa) combineColumns() {
 	s.done()
 }
 
+// sweep emits body for all vectors of some matrices. A narrow one is walked by
+// strips of columns, with few jumps and masks; of a wide one that would touch a
+// page a row again and again, and it is walked row by row.
+func (s *isa) sweep(body func(ks []mask, at func(m *matrix, i int) Mem), ms ...*matrix) {
+	cols, id := loadGP("cols"), label("sweep")
+	CMPQ(cols, U32(4*s.lanes))
+	JGT(LabelRef(id + "_wide"))
+	s.columns(cols, 4, func(ks []mask, off reg.GPVirtual) {
+		s.rowsOf(off, func() {
+			body(ks, func(m *matrix, i int) Mem { return m.mem(s, i) })
+		}, ms...)
+	})
+	JMP(LabelRef(id + "_end"))
+	Label(id + "_wide")
+	for _, m := range ms {
+		Load(Param(m.base), m.p)
+	}
+	repeat(label("rows"), loadGP("rows"), func() {
+		s.columns(loadGP("cols"), 4, func(ks []mask, off reg.GPVirtual) {
+			body(ks, func(m *matrix, i int) Mem { return s.at(m.p, off, i) })
+		})
+		for _, m := range ms {
+			m.next()
+		}
+	})
+	Label(id + "_end")
+}
+
 // combine generates dst = alpha·x + beta·y.
 func (s *isa) combine() {
 	s.text("combine",
@@ -195,18 +231,16 @@ func (s *isa) combine() {
 	s.flushDenormals()
 	dst, x, y := newMatrix("dst", "ldd"), newMatrix("x", "ldx"), newMatrix("y", "ldy")
 	alpha, beta := s.param("alpha"), s.param("beta")
-	s.columns(loadGP("cols"), 4, func(ks []mask, off reg.GPVirtual) {
-		s.rowsOf(off, func() {
-			for i, k := range ks {
-				xv, yv := s.vec(), s.vec()
-				s.load(x.mem(s, i), k, xv)
-				s.load(y.mem(s, i), k, yv)
-				VMULPS(yv, beta, yv)
-				VFMADD231PS(alpha, xv, yv)
-				s.store(yv, k, dst.mem(s, i))
-			}
-		}, dst, x, y)
-	})
+	s.sweep(func(ks []mask, at func(m *matrix, i int) Mem) {
+		for i, k := range ks {
+			xv, yv := s.vec(), s.vec()
+			s.load(at(x, i), k, xv)
+			s.load(at(y, i), k, yv)
+			VMULPS(yv, beta, yv)
+			VFMADD231PS(alpha, xv, yv)
+			s.store(yv, k, at(dst, i))
+		}
+	}, dst, x, y)
 	s.done()
 }
 
@@ -215,15 +249,13 @@ func (s *isa) combine() {
 func (s *isa) copyRows() {
 	s.text("copyRows", "func(rows, cols int, dst *float32, ldd int, src *float32, lds int)", "copies a matrix.")
 	dst, src := newMatrix("dst", "ldd"), newMatrix("src", "lds")
-	s.columns(loadGP("cols"), 4, func(ks []mask, off reg.GPVirtual) {
-		s.rowsOf(off, func() {
-			for i, k := range ks {
-				v := s.vec()
-				s.load(src.mem(s, i), k, v)
-				s.store(v, k, dst.mem(s, i))
-			}
-		}, dst, src)
-	})
+	s.sweep(func(ks []mask, at func(m *matrix, i int) Mem) {
+		for i, k := range ks {
+			v := s.vec()
+			s.load(at(src, i), k, v)
+			s.store(v, k, at(dst, i))
+		}
+	}, dst, src)
 	VZEROUPPER()
 	RET()
 }

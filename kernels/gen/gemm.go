@@ -8,6 +8,15 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
+const (
+	line = 64 // bytes of a cache line
+
+	// panelAhead is how far ahead of its use a panel of B is fetched, in bytes. The
+	// processor's own prefetching stops at the end of a page of 4 KiB, and a long
+	// panel has many.
+	panelAhead = 4096
+)
+
 // tileRows is the number of rows of the register tile of a panel that is nv
 // vectors wide: as many accumulators as the registers hold, less the vectors
 // of B and one broadcast.
@@ -155,6 +164,9 @@ func (s *isa) tileNN(nv, rows int, a, c, d, ldc, ldd reg.GPVirtual, p rowPointer
 	for j := range bv {
 		VMOVUPS(Mem{Base: b, Disp: j * s.bytes()}, bv[j])
 	}
+	for l := 0; l < nv*s.bytes(); l += line {
+		PREFETCHT0(Mem{Base: b, Disp: panelAhead + l})
+	}
 	for i := 0; i < rows; i++ {
 		VBROADCASTSS(p.at(i), av)
 		for j := range bv {
@@ -169,6 +181,12 @@ func (s *isa) tileNN(nv, rows int, a, c, d, ldc, ldd reg.GPVirtual, p rowPointer
 	DECQ(left)
 	JNZ(LabelRef(id + "_seg"))
 
+	s.finishTile(id, nv, acc, bv, av, c, d, ldc, ldd)
+}
+
+// finishTile stores a tile as alpha·tile + D. It moves c and d to the rows behind
+// the tile.
+func (s *isa) finishTile(id string, nv int, acc [][]reg.Register, bv []reg.Register, av reg.Register, c, d, ldc, ldd reg.GPVirtual) {
 	alpha, dv := av, bv[0]
 	alphaAddr := s.loadParam("alpha", alpha)
 	cols := loadGP("cols")
@@ -224,7 +242,7 @@ func (s *isa) prefetchTile(nv, rows int, c, d, ldc, ldd, at reg.GPVirtual) {
 func (s *isa) prefetchRows(nv, rows int, base, ld, at reg.GPVirtual) {
 	MOVQ(base, at)
 	for i := range rows {
-		for l := 0; l < nv*s.bytes(); l += 64 {
+		for l := 0; l < nv*s.bytes(); l += line {
 			PREFETCHT0(Mem{Base: at, Disp: l})
 		}
 		if i < rows-1 {
@@ -285,6 +303,11 @@ func (s *isa) gemmTN(nv int) {
 
 func (s *isa) tileTN(nv, rows int, a, pa, lda, pb, ldb, c, ldc reg.GPVirtual, jumpA, jumpB Mem, last mask) {
 	id := label("tn")
+	aheadA, aheadB := GP64(), GP64() // 16 rows of A, most of which is in the second-level cache; 32 of B
+	MOVQ(lda, aheadA)
+	SHLQ(U8(4), aheadA)
+	MOVQ(ldb, aheadB)
+	SHLQ(U8(5), aheadB)
 	acc, bv, av := s.tileRegisters(nv, rows)
 	maskOf := func(j int) mask {
 		if j == nv-1 {
@@ -301,6 +324,10 @@ func (s *isa) tileTN(nv, rows int, a, pa, lda, pb, ldb, c, ldc reg.GPVirtual, ju
 	Label(id + "_inner")
 	for j := range bv {
 		s.load(Mem{Base: pb, Disp: j * s.bytes()}, maskOf(j), bv[j])
+	}
+	PREFETCHT0(Mem{Base: pa, Index: aheadA, Scale: 1})
+	for l := 0; l < nv*s.bytes(); l += line {
+		PREFETCHT0(Mem{Base: pb, Index: aheadB, Scale: 1, Disp: l})
 	}
 	for i := 0; i < rows; i++ {
 		VBROADCASTSS(Mem{Base: pa, Disp: 4 * i}, av)

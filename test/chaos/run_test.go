@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"fasternet/checkpoints"
+	"fasternet/train"
 )
 
 // run is a run of the program in a folder.
@@ -177,6 +178,9 @@ func (r *run) same() error {
 		if err != nil {
 			return err
 		}
+		if name == "summary.csv" {
+			a, b = scores(a), scores(b)
+		}
 		compared := name == "summary.csv" || name == "config.yaml" || strings.HasSuffix(name, ".safetensors") && !strings.HasSuffix(name, checkpoints.Previous)
 		if compared && !bytes.Equal(a, b) {
 			return fmt.Errorf("%s differs", name)
@@ -191,11 +195,22 @@ func (r *run) same() error {
 	return nil
 }
 
-// files are the names of all files in a folder and those in it.
+// scores are the columns of a summary that do not depend on the machine.
+func scores(summary []byte) []byte {
+	var kept []byte
+	for line := range strings.Lines(string(summary)) {
+		columns := strings.Split(line, ",")
+		kept = append(kept, strings.Join(columns[:min(len(columns), 6)], ",")+"\n"...)
+	}
+	return kept
+}
+
+// files are the names of all files in a folder and those in it, without event files,
+// of which every process has its own.
 func files(dir string) ([]string, error) {
 	var names []string
 	err := fs.WalkDir(os.DirFS(dir), ".", func(path string, d fs.DirEntry, err error) error {
-		if err == nil && !d.IsDir() {
+		if err == nil && !d.IsDir() && !strings.HasPrefix(path, train.TensorBoardFolder+"/") {
 			names = append(names, path)
 		}
 		return err
