@@ -306,7 +306,7 @@ func TestBF16Convolutions(t *testing.T) {
 			}
 			want := newGuarded(r, pixels, p.Channels)
 			dw, wantDW := newGuarded(r, p.Channels, p.Inner()), newGuarded(r, p.Channels, p.Inner())
-			wantDW.Matrix.Copy(dw.Matrix)
+			wantDW.Copy(dw.Matrix)
 			full := NewPacked(p.Inner(), p.Channels)
 			full.PackTransposed(weights.Matrix)
 			p.Convolve(want.Matrix, padded, full, Matrix{})

@@ -157,7 +157,7 @@ func (h *Handler) folders(now time.Time) string {
 			}
 		}
 		if info, err := os.Stat(filepath.Join(dir, train.LogFile)); err == nil { // a run that is silent for long has died
-			fmt.Fprint(sum, now.Sub(info.ModTime()) < fresh)
+			_, _ = fmt.Fprint(sum, now.Sub(info.ModTime()) < fresh)
 		}
 	}
 	return string(sum.Sum(nil))

@@ -74,7 +74,7 @@ func TestServe(t *testing.T) {
 	}
 	go io.Copy(io.Discard, errs)
 	get := func(url, host string) (int, string) {
-		r, err := http.NewRequest("GET", url, nil)
+		r, err := http.NewRequest(http.MethodGet, url, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
