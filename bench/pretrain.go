@@ -21,7 +21,9 @@ func (o Options) pretraining(c *configs.Config, pool *kernels.Pool) (subject, er
 	if err != nil {
 		return subject{}, err
 	}
-	program, err := graph.NewMIMRunner(net, pool).Program(o.Batch, o.Train)
+	runner := graph.NewMIMRunner(net, pool)
+	runner.Precision = o.in
+	program, err := runner.Program(o.Batch, o.Train)
 	if err != nil {
 		return subject{}, err
 	}

@@ -31,6 +31,9 @@ func (l *loader) at(p *problem) error {
 // Tasks are the values of task.
 var Tasks = []string{"classify", "localmim"}
 
+// Precisions are the values of precision.
+var Precisions = []string{"fp32", "bf16", "auto"}
+
 // check finds the first impossible value.
 func (c *Config) check() *problem {
 	if p := checkFinite("", reflect.ValueOf(*c)); p != nil {
@@ -39,6 +42,7 @@ func (c *Config) check() *problem {
 	for _, check := range []func() *problem{
 		func() *problem { return oneOf("task", c.Task, Tasks...) },
 		func() *problem { return atLeast("threads", c.Threads, 0) },
+		func() *problem { return oneOf("precision", c.Precision, Precisions...) },
 		c.Model.check,
 		func() *problem { return c.Data.check(c.Model) },
 		c.Augment.check,

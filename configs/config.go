@@ -5,9 +5,10 @@ type Config struct {
 	Base       string     `yaml:"base,omitempty"` // preset that this file starts from
 	Task       string     `yaml:"task"`           // classify, or localmim for pre-training
 	Seed       uint64     `yaml:"seed"`
-	Threads    int        `yaml:"threads"` // of the kernels; 0 for one a processor
-	RunDir     string     `yaml:"run_dir"` // folder in which a run makes its own
-	From       string     `yaml:"from"`    // run or weights that a run starts from; "" for fresh ones
+	Threads    int        `yaml:"threads"`   // of the kernels; 0 for one a processor
+	Precision  string     `yaml:"precision"` // of matrix products: fp32, bf16, or auto for bf16 where the processor has it
+	RunDir     string     `yaml:"run_dir"`   // folder in which a run makes its own
+	From       string     `yaml:"from"`      // run or weights that a run starts from; "" for fresh ones
 	Model      Model      `yaml:"model"`
 	MIM        MIM        `yaml:"mim,omitempty"` // of task localmim
 	Data       Data       `yaml:"data"`
@@ -115,7 +116,7 @@ type Log struct {
 // Default is the configuration that a file without keys describes.
 func Default() Config {
 	return Config{
-		Task: "classify", RunDir: "runs",
+		Task: "classify", Precision: "fp32", RunDir: "runs",
 		Model: DefaultModel("fasternet"), MIM: DefaultMIM(),
 		Data: Data{
 			Name: "imagefolder", ImageSize: 224, Interpolation: "bicubic", OnBadImage: "error", ScaledDecode: true,

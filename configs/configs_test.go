@@ -210,3 +210,16 @@ func TestReadme(t *testing.T) {
 		}
 	}
 }
+
+// The shell leaves nothing of the quotes of key="".
+func TestSetEmpty(t *testing.T) {
+	c, err := configs.Load("fasternet_t0", "data.multi_scale=")
+	if err != nil || c.Data.MultiScale != "" {
+		t.Fatalf("multi_scale %v, %v", c, err)
+	}
+	for _, setting := range []string{"train.epochs=", "model.depths=", "data=", "optim.lr="} {
+		if _, err := configs.Load("fasternet_t0", setting); err == nil || !strings.Contains(err.Error(), "--set "+setting) {
+			t.Errorf("%s: %v", setting, err)
+		}
+	}
+}

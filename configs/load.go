@@ -188,6 +188,9 @@ func (l *loader) set(setting string) error {
 		return fmt.Errorf("--set %s: %s", setting, strings.TrimPrefix(err.Error(), "yaml: "))
 	}
 	leaf := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null"}
+	if value == "" { // what a shell leaves of key=""
+		leaf.Tag = "!!str"
+	}
 	if len(n.Content) > 0 {
 		leaf = n.Content[0]
 	}

@@ -131,8 +131,12 @@ func FindSplit(root string, split Split) (string, error) {
 	if !isFolder(root) {
 		return "", fmt.Errorf("data: %s: no such folder", root)
 	}
-	return "", fmt.Errorf("data: %s: no folder of the %s split; looked for %s",
-		root, split, strings.Join(names, ", "))
+	hint := "put the images of a class into " + filepath.Join(root, names[0], "<class>")
+	if split != Test {
+		hint += ", or let data.val_fraction hold images out, e.g. 0.1"
+	}
+	return "", fmt.Errorf("data: %s: no folder of the %s split; looked for %s: %s",
+		root, split, strings.Join(names, ", "), hint)
 }
 
 // list appends the images in the folder rel and below. The folders above it are

@@ -64,6 +64,10 @@ func parseJPEG(b []byte) (h jpegHeader, err error) {
 			if bytes.LastIndex(b[at:], []byte{0xff, 0xd9}) < 0 {
 				return h, errTruncated
 			}
+			// 64 pixels have at least a bit.
+			if h.height*h.width/(8*64) > len(b) {
+				return h, errTruncated
+			}
 			h.channels = 3
 			if components == 1 {
 				h.channels = 1

@@ -117,7 +117,7 @@ func NewLoader(ds Dataset, opt LoaderOptions) (*Loader, error) {
 	}
 	if l.steps == 0 {
 		return nil, fmt.Errorf("data: no batch of %d can be made of %d samples, since incomplete ones are dropped; "+
-			"use a smaller batch or keep the last one", opt.Batch, ds.Len())
+			"use a smaller batch (train.batch_size) or keep the last one", opt.Batch, ds.Len())
 	}
 	if opt.Mix != nil {
 		if opt.SkipBad {

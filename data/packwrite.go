@@ -14,6 +14,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 )
 
@@ -275,7 +276,7 @@ func (w *packWriter) finish(head packHeader) error {
 	if err != nil {
 		return err
 	}
-	tail := append(w.index, meta...)
+	tail := slices.Concat(w.index, meta)
 	foot := make([]byte, packFooterSize)
 	binary.LittleEndian.PutUint64(foot, uint64(w.at))
 	binary.LittleEndian.PutUint64(foot[8:], uint64(w.at)+uint64(len(w.index)))

@@ -36,7 +36,7 @@ func Verify(ctx context.Context, ds Dataset, workers int, progress func(done, to
 		group.Go(func() {
 			var buf []byte
 			for i, ok := take(); ok; i, ok = take() {
-				found[i], buf = verifySample(ds, i, buf)
+				buf, found[i] = verifySample(ds, i, buf)
 				mu.Lock()
 				if done++; progress != nil {
 					progress(done, n)
@@ -58,17 +58,17 @@ func Verify(ctx context.Context, ds Dataset, workers int, progress func(done, to
 	return broken, nil
 }
 
-func verifySample(ds Dataset, i int, buf []byte) (error, []byte) {
+func verifySample(ds Dataset, i int, buf []byte) ([]byte, error) {
 	if l := ds.Label(i); l < 0 || l >= len(ds.Classes()) {
-		return fmt.Errorf("data: %s: label %d is not one of the %d classes", ds.Name(i), l, len(ds.Classes())), buf
+		return buf, fmt.Errorf("data: %s: label %d is not one of the %d classes", ds.Name(i), l, len(ds.Classes()))
 	}
 	content, ok, err := Encoded(ds, i, buf)
 	switch {
 	case err != nil:
-		return err, buf
+		return buf, err
 	case !ok:
 		_, err := ds.Image(i)
-		return err, buf
+		return buf, err
 	}
 	if _, err = Decode(content); err == nil && sniff(content) == "jpg" {
 		err = strictJPEG(content)
@@ -76,5 +76,5 @@ func verifySample(ds Dataset, i int, buf []byte) (error, []byte) {
 	if err != nil {
 		err = fmt.Errorf("data: %s: %w", ds.Name(i), err)
 	}
-	return err, content[:0]
+	return content[:0], err
 }

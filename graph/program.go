@@ -16,6 +16,9 @@ import (
 // used by one goroutine at a time.
 type Runner struct {
 	Model Model
+	// Precision of the matrix products. It is set before the first program is
+	// compiled.
+	Precision kernels.Precision
 	// Loss is what programs for training compute, and Frozen the number of layers
 	// in them that are as in evaluation, from the input on. Both are to be set
 	// before the first program.
@@ -96,6 +99,9 @@ func (r *Runner) compile(s Shape, k kind) (p *Program, err error) {
 		}
 	}()
 	tape := ops.NewTape(r.space, s.Train)
+	if tape.Precision = r.Precision; tape.Precision == kernels.BF16 && kernels.ActiveBF16() == "" {
+		return nil, &kernels.NoBF16Error{}
+	}
 	p = &Program{Shape: s, tape: tape, bound: bindings{}}
 	p.images = tape.Input("images", s.Batch, s.Height, s.Width, r.Model.Channels())
 	pass := &layers.Pass{Tape: tape}

@@ -7592,9 +7592,9 @@ pixel:
 	VPXOR   Y5, Y5, Y5
 	MOVQ    DI, R9
 	TESTQ   R9, R9
-	JLE     group130_end
+	JLE     group136_end
 
-group130:
+group136:
 	VBROADCASTI128 (SI), Y7
 	VMOVDQU        (R8), X6
 	VPSHUFB        X0, X6, X6
@@ -7610,9 +7610,9 @@ group130:
 	ADDQ           $0x00000010, SI
 	ADDQ           $0x0000000c, R8
 	DECQ           R9
-	JNZ            group130
+	JNZ            group136
 
-group130_end:
+group136_end:
 	VPADDD       Y5, Y4, Y4
 	VEXTRACTI128 $0x01, Y4, X5
 	VPADDD       X4, X5, X5
@@ -7695,9 +7695,9 @@ wide:
 	MOVQ    SI, R10
 	MOVQ    DI, R11
 	TESTQ   R11, R11
-	JLE     tap131_end
+	JLE     tap137_end
 
-tap131:
+tap137:
 	VPBROADCASTD (R10), Y6
 	VPMOVZXBD    (R9), Y7
 	VPMULLD      Y6, Y7, Y7
@@ -7714,9 +7714,9 @@ tap131:
 	ADDQ         BX, R9
 	ADDQ         $0x00000004, R10
 	DECQ         R11
-	JNZ          tap131
+	JNZ          tap137
 
-tap131_end:
+tap137_end:
 	VPSRAD    $0x16, Y2, Y2
 	VPSRAD    $0x16, Y3, Y3
 	VPSRAD    $0x16, Y4, Y4
@@ -7743,9 +7743,9 @@ narrow:
 	MOVQ    SI, R9
 	MOVQ    DI, R10
 	TESTQ   R10, R10
-	JLE     tap132_end
+	JLE     tap138_end
 
-tap132:
+tap138:
 	VPBROADCASTD (R9), Y2
 	VPMOVZXBD    (R8), Y3
 	VPMULLD      Y2, Y3, Y3
@@ -7753,9 +7753,9 @@ tap132:
 	ADDQ         BX, R8
 	ADDQ         $0x00000004, R9
 	DECQ         R10
-	JNZ          tap132
+	JNZ          tap138
 
-tap132_end:
+tap138_end:
 	VPSRAD       $0x16, Y1, Y1
 	VEXTRACTI128 $0x01, Y1, X2
 	VPACKUSDW    X2, X1, X2

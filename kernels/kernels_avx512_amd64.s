@@ -18239,9 +18239,9 @@ pixel:
 	VPXOR   Y5, Y5, Y5
 	MOVQ    DI, R9
 	TESTQ   R9, R9
-	JLE     group208_end
+	JLE     group214_end
 
-group208:
+group214:
 	VBROADCASTI128 (SI), Y7
 	VMOVDQU        (R8), X6
 	VPSHUFB        X0, X6, X6
@@ -18257,9 +18257,9 @@ group208:
 	ADDQ           $0x00000010, SI
 	ADDQ           $0x0000000c, R8
 	DECQ           R9
-	JNZ            group208
+	JNZ            group214
 
-group208_end:
+group214_end:
 	VPADDD       Y5, Y4, Y4
 	VEXTRACTI128 $0x01, Y4, X5
 	VPADDD       X4, X5, X5
@@ -18342,9 +18342,9 @@ wide:
 	MOVQ    SI, R10
 	MOVQ    DI, R11
 	TESTQ   R11, R11
-	JLE     tap209_end
+	JLE     tap215_end
 
-tap209:
+tap215:
 	VPBROADCASTD (R10), Y6
 	VPMOVZXBD    (R9), Y7
 	VPMULLD      Y6, Y7, Y7
@@ -18361,9 +18361,9 @@ tap209:
 	ADDQ         BX, R9
 	ADDQ         $0x00000004, R10
 	DECQ         R11
-	JNZ          tap209
+	JNZ          tap215
 
-tap209_end:
+tap215_end:
 	VPSRAD    $0x16, Y2, Y2
 	VPSRAD    $0x16, Y3, Y3
 	VPSRAD    $0x16, Y4, Y4
@@ -18390,9 +18390,9 @@ narrow:
 	MOVQ    SI, R9
 	MOVQ    DI, R10
 	TESTQ   R10, R10
-	JLE     tap210_end
+	JLE     tap216_end
 
-tap210:
+tap216:
 	VPBROADCASTD (R9), Y2
 	VPMOVZXBD    (R8), Y3
 	VPMULLD      Y2, Y3, Y3
@@ -18400,9 +18400,9 @@ tap210:
 	ADDQ         BX, R8
 	ADDQ         $0x00000004, R9
 	DECQ         R10
-	JNZ          tap210
+	JNZ          tap216
 
-tap210_end:
+tap216_end:
 	VPSRAD       $0x16, Y1, Y1
 	VEXTRACTI128 $0x01, Y1, X2
 	VPACKUSDW    X2, X1, X2

@@ -169,11 +169,12 @@ func ticks(low, high float64, whole bool) (all []Tick) {
 	}
 	for v := math.Ceil(low/step-1e-9) * step; v <= high+1e-9*step; v += step {
 		label := strconv.FormatFloat(v, 'f', digits, 64)
-		if math.Abs(v) < step/2 {
+		switch {
+		case math.Abs(v) < step/2:
 			label = "0"
-		} else if digits > 4 {
+		case digits > 4:
 			label = strconv.FormatFloat(v, 'e', 1, 64)
-		} else if v >= 10000 {
+		case v >= 10000:
 			label = count(int(v))
 		}
 		all = append(all, Tick{100 * (v - low) / (high - low), label})

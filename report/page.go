@@ -175,7 +175,7 @@ func newView(a albums, r *Run, now time.Time) (*view, error) {
 // differing compares the settings with those of the preset that the run started
 // from, or else the one that is most like it.
 func (r *Run) differing() (string, []configs.Difference, error) {
-	for _, s := range r.Sessions {
+	for _, s := range r.Launches {
 		if c, err := configs.Load(s.Preset); s.Preset != "" && err == nil {
 			d, err := configs.Differences(c, r.Config)
 			return s.Preset, d, err

@@ -145,7 +145,9 @@ func (r *Run) samples() (all []Picture, err error) {
 			continue // it is being written
 		}
 		var epoch int
-		fmt.Sscanf(filepath.Base(path), "epoch-%d.png", &epoch)
+		if _, err := fmt.Sscanf(filepath.Base(path), "epoch-%d.png", &epoch); err != nil {
+			continue // a picture of somebody else
+		}
 		title := fmt.Sprintf("after epoch %d", epoch)
 		all = append(all, Picture{Source: address("png", content), Width: c.Width, Height: c.Height, Title: title, Alt: "reconstructions " + title})
 	}

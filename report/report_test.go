@@ -90,7 +90,7 @@ func TestVerdicts(t *testing.T) {
 	for _, c := range []struct {
 		name     string
 		losses   []float64
-		sessions string
+		launches string
 		at       time.Time
 		state    string
 		want     []string
@@ -104,11 +104,11 @@ func TestVerdicts(t *testing.T) {
 		{"running", []float64{2, 1, 0.5}, began, now, "running", []string{"epoch 4 of 4", "1\u00a0s to go"}, "more epochs"},
 		{"killed", []float64{2, 1}, began, later, "unfinished", []string{"killed", "--resume"}, "to go"},
 		{"empty", nil, began, now, "running", []string{"no evaluation yet"}, "best"},
-		{"old", []float64{2, 1, 1, 1}, "", later, "finished", []string{"All 4 epochs"}, "killed"}, // of a version that recorded no sessions
+		{"old", []float64{2, 1, 1, 1}, "", later, "finished", []string{"All 4 epochs"}, "killed"}, // of a version that recorded no launches
 		{"waiting", []float64{2}, ended("finished", "") + began + ended("finished", ""), now, "finished", []string{"resumed twice"}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := load(t, folder(t, c.name, c.losses, map[string]string{train.SessionsFile: c.sessions}))
+			r := load(t, folder(t, c.name, c.losses, map[string]string{train.LaunchesFile: c.launches}))
 			v := r.Judge(c.at)
 			text := v.Headline
 			for _, n := range v.Notes {
@@ -167,7 +167,7 @@ func page(t *testing.T, runs ...*report.Run) string {
 // A page has all parts, loads nothing, and takes no names for markup.
 func TestPage(t *testing.T) {
 	losses := []float64{2, 1.5, 1.2, 1}
-	few := load(t, folder(t, "few", losses, map[string]string{train.SessionsFile: ended("finished", ""), train.EvaluationFile: evaluation(t, 5, 3)}, "optim.lr=0.123"))
+	few := load(t, folder(t, "few", losses, map[string]string{train.LaunchesFile: ended("finished", ""), train.EvaluationFile: evaluation(t, 5, 3)}, "optim.lr=0.123"))
 	many := load(t, folder(t, "many & <more>", losses, map[string]string{train.EvaluationFile: evaluation(t, 60, 3)}))
 	stale := load(t, folder(t, "stale", losses, map[string]string{train.EvaluationFile: evaluation(t, 5, 1)}))
 	if stale.Evaluation != nil {
@@ -208,9 +208,9 @@ func TestBadFolders(t *testing.T) {
 		}
 	}
 	// What a crash has cut off is left out.
-	r := load(t, folder(t, "cut", []float64{1}, map[string]string{train.SessionsFile: began + `{"kind":"en`}))
-	if len(r.Sessions) != 1 || r.Sessions[0].End != nil {
-		t.Errorf("sessions %+v", r.Sessions)
+	r := load(t, folder(t, "cut", []float64{1}, map[string]string{train.LaunchesFile: began + `{"kind":"en`}))
+	if len(r.Launches) != 1 || r.Launches[0].End != nil {
+		t.Errorf("launches %+v", r.Launches)
 	}
 	// Values that are no numbers can be in no chart.
 	r = load(t, folder(t, "nan", nil, map[string]string{train.SummaryFile: "0,NaN,NaN,NaN,NaN,0.1\n1,2,2,50,90,0.1\n"}))
@@ -221,7 +221,7 @@ func TestBadFolders(t *testing.T) {
 
 // The page that is served changes with the folder, and not without.
 func TestHandler(t *testing.T) {
-	dir := folder(t, "live", []float64{2, 1}, map[string]string{train.SessionsFile: began})
+	dir := folder(t, "live", []float64{2, 1}, map[string]string{train.LaunchesFile: began})
 	h := report.NewHandler("", dir)
 	get := func(path, tag string) *httptest.ResponseRecorder {
 		r := httptest.NewRequest("GET", path, nil)

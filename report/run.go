@@ -22,7 +22,7 @@ type Run struct {
 	Steps      []train.Record // every so many steps
 	Epochs     []train.Record
 	Scores     []train.Score // of the evaluated epochs
-	Sessions   []train.Session
+	Launches   []train.Launch
 	Evaluation *train.Evaluation // of the best epoch; nil without one
 	Files      []File            // checkpoints
 	Samples    []string          // pictures that a pre-training drew, in order
@@ -69,10 +69,10 @@ func Load(dir string) (*Run, error) {
 	if r.Scores, err = f.Scores(); err != nil {
 		return nil, err
 	}
-	if r.Sessions, err = f.Sessions(); err != nil {
+	if r.Launches, err = f.Launches(); err != nil {
 		return nil, err
 	}
-	for _, s := range r.Sessions {
+	for _, s := range r.Launches {
 		r.perEpoch = max(r.perEpoch, s.Steps)
 	}
 	if info, err := os.Stat(filepath.Join(dir, train.LogFile)); err == nil {
@@ -144,12 +144,12 @@ func (r *Run) done() float64 {
 	return d
 }
 
-// last is the session that wrote last; nil if none is recorded.
-func (r *Run) last() *train.Session {
-	if len(r.Sessions) == 0 {
+// last is the launch that wrote last; nil if none is recorded.
+func (r *Run) last() *train.Launch {
+	if len(r.Launches) == 0 {
 		return nil
 	}
-	return &r.Sessions[len(r.Sessions)-1]
+	return &r.Launches[len(r.Launches)-1]
 }
 
 // took is the time that all processes have trained and evaluated, up to their last
@@ -172,7 +172,7 @@ func (r *Run) merged() []train.Record {
 	return all
 }
 
-// remaining is the time to the end at the pace of the last session; 0 if it is not
+// remaining is the time to the end at the pace of the last launch; 0 if it is not
 // known.
 func (r *Run) remaining() time.Duration {
 	s, all := r.last(), r.merged()
@@ -193,7 +193,7 @@ func (r *Run) images(i int) float64 {
 	if i > 0 {
 		before = r.Steps[i-1].Batches
 	}
-	for _, s := range r.Sessions { // the first record of a process counts from where it began
+	for _, s := range r.Launches { // the first record of a process counts from where it began
 		if s.Batches < rec.Batches {
 			before = max(before, s.Batches)
 		}

@@ -146,7 +146,7 @@ func (h *Handler) Finish() {
 func (h *Handler) folders(now time.Time) string {
 	sum := sha256.New()
 	for _, dir := range h.dirs {
-		for _, name := range []string{train.ConfigFile, train.LogFile, train.SummaryFile, train.SessionsFile, train.EvaluationFile} {
+		for _, name := range []string{train.ConfigFile, train.LogFile, train.SummaryFile, train.LaunchesFile, train.EvaluationFile} {
 			stamp(sum, filepath.Join(dir, name))
 		}
 		for _, pattern := range []string{filepath.Join("checkpoints", "*"), filepath.Join(train.SamplesFolder, "*")} {
@@ -157,7 +157,7 @@ func (h *Handler) folders(now time.Time) string {
 			}
 		}
 		if info, err := os.Stat(filepath.Join(dir, train.LogFile)); err == nil { // a run that is silent for long has died
-			fmt.Fprint(sum, now.Sub(info.ModTime()) < fresh)
+			_, _ = fmt.Fprint(sum, now.Sub(info.ModTime()) < fresh)
 		}
 	}
 	return string(sum.Sum(nil))

@@ -187,7 +187,7 @@ func (r *Run) costNotes() (notes []Note) {
 	if _, waited := r.pace(); waited > 0.1 {
 		notes = append(notes, Note{"bad", fmt.Sprintf("Training waited for images %.0f %% of its time: more data.workers, a larger data.prefetch or smaller files would speed it up.", 100*waited)})
 	}
-	if n := len(r.Sessions); n > 1 {
+	if n := len(r.Launches); n > 1 {
 		notes = append(notes, Note{"info", fmt.Sprintf("It was resumed %s.", times(n-1))})
 	}
 	return notes

@@ -30,6 +30,9 @@ func newClassification(c *configs.Config, train, val data.Dataset, pool *kernels
 	}
 	t := &classification{config: c, train: train, val: val, net: net, runner: graph.NewRunner(net, pool)}
 	t.runner.Loss, t.runner.Frozen = lossOf(c), frozenLayers(c)
+	if t.runner.Precision, err = precision(c); err != nil {
+		return nil, err
+	}
 	t.teacher, err = openTeacher(c, t.runner, train.Classes())
 	return t, err
 }

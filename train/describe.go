@@ -1,18 +1,14 @@
 package train
 
-import (
-	"fmt"
-
-	"fasternet/kernels"
-)
+import "fmt"
 
 // describe shows what is trained, and how.
 func (t *trainer) describe() {
 	c := t.config
 	batch := c.Train.BatchSize * c.Train.AccumSteps
 	t.show.Line("%s", t.task.describe())
-	t.show.Line("batch %d = %d × %d accumulated, %s with peak lr %g%s, %d epochs, %d threads, %s kernels, run folder %s",
-		batch, c.Train.BatchSize, c.Train.AccumSteps, c.Optim.Opt, c.Optim.LR, describeLayers(c.Optim), c.Train.Epochs, t.pool.Workers(), kernels.Active(), t.folder.Dir)
+	t.show.Line("batch %d = %d × %d accumulated, %s with peak lr %g%s, %d epochs, %d threads, %s, run folder %s",
+		batch, c.Train.BatchSize, c.Train.AccumSteps, c.Optim.Opt, c.Optim.LR, describeLayers(c.Optim), c.Train.Epochs, t.pool.Workers(), t.kernels(), t.folder.Dir)
 	for _, line := range t.extras() {
 		t.show.Line("%s", line)
 	}

@@ -25,20 +25,20 @@ func openTest(t *testing.T) *Folder {
 }
 
 // A begin without an end is of a process that trains or was killed.
-func TestSessions(t *testing.T) {
+func TestLaunches(t *testing.T) {
 	f := openTest(t)
-	if all, err := f.Sessions(); err != nil || len(all) != 0 {
+	if all, err := f.Launches(); err != nil || len(all) != 0 {
 		t.Errorf("a new folder: %v, %v", all, err)
 	}
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	err := errors.Join(
-		f.appendSession(Session{Kind: beginning, Time: at, Steps: 7}),
-		f.appendSession(Session{Kind: beginning, Time: at, Batches: 3}),
-		f.appendSession(Ending{Kind: ending, State: Diverged, Message: "NaN", Batches: 9}))
+		f.appendLaunch(Launch{Kind: beginning, Time: at, Steps: 7}),
+		f.appendLaunch(Launch{Kind: beginning, Time: at, Batches: 3}),
+		f.appendLaunch(Ending{Kind: ending, State: Diverged, Message: "NaN", Batches: 9}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, err := f.Sessions()
+	all, err := f.Launches()
 	if err != nil || len(all) != 2 || all[0].End != nil || all[0].Steps != 7 || !all[0].Time.Equal(at) ||
 		all[1].End == nil || all[1].End.State != Diverged || all[1].End.Message != "NaN" || all[1].Batches != 3 {
 		t.Errorf("%+v, %v", all, err)

@@ -62,6 +62,9 @@ func (t *trainer) resume() (bool, error) {
 		return false, fmt.Errorf("%s: %w", path, err)
 	}
 	t.show.Line("resuming %s at epoch %d, step %d", path, t.progress.Epoch+1, t.progress.Step+1)
+	if epochs := t.config.Train.Epochs; t.progress.Epoch >= epochs {
+		t.show.Line("nothing is left to train, all %d epochs are done; --set train.epochs=N for more", epochs)
+	}
 	return true, nil
 }
 

@@ -67,11 +67,6 @@ func Run(ctx context.Context, c *configs.Config, o Options) (out Outcome, err er
 		return out, err
 	}
 	defer func() { err = errors.Join(err, t.close()) }()
-	if c.Task == "classify" {
-		if err := eval.SameClasses(t.train, t.val); err != nil {
-			return out, err
-		}
-	}
 	if err := t.open(o); err != nil {
 		return out, err
 	}
@@ -91,8 +86,10 @@ func (t *trainer) openData() (err error) {
 	if n := c.Data.MaxPerClass; n > 0 {
 		t.train = data.Few(t.train, n, c.Seed)
 	}
-	t.val, err = eval.Open(c.Data, false)
-	return err
+	if t.val, err = eval.Open(c.Data, false); err != nil || c.Task != "classify" {
+		return err
+	}
+	return eval.SameClasses(t.train, t.val)
 }
 
 // trainer is a run in progress.
@@ -200,6 +197,12 @@ func (t *trainer) open(o Options) (err error) {
 		t.show.Line("%s", line)
 	}
 	return nil
+}
+
+// kernels names those in use.
+func (t *trainer) kernels() string {
+	p, _ := precision(t.config) // the task has been made with it
+	return kernels.Describe(p)
 }
 
 // loaderFor is the loader of an epoch; its image size can change.

@@ -36,6 +36,7 @@ data" how fast the images come to it.`,
   fasternet-train bench fasternet_t0 --protocol paper --json
   fasternet-train bench fasternet_t0 --batch 1 --threads 1 --iterations 100
   fasternet-train bench fasternet_t0 --train --profile
+  fasternet-train bench vit_base --train --batch 8 --precision bf16
   fasternet-train bench pconv`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -67,6 +68,7 @@ data" how fast the images come to it.`,
 	f.IntVar(&o.Warmup, "warmup", 3, "runs before the timing")
 	f.IntVar(&o.Iterations, "iterations", 0, "runs to time; 0 for as many as --seconds allow")
 	f.Float64Var(&o.Seconds, "seconds", 8, "how long to time, at least five runs")
+	f.StringVar(&o.Precision, "precision", "", "`format` of the factors of matrix products: fp32, bf16 or auto (the setting precision)")
 	f.BoolVar(&o.Profile, "profile", false, "show the time of every operation")
 	f.BoolVar(&asJSON, "json", false, "print one JSON object")
 	f.StringArrayVar(&settings, "set", nil, "change a setting of a preset or a YAML file, `key=value`; repeatable")
@@ -120,6 +122,9 @@ func printBench(r bench.Result) error {
 	form := ""
 	if r.BNFolded {
 		form = ", batch norms folded"
+	}
+	if r.BF16Path != "" {
+		r.Precision += " (" + r.BF16Path + ")"
 	}
 	_, err := fmt.Printf("%s %s, %d×%d px, batch %d, %d threads, %s kernels, %s%s\n"+
 		"%.1f img/s; %.2f ms a batch (median of %d; mean %.2f, p10 %.2f, p90 %.2f, best %.2f)\n"+

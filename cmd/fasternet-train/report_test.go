@@ -29,7 +29,7 @@ func TestReportCommand(t *testing.T) {
 		t.Errorf("%v, %v: no page that compares", got, err)
 	}
 	// A run whose folder says nothing of classes is evaluated.
-	for _, name := range []string{"evaluation.json", "sessions.jsonl", "report.html"} {
+	for _, name := range []string{"evaluation.json", "launches.jsonl", "report.html"} {
 		if err := os.Remove(filepath.Join(first, name)); err != nil {
 			t.Fatal(err)
 		}
@@ -74,7 +74,7 @@ func TestServe(t *testing.T) {
 	}
 	go io.Copy(io.Discard, errs)
 	get := func(url, host string) (int, string) {
-		r, err := http.NewRequest("GET", url, nil)
+		r, err := http.NewRequest(http.MethodGet, url, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -27,7 +27,7 @@ func trainCommand() *cobra.Command {
 		Long: `Train the model of CONFIG, a preset or a YAML file, and evaluate it after every epoch.
 
 The run lives in a folder of its own (--run; by default one named after CONFIG in
-runs/): config.yaml, log.jsonl, summary.csv, train.log, sessions.jsonl (what it ran on),
+runs/): config.yaml, log.jsonl, summary.csv, train.log, launches.jsonl (what it ran on),
 evaluation.json (what the best checkpoint takes for what), report.html, tensorboard/
 (event files) and checkpoints/{last,previous,best}.safetensors. SIGINT or SIGTERM finish
 the step, write the last checkpoint and stop; a second signal stops at once. --max-hours

@@ -21,7 +21,7 @@ func TestTrainAndEval(t *testing.T) {
 	if !ok || top1 < 60 || out["top5"].(float64) < top1 || out["loss"].(float64) <= 0 {
 		t.Errorf("trained to %v", out)
 	}
-	for _, name := range []string{"config.yaml", "log.jsonl", "summary.csv", "train.log", "sessions.jsonl", "evaluation.json", "report.html", "checkpoints/last.safetensors", "checkpoints/previous.safetensors", "checkpoints/best.safetensors"} {
+	for _, name := range []string{"config.yaml", "log.jsonl", "summary.csv", "train.log", "launches.jsonl", "evaluation.json", "report.html", "checkpoints/last.safetensors", "checkpoints/previous.safetensors", "checkpoints/best.safetensors"} {
 		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Size() == 0 {
 			t.Errorf("%s: %v", name, err)
 		}

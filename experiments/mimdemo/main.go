@@ -31,8 +31,8 @@ func main() {
 	only := flag.String("only", "", "one family: vit or swin")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	err := demo(ctx, *dir, plan{short: *short, only: *only}, os.Stderr, os.Stdout)
+	stop()
 	switch {
 	case errors.Is(err, train.ErrInterrupted):
 		os.Exit(130)

@@ -39,8 +39,11 @@ func TestFailingDisk(t *testing.T) {
 		if c.how == "short" {
 			ps = slices.DeleteFunc(slices.Clone(ps), func(p point) bool { return !strings.HasPrefix(p.name, "write ") })
 		}
-		if !all() {
+		switch {
+		case !all():
 			ps = spread(ps, 1+len(c.how)%2)
+		case c.how != "eio" && c.how != "enospc": // all of these two
+			ps = spread(ps, 30)
 		}
 		trials(t, c.fault, len(ps), func(i int, r *run) (int, error) {
 			e, err := wait(r.command(ps[i].fault(c.how)), nil)

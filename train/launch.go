@@ -12,12 +12,12 @@ import (
 	"fasternet/kernels"
 )
 
-// SessionsFile says of every process that trained in the folder what it ran on
+// LaunchesFile says of every process that trained in the folder what it ran on
 // and how it ended: a JSON object when it begins and one when it ends.
-const SessionsFile = "sessions.jsonl"
+const LaunchesFile = "launches.jsonl"
 
-// Session is a process that trained in the folder of a run.
-type Session struct {
+// Launch is a process that trained in the folder of a run.
+type Launch struct {
 	Kind    string    `json:"kind"` // begin
 	Time    time.Time `json:"time"`
 	Batches int       `json:"batches"` // of the run, when the process began
@@ -62,7 +62,7 @@ type Ending struct {
 
 // begin records that this process trains.
 func (t *trainer) begin(o Options) error {
-	s := Session{
+	s := Launch{
 		Kind: beginning, Time: t.began.Round(0), Batches: t.progress.Batches, PID: os.Getpid(), Preset: o.Preset, Program: o.Program,
 		Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Processor: kernels.CPU(), Threads: t.pool.Workers(),
 		Kernels: string(kernels.Active()), Model: t.task.describe(), Parameters: t.task.store().Parameters(),
@@ -71,7 +71,7 @@ func (t *trainer) begin(o Options) error {
 	if limit := debug.SetMemoryLimit(-1); limit < 1<<50 {
 		s.MemoryLimit = limit
 	}
-	return t.folder.appendSession(s)
+	return t.folder.appendLaunch(s)
 }
 
 // end records how this process ended. That it cannot be written is no error of
@@ -88,17 +88,17 @@ func (t *trainer) end(err error) {
 	default:
 		e.State, e.Message = Failed, err.Error()
 	}
-	if err := t.folder.appendSession(e); err != nil {
+	if err := t.folder.appendLaunch(e); err != nil {
 		t.show.Line("warning: %v", err)
 	}
 }
 
-func (f *Folder) appendSession(v any) error {
+func (f *Folder) appendLaunch(v any) error {
 	line, err := json.Marshal(v)
 	if err != nil {
-		return fmt.Errorf("%s: %w", SessionsFile, err)
+		return fmt.Errorf("%s: %w", LaunchesFile, err)
 	}
-	file, err := appendTo(f.path(SessionsFile))
+	file, err := appendTo(f.path(LaunchesFile))
 	if err != nil {
 		return err
 	}
@@ -109,11 +109,11 @@ func (f *Folder) appendSession(v any) error {
 	return nil
 }
 
-// Sessions reads what is recorded of the processes, in their order.
-func (f *Folder) Sessions() ([]Session, error) {
-	var all []Session
-	err := eachLine(f.path(SessionsFile), func(_ int, line []byte) {
-		var s Session
+// Launches reads what is recorded of the processes, in their order.
+func (f *Folder) Launches() ([]Launch, error) {
+	var all []Launch
+	err := eachLine(f.path(LaunchesFile), func(_ int, line []byte) {
+		var s Launch
 		var e Ending
 		switch {
 		case json.Unmarshal(line, &s) != nil: // cut off by a crash
