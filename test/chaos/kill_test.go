@@ -88,8 +88,8 @@ func operations(t *testing.T) []string {
 	t.Helper()
 	path := filepath.Join(suite.dir, "operations")
 	defer os.Remove(path)
-	r := &run{dir: filepath.Join(suite.dir, "watched")}
-	defer os.RemoveAll(r.dir)
+	r := &run{dir: filepath.Join(suite.dir, "watched", "run")} // the folder's name is part of the names
+	defer os.RemoveAll(filepath.Dir(r.dir))
 	e, err := wait(r.command("FASTERNET_FAULT_LOG="+path), nil)
 	if err != nil || e.code != 0 {
 		t.Fatalf("exit code %d, %v\n%s", e.code, err, e.stderr)
