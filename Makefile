@@ -3,23 +3,34 @@
 
 GO ?= go
 LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+VULN = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
 export CGO_ENABLED = 0
 
-.PHONY: build test test-onnx race lint generate cross quickstart data bench clean
+.PHONY: build test test-onnx test-report chaos fuzz race lint generate cross quickstart mim-demo mim-demo-short data bench clean
 
 build: ## the program, one static file
 	$(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o fasternet-train ./cmd/fasternet-train
 
-test: ## all tests; exports in ONNX Runtime, where it can be had; builds for the other platforms
+test: ## all tests; exports in ONNX Runtime and the report in Chromium, where they can be had; builds for the other platforms
 	$(GO) vet ./...
 	$(GO) test ./...
 	scripts/test-onnx.sh
+	scripts/test-report.sh
 	$(MAKE) cross
 
 test-onnx: ## exports in ONNX Runtime and onnx.checker; skips what is not installed
 	scripts/test-onnx.sh
+
+test-report: ## the report in headless Chromium; skips without one
+	scripts/test-report.sh
+
+chaos: ## all that can happen to a run, tried and counted (at most 15 minutes)
+	$(GO) test ./test/chaos -count 1 -timeout 20m -chaos 14m
+
+fuzz: ## every fuzz target for FUZZTIME (10m each)
+	scripts/fuzz.sh
 
 race: ## all tests under the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...
@@ -28,6 +39,7 @@ lint: ## formatting and static checks
 	@test -z "$$(gofmt -l .)" || (gofmt -l . && exit 1)
 	$(GO) run $(LINT) run
 	cd kernels/gen && $(GO) vet .
+	GO=$(GO) scripts/vulncheck.sh $(VULN)
 
 generate: ## the assembly, anew from kernels/gen
 	$(GO) generate ./kernels
@@ -40,7 +52,13 @@ cross: ## the program for the other platforms, into dist/
 quickstart: build data ## train on Fashion-MNIST (at most 5 minutes) and evaluate
 	./fasternet-train train quickstart --resume
 	./fasternet-train eval --model runs/quickstart/checkpoints/best.safetensors
-	@echo "curves: runs/quickstart/report.html"
+	@echo "report: $(CURDIR)/runs/quickstart/report.html"
+
+mim-demo: data ## does pre-training pay? LocalMIM on Fashion-MNIST, three seeds (at most an hour on two cores)
+	$(GO) run ./experiments/mimdemo
+
+mim-demo-short: data ## the same in five minutes, one seed
+	$(GO) run ./experiments/mimdemo -short
 
 data: build ## Fashion-MNIST: from the system, from the network, or as a Debian package
 	@./fasternet-train data fetch fashion-mnist || (echo "trying the Debian package" && scripts/install-fashion-mnist.sh)

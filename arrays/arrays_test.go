@@ -13,6 +13,7 @@ import (
 
 	"fasternet/arrays"
 	"fasternet/checkpoints"
+	"fasternet/internal/hostile"
 )
 
 func ExampleParseNPY() {
@@ -195,7 +196,9 @@ func FuzzParse(f *testing.F) {
 			func() (*arrays.Array, error) { return arrays.ParseNPY(raw) },
 			func() (*arrays.Array, error) { return arrays.ParseSafetensors(raw, "input") },
 		} {
-			a, err := parse()
+			var a *arrays.Array
+			var err error
+			hostile.Bound(t, 1<<20+200*len(raw), func() { a, err = parse() })
 			if err != nil {
 				continue
 			}

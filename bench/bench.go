@@ -26,9 +26,12 @@ type Options struct {
 	Iterations int     // runs that are; 0 for as many as fit into Seconds
 	Seconds    float64 // and five at least
 	Profile    bool    // time of each operation
+	Precision  string  // fp32, bf16 or auto; "" for that of the configuration
 
 	// Model to time; nil for a new one of the configuration.
 	Model graph.Model
+
+	in kernels.Precision
 }
 
 // Paper sets the protocol of the authors for latency on a CPU: batch 1, one
@@ -42,7 +45,8 @@ type Result struct {
 	Model      string         `json:"model"`
 	Mode       string         `json:"mode"` // train or infer
 	Kernels    string         `json:"kernels"`
-	Precision  string         `json:"precision"`
+	Precision  string         `json:"precision"`           // fp32 or bf16
+	BF16Path   string         `json:"bf16_path,omitempty"` // how bf16 is computed: amx, avx512_bf16, or go for an emulation
 	BNFolded   bool           `json:"bn_folded"`
 	Threads    int            `json:"threads"`
 	Batch      int            `json:"batch"`
@@ -83,6 +87,14 @@ func Run(ctx context.Context, name string, c *configs.Config, o Options) (Result
 	if o.Batch < 1 {
 		return Result{}, fmt.Errorf("batch: want 1 or more, got %d", o.Batch)
 	}
+	if o.Precision == "" {
+		o.Precision = c.Precision
+	}
+	in, err := kernels.ParsePrecision(o.Precision)
+	if err != nil {
+		return Result{}, err
+	}
+	o.Precision, o.in = in.String(), in
 	pool := kernels.NewPool(o.Threads)
 	defer pool.Close()
 	subject, err := o.subject(c, pool)
@@ -110,13 +122,16 @@ func Run(ctx context.Context, name string, c *configs.Config, o Options) (Result
 	macs := float64(total.MACs + total.AttentionMACs)
 	median := quantile(times, 0.5)
 	r := Result{
-		Model: name, Mode: mode, Kernels: string(kernels.Active()), Precision: "fp32", BNFolded: subject.folded, Threads: pool.Workers(), Batch: o.Batch, Size: o.Size,
+		Model: name, Mode: mode, Kernels: string(kernels.Active()), Precision: o.Precision, BNFolded: subject.folded, Threads: pool.Workers(), Batch: o.Batch, Size: o.Size,
 		Warmup: o.Warmup, Runs: len(times), MedianMS: median, MeanMS: mean(times), P10MS: quantile(times, 0.1), P90MS: quantile(times, 0.9), BestMS: times[0], CPUMS: used,
 		ImgPerS: 1000 * float64(o.Batch) / median, GMACs: macs / 1e9, GFLOPS: 2 * macs * float64(o.Batch) / median / 1e6,
 		PeakRSSMiB: PeakRSS() / (1 << 20), ArenaMiB: float64(subject.program.ArenaBytes()) / (1 << 20),
 	}
 	if o.Train {
 		r.GFLOPS *= 3
+	}
+	if in == kernels.BF16 {
+		r.BF16Path = string(kernels.ActiveBF16())
 	}
 	r.Profile = entries(profile.Times(), len(times))
 	return r, nil
@@ -141,7 +156,9 @@ func (o Options) subject(c *configs.Config, pool *kernels.Pool) (subject, error)
 	if err != nil {
 		return subject{}, err
 	}
-	program, err := graph.NewRunner(net, pool).Program(graph.Shape{Batch: o.Batch, Height: o.Size, Width: o.Size, Train: o.Train})
+	runner := graph.NewRunner(net, pool)
+	runner.Precision = o.in
+	program, err := runner.Program(graph.Shape{Batch: o.Batch, Height: o.Size, Width: o.Size, Train: o.Train})
 	if err != nil {
 		return subject{}, err
 	}
@@ -207,7 +224,7 @@ func training(p *graph.Program, net graph.Model, pool *kernels.Pool, c *configs.
 	for i := range o.Batch {
 		targets[i*net.Classes()+i%net.Classes()] = 1
 	}
-	optimizer := train.NewAdamW(c.Optim, net.Store().Params(), pool)
+	optimizer := train.NewOptimizer(c.Optim, net.Store().Params(), pool)
 	steps := uint64(0)
 	return func() error {
 		optimizer.ZeroGrad()

@@ -21,7 +21,9 @@ func (o Options) pretraining(c *configs.Config, pool *kernels.Pool) (subject, er
 	if err != nil {
 		return subject{}, err
 	}
-	program, err := graph.NewMIMRunner(net, pool).Program(o.Batch, o.Train)
+	runner := graph.NewMIMRunner(net, pool)
+	runner.Precision = o.in
+	program, err := runner.Program(o.Batch, o.Train)
 	if err != nil {
 		return subject{}, err
 	}
@@ -31,7 +33,7 @@ func (o Options) pretraining(c *configs.Config, pool *kernels.Pool) (subject, er
 	if c.MIM.MaskPer == "sample" {
 		groups = o.Batch
 	}
-	optimizer := train.NewAdamW(c.Optim, net.Store().Params(), pool)
+	optimizer := train.NewOptimizer(c.Optim, net.Store().Params(), pool)
 	number := uint64(0)
 	step := func() error {
 		in.Kept = in.Kept[:0]

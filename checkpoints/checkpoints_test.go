@@ -179,9 +179,32 @@ func TestNewest(t *testing.T) {
 	if got := newest(); !strings.Contains(got, "no whole checkpoint") {
 		t.Errorf("got %s", got)
 	}
-	// A crash between the renames of SaveLast.
+	// A crash between the renames of SaveLast, which are made up for.
+	mustWrite(t, f.Path(checkpoints.Previous), sample(18))
+	mustWrite(t, f.Path(checkpoints.Last), sample(19))
 	mustWrite(t, f.Path("next.safetensors"), sample(20))
-	if got := newest(); got != "20 next.safetensors" {
+	if got := newest(); got != "20 last.safetensors" {
 		t.Errorf("got %s", got)
+	}
+	if c, err := checkpoints.Read(f.Path(checkpoints.Previous)); err != nil || c.Meta["step"] != "19" {
+		t.Errorf("previous after that: %v, %v", c, err)
+	}
+}
+
+// Epochs are in the order of their numbers, also when these get long.
+func TestNewestEpoch(t *testing.T) {
+	f := checkpoints.Folder{Dir: t.TempDir()}
+	if !f.Empty() {
+		t.Error("an empty folder is not empty")
+	}
+	for _, epoch := range []int{99, 1000, 999} {
+		mustWrite(t, f.Path(checkpoints.Epoch(epoch)), sample(epoch))
+	}
+	mustWrite(t, f.Path("epoch-9999x.safetensors"), sample(1))
+	if _, path, err := f.Newest(nil); err != nil || filepath.Base(path) != "epoch-1000.safetensors" {
+		t.Errorf("got %s, %v", path, err)
+	}
+	if f.Empty() {
+		t.Error("a folder with checkpoints is empty")
 	}
 }

@@ -13,6 +13,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+
+	"fasternet/internal/disk"
 
 	"github.com/nlpodyssey/safetensors"
 )
@@ -133,17 +136,20 @@ func Write(path string, f File) error {
 	return WriteAtomic(path, func(w io.Writer) error { return safetensors.SerializeToWriter(views, meta, w) })
 }
 
+// temporary ends the names of files that are being written.
+const temporary = ".unfinished.tmp"
+
 // WriteAtomic replaces the file at path by what write produces, or leaves it as
-// it was.
+// it was. What a crash leaves has a name that ends in .unfinished.tmp; [Clean] removes it.
 func WriteAtomic(path string, write func(io.Writer) error) (err error) {
-	tmp := path + ".tmp"
-	file, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	tmp := path + temporary
+	file, err := disk.CreateFile(tmp)
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
 	defer func() {
 		if err != nil {
-			os.Remove(tmp)
+			_ = disk.RemoveFile(tmp)
 			err = fmt.Errorf("writing %s: %w", path, err)
 		}
 	}()
@@ -155,10 +161,28 @@ func WriteAtomic(path string, write func(io.Writer) error) (err error) {
 	if err = errors.Join(err, file.Close()); err != nil {
 		return err
 	}
-	if err = os.Rename(tmp, path); err != nil {
+	if err = disk.RenameFile(tmp, path); err != nil {
 		return err
 	}
-	return syncFolder(filepath.Dir(path))
+	return disk.SyncFolder(filepath.Dir(path))
+}
+
+// Unfinished says whether a name is that of a file that is being written.
+func Unfinished(name string) bool { return strings.HasSuffix(name, temporary) }
+
+// Clean deletes what writers that were killed have left in a folder. Nobody else
+// may be writing there.
+func Clean(dir string) error {
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		if Unfinished(e.Name()) {
+			err = errors.Join(err, disk.RemoveFile(filepath.Join(dir, e.Name())))
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("checkpoints: %w", err)
+	}
+	return nil
 }
 
 // Read reads a checkpoint and verifies its checksum. An error that wraps
@@ -196,6 +220,9 @@ func parse(raw []byte) (*File, error) {
 	for _, e := range tensors.Tensors() {
 		t := Tensor{Name: e.Name, Shape: []int{}}
 		for _, d := range e.TensorView.Shape() {
+			if d > math.MaxInt32 { // in a tensor without values: else it would be larger than the file
+				return nil, fmt.Errorf("tensor %s has shape %v", e.Name, e.TensorView.Shape())
+			}
 			t.Shape = append(t.Shape, int(d))
 		}
 		b := e.TensorView.Data()

@@ -7,7 +7,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+
+	"fasternet/internal/disk"
 )
 
 // The names in a folder of checkpoints.
@@ -28,19 +31,29 @@ func (f Folder) Path(name string) string { return filepath.Join(f.Dir, name) }
 // Epoch is the name of the checkpoint that is kept of an epoch, counted from 0.
 func Epoch(epoch int) string { return fmt.Sprintf("epoch-%03d.safetensors", epoch) }
 
+// next is the name of the last checkpoint before it takes the place of the one
+// before it.
+const next = "next.safetensors"
+
 // SaveLast writes the last checkpoint and keeps the one before it.
 func (f Folder) SaveLast(c File) error {
-	next := f.Path("next.safetensors")
-	if err := Write(next, c); err != nil {
+	if err := Write(f.Path(next), c); err != nil {
 		return err
 	}
-	if err := os.Rename(f.Path(Last), f.Path(Previous)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("checkpoints: %w", err)
+	return f.promote()
+}
+
+// promote makes next the last checkpoint, and the last the previous one. It can
+// be done again after a crash at any point of it.
+func (f Folder) promote() error {
+	err := disk.RenameFile(f.Path(Last), f.Path(Previous))
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		err = disk.RenameFile(f.Path(next), f.Path(Last))
 	}
-	if err := os.Rename(next, f.Path(Last)); err != nil {
-		return fmt.Errorf("checkpoints: %w", err)
+	if err == nil {
+		err = disk.SyncFolder(f.Dir)
 	}
-	if err := syncFolder(f.Dir); err != nil {
+	if err != nil {
 		return fmt.Errorf("checkpoints: %w", err)
 	}
 	return nil
@@ -51,7 +64,7 @@ func (f Folder) Save(name string, c File) error { return Write(f.Path(name), c) 
 
 // Remove deletes a checkpoint; that it is not there is no error.
 func (f Folder) Remove(name string) error {
-	if err := os.Remove(f.Path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := disk.RemoveFile(f.Path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("checkpoints: %w", err)
 	}
 	return nil
@@ -61,35 +74,71 @@ func (f Folder) Remove(name string) error {
 // before it, else the newest of an epoch. Files that are damaged are reported
 // to warn and put aside under a name ending in .damaged, so that they cannot
 // take the place of a whole one later. Without any file the error wraps
-// fs.ErrNotExist.
+// fs.ErrNotExist. A file that is there and cannot be read is an error: whoever
+// went on from an older one would soon have overwritten it.
 func (f Folder) Newest(warn func(error)) (*File, string, error) {
-	// A crash between the two renames of SaveLast leaves the newest one as next.
-	names := []string{"next.safetensors", Last, Previous}
-	entries, err := os.ReadDir(f.Dir)
+	names, err := f.names()
 	if err != nil {
-		return nil, "", fmt.Errorf("checkpoints: %w", err)
+		return nil, "", err
 	}
-	var epochs []string
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), "epoch-") && strings.HasSuffix(e.Name(), ".safetensors") {
-			epochs = append(epochs, e.Name())
-		}
-	}
-	slices.Sort(epochs)
-	slices.Reverse(epochs)
-	for _, name := range append(names, epochs...) {
+	for _, name := range names {
 		c, err := Read(f.Path(name))
 		switch {
+		case err == nil && name == next: // a crash between the renames of SaveLast
+			return c, f.Path(Last), f.promote()
 		case err == nil:
 			return c, f.Path(name), nil
 		case errors.Is(err, ErrDamaged):
 			warn(err)
-			if err := os.Rename(f.Path(name), f.Path(name)+".damaged"); err != nil {
+			if err := disk.RenameFile(f.Path(name), f.Path(name)+damaged); err != nil {
 				return nil, "", fmt.Errorf("checkpoints: %w", err)
 			}
 		case !errors.Is(err, fs.ErrNotExist):
-			return nil, "", err
+			return nil, "", fmt.Errorf("%w; if it is lost for good, remove it: the one before it is used then", err)
 		}
 	}
 	return nil, "", fmt.Errorf("checkpoints: %s holds no whole checkpoint: %w", f.Dir, fs.ErrNotExist)
+}
+
+// damaged ends the names of files that were put aside.
+const damaged = ".damaged"
+
+// names are the checkpoints that a run can be resumed from, the newest first.
+func (f Folder) names() ([]string, error) {
+	entries, err := os.ReadDir(f.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("checkpoints: %w", err)
+	}
+	var epochs []int
+	for _, e := range entries {
+		n, err := strconv.Atoi(strings.TrimSuffix(strings.TrimPrefix(e.Name(), "epoch-"), ".safetensors"))
+		if err == nil && e.Name() == Epoch(n) {
+			epochs = append(epochs, n)
+		}
+	}
+	slices.Sort(epochs)
+	names := []string{next, Last, Previous}
+	for _, n := range slices.Backward(epochs) {
+		names = append(names, Epoch(n))
+	}
+	return names, nil
+}
+
+// Names are the checkpoints that are there, whole or not, and that a run can be
+// resumed from, the newest first.
+func (f Folder) Names() []string {
+	names, err := f.names()
+	if err != nil {
+		return nil
+	}
+	return slices.DeleteFunc(names, func(name string) bool {
+		_, err := os.Stat(f.Path(name))
+		return err != nil
+	})
+}
+
+// Empty says whether the folder has no checkpoint that a run can be resumed
+// from, whole or not.
+func (f Folder) Empty() bool {
+	return len(f.Names()) == 0
 }

@@ -31,6 +31,9 @@ func (l *loader) at(p *problem) error {
 // Tasks are the values of task.
 var Tasks = []string{"classify", "localmim"}
 
+// Precisions are the values of precision.
+var Precisions = []string{"fp32", "bf16", "auto"}
+
 // check finds the first impossible value.
 func (c *Config) check() *problem {
 	if p := checkFinite("", reflect.ValueOf(*c)); p != nil {
@@ -39,15 +42,22 @@ func (c *Config) check() *problem {
 	for _, check := range []func() *problem{
 		func() *problem { return oneOf("task", c.Task, Tasks...) },
 		func() *problem { return atLeast("threads", c.Threads, 0) },
+		func() *problem { return oneOf("precision", c.Precision, Precisions...) },
 		c.Model.check,
 		func() *problem { return c.Data.check(c.Model) },
 		c.Augment.check,
+		c.Loss.check,
+		c.Distill.check,
 		c.Optim.check,
+		c.EMA.check,
 		c.Train.check,
+		c.checkFrozen,
 		func() *problem { return c.Sched.check(c.Train.Epochs) },
 		c.Checkpoint.check,
+		c.Log.check,
 		c.checkMix,
 		c.checkStatistics,
+		c.checkPreciseBN,
 		func() *problem {
 			if c.Task == "localmim" {
 				return c.checkMIM()
@@ -134,7 +144,7 @@ func (d Data) Scale(epoch int) int {
 
 func (d Data) check(m Model) *problem {
 	if p := first(
-		oneOf("data.name", d.Name, "imagefolder", "fashion-mnist"),
+		d.checkSource(),
 		atLeast("data.image_size", d.ImageSize, 1),
 		m.checkImageSize("data.image_size", d.ImageSize),
 		oneOf("data.interpolation", d.Interpolation, "bilinear", "bicubic", "lanczos"),
@@ -178,30 +188,6 @@ func perChannel(key string, v []float64, m Model) *problem {
 	return nil
 }
 
-func (a Augment) check() *problem {
-	if p := first(interval("augment.scale", a.Scale), interval("augment.ratio", a.Ratio)); p != nil {
-		return p
-	}
-	if a.Scale[1] > 1 {
-		return wrong("augment.scale", "want parts of the image's area, up to 1, got %v", a.Scale)
-	}
-	if len(a.CutmixMinmax) != 0 {
-		m := a.CutmixMinmax
-		if len(m) != 2 || m[0] < 0 || m[1] > 1 || m[0] >= m[1] {
-			return wrong("augment.cutmix_minmax", "want two parts of a side, the smaller first, or nothing, got %v", m)
-		}
-	}
-	return first(
-		within("augment.hflip", a.HFlip, 0, 1),
-		atLeast("augment.padding", a.Padding, 0),
-		within("augment.mixup", a.Mixup, 0, 1000),
-		within("augment.cutmix", a.Cutmix, 0, 1000),
-		within("augment.mixup_prob", a.MixupProb, 0, 1),
-		within("augment.mixup_switch_prob", a.MixupSwitchProb, 0, 1),
-		within("augment.smoothing", a.Smoothing, 0, 0.99),
-	)
-}
-
 func interval(key string, v []float64) *problem {
 	if len(v) != 2 || v[0] <= 0 || v[1] < v[0] {
 		return wrong(key, "want two numbers above 0, the smaller first, got %v", v)
@@ -209,49 +195,11 @@ func interval(key string, v []float64) *problem {
 	return nil
 }
 
-func (o Optim) check() *problem {
-	if len(o.Betas) != 2 || min(o.Betas[0], o.Betas[1]) < 0 || max(o.Betas[0], o.Betas[1]) >= 1 {
-		return wrong("optim.betas", "want two numbers from 0 to below 1, got %v", o.Betas)
+func (l Log) check() *problem {
+	if l.HistogramInterval > 0 && !l.TensorBoard {
+		return wrong("log.histogram_interval", "want 0 without log.tensorboard, got %d", l.HistogramInterval)
 	}
-	if o.LR <= 0 {
-		return wrong("optim.lr", "want a number above 0, got %v", o.LR)
-	}
-	if o.LayerDecay <= 0 || o.LayerDecay > 1 {
-		return wrong("optim.layer_decay", "want a number above 0 and up to 1, got %v", o.LayerDecay)
-	}
-	return first(
-		oneOf("optim.opt", o.Opt, "adamw"),
-		oneOf("optim.weight_decay_on", o.WeightDecayOn, "all", "no-1d", "no-1d-positions", "no-1d-tables"),
-		within("optim.weight_decay", o.WeightDecay, 0, math.MaxFloat64),
-		within("optim.eps", o.Eps, 1e-30, 1),
-		within("optim.clip_grad", o.ClipGrad, 0, math.MaxFloat64),
-	)
-}
-
-func (s Sched) check(epochs int) *problem {
-	if p := first(
-		oneOf("sched.form", s.Form, "fasternet", "localmim", "timm"),
-		atLeast("sched.warmup_epochs", s.WarmupEpochs, 0),
-		within("sched.warmup_lr", s.WarmupLR, 0, math.MaxFloat64),
-		within("sched.min_lr", s.MinLR, 0, math.MaxFloat64),
-	); p != nil {
-		return p
-	}
-	if s.WarmupEpochs > epochs {
-		return wrong("sched.warmup_epochs", "want no more than train.epochs (%d), got %d", epochs, s.WarmupEpochs)
-	}
-	return nil
-}
-
-func (t Train) check() *problem {
-	return first(
-		atLeast("train.epochs", t.Epochs, 1),
-		atLeast("train.batch_size", t.BatchSize, 1),
-		atLeast("train.accum_steps", t.AccumSteps, 1),
-		atLeast("train.val_batch_size", t.ValBatchSize, 1),
-		atLeast("train.val_interval", t.ValInterval, 1),
-		atLeast("train.log_interval", t.LogInterval, 1),
-	)
+	return atLeast("log.histogram_interval", l.HistogramInterval, 0)
 }
 
 func (c Checkpoint) check() *problem {
@@ -265,7 +213,7 @@ func (c Checkpoint) check() *problem {
 
 // checkMix: the partner of a sample is its mirror image in the batch.
 func (c *Config) checkMix() *problem {
-	if (c.Augment.Mixup > 0 || c.Augment.Cutmix > 0) && c.Train.BatchSize%2 != 0 {
+	if c.Augment.mixes() && c.Train.BatchSize%2 != 0 {
 		return wrong("train.batch_size", "want an even number with mixup or cutmix, got %d", c.Train.BatchSize)
 	}
 	return nil

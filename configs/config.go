@@ -5,17 +5,22 @@ type Config struct {
 	Base       string     `yaml:"base,omitempty"` // preset that this file starts from
 	Task       string     `yaml:"task"`           // classify, or localmim for pre-training
 	Seed       uint64     `yaml:"seed"`
-	Threads    int        `yaml:"threads"` // of the kernels; 0 for one a processor
-	RunDir     string     `yaml:"run_dir"` // folder in which a run makes its own
-	From       string     `yaml:"from"`    // run or weights that a run starts from; "" for fresh ones
+	Threads    int        `yaml:"threads"`   // of the kernels; 0 for one a processor
+	Precision  string     `yaml:"precision"` // of matrix products: fp32, bf16, or auto for bf16 where the processor has it
+	RunDir     string     `yaml:"run_dir"`   // folder in which a run makes its own
+	From       string     `yaml:"from"`      // run or weights that a run starts from; "" for fresh ones
 	Model      Model      `yaml:"model"`
 	MIM        MIM        `yaml:"mim,omitempty"` // of task localmim
 	Data       Data       `yaml:"data"`
 	Augment    Augment    `yaml:"augment"`
+	Loss       Loss       `yaml:"loss"`
+	Distill    Distill    `yaml:"distill"`
 	Optim      Optim      `yaml:"optim"`
 	Sched      Sched      `yaml:"sched"`
+	EMA        EMA        `yaml:"ema"`
 	Train      Train      `yaml:"train"`
 	Checkpoint Checkpoint `yaml:"checkpoint"`
+	Log        Log        `yaml:"log"`
 }
 
 // Model is a backbone with its classifier. The names are those of the official
@@ -52,14 +57,23 @@ type Model struct {
 
 // Data is where the images come from and how they become tensors.
 type Data struct {
-	Name          string    `yaml:"name"` // imagefolder or fashion-mnist
+	Name          string    `yaml:"name"` // kind of data set: one of DataSets
 	Dir           string    `yaml:"dir"`
+	Train         string    `yaml:"train"`        // folder or file of the training part, relative to dir; "" for the usual name
+	Val           string    `yaml:"val"`          // of the validation part
+	TrainLabels   string    `yaml:"train_labels"` // of name idx: the files of labels
+	ValLabels     string    `yaml:"val_labels"`
+	Classes       string    `yaml:"classes"`      // file with a class name in each line, relative to dir; "" for those that the data set says
+	ValFraction   float64   `yaml:"val_fraction"` // of the training part, held out for validation; 0 for a part of its own
+	ValSeed       uint64    `yaml:"val_seed"`     // which images are held out
 	ImageSize     int       `yaml:"image_size"`
 	MultiScale    string    `yaml:"multi_scale"` // 192_280: 192 px up to epoch 280, then image_size
 	Interpolation string    `yaml:"interpolation"`
 	Mean          []float64 `yaml:"mean,flow"` // of pixels in [0, 1], one a channel
 	Std           []float64 `yaml:"std,flow"`
 	TestCropRatio float64   `yaml:"test_crop_ratio"`
+	OnBadImage    string    `yaml:"on_bad_image"`  // error, or skip: another image takes the place in training
+	ScaledDecode  bool      `yaml:"scaled_decode"` // JPEGs much larger than the crop needs are decoded at 1/2, 1/4 or 1/8 in training
 	MaxPerClass   int       `yaml:"max_per_class"` // training images of a class, drawn by the seed; 0 for all
 	Workers       int       `yaml:"workers"`       // goroutines that load; 0 for one a processor
 	Prefetch      int       `yaml:"prefetch"`      // batches loaded ahead
@@ -67,48 +81,22 @@ type Data struct {
 
 // Augment is what training does to images.
 type Augment struct {
-	Scale           []float64 `yaml:"scale,flow"` // area of the random resized crop
-	Ratio           []float64 `yaml:"ratio,flow"` // its aspect ratio
-	HFlip           float64   `yaml:"hflip"`      // probability
-	Padding         int       `yaml:"padding"`    // of the random crop that images up to 32 px get instead
-	Mixup           float64   `yaml:"mixup"`      // alpha; 0 for off
-	Cutmix          float64   `yaml:"cutmix"`     // alpha; 0 for off
+	Scale           []float64 `yaml:"scale,flow"`   // area of the random resized crop
+	Ratio           []float64 `yaml:"ratio,flow"`   // its aspect ratio
+	HFlip           float64   `yaml:"hflip"`        // probability
+	Padding         int       `yaml:"padding"`      // of the random crop that images up to 32 px get instead
+	RandAugment     string    `yaml:"rand_augment"` // policy such as rand-m9-mstd0.5-inc1; "" for off
+	ColorJitter     float64   `yaml:"color_jitter"` // strength of random brightness, contrast and saturation, in the place of rand_augment
+	Erasing         Erasing   `yaml:"erasing"`
+	Repeats         int       `yaml:"repeats"` // views of an image in a batch, each augmented anew: repeated augmentation
+	Mixup           float64   `yaml:"mixup"`   // alpha; 0 for off
+	Cutmix          float64   `yaml:"cutmix"`  // alpha; 0 for off
 	CutmixMinmax    []float64 `yaml:"cutmix_minmax,flow"`
 	MixupProb       float64   `yaml:"mixup_prob"`
 	MixupSwitchProb float64   `yaml:"mixup_switch_prob"`
-	Smoothing       float64   `yaml:"smoothing"` // of the labels
-}
-
-// Optim is the optimizer.
-type Optim struct {
-	Opt           string    `yaml:"opt"` // adamw
-	LR            float64   `yaml:"lr"`  // absolute
-	WeightDecay   float64   `yaml:"weight_decay"`
-	WeightDecayOn string    `yaml:"weight_decay_on"` // all; no-1d: not on biases and norms; no-1d-positions: nor on class token and positions; no-1d-tables: nor on tables of position bias and tokens
-	LayerDecay    float64   `yaml:"layer_decay"`     // factor of the learning rate from a block to the one before it; 1 for the same everywhere
-	Betas         []float64 `yaml:"betas,flow"`
-	Eps           float64   `yaml:"eps"`
-	ClipGrad      float64   `yaml:"clip_grad"` // largest norm of all gradients; 0 for none
-}
-
-// Sched is the learning-rate schedule: warm-up and cosine.
-type Sched struct {
-	Form         string  `yaml:"form"` // fasternet, localmim or timm
-	WarmupEpochs int     `yaml:"warmup_epochs"`
-	WarmupLR     float64 `yaml:"warmup_lr"`
-	MinLR        float64 `yaml:"min_lr"`
-	OnUpdates    bool    `yaml:"on_updates"`    // timm: change every step, not every epoch
-	WarmupPrefix bool    `yaml:"warmup_prefix"` // timm: the cosine begins after the warm-up
-}
-
-// Train is the loop.
-type Train struct {
-	Epochs       int `yaml:"epochs"`
-	BatchSize    int `yaml:"batch_size"`
-	AccumSteps   int `yaml:"accum_steps"` // batches whose gradients make one step
-	ValBatchSize int `yaml:"val_batch_size"`
-	ValInterval  int `yaml:"val_interval"` // epochs
-	LogInterval  int `yaml:"log_interval"` // steps
+	MixupMode       string    `yaml:"mixup_mode"`      // draws for a batch, a pair or an elem(ent)
+	MixupOffEpoch   int       `yaml:"mixup_off_epoch"` // no mixup and cutmix from this epoch on, counted from 0; 0 for always
+	Smoothing       float64   `yaml:"smoothing"`       // of the labels
 }
 
 // Checkpoint says what is kept on disk.
@@ -119,24 +107,37 @@ type Checkpoint struct {
 	Monitor     string `yaml:"monitor"`      // top1 or loss
 }
 
+// Log says what is written beside log.jsonl and summary.csv.
+type Log struct {
+	TensorBoard       bool `yaml:"tensorboard"`        // event files in the folder tensorboard of the run
+	HistogramInterval int  `yaml:"histogram_interval"` // epochs between histograms of weights and gradients in them; 0 for none
+}
+
 // Default is the configuration that a file without keys describes.
 func Default() Config {
 	return Config{
-		Task: "classify", RunDir: "runs",
+		Task: "classify", Precision: "fp32", RunDir: "runs",
 		Model: DefaultModel("fasternet"), MIM: DefaultMIM(),
 		Data: Data{
-			Name: "imagefolder", ImageSize: 224, Interpolation: "bicubic",
+			Name: "imagefolder", ImageSize: 224, Interpolation: "bicubic", OnBadImage: "error", ScaledDecode: true,
 			Mean: []float64{0.485, 0.456, 0.406}, Std: []float64{0.229, 0.224, 0.225}, TestCropRatio: 0.9, Prefetch: 2,
 		},
 		Augment: Augment{
 			Scale: []float64{0.08, 1}, Ratio: []float64{0.75, 4.0 / 3}, HFlip: 0.5, Padding: 4,
-			MixupProb: 1, MixupSwitchProb: 0.5, Smoothing: 0.1,
+			Erasing: DefaultErasing(), Repeats: 1, MixupProb: 1, MixupSwitchProb: 0.5, MixupMode: "batch", Smoothing: 0.1,
 		},
-		Optim: Optim{Opt: "adamw", LR: 1e-3, WeightDecay: 0.05, WeightDecayOn: "all", LayerDecay: 1, Betas: []float64{0.9, 0.999}, Eps: 1e-8},
-		Sched: Sched{Form: "fasternet", WarmupEpochs: 5, WarmupLR: 1e-6, MinLR: 1e-5},
-		Train: Train{Epochs: 100, BatchSize: 128, AccumSteps: 1, ValBatchSize: 128, ValInterval: 1, LogInterval: 50},
+		Loss:    Loss{Name: "ce"},
+		Distill: Distill{Type: "none", Alpha: 0.5, Tau: 1},
+		Optim: Optim{
+			Opt: "adamw", LR: 1e-3, WeightDecay: 0.05, WeightDecayOn: "all", LayerDecay: 1, Betas: []float64{0.9, 0.999}, Momentum: 0.9, Eps: 1e-8,
+			ClipMode: "norm",
+		},
+		Sched: Sched{Form: "fasternet", WarmupEpochs: 5, WarmupLR: 1e-6, MinLR: 1e-5, DecayEpochs: 30, DecayRate: 0.1, Power: 1},
+		EMA:   EMA{Gamma: 1, Power: 2.0 / 3},
+		Train: Train{Epochs: 100, BatchSize: 128, AccumSteps: 1, ValBatchSize: 128, ValInterval: 1, LogInterval: 50, FrozenStages: -1},
 		Checkpoint: Checkpoint{
 			EveryEpochs: 1, Monitor: "top1",
 		},
+		Log: Log{TensorBoard: true},
 	}
 }

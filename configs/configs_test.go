@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"fasternet/configs"
+	"fasternet/internal/hostile"
 )
 
 func ExampleLoad() {
@@ -154,12 +155,13 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add("model: &m {depths: [1]}\ndata: *m\n")
 	f.Add("base: {}\n")
+	f.Add("base: /dev/zero\n")
+	f.Add("base: vit_base\nbase: swin_base\n")
 	f.Add("? [a]\n: b\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		if strings.Contains(text, "base") {
-			return // may name any file
-		}
-		c, err := configs.Parse("x.yaml", text)
+		var c *configs.Config
+		var err error
+		hostile.Bound(t, 2<<20+1000*len(text), func() { c, err = configs.Parse("x.yaml", text) })
 		if err != nil {
 			return
 		}
@@ -171,6 +173,20 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("accepted %q, but not what it means: %v", text, err)
 		}
 	})
+}
+
+// A text from a file of somebody else names no files of ours.
+func TestParseNoFiles(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "mine.yaml")
+	if err := os.WriteFile(path, []byte("train: {epochs: 7}\nsched: {warmup_epochs: 1}\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := configs.Parse("checkpoint", "base: "+path); err == nil || !strings.Contains(err.Error(), "checkpoint:1: base: no preset is called") {
+		t.Errorf("got %v", err)
+	}
+	if c, err := configs.Parse("checkpoint", "base: fasternet_t1"); err != nil || c.Model.EmbedDim != 64 {
+		t.Errorf("a preset: %v, %v", c, err)
+	}
 }
 
 // The configurations in the README are ones.
@@ -191,6 +207,19 @@ func TestReadme(t *testing.T) {
 		}
 		if _, err := configs.Load(path); err != nil {
 			t.Errorf("%v\n%s", err, yaml)
+		}
+	}
+}
+
+// The shell leaves nothing of the quotes of key="".
+func TestSetEmpty(t *testing.T) {
+	c, err := configs.Load("fasternet_t0", "data.multi_scale=")
+	if err != nil || c.Data.MultiScale != "" {
+		t.Fatalf("multi_scale %v, %v", c, err)
+	}
+	for _, setting := range []string{"train.epochs=", "model.depths=", "data=", "optim.lr="} {
+		if _, err := configs.Load("fasternet_t0", setting); err == nil || !strings.Contains(err.Error(), "--set "+setting) {
+			t.Errorf("%s: %v", setting, err)
 		}
 	}
 }

@@ -54,11 +54,12 @@ func Load(name string, settings ...string) (*Config, error) {
 	return l.finish(settings)
 }
 
-// Parse reads a configuration from YAML text; the name stands for the file in
-// errors.
+// Parse reads a configuration from YAML text, which may come out of a file from
+// anywhere: it can start from a preset, but from no file. The name stands for the
+// text in errors.
 func Parse(name, text string, settings ...string) (*Config, error) {
 	c := Default()
-	l := &loader{config: &c, origin: map[string]string{}}
+	l := &loader{config: &c, origin: map[string]string{}, noFiles: true}
 	if err := l.file(name, []byte(text)); err != nil {
 		return nil, err
 	}
@@ -104,6 +105,8 @@ type loader struct {
 	config *Config
 	origin map[string]string // key → file:line, or the setting
 	depth  int               // of base
+
+	noFiles bool // base may name a preset only
 }
 
 // source reads a preset or a file. A name with a separator or an ending is a
@@ -112,7 +115,7 @@ func (l *loader) source(name string) error {
 	if text, err := presets.ReadFile(name + ".yaml"); err == nil {
 		return l.file(path.Join("configs", name+".yaml"), text)
 	}
-	if !strings.ContainsAny(name, `/\.`) {
+	if l.noFiles || !strings.ContainsAny(name, `/\.`) {
 		_, err := PresetText(name)
 		return err
 	}
@@ -185,6 +188,9 @@ func (l *loader) set(setting string) error {
 		return fmt.Errorf("--set %s: %s", setting, strings.TrimPrefix(err.Error(), "yaml: "))
 	}
 	leaf := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null"}
+	if value == "" { // what a shell leaves of key=""
+		leaf.Tag = "!!str"
+	}
 	if len(n.Content) > 0 {
 		leaf = n.Content[0]
 	}
@@ -288,8 +294,11 @@ func typeName(t reflect.Type) string {
 		if t == reflect.TypeFor[Heads]() {
 			return "an integer or a list of integers"
 		}
-		if t.Elem().Kind() == reflect.Int {
+		switch t.Elem().Kind() {
+		case reflect.Int:
 			return "a list of integers"
+		case reflect.String:
+			return "a list of texts"
 		}
 		return "a list of numbers"
 	}

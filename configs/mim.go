@@ -260,12 +260,24 @@ func (c *Config) checkPretraining() *problem {
 		return wrong("augment.mixup", "pre-training has no labels to mix: want 0, got %v", c.Augment.Mixup)
 	case c.Augment.Cutmix > 0:
 		return wrong("augment.cutmix", "pre-training has no labels to mix: want 0, got %v", c.Augment.Cutmix)
+	case len(c.Augment.CutmixMinmax) > 0:
+		return wrong("augment.cutmix_minmax", "pre-training has no labels to mix: want [], got %v", c.Augment.CutmixMinmax)
+	case c.Augment.Erasing.Prob > 0:
+		return wrong("augment.erasing.prob", "what is erased would be a target: want 0, got %v", c.Augment.Erasing.Prob)
+	case c.Augment.Repeats > 1:
+		return wrong("augment.repeats", "an image has one mask in an epoch: want 1, got %d", c.Augment.Repeats)
 	case c.Data.MultiScale != "":
 		return wrong("data.multi_scale", "targets and masks are for one image size: want none, got %q", c.Data.MultiScale)
 	case c.Checkpoint.Monitor != "loss":
 		return wrong("checkpoint.monitor", "pre-training has no accuracy: want loss, got %q", c.Checkpoint.Monitor)
 	case c.Model.DropPathRate != 0:
 		return wrong("model.drop_path_rate", "LocalMIM pre-trains without drop path: want 0, got %v", c.Model.DropPathRate)
+	case c.Loss.Name != "ce":
+		return wrong("loss.name", "pre-training has its own loss: want ce, the default, got %q", c.Loss.Name)
+	case c.Distill.Type != "none":
+		return wrong("distill.type", "pre-training has no logits that a teacher could teach: want none, got %q", c.Distill.Type)
+	case c.Train.FrozenStages >= 0:
+		return wrong("train.frozen_stages", "pre-training trains all of the encoder: want -1, got %d", c.Train.FrozenStages)
 	case c.Model.Name == "vit" && c.Model.EmbedDim%4 != 0:
 		return wrong("model.embed_dim", "want a multiple of 4 for sine-cosine position embeddings, got %d", c.Model.EmbedDim)
 	}

@@ -5,127 +5,143 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	"image/color"
-	"image/draw"
-	_ "image/jpeg" // registers the decoder
-	_ "image/png"  // registers the decoder
+	"image/jpeg"
+	"image/png"
 	"io"
-	"os"
+
+	"golang.org/x/image/bmp"
+	"golang.org/x/image/tiff"
+	"golang.org/x/image/webp"
 )
 
 // MaxPixels is the largest number of pixels that is decoded. It is the size at
 // which Pillow refuses a file as a decompression bomb.
 const MaxPixels = 178_956_970
 
-// ReadImage decodes a JPEG or PNG file, see [Decode]. An error names the file.
+var errNotAnImage = errors.New("the content is neither a JPEG nor a PNG, WebP, BMP or TIFF image")
+
+// ReadImage decodes an image file, see [Decode]. An error names the file.
 func ReadImage(path string) (*Image, error) {
-	content, err := os.ReadFile(path)
+	content, err := readFile(path, nil)
 	if err != nil {
-		return nil, fmt.Errorf("data: %w", err)
+		return nil, err
 	}
-	m, err := Decode(content)
-	if err != nil {
-		return nil, fmt.Errorf("data: %s: %w", path, err)
-	}
-	return m, nil
+	return decodeNamed(content, path)
 }
 
-// Decode decodes the content of a JPEG or PNG file; which of them it is, is told
-// by the content. Grey images without alpha have 1 channel, all others are RGB. Of
-// 16-bit values the high byte is kept; an alpha channel is dropped, not composed;
-// the EXIF orientation is ignored. It is an error when the content is truncated or
-// has more than [MaxPixels] pixels.
+// Decode decodes the content of a JPEG, PNG, WebP, BMP or TIFF file; which of them
+// it is, is told by the content. Grey images without alpha have 1 channel, all
+// others are RGB, by the rules of Pillow's convert("RGB"): CMYK is multiplied out,
+// palettes are looked up, an alpha channel is dropped, not composed. Of 16-bit values
+// the high byte is kept, also of grey ones (which Pillow clips to 255 instead). The
+// EXIF orientation is ignored. It is an error when the content is truncated or has
+// more than [MaxPixels] pixels.
 func Decode(content []byte) (*Image, error) {
+	switch sniff(content) {
+	case "jpg":
+		return decodeJPEG(content)
+	case "png":
+		// Deflate packs at most 1032 bytes into one, and a pixel has at least a bit.
+		return decodeWith(content, png.DecodeConfig, png.Decode, 8*1032)
+	case "webp":
+		return decodeWith(content, webp.DecodeConfig, webp.Decode, 0)
+	case "bmp":
+		return decodeWith(content, bmp.DecodeConfig, bmp.Decode, 8)
+	case "tif":
+		return decodeWith(content, tiff.DecodeConfig, tiff.Decode, 0)
+	}
+	return nil, errNotAnImage
+}
+
+// sniff is the usual ending of the format of a file by its first bytes; "" if it is
+// not one that is decoded.
+func sniff(content []byte) string {
+	begins := func(s string) bool { return bytes.HasPrefix(content, []byte(s)) }
+	switch {
+	case begins("\xff\xd8"):
+		return "jpg"
+	case begins("\x89PNG\r\n\x1a\n"):
+		return "png"
+	case begins("RIFF") && len(content) >= 12 && string(content[8:12]) == "WEBP":
+		return "webp"
+	case begins("BM"):
+		return "bmp"
+	case begins("II\x2a\x00"), begins("MM\x00\x2a"):
+		return "tif"
+	}
+	return ""
+}
+
+// decodeWith decodes with a decoder of the standard library or like it. No file has
+// more than packed pixels a byte, where that is not 0.
+func decodeWith(content []byte, config func(io.Reader) (image.Config, error), decode func(io.Reader) (image.Image, error), packed int) (*Image, error) {
 	// The header alone is looked at first: decoding allocates what it promises.
-	cfg, format, err := image.DecodeConfig(bytes.NewReader(content))
-	if errors.Is(err, image.ErrFormat) {
-		return nil, errors.New("the content is neither a JPEG nor a PNG image")
-	}
+	cfg, err := config(bytes.NewReader(content))
 	if err != nil {
 		return nil, decodeError(err)
 	}
-	if cfg.Width < 1 || cfg.Height < 1 {
-		return nil, fmt.Errorf("the image is empty: %d×%d pixels", cfg.Height, cfg.Width)
+	if err := checkSize(cfg.Height, cfg.Width); err != nil {
+		return nil, err
 	}
-	if cfg.Width > MaxPixels/cfg.Height {
-		return nil, fmt.Errorf("%d×%d pixels exceed the limit of %d pixels; scale the image down",
-			cfg.Height, cfg.Width, MaxPixels)
+	if packed > 0 && cfg.Width*cfg.Height/packed > len(content) {
+		return nil, errTruncated
 	}
-	// Deflate packs at most 1032 bytes into one, and a pixel of a PNG has at least
-	// a bit.
-	if format == "png" && cfg.Width*cfg.Height/8/1032 > len(content) {
-		return nil, errors.New("the image is truncated")
-	}
-	src, _, err := image.Decode(bytes.NewReader(content))
+	src, err := safely(func() (image.Image, error) { return decode(bytes.NewReader(content)) })
 	if err != nil {
 		return nil, decodeError(err)
+	}
+	if m := fromWebP(src); m != nil {
+		return m, nil
 	}
 	return fromStandard(src), nil
 }
+
+// safely turns a panic of a decoder into an error: its input is anybody's file.
+func safely(decode func() (image.Image, error)) (m image.Image, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			m, err = nil, fmt.Errorf("the decoder failed: %v", v)
+		}
+	}()
+	return decode()
+}
+
+// checkSize returns an error unless an image of this size is decoded.
+func checkSize(height, width int) error {
+	if width < 1 || height < 1 {
+		return fmt.Errorf("the image is empty: %d×%d pixels", height, width)
+	}
+	if width > MaxPixels/height {
+		return fmt.Errorf("%d×%d pixels exceed the limit of %d pixels; scale the image down", height, width, MaxPixels)
+	}
+	return nil
+}
+
+var errTruncated = errors.New("the image is truncated")
 
 // decodeError says in words when the content ends too early. An io.EOF in an
 // error would also look like the end of an epoch.
 func decodeError(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return errors.New("the image is truncated")
+		return errTruncated
 	}
 	return err
 }
 
-// fromStandard converts what the standard decoders return.
-func fromStandard(src image.Image) *Image {
-	b := src.Bounds()
-	channels := 3
-	switch src.(type) {
-	case *image.Gray, *image.Gray16:
-		channels = 1
+// strictJPEG decodes a JPEG file with the decoder of the standard library, which
+// finds errors that others pass over.
+func strictJPEG(content []byte) error {
+	if err := tooLarge(content); err != nil {
+		return err
 	}
-	m := NewImage(b.Dy(), b.Dx(), channels)
-	switch src := src.(type) {
-	case *image.Gray:
-		for y := range m.Height {
-			copy(m.row(y, 0, m.Width), src.Pix[y*src.Stride:])
-		}
-	case *image.Gray16:
-		pickBytes(m, src.Pix, src.Stride, 2, 0)
-	case *image.RGBA:
-		pickBytes(m, src.Pix, src.Stride, 4, 0, 1, 2)
-	case *image.NRGBA:
-		pickBytes(m, src.Pix, src.Stride, 4, 0, 1, 2)
-	case *image.RGBA64:
-		pickBytes(m, src.Pix, src.Stride, 8, 0, 2, 4)
-	case *image.NRGBA64:
-		pickBytes(m, src.Pix, src.Stride, 8, 0, 2, 4)
-	case *image.Paletted:
-		var palette [256][3]uint8
-		for i, c := range src.Palette {
-			n := color.NRGBAModel.Convert(c).(color.NRGBA)
-			palette[i] = [3]uint8{n.R, n.G, n.B}
-		}
-		for y := range m.Height {
-			row := m.row(y, 0, m.Width)
-			for x, i := range src.Pix[y*src.Stride:][:m.Width] {
-				copy(row[3*x:], palette[i][:])
-			}
-		}
-	default: // the YCbCr and CMYK of JPEG, for which draw has fast paths
-		rgba := image.NewRGBA(b)
-		draw.Draw(rgba, b, src, b.Min, draw.Src)
-		pickBytes(m, rgba.Pix, rgba.Stride, 4, 0, 1, 2)
-	}
-	return m
+	_, err := jpeg.Decode(bytes.NewReader(content))
+	return decodeError(err)
 }
 
-// pickBytes fills m from pixels of size bytes each, taking the byte at offsets[c]
-// for channel c. Of big-endian 16-bit values this takes the high byte.
-func pickBytes(m *Image, pix []uint8, stride, size int, offsets ...int) {
-	for y := range m.Height {
-		src := pix[y*stride:][:m.Width*size]
-		dst := m.row(y, 0, m.Width)
-		for c, offset := range offsets {
-			for i, j := c, offset; j < len(src); i, j = i+m.Channels, j+size {
-				dst[i] = src[j]
-			}
-		}
+func tooLarge(content []byte) error {
+	cfg, err := jpeg.DecodeConfig(bytes.NewReader(content))
+	if err != nil {
+		return decodeError(err)
 	}
+	return checkSize(cfg.Height, cfg.Width)
 }

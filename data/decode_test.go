@@ -115,7 +115,7 @@ func TestDecodeFormats(t *testing.T) {
 func TestDecodeCMYK(t *testing.T) {
 	src := filled(image.NewCMYK(image.Rect(0, 0, 2, 2)), color.CMYK{0, 128, 255, 51})
 	m := fromStandard(src)
-	if want := []uint8{204, 101, 0}; m.Channels != 3 || !bytes.Equal(m.Pix[:3], want) {
+	if want := []uint8{204, 102, 0}; m.Channels != 3 || !bytes.Equal(m.Pix[:3], want) {
 		t.Errorf("%v, want %v", m.Pix[:3], want)
 	}
 }
@@ -147,7 +147,7 @@ func TestDecodeErrors(t *testing.T) {
 		"PNG header":       {pngFile[:20], "truncated"},
 		"JPEG header":      {jpegFile[:20], "truncated"},
 		"half a PNG":       {pngFile[:len(pngFile)/2], "not enough pixel data"},
-		"half a JPEG":      {jpegFile[:len(jpegFile)/2], "short Huffman data"},
+		"half a JPEG":      {jpegFile[:len(jpegFile)/2], "truncated"},
 		"corrupt PNG":      {corrupt, "invalid"},
 		"huge":             {hugePNG(t, 1<<16, 1<<16), "65536×65536 pixels exceed the limit of 178956970 pixels"},
 		"just over":        {hugePNG(t, MaxPixels+1, 1), "exceed the limit"},

@@ -7,6 +7,7 @@ import (
 	"log"
 
 	"fasternet/data"
+	"fasternet/data/policy"
 )
 
 // stripes is a dataset of 40 grey images, horizontal or vertical stripes.
@@ -76,6 +77,32 @@ func ExampleEvalTransform() {
 	}
 	fmt.Printf("black is %.3f\n", tensor[:3])
 	// Output: black is [-2.118 -2.036 -1.804]
+}
+
+// A sample as training sees it in an epoch, as an image to look at.
+func ExampleView() {
+	randAugment, err := policy.Parse("rand-m9-mstd0.5-inc1")
+	if err != nil {
+		log.Fatal(err)
+	}
+	transform := &data.TrainTransform{
+		Size: 32, Padding: 4, HFlip: 0.5, RandAugment: &randAugment, Channels: 1, Mean: []float32{0.5}, Std: []float32{0.5},
+		Erasing: data.Erasing{Prob: 0.25, Mode: data.ErasePixel, Count: 1, Area: [2]float64{0.02, 1.0 / 3}},
+	}
+	for epoch := range 2 {
+		tensor, err := data.View(stripes{}, transform, 42, epoch, 7)
+		if err != nil {
+			log.Fatal(err)
+		}
+		image, err := data.Denormalise(tensor, 32, 32, transform.Mean, transform.Std)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Printf("epoch %d: %d×%d, %d channel\n", epoch, image.Height, image.Width, image.Channels)
+	}
+	// Output:
+	// epoch 0: 32×32, 1 channel
+	// epoch 1: 32×32, 1 channel
 }
 
 func ExampleSmoothTargets() {

@@ -21,10 +21,12 @@ func (Files) Label(int) int { return 0 }
 // Image decodes file i, see [ReadImage].
 func (f Files) Image(i int) (*Image, error) { return ReadImage(f[i]) }
 
+func (f Files) encoded(i int, buf []byte) ([]byte, error) { return readFile(f[i], buf) }
+
 // Name is the path of file i.
 func (f Files) Name(i int) string { return f[i] }
 
-// ListImages lists the images (.jpg, .jpeg, .png by name, in any case) in a folder
+// ListImages lists the images (by name, see [OpenImageFolder]) in a folder
 // and below it, sorted by path; the paths begin with the folder. Symbolic links are
 // followed, names that start with a dot ignored. It is an error when there are none.
 func ListImages(folder string) (Files, error) {
@@ -33,7 +35,7 @@ func ListImages(folder string) (Files, error) {
 		return nil, err
 	}
 	if len(d.files) == 0 {
-		return nil, fmt.Errorf("data: %s: no images (.jpg, .jpeg, .png by name) in this folder or below", folder)
+		return nil, fmt.Errorf("data: %s: no images (%s by name) in this folder or below", folder, imageNames)
 	}
 	slices.Sort(d.files)
 	files := make(Files, len(d.files))

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // maxIDXBytes is the largest IDX content that is read. The largest set in use
@@ -21,18 +22,22 @@ type IDX struct {
 	name          string // of the image file
 	pixels        []uint8
 	height, width int
-	labels        []uint8
+	labels        []int32
 	classes       []string
 }
 
 // OpenIDX reads a dataset of grey images: imagesPath is an IDX file of unsigned
-// bytes [N, height, width], labelsPath one of [N], each label being an index into
-// classes. The files may be compressed with gzip, whatever their names are. It is
-// an error when a file is damaged or the two do not fit together.
+// bytes [N, height, width], labelsPath one of bytes or integers [N], or [N, any] with
+// the class first (QMNIST); each label is an index into classes, which are numbers
+// if nil. The files may be compressed with gzip, whatever their names are. It is an
+// error when a file is damaged or the two do not fit together.
 func OpenIDX(imagesPath, labelsPath string, classes []string) (*IDX, error) {
-	dims, pixels, err := readIDXFile(imagesPath)
+	dims, kind, pixels, err := readIDXFile(imagesPath)
 	if err != nil {
 		return nil, err
+	}
+	if kind != idxByte {
+		return nil, fmt.Errorf("data: %s: IDX type %#02x; images are unsigned bytes (0x08)", imagesPath, kind)
 	}
 	if len(dims) != 3 {
 		return nil, fmt.Errorf("data: %s: %d dimensions; a file of grey images has 3 (count, height, width)",
@@ -41,16 +46,16 @@ func OpenIDX(imagesPath, labelsPath string, classes []string) (*IDX, error) {
 	if len(pixels) == 0 {
 		return nil, fmt.Errorf("data: %s: no images", imagesPath)
 	}
-	labelDims, labels, err := readIDXFile(labelsPath)
+	labels, err := readIDXLabels(labelsPath)
 	if err != nil {
 		return nil, err
-	}
-	if len(labelDims) != 1 {
-		return nil, fmt.Errorf("data: %s: %d dimensions; a file of labels has 1", labelsPath, len(labelDims))
 	}
 	if len(labels) != dims[0] {
 		return nil, fmt.Errorf("data: %s has %d images, but %s has %d labels; the files do not belong together",
 			imagesPath, dims[0], labelsPath, len(labels))
+	}
+	if classes == nil {
+		classes = numbered(int(slices.Max(labels)) + 1)
 	}
 	for i, label := range labels {
 		if int(label) >= len(classes) {
@@ -79,45 +84,102 @@ func (d *IDX) Image(i int) (*Image, error) {
 // Name is the name of the image file with the index of sample i.
 func (d *IDX) Name(i int) string { return fmt.Sprintf("%s[%d]", d.name, i) }
 
-func readIDXFile(path string) (dims []int, content []uint8, err error) {
+// The types of integers in IDX files, and their sizes in bytes.
+const idxByte = 0x08
+
+var idxIntegers = map[uint8]int{idxByte: 1, 0x09: 1, 0x0b: 2, 0x0c: 4}
+
+func readIDXFile(path string) (dims []int, kind uint8, content []uint8, err error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, nil, fmt.Errorf("data: %w", err)
+		return nil, 0, nil, fmt.Errorf("data: %w", err)
 	}
 	defer f.Close()
-	dims, content, err = readIDX(f)
+	dims, kind, content, err = readIDX(f)
 	if err != nil {
-		return nil, nil, fmt.Errorf("data: %s: %w", path, err)
+		return nil, 0, nil, fmt.Errorf("data: %s: %w", path, err)
 	}
-	return dims, content, nil
+	return dims, kind, content, nil
 }
 
-// readIDX reads an IDX file of unsigned bytes: two zero bytes, the type 8, the
-// number of dimensions, each dimension as a big-endian uint32, and the values,
+// readIDXLabels reads the labels of a file, or the first column of them.
+func readIDXLabels(path string) ([]int32, error) {
+	dims, kind, content, err := readIDXFile(path)
+	if err != nil {
+		return nil, err
+	}
+	if len(dims) == 0 || len(dims) > 2 || len(content) == 0 {
+		return nil, fmt.Errorf("data: %s: dimensions %v; a file of labels has one, or two with the class in the first column", path, dims)
+	}
+	size := idxIntegers[kind]
+	step := len(content) / dims[0]
+	labels := make([]int32, dims[0])
+	for i := range labels {
+		v := content[i*step:]
+		switch {
+		case kind == idxByte:
+			labels[i] = int32(v[0])
+		case size == 1:
+			labels[i] = int32(int8(v[0]))
+		case size == 2:
+			labels[i] = int32(int16(binary.BigEndian.Uint16(v)))
+		default:
+			labels[i] = int32(binary.BigEndian.Uint32(v))
+		}
+		if labels[i] < 0 || labels[i] >= maxClasses {
+			return nil, fmt.Errorf("data: %s: label %d of sample %d is not from 0 to %d", path, labels[i], i, maxClasses-1)
+		}
+	}
+	return labels, nil
+}
+
+// FindMNIST is where the images and labels of the training or the test part of a
+// data set with the names of MNIST are, train-images-idx3-ubyte and so on, with or
+// without .gz.
+func FindMNIST(dir string, train bool) (images, labels string, err error) {
+	part := "t10k"
+	if train {
+		part = "train"
+	}
+	for name, path := range map[string]*string{part + "-images-idx3-ubyte": &images, part + "-labels-idx1-ubyte": &labels} {
+		for _, ending := range []string{".gz", ""} {
+			if _, err := os.Stat(filepath.Join(dir, name+ending)); err == nil && *path == "" {
+				*path = name + ending
+			}
+		}
+		if *path == "" {
+			return "", "", fmt.Errorf("data: %s: no file %s or %s.gz; name the files with data.train, data.train_labels, data.val and data.val_labels", dir, name, name)
+		}
+	}
+	return images, labels, nil
+}
+
+// readIDX reads an IDX file of integers: two zero bytes, the type, the number of
+// dimensions, each dimension as a big-endian uint32, and the values, big-endian,
 // last index fastest.
-func readIDX(r io.Reader) (dims []int, content []uint8, err error) {
+func readIDX(r io.Reader) (dims []int, kind uint8, content []uint8, err error) {
 	r, err = gunzipped(r)
 	if err != nil {
-		return nil, nil, err
+		return nil, 0, nil, err
 	}
 	var magic [4]byte
 	if _, err := io.ReadFull(r, magic[:]); err != nil {
-		return nil, nil, truncated("the magic number", err)
+		return nil, 0, nil, truncated("the magic number", err)
 	}
 	if magic[0] != 0 || magic[1] != 0 || magic[3] == 0 {
-		return nil, nil, fmt.Errorf("not an IDX file: it starts with the bytes % x", magic)
+		return nil, 0, nil, fmt.Errorf("not an IDX file: it starts with the bytes % x", magic)
 	}
-	if magic[2] != 8 {
-		return nil, nil, fmt.Errorf("IDX type %#02x is not supported; only unsigned bytes (0x08) are", magic[2])
+	size := idxIntegers[magic[2]]
+	if size == 0 {
+		return nil, 0, nil, fmt.Errorf("IDX type %#02x is not supported; only integers (0x08, 0x09, 0x0b, 0x0c) are", magic[2])
 	}
-	size := 1
 	for i := range int(magic[3]) {
 		var d uint32
 		if err := binary.Read(r, binary.BigEndian, &d); err != nil {
-			return nil, nil, truncated(fmt.Sprintf("dimension %d", i), err)
+			return nil, 0, nil, truncated(fmt.Sprintf("dimension %d", i), err)
 		}
 		if d != 0 && size > maxIDXBytes/int(d) {
-			return nil, nil, fmt.Errorf("the dimensions %v exceed the limit of %d bytes", append(dims, int(d)), maxIDXBytes)
+			return nil, 0, nil, fmt.Errorf("the dimensions %v exceed the limit of %d bytes", append(dims, int(d)), maxIDXBytes)
 		}
 		size *= int(d)
 		dims = append(dims, int(d))
@@ -126,15 +188,15 @@ func readIDX(r io.Reader) (dims []int, content []uint8, err error) {
 	var buf bytes.Buffer
 	buf.Grow(min(size, 1<<20))
 	if n, err := io.CopyN(&buf, r, int64(size)); err != nil {
-		return nil, nil, truncated(fmt.Sprintf("value %d of %d", n, size), err)
+		return nil, 0, nil, truncated(fmt.Sprintf("value %d of %d", n, size), err)
 	}
 	switch n, err := io.CopyN(io.Discard, r, 1); {
 	case n != 0:
-		return nil, nil, fmt.Errorf("there is more data than the %d values of the dimensions %v", size, dims)
+		return nil, 0, nil, fmt.Errorf("there is more data than the %d values of the dimensions %v", size, dims)
 	case !errors.Is(err, io.EOF): // such as a wrong checksum of gzip
-		return nil, nil, truncated("its end", err)
+		return nil, 0, nil, truncated("its end", err)
 	}
-	return dims, buf.Bytes(), nil
+	return dims, magic[2], buf.Bytes(), nil
 }
 
 // gunzipped is r, decompressed if its content is that of gzip.

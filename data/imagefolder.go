@@ -25,8 +25,8 @@ var splitFolders = map[Split][]string{
 	Test:  {"test"},
 }
 
-// OpenImageFolder lists the images of root/<split>/<class>/**/*.{jpg,jpeg,png},
-// in any case. The folder of [Train] is train or training; that of [Val] is the
+// OpenImageFolder lists the images of root/<split>/<class>/**/*, which are told by
+// the endings jpg, jpeg, png, webp, bmp, tif and tiff in any case. The folder of [Train] is train or training; that of [Val] is the
 // first there is of val, valid, validation, eval, evaluation and test; that of
 // [Test] is test. With split "" the class folders are those in root itself.
 //
@@ -37,10 +37,17 @@ var splitFolders = map[Split][]string{
 func OpenImageFolder(root string, split Split) (*ImageFolder, error) {
 	if split != "" {
 		var err error
-		if root, err = findSplit(root, split); err != nil {
+		if root, err = FindSplit(root, split); err != nil {
 			return nil, err
 		}
 	}
+	return OpenClassFolders(root, nil)
+}
+
+// OpenClassFolders is [OpenImageFolder] of the class folders in root. With a class
+// map the index of a class is its position there; folders of other names are left
+// out, and it is an error when one of its classes has no folder.
+func OpenClassFolders(root string, classes []string) (*ImageFolder, error) {
 	top, err := os.Stat(root)
 	if err != nil {
 		return nil, fmt.Errorf("data: %w", err)
@@ -49,7 +56,10 @@ func OpenImageFolder(root string, split Split) (*ImageFolder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data: %w", err)
 	}
-	d := &ImageFolder{root: root}
+	d := &ImageFolder{root: root, classes: classes}
+	if classes != nil {
+		return d, d.mapped(classes, entries, top)
+	}
 	for _, e := range entries { // sorted by name
 		if hidden(e.Name()) {
 			continue
@@ -62,17 +72,8 @@ func OpenImageFolder(root string, split Split) (*ImageFolder, error) {
 		if !info.IsDir() {
 			continue
 		}
-		first := len(d.files)
-		if err := d.list(e.Name(), []fs.FileInfo{top}); err != nil {
+		if err := d.class(e.Name(), len(d.classes), top); err != nil {
 			return nil, err
-		}
-		if len(d.files) == first {
-			return nil, fmt.Errorf("data: %s: no images (.jpg, .jpeg, .png by name) in this class folder; "+
-				"remove it or add images", path)
-		}
-		slices.Sort(d.files[first:])
-		for range d.files[first:] {
-			d.labels = append(d.labels, int32(len(d.classes)))
 		}
 		d.classes = append(d.classes, e.Name())
 	}
@@ -82,8 +83,42 @@ func OpenImageFolder(root string, split Split) (*ImageFolder, error) {
 	return d, nil
 }
 
-// findSplit is the folder of a split in root.
-func findSplit(root string, split Split) (string, error) {
+// mapped lists the folders of a class map.
+func (d *ImageFolder) mapped(classes []string, entries []fs.DirEntry, top fs.FileInfo) error {
+	there := map[string]bool{}
+	for _, e := range entries {
+		there[e.Name()] = true
+	}
+	for c, name := range classes {
+		if !there[name] {
+			return fmt.Errorf("data: %s: no folder of class %d, %q, which the class map has", d.root, c, name)
+		}
+		if err := d.class(name, c, top); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// class appends the images of a class folder.
+func (d *ImageFolder) class(name string, label int, top fs.FileInfo) error {
+	first := len(d.files)
+	if err := d.list(name, []fs.FileInfo{top}); err != nil {
+		return err
+	}
+	if len(d.files) == first {
+		return fmt.Errorf("data: %s: no images (%s by name) in this class folder; remove it or add images",
+			filepath.Join(d.root, name), imageNames)
+	}
+	slices.Sort(d.files[first:])
+	for range d.files[first:] {
+		d.labels = append(d.labels, int32(label))
+	}
+	return nil
+}
+
+// FindSplit is the folder of a split in root, by its usual names.
+func FindSplit(root string, split Split) (string, error) {
 	names := splitFolders[split]
 	if names == nil {
 		return "", fmt.Errorf("data: unknown split %q; use %s, %s or %s", string(split), Train, Val, Test)
@@ -96,8 +131,12 @@ func findSplit(root string, split Split) (string, error) {
 	if !isFolder(root) {
 		return "", fmt.Errorf("data: %s: no such folder", root)
 	}
-	return "", fmt.Errorf("data: %s: no folder of the %s split; looked for %s",
-		root, split, strings.Join(names, ", "))
+	hint := "put the images of a class into " + filepath.Join(root, names[0], "<class>")
+	if split != Test {
+		hint += ", or let data.val_fraction hold images out, e.g. 0.1"
+	}
+	return "", fmt.Errorf("data: %s: no folder of the %s split; looked for %s: %s",
+		root, split, strings.Join(names, ", "), hint)
 }
 
 // list appends the images in the folder rel and below. The folders above it are
@@ -149,9 +188,12 @@ func (d *ImageFolder) list(rel string, above []fs.FileInfo) error {
 
 func hidden(name string) bool { return strings.HasPrefix(name, ".") }
 
+// imageNames are the endings of files that are taken for images.
+const imageNames = ".jpg, .jpeg, .png, .webp, .bmp, .tif, .tiff"
+
 func hasImageName(name string) bool {
 	switch strings.ToLower(filepath.Ext(name)) {
-	case ".jpg", ".jpeg", ".png":
+	case ".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff":
 		return true
 	}
 	return false
@@ -174,6 +216,8 @@ func (d *ImageFolder) Label(i int) int { return int(d.labels[i]) }
 
 // Image decodes image i, see [ReadImage].
 func (d *ImageFolder) Image(i int) (*Image, error) { return ReadImage(d.Name(i)) }
+
+func (d *ImageFolder) encoded(i int, buf []byte) ([]byte, error) { return readFile(d.Name(i), buf) }
 
 // Name is the path of image i.
 func (d *ImageFolder) Name(i int) string { return filepath.Join(d.root, d.files[i]) }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -134,12 +135,13 @@ func (it *Iterator) schedule(s *slot) {
 	s.Targets = s.targets[:n*l.opt.Classes]
 	s.Labels, s.Indices = s.labels[:n], s.indices[:n]
 	for k := range n {
-		s.Indices[k] = first + k
+		at := (first + k) / l.opt.Repeats
+		s.Indices[k] = at
 		if it.order != nil {
-			s.Indices[k] = it.order[first+k]
+			s.Indices[k] = it.order[at]
 		}
 	}
-	s.err, s.Bad = nil, s.Bad[:0]
+	s.err, s.Bad, s.Replaced = nil, s.Bad[:0], s.Replaced[:0]
 	s.pending.Store(int32(n))
 	select { // a batch that was not waited for has left its value
 	case <-s.ready:
@@ -155,13 +157,18 @@ func (it *Iterator) schedule(s *slot) {
 // work loads samples until the iterator stops. Whoever loads the last sample of a
 // batch completes it.
 func (it *Iterator) work() {
+	var f sampler
 	for {
 		select {
 		case <-it.ctx.Done():
 			return
 		case j := <-it.jobs:
 			s := j.slot
-			switch err := it.load(s, j.k); {
+			err := it.load(&f, s, j.k, s.Indices[j.k])
+			if err != nil && it.loader.opt.ReplaceBad {
+				err = it.replace(&f, s, j.k, err)
+			}
+			switch {
 			case err == nil:
 			case it.loader.opt.SkipBad:
 				s.skip(j.k, err)
@@ -181,25 +188,41 @@ func (it *Iterator) work() {
 	}
 }
 
-// load decodes and transforms sample k of a batch.
-func (it *Iterator) load(s *slot, k int) error {
-	l, i := it.loader, s.Indices[k]
-	s.Labels[k] = l.ds.Label(i)
-	img, err := l.ds.Image(i)
-	if err != nil {
-		return err
+// replacements is how many samples in a row may be bad where they are replaced:
+// with more, the data set is not there, or not what it should be.
+const replacements = 50
+
+// replace loads the next sample that can be read instead of sample k of a batch,
+// which cannot because of err.
+func (it *Iterator) replace(f *sampler, s *slot, k int, err error) error {
+	n := it.loader.ds.Len()
+	for step := 1; step <= replacements && step < n; step++ {
+		if it.load(f, s, k, (s.Indices[k]+step)%n) == nil {
+			s.mu.Lock()
+			s.Replaced = append(s.Replaced, BadSample{At: k, Index: s.Indices[k], Err: err})
+			s.mu.Unlock()
+			return nil
+		}
 	}
+	return fmt.Errorf("%w; so are all images behind it, %d or more", err, min(replacements, n-1))
+}
+
+// load makes sample k of a batch from sample i of the dataset.
+func (it *Iterator) load(f *sampler, s *slot, k, i int) error {
+	l := it.loader
+	s.Labels[k] = l.ds.Label(i)
 	size := s.Height * s.Width * s.Channels
-	r := rng.New(l.opt.Seed, rng.Augment, uint64(it.epoch), uint64(i))
 	tensor := s.Images[k*size:][:size]
-	err = l.opt.Transform.Apply(img, r, tensor)
+	err := f.view(l.ds, l.opt.Transform, viewRand(l.opt.Seed, it.epoch, i, (s.Step*l.opt.Batch+k)%l.opt.Repeats), i, tensor)
 	if err == nil && l.opt.Extra != nil {
 		err = l.opt.Extra.Sample(s.Extra, tensor, it.position(s, k))
 	}
 	if err != nil {
-		return fmt.Errorf("%w, at %s", err, l.ds.Name(i))
+		if name := l.ds.Name(i); !strings.Contains(err.Error(), name) {
+			return fmt.Errorf("%w, at %s", err, name)
+		}
 	}
-	return nil
+	return err
 }
 
 // complete mixes a batch and makes its targets.
@@ -210,9 +233,14 @@ func (it *Iterator) complete(s *slot) error {
 			return err
 		}
 	}
-	slices.SortFunc(s.Bad, func(a, b BadSample) int { return a.At - b.At })
+	byPlace := func(a, b BadSample) int { return a.At - b.At }
+	slices.SortFunc(s.Bad, byPlace)
+	slices.SortFunc(s.Replaced, byPlace)
 	if opt.Mix == nil {
 		return SmoothTargets(s.Targets, s.Labels, opt.Classes, 0)
+	}
+	if opt.Mix.off(it.epoch) {
+		return SmoothTargets(s.Targets, s.Labels, opt.Classes, opt.Mix.Smoothing)
 	}
 	r := rng.New(opt.Seed, rng.Mix, uint64(it.epoch), uint64(s.Step))
 	return opt.Mix.Apply(s.Images, s.Size, s.Height, s.Width, s.Channels, s.Labels, s.Targets, r)

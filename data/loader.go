@@ -17,13 +17,17 @@ type LoaderOptions struct {
 	Workers   int       // goroutines that decode and transform; 0 means GOMAXPROCS
 	Prefetch  int       // batches prepared while one is in use; 0 prepares each only when asked
 	Shuffle   bool      // a new order each epoch, instead of that of the dataset
+	Repeats   int       // views of a sample, one beside the other, as repeated augmentation has; 0 means 1
 	DropLast  bool      // leave out the last batch if it is not full
 	Seed      uint64    // of order, augmentation and mixing
 	Transform Transform // makes the tensors
 	Mix       *Mixup    // mixes the batches and smooths the labels; nil means one-hot targets
 	Classes   int       // width of the targets; 0 means Mix.Classes, or the classes of the dataset
 	Extra     Extra     // makes Batch.Extra; nil for none; not with mixing or SkipBad
-	SkipBad   bool      // a sample that cannot be read is listed in Batch.Bad, not an error; not with Mix
+	// ReplaceBad puts the next sample of the dataset that can be read in the place of
+	// one that cannot, and lists it in Batch.Replaced; not with SkipBad.
+	ReplaceBad bool
+	SkipBad    bool // a sample that cannot be read is listed in Batch.Bad, not an error; not with Mix
 }
 
 // Loader makes the batches of a dataset, epoch by epoch.
@@ -32,6 +36,10 @@ type LoaderOptions struct {
 // a sample on those and its index, the mixing of a batch on those and its step.
 // So a batch is the same however many workers there are and wherever the epoch
 // was started.
+//
+// Repeated augmentation (Hoffer et al., "Augment your batch", 2020) shows a sample
+// several times in a batch, augmented anew each time. An epoch stays as long as it
+// is without, so it has fewer of the samples: other ones every time, under Shuffle.
 type Loader struct {
 	ds    Dataset
 	opt   LoaderOptions
@@ -56,6 +64,10 @@ type Batch struct {
 	// Bad lists the samples that could not be read, in their order; their images
 	// are zero and do not count. It is empty without LoaderOptions.SkipBad.
 	Bad []BadSample
+
+	// Replaced lists the samples that could not be read and in whose place others are,
+	// in their order. It is empty without LoaderOptions.ReplaceBad.
+	Replaced []BadSample
 }
 
 // BadSample is a sample that could not be read. It keeps its place in the batch,
@@ -76,10 +88,14 @@ func NewLoader(ds Dataset, opt LoaderOptions) (*Loader, error) {
 		return nil, fmt.Errorf("data: %d loader workers; 0 (as many as processors) or more are needed", opt.Workers)
 	case opt.Prefetch < 0:
 		return nil, fmt.Errorf("data: %d batches to prefetch; 0 or more are needed", opt.Prefetch)
+	case opt.Repeats < 0:
+		return nil, fmt.Errorf("data: %d repeats of a sample; 0 or 1 (none) or more are needed", opt.Repeats)
 	case opt.Transform == nil:
 		return nil, errors.New("data: the loader has no transform; set LoaderOptions.Transform")
 	case ds.Len() == 0:
 		return nil, errors.New("data: the dataset is empty")
+	case opt.SkipBad && opt.ReplaceBad:
+		return nil, errors.New("data: bad samples can be skipped or replaced, not both")
 	}
 	if err := opt.Transform.Validate(); err != nil {
 		return nil, err
@@ -87,6 +103,7 @@ func NewLoader(ds Dataset, opt LoaderOptions) (*Loader, error) {
 	if err := opt.checkExtra(); err != nil {
 		return nil, err
 	}
+	opt.Repeats = max(opt.Repeats, 1)
 	if opt.Workers == 0 {
 		opt.Workers = runtime.GOMAXPROCS(0)
 	}
@@ -100,7 +117,7 @@ func NewLoader(ds Dataset, opt LoaderOptions) (*Loader, error) {
 	}
 	if l.steps == 0 {
 		return nil, fmt.Errorf("data: no batch of %d can be made of %d samples, since incomplete ones are dropped; "+
-			"use a smaller batch or keep the last one", opt.Batch, ds.Len())
+			"use a smaller batch (train.batch_size) or keep the last one", opt.Batch, ds.Len())
 	}
 	if opt.Mix != nil {
 		if opt.SkipBad {

@@ -11,11 +11,12 @@ import (
 // Mixup blends each sample of a batch with its partner and their labels into soft
 // targets, by mixup (Zhang et al., "mixup: Beyond Empirical Risk Minimization",
 // 2018) or CutMix (Yun et al., "CutMix: Regularization Strategy to Train Strong
-// Classifiers with Localizable Features", 2019). The choice, its λ and its box
-// are drawn once for the batch. The partner of sample i is sample B−1−i.
+// Classifiers with Localizable Features", 2019). The mode says for how many samples
+// the choice, its λ and its box are drawn. The partner of sample i is sample B−1−i.
 //
 // With both alphas 0 nothing is mixed and the targets are only smoothed.
 type Mixup struct {
+	Mode         MixMode     // "" means MixBatch
 	MixupAlpha   float64     // λ of mixup ~ Beta(alpha, alpha); 0 turns mixup off
 	CutmixAlpha  float64     // λ of CutMix ~ Beta(alpha, alpha); 0 turns CutMix off
 	Prob         float64     // probability that a batch is mixed
@@ -23,6 +24,7 @@ type Mixup struct {
 	CutmixMinMax *[2]float64 // if set, CutMix is on and the sides of its box are uniform in this share of the image's
 	Smoothing    float64     // label smoothing, also of batches that are not mixed
 	Classes      int         // width of the targets
+	OffEpoch     int         // a loader mixes no more from this epoch on, counted from 0; 0 for never
 }
 
 // Validate returns an error that names a setting which cannot work.
@@ -45,6 +47,14 @@ func (m *Mixup) Validate() error {
 	}
 	if s := m.CutmixMinMax; s != nil && !(0 <= s[0] && s[0] < s[1] && s[1] <= 1) {
 		return fmt.Errorf("data: Mixup.CutmixMinMax is %v; 0 ≤ min < max ≤ 1 is needed", *s)
+	}
+	if m.OffEpoch < 0 {
+		return fmt.Errorf("data: Mixup.OffEpoch is %d; 0 (never) or an epoch is needed", m.OffEpoch)
+	}
+	switch m.Mode {
+	case "", MixBatch, MixPair, MixElem:
+	default:
+		return fmt.Errorf("data: unknown Mixup.Mode %q; use %s, %s or %s", string(m.Mode), MixBatch, MixPair, MixElem)
 	}
 	if m.Classes < 1 {
 		return fmt.Errorf("data: Mixup.Classes is %d; at least 1 is needed", m.Classes)
@@ -71,27 +81,35 @@ func (m *Mixup) Apply(images []float32, b, h, w, c int, labels []int, targets []
 		return fmt.Errorf("data: a batch of shape [%d, %d, %d, %d] cannot have %d image values and %d labels",
 			b, h, w, c, len(images), len(labels))
 	}
-	lambda := 1.0
-	if m.mixes() {
-		if b%2 != 0 {
-			return fmt.Errorf("data: a batch of %d samples cannot be mixed; "+
-				"mixup and CutMix pair the samples, so use an even batch size", b)
-		}
-		lambda = m.mix(images, b, h, w, c, r)
+	if !m.mixes() {
+		return blendTargets(targets, labels, m.Classes, m.Smoothing, 1)
 	}
-	return blendTargets(targets, labels, m.Classes, m.Smoothing, lambda)
+	if b%2 != 0 {
+		return fmt.Errorf("data: a batch of %d samples cannot be mixed; "+
+			"mixup and CutMix pair the samples, so use an even batch size", b)
+	}
+	return blendTargets(targets, labels, m.Classes, m.Smoothing, m.mix(images, b, h, w, c, r)...)
 }
 
-// mix draws what to do, does it and returns the λ of the labels. The order of the
-// draws is: whether, which, λ, box.
-func (m *Mixup) mix(images []float32, b, h, w, c int, r *rand.Rand) float64 {
+// off reports whether an epoch is one whose batches are not mixed any more.
+func (m *Mixup) off(epoch int) bool {
+	return m.OffEpoch > 0 && epoch >= m.OffEpoch
+}
+
+// mixing is what one draw decides.
+type mixing struct {
+	cut    bool
+	box    Box     // that comes from the partner, if cut
+	lambda float64 // share of the sample itself in its label and, unless cut, in its pixels
+}
+
+// draw decides what to do. The order of the draws is: whether, which, λ, box.
+func (m *Mixup) draw(h, w int, r *rand.Rand) mixing {
 	if r.Float64() >= m.Prob {
-		return 1
+		return mixing{lambda: 1}
 	}
 	if !m.cuts() || (m.MixupAlpha > 0 && r.Float64() >= m.SwitchProb) {
-		lambda := beta(m.MixupAlpha, r)
-		blendPartners(images, b, lambda)
-		return lambda
+		return mixing{lambda: beta(m.MixupAlpha, r)}
 	}
 	var box Box
 	if m.CutmixMinMax != nil {
@@ -101,8 +119,7 @@ func (m *Mixup) mix(images []float32, b, h, w, c int, r *rand.Rand) float64 {
 		cy := r.IntN(h)
 		box = cutmixBox(h, w, lambda, cy, r.IntN(w))
 	}
-	swapPartners(images, b, h, w, c, box)
-	return keptShare(box, h, w)
+	return mixing{true, box, keptShare(box, h, w)}
 }
 
 // keptShare is the λ of the labels in CutMix: they follow the pixels that were
@@ -142,34 +159,4 @@ func minMaxBox(h, w int, share [2]float64, r *rand.Rand) Box {
 	box.Top = r.IntN(h - box.Height + 1)
 	box.Left = r.IntN(w - box.Width + 1)
 	return box
-}
-
-// blendPartners sets each sample to λ of itself plus 1−λ of its partner. The
-// products are rounded to float32 on every platform, also where the compiler
-// could fuse them into the sum.
-func blendPartners(images []float32, b int, lambda float64) {
-	own, other := float32(lambda), float32(1-lambda)
-	size := len(images) / b
-	for i := range b / 2 {
-		x := images[i*size:][:size]
-		y := images[(b-1-i)*size:][:size]
-		for k, v := range x {
-			u := y[k]
-			x[k] = float32(own*v) + float32(other*u)
-			y[k] = float32(own*u) + float32(other*v)
-		}
-	}
-}
-
-// swapPartners exchanges the box of each sample with that of its partner.
-func swapPartners(images []float32, b, h, w, c int, box Box) {
-	for i := range b / 2 {
-		for y := box.Top; y < box.Top+box.Height; y++ {
-			p := images[((i*h+y)*w+box.Left)*c:][:box.Width*c]
-			q := images[(((b-1-i)*h+y)*w+box.Left)*c:][:box.Width*c]
-			for k := range p {
-				p[k], q[k] = q[k], p[k]
-			}
-		}
-	}
 }

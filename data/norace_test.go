@@ -12,13 +12,18 @@ import (
 )
 
 func TestApplyDoesNotAllocate(t *testing.T) {
-	small, large := trainTransform(32, 3), trainTransform(40, 3)
+	small, large, all, jitter := trainTransform(32, 3), trainTransform(40, 3), trainTransform(40, 3), trainTransform(40, 3)
+	all.RandAugment = parsed(t, "rand-m9-n4-mstd0.5-inc1-p1")
+	all.Erasing = Erasing{Prob: 0.5, Mode: EraseRand, Count: 3, Area: erasingArea}
+	jitter.ColorJitter = 0.4
 	grey, rgb := NewImage(28, 28, 1), NewImage(60, 60, 3)
 	dst := make([]float32, 40*40*3)
 	r := rng.New(1, rng.Augment)
 	for name, apply := range map[string]func() error{
-		"small": func() error { return small.Apply(grey, r, dst[:32*32*3]) },
-		"large": func() error { return large.Apply(rgb, r, dst) },
+		"small":  func() error { return small.Apply(grey, r, dst[:32*32*3]) },
+		"large":  func() error { return large.Apply(rgb, r, dst) },
+		"all":    func() error { return all.Apply(rgb, r, dst) },
+		"jitter": func() error { return jitter.Apply(rgb, r, dst) },
 	} {
 		if n := testing.AllocsPerRun(200, func() {
 			if err := apply(); err != nil {

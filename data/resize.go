@@ -3,6 +3,8 @@ package data
 import (
 	"fmt"
 	"math"
+
+	"fasternet/kernels"
 )
 
 // Interpolation names a resampling filter.
@@ -93,45 +95,52 @@ type resizer struct {
 	narrow        Image // after the horizontal pass
 }
 
-// resize resamples the part of src in box to height×width and fills dst with the
+// resize is resizeView of a box of whole pixels.
+func (z *resizer) resize(dst, src *Image, box Box, height, width, top, left int, f filter) {
+	z.resizeView(dst, view{src, box, 0, 0, float64(box.Height), float64(box.Width)}, height, width, top, left, f)
+}
+
+// resizeView resamples a part of an image to height×width and fills dst with the
 // window of the result whose first pixel is (top, left). Nothing outside the box
 // is read and nothing outside the window is computed, so that neither cropping
 // before nor cropping after costs a copy. dst has the channels of src.
-func (z *resizer) resize(dst, src *Image, box Box, height, width, top, left int, f filter) {
-	z.columns.compute(box.Width, width, left, left+dst.Width, f)
-	z.rows.compute(box.Height, height, top, top+dst.Height, f)
+func (z *resizer) resizeView(dst *Image, part view, height, width, top, left int, f filter) {
+	src, box := part.image, part.box
+	z.columns.compute(box.Width, part.left, part.width, width, left, left+dst.Width, f)
+	z.rows.compute(box.Height, part.top, part.height, height, top, top+dst.Height, f)
 
 	// The rows that the vertical pass reads.
 	last := dst.Height - 1
-	y0, y1 := z.rows.first[0], z.rows.first[last]+len(z.rows.of(last))
+	y0, y1 := int(z.rows.first[0]), int(z.rows.first[last])+len(z.rows.of(last))
 	z.narrow.reshape(y1-y0, dst.Width, src.Channels)
 	for y := range z.narrow.Height {
-		in := src.row(box.Top+y0+y, box.Left, box.Left+box.Width)
+		at := (box.Top+y0+y)*src.Width + box.Left
 		out := z.narrow.row(y, 0, dst.Width)
 		if src.Channels == 3 {
-			resampleRGB(out, in, &z.columns)
+			// What follows the row is there to be read, with the weight 0.
+			kernels.ResampleRGB(out, src.Pix[3*at:], z.columns.first, z.columns.weights, z.columns.stride/kernels.ResampleGroup)
 		} else {
-			resampleGrey(out, in, &z.columns)
+			resampleGrey(out, src.Pix[at:at+box.Width], &z.columns)
 		}
 	}
 	stride := dst.Width * dst.Channels
 	for y := range dst.Height {
-		in := z.narrow.Pix[(z.rows.first[y]-y0)*stride:]
-		combineRows(dst.row(y, 0, dst.Width), in, stride, z.rows.of(y))
+		in := z.narrow.Pix[(int(z.rows.first[y])-y0)*stride:]
+		kernels.ResampleRows(dst.row(y, 0, dst.Width), in, stride, z.rows.of(y))
 	}
 }
 
 // Weights are fixed-point integers with 22 fraction bits: 8 bits of the pixel and
 // 2 bits for overshoot of the kernel fill up an int32.
-const fraction = 22
+const fraction = kernels.ResampleBits
 
 // taps says which inputs with which weights make an output, for a range of the
 // outputs of one axis.
 type taps struct {
-	first   []int   // first input of output i
-	count   []int   // number of inputs of output i
-	weights []int32 // those of output i start at i·stride
-	stride  int
+	first   []int32   // first input of output i
+	count   []int     // number of inputs of output i
+	weights []int32   // those of output i start at i·stride; behind them are zeros
+	stride  int       // a multiple of kernels.ResampleGroup
 	kernel  []float64 // the weights of one output before rounding
 }
 
@@ -139,13 +148,14 @@ func (t *taps) of(i int) []int32 {
 	return t.weights[i*t.stride:][:t.count[i]]
 }
 
-// compute makes the taps of the outputs [from, to) when n inputs are resampled to
-// size outputs.
-func (t *taps) compute(n, size, from, to int, f filter) {
-	scale := float64(n) / float64(size)
+// compute makes the taps of the outputs [from, to) when, of n inputs, those from
+// offset on for the given length are resampled to size outputs.
+func (t *taps) compute(n int, offset, length float64, size, from, to int, f filter) {
+	scale := length / float64(size)
 	widen := max(scale, 1)
 	support := f.support * widen
-	t.stride = 2*int(math.Ceil(support)) + 1
+	const group = kernels.ResampleGroup
+	t.stride = (2*int(math.Ceil(support)) + 1 + group - 1) / group * group
 	t.first, t.count = t.first[:0], t.count[:0]
 	if need := (to - from) * t.stride; cap(t.weights) < need {
 		t.weights = make([]int32, need)
@@ -153,7 +163,7 @@ func (t *taps) compute(n, size, from, to int, f filter) {
 		t.weights = t.weights[:need]
 	}
 	for i := from; i < to; i++ {
-		centre := (float64(i) + 0.5) * scale
+		centre := offset + (float64(i)+0.5)*scale
 		lo := max(int(centre-support+0.5), 0)
 		hi := min(int(centre+support+0.5), n)
 		t.kernel = t.kernel[:0]
@@ -163,11 +173,12 @@ func (t *taps) compute(n, size, from, to int, f filter) {
 			t.kernel = append(t.kernel, v)
 			sum += v
 		}
-		t.first = append(t.first, lo)
+		t.first = append(t.first, int32(lo))
 		t.count = append(t.count, hi-lo)
 		for j, v := range t.kernel {
 			t.weights[(i-from)*t.stride+j] = int32(math.Round(v / sum * (1 << fraction)))
 		}
+		clear(t.weights[(i-from)*t.stride+hi-lo : (i-from+1)*t.stride])
 	}
 }
 
@@ -178,20 +189,6 @@ func clip(v int32) uint8 {
 
 const half = 1 << (fraction - 1)
 
-func resampleRGB(out, in []uint8, t *taps) {
-	for i, first := range t.first {
-		p := in[3*first:]
-		r, g, b := int32(half), int32(half), int32(half)
-		for _, w := range t.of(i) {
-			r += w * int32(p[0])
-			g += w * int32(p[1])
-			b += w * int32(p[2])
-			p = p[3:]
-		}
-		out[3*i], out[3*i+1], out[3*i+2] = clip(r), clip(g), clip(b)
-	}
-}
-
 func resampleGrey(out, in []uint8, t *taps) {
 	for i, first := range t.first {
 		weights := t.of(i)
@@ -200,32 +197,5 @@ func resampleGrey(out, in []uint8, t *taps) {
 			v += weights[j] * int32(p)
 		}
 		out[i] = clip(v)
-	}
-}
-
-// combineRows makes an output row from len(weights) input rows, which are stride
-// values apart. Four columns at a time keep their sums in registers.
-func combineRows(out, in []uint8, stride int, weights []int32) {
-	x := 0
-	for ; x+4 <= len(out); x += 4 {
-		a, b, c, d := int32(half), int32(half), int32(half), int32(half)
-		at := x
-		for _, w := range weights {
-			p := in[at : at+4 : at+4]
-			a += w * int32(p[0])
-			b += w * int32(p[1])
-			c += w * int32(p[2])
-			d += w * int32(p[3])
-			at += stride
-		}
-		q := out[x : x+4 : x+4]
-		q[0], q[1], q[2], q[3] = clip(a), clip(b), clip(c), clip(d)
-	}
-	for ; x < len(out); x++ {
-		v := int32(half)
-		for j, w := range weights {
-			v += w * int32(in[x+j*stride])
-		}
-		out[x] = clip(v)
 	}
 }

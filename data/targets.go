@@ -11,8 +11,8 @@ func SmoothTargets(targets []float32, labels []int, classes int, smoothing float
 }
 
 // blendTargets writes λ times the smoothed target of each sample plus 1−λ times
-// that of its partner, sample B−1−i.
-func blendTargets(targets []float32, labels []int, classes int, smoothing, lambda float64) error {
+// that of its partner, sample B−1−i. There is one λ, or one for each sample.
+func blendTargets(targets []float32, labels []int, classes int, smoothing float64, lambdas ...float64) error {
 	if err := checkSmoothing(smoothing); err != nil {
 		return err
 	}
@@ -28,20 +28,20 @@ func blendTargets(targets []float32, labels []int, classes int, smoothing, lambd
 	}
 	off := smoothing / float64(classes)
 	on := 1 - smoothing + off
-	// By whether the class is the label of the sample and that of its partner.
-	blend := func(sample, partner float64) float32 {
-		return float32(float32(lambda)*float32(sample)) + float32(float32(1-lambda)*float32(partner))
-	}
-	neither, first, second, both := blend(off, off), blend(on, off), blend(off, on), blend(on, on)
 	for i, label := range labels {
-		row := targets[i*classes:][:classes]
+		lambda := lambdas[i%len(lambdas)]
+		// By whether the class is the label of the sample and that of its partner.
+		blend := func(sample, partner float64) float32 {
+			return float32(float32(lambda)*float32(sample)) + float32(float32(1-lambda)*float32(partner))
+		}
+		row, neither := targets[i*classes:][:classes], blend(off, off)
 		for k := range row {
 			row[k] = neither
 		}
 		if partner := labels[len(labels)-1-i]; partner == label {
-			row[label] = both
+			row[label] = blend(on, on)
 		} else {
-			row[label], row[partner] = first, second
+			row[label], row[partner] = blend(on, off), blend(off, on)
 		}
 	}
 	return nil

@@ -3,8 +3,11 @@ package data
 import (
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"sync"
+
+	"fasternet/data/policy"
 )
 
 // Transform makes a normalised tensor of an image. Implementations are safe for
@@ -30,9 +33,12 @@ const (
 	squashSize = 384
 )
 
+// maxJitter is the largest strength of colour jitter.
+const maxJitter = 100
+
 // TrainTransform is the random transform of training:
 //
-//	RGB or grey → random resized crop → flip → normalise
+//	RGB or grey → random resized crop → flip → RandAugment or colour jitter → normalise → random erasing
 //
 // At a size of 32 and below the image keeps its scale: the first step is then a
 // random crop after zero padding. Zero is black, in the 8-bit image. An image
@@ -50,6 +56,16 @@ type TrainTransform struct {
 	Mean, Std     []float32     // of each channel, for pixel values from 0 to 1
 	Channels      int           // 1 (grey) or 3 (RGB)
 
+	// RandAugment changes colours and shape by a policy; nil for off. What a warp
+	// brings in from outside has the mean colour. Warps are bilinear if the resize is,
+	// else bicubic: Pillow's know no other filter.
+	RandAugment *policy.RandAugment
+	ColorJitter float64 // strength of random brightness, contrast and saturation; 0 for off; not with RandAugment
+	Erasing     Erasing // of the normalised image
+	// ScaledDecoding lets a loader decode JPEG files at a half, a quarter or an eighth
+	// of their size where the crop stays at least twice as large as the output.
+	ScaledDecoding bool
+
 	normaliser normaliser
 }
 
@@ -58,7 +74,19 @@ func (t *TrainTransform) Validate() error {
 	if err := checkOutput("TrainTransform", t.Size, t.Channels, t.Mean, t.Std); err != nil {
 		return err
 	}
+	if err := t.Erasing.Validate(); err != nil {
+		return err
+	}
+	if t.RandAugment != nil {
+		if err := t.RandAugment.Validate(); err != nil {
+			return fmt.Errorf("data: TrainTransform.RandAugment: %w", err)
+		}
+	}
 	switch {
+	case !(t.ColorJitter >= 0 && t.ColorJitter <= maxJitter):
+		return fmt.Errorf("data: TrainTransform.ColorJitter is %v; a number from 0 (off) to %d is needed", t.ColorJitter, maxJitter)
+	case t.ColorJitter > 0 && t.RandAugment != nil:
+		return errors.New("data: TrainTransform has ColorJitter and RandAugment; one takes the place of the other, so set one of them")
 	case !(t.HFlip >= 0 && t.HFlip <= 1):
 		return fmt.Errorf("data: TrainTransform.HFlip is %v; a probability from 0 to 1 is needed", t.HFlip)
 	case t.Padding < 0:
@@ -79,29 +107,35 @@ func (t *TrainTransform) OutputShape() (height, width, channels int) {
 	return t.Size, t.Size, t.Channels
 }
 
-// Apply writes the [Size, Size, Channels] tensor of img to dst. It draws the crop
-// first, then the flip.
+// Apply writes the [Size, Size, Channels] tensor of img to dst. Draws are in the
+// order of the steps.
 func (t *TrainTransform) Apply(img *Image, r *rand.Rand, dst []float32) error {
+	return t.apply(&picture{image: *img}, r, dst)
+}
+
+func (t *TrainTransform) apply(src *picture, r *rand.Rand, dst []float32) error {
 	if r == nil {
-		return errors.New("data: TrainTransform.Apply needs a random generator")
+		return errNoGenerator
 	}
 	if err := t.normaliser.prepare(t.Validate, t.Mean, t.Std); err != nil {
 		return err
 	}
-	if err := checkInput(img, dst, t); err != nil {
+	if err := checkInput(src, dst, t); err != nil {
 		return err
 	}
 	s := scratchPool.Get().(*scratch)
 	defer scratchPool.Put(s)
 
-	// 8-bit colour operations belong between the flip and normalisation, random
-	// erasing belongs after it.
-	img = s.withChannels(img, t.Channels)
+	height, width := src.size()
 	out := s.output(t.Size, t.Channels)
 	if t.Size <= smallSize {
-		top := randomOffset(img.Height, t.Size, t.Padding, r)
-		left := randomOffset(img.Width, t.Size, t.Padding, r)
-		cropPadded(out, img, top, left)
+		top := randomOffset(height, t.Size, t.Padding, r)
+		left := randomOffset(width, t.Size, t.Padding, r)
+		p, err := src.part(s, Box{0, 0, height, width}, t.Channels, 0)
+		if err != nil {
+			return err
+		}
+		cropPadded(out, p.image, top, left)
 	} else {
 		f, err := t.Interpolation.filter()
 		if err != nil {
@@ -111,14 +145,37 @@ func (t *TrainTransform) Apply(img *Image, r *rand.Rand, dst []float32) error {
 		if t.OneDraw {
 			draw = OneDrawCropBox
 		}
-		box := draw(img.Height, img.Width, t.Scale, t.Ratio, r)
-		s.resizer.resize(out, img, box, t.Size, t.Size, 0, 0, f)
+		box, enough := draw(height, width, t.Scale, t.Ratio, r), 0
+		if t.ScaledDecoding {
+			enough = t.Size
+		}
+		p, err := src.part(s, box, t.Channels, enough)
+		if err != nil {
+			return err
+		}
+		s.resizer.resizeView(out, p, t.Size, t.Size, 0, 0, f)
 	}
 	if r.Float64() < t.HFlip {
 		flipHorizontal(out)
 	}
-	t.normaliser.normalise(dst, out)
+	t.normaliser.normalise(dst, t.recolour(out, &s.spare, r))
+	t.Erasing.apply(dst, t.Size, t.Size, t.Channels, r)
 	return nil
+}
+
+// recolour is the part between flip and normalisation. The result is one of the
+// images, both of which it changes.
+func (t *TrainTransform) recolour(m, spare *Image, r *rand.Rand) *Image {
+	c := canvas{image: m, spare: spare, cubic: t.Interpolation != Bilinear}
+	for i, mean := range t.Mean {
+		c.fill[i] = uint8(min(max(math.RoundToEven(float64(mean)*255), 0), 255))
+	}
+	if t.RandAugment != nil {
+		c.randAugment(t.RandAugment, r)
+	} else {
+		c.colorJitter(t.ColorJitter, r)
+	}
+	return c.image
 }
 
 // EvalTransform is the transform of evaluation and inference, which has no
@@ -162,18 +219,26 @@ func (t *EvalTransform) OutputShape() (height, width, channels int) {
 }
 
 // Apply writes the [Size, Size, Channels] tensor of img to dst. It does not use r.
-func (t *EvalTransform) Apply(img *Image, _ *rand.Rand, dst []float32) error {
+func (t *EvalTransform) Apply(img *Image, r *rand.Rand, dst []float32) error {
+	return t.apply(&picture{image: *img}, r, dst)
+}
+
+func (t *EvalTransform) apply(src *picture, _ *rand.Rand, dst []float32) error {
 	if err := t.normaliser.prepare(t.Validate, t.Mean, t.Std); err != nil {
 		return err
 	}
-	if err := checkInput(img, dst, t); err != nil {
+	if err := checkInput(src, dst, t); err != nil {
 		return err
 	}
 	s := scratchPool.Get().(*scratch)
 	defer scratchPool.Put(s)
 
-	img = s.withChannels(img, t.Channels)
-	out := s.output(t.Size, t.Channels)
+	h, w := src.size()
+	p, err := src.part(s, Box{0, 0, h, w}, t.Channels, 0)
+	if err != nil {
+		return err
+	}
+	img, out := p.image, s.output(t.Size, t.Channels)
 	if t.Size <= smallSize {
 		cropPadded(out, img, centreOffset(img.Height, t.Size), centreOffset(img.Width, t.Size))
 	} else {
@@ -230,8 +295,8 @@ func checkOutput(name string, size, channels int, mean, std []float32) error {
 	return nil
 }
 
-func checkInput(img *Image, dst []float32, t Transform) error {
-	if err := img.check(); err != nil {
+func checkInput(src *picture, dst []float32, t Transform) error {
+	if err := src.check(); err != nil {
 		return err
 	}
 	if h, w, c := t.OutputShape(); len(dst) != h*w*c {
@@ -243,8 +308,9 @@ func checkInput(img *Image, dst []float32, t Transform) error {
 
 // scratch is the memory that a transform needs besides its result.
 type scratch struct {
-	converted, cropped Image
-	resizer            resizer
+	converted, cropped, spare Image
+	resizer                   resizer
+	jpeg                      jpegDecoder
 }
 
 var scratchPool = sync.Pool{New: func() any { return new(scratch) }}

@@ -4,7 +4,6 @@ package eval
 
 import (
 	"context"
-	"errors"
 	"math"
 
 	"fasternet/configs"
@@ -25,6 +24,7 @@ type Options struct {
 	Batch, Workers int
 	Progress       func(done, total int) // images; may be nil
 	SkipBad        bool                  // images that cannot be read are left out, not an error
+	Mistakes       int                   // most confident mistakes that are kept at most
 	Features       bool                  // run programs that keep intermediate values
 	Seed           uint64                // of a random transform, whose draws depend on
 	Epoch          int                   // the seed, the epoch and the sample
@@ -91,19 +91,4 @@ func float32s(v []float64) []float32 {
 		out[i] = float32(x)
 	}
 	return out
-}
-
-// Open opens the training or the validation part of the configured data set.
-func Open(d configs.Data, train bool) (data.Dataset, error) {
-	if d.Name == "fashion-mnist" {
-		return data.OpenFashionMNIST(d.Dir, train)
-	}
-	if d.Dir == "" {
-		return nil, errors.New("data.dir: want the folder of the data set: --data FOLDER, with train/<class>/ and val/<class>/")
-	}
-	split := data.Val
-	if train {
-		split = data.Train
-	}
-	return data.OpenImageFolder(d.Dir, split)
 }

@@ -14,8 +14,9 @@ import (
 // Report is all that is measured of a classifier on a data set.
 type Report struct {
 	Result
-	Confusion *Confusion
-	Skipped   []Bad // images that could not be read
+	Confusion *Confusion `json:"confusion"`
+	Mistakes  []Mistake  `json:"mistakes,omitempty"` // the most confident ones, as many as the options say
+	Skipped   []Bad      `json:"skipped,omitempty"`  // images that could not be read
 }
 
 // Examine runs a model over a data set and measures it. It is an error when a
@@ -36,7 +37,11 @@ func Examine(ctx context.Context, r *graph.Runner, ds data.Dataset, t data.Trans
 		}
 		m.Loss += crossEntropy(row.Logits, row.Label)
 		m.Count++
-		m.Confusion.Add(row.Label, answer(row.Logits))
+		given := answer(row.Logits)
+		m.Confusion.Add(row.Label, given)
+		if sure := confidence(row.Logits, given); rank > 0 && sure >= 0 { // not NaN
+			m.mistake(Mistake{Index: row.Index, Label: row.Label, Answer: given, Confidence: sure}, o.Mistakes)
+		}
 		return nil
 	})
 	if err != nil {
@@ -46,6 +51,9 @@ func Examine(ctx context.Context, r *graph.Runner, ds data.Dataset, t data.Trans
 		return nil, err
 	}
 	n := float64(m.Count)
+	for i := range m.Mistakes {
+		m.Mistakes[i].Name = ds.Name(m.Mistakes[i].Index)
+	}
 	m.Top1, m.Top5, m.Loss, m.Skipped = 100*float64(top1)/n, 100*float64(top5)/n, m.Loss/n, skipped
 	return m, nil
 }

@@ -92,10 +92,12 @@ func (m *FasterNet) Config() configs.Model { return m.config }
 
 // Forward is part of Model.
 func (m *FasterNet) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
+	p.Layer(0)
 	x, err := m.embed.Forward(p, x)
 	if err != nil {
 		return nil, err
 	}
+	layer := 0 // as LayerOf has it: a merging is of the layer before it
 	for i, stage := range m.stages {
 		if i > 0 {
 			if x, err = m.merges[i-1].Forward(p, x); err != nil {
@@ -103,11 +105,14 @@ func (m *FasterNet) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, e
 			}
 		}
 		for _, b := range stage {
+			layer++
+			p.Layer(layer)
 			if x, err = b.Forward(p, x); err != nil {
 				return nil, err
 			}
 		}
 		p.TapStage(i, x)
 	}
+	p.Layer(layer + 1)
 	return m.head.Forward(p, x)
 }

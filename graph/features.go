@@ -27,7 +27,7 @@ func (r *Runner) Features(s Shape) (*Program, error) {
 	if p := r.features[s]; p != nil {
 		return p, nil
 	}
-	p, err := r.compile(s, true)
+	p, err := r.compile(s, tapped)
 	if err != nil {
 		return nil, s.wrap(err)
 	}

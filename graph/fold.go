@@ -65,5 +65,11 @@ func (r *Runner) ForInference() (*Runner, error) {
 	if err != nil || m == r.Model {
 		return r, err
 	}
-	return &Runner{Model: m, space: r.space, programs: map[Shape]*Program{}}, nil
+	return r.Beside(m), nil
+}
+
+// Beside is a runner of another model in the same memory: only one of the two runs
+// at a time.
+func (r *Runner) Beside(m Model) *Runner {
+	return &Runner{Model: m, space: r.space, programs: map[Shape]*Program{}}
 }

@@ -25,7 +25,11 @@ type Masked struct {
 // MIMRunner compiles a LocalMIM for batch sizes and runs it. It is used by one
 // goroutine at a time.
 type MIMRunner struct {
-	Model    *LocalMIM
+	Model *LocalMIM
+	// Precision of the matrix products. It is set before the first program is
+	// compiled.
+	Precision kernels.Precision
+
 	space    *ops.Workspace
 	programs map[mimShape]*MIMProgram
 }
@@ -85,6 +89,9 @@ func (r *MIMRunner) compile(s mimShape) (p *MIMProgram, err error) {
 	}()
 	m, size := r.Model, r.Model.config.Data.ImageSize
 	tape := ops.NewTape(r.space, s.train)
+	if tape.Precision = r.Precision; tape.Precision == kernels.BF16 && kernels.ActiveBF16() == "" {
+		return nil, &kernels.NoBF16Error{}
+	}
 	p = &MIMProgram{mimShape: s, model: m, tape: tape, bound: bindings{}, visible: newVisible(m.config, s.batch, m.encoder.classes())}
 	p.images = tape.Input("images", s.batch, size, size, m.Channels())
 	for k, scale := range m.scales {
@@ -105,7 +112,9 @@ func (r *MIMRunner) compile(s mimShape) (p *MIMProgram, err error) {
 	if s.train {
 		var params gorgonia.Nodes
 		for _, q := range m.store.Params() {
-			params = append(params, tape.Param(q))
+			if !q.Frozen {
+				params = append(params, tape.Param(q))
+			}
 		}
 		if _, err := gorgonia.Grad(p.loss.Loss, params...); err != nil {
 			return nil, err

@@ -15,7 +15,16 @@ import (
 // Runner compiles a model for batch sizes and resolutions and runs it. It is
 // used by one goroutine at a time.
 type Runner struct {
-	Model    Model
+	Model Model
+	// Precision of the matrix products. It is set before the first program is
+	// compiled.
+	Precision kernels.Precision
+	// Loss is what programs for training compute, and Frozen the number of layers
+	// in them that are as in evaluation, from the input on. Both are to be set
+	// before the first program.
+	Loss   ops.Loss
+	Frozen int
+
 	space    *ops.Workspace
 	programs map[Shape]*Program
 	features map[Shape]*Program // those that keep intermediate values
@@ -44,6 +53,8 @@ type Program struct {
 	tape                          *ops.Tape
 	machine                       gorgonia.VM
 	images, targets, loss, logits *gorgonia.Node
+	teacher                       *gorgonia.Node // its logits, of a distillation
+	taught                        bool           // they are bound
 	drops                         []drop
 	bound                         bindings
 	taps                          []tap
@@ -60,7 +71,7 @@ func (r *Runner) Program(s Shape) (*Program, error) {
 	if p := r.programs[s]; p != nil {
 		return p, nil
 	}
-	p, err := r.compile(s, false)
+	p, err := r.compile(s, plain)
 	if err != nil {
 		return nil, s.wrap(err)
 	}
@@ -72,18 +83,33 @@ func (s Shape) wrap(err error) error {
 	return fmt.Errorf("graph: batch %d of %d×%d images: %w", s.Batch, s.Height, s.Width, err)
 }
 
-func (r *Runner) compile(s Shape, tapped bool) (p *Program, err error) {
+// kind is what a program is for beside its shape.
+type kind int
+
+const (
+	plain      kind = iota
+	tapped          // intermediate values are kept
+	statistics      // batch norms measure, nothing is differentiated
+)
+
+func (r *Runner) compile(s Shape, k kind) (p *Program, err error) {
 	defer func() { // Gorgonia panics on what it does not like
 		if v := recover(); v != nil {
 			err = fmt.Errorf("building the graph: %v", v)
 		}
 	}()
 	tape := ops.NewTape(r.space, s.Train)
+	if tape.Precision = r.Precision; tape.Precision == kernels.BF16 && kernels.ActiveBF16() == "" {
+		return nil, &kernels.NoBF16Error{}
+	}
 	p = &Program{Shape: s, tape: tape, bound: bindings{}}
 	p.images = tape.Input("images", s.Batch, s.Height, s.Width, r.Model.Channels())
 	pass := &layers.Pass{Tape: tape}
-	if tapped {
+	if k == tapped {
 		pass.Tap = p.tap
+	}
+	if s.Train {
+		pass.Frozen = r.Frozen
 	}
 	if p.logits, err = r.Model.Forward(pass, p.images); err != nil {
 		return nil, err
@@ -96,8 +122,9 @@ func (r *Runner) compile(s Shape, tapped bool) (p *Program, err error) {
 		}
 		p.drops = append(p.drops, drop{d, keep})
 	}
-	if s.Train {
-		if err := p.differentiate(r.Model); err != nil {
+	tape.Train = s.Train
+	if s.Train && k != statistics {
+		if err := p.differentiate(r.Model, r.Loss); err != nil {
 			return nil, err
 		}
 	}
@@ -108,16 +135,21 @@ func (r *Runner) compile(s Shape, tapped bool) (p *Program, err error) {
 	return p, nil
 }
 
-func (p *Program) differentiate(m Model) error {
+func (p *Program) differentiate(m Model, l ops.Loss) error {
 	p.targets = p.tape.Input("targets", p.Batch, m.Classes())
-	loss, err := ops.SoftmaxCrossEntropy(p.tape, p.logits, p.targets)
+	if l.Distill != ops.NoDistill {
+		p.teacher = p.tape.Input("teacher", p.Batch, m.Classes())
+	}
+	loss, err := ops.ClassifierLoss(p.tape, p.logits, p.targets, p.teacher, l)
 	if err != nil {
 		return err
 	}
 	p.loss = loss
 	var params gorgonia.Nodes
 	for _, q := range m.Store().Params() {
-		params = append(params, p.tape.Param(q))
+		if !q.Frozen {
+			params = append(params, p.tape.Param(q))
+		}
 	}
 	_, err = gorgonia.Grad(loss, params...)
 	return err
@@ -149,9 +181,13 @@ type Position struct {
 // mean loss to the parameters' gradients and returns the loss. Targets are
 // [batch, classes]. Running statistics move.
 func (p *Program) Gradients(images, targets []float32, at Position) (loss float32, err error) {
-	if !p.Train {
-		return 0, fmt.Errorf("graph: Gradients on a program for evaluation")
+	if p.loss == nil {
+		return 0, fmt.Errorf("graph: Gradients on a program that has none: it is for evaluation or for statistics")
 	}
+	if p.teacher != nil && !p.taught {
+		return 0, fmt.Errorf("graph: Gradients of a distillation without logits of the teacher")
+	}
+	p.taught = false
 	if err := p.bound.bind(p.images, images); err != nil {
 		return 0, err
 	}
@@ -168,6 +204,16 @@ func (p *Program) Gradients(images, targets []float32, at Position) (loss float3
 		}
 	}
 	return p.run()
+}
+
+// Teach gives the next Gradients of a distillation the teacher's logits, [batch,
+// classes].
+func (p *Program) Teach(logits []float32) error {
+	if p.teacher == nil {
+		return fmt.Errorf("graph: Teach on a program without distillation")
+	}
+	p.taught = true
+	return p.bound.bind(p.teacher, logits)
 }
 
 func (p *Program) run() (float32, error) {

@@ -127,10 +127,12 @@ func (m *Swin) Window(stage, height, width int) (side, shift int) {
 
 // Forward is part of Model.
 func (m *Swin) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
+	p.Layer(0)
 	x, err := m.embed.Forward(p, x)
 	if err != nil {
 		return nil, err
 	}
+	layer := 0
 	for i, stage := range m.stages {
 		images, h, w := x.Shape()[0], x.Shape()[1], x.Shape()[2]
 		windows := [2]*ops.Windows{ops.ShiftedWindows(images, h, w, stage.side, 0)}
@@ -139,6 +141,8 @@ func (m *Swin) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error)
 			windows[1] = ops.ShiftedWindows(images, h, w, stage.side, shift)
 		}
 		for j, b := range stage.blocks {
+			layer++
+			p.Layer(layer)
 			if x, err = b.Forward(p, x, windows[j%2]); err != nil {
 				return nil, err
 			}
@@ -150,6 +154,7 @@ func (m *Swin) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error)
 			}
 		}
 	}
+	p.Layer(layer + 1)
 	norm := func() { x, err = ops.Normalise(p.Tape, "norm", x, m.norm) }
 	if m.config.NormBeforePool {
 		if norm(); err != nil {

@@ -97,6 +97,7 @@ func (m *ViT) Grid() [2]int { return m.grid }
 
 // Forward is part of Model.
 func (m *ViT) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
+	p.Layer(0)
 	x, err := m.embed.Forward(p, x)
 	if err != nil {
 		return nil, err
@@ -110,10 +111,12 @@ func (m *ViT) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error) 
 		if i+1 == len(m.blocks) {
 			p.TapTokens(x)
 		}
+		p.Layer(i + 1)
 		if x, err = b.Forward(p, x, windows); err != nil {
 			return nil, err
 		}
 	}
+	p.Layer(len(m.blocks) + 1)
 	name, from, to := "norm", 0, 1 // the class token
 	if m.config.GlobalPool {
 		name, from, to = "fc_norm", 1, tokens

@@ -106,7 +106,7 @@ func BenchmarkPConv(b *testing.B) {
 			})
 			b.Run(fmt.Sprintf("weights/%dx%dx%d", p.Height, p.Width, p.Channels), func(b *testing.B) {
 				for b.Loop() {
-					p.WeightGrad(dw, padded, y)
+					p.WeightGrad(dw, padded, y, FP32)
 				}
 				reportFLOPS(b, pixels*p.Channels*p.Inner())
 			})

@@ -48,12 +48,12 @@ func (p PatchConv) Convolve(dst Matrix, image []float32, y int, weights *Packed,
 
 // WeightGrad adds to dw [out, Inner] the gradient of the weights from output
 // lines from line y on, whose gradient is dy [lines·OutWidth, out].
-func (p PatchConv) WeightGrad(dw Matrix, image []float32, y int, dy Matrix) {
+func (p PatchConv) WeightGrad(dw Matrix, image []float32, y int, dy Matrix, in Precision) {
 	ow := p.OutWidth()
 	n := dy.Rows / ow
 	src := p.lines(image, y, n)
 	for row := range p.Size {
-		gemmTN(dw.Columns(row*p.run(), (row+1)*p.run()), dy.ptr(), dy.Stride, ow*dy.Stride,
+		in.gemmTN(dw.Columns(row*p.run(), (row+1)*p.run()), dy.ptr(), dy.Stride, ow*dy.Stride,
 			&src[row*p.line()], p.Step*p.Channels, p.Step*p.line(), n, ow)
 	}
 }

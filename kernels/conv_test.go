@@ -51,7 +51,7 @@ func TestPConv(t *testing.T) {
 				s.Pad(padded, g.Matrix, s.y)
 				s.Convolve(dx.Slice(from, to), padded, packed, Matrix{})
 				s.Pad(padded, x.Matrix, s.y)
-				s.WeightGrad(NewMatrix(dw, p.Channels, p.Inner()), padded, g.Slice(from, to))
+				s.WeightGrad(NewMatrix(dw, p.Channels, p.Inner()), padded, g.Slice(from, to), FP32)
 			}
 			dx.check(t, "adjoint")
 			dwOIHW := make([]float32, len(w))
@@ -158,7 +158,7 @@ func TestPatchConv(t *testing.T) {
 				}
 				from, to := part[0]*ow, part[1]*ow
 				p.Convolve(y.Slice(from, to), x, part[0], packed, bias)
-				p.WeightGrad(dw.Matrix, x, part[0], dy.Slice(from, to))
+				p.WeightGrad(dw.Matrix, x, part[0], dy.Slice(from, to), FP32)
 				p.InputGrad(dx.Row(0), part[0], dy.Slice(from, to), rows)
 			}
 			for _, m := range []guarded{y, dw, dx} {

@@ -13,6 +13,12 @@
 // product. Weights keep the layout of the checkpoint (out, in, height, width)
 // and are packed once per step into panels ([Packed]).
 //
+// # bfloat16
+//
+// Products can read their factors in bfloat16 ([BF16]), on AMX or AVX512_BF16;
+// FASTERNET_BF16 (amx, avx512_bf16, go or off) forces a path, and "go" emulates
+// one for tests. All else is float32.
+//
 // # Reproducibility
 //
 // A [Pool] gives a task always to the same worker. Sums over rows are formed
@@ -22,3 +28,5 @@ package kernels
 
 //go:generate sh -c "cd gen && go run . -isa AVX512 -out ../kernels_avx512_amd64.s -stubs ../kernels_avx512_amd64.go -pkg kernels"
 //go:generate sh -c "cd gen && go run . -isa AVX2 -out ../kernels_avx2_amd64.s -stubs ../kernels_avx2_amd64.go -pkg kernels"
+//go:generate sh -c "cd gen && go run . -isa BF16 -out ../kernels_bf16_amd64.s -stubs ../kernels_bf16_amd64.go -pkg kernels"
+//go:generate sh -c "cd gen && go run . -isa AMX -out ../kernels_amx_amd64.s -stubs ../kernels_amx_amd64.go -pkg kernels"

@@ -54,3 +54,18 @@ func ExampleDWConv() {
 	fmt.Println(y.Row(0), y.Row(1))
 	// Output: [12 120] [21 210]
 }
+
+// A product whose factors are rounded to bfloat16, where the processor has it.
+func ExamplePrecision() {
+	in, err := kernels.ParsePrecision(kernels.Auto)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	a, b := kernels.NewMatrix([]float32{1, 2, 3, 4}, 2, 2), kernels.NewMatrix([]float32{1, 0, 0, 1}, 2, 2)
+	packed, c := in.NewPacked(2, 2), kernels.NewMatrix(make([]float32, 4), 2, 2)
+	packed.Pack(b)
+	kernels.Gemm(c, 1, a, packed, kernels.Matrix{})
+	fmt.Println(c.Data)
+	// Output: [1 2 3 4]
+}

@@ -54,6 +54,10 @@ func (p *Packed) multiply(panels []panel, c Matrix, alpha float32, a *float32, l
 	if p.lanes != k.lanes {
 		panic("kernels: Gemm: packed for another variant")
 	}
+	if p.Precision == BF16 {
+		p.multiplyHalf(panels, c, alpha, a, lda, segs, segLen, segStride, 0, 0, d)
+		return
+	}
 	var dp *float32
 	if d.Data != nil {
 		same("Gemm", c, d)
@@ -76,14 +80,12 @@ func offset(p *float32, n int) *float32 {
 
 // GemmTN computes C += Aᵀ·B with A [R, M], B [R, N] and C [M, N]: the gradient
 // of the weights of a linear layer, accumulated.
-func GemmTN(c, a, b Matrix) {
+func GemmTN(c, a, b Matrix) { FP32.GemmTN(c, a, b) }
+
+func checkTN(c, a, b Matrix) {
 	if a.Rows != b.Rows || c.Rows != a.Cols || c.Cols != b.Cols {
 		panic(fmt.Sprintf("kernels: GemmTN: %d×%d transposed by %d×%d into %d×%d", a.Rows, a.Cols, b.Rows, b.Cols, c.Rows, c.Cols))
 	}
-	if c.empty() || a.Rows == 0 {
-		return
-	}
-	gemmTN(c, a.ptr(), a.Stride, 0, b.ptr(), b.Stride, 0, 1, a.Rows)
 }
 
 // gemmTN is GemmTN over outer × inner rows: outer steps of outerA and outerB

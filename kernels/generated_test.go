@@ -14,7 +14,7 @@ func TestGeneratedCodeIsUpToDate(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the generator")
 	}
-	for _, isa := range []string{"AVX512", "AVX2"} {
+	for _, isa := range []string{"AVX512", "AVX2", "BF16", "AMX"} {
 		dir := t.TempDir()
 		name := "kernels_" + strings.ToLower(isa) + "_amd64"
 		cmd := exec.Command("go", "run", ".", "-isa", isa, "-pkg", "kernels",

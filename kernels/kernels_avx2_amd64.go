@@ -151,3 +151,23 @@ func softmaxRowsGradAVX2(rows int, cols int, p *float32, ldp int, d *float32, ld
 //
 //go:noescape
 func orientAVX2(n int, mag *float32, bin *int32, above *float32, here *float32, below *float32, step int, edges *float32, count int, bias0 float32, bias1 float32)
+
+// resampleRGBAVX2 writes n pixels; see ResampleRGB.
+//
+//go:noescape
+func resampleRGBAVX2(n int, out *uint8, in *uint8, first *int32, weights *int32, groups int)
+
+// resampleRowsAVX2 writes n values, a multiple of 8; see ResampleRows.
+//
+//go:noescape
+func resampleRowsAVX2(n int, out *uint8, in *uint8, stride int, weights *int32, taps int)
+
+// upsampleChromaAVX2 does n samples, a multiple of 16, whose neighbours are there too; see UpsampleChroma.
+//
+//go:noescape
+func upsampleChromaAVX2(n int, out *uint8, near *uint8, far *uint8)
+
+// yCbCrToRGBAVX2 does n pixels, a multiple of 8, and writes 4 bytes more; see YCbCrToRGB.
+//
+//go:noescape
+func yCbCrToRGBAVX2(n int, rgb *uint8, y *uint8, cb *uint8, cr *uint8)

@@ -7566,3 +7566,379 @@ DATA c80000000<>+20(SB)/4, $0x80000000
 DATA c80000000<>+24(SB)/4, $0x80000000
 DATA c80000000<>+28(SB)/4, $0x80000000
 GLOBL c80000000<>(SB), RODATA|NOPTR, $32
+
+// func resampleRGBAVX2(n int, out *uint8, in *uint8, first *int32, weights *int32, groups int)
+// Requires: AVX, AVX2
+TEXT ·resampleRGBAVX2(SB), NOSPLIT, $0-48
+	MOVQ         n+0(FP), AX
+	MOVQ         out+8(FP), CX
+	MOVQ         in+16(FP), DX
+	MOVQ         first+24(FP), BX
+	MOVQ         weights+32(FP), SI
+	MOVQ         groups+40(FP), DI
+	VMOVDQU      spreadRGB<>+0(SB), X0
+	VPBROADCASTD resampleHalf<>+0(SB), X1
+	VMOVDQU      pairLow<>+0(SB), Y2
+	VMOVDQU      pairHigh<>+0(SB), Y3
+	TESTQ        AX, AX
+	JLE          pixel_end
+
+pixel:
+	MOVLQSX (BX), R8
+	ADDQ    $0x00000004, BX
+	LEAQ    (R8)(R8*2), R8
+	ADDQ    DX, R8
+	VPXOR   Y4, Y4, Y4
+	VPXOR   Y5, Y5, Y5
+	MOVQ    DI, R9
+	TESTQ   R9, R9
+	JLE     group136_end
+
+group136:
+	VBROADCASTI128 (SI), Y7
+	VMOVDQU        (R8), X6
+	VPSHUFB        X0, X6, X6
+	VPMOVZXBD      X6, Y8
+	VPERMD         Y7, Y2, Y9
+	VPMULLD        Y9, Y8, Y8
+	VPADDD         Y8, Y4, Y4
+	VPSRLDQ        $0x08, X6, X6
+	VPMOVZXBD      X6, Y8
+	VPERMD         Y7, Y3, Y9
+	VPMULLD        Y9, Y8, Y8
+	VPADDD         Y8, Y5, Y5
+	ADDQ           $0x00000010, SI
+	ADDQ           $0x0000000c, R8
+	DECQ           R9
+	JNZ            group136
+
+group136_end:
+	VPADDD       Y5, Y4, Y4
+	VEXTRACTI128 $0x01, Y4, X5
+	VPADDD       X4, X5, X5
+	VPADDD       X1, X5, X5
+	VPSRAD       $0x16, X5, X5
+	VPACKUSDW    X5, X5, X5
+	VPACKUSWB    X5, X5, X5
+	VMOVD        X5, (CX)
+	ADDQ         $0x00000003, CX
+	DECQ         AX
+	JNZ          pixel
+
+pixel_end:
+	VZEROUPPER
+	RET
+
+DATA spreadRGB<>+0(SB)/1, $0x00
+DATA spreadRGB<>+1(SB)/1, $0x01
+DATA spreadRGB<>+2(SB)/1, $0x02
+DATA spreadRGB<>+3(SB)/1, $0x80
+DATA spreadRGB<>+4(SB)/1, $0x03
+DATA spreadRGB<>+5(SB)/1, $0x04
+DATA spreadRGB<>+6(SB)/1, $0x05
+DATA spreadRGB<>+7(SB)/1, $0x80
+DATA spreadRGB<>+8(SB)/1, $0x06
+DATA spreadRGB<>+9(SB)/1, $0x07
+DATA spreadRGB<>+10(SB)/1, $0x08
+DATA spreadRGB<>+11(SB)/1, $0x80
+DATA spreadRGB<>+12(SB)/1, $0x09
+DATA spreadRGB<>+13(SB)/1, $0x0a
+DATA spreadRGB<>+14(SB)/1, $0x0b
+DATA spreadRGB<>+15(SB)/1, $0x80
+GLOBL spreadRGB<>(SB), RODATA|NOPTR, $16
+
+DATA resampleHalf<>+0(SB)/4, $0x00200000
+GLOBL resampleHalf<>(SB), RODATA|NOPTR, $4
+
+DATA pairLow<>+0(SB)/4, $0x00000000
+DATA pairLow<>+4(SB)/4, $0x00000000
+DATA pairLow<>+8(SB)/4, $0x00000000
+DATA pairLow<>+12(SB)/4, $0x00000000
+DATA pairLow<>+16(SB)/4, $0x00000001
+DATA pairLow<>+20(SB)/4, $0x00000001
+DATA pairLow<>+24(SB)/4, $0x00000001
+DATA pairLow<>+28(SB)/4, $0x00000001
+GLOBL pairLow<>(SB), RODATA|NOPTR, $32
+
+DATA pairHigh<>+0(SB)/4, $0x00000002
+DATA pairHigh<>+4(SB)/4, $0x00000002
+DATA pairHigh<>+8(SB)/4, $0x00000002
+DATA pairHigh<>+12(SB)/4, $0x00000002
+DATA pairHigh<>+16(SB)/4, $0x00000003
+DATA pairHigh<>+20(SB)/4, $0x00000003
+DATA pairHigh<>+24(SB)/4, $0x00000003
+DATA pairHigh<>+28(SB)/4, $0x00000003
+GLOBL pairHigh<>(SB), RODATA|NOPTR, $32
+
+// func resampleRowsAVX2(n int, out *uint8, in *uint8, stride int, weights *int32, taps int)
+// Requires: AVX, AVX2
+TEXT ·resampleRowsAVX2(SB), NOSPLIT, $0-48
+	MOVQ         n+0(FP), AX
+	MOVQ         out+8(FP), CX
+	MOVQ         in+16(FP), DX
+	MOVQ         stride+24(FP), BX
+	MOVQ         weights+32(FP), SI
+	MOVQ         taps+40(FP), DI
+	VPBROADCASTD rowsHalf<>+0(SB), Y0
+	VMOVDQU      rowsOrder<>+0(SB), Y1
+	MOVQ         AX, R8
+	SHRQ         $0x05, R8
+	TESTQ        R8, R8
+	JLE          wide_end
+
+wide:
+	VMOVDQA Y0, Y2
+	VMOVDQA Y0, Y3
+	VMOVDQA Y0, Y4
+	VMOVDQA Y0, Y5
+	MOVQ    DX, R9
+	MOVQ    SI, R10
+	MOVQ    DI, R11
+	TESTQ   R11, R11
+	JLE     tap137_end
+
+tap137:
+	VPBROADCASTD (R10), Y6
+	VPMOVZXBD    (R9), Y7
+	VPMULLD      Y6, Y7, Y7
+	VPADDD       Y7, Y2, Y2
+	VPMOVZXBD    8(R9), Y7
+	VPMULLD      Y6, Y7, Y7
+	VPADDD       Y7, Y3, Y3
+	VPMOVZXBD    16(R9), Y7
+	VPMULLD      Y6, Y7, Y7
+	VPADDD       Y7, Y4, Y4
+	VPMOVZXBD    24(R9), Y7
+	VPMULLD      Y6, Y7, Y7
+	VPADDD       Y7, Y5, Y5
+	ADDQ         BX, R9
+	ADDQ         $0x00000004, R10
+	DECQ         R11
+	JNZ          tap137
+
+tap137_end:
+	VPSRAD    $0x16, Y2, Y2
+	VPSRAD    $0x16, Y3, Y3
+	VPSRAD    $0x16, Y4, Y4
+	VPSRAD    $0x16, Y5, Y5
+	VPACKUSDW Y3, Y2, Y2
+	VPACKUSDW Y5, Y4, Y4
+	VPACKUSWB Y4, Y2, Y2
+	VPERMD    Y2, Y1, Y2
+	VMOVDQU   Y2, (CX)
+	ADDQ      $0x00000020, DX
+	ADDQ      $0x00000020, CX
+	DECQ      R8
+	JNZ       wide
+
+wide_end:
+	ANDQ  $0x0000001f, AX
+	SHRQ  $0x03, AX
+	TESTQ AX, AX
+	JLE   narrow_end
+
+narrow:
+	VMOVDQA Y0, Y1
+	MOVQ    DX, R8
+	MOVQ    SI, R9
+	MOVQ    DI, R10
+	TESTQ   R10, R10
+	JLE     tap138_end
+
+tap138:
+	VPBROADCASTD (R9), Y2
+	VPMOVZXBD    (R8), Y3
+	VPMULLD      Y2, Y3, Y3
+	VPADDD       Y3, Y1, Y1
+	ADDQ         BX, R8
+	ADDQ         $0x00000004, R9
+	DECQ         R10
+	JNZ          tap138
+
+tap138_end:
+	VPSRAD       $0x16, Y1, Y1
+	VEXTRACTI128 $0x01, Y1, X2
+	VPACKUSDW    X2, X1, X2
+	VPACKUSWB    X2, X2, X2
+	VMOVQ        X2, (CX)
+	ADDQ         $0x00000008, DX
+	ADDQ         $0x00000008, CX
+	DECQ         AX
+	JNZ          narrow
+
+narrow_end:
+	VZEROUPPER
+	RET
+
+DATA rowsHalf<>+0(SB)/4, $0x00200000
+GLOBL rowsHalf<>(SB), RODATA|NOPTR, $4
+
+DATA rowsOrder<>+0(SB)/4, $0x00000000
+DATA rowsOrder<>+4(SB)/4, $0x00000004
+DATA rowsOrder<>+8(SB)/4, $0x00000001
+DATA rowsOrder<>+12(SB)/4, $0x00000005
+DATA rowsOrder<>+16(SB)/4, $0x00000002
+DATA rowsOrder<>+20(SB)/4, $0x00000006
+DATA rowsOrder<>+24(SB)/4, $0x00000003
+DATA rowsOrder<>+28(SB)/4, $0x00000007
+GLOBL rowsOrder<>(SB), RODATA|NOPTR, $32
+
+// func upsampleChromaAVX2(n int, out *uint8, near *uint8, far *uint8)
+// Requires: AVX, AVX2
+TEXT ·upsampleChromaAVX2(SB), NOSPLIT, $0-32
+	MOVQ         n+0(FP), AX
+	MOVQ         out+8(FP), CX
+	MOVQ         near+16(FP), DX
+	MOVQ         far+24(FP), BX
+	VPBROADCASTD chroma3<>+0(SB), Y0
+	VPBROADCASTD chroma8<>+0(SB), Y1
+	VPBROADCASTD chroma7<>+0(SB), Y2
+	SHRQ         $0x04, AX
+	TESTQ        AX, AX
+	JLE          sample_end
+
+sample:
+	VPMOVZXBW -1(DX), Y3
+	VPMOVZXBW -1(BX), Y4
+	VPMULLW   Y0, Y3, Y3
+	VPADDW    Y4, Y3, Y3
+	VPMOVZXBW (DX), Y4
+	VPMOVZXBW (BX), Y5
+	VPMULLW   Y0, Y4, Y4
+	VPADDW    Y5, Y4, Y4
+	VPMOVZXBW 1(DX), Y5
+	VPMOVZXBW 1(BX), Y6
+	VPMULLW   Y0, Y5, Y5
+	VPADDW    Y6, Y5, Y5
+	VPMULLW   Y0, Y4, Y4
+	VPADDW    Y4, Y3, Y3
+	VPADDW    Y4, Y5, Y5
+	VPADDW    Y1, Y3, Y3
+	VPADDW    Y2, Y5, Y5
+	VPSRLW    $0x04, Y3, Y3
+	VPSRLW    $0x04, Y5, Y5
+	VPSLLW    $0x08, Y5, Y5
+	VPOR      Y3, Y5, Y5
+	VMOVDQU   Y5, (CX)
+	ADDQ      $0x00000010, DX
+	ADDQ      $0x00000010, BX
+	ADDQ      $0x00000020, CX
+	DECQ      AX
+	JNZ       sample
+
+sample_end:
+	VZEROUPPER
+	RET
+
+DATA chroma3<>+0(SB)/4, $0x00030003
+GLOBL chroma3<>(SB), RODATA|NOPTR, $4
+
+DATA chroma8<>+0(SB)/4, $0x00080008
+GLOBL chroma8<>(SB), RODATA|NOPTR, $4
+
+DATA chroma7<>+0(SB)/4, $0x00070007
+GLOBL chroma7<>(SB), RODATA|NOPTR, $4
+
+// func yCbCrToRGBAVX2(n int, rgb *uint8, y *uint8, cb *uint8, cr *uint8)
+// Requires: AVX, AVX2
+TEXT ·yCbCrToRGBAVX2(SB), NOSPLIT, $0-40
+	MOVQ           n+0(FP), AX
+	MOVQ           rgb+8(FP), CX
+	MOVQ           y+16(FP), DX
+	MOVQ           cb+24(FP), BX
+	MOVQ           cr+32(FP), SI
+	VPBROADCASTD   redOfCr<>+0(SB), Y0
+	VPBROADCASTD   greenOfCb<>+0(SB), Y1
+	VPBROADCASTD   greenOfCr<>+0(SB), Y2
+	VPBROADCASTD   blueOfCb<>+0(SB), Y3
+	VPBROADCASTD   colourHalf<>+0(SB), Y4
+	VPBROADCASTD   colourMiddle<>+0(SB), Y5
+	VPBROADCASTD   colourTop<>+0(SB), Y6
+	VPXOR          Y7, Y7, Y7
+	VBROADCASTI128 gatherRGB<>+0(SB), Y8
+	SHRQ           $0x03, AX
+	TESTQ          AX, AX
+	JLE            pixels_end
+
+pixels:
+	VPMOVZXBD    (DX), Y9
+	VPMOVZXBD    (BX), Y10
+	VPMOVZXBD    (SI), Y11
+	VPSUBD       Y5, Y10, Y10
+	VPSUBD       Y5, Y11, Y11
+	VPMULLD      Y0, Y11, Y12
+	VPMULLD      Y1, Y10, Y13
+	VPMULLD      Y2, Y11, Y11
+	VPADDD       Y11, Y13, Y13
+	VPMULLD      Y3, Y10, Y10
+	VPADDD       Y4, Y12, Y12
+	VPSRAD       $0x10, Y12, Y12
+	VPADDD       Y9, Y12, Y12
+	VPMAXSD      Y7, Y12, Y12
+	VPMINSD      Y6, Y12, Y12
+	VPADDD       Y4, Y13, Y13
+	VPSRAD       $0x10, Y13, Y13
+	VPADDD       Y9, Y13, Y13
+	VPMAXSD      Y7, Y13, Y13
+	VPMINSD      Y6, Y13, Y13
+	VPADDD       Y4, Y10, Y10
+	VPSRAD       $0x10, Y10, Y10
+	VPADDD       Y9, Y10, Y10
+	VPMAXSD      Y7, Y10, Y10
+	VPMINSD      Y6, Y10, Y10
+	VPSLLD       $0x08, Y13, Y13
+	VPSLLD       $0x10, Y10, Y10
+	VPOR         Y13, Y12, Y12
+	VPOR         Y10, Y12, Y12
+	VPSHUFB      Y8, Y12, Y12
+	VMOVDQU      X12, (CX)
+	VEXTRACTI128 $0x01, Y12, 12(CX)
+	ADDQ         $0x00000018, CX
+	ADDQ         $0x00000008, DX
+	ADDQ         $0x00000008, BX
+	ADDQ         $0x00000008, SI
+	DECQ         AX
+	JNZ          pixels
+
+pixels_end:
+	VZEROUPPER
+	RET
+
+DATA redOfCr<>+0(SB)/4, $0x000166e9
+GLOBL redOfCr<>(SB), RODATA|NOPTR, $4
+
+DATA greenOfCb<>+0(SB)/4, $0xffffa7e6
+GLOBL greenOfCb<>(SB), RODATA|NOPTR, $4
+
+DATA greenOfCr<>+0(SB)/4, $0xffff492e
+GLOBL greenOfCr<>(SB), RODATA|NOPTR, $4
+
+DATA blueOfCb<>+0(SB)/4, $0x0001c5a2
+GLOBL blueOfCb<>(SB), RODATA|NOPTR, $4
+
+DATA colourHalf<>+0(SB)/4, $0x00008000
+GLOBL colourHalf<>(SB), RODATA|NOPTR, $4
+
+DATA colourMiddle<>+0(SB)/4, $0x00000080
+GLOBL colourMiddle<>(SB), RODATA|NOPTR, $4
+
+DATA colourTop<>+0(SB)/4, $0x000000ff
+GLOBL colourTop<>(SB), RODATA|NOPTR, $4
+
+DATA gatherRGB<>+0(SB)/1, $0x00
+DATA gatherRGB<>+1(SB)/1, $0x01
+DATA gatherRGB<>+2(SB)/1, $0x02
+DATA gatherRGB<>+3(SB)/1, $0x04
+DATA gatherRGB<>+4(SB)/1, $0x05
+DATA gatherRGB<>+5(SB)/1, $0x06
+DATA gatherRGB<>+6(SB)/1, $0x08
+DATA gatherRGB<>+7(SB)/1, $0x09
+DATA gatherRGB<>+8(SB)/1, $0x0a
+DATA gatherRGB<>+9(SB)/1, $0x0c
+DATA gatherRGB<>+10(SB)/1, $0x0d
+DATA gatherRGB<>+11(SB)/1, $0x0e
+DATA gatherRGB<>+12(SB)/1, $0x80
+DATA gatherRGB<>+13(SB)/1, $0x80
+DATA gatherRGB<>+14(SB)/1, $0x80
+DATA gatherRGB<>+15(SB)/1, $0x80
+GLOBL gatherRGB<>(SB), RODATA|NOPTR, $16

@@ -151,3 +151,23 @@ func softmaxRowsGradAVX512(rows int, cols int, p *float32, ldp int, d *float32, 
 //
 //go:noescape
 func orientAVX512(n int, mag *float32, bin *int32, above *float32, here *float32, below *float32, step int, edges *float32, count int, bias0 float32, bias1 float32)
+
+// resampleRGBAVX512 writes n pixels; see ResampleRGB.
+//
+//go:noescape
+func resampleRGBAVX512(n int, out *uint8, in *uint8, first *int32, weights *int32, groups int)
+
+// resampleRowsAVX512 writes n values, a multiple of 8; see ResampleRows.
+//
+//go:noescape
+func resampleRowsAVX512(n int, out *uint8, in *uint8, stride int, weights *int32, taps int)
+
+// upsampleChromaAVX512 does n samples, a multiple of 16, whose neighbours are there too; see UpsampleChroma.
+//
+//go:noescape
+func upsampleChromaAVX512(n int, out *uint8, near *uint8, far *uint8)
+
+// yCbCrToRGBAVX512 does n pixels, a multiple of 8, and writes 4 bytes more; see YCbCrToRGB.
+//
+//go:noescape
+func yCbCrToRGBAVX512(n int, rgb *uint8, y *uint8, cb *uint8, cr *uint8)

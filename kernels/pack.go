@@ -6,10 +6,12 @@ import "fmt"
 // the kernel of the variant in use reads it: panels of a few vectors of
 // columns, each panel row after row, the last one filled up with zeros.
 type Packed struct {
-	K, N   int
-	lanes  int
-	panels []panel
-	data   []float32
+	Precision Precision // set before the matrix has a size
+	K, N      int
+	lanes     int
+	depth     int // rows of the panels: K, or pairs
+	panels    []panel
+	data      []float32
 }
 
 // panel is a group of columns that a kernel multiplies in one go.
@@ -18,10 +20,8 @@ type panel struct {
 	offset              int // of its data
 }
 
-// panelsOf cuts n columns into panels: two vectors wide, which keeps the most
+// appendPanels cuts n columns into panels: two vectors wide, which keeps the most
 // accumulators busy; three at the end if the number of vectors is odd.
-func panelsOf(n, lanes int) []panel { return appendPanels(nil, n, lanes) }
-
 func appendPanels(out []panel, n, lanes int) []panel {
 	for from, left := 0, (n+lanes-1)/lanes; left > 0; {
 		w := 2
@@ -37,14 +37,7 @@ func appendPanels(out []panel, n, lanes int) []panel {
 
 // NewPacked makes room for a matrix of the given size.
 func NewPacked(rows, cols int) *Packed {
-	p := &Packed{K: rows, N: cols, lanes: k.lanes, panels: panelsOf(cols, k.lanes)}
-	size := 0
-	for i := range p.panels {
-		p.panels[i].offset = size
-		size += rows * p.panels[i].vectors * p.lanes
-	}
-	p.data = Aligned(size)
-	return p
+	return FP32.NewPacked(rows, cols)
 }
 
 // Panels is the number of parts that can be packed independently of each other.
@@ -68,6 +61,10 @@ func (p *Packed) PackTransposed(b Matrix) {
 func (p *Packed) PackPanel(i int, b Matrix) {
 	p.check(b.Rows, b.Cols)
 	t := p.panels[i]
+	if p.Precision == BF16 {
+		p.packHalf(t, b)
+		return
+	}
 	width := t.vectors * p.lanes
 	for r := 0; r < p.K; r++ {
 		out := p.data[t.offset+r*width:][:width]
@@ -79,6 +76,10 @@ func (p *Packed) PackPanel(i int, b Matrix) {
 func (p *Packed) PackPanelTransposed(i int, b Matrix) {
 	p.check(b.Cols, b.Rows)
 	t := p.panels[i]
+	if p.Precision == BF16 {
+		p.packHalfTransposed(t, b)
+		return
+	}
 	width := t.vectors * p.lanes
 	Transpose(Matrix{Data: p.data[t.offset:], Rows: p.K, Cols: t.cols, Stride: width}, b.Slice(t.from, t.from+t.cols))
 }

@@ -4,24 +4,22 @@ import "fmt"
 
 // PackedLen is the number of values that a packed matrix of the given size
 // takes.
-func PackedLen(rows, cols int) int {
-	vectors := (cols + k.lanes - 1) / k.lanes
-	return rows * vectors * k.lanes
-}
+func PackedLen(rows, cols int) int { return FP32.PackedLen(rows, cols) }
 
 // Resize makes p a packed matrix of another size in memory of the caller's, at
 // least PackedLen values. What it holds is not defined until it is packed.
 func (p *Packed) Resize(rows, cols int, data []float32) {
-	if need := PackedLen(rows, cols); len(data) < need {
+	if need := p.Precision.PackedLen(rows, cols); len(data) < need {
 		panic(fmt.Sprintf("kernels: %d values for a packed matrix of %d×%d: want %d", len(data), rows, cols, need))
 	}
-	if p.K != rows || p.N != cols || p.lanes != k.lanes {
-		p.K, p.N, p.lanes = rows, cols, k.lanes
+	depth := p.Precision.depth(rows)
+	if p.K != rows || p.N != cols || p.lanes != k.lanes || p.depth != depth {
+		p.K, p.N, p.lanes, p.depth = rows, cols, k.lanes, depth
 		p.panels = appendPanels(p.panels[:0], cols, k.lanes)
 		size := 0
 		for i := range p.panels {
 			p.panels[i].offset = size
-			size += rows * p.panels[i].vectors * p.lanes
+			size += depth * p.panels[i].vectors * p.lanes
 		}
 	}
 	p.data = data
@@ -58,6 +56,10 @@ func (p *Packed) PutBlock(from, col int, m Matrix) {
 	}
 	m.ptr()
 	for _, t := range p.panelsIn(col, col+m.Cols) {
+		if p.Precision == BF16 {
+			p.putHalf(from, col, t, m)
+			continue
+		}
 		width := t.vectors * p.lanes
 		k.copyRows(m.Rows, t.cols, &p.data[t.offset+from*width], width, &m.Data[t.from-col], m.Stride)
 	}
@@ -65,7 +67,7 @@ func (p *Packed) PutBlock(from, col int, m Matrix) {
 
 // GemmBlock computes C = alpha·A·B' + D where B' is the part of B with the rows
 // k0, k0+1, … (as many as A has columns) and the columns n0, n0+1, … (as many
-// as C has), which must be those of whole panels.
+// as C has), which must be those of whole panels. In BF16 k0 must be a multiple of RowStep.
 func GemmBlock(c Matrix, alpha float32, a Matrix, b *Packed, k0, n0 int, d Matrix) {
 	if k0 < 0 || k0+a.Cols > b.K || n0 < 0 || n0+c.Cols > b.N || a.Rows != c.Rows {
 		panic(fmt.Sprintf("kernels: GemmBlock: %d×%d by %d×%d at (%d, %d) into %d×%d", a.Rows, a.Cols, b.K, b.N, k0, n0, c.Rows, c.Cols))
@@ -79,6 +81,10 @@ func GemmBlock(c Matrix, alpha float32, a Matrix, b *Packed, k0, n0 int, d Matri
 	}
 	if b.lanes != k.lanes {
 		panic("kernels: GemmBlock: packed for another variant")
+	}
+	if b.Precision == BF16 {
+		b.multiplyHalf(b.panelsIn(n0, n0+c.Cols), c, alpha, a.ptr(), a.Stride, 1, a.Cols, 0, k0, n0, d)
+		return
 	}
 	var dp *float32
 	if d.Data != nil {
@@ -98,12 +104,16 @@ func GemmBlock(c Matrix, alpha float32, a Matrix, b *Packed, k0, n0 int, d Matri
 
 // GemmTNPacked computes C += Aᵀ·B' with A [R, M], C [M, N] and B' the rows
 // from, from+1, … of B: the gradient of weights, with the inputs packed. What
-// the panels of B hold lies close together, which rows of a wide matrix do not.
+// the panels of B hold lies close together, which rows of a wide matrix do not. In BF16 from must be a multiple of RowStep.
 func GemmTNPacked(c, a Matrix, b *Packed, from int) {
 	if from < 0 || from+a.Rows > b.K || c.Rows != a.Cols || c.Cols != b.N {
 		panic(fmt.Sprintf("kernels: GemmTNPacked: %d×%d transposed by rows %d, … of %d×%d into %d×%d", a.Rows, a.Cols, from, b.K, b.N, c.Rows, c.Cols))
 	}
 	if c.empty() || a.Rows == 0 {
+		return
+	}
+	if b.Precision == BF16 {
+		gemmTNPackedHalf(c, a, b, from)
 		return
 	}
 	cp, ap := c.ptr(), a.ptr()

@@ -44,6 +44,10 @@ func (p PConv) Pad(dst []float32, image Matrix, y int) {
 func (p PConv) Convolve(dst Matrix, padded []float32, weights *Packed, d Matrix) {
 	line := (p.Width + 2) * p.Channels
 	NewMatrix(padded, p.Height+2, line).ptr()
+	if weights.Precision == BF16 && p.Channels%2 == 0 && !h.tiles {
+		p.convolveHalf(dst, padded, weights, d)
+		return
+	}
 	step := len(weights.panels)
 	if len(weights.data) > len(padded) { // walk the smaller of the two again and again
 		step = 1
@@ -63,12 +67,12 @@ func (p PConv) Convolve(dst Matrix, padded []float32, weights *Packed, d Matrix)
 // WeightGrad adds to dw [Channels out, taps·Channels in] the gradient of the
 // weights from one strip: padded is the input's padded copy, dy
 // [Height·Width, Channels] the gradient of the output.
-func (p PConv) WeightGrad(dw Matrix, padded []float32, dy Matrix) {
+func (p PConv) WeightGrad(dw Matrix, padded []float32, dy Matrix, in Precision) {
 	line := (p.Width + 2) * p.Channels
 	NewMatrix(padded, p.Height+2, line).ptr()
 	for tap := 0; tap < side; tap++ {
 		cols := dw.Columns(tap*side*p.Channels, (tap+1)*side*p.Channels)
-		gemmTN(cols, dy.ptr(), dy.Stride, p.Width*dy.Stride, &padded[tap*line], p.Channels, line, p.Height, p.Width)
+		in.gemmTN(cols, dy.ptr(), dy.Stride, p.Width*dy.Stride, &padded[tap*line], p.Channels, line, p.Height, p.Width)
 	}
 }
 

@@ -32,6 +32,10 @@ var plain = functions{
 	softmaxRows:      plainSoftmaxRows,
 	softmaxRowsGrad:  plainSoftmaxRowsGrad,
 	orient:           plainOrient,
+	resampleRGB:      plainResampleRGB,
+	resampleRows:     plainResampleRows,
+	upsampleChroma:   plainUpsampleChroma,
+	yCbCrToRGB:       plainYCbCrToRGB,
 }
 
 // row is row i of a matrix of the given number of columns.

@@ -54,6 +54,12 @@ type functions struct {
 	softmaxRows     func(rows, cols int, x *float32, ldx int)
 	softmaxRowsGrad func(rows, cols int, p *float32, ldp int, d *float32, ldd int)
 	orient          func(n int, mag *float32, bin *int32, above, here, below *float32, step int, edges *float32, count int, bias0, bias1 float32)
+
+	// Of 8-bit images.
+	resampleRGB    func(n int, out, in *uint8, first, weights *int32, groups int)
+	resampleRows   func(n int, out, in *uint8, stride int, weights *int32, taps int)
+	upsampleChroma func(n int, out, near, far *uint8)
+	yCbCrToRGB     func(n int, rgb, y, cb, cr *uint8)
 }
 
 var (
@@ -76,35 +82,43 @@ func Available() []Variant {
 // Active is the variant in use.
 func Active() Variant { return current }
 
-// Use makes v the variant in use. It must not be called while kernels run, and
-// what was packed before is void. The error names the variants there are.
+// Use makes v the variant in use, and chooses the path of bf16 anew. It must not
+// be called while kernels run, and what was packed before is void. The error names
+// the variants there are.
 func Use(v Variant) error {
 	f := variants[v]
 	if f == nil {
 		return fmt.Errorf("kernels: variant %q is not available here: want one of %v", v, Available())
 	}
 	current, k = v, f
+	if selectBF16() != nil {
+		h = nil
+	}
 	return nil
 }
 
 func init() {
 	register()
+	registerBF16()
 	if Select() != nil {
-		k, current = variants[Available()[0]], Available()[0]
+		_ = Use(Available()[0])
 	}
 }
 
 // Select makes the variant in use the one that EnvVariable names, or the
-// fastest if it is empty. The package does so when it is loaded, and takes the
+// fastest if it is empty, and does the same for bf16 and BF16Variable. The package does so when it is loaded, and takes the
 // fastest for a bad name; a program calls it again to report that.
 func Select() error {
 	if name := os.Getenv(EnvVariable); name != "" {
 		if err := Use(Variant(strings.ToLower(name))); err != nil {
 			return fmt.Errorf("%s=%s: %w", EnvVariable, name, err)
 		}
-		return nil
+		return selectBF16()
 	}
-	return Use(Available()[0])
+	if err := Use(Available()[0]); err != nil {
+		return err
+	}
+	return selectBF16()
 }
 
 // CPU names the processor and the features that the choice of a variant rests on.

@@ -30,6 +30,10 @@ func register() {
 			softmaxRows:      softmaxRowsAVX2,
 			softmaxRowsGrad:  softmaxRowsGradAVX2,
 			orient:           orientAVX2,
+			resampleRGB:      resampleRGBAVX2,
+			resampleRows:     resampleRowsAVX2,
+			upsampleChroma:   upsampleChromaAVX2,
+			yCbCrToRGB:       yCbCrToRGBAVX2,
 		}
 	}
 	if cpuid.CPU.Supports(cpuid.AVX512F, cpuid.AVX512DQ, cpuid.AVX512BW, cpuid.AVX512VL, cpuid.BMI2) {
@@ -58,6 +62,10 @@ func register() {
 			softmaxRows:      softmaxRowsAVX512,
 			softmaxRowsGrad:  softmaxRowsGradAVX512,
 			orient:           orientAVX512,
+			resampleRGB:      resampleRGBAVX512,
+			resampleRows:     resampleRowsAVX512,
+			upsampleChroma:   upsampleChromaAVX512,
+			yCbCrToRGB:       yCbCrToRGBAVX512,
 		}
 	}
 }

@@ -4,3 +4,5 @@ package kernels
 
 // register adds nothing: there is no assembly for this architecture.
 func register() {}
+
+func registerBF16() {}

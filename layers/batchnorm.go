@@ -6,7 +6,7 @@ import "fasternet/ops"
 // reference: ε = 1e-5, momentum 0.1, weight 1, bias 0. The prefix is the name
 // of the layer, e.g. "patch_embed.norm".
 func NewBatchNorm(s *Store, prefix string, c int) *ops.BatchNorm {
-	return &ops.BatchNorm{
+	n := &ops.BatchNorm{
 		Weight:      s.Param(prefix+".weight", Constant(1), c),
 		Bias:        s.Param(prefix+".bias", Constant(0), c),
 		RunningMean: s.Buffer(prefix+".running_mean", 0, c),
@@ -14,4 +14,6 @@ func NewBatchNorm(s *Store, prefix string, c int) *ops.BatchNorm {
 		Tracked:     s.Counter(prefix + ".num_batches_tracked"),
 		Eps:         1e-5, Momentum: 0.1,
 	}
+	s.Norms = append(s.Norms, n)
+	return n
 }

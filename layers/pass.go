@@ -13,8 +13,18 @@ import (
 type Pass struct {
 	*ops.Tape
 	Drops []Drop
+	// Frozen is the number of layers that are frozen, from the input on: they are
+	// built as for evaluation in a graph for training.
+	Frozen int
 	// Tap is told of values within the model by their names, where it is set.
 	Tap func(name string, n *gorgonia.Node)
+}
+
+// Layer says that what follows belongs to layer i, as graph.Layered numbers them.
+func (p *Pass) Layer(i int) {
+	if p.Frozen > 0 {
+		p.Train = i >= p.Frozen
+	}
 }
 
 // tap shows a value to who wants it.

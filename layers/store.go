@@ -20,6 +20,8 @@ type Store struct {
 	// Computed are tensors of the official state dicts that follow from the sizes
 	// of the model.
 	Computed []Computed
+	// Norms are the batch norms that have statistics among the entries.
+	Norms []*ops.BatchNorm
 	// Folded: batch norms are part of the convolutions before them, which have
 	// a bias then, and layer scale is part of the one before it. Such a model
 	// is for evaluation.

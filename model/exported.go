@@ -77,24 +77,32 @@ func NewFolded(c *configs.Config, classes int) (graph.Model, error) {
 // first.
 func (l *Loaded) empty() (graph.Model, error) {
 	isFolded := l.File.Meta[FoldedKey] == "true"
-	blocks, values := min(l.Config.Model.Depth, len(l.File.Tensors)+1), 0
-	for _, d := range l.Config.Model.Depths {
-		blocks += min(d, len(l.File.Tensors)+1)
-	}
-	for _, t := range l.File.Tensors {
-		values += len(t.F32)
-	}
 	c, err := withClasses(l.Config.Model, len(l.Classes))
 	if err != nil {
 		return nil, err
 	}
-	if blocks > len(l.File.Tensors) || graph.Parameters(c, l.Config.Data.ImageSize, isFolded) > values {
-		return nil, fmt.Errorf("the file has %d tensors with %d values, fewer than its configuration describes", len(l.File.Tensors), values)
+	if err := l.affordable(c); err != nil {
+		return nil, err
 	}
 	if isFolded {
 		return NewFolded(l.Config, len(l.Classes))
 	}
 	return New(l.Config, len(l.Classes))
+}
+
+// affordable says whether the tensors of the file are at least those of a model.
+func (l *Loaded) affordable(c configs.Model) error {
+	blocks, values := min(c.Depth, len(l.File.Tensors)+1), 0
+	for _, d := range c.Depths {
+		blocks += min(d, len(l.File.Tensors)+1)
+	}
+	for _, t := range l.File.Tensors {
+		values += len(t.F32)
+	}
+	if blocks > len(l.File.Tensors) || graph.Parameters(c, l.Config.Data.ImageSize, l.File.Meta[FoldedKey] == "true") > values {
+		return fmt.Errorf("the file has %d tensors with %d values, fewer than its configuration describes", len(l.File.Tensors), values)
+	}
+	return nil
 }
 
 // readONNX reads an ONNX file. Its tensors are taken if its graph is the one that

@@ -28,8 +28,11 @@ const (
 // of our containers begin with.
 const (
 	formatFamily = "fasternet-train "
-	format       = formatFamily + "checkpoint 1"
+	format       = CheckpointFormat
 )
+
+// CheckpointFormat names a checkpoint and its version.
+const CheckpointFormat = formatFamily + "checkpoint 1"
 
 // New makes the model that a configuration describes, for the given number of
 // classes, with fresh parameters.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"fasternet/internal/hostile"
 	"fasternet/onnx"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -225,7 +226,9 @@ func FuzzUnmarshal(f *testing.F) {
 	f.Add(whole[:len(whole)/2])
 	f.Add(join(intField(1, 8), bytesField(7, bytesField(5, intField(1, 1<<62)))))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		m, err := onnx.Unmarshal(raw)
+		var m *onnx.Model
+		var err error
+		hostile.Bound(t, 1<<20+200*len(raw), func() { m, err = onnx.Unmarshal(raw) })
 		if err != nil || m.Unknown != nil {
 			return
 		}

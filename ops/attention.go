@@ -60,9 +60,12 @@ func (t *Tape) newAttention(w *Windows, channels, heads int, table *Param) (*att
 	}
 	a.parts = min(w.count(), max(1, 64/heads))
 	a.workers = make([]attentionPacks, t.Pool().Workers())
+	for i := range a.workers {
+		a.workers[i].keys.Precision, a.workers[i].values.Precision = t.Precision, t.Precision
+	}
 	a.forwardTo, a.backward, a.sumTables = a.forwardTask, a.backwardTask, a.sumTable
 	n, d := w.longest, a.depth
-	size := 8*(n*d+16) + 4*(kernels.PackedLen(d, n)+kernels.PackedLen(n, d)+64) + 2*a.tableRows()
+	size := 8*(n*d+16) + 4*(t.Precision.PackedLen(d, n)+t.Precision.PackedLen(n, d)+64) + 2*a.tableRows()
 	t.needScratch(scratchSize([]int{size}, n, n, n) + scratchSize(nil, a.queries, n, n))
 	if t.Train && table != nil {
 		a.tables = t.newBuffer(heads * a.parts * a.tableRows())
@@ -138,7 +141,7 @@ func (a *attention) forwardTask(worker, i int) {
 	longest, d := a.windows.longest, a.depth
 	table := s.vector(a.tableRows())
 	q, k, v := s.vector(longest*d), s.vector(longest*d), s.vector(longest*d)
-	keyMemory, valueMemory := s.vector(kernels.PackedLen(d, longest)), s.vector(kernels.PackedLen(longest, d))
+	keyMemory, valueMemory := s.vector(a.tape.Precision.PackedLen(d, longest)), s.vector(a.tape.Precision.PackedLen(longest, d))
 	bias, scores := s.matrix(longest, longest), s.matrix(a.queries, longest)
 	if a.table != nil {
 		a.headTable(table, head)
@@ -189,8 +192,8 @@ func (a *attention) backwardTask(worker, i int) {
 	for j := range memory {
 		memory[j] = kernels.NewMatrix(s.vector(longest*d), longest, d)
 	}
-	keyT, valueT := s.vector(kernels.PackedLen(d, longest)), s.vector(kernels.PackedLen(d, longest))
-	keyN := s.vector(kernels.PackedLen(longest, d))
+	keyT, valueT := s.vector(a.tape.Precision.PackedLen(d, longest)), s.vector(a.tape.Precision.PackedLen(d, longest))
+	keyN := s.vector(a.tape.Precision.PackedLen(longest, d))
 	bias, dbias := s.matrix(longest, longest), s.matrix(longest, longest)
 	scores, dscores := s.matrix(a.queries, longest), s.matrix(a.queries, longest)
 	var tableGrad []float32
@@ -229,7 +232,7 @@ func (a *attention) backwardTask(worker, i int) {
 			}
 			kernels.Gemm(p, a.scale, q.Slice(from, to), &packs.keys, a.biasOf(bias, from, to, n))
 			kernels.SoftmaxRows(p)
-			kernels.GemmTN(dv, p, do.Slice(from, to))
+			a.tape.Precision.GemmTN(dv, p, do.Slice(from, to))
 			packs.values.Resize(d, n, valueT)
 			if from == 0 {
 				packs.values.PackTransposed(v)
@@ -244,7 +247,7 @@ func (a *attention) backwardTask(worker, i int) {
 				packs.keys.PutRows(0, k)
 			}
 			kernels.Gemm(dq.Slice(from, to), a.scale, dp, &packs.keys, kernels.Matrix{})
-			kernels.GemmTN(dk, dp, q.Slice(from, to))
+			a.tape.Precision.GemmTN(dk, dp, q.Slice(from, to))
 		}
 		kernels.Combine(dk, dk, dk, a.scale, 0)
 		w.scatter(a.columns(a.dqkv, 0, head), dq)

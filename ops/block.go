@@ -51,7 +51,7 @@ func FasterNetBlock(t *Tape, x *gorgonia.Node, b Block) (*gorgonia.Node, error) 
 	}
 	if t.Train {
 		s.run = f.forwardTrain
-		s.uses = []*buffer{f.convolvedBuf, f.hiddenBuf}
+		s.uses = []*buffer{f.convolvedBuf, f.hiddenMap.buf}
 	}
 	return t.record(s)
 }
@@ -70,13 +70,14 @@ type block struct {
 
 	// Kept for the backward pass: the convolved channels [rows, partial] and
 	// the hidden map before the norm [rows, hidden].
-	convolvedBuf, hiddenBuf *buffer
+	convolvedBuf *buffer
+	hiddenMap    kept
 
 	// Of the run in progress.
-	x, y, convolved, h kernels.Matrix
-	keep               []float32
-	wp, w1, w2         *pack
-	tasks              struct{ mix, expand, infer func(worker, span int) }
+	x, y, convolved kernels.Matrix
+	keep            []float32
+	wp, w1, w2      *pack
+	tasks           struct{ mix, expand, infer func(worker, span int) }
 }
 
 func newBlock(t *Tape, x *gorgonia.Node, b Block) (*block, error) {
@@ -97,7 +98,7 @@ func newBlock(t *Tape, x *gorgonia.Node, b Block) (*block, error) {
 		f.maxRows = max(f.maxRows, b.images*b.lines*f.shape.width)
 		f.strip = max(f.strip, f.pconv(b).PaddedLen())
 	}
-	f.wp, f.w1, f.w2 = t.pack(b.PConv, packing{}), t.pack(b.Conv1, packing{}), t.pack(b.Conv2, packing{})
+	f.wp, f.w1, f.w2 = t.pack(b.PConv, packing{in: t.Precision}), t.pack(b.Conv1, packing{in: t.Precision}), t.pack(b.Conv2, packing{in: t.Precision})
 	if f.Norm == nil {
 		f.norm = newFoldedNorm(f.hidden)
 	} else {
@@ -107,7 +108,7 @@ func newBlock(t *Tape, x *gorgonia.Node, b Block) (*block, error) {
 	t.needScratch(scratchSize([]int{f.strip}, f.maxRows, c, f.hidden))
 	if t.Train {
 		f.convolvedBuf = t.newBuffer(f.shape.rows() * f.partial)
-		f.hiddenBuf = t.newBuffer(f.shape.rows() * f.hidden)
+		f.hiddenMap = t.newKept(f.shape.rows(), f.hidden, f.hidden)
 	}
 	return f, nil
 }
@@ -171,7 +172,6 @@ func (f *block) pconv(b span) kernels.PConv {
 func (f *block) forwardTrain(in [][]float32, out []float32) error {
 	f.bind(in, out)
 	f.convolved = kernels.NewMatrix(f.convolvedBuf.data, f.shape.rows(), f.partial)
-	f.h = kernels.NewMatrix(f.hiddenBuf.data, f.shape.rows(), f.hidden)
 	pool := f.tape.Pool()
 	pool.Run(len(f.spans), f.tasks.mix)
 	if err := f.norm.batch(); err != nil {
@@ -202,13 +202,14 @@ func (f *block) mix(worker, i int) {
 	s := scratch{f.tape.scratchOf(worker)}
 	b := f.spans[i]
 	from, to := f.shape.from(b), f.shape.to(b)
-	strip, u := s.vector(f.strip), s.matrix(to-from, f.shape.channels)
+	strip, u, h := s.vector(f.strip), s.matrix(to-from, f.shape.channels), s.matrix(to-from, f.hidden)
 	convolved := f.convolved.Slice(from, to)
 	f.convolve(convolved, b, strip)
 	f.gather(u, convolved, b)
-	h := f.h.Slice(from, to)
+	h = f.hiddenMap.place(h, from, 0)
 	kernels.Gemm(h, 1, u, f.w1.Packed, kernels.Matrix{})
 	f.norm.moments[i].Measure(h)
+	f.hiddenMap.put(h, from, 0)
 }
 
 // convolve computes the convolved channels of the rows of a span.
@@ -241,7 +242,7 @@ func (f *block) expand(worker, i int) {
 	b := f.spans[i]
 	from, to := f.shape.from(b), f.shape.to(b)
 	a, v := s.matrix(to-from, f.hidden), s.matrix(to-from, f.shape.channels)
-	kernels.Affine(a, f.h.Slice(from, to), f.norm.scale, f.norm.shift, f.Act)
+	kernels.Affine(a, f.hiddenMap.get(a, from, 0), f.norm.scale, f.norm.shift, f.Act)
 	f.project(a, v, b)
 }
 

@@ -28,17 +28,17 @@ func (f *block) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
 	g := &blockGrad{block: f, dhBuf: t.newBuffer(f.shape.rows() * f.hidden)}
 	g.runs = chunks(len(f.spans), chunkLimit(f.Conv1.Size()))
 	g.dw1, g.dw2, g.dwp = t.newWeightSums(f.Conv1, len(g.runs)), t.newWeightSums(f.Conv2, len(g.runs)), t.newWeightSums(f.PConv, len(g.runs))
-	g.v1, g.v2, g.vp = t.pack(f.Conv1, packing{use: packInput}), t.pack(f.Conv2, packing{use: packInput}), t.pack(f.PConv, packing{use: packAdjoint})
+	g.v1, g.v2, g.vp = t.pack(f.Conv1, packing{use: packInput, in: t.Precision}), t.pack(f.Conv2, packing{use: packInput, in: t.Precision}), t.pack(f.PConv, packing{use: packAdjoint, in: t.Precision})
 	g.tasks.hidden, g.tasks.input, g.tasks.convolution = g.sweepHidden, g.sweepInput, g.sweepConvolution
 	g.tasks.finish = finishTask(g.dw1, g.dw2, g.dwp)
 	c := f.shape.channels
 	t.needScratch(max(
-		scratchSize(nil, f.maxRows, c, c, f.hidden, f.hidden),
+		scratchSize(nil, f.maxRows, c, c, f.hidden, f.hidden, f.hidden),
 		scratchSize([]int{f.strip, f.strip}, 0),
 	))
 	s := spec{
 		kind: "FasterNetBlockGrad", name: f.Name, inputs: gorgonia.Nodes{dy, f.input}, shape: f.input.Shape().Clone(), reuse: 1,
-		uses: []*buffer{f.convolvedBuf, f.hiddenBuf, g.dhBuf, g.dw1.buf, g.dw2.buf, g.dwp.buf},
+		uses: []*buffer{f.convolvedBuf, f.hiddenMap.buf, g.dhBuf, g.dw1.buf, g.dw2.buf, g.dwp.buf},
 		run:  g.backward,
 	}
 	if f.Keep != nil {
@@ -109,10 +109,10 @@ func (g *blockGrad) hiddenPart(worker int, b span, dw kernels.Matrix, sum, dot [
 		dv = s.matrix(rows, c)
 		kernels.ScaleColumns(dv, dy, g.LayerScale.Data())
 	}
-	da, a := s.matrix(rows, g.hidden), s.matrix(rows, g.hidden)
+	da, a, h := s.matrix(rows, g.hidden), s.matrix(rows, g.hidden), s.matrix(rows, g.hidden)
 	kernels.Gemm(da, 1, dv, g.v2.Packed, kernels.Matrix{})
-	kernels.AffineGrad(a, dz, g.h.Slice(from, to), da, g.norm.scale, g.norm.shift, g.norm.mean32, sum, dot, g.Act)
-	kernels.GemmTN(dw, dy, a) // without the layer scale: see scaleGradient
+	kernels.AffineGrad(a, dz, g.hiddenMap.get(h, from, 0), da, g.norm.scale, g.norm.shift, g.norm.mean32, sum, dot, g.Act)
+	g.tape.Precision.GemmTN(dw, dy, a) // without the layer scale: see scaleGradient
 }
 
 // scaleGradient completes the gradients of the second product and of the layer
@@ -143,11 +143,11 @@ func (g *blockGrad) sweepInput(worker, run int) {
 		b := g.spans[i]
 		from, to := g.shape.from(b), g.shape.to(b)
 		dh, u, du := s.matrix(to-from, g.hidden), s.matrix(to-from, c), s.matrix(to-from, c)
-		kernels.CombineColumns(dh, g.dz.Slice(from, to), g.h.Slice(from, to), g.norm.scale, g.norm.slope, g.norm.level)
+		kernels.CombineColumns(dh, g.dz.Slice(from, to), g.hiddenMap.get(dh, from, 0), g.norm.scale, g.norm.slope, g.norm.level)
 		convolved := g.convolved.Slice(from, to)
 		g.gather(u, convolved, b)
 		kernels.Gemm(du, 1, dh, g.v1.Packed, kernels.Matrix{})
-		kernels.GemmTN(dw, dh, u)
+		g.tape.Precision.GemmTN(dw, dh, u)
 		convolved.Copy(du.Columns(0, g.partial))
 		dx, dy := g.dx.Slice(from, to), g.dy.Slice(from, to)
 		dx.Columns(0, g.partial).Copy(dy.Columns(0, g.partial))
@@ -165,7 +165,7 @@ func (g *blockGrad) sweepConvolution(worker, run int) {
 		g.spans[i].eachImage(func(b span) {
 			from, to := g.shape.from(b), g.shape.to(b)
 			p.Pad(strip, g.image(g.x, b.image), b.line)
-			p.WeightGrad(dw, strip, g.convolved.Slice(from, to))
+			p.WeightGrad(dw, strip, g.convolved.Slice(from, to), g.tape.Precision)
 			p.Pad(gradStrip, g.image(g.convolved, b.image), b.line)
 			dx := g.dx.Slice(from, to).Columns(0, g.partial)
 			p.Convolve(dx, gradStrip, g.vp.Packed, dx)

@@ -51,13 +51,13 @@ type mlpBlock struct {
 	chunk       int // columns of the hidden layer at a time
 	norm        *rowNorm
 	w1, w2      *layerWeight
-	hiddenMap   padded    // kept in training: fc1 without its bias
+	hiddenMap   kept      // in training: fc1 without its bias
 	ones        []float32 // one a hidden column
 	forwardTask func(worker, i int)
 
 	// Of the run in progress.
-	x, y, h kernels.Matrix
-	keep    []float32
+	x, y kernels.Matrix
+	keep []float32
 }
 
 func newMLPBlock(t *Tape, x *gorgonia.Node, m MLP) (*mlpBlock, error) {
@@ -80,7 +80,7 @@ func newMLPBlock(t *Tape, x *gorgonia.Node, m MLP) (*mlpBlock, error) {
 	f.norm = t.newRowNorm(m.Norm, shape.rows, len(f.cut))
 	f.w1, f.w2 = t.newLayerWeight(m.Fc1, packForward), t.newLayerWeight(m.Fc2, packForward)
 	if t.Train {
-		f.hiddenMap = t.newPadded(shape.rows, hidden)
+		f.hiddenMap = t.newKept(shape.rows, hidden, rowStride(hidden))
 	}
 	f.ones = make([]float32, hidden)
 	for i := range f.ones {
@@ -111,9 +111,6 @@ func (f *mlpBlock) forward(in [][]float32, out []float32) error {
 	if f.Keep != nil {
 		f.keep = in[len(in)-1]
 	}
-	if f.tape.Train {
-		f.h = f.hiddenMap.matrix()
-	}
 	f.w1.ready(pool)
 	f.w2.ready(pool)
 	pool.Run(len(f.cut), f.forwardTask)
@@ -143,10 +140,13 @@ func (f *mlpBlock) forwardPart(worker, i int) {
 	sum := kernels.Broadcast(f.Fc2Bias.Data(), to-from)
 	f.columns(func(c, end int) {
 		hidden, act := h.Columns(0, end-c), a.Columns(0, end-c)
-		if f.tape.Train {
-			hidden = f.h.Slice(from, to).Columns(c, end)
+		if f.hiddenMap.buf != nil {
+			hidden = f.hiddenMap.place(hidden, from, c)
 		}
 		kernels.GemmBlock(hidden, 1, n, f.w1.Packed, 0, c, kernels.Matrix{})
+		if f.hiddenMap.buf != nil {
+			f.hiddenMap.put(hidden, from, c)
+		}
 		kernels.Affine(act, hidden, f.ones[c:end], f.Fc1Bias.Data()[c:end], kernels.GELU)
 		kernels.GemmBlock(v, 1, act, f.w2.Packed, c, 0, sum)
 		sum = v
@@ -181,7 +181,7 @@ func (f *mlpBlock) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
 	g.sweep = g.sweepRows
 	g.tasks, g.weights = layerGradTask(g.grad1, g.grad2)
 	widest := f.chunk + kernels.PanelWidth()
-	t.needScratch(scratchSize([]int{f.hidden, f.hidden}, longest(f.cut), f.channels, f.channels, widest, widest))
+	t.needScratch(scratchSize([]int{f.hidden, f.hidden}, longest(f.cut), f.channels, f.channels, widest, widest, widest))
 	return t.recordGrad(spec{
 		kind: "MLPBlockGrad", name: f.Name, run: g.backward,
 		uses: append(used(g.v1, g.v2), f.norm.statsBuf, f.hiddenMap.buf, g.act.buf, g.normed.buf, g.hiddenGrad.buf),
@@ -194,7 +194,7 @@ func (g *mlpGrad) backward(in [][]float32, out []float32) error {
 	if g.Keep != nil {
 		g.keep = in[len(in)-1]
 	}
-	g.h, g.dh = g.hiddenMap.matrix(), g.hiddenGrad.matrix()
+	g.dh = g.hiddenGrad.matrix()
 	g.act.bind()
 	g.normed.bind()
 	g.v1.ready(pool)
@@ -213,13 +213,13 @@ func (g *mlpGrad) sweepRows(worker, i int) {
 	wide := g.chunk + kernels.PanelWidth()
 	sum, dot := s.vector(g.hidden), s.vector(g.hidden) // not used: the bias has its gradient with the weight
 	dv, dn := s.matrix(to-from, g.channels), s.matrix(to-from, g.channels)
-	a, da := s.matrix(to-from, wide), s.matrix(to-from, wide)
+	a, da, h := s.matrix(to-from, wide), s.matrix(to-from, wide), s.matrix(to-from, wide)
 	g.shape.scaled(dv, g.dy.Slice(from, to), from, g.keep)
 	var before kernels.Matrix
 	g.columns(func(c, end int) {
 		act, dact, dh := a.Columns(0, end-c), da.Columns(0, end-c), g.dh.Slice(from, to).Columns(c, end)
 		kernels.GemmBlock(dact, 1, dv, g.v2.Packed, 0, c, kernels.Matrix{})
-		kernels.AffineGrad(act, dh, g.h.Slice(from, to).Columns(c, end), dact,
+		kernels.AffineGrad(act, dh, g.hiddenMap.get(h.Columns(0, end-c), from, c), dact,
 			g.ones[c:end], g.Fc1Bias.Data()[c:end], g.zeros[c:end], sum[c:end], dot[c:end], kernels.GELU)
 		g.act.PutBlock(from, c, act)
 		kernels.GemmBlock(dn, 1, dh, g.v1.Packed, c, 0, before)

@@ -8,6 +8,7 @@ import "fasternet/kernels"
 type packing struct {
 	use packUse
 	row int // of the kernel, for packRow
+	in  kernels.Precision
 }
 
 type packUse int
@@ -56,11 +57,11 @@ func newPack(p *Param, how packing) *pack {
 	}
 	switch how.use {
 	case packInput:
-		q.Packed = kernels.NewPacked(out, kh*kw*in)
+		q.Packed = how.in.NewPacked(out, kh*kw*in)
 	case packRow:
-		q.Packed = kernels.NewPacked(out, kw*in)
+		q.Packed = how.in.NewPacked(out, kw*in)
 	default:
-		q.Packed = kernels.NewPacked(kh*kw*in, out)
+		q.Packed = how.in.NewPacked(kh*kw*in, out)
 	}
 	return q
 }

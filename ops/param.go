@@ -11,6 +11,9 @@ type Param struct {
 	Name  string        // key in the official state dict
 	Value *tensor.Dense // in the shape of the state dict, e.g. [out, in, kh, kw]
 	Grad  *tensor.Dense // graphs add to it; whoever steps the optimizer zeroes it
+	// Frozen parameters are not to be trained: their gradients are of no use, and
+	// not computed where that is easy.
+	Frozen bool
 
 	version int // counts the changes of Value
 	packs   map[packing]*pack

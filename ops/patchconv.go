@@ -58,6 +58,8 @@ type patchConv struct {
 	maxRows int
 	convBuf *buffer // kept: the map before the norm
 
+	precision kernels.Precision // of the products
+
 	x    []float32
 	conv kernels.Matrix
 	y    kernels.Matrix
@@ -98,7 +100,11 @@ func newPatchConv(t *Tape, x *gorgonia.Node, p PatchConv) (*patchConv, error) {
 	for _, b := range f.spans {
 		f.maxRows = max(f.maxRows, f.out.to(b)-f.out.from(b))
 	}
-	f.w = t.pack(p.Weight, packing{})
+	// Tiles of a product are written whole, which patches that overlap do not allow.
+	if !p.NoInputGrad && !f.patch.Overlap() {
+		f.precision = t.Precision
+	}
+	f.w = t.pack(p.Weight, packing{in: f.precision})
 	if p.Norm != nil {
 		f.norm = newNormState(p.Norm, len(f.spans), t.Train)
 	}
@@ -205,7 +211,7 @@ func (f *patchConv) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) 
 	} else {
 		s.shape = f.input.Shape().Clone()
 		for row := range f.patch.Size {
-			q := t.pack(f.Weight, packing{use: packRow, row: row})
+			q := t.pack(f.Weight, packing{use: packRow, row: row, in: f.precision})
 			g.v = append(g.v, q.Packed)
 		}
 	}
@@ -262,7 +268,7 @@ func (g *patchConvGrad) sweepInput(worker, run int) {
 		at, n := 0, g.spans[i].lines*g.out.width
 		g.spans[i].eachImage(func(b span) {
 			rows := dconv.Slice(at, at+n)
-			g.patch.WeightGrad(dw, g.image(g.x, b.image), b.line, rows)
+			g.patch.WeightGrad(dw, g.image(g.x, b.image), b.line, rows, g.precision)
 			if g.dx != nil {
 				g.patch.InputGrad(g.image(g.dx, b.image), b.line, rows, g.v)
 			}

@@ -197,7 +197,7 @@ func (f *patchEmbed) backwardRun(worker, run int) {
 		kernels.ColumnSums(d, f.dbias[run])
 		at, n := 0, b.lines*f.out.width
 		b.eachImage(func(b span) {
-			f.patch.WeightGrad(dw, f.image(b.image), b.line, d.Slice(at, at+n))
+			f.patch.WeightGrad(dw, f.image(b.image), b.line, d.Slice(at, at+n), kernels.FP32)
 			at += n
 		})
 	}

@@ -5,6 +5,7 @@ import (
 	"math"
 	"sort"
 
+	"fasternet/internal/memory"
 	"fasternet/kernels"
 
 	"gorgonia.org/gorgonia"
@@ -35,7 +36,21 @@ func (w *Workspace) Bytes() int {
 	return 4 * n
 }
 
-func (w *Workspace) reserve(arena, scratch int) {
+// reserve makes the memory as large as a tape needs it, or says that there is
+// not so much.
+func (w *Workspace) reserve(arena, scratch int) error {
+	more := 0
+	if arena > len(w.arena) {
+		more += arena
+	}
+	for i := range w.pool.Workers() {
+		if w.scratch == nil || scratch > len(w.scratch[i]) {
+			more += scratch
+		}
+	}
+	if err := memory.Check("the activations", 4*more); err != nil {
+		return fmt.Errorf("%w: a smaller batch takes less (train.batch_size, with train.accum_steps for the same step; --batch)", err)
+	}
 	moved := w.moves == 0
 	if arena > len(w.arena) {
 		w.arena = kernels.Aligned(arena)
@@ -53,6 +68,7 @@ func (w *Workspace) reserve(arena, scratch int) {
 	if moved {
 		w.moves++
 	}
+	return nil
 }
 
 // buffer is planned memory. It is alive from the first to the last op that
@@ -142,7 +158,9 @@ func (t *Tape) Plan() error {
 		t.arena = max(t.arena, b.offset+b.size)
 	}
 	t.planPacks()
-	t.space.reserve(t.arena, t.scratch)
+	if err := t.space.reserve(t.arena, t.scratch); err != nil {
+		return err
+	}
 	t.bind()
 	return nil
 }

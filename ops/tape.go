@@ -19,6 +19,10 @@ import (
 type Tape struct {
 	Graph *gorgonia.ExprGraph
 	Train bool // batch statistics, and what the backward pass needs is kept
+	// Precision of the products within the blocks of a network and between its
+	// stages. Set it before ops are added. Those of the first layer and of the
+	// classifier are float32.
+	Precision kernels.Precision
 
 	space   *Workspace
 	ops     []*op

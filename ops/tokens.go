@@ -119,7 +119,7 @@ type packedRows struct {
 }
 
 func (t *Tape) newPackedRows(rows, cols int) *packedRows {
-	return &packedRows{buf: t.newBuffer(kernels.PackedLen(rows, cols)), rows: rows, cols: cols}
+	return &packedRows{Packed: kernels.Packed{Precision: t.Precision}, buf: t.newBuffer(t.Precision.PackedLen(rows, cols)), rows: rows, cols: cols}
 }
 
 // bind must be called before the rows are packed.

@@ -19,13 +19,13 @@ type layerWeight struct {
 func (t *Tape) newLayerWeight(p *Param, use packUse) *layerWeight {
 	w := &layerWeight{param: p, use: use}
 	if !t.Train {
-		w.shared = t.pack(p, packing{use: use})
+		w.shared = t.pack(p, packing{use: use, in: t.Precision})
 		w.Packed = w.shared.Packed
 		return w
 	}
 	rows, cols := w.size()
-	w.Packed = new(kernels.Packed)
-	w.buf = t.newBuffer(kernels.PackedLen(rows, cols))
+	w.Packed = &kernels.Packed{Precision: t.Precision}
+	w.buf = t.newBuffer(t.Precision.PackedLen(rows, cols))
 	w.panel = w.packPanel
 	return w
 }
@@ -115,7 +115,8 @@ func (t *Tape) newProductGrad(g *layerGrad) *layerGrad {
 	g.tape = t
 	shape, out := g.shape, g.out
 	chunks := (shape.rows + most - 1) / most
-	g.chunk = (shape.rows + chunks - 1) / chunks
+	step := t.Precision.RowStep()
+	g.chunk = ((shape.rows+chunks-1)/chunks + step - 1) / step * step
 	g.parts = (out + width - 1) / width
 	if few := min(8, (out+31)/32); g.parts < few {
 		g.parts = few

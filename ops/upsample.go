@@ -32,9 +32,9 @@ func (w *upWeight) matrix() kernels.Matrix {
 // newUpLayerWeight is the packed weight of a transposed convolution. The
 // reordered copy lives in planned memory in evaluation too: it is small.
 func (t *Tape) newUpLayerWeight(p *Param, use packUse) *layerWeight {
-	w := &layerWeight{param: p, use: use, up: t.newUpWeight(p), Packed: new(kernels.Packed)}
+	w := &layerWeight{param: p, use: use, up: t.newUpWeight(p), Packed: &kernels.Packed{Precision: t.Precision}}
 	rows, cols := w.size()
-	w.buf = t.newBuffer(kernels.PackedLen(rows, cols))
+	w.buf = t.newBuffer(t.Precision.PackedLen(rows, cols))
 	w.panel = w.packPanel
 	return w
 }

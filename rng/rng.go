@@ -24,6 +24,8 @@ const (
 	DropPath Purpose = "drop_path" // at: step, block
 	Bench    Purpose = "bench"     // synthetic inputs
 	Few      Purpose = "few"       // which images keep their labels; at: class
+	HoldOut  Purpose = "hold_out"  // which images are held out for validation; at: class
+	Shard    Purpose = "shard"     // order of the samples in shards
 )
 
 // New returns the generator of a purpose at a position. The methods of

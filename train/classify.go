@@ -19,6 +19,8 @@ type classification struct {
 	train, val data.Dataset
 	net        graph.Model
 	runner     *graph.Runner
+	teacher    *teacher     // of a distillation, or nil
+	last       *eval.Report // of the last evaluation
 }
 
 func newClassification(c *configs.Config, train, val data.Dataset, pool *kernels.Pool) (*classification, error) {
@@ -26,7 +28,13 @@ func newClassification(c *configs.Config, train, val data.Dataset, pool *kernels
 	if err != nil {
 		return nil, err
 	}
-	return &classification{c, train, val, net, graph.NewRunner(net, pool)}, nil
+	t := &classification{config: c, train: train, val: val, net: net, runner: graph.NewRunner(net, pool)}
+	t.runner.Loss, t.runner.Frozen = lossOf(c), frozenLayers(c)
+	if t.runner.Precision, err = precision(c); err != nil {
+		return nil, err
+	}
+	t.teacher, err = openTeacher(c, t.runner, train.Classes())
+	return t, err
 }
 
 func (t *classification) store() *layers.Store { return t.net.Store() }
@@ -44,9 +52,12 @@ func (t *classification) describe() string {
 }
 
 func (t *classification) prepare() error {
-	size := t.config.Data.Scale(0)
-	_, err := t.runner.Program(graph.Shape{Batch: t.config.Train.BatchSize, Height: size, Width: size, Train: true})
-	return err
+	for _, size := range []int{t.config.Data.Scale(0), t.config.Data.ImageSize} { // of a multi-scale schedule
+		if _, err := t.runner.Program(graph.Shape{Batch: t.config.Train.BatchSize, Height: size, Width: size, Train: true}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (t *classification) fill(o *data.LoaderOptions) error {
@@ -54,21 +65,19 @@ func (t *classification) fill(o *data.LoaderOptions) error {
 	return nil
 }
 
-func mixup(a configs.Augment, classes int) *data.Mixup {
-	m := &data.Mixup{
-		MixupAlpha: a.Mixup, CutmixAlpha: a.Cutmix, Prob: a.MixupProb, SwitchProb: a.MixupSwitchProb,
-		Smoothing: a.Smoothing, Classes: classes,
-	}
-	if len(a.CutmixMinmax) == 2 {
-		m.CutmixMinMax = &[2]float64{a.CutmixMinmax[0], a.CutmixMinmax[1]}
-	}
-	return m
-}
-
 func (t *classification) gradients(b *data.Batch, at graph.Position) (float32, []float64, error) {
 	program, err := t.runner.Program(graph.Shape{Batch: b.Size, Height: b.Height, Width: b.Width, Train: true})
 	if err != nil {
 		return 0, nil, err
+	}
+	if t.teacher != nil {
+		logits, err := t.teacher.logits(b)
+		if err != nil {
+			return 0, nil, err
+		}
+		if err := program.Teach(logits); err != nil {
+			return 0, nil, err
+		}
 	}
 	loss, err := program.Gradients(b.Images, b.Targets, at)
 	return loss, nil, err
@@ -80,9 +89,14 @@ func (t *classification) evaluate(ctx context.Context, progress func(done int)) 
 		return eval.Result{}, err
 	}
 	c := t.config
-	return eval.Evaluate(ctx, runner, t.val, eval.Transform(c.Data, c.Model.InChans), eval.Options{
-		Batch: c.Train.ValBatchSize, Workers: c.Data.Workers, Progress: func(done, _ int) { progress(done) },
+	t.last, err = eval.Examine(ctx, runner, t.val, eval.Transform(c.Data, c.Model.InChans), eval.Options{
+		Batch: c.Train.ValBatchSize, Workers: c.Data.Workers, Progress: func(done, _ int) { progress(done) }, Mistakes: Mistakes,
+		SkipBad: c.Data.OnBadImage == "skip",
 	})
+	if err != nil {
+		return eval.Result{}, err
+	}
+	return t.last.Result, nil
 }
 
 func (t *classification) start(path string, o model.LoadOptions) error {

@@ -38,7 +38,7 @@ func (d *Display) Line(format string, args ...any) {
 
 func (d *Display) logLine(line string) {
 	if d.log != nil {
-		io.WriteString(d.log, time.Now().Format("2006-01-02 15:04:05 ")+line)
+		io.WriteString(d.log, clock().Format("2006-01-02 15:04:05 ")+line)
 	}
 }
 

@@ -1,7 +1,6 @@
 package train
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
@@ -11,11 +10,17 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"fasternet/checkpoints"
 	"fasternet/configs"
+	"fasternet/eval"
+	"fasternet/internal/disk"
+
+	"github.com/gofrs/flock"
 )
 
 // The files in the folder of a run.
@@ -24,32 +29,49 @@ const (
 	LogFile     = "log.jsonl"   // one JSON object a line: steps and epochs
 	SummaryFile = "summary.csv" // one line an evaluated epoch
 	TextFile    = "train.log"   // what a terminal would show, as plain lines
-	ReportFile  = "report.html" // curves
 )
 
 // Folder is the folder of a run.
 type Folder struct {
 	Dir         string
 	Checkpoints checkpoints.Folder
-	log, text   *os.File
+	log, text   *disk.File
+	lock        *flock.Flock
+	unlocked    error // why there is no lock
 }
 
-// OpenFolder opens the folder of a run, new or to be resumed, and finds out
-// that it cannot be written to before hours of work.
-func OpenFolder(dir string) (*Folder, error) {
-	f := &Folder{Dir: dir, Checkpoints: checkpoints.Folder{Dir: filepath.Join(dir, "checkpoints")}}
+// OpenFolder opens the folder of a run, new or to be resumed, for this process
+// alone, and finds out that it cannot be written to before hours of work. What a
+// process that was killed has left half-written is removed.
+func OpenFolder(dir string) (f *Folder, err error) {
+	f = &Folder{Dir: dir, Checkpoints: checkpoints.Folder{Dir: CheckpointDir(dir)}}
 	if err := os.MkdirAll(f.Checkpoints.Dir, 0o755); err != nil {
 		return nil, fmt.Errorf("run folder: %w", err)
 	}
-	probe, err := os.CreateTemp(f.Checkpoints.Dir, "probe-*")
-	if err != nil {
-		return nil, fmt.Errorf("run folder: %w", err)
+	f.lock, err = lockFolder(dir)
+	if errors.Is(err, errNoLocks) {
+		f.unlocked, err = err, nil
 	}
-	if err := errors.Join(probe.Close(), os.Remove(probe.Name())); err != nil {
-		return nil, fmt.Errorf("run folder: %w", err)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range []string{dir, f.Checkpoints.Dir} {
+		err = errors.Join(err, checkpoints.Clean(d))
+	}
+	if err == nil {
+		err = checkpoints.WriteAtomic(filepath.Join(f.Checkpoints.Dir, "probe"), writer(nil))
+	}
+	if err == nil {
+		err = f.Checkpoints.Remove("probe")
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("run folder: %w", err), f.Close())
 	}
 	return f, nil
 }
+
+// CheckpointDir is the folder of the checkpoints of a run.
+func CheckpointDir(dir string) string { return filepath.Join(dir, "checkpoints") }
 
 // Holds says whether there is a run in a folder.
 func Holds(dir string) bool {
@@ -58,7 +80,7 @@ func Holds(dir string) bool {
 			return true
 		}
 	}
-	return false
+	return !(checkpoints.Folder{Dir: CheckpointDir(dir)}).Empty()
 }
 
 // start writes the configuration and opens the logs. Of a run that is resumed,
@@ -81,7 +103,9 @@ func (f *Folder) start(c *configs.Config, p Progress) error {
 	return err
 }
 
-func (f *Folder) path(name string) string { return filepath.Join(f.Dir, name) }
+func (f *Folder) path(name ...string) string {
+	return filepath.Join(f.Dir, filepath.Join(name...))
+}
 
 func writer(text []byte) func(io.Writer) error {
 	return func(w io.Writer) error {
@@ -90,36 +114,45 @@ func writer(text []byte) func(io.Writer) error {
 	}
 }
 
-func appendTo(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+func appendTo(path string) (*disk.File, error) {
+	f, err := disk.AppendTo(path)
 	if err != nil {
 		return nil, fmt.Errorf("run folder: %w", err)
 	}
 	return f, nil
 }
 
-// forget drops the records that a resumed run will write again.
+// SaveLast writes the last checkpoint, and before it makes durable what the log
+// says of the way to it.
+func (f *Folder) SaveLast(c checkpoints.File) error {
+	if err := f.log.Sync(); err != nil {
+		return fmt.Errorf("run folder: %w", err)
+	}
+	return f.Checkpoints.SaveLast(c)
+}
+
+// forget drops the records that a resumed run will write again, and lines that
+// cannot be read: a log that a crash has damaged does not keep a run from going on.
 func (f *Folder) forget(p Progress) error {
 	var log bytes.Buffer
 	err := eachRecord(f.path(LogFile), func(r Record, line []byte) {
-		if r.Batches <= p.Batches && (r.Kind != epochRecord || r.Epoch < p.Epoch) {
+		if r.Batches <= p.Batches && (r.Kind != EpochRecord || r.Epoch < p.Epoch) {
 			log.Write(append(line, '\n'))
 		}
 	})
 	if err != nil {
 		return err
 	}
-	scores, err := f.Scores()
-	if err != nil {
-		return err
-	}
 	var summary bytes.Buffer
 	w := csv.NewWriter(&summary)
 	w.Write(summaryHeader)
-	for _, s := range scores {
-		if s.Epoch < p.Epoch {
-			w.Write(summaryRow(s))
+	err = eachScore(f.path(SummaryFile), func(s Score, row []string, err error) {
+		if err == nil && s.Epoch < p.Epoch {
+			w.Write(append(row, make([]string, len(summaryHeader)-len(row))...))
 		}
+	})
+	if err != nil {
+		return err
 	}
 	w.Flush()
 	return errors.Join(
@@ -129,31 +162,39 @@ func (f *Folder) forget(p Progress) error {
 
 // Record is a line of the log.
 type Record struct {
-	Kind     string    `json:"kind"` // step or epoch
-	Epoch    int       `json:"epoch"`
-	Step     int       `json:"step,omitempty"`         // batches of the epoch that are done
-	Batches  int       `json:"batches"`                // of the run
-	Loss     float64   `json:"loss"`                   // of training: mean since the last record, or of the epoch
-	Scales   []float64 `json:"scale_losses,omitempty"` // whose sum is loss, in pre-training
-	LR       float64   `json:"lr"`
-	GradNorm float64   `json:"grad_norm,omitempty"`
-	Speed    float64   `json:"img_per_s,omitempty"`
-	Waited   float64   `json:"data_s,omitempty"` // seconds spent waiting for data
-	Top1     *float64  `json:"top1,omitempty"`   // of the evaluation, percent
-	Top5     *float64  `json:"top5,omitempty"`
-	EvalLoss *float64  `json:"eval_loss,omitempty"`
-	Seconds  float64   `json:"seconds"` // since this process began
-	Time     string    `json:"time"`    // of day, RFC 3339
+	Kind      string    `json:"kind"` // step or epoch
+	Epoch     int       `json:"epoch"`
+	Step      int       `json:"step,omitempty"`         // batches of the epoch that are done
+	Batches   int       `json:"batches"`                // of the run
+	Loss      float64   `json:"loss"`                   // of training: mean since the last record, or of the epoch
+	Scales    []float64 `json:"scale_losses,omitempty"` // whose sum is loss, in pre-training
+	LR        float64   `json:"lr"`
+	GradNorm  float64   `json:"grad_norm,omitempty"`
+	Speed     float64   `json:"img_per_s,omitempty"`
+	Waited    float64   `json:"data_s,omitempty"`    // seconds spent waiting for data, since the last record or in the epoch
+	Trained   float64   `json:"train_s,omitempty"`   // seconds of training in the epoch
+	Evaluated float64   `json:"eval_s,omitempty"`    // seconds of its evaluation
+	Memory    float64   `json:"memory_mb,omitempty"` // resident
+	Top1      *float64  `json:"top1,omitempty"`      // of the evaluation, percent
+	Top5      *float64  `json:"top5,omitempty"`
+	EvalLoss  *float64  `json:"eval_loss,omitempty"`
+	Seconds   float64   `json:"seconds"` // since this process began
+	Time      string    `json:"time"`    // of day, RFC 3339
+
+	// Plain is the evaluation of the weights as they are, where the one above is of
+	// their average.
+	Plain *eval.Result `json:"plain,omitempty"`
 }
 
+// The kinds of records.
 const (
-	stepRecord  = "step"
-	epochRecord = "epoch"
+	StepRecord  = "step"
+	EpochRecord = "epoch"
 )
 
 // record appends to the log.
 func (f *Folder) record(r Record) error {
-	r.Time = time.Now().Format(time.RFC3339)
+	r.Time = clock().Format(time.RFC3339)
 	line, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("%s: %w", LogFile, err)
@@ -164,27 +205,34 @@ func (f *Folder) record(r Record) error {
 	return nil
 }
 
-// eachRecord reads the log; a line that a crash has cut off is left out.
-func eachRecord(path string, f func(r Record, line []byte)) error {
-	file, err := os.Open(path)
+// eachLine gives the lines of a file without their ends; one that a crash has
+// cut off, so that it has none, is left out.
+func eachLine(path string, f func(number int, line []byte)) error {
+	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("run folder: %w", err)
 	}
-	defer file.Close()
-	lines := bufio.NewScanner(file)
-	for lines.Scan() {
-		var r Record
-		if json.Unmarshal(lines.Bytes(), &r) == nil {
-			f(r, lines.Bytes())
+	number := 0
+	for line := range bytes.Lines(text) {
+		number++
+		if line, ok := bytes.CutSuffix(line, []byte("\n")); ok {
+			f(number, line)
 		}
 	}
-	if err := lines.Err(); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
 	return nil
+}
+
+// eachRecord reads the log; lines that a crash has damaged are left out.
+func eachRecord(path string, f func(r Record, line []byte)) error {
+	return eachLine(path, func(_ int, line []byte) {
+		var r Record
+		if json.Unmarshal(line, &r) == nil && (r.Kind == StepRecord || r.Kind == EpochRecord) {
+			f(r, line)
+		}
+	})
 }
 
 // Records reads the log.
@@ -194,66 +242,98 @@ func (f *Folder) Records() ([]Record, error) {
 	return all, err
 }
 
-// summaryHeader has the columns of timm's summary.
-var summaryHeader = []string{"epoch", "train_loss", "eval_loss", "eval_top1", "eval_top5", "lr"}
+// summaryHeader has the columns of timm's summary, and what the epoch cost.
+var summaryHeader = []string{"epoch", "train_loss", "eval_loss", "eval_top1", "eval_top5", "lr", "img_per_s", "data_s", "memory_mb", "grad_norm"}
 
-func summaryRow(s Score) []string {
-	text := func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
-	return []string{strconv.Itoa(s.Epoch), text(s.TrainLoss), text(s.Loss), text(s.Top1), text(s.Top5), text(s.LR)}
+// scoreColumns are those that make a score. Older versions wrote no others.
+const scoreColumns = 6
+
+func summaryRow(s Score, r Record) []string {
+	row := []string{strconv.Itoa(s.Epoch)}
+	for _, v := range []float64{s.TrainLoss, s.Loss, s.Top1, s.Top5, s.LR} {
+		row = append(row, strconv.FormatFloat(v, 'g', -1, 64))
+	}
+	for _, v := range []float64{r.Speed, r.Waited, r.Memory, r.GradNorm} {
+		row = append(row, strconv.FormatFloat(v, 'g', 6, 64))
+	}
+	return row
 }
 
 // summarise appends a line to the summary.
-func (f *Folder) summarise(s Score) error {
+func (f *Folder) summarise(s Score, r Record) error {
 	file, err := appendTo(f.path(SummaryFile))
 	if err != nil {
 		return err
 	}
 	w := csv.NewWriter(file)
-	w.Write(summaryRow(s))
+	w.Write(summaryRow(s, r))
 	w.Flush()
-	if err := errors.Join(w.Error(), file.Close()); err != nil {
+	if err := errors.Join(w.Error(), file.Sync(), file.Close()); err != nil {
 		return fmt.Errorf("run folder: %w", err)
 	}
 	return nil
 }
 
 // Scores reads the summary.
-func (f *Folder) Scores() ([]Score, error) {
-	file, err := os.Open(f.path(SummaryFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("run folder: %w", err)
-	}
-	defer file.Close()
-	r := csv.NewReader(file)
-	r.FieldsPerRecord = -1
-	var all []Score
-	for {
-		row, err := r.Read()
-		if errors.Is(err, io.EOF) {
-			return all, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", f.path(SummaryFile), err)
-		}
-		if len(row) != len(summaryHeader) || row[0] == summaryHeader[0] {
-			continue // the header, or cut off by a crash
-		}
-		var s Score
-		s.Epoch, err = strconv.Atoi(row[0])
-		for i, v := range []*float64{&s.TrainLoss, &s.Loss, &s.Top1, &s.Top5, &s.LR} {
-			var e error
-			*v, e = strconv.ParseFloat(row[i+1], 64)
-			err = errors.Join(err, e)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", f.path(SummaryFile), err)
-		}
+func (f *Folder) Scores() (all []Score, err error) {
+	var bad error
+	err = eachScore(f.path(SummaryFile), func(s Score, _ []string, err error) {
 		all = append(all, s)
+		bad = errors.Join(bad, err)
+	})
+	if err = errors.Join(err, bad); err != nil {
+		return nil, err
 	}
+	return all, nil
 }
 
-// close ends the logs.
-func (f *Folder) close() error { return errors.Join(f.log.Close(), f.text.Close()) }
+// eachScore reads a summary; of a line that is none the error says so.
+func eachScore(path string, f func(s Score, row []string, err error)) error {
+	return eachLine(path, func(number int, line []byte) {
+		if isHeader(line) {
+			return
+		}
+		row := columns(line)
+		s, err := readScore(row)
+		if err != nil {
+			err = fmt.Errorf("%s:%d: %w", path, number, err)
+		}
+		f(s, row, err)
+	})
+}
+
+func columns(line []byte) []string {
+	return strings.Split(strings.TrimSuffix(string(line), "\r"), ",")
+}
+
+func isHeader(line []byte) bool {
+	row := columns(line)
+	return len(row) <= len(summaryHeader) && slices.Equal(row, summaryHeader[:len(row)])
+}
+
+func readScore(row []string) (s Score, err error) {
+	if n := len(row); n != scoreColumns && n != len(summaryHeader) {
+		return s, fmt.Errorf("want %d columns, got %d", len(summaryHeader), n)
+	}
+	s.Epoch, err = strconv.Atoi(row[0])
+	for i, v := range []*float64{&s.TrainLoss, &s.Loss, &s.Top1, &s.Top5, &s.LR} {
+		var e error
+		*v, e = strconv.ParseFloat(row[i+1], 64)
+		err = errors.Join(err, e)
+	}
+	return s, err
+}
+
+// Close ends the logs, and gives the folder back.
+func (f *Folder) Close() error {
+	var err error
+	for _, file := range []*disk.File{f.log, f.text} {
+		if file != nil {
+			err = errors.Join(err, file.Close())
+		}
+	}
+	f.log, f.text = nil, nil
+	err = errors.Join(err, unlockFolder(f.lock))
+	f.lock = nil
+	return err
+}

@@ -13,6 +13,8 @@ type Outcome struct {
 	Last        Score  `json:"last"`
 	Epochs      int    `json:"epochs"` // that were trained in all
 	RunDir      string `json:"run_dir"`
+	EMA         bool   `json:"ema,omitempty"`           // the result is of averaged weights (--ema)
+	Early       bool   `json:"stopped_early,omitempty"` // by train.patience
 }
 
 // Pretraining is how a run without labels ended: a loss, no accuracy.
@@ -32,7 +34,7 @@ func (o Outcome) Pretraining() Pretraining {
 }
 
 func (t *trainer) outcome() Outcome {
-	o := Outcome{Last: t.progress.Last, Epochs: t.progress.Epoch, RunDir: t.folder.Dir}
+	o := Outcome{Last: t.progress.Last, Epochs: t.progress.Epoch, RunDir: t.folder.Dir, EMA: t.ema != nil, Early: t.stale()}
 	if b := t.progress.Best; b != nil {
 		o.Result, o.Epoch, o.Checkpoint = b.Result, b.Epoch, t.folder.Checkpoints.Path(checkpoints.Best)
 	}

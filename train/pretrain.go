@@ -31,7 +31,9 @@ func newPretraining(c *configs.Config, train, val data.Dataset, pool *kernels.Po
 	if err != nil {
 		return nil, err
 	}
-	return &pretraining{config: c, train: train, val: val, net: net, runner: graph.NewMIMRunner(net, pool)}, nil
+	t := &pretraining{config: c, train: train, val: val, net: net, runner: graph.NewMIMRunner(net, pool)}
+	t.runner.Precision, err = precision(c)
+	return t, err
 }
 
 func (t *pretraining) store() *layers.Store { return t.net.Store() }

@@ -21,17 +21,24 @@ type Progress struct {
 	// ScaleSums is LossSum taken apart, of a loss that is a sum over scales.
 	ScaleSums []float64 `json:"scale_sums,omitempty"`
 
-	Last Score   `json:"last"` // last evaluation
-	Best *Score  `json:"best,omitempty"`
-	TopK []Score `json:"top_k,omitempty"` // epochs with a checkpoint of their own, best first
+	Last Score  `json:"last"` // last evaluation
+	Best *Score `json:"best,omitempty"`
+	// Stale is the number of evaluations since one was better than Bar by
+	// train.min_delta, and became it.
+	Stale int      `json:"stale,omitempty"`
+	Bar   *float64 `json:"bar,omitempty"`
+	TopK  []Score  `json:"top_k,omitempty"` // epochs with a checkpoint of their own, best first
+	// Dropped are the epochs whose checkpoints went when the last one was ranked.
+	Dropped []int `json:"dropped,omitempty"`
 }
 
 // Score is the evaluation after an epoch.
 type Score struct {
-	Epoch     int     `json:"epoch"` // from 0
-	TrainLoss float64 `json:"train_loss"`
-	LR        float64 `json:"lr"`
-	eval.Result
+	Epoch       int          `json:"epoch"` // from 0
+	TrainLoss   float64      `json:"train_loss"`
+	LR          float64      `json:"lr"`
+	eval.Result              // of the averaged weights, if there are any, and
+	Plain       *eval.Result `json:"plain,omitempty"` // of the weights as they are then
 }
 
 // better compares by the configured measure.
@@ -42,8 +49,27 @@ func (s Score) better(than Score, monitor string) bool {
 	return s.Top1 > than.Top1
 }
 
-// progressKey is the key in a checkpoint's metadata.
-const progressKey = "progress"
+// wait counts evaluations that are not better than the best before them.
+func (p *Progress) wait(s Score, monitor string, delta float64) {
+	v := s.Top1
+	if monitor == "loss" {
+		v = -s.Loss
+	}
+	if p.Bar == nil || v > *p.Bar+delta {
+		p.Bar, p.Stale = &v, 0
+		return
+	}
+	p.Stale++
+}
+
+// stale says whether a run is to end because it has not become better for long.
+func (t *trainer) stale() bool {
+	n := t.config.Train.Patience
+	return n > 0 && t.progress.Stale >= n
+}
+
+// ProgressKey is the key in a checkpoint's metadata.
+const ProgressKey = "progress"
 
 func (p Progress) text() string {
 	b, err := json.Marshal(p)
@@ -55,16 +81,17 @@ func (p Progress) text() string {
 
 func readProgress(f *checkpoints.File) (Progress, error) {
 	var p Progress
-	if err := json.Unmarshal([]byte(f.Meta[progressKey]), &p); err != nil {
+	if err := json.Unmarshal([]byte(f.Meta[ProgressKey]), &p); err != nil {
 		return p, fmt.Errorf("the checkpoint's progress: %w", err)
 	}
 	return p, nil
 }
 
-// rank adds a score to the best epochs and returns those that fall out.
-func (p *Progress) rank(s Score, monitor string, k int) (dropped []Score) {
+// rank adds a score to the best epochs; those that fall out are in Dropped then.
+func (p *Progress) rank(s Score, monitor string, k int) {
+	p.Dropped = nil
 	if k == 0 {
-		return nil
+		return
 	}
 	at, _ := slices.BinarySearchFunc(p.TopK, s, func(a, b Score) int {
 		if b.better(a, monitor) {
@@ -74,10 +101,11 @@ func (p *Progress) rank(s Score, monitor string, k int) (dropped []Score) {
 	})
 	p.TopK = slices.Insert(p.TopK, at, s)
 	if len(p.TopK) > k {
-		dropped = slices.Clone(p.TopK[k:])
+		for _, d := range p.TopK[k:] {
+			p.Dropped = append(p.Dropped, d.Epoch)
+		}
 		p.TopK = p.TopK[:k]
 	}
-	return dropped
 }
 
 // addScales adds the losses of a batch's scales, weighted by its size.

@@ -15,20 +15,35 @@ const SamplesFolder = "samples"
 // samples is the number of images in such a picture.
 const samples = 4
 
+// draw adds histograms and pictures, if it is time.
+func (t *trainer) draw(ctx context.Context) error {
+	done := t.progress.Epoch + 1
+	if every := t.config.Log.HistogramInterval; every > 0 && (done%every == 0 || done == t.config.Train.Epochs) {
+		if err := t.board.histograms(t.task.store().Params(), done); err != nil {
+			return err
+		}
+	}
+	return t.picture(ctx)
+}
+
 // picture draws what a pre-training predicts, if it is time. A picture that
 // cannot be drawn does not end the run.
-func (t *trainer) picture(ctx context.Context) {
+func (t *trainer) picture(ctx context.Context) error {
 	p, c := t.progress, t.config
 	task, ok := t.task.(*pretraining)
 	every := c.MIM.PictureInterval
 	if !ok || every == 0 || (p.Epoch+1)%every != 0 && p.Epoch+1 != c.Train.Epochs {
-		return
+		return nil
 	}
 	err := viz.WriteSample(ctx, t.folder.path(SamplesFolder), p.Epoch+1, task.runner, t.val, viz.Options{
 		Title:     fmt.Sprintf("LocalMIM of a %s after %d of %d epochs", c.Model.Name, p.Epoch+1, c.Train.Epochs),
 		Transform: eval.Transform(c.Data, c.Model.InChans), Most: samples, Seed: c.Seed, Workers: c.Data.Workers,
 	})
-	if err != nil && ctx.Err() == nil {
-		t.show.Line("warning: no picture: %v", err)
+	if err != nil {
+		if ctx.Err() == nil {
+			t.show.Line("warning: no picture: %v", err)
+		}
+		return nil //nolint:nilerr // the run goes on without
 	}
+	return t.board.picture("reconstructions", t.folder.path(SamplesFolder, viz.SampleName(p.Epoch+1)), p.Epoch+1)
 }

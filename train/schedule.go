@@ -2,6 +2,7 @@ package train
 
 import (
 	"math"
+	"slices"
 
 	"fasternet/configs"
 )
@@ -23,34 +24,73 @@ type Schedule struct {
 //   - timm: linear from WarmupLR to the peak, then a cosine to MinLR that began
 //     at epoch 0, or after the warm-up with WarmupPrefix; every epoch, or every
 //     step with OnUpdates.
+//   - linear, poly: as timm, with MinLR + (peak - MinLR)·(1 - t/T)^Power in the
+//     place of the cosine.
+//   - step: as timm, times DecayRate every DecayEpochs; multistep: at the
+//     Milestones. Neither falls below MinLR.
+//   - constant: as timm, at the peak.
+//
+// The last CooldownEpochs are at MinLR, and not part of T.
 func (s Schedule) At(epoch, step int) float64 {
-	w, total := float64(s.WarmupEpochs), float64(s.Epochs)
+	w, total := float64(s.WarmupEpochs), float64(s.Epochs-s.CooldownEpochs)
 	t := float64(epoch)
-	switch s.Form {
-	case "localmim":
+	switch {
+	case epoch >= s.Epochs-s.CooldownEpochs:
+		return s.MinLR
+	case s.Form == "localmim":
 		t += float64(step) / float64(s.Steps)
 		if t < w {
 			return s.LR * t / w
 		}
 		return s.cosine(t-w, total-w)
-	case "timm":
-		if s.OnUpdates {
-			t += float64(step) / float64(s.Steps)
+	case s.Form == "fasternet" || s.Form == "":
+		if epoch < s.WarmupEpochs {
+			return s.WarmupLR + t*(s.LR-s.WarmupLR)/max(w-1, 1)
 		}
-		if t < w {
-			return s.WarmupLR + t*(s.LR-s.WarmupLR)/w
-		}
-		if s.WarmupPrefix {
-			return s.cosine(t-w, total-w)
-		}
-		return s.cosine(t, total)
+		return s.cosine(t-w, total-w)
 	}
-	if epoch < s.WarmupEpochs {
-		return s.WarmupLR + t*(s.LR-s.WarmupLR)/max(w-1, 1)
+	if s.OnUpdates {
+		t += float64(step) / float64(s.Steps)
 	}
-	return s.cosine(t-w, total-w)
+	if t < w {
+		return s.WarmupLR + t*(s.LR-s.WarmupLR)/w
+	}
+	if s.WarmupPrefix {
+		t, total = t-w, total-w
+	}
+	return s.after(t, total)
+}
+
+// after is the learning rate of the forms that keep time as timm does, at time t of
+// total, in epochs.
+func (s Schedule) after(t, total float64) float64 {
+	switch s.Form {
+	case "linear":
+		return s.poly(t/total, 1)
+	case "poly":
+		return s.poly(t/total, s.Power)
+	case "step":
+		return s.decayed(math.Floor(t / s.DecayEpochs))
+	case "multistep":
+		passed := slices.IndexFunc(s.Milestones, func(m int) bool { return t < float64(m) })
+		if passed < 0 {
+			passed = len(s.Milestones)
+		}
+		return s.decayed(float64(passed))
+	case "constant":
+		return s.LR
+	}
+	return s.cosine(t, total)
 }
 
 func (s Schedule) cosine(t, total float64) float64 {
 	return s.MinLR + (s.LR-s.MinLR)/2*(1+math.Cos(math.Pi*t/total))
+}
+
+func (s Schedule) poly(part, power float64) float64 {
+	return s.MinLR + (s.LR-s.MinLR)*math.Pow(1-part, power)
+}
+
+func (s Schedule) decayed(times float64) float64 {
+	return max(s.LR*math.Pow(s.DecayRate, times), min(s.MinLR, s.LR))
 }

@@ -1,10 +1,12 @@
 package train
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 
+	"fasternet/checkpoints"
 	"fasternet/model"
 )
 
@@ -25,6 +27,19 @@ func (t *trainer) startFrom() error {
 	return nil
 }
 
+// startLogs opens all logs of the run.
+func (t *trainer) startLogs(o Options) error {
+	if err := t.folder.start(t.config, t.progress); err != nil {
+		return err
+	}
+	if err := t.begin(o); err != nil || !t.config.Log.TensorBoard {
+		return err
+	}
+	var err error
+	t.board, err = openBoard(t.folder.path(TensorBoardFolder), t.progress, t.steps)
+	return err
+}
+
 // resume takes the newest checkpoint of the folder, if there is one.
 func (t *trainer) resume() (bool, error) {
 	f, path, err := t.folder.Checkpoints.Newest(func(err error) { t.show.Line("warning: %v; using the one before it", err) })
@@ -39,10 +54,44 @@ func (t *trainer) resume() (bool, error) {
 		if err = model.Restore(t.task.store(), f, model.OptimizerPrefix, model.EMAPrefix); err == nil {
 			err = t.optimizer.Restore(f)
 		}
+		if err == nil && t.ema != nil {
+			err = t.ema.Restore(f)
+		}
 	}
 	if err != nil {
 		return false, fmt.Errorf("%s: %w", path, err)
 	}
 	t.show.Line("resuming %s at epoch %d, step %d", path, t.progress.Epoch+1, t.progress.Step+1)
+	if epochs := t.config.Train.Epochs; t.progress.Epoch >= epochs {
+		t.show.Line("nothing is left to train, all %d epochs are done; --set train.epochs=N for more", epochs)
+	}
 	return true, nil
+}
+
+// interrupt writes the last checkpoint of a run that was asked to stop.
+func (t *trainer) interrupt(ctx context.Context) error {
+	if err := t.folder.SaveLast(t.checkpoint()); err != nil {
+		return err
+	}
+	t.show.End()
+	reason, err := "", ErrInterrupted
+	if errors.Is(context.Cause(ctx), ErrTimeLimit) {
+		reason, err = "by the time limit ", fmt.Errorf("%w: %w", ErrInterrupted, ErrTimeLimit)
+	}
+	t.show.Line("stopped %sin epoch %d after step %d; --resume continues from here", reason, t.progress.Epoch+1, t.progress.Step)
+	return err
+}
+
+// checkpoint is the state of the run.
+func (t *trainer) checkpoint() checkpoints.File {
+	meta, err := model.Meta(t.config, t.train.Classes())
+	if err != nil { // the same texts were made when the run began
+		panic(err)
+	}
+	meta[ProgressKey] = t.progress.text()
+	tensors := append(model.Tensors(t.task.store()), t.optimizer.Tensors()...)
+	if t.ema != nil {
+		tensors = append(tensors, t.ema.Tensors()...)
+	}
+	return checkpoints.File{Meta: meta, Tensors: tensors}
 }

@@ -2,7 +2,9 @@ package train
 
 import (
 	"context"
+	"fmt"
 
+	"fasternet/configs"
 	"fasternet/data"
 	"fasternet/eval"
 	"fasternet/graph"
@@ -33,6 +35,15 @@ type task interface {
 	start(path string, o model.LoadOptions) error
 	// result says in words what evaluate found.
 	result(r eval.Result) string
+}
+
+// precision is that of the matrix products; the error says why there is none.
+func precision(c *configs.Config) (kernels.Precision, error) {
+	p, err := kernels.ParsePrecision(c.Precision)
+	if err != nil {
+		return p, fmt.Errorf("precision: %w", err)
+	}
+	return p, nil
 }
 
 // newTask makes the model of the configuration.

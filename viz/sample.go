@@ -22,5 +22,8 @@ func WriteSample(ctx context.Context, dir string, epoch int, r *graph.MIMRunner,
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("viz: %w", err)
 	}
-	return sheet.Write(filepath.Join(dir, fmt.Sprintf("epoch-%03d.png", epoch)))
+	return sheet.Write(filepath.Join(dir, SampleName(epoch)))
 }
+
+// SampleName is the name of the picture after so many epochs.
+func SampleName(epoch int) string { return fmt.Sprintf("epoch-%03d.png", epoch) }

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"fasternet/internal/golden"
+	"fasternet/internal/hostile"
 	"fasternet/weights"
 )
 
@@ -238,7 +239,9 @@ func FuzzPickle(f *testing.F) {
 
 func check(t *testing.T, raw []byte) {
 	for _, ema := range []bool{false, true} {
-		s, err := parse(raw, weights.Options{EMA: ema})
+		var s *weights.State
+		var err error
+		hostile.Bound(t, 4<<20+1000*len(raw), func() { s, err = parse(raw, weights.Options{EMA: ema}) })
 		if err != nil {
 			if strings.Contains(err.Error(), "\n") || len(err.Error()) > 1000 {
 				t.Errorf("the error is no line: %q", err)

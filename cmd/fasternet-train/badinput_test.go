@@ -49,9 +49,9 @@ func TestBadConfig(t *testing.T) {
 		{"train: {batch_size: 1}\ndata: {image_size: 32}", "batch norm needs two"},
 		{"optim: {lr: 0}", "want a number above 0"},
 		{"optim: {lr: .nan}", "optim.lr: want a finite number, got NaN"},
-		{"optim: {opt: sgd}", "optim.opt: want adamw"},
+		{"optim: {opt: rmsprop}", "optim.opt: want adamw"},
 		{"optim: {betas: [0.9]}", "optim.betas: want two numbers"},
-		{"sched: {form: linear}", "want fasternet or localmim or timm"},
+		{"sched: {form: cosine}", "want fasternet or localmim or timm"},
 		{"sched: {warmup_epochs: 7}\ntrain: {epochs: 5}", "want no more than train.epochs (5), got 7"},
 		{"augment: {smoothing: 1}", "augment.smoothing"},
 		{"augment: {scale: [1, 0.5]}", "the smaller first"},
@@ -192,6 +192,10 @@ func TestImageFolder(t *testing.T) {
 	failWithoutRun(t, "data.dir", "train", config)
 	picture(t, filepath.Join(root, "val", "eel", "a.jpg"))
 	fail(t, 1, "3 classes", "eval", "--model", dir, "--data", root)
+	failWithoutRun(t, "3 classes", "train", config, "--data", root)
+	if err := os.RemoveAll(filepath.Join(root, "val", "eel")); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.MkdirAll(filepath.Join(root, "train", "empty"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -205,6 +209,14 @@ func TestImageFolder(t *testing.T) {
 	}
 	writeFile(t, broken, raw[:len(raw)/2])
 	fail(t, 1, "b.JPEG", "train", config, "--data", root, "--run", filepath.Join(t.TempDir(), "r"))
+	r = invoke(t, "train", config, "--data", root, "--run", filepath.Join(t.TempDir(), "r"), "--set", "data.on_bad_image=skip")
+	if r.code != 0 || !strings.Contains(r.stderr, "1 of 8 training images could not be read") {
+		t.Errorf("on_bad_image: skip: %+v", r)
+	}
+	r = invoke(t, "data", "verify", root)
+	if r.code != 1 || !strings.Contains(r.stdout, "b.JPEG") || !strings.Contains(r.stdout, `{"images":16,"broken":1}`) {
+		t.Errorf("data verify: %+v", r)
+	}
 }
 
 func TestBadCheckpoint(t *testing.T) {

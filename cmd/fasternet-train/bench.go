@@ -30,11 +30,13 @@ synthetic images. ` + modelHelp + `
 With --protocol paper it is timed as the authors of FasterNet did on CPUs: batch 1,
 one thread, 10 runs to warm up, 200 that are timed. Their figure is the mean.
 
-"bench pconv" times the operators of table 1 of the paper instead of a model.`,
+"bench pconv" times the operators of table 1 of the paper instead of a model, "bench
+data" how fast the images come to it.`,
 		Example: `  fasternet-train bench fasternet_t0 --train --batch 32 --threads 2
   fasternet-train bench fasternet_t0 --protocol paper --json
   fasternet-train bench fasternet_t0 --batch 1 --threads 1 --iterations 100
   fasternet-train bench fasternet_t0 --train --profile
+  fasternet-train bench vit_base --train --batch 8 --precision bf16
   fasternet-train bench pconv`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -66,12 +68,13 @@ one thread, 10 runs to warm up, 200 that are timed. Their figure is the mean.
 	f.IntVar(&o.Warmup, "warmup", 3, "runs before the timing")
 	f.IntVar(&o.Iterations, "iterations", 0, "runs to time; 0 for as many as --seconds allow")
 	f.Float64Var(&o.Seconds, "seconds", 8, "how long to time, at least five runs")
+	f.StringVar(&o.Precision, "precision", "", "`format` of the factors of matrix products: fp32, bf16 or auto (the setting precision)")
 	f.BoolVar(&o.Profile, "profile", false, "show the time of every operation")
 	f.BoolVar(&asJSON, "json", false, "print one JSON object")
 	f.StringArrayVar(&settings, "set", nil, "change a setting of a preset or a YAML file, `key=value`; repeatable")
 	c.MarkFlagsMutuallyExclusive("train", "infer")
 	c.MarkFlagsMutuallyExclusive("iterations", "seconds")
-	c.AddCommand(benchPConvCommand())
+	c.AddCommand(benchPConvCommand(), benchDataCommand())
 	return c
 }
 
@@ -119,6 +122,9 @@ func printBench(r bench.Result) error {
 	form := ""
 	if r.BNFolded {
 		form = ", batch norms folded"
+	}
+	if r.BF16Path != "" {
+		r.Precision += " (" + r.BF16Path + ")"
 	}
 	_, err := fmt.Printf("%s %s, %d×%d px, batch %d, %d threads, %s kernels, %s%s\n"+
 		"%.1f img/s; %.2f ms a batch (median of %d; mean %.2f, p10 %.2f, p90 %.2f, best %.2f)\n"+

@@ -2,6 +2,7 @@ package main
 
 import (
 	"debug/elf"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -10,7 +11,7 @@ import (
 )
 
 func TestHelp(t *testing.T) {
-	for _, args := range [][]string{{}, {"train"}, {"eval"}, {"predict"}, {"features"}, {"convert"}, {"export"}, {"summary"}, {"bench"}, {"bench", "pconv"}, {"config"}, {"config", "list"}, {"config", "show"}, {"config", "check"}, {"data"}, {"data", "fetch"}, {"data", "info"}, {"version"}} {
+	for _, args := range [][]string{{}, {"train"}, {"eval"}, {"predict"}, {"features"}, {"convert"}, {"export"}, {"verify"}, {"summary"}, {"bench"}, {"bench", "pconv"}, {"config"}, {"config", "list"}, {"config", "show"}, {"config", "check"}, {"config", "schedule"}, {"lr-find"}, {"data"}, {"data", "fetch"}, {"data", "info"}, {"version"}} {
 		r := invoke(t, append(args, "--help")...)
 		if r.code != 0 || !strings.Contains(r.stdout, "Examples:") || !strings.Contains(r.stdout, "  fasternet-train "+strings.Join(args, " ")) {
 			t.Errorf("%v --help: exit code %d\n%s%s", args, r.code, r.stdout, r.stderr)
@@ -61,6 +62,19 @@ func TestConfigCommands(t *testing.T) {
 	if r := invoke(t, "config", "show", "quickstart", "--source"); !strings.HasPrefix(r.stdout, "# ") {
 		t.Errorf("the source: %+v", r)
 	}
+	if r := invoke(t, "config", "show", "quickstart", "--plain"); strings.Contains(r.stdout, "#") {
+		t.Errorf("without comments: %s", r.stdout)
+	}
+	// The schedule of the paper, and a drawing.
+	svg := filepath.Join(t.TempDir(), "schedule.svg")
+	r = invoke(t, "config", "schedule", "fasternet_t0", "--every", "100", "--out", svg)
+	if lines := strings.Split(r.stdout, "\n"); r.code != 0 || len(lines) != 6 || strings.Join(strings.Fields(lines[4]), " ") != "300 1.0126e-05 1.0126e-05 224" {
+		t.Errorf("config schedule: %+v", r)
+	}
+	if _, err := os.Stat(svg); err != nil {
+		t.Error(err)
+	}
+	fail(t, 2, "--steps and --every", "config", "schedule", "quickstart", "--steps", "0")
 	// A file may start from a preset.
 	path := filepath.Join(t.TempDir(), "mine.yaml")
 	writeFile(t, path, []byte("base: fasternet_s\ntrain: {epochs: 3}\nsched: {warmup_epochs: 1}\n"))
@@ -75,7 +89,7 @@ func TestDataFetch(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	writeFile(t, path, nil)
 	fail(t, 1, path, "data", "fetch", "fashion-mnist", "--dir", path)
-	r := invoke(t, "data", "info", "fashion-mnist", "--dir", fashion(t, 50, 20))
+	r := invoke(t, "data", "info", "fashion-mnist", "--data", fashion(t, 50, 20))
 	if r.code != 0 || !strings.Contains(r.stdout, "training: 50 images in 10 classes") || !strings.Contains(r.stdout, "Ankle boot") {
 		t.Errorf("data info: %+v", r)
 	}

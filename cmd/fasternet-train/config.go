@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"fasternet/configs"
+	"fasternet/train"
 
 	"github.com/spf13/cobra"
 )
@@ -13,10 +14,11 @@ import (
 func configCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "config",
-		Short: "List, show and check configurations",
+		Short: "List, show and check configurations; preview schedules",
 		Example: `  fasternet-train config list
   fasternet-train config show fasternet_t0 --set train.epochs=100
-  fasternet-train config check my.yaml`,
+  fasternet-train config check my.yaml
+  fasternet-train config schedule my.yaml --out schedule.svg`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -42,9 +44,9 @@ func configCommand() *cobra.Command {
 			return nil
 		},
 	}
-	var source bool
+	var source, plain bool
 	show := &cobra.Command{
-		Use: "show CONFIG", Short: "Show a configuration with all its values", Args: cobra.ExactArgs(1),
+		Use: "show CONFIG", Short: "Show a configuration with all its values, and what they are", Args: cobra.ExactArgs(1),
 		Example: "  fasternet-train config show quickstart\n  fasternet-train config show quickstart --source",
 		RunE: func(_ *cobra.Command, args []string) error {
 			if source {
@@ -59,7 +61,10 @@ func configCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			text, err := config.YAML()
+			text, err := config.Commented()
+			if plain {
+				text, err = config.YAML()
+			}
 			if err != nil {
 				return err
 			}
@@ -68,6 +73,7 @@ func configCommand() *cobra.Command {
 		},
 	}
 	show.Flags().BoolVar(&source, "source", false, "show a preset as it is written, with its comments")
+	show.Flags().BoolVar(&plain, "plain", false, "leave out the comments")
 	check := &cobra.Command{
 		Use: "check CONFIG", Short: "Check a configuration", Example: "  fasternet-train config check my.yaml", Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -78,9 +84,42 @@ func configCommand() *cobra.Command {
 			return err
 		},
 	}
-	for _, sub := range []*cobra.Command{show, check} {
+	var steps, every int
+	var out string
+	schedule := &cobra.Command{
+		Use: "schedule CONFIG", Short: "Preview the learning rate and the image size of every epoch", Args: cobra.ExactArgs(1),
+		Long: `Print the learning rate of the first and the last step and the image size of every
+epoch, as a table; --out draws the curve. The steps of an epoch depend on the data
+set, which is not read: --steps says how many there are, for schedules that change
+within an epoch.`,
+		Example: "  fasternet-train config schedule fasternet_t0 --every 10\n" +
+			"  fasternet-train config schedule vit_base --set sched.form=poly --set sched.power=2 --out poly.svg",
+		RunE: func(_ *cobra.Command, args []string) error {
+			if steps < 1 || every < 1 {
+				return usageError{fmt.Errorf("--steps and --every: want 1 or more, got %d and %d", steps, every)}
+			}
+			config, err := load(args[0])
+			if err != nil {
+				return err
+			}
+			fmt.Println("epoch  first step   last step    pixels")
+			for _, p := range train.Plan(config, steps) {
+				if p.Epoch%every == 0 || p.Epoch+1 == config.Train.Epochs {
+					fmt.Printf("%5d  %-11.5g  %-11.5g  %6d\n", p.Epoch+1, p.First, p.Last, p.ImageSize)
+				}
+			}
+			if out == "" {
+				return nil
+			}
+			return train.DrawSchedule(out, config, steps)
+		},
+	}
+	schedule.Flags().IntVar(&steps, "steps", 100, "steps of the optimizer in an epoch")
+	schedule.Flags().IntVar(&every, "every", 1, "print every so many epochs")
+	schedule.Flags().StringVar(&out, "out", "", "draw the curve to `FILE`.svg")
+	for _, sub := range []*cobra.Command{show, check, schedule} {
 		sub.Flags().StringArrayVar(&settings, "set", nil, "change a setting, `key=value`; repeatable")
 	}
-	c.AddCommand(list, show, check)
+	c.AddCommand(list, show, check, schedule)
 	return c
 }

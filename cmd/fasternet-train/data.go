@@ -3,11 +3,8 @@ package main
 import (
 	"fmt"
 	"os"
-	"text/tabwriter"
 
-	"fasternet/configs"
 	"fasternet/data"
-	"fasternet/eval"
 	"fasternet/train"
 
 	"github.com/spf13/cobra"
@@ -16,14 +13,17 @@ import (
 func dataCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "data",
-		Short: "Fetch and inspect data sets",
+		Short: "Fetch, inspect, check and convert data sets",
 		Example: `  fasternet-train data fetch fashion-mnist
-  fasternet-train data info fashion-mnist
-  fasternet-train data info /data/imagenet`,
+  fasternet-train data info /data/imagenet
+  fasternet-train data verify /data/imagenet
+  fasternet-train data browse fasternet_t0 --data /data/imagenet --out samples.png
+  fasternet-train data pack /data/imagenet --out /fast/imagenet --short-side 256
+  fasternet-train data shard /data/imagenet --out /data/shards`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	c.AddCommand(fetchCommand(), infoCommand())
+	c.AddCommand(fetchCommand(), infoCommand(), dataVerifyCommand(), browseCommand(), packCommand(), shardCommand())
 	return c
 }
 
@@ -65,50 +65,4 @@ SHA-256 sums. Without --dir they go to the user's cache, where training looks.`,
 	}
 	c.Flags().StringVar(&dir, "dir", "", "`folder` for the files")
 	return c
-}
-
-func infoCommand() *cobra.Command {
-	var dir string
-	c := &cobra.Command{
-		Use:   "info fashion-mnist|FOLDER",
-		Short: "Show the size, the classes and the images of a data set",
-		Example: `  fasternet-train data info fashion-mnist
-  fasternet-train data info /data/imagenet`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			d := configs.Data{Name: "imagefolder", Dir: args[0]}
-			if args[0] == "fashion-mnist" {
-				d = configs.Data{Name: args[0], Dir: dir}
-			}
-			for _, part := range []struct {
-				name  string
-				train bool
-			}{{"training", true}, {"validation", false}} {
-				ds, err := eval.Open(d, part.train)
-				if err != nil {
-					return err
-				}
-				info, err := data.Describe(ds)
-				if err != nil {
-					return err
-				}
-				if err := printInfo(part.name, info); err != nil {
-					return err
-				}
-			}
-			return nil
-		},
-	}
-	c.Flags().StringVar(&dir, "dir", "", "`folder` of the files of fashion-mnist")
-	return c
-}
-
-func printInfo(part string, i data.Info) error {
-	fmt.Printf("%s: %d images in %d classes; of %d looked at: height %d to %d px, width %d to %d px, %d grey\n",
-		part, i.Samples, len(i.Classes), i.Decoded, i.Height.Min, i.Height.Max, i.Width.Min, i.Width.Max, i.Grey)
-	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	for k, name := range i.Classes {
-		fmt.Fprintf(w, "  %d\t%s\t%d images\n", k, name, i.Counts[k])
-	}
-	return w.Flush()
 }

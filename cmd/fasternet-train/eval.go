@@ -9,7 +9,6 @@ import (
 	"fasternet/checkpoints"
 	"fasternet/data"
 	"fasternet/eval"
-	"fasternet/graph"
 	"fasternet/kernels"
 	"fasternet/train"
 
@@ -60,8 +59,9 @@ which, as a table (.csv) or a picture (.png).`,
 			}
 			pool := kernels.NewPool(config.Threads)
 			defer pool.Close()
+			runner := f.runner(m, pool)
 			show := train.NewDisplay(os.Stderr)
-			show.Line("evaluating %s on %d images, %d threads, %s kernels", m.Path, ds.Len(), pool.Workers(), kernels.Active())
+			show.Line("evaluating %s on %d images, %d threads, %s", m.Path, ds.Len(), pool.Workers(), kernels.Describe(runner.Precision))
 			names := m.Classes
 			if len(names) == 0 {
 				names = ds.Classes()
@@ -71,7 +71,7 @@ which, as a table (.csv) or a picture (.png).`,
 			}
 			show.Begin("evaluation", 0, ds.Len())
 			transform := eval.Transform(config.Data, config.Model.InChans)
-			report, err := eval.Examine(cmd.Context(), graph.NewRunner(m.Model, pool), ds, transform, eval.Options{
+			report, err := eval.Examine(cmd.Context(), runner, ds, transform, eval.Options{
 				Batch: config.Train.ValBatchSize, Workers: config.Data.Workers, SkipBad: f.skipBad(),
 				Progress: func(done, _ int) { show.Step(done, "evaluation") },
 			})

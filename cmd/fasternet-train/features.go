@@ -6,7 +6,6 @@ import (
 
 	"fasternet/data"
 	"fasternet/eval"
-	"fasternet/graph"
 	"fasternet/kernels"
 	"fasternet/predict"
 	"fasternet/train"
@@ -74,7 +73,7 @@ The last line on standard output is a JSON object: count, and the shapes by name
 			pool := kernels.NewPool(config.Threads)
 			defer pool.Close()
 			show := train.NewDisplay(os.Stderr)
-			features, err := predict.Extract(cmd.Context(), graph.NewRunner(m.Model, pool), in, f.inputs(config, show, "features", true), which, pooling == "avg")
+			features, err := predict.Extract(cmd.Context(), f.runner(m, pool), in, f.inputs(config, show, "features", true), which, pooling == "avg")
 			show.End()
 			if err != nil {
 				return err

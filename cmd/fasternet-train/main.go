@@ -40,20 +40,23 @@ func run(args []string) (code int) {
 		}
 	}()
 	if err := kernels.Select(); err != nil {
-		return report(usageError{err})
+		return complain(usageError{err})
 	}
 	ctx, stopped := interruptible()
 	root := newRoot()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
+	if errors.Is(err, train.ErrTimeLimit) {
+		return exitCode(syscall.SIGTERM)
+	}
 	if errors.Is(err, train.ErrInterrupted) || errors.Is(err, context.Canceled) {
 		return stopped()
 	}
-	return report(err)
+	return complain(err)
 }
 
-// report prints an error on one line and returns the exit code.
-func report(err error) int {
+// complain prints an error on one line and returns the exit code.
+func complain(err error) int {
 	if err == nil {
 		return 0
 	}
@@ -124,8 +127,8 @@ a variant of the kernels.`,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
-		trainCommand(), evalCommand(), predictCommand(), featuresCommand(), knnCommand(), linprobeCommand(), vizCommand(),
-		convertCommand(), exportCommand(), summaryCommand(), benchCommand(), configCommand(), dataCommand(), versionCommand(),
+		trainCommand(), lrFindCommand(), evalCommand(), predictCommand(), featuresCommand(), knnCommand(), linprobeCommand(), vizCommand(),
+		reportCommand(), convertCommand(), exportCommand(), verifyCommand(), summaryCommand(), benchCommand(), configCommand(), dataCommand(), versionCommand(),
 	)
 	asUsage(root)
 	return root

@@ -8,6 +8,7 @@ import (
 	"fasternet/configs"
 	"fasternet/eval"
 	"fasternet/graph"
+	"fasternet/kernels"
 	"fasternet/model"
 	"fasternet/train"
 
@@ -22,6 +23,7 @@ type modelFlags struct {
 	batch, threads, size int
 	cropRatio            float64
 	onBad                string
+	precision            string
 }
 
 // register adds the flags of a command that looks at images.
@@ -29,6 +31,7 @@ func (f *modelFlags) register(c *cobra.Command) {
 	f.registerModel(c)
 	c.Flags().IntVar(&f.batch, "batch", 0, "images at a time (train.val_batch_size)")
 	c.Flags().Float64Var(&f.cropRatio, "crop-ratio", 0, "part of the image that is looked at (data.test_crop_ratio)")
+	c.Flags().StringVar(&f.precision, "precision", "fp32", "`format` of the factors of matrix products: fp32, bf16, or auto for bf16 where the processor has it")
 	c.Flags().StringVar(&f.onBad, "on-bad-image", "error", "`what` to do with an image that cannot be read: error or skip")
 }
 
@@ -50,6 +53,11 @@ func openModel(f *modelFlags, dataDir string) (*model.Loaded, *configs.Config, e
 	}
 	if f.onBad != "error" && f.onBad != "skip" {
 		return nil, nil, usageError{fmt.Errorf("--on-bad-image: want error or skip, got %q", f.onBad)}
+	}
+	if f.precision != "" {
+		if _, err := kernels.ParsePrecision(f.precision); err != nil {
+			return nil, nil, usageError{fmt.Errorf("--precision: %w", err)}
+		}
 	}
 	dropped := 0
 	f.load.Report = func(t model.Table) { dropped = len(t.Dropped) }
@@ -87,6 +95,13 @@ func openInference(f *modelFlags, dataDir string) (*model.Loaded, *configs.Confi
 		m.Model, err = graph.ForInference(m.Model)
 	}
 	return m, config, err
+}
+
+// runner runs the model in the precision asked for.
+func (f *modelFlags) runner(m *model.Loaded, pool *kernels.Pool) *graph.Runner {
+	r := graph.NewRunner(m.Model, pool)
+	r.Precision, _ = kernels.ParsePrecision(f.precision) // openModel has checked it
+	return r
 }
 
 func (f *modelFlags) skipBad() bool { return f.onBad == "skip" }

@@ -11,7 +11,6 @@ import (
 	"fasternet/checkpoints"
 	"fasternet/configs"
 	"fasternet/eval"
-	"fasternet/graph"
 	"fasternet/kernels"
 	"fasternet/predict"
 	"fasternet/train"
@@ -76,7 +75,7 @@ object for each image. --logits writes a safetensors file with the tensor "logit
 				if err != nil {
 					return nil, err
 				}
-				return predict.Classify(cmd.Context(), graph.NewRunner(m.Model, pool), in, f.inputs(config, show, "predict", bar), topk, m.Classes, writer, keep)
+				return predict.Classify(cmd.Context(), f.runner(m, pool), in, f.inputs(config, show, "predict", bar), topk, m.Classes, writer, keep)
 			}
 			outcome, err := withOutput(out, classify)
 			show.End()

@@ -13,7 +13,8 @@ import (
 func TestProbes(t *testing.T) {
 	images, dir := fashion(t, 300, 100), t.TempDir()
 	run, args := tinyRun(t, images)
-	succeed(t, append(args, "--set", "checkpoint.every_steps=0", "--set", "train.epochs=2")...)
+	succeed(t, append(args, "--set", "checkpoint.every_steps=0", "--set", "train.epochs=2", "--set", "augment.rand_augment=''", "--set", "augment.erasing.prob=0", "--set", "augment.repeats=1",
+		"--set", "augment.mixup_mode=batch", "--set", "augment.mixup_off_epoch=0")...)
 	file := func(name string) string { return filepath.Join(dir, name) }
 	kept := file("f.safetensors")
 	r := invoke(t, "knn", "--model", run, "--dump", kept, "--threads", "1")

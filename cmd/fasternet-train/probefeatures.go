@@ -114,8 +114,8 @@ func (f *probeFlags) features(c *cobra.Command, show *train.Display, training bo
 		e.train = data.Few(e.train, f.few, f.seed)
 	}
 	pool := kernels.NewPool(config.Threads)
-	e.runner = graph.NewRunner(m.Model, pool)
-	show.Line("features of %s: %d training and %d validation images, %d threads, %s kernels", m.Path, e.train.Len(), e.val.Len(), pool.Workers(), kernels.Active())
+	e.runner = f.runner(m, pool)
+	show.Line("features of %s: %d training and %d validation images, %d threads, %s", m.Path, e.train.Len(), e.val.Len(), pool.Workers(), kernels.Describe(e.runner.Precision))
 	e.Dumped = &probe.Dumped{Model: m.Path, Which: e.which}
 	if err := e.extract(c, f, show, training); err != nil {
 		pool.Close()

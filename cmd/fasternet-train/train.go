@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 
 	"fasternet/configs"
 	"fasternet/train"
@@ -17,15 +19,24 @@ func trainCommand() *cobra.Command {
 	var settings []string
 	var dir, dataDir, from string
 	var resume bool
+	var maxHours float64
+	var watch watching
 	c := &cobra.Command{
 		Use:   "train CONFIG",
 		Short: "Train a model",
 		Long: `Train the model of CONFIG, a preset or a YAML file, and evaluate it after every epoch.
 
 The run lives in a folder of its own (--run; by default one named after CONFIG in
-runs/): config.yaml, log.jsonl, summary.csv, train.log, report.html and
-checkpoints/{last,previous,best}.safetensors. SIGINT or SIGTERM finish the step,
-write the last checkpoint and stop; a second signal stops at once.
+runs/): config.yaml, log.jsonl, summary.csv, train.log, launches.jsonl (what it ran on),
+evaluation.json (what the best checkpoint takes for what), report.html, tensorboard/
+(event files) and checkpoints/{last,previous,best}.safetensors. SIGINT or SIGTERM finish
+the step, write the last checkpoint and stop; a second signal stops at once. --max-hours
+does the same after a time, with the exit code of SIGTERM. One process at a time works on
+a run.
+
+--serve shows the report in a browser while the run goes on, and --metrics-addr has
+metrics for Prometheus. Both can only be read, and listen on this machine alone unless
+the address says otherwise.
 
 --from starts from the weights of a run, a checkpoint, or a file of PyTorch
 (.pth, .pt, .ckpt, .bin, .safetensors; official or timm's names) instead of fresh
@@ -40,7 +51,11 @@ The last line on standard output is a JSON object: top1 and top5 (percent) and
 loss (nats) of the best checkpoint; of a pre-training the loss.`,
 		Example: `  fasternet-train train quickstart
   fasternet-train train quickstart --resume
+  fasternet-train train quickstart --serve 127.0.0.1:8080 --metrics-addr 127.0.0.1:9090
   fasternet-train train fasternet_t0 --data /data/imagenet --set train.batch_size=256
+  fasternet-train train fasternet_t0 --data /data/imagenet --resume --max-hours 7.5
+  fasternet-train train my.yaml --set ema.decay=0.9998 --set ema.warmup=true
+  fasternet-train train my.yaml --set distill.type=soft --set distill.teacher=runs/large
   fasternet-train train my.yaml --run runs/second --set optim.lr=1e-3 --set train.epochs=30
   fasternet-train train fasternet_t0 --data /data/flowers --set model.num_classes=0 --from fasternet_t0.pth
   fasternet-train train mim_vit_base --data /data/imagenet
@@ -57,7 +72,25 @@ loss (nats) of the best checkpoint; of a pre-training the loss.`,
 			if err != nil {
 				return usageError{err}
 			}
-			outcome, err := train.Run(cmd.Context(), config, train.Options{Dir: dir, Resume: resume, Log: os.Stderr})
+			if !(maxHours >= 0 && maxHours <= 1e6) {
+				return usageError{fmt.Errorf("--max-hours: want a number of hours, or 0 for no limit, got %v", maxHours)}
+			}
+			if err := watch.start(dir); err != nil {
+				return err
+			}
+			defer func() { _ = watch.stop(cmd.Context().Err() != nil) }() // the run has ended well or not
+			began := false
+			outcome, err := train.Run(cmd.Context(), config, train.Options{
+				Dir: dir, Resume: resume, Log: os.Stderr, MaxTime: time.Duration(maxHours * float64(time.Hour)),
+				Preset: presetOf(args, config), Program: version + revision(),
+				Observe: func(s train.Status) {
+					began = true
+					watch.observe(s)
+				},
+			})
+			if began || err == nil {
+				writeReport(cmd.Context(), dir, err)
+			}
 			if err != nil {
 				return err
 			}
@@ -71,7 +104,9 @@ loss (nats) of the best checkpoint; of a pre-training the loss.`,
 	c.Flags().StringVar(&dir, "run", "", "`folder` of the run")
 	c.Flags().StringVar(&dataDir, "data", "", "`folder` of the data set (data.dir)")
 	c.Flags().StringVar(&from, "from", "", "`weights` to start from: a run, a checkpoint, or a file of PyTorch (from)")
+	watch.register(c)
 	c.Flags().BoolVar(&resume, "resume", false, "continue from the newest checkpoint of the run; without one start from the beginning")
+	c.Flags().Float64Var(&maxHours, "max-hours", 0, "stop after so many `hours` as SIGTERM does, to be resumed; 0 for no limit")
 	return c
 }
 
@@ -93,6 +128,14 @@ func findRun(args []string, dir string, resume bool, settings []string) (*config
 		dir = filepath.Join(config.RunDir, strings.TrimSuffix(filepath.Base(args[0]), filepath.Ext(args[0])))
 	}
 	return config, dir, nil
+}
+
+// presetOf is the preset that a run starts from, or "" if that is not known.
+func presetOf(args []string, c *configs.Config) string {
+	if len(args) > 0 && slices.Contains(configs.Presets(), args[0]) {
+		return args[0]
+	}
+	return c.Base
 }
 
 // quoted is a text as a YAML value.

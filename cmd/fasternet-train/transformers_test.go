@@ -30,7 +30,8 @@ func TestTransformers(t *testing.T) {
 			config := tinyTransformer(t, family)
 			args := func(dir string, settings ...string) []string {
 				out := []string{"train", config, "--data", data, "--run", dir}
-				for _, s := range append(settings, "train.accum_steps=1", "train.epochs=5", "optim.lr=0.003", "optim.layer_decay=0.9") {
+				for _, s := range append(settings, "train.accum_steps=1", "train.epochs=5", "optim.lr=0.003", "optim.layer_decay=0.9",
+					"augment.rand_augment=''", "augment.erasing.prob=0", "augment.repeats=1") {
 					out = append(out, "--set", s)
 				}
 				return out

@@ -22,9 +22,16 @@ func versionCommand() *cobra.Command {
 			for _, v := range kernels.Available() {
 				all = append(all, string(v))
 			}
-			_, err := fmt.Printf("fasternet-train %s%s\n%s %s/%s\nprocessor: %s, %d in use\nkernels: %s (available: %s; %s forces one)\n",
+			bf16 := "none"
+			if p := kernels.ActiveBF16(); p != "" {
+				bf16 = string(p)
+			}
+			if refused := kernels.BF16Refusals(); len(refused) > 0 {
+				bf16 += " (" + strings.Join(refused, "; ") + ")"
+			}
+			_, err := fmt.Printf("fasternet-train %s%s\n%s %s/%s\nprocessor: %s, %d in use\nkernels: %s (available: %s; %s forces one)\nbf16: %s; %s forces a path\n",
 				version, revision(), runtime.Version(), runtime.GOOS, runtime.GOARCH, kernels.CPU(), runtime.GOMAXPROCS(0),
-				kernels.Active(), strings.Join(all, ", "), kernels.EnvVariable)
+				kernels.Active(), strings.Join(all, ", "), kernels.EnvVariable, bf16, kernels.BF16Variable)
 			return err
 		},
 	}

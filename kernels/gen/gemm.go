@@ -181,6 +181,12 @@ func (s *isa) tileNN(nv, rows int, a, c, d, ldc, ldd reg.GPVirtual, p rowPointer
 	DECQ(left)
 	JNZ(LabelRef(id + "_seg"))
 
+	s.finishTile(id, nv, acc, bv, av, c, d, ldc, ldd)
+}
+
+// finishTile stores a tile as alpha·tile + D. It moves c and d to the rows behind
+// the tile.
+func (s *isa) finishTile(id string, nv int, acc [][]reg.Register, bv []reg.Register, av reg.Register, c, d, ldc, ldd reg.GPVirtual) {
 	alpha, dv := av, bv[0]
 	alphaAddr := s.loadParam("alpha", alpha)
 	cols := loadGP("cols")

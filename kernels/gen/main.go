@@ -1,4 +1,5 @@
-// Command gen writes the assembly of package kernels for one instruction set.
+// Command gen writes the assembly of package kernels for one instruction set;
+// BF16 is AVX512_BF16.
 //
 //	go run . -isa AVX512 -out ../kernels_avx512_amd64.s -stubs ../kernels_avx512_amd64.go -pkg kernels
 package main
@@ -10,9 +11,21 @@ import (
 )
 
 func main() {
-	name := flag.String("isa", "AVX512", "AVX512 or AVX2")
+	name := flag.String("isa", "AVX512", "AVX512, AVX2, BF16 or AMX")
 	flag.Parse()
 	s := newISA(*name)
+	switch *name {
+	case "BF16":
+		s.bf16Kernels()
+		Generate()
+		return
+	case "AMX":
+		s.amxTiles(1)
+		s.amxTiles(2)
+		s.xcr0()
+		Generate()
+		return
+	}
 	for nv := 1; nv <= 3; nv++ {
 		s.gemmNN(nv)
 		s.gemmTN(nv)
@@ -41,5 +54,9 @@ func main() {
 	s.softmaxRows()
 	s.softmaxRowsGrad()
 	s.orient()
+	s.resampleRGB()
+	s.resampleRows()
+	s.upsampleChroma()
+	s.yCbCrToRGB()
 	Generate()
 }

@@ -18,6 +18,8 @@ type isa struct {
 	ones  Mem // table of 8 × -1 then 8 × 0: tail masks of AVX2
 	saved Mem // stack slots of MXCSR (old and new)
 	known map[uint32]Mem
+
+	config Mem // of the tiles of AMX
 }
 
 func newISA(name string) *isa {

@@ -1,6 +1,6 @@
 module fasternet/test/onnxruntime
 
-go 1.26.0
+go 1.26.4
 
 require (
 	fasternet v0.0.0

@@ -1,6 +1,0 @@
-//go:build !unix
-
-package checkpoints
-
-// syncFolder does nothing: the system has no way to sync a folder.
-func syncFolder(string) error { return nil }

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"text/tabwriter"
+
+	"fasternet/data"
+
+	"github.com/spf13/cobra"
+)
+
+func infoCommand() *cobra.Command {
+	var f datasetFlags
+	var most int
+	c := &cobra.Command{
+		Use:   "info DATASET",
+		Short: "Show the size, the classes, the images and the mean of a data set",
+		Long: `Show how many images each class of a data set has, how large they are, and mean and
+standard deviation of the training pixels as a configuration wants them.
+` + datasetHelp,
+		Example: `  fasternet-train data info fashion-mnist
+  fasternet-train data info /data/imagenet
+  fasternet-train data info my.yaml --split train --images 0
+  fasternet-train data info /data/cifar --set data.name=cifar10`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if most < 0 {
+				return usageError{fmt.Errorf("--images: want 0 or more, got %d", most)}
+			}
+			config, err := f.config(args[0])
+			if err != nil {
+				return err
+			}
+			parts, err := f.open(config)
+			if err != nil {
+				return err
+			}
+			for _, p := range parts {
+				info, err := data.Describe(p)
+				if err != nil {
+					return err
+				}
+				if err := printInfo(p.name, info); err != nil {
+					return err
+				}
+			}
+			s, err := data.Measure(cmd.Context(), parts[0], config.Model.InChans, most, config.Data.Workers)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Printf("of %d %s images:\ndata:\n  mean: %s\n  std: %s\n", s.Images, parts[0].name, numbers(s.Mean), numbers(s.Std))
+			return err
+		},
+	}
+	f.register(c)
+	c.Flags().IntVar(&most, "images", 2000, "how many images to measure mean and deviation of; 0 for all")
+	return c
+}
+
+// numbers is a list as YAML has it.
+func numbers(v []float64) string {
+	var out []string
+	for _, x := range v {
+		out = append(out, fmt.Sprintf("%.4f", x))
+	}
+	return "[" + strings.Join(out, ", ") + "]"
+}
+
+func printInfo(part string, i data.Info) error {
+	fmt.Printf("%s: %d images in %d classes; of %d looked at: height %d to %d px, width %d to %d px, %d grey\n",
+		part, i.Samples, len(i.Classes), i.Decoded, i.Height.Min, i.Height.Max, i.Width.Min, i.Width.Max, i.Grey)
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	for k, name := range i.Classes {
+		fmt.Fprintf(w, "  %d\t%s\t%d images\n", k, name, i.Counts[k])
+	}
+	return w.Flush()
+}

@@ -1,0 +1,85 @@
+package configs
+
+import "fasternet/data/policy"
+
+// Erasing is random erasing: rectangles of the normalised image are overwritten.
+type Erasing struct {
+	Prob  float64   `yaml:"prob"`      // that an image is erased in; 0 for off
+	Mode  string    `yaml:"mode"`      // const (mean colour), rand (a random colour) or pixel (noise)
+	Count int       `yaml:"count"`     // most rectangles; they share the area
+	Area  []float64 `yaml:"area,flow"` // of all rectangles, as a share of the image's
+}
+
+// DefaultErasing is off, with the values that timm erases with.
+func DefaultErasing() Erasing {
+	return Erasing{Mode: "const", Count: 1, Area: []float64{0.02, 1.0 / 3}}
+}
+
+func (e Erasing) check() *problem {
+	if p := first(
+		within("augment.erasing.prob", e.Prob, 0, 1),
+		oneOf("augment.erasing.mode", e.Mode, "const", "rand", "pixel"),
+		atLeast("augment.erasing.count", e.Count, 1),
+		interval("augment.erasing.area", e.Area),
+	); p != nil {
+		return p
+	}
+	if e.Area[1] > 1 {
+		return wrong("augment.erasing.area", "want shares of the image's area, up to 1, got %v", e.Area)
+	}
+	return nil
+}
+
+// Policy is the RandAugment of a configuration that passed the checks, or nil.
+func (a Augment) Policy() *policy.RandAugment {
+	if a.RandAugment == "" {
+		return nil
+	}
+	p, err := policy.Parse(a.RandAugment)
+	if err != nil {
+		return nil
+	}
+	return &p
+}
+
+// mixes reports whether mixup or CutMix is on.
+func (a Augment) mixes() bool {
+	return a.Mixup > 0 || a.Cutmix > 0 || len(a.CutmixMinmax) > 0
+}
+
+func (a Augment) check() *problem {
+	if p := first(interval("augment.scale", a.Scale), interval("augment.ratio", a.Ratio)); p != nil {
+		return p
+	}
+	if a.Scale[1] > 1 {
+		return wrong("augment.scale", "want parts of the image's area, up to 1, got %v", a.Scale)
+	}
+	if len(a.CutmixMinmax) != 0 {
+		m := a.CutmixMinmax
+		if len(m) != 2 || m[0] < 0 || m[1] > 1 || m[0] >= m[1] {
+			return wrong("augment.cutmix_minmax", "want two parts of a side, the smaller first, or nothing, got %v", m)
+		}
+	}
+	if a.RandAugment != "" {
+		if _, err := policy.Parse(a.RandAugment); err != nil {
+			return wrong("augment.rand_augment", "%v", err)
+		}
+		if a.ColorJitter > 0 {
+			return wrong("augment.color_jitter", "rand_augment (%s) takes its place: want 0, or rand_augment: \"\"; got %v", a.RandAugment, a.ColorJitter)
+		}
+	}
+	return first(
+		within("augment.hflip", a.HFlip, 0, 1),
+		atLeast("augment.padding", a.Padding, 0),
+		within("augment.color_jitter", a.ColorJitter, 0, 100),
+		a.Erasing.check(),
+		atLeast("augment.repeats", a.Repeats, 1),
+		within("augment.mixup", a.Mixup, 0, 1000),
+		within("augment.cutmix", a.Cutmix, 0, 1000),
+		within("augment.mixup_prob", a.MixupProb, 0, 1),
+		within("augment.mixup_switch_prob", a.MixupSwitchProb, 0, 1),
+		oneOf("augment.mixup_mode", a.MixupMode, "batch", "pair", "elem"),
+		atLeast("augment.mixup_off_epoch", a.MixupOffEpoch, 0),
+		within("augment.smoothing", a.Smoothing, 0, 0.99),
+	)
+}

@@ -1,0 +1,40 @@
+package configs
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// A configuration with comments is the same, says what its keys are, and explains
+// each section.
+func TestCommented(t *testing.T) {
+	for _, name := range []string{"fasternet_t0", "vit_tiny", "mim_quickstart"} {
+		c, err := Load(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := c.Commented()
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := Parse("commented.yaml", string(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := c.YAML()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := again.YAML(); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s: with comments it reads as\n%s", name, got)
+		}
+		lines := strings.Split(string(text), "\n")
+		for _, want := range []string{"  decay: 0 # a step, e.g. 0.9998; 0 for no average", "# Optim is the optimizer.", "  betas: [0.9, 0.9"} {
+			if !slices.ContainsFunc(lines, func(l string) bool { return strings.HasPrefix(l, want) }) {
+				t.Errorf("%s: no line begins with %q:\n%s", name, want, text)
+			}
+		}
+	}
+}

@@ -1,0 +1,526 @@
+package data
+
+import (
+	"archive/tar"
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// pngOf is a small image file of one colour.
+func pngOf(t testing.TB, v uint8) []byte {
+	return encodePNG(t, filled(image.NewRGBA(image.Rect(0, 0, 4, 3)), color.RGBA{v, 2 * v, 3, 255}))
+}
+
+func TestClassMap(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "classes.txt")
+	for text, want := range map[string]string{
+		"dog\ncat\r\n\n": "", "dog\ncat\ndog": ":3: class \"dog\" is there twice, also in line 1", "a\n\nb": ":2: want the name", "": ":1: want the name",
+	} {
+		writeFile(t, path, []byte(text))
+		names, err := ReadClassMap(path)
+		if want == "" {
+			if err != nil || !slices.Equal(names, []string{"dog", "cat"}) {
+				t.Errorf("%q: %q, %v", text, names, err)
+			}
+			continue
+		}
+		wantError(t, err, path+want)
+	}
+	root := t.TempDir()
+	writeTree(t, root, "cat/1.png", "dog/2.png", "eel/3.png")
+	d, err := OpenClassFolders(root, []string{"eel", "cat"})
+	if err != nil || d.Len() != 2 || d.Label(0) != 0 || !strings.HasSuffix(d.Name(0), "3.png") || d.Label(1) != 1 {
+		t.Errorf("%+v, %v", d, err)
+	}
+	_, err = OpenClassFolders(root, []string{"cat", "fox"})
+	wantError(t, err, `no folder of class 1, "fox"`)
+}
+
+func TestAnnotations(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "train.txt")
+	writeFile(t, filepath.Join(dir, "a b.png"), pngOf(t, 9))
+	open := func(text string, classes []string) (*Annotations, error) {
+		writeFile(t, path, []byte(text))
+		return OpenAnnotations(path, dir, classes)
+	}
+	d, err := open("a b.png 2\n\nx/y.jpg\t0\n", nil)
+	if err != nil || d.Len() != 2 || d.Label(0) != 2 || len(d.Classes()) != 3 || d.Name(1) != filepath.Join(dir, "x", "y.jpg") {
+		t.Fatalf("%+v, %v", d, err)
+	}
+	if m, err := d.Image(0); err != nil || m.Pix[0] != 9 {
+		t.Error(err)
+	}
+	_, err = d.Image(1)
+	wantError(t, err, "y.jpg")
+	if d, err := open("a.png dog\nb.png 0", []string{"cat", "dog"}); err != nil || d.Label(0) != 1 {
+		t.Error(err)
+	}
+	if d, err := open("a.png\nb c.png", nil); err != nil || d.Label(1) != 0 || len(d.Classes()) != 1 || !strings.HasSuffix(d.Name(1), "b c.png") {
+		t.Error(err)
+	}
+	for text, want := range map[string]string{
+		"a.png 1\nb.png": ":2: some lines have a label", "a.png x": ":1: label \"x\" is not a number", "a.png -1": "label -1 is not from 0",
+		"a.png 99999999": "not from 0 to", "nothing": ":1: want the path", "": "no images are listed",
+	} {
+		_, err := open(text, nil)
+		wantError(t, err, want)
+	}
+	_, err = open("a.png 2", []string{"cat", "dog"})
+	wantError(t, err, "label 2 is not below the number of classes, 2")
+}
+
+func TestCIFAR(t *testing.T) {
+	dir := t.TempDir()
+	record := func(labels []byte, seed byte) []byte {
+		b := slices.Clone(labels)
+		for plane := range 3 {
+			for i := range 1024 {
+				b = append(b, byte(plane*50)+seed+byte(i%3))
+			}
+		}
+		return b
+	}
+	folder := filepath.Join(dir, "cifar-100-binary")
+	writeFile(t, filepath.Join(folder, "train.bin"), append(record([]byte{3, 70}, 1), record([]byte{4, 5}, 2)...))
+	d, err := OpenCIFAR(dir, CIFAR100, true)
+	if err != nil || d.Len() != 2 || d.Label(0) != 70 || d.Label(1) != 5 || len(d.Classes()) != 100 {
+		t.Fatal(err)
+	}
+	if m, _ := d.Image(1); m.Pix[3] != 3 || m.Pix[4] != 53 || m.Pix[5] != 103 {
+		t.Errorf("pixel 1 is %v", m.Pix[3:6])
+	}
+	if d, err := OpenCIFAR(folder, CIFAR100Coarse, true); err != nil || d.Label(0) != 3 || len(d.Classes()) != 20 {
+		t.Error(err)
+	}
+	if !strings.HasSuffix(d.Name(1), "train.bin[1]") {
+		t.Error(d.Name(1))
+	}
+	_, err = OpenCIFAR(dir, CIFAR10, true)
+	wantError(t, err, "neither a file data_batch_1.bin nor a folder cifar-10-batches-bin")
+	writeFile(t, filepath.Join(folder, "test.bin"), make([]byte, 3073))
+	_, err = OpenCIFAR(dir, CIFAR100, false)
+	wantError(t, err, "3073 bytes, which are not whole records of 3074 bytes")
+	writeFile(t, filepath.Join(folder, "test.bin"), record([]byte{0, 100}, 1))
+	_, err = OpenCIFAR(dir, CIFAR100, false)
+	wantError(t, err, "label 100 of record 0")
+	writeFile(t, filepath.Join(folder, "fine_label_names.txt"), []byte("a\nb\na"))
+	_, err = OpenCIFAR(dir, CIFAR100, true)
+	wantError(t, err, `class "a" is there twice`)
+}
+
+func TestHoldOut(t *testing.T) {
+	root := t.TempDir()
+	for c := range 2 {
+		for i := range 10 {
+			writeTree(t, root, fmt.Sprintf("c%d/%d.png", c, i))
+		}
+	}
+	d, err := OpenClassFolders(root, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	train, val, err := HoldOut(d, 0.2, 1)
+	if err != nil || train.Len() != 16 || val.Len() != 4 || val.Label(1) != 0 || val.Label(2) != 1 {
+		t.Fatalf("%d and %d, %v", train.Len(), val.Len(), err)
+	}
+	seen := map[string]bool{}
+	for _, part := range []Dataset{train, val} {
+		for i := range part.Len() {
+			seen[part.Name(i)] = true
+		}
+	}
+	if len(seen) != 20 {
+		t.Errorf("%d different images of 20", len(seen))
+	}
+	_, other, _ := HoldOut(d, 0.2, 2)
+	if other.Name(0) == val.Name(0) && other.Name(1) == val.Name(1) && other.Name(2) == val.Name(2) && other.Name(3) == val.Name(3) {
+		t.Error("the seed changes nothing")
+	}
+	if _, ok, err := Encoded(Few(train, 3, 1), 0, nil); !ok || err != nil {
+		t.Errorf("the file of a part of a part: %v, %v", ok, err)
+	}
+	_, _, err = HoldOut(d, 0.01, 1)
+	wantError(t, err, "leaves 20 for training and 0 for validation")
+}
+
+// tarOf makes a tar of names and contents in turn.
+func tarOf(t testing.TB, members ...string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for i := 0; i < len(members); i += 2 {
+		h := &tar.Header{Name: members[i], Mode: 0o644, Size: int64(len(members[i+1])), Typeflag: tar.TypeReg}
+		if err := errors.Join(w.WriteHeader(h), func() error { _, err := w.Write([]byte(members[i+1])); return err }()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestShards(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "train-0.tar")
+	a, b := string(pngOf(t, 10)), string(pngOf(t, 20))
+	writeFile(t, path, tarOf(t, "x/1.png", a, "x/1.cls", "3\n", "x/1.txt", "words", "x/2.json", `{"label": 1}`, "x/2.seg.png", b))
+	d, err := OpenShards([]string{path}, nil)
+	if err != nil || d.Len() != 2 || d.Label(0) != 3 || d.Label(1) != 1 || len(d.Classes()) != 4 || d.Name(0) != path+":x/1.png" {
+		t.Fatalf("%+v, %v", d, err)
+	}
+	if m, err := d.Image(1); err != nil || m.Pix[0] != 20 {
+		t.Error(err)
+	}
+	writeFile(t, path, tarOf(t, "dog/1.png", a, "./cat/2.png", b))
+	if d, err := OpenShards([]string{path}, nil); err != nil || !slices.Equal(d.Classes(), []string{"cat", "dog"}) || d.Label(0) != 1 {
+		t.Errorf("%+v, %v", d, err)
+	}
+	good := tarOf(t, "1.png", a, "1.cls", "0", "2.png", b, "2.cls", "1")
+	link := bytes.Clone(good)
+	link[156] = '2'
+	sum := 0
+	copy(link[148:156], "        ")
+	for _, v := range link[:512] {
+		sum += int(v)
+	}
+	copy(link[148:], fmt.Sprintf("%06o\x00 ", sum))
+	for name, c := range map[string]struct {
+		content []byte
+		want    string
+	}{
+		"member cut":   {good[:512+len(a)/2], "the shard is truncated"},
+		"header cut":   {good[:len(good)-2048-700], "truncated"},
+		"not a tar":    {bytes.Repeat([]byte("text "), 300), "not a tar file"},
+		"climbs":       {tarOf(t, "../../etc/1.png", a), "not safe"},
+		"absolute":     {tarOf(t, "/etc/1.png", a), "not safe"},
+		"link":         {link, "link or special"},
+		"bad label":    {tarOf(t, "1.png", a, "1.cls", "dog"), `want a class index from 0`},
+		"huge label":   {tarOf(t, "1.png", a, "1.cls", "99999999999"), `want a class index from 0`},
+		"bad json":     {tarOf(t, "1.png", a, "1.json", "{"), "want a JSON object"},
+		"two images":   {tarOf(t, "1.png", a, "1.jpg", b), "a second image in the same sample"},
+		"missing":      {tarOf(t, "1.png", a, "1.cls", "0", "2.png", b), "2.png: no label"},
+		"no images":    {tarOf(t, "1.txt", a), "no images"},
+		"empty":        {nil, "no images"},
+		"over classes": {tarOf(t, "1.png", a, "1.cls", "7"), "label 7 is not below the number of classes, 2"},
+	} {
+		writeFile(t, path, c.content)
+		var classes []string
+		if name == "over classes" {
+			classes = []string{"a", "b"}
+		}
+		_, err := OpenShards([]string{path}, classes)
+		if err == nil {
+			t.Errorf("%s: no error", name)
+			continue
+		}
+		wantError(t, err, path)
+		wantError(t, err, c.want)
+	}
+	// A shard that becomes shorter during training.
+	writeFile(t, path, good)
+	if d, err = OpenShards([]string{path}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(path, 600); err != nil {
+		t.Fatal(err)
+	}
+	_, err = d.Image(1)
+	wantError(t, err, "shorter than it was, at "+path+":2.png")
+}
+
+func TestShardFiles(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 3 {
+		writeFile(t, filepath.Join(dir, fmt.Sprintf("s-%02d.tar", i)), nil)
+	}
+	for pattern, want := range map[string]int{"s-{00..02}.tar": 3, "s-*.tar": 3, "s-0{0,2}.tar": 2, "s-01.tar": 1} {
+		if files, err := ShardFiles(filepath.Join(dir, pattern)); err != nil || len(files) != want {
+			t.Errorf("%s: %q, %v", pattern, files, err)
+		}
+	}
+	for pattern, want := range map[string]string{
+		"s-{00..03}.tar": "s-03.tar", "s-{00..02.tar": "not closed", "s-{02..00}.tar": "numbers that rise", "s-{0..999999999}.tar": "numbers that rise",
+		"t*.tar": "no file matches", "s-{00,00}.tar": "is there twice",
+	} {
+		_, err := ShardFiles(filepath.Join(dir, pattern))
+		wantError(t, err, want)
+	}
+}
+
+func TestWriteShards(t *testing.T) {
+	root, out := t.TempDir(), t.TempDir()
+	for i := range 5 {
+		writeFile(t, filepath.Join(root, fmt.Sprintf("c%d", i%2), fmt.Sprintf("%d.jpg", i)), pngOf(t, uint8(10*i)))
+	}
+	d, err := OpenClassFolders(root, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteShards(t.Context(), out, d, ShardOptions{Name: "train", PerShard: 2}); err != nil {
+		t.Fatal(err)
+	}
+	files, err := ShardFiles(filepath.Join(out, "train-{000000..000002}.tar"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := OpenShards(files, d.Classes())
+	if err != nil || s.Len() != 5 {
+		t.Fatal(err)
+	}
+	sameSet(t, s, d)
+	info, err := os.ReadFile(filepath.Join(out, "_info.json"))
+	if err != nil || !strings.Contains(string(info), `"num_samples": 5`) {
+		t.Errorf("%s, %v", info, err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(out, "*.tmp")); len(left) > 0 {
+		t.Error(left)
+	}
+}
+
+// sameSet compares labels and pixels.
+func sameSet(t *testing.T, got, want Dataset) {
+	t.Helper()
+	if got.Len() != want.Len() || !slices.Equal(got.Classes(), want.Classes()) {
+		t.Fatalf("%d samples of %q, want %d of %q", got.Len(), got.Classes(), want.Len(), want.Classes())
+	}
+	for i := range want.Len() {
+		a, err1 := got.Image(i)
+		b, err2 := want.Image(i)
+		if err := errors.Join(err1, err2); err != nil {
+			t.Fatal(err)
+		}
+		sameImage(t, got.Name(i), a, b)
+		if got.Label(i) != want.Label(i) {
+			t.Errorf("label %d is %d, want %d", i, got.Label(i), want.Label(i))
+		}
+	}
+}
+
+// packSource is a folder of 9 images in 3 classes.
+func packSource(t testing.TB) *ImageFolder {
+	root := t.TempDir()
+	for i := range 9 {
+		writeFile(t, filepath.Join(root, fmt.Sprintf("c%d", i%3), fmt.Sprintf("%d.png", i)), pngOf(t, uint8(10*i)))
+	}
+	d, err := OpenClassFolders(root, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func TestPack(t *testing.T) {
+	src := packSource(t)
+	path := filepath.Join(t.TempDir(), "train.pack")
+	decoded := PackOptions{Form: PackDecoded}
+	if r, err := Pack(t.Context(), path, src, decoded); err != nil || r.Samples != 9 || r.Resumed != 0 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	open := func() *Packed {
+		t.Helper()
+		d, err := OpenPacked(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { d.Close() })
+		return d
+	}
+	sameSet(t, open(), src)
+	if name := open().Name(4); !strings.HasSuffix(name, src.Name(4)) {
+		t.Error(name)
+	}
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	// Killed after any number of bytes, it is resumed to the same file.
+	for _, at := range []int{0, 10, 64, 100, len(whole) / 3, len(whole) / 2, len(whole) - 400, len(whole) - 1} {
+		writeFile(t, path+".part", whole[:at])
+		if r, err := Pack(t.Context(), path, src, decoded); err != nil || r.Samples != 9 || (at > 400 && r.Resumed == 0) {
+			t.Fatalf("resumed at %d: %+v, %v", at, r, err)
+		}
+		if again, _ := os.ReadFile(path); !bytes.Equal(again, whole) {
+			t.Fatalf("resumed at %d: another file", at)
+		}
+	}
+	// Of other options nothing is taken.
+	writeFile(t, path+".part", whole)
+	if r, err := Pack(t.Context(), path, src, PackOptions{Form: PackJPEG, ShortSide: 2, Quality: 100}); err != nil || r.Resumed != 0 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	if m, err := open().Image(3); err != nil || m.Height != 2 || m.Width != 3 {
+		t.Errorf("%+v, %v", m, err)
+	}
+
+	for name, c := range map[string]struct {
+		spoil func(b []byte) []byte
+		want  string
+	}{
+		"version":   {func(b []byte) []byte { b[8] = 2; return b }, "of version 2; this program reads version 1"},
+		"header":    {func(b []byte) []byte { b[17] ^= 1; return b }, "the header is damaged"},
+		"index":     {func(b []byte) []byte { b[len(b)-200] ^= 4; return b }, "index is damaged"},
+		"truncated": {func(b []byte) []byte { return b[:len(b)/2] }, "truncated or was not finished"},
+		"offset":    {func(b []byte) []byte { b[len(b)-packFooterSize+7] = 0x7f; return b }, "index is damaged"},
+		"count":     {func(b []byte) []byte { b[len(b)-packFooterSize+20] = 0xff; return b }, "index is damaged"},
+		"other":     {func([]byte) []byte { return []byte("a text") }, "not a packed file"},
+		"empty":     {func([]byte) []byte { return nil }, "not a packed file"},
+	} {
+		writeFile(t, path, c.spoil(bytes.Clone(whole)))
+		_, err := OpenPacked(path)
+		if err == nil {
+			t.Errorf("%s: no error", name)
+			continue
+		}
+		wantError(t, err, c.want)
+	}
+	// A flipped bit in a sample is found when it is read, and by Verify.
+	spoilt := bytes.Clone(whole)
+	first := binary.LittleEndian.Uint64(spoilt[binary.LittleEndian.Uint64(spoilt[len(spoilt)-packFooterSize:]):])
+	spoilt[first+recordHeaderSize+uint64(len(src.Name(0)))+5] ^= 0x10
+	writeFile(t, path, spoilt)
+	d := open()
+	_, err = d.Image(0)
+	wantError(t, err, "train.pack[0]: the record is damaged")
+	if _, err := d.Image(1); err != nil {
+		t.Error(err)
+	}
+	broken, err := Verify(t.Context(), d, 2, nil)
+	if err != nil || len(broken) != 1 || broken[0].Index != 0 {
+		t.Errorf("%v, %v", broken, err)
+	}
+	// A file that is cut while it is mapped is an error, not the end of the process.
+	if err := os.Truncate(path, 64); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = d.Image(8); err != nil { // a mapping of one page has all of it
+		wantError(t, err, "train.pack[8]")
+	}
+}
+
+// Cut below the page of a sample: reading it faults.
+func TestPackedFileIsCut(t *testing.T) {
+	root := t.TempDir()
+	big := image.NewGray(image.Rect(0, 0, 300, 300))
+	for i := range 4 {
+		writeFile(t, filepath.Join(root, "c", fmt.Sprintf("%d.png", i)), encodePNG(t, big))
+	}
+	src, err := OpenClassFolders(root, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(root, "x.pack")
+	if _, err := Pack(t.Context(), path, src, PackOptions{Form: PackDecoded}); err != nil {
+		t.Fatal(err)
+	}
+	d, err := OpenPacked(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if err := os.Truncate(path, 4096); err != nil {
+		t.Skip(err) // not while it is mapped
+	}
+	_, err = d.Image(3)
+	wantError(t, err, "x.pack[3]: the file cannot be read any more")
+}
+
+func TestPackLeavesOutBadImages(t *testing.T) {
+	src := packSource(t)
+	writeFile(t, src.Name(4), []byte("no image"))
+	path := filepath.Join(t.TempDir(), "p.pack")
+	_, err := Pack(t.Context(), path, src, PackOptions{Form: PackDecoded})
+	wantError(t, err, src.Name(4))
+	var told []error
+	r, err := Pack(t.Context(), path, src, PackOptions{Form: PackDecoded, SkipBad: func(err error) { told = append(told, err) }})
+	if err != nil || r.Samples != 8 || r.Skipped != 1 || len(told) != 1 {
+		t.Fatalf("%+v, %v, %v", r, told, err)
+	}
+	d, err := OpenPacked(path)
+	if err != nil || d.Len() != 8 {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	for i := range d.Len() {
+		if _, err := d.Image(i); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func FuzzPacked(f *testing.F) {
+	src := packSource(f)
+	path := filepath.Join(f.TempDir(), "p.pack")
+	if _, err := Pack(f.Context(), path, src, PackOptions{Form: PackDecoded}); err != nil {
+		f.Fatal(err)
+	}
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(whole)
+	f.Add(whole[:200])
+	f.Fuzz(func(t *testing.T, content []byte) {
+		path := filepath.Join(t.TempDir(), "p.pack")
+		writeFile(t, path, content)
+		d, err := OpenPacked(path)
+		if err != nil {
+			return
+		}
+		defer d.Close()
+		for i := range min(d.Len(), 20) {
+			d.Name(i)
+			if m, err := d.Image(i); err == nil && m.check() != nil {
+				t.Error("an image that is not valid")
+			}
+		}
+	})
+}
+
+func FuzzShards(f *testing.F) {
+	a := string(pngOf(f, 10))
+	f.Add(tarOf(f, "x/1.png", a, "x/1.cls", "3"))
+	f.Add(tarOf(f, "dog/1.png", a, "cat/2.png", a))
+	f.Fuzz(func(t *testing.T, content []byte) {
+		path := filepath.Join(t.TempDir(), "s.tar")
+		writeFile(t, path, content)
+		d, err := OpenShards([]string{path}, nil)
+		if err != nil {
+			return
+		}
+		for i := range min(d.Len(), 20) {
+			if l := d.Label(i); l < 0 || l >= len(d.Classes()) {
+				t.Errorf("label %d of %d classes", l, len(d.Classes()))
+			}
+			d.Image(i)
+		}
+	})
+}
+
+func FuzzAnnotations(f *testing.F) {
+	f.Add("a.png 1\nb c.jpg 0\n")
+	f.Add("a.png\nb.png")
+	f.Fuzz(func(t *testing.T, text string) {
+		path := filepath.Join(t.TempDir(), "a.txt")
+		writeFile(t, path, []byte(text))
+		d, err := OpenAnnotations(path, "", nil)
+		if err != nil {
+			return
+		}
+		for i := range d.Len() {
+			if l := d.Label(i); l < 0 || l >= len(d.Classes()) {
+				t.Errorf("label %d of %d classes", l, len(d.Classes()))
+			}
+		}
+	})
+}

@@ -1,0 +1,99 @@
+package data
+
+import "math/rand/v2"
+
+// MixMode says for how many samples [Mixup] draws.
+type MixMode string
+
+// The modes of mixing.
+const (
+	MixBatch MixMode = "batch" // one draw for the batch
+	MixPair  MixMode = "pair"  // one draw for a sample and its partner
+	MixElem  MixMode = "elem"  // one draw for each sample, which is mixed with its partner as that was
+)
+
+// mix draws, mixes the batch in place and returns the λ of its labels: one, or one
+// for each sample.
+func (m *Mixup) mix(images []float32, b, h, w, c int, r *rand.Rand) []float64 {
+	if m.Mode != MixPair && m.Mode != MixElem {
+		d := m.draw(h, w, r)
+		if d.cut {
+			swapPartners(images, b, h, w, c, d.box)
+		} else {
+			blendPartners(images, b, d.lambda)
+		}
+		return []float64{d.lambda}
+	}
+	lambdas := make([]float64, b)
+	size, row := h*w*c, make([]float32, w*c)
+	for i := range b / 2 {
+		j := b - 1 - i
+		x, y := images[i*size:][:size], images[j*size:][:size]
+		d := m.draw(h, w, r)
+		e := d
+		if m.Mode == MixElem {
+			e = m.draw(h, w, r)
+		}
+		lambdas[i], lambdas[j] = d.lambda, e.lambda
+		for k := range h {
+			p, q := x[k*w*c:][:w*c], y[k*w*c:][:w*c]
+			copy(row, p)
+			d.mixRow(p, q, k, c)
+			e.mixRow(q, row, k, c)
+		}
+	}
+	return lambdas
+}
+
+// mixRow mixes row y of the partner into that of a sample, of pixels of c channels.
+func (d *mixing) mixRow(own, partner []float32, y, c int) {
+	switch {
+	case d.lambda == 1:
+	case !d.cut:
+		blend(own, partner, d.lambda)
+	case y >= d.box.Top && y < d.box.Top+d.box.Height:
+		from, to := d.box.Left*c, (d.box.Left+d.box.Width)*c
+		copy(own[from:to], partner[from:to])
+	}
+}
+
+// blend sets x to λ·x + (1−λ)·y. The products are rounded to float32 on every
+// platform, also where the compiler could fuse them into the sum.
+func blend(x, y []float32, lambda float64) {
+	own, other := float32(lambda), float32(1-lambda)
+	for k, v := range x {
+		x[k] = float32(own*v) + float32(other*y[k])
+	}
+}
+
+// blendPartners sets each sample to λ of itself plus 1−λ of its partner, with the
+// rounding of blend.
+func blendPartners(images []float32, b int, lambda float64) {
+	if lambda == 1 {
+		return
+	}
+	own, other := float32(lambda), float32(1-lambda)
+	size := len(images) / b
+	for i := range b / 2 {
+		x := images[i*size:][:size]
+		y := images[(b-1-i)*size:][:size]
+		for k, v := range x {
+			u := y[k]
+			x[k] = float32(own*v) + float32(other*u)
+			y[k] = float32(own*u) + float32(other*v)
+		}
+	}
+}
+
+// swapPartners exchanges the box of each sample with that of its partner.
+func swapPartners(images []float32, b, h, w, c int, box Box) {
+	for i := range b / 2 {
+		for y := box.Top; y < box.Top+box.Height; y++ {
+			p := images[((i*h+y)*w+box.Left)*c:][:box.Width*c]
+			q := images[(((b-1-i)*h+y)*w+box.Left)*c:][:box.Width*c]
+			for k := range p {
+				p[k], q[k] = q[k], p[k]
+			}
+		}
+	}
+}

@@ -1,0 +1,185 @@
+package data
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"image/png"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"fasternet/rng"
+)
+
+// ShardOptions say how [WriteShards] writes.
+type ShardOptions struct {
+	Name     string // of the split; the shards are called <Name>-000000.tar
+	PerShard int    // samples in a shard
+	Shuffle  bool   // in an order drawn by the seed, for readers that read shards from end to end
+	Seed     uint64
+	Progress func(done, total int) // may be nil
+}
+
+// ClassFile is the file of class names that [WriteShards] writes.
+const ClassFile = "classes.txt"
+
+// infoFile is what WebDataset readers look for the number of samples in.
+const infoFile = "_info.json"
+
+// WriteShards writes a dataset as tar files in WebDataset form to dir: for each
+// sample its image, as the file that it is or as a PNG, and its class index. It
+// adds the class names and _info.json with the number of samples. A shard has its
+// name only when it is complete.
+func WriteShards(ctx context.Context, dir string, ds Dataset, o ShardOptions) error {
+	if o.PerShard < 1 {
+		return fmt.Errorf("data: %d samples in a shard; at least 1 is needed", o.PerShard)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("data: %w", err)
+	}
+	w := &shardWriter{dir: dir, ds: ds, o: o}
+	n := ds.Len()
+	order := func(i int) int { return i }
+	if o.Shuffle {
+		perm := rng.New(o.Seed, rng.Shard).Perm(n)
+		order = func(i int) int { return perm[i] }
+	}
+	for first := 0; first < n; first += o.PerShard {
+		if err := w.shard(ctx, first, min(first+o.PerShard, n), order); err != nil {
+			return err
+		}
+	}
+	classes := strings.Join(ds.Classes(), "\n")
+	if classes != "" {
+		if err := writeWhole(filepath.Join(dir, ClassFile), []byte(classes+"\n")); err != nil {
+			return err
+		}
+	}
+	return w.writeInfo()
+}
+
+type shardWriter struct {
+	dir     string
+	ds      Dataset
+	o       ShardOptions
+	files   []string
+	lengths []int
+	buf     []byte
+}
+
+// shard writes the samples [first, end) of the order.
+func (w *shardWriter) shard(ctx context.Context, first, end int, order func(int) int) error {
+	name := fmt.Sprintf("%s-%06d.tar", w.o.Name, len(w.files))
+	final := filepath.Join(w.dir, name)
+	f, err := os.Create(final + ".tmp")
+	if err != nil {
+		return fmt.Errorf("data: %w", err)
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	t := tar.NewWriter(f)
+	for i := first; i < end; i++ {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := w.sample(t, i, order(i)); err != nil {
+			return err
+		}
+		if w.o.Progress != nil {
+			w.o.Progress(i+1, w.ds.Len())
+		}
+	}
+	for _, step := range []func() error{t.Close, f.Sync, f.Close, func() error { return os.Rename(f.Name(), final) }} {
+		if err := step(); err != nil {
+			return fmt.Errorf("data: writing a shard: %w", err)
+		}
+	}
+	w.files, w.lengths = append(w.files, name), append(w.lengths, end-first)
+	return nil
+}
+
+// sample writes sample i under a number, which is unique and sorts as written.
+func (w *shardWriter) sample(t *tar.Writer, number, i int) error {
+	content, ok, err := Encoded(w.ds, i, w.buf)
+	if err != nil {
+		return err
+	}
+	ending := "png"
+	if ok {
+		w.buf = content[:0]
+		if ending = sniff(content); ending == "" {
+			return fmt.Errorf("data: %s: %w", w.ds.Name(i), errNotAnImage)
+		}
+	} else {
+		m, err := w.ds.Image(i)
+		if err != nil {
+			return err
+		}
+		if content, err = encodeLossless(m); err != nil {
+			return fmt.Errorf("data: %s: %w", w.ds.Name(i), err)
+		}
+	}
+	for _, part := range []struct {
+		key     string
+		content []byte
+	}{{ending, content}, {"cls", fmt.Append(nil, w.ds.Label(i))}} {
+		// Equal data sets give equal shards: no owner, no time.
+		h := &tar.Header{Name: fmt.Sprintf("%08d.%s", number, part.key), Mode: 0o644, Size: int64(len(part.content)), ModTime: time.Unix(0, 0)}
+		if err := t.WriteHeader(h); err != nil {
+			return fmt.Errorf("data: writing a shard: %w", err)
+		}
+		if _, err := t.Write(part.content); err != nil {
+			return fmt.Errorf("data: writing a shard: %w", err)
+		}
+	}
+	return nil
+}
+
+// writeInfo adds the split to _info.json.
+func (w *shardWriter) writeInfo() error {
+	type split struct {
+		NumSamples   int      `json:"num_samples"`
+		Filenames    []string `json:"filenames"`
+		ShardLengths []int    `json:"shard_lengths"`
+	}
+	info := struct {
+		Splits map[string]split `json:"splits"`
+	}{}
+	path := filepath.Join(w.dir, infoFile)
+	if old, err := os.ReadFile(path); err == nil { // of another split, or of one that is replaced
+		_ = json.Unmarshal(old, &info)
+	}
+	if info.Splits == nil {
+		info.Splits = map[string]split{}
+	}
+	info.Splits[w.o.Name] = split{w.ds.Len(), w.files, w.lengths}
+	text, err := json.MarshalIndent(info, "", "  ")
+	if err != nil {
+		return fmt.Errorf("data: %w", err)
+	}
+	return writeWhole(path, append(text, '\n'))
+}
+
+// writeWhole writes a small file so that it is there as a whole or not at all.
+func writeWhole(path string, content []byte) error {
+	if err := os.WriteFile(path+".tmp", content, 0o644); err != nil {
+		return fmt.Errorf("data: %w", err)
+	}
+	if err := os.Rename(path+".tmp", path); err != nil {
+		return fmt.Errorf("data: %w", err)
+	}
+	return nil
+}
+
+// encodeLossless is the PNG of an image.
+func encodeLossless(m *Image) ([]byte, error) {
+	var b bytes.Buffer
+	if err := png.Encode(&b, m.standard()); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}

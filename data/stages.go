@@ -1,0 +1,90 @@
+package data
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"fasternet/rng"
+)
+
+// Stages are the processor times that the samples of a dataset take, stage by stage.
+type Stages struct {
+	Images int
+	Bytes  int64 // of their files
+	Read   time.Duration
+	// Decode is that of the part of the image that the crop needs.
+	Decode    time.Duration
+	Resize    time.Duration
+	Augment   time.Duration // what changes pixels after the resize
+	Normalise time.Duration
+	All       time.Duration // one after the other, as a loader does it
+}
+
+// MeasureStages times n samples of a dataset, drawn with their augmentation by the
+// seed, in a training transform larger than 32 pixels.
+func MeasureStages(ctx context.Context, ds Dataset, t *TrainTransform, n int, seed uint64) (Stages, error) {
+	if t.Size <= smallSize {
+		return Stages{}, errors.New("data: images up to 32 pixels are not resized; there are no stages to time")
+	}
+	if err := t.normaliser.prepare(t.Validate, t.Mean, t.Std); err != nil {
+		return Stages{}, err
+	}
+	filter, err := t.Interpolation.filter()
+	if err != nil {
+		return Stages{}, err
+	}
+	s := Stages{Images: n}
+	var f, g sampler
+	memory := new(scratch)
+	dst := make([]float32, t.Size*t.Size*t.Channels)
+	order := rng.New(seed, rng.Bench).Perm(ds.Len())
+	var clock time.Duration
+	lap := func(d *time.Duration) {
+		now := cpuTime()
+		*d += now - clock
+		clock = now
+	}
+	generator := func(i int) *rand.Rand { return rng.New(seed, rng.Augment, 0, uint64(i)) }
+	for k := range n {
+		if err := ctx.Err(); err != nil {
+			return s, err
+		}
+		i := order[k%len(order)]
+		clock = cpuTime()
+		src, err := f.fetch(ds, i)
+		if err != nil {
+			return s, err
+		}
+		lap(&s.Read)
+		s.Bytes += int64(len(src.content))
+		height, width := src.size()
+		box, enough := RandomResizedCropBox(height, width, t.Scale, t.Ratio, generator(i)), 0
+		if t.ScaledDecoding {
+			enough = t.Size
+		}
+		clock = cpuTime()
+		part, err := src.part(memory, box, t.Channels, enough)
+		if err != nil {
+			return s, err
+		}
+		lap(&s.Decode)
+		out := memory.output(t.Size, t.Channels)
+		memory.resizer.resizeView(out, part, t.Size, t.Size, 0, 0, filter)
+		lap(&s.Resize)
+		t.normaliser.normalise(dst, out)
+		lap(&s.Normalise)
+
+		src, err = g.fetch(ds, i)
+		if err == nil {
+			err = t.apply(src, generator(i), dst)
+		}
+		if err != nil {
+			return s, err
+		}
+		lap(&s.All)
+	}
+	s.Augment = max(0, s.All-s.Read-s.Decode-s.Resize-s.Normalise)
+	return s, nil
+}

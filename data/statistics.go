@@ -1,0 +1,91 @@
+package data
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"runtime"
+	"sync"
+)
+
+// Statistics are the mean and the standard deviation of the pixels of a dataset, by
+// channel, in [0, 1].
+type Statistics struct {
+	Mean, Std []float64
+	Images    int // that were looked at
+}
+
+// Measure computes the statistics of at most the given number of samples, spread
+// evenly over the dataset; all of them if most is 0. Every image has the same weight,
+// whatever its size. With 1 channel, colours are made grey first.
+func Measure(ctx context.Context, ds Dataset, channels, most, workers int) (Statistics, error) {
+	if channels != 1 && channels != 3 {
+		return Statistics{}, fmt.Errorf("data: statistics of %d channels; 1 (grey) or 3 (RGB) are there", channels)
+	}
+	n := ds.Len()
+	count := n
+	if most > 0 {
+		count = min(n, most)
+	}
+	if workers <= 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	// The sums of each image are kept, and added in order: the result does not depend
+	// on who was first.
+	sums, squares := make([][3]float64, count), make([][3]float64, count)
+	errs := make([]error, count)
+	var group sync.WaitGroup
+	for w := range workers {
+		group.Go(func() {
+			var other Image
+			for k := w; k < count && ctx.Err() == nil; k += workers {
+				m, err := ds.Image(k * n / count)
+				if err != nil {
+					errs[k] = err
+					return
+				}
+				if m.Channels != channels {
+					convert(&other, m)
+					m = &other
+				}
+				sums[k], squares[k] = moments(m)
+			}
+		})
+	}
+	group.Wait()
+	if err := ctx.Err(); err != nil {
+		return Statistics{}, err
+	}
+	for _, err := range errs {
+		if err != nil {
+			return Statistics{}, err
+		}
+	}
+	s := Statistics{Images: count}
+	for c := range channels {
+		var sum, square float64
+		for k := range sums {
+			sum += sums[k][c]
+			square += squares[k][c]
+		}
+		mean := sum / float64(count)
+		s.Mean = append(s.Mean, mean)
+		s.Std = append(s.Std, math.Sqrt(max(square/float64(count)-mean*mean, 0)))
+	}
+	return s, nil
+}
+
+// moments are the means of the values and of their squares.
+func moments(m *Image) (mean, square [3]float64) {
+	var sum, squares [3]uint64
+	for i, v := range m.Pix {
+		c := i % m.Channels
+		sum[c] += uint64(v)
+		squares[c] += uint64(v) * uint64(v)
+	}
+	n := float64(m.Height*m.Width) * 255
+	for c := range sum {
+		mean[c], square[c] = float64(sum[c])/n, float64(squares[c])/(n*255)
+	}
+	return mean, square
+}

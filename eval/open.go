@@ -1,0 +1,160 @@
+package eval
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"fasternet/configs"
+	"fasternet/data"
+)
+
+// Open opens the training or the validation part of the configured data set. With
+// data.val_fraction both are made of the training part.
+func Open(d configs.Data, train bool) (data.Dataset, error) {
+	if d.Dir == "" && d.Name != "fashion-mnist" {
+		return nil, fmt.Errorf("data.dir: want the folder of the data set: --data FOLDER%s", layouts[d.Name])
+	}
+	if d.ValFraction == 0 {
+		return part(d, train)
+	}
+	all, err := part(d, true)
+	if err != nil {
+		return nil, err
+	}
+	kept, held, err := data.HoldOut(all, d.ValFraction, d.ValSeed)
+	if err != nil {
+		return nil, fmt.Errorf("data.val_fraction: %w", err)
+	}
+	if train {
+		return kept, nil
+	}
+	return held, nil
+}
+
+var layouts = map[string]string{"imagefolder": ", with train/<class>/ and val/<class>/"}
+
+// SameClasses returns an error unless the classes of both parts are called the same,
+// in the same order: otherwise their labels would mean something else.
+func SameClasses(train, val data.Dataset) error {
+	a, b := train.Classes(), val.Classes()
+	if i := Differing(a, b); i >= 0 {
+		return fmt.Errorf("class %d is called %q in the training part and %q in the validation part; both need the same classes", i, ClassName(a, i), ClassName(b, i))
+	}
+	if len(b) > len(a) {
+		return fmt.Errorf("the validation part has %d classes, the training part only %d", len(b), len(a))
+	}
+	return nil
+}
+
+// part opens a part that has files of its own.
+func part(d configs.Data, train bool) (data.Dataset, error) {
+	classes, err := classMap(d)
+	if err != nil {
+		return nil, err
+	}
+	name, labels, split := d.Val, d.ValLabels, data.Val
+	if train {
+		name, labels, split = d.Train, d.TrainLabels, data.Train
+	}
+	switch d.Name {
+	case "fashion-mnist":
+		return data.OpenFashionMNIST(d.Dir, train)
+	case "cifar10":
+		return data.OpenCIFAR(d.Dir, data.CIFAR10, train)
+	case "cifar100":
+		return data.OpenCIFAR(d.Dir, data.CIFAR100, train)
+	case "cifar100-coarse":
+		return data.OpenCIFAR(d.Dir, data.CIFAR100Coarse, train)
+	case "packed":
+		return data.OpenPacked(under(d.Dir, name, string(split)+".pack"))
+	case "imagefolder":
+		root, err := classFolders(d, name, split)
+		if err != nil {
+			return nil, err
+		}
+		return data.OpenClassFolders(root, classes)
+	}
+	// Where the labels are numbers, those of the training part say how many classes
+	// there are.
+	if classes == nil && !train && d.ValFraction == 0 {
+		all, err := part(d, true)
+		if err != nil {
+			return nil, err
+		}
+		classes = all.Classes()
+	}
+	switch d.Name {
+	case "annotations":
+		return data.OpenAnnotations(under(d.Dir, name, string(split)+".txt"), d.Dir, classes)
+	case "shards":
+		files, err := shardFiles(d, name, split)
+		if err != nil {
+			return nil, err
+		}
+		return data.OpenShards(files, classes)
+	case "idx":
+		if name == "" {
+			if name, labels, err = data.FindMNIST(d.Dir, train); err != nil {
+				return nil, err
+			}
+		}
+		return data.OpenIDX(under(d.Dir, name, ""), under(d.Dir, labels, ""), classes)
+	}
+	return nil, fmt.Errorf("data.name: no data set is called %q", d.Name)
+}
+
+// classMap reads the class names, if there is a file of them.
+func classMap(d configs.Data) ([]string, error) {
+	if d.Classes != "" {
+		return data.ReadClassMap(under(d.Dir, d.Classes, ""))
+	}
+	if d.Name == "shards" { // "data shard" writes one
+		classes, err := data.ReadClassMap(filepath.Join(d.Dir, data.ClassFile))
+		if errors.Is(err, os.ErrNotExist) {
+			return nil, nil
+		}
+		return classes, err
+	}
+	return nil, nil
+}
+
+// under is a path relative to dir.
+func under(dir, name, usual string) string {
+	if name == "" {
+		name = usual
+	}
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(dir, name)
+}
+
+// classFolders is the folder that has the class folders of a part. What is to be
+// taken apart may lie in the folder of the data set itself.
+func classFolders(d configs.Data, name string, split data.Split) (string, error) {
+	if name != "" {
+		return under(d.Dir, name, ""), nil
+	}
+	root, err := data.FindSplit(d.Dir, split)
+	if err != nil && d.ValFraction > 0 {
+		return d.Dir, nil
+	}
+	return root, err
+}
+
+// shardFiles are the shards of a part: those of the pattern, or <split>*.tar in the
+// folder or in one called like the part.
+func shardFiles(d configs.Data, name string, split data.Split) ([]string, error) {
+	if name != "" {
+		return data.ShardFiles(under(d.Dir, name, ""))
+	}
+	usual := filepath.Join(d.Dir, string(split)+"*.tar")
+	for _, pattern := range []string{usual, filepath.Join(d.Dir, string(split), "*.tar")} {
+		if found, _ := filepath.Glob(pattern); len(found) > 0 {
+			return found, nil
+		}
+	}
+	return nil, fmt.Errorf("data: no shards %s; say what they are called with data.%s, e.g. %s-{000000..000127}.tar", usual, split, split)
+}

@@ -1,0 +1,74 @@
+// Command mimdemo asks whether pre-training without labels pays: a small ViT and a small
+// Swin are pre-trained with LocalMIM on the 60,000 images of Fashion-MNIST, and fine-tuned
+// on a few labels, beside the same models that begin from scratch; and which part of the
+// method does it. Its tables are those of docs/results.md.
+//
+//	make mim-demo               # the whole of it
+//	make mim-demo-short         # one seed, short runs
+//
+// Every run is a folder below -dir, with its own report. Typed again after an interruption,
+// it goes on where it was.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"fasternet/train"
+)
+
+func main() {
+	short := flag.Bool("short", false, "one seed and short runs: five minutes on two cores")
+	dir := flag.String("dir", "runs/mim-demo", "folder of all runs and of the tables")
+	only := flag.String("only", "", "one family: vit or swin")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := demo(ctx, *dir, plan{short: *short, only: *only}, os.Stderr, os.Stdout)
+	stop()
+	switch {
+	case errors.Is(err, train.ErrInterrupted):
+		os.Exit(130)
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "mimdemo:", err)
+		os.Exit(1)
+	}
+}
+
+// demo trains what the plan names in order, and writes the tables to a file in dir and to out.
+func demo(ctx context.Context, dir string, p plan, log, out io.Writer) error {
+	if p.only != "" && p.only != "vit" && p.only != "swin" {
+		return fmt.Errorf("-only %s: want vit or swin", p.only)
+	}
+	if p.short {
+		dir += "-short"
+	}
+	runs := p.runs(dir)
+	var results []result
+	for i, r := range runs {
+		fmt.Fprintf(log, "\n[%d/%d] %s\n", i+1, len(runs), r.name)
+		c, err := r.config()
+		if err != nil {
+			return fmt.Errorf("%s: %w", r.name, err)
+		}
+		began := time.Now()
+		o, err := train.Run(ctx, c, train.Options{Dir: filepath.Join(dir, r.name), Resume: true, Log: log})
+		if err != nil {
+			return fmt.Errorf("%s: %w", r.name, err)
+		}
+		results = append(results, result{run: r, outcome: o, took: time.Since(began)})
+	}
+	text := tables(results)
+	if err := os.WriteFile(filepath.Join(dir, "results.md"), []byte(text), 0o644); err != nil {
+		return err
+	}
+	_, err := io.WriteString(out, text)
+	return err
+}

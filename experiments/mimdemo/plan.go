@@ -1,0 +1,106 @@
+package main
+
+import (
+	"embed"
+	"fmt"
+	"path/filepath"
+
+	"fasternet/configs"
+)
+
+//go:embed *.yaml
+var files embed.FS
+
+// plan is the extent of the experiment.
+type plan struct {
+	short bool
+	only  string // one family
+}
+
+// run is a training of the experiment.
+type run struct {
+	name     string // folder
+	file     string // configuration
+	settings []string
+	family   string // vit or swin
+	start    string // what a classifier starts from; empty for a pre-training
+	labels   int    // that a classifier sees; 0 for a pre-training
+}
+
+// start values in the order of the tables.
+const (
+	scratch    = "scratch"
+	scratchFew = "scratch, three times as long"
+	full       = "LocalMIM"
+	topOnly    = "top layer only"
+	oneScale   = "local layers, one scale"
+)
+
+// tuned is what differs in fine-tuning: as with the start from scratch, the better of the
+// learning rates 1e-3 and 2e-3, and of some layer decays, with 600 labels and seed 0.
+var tuned = map[string][]string{
+	"vit":  {"optim.layer_decay=0.65"},
+	"swin": {"optim.layer_decay=0.9", "optim.lr=2e-3"},
+}
+
+// runs lists pre-trainings before what is fine-tuned from them.
+func (p plan) runs(dir string) []run {
+	var out []run
+	for _, family := range []string{"vit", "swin"} {
+		if p.only != "" && family != p.only {
+			continue
+		}
+		out = append(out, p.family(family, dir)...)
+	}
+	return out
+}
+
+func (p plan) family(family, dir string) []run {
+	epochs, fewEpochs, manyEpochs, seeds := 10, 60, 20, 3
+	if p.short {
+		epochs, fewEpochs, manyEpochs, seeds = 2, 20, 0, 1
+	}
+	var out []run
+	pretrain := func(name string, settings ...string) string {
+		settings = append(settings, fmt.Sprintf("train.epochs=%d", epochs), fmt.Sprintf("train.val_interval=%d", epochs), "mim.picture_interval=5")
+		out = append(out, run{name: family + "-" + name, file: family + ".yaml", family: family, settings: settings})
+		return filepath.Join(dir, family+"-"+name)
+	}
+	classify := func(start, name, from string, labels, epochs int) {
+		for seed := range seeds {
+			s := []string{
+				fmt.Sprintf("seed=%d", seed), fmt.Sprintf("data.max_per_class=%d", labels/10),
+				fmt.Sprintf("train.epochs=%d", epochs), fmt.Sprintf("train.val_interval=%d", epochs),
+			}
+			if from != "" {
+				s = append(append(s, "from="+from), tuned[family]...)
+			}
+			out = append(out, run{
+				name: fmt.Sprintf("%s-%d-%s-%d", family, labels, name, seed), file: family + "_classify.yaml",
+				family: family, start: start, labels: labels, settings: s,
+			})
+		}
+	}
+	encoder := pretrain("pretrain")
+	classify(scratch, "scratch", "", 600, fewEpochs)
+	classify(full, "localmim", encoder, 600, fewEpochs)
+	if !p.short {
+		classify(scratchFew, "scratch-long", "", 600, 3*fewEpochs)
+		classify(scratch, "scratch", "", 6000, manyEpochs)
+		classify(full, "localmim", encoder, 6000, manyEpochs)
+	}
+	if family == "vit" && !p.short {
+		classify(topOnly, "top-only", pretrain("pretrain-top-only", "mim.taps=[6]", "mim.scales=[1]"), 600, fewEpochs)
+		classify(oneScale, "one-scale", pretrain("pretrain-one-scale", "mim.scales=[1, 1, 1]"), 600, fewEpochs)
+	}
+	return out
+}
+
+// config is the configuration of a run.
+func (r run) config() (*configs.Config, error) {
+	text, err := files.ReadFile(r.file)
+	if err != nil {
+		return nil, err
+	}
+	return configs.Parse(r.file, string(text), r.settings...)
+}

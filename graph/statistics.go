@@ -1,0 +1,31 @@
+package graph
+
+import "fmt"
+
+// Statistics is a program that measures the batch norms on images, without a
+// gradient. It is not kept.
+func (r *Runner) Statistics(batch, height, width int) (*Program, error) {
+	s := Shape{Batch: batch, Height: height, Width: width, Train: true}
+	p, err := r.compile(s, statistics)
+	if err != nil {
+		return nil, s.wrap(err)
+	}
+	return p, nil
+}
+
+// Measure moves the running statistics of the batch norms by those of images
+// [batch, height, width, channels], with all branches kept as in evaluation.
+func (p *Program) Measure(images []float32) error {
+	if !p.Train || p.loss != nil {
+		return fmt.Errorf("graph: Measure on a program that is not for statistics")
+	}
+	if err := p.bound.bind(p.images, images); err != nil {
+		return err
+	}
+	for _, d := range p.drops {
+		for i := range d.keep {
+			d.keep[i] = 1
+		}
+	}
+	return p.tape.Run(p.machine)
+}

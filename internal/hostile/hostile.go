@@ -1,0 +1,25 @@
+// Package hostile is for the fuzz tests of parsers: it holds the memory that
+// they take against the bound that docs/hostile-input.md states.
+package hostile
+
+import (
+	"runtime/metrics"
+	"testing"
+)
+
+// Bound calls f and fails the test if it has allocated more than that many bytes,
+// in all: garbage counts. Nothing else may run in the process.
+func Bound(t testing.TB, bytes int, f func()) {
+	t.Helper()
+	before := allocated()
+	f()
+	if n := allocated() - before; n > uint64(bytes) {
+		t.Errorf("%d bytes were allocated, more than the bound of %d", n, bytes)
+	}
+}
+
+func allocated() uint64 {
+	s := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	metrics.Read(s)
+	return s[0].Value.Uint64()
+}

@@ -1,0 +1,69 @@
+// Package memory knows how much memory the process may use, so that a model
+// that does not fit is refused with a message instead of being killed, or
+// crawling, hours later.
+package memory
+
+import (
+	"fmt"
+	"math"
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
+)
+
+// limit is a bound on the memory of the process.
+type limit struct {
+	source string // what sets it, for a message
+	bytes  uint64
+	used   uint64
+	grain  uint64 // memory is taken in multiples of it
+}
+
+// limits are those that could be found out, those of the system after Go's own.
+func limits() []limit {
+	var all []limit
+	if n := debug.SetMemoryLimit(-1); n < math.MaxInt64 {
+		all = append(all, limit{"GOMEMLIMIT", uint64(max(n, 0)), heap(), 0})
+	}
+	return append(all, systemLimits()...)
+}
+
+// heap is what counts towards GOMEMLIMIT, without what is free.
+func heap() uint64 {
+	s := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}, {Name: "/memory/classes/heap/free:bytes"}}
+	metrics.Read(s)
+	return s[0].Value.Uint64() - s[1].Value.Uint64() - s[2].Value.Uint64()
+}
+
+// Check returns an error if so many bytes more do not fit into what the system,
+// the user or Go's GOMEMLIMIT allows. The error says what needs them.
+func Check(what string, bytes int) error {
+	err := check(what, uint64(bytes), limits())
+	if err != nil {
+		runtime.GC() // what is in use may be garbage
+		err = check(what, uint64(bytes), limits())
+	}
+	return err
+}
+
+func check(what string, bytes uint64, limits []limit) error {
+	for _, l := range limits {
+		need := bytes
+		if l.grain > 0 {
+			need = (need + l.grain - 1) / l.grain * l.grain
+		}
+		if l.used+need > l.bytes {
+			return fmt.Errorf("not enough memory: %s need %s, about %s with what is in use; %s allows %s", what, size(bytes), size(l.used+need), l.source, size(l.bytes))
+		}
+	}
+	return nil
+}
+
+// size is a number of bytes for people.
+func size(bytes uint64) string {
+	const mib = 1 << 20
+	if bytes < 1000*mib {
+		return fmt.Sprintf("%.0f MiB", float64(bytes)/mib)
+	}
+	return fmt.Sprintf("%.1f GiB", float64(bytes)/(1<<30))
+}

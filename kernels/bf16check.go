@@ -1,0 +1,37 @@
+package kernels
+
+import (
+	"fmt"
+	"math"
+)
+
+// check computes one product with f and compares it with the same in Go. What is
+// wrong with a processor, an emulator or a system then costs speed, not results.
+func (f *halfFunctions) check() error {
+	const m, inner, vectors = 35, 96, 2
+	width := vectors * k.lanes
+	a, b, c := Aligned(roundUp(m, 16)*inner), Aligned(inner*width), Aligned(m*width)
+	for i := range a {
+		a[i] = float32(i%17) - 8
+	}
+	for i := range b {
+		b[i] = float32(i%23)/4 - 2
+	}
+	rows, panel := Aligned(len(a)/2), Aligned(len(b)/2)
+	converted := asHalves(rows)
+	f.toHalf(m, inner, inner, &converted[0], inner, &a[0], inner)
+	f.interleave(inner/2, inner, width, &panel[0], width, &b[0], width)
+	f.nn[vectors](m, &converted[0], inner, 1, inner/2, 0, &panel[0], &c[0], width, nil, 0, 1, width)
+	for i := range m {
+		for j := range width {
+			var want float64
+			for x := range inner {
+				want += float64(a[i*inner+x]) * float64(b[x*width+j])
+			}
+			if got := float64(c[i*width+j]); !(math.Abs(got-want) <= 1e-3) {
+				return fmt.Errorf("a product gave %v where %v is right: please report it with the output of version", got, want)
+			}
+		}
+	}
+	return nil
+}

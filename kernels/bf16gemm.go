@@ -1,0 +1,201 @@
+package kernels
+
+import (
+	"fmt"
+	"sync"
+	"unsafe"
+)
+
+// halfScratch is where the factors of a product are converted to. It belongs to
+// the thread while a product runs, and stays in its cache from one to the next.
+type halfScratch struct{ a, b, c []float32 }
+
+var halfScratches = sync.Pool{New: func() any { return new(halfScratch) }}
+
+// grow makes room for n values in *s.
+func grow(s *[]float32, n int) []float32 {
+	if len(*s) < n {
+		*s = Aligned(roundUp(n, 1<<12))
+	}
+	return (*s)[:n]
+}
+
+// asHalves is memory of float32 seen as twice as many 16-bit values.
+func asHalves(v []float32) []uint16 {
+	return unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(v))), 2*len(v))
+}
+
+// halfStride is the distance of converted rows of n values: an odd number of
+// cache lines, so that the rows of a tile spread over all sets of the cache.
+func halfStride(n int) int { return (n+31)/32/2*64 + 32 }
+
+// convertedBytes is the size of a block of converted rows: a part of the
+// second-level cache.
+const convertedBytes = 128 << 10
+
+// multiplyHalf is multiply with rows k0, k0+1, … of p, the first column of C
+// being n0. The rows of A are converted some at a time, and a segment of the
+// inner index comes to lie behind the other: what is left to be filled up with
+// zeros is one end.
+func (p *Packed) multiplyHalf(panels []panel, c Matrix, alpha float32, a *float32, lda, segs, segLen, segStride, k0, n0 int, d Matrix) {
+	inner := segs * segLen
+	filled := roundUp(inner, h.step)
+	if p.depth != p.Precision.depth(p.K) || k0%h.step != 0 || k0/2+filled/2 > p.depth {
+		panic(fmt.Sprintf("kernels: Gemm: rows %d to %d of %d, packed for another path of bf16 or not a multiple of %d", k0, k0+inner, p.K, h.step))
+	}
+	stride := halfStride(filled)
+	unit := 14 // rows of a tile of registers
+	if h.tiles {
+		unit = 2 * tileRows
+	}
+	rows := min(c.Rows, max(convertedBytes/(2*stride)/unit, 1)*unit)
+	s := halfScratches.Get().(*halfScratch)
+	defer halfScratches.Put(s)
+	converted := asHalves(grow(&s.a, roundUp(rows, tileRows)*stride/2))
+	for from := 0; from < c.Rows; from += rows {
+		n := min(rows, c.Rows-from)
+		for seg := range segs {
+			fill := segLen
+			if seg == segs-1 {
+				fill += filled - inner
+			}
+			h.toHalf(n, segLen, fill, &converted[seg*segLen], stride, offset(a, from*lda+seg*segStride), lda)
+		}
+		var part Matrix
+		if d.Data != nil {
+			part = d.Slice(from, from+n)
+		}
+		p.multiplyConverted(panels, c.Slice(from, from+n), alpha, &converted[0], stride, 1, filled, 0, k0, n0, part)
+	}
+}
+
+// multiplyConverted is multiplyHalf with A in bfloat16.
+func (p *Packed) multiplyConverted(panels []panel, c Matrix, alpha float32, a *uint16, lda, segs, segLen, segStride, k0, n0 int, d Matrix) {
+	cp := c.ptr()
+	var dp *float32
+	if d.Data != nil {
+		same("Gemm", c, d)
+		dp = d.ptr()
+	}
+	for _, t := range panels {
+		var dt *float32
+		if dp != nil {
+			dt = offset(dp, t.from-n0)
+		}
+		h.nn[t.vectors](c.Rows, a, lda, segs, segLen/2, segStride, &p.data[t.offset+k0/2*t.vectors*p.lanes],
+			offset(cp, t.from-n0), c.Stride, dt, d.Stride, alpha, t.cols)
+	}
+}
+
+// convolveHalf is Convolve in bf16: the strip is converted once, not for every
+// tap. The number of channels must be even, so that a segment has whole pairs.
+func (p PConv) convolveHalf(dst Matrix, padded []float32, weights *Packed, d Matrix) {
+	line := (p.Width + 2) * p.Channels
+	s := halfScratches.Get().(*halfScratch)
+	defer halfScratches.Put(s)
+	n := (p.Height + 2) * line
+	converted := asHalves(grow(&s.a, (n+1)/2))
+	h.toHalf(1, n, n, &converted[0], 0, &padded[0], 0)
+	for y := range p.Height {
+		from, to := y*p.Width, (y+1)*p.Width
+		var dy Matrix
+		if d.Data != nil {
+			dy = d.Slice(from, to)
+		}
+		weights.multiplyConverted(weights.panels, dst.Slice(from, to), 1, &converted[y*line], p.Channels, side, side*p.Channels, line, 0, 0, dy)
+	}
+}
+
+// gemmTNHalf is gemmTN in bf16. Both factors become pairs of rows; of B those of
+// one panel at a time.
+func gemmTNHalf(c Matrix, a *float32, lda, outerA int, b *float32, ldb, outerB, outer, inner int) {
+	const most = 1024
+	if outer == 1 && inner > most { // bounds the memory for the pairs
+		for from := 0; from < inner; from += most {
+			gemmTNHalf(c, offset(a, from*lda), lda, 0, offset(b, from*ldb), ldb, 0, 1, min(most, inner-from))
+		}
+		return
+	}
+	s := halfScratches.Get().(*halfScratch)
+	defer halfScratches.Put(s)
+	each := (inner + 1) / 2
+	pairs := roundUp(2*outer*each, h.step) / 2
+	stack := func(dst []float32, ldd int, src *float32, ld, jump, cols int) {
+		for o := range outer {
+			n := each
+			if o == outer-1 {
+				n += pairs - outer*each
+			}
+			h.interleave(n, inner, cols, &dst[o*each*ldd], ldd, offset(src, o*jump), ld)
+		}
+	}
+	t := newTransposedHalf(s, c.Rows, pairs)
+	stack(t.pairs, t.stride, a, lda, outerA, c.Rows)
+	t.finish()
+	width := 3 * k.lanes
+	panel := grow(&s.b, pairs*width)
+	cp := c.ptr()
+	for from, left := 0, (c.Cols+k.lanes-1)/k.lanes; left > 0; {
+		w := 2
+		if left == 1 || left == 3 {
+			w = left
+		}
+		cols := min(w*k.lanes, c.Cols-from)
+		stack(panel, w*k.lanes, offset(b, from), ldb, outerB, cols)
+		t.multiply(w, &panel[0], offset(cp, from), c.Stride, cols)
+		from += w * k.lanes
+		left -= w
+	}
+}
+
+// transposedHalf is the factor A of Aᵀ·B in the form that the path in use reads.
+type transposedHalf struct {
+	rows, count, stride int       // of Aᵀ; pairs
+	pairs               []float32 // [count, rows]
+	tiles               []uint16  // [rows, 2·count], where the path wants that
+	scratch             *halfScratch
+}
+
+func newTransposedHalf(s *halfScratch, rows, pairs int) *transposedHalf {
+	stride := roundUp(rows, 16)
+	return &transposedHalf{rows: rows, count: pairs, stride: stride, pairs: grow(&s.a, pairs*stride), scratch: s}
+}
+
+// finish must be called when the pairs are there.
+func (t *transposedHalf) finish() {
+	if h.tn[1] != nil {
+		return
+	}
+	in := NewMatrix(t.pairs, t.count, t.rows)
+	in.Stride = t.stride
+	t.stride = halfStride(2 * t.count)
+	out := grow(&t.scratch.c, roundUp(t.rows, tileRows)*t.stride/2)
+	t.tiles = asHalves(out)
+	Transpose(Matrix{Data: out, Rows: t.rows, Cols: t.count, Stride: t.stride / 2}, in)
+}
+
+// multiply adds the product with a panel.
+func (t *transposedHalf) multiply(vectors int, panel, c *float32, ldc, cols int) {
+	if t.tiles != nil {
+		h.nn[vectors](t.rows, &t.tiles[0], t.stride, 1, t.count, 0, panel, c, ldc, c, ldc, 1, cols)
+		return
+	}
+	h.tn[vectors](t.rows, &t.pairs[0], t.stride, panel, t.count, c, ldc, cols)
+}
+
+// gemmTNPackedHalf is GemmTNPacked in bf16.
+func gemmTNPackedHalf(c, a Matrix, b *Packed, from int) {
+	pairs := roundUp(a.Rows, h.step) / 2
+	if b.depth != b.Precision.depth(b.K) || from%h.step != 0 || from/2+pairs > b.depth {
+		panic(fmt.Sprintf("kernels: GemmTNPacked: rows %d to %d of %d, packed for another path of bf16 or not a multiple of %d", from, from+a.Rows, b.K, h.step))
+	}
+	s := halfScratches.Get().(*halfScratch)
+	defer halfScratches.Put(s)
+	t := newTransposedHalf(s, c.Rows, pairs)
+	h.interleave(pairs, a.Rows, c.Rows, &t.pairs[0], t.stride, a.ptr(), a.Stride)
+	t.finish()
+	cp := c.ptr()
+	for _, p := range b.panels {
+		t.multiply(p.vectors, &b.data[p.offset+from/2*p.vectors*b.lanes], offset(cp, p.from), c.Stride, p.cols)
+	}
+}

@@ -1,0 +1,82 @@
+package kernels
+
+import "sync"
+
+// A tile of AMX has 16 rows of 64 bytes: 16 float32 of a result, or 32 bfloat16
+// of the inner index.
+const (
+	tileRows = 16
+	tileStep = 32
+)
+
+// tilesFunction computes C = A·B, or C += A·B if add is not 0: m rows, a multiple
+// of tileRows, of tileStep·steps values.
+type tilesFunction func(m int, a *uint16, lda int, b *float32, ldb, steps int, c *float32, ldc, add int)
+
+// tilePath is the path of bf16 on tiles: one is for a vector of columns, two for
+// two. Conversions are those of another path.
+func tilePath(one, two tilesFunction, conversions *halfFunctions) *halfFunctions {
+	return &halfFunctions{
+		path: BF16AMX, variant: AVX512, step: tileStep, tiles: true,
+		nn: [4]func(int, *uint16, int, int, int, int, *float32, *float32, int, *float32, int, float32, int){
+			nil, tilesNN(1, one, two), tilesNN(2, one, two), tilesNN(3, one, two)},
+		toHalf: conversions.toHalf, fromHalf: conversions.fromHalf, interleave: conversions.interleave,
+	}
+}
+
+const tileLanes = 16
+
+// noTerm stands for a D that is not there.
+var noTerm [3 * tileLanes]float32
+
+var tileScratches = sync.Pool{New: func() any { return new([]float32) }}
+
+// tilesNN is the product with a panel of some vectors. Tiles are stored where
+// they belong if they are whole and nothing is to be done with them; if D is C
+// they begin with it. Others take a way through memory in the cache.
+func tilesNN(vectors int, one, two tilesFunction) func(m int, a *uint16, lda, segs, segPairs, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int) {
+	width := vectors * tileLanes
+	multiply := func(m int, a *uint16, lda int, b *float32, steps int, c *float32, ldc, add int) {
+		switch vectors {
+		case 1:
+			one(m, a, lda, b, width, steps, c, ldc, add)
+		case 2:
+			two(m, a, lda, b, width, steps, c, ldc, add)
+		default:
+			two(m, a, lda, b, width, steps, c, ldc, add)
+			one(m, a, lda, offset(b, 2*tileLanes), width, steps, offset(c, 2*tileLanes), ldc, add)
+		}
+	}
+	return func(m int, a *uint16, lda, _, segPairs, _ int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int) {
+		steps := segPairs / (tileStep / 2)
+		if same := d == c && ldd == ldc; alpha == 1 && cols == width && (d == nil || same) {
+			whole := m / tileRows * tileRows
+			add := 0
+			if same {
+				add = 1
+			}
+			multiply(whole, a, lda, b, steps, c, ldc, add)
+			m -= whole
+			a, c = &halvesAt(a, whole*lda, 1)[0], offset(c, whole*ldc)
+			if d != nil {
+				d = offset(d, whole*ldd)
+			}
+		}
+		if m == 0 {
+			return
+		}
+		s := tileScratches.Get().(*[]float32)
+		defer tileScratches.Put(s)
+		rows := roundUp(m, tileRows)
+		product := &grow(s, rows*width)[0]
+		multiply(rows, a, lda, b, steps, product, width, 0)
+		switch {
+		case d == nil && alpha == 1:
+			k.copyRows(m, cols, c, ldc, product, width)
+		case d == nil:
+			k.combine(m, cols, c, ldc, product, width, &noTerm[0], 0, alpha, 1)
+		default:
+			k.combine(m, cols, c, ldc, product, width, d, ldd, alpha, 1)
+		}
+	}
+}

@@ -1,0 +1,402 @@
+package main
+
+import (
+	"fmt"
+
+	. "github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/ir"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// The products in bfloat16 for AVX512_BF16. A value of B, and of the transposed
+// left-hand side, is a pair: the bfloat16 values of two steps of the inner index
+// in 32 bits, the first in the low half.
+
+// bf16Kernels generates all of them.
+func (s *isa) bf16Kernels() {
+	for nv := 1; nv <= 3; nv++ {
+		s.halfNN(nv)
+		s.halfTN(nv)
+	}
+	s.toHalf()
+	s.fromHalf()
+	s.interleave()
+}
+
+// loadHalves loads a stride given in 16-bit elements as bytes.
+func loadHalves(name string) reg.GPVirtual {
+	r := loadGP(name)
+	SHLQ(U8(1), r)
+	return r
+}
+
+// halfNN generates the product of a row-major matrix of bfloat16 with one
+// packed panel of pairs; see gemmNN.
+func (s *isa) halfNN(nv int) {
+	s.text(fmt.Sprintf("halfNN%d", nv),
+		"func(m int, a *uint16, lda, segs, segPairs, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int)",
+		fmt.Sprintf("computes C = alpha·A·B + D for one panel of B, %d vectors wide.", nv))
+	rows := s.tileRows(nv)
+	s.flushDenormals()
+	m, a, lda := loadGP("m"), loadGP("a"), loadHalves("lda")
+	lda3 := GP64()
+	LEAQ(Mem{Base: lda, Index: lda, Scale: 2}, lda3)
+	c, ldc, d, ldd := loadGP("c"), loadStride("ldc"), loadGP("d"), loadStride("ldd")
+	p := newRowPointers(rows, lda, lda3)
+	jump, left := AllocLocal(8), AllocLocal(8)
+	t, u := loadHalves("segStride"), loadStride("segPairs")
+	SUBQ(u, t)
+	MOVQ(t, jump)
+	s.tiles(rows, m, func(r int) {
+		s.halfTileNN(nv, r, a, c, d, ldc, ldd, p, jump, left)
+	}, func() {
+		IMUL3Q(U32(rows), lda, p.base[0])
+		ADDQ(p.base[0], a)
+	})
+	s.done()
+}
+
+// tiles emits the loop over m rows in tiles, and the tiles of the rest: tile
+// emits one of r rows, next moves to the one behind a whole one.
+func (s *isa) tiles(rows int, m reg.GPVirtual, tile func(r int), next func()) {
+	Label("tiles")
+	CMPQ(m, U32(rows))
+	JLT(LabelRef("rest"))
+	tile(rows)
+	next()
+	SUBQ(U32(rows), m)
+	JMP(LabelRef("tiles"))
+	Label("rest")
+	for r := rows - 1; r > 0; r-- {
+		CMPQ(m, U32(r))
+		JEQ(LabelRef(fmt.Sprintf("rest%d", r)))
+	}
+	JMP(LabelRef("done"))
+	for r := rows - 1; r > 0; r-- {
+		Label(fmt.Sprintf("rest%d", r))
+		tile(r)
+		JMP(LabelRef("done"))
+	}
+	Label("done")
+}
+
+func (s *isa) halfTileNN(nv, rows int, a, c, d, ldc, ldd reg.GPVirtual, p rowPointers, jump, left Mem) {
+	id := label("nn")
+	acc, bv, av := s.tileRegisters(nv, rows)
+	s.prefetchTile(nv, rows, c, d, ldc, ldd, p.base[0])
+	p.set(a, rows)
+	b := loadGP("b")
+	k := loadGP("segs")
+	MOVQ(k, left)
+	Label(id + "_seg")
+	Load(Param("segPairs"), k)
+	Label(id + "_k")
+	for j := range bv {
+		VMOVUPS(Mem{Base: b, Disp: j * s.bytes()}, bv[j])
+	}
+	for i := 0; i < rows; i++ {
+		VBROADCASTSS(p.at(i), av)
+		for j := range bv {
+			dotPairs(bv[j], av, acc[i][j])
+		}
+	}
+	p.advance(rows, U32(4))
+	ADDQ(U32(nv*s.bytes()), b)
+	DECQ(k)
+	JNZ(LabelRef(id + "_k"))
+	p.advance(rows, jump)
+	DECQ(left)
+	JNZ(LabelRef(id + "_seg"))
+	s.finishTile(id, nv, acc, bv, av, c, d, ldc, ldd)
+}
+
+// halfTN generates the update of a panel of columns of C by Aᵀ·B, both in pairs
+// of rows: the inner index of a product of gradients are the rows.
+func (s *isa) halfTN(nv int) {
+	s.text(fmt.Sprintf("halfTN%d", nv),
+		"func(ka int, a *float32, lda int, b *float32, pairs int, c *float32, ldc int, cols int)",
+		fmt.Sprintf("computes C += Aᵀ·B for one panel of B, %d vectors wide, A and B in pairs of rows.", nv))
+	rows := s.tileRows(nv)
+	s.flushDenormals()
+	ka, a, lda := loadGP("ka"), loadGP("a"), loadStride("lda")
+	c, ldc := loadGP("c"), loadStride("ldc")
+	cols := loadGP("cols")
+	SUBQ(U32((nv-1)*s.lanes), cols)
+	last := s.tail(cols)
+	pa, pb := GP64(), GP64()
+	s.tiles(rows, ka, func(r int) {
+		id := label("tn")
+		acc, bv, av := s.tileRegisters(nv, r)
+		s.prefetchRows(nv, r, c, ldc, pa)
+		MOVQ(a, pa)
+		Load(Param("b"), pb)
+		repeat(id, loadGP("pairs"), func() {
+			for j := range bv {
+				VMOVUPS(Mem{Base: pb, Disp: j * s.bytes()}, bv[j])
+			}
+			for i := range r {
+				VBROADCASTSS(Mem{Base: pa, Disp: 4 * i}, av)
+				for j := range bv {
+					dotPairs(bv[j], av, acc[i][j])
+				}
+			}
+			ADDQ(lda, pa)
+			ADDQ(U32(nv*s.bytes()), pb)
+		})
+		for i := range acc {
+			for j, v := range acc[i] {
+				m, k := Mem{Base: c, Disp: j * s.bytes()}, s.fullMask()
+				if j == nv-1 {
+					k = last
+				}
+				s.load(m, k, av)
+				VADDPS(av, v, v)
+				s.store(v, k, m)
+			}
+			ADDQ(ldc, c)
+		}
+	}, func() { ADDQ(U32(4*rows), a) })
+	s.done()
+}
+
+// halfMasks are the masks of the first n of 32 columns: as two vectors of 32-bit
+// and as one of 16-bit values. n may be larger.
+func halfMasks(n reg.GPVirtual) (low, high, both reg.Register) {
+	ones, bits := GP64(), GP64()
+	MOVQ(I32(-1), ones)
+	BZHIQ(n, ones, bits)
+	low, high, both = K(), K(), K()
+	KMOVD(bits.As32(), both)
+	KMOVW(bits.As32(), low)
+	SHRQ(U8(16), bits)
+	KMOVW(bits.As32(), high)
+	return low, high, both
+}
+
+// toHalf generates the conversion of rows to bfloat16.
+func (s *isa) toHalf() {
+	s.text("toHalf", "func(rows, cols, fill int, dst *uint16, ldd int, src *float32, lds int)",
+		"converts rows to bfloat16 and writes zeros from column cols to column fill.")
+	rows, dst, ldd, src, lds := loadGP("rows"), loadGP("dst"), loadHalves("ldd"), loadGP("src"), loadStride("lds")
+	const step = 32
+	repeat(label("rows"), rows, func() {
+		x, h, t := s.register(0), s.register(1), s.register(2)
+		in, out, cols, fill := GP64(), GP64(), loadGP("cols"), loadGP("fill")
+		MOVQ(src, in)
+		MOVQ(dst, out)
+		whole, rest, end := label("whole"), label("rest"), label("end")
+		next := func() {
+			ADDQ(U32(4*step), in)
+			ADDQ(U32(2*step), out)
+			SUBQ(U32(step), cols)
+			SUBQ(U32(step), fill)
+		}
+		Label(whole)
+		CMPQ(cols, U32(step))
+		JLT(LabelRef(rest))
+		VMOVUPS(Mem{Base: in}, x)
+		VMOVUPS(Mem{Base: in, Disp: s.bytes()}, h)
+		pairHalves(x, h, t)
+		VMOVDQU16(t, Mem{Base: out})
+		next()
+		JMP(LabelRef(whole))
+		Label(rest)
+		TESTQ(fill, fill)
+		JLE(LabelRef(end))
+		zero := GP64()
+		XORQ(zero, zero)
+		TESTQ(cols, cols)
+		CMOVQLT(zero, cols)
+		low, high, _ := halfMasks(cols)
+		VMOVUPS_Z(Mem{Base: in}, low, x)
+		VMOVUPS_Z(Mem{Base: in, Disp: s.bytes()}, high, h)
+		pairHalves(x, h, t)
+		n := GP64()
+		MOVQ(U32(step), n)
+		CMPQ(fill, n)
+		CMOVQLT(fill, n)
+		_, _, both := halfMasks(n)
+		VMOVDQU16(t, both, Mem{Base: out})
+		next()
+		JMP(LabelRef(rest))
+		Label(end)
+		ADDQ(lds, src)
+		ADDQ(ldd, dst)
+	})
+	VZEROUPPER()
+	RET()
+}
+
+// fromHalf generates the way back.
+func (s *isa) fromHalf() {
+	s.text("fromHalf", "func(rows, cols int, dst *float32, ldd int, src *uint16, lds int)",
+		"converts rows of bfloat16 to float32.")
+	rows, dst, ldd, src, lds := loadGP("rows"), loadGP("dst"), loadStride("ldd"), loadGP("src"), loadHalves("lds")
+	repeat(label("rows"), rows, func() {
+		v := s.register(0)
+		in, out, left := GP64(), GP64(), loadGP("cols")
+		MOVQ(src, in)
+		MOVQ(dst, out)
+		whole, rest, end := label("whole"), label("rest"), label("end")
+		Label(whole)
+		CMPQ(left, U32(s.lanes))
+		JLT(LabelRef(rest))
+		VPMOVZXWD(Mem{Base: in}, v)
+		VPSLLD(U8(16), v, v)
+		VMOVUPS(v, Mem{Base: out})
+		ADDQ(U32(s.bytes()/2), in)
+		ADDQ(U32(s.bytes()), out)
+		SUBQ(U32(s.lanes), left)
+		JMP(LabelRef(whole))
+		Label(rest)
+		TESTQ(left, left)
+		JLE(LabelRef(end))
+		k := s.tail(left)
+		VPMOVZXWD_Z(Mem{Base: in}, k.r, v)
+		VPSLLD(U8(16), v, v)
+		VMOVUPS(v, k.r, Mem{Base: out})
+		Label(end)
+		ADDQ(lds, src)
+		ADDQ(ldd, dst)
+	})
+	VZEROUPPER()
+	RET()
+}
+
+// interleave generates the conversion of two rows at a time to pairs.
+func (s *isa) interleave() {
+	order := GLOBL("interleaved", 8|16) // RODATA|NOPTR
+	for i := range 16 {
+		DATA(4*i, U32(i|(16+i)<<16))
+	}
+	s.text("interleave", "func(pairs, rows, cols int, dst *float32, ldd int, src *float32, lds int)",
+		"converts rows 2·p and 2·p+1 to row p of pairs; rows that are not there are zero.")
+	pairs, rows, dst, ldd, src, lds := loadGP("pairs"), loadGP("rows"), loadGP("dst"), loadStride("ldd"), loadGP("src"), loadStride("lds")
+	x, y, v, perm := s.register(0), s.register(1), s.register(2), s.register(3)
+	VMOVUPS(order, perm)
+	repeat(label("pairs"), pairs, func() {
+		in, second, out, left := GP64(), GP64(), GP64(), loadGP("cols")
+		MOVQ(src, in)
+		LEAQ(Mem{Base: src, Index: lds, Scale: 1}, second)
+		MOVQ(dst, out)
+		whole, rest, end := label("whole"), label("rest"), label("end")
+		few, one := label("few"), label("one")
+		CMPQ(rows, U32(2))
+		JLT(LabelRef(few))
+		Label(whole)
+		CMPQ(left, U32(s.lanes))
+		JLT(LabelRef(rest))
+		VMOVUPS(Mem{Base: in}, x)
+		VMOVUPS(Mem{Base: second}, y)
+		pairHalves(x, y, v)
+		VPERMW(v, perm, v)
+		VMOVUPS(v, Mem{Base: out})
+		for _, p := range []reg.GPVirtual{in, second, out} {
+			ADDQ(U32(s.bytes()), p)
+		}
+		SUBQ(U32(s.lanes), left)
+		JMP(LabelRef(whole))
+		Label(rest)
+		TESTQ(left, left)
+		JLE(LabelRef(end))
+		k := s.tail(left)
+		VMOVUPS_Z(Mem{Base: in}, k.r, x)
+		VMOVUPS_Z(Mem{Base: second}, k.r, y)
+		pairHalves(x, y, v)
+		VPERMW(v, perm, v)
+		VMOVUPS(v, k.r, Mem{Base: out})
+		JMP(LabelRef(end))
+		Label(few) // one row, or none
+		s.clear(y)
+		Label(one)
+		TESTQ(left, left)
+		JLE(LabelRef(end))
+		k = s.tail(left)
+		s.clear(x)
+		skip := label("none")
+		TESTQ(rows, rows)
+		JLE(LabelRef(skip))
+		VMOVUPS_Z(Mem{Base: in}, k.r, x)
+		Label(skip)
+		pairHalves(x, y, v)
+		VPERMW(v, perm, v)
+		VMOVUPS(v, k.r, Mem{Base: out})
+		ADDQ(U32(s.bytes()), in)
+		ADDQ(U32(s.bytes()), out)
+		SUBQ(U32(s.lanes), left)
+		JMP(LabelRef(one))
+		Label(end)
+		LEAQ(Mem{Base: src, Index: lds, Scale: 2}, src)
+		ADDQ(ldd, dst)
+		SUBQ(U32(2), rows)
+	})
+	VZEROUPPER()
+	RET()
+}
+
+// dotPairs adds to acc, lane by lane, the two products of the pairs of x and y:
+// VDPBF16PS.
+func dotPairs(x, y, acc reg.Register) {
+	raw(evex(0xf3, 0x52, acc, y, x), []reg.Register{x, y, acc}, []reg.Register{acc})
+}
+
+// pairHalves rounds low and high to bfloat16, those of low in the lower half of
+// dst: VCVTNE2PS2BF16.
+func pairHalves(low, high, dst reg.Register) {
+	raw(evex(0xf2, 0x72, dst, high, low), []reg.Register{low, high}, []reg.Register{dst})
+}
+
+// evex encodes an instruction of the map 0F38 on three registers of 512 bits:
+// the destination, and the two sources in the order of Intel's manual.
+func evex(prefix, opcode byte, dst, first, second reg.Register) []byte {
+	d, f, s := number(dst), number(first), number(second)
+	not := func(bit byte) byte { return bit&1 ^ 1 }
+	pp := map[byte]byte{0: 0, 0x66: 1, 0xf3: 2, 0xf2: 3}[prefix]
+	return []byte{
+		0x62,
+		not(d>>3)<<7 | not(s>>4)<<6 | not(s>>3)<<5 | not(d>>4)<<4 | 2,
+		(^f&15)<<3 | 1<<2 | pp,
+		2<<5 | not(f>>4)<<3,
+		opcode,
+		3<<6 | d&7<<3 | s&7,
+	}
+}
+
+func number(r reg.Register) byte { return byte(reg.ToPhysical(r).PhysicalIndex()) }
+
+// raw emits an instruction that the assembler does not know, as the bytes that
+// processors do: 4 to 7 of them.
+func raw(code []byte, in, out []reg.Register) {
+	word := func(opcode string, n int, regs bool) {
+		var v uint64
+		for i := range n {
+			v |= uint64(code[i]) << (8 * i)
+		}
+		code = code[n:]
+		var imm Op = U8(v)
+		switch n {
+		case 2:
+			imm = U16(v)
+		case 4:
+			imm = U32(v)
+		}
+		i := &ir.Instruction{Opcode: opcode, Operands: []Op{imm}}
+		if regs {
+			for _, r := range in {
+				i.Inputs = append(i.Inputs, r)
+			}
+			for _, r := range out {
+				i.Outputs = append(i.Outputs, r)
+			}
+		}
+		Instruction(i)
+	}
+	word("LONG", 4, true)
+	if len(code) >= 2 {
+		word("WORD", 2, false)
+	}
+	if len(code) == 1 {
+		word("BYTE", 1, false)
+	}
+}

@@ -1,0 +1,245 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// The kernels of this file work on 8-bit images. They need no more than AVX2, and
+// are the same in both variants: their rows are short.
+
+// bytesOf is a constant of 16 or 32 bytes in memory.
+func bytesOf(name string, bytes ...uint8) Mem {
+	m := GLOBL(name, 8|16) // RODATA|NOPTR
+	for i, b := range bytes {
+		DATA(i, U8(b))
+	}
+	return m
+}
+
+// dwords is a constant of 32-bit integers in memory.
+func dwords(name string, values ...uint32) Mem {
+	m := GLOBL(name, 8|16)
+	for i, v := range values {
+		DATA(4*i, U32(v))
+	}
+	return m
+}
+
+// every is a vector register with a 32-bit integer in every lane.
+func every(name string, v uint32) reg.VecVirtual {
+	r := YMM()
+	VPBROADCASTD(dwords(name, v), r)
+	return r
+}
+
+const drop = 0x80 // in a shuffle: a zero
+
+// resampleRGB generates sums of pixels, four a step.
+func (s *isa) resampleRGB() {
+	s.text("resampleRGB",
+		"func(n int, out, in *uint8, first, weights *int32, groups int)",
+		"writes n pixels; see ResampleRGB.")
+	n, out, in := loadGP("n"), loadGP("out"), loadGP("in")
+	first, weights, groups := loadGP("first"), loadGP("weights"), loadGP("groups")
+	spread, half, low, high := XMM(), XMM(), YMM(), YMM()
+	// Each pixel to the four bytes of a lane.
+	VMOVDQU(bytesOf("spreadRGB", 0, 1, 2, drop, 3, 4, 5, drop, 6, 7, 8, drop, 9, 10, 11, drop), spread)
+	VPBROADCASTD(dwords("resampleHalf", 1<<21), half)
+	VMOVDQU(dwords("pairLow", 0, 0, 0, 0, 1, 1, 1, 1), low)
+	VMOVDQU(dwords("pairHigh", 2, 2, 2, 2, 3, 3, 3, 3), high)
+	repeat("pixel", n, func() {
+		p := GP64()
+		MOVLQSX(Mem{Base: first}, p)
+		ADDQ(U32(4), first)
+		LEAQ(Mem{Base: p, Index: p, Scale: 2}, p)
+		ADDQ(in, p)
+		a, b := YMM(), YMM()
+		VPXOR(a, a, a)
+		VPXOR(b, b, b)
+		repeat(label("group"), groups, func() {
+			x, w, px, ws := XMM(), YMM(), YMM(), YMM()
+			VBROADCASTI128(Mem{Base: weights}, w)
+			VMOVDQU(Mem{Base: p}, x)
+			VPSHUFB(spread, x, x)
+			for _, part := range []struct {
+				lanes, sum reg.VecVirtual
+			}{{low, a}, {high, b}} {
+				VPMOVZXBD(x, px)
+				VPERMD(w, part.lanes, ws)
+				VPMULLD(ws, px, px)
+				VPADDD(px, part.sum, part.sum)
+				if part.sum == a {
+					VPSRLDQ(U8(8), x, x)
+				}
+			}
+			ADDQ(U32(16), weights)
+			ADDQ(U32(12), p)
+		})
+		VPADDD(b, a, a)
+		sum := XMM()
+		VEXTRACTI128(U8(1), a, sum)
+		VPADDD(a.AsX(), sum, sum)
+		VPADDD(half, sum, sum)
+		VPSRAD(U8(22), sum, sum)
+		VPACKUSDW(sum, sum, sum)
+		VPACKUSWB(sum, sum, sum)
+		VMOVD(sum, Mem{Base: out})
+		ADDQ(U32(3), out)
+	})
+	VZEROUPPER()
+	RET()
+}
+
+// resampleRows generates sums of rows: 32 columns at a time, then 8.
+func (s *isa) resampleRows() {
+	s.text("resampleRows",
+		"func(n int, out, in *uint8, stride int, weights *int32, taps int)",
+		"writes n values, a multiple of 8; see ResampleRows.")
+	n, out, in := loadGP("n"), loadGP("out"), loadGP("in")
+	stride, weights, taps := loadGP("stride"), loadGP("weights"), loadGP("taps")
+	half, order := every("rowsHalf", 1<<21), YMM()
+	VMOVDQU(dwords("rowsOrder", 0, 4, 1, 5, 2, 6, 3, 7), order)
+	columns := func(count int) {
+		sums := make([]reg.VecVirtual, count)
+		for i := range sums {
+			sums[i] = YMM()
+			VMOVDQA(half, sums[i])
+		}
+		p, w := GP64(), GP64()
+		MOVQ(in, p)
+		MOVQ(weights, w)
+		repeat(label("tap"), taps, func() {
+			wv := YMM()
+			VPBROADCASTD(Mem{Base: w}, wv)
+			for i, sum := range sums {
+				px := YMM()
+				VPMOVZXBD(Mem{Base: p, Disp: 8 * i}, px)
+				VPMULLD(wv, px, px)
+				VPADDD(px, sum, sum)
+			}
+			ADDQ(stride, p)
+			ADDQ(U32(4), w)
+		})
+		for _, sum := range sums {
+			VPSRAD(U8(22), sum, sum)
+		}
+		if count == 4 {
+			VPACKUSDW(sums[1], sums[0], sums[0])
+			VPACKUSDW(sums[3], sums[2], sums[2])
+			VPACKUSWB(sums[2], sums[0], sums[0])
+			VPERMD(sums[0], order, sums[0])
+			VMOVDQU(sums[0], Mem{Base: out})
+		} else {
+			upper := XMM()
+			VEXTRACTI128(U8(1), sums[0], upper)
+			VPACKUSDW(upper, sums[0].AsX(), upper)
+			VPACKUSWB(upper, upper, upper)
+			VMOVQ(upper, Mem{Base: out})
+		}
+		ADDQ(U32(uint32(8*count)), in)
+		ADDQ(U32(uint32(8*count)), out)
+	}
+	blocks := GP64()
+	MOVQ(n, blocks)
+	SHRQ(U8(5), blocks)
+	repeat("wide", blocks, func() { columns(4) })
+	ANDQ(U32(31), n)
+	SHRQ(U8(3), n)
+	repeat("narrow", n, func() { columns(1) })
+	VZEROUPPER()
+	RET()
+}
+
+// upsampleChroma generates rows of chroma of twice the length, 16 samples a step.
+func (s *isa) upsampleChroma() {
+	s.text("upsampleChroma",
+		"func(n int, out, near, far *uint8)",
+		"does n samples, a multiple of 16, whose neighbours are there too; see UpsampleChroma.")
+	n, out, near, far := loadGP("n"), loadGP("out"), loadGP("near"), loadGP("far")
+	three, eight, seven := YMM(), YMM(), YMM()
+	VPBROADCASTD(dwords("chroma3", 3|3<<16), three)
+	VPBROADCASTD(dwords("chroma8", 8|8<<16), eight)
+	VPBROADCASTD(dwords("chroma7", 7|7<<16), seven)
+	blend := func(at int) reg.VecVirtual {
+		v, f := YMM(), YMM()
+		VPMOVZXBW(Mem{Base: near, Disp: at}, v)
+		VPMOVZXBW(Mem{Base: far, Disp: at}, f)
+		VPMULLW(three, v, v)
+		VPADDW(f, v, v)
+		return v
+	}
+	SHRQ(U8(4), n)
+	repeat("sample", n, func() {
+		last, this, next := blend(-1), blend(0), blend(1)
+		VPMULLW(three, this, this)
+		VPADDW(this, last, last)
+		VPADDW(this, next, next)
+		VPADDW(eight, last, last)
+		VPADDW(seven, next, next)
+		VPSRLW(U8(4), last, last)
+		VPSRLW(U8(4), next, next)
+		VPSLLW(U8(8), next, next) // the odd ones into the upper bytes
+		VPOR(last, next, next)
+		VMOVDQU(next, Mem{Base: out})
+		ADDQ(U32(16), near)
+		ADDQ(U32(16), far)
+		ADDQ(U32(32), out)
+	})
+	VZEROUPPER()
+	RET()
+}
+
+// yCbCrToRGB generates the conversion of colours, 8 pixels a step.
+func (s *isa) yCbCrToRGB() {
+	s.text("yCbCrToRGB",
+		"func(n int, rgb, y, cb, cr *uint8)",
+		"does n pixels, a multiple of 8, and writes 4 bytes more; see YCbCrToRGB.")
+	n, rgb, y, cb, cr := loadGP("n"), loadGP("rgb"), loadGP("y"), loadGP("cb"), loadGP("cr")
+	redOfCr, greenOfCb := every("redOfCr", 91881), every("greenOfCb", 0xffffffff-22554+1)
+	greenOfCr, blueOfCb := every("greenOfCr", 0xffffffff-46802+1), every("blueOfCb", 116130)
+	half, middle, top := every("colourHalf", 1<<15), every("colourMiddle", 128), every("colourTop", 255)
+	zero, gather := YMM(), YMM()
+	VPXOR(zero, zero, zero)
+	VBROADCASTI128(bytesOf("gatherRGB", 0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, drop, drop, drop, drop), gather)
+	SHRQ(U8(3), n)
+	repeat("pixels", n, func() {
+		l, u, v := YMM(), YMM(), YMM()
+		VPMOVZXBD(Mem{Base: y}, l)
+		VPMOVZXBD(Mem{Base: cb}, u)
+		VPMOVZXBD(Mem{Base: cr}, v)
+		VPSUBD(middle, u, u)
+		VPSUBD(middle, v, v)
+		// finish shifts the products, adds the luma and clips.
+		finish := func(c reg.VecVirtual) {
+			VPADDD(half, c, c)
+			VPSRAD(U8(16), c, c)
+			VPADDD(l, c, c)
+			VPMAXSD(zero, c, c)
+			VPMINSD(top, c, c)
+		}
+		r, g, b, t := YMM(), YMM(), YMM(), YMM()
+		VPMULLD(redOfCr, v, r)
+		VPMULLD(greenOfCb, u, g)
+		VPMULLD(greenOfCr, v, t)
+		VPADDD(t, g, g)
+		VPMULLD(blueOfCb, u, b)
+		finish(r)
+		finish(g)
+		finish(b)
+		VPSLLD(U8(8), g, g)
+		VPSLLD(U8(16), b, b)
+		VPOR(g, r, r)
+		VPOR(b, r, r)
+		VPSHUFB(gather, r, r)
+		VMOVDQU(r.AsX(), Mem{Base: rgb})
+		VEXTRACTI128(U8(1), r, Mem{Base: rgb, Disp: 12})
+		ADDQ(U32(24), rgb)
+		ADDQ(U32(8), y)
+		ADDQ(U32(8), cb)
+		ADDQ(U32(8), cr)
+	})
+	VZEROUPPER()
+	RET()
+}

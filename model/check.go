@@ -1,0 +1,93 @@
+package model
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"fasternet/checkpoints"
+	"fasternet/configs"
+	"fasternet/graph"
+	"fasternet/layers"
+)
+
+// Check says whether a checkpoint or an exported model is what it says of itself:
+// the names and shapes of its tensors are those of the model that its
+// configuration describes, and what goes with a tensor, averages and moments, has
+// its shape. It returns the configuration.
+func Check(f *checkpoints.File) (*configs.Config, error) {
+	c, _, err := Describe(f)
+	if err != nil {
+		return nil, err
+	}
+	return c, Fits(f, c)
+}
+
+// Fits says whether the tensors of a checkpoint are those of the model that a
+// configuration describes.
+func Fits(f *checkpoints.File, c *configs.Config) error {
+	_, classes, err := Describe(f)
+	if err != nil {
+		return err
+	}
+	store, err := storeOf(f, c, classes)
+	if err != nil {
+		return err
+	}
+	if err := Restore(store, f, OptimizerPrefix, EMAPrefix); err != nil {
+		return err
+	}
+	for _, t := range f.Tensors {
+		if err := checkCompanion(store, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// storeOf makes the tensors that a configuration describes, unless they take more
+// memory than those of the file.
+func storeOf(f *checkpoints.File, c *configs.Config, classes []string) (*layers.Store, error) {
+	l := &Loaded{File: f, Config: c, Classes: classes}
+	if c.Task != "localmim" {
+		m, err := l.empty()
+		if err != nil {
+			return nil, err
+		}
+		return m.Store(), nil
+	}
+	if err := l.affordable(c.Model); err != nil {
+		return nil, err
+	}
+	decoders, values := 0.0, 0
+	for _, s := range c.MIMScales() {
+		decoders += float64(c.MIM.DecoderDepth) * float64(s.DecoderDim) * float64(s.DecoderDim)
+	}
+	for _, t := range f.Tensors {
+		values += len(t.F32)
+	}
+	if decoders > float64(values) {
+		return nil, fmt.Errorf("the file has %d values, fewer than its configuration describes", values)
+	}
+	m, err := graph.NewLocalMIM(c, c.Seed)
+	if err != nil {
+		return nil, err
+	}
+	return m.Store(), nil
+}
+
+// checkCompanion checks a tensor that belongs to one of the model's, whose name it
+// ends with.
+func checkCompanion(store *layers.Store, t checkpoints.Tensor) error {
+	name, found := strings.CutPrefix(t.Name, EMAPrefix)
+	if !found {
+		if name, found = strings.CutPrefix(t.Name, OptimizerPrefix); !found {
+			return nil
+		}
+		_, name, found = strings.Cut(name, ".") // behind what it is, such as exp_avg
+	}
+	if e, ok := store.Lookup(name); found && ok && !slices.Equal(t.Shape, []int(e.Shape)) {
+		return fmt.Errorf("tensor %s has shape %v, and what it belongs to %v", t.Name, t.Shape, []int(e.Shape))
+	}
+	return nil
+}

@@ -1,0 +1,49 @@
+package ops
+
+import "fasternet/kernels"
+
+// kept is a map [rows, cols] in planned memory that the backward pass needs again.
+// In a graph of bf16 it is rounded to that, which halves its memory and the
+// traffic: it passes through scratch on its way.
+type kept struct {
+	in                 kernels.Precision
+	rows, cols, stride int // the stride in float32
+	buf                *buffer
+}
+
+func (t *Tape) newKept(rows, cols, stride int) kept {
+	size := rows * stride
+	if t.Precision == kernels.BF16 {
+		size = kernels.HalvesLen(rows, cols)
+	}
+	return kept{in: t.Precision, rows: rows, cols: cols, stride: stride, buf: t.newBuffer(size)}
+}
+
+func (k kept) halves() kernels.Halves {
+	return kernels.Halves{Data: k.buf.data, Rows: k.rows, Cols: k.cols}
+}
+
+// place is where to compute the part from row and column on, of the size of
+// scratch: scratch, or the memory of the map itself.
+func (k kept) place(scratch kernels.Matrix, row, col int) kernels.Matrix {
+	if k.in == kernels.BF16 {
+		return scratch
+	}
+	all := kernels.Matrix{Data: k.buf.data, Rows: k.rows, Cols: k.cols, Stride: k.stride}
+	return all.Slice(row, row+scratch.Rows).Columns(col, col+scratch.Cols)
+}
+
+// put keeps what was computed in that place.
+func (k kept) put(part kernels.Matrix, row, col int) {
+	if k.in == kernels.BF16 {
+		k.halves().Put(row, col, part)
+	}
+}
+
+// get is a part of the map, which may be in scratch.
+func (k kept) get(scratch kernels.Matrix, row, col int) kernels.Matrix {
+	if k.in == kernels.BF16 {
+		k.halves().Get(scratch, row, col)
+	}
+	return k.place(scratch, row, col)
+}

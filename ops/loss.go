@@ -1,0 +1,136 @@
+package ops
+
+import (
+	"fmt"
+
+	"fasternet/kernels"
+
+	"gorgonia.org/gorgonia"
+)
+
+// Loss says what a classifier is trained by. The zero value is the softmax cross
+// entropy.
+type Loss struct {
+	Binary     bool    // binary cross entropy of every class
+	Threshold  float64 // Binary: targets above it are 1, others 0; 0 leaves them as they are
+	SumClasses bool    // Binary: sum over the classes, not mean
+	Distill    Distill
+	Alpha      float64 // share of the distillation
+	Tau        float64 // temperature of soft distillation
+}
+
+// Distill is a kind of knowledge distillation.
+type Distill int
+
+// The kinds: none; cross entropy with the class that the teacher takes an image
+// for; divergence from the teacher's softmax, of which FasterNet's code takes
+// τ²/(B·K) times the sum.
+const (
+	NoDistill Distill = iota
+	HardDistill
+	SoftDistill
+)
+
+// ClassifierLoss adds the mean loss over a batch of logits and targets, both
+// [batch, classes], and with distillation of the teacher's logits of the same
+// shape. The loss and its gradient are computed in one pass.
+func ClassifierLoss(t *Tape, logits, targets, teacher *gorgonia.Node, l Loss) (*gorgonia.Node, error) {
+	if !l.Binary && l.Distill == NoDistill {
+		return SoftmaxCrossEntropy(t, logits, targets)
+	}
+	s := logits.Shape()
+	inputs, wrt := gorgonia.Nodes{logits, targets}, []bool{true, false}
+	if l.Distill != NoDistill {
+		if teacher == nil {
+			return nil, fmt.Errorf("ops: distillation without a teacher")
+		}
+		inputs, wrt = append(inputs, teacher), append(wrt, false)
+	}
+	for _, n := range inputs {
+		if s.Dims() != 2 || !s.Eq(n.Shape()) {
+			return nil, fmt.Errorf("ops: loss of logits %v and %s %v: want matrices [batch, classes]", s, n.Name(), n.Shape())
+		}
+	}
+	f := &classifierLoss{Loss: l, rows: s[0], classes: s[1], grad: t.newBuffer(s.TotalSize())}
+	uses := []*buffer{f.grad}
+	if l.Distill == HardDistill {
+		f.scratch, f.answers = t.newBuffer(s.TotalSize()), t.newBuffer(s.TotalSize())
+		uses = append(uses, f.scratch, f.answers)
+	}
+	return t.record(spec{
+		kind: "ClassifierLoss", name: "loss", inputs: inputs, wrt: wrt, uses: uses, run: f.forward,
+		grad: func(_, grad *gorgonia.Node) (gorgonia.Nodes, error) {
+			n, err := t.record(spec{
+				kind: "ClassifierLossGrad", name: "loss", inputs: gorgonia.Nodes{grad}, shape: s.Clone(), uses: []*buffer{f.grad},
+				run: func(in [][]float32, out []float32) error {
+					kernels.Combine(f.matrix(out), f.matrix(f.grad.data), f.matrix(f.grad.data), in[0][0], 0)
+					return nil
+				},
+			})
+			return append(gorgonia.Nodes{n}, make(gorgonia.Nodes, len(inputs)-1)...), err
+		},
+	})
+}
+
+type classifierLoss struct {
+	Loss
+	rows, classes          int
+	grad, scratch, answers *buffer // the last two of hard distillation
+}
+
+func (f *classifierLoss) matrix(v []float32) kernels.Matrix {
+	return kernels.NewMatrix(v, f.rows, f.classes)
+}
+
+func (f *classifierLoss) forward(in [][]float32, out []float32) error {
+	grad, logits, targets := f.matrix(f.grad.data), f.matrix(in[0]), f.matrix(in[1])
+	share := 1.0
+	if f.Distill != NoDistill {
+		share -= f.Alpha
+	}
+	var loss float64
+	if f.Binary {
+		mean := share / float64(f.rows)
+		if !f.SumClasses {
+			mean /= float64(f.classes)
+		}
+		loss = mean * kernels.BinaryCrossEntropy(grad, logits, targets, f.Threshold, mean)
+	} else {
+		loss = f.crossEntropy(grad, logits, targets, share)
+	}
+	switch f.Distill {
+	case HardDistill:
+		scratch, answers := f.matrix(f.scratch.data), f.matrix(f.answers.data)
+		oneHot(answers, f.matrix(in[2]))
+		loss += f.crossEntropy(scratch, logits, answers, f.Alpha)
+		kernels.Combine(grad, grad, scratch, 1, 1)
+	case SoftDistill:
+		scale := f.Alpha * f.Tau * f.Tau / float64(f.rows*f.classes)
+		loss += scale * kernels.Divergence(grad, logits, f.matrix(in[2]), f.Tau, scale)
+	}
+	out[0] = float32(loss)
+	return nil
+}
+
+// crossEntropy is a share of the mean softmax cross entropy, and its gradient.
+func (f *classifierLoss) crossEntropy(grad, logits, targets kernels.Matrix, share float64) float64 {
+	share /= float64(f.rows)
+	loss := kernels.SoftmaxCrossEntropy(grad, logits, targets)
+	kernels.SoftmaxCrossEntropyGrad(grad, grad, targets, float32(share))
+	return share * loss
+}
+
+// oneHot sets the largest of every row of logits, the first of equal ones, to 1 in
+// dst and the others to 0.
+func oneHot(dst, logits kernels.Matrix) {
+	for r := range logits.Rows {
+		row, out, best := logits.Row(r), dst.Row(r), 0
+		clear(out)
+		for k, v := range row {
+			if v > row[best] {
+				best = k
+			}
+		}
+		out[best] = 1
+	}
+}

@@ -1,0 +1,124 @@
+package report
+
+import (
+	"fmt"
+	"math"
+
+	"fasternet/train"
+)
+
+// charts are the curves of one run.
+func (r *Run) charts() []*Chart {
+	var loss, evalLoss, top1, top5 []point
+	for _, s := range r.Steps {
+		loss = append(loss, point{r.at(s), s.Loss})
+	}
+	for _, s := range r.Scores {
+		x := float64(s.Epoch + 1)
+		evalLoss, top1, top5 = append(evalLoss, point{x, s.Loss}), append(top1, point{x, s.Top1}), append(top5, point{x, s.Top5})
+	}
+	if n := len(top5); n > 0 && top5[n-1].y > 99 { // of few classes; it would flatten the other
+		top5 = nil
+	}
+	unit := "nats; training has augmentation and smoothed labels"
+	if r.Pretraining() {
+		unit, top1, top5 = "mean squared difference, summed over the scales", nil, nil
+	}
+	all := []*Chart{
+		newChart("Accuracy", "% of the validation images", math.NaN(), series{name: "top-1", colour: 1, points: top1}, series{name: "top-5", colour: 2, points: top5}),
+		newChart("Loss", unit, math.NaN(), series{name: "training", colour: 1, points: loss}, series{name: "validation", colour: 2, points: evalLoss}),
+		newChart("Loss of each scale", "training", math.NaN(), r.scales()...),
+		r.steps("Learning rate", "", 0, func(_ int, s train.Record) float64 { return s.LR }),
+	}
+	return compact(append(all, r.costs()...))
+}
+
+// costs are the curves of what training takes.
+func (r *Run) costs() []*Chart {
+	return []*Chart{
+		r.steps("Gradient norm", "before clipping", math.NaN(), func(_ int, s train.Record) float64 { return s.GradNorm }),
+		r.steps("Throughput", "images per second", 0, func(_ int, s train.Record) float64 { return s.Speed }),
+		r.steps("Waiting for data", "% of the time", 0, func(i int, _ train.Record) float64 { return 100 * r.waited(i) }),
+		r.steps("Memory", "MB resident", 0, func(_ int, s train.Record) float64 { return s.Memory }),
+	}
+}
+
+// steps is a chart of one value of the step records.
+func (r *Run) steps(title, unit string, from float64, value func(i int, s train.Record) float64) *Chart {
+	return newChart(title, unit, from, series{colour: 1, points: r.points(value)})
+}
+
+func (r *Run) points(value func(i int, s train.Record) float64) (all []point) {
+	some := false
+	for i, s := range r.Steps {
+		v := value(i, s)
+		some = some || v != 0
+		all = append(all, point{r.at(s), v})
+	}
+	if !some {
+		return nil // not recorded
+	}
+	return all
+}
+
+func (r *Run) scales() (all []series) {
+	for _, s := range r.Steps {
+		for k, l := range s.Scales {
+			if k == len(all) {
+				all = append(all, series{name: fmt.Sprintf("scale %d", k+1), colour: k + 1})
+			}
+			all[k].points = append(all[k].points, point{r.at(s), l})
+		}
+	}
+	return all
+}
+
+// overlaid are the curves of several runs in the same charts.
+func overlaid(runs []*Run) []*Chart {
+	of := func(title, unit string, from float64, points func(r *Run) []point) *Chart {
+		var all []series
+		for i, r := range runs {
+			all = append(all, series{name: r.Name, colour: 1 + i%colours, dashed: i >= colours, points: points(r)})
+		}
+		return newChart(title, unit, from, all...)
+	}
+	steps := func(value func(r *Run, i int, s train.Record) float64) func(r *Run) []point {
+		return func(r *Run) []point {
+			return r.points(func(i int, s train.Record) float64 { return value(r, i, s) })
+		}
+	}
+	scores := func(value func(s train.Score) float64) func(r *Run) []point {
+		return func(r *Run) (all []point) {
+			for _, s := range r.Scores {
+				all = append(all, point{float64(s.Epoch + 1), value(s)})
+			}
+			return all
+		}
+	}
+	return compact([]*Chart{
+		of("Top-1 accuracy", "% of the validation images", math.NaN(), func(r *Run) []point {
+			if r.Pretraining() {
+				return nil
+			}
+			return scores(func(s train.Score) float64 { return s.Top1 })(r)
+		}),
+		of("Validation loss", "", math.NaN(), scores(func(s train.Score) float64 { return s.Loss })),
+		of("Training loss", "", math.NaN(), steps(func(_ *Run, _ int, s train.Record) float64 { return s.Loss })),
+		of("Learning rate", "", 0, steps(func(_ *Run, _ int, s train.Record) float64 { return s.LR })),
+		of("Gradient norm", "before clipping", math.NaN(), steps(func(_ *Run, _ int, s train.Record) float64 { return s.GradNorm })),
+		of("Throughput", "images per second", 0, steps(func(_ *Run, _ int, s train.Record) float64 { return s.Speed })),
+		of("Waiting for data", "% of the time", 0, steps(func(r *Run, i int, _ train.Record) float64 { return 100 * r.waited(i) })),
+	})
+}
+
+// colours is how many the curves have before they are dashed.
+const colours = 6
+
+func compact(all []*Chart) (kept []*Chart) {
+	for _, c := range all {
+		if c != nil {
+			kept = append(kept, c)
+		}
+	}
+	return kept
+}

@@ -1,0 +1,106 @@
+package report
+
+import (
+	"context"
+	"fmt"
+
+	"fasternet/eval"
+	"fasternet/graph"
+	"fasternet/kernels"
+	"fasternet/model"
+	"fasternet/train"
+	"fasternet/viz"
+)
+
+// Reconstructed is how many images a report of a pre-training reconstructs.
+const Reconstructed = 3
+
+// Examine runs the best checkpoint for what the folder does not say: the classes
+// and mistakes of a run that has no evaluation of its best epoch, and the
+// reconstructions of a pre-training. progress may be nil.
+func (r *Run) Examine(ctx context.Context, progress func(done, total int)) error {
+	if r.Best() == nil || r.Evaluation != nil {
+		return nil // nothing to run, or nothing to find out
+	}
+	pool := kernels.NewPool(r.Config.Threads)
+	defer pool.Close()
+	ds, err := eval.Open(r.Config.Data, false)
+	if err != nil {
+		return err
+	}
+	averaged := r.Config.EMA.Decay > 0 // is what the run measures
+	transform := eval.Transform(r.Config.Data, r.Config.Model.InChans)
+	if r.Pretraining() {
+		net, err := model.OpenLocalMIM(r.Dir, model.LoadOptions{EMA: averaged})
+		if err != nil {
+			return err
+		}
+		r.sheet, err = viz.Reconstructions(ctx, graph.NewMIMRunner(net, pool), ds, viz.Options{
+			Transform: transform, Most: Reconstructed, Seed: r.Config.Seed, Workers: r.Config.Data.Workers,
+		})
+		return err
+	}
+	m, err := model.Open(r.Dir, model.LoadOptions{EMA: averaged})
+	if err != nil {
+		return err
+	}
+	if got, want := len(ds.Classes()), m.Model.Classes(); got > want {
+		return fmt.Errorf("the data set has %d classes, the model only %d", got, want)
+	}
+	net, err := graph.ForInference(m.Model)
+	if err != nil {
+		return err
+	}
+	found, err := eval.Examine(ctx, graph.NewRunner(net, pool), ds, transform, eval.Options{
+		Batch: r.Config.Train.ValBatchSize, Workers: r.Config.Data.Workers, Progress: progress, Mistakes: train.Mistakes, SkipBad: true,
+	})
+	if err != nil {
+		return err
+	}
+	names := m.Classes
+	if len(names) == 0 {
+		names = ds.Classes()
+	}
+	r.Evaluation = &train.Evaluation{Epoch: r.Best().Epoch, Classes: names, Report: *found}
+	return nil
+}
+
+// reconstructions are the panels of a sheet, as pictures.
+type reconstructions struct {
+	Notes   []string
+	Entries []reconstructed
+}
+
+type reconstructed struct {
+	Name   string
+	Groups []panels
+}
+
+type panels struct {
+	Title  string
+	Panels []Picture
+}
+
+func (r *Run) reconstructions() (*reconstructions, error) {
+	if r.sheet == nil {
+		return nil, nil
+	}
+	out := &reconstructions{Notes: r.sheet.Notes}
+	for _, e := range r.sheet.Entries {
+		entry := reconstructed{Name: e.Name}
+		for _, g := range e.Groups {
+			row := panels{Title: g.Title}
+			for _, p := range g.Panels {
+				source, err := inline(p.Image, false)
+				if err != nil {
+					return nil, err
+				}
+				size := p.Image.Bounds().Size()
+				row.Panels = append(row.Panels, Picture{source, size.X, size.Y, p.Title + ", " + g.Title + ": " + e.Name, p.Title, p.Caption})
+			}
+			entry.Groups = append(entry.Groups, row)
+		}
+		out.Entries = append(out.Entries, entry)
+	}
+	return out, nil
+}

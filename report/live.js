@@ -1,0 +1,37 @@
+// The page asks for what is new and puts it in the place of what it shows.
+"use strict";
+(() => {
+  const page = document.getElementById("page"), status = document.getElementById("live");
+  let tag = "", failures = 0;
+  const say = (text, lost) => { status.textContent = text; status.classList.toggle("lost", lost); };
+  const replace = (html) => {
+    const open = new Map([...page.querySelectorAll("details[id]")].map((e) => [e.id, e.open]));
+    const scrolled = [...page.querySelectorAll(".wide")].map((e) => e.scrollLeft);
+    page.innerHTML = html;
+    page.querySelectorAll("details[id]").forEach((e) => { if (open.has(e.id)) e.open = open.get(e.id); });
+    page.querySelectorAll(".wide").forEach((e, i) => { e.scrollLeft = scrolled[i] || 0; });
+  };
+  const poll = async () => {
+    if (!document.hidden) {
+      try {
+        const answer = await fetch("content", { headers: tag ? { "If-None-Match": tag } : {}, cache: "no-store", signal: AbortSignal.timeout(20000) });
+        if (answer.status === 200) {
+          const title = answer.headers.get("X-Title");
+          replace(await answer.text());
+          if (title) document.title = decodeURIComponent(title);
+          tag = answer.headers.get("ETag") || "";
+        } else if (answer.status !== 304) {
+          throw new Error(answer.status);
+        }
+        failures = 0;
+        const state = page.querySelector(".state");
+        say(state && state.classList.contains("running") ? "live" : "", false);
+      } catch {
+        failures++;
+        if (failures > 1) say("not served any more; this is the last state", true);
+      }
+    }
+    setTimeout(poll, Math.min(2000 * (1 + failures), 30000));
+  };
+  poll();
+})();

@@ -1,0 +1,155 @@
+package report
+
+import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"image"
+	"image/jpeg"
+	"image/png"
+	"os"
+	"path/filepath"
+
+	"fasternet/configs"
+	"fasternet/data"
+	"fasternet/eval"
+	"fasternet/viz"
+)
+
+// Picture is an image within the page.
+type Picture struct {
+	Source        template.URL
+	Width, Height int
+	Alt           string
+	Title         string // a caption, and a second line of it
+	Note          string
+}
+
+// lossless is the largest side of an image that is kept to the bit.
+const lossless = 96
+
+// inline writes an image into an address: small ones and drawings as PNG, photos as
+// JPEG.
+func inline(m image.Image, photo bool) (template.URL, error) {
+	var b bytes.Buffer
+	kind, err := "png", error(nil)
+	if size := m.Bounds().Size(); photo && max(size.X, size.Y) > lossless {
+		kind, err = "jpeg", jpeg.Encode(&b, m, &jpeg.Options{Quality: 85})
+	} else {
+		err = png.Encode(&b, m)
+	}
+	return address(kind, b.Bytes()), err
+}
+
+func address(kind string, content []byte) template.URL {
+	return template.URL("data:image/" + kind + ";base64," + base64.StdEncoding.EncodeToString(content)) //nolint:gosec // made here
+}
+
+// album shows images of a validation set as the model sees them. It opens the set
+// when the first is asked for and keeps what it has shown.
+type album struct {
+	dataset data.Dataset
+	err     error
+	shown   map[int]Picture
+}
+
+// albums are those of some data sets.
+type albums map[string]*album
+
+// of is the album of the validation set of a configuration.
+func (a albums) of(c *configs.Config) *album {
+	key := fmt.Sprint(c.Data, c.Model.InChans)
+	if a[key] == nil {
+		a[key] = &album{}
+	}
+	return a[key]
+}
+
+// picture shows image i of the set of a configuration.
+func (a *album) picture(c *configs.Config, i int) (Picture, error) {
+	if p, ok := a.shown[i]; ok || a.err != nil {
+		return p, a.err
+	}
+	if a.dataset == nil {
+		if a.dataset, a.err = eval.Open(c.Data, false); a.err != nil {
+			return Picture{}, a.err
+		}
+		a.shown = map[int]Picture{}
+	}
+	if i < 0 || i >= a.dataset.Len() {
+		return Picture{}, fmt.Errorf("the data set has %d validation images, none of number %d", a.dataset.Len(), i)
+	}
+	m, err := a.dataset.Image(i)
+	if err != nil {
+		return Picture{}, err
+	}
+	t := eval.Transform(c.Data, c.Model.InChans)
+	if err := t.Validate(); err != nil {
+		return Picture{}, err
+	}
+	height, width, channels := t.OutputShape()
+	values := make([]float32, height*width*channels)
+	if err := t.Apply(m, nil, values); err != nil {
+		return Picture{}, err
+	}
+	p := Picture{Width: width, Height: height}
+	p.Source, err = inline(viz.Colours{Mean: t.Mean, Std: t.Std}.Picture(values, height, width, 1), true)
+	if err == nil {
+		a.shown[i] = p
+	}
+	return p, err
+}
+
+// mistakes are the pictures of the most confident mistakes, or the reason why there
+// are none.
+func (a *album) mistakes(r *Run) (all []Picture, missing string) {
+	if r.Evaluation == nil {
+		return nil, ""
+	}
+	e := r.Evaluation
+	for _, m := range e.Mistakes {
+		p, err := a.picture(r.Config, m.Index)
+		if err != nil {
+			return nil, err.Error()
+		}
+		label, answer := eval.ClassName(e.Classes, m.Label), eval.ClassName(e.Classes, m.Answer)
+		p.Alt = fmt.Sprintf("%s: %s, taken for %s", m.Name, label, answer)
+		p.Title, p.Note = label, fmt.Sprintf("taken for %s, %.1f %%", answer, 100*m.Confidence)
+		all = append(all, p)
+	}
+	return all, ""
+}
+
+// shownSamples is how many of the pictures of a pre-training are shown.
+const shownSamples = 4
+
+// samples are pictures that a pre-training drew: the first, the last, and some
+// between.
+func (r *Run) samples() (all []Picture, err error) {
+	paths := r.Samples
+	if n := len(paths); n > shownSamples {
+		var some []string
+		for i := range shownSamples {
+			some = append(some, paths[i*(n-1)/(shownSamples-1)])
+		}
+		paths = some
+	}
+	for _, path := range paths {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("run folder: %w", err)
+		}
+		c, err := png.DecodeConfig(bytes.NewReader(content))
+		if err != nil {
+			continue // it is being written
+		}
+		var epoch int
+		if _, err := fmt.Sscanf(filepath.Base(path), "epoch-%d.png", &epoch); err != nil {
+			continue // a picture of somebody else
+		}
+		title := fmt.Sprintf("after epoch %d", epoch)
+		all = append(all, Picture{Source: address("png", content), Width: c.Width, Height: c.Height, Title: title, Alt: "reconstructions " + title})
+	}
+	return all, nil
+}

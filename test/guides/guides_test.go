@@ -1,0 +1,166 @@
+//go:build unix
+
+package guides
+
+import (
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"fasternet/internal/golden"
+	"fasternet/internal/ramdisk"
+)
+
+const (
+	docs    = "../../docs/guides"
+	weights = "fasternet_t0-epoch.281-val_acc1.71.9180.pth" // as the authors call them
+)
+
+var classes = []string{"daisy", "rose", "tulip"}
+
+// TestGuides walks through all guides.
+func TestGuides(t *testing.T) {
+	bin, dir := t.TempDir(), ramdisk.Dir(t)
+	build := exec.Command("go", "build", "-o", filepath.Join(bin, "fasternet-train"), "fasternet/cmd/fasternet-train")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	lay(t, dir)
+	for _, page := range order(t) {
+		if !t.Run(strings.TrimSuffix(page, ".md"), func(t *testing.T) {
+			start := time.Now()
+			follow(t, page, dir, bin)
+			t.Logf("%.1f s", time.Since(start).Seconds())
+		}) && page == "own-images.md" {
+			t.Fatal("the other guides need what this one makes")
+		}
+	}
+}
+
+// order is that of the pages in the list of the README, which must have all.
+func order(t *testing.T) (pages []string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(docs, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile(`(?m)^\d+\. \[.+\]\((.+\.md)\)$`).FindAllSubmatch(text, -1) {
+		pages = append(pages, string(m[1]))
+	}
+	files, err := filepath.Glob(filepath.Join(docs, "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if name := filepath.Base(f); name != "README.md" && !slices.Contains(pages, name) {
+			t.Errorf("%s is not in the list of the README", name)
+		}
+	}
+	if len(pages) == 0 {
+		t.Fatal("the README of the guides has no list")
+	}
+	return pages
+}
+
+// follow does in dir what a page says.
+func follow(t *testing.T, page, dir, bin string) {
+	t.Helper()
+	blocks, err := readPage(filepath.Join(docs, page))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var printed string
+	ran := 0
+	for _, b := range blocks {
+		switch b.kind {
+		case "yaml":
+			name, _, _ := strings.Cut(b.text, "\n")
+			name, ok := strings.CutPrefix(name, "# ")
+			if !ok || !filepath.IsLocal(name) {
+				t.Fatalf("%s:%d: want the name of a file, # NAME", page, b.line)
+			}
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(b.text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		case "sh":
+			cmd := exec.Command("sh", "-e", "-c", b.text)
+			cmd.Dir = dir
+			cmd.Env = append(os.Environ(), "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"), "XDG_CACHE_HOME="+filepath.Join(bin, "cache"))
+			out, err := cmd.CombinedOutput()
+			if printed = string(out); err != nil {
+				t.Fatalf("%s:%d: %v\n%s\n%s", page, b.line, err, b.text, printed)
+			}
+			ran++
+		case "text":
+			line, err := missing(b.text, printed)
+			if err != nil || line != "" {
+				t.Errorf("%s:%d: %v; nobody printed %q:\n%s", page, b.line, err, line, printed)
+			}
+		case "":
+		default:
+			t.Errorf("%s:%d: a block of %s: want sh, text or yaml", page, b.line, b.kind)
+		}
+	}
+	if ran == 0 {
+		t.Errorf("%s has no commands", page)
+	}
+}
+
+// lay puts what the guides need where they expect it: images with labels, in which
+// each class has a colour of its own, the same without labels, and weights.
+func lay(t *testing.T, dir string) {
+	t.Helper()
+	random := rand.New(rand.NewPCG(1, 2))
+	for class, name := range classes {
+		for part, n := range map[string]int{"train": 16, "val": 6} {
+			for i := range n {
+				write(t, filepath.Join(dir, "flowers", part, name, fmt.Sprintf("%03d.jpg", i)), class, random)
+			}
+		}
+		for i := range 20 {
+			write(t, filepath.Join(dir, "photos", "all", fmt.Sprintf("%d-%03d.jpg", class, i)), class, random)
+		}
+	}
+	raw, err := os.ReadFile(golden.Path(t, "fasternet_small_gelu.pth"))
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, weights), raw, 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func write(t *testing.T, path string, class int, random *rand.Rand) {
+	t.Helper()
+	img := image.NewRGBA(image.Rect(0, 0, 80, 60))
+	for y := range 60 {
+		for x := range 80 {
+			v := [3]uint8{uint8(random.IntN(90)), uint8(random.IntN(90)), uint8(random.IntN(90))}
+			v[class] += 130
+			img.SetRGBA(x, y, color.RGBA{v[0], v[1], v[2], 255})
+		}
+	}
+	err := os.MkdirAll(filepath.Dir(path), 0o755)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(jpeg.Encode(f, img, nil), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+}

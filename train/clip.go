@@ -1,0 +1,75 @@
+package train
+
+import (
+	"math"
+	"strings"
+
+	"fasternet/kernels"
+	"fasternet/ops"
+)
+
+// Clip limits the gradients, which are sums over a number of batches and have the
+// given norm as their mean, as configured. It returns the factor for Step that is
+// left to be applied.
+//
+//   - norm: all gradients by min(1, clip/(norm + 1e-6)).
+//   - value: each to ±clip.
+//   - agc (Brock et al., 2021): those of an output to the norm clip·max(‖w‖, 1e-3)
+//     of its weights; a tensor of one dimension is one output. The classifier is
+//     left as it is.
+func (o *Optimizer) Clip(norm float64, batches int) (scale float64) {
+	scale = 1 / float64(batches)
+	if o.config.ClipGrad == 0 {
+		return scale
+	}
+	o.now.scale = scale
+	switch o.config.ClipMode {
+	case "value":
+		o.pool.Run(len(o.parts), o.clamp)
+		return 1
+	case "agc":
+		o.pool.Run(len(o.units), o.adapt)
+		return scale
+	}
+	return scale * min(1, o.config.ClipGrad/(norm+1e-6))
+}
+
+func (o *Optimizer) clampPart(_, i int) {
+	g, scale, limit := o.values(o.parts[i]).g, float32(o.now.scale), float32(o.config.ClipGrad)
+	for k, v := range g {
+		g[k] = min(max(v*scale, -limit), limit)
+	}
+}
+
+// unit is a range of a parameter's outputs, each with so many values.
+type unit struct{ param, from, to, size int }
+
+// unitsOf cuts a parameter into ranges of about most values.
+func unitsOf(i int, p *ops.Param, most int) []unit {
+	if strings.HasPrefix(p.Name, "head.") {
+		return nil
+	}
+	outputs := 1
+	if p.Shape().Dims() > 1 {
+		outputs = p.Shape()[0]
+	}
+	size := p.Size() / outputs
+	each := max(most/size, 1)
+	var us []unit
+	for from := 0; from < outputs; from += each {
+		us = append(us, unit{i, from, min(from+each, outputs), size})
+	}
+	return us
+}
+
+func (o *Optimizer) adaptUnits(_, i int) {
+	u := o.units[i]
+	w, g := o.params[u.param].Data(), o.params[u.param].GradData()
+	for k := u.from; k < u.to; k++ {
+		weights, grads := w[k*u.size:(k+1)*u.size], g[k*u.size:(k+1)*u.size]
+		limit := o.config.ClipGrad * max(math.Sqrt(kernels.SumSquares(weights)), 1e-3)
+		if norm := o.now.scale * math.Sqrt(kernels.SumSquares(grads)); norm > limit {
+			kernels.Scale(grads, float32(limit/max(norm, 1e-6)))
+		}
+	}
+}

@@ -1,0 +1,107 @@
+package train
+
+import (
+	"fmt"
+	"slices"
+
+	"fasternet/configs"
+	"fasternet/data"
+	"fasternet/graph"
+	"fasternet/kernels"
+	"fasternet/model"
+	"fasternet/ops"
+)
+
+// teacher is a model that a student learns from. It is frozen: in evaluation form,
+// and no part of the optimizer or of checkpoints.
+type teacher struct {
+	path   string
+	runner *graph.Runner
+	// Images are normalised for the student; these make of them what the teacher was
+	// trained on. They are nil where that is the same.
+	scale, shift []float32
+	images       []float32
+	answers      []float32
+}
+
+// openTeacher opens the teacher of a configuration, to run in the student's memory;
+// nil if there is none. The error says what does not fit the student.
+func openTeacher(c *configs.Config, student *graph.Runner, classes []string) (*teacher, error) {
+	if c.Distill.Type == "none" {
+		return nil, nil
+	}
+	l, err := model.Open(c.Distill.Teacher, model.LoadOptions{Config: c.Distill.Config})
+	if err != nil {
+		return nil, fmt.Errorf("distill.teacher: %w", err)
+	}
+	wrong := func(format string, args ...any) (*teacher, error) {
+		return nil, fmt.Errorf("distill.teacher: %s %s", l.Path, fmt.Sprintf(format, args...))
+	}
+	if have, want := l.Model.Classes(), student.Model.Classes(); have != want {
+		return wrong("has %d classes, the student %d", have, want)
+	}
+	if have, want := l.Model.Channels(), student.Model.Channels(); have != want {
+		return wrong("takes images of %d channels, the student of %d", have, want)
+	}
+	if len(l.Classes) == len(classes) && !slices.Equal(l.Classes, classes) {
+		for i, name := range classes {
+			if l.Classes[i] != name {
+				return wrong("has %q as class %d, the data set has %q", l.Classes[i], i, name)
+			}
+		}
+	}
+	net, err := graph.ForInference(l.Model)
+	if err != nil {
+		return nil, fmt.Errorf("distill.teacher: %w", err)
+	}
+	t := &teacher{path: l.Path, runner: student.Beside(net)}
+	own, his := c.Data, l.Config.Data
+	if !slices.Equal(own.Mean, his.Mean) || !slices.Equal(own.Std, his.Std) {
+		for i := range own.Mean {
+			t.scale = append(t.scale, float32(own.Std[i]/his.Std[i]))
+			t.shift = append(t.shift, float32((own.Mean[i]-his.Mean[i])/his.Std[i]))
+		}
+	}
+	for _, size := range []int{c.Data.Scale(0), c.Data.ImageSize} {
+		if _, err := t.runner.Program(graph.Shape{Batch: c.Train.BatchSize, Height: size, Width: size}); err != nil {
+			return nil, fmt.Errorf("distill.teacher: %s: %w", l.Path, err)
+		}
+	}
+	return t, nil
+}
+
+// logits are what the teacher says of a batch, valid until the next call.
+func (t *teacher) logits(b *data.Batch) ([]float32, error) {
+	program, err := t.runner.Program(graph.Shape{Batch: b.Size, Height: b.Height, Width: b.Width})
+	if err != nil {
+		return nil, fmt.Errorf("distill.teacher: %w", err)
+	}
+	images := b.Images
+	if t.scale != nil {
+		if len(t.images) != len(images) {
+			t.images = kernels.Aligned(len(images))
+		}
+		pixels := len(images) / b.Channels
+		kernels.Affine(kernels.NewMatrix(t.images, pixels, b.Channels), kernels.NewMatrix(images, pixels, b.Channels), t.scale, t.shift, kernels.Identity)
+		images = t.images
+	}
+	logits, err := program.Forward(images)
+	if err != nil {
+		return nil, fmt.Errorf("distill.teacher: %w", err)
+	}
+	// The student runs in the same memory.
+	if len(t.answers) != len(logits) {
+		t.answers = make([]float32, len(logits))
+	}
+	copy(t.answers, logits)
+	return t.answers, nil
+}
+
+// lossOf is the loss of a configuration.
+func lossOf(c *configs.Config) ops.Loss {
+	kinds := map[string]ops.Distill{"hard": ops.HardDistill, "soft": ops.SoftDistill}
+	return ops.Loss{
+		Binary: c.Loss.Name == "bce", Threshold: c.Loss.Threshold, SumClasses: c.Loss.SumClasses,
+		Distill: kinds[c.Distill.Type], Alpha: c.Distill.Alpha, Tau: c.Distill.Tau,
+	}
+}

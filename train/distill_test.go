@@ -1,0 +1,102 @@
+package train
+
+import (
+	"context"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"fasternet/data"
+	"fasternet/eval"
+	"fasternet/graph"
+	"fasternet/kernels"
+	"fasternet/model"
+)
+
+// A teacher that the student starts as: its logits are the student's, whatever the
+// normalisation of either, and the divergence is 0. Wrong teachers are named.
+func TestTeacher(t *testing.T) {
+	dir := stripes(t, 24, 10)
+	run := func(settings ...string) string {
+		to := filepath.Join(t.TempDir(), "teacher")
+		c := load(t, dir, append(settings, "train.epochs=1", "train.val_batch_size=10")...)
+		if _, err := Run(context.Background(), c, Options{Dir: to, Log: io.Discard}); err != nil {
+			t.Fatal(err)
+		}
+		return to
+	}
+	path := run("data.mean=[0.1]", "data.std=[0.5]")
+	c := load(t, dir, "distill.type=soft", "distill.teacher="+path)
+	pool := kernels.NewPool(1)
+	defer pool.Close()
+	train, err := eval.Open(c.Data, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	task, err := newClassification(c, train, train, pool)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := model.Open(path, model.LoadOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := graph.NewRunner(l.Model, pool).Program(graph.Shape{Batch: 8, Height: 32, Width: 32})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pixels := make([]float32, 8*32*32)
+	for i := range pixels {
+		pixels[i] = float32(i%256) / 255
+	}
+	normalised := func(mean, std float32) []float32 {
+		out := make([]float32, len(pixels))
+		for i, v := range pixels {
+			out[i] = (v - mean) / std
+		}
+		return out
+	}
+	want, err := own.Forward(normalised(0.1, 0.5))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want = append([]float32(nil), want...)
+	got, err := task.teacher.logits(&data.Batch{Images: normalised(0.3, 0.3), Size: 8, Height: 32, Width: 32, Channels: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, w := range want {
+		if math.Abs(float64(got[i]-w)) > 1e-4 {
+			t.Fatalf("logit %d is %v, want %v", i, got[i], w)
+		}
+	}
+	rgb := run("model.in_chans=3", "data.mean=[0.3, 0.3, 0.3]", "data.std=[0.3, 0.3, 0.3]")
+	many := run("model.num_classes=12")
+	broken := filepath.Join(t.TempDir(), "broken.safetensors")
+	if err := os.WriteFile(broken, []byte("no weights"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for teacher, want := range map[string]string{
+		rgb: "3 channels, the student of 1", many: "12 classes, the student 10", broken: "broken.safetensors", filepath.Join(dir, "none"): "none",
+	} {
+		c.Distill.Teacher = teacher
+		_, err := newClassification(c, train, train, pool)
+		if err == nil || !strings.HasPrefix(err.Error(), "distill.teacher: ") || !strings.Contains(err.Error(), want) {
+			t.Errorf("teacher %s: %v", teacher, err)
+		}
+	}
+	c.Distill.Teacher = path
+	if _, err := newClassification(c, renamed{train}, train, pool); err == nil || !strings.Contains(err.Error(), `as class 0, the data set has "other"`) {
+		t.Errorf("a teacher of other classes: %v", err)
+	}
+}
+
+// renamed is a data set whose first class has another name.
+type renamed struct{ data.Dataset }
+
+func (r renamed) Classes() []string {
+	return append([]string{"other"}, r.Dataset.Classes()[1:]...)
+}

@@ -1,0 +1,123 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"fasternet/checkpoints"
+	"fasternet/configs"
+	"fasternet/kernels"
+	"fasternet/layers"
+	"fasternet/model"
+)
+
+// ema is an exponential moving average of the weights and the statistics of a model
+// over the steps of the optimizer, by timm's rule: the first step copies, and in a
+// warm-up the decay rises as 1 - (1 + t/γ)^-power, t being the steps before.
+type ema struct {
+	config configs.EMA
+	store  *layers.Store
+	pool   *kernels.Pool
+	shadow [][]float32 // of each entry of the store; nil for counters
+	parts  []emaPart
+	decay  float32
+	update func(worker, i int)
+}
+
+type emaPart struct{ entry, from, to int }
+
+// newEMA makes an average that is the model as it is; nil for a decay of 0.
+func newEMA(c configs.EMA, s *layers.Store, pool *kernels.Pool) *ema {
+	if c.Decay == 0 {
+		return nil
+	}
+	e := &ema{config: c, store: s, pool: pool}
+	e.update = e.updatePart
+	const most = 1 << 16
+	for i := range s.Entries {
+		live := e.live(i)
+		e.shadow = append(e.shadow, slices.Clone(live))
+		for from := 0; from < len(live); from += most {
+			e.parts = append(e.parts, emaPart{i, from, min(from+most, len(live))})
+		}
+	}
+	return e
+}
+
+// live are the values of an entry of the model; nil of a counter.
+func (e *ema) live(i int) []float32 {
+	entry := e.store.Entries[i]
+	if entry.Param != nil {
+		return entry.Param.Data()
+	}
+	return entry.Buffer
+}
+
+// decayAt is the decay of an update, counted from 0.
+func (e *ema) decayAt(step int) float64 {
+	switch {
+	case step == 0:
+		return 0
+	case e.config.Warmup:
+		return min(e.config.Decay, 1-math.Pow(1+float64(step)/e.config.Gamma, -e.config.Power))
+	}
+	return e.config.Decay
+}
+
+// Update takes the model into the average, after steps updates of it.
+func (e *ema) Update(steps int) {
+	e.decay = float32(e.decayAt(steps - 1))
+	e.pool.Run(len(e.parts), e.update)
+}
+
+func (e *ema) updatePart(_, i int) {
+	p := e.parts[i]
+	avg, live := row(e.shadow[p.entry][p.from:p.to]), row(e.live(p.entry)[p.from:p.to])
+	if e.decay == 0 {
+		avg.Copy(live)
+		return
+	}
+	kernels.Combine(avg, avg, live, e.decay, 1-e.decay)
+}
+
+// Exchange puts the average into the model and the model into the average: what
+// runs now is the average. A second call undoes it.
+func (e *ema) Exchange() {
+	for i, avg := range e.shadow {
+		live := e.live(i)
+		for k, v := range live {
+			live[k], avg[k] = avg[k], v
+		}
+		if p := e.store.Entries[i].Param; p != nil {
+			p.Changed()
+		}
+	}
+}
+
+// Tensors is the average for a checkpoint.
+func (e *ema) Tensors() []checkpoints.Tensor {
+	var ts []checkpoints.Tensor
+	for i, entry := range e.store.Entries {
+		if avg := e.shadow[i]; avg != nil {
+			ts = append(ts, checkpoints.Tensor{Name: model.EMAPrefix + entry.Name, Shape: slices.Clone([]int(entry.Shape)), F32: avg})
+		}
+	}
+	return ts
+}
+
+// Restore takes the average from a checkpoint.
+func (e *ema) Restore(f *checkpoints.File) error {
+	for _, t := range e.Tensors() {
+		have, ok := f.Lookup(t.Name)
+		switch {
+		case !ok:
+			return errors.New("the checkpoint has no averaged weights: the run was begun without ema.decay; set it to 0, or start another run with --from")
+		case len(have.F32) != len(t.F32):
+			return fmt.Errorf("the checkpoint's average does not fit: %s has shape %v", t.Name, have.Shape)
+		}
+		copy(t.F32, have.F32)
+	}
+	return nil
+}

@@ -1,0 +1,100 @@
+package train
+
+import (
+	"context"
+	"math"
+
+	"fasternet/data"
+	"fasternet/graph"
+)
+
+func (t *trainer) loop(ctx context.Context) error {
+	for t.progress.Epoch < t.config.Train.Epochs && !t.stale() {
+		lr, err := t.epoch(ctx)
+		if err != nil {
+			return err
+		}
+		if err := t.finishEpoch(ctx, lr); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// epoch trains the rest of an epoch. It returns the learning rate of its last step.
+func (t *trainer) epoch(ctx context.Context) (lr float64, err error) {
+	p, c := &t.progress, t.config
+	loader, err := t.loaderFor(p.Epoch)
+	if err != nil {
+		return 0, err
+	}
+	accum := c.Train.AccumSteps
+	steps := loader.Steps()
+	schedule := scheduleOf(c, (steps+accum-1)/accum)
+	it := loader.Epoch(context.Background(), p.Epoch, p.Step)
+	defer it.Close()
+	m := newMeter(t, steps)
+	defer t.show.End()
+	lr = schedule.At(p.Epoch, max(schedule.Steps-1, 0))
+	for p.Step < steps {
+		n := min(accum, steps-p.Step)
+		lr = schedule.At(p.Epoch, p.Step/accum)
+		norm, err := t.update(it, n, lr, m)
+		if err != nil {
+			return 0, err
+		}
+		if err := m.show(lr, norm); err != nil {
+			return 0, err
+		}
+		if ctx.Err() != nil {
+			return 0, t.interrupt(ctx)
+		}
+		if every := c.Checkpoint.EverySteps; every > 0 && p.Updates%every == 0 {
+			if err := t.folder.SaveLast(t.checkpoint()); err != nil {
+				return 0, err
+			}
+		}
+	}
+	return lr, nil
+}
+
+// update makes one step of the optimizer from n batches.
+func (t *trainer) update(it *data.Iterator, n int, lr float64, m *meter) (norm float64, err error) {
+	p := &t.progress
+	t.optimizer.ZeroGrad()
+	var samples []int
+	for range n {
+		waiting := clock()
+		b, err := it.Next()
+		if err != nil {
+			return 0, err
+		}
+		m.wait(since(waiting))
+		t.noteBad(b.Replaced)
+		loss, scales, err := t.task.gradients(b, graph.Position{Seed: t.config.Seed, Step: uint64(p.Batches)})
+		if err != nil {
+			return 0, err
+		}
+		if samples = b.Indices; !finite(float64(loss)) {
+			return 0, &DivergedError{Epoch: p.Epoch, Step: p.Step, Loss: float64(loss), Samples: samples}
+		}
+		p.LossSum += float64(loss) * float64(b.Size)
+		p.LossCount += b.Size
+		p.ScaleSums = addScales(p.ScaleSums, scales, b.Size)
+		p.Step++
+		p.Batches++
+		m.add(float64(loss), scales, b.Size)
+	}
+	norm = t.optimizer.GradNorm() / float64(n)
+	if !finite(norm) {
+		return 0, &DivergedError{Epoch: p.Epoch, Step: p.Step - 1, Loss: m.lastLoss, GradNorm: norm, Samples: samples}
+	}
+	t.optimizer.Step(lr, t.optimizer.Clip(norm, n))
+	p.Updates++
+	if t.ema != nil {
+		t.ema.Update(p.Updates)
+	}
+	return norm, nil
+}
+
+func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }

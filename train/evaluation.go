@@ -1,0 +1,55 @@
+package train
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+
+	"fasternet/checkpoints"
+	"fasternet/eval"
+)
+
+// EvaluationFile says in detail what the best checkpoint was found to do.
+const EvaluationFile = "evaluation.json"
+
+// Mistakes is how many of the most confident mistakes are kept.
+const Mistakes = 24
+
+// Evaluation is what a classifier does on the validation images after an epoch.
+type Evaluation struct {
+	Epoch   int      `json:"epoch"` // from 0
+	Classes []string `json:"classes"`
+	eval.Report
+}
+
+// keepEvaluation writes that of the best epoch.
+func (t *trainer) keepEvaluation(epoch int) error {
+	task, ok := t.task.(*classification)
+	if !ok {
+		return nil
+	}
+	return t.folder.WriteEvaluation(Evaluation{Epoch: epoch, Classes: t.val.Classes(), Report: *task.last})
+}
+
+// WriteEvaluation replaces the evaluation in the folder.
+func (f *Folder) WriteEvaluation(e Evaluation) error {
+	return checkpoints.WriteAtomic(f.path(EvaluationFile), func(w io.Writer) error { return json.NewEncoder(w).Encode(e) })
+}
+
+// Evaluation reads the evaluation of the best epoch. Without one the error wraps
+// fs.ErrNotExist.
+func (f *Folder) Evaluation() (*Evaluation, error) {
+	text, err := os.ReadFile(f.path(EvaluationFile))
+	if err != nil {
+		return nil, fmt.Errorf("run folder: %w", err)
+	}
+	var e Evaluation
+	if err := json.Unmarshal(text, &e); err != nil {
+		return nil, fmt.Errorf("%s: %w", f.path(EvaluationFile), err)
+	}
+	if e.Confusion == nil {
+		return nil, fmt.Errorf("%s: it has no confusion matrix", f.path(EvaluationFile))
+	}
+	return &e, nil
+}

@@ -1,0 +1,69 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+	"path"
+
+	"fasternet/configs"
+	"fasternet/graph"
+	"fasternet/ops"
+)
+
+// frozenLayers is the number of layers, as graph.Layered counts them, that
+// train.frozen_stages freezes: the embedding and the blocks of the stages with the
+// mergings behind them.
+func frozenLayers(c *configs.Config) int {
+	stages := c.Train.FrozenStages
+	if stages < 0 || c.Model.Name == "vit" {
+		return stages + 1
+	}
+	layers := 1
+	for _, d := range c.Model.Depths[:stages] {
+		layers += d
+	}
+	return layers
+}
+
+// freeze marks the parameters of a model that are not to be trained. layered may be
+// nil if no stages are frozen.
+func freeze(c *configs.Config, params []*ops.Param, layered graph.Layered) error {
+	layers := frozenLayers(c)
+	used := make([]bool, len(c.Train.Frozen))
+	left := 0
+	for _, p := range params {
+		p.Frozen = false
+		if layers > 0 {
+			layer, _ := layered.LayerOf(p.Name)
+			p.Frozen = layer < layers
+		}
+		for i, pattern := range c.Train.Frozen {
+			if match, _ := path.Match(pattern, p.Name); match {
+				p.Frozen, used[i] = true, true
+			}
+		}
+		if !p.Frozen {
+			left++
+		}
+	}
+	for i, pattern := range c.Train.Frozen {
+		if !used[i] {
+			return fmt.Errorf("train.frozen: no parameter is called %q; summary lists the layers, and a name is e.g. %s", pattern, params[0].Name)
+		}
+	}
+	if left == 0 {
+		return errors.New("train.frozen: nothing is left to be trained")
+	}
+	return nil
+}
+
+// trained are the parameters that are not frozen.
+func trained(params []*ops.Param) []*ops.Param {
+	var out []*ops.Param
+	for _, p := range params {
+		if !p.Frozen {
+			out = append(out, p)
+		}
+	}
+	return out
+}

@@ -1,0 +1,48 @@
+package train
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"testing"
+
+	"fasternet/checkpoints"
+	"fasternet/internal/hostile"
+)
+
+// Whatever a log, a summary and the progress in a checkpoint hold: a resumed run
+// takes what it can, and what it keeps can be read.
+func FuzzLogs(f *testing.F) {
+	f.Add([]byte(`{"kind":"step","epoch":0,"step":1,"batches":1,"loss":1}`+"\n"), []byte("epoch,train_loss,eval_loss,eval_top1,eval_top5,lr\n0,1,2,3,4,5\n"), `{"epoch":1,"batches":8}`)
+	f.Add([]byte("{\n\x00\x00\n"), []byte("0,NaN,Inf,-0,1e400,0x1p-2\r\n\n,,,,,\n"), `{"epoch":-1,"dropped":[1e9]}`)
+	f.Fuzz(func(t *testing.T, log, summary []byte, progress string) {
+		folder := &Folder{Dir: t.TempDir()}
+		for name, text := range map[string][]byte{LogFile: log, SummaryFile: summary} {
+			if err := os.WriteFile(folder.path(name), text, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p, err := readProgress(&checkpoints.File{Meta: map[string]string{ProgressKey: progress}})
+		if err != nil {
+			p = Progress{Epoch: 1 << 40, Batches: 1 << 40}
+		}
+		hostile.Bound(t, 4<<20+200*(len(log)+len(summary)), func() { err = folder.forget(p) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		records, err1 := folder.Records()
+		_, err2 := folder.Scores()
+		if err1 != nil || err2 != nil {
+			t.Errorf("what was kept cannot be read: %v, %v", err1, err2)
+		}
+		kept, err := os.ReadFile(folder.path(LogFile))
+		if err != nil || bytes.Count(kept, []byte("\n")) != len(records) {
+			t.Errorf("%d records of %q, %v", len(records), kept, err)
+		}
+		for _, r := range records {
+			if _, err := json.Marshal(r); err != nil || r.Batches > p.Batches {
+				t.Errorf("%+v is kept of a run at batch %d: %v", r, p.Batches, err)
+			}
+		}
+	})
+}

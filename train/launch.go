@@ -1,0 +1,127 @@
+package train
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"fasternet/kernels"
+)
+
+// LaunchesFile says of every process that trained in the folder what it ran on
+// and how it ended: a JSON object when it begins and one when it ends.
+const LaunchesFile = "launches.jsonl"
+
+// Launch is a process that trained in the folder of a run.
+type Launch struct {
+	Kind    string    `json:"kind"` // begin
+	Time    time.Time `json:"time"`
+	Batches int       `json:"batches"` // of the run, when the process began
+	PID     int       `json:"pid"`
+
+	Preset      string `json:"preset,omitempty"` // that the configuration comes from, or its file
+	Program     string `json:"program,omitempty"`
+	Go          string `json:"go"`
+	Platform    string `json:"platform"`
+	Processor   string `json:"processor"`
+	Threads     int    `json:"threads"`
+	Kernels     string `json:"kernels"`
+	MemoryLimit int64  `json:"memory_limit,omitempty"` // GOMEMLIMIT in bytes
+	Model       string `json:"model"`                  // in words
+	Parameters  int    `json:"parameters"`
+	TrainImages int    `json:"train_images"`
+	ValImages   int    `json:"val_images"`
+	Steps       int    `json:"steps"` // batches of an epoch
+
+	End *Ending `json:"end,omitempty"` // nil while it trains, or if it was killed
+}
+
+// The ways in which a process ends.
+const (
+	Finished  = "finished"
+	Stopped   = "interrupted"
+	Diverged  = "diverged"
+	Failed    = "failed"
+	beginning = "begin"
+	ending    = "end"
+)
+
+// Ending is how a process ended.
+type Ending struct {
+	Kind    string    `json:"kind"` // end
+	State   string    `json:"state"`
+	Message string    `json:"message,omitempty"` // the error
+	Time    time.Time `json:"time"`
+	Epoch   int       `json:"epoch"` // epochs that are done
+	Batches int       `json:"batches"`
+}
+
+// begin records that this process trains.
+func (t *trainer) begin(o Options) error {
+	s := Launch{
+		Kind: beginning, Time: t.began.Round(0), Batches: t.progress.Batches, PID: os.Getpid(), Preset: o.Preset, Program: o.Program,
+		Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Processor: kernels.CPU(), Threads: t.pool.Workers(),
+		Kernels: string(kernels.Active()), Model: t.task.describe(), Parameters: t.task.store().Parameters(),
+		TrainImages: t.train.Len(), ValImages: t.val.Len(), Steps: t.steps,
+	}
+	if limit := debug.SetMemoryLimit(-1); limit < 1<<50 {
+		s.MemoryLimit = limit
+	}
+	return t.folder.appendLaunch(s)
+}
+
+// end records how this process ended. That it cannot be written is no error of
+// the run.
+func (t *trainer) end(err error) {
+	e := Ending{Kind: ending, State: Finished, Time: clock().Round(0), Epoch: t.progress.Epoch, Batches: t.progress.Batches}
+	var diverged *DivergedError
+	switch {
+	case err == nil:
+	case errors.Is(err, ErrInterrupted):
+		e.State = Stopped
+	case errors.As(err, &diverged):
+		e.State, e.Message = Diverged, err.Error()
+	default:
+		e.State, e.Message = Failed, err.Error()
+	}
+	if err := t.folder.appendLaunch(e); err != nil {
+		t.show.Line("warning: %v", err)
+	}
+}
+
+func (f *Folder) appendLaunch(v any) error {
+	line, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("%s: %w", LaunchesFile, err)
+	}
+	file, err := appendTo(f.path(LaunchesFile))
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(append(line, '\n'))
+	if err = errors.Join(err, file.Close()); err != nil {
+		return fmt.Errorf("run folder: %w", err)
+	}
+	return nil
+}
+
+// Launches reads what is recorded of the processes, in their order.
+func (f *Folder) Launches() ([]Launch, error) {
+	var all []Launch
+	err := eachLine(f.path(LaunchesFile), func(_ int, line []byte) {
+		var s Launch
+		var e Ending
+		switch {
+		case json.Unmarshal(line, &s) != nil: // cut off by a crash
+		case s.Kind == beginning:
+			all = append(all, s)
+		case s.Kind == ending && len(all) > 0 && json.Unmarshal(line, &e) == nil:
+			all[len(all)-1].End = &e
+		}
+	})
+	return all, err
+}

@@ -1,0 +1,80 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+// LockFile is in the folder of a run while a process works on it. Its text says
+// which one, for people; what counts is the system's lock, which ends with the
+// process, however that ends.
+const LockFile = "run.lock"
+
+// errNoLocks says that the file system of the folder knows no locks.
+var errNoLocks = errors.New("this file system knows no locks: see to it that one process alone works on the run")
+
+// lockFolder makes this process the only one that works on a run. If another one
+// does, the error says which. errNoLocks comes with a nil lock.
+func lockFolder(dir string) (*flock.Flock, error) {
+	path := filepath.Join(dir, LockFile)
+	lock := flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(0o644))
+	for {
+		locked, err := lock.TryLock()
+		switch {
+		case unsupported(err):
+			os.Remove(path)
+			return nil, errNoLocks
+		case err != nil:
+			return nil, fmt.Errorf("run folder: %w", err)
+		case !locked:
+			return nil, fmt.Errorf("%s is in use by %s: wait for it, stop it, or take another folder (--run)", dir, holder(path))
+		}
+		// The one who had it may have removed the file between our open and lock.
+		ours, err1 := lock.Stat()
+		named, err2 := os.Stat(path)
+		if err1 == nil && err2 == nil && os.SameFile(ours, named) {
+			break
+		}
+		if err := lock.Unlock(); err != nil {
+			return nil, fmt.Errorf("run folder: %w", err)
+		}
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "an unknown host"
+	}
+	text := fmt.Sprintf("process %d on %s since %s\n", os.Getpid(), host, clock().Format(time.RFC3339))
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil && !mandatoryLocks {
+		return nil, errors.Join(fmt.Errorf("run folder: %w", err), unlockFolder(lock))
+	}
+	return lock, nil
+}
+
+// holder is what a lock's file says of the process that holds it.
+func holder(path string) string {
+	const most = 200
+	text, err := os.ReadFile(path)
+	if line, _, _ := strings.Cut(string(text), "\n"); err == nil && line != "" && len(line) <= most {
+		return line
+	}
+	return "another process"
+}
+
+// unlockFolder gives a run back. The file goes first: whoever opens it after
+// that makes a new one.
+func unlockFolder(lock *flock.Flock) error {
+	if lock == nil {
+		return nil
+	}
+	os.Remove(lock.Path())
+	if err := lock.Unlock(); err != nil {
+		return fmt.Errorf("run folder: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,17 @@
+//go:build unix
+
+package train
+
+import (
+	"errors"
+	"syscall"
+)
+
+// mandatoryLocks says that a lock keeps others, and other files of this process,
+// from reading and writing.
+const mandatoryLocks = false
+
+// unsupported says whether an error of a lock means that there are none.
+func unsupported(err error) bool {
+	return errors.Is(err, syscall.ENOSYS) || errors.Is(err, syscall.ENOTSUP) || errors.Is(err, syscall.ENOLCK) || errors.Is(err, syscall.EOPNOTSUPP)
+}

@@ -1,0 +1,144 @@
+package train
+
+import (
+	"errors"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+	"time"
+
+	"fasternet/configs"
+	"fasternet/eval"
+	"fasternet/ops"
+)
+
+func openTest(t *testing.T) *Folder {
+	t.Helper()
+	f, err := OpenFolder(filepath.Join(t.TempDir(), "run"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// A begin without an end is of a process that trains or was killed.
+func TestLaunches(t *testing.T) {
+	f := openTest(t)
+	if all, err := f.Launches(); err != nil || len(all) != 0 {
+		t.Errorf("a new folder: %v, %v", all, err)
+	}
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	err := errors.Join(
+		f.appendLaunch(Launch{Kind: beginning, Time: at, Steps: 7}),
+		f.appendLaunch(Launch{Kind: beginning, Time: at, Batches: 3}),
+		f.appendLaunch(Ending{Kind: ending, State: Diverged, Message: "NaN", Batches: 9}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := f.Launches()
+	if err != nil || len(all) != 2 || all[0].End != nil || all[0].Steps != 7 || !all[0].Time.Equal(at) ||
+		all[1].End == nil || all[1].End.State != Diverged || all[1].End.Message != "NaN" || all[1].Batches != 3 {
+		t.Errorf("%+v, %v", all, err)
+	}
+}
+
+func TestEvaluationFile(t *testing.T) {
+	f := openTest(t)
+	if _, err := f.Evaluation(); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("without one: %v", err)
+	}
+	e := Evaluation{Epoch: 4, Classes: []string{"a", "b"}, Report: eval.Report{
+		Result: eval.Result{Top1: 50, Count: 3}, Confusion: eval.NewConfusion(2), Mistakes: []eval.Mistake{{Index: 1, Name: "x", Label: 1, Confidence: 0.75}},
+	}}
+	e.Confusion.Add(0, 0)
+	e.Confusion.Add(1, 0)
+	e.Confusion.Add(1, -1)
+	if err := f.WriteEvaluation(e); err != nil {
+		t.Fatal(err)
+	}
+	got, err := f.Evaluation()
+	if err != nil || !reflect.DeepEqual(*got, e) {
+		t.Errorf("%+v, %v, want %+v", got, err, e)
+	}
+}
+
+// What an epoch cost is in the log and in the summary, and stays there when a run is
+// resumed.
+func TestPace(t *testing.T) {
+	f := openTest(t)
+	c := configs.Default()
+	if err := f.start(&c, Progress{}); err != nil {
+		t.Fatal(err)
+	}
+	r := Record{Kind: EpochRecord, Batches: 4, Memory: 12}
+	pace{images: 300, norms: 6, updates: 3, waited: time.Second, took: 2 * time.Second}.complete(&r)
+	if r.Speed != 150 || r.GradNorm != 2 || r.Waited != 1 || r.Trained != 2 {
+		t.Errorf("%+v", r)
+	}
+	none := Record{}
+	pace{}.complete(&none)
+	if !reflect.DeepEqual(none, Record{}) {
+		t.Errorf("an epoch of which nothing was trained: %+v", none)
+	}
+	if err := errors.Join(f.record(r), f.summarise(Score{LR: 0.5}, r), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	old, err := os.ReadFile(f.path(SummaryFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A line of a version without these columns is completed with empty ones.
+	if err := os.WriteFile(f.path(SummaryFile), append(old, "1,2,3,4,5,6\n"...), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.start(&c, Progress{Epoch: 2, Batches: 8}); err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	text, _ := os.ReadFile(f.path(SummaryFile))
+	if want := string(old) + "1,2,3,4,5,6,,,,\n"; string(text) != want {
+		t.Errorf("summary\n%swant\n%s", text, want)
+	}
+	if m := residentMemory(); m < 1e6 || m > 1e12 || math.IsNaN(m) {
+		t.Errorf("%v bytes of memory", m)
+	}
+}
+
+// The two axes have files of their own, a resumed run begins new ones, and a run
+// without them writes none.
+func TestBoard(t *testing.T) {
+	dir := t.TempDir()
+	top1, loss := 50.0, 1.0
+	for _, p := range []Progress{{}, {Epoch: 1, Step: 5, Batches: 15}} {
+		b, err := openBoard(dir, p, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = errors.Join(
+			b.record(Record{Kind: StepRecord, Epoch: p.Epoch, Step: 6, Batches: p.Batches + 1, Scales: []float64{1, 2}}, 10),
+			b.record(Record{Kind: EpochRecord, Epoch: p.Epoch, Top1: &top1, Top5: &top1, EvalLoss: &loss}, 10),
+			b.histograms([]*ops.Param{ops.NewParam("w", 2, 3)}, p.Epoch+1),
+			b.close())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := b.picture("x", filepath.Join(dir, "none.png"), 1); err == nil {
+			t.Error("a picture that is not there is added")
+		}
+	}
+	for _, axis := range []string{"step", "epoch_1000x"} {
+		if files, _ := filepath.Glob(filepath.Join(dir, axis, "*tfevents*")); len(files) != 2 {
+			t.Errorf("%s: %v", axis, files)
+		}
+	}
+	if got := thousandths(2, 5, 10); got != 2500 {
+		t.Errorf("the middle of the third epoch is %d", got)
+	}
+	var none *board
+	if err := errors.Join(none.record(Record{}, 1), none.picture("", "", 1), none.histograms(nil, 1), none.close()); err != nil {
+		t.Error(err)
+	}
+}

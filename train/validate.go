@@ -1,0 +1,135 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"fasternet/checkpoints"
+	"fasternet/eval"
+)
+
+// finishEpoch evaluates, and writes logs and checkpoints.
+func (t *trainer) finishEpoch(ctx context.Context, lr float64) error {
+	p, c := &t.progress, t.config
+	last := p.Epoch+1 == c.Train.Epochs
+	s := Score{Epoch: p.Epoch, LR: lr, TrainLoss: p.LossSum / float64(max(p.LossCount, 1))}
+	var found string // in words
+	evaluated := last || (p.Epoch+1)%c.Train.ValInterval == 0
+	if evaluated {
+		var err error
+		if found, err = t.evaluate(ctx, &s); err != nil {
+			if ctx.Err() != nil {
+				return t.interrupt(ctx)
+			}
+			return err
+		}
+	}
+	if err := t.recordEpoch(s, found); err != nil {
+		return err
+	}
+	if err := t.draw(ctx); err != nil {
+		return err
+	}
+	p.Epoch, p.Step, p.LossSum, p.LossCount, p.ScaleSums = p.Epoch+1, 0, 0, 0, nil
+	if !evaluated {
+		return t.saveEpoch(last)
+	}
+	p.Last = s
+	p.wait(s, c.Checkpoint.Monitor, c.Train.MinDelta)
+	if last = last || t.stale(); t.stale() {
+		t.show.Line("no better %s in %d evaluations (train.patience): the run ends after epoch %d", c.Checkpoint.Monitor, p.Stale, p.Epoch)
+	}
+	best := p.Best == nil || s.better(*p.Best, c.Checkpoint.Monitor)
+	if best {
+		p.Best = &s
+	}
+	p.rank(s, c.Checkpoint.Monitor, c.Checkpoint.TopK)
+	if best {
+		if err := t.folder.Checkpoints.Save(checkpoints.Best, t.checkpoint()); err != nil {
+			return err
+		}
+		if err := t.keepEvaluation(s.Epoch); err != nil {
+			return err
+		}
+	}
+	if slices.ContainsFunc(p.TopK, func(k Score) bool { return k.Epoch == s.Epoch }) {
+		if err := t.folder.Checkpoints.Save(checkpoints.Epoch(s.Epoch), t.checkpoint()); err != nil {
+			return err
+		}
+	}
+	if err := t.saveEpoch(last); err != nil {
+		return err
+	}
+	return t.dropEpochs(p.Dropped)
+}
+
+// dropEpochs removes the checkpoints of epochs that are no longer among the best.
+func (t *trainer) dropEpochs(epochs []int) error {
+	for _, e := range epochs {
+		if err := t.folder.Checkpoints.Remove(checkpoints.Epoch(e)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *trainer) saveEpoch(last bool) error {
+	if !last && t.progress.Epoch%t.config.Checkpoint.EveryEpochs != 0 {
+		return nil
+	}
+	return t.folder.SaveLast(t.checkpoint())
+}
+
+// evaluate measures the model for a score, and says in words what it found. With EMA
+// it measures the weights as they are, and their average, which counts.
+func (t *trainer) evaluate(ctx context.Context, s *Score) (found string, err error) {
+	began := clock()
+	defer func() { t.evaluated = since(began) }()
+	if s.Result, err = t.measure(ctx, "validation"); err != nil {
+		return "", err
+	}
+	found = t.task.result(s.Result)
+	if t.ema == nil {
+		return found, nil
+	}
+	plain := s.Result
+	s.Plain = &plain
+	t.ema.Exchange()
+	defer t.ema.Exchange()
+	if s.Result, err = t.measure(ctx, "validation of the average"); err != nil {
+		return "", err
+	}
+	return found + "; averaged weights: " + t.task.result(s.Result), nil
+}
+
+func (t *trainer) measure(ctx context.Context, what string) (eval.Result, error) {
+	if err := t.preciseBN(ctx); err != nil {
+		return eval.Result{}, err
+	}
+	name := fmt.Sprintf("epoch %d/%d %s", t.progress.Epoch+1, t.config.Train.Epochs, what)
+	t.show.Begin(name, 0, t.val.Len())
+	defer t.show.End()
+	return t.task.evaluate(ctx, func(done int) { t.show.Step(done, name) })
+}
+
+func (t *trainer) recordEpoch(s Score, found string) error {
+	r := Record{Kind: EpochRecord, Epoch: s.Epoch, Batches: t.progress.Batches, Loss: s.TrainLoss, LR: s.LR, Seconds: since(t.began).Seconds()}
+	t.pace.complete(&r)
+	line := fmt.Sprintf("epoch %d/%d: training loss %.4f", s.Epoch+1, t.config.Train.Epochs, s.TrainLoss)
+	if r.Scales = meanScales(t.progress.ScaleSums, t.progress.LossCount); r.Scales != nil {
+		line += " = " + sum(r.Scales)
+	}
+	if found != "" {
+		if r.EvalLoss = &s.Loss; r.Scales == nil {
+			r.Top1, r.Top5 = &s.Top1, &s.Top5
+		}
+		r.Plain, r.Evaluated = s.Plain, t.evaluated.Seconds()
+		line += ", " + found
+	}
+	t.show.Line("%s", line)
+	if err := t.record(r); err != nil || found == "" {
+		return err
+	}
+	return t.folder.summarise(s, r)
+}

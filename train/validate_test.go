@@ -1,0 +1,135 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+
+	"fasternet/configs"
+	"fasternet/eval"
+	"fasternet/kernels"
+)
+
+// newTrainer is a run without a folder.
+func newTrainer(t *testing.T, c *configs.Config) *trainer {
+	t.Helper()
+	tr := &trainer{config: c, pool: kernels.NewPool(2)}
+	t.Cleanup(tr.pool.Close)
+	var err error
+	if tr.train, err = eval.Open(c.Data, true); err != nil {
+		t.Fatal(err)
+	}
+	if tr.task, err = tr.newTask(tr.pool); err != nil {
+		t.Fatal(err)
+	}
+	return tr
+}
+
+// The statistics are the mean of those of the batches, whatever they were before,
+// and an interrupt leaves them as they were.
+func TestPreciseBN(t *testing.T) {
+	tr := newTrainer(t, load(t, stripes(t, 40, 10), "train.precise_bn=31", "augment.mixup=1"))
+	norms := tr.task.store().Norms
+	before := norms[0].Eps
+	loader, err := tr.loaderFor(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := tr.task.(*classification).runner.Statistics(8, 32, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mean := make([]float64, len(norms[1].RunningMean))
+	it := loader.Epoch(context.Background(), 0, 0)
+	for range 3 { // 31 images are 3 batches and a rest
+		b, err := it.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range norms {
+			n.Momentum = 1
+			clear(n.RunningMean)
+		}
+		if err := program.Measure(b.Images); err != nil {
+			t.Fatal(err)
+		}
+		for i, m := range norms[1].RunningMean {
+			mean[i] += float64(m) / 3
+		}
+	}
+	it.Close()
+	for _, n := range norms {
+		n.Momentum, *n.Tracked = 0.1, 7
+	}
+	var first []float32
+	for round := range 2 {
+		if err := tr.preciseBN(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		got := norms[1].RunningMean
+		for i, want := range mean {
+			if math.Abs(float64(got[i])-want) > 1e-5*math.Abs(want)+1e-6 {
+				t.Errorf("channel %d has the mean %v, want %v", i, got[i], want)
+			}
+		}
+		if round == 1 && !slices.Equal(first, got) {
+			t.Error("measured again the statistics are others")
+		}
+		first = slices.Clone(got)
+	}
+	if n := norms[1]; n.Momentum != 0.1 || *n.Tracked != 7 || n.Eps != before {
+		t.Errorf("the norm is left with momentum %v and %d batches", n.Momentum, *n.Tracked)
+	}
+	norms[1].RunningMean[0] = 42
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := tr.preciseBN(ctx); !errors.Is(err, context.Canceled) || norms[1].RunningMean[0] != 42 {
+		t.Errorf("interrupted: %v, mean %v", err, norms[1].RunningMean[0])
+	}
+}
+
+// Training images have the smaller size up to the epoch of the switch.
+func TestMultiScale(t *testing.T) {
+	tr := newTrainer(t, load(t, stripes(t, 16, 10), "data.multi_scale=24_2"))
+	for epoch, want := range []int{24, 24, 32, 32} {
+		loader, err := tr.loaderFor(epoch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		it := loader.Epoch(context.Background(), epoch, 0)
+		b, err := it.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b.Height != want || b.Width != want {
+			t.Errorf("epoch %d has %d×%d images, want %d", epoch, b.Height, b.Width, want)
+		}
+		it.Close()
+	}
+}
+
+func TestPatience(t *testing.T) {
+	for _, c := range []struct {
+		monitor string
+		delta   float64
+		scores  []float64
+		want    string // evaluations without a better one
+	}{
+		{"top1", 0, []float64{10, 20, 20, 15, 21, 3}, "[0 0 1 2 0 1]"},
+		{"top1", 2, []float64{10, 11, 12, 13, 14}, "[0 1 2 0 1]"},
+		{"loss", 0.5, []float64{3, 2.8, 2.4, 2.4, 1}, "[0 1 0 1 0]"},
+	} {
+		var p Progress
+		var got []int
+		for _, v := range c.scores {
+			p.wait(Score{Result: eval.Result{Top1: v, Loss: v}}, c.monitor, c.delta)
+			got = append(got, p.Stale)
+		}
+		if fmt.Sprint(got) != c.want {
+			t.Errorf("%+v: %v", c, got)
+		}
+	}
+}

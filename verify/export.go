@@ -1,0 +1,47 @@
+package verify
+
+import (
+	"fasternet/arrays"
+	"fasternet/model"
+	"fasternet/onnx"
+	"fasternet/onnxgraph"
+)
+
+// checkONNX verifies an ONNX file; of one that this program has exported, that its
+// graph and its weights are still those.
+func checkONNX(r *Report) error {
+	m, err := onnx.Read(r.Path)
+	if err != nil {
+		r.Rescue = "export it again from its checkpoint"
+		return err
+	}
+	var numbers finite
+	for _, t := range m.Graph.Initializers {
+		numbers.add(t.Name, t.F32)
+	}
+	r.Facts = numbers.facts()
+	if m.Producer != onnxgraph.Producer {
+		r.Facts += "; of another program, whose graph is not checked"
+		return numbers.err()
+	}
+	l, err := model.Load(r.Path)
+	if err != nil {
+		r.Rescue = "export it again from its checkpoint"
+		return err
+	}
+	r.Facts = l.Config.Model.Name + ", " + r.Facts
+	return numbers.err()
+}
+
+func checkNPY(r *Report) error {
+	a, err := arrays.Read(r.Path, "")
+	if err != nil {
+		return err
+	}
+	values := make([]float32, a.Len())
+	a.Values(0, values)
+	var numbers finite
+	numbers.add("the array", values)
+	r.Facts = numbers.facts()
+	return numbers.err()
+}
