@@ -49,6 +49,10 @@ func (e *DivergedError) Error() string {
 	if !math.IsNaN(e.Loss) && !math.IsInf(e.Loss, 0) {
 		what = fmt.Sprintf("the gradient norm is %v", e.GradNorm)
 	}
+	if len(e.Samples) == 0 {
+		return fmt.Sprintf("training diverged in epoch %d: of the validation images %s; "+
+			"try a lower optim.lr, a longer sched.warmup_epochs, or optim.clip_grad=1; the last good checkpoint is kept", e.Epoch+1, what)
+	}
 	few := e.Samples[:min(len(e.Samples), 8)]
 	return fmt.Sprintf("training diverged in epoch %d, step %d (samples %v …): %s; "+
 		"try a lower optim.lr, a longer sched.warmup_epochs, or optim.clip_grad=1; the last good checkpoint is kept",

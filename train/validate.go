@@ -24,6 +24,9 @@ func (t *trainer) finishEpoch(ctx context.Context, lr float64) error {
 			}
 			return err
 		}
+		if !finite(s.Loss) { // which no record could hold
+			return &DivergedError{Epoch: p.Epoch, Step: max(p.Step-1, 0), Loss: s.Loss}
+		}
 	}
 	if err := t.recordEpoch(s, found); err != nil {
 		return err

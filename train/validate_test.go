@@ -4,10 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
+	"fasternet/checkpoints"
 	"fasternet/configs"
 	"fasternet/eval"
 	"fasternet/kernels"
@@ -131,5 +135,20 @@ func TestPatience(t *testing.T) {
 		if fmt.Sprint(got) != c.want {
 			t.Errorf("%+v: %v", c, got)
 		}
+	}
+}
+
+// A model that is no number behind the last step of an epoch is found by its
+// evaluation: no record or checkpoint could hold that.
+func TestDivergedInValidation(t *testing.T) {
+	c := smallConfig(t, small["vit"], noise(t), "optim.lr=1e30", "sched.warmup_epochs=0", "train.epochs=1", "train.batch_size=64", "train.accum_steps=1")
+	dir := filepath.Join(t.TempDir(), "run")
+	_, err := Run(context.Background(), c, Options{Dir: dir, Log: io.Discard})
+	var diverged *DivergedError
+	if !errors.As(err, &diverged) || !strings.Contains(err.Error(), "validation images the loss is NaN") {
+		t.Errorf("error %v", err)
+	}
+	if !(checkpoints.Folder{Dir: CheckpointDir(dir)}).Empty() {
+		t.Error("it was saved")
 	}
 }
