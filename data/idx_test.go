@@ -79,7 +79,7 @@ func FuzzReadIDX(f *testing.F) {
 		var dims []int
 		var content []uint8
 		var err error
-		hostile.Bound(t, 2<<20+4*1032*len(file), func() { dims, _, content, err = readIDX(bytes.NewReader(file)) })
+		hostile.Bound(t, 4<<20+4*1032*len(file), func() { dims, _, content, err = readIDX(bytes.NewReader(file)) })
 		if err != nil {
 			return
 		}
