@@ -27,15 +27,13 @@ func ResampleRGB(out, in []uint8, first, weights []int32, groups int) {
 		panic(fmt.Sprintf("kernels: ResampleRGB: %d values and %d weights for %d outputs of %d groups", len(out), len(weights), n, groups))
 	}
 	// A vector reads a group of pixels and 4 bytes, and writes a pixel and a byte:
-	// the last outputs are done without vectors.
-	vectors := n - 1
-	for vectors > 0 && 3*int(first[vectors-1])+3*ResampleGroup*groups+4 > len(in) {
-		vectors--
+	// from the first output that has not the room on, it is done without vectors.
+	vectors, most := 0, len(in)-3*ResampleGroup*groups-4
+	for vectors < n-1 && first[vectors] >= 0 && 3*int(first[vectors]) <= most {
+		vectors++
 	}
 	if vectors > 0 {
 		k.resampleRGB(vectors, &out[0], &in[0], &first[0], &weights[0], groups)
-	} else {
-		vectors = 0
 	}
 	for i := vectors; i < n; i++ {
 		r, g, b := int32(resampleHalf), int32(resampleHalf), int32(resampleHalf)
