@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"fmt"
 	"math"
 
 	"fasternet/data"
@@ -66,8 +67,11 @@ func (t *trainer) update(it *data.Iterator, n int, lr float64, m *meter) (norm f
 	for range n {
 		waiting := clock()
 		b, err := it.Next()
-		if err != nil {
+		if err != nil && t.config.Data.OnBadImage == "skip" {
 			return 0, err
+		}
+		if err != nil {
+			return 0, fmt.Errorf("%w; data.on_bad_image=skip takes other images instead, and fasternet-train data verify lists all that are broken", err)
 		}
 		m.wait(since(waiting))
 		t.noteBad(b.Replaced)

@@ -24,8 +24,10 @@ func (t *trainer) finishEpoch(ctx context.Context, lr float64) error {
 			}
 			return err
 		}
-		if !finite(s.Loss) { // which no record could hold
-			return &DivergedError{Epoch: p.Epoch, Step: max(p.Step-1, 0), Loss: s.Loss}
+		for _, r := range []*eval.Result{&s.Result, s.Plain} {
+			if r != nil && !finite(r.Loss) { // which no record could hold
+				return &DivergedError{Epoch: p.Epoch, Step: max(p.Step-1, 0), Loss: r.Loss}
+			}
 		}
 	}
 	if err := t.recordEpoch(s, found); err != nil {
