@@ -1,4 +1,4 @@
-# Everything here needs Go 1.26 and nothing else; `make quickstart` gets its data
+# Everything here needs Go 1.26.4 and nothing else; `make quickstart` gets its data
 # itself.
 
 GO ?= go
