@@ -66,6 +66,7 @@ var kinds = []kind{
 	{"safetensors", ending(".safetensors"), checkSafetensors},
 	{"ONNX", ending(".onnx"), checkONNX},
 	{"NumPy array", ending(".npy"), checkNPY},
+	{"packed data set", ending(".pack"), checkPacked},
 	{"weights of PyTorch", ending(".pth", ".pt", ".ckpt", ".bin"), checkWeights},
 }
 
@@ -102,7 +103,7 @@ func Path(path string) (Report, error) {
 	if info.IsDir() {
 		return r, fmt.Errorf("verify: %s is no folder of a run: it has neither config.yaml nor checkpoints", path)
 	}
-	return r, fmt.Errorf("verify: %s: want a file .safetensors, .onnx, .npy, .pth, .pt, .ckpt or .bin, or the folder of a run", path)
+	return r, fmt.Errorf("verify: %s: want a file .safetensors, .onnx, .npy, .pack, .pth, .pt, .ckpt or .bin, or the folder of a run", path)
 }
 
 func (k kind) verify(path string) Report {

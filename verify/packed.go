@@ -1,0 +1,28 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+
+	"fasternet/data"
+)
+
+// checkPacked checks the index of a packed file of a data set, and every sample:
+// its checksum, and that it can be decoded.
+func checkPacked(r *Report) error {
+	d, err := data.OpenPacked(r.Path)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	broken, err := data.Verify(context.Background(), d, 0, nil)
+	if err != nil {
+		return err
+	}
+	if n := len(broken); n > 0 {
+		r.Rescue = fmt.Sprintf("the other %d are whole: pack the data set again, or train with data.on_bad_image=skip", d.Len()-n)
+		return fmt.Errorf("%d of %d samples are broken, the first: %w", n, d.Len(), broken[0].Err)
+	}
+	r.Facts = fmt.Sprintf("%d images of %d classes", d.Len(), len(d.Classes()))
+	return nil
+}
