@@ -22,6 +22,7 @@ import (
 	"syscall"
 	"time"
 
+	"fasternet/report"
 	"fasternet/train"
 )
 
@@ -59,7 +60,11 @@ func demo(ctx context.Context, dir string, p plan, log, out io.Writer) error {
 			return fmt.Errorf("%s: %w", r.name, err)
 		}
 		began := time.Now()
-		o, err := train.Run(ctx, c, train.Options{Dir: filepath.Join(dir, r.name), Resume: true, Log: log})
+		folder := filepath.Join(dir, r.name)
+		o, err := train.Run(ctx, c, train.Options{Dir: folder, Resume: true, Log: log})
+		if err == nil {
+			err = page(folder)
+		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", r.name, err)
 		}
@@ -71,4 +76,13 @@ func demo(ctx context.Context, dir string, p plan, log, out io.Writer) error {
 	}
 	_, err := io.WriteString(out, text)
 	return err
+}
+
+// page writes the report of a run into its folder.
+func page(folder string) error {
+	r, err := report.Load(folder)
+	if err != nil {
+		return err
+	}
+	return report.Write(filepath.Join(folder, "report.html"), r)
 }
