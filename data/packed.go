@@ -164,8 +164,7 @@ func OpenPacked(path string) (*Packed, error) {
 	}
 	d := &Packed{path: path, file: f}
 	if err := d.open(); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("data: %s: %w", path, err)
+		return nil, errors.Join(fmt.Errorf("data: %s: %w", path, err), f.Close())
 	}
 	return d, nil
 }

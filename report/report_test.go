@@ -224,7 +224,7 @@ func TestHandler(t *testing.T) {
 	dir := folder(t, "live", []float64{2, 1}, map[string]string{train.LaunchesFile: began})
 	h := report.NewHandler("", dir)
 	get := func(path, tag string) *httptest.ResponseRecorder {
-		r := httptest.NewRequest("GET", path, nil)
+		r := httptest.NewRequest(http.MethodGet, path, nil)
 		r.Header.Set("If-None-Match", tag)
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
@@ -271,7 +271,7 @@ func TestHandler(t *testing.T) {
 	}
 	none := report.NewHandler("", filepath.Join(t.TempDir(), "none"))
 	w := httptest.NewRecorder()
-	none.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	none.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
 	if w.Code != 503 || w.Header().Get("Refresh") == "" {
 		t.Errorf("before there is a run: %d", w.Code)
 	}

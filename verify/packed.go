@@ -14,7 +14,7 @@ func checkPacked(r *Report) error {
 	if err != nil {
 		return err
 	}
-	defer d.Close()
+	defer func() { _ = d.Close() }() // it was only read
 	broken, err := data.Verify(context.Background(), d, 0, nil)
 	if err != nil {
 		return err
