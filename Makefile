@@ -27,7 +27,7 @@ test-report: ## the report in headless Chromium; skips without one
 	scripts/test-report.sh
 
 chaos: ## all that can happen to a run, tried and counted (at most 15 minutes)
-	$(GO) test ./test/chaos -count 1 -timeout 20m -chaos 14m
+	cd test/chaos && $(GO) test -count 1 -timeout 20m -chaos 14m # in its folder go test shows what it prints
 
 fuzz: ## every fuzz target for FUZZTIME (10m each)
 	scripts/fuzz.sh
