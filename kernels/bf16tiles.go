@@ -48,6 +48,9 @@ func tilesNN(vectors int, one, two tilesFunction) func(m int, a *uint16, lda, se
 		}
 	}
 	return func(m int, a *uint16, lda, _, segPairs, _ int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int) {
+		if m == 0 {
+			return
+		}
 		steps := segPairs / (tileStep / 2)
 		if same := d == c && ldd == ldc; alpha == 1 && cols == width && (d == nil || same) {
 			whole := m / tileRows * tileRows
@@ -56,14 +59,13 @@ func tilesNN(vectors int, one, two tilesFunction) func(m int, a *uint16, lda, se
 				add = 1
 			}
 			multiply(whole, a, lda, b, steps, c, ldc, add)
-			m -= whole
+			if m -= whole; m == 0 { // behind the end there may be no memory to point to
+				return
+			}
 			a, c = &halvesAt(a, whole*lda, 1)[0], offset(c, whole*ldc)
 			if d != nil {
 				d = offset(d, whole*ldd)
 			}
-		}
-		if m == 0 {
-			return
 		}
 		s := tileScratches.Get().(*[]float32)
 		defer tileScratches.Put(s)
