@@ -127,7 +127,9 @@ func (e *engine) run() {
 		if e.advance() {
 			progress = true
 		}
-		e.watch.turn(time.Now())
+		if !e.left {
+			e.watch.turn(time.Now())
+		}
 		if progress {
 			idle, since = 0, time.Now()
 			continue
@@ -246,6 +248,9 @@ func (e *engine) drop() {
 }
 
 func (e *engine) leave(o *operation) {
+	for note := []byte{}; note != nil; { // the last ones
+		note, _ = e.wire.Noted()
+	}
 	e.buffers.free(e.wire)
 	err := e.wire.Close()
 	e.left = true

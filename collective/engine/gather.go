@@ -30,6 +30,13 @@ func newBarrier() *operation {
 	return o
 }
 
+// newQuiet is a barrier that all ranks come to without a word.
+func newQuiet() *operation {
+	o := newBarrier()
+	o.kind = kindQuiet
+	return o
+}
+
 // newLeave is the end of the group, without any message.
 func newLeave() *operation { return newOperation(kindLeave, 0, 0) }
 

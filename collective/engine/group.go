@@ -164,7 +164,11 @@ func (g *Group) Abort(reason error) {
 
 // Close is part of collective.Group.
 func (g *Group) Close() error {
+	// The second time nobody sends notes any more: what is on its way has come then.
 	err := g.Barrier()
+	if err == nil {
+		err = g.do(newQuiet())
+	}
 	if err == nil {
 		err = g.do(newLeave())
 	}

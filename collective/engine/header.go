@@ -14,6 +14,7 @@ const (
 	kindBroadcast
 	kindGather
 	kindBarrier
+	kindQuiet
 	kindLeave
 )
 
@@ -33,7 +34,7 @@ func describe(number uint64, k kind, count int) string {
 		what = "a gathering"
 	case kindBarrier:
 		what = "a barrier"
-	case kindLeave:
+	case kindQuiet, kindLeave:
 		what = "the end"
 	default:
 		what = "something unknown"

@@ -42,6 +42,7 @@ type watch struct {
 	heard   []time.Time  // by rank; of the ranks that watch
 	notes   []note
 
+	quiet   bool   // the group is being closed
 	reason  string // this rank wants the job to end
 	leaving time.Time
 }
@@ -61,7 +62,10 @@ func (w *watch) name(rank int) string {
 	return nameOf(rank, nil)
 }
 
-func (w *watch) enter(o *operation) { w.pending = append(w.pending, o) }
+func (w *watch) enter(o *operation) {
+	w.pending = append(w.pending, o)
+	w.quiet = w.quiet || o.kind == kindQuiet
+}
 
 func (w *watch) finish(o *operation) {
 	for i, p := range w.pending {
@@ -87,7 +91,7 @@ func (w *watch) own(now time.Time) note {
 
 // turn does what is due.
 func (w *watch) turn(now time.Time) {
-	if w.e.size == 1 || now.Sub(w.last) < w.interval {
+	if w.e.size == 1 || w.quiet || now.Sub(w.last) < w.interval {
 		return
 	}
 	paused := now.Sub(w.last) > w.e.options.Timeout/2 && !w.last.IsZero()
