@@ -168,6 +168,10 @@ func NewLoader(ds Dataset, opt LoaderOptions) (*Loader, error) {
 // Steps is the number of batches in an epoch.
 func (l *Loader) Steps() int { return l.steps }
 
+// Own is the number of samples of a full batch that this loader makes: the batch
+// size, but with ranks.
+func (l *Loader) Own() int { return l.own }
+
 // Epoch starts an epoch at a step; 0 is its begin. Earlier steps cost nothing.
 // The iterator must be closed, unless ctx is cancelled.
 func (l *Loader) Epoch(ctx context.Context, epoch, startStep int) *Iterator {
