@@ -74,6 +74,10 @@ type Train struct {
 	FrozenStages int      `yaml:"frozen_stages"` // the embedding and so many stages (of a vit: blocks) stay as they are; -1 for none
 	Frozen       []string `yaml:"frozen,flow"`   // patterns of names of parameters that stay as they are, e.g. "head.*"
 	PreciseBN    int      `yaml:"precise_bn"`    // training images that the statistics of batch norms are measured on before an evaluation; 0 for the running ones
+	// Of several ranks, which share a batch:
+	SyncBatchNorm bool   `yaml:"sync_batchnorm"` // batch norms measure the whole batch; false: each rank its share
+	DistBN        string `yaml:"dist_bn"`        // without that, before evaluations and checkpoints, running statistics become: reduce, the mean over the ranks; broadcast, those of rank 0
+
 	Patience     int      `yaml:"patience"`      // evaluations without a better checkpoint.monitor that end the run; 0 for no early end
 	MinDelta     float64  `yaml:"min_delta"`     // patience: by how much it must be better
 }
@@ -192,6 +196,7 @@ func (t Train) check() *problem {
 		atLeast("train.log_interval", t.LogInterval, 1),
 		atLeast("train.frozen_stages", t.FrozenStages, -1),
 		atLeast("train.precise_bn", t.PreciseBN, 0),
+		oneOf("train.dist_bn", t.DistBN, "reduce", "broadcast"),
 		atLeast("train.patience", t.Patience, 0),
 		within("train.min_delta", t.MinDelta, 0, math.MaxFloat64),
 	)

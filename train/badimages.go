@@ -21,7 +21,7 @@ func (t *trainer) noteBad(bad []data.BadSample) {
 	}
 }
 
-// countBad says at the end how many there were.
+// countBad says at the end how many there were, as far as this rank has seen them.
 func (t *trainer) countBad() {
 	if n := len(t.bad); n > 0 {
 		t.show.Line("warning: %d of %d training images could not be read and were replaced by others; fasternet-train data verify lists them", n, t.train.Len())
