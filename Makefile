@@ -8,10 +8,13 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
 export CGO_ENABLED = 0
 
-.PHONY: build test test-onnx test-report chaos fuzz race lint generate cross quickstart mim-demo mim-demo-short data bench clean
+.PHONY: build build-mpi test test-onnx test-report chaos fuzz race lint generate cross quickstart mim-demo mim-demo-short data bench clean
 
 build: ## the program, one static file
 	$(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o fasternet-train ./cmd/fasternet-train
+
+build-mpi: ## the program for several machines, which loads Open MPI or MPICH; Linux, linked with the C library
+	$(GO) build -tags mpi -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o fasternet-train ./cmd/fasternet-train
 
 test: ## all tests; exports in ONNX Runtime and the report in Chromium, where they can be had; builds for the other platforms
 	$(GO) vet ./...

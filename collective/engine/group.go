@@ -100,6 +100,18 @@ func (g *Group) LocalRank() int { return g.local }
 // LocalSize is the number of ranks on the host of this one.
 func (g *Group) LocalSize() int { return g.peers }
 
+// Host is the name of the host of a rank.
+func (g *Group) Host(rank int) string { return g.hosts[rank] }
+
+// Hosts is the number of hosts.
+func (g *Group) Hosts() int {
+	different := map[string]bool{}
+	for _, h := range g.hosts {
+		different[h] = true
+	}
+	return len(different)
+}
+
 // Name is part of collective.Group.
 func (g *Group) Name(rank int) string { return nameOf(rank, g.hosts) }
 

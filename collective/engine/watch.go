@@ -13,6 +13,9 @@ import (
 // the one of a job whose ranks all fail is printed once.
 const abortPatience = 3 * time.Second
 
+// printing is how long the launcher gets to pass on the message of a job that ends.
+const printing = 200 * time.Millisecond
+
 // note is what a rank tells the two that watch, ranks 0 and 1, several times a second:
 // where it is. Rank 1 is there for rank 0.
 type note struct {
@@ -227,6 +230,7 @@ func (w *watch) abort(reason error) {
 // end prints the message and ends the job.
 func (w *watch) end(rank int, text string) {
 	w.e.options.Fail(w.name(rank) + ": " + text)
+	time.Sleep(printing)
 	w.e.wire.Abort(1)
 	w.e.stop(errors.New("the job has ended: " + w.name(rank) + ": " + text))
 }

@@ -23,6 +23,11 @@ type Options struct {
 	// Timeout is how long ranks wait for one before the job is ended. 0 means
 	// engine.DefaultTimeout.
 	Timeout time.Duration
+	// Note gets what a user should know of the group, a line at a time, on rank 0. nil
+	// drops it.
+	Note func(line string)
+	// Fail prints the message of a job that ends. nil prints to standard error.
+	Fail func(message string)
 }
 
 // launch is what the environment says of the launcher.

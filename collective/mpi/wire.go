@@ -77,7 +77,11 @@ type transfer struct {
 	w        *wire
 	requests []uint64 // room for as many of whichever size
 	n        int
+	statuses []int32
 }
+
+// statusSize is the size of an MPI_Status in bytes, or more.
+const statusSize = 24
 
 // Start is part of engine.Wire. It expects messages before it sends any, so that what
 // comes has its place.
@@ -117,12 +121,33 @@ func (t *transfer) Done() (bool, error) {
 	}
 	var flag int32
 	l := t.w.lib
-	err := l.call(testall, uintptr(t.n), uintptr(unsafe.Pointer(&t.requests[0])), uintptr(unsafe.Pointer(&flag)), l.statusIgnore)
-	if err != nil || flag == 0 {
-		return false, err
+	if t.statuses == nil {
+		t.statuses = make([]int32, len(t.requests)*statusSize/4)
+	}
+	err := l.call(testall, uintptr(t.n), uintptr(unsafe.Pointer(&t.requests[0])), uintptr(unsafe.Pointer(&flag)), uintptr(unsafe.Pointer(&t.statuses[0])))
+	if err != nil {
+		return false, t.explain(err)
+	}
+	if flag == 0 {
+		return false, nil
 	}
 	t.n = 0
 	return true, nil
+}
+
+// explain finds the error of the message that has one: MPI itself only says that one has.
+func (t *transfer) explain(err error) error {
+	const pending = 18 // MPI_ERR_PENDING of both: it has neither failed nor been carried
+	step, at := 6, 2   // Open MPI's status: source, tag, error, …
+	if t.w.lib.requestSize == 4 {
+		step, at = 5, 4 // MPICH's: count, count, source, tag, error
+	}
+	for i := range t.n {
+		if code := t.statuses[i*step+at]; code != 0 && code&0x7f != pending && code != pending+1 {
+			return fmt.Errorf("%s: %s", names[testall], t.w.lib.explain(code))
+		}
+	}
+	return err
 }
 
 // Note is part of engine.Wire.

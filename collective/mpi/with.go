@@ -5,7 +5,6 @@ package mpi
 import (
 	"fmt"
 	"os"
-	"runtime"
 
 	"fasternet/collective"
 	"fasternet/collective/engine"
@@ -15,10 +14,8 @@ import (
 const Built = true
 
 // Open returns the group of the processes that the launcher of this one has started, or
-// that of this process alone if there is no launcher of several.
-//
-// The engine's goroutine needs a processor of Go's now and then, for some microseconds,
-// while all others compute: GOMAXPROCS is raised by one.
+// that of this process alone if there is no launcher of several. GOMAXPROCS and the size
+// of pools become this rank's share of the host.
 func Open(o Options) (collective.Group, error) {
 	l, err := launched(os.LookupEnv)
 	if err != nil {
@@ -40,11 +37,13 @@ func Open(o Options) (collective.Group, error) {
 			return nil, err // an untyped nil
 		}
 		return w, nil
-	}, host, engine.Options{Timeout: o.Timeout})
+	}, host, engine.Options{Timeout: o.Timeout, Fail: o.Fail})
 	if err != nil {
 		return nil, fmt.Errorf("MPI: %w", err)
 	}
-	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
+	if err := share(g, o); err != nil {
+		return nil, fmt.Errorf("MPI: %w", err)
+	}
 	return g, nil
 }
 
