@@ -42,6 +42,9 @@ func (r *ranks) open() (err error) {
 		Note:    func(line string) { fmt.Fprintln(os.Stderr, line) },
 		Fail:    func(message string) { complain(errors.New(message)) },
 	})
+	if rank, ok := mpi.Launched(); err != nil && ok && rank > 0 && !mpi.Built {
+		return told{err} // rank 0 says it
+	}
 	if err == nil && r.Rank() > 0 {
 		quiet.Store(true)
 	}

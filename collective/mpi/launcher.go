@@ -75,11 +75,21 @@ func launched(lookup func(string) (string, bool)) (launch, error) {
 	return launch{}, nil
 }
 
-// Launched says whether this process is one of several that a launcher has started, as
-// far as the environment tells.
-func Launched() bool {
+// Launched says whether this process is one of several that a launcher has started, and
+// which, as far as the environment tells.
+func Launched() (rank int, ok bool) {
 	l, err := launched(os.LookupEnv)
-	return err == nil && l.by != ""
+	if err != nil || l.by == "" {
+		return 0, false
+	}
+	for _, name := range []string{"OMPI_COMM_WORLD_RANK", "PMI_RANK", "MV2_COMM_WORLD_RANK", "PMIX_RANK", "SLURM_PROCID"} {
+		if v, set := os.LookupEnv(name); set {
+			if rank, err = strconv.Atoi(v); err == nil {
+				break
+			}
+		}
+	}
+	return rank, true
 }
 
 // String names the launcher for messages.

@@ -57,7 +57,11 @@ func maskOf(text []byte) []byte {
 // note says which ranks run where: a launcher that finds one of them dead names no more
 // than its host and process, if that.
 func note(g *engine.Group, all [][]byte, show func(string)) {
-	show(fmt.Sprintf("%d ranks on %d hosts train together", g.Size(), g.Hosts()))
+	hosts := "1 host"
+	if n := g.Hosts(); n > 1 {
+		hosts = fmt.Sprintf("%d hosts", n)
+	}
+	show(fmt.Sprintf("%d ranks on %s train together", g.Size(), hosts))
 	for first := 0; first < g.Size(); {
 		host := g.Host(first)
 		var list []string

@@ -137,13 +137,14 @@ func (t *transfer) Done() (bool, error) {
 
 // explain finds the error of the message that has one: MPI itself only says that one has.
 func (t *transfer) explain(err error) error {
-	const pending = 18 // MPI_ERR_PENDING of both: it has neither failed nor been carried
-	step, at := 6, 2   // Open MPI's status: source, tag, error, …
+	// Open MPI's status is source, tag, error, … Pending is what has neither failed nor
+	// been carried.
+	step, at, pending := 6, 2, int32(19)
 	if t.w.lib.requestSize == 4 {
-		step, at = 5, 4 // MPICH's: count, count, source, tag, error
+		step, at, pending = 5, 4, 18 // MPICH's is count, count, source, tag, error
 	}
 	for i := range t.n {
-		if code := t.statuses[i*step+at]; code != 0 && code&0x7f != pending && code != pending+1 {
+		if code := t.statuses[i*step+at]; code != 0 && code&0x7f != pending { // MPICH's codes have their class in the lowest bits
 			return fmt.Errorf("%s: %s", names[testall], t.w.lib.explain(code))
 		}
 	}
