@@ -90,7 +90,9 @@ func (t *trainer) run(ctx context.Context, o Options) (out Outcome, err error) {
 	}
 	err = t.loop(ctx)
 	t.show.End()
-	t.countBad()
+	if t.ranks.knows(err) {
+		err = errors.Join(err, t.countBad())
+	}
 	t.end(err)
 	return t.outcome(), err
 }
