@@ -39,8 +39,8 @@ func ranked(n int, c *configs.Config, o Options, change func(rank int, m *member
 	errs := make([]error, n)
 	for rank, g := range collective.Local(n) {
 		m := &member{context.Background(), *c, o}
-		if m.Group = g; rank > 0 || o.Log == nil {
-			m.Log = io.Discard
+		if m.Group = g; rank > 0 {
+			m.Log = nil
 		}
 		if change != nil {
 			change(rank, m)
@@ -133,9 +133,15 @@ func sameScores(t *testing.T, want, got *checkpoints.File) {
 // Settings that act on a batch, on a step or on the weights do so with ranks too.
 func TestRanksWithSettings(t *testing.T) {
 	images := stripes(t, 72, 22)
+	teacher := filepath.Join(ramdisk.Dir(t), "teacher")
+	if _, err := Run(context.Background(), load(t, images, "train.epochs=1", "sched.warmup_epochs=0", "data.std=[0.4]"), Options{Dir: teacher}); err != nil {
+		t.Fatal(err)
+	}
 	for name, settings := range map[string][]string{
 		"accumulation, views, decays": {"train.accum_steps=3", "augment.repeats=3", "optim.layer_decay=0.7", "augment.mixup=0", "augment.mixup_mode=elem", "augment.cutmix=1", "ema.decay=0.9", "ema.warmup=true"},
 		"precise norms, frozen, bce":  {"train.precise_bn=20", "train.frozen_stages=1", "loss.name=bce", "optim.clip_mode=agc", "optim.clip_grad=0.1", "augment.mixup_mode=pair", "augment.mixup=0.5"},
+		"hard teacher":                {"distill.type=hard", "distill.teacher=" + teacher, "sched.form=timm", "sched.on_updates=true"},
+		"soft teacher":                {"distill.type=soft", "distill.teacher=" + teacher, "augment.mixup=0.3", "loss.name=bce", "loss.sum_classes=true"},
 		"sizes, two draws":            {"data.multi_scale=24_1", "augment.mixup=0.3", "augment.erasing.prob=0.5", "optim.clip_mode=value", "optim.clip_grad=0.05"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -196,6 +202,25 @@ func TestRanksResume(t *testing.T) {
 		records, err := (&Folder{Dir: dir}).Records()
 		if err != nil || len(records) != 10 { // 8 steps, 2 epochs
 			t.Errorf("%d records, %v", len(records), err)
+		}
+	}
+}
+
+// With one number of ranks the bits are the same, whatever else differs.
+func TestRanksReproducible(t *testing.T) {
+	data := noise(t)
+	var want *checkpoints.File
+	for _, settings := range [][]string{{"threads=1", "data.workers=3"}, {"threads=2", "data.workers=1", "data.prefetch=5"}} {
+		dir := filepath.Join(ramdisk.Dir(t), "run")
+		if err := errors.Join(ranked(3, smallConfig(t, small["fasternet"], data, settings...), Options{Dir: dir}, nil)...); err != nil {
+			t.Fatal(err)
+		}
+		got := last(t, dir)
+		if want == nil {
+			want = got
+		}
+		if what := differing(got, want); what != "" {
+			t.Errorf("%v: other bits in %s", settings, what)
 		}
 	}
 }
