@@ -53,14 +53,18 @@ func (r ranks) stopping(ctx context.Context) (reason, err error) {
 	return nil, nil
 }
 
+// knows says whether all ranks end with an error, or with none.
+func (r ranks) knows(err error) bool {
+	var diverged *DivergedError
+	var known *collective.RankError
+	return err == nil || r.Size() == 1 || errors.Is(err, ErrInterrupted) || errors.As(err, &diverged) || errors.As(err, &known)
+}
+
 // settle returns the error that a run ends with, if all ranks know it. Of another one
 // they would wait for this rank in vain: it ends the job.
 func (r ranks) settle(err error) error {
-	var diverged *DivergedError
-	var known *collective.RankError
-	if err == nil || r.Size() == 1 || errors.Is(err, ErrInterrupted) || errors.As(err, &diverged) || errors.As(err, &known) {
-		return err
+	if !r.knows(err) {
+		r.Abort(err)
 	}
-	r.Abort(err)
 	return err
 }

@@ -22,7 +22,7 @@ import (
 type Options struct {
 	Dir    string    // folder of the run
 	Resume bool      // continue from the newest checkpoint in Dir, if there is one
-	Log    io.Writer // progress; usually the standard error
+	Log    io.Writer // progress; usually the standard error; nil for none
 	// MaxTime ends the run as if it was interrupted, to be resumed; 0 for no limit.
 	MaxTime time.Duration
 	// Group is who trains together, each with a call of Run; nil for this process alone.
@@ -78,6 +78,9 @@ func Run(ctx context.Context, c *configs.Config, o Options) (out Outcome, err er
 	if o.Group == nil {
 		o.Group = collective.Single{}
 	}
+	if o.Log == nil {
+		o.Log = io.Discard
+	}
 	t := &trainer{config: c, ranks: ranks{o.Group}, dir: o.Dir, show: NewDisplay(o.Log), began: clock(), observer: o.Observe}
 	out, err = t.run(ctx, o)
 	return out, t.ranks.settle(err)
@@ -90,7 +93,9 @@ func (t *trainer) run(ctx context.Context, o Options) (out Outcome, err error) {
 	}
 	err = t.loop(ctx)
 	t.show.End()
-	t.countBad()
+	if t.ranks.knows(err) {
+		err = errors.Join(err, t.countBad())
+	}
 	t.end(err)
 	return t.outcome(), err
 }
