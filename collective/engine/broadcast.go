@@ -20,7 +20,7 @@ func newBroadcast(data []byte, root, ranks int) *operation {
 		o.parts = []part{&broadcastPart{o: o, data: data, direct: true}}
 		return o
 	}
-	for most := partBytes(ranks); len(data) > 0; {
+	for most := cut(len(data), 1, ranks); len(data) > 0; {
 		n := min(most, len(data))
 		o.parts = append(o.parts, &broadcastPart{o: o, data: data[:n]})
 		data = data[n:]
@@ -64,7 +64,7 @@ func (b *broadcastPart) begin(e *engine) (err error) {
 		}
 		messages = []Message{{Peer: b.o.root, Tag: b.tags.step(0), Data: b.receive[:headerSize+len(b.piece(e, e.rank))]}}
 	}
-	b.transfer, err = e.wire.Start(messages)
+	b.transfer, err = e.start(messages)
 	return err
 }
 
@@ -111,7 +111,7 @@ func (b *broadcastPart) pass(e *engine) (err error) {
 			messages = append(messages, Message{Peer: to, Send: true, Tag: b.tags.step(1), Data: b.send[:len(mine)]})
 		}
 	}
-	b.transfer, err = e.wire.Start(messages)
+	b.transfer, err = e.start(messages)
 	return err
 }
 

@@ -42,7 +42,9 @@ type engine struct {
 	entered uint64 // operations that have come
 	waiting []part // parts that have no place in the window yet, in order
 	active  []part
-	begun   int   // parts so far
+	begun   int       // parts so far
+	busy    time.Time // since when something is on its way
+	counts  counters
 	broken  error // of the wire: every later operation fails with it
 	left    bool
 }
@@ -183,6 +185,7 @@ func (e *engine) enter(o *operation) {
 		return
 	}
 	e.watch.enter(o)
+	e.counts.operations.Add(1)
 	o.open = len(o.parts)
 	e.waiting = append(e.waiting, o.parts...)
 }
@@ -190,6 +193,9 @@ func (e *engine) enter(o *operation) {
 // advance starts parts while there is room for them and takes those on the way on.
 func (e *engine) advance() (progress bool) {
 	for len(e.active) < window && len(e.waiting) > 0 && e.broken == nil {
+		if len(e.active) == 0 {
+			e.busy = time.Now()
+		}
 		p := e.waiting[0]
 		e.waiting = e.waiting[1:]
 		e.active = append(e.active, p)
@@ -213,6 +219,9 @@ func (e *engine) advance() (progress bool) {
 		progress = true
 		e.active = append(e.active[:i], e.active[i+1:]...)
 		p.release(e)
+		if len(e.active) == 0 {
+			e.counts.transfer.Add(int64(time.Since(e.busy)))
+		}
 		if o := p.of(); o.open > 1 {
 			o.open--
 		} else {

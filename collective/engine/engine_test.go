@@ -37,7 +37,7 @@ func inOrder[T number](ranks, n int) []T {
 	return sum
 }
 
-var lengths = []int{0, 1, 2, 3, 5, 17, 1000, directBytes / 4, directBytes/4 + 1, 100003, 1<<20 + 7}
+var lengths = []int{0, 1, 2, 3, 5, 17, 1000, directBytes / 4, directBytes/4 + 1, 100003, 2<<20 + 7}
 
 func TestSumHasTheBitsOfTheOrderOfTheRanksOnAllOfThem(t *testing.T) {
 	for _, ranks := range []int{1, 2, 3, 5} {
@@ -113,7 +113,7 @@ func TestOperationsInTheBackgroundAndOthersBetweenThem(t *testing.T) {
 func TestBroadcastAndGather(t *testing.T) {
 	for _, ranks := range []int{2, 3, 5} {
 		j := newJob(t, ranks, time.Minute)
-		for _, n := range []int{0, 1, 777, directBytes, directBytes + 1, 4<<20 + 3} {
+		for _, n := range []int{0, 1, 777, directBytes, directBytes + 1, 8<<20 + 3} {
 			root := n % ranks
 			want := bytes.Repeat([]byte{byte(n), 2, 3}, n/3+1)[:n]
 			for r, err := range j.each(func(r int) error {

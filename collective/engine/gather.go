@@ -59,7 +59,7 @@ func (g *gatherPart) begin(e *engine) (err error) {
 			Message{Peer: from, Tag: g.tags.step(0), Data: g.receive[from*headerSize:][:headerSize]},
 			Message{Peer: to, Send: true, Tag: g.tags.step(0), Data: g.send[:headerSize]})
 	}
-	g.transfer, err = e.wire.Start(messages)
+	g.transfer, err = e.start(messages)
 	return err
 }
 
@@ -124,7 +124,7 @@ func (g *gatherPart) next(e *engine) (more bool, err error) {
 	if len(messages) == 0 {
 		return false, nil
 	}
-	g.transfer, err = e.wire.Start(messages)
+	g.transfer, err = e.start(messages)
 	return true, err
 }
 

@@ -13,8 +13,14 @@ const (
 	directTotal = 1 << 20
 )
 
-// partBytes is the size of the parts that a long sum is cut into.
-func partBytes(ranks int) int { return min(4<<20*max(1, ranks/8), 32<<20) }
+// partBytes is the greatest size of the parts that a long operation is cut into.
+func partBytes(ranks int) int { return min(8<<20*max(1, ranks/8), 32<<20) }
+
+// cut is the length of the equal parts that n numbers of a width are cut into.
+func cut(n, width, ranks int) int {
+	parts := max(1, (n*width+partBytes(ranks)-1)/partBytes(ranks))
+	return (n + parts - 1) / parts
+}
 
 type number interface{ float32 | float64 }
 
@@ -40,7 +46,7 @@ func newSum[T number](x []T, k kind, ranks int) *operation {
 		o.parts = []part{&sumPart[T]{o: o, x: x, direct: true}}
 		return o
 	}
-	for most := partBytes(ranks) / width; len(x) > 0; {
+	for most := cut(len(x), width, ranks); len(x) > 0; {
 		n := min(most, len(x))
 		o.parts = append(o.parts, &sumPart[T]{o: o, x: x[:n]})
 		x = x[n:]
@@ -85,7 +91,7 @@ func (s *sumPart[T]) begin(e *engine) (err error) {
 			Message{Peer: from, Tag: s.tags.step(0), Data: s.receive[from*slot:][:mine]},
 			Message{Peer: to, Send: true, Tag: s.tags.step(0), Data: out})
 	}
-	s.transfer, err = e.wire.Start(messages)
+	s.transfer, err = e.start(messages)
 	return err
 }
 
@@ -137,7 +143,7 @@ func (s *sumPart[T]) spread(e *engine) (err error) {
 			Message{Peer: from, Tag: s.tags.step(1), Data: s.landing(e, from)},
 			Message{Peer: to, Send: true, Tag: s.tags.step(1), Data: s.send[:len(asBytes(s.piece(e, e.rank)))]})
 	}
-	s.transfer, err = e.wire.Start(messages)
+	s.transfer, err = e.start(messages)
 	return err
 }
 

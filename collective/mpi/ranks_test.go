@@ -73,7 +73,7 @@ func TestRanksOperations(t *testing.T) {
 			t.Fatalf("%s: %v", g.Name(g.Rank()), err)
 		}
 	}
-	for _, length := range []int{0, 1, 2, 3, 7, 1001, 4096, 4097, 300007, 1<<20 + 5} {
+	for _, length := range []int{0, 1, 2, 3, 7, 1001, 4096, 4097, 300007, 2<<20 + 5} {
 		x := numbers(g.Rank(), length)
 		check(g.Sum(x))
 		check(same(x, want(length)))
@@ -110,7 +110,7 @@ func TestRanksOperations(t *testing.T) {
 		check(same(xs[i], want(len(xs[i]))))
 	}
 	for root := range n {
-		for _, length := range []int{0, 5, 20000, 5<<20 + 1} {
+		for _, length := range []int{0, 5, 20000, 9<<20 + 1} {
 			data := bytes.Repeat([]byte{byte(g.Rank() + 1)}, length)
 			check(g.Broadcast(data, root))
 			if bytes.Count(data, []byte{byte(root + 1)}) != length {
