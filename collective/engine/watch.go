@@ -163,8 +163,8 @@ func (w *watch) judge(now time.Time, own note) (culprit int, text string) {
 		return 0, ""
 	}
 	for r := range w.e.size { // a rank without a sign of life explains those that wait for it
-		if silent := now.Sub(w.heard[r]); silent > patience {
-			return r, fmt.Sprintf("hangs: there has been no sign of life of it for %s; %s", rounded(silent), w.seen(r))
+		if now.Sub(w.heard[r]) > patience {
+			return r, "hangs: " + w.seen(r)
 		}
 	}
 	for _, n := range w.notes {
@@ -198,12 +198,16 @@ func (w *watch) seen(rank int) string {
 	n := w.notes[rank]
 	at := n.At
 	if at == "" {
-		at = "before its first step"
+		at = "its start, before any step"
+	}
+	silent := ""
+	if d := w.last.Sub(w.heard[rank]); d > 4*w.interval {
+		silent = fmt.Sprintf("; there has been no sign of life of it for %s", rounded(d))
 	}
 	if n.Waiting {
-		return fmt.Sprintf("it was last seen at %s, in %s", at, describe(n.Number, n.Kind, n.Count))
+		return fmt.Sprintf("it was last seen at %s, in %s%s", at, describe(n.Number, n.Kind, n.Count), silent)
 	}
-	return fmt.Sprintf("it was last seen at %s, after %d operations", at, n.Entered)
+	return fmt.Sprintf("it was last seen at %s, after %d operations%s", at, n.Entered, silent)
 }
 
 func rounded(d time.Duration) time.Duration {
