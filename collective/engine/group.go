@@ -174,6 +174,15 @@ func (g *Group) Abort(reason error) {
 	os.Exit(1)
 }
 
+// Ending says whether the job is being ended, with a message that has been printed.
+func (g *Group) Ending() bool { return g.e.watch.ending.Load() }
+
+// Halt ends the job like Abort, for a reason that the caller has printed.
+func (g *Group) Halt() {
+	g.e.watch.ending.Store(true)
+	g.Abort(errHalt)
+}
+
 // Close is part of collective.Group.
 func (g *Group) Close() error {
 	// The second time nobody sends notes any more: what is on its way has come then.

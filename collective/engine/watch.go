@@ -13,8 +13,9 @@ import (
 // the one of a job whose ranks all fail is printed once.
 const abortPatience = 3 * time.Second
 
-// printing is how long the launcher gets to pass on the message of a job that ends.
-const printing = 200 * time.Millisecond
+// printing is how long the launcher gets to pass on the message of a job that ends, and
+// all ranks to learn that it does.
+const printing = 500 * time.Millisecond
 
 // note is what a rank tells the two that watch, ranks 0 and 1, several times a second:
 // where it is. Rank 1 is there for rank 0.
@@ -31,6 +32,7 @@ type note struct {
 	For     time.Duration `json:"f,omitempty"`
 
 	Abort string `json:"x,omitempty"` // why the job is to end
+	Ends  bool   `json:"z,omitempty"` // it is being ended
 }
 
 // watch looks after ranks that hang or end the job.
@@ -48,6 +50,7 @@ type watch struct {
 	quiet   bool   // the group is being closed
 	reason  string // this rank wants the job to end
 	leaving time.Time
+	ending  atomic.Bool // the job is being ended, and says why
 }
 
 func newWatch(e *engine) *watch {
@@ -112,6 +115,9 @@ func (w *watch) turn(now time.Time) {
 			w.heard[r] = now
 		}
 	}
+	if w.ending.Load() {
+		return
+	}
 	if w.reason != "" && now.After(w.leaving) {
 		w.end(w.e.rank, w.reason) // rank 0 has not done it
 		return
@@ -144,6 +150,10 @@ func (w *watch) listen(now time.Time) {
 			continue
 		}
 		w.notes[n.Rank], w.heard[n.Rank] = n, now
+		if n.Ends {
+			w.ending.Store(true)
+			continue
+		}
 		if n.Abort != "" && w.e.rank == 0 {
 			w.end(n.Rank, n.Abort)
 			return
@@ -217,11 +227,17 @@ func rounded(d time.Duration) time.Duration {
 	return d.Round(100 * time.Millisecond)
 }
 
+var errHalt = errors.New("the job has ended")
+
 // abort ends the job for a reason of this rank. Rank 0 does it for the others, and prints
 // the first reason only.
 func (w *watch) abort(reason error) {
 	if reason == nil {
 		reason = errors.New("ended")
+	}
+	if reason == errHalt { //nolint:errorlint // it is that very value
+		w.halt(reason)
+		return
 	}
 	if w.e.rank == 0 || w.e.size == 1 {
 		w.end(w.e.rank, reason.Error())
@@ -233,8 +249,25 @@ func (w *watch) abort(reason error) {
 
 // end prints the message and ends the job.
 func (w *watch) end(rank int, text string) {
+	if w.ending.Swap(true) {
+		w.e.stop(errors.New("the job is being ended"))
+		return
+	}
 	w.e.options.Fail(w.name(rank) + ": " + text)
-	time.Sleep(printing)
+	w.halt(errors.New("the job has ended: " + w.name(rank) + ": " + text))
+}
+
+// halt ends the job, for a reason that has been printed.
+func (w *watch) halt(reason error) {
+	w.ending.Store(true)
+	for r := range w.e.size {
+		if r != w.e.rank {
+			w.send(r, note{Rank: w.e.rank, Ends: true})
+		}
+	}
+	for until := time.Now().Add(printing); time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
+		_, _ = w.e.wire.Noted() // and lets the wire carry what was sent
+	}
 	w.e.wire.Abort(1)
-	w.e.stop(errors.New("the job has ended: " + w.name(rank) + ": " + text))
+	w.e.stop(reason)
 }

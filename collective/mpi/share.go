@@ -20,22 +20,28 @@ import (
 // goroutine: it needs one now and then, for some microseconds, while all others compute.
 //
 // A launcher may have bound the ranks to processors of their own. Those that share some
-// divide them.
-func share(g *engine.Group, o Options) error {
+// divide them. The processes of the ranks of this host are returned, and -1 for others.
+func share(g *engine.Group, o Options) (pids []int, err error) {
 	var allowed unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &allowed); err != nil {
-		return err
+		return nil, err
 	}
+	_ = showSign(g.LocalSize()) // without it nobody sees when this process dies, but the launcher
 	all, err := g.Gather(fmt.Appendf(nil, "%d %x", os.Getpid(), allowed))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	mask := maskOf(all[g.Rank()])
 	sharing := 0
 	for r, text := range all {
-		if g.Host(r) == g.Host(g.Rank()) && bytes.Equal(maskOf(text), mask) {
+		if g.Host(r) != g.Host(g.Rank()) {
+			pids = append(pids, -1)
+			continue
+		}
+		if bytes.Equal(maskOf(text), mask) {
 			sharing++
 		}
+		pids = append(pids, pidOf(text))
 	}
 	threads := max(1, runtime.GOMAXPROCS(0)/max(1, sharing))
 	runtime.GOMAXPROCS(threads + 1)
@@ -46,7 +52,17 @@ func share(g *engine.Group, o Options) error {
 			o.Note(fmt.Sprintf("warning: the launcher has bound each rank to %d of the %d processors of %s, and %d of them are left idle: mpirun --bind-to none (or --map-by node:PE=%d) gives them back", threads, online, g.Host(0), online-threads*g.LocalSize(), online/g.LocalSize()))
 		}
 	}
-	return nil
+	return pids, nil
+}
+
+// pidOf is the process of a rank, or -1.
+func pidOf(text []byte) int {
+	digits, _, _ := bytes.Cut(text, []byte(" "))
+	pid, err := strconv.Atoi(string(digits))
+	if err != nil {
+		return -1
+	}
+	return pid
 }
 
 func maskOf(text []byte) []byte {
@@ -67,8 +83,7 @@ func note(g *engine.Group, all [][]byte, show func(string)) {
 		var list []string
 		next := first
 		for next < g.Size() && g.Host(next) == host {
-			pid, _, _ := strings.Cut(string(all[next]), " ")
-			list = append(list, fmt.Sprintf("%d (process %s)", next, pid))
+			list = append(list, fmt.Sprintf("%d (process %d)", next, pidOf(all[next])))
 			next++
 		}
 		show(fmt.Sprintf("  %s: rank %s", host, strings.Join(list, ", ")))

@@ -41,10 +41,15 @@ func Open(o Options) (collective.Group, error) {
 	if err != nil {
 		return nil, fmt.Errorf("MPI: %w", err)
 	}
-	if err := share(g, o); err != nil {
+	pids, err := share(g, o)
+	if err != nil {
 		return nil, fmt.Errorf("MPI: %w", err)
 	}
-	return g, nil
+	fail := o.Fail
+	if fail == nil {
+		fail = func(message string) { fmt.Fprintln(os.Stderr, message) }
+	}
+	return &group{g, watchSiblings(g, pids, fail)}, nil
 }
 
 // Describe says which MPI there is, in words.

@@ -40,12 +40,19 @@ func TestFaultsOfRanks(t *testing.T) {
 			{"late", 0, []string{"rank 0 on " + host, "has not come to operation", "at epoch 1, step 20"}},
 			{"stop", 2, []string{"rank 2 on " + host, "no sign of life", "epoch 1, step"}},
 			{"stop", 0, []string{"rank 0 on " + host, "no sign of life", "epoch 1, step"}},
+			{"kill", 1, nil},
+			{"kill", 0, nil},
 			{"another", 1, []string{"rank"}}, // whoever is first; length or kind
 			{"all", -1, []string{"all ranks fail"}},
 		} {
 			env := []string{"FASTERNET_TEST_FAULT=" + c.fault, fmt.Sprintf("FASTERNET_TEST_RANK=%d", c.rank)}
 			t.Run(fmt.Sprint(c.fault, c.rank), func(t *testing.T) {
-				l.start(t, 3, env, suite.ranks, "-test.run", "^TestRanksFault$").wait(t).failed(t, "rank ", c.want...)
+				e := l.start(t, 3, env, suite.ranks, "-test.run", "^TestRanksFault$").wait(t)
+				if c.fault == "kill" {
+					e.died(t, "rank ", c.rank, host)
+					return
+				}
+				e.failed(t, "rank ", c.want...)
 			})
 		}
 	})

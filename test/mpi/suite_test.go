@@ -237,3 +237,14 @@ func (e end) failed(t *testing.T, prefix string, want ...string) {
 	}
 	t.Logf("after %v: %s", e.took.Round(100*time.Millisecond), lines[0])
 }
+
+// died checks that the job failed because a rank was killed, and says so. The launcher of
+// MPICH may be quicker than the other ranks: it kills them, and names the host.
+func (e end) died(t *testing.T, prefix string, rank int, host string) {
+	t.Helper()
+	if strings.Contains(e.text, "RUNNING AT "+host) && !strings.Contains(e.text, "has died") && e.code != 0 {
+		t.Logf("after %v: the launcher alone", e.took.Round(100*time.Millisecond))
+		return
+	}
+	e.failed(t, prefix, fmt.Sprintf("rank %d on %s: has died", rank, host))
+}

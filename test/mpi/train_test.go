@@ -75,11 +75,7 @@ func TestFaultsOfATraining(t *testing.T) {
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
-		e := j.wait(t)
-		// It is the launcher that knows.
-		if e.code == 0 || !strings.Contains(e.text, "rank 1 with PID") && !strings.Contains(e.text, "RUNNING AT "+host) {
-			t.Errorf("exit code %d\n%s", e.code, e.text)
-		}
+		j.wait(t).died(t, "fasternet-train: ", 1, host)
 		first := whole(t, name)
 
 		for _, rank := range []int{2, 0} {
@@ -101,7 +97,7 @@ func TestFaultsOfATraining(t *testing.T) {
 			failed(t, "fasternet-train: ", "rank ", " on "+host, "diverged", "the loss is NaN")
 
 		epochs := fmt.Sprint(whole(t, name)/8 + 2)
-		e = l.start(t, 2, nil, suite.program, arguments(name, "--set", "train.epochs="+epochs, "--log-all-ranks")...).wait(t)
+		e := l.start(t, 2, nil, suite.program, arguments(name, "--set", "train.epochs="+epochs, "--log-all-ranks")...).wait(t)
 		if e.code != 0 || strings.Count(e.text, `"run_dir"`) != 1 || !strings.Contains(e.text, "[rank 1] epoch") || !strings.Contains(e.text, "[rank 0] epoch") {
 			t.Errorf("exit code %d\n%s", e.code, e.text)
 		}
