@@ -13,6 +13,7 @@ import (
 	"fasternet/collective"
 	"fasternet/collective/engine"
 	"fasternet/collective/mpi"
+	"fasternet/train"
 
 	"github.com/spf13/cobra"
 )
@@ -97,14 +98,20 @@ func (r *ranks) only(f func() error) (err error) {
 }
 
 // leave ends the part of this process. An error that all ranks know is told once, by
-// rank 0, before any of them ends: the launcher stops the others then.
+// rank 0, before any of them ends: the launcher stops the others then. Of another one they
+// know nothing, and would wait: it ends the job.
 func (r *ranks) leave(err error) error {
 	if r.Group == nil || r.Size() == 1 || r.ended {
 		return err
 	}
 	r.ended = true
 	if err != nil {
-		if r.first() {
+		var known *collective.RankError
+		var diverged *train.DivergedError
+		if !errors.As(err, &known) && !errors.As(err, &diverged) && !errors.Is(err, train.ErrInterrupted) {
+			r.Abort(err)
+		}
+		if r.first() && !errors.Is(err, train.ErrInterrupted) {
 			complain(err)
 		}
 		err = told{err}

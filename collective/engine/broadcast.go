@@ -39,7 +39,7 @@ func (b *broadcastPart) piece(e *engine, rank int) []byte {
 }
 
 func (b *broadcastPart) begin(e *engine) (err error) {
-	b.tags = e.nextTags()
+	b.tags = e.nextTags(b.o)
 	var messages []Message
 	if e.rank == b.o.root {
 		if b.send, err = e.buffers.get(e.wire, len(b.data)+e.size*headerSize); err != nil {

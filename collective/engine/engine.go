@@ -138,7 +138,7 @@ func (e *engine) run() {
 		}
 		idle++
 		if len(e.active) == 0 {
-			timer.Reset(e.watch.interval)
+			timer.Reset(e.watch.interval / 4)
 			select {
 			case <-e.wake:
 				idle, since = 0, time.Now()
@@ -266,13 +266,26 @@ func (e *engine) leave(o *operation) {
 	o.finish(err)
 }
 
-// tags are the tags of a part, the same on all ranks: parts begin in the same order
-// everywhere, but their second steps do not.
+// tags are the tags of a part. Parts begin in the same order everywhere, but their second
+// steps do not: the number of the part keeps those on the way apart. The rest keeps
+// different operations apart, to which ranks have come by mistake: their messages do not
+// meet, and the ranks that watch see it. Some MPI write behind the end of a memory that is
+// too short for a message.
 type tags int
 
-func (e *engine) nextTags() tags {
-	e.begun = (e.begun + 1) % (TagLimit / 2)
-	return tags(2 * e.begun)
+func (e *engine) nextTags(o *operation) tags {
+	const several = 16 // more than window at either end
+	e.begun = (e.begun + 1) % several
+	return tags(((o.sort()*several + e.begun) * 2) % TagLimit)
+}
+
+// sort is a number of the kind and the length, below 8·64.
+func (o *operation) sort() int {
+	hash := uint32(o.count)
+	if o.kind == kindGather { // the lengths of which differ
+		hash = 0
+	}
+	return int(o.kind)*64 + int((hash+uint32(o.root)*31)*0x9E3779B1>>26)
 }
 
 func (t tags) step(n int) int { return int(t) + n }

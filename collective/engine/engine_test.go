@@ -163,17 +163,17 @@ func TestDifferentOperations(t *testing.T) {
 	for name, second := range map[string]func(collective.Group) error{
 		"another kind":   func(g collective.Group) error { return g.Barrier() },
 		"another length": func(g collective.Group) error { return g.Sum(make([]float32, 4)) },
+		"another width":  func(g collective.Group) error { return g.Sum64(make([]float64, 500000)) },
+		"longer":         func(g collective.Group) error { return g.Sum(make([]float32, 3<<20)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			j := newJob(t, 2, time.Minute)
-			errs := j.each(func(r int) error {
-				if r == 1 {
-					return second(j.groups[1])
-				}
-				return j.groups[0].Sum(make([]float32, 5))
-			})
-			if errs[0] == nil || errs[1] == nil {
-				t.Errorf("got %v", errs)
+			go func() { _ = second(j.groups[1]) }() // its process would be ended
+			if err := j.groups[0].Sum(make([]float32, 500000)); err == nil {
+				t.Error("the sum succeeds")
+			}
+			if m := j.message(t); !strings.HasPrefix(m, "rank 1 on node0: has come to operation 2, ") || !strings.Contains(m, "rank 0 on node0 to operation 2, the sum of 500000 numbers") {
+				t.Errorf("got %q", m)
 			}
 			if err := j.groups[0].Barrier(); err == nil {
 				t.Error("the group is used on")

@@ -43,7 +43,7 @@ func newLeave() *operation { return newOperation(kindLeave, 0, 0) }
 func (g *gatherPart) of() *operation { return g.o }
 
 func (g *gatherPart) begin(e *engine) (err error) {
-	g.tags = e.nextTags()
+	g.tags = e.nextTags(g.o)
 	g.chunk = gatherBytes / e.size &^ 7
 	if g.send, err = e.buffers.get(e.wire, max(headerSize, min(len(g.data), g.chunk))); err != nil {
 		return err

@@ -43,7 +43,7 @@ func describe(number uint64, k kind, count int) string {
 }
 
 // headerSize is the length of what goes before the data of the first messages of a part:
-// it shows ranks that have come to different operations. A multiple of 8, so that the
+// it shows ranks that have come to different operations, where the tags do not. A multiple of 8, so that the
 // numbers after it are aligned.
 const headerSize = 24
 

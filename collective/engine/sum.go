@@ -65,7 +65,7 @@ func (s *sumPart[T]) piece(e *engine, rank int) []T {
 }
 
 func (s *sumPart[T]) begin(e *engine) (err error) {
-	s.tags = e.nextTags()
+	s.tags = e.nextTags(s.o)
 	mine := headerSize + len(asBytes(s.piece(e, e.rank)))
 	slot := (mine + 7) &^ 7
 	if s.receive, err = e.buffers.get(e.wire, max(slot*e.size, len(asBytes(s.x)))); err != nil {

@@ -13,9 +13,12 @@ import (
 // the one of a job whose ranks all fail is printed once.
 const abortPatience = 3 * time.Second
 
-// printing is how long the launcher gets to pass on the message of a job that ends, and
-// all ranks to learn that it does.
-const printing = 500 * time.Millisecond
+// How long the launcher gets to pass on the message of a job that ends, and at most all
+// ranks to learn that it does: those of a host see each other die, and have to know why.
+const (
+	printing = 200 * time.Millisecond
+	learning = 2 * time.Second
+)
 
 // note is what a rank tells the two that watch, ranks 0 and 1, several times a second:
 // where it is. Rank 1 is there for rank 0.
@@ -29,6 +32,7 @@ type note struct {
 	Number  uint64        `json:"n,omitempty"`
 	Kind    kind          `json:"k,omitempty"`
 	Count   int           `json:"c,omitempty"`
+	Root    int           `json:"b,omitempty"`
 	For     time.Duration `json:"f,omitempty"`
 
 	Abort string `json:"x,omitempty"` // why the job is to end
@@ -43,6 +47,7 @@ type watch struct {
 	at       atomic.Pointer[string]
 
 	pending []*operation // of this rank, in order
+	looked  time.Time    // for what the others tell
 	last    time.Time    // when it told the others
 	heard   []time.Time  // by rank; of the ranks that watch
 	notes   []note
@@ -90,14 +95,19 @@ func (w *watch) own(now time.Time) note {
 	}
 	if len(w.pending) > 0 {
 		o := w.pending[0]
-		n.Waiting, n.Number, n.Kind, n.Count, n.For = true, o.number, o.kind, o.count, now.Sub(o.since)
+		n.Waiting, n.Number, n.Kind, n.Count, n.Root, n.For = true, o.number, o.kind, o.count, o.root, now.Sub(o.since)
 	}
 	return n
 }
 
 // turn does what is due.
 func (w *watch) turn(now time.Time) {
-	if w.e.size == 1 || w.quiet || now.Sub(w.last) < w.interval {
+	if w.e.size == 1 || w.quiet || now.Sub(w.looked) < w.interval/4 {
+		return
+	}
+	w.looked = now
+	w.listen(now)
+	if now.Sub(w.last) < w.interval {
 		return
 	}
 	paused := now.Sub(w.last) > w.e.options.Timeout/2 && !w.last.IsZero()
@@ -109,7 +119,6 @@ func (w *watch) turn(now time.Time) {
 			w.send(r, own)
 		}
 	}
-	w.listen(now)
 	if paused { // this process itself was stopped: what it has not heard says nothing yet
 		for r := range w.heard {
 			w.heard[r] = now
@@ -141,12 +150,13 @@ func (w *watch) send(to int, n note) {
 
 func (w *watch) listen(now time.Time) {
 	for range 4 * w.e.size {
-		b, err := w.e.wire.Noted()
-		if err != nil || b == nil {
+		n, ok := w.hear()
+		if !ok {
 			return
 		}
-		var n note
-		if json.Unmarshal(b, &n) != nil || n.Rank < 0 || n.Rank >= w.e.size {
+		if n.Ends {
+			w.ending.Store(true)
+			w.send(n.Rank, note{Rank: w.e.rank, Ends: true})
 			continue
 		}
 		w.notes[n.Rank], w.heard[n.Rank] = n, now
@@ -157,6 +167,19 @@ func (w *watch) listen(now time.Time) {
 		if n.Abort != "" && w.e.rank == 0 {
 			w.end(n.Rank, n.Abort)
 			return
+		}
+	}
+}
+
+// hear returns a note that has come.
+func (w *watch) hear() (n note, ok bool) {
+	for {
+		b, err := w.e.wire.Noted()
+		if err != nil || b == nil {
+			return note{}, false
+		}
+		if json.Unmarshal(b, &n) == nil && n.Rank >= 0 && n.Rank < w.e.size {
+			return n, true
 		}
 	}
 }
@@ -175,6 +198,11 @@ func (w *watch) judge(now time.Time, own note) (culprit int, text string) {
 	for r := range w.e.size { // a rank without a sign of life explains those that wait for it
 		if now.Sub(w.heard[r]) > patience {
 			return r, "hangs: " + w.seen(r)
+		}
+	}
+	if w.e.rank == 0 {
+		if rank, text := w.differ(); text != "" {
+			return rank, text
 		}
 	}
 	for _, n := range w.notes {
@@ -201,6 +229,25 @@ func (w *watch) judge(now time.Time, own note) (culprit int, text string) {
 		}
 	}
 	return 0, ""
+}
+
+// differ finds two ranks that wait in different operations.
+func (w *watch) differ() (rank int, text string) {
+	first := -1
+	for r, n := range w.notes {
+		if !n.Waiting {
+			continue
+		}
+		if first < 0 {
+			first = r
+			continue
+		}
+		f := w.notes[first]
+		if n.Number == f.Number && (n.Kind != f.Kind || n.Root != f.Root || n.Kind != kindGather && n.Count != f.Count) {
+			return r, fmt.Sprintf("has come to %s at %s, %s to %s at %s", describe(n.Number, n.Kind, n.Count), n.At, w.name(first), describe(f.Number, f.Kind, f.Count), f.At)
+		}
+	}
+	return -1, ""
 }
 
 // seen says where a rank was last.
@@ -260,13 +307,24 @@ func (w *watch) end(rank int, text string) {
 // halt ends the job, for a reason that has been printed.
 func (w *watch) halt(reason error) {
 	w.ending.Store(true)
-	for r := range w.e.size {
-		if r != w.e.rank {
-			w.send(r, note{Rank: w.e.rank, Ends: true})
+	know := map[int]bool{w.e.rank: true}
+	begin := time.Now()
+	for len(know) < w.e.size && time.Since(begin) < learning || time.Since(begin) < printing {
+		for r := range w.e.size {
+			if !know[r] {
+				w.send(r, note{Rank: w.e.rank, Ends: true})
+			}
 		}
-	}
-	for until := time.Now().Add(printing); time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
-		_, _ = w.e.wire.Noted() // and lets the wire carry what was sent
+		for range 4 * w.e.size {
+			n, ok := w.hear()
+			if !ok {
+				break
+			}
+			if n.Ends {
+				know[n.Rank] = true
+			}
+		}
+		time.Sleep(5 * time.Millisecond)
 	}
 	w.e.wire.Abort(1)
 	w.e.stop(reason)

@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
+	"time"
 
 	"fasternet/collective/engine"
 
@@ -104,11 +105,14 @@ func (s *siblings) stop() {
 }
 
 func (s *siblings) run() {
+	const glance = 500 * time.Millisecond
 	for {
-		if _, err := unix.Poll(s.polled, -1); err != nil && !errors.Is(err, unix.EINTR) {
+		before := time.Now()
+		if _, err := unix.Poll(s.polled, int(glance.Milliseconds())); err != nil && !errors.Is(err, unix.EINTR) {
 			return
 		}
-		if s.polled[0].Revents != 0 || s.g.Ending() {
+		// A process that was stopped, and is woken to be ended, has missed what happened.
+		if s.polled[0].Revents != 0 || s.g.Ending() || time.Since(before) > 3*glance {
 			return
 		}
 		first, dead := s.g.Rank(), -1
