@@ -90,6 +90,7 @@ func (t *trainer) update(it *data.Iterator, n int, lr float64, m *meter) (norm f
 	if err := t.buckets.wait(); err != nil {
 		return 0, err
 	}
+	m.sync(t.buckets.waited)
 	own := all.finite()
 	if err := all.sum(t.ranks); err != nil {
 		return 0, err
