@@ -157,7 +157,7 @@ func (o Options) subject(c *configs.Config, pool *kernels.Pool) (subject, error)
 		return subject{}, err
 	}
 	runner := graph.NewRunner(net, pool)
-	runner.Precision = o.in
+	runner.Precision, runner.Recompute = o.in, c.Train.GradCheckpointing
 	program, err := runner.Program(graph.Shape{Batch: o.Batch, Height: o.Size, Width: o.Size, Train: o.Train})
 	if err != nil {
 		return subject{}, err

@@ -65,17 +65,18 @@ type EMA struct {
 
 // Train is the loop.
 type Train struct {
-	Epochs       int      `yaml:"epochs"`
-	BatchSize    int      `yaml:"batch_size"`
-	AccumSteps   int      `yaml:"accum_steps"` // batches whose gradients make one step; the rest of an epoch makes a smaller one
-	ValBatchSize int      `yaml:"val_batch_size"`
-	ValInterval  int      `yaml:"val_interval"`  // epochs
-	LogInterval  int      `yaml:"log_interval"`  // steps
-	FrozenStages int      `yaml:"frozen_stages"` // the embedding and so many stages (of a vit: blocks) stay as they are; -1 for none
-	Frozen       []string `yaml:"frozen,flow"`   // patterns of names of parameters that stay as they are, e.g. "head.*"
-	PreciseBN    int      `yaml:"precise_bn"`    // training images that the statistics of batch norms are measured on before an evaluation; 0 for the running ones
-	Patience     int      `yaml:"patience"`      // evaluations without a better checkpoint.monitor that end the run; 0 for no early end
-	MinDelta     float64  `yaml:"min_delta"`     // patience: by how much it must be better
+	Epochs            int      `yaml:"epochs"`
+	BatchSize         int      `yaml:"batch_size"`
+	AccumSteps        int      `yaml:"accum_steps"` // batches whose gradients make one step; the rest of an epoch makes a smaller one
+	ValBatchSize      int      `yaml:"val_batch_size"`
+	ValInterval       int      `yaml:"val_interval"`       // epochs
+	LogInterval       int      `yaml:"log_interval"`       // steps
+	FrozenStages      int      `yaml:"frozen_stages"`      // the embedding and so many stages (of a vit: blocks) stay as they are; -1 for none
+	Frozen            []string `yaml:"frozen,flow"`        // patterns of names of parameters that stay as they are, e.g. "head.*"
+	GradCheckpointing bool     `yaml:"grad_checkpointing"` // blocks keep their input alone and are computed anew in the backward pass: less memory, more time, the same bits
+	PreciseBN         int      `yaml:"precise_bn"`         // training images that the statistics of batch norms are measured on before an evaluation; 0 for the running ones
+	Patience          int      `yaml:"patience"`           // evaluations without a better checkpoint.monitor that end the run; 0 for no early end
+	MinDelta          float64  `yaml:"min_delta"`          // patience: by how much it must be better
 }
 
 func (l Loss) check() *problem {

@@ -38,7 +38,7 @@ func MLPBlock(t *Tape, x *gorgonia.Node, m MLP) (*gorgonia.Node, error) {
 		uses = append(uses, f.hiddenMap.buf)
 	}
 	return t.recordLayer(spec{
-		kind: "MLPBlock", name: m.Name, shape: f.shape.shape, uses: uses, run: f.forward, grad: f.differentiate,
+		kind: "MLPBlock", name: m.Name, shape: f.shape.shape, uses: uses, run: f.forward, again: f.forward, grad: f.differentiate,
 	}, x, f.params(), m.Keep)
 }
 
@@ -54,6 +54,7 @@ type mlpBlock struct {
 	hiddenMap   kept      // in training: fc1 without its bias
 	ones        []float32 // one a hidden column
 	forwardTask func(worker, i int)
+	hiddenTask  func(worker, i int)
 
 	// Of the run in progress.
 	x, y kernels.Matrix
@@ -86,7 +87,7 @@ func newMLPBlock(t *Tape, x *gorgonia.Node, m MLP) (*mlpBlock, error) {
 	for i := range f.ones {
 		f.ones[i] = 1
 	}
-	f.forwardTask = f.forwardPart
+	f.forwardTask, f.hiddenTask = f.forwardPart, f.hiddenPart
 	wide := f.chunk + kernels.PanelWidth() // the last panel may be wider
 	t.needScratch(scratchSize(nil, longest(f.cut), c, c, wide, wide))
 	return f, nil
@@ -105,13 +106,19 @@ func (f *mlpBlock) params() []*Param {
 	return []*Param{f.Norm.Weight, f.Norm.Bias, f.Fc1, f.Fc1Bias, f.Fc2, f.Fc2Bias}
 }
 
+// forward computes what is kept, and the result unless out is nil.
 func (f *mlpBlock) forward(in [][]float32, out []float32) error {
 	pool := f.tape.Pool()
-	f.x, f.y, f.keep = f.shape.matrix(in[0]), f.shape.matrix(out), nil
+	f.x, f.keep = f.shape.matrix(in[0]), nil
 	if f.Keep != nil {
 		f.keep = in[len(in)-1]
 	}
 	f.w1.ready(pool)
+	if out == nil {
+		pool.Run(len(f.cut), f.hiddenTask)
+		return nil
+	}
+	f.y = f.shape.matrix(out)
 	f.w2.ready(pool)
 	pool.Run(len(f.cut), f.forwardTask)
 	return nil
@@ -152,6 +159,19 @@ func (f *mlpBlock) forwardPart(worker, i int) {
 		sum = v
 	})
 	f.shape.addScaled(f.y.Slice(from, to), x, v, from, f.keep)
+}
+
+// hiddenPart computes what is kept of a block of rows.
+func (f *mlpBlock) hiddenPart(worker, i int) {
+	from, to := f.cut[i][0], f.cut[i][1]
+	s := scratch{f.tape.scratchOf(worker)}
+	n, h := s.matrix(to-from, f.channels), s.matrix(to-from, f.chunk+kernels.PanelWidth())
+	f.norm.forward(n, f.x.Slice(from, to), from)
+	f.columns(func(c, end int) {
+		hidden := f.hiddenMap.place(h.Columns(0, end-c), from, c)
+		kernels.GemmBlock(hidden, 1, n, f.w1.Packed, 0, c, kernels.Matrix{})
+		f.hiddenMap.put(hidden, from, c)
+	})
 }
 
 // mlpGrad is the backward pass: a sweep over the rows, and one over the

@@ -29,14 +29,18 @@ type spec struct {
 
 	run  func(in [][]float32, out []float32) error              // a scalar has an out of one value
 	grad func(out, grad *gorgonia.Node) (gorgonia.Nodes, error) // one node an input
+	// again writes the memory of uses anew, as run did, and out unless it is nil;
+	// nothing else changes. It is nil for an op that cannot be recomputed.
+	again func(in [][]float32, out []float32) error
 }
 
 // op is a recorded operation. It implements gorgonia.SDOp.
 type op struct {
 	spec
 	tape  *Tape
-	id    uint64 // unique in the process
-	index int    // position on the tape
+	id    uint64   // unique in the process
+	index int      // position on the tape
+	part  *segment // that it belongs to, or nil
 
 	out    *buffer // nil for a scalar and for memory of its own
 	value  gorgonia.Value
@@ -50,7 +54,7 @@ var ids atomic.Uint64
 
 // record adds an operation to the graph.
 func (t *Tape) record(s spec) (*gorgonia.Node, error) {
-	o := &op{spec: s, tape: t, id: ids.Add(1), index: len(t.ops), in: make([][]float32, len(s.inputs))}
+	o := &op{spec: s, tape: t, id: ids.Add(1), index: len(t.ops), part: t.segment, in: make([][]float32, len(s.inputs))}
 	switch {
 	case s.result != nil:
 		o.value = s.result
@@ -89,6 +93,9 @@ func (t *Tape) record(s spec) (*gorgonia.Node, error) {
 		return nil, fmt.Errorf("ops: %s %q: %w", s.kind, s.name, err)
 	}
 	t.ops = append(t.ops, o)
+	if t.segment != nil {
+		t.segment.ops = append(t.segment.ops, o)
+	}
 	return node, nil
 }
 
@@ -207,6 +214,10 @@ func (o *op) DiffWRT(int) []bool {
 func (o *op) SymDiff(_ gorgonia.Nodes, out, grad *gorgonia.Node) (gorgonia.Nodes, error) {
 	if o.grad == nil {
 		return nil, fmt.Errorf("ops: %v has no gradient", o)
+	}
+	grad, err := o.part.restored(o.tape, grad)
+	if err != nil {
+		return nil, err
 	}
 	return o.grad(out, grad)
 }

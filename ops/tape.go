@@ -28,10 +28,11 @@ type Tape struct {
 	ops     []*op
 	params  map[*Param]*gorgonia.Node
 	buffers []*buffer
-	scratch int // float32 values that an op needs for each worker
-	arena   int // float32 values of the planned arena
-	seen    int // number of arenas of the workspace when last bound
-	last    int // op that ran last
+	scratch int      // float32 values that an op needs for each worker
+	arena   int      // float32 values of the planned arena
+	seen    int      // number of arenas of the workspace when last bound
+	last    int      // op that ran last
+	segment *segment // that ops are added to, or nil
 	failure error
 	profile *Profile
 

@@ -32,6 +32,7 @@ func newPretraining(c *configs.Config, train, val data.Dataset, pool *kernels.Po
 		return nil, err
 	}
 	t := &pretraining{config: c, train: train, val: val, net: net, runner: graph.NewMIMRunner(net, pool)}
+	t.runner.Recompute = c.Train.GradCheckpointing
 	t.runner.Precision, err = precision(c)
 	return t, err
 }
