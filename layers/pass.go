@@ -30,8 +30,9 @@ func (p *Pass) Layer(i int) {
 	}
 }
 
-// block adds a block to the graph, whose ops build adds.
-func (p *Pass) block(name string, build func() (*gorgonia.Node, error)) (*gorgonia.Node, error) {
+// Block adds a block to the graph, whose ops build adds, or a block and what comes
+// before it: a block within another is a part of it.
+func (p *Pass) Block(name string, build func() (*gorgonia.Node, error)) (*gorgonia.Node, error) {
 	if !p.Recompute {
 		return build()
 	}

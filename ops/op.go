@@ -29,8 +29,9 @@ type spec struct {
 
 	run  func(in [][]float32, out []float32) error              // a scalar has an out of one value
 	grad func(out, grad *gorgonia.Node) (gorgonia.Nodes, error) // one node an input
-	// again writes the memory of uses anew, as run did, and out unless it is nil;
-	// nothing else changes. It is nil for an op that cannot be recomputed.
+	// again computes anew what run has left in the memory of uses, and out, which
+	// is nil if nobody needs it: that of the last op of a segment. Nothing else
+	// changes. It is nil for an op that cannot do that.
 	again func(in [][]float32, out []float32) error
 }
 
@@ -54,7 +55,7 @@ var ids atomic.Uint64
 
 // record adds an operation to the graph.
 func (t *Tape) record(s spec) (*gorgonia.Node, error) {
-	o := &op{spec: s, tape: t, id: ids.Add(1), index: len(t.ops), part: t.segment, in: make([][]float32, len(s.inputs))}
+	o := &op{spec: s, tape: t, id: ids.Add(1), index: len(t.ops), in: make([][]float32, len(s.inputs))}
 	switch {
 	case s.result != nil:
 		o.value = s.result
@@ -93,7 +94,8 @@ func (t *Tape) record(s spec) (*gorgonia.Node, error) {
 		return nil, fmt.Errorf("ops: %s %q: %w", s.kind, s.name, err)
 	}
 	t.ops = append(t.ops, o)
-	if t.segment != nil {
+	if t.segment != nil && t.Train {
+		o.part = t.segment
 		t.segment.ops = append(t.segment.ops, o)
 	}
 	return node, nil

@@ -20,14 +20,12 @@ type segment struct {
 // factors: the same bits. Running statistics do not move a second time. (Chen et
 // al., "Training deep nets with sublinear memory cost", 2016.)
 //
-// The memory is that of the first time: it is free for others in between. In a
-// graph for evaluation there is nothing to keep, and build is all that is done.
+// The memory is that of the first time: it is free for others in between. A chain
+// within a chain is a part of it. Ops that are added while Train is not set keep
+// nothing, and are computed once.
 func (t *Tape) Recompute(name string, build func() (*gorgonia.Node, error)) (*gorgonia.Node, error) {
-	if !t.Train {
-		return build()
-	}
 	if t.segment != nil {
-		return nil, fmt.Errorf("ops: %q is to be computed anew within %q, which is", name, t.segment.name)
+		return build()
 	}
 	s := &segment{name: name}
 	t.segment = s
@@ -47,7 +45,10 @@ func (t *Tape) Recompute(name string, build func() (*gorgonia.Node, error)) (*go
 
 // check says what keeps the ops from being computed anew.
 func (s *segment) check(y *gorgonia.Node) error {
-	if len(s.ops) == 0 || y.Op() != gorgonia.Op(s.ops[len(s.ops)-1]) {
+	if len(s.ops) == 0 {
+		return nil
+	}
+	if y.Op() != gorgonia.Op(s.ops[len(s.ops)-1]) {
 		return fmt.Errorf("its result is not that of its last op")
 	}
 	for _, o := range s.ops {
@@ -101,4 +102,14 @@ func (s *segment) restored(t *Tape, grad *gorgonia.Node) (*gorgonia.Node, error)
 			return nil
 		},
 	})
+}
+
+// within computes an op anew that is not the last of its segment.
+func within(run func(in [][]float32, out []float32) error) func(in [][]float32, out []float32) error {
+	return func(in [][]float32, out []float32) error {
+		if out == nil {
+			return fmt.Errorf("it is the last of what is computed anew, and has nowhere to put its result")
+		}
+		return run(in, out)
+	}
 }
