@@ -183,6 +183,9 @@ func (t *Tape) Plan() error {
 	}
 	t.planPacks()
 	if err := t.space.reserve(t.arena, t.scratch); err != nil {
+		if t.Train && !t.recomputes {
+			err = fmt.Errorf("%w; so does train.grad_checkpointing=true", err)
+		}
 		return err
 	}
 	t.bind()

@@ -34,6 +34,7 @@ func (t *Tape) Recompute(name string, build func() (*gorgonia.Node, error)) (*go
 	if err != nil {
 		return nil, err
 	}
+	t.recomputes = t.recomputes || len(s.ops) > 0
 	if err := s.check(y); err != nil {
 		return nil, fmt.Errorf("ops: %q is to be computed anew: %w", name, err)
 	}

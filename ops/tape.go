@@ -24,17 +24,18 @@ type Tape struct {
 	// classifier are float32.
 	Precision kernels.Precision
 
-	space   *Workspace
-	ops     []*op
-	params  map[*Param]*gorgonia.Node
-	buffers []*buffer
-	scratch int      // float32 values that an op needs for each worker
-	arena   int      // float32 values of the planned arena
-	seen    int      // number of arenas of the workspace when last bound
-	last    int      // op that ran last
-	segment *segment // that ops are added to, or nil
-	failure error
-	profile *Profile
+	space      *Workspace
+	ops        []*op
+	params     map[*Param]*gorgonia.Node
+	buffers    []*buffer
+	scratch    int      // float32 values that an op needs for each worker
+	arena      int      // float32 values of the planned arena
+	seen       int      // number of arenas of the workspace when last bound
+	last       int      // op that ran last
+	segment    *segment // that ops are added to, or nil
+	recomputes bool     // some ops are computed anew
+	failure    error
+	profile    *Profile
 
 	packs                  []*pack
 	reorders, panels       []packJob

@@ -55,6 +55,7 @@ loss (nats) of the best checkpoint; of a pre-training the loss.`,
   fasternet-train train fasternet_t0 --data /data/imagenet --set train.batch_size=256
   fasternet-train train fasternet_t0 --data /data/imagenet --resume --max-hours 7.5
   fasternet-train train my.yaml --set ema.decay=0.9998 --set ema.warmup=true
+  fasternet-train train vit_base --data /data/imagenet --set train.grad_checkpointing=true   # in less memory
   fasternet-train train my.yaml --set distill.type=soft --set distill.teacher=runs/large
   fasternet-train train my.yaml --run runs/second --set optim.lr=1e-3 --set train.epochs=30
   fasternet-train train fasternet_t0 --data /data/flowers --set model.num_classes=0 --from fasternet_t0.pth
