@@ -191,3 +191,25 @@ func TestRecomputeErrors(t *testing.T) {
 		t.Errorf("a failure while computing anew: %v", err)
 	}
 }
+
+// Where the memory is too small the message says what takes less, unless that is in
+// use.
+func TestRecomputeIsSuggested(t *testing.T) {
+	for _, recompute := range []bool{false, true} {
+		h := newHarness(t, 1, true)
+		build, _ := h.chain()
+		var err error
+		if recompute {
+			_, err = h.tape.Recompute("stage", build)
+		} else {
+			_, err = build()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.tape.newBuffer(1 << 42).touch(0)
+		if err = h.tape.Plan(); err == nil || strings.Contains(err.Error(), "train.grad_checkpointing=true") == recompute {
+			t.Errorf("recompute %v: %v", recompute, err)
+		}
+	}
+}
