@@ -207,3 +207,20 @@ func scores(t *testing.T, dir string) (rows [][]string) {
 	}
 	return rows
 }
+
+// losses are those that the log of a run has of its steps, as they are written.
+func losses(t *testing.T, dir string) (all []string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, "log.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		var r train.Record
+		if err := json.Unmarshal([]byte(line), &r); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, fmt.Sprint(r.Kind, r.Batches, r.Loss, r.LR))
+	}
+	return all
+}
