@@ -138,6 +138,7 @@ var everything = set(
 	"train.epochs=3", "train.batch_size=8", "train.accum_steps=2", "train.val_batch_size=6", "train.log_interval=1",
 	"train.frozen=[stages.0.blocks.0.mlp.0.weight]", "train.precise_bn=24", "train.patience=9",
 	"checkpoint.every_steps=2", "checkpoint.top_k=2", "checkpoint.monitor=loss", "log.histogram_interval=2",
+	"precision=auto",
 )
 
 // All features of training together resume to the bit, from a larger FasterNet as the
