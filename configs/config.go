@@ -21,6 +21,9 @@ type Config struct {
 	Train      Train      `yaml:"train"`
 	Checkpoint Checkpoint `yaml:"checkpoint"`
 	Log        Log        `yaml:"log"`
+
+	// Notes are what Load noticed that is possible, but hardly meant.
+	Notes []string `yaml:"-"`
 }
 
 // Model is a backbone with its classifier. The names are those of the official

@@ -197,6 +197,9 @@ func (t *trainer) open(o Options) (err error) {
 	}
 	t.firstStep = t.progress.Batches
 	t.describe()
+	for _, n := range c.Notes {
+		t.show.Line("note: %s", n)
+	}
 	for _, line := range t.origin {
 		t.show.Line("%s", line)
 	}
