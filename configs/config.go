@@ -133,7 +133,7 @@ func Default() Config {
 		Distill: Distill{Type: "none", Alpha: 0.5, Tau: 1},
 		Optim: Optim{
 			Opt: "adamw", LR: 1e-3, WeightDecay: 0.05, WeightDecayOn: "all", LayerDecay: 1, Betas: []float64{0.9, 0.999}, Momentum: 0.9, Eps: 1e-8,
-			ClipMode: "norm",
+			ClipMode: "norm", MaxGradNorm: 1,
 		},
 		Sched: Sched{Form: "fasternet", WarmupEpochs: 5, WarmupLR: 1e-6, MinLR: 1e-5, DecayEpochs: 30, DecayRate: 0.1, Power: 1},
 		EMA:   EMA{Gamma: 1, Power: 2.0 / 3},
