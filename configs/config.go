@@ -9,6 +9,7 @@ type Config struct {
 	Precision  string     `yaml:"precision"` // of matrix products: fp32, bf16, or auto for bf16 where the processor has it
 	RunDir     string     `yaml:"run_dir"`   // folder in which a run makes its own
 	From       string     `yaml:"from"`      // run or weights that a run starts from; "" for fresh ones
+	FromEMA    bool       `yaml:"from_ema"`  // from: take the averaged weights (EMA) if it has them, as timm does
 	Model      Model      `yaml:"model"`
 	MIM        MIM        `yaml:"mim,omitempty"` // of task localmim
 	Data       Data       `yaml:"data"`
@@ -119,7 +120,7 @@ type Log struct {
 // Default is the configuration that a file without keys describes.
 func Default() Config {
 	return Config{
-		Task: "classify", Precision: "fp32", RunDir: "runs",
+		Task: "classify", Precision: "fp32", RunDir: "runs", FromEMA: true,
 		Model: DefaultModel("fasternet"), MIM: DefaultMIM(),
 		Data: Data{
 			Name: "imagefolder", ImageSize: 224, Interpolation: "bicubic", OnBadImage: "error", ScaledDecode: true,
