@@ -35,6 +35,7 @@ type Optim struct {
 	Momentum      float64   `yaml:"momentum"`        // of sgd, momentum and lars
 	Eps           float64   `yaml:"eps"`             // of adamw and lamb
 	ClipGrad      float64   `yaml:"clip_grad"`       // largest gradient; 0 for no clipping
+	MaxGradNorm   float64   `yaml:"max_grad_norm"`   // lamb: of all gradients together, behind clip_grad, as timm's has it; 0 for no limit
 	ClipMode      string    `yaml:"clip_mode"`       // norm: of all together; value: of each; agc: of each output, as a part of the norm of its weights
 }
 
@@ -132,6 +133,7 @@ func (o Optim) check() *problem {
 		within("optim.momentum", o.Momentum, 0, 0.9999),
 		within("optim.eps", o.Eps, 1e-30, 1),
 		within("optim.clip_grad", o.ClipGrad, 0, math.MaxFloat64),
+		within("optim.max_grad_norm", o.MaxGradNorm, 0, math.MaxFloat64),
 		oneOf("optim.clip_mode", o.ClipMode, "norm", "value", "agc"),
 	); p != nil {
 		return p

@@ -24,6 +24,7 @@ type pretraining struct {
 	net        *graph.LocalMIM
 	runner     *graph.MIMRunner
 	scales     []float64 // of the last evaluation
+	replaced   func([]data.BadSample)
 }
 
 func newPretraining(c *configs.Config, train, val data.Dataset, pool *kernels.Pool) (*pretraining, error) {
@@ -78,7 +79,9 @@ func (t *pretraining) gradients(b *data.Batch, _ graph.Position) (float32, []flo
 	return t.run(b, true)
 }
 
-// evaluate is the loss on the validation images, with the same masks every time.
+// evaluate is the loss on the validation images, with the same masks every time. With
+// data.on_bad_image: skip another image takes the place of one that cannot be read, as
+// in training: the mean of a batch is over all of its images.
 func (t *pretraining) evaluate(ctx context.Context, progress func(done int)) (r eval.Result, err error) {
 	c := t.config
 	extra, err := eval.MIMTask(t.net)
@@ -88,6 +91,7 @@ func (t *pretraining) evaluate(ctx context.Context, progress func(done int)) (r 
 	loader, err := data.NewLoader(t.val, data.LoaderOptions{
 		Batch: min(c.Train.ValBatchSize, max(t.val.Len(), 1)), Workers: c.Data.Workers, Prefetch: c.Data.Prefetch,
 		Seed: c.Seed, Transform: eval.Transform(c.Data, c.Model.InChans), Extra: extra,
+		ReplaceBad: c.Data.OnBadImage == "skip",
 	})
 	if err != nil {
 		return r, err
@@ -103,6 +107,7 @@ func (t *pretraining) evaluate(ctx context.Context, progress func(done int)) (r 
 		if err != nil {
 			return r, err
 		}
+		t.replaced(b.Replaced)
 		loss, scales, err := t.run(b, false)
 		if err != nil {
 			return r, err
