@@ -63,7 +63,8 @@ type Result struct {
 	GMACs      float64        `json:"gmacs"`     // of the forward pass of one image
 	GFLOPS     float64        `json:"gflops"`    // 2 FLOPs a MAC; training counts as three forward passes
 	PeakRSSMiB float64        `json:"peak_rss_mib"`
-	ArenaMiB   float64        `json:"arena_mib"` // activations
+	ArenaMiB   float64        `json:"arena_mib"`                    // activations
+	Recomputed bool           `json:"grad_checkpointing,omitempty"` // blocks are computed anew in the backward pass
 	Profile    []ProfileEntry `json:"profile,omitempty"`
 }
 
@@ -129,6 +130,7 @@ func Run(ctx context.Context, name string, c *configs.Config, o Options) (Result
 	}
 	if o.Train {
 		r.GFLOPS *= 3
+		r.Recomputed = c.Train.GradCheckpointing
 	}
 	if in == kernels.BF16 {
 		r.BF16Path = string(kernels.ActiveBF16())
@@ -176,7 +178,7 @@ func (o Options) subject(c *configs.Config, pool *kernels.Pool) (subject, error)
 		return subject{}, err
 	}
 	runner := graph.NewRunner(net, pool)
-	runner.Precision = o.in
+	runner.Precision, runner.Recompute = o.in, c.Train.GradCheckpointing
 	program, err := runner.Program(graph.Shape{Batch: o.Batch, Height: o.Size, Width: o.Size, Train: o.Train})
 	if err != nil {
 		return subject{}, err

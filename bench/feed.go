@@ -139,7 +139,9 @@ func (f *Feed) train(ctx context.Context, c *configs.Config, ds data.Dataset, o 
 	}
 	pool := kernels.NewPool(c.Threads)
 	defer pool.Close()
-	program, err := graph.NewRunner(net, pool).Program(graph.Shape{Batch: c.Train.BatchSize, Height: f.Size, Width: f.Size, Train: true})
+	runner := graph.NewRunner(net, pool)
+	runner.Recompute = c.Train.GradCheckpointing
+	program, err := runner.Program(graph.Shape{Batch: c.Train.BatchSize, Height: f.Size, Width: f.Size, Train: true})
 	if err != nil {
 		return err
 	}

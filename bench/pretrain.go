@@ -22,7 +22,7 @@ func (o Options) pretraining(c *configs.Config, pool *kernels.Pool) (subject, er
 		return subject{}, err
 	}
 	runner := graph.NewMIMRunner(net, pool)
-	runner.Precision = o.in
+	runner.Precision, runner.Recompute = o.in, c.Train.GradCheckpointing
 	program, err := runner.Program(o.Batch, o.Train)
 	if err != nil {
 		return subject{}, err

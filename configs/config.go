@@ -9,6 +9,7 @@ type Config struct {
 	Precision  string     `yaml:"precision"` // of matrix products: fp32, bf16, or auto for bf16 where the processor has it
 	RunDir     string     `yaml:"run_dir"`   // folder in which a run makes its own
 	From       string     `yaml:"from"`      // run or weights that a run starts from; "" for fresh ones
+	FromEMA    bool       `yaml:"from_ema"`  // from: take the averaged weights (EMA) if it has them, as timm does
 	Model      Model      `yaml:"model"`
 	MIM        MIM        `yaml:"mim,omitempty"` // of task localmim
 	Data       Data       `yaml:"data"`
@@ -21,6 +22,9 @@ type Config struct {
 	Train      Train      `yaml:"train"`
 	Checkpoint Checkpoint `yaml:"checkpoint"`
 	Log        Log        `yaml:"log"`
+
+	// Notes are what Load noticed that is possible, but hardly meant.
+	Notes []string `yaml:"-"`
 }
 
 // Model is a backbone with its classifier. The names are those of the official
@@ -116,7 +120,7 @@ type Log struct {
 // Default is the configuration that a file without keys describes.
 func Default() Config {
 	return Config{
-		Task: "classify", Precision: "fp32", RunDir: "runs",
+		Task: "classify", Precision: "fp32", RunDir: "runs", FromEMA: true,
 		Model: DefaultModel("fasternet"), MIM: DefaultMIM(),
 		Data: Data{
 			Name: "imagefolder", ImageSize: 224, Interpolation: "bicubic", OnBadImage: "error", ScaledDecode: true,
@@ -130,7 +134,7 @@ func Default() Config {
 		Distill: Distill{Type: "none", Alpha: 0.5, Tau: 1},
 		Optim: Optim{
 			Opt: "adamw", LR: 1e-3, WeightDecay: 0.05, WeightDecayOn: "all", LayerDecay: 1, Betas: []float64{0.9, 0.999}, Momentum: 0.9, Eps: 1e-8,
-			ClipMode: "norm",
+			ClipMode: "norm", MaxGradNorm: 1,
 		},
 		Sched: Sched{Form: "fasternet", WarmupEpochs: 5, WarmupLR: 1e-6, MinLR: 1e-5, DecayEpochs: 30, DecayRate: 0.1, Power: 1},
 		EMA:   EMA{Gamma: 1, Power: 2.0 / 3},

@@ -81,6 +81,7 @@ func (l *loader) finish(settings []string) (*Config, error) {
 	if e := first(l.checkKeys(), l.config.check()); e != nil {
 		return nil, l.at(e)
 	}
+	l.config.Notes = l.notes()
 	return l.config, nil
 }
 
@@ -105,6 +106,7 @@ type loader struct {
 	config *Config
 	origin map[string]string // key → file:line, or the setting
 	depth  int               // of base
+	preset *inherited        // what the preset that it starts from was made for; nil without one
 
 	noFiles bool // base may name a preset only
 }
@@ -113,7 +115,9 @@ type loader struct {
 // file.
 func (l *loader) source(name string) error {
 	if text, err := presets.ReadFile(name + ".yaml"); err == nil {
-		return l.file(path.Join("configs", name+".yaml"), text)
+		err := l.file(path.Join("configs", name+".yaml"), text)
+		l.inherit(name)
+		return err
 	}
 	if l.noFiles || !strings.ContainsAny(name, `/\.`) {
 		_, err := PresetText(name)
@@ -272,6 +276,9 @@ func fits(n *yaml.Node, t reflect.Type) bool {
 func fieldOf(v reflect.Value, key string) (field reflect.Value, known []string) {
 	for i := range v.NumField() {
 		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ",")
+		if name == "-" { // no key
+			continue
+		}
 		known = append(known, name)
 		if name == key {
 			field = v.Field(i)

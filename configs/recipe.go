@@ -35,6 +35,7 @@ type Optim struct {
 	Momentum      float64   `yaml:"momentum"`        // of sgd, momentum and lars
 	Eps           float64   `yaml:"eps"`             // of adamw and lamb
 	ClipGrad      float64   `yaml:"clip_grad"`       // largest gradient; 0 for no clipping
+	MaxGradNorm   float64   `yaml:"max_grad_norm"`   // lamb: of all gradients together, behind clip_grad, as timm's has it; 0 for no limit
 	ClipMode      string    `yaml:"clip_mode"`       // norm: of all together; value: of each; agc: of each output, as a part of the norm of its weights
 }
 
@@ -65,19 +66,20 @@ type EMA struct {
 
 // Train is the loop.
 type Train struct {
-	Epochs        int      `yaml:"epochs"`
-	BatchSize     int      `yaml:"batch_size"`     // samples; several ranks share them
-	AccumSteps    int      `yaml:"accum_steps"`    // batches whose gradients make one step; the rest of an epoch makes a smaller one
-	ValBatchSize  int      `yaml:"val_batch_size"` // of each rank
-	ValInterval   int      `yaml:"val_interval"`   // epochs
-	LogInterval   int      `yaml:"log_interval"`   // steps
-	FrozenStages  int      `yaml:"frozen_stages"`  // the embedding and so many stages (of a vit: blocks) stay as they are; -1 for none
-	Frozen        []string `yaml:"frozen,flow"`    // patterns of names of parameters that stay as they are, e.g. "head.*"
-	PreciseBN     int      `yaml:"precise_bn"`     // training images that the statistics of batch norms are measured on before an evaluation; 0 for the running ones
-	SyncBatchNorm bool     `yaml:"sync_batchnorm"` // of several ranks the batch norms measure the whole batch; false: each rank's its share
-	DistBN        string   `yaml:"dist_bn"`        // without sync_batchnorm the running statistics that count: reduce, the mean over the ranks; broadcast, those of rank 0
-	Patience      int      `yaml:"patience"`       // evaluations without a better checkpoint.monitor that end the run; 0 for no early end
-	MinDelta      float64  `yaml:"min_delta"`      // patience: by how much it must be better
+	Epochs            int      `yaml:"epochs"`
+	BatchSize         int      `yaml:"batch_size"`         // samples; several ranks share them
+	AccumSteps        int      `yaml:"accum_steps"`        // batches whose gradients make one step; the rest of an epoch makes a smaller one
+	ValBatchSize      int      `yaml:"val_batch_size"`     // of each rank
+	ValInterval       int      `yaml:"val_interval"`       // epochs
+	LogInterval       int      `yaml:"log_interval"`       // steps
+	FrozenStages      int      `yaml:"frozen_stages"`      // the embedding and so many stages (of a vit: blocks) stay as they are; -1 for none
+	Frozen            []string `yaml:"frozen,flow"`        // patterns of names of parameters that stay as they are, e.g. "head.*"
+	GradCheckpointing bool     `yaml:"grad_checkpointing"` // blocks keep their input alone and are computed anew in the backward pass: less memory, more time, the same bits
+	PreciseBN         int      `yaml:"precise_bn"`         // training images that the statistics of batch norms are measured on before an evaluation; 0 for the running ones
+	SyncBatchNorm     bool     `yaml:"sync_batchnorm"`     // of several ranks the batch norms measure the whole batch; false: each rank's its share
+	DistBN            string   `yaml:"dist_bn"`            // without sync_batchnorm the running statistics that count: reduce, the mean over the ranks; broadcast, those of rank 0
+	Patience          int      `yaml:"patience"`           // evaluations without a better checkpoint.monitor that end the run; 0 for no early end
+	MinDelta          float64  `yaml:"min_delta"`          // patience: by how much it must be better
 }
 
 func (l Loss) check() *problem {
@@ -133,6 +135,7 @@ func (o Optim) check() *problem {
 		within("optim.momentum", o.Momentum, 0, 0.9999),
 		within("optim.eps", o.Eps, 1e-30, 1),
 		within("optim.clip_grad", o.ClipGrad, 0, math.MaxFloat64),
+		within("optim.max_grad_norm", o.MaxGradNorm, 0, math.MaxFloat64),
 		oneOf("optim.clip_mode", o.ClipMode, "norm", "value", "agc"),
 	); p != nil {
 		return p

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 const (
@@ -109,6 +110,7 @@ func (d *CIFAR) read(path string, kind CIFARKind) error {
 		return fmt.Errorf("data: %s has %d bytes, which are not whole records of %d bytes; it is truncated or of another data set",
 			path, len(content), record)
 	}
+	d.pixels = slices.Grow(d.pixels, len(content)/record*3*cifarPixels)
 	for ; len(content) > 0; content = content[record:] {
 		label := content[kind.at]
 		if int(label) >= kind.count {

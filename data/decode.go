@@ -33,8 +33,7 @@ func ReadImage(path string) (*Image, error) {
 // it is, is told by the content. Grey images without alpha have 1 channel, all
 // others are RGB, by the rules of Pillow's convert("RGB"): CMYK is multiplied out,
 // palettes are looked up, an alpha channel is dropped, not composed. Of 16-bit values
-// the high byte is kept, also of grey ones (which Pillow clips to 255 instead). The
-// EXIF orientation is ignored. It is an error when the content is truncated or has
+// the high byte is kept, but grey ones without alpha are clipped to 255. The EXIF orientation is ignored. It is an error when the content is truncated or has
 // more than [MaxPixels] pixels.
 func Decode(content []byte) (*Image, error) {
 	switch sniff(content) {

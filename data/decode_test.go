@@ -70,12 +70,14 @@ func TestDecodeFormats(t *testing.T) {
 		want    []uint8 // of each pixel
 		within  int
 	}{
-		"RGB PNG":         {encodePNG(t, filled(image.NewRGBA(r), orange)), rgb(orange), 0},
-		"RGBA PNG":        {encodePNG(t, filled(image.NewNRGBA(r), transparent)), rgb(transparent), 0},
-		"16-bit PNG":      {encodePNG(t, filled(image.NewNRGBA64(r), color.NRGBA64{0x1234, 0xabcd, 0x00ff, 0x8000})), []uint8{0x12, 0xab, 0}, 0},
-		"16-bit opaque":   {encodePNG(t, filled(image.NewRGBA64(r), color.RGBA64{0x1234, 0xabcd, 0x00ff, 0xffff})), []uint8{0x12, 0xab, 0}, 0},
-		"grey PNG":        {encodePNG(t, filled(image.NewGray(r), color.Gray{77})), []uint8{77}, 0},
-		"16-bit grey PNG": {encodePNG(t, filled(image.NewGray16(r), color.Gray16{0x4dff})), []uint8{0x4d}, 0},
+		"RGB PNG":           {encodePNG(t, filled(image.NewRGBA(r), orange)), rgb(orange), 0},
+		"RGBA PNG":          {encodePNG(t, filled(image.NewNRGBA(r), transparent)), rgb(transparent), 0},
+		"16-bit PNG":        {encodePNG(t, filled(image.NewNRGBA64(r), color.NRGBA64{0x1234, 0xabcd, 0x00ff, 0x8000})), []uint8{0x12, 0xab, 0}, 0},
+		"16-bit opaque":     {encodePNG(t, filled(image.NewRGBA64(r), color.RGBA64{0x1234, 0xabcd, 0x00ff, 0xffff})), []uint8{0x12, 0xab, 0}, 0},
+		"grey PNG":          {encodePNG(t, filled(image.NewGray(r), color.Gray{77})), []uint8{77}, 0},
+		"16-bit grey PNG":   {encodePNG(t, filled(image.NewGray16(r), color.Gray16{0x4dff})), []uint8{0xff}, 0},
+		"16-bit dark PNG":   {encodePNG(t, filled(image.NewGray16(r), color.Gray16{0x00fe})), []uint8{0xfe}, 0},
+		"16-bit bright PNG": {encodePNG(t, filled(image.NewGray16(r), color.Gray16{0x0100})), []uint8{0xff}, 0},
 		"palette PNG": {encodePNG(t, filled(image.NewPaletted(r, color.Palette{color.Black, orange}), orange)),
 			rgb(orange), 0},
 		"palette PNG with alpha": {encodePNG(t, filled(image.NewPaletted(r, color.Palette{transparent, orange}), transparent)),

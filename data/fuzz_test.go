@@ -6,6 +6,8 @@ import (
 	"image/color"
 	"image/jpeg"
 	"image/png"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"fasternet/internal/hostile"
@@ -39,6 +41,67 @@ func FuzzDecode(f *testing.F) {
 		}
 		if m.Height < 1 || m.Width < 1 || m.Channels != 1 && m.Channels != 3 || len(m.Pix) != m.Height*m.Width*m.Channels {
 			t.Errorf("%d×%d×%d with %d values", m.Height, m.Width, m.Channels, len(m.Pix))
+		}
+	})
+}
+
+// No file of records and no file of names makes the reader of CIFAR panic, or take
+// more memory than the content, its pixels and their copy.
+func FuzzCIFAR(f *testing.F) {
+	kinds := []CIFARKind{CIFAR10, CIFAR100, CIFAR100Coarse}
+	f.Add(make([]byte, 2*3074), "", uint8(1))
+	f.Add(append([]byte{9}, make([]byte, 3072)...), "a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n", uint8(0))
+	f.Fuzz(func(t *testing.T, content []byte, names string, which uint8) {
+		kind, dir := kinds[int(which)%len(kinds)], t.TempDir()
+		writeFile(t, filepath.Join(dir, kind.test[0]), content)
+		if names != "" {
+			writeFile(t, filepath.Join(dir, kind.names), []byte(names))
+		}
+		var d *CIFAR
+		var err error
+		hostile.Bound(t, 1<<20+64*len(names)+4*len(content), func() { d, err = OpenCIFAR(dir, kind, false) })
+		if err != nil {
+			return
+		}
+		if len(d.Classes()) != kind.count || d.Len()*(kind.labels+3*cifarPixels) != len(content) {
+			t.Errorf("%d records in %d classes of %d bytes", d.Len(), len(d.Classes()), len(content))
+		}
+		for i := range d.Len() {
+			if l := d.Label(i); l < 0 || l >= kind.count {
+				t.Errorf("label %d of %d classes", l, kind.count)
+			}
+			if m, err := d.Image(i); err != nil || m.check() != nil || d.Name(i) == "" {
+				t.Errorf("image %d %q: %v", i, d.Name(i), err)
+			}
+		}
+	})
+}
+
+// A class map has a name in every line, each once, or an error; its memory is that of
+// the text, and of a header and a place in a table for every line.
+func FuzzClassMap(f *testing.F) {
+	f.Add("ant\nbee\n")
+	f.Add("\ufeffant\r\nbee\r\n\r\n")
+	f.Add("ant\n\nbee")
+	f.Add("ant\nbee\nant")
+	f.Fuzz(func(t *testing.T, text string) {
+		path := filepath.Join(t.TempDir(), "classes.txt")
+		writeFile(t, path, []byte(text))
+		var names []string
+		var err error
+		hostile.Bound(t, 1<<20+64*len(text), func() { names, err = ReadClassMap(path) })
+		if err != nil {
+			return
+		}
+		seen := map[string]bool{}
+		for _, name := range names {
+			if name == "" || name != strings.TrimSpace(name) || strings.Contains(name, "\n") || seen[name] {
+				t.Errorf("class %q of %q", name, names)
+			}
+			seen[name] = true
+		}
+		if len(names) == 0 {
+			t.Error("neither names nor an error")
 		}
 	})
 }

@@ -21,7 +21,15 @@ func fromStandard(src image.Image) *Image {
 			copy(m.row(y, 0, m.Width), src.Pix[y*src.Stride:])
 		}
 	case *image.Gray16:
-		pickBytes(m, src.Pix, src.Stride, 2, 0)
+		for y := range m.Height {
+			row := m.row(y, 0, m.Width)
+			for x := range row {
+				row[x] = src.Pix[y*src.Stride+2*x+1]
+				if src.Pix[y*src.Stride+2*x] != 0 {
+					row[x] = 255
+				}
+			}
+		}
 	case *image.RGBA:
 		pickBytes(m, src.Pix, src.Stride, 4, 0, 1, 2)
 	case *image.NRGBA:

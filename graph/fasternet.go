@@ -93,21 +93,25 @@ func (m *FasterNet) Config() configs.Model { return m.config }
 // Forward is part of Model.
 func (m *FasterNet) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
 	p.Layer(0)
-	x, err := m.embed.Forward(p, x)
-	if err != nil {
-		return nil, err
-	}
 	layer := 0 // as LayerOf has it: a merging is of the layer before it
 	for i, stage := range m.stages {
+		enter := m.embed
 		if i > 0 {
-			if x, err = m.merges[i-1].Forward(p, x); err != nil {
-				return nil, err
-			}
+			enter = m.merges[i-1]
 		}
-		for _, b := range stage {
-			layer++
-			p.Layer(layer)
-			if x, err = b.Forward(p, x); err != nil {
+		for j, b := range stage {
+			var err error
+			if x, err = p.Block(b.Name, func() (*gorgonia.Node, error) {
+				y := x
+				if j == 0 {
+					if y, err = enter.Forward(p, y); err != nil {
+						return nil, err
+					}
+				}
+				layer++
+				p.Layer(layer)
+				return b.Forward(p, y)
+			}); err != nil {
 				return nil, err
 			}
 		}

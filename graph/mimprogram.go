@@ -34,6 +34,10 @@ type MIMRunner struct {
 	Precision kernels.Precision
 	// Parallel is of all programs.
 	Parallel ops.Parallel
+	// Recompute has programs for training compute the blocks, those of the decoders
+	// too, anew in the backward pass: less memory, more time, the same bits. It is
+	// to be set before the first program.
+	Recompute bool
 
 	space    *ops.Workspace
 	programs map[mimShape]*MIMProgram
@@ -105,7 +109,7 @@ func (r *MIMRunner) compile(s mimShape) (p *MIMProgram, err error) {
 		p.targets = append(p.targets, tape.Input(fmt.Sprintf("targets.%d", k), s.batch, cells, scale.Values))
 		p.weights = append(p.weights, tape.Input(fmt.Sprintf("weights.%d", k), s.batch, cells))
 	}
-	pass := &layers.Pass{Tape: tape}
+	pass := &layers.Pass{Tape: tape, Recompute: r.Recompute}
 	if !s.train {
 		pass.Tap = func(_ string, n *gorgonia.Node) {
 			tape.Keep(n)

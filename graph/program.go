@@ -26,6 +26,10 @@ type Runner struct {
 	Frozen int
 	// Parallel is of all programs.
 	Parallel ops.Parallel
+	// Recompute has programs for training compute the blocks anew in the backward
+	// pass, which takes less memory and more time, and changes no bit. It is to be
+	// set before the first program.
+	Recompute bool
 
 	space    *ops.Workspace
 	programs map[Shape]*Program
@@ -107,7 +111,7 @@ func (r *Runner) compile(s Shape, k kind) (p *Program, err error) {
 	}
 	p = &Program{Shape: s, tape: tape, bound: bindings{}}
 	p.images = tape.Input("images", s.Batch, s.Height, s.Width, r.Model.Channels())
-	pass := &layers.Pass{Tape: tape}
+	pass := &layers.Pass{Tape: tape, Recompute: r.Recompute}
 	if k == tapped {
 		pass.Tap = p.tap
 	}

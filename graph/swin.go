@@ -8,6 +8,7 @@ import (
 	"fasternet/ops"
 
 	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
 )
 
 // Swin is the shifted-window transformer of Liu et al. (2021) as LocalMIM
@@ -118,6 +119,16 @@ func (s swinStage) shift(height, width int) int {
 	return s.side / 2
 }
 
+// windows are those of its blocks, in turn, for a map of that shape.
+func (s swinStage) windows(shape tensor.Shape) [2]*ops.Windows {
+	images, h, w := shape[0], shape[1], shape[2]
+	plain := ops.ShiftedWindows(images, h, w, s.side, 0)
+	if shift := s.shift(h, w); shift > 0 {
+		return [2]*ops.Windows{plain, ops.ShiftedWindows(images, h, w, s.side, shift)}
+	}
+	return [2]*ops.Windows{plain, plain}
+}
+
 // Window is the side of the windows of a stage, and the shift of every second
 // block on a map of height × width tokens.
 func (m *Swin) Window(stage, height, width int) (side, shift int) {
@@ -128,32 +139,33 @@ func (m *Swin) Window(stage, height, width int) (side, shift int) {
 // Forward is part of Model.
 func (m *Swin) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
 	p.Layer(0)
-	x, err := m.embed.Forward(p, x)
-	if err != nil {
-		return nil, err
-	}
 	layer := 0
+	enter := m.embed.Forward // what comes before the blocks of a stage
 	for i, stage := range m.stages {
-		images, h, w := x.Shape()[0], x.Shape()[1], x.Shape()[2]
-		windows := [2]*ops.Windows{ops.ShiftedWindows(images, h, w, stage.side, 0)}
-		windows[1] = windows[0]
-		if shift := stage.shift(h, w); shift > 0 {
-			windows[1] = ops.ShiftedWindows(images, h, w, stage.side, shift)
-		}
+		var windows [2]*ops.Windows
 		for j, b := range stage.blocks {
-			layer++
-			p.Layer(layer)
-			if x, err = b.Forward(p, x, windows[j%2]); err != nil {
+			var err error
+			if x, err = p.Block(b.Name, func() (*gorgonia.Node, error) {
+				y := x
+				if j == 0 {
+					if y, err = enter(p, y); err != nil {
+						return nil, err
+					}
+					windows = stage.windows(y.Shape())
+				}
+				layer++
+				p.Layer(layer)
+				return b.Forward(p, y, windows[j%2])
+			}); err != nil {
 				return nil, err
 			}
 		}
 		p.TapStage(i, x)
 		if stage.merge != nil {
-			if x, err = stage.merge.Forward(p, x); err != nil {
-				return nil, err
-			}
+			enter = stage.merge.Forward
 		}
 	}
+	var err error
 	p.Layer(layer + 1)
 	norm := func() { x, err = ops.Normalise(p.Tape, "norm", x, m.norm) }
 	if m.config.NormBeforePool {

@@ -12763,7 +12763,7 @@ DATA interleaved<>+60(SB)/4, $0x001f000f
 GLOBL interleaved<>(SB), RODATA|NOPTR, $64
 
 // func interleaveBF16(pairs int, rows int, cols int, dst *float32, ldd int, src *float32, lds int)
-// Requires: AVX, AVX512BW, AVX512F, BMI2
+// Requires: AVX, AVX512BW, AVX512F, BMI2, CMOV
 TEXT ·interleaveBF16(SB), NOSPLIT, $0-56
 	MOVQ    pairs+0(FP), AX
 	MOVQ    rows+8(FP), CX
@@ -12820,9 +12820,12 @@ few124:
 one125:
 	TESTQ     R11, R11
 	JLE       end123
-	MOVQ      $-1, R9
-	BZHIQ     R11, R9, R9
-	KMOVW     R9, K1
+	MOVQ      $0x00000010, R9
+	CMPQ      R11, R9
+	CMOVQLT   R11, R9
+	MOVQ      $-1, R12
+	BZHIQ     R9, R12, R12
+	KMOVW     R12, K1
 	VPXORD    Z0, Z0, Z0
 	TESTQ     CX, CX
 	JLE       none126

@@ -16,6 +16,9 @@ type Pass struct {
 	// Frozen is the number of layers that are frozen, from the input on: they are
 	// built as for evaluation in a graph for training.
 	Frozen int
+	// Recompute has the blocks keep nothing but their input for the backward pass,
+	// which computes the rest anew.
+	Recompute bool
 	// Tap is told of values within the model by their names, where it is set.
 	Tap func(name string, n *gorgonia.Node)
 }
@@ -25,6 +28,15 @@ func (p *Pass) Layer(i int) {
 	if p.Frozen > 0 {
 		p.Train = i >= p.Frozen
 	}
+}
+
+// Block adds a block to the graph, whose ops build adds, or a block and what comes
+// before it: a block within another is a part of it.
+func (p *Pass) Block(name string, build func() (*gorgonia.Node, error)) (*gorgonia.Node, error) {
+	if !p.Recompute {
+		return build()
+	}
+	return p.Tape.Recompute(name, build)
 }
 
 // tap shows a value to who wants it.

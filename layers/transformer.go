@@ -81,6 +81,10 @@ func NewTransformer(s *Store, prefix string, o TransformerOptions) *Transformer 
 // Forward keeps the shape [images, …, channels]; windows says which tokens
 // attend to each other.
 func (b *Transformer) Forward(p *Pass, x *gorgonia.Node, windows *ops.Windows) (*gorgonia.Node, error) {
+	return p.Block(b.Name, func() (*gorgonia.Node, error) { return b.forward(p, x, windows) })
+}
+
+func (b *Transformer) forward(p *Pass, x *gorgonia.Node, windows *ops.Windows) (*gorgonia.Node, error) {
 	images := x.Shape()[0]
 	a, m := b.Attention, b.MLP
 	first, second := b.DropPath.Branch(0), b.DropPath.Branch(1)

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"fasternet/checkpoints"
+	"fasternet/weights"
 )
 
 // EMAPrefix begins the names of averaged weights, an exponential moving average
@@ -22,7 +23,7 @@ func averaged(f *checkpoints.File) (*checkpoints.File, error) {
 		if t.I64 == nil {
 			a, ok := f.Lookup(EMAPrefix + t.Name)
 			if !ok {
-				return nil, fmt.Errorf("no averaged weights (--ema): it has no tensor %s%s; only a run with EMA has them", EMAPrefix, t.Name)
+				return nil, fmt.Errorf("%w (--ema): it has no tensor %s%s; only a run with EMA has them", weights.ErrNoEMA, EMAPrefix, t.Name)
 			}
 			a.Name = t.Name
 			t = a

@@ -27,6 +27,7 @@ type Table struct {
 	Path      string
 	Container string         // what kind of file it is
 	Key       string         // under which it holds the weights
+	EMA       bool           // they are averaged weights
 	Naming    weights.Naming // of the tensors in the file; the rows have official names
 
 	Loaded     []Row // taken as they are

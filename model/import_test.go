@@ -258,7 +258,7 @@ func TestStart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := small(t, "model.act_layer=relu")
+	c := small(t, "model.drop_path_rate=0.3") // which weights do not depend on
 	net, err := model.New(c, 5)
 	if err != nil {
 		t.Fatal(err)
@@ -272,7 +272,7 @@ func TestStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"own.safetensors: checkpoint, official names", "not used: state of the training", "loaded: 29", "… and 26 more", "dropped: 2", "[2 16], model [5 16]",
-		"note: the classifier is for 2 classes, the model for 5", "note: the weights were trained with gelu, the model has relu"} {
+		"note: the classifier is for 2 classes, the model for 5"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())
 		}
@@ -281,6 +281,67 @@ func TestStart(t *testing.T) {
 	b, _ := given.Model.Store().Lookup("stages.1.reduction.weight")
 	if !slices.Equal(a.Param.Data(), b.Param.Data()) {
 		t.Error("the weights were not taken")
+	}
+	for setting, want := range map[string]string{
+		"model.act_layer=relu":             path + " is of another model: model.act_layer is gelu in the checkpoint and relu in the configuration",
+		"model.mlp_ratio=3":                "model.mlp_ratio is 2 in the checkpoint and 3 in the configuration",
+		"model.layer_scale_init_value=0.1": "model.layer_scale_init_value is 0 in",
+	} {
+		c := small(t, setting)
+		net, err := model.New(c, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := model.Start(net, c, path, model.LoadOptions{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", setting, err, want)
+		}
+	}
+}
+
+// A training starts from the averaged weights if there are any and they are wanted.
+func TestStartFromAverage(t *testing.T) {
+	dir, c := t.TempDir(), small(t)
+	plain, both := filepath.Join(dir, "plain.safetensors"), filepath.Join(dir, "both.safetensors")
+	save(t, plain, c)
+	first := mustLoad(t, plain)
+	var average []checkpoints.Tensor
+	for _, x := range model.Tensors(first.Model.Store()) {
+		if x.F32 != nil {
+			x.Name, x.F32 = model.EMAPrefix+x.Name, slices.Clone(x.F32)
+			for i := range x.F32 {
+				x.F32[i] += 1
+			}
+			average = append(average, x)
+		}
+	}
+	save(t, both, c, average...)
+	const name = "stages.1.reduction.weight"
+	e, _ := first.Model.Store().Lookup(name)
+	for _, k := range []struct {
+		path   string
+		prefer bool
+		ema    bool
+	}{{both, true, true}, {both, false, false}, {plain, true, false}, {plain, false, false}} {
+		net, err := model.New(small(t, "seed=8"), 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var table model.Table
+		if err := model.Start(net, c, k.path, model.LoadOptions{PreferEMA: k.prefer, Report: func(m model.Table) { table = m }}); err != nil {
+			t.Fatal(err)
+		}
+		got, _ := net.Store().Lookup(name)
+		want := e.Param.Data()[0]
+		if k.ema {
+			want++
+		}
+		if table.EMA != k.ema || got.Param.Data()[0] != want {
+			t.Errorf("%s, preferred %v: averaged %v, a weight is %v, want %v", filepath.Base(k.path), k.prefer, table.EMA, got.Param.Data()[0], want)
+		}
+	}
+	// PyTorch's files say by their keys which weights they hold.
+	if err := model.Start(mustLoad(t, plain).Model, c, golden.Path(t, "fasternet_small_gelu.pth"), model.LoadOptions{EMA: true}); !errors.Is(err, weights.ErrNoEMA) {
+		t.Errorf("a file without averages: %v", err)
 	}
 }
 

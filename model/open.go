@@ -21,6 +21,7 @@ type LoadOptions struct {
 	Settings     []string    // key=value on top of it
 	AllowMissing bool        // go on if tensors are missing or unexpected
 	EMA          bool        // the averaged weights of the file
+	PreferEMA    bool        // of Start and StartPretraining: the averaged weights if the file has them
 	Encoder      bool        // only features matter: that of a pre-training is taken, with a fresh classifier
 	Report       func(Table) // gets the table of tensors, if they had to be matched; may be nil
 }
@@ -84,14 +85,26 @@ func Open(path string, o LoadOptions) (*Loaded, error) {
 // checkpoint or a foreign file, to train on from there. A classifier for
 // another number of classes is left out.
 func Start(m graph.Model, c *configs.Config, path string, o LoadOptions) error {
-	src, err := readSource(path, o.EMA)
+	src, err := readStart(path, o)
 	if err != nil {
 		return err
 	}
 	if src.folded() {
 		return fmt.Errorf("%s is an exported model whose batch norms are folded: it cannot be trained; take the checkpoint that it was made of", src.path)
 	}
+	if err := src.sameFunction(c); err != nil {
+		return err
+	}
 	return src.fill(m.Store(), c, o)
+}
+
+// readStart reads the weights that a training starts from.
+func readStart(path string, o LoadOptions) (*source, error) {
+	src, err := readSource(path, o.EMA || o.PreferEMA)
+	if o.PreferEMA && errors.Is(err, weights.ErrNoEMA) {
+		return readSource(path, false)
+	}
+	return src, err
 }
 
 // source is a file of weights.
@@ -102,6 +115,7 @@ type source struct {
 	classes []string          // and class names
 	state   *weights.State    // the tensors under official names
 	naming  weights.Naming    // that they had in the file
+	average bool              // they are averaged ones
 	model   graph.Model       // of an ONNX file: that of its configuration, without the tensors
 }
 
@@ -124,7 +138,7 @@ func readSource(path string, ema bool) (*source, error) {
 	if err != nil && filepath.Ext(path) == ".safetensors" {
 		err = weights.ErrFormat
 	}
-	s := &source{path: path, naming: weights.Official}
+	s := &source{path: path, naming: weights.Official, average: ema}
 	if err == nil {
 		s.state, err = weights.Read(path, weights.Options{EMA: ema})
 	}
@@ -160,7 +174,7 @@ func readOwn(path string, ema bool) (*source, error) {
 
 // fromFile is the source of a checkpoint or an exported model.
 func fromFile(f *checkpoints.File, container string, ema bool) (s *source, err error) {
-	s = &source{own: f, naming: weights.Official, state: &weights.State{Container: container}}
+	s = &source{own: f, average: ema, naming: weights.Official, state: &weights.State{Container: container}}
 	if s.config, s.classes, err = Describe(f); err != nil {
 		return nil, err
 	}
@@ -262,5 +276,6 @@ func (s *source) table(m graph.Model) Table {
 }
 
 func (s *source) describe(t *Table) {
+	t.EMA = s.average
 	t.Path, t.Container, t.Key, t.Naming, t.Ignored = s.path, s.state.Container, s.state.Key, s.naming, s.state.Ignored
 }

@@ -17,7 +17,7 @@ import (
 // StartPretraining fills a LocalMIM with the weights of another pre-training:
 // a run's folder, a checkpoint, or an official file.
 func StartPretraining(m *graph.LocalMIM, path string, o LoadOptions) error {
-	src, err := readSource(path, o.EMA)
+	src, err := readStart(path, o)
 	if err != nil {
 		return err
 	}
@@ -29,6 +29,9 @@ func (s *source) startPretraining(m *graph.LocalMIM, o LoadOptions) error {
 		return fmt.Errorf("%s is not of a LocalMIM pre-training: it has no decoders", s.path)
 	}
 	c := m.Config()
+	if err := s.sameFunction(c); err != nil {
+		return err
+	}
 	if c.Model.Name == "swin" && s.mergesOfficially() != (c.MIM.MergeOrder == "official") {
 		s.state.Tensors = swapMerging(s.state.Tensors)
 	}

@@ -34,7 +34,7 @@ func AttentionBlock(t *Tape, x *gorgonia.Node, a Attention) (*gorgonia.Node, err
 		return nil, fmt.Errorf("ops: attention %q: %w", a.Name, err)
 	}
 	return t.recordLayer(spec{
-		kind: "AttentionBlock", name: a.Name, shape: f.shape.shape, run: f.forward, grad: f.differentiate,
+		kind: "AttentionBlock", name: a.Name, shape: f.shape.shape, run: f.forward, again: f.forward, grad: f.differentiate,
 		uses: append(used(f.wqkv, f.wproj), f.norm.statsBuf, f.qkvMap.buf, f.outMap.buf),
 	}, x, f.params(), a.Keep)
 }
@@ -90,9 +90,10 @@ func (f *attentionBlock) params() []*Param {
 	return given(f.Norm.Weight, f.Norm.Bias, f.QKV, f.QKVBias, f.Proj, f.ProjBias, f.Table)
 }
 
+// forward computes what is kept, and the result unless out is nil.
 func (f *attentionBlock) forward(in [][]float32, out []float32) error {
 	pool := f.tape.Pool()
-	f.x, f.y, f.keep = f.shape.matrix(in[0]), f.shape.matrix(out), nil
+	f.x, f.keep = f.shape.matrix(in[0]), nil
 	if f.Keep != nil {
 		f.keep = in[len(in)-1]
 	}
@@ -100,6 +101,10 @@ func (f *attentionBlock) forward(in [][]float32, out []float32) error {
 	f.wqkv.ready(pool)
 	pool.Run(len(f.cut), f.before)
 	f.core.runForward(f.qkv, f.o)
+	if out == nil {
+		return nil
+	}
+	f.y = f.shape.matrix(out)
 	f.wproj.ready(pool)
 	pool.Run(len(f.cut), f.after)
 	return nil

@@ -50,7 +50,7 @@ func FasterNetBlock(t *Tape, x *gorgonia.Node, b Block) (*gorgonia.Node, error) 
 		s.wrt = append(s.wrt, false)
 	}
 	if t.Train {
-		s.run = f.forwardTrain
+		s.run, s.again = f.forwardTrain, f.restore
 		s.uses = []*buffer{f.convolvedBuf, f.hiddenMap.buf}
 	}
 	return t.record(s)
@@ -77,7 +77,7 @@ type block struct {
 	x, y, convolved kernels.Matrix
 	keep            []float32
 	wp, w1, w2      *pack
-	tasks           struct{ mix, expand, infer func(worker, span int) }
+	tasks           struct{ mix, fill, expand, infer func(worker, span int) }
 }
 
 func newBlock(t *Tape, x *gorgonia.Node, b Block) (*block, error) {
@@ -105,6 +105,7 @@ func newBlock(t *Tape, x *gorgonia.Node, b Block) (*block, error) {
 		f.norm = newNormState(f.Norm, len(f.spans), t.Train)
 	}
 	f.tasks.mix, f.tasks.expand, f.tasks.infer = f.mix, f.expand, f.infer
+	f.tasks.fill = func(worker, i int) { f.fill(worker, i) }
 	t.needScratch(scratchSize([]int{f.strip}, f.maxRows, c, f.hidden))
 	if t.Train {
 		f.convolvedBuf = t.newBuffer(f.shape.rows() * f.partial)
@@ -181,6 +182,22 @@ func (f *block) forwardTrain(in [][]float32, out []float32) error {
 	return nil
 }
 
+// restore computes what forwardTrain kept, with the statistics that it measured,
+// and the result if it is asked for.
+func (f *block) restore(in [][]float32, out []float32) error {
+	f.convolved = kernels.NewMatrix(f.convolvedBuf.data, f.shape.rows(), f.partial)
+	pool := f.tape.Pool()
+	if out == nil {
+		f.x = f.shape.matrix(in[0])
+		pool.Run(len(f.spans), f.tasks.fill)
+		return nil
+	}
+	f.bind(in, out)
+	pool.Run(len(f.spans), f.tasks.fill)
+	pool.Run(len(f.spans), f.tasks.expand)
+	return nil
+}
+
 func (f *block) forwardEval(in [][]float32, out []float32) error {
 	f.bind(in, out)
 	f.norm.running()
@@ -198,7 +215,11 @@ func (f *block) bind(in [][]float32, out []float32) {
 
 // mix is the first half of the block in training: partial convolution, first
 // product, moments.
-func (f *block) mix(worker, i int) {
+func (f *block) mix(worker, i int) { f.norm.moments[i].Measure(f.fill(worker, i)) }
+
+// fill computes what is kept of a span. It returns the hidden map before it is
+// rounded.
+func (f *block) fill(worker, i int) kernels.Matrix {
 	s := scratch{f.tape.scratchOf(worker)}
 	b := f.spans[i]
 	from, to := f.shape.from(b), f.shape.to(b)
@@ -208,8 +229,8 @@ func (f *block) mix(worker, i int) {
 	f.gather(u, convolved, b)
 	h = f.hiddenMap.place(h, from, 0)
 	kernels.Gemm(h, 1, u, f.w1.Packed, kernels.Matrix{})
-	f.norm.moments[i].Measure(h)
 	f.hiddenMap.put(h, from, 0)
+	return h
 }
 
 // convolve computes the convolved channels of the rows of a span.

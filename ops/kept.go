@@ -33,6 +33,17 @@ func (k kept) place(scratch kernels.Matrix, row, col int) kernels.Matrix {
 	return all.Slice(row, row+scratch.Rows).Columns(col, col+scratch.Cols)
 }
 
+// rounded is what get would give of a part that was put, for a map that is kept
+// nowhere; memory is for its halves.
+func (t *Tape) rounded(part kernels.Matrix, memory []float32) kernels.Matrix {
+	if t.Precision == kernels.BF16 {
+		h := kernels.Halves{Data: memory, Rows: part.Rows, Cols: part.Cols}
+		h.Put(0, 0, part)
+		h.Get(part, 0, 0)
+	}
+	return part
+}
+
 // put keeps what was computed in that place.
 func (k kept) put(part kernels.Matrix, row, col int) {
 	if k.in == kernels.BF16 {

@@ -27,18 +27,19 @@ type MLP struct {
 // MLPBlock adds the MLP of a transformer block on tokens x [images, …, C]. It is
 // one operation: a block of rows goes through norm, both products and GELU in
 // the cache, some columns of the hidden layer at a time. For the backward pass
-// it keeps the hidden layer before GELU.
+// it keeps the hidden layer before GELU, unless that is to be computed anew: the
+// backward pass does that as it needs it, and the layer is nowhere as a whole.
 func MLPBlock(t *Tape, x *gorgonia.Node, m MLP) (*gorgonia.Node, error) {
 	f, err := newMLPBlock(t, x, m)
 	if err != nil {
 		return nil, fmt.Errorf("ops: MLP %q: %w", m.Name, err)
 	}
 	uses := append(used(f.w1, f.w2), f.norm.statsBuf)
-	if t.Train {
+	if f.hiddenMap.buf != nil {
 		uses = append(uses, f.hiddenMap.buf)
 	}
 	return t.recordLayer(spec{
-		kind: "MLPBlock", name: m.Name, shape: f.shape.shape, uses: uses, run: f.forward, grad: f.differentiate,
+		kind: "MLPBlock", name: m.Name, shape: f.shape.shape, uses: uses, run: f.forward, again: f.again, grad: f.differentiate,
 	}, x, f.params(), m.Keep)
 }
 
@@ -51,7 +52,8 @@ type mlpBlock struct {
 	chunk       int // columns of the hidden layer at a time
 	norm        *rowNorm
 	w1, w2      *layerWeight
-	hiddenMap   kept      // in training: fc1 without its bias
+	anew        bool      // the hidden layer is computed anew
+	hiddenMap   kept      // in training, unless it is: fc1 without its bias
 	ones        []float32 // one a hidden column
 	forwardTask func(worker, i int)
 
@@ -79,7 +81,7 @@ func newMLPBlock(t *Tape, x *gorgonia.Node, m MLP) (*mlpBlock, error) {
 	f := &mlpBlock{MLP: m, tape: t, input: x, shape: shape, cut: blocks(shape.rows), chunk: hiddenChunk(hidden)}
 	f.norm = t.newRowNorm(m.Norm, shape.rows, len(f.cut))
 	f.w1, f.w2 = t.newLayerWeight(m.Fc1, packForward), t.newLayerWeight(m.Fc2, packForward)
-	if t.Train {
+	if f.anew = t.Train && t.segment != nil; t.Train && !f.anew {
 		f.hiddenMap = t.newKept(shape.rows, hidden, rowStride(hidden))
 	}
 	f.ones = make([]float32, hidden)
@@ -154,6 +156,14 @@ func (f *mlpBlock) forwardPart(worker, i int) {
 	f.shape.addScaled(f.y.Slice(from, to), x, v, from, f.keep)
 }
 
+// again leaves what the backward pass needs to it.
+func (f *mlpBlock) again(in [][]float32, out []float32) error {
+	if out == nil {
+		return nil
+	}
+	return f.forward(in, out)
+}
+
 // mlpGrad is the backward pass: a sweep over the rows, and one over the
 // outputs of the layers for the gradients of the weights.
 type mlpGrad struct {
@@ -182,10 +192,15 @@ func (f *mlpBlock) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
 	g.tasks, g.weights = layerGradTask(g.grad1, g.grad2)
 	widest := f.chunk + kernels.PanelWidth()
 	t.needScratch(scratchSize([]int{f.hidden, f.hidden}, longest(f.cut), f.channels, f.channels, widest, widest, widest))
-	return t.recordGrad(spec{
-		kind: "MLPBlockGrad", name: f.Name, run: g.backward,
-		uses: append(used(g.v1, g.v2), f.norm.statsBuf, f.hiddenMap.buf, g.act.buf, g.normed.buf, g.hiddenGrad.buf),
-	}, dy, f.input, f.params(), f.Keep)
+	uses := append(used(g.v1, g.v2), f.norm.statsBuf, g.act.buf, g.normed.buf, g.hiddenGrad.buf)
+	if f.anew {
+		uses = append(uses, used(f.w1)...)
+		halves := kernels.HalvesLen(longest(f.cut), widest)
+		t.needScratch(scratchSize([]int{f.hidden, f.hidden, halves}, longest(f.cut), f.channels, f.channels, f.channels, widest, widest, widest))
+	} else {
+		uses = append(uses, f.hiddenMap.buf)
+	}
+	return t.recordGrad(spec{kind: "MLPBlockGrad", name: f.Name, run: g.backward, uses: uses}, dy, f.input, f.params(), f.Keep)
 }
 
 func (g *mlpGrad) backward(in [][]float32, out []float32) error {
@@ -199,6 +214,9 @@ func (g *mlpGrad) backward(in [][]float32, out []float32) error {
 	g.normed.bind()
 	g.v1.ready(pool)
 	g.v2.ready(pool)
+	if g.anew {
+		g.w1.ready(pool)
+	}
 	pool.Run(len(g.cut), g.sweep)
 	g.norm.finish()
 	g.grad1.dy, g.grad1.x = g.dh, g.normed
@@ -214,20 +232,36 @@ func (g *mlpGrad) sweepRows(worker, i int) {
 	sum, dot := s.vector(g.hidden), s.vector(g.hidden) // not used: the bias has its gradient with the weight
 	dv, dn := s.matrix(to-from, g.channels), s.matrix(to-from, g.channels)
 	a, da, h := s.matrix(to-from, wide), s.matrix(to-from, wide), s.matrix(to-from, wide)
+	x := g.x.Slice(from, to)
+	var n kernels.Matrix
+	var halves []float32
+	if g.anew {
+		n, halves = s.matrix(to-from, g.channels), s.vector(kernels.HalvesLen(to-from, wide))
+		g.norm.forward(n, x, from)
+	}
 	g.shape.scaled(dv, g.dy.Slice(from, to), from, g.keep)
 	var before kernels.Matrix
 	g.columns(func(c, end int) {
 		act, dact, dh := a.Columns(0, end-c), da.Columns(0, end-c), g.dh.Slice(from, to).Columns(c, end)
 		kernels.GemmBlock(dact, 1, dv, g.v2.Packed, 0, c, kernels.Matrix{})
-		kernels.AffineGrad(act, dh, g.hiddenMap.get(h.Columns(0, end-c), from, c), dact,
+		kernels.AffineGrad(act, dh, g.hiddenPart(h.Columns(0, end-c), n, halves, from, c), dact,
 			g.ones[c:end], g.Fc1Bias.Data()[c:end], g.zeros[c:end], sum[c:end], dot[c:end], kernels.GELU)
 		g.act.PutBlock(from, c, act)
 		kernels.GemmBlock(dn, 1, dh, g.v1.Packed, c, 0, before)
 		before = dn
 	})
-	x := g.x.Slice(from, to)
 	g.norm.start(i)
 	g.norm.backward(g.dx.Slice(from, to), dn, x, g.dy.Slice(from, to), from, i)
 	g.norm.forward(dv, x, from)
 	g.normed.PutRows(from, dv)
+}
+
+// hiddenPart is the hidden layer before GELU, from a row and a column on, of the
+// size of scratch: what was kept, or computed anew of the normalised rows n.
+func (g *mlpGrad) hiddenPart(scratch, n kernels.Matrix, halves []float32, row, col int) kernels.Matrix {
+	if !g.anew {
+		return g.hiddenMap.get(scratch, row, col)
+	}
+	kernels.GemmBlock(scratch, 1, n, g.w1.Packed, 0, col, kernels.Matrix{})
+	return g.tape.rounded(scratch, halves)
 }

@@ -29,14 +29,19 @@ type spec struct {
 
 	run  func(in [][]float32, out []float32) error              // a scalar has an out of one value
 	grad func(out, grad *gorgonia.Node) (gorgonia.Nodes, error) // one node an input
+	// again computes anew what run has left in the memory of uses, and out, which
+	// is nil if nobody needs it: that of the last op of a segment. Nothing else
+	// changes. It is nil for an op that cannot do that.
+	again func(in [][]float32, out []float32) error
 }
 
 // op is a recorded operation. It implements gorgonia.SDOp.
 type op struct {
 	spec
 	tape  *Tape
-	id    uint64 // unique in the process
-	index int    // position on the tape
+	id    uint64   // unique in the process
+	index int      // position on the tape
+	part  *segment // that it belongs to, or nil
 
 	out    *buffer // nil for a scalar and for memory of its own
 	value  gorgonia.Value
@@ -89,6 +94,10 @@ func (t *Tape) record(s spec) (*gorgonia.Node, error) {
 		return nil, fmt.Errorf("ops: %s %q: %w", s.kind, s.name, err)
 	}
 	t.ops = append(t.ops, o)
+	if t.segment != nil && t.Train {
+		o.part = t.segment
+		t.segment.ops = append(t.segment.ops, o)
+	}
 	return node, nil
 }
 
@@ -210,6 +219,10 @@ func (o *op) DiffWRT(int) []bool {
 func (o *op) SymDiff(_ gorgonia.Nodes, out, grad *gorgonia.Node) (gorgonia.Nodes, error) {
 	if o.grad == nil {
 		return nil, fmt.Errorf("ops: %v has no gradient", o)
+	}
+	grad, err := o.part.restored(o.tape, grad)
+	if err != nil {
+		return nil, err
 	}
 	return o.grad(out, grad)
 }

@@ -41,7 +41,7 @@ func PatchConvNorm(t *Tape, x *gorgonia.Node, p PatchConv) (*gorgonia.Node, erro
 		s.wrt = append(s.wrt, true)
 	}
 	if t.Train {
-		s.run = f.forwardTrain
+		s.run, s.again = f.forwardTrain, f.restore
 		s.uses = []*buffer{f.convBuf}
 	}
 	return t.record(s)
@@ -65,7 +65,7 @@ type patchConv struct {
 	y    kernels.Matrix
 	w    *pack
 
-	tasks struct{ convolve, normalise, infer func(worker, span int) }
+	tasks struct{ measure, convolve, normalise, infer func(worker, span int) }
 }
 
 func newPatchConv(t *Tape, x *gorgonia.Node, p PatchConv) (*patchConv, error) {
@@ -108,7 +108,7 @@ func newPatchConv(t *Tape, x *gorgonia.Node, p PatchConv) (*patchConv, error) {
 	if p.Norm != nil {
 		f.norm = newNormState(p.Norm, len(f.spans), t.Train)
 	}
-	f.tasks.convolve, f.tasks.normalise, f.tasks.infer = f.convolve, f.normalise, f.infer
+	f.tasks.measure, f.tasks.convolve, f.tasks.normalise, f.tasks.infer = f.measureSpan, f.convolve, f.normalise, f.infer
 	if t.Train {
 		f.convBuf = t.newBuffer(f.out.rows() * f.out.channels)
 	}
@@ -126,10 +126,23 @@ func (p PatchConv) params() []*Param {
 func (f *patchConv) forwardTrain(in [][]float32, out []float32) error {
 	f.bind(in, out)
 	f.conv = f.out.matrix(f.convBuf.data)
-	f.tape.Pool().Run(len(f.spans), f.tasks.convolve)
+	f.tape.Pool().Run(len(f.spans), f.tasks.measure)
 	if err := f.norm.batch(f.tape.Parallel); err != nil {
 		return err
 	}
+	f.tape.Pool().Run(len(f.spans), f.tasks.normalise)
+	return nil
+}
+
+// restore computes what forwardTrain kept, with the statistics that it measured,
+// and the result if it is asked for.
+func (f *patchConv) restore(in [][]float32, out []float32) error {
+	f.x, f.conv = in[0], f.out.matrix(f.convBuf.data)
+	f.tape.Pool().Run(len(f.spans), f.tasks.convolve)
+	if out == nil {
+		return nil
+	}
+	f.y = f.out.matrix(out)
 	f.tape.Pool().Run(len(f.spans), f.tasks.normalise)
 	return nil
 }
@@ -166,10 +179,16 @@ func (f *patchConv) product(dst kernels.Matrix, b span) {
 	})
 }
 
-func (f *patchConv) convolve(_, i int) {
-	conv := f.conv.Slice(f.out.from(f.spans[i]), f.out.to(f.spans[i]))
-	f.product(conv, f.spans[i])
-	f.norm.moments[i].Measure(conv)
+func (f *patchConv) convolve(_, i int) { f.product(f.convolved(i), f.spans[i]) }
+
+func (f *patchConv) measureSpan(worker, i int) {
+	f.convolve(worker, i)
+	f.norm.moments[i].Measure(f.convolved(i))
+}
+
+// convolved is the map of a span before the norm.
+func (f *patchConv) convolved(i int) kernels.Matrix {
+	return f.conv.Slice(f.out.from(f.spans[i]), f.out.to(f.spans[i]))
 }
 
 func (f *patchConv) normalise(_, i int) {

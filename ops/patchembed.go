@@ -27,7 +27,7 @@ func PatchEmbed(t *Tape, x *gorgonia.Node, p PatchEmbedding) (*gorgonia.Node, er
 	}
 	s := spec{
 		kind: "PatchEmbed", name: p.Name, inputs: gorgonia.Nodes{x}, wrt: []bool{false},
-		shape: tensor.Shape{f.out.batch, f.out.height, f.out.width, f.out.channels}, run: f.forward, grad: f.differentiate,
+		shape: tensor.Shape{f.out.batch, f.out.height, f.out.width, f.out.channels}, run: f.forward, again: within(f.forward), grad: f.differentiate,
 	}
 	for _, q := range f.params() {
 		s.inputs, s.wrt = append(s.inputs, t.Param(q)), append(s.wrt, true)

@@ -38,7 +38,7 @@ func PatchMerge(t *Tape, x *gorgonia.Node, m Merging) (*gorgonia.Node, error) {
 	}
 	return t.recordLayer(spec{
 		kind: "PatchMerge", name: m.Name, shape: tensor.Shape{f.out.batch, f.out.height, f.out.width, f.out.channels},
-		uses: append(used(f.w), f.norm.statsBuf), run: f.forward, grad: f.differentiate,
+		uses: append(used(f.w), f.norm.statsBuf), run: f.forward, again: within(f.forward), grad: f.differentiate,
 	}, x, f.params(), nil)
 }
 

@@ -72,31 +72,55 @@ func (w *Workspace) reserve(arena, scratch int) error {
 }
 
 // buffer is planned memory. It is alive from the first to the last op that
-// touches it.
+// touches it; if it is forgotten in between it has several lives at the same
+// place, and that is free for others between them.
 type buffer struct {
-	size        int
-	first, last int
-	offset      int
-	reuse       *buffer // whose memory it may take when that is free by then
-	home        *buffer // whose memory it takes, or nil
-	ops         []*op   // whose result it is, if any
-	data        []float32
+	size   int
+	lives  []life
+	asleep bool // the next touch begins a new life
+	offset int
+	reuse  *buffer // whose memory it may take when that is free by then
+	home   *buffer // whose memory it takes, or nil
+	ops    []*op   // whose result it is, if any
+	data   []float32
 }
 
-const never = -1
+// life is the first and the last op that touch a buffer before it is forgotten.
+type life struct{ first, last int }
 
 // newBuffer plans memory for n values. It is dead until an op uses it.
 func (t *Tape) newBuffer(n int) *buffer {
-	b := &buffer{size: n, first: never}
+	b := &buffer{size: n}
 	t.buffers = append(t.buffers, b)
 	return b
 }
 
 func (b *buffer) touch(op int) {
-	if b.first == never {
-		b.first = op
+	if b.asleep || len(b.lives) == 0 {
+		b.lives, b.asleep = append(b.lives, life{op, op}), false
+		return
 	}
-	b.last = max(b.last, op)
+	l := &b.lives[len(b.lives)-1]
+	l.last = max(l.last, op)
+}
+
+// forget says that what is in the buffer is not needed any more: who touches it
+// next writes it anew.
+func (b *buffer) forget() { b.asleep = true }
+
+// keep makes all lives one that does not end.
+func (b *buffer) keep() { b.lives, b.asleep = []life{{b.lives[0].first, math.MaxInt}}, false }
+
+// meets says whether two buffers are alive at the same time.
+func (b *buffer) meets(c *buffer) bool {
+	for _, l := range b.lives {
+		for _, m := range c.lives {
+			if l.first <= m.last && m.first <= l.last {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // needScratch makes sure that every worker has n values of scratch in every op.
@@ -109,7 +133,7 @@ func (t *Tape) scratchOf(worker int) []float32 { return t.space.scratch[worker] 
 // called before Plan.
 func (t *Tape) Keep(n *gorgonia.Node) {
 	if o, ok := n.Op().(*op); ok && o.out != nil {
-		o.out.touch(math.MaxInt)
+		o.out.keep()
 	}
 }
 
@@ -133,7 +157,7 @@ func (t *Tape) Plan() error {
 	const align = 16 // values in a cache line
 	bySize := make([]*buffer, 0, len(t.buffers))
 	for _, b := range t.buffers {
-		if b.first == never {
+		if len(b.lives) == 0 {
 			return fmt.Errorf("ops: a buffer of %d values is used by no op", b.size)
 		}
 		if !t.takesOver(b) {
@@ -145,7 +169,7 @@ func (t *Tape) Plan() error {
 	for _, b := range bySize {
 		b.offset = 0
 		for _, p := range placed {
-			if p.last < b.first || b.last < p.first {
+			if !p.meets(b) {
 				continue
 			}
 			if b.offset+b.size <= p.offset {
@@ -159,6 +183,9 @@ func (t *Tape) Plan() error {
 	}
 	t.planPacks()
 	if err := t.space.reserve(t.arena, t.scratch); err != nil {
+		if t.Train && !t.recomputes {
+			err = fmt.Errorf("%w; so does train.grad_checkpointing=true", err)
+		}
 		return err
 	}
 	t.bind()
@@ -172,10 +199,12 @@ func (t *Tape) takesOver(b *buffer) bool {
 		return false
 	}
 	home := b.reuse.root()
-	if home.last != b.first || home.size != b.size {
+	last := &home.lives[len(home.lives)-1]
+	if last.last != b.lives[0].first || home.size != b.size {
 		return false
 	}
-	home.last = b.last
+	last.last = b.lives[0].last
+	home.lives = append(home.lives, b.lives[1:]...)
 	b.home = home
 	return true
 }

@@ -26,16 +26,18 @@ type Tape struct {
 	// Parallel may be changed between runs.
 	Parallel *Parallel
 
-	space   *Workspace
-	ops     []*op
-	params  map[*Param]*gorgonia.Node
-	buffers []*buffer
-	scratch int // float32 values that an op needs for each worker
-	arena   int // float32 values of the planned arena
-	seen    int // number of arenas of the workspace when last bound
-	last    int // op that ran last
-	failure error
-	profile *Profile
+	space      *Workspace
+	ops        []*op
+	params     map[*Param]*gorgonia.Node
+	buffers    []*buffer
+	scratch    int      // float32 values that an op needs for each worker
+	arena      int      // float32 values of the planned arena
+	seen       int      // number of arenas of the workspace when last bound
+	last       int      // op that ran last
+	segment    *segment // that ops are added to, or nil
+	recomputes bool     // some ops are computed anew
+	failure    error
+	profile    *Profile
 
 	packs                  []*pack
 	reorders, panels       []packJob

@@ -3,6 +3,7 @@ package ops
 import (
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -139,34 +140,42 @@ func TestPlanKeepsLiveBuffersApart(t *testing.T) {
 		var total int
 		for i := range n {
 			b := tape.newBuffer(1 + r.IntN(1000))
-			b.touch(r.IntN(60))
-			b.touch(b.first + r.IntN(20))
+			at := r.IntN(60)
 			if i > 0 && r.IntN(3) == 0 {
 				b.reuse = tape.buffers[r.IntN(i)]
 				if r.IntN(2) == 0 { // make the take-over possible
-					b.size, b.first = b.reuse.size, b.reuse.last
-					b.last = b.first + r.IntN(20)
+					b.size, at = b.reuse.size, b.reuse.lives[len(b.reuse.lives)-1].last
 				}
+			}
+			b.touch(at)
+			b.touch(at + r.IntN(20))
+			if r.IntN(3) == 0 {
+				b.forget()
+				at = b.lives[0].last + 1 + r.IntN(20)
+				b.touch(at)
+				b.touch(at + r.IntN(20))
 			}
 			total += b.size
 		}
 		before := make([]buffer, n)
 		for i, b := range tape.buffers {
 			before[i] = *b
+			before[i].lives = slices.Clone(b.lives)
 		}
 		if err := tape.Plan(); err != nil {
 			t.Fatal(err)
 		}
 		for i, b := range before {
 			for j, c := range before[:i] {
-				if b.last < c.first || c.last < b.first {
+				if !b.meets(&c) {
 					continue
 				}
 				p, q := tape.buffers[i].root().offset, tape.buffers[j].root().offset
 				shared := p < q+c.size && q < p+b.size
-				handedOver := tape.buffers[i].root() == tape.buffers[j].root() && (b.first == c.last || c.first == b.last)
+				last := func(b buffer) int { return b.lives[len(b.lives)-1].last }
+				handedOver := tape.buffers[i].root() == tape.buffers[j].root() && (b.lives[0].first == last(c) || c.lives[0].first == last(b))
 				if shared && !handedOver {
-					t.Fatalf("buffers %d [%d..%d] at %d+%d and %d [%d..%d] at %d+%d overlap", i, b.first, b.last, p, b.size, j, c.first, c.last, q, c.size)
+					t.Fatalf("buffers %d %v at %d+%d and %d %v at %d+%d overlap", i, b.lives, p, b.size, j, c.lives, q, c.size)
 				}
 			}
 		}

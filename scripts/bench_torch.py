@@ -1,7 +1,7 @@
 """Times PyTorch on the model of a preset, to compare with `fasternet-train bench`.
 
 usage: python3 scripts/bench_torch.py PRESET [--train] [--batch N] [--threads N] [--seconds S]
-       [--warmup N] [--runs N] [--channels-last]
+       [--warmup N] [--runs N] [--channels-last] [--autocast]
 
 PRESET is one of the presets of configs/, fasternet_t0 for one. It is read by
 `fasternet-train config show`, so that both programs time the same model; vit_base,
@@ -123,6 +123,7 @@ def main():
     parser.add_argument("preset")
     parser.add_argument("--train", action="store_true")
     parser.add_argument("--channels-last", action="store_true")
+    parser.add_argument("--autocast", action="store_true", help="bfloat16, as torch.autocast chooses")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=8)
@@ -144,10 +145,11 @@ def main():
         optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-4 if pretraining else 1e-3)
 
         def loss():
-            if not pretraining:
-                return F.cross_entropy(model(images), labels)
-            out = model(images, 0.75)
-            return out[0] if isinstance(out, tuple) else out
+            with torch.autocast("cpu", torch.bfloat16, enabled=args.autocast):
+                if not pretraining:
+                    return F.cross_entropy(model(images), labels)
+                out = model(images, 0.75)
+                return out[0] if isinstance(out, tuple) else out
 
         def step():
             optimizer.zero_grad()
@@ -157,7 +159,7 @@ def main():
         model.eval()
 
         def step():
-            with torch.no_grad():
+            with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=args.autocast):
                 model(images)
     for _ in range(args.warmup):
         step()
@@ -170,7 +172,7 @@ def main():
     median = statistics.median(times)
     print(json.dumps({
         "engine": "PyTorch " + torch.__version__, "model": args.preset, "mode": "train" if args.train else "infer",
-        "threads": args.threads, "batch": args.batch, "img_per_s": args.batch / median, "median_ms": 1000 * median, "cpu_ms": 1000 * cpu,
+        "precision": "bf16" if args.autocast else "fp32", "threads": args.threads, "batch": args.batch, "img_per_s": args.batch / median, "median_ms": 1000 * median, "cpu_ms": 1000 * cpu,
         "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
 
 

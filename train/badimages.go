@@ -8,47 +8,57 @@ import (
 	"fasternet/data"
 )
 
-// fewBad is how many bad images are named while a run goes on.
+// fewBad is how many bad images of a part are named while a run goes on.
 const fewBad = 10
 
-// noteBad remembers the training images that could not be read (data.on_bad_image:
-// skip), and names the first of them.
-func (t *trainer) noteBad(bad []data.BadSample) {
-	for _, b := range bad {
-		if t.bad[b.Index] {
+// badImages are those of a part that could not be read (data.on_bad_image: skip), by
+// index.
+type badImages map[int]bool
+
+// note remembers images and names the first of them.
+func (b *badImages) note(show *Display, bad []data.BadSample) {
+	for _, s := range bad {
+		if (*b)[s.Index] {
 			continue
 		}
-		if t.bad == nil {
-			t.bad = map[int]bool{}
+		if *b == nil {
+			*b = badImages{}
 		}
-		if t.bad[b.Index] = true; len(t.bad) <= fewBad {
-			t.show.Line("warning: %v; another image takes its place", b.Err)
+		if (*b)[s.Index] = true; len(*b) <= fewBad {
+			show.Line("warning: %v; another image takes its place", s.Err)
 		}
 	}
 }
 
-// countBad says at the end of a run, which all ranks have come to, how many there were.
+// countBad says at the end of a run, which all ranks have come to, how many there were
+// on any of them.
 func (t *trainer) countBad() error {
-	text, err := json.Marshal(slices.Collect(maps.Keys(t.bad)))
-	if err != nil {
-		return err
-	}
-	all, err := t.ranks.Gather(text)
-	if err != nil {
-		return err
-	}
-	bad := map[int]bool{}
-	for _, text := range all {
-		var some []int
-		if err := json.Unmarshal(text, &some); err != nil {
+	for _, part := range []struct {
+		name string
+		bad  badImages
+		all  data.Dataset
+	}{{"training", t.bad, t.train}, {"validation", t.badVal, t.val}} {
+		text, err := json.Marshal(slices.Collect(maps.Keys(part.bad)))
+		if err != nil {
 			return err
 		}
-		for _, i := range some {
-			bad[i] = true
+		texts, err := t.ranks.Gather(text)
+		if err != nil {
+			return err
 		}
-	}
-	if n := len(bad); n > 0 {
-		t.show.Line("warning: %d of %d training images could not be read and were replaced by others; fasternet-train data verify lists them", n, t.train.Len())
+		bad := badImages{}
+		for _, text := range texts {
+			var some []int
+			if err := json.Unmarshal(text, &some); err != nil {
+				return err
+			}
+			for _, i := range some {
+				bad[i] = true
+			}
+		}
+		if n := len(bad); n > 0 {
+			t.show.Line("warning: %d of %d %s images could not be read and were replaced by others; fasternet-train data verify lists them", n, part.all.Len(), part.name)
+		}
 	}
 	return nil
 }

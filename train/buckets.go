@@ -2,6 +2,7 @@ package train
 
 import (
 	"math"
+	"time"
 
 	"fasternet/collective"
 	"fasternet/kernels"
@@ -22,7 +23,8 @@ type buckets struct {
 	active bool // the batch is the last of a step: what it completes is complete
 	next   int  // bucket that is to be summed
 	waits  []func() error
-	broken bool // a gradient of this rank is not finite
+	broken bool          // a gradient of this rank is not finite
+	waited time.Duration // for the sums of the last step, after its backward pass
 }
 
 type bucket struct {
@@ -83,6 +85,10 @@ func (b *buckets) start() {
 
 // wait returns when all gradients are summed.
 func (b *buckets) wait() error {
+	if len(b.list) == 0 {
+		return nil
+	}
+	began := clock()
 	for b.next < len(b.list) {
 		b.start()
 	}
@@ -93,6 +99,7 @@ func (b *buckets) wait() error {
 		}
 	}
 	b.next, b.waits, b.active = 0, b.waits[:0], false
+	b.waited = since(began)
 	return first
 }
 

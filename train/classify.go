@@ -30,7 +30,7 @@ func newClassification(c *configs.Config, train, val data.Dataset, pool *kernels
 		return nil, err
 	}
 	t := &classification{config: c, train: train, val: val, net: net, runner: graph.NewRunner(net, pool)}
-	t.runner.Loss, t.runner.Frozen = lossOf(c), frozenLayers(c)
+	t.runner.Loss, t.runner.Frozen, t.runner.Recompute = lossOf(c), frozenLayers(c), c.Train.GradCheckpointing
 	if t.runner.Precision, err = precision(c); err != nil {
 		return nil, err
 	}

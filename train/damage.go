@@ -45,6 +45,9 @@ func Standing(progress string) (string, error) {
 		return "", fmt.Errorf("its progress is epoch %d, step %d, batch %d", p.Epoch, p.Step, p.Batches)
 	}
 	if p.Step == 0 {
+		if p.Epoch == 1 {
+			return "after 1 epoch", nil
+		}
 		return fmt.Sprintf("after %d epochs", p.Epoch), nil
 	}
 	return fmt.Sprintf("in epoch %d after step %d", p.Epoch+1, p.Step), nil

@@ -79,7 +79,7 @@ func (t *trainer) update(it *data.Iterator, n int, lr float64, m *meter) (norm f
 			return 0, fmt.Errorf("%w; data.on_bad_image=skip takes other images instead, and fasternet-train data verify lists all that are broken", err)
 		}
 		m.wait(since(waiting))
-		t.noteBad(b.Replaced)
+		t.bad.note(t.show, b.Replaced)
 		t.buckets.active = k+1 == n
 		loss, scales, err := t.task.gradients(b, graph.Position{Seed: t.config.Seed, Step: uint64(p.Batches + k), Places: b.Places, Batch: b.Whole})
 		if err != nil {
@@ -90,6 +90,7 @@ func (t *trainer) update(it *data.Iterator, n int, lr float64, m *meter) (norm f
 	if err := t.buckets.wait(); err != nil {
 		return 0, err
 	}
+	m.sync(t.buckets.waited)
 	own := all.finite()
 	if err := all.sum(t.ranks); err != nil {
 		return 0, err

@@ -194,6 +194,7 @@ type Record struct {
 	GradNorm  float64   `json:"grad_norm,omitempty"`
 	Speed     float64   `json:"img_per_s,omitempty"`
 	Waited    float64   `json:"data_s,omitempty"`    // seconds spent waiting for data, since the last record or in the epoch
+	Synced    float64   `json:"sync_s,omitempty"`    // seconds spent waiting for the gradients of other ranks, likewise
 	Trained   float64   `json:"train_s,omitempty"`   // seconds of training in the epoch
 	Evaluated float64   `json:"eval_s,omitempty"`    // seconds of its evaluation
 	Memory    float64   `json:"memory_mb,omitempty"` // resident

@@ -193,6 +193,11 @@ func (o *Optimizer) measurePart(_, i int) { o.squares[i] = kernels.SumSquares(o.
 func (o *Optimizer) Step(lr, scale float64) {
 	o.steps++
 	o.now = update{lr: lr, scale: scale, step: o.steps}
+	if limit := o.config.MaxGradNorm; limit > 0 && o.config.Opt == "lamb" {
+		if norm := o.GradNorm() * scale; norm > limit {
+			o.now.scale *= limit / norm
+		}
+	}
 	if r, ok := o.rule.(trusting); ok {
 		o.pool.Run(len(o.parts), o.direct)
 		o.sumTrust(r)

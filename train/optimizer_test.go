@@ -2,12 +2,14 @@ package train
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
 	"fasternet/checkpoints"
 	"fasternet/configs"
 	"fasternet/internal/golden"
+	"fasternet/kernels"
 	"fasternet/ops"
 )
 
@@ -175,5 +177,33 @@ func TestOptimizerState(t *testing.T) {
 				t.Errorf("the state of %s for %s: %v", of, name, err)
 			}
 		}
+	}
+}
+
+// LAMB limits the norm of all gradients itself, behind whatever clipped them: a
+// gradient over the limit is as good as one at it.
+func TestLambNorm(t *testing.T) {
+	r := readRecipe(t)
+	step := func(limit float64, factor float32) []float32 {
+		c := configs.Optim{Opt: "lamb", MaxGradNorm: limit, WeightDecay: 0.1, WeightDecayOn: "all", Betas: []float64{0.9, 0.99}, Eps: 1e-2}
+		ps := r.params()
+		o := newOptimizer(t, c, ps...)
+		setGrads(ps, r.Grads[0], 2)
+		norm := o.GradNorm() / 2
+		for _, p := range ps {
+			kernels.Scale(p.GradData(), factor/float32(norm)) // to norm factor
+		}
+		o.Step(0.05, o.Clip(float64(factor), 2))
+		var out []float32
+		for _, p := range ps {
+			out = append(out, p.Data()...)
+		}
+		return out
+	}
+	at := step(0, 0.5)
+	golden.CheckRel(t, "limited", step(0.5, 3), at, 1e-6)
+	golden.CheckRel(t, "not limited", step(0.5, 0.25), step(0, 0.25), 0)
+	if slices.Equal(step(0, 3), at) {
+		t.Error("without a limit the norm does not matter")
 	}
 }

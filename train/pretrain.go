@@ -25,6 +25,7 @@ type pretraining struct {
 	net        *graph.LocalMIM
 	runner     *graph.MIMRunner
 	scales     []float64 // of the last evaluation
+	replaced   func([]data.BadSample)
 }
 
 func newPretraining(c *configs.Config, train, val data.Dataset, pool *kernels.Pool) (*pretraining, error) {
@@ -33,6 +34,7 @@ func newPretraining(c *configs.Config, train, val data.Dataset, pool *kernels.Po
 		return nil, err
 	}
 	t := &pretraining{config: c, train: train, val: val, net: net, runner: graph.NewMIMRunner(net, pool)}
+	t.runner.Recompute = c.Train.GradCheckpointing
 	t.runner.Precision, err = precision(c)
 	return t, err
 }
@@ -83,7 +85,9 @@ func (t *pretraining) gradients(b *data.Batch, _ graph.Position) (float32, []flo
 	return t.run(b, true)
 }
 
-// evaluate is the loss on the validation images, with the same masks every time.
+// evaluate is the loss on the validation images, with the same masks every time. With
+// data.on_bad_image: skip another image takes the place of one that cannot be read, as
+// in training: the mean of a batch is over all of its images.
 func (t *pretraining) evaluate(ctx context.Context, with ranks, progress func(done int)) (r eval.Result, err error) {
 	sums, count, err := t.sumLosses(ctx, with, progress) // of the loss and its scales
 	if err := with.agree(ctx, err); err != nil {
@@ -114,6 +118,7 @@ func (t *pretraining) sumLosses(ctx context.Context, with ranks, progress func(d
 	loader, err := data.NewLoader(t.val, data.LoaderOptions{
 		Batch: min(c.Train.ValBatchSize, max(t.val.Len(), 1)), Workers: c.Data.Workers, Prefetch: c.Data.Prefetch,
 		Seed: c.Seed, Transform: eval.Transform(c.Data, c.Model.InChans), Extra: extra,
+		ReplaceBad: c.Data.OnBadImage == "skip",
 	})
 	if err != nil {
 		return nil, 0, err
@@ -129,6 +134,7 @@ func (t *pretraining) sumLosses(ctx context.Context, with ranks, progress func(d
 		if err != nil {
 			return nil, 0, err
 		}
+		t.replaced(b.Replaced)
 		loss, scales, err := t.run(b, false)
 		if err != nil {
 			return nil, 0, err

@@ -121,7 +121,8 @@ func same(t *testing.T, what string, a, b *checkpoints.File) {
 }
 
 // Everything together: a run that is interrupted in an epoch, with another number of
-// threads, and in an evaluation ends with the bits of one that is not.
+// threads, with blocks that are computed anew, and in an evaluation ends with the bits of
+// one that is not.
 func TestResumeWithEverything(t *testing.T) {
 	dir := stripes(t, 84, 20) // 10 batches of 8, the last accumulation is of one
 	teacher := filepath.Join(t.TempDir(), "teacher")
@@ -134,11 +135,11 @@ func TestResumeWithEverything(t *testing.T) {
 		"lars": {"optim.opt=lars", "optim.clip_grad=1", "optim.lr=1", "sched.form=step", "sched.decay_epochs=1", "sched.cooldown_epochs=1", "distill.type=hard"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			config := func(threads string) *configs.Config {
-				return load(t, dir, append([]string{
+			config := func(threads string, more ...string) *configs.Config {
+				return load(t, dir, append(append([]string{
 					"threads=" + threads, "train.accum_steps=3", "ema.decay=0.9", "ema.warmup=true", "train.precise_bn=20", "train.patience=2", "train.min_delta=50",
 					"train.epochs=4", "data.multi_scale=24_2", "augment.mixup=0.2", "augment.cutmix=1", "distill.teacher=" + teacher, "distill.alpha=0.4",
-				}, settings...)...)
+				}, settings...), more...)...)
 			}
 			whole, broken := filepath.Join(t.TempDir(), "whole"), filepath.Join(t.TempDir(), "broken")
 			log := &signal{}
@@ -157,11 +158,16 @@ func TestResumeWithEverything(t *testing.T) {
 			}
 			interrupted(t, config("2"), broken, "epoch 1/4 step 6/10")
 			interrupted(t, config("1"), broken, "epoch 2/4 step 10/10") // ends in the evaluation
-			interrupted(t, config("2"), broken, "epoch 3/4 step 3/10")
+			interrupted(t, config("2", "train.grad_checkpointing=true"), broken, "epoch 3/4 step 3/10")
 			if _, err := Run(context.Background(), config("2"), Options{Dir: broken, Resume: true, Log: io.Discard}); err != nil {
 				t.Fatal(err)
 			}
 			same(t, name, last(t, whole), last(t, broken))
+			anew := filepath.Join(t.TempDir(), "anew")
+			if _, err := Run(context.Background(), config("1", "train.grad_checkpointing=true"), Options{Dir: anew, Log: io.Discard}); err != nil {
+				t.Fatal(err)
+			}
+			same(t, name+", checkpointed", last(t, whole), last(t, anew))
 			best := func(dir string) *checkpoints.File {
 				f, err := checkpoints.Read(filepath.Join(dir, "checkpoints", checkpoints.Best))
 				if err != nil {

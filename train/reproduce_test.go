@@ -131,7 +131,8 @@ func differing(a, b *checkpoints.File) string {
 
 // One configuration and seed give the same weights, moments and losses to the
 // last bit: for any number of threads, of loader workers and of batches that are
-// made ahead, whether the run is interrupted or not. Another seed gives others.
+// made ahead, whether the run is interrupted or not, with and without activation
+// checkpointing. Another seed gives others.
 func TestReproducible(t *testing.T) {
 	data := noise(t)
 	for name, model := range small {
@@ -146,6 +147,8 @@ func TestReproducible(t *testing.T) {
 				{[]string{"threads=4", "data.workers=2", "data.prefetch=7"}, nil},
 				{[]string{"threads=2", "data.workers=1"}, []int{1, 3, 2}}, // in both epochs, and at the end of one
 				{[]string{"threads=1", "data.workers=4", "checkpoint.every_steps=0"}, []int{7}},
+				{[]string{"threads=1", "train.grad_checkpointing=true"}, nil},
+				{[]string{"threads=4", "train.grad_checkpointing=true"}, []int{2, 3}},
 			} {
 				got := finished(t, smallConfig(t, model, data, c.settings...), c.stops...)
 				if what := differing(got, want); what != "" {

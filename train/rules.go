@@ -69,8 +69,7 @@ func (r lars) move(v values, u update) {
 }
 
 // lamb is LAMB (You et al., 2020) as timm has it: tensors without weight decay have
-// no trust ratio. The limit of the gradient's norm that is part of timm's is
-// optim.clip_grad.
+// no trust ratio, and the norm of all gradients is limited (optim.max_grad_norm).
 //
 //	d = m̂/(√v̂ + ε) + wd·w;  w ← w - lr·‖w‖/‖d‖·d
 type lamb struct{ config configs.Optim }

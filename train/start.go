@@ -15,11 +15,18 @@ func (t *trainer) startFrom() error {
 		return nil
 	}
 	var table model.Table
-	err := t.task.start(t.config.From, model.LoadOptions{Report: func(m model.Table) { table = m }})
+	err := t.task.start(t.config.From, model.LoadOptions{PreferEMA: t.config.FromEMA, Report: func(m model.Table) { table = m }})
 	if err != nil {
 		return fmt.Errorf("from: %w", err)
 	}
-	t.origin = append(t.origin, fmt.Sprintf("starting from the weights of %s: %s", table.Path, table.Summary()))
+	which := "weights"
+	if table.EMA {
+		which = "averaged weights (EMA)"
+	}
+	t.origin = append(t.origin, fmt.Sprintf("starting from the %s of %s: %s", which, table.Path, table.Summary()))
+	if table.EMA {
+		t.origin = append(t.origin, "note: --from-ema=false takes the weights of the last step instead")
+	}
 	for _, n := range table.Notes {
 		t.origin = append(t.origin, "note: "+n)
 	}

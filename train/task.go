@@ -55,7 +55,11 @@ func precision(c *configs.Config) (kernels.Precision, error) {
 // newTask makes the model of the configuration.
 func (t *trainer) newTask(pool *kernels.Pool) (task, error) {
 	if t.config.Task == "localmim" {
-		return newPretraining(t.config, t.train, t.val, pool)
+		p, err := newPretraining(t.config, t.train, t.val, pool)
+		if err == nil {
+			p.replaced = func(bad []data.BadSample) { t.badVal.note(t.show, bad) }
+		}
+		return p, err
 	}
 	return newClassification(t.config, t.train, t.val, pool)
 }

@@ -141,7 +141,7 @@ type trainer struct {
 	observer  func(Status)
 	board     *board
 
-	bad map[int]bool // training images that could not be read, by index
+	bad, badVal badImages // of the training part, and of the validation part of a pre-training
 
 	began     time.Time
 	firstStep int      // batches that this process did not train
@@ -175,6 +175,9 @@ func (t *trainer) open(o Options) error {
 	t.loader = nil // the state of the model may be part of what it makes
 	t.firstStep = t.progress.Batches
 	t.describe()
+	for _, n := range t.config.Notes {
+		t.show.Line("note: %s", n)
+	}
 	for _, line := range t.origin {
 		t.show.Line("%s", line)
 	}

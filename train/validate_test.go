@@ -153,3 +153,19 @@ func TestDivergedInValidation(t *testing.T) {
 		t.Error("it was saved")
 	}
 }
+
+// Where a run stands is said in words.
+func TestStanding(t *testing.T) {
+	for progress, want := range map[string]string{
+		`{"epoch":0,"step":0,"batches":0}`: "after 0 epochs",
+		`{"epoch":1,"step":0,"batches":9}`: "after 1 epoch",
+		`{"epoch":2,"step":0,"batches":9}`: "after 2 epochs",
+	} {
+		if got, err := Standing(progress); err != nil || got != want {
+			t.Errorf("%s: %q, %v; want %q", progress, got, err, want)
+		}
+	}
+	if _, err := Standing(`{"epoch":-1}`); err == nil {
+		t.Error("epoch -1")
+	}
+}

@@ -21,6 +21,8 @@ type Options struct {
 	Most      int                 // images at most, the first of the data set; 0 for all
 	Seed      uint64              // of the masks
 	Workers   int                 // that read images; 0 for one a processor
+
+	ReplaceBad bool // draw another image in the place of one that cannot be read
 }
 
 // together is how many images are run at a time, which is also how many have the
@@ -68,7 +70,7 @@ func each(ctx context.Context, ds data.Dataset, o Options, extra data.Extra, vis
 		return errors.New("viz: there are no images to draw")
 	}
 	loader, err := data.NewLoader(ds, data.LoaderOptions{
-		Batch: min(together, ds.Len()), Workers: o.Workers, Seed: o.Seed, Transform: o.Transform, Extra: extra,
+		Batch: min(together, ds.Len()), Workers: o.Workers, Seed: o.Seed, Transform: o.Transform, Extra: extra, ReplaceBad: o.ReplaceBad,
 	})
 	if err != nil {
 		return err
@@ -90,6 +92,9 @@ func each(ctx context.Context, ds data.Dataset, o Options, extra data.Extra, vis
 				name = fmt.Sprintf("%s (%s)", name, class)
 			}
 			names = append(names, name)
+		}
+		for _, r := range b.Replaced {
+			names[r.At] = "another image in the place of " + ds.Name(r.Index)
 		}
 		if err := visit(b, names); err != nil {
 			return err

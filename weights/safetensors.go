@@ -21,7 +21,7 @@ var safetensorsTypes = map[safetensors.DType]dtype{
 
 func parseSafetensors(r io.ReaderAt, size int64, o Options) (*State, error) {
 	if o.EMA {
-		return nil, errors.New("a safetensors file has one set of weights: no averaged ones (--ema)")
+		return nil, fmt.Errorf("a safetensors file has one set of weights: %w (--ema)", ErrNoEMA)
 	}
 	if _, err := header(r, size); err != nil {
 		return nil, err

@@ -73,7 +73,7 @@ func (f *torchFile) state(container string, root any, o Options) (*State, error)
 		break
 	}
 	if o.EMA && s.Key == "" {
-		return nil, fmt.Errorf("it holds no averaged weights (--ema): none of the keys %s", strings.Join(emaKeys, ", "))
+		return nil, fmt.Errorf("it holds %w (--ema): none of the keys %s", ErrNoEMA, strings.Join(emaKeys, ", "))
 	}
 	budget := f.size + spareElements
 	for _, e := range all {

@@ -45,6 +45,9 @@ type Options struct {
 	EMA bool // the averaged weights instead of the last ones
 }
 
+// ErrNoEMA says that a file has no averaged weights, which were asked for.
+var ErrNoEMA = errors.New("no averaged weights")
+
 // ErrFormat says that a file is of no kind that can be read.
 var ErrFormat = errors.New("not a file of weights: want a PyTorch checkpoint (.pth, .pt, .ckpt, .bin) or safetensors")
 

@@ -43,6 +43,7 @@ data" how fast the images come to it.`,
   fasternet-train bench fasternet_t0 --batch 1 --threads 1 --iterations 100
   fasternet-train bench fasternet_t0 --train --profile
   fasternet-train bench vit_base --train --batch 8 --precision bf16
+  fasternet-train bench vit_base --train --batch 32 --set train.grad_checkpointing=true
   fasternet-train bench pconv
   mpirun -n 4 fasternet-train bench vit_base --train --batch 8 --seconds 30 --json`,
 		Args: cobra.ExactArgs(1),
@@ -139,6 +140,9 @@ func printBench(r bench.Result) error {
 	form := ""
 	if r.BNFolded {
 		form = ", batch norms folded"
+	}
+	if r.Recomputed {
+		form = ", blocks computed anew in the backward pass"
 	}
 	if r.BF16Path != "" {
 		r.Precision += " (" + r.BF16Path + ")"

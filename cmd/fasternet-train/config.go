@@ -75,12 +75,16 @@ func configCommand() *cobra.Command {
 	show.Flags().BoolVar(&source, "source", false, "show a preset as it is written, with its comments")
 	show.Flags().BoolVar(&plain, "plain", false, "leave out the comments")
 	check := &cobra.Command{
-		Use: "check CONFIG", Short: "Check a configuration", Example: "  fasternet-train config check my.yaml", Args: cobra.ExactArgs(1),
+		Use: "check CONFIG", Short: "Check a configuration, and note what of a preset does not fit the rest", Example: "  fasternet-train config check my.yaml", Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			if _, err := load(args[0]); err != nil {
+			config, err := load(args[0])
+			if err != nil {
 				return err
 			}
-			_, err := fmt.Printf("%s: no problem found\n", args[0])
+			for _, n := range config.Notes {
+				fmt.Printf("note: %s\n", n)
+			}
+			_, err = fmt.Printf("%s: no problem found\n", args[0])
 			return err
 		},
 	}

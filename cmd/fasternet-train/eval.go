@@ -54,8 +54,9 @@ which, as a table (.csv) or a picture (.png).`,
 			if err != nil {
 				return err
 			}
-			if got, want := len(ds.Classes()), m.Model.Classes(); got > want {
-				return fmt.Errorf("the data set has %d classes, the model only %d", got, want)
+			note, err := eval.CheckClasses(ds.Classes(), m.Classes, m.Model.Classes())
+			if err != nil {
+				return err
 			}
 			pool := kernels.NewPool(config.Threads)
 			defer pool.Close()
@@ -66,8 +67,8 @@ which, as a table (.csv) or a picture (.png).`,
 			if len(names) == 0 {
 				names = ds.Classes()
 			}
-			if i := eval.Differing(ds.Classes(), names); i >= 0 {
-				show.Line("warning: class %d is called %s in the data set and %s in the model; labels are compared by their number", i, ds.Classes()[i], eval.ClassName(names, i))
+			if note != "" {
+				show.Line("warning: %s", note)
 			}
 			show.Begin("evaluation", 0, ds.Len())
 			transform := eval.Transform(config.Data, config.Model.InChans)

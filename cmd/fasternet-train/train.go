@@ -18,7 +18,7 @@ import (
 func trainCommand() *cobra.Command {
 	var settings []string
 	var dir, dataDir, from string
-	var resume bool
+	var resume, fromEMA bool
 	var maxHours float64
 	var watch watching
 	var ranks ranks
@@ -41,7 +41,8 @@ the address says otherwise.
 
 --from starts from the weights of a run, a checkpoint, or a file of PyTorch
 (.pth, .pt, .ckpt, .bin, .safetensors; official or timm's names) instead of fresh
-ones. A classifier for another number of classes is left out. Of a pre-training,
+ones: the averaged ones (EMA) if there are any, as timm does; --from-ema=false takes
+those of the last step. A classifier for another number of classes is left out. Of a pre-training,
 ours or an official one of LocalMIM, the encoder is taken. A run that is resumed
 goes on from its own checkpoint.
 
@@ -60,6 +61,7 @@ loss (nats) of the best checkpoint; of a pre-training the loss.`,
   fasternet-train train fasternet_t0 --data /data/imagenet --set train.batch_size=256
   fasternet-train train fasternet_t0 --data /data/imagenet --resume --max-hours 7.5
   fasternet-train train my.yaml --set ema.decay=0.9998 --set ema.warmup=true
+  fasternet-train train vit_base --data /data/imagenet --set train.grad_checkpointing=true   # in less memory
   fasternet-train train my.yaml --set distill.type=soft --set distill.teacher=runs/large
   fasternet-train train my.yaml --run runs/second --set optim.lr=1e-3 --set train.epochs=30
   fasternet-train train fasternet_t0 --data /data/flowers --set model.num_classes=0 --from fasternet_t0.pth
@@ -73,6 +75,9 @@ loss (nats) of the best checkpoint; of a pre-training the loss.`,
 			}
 			if from != "" {
 				settings = append(settings, "from="+quoted(from))
+			}
+			if cmd.Flags().Changed("from-ema") {
+				settings = append(settings, fmt.Sprintf("from_ema=%v", fromEMA))
 			}
 			if !(maxHours >= 0 && maxHours <= 1e6) {
 				return usageError{fmt.Errorf("--max-hours: want a number of hours, or 0 for no limit, got %v", maxHours)}
@@ -118,6 +123,7 @@ loss (nats) of the best checkpoint; of a pre-training the loss.`,
 	c.Flags().StringVar(&dir, "run", "", "`folder` of the run")
 	c.Flags().StringVar(&dataDir, "data", "", "`folder` of the data set (data.dir)")
 	c.Flags().StringVar(&from, "from", "", "`weights` to start from: a run, a checkpoint, or a file of PyTorch (from)")
+	c.Flags().BoolVar(&fromEMA, "from-ema", true, "of --from: take the averaged weights, if it has them (from_ema)")
 	watch.register(c)
 	ranks.register(c)
 	c.Flags().BoolVar(&resume, "resume", false, "continue from the newest checkpoint of the run; without one start from the beginning")

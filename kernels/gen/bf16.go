@@ -161,7 +161,8 @@ func (s *isa) halfTN(nv int) {
 }
 
 // halfMasks are the masks of the first n of 32 columns: as two vectors of 32-bit
-// and as one of 16-bit values. n may be larger.
+// and as one of 16-bit values. n may be larger, but not than 255: BZHI looks at eight
+// bits of it.
 func halfMasks(n reg.GPVirtual) (low, high, both reg.Register) {
 	ones, bits := GP64(), GP64()
 	MOVQ(I32(-1), ones)
@@ -312,7 +313,11 @@ func (s *isa) interleave() {
 		Label(one)
 		TESTQ(left, left)
 		JLE(LabelRef(end))
-		k = s.tail(left)
+		n := GP64() // BZHI looks at eight bits: 256 columns would be none
+		MOVQ(U32(s.lanes), n)
+		CMPQ(left, n)
+		CMOVQLT(left, n)
+		k = s.tail(n)
 		s.clear(x)
 		skip := label("none")
 		TESTQ(rows, rows)

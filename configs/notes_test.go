@@ -1,0 +1,65 @@
+package configs
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// What a preset has together is noted when a part of it is changed alone.
+func TestNotes(t *testing.T) {
+	const lr = "optim.lr 0.004 is that of fasternet_t0, made for batches of 4096 (train.batch_size × accum_steps); these are of 64: scaled in proportion it would be optim.lr=6.25e-05"
+	for _, c := range []struct {
+		text     string
+		settings []string
+		want     []string // beginnings
+	}{
+		{text: "base: fasternet_t0"},
+		{text: "base: fasternet_t0\ntrain: {batch_size: 64, accum_steps: 1}", want: []string{lr}},
+		{text: "base: fasternet_t0\ntrain: {batch_size: 64, accum_steps: 64}"}, // 4096 too
+		{text: "base: fasternet_t0\ntrain: {batch_size: 64, accum_steps: 1}\noptim: {lr: 0.004}"},
+		{text: "base: fasternet_t0\ntrain: {batch_size: 64, accum_steps: 1}", settings: []string{"optim.lr=0.004"}},
+		{text: "base: fasternet_t0", settings: []string{"train.batch_size=2", "train.accum_steps=32"}, want: []string{lr}},
+		{text: "base: fasternet_t0\ndata: {image_size: 160}", want: []string{"data.multi_scale 192_280 is that of fasternet_t0, made for data.image_size 224; this is 160"}},
+		{text: "base: fasternet_t0\ndata: {image_size: 160, multi_scale: 128_200}"},
+		{text: "base: fasternet_t0\ntrain: {epochs: 100}", want: []string{"data.multi_scale 192_280 is that of fasternet_t0: all 100 epochs would train at 192 px"}},
+		{text: "base: fasternet_t0\ntrain: {epochs: 281}"},
+		{text: "base: fasternet_t0\ntrain: {epochs: 100}\ndata: {multi_scale: \"\"}"},
+		{text: "train: {batch_size: 64}"}, // of no preset
+	} {
+		config, err := Parse("my.yaml", c.text, c.settings...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.EqualFunc(config.Notes, c.want, strings.HasPrefix) {
+			t.Errorf("%q %v: notes %q, want %q", c.text, c.settings, config.Notes, c.want)
+		}
+	}
+	config, err := Load("fasternet_s", "train.batch_size=32")
+	if err != nil || len(config.Notes) != 1 || !strings.Contains(config.Notes[0], "that of fasternet_s") {
+		t.Errorf("notes %q, %v", config.Notes, err)
+	}
+	// Neither a run's own file nor one that starts from a file of a preset forgets it.
+	text, err := config.YAML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := Parse("config.yaml", string(text)); err != nil || again.Notes != nil {
+		t.Errorf("notes %q, %v", again.Notes, err)
+	}
+	first, second := filepath.Join(t.TempDir(), "a.yaml"), filepath.Join(t.TempDir(), "b.yaml")
+	if err := os.WriteFile(first, []byte("base: fasternet_t0"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(second, []byte("base: "+first+"\ntrain: {batch_size: 64}"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if config, err = Load(second); err != nil || len(config.Notes) != 1 {
+		t.Errorf("notes %q, %v", config.Notes, err)
+	}
+	if _, err := Parse("my.yaml", "-: 1"); err == nil || !strings.Contains(err.Error(), "unknown key") {
+		t.Errorf("the key -: %v", err)
+	}
+}

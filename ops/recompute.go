@@ -1,0 +1,116 @@
+package ops
+
+import (
+	"fmt"
+
+	"gorgonia.org/gorgonia"
+)
+
+// segment is a part of the forward pass that the backward pass computes anew.
+type segment struct {
+	name string
+	ops  []*op
+	done bool // the op that computes it anew is on the tape
+}
+
+// Recompute adds to the graph what build adds – a chain of ops, which ends at the
+// node that it returns – and keeps nothing of it for the backward pass but its
+// input and its result. Right before the gradients of the chain one more op
+// computes anew what they need, with the same kernels, parameters and random
+// factors: the same bits. Running statistics do not move a second time. (Chen et
+// al., "Training deep nets with sublinear memory cost", 2016.)
+//
+// The memory is that of the first time: it is free for others in between. A chain
+// within a chain is a part of it. Ops that are added while Train is not set keep
+// nothing, and are computed once.
+func (t *Tape) Recompute(name string, build func() (*gorgonia.Node, error)) (*gorgonia.Node, error) {
+	if t.segment != nil {
+		return build()
+	}
+	s := &segment{name: name}
+	t.segment = s
+	y, err := build()
+	t.segment = nil
+	if err != nil {
+		return nil, err
+	}
+	t.recomputes = t.recomputes || len(s.ops) > 0
+	if err := s.check(y); err != nil {
+		return nil, fmt.Errorf("ops: %q is to be computed anew: %w", name, err)
+	}
+	for _, b := range s.buffers() {
+		b.forget()
+	}
+	return y, nil
+}
+
+// check says what keeps the ops from being computed anew.
+func (s *segment) check(y *gorgonia.Node) error {
+	if len(s.ops) == 0 {
+		return nil
+	}
+	if y.Op() != gorgonia.Op(s.ops[len(s.ops)-1]) {
+		return fmt.Errorf("its result is not that of its last op")
+	}
+	for _, o := range s.ops {
+		if o.again == nil || o.out == nil || o.alias > 0 {
+			return fmt.Errorf("%v cannot be", o)
+		}
+	}
+	return nil
+}
+
+// buffers is the memory that is not kept.
+func (s *segment) buffers() []*buffer {
+	var all []*buffer
+	for i, o := range s.ops {
+		all = append(all, o.uses...)
+		if i+1 < len(s.ops) {
+			all = append(all, o.out)
+		}
+	}
+	return all
+}
+
+// restored is the gradient grad of the segment's result for the first backward op
+// that asks: the same memory, behind the op that computes the segment anew. For
+// all others, and for ops of no segment, it is grad itself.
+func (s *segment) restored(t *Tape, grad *gorgonia.Node) (*gorgonia.Node, error) {
+	if s == nil || s.done {
+		return grad, nil
+	}
+	s.done = true
+	inputs := gorgonia.Nodes{grad}
+	for _, o := range s.ops {
+		for _, n := range o.inputs { // what the plan must keep alive until then
+			if p, ok := n.Op().(*op); ok && p.part != s {
+				inputs = append(inputs, n)
+			}
+		}
+	}
+	return t.record(spec{
+		kind: "Recompute", name: s.name, inputs: inputs, shape: grad.Shape().Clone(), alias: 1, uses: s.buffers(),
+		run: func([][]float32, []float32) error {
+			for i, o := range s.ops {
+				var out []float32
+				if i+1 < len(s.ops) {
+					out = o.out.data
+				}
+				if err := o.again(o.in, out); err != nil {
+					return fmt.Errorf("%v: %w", o, err)
+				}
+			}
+			return nil
+		},
+	})
+}
+
+// within computes an op anew that is not the last of its segment.
+func within(run func(in [][]float32, out []float32) error) func(in [][]float32, out []float32) error {
+	return func(in [][]float32, out []float32) error {
+		if out == nil {
+			return fmt.Errorf("it is the last of what is computed anew, and has nowhere to put its result")
+		}
+		return run(in, out)
+	}
+}

@@ -1,0 +1,66 @@
+//go:build unix
+
+package recipe
+
+import (
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"fasternet/internal/ramdisk"
+)
+
+// What becomes of a trained model: it is evaluated on data sets with other classes, and
+// others start from it.
+func TestAfterwards(t *testing.T) {
+	dir := ramdisk.Dir(t)
+	random := rand.New(rand.NewPCG(11, 12))
+	pngs := func(name string, classes ...string) string {
+		at := filepath.Join(dir, name)
+		tree(t, at, classes, 4, 2, ".png", func(class, _ int) []byte { return pngOf(t, picture(class, 48, 48, random)) })
+		return at
+	}
+	all := pngs("all", "ant", "bee", "wasp")
+	config, run := filepath.Join(dir, "small.yaml"), filepath.Join(dir, "run")
+	write(t, config, []byte(small))
+	train := func(name string, more ...string) []string {
+		return slices.Concat([]string{"train", config, "--data", all, "--run", filepath.Join(dir, name)}, set("train.batch_size=4"), more)
+	}
+	succeed(t, train("run", set("ema.decay=0.9")...)...)
+
+	if got, said := succeed(t, "eval", "--model", run, "--data", pngs("first", "ant", "bee")); got["count"] != 4.0 || !strings.Contains(said, "the first 2 of the 3 classes") {
+		t.Errorf("%v\n%s", got, said)
+	}
+	refused := func(want string, args ...string) {
+		t.Helper()
+		code, _, said := invoke(t, args...)
+		lines := strings.Split(strings.TrimSpace(said), "\n")
+		if last := lines[len(lines)-1]; code != 1 || !strings.HasPrefix(last, "fasternet-train: ") || !strings.Contains(last, want) {
+			t.Errorf("%v: exit code %d, want 1 and %q\n%s", args, code, want, said)
+		}
+	}
+	refused(`the data set has 2 classes, the model was trained on 3: class 0 is "cat" in the data set and "ant" in the model, class 1 is "dog"`,
+		"eval", "--model", run, "--data", pngs("others", "cat", "dog"))
+
+	best := filepath.Join(run, "checkpoints", "best.safetensors")
+	for name, c := range map[string]struct {
+		more []string
+		want string
+	}{
+		"averaged": {nil, "starting from the averaged weights (EMA) of " + best},
+		"last":     {[]string{"--from-ema=false"}, "starting from the weights of " + best},
+		"set":      {set("from_ema=false"), "starting from the weights of " + best},
+	} {
+		if _, said := succeed(t, train(name, append(c.more, "--from", run)...)...); !strings.Contains(said, c.want) {
+			t.Errorf("%s: nobody said %q:\n%s", name, c.want, said)
+		}
+	}
+	refused(best+" is of another model: model.act_layer is gelu in the checkpoint and relu in the configuration",
+		train("refused", append(set("model.act_layer=relu"), "--from", run)...)...)
+	if _, err := os.Stat(filepath.Join(dir, "refused")); err == nil {
+		t.Error("a folder was made")
+	}
+}
