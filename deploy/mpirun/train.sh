@@ -4,6 +4,10 @@
 #   deploy/mpirun/train.sh openmpi hosts.openmpi fasternet_s --data /shared/imagenet
 #   deploy/mpirun/train.sh mpich hosts.mpich fasternet_s --data /shared/imagenet
 #
+# To stop it with a checkpoint, at once with either MPI, on one of the hosts:
+#
+#   pkill -TERM -x fasternet-train
+#
 # The hosts are reached by ssh without a password. All of them have this folder and the
 # data under the same paths, the program of make build-mpi in the PATH that ssh gives, and
 # the same MPI. The ranks of a host divide its processors. MPIRUN names another launcher
@@ -20,16 +24,14 @@ shift 2
 
 case $mpi in
 openmpi)
-    # Without --bind-to none few ranks get one core each. Stopped by SIGTERM or Ctrl-C,
-    # mpirun passes that on, and kills a second later what still runs: too early for a
-    # step and a checkpoint.
+    # Without --bind-to none few ranks get one core each. mpirun that is stopped passes that
+    # on, and kills what still runs a second later, too early for a checkpoint: here two
+    # minutes, which it waits in any case.
     exec "${MPIRUN:-mpirun}" --hostfile "$hosts" --bind-to none -x FASTERNET_MPI=openmpi \
-        --mca odls_base_sigkill_timeout 300 \
+        --mca odls_base_sigkill_timeout 120 \
         fasternet-train train "$@" --resume
     ;;
 mpich)
-    # Its mpirun kills when it is stopped: pkill -TERM -x fasternet-train on one of the
-    # hosts stops all ranks, with a checkpoint.
     exec "${MPIRUN:-mpirun}" -f "$hosts" -bind-to none -genv FASTERNET_MPI mpich \
         fasternet-train train "$@" --resume
     ;;
