@@ -49,6 +49,7 @@ type watch struct {
 	pending []*operation // of this rank, in order
 	looked  time.Time    // for what the others tell
 	last    time.Time    // when it told the others
+	awake   time.Time    // when it knows enough again to judge
 	heard   []time.Time  // by rank; of the ranks that watch
 	notes   []note
 
@@ -110,7 +111,7 @@ func (w *watch) turn(now time.Time) {
 	if now.Sub(w.last) < w.interval {
 		return
 	}
-	paused := now.Sub(w.last) > w.e.options.Timeout/2 && !w.last.IsZero()
+	paused := now.Sub(w.last) > 4*w.interval && !w.last.IsZero()
 	w.last = now
 	own := w.own(now)
 	w.notes[w.e.rank], w.heard[w.e.rank] = own, now
@@ -119,12 +120,13 @@ func (w *watch) turn(now time.Time) {
 			w.send(r, own)
 		}
 	}
-	if paused { // this process itself was stopped: what it has not heard says nothing yet
+	if paused { // this process itself stood still: what it knows of the others is old
+		w.awake = now.Add(max(time.Second, 4*w.interval))
 		for r := range w.heard {
-			w.heard[r] = now
+			w.heard[r], w.notes[r].Waiting = now, false
 		}
 	}
-	if w.ending.Load() {
+	if w.ending.Load() || now.Before(w.awake) {
 		return
 	}
 	if w.reason != "" && now.After(w.leaving) {
