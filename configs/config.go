@@ -138,7 +138,7 @@ func Default() Config {
 		},
 		Sched: Sched{Form: "fasternet", WarmupEpochs: 5, WarmupLR: 1e-6, MinLR: 1e-5, DecayEpochs: 30, DecayRate: 0.1, Power: 1},
 		EMA:   EMA{Gamma: 1, Power: 2.0 / 3},
-		Train: Train{Epochs: 100, BatchSize: 128, AccumSteps: 1, ValBatchSize: 128, ValInterval: 1, LogInterval: 50, FrozenStages: -1},
+		Train: Train{Epochs: 100, BatchSize: 128, AccumSteps: 1, ValBatchSize: 128, ValInterval: 1, LogInterval: 50, FrozenStages: -1, DistBN: "reduce"},
 		Checkpoint: Checkpoint{
 			EveryEpochs: 1, Monitor: "top1",
 		},

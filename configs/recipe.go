@@ -67,15 +67,17 @@ type EMA struct {
 // Train is the loop.
 type Train struct {
 	Epochs            int      `yaml:"epochs"`
-	BatchSize         int      `yaml:"batch_size"`
-	AccumSteps        int      `yaml:"accum_steps"` // batches whose gradients make one step; the rest of an epoch makes a smaller one
-	ValBatchSize      int      `yaml:"val_batch_size"`
+	BatchSize         int      `yaml:"batch_size"`         // samples; several ranks share them
+	AccumSteps        int      `yaml:"accum_steps"`        // batches whose gradients make one step; the rest of an epoch makes a smaller one
+	ValBatchSize      int      `yaml:"val_batch_size"`     // of each rank
 	ValInterval       int      `yaml:"val_interval"`       // epochs
 	LogInterval       int      `yaml:"log_interval"`       // steps
 	FrozenStages      int      `yaml:"frozen_stages"`      // the embedding and so many stages (of a vit: blocks) stay as they are; -1 for none
 	Frozen            []string `yaml:"frozen,flow"`        // patterns of names of parameters that stay as they are, e.g. "head.*"
 	GradCheckpointing bool     `yaml:"grad_checkpointing"` // blocks keep their input alone and are computed anew in the backward pass: less memory, more time, the same bits
 	PreciseBN         int      `yaml:"precise_bn"`         // training images that the statistics of batch norms are measured on before an evaluation; 0 for the running ones
+	SyncBatchNorm     bool     `yaml:"sync_batchnorm"`     // of several ranks the batch norms measure the whole batch; false: each rank's its share
+	DistBN            string   `yaml:"dist_bn"`            // without sync_batchnorm the running statistics that count: reduce, the mean over the ranks; broadcast, those of rank 0
 	Patience          int      `yaml:"patience"`           // evaluations without a better checkpoint.monitor that end the run; 0 for no early end
 	MinDelta          float64  `yaml:"min_delta"`          // patience: by how much it must be better
 }
@@ -195,6 +197,7 @@ func (t Train) check() *problem {
 		atLeast("train.log_interval", t.LogInterval, 1),
 		atLeast("train.frozen_stages", t.FrozenStages, -1),
 		atLeast("train.precise_bn", t.PreciseBN, 0),
+		oneOf("train.dist_bn", t.DistBN, "reduce", "broadcast"),
 		atLeast("train.patience", t.Patience, 0),
 		within("train.min_delta", t.MinDelta, 0, math.MaxFloat64),
 	)

@@ -43,6 +43,7 @@ func TestRecipeErrors(t *testing.T) {
 		`train: {frozen: head}`:                                         `train.frozen: want a list of texts, got "head"`,
 		"train: {precise_bn: 100}":                                      "train.precise_bn: want a batch (train.batch_size, 128) or more, or 0, got 100",
 		"train: {precise_bn: 256}\nmodel: {name: swin}":                 "train.precise_bn: a swin has no batch norms",
+		"train: {dist_bn: none}":                                        `train.dist_bn: want reduce or broadcast, got "none"`,
 		"train: {patience: -1}":                                         "train.patience: want 0 or more, got -1",
 		"train: {min_delta: -1}":                                        "train.min_delta",
 		"train: {frozen_stages: 13}\nmodel: {name: vit}":                "train.frozen_stages: the model has 12 blocks, got 13",

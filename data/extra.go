@@ -36,8 +36,9 @@ type Position struct {
 	Size        int // samples in the batch
 }
 
-// checkExtra returns an error unless the extra of the options can work.
-func (opt *LoaderOptions) checkExtra() error {
+// checkExtra returns an error unless the extra of the options can work on batches of
+// a size.
+func (opt *LoaderOptions) checkExtra(batch int) error {
 	switch {
 	case opt.Extra == nil:
 		return nil
@@ -49,7 +50,7 @@ func (opt *LoaderOptions) checkExtra() error {
 		return errors.New("data: bad samples cannot be skipped where LoaderOptions.Extra needs every image; repair or remove them")
 	}
 	h, w, c := opt.Transform.OutputShape()
-	return opt.Extra.Validate(opt.Batch, h, w, c)
+	return opt.Extra.Validate(batch, h, w, c)
 }
 
 // position is that of sample k of a batch.

@@ -26,6 +26,7 @@ type Iterator struct {
 	workers sync.WaitGroup
 
 	next  int     // the next step to schedule
+	end   int     // the step behind the last
 	queue []*slot // under way, in order of their steps
 	held  *slot   // what the last Next returned
 	err   error   // why the iterator has stopped
@@ -42,6 +43,7 @@ type slot struct {
 	Batch
 	images, targets []float32
 	labels, indices []int
+	share           share
 
 	pending atomic.Int32  // samples not yet loaded
 	ready   chan struct{} // receives one value when the batch is complete
@@ -53,7 +55,7 @@ type slot struct {
 
 func (l *Loader) newSlot() *slot {
 	h, w, c := l.opt.Transform.OutputShape()
-	n := l.opt.Batch
+	n := l.own
 	s := &slot{
 		Batch:   Batch{Height: h, Width: w, Channels: c},
 		images:  make([]float32, n*h*w*c),
@@ -78,7 +80,7 @@ func (it *Iterator) Next() (*Batch, error) {
 	if it.held != nil {
 		done := it.held
 		it.held = nil
-		if it.next < it.loader.steps {
+		if it.next < it.end {
 			it.schedule(done)
 		} else {
 			it.loader.release([]*slot{done})
@@ -129,13 +131,15 @@ func (it *Iterator) stop(err error) {
 func (it *Iterator) schedule(s *slot) {
 	l := it.loader
 	first := it.next * l.opt.Batch
-	n := min(l.opt.Batch, l.ds.Len()-first)
-	s.Size, s.Step = n, it.next
+	s.Whole = min(l.opt.Batch, l.ds.Len()-first)
+	s.share = l.opt.share(s.Whole)
+	n := s.share.size
+	s.Size, s.Step, s.Places = n, it.next, s.share.places
 	s.Images = s.images[:n*s.Height*s.Width*s.Channels]
 	s.Targets = s.targets[:n*l.opt.Classes]
 	s.Labels, s.Indices = s.labels[:n], s.indices[:n]
 	for k := range n {
-		at := (first + k) / l.opt.Repeats
+		at := (first + s.share.place(k)) / l.opt.Repeats
 		s.Indices[k] = at
 		if it.order != nil {
 			s.Indices[k] = it.order[at]
@@ -213,7 +217,7 @@ func (it *Iterator) load(f *sampler, s *slot, k, i int) error {
 	s.Labels[k] = l.ds.Label(i)
 	size := s.Height * s.Width * s.Channels
 	tensor := s.Images[k*size:][:size]
-	err := f.view(l.ds, l.opt.Transform, viewRand(l.opt.Seed, it.epoch, i, (s.Step*l.opt.Batch+k)%l.opt.Repeats), i, tensor)
+	err := f.view(l.ds, l.opt.Transform, viewRand(l.opt.Seed, it.epoch, i, (s.Step*l.opt.Batch+s.share.place(k))%l.opt.Repeats), i, tensor)
 	if err == nil && l.opt.Extra != nil {
 		err = l.opt.Extra.Sample(s.Extra, tensor, it.position(s, k))
 	}
@@ -243,7 +247,7 @@ func (it *Iterator) complete(s *slot) error {
 		return SmoothTargets(s.Targets, s.Labels, opt.Classes, opt.Mix.Smoothing)
 	}
 	r := rng.New(opt.Seed, rng.Mix, uint64(it.epoch), uint64(s.Step))
-	return opt.Mix.Apply(s.Images, s.Size, s.Height, s.Width, s.Channels, s.Labels, s.Targets, r)
+	return opt.Mix.apply(s.Images, s.Size, s.Height, s.Width, s.Channels, s.Labels, s.Targets, s.share.place(0), r)
 }
 
 // fail keeps the error of the foremost sample: which one comes first in time

@@ -28,6 +28,9 @@ type LoaderOptions struct {
 	// one that cannot, and lists it in Batch.Replaced; not with SkipBad.
 	ReplaceBad bool
 	SkipBad    bool // a sample that cannot be read is listed in Batch.Bad, not an error; not with Mix
+	// Rank of Ranks loaders has a share of every batch. All options but Workers and
+	// Prefetch are the same for all of them. Ranks 0 is one that makes all.
+	Rank, Ranks int
 }
 
 // Loader makes the batches of a dataset, epoch by epoch.
@@ -44,6 +47,7 @@ type Loader struct {
 	ds    Dataset
 	opt   LoaderOptions
 	steps int
+	own   int // samples of a full batch that this loader makes
 
 	mu   sync.Mutex
 	free []*slot // memory of ended iterators, for the next one
@@ -57,9 +61,14 @@ type Batch struct {
 	Indices []int     // [Size]: sample indices in the dataset
 	Extra   any       // what LoaderOptions.Extra made, of the type that its New returns; else nil
 
-	Size                    int // the batch size of the options, or less in the last batch
+	Size                    int // the batch size of the options, or less in the last batch; of a share its own
+	Whole                   int // size of the batch that all ranks make together
 	Height, Width, Channels int
 	Step                    int // position in the epoch, from 0
+
+	// Places are the positions of the samples in the whole batch, ascending; nil of one
+	// that is whole.
+	Places []int
 
 	// Bad lists the samples that could not be read, in their order; their images
 	// are zero and do not count. It is empty without LoaderOptions.SkipBad.
@@ -100,9 +109,6 @@ func NewLoader(ds Dataset, opt LoaderOptions) (*Loader, error) {
 	if err := opt.Transform.Validate(); err != nil {
 		return nil, err
 	}
-	if err := opt.checkExtra(); err != nil {
-		return nil, err
-	}
 	opt.Repeats = max(opt.Repeats, 1)
 	if opt.Workers == 0 {
 		opt.Workers = runtime.GOMAXPROCS(0)
@@ -138,6 +144,16 @@ func NewLoader(ds Dataset, opt LoaderOptions) (*Loader, error) {
 				"use an even batch size and drop the last batch", ds.Len(), opt.Batch)
 		}
 	}
+	if last == 0 {
+		last = opt.Batch
+	}
+	if err := opt.checkShare(last); err != nil {
+		return nil, err
+	}
+	l.own = opt.share(opt.Batch).size
+	if err := opt.checkExtra(l.own); err != nil {
+		return nil, err
+	}
 	if opt.Classes == 0 {
 		opt.Classes = len(ds.Classes())
 	}
@@ -152,22 +168,31 @@ func NewLoader(ds Dataset, opt LoaderOptions) (*Loader, error) {
 // Steps is the number of batches in an epoch.
 func (l *Loader) Steps() int { return l.steps }
 
+// Own is the number of samples of a full batch that this loader makes: the batch
+// size, but with ranks.
+func (l *Loader) Own() int { return l.own }
+
 // Epoch starts an epoch at a step; 0 is its begin. Earlier steps cost nothing.
 // The iterator must be closed, unless ctx is cancelled.
 func (l *Loader) Epoch(ctx context.Context, epoch, startStep int) *Iterator {
-	it := &Iterator{loader: l, epoch: epoch, next: startStep}
+	return l.Part(ctx, epoch, startStep, l.steps)
+}
+
+// Part is Epoch up to the step before end.
+func (l *Loader) Part(ctx context.Context, epoch, startStep, end int) *Iterator {
+	it := &Iterator{loader: l, epoch: epoch, next: startStep, end: min(end, l.steps)}
 	it.ctx, it.cancel = context.WithCancel(ctx)
-	if epoch < 0 || startStep < 0 || startStep > l.steps {
+	if epoch < 0 || startStep < 0 || startStep > it.end {
 		it.stop(fmt.Errorf("data: epoch %d cannot start at step %d; epochs start at 0, and there are %d steps",
-			epoch, startStep, l.steps))
+			epoch, startStep, it.end))
 		return it
 	}
 	if l.opt.Shuffle {
 		it.order = rng.New(l.opt.Seed, rng.Shuffle, uint64(epoch)).Perm(l.ds.Len())
 	}
-	slots := l.slots(min(l.opt.Prefetch+1, l.steps-startStep))
+	slots := l.slots(min(l.opt.Prefetch+1, it.end-startStep))
 	// Large enough for all samples under way: sending never blocks.
-	it.jobs = make(chan job, len(slots)*l.opt.Batch)
+	it.jobs = make(chan job, len(slots)*l.own)
 	for range l.opt.Workers {
 		it.workers.Go(it.work)
 	}

@@ -13,8 +13,8 @@ const (
 )
 
 // mix draws, mixes the batch in place and returns the λ of its labels: one, or one
-// for each sample.
-func (m *Mixup) mix(images []float32, b, h, w, c int, r *rand.Rand) []float64 {
+// for each sample. What is drawn for pairs before the first is not for these images.
+func (m *Mixup) mix(images []float32, b, h, w, c, first int, r *rand.Rand) []float64 {
 	if m.Mode != MixPair && m.Mode != MixElem {
 		d := m.draw(h, w, r)
 		if d.cut {
@@ -26,6 +26,12 @@ func (m *Mixup) mix(images []float32, b, h, w, c int, r *rand.Rand) []float64 {
 	}
 	lambdas := make([]float64, b)
 	size, row := h*w*c, make([]float32, w*c)
+	for range first {
+		m.draw(h, w, r)
+		if m.Mode == MixElem {
+			m.draw(h, w, r)
+		}
+	}
 	for i := range b / 2 {
 		j := b - 1 - i
 		x, y := images[i*size:][:size], images[j*size:][:size]

@@ -74,6 +74,12 @@ func (m *Mixup) cuts() bool {
 // Apply mixes images [b, h, w, c] in place and writes the soft targets
 // [b, Classes]. A batch of odd size is an error if mixing is on.
 func (m *Mixup) Apply(images []float32, b, h, w, c int, labels []int, targets []float32, r *rand.Rand) error {
+	return m.apply(images, b, h, w, c, labels, targets, 0, r)
+}
+
+// apply is Apply to a share of a batch, which has pairs of it: the first of them is
+// pair number first of the batch.
+func (m *Mixup) apply(images []float32, b, h, w, c int, labels []int, targets []float32, first int, r *rand.Rand) error {
 	if err := m.Validate(); err != nil {
 		return err
 	}
@@ -88,7 +94,7 @@ func (m *Mixup) Apply(images []float32, b, h, w, c int, labels []int, targets []
 		return fmt.Errorf("data: a batch of %d samples cannot be mixed; "+
 			"mixup and CutMix pair the samples, so use an even batch size", b)
 	}
-	return blendTargets(targets, labels, m.Classes, m.Smoothing, m.mix(images, b, h, w, c, r)...)
+	return blendTargets(targets, labels, m.Classes, m.Smoothing, m.mix(images, b, h, w, c, first, r)...)
 }
 
 // off reports whether an epoch is one whose batches are not mixed any more.

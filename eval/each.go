@@ -44,7 +44,8 @@ func Each(ctx context.Context, r *graph.Runner, ds data.Dataset, t data.Transfor
 	if err != nil {
 		return nil, err
 	}
-	it := loader.Epoch(ctx, o.Epoch, 0)
+	from, to := o.part(loader.Steps())
+	it := loader.Part(ctx, o.Epoch, from, to)
 	defer it.Close()
 	var bad []Bad
 	for done := 0; ; {

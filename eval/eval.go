@@ -28,6 +28,17 @@ type Options struct {
 	Features       bool                  // run programs that keep intermediate values
 	Seed           uint64                // of a random transform, whose draws depend on
 	Epoch          int                   // the seed, the epoch and the sample
+	// Rank of Ranks runs its part of the batches; Ranks 0 is one that runs all.
+	Rank, Ranks int
+}
+
+// part are the first of the batches that are to be run, and the one behind the last:
+// whole batches, so that each is what it is without ranks.
+func (o Options) part(batches int) (from, to int) {
+	if o.Ranks <= 1 {
+		return 0, batches
+	}
+	return batches * o.Rank / o.Ranks, batches * (o.Rank + 1) / o.Ranks
 }
 
 // Evaluate runs a model over a data set.

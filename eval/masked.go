@@ -50,7 +50,7 @@ func masksOf(c *configs.Config) (mim.Masks, error) {
 // Masked is a batch of a loader with a [MIMTask] as the graph wants it.
 func Masked(c *configs.Config, b *data.Batch) graph.Masked {
 	e := b.Extra.(*mim.Batch)
-	m := graph.Masked{Images: b.Images, Targets: e.Targets, Weights: e.Weights, Kept: e.Keep}
+	m := graph.Masked{Images: b.Images, Targets: e.Targets, Weights: e.Weights, Kept: e.Keep, Whole: b.Whole}
 	if c.Model.Name != "swin" {
 		return m
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 
+	"fasternet/collective"
 	"fasternet/data"
 	"fasternet/graph"
 )
@@ -17,23 +18,34 @@ type Report struct {
 	Confusion *Confusion `json:"confusion"`
 	Mistakes  []Mistake  `json:"mistakes,omitempty"` // the most confident ones, as many as the options say
 	Skipped   []Bad      `json:"skipped,omitempty"`  // images that could not be read
+
+	top1, top5 int
+	most       int // mistakes
 }
 
 // Examine runs a model over a data set and measures it. It is an error when a
 // label is not one of the model's classes.
 func Examine(ctx context.Context, r *graph.Runner, ds data.Dataset, t data.Transform, o Options) (*Report, error) {
-	m := &Report{Confusion: NewConfusion(r.Model.Classes())}
-	var top1, top5 int
+	m, err := ExaminePart(ctx, r, ds, t, o)
+	if err != nil {
+		return nil, err
+	}
+	return m, m.Merge(collective.Single{}, ds)
+}
+
+// ExaminePart is Examine for a rank of several: the report is void before Merge.
+func ExaminePart(ctx context.Context, r *graph.Runner, ds data.Dataset, t data.Transform, o Options) (*Report, error) {
+	m := &Report{Confusion: NewConfusion(r.Model.Classes()), most: o.Mistakes}
 	skipped, err := Each(ctx, r, ds, t, o, func(row Row) error {
 		if row.Label >= len(row.Logits) {
 			return fmt.Errorf("eval: %s: label %d, but the model has %d classes", ds.Name(row.Index), row.Label, len(row.Logits))
 		}
 		rank := Rank(row.Logits, row.Label)
 		if rank == 0 {
-			top1++
+			m.top1++
 		}
 		if rank < 5 {
-			top5++
+			m.top5++
 		}
 		m.Loss += crossEntropy(row.Logits, row.Label)
 		m.Count++
@@ -47,14 +59,7 @@ func Examine(ctx context.Context, r *graph.Runner, ds data.Dataset, t data.Trans
 	if err != nil {
 		return nil, err
 	}
-	if err := NoneRead(skipped, ds.Len()); err != nil {
-		return nil, err
-	}
-	n := float64(m.Count)
-	for i := range m.Mistakes {
-		m.Mistakes[i].Name = ds.Name(m.Mistakes[i].Index)
-	}
-	m.Top1, m.Top5, m.Loss, m.Skipped = 100*float64(top1)/n, 100*float64(top5)/n, m.Loss/n, skipped
+	m.Skipped = skipped
 	return m, nil
 }
 

@@ -20,6 +20,9 @@ type Masked struct {
 	Kept    []int32
 	Targets [][]float32 // of each scale: [batch, cells, values]
 	Weights [][]float32 // of each scale: [batch, cells], how much of a cell is masked
+	// Whole is the number of images of all ranks; 0 for these alone. The loss is then
+	// the part of these in the mean over all.
+	Whole int
 }
 
 // MIMRunner compiles a LocalMIM for batch sizes and runs it. It is used by one
@@ -29,6 +32,8 @@ type MIMRunner struct {
 	// Precision of the matrix products. It is set before the first program is
 	// compiled.
 	Precision kernels.Precision
+	// Parallel is of all programs.
+	Parallel ops.Parallel
 	// Recompute has programs for training compute the blocks, those of the decoders
 	// too, anew in the backward pass: less memory, more time, the same bits. It is
 	// to be set before the first program.
@@ -93,6 +98,7 @@ func (r *MIMRunner) compile(s mimShape) (p *MIMProgram, err error) {
 	}()
 	m, size := r.Model, r.Model.config.Data.ImageSize
 	tape := ops.NewTape(r.space, s.train)
+	tape.Parallel = &r.Parallel
 	if tape.Precision = r.Precision; tape.Precision == kernels.BF16 && kernels.ActiveBF16() == "" {
 		return nil, &kernels.NoBF16Error{}
 	}
@@ -155,11 +161,16 @@ func (p *MIMProgram) Run(b Masked) (loss float32, err error) {
 			return 0, err
 		}
 	}
+	p.tape.Parallel.Batch = b.Whole
 	if err := p.tape.Run(p.machine); err != nil {
 		return 0, err
 	}
 	return p.tape.Value(p.loss.Loss)[0], nil
 }
+
+// Learned are the parameters whose gradients a program for training computes, in the
+// order in which these are complete.
+func (p *MIMProgram) Learned() []*ops.Param { return p.tape.Learned() }
 
 // ScaleLosses are the losses of the scales in the last run. They are valid until
 // the next.

@@ -24,6 +24,8 @@ type Runner struct {
 	// before the first program.
 	Loss   ops.Loss
 	Frozen int
+	// Parallel is of all programs.
+	Parallel ops.Parallel
 	// Recompute has programs for training compute the blocks anew in the backward
 	// pass, which takes less memory and more time, and changes no bit. It is to be
 	// set before the first program.
@@ -103,6 +105,7 @@ func (r *Runner) compile(s Shape, k kind) (p *Program, err error) {
 		}
 	}()
 	tape := ops.NewTape(r.space, s.Train)
+	tape.Parallel = &r.Parallel
 	if tape.Precision = r.Precision; tape.Precision == kernels.BF16 && kernels.ActiveBF16() == "" {
 		return nil, &kernels.NoBF16Error{}
 	}
@@ -179,11 +182,36 @@ func (p *Program) Forward(images []float32) ([]float32, error) {
 type Position struct {
 	Seed uint64
 	Step uint64 // number of the batch since the beginning of the run
+	// Places are those of the samples in the batch of all ranks, ascending, whose size
+	// is Batch; nil, and 0, for a batch of one rank.
+	Places []int
+	Batch  int
+}
+
+// eachPlace calls f for every place of the batch of all ranks, of which own samples
+// are here: with the number of the sample, or -1 if it is elsewhere.
+func (at Position) eachPlace(own int, f func(sample int)) {
+	if at.Places == nil {
+		for i := range own {
+			f(i)
+		}
+		return
+	}
+	next := 0
+	for place := range at.Batch {
+		if next < len(at.Places) && at.Places[next] == place {
+			f(next)
+			next++
+		} else {
+			f(-1)
+		}
+	}
 }
 
 // Gradients runs the model forward and backward: it adds the gradient of the
 // mean loss to the parameters' gradients and returns the loss. Targets are
-// [batch, classes]. Running statistics move.
+// [batch, classes]. Running statistics move. Of a batch of several ranks loss and
+// gradient are a part: their sum over the ranks is that of the batch.
 func (p *Program) Gradients(images, targets []float32, at Position) (loss float32, err error) {
 	if p.loss == nil {
 		return 0, fmt.Errorf("graph: Gradients on a program that has none: it is for evaluation or for statistics")
@@ -200,13 +228,18 @@ func (p *Program) Gradients(images, targets []float32, at Position) (loss float3
 	}
 	for _, d := range p.drops {
 		r := rng.New(at.Seed, rng.DropPath, at.Step, uint64(d.Block))
-		for i := range d.keep {
-			d.keep[i] = 0
-			if r.Float64() >= d.Rate {
-				d.keep[i] = float32(1 / (1 - d.Rate))
+		at.eachPlace(len(d.keep), func(sample int) {
+			kept := r.Float64() >= d.Rate
+			if sample < 0 {
+				return
 			}
-		}
+			d.keep[sample] = 0
+			if kept {
+				d.keep[sample] = float32(1 / (1 - d.Rate))
+			}
+		})
 	}
+	p.tape.Parallel.Batch = at.Batch
 	return p.run()
 }
 
@@ -226,6 +259,10 @@ func (p *Program) run() (float32, error) {
 	}
 	return p.tape.Value(p.loss)[0], nil
 }
+
+// Learned are the parameters whose gradients the program computes, in the order in
+// which these are complete.
+func (p *Program) Learned() []*ops.Param { return p.tape.Learned() }
 
 // Logits are those of the last run of Gradients.
 func (p *Program) Logits() []float32 { return p.tape.Value(p.logits) }

@@ -21,6 +21,7 @@ type normState struct {
 	*BatchNorm             // nil for a norm that is folded: scale 1, shift 0
 	mean, inv    []float64 // of the batch: mean and 1/√(variance + eps)
 	mean32       []float32
+	all          []float64 // sums, over the ranks if they are to be
 	scale, shift []float32
 	count        int
 
@@ -37,6 +38,7 @@ func newNormState(bn *BatchNorm, spans int, train bool) *normState {
 		return n
 	}
 	n.mean, n.inv, n.mean32 = make([]float64, c), make([]float64, c), make([]float32, c)
+	n.all = make([]float64, 2*c+1)
 	n.slope, n.level = make([]float32, c), make([]float32, c)
 	for range spans {
 		n.moments = append(n.moments, kernels.Moments{Mean: make([]float32, c), Dev: make([]float32, c)})
@@ -88,10 +90,15 @@ func (n *normState) set(c int, gamma, beta, mean, inv float64) {
 // batch sets scale and shift from the moments of the spans, and moves the
 // running statistics: the variance that normalises is the biased one, the one
 // that is tracked the unbiased.
-func (n *normState) batch() error {
+func (n *normState) batch(with *Parallel) error {
 	gamma, beta := n.Weight.Data(), n.Bias.Data()
+	if with.Sum != nil {
+		if err := n.sumMoments(with); err != nil {
+			return err
+		}
+	}
 	for c := range gamma {
-		mean, variance, count := kernels.MergeMoments(n.moments, c)
+		mean, variance, count := n.momentsOf(c, with)
 		if count < 2 {
 			return fmt.Errorf("batch norm over %d value a channel: use a larger batch or input size", count)
 		}
@@ -106,6 +113,31 @@ func (n *normState) batch() error {
 	return nil
 }
 
+// sumMoments adds up over the ranks, of every channel, the distances to the running
+// mean and their squares. The running mean is the same everywhere, and near: a large
+// mean costs no digits.
+func (n *normState) sumMoments(with *Parallel) error {
+	c := len(n.mean)
+	for i := range c {
+		mean, variance, count := kernels.MergeMoments(n.moments, i)
+		d := mean - float64(n.RunningMean[i])
+		n.all[i], n.all[c+i], n.all[2*c] = float64(count)*d, float64(count)*(variance+d*d), float64(count)
+	}
+	return with.Sum(n.all)
+}
+
+// momentsOf are mean, biased variance and number of the values of a channel: of the
+// graph's, or of those of all ranks where they have been summed.
+func (n *normState) momentsOf(c int, with *Parallel) (mean, variance float64, count int) {
+	if with.Sum == nil {
+		return kernels.MergeMoments(n.moments, c)
+	}
+	channels := len(n.mean)
+	total := n.all[2*channels]
+	d := n.all[c] / total
+	return float64(n.RunningMean[c]) + d, max(n.all[channels+c]/total-d*d, 0), int(total)
+}
+
 // clearSums prepares the sums of a span for AffineGrad or ColumnDots.
 func (n *normState) clearSums(span int) (sum, dot []float32) {
 	clear(n.sums[span])
@@ -114,10 +146,12 @@ func (n *normState) clearSums(span int) (sum, dot []float32) {
 }
 
 // gradients adds the gradients of weight and bias and sets the coefficients of
-// the input's gradient, from the sums of the spans.
-func (n *normState) gradients() {
+// the input's gradient, from the sums of the spans. Those of weight and bias are of the
+// samples of the graph; that of the input needs the sums over all that were measured.
+func (n *normState) gradients(with *Parallel) error {
 	gamma, dgamma, dbeta := n.Weight.Data(), n.Weight.GradData(), n.Bias.GradData()
-	count := float64(n.count)
+	channels := len(gamma)
+	sums, dots := n.all[:channels], n.all[channels:2*channels]
 	for c := range gamma {
 		var sum, dot float64
 		for i := range n.sums {
@@ -128,9 +162,20 @@ func (n *normState) gradients() {
 		dot += sum * (float64(n.mean32[c]) - n.mean[c])
 		dgamma[c] += float32(dot * n.inv[c])
 		dbeta[c] += float32(sum)
+		sums[c], dots[c] = sum, dot
+	}
+	if with.Sum != nil {
+		if err := with.Sum(n.all[:2*channels]); err != nil {
+			return err
+		}
+	}
+	count := float64(n.count)
+	for c := range gamma {
+		sum, dot := sums[c], dots[c]
 		a := float64(gamma[c]) * n.inv[c]
 		slope := -a * n.inv[c] * n.inv[c] * dot / count
 		n.slope[c] = float32(slope)
 		n.level[c] = float32(-a*sum/count - slope*n.mean[c])
 	}
+	return nil
 }

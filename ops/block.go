@@ -175,7 +175,7 @@ func (f *block) forwardTrain(in [][]float32, out []float32) error {
 	f.convolved = kernels.NewMatrix(f.convolvedBuf.data, f.shape.rows(), f.partial)
 	pool := f.tape.Pool()
 	pool.Run(len(f.spans), f.tasks.mix)
-	if err := f.norm.batch(); err != nil {
+	if err := f.norm.batch(f.tape.Parallel); err != nil {
 		return err
 	}
 	pool.Run(len(f.spans), f.tasks.expand)

@@ -68,7 +68,9 @@ func (g *blockGrad) backward(in [][]float32, out []float32) error {
 	g.dz = kernels.NewMatrix(g.dhBuf.data, g.shape.rows(), g.hidden)
 	pool.Run(len(g.runs), g.tasks.hidden)
 	g.scaleGradient()
-	g.norm.gradients()
+	if err := g.norm.gradients(g.tape.Parallel); err != nil {
+		return err
+	}
 	pool.Run(len(g.runs), g.tasks.input)
 	pool.Run(len(g.runs), g.tasks.convolution)
 	pool.Run(3*sumParts, g.tasks.finish)

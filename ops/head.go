@@ -99,14 +99,14 @@ func SoftmaxCrossEntropy(t *Tape, logits, targets *gorgonia.Node) (*gorgonia.Nod
 	node, err := t.record(spec{
 		kind: "SoftmaxCrossEntropy", name: "loss", inputs: gorgonia.Nodes{logits, targets}, wrt: []bool{true, false}, uses: []*buffer{probs},
 		run: func(in [][]float32, out []float32) error {
-			out[0] = float32(kernels.SoftmaxCrossEntropy(m(probs.data), m(in[0]), m(in[1])) / float64(s[0]))
+			out[0] = float32(kernels.SoftmaxCrossEntropy(m(probs.data), m(in[0]), m(in[1])) / float64(t.Parallel.batch(s[0])))
 			return nil
 		},
 		grad: func(_, grad *gorgonia.Node) (gorgonia.Nodes, error) {
 			n, err := t.record(spec{
 				kind: "SoftmaxCrossEntropyGrad", name: "loss", inputs: gorgonia.Nodes{grad, targets}, shape: s.Clone(), uses: []*buffer{probs},
 				run: func(in [][]float32, out []float32) error {
-					kernels.SoftmaxCrossEntropyGrad(m(out), m(probs.data), m(in[1]), in[0][0]/float32(s[0]))
+					kernels.SoftmaxCrossEntropyGrad(m(out), m(probs.data), m(in[1]), in[0][0]/float32(t.Parallel.batch(s[0])))
 					return nil
 				},
 			})

@@ -51,7 +51,7 @@ func ClassifierLoss(t *Tape, logits, targets, teacher *gorgonia.Node, l Loss) (*
 			return nil, fmt.Errorf("ops: loss of logits %v and %s %v: want matrices [batch, classes]", s, n.Name(), n.Shape())
 		}
 	}
-	f := &classifierLoss{Loss: l, rows: s[0], classes: s[1], grad: t.newBuffer(s.TotalSize())}
+	f := &classifierLoss{Loss: l, tape: t, rows: s[0], classes: s[1], grad: t.newBuffer(s.TotalSize())}
 	uses := []*buffer{f.grad}
 	if l.Distill == HardDistill {
 		f.scratch, f.answers = t.newBuffer(s.TotalSize()), t.newBuffer(s.TotalSize())
@@ -74,6 +74,7 @@ func ClassifierLoss(t *Tape, logits, targets, teacher *gorgonia.Node, l Loss) (*
 
 type classifierLoss struct {
 	Loss
+	tape                   *Tape
 	rows, classes          int
 	grad, scratch, answers *buffer // the last two of hard distillation
 }
@@ -81,6 +82,9 @@ type classifierLoss struct {
 func (f *classifierLoss) matrix(v []float32) kernels.Matrix {
 	return kernels.NewMatrix(v, f.rows, f.classes)
 }
+
+// batch is the number of samples that the loss is a mean over.
+func (f *classifierLoss) batch() int { return f.tape.Parallel.batch(f.rows) }
 
 func (f *classifierLoss) forward(in [][]float32, out []float32) error {
 	grad, logits, targets := f.matrix(f.grad.data), f.matrix(in[0]), f.matrix(in[1])
@@ -90,7 +94,7 @@ func (f *classifierLoss) forward(in [][]float32, out []float32) error {
 	}
 	var loss float64
 	if f.Binary {
-		mean := share / float64(f.rows)
+		mean := share / float64(f.batch())
 		if !f.SumClasses {
 			mean /= float64(f.classes)
 		}
@@ -105,7 +109,7 @@ func (f *classifierLoss) forward(in [][]float32, out []float32) error {
 		loss += f.crossEntropy(scratch, logits, answers, f.Alpha)
 		kernels.Combine(grad, grad, scratch, 1, 1)
 	case SoftDistill:
-		scale := f.Alpha * f.Tau * f.Tau / float64(f.rows*f.classes)
+		scale := f.Alpha * f.Tau * f.Tau / float64(f.batch()*f.classes)
 		loss += scale * kernels.Divergence(grad, logits, f.matrix(in[2]), f.Tau, scale)
 	}
 	out[0] = float32(loss)
@@ -114,7 +118,7 @@ func (f *classifierLoss) forward(in [][]float32, out []float32) error {
 
 // crossEntropy is a share of the mean softmax cross entropy, and its gradient.
 func (f *classifierLoss) crossEntropy(grad, logits, targets kernels.Matrix, share float64) float64 {
-	share /= float64(f.rows)
+	share /= float64(f.batch())
 	loss := kernels.SoftmaxCrossEntropy(grad, logits, targets)
 	kernels.SoftmaxCrossEntropyGrad(grad, grad, targets, float32(share))
 	return share * loss

@@ -22,10 +22,10 @@ type spec struct {
 	wrt    []bool       // which inputs get a gradient; nil for none
 	shape  tensor.Shape // of the result; nil for a scalar
 
-	result *tensor.Dense // memory of the result if the plan shall not provide it
-	reuse  int           // 1 + the input whose memory the result may take; 0 for none
-	alias  int           // 1 + the input whose memory is the result; 0 for none
-	uses   []*buffer     // other memory that is read or written
+	result *Param    // whose gradient is the result, if the plan shall not provide its memory
+	reuse  int       // 1 + the input whose memory the result may take; 0 for none
+	alias  int       // 1 + the input whose memory is the result; 0 for none
+	uses   []*buffer // other memory that is read or written
 
 	run  func(in [][]float32, out []float32) error              // a scalar has an out of one value
 	grad func(out, grad *gorgonia.Node) (gorgonia.Nodes, error) // one node an input
@@ -58,7 +58,7 @@ func (t *Tape) record(s spec) (*gorgonia.Node, error) {
 	o := &op{spec: s, tape: t, id: ids.Add(1), index: len(t.ops), in: make([][]float32, len(s.inputs))}
 	switch {
 	case s.result != nil:
-		o.value = s.result
+		o.value = s.result.Grad
 	case s.shape == nil:
 		o.scalar = gorgonia.NewF32(0)
 		o.value = o.scalar
@@ -158,6 +158,9 @@ func (o *op) Do(values ...gorgonia.Value) (result gorgonia.Value, err error) {
 			return nil, fmt.Errorf("%v: input %d is a %T", o, i, v)
 		}
 	}
+	if o.result != nil {
+		o.value = o.result.Grad // which may have moved
+	}
 	start := time.Now()
 	out := o.cost[:]
 	if o.scalar == nil {
@@ -224,11 +227,17 @@ func (o *op) SymDiff(_ gorgonia.Nodes, out, grad *gorgonia.Node) (gorgonia.Nodes
 	return o.grad(out, grad)
 }
 
+// gradientKind is that of ops which hand out a parameter's gradient.
+const gradientKind = "gradient"
+
 // paramGrad is the node of a parameter's gradient, which the op of node after
-// has computed. The machine has nothing to do for it.
+// has computed. The machine has nothing to do for it; others may.
 func (t *Tape) paramGrad(p *Param, after *gorgonia.Node) (*gorgonia.Node, error) {
 	return t.record(spec{
-		kind: "gradient", name: p.Name, inputs: gorgonia.Nodes{after}, shape: p.Shape(), result: p.Grad,
-		run: func([][]float32, []float32) error { return nil },
+		kind: gradientKind, name: p.Name, inputs: gorgonia.Nodes{after}, shape: p.Shape(), result: p,
+		run: func([][]float32, []float32) error {
+			t.Parallel.final(p)
+			return nil
+		},
 	})
 }

@@ -34,6 +34,12 @@ func (p *Param) Data() []float32 { return p.Value.Float32s() }
 // GradData is the gradient in row-major order.
 func (p *Param) GradData() []float32 { return p.Grad.Float32s() }
 
+// MoveGrad lets the gradient be in memory of that many values, from the next run of a
+// graph on. What it is now is not copied.
+func (p *Param) MoveGrad(memory []float32) {
+	p.Grad = tensor.New(tensor.WithShape(p.Shape().Clone()...), tensor.WithBacking(memory))
+}
+
 // Shape is the shape in the state dict.
 func (p *Param) Shape() tensor.Shape { return p.Value.Shape() }
 

@@ -127,7 +127,7 @@ func (f *patchConv) forwardTrain(in [][]float32, out []float32) error {
 	f.bind(in, out)
 	f.conv = f.out.matrix(f.convBuf.data)
 	f.tape.Pool().Run(len(f.spans), f.tasks.measure)
-	if err := f.norm.batch(); err != nil {
+	if err := f.norm.batch(f.tape.Parallel); err != nil {
 		return err
 	}
 	f.tape.Pool().Run(len(f.spans), f.tasks.normalise)
@@ -226,7 +226,7 @@ func (f *patchConv) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) 
 		uses: []*buffer{f.convBuf, g.dw.buf}, run: g.backward,
 	}
 	if f.NoInputGrad {
-		s.shape, s.result = f.Weight.Shape(), f.Weight.Grad
+		s.shape, s.result = f.Weight.Shape(), f.Weight
 	} else {
 		s.shape = f.input.Shape().Clone()
 		for row := range f.patch.Size {
@@ -263,7 +263,9 @@ func (g *patchConvGrad) backward(in [][]float32, out []float32) error {
 		}
 	}
 	pool.Run(len(g.runs), g.tasks.measure)
-	g.norm.gradients()
+	if err := g.norm.gradients(g.tape.Parallel); err != nil {
+		return err
+	}
 	pool.Run(len(g.runs), g.tasks.input)
 	pool.Run(sumParts, g.tasks.finish)
 	return nil

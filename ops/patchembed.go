@@ -146,7 +146,7 @@ func (f *patchEmbed) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error)
 	t.needScratch(scratchSize(nil, f.maxRows, f.out.channels))
 	s := spec{
 		kind: "PatchEmbedGrad", name: f.Name, inputs: gorgonia.Nodes{dy, f.input}, uses: []*buffer{f.dw.buf},
-		shape: f.Weight.Shape(), result: f.Weight.Grad, run: f.runBackward,
+		shape: f.Weight.Shape(), result: f.Weight, run: f.runBackward,
 	}
 	if f.norm != nil {
 		s.uses = append(s.uses, f.convBuf, f.norm.statsBuf)

@@ -102,6 +102,9 @@ func (r *Reconstructions) forward(in [][]float32, out []float32) error {
 		if r.total[k] <= 0 {
 			return fmt.Errorf("scale %s: no cell is masked: there is nothing to reconstruct", s.Name)
 		}
+		// Of an image as much is masked as of any other, and so of those of other ranks.
+		images := s.Target.Shape()[0]
+		r.total[k] *= float64(r.tape.Parallel.batch(images)) / float64(images)
 		r.Scales[k] /= r.total[k]
 		sum += r.Scales[k]
 	}

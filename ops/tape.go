@@ -23,6 +23,8 @@ type Tape struct {
 	// stages. Set it before ops are added. Those of the first layer and of the
 	// classifier are float32.
 	Precision kernels.Precision
+	// Parallel may be changed between runs.
+	Parallel *Parallel
 
 	space      *Workspace
 	ops        []*op
@@ -46,7 +48,7 @@ type Tape struct {
 // time may share a workspace, and share its memory then.
 func NewTape(space *Workspace, train bool) *Tape {
 	return &Tape{
-		Graph: gorgonia.NewGraph(), Train: train,
+		Graph: gorgonia.NewGraph(), Train: train, Parallel: &Parallel{},
 		space: space, params: map[*Param]*gorgonia.Node{}, last: -1,
 	}
 }
@@ -115,6 +117,18 @@ func (t *Tape) Run(machine gorgonia.VM) error {
 		return t.failure // Gorgonia's wrapping hides the type
 	}
 	return err
+}
+
+// Learned are the parameters whose gradients the graph computes, in the order in which
+// they are complete.
+func (t *Tape) Learned() []*Param {
+	var ps []*Param
+	for _, o := range t.ops {
+		if o.kind == gradientKind {
+			ps = append(ps, o.result)
+		}
+	}
+	return ps
 }
 
 // Ops is the number of recorded operations.

@@ -1,6 +1,12 @@
 package train
 
-import "fasternet/data"
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+
+	"fasternet/data"
+)
 
 // fewBad is how many bad images of a part are named while a run goes on.
 const fewBad = 10
@@ -24,15 +30,35 @@ func (b *badImages) note(show *Display, bad []data.BadSample) {
 	}
 }
 
-// countBad says at the end how many there were.
-func (t *trainer) countBad() {
+// countBad says at the end of a run, which all ranks have come to, how many there were
+// on any of them.
+func (t *trainer) countBad() error {
 	for _, part := range []struct {
 		name string
 		bad  badImages
 		all  data.Dataset
 	}{{"training", t.bad, t.train}, {"validation", t.badVal, t.val}} {
-		if n := len(part.bad); n > 0 {
+		text, err := json.Marshal(slices.Collect(maps.Keys(part.bad)))
+		if err != nil {
+			return err
+		}
+		texts, err := t.ranks.Gather(text)
+		if err != nil {
+			return err
+		}
+		bad := badImages{}
+		for _, text := range texts {
+			var some []int
+			if err := json.Unmarshal(text, &some); err != nil {
+				return err
+			}
+			for _, i := range some {
+				bad[i] = true
+			}
+		}
+		if n := len(bad); n > 0 {
 			t.show.Line("warning: %d of %d %s images could not be read and were replaced by others; fasternet-train data verify lists them", n, part.all.Len(), part.name)
 		}
 	}
+	return nil
 }

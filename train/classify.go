@@ -11,6 +11,7 @@ import (
 	"fasternet/kernels"
 	"fasternet/layers"
 	"fasternet/model"
+	"fasternet/ops"
 )
 
 // classification trains a backbone with its classifier on labels.
@@ -51,13 +52,20 @@ func (t *classification) describe() string {
 		t.config.Model.Name, total.Parameters, float64(total.MACs)/1e9, size, t.train.Len(), t.val.Len(), len(t.train.Classes()))
 }
 
-func (t *classification) prepare() error {
-	for _, size := range []int{t.config.Data.Scale(0), t.config.Data.ImageSize} { // of a multi-scale schedule
-		if _, err := t.runner.Program(graph.Shape{Batch: t.config.Train.BatchSize, Height: size, Width: size, Train: true}); err != nil {
-			return err
-		}
+func (t *classification) parallel() *ops.Parallel { return &t.runner.Parallel }
+
+func (t *classification) prepare(batch int) (learned []*ops.Param, err error) {
+	if err := t.teacher.prepare(t.config, batch); err != nil {
+		return nil, err
 	}
-	return nil
+	for _, size := range []int{t.config.Data.Scale(0), t.config.Data.ImageSize} { // of a multi-scale schedule
+		p, err := t.runner.Program(graph.Shape{Batch: batch, Height: size, Width: size, Train: true})
+		if err != nil {
+			return nil, err
+		}
+		learned = p.Learned()
+	}
+	return learned, nil
 }
 
 func (t *classification) fill(o *data.LoaderOptions) error {
@@ -83,17 +91,20 @@ func (t *classification) gradients(b *data.Batch, at graph.Position) (float32, [
 	return loss, nil, err
 }
 
-func (t *classification) evaluate(ctx context.Context, progress func(done int)) (eval.Result, error) {
+func (t *classification) evaluate(ctx context.Context, with ranks, progress func(done int)) (eval.Result, error) {
 	runner, err := t.runner.ForInference()
 	if err != nil {
 		return eval.Result{}, err
 	}
 	c := t.config
-	t.last, err = eval.Examine(ctx, runner, t.val, eval.Transform(c.Data, c.Model.InChans), eval.Options{
+	t.last, err = eval.ExaminePart(ctx, runner, t.val, eval.Transform(c.Data, c.Model.InChans), eval.Options{
 		Batch: c.Train.ValBatchSize, Workers: c.Data.Workers, Progress: func(done, _ int) { progress(done) }, Mistakes: Mistakes,
-		SkipBad: c.Data.OnBadImage == "skip",
+		SkipBad: c.Data.OnBadImage == "skip", Rank: with.Rank(), Ranks: with.Size(),
 	})
-	if err != nil {
+	if err := with.agree(ctx, err); err != nil {
+		return eval.Result{}, err
+	}
+	if err := t.last.Merge(with, t.val); err != nil {
 		return eval.Result{}, err
 	}
 	return t.last.Result, nil

@@ -1,6 +1,11 @@
 package train
 
-import "fmt"
+import (
+	"fmt"
+
+	"fasternet/configs"
+	"fasternet/layers"
+)
 
 // describe shows what is trained, and how.
 func (t *trainer) describe() {
@@ -8,7 +13,7 @@ func (t *trainer) describe() {
 	batch := c.Train.BatchSize * c.Train.AccumSteps
 	t.show.Line("%s", t.task.describe())
 	t.show.Line("batch %d = %d × %d accumulated, %s with peak lr %g%s, %d epochs, %d threads, %s, run folder %s",
-		batch, c.Train.BatchSize, c.Train.AccumSteps, c.Optim.Opt, c.Optim.LR, describeLayers(c.Optim), c.Train.Epochs, t.pool.Workers(), t.kernels(), t.folder.Dir)
+		batch, c.Train.BatchSize, c.Train.AccumSteps, c.Optim.Opt, c.Optim.LR, describeLayers(c.Optim), c.Train.Epochs, t.pool.Workers(), t.kernels(), t.dir)
 	for _, line := range t.extras() {
 		t.show.Line("%s", line)
 	}
@@ -20,6 +25,9 @@ func (t *trainer) extras() (lines []string) {
 	add := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
 	if task, ok := t.task.(*classification); ok && task.teacher != nil {
 		add("%s distillation from %s, alpha %g, tau %g", c.Distill.Type, task.teacher.path, c.Distill.Alpha, c.Distill.Tau)
+	}
+	if n := t.ranks.Size(); n > 1 {
+		add("%d ranks share every batch, %s has %d samples of it%s", n, t.ranks.Name(t.ranks.Rank()), t.own, describeNorms(t.task.store(), c.Train))
 	}
 	tensors, values := 0, 0
 	for _, p := range t.task.store().Params() {
@@ -38,4 +46,17 @@ func (t *trainer) extras() (lines []string) {
 		add("the run ends early after %d evaluations without a better %s", c.Train.Patience, c.Checkpoint.Monitor)
 	}
 	return lines
+}
+
+// describeNorms says of batch norms what they do with ranks.
+func describeNorms(s *layers.Store, c configs.Train) string {
+	switch {
+	case len(s.Norms) == 0:
+		return ""
+	case c.SyncBatchNorm:
+		return "; batch norms measure all of it"
+	case c.DistBN == "broadcast":
+		return "; batch norms measure that, the running statistics of rank 0 count"
+	}
+	return "; batch norms measure that, the mean of the running statistics counts"
 }

@@ -62,12 +62,20 @@ func openTeacher(c *configs.Config, student *graph.Runner, classes []string) (*t
 			t.shift = append(t.shift, float32((own.Mean[i]-his.Mean[i])/his.Std[i]))
 		}
 	}
+	return t, nil
+}
+
+// prepare compiles the programs for so many images, if there is a teacher.
+func (t *teacher) prepare(c *configs.Config, batch int) error {
+	if t == nil {
+		return nil
+	}
 	for _, size := range []int{c.Data.Scale(0), c.Data.ImageSize} {
-		if _, err := t.runner.Program(graph.Shape{Batch: c.Train.BatchSize, Height: size, Width: size}); err != nil {
-			return nil, fmt.Errorf("distill.teacher: %s: %w", l.Path, err)
+		if _, err := t.runner.Program(graph.Shape{Batch: batch, Height: size, Width: size}); err != nil {
+			return fmt.Errorf("distill.teacher: %s: %w", t.path, err)
 		}
 	}
-	return t, nil
+	return nil
 }
 
 // logits are what the teacher says of a batch, valid until the next call.

@@ -96,6 +96,21 @@ func (e *ema) Exchange() {
 	}
 }
 
+// statistics are the averages of the running statistics of batch norms.
+func (e *ema) statistics() [][]float32 {
+	average := map[*float32][]float32{} // by the first value that it is of
+	for i := range e.shadow {
+		if live := e.live(i); len(live) > 0 {
+			average[&live[0]] = e.shadow[i]
+		}
+	}
+	var all [][]float32
+	for _, n := range e.store.Norms {
+		all = append(all, average[&n.RunningMean[0]], average[&n.RunningVar[0]])
+	}
+	return all
+}
+
 // Tensors is the average for a checkpoint.
 func (e *ema) Tensors() []checkpoints.Tensor {
 	var ts []checkpoints.Tensor

@@ -47,11 +47,15 @@ func (t *trainer) epoch(ctx context.Context) (lr float64, err error) {
 		if err := m.show(lr, norm); err != nil {
 			return 0, err
 		}
-		if ctx.Err() != nil {
-			return 0, t.interrupt(ctx)
+		reason, err := t.ranks.stopping(ctx)
+		if err != nil {
+			return 0, err
+		}
+		if reason != nil {
+			return 0, t.interrupt(reason)
 		}
 		if every := c.Checkpoint.EverySteps; every > 0 && p.Updates%every == 0 {
-			if err := t.folder.SaveLast(t.checkpoint()); err != nil {
+			if err := t.save(t.folder.SaveLast); err != nil {
 				return 0, err
 			}
 		}
@@ -62,9 +66,10 @@ func (t *trainer) epoch(ctx context.Context) (lr float64, err error) {
 // update makes one step of the optimizer from n batches.
 func (t *trainer) update(it *data.Iterator, n int, lr float64, m *meter) (norm float64, err error) {
 	p := &t.progress
+	t.ranks.Progress(fmt.Sprintf("epoch %d, step %d", p.Epoch+1, p.Step+1))
 	t.optimizer.ZeroGrad()
-	var samples []int
-	for range n {
+	var all tally
+	for k := range n {
 		waiting := clock()
 		b, err := it.Next()
 		if err != nil && t.config.Data.OnBadImage == "skip" {
@@ -75,23 +80,35 @@ func (t *trainer) update(it *data.Iterator, n int, lr float64, m *meter) (norm f
 		}
 		m.wait(since(waiting))
 		t.bad.note(t.show, b.Replaced)
-		loss, scales, err := t.task.gradients(b, graph.Position{Seed: t.config.Seed, Step: uint64(p.Batches)})
+		t.buckets.active = k+1 == n
+		loss, scales, err := t.task.gradients(b, graph.Position{Seed: t.config.Seed, Step: uint64(p.Batches + k), Places: b.Places, Batch: b.Whole})
 		if err != nil {
 			return 0, err
 		}
-		if samples = b.Indices; !finite(float64(loss)) {
-			return 0, &DivergedError{Epoch: p.Epoch, Step: p.Step, Loss: float64(loss), Samples: samples}
+		all.add(b, loss, scales)
+	}
+	if err := t.buckets.wait(); err != nil {
+		return 0, err
+	}
+	m.sync(t.buckets.waited)
+	own := all.finite()
+	if err := all.sum(t.ranks); err != nil {
+		return 0, err
+	}
+	for _, b := range all.batches {
+		if !finite(b.loss) {
+			return 0, t.diverged(&DivergedError{Epoch: p.Epoch, Step: p.Step, Loss: b.loss}, !own, b.samples)
 		}
-		p.LossSum += float64(loss) * float64(b.Size)
-		p.LossCount += b.Size
-		p.ScaleSums = addScales(p.ScaleSums, scales, b.Size)
+		p.LossSum += b.loss * float64(b.whole)
+		p.LossCount += b.whole
+		p.ScaleSums = addScales(p.ScaleSums, b.scales, b.whole)
 		p.Step++
 		p.Batches++
-		m.add(float64(loss), scales, b.Size)
+		m.add(b.loss, b.scales, b.whole)
 	}
 	norm = t.optimizer.GradNorm() / float64(n)
 	if !finite(norm) {
-		return 0, &DivergedError{Epoch: p.Epoch, Step: p.Step - 1, Loss: m.lastLoss, GradNorm: norm, Samples: samples}
+		return 0, t.diverged(&DivergedError{Epoch: p.Epoch, Step: p.Step - 1, Loss: m.lastLoss, GradNorm: norm}, t.buckets.broken, all.batches[n-1].samples)
 	}
 	t.optimizer.Step(lr, t.optimizer.Clip(norm, n))
 	p.Updates++

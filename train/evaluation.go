@@ -34,6 +34,9 @@ func (t *trainer) keepEvaluation(epoch int) error {
 
 // WriteEvaluation replaces the evaluation in the folder.
 func (f *Folder) WriteEvaluation(e Evaluation) error {
+	if f == nil {
+		return nil
+	}
 	return checkpoints.WriteAtomic(f.path(EvaluationFile), func(w io.Writer) error { return json.NewEncoder(w).Encode(e) })
 }
 

@@ -31,7 +31,8 @@ const (
 	TextFile    = "train.log"   // what a terminal would show, as plain lines
 )
 
-// Folder is the folder of a run.
+// Folder is the folder of a run. What writes to a nil one does nothing: it is that of
+// a rank which is not rank 0.
 type Folder struct {
 	Dir         string
 	Checkpoints checkpoints.Folder
@@ -125,10 +126,31 @@ func appendTo(path string) (*disk.File, error) {
 // SaveLast writes the last checkpoint, and before it makes durable what the log
 // says of the way to it.
 func (f *Folder) SaveLast(c checkpoints.File) error {
+	if f == nil {
+		return nil
+	}
 	if err := f.log.Sync(); err != nil {
 		return fmt.Errorf("run folder: %w", err)
 	}
 	return f.Checkpoints.SaveLast(c)
+}
+
+// saver writes a checkpoint of a name.
+func (f *Folder) saver(name string) func(checkpoints.File) error {
+	return func(c checkpoints.File) error {
+		if f == nil {
+			return nil
+		}
+		return f.Checkpoints.Save(name, c)
+	}
+}
+
+// dropEpoch removes the checkpoint of an epoch.
+func (f *Folder) dropEpoch(epoch int) error {
+	if f == nil {
+		return nil
+	}
+	return f.Checkpoints.Remove(checkpoints.Epoch(epoch))
 }
 
 // forget drops the records that a resumed run will write again, and lines that
@@ -172,6 +194,7 @@ type Record struct {
 	GradNorm  float64   `json:"grad_norm,omitempty"`
 	Speed     float64   `json:"img_per_s,omitempty"`
 	Waited    float64   `json:"data_s,omitempty"`    // seconds spent waiting for data, since the last record or in the epoch
+	Synced    float64   `json:"sync_s,omitempty"`    // seconds spent waiting for the gradients of other ranks, likewise
 	Trained   float64   `json:"train_s,omitempty"`   // seconds of training in the epoch
 	Evaluated float64   `json:"eval_s,omitempty"`    // seconds of its evaluation
 	Memory    float64   `json:"memory_mb,omitempty"` // resident
@@ -194,6 +217,9 @@ const (
 
 // record appends to the log.
 func (f *Folder) record(r Record) error {
+	if f == nil {
+		return nil
+	}
 	r.Time = clock().Format(time.RFC3339)
 	line, err := json.Marshal(r)
 	if err != nil {
@@ -261,6 +287,9 @@ func summaryRow(s Score, r Record) []string {
 
 // summarise appends a line to the summary.
 func (f *Folder) summarise(s Score, r Record) error {
+	if f == nil {
+		return nil
+	}
 	file, err := appendTo(f.path(SummaryFile))
 	if err != nil {
 		return err

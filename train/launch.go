@@ -29,6 +29,7 @@ type Launch struct {
 	Platform    string `json:"platform"`
 	Processor   string `json:"processor"`
 	Threads     int    `json:"threads"`
+	Ranks       int    `json:"ranks,omitempty"` // that trained together, if they were several
 	Kernels     string `json:"kernels"`
 	MemoryLimit int64  `json:"memory_limit,omitempty"` // GOMEMLIMIT in bytes
 	Model       string `json:"model"`                  // in words
@@ -68,6 +69,9 @@ func (t *trainer) begin(o Options) error {
 		Kernels: string(kernels.Active()), Model: t.task.describe(), Parameters: t.task.store().Parameters(),
 		TrainImages: t.train.Len(), ValImages: t.val.Len(), Steps: t.steps,
 	}
+	if n := t.ranks.Size(); n > 1 {
+		s.Ranks = n
+	}
 	if limit := debug.SetMemoryLimit(-1); limit < 1<<50 {
 		s.MemoryLimit = limit
 	}
@@ -94,6 +98,9 @@ func (t *trainer) end(err error) {
 }
 
 func (f *Folder) appendLaunch(v any) error {
+	if f == nil {
+		return nil
+	}
 	line, err := json.Marshal(v)
 	if err != nil {
 		return fmt.Errorf("%s: %w", LaunchesFile, err)

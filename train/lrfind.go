@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 
+	"fasternet/collective"
 	"fasternet/configs"
 	"fasternet/kernels"
 
@@ -60,7 +61,7 @@ func FindLR(ctx context.Context, c *configs.Config, o FindOptions) (LRFinding, e
 	if err := o.Validate(); err != nil {
 		return LRFinding{}, err
 	}
-	t := &trainer{config: c, show: NewDisplay(o.Log), began: clock(), pool: kernels.NewPool(c.Threads)}
+	t := &trainer{config: c, ranks: ranks{collective.Single{}}, show: NewDisplay(o.Log), began: clock(), pool: kernels.NewPool(c.Threads)}
 	defer t.pool.Close()
 	if err := t.lookFor(); err != nil {
 		return LRFinding{}, err
@@ -93,9 +94,10 @@ func (t *trainer) lookFor() (err error) {
 	if t.optimizer, err = optimizerOf(c, t.task, t.pool); err != nil {
 		return err
 	}
-	if err := t.task.prepare(); err != nil {
+	if err := t.prepare(); err != nil {
 		return err
 	}
+	t.loader = nil // the weights may be part of what it makes
 	return t.startFrom()
 }
 

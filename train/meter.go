@@ -14,6 +14,7 @@ type meter struct {
 	scales   []float64 // loss, taken apart
 	samples  int
 	waited   time.Duration
+	synced   time.Duration // spent waiting for other ranks
 	since    time.Time
 	recorded int // batches of the epoch at the last record
 	began    time.Time
@@ -56,11 +57,11 @@ func (m *meter) show(lr, norm float64) error {
 	now := clock()
 	r := Record{
 		Kind: StepRecord, Epoch: p.Epoch, Step: p.Step, Batches: p.Batches, Loss: loss, LR: lr, GradNorm: norm, Scales: meanScales(m.scales, m.samples),
-		Speed: perSecond(m.samples, now.Sub(m.since)), Waited: m.waited.Seconds(), Seconds: since(m.t.began).Seconds(),
+		Speed: perSecond(m.samples, now.Sub(m.since)), Waited: m.waited.Seconds(), Synced: m.synced.Seconds(), Seconds: since(m.t.began).Seconds(),
 	}
 	m.t.show.Plain(fmt.Sprintf("%s step %d/%d: loss %.4f, lr %.3e, gradient norm %.3g, %.0f img/s, ETA %s", m.name(), p.Step, m.steps, loss, lr, norm, r.Speed, eta))
 	clear(m.scales)
-	m.loss, m.samples, m.waited, m.since, m.recorded = 0, 0, 0, now, p.Step
+	m.loss, m.samples, m.waited, m.synced, m.since, m.recorded = 0, 0, 0, 0, now, p.Step
 	return m.t.record(r)
 }
 
@@ -68,6 +69,12 @@ func (m *meter) show(lr, norm float64) error {
 func (m *meter) wait(d time.Duration) {
 	m.waited += d
 	m.t.pace.waited += d
+}
+
+// sync adds time in which the gradients of other ranks were not there.
+func (m *meter) sync(d time.Duration) {
+	m.synced += d
+	m.t.pace.synced += d
 }
 
 // measure adds an update to the pace of the epoch.

@@ -10,7 +10,7 @@ import (
 // preciseBN measures the statistics of the batch norms anew, on the first images of
 // the epoch that has been trained: the mean over batches of what each of them has
 // (Wu and Johnson, 2021). What frozen layers have stays. If it is interrupted the
-// statistics are what they were.
+// statistics are what they were, on all ranks.
 func (t *trainer) preciseBN(ctx context.Context) (err error) {
 	p, c := &t.progress, t.config
 	task, ok := t.task.(*classification)
@@ -22,7 +22,7 @@ func (t *trainer) preciseBN(ctx context.Context) (err error) {
 		return err
 	}
 	size := t.loaderSize
-	program, err := task.runner.Statistics(c.Train.BatchSize, size, size)
+	program, err := task.runner.Statistics(t.own, size, size)
 	if err != nil {
 		return err
 	}
@@ -34,13 +34,20 @@ func (t *trainer) preciseBN(ctx context.Context) (err error) {
 	}
 	undo := rememberNorms(norms)
 	defer func() { undo(err != nil) }()
-	it := loader.Epoch(ctx, p.Epoch, 0)
+	it := loader.Epoch(context.Background(), p.Epoch, 0)
 	defer it.Close()
 	for _, n := range norms { // so that the first batch leaves no trace of what was there
 		clear(n.RunningMean)
 		clear(n.RunningVar)
 	}
 	for k := range min(c.Train.PreciseBN/c.Train.BatchSize, loader.Steps()) {
+		reason, err := t.ranks.stopping(ctx)
+		if err == nil {
+			err = reason
+		}
+		if err != nil {
+			return err
+		}
 		b, err := it.Next()
 		if err != nil {
 			return err

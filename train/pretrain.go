@@ -14,6 +14,7 @@ import (
 	"fasternet/kernels"
 	"fasternet/layers"
 	"fasternet/model"
+	"fasternet/ops"
 )
 
 // pretraining trains a LocalMIM on images without their labels. Masks and
@@ -55,9 +56,14 @@ func (t *pretraining) describe() string {
 		c.Model.Name, total.Parameters, float64(total.MACs)/1e9, c.Data.ImageSize, visible, side*side, c.MIM.MaskUnit, c.MIM.Target, strings.Join(grids, ", "), t.train.Len(), t.val.Len())
 }
 
-func (t *pretraining) prepare() error {
-	_, err := t.runner.Program(t.config.Train.BatchSize, true)
-	return err
+func (t *pretraining) parallel() *ops.Parallel { return &t.runner.Parallel }
+
+func (t *pretraining) prepare(batch int) ([]*ops.Param, error) {
+	p, err := t.runner.Program(batch, true)
+	if err != nil {
+		return nil, err
+	}
+	return p.Learned(), nil
 }
 
 func (t *pretraining) fill(o *data.LoaderOptions) error {
@@ -82,11 +88,32 @@ func (t *pretraining) gradients(b *data.Batch, _ graph.Position) (float32, []flo
 // evaluate is the loss on the validation images, with the same masks every time. With
 // data.on_bad_image: skip another image takes the place of one that cannot be read, as
 // in training: the mean of a batch is over all of its images.
-func (t *pretraining) evaluate(ctx context.Context, progress func(done int)) (r eval.Result, err error) {
+func (t *pretraining) evaluate(ctx context.Context, with ranks, progress func(done int)) (r eval.Result, err error) {
+	sums, count, err := t.sumLosses(ctx, with, progress) // of the loss and its scales
+	if err := with.agree(ctx, err); err != nil {
+		return r, err
+	}
+	sums = append(sums, float64(count))
+	if err := with.Sum64(sums); err != nil {
+		return r, err
+	}
+	r.Count = int(sums[len(sums)-1])
+	n := float64(max(r.Count, 1))
+	r.Loss = sums[0] / n
+	t.scales = nil
+	for _, s := range sums[1 : len(sums)-1] {
+		t.scales = append(t.scales, s/n)
+	}
+	return r, nil
+}
+
+// sumLosses runs the batches that are a rank's.
+func (t *pretraining) sumLosses(ctx context.Context, with ranks, progress func(done int)) (sums []float64, count int, err error) {
 	c := t.config
+	sums = make([]float64, 1+len(t.net.Scales()))
 	extra, err := eval.MIMTask(t.net)
 	if err != nil {
-		return r, err
+		return nil, 0, err
 	}
 	loader, err := data.NewLoader(t.val, data.LoaderOptions{
 		Batch: min(c.Train.ValBatchSize, max(t.val.Len(), 1)), Workers: c.Data.Workers, Prefetch: c.Data.Prefetch,
@@ -94,36 +121,31 @@ func (t *pretraining) evaluate(ctx context.Context, progress func(done int)) (r 
 		ReplaceBad: c.Data.OnBadImage == "skip",
 	})
 	if err != nil {
-		return r, err
+		return nil, 0, err
 	}
-	it := loader.Epoch(ctx, 0, 0)
+	steps := loader.Steps() // whole batches each, so that the masks are those of one rank
+	it := loader.Part(ctx, 0, steps*with.Rank()/with.Size(), steps*(with.Rank()+1)/with.Size())
 	defer it.Close()
-	t.scales = make([]float64, len(t.net.Scales()))
 	for {
 		b, err := it.Next()
 		if errors.Is(err, io.EOF) {
-			break
+			return sums, count, nil
 		}
 		if err != nil {
-			return r, err
+			return nil, 0, err
 		}
 		t.replaced(b.Replaced)
 		loss, scales, err := t.run(b, false)
 		if err != nil {
-			return r, err
+			return nil, 0, err
 		}
-		r.Loss += float64(loss) * float64(b.Size)
+		sums[0] += float64(loss) * float64(b.Size)
 		for k, l := range scales {
-			t.scales[k] += l * float64(b.Size)
+			sums[1+k] += l * float64(b.Size)
 		}
-		r.Count += b.Size
-		progress(r.Count)
+		count += b.Size
+		progress(count)
 	}
-	r.Loss /= float64(max(r.Count, 1))
-	for k := range t.scales {
-		t.scales[k] /= float64(max(r.Count, 1))
-	}
-	return r, nil
 }
 
 func (t *pretraining) start(path string, o model.LoadOptions) error {

@@ -17,6 +17,9 @@ const samples = 4
 
 // draw adds histograms and pictures, if it is time.
 func (t *trainer) draw(ctx context.Context) error {
+	if t.folder == nil {
+		return nil
+	}
 	done := t.progress.Epoch + 1
 	if every := t.config.Log.HistogramInterval; every > 0 && (done%every == 0 || done == t.config.Train.Epochs) {
 		if err := t.board.histograms(t.task.store().Params(), done); err != nil {

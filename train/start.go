@@ -1,7 +1,6 @@
 package train
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -58,12 +57,7 @@ func (t *trainer) resume() (bool, error) {
 		return false, err
 	}
 	if t.progress, err = readProgress(f); err == nil {
-		if err = model.Restore(t.task.store(), f, model.OptimizerPrefix, model.EMAPrefix); err == nil {
-			err = t.optimizer.Restore(f)
-		}
-		if err == nil && t.ema != nil {
-			err = t.ema.Restore(f)
-		}
+		err = t.restore(f)
 	}
 	if err != nil {
 		return false, fmt.Errorf("%s: %w", path, err)
@@ -75,17 +69,30 @@ func (t *trainer) resume() (bool, error) {
 	return true, nil
 }
 
-// interrupt writes the last checkpoint of a run that was asked to stop.
-func (t *trainer) interrupt(ctx context.Context) error {
-	if err := t.folder.SaveLast(t.checkpoint()); err != nil {
+// restore takes the state of the run from a checkpoint, but for its progress.
+func (t *trainer) restore(f *checkpoints.File) error {
+	err := model.Restore(t.task.store(), f, model.OptimizerPrefix, model.EMAPrefix)
+	if err == nil {
+		err = t.optimizer.Restore(f)
+	}
+	if err == nil && t.ema != nil {
+		err = t.ema.Restore(f)
+	}
+	return err
+}
+
+// interrupt writes the last checkpoint of a run that was asked to stop, and returns
+// why it was.
+func (t *trainer) interrupt(reason error) error {
+	if err := t.save(t.folder.SaveLast); err != nil {
 		return err
 	}
 	t.show.End()
-	reason, err := "", ErrInterrupted
-	if errors.Is(context.Cause(ctx), ErrTimeLimit) {
-		reason, err = "by the time limit ", fmt.Errorf("%w: %w", ErrInterrupted, ErrTimeLimit)
+	by, err := "", ErrInterrupted
+	if errors.Is(reason, ErrTimeLimit) {
+		by, err = "by the time limit ", errTimeUp
 	}
-	t.show.Line("stopped %sin epoch %d after step %d; --resume continues from here", reason, t.progress.Epoch+1, t.progress.Step)
+	t.show.Line("stopped %sin epoch %d after step %d; --resume continues from here", by, t.progress.Epoch+1, t.progress.Step)
 	return err
 }
 

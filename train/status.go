@@ -25,11 +25,12 @@ type pace struct {
 	norms   float64 // sum over the updates
 	updates int
 	waited  time.Duration
+	synced  time.Duration
 	took    time.Duration
 }
 
 func (p pace) add(q pace) pace {
-	return pace{p.images + q.images, p.norms + q.norms, p.updates + q.updates, p.waited + q.waited, p.took + q.took}
+	return pace{p.images + q.images, p.norms + q.norms, p.updates + q.updates, p.waited + q.waited, p.synced + q.synced, p.took + q.took}
 }
 
 // complete fills in what a record of an epoch says of its pace.
@@ -37,7 +38,7 @@ func (p pace) complete(r *Record) {
 	if p.updates == 0 {
 		return // resumed right before the evaluation
 	}
-	r.GradNorm, r.Waited, r.Trained = p.norms/float64(p.updates), p.waited.Seconds(), p.took.Seconds()
+	r.GradNorm, r.Waited, r.Synced, r.Trained = p.norms/float64(p.updates), p.waited.Seconds(), p.synced.Seconds(), p.took.Seconds()
 	if r.Trained > 0 {
 		r.Speed = float64(p.images) / r.Trained
 	}

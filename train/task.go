@@ -11,6 +11,7 @@ import (
 	"fasternet/kernels"
 	"fasternet/layers"
 	"fasternet/model"
+	"fasternet/ops"
 )
 
 // task is what is trained and how it is measured. The loop, the checkpoints and
@@ -21,16 +22,21 @@ type task interface {
 	layered() (graph.Layered, bool)
 	// describe is the line about the model and the data at the start of a run.
 	describe() string
-	// prepare compiles the program of a training step, which finds what does not fit.
-	prepare() error
+	// prepare compiles the program of a training step on so many images, which finds
+	// what does not fit, and says which parameters have gradients, in the order in which
+	// a step completes them.
+	prepare(batch int) ([]*ops.Param, error)
+	// parallel is what the programs have to do with other ranks.
+	parallel() *ops.Parallel
 	// fill sets what the batches of training carry beside images.
 	fill(o *data.LoaderOptions) error
 	// gradients adds those of a batch and returns its loss, and the losses of the
-	// scales if there are several: valid until the next call.
+	// scales if there are several: valid until the next call. Of a share of a batch
+	// they are the part that it has in those of all of it.
 	gradients(b *data.Batch, at graph.Position) (loss float32, scales []float64, err error)
-	// evaluate measures the model on the validation images; progress gets the number
-	// of those that are done.
-	evaluate(ctx context.Context, progress func(done int)) (eval.Result, error)
+	// evaluate measures the model on the validation images, each rank on a part of
+	// them; progress gets the number of those that this one has done.
+	evaluate(ctx context.Context, with ranks, progress func(done int)) (eval.Result, error)
 	// start takes the weights of a run or a file.
 	start(path string, o model.LoadOptions) error
 	// result says in words what evaluate found.

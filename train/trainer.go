@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"fasternet/collective"
 	"fasternet/configs"
 	"fasternet/data"
 	"fasternet/eval"
@@ -21,9 +22,12 @@ import (
 type Options struct {
 	Dir    string    // folder of the run
 	Resume bool      // continue from the newest checkpoint in Dir, if there is one
-	Log    io.Writer // progress; usually the standard error
+	Log    io.Writer // progress; usually the standard error; nil for none
 	// MaxTime ends the run as if it was interrupted, to be resumed; 0 for no limit.
 	MaxTime time.Duration
+	// Group is who trains together, each with a call of Run; nil for this process alone.
+	// Rank 0 writes, and reads Dir; it says most, but others may say something too.
+	Group collective.Group
 
 	Preset  string       // where the configuration comes from, for the record; may be empty
 	Program string       // version of the program, for the record; may be empty
@@ -41,7 +45,8 @@ var ErrTimeLimit = errors.New("the time limit is reached")
 type DivergedError struct {
 	Epoch, Step    int // from 0
 	Loss, GradNorm float64
-	Samples        []int // of the batch
+	Samples        []int  // of the batch
+	Rank           string // on which it was, of several
 }
 
 func (e *DivergedError) Error() string {
@@ -54,9 +59,13 @@ func (e *DivergedError) Error() string {
 			"try a lower optim.lr, a longer sched.warmup_epochs, or optim.clip_grad=1; the last good checkpoint is kept", e.Epoch+1, what)
 	}
 	few := e.Samples[:min(len(e.Samples), 8)]
-	return fmt.Sprintf("training diverged in epoch %d, step %d (samples %v …): %s; "+
+	where := ""
+	if e.Rank != "" {
+		where = " on " + e.Rank
+	}
+	return fmt.Sprintf("training diverged%s in epoch %d, step %d (samples %v …): %s; "+
 		"try a lower optim.lr, a longer sched.warmup_epochs, or optim.clip_grad=1; the last good checkpoint is kept",
-		e.Epoch+1, e.Step+1, few, what)
+		where, e.Epoch+1, e.Step+1, few, what)
 }
 
 // Run trains the model of a configuration.
@@ -66,17 +75,27 @@ func Run(ctx context.Context, c *configs.Config, o Options) (out Outcome, err er
 		ctx, cancel = context.WithTimeoutCause(ctx, o.MaxTime, ErrTimeLimit)
 		defer cancel()
 	}
-	t := &trainer{config: c, show: NewDisplay(o.Log), began: clock(), observer: o.Observe}
-	if err := t.openData(); err != nil {
-		return out, err
+	if o.Group == nil {
+		o.Group = collective.Single{}
 	}
+	if o.Log == nil {
+		o.Log = io.Discard
+	}
+	t := &trainer{config: c, ranks: ranks{o.Group}, dir: o.Dir, show: NewDisplay(o.Log), began: clock(), observer: o.Observe}
+	out, err = t.run(ctx, o)
+	return out, t.ranks.settle(err)
+}
+
+func (t *trainer) run(ctx context.Context, o Options) (out Outcome, err error) {
 	defer func() { err = errors.Join(err, t.close()) }()
 	if err := t.open(o); err != nil {
 		return out, err
 	}
 	err = t.loop(ctx)
 	t.show.End()
-	t.countBad()
+	if t.ranks.knows(err) {
+		err = errors.Join(err, t.countBad())
+	}
 	t.end(err)
 	return t.outcome(), err
 }
@@ -99,12 +118,16 @@ func (t *trainer) openData() (err error) {
 // trainer is a run in progress.
 type trainer struct {
 	config     *configs.Config
+	ranks      ranks
 	train, val data.Dataset
 	pool       *kernels.Pool
 	task       task
 	optimizer  *Optimizer
-	ema        *ema // nil for none
-	folder     *Folder
+	ema        *ema     // nil for none
+	buckets    *buckets // of gradients
+	own        int      // samples of a batch that are of this rank
+	dir        string
+	folder     *Folder // nil but on rank 0
 	show       *Display
 	progress   Progress
 
@@ -136,8 +159,37 @@ func (t *trainer) close() error {
 }
 
 // open makes the model and the folder, or takes them up again.
-func (t *trainer) open(o Options) (err error) {
+func (t *trainer) open(o Options) error {
+	if err := collective.Agree(t.ranks, t.make()); err != nil {
+		return err
+	}
+	if err := t.compare(o); err != nil {
+		return err
+	}
+	if err := collective.Agree(t.ranks, t.openFolder(o)); err != nil {
+		return err
+	}
+	if err := t.receive(); err != nil {
+		return err
+	}
+	t.loader = nil // the state of the model may be part of what it makes
+	t.firstStep = t.progress.Batches
+	t.describe()
+	for _, n := range t.config.Notes {
+		t.show.Line("note: %s", n)
+	}
+	for _, line := range t.origin {
+		t.show.Line("%s", line)
+	}
+	return nil
+}
+
+// make makes what a step needs, and finds what is wrong before there is a folder.
+func (t *trainer) make() (err error) {
 	c := t.config
+	if err := t.openData(); err != nil {
+		return err
+	}
 	// Values, gradients and two moments of each parameter.
 	if err := memory.Check("the parameters and their optimizer", 4*4*graph.Parameters(c.Model, c.Data.ImageSize, false)); err != nil {
 		return err
@@ -153,11 +205,34 @@ func (t *trainer) open(o Options) (err error) {
 	if t.optimizer, err = optimizerOf(c, t.task, t.pool); err != nil {
 		return err
 	}
-	if _, err := t.loaderFor(0); err != nil { // finds what is wrong before a folder is made
+	return t.prepare()
+}
+
+// prepare compiles a step, and lets the gradients be summed over the ranks in it.
+func (t *trainer) prepare() error {
+	l, err := t.loaderFor(0)
+	if err != nil {
 		return err
 	}
-	if err := t.task.prepare(); err != nil {
+	learned, err := t.task.prepare(l.Own())
+	if err != nil {
 		return err
+	}
+	t.buckets = newBuckets(t.ranks, inOrder(trained(t.task.store().Params()), learned), bucketSize)
+	p := t.task.parallel()
+	p.Final = t.buckets.final
+	if t.config.Train.SyncBatchNorm && t.ranks.Size() > 1 {
+		p.Sum = t.ranks.Sum64
+	}
+	return nil
+}
+
+// openFolder opens the folder on rank 0, with what the run starts from; the others
+// get that from there.
+func (t *trainer) openFolder(o Options) (err error) {
+	if t.ranks.Rank() != 0 {
+		t.ema = newEMA(t.config.EMA, t.task.store(), t.pool)
+		return nil
 	}
 	holds := Holds(o.Dir)
 	if !o.Resume && holds {
@@ -171,7 +246,7 @@ func (t *trainer) open(o Options) (err error) {
 	if t.folder, err = OpenFolder(o.Dir); err != nil {
 		return err
 	}
-	t.ema = newEMA(c.EMA, t.task.store(), t.pool)
+	t.ema = newEMA(t.config.EMA, t.task.store(), t.pool)
 	if o.Resume {
 		resumed, err := t.resume()
 		switch {
@@ -187,21 +262,12 @@ func (t *trainer) open(o Options) (err error) {
 	if err := t.dropEpochs(t.progress.Dropped); err != nil { // if the run was killed before it came to that
 		return err
 	}
-	t.loader = nil // the state of the model may be part of what it makes
 	if err := t.startLogs(o); err != nil {
 		return err
 	}
 	t.show.log = t.folder.text
 	if err := t.folder.unlocked; err != nil {
 		t.show.Line("warning: %s: %v", o.Dir, err)
-	}
-	t.firstStep = t.progress.Batches
-	t.describe()
-	for _, n := range c.Notes {
-		t.show.Line("note: %s", n)
-	}
-	for _, line := range t.origin {
-		t.show.Line("%s", line)
 	}
 	return nil
 }
@@ -220,6 +286,7 @@ func (t *trainer) loaderFor(epoch int) (*data.Loader, error) {
 	}
 	c := t.config
 	options := loaderOptions(c, size)
+	options.Rank, options.Ranks = t.ranks.Rank(), t.ranks.Size()
 	if err := t.task.fill(&options); err != nil {
 		return nil, err
 	}
@@ -227,7 +294,7 @@ func (t *trainer) loaderFor(epoch int) (*data.Loader, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.loader, t.loaderSize, t.steps = l, size, l.Steps()
+	t.loader, t.loaderSize, t.steps, t.own = l, size, l.Steps(), l.Own()
 	return l, nil
 }
 

@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -19,8 +20,8 @@ func (t *trainer) finishEpoch(ctx context.Context, lr float64) error {
 	if evaluated {
 		var err error
 		if found, err = t.evaluate(ctx, &s); err != nil {
-			if ctx.Err() != nil {
-				return t.interrupt(ctx)
+			if errors.Is(err, ErrInterrupted) {
+				return t.interrupt(err)
 			}
 			return err
 		}
@@ -51,7 +52,7 @@ func (t *trainer) finishEpoch(ctx context.Context, lr float64) error {
 	}
 	p.rank(s, c.Checkpoint.Monitor, c.Checkpoint.TopK)
 	if best {
-		if err := t.folder.Checkpoints.Save(checkpoints.Best, t.checkpoint()); err != nil {
+		if err := t.save(t.folder.saver(checkpoints.Best)); err != nil {
 			return err
 		}
 		if err := t.keepEvaluation(s.Epoch); err != nil {
@@ -59,7 +60,7 @@ func (t *trainer) finishEpoch(ctx context.Context, lr float64) error {
 		}
 	}
 	if slices.ContainsFunc(p.TopK, func(k Score) bool { return k.Epoch == s.Epoch }) {
-		if err := t.folder.Checkpoints.Save(checkpoints.Epoch(s.Epoch), t.checkpoint()); err != nil {
+		if err := t.save(t.folder.saver(checkpoints.Epoch(s.Epoch))); err != nil {
 			return err
 		}
 	}
@@ -72,7 +73,7 @@ func (t *trainer) finishEpoch(ctx context.Context, lr float64) error {
 // dropEpochs removes the checkpoints of epochs that are no longer among the best.
 func (t *trainer) dropEpochs(epochs []int) error {
 	for _, e := range epochs {
-		if err := t.folder.Checkpoints.Remove(checkpoints.Epoch(e)); err != nil {
+		if err := t.folder.dropEpoch(e); err != nil {
 			return err
 		}
 	}
@@ -83,7 +84,7 @@ func (t *trainer) saveEpoch(last bool) error {
 	if !last && t.progress.Epoch%t.config.Checkpoint.EveryEpochs != 0 {
 		return nil
 	}
-	return t.folder.SaveLast(t.checkpoint())
+	return t.save(t.folder.SaveLast)
 }
 
 // evaluate measures the model for a score, and says in words what it found. With EMA
@@ -112,10 +113,14 @@ func (t *trainer) measure(ctx context.Context, what string) (eval.Result, error)
 	if err := t.preciseBN(ctx); err != nil {
 		return eval.Result{}, err
 	}
+	if err := t.distribute(t.statistics()); err != nil {
+		return eval.Result{}, err
+	}
 	name := fmt.Sprintf("epoch %d/%d %s", t.progress.Epoch+1, t.config.Train.Epochs, what)
 	t.show.Begin(name, 0, t.val.Len())
 	defer t.show.End()
-	return t.task.evaluate(ctx, func(done int) { t.show.Step(done, name) })
+	all := func(done int) int { return min(done*t.ranks.Size(), t.val.Len()) } // the other ranks are about as far
+	return t.task.evaluate(ctx, t.ranks, func(done int) { t.show.Step(all(done), name) })
 }
 
 func (t *trainer) recordEpoch(s Score, found string) error {

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"fasternet/checkpoints"
+	"fasternet/collective"
 	"fasternet/configs"
 	"fasternet/eval"
 	"fasternet/kernels"
@@ -20,7 +21,7 @@ import (
 // newTrainer is a run without a folder.
 func newTrainer(t *testing.T, c *configs.Config) *trainer {
 	t.Helper()
-	tr := &trainer{config: c, pool: kernels.NewPool(2)}
+	tr := &trainer{config: c, ranks: ranks{collective.Single{}}, pool: kernels.NewPool(2)}
 	t.Cleanup(tr.pool.Close)
 	var err error
 	if tr.train, err = eval.Open(c.Data, true); err != nil {
@@ -90,7 +91,7 @@ func TestPreciseBN(t *testing.T) {
 	norms[1].RunningMean[0] = 42
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if err := tr.preciseBN(ctx); !errors.Is(err, context.Canceled) || norms[1].RunningMean[0] != 42 {
+	if err := tr.preciseBN(ctx); !errors.Is(err, ErrInterrupted) || norms[1].RunningMean[0] != 42 {
 		t.Errorf("interrupted: %v, mean %v", err, norms[1].RunningMean[0])
 	}
 }

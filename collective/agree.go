@@ -1,0 +1,85 @@
+package collective
+
+import (
+	"errors"
+	"fmt"
+)
+
+// RankError is what went wrong on one rank, known to all of them.
+type RankError struct {
+	Rank int
+	Name string // of the rank
+	Err  error  // on other ranks it has the same text, and is what Agree was told to tell apart
+}
+
+func (e *RankError) Error() string { return e.Name + ": " + e.Err.Error() }
+
+func (e *RankError) Unwrap() error { return e.Err }
+
+// Agree lets all ranks know of the errors that some of them have: nil if nobody has
+// one, else a *RankError of the first that has. Where errors.Is finds one of kinds
+// in it, it finds it on all ranks. In a group of one the error stays what it is.
+//
+// It is called by all ranks where each has done a part of its own.
+func Agree(g Group, err error, kinds ...error) error {
+	if g.Size() == 1 {
+		return err
+	}
+	var own []byte // empty for no error; else the number of the kind, from 1, and the text
+	if err != nil {
+		kind := byte(0)
+		for i, k := range kinds {
+			if errors.Is(err, k) {
+				kind = byte(i + 1)
+				break
+			}
+		}
+		own = append([]byte{kind}, err.Error()...)
+	}
+	all, failure := g.Gather(own)
+	if failure != nil {
+		return errors.Join(err, failure)
+	}
+	for rank, text := range all {
+		if len(text) == 0 {
+			continue
+		}
+		e := &RankError{Rank: rank, Name: g.Name(rank), Err: err}
+		if rank != g.Rank() {
+			e.Err = &told{string(text[1:]), nil}
+			if k := int(text[0]); k > 0 && k <= len(kinds) {
+				e.Err = &told{string(text[1:]), kinds[k-1]}
+			}
+		}
+		return e
+	}
+	return nil
+}
+
+// told is the error of another rank.
+type told struct {
+	text string
+	kind error
+}
+
+func (e *told) Error() string { return e.text }
+
+func (e *told) Unwrap() error { return e.kind }
+
+// Same is an error unless all ranks have the same of what is called by name, such as
+// a version: the error names the first that has another than rank 0.
+func Same(g Group, name, own string) error {
+	if g.Size() == 1 {
+		return nil
+	}
+	all, err := g.Gather([]byte(own))
+	if err != nil {
+		return err
+	}
+	for rank, text := range all {
+		if string(text) != string(all[0]) {
+			return &RankError{Rank: rank, Name: g.Name(rank), Err: fmt.Errorf("it has another %s than %s: %s, not %s", name, g.Name(0), text, all[0])}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,64 @@
+package data
+
+import "fmt"
+
+// share is what a rank makes of a batch.
+type share struct {
+	size   int
+	places []int // in the batch, ascending; nil for all of it
+}
+
+// place is the position in the batch of sample k of the share.
+func (s *share) place(k int) int {
+	if s.places == nil {
+		return k
+	}
+	return s.places[k]
+}
+
+// share cuts a batch of n samples. Where samples are mixed a share has whole pairs, a
+// run of the first half and its partners in the second, so that no sample is made
+// twice; then its pairs are again samples k and size-1-k. Elsewhere it is a run.
+func (opt *LoaderOptions) share(n int) share {
+	if opt.Ranks <= 1 {
+		return share{size: n}
+	}
+	s := share{places: []int{}}
+	run := func(from, to int) {
+		for p := from; p < to; p++ {
+			s.places = append(s.places, p)
+		}
+	}
+	units := n / opt.together()
+	from, to := units*opt.Rank/opt.Ranks, units*(opt.Rank+1)/opt.Ranks
+	run(from, to)
+	if opt.together() == 2 {
+		run(n-to, n-from)
+	}
+	s.size = len(s.places)
+	return s
+}
+
+// together is the number of samples that are on the same rank.
+func (opt *LoaderOptions) together() int {
+	if opt.Mix != nil && opt.Mix.mixes() {
+		return 2
+	}
+	return 1
+}
+
+// checkShare returns an error unless every rank gets a share of all batches, the last
+// of which has the given size.
+func (opt *LoaderOptions) checkShare(last int) error {
+	least := opt.Ranks * opt.together()
+	switch {
+	case opt.Ranks < 0 || opt.Rank < 0 || opt.Rank >= max(opt.Ranks, 1):
+		return fmt.Errorf("data: rank %d of %d loaders; ranks count from 0", opt.Rank, opt.Ranks)
+	case opt.Ranks <= 1 || last >= least:
+		return nil
+	case opt.together() == 2:
+		return fmt.Errorf("data: a batch of %d samples cannot be shared by %d ranks: mixup and CutMix need two a rank, which is %d; "+
+			"use a larger batch (train.batch_size), fewer ranks, or no mixing", last, opt.Ranks, least)
+	}
+	return fmt.Errorf("data: a batch of %d samples cannot be shared by %d ranks: use a larger batch (train.batch_size) or fewer ranks", last, opt.Ranks)
+}

@@ -1,0 +1,76 @@
+package eval
+
+import (
+	"encoding/json"
+	"errors"
+	"math"
+
+	"fasternet/collective"
+	"fasternet/data"
+)
+
+// counted is what a rank has counted, for the others.
+type counted struct {
+	Top1, Top5, Count int
+	Loss              uint64 // the bits: JSON has no NaN
+	Confusion         *Confusion
+	Mistakes          []Mistake
+	Skipped           []struct{ Name, Text string }
+}
+
+// Merge makes a report of the parts of all ranks of a group, the same on each. ds is
+// the data set of which they are parts.
+func (m *Report) Merge(g collective.Group, ds data.Dataset) error {
+	if g.Size() > 1 {
+		all, err := m.gather(g)
+		if err != nil {
+			return err
+		}
+		*m = Report{Confusion: NewConfusion(m.Confusion.Classes), most: m.most}
+		for _, c := range all {
+			m.add(c)
+		}
+	}
+	if err := NoneRead(m.Skipped, ds.Len()); err != nil {
+		return err
+	}
+	for i := range m.Mistakes {
+		m.Mistakes[i].Name = ds.Name(m.Mistakes[i].Index)
+	}
+	n := float64(m.Count)
+	m.Top1, m.Top5, m.Loss = 100*float64(m.top1)/n, 100*float64(m.top5)/n, m.Loss/n
+	return nil
+}
+
+func (m *Report) gather(g collective.Group) ([]counted, error) {
+	own := counted{Top1: m.top1, Top5: m.top5, Count: m.Count, Loss: math.Float64bits(m.Loss), Confusion: m.Confusion, Mistakes: m.Mistakes}
+	for _, b := range m.Skipped {
+		own.Skipped = append(own.Skipped, struct{ Name, Text string }{b.Name, b.Err.Error()})
+	}
+	text, err := json.Marshal(own)
+	if err != nil {
+		return nil, err
+	}
+	texts, err := g.Gather(text)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]counted, len(texts))
+	for i, text := range texts {
+		err = errors.Join(err, json.Unmarshal(text, &all[i]))
+	}
+	return all, err
+}
+
+func (m *Report) add(c counted) {
+	m.top1, m.top5, m.Count, m.Loss = m.top1+c.Top1, m.top5+c.Top5, m.Count+c.Count, m.Loss+math.Float64frombits(c.Loss)
+	for k, n := range c.Confusion.counts {
+		m.Confusion.counts[k] += n
+	}
+	for _, x := range c.Mistakes {
+		m.mistake(x, m.most)
+	}
+	for _, b := range c.Skipped {
+		m.Skipped = append(m.Skipped, Bad{Name: b.Name, Err: errors.New(b.Text)})
+	}
+}

@@ -1,0 +1,87 @@
+package train
+
+import (
+	"encoding/json"
+	"fmt"
+	"hash/fnv"
+	"path/filepath"
+	"slices"
+
+	"fasternet/collective"
+	"fasternet/data"
+)
+
+// fact is something that all ranks must have in common.
+type fact struct{ Name, Value string }
+
+// ownSettings may differ from rank to rank: where things lie, and how much is done at
+// a time. What the weights start from is the business of rank 0.
+var ownSettings = []string{"threads", "run_dir", "from", "from_ema", "data.dir", "data.workers", "data.prefetch", "distill.teacher", "distill.config"}
+
+// compare is an error unless all ranks have the same program, kernels, configuration
+// and data. Others would train in silence what nobody has asked for.
+func (t *trainer) compare(o Options) error {
+	if t.ranks.Size() == 1 {
+		return nil
+	}
+	facts, err := t.facts(o)
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(facts)
+	if err != nil {
+		return err
+	}
+	texts, err := t.ranks.Gather(text)
+	if err != nil {
+		return err
+	}
+	var first []fact
+	for rank, text := range texts {
+		var have []fact
+		if err := json.Unmarshal(text, &have); err != nil {
+			return fmt.Errorf("%s: %w", t.ranks.Name(rank), err)
+		}
+		if rank == 0 {
+			first = have
+		}
+		for i, f := range have {
+			if i >= len(first) || f != first[i] {
+				want := fact{Value: "something else"}
+				if i < len(first) {
+					want = first[i]
+				}
+				return &collective.RankError{Rank: rank, Name: t.ranks.Name(rank), Err: fmt.Errorf("its %s is %s, that of %s is %s: all ranks need the same program, kernels, configuration and data",
+					f.Name, f.Value, t.ranks.Name(0), want.Value)}
+			}
+		}
+	}
+	return nil
+}
+
+func (t *trainer) facts(o Options) ([]fact, error) {
+	facts := []fact{{"program", o.Program}, {"set of kernels", t.kernels()}}
+	settings, err := t.config.Settings()
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range settings {
+		if !slices.Contains(ownSettings, s.Key) {
+			facts = append(facts, fact{"setting " + s.Key, s.Value})
+		}
+	}
+	return append(facts, fact{"training part of the data", listing(t.train)}, fact{"validation part of the data", listing(t.val)}), nil
+}
+
+// listing tells data sets apart by the file names and labels of their samples, not by
+// where they lie.
+func listing(ds data.Dataset) string {
+	h := fnv.New64a()
+	for _, c := range ds.Classes() {
+		fmt.Fprintln(h, c)
+	}
+	for i := range ds.Len() {
+		fmt.Fprintln(h, ds.Label(i), filepath.Base(ds.Name(i)))
+	}
+	return fmt.Sprintf("%d images in %d classes with listing %016x", ds.Len(), len(ds.Classes()), h.Sum64())
+}

@@ -1,0 +1,102 @@
+package train
+
+import (
+	"encoding/json"
+	"fmt"
+	"unsafe"
+
+	"fasternet/checkpoints"
+	"fasternet/collective"
+)
+
+// receive gives all ranks the state of rank 0: what it would write to a checkpoint.
+func (t *trainer) receive() error {
+	f := t.checkpoint()
+	progress := []byte(t.progress.text())
+	all, err := t.ranks.Gather(progress)
+	if err != nil {
+		return err
+	}
+	for _, x := range f.Tensors {
+		for _, memory := range [][]byte{bytesOf(x.F32), bytesOf(x.I64)} {
+			if len(memory) == 0 {
+				continue
+			}
+			if err := t.ranks.Broadcast(memory, 0); err != nil {
+				return fmt.Errorf("%s of rank 0: %w", x.Name, err)
+			}
+		}
+	}
+	if t.ranks.Rank() == 0 {
+		return nil
+	}
+	t.progress = Progress{}
+	if err := json.Unmarshal(all[0], &t.progress); err != nil {
+		return fmt.Errorf("the progress of rank 0: %w", err)
+	}
+	return t.restore(&f) // the values are in their places; this says that they have changed
+}
+
+// bytesOf is the memory of a slice.
+func bytesOf[T float32 | int64](x []T) []byte {
+	if len(x) == 0 {
+		return nil
+	}
+	return unsafe.Slice((*byte)(unsafe.Pointer(&x[0])), len(x)*int(unsafe.Sizeof(x[0])))
+}
+
+// save lets rank 0 write a checkpoint. All ranks know whether it could.
+func (t *trainer) save(write func(checkpoints.File) error) error {
+	buffers := t.statistics()
+	if t.ema != nil {
+		buffers = append(buffers, t.ema.statistics()...)
+	}
+	if err := t.distribute(buffers); err != nil {
+		return err
+	}
+	return collective.Agree(t.ranks, write(t.checkpoint()))
+}
+
+// statistics are the running ones of batch norms which differ from rank to rank.
+func (t *trainer) statistics() [][]float32 {
+	if t.config.Train.SyncBatchNorm {
+		return nil
+	}
+	var all [][]float32
+	for _, n := range t.task.store().Norms {
+		all = append(all, n.RunningMean, n.RunningVar)
+	}
+	return all
+}
+
+// distribute makes statistics the same on all ranks, as train.dist_bn says. Since
+// averaging and moving on commute, it does not matter how often.
+func (t *trainer) distribute(statistics [][]float32) error {
+	if t.ranks.Size() == 1 || len(statistics) == 0 {
+		return nil
+	}
+	if t.config.Train.DistBN == "broadcast" {
+		for _, s := range statistics {
+			if err := t.ranks.Broadcast(bytesOf(s), 0); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	var sums []float64
+	for _, s := range statistics {
+		for _, v := range s {
+			sums = append(sums, float64(v))
+		}
+	}
+	if err := t.ranks.Sum64(sums); err != nil {
+		return err
+	}
+	for _, s := range statistics {
+		for i := range s {
+			s[i] = float32(sums[i] / float64(t.ranks.Size()))
+		}
+		sums = sums[len(s):]
+	}
+	return nil
+}
