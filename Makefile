@@ -8,16 +8,20 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
 export CGO_ENABLED = 0
 
-.PHONY: build test test-onnx test-report chaos fuzz race lint generate cross quickstart mim-demo mim-demo-short data bench clean
+.PHONY: build build-mpi test test-onnx test-report test-mpi chaos fuzz race lint generate cross quickstart mim-demo mim-demo-short data bench clean
 
 build: ## the program, one static file
 	$(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o fasternet-train ./cmd/fasternet-train
 
-test: ## all tests; exports in ONNX Runtime and the report in Chromium, where they can be had; builds for the other platforms
+build-mpi: ## the program for several machines, which loads Open MPI or MPICH; Linux, linked with the C library
+	$(GO) build -tags mpi -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o fasternet-train ./cmd/fasternet-train
+
+test: ## all tests; exports in ONNX Runtime and the report in Chromium, ranks under MPI, where they can be had; builds for the other platforms
 	$(GO) vet ./...
 	$(GO) test ./...
 	scripts/test-onnx.sh
 	scripts/test-report.sh
+	scripts/test-mpi.sh
 	$(MAKE) cross
 
 test-onnx: ## exports in ONNX Runtime and onnx.checker; skips what is not installed
@@ -25,6 +29,9 @@ test-onnx: ## exports in ONNX Runtime and onnx.checker; skips what is not instal
 
 test-report: ## the report in headless Chromium; skips without one
 	scripts/test-report.sh
+
+test-mpi: ## several ranks under Open MPI and MPICH (two minutes); skips without them
+	scripts/test-mpi.sh
 
 chaos: ## all that can happen to a run, tried and counted (at most 15 minutes)
 	cd test/chaos && $(GO) test -count 1 -timeout 20m -chaos 14m # in its folder go test shows what it prints

@@ -148,6 +148,25 @@ type subject struct {
 	step   func() error
 	counts []graph.LayerCount
 	folded bool
+	steps  // of training
+}
+
+// steps are the two halves of a step of training, and what ranks need between them.
+type steps struct {
+	gradients func() error
+	update    func()
+	params    []*ops.Param
+	learned   []*ops.Param // in the order in which their gradients are complete
+	parallel  *ops.Parallel
+}
+
+// step is one without other ranks.
+func (s steps) step() error {
+	if err := s.gradients(); err != nil {
+		return err
+	}
+	s.update()
+	return nil
 }
 
 func (o Options) subject(c *configs.Config, pool *kernels.Pool) (subject, error) {
@@ -166,7 +185,9 @@ func (o Options) subject(c *configs.Config, pool *kernels.Pool) (subject, error)
 	}
 	s := subject{program: program, step: inference(program, net, o), counts: net.Count(o.Size, o.Size), folded: folded}
 	if o.Train {
-		s.step = training(program, net, pool, c, o)
+		s.steps = training(program, net, pool, c, o)
+		s.parallel = &runner.Parallel
+		s.step = s.steps.step
 	}
 	return s, nil
 }
@@ -221,20 +242,22 @@ func inference(p *graph.Program, net graph.Model, o Options) func() error {
 	}
 }
 
-func training(p *graph.Program, net graph.Model, pool *kernels.Pool, c *configs.Config, o Options) func() error {
+func training(p *graph.Program, net graph.Model, pool *kernels.Pool, c *configs.Config, o Options) steps {
 	x, targets := images(net, o), make([]float32, o.Batch*net.Classes())
 	for i := range o.Batch {
 		targets[i*net.Classes()+i%net.Classes()] = 1
 	}
-	optimizer := train.NewOptimizer(c.Optim, net.Store().Params(), pool)
-	steps := uint64(0)
-	return func() error {
-		optimizer.ZeroGrad()
-		if _, err := p.Gradients(x, targets, graph.Position{Step: steps}); err != nil {
+	params := net.Store().Params()
+	optimizer := train.NewOptimizer(c.Optim, params, pool)
+	number := uint64(0)
+	return steps{
+		params: params, learned: p.Learned(),
+		gradients: func() error {
+			optimizer.ZeroGrad()
+			number++
+			_, err := p.Gradients(x, targets, graph.Position{Step: number - 1})
 			return err
-		}
-		steps++
-		optimizer.Step(1e-3, 1)
-		return nil
+		},
+		update: func() { optimizer.Step(1e-3, 1) },
 	}
 }

@@ -35,7 +35,7 @@ func (o Options) pretraining(c *configs.Config, pool *kernels.Pool) (subject, er
 	}
 	optimizer := train.NewOptimizer(c.Optim, net.Store().Params(), pool)
 	number := uint64(0)
-	step := func() error {
+	run := func() error {
 		in.Kept = in.Kept[:0]
 		r := rng.New(c.Seed, rng.Mask, number)
 		for range groups {
@@ -49,13 +49,18 @@ func (o Options) pretraining(c *configs.Config, pool *kernels.Pool) (subject, er
 		}
 		number++
 		optimizer.ZeroGrad()
-		if _, err := program.Run(in); err != nil || !o.Train {
-			return err
-		}
-		optimizer.Step(1e-4, 1)
-		return nil
+		_, err := program.Run(in)
+		return err
 	}
-	return subject{program: program, step: step, counts: net.Count()}, nil
+	s := subject{program: program, step: run, counts: net.Count()}
+	if o.Train {
+		s.steps = steps{
+			gradients: run, update: func() { optimizer.Step(1e-4, 1) },
+			params: net.Store().Params(), learned: program.Learned(), parallel: &runner.Parallel,
+		}
+		s.step = s.steps.step
+	}
+	return s, nil
 }
 
 // noise is a batch without meaning, all cells of which count.

@@ -73,10 +73,17 @@ type workerPanic struct {
 // sleeping goroutine can take as long.
 const spinRounds = 300000
 
+// reserved is the number of processors that pools leave to others.
+var reserved atomic.Int32
+
+// Reserve leaves n of the processors that Go may use to others, in pools that are made
+// from now on without a number.
+func Reserve(n int) { reserved.Store(int32(n)) }
+
 // NewPool starts a pool of n workers; n < 1 means one for every processor that
-// Go may use. Close ends it.
+// Go may use, but those that are reserved. Close ends it.
 func NewPool(n int) *Pool {
-	procs := runtime.GOMAXPROCS(0)
+	procs := max(1, runtime.GOMAXPROCS(0)-int(reserved.Load()))
 	if n < 1 {
 		n = procs
 	}

@@ -6,6 +6,7 @@ import (
 	"text/tabwriter"
 
 	"fasternet/bench"
+	"fasternet/collective"
 
 	"github.com/spf13/cobra"
 )
@@ -18,7 +19,8 @@ const (
 
 func benchCommand() *cobra.Command {
 	var o bench.Options
-	var infer, asJSON bool
+	var infer, asJSON, serial bool
+	var r ranks
 	var protocol string
 	var settings []string
 	c := &cobra.Command{
@@ -30,6 +32,10 @@ synthetic images. ` + modelHelp + `
 With --protocol paper it is timed as the authors of FasterNet did on CPUs: batch 1,
 one thread, 10 runs to warm up, 200 that are timed. Their figure is the mean.
 
+Under mpirun every rank has a batch of its own, and the gradients are summed as in a run:
+the time of a step, what of it is communication, and how much of that the backward pass
+hides. "bench sums" times the sums alone.
+
 "bench pconv" times the operators of table 1 of the paper instead of a model, "bench
 data" how fast the images come to it.`,
 		Example: `  fasternet-train bench fasternet_t0 --train --batch 32 --threads 2
@@ -38,25 +44,34 @@ data" how fast the images come to it.`,
   fasternet-train bench fasternet_t0 --train --profile
   fasternet-train bench vit_base --train --batch 8 --precision bf16
   fasternet-train bench vit_base --train --batch 32 --set train.grad_checkpointing=true
-  fasternet-train bench pconv`,
+  fasternet-train bench pconv
+  mpirun -n 4 fasternet-train bench vit_base --train --batch 8 --seconds 30 --json`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if err := benchProtocol(cmd, &o, protocol); err != nil {
 				return err
 			}
+			if err := r.open(); err != nil {
+				return err
+			}
+			defer r.fall()
+			defer func() { err = r.leave(err) }()
 			config, net, err := modelArgument(args[0], settings)
-			if err != nil {
+			if err := collective.Agree(r, err); err != nil {
 				return err
 			}
 			o.Model = net
-			r, err := bench.Run(cmd.Context(), args[0], config, o)
+			if r.Size() > 1 {
+				return benchRanks(cmd, &r, args[0], config, o, !serial, asJSON)
+			}
+			result, err := bench.Run(cmd.Context(), args[0], config, o)
 			if err != nil {
 				return err
 			}
 			if asJSON {
-				return printJSON(r)
+				return printJSON(result)
 			}
-			return printBench(r)
+			return printBench(result)
 		},
 	}
 	f := c.Flags()
@@ -71,11 +86,13 @@ data" how fast the images come to it.`,
 	f.Float64Var(&o.Seconds, "seconds", 8, "how long to time, at least five runs")
 	f.StringVar(&o.Precision, "precision", "", "`format` of the factors of matrix products: fp32, bf16 or auto (the setting precision)")
 	f.BoolVar(&o.Profile, "profile", false, "show the time of every operation")
+	f.BoolVar(&serial, "no-overlap", false, "under mpirun: sum the gradients after the backward pass, to compare")
 	f.BoolVar(&asJSON, "json", false, "print one JSON object")
 	f.StringArrayVar(&settings, "set", nil, "change a setting of a preset or a YAML file, `key=value`; repeatable")
 	c.MarkFlagsMutuallyExclusive("train", "infer")
 	c.MarkFlagsMutuallyExclusive("iterations", "seconds")
-	c.AddCommand(benchPConvCommand(), benchDataCommand())
+	c.AddCommand(benchPConvCommand(), benchDataCommand(), benchSumsCommand())
+	r.register(c)
 	return c
 }
 

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"fasternet/kernels"
@@ -66,6 +67,9 @@ func complain(err error) int {
 	if errors.As(err, &usage) {
 		code = exitUsage
 	}
+	if errors.As(err, &told{}) {
+		return code
+	}
 	text := strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
 	if errors.As(err, &bug) {
 		text = "internal error in " + text + "; please report it"
@@ -73,6 +77,9 @@ func complain(err error) int {
 	fmt.Fprintln(os.Stderr, "fasternet-train:", text)
 	return code
 }
+
+// quiet is a process that leaves it to another to say what both do.
+var quiet atomic.Bool
 
 // interruptible returns a context that SIGINT or SIGTERM cancels, and what
 // tells the exit code afterwards. A second signal ends the process at once.
@@ -84,7 +91,9 @@ func interruptible() (context.Context, func() int) {
 	go func() {
 		first := <-signals
 		code <- exitCode(first)
-		fmt.Fprintf(os.Stderr, "\n%v: stopping after the step in progress; once more to stop at once\n", first)
+		if !quiet.Load() {
+			fmt.Fprintf(os.Stderr, "\n%v: stopping after the step in progress; once more to stop at once\n", first)
+		}
 		cancel()
 		os.Exit(exitCode(<-signals))
 	}()

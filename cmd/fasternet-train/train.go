@@ -3,12 +3,12 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
+	"fasternet/collective"
 	"fasternet/configs"
 	"fasternet/train"
 
@@ -21,6 +21,7 @@ func trainCommand() *cobra.Command {
 	var resume, fromEMA bool
 	var maxHours float64
 	var watch watching
+	var ranks ranks
 	c := &cobra.Command{
 		Use:   "train CONFIG",
 		Short: "Train a model",
@@ -48,6 +49,10 @@ goes on from its own checkpoint.
 A CONFIG with "task: localmim" pre-trains a ViT or a Swin on images without their
 labels (LocalMIM); its section mim says what is masked and reconstructed.
 
+Under mpirun or srun all processes that it starts train one model: each batch is shared
+among them, and rank 0 writes. It needs the build with MPI (make build-mpi), which
+"version" tells of. A rank that dies, hangs or fails ends the job.
+
 The last line on standard output is a JSON object: top1 and top5 (percent) and
 loss (nats) of the best checkpoint; of a pre-training the loss.`,
 		Example: `  fasternet-train train quickstart
@@ -60,10 +65,11 @@ loss (nats) of the best checkpoint; of a pre-training the loss.`,
   fasternet-train train my.yaml --set distill.type=soft --set distill.teacher=runs/large
   fasternet-train train my.yaml --run runs/second --set optim.lr=1e-3 --set train.epochs=30
   fasternet-train train fasternet_t0 --data /data/flowers --set model.num_classes=0 --from fasternet_t0.pth
+  mpirun -n 4 fasternet-train train vit_base --data /data/imagenet --rank-timeout 5m
   fasternet-train train mim_vit_base --data /data/imagenet
   fasternet-train train vit_base --data /data/imagenet --from runs/mim_vit_base`,
 		Args: cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if dataDir != "" {
 				settings = append(settings, "data.dir="+quoted(dataDir))
 			}
@@ -73,30 +79,38 @@ loss (nats) of the best checkpoint; of a pre-training the loss.`,
 			if cmd.Flags().Changed("from-ema") {
 				settings = append(settings, fmt.Sprintf("from_ema=%v", fromEMA))
 			}
-			config, dir, err := findRun(args, dir, resume, settings)
-			if err != nil {
-				return usageError{err}
-			}
 			if !(maxHours >= 0 && maxHours <= 1e6) {
 				return usageError{fmt.Errorf("--max-hours: want a number of hours, or 0 for no limit, got %v", maxHours)}
 			}
-			if err := watch.start(dir); err != nil {
+			if err := ranks.open(); err != nil {
+				return err
+			}
+			defer ranks.fall()
+			defer func() { err = ranks.leave(err) }()
+			config, dir, err := findRun(args, dir, resume, settings)
+			if err != nil {
+				err = usageError{err}
+			}
+			if err := collective.Agree(ranks, err); err != nil {
+				return err
+			}
+			if err := ranks.only(func() error { return watch.start(dir) }); err != nil {
 				return err
 			}
 			defer func() { _ = watch.stop(cmd.Context().Err() != nil) }() // the run has ended well or not
 			began := false
 			outcome, err := train.Run(cmd.Context(), config, train.Options{
-				Dir: dir, Resume: resume, Log: os.Stderr, MaxTime: time.Duration(maxHours * float64(time.Hour)),
-				Preset: presetOf(args, config), Program: version + revision(),
+				Dir: dir, Resume: resume, Log: ranks.log(), MaxTime: time.Duration(maxHours * float64(time.Hour)),
+				Group: ranks.Group, Preset: presetOf(args, config), Program: ranks.program(),
 				Observe: func(s train.Status) {
 					began = true
 					watch.observe(s)
 				},
 			})
-			if began || err == nil {
+			if (began || err == nil) && ranks.first() {
 				writeReport(cmd.Context(), dir, err)
 			}
-			if err != nil {
+			if err != nil || !ranks.first() {
 				return err
 			}
 			if config.Task == "localmim" {
@@ -111,6 +125,7 @@ loss (nats) of the best checkpoint; of a pre-training the loss.`,
 	c.Flags().StringVar(&from, "from", "", "`weights` to start from: a run, a checkpoint, or a file of PyTorch (from)")
 	c.Flags().BoolVar(&fromEMA, "from-ema", true, "of --from: take the averaged weights, if it has them (from_ema)")
 	watch.register(c)
+	ranks.register(c)
 	c.Flags().BoolVar(&resume, "resume", false, "continue from the newest checkpoint of the run; without one start from the beginning")
 	c.Flags().Float64Var(&maxHours, "max-hours", 0, "stop after so many `hours` as SIGTERM does, to be resumed; 0 for no limit")
 	return c

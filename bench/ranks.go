@@ -1,0 +1,294 @@
+package bench
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"fasternet/collective"
+	"fasternet/collective/engine"
+	"fasternet/configs"
+	"fasternet/kernels"
+	"fasternet/train"
+)
+
+// Traffic is a group that knows what it has carried.
+type Traffic interface{ Stats() engine.Stats }
+
+// RanksResult is the timing of training steps on several ranks. Times are milliseconds a
+// step.
+type RanksResult struct {
+	Model     string `json:"model"`
+	Precision string `json:"precision"`
+	Kernels   string `json:"kernels"`
+	Ranks     int    `json:"ranks"`
+	Hosts     int    `json:"hosts"`
+	Batch     int    `json:"batch_per_rank"`
+	Size      int    `json:"size"`
+	Threads   int    `json:"threads_per_rank"`
+	Overlap   bool   `json:"overlapping"` // sums start in the backward pass, and not after it
+	Rounds    int    `json:"rounds"`
+	Steps     int    `json:"steps"` // of each kind
+
+	StepMS     float64 `json:"step_ms"`     // median, ranks together
+	AloneMS    float64 `json:"alone_ms"`    // the same steps at the same time, without sums: median of the slowest rank
+	WaitMS     float64 `json:"wait_ms"`     // of StepMS: after the backward pass, for sums; mean over the ranks
+	TransferMS float64 `json:"transfer_ms"` // while a sum was on its way, hidden or not; mean over the ranks
+	SentMiB    float64 `json:"sent_mib"`    // by a rank in a step
+	Gradients  int     `json:"gradients"`   // numbers
+
+	Share      float64 `json:"communication_share"` // WaitMS of StepMS
+	Hidden     float64 `json:"hidden_share"`        // of TransferMS: what the backward pass hides
+	Efficiency float64 `json:"efficiency"`          // AloneMS of StepMS
+	ImgPerS    float64 `json:"img_per_s"`           // of all ranks
+}
+
+// ownTimes is what a rank measured.
+type ownTimes struct {
+	Step, Alone, Wait, Transfer float64
+	Sent                        int64
+	Host                        string
+}
+
+// RunRanks times training steps whose gradients are summed over the ranks of a group,
+// each with a batch of its own, in turn with steps of the same ranks that keep their
+// gradients: what the processors and the memory of a host are shared by slows both.
+func RunRanks(ctx context.Context, name string, c *configs.Config, o Options, g collective.Group, overlap bool) (RanksResult, error) {
+	traffic, ok := g.(Traffic)
+	if !ok {
+		return RanksResult{}, errors.New("this group of ranks does not measure")
+	}
+	if o.Size == 0 {
+		o.Size = c.Data.ImageSize
+	}
+	if err := c.Model.CheckImageSize(o.Size); err != nil {
+		return RanksResult{}, err
+	}
+	if !o.Train {
+		return RanksResult{}, errors.New("inference has nothing to do with other ranks: --train times training")
+	}
+	if o.Precision == "" {
+		o.Precision = c.Precision
+	}
+	in, err := kernels.ParsePrecision(o.Precision)
+	if err != nil {
+		return RanksResult{}, err
+	}
+	o.Precision, o.in = in.String(), in
+	pool := kernels.NewPool(o.Threads)
+	defer pool.Close()
+	s, err := o.subject(c, pool)
+	if err != nil {
+		return RanksResult{}, err
+	}
+	m := &ranksTiming{s: s.steps, g: g, traffic: traffic, sums: train.NewAveraging(g, s.params, s.learned), overlap: overlap}
+	rounds, each, err := m.plan(ctx, o)
+	if err != nil {
+		return RanksResult{}, err
+	}
+	for range rounds {
+		if err := m.round(ctx, each); err != nil {
+			return RanksResult{}, err
+		}
+	}
+	r := RanksResult{
+		Model: name, Precision: o.Precision, Kernels: string(kernels.Active()), Ranks: g.Size(), Batch: o.Batch, Size: o.Size,
+		Threads: pool.Workers(), Overlap: overlap, Rounds: rounds, Steps: rounds * each,
+	}
+	for _, p := range s.params {
+		r.Gradients += p.Size()
+	}
+	return r, m.result(&r)
+}
+
+// ranksTiming is the steps that are timed.
+type ranksTiming struct {
+	s       steps
+	g       collective.Group
+	traffic Traffic
+	sums    *train.Averaging
+	overlap bool
+
+	together, alone, waits []float64
+	carried                engine.Stats // in the steps together
+}
+
+// plan warms up, and says how many steps are timed: the same on all ranks, and together
+// at most the time that was asked for.
+func (m *ranksTiming) plan(ctx context.Context, o Options) (rounds, each int, err error) {
+	const most = 3 // rounds
+	for range max(1, o.Warmup) {
+		if _, _, err := m.step(ctx, true); err != nil {
+			return 0, 0, err
+		}
+	}
+	begin := time.Now()
+	if _, _, err := m.step(ctx, true); err != nil {
+		return 0, 0, err
+	}
+	slowest := []float64{time.Since(begin).Seconds() / float64(m.g.Size())}
+	if err := m.g.Sum64(slowest); err != nil { // the mean: it is the number that has to be the same
+		return 0, 0, err
+	}
+	n := o.Iterations
+	if n == 0 {
+		n = max(least, int(o.Seconds/2/slowest[0]))
+	}
+	rounds = min(most, n)
+	return rounds, (n + rounds - 1) / rounds, nil
+}
+
+// step is one step, in which the gradients are summed or not.
+func (m *ranksTiming) step(ctx context.Context, sum bool) (total, wait time.Duration, err error) {
+	if err := ctx.Err(); err != nil {
+		return 0, 0, err
+	}
+	m.s.parallel.Final = nil
+	if sum && m.overlap {
+		m.s.parallel.Final = m.sums.Final
+	}
+	begin := time.Now()
+	if sum {
+		m.sums.Begin()
+	}
+	if err := m.s.gradients(); err != nil {
+		return 0, 0, err
+	}
+	waiting := time.Now()
+	if sum {
+		if err := m.sums.Wait(); err != nil {
+			return 0, 0, err
+		}
+	}
+	wait = time.Since(waiting)
+	m.s.update()
+	return time.Since(begin), wait, nil
+}
+
+// round times steps of both kinds. A rank that is ahead waits before them.
+func (m *ranksTiming) round(ctx context.Context, n int) error {
+	for _, sum := range []bool{true, false} {
+		m.g.Progress(fmt.Sprintf("bench, sums %v", sum))
+		if err := m.g.Barrier(); err != nil {
+			return err
+		}
+		before := m.traffic.Stats()
+		for range n {
+			total, wait, err := m.step(ctx, sum)
+			if err != nil {
+				return err
+			}
+			if !sum {
+				m.alone = append(m.alone, milliseconds(total))
+				continue
+			}
+			m.together, m.waits = append(m.together, milliseconds(total)), append(m.waits, milliseconds(wait))
+		}
+		if sum {
+			after := m.traffic.Stats()
+			m.carried.Bytes += after.Bytes - before.Bytes
+			m.carried.Transfer += after.Transfer - before.Transfer
+		}
+	}
+	return nil
+}
+
+// result brings together what the ranks measured.
+func (m *ranksTiming) result(r *RanksResult) error {
+	host, err := os.Hostname()
+	if err != nil {
+		return err
+	}
+	slices.Sort(m.together)
+	slices.Sort(m.alone)
+	n := float64(len(m.together))
+	own, err := json.Marshal(ownTimes{
+		quantile(m.together, 0.5), quantile(m.alone, 0.5), mean(m.waits),
+		milliseconds(m.carried.Transfer) / n, m.carried.Bytes / int64(len(m.together)), host,
+	})
+	if err != nil {
+		return err
+	}
+	all, err := m.g.Gather(own)
+	if err != nil {
+		return err
+	}
+	hosts := map[string]bool{}
+	ranks := float64(len(all))
+	for _, b := range all {
+		var t ownTimes
+		if err := json.Unmarshal(b, &t); err != nil {
+			return err
+		}
+		hosts[t.Host] = true
+		r.StepMS, r.AloneMS = max(r.StepMS, t.Step), max(r.AloneMS, t.Alone)
+		r.WaitMS += t.Wait / ranks
+		r.TransferMS += t.Transfer / ranks
+		r.SentMiB += float64(t.Sent) / (1 << 20) / ranks
+	}
+	r.Hosts = len(hosts)
+	r.Share = r.WaitMS / r.StepMS
+	if r.TransferMS > 0 {
+		r.Hidden = max(0, 1-r.WaitMS/r.TransferMS)
+	}
+	r.Efficiency = r.AloneMS / r.StepMS
+	r.ImgPerS = 1000 * float64(r.Batch*r.Ranks) / r.StepMS
+	return nil
+}
+
+// SumTime is how long sums of a length take.
+type SumTime struct {
+	Bytes  int     `json:"bytes"`
+	Rounds int     `json:"rounds"`
+	MS     float64 `json:"ms"`         // median
+	Best   float64 `json:"best_ms"`    //
+	GbpsUp float64 `json:"gbit_per_s"` // that a rank sends, at the median
+}
+
+// RunSums times sums of several lengths, one after the other, on all ranks; rank 0's
+// times are returned.
+func RunSums(ctx context.Context, g collective.Group, seconds float64) ([]SumTime, error) {
+	var out []SumTime
+	for bytes := 256; bytes <= 64<<20; bytes *= 4 {
+		x := make([]float32, bytes/4)
+		once := func() (float64, error) {
+			if err := ctx.Err(); err != nil {
+				return 0, err
+			}
+			begin := time.Now()
+			err := g.Sum(x)
+			return time.Since(begin).Seconds(), err
+		}
+		for range 2 {
+			if _, err := once(); err != nil {
+				return nil, err
+			}
+		}
+		took, err := once()
+		if err != nil {
+			return nil, err
+		}
+		mean := []float64{took / float64(g.Size())}
+		if err := g.Sum64(mean); err != nil {
+			return nil, err
+		}
+		n := min(1000, max(least, int(seconds/10/mean[0])))
+		var times []float64
+		for range n {
+			took, err := once()
+			if err != nil {
+				return nil, err
+			}
+			times = append(times, 1000*took)
+		}
+		slices.Sort(times)
+		median := quantile(times, 0.5)
+		sent := 2 * float64(g.Size()-1) / float64(g.Size()) * float64(bytes)
+		out = append(out, SumTime{bytes, n, median, times[0], sent * 8 / median / 1e6})
+	}
+	return out, nil
+}

@@ -1,0 +1,33 @@
+package engine
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// Stats is what a rank has had to do with the others so far.
+type Stats struct {
+	Operations int64
+	Bytes      int64         // sent
+	Transfer   time.Duration // while something was on its way
+}
+
+type counters struct{ operations, bytes, transfer atomic.Int64 }
+
+// Stats can be called by any goroutine.
+func (g *Group) Stats() Stats {
+	c := &g.e.counts
+	return Stats{c.operations.Load(), c.bytes.Load(), time.Duration(c.transfer.Load())}
+}
+
+// start is Wire.Start, counted.
+func (e *engine) start(messages []Message) (Transfer, error) {
+	n := 0
+	for _, m := range messages {
+		if m.Send {
+			n += len(m.Data)
+		}
+	}
+	e.counts.bytes.Add(int64(n))
+	return e.wire.Start(messages)
+}

@@ -1,0 +1,5 @@
+// Package mpi runs ranks under the launchers of Open MPI and MPICH: the operations of
+// package collective/mpi, and the program, with ranks that die, hang or fail.
+// scripts/test-mpi.sh (make test-mpi) says which launchers there are; without it the
+// tests are skipped.
+package mpi
