@@ -70,7 +70,7 @@ func folder(t *testing.T, name string, losses []float64, more map[string]string,
 	return dir
 }
 
-const began = `{"kind":"begin","time":"2026-01-02T03:04:05Z","batches":0,"steps":10,"val_images":1000,"processor":"<CPU>","threads":2}` + "\n"
+const began = `{"kind":"begin","time":"2026-01-02T03:04:05Z","batches":0,"steps":10,"val_images":1000,"processor":"<CPU>","threads":2,"ranks":3}` + "\n"
 
 func ended(state, message string) string {
 	return began + fmt.Sprintf(`{"kind":"end","state":%q,"message":%q,"time":"2026-01-02T03:05:05Z","batches":40}`+"\n", state, message)
@@ -179,7 +179,7 @@ func TestPage(t *testing.T) {
 		text  string
 		wants []string
 	}{
-		{"few", page(t, few), []string{"53.00\u00a0%", "Confusion matrix", "weakest class is &lt;i&gt;1&lt;/i&gt;", "optim.lr", "0.123", "&lt;CPU&gt;", "Learning rate", "No pictures: "}},
+		{"few", page(t, few), []string{"53.00\u00a0%", "Confusion matrix", "weakest class is &lt;i&gt;1&lt;/i&gt;", "optim.lr", "0.123", "&lt;CPU&gt;, 2 threads on each of 3 ranks", "Learning rate", "No pictures: "}},
 		{"many", page(t, many), []string{"60 classes", "Most frequent mistakes", "many &amp; &lt;more&gt;"}},
 		{"compared", page(t, few, many), []string{"2 runs", "What is set differently", "optim.lr", `href="#run2"`}},
 	} {

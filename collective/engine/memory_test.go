@@ -124,6 +124,14 @@ type job struct {
 
 func newJob(t *testing.T, ranks int, timeout time.Duration) *job {
 	t.Helper()
+	j, err := join(ranks, timeout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return j
+}
+
+func join(ranks int, timeout time.Duration) (*job, error) {
 	j := &job{
 		n:        &network{queues: map[lane][][]byte{}, notes: make([][][]byte, ranks), aborted: make(chan int, ranks), stopped: make([]bool, ranks)},
 		groups:   make([]*Group, ranks),
@@ -134,10 +142,7 @@ func newJob(t *testing.T, ranks int, timeout time.Duration) *job {
 		j.groups[r], err = Open(dial, fmt.Sprintf("node%d", r/2), Options{Timeout: timeout, Fail: func(m string) { j.messages <- m }})
 		return err
 	})
-	if err := errors.Join(errs...); err != nil {
-		t.Fatal(err)
-	}
-	return j
+	return j, errors.Join(errs...)
 }
 
 // each calls f for all ranks at the same time.

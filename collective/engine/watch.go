@@ -49,6 +49,7 @@ type watch struct {
 	pending []*operation // of this rank, in order
 	looked  time.Time    // for what the others tell
 	last    time.Time    // when it told the others
+	awake   time.Time    // when it knows enough again to judge
 	heard   []time.Time  // by rank; of the ranks that watch
 	notes   []note
 
@@ -119,12 +120,18 @@ func (w *watch) turn(now time.Time) {
 			w.send(r, own)
 		}
 	}
-	if paused { // this process itself was stopped: what it has not heard says nothing yet
+	// If this process itself stood still, what it knows of the others is old: the job may
+	// be being ended.
+	if paused {
+		w.awake = now.Add(w.e.options.Timeout)
 		for r := range w.heard {
-			w.heard[r] = now
+			w.heard[r], w.notes[r].Waiting = now, false
+		}
+		for _, o := range w.pending { // it has not waited either
+			o.since = now
 		}
 	}
-	if w.ending.Load() {
+	if w.ending.Load() || now.Before(w.awake) {
 		return
 	}
 	if w.reason != "" && now.After(w.leaving) {
@@ -149,7 +156,7 @@ func (w *watch) send(to int, n note) {
 }
 
 func (w *watch) listen(now time.Time) {
-	for range 4 * w.e.size {
+	for range 100 * w.e.size { // more than a rank that stood still has missed
 		n, ok := w.hear()
 		if !ok {
 			return
