@@ -66,7 +66,9 @@ type pod struct {
 			Resources struct {
 				Requests, Limits map[string]string
 			}
+			Mounts []struct{ Name, MountPath string } `yaml:"volumeMounts"`
 		}
+		Volumes []struct{ Name string }
 	}
 }
 
@@ -134,6 +136,9 @@ func TestDeployKubernetes(t *testing.T) {
 			if got := fmt.Sprint(w.Ports); got != "[{"+port[1]+"}]" {
 				t.Errorf("the worker's ports are %s", got)
 			}
+			if v := worker.Spec.Volumes; len(v) != 1 || len(w.Mounts) != 1 || v[0].Name != w.Mounts[0].Name {
+				t.Errorf("volumes %v, mounted %v", v, w.Mounts)
+			}
 			at := slices.Index(words, "odls_base_sigkill_timeout")
 			wait, err := strconv.Atoi(words[at+1])
 			if err != nil || launcher.Spec.Grace < 2*wait { // mpirun waits twice
@@ -149,6 +154,17 @@ func TestDeployKubernetes(t *testing.T) {
 	}
 	if images = slices.Compact(images); len(images) != 1 || !strings.HasSuffix(images[0], "fasternet-train:mpi") || !strings.Contains(container, "-t fasternet-train:mpi ") {
 		t.Errorf("images %q: want that of the Containerfile", images)
+	}
+}
+
+// What the pages say of files there is.
+func TestDeployPages(t *testing.T) {
+	for _, page := range []string{"docs/guides/several-machines.md", "README.md", "CHANGELOG.md", "docs/architecture.md"} {
+		for _, name := range regexp.MustCompile(`\bdeploy/[\w./-]*\w`).FindAllString(read(t, "../../"+page), -1) {
+			if _, err := os.Stat("../../" + name); err != nil {
+				t.Errorf("%s: %v", page, err)
+			}
+		}
 	}
 }
 
@@ -254,7 +270,7 @@ func TestDeploySlurm(t *testing.T) {
 
 func TestDeployMpirun(t *testing.T) {
 	const file = deploy + "mpirun/train.sh"
-	for mpi, hostFlag := range map[string]string{"openmpi": "--hostfile", "mpich": "-f"} {
+	for mpi, flags := range map[string][2]string{"openmpi": {"--hostfile", "--mca btl_tcp_if_include net0 --mca oob_tcp_if_include net0 "}, "mpich": {"-f", "-iface net0 "}} {
 		hosts := deploy + "mpirun/hosts." + mpi
 		calls, code, out := script(t, map[string]int{"mpirun": 143}, nil, "sh", file, mpi, hosts, "fasternet_s", "--data", "/shared/my images")
 		if code != 143 || len(calls) != 1 || out != "" {
@@ -262,10 +278,14 @@ func TestDeployMpirun(t *testing.T) {
 		}
 		accept(t, calls[0])
 		line := strings.Join(calls[0], " ")
-		for _, want := range []string{hostFlag + " " + hosts, "-bind-to none", "/shared/my images", "FASTERNET_MPI"} {
+		for _, want := range []string{flags[0] + " " + hosts, "-bind-to none", "/shared/my images", "FASTERNET_MPI"} {
 			if !strings.Contains(line, want) {
 				t.Errorf("want %q in %q", want, line)
 			}
+		}
+		calls, _, _ = script(t, map[string]int{"mpirun": 0}, []string{"NETWORK=net0"}, "sh", file, mpi, hosts, "fasternet_s")
+		if line := strings.Join(calls[0], " "); !strings.Contains(line, flags[1]+"fasternet-train train fasternet_s") || strings.Contains(line, "  ") {
+			t.Errorf("NETWORK: %q", line)
 		}
 	}
 	for _, words := range [][]string{{}, {"openmpi", "hosts"}, {"intel", "hosts", "fasternet_s"}} {

@@ -11,7 +11,9 @@
 # The hosts are reached by ssh without a password. All of them have this folder and the
 # data under the same paths, the program of make build-mpi in the PATH that ssh gives, and
 # the same MPI. The ranks of a host divide its processors. MPIRUN names another launcher
-# than mpirun: Debian, with both installed, has mpirun.openmpi and mpirun.mpich.
+# than mpirun: Debian, with both installed, has mpirun.openmpi and mpirun.mpich. Of several
+# networks NETWORK is the one that the hosts share: 192.168.7.0/24 for Open MPI, the name of
+# the interface for MPICH.
 set -eu
 
 if [ $# -lt 3 ]; then
@@ -27,13 +29,19 @@ openmpi)
     # Without --bind-to none few ranks get one core each. mpirun that is stopped passes that
     # on, and kills what still runs a second later, too early for a checkpoint: here two
     # minutes, which it waits in any case.
+    set -- fasternet-train train "$@" --resume
+    if [ -n "${NETWORK:-}" ]; then
+        set -- --mca btl_tcp_if_include "$NETWORK" --mca oob_tcp_if_include "$NETWORK" "$@"
+    fi
     exec "${MPIRUN:-mpirun}" --hostfile "$hosts" --bind-to none -x FASTERNET_MPI=openmpi \
-        --mca odls_base_sigkill_timeout 120 \
-        fasternet-train train "$@" --resume
+        --mca odls_base_sigkill_timeout 120 "$@"
     ;;
 mpich)
-    exec "${MPIRUN:-mpirun}" -f "$hosts" -bind-to none -genv FASTERNET_MPI mpich \
-        fasternet-train train "$@" --resume
+    set -- fasternet-train train "$@" --resume
+    if [ -n "${NETWORK:-}" ]; then
+        set -- -iface "$NETWORK" "$@"
+    fi
+    exec "${MPIRUN:-mpirun}" -f "$hosts" -bind-to none -genv FASTERNET_MPI mpich "$@"
     ;;
 *)
     echo "$0: want openmpi or mpich, got $mpi" >&2
