@@ -33,7 +33,7 @@ test-report: ## the report in headless Chromium; skips without one
 test-mpi: ## several ranks under Open MPI and MPICH (two minutes); skips without them
 	scripts/test-mpi.sh
 
-test-deploy: ## the manifests of deploy/kubernetes before the schemas that their operators publish (downloads 60 MB)
+test-deploy: ## the manifests of deploy/kubernetes before the schemas that their operators publish (downloads 50 MB)
 	cd deploy/validate && $(GO) vet . && $(GO) test -count 1 .
 
 chaos: ## all that can happen to a run, tried and counted (at most 15 minutes)
