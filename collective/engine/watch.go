@@ -111,7 +111,7 @@ func (w *watch) turn(now time.Time) {
 	if now.Sub(w.last) < w.interval {
 		return
 	}
-	paused := now.Sub(w.last) > 4*w.interval && !w.last.IsZero()
+	paused := now.Sub(w.last) > w.e.options.Timeout/2 && !w.last.IsZero()
 	w.last = now
 	own := w.own(now)
 	w.notes[w.e.rank], w.heard[w.e.rank] = own, now
@@ -120,10 +120,15 @@ func (w *watch) turn(now time.Time) {
 			w.send(r, own)
 		}
 	}
-	if paused { // this process itself stood still: what it knows of the others is old
-		w.awake = now.Add(max(time.Second, 4*w.interval))
+	// If this process itself stood still, what it knows of the others is old: the job may
+	// be being ended.
+	if paused {
+		w.awake = now.Add(w.e.options.Timeout)
 		for r := range w.heard {
 			w.heard[r], w.notes[r].Waiting = now, false
+		}
+		for _, o := range w.pending { // it has not waited either
+			o.since = now
 		}
 	}
 	if w.ending.Load() || now.Before(w.awake) {
@@ -151,7 +156,7 @@ func (w *watch) send(to int, n note) {
 }
 
 func (w *watch) listen(now time.Time) {
-	for range 4 * w.e.size {
+	for range 100 * w.e.size { // more than a rank that stood still has missed
 		n, ok := w.hear()
 		if !ok {
 			return
