@@ -29,6 +29,10 @@ func TestExpected(t *testing.T) {
 	if want := 1 / (1 + e.Waited.Seconds()); math.Abs(e.Efficiency-want) > 1e-9 {
 		t.Errorf("efficiency %v, want %v", e.Efficiency, want)
 	}
+	n.Carry = time.Millisecond // 40 MiB are sent
+	if got := s.On(2, n); got.Taken != 40*time.Millisecond || (got.Step-e.Step-got.Taken).Abs() > time.Microsecond {
+		t.Errorf("%+v, want 40 ms more than %v", got, e.Step)
+	}
 	for ranks := 2; ranks < 1000; ranks *= 2 {
 		n = Network{Gbit: 10, Share: 0.9, Delay: time.Millisecond, Message: time.Microsecond}
 		if s.On(2*ranks, n).Efficiency >= s.On(ranks, n).Efficiency {

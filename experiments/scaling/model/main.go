@@ -24,6 +24,7 @@ func main() {
 	flag.DurationVar(&n.Delay, "delay", 20*time.Microsecond, "delay of the network in one direction")
 	flag.DurationVar(&n.Message, "message", 5*time.Microsecond, "what a message costs its sender and its receiver")
 	flag.Float64Var(&n.Share, "share", 0.9, "share of the rate of a link that arrives as data")
+	flag.DurationVar(&n.Carry, "carry", 700*time.Microsecond, "time of all processors of a machine that a MiB takes which it sends")
 	ranks := flag.String("ranks", "8,64,512", "numbers of ranks, one a machine")
 	rates := flag.String("gbit", "10,25,100", "rates of a machine's link in Gbit/s, each direction")
 	flag.Parse()
@@ -42,12 +43,12 @@ func table(s Step, n Network, ranks, rates string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println("| ranks | Gbit/s | ms a step | on its way, ms | waited for, ms | efficiency |\n|---:|---:|---:|---:|---:|---:|")
+	fmt.Println("| ranks | Gbit/s | ms a step | on its way, ms | waited for, ms | taken, ms | efficiency |\n|---:|---:|---:|---:|---:|---:|---:|")
 	for _, c := range counts {
 		for _, g := range gbits {
 			n.Gbit = g
 			e := s.On(int(c), n)
-			fmt.Printf("| %d | %g | %.0f | %.1f | %.1f | %.0f %% |\n", int(c), g, ms(s.Alone+e.Waited), ms(e.Transfer), ms(e.Waited), 100*e.Efficiency)
+			fmt.Printf("| %d | %g | %.0f | %.1f | %.1f | %.1f | %.0f %% |\n", int(c), g, ms(e.Step), ms(e.Transfer), ms(e.Waited), ms(e.Taken), 100*e.Efficiency)
 		}
 	}
 	return nil
