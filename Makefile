@@ -8,7 +8,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
 export CGO_ENABLED = 0
 
-.PHONY: build build-mpi test test-onnx test-report test-mpi chaos fuzz race lint generate cross quickstart mim-demo mim-demo-short data bench clean
+.PHONY: build build-mpi test test-onnx test-report test-mpi test-deploy chaos fuzz race lint generate cross quickstart mim-demo mim-demo-short data bench clean
 
 build: ## the program, one static file
 	$(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o fasternet-train ./cmd/fasternet-train
@@ -32,6 +32,9 @@ test-report: ## the report in headless Chromium; skips without one
 
 test-mpi: ## several ranks under Open MPI and MPICH (two minutes); skips without them
 	scripts/test-mpi.sh
+
+test-deploy: ## the manifests of deploy/kubernetes before the schemas that their operators publish (downloads 60 MB)
+	cd deploy/validate && $(GO) vet . && $(GO) test -count 1 .
 
 chaos: ## all that can happen to a run, tried and counted (at most 15 minutes)
 	cd test/chaos && $(GO) test -count 1 -timeout 20m -chaos 14m # in its folder go test shows what it prints

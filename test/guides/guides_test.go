@@ -32,11 +32,7 @@ var classes = []string{"daisy", "rose", "tulip"}
 // TestGuides walks through all guides.
 func TestGuides(t *testing.T) {
 	bin, dir := t.TempDir(), ramdisk.Dir(t)
-	build := exec.Command("go", "build", "-o", filepath.Join(bin, "fasternet-train"), "fasternet/cmd/fasternet-train")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	build(t, bin)
 	lay(t, dir)
 	for _, page := range order(t) {
 		if !t.Run(strings.TrimSuffix(page, ".md"), func(t *testing.T) {
@@ -47,6 +43,36 @@ func TestGuides(t *testing.T) {
 			t.Fatal("the other guides need what this one makes")
 		}
 	}
+}
+
+func build(t *testing.T, bin string, options ...string) {
+	t.Helper()
+	args := append([]string{"build", "-o", filepath.Join(bin, "fasternet-train")}, options...)
+	cmd := exec.Command("go", append(args, "fasternet/cmd/fasternet-train")...)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+// withMPI is a folder with the program that loads MPI, and what lets the mpirun of a page
+// run here: perhaps as root, with more ranks than processors, over loopback alone. A page
+// that needs it is skipped where there is none.
+func withMPI(t *testing.T) (bin string, env []string) {
+	t.Helper()
+	if _, err := exec.LookPath("mpirun"); err != nil {
+		t.Skip("SKIPPED: there is no mpirun (Debian: openmpi-bin or mpich), so nobody has tried the commands of this page")
+	}
+	env = []string{
+		"OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1", "OMPI_MCA_rmaps_base_oversubscribe=1",
+		"OMPI_MCA_btl=self,vader", "OMPI_MCA_oob_tcp_if_include=lo", "HYDRA_LAUNCHER=fork", "HYDRA_IFACE=lo",
+	}
+	if _, err := exec.LookPath("ssh"); err != nil { // Open MPI 4 wants it for what is local, too
+		env = append(env, "OMPI_MCA_plm=isolated")
+	}
+	bin = t.TempDir()
+	build(t, bin, "-tags", "mpi")
+	return bin, env
 }
 
 // order is that of the pages in the list of the README, which must have all.
@@ -81,6 +107,12 @@ func follow(t *testing.T, page, dir, bin string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	env := append(os.Environ(), "XDG_CACHE_HOME="+filepath.Join(bin, "cache"))
+	if slices.ContainsFunc(blocks, func(b block) bool { return b.kind == "sh" && strings.Contains(b.text, "mpirun ") }) {
+		var more []string
+		bin, more = withMPI(t)
+		env = append(env, more...)
+	}
 	var printed string
 	ran := 0
 	for _, b := range blocks {
@@ -97,7 +129,7 @@ func follow(t *testing.T, page, dir, bin string) {
 		case "sh":
 			cmd := exec.Command("sh", "-e", "-c", b.text)
 			cmd.Dir = dir
-			cmd.Env = append(os.Environ(), "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"), "XDG_CACHE_HOME="+filepath.Join(bin, "cache"))
+			cmd.Env = append(env, "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 			out, err := cmd.CombinedOutput()
 			if printed = string(out); err != nil {
 				t.Fatalf("%s:%d: %v\n%s\n%s", page, b.line, err, b.text, printed)
