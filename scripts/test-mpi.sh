@@ -32,7 +32,7 @@ find_mpich() {
 
 if [ "${CI:-}" = true ] && [ -z "$(find_open)" ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-        (apt-get update -q && apt-get install -y -q --no-install-recommends openmpi-bin libopenmpi3 mpich libmpich12) >&2 || true
+        (apt-get update -q && apt-get install -y -q --no-install-recommends openmpi-bin mpich) >&2 || true
     fi
     [ -n "$(find_open)" ] || {
         echo "test-mpi: Open MPI cannot be had" >&2

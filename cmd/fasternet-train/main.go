@@ -101,8 +101,8 @@ func interruptible() (context.Context, func() int) {
 		select {
 		case c := <-code:
 			return c
-		default:
-			return exitFailure
+		default: // it was another rank of the run
+			return exitCode(syscall.SIGTERM)
 		}
 	}
 }

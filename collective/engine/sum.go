@@ -16,9 +16,12 @@ const (
 // partBytes is the greatest size of the parts that a long operation is cut into.
 func partBytes(ranks int) int { return min(8<<20*max(1, ranks/8), 32<<20) }
 
-// cut is the length of the equal parts that n numbers of a width are cut into.
+// cut is the length of the equal parts that n numbers of a width are cut into: as many as
+// may be on the way, so that one is spread while another is collected, but not so small
+// that messages cost more than what is in them.
 func cut(n, width, ranks int) int {
-	parts := max(1, (n*width+partBytes(ranks)-1)/partBytes(ranks))
+	bytes := n * width
+	parts := max(1, (bytes+partBytes(ranks)-1)/partBytes(ranks), min(window, bytes/max(512<<10, ranks*(32<<10))))
 	return (n + parts - 1) / parts
 }
 

@@ -1,3 +1,5 @@
+//go:build unix
+
 package mpi
 
 import (
@@ -123,5 +125,24 @@ func TestRanksThatDoNotFit(t *testing.T) {
 		}
 		l.start(t, 3, nil, "/bin/sh", append([]string{"elsewhere.sh"}, arguments("elsewhere")...)...).wait(t).
 			failed(t, "fasternet-train: ", "rank 1 on ", "elsewhere")
+	})
+}
+
+// SIGTERM to one rank stops all of them after the same step, with a checkpoint.
+func TestAnInterruptedRankStopsAll(t *testing.T) {
+	each(t, func(t *testing.T, l launcher) {
+		name := "term-" + strings.ReplaceAll(l.name, " ", "")
+		j := l.start(t, 3, nil, suite.program, arguments(name, "--set", "train.epochs=100000")...)
+		j.saw(t, "epoch 2/100000 step 1/8")
+		if err := syscall.Kill(j.process(t, 2), syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		e := j.wait(t)
+		if e.code != 143 || strings.Count(e.text, "--resume continues from here") != 1 || strings.Contains(e.text, "has died") {
+			t.Errorf("exit code %d\n%s", e.code, e.text)
+		}
+		if n := whole(t, name); n < 9 {
+			t.Errorf("the checkpoint is of %d batches", n)
+		}
 	})
 }

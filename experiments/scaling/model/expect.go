@@ -1,0 +1,58 @@
+package main
+
+import (
+	"math"
+	"time"
+)
+
+// bucketMiB is the size of the pieces in which gradients are summed (train/buckets.go).
+const bucketMiB = 4
+
+// Step is a step of training on one machine.
+type Step struct {
+	Alone  time.Duration // without sums
+	MiB    float64       // gradients
+	Window float64       // share of the step during which buckets can travel
+}
+
+// Network is what lies between machines.
+type Network struct {
+	Gbit    float64       // of a machine's link, in each direction
+	Delay   time.Duration // one direction
+	Message time.Duration // what a message costs in processor time
+	Share   float64       // of the rate, for data
+	Carry   time.Duration // what a MiB that is sent costs of the time of all processors of a machine
+}
+
+// Expected is what a step on several machines takes.
+type Expected struct {
+	Transfer, Waited time.Duration
+	Taken            time.Duration // from the processors, while they compute
+	Step             time.Duration
+	Efficiency       float64 // the time of a step alone, as a share of that of a step
+}
+
+// On is the model. Every rank sends and receives 2·(n−1)/n of the gradients, a bucket in
+// two journeys of n−1 messages each, one bucket after the other; and two sums of a few
+// numbers, of one journey. Buckets travel while the backward pass goes on; the last one is
+// complete when it ends, and so is waited for in any case.
+//
+// It leaves out what ranks that are not equally fast wait for each other.
+func (s Step) On(ranks int, n Network) Expected {
+	if ranks < 2 {
+		return Expected{Efficiency: 1, Step: s.Alone}
+	}
+	others := float64(ranks - 1)
+	buckets := math.Max(1, math.Ceil(s.MiB/bucketMiB))
+	journey := n.Delay.Seconds() + others*n.Message.Seconds()
+	sent := 2 * others / float64(ranks) * s.MiB
+	taken := sent * n.Carry.Seconds()
+	carried := sent * (1 << 20) * 8 / (n.Gbit * 1e9 * n.Share)
+	transfer := carried + 2*buckets*journey
+	waited := math.Max(transfer-s.Window*s.Alone.Seconds(), transfer/buckets) + 2*journey
+	alone := s.Alone.Seconds()
+	step := alone + taken + waited
+	return Expected{seconds(transfer), seconds(waited), seconds(taken), seconds(step), alone / step}
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
