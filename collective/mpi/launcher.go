@@ -57,8 +57,8 @@ func launched(lookup func(string) (string, bool)) (launch, error) {
 		if err != nil || n < 1 {
 			return launch{}, fmt.Errorf("the environment variable %s is %q, not a number of processes; %s=%s trains in one process", l.by, v, Variable, off)
 		}
-		if _, pmix := lookup("PMIX_RANK"); pmix {
-			l.mpi = true
+		if _, pmix := lookup("PMIX_RANK"); pmix { // which MPICH of today does not speak
+			l.mpi, l.open = true, true
 		}
 		if _, pmi := lookup("PMI_RANK"); pmi {
 			l.mpi = true

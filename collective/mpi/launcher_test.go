@@ -17,7 +17,7 @@ func TestLaunched(t *testing.T) {
 		{"mpirun of MPICH", map[string]string{"PMI_SIZE": "3", "PMI_RANK": "0"}, launch{"PMI_SIZE", 3, false, true}},
 		{"one process", map[string]string{"OMPI_COMM_WORLD_SIZE": "1"}, launch{}},
 		{"srun without MPI", map[string]string{"SLURM_STEP_NUM_TASKS": "2", "SLURM_PROCID": "1"}, launch{"SLURM_STEP_NUM_TASKS", 2, false, false}},
-		{"srun with PMIx", map[string]string{"SLURM_STEP_NUM_TASKS": "2", "PMIX_RANK": "1"}, launch{"SLURM_STEP_NUM_TASKS", 2, false, true}},
+		{"srun with PMIx", map[string]string{"SLURM_STEP_NUM_TASKS": "2", "PMIX_RANK": "1"}, launch{"SLURM_STEP_NUM_TASKS", 2, true, true}},
 		{"in a batch script", map[string]string{"SLURM_NTASKS": "8", "SLURM_PROCID": "0"}, launch{}},
 		{"PMIx alone", map[string]string{"PMIX_RANK": "0"}, launch{"PMIX_RANK", 0, true, true}},
 		{"switched off", map[string]string{"OMPI_COMM_WORLD_SIZE": "4", Variable: "off"}, launch{}},
