@@ -351,7 +351,7 @@ func TestLabelsBeyondTheModel(t *testing.T) {
 	fail(t, 1, "3 classes, the model only 2", "eval", "--model", run)
 	// Other classes in the same number are compared by number, and that is said.
 	os.RemoveAll(filepath.Join(root, "val", "dog"))
-	if r := invoke(t, "eval", "--model", run); r.code != 0 || !strings.Contains(r.stderr, "class 1 is called eel in the data set and dog in the model") {
+	if r := invoke(t, "eval", "--model", run); r.code != 0 || !strings.Contains(r.stderr, "class 1 is \"eel\" in the data set and \"dog\" in the model") {
 		t.Errorf("%+v", r)
 	}
 }
