@@ -191,6 +191,26 @@ func (w *watch) hear() (n note, ok bool) {
 	}
 }
 
+// silent names the ranks that have given no sign of life for about as long as patience: one
+// that stands still may hold up others whose messages to it lie in memory that they share.
+func (w *watch) silent(now time.Time, patience time.Duration) (culprit int, text string) {
+	culprit = -1
+	var more []string
+	for r := range w.e.size {
+		switch {
+		case now.Sub(w.heard[r]) <= patience-min(4*w.interval, patience/2):
+		case culprit < 0:
+			culprit, text = r, "hangs: "+w.seen(r)
+		default:
+			more = append(more, w.name(r))
+		}
+	}
+	if len(more) > 0 {
+		text += "; nor of " + strings.Join(more, ", ")
+	}
+	return culprit, text
+}
+
 // judge says which rank hangs, or "". Rank 0 judges all others; rank 1 judges when rank 0
 // should have and did not, and the others when neither did.
 func (w *watch) judge(now time.Time, own note) (culprit int, text string) {
@@ -204,7 +224,7 @@ func (w *watch) judge(now time.Time, own note) (culprit int, text string) {
 	}
 	for r := range w.e.size { // a rank without a sign of life explains those that wait for it
 		if now.Sub(w.heard[r]) > patience {
-			return r, "hangs: " + w.seen(r)
+			return w.silent(now, patience)
 		}
 	}
 	if w.e.rank == 0 {

@@ -81,7 +81,7 @@ func TestFaultsOfATraining(t *testing.T) {
 		first := whole(t, name)
 
 		for _, rank := range []int{2, 0} {
-			j = l.start(t, 3, nil, suite.program, arguments(name, append(long, "--rank-timeout", "2s")...)...)
+			j = l.start(t, 3, nil, suite.program, arguments(name, append(long, "--rank-timeout", "4s")...)...)
 			j.saw(t, "resuming")
 			j.saw(t, "step 5/8")
 			time.Sleep(time.Second) // it has said where it is
