@@ -167,10 +167,6 @@ func (w *watch) listen(now time.Time) {
 			continue
 		}
 		w.notes[n.Rank], w.heard[n.Rank] = n, now
-		if n.Ends {
-			w.ending.Store(true)
-			continue
-		}
 		if n.Abort != "" && w.e.rank == 0 {
 			w.end(n.Rank, n.Abort)
 			return
