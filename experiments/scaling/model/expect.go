@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"math"
 	"time"
 )
@@ -22,6 +23,23 @@ type Network struct {
 	Message time.Duration // what a message costs in processor time
 	Share   float64       // of the rate, for data
 	Carry   time.Duration // what a MiB that is sent costs of the time of all processors of a machine
+}
+
+// check names the flag whose value is out of range.
+func (s Step) check(n Network) error {
+	switch {
+	case s.Alone <= 0:
+		return fmt.Errorf("-step: want a time above 0, got %v", s.Alone)
+	case !(s.MiB > 0):
+		return fmt.Errorf("-mib: want a number above 0, got %v", s.MiB)
+	case !(s.Window >= 0 && s.Window <= 1):
+		return fmt.Errorf("-window: want 0 to 1, got %v", s.Window)
+	case !(n.Share > 0 && n.Share <= 1):
+		return fmt.Errorf("-share: want above 0 and at most 1, got %v", n.Share)
+	case n.Delay < 0 || n.Message < 0 || n.Carry < 0:
+		return fmt.Errorf("-delay, -message, -carry: want times of 0 or more, got %v, %v, %v", n.Delay, n.Message, n.Carry)
+	}
+	return nil
 }
 
 // Expected is what a step on several machines takes.

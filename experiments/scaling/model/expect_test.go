@@ -51,3 +51,18 @@ func TestNumbers(t *testing.T) {
 		}
 	}
 }
+
+func TestCheck(t *testing.T) {
+	s, n := Step{Alone: time.Second, MiB: 40, Window: 0.6}, Network{Share: 0.9}
+	if err := s.check(n); err != nil {
+		t.Error(err)
+	}
+	for _, bad := range []Step{{MiB: 40}, {Alone: time.Second}, {Alone: time.Second, MiB: math.NaN()}, {Alone: time.Second, MiB: 40, Window: 2}} {
+		if bad.check(n) == nil {
+			t.Errorf("%+v passes", bad)
+		}
+	}
+	if s.check(Network{}) == nil || s.check(Network{Share: 1, Carry: -1}) == nil {
+		t.Error("a network that cannot be passes")
+	}
+}

@@ -28,7 +28,11 @@ func main() {
 	ranks := flag.String("ranks", "8,64,512", "numbers of ranks, one a machine")
 	rates := flag.String("gbit", "10,25,100", "rates of a machine's link in Gbit/s, each direction")
 	flag.Parse()
-	if err := table(s, n, *ranks, *rates); err != nil {
+	err := s.check(n)
+	if err == nil {
+		err = table(s, n, *ranks, *rates)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "model:", err)
 		os.Exit(2)
 	}
