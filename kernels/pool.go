@@ -14,8 +14,8 @@ import (
 //
 // A pool is used by one goroutine at a time.
 type Pool struct {
-	workers []*worker // without worker 0
-	pending atomic.Int32
+	workers []*worker     // without worker 0
+	pending atomic.Int64  // tasks of the job that are not done
 	parked  atomic.Bool   // worker 0 sleeps
 	done    chan struct{} // wakes it
 	failure atomic.Pointer[workerPanic]
@@ -60,7 +60,7 @@ type worker struct {
 	ticket atomic.Uint32 // counts jobs: a change is the signal
 	asleep atomic.Bool
 	wake   chan struct{}
-	quit   bool
+	quit   atomic.Bool
 }
 
 type workerPanic struct {
@@ -105,15 +105,18 @@ func (p *Pool) Workers() int { return len(p.workers) + 1 }
 // Close ends the workers. The pool must not be used afterwards.
 func (p *Pool) Close() {
 	for _, w := range p.workers {
-		w.quit = true
+		w.quit.Store(true)
 		w.signal()
 	}
 	p.workers = nil
 }
 
 // Run calls f(worker, task) for every task in [0, tasks) and returns when all
-// calls have. The tasks of one worker run in order. A panic in f is raised
-// again in the caller, after the others are done.
+// calls have. A panic in f is raised again in the caller, after the others are done.
+//
+// It waits for tasks, not for workers: one whose processor does something else
+// – a goroutine of a loader has it for up to 10 ms – leaves its tasks to the others,
+// and what it finds when it comes back is a later job.
 func (p *Pool) Run(tasks int, f func(worker, task int)) {
 	n := len(p.workers) + 1
 	if n == 1 || tasks == 1 {
@@ -125,7 +128,8 @@ func (p *Pool) Run(tasks int, f func(worker, task int)) {
 	if tasks <= 0 {
 		return
 	}
-	p.pending.Store(int32(len(p.workers)))
+	// Before the ranges: who takes a task from one must find the job and the count.
+	p.pending.Store(int64(tasks))
 	p.job = f
 	for i := range p.ranges {
 		p.ranges[i].set(i*tasks/n, (i+1)*tasks/n)
@@ -133,34 +137,31 @@ func (p *Pool) Run(tasks int, f func(worker, task int)) {
 	for _, w := range p.workers {
 		w.signal()
 	}
-	var own any
-	func() {
-		defer func() { own = recover() }()
-		p.work(0)
-	}()
+	p.work(0)
 	p.join()
-	if own != nil {
-		panic(own)
-	}
 	if e := p.failure.Swap(nil); e != nil {
 		panic(fmt.Sprintf("%v\nin a worker:\n%s", e.value, e.stack))
 	}
 }
 
-// join waits until no worker has work.
+// join waits until all tasks are done. A worker that ended a job and was interrupted
+// before it looked whether to wake this one may do so in a later job: hence the loop.
 func (p *Pool) join() {
-	for i := 0; i < p.spins; i++ {
-		if p.pending.Load() == 0 {
-			return
+	for {
+		for i := 0; i < p.spins; i++ {
+			if p.pending.Load() == 0 {
+				return
+			}
 		}
-	}
-	p.parked.Store(true)
-	if p.pending.Load() != 0 {
-		<-p.done
+		p.parked.Store(true)
+		if p.pending.Load() != 0 {
+			<-p.done
+			continue
+		}
+		if !p.parked.CompareAndSwap(true, false) {
+			<-p.done // a worker saw the flag and sends
+		}
 		return
-	}
-	if !p.parked.CompareAndSwap(true, false) {
-		<-p.done // the last worker saw the flag and sends
 	}
 }
 
@@ -175,11 +176,10 @@ func (w *worker) loop() {
 	seen := uint32(0)
 	for {
 		seen = w.next(seen)
-		if w.quit {
+		if w.quit.Load() {
 			return
 		}
-		w.work()
-		if w.pool.pending.Add(-1) == 0 && w.pool.parked.CompareAndSwap(true, false) {
+		if w.pool.work(w.id) && w.pool.parked.CompareAndSwap(true, false) {
 			w.pool.done <- struct{}{}
 		}
 	}
@@ -206,23 +206,37 @@ func (w *worker) next(seen uint32) uint32 {
 	}
 }
 
-func (w *worker) work() {
-	defer func() {
-		if v := recover(); v != nil {
-			w.pool.failure.CompareAndSwap(nil, &workerPanic{v, debug.Stack()})
+// work runs tasks of a worker until there are none left, and says whether the job
+// was ended by them. After a panic it goes on: nobody else may be there to do the rest.
+func (p *Pool) work(id int) (last bool) {
+	for {
+		done, more := p.some(id)
+		if done > 0 {
+			last = p.pending.Add(-int64(done)) == 0
 		}
-	}()
-	w.pool.work(w.id)
+		if !more {
+			return last
+		}
+	}
 }
 
-// work runs the tasks of a worker, and then the last ones of the others.
-func (p *Pool) work(id int) {
+// some runs the tasks of a worker, and then the last ones of the others. It counts them,
+// and says whether there may be more, since one of them has panicked. A task is only
+// taken from the job that p.job is, and that stays until the task is counted.
+func (p *Pool) some(id int) (done int, more bool) {
+	defer func() {
+		if v := recover(); v != nil {
+			p.failure.CompareAndSwap(nil, &workerPanic{v, debug.Stack()})
+			done, more = done+1, true
+		}
+	}()
 	for {
 		task, ok := p.ranges[id].first()
 		if !ok {
 			break
 		}
 		p.job(id, task)
+		done++
 	}
 	for i := range p.ranges {
 		for {
@@ -231,6 +245,8 @@ func (p *Pool) work(id int) {
 				break
 			}
 			p.job(id, task)
+			done++
 		}
 	}
+	return done, false
 }

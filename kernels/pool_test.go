@@ -99,7 +99,7 @@ func TestPoolLateWakeUp(t *testing.T) {
 				if worker != 0 {
 					return
 				}
-				for p.pending.Load() != 0 {
+				for p.pending.Load() != 1 { // this task
 					runtime.Gosched()
 				}
 				asleep()
@@ -119,5 +119,70 @@ func TestPoolLateWakeUp(t *testing.T) {
 		}
 	case <-time.After(20 * time.Second):
 		t.Fatal("Run waits for a worker that counted itself twice")
+	}
+}
+
+// A worker that does not get a processor is not waited for, and finds the job of the
+// day when it comes.
+func TestPoolLateWorker(t *testing.T) {
+	late := &worker{id: 1, wake: make(chan struct{}, 1)}
+	p := &Pool{done: make(chan struct{}, 1), ranges: make([]taskRange, 2), workers: []*worker{late}}
+	late.pool = p
+	for tasks := range 9 {
+		ran := make([]int, tasks)
+		p.Run(tasks, func(worker, task int) {
+			if worker != 0 {
+				t.Error("a worker that was not started has run a task")
+			}
+			ran[task]++
+		})
+		for i, n := range ran {
+			if n != 1 {
+				t.Errorf("task %d of %d ran %d times", i, tasks, n)
+			}
+		}
+	}
+	go late.loop()
+	defer p.Close()
+	var both sync.WaitGroup
+	both.Add(2)
+	p.Run(2, func(worker, task int) {
+		if worker != task {
+			t.Errorf("task %d ran on worker %d", task, worker)
+		}
+		both.Done()
+		both.Wait()
+	})
+}
+
+// Whoever wakes the caller may mean a job that has ended since.
+func TestPoolWakesForAnEarlierJob(t *testing.T) {
+	p := NewPool(2)
+	defer p.Close()
+	for range 100 {
+		release := make(chan struct{})
+		var ran atomic.Int32
+		go func() {
+			for !p.parked.CompareAndSwap(true, false) {
+				runtime.Gosched()
+			}
+			p.done <- struct{}{}
+			for !p.parked.Load() { // the caller has seen that the job is not done
+				runtime.Gosched()
+			}
+			close(release)
+		}()
+		p.Run(2, func(worker, _ int) {
+			if worker != 0 {
+				<-release
+			}
+			for worker == 0 && p.ranges[1].Load()>>32 < 2 {
+				runtime.Gosched() // the other task is the other worker's
+			}
+			ran.Add(1)
+		})
+		if n := ran.Load(); n != 2 {
+			t.Fatalf("Run came back after %d of 2 tasks", n)
+		}
 	}
 }
