@@ -131,7 +131,7 @@ func Default() Config {
 			Erasing: DefaultErasing(), Repeats: 1, MixupProb: 1, MixupSwitchProb: 0.5, MixupMode: "batch", Smoothing: 0.1,
 		},
 		Loss:    Loss{Name: "ce"},
-		Distill: Distill{Type: "none", Alpha: 0.5, Tau: 1},
+		Distill: Distill{Type: "none", EMA: true, Alpha: 0.5, Tau: 1},
 		Optim: Optim{
 			Opt: "adamw", LR: 1e-3, WeightDecay: 0.05, WeightDecayOn: "all", LayerDecay: 1, Betas: []float64{0.9, 0.999}, Momentum: 0.9, Eps: 1e-8,
 			ClipMode: "norm", MaxGradNorm: 1,

@@ -20,6 +20,7 @@ type Distill struct {
 	Type    string  `yaml:"type"`    // none; hard: cross entropy with the teacher's answer; soft: divergence from its softmax
 	Teacher string  `yaml:"teacher"` // run, checkpoint or weights of another program, as --model takes them
 	Config  string  `yaml:"config"`  // preset or YAML file of a teacher whose file does not tell its architecture
+	EMA     bool    `yaml:"ema"`     // take the averaged weights of the teacher if it has them
 	Alpha   float64 `yaml:"alpha"`   // share of the distillation
 	Tau     float64 `yaml:"tau"`     // soft: temperature of both softmaxes
 }

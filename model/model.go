@@ -139,6 +139,7 @@ type Loaded struct {
 	Classes []string          // names by index; none of foreign weights
 	File    *checkpoints.File // nil for foreign weights
 	Path    string
+	Average bool // the weights are averaged ones
 }
 
 // OptimizerPrefix begins the names of the optimizer's tensors in a checkpoint.

@@ -21,7 +21,7 @@ type LoadOptions struct {
 	Settings     []string    // key=value on top of it
 	AllowMissing bool        // go on if tensors are missing or unexpected
 	EMA          bool        // the averaged weights of the file
-	PreferEMA    bool        // of Start and StartPretraining: the averaged weights if the file has them
+	PreferEMA    bool        // the averaged weights if the file has them
 	Encoder      bool        // only features matter: that of a pre-training is taken, with a fresh classifier
 	Report       func(Table) // gets the table of tensors, if they had to be matched; may be nil
 }
@@ -32,11 +32,11 @@ type LoadOptions struct {
 // without a configuration need one: that of the preset with the same shapes, or
 // the options'.
 func Open(path string, o LoadOptions) (*Loaded, error) {
-	src, err := readSource(path, o.EMA)
+	src, err := readAs(path, o)
 	if err != nil {
 		return nil, err
 	}
-	l := &Loaded{File: src.own, Path: src.path, Classes: src.classes}
+	l := &Loaded{File: src.own, Path: src.path, Classes: src.classes, Average: src.average}
 	if l.Config, err = src.configure(o); err != nil {
 		return nil, err
 	}
@@ -85,7 +85,7 @@ func Open(path string, o LoadOptions) (*Loaded, error) {
 // checkpoint or a foreign file, to train on from there. A classifier for
 // another number of classes is left out.
 func Start(m graph.Model, c *configs.Config, path string, o LoadOptions) error {
-	src, err := readStart(path, o)
+	src, err := readAs(path, o)
 	if err != nil {
 		return err
 	}
@@ -98,8 +98,8 @@ func Start(m graph.Model, c *configs.Config, path string, o LoadOptions) error {
 	return src.fill(m.Store(), c, o)
 }
 
-// readStart reads the weights that a training starts from.
-func readStart(path string, o LoadOptions) (*source, error) {
+// readAs reads the weights, averaged or not, that the options ask for.
+func readAs(path string, o LoadOptions) (*source, error) {
 	src, err := readSource(path, o.EMA || o.PreferEMA)
 	if o.PreferEMA && errors.Is(err, weights.ErrNoEMA) {
 		return readSource(path, false)

@@ -17,7 +17,7 @@ import (
 // StartPretraining fills a LocalMIM with the weights of another pre-training:
 // a run's folder, a checkpoint, or an official file.
 func StartPretraining(m *graph.LocalMIM, path string, o LoadOptions) error {
-	src, err := readStart(path, o)
+	src, err := readAs(path, o)
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,11 @@ func (t *trainer) extras() (lines []string) {
 	c := t.config
 	add := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
 	if task, ok := t.task.(*classification); ok && task.teacher != nil {
-		add("%s distillation from %s, alpha %g, tau %g", c.Distill.Type, task.teacher.path, c.Distill.Alpha, c.Distill.Tau)
+		from := task.teacher.path
+		if task.teacher.average {
+			from += " (averaged weights)"
+		}
+		add("%s distillation from %s, alpha %g, tau %g", c.Distill.Type, from, c.Distill.Alpha, c.Distill.Tau)
 	}
 	if n := t.ranks.Size(); n > 1 {
 		add("%d ranks share every batch, %s has %d samples of it%s", n, t.ranks.Name(t.ranks.Rank()), t.own, describeNorms(t.task.store(), c.Train))

@@ -15,8 +15,9 @@ import (
 // teacher is a model that a student learns from. It is frozen: in evaluation form,
 // and no part of the optimizer or of checkpoints.
 type teacher struct {
-	path   string
-	runner *graph.Runner
+	path    string
+	average bool // its weights are averaged ones
+	runner  *graph.Runner
 	// Images are normalised for the student; these make of them what the teacher was
 	// trained on. They are nil where that is the same.
 	scale, shift []float32
@@ -30,7 +31,7 @@ func openTeacher(c *configs.Config, student *graph.Runner, classes []string) (*t
 	if c.Distill.Type == "none" {
 		return nil, nil
 	}
-	l, err := model.Open(c.Distill.Teacher, model.LoadOptions{Config: c.Distill.Config})
+	l, err := model.Open(c.Distill.Teacher, model.LoadOptions{Config: c.Distill.Config, PreferEMA: c.Distill.EMA})
 	if err != nil {
 		return nil, fmt.Errorf("distill.teacher: %w", err)
 	}
@@ -54,7 +55,7 @@ func openTeacher(c *configs.Config, student *graph.Runner, classes []string) (*t
 	if err != nil {
 		return nil, fmt.Errorf("distill.teacher: %w", err)
 	}
-	t := &teacher{path: l.Path, runner: student.Beside(net)}
+	t := &teacher{path: l.Path, average: l.Average, runner: student.Beside(net)}
 	own, his := c.Data, l.Config.Data
 	if !slices.Equal(own.Mean, his.Mean) || !slices.Equal(own.Std, his.Std) {
 		for i := range own.Mean {

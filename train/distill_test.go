@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -73,6 +74,28 @@ func TestTeacher(t *testing.T) {
 			t.Fatalf("logit %d is %v, want %v", i, got[i], w)
 		}
 	}
+	averaged := run("ema.decay=0.9")
+	for _, ema := range []bool{true, false} {
+		c.Distill.Teacher, c.Distill.EMA = averaged, ema
+		task, err := newClassification(c, train, train, pool)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, other := range []bool{true, false} {
+			l, err := model.Open(averaged, model.LoadOptions{EMA: other})
+			if err != nil {
+				t.Fatal(err)
+			}
+			folded, err := graph.ForInference(l.Model)
+			if err != nil {
+				t.Fatal(err)
+			}
+			teacher := task.teacher
+			if same := slices.Equal(numbers(teacher.runner.Model), numbers(folded)); teacher.average != ema || same != (ema == other) {
+				t.Errorf("distill.ema %v: averaged %v; weights as with --ema=%v: %v", ema, teacher.average, other, same)
+			}
+		}
+	}
 	rgb := run("model.in_chans=3", "data.mean=[0.3, 0.3, 0.3]", "data.std=[0.3, 0.3, 0.3]")
 	many := run("model.num_classes=12")
 	broken := filepath.Join(t.TempDir(), "broken.safetensors")
@@ -92,6 +115,14 @@ func TestTeacher(t *testing.T) {
 	if _, err := newClassification(c, renamed{train}, train, pool); err == nil || !strings.Contains(err.Error(), `as class 0, the data set has "other"`) {
 		t.Errorf("a teacher of other classes: %v", err)
 	}
+}
+
+// numbers are all numbers of a model in evaluation form.
+func numbers(m graph.Model) (all []float32) {
+	for _, p := range m.Store().Params() {
+		all = append(all, p.Data()...)
+	}
+	return all
 }
 
 // renamed is a data set whose first class has another name.
