@@ -50,6 +50,7 @@ func BenchmarkAugment(b *testing.B) {
 			r := rng.New(1, rng.Augment)
 			b.ReportAllocs()
 			for b.Loop() {
+				m.reshape(size, size, 3) // it may have become the spare, of any shape
 				copy(m.Pix, src.Pix)
 				tr.recolour(m, spare, r)
 			}
