@@ -77,21 +77,22 @@ func FuzzReadIDX(f *testing.F) {
 	f.Add(idxFile([]uint8{1, 2, 3, 4}, 2, 2))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		var dims []int
+		var kind uint8
 		var content []uint8
 		var err error
-		hostile.Bound(t, 4<<20+4*1032*len(file), func() { dims, _, content, err = readIDX(bytes.NewReader(file)) })
+		hostile.Bound(t, 4<<20+4*1032*len(file), func() { dims, kind, content, err = readIDX(bytes.NewReader(file)) })
 		if err != nil {
 			return
 		}
-		size := 1
+		size := idxIntegers[kind]
 		for _, d := range dims {
 			size *= d
 		}
 		if len(dims) == 0 || len(content) != size {
-			t.Errorf("dimensions %v with %d values", dims, len(content))
+			t.Errorf("dimensions %v of type %#x with %d bytes", dims, kind, len(content))
 		}
 		if compressed := len(file) > 1 && file[0] == 0x1f; !compressed && len(content) > len(file) {
-			t.Errorf("%d values from a file of %d bytes", len(content), len(file))
+			t.Errorf("%d bytes from a file of %d", len(content), len(file))
 		}
 	})
 }
