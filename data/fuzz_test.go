@@ -6,6 +6,7 @@ import (
 	"image/color"
 	"image/jpeg"
 	"image/png"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -102,6 +103,82 @@ func FuzzClassMap(f *testing.F) {
 		}
 		if len(names) == 0 {
 			t.Error("neither names nor an error")
+		}
+	})
+}
+
+// A packed file is opened in memory for its index, and every image is whole or an error.
+func FuzzPacked(f *testing.F) {
+	src := packSource(f)
+	path := filepath.Join(f.TempDir(), "p.pack")
+	if _, err := Pack(f.Context(), path, src, PackOptions{Form: PackDecoded}); err != nil {
+		f.Fatal(err)
+	}
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(whole)
+	f.Add(whole[:200])
+	f.Fuzz(func(t *testing.T, content []byte) {
+		path := filepath.Join(t.TempDir(), "p.pack")
+		writeFile(t, path, content)
+		var d *Packed
+		var err error
+		hostile.Bound(t, 1<<20+64*len(content), func() { d, err = OpenPacked(path) })
+		if err != nil {
+			return
+		}
+		defer d.Close()
+		for i := range min(d.Len(), 20) {
+			d.Name(i)
+			if m, err := d.Image(i); err == nil && m.check() != nil {
+				t.Error("an image that is not valid")
+			}
+		}
+	})
+}
+
+// Shards are listed in memory for their entries, whose names are never opened as files.
+func FuzzShards(f *testing.F) {
+	a := string(pngOf(f, 10))
+	f.Add(tarOf(f, "x/1.png", a, "x/1.cls", "3"))
+	f.Add(tarOf(f, "dog/1.png", a, "cat/2.png", a))
+	f.Fuzz(func(t *testing.T, content []byte) {
+		path := filepath.Join(t.TempDir(), "s.tar")
+		writeFile(t, path, content)
+		var d *Shards
+		var err error
+		hostile.Bound(t, 4<<20+64*len(content), func() { d, err = OpenShards([]string{path}, nil) })
+		if err != nil {
+			return
+		}
+		for i := range min(d.Len(), 20) {
+			if l := d.Label(i); l < 0 || l >= len(d.Classes()) {
+				t.Errorf("label %d of %d classes", l, len(d.Classes()))
+			}
+			d.Image(i)
+		}
+	})
+}
+
+// An annotation file has a class in every line that is known, in memory for its lines.
+func FuzzAnnotations(f *testing.F) {
+	f.Add("a.png 1\nb c.jpg 0\n")
+	f.Add("a.png\nb.png")
+	f.Fuzz(func(t *testing.T, text string) {
+		path := filepath.Join(t.TempDir(), "a.txt")
+		writeFile(t, path, []byte(text))
+		var d *Annotations
+		var err error
+		hostile.Bound(t, 1<<20+256*len(text), func() { d, err = OpenAnnotations(path, "", nil) })
+		if err != nil {
+			return
+		}
+		for i := range d.Len() {
+			if l := d.Label(i); l < 0 || l >= len(d.Classes()) {
+				t.Errorf("label %d of %d classes", l, len(d.Classes()))
+			}
 		}
 	})
 }
