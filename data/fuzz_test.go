@@ -149,7 +149,7 @@ func FuzzShards(f *testing.F) {
 		writeFile(t, path, content)
 		var d *Shards
 		var err error
-		hostile.Bound(t, 4<<20+64*len(content), func() { d, err = OpenShards([]string{path}, nil) })
+		hostile.Bound(t, 4<<20+64*len(content)+40*maxClasses, func() { d, err = OpenShards([]string{path}, nil) })
 		if err != nil {
 			return
 		}
@@ -171,7 +171,7 @@ func FuzzAnnotations(f *testing.F) {
 		writeFile(t, path, []byte(text))
 		var d *Annotations
 		var err error
-		hostile.Bound(t, 1<<20+256*len(text), func() { d, err = OpenAnnotations(path, "", nil) })
+		hostile.Bound(t, 1<<20+256*len(text)+40*maxClasses, func() { d, err = OpenAnnotations(path, "", nil) })
 		if err != nil {
 			return
 		}
