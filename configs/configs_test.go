@@ -223,3 +223,16 @@ func TestSetEmpty(t *testing.T) {
 		}
 	}
 }
+
+// The recipes that were run, and that the documentation names, are ones.
+func TestExperiments(t *testing.T) {
+	files, err := filepath.Glob("../experiments/*/*.yaml")
+	if err != nil || len(files) < 5 {
+		t.Fatalf("recipes %v, %v", files, err)
+	}
+	for _, f := range files {
+		if _, err := configs.Load(f); err != nil {
+			t.Error(err)
+		}
+	}
+}
