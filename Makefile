@@ -61,9 +61,9 @@ profile: ## cmd/fasternet-train/decode.pgo, anew
 	$(GO) test -run '^$$' -bench ApplyJPEG -trimpath -benchtime 5s -cpu 1 -cpuprofile cmd/fasternet-train/decode.pgo -o dist/data.test ./data
 
 cross: ## the program for the other platforms, into dist/
-	GOOS=linux GOARCH=arm64 $(GO) build $(PGO) -o dist/fasternet-train-linux-arm64 ./cmd/fasternet-train
-	GOOS=darwin GOARCH=arm64 $(GO) build $(PGO) -o dist/fasternet-train-darwin-arm64 ./cmd/fasternet-train
-	GOOS=windows GOARCH=amd64 $(GO) build $(PGO) -o dist/fasternet-train-windows-amd64.exe ./cmd/fasternet-train
+	GOOS=linux GOARCH=arm64 $(GO) build -o dist/fasternet-train-linux-arm64 ./cmd/fasternet-train
+	GOOS=darwin GOARCH=arm64 $(GO) build -o dist/fasternet-train-darwin-arm64 ./cmd/fasternet-train
+	GOOS=windows GOARCH=amd64 $(GO) build -o dist/fasternet-train-windows-amd64.exe ./cmd/fasternet-train
 
 quickstart: build data ## train on Fashion-MNIST (at most 5 minutes) and evaluate
 	./fasternet-train train quickstart --resume
