@@ -2,7 +2,7 @@
 # Runs every fuzz target of the module, one after the other, each for FUZZTIME (10m);
 # of the packages given, or of all. What a target finds is kept in testdata/fuzz of
 # its package, where every test run tries it again. Inputs are minimised only a little:
-# by default each one that is new takes a minute, and some targets did nothing else.
+# by default each one that is new may take a minute, and some targets did nothing else.
 set -eu
 cd "$(dirname "$0")/.."
 time=${FUZZTIME:-10m}
