@@ -123,6 +123,9 @@ func (o Optim) check() *problem {
 	if len(o.Betas) != 2 || min(o.Betas[0], o.Betas[1]) < 0 || max(o.Betas[0], o.Betas[1]) >= 1 {
 		return wrong("optim.betas", "want two numbers from 0 to below 1, got %v", o.Betas)
 	}
+	if float32(max(o.Betas[0], o.Betas[1])) == 1 {
+		return wrong("optim.betas", "want numbers below 1 in float32 too, at most 0.99999994, got %v", o.Betas)
+	}
 	if o.LR <= 0 {
 		return wrong("optim.lr", "want a number above 0, got %v", o.LR)
 	}

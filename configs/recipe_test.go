@@ -23,6 +23,7 @@ func TestRecipeErrors(t *testing.T) {
 		"optim: {opt: sgd, momentum: 0}":                                "optim.momentum: sgd has Nesterov's momentum",
 		"optim: {momentum: 1}":                                          "optim.momentum: want a number from 0 to 0.9999, got 1",
 		"optim: {clip_grad: -1}":                                        "optim.clip_grad: want a number from 0",
+		"optim: {betas: [0.9, 0.99999999]}":                             "optim.betas: want numbers below 1 in float32 too",
 		"optim: {clip_mode: all}":                                       "optim.clip_mode: want norm or value or agc",
 		"sched: {form: cosine}":                                         "sched.form: want fasternet or localmim or timm or linear or poly or step or multistep or constant",
 		"sched: {cooldown_epochs: 96}":                                  "sched.cooldown_epochs: with 5 of warm-up want no more than 95 of the 100 epochs (train.epochs), got 96",

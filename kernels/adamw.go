@@ -19,8 +19,10 @@ func AdamW(w, g, m, v []float32, s AdamWStep) {
 		return
 	}
 	const name = "AdamW"
-	t := float64(s.Step)
+	// The kernel computes in float32. The corrections must be for the betas as it
+	// has them: 1-β of a β near 1 changes by per cents when β is rounded.
+	t, beta1, beta2 := float64(s.Step), float32(s.Beta1), float32(s.Beta2)
 	k.adamW(len(w), &w[0], columnsOf(name, g, len(w)), columnsOf(name, m, len(w)), columnsOf(name, v, len(w)),
-		float32(s.GradScale), float32(1-s.LR*s.WeightDecay), float32(s.Beta1), float32(s.Beta2),
-		float32(s.LR/(1-math.Pow(s.Beta1, t))), float32(1/math.Sqrt(1-math.Pow(s.Beta2, t))), float32(s.Eps))
+		float32(s.GradScale), float32(1-s.LR*s.WeightDecay), beta1, beta2,
+		float32(s.LR/(1-math.Pow(float64(beta1), t))), float32(1/math.Sqrt(1-math.Pow(float64(beta2), t))), float32(s.Eps))
 }

@@ -585,6 +585,30 @@ func TestAdamW(t *testing.T) {
 	})
 }
 
+// Of a constant gradient the corrected moments are the gradient and its square,
+// so every step is as long as the learning rate, however near to 1 the betas are.
+func TestAdamWBiasCorrection(t *testing.T) {
+	everyVariant(t, func(t *testing.T, _ *rand.Rand) {
+		for _, beta := range []float64{0, 0.9, 0.999, 0.99999, 0.999999, 0.9999999} {
+			for _, steps := range []int{1, 2, 7, 40} {
+				const n = 19
+				w, g, m, v := make([]float32, n), make([]float32, n), make([]float32, n), make([]float32, n)
+				for step := 1; step <= steps; step++ {
+					for i := range g {
+						w[i], g[i] = 0, 0.3
+					}
+					AdamW(w, g, m, v, AdamWStep{LR: 1, Beta1: beta, Beta2: beta, Step: step, GradScale: 1})
+				}
+				for i, x := range w {
+					if math.Abs(float64(x)+1) > 2e-5 {
+						t.Fatalf("betas of %v: element %d moves by %v in step %d, want -1", beta, i, x, steps)
+					}
+				}
+			}
+		}
+	})
+}
+
 func TestTranspose(t *testing.T) {
 	everyVariant(t, func(t *testing.T, r *rand.Rand) {
 		for n := 0; n < 200; n++ {
