@@ -13,6 +13,10 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// freshClasses is the number of classes of an export of fresh weights whose
+// configuration leaves it to the data set.
+const freshClasses = 10
+
 func exportCommand() *cobra.Command {
 	var f modelFlags
 	var out string
@@ -57,9 +61,12 @@ folded, parameters, bytes, max_abs_diff and max_rel_diff (of the largest logit).
 				if err != nil {
 					return usageError{err}
 				}
-				config.Model.NumClasses = max(config.Model.NumClasses, 10) // of a data set that there is not
-				f.fresh = config
 				show.Line("%s is a configuration: its weights are fresh, the file is good for timing only", f.path)
+				if config.Model.NumClasses == 0 { // as many as a data set has, which is not there
+					config.Model.NumClasses = freshClasses
+					show.Line("model.num_classes is 0, and no data set says how many there are: the file has %d", freshClasses)
+				}
+				f.fresh = config
 			}
 			m, config, err := openModel(&f, "")
 			if err != nil {
