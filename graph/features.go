@@ -24,18 +24,7 @@ func (p *Program) tap(name string, n *gorgonia.Node) {
 // that of [Runner.Program].
 func (r *Runner) Features(s Shape) (*Program, error) {
 	s.Train = false
-	if p := r.features[s]; p != nil {
-		return p, nil
-	}
-	p, err := r.compile(s, tapped)
-	if err != nil {
-		return nil, s.wrap(err)
-	}
-	if r.features == nil {
-		r.features = map[Shape]*Program{}
-	}
-	r.features[s] = p
-	return p, nil
+	return r.program(s, tapped)
 }
 
 // FeatureNames are the intermediate values that the program keeps, in the order

@@ -1,6 +1,9 @@
 package graph
 
 import (
+	"errors"
+	"reflect"
+
 	"fasternet/configs"
 	"fasternet/layers"
 )
@@ -13,6 +16,9 @@ type Foldable interface {
 	// Fold returns the folded form with parameters of its own; a model that is
 	// folded returns itself.
 	Fold() (Model, error)
+	// Refold brings a folded form that Fold has returned up to date with the weights
+	// as they are now.
+	Refold(folded Model) error
 	// Folded says whether the model is in folded form.
 	Folded() bool
 }
@@ -36,6 +42,24 @@ func (m *FasterNet) Fold() (Model, error) {
 	if err != nil {
 		return nil, err
 	}
+	m.foldInto(f)
+	return f, nil
+}
+
+// Refold is part of Foldable.
+func (m *FasterNet) Refold(folded Model) error {
+	f, ok := folded.(*FasterNet)
+	switch {
+	case ok && f == m:
+		return nil
+	case !ok || !f.Folded() || m.Folded() || !reflect.DeepEqual(f.config, m.config):
+		return errors.New("graph: Refold of a model that is not the folded form of this one")
+	}
+	m.foldInto(f)
+	return nil
+}
+
+func (m *FasterNet) foldInto(f *FasterNet) {
 	m.embed.Fold(f.embed)
 	for i, l := range m.merges {
 		l.Fold(f.merges[i])
@@ -46,7 +70,6 @@ func (m *FasterNet) Fold() (Model, error) {
 		}
 	}
 	m.head.Fold(f.head)
-	return f, nil
 }
 
 // ForInference is the folded form of a model, with the weights as they are now,
@@ -58,18 +81,24 @@ func ForInference(m Model) (Model, error) {
 	return m, nil
 }
 
-// ForInference is a runner of the model for inference in the same memory: only
-// one of the two runs at a time.
+// ForInference is a runner of the model for inference, with the weights as they are
+// now, in the same memory: only one of the two runs at a time. It is made once, with its
+// programs; each call brings its weights up to date, also in a runner that was returned
+// before.
 func (r *Runner) ForInference() (*Runner, error) {
+	if r.inference != nil {
+		return r.inference, r.Model.(Foldable).Refold(r.inference.Model)
+	}
 	m, err := ForInference(r.Model)
 	if err != nil || m == r.Model {
 		return r, err
 	}
-	return r.Beside(m), nil
+	r.inference = r.Beside(m)
+	return r.inference, nil
 }
 
 // Beside is a runner of another model in the same memory: only one of the two runs
 // at a time.
 func (r *Runner) Beside(m Model) *Runner {
-	return &Runner{Model: m, space: r.space, programs: map[Shape]*Program{}}
+	return &Runner{Model: m, space: r.space}
 }

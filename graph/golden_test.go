@@ -341,10 +341,10 @@ func TestDropPath(t *testing.T) {
 			}
 		}
 		images := golden.ToNHWC(golden.Image("input", c.Seed, c.Batch*3*c.Image[0]*c.Image[1]), c.Batch, 3, c.Image[0], c.Image[1])
-		if err := p.bound.bind(p.images, images); err != nil {
+		if err := bind(p.images, images); err != nil {
 			t.Fatal(err)
 		}
-		if err := p.bound.bind(p.targets, smoothed(golden.Labels(c.Seed, c.Batch, c.Classes), c.Classes)); err != nil {
+		if err := bind(p.targets, smoothed(golden.Labels(c.Seed, c.Batch, c.Classes), c.Classes)); err != nil {
 			t.Fatal(err)
 		}
 		loss, err := p.run()

@@ -40,7 +40,7 @@ type MIMRunner struct {
 	Recompute bool
 
 	space    *ops.Workspace
-	programs map[mimShape]*MIMProgram
+	programs programs[mimShape, *MIMProgram]
 }
 
 type mimShape struct {
@@ -50,7 +50,7 @@ type mimShape struct {
 
 // NewMIMRunner makes a runner whose programs run on a pool.
 func NewMIMRunner(m *LocalMIM, pool *kernels.Pool) *MIMRunner {
-	return &MIMRunner{Model: m, space: ops.NewWorkspace(pool), programs: map[mimShape]*MIMProgram{}}
+	return &MIMRunner{Model: m, space: ops.NewWorkspace(pool)}
 }
 
 // Pool is the pool that the programs run on.
@@ -72,22 +72,20 @@ type MIMProgram struct {
 	loss             *ops.Reconstructions
 	predictions      []*gorgonia.Node
 	latents          []*gorgonia.Node
-	bound            bindings
 }
 
-// Program returns the program for a batch size; it is compiled at the first
-// call. That for evaluation keeps the predictions.
+// Program returns the program for a batch size. It is compiled at the first call, and
+// again if many other sizes have been asked for since. That for evaluation keeps the
+// predictions.
 func (r *MIMRunner) Program(batch int, train bool) (*MIMProgram, error) {
 	s := mimShape{batch, train}
-	if p := r.programs[s]; p != nil {
+	return r.programs.get(s, func() (*MIMProgram, error) {
+		p, err := r.compile(s)
+		if err != nil {
+			return nil, fmt.Errorf("graph: batch of %d masked images: %w", batch, err)
+		}
 		return p, nil
-	}
-	p, err := r.compile(s)
-	if err != nil {
-		return nil, fmt.Errorf("graph: batch of %d masked images: %w", batch, err)
-	}
-	r.programs[s] = p
-	return p, nil
+	})
 }
 
 func (r *MIMRunner) compile(s mimShape) (p *MIMProgram, err error) {
@@ -102,7 +100,7 @@ func (r *MIMRunner) compile(s mimShape) (p *MIMProgram, err error) {
 	if tape.Precision = r.Precision; tape.Precision == kernels.BF16 && kernels.ActiveBF16() == "" {
 		return nil, &kernels.NoBF16Error{}
 	}
-	p = &MIMProgram{mimShape: s, model: m, tape: tape, bound: bindings{}, visible: newVisible(m.config, s.batch, m.encoder.classes())}
+	p = &MIMProgram{mimShape: s, model: m, tape: tape, visible: newVisible(m.config, s.batch, m.encoder.classes())}
 	p.images = tape.Input("images", s.batch, size, size, m.Channels())
 	for k, scale := range m.scales {
 		cells := scale.Grid * scale.Grid
@@ -137,7 +135,7 @@ func (r *MIMRunner) compile(s mimShape) (p *MIMProgram, err error) {
 	if err := tape.Plan(); err != nil {
 		return nil, err
 	}
-	p.machine = gorgonia.NewTapeMachine(tape.Graph)
+	p.machine = tape.NewMachine()
 	return p, nil
 }
 
@@ -150,14 +148,14 @@ func (p *MIMProgram) Run(b Masked) (loss float32, err error) {
 	if err := p.visible.set(b.Kept); err != nil {
 		return 0, err
 	}
-	if err := p.bound.bind(p.images, b.Images); err != nil {
+	if err := bind(p.images, b.Images); err != nil {
 		return 0, err
 	}
 	for k := range p.targets {
-		if err := p.bound.bind(p.targets[k], b.Targets[k]); err != nil {
+		if err := bind(p.targets[k], b.Targets[k]); err != nil {
 			return 0, err
 		}
-		if err := p.bound.bind(p.weights[k], b.Weights[k]); err != nil {
+		if err := bind(p.weights[k], b.Weights[k]); err != nil {
 			return 0, err
 		}
 	}

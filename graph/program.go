@@ -31,14 +31,20 @@ type Runner struct {
 	// set before the first program.
 	Recompute bool
 
-	space    *ops.Workspace
-	programs map[Shape]*Program
-	features map[Shape]*Program // those that keep intermediate values
+	space     *ops.Workspace
+	programs  programs[programKey, *Program]
+	inference *Runner // of the folded model, once there is one
+}
+
+// programKey tells the programs of a runner apart.
+type programKey struct {
+	Shape
+	kind kind
 }
 
 // NewRunner makes a runner whose programs run on a pool.
 func NewRunner(m Model, pool *kernels.Pool) *Runner {
-	return &Runner{Model: m, space: ops.NewWorkspace(pool), programs: map[Shape]*Program{}}
+	return &Runner{Model: m, space: ops.NewWorkspace(pool)}
 }
 
 // Pool is the pool that the programs run on.
@@ -62,7 +68,6 @@ type Program struct {
 	teacher                       *gorgonia.Node // its logits, of a distillation
 	taught                        bool           // they are bound
 	drops                         []drop
-	bound                         bindings
 	taps                          []tap
 }
 
@@ -71,18 +76,18 @@ type drop struct {
 	keep []float32
 }
 
-// Program returns the program of a shape; it is compiled at the first call.
-// The error says what does not fit.
-func (r *Runner) Program(s Shape) (*Program, error) {
-	if p := r.programs[s]; p != nil {
+// Program returns the program of a shape. It is compiled at the first call, and again
+// if many other shapes have been asked for since. The error says what does not fit.
+func (r *Runner) Program(s Shape) (*Program, error) { return r.program(s, plain) }
+
+func (r *Runner) program(s Shape, k kind) (*Program, error) {
+	return r.programs.get(programKey{s, k}, func() (*Program, error) {
+		p, err := r.compile(s, k)
+		if err != nil {
+			return nil, s.wrap(err)
+		}
 		return p, nil
-	}
-	p, err := r.compile(s, plain)
-	if err != nil {
-		return nil, s.wrap(err)
-	}
-	r.programs[s] = p
-	return p, nil
+	})
 }
 
 func (s Shape) wrap(err error) error {
@@ -109,7 +114,7 @@ func (r *Runner) compile(s Shape, k kind) (p *Program, err error) {
 	if tape.Precision = r.Precision; tape.Precision == kernels.BF16 && kernels.ActiveBF16() == "" {
 		return nil, &kernels.NoBF16Error{}
 	}
-	p = &Program{Shape: s, tape: tape, bound: bindings{}}
+	p = &Program{Shape: s, tape: tape}
 	p.images = tape.Input("images", s.Batch, s.Height, s.Width, r.Model.Channels())
 	pass := &layers.Pass{Tape: tape, Recompute: r.Recompute}
 	if k == tapped {
@@ -138,7 +143,7 @@ func (r *Runner) compile(s Shape, k kind) (p *Program, err error) {
 	if err := tape.Plan(); err != nil {
 		return nil, err
 	}
-	p.machine = gorgonia.NewTapeMachine(tape.Graph)
+	p.machine = tape.NewMachine()
 	return p, nil
 }
 
@@ -169,7 +174,7 @@ func (p *Program) Forward(images []float32) ([]float32, error) {
 	if p.Train {
 		return nil, fmt.Errorf("graph: Forward on a program for training")
 	}
-	if err := p.bound.bind(p.images, images); err != nil {
+	if err := bind(p.images, images); err != nil {
 		return nil, err
 	}
 	if err := p.tape.Run(p.machine); err != nil {
@@ -220,10 +225,10 @@ func (p *Program) Gradients(images, targets []float32, at Position) (loss float3
 		return 0, fmt.Errorf("graph: Gradients of a distillation without logits of the teacher")
 	}
 	p.taught = false
-	if err := p.bound.bind(p.images, images); err != nil {
+	if err := bind(p.images, images); err != nil {
 		return 0, err
 	}
-	if err := p.bound.bind(p.targets, targets); err != nil {
+	if err := bind(p.targets, targets); err != nil {
 		return 0, err
 	}
 	for _, d := range p.drops {
@@ -250,7 +255,7 @@ func (p *Program) Teach(logits []float32) error {
 		return fmt.Errorf("graph: Teach on a program without distillation")
 	}
 	p.taught = true
-	return p.bound.bind(p.teacher, logits)
+	return bind(p.teacher, logits)
 }
 
 func (p *Program) run() (float32, error) {
@@ -272,23 +277,3 @@ func (p *Program) Profile(to *ops.Profile) { p.tape.Measure(to) }
 
 // ArenaBytes is the size of the activations of this program alone.
 func (p *Program) ArenaBytes() int { return p.tape.ArenaBytes() }
-
-// bindings are the slices seen as inputs.
-type bindings map[*float32]*tensor.Dense
-
-// bind makes a slice the value of an input, without a copy.
-func (b bindings) bind(n *gorgonia.Node, data []float32) error {
-	if want := n.Shape().TotalSize(); len(data) != want {
-		return fmt.Errorf("graph: input %s: want %d values for shape %v, got %d", n.Name(), want, n.Shape(), len(data))
-	}
-	d := b[&data[0]]
-	if d == nil || !d.Shape().Eq(n.Shape()) {
-		const most = 256 // buffers of a loader; more would be a leak
-		if len(b) >= most {
-			clear(b)
-		}
-		d = tensor.New(tensor.WithShape(n.Shape()...), tensor.WithBacking(data))
-		b[&data[0]] = d
-	}
-	return gorgonia.Let(n, d)
-}

@@ -3,14 +3,9 @@ package graph
 import "fmt"
 
 // Statistics is a program that measures the batch norms on images, without a
-// gradient. It is not kept.
+// gradient.
 func (r *Runner) Statistics(batch, height, width int) (*Program, error) {
-	s := Shape{Batch: batch, Height: height, Width: width, Train: true}
-	p, err := r.compile(s, statistics)
-	if err != nil {
-		return nil, s.wrap(err)
-	}
-	return p, nil
+	return r.program(Shape{Batch: batch, Height: height, Width: width, Train: true}, statistics)
 }
 
 // Measure moves the running statistics of the batch norms by those of images
@@ -19,7 +14,7 @@ func (p *Program) Measure(images []float32) error {
 	if !p.Train || p.loss != nil {
 		return fmt.Errorf("graph: Measure on a program that is not for statistics")
 	}
-	if err := p.bound.bind(p.images, images); err != nil {
+	if err := bind(p.images, images); err != nil {
 		return err
 	}
 	for _, d := range p.drops {

@@ -38,7 +38,7 @@ func ExampleTape() {
 	}
 	gorgonia.Let(x, tensor.New(tensor.WithShape(1, 3), tensor.WithBacking([]float32{1, 2, 3})))
 	gorgonia.Let(targets, tensor.New(tensor.WithShape(1, 2), tensor.WithBacking([]float32{0, 1})))
-	if err := tape.Run(gorgonia.NewTapeMachine(tape.Graph)); err != nil {
+	if err := tape.Run(tape.NewMachine()); err != nil {
 		fmt.Println(err)
 		return
 	}

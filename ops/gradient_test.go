@@ -123,7 +123,7 @@ func (h *harness) compile(out *gorgonia.Node, err error, wrt ...string) {
 	if err := h.tape.Plan(); err != nil {
 		h.t.Fatal(err)
 	}
-	h.machine = gorgonia.NewTapeMachine(h.tape.Graph)
+	h.machine = h.tape.NewMachine()
 	h.result = out
 }
 

@@ -71,7 +71,7 @@ func TestClassifierLoss(t *testing.T) {
 			if err := tape.Plan(); err != nil {
 				t.Fatal(err)
 			}
-			if err := tape.Run(gorgonia.NewTapeMachine(tape.Graph)); err != nil {
+			if err := tape.Run(tape.NewMachine()); err != nil {
 				t.Fatal(err)
 			}
 			if got := float64(tape.Value(loss)[0]); math.Abs(got-want.Loss) > 1e-6*want.Loss {

@@ -14,8 +14,8 @@ import (
 // the memory that they need.
 //
 // The order of use: build the forward graph with the functions of this package,
-// differentiate it with [gorgonia.Grad], call [Tape.Plan], make a tape machine
-// and give it to [Tape.Run] as often as wanted.
+// differentiate it with [gorgonia.Grad], call [Tape.Plan] and [Tape.NewMachine], and
+// give the machine to [Tape.Run] as often as wanted.
 type Tape struct {
 	Graph *gorgonia.ExprGraph
 	Train bool // batch statistics, and what the backward pass needs is kept

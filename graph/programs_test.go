@@ -1,0 +1,75 @@
+package graph
+
+import (
+	"slices"
+	"testing"
+)
+
+// One folded model follows the weights of the model that is trained, statistics of
+// batch norms too, as a model that is folded anew would.
+func TestForInferenceFollowsTheWeights(t *testing.T) {
+	m, err := NewFasterNet(smallConfig(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newRunner(t, m)
+	shape := Shape{Batch: 3, Height: 40, Width: 52}
+	x := random(3*40*52*3, 0)
+	var first *Runner
+	var last []float32
+	for seed := range 3 {
+		fill(m, seed+1)
+		kept, err := r.ForInference()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first == nil {
+			first = kept
+		}
+		if kept != first || len(kept.programs.kept) > 1 {
+			t.Fatal("another runner, or more than one program")
+		}
+		got, err := program(t, kept, shape).Forward(x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := program(t, newRunner(t, fold(t, m)), shape).Forward(x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(got, want) || slices.Equal(got, last) {
+			t.Fatalf("weights %d: logits %v, want %v, before %v", seed, got[:3], want[:3], last)
+		}
+		last = slices.Clone(got)
+	}
+	other, err := NewFasterNet(smallConfig(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Refold(other); err == nil {
+		t.Error("a model that is not folded was taken")
+	}
+}
+
+// Programs stay few whatever sizes are asked for, and those in use stay.
+func TestProgramsStayFew(t *testing.T) {
+	m, err := NewFasterNet(smallConfig(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newRunner(t, m)
+	often := program(t, r, Shape{1, 32, 32, true})
+	for batch := range 3 * maxPrograms {
+		program(t, r, Shape{batch + 1, 32, 32, false})
+		if program(t, r, Shape{1, 32, 32, true}) != often {
+			t.Fatal("the program that is always in use was compiled again")
+		}
+	}
+	if n := len(r.programs.kept); n != maxPrograms {
+		t.Errorf("%d programs, want %d", n, maxPrograms)
+	}
+	first := program(t, r, Shape{1, 32, 32, false})
+	if first.Batch != 1 || first.Train {
+		t.Errorf("the program compiled again has shape %+v", first.Shape)
+	}
+}
