@@ -36,18 +36,17 @@ func ReadImage(path string) (*Image, error) {
 // the high byte is kept, but grey ones without alpha are clipped to 255. The EXIF orientation is ignored. It is an error when the content is truncated or has
 // more than [MaxPixels] pixels.
 func Decode(content []byte) (*Image, error) {
-	switch sniff(content) {
+	switch format := sniff(content); format {
 	case "jpg":
 		return decodeJPEG(content)
 	case "png":
-		// Deflate packs at most 1032 bytes into one, and a pixel has at least a bit.
-		return decodeWith(content, png.DecodeConfig, png.Decode, 8*1032)
+		return decodeWith(content, format, png.DecodeConfig, png.Decode)
 	case "webp":
-		return decodeWith(content, webp.DecodeConfig, webp.Decode, 0)
+		return decodeWith(content, format, webp.DecodeConfig, webp.Decode)
 	case "bmp":
-		return decodeWith(content, bmp.DecodeConfig, bmp.Decode, 8)
+		return decodeWith(content, format, bmp.DecodeConfig, bmp.Decode)
 	case "tif":
-		return decodeWith(content, tiff.DecodeConfig, tiff.Decode, 0)
+		return decodeWith(content, format, tiff.DecodeConfig, tiff.Decode)
 	}
 	return nil, errNotAnImage
 }
@@ -71,9 +70,9 @@ func sniff(content []byte) string {
 	return ""
 }
 
-// decodeWith decodes with a decoder of the standard library or like it. No file has
-// more than packed pixels a byte, where that is not 0.
-func decodeWith(content []byte, config func(io.Reader) (image.Config, error), decode func(io.Reader) (image.Image, error), packed int) (*Image, error) {
+// decodeWith decodes a file of a format with a decoder of the standard library or like
+// it.
+func decodeWith(content []byte, format string, config func(io.Reader) (image.Config, error), decode func(io.Reader) (image.Image, error)) (*Image, error) {
 	// The header alone is looked at first: decoding allocates what it promises.
 	cfg, err := config(bytes.NewReader(content))
 	if err != nil {
@@ -82,8 +81,8 @@ func decodeWith(content []byte, config func(io.Reader) (image.Config, error), de
 	if err := checkSize(cfg.Height, cfg.Width); err != nil {
 		return nil, err
 	}
-	if packed > 0 && cfg.Width*cfg.Height/packed > len(content) {
-		return nil, errTruncated
+	if err := checkRoom(format, cfg.Height, cfg.Width, len(content)); err != nil {
+		return nil, err
 	}
 	src, err := safely(func() (image.Image, error) { return decode(bytes.NewReader(content)) })
 	if err != nil {

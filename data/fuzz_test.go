@@ -33,10 +33,14 @@ func FuzzDecode(f *testing.F) {
 		f.Add(p.Bytes())
 		f.Add(j.Bytes())
 	}
+	f.Add(blankWebP(40, 30))
+	f.Add(sameStrips(40, 30, 10, []byte{0xd9, 0}, 32773, 8)) // a row of zeros, too few of them
+	f.Add(sameStrips(40, 30, 30, []byte{0xff, 0xff, 0xff, 0xff}, 4, 1))
 	f.Fuzz(func(t *testing.T, content []byte) {
 		var m *Image
 		var err error
-		hostile.Bound(t, 1<<20+32*min(MaxPixels, 8256*len(content)), func() { m, err = Decode(content) })
+		r := rooms[sniff(content)]
+		hostile.Bound(t, 1<<20+32*min(MaxPixels, r.free+r.perByte*len(content)), func() { m, err = Decode(content) })
 		if err != nil {
 			return
 		}

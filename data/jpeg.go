@@ -64,9 +64,8 @@ func parseJPEG(b []byte) (h jpegHeader, err error) {
 			if bytes.LastIndex(b[at:], []byte{0xff, 0xd9}) < 0 {
 				return h, errTruncated
 			}
-			// 64 pixels have at least a bit.
-			if h.height*h.width/(8*64) > len(b) {
-				return h, errTruncated
+			if err := checkRoom("jpg", h.height, h.width, len(b)); err != nil {
+				return h, err
 			}
 			h.channels = 3
 			if components == 1 {
