@@ -336,7 +336,7 @@ func TestPack(t *testing.T) {
 		return d
 	}
 	sameSet(t, open(), src)
-	if name := open().Name(4); !strings.HasSuffix(name, src.Name(4)) {
+	if name := open().Name(4); !strings.HasSuffix(name, "] "+Key(src, 4)) {
 		t.Error(name)
 	}
 	whole, err := os.ReadFile(path)
@@ -387,7 +387,7 @@ func TestPack(t *testing.T) {
 	// A flipped bit in a sample is found when it is read, and by Verify.
 	spoilt := bytes.Clone(whole)
 	first := binary.LittleEndian.Uint64(spoilt[binary.LittleEndian.Uint64(spoilt[len(spoilt)-packFooterSize:]):])
-	spoilt[first+recordHeaderSize+uint64(len(src.Name(0)))+5] ^= 0x10
+	spoilt[first+recordHeaderSize+uint64(len(Key(src, 0)))+5] ^= 0x10
 	writeFile(t, path, spoilt)
 	d := open()
 	_, err = d.Image(0)

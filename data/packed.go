@@ -315,17 +315,26 @@ func (d *Packed) Image(i int) (*Image, error) {
 // packed.
 func (d *Packed) Name(i int) string {
 	name := fmt.Sprintf("%s[%d]", d.path, i)
+	if packed := d.packedName(i); packed != "" {
+		name += " " + packed
+	}
+	return name
+}
+
+// packedName is the name that sample i had when it was packed, "" if the record has none
+// or cannot be read.
+func (d *Packed) packedName(i int) string {
 	head := make([]byte, recordHeaderSize)
 	if d.readAt(head, d.offsets[i]) != nil {
-		return name
+		return ""
 	}
 	n := int64(binary.LittleEndian.Uint32(head[20:]))
 	if n == 0 || n > min(1<<16, d.offsets[i+1]-d.offsets[i]-recordHeaderSize) {
-		return name
+		return ""
 	}
 	text := make([]byte, n)
 	if d.readAt(text, d.offsets[i]+recordHeaderSize) != nil {
-		return name
+		return ""
 	}
-	return name + " " + string(text)
+	return string(text)
 }

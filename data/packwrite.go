@@ -225,7 +225,7 @@ func (w *packWriter) records(ctx context.Context) error {
 
 // record makes the record of sample i.
 func (w *packWriter) record(i int) (record, error) {
-	r := record{label: int32(w.ds.Label(i)), name: w.ds.Name(i)}
+	r := record{label: int32(w.ds.Label(i)), name: Key(w.ds, i)}
 	if len(r.name) > 1<<16 {
 		r.name = r.name[:1<<16]
 	}
@@ -235,7 +235,7 @@ func (w *packWriter) record(i int) (record, error) {
 	}
 	var m *Image
 	if ok {
-		m, err = decodeNamed(content, r.name)
+		m, err = decodeNamed(content, w.ds.Name(i))
 	} else {
 		m, err = w.ds.Image(i)
 	}
@@ -261,7 +261,7 @@ func (w *packWriter) record(i int) (record, error) {
 	}
 	var b bytes.Buffer
 	if err := jpeg.Encode(&b, m.standard(), &jpeg.Options{Quality: w.o.Quality}); err != nil {
-		return r, fmt.Errorf("%s: %w", r.name, err)
+		return r, fmt.Errorf("%s: %w", w.ds.Name(i), err)
 	}
 	r.payload = b.Bytes()
 	return r, nil

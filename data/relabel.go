@@ -1,0 +1,26 @@
+package data
+
+import "fmt"
+
+// Relabel is a dataset under other labels: index has the new label for each class of ds,
+// and classes are the names that the new ones belong to. It is an error when a sample
+// would get a label that is not one of them.
+func Relabel(ds Dataset, index []int, classes []string) (Dataset, error) {
+	for i := range ds.Len() {
+		l := ds.Label(i)
+		if l < 0 || l >= len(index) || index[l] < 0 || index[l] >= len(classes) {
+			return nil, fmt.Errorf("data: %s: its label %d is not one of the %d classes", ds.Name(i), l, len(classes))
+		}
+	}
+	return relabelled{ds, index, classes}, nil
+}
+
+type relabelled struct {
+	Dataset
+	index   []int
+	classes []string
+}
+
+func (r relabelled) Classes() []string           { return r.classes }
+func (r relabelled) Label(i int) int             { return r.index[r.Dataset.Label(i)] }
+func (r relabelled) unwrap(i int) (Dataset, int) { return r.Dataset, i }
