@@ -15,6 +15,7 @@ type Info struct {
 	Counts  []int    // samples by class index
 
 	Decoded int    // samples that were decoded for the rest, spread over the dataset
+	Bad     int    // of those that were to be, samples that cannot be read
 	Grey    int    // of those, with one channel
 	Height  Spread // in pixels
 	Width   Spread
@@ -24,11 +25,11 @@ type Info struct {
 type Spread struct{ Min, Median, Max int }
 
 // Describe counts the samples of each class and decodes up to 64 of them, spread
-// evenly, for their sizes. It is an error when one of them cannot be decoded or a
-// label is not one of the classes.
-func Describe(ds Dataset) (Info, error) {
+// evenly, for their sizes. It is an error when a label is not one of the classes, or
+// one of those images cannot be decoded; with skipBad such images are counted.
+func Describe(ds Dataset, skipBad bool) (Info, error) {
 	n := ds.Len()
-	info := Info{Samples: n, Classes: ds.Classes(), Decoded: min(n, describeSamples)}
+	info := Info{Samples: n, Classes: ds.Classes()}
 	info.Counts = make([]int, len(info.Classes))
 	for i := range n {
 		label := ds.Label(i)
@@ -38,11 +39,17 @@ func Describe(ds Dataset) (Info, error) {
 		info.Counts[label]++
 	}
 	var heights, widths []int
-	for k := range info.Decoded {
-		m, err := ds.Image(k * n / info.Decoded)
-		if err != nil {
+	look := min(n, describeSamples)
+	for k := range look {
+		m, err := ds.Image(k * n / look)
+		switch {
+		case err != nil && skipBad:
+			info.Bad++
+			continue
+		case err != nil:
 			return Info{}, err
 		}
+		info.Decoded++
 		if m.Channels == 1 {
 			info.Grey++
 		}

@@ -105,13 +105,21 @@ func readInto(r io.Reader, n int, buf []byte) ([]byte, error) {
 
 // readError says what a file that cannot be opened means here.
 func readError(err error) error {
+	var at *fs.PathError
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && errors.As(err, &at) && isLink(at.Path):
+		return fmt.Errorf("data: %s is a symbolic link to nothing; repair or remove it", at.Path)
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("data: %w; was it removed after the data set was opened?", err)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("data: %w; make it readable for this user", err)
 	}
 	return fmt.Errorf("data: %w", err)
+}
+
+func isLink(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && info.Mode()&fs.ModeSymlink != 0
 }
 
 // decodeNamed is [Decode] with the name of the sample in the error.

@@ -117,7 +117,7 @@ func ExampleSmoothTargets() {
 }
 
 func ExampleDescribe() {
-	info, err := data.Describe(stripes{})
+	info, err := data.Describe(stripes{}, false)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -76,7 +76,7 @@ func realFashionMNIST(t testing.TB, train bool) *IDX {
 
 func TestRealFashionMNIST(t *testing.T) {
 	d := realFashionMNIST(t, false)
-	info, err := Describe(d)
+	info, err := Describe(d, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -167,7 +167,7 @@ func TestMeasure(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := Measure(t.Context(), d, 3, 0, 2)
+	s, err := Measure(t.Context(), d, 3, 0, 2, false)
 	if err != nil || s.Images != 2 {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package data
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -28,19 +29,25 @@ func (f Files) Name(i int) string { return f[i] }
 
 // ListImages lists the images (by name, see [OpenImageFolder]) in a folder
 // and below it, sorted by path; the paths begin with the folder. Symbolic links are
-// followed, names that start with a dot ignored. It is an error when there are none.
-func ListImages(folder string) (Files, error) {
+// followed, names that start with a dot left out; left tells of all files that are
+// left out. It is an error when there are no images, or a folder cannot be read.
+func ListImages(folder string) (files Files, left []LeftOut, err error) {
 	d := &ImageFolder{root: folder}
-	if err := d.list("", nil); err != nil {
-		return nil, err
+	d.list("", nil)
+	if err := CheckFaults(d, true); err != nil {
+		return nil, d.left, err
 	}
 	if len(d.files) == 0 {
-		return nil, fmt.Errorf("data: %s: no images (%s by name) in this folder or below", folder, imageNames)
+		text := fmt.Sprintf("data: %s: no images (%s by name) in this folder or below", folder, imageNames)
+		if left := DescribeLeftOut(d.left); left != "" {
+			text += "; " + left
+		}
+		return nil, d.left, errors.New(text)
 	}
 	slices.Sort(d.files)
-	files := make(Files, len(d.files))
+	files = make(Files, len(d.files))
 	for i := range files {
 		files[i] = d.Name(i)
 	}
-	return files, nil
+	return files, d.left, nil
 }

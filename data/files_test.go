@@ -34,9 +34,12 @@ func TestListImages(t *testing.T) {
 		writePNG(t, filepath.Join(dir, name))
 	}
 	os.WriteFile(filepath.Join(dir, "note.txt"), nil, 0o644)
-	files, err := ListImages(dir)
+	files, left, err := ListImages(dir)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if got, want := DescribeLeftOut(left), "1 file with another ending is left out: .txt 1; 1 hidden file or folder is left out"; got != want {
+		t.Errorf("left out: %q, want %q", got, want)
 	}
 	var names []string
 	for _, f := range files {
@@ -50,12 +53,12 @@ func TestListImages(t *testing.T) {
 		t.Errorf("image: %v, %v", m, err)
 	}
 	for path, want := range map[string]string{t.TempDir(): "no images", filepath.Join(dir, "none"): "no such file"} {
-		if _, err := ListImages(path); err == nil || !strings.Contains(err.Error(), want) {
+		if _, _, err := ListImages(path); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", path, err, want)
 		}
 	}
 	if os.Symlink(dir, filepath.Join(dir, "a", "loop")) == nil {
-		if _, err := ListImages(dir); err == nil || !strings.Contains(err.Error(), "leads back") {
+		if _, _, err := ListImages(dir); err == nil || !strings.Contains(err.Error(), "leads back") {
 			t.Errorf("a loop of links: %v", err)
 		}
 	}

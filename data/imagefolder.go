@@ -16,6 +16,8 @@ type ImageFolder struct {
 	classes []string
 	files   []string // relative to root
 	labels  []int32
+	left    []LeftOut
+	faults  []Fault
 }
 
 // splitFolders are the names under which the folder of a split is looked for.
@@ -32,8 +34,8 @@ var splitFolders = map[Split][]string{
 //
 // The index of a class is its position in the list of class folders, sorted by
 // code point. Files are sorted by path within a class. Symbolic links are
-// followed; names that start with a dot are ignored, and so are files outside the
-// class folders. It is an error when a class folder has no images.
+// followed; names that start with a dot are left out, and so are files outside the
+// class folders: see [LeftOutOf]. It is an error when a class folder has no images.
 func OpenImageFolder(root string, split Split) (*ImageFolder, error) {
 	if split != "" {
 		var err error
@@ -48,6 +50,16 @@ func OpenImageFolder(root string, split Split) (*ImageFolder, error) {
 // map the index of a class is its position there; folders of other names are left
 // out, and it is an error when one of its classes has no folder.
 func OpenClassFolders(root string, classes []string) (*ImageFolder, error) {
+	d, err := InspectClassFolders(root, classes)
+	if err != nil {
+		return nil, err
+	}
+	return d, CheckFaults(d, false)
+}
+
+// InspectClassFolders is [OpenClassFolders] that does not stop at what is wrong, but
+// remembers it: see [FaultsOf]. A class without images is one of the classes.
+func InspectClassFolders(root string, classes []string) (*ImageFolder, error) {
 	top, err := os.Stat(root)
 	if err != nil {
 		return nil, fmt.Errorf("data: %w", err)
@@ -57,25 +69,14 @@ func OpenClassFolders(root string, classes []string) (*ImageFolder, error) {
 		return nil, fmt.Errorf("data: %w", err)
 	}
 	d := &ImageFolder{root: root, classes: classes}
+	folders := d.folders(entries, classes != nil)
 	if classes != nil {
-		return d, d.mapped(classes, entries, top)
+		d.mapped(folders, top)
+		return d, nil
 	}
-	for _, e := range entries { // sorted by name
-		if hidden(e.Name()) {
-			continue
-		}
-		path := filepath.Join(root, e.Name())
-		info, err := os.Stat(path)
-		if err != nil { // skipping a broken link would shift the class indices
-			return nil, fmt.Errorf("data: %w; remove or repair it", err)
-		}
-		if !info.IsDir() {
-			continue
-		}
-		if err := d.class(e.Name(), len(d.classes), top); err != nil {
-			return nil, err
-		}
-		d.classes = append(d.classes, e.Name())
+	d.classes = folders
+	for label, name := range folders {
+		d.class(name, label, top)
 	}
 	if len(d.classes) == 0 {
 		return nil, fmt.Errorf("data: %s: no class folders; put the images of each class into a folder of its own", root)
@@ -83,38 +84,70 @@ func OpenClassFolders(root string, classes []string) (*ImageFolder, error) {
 	return d, nil
 }
 
-// mapped lists the folders of a class map.
-func (d *ImageFolder) mapped(classes []string, entries []fs.DirEntry, top fs.FileInfo) error {
-	there := map[string]bool{}
+// folders lists the class folders among the entries of the root, which are sorted by
+// name. What else is there is left out.
+func (d *ImageFolder) folders(entries []fs.DirEntry, mapped bool) (names []string) {
 	for _, e := range entries {
-		there[e.Name()] = true
-	}
-	for c, name := range classes {
-		if !there[name] {
-			return fmt.Errorf("data: %s: no folder of class %d, %q, which the class map has", d.root, c, name)
+		if hidden(e.Name()) {
+			d.leave(e.Name(), Hidden)
+			continue
 		}
-		if err := d.class(name, c, top); err != nil {
-			return err
+		info, err := os.Stat(filepath.Join(d.root, e.Name()))
+		switch {
+		case err != nil && mapped: // the class map says whether it is missed
+			d.leave(e.Name(), BrokenLink)
+		case err != nil || info.IsDir(): // to pass over a broken link would shift the class indices
+			names = append(names, e.Name())
+		case !info.Mode().IsRegular():
+			d.leave(e.Name(), Special)
+		case hasImageName(e.Name()):
+			d.leave(e.Name(), Outside)
+		default:
+			d.leave(e.Name(), OtherEnding)
 		}
 	}
-	return nil
+	return names
+}
+
+// mapped lists the images in the folders of a class map.
+func (d *ImageFolder) mapped(folders []string, top fs.FileInfo) {
+	for c, name := range d.classes {
+		if !slices.Contains(folders, name) {
+			d.fault("%s: no folder of class %d, %q, which the class map has", d.root, c, name)
+			continue
+		}
+		d.class(name, c, top)
+	}
+	known := indexOf(d.classes)
+	for _, name := range folders {
+		if _, ok := known[name]; !ok {
+			d.leave(name, OtherClass)
+		}
+	}
 }
 
 // class appends the images of a class folder.
-func (d *ImageFolder) class(name string, label int, top fs.FileInfo) error {
-	first := len(d.files)
-	if err := d.list(name, []fs.FileInfo{top}); err != nil {
-		return err
-	}
-	if len(d.files) == first {
-		return fmt.Errorf("data: %s: no images (%s by name) in this class folder; remove it or add images",
+func (d *ImageFolder) class(name string, label int, top fs.FileInfo) {
+	first, faults := len(d.files), len(d.faults)
+	d.list(name, []fs.FileInfo{top})
+	if len(d.files) == first && len(d.faults) == faults {
+		d.fault("%s: no images (%s by name) in this class folder; remove it or add images",
 			filepath.Join(d.root, name), imageNames)
 	}
 	slices.Sort(d.files[first:])
 	for range d.files[first:] {
 		d.labels = append(d.labels, int32(label))
 	}
-	return nil
+}
+
+// fault remembers something that is wrong.
+func (d *ImageFolder) fault(format string, args ...any) {
+	d.faults = append(d.faults, Fault{Err: fmt.Errorf("data: "+format, args...)})
+}
+
+// leave remembers a file that is left out, by its path below the root.
+func (d *ImageFolder) leave(rel string, why Reason) {
+	d.left = append(d.left, LeftOut{filepath.Join(d.root, rel), why})
 }
 
 // FindSplit is the folder of a split in root, by its usual names.
@@ -141,49 +174,63 @@ func FindSplit(root string, split Split) (string, error) {
 
 // list appends the images in the folder rel and below. The folders above it are
 // known by above, since a symbolic link may lead back to one of them.
-func (d *ImageFolder) list(rel string, above []fs.FileInfo) error {
+func (d *ImageFolder) list(rel string, above []fs.FileInfo) {
 	path := filepath.Join(d.root, rel)
 	info, err := os.Stat(path)
 	if err != nil {
-		return fmt.Errorf("data: %w", err)
+		d.fault("%w; remove or repair it", err)
+		return
 	}
 	for _, a := range above {
 		if os.SameFile(a, info) {
-			return fmt.Errorf("data: %s: this symbolic link leads back to a folder above it; remove it", path)
+			d.fault("%s: this symbolic link leads back to a folder above it; remove it", path)
+			return
 		}
 	}
 	above = append(slices.Clip(above), info)
 	entries, err := os.ReadDir(path)
 	if err != nil {
-		return fmt.Errorf("data: %w", err)
+		d.fault("%w", err)
 	}
 	for _, e := range entries {
-		if hidden(e.Name()) {
-			continue
-		}
-		name := filepath.Join(rel, e.Name())
-		mode := e.Type()
-		if mode&fs.ModeSymlink != 0 {
-			target, err := os.Stat(filepath.Join(d.root, name))
-			switch {
-			case err == nil:
-				mode = target.Mode()
-			case errors.Is(err, fs.ErrNotExist) && !hasImageName(name):
-				continue
-			default:
-				return fmt.Errorf("data: following a symbolic link: %w", err)
-			}
-		}
+		d.entry(filepath.Join(rel, e.Name()), e, above)
+	}
+}
+
+// entry takes an entry of a folder: it is an image, a folder, or left out.
+func (d *ImageFolder) entry(name string, e fs.DirEntry, above []fs.FileInfo) {
+	if hidden(e.Name()) {
+		d.leave(name, Hidden)
+		return
+	}
+	mode := e.Type()
+	if mode&fs.ModeSymlink != 0 {
+		target, err := os.Stat(filepath.Join(d.root, name))
 		switch {
-		case mode.IsDir():
-			if err := d.list(name, above); err != nil {
-				return err
-			}
-		case mode.IsRegular() && hasImageName(name):
+		case err == nil:
+			mode = target.Mode()
+		case hasImageName(name): // a sample that cannot be read
 			d.files = append(d.files, name)
+			d.faults = append(d.faults, Fault{fmt.Errorf("data: following a symbolic link: %w", err), true})
+			return
+		case errors.Is(err, fs.ErrNotExist):
+			d.leave(name, BrokenLink)
+			return
+		default: // it may be a folder of images
+			d.fault("following a symbolic link: %w", err)
+			return
 		}
 	}
-	return nil
+	switch {
+	case mode.IsDir():
+		d.list(name, above)
+	case !mode.IsRegular():
+		d.leave(name, Special)
+	case hasImageName(name):
+		d.files = append(d.files, name)
+	default:
+		d.leave(name, OtherEnding)
+	}
 }
 
 func hidden(name string) bool { return strings.HasPrefix(name, ".") }
@@ -204,6 +251,12 @@ func isFolder(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.IsDir()
 }
+
+// LeftOut lists the files below the root that are not samples.
+func (d *ImageFolder) LeftOut() []LeftOut { return d.left }
+
+// Faults lists what is wrong with the folders.
+func (d *ImageFolder) Faults() []Fault { return d.faults }
 
 // Len is the number of images.
 func (d *ImageFolder) Len() int { return len(d.files) }

@@ -13,12 +13,14 @@ import (
 type Statistics struct {
 	Mean, Std []float64
 	Images    int // that were looked at
+	Bad       int // beside them, images that cannot be read
 }
 
 // Measure computes the statistics of at most the given number of samples, spread
 // evenly over the dataset; all of them if most is 0. Every image has the same weight,
-// whatever its size. With 1 channel, colours are made grey first.
-func Measure(ctx context.Context, ds Dataset, channels, most, workers int) (Statistics, error) {
+// whatever its size. With 1 channel, colours are made grey first. With skipBad
+// images that cannot be read are left out and counted; otherwise they are an error.
+func Measure(ctx context.Context, ds Dataset, channels, most, workers int, skipBad bool) (Statistics, error) {
 	if channels != 1 && channels != 3 {
 		return Statistics{}, fmt.Errorf("data: statistics of %d channels; 1 (grey) or 3 (RGB) are there", channels)
 	}
@@ -41,7 +43,9 @@ func Measure(ctx context.Context, ds Dataset, channels, most, workers int) (Stat
 			for k := w; k < count && ctx.Err() == nil; k += workers {
 				m, err := ds.Image(k * n / count)
 				if err != nil {
-					errs[k] = err
+					if errs[k] = err; skipBad {
+						continue
+					}
 					return
 				}
 				if m.Channels != channels {
@@ -56,21 +60,26 @@ func Measure(ctx context.Context, ds Dataset, channels, most, workers int) (Stat
 	if err := ctx.Err(); err != nil {
 		return Statistics{}, err
 	}
+	var s Statistics
 	for _, err := range errs {
-		if err != nil {
+		switch {
+		case err == nil:
+			s.Images++
+		case skipBad && s.Bad+1 < count: // otherwise none can be read, and the last says why
+			s.Bad++
+		default:
 			return Statistics{}, err
 		}
 	}
-	s := Statistics{Images: count}
 	for c := range channels {
 		var sum, square float64
 		for k := range sums {
 			sum += sums[k][c]
 			square += squares[k][c]
 		}
-		mean := sum / float64(count)
+		mean := sum / float64(s.Images)
 		s.Mean = append(s.Mean, mean)
-		s.Std = append(s.Std, math.Sqrt(max(square/float64(count)-mean*mean, 0)))
+		s.Std = append(s.Std, math.Sqrt(max(square/float64(s.Images)-mean*mean, 0)))
 	}
 	return s, nil
 }

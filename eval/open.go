@@ -11,8 +11,23 @@ import (
 )
 
 // Open opens the training or the validation part of the configured data set. With
-// data.val_fraction both are made of the training part.
+// data.val_fraction both are made of the training part. It is an error when something
+// is wrong with the part, but for images that cannot be read where
+// data.on_bad_image is skip.
 func Open(d configs.Data, train bool) (data.Dataset, error) {
+	ds, err := Inspect(d, train)
+	if err != nil {
+		return nil, err
+	}
+	if err := data.CheckFaults(ds, d.OnBadImage == "skip"); err != nil {
+		return nil, err
+	}
+	return ds, nil
+}
+
+// Inspect is [Open] that leaves what is wrong with the part to the caller: see
+// [data.FaultsOf].
+func Inspect(d configs.Data, train bool) (data.Dataset, error) {
 	if d.Dir == "" && d.Name != "fashion-mnist" {
 		return nil, fmt.Errorf("data.dir: want the folder of the data set: --data FOLDER%s", layouts[d.Name])
 	}
@@ -74,7 +89,7 @@ func part(d configs.Data, train bool) (data.Dataset, error) {
 		if err != nil {
 			return nil, err
 		}
-		return data.OpenClassFolders(root, classes)
+		return data.InspectClassFolders(root, classes)
 	}
 	// Where the labels are numbers, those of the training part say how many classes
 	// there are.

@@ -20,6 +20,8 @@ type Inputs struct {
 	// something.
 	Labelled bool
 	classes  []string
+	// LeftOut tells of files in the folders that are not among the images.
+	LeftOut []data.LeftOut
 }
 
 // part is a data set of images, or else an array.
@@ -50,11 +52,12 @@ func Open(paths []string, channels int) (*Inputs, error) {
 		case err != nil:
 			return nil, fmt.Errorf("predict: %w", err)
 		case info.IsDir():
-			found, err := data.ListImages(path)
+			found, left, err := data.ListImages(path)
 			if err != nil {
 				return nil, err
 			}
 			files = append(files, found...)
+			in.LeftOut = append(in.LeftOut, left...)
 		case arrays.IsFile(path):
 			flush()
 			a, err := openArray(path, channels)
@@ -86,7 +89,7 @@ func openArray(path string, channels int) (*arrays.Array, error) {
 
 // FromDataset asks about the samples of a data set.
 func FromDataset(ds data.Dataset) *Inputs {
-	in := &Inputs{Labelled: true, classes: ds.Classes()}
+	in := &Inputs{Labelled: true, classes: ds.Classes(), LeftOut: data.LeftOutOf(ds)}
 	in.add(part{images: ds}, ds.Len())
 	return in
 }

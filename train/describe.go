@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"fasternet/configs"
+	"fasternet/eval"
 	"fasternet/layers"
 )
 
@@ -48,6 +49,9 @@ func (t *trainer) extras() (lines []string) {
 	}
 	if c.Train.Patience > 0 {
 		add("the run ends early after %d evaluations without a better %s", c.Train.Patience, c.Checkpoint.Monitor)
+	}
+	for _, left := range eval.DescribeLeftOut(t.config.Data, t.train, t.val) {
+		add("note: %s", left)
 	}
 	return lines
 }

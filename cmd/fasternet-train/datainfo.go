@@ -37,8 +37,9 @@ standard deviation of the training pixels as a configuration wants them.
 			if err != nil {
 				return err
 			}
+			skip := config.Data.OnBadImage == "skip"
 			for _, p := range parts {
-				info, err := data.Describe(p)
+				info, err := data.Describe(p, skip)
 				if err != nil {
 					return err
 				}
@@ -46,9 +47,15 @@ standard deviation of the training pixels as a configuration wants them.
 					return err
 				}
 			}
-			s, err := data.Measure(cmd.Context(), parts[0], config.Model.InChans, most, config.Data.Workers)
+			for _, line := range describeLeftOut(config.Data, parts) {
+				fmt.Println(line)
+			}
+			s, err := data.Measure(cmd.Context(), parts[0], config.Model.InChans, most, config.Data.Workers, skip)
 			if err != nil {
 				return err
+			}
+			if s.Bad > 0 {
+				fmt.Printf("%d of %d %s images looked at cannot be read and are passed over (data.on_bad_image: skip); data verify lists all that cannot\n", s.Bad, s.Bad+s.Images, parts[0].name)
 			}
 			_, err = fmt.Printf("of %d %s images:\ndata:\n  mean: %s\n  std: %s\n", s.Images, parts[0].name, numbers(s.Mean), numbers(s.Std))
 			return err
@@ -71,6 +78,9 @@ func numbers(v []float64) string {
 func printInfo(part string, i data.Info) error {
 	fmt.Printf("%s: %d images in %d classes; of %d looked at: height %d to %d px, width %d to %d px, %d grey\n",
 		part, i.Samples, len(i.Classes), i.Decoded, i.Height.Min, i.Height.Max, i.Width.Min, i.Width.Max, i.Grey)
+	if i.Bad > 0 {
+		fmt.Printf("%s: of %d images looked at %d cannot be read\n", part, i.Bad+i.Decoded, i.Bad)
+	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	for k, name := range i.Classes {
 		fmt.Fprintf(w, "  %d\t%s\t%d images\n", k, name, i.Counts[k])

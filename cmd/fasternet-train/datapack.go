@@ -54,6 +54,7 @@ on where it was. ` + datasetHelp,
 			if err != nil {
 				return err
 			}
+			showPartsLeftOut(show, config.Data, parts)
 			if err := os.MkdirAll(out, 0o755); err != nil {
 				return fmt.Errorf("--out: %w", err)
 			}

@@ -40,6 +40,7 @@ and so on, with the image files as they are, class indices, classes.txt and _inf
 				return err
 			}
 			show := train.NewDisplay(os.Stderr)
+			showPartsLeftOut(show, config.Data, parts)
 			counts := map[string]int{}
 			for _, p := range parts {
 				show.Begin(p.name, 0, p.Len())

@@ -63,6 +63,7 @@ which, as a table (.csv) or a picture (.png).`,
 			runner := f.runner(m, pool)
 			show := train.NewDisplay(os.Stderr)
 			show.Line("evaluating %s on %d images, %d threads, %s", m.Path, ds.Len(), pool.Workers(), kernels.Describe(runner.Precision))
+			showLeftOut(show, data.LeftOutOf(ds))
 			names := m.Classes
 			if len(names) == 0 {
 				names = ds.Classes()

@@ -73,6 +73,7 @@ The last line on standard output is a JSON object: count, and the shapes by name
 			pool := kernels.NewPool(config.Threads)
 			defer pool.Close()
 			show := train.NewDisplay(os.Stderr)
+			showLeftOut(show, in.LeftOut)
 			features, err := predict.Extract(cmd.Context(), f.runner(m, pool), in, f.inputs(config, show, "features", true), which, pooling == "avg")
 			show.End()
 			if err != nil {

@@ -109,7 +109,7 @@ func (f *modelFlags) skipBad() bool { return f.onBad == "skip" }
 // config applies the options to the configuration of a checkpoint, through the
 // checks of package configs.
 func (f *modelFlags) config(c *configs.Config, dataDir string) (*configs.Config, error) {
-	settings := []string{fmt.Sprintf("threads=%d", f.threads)}
+	settings := []string{fmt.Sprintf("threads=%d", f.threads), "data.on_bad_image=" + f.onBad}
 	if dataDir != "" {
 		settings = append(settings, "data.dir="+quoted(dataDir))
 	}

@@ -68,6 +68,7 @@ object for each image. --logits writes a safetensors file with the tensor "logit
 				keep = &predict.Logits{}
 			}
 			show := train.NewDisplay(os.Stderr)
+			showLeftOut(show, in.LeftOut)
 			// The lines of a table on a terminal show the progress themselves.
 			bar := out != "" || !term.IsTerminal(int(os.Stdout.Fd()))
 			classify := func(w io.Writer) (*predict.Outcome, error) {

@@ -116,6 +116,9 @@ func (f *probeFlags) features(c *cobra.Command, show *train.Display, training bo
 	pool := kernels.NewPool(config.Threads)
 	e.runner = f.runner(m, pool)
 	show.Line("features of %s: %d training and %d validation images, %d threads, %s", m.Path, e.train.Len(), e.val.Len(), pool.Workers(), kernels.Describe(e.runner.Precision))
+	for _, left := range eval.DescribeLeftOut(config.Data, e.train, e.val) {
+		show.Line("note: %s", left)
+	}
 	e.Dumped = &probe.Dumped{Model: m.Path, Which: e.which}
 	if err := e.extract(c, f, show, training); err != nil {
 		pool.Close()

@@ -151,15 +151,20 @@ func (d *drawing) prepare(c *configs.Config, title string) (ds data.Dataset, err
 	if !d.ownSeed {
 		o.Seed = c.Seed
 	}
+	var left []data.LeftOut
 	if len(d.images) == 0 {
 		ds, err = eval.Open(c.Data, d.train)
+		left = data.LeftOutOf(ds)
 	} else {
-		ds, err = listImages(d.images)
+		ds, left, err = listImages(d.images)
 	}
-	if err == nil {
-		train.NewDisplay(os.Stderr).Line("drawing %d images", shown(ds.Len(), o.Most))
+	if err != nil {
+		return nil, err
 	}
-	return ds, err
+	show := train.NewDisplay(os.Stderr)
+	showLeftOut(show, left)
+	show.Line("drawing %d images", shown(ds.Len(), o.Most))
+	return ds, nil
 }
 
 func shown(images, most int) int {
@@ -170,19 +175,21 @@ func shown(images, most int) int {
 }
 
 // listImages are image files, and those in folders.
-func listImages(paths []string) (files data.Files, err error) {
+func listImages(paths []string) (files data.Files, left []data.LeftOut, err error) {
 	for _, path := range paths {
 		info, err := os.Stat(path)
 		if err != nil {
-			return nil, fmt.Errorf("image: %w", err)
+			return nil, nil, fmt.Errorf("image: %w", err)
 		}
 		found := data.Files{path}
 		if info.IsDir() {
-			if found, err = data.ListImages(path); err != nil {
-				return nil, err
+			var more []data.LeftOut
+			if found, more, err = data.ListImages(path); err != nil {
+				return nil, nil, err
 			}
+			left = append(left, more...)
 		}
 		files = append(files, found...)
 	}
-	return files, nil
+	return files, left, nil
 }

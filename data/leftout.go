@@ -1,0 +1,123 @@
+package data
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// LeftOut is a file or a folder that lies where the images of a dataset are, and is
+// not one of its samples.
+type LeftOut struct {
+	Path   string // of the file, or shard and member
+	Reason Reason
+}
+
+// Reason says why a file is left out.
+type Reason string
+
+// The reasons.
+const (
+	OtherEnding Reason = "ending"      // its ending is not that of an image
+	Hidden      Reason = "hidden"      // its name starts with a dot; of a folder, nothing in it is looked at
+	Outside     Reason = "outside"     // an image that lies in no class folder
+	OtherClass  Reason = "class"       // a folder that the class map (data.classes) does not have
+	BrokenLink  Reason = "broken link" // a symbolic link to nothing, without the name of an image
+	Special     Reason = "special"     // a pipe, a socket or a device
+)
+
+// reasons has the words for each reason, for one and for several, in the order in
+// which they are listed.
+var reasons = []struct {
+	reason    Reason
+	one, many string
+}{
+	{OtherEnding, "file with another ending", "files with other endings"},
+	{Outside, "image outside the class folders", "images outside the class folders"},
+	{OtherClass, "folder that is not a class of data.classes", "folders that are not a class of data.classes"},
+	{BrokenLink, "broken link", "broken links"},
+	{Special, "pipe, socket or device", "pipes, sockets and devices"},
+	{Hidden, "hidden file or folder", "hidden files and folders"},
+}
+
+// fewEndings is how many endings are listed.
+const fewEndings = 8
+
+// leaver is a dataset that knows what its opener has left out.
+type leaver interface{ LeftOut() []LeftOut }
+
+// LeftOutOf lists what the opener of a dataset has left out, in the order in which
+// it came upon it. Of a part of a dataset it is that of the whole.
+func LeftOutOf(ds Dataset) []LeftOut {
+	if l, ok := undivided(ds).(leaver); ok {
+		return l.LeftOut()
+	}
+	return nil
+}
+
+// undivided is the dataset that a dataset is a part of.
+func undivided(ds Dataset) Dataset {
+	for {
+		p, ok := ds.(part)
+		if !ok {
+			return ds
+		}
+		ds = p.Dataset
+	}
+}
+
+// DescribeLeftOut says in one line how many files are left out and why, with the
+// endings of those that are no images by name. It is "" if there are none.
+func DescribeLeftOut(left []LeftOut) string {
+	count := map[Reason]int{}
+	for _, l := range left {
+		count[l.Reason]++
+	}
+	var parts []string
+	for _, r := range reasons {
+		n := count[r.reason]
+		if n == 0 {
+			continue
+		}
+		are, what := "are", r.many
+		if n == 1 {
+			are, what = "is", r.one
+		}
+		text := fmt.Sprintf("%d %s %s left out", n, what, are)
+		if r.reason == OtherEnding {
+			text += ": " + describeEndings(left)
+		}
+		parts = append(parts, text)
+	}
+	return strings.Join(parts, "; ")
+}
+
+// describeEndings counts the endings of files that are no images by name, the most
+// frequent first.
+func describeEndings(left []LeftOut) string {
+	count := map[string]int{}
+	var endings []string
+	for _, l := range left {
+		if l.Reason != OtherEnding {
+			continue
+		}
+		ending := strings.ToLower(filepath.Ext(l.Path))
+		if ending == "" {
+			ending = "none"
+		}
+		if count[ending] == 0 {
+			endings = append(endings, ending)
+		}
+		count[ending]++
+	}
+	slices.SortStableFunc(endings, func(a, b string) int { return count[b] - count[a] })
+	var parts []string
+	for _, e := range endings[:min(len(endings), fewEndings)] {
+		parts = append(parts, fmt.Sprintf("%s %d", e, count[e]))
+	}
+	if more := len(endings) - len(parts); more > 0 {
+		parts = append(parts, fmt.Sprintf("and %d more endings", more))
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,132 @@
+package data
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestDescribeLeftOut(t *testing.T) {
+	of := func(why Reason, paths ...string) (left []LeftOut) {
+		for _, p := range paths {
+			left = append(left, LeftOut{p, why})
+		}
+		return left
+	}
+	many := of(OtherEnding, "a.1", "a.2", "a.3", "a.4", "a.5", "a.6", "a.7", "a.8", "a.9", "b.9", "a.10")
+	for _, c := range []struct {
+		name string
+		left []LeftOut
+		want string
+	}{
+		{"nothing", nil, ""},
+		{"one", of(OtherEnding, "x/a.GIF"), "1 file with another ending is left out: .gif 1"},
+		{"as many of each", of(OtherEnding, "a.jfif", "b.gif", "c.ppm", "d", "D.JFIF", "e.gif", "f.ppm", "x.y/g"),
+			"8 files with other endings are left out: .jfif 2, .gif 2, .ppm 2, none 2"},
+		{"the most first", of(OtherEnding, "a.txt", "b.gif", "c.gif"), "3 files with other endings are left out: .gif 2, .txt 1"},
+		{"many endings", many, "11 files with other endings are left out: .9 2, .1 1, .2 1, .3 1, .4 1, .5 1, .6 1, .7 1, and 2 more endings"},
+		{"several reasons", slices.Concat(of(Hidden, ".a", ".b"), of(Outside, "c.png"), of(OtherEnding, "d.txt"), of(BrokenLink, "e"), of(Special, "f"), of(OtherClass, "g")),
+			"1 file with another ending is left out: .txt 1; 1 image outside the class folders is left out; 1 folder that is not a class of data.classes is left out; " +
+				"1 broken link is left out; 1 pipe, socket or device is left out; 2 hidden files and folders are left out"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := DescribeLeftOut(c.left); got != c.want {
+				t.Errorf("got  %s\nwant %s", got, c.want)
+			}
+		})
+	}
+}
+
+// What is there is a sample, or left out with a reason, or a fault: nothing is
+// passed over in silence.
+func TestLeftOutAndFaults(t *testing.T) {
+	root := t.TempDir()
+	writeTree(t, root, "cat/1.png", "cat/.cache/2.png", "cat/.DS_Store", "cat/deep/er/3.png", "cat/deep/er/notes.txt", "cat/4.gif", "cat/README",
+		"dog/1.png", "fox/1.png", "stray.png", "labels.csv", ".git/x.png")
+	symlink(t, "nowhere", filepath.Join(root, "cat", "old"))
+	symlink(t, "nowhere", filepath.Join(root, "cat", "9.png"))
+	symlink(t, "..", filepath.Join(root, "dog", "up"))
+	os.Mkdir(filepath.Join(root, "empty"), 0o755)
+	symlink(t, "nowhere", filepath.Join(root, "gone"))
+
+	left := func(d *ImageFolder) (got []string) {
+		for _, l := range d.LeftOut() {
+			rel, _ := filepath.Rel(root, l.Path)
+			got = append(got, filepath.ToSlash(rel)+" "+string(l.Reason))
+		}
+		slices.Sort(got)
+		return got
+	}
+	d, err := InspectClassFolders(root, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{".git hidden", "cat/.DS_Store hidden", "cat/.cache hidden", "cat/4.gif ending", "cat/README ending",
+		"cat/deep/er/notes.txt ending", "cat/old broken link", "labels.csv ending", "stray.png outside"}
+	if got := left(d); !slices.Equal(got, want) {
+		t.Errorf("left out %q\nwant     %q", got, want)
+	}
+	if want := []string{"cat", "dog", "empty", "fox", "gone"}; !slices.Equal(d.Classes(), want) || d.Len() != 5 {
+		t.Errorf("%d images of %q, want 5 of %q", d.Len(), d.Classes(), want)
+	}
+	faults := ""
+	images := 0
+	for _, f := range d.Faults() {
+		faults += f.Err.Error() + "\n"
+		if f.Image {
+			images++
+		}
+	}
+	for _, want := range []string{"9.png", "leads back", "empty: no images", "gone"} {
+		if !strings.Contains(faults, want) {
+			t.Errorf("the faults do not name %s:\n%s", want, faults)
+		}
+	}
+	if n := len(d.Faults()); n != 4 || images != 1 {
+		t.Errorf("%d faults with %d images, want 4 with 1:\n%s", n, images, faults)
+	}
+	_, err = OpenClassFolders(root, nil)
+	wantError(t, err, "and 3 more; data verify lists all")
+
+	d, err = InspectClassFolders(root, []string{"fox", "cat", "wolf"})
+	if err != nil || d.Len() != 4 {
+		t.Fatalf("%d images, %v", d.Len(), err)
+	}
+	want = append(want[:8:8], "dog class", "empty class", "gone broken link", "labels.csv ending", "stray.png outside")
+	want = slices.Compact(slices.Sorted(slices.Values(want)))
+	if got := left(d); !slices.Equal(got, want) {
+		t.Errorf("with a class map left out %q\nwant %q", got, want)
+	}
+	if err := CheckFaults(Few(d, 1, 0), true); err == nil || !strings.Contains(err.Error(), `class 2, "wolf"`) {
+		t.Errorf("a part of it: %v", err)
+	}
+	if got := LeftOutOf(Few(Few(d, 2, 0), 1, 0)); len(got) != len(want) {
+		t.Errorf("a part of a part has left out %d, want %d", len(got), len(want))
+	}
+}
+
+// A link to nothing with the name of an image is an image that cannot be read: an
+// error, or one that is skipped.
+func TestBrokenImageLink(t *testing.T) {
+	root := t.TempDir()
+	writeTree(t, root, "a/1.png")
+	symlink(t, "nowhere", filepath.Join(root, "a", "2.png"))
+	d, err := InspectClassFolders(root, nil)
+	if err != nil || d.Len() != 2 {
+		t.Fatalf("%+v, %v", d, err)
+	}
+	if err := CheckFaults(d, true); err != nil {
+		t.Errorf("skipped: %v", err)
+	}
+	wantError(t, CheckFaults(d, false), "2.png")
+	_, err = d.Image(1)
+	wantError(t, err, "2.png is a symbolic link to nothing")
+	if broken, err := Verify(t.Context(), d, 2, nil); err != nil || len(broken) != 1 || broken[0].Index != 1 {
+		t.Errorf("verify: %+v, %v", broken, err)
+	}
+	if files, _, err := ListImages(root); err != nil || len(files) != 2 {
+		t.Errorf("listed: %v, %v", files, err)
+	}
+}
