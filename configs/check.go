@@ -40,6 +40,7 @@ func (c *Config) check() *problem {
 		return p
 	}
 	for _, check := range []func() *problem{
+		func() *problem { return checkLimits("", reflect.ValueOf(*c)) },
 		func() *problem { return oneOf("task", c.Task, Tasks...) },
 		func() *problem { return atLeast("threads", c.Threads, 0) },
 		func() *problem { return oneOf("precision", c.Precision, Precisions...) },
@@ -55,6 +56,7 @@ func (c *Config) check() *problem {
 		func() *problem { return c.Sched.check(c.Train.Epochs) },
 		c.Checkpoint.check,
 		c.Log.check,
+		c.checkOutputs,
 		c.checkMix,
 		c.checkStatistics,
 		c.checkPreciseBN,
@@ -154,9 +156,6 @@ func (d Data) check(m Model) *problem {
 	); p != nil {
 		return p
 	}
-	if d.ImageSize > 1<<13 {
-		return wrong("data.image_size", "want %d or less, got %d", 1<<13, d.ImageSize)
-	}
 	if d.TestCropRatio <= 0 || d.TestCropRatio > 1 {
 		return wrong("data.test_crop_ratio", "want a number above 0 and up to 1, got %v", d.TestCropRatio)
 	}
@@ -165,7 +164,7 @@ func (d Data) check(m Model) *problem {
 		if match == nil {
 			return wrong("data.multi_scale", "want size_epoch, e.g. 192_280, got %q", d.MultiScale)
 		}
-		if _, err := strconv.Atoi(match[2]); err != nil || d.Scale(0) > 1<<13 {
+		if _, err := strconv.Atoi(match[2]); err != nil || d.Scale(0) > mostPixels {
 			return wrong("data.multi_scale", "want size_epoch, e.g. 192_280, got %q", d.MultiScale)
 		}
 		if p := m.checkImageSize("data.multi_scale", d.Scale(0)); p != nil {

@@ -34,7 +34,7 @@ func (c *Config) Commented() ([]byte, error) {
 	if err := yaml.Unmarshal(text, &n); err != nil {
 		return nil, fmt.Errorf("config: %w", err)
 	}
-	notes.annotate(n.Content[0], reflect.TypeOf(*c))
+	notes.annotate(n.Content[0], reflect.TypeOf(*c), "")
 	var b bytes.Buffer
 	e := yaml.NewEncoder(&b)
 	e.SetIndent(2)
@@ -95,8 +95,9 @@ func (c comments) add(g *ast.GenDecl) {
 	}
 }
 
-// annotate puts the comments of a struct to the keys of its mapping.
-func (c comments) annotate(n *yaml.Node, t reflect.Type) {
+// annotate puts the comments of the struct of a section, and the limits of its values, to
+// the keys of its mapping.
+func (c comments) annotate(n *yaml.Node, t reflect.Type, section string) {
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
 		for k := range t.NumField() {
@@ -106,10 +107,23 @@ func (c comments) annotate(n *yaml.Node, t reflect.Type) {
 			}
 			if f.Type.Kind() == reflect.Struct {
 				key.HeadComment = c[f.Type.Name()]
-				c.annotate(value, f.Type)
+				c.annotate(value, f.Type, join(section, key.Value))
 			} else {
-				value.LineComment = c[t.Name()+"."+f.Name]
+				value.LineComment = withLimit(c[t.Name()+"."+f.Name], join(section, key.Value))
 			}
 		}
 	}
+}
+
+// withLimit adds the largest value of a key to its comment.
+func withLimit(comment, key string) string {
+	most, ok := mostOf(key)
+	if !ok {
+		return comment
+	}
+	limit := fmt.Sprintf("at most %d", most)
+	if comment == "" {
+		return limit
+	}
+	return comment + "; " + limit
 }

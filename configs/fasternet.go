@@ -16,7 +16,7 @@ func (m Model) check() *problem {
 	if m.InChans != 1 && m.InChans != 3 {
 		return wrong("model.in_chans", "want 1 (grey) or 3 (RGB), got %d", m.InChans)
 	}
-	if m.MLPRatio <= 0 || m.MLPRatio > 64 || int(float64(m.EmbedDim)*m.MLPRatio) < 1 {
+	if m.MLPRatio <= 0 || int(float64(m.EmbedDim)*m.MLPRatio) < 1 {
 		return wrong("model.mlp_ratio", "want a number above 0 that leaves a hidden channel or more, got %v", m.MLPRatio)
 	}
 	switch m.Name {
@@ -30,8 +30,8 @@ func (m Model) check() *problem {
 
 // checkDepths checks the number of blocks of stages.
 func (m Model) checkDepths(example string) *problem {
-	if len(m.Depths) < 1 || len(m.Depths) > 8 {
-		return wrong("model.depths", "want the number of blocks of 1 to 8 stages, e.g. %s, got %d stages", example, len(m.Depths))
+	if len(m.Depths) < 1 {
+		return wrong("model.depths", "want the number of blocks of 1 to %d stages, e.g. %s, got no stages", mostStages, example)
 	}
 	for i, d := range m.Depths {
 		if d < 1 {
@@ -59,11 +59,7 @@ func (m Model) checkFasterNet() *problem {
 	if m.EmbedDim%m.NDiv != 0 {
 		return wrong("model.embed_dim", "want a multiple of n_div (%d), got %d: 1/n_div of the channels are convolved", m.NDiv, m.EmbedDim)
 	}
-	const most = 1 << 16
-	if m.EmbedDim<<(len(m.Depths)-1) > most || m.FeatureDim > most || m.NumClasses > 1<<20 {
-		return wrong("model.embed_dim", "%d channels in the last stage, %d features, %d classes: more than fits", m.EmbedDim<<(len(m.Depths)-1), m.FeatureDim, m.NumClasses)
-	}
-	return nil
+	return m.checkChannels()
 }
 
 // CheckImageSize says whether an image of that size keeps a pixel up to the

@@ -158,11 +158,8 @@ func (c *Config) checkMIM() *problem {
 	); p != nil {
 		return p
 	}
-	if m.NBins > 1<<10 {
-		return wrong("mim.nbins", "want 1024 or fewer, got %d", m.NBins)
-	}
 	for i, s := range c.MIMScales() {
-		if s.DecoderDim < 4 || s.DecoderDim%4 != 0 || s.DecoderDim%m.DecoderHeads != 0 || s.DecoderDim > 1<<16 {
+		if s.DecoderDim < 4 || s.DecoderDim%4 != 0 || s.DecoderDim%m.DecoderHeads != 0 {
 			return wrong("mim.decoder_dim", "want a multiple of 4 (sine-cosine positions) and of mim.decoder_heads (%d), decoder %d has %d", m.DecoderHeads, i+1, s.DecoderDim)
 		}
 		if int(float64(s.DecoderDim)*m.DecoderMLPRatio) < 1 {
@@ -189,8 +186,8 @@ func (c *Config) checkTaps() *problem {
 	if model.Name == "swin" {
 		what, last = "stages", len(model.Depths)
 	}
-	if len(m.Taps) == 0 || len(m.Taps) > 16 {
-		return wrong("mim.taps", "want the numbers of 1 to 16 %s", what)
+	if len(m.Taps) == 0 {
+		return wrong("mim.taps", "want the numbers of 1 to %d %s", mostTaps, what)
 	}
 	for i, t := range m.Taps {
 		if t < 1 || t > last {

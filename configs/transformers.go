@@ -8,10 +8,6 @@ func (m Model) checkViT() *problem {
 	); p != nil {
 		return p
 	}
-	const most = 1 << 16
-	if m.EmbedDim > most || m.NumClasses > 1<<20 || m.Depth > 1<<10 {
-		return wrong("model.embed_dim", "%d channels, %d blocks, %d classes: more than fits", m.EmbedDim, m.Depth, m.NumClasses)
-	}
 	if len(m.NumHeads) != 1 {
 		return wrong("model.num_heads", "want one number, got %v", []int(m.NumHeads))
 	}
@@ -30,9 +26,8 @@ func (m Model) checkSwin() *problem {
 	); p != nil {
 		return p
 	}
-	const most = 1 << 16
-	if m.EmbedDim > most || m.EmbedDim<<(len(m.Depths)-1) > most || m.NumClasses > 1<<20 || m.WindowSize > 1<<8 {
-		return wrong("model.embed_dim", "%d channels in the last stage, windows of %d, %d classes: more than fits", m.EmbedDim<<(len(m.Depths)-1), m.WindowSize, m.NumClasses)
+	if p := m.checkChannels(); p != nil {
+		return p
 	}
 	if len(m.NumHeads) != len(m.Depths) {
 		return wrong("model.num_heads", "want a number for each of the %d stages (model.depths), got %v", len(m.Depths), []int(m.NumHeads))

@@ -1,0 +1,200 @@
+package configs
+
+import (
+	"math"
+	"reflect"
+	"strings"
+)
+
+// Limit is the largest value of a key. A configuration can come in a checkpoint, an
+// export or a file from anybody, and most numbers in it decide how much memory, how many
+// threads or how much time is taken; so each has a limit that is checked before anything
+// is allocated. The limits lie far above what anybody uses.
+type Limit struct {
+	Key  string
+	Most int // of the value, or of each value of a list
+}
+
+// The limits that other packages ask for too.
+const (
+	MostClasses = 1 << 20 // of a model or a data set
+	MostThreads = 1 << 10 // of the kernels or the loader
+)
+
+const (
+	mostChannels = 1 << 16
+	mostEpochs   = 1_000_000
+	mostSteps    = 1_000_000_000
+	mostPixels   = 1 << 13 // of a side of an image
+	mostBlocks   = 1 << 10
+	mostHeads    = 1 << 12
+	mostStages   = 8
+	mostTaps     = 16
+
+	mostValues = 1000 // in a list, such as sched.milestones
+	mostText   = 4096 // bytes of a text, such as a path
+
+	// The values of one layer's output, or of the scores of one layer's attention, for a
+	// batch. It keeps the arithmetic of memory plans far from overflowing; whether so
+	// much memory is there is found out when the plan is made.
+	mostOutput = 1 << 44
+)
+
+// limits has every key whose value is a whole number, but seeds and those that allow a
+// few values only.
+var limits = []Limit{
+	{"threads", MostThreads},
+	{"model.embed_dim", mostChannels},
+	{"model.depths", mostBlocks},
+	{"model.depth", mostBlocks},
+	{"model.num_heads", mostHeads},
+	{"model.mlp_ratio", 64},
+	{"model.n_div", mostChannels},
+	{"model.feature_dim", mostChannels},
+	{"model.patch_size", 1 << 10},
+	{"model.patch_stride", 1 << 10},
+	{"model.patch_size2", 1 << 10},
+	{"model.patch_stride2", 1 << 10},
+	{"model.window_size", 1 << 8},
+	{"model.num_classes", MostClasses},
+	{"mim.taps", mostBlocks},
+	{"mim.decoder_dim", mostChannels},
+	{"mim.decoder_depth", 1 << 8},
+	{"mim.decoder_heads", mostHeads},
+	{"mim.decoder_mlp_ratio", 64},
+	{"mim.nbins", 1 << 10},
+	{"mim.mask_unit", mostPixels},
+	{"mim.picture_interval", mostEpochs},
+	{"data.image_size", mostPixels},
+	{"data.max_per_class", mostSteps},
+	{"data.workers", MostThreads},
+	{"data.prefetch", 1 << 10},
+	{"augment.padding", 1 << 10},
+	{"augment.erasing.count", 1000},
+	{"augment.repeats", 1000},
+	{"augment.mixup_off_epoch", mostEpochs},
+	{"sched.warmup_epochs", mostEpochs},
+	{"sched.cooldown_epochs", mostEpochs},
+	{"sched.decay_epochs", mostEpochs},
+	{"sched.milestones", mostEpochs},
+	{"train.epochs", mostEpochs},
+	{"train.batch_size", 1 << 16},
+	{"train.accum_steps", 1 << 16},
+	{"train.val_batch_size", 1 << 16},
+	{"train.val_interval", mostEpochs},
+	{"train.log_interval", mostSteps},
+	{"train.frozen_stages", mostBlocks},
+	{"train.precise_bn", mostSteps},
+	{"train.patience", mostEpochs},
+	{"checkpoint.every_epochs", mostEpochs},
+	{"checkpoint.every_steps", mostSteps},
+	{"checkpoint.top_k", 1000},
+	{"log.histogram_interval", mostEpochs},
+}
+
+// lengths are the limits of lists that have one of their own.
+var lengths = map[string]int{
+	"model.depths": mostStages, "model.num_heads": mostStages, "mim.taps": mostTaps, "mim.scales": mostTaps, "mim.decoder_dim": mostTaps,
+}
+
+// Limits lists the largest value of each key, in the order of a configuration's file.
+func Limits() []Limit { return append([]Limit(nil), limits...) }
+
+// mostOf is the limit of a key, and whether it has one.
+func mostOf(key string) (int, bool) {
+	for _, l := range limits {
+		if l.Key == key {
+			return l.Most, true
+		}
+	}
+	return 0, false
+}
+
+// checkLimits refuses values above their limits, and lists and texts that are too long.
+func checkLimits(key string, v reflect.Value) *problem {
+	most, limited := mostOf(key)
+	switch v.Kind() {
+	case reflect.Int:
+		if n := v.Int(); limited && n > int64(most) {
+			return wrong(key, "want %d or less, got %d", most, n)
+		}
+	case reflect.Float64:
+		if f := v.Float(); limited && f > float64(most) {
+			return wrong(key, "want %d or less, got %.10g", most, f)
+		}
+	case reflect.String:
+		if n := v.Len(); n > mostText {
+			return wrong(key, "want a text of %d bytes or less, got %d", mostText, n)
+		}
+	case reflect.Slice:
+		longest, ok := lengths[key]
+		if !ok {
+			longest = mostValues
+		}
+		if n := v.Len(); n > longest {
+			return wrong(key, "want %d values or fewer, got %d", longest, n)
+		}
+		for i := range v.Len() {
+			if p := checkLimits(key, v.Index(i)); p != nil {
+				return p
+			}
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ",")
+			if name == "-" { // no key
+				continue
+			}
+			if p := checkLimits(join(key, name), v.Field(i)); p != nil {
+				return p
+			}
+		}
+	}
+	return nil
+}
+
+// join is the name of a key in a section, "" for the file as a whole.
+func join(section, key string) string {
+	if section == "" {
+		return key
+	}
+	return section + "." + key
+}
+
+// checkChannels: the channels double from stage to stage.
+func (m Model) checkChannels() *problem {
+	if stages := len(m.Depths); m.EmbedDim<<(max(stages, 1)-1) > mostChannels {
+		return wrong("model.embed_dim", "%d channels would be %d in the last of %d stages: want %d or less there", m.EmbedDim, m.EmbedDim<<(stages-1), stages, mostChannels)
+	}
+	return nil
+}
+
+// checkOutputs: what the first stage, which has the largest maps, makes of a batch can be
+// counted.
+func (c *Config) checkOutputs() *problem {
+	m := c.Model
+	for _, b := range []struct {
+		key  string
+		size int
+	}{{"train.batch_size", c.Train.BatchSize}, {"train.val_batch_size", c.Train.ValBatchSize}} {
+		var values float64
+		size := max(c.Data.ImageSize, c.Data.Scale(0))
+		switch m.Name {
+		case "fasternet":
+			side := float64(outSide(size, m.PatchSize, m.PatchStride))
+			values = side * side * float64(m.EmbedDim) * max(m.MLPRatio, 1)
+		default:
+			side := float64(m.Side(size))
+			seen := side * side // by a token
+			if m.Name == "swin" {
+				seen = min(seen, float64(m.WindowSize*m.WindowSize))
+			}
+			values = side * side * max(float64(m.EmbedDim)*max(m.MLPRatio, 3), seen*float64(m.NumHeads[0]))
+		}
+		if values *= float64(b.size); values > mostOutput || math.IsNaN(values) {
+			return wrong(b.key, "a layer would make %.3g values of a batch of %d images of %d pixels: want %.3g or less; take a smaller batch, or smaller images (data.image_size)",
+				values, b.size, size, float64(mostOutput))
+		}
+	}
+	return nil
+}

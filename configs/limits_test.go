@@ -1,0 +1,119 @@
+package configs
+
+import (
+	"fmt"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// Every key that is a number has a limit, or allows only few values.
+func TestLimitsAreComplete(t *testing.T) {
+	exact := map[string]bool{"model.in_chans": true, "mim.scales": true}
+	seen := map[string]bool{}
+	var walk func(section string, typ reflect.Type)
+	walk = func(section string, typ reflect.Type) {
+		for i := range typ.NumField() {
+			f := typ.Field(i)
+			name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+			if name == "-" {
+				continue
+			}
+			key, kind := join(section, name), f.Type.Kind()
+			if kind == reflect.Struct {
+				walk(key, f.Type)
+				continue
+			}
+			if kind == reflect.Slice {
+				kind = f.Type.Elem().Kind()
+			}
+			seen[key] = true
+			if _, ok := mostOf(key); kind == reflect.Int && !ok && !exact[key] {
+				t.Errorf("%s has no limit", key)
+			}
+		}
+	}
+	walk("", reflect.TypeFor[Config]())
+	for _, l := range limits {
+		if !seen[l.Key] {
+			t.Errorf("there is no key %s", l.Key)
+		}
+	}
+}
+
+// Every limit is checked, in a file and in text that came with a model, and the error
+// names the place.
+func TestLimits(t *testing.T) {
+	for _, l := range limits {
+		family, task := "fasternet", "classify"
+		for i := range reflect.TypeFor[Model]().NumField() {
+			f := reflect.TypeFor[Model]().Field(i)
+			if name, _, _ := strings.Cut(f.Tag.Get("yaml"), ","); "model."+name == l.Key && !inFamily(f, family) {
+				family = strings.Fields(f.Tag.Get("family"))[0]
+			}
+		}
+		if strings.HasPrefix(l.Key, "mim.") {
+			family, task = "vit", "localmim"
+		}
+		value := fmt.Sprint(l.Most + 1)
+		list := map[string]string{"model.depths": "[1, %s]", "mim.taps": "[1, %s]", "sched.milestones": "[%s]"}[l.Key]
+		if list != "" {
+			value = fmt.Sprintf(list, value)
+		}
+		_, err := Parse("metadata", "task: "+task+"\nmodel:\n  name: "+family+"\n", l.Key+"="+value)
+		want := fmt.Sprintf("--set %s=%s: %s: want %d or less, got %d", l.Key, value, l.Key, l.Most, l.Most+1)
+		if err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", l.Key, err, want)
+		}
+	}
+	for _, c := range []struct{ name, text, want string }{
+		{"a file", "data:\n  workers: 100000\n", "metadata:2: data.workers: want 1024 or less, got 100000"},
+		{"a negative one", "data:\n  workers: -1\n", "metadata:2: data.workers: want 0 or more, got -1"},
+		{"stages", "model:\n  depths: [1, 1, 1, 1, 1, 1, 1, 1, 1]\n", "metadata:2: model.depths: want 8 values or fewer, got 9"},
+		{"a list", "sched:\n  milestones: [" + strings.Repeat("1, ", 1000) + "1]\n", "metadata:2: sched.milestones: want 1000 values or fewer, got 1001"},
+		{"a path", "data:\n  dir: " + strings.Repeat("x", 4097) + "\n", "metadata:2: data.dir: want a text of 4096 bytes or less, got 4097"},
+		{"channels of the last stage", "model:\n  embed_dim: 40000\n", "metadata:2: model.embed_dim: 40000 channels would be 320000 in the last of 4 stages: want 65536 or less there"},
+		{"many large images", "train:\n  batch_size: 65536\ndata:\n  image_size: 8192\n", "metadata:2: train.batch_size: a layer would make "},
+		{"many tokens", "model:\n  name: vit\n  patch_size: 1\ndata:\n  image_size: 8192\n", "config: train.batch_size: a layer would make "},
+	} {
+		_, err := Parse("metadata", c.text)
+		if err == nil || !strings.HasPrefix(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %s", c.name, err, c.want)
+		}
+	}
+}
+
+// The configuration that is shown, and docs/hostile-input.md, name the limits.
+func TestLimitsAreDocumented(t *testing.T) {
+	c, err := Load("mim_swin_base")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := c.Commented()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"goroutines that load; 0 for one a processor; at most 1024\n", "epochs; at most 1000000\n", "depths: [2, 2, 18, 2] # blocks of each stage; at most 1024\n", " # orientations of hog; at most 1024\n"} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("there is no %q in\n%s", want, text)
+		}
+	}
+	page, err := os.ReadFile("../docs/hostile-input.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range limits {
+		if row := fmt.Sprintf("| `%s` | %s |", l.Key, thousands(l.Most)); !strings.Contains(string(page), row) {
+			t.Errorf("docs/hostile-input.md has no row %s", row)
+		}
+	}
+}
+
+// thousands is a number with a comma between thousands.
+func thousands(n int) string {
+	if n < 1000 {
+		return fmt.Sprint(n)
+	}
+	return fmt.Sprintf("%s,%03d", thousands(n/1000), n%1000)
+}
