@@ -111,6 +111,7 @@ func (t *classification) evaluate(ctx context.Context, with ranks, progress func
 }
 
 func (t *classification) start(path string, o model.LoadOptions) error {
+	o.Classes = t.train.Classes()
 	return model.Start(t.net, t.config, path, o)
 }
 
