@@ -12,8 +12,8 @@ import (
 	"fasternet/kernels"
 	"fasternet/model"
 	"fasternet/ops"
+	"fasternet/optim"
 	"fasternet/rng"
-	"fasternet/train"
 )
 
 // Options say what to time.
@@ -248,7 +248,7 @@ func training(p *graph.Program, net graph.Model, pool *kernels.Pool, c *configs.
 		targets[i*net.Classes()+i%net.Classes()] = 1
 	}
 	params := net.Store().Params()
-	optimizer := train.NewOptimizer(c.Optim, params, pool)
+	optimizer := optim.New(c.Optim, params, pool)
 	number := uint64(0)
 	return steps{
 		params: params, learned: p.Learned(),

@@ -14,6 +14,7 @@ import (
 	"fasternet/graph"
 	"fasternet/kernels"
 	"fasternet/model"
+	"fasternet/optim"
 	"fasternet/train"
 )
 
@@ -88,7 +89,7 @@ func (f *Feed) stages(s data.Stages) {
 // feedRun trains on batches from anywhere.
 type feedRun struct {
 	program   *graph.Program
-	optimizer *train.Optimizer
+	optimizer *optim.Optimizer
 	loader    *data.Loader
 	it        *data.Iterator
 	epoch     int
@@ -145,7 +146,7 @@ func (f *Feed) train(ctx context.Context, c *configs.Config, ds data.Dataset, o 
 	if err != nil {
 		return err
 	}
-	r := &feedRun{program: program, optimizer: train.NewOptimizer(c.Optim, net.Store().Params(), pool), loader: loader}
+	r := &feedRun{program: program, optimizer: optim.New(c.Optim, net.Store().Params(), pool), loader: loader}
 	defer r.stop()
 	b, err := r.next(ctx)
 	if err != nil {

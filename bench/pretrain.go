@@ -7,8 +7,8 @@ import (
 	"fasternet/configs"
 	"fasternet/graph"
 	"fasternet/kernels"
+	"fasternet/optim"
 	"fasternet/rng"
-	"fasternet/train"
 )
 
 // pretraining is a LocalMIM on images of noise. Every step has another mask, as
@@ -33,7 +33,7 @@ func (o Options) pretraining(c *configs.Config, pool *kernels.Pool) (subject, er
 	if c.MIM.MaskPer == "sample" {
 		groups = o.Batch
 	}
-	optimizer := train.NewOptimizer(c.Optim, net.Store().Params(), pool)
+	optimizer := optim.New(c.Optim, net.Store().Params(), pool)
 	number := uint64(0)
 	run := func() error {
 		in.Kept = in.Kept[:0]

@@ -34,7 +34,7 @@ func Fits(f *checkpoints.File, c *configs.Config) error {
 	if err != nil {
 		return err
 	}
-	if err := Restore(store, f, OptimizerPrefix, EMAPrefix); err != nil {
+	if err := Restore(store, f, checkpoints.OptimizerPrefix, checkpoints.EMAPrefix); err != nil {
 		return err
 	}
 	for _, t := range f.Tensors {
@@ -79,9 +79,9 @@ func storeOf(f *checkpoints.File, c *configs.Config, classes []string) (*layers.
 // checkCompanion checks a tensor that belongs to one of the model's, whose name it
 // ends with.
 func checkCompanion(store *layers.Store, t checkpoints.Tensor) error {
-	name, found := strings.CutPrefix(t.Name, EMAPrefix)
+	name, found := strings.CutPrefix(t.Name, checkpoints.EMAPrefix)
 	if !found {
-		if name, found = strings.CutPrefix(t.Name, OptimizerPrefix); !found {
+		if name, found = strings.CutPrefix(t.Name, checkpoints.OptimizerPrefix); !found {
 			return nil
 		}
 		_, name, found = strings.Cut(name, ".") // behind what it is, such as exp_avg

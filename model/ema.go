@@ -8,22 +8,18 @@ import (
 	"fasternet/weights"
 )
 
-// EMAPrefix begins the names of averaged weights, an exponential moving average
-// over the steps of training, in a checkpoint.
-const EMAPrefix = "ema."
-
 // averaged is a checkpoint with the averaged weights in the place of the last
 // ones. An average covers all tensors but the counters.
 func averaged(f *checkpoints.File) (*checkpoints.File, error) {
 	out := &checkpoints.File{Meta: f.Meta}
 	for _, t := range f.Tensors {
-		if strings.HasPrefix(t.Name, OptimizerPrefix) || strings.HasPrefix(t.Name, EMAPrefix) {
+		if strings.HasPrefix(t.Name, checkpoints.OptimizerPrefix) || strings.HasPrefix(t.Name, checkpoints.EMAPrefix) {
 			continue
 		}
 		if t.I64 == nil {
-			a, ok := f.Lookup(EMAPrefix + t.Name)
+			a, ok := f.Lookup(checkpoints.EMAPrefix + t.Name)
 			if !ok {
-				return nil, fmt.Errorf("%w (--ema): it has no tensor %s%s; only a run with EMA has them", weights.ErrNoEMA, EMAPrefix, t.Name)
+				return nil, fmt.Errorf("%w (--ema): it has no tensor %s%s; only a run with EMA has them", weights.ErrNoEMA, checkpoints.EMAPrefix, t.Name)
 			}
 			a.Name = t.Name
 			t = a

@@ -307,7 +307,7 @@ func TestStartFromAverage(t *testing.T) {
 	var average []checkpoints.Tensor
 	for _, x := range model.Tensors(first.Model.Store()) {
 		if x.F32 != nil {
-			x.Name, x.F32 = model.EMAPrefix+x.Name, slices.Clone(x.F32)
+			x.Name, x.F32 = checkpoints.EMAPrefix+x.Name, slices.Clone(x.F32)
 			for i := range x.F32 {
 				x.F32[i] += 1
 			}

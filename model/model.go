@@ -142,9 +142,6 @@ type Loaded struct {
 	Average bool // the weights are averaged ones
 }
 
-// OptimizerPrefix begins the names of the optimizer's tensors in a checkpoint.
-const OptimizerPrefix = "optimizer."
-
 // Describe reads the configuration and the class names of a checkpoint or an
 // exported model.
 func Describe(f *checkpoints.File) (*configs.Config, []string, error) {

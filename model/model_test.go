@@ -97,7 +97,7 @@ func TestRestoreErrors(t *testing.T) {
 			return ts
 		}),
 	} {
-		if err := model.Restore(net.Store(), f, model.OptimizerPrefix); err == nil || !strings.Contains(err.Error(), want) {
+		if err := model.Restore(net.Store(), f, checkpoints.OptimizerPrefix); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want something with %q", err, want)
 		}
 	}
@@ -138,7 +138,7 @@ func TestEMA(t *testing.T) {
 	var averages []checkpoints.Tensor
 	for _, x := range model.Tensors(other.Store()) {
 		if x.I64 == nil {
-			x.Name = model.EMAPrefix + x.Name
+			x.Name = checkpoints.EMAPrefix + x.Name
 			averages = append(averages, x)
 		}
 	}

@@ -68,7 +68,7 @@ func Open(path string, o LoadOptions) (*Loaded, error) {
 		return nil, fmt.Errorf("%s: %w", src.path, err)
 	}
 	if asItIs {
-		if err := Restore(l.Model.Store(), src.own, OptimizerPrefix, EMAPrefix); err != nil {
+		if err := Restore(l.Model.Store(), src.own, checkpoints.OptimizerPrefix, checkpoints.EMAPrefix); err != nil {
 			return nil, fmt.Errorf("%s: %w", src.path, err)
 		}
 		if o.Report != nil {
@@ -188,7 +188,7 @@ func fromFile(f *checkpoints.File, container string, ema bool) (s *source, err e
 		}
 	}
 	for _, t := range s.own.Tensors {
-		if strings.HasPrefix(t.Name, OptimizerPrefix) || strings.HasPrefix(t.Name, EMAPrefix) {
+		if strings.HasPrefix(t.Name, checkpoints.OptimizerPrefix) || strings.HasPrefix(t.Name, checkpoints.EMAPrefix) {
 			s.state.Ignored = []string{"state of the training"}
 			continue
 		}

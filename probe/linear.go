@@ -8,8 +8,8 @@ import (
 	"fasternet/configs"
 	"fasternet/eval"
 	"fasternet/kernels"
+	"fasternet/optim"
 	"fasternet/rng"
-	"fasternet/train"
 )
 
 // LinearOptions say how [Linear] trains.
@@ -70,7 +70,7 @@ func Always(s *Set) func(epoch int) (*Set, error) {
 // Linear trains a batch norm and a linear layer on features, and measures them on
 // the validation images after every epoch. Epochs give the training features of an
 // epoch, from 0: the same ones, or those of images that were augmented anew. The
-// learning rate follows batch size, warm-up and cosine as [train.Schedule] does for
+// learning rate follows batch size, warm-up and cosine as [optim.Schedule] does for
 // LocalMIM. Images that do not fill a batch are left out of an epoch.
 func Linear(ctx context.Context, pool *kernels.Pool, epochs func(epoch int) (*Set, error), val *Set, o LinearOptions) (*Head, []Epoch, error) {
 	if err := o.Validate(); err != nil {
@@ -93,7 +93,7 @@ func Linear(ctx context.Context, pool *kernels.Pool, epochs func(epoch int) (*Se
 		}
 		batch = min(batch, m.x.Rows)
 		steps := images.Len() / batch
-		rate := train.Schedule{
+		rate := optim.Schedule{
 			Sched: configs.Sched{Form: "localmim", WarmupEpochs: o.WarmupEpochs},
 			LR:    o.BaseLR * float64(batch) / 256, Epochs: o.Epochs, Steps: steps,
 		}

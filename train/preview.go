@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"fasternet/configs"
+	"fasternet/optim"
 
 	"gonum.org/v1/plot/plotter"
 )
@@ -26,8 +27,8 @@ func Plan(c *configs.Config, steps int) []Planned {
 }
 
 // scheduleOf is the schedule of a configuration with so many updates in an epoch.
-func scheduleOf(c *configs.Config, steps int) Schedule {
-	return Schedule{Sched: c.Sched, LR: c.Optim.LR, Epochs: c.Train.Epochs, Steps: steps}
+func scheduleOf(c *configs.Config, steps int) optim.Schedule {
+	return optim.Schedule{Sched: c.Sched, LR: c.Optim.LR, Epochs: c.Train.Epochs, Steps: steps}
 }
 
 // DrawSchedule draws the learning rate of a configuration over its epochs, with so

@@ -18,7 +18,6 @@ import (
 	"fasternet/collective"
 	"fasternet/configs"
 	"fasternet/internal/ramdisk"
-	"fasternet/model"
 )
 
 // member is what one of several ranks is started with.
@@ -59,7 +58,7 @@ func farthest(a, b *checkpoints.File) (name string, by float64) {
 			return x.Name, math.Inf(1)
 		}
 		name := x.Name
-		if strings.HasPrefix(name, model.OptimizerPrefix) {
+		if strings.HasPrefix(name, checkpoints.OptimizerPrefix) {
 			name = moments
 		}
 		for i, v := range x.F32 {
@@ -235,7 +234,7 @@ func TestDistBN(t *testing.T) {
 		}
 		f := last(t, dir)
 		live, _ := f.Lookup("patch_embed.norm.running_mean")
-		average, _ := f.Lookup(model.EMAPrefix + "patch_embed.norm.running_mean")
+		average, _ := f.Lookup(checkpoints.EMAPrefix + "patch_embed.norm.running_mean")
 		if !slices.Equal(live.F32, average.F32) { // the first step copies
 			t.Errorf("%v: the average has %v, not %v", settings, average.F32[:2], live.F32[:2])
 		}

@@ -49,7 +49,7 @@ func bytesOf[T float32 | int64](x []T) []byte {
 func (t *trainer) save(write func(checkpoints.File) error) error {
 	buffers := t.statistics()
 	if t.ema != nil {
-		buffers = append(buffers, t.ema.statistics()...)
+		buffers = append(buffers, t.ema.Statistics()...)
 	}
 	if err := t.distribute(buffers); err != nil {
 		return err

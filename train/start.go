@@ -71,7 +71,7 @@ func (t *trainer) resume() (bool, error) {
 
 // restore takes the state of the run from a checkpoint, but for its progress.
 func (t *trainer) restore(f *checkpoints.File) error {
-	err := model.Restore(t.task.store(), f, model.OptimizerPrefix, model.EMAPrefix)
+	err := model.Restore(t.task.store(), f, checkpoints.OptimizerPrefix, checkpoints.EMAPrefix)
 	if err == nil {
 		err = t.optimizer.Restore(f)
 	}

@@ -16,6 +16,7 @@ import (
 	"fasternet/graph"
 	"fasternet/internal/memory"
 	"fasternet/kernels"
+	"fasternet/optim"
 )
 
 // Options say where a run lives and what it starts from.
@@ -126,10 +127,10 @@ type trainer struct {
 	train, val data.Dataset
 	pool       *kernels.Pool
 	task       task
-	optimizer  *Optimizer
-	ema        *ema     // nil for none
-	buckets    *buckets // of gradients
-	own        int      // samples of a batch that are of this rank
+	optimizer  *optim.Optimizer
+	ema        *optim.EMA // nil for none
+	buckets    *buckets   // of gradients
+	own        int        // samples of a batch that are of this rank
 	dir        string
 	folder     *Folder // nil but on rank 0
 	show       *Display
@@ -231,7 +232,7 @@ func (t *trainer) prepare() error {
 // get that from there.
 func (t *trainer) openFolder(o Options) (err error) {
 	if t.ranks.Rank() != 0 {
-		t.ema = newEMA(t.config.EMA, t.task.store(), t.pool)
+		t.ema = optim.NewEMA(t.config.EMA, t.task.store(), t.pool)
 		return nil
 	}
 	holds := Holds(o.Dir)
@@ -246,7 +247,7 @@ func (t *trainer) openFolder(o Options) (err error) {
 	if t.folder, err = OpenFolder(o.Dir); err != nil {
 		return err
 	}
-	t.ema = newEMA(t.config.EMA, t.task.store(), t.pool)
+	t.ema = optim.NewEMA(t.config.EMA, t.task.store(), t.pool)
 	if o.Resume {
 		resumed, err := t.resume()
 		switch {

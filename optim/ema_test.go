@@ -1,4 +1,4 @@
-package train
+package optim
 
 import (
 	"math"
@@ -10,7 +10,6 @@ import (
 	"fasternet/configs"
 	"fasternet/kernels"
 	"fasternet/layers"
-	"fasternet/model"
 )
 
 // The average of a parameter and of a statistic that count the steps is that of
@@ -21,7 +20,7 @@ func TestEMA(t *testing.T) {
 	for name, want := range readRecipe(t).EMA {
 		s := layers.NewStore(1, 0)
 		p, buffer, counter := s.Param("p", layers.Constant(9), 3), s.Buffer("b", 9, 70000), s.Counter("n")
-		e := newEMA(configs.EMA{Decay: 0.6, Warmup: name == "warmup", Gamma: 1, Power: 2.0 / 3}, s, pool)
+		e := NewEMA(configs.EMA{Decay: 0.6, Warmup: name == "warmup", Gamma: 1, Power: 2.0 / 3}, s, pool)
 		for step, w := range want {
 			for _, data := range [][]float32{p.Data(), buffer} {
 				for i := range data {
@@ -46,17 +45,17 @@ func TestEMA(t *testing.T) {
 			t.Errorf("%s: exchanged twice: %v, want %v", name, p.Data(), live)
 		}
 		f := &checkpoints.File{Tensors: e.Tensors()}
-		if len(f.Tensors) != 2 || f.Tensors[1].Name != model.EMAPrefix+"b" {
+		if len(f.Tensors) != 2 || f.Tensors[1].Name != checkpoints.EMAPrefix+"b" {
 			t.Errorf("%d tensors, of them %s", len(f.Tensors), f.Tensors[1].Name)
 		}
-		if err := newEMA(e.config, s, pool).Restore(f); err != nil {
+		if err := NewEMA(e.config, s, pool).Restore(f); err != nil {
 			t.Error(err)
 		}
 		if err := e.Restore(&checkpoints.File{}); err == nil || !strings.Contains(err.Error(), "ema.decay") {
 			t.Errorf("a checkpoint without an average: %v", err)
 		}
 	}
-	if newEMA(configs.EMA{}, layers.NewStore(1, 0), pool) != nil {
+	if NewEMA(configs.EMA{}, layers.NewStore(1, 0), pool) != nil {
 		t.Error("an average without decay")
 	}
 }

@@ -1,4 +1,4 @@
-package train
+package optim
 
 import (
 	"fmt"
@@ -9,7 +9,6 @@ import (
 	"fasternet/checkpoints"
 	"fasternet/configs"
 	"fasternet/kernels"
-	"fasternet/model"
 	"fasternet/ops"
 )
 
@@ -91,8 +90,8 @@ func newRule(c configs.Optim) rule {
 	return adamW{c}
 }
 
-// NewOptimizer makes an optimizer that has not made a step.
-func NewOptimizer(c configs.Optim, params []*ops.Param, pool *kernels.Pool) *Optimizer {
+// New makes an optimizer that has not made a step.
+func New(c configs.Optim, params []*ops.Param, pool *kernels.Pool) *Optimizer {
 	const most = 1 << 16 // values of a part
 	o := &Optimizer{config: c, pool: pool, params: params, rule: newRule(c)}
 	for i, p := range params {
@@ -126,28 +125,6 @@ func decays(name string, dims int, on string) bool {
 		return dims > 1 && !strings.Contains(name, "position_bias") && !strings.Contains(name, "token")
 	}
 	return true
-}
-
-// optimizerOf makes the optimizer that a configuration describes for a task.
-func optimizerOf(c *configs.Config, t task, pool *kernels.Pool) (*Optimizer, error) {
-	o := NewOptimizer(c.Optim, trained(t.store().Params()), pool)
-	if c.Optim.LayerDecay == 1 {
-		return o, nil
-	}
-	m, ok := t.layered()
-	if !ok {
-		return nil, fmt.Errorf("optim.layer_decay: want 1, got %v: a pre-training has one learning rate for all layers", c.Optim.LayerDecay)
-	}
-	o.DecayLayers(c.Optim.LayerDecay, m.LayerOf)
-	return o, nil
-}
-
-// describeLayers says of the learning rate how it falls.
-func describeLayers(c configs.Optim) string {
-	if c.LayerDecay == 1 {
-		return ""
-	}
-	return fmt.Sprintf(" × %g a layer down from the head", c.LayerDecay)
 }
 
 // DecayLayers scales the learning rate of every parameter by decay^(last-layer).
@@ -244,10 +221,10 @@ func (o *Optimizer) sumTrust(r trusting) {
 
 // The optimizer's tensors in a checkpoint are called by this, the name of the
 // state and that of the parameter.
-const stepsName = model.OptimizerPrefix + "step"
+const stepsName = checkpoints.OptimizerPrefix + "step"
 
 func stateName(state string, p *ops.Param) string {
-	return model.OptimizerPrefix + state + "." + p.Name
+	return checkpoints.OptimizerPrefix + state + "." + p.Name
 }
 
 // Tensors is the state for a checkpoint. It shares memory with the optimizer.
@@ -265,7 +242,7 @@ func (o *Optimizer) Tensors() []checkpoints.Tensor {
 func (o *Optimizer) Restore(f *checkpoints.File) error {
 	byName := map[string]checkpoints.Tensor{}
 	for _, t := range f.Tensors {
-		if strings.HasPrefix(t.Name, model.OptimizerPrefix) {
+		if strings.HasPrefix(t.Name, checkpoints.OptimizerPrefix) {
 			byName[t.Name] = t
 		}
 	}

@@ -1,4 +1,4 @@
-package train
+package optim
 
 import (
 	"errors"
@@ -10,13 +10,12 @@ import (
 	"fasternet/configs"
 	"fasternet/kernels"
 	"fasternet/layers"
-	"fasternet/model"
 )
 
-// ema is an exponential moving average of the weights and the statistics of a model
+// EMA is an exponential moving average of the weights and the statistics of a model
 // over the steps of the optimizer, by timm's rule: the first step copies, and in a
 // warm-up the decay rises as 1 - (1 + t/γ)^-power, t being the steps before.
-type ema struct {
+type EMA struct {
 	config configs.EMA
 	store  *layers.Store
 	pool   *kernels.Pool
@@ -28,12 +27,12 @@ type ema struct {
 
 type emaPart struct{ entry, from, to int }
 
-// newEMA makes an average that is the model as it is; nil for a decay of 0.
-func newEMA(c configs.EMA, s *layers.Store, pool *kernels.Pool) *ema {
+// NewEMA makes an average that is the model as it is; nil for a decay of 0.
+func NewEMA(c configs.EMA, s *layers.Store, pool *kernels.Pool) *EMA {
 	if c.Decay == 0 {
 		return nil
 	}
-	e := &ema{config: c, store: s, pool: pool}
+	e := &EMA{config: c, store: s, pool: pool}
 	e.update = e.updatePart
 	const most = 1 << 16
 	for i := range s.Entries {
@@ -47,7 +46,7 @@ func newEMA(c configs.EMA, s *layers.Store, pool *kernels.Pool) *ema {
 }
 
 // live are the values of an entry of the model; nil of a counter.
-func (e *ema) live(i int) []float32 {
+func (e *EMA) live(i int) []float32 {
 	entry := e.store.Entries[i]
 	if entry.Param != nil {
 		return entry.Param.Data()
@@ -56,7 +55,7 @@ func (e *ema) live(i int) []float32 {
 }
 
 // decayAt is the decay of an update, counted from 0.
-func (e *ema) decayAt(step int) float64 {
+func (e *EMA) decayAt(step int) float64 {
 	switch {
 	case step == 0:
 		return 0
@@ -67,12 +66,12 @@ func (e *ema) decayAt(step int) float64 {
 }
 
 // Update takes the model into the average, after steps updates of it.
-func (e *ema) Update(steps int) {
+func (e *EMA) Update(steps int) {
 	e.decay = float32(e.decayAt(steps - 1))
 	e.pool.Run(len(e.parts), e.update)
 }
 
-func (e *ema) updatePart(_, i int) {
+func (e *EMA) updatePart(_, i int) {
 	p := e.parts[i]
 	avg, live := row(e.shadow[p.entry][p.from:p.to]), row(e.live(p.entry)[p.from:p.to])
 	if e.decay == 0 {
@@ -84,7 +83,7 @@ func (e *ema) updatePart(_, i int) {
 
 // Exchange puts the average into the model and the model into the average: what
 // runs now is the average. A second call undoes it.
-func (e *ema) Exchange() {
+func (e *EMA) Exchange() {
 	for i, avg := range e.shadow {
 		live := e.live(i)
 		for k, v := range live {
@@ -96,8 +95,8 @@ func (e *ema) Exchange() {
 	}
 }
 
-// statistics are the averages of the running statistics of batch norms.
-func (e *ema) statistics() [][]float32 {
+// Statistics are the averages of the running statistics of batch norms.
+func (e *EMA) Statistics() [][]float32 {
 	average := map[*float32][]float32{} // by the first value that it is of
 	for i := range e.shadow {
 		if live := e.live(i); len(live) > 0 {
@@ -112,18 +111,18 @@ func (e *ema) statistics() [][]float32 {
 }
 
 // Tensors is the average for a checkpoint.
-func (e *ema) Tensors() []checkpoints.Tensor {
+func (e *EMA) Tensors() []checkpoints.Tensor {
 	var ts []checkpoints.Tensor
 	for i, entry := range e.store.Entries {
 		if avg := e.shadow[i]; avg != nil {
-			ts = append(ts, checkpoints.Tensor{Name: model.EMAPrefix + entry.Name, Shape: slices.Clone([]int(entry.Shape)), F32: avg})
+			ts = append(ts, checkpoints.Tensor{Name: checkpoints.EMAPrefix + entry.Name, Shape: slices.Clone([]int(entry.Shape)), F32: avg})
 		}
 	}
 	return ts
 }
 
 // Restore takes the average from a checkpoint.
-func (e *ema) Restore(f *checkpoints.File) error {
+func (e *EMA) Restore(f *checkpoints.File) error {
 	for _, t := range e.Tensors() {
 		have, ok := f.Lookup(t.Name)
 		switch {

@@ -1,0 +1,10 @@
+package checkpoints
+
+// What the names of tensors in a checkpoint begin with that are not the model's own.
+const (
+	// OptimizerPrefix begins the names of the optimizer's state.
+	OptimizerPrefix = "optimizer."
+	// EMAPrefix begins the names of averaged weights, an exponential moving average over
+	// the steps of training.
+	EMAPrefix = "ema."
+)
