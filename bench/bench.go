@@ -185,7 +185,9 @@ func (o Options) subject(c *configs.Config, pool *kernels.Pool) (subject, error)
 	}
 	s := subject{program: program, step: inference(program, net, o), counts: net.Count(o.Size, o.Size), folded: folded}
 	if o.Train {
-		s.steps = training(program, net, pool, c, o)
+		if s.steps, err = training(program, net, pool, c, o); err != nil {
+			return subject{}, err
+		}
 		s.parallel = &runner.Parallel
 		s.step = s.steps.step
 	}
@@ -242,13 +244,16 @@ func inference(p *graph.Program, net graph.Model, o Options) func() error {
 	}
 }
 
-func training(p *graph.Program, net graph.Model, pool *kernels.Pool, c *configs.Config, o Options) steps {
+func training(p *graph.Program, net graph.Model, pool *kernels.Pool, c *configs.Config, o Options) (steps, error) {
 	x, targets := images(net, o), make([]float32, o.Batch*net.Classes())
 	for i := range o.Batch {
 		targets[i*net.Classes()+i%net.Classes()] = 1
 	}
 	params := net.Store().Params()
-	optimizer := optim.New(c.Optim, params, pool)
+	optimizer, err := optim.New(c.Optim, params, pool)
+	if err != nil {
+		return steps{}, err
+	}
 	number := uint64(0)
 	return steps{
 		params: params, learned: p.Learned(),
@@ -259,5 +264,5 @@ func training(p *graph.Program, net graph.Model, pool *kernels.Pool, c *configs.
 			return err
 		},
 		update: func() { optimizer.Step(1e-3, 1) },
-	}
+	}, nil
 }

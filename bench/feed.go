@@ -146,7 +146,11 @@ func (f *Feed) train(ctx context.Context, c *configs.Config, ds data.Dataset, o 
 	if err != nil {
 		return err
 	}
-	r := &feedRun{program: program, optimizer: optim.New(c.Optim, net.Store().Params(), pool), loader: loader}
+	optimizer, err := optim.New(c.Optim, net.Store().Params(), pool)
+	if err != nil {
+		return err
+	}
+	r := &feedRun{program: program, optimizer: optimizer, loader: loader}
 	defer r.stop()
 	b, err := r.next(ctx)
 	if err != nil {

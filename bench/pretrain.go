@@ -33,7 +33,10 @@ func (o Options) pretraining(c *configs.Config, pool *kernels.Pool) (subject, er
 	if c.MIM.MaskPer == "sample" {
 		groups = o.Batch
 	}
-	optimizer := optim.New(c.Optim, net.Store().Params(), pool)
+	optimizer, err := optim.New(c.Optim, net.Store().Params(), pool)
+	if err != nil {
+		return subject{}, err
+	}
 	number := uint64(0)
 	run := func() error {
 		in.Kept = in.Kept[:0]

@@ -22,7 +22,7 @@ func (o *Optimizer) Clip(norm float64, batches int) (scale float64) {
 	if o.config.ClipGrad == 0 {
 		return scale
 	}
-	o.now.scale = scale
+	o.now.Scale = scale
 	switch o.config.ClipMode {
 	case "value":
 		o.pool.Run(len(o.parts), o.clamp)
@@ -35,7 +35,7 @@ func (o *Optimizer) Clip(norm float64, batches int) (scale float64) {
 }
 
 func (o *Optimizer) clampPart(_, i int) {
-	g, scale, limit := o.values(o.parts[i]).g, float32(o.now.scale), float32(o.config.ClipGrad)
+	g, scale, limit := o.values(o.parts[i]).Grad, float32(o.now.Scale), float32(o.config.ClipGrad)
 	for k, v := range g {
 		g[k] = min(max(v*scale, -limit), limit)
 	}
@@ -68,7 +68,7 @@ func (o *Optimizer) adaptUnits(_, i int) {
 	for k := u.from; k < u.to; k++ {
 		weights, grads := w[k*u.size:(k+1)*u.size], g[k*u.size:(k+1)*u.size]
 		limit := o.config.ClipGrad * max(math.Sqrt(kernels.SumSquares(weights)), 1e-3)
-		if norm := o.now.scale * math.Sqrt(kernels.SumSquares(grads)); norm > limit {
+		if norm := o.now.Scale * math.Sqrt(kernels.SumSquares(grads)); norm > limit {
 			kernels.Scale(grads, float32(limit/max(norm, 1e-6)))
 		}
 	}

@@ -14,9 +14,17 @@ import (
 )
 
 func newOptimizer(t *testing.T, c configs.Optim, params ...*ops.Param) *Optimizer {
+	t.Helper()
 	pool := kernels.NewPool(2)
 	t.Cleanup(pool.Close)
-	return New(c, params, pool)
+	if c.Opt == "" {
+		c.Opt = "adamw"
+	}
+	o, err := New(c, params, pool)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
 }
 
 // Decay on all parameters, or none on one-dimensional ones.
@@ -55,7 +63,9 @@ func TestPretrainingDecayGroups(t *testing.T) {
 			name, dims := e[0].(string), len(e[1].([]any))
 			want, learned := ref.Groups[name]
 			got := 0.0
-			if decays(name, dims, c.Optim.WeightDecayOn) {
+			if on, err := decays(name, dims, c.Optim.WeightDecayOn); err != nil {
+				t.Fatal(err)
+			} else if on {
 				got = c.Optim.WeightDecay
 			}
 			if learned && got != want[1] {
@@ -99,8 +109,8 @@ func TestLayerDecay(t *testing.T) {
 			o := newOptimizer(t, c.Optim, m.Store().Params()...)
 			o.DecayLayers(decay, m.(graph.Layered).LayerOf)
 			got := map[string][2]float64{}
-			for _, p := range o.parts {
-				got[o.params[p.param].Name] = [2]float64{p.scale, p.decay}
+			for i, g := range o.groups {
+				got[o.params[i].Name] = [2]float64{g.scale, g.decay}
 			}
 			if len(got) != len(want) {
 				t.Errorf("%s: %d parameters, want %d", name, len(got), len(want))

@@ -19,138 +19,111 @@ type Optimizer struct {
 	config configs.Optim
 	pool   *kernels.Pool
 	params []*ops.Param
-	rule   rule
-	states [][2][]float32 // of each parameter; as many as the rule names
-	steps  int            // updates made
+	rule   Rule
+	kept   [][]State              // of each parameter, what the rule keeps of it
+	states [][MaxStates][]float32 // their values
+	groups []group                // of each parameter
+	steps  int                    // updates made
 
 	parts   []part
 	units   []unit
 	squares []float64    // a part
 	norms   [][2]float64 // a part: squares of weights and direction
 	trust   []float64    // a parameter
-	now     update       // of the step in progress
+	now     Update       // of the step in progress
 
 	zero, measure, clamp, adapt, direct, move func(worker, i int)
 }
 
 // part is a range of a parameter's values.
-type part struct {
-	param, from, to int
-	decay           float64
-	scale           float64 // of the learning rate
+type part struct{ param, from, to int }
+
+// group is what a parameter has of its own of the settings.
+type group struct {
+	decay float64
+	scale float64 // of the learning rate
 }
 
-// rule is how values move.
-type rule interface {
-	// states names what is kept of every parameter: one or two tensors, as PyTorch
-	// and timm call them.
-	states() []string
-	// move makes a step. It may use the gradient as scratch.
-	move(v values, u update)
-}
-
-// trusting is a rule whose steps are in proportion to the norm of a tensor.
-type trusting interface {
-	rule
-	// direct turns the gradient into the direction of the step and says whether the
-	// step is to be scaled.
-	direct(v values, u update) bool
-	// ratio is the factor for the norms of a tensor's weights and direction, both
-	// above 0.
-	ratio(weights, direction float64) float64
-}
-
-// values are those of a part.
-type values struct {
-	w, g  []float32
-	state [2][]float32
-	dims  int // of the parameter
-}
-
-// update is a step for a part.
-type update struct {
-	lr, decay float64
-	scale     float64 // factor on the gradient: clipping, accumulation
-	step      int     // 1 for the first
-	trust     float64 // of trusting rules
-}
-
-// newRule is the rule that a configuration names.
-func newRule(c configs.Optim) rule {
-	switch c.Opt {
-	case "sgd":
-		return sgd{momentum: c.Momentum, nesterov: true}
-	case "momentum":
-		return sgd{momentum: c.Momentum}
-	case "lars":
-		return lars{momentum: c.Momentum}
-	case "lamb":
-		return lamb{c}
-	}
-	return adamW{c}
-}
-
-// New makes an optimizer that has not made a step.
-func New(c configs.Optim, params []*ops.Param, pool *kernels.Pool) *Optimizer {
+// New makes an optimizer that has not made a step. The error says what the
+// configuration names that is not there.
+func New(c configs.Optim, params []*ops.Param, pool *kernels.Pool) (*Optimizer, error) {
 	const most = 1 << 16 // values of a part
-	o := &Optimizer{config: c, pool: pool, params: params, rule: newRule(c)}
+	r, err := newRule(c)
+	if err != nil {
+		return nil, err
+	}
+	o := &Optimizer{config: c, pool: pool, params: params, rule: r}
+	_, whole := r.(WholeTensor)
 	for i, p := range params {
-		var states [2][]float32
-		for k := range o.rule.states() {
-			states[k] = kernels.Aligned(p.Size())
+		kept, states, err := statesOf(p.Name, r, p.Shape())
+		if err != nil {
+			return nil, err
 		}
-		o.states = append(o.states, states)
+		o.kept, o.states = append(o.kept, kept), append(o.states, states)
 		decay := c.WeightDecay
-		if !decays(p.Name, p.Shape().Dims(), c.WeightDecayOn) {
+		if on, err := decays(p.Name, p.Shape().Dims(), c.WeightDecayOn); err != nil {
+			return nil, err
+		} else if !on {
 			decay = 0
 		}
+		o.groups = append(o.groups, group{decay, 1})
 		for from := 0; from < p.Size(); from += most {
-			o.parts = append(o.parts, part{i, from, min(from+most, p.Size()), decay, 1})
+			o.parts = append(o.parts, part{i, from, min(from+most, p.Size())})
 		}
 		o.units = append(o.units, unitsOf(i, p, most)...)
 	}
 	o.squares, o.norms, o.trust = make([]float64, len(o.parts)), make([][2]float64, len(o.parts)), make([]float64, len(params))
-	o.zero, o.measure, o.clamp, o.adapt, o.direct, o.move = o.zeroPart, o.measurePart, o.clampPart, o.adaptUnits, o.directPart, o.movePart
-	return o
+	o.zero, o.measure, o.clamp, o.adapt = o.zeroPart, o.measurePart, o.clampPart, o.adaptUnits
+	if !whole {
+		o.direct, o.move = o.directPart, o.movePart
+	}
+	return o, nil
 }
 
 // decays says whether a parameter of so many dimensions has weight decay.
-func decays(name string, dims int, on string) bool {
+func decays(name string, dims int, on string) (bool, error) {
 	switch on {
+	case "all", "":
+		return true, nil
 	case "no-1d":
-		return dims > 1
+		return dims > 1, nil
 	case "no-1d-positions":
-		return dims > 1 && name != "cls_token" && name != "pos_embed"
+		return dims > 1 && name != "cls_token" && name != "pos_embed", nil
 	case "no-1d-tables":
-		return dims > 1 && !strings.Contains(name, "position_bias") && !strings.Contains(name, "token")
+		return dims > 1 && !strings.Contains(name, "position_bias") && !strings.Contains(name, "token"), nil
 	}
-	return true
+	return false, fmt.Errorf("optim.weight_decay_on: there is no rule called %q", on)
 }
 
 // DecayLayers scales the learning rate of every parameter by decay^(last-layer).
 func (o *Optimizer) DecayLayers(decay float64, of func(name string) (layer, last int)) {
-	for i := range o.parts {
-		p := &o.parts[i]
-		layer, last := of(o.params[p.param].Name)
-		p.scale = math.Pow(decay, float64(last-layer))
+	for i, p := range o.params {
+		layer, last := of(p.Name)
+		o.groups[i].scale = math.Pow(decay, float64(last-layer))
 	}
 }
 
 // ZeroGrad clears the gradients.
 func (o *Optimizer) ZeroGrad() { o.pool.Run(len(o.parts), o.zero) }
 
-func (o *Optimizer) zeroPart(_, i int) { clear(o.values(o.parts[i]).g) }
+func (o *Optimizer) zeroPart(_, i int) { clear(o.values(o.parts[i]).Grad) }
 
-// values are the slices of a part.
-func (o *Optimizer) values(p part) values {
+// values are the slices of a part. Gradients may have moved since the last step.
+func (o *Optimizer) values(p part) Values {
 	q := o.params[p.param]
-	v := values{w: q.Data()[p.from:p.to], g: q.GradData()[p.from:p.to], dims: q.Shape().Dims()}
+	v := Values{Weights: q.Data()[p.from:p.to], Grad: q.GradData()[p.from:p.to], Shape: q.Shape()}
 	for k, s := range o.states[p.param] {
-		if s != nil {
-			v.state[k] = s[p.from:p.to]
+		if len(s) == q.Size() {
+			v.States[k] = s[p.from:p.to]
 		}
 	}
 	return v
+}
+
+// whole are the values of a parameter.
+func (o *Optimizer) whole(i int) Values {
+	q := o.params[i]
+	return Values{Weights: q.Data(), Grad: q.GradData(), States: o.states[i], Shape: q.Shape()}
 }
 
 // GradNorm is the L2 norm of all gradients.
@@ -163,49 +136,59 @@ func (o *Optimizer) GradNorm() float64 {
 	return math.Sqrt(sum)
 }
 
-func (o *Optimizer) measurePart(_, i int) { o.squares[i] = kernels.SumSquares(o.values(o.parts[i]).g) }
+func (o *Optimizer) measurePart(_, i int) {
+	o.squares[i] = kernels.SumSquares(o.values(o.parts[i]).Grad)
+}
 
 // Step makes an update with the gradients times scale. lr is that of the last
 // layer. The gradients are void afterwards.
 func (o *Optimizer) Step(lr, scale float64) {
 	o.steps++
-	o.now = update{lr: lr, scale: scale, step: o.steps}
-	if limit := o.config.MaxGradNorm; limit > 0 && o.config.Opt == "lamb" {
-		if norm := o.GradNorm() * scale; norm > limit {
-			o.now.scale *= limit / norm
+	o.now = Update{LR: lr, Scale: scale, Step: o.steps}
+	if r, ok := o.rule.(Limited); ok && r.GradLimit() > 0 {
+		if norm := o.GradNorm() * scale; norm > r.GradLimit() {
+			o.now.Scale *= r.GradLimit() / norm
 		}
 	}
-	if r, ok := o.rule.(trusting); ok {
+	if r, ok := o.rule.(Trusting); ok {
 		o.pool.Run(len(o.parts), o.direct)
 		o.sumTrust(r)
 	}
-	o.pool.Run(len(o.parts), o.move)
+	if r, ok := o.rule.(WholeTensor); ok {
+		for i := range o.params {
+			r.MoveTensor(o.whole(i), o.updateOf(i), o.pool)
+		}
+	} else {
+		o.pool.Run(len(o.parts), o.move)
+	}
 	for _, p := range o.params {
 		p.Changed()
 	}
 }
 
-// updateOf is the step for a part.
-func (o *Optimizer) updateOf(p part) update {
-	u := o.now
-	u.lr, u.decay, u.trust = u.lr*p.scale, p.decay, o.trust[p.param]
+// updateOf is the step for a parameter.
+func (o *Optimizer) updateOf(param int) Update {
+	u, g := o.now, o.groups[param]
+	u.LR, u.WeightDecay, u.Trust = u.LR*g.scale, g.decay, o.trust[param]
 	return u
 }
 
 func (o *Optimizer) movePart(_, i int) {
-	o.rule.move(o.values(o.parts[i]), o.updateOf(o.parts[i]))
+	p := o.parts[i]
+	o.rule.(ElementWise).Move(o.values(p), o.updateOf(p.param))
 }
 
 func (o *Optimizer) directPart(_, i int) {
-	v := o.values(o.parts[i])
+	p := o.parts[i]
+	v := o.values(p)
 	o.norms[i] = [2]float64{}
-	if o.rule.(trusting).direct(v, o.updateOf(o.parts[i])) {
-		o.norms[i] = [2]float64{kernels.SumSquares(v.w), kernels.SumSquares(v.g)}
+	if o.rule.(Trusting).Direct(v, o.updateOf(p.param)) {
+		o.norms[i] = [2]float64{kernels.SumSquares(v.Weights), kernels.SumSquares(v.Grad)}
 	}
 }
 
 // sumTrust finds the factors of the tensors from the norms of their parts.
-func (o *Optimizer) sumTrust(r trusting) {
+func (o *Optimizer) sumTrust(r Trusting) {
 	sums := make([][2]float64, len(o.params))
 	for i, p := range o.parts {
 		sums[p.param][0] += o.norms[i][0]
@@ -214,7 +197,7 @@ func (o *Optimizer) sumTrust(r trusting) {
 	for i, s := range sums {
 		o.trust[i] = 1
 		if s[0] > 0 && s[1] > 0 {
-			o.trust[i] = r.ratio(math.Sqrt(s[0]), math.Sqrt(s[1]))
+			o.trust[i] = r.Ratio(math.Sqrt(s[0]), math.Sqrt(s[1]))
 		}
 	}
 }
@@ -231,8 +214,8 @@ func stateName(state string, p *ops.Param) string {
 func (o *Optimizer) Tensors() []checkpoints.Tensor {
 	ts := []checkpoints.Tensor{{Name: stepsName, Shape: []int{}, I64: []int64{int64(o.steps)}}}
 	for i, p := range o.params {
-		for k, state := range o.rule.states() {
-			ts = append(ts, checkpoints.Tensor{Name: stateName(state, p), Shape: slices.Clone([]int(p.Shape())), F32: o.states[i][k]})
+		for k, s := range o.kept[i] {
+			ts = append(ts, checkpoints.Tensor{Name: stateName(s.Name, p), Shape: slices.Clone(s.Shape), F32: o.states[i][k]})
 		}
 	}
 	return ts

@@ -11,11 +11,11 @@ func row(s []float32) kernels.Matrix { return kernels.NewMatrix(s, 1, len(s)) }
 // adamW is Adam with decoupled weight decay (Loshchilov and Hutter, 2019).
 type adamW struct{ config configs.Optim }
 
-func (adamW) states() []string { return []string{"exp_avg", "exp_avg_sq"} }
+func (adamW) States(shape []int) []State { return like(shape, "exp_avg", "exp_avg_sq") }
 
-func (r adamW) move(v values, u update) {
-	kernels.AdamW(v.w, v.g, v.state[0], v.state[1], kernels.AdamWStep{
-		LR: u.lr, WeightDecay: u.decay, Beta1: r.config.Betas[0], Beta2: r.config.Betas[1], Eps: r.config.Eps, Step: u.step, GradScale: u.scale,
+func (r adamW) Move(v Values, u Update) {
+	kernels.AdamW(v.Weights, v.Grad, v.States[0], v.States[1], kernels.AdamWStep{
+		LR: u.LR, WeightDecay: u.WeightDecay, Beta1: r.config.Betas[0], Beta2: r.config.Betas[1], Eps: r.config.Eps, Step: u.Step, GradScale: u.Scale,
 	})
 }
 
@@ -28,17 +28,17 @@ type sgd struct {
 	nesterov bool
 }
 
-func (sgd) states() []string { return []string{"momentum_buffer"} }
+func (sgd) States(shape []int) []State { return like(shape, "momentum_buffer") }
 
-func (r sgd) move(v values, u update) {
-	w, d, m := row(v.w), row(v.g), row(v.state[0])
-	kernels.Combine(d, d, w, float32(u.scale), float32(u.decay))
+func (r sgd) Move(v Values, u Update) {
+	w, d, m := row(v.Weights), row(v.Grad), row(v.States[0])
+	kernels.Combine(d, d, w, float32(u.Scale), float32(u.WeightDecay))
 	kernels.Combine(m, m, d, float32(r.momentum), 1)
 	if r.nesterov {
 		kernels.Combine(d, d, m, 1, float32(r.momentum))
 		m = d
 	}
-	kernels.Combine(w, w, m, 1, -float32(u.lr))
+	kernels.Combine(w, w, m, 1, -float32(u.LR))
 }
 
 // lars is LARS (You, Gitman and Ginsburg, 2017) as MAE has it: tensors of one
@@ -47,25 +47,25 @@ func (r sgd) move(v values, u update) {
 //	d = g + wd·w;  q = 0.001·‖w‖/‖d‖;  μ ← m·μ + q·d;  w ← w - lr·μ
 type lars struct{ momentum float64 }
 
-func (lars) states() []string { return []string{"momentum_buffer"} }
+func (lars) States(shape []int) []State { return like(shape, "momentum_buffer") }
 
-func (lars) direct(v values, u update) bool {
-	if v.dims <= 1 {
-		u.decay = 0
+func (lars) Direct(v Values, u Update) bool {
+	if len(v.Shape) <= 1 {
+		u.WeightDecay = 0
 	}
-	kernels.Combine(row(v.g), row(v.g), row(v.w), float32(u.scale), float32(u.decay))
-	return v.dims > 1
+	kernels.Combine(row(v.Grad), row(v.Grad), row(v.Weights), float32(u.Scale), float32(u.WeightDecay))
+	return len(v.Shape) > 1
 }
 
-func (lars) ratio(weights, direction float64) float64 {
+func (lars) Ratio(weights, direction float64) float64 {
 	const trust = 0.001
 	return trust * weights / direction
 }
 
-func (r lars) move(v values, u update) {
-	w, d, m := row(v.w), row(v.g), row(v.state[0])
-	kernels.Combine(m, m, d, float32(r.momentum), float32(u.trust))
-	kernels.Combine(w, w, m, 1, -float32(u.lr))
+func (r lars) Move(v Values, u Update) {
+	w, d, m := row(v.Weights), row(v.Grad), row(v.States[0])
+	kernels.Combine(m, m, d, float32(r.momentum), float32(u.Trust))
+	kernels.Combine(w, w, m, 1, -float32(u.LR))
 }
 
 // lamb is LAMB (You et al., 2020) as timm has it: tensors without weight decay have
@@ -74,20 +74,23 @@ func (r lars) move(v values, u update) {
 //	d = m̂/(√v̂ + ε) + wd·w;  w ← w - lr·‖w‖/‖d‖·d
 type lamb struct{ config configs.Optim }
 
-func (lamb) states() []string { return []string{"exp_avg", "exp_avg_sq"} }
+func (lamb) States(shape []int) []State { return like(shape, "exp_avg", "exp_avg_sq") }
 
-// direct lets AdamW make a step of size -1 from 0 in the place of the gradient,
+// Direct lets AdamW make a step of size -1 from 0 in the place of the gradient,
 // which the kernel has read before it writes there.
-func (r lamb) direct(v values, u update) bool {
-	kernels.AdamW(v.g, v.g, v.state[0], v.state[1], kernels.AdamWStep{
-		LR: -1, WeightDecay: -1, Beta1: r.config.Betas[0], Beta2: r.config.Betas[1], Eps: r.config.Eps, Step: u.step, GradScale: u.scale,
+func (r lamb) Direct(v Values, u Update) bool {
+	kernels.AdamW(v.Grad, v.Grad, v.States[0], v.States[1], kernels.AdamWStep{
+		LR: -1, WeightDecay: -1, Beta1: r.config.Betas[0], Beta2: r.config.Betas[1], Eps: r.config.Eps, Step: u.Step, GradScale: u.Scale,
 	})
-	kernels.Combine(row(v.g), row(v.g), row(v.w), 1, float32(u.decay))
-	return u.decay != 0
+	kernels.Combine(row(v.Grad), row(v.Grad), row(v.Weights), 1, float32(u.WeightDecay))
+	return u.WeightDecay != 0
 }
 
-func (lamb) ratio(weights, direction float64) float64 { return weights / direction }
+func (lamb) Ratio(weights, direction float64) float64 { return weights / direction }
 
-func (lamb) move(v values, u update) {
-	kernels.Combine(row(v.w), row(v.w), row(v.g), 1, -float32(u.lr*u.trust))
+func (lamb) Move(v Values, u Update) {
+	kernels.Combine(row(v.Weights), row(v.Weights), row(v.Grad), 1, -float32(u.LR*u.Trust))
 }
+
+// GradLimit is part of Limited.
+func (r lamb) GradLimit() float64 { return r.config.MaxGradNorm }

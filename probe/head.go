@@ -6,6 +6,7 @@ import (
 	"fasternet/checkpoints"
 	"fasternet/eval"
 	"fasternet/kernels"
+	"fasternet/ops"
 	"fasternet/rng"
 )
 
@@ -62,18 +63,23 @@ type machine struct {
 	targets, raw   []kernels.Matrix  // [blockRows, classes] of a worker: one-hot labels; logits
 	moments        []kernels.Moments // of each block of rows
 	losses         []float64
-	scale, shift   []float32 // of the norm
-	gWeight, gBias []float32 // gradients
+	scale, shift   []float32    // of the norm
+	params         []*ops.Param // the weights and the bias, whose memory the head shares
+	gWeight, gBias []float32    // gradients
 }
 
 func newMachine(h *Head, pool *kernels.Pool, batch int) *machine {
 	k, d := len(h.Bias), len(h.Mean)
+	weight, bias := ops.NewParam("head.1.weight", k, d), ops.NewParam("head.1.bias", k)
+	copy(weight.Data(), h.Weight)
+	copy(bias.Data(), h.Bias)
+	h.Weight, h.Bias = weight.Data(), bias.Data()
 	m := &machine{
 		Head: h, pool: pool, packed: kernels.NewPacked(d, k),
 		x:     kernels.NewMatrix(kernels.Aligned(batch*d), batch, d),
 		probs: kernels.NewMatrix(kernels.Aligned(batch*k), batch, k),
 		scale: make([]float32, d), shift: make([]float32, d),
-		gWeight: kernels.Aligned(k * d), gBias: make([]float32, k),
+		params: []*ops.Param{weight, bias}, gWeight: weight.GradData(), gBias: bias.GradData(),
 	}
 	for range pool.Workers() {
 		m.targets = append(m.targets, kernels.NewMatrix(kernels.Aligned(blockRows*k), blockRows, k))

@@ -119,39 +119,37 @@ func TestGradients(t *testing.T) {
 	}
 }
 
+// The steps of both optimizers, with a momentum of 0.9 and no weight decay.
 func TestOptimizers(t *testing.T) {
-	near := func(name string, got []float32, want ...float64) {
-		t.Helper()
-		for i, v := range got {
-			if math.Abs(float64(v)-want[i]) > 1e-6 {
-				t.Errorf("%s: got %v, want %v", name, got, want)
-				return
+	pool := kernels.NewPool(1)
+	defer pool.Close()
+	// ‖weights‖ = 5, ‖gradient‖ = 0.5: the first step of LARS is 0.001·5/0.5 of the gradient.
+	q := 0.001 * math.Hypot(3, 3.95) / 0.5
+	for _, c := range []struct {
+		name, optimizer string
+		start           float32 // factor on the weights
+		rate            float64
+		weights, biases [2]float64 // the second value after each step
+	}{
+		{"sgd", SGD, 1, 0.1, [2]float64{3.95, 3.95 - 0.1*0.95}, [2]float64{3.95, 3.95 - 0.1*0.95}},
+		{"lars", LARS, 1, 10, [2]float64{3.95, 3.95 - 10*(0.9*0.005+q*0.5)}, [2]float64{-1, -1 - 10*0.95}},
+		{"lars on zeros", LARS, 0, 0.1, [2]float64{-0.05, -0.05 - 0.1*(0.9*0.5+0.001*0.05/0.5*0.5)}, [2]float64{-0.05, -0.05 - 0.1*0.95}},
+	} {
+		h := &Head{Mean: make([]float32, 2), Weight: []float32{3 * c.start, 4 * c.start}, Bias: []float32{4 * c.start}}
+		m := newMachine(h, pool, 2)
+		o, err := LinearOptions{Optimizer: c.optimizer}.optimizer(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 2 {
+			m.gWeight[0], m.gWeight[1], m.gBias[0] = 0, 0.5, 0.5
+			o.Step(c.rate, 1)
+			if got := float64(h.Weight[1]); math.Abs(got-c.weights[i]) > 1e-6 {
+				t.Errorf("%s: after step %d the weight is %v, want %v", c.name, i+1, got, c.weights[i])
+			}
+			if got := float64(h.Bias[0]); math.Abs(got-c.biases[i]) > 1e-5 {
+				t.Errorf("%s: after step %d the bias is %v, want %v", c.name, i+1, got, c.biases[i])
 			}
 		}
 	}
-	p, g := []float32{3, 4}, []float32{0, 0.5}
-	sgd := optimizer{velocity: map[*float32][]float32{}}
-	sgd.step(p, g, 2, 0.1)
-	near("sgd", p, 3, 3.95)
-	sgd.step(p, g, 2, 0.1)
-	near("sgd, again", p, 3, 3.95-0.1*0.95)
-
-	// ‖p‖ = 5, ‖g‖ = 0.5: the step is 0.001·5/0.5 of the gradient.
-	p = []float32{3, 4}
-	lars := optimizer{lars: true, velocity: map[*float32][]float32{}}
-	lars.step(p, g, 2, 10)
-	near("lars", p, 3, 4-10*0.01*0.5)
-	q := 0.001 * math.Hypot(3, 3.95) / 0.5
-	lars.step(p, g, 2, 10)
-	near("lars, again", p, 3, 3.95-10*(0.9*0.005+q*0.5))
-	p = []float32{3, 4}
-	lars.step(p, g, 1, 0.1)
-	bias := optimizer{lars: true, velocity: map[*float32][]float32{}}
-	p = []float32{3, 4}
-	bias.step(p, g, 1, 0.1)
-	near("lars on a bias", p, 3, 3.95)
-	p = []float32{0, 0}
-	zero := optimizer{lars: true, velocity: map[*float32][]float32{}}
-	zero.step(p, g, 2, 0.1)
-	near("lars on zeros", p, 0, -0.05)
 }

@@ -77,7 +77,7 @@ func Linear(ctx context.Context, pool *kernels.Pool, epochs func(epoch int) (*Se
 		return nil, nil, err
 	}
 	var m *machine
-	opt := optimizer{lars: o.Optimizer == LARS, velocity: map[*float32][]float32{}}
+	var opt *optim.Optimizer
 	var done []Epoch
 	for e := range o.Epochs {
 		images, err := epochs(e)
@@ -90,6 +90,9 @@ func Linear(ctx context.Context, pool *kernels.Pool, epochs func(epoch int) (*Se
 		batch := min(o.Batch, images.Len())
 		if m == nil {
 			m = newMachine(newHead(images.Width, len(images.Classes), o.Seed), pool, batch)
+			if opt, err = o.optimizer(m); err != nil {
+				return nil, nil, err
+			}
 		}
 		batch = min(batch, m.x.Rows)
 		steps := images.Len() / batch
@@ -109,8 +112,7 @@ func Linear(ctx context.Context, pool *kernels.Pool, epochs func(epoch int) (*Se
 			}
 			now.LR = rate.At(e, step)
 			now.Loss += loss / float64(steps)
-			opt.step(m.Weight, m.gWeight, 2, now.LR)
-			opt.step(m.Bias, m.gBias, 1, now.LR)
+			opt.Step(now.LR, 1)
 		}
 		now.Val = m.measure(val)
 		if err := finite(now.Val.Loss, e); err != nil {

@@ -10,9 +10,9 @@ import (
 
 // optimizerOf makes the optimizer that a configuration describes for a task.
 func optimizerOf(c *configs.Config, t task, pool *kernels.Pool) (*optim.Optimizer, error) {
-	o := optim.New(c.Optim, trained(t.store().Params()), pool)
-	if c.Optim.LayerDecay == 1 {
-		return o, nil
+	o, err := optim.New(c.Optim, trained(t.store().Params()), pool)
+	if err != nil || c.Optim.LayerDecay == 1 {
+		return o, err
 	}
 	m, ok := t.layered()
 	if !ok {
