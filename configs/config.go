@@ -70,6 +70,7 @@ type Data struct {
 	Classes       string    `yaml:"classes"`      // file with a class name in each line, relative to dir; "" for those that the data set says
 	ValFraction   float64   `yaml:"val_fraction"` // of the training part, held out for validation; 0 for a part of its own
 	ValSeed       uint64    `yaml:"val_seed"`     // which images are held out
+	ValSplit      string    `yaml:"val_split"`    // how val_fraction chooses them: hash, each by its own name, so that files that come or go move no other; shuffle, as runs did before this key, which moves others
 	ImageSize     int       `yaml:"image_size"`
 	MultiScale    string    `yaml:"multi_scale"` // 192_280: 192 px up to epoch 280, then image_size
 	Interpolation string    `yaml:"interpolation"`
@@ -123,7 +124,7 @@ func Default() Config {
 		Task: "classify", Precision: "fp32", RunDir: "runs", FromEMA: true,
 		Model: DefaultModel("fasternet"), MIM: DefaultMIM(),
 		Data: Data{
-			Name: "imagefolder", ImageSize: 224, Interpolation: "bicubic", OnBadImage: "error", ScaledDecode: true,
+			Name: "imagefolder", ValSplit: HashSplit, ImageSize: 224, Interpolation: "bicubic", OnBadImage: "error", ScaledDecode: true,
 			Mean: []float64{0.485, 0.456, 0.406}, Std: []float64{0.229, 0.224, 0.225}, TestCropRatio: 0.9, Prefetch: 2,
 		},
 		Augment: Augment{

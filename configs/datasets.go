@@ -18,12 +18,19 @@ var partKeys = map[string]string{
 	"imagefolder": "train", "annotations": "train.txt", "idx": "train-images-idx3-ubyte.gz", "shards": "train-{000000..000127}.tar", "packed": "train.pack",
 }
 
+// The values of data.val_split.
+const (
+	HashSplit    = "hash"
+	ShuffleSplit = "shuffle"
+)
+
 // checkSource checks what says where the images are.
 func (d Data) checkSource() *problem {
 	if p := first(
 		oneOf("data.name", d.Name, DataSets...),
 		oneOf("data.on_bad_image", d.OnBadImage, "error", "skip"),
 		within("data.val_fraction", d.ValFraction, 0, 0.99),
+		oneOf("data.val_split", d.ValSplit, HashSplit, ShuffleSplit),
 	); p != nil {
 		return p
 	}

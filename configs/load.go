@@ -56,12 +56,18 @@ func Load(name string, settings ...string) (*Config, error) {
 
 // Parse reads a configuration from YAML text, which may come out of a file from
 // anywhere: it can start from a preset, but from no file. The name stands for the
-// text in errors.
+// text in errors. A text with data.val_fraction and without data.val_split is one of
+// before there was that key, for which it is shuffle.
 func Parse(name, text string, settings ...string) (*Config, error) {
 	c := Default()
 	l := &loader{config: &c, origin: map[string]string{}, noFiles: true}
 	if err := l.file(name, []byte(text)); err != nil {
 		return nil, err
+	}
+	// What a run of before this key has recorded says what was held out in that run:
+	// it must stay out.
+	if _, set := l.origin["data.val_split"]; !set && c.Data.ValFraction > 0 {
+		c.Data.ValSplit = ShuffleSplit
 	}
 	return l.finish(settings)
 }

@@ -24,6 +24,8 @@ type encodedSet interface {
 type wrapper interface {
 	// unwrap is where sample i comes from.
 	unwrap(i int) (Dataset, int)
+	// source is the dataset that all samples come from.
+	source() Dataset
 }
 
 // origin is the dataset that really holds sample i, and its index there.

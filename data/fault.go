@@ -16,7 +16,7 @@ type Fault struct {
 type faulty interface{ Faults() []Fault }
 
 // FaultsOf lists what the opener of a dataset found wrong. Of a part of a dataset it
-// is that of the whole.
+// is that of all of it.
 func FaultsOf(ds Dataset) []Fault {
 	if f, ok := undivided(ds).(faulty); ok {
 		return f.Faults()

@@ -47,4 +47,5 @@ func (p part) Len() int                    { return len(p.rows) }
 func (p part) Label(i int) int             { return p.Dataset.Label(p.rows[i]) }
 func (p part) Image(i int) (*Image, error) { return p.Dataset.Image(p.rows[i]) }
 func (p part) Name(i int) string           { return p.Dataset.Name(p.rows[i]) }
+func (p part) source() Dataset             { return p.Dataset }
 func (p part) unwrap(i int) (Dataset, int) { return p.Dataset, p.rows[i] }

@@ -1,26 +1,80 @@
 package data
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"math"
+	"strconv"
 
 	"fasternet/rng"
+
+	"golang.org/x/text/unicode/norm"
 )
 
-// HoldOut takes a dataset apart for training and validation: of each class the
-// given fraction, rounded, is held out, drawn by the seed. The samples keep their
-// order. It is an error when nothing or everything would be held out.
+// HoldOut takes a dataset apart for training and validation by the names of its
+// samples. A sample is held out if its [Score] is below the fraction. So samples that
+// come or go move no other one, and the parts are the same on every machine. What is
+// held out of a class is the fraction on average, and of a small class perhaps none.
+//
+// One rule comes before: a class never loses its last training sample. Where all of
+// its samples would be held out, the one with the largest score stays. That sample
+// alone can move later: when one with a larger score comes to its class.
+//
+// Samples of one name, an image that a list has in two classes, go to the same part.
+// The samples keep their order. It is an error when nothing would be held out.
 func HoldOut(ds Dataset, fraction float64, seed uint64) (train, val Dataset, err error) {
-	if !(fraction > 0 && fraction < 1) {
-		return nil, nil, fmt.Errorf("data: a fraction of %v cannot be held out; a number between 0 and 1 is needed", fraction)
+	if err := checkHoldOut(ds, fraction); err != nil {
+		return nil, nil, err
+	}
+	n, classes := ds.Len(), len(ds.Classes())
+	names, scores := make([]string, n), make([]float64, n)
+	last := make([]int, classes) // of each class that trains on none so far, the sample with the largest score
+	for c := range last {
+		last[c] = -1
+	}
+	trains := make([]bool, classes)
+	for i := range n {
+		names[i] = Key(ds, i)
+		scores[i] = Score(names[i], seed)
+		l := ds.Label(i)
+		if scores[i] >= fraction {
+			trains[l] = true
+		}
+		if at := last[l]; at < 0 || scores[i] > scores[at] {
+			last[l] = i
+		}
+	}
+	stays := map[string]bool{}
+	for c, at := range last {
+		if at >= 0 && !trains[c] {
+			stays[names[at]] = true
+		}
+	}
+	return takeApart(ds, fraction, func(i int) bool { return scores[i] < fraction && !stays[names[i]] },
+		"each is held out by its name with that probability: use a larger fraction, or another data.val_seed")
+}
+
+// Score is where the name of a sample lies between 0 and 1: the first 8 bytes of the
+// SHA-256 of "<seed>/<name>" as a big-endian number, divided by 2^64. The name is the
+// [Key] of the sample in the Unicode form NFC, since file systems differ in how they
+// keep an é.
+func Score(name string, seed uint64) float64 {
+	sum := sha256.Sum256([]byte(strconv.FormatUint(seed, 10) + "/" + norm.NFC.String(name)))
+	// The 53 bits that a float64 holds: rounding up would make 1 of the largest.
+	return float64(binary.BigEndian.Uint64(sum[:])>>11) / (1 << 53)
+}
+
+// HoldOutShuffled takes a dataset apart as versions before [HoldOut] did, for the runs
+// that they have begun: of each class the given fraction, rounded, is held out, drawn
+// by the seed. A sample that comes or goes moves others.
+func HoldOutShuffled(ds Dataset, fraction float64, seed uint64) (train, val Dataset, err error) {
+	if err := checkHoldOut(ds, fraction); err != nil {
+		return nil, nil, err
 	}
 	byClass := make([][]int, len(ds.Classes()))
 	for i := range ds.Len() {
-		l := ds.Label(i)
-		if l < 0 || l >= len(byClass) {
-			return nil, nil, fmt.Errorf("data: %s: label %d is not one of the %d classes", ds.Name(i), l, len(byClass))
-		}
-		byClass[l] = append(byClass[l], i)
+		byClass[ds.Label(i)] = append(byClass[ds.Label(i)], i)
 	}
 	out := make([]bool, ds.Len())
 	for c, rows := range byClass {
@@ -29,17 +83,35 @@ func HoldOut(ds Dataset, fraction float64, seed uint64) (train, val Dataset, err
 			out[rows[k]] = true
 		}
 	}
+	return takeApart(ds, fraction, func(i int) bool { return out[i] }, "use another fraction")
+}
+
+// checkHoldOut returns an error unless a fraction of a dataset can be held out.
+func checkHoldOut(ds Dataset, fraction float64) error {
+	if !(fraction > 0 && fraction < 1) {
+		return fmt.Errorf("data: a fraction of %v cannot be held out; a number between 0 and 1 is needed", fraction)
+	}
+	for i := range ds.Len() {
+		if l := ds.Label(i); l < 0 || l >= len(ds.Classes()) {
+			return fmt.Errorf("data: %s: label %d is not one of the %d classes", ds.Name(i), l, len(ds.Classes()))
+		}
+	}
+	return nil
+}
+
+// takeApart makes the parts of a dataset.
+func takeApart(ds Dataset, fraction float64, out func(i int) bool, hint string) (train, val Dataset, err error) {
 	var kept, held []int
-	for i, yes := range out {
-		if yes {
+	for i := range ds.Len() {
+		if out(i) {
 			held = append(held, i)
 		} else {
 			kept = append(kept, i)
 		}
 	}
 	if len(kept) == 0 || len(held) == 0 {
-		return nil, nil, fmt.Errorf("data: a fraction of %v of %d images leaves %d for training and %d for validation; both need some",
-			fraction, ds.Len(), len(kept), len(held))
+		return nil, nil, fmt.Errorf("data: a fraction of %v of %d images leaves %d for training and %d for validation; %s",
+			fraction, ds.Len(), len(kept), len(held), hint)
 	}
 	return part{ds, kept}, part{ds, held}, nil
 }

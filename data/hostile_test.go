@@ -118,41 +118,6 @@ func TestCIFAR(t *testing.T) {
 	wantError(t, err, `class "a" is there twice`)
 }
 
-func TestHoldOut(t *testing.T) {
-	root := t.TempDir()
-	for c := range 2 {
-		for i := range 10 {
-			writeTree(t, root, fmt.Sprintf("c%d/%d.png", c, i))
-		}
-	}
-	d, err := OpenClassFolders(root, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	train, val, err := HoldOut(d, 0.2, 1)
-	if err != nil || train.Len() != 16 || val.Len() != 4 || val.Label(1) != 0 || val.Label(2) != 1 {
-		t.Fatalf("%d and %d, %v", train.Len(), val.Len(), err)
-	}
-	seen := map[string]bool{}
-	for _, part := range []Dataset{train, val} {
-		for i := range part.Len() {
-			seen[part.Name(i)] = true
-		}
-	}
-	if len(seen) != 20 {
-		t.Errorf("%d different images of 20", len(seen))
-	}
-	_, other, _ := HoldOut(d, 0.2, 2)
-	if other.Name(0) == val.Name(0) && other.Name(1) == val.Name(1) && other.Name(2) == val.Name(2) && other.Name(3) == val.Name(3) {
-		t.Error("the seed changes nothing")
-	}
-	if _, ok, err := Encoded(Few(train, 3, 1), 0, nil); !ok || err != nil {
-		t.Errorf("the file of a part of a part: %v, %v", ok, err)
-	}
-	_, _, err = HoldOut(d, 0.01, 1)
-	wantError(t, err, "leaves 20 for training and 0 for validation")
-}
-
 // tarOf makes a tar of names and contents in turn.
 func tarOf(t testing.TB, members ...string) []byte {
 	t.Helper()

@@ -43,7 +43,12 @@ func (d *Annotations) key(i int) string {
 	return path.Clean(filepath.ToSlash(file))
 }
 
-func (d *Shards) key(i int) string { return d.samples[i].name }
+func (d *Shards) key(i int) string {
+	if s := d.samples[i]; s.key != "" {
+		return s.key
+	}
+	return d.samples[i].name
+}
 
 func (d *Packed) key(i int) string {
 	if name := d.packedName(i); name != "" {

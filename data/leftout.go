@@ -48,7 +48,7 @@ const fewEndings = 8
 type leaver interface{ LeftOut() []LeftOut }
 
 // LeftOutOf lists what the opener of a dataset has left out, in the order in which
-// it came upon it. Of a part of a dataset it is that of the whole.
+// it came upon it. Of a part of a dataset it is that of all of it.
 func LeftOutOf(ds Dataset) []LeftOut {
 	if l, ok := undivided(ds).(leaver); ok {
 		return l.LeftOut()
@@ -56,14 +56,14 @@ func LeftOutOf(ds Dataset) []LeftOut {
 	return nil
 }
 
-// undivided is the dataset that a dataset is a part of.
+// undivided is the dataset that a view of it was made of.
 func undivided(ds Dataset) Dataset {
 	for {
-		p, ok := ds.(part)
+		w, ok := ds.(wrapper)
 		if !ok {
 			return ds
 		}
-		ds = p.Dataset
+		ds = w.source()
 	}
 }
 

@@ -23,4 +23,5 @@ type relabelled struct {
 
 func (r relabelled) Classes() []string           { return r.classes }
 func (r relabelled) Label(i int) int             { return r.index[r.Dataset.Label(i)] }
+func (r relabelled) source() Dataset             { return r.Dataset }
 func (r relabelled) unwrap(i int) (Dataset, int) { return r.Dataset, i }

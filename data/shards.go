@@ -30,6 +30,7 @@ type member struct {
 	label        int32
 	offset, size int64
 	name         string
+	key          string // that it had in the data set that the shard was made of; may be ""
 }
 
 // OpenShards indexes tar files in WebDataset form: neighbouring members whose path
@@ -169,6 +170,9 @@ func (d *Shards) member(g *group, h *tar.Header, at member, r io.Reader) error {
 			return errors.New("a second image in the same sample; give samples names that differ before the first dot")
 		}
 		at.name = name
+		if key, ok := strings.CutPrefix(h.PAXRecords[paxComment], nameComment); ok {
+			at.key = key
+		}
 		g.image, g.found = at, true
 	}
 	return nil

@@ -27,12 +27,20 @@ type ShardOptions struct {
 // ClassFile is the file of class names that [WriteShards] writes.
 const ClassFile = "classes.txt"
 
+// The header of an image has a comment with the name that the sample has in the data
+// set that the shards were made of. Of all records a comment alone is one that no other
+// reader remarks on.
+const (
+	paxComment  = "comment"
+	nameComment = "sample="
+)
+
 // infoFile is what WebDataset readers look for the number of samples in.
 const infoFile = "_info.json"
 
 // WriteShards writes a dataset as tar files in WebDataset form to dir: for each
-// sample its image, as the file that it is or as a PNG, and its class index. It
-// adds the class names and _info.json with the number of samples. A shard has its
+// sample its image, as the file that it is or as a PNG, and its class index. The name
+// of the sample goes on in a comment in the header. It adds the class names and _info.json with the number of samples. A shard has its
 // name only when it is complete.
 func WriteShards(ctx context.Context, dir string, ds Dataset, o ShardOptions) error {
 	if o.PerShard < 1 {
@@ -129,6 +137,9 @@ func (w *shardWriter) sample(t *tar.Writer, number, i int) error {
 	}{{ending, content}, {"cls", fmt.Append(nil, w.ds.Label(i))}} {
 		// Equal data sets give equal shards: no owner, no time.
 		h := &tar.Header{Name: fmt.Sprintf("%08d.%s", number, part.key), Mode: 0o644, Size: int64(len(part.content)), ModTime: time.Unix(0, 0)}
+		if part.key != "cls" {
+			h.PAXRecords = map[string]string{paxComment: nameComment + Key(w.ds, i)}
+		}
 		if err := t.WriteHeader(h); err != nil {
 			return fmt.Errorf("data: writing a shard: %w", err)
 		}

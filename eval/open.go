@@ -38,7 +38,11 @@ func Inspect(d configs.Data, train bool) (data.Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	kept, held, err := data.HoldOut(all, d.ValFraction, d.ValSeed)
+	holdOut := data.HoldOut
+	if d.ValSplit == configs.ShuffleSplit {
+		holdOut = data.HoldOutShuffled
+	}
+	kept, held, err := holdOut(all, d.ValFraction, d.ValSeed)
 	if err != nil {
 		return nil, fmt.Errorf("data.val_fraction: %w", err)
 	}
@@ -49,6 +53,19 @@ func Inspect(d configs.Data, train bool) (data.Dataset, error) {
 }
 
 var layouts = map[string]string{"imagefolder": ", with train/<class>/ and val/<class>/"}
+
+// SameClasses returns an error unless the classes of both parts are called the same,
+// in the same order: otherwise their labels would mean something else.
+func SameClasses(train, val data.Dataset) error {
+	a, b := train.Classes(), val.Classes()
+	if i := Differing(a, b); i >= 0 {
+		return fmt.Errorf("class %d is called %q in the training part and %q in the validation part; both need the same classes", i, ClassName(a, i), ClassName(b, i))
+	}
+	if len(b) > len(a) {
+		return fmt.Errorf("the validation part has %d classes, the training part only %d", len(b), len(a))
+	}
+	return nil
+}
 
 // part opens a part that has files of its own.
 func part(d configs.Data, train bool) (data.Dataset, error) {

@@ -67,7 +67,9 @@ func FindLR(ctx context.Context, c *configs.Config, o FindOptions) (LRFinding, e
 		return LRFinding{}, err
 	}
 	t.show.Line("%s", t.task.describe())
-	t.showNotes()
+	for _, line := range t.origin {
+		t.show.Line("%s", line)
+	}
 	defer t.show.End()
 	points, err := t.sweep(ctx, o)
 	if err != nil {

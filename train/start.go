@@ -56,7 +56,10 @@ func (t *trainer) resume() (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if t.progress, err = readProgress(f); err == nil {
+	if err = t.checkHoldOut(f); err == nil {
+		t.progress, err = readProgress(f)
+	}
+	if err == nil {
 		err = t.restore(f)
 	}
 	if err != nil {

@@ -113,11 +113,7 @@ func (t *trainer) openData() (err error) {
 	if t.val, err = eval.Open(c.Data, false); err != nil || c.Task != "classify" {
 		return err
 	}
-	var note string
-	if t.val, note, err = eval.WithClassesOf(t.train, t.val); note != "" {
-		t.notes = append(t.notes, note)
-	}
-	return err
+	return eval.SameClasses(t.train, t.val)
 }
 
 // trainer is a run in progress.
@@ -151,7 +147,6 @@ type trainer struct {
 	began     time.Time
 	firstStep int      // batches that this process did not train
 	origin    []string // what is to be said of the weights that the run starts from
-	notes     []string // and of the data
 }
 
 func (t *trainer) close() error {
@@ -181,7 +176,12 @@ func (t *trainer) open(o Options) error {
 	t.loader = nil // the state of the model may be part of what it makes
 	t.firstStep = t.progress.Batches
 	t.describe()
-	t.showNotes()
+	for _, n := range t.config.Notes {
+		t.show.Line("note: %s", n)
+	}
+	for _, line := range t.origin {
+		t.show.Line("%s", line)
+	}
 	return nil
 }
 

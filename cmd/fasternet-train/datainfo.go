@@ -6,6 +6,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"fasternet/configs"
 	"fasternet/data"
 
 	"github.com/spf13/cobra"
@@ -18,11 +19,13 @@ func infoCommand() *cobra.Command {
 		Use:   "info DATASET",
 		Short: "Show the size, the classes, the images and the mean of a data set",
 		Long: `Show how many images each class of a data set has, how large they are, and mean and
-standard deviation of the training pixels as a configuration wants them.
+standard deviation of the training pixels as a configuration wants them. With
+data.val_fraction, --split val lists the images that are held out.
 ` + datasetHelp,
 		Example: `  fasternet-train data info fashion-mnist
   fasternet-train data info /data/imagenet
   fasternet-train data info my.yaml --split train --images 0
+  fasternet-train data info my.yaml --split val   # with data.val_fraction: which images are held out
   fasternet-train data info /data/cifar --set data.name=cifar10`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -50,6 +53,11 @@ standard deviation of the training pixels as a configuration wants them.
 			for _, line := range describeLeftOut(config.Data, parts) {
 				fmt.Println(line)
 			}
+			if d := config.Data; d.ValFraction > 0 && f.split == string(data.Val) {
+				if err := printHeldOut(d, parts[0]); err != nil {
+					return err
+				}
+			}
 			s, err := data.Measure(cmd.Context(), parts[0], config.Model.InChans, most, config.Data.Workers, skip)
 			if err != nil {
 				return err
@@ -64,6 +72,17 @@ standard deviation of the training pixels as a configuration wants them.
 	f.register(c)
 	c.Flags().IntVar(&most, "images", 2000, "how many images to measure mean and deviation of; 0 for all")
 	return c
+}
+
+// printHeldOut lists the samples that data.val_fraction holds out.
+func printHeldOut(d configs.Data, val dataPart) error {
+	fmt.Printf("held out (data.val_fraction %v, data.val_seed %d, data.val_split %s):\n", d.ValFraction, d.ValSeed, d.ValSplit)
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	classes := val.Classes()
+	for i := range val.Len() {
+		fmt.Fprintf(w, "  %s\t%s\n", classes[val.Label(i)], data.Key(val.Dataset, i))
+	}
+	return w.Flush()
 }
 
 // numbers is a list as YAML has it.

@@ -1,0 +1,88 @@
+package cases
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// heldOut are the images that "data info" lists as held out.
+func (f folder) heldOut(args ...string) map[string]bool {
+	f.t.Helper()
+	out := f.run(append([]string{"data", "info", "t.yaml", "--split", "val"}, args...)...).exits(0).stdout
+	_, list, ok := strings.Cut(out, "held out (")
+	if !ok {
+		f.t.Fatalf("nothing is listed as held out:\n%s", out)
+	}
+	held := map[string]bool{}
+	for line := range strings.Lines(list) {
+		if words := strings.Fields(line); strings.HasPrefix(line, "  ") && len(words) == 2 && strings.HasSuffix(words[1], ".png") {
+			held[words[1]] = true
+		}
+	}
+	return held
+}
+
+// huggingface/pytorch-image-models#211: a class has no images in one part. Held out by a
+// fraction, the only image of a class was gone from training.
+func TestHoldOutKeepsTheOnlyImage(t *testing.T) {
+	f := newFolder(t)
+	f.imageFolders("base", []string{"cat", "dog"}, 8, 0)
+	f.imageFolders("base", []string{"fox"}, 1, 0)
+	f.config("t.yaml", tinyFasterNet)
+	for _, seed := range []string{"0", "1", "2", "3"} {
+		held := f.heldOut("--set", "data.val_fraction=0.5", "--set", "data.val_seed="+seed)
+		if len(held) == 0 || held["fox/000.png"] {
+			t.Errorf("seed %s: held out %v", seed, held)
+		}
+	}
+	f.run("data", "info", "t.yaml", "--split", "train", "--set", "data.val_fraction=0.99").exits(0).says("fox  1 images")
+	f.run("train", "t.yaml", "--set", "data.val_fraction=0.5", "--set", "train.batch_size=2", "--run", "run").exits(0)
+}
+
+// Removing one image moved 23 of 40 held-out images into the training set.
+func TestHoldOutMovesNoOtherImage(t *testing.T) {
+	f := newFolder(t)
+	f.imageFolders("base", []string{"cat", "dog", "fox"}, 16, 0)
+	f.config("t.yaml", tinyFasterNet)
+	set := []string{"--set", "data.val_fraction=0.25"}
+	before := f.heldOut(set...)
+	if n := len(before); n < 5 || n > 20 {
+		t.Fatalf("%d of 48 are held out", n)
+	}
+	same := func(what string, after map[string]bool, gone ...string) {
+		t.Helper()
+		want := map[string]bool{}
+		for name := range before {
+			want[name] = true
+		}
+		for _, name := range gone {
+			delete(want, name)
+		}
+		for name := range want {
+			if !after[name] {
+				t.Errorf("%s: %s has gone to training", what, name)
+			}
+		}
+		for name := range after {
+			if !want[name] && !strings.Contains(name, "new") {
+				t.Errorf("%s: %s has come from training", what, name)
+			}
+		}
+	}
+	f.write("base/train/dog/new.png", f.read("base/train/cat/000.png"))
+	f.write("base/train/ant/new1.png", f.read("base/train/cat/001.png")) // a class before the others
+	same("more images", f.heldOut(set...))
+	if err := os.Remove(f.file("base/train/cat/003.png")); err != nil {
+		t.Fatal(err)
+	}
+	same("fewer images", f.heldOut(set...), "cat/003.png")
+	if err := os.Rename(f.file("base"), f.file("elsewhere")); err != nil {
+		t.Fatal(err)
+	}
+	same("another folder", f.heldOut(append(set, "--data", f.file("elsewhere"))...), "cat/003.png")
+	f.run("data", "pack", "elsewhere", "--split", "train", "--out", "packed").exits(0)
+	same("packed", f.heldOut(append(set, "--data", "packed", "--set", "data.name=packed")...), "cat/003.png")
+	f.run("data", "shard", "elsewhere", "--split", "train", "--out", "shards").exits(0)
+	same("shards", f.heldOut(append(set, "--data", "shards", "--set", "data.name=shards")...), "cat/003.png")
+}

@@ -1,0 +1,103 @@
+package train
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"image"
+	"image/png"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"fasternet/configs"
+	"fasternet/internal/ramdisk"
+)
+
+// A run that is resumed never validates what it was trained on: another part cannot be
+// held out, and the rule of before, which moves images when files come or go, needs the
+// files that it had.
+func TestResumeHoldsOutTheSame(t *testing.T) {
+	dir := t.TempDir()
+	add := func(name string) {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		var b bytes.Buffer
+		err := png.Encode(&b, image.NewGray(image.Rect(0, 0, 32, 32)))
+		if err == nil {
+			err = os.MkdirAll(filepath.Dir(path), 0o755)
+		}
+		if err == nil {
+			err = os.WriteFile(path, b.Bytes(), 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 20 {
+		add(fmt.Sprintf("train/cat/%d.png", i))
+		add(fmt.Sprintf("train/dog/%d.png", i))
+		add(fmt.Sprintf("val/cat/%d.png", i))
+		add(fmt.Sprintf("val/dog/%d.png", i))
+	}
+	run := func(folder string, settings ...string) error {
+		c := smallConfig(t, small["fasternet"], dir, append([]string{"data.name=imagefolder", "data.val_fraction=0.3", "train.epochs=1", "sched.warmup_epochs=0"}, settings...)...)
+		_, err := Run(context.Background(), c, Options{Dir: folder, Resume: true, Log: io.Discard})
+		return err
+	}
+	hash, shuffle := filepath.Join(ramdisk.Dir(t), "hash"), filepath.Join(ramdisk.Dir(t), "shuffle")
+	for _, c := range []struct {
+		name, folder string
+		settings     []string
+		add          string
+		want         string
+	}{
+		{"hash", hash, nil, "", ""},
+		{"shuffle", shuffle, []string{"data.val_split=shuffle"}, "", ""},
+		{"again", hash, nil, "", ""},
+		{"another fraction", hash, []string{"data.val_fraction=0.4"}, "", "data.val_fraction is 0.4, in the run it is 0.3: images that it was trained on would be validated; --set data.val_fraction=0.3 goes on"},
+		{"a part of its own", hash, []string{"data.val_fraction=0"}, "", "data.val_fraction is 0, in the run it is 0.3"},
+		{"another seed", hash, []string{"data.val_seed=1"}, "", "data.val_seed is 1, in the run it is 0"},
+		{"hash after shuffle", shuffle, nil, "", "data.val_split is hash, in the run it is shuffle"},
+		{"shuffle again", shuffle, []string{"data.val_split=shuffle", "train.epochs=2"}, "", ""},
+		{"shuffle with another file", shuffle, []string{"data.val_split=shuffle", "train.epochs=3"}, "train/cat/more.png", "the data set has changed: the run has"},
+		{"hash with another file", hash, []string{"train.epochs=2"}, "", ""},
+	} {
+		if c.add != "" {
+			add(c.add)
+		}
+		err := run(c.folder, c.settings...)
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: %v, want %q", c.name, err, c.want)
+		}
+	}
+
+	// The configuration of a run of before has no data.val_split.
+	path := filepath.Join(hash, ConfigFile)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := bytes.Replace(text, []byte("  val_split: hash\n"), nil, 1)
+	if bytes.Equal(old, text) {
+		t.Fatalf("no val_split in %s", text)
+	}
+	if err := os.WriteFile(path, old, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name     string
+		settings []string
+		want     string
+	}{
+		{"of before", nil, configs.ShuffleSplit},
+		{"of before, said", []string{"data.val_split=hash"}, configs.HashSplit},
+	} {
+		got, err := Config(hash, c.settings...)
+		if err != nil || got.Data.ValSplit != c.want {
+			t.Errorf("%s: %+v, %v", c.name, got.Data, err)
+		}
+	}
+}
