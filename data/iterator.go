@@ -55,7 +55,7 @@ type slot struct {
 
 func (l *Loader) newSlot() *slot {
 	h, w, c := l.opt.Transform.OutputShape()
-	n := l.own
+	n := l.most()
 	s := &slot{
 		Batch:   Batch{Height: h, Width: w, Channels: c},
 		images:  make([]float32, n*h*w*c),

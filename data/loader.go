@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 
+	"fasternet/internal/memory"
 	"fasternet/rng"
 )
 
@@ -162,8 +163,26 @@ func NewLoader(ds Dataset, opt LoaderOptions) (*Loader, error) {
 			opt.Classes, len(ds.Classes()))
 	}
 	l.opt = opt
+	if err := l.checkMemory(); err != nil {
+		return nil, err
+	}
 	return l, nil
 }
+
+// checkMemory returns an error unless the batches that are under way at a time fit into
+// memory.
+func (l *Loader) checkMemory() error {
+	h, w, c := l.opt.Transform.OutputShape()
+	n := min(l.opt.Prefetch+1, l.steps)
+	values := n * l.most() * (h*w*c + l.opt.Classes)
+	if err := memory.Check(fmt.Sprintf("%d batches of %d images of %d×%d pixels", n, l.most(), h, w), 4*values); err != nil {
+		return fmt.Errorf("%w: smaller or fewer of them take less (train.batch_size, train.val_batch_size, --batch, data.prefetch)", err)
+	}
+	return nil
+}
+
+// most is the number of samples in the largest batch that this loader makes.
+func (l *Loader) most() int { return min(l.own, l.ds.Len()) }
 
 // Steps is the number of batches in an epoch.
 func (l *Loader) Steps() int { return l.steps }

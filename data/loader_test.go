@@ -307,3 +307,32 @@ func BenchmarkLoaderJPEG(b *testing.B) {
 	}
 	b.ReportMetric(32*float64(b.N)/b.Elapsed().Seconds(), "img/s")
 }
+
+// manySet is a dataset that has more samples than it could have.
+type manySet struct {
+	*fakeSet
+	samples int
+}
+
+func (d manySet) Len() int { return d.samples }
+
+// Batches that cannot fit are refused before there is memory for them; one that is larger
+// than the dataset takes what the dataset needs.
+func TestLoaderMemory(t *testing.T) {
+	opt := LoaderOptions{Batch: 1 << 16, Workers: 1, Prefetch: 1 << 10, Transform: evalTransform(1<<13, 3)}
+	_, err := NewLoader(manySet{newFakeSet(1), 1 << 30}, opt)
+	wantError(t, err, "not enough memory: 1025 batches of 65536 images of 8192×8192 pixels need ")
+	wantError(t, err, "train.val_batch_size")
+
+	opt.Transform = evalTransform(64, 3)
+	n := allocatedBy(func() {
+		it := newLoader(t, newFakeSet(3), opt).Epoch(t.Context(), 0, 0)
+		defer it.Close()
+		if b, err := it.Next(); err != nil || b.Size != 3 {
+			t.Errorf("%+v, %v", b, err)
+		}
+	})
+	if n > 4<<20 {
+		t.Errorf("3 images took %d bytes", n)
+	}
+}

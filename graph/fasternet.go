@@ -51,6 +51,9 @@ func newFasterNet(c configs.Model, s *layers.Store) (*FasterNet, error) {
 	if c.NumClasses < 1 {
 		return nil, fmt.Errorf("graph: model.num_classes: want 1 or more, got %d", c.NumClasses)
 	}
+	if err := checkMemory(Parameters(c, 0, s.Folded)); err != nil {
+		return nil, err
+	}
 	m := &FasterNet{config: c, act: act, store: s}
 	dims := c.StageDims()
 	blocks := 0

@@ -44,6 +44,9 @@ type visibleEncoder interface {
 // Xavier uniform; tokens normal; the convolutions of the decoders as PyTorch
 // does.
 func NewLocalMIM(c *configs.Config, seed uint64) (*LocalMIM, error) {
+	if err := checkMemory(Parameters(c.Model, c.Data.ImageSize, false) + decoderValues(c)); err != nil {
+		return nil, err
+	}
 	m := &LocalMIM{config: c, store: layers.NewStore(seed, c.Model.InitStd), scales: c.MIMScales()}
 	s := m.store
 	var err error

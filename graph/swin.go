@@ -40,6 +40,9 @@ func NewSwin(c configs.Model, imageSize int, seed uint64) (*Swin, error) {
 	if c.NumClasses < 1 {
 		return nil, fmt.Errorf("graph: model.num_classes: want 1 or more, got %d", c.NumClasses)
 	}
+	if err := checkMemory(Parameters(c, imageSize, false)); err != nil {
+		return nil, err
+	}
 	s := layers.NewStore(seed, c.InitStd)
 	m := &Swin{config: c, store: s}
 	normal := layers.TruncatedNormal(c.InitStd)

@@ -39,6 +39,9 @@ func NewViT(c configs.Model, imageSize int, seed uint64) (*ViT, error) {
 	if side < 1 {
 		return nil, fmt.Errorf("graph: images of %d pixels have no patch of %d", imageSize, c.PatchSize)
 	}
+	if err := checkMemory(Parameters(c, imageSize, false)); err != nil {
+		return nil, err
+	}
 	s := layers.NewStore(seed, c.InitStd)
 	m := &ViT{config: c, store: s, grid: [2]int{side, side}}
 	normal, dim := layers.TruncatedNormal(c.InitStd), c.EmbedDim

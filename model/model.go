@@ -143,7 +143,8 @@ type Loaded struct {
 }
 
 // Describe reads the configuration and the class names of a checkpoint or an
-// exported model.
+// exported model. What the file says about threads and loader workers does not count here
+// ([configs.Config.ForgetMachine]).
 func Describe(f *checkpoints.File) (*configs.Config, []string, error) {
 	if got := f.Meta[FormatKey]; got != format && got != ExportFormat {
 		return nil, nil, fmt.Errorf("its format is %q, want %q or %q", got, format, ExportFormat)
@@ -152,9 +153,13 @@ func Describe(f *checkpoints.File) (*configs.Config, []string, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	c.ForgetMachine()
 	var classes []string
 	if err := json.Unmarshal([]byte(f.Meta[ClassesKey]), &classes); err != nil {
 		return nil, nil, fmt.Errorf("its class names: %w", err)
+	}
+	if len(classes) > configs.MostClasses {
+		return nil, nil, fmt.Errorf("its class names: want %d or fewer, got %d", configs.MostClasses, len(classes))
 	}
 	return c, classes, nil
 }

@@ -22,7 +22,7 @@ func (r *Run) Examine(ctx context.Context, progress func(done, total int)) error
 	if r.Best() == nil || r.Evaluation != nil {
 		return nil // nothing to run, or nothing to find out
 	}
-	pool := kernels.NewPool(r.Config.Threads)
+	pool := kernels.NewPool(0) // the run may be from another machine
 	defer pool.Close()
 	ds, err := eval.Open(r.Config.Data, false)
 	if err != nil {
@@ -36,7 +36,7 @@ func (r *Run) Examine(ctx context.Context, progress func(done, total int)) error
 			return err
 		}
 		r.sheet, err = viz.Reconstructions(ctx, graph.NewMIMRunner(net, pool), ds, viz.Options{
-			Transform: transform, Most: Reconstructed, Seed: r.Config.Seed, Workers: r.Config.Data.Workers,
+			Transform: transform, Most: Reconstructed, Seed: r.Config.Seed,
 		})
 		return err
 	}
@@ -52,7 +52,7 @@ func (r *Run) Examine(ctx context.Context, progress func(done, total int)) error
 		return err
 	}
 	found, err := eval.Examine(ctx, graph.NewRunner(net, pool), ds, transform, eval.Options{
-		Batch: r.Config.Train.ValBatchSize, Workers: r.Config.Data.Workers, Progress: progress, Mistakes: train.Mistakes, SkipBad: true,
+		Batch: r.Config.Train.ValBatchSize, Progress: progress, Mistakes: train.Mistakes, SkipBad: true,
 	})
 	if err != nil {
 		return err

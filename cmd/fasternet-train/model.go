@@ -42,7 +42,7 @@ func (f *modelFlags) registerModel(c *cobra.Command) {
 	c.Flags().StringVar(&f.load.Config, "config", "", "`preset` or YAML file, for weights that come without one")
 	c.Flags().StringArrayVar(&f.load.Settings, "set", nil, "change a setting, `key=value`, e.g. model.act_layer=gelu; repeatable")
 	c.Flags().BoolVar(&f.load.EMA, "ema", false, "take the averaged weights of the file")
-	c.Flags().IntVar(&f.threads, "threads", 0, "threads of the kernels; 0 for one a processor")
+	c.Flags().IntVar(&f.threads, "threads", 0, "threads of the kernels; 0 for one a processor, whatever the model's file says")
 	c.Flags().IntVar(&f.size, "size", 0, "side of the images (data.image_size)")
 }
 
@@ -109,7 +109,10 @@ func (f *modelFlags) skipBad() bool { return f.onBad == "skip" }
 // config applies the options to the configuration of a checkpoint, through the
 // checks of package configs.
 func (f *modelFlags) config(c *configs.Config, dataDir string) (*configs.Config, error) {
-	settings := []string{fmt.Sprintf("threads=%d", f.threads), "data.on_bad_image=" + f.onBad}
+	settings := []string{"data.on_bad_image=" + f.onBad}
+	if f.threads != 0 {
+		settings = append(settings, fmt.Sprintf("threads=%d", f.threads))
+	}
 	if dataDir != "" {
 		settings = append(settings, "data.dir="+quoted(dataDir))
 	}
