@@ -11,14 +11,18 @@ import (
 
 	"golang.org/x/image/bmp"
 	"golang.org/x/image/tiff"
-	"golang.org/x/image/webp"
 )
 
 // MaxPixels is the largest number of pixels that is decoded. It is the size at
 // which Pillow refuses a file as a decompression bomb.
 const MaxPixels = 178_956_970
 
-var errNotAnImage = errors.New("the content is neither a JPEG nor a PNG, WebP, BMP or TIFF image")
+// Decoding says how image files become pixels where there is a choice.
+type Decoding struct {
+	// Clip16Bit clips grey values of more than 8 bits to 255, as Pillow does. Otherwise
+	// they are scaled as colours are, which Pillow scales too.
+	Clip16Bit bool
+}
 
 // ReadImage decodes an image file, see [Decode]. An error names the file.
 func ReadImage(path string) (*Image, error) {
@@ -29,26 +33,41 @@ func ReadImage(path string) (*Image, error) {
 	return decodeNamed(content, path)
 }
 
-// Decode decodes the content of a JPEG, PNG, WebP, BMP or TIFF file; which of them
-// it is, is told by the content. Grey images without alpha have 1 channel, all
-// others are RGB, by the rules of Pillow's convert("RGB"): CMYK is multiplied out,
-// palettes are looked up, an alpha channel is dropped, not composed. Of 16-bit values
-// the high byte is kept, but grey ones without alpha are clipped to 255. The EXIF orientation is ignored. It is an error when the content is truncated or has
-// more than [MaxPixels] pixels.
-func Decode(content []byte) (*Image, error) {
-	switch format := sniff(content); format {
+// Decode is [Decoding.Decode] of the zero value.
+func Decode(content []byte) (*Image, error) { return Decoding{}.Decode(content) }
+
+// Decode decodes the content of a JPEG, PNG, WebP, GIF, BMP, TIFF or PNM file; which of
+// them it is, is told by the content. Of several frames or pages it takes the first.
+//
+// Grey images without alpha have 1 channel, all others are RGB, by the rules of Pillow's
+// convert("RGB"): CMYK is multiplied out, palettes are looked up, an alpha channel is
+// dropped, not composed. Of 16-bit values the high byte is kept. It is an error when the
+// content is truncated or has more than [MaxPixels] pixels; of what is no image, or one
+// that is not decoded, the error says what it is.
+func (how Decoding) Decode(content []byte) (*Image, error) {
+	m, err := how.decode(content, sniff(content))
+	return m, decodeError(err)
+}
+
+// decode decodes a file of a format.
+func (how Decoding) decode(content []byte, format string) (*Image, error) {
+	switch format {
 	case "jpg":
 		return decodeJPEG(content)
 	case "png":
-		return decodeWith(content, format, png.DecodeConfig, png.Decode)
+		return how.decodeWith(content, format, png.DecodeConfig, png.Decode)
 	case "webp":
-		return decodeWith(content, format, webp.DecodeConfig, webp.Decode)
+		return how.decodeWebP(content)
+	case "gif":
+		return decodeGIF(content)
 	case "bmp":
-		return decodeWith(content, format, bmp.DecodeConfig, bmp.Decode)
+		return how.decodeWith(content, format, bmp.DecodeConfig, bmp.Decode)
 	case "tif":
-		return decodeWith(content, format, tiff.DecodeConfig, tiff.Decode)
+		return how.decodeTIFF(content)
+	case "pnm":
+		return decodePNM(content, how)
 	}
-	return nil, errNotAnImage
+	return nil, notAnImage(content)
 }
 
 // sniff is the usual ending of the format of a file by its first bytes; "" if it is
@@ -62,36 +81,61 @@ func sniff(content []byte) string {
 		return "png"
 	case begins("RIFF") && len(content) >= 12 && string(content[8:12]) == "WEBP":
 		return "webp"
-	case begins("BM"):
+	case begins("GIF87a"), begins("GIF89a"):
+		return "gif"
+	case begins("BM") && len(content) >= 18 && string(content[15:18]) == "\x00\x00\x00": // the size of a header
 		return "bmp"
 	case begins("II\x2a\x00"), begins("MM\x00\x2a"):
 		return "tif"
+	case isPNM(content):
+		return "pnm"
 	}
 	return ""
 }
 
+// isPNM: P1 to P6, white space, and a number or a comment.
+func isPNM(content []byte) bool {
+	if len(content) < 4 || content[0] != 'P' || content[1] < '1' || content[1] > '6' {
+		return false
+	}
+	switch content[2] {
+	case ' ', '\t', '\n', '\r':
+	default:
+		return false
+	}
+	t := pnmText{content, 2}
+	t.skip()
+	return t.at == len(content) || '0' <= content[t.at] && content[t.at] <= '9'
+}
+
 // decodeWith decodes a file of a format with a decoder of the standard library or like
 // it.
-func decodeWith(content []byte, format string, config func(io.Reader) (image.Config, error), decode func(io.Reader) (image.Image, error)) (*Image, error) {
+func (how Decoding) decodeWith(content []byte, format string, config func(io.Reader) (image.Config, error), decode func(io.Reader) (image.Image, error)) (*Image, error) {
 	// The header alone is looked at first: decoding allocates what it promises.
 	cfg, err := config(bytes.NewReader(content))
 	if err != nil {
-		return nil, decodeError(err)
-	}
-	if err := checkSize(cfg.Height, cfg.Width); err != nil {
 		return nil, err
 	}
-	if err := checkRoom(format, cfg.Height, cfg.Width, len(content)); err != nil {
+	if err := checkPromise(format, cfg, content); err != nil {
 		return nil, err
 	}
 	src, err := safely(func() (image.Image, error) { return decode(bytes.NewReader(content)) })
 	if err != nil {
-		return nil, decodeError(err)
+		return nil, err
 	}
 	if m := fromWebP(src); m != nil {
 		return m, nil
 	}
-	return fromStandard(src), nil
+	return fromStandard(src, how), nil
+}
+
+// checkPromise returns an error unless an image of the size that a header has is
+// decoded, and a file of that content may have it.
+func checkPromise(format string, header image.Config, content []byte) error {
+	if err := checkSize(header.Height, header.Width); err != nil {
+		return err
+	}
+	return checkRoom(format, header.Height, header.Width, len(content))
 }
 
 // safely turns a panic of a decoder into an error: its input is anybody's file.
@@ -117,11 +161,22 @@ func checkSize(height, width int) error {
 
 var errTruncated = errors.New("the image is truncated")
 
-// decodeError says in words when the content ends too early. An io.EOF in an
-// error would also look like the end of an epoch.
+// decodeError says in words when the content ends too early, and what to do about an
+// image of a kind that a decoder does not know. An io.EOF in an error would also look
+// like the end of an epoch.
 func decodeError(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return errTruncated
+	}
+	if errors.Is(err, bmp.ErrUnsupported) {
+		return fmt.Errorf("a BMP image that is compressed, or has 16 bits a pixel or an unusual header, which is not read; %w", errConvert)
+	}
+	unknown := false
+	for _, kind := range []any{new(jpeg.UnsupportedError), new(png.UnsupportedError), new(tiff.UnsupportedError)} {
+		unknown = unknown || errors.As(err, kind)
+	}
+	if unknown && !errors.Is(err, errConvert) {
+		return fmt.Errorf("%w; %w", err, errConvert)
 	}
 	return err
 }

@@ -75,9 +75,9 @@ func TestDecodeFormats(t *testing.T) {
 		"16-bit PNG":        {encodePNG(t, filled(image.NewNRGBA64(r), color.NRGBA64{0x1234, 0xabcd, 0x00ff, 0x8000})), []uint8{0x12, 0xab, 0}, 0},
 		"16-bit opaque":     {encodePNG(t, filled(image.NewRGBA64(r), color.RGBA64{0x1234, 0xabcd, 0x00ff, 0xffff})), []uint8{0x12, 0xab, 0}, 0},
 		"grey PNG":          {encodePNG(t, filled(image.NewGray(r), color.Gray{77})), []uint8{77}, 0},
-		"16-bit grey PNG":   {encodePNG(t, filled(image.NewGray16(r), color.Gray16{0x4dff})), []uint8{0xff}, 0},
-		"16-bit dark PNG":   {encodePNG(t, filled(image.NewGray16(r), color.Gray16{0x00fe})), []uint8{0xfe}, 0},
-		"16-bit bright PNG": {encodePNG(t, filled(image.NewGray16(r), color.Gray16{0x0100})), []uint8{0xff}, 0},
+		"16-bit grey PNG":   {encodePNG(t, filled(image.NewGray16(r), color.Gray16{0x4dff})), []uint8{0x4d}, 0},
+		"16-bit dark PNG":   {encodePNG(t, filled(image.NewGray16(r), color.Gray16{0x00fe})), []uint8{0}, 0},
+		"16-bit bright PNG": {encodePNG(t, filled(image.NewGray16(r), color.Gray16{0xffff})), []uint8{0xff}, 0},
 		"palette PNG": {encodePNG(t, filled(image.NewPaletted(r, color.Palette{color.Black, orange}), orange)),
 			rgb(orange), 0},
 		"palette PNG with alpha": {encodePNG(t, filled(image.NewPaletted(r, color.Palette{transparent, orange}), transparent)),
@@ -116,7 +116,7 @@ func TestDecodeFormats(t *testing.T) {
 // its decoder.
 func TestDecodeCMYK(t *testing.T) {
 	src := filled(image.NewCMYK(image.Rect(0, 0, 2, 2)), color.CMYK{0, 128, 255, 51})
-	m := fromStandard(src)
+	m := fromStandard(src, Decoding{})
 	if want := []uint8{204, 102, 0}; m.Channels != 3 || !bytes.Equal(m.Pix[:3], want) {
 		t.Errorf("%v, want %v", m.Pix[:3], want)
 	}
@@ -144,8 +144,9 @@ func TestDecodeErrors(t *testing.T) {
 		content []byte
 		want    string
 	}{
-		"empty":            {nil, "neither a JPEG nor a PNG"},
-		"text":             {[]byte("<html>not found</html>"), "neither a JPEG nor a PNG"},
+		"empty":            {nil, "the file is empty"},
+		"text":             {[]byte("<html>not found</html>"), "an HTML page"},
+		"zeros":            {make([]byte, 600), "neither a JPEG nor a PNG"},
 		"PNG header":       {pngFile[:20], "truncated"},
 		"JPEG header":      {jpegFile[:20], "truncated"},
 		"half a PNG":       {pngFile[:len(pngFile)/2], "not enough pixel data"},
@@ -170,7 +171,7 @@ func TestReadImageNamesTheFile(t *testing.T) {
 	wantError(t, err, path)
 	writeFile(t, path, []byte("x"))
 	_, err = ReadImage(path)
-	wantError(t, err, "data: "+path+": the content is neither")
+	wantError(t, err, "data: "+path+": a text and not an image")
 }
 
 // A header that promises more pixels than the content can hold is refused before

@@ -33,6 +33,13 @@ func FuzzDecode(f *testing.F) {
 		f.Add(p.Bytes())
 		f.Add(j.Bytes())
 	}
+	g := goldenSafetensors(f, "pillow_formats.safetensors")
+	for _, name := range g.Names() {
+		if strings.HasPrefix(name, "file/") {
+			_, content := g.get(name)
+			f.Add(content)
+		}
+	}
 	f.Add(blankWebP(40, 30))
 	f.Add(sameStrips(40, 30, 10, []byte{0xd9, 0}, 32773, 8)) // a row of zeros, too few of them
 	f.Add(sameStrips(40, 30, 30, []byte{0xff, 0xff, 0xff, 0xff}, 4, 1))

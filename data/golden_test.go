@@ -11,7 +11,7 @@ import (
 	"github.com/nlpodyssey/safetensors"
 )
 
-func goldenFile(t *testing.T, name string) []byte {
+func goldenFile(t testing.TB, name string) []byte {
 	t.Helper()
 	content, err := os.ReadFile(golden.Path(t, name))
 	if err != nil {
@@ -21,11 +21,11 @@ func goldenFile(t *testing.T, name string) []byte {
 }
 
 type goldenTensors struct {
-	t *testing.T
+	t testing.TB
 	safetensors.SafeTensors
 }
 
-func goldenSafetensors(t *testing.T, name string) goldenTensors {
+func goldenSafetensors(t testing.TB, name string) goldenTensors {
 	t.Helper()
 	st, err := safetensors.Deserialize(goldenFile(t, name))
 	if err != nil {

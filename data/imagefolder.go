@@ -28,9 +28,10 @@ var splitFolders = map[Split][]string{
 }
 
 // OpenImageFolder lists the images of root/<split>/<class>/**/*, which are told by
-// the endings jpg, jpeg, png, webp, bmp, tif and tiff in any case. The folder of [Train] is train or training; that of [Val] is the
-// first there is of val, valid, validation, eval, evaluation and test; that of
-// [Test] is test. With split "" the class folders are those in root itself.
+// the usual endings in any case, such as .jpg or .png; of files without an ending, by
+// their content. The folder of [Train] is train or training; that of [Val] is the first
+// there is of val, valid, validation, eval, evaluation and test; that of [Test] is test.
+// With split "" the class folders are those in root itself.
 //
 // The index of a class is its position in the list of class folders, sorted by
 // code point. Files are sorted by path within a class. Symbolic links are
@@ -100,10 +101,8 @@ func (d *ImageFolder) folders(entries []fs.DirEntry, mapped bool) (names []strin
 			names = append(names, e.Name())
 		case !info.Mode().IsRegular():
 			d.leave(e.Name(), Special)
-		case hasImageName(e.Name()):
-			d.leave(e.Name(), Outside)
 		default:
-			d.leave(e.Name(), OtherEnding)
+			d.leave(e.Name(), d.reason(e.Name(), Outside))
 		}
 	}
 	return names
@@ -226,25 +225,29 @@ func (d *ImageFolder) entry(name string, e fs.DirEntry, above []fs.FileInfo) {
 		d.list(name, above)
 	case !mode.IsRegular():
 		d.leave(name, Special)
-	case hasImageName(name):
-		d.files = append(d.files, name)
 	default:
-		d.leave(name, OtherEnding)
+		if why := d.reason(name, ""); why != "" {
+			d.leave(name, why)
+			return
+		}
+		d.files = append(d.files, name)
 	}
+}
+
+// reason is why a regular file is left out: that it is not an image, or, of an image,
+// the given one.
+func (d *ImageFolder) reason(name string, image Reason) Reason {
+	is, err := isImageFile(filepath.Join(d.root, name))
+	switch {
+	case err != nil:
+		return Unreadable
+	case is:
+		return image
+	}
+	return OtherEnding
 }
 
 func hidden(name string) bool { return strings.HasPrefix(name, ".") }
-
-// imageNames are the endings of files that are taken for images.
-const imageNames = ".jpg, .jpeg, .png, .webp, .bmp, .tif, .tiff"
-
-func hasImageName(name string) bool {
-	switch strings.ToLower(filepath.Ext(name)) {
-	case ".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff":
-		return true
-	}
-	return false
-}
 
 // isFolder reports whether path is a folder or a symbolic link to one.
 func isFolder(path string) bool {

@@ -123,7 +123,7 @@ func TestImageFolderErrors(t *testing.T) {
 			"no folder of the val split; looked for val, valid, validation, eval, evaluation, test: put the images of a class into "},
 		"unknown split": {"dev", func(string) {}, "", `unknown split "dev"; use train, val or test`},
 		"empty class": {Train, func(root string) { writeTree(t, root, "train/a/x.png", "train/cat/notes.txt") }, "train/cat",
-			"no images (.jpg, .jpeg, .png, .webp, .bmp, .tif, .tiff by name) in this class folder; remove it or add images"},
+			"no images (.jpg, .jpeg, .jpe, .jfif, .png, .webp, .gif, .bmp, .tif, .tiff, .ppm, .pgm, .pbm, .pnm by name) in this class folder; remove it or add images"},
 		"no classes": {Train, func(root string) { writeTree(t, root, "train/x.png") }, "train", "no class folders"},
 		"cycle": {Train, func(root string) {
 			writeTree(t, root, "train/a/b/x.png")

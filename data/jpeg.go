@@ -17,13 +17,18 @@ type jpegHeader struct {
 	height, width int
 	channels      int  // 1 or 3, of the decoded image
 	fast          bool // the fast decoder is known to decode it right
+	inks          bool // four colours, as printers have them,
+	subsampled    bool // the middle two of which cover several pixels
+	adobe         int  // the transform that Adobe's segment names; -1 without one
+	scan          int  // where the marker of the first scan is
 }
 
 // parseJPEG reads the segments of a JPEG file up to its first scan. It is an error
 // when behind that there is no end marker: the fast decoder would fill up what is
 // missing.
 func parseJPEG(b []byte) (h jpegHeader, err error) {
-	adobe, frame := -1, false
+	h.adobe = -1
+	frame := false
 	var ids, sampling [4]byte
 	components := 0
 	for at := 2; ; {
@@ -71,10 +76,11 @@ func parseJPEG(b []byte) (h jpegHeader, err error) {
 			if components == 1 {
 				h.channels = 1
 			}
-			h.fast = h.fast && fastComponents(components, ids, sampling, adobe)
+			h.inks, h.subsampled, h.scan = components == 4, sampling[1] != sampling[0], at-n-2
+			h.fast = h.fast && fastComponents(components, ids, sampling, h.adobe)
 			return h, nil
 		case marker == 0xee && len(s) >= 12 && string(s[:5]) == "Adobe":
-			adobe = int(s[11])
+			h.adobe = int(s[11])
 		case marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc:
 			if len(s) < 6 || len(s) < 6+3*int(s[5]) || s[5] > 4 {
 				return h, errors.New("a JPEG frame of impossible length")
@@ -140,6 +146,9 @@ func (d *jpegDecoder) decode(m *Image, content []byte, h jpegHeader, box Box, ch
 func (d *jpegDecoder) decodeScaled(m *Image, content []byte, h jpegHeader, box Box, channels, by int) error {
 	d.reader.Reset(content)
 	src, err := safely(func() (image.Image, error) {
+		if h.inks {
+			return jpeg.Decode(rawInks(content, h))
+		}
 		if !h.fast {
 			return jpeg.Decode(&d.reader)
 		}
@@ -168,7 +177,7 @@ func (d *jpegDecoder) decodeScaled(m *Image, content []byte, h jpegHeader, box B
 			return nil
 		}
 	}
-	whole := fromStandard(src)
+	whole := d.whole(src, h)
 	if whole.Channels != channels {
 		var other Image
 		convert(&other, whole)
@@ -177,6 +186,20 @@ func (d *jpegDecoder) decodeScaled(m *Image, content []byte, h jpegHeader, box B
 	m.reshape(box.Height, box.Width, channels)
 	cropPadded(m, whole, box.Top, box.Left)
 	return nil
+}
+
+// whole converts an image that has no quicker way.
+func (d *jpegDecoder) whole(src image.Image, h jpegHeader) *Image {
+	switch src := src.(type) {
+	case *image.CMYK:
+		return d.inks(src, h)
+	case *image.YCbCr:
+		m := new(Image)
+		if d.planes(m, spread(src), Box{0, 0, h.height, h.width}, kernels.YCbCrToRGB) {
+			return m
+		}
+	}
+	return fromStandard(src, Decoding{})
 }
 
 // planes makes m the part of src in box, with the colours that toRGB makes of a row.
@@ -226,7 +249,10 @@ func (d *jpegDecoder) planes(m *Image, src *image.YCbCr, box Box, toRGB func(rgb
 			case wide && high:
 				kernels.UpsampleChroma(memory[:2*len(n)], n, f)
 			case wide:
-				kernels.UpsampleChroma(memory[:2*len(n)], n, n)
+				upsampleWide(memory[:2*len(n)], n)
+			case high:
+				upsampleHigh(memory, n, f, at%2)
+				return memory[:box.Width]
 			default:
 				return n
 			}

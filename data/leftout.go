@@ -20,6 +20,7 @@ type Reason string
 // The reasons.
 const (
 	OtherEnding Reason = "ending"      // its ending is not that of an image
+	Unreadable  Reason = "unreadable"  // it has no ending, and its content cannot be read
 	Hidden      Reason = "hidden"      // its name starts with a dot; of a folder, nothing in it is looked at
 	Outside     Reason = "outside"     // an image that lies in no class folder
 	OtherClass  Reason = "class"       // a folder that the class map (data.classes) does not have
@@ -34,6 +35,7 @@ var reasons = []struct {
 	one, many string
 }{
 	{OtherEnding, "file with another ending", "files with other endings"},
+	{Unreadable, "file without an ending, which cannot be read,", "files without an ending, which cannot be read,"},
 	{Outside, "image outside the class folders", "images outside the class folders"},
 	{OtherClass, "folder that is not a class of data.classes", "folders that are not a class of data.classes"},
 	{BrokenLink, "broken link", "broken links"},

@@ -43,8 +43,9 @@ func TestDescribeLeftOut(t *testing.T) {
 // passed over in silence.
 func TestLeftOutAndFaults(t *testing.T) {
 	root := t.TempDir()
-	writeTree(t, root, "cat/1.png", "cat/.cache/2.png", "cat/.DS_Store", "cat/deep/er/3.png", "cat/deep/er/notes.txt", "cat/4.gif", "cat/README",
+	writeTree(t, root, "cat/1.png", "cat/.cache/2.png", "cat/.DS_Store", "cat/deep/er/3.png", "cat/deep/er/notes.txt", "cat/4.avif", "cat/img.0005",
 		"dog/1.png", "fox/1.png", "stray.png", "labels.csv", ".git/x.png")
+	writeFile(t, filepath.Join(root, "cat", "README"), []byte("images of cats"))
 	symlink(t, "nowhere", filepath.Join(root, "cat", "old"))
 	symlink(t, "nowhere", filepath.Join(root, "cat", "9.png"))
 	symlink(t, "..", filepath.Join(root, "dog", "up"))
@@ -63,13 +64,13 @@ func TestLeftOutAndFaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{".git hidden", "cat/.DS_Store hidden", "cat/.cache hidden", "cat/4.gif ending", "cat/README ending",
+	want := []string{".git hidden", "cat/.DS_Store hidden", "cat/.cache hidden", "cat/4.avif ending", "cat/README ending",
 		"cat/deep/er/notes.txt ending", "cat/old broken link", "labels.csv ending", "stray.png outside"}
 	if got := left(d); !slices.Equal(got, want) {
 		t.Errorf("left out %q\nwant     %q", got, want)
 	}
-	if want := []string{"cat", "dog", "empty", "fox", "gone"}; !slices.Equal(d.Classes(), want) || d.Len() != 5 {
-		t.Errorf("%d images of %q, want 5 of %q", d.Len(), d.Classes(), want)
+	if want := []string{"cat", "dog", "empty", "fox", "gone"}; !slices.Equal(d.Classes(), want) || d.Len() != 6 {
+		t.Errorf("%d images of %q, want 6 of %q", d.Len(), d.Classes(), want)
 	}
 	faults := ""
 	images := 0
@@ -91,7 +92,7 @@ func TestLeftOutAndFaults(t *testing.T) {
 	wantError(t, err, "and 3 more; data verify lists all")
 
 	d, err = InspectClassFolders(root, []string{"fox", "cat", "wolf"})
-	if err != nil || d.Len() != 4 {
+	if err != nil || d.Len() != 5 {
 		t.Fatalf("%d images, %v", d.Len(), err)
 	}
 	want = append(want[:8:8], "dog class", "empty class", "gone broken link", "labels.csv ending", "stray.png outside")

@@ -13,6 +13,8 @@ var rooms = map[string]room{
 	"jpg": {perByte: 8 * 64},   // a block of 64 pixels has at least a bit
 	"png": {perByte: 8 * 1032}, // deflate packs at most 1032 bytes into one, and a pixel has at least a bit
 	"bmp": {perByte: 8},        // run lengths are not decoded
+	"gif": {perByte: 2731},     // LZW: a code of 12 bits stands for at most 4096 pixels
+	"pnm": {perByte: 8},        // not compressed
 	// One code can stand for any number of equal pixels in these. Real images of that
 	// kind are blank, and of moderate size.
 	"webp": {perByte: 8 * 1032, free: 1 << 22},

@@ -160,7 +160,7 @@ func hugeBMP(t *testing.T, width, height uint32) []byte {
 
 // Every format that is decoded has a limit.
 func TestRooms(t *testing.T) {
-	for _, start := range []string{"\xff\xd8", "\x89PNG\r\n\x1a\n", "RIFF\x00\x00\x00\x00WEBP", "BM", "II\x2a\x00", "MM\x00\x2a"} {
+	for _, start := range []string{"\xff\xd8", "\x89PNG\r\n\x1a\n", "RIFF\x00\x00\x00\x00WEBP", "BM" + strings.Repeat("\x00", 16), "II\x2a\x00", "MM\x00\x2a", "GIF89a", "P1 2", "P5\n#"} {
 		format := sniff([]byte(start))
 		if r, ok := rooms[format]; !ok || r.perByte < 1 {
 			t.Errorf("%q is taken for %q, which has no limit", start, format)

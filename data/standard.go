@@ -7,7 +7,7 @@ import (
 )
 
 // fromStandard converts what the standard decoders return.
-func fromStandard(src image.Image) *Image {
+func fromStandard(src image.Image, how Decoding) *Image {
 	b := src.Bounds()
 	channels := 3
 	switch src.(type) {
@@ -21,14 +21,9 @@ func fromStandard(src image.Image) *Image {
 			copy(m.row(y, 0, m.Width), src.Pix[y*src.Stride:])
 		}
 	case *image.Gray16:
-		for y := range m.Height {
-			row := m.row(y, 0, m.Width)
-			for x := range row {
-				row[x] = src.Pix[y*src.Stride+2*x+1]
-				if src.Pix[y*src.Stride+2*x] != 0 {
-					row[x] = 255
-				}
-			}
+		pickBytes(m, src.Pix, src.Stride, 2, 0)
+		if how.Clip16Bit {
+			clipped(m, src)
 		}
 	case *image.RGBA:
 		pickBytes(m, src.Pix, src.Stride, 4, 0, 1, 2)
@@ -58,6 +53,19 @@ func fromStandard(src image.Image) *Image {
 		pickBytes(m, rgba.Pix, rgba.Stride, 4, 0, 1, 2)
 	}
 	return m
+}
+
+// clipped takes the low bytes of 16-bit values, and 255 for values above that.
+func clipped(m *Image, src *image.Gray16) {
+	for y := range m.Height {
+		row := m.row(y, 0, m.Width)
+		for x := range row {
+			row[x] = src.Pix[y*src.Stride+2*x+1]
+			if src.Pix[y*src.Stride+2*x] != 0 {
+				row[x] = 255
+			}
+		}
+	}
 }
 
 // fromCMYK multiplies the inks out, in the arithmetic of Pillow.

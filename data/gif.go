@@ -1,0 +1,74 @@
+package data
+
+import (
+	"bytes"
+	"image"
+	"image/gif"
+	"io"
+)
+
+// decodeGIF decodes the first frame of a GIF file. As in Pillow the image has the size
+// of the screen that the file describes, a transparent pixel has its colour in the
+// palette, and what the frame does not cover is transparent too, or of the first colour.
+func decodeGIF(content []byte) (*Image, error) {
+	cfg, err := gif.DecodeConfig(bytes.NewReader(content))
+	if err != nil {
+		return nil, err
+	}
+	if err := checkPromise("gif", cfg, content); err != nil {
+		return nil, err
+	}
+	start, outside := opaqueGIF(content)
+	src, err := safely(func() (image.Image, error) {
+		return gif.Decode(io.MultiReader(bytes.NewReader(start), bytes.NewReader(content[len(start):])))
+	})
+	if err != nil {
+		return nil, err
+	}
+	frame := src.(*image.Paletted)
+	screen := image.Rect(0, 0, cfg.Width, cfg.Height)
+	if frame.Rect == screen {
+		return fromStandard(frame, Decoding{}), nil
+	}
+	whole := image.NewPaletted(screen, frame.Palette)
+	for i := range whole.Pix {
+		whole.Pix[i] = outside
+	}
+	for y := frame.Rect.Min.Y; y < frame.Rect.Max.Y; y++ {
+		from := frame.PixOffset(frame.Rect.Min.X, y)
+		copy(whole.Pix[whole.PixOffset(frame.Rect.Min.X, y):], frame.Pix[from:from+frame.Rect.Dx()])
+	}
+	return fromStandard(whole, Decoding{}), nil
+}
+
+// opaqueGIF is a copy of a GIF file up to its first frame, without the mark of a
+// transparent colour: the standard library would make that black. index is the colour
+// that was marked, or 0. What is not understood stays for the decoder to complain about.
+func opaqueGIF(content []byte) (start []byte, index uint8) {
+	const header = 13
+	if len(content) < header {
+		return nil, 0
+	}
+	at := header
+	if flags := content[10]; flags&0x80 != 0 { // a palette of all frames
+		at += 3 << (flags&7 + 1)
+	}
+	type mark struct{ at, index int }
+	var marks []mark
+	for at+2 < len(content) && content[at] == 0x21 { // an extension
+		if content[at+1] == 0xf9 && at+6 < len(content) && content[at+2] == 4 && content[at+3]&1 != 0 {
+			marks = append(marks, mark{at + 3, int(content[at+6])})
+		}
+		at += 2
+		for at < len(content) && content[at] != 0 { // its blocks
+			at += 1 + int(content[at])
+		}
+		at++
+	}
+	start = bytes.Clone(content[:min(at, len(content))])
+	for _, m := range marks {
+		start[m.at] &^= 1
+		index = uint8(m.index)
+	}
+	return start, index
+}

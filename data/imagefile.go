@@ -1,0 +1,60 @@
+package data
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// imageEndings are the endings of files that are taken for images, whatever their
+// content turns out to be.
+var imageEndings = []string{".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"}
+
+var imageNames = strings.Join(imageEndings, ", ")
+
+// hasImageName says whether a name has the ending of an image.
+func hasImageName(name string) bool {
+	return slices.Contains(imageEndings, strings.ToLower(filepath.Ext(name)))
+}
+
+// hasEnding says whether what follows the last dot of a name is an ending: up to five
+// letters and digits, and not digits alone, as in "img.0001" or "2021.05.06".
+func hasEnding(name string) bool {
+	ending := strings.TrimPrefix(filepath.Ext(name), ".")
+	letters := false
+	for _, r := range ending {
+		digit := '0' <= r && r <= '9'
+		letter := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
+		if !digit && !letter {
+			return false
+		}
+		letters = letters || letter
+	}
+	return letters && len(ending) <= 5
+}
+
+// isImageFile says whether a file counts as an image: by the ending of its name, or, if
+// it has none, by its first bytes. A file without an ending that cannot be read is an
+// error.
+func isImageFile(path string) (bool, error) {
+	if hasImageName(path) {
+		return true, nil
+	}
+	if hasEnding(path) {
+		return false, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return false, fmt.Errorf("data: %w", err)
+	}
+	defer f.Close()
+	start := make([]byte, 32)
+	n, err := io.ReadFull(f, start)
+	if n == 0 && err != io.EOF {
+		return false, fmt.Errorf("data: %w", err)
+	}
+	return sniff(start[:n]) != "", nil
+}
