@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unsafe"
 
 	"fasternet/internal/disk"
 
@@ -50,8 +51,7 @@ var ErrDamaged = errors.New("damaged checkpoint")
 // checksumKey is the key of the checksum in the metadata.
 const checksumKey = "sha256"
 
-// view is a tensor as the library writes it. The bytes are made when they are
-// asked for, so that one tensor at a time is in memory twice.
+// view is a tensor as the library writes it.
 type view struct{ t Tensor }
 
 func (v view) DType() safetensors.DType {
@@ -71,7 +71,19 @@ func (v view) Shape() []uint64 {
 
 func (v view) DataLen() uint64 { return uint64(4*len(v.t.F32) + 8*len(v.t.I64)) }
 
+// Data are the bytes of the file: the memory of the values itself where that has them
+// in the same order.
 func (v view) Data() []byte {
+	if little := binary.NativeEndian.Uint16([]byte{1, 0}) == 1; little {
+		if len(v.t.F32) > 0 {
+			return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(v.t.F32))), 4*len(v.t.F32))
+		}
+		return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(v.t.I64))), 8*len(v.t.I64))
+	}
+	return v.encode()
+}
+
+func (v view) encode() []byte {
 	b := make([]byte, 0, v.DataLen())
 	for _, x := range v.t.F32 {
 		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(x))

@@ -134,6 +134,34 @@ func (m Match) Common() int {
 	return n
 }
 
+// Permutation has for each of so many outputs of a classifier for Have the output of one for
+// Want that means the same; outputs without a class keep their order. It is nil if all
+// outputs stay where they are. A class that is not in Want, or more classes than outputs,
+// is an error.
+func (m Match) Permutation(outputs int) ([]int, error) {
+	if len(m.Have) > outputs || len(m.Want) > outputs {
+		return nil, fmt.Errorf("%d and %d classes do not fit %d outputs", len(m.Have), len(m.Want), outputs)
+	}
+	order, used := make([]int, 0, outputs), make([]bool, outputs)
+	for i, at := range m.Index {
+		if at < 0 || used[at] {
+			return nil, fmt.Errorf("class %d, %s, has no class to go to", i, quoted(m.Have[i]))
+		}
+		order, used[at] = append(order, at), true
+	}
+	for at := range used {
+		if !used[at] {
+			order = append(order, at)
+		}
+	}
+	for i, at := range order {
+		if at != i {
+			return order, nil
+		}
+	}
+	return nil, nil
+}
+
 // few is how many names a message shows.
 const few = 3
 

@@ -86,6 +86,34 @@ func TestDifferenceIsShort(t *testing.T) {
 	}
 }
 
+func TestPermutation(t *testing.T) {
+	abc := []string{"a", "b", "c"}
+	for _, c := range []struct {
+		name    string
+		have    []string
+		want    []string
+		outputs int
+		order   []int
+		wrong   bool
+	}{
+		{name: "another order", have: []string{"c", "a", "b"}, want: abc, outputs: 3, order: []int{2, 0, 1}},
+		{name: "outputs without a class", have: []string{"c", "a", "b"}, want: abc, outputs: 5, order: []int{2, 0, 1, 3, 4}},
+		{name: "a part", have: []string{"c"}, want: abc, outputs: 4, order: []int{2, 0, 1, 3}},
+		{name: "the same", have: abc, want: abc, outputs: 3},
+		{name: "numbers", have: abc, outputs: 4},
+		{name: "unknown", have: []string{"c", "a", "x"}, want: abc, outputs: 3, wrong: true},
+		{name: "too few outputs", have: abc, want: abc, outputs: 2, wrong: true},
+		{name: "twice", have: []string{"a", "a", "b"}, want: abc, outputs: 3, wrong: true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			order, err := classes.Compare(c.have, c.want).Permutation(c.outputs)
+			if !slices.Equal(order, c.order) || (err != nil) != c.wrong {
+				t.Errorf("%v, %v; want %v", order, err, c.order)
+			}
+		})
+	}
+}
+
 func TestMoved(t *testing.T) {
 	if n := classes.Compare([]string{"b", "a", "c"}, []string{"a", "b", "c"}).Moved(); n != 2 {
 		t.Errorf("%d classes have another number, want 2", n)

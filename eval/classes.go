@@ -2,51 +2,47 @@ package eval
 
 import (
 	"fmt"
-	"strconv"
-	"strings"
+
+	"fasternet/classes"
+	"fasternet/data"
 )
 
-// CheckClasses compares the classes of a data set with those that a model was trained
-// on (none if it does not say) and the number of its outputs: labels are numbers. It
-// is an error when the data set has more classes than the model, or another number of
-// them under other names: then the labels mean something else. What may be meant is a
-// note; "" if there is nothing to say.
-func CheckClasses(have, trained []string, outputs int) (note string, err error) {
-	switch {
-	case len(have) > outputs:
-		return "", fmt.Errorf("the data set has %d classes, the model only %d", len(have), outputs)
-	case len(trained) == 0 && len(have) < outputs:
-		return fmt.Sprintf("the data set has %d classes, the model %d, and it does not say what they are called: labels are compared by their number", len(have), outputs), nil
-	case len(trained) == 0:
-		return "", nil
+// ForModel is a data set whose labels are the outputs of a model: trained are the names of
+// the classes that the model was trained on, none if it does not say, and outputs is the
+// number of its outputs. Labels are matched by name; where a list has no names, by number.
+// The note says what is not as usual, "" for nothing. It is an error when the data set has
+// a class that the model does not have.
+func ForModel(ds data.Dataset, trained []string, outputs int) (_ data.Dataset, note string, err error) {
+	have := ds.Classes()
+	m := classes.Compare(have, trained)
+	if m.Kind == classes.Unnamed && len(have) > outputs {
+		return nil, "", fmt.Errorf("the data set has %d classes, the model only %d", len(have), outputs)
 	}
-	var other []string // pairs
-	named := false     // not only numbers
-	for i, name := range have {
-		if i < len(trained) && name == trained[i] {
-			continue
-		}
-		named = named || name != "" && name != strconv.Itoa(i) && (i >= len(trained) || trained[i] != strconv.Itoa(i))
-		if len(other) == 3 {
-			other = append(other, "…")
-			break
-		}
-		in := "unknown to the model"
-		if i < len(trained) {
-			in = fmt.Sprintf("%q in the model", ClassName(trained, i))
-		}
-		other = append(other, fmt.Sprintf("class %d is %q in the data set and %s", i, ClassName(have, i), in))
+	ds, note, err = relabel(ds, m, "the data set", "the model")
+	if err != nil {
+		return nil, "", fmt.Errorf("%w; give the classes the names that the model has (the folders, or the file of data.classes)", err)
 	}
-	differ := strings.Join(other, ", ")
-	switch same := len(have) == len(trained); {
-	case same && differ == "":
-		return "", nil
-	case same:
-		return differ + "; labels are compared by their number", nil
-	case differ == "":
-		return fmt.Sprintf("the data set has the first %d of the %d classes that the model was trained on", len(have), len(trained)), nil
-	case !named:
-		return fmt.Sprintf("the data set has %d classes, the model was trained on %d; labels are compared by their number", len(have), len(trained)), nil
+	if m.Kind == classes.Unnamed && len(trained) == 0 && len(have) < outputs {
+		note += fmt.Sprintf("; the data set has %d, the model %d", len(have), outputs)
 	}
-	return "", fmt.Errorf("the data set has %d classes, the model was trained on %d: %s; its labels would mean other classes: name those of the model, in their order, in a file (data.classes), or give the data set all of them", len(have), len(trained), differ)
+	return ds, note, nil
+}
+
+// WithClassesOf is the validation part of a data set with the labels of the training part.
+// A class that the validation part does not have is a note.
+func WithClassesOf(train, val data.Dataset) (_ data.Dataset, note string, err error) {
+	val, note, err = relabel(val, classes.Compare(val.Classes(), train.Classes()), "the validation part", "the training part")
+	if err != nil {
+		return nil, "", fmt.Errorf("%w; both parts need the same classes", err)
+	}
+	return val, note, nil
+}
+
+// relabel gives a data set the labels of the list that its classes were compared with.
+func relabel(ds data.Dataset, m classes.Match, have, want string) (data.Dataset, string, error) {
+	note, err := m.Judge(have, want)
+	if err == nil && m.Kind != classes.Same && len(m.Want) > 0 {
+		ds, err = data.Relabel(ds, m.Index, m.Want)
+	}
+	return ds, note, err
 }

@@ -34,15 +34,23 @@ func NoneRead(bad []Bad, images int) error {
 	return fmt.Errorf("none of the images can be read, of %d; the first: %w", images, bad[0].Err)
 }
 
-// Each runs a model over a data set and visits its samples in their order. It
-// returns those that were left out.
-func Each(ctx context.Context, r *graph.Runner, ds data.Dataset, t data.Transform, o Options, visit func(Row) error) ([]Bad, error) {
-	loader, err := data.NewLoader(ds, data.LoaderOptions{
+// NewLoader makes the loader of an evaluation, for Options.Loader.
+func NewLoader(r *graph.Runner, ds data.Dataset, t data.Transform, o Options) (*data.Loader, error) {
+	return data.NewLoader(ds, data.LoaderOptions{
 		Batch: min(o.Batch, max(ds.Len(), 1)), Workers: o.Workers, Prefetch: 2, Transform: t,
 		Classes: max(r.Model.Classes(), len(ds.Classes())), SkipBad: o.SkipBad, Seed: o.Seed,
 	})
-	if err != nil {
-		return nil, err
+}
+
+// Each runs a model over a data set and visits its samples in their order. It
+// returns those that were left out.
+func Each(ctx context.Context, r *graph.Runner, ds data.Dataset, t data.Transform, o Options, visit func(Row) error) ([]Bad, error) {
+	loader := o.Loader
+	if loader == nil {
+		var err error
+		if loader, err = NewLoader(r, ds, t, o); err != nil {
+			return nil, err
+		}
 	}
 	from, to := o.part(loader.Steps())
 	it := loader.Part(ctx, o.Epoch, from, to)

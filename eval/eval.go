@@ -30,6 +30,9 @@ type Options struct {
 	Epoch          int                   // the seed, the epoch and the sample
 	// Rank of Ranks runs its part of the batches; Ranks 0 is one that runs all.
 	Rank, Ranks int
+	// Loader is what NewLoader returned for the same arguments, so that evaluations of
+	// the same images share the memory of the batches; nil for a loader of its own.
+	Loader *data.Loader
 }
 
 // part are the first of the batches that are to be run, and the one behind the last:

@@ -54,19 +54,6 @@ func Inspect(d configs.Data, train bool) (data.Dataset, error) {
 
 var layouts = map[string]string{"imagefolder": ", with train/<class>/ and val/<class>/"}
 
-// SameClasses returns an error unless the classes of both parts are called the same,
-// in the same order: otherwise their labels would mean something else.
-func SameClasses(train, val data.Dataset) error {
-	a, b := train.Classes(), val.Classes()
-	if i := Differing(a, b); i >= 0 {
-		return fmt.Errorf("class %d is called %q in the training part and %q in the validation part; both need the same classes", i, ClassName(a, i), ClassName(b, i))
-	}
-	if len(b) > len(a) {
-		return fmt.Errorf("the validation part has %d classes, the training part only %d", len(b), len(a))
-	}
-	return nil
-}
-
 // part opens a part that has files of its own.
 func part(d configs.Data, train bool) (data.Dataset, error) {
 	classes, err := classMap(d)

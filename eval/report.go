@@ -132,14 +132,3 @@ func ClassName(names []string, class int) string {
 	}
 	return strconv.Itoa(class)
 }
-
-// Differing is the first class for which two lists have different names, or -1.
-// What is in one list alone does not count.
-func Differing(a, b []string) int {
-	for i := range min(len(a), len(b)) {
-		if a[i] != b[i] {
-			return i
-		}
-	}
-	return -1
-}

@@ -133,8 +133,11 @@ func (s *Store) Weight(name string, shape ...int) *ops.Param {
 // Param adds a parameter. It panics if the name is taken.
 func (s *Store) Param(name string, init Init, shape ...int) *ops.Param {
 	name = s.Prefix + name
-	p := ops.NewParam(name, shape...)
-	if !s.Folded {
+	var p *ops.Param
+	if s.Folded {
+		p = ops.NewFixedParam(name, shape...)
+	} else {
+		p = ops.NewParam(name, shape...)
 		init(rng.New(s.seed, rng.Init, rng.Hash(name)), p.Data(), p.Shape())
 	}
 	p.Changed()

@@ -33,7 +33,7 @@ type Table struct {
 	Loaded     []Row // taken as they are
 	Reshaped   []Row // taken, with dimensions of 1 added or removed
 	Dropped    []Row // the classifier, for another number of classes: the model keeps fresh values
-	Fresh      []Row // not part of a pre-trained encoder: the model keeps fresh values
+	Fresh      []Row // not to be taken (behind a pre-trained encoder, a classifier for other classes): the model keeps fresh values
 	Missing    []Row // the model keeps fresh values
 	Unexpected []Row // not used
 	Mismatched []Row // of another shape or type

@@ -23,6 +23,7 @@ type LoadOptions struct {
 	EMA          bool        // the averaged weights of the file
 	PreferEMA    bool        // the averaged weights if the file has them
 	Encoder      bool        // only features matter: that of a pre-training is taken, with a fresh classifier
+	Classes      []string    // of the data set, whose rows of a classifier Start looks for by name; nil if they do not matter
 	Report       func(Table) // gets the table of tensors, if they had to be matched; may be nil
 }
 
@@ -82,8 +83,8 @@ func Open(path string, o LoadOptions) (*Loaded, error) {
 }
 
 // Start fills a model of a configuration with the weights of a run's folder, a
-// checkpoint or a foreign file, to train on from there. A classifier for
-// another number of classes is left out.
+// checkpoint or a foreign file, to train on from there. The rows of the classifier are
+// matched by the names of the classes; a classifier for other classes is left out.
 func Start(m graph.Model, c *configs.Config, path string, o LoadOptions) error {
 	src, err := readAs(path, o)
 	if err != nil {
@@ -95,6 +96,7 @@ func Start(m graph.Model, c *configs.Config, path string, o LoadOptions) error {
 	if err := src.sameFunction(c); err != nil {
 		return err
 	}
+	src.matchHead(o.Classes, m.Classes())
 	return src.fill(m.Store(), c, o)
 }
 
@@ -117,6 +119,8 @@ type source struct {
 	naming  weights.Naming    // that they had in the file
 	average bool              // they are averaged ones
 	model   graph.Model       // of an ONNX file: that of its configuration, without the tensors
+	newHead bool              // the classifier has been left out: the model keeps its own
+	notes   []string          // what was done to the tensors
 }
 
 // folded says whether the batch norms are folded.
@@ -237,7 +241,10 @@ func (s *source) configure(o LoadOptions) (c *configs.Config, err error) {
 // fill imports the tensors and reports what became of them, also if it fails.
 func (s *source) fill(store *layers.Store, c *configs.Config, o LoadOptions) error {
 	ts, fresh := s.state.Tensors, func(string) bool { return false }
-	var notes []string
+	if s.newHead {
+		fresh = func(name string) bool { return slices.Contains(classifier, name) }
+	}
+	notes := s.notes
 	fineTune := s.pretrained() && c.Task != "localmim"
 	if fineTune {
 		ts, notes = s.encoder(store, c)

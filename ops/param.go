@@ -10,7 +10,7 @@ import (
 type Param struct {
 	Name  string        // key in the official state dict
 	Value *tensor.Dense // in the shape of the state dict, e.g. [out, in, kh, kw]
-	Grad  *tensor.Dense // graphs add to it; whoever steps the optimizer zeroes it
+	Grad  *tensor.Dense // graphs add to it; whoever steps the optimizer zeroes it. It is nil of a fixed one
 	// Frozen parameters are not to be trained: their gradients are of no use, and
 	// not computed where that is easy.
 	Frozen bool
@@ -22,6 +22,12 @@ type Param struct {
 // NewParam makes a parameter of zeros.
 func NewParam(name string, shape ...int) *Param {
 	return &Param{Name: name, Value: newDense(shape), Grad: newDense(shape)}
+}
+
+// NewFixedParam makes a parameter of zeros without a gradient, for a model that is
+// never trained.
+func NewFixedParam(name string, shape ...int) *Param {
+	return &Param{Name: name, Value: newDense(shape)}
 }
 
 func newDense(shape tensor.Shape) *tensor.Dense {

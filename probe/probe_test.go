@@ -73,8 +73,8 @@ func TestBadSets(t *testing.T) {
 		"image 0 has a feature that is NaN or infinite":                      func(_, v *probe.Set) { v.Values[0] = float32(math.Inf(1)) },
 		"49 features are not 4 for each":                                     func(s, _ *probe.Set) { s.Values = append(s.Values, 1) },
 		"1 classes: want 2 or more":                                          func(s, _ *probe.Set) { s.Classes = names(1) },
-		"have 3 classes, validation images 4":                                func(_, v *probe.Set) { v.Classes = names(4) },
-		"class 1 is class 1 in the training images and x in the validation":  func(_, v *probe.Set) { v.Classes = []string{"class 0", "x", "class 2"} },
+		"only in the validation images: \"class 3\"":                                func(_, v *probe.Set) { v.Classes = names(4) },
+		"class 1 is \"class 1\" in the training images and \"x\" in the validation":  func(_, v *probe.Set) { v.Classes = []string{"class 0", "x", "class 2"} },
 		"training images have 4 features, validation images 5: want both of": func(_, v *probe.Set) { *v = *cloud(2, 12, 5, 3, 1) },
 	} {
 		train, val := cloud(1, 12, 4, 3, 1), cloud(2, 12, 4, 3, 1)

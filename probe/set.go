@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 
+	"fasternet/classes"
 	"fasternet/data"
-	"fasternet/eval"
 	"fasternet/kernels"
 )
 
@@ -60,16 +60,8 @@ func Match(train, val *Set) error {
 	if train.Width != val.Width {
 		return fmt.Errorf("probe: training images have %d features, validation images %d: want both of one model", train.Width, val.Width)
 	}
-	return SameClasses(train.Classes, val.Classes)
-}
-
-// SameClasses returns an error unless labels mean the same in both parts.
-func SameClasses(train, val []string) error {
-	if len(train) != len(val) {
-		return fmt.Errorf("probe: training images have %d classes, validation images %d: want the same", len(train), len(val))
-	}
-	if i := eval.Differing(train, val); i >= 0 {
-		return fmt.Errorf("probe: class %d is %s in the training images and %s in the validation images: want the same", i, train[i], val[i])
+	if m := classes.Compare(val.Classes, train.Classes); m.Kind != classes.Same {
+		return fmt.Errorf("probe: the labels of both parts need the same classes: %s", m.Difference("the validation images", "the training images"))
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package report
 
 import (
 	"context"
-	"fmt"
 
 	"fasternet/eval"
 	"fasternet/graph"
@@ -44,8 +43,8 @@ func (r *Run) Examine(ctx context.Context, progress func(done, total int)) error
 	if err != nil {
 		return err
 	}
-	if got, want := len(ds.Classes()), m.Model.Classes(); got > want {
-		return fmt.Errorf("the data set has %d classes, the model only %d", got, want)
+	if ds, _, err = eval.ForModel(ds, m.Classes, m.Model.Classes()); err != nil {
+		return err
 	}
 	net, err := graph.ForInference(m.Model)
 	if err != nil {

@@ -21,6 +21,7 @@ type classification struct {
 	net        graph.Model
 	runner     *graph.Runner
 	teacher    *teacher     // of a distillation, or nil
+	batches    *data.Loader // of validation images
 	last       *eval.Report // of the last evaluation
 }
 
@@ -97,10 +98,18 @@ func (t *classification) evaluate(ctx context.Context, with ranks, progress func
 		return eval.Result{}, err
 	}
 	c := t.config
-	t.last, err = eval.ExaminePart(ctx, runner, t.val, eval.Transform(c.Data, c.Model.InChans), eval.Options{
+	transform := eval.Transform(c.Data, c.Model.InChans)
+	o := eval.Options{
 		Batch: c.Train.ValBatchSize, Workers: c.Data.Workers, Progress: func(done, _ int) { progress(done) }, Mistakes: Mistakes,
 		SkipBad: c.Data.OnBadImage == "skip", Rank: with.Rank(), Ranks: with.Size(),
-	})
+	}
+	if t.batches == nil {
+		t.batches, err = eval.NewLoader(runner, t.val, transform, o)
+	}
+	if err == nil {
+		o.Loader = t.batches
+		t.last, err = eval.ExaminePart(ctx, runner, t.val, transform, o)
+	}
 	if err := with.agree(ctx, err); err != nil {
 		return eval.Result{}, err
 	}
@@ -111,6 +120,7 @@ func (t *classification) evaluate(ctx context.Context, with ranks, progress func
 }
 
 func (t *classification) start(path string, o model.LoadOptions) error {
+	o.Classes = t.train.Classes()
 	return model.Start(t.net, t.config, path, o)
 }
 

@@ -2,6 +2,7 @@ package train
 
 import (
 	"fmt"
+	"slices"
 
 	"fasternet/configs"
 	"fasternet/eval"
@@ -20,6 +21,17 @@ func (t *trainer) describe() {
 	}
 }
 
+// showNotes says what is not as usual about the configuration, the data and the weights
+// that the run starts from.
+func (t *trainer) showNotes() {
+	for _, n := range append(slices.Clone(t.config.Notes), t.notes...) {
+		t.show.Line("note: %s", n)
+	}
+	for _, line := range t.origin {
+		t.show.Line("%s", line)
+	}
+}
+
 // extras describes what not every run has.
 func (t *trainer) extras() (lines []string) {
 	c := t.config
@@ -30,6 +42,9 @@ func (t *trainer) extras() (lines []string) {
 			from += " (averaged weights)"
 		}
 		add("%s distillation from %s, alpha %g, tau %g", c.Distill.Type, from, c.Distill.Alpha, c.Distill.Tau)
+		if note := task.teacher.note; note != "" {
+			add("note: distill.teacher: %s", note)
+		}
 	}
 	if n := t.ranks.Size(); n > 1 {
 		add("%d ranks share every batch, %s has %d samples of it%s", n, t.ranks.Name(t.ranks.Rank()), t.own, describeNorms(t.task.store(), c.Train))

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"fasternet/classes"
 	"fasternet/configs"
 	"fasternet/data"
 	"fasternet/graph"
@@ -23,11 +24,13 @@ type teacher struct {
 	scale, shift []float32
 	images       []float32
 	answers      []float32
+	order        []int  // the teacher's output of each of the student's; nil where that is the same
+	note         string // about its classes, if there is something to say
 }
 
 // openTeacher opens the teacher of a configuration, to run in the student's memory;
 // nil if there is none. The error says what does not fit the student.
-func openTeacher(c *configs.Config, student *graph.Runner, classes []string) (*teacher, error) {
+func openTeacher(c *configs.Config, student *graph.Runner, names []string) (*teacher, error) {
 	if c.Distill.Type == "none" {
 		return nil, nil
 	}
@@ -38,24 +41,26 @@ func openTeacher(c *configs.Config, student *graph.Runner, classes []string) (*t
 	wrong := func(format string, args ...any) (*teacher, error) {
 		return nil, fmt.Errorf("distill.teacher: %s %s", l.Path, fmt.Sprintf(format, args...))
 	}
+	match := classes.Compare(names, l.Classes)
+	note, err := match.Judge("the data set", "the teacher")
+	if err != nil {
+		return nil, fmt.Errorf("distill.teacher: %s: %w", l.Path, err)
+	}
 	if have, want := l.Model.Classes(), student.Model.Classes(); have != want {
 		return wrong("has %d classes, the student %d", have, want)
 	}
+	order, err := match.Permutation(student.Model.Classes())
+	if err != nil {
+		return nil, fmt.Errorf("distill.teacher: %s: %w", l.Path, err)
+	}
 	if have, want := l.Model.Channels(), student.Model.Channels(); have != want {
 		return wrong("takes images of %d channels, the student of %d", have, want)
-	}
-	if len(l.Classes) == len(classes) && !slices.Equal(l.Classes, classes) {
-		for i, name := range classes {
-			if l.Classes[i] != name {
-				return wrong("has %q as class %d, the data set has %q", l.Classes[i], i, name)
-			}
-		}
 	}
 	net, err := graph.ForInference(l.Model)
 	if err != nil {
 		return nil, fmt.Errorf("distill.teacher: %w", err)
 	}
-	t := &teacher{path: l.Path, average: l.Average, runner: student.Beside(net)}
+	t := &teacher{path: l.Path, average: l.Average, runner: student.Beside(net), order: order, note: note}
 	own, his := c.Data, l.Config.Data
 	if !slices.Equal(own.Mean, his.Mean) || !slices.Equal(own.Std, his.Std) {
 		for i := range own.Mean {
@@ -102,7 +107,16 @@ func (t *teacher) logits(b *data.Batch) ([]float32, error) {
 	if len(t.answers) != len(logits) {
 		t.answers = make([]float32, len(logits))
 	}
-	copy(t.answers, logits)
+	if t.order == nil {
+		copy(t.answers, logits)
+		return t.answers, nil
+	}
+	for first := 0; first < len(logits); first += len(t.order) {
+		row := logits[first : first+len(t.order)]
+		for i, at := range t.order {
+			t.answers[first+i] = row[at]
+		}
+	}
 	return t.answers, nil
 }
 

@@ -112,9 +112,36 @@ func TestTeacher(t *testing.T) {
 		}
 	}
 	c.Distill.Teacher = path
-	if _, err := newClassification(c, renamed{train}, train, pool); err == nil || !strings.Contains(err.Error(), `as class 0, the data set has "other"`) {
+	if _, err := newClassification(c, renamed{train}, train, pool); err == nil || !strings.Contains(err.Error(), `in the teacher and "other" in the data set`) {
 		t.Errorf("a teacher of other classes: %v", err)
 	}
+	// One whose classes have another order answers in the student's.
+	if task, err = newClassification(c, reordered{train}, train, pool); err != nil {
+		t.Fatal(err)
+	}
+	moved, err := task.teacher.logits(&data.Batch{Images: normalised(0.3, 0.3), Size: 8, Height: 32, Width: 32, Channels: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k := range 8 {
+		for i := range 10 {
+			if w := want[10*k+9-i]; math.Abs(float64(moved[10*k+i]-w)) > 1e-4 {
+				t.Fatalf("image %d: logit %d is %v, want %v", k, i, moved[10*k+i], w)
+			}
+		}
+	}
+	if note := task.teacher.note; !strings.Contains(note, "matched by name") {
+		t.Errorf("note %q", note)
+	}
+}
+
+// reordered is a data set that has its classes in the reverse order.
+type reordered struct{ data.Dataset }
+
+func (r reordered) Classes() []string {
+	names := slices.Clone(r.Dataset.Classes())
+	slices.Reverse(names)
+	return names
 }
 
 // numbers are all numbers of a model in evaluation form.

@@ -67,9 +67,7 @@ func FindLR(ctx context.Context, c *configs.Config, o FindOptions) (LRFinding, e
 		return LRFinding{}, err
 	}
 	t.show.Line("%s", t.task.describe())
-	for _, line := range t.origin {
-		t.show.Line("%s", line)
-	}
+	t.showNotes()
 	defer t.show.End()
 	points, err := t.sweep(ctx, o)
 	if err != nil {

@@ -24,7 +24,8 @@ type pretraining struct {
 	train, val data.Dataset
 	net        *graph.LocalMIM
 	runner     *graph.MIMRunner
-	scales     []float64 // of the last evaluation
+	batches    *data.Loader // of validation images
+	scales     []float64    // of the last evaluation
 	replaced   func([]data.BadSample)
 }
 
@@ -109,22 +110,14 @@ func (t *pretraining) evaluate(ctx context.Context, with ranks, progress func(do
 
 // sumLosses runs the batches that are a rank's.
 func (t *pretraining) sumLosses(ctx context.Context, with ranks, progress func(done int)) (sums []float64, count int, err error) {
-	c := t.config
 	sums = make([]float64, 1+len(t.net.Scales()))
-	extra, err := eval.MIMTask(t.net)
-	if err != nil {
-		return nil, 0, err
+	if t.batches == nil {
+		if t.batches, err = t.valLoader(); err != nil {
+			return nil, 0, err
+		}
 	}
-	loader, err := data.NewLoader(t.val, data.LoaderOptions{
-		Batch: min(c.Train.ValBatchSize, max(t.val.Len(), 1)), Workers: c.Data.Workers, Prefetch: c.Data.Prefetch,
-		Seed: c.Seed, Transform: eval.Transform(c.Data, c.Model.InChans), Extra: extra,
-		ReplaceBad: c.Data.OnBadImage == "skip",
-	})
-	if err != nil {
-		return nil, 0, err
-	}
-	steps := loader.Steps() // whole batches each, so that the masks are those of one rank
-	it := loader.Part(ctx, 0, steps*with.Rank()/with.Size(), steps*(with.Rank()+1)/with.Size())
+	steps := t.batches.Steps() // whole batches each, so that the masks are those of one rank
+	it := t.batches.Part(ctx, 0, steps*with.Rank()/with.Size(), steps*(with.Rank()+1)/with.Size())
 	defer it.Close()
 	for {
 		b, err := it.Next()
@@ -146,6 +139,19 @@ func (t *pretraining) sumLosses(ctx context.Context, with ranks, progress func(d
 		count += b.Size
 		progress(count)
 	}
+}
+
+func (t *pretraining) valLoader() (*data.Loader, error) {
+	extra, err := eval.MIMTask(t.net)
+	if err != nil {
+		return nil, err
+	}
+	c := t.config
+	return data.NewLoader(t.val, data.LoaderOptions{
+		Batch: min(c.Train.ValBatchSize, max(t.val.Len(), 1)), Workers: c.Data.Workers, Prefetch: c.Data.Prefetch,
+		Seed: c.Seed, Transform: eval.Transform(c.Data, c.Model.InChans), Extra: extra,
+		ReplaceBad: c.Data.OnBadImage == "skip",
+	})
 }
 
 func (t *pretraining) start(path string, o model.LoadOptions) error {

@@ -113,7 +113,11 @@ func (t *trainer) openData() (err error) {
 	if t.val, err = eval.Open(c.Data, false); err != nil || c.Task != "classify" {
 		return err
 	}
-	return eval.SameClasses(t.train, t.val)
+	var note string
+	if t.val, note, err = eval.WithClassesOf(t.train, t.val); note != "" {
+		t.notes = append(t.notes, note)
+	}
+	return err
 }
 
 // trainer is a run in progress.
@@ -147,6 +151,7 @@ type trainer struct {
 	began     time.Time
 	firstStep int      // batches that this process did not train
 	origin    []string // what is to be said of the weights that the run starts from
+	notes     []string // and of the data
 }
 
 func (t *trainer) close() error {
@@ -176,12 +181,7 @@ func (t *trainer) open(o Options) error {
 	t.loader = nil // the state of the model may be part of what it makes
 	t.firstStep = t.progress.Batches
 	t.describe()
-	for _, n := range t.config.Notes {
-		t.show.Line("note: %s", n)
-	}
-	for _, line := range t.origin {
-		t.show.Line("%s", line)
-	}
+	t.showNotes()
 	return nil
 }
 

@@ -54,7 +54,7 @@ which, as a table (.csv) or a picture (.png).`,
 			if err != nil {
 				return err
 			}
-			note, err := eval.CheckClasses(ds.Classes(), m.Classes, m.Model.Classes())
+			ds, note, err := eval.ForModel(ds, m.Classes, m.Model.Classes())
 			if err != nil {
 				return err
 			}
@@ -69,7 +69,7 @@ which, as a table (.csv) or a picture (.png).`,
 				names = ds.Classes()
 			}
 			if note != "" {
-				show.Line("warning: %s", note)
+				show.Line("note: %s", note)
 			}
 			show.Begin("evaluation", 0, ds.Len())
 			transform := eval.Transform(config.Data, config.Model.InChans)

@@ -107,8 +107,12 @@ func (f *probeFlags) features(c *cobra.Command, show *train.Display, training bo
 	if e.val, err = eval.Open(config.Data, false); err != nil {
 		return nil, nil, err
 	}
-	if err := probe.SameClasses(e.train.Classes(), e.val.Classes()); err != nil {
+	var note string
+	if e.val, note, err = eval.WithClassesOf(e.train, e.val); err != nil {
 		return nil, nil, err
+	}
+	if note != "" {
+		show.Line("note: %s", note)
 	}
 	if f.few > 0 {
 		e.train = data.Few(e.train, f.few, f.seed)

@@ -1,0 +1,81 @@
+package cases
+
+import (
+	"os"
+	"testing"
+)
+
+// rename gives a class of both parts another name.
+func (f folder) rename(root, from, to string) {
+	f.t.Helper()
+	for _, part := range []string{"train", "val"} {
+		if err := os.Rename(f.file(root+"/"+part+"/"+from), f.file(root+"/"+part+"/"+to)); err != nil {
+			f.t.Fatal(err)
+		}
+	}
+}
+
+// huggingface/pytorch-image-models#957: labels of a validation folder that lacks a class
+// move up by one. Here they are matched by name: the result on the other classes is the
+// same as with the class.
+func TestEvalByName(t *testing.T) {
+	f := newFolder(t)
+	f.imageFolders("base", []string{"cat", "dog", "fox"}, 8, 4)
+	f.config("t.yaml", tinyFasterNet)
+	f.run("train", "t.yaml", "--run", "run", "--set", "train.epochs=6", "--set", "optim.lr=5e-3").exits(0)
+	whole := f.run("eval", "--model", "run").exits(0).hides("note:").says("12 images")
+
+	// A list of the same images with the classes in another order.
+	var list []byte
+	for _, c := range []string{"cat", "dog", "fox"} {
+		for _, i := range []string{"0", "1", "2", "3"} {
+			list = append(list, ("val/" + c + "/00" + i + ".png " + c + "\n")...)
+		}
+	}
+	f.write("base/val.txt", list)
+	f.write("base/train.txt", list)
+	f.write("base/classes.txt", []byte("fox\ncat\ndog\n"))
+	annotations := []string{"--set", "data.name=annotations", "--set", "data.classes=classes.txt"}
+	other := f.run(append([]string{"eval", "--model", "run"}, annotations...)...).exits(0).
+		says(`note: the classes of the data set have another order than in the model: class 0 is "cat" in the model and "fox" in the data set (3 of 3 differ); they are matched by name`)
+	if a, b := whole.json(), other.json(); a["top1"] != b["top1"] || a["loss"] != b["loss"] {
+		t.Errorf("another order of the classes: %v, want %v", b, a)
+	}
+
+	// Without a class.
+	if err := os.RemoveAll(f.file("base/val/cat")); err != nil {
+		t.Fatal(err)
+	}
+	f.run("eval", "--model", "run").exits(0).says(`note: the data set has 2 of the 3 classes of the model, without "cat"; they are matched by name`, "evaluating")
+	for _, command := range [][]string{{"knn", "--k", "3"}, {"linprobe", "--epochs", "2", "--opt", "sgd"}} {
+		f.run(append(command, "--model", "run")...).exits(0).says(`note: the validation part has 2 of the 3 classes of the training part, without "cat"`)
+	}
+
+	// Renamed: the labels would mean something else.
+	f.rename("base", "dog", "wolf")
+	f.run("eval", "--model", "run").exits(1).says(`the data set has other classes than the model: class 0 is "cat" in the model and "fox" in the data set`, `only in the data set: "wolf"`).hides("top-1")
+}
+
+// Teachers and weights to start from are matched by the names of their classes.
+func TestTrainFromByName(t *testing.T) {
+	f := newFolder(t)
+	f.imageFolders("base", []string{"cat", "dog", "fox"}, 8, 4)
+	f.config("t.yaml", tinyFasterNet)
+	f.write("order.txt", []byte("fox\ncat\ndog\n"))
+	f.run("train", "t.yaml", "--run", "run").exits(0)
+	reordered := []string{"--set", "data.classes=../order.txt", "--set", "train.epochs=1"}
+	f.run(append([]string{"train", "t.yaml", "--run", "a", "--from", "run"}, reordered...)...).exits(0).
+		says("note: classifier: the classes of the data set have another order than in the checkpoint").hides("fresh values")
+	distill := []string{"--set", "distill.type=soft", "--set", "distill.teacher=run"}
+	f.run(append(append([]string{"train", "t.yaml", "--run", "b"}, distill...), reordered...)...).exits(0).
+		says("note: distill.teacher: the classes of the data set have another order than in the teacher")
+
+	f.rename("base", "cat", "zebra")
+	f.run("train", "t.yaml", "--run", "c", "--from", "run", "--set", "train.epochs=1").exits(0).
+		says("2 fresh (head.weight, head.bias)", "note: the classifier is for other classes: it is left out and begins with fresh values; of the 3 classes of the data set the checkpoint has 2 by name")
+	f.run(append([]string{"train", "t.yaml", "--run", "d"}, distill...)...).exits(1).
+		says(`distill.teacher: run/checkpoints/best.safetensors: the data set has other classes than the teacher: class 0 is "cat" in the teacher and "dog" in the data set`)
+	if _, err := os.Stat(f.file("d")); err == nil {
+		t.Error("a run that could not start has a folder")
+	}
+}
