@@ -1,0 +1,97 @@
+// Package flat is for tests that what a process does again and again leaves nothing
+// behind: neither memory nor goroutines nor open files.
+package flat
+
+import (
+	"os"
+	"runtime"
+	"testing"
+)
+
+// What a process may have more of at the end than at the beginning: 2 %, and what
+// tables of the runtime take in steps.
+const (
+	share = 0.02
+	step  = 32 << 10 // bytes
+)
+
+// holding is what a process holds.
+type holding struct {
+	heap              uint64 // bytes alive after a collection
+	goroutines, files int    // files is 0 where the system does not say
+}
+
+func now() holding {
+	// The first collection empties the pools, and the second what they held.
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	files, _ := os.ReadDir("/proc/self/fd") // of other systems nothing is known
+	return holding{m.HeapAlloc, runtime.NumGoroutine(), len(files)}
+}
+
+func (h holding) least(other holding) holding {
+	return holding{min(h.heap, other.heap), min(h.goroutines, other.goroutines), min(h.files, other.files)}
+}
+
+// Watch compares what a process holds in the second tenth of many rounds, when all has
+// been done at least once, and in the last.
+type Watch struct {
+	t           testing.TB
+	rounds      int
+	done        int
+	first, last holding
+	marks       [2]int
+}
+
+// New expects so many rounds: 20 or more.
+func New(t testing.TB, rounds int) *Watch {
+	t.Helper()
+	if rounds < 20 {
+		t.Fatalf("flat: %d rounds are too few: want 20 or more", rounds)
+	}
+	return &Watch{t: t, rounds: rounds}
+}
+
+// Round is called after every round, always at the same point of it.
+func (w *Watch) Round() {
+	i, tenth := w.done, w.rounds/10
+	w.done++
+	switch {
+	case i >= tenth && i < 2*tenth:
+		w.mark(0, &w.first)
+	case i >= w.rounds-tenth && i < w.rounds:
+		w.mark(1, &w.last)
+	}
+}
+
+func (w *Watch) mark(part int, to *holding) {
+	if h := now(); w.marks[part] == 0 {
+		*to = h
+	} else {
+		*to = to.least(h)
+	}
+	w.marks[part]++
+}
+
+// Check fails the test if something has grown, or if there were other rounds than
+// expected.
+func (w *Watch) Check() {
+	w.t.Helper()
+	a, b := w.first, w.last
+	w.t.Logf("live heap %.2f and %.2f MB, goroutines %d and %d, open files %d and %d in rounds %d to %d and the last %d of %d",
+		megabytes(a.heap), megabytes(b.heap), a.goroutines, b.goroutines, a.files, b.files, w.rounds/10+1, 2*(w.rounds/10), w.rounds/10, w.rounds)
+	switch {
+	case w.done != w.rounds:
+		w.t.Errorf("%d rounds, want %d", w.done, w.rounds)
+	case float64(b.heap) > (1+share)*float64(a.heap)+step:
+		w.t.Errorf("the live heap grows from %.2f to %.2f MB", megabytes(a.heap), megabytes(b.heap))
+	case b.goroutines > a.goroutines:
+		w.t.Errorf("%d goroutines become %d", a.goroutines, b.goroutines)
+	case b.files > a.files:
+		w.t.Errorf("%d open files become %d", a.files, b.files)
+	}
+}
+
+func megabytes(n uint64) float64 { return float64(n) / 1e6 }
