@@ -60,6 +60,7 @@ type view struct {
 	Differences []configs.Difference
 	Settings    string
 	Table       []row
+	EveryEpoch  int // one of so many epochs is in the table
 }
 
 // tile is a figure in large letters.
@@ -151,7 +152,7 @@ func distinguish(runs []*Run) {
 func newView(a albums, r *Run, now time.Time) (*view, error) {
 	v := &view{Run: r, Verdict: r.Judge(now), Charts: r.charts()}
 	v.Tiles = v.tiles()
-	v.Table = v.table()
+	v.Table, v.EveryEpoch = v.table()
 	var err error
 	if v.Classes, err = r.classes(); err != nil {
 		return nil, err
@@ -214,9 +215,18 @@ func (v *view) tiles() (all []tile) {
 	return all
 }
 
-func (v *view) table() (all []row) {
+// rows is about how many epochs the table has at most.
+const rows = 500
+
+// table has the epochs: of many every so many, the best and the last.
+func (v *view) table() (all []row, every int) {
 	best := v.Best()
-	for _, e := range v.Epochs {
+	every = (len(v.Epochs) + rows - 1) / rows
+	for i, e := range v.Epochs {
+		top := best != nil && best.Epoch == e.Epoch
+		if (i+1)%every != 0 && !top && i+1 < len(v.Epochs) {
+			continue
+		}
 		w := row{Epoch: e.Epoch + 1, Train: fmt.Sprintf("%.4f", e.Loss), LR: fmt.Sprintf("%.3g", e.LR), Elapse: duration(time.Duration(e.Seconds * 1e9))}
 		if e.EvalLoss != nil {
 			w.Loss = fmt.Sprintf("%.4f", *e.EvalLoss)
@@ -227,8 +237,8 @@ func (v *view) table() (all []row) {
 		if e.Speed > 0 {
 			w.Speed, w.Waited, w.Norm, w.Memory = short(e.Speed), fmt.Sprintf("%.1f", e.Waited), short(e.GradNorm), short(e.Memory)
 		}
-		w.Best = best != nil && best.Epoch == e.Epoch
+		w.Best = top
 		all = append(all, w)
 	}
-	return all
+	return all, every
 }

@@ -8,6 +8,7 @@ import (
 	"image"
 	"image/jpeg"
 	"image/png"
+	"maps"
 	"os"
 	"path/filepath"
 
@@ -47,11 +48,12 @@ func address(kind string, content []byte) template.URL {
 }
 
 // album shows images of a validation set as the model sees them. It opens the set
-// when the first is asked for and keeps what it has shown.
+// when the first is asked for and keeps what it has shown, until it is forgotten.
 type album struct {
 	dataset data.Dataset
 	err     error
 	shown   map[int]Picture
+	wanted  map[int]bool // since the last forget
 }
 
 // albums are those of some data sets.
@@ -66,8 +68,24 @@ func (a albums) of(c *configs.Config) *album {
 	return a[key]
 }
 
+// forget drops what nobody has wanted since the last forget.
+func (a albums) forget() {
+	for key, album := range a {
+		if album.wanted == nil {
+			delete(a, key)
+			continue
+		}
+		maps.DeleteFunc(album.shown, func(i int, _ Picture) bool { return !album.wanted[i] })
+		album.wanted = nil
+	}
+}
+
 // picture shows image i of the set of a configuration.
 func (a *album) picture(c *configs.Config, i int) (Picture, error) {
+	if a.wanted == nil {
+		a.wanted = map[int]bool{}
+	}
+	a.wanted[i] = true
 	if p, ok := a.shown[i]; ok || a.err != nil {
 		return p, a.err
 	}

@@ -19,7 +19,7 @@ type Run struct {
 	Dir        string
 	Name       string // of the folder
 	Config     *configs.Config
-	Steps      []train.Record // every so many steps
+	Steps      []train.Record // every so many steps: of a long log neighbours are merged
 	Epochs     []train.Record
 	Scores     []train.Score // of the evaluated epochs
 	Launches   []train.Launch
@@ -53,19 +53,20 @@ func Load(dir string) (*Run, error) {
 		return nil, err
 	}
 	f := &train.Folder{Dir: dir}
-	records, err := f.Records()
-	if err != nil {
-		return nil, err
-	}
+	var steps history
 	r.perEpoch = 1
-	for _, rec := range records {
+	err = f.EachRecord(func(rec train.Record) {
 		if rec.Kind == train.EpochRecord {
 			r.Epochs = append(r.Epochs, rec)
 		} else {
-			r.Steps = append(r.Steps, rec)
+			steps.add(rec)
 			r.perEpoch = max(r.perEpoch, rec.Step)
 		}
+	})
+	if err != nil {
+		return nil, err
 	}
+	r.Steps = steps.steps
 	if r.Scores, err = f.Scores(); err != nil {
 		return nil, err
 	}

@@ -114,6 +114,7 @@ func (h *Handler) update() error {
 	if err != nil {
 		return err
 	}
+	h.albums.forget()
 	var whole, part bytes.Buffer
 	if err := p.write(&whole); err != nil {
 		return err
@@ -122,7 +123,11 @@ func (h *Handler) update() error {
 		return fmt.Errorf("report: %w", err)
 	}
 	sum := sha256.Sum256(part.Bytes())
-	h.whole, h.part, h.tag, h.title, h.policy = whole.Bytes(), part.Bytes(), `"`+hex.EncodeToString(sum[:8])+`"`, url.PathEscape(p.Heading), p.Policy
+	h.whole, h.part = slices.Clone(whole.Bytes()), slices.Clone(part.Bytes())
+	if at := bytes.Index(h.whole, h.part); at >= 0 { // the same memory for both
+		h.part = h.whole[at : at+len(h.part) : at+len(h.part)]
+	}
+	h.tag, h.title, h.policy = `"`+hex.EncodeToString(sum[:8])+`"`, url.PathEscape(p.Heading), p.Policy
 	h.state, h.made, h.took = state, h.now(), h.now().Sub(began)
 	return nil
 }

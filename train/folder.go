@@ -1,6 +1,7 @@
 package train
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
@@ -234,21 +235,24 @@ func (f *Folder) record(r Record) error {
 // eachLine gives the lines of a file without their ends; one that a crash has
 // cut off, so that it has none, is left out.
 func eachLine(path string, f func(number int, line []byte)) error {
-	text, err := os.ReadFile(path)
+	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("run folder: %w", err)
 	}
-	number := 0
-	for line := range bytes.Lines(text) {
-		number++
-		if line, ok := bytes.CutSuffix(line, []byte("\n")); ok {
-			f(number, line)
+	defer file.Close()
+	for r, number := bufio.NewReader(file), 1; ; number++ {
+		line, err := r.ReadBytes('\n')
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return fmt.Errorf("run folder: %w", err)
 		}
+		f(number, line[:len(line)-1])
 	}
-	return nil
 }
 
 // eachRecord reads the log; lines that a crash has damaged are left out.
@@ -261,10 +265,14 @@ func eachRecord(path string, f func(r Record, line []byte)) error {
 	})
 }
 
+// EachRecord reads the log, a record at a time.
+func (f *Folder) EachRecord(visit func(Record)) error {
+	return eachRecord(f.path(LogFile), func(r Record, _ []byte) { visit(r) })
+}
+
 // Records reads the log.
-func (f *Folder) Records() ([]Record, error) {
-	var all []Record
-	err := eachRecord(f.path(LogFile), func(r Record, _ []byte) { all = append(all, r) })
+func (f *Folder) Records() (all []Record, err error) {
+	err = f.EachRecord(func(r Record) { all = append(all, r) })
 	return all, err
 }
 
