@@ -148,11 +148,11 @@ func TestVerify(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	broken, err := Verify(t.Context(), d, 2, nil)
-	if err != nil || len(broken) != 3 {
-		t.Fatalf("%v, %v", broken, err)
+	v, err := Verify(t.Context(), d, VerifyOptions{Workers: 2})
+	if err != nil || len(v.Broken) != 3 {
+		t.Fatalf("%+v, %v", v, err)
 	}
-	for i, b := range broken {
+	for i, b := range v.Broken {
 		if b.Index != i+1 || !strings.Contains(b.Err.Error(), b.Name) {
 			t.Errorf("%+v", b)
 		}

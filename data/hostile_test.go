@@ -360,9 +360,9 @@ func TestPack(t *testing.T) {
 	if _, err := d.Image(1); err != nil {
 		t.Error(err)
 	}
-	broken, err := Verify(t.Context(), d, 2, nil)
-	if err != nil || len(broken) != 1 || broken[0].Index != 0 {
-		t.Errorf("%v, %v", broken, err)
+	v, err := Verify(t.Context(), d, VerifyOptions{Workers: 2})
+	if err != nil || len(v.Broken) != 1 || v.Broken[0].Index != 0 {
+		t.Errorf("%+v, %v", v, err)
 	}
 	// A file that is cut while it is mapped is an error, not the end of the process.
 	if err := os.Truncate(path, 64); err != nil {

@@ -124,8 +124,8 @@ func TestBrokenImageLink(t *testing.T) {
 	wantError(t, CheckFaults(d, false), "2.png")
 	_, err = d.Image(1)
 	wantError(t, err, "2.png is a symbolic link to nothing")
-	if broken, err := Verify(t.Context(), d, 2, nil); err != nil || len(broken) != 1 || broken[0].Index != 1 {
-		t.Errorf("verify: %+v, %v", broken, err)
+	if v, err := Verify(t.Context(), d, VerifyOptions{Workers: 2}); err != nil || len(v.Broken) != 1 || v.Broken[0].Index != 1 {
+		t.Errorf("verify: %+v, %v", v, err)
 	}
 	if files, _, err := ListImages(root); err != nil || len(files) != 2 {
 		t.Errorf("listed: %v, %v", files, err)

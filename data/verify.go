@@ -14,34 +14,52 @@ type Broken struct {
 	Err   error
 }
 
-// Verify decodes every sample of a dataset and returns those that cannot be
-// decoded or whose label is not one of the classes, in their order. It is stricter
-// than training: of a JPEG file all coded data must be valid. progress may be nil.
-func Verify(ctx context.Context, ds Dataset, workers int, progress func(done, total int)) ([]Broken, error) {
+// Sized is a sample of an unusual size.
+type Sized struct {
+	Index         int
+	Name          string
+	Height, Width int
+}
+
+// VerifyOptions say what [Verify] looks for. The zero value is decoding alone.
+type VerifyOptions struct {
+	Workers   int  // goroutines; 0 means GOMAXPROCS
+	MinSide   int  // images with a shorter side are tiny; 0 for none
+	MaxPixels int  // images with more pixels are huge; 0 for none
+	Copies    bool // remember the contents, for [FindCopies]: 16 bytes a sample
+	Progress  func(done, total int)
+}
+
+// Verified is what [Verify] found in a dataset, in the order of the samples.
+type Verified struct {
+	Dataset
+	Broken     []Broken
+	Tiny, Huge []Sized
+	digests    []digest // of each sample; zero for those that are broken
+}
+
+// Verify decodes every sample of a dataset and finds those that cannot be decoded or
+// whose label is not one of the classes, and those of unusual sizes. It is stricter
+// than training: of a JPEG file all coded data must be valid. What is wrong with a
+// sample is no error.
+func Verify(ctx context.Context, ds Dataset, o VerifyOptions) (*Verified, error) {
 	n := ds.Len()
-	if workers <= 0 {
-		workers = runtime.GOMAXPROCS(0)
+	if o.Workers <= 0 {
+		o.Workers = runtime.GOMAXPROCS(0)
 	}
-	found := make([]error, n)
-	var mu sync.Mutex
-	next, done := 0, 0
-	take := func() (int, bool) {
-		mu.Lock()
-		defer mu.Unlock()
-		next++
-		return next - 1, next <= n && ctx.Err() == nil
+	v := &verification{VerifyOptions: o, ds: ds}
+	if o.Copies {
+		v.digests = make([]digest, n)
 	}
 	var group sync.WaitGroup
-	for range min(workers, n) {
+	for range min(o.Workers, n) {
 		group.Go(func() {
 			var buf []byte
-			for i, ok := take(); ok; i, ok = take() {
-				buf, found[i] = verifySample(ds, i, buf)
-				mu.Lock()
-				if done++; progress != nil {
-					progress(done, n)
-				}
-				mu.Unlock()
+			for i, ok := v.take(ctx); ok; i, ok = v.take(ctx) {
+				var m *Image
+				var err error
+				m, buf, err = verifySample(ds, i, buf)
+				v.found(i, m, err)
 			}
 		})
 	}
@@ -49,32 +67,91 @@ func Verify(ctx context.Context, ds Dataset, workers int, progress func(done, to
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	var broken []Broken
-	for i, err := range found {
-		if err != nil {
-			broken = append(broken, Broken{i, ds.Name(i), err})
-		}
-	}
-	return broken, nil
+	return v.verified(), nil
 }
 
-func verifySample(ds Dataset, i int, buf []byte) ([]byte, error) {
+// verification is [Verify] at work.
+type verification struct {
+	VerifyOptions
+	ds      Dataset
+	digests []digest // each is written by the goroutine that has taken the sample
+
+	mu         sync.Mutex
+	next, done int
+	broken     map[int]error
+	tiny, huge map[int][2]int // height and width
+}
+
+func (v *verification) take(ctx context.Context) (int, bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.next++
+	return v.next - 1, v.next <= v.ds.Len() && ctx.Err() == nil
+}
+
+// found remembers what is to be said of a sample.
+func (v *verification) found(i int, m *Image, err error) {
+	if err == nil && v.Copies {
+		v.digests[i] = digestOf(m)
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	switch {
+	case err != nil:
+		put(&v.broken, i, err)
+	case min(m.Height, m.Width) < v.MinSide:
+		put(&v.tiny, i, [2]int{m.Height, m.Width})
+	case v.MaxPixels > 0 && m.Height*m.Width > v.MaxPixels:
+		put(&v.huge, i, [2]int{m.Height, m.Width})
+	}
+	if v.done++; v.Progress != nil {
+		v.Progress(v.done, v.ds.Len())
+	}
+}
+
+func put[V any](m *map[int]V, i int, v V) {
+	if *m == nil {
+		*m = map[int]V{}
+	}
+	(*m)[i] = v
+}
+
+// verified puts what was found into the order of the samples.
+func (v *verification) verified() *Verified {
+	out := &Verified{Dataset: v.ds, digests: v.digests}
+	for i := range v.ds.Len() {
+		if err := v.broken[i]; err != nil {
+			out.Broken = append(out.Broken, Broken{i, v.ds.Name(i), err})
+		}
+		if s, ok := v.tiny[i]; ok {
+			out.Tiny = append(out.Tiny, Sized{i, v.ds.Name(i), s[0], s[1]})
+		}
+		if s, ok := v.huge[i]; ok {
+			out.Huge = append(out.Huge, Sized{i, v.ds.Name(i), s[0], s[1]})
+		}
+	}
+	return out
+}
+
+// verifySample decodes a sample. It reads it into the memory of buf, and returns that.
+func verifySample(ds Dataset, i int, buf []byte) (*Image, []byte, error) {
 	if l := ds.Label(i); l < 0 || l >= len(ds.Classes()) {
-		return buf, fmt.Errorf("data: %s: label %d is not one of the %d classes", ds.Name(i), l, len(ds.Classes()))
+		return nil, buf, fmt.Errorf("data: %s: label %d is not one of the %d classes", ds.Name(i), l, len(ds.Classes()))
 	}
 	content, ok, err := Encoded(ds, i, buf)
 	switch {
 	case err != nil:
-		return buf, err
+		return nil, buf, err
 	case !ok:
-		_, err := ds.Image(i)
-		return buf, err
+		m, err := ds.Image(i)
+		return m, buf, err
 	}
-	if _, err = Decode(content); err == nil && sniff(content) == "jpg" {
+	m, err := Decode(content)
+	if err == nil && sniff(content) == "jpg" {
 		err = strictJPEG(content)
 	}
 	if err != nil {
 		err = fmt.Errorf("data: %s: %w", ds.Name(i), err)
 	}
-	return content[:0], err
+	return m, content[:0], err
 }

@@ -5,25 +5,43 @@ import (
 	"fasternet/data"
 )
 
-// DescribeLeftOut says for each part of a data set in one line what its opener has
-// left out and why, if there is something. A part that is nil is passed over.
-func DescribeLeftOut(d configs.Data, train, val data.Dataset) (lines []string) {
+// PartLeftOut is what the opener of a part of a data set has left out.
+type PartLeftOut struct {
+	Part  string // in words
+	Files []data.LeftOut
+}
+
+// String says in one line how many files are left out, and why.
+func (l PartLeftOut) String() string { return l.Part + ": " + data.DescribeLeftOut(l.Files) }
+
+// LeftOut lists for each part of a data set what its opener has left out, if there is
+// something. A part that is nil is passed over. With data.val_fraction both parts are
+// made of one, which is listed once.
+func LeftOut(d configs.Data, train, val data.Dataset) (parts []PartLeftOut) {
 	of := func(part string, ds data.Dataset) {
 		if ds == nil {
 			return
 		}
-		if text := data.DescribeLeftOut(data.LeftOutOf(ds)); text != "" {
-			lines = append(lines, part+": "+text)
+		if files := data.LeftOutOf(ds); len(files) > 0 {
+			parts = append(parts, PartLeftOut{part, files})
 		}
 	}
-	if d.ValFraction > 0 { // both parts are made of one
+	if d.ValFraction > 0 {
 		if train == nil {
 			train = val
 		}
 		of("data set", train)
-		return lines
+		return parts
 	}
 	of("training part", train)
 	of("validation part", val)
+	return parts
+}
+
+// DescribeLeftOut says in one line for each part what [LeftOut] lists.
+func DescribeLeftOut(d configs.Data, train, val data.Dataset) (lines []string) {
+	for _, p := range LeftOut(d, train, val) {
+		lines = append(lines, p.String())
+	}
 	return lines
 }

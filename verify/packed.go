@@ -15,13 +15,13 @@ func checkPacked(r *Report) error {
 		return err
 	}
 	defer func() { _ = d.Close() }() // it was only read
-	broken, err := data.Verify(context.Background(), d, 0, nil)
+	v, err := data.Verify(context.Background(), d, data.VerifyOptions{})
 	if err != nil {
 		return err
 	}
-	if n := len(broken); n > 0 {
+	if n := len(v.Broken); n > 0 {
 		r.Rescue = fmt.Sprintf("the other %d are whole: pack the data set again, or train with data.on_bad_image=skip", d.Len()-n)
-		return fmt.Errorf("%d of %d samples are broken, the first: %w", n, d.Len(), broken[0].Err)
+		return fmt.Errorf("%d of %d samples are broken, the first: %w", n, d.Len(), v.Broken[0].Err)
 	}
 	r.Facts = fmt.Sprintf("%d images of %d classes", d.Len(), len(d.Classes()))
 	return nil

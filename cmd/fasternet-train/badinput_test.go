@@ -214,7 +214,7 @@ func TestImageFolder(t *testing.T) {
 		t.Errorf("on_bad_image: skip: %+v", r)
 	}
 	r = invoke(t, "data", "verify", root)
-	if r.code != 1 || !strings.Contains(r.stdout, "b.JPEG") || !strings.Contains(r.stdout, `{"images":16,"broken":1}`) {
+	if r.code != 1 || !strings.Contains(r.stdout, "b.JPEG") || !strings.Contains(r.stdout, `{"images":16,"broken":1,`) {
 		t.Errorf("data verify: %+v", r)
 	}
 }

@@ -82,15 +82,27 @@ type dataPart struct {
 	data.Dataset
 }
 
+// splits are the parts that are asked for.
+func (f *datasetFlags) splits() ([]data.Split, error) {
+	switch f.split {
+	case "both":
+		return []data.Split{data.Train, data.Val}, nil
+	case string(data.Train), string(data.Val):
+		return []data.Split{data.Split(f.split)}, nil
+	}
+	return nil, usageError{fmt.Errorf("--split: want train, val or both, got %q", f.split)}
+}
+
 // open opens the parts that are asked for.
 func (f *datasetFlags) open(c *configs.Config) (parts []dataPart, err error) {
-	for _, p := range []dataPart{{"training", data.Train, nil}, {"validation", data.Val, nil}} {
-		switch f.split {
-		case "both", string(p.split):
-		case string(data.Train), string(data.Val):
-			continue
-		default:
-			return nil, usageError{fmt.Errorf("--split: want train, val or both, got %q", f.split)}
+	splits, err := f.splits()
+	if err != nil {
+		return nil, err
+	}
+	for _, split := range splits {
+		p := dataPart{"training", split, nil}
+		if split == data.Val {
+			p.name = "validation"
 		}
 		if p.Dataset, err = eval.Open(c.Data, p.split == data.Train); err != nil {
 			return nil, err

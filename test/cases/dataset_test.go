@@ -1,0 +1,82 @@
+package cases
+
+import (
+	"fmt"
+	"os"
+	"testing"
+)
+
+// ultralytics/ultralytics#4310, GaParmar/clean-fid#39, open-edge-platform/datumaro#72:
+// files with endings that are not those of images were passed over without a word.
+func TestLeftOutFilesAreCounted(t *testing.T) {
+	f := newFolder(t)
+	f.imageFolders("base", []string{"cat", "dog", "fox"}, 8, 4)
+	for i := range 6 {
+		for _, file := range []string{"cat/x%d.xcf", "dog/x%d.xml", "dog/x%d.npy", "fox/x%d"} {
+			f.write("base/train/"+fmt.Sprintf(file, i), []byte{0, 1, 2})
+		}
+	}
+	f.write("base/val/cat/.cache", []byte{1})
+	f.config("t.yaml", tinyFasterNet)
+	line := "training part: 24 files with other endings are left out: .xcf 6, .npy 6, .xml 6, none 6"
+	hidden := "validation part: 1 hidden file or folder is left out"
+	f.run("data", "info", "base").exits(0).says("training: 24 images in 3 classes", line, hidden)
+	v := f.run("data", "verify", "base").exits(0).says(line, "x5.npy (ending)", hidden, ".cache (hidden)").json()
+	if v["images"] != 36. || v["broken"] != 0. || v["left_out"] != 25. {
+		t.Errorf("verify counts %v", v)
+	}
+	f.run("train", "t.yaml", "--run", "run").exits(0).says(line, hidden)
+	f.run("eval", "--model", "run").exits(0).says("1 hidden file or folder is left out")
+	f.run("predict", "base/train/dog", "--model", "run").exits(0).says("12 files with other endings are left out: .npy 6, .xml 6")
+	f.run("data", "pack", "base", "--out", "packed").exits(0).says(line)
+	f.run("predict", "base/train/none", "--model", "run").exits(1)
+}
+
+// microsoft/Biodiversity#605, keras-team/keras#5475: a broken link ended "data verify"
+// at once, and "data info" ended at an image that training passes over.
+func TestBrokenImagesAreListedAndSkipped(t *testing.T) {
+	f := newFolder(t)
+	f.imageFolders("base", []string{"cat", "dog", "fox"}, 8, 4)
+	f.write("base/train/cat/000.png", []byte("x"))
+	if err := os.Symlink("nowhere.png", f.file("base/val/cat/broken.png")); err != nil {
+		t.Skip(err)
+	}
+	f.config("t.yaml", tinyFasterNet)
+	v := f.run("data", "verify", "base").exits(1).says("base/train/cat/000.png", "base/val/cat/broken.png", "2 of 37 images are broken").json()
+	if v["images"] != 37. || v["broken"] != 2. {
+		t.Errorf("verify counts %v", v)
+	}
+	skip := []string{"--set", "data.on_bad_image=skip"}
+	f.run(append([]string{"data", "info", "base"}, skip...)...).exits(0).
+		says("of 24 images looked at 1 cannot be read", "of 13 images looked at 1 cannot be read", "of 23 training images:")
+	f.run("data", "info", "base").exits(1).says("broken.png")
+	f.run("train", "t.yaml", "--run", "no").exits(1).says("broken.png")
+	f.run(append([]string{"train", "t.yaml", "--run", "run"}, skip...)...).exits(0).says("1 of 24 training images could not be read")
+	f.run("eval", "--model", "run").exits(1).says("broken.png")
+	f.run("eval", "--model", "run", "--on-bad-image", "skip").exits(0).says("left out, since they cannot be read: 1 images")
+}
+
+// One image in training and validation, or in two classes, is found by its pixels.
+func TestCopiesAreFound(t *testing.T) {
+	f := newFolder(t)
+	f.imageFolders("base", []string{"cat", "dog"}, 4, 3)
+	f.run("data", "verify", "base").exits(0)
+	f.write("base/val/cat/again.png", f.read("base/train/cat/001.png"))
+	f.write("base/train/dog/again.png", f.read("base/train/cat/002.png"))
+	f.write("base/val/dog/again.png", f.read("base/val/dog/000.png"))
+	v := f.run("data", "verify", "base").exits(1).
+		says("error: the same image in training and validation: base/train/cat/001.png (cat) = base/val/cat/again.png (cat)",
+			"error: the same image in two classes: base/train/cat/002.png (cat) = base/train/dog/again.png (dog)",
+			"1 image is in training and validation; 1 image is in two classes").json()
+	if v["in_training_and_validation"] != 1. || v["in_two_classes"] != 1. || v["more_than_once_in_a_class"] != 1. || v["errors"] != 2. {
+		t.Errorf("verify counts %v", v)
+	}
+	f.run("data", "verify", "base", "--duplicates", "note").exits(0).says("note: the same image in two classes")
+	f.run("data", "verify", "base", "--duplicates", "off").exits(0).hides("the same image")
+	f.run("data", "verify", "base", "--split", "val").exits(0).says("more than once: base/val/dog/000.png")
+	f.run("data", "verify", "base", "--duplicates", "no").exits(2).says("--duplicates: want error, note or off")
+	all := f.run("data", "verify", "base", "--json").exits(1).json()
+	if n := len(all["findings"].([]any)); n != 3 {
+		t.Errorf("%d findings in %v", n, all)
+	}
+}
