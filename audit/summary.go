@@ -6,6 +6,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"fasternet/internal/printable"
 )
 
 // order has the kinds in the order in which they are reported, with words for the
@@ -81,13 +83,13 @@ func (r *Report) Write(w io.Writer, most int) error {
 				continue
 			}
 			written++
-			fmt.Fprintf(&b, "%s: %s\n", f.Level, f.Text)
+			printable.Fprintf(&b, "%s: %s\n", f.Level, f.Text)
 			if f.Kind == LeftOut {
 				writeFiles(&b, f.Samples, most)
 			}
 		}
 		if left > 0 {
-			fmt.Fprintf(&b, "… and %d more like these; --list 0 lists all\n", left)
+			printable.Fprintf(&b, "… and %d more like these; --list 0 lists all\n", left)
 		}
 	}
 	_, err := io.WriteString(w, b.String())
@@ -99,10 +101,10 @@ func writeFiles(b *strings.Builder, files []string, most int) {
 		most = len(files)
 	}
 	for _, file := range files[:min(len(files), most)] {
-		fmt.Fprintf(b, "  %s\n", file)
+		printable.Fprintf(b, "  %s\n", file)
 	}
 	if more := len(files) - most; more > 0 {
-		fmt.Fprintf(b, "  … and %d more; --list 0 lists all\n", more)
+		printable.Fprintf(b, "  … and %d more; --list 0 lists all\n", more)
 	}
 }
 

@@ -3,6 +3,8 @@ package collective
 import (
 	"fmt"
 	"os"
+
+	"fasternet/internal/printable"
 )
 
 // Single is the group of a process that trains by itself.
@@ -43,7 +45,7 @@ func (Single) Progress(string) {}
 
 // Abort is part of Group.
 func (Single) Abort(reason error) {
-	fmt.Fprintln(os.Stderr, reason)
+	printable.Fprintln(os.Stderr, reason)
 	os.Exit(1)
 }
 

@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"fasternet/checkpoints"
+	"fasternet/internal/printable"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -55,7 +56,7 @@ func (c *Confusion) writeCSV(w io.Writer, names []string) error {
 	if none > 0 {
 		row = append(row, "(not a number)")
 	}
-	out.Write(row)
+	out.Write(printable.Row(row))
 	for k := range c.Classes {
 		row = append(row[:0], ClassName(names, k))
 		for j := range c.Classes {
@@ -64,7 +65,7 @@ func (c *Confusion) writeCSV(w io.Writer, names []string) error {
 		if none > 0 {
 			row = append(row, strconv.Itoa(c.Count(k, -1)))
 		}
-		out.Write(row)
+		out.Write(printable.Row(row))
 	}
 	out.Flush()
 	return out.Error()

@@ -2,7 +2,6 @@ package eval
 
 import (
 	"encoding/csv"
-	"encoding/json"
 	"fmt"
 	"io"
 	"math"
@@ -11,6 +10,7 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/data"
+	"fasternet/internal/printable"
 )
 
 // Results is what a results file says, with the names that timm's have.
@@ -67,16 +67,20 @@ func (r Results) Write(path string) error {
 		if strings.EqualFold(filepath.Ext(path), ".csv") {
 			return r.writeCSV(w)
 		}
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
+		var v any = r
 		// A model that computes NaN has no loss; JSON has no NaN.
 		if math.IsNaN(r.Loss) || math.IsInf(r.Loss, 0) {
-			return e.Encode(struct {
+			v = struct {
 				Results
 				Loss *float64 `json:"loss"`
-			}{Results: r})
+			}{Results: r}
 		}
-		return e.Encode(r)
+		text, err := printable.MarshalIndent(v, "", "  ")
+		if err != nil {
+			return err
+		}
+		_, err = w.Write(append(text, '\n'))
+		return err
 	})
 }
 
@@ -87,7 +91,7 @@ func (r Results) writeCSV(w io.Writer) error {
 	for _, v := range []any{r.Top1, r.Top1Err, r.Top5, r.Top5Err, r.Loss, r.Count, r.ParamCount, r.ImgSize, r.CropPct, r.Interpolation} {
 		row = append(row, fmt.Sprint(v))
 	}
-	c.Write(row)
+	c.Write(printable.Row(row))
 	c.Flush()
 	return c.Error()
 }

@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 
 	"fasternet/checkpoints"
+	"fasternet/internal/printable"
 	"fasternet/layers"
 	"fasternet/weights"
 )
@@ -204,29 +205,29 @@ func (t *Table) Write(out io.Writer, most int) error {
 	if t.Key != "" {
 		where += ", under " + t.Key
 	}
-	fmt.Fprintf(w, "%s: %s, %s names\n", t.Path, where, t.Naming)
+	printable.Fprintf(w, "%s: %s, %s names\n", t.Path, where, t.Naming)
 	if len(t.Ignored) > 0 {
 		few := t.Ignored
 		if most > 0 && len(few) > most {
 			few = append(slices.Clone(few[:most]), "…")
 		}
-		fmt.Fprintf(w, "beside the weights, not used: %s\n", strings.Join(few, ", "))
+		printable.Fprintf(w, "beside the weights, not used: %s\n", strings.Join(few, ", "))
 	}
 	for _, s := range t.sections() {
 		if len(s.Rows) == 0 && (s.Name == "dropped" || s.Name == "fresh" || s.Name == "mismatched") {
 			continue // the exceptions
 		}
-		fmt.Fprintf(w, "%s: %d\n", s.Name, len(s.Rows))
+		printable.Fprintf(w, "%s: %d\n", s.Name, len(s.Rows))
 		for i, r := range s.Rows {
 			if most > 0 && i == most {
-				fmt.Fprintf(w, "  … and %d more\n", len(s.Rows)-most)
+				printable.Fprintf(w, "  … and %d more\n", len(s.Rows)-most)
 				break
 			}
-			fmt.Fprintf(w, "  %s\t%s\t%s\n", r.Name, r.DType, r.shapes())
+			printable.Fprintf(w, "  %s\t%s\t%s\n", r.Name, r.DType, r.shapes())
 		}
 	}
 	for _, n := range t.Notes {
-		fmt.Fprintf(w, "note: %s\n", n)
+		printable.Fprintf(w, "note: %s\n", n)
 	}
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("model: %w", err)

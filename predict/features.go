@@ -15,6 +15,7 @@ import (
 	"fasternet/checkpoints"
 	"fasternet/eval"
 	"fasternet/graph"
+	"fasternet/internal/printable"
 	"fasternet/layers"
 )
 
@@ -214,7 +215,7 @@ func (f *Features) writeNames(w io.Writer) error {
 		if f.Labels != nil {
 			row = append(row, strconv.Itoa(f.Labels[i]), eval.ClassName(f.Classes, f.Labels[i]))
 		}
-		c.Write(row)
+		c.Write(printable.Row(row))
 	}
 	c.Flush()
 	return c.Error()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"strings"
 
 	"fasternet/arrays"
 	"fasternet/data"
@@ -208,14 +207,4 @@ func swapLayout(dst, src []float32, n, a, b int) {
 			}
 		}
 	}
-}
-
-// printable is a name without what would move the cursor of a terminal.
-func printable(name string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
-			return '?'
-		}
-		return r
-	}, name)
 }

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"fasternet/internal/printable"
 )
 
 // Writer takes the classes of images, one image after the other.
@@ -28,17 +30,17 @@ func NewWriter(w io.Writer, format string, in *Inputs, classes []string) (Writer
 	case "table":
 		t := &table{w: w, file: 4, label: 5}
 		for i := range in.Len() {
-			t.file = max(t.file, utf8.RuneCountInString(in.Name(i)))
+			t.file = max(t.file, width(in.Name(i)))
 		}
 		for _, c := range classes {
-			t.label = max(t.label, utf8.RuneCountInString(c))
+			t.label = max(t.label, width(c))
 		}
 		return t, t.line("file", "rank", "index", "label", "prob")
 	case "csv":
 		c := csvWriter{csv.NewWriter(w)}
 		return c, c.csv.Write([]string{"file", "rank", "index", "label", "prob"})
 	case "jsonl":
-		return jsonLines{json.NewEncoder(w)}, nil
+		return jsonLines{w}, nil
 	}
 	return nil, fmt.Errorf("format %q: want %s", format, strings.Join(Formats, ", "))
 }
@@ -48,8 +50,11 @@ type table struct {
 	file, label int // widths
 }
 
+// width is how wide a name is as it is shown.
+func width(name string) int { return utf8.RuneCountInString(printable.Sprintf("%s", name)) }
+
 func (t *table) line(file, rank, index, label, prob string) error {
-	_, err := fmt.Fprintf(t.w, "%-*s  %4s  %5s  %-*s  %7s\n", t.file, file, rank, index, t.label, label, prob)
+	_, err := printable.Fprintf(t.w, "%-*s  %4s  %5s  %-*s  %7s\n", t.file, file, rank, index, t.label, label, prob)
 	return err
 }
 
@@ -58,7 +63,7 @@ func (t *table) Write(file string, guesses []Guess) error {
 		if i > 0 {
 			file = "" // once is enough
 		}
-		if err := t.line(printable(file), strconv.Itoa(i+1), strconv.Itoa(g.Index), printable(g.Label), fmt.Sprintf("%.4f", g.Prob)); err != nil {
+		if err := t.line(file, strconv.Itoa(i+1), strconv.Itoa(g.Index), g.Label, fmt.Sprintf("%.4f", g.Prob)); err != nil {
 			return err
 		}
 	}
@@ -71,7 +76,7 @@ type csvWriter struct{ csv *csv.Writer }
 
 func (c csvWriter) Write(file string, guesses []Guess) error {
 	for i, g := range guesses {
-		c.csv.Write([]string{file, strconv.Itoa(i + 1), strconv.Itoa(g.Index), g.Label, probability(g.Prob)})
+		c.csv.Write(printable.Row([]string{file, strconv.Itoa(i + 1), strconv.Itoa(g.Index), g.Label, probability(g.Prob)}))
 	}
 	c.csv.Flush()
 	return c.csv.Error()
@@ -84,7 +89,7 @@ func (c csvWriter) Close() error {
 
 func probability(p float64) string { return strconv.FormatFloat(p, 'g', 7, 64) }
 
-type jsonLines struct{ e *json.Encoder }
+type jsonLines struct{ w io.Writer }
 
 // jsonGuess has null where a probability is NaN, which JSON has not.
 type jsonGuess struct {
@@ -102,10 +107,15 @@ func (j jsonLines) Write(file string, guesses []Guess) error {
 			list[i].Prob = &n
 		}
 	}
-	return j.e.Encode(struct {
+	line, err := printable.Marshal(struct {
 		File        string      `json:"file"`
 		Predictions []jsonGuess `json:"predictions"`
 	}{file, list})
+	if err != nil {
+		return err
+	}
+	_, err = j.w.Write(append(line, '\n'))
+	return err
 }
 
 func (j jsonLines) Close() error { return nil }

@@ -13,6 +13,7 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/configs"
+	"fasternet/internal/printable"
 )
 
 //go:embed page.html
@@ -86,7 +87,13 @@ func Write(path string, runs ...*Run) error {
 }
 
 func (p *page) write(w io.Writer) error {
-	if err := pageTemplate.Execute(w, p); err != nil {
+	return p.execute(w, "page")
+}
+
+// execute writes a part of the page. HTML is escaped by the template; what only changes how
+// other characters are shown is not, and is here.
+func (p *page) execute(w io.Writer, part string) error {
+	if err := pageTemplate.ExecuteTemplate(printable.NewWriter(w), part, p); err != nil {
 		return fmt.Errorf("report: %w", err)
 	}
 	return nil

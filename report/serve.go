@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"fasternet/internal/printable"
 	"fasternet/train"
 )
 
@@ -63,7 +64,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, whole bool) {
 	h.mu.Unlock()
 	if err != nil && body == nil {
 		w.Header().Set("Refresh", "2") // the run is about to begin
-		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		http.Error(w, printable.Error(err), http.StatusServiceUnavailable)
 		return
 	}
 	header := w.Header()
@@ -119,15 +120,15 @@ func (h *Handler) update() error {
 	if err := p.write(&whole); err != nil {
 		return err
 	}
-	if err := pageTemplate.ExecuteTemplate(&part, "content", p); err != nil {
-		return fmt.Errorf("report: %w", err)
+	if err := p.execute(&part, "content"); err != nil {
+		return err
 	}
 	sum := sha256.Sum256(part.Bytes())
 	h.whole, h.part = slices.Clone(whole.Bytes()), slices.Clone(part.Bytes())
 	if at := bytes.Index(h.whole, h.part); at >= 0 { // the same memory for both
 		h.part = h.whole[at : at+len(h.part) : at+len(h.part)]
 	}
-	h.tag, h.title, h.policy = `"`+hex.EncodeToString(sum[:8])+`"`, url.PathEscape(p.Heading), p.Policy
+	h.tag, h.title, h.policy = `"`+hex.EncodeToString(sum[:8])+`"`, url.PathEscape(printable.Line(p.Heading)), p.Policy
 	h.state, h.made, h.took = state, h.now(), h.now().Sub(began)
 	return nil
 }

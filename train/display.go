@@ -1,11 +1,12 @@
 package train
 
 import (
-	"fmt"
 	"io"
 	"os"
 	"strings"
 	"time"
+
+	"fasternet/internal/printable"
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
@@ -26,9 +27,10 @@ func NewDisplay(out io.Writer) *Display {
 	return &Display{out: out, tty: ok && term.IsTerminal(int(f.Fd()))}
 }
 
-// Line shows a line of text.
+// Line shows a line of text. What comes from files, its operands, cannot end the line or
+// move the cursor (package printable).
 func (d *Display) Line(format string, args ...any) {
-	line := strings.TrimRight(fmt.Sprintf(format, args...), "\n") + "\n"
+	line := strings.TrimRight(printable.Sprintf(format, args...), "\n") + "\n"
 	if d.bar != nil {
 		_ = d.bar.Clear()
 	}
@@ -47,6 +49,7 @@ func (d *Display) Begin(name string, done, total int) {
 	if !d.tty {
 		return
 	}
+	name = printable.Line(name)
 	d.bar = progressbar.NewOptions(total,
 		progressbar.OptionSetWriter(d.out),
 		progressbar.OptionSetDescription(name),
@@ -63,13 +66,14 @@ func (d *Display) Begin(name string, done, total int) {
 // Step moves the bar to done and describes it.
 func (d *Display) Step(done int, description string) {
 	if d.bar != nil {
-		d.bar.Describe(description)
+		d.bar.Describe(printable.Line(description))
 		_ = d.bar.Set(done)
 	}
 }
 
 // Plain shows a line where there is no bar; the log gets it in any case.
 func (d *Display) Plain(line string) {
+	line = printable.Line(line)
 	if d.bar == nil {
 		io.WriteString(d.out, line+"\n")
 	}

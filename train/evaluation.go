@@ -3,11 +3,11 @@ package train
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 
 	"fasternet/checkpoints"
 	"fasternet/eval"
+	"fasternet/internal/printable"
 )
 
 // EvaluationFile says in detail what the best checkpoint was found to do.
@@ -37,7 +37,11 @@ func (f *Folder) WriteEvaluation(e Evaluation) error {
 	if f == nil {
 		return nil
 	}
-	return checkpoints.WriteAtomic(f.path(EvaluationFile), func(w io.Writer) error { return json.NewEncoder(w).Encode(e) })
+	text, err := printable.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("%s: %w", EvaluationFile, err)
+	}
+	return checkpoints.WriteAtomic(f.path(EvaluationFile), writer(append(text, '\n')))
 }
 
 // Evaluation reads the evaluation of the best epoch. Without one the error wraps

@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"fasternet/internal/printable"
 	"fasternet/kernels"
 )
 
@@ -101,7 +102,7 @@ func (f *Folder) appendLaunch(v any) error {
 	if f == nil {
 		return nil
 	}
-	line, err := json.Marshal(v)
+	line, err := printable.Marshal(v)
 	if err != nil {
 		return fmt.Errorf("%s: %w", LaunchesFile, err)
 	}

@@ -9,6 +9,8 @@ import (
 	"io"
 	"strings"
 
+	"fasternet/internal/printable"
+
 	"golang.org/x/image/font"
 	"golang.org/x/image/font/gofont/goregular"
 	"golang.org/x/image/font/opentype"
@@ -146,6 +148,7 @@ func (c *contact) heads(groups []Group, y int) {
 
 // text writes a line below y, cut to the width.
 func (c *contact) text(text string, x, y, width int) {
+	text = printable.Line(text)
 	if font.MeasureString(c.face, text).Ceil() > width {
 		runes := []rune(text)
 		for len(runes) > 0 && font.MeasureString(c.face, string(runes)+"…").Ceil() > width {

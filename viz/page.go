@@ -8,12 +8,14 @@ import (
 	"image"
 	"image/png"
 	"io"
+
+	"fasternet/internal/printable"
 )
 
 // WriteHTML writes a page that needs nothing else: the pictures are within it,
 // and there are no scripts.
 func (s *Sheet) WriteHTML(w io.Writer) error {
-	if err := pageTemplate.Execute(w, s); err != nil {
+	if err := pageTemplate.Execute(printable.NewWriter(w), s); err != nil {
 		return fmt.Errorf("viz: page: %w", err)
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 
 	"fasternet/bench"
 	"fasternet/collective"
+	"fasternet/internal/printable"
 
 	"github.com/spf13/cobra"
 )
@@ -128,14 +129,14 @@ func benchProtocol(cmd *cobra.Command, o *bench.Options, protocol string) error 
 func printBench(r bench.Result) error {
 	if len(r.Profile) > 0 {
 		w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-		fmt.Fprintln(w, "operation\tname\tms\tshare\t")
+		printable.Fprintf(w, "operation\tname\tms\tshare\t\n")
 		for _, e := range r.Profile {
-			fmt.Fprintf(w, "%s\t%s\t%.3f\t%.1f %%\t\n", e.Op, e.Name, e.MS, 100*e.Share)
+			printable.Fprintf(w, "%s\t%s\t%.3f\t%.1f %%\t\n", e.Op, e.Name, e.MS, 100*e.Share)
 		}
 		if err := w.Flush(); err != nil {
 			return err
 		}
-		fmt.Println()
+		printable.Println()
 	}
 	form := ""
 	if r.BNFolded {
@@ -147,7 +148,7 @@ func printBench(r bench.Result) error {
 	if r.BF16Path != "" {
 		r.Precision += " (" + r.BF16Path + ")"
 	}
-	_, err := fmt.Printf("%s %s, %d×%d px, batch %d, %d threads, %s kernels, %s%s\n"+
+	_, err := printable.Printf("%s %s, %d×%d px, batch %d, %d threads, %s kernels, %s%s\n"+
 		"%.1f img/s; %.2f ms a batch (median of %d; mean %.2f, p10 %.2f, p90 %.2f, best %.2f)\n"+
 		"%.0f GFLOPS, 2 a MAC (%.3f GMACs an image forward); peak memory %.0f MiB, of it activations %.0f MiB\n",
 		r.Model, r.Mode, r.Size, r.Size, r.Batch, r.Threads, r.Kernels, r.Precision, form,

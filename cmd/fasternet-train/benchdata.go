@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"fasternet/bench"
+	"fasternet/internal/printable"
 	"fasternet/train"
 
 	"github.com/spf13/cobra"
@@ -58,7 +59,7 @@ steps on the data set and on one batch in memory: what is lost is what the data 
 
 func printFeed(r bench.Feed) error {
 	if r.Images > 0 {
-		fmt.Printf("%d images of %s, %.0f KiB each, to %d×%d px, processor time:\n", r.Images, r.Dataset, r.KiBAnImage, r.Size, r.Size)
+		printable.Printf("%d images of %s, %.0f KiB each, to %d×%d px, processor time:\n", r.Images, r.Dataset, r.KiBAnImage, r.Size, r.Size)
 		for _, s := range []struct {
 			name string
 			ms   float64
@@ -67,13 +68,13 @@ func printFeed(r bench.Feed) error {
 			if s.ms > 1e-3 {
 				speed = fmt.Sprintf("%.0f img/s", 1000/s.ms)
 			}
-			if _, err := fmt.Printf("  %-16s %7.3f ms  %14s\n", s.name, s.ms, speed); err != nil {
+			if _, err := printable.Printf("  %-16s %7.3f ms  %14s\n", s.name, s.ms, speed); err != nil {
 				return err
 			}
 		}
 	}
 	if r.Rounds > 0 {
-		_, err := fmt.Printf("training: %.1f img/s from memory, %.1f img/s from the data set, %.1f %% less (median of %d rounds); waiting for data %.1f %% of the time\n",
+		_, err := printable.Printf("training: %.1f img/s from memory, %.1f img/s from the data set, %.1f %% less (median of %d rounds); waiting for data %.1f %% of the time\n",
 			r.Memory, r.Fed, r.Loss, r.Rounds, r.Waiting)
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"fasternet/bench"
+	"fasternet/internal/printable"
 
 	"github.com/spf13/cobra"
 )
@@ -38,13 +39,13 @@ takes a minute or two.`,
 				return usageError{fmt.Errorf("--batch and --iterations: want 1 or more; --warmup and --threads: 0 or more")}
 			}
 			show := func(r bench.OperatorTiming) {
-				fmt.Printf("%-9s%-9s%9.2f%9.2f%11.3f%9.3f%9.3f%8.1f%11.1f%8.1f\n", r.Operator, r.Map, r.MFLOPs, r.MValues,
+				printable.Printf("%-9s%-9s%9.2f%9.2f%11.3f%9.3f%9.3f%8.1f%11.1f%8.1f\n", r.Operator, r.Map, r.MFLOPs, r.MValues,
 					r.LatencyMS, r.P10MS, r.P90MS, r.LatencyGFLOPS, r.ImgPerS, r.GFLOPS)
 			}
 			if asJSON {
 				show = nil
 			} else {
-				fmt.Printf("%37s%s%13s%s\n%-9s%-9s%9s%9s%11s%9s%9s%8s%11s%8s\n", "", "batch 1, 1 thread", "", "throughput",
+				printable.Printf("%37s%s%13s%s\n%-9s%-9s%9s%9s%11s%9s%9s%8s%11s%8s\n", "", "batch 1, 1 thread", "", "throughput",
 					"operator", "map", "MFLOPs", "Mvalues", "median ms", "p10", "p90", "GFLOPS", "img/s", "GFLOPS")
 			}
 			t, err := bench.RunOperators(cmd.Context(), o, show)
@@ -68,14 +69,14 @@ takes a minute or two.`,
 }
 
 func printOperators(t bench.OperatorTable, operators []bench.Operator) error {
-	fmt.Printf("\n%d layers, %s kernels; throughput at batch %d on %d threads; one FLOP is one multiply-add\nmean GFLOPS:", t.Layers, t.Kernels, t.Batch, t.Threads)
+	printable.Printf("\n%d layers, %s kernels; throughput at batch %d on %d threads; one FLOP is one multiply-add\nmean GFLOPS:", t.Layers, t.Kernels, t.Batch, t.Threads)
 	for _, o := range operators {
 		m, _ := bench.MeanFLOPS(t.Rows, o)
-		fmt.Printf("  %s %.1f and %.1f", o, m.LatencyGFLOPS, m.GFLOPS)
+		printable.Printf("  %s %.1f and %.1f", o, m.LatencyGFLOPS, m.GFLOPS)
 	}
 	for _, r := range t.Ratios {
-		fmt.Printf("\nFLOPS of pconv over %s: %.2f at batch 1, %.2f in throughput", r.Over, r.Latency, r.Throughput)
+		printable.Printf("\nFLOPS of pconv over %s: %.2f at batch 1, %.2f in throughput", r.Over, r.Latency, r.Throughput)
 	}
-	_, err := fmt.Println()
+	_, err := printable.Println()
 	return err
 }

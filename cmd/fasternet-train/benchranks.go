@@ -8,6 +8,7 @@ import (
 
 	"fasternet/bench"
 	"fasternet/configs"
+	"fasternet/internal/printable"
 
 	"github.com/spf13/cobra"
 )
@@ -25,7 +26,7 @@ func benchRanks(cmd *cobra.Command, r *ranks, name string, config *configs.Confi
 	if !result.Overlap {
 		how = "sums after the backward pass"
 	}
-	_, err = fmt.Printf("%s train, %d×%d px, %d ranks on %d hosts, batch %d and %d threads each, %s kernels, %s, %s\n"+
+	_, err = printable.Printf("%s train, %d×%d px, %d ranks on %d hosts, batch %d and %d threads each, %s kernels, %s, %s\n"+
 		"%.1f img/s; %.2f ms a step, %.2f ms without sums: efficiency %.1f %%\n"+
 		"communication: %.2f ms waited for (%.1f %% of a step), %.2f ms on its way, %.1f %% of it hidden; %.1f MiB sent by a rank\n"+
 		"medians of %d steps of each kind, in %d rounds\n",
@@ -68,9 +69,9 @@ bandwidth of what gradients travel on.`,
 				return printJSON(map[string]any{"ranks": r.Size(), "sums": times})
 			}
 			w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-			fmt.Fprintln(w, "KiB\tms\tbest\tGbit/s a rank sends\t")
+			printable.Fprintf(w, "KiB\tms\tbest\tGbit/s a rank sends\t\n")
 			for _, t := range times {
-				fmt.Fprintf(w, "%.2f\t%.3f\t%.3f\t%.2f\t\n", float64(t.Bytes)/1024, t.MS, t.Best, t.GbpsUp)
+				printable.Fprintf(w, "%.2f\t%.3f\t%.3f\t%.2f\t\n", float64(t.Bytes)/1024, t.MS, t.Best, t.GbpsUp)
 			}
 			return w.Flush()
 		},

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"fasternet/configs"
+	"fasternet/internal/printable"
 	"fasternet/train"
 
 	"github.com/spf13/cobra"
@@ -39,7 +40,7 @@ func configCommand() *cobra.Command {
 					return err
 				}
 				first, _, _ := strings.Cut(strings.TrimPrefix(text, "# "), "\n")
-				fmt.Printf("%-14s %s\n", name, first)
+				printable.Printf("%-14s %s\n", name, first)
 			}
 			return nil
 		},
@@ -54,8 +55,8 @@ func configCommand() *cobra.Command {
 				if err != nil {
 					return usageError{err}
 				}
-				fmt.Print(text)
-				return nil
+				_, err = os.Stdout.WriteString(text) // ours
+				return err
 			}
 			config, err := load(args[0])
 			if err != nil {
@@ -68,7 +69,7 @@ func configCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, err = os.Stdout.Write(text)
+			_, err = printable.NewWriter(os.Stdout).Write(text)
 			return err
 		},
 	}
@@ -82,9 +83,9 @@ func configCommand() *cobra.Command {
 				return err
 			}
 			for _, n := range config.Notes {
-				fmt.Printf("note: %s\n", n)
+				printable.Printf("note: %s\n", n)
 			}
-			_, err = fmt.Printf("%s: no problem found\n", args[0])
+			_, err = printable.Printf("%s: no problem found\n", args[0])
 			return err
 		},
 	}
@@ -106,10 +107,10 @@ within an epoch.`,
 			if err != nil {
 				return err
 			}
-			fmt.Println("epoch  first step   last step    pixels")
+			printable.Printf("epoch  first step   last step    pixels\n")
 			for _, p := range train.Plan(config, steps) {
 				if p.Epoch%every == 0 || p.Epoch+1 == config.Train.Epochs {
-					fmt.Printf("%5d  %-11.5g  %-11.5g  %6d\n", p.Epoch+1, p.First, p.Last, p.ImageSize)
+					printable.Printf("%5d  %-11.5g  %-11.5g  %6d\n", p.Epoch+1, p.First, p.Last, p.ImageSize)
 				}
 			}
 			if out == "" {

@@ -1,10 +1,10 @@
 package main
 
 import (
-	"fmt"
 	"os"
 
 	"fasternet/data"
+	"fasternet/internal/printable"
 	"fasternet/train"
 
 	"github.com/spf13/cobra"
@@ -59,7 +59,7 @@ SHA-256 sums. Without --dir they go to the user's cache, where training looks.`,
 					return err
 				}
 			}
-			_, err = fmt.Printf("fashion-mnist is in %s\n", where)
+			_, err = printable.Printf("fashion-mnist is in %s\n", where)
 			return err
 		},
 	}

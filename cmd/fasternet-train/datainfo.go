@@ -8,6 +8,7 @@ import (
 
 	"fasternet/configs"
 	"fasternet/data"
+	"fasternet/internal/printable"
 
 	"github.com/spf13/cobra"
 )
@@ -51,7 +52,7 @@ data.val_fraction, --split val lists the images that are held out.
 				}
 			}
 			for _, line := range describeLeftOut(config.Data, parts) {
-				fmt.Println(line)
+				printable.Println(line)
 			}
 			if d := config.Data; d.ValFraction > 0 && f.split == string(data.Val) {
 				if err := printHeldOut(d, parts[0]); err != nil {
@@ -63,9 +64,9 @@ data.val_fraction, --split val lists the images that are held out.
 				return err
 			}
 			if s.Bad > 0 {
-				fmt.Printf("%d of %d %s images looked at cannot be read and are passed over (data.on_bad_image: skip); data verify lists all that cannot\n", s.Bad, s.Bad+s.Images, parts[0].name)
+				printable.Printf("%d of %d %s images looked at cannot be read and are passed over (data.on_bad_image: skip); data verify lists all that cannot\n", s.Bad, s.Bad+s.Images, parts[0].name)
 			}
-			_, err = fmt.Printf("of %d %s images:\ndata:\n  mean: %s\n  std: %s\n", s.Images, parts[0].name, numbers(s.Mean), numbers(s.Std))
+			_, err = printable.Printf("of %d %s images:\ndata:\n  mean: %s\n  std: %s\n", s.Images, parts[0].name, numbers(s.Mean), numbers(s.Std))
 			return err
 		},
 	}
@@ -76,11 +77,11 @@ data.val_fraction, --split val lists the images that are held out.
 
 // printHeldOut lists the samples that data.val_fraction holds out.
 func printHeldOut(d configs.Data, val dataPart) error {
-	fmt.Printf("held out (data.val_fraction %v, data.val_seed %d, data.val_split %s):\n", d.ValFraction, d.ValSeed, d.ValSplit)
+	printable.Printf("held out (data.val_fraction %v, data.val_seed %d, data.val_split %s):\n", d.ValFraction, d.ValSeed, d.ValSplit)
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	classes := val.Classes()
 	for i := range val.Len() {
-		fmt.Fprintf(w, "  %s\t%s\n", classes[val.Label(i)], data.Key(val.Dataset, i))
+		printable.Fprintf(w, "  %s\t%s\n", classes[val.Label(i)], data.Key(val.Dataset, i))
 	}
 	return w.Flush()
 }
@@ -95,14 +96,14 @@ func numbers(v []float64) string {
 }
 
 func printInfo(part string, i data.Info) error {
-	fmt.Printf("%s: %d images in %d classes; of %d looked at: height %d to %d px, width %d to %d px, %d grey\n",
+	printable.Printf("%s: %d images in %d classes; of %d looked at: height %d to %d px, width %d to %d px, %d grey\n",
 		part, i.Samples, len(i.Classes), i.Decoded, i.Height.Min, i.Height.Max, i.Width.Min, i.Width.Max, i.Grey)
 	if i.Bad > 0 {
-		fmt.Printf("%s: of %d images looked at %d cannot be read\n", part, i.Bad+i.Decoded, i.Bad)
+		printable.Printf("%s: of %d images looked at %d cannot be read\n", part, i.Bad+i.Decoded, i.Bad)
 	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	for k, name := range i.Classes {
-		fmt.Fprintf(w, "  %d\t%s\t%d images\n", k, name, i.Counts[k])
+		printable.Fprintf(w, "  %d\t%s\t%d images\n", k, name, i.Counts[k])
 	}
 	return w.Flush()
 }

@@ -9,6 +9,7 @@ import (
 	"fasternet/checkpoints"
 	"fasternet/data"
 	"fasternet/eval"
+	"fasternet/internal/printable"
 	"fasternet/kernels"
 	"fasternet/train"
 
@@ -149,17 +150,17 @@ func checkOutputs(outputs ...output) error {
 func printScores(scores []eval.ClassScore, names []string, all bool) error {
 	eval.WorstFirst(scores)
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "class\timages\taccuracy\tmost often taken for")
+	printable.Fprintf(w, "class\timages\taccuracy\tmost often taken for\n")
 	for i, s := range scores {
 		if i == fewLines && !all && len(scores) > fewLines+1 {
-			fmt.Fprintf(w, "… and %d better ones (--verbose)\n", len(scores)-i)
+			printable.Fprintf(w, "… and %d better ones (--verbose)\n", len(scores)-i)
 			break
 		}
 		taken := ""
 		if s.MistakenFor >= 0 {
 			taken = fmt.Sprintf("%s (%d)", eval.ClassName(names, s.MistakenFor), s.MistakenCount)
 		}
-		fmt.Fprintf(w, "%s\t%d\t%.2f %%\t%s\n", s.Name, s.Count, s.Accuracy, taken)
+		printable.Fprintf(w, "%s\t%d\t%.2f %%\t%s\n", s.Name, s.Count, s.Accuracy, taken)
 	}
 	return w.Flush()
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"text/tabwriter"
 
+	"fasternet/internal/printable"
 	"fasternet/probe"
 	"fasternet/train"
 
@@ -79,10 +80,10 @@ is that of as many.`,
 // printVotes prints the accuracy by number of neighbours, and the best one.
 func printVotes(votes []probe.Votes, temperature float64, from source) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "k\ttop-1\ttop-5")
+	printable.Fprintf(w, "k\ttop-1\ttop-5\n")
 	best := votes[0]
 	for _, v := range votes {
-		fmt.Fprintf(w, "%d\t%.2f %%\t%.2f %%\n", v.K, v.Top1, v.Top5)
+		printable.Fprintf(w, "%d\t%.2f %%\t%.2f %%\n", v.K, v.Top1, v.Top5)
 		if v.Top1 > best.Top1 {
 			best = v
 		}

@@ -7,6 +7,7 @@ import (
 
 	"fasternet/data"
 	"fasternet/eval"
+	"fasternet/internal/printable"
 	"fasternet/probe"
 	"fasternet/train"
 
@@ -72,9 +73,9 @@ and loss of the last epoch, best_top1 and best_epoch, epochs, count and training
 			} else {
 				show.Line("the features are the same in every epoch; --augment would compute them anew")
 			}
-			fmt.Println("epoch  rate      train loss  loss     top-1    top-5")
+			printable.Printf("epoch  rate      train loss  loss     top-1    top-5\n")
 			o.Report = func(p probe.Epoch) {
-				fmt.Printf("%5d  %-8.3g  %-10.4f  %-7.4f  %5.2f %%  %5.2f %%\n", p.Number, p.LR, p.Loss, p.Val.Loss, p.Val.Top1, p.Val.Top5)
+				printable.Printf("%5d  %-8.3g  %-10.4f  %-7.4f  %5.2f %%  %5.2f %%\n", p.Number, p.LR, p.Loss, p.Val.Loss, p.Val.Top1, p.Val.Top5)
 			}
 			head, epochs, err := probe.Linear(cmd.Context(), pool, images, e.Val, o)
 			if err != nil {

@@ -10,10 +10,10 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"strings"
 	"sync/atomic"
 	"syscall"
 
+	"fasternet/internal/printable"
 	"fasternet/kernels"
 	"fasternet/ops"
 	"fasternet/train"
@@ -36,7 +36,7 @@ func main() { os.Exit(run(os.Args[1:])) }
 func run(args []string) (code int) {
 	defer func() {
 		if v := recover(); v != nil {
-			fmt.Fprintf(os.Stderr, "fasternet-train: internal error: %v; please report it\n", v)
+			printable.Fprintf(os.Stderr, "fasternet-train: internal error: %v; please report it\n", v)
 			code = exitFailure
 		}
 	}()
@@ -70,11 +70,11 @@ func complain(err error) int {
 	if errors.As(err, &told{}) {
 		return code
 	}
-	text := strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
 	if errors.As(err, &bug) {
-		text = "internal error in " + text + "; please report it"
+		printable.Fprintf(os.Stderr, "fasternet-train: internal error in %v; please report it\n", err)
+	} else {
+		printable.Fprintf(os.Stderr, "fasternet-train: %v\n", err)
 	}
-	fmt.Fprintln(os.Stderr, "fasternet-train:", text)
 	return code
 }
 
@@ -92,7 +92,7 @@ func interruptible() (context.Context, func() int) {
 		first := <-signals
 		code <- exitCode(first)
 		if !quiet.Load() {
-			fmt.Fprintf(os.Stderr, "\n%v: stopping after the step in progress; once more to stop at once\n", first)
+			printable.Fprintf(os.Stderr, "\n%v: stopping after the step in progress; once more to stop at once\n", first)
 		}
 		cancel()
 		os.Exit(exitCode(<-signals))

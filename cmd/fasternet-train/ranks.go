@@ -13,6 +13,7 @@ import (
 	"fasternet/collective"
 	"fasternet/collective/engine"
 	"fasternet/collective/mpi"
+	"fasternet/internal/printable"
 	"fasternet/train"
 
 	"github.com/spf13/cobra"
@@ -40,7 +41,7 @@ func (r *ranks) open() (err error) {
 	}
 	r.Group, err = mpi.Open(mpi.Options{
 		Timeout: r.timeout,
-		Note:    func(line string) { fmt.Fprintln(os.Stderr, line) },
+		Note:    func(line string) { printable.Fprintln(os.Stderr, line) },
 		Fail:    func(message string) { complain(errors.New(message)) },
 	})
 	if rank, ok := mpi.Launched(); err != nil && ok && rank > 0 && !mpi.Built {

@@ -7,6 +7,7 @@ import (
 
 	"fasternet/configs"
 	"fasternet/graph"
+	"fasternet/internal/printable"
 	"fasternet/model"
 
 	"github.com/spf13/cobra"
@@ -129,14 +130,14 @@ func summarise(name string, counts []graph.LayerCount, size int, folded bool) su
 
 func (s summary) print() error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "layer\toutput (C×H×W)\tparameters\tMMACs\tincl. norms\tactivations\t")
+	printable.Fprintf(w, "layer\toutput (C×H×W)\tparameters\tMMACs\tincl. norms\tactivations\t\n")
 	for _, l := range s.Layers {
-		fmt.Fprintf(w, "%s\t%d×%d×%d\t%d\t%.3f\t%.3f\t%d\t\n", l.Name, l.Shape[0], l.Shape[1], l.Shape[2],
+		printable.Fprintf(w, "%s\t%d×%d×%d\t%d\t%.3f\t%.3f\t%d\t\n", l.Name, l.Shape[0], l.Shape[1], l.Shape[2],
 			l.Parameters, float64(l.MACs)/1e6, float64(l.MACsWithNorms)/1e6, l.Activations)
 	}
-	fmt.Fprintf(w, "\n%d px\t\tparameters\tMACs\tincl. norms\tactivations\t\n", s.Size)
+	printable.Fprintf(w, "\n%d px\t\tparameters\tMACs\tincl. norms\tactivations\t\n", s.Size)
 	row := func(name string, t summaryTotal) {
-		fmt.Fprintf(w, "%s\t\t%d\t%d\t%d\t%d\t\n", name, t.Parameters, t.MACs, t.MACsWithNorms, t.Activations)
+		printable.Fprintf(w, "%s\t\t%d\t%d\t%d\t%d\t\n", name, t.Parameters, t.MACs, t.MACsWithNorms, t.Activations)
 	}
 	if s.Total == s.TotalFolded { // it has no batch norms, or not any more
 		row("total", s.Total)
@@ -149,11 +150,11 @@ func (s summary) print() error {
 	}
 	if t := s.Total; t.AttentionMACs > 0 {
 		macs, activations := t.MACs+t.AttentionMACs, t.Activations+t.AttentionActivations
-		if _, err := fmt.Printf("\nMACs incl. attention: %d (%.3f G); activations: %d (%.2f M)\n", macs, millions(macs)/1e3, activations, millions(activations)); err != nil {
+		if _, err := printable.Printf("\nMACs incl. attention: %d (%.3f G); activations: %d (%.2f M)\n", macs, millions(macs)/1e3, activations, millions(activations)); err != nil {
 			return err
 		}
 	}
-	_, err := fmt.Printf("\n%.2f M parameters, %.2f M folded; %.3f GMACs, %.3f incl. norms, %.3f folded; %.2f M activations\n",
+	_, err := printable.Printf("\n%.2f M parameters, %.2f M folded; %.3f GMACs, %.3f incl. norms, %.3f folded; %.2f M activations\n",
 		millions(s.Total.Parameters), millions(s.TotalFolded.Parameters), millions(s.Total.MACs)/1e3,
 		millions(s.Total.MACsWithNorms)/1e3, millions(s.TotalFolded.MACsWithNorms)/1e3, millions(s.Total.Activations))
 	return err

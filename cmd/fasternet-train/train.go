@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"fasternet/collective"
 	"fasternet/configs"
+	"fasternet/internal/printable"
 	"fasternet/train"
 
 	"github.com/spf13/cobra"
@@ -166,10 +168,10 @@ func quoted(s string) string {
 }
 
 func printJSON(v any) error {
-	b, err := json.Marshal(v)
+	b, err := printable.Marshal(v)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Println(string(b))
+	_, err = os.Stdout.Write(append(b, '\n'))
 	return err
 }

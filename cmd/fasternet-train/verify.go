@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 
+	"fasternet/internal/printable"
 	"fasternet/verify"
 
 	"github.com/spf13/cobra"
@@ -42,7 +43,7 @@ with it and what can be saved. The exit code is 1 if anything is wrong.`,
 					continue
 				}
 				for _, part := range append(r.Parts, r) {
-					if _, err := fmt.Println(part); err != nil {
+					if _, err := printable.Println(part); err != nil {
 						return err
 					}
 				}

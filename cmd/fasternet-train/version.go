@@ -1,12 +1,12 @@
 package main
 
 import (
-	"fmt"
 	"runtime"
 	"runtime/debug"
 	"strings"
 
 	"fasternet/collective/mpi"
+	"fasternet/internal/printable"
 	"fasternet/kernels"
 
 	"github.com/spf13/cobra"
@@ -30,7 +30,7 @@ func versionCommand() *cobra.Command {
 			if refused := kernels.BF16Refusals(); len(refused) > 0 {
 				bf16 += " (" + strings.Join(refused, "; ") + ")"
 			}
-			_, err := fmt.Printf("fasternet-train %s%s\n%s %s/%s\nprocessor: %s, %d in use\nkernels: %s (available: %s; %s forces one)\nbf16: %s; %s forces a path\nmpi: %s\n",
+			_, err := printable.Printf("fasternet-train %s%s\n%s %s/%s\nprocessor: %s, %d in use\nkernels: %s (available: %s; %s forces one)\nbf16: %s; %s forces a path\nmpi: %s\n",
 				version, revision(), runtime.Version(), runtime.GOOS, runtime.GOARCH, kernels.CPU(), runtime.GOMAXPROCS(0),
 				kernels.Active(), strings.Join(all, ", "), kernels.EnvVariable, bf16, kernels.BF16Variable, mpi.Describe())
 			return err

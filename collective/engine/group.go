@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"fasternet/collective"
+	"fasternet/internal/printable"
 )
 
 // Options are the properties of a group.
@@ -52,7 +53,7 @@ func Open(dial func() (Wire, error), host string, o Options) (*Group, error) {
 		o.Timeout = DefaultTimeout
 	}
 	if o.Fail == nil {
-		o.Fail = func(message string) { fmt.Fprintln(os.Stderr, message) }
+		o.Fail = func(message string) { printable.Fprintln(os.Stderr, message) }
 	}
 	e := &engine{options: o, wake: make(chan struct{}, 1), aborts: make(chan error, 1), ended: make(chan struct{})}
 	opened := make(chan error, 1)

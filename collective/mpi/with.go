@@ -8,6 +8,7 @@ import (
 
 	"fasternet/collective"
 	"fasternet/collective/engine"
+	"fasternet/internal/printable"
 )
 
 // Built says whether this build can load MPI.
@@ -47,7 +48,7 @@ func Open(o Options) (collective.Group, error) {
 	}
 	fail := o.Fail
 	if fail == nil {
-		fail = func(message string) { fmt.Fprintln(os.Stderr, message) }
+		fail = func(message string) { printable.Fprintln(os.Stderr, message) }
 	}
 	return &group{g, watchSiblings(g, pids, fail)}, nil
 }

@@ -46,6 +46,16 @@ func Cut(s string, most int) string {
 	return string(runes[:head]) + mark + string(runes[n-(most-head):])
 }
 
+// Row is a row of CSV whose cells are lines: no program that reads it is in doubt where a
+// row ends, and it can be looked at in a terminal.
+func Row(cells []string) []string {
+	row := make([]string, len(cells))
+	for i, c := range cells {
+		row[i] = Line(c)
+	}
+	return row
+}
+
 // escape writes what is not to be printed as escapes, but for the characters of keep.
 func escape(s, keep string) string {
 	at := strings.IndexFunc(s, func(r rune) bool { return r == utf8.RuneError || hidden(r) && !strings.ContainsRune(keep, r) })

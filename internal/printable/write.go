@@ -62,6 +62,9 @@ type writer struct {
 
 // Write is part of io.Writer.
 func (t *writer) Write(p []byte) (int, error) {
+	if len(t.rest) == 0 && !bytes.ContainsFunc(p, func(r rune) bool { return r == utf8.RuneError || r != '\n' && r != '\t' && hidden(r) }) {
+		return t.w.Write(p) // nearly always, and without a copy
+	}
 	text := append(t.rest, p...)
 	end := len(text)
 	for back := 1; back < utf8.UTFMax && back <= len(text); back++ {
