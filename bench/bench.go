@@ -183,7 +183,11 @@ func (o Options) subject(c *configs.Config, pool *kernels.Pool) (subject, error)
 	if err != nil {
 		return subject{}, err
 	}
-	s := subject{program: program, step: inference(program, net, o), counts: net.Count(o.Size, o.Size), folded: folded}
+	counts, err := graph.Count(net, o.Size, o.Size)
+	if err != nil {
+		return subject{}, err
+	}
+	s := subject{program: program, step: inference(program, net, o), counts: counts, folded: folded}
 	if o.Train {
 		if s.steps, err = training(program, net, pool, c, o); err != nil {
 			return subject{}, err

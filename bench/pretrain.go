@@ -55,7 +55,11 @@ func (o Options) pretraining(c *configs.Config, pool *kernels.Pool) (subject, er
 		_, err := program.Run(in)
 		return err
 	}
-	s := subject{program: program, step: run, counts: net.Count()}
+	counts, err := net.Count()
+	if err != nil {
+		return subject{}, err
+	}
+	s := subject{program: program, step: run, counts: counts}
 	if o.Train {
 		s.steps = steps{
 			gradients: run, update: func() { optimizer.Step(1e-4, 1) },

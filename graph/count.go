@@ -4,83 +4,109 @@ import (
 	"fmt"
 
 	"fasternet/configs"
+	"fasternet/layers"
+	"fasternet/ops"
 )
 
-// LayerCount is the cost of a layer for one image. One multiply-add is one MAC.
+// LayerCount is the cost of a part of a model for one image.
 type LayerCount struct {
 	Name                    string
 	Height, Width, Channels int // of the output
 	Parameters              int
-	MACs                    int // of convolutions and linear layers
-	Activations             int // values that convolutions and linear layers put out, as fvcore counts
-	// Foldable is the number of parameters that vanish when batch norms and
-	// layer scale are folded into the convolutions: one a channel of each.
-	Foldable int
-	// The two products within attention. fvcore counts their results too; tables
-	// of models whose attention is one fused operation leave them out.
-	AttentionMACs, AttentionActivations int
-	// Elements of batch norms, which count 2 each, and inputs of pools, which
-	// count 1, in the convention of the paper's Tab. 3 (fvcore, BN not folded).
-	NormElements, PoolElements int
+	ops.Cost
 }
 
-// Count is part of Model.
-func (m *FasterNet) Count(height, width int) []LayerCount {
-	return countFasterNet(m.config, m.Folded(), height, width)
+// Count lists what the parts of a model cost for an image of that size, as the ops of its
+// graph have it. Nothing is run.
+func Count(m Model, height, width int) ([]LayerCount, error) {
+	tape, err := sketch(m, height, width, nil)
+	if err != nil {
+		return nil, err
+	}
+	return countsOf(tape.Recorded()), nil
+}
+
+// sketch records the forward pass of a model for one image. prepare, if there is one, may
+// change the pass.
+func sketch(m Model, height, width int, prepare func(*layers.Pass)) (tape *ops.Tape, err error) {
+	defer func() { // Gorgonia panics on what it does not like
+		if v := recover(); v != nil {
+			err = fmt.Errorf("building the graph: %v", v)
+		}
+		if err != nil {
+			err = Shape{Batch: 1, Height: height, Width: width}.wrap(err)
+		}
+	}()
+	tape = ops.NewSketch()
+	images := tape.Input("images", 1, height, width, m.Channels())
+	pass := &layers.Pass{Tape: tape}
+	if prepare != nil {
+		prepare(pass)
+	}
+	_, err = m.Forward(pass, images)
+	return tape, err
+}
+
+// countsOf adds up the operations of each part of a model.
+func countsOf(recorded []ops.Recorded) []LayerCount {
+	var counts []LayerCount
+	at := map[string]int{}
+	seen := map[*ops.Param]bool{}
+	var grid [2]int // of the last map
+	for _, r := range recorded {
+		i, ok := at[r.Part]
+		if !ok {
+			i = len(counts)
+			at[r.Part] = i
+			counts = append(counts, LayerCount{Name: r.Part})
+		}
+		c := &counts[i]
+		c.Cost.Add(r.Cost)
+		for _, p := range r.Params {
+			if !seen[p] {
+				seen[p] = true
+				c.Parameters += p.Size()
+			}
+		}
+		switch s := r.Shape; len(s) {
+		case 4: // a map, or visible units
+			c.Height, c.Width = s[1], s[2]
+			if s[0] > 1 {
+				c.Height, c.Width = 1, s[0]*s[1]*s[2]
+			}
+			grid, c.Channels = [2]int{c.Height, c.Width}, s[3]
+		case 3: // tokens, perhaps with one of the class
+			c.Height, c.Width, c.Channels = 1, s[1], s[2]
+			if n := grid[0] * grid[1]; s[1] == n || s[1] == n+1 {
+				c.Height, c.Width = grid[0], grid[1]
+			}
+		case 2:
+			c.Height, c.Width, c.Channels = 1, 1, s[1]
+		}
+	}
+	kept := counts[:0]
+	for _, c := range counts { // ops between the parts, such as branches and the loss, cost nothing
+		if c.Parameters > 0 || c.Cost != (ops.Cost{}) {
+			kept = append(kept, c)
+		}
+	}
+	return kept
 }
 
 // Parameters is the number of learned values of the model that a configuration
 // describes for images of a size, without making it. Position embeddings count
-// also if they are fixed.
-func Parameters(c configs.Model, imageSize int, folded bool) int {
-	switch c.Name {
-	case "vit":
+// also if they are fixed. The configuration must have passed the checks of package
+// configs.
+func Parameters(c configs.Model, imageSize int, folded bool) (int, error) {
+	if c.Name == "vit" {
 		c.PosEmbed = "learned"
-		return Total(countViT(c, [2]int{c.Side(imageSize), c.Side(imageSize)}, 0, 0)).Parameters
-	case "swin":
-		return Total(countSwin(c, windowSides(c, imageSize), 0, 0)).Parameters
 	}
-	return Total(countFasterNet(c, folded, 0, 0)).Parameters
-}
-
-func countFasterNet(c configs.Model, folded bool, height, width int) []LayerCount {
-	norm, perNorm := 1, 2 // 1 for a model with norms; learned values of one a channel
-	if folded {
-		norm, perNorm = 0, 1
+	c.NumClasses = max(c.NumClasses, 1)
+	m, err := fromStore(c, imageSize, layers.NewShapeStore(folded))
+	if err != nil {
+		return 0, err
 	}
-	dims, hs, ws := c.StageDims(), c.StageSides(height), c.StageSides(width)
-	conv := func(name string, i, in, size int) LayerCount {
-		out := dims[i]
-		weights, pixels := in*out*size*size, hs[i]*ws[i]
-		return LayerCount{Name: name, Height: hs[i], Width: ws[i], Channels: out,
-			Parameters: weights + perNorm*out, MACs: pixels * weights, Activations: pixels * out,
-			Foldable: norm * out, NormElements: norm * pixels * out}
-	}
-	counts := []LayerCount{conv("patch_embed", 0, c.InChans, c.PatchSize)}
-	for i, dim := range dims {
-		if i > 0 {
-			counts = append(counts, conv(fmt.Sprintf("stages.%d", 2*i-1), i, dims[i-1], c.PatchSize2))
-		}
-		hidden, cp, pixels := int(float64(dim)*c.MLPRatio), dim/c.NDiv, hs[i]*ws[i]
-		weights := 2*dim*hidden + 9*cp*cp
-		scale := 0
-		if c.LayerScaleInitValue > 0 && !folded {
-			scale = dim
-		}
-		for j := range c.Depths[i] {
-			counts = append(counts, LayerCount{
-				Name: fmt.Sprintf("stages.%d.blocks.%d", 2*i, j), Height: hs[i], Width: ws[i], Channels: dim,
-				Parameters: weights + perNorm*hidden + scale, MACs: pixels * weights, Activations: pixels * (cp + hidden + dim),
-				Foldable: norm*hidden + scale, NormElements: norm * pixels * hidden,
-			})
-		}
-	}
-	last := len(dims) - 1
-	pre, head := dims[last]*c.FeatureDim, c.FeatureDim*c.NumClasses
-	return append(counts,
-		LayerCount{Name: "avgpool_pre_head", Height: 1, Width: 1, Channels: c.FeatureDim, Parameters: pre, MACs: pre, Activations: c.FeatureDim, PoolElements: hs[last] * ws[last] * dims[last]},
-		LayerCount{Name: "head", Height: 1, Width: 1, Channels: c.NumClasses, Parameters: head + c.NumClasses, MACs: head, Activations: c.NumClasses},
-	)
+	return m.Store().Parameters(), nil
 }
 
 // Total adds the counts up.
@@ -88,13 +114,7 @@ func Total(counts []LayerCount) LayerCount {
 	t := LayerCount{Name: "total"}
 	for _, c := range counts {
 		t.Parameters += c.Parameters
-		t.MACs += c.MACs
-		t.Activations += c.Activations
-		t.Foldable += c.Foldable
-		t.AttentionMACs += c.AttentionMACs
-		t.AttentionActivations += c.AttentionActivations
-		t.NormElements += c.NormElements
-		t.PoolElements += c.PoolElements
+		t.Add(c.Cost)
 	}
 	return t
 }

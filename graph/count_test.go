@@ -2,6 +2,7 @@ package graph
 
 import (
 	"math"
+	"strings"
 	"testing"
 
 	"fasternet/configs"
@@ -21,12 +22,22 @@ func preset(t *testing.T, variant string, scale float64) *FasterNet {
 	return m
 }
 
+// counted are the counts of a model.
+func counted(t *testing.T, m Model, height, width int) []LayerCount {
+	t.Helper()
+	counts, err := Count(m, height, width)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return counts
+}
+
 // The exact figures of the official models, and those published with one to
 // three digits.
 func TestCounts(t *testing.T) {
 	for i, name := range variants {
 		m := preset(t, name, 0)
-		at224, at192 := Total(m.Count(224, 224)), Total(m.Count(192, 192))
+		at224, at192 := Total(counted(t, m, 224, 224)), Total(counted(t, m, 192, 192))
 		for _, c := range []struct {
 			what string
 			got  int
@@ -101,7 +112,7 @@ func TestFoldedCounts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := Total(f.Count(192, 224)), Total(m.Count(192, 224)).Folded(); got != want || got.Parameters != f.Store().Parameters() || got.Folded() != got {
+	if got, want := Total(counted(t, f, 192, 224)), Total(counted(t, m, 192, 224)).Folded(); got != want || got.Parameters != f.Store().Parameters() || got.Folded() != got {
 		t.Errorf("the folded model has %+v and %d parameters, want %+v", got, f.Store().Parameters(), want)
 	}
 }
@@ -109,7 +120,7 @@ func TestFoldedCounts(t *testing.T) {
 // Layer scale folds too.
 func TestFoldedLayerScale(t *testing.T) {
 	without, with := preset(t, "t0", 0), preset(t, "t0", 0.1)
-	a, b := Total(without.Count(224, 224)), Total(with.Count(224, 224))
+	a, b := Total(counted(t, without, 224, 224)), Total(counted(t, with, 224, 224))
 	if b.Parameters-a.Parameters != 40+2*80+8*160+2*320 || b.Folded() != a.Folded() {
 		t.Errorf("without layer scale %+v, with it %+v", a, b)
 	}
@@ -118,14 +129,51 @@ func TestFoldedLayerScale(t *testing.T) {
 // What the convolutions and linear layers of transformers put out: of a block
 // 3 + 1 + 4 + 1 times the channels of its tokens.
 func TestTransformerActivations(t *testing.T) {
-	vit := configs.Default().Model
-	vit.Name, vit.PatchSize, vit.EmbedDim, vit.Depth, vit.MLPRatio, vit.NumClasses, vit.NumHeads = "vit", 16, 192, 12, 4, 1000, configs.Heads{3}
-	if got, want := Total(countViT(vit, [2]int{14, 14}, 224, 224)).Activations, 196*192+12*197*9*192+1000; got != want {
-		t.Errorf("ViT: %d, want %d", got, want)
-	}
+	vit := configs.DefaultModel("vit")
+	vit.PatchSize, vit.EmbedDim, vit.Depth, vit.MLPRatio, vit.NumClasses, vit.NumHeads = 16, 192, 12, 4, 1000, configs.Heads{3}
 	swin := vit
-	swin.Name, swin.PatchSize, swin.EmbedDim, swin.Depths, swin.NumHeads = "swin", 4, 96, []int{2, 2}, []int{3, 6}
-	if got, want := Total(countSwin(swin, []int{7, 7}, 224, 224)).Activations, 3136*96+2*3136*9*96+784*192+2*784*9*192+1000; got != want {
-		t.Errorf("Swin: %d, want %d", got, want)
+	swin.Name, swin.PatchSize, swin.EmbedDim, swin.Depths, swin.NumHeads, swin.WindowSize = "swin", 4, 96, []int{2, 2}, []int{3, 6}, 7
+	for _, c := range []struct {
+		config configs.Model
+		want   int
+	}{
+		{vit, 196*192 + 12*197*9*192 + 1000},
+		{swin, 3136*96 + 2*3136*9*96 + 784*192 + 2*784*9*192 + 1000},
+	} {
+		m, err := New(c.config, 224, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := Total(counted(t, m, 224, 224)).Activations; got != c.want {
+			t.Errorf("%s: %d, want %d", c.config.Name, got, c.want)
+		}
+	}
+}
+
+// Parameters are counted without making the model.
+func TestParameters(t *testing.T) {
+	for _, name := range configs.Presets() {
+		c, err := configs.Load(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.Model.EmbedDim > 400 {
+			continue
+		}
+		c.Model.NumClasses = 7
+		m, err := New(c.Model, c.Data.ImageSize, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := m.Store().Parameters()
+		if e, ok := m.Store().Lookup("pos_embed"); ok && e.Buffer != nil {
+			want += len(e.Buffer)
+		}
+		if got, err := Parameters(c.Model, c.Data.ImageSize, false); got != want || err != nil {
+			t.Errorf("%s: %d parameters, %v, want %d", name, got, err, want)
+		}
+	}
+	if _, err := Parameters(configs.Model{Name: "resnet"}, 224, false); err == nil || !strings.Contains(err.Error(), `got "resnet"`) {
+		t.Errorf("a model that is not there: %v", err)
 	}
 }

@@ -20,8 +20,6 @@ type Model interface {
 	// Channels is the number of channels of an image, Classes that of logits.
 	Channels() int
 	Classes() int
-	// Count lists what the layers cost for an image of that size.
-	Count(height, width int) []LayerCount
 }
 
 // FasterNet is the backbone of Chen et al., "Run, Don't Walk" (CVPR 2023) with
@@ -40,19 +38,13 @@ type FasterNet struct {
 // configuration must have passed the checks of package configs, and name the
 // number of classes.
 func NewFasterNet(c configs.Model, seed uint64) (*FasterNet, error) {
-	return newFasterNet(c, layers.NewStore(seed, c.InitStd))
+	return made[*FasterNet]("fasternet", c, 0, layers.NewStore(seed, c.InitStd))
 }
 
 func newFasterNet(c configs.Model, s *layers.Store) (*FasterNet, error) {
 	act, err := kernels.ParseActivation(c.ActLayer)
 	if err != nil {
 		return nil, fmt.Errorf("graph: model.act_layer: %w", err)
-	}
-	if c.NumClasses < 1 {
-		return nil, fmt.Errorf("graph: model.num_classes: want 1 or more, got %d", c.NumClasses)
-	}
-	if err := checkMemory(Parameters(c, 0, s.Folded)); err != nil {
-		return nil, err
 	}
 	m := &FasterNet{config: c, act: act, store: s}
 	dims := c.StageDims()

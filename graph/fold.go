@@ -27,7 +27,7 @@ type Foldable interface {
 // under the names of the official folded state dict, e.g.
 // "patch_embed.proj.bias".
 func NewFoldedFasterNet(c configs.Model) (*FasterNet, error) {
-	return newFasterNet(c, layers.NewFoldedStore())
+	return made[*FasterNet]("fasternet", c, 0, layers.NewFoldedStore())
 }
 
 // Folded is part of Foldable.

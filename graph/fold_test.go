@@ -39,7 +39,7 @@ func checkFolded(t *testing.T, i int, m *FasterNet, ref reference, images, unfol
 		t.Errorf("%d folded pairs", n)
 	}
 	parameters := []int{3900660, 7587624, 14971272, 31160424, 53488488, 93421224}[i]
-	total := Total(f.Count(224, 224))
+	total := Total(counted(t, f, 224, 224))
 	if f.Store().Parameters() != parameters || total.Parameters != parameters || total.MACs != ref.MACs || total.NormElements != 0 {
 		t.Errorf("%d parameters (%d counted), %d MACs, %d elements of norms; want %d, %d and 0",
 			f.Store().Parameters(), total.Parameters, total.MACs, total.NormElements, parameters, ref.MACs)
@@ -98,7 +98,7 @@ func TestFoldOwnSizes(t *testing.T) {
 				if _, ok := f.Store().Lookup("stages.0.blocks.0.layer_scale"); ok {
 					t.Error("layer scale is not folded")
 				}
-				if got, want := Total(f.Count(40, 52)).Parameters, f.Store().Parameters(); got != want {
+				if got, want := Total(counted(t, f, 40, 52)).Parameters, f.Store().Parameters(); got != want {
 					t.Errorf("%d parameters are counted, there are %d", got, want)
 				}
 				const batch, h, w = 3, 40, 52

@@ -11,18 +11,18 @@ import (
 )
 
 // frozenModels are models with a merging or a block behind what is frozen.
-func frozenModels(t *testing.T) map[string]Layered {
+func frozenModels(t *testing.T) map[string]Model {
 	t.Helper()
 	vit, swin := configs.DefaultModel("vit"), configs.DefaultModel("swin")
 	vit.EmbedDim, vit.Depth, vit.NumHeads, vit.PatchSize, vit.NumClasses = 24, 3, configs.Heads{3}, 8, 5
 	swin.EmbedDim, swin.Depths, swin.NumHeads, swin.WindowSize, swin.NumClasses = 12, []int{2, 2}, configs.Heads{2, 4}, 4, 5
 	fasternet := smallConfig()
 	fasternet.Depths = []int{2, 1}
-	ms := map[string]Layered{}
-	for name, make := range map[string]func() (Layered, error){
-		"vit":       func() (Layered, error) { return NewViT(vit, 32, 1) },
-		"swin":      func() (Layered, error) { return NewSwin(swin, 32, 1) },
-		"fasternet": func() (Layered, error) { return NewFasterNet(fasternet, 1) },
+	ms := map[string]Model{}
+	for name, make := range map[string]func() (Model, error){
+		"vit":       func() (Model, error) { return NewViT(vit, 32, 1) },
+		"swin":      func() (Model, error) { return NewSwin(swin, 32, 1) },
+		"fasternet": func() (Model, error) { return NewFasterNet(fasternet, 1) },
 	} {
 		m, err := make()
 		if err != nil {
@@ -39,6 +39,10 @@ func frozenModels(t *testing.T) map[string]Layered {
 func TestFrozen(t *testing.T) {
 	const batch, size = 4, 32
 	for name, m := range frozenModels(t) {
+		layers, err := LayersOf(m, 32, 32)
+		if err != nil {
+			t.Fatal(err)
+		}
 		x, targets := random(batch*size*size*3, 7), make([]float32, batch*5)
 		for i := range batch {
 			targets[i*5+i] = 1
@@ -47,7 +51,7 @@ func TestFrozen(t *testing.T) {
 			r := newRunner(t, m)
 			r.Frozen = frozen
 			for _, p := range m.Store().Params() {
-				layer, _ := m.LayerOf(p.Name)
+				layer, _ := layers.Of(p.Name)
 				p.Frozen = layer < frozen
 				clear(p.GradData())
 			}
@@ -66,7 +70,7 @@ func TestFrozen(t *testing.T) {
 		for _, n := range m.Store().Norms {
 			*n.Tracked = 0
 		}
-		_, last := m.LayerOf("head.weight")
+		_, last := layers.Of("head.weight")
 		for _, frozen := range []int{1, 3, last} {
 			got, grads, fewer := gradients(frozen)
 			if name != "fasternet" && got != loss {
@@ -76,7 +80,7 @@ func TestFrozen(t *testing.T) {
 				t.Errorf("%s, %d layers frozen: %d ops, %d without", name, frozen, fewer, all)
 			}
 			for _, q := range m.Store().Params() {
-				layer, _ := m.LayerOf(q.Name)
+				layer, _ := layers.Of(q.Name)
 				zero := !slices.ContainsFunc(grads[q.Name], func(g float32) bool { return g != 0 })
 				switch {
 				case layer < frozen && !zero:
@@ -88,7 +92,7 @@ func TestFrozen(t *testing.T) {
 				}
 			}
 			for _, n := range m.Store().Norms {
-				layer, _ := m.LayerOf(n.Weight.Name)
+				layer, _ := layers.Of(n.Weight.Name)
 				if moved := *n.Tracked > 0; moved != (layer >= frozen) {
 					t.Errorf("%s, %d layers frozen: statistics of %s: moved is %v", name, frozen, n.Weight.Name, moved)
 				}

@@ -116,7 +116,7 @@ func TestFullSizeVariants(t *testing.T) {
 			}
 			m := newModel(t, ref, ref.Seed)
 			checkStateDict(t, m, ref.StateDict)
-			total := Total(m.Count(224, 224))
+			total := Total(counted(t, m, 224, 224))
 			if m.Store().Parameters() != ref.Parameters || total.Parameters != ref.Parameters || total.MACs != ref.MACs {
 				t.Errorf("%d parameters (%d counted), %d MACs; want %d and %d", m.Store().Parameters(), total.Parameters, total.MACs, ref.Parameters, ref.MACs)
 			}
@@ -158,7 +158,7 @@ func TestPartsOfT0(t *testing.T) {
 		t.Fatal(err)
 	}
 	parts := map[string]int{}
-	for _, l := range m.Count(224, 224) {
+	for _, l := range counted(t, m, 224, 224) {
 		name := l.Name
 		if len(name) > 8 && name[:7] == "stages." {
 			name = name[:8]

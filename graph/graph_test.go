@@ -71,7 +71,7 @@ func TestOwnSizes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got, want := Total(m.Count(40, 52)).Parameters, m.Store().Parameters(); got != want {
+			if got, want := Total(counted(t, m, 40, 52)).Parameters, m.Store().Parameters(); got != want {
 				t.Errorf("%d parameters are counted, there are %d", got, want)
 			}
 			r := newRunner(t, m)

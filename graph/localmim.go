@@ -44,12 +44,15 @@ type visibleEncoder interface {
 // Xavier uniform; tokens normal; the convolutions of the decoders as PyTorch
 // does.
 func NewLocalMIM(c *configs.Config, seed uint64) (*LocalMIM, error) {
-	if err := checkMemory(Parameters(c.Model, c.Data.ImageSize, false) + decoderValues(c)); err != nil {
+	parameters, err := Parameters(c.Model, c.Data.ImageSize, false)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkMemory(parameters + decoderValues(c)); err != nil {
 		return nil, err
 	}
 	m := &LocalMIM{config: c, store: layers.NewStore(seed, c.Model.InitStd), scales: c.MIMScales()}
 	s := m.store
-	var err error
 	if c.Model.Name == "swin" {
 		s.Prefix = "encoder."
 		m.encoder, err = newVisibleSwin(s, c)
@@ -119,7 +122,10 @@ func (m *LocalMIM) forward(p *layers.Pass, images *gorgonia.Node, v *visible, ta
 	var predictions []*gorgonia.Node
 	for k, x := range taps {
 		name := fmt.Sprintf("norm.%d", k)
-		if x, err = ops.Normalise(p.Tape, name, x, m.norms[k]); err != nil {
+		leave := p.Within(name)
+		x, err = ops.Normalise(p.Tape, name, x, m.norms[k])
+		leave()
+		if err != nil {
 			return nil, nil, err
 		}
 		if p.Tap != nil {
@@ -158,7 +164,7 @@ func newVisibleViT(s *layers.Store, c *configs.Config) *visibleViT {
 	m, side := c.Model, c.Model.Side(c.Data.ImageSize)
 	e := &visibleViT{taps: c.MIM.Taps}
 	e.class = s.Param("cls_token", layers.Normal(0.02), 1, 1, m.EmbedDim)
-	e.position = s.Drawn("pos_embed", layers.Values(ops.SinCosPositions(1, m.EmbedDim, [2]int{side, side})), 1, 1+side*side, m.EmbedDim)
+	e.position = s.Drawn("pos_embed", layers.Made(func() []float32 { return ops.SinCosPositions(1, m.EmbedDim, [2]int{side, side}) }), 1, 1+side*side, m.EmbedDim)
 	e.embed = layers.NewTokenEmbed(s, m.InChans, m.EmbedDim, m.PatchSize, layers.Xavier, layers.FanIn(m.InChans*m.PatchSize*m.PatchSize), 0)
 	e.blocks = newViTBlocks(s, m, layers.Xavier)
 	return e
@@ -172,9 +178,11 @@ func (e *visibleViT) forward(p *layers.Pass, images *gorgonia.Node, v *visible) 
 		return nil, err
 	}
 	batch, tokens, c := v.images, 1+v.tokens(0), e.class.Size()
+	leave := p.Within("pos_embed")
 	x, err = ops.SelectTokens(p.Tape, x, ops.Selection{
 		Name: "visible", Index: v.entrance, Images: batch, Shape: tensor.Shape{batch, tokens, c}, Token: e.class, Position: e.position[c:], BySource: true,
 	})
+	leave()
 	if err != nil {
 		return nil, err
 	}

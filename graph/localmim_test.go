@@ -238,7 +238,11 @@ func checkMIMState(t *testing.T, m *LocalMIM, ref mimReference, tensors map[stri
 	if n := m.Store().Parameters(); n != ref.Trainable {
 		t.Errorf("%d parameters, want %d", n, ref.Trainable)
 	}
-	if n := Total(m.Count()).Parameters; n != ref.Trainable {
+	counts, err := m.Count()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := Total(counts).Parameters; n != ref.Trainable {
 		t.Errorf("%d parameters counted, want %d", n, ref.Trainable)
 	}
 }

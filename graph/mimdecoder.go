@@ -33,7 +33,7 @@ func newLocalDecoder(s *layers.Store, prefix string, c *configs.Config, scale co
 	dim, side := scale.DecoderDim, scale.Tokens
 	d := &localDecoder{name: prefix, scale: scale, class: class}
 	d.maskToken = s.Param(prefix+".mask_token", layers.Normal(0.02), 1, 1, dim)
-	d.position = s.Drawn(prefix+".pos_embed", layers.Values(ops.SinCosPositions(class, dim, [2]int{side, side})), 1, class+side*side, dim)
+	d.position = s.Drawn(prefix+".pos_embed", layers.Made(func() []float32 { return ops.SinCosPositions(class, dim, [2]int{side, side}) }), 1, class+side*side, dim)
 	d.embed = linearLayer{s.Param(prefix+".embed.weight", layers.Xavier, dim, scale.Dim), s.Param(prefix+".embed.bias", layers.Constant(0), dim)}
 	for i := range c.MIM.DecoderDepth {
 		d.blocks = append(d.blocks, layers.NewTransformer(s, fmt.Sprintf("%s.blocks.%d", prefix, i), layers.TransformerOptions{
@@ -114,6 +114,7 @@ func (d *localDecoder) predicted() []int32 {
 // forward maps the normalised tokens of tap k to predictions [images, rows,
 // values].
 func (d *localDecoder) forward(p *layers.Pass, x *gorgonia.Node, v *visible, k int) (*gorgonia.Node, error) {
+	defer p.Within(d.name)()
 	x, err := ops.Project(p.Tape, x, ops.Projection{Name: d.name + ".embed", Weight: d.embed.weight, Bias: d.embed.bias})
 	if err != nil {
 		return nil, err

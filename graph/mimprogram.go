@@ -94,27 +94,12 @@ func (r *MIMRunner) compile(s mimShape) (p *MIMProgram, err error) {
 			err = fmt.Errorf("building the graph: %v", v)
 		}
 	}()
-	m, size := r.Model, r.Model.config.Data.ImageSize
-	tape := ops.NewTape(r.space, s.train)
+	m, tape := r.Model, ops.NewTape(r.space, s.train)
 	tape.Parallel = &r.Parallel
 	if tape.Precision = r.Precision; tape.Precision == kernels.BF16 && kernels.ActiveBF16() == "" {
 		return nil, &kernels.NoBF16Error{}
 	}
-	p = &MIMProgram{mimShape: s, model: m, tape: tape, visible: newVisible(m.config, s.batch, m.encoder.classes())}
-	p.images = tape.Input("images", s.batch, size, size, m.Channels())
-	for k, scale := range m.scales {
-		cells := scale.Grid * scale.Grid
-		p.targets = append(p.targets, tape.Input(fmt.Sprintf("targets.%d", k), s.batch, cells, scale.Values))
-		p.weights = append(p.weights, tape.Input(fmt.Sprintf("weights.%d", k), s.batch, cells))
-	}
-	pass := &layers.Pass{Tape: tape, Recompute: r.Recompute}
-	if !s.train {
-		pass.Tap = func(_ string, n *gorgonia.Node) {
-			tape.Keep(n)
-			p.latents = append(p.latents, n)
-		}
-	}
-	if p.loss, p.predictions, err = m.forward(pass, p.images, p.visible, p.targets, p.weights); err != nil {
+	if p, err = m.program(tape, s, r.Recompute); err != nil {
 		return nil, err
 	}
 	if s.train {
@@ -213,3 +198,25 @@ func (p *MIMProgram) Profile(to *ops.Profile) { p.tape.Measure(to) }
 
 // ArenaBytes is the size of the activations of this program alone.
 func (p *MIMProgram) ArenaBytes() int { return p.tape.ArenaBytes() }
+
+// program adds the model and its loss to a graph.
+func (m *LocalMIM) program(tape *ops.Tape, s mimShape, recompute bool) (*MIMProgram, error) {
+	size := m.config.Data.ImageSize
+	p := &MIMProgram{mimShape: s, model: m, tape: tape, visible: newVisible(m.config, s.batch, m.encoder.classes())}
+	p.images = tape.Input("images", s.batch, size, size, m.Channels())
+	for k, scale := range m.scales {
+		cells := scale.Grid * scale.Grid
+		p.targets = append(p.targets, tape.Input(fmt.Sprintf("targets.%d", k), s.batch, cells, scale.Values))
+		p.weights = append(p.weights, tape.Input(fmt.Sprintf("weights.%d", k), s.batch, cells))
+	}
+	pass := &layers.Pass{Tape: tape, Recompute: recompute}
+	if !s.train {
+		pass.Tap = func(_ string, n *gorgonia.Node) {
+			tape.Keep(n)
+			p.latents = append(p.latents, n)
+		}
+	}
+	var err error
+	p.loss, p.predictions, err = m.forward(pass, p.images, p.visible, p.targets, p.weights)
+	return p, err
+}

@@ -162,11 +162,14 @@ func TestRecompute(t *testing.T) {
 // that are frozen by name, change nothing.
 func TestRecomputeFrozen(t *testing.T) {
 	for name, m := range recomputed(t) {
-		layered := m.(Layered)
-		_, last := layered.LayerOf("head.weight")
+		layers, err := LayersOf(m, 32, 32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, last := layers.Of("head.weight")
 		for _, frozen := range []int{1, 2, 3, last} {
 			for _, q := range m.Store().Params() {
-				layer, _ := layered.LayerOf(q.Name)
+				layer, _ := layers.Of(q.Name)
 				q.Frozen = layer < frozen || strings.HasSuffix(q.Name, ".bias")
 			}
 			change := func(r *Runner) {

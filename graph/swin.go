@@ -37,13 +37,10 @@ type swinStage struct {
 // Initialisation as in the original: linear layers and tables truncated normal,
 // the patch embedding as PyTorch's convolutions.
 func NewSwin(c configs.Model, imageSize int, seed uint64) (*Swin, error) {
-	if c.NumClasses < 1 {
-		return nil, fmt.Errorf("graph: model.num_classes: want 1 or more, got %d", c.NumClasses)
-	}
-	if err := checkMemory(Parameters(c, imageSize, false)); err != nil {
-		return nil, err
-	}
-	s := layers.NewStore(seed, c.InitStd)
+	return made[*Swin]("swin", c, imageSize, layers.NewStore(seed, c.InitStd))
+}
+
+func newSwin(c configs.Model, imageSize int, s *layers.Store) (*Swin, error) {
 	m := &Swin{config: c, store: s}
 	normal := layers.TruncatedNormal(c.InitStd)
 	conv := layers.FanIn(c.InChans * c.PatchSize * c.PatchSize)
@@ -170,6 +167,7 @@ func (m *Swin) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error)
 	}
 	var err error
 	p.Layer(layer + 1)
+	defer p.Within("head")()
 	norm := func() { x, err = ops.Normalise(p.Tape, "norm", x, m.norm) }
 	if m.config.NormBeforePool {
 		if norm(); err != nil {
@@ -186,43 +184,4 @@ func (m *Swin) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error)
 		}
 	}
 	return m.head.Forward(p, x)
-}
-
-// Count is part of Model.
-func (m *Swin) Count(height, width int) []LayerCount {
-	var sides []int
-	for _, s := range m.stages {
-		sides = append(sides, s.side)
-	}
-	return countSwin(m.config, sides, height, width)
-}
-
-// countSwin is the cost of a Swin whose stages have windows of the sides given.
-func countSwin(c configs.Model, sides []int, height, width int) []LayerCount {
-	h, w := c.Side(height), c.Side(width)
-	patches := c.InChans * c.PatchSize * c.PatchSize * c.EmbedDim
-	embed := LayerCount{Name: "patch_embed", Height: h, Width: w, Channels: c.EmbedDim, Parameters: patches + c.EmbedDim, MACs: h * w * patches, Activations: h * w * c.EmbedDim}
-	if c.PatchNorm {
-		embed.Parameters += 2 * c.EmbedDim
-	}
-	counts := []LayerCount{embed}
-	for i, dim := range c.StageDims() {
-		side := sides[i]
-		for j := range c.Depths[i] {
-			// As the reference computes it: a shifted window in full.
-			attended := min(side, h) * min(side, w)
-			b := transformerCount(fmt.Sprintf("layers.%d.blocks.%d", i, j), c, dim, h*w, attended, c.NumHeads[i])
-			b.Height, b.Width = h, w
-			span := 2*side - 1
-			b.Parameters += span * span * c.NumHeads[i]
-			counts = append(counts, b)
-		}
-		if i+1 < len(sides) {
-			h, w = h/2, w/2
-			weights := 8 * dim * dim
-			counts = append(counts, LayerCount{Name: fmt.Sprintf("layers.%d.downsample", i), Height: h, Width: w, Channels: 2 * dim,
-				Parameters: weights + 8*dim, MACs: h * w * weights, Activations: h * w * 2 * dim})
-		}
-	}
-	return append(counts, classifierCount(c.EmbedDim<<(len(c.Depths)-1), c.NumClasses))
 }

@@ -189,7 +189,7 @@ func TestFullSizeTransformers(t *testing.T) {
 				fill(m, ref.Config.Seed)
 				checkTransformerState(t, m, ref)
 			}
-			total := Total(m.Count(224, 224))
+			total := Total(counted(t, m, 224, 224))
 			if total.Parameters != ref.Parameters || m.Store().Parameters() != ref.Parameters {
 				t.Errorf("%d parameters counted, %d there, want %d", total.Parameters, m.Store().Parameters(), ref.Parameters)
 			}
@@ -249,14 +249,14 @@ func TestTransformerCounts(t *testing.T) {
 			t.Fatal(err)
 		}
 		m := config.Model
-		if got := Parameters(m, 224, false); got != c.want {
-			t.Errorf("%s: %d parameters, want %d", c.preset, got, c.want)
+		if got, err := Parameters(m, 224, false); got != c.want || err != nil {
+			t.Errorf("%s: %d parameters, %v, want %d", c.preset, got, err, c.want)
 		}
-		layers := countViT(m, [2]int{14, 14}, 224, 224)
-		if m.Name == "swin" {
-			layers = countSwin(m, windowSides(m, 224), 224, 224)
+		shape, err := NewShape(m, 224)
+		if err != nil {
+			t.Fatal(err)
 		}
-		total := Total(layers)
+		total := Total(counted(t, shape, 224, 224))
 		if got := float64(total.MACs+total.AttentionMACs) / 1e9; c.gmacs > 0 && math.Abs(got-c.gmacs) > 0.005*c.gmacs {
 			t.Errorf("%s: %.2f GMACs, published are %.2f", c.preset, got, c.gmacs)
 		}

@@ -32,29 +32,28 @@ type ViT struct {
 // Initialisation as in timm 0.4.12: linear layers, class token and positions
 // truncated normal, the patch embedding as PyTorch's convolutions.
 func NewViT(c configs.Model, imageSize int, seed uint64) (*ViT, error) {
-	if c.NumClasses < 1 {
-		return nil, fmt.Errorf("graph: model.num_classes: want 1 or more, got %d", c.NumClasses)
-	}
+	return made[*ViT]("vit", c, imageSize, layers.NewStore(seed, c.InitStd))
+}
+
+func newViT(c configs.Model, imageSize int, s *layers.Store) (*ViT, error) {
 	side := c.Side(imageSize)
 	if side < 1 {
 		return nil, fmt.Errorf("graph: images of %d pixels have no patch of %d", imageSize, c.PatchSize)
 	}
-	if err := checkMemory(Parameters(c, imageSize, false)); err != nil {
-		return nil, err
-	}
-	s := layers.NewStore(seed, c.InitStd)
 	m := &ViT{config: c, store: s, grid: [2]int{side, side}}
 	normal, dim := layers.TruncatedNormal(c.InitStd), c.EmbedDim
 	m.embedding = ops.Embedding{Name: "pos_embed", Class: s.Param("cls_token", normal, 1, 1, dim), Grid: m.grid}
 	tokens := 1 + side*side
+	sincos := layers.Made(func() []float32 { return ops.SinCosPositions(1, dim, m.grid) })
 	switch c.PosEmbed {
 	case "fixed":
-		m.embedding.Fixed = s.Buffer("pos_embed", 0, 1, tokens, dim)
-		copy(m.embedding.Fixed, ops.SinCosPositions(1, dim, m.grid))
+		m.embedding.Fixed = s.Drawn("pos_embed", sincos, 1, tokens, dim)
 	case "sincos":
-		m.embedding.Position = s.Param("pos_embed", layers.Values(ops.SinCosPositions(1, dim, m.grid)), 1, tokens, dim)
-	default:
+		m.embedding.Position = s.Param("pos_embed", sincos, 1, tokens, dim)
+	case "learned":
 		m.embedding.Position = s.Param("pos_embed", normal, 1, tokens, dim)
+	default:
+		return nil, fmt.Errorf("graph: model.pos_embed: want learned, sincos or fixed, got %q", c.PosEmbed)
 	}
 	conv := layers.FanIn(c.InChans * c.PatchSize * c.PatchSize)
 	m.embed = layers.NewTokenEmbed(s, c.InChans, dim, c.PatchSize, conv, conv, 0)
@@ -105,7 +104,10 @@ func (m *ViT) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error) 
 	if err != nil {
 		return nil, err
 	}
-	if x, err = ops.Embed(p.Tape, x, m.embedding); err != nil {
+	leave := p.Within("pos_embed")
+	x, err = ops.Embed(p.Tape, x, m.embedding)
+	leave()
+	if err != nil {
 		return nil, err
 	}
 	images, tokens := x.Shape()[0], x.Shape()[1]
@@ -120,6 +122,7 @@ func (m *ViT) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error) 
 		}
 	}
 	p.Layer(len(m.blocks) + 1)
+	defer p.Within("head")()
 	name, from, to := "norm", 0, 1 // the class token
 	if m.config.GlobalPool {
 		name, from, to = "fc_norm", 1, tokens
@@ -132,47 +135,4 @@ func (m *ViT) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error) 
 		return nil, err
 	}
 	return m.head.Forward(p, x)
-}
-
-// Count is part of Model.
-func (m *ViT) Count(height, width int) []LayerCount {
-	return countViT(m.config, m.grid, height, width)
-}
-
-// countViT is the cost of a ViT whose position embeddings are for a grid.
-func countViT(c configs.Model, grid [2]int, height, width int) []LayerCount {
-	h, w := c.Side(height), c.Side(width)
-	patches := c.InChans * c.PatchSize * c.PatchSize * c.EmbedDim
-	counts := []LayerCount{{Name: "patch_embed", Height: h, Width: w, Channels: c.EmbedDim, Parameters: patches + c.EmbedDim, MACs: h * w * patches, Activations: h * w * c.EmbedDim},
-		{Name: "pos_embed", Height: h, Width: w, Channels: c.EmbedDim, Parameters: c.EmbedDim}}
-	if c.PosEmbed != "fixed" {
-		counts[1].Parameters += (1 + grid[0]*grid[1]) * c.EmbedDim
-	}
-	for i := range c.Depth {
-		tokens := 1 + h*w
-		b := transformerCount(fmt.Sprintf("blocks.%d", i), c, c.EmbedDim, tokens, tokens, c.NumHeads[0])
-		b.Height, b.Width = h, w
-		counts = append(counts, b)
-	}
-	return append(counts, classifierCount(c.EmbedDim, c.NumClasses))
-}
-
-// transformerCount is the cost of a block on a number of tokens, each of which
-// attends to a number of them.
-func transformerCount(name string, c configs.Model, dim, tokens, attended, heads int) LayerCount {
-	hidden := int(float64(dim) * c.MLPRatio)
-	weights := 4*dim*dim + 2*dim*hidden
-	biases := dim + hidden + dim
-	if c.QKVBias {
-		biases += 3 * dim
-	}
-	return LayerCount{
-		Name: name, Channels: dim, Parameters: weights + biases + 4*dim, MACs: tokens * weights, Activations: tokens * (5*dim + hidden),
-		AttentionMACs: 2 * tokens * attended * dim, AttentionActivations: tokens * (attended*heads + dim),
-	}
-}
-
-// classifierCount is the cost of the final norm and the classifier.
-func classifierCount(features, classes int) LayerCount {
-	return LayerCount{Name: "head", Height: 1, Width: 1, Channels: classes, Parameters: 2*features + features*classes + classes, MACs: features * classes, Activations: classes}
 }

@@ -71,6 +71,7 @@ func NewBlock(s *Store, prefix string, o BlockOptions) *Block {
 
 // Forward keeps the shape [batch, height, width, channels].
 func (b *Block) Forward(p *Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
+	defer p.Within(b.Name)()
 	return p.Block(b.Name, func() (*gorgonia.Node, error) {
 		return ops.FasterNetBlock(p.Tape, x, ops.Block{
 			Name: b.Name, PConv: b.PConv.Weight, Conv1: b.MLP.Conv1, Norm: b.MLP.Norm, Bias: b.MLP.Bias, Act: b.MLP.Act, Conv2: b.MLP.Conv2,

@@ -27,6 +27,17 @@ func NewHead(s *Store, in, features, classes int, act kernels.Activation) *Head 
 
 // Forward maps [batch, height, width, in] to logits [batch, classes].
 func (h *Head) Forward(p *Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
+	x, err := h.features(p, x)
+	if err != nil {
+		return nil, err
+	}
+	defer p.Within("head")()
+	return ops.Linear(p.Tape, "head", x, h.Weight, h.Bias)
+}
+
+// features are what the last layer gets, [batch, features].
+func (h *Head) features(p *Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
+	defer p.Within("avgpool_pre_head")()
 	x, err := ops.GlobalAvgPool(p.Tape, "avgpool_pre_head.0", x)
 	if err != nil {
 		return nil, err
@@ -39,5 +50,5 @@ func (h *Head) Forward(p *Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
 		return nil, err
 	}
 	p.tap(PreLogits, x)
-	return ops.Linear(p.Tape, "head", x, h.Weight, h.Bias)
+	return x, nil
 }

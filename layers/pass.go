@@ -23,8 +23,9 @@ type Pass struct {
 	Tap func(name string, n *gorgonia.Node)
 }
 
-// Layer says that what follows belongs to layer i, as graph.Layered numbers them.
+// Layer says that what follows belongs to layer i, as graph.Layers numbers them.
 func (p *Pass) Layer(i int) {
+	p.SetLayer(i)
 	if p.Frozen > 0 {
 		p.Train = i >= p.Frozen
 	}

@@ -48,6 +48,7 @@ func newPatchConv(s *Store, prefix, conv string, in, out, size, stride int) *Pat
 // Forward maps [batch, height, width, in] to [batch, (height-size)/stride+1,
 // (width-size)/stride+1, out].
 func (l *PatchConv) Forward(p *Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
+	defer p.Within(l.Name)()
 	return ops.PatchConvNorm(p.Tape, x, ops.PatchConv{
 		Name: l.Name, Weight: l.Weight, Stride: l.Stride, Norm: l.Norm, Bias: l.Bias, NoInputGrad: l.First,
 	})

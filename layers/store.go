@@ -26,6 +26,8 @@ type Store struct {
 	// a bias then, and layer scale is part of the one before it. Such a model
 	// is for evaluation.
 	Folded bool
+	// ShapesOnly: parameters have no values, and buffers are nil.
+	ShapesOnly bool
 	// Prefix begins the names of the tensors that are added.
 	Prefix string
 
@@ -63,6 +65,12 @@ func NewStore(seed uint64, std float64) *Store {
 // are zero until they are filled from another model or a file.
 func NewFoldedStore() *Store {
 	return &Store{Folded: true, byName: map[string]int{}}
+}
+
+// NewShapeStore is an empty store for a model that is only counted: its parameters have
+// shapes and no values, and its buffers are nil.
+func NewShapeStore(folded bool) *Store {
+	return &Store{Folded: folded, ShapesOnly: true, byName: map[string]int{}}
 }
 
 // Init fills a new parameter of a shape.
@@ -125,6 +133,11 @@ func Values(v []float32) Init {
 	return func(_ *rand.Rand, data []float32, _ tensor.Shape) { copy(data, v) }
 }
 
+// Made copies the values that a function makes when they are needed.
+func Made(values func() []float32) Init {
+	return func(_ *rand.Rand, data []float32, _ tensor.Shape) { copy(data, values()) }
+}
+
 // Weight adds the weight of a convolution or a linear layer.
 func (s *Store) Weight(name string, shape ...int) *ops.Param {
 	return s.Param(name, TruncatedNormal(s.std), shape...)
@@ -134,9 +147,12 @@ func (s *Store) Weight(name string, shape ...int) *ops.Param {
 func (s *Store) Param(name string, init Init, shape ...int) *ops.Param {
 	name = s.Prefix + name
 	var p *ops.Param
-	if s.Folded {
+	switch {
+	case s.ShapesOnly:
+		p = ops.NewShapeParam(name, shape...)
+	case s.Folded:
 		p = ops.NewFixedParam(name, shape...)
-	} else {
+	default:
 		p = ops.NewParam(name, shape...)
 		init(rng.New(s.seed, rng.Init, rng.Hash(name)), p.Data(), p.Shape())
 	}
@@ -153,6 +169,10 @@ func (s *Store) Buffer(name string, value float32, shape ...int) []float32 {
 // Drawn adds a tensor that is not learned but has random values.
 func (s *Store) Drawn(name string, init Init, shape ...int) []float32 {
 	name = s.Prefix + name
+	if s.ShapesOnly {
+		s.add(Entry{Name: name, Shape: shape})
+		return nil
+	}
 	data := make([]float32, tensor.Shape(shape).TotalSize())
 	init(rng.New(s.seed, rng.Init, rng.Hash(name)), data, shape)
 	s.add(Entry{Name: name, Shape: shape, Buffer: data})
@@ -160,8 +180,11 @@ func (s *Store) Drawn(name string, init Init, shape ...int) []float32 {
 }
 
 // Index adds an integer tensor that follows from the sizes of the model.
-func (s *Store) Index(name string, values []int64, shape ...int) {
-	s.Computed = append(s.Computed, Computed{s.Prefix + name, shape, values})
+func (s *Store) Index(name string, values func() []int64, shape ...int) {
+	if s.ShapesOnly {
+		return
+	}
+	s.Computed = append(s.Computed, Computed{s.Prefix + name, shape, values()})
 }
 
 // IsComputed says whether a tensor of an official state dict follows from the

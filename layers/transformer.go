@@ -67,7 +67,7 @@ func NewTransformer(s *Store, prefix string, o TransformerOptions) *Transformer 
 		span := 2*o.Window - 1
 		a.Table = s.Param(prefix+".attn.relative_position_bias_table", TruncatedNormal(0.02), span*span, o.Heads)
 		n := o.Window * o.Window
-		s.Index(prefix+".attn.relative_position_index", ops.RelativeIndex(o.Window), n, n)
+		s.Index(prefix+".attn.relative_position_index", func() []int64 { return ops.RelativeIndex(o.Window) }, n, n)
 	}
 	a.QKV, a.QKVBias = linear(".attn.qkv", 3*c, c, o.QKVBias)
 	a.Proj, a.ProjBias = linear(".attn.proj", c, c, true)
@@ -81,6 +81,7 @@ func NewTransformer(s *Store, prefix string, o TransformerOptions) *Transformer 
 // Forward keeps the shape [images, …, channels]; windows says which tokens
 // attend to each other.
 func (b *Transformer) Forward(p *Pass, x *gorgonia.Node, windows *ops.Windows) (*gorgonia.Node, error) {
+	defer p.Within(b.Name)()
 	return p.Block(b.Name, func() (*gorgonia.Node, error) { return b.forward(p, x, windows) })
 }
 
@@ -126,6 +127,7 @@ func NewTokenEmbed(s *Store, in, out, size int, weights, bias Init, normEps floa
 // Forward maps images [batch, height, width, in] to tokens [batch, height/size,
 // width/size, out].
 func (e *TokenEmbed) Forward(p *Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
+	defer p.Within(e.Name)()
 	return ops.PatchEmbed(p.Tape, x, ops.PatchEmbedding{Name: e.Name, Weight: e.Weight, Bias: e.Bias, Norm: e.Norm})
 }
 
@@ -149,6 +151,7 @@ func NewTokenMerging(s *Store, prefix string, c int, weights Init, eps float64) 
 
 // Forward maps [batch, height, width, c] to [batch, height/2, width/2, 2·c].
 func (m *TokenMerging) Forward(p *Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
+	defer p.Within(m.Name)()
 	return ops.PatchMerge(p.Tape, x, ops.Merging{Name: m.Name, Norm: m.Norm, Reduction: m.Reduction, Order: m.Order})
 }
 

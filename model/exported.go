@@ -99,7 +99,15 @@ func (l *Loaded) affordable(c configs.Model) error {
 	for _, t := range l.File.Tensors {
 		values += len(t.F32)
 	}
-	if blocks > len(l.File.Tensors) || graph.Parameters(c, l.Config.Data.ImageSize, l.File.Meta[FoldedKey] == "true") > values {
+	fits := blocks <= len(l.File.Tensors)
+	if fits {
+		parameters, err := graph.Parameters(c, l.Config.Data.ImageSize, l.File.Meta[FoldedKey] == "true")
+		if err != nil {
+			return err
+		}
+		fits = parameters <= values
+	}
+	if !fits {
 		return fmt.Errorf("the file has %d tensors with %d values, fewer than its configuration describes", len(l.File.Tensors), values)
 	}
 	return nil

@@ -41,13 +41,7 @@ func New(c *configs.Config, classes int) (graph.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch m.Name {
-	case "vit":
-		return graph.NewViT(m, c.Data.ImageSize, c.Seed)
-	case "swin":
-		return graph.NewSwin(m, c.Data.ImageSize, c.Seed)
-	}
-	return graph.NewFasterNet(m, c.Seed)
+	return graph.New(m, c.Data.ImageSize, c.Seed)
 }
 
 func withClasses(m configs.Model, classes int) (configs.Model, error) {

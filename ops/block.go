@@ -49,6 +49,14 @@ func FasterNetBlock(t *Tape, x *gorgonia.Node, b Block) (*gorgonia.Node, error) 
 		s.inputs = append(s.inputs, b.Keep)
 		s.wrt = append(s.wrt, false)
 	}
+	rows := f.shape.rows()
+	s.cost = product(rows, f.partial+f.hidden+f.shape.channels, b.PConv, b.Conv1, b.Conv2)
+	if b.Norm != nil {
+		s.cost.Foldable, s.cost.NormElements = f.hidden, rows*f.hidden
+	}
+	if b.LayerScale != nil {
+		s.cost.Foldable += b.LayerScale.Size()
+	}
 	if t.Train {
 		s.run, s.again = f.forwardTrain, f.restore
 		s.uses = []*buffer{f.convolvedBuf, f.hiddenMap.buf}

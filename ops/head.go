@@ -34,6 +34,7 @@ func GlobalAvgPool(t *Tape, name string, x *gorgonia.Node) (*gorgonia.Node, erro
 	}
 	node, err := t.record(spec{
 		kind: "GlobalAvgPool", name: name, inputs: gorgonia.Nodes{x}, wrt: []bool{true}, shape: tensor.Shape{shape.batch, shape.channels},
+		cost: Cost{PoolElements: shape.rows() * shape.channels},
 		run: func(in [][]float32, out []float32) error {
 			src, dst = shape.matrix(in[0]), kernels.NewMatrix(out, shape.batch, shape.channels)
 			t.Pool().Run(shape.batch, pool)

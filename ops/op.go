@@ -22,6 +22,8 @@ type spec struct {
 	wrt    []bool       // which inputs get a gradient; nil for none
 	shape  tensor.Shape // of the result; nil for a scalar
 
+	cost Cost // of the forward pass
+
 	result *Param    // whose gradient is the result, if the plan shall not provide its memory
 	reuse  int       // 1 + the input whose memory the result may take; 0 for none
 	alias  int       // 1 + the input whose memory is the result; 0 for none
@@ -38,24 +40,29 @@ type spec struct {
 // op is a recorded operation. It implements gorgonia.SDOp.
 type op struct {
 	spec
-	tape  *Tape
-	id    uint64   // unique in the process
-	index int      // position on the tape
-	part  *segment // that it belongs to, or nil
+	tape    *Tape
+	id      uint64   // unique in the process
+	index   int      // position on the tape
+	part    *segment // that it belongs to, or nil
+	scope   Scope
+	forward bool // of the forward pass
 
-	out    *buffer // nil for a scalar and for memory of its own
-	value  gorgonia.Value
-	scalar *gorgonia.F32
-	in     [][]float32
-	one    [1]float32 // memory of the gradient of the cost
-	cost   [1]float32 // memory of a scalar result
+	out       *buffer // nil for a scalar and for memory of its own
+	value     gorgonia.Value
+	scalar    *gorgonia.F32
+	in        [][]float32
+	one       [1]float32 // memory of the gradient of the cost
+	scalarOut [1]float32 // memory of a scalar result
 }
 
 var ids atomic.Uint64
 
 // record adds an operation to the graph.
 func (t *Tape) record(s spec) (*gorgonia.Node, error) {
-	o := &op{spec: s, tape: t, id: ids.Add(1), index: len(t.ops), in: make([][]float32, len(s.inputs))}
+	o := &op{
+		spec: s, tape: t, id: ids.Add(1), index: len(t.ops), in: make([][]float32, len(s.inputs)),
+		scope: t.scope, forward: !t.backward,
+	}
 	switch {
 	case s.result != nil:
 		o.value = s.result.Grad
@@ -162,7 +169,7 @@ func (o *op) Do(values ...gorgonia.Value) (result gorgonia.Value, err error) {
 		o.value = o.result.Grad // which may have moved
 	}
 	start := time.Now()
-	out := o.cost[:]
+	out := o.scalarOut[:]
 	if o.scalar == nil {
 		out = o.value.(*tensor.Dense).Float32s()
 	}
@@ -220,6 +227,7 @@ func (o *op) SymDiff(_ gorgonia.Nodes, out, grad *gorgonia.Node) (gorgonia.Nodes
 	if o.grad == nil {
 		return nil, fmt.Errorf("ops: %v has no gradient", o)
 	}
+	o.tape.backward = true
 	grad, err := o.part.restored(o.tape, grad)
 	if err != nil {
 		return nil, err

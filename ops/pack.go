@@ -37,6 +37,9 @@ const reorderParts = 8
 // pack returns the pack of a weight, and has it brought up to date before every
 // run of the graph.
 func (t *Tape) pack(p *Param, how packing) *pack {
+	if t.sketch {
+		return &pack{Packed: &kernels.Packed{Precision: how.in}, param: p, how: how}
+	}
 	q := p.packs[how]
 	if q == nil {
 		q = newPack(p, how)

@@ -15,7 +15,8 @@ type Param struct {
 	// not computed where that is easy.
 	Frozen bool
 
-	version int // counts the changes of Value
+	shape   tensor.Shape // of one without a Value
+	version int          // counts the changes of Value
 	packs   map[packing]*pack
 }
 
@@ -28,6 +29,12 @@ func NewParam(name string, shape ...int) *Param {
 // never trained.
 func NewFixedParam(name string, shape ...int) *Param {
 	return &Param{Name: name, Value: newDense(shape)}
+}
+
+// NewShapeParam makes a parameter that has a shape and no values, for models that are
+// only counted: see [NewSketch].
+func NewShapeParam(name string, shape ...int) *Param {
+	return &Param{Name: name, shape: shape}
 }
 
 func newDense(shape tensor.Shape) *tensor.Dense {
@@ -47,10 +54,15 @@ func (p *Param) MoveGrad(memory []float32) {
 }
 
 // Shape is the shape in the state dict.
-func (p *Param) Shape() tensor.Shape { return p.Value.Shape() }
+func (p *Param) Shape() tensor.Shape {
+	if p.Value == nil {
+		return p.shape
+	}
+	return p.Value.Shape()
+}
 
 // Size is the number of elements.
-func (p *Param) Size() int { return len(p.Data()) }
+func (p *Param) Size() int { return p.Shape().TotalSize() }
 
 // Changed must be called after Value was written: packed copies of it are void.
 func (p *Param) Changed() { p.version++ }

@@ -40,6 +40,10 @@ func PatchConvNorm(t *Tape, x *gorgonia.Node, p PatchConv) (*gorgonia.Node, erro
 		s.inputs = append(s.inputs, t.Param(q))
 		s.wrt = append(s.wrt, true)
 	}
+	s.cost = product(f.out.rows(), f.out.channels, p.Weight)
+	if p.Norm != nil {
+		s.cost.Foldable, s.cost.NormElements = f.out.channels, f.out.rows()*f.out.channels
+	}
 	if t.Train {
 		s.run, s.again = f.forwardTrain, f.restore
 		s.uses = []*buffer{f.convBuf}

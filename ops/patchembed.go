@@ -32,6 +32,7 @@ func PatchEmbed(t *Tape, x *gorgonia.Node, p PatchEmbedding) (*gorgonia.Node, er
 	for _, q := range f.params() {
 		s.inputs, s.wrt = append(s.inputs, t.Param(q)), append(s.wrt, true)
 	}
+	s.cost = product(f.out.rows(), f.out.channels, p.Weight)
 	if p.Norm != nil {
 		s.uses = []*buffer{f.norm.statsBuf}
 		if t.Train {

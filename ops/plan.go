@@ -141,7 +141,7 @@ func (t *Tape) Keep(n *gorgonia.Node) {
 func (t *Tape) Value(n *gorgonia.Node) []float32 {
 	o := n.Op().(*op)
 	if o.scalar != nil {
-		return o.cost[:]
+		return o.scalarOut[:]
 	}
 	return o.value.(*tensor.Dense).Float32s()
 }

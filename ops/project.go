@@ -35,7 +35,7 @@ func Project(t *Tape, x *gorgonia.Node, p Projection) (*gorgonia.Node, error) {
 		uses = append(uses, f.norm.statsBuf)
 	}
 	return t.recordLayer(spec{
-		kind: "Project", name: p.Name, uses: uses, run: f.forward, grad: f.differentiate,
+		kind: "Project", name: p.Name, cost: Cost{MACs: f.shape.rows * p.Weight.Size(), Activations: f.shape.rows * f.wide}, uses: uses, run: f.forward, grad: f.differentiate,
 		shape: tensor.Shape{f.shape.images, f.shape.perImage() * f.taps, f.wide / f.taps},
 	}, x, f.params(), nil)
 }

@@ -10,7 +10,7 @@ func VisibleWindows(images, perImage int, grid [2]int, side int) *Windows {
 	total := images * perImage
 	cells := (grid[0]/side + 2) * (grid[1]/side + 2) // a shift can cut a window at both ends
 	return &Windows{
-		total: total, longest: min(perImage, side*side), side: side, most: images * min(perImage, cells),
+		total: total, longest: min(perImage, side*side), attended: min(perImage, side*side), side: side, most: images * min(perImage, cells),
 		list: make([]window, 0, images*min(perImage, cells)),
 		regroup: &regrouping{
 			images: images, perImage: perImage, grid: grid,

@@ -37,6 +37,9 @@ type Tape struct {
 	segment    *segment // that ops are added to, or nil
 	recomputes bool     // some ops are computed anew
 	failure    error
+	scope      Scope // of the ops that are added
+	backward   bool  // the forward pass is complete
+	sketch     bool  // see NewSketch
 	profile    *Profile
 
 	packs                  []*pack
@@ -65,8 +68,11 @@ func (t *Tape) Input(name string, shape ...int) *gorgonia.Node {
 func (t *Tape) Param(p *Param) *gorgonia.Node {
 	n := t.params[p]
 	if n == nil {
-		n = gorgonia.NewTensor(t.Graph, tensor.Float32, p.Shape().Dims(), gorgonia.WithShape(p.Shape()...),
-			gorgonia.WithName(p.Name), gorgonia.WithValue(p.Value))
+		options := []gorgonia.NodeConsOpt{gorgonia.WithShape(p.Shape()...), gorgonia.WithName(p.Name)}
+		if !t.sketch {
+			options = append(options, gorgonia.WithValue(p.Value))
+		}
+		n = gorgonia.NewTensor(t.Graph, tensor.Float32, p.Shape().Dims(), options...)
 		t.params[p] = n
 	}
 	return n

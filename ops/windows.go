@@ -20,6 +20,7 @@ type Window struct {
 // windows here, and tokens that are masked are in none of the map's rows.
 type Windows struct {
 	total, longest int
+	attended       int // tokens that one attends to, as the costs of the reference have it: a window in full
 	side           int // of a window, for the bias; 0 for none
 	list           []window
 	most           int // windows that there may be, if they change from run to run
@@ -90,6 +91,7 @@ func NewWindows(total, side int, windows []Window) (*Windows, error) {
 	if count != total {
 		return nil, fmt.Errorf("ops: the windows hold %d of %d tokens", count, total)
 	}
+	w.attended = w.longest
 	slices.SortStableFunc(w.list, func(a, b window) int { return a.pattern - b.pattern })
 	return w, nil
 }
@@ -140,6 +142,7 @@ func ShiftedWindows(images, height, width, side, shift int) *Windows {
 	if err != nil {
 		panic(err) // by construction there is none
 	}
+	w.attended = min(side, height) * min(side, width)
 	return w
 }
 

@@ -107,7 +107,11 @@ func TestLayerDecay(t *testing.T) {
 			}
 			found = found || decay == c.Optim.LayerDecay
 			o := newOptimizer(t, c.Optim, m.Store().Params()...)
-			o.DecayLayers(decay, m.(graph.Layered).LayerOf)
+			layers, err := graph.LayersOf(m, c.Data.ImageSize, c.Data.ImageSize)
+			if err != nil {
+				t.Fatal(err)
+			}
+			o.DecayLayers(decay, layers.Of)
 			got := map[string][2]float64{}
 			for i, g := range o.groups {
 				got[o.params[i].Name] = [2]float64{g.scale, g.decay}

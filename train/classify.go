@@ -19,6 +19,8 @@ type classification struct {
 	config     *configs.Config
 	train, val data.Dataset
 	net        graph.Model
+	depths     *graph.Layers
+	counts     []graph.LayerCount // for an image of data.image_size
 	runner     *graph.Runner
 	teacher    *teacher     // of a distillation, or nil
 	batches    *data.Loader // of validation images
@@ -31,7 +33,16 @@ func newClassification(c *configs.Config, train, val data.Dataset, pool *kernels
 		return nil, err
 	}
 	t := &classification{config: c, train: train, val: val, net: net, runner: graph.NewRunner(net, pool)}
-	t.runner.Loss, t.runner.Frozen, t.runner.Recompute = lossOf(c), frozenLayers(c), c.Train.GradCheckpointing
+	if t.counts, err = graph.Count(net, c.Data.ImageSize, c.Data.ImageSize); err != nil {
+		return nil, err
+	}
+	if t.depths, err = graph.LayersOf(net, c.Data.ImageSize, c.Data.ImageSize); err != nil {
+		return nil, err
+	}
+	if t.runner.Frozen, err = t.depths.Frozen(c.Train.FrozenStages); err != nil {
+		return nil, err
+	}
+	t.runner.Loss, t.runner.Recompute = lossOf(c), c.Train.GradCheckpointing
 	if t.runner.Precision, err = precision(c); err != nil {
 		return nil, err
 	}
@@ -41,14 +52,11 @@ func newClassification(c *configs.Config, train, val data.Dataset, pool *kernels
 
 func (t *classification) store() *layers.Store { return t.net.Store() }
 
-func (t *classification) layered() (graph.Layered, bool) {
-	m, ok := t.net.(graph.Layered)
-	return m, ok
-}
+func (t *classification) layers() *graph.Layers { return t.depths }
 
 func (t *classification) describe() string {
 	size := t.config.Data.ImageSize
-	total := graph.Total(t.net.Count(size, size))
+	total := graph.Total(t.counts)
 	return fmt.Sprintf("%s: %d parameters, %.3f GMACs at %d px; %d training and %d validation images in %d classes",
 		t.config.Model.Name, total.Parameters, float64(total.MACs)/1e9, size, t.train.Len(), t.val.Len(), len(t.train.Classes()))
 }

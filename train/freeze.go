@@ -10,31 +10,22 @@ import (
 	"fasternet/ops"
 )
 
-// frozenLayers is the number of layers, as graph.Layered counts them, that
-// train.frozen_stages freezes: the embedding and the blocks of the stages with the
-// mergings behind them.
-func frozenLayers(c *configs.Config) int {
-	stages := c.Train.FrozenStages
-	if stages < 0 || c.Model.Name == "vit" {
-		return stages + 1
+// freeze marks the parameters of a model that are not to be trained. depths may be nil
+// if no stages are frozen.
+func freeze(c *configs.Config, params []*ops.Param, depths *graph.Layers) error {
+	layers := 0
+	if depths != nil {
+		var err error
+		if layers, err = depths.Frozen(c.Train.FrozenStages); err != nil {
+			return err
+		}
 	}
-	layers := 1
-	for _, d := range c.Model.Depths[:stages] {
-		layers += d
-	}
-	return layers
-}
-
-// freeze marks the parameters of a model that are not to be trained. layered may be
-// nil if no stages are frozen.
-func freeze(c *configs.Config, params []*ops.Param, layered graph.Layered) error {
-	layers := frozenLayers(c)
 	used := make([]bool, len(c.Train.Frozen))
 	left := 0
 	for _, p := range params {
 		p.Frozen = false
 		if layers > 0 {
-			layer, _ := layered.LayerOf(p.Name)
+			layer, _ := depths.Of(p.Name)
 			p.Frozen = layer < layers
 		}
 		for i, pattern := range c.Train.Frozen {

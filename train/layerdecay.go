@@ -14,11 +14,11 @@ func optimizerOf(c *configs.Config, t task, pool *kernels.Pool) (*optim.Optimize
 	if err != nil || c.Optim.LayerDecay == 1 {
 		return o, err
 	}
-	m, ok := t.layered()
-	if !ok {
+	depths := t.layers()
+	if depths == nil {
 		return nil, fmt.Errorf("optim.layer_decay: want 1, got %v: a pre-training has one learning rate for all layers", c.Optim.LayerDecay)
 	}
-	o.DecayLayers(c.Optim.LayerDecay, m.LayerOf)
+	o.DecayLayers(c.Optim.LayerDecay, depths.Of)
 	return o, nil
 }
 

@@ -85,8 +85,7 @@ func (t *trainer) lookFor() (err error) {
 	if t.task, err = t.newTask(t.pool); err != nil {
 		return err
 	}
-	layered, _ := t.task.layered()
-	if err := freeze(c, t.task.store().Params(), layered); err != nil {
+	if err := freeze(c, t.task.store().Params(), t.task.layers()); err != nil {
 		return err
 	}
 	if t.optimizer, err = optimizerOf(c, t.task, t.pool); err != nil {

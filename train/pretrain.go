@@ -23,6 +23,7 @@ type pretraining struct {
 	config     *configs.Config
 	train, val data.Dataset
 	net        *graph.LocalMIM
+	counts     []graph.LayerCount
 	runner     *graph.MIMRunner
 	batches    *data.Loader // of validation images
 	scales     []float64    // of the last evaluation
@@ -35,6 +36,9 @@ func newPretraining(c *configs.Config, train, val data.Dataset, pool *kernels.Po
 		return nil, err
 	}
 	t := &pretraining{config: c, train: train, val: val, net: net, runner: graph.NewMIMRunner(net, pool)}
+	if t.counts, err = net.Count(); err != nil {
+		return nil, err
+	}
 	t.runner.Recompute = c.Train.GradCheckpointing
 	t.runner.Precision, err = precision(c)
 	return t, err
@@ -42,8 +46,8 @@ func newPretraining(c *configs.Config, train, val data.Dataset, pool *kernels.Po
 
 func (t *pretraining) store() *layers.Store { return t.net.Store() }
 
-// layered: the recipe of pre-training has one learning rate for all layers.
-func (t *pretraining) layered() (graph.Layered, bool) { return nil, false }
+// layers: the recipe of pre-training has one learning rate for all.
+func (t *pretraining) layers() *graph.Layers { return nil }
 
 func (t *pretraining) describe() string {
 	c := t.config
@@ -52,7 +56,7 @@ func (t *pretraining) describe() string {
 	for _, s := range t.net.Scales() {
 		grids = append(grids, fmt.Sprintf("%d×%d cells behind %d", s.Grid, s.Grid, s.Tap))
 	}
-	total := graph.Total(t.net.Count())
+	total := graph.Total(t.counts)
 	return fmt.Sprintf("localmim of a %s: %d parameters with the decoders, %.3f GMACs at %d px; %d of %d units of %d px visible; %s targets of %s; %d training and %d validation images",
 		c.Model.Name, total.Parameters, float64(total.MACs)/1e9, c.Data.ImageSize, visible, side*side, c.MIM.MaskUnit, c.MIM.Target, strings.Join(grids, ", "), t.train.Len(), t.val.Len())
 }

@@ -18,8 +18,8 @@ import (
 // the logs are the same for all tasks.
 type task interface {
 	store() *layers.Store
-	// layered numbers the layers, if they have an order.
-	layered() (graph.Layered, bool)
+	// layers are the layers by their depth; nil if all are trained alike.
+	layers() *graph.Layers
 	// describe is the line about the model and the data at the start of a run.
 	describe() string
 	// prepare compiles the program of a training step on so many images, which finds

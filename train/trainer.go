@@ -192,15 +192,18 @@ func (t *trainer) make() (err error) {
 		return err
 	}
 	// Values, gradients and two moments of each parameter.
-	if err := memory.Check("the parameters and their optimizer", 4*4*graph.Parameters(c.Model, c.Data.ImageSize, false)); err != nil {
+	parameters, err := graph.Parameters(c.Model, c.Data.ImageSize, false)
+	if err != nil {
+		return err
+	}
+	if err := memory.Check("the parameters and their optimizer", 4*4*parameters); err != nil {
 		return err
 	}
 	t.pool = kernels.NewPool(c.Threads)
 	if t.task, err = t.newTask(t.pool); err != nil {
 		return err
 	}
-	layered, _ := t.task.layered()
-	if err := freeze(c, t.task.store().Params(), layered); err != nil {
+	if err := freeze(c, t.task.store().Params(), t.task.layers()); err != nil {
 		return err
 	}
 	if t.optimizer, err = optimizerOf(c, t.task, t.pool); err != nil {

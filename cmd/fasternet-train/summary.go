@@ -8,7 +8,6 @@ import (
 	"fasternet/configs"
 	"fasternet/graph"
 	"fasternet/internal/printable"
-	"fasternet/model"
 
 	"github.com/spf13/cobra"
 )
@@ -54,11 +53,16 @@ trained, or with --folded for the other.`,
 				return pretrainingSummary(args[0], config, size, asJSON)
 			}
 			if net == nil {
-				if net, err = model.New(config, max(config.Model.NumClasses, 1)); err != nil {
+				config.Model.NumClasses = max(config.Model.NumClasses, 1)
+				if net, err = graph.NewShape(config.Model, config.Data.ImageSize); err != nil {
 					return err
 				}
 			}
-			s := summarise(args[0], net.Count(size, size), size, folded)
+			counts, err := graph.Count(net, size, size)
+			if err != nil {
+				return err
+			}
+			s := summarise(args[0], counts, size, folded)
 			if asJSON {
 				return printJSON(s)
 			}
@@ -81,7 +85,11 @@ func pretrainingSummary(name string, c *configs.Config, size int, asJSON bool) e
 	if err != nil {
 		return err
 	}
-	s := summarise(name, net.Count(), size, false)
+	counts, err := net.Count()
+	if err != nil {
+		return err
+	}
+	s := summarise(name, counts, size, false)
 	if asJSON {
 		return printJSON(s)
 	}

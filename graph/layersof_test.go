@@ -9,10 +9,14 @@ import (
 
 // The layers of a FasterNet; those of ViT and Swin are in the reference values
 // that package train reads.
-func TestLayerOf(t *testing.T) {
+func TestLayersOf(t *testing.T) {
 	c := configs.Default().Model
 	c.EmbedDim, c.Depths, c.FeatureDim, c.NumClasses = 8, []int{1, 2, 1}, 16, 5
 	m, err := NewFasterNet(c, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	layers, err := LayersOf(m, 32, 32)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,18 +29,25 @@ func TestLayerOf(t *testing.T) {
 		if _, ok := m.Store().Lookup(name); !ok {
 			t.Errorf("the model has no %s", name)
 		}
-		if got, last := m.LayerOf(name); got != want || last != 5 {
+		if got, last := layers.Of(name); got != want || last != 5 {
 			t.Errorf("%s is in layer %d of %d, want %d of 5", name, got, last, want)
 		}
 	}
-	var _ = []Layered{m, (*ViT)(nil), (*Swin)(nil)}
 	// Every layer has parameters.
 	seen := map[int]bool{}
 	for _, p := range m.Store().Params() {
-		layer, _ := m.LayerOf(p.Name)
+		layer, _ := layers.Of(p.Name)
 		seen[layer] = true
 	}
 	if fmt.Sprint(seen) != "map[0:true 1:true 2:true 3:true 4:true 5:true]" {
 		t.Errorf("layers %v", seen)
+	}
+	for _, c := range []struct{ stages, want int }{{-1, 0}, {0, 1}, {1, 2}, {2, 4}, {3, 5}} {
+		if got, err := layers.Frozen(c.stages); got != c.want || err != nil {
+			t.Errorf("%d frozen stages are %d layers, %v, want %d", c.stages, got, err, c.want)
+		}
+	}
+	if _, err := layers.Frozen(4); err == nil {
+		t.Error("a fourth stage of three is frozen")
 	}
 }
