@@ -65,7 +65,7 @@ func (a Augment) check() *problem {
 			return wrong("augment.rand_augment", "%v", err)
 		}
 		if a.ColorJitter > 0 {
-			return wrong("augment.color_jitter", "rand_augment (%s) takes its place: want 0, or rand_augment: \"\"; got %v", a.RandAugment, a.ColorJitter)
+			return wrong("augment.color_jitter", "rand_augment (%s) takes its place: want 0, or rand_augment: \"\"; got %v", a.RandAugment, a.ColorJitter).with("augment.rand_augment")
 		}
 	}
 	return first(

@@ -13,19 +13,18 @@ import (
 // problem is a value that cannot be, with the key that it stands at.
 type problem struct {
 	key, text string
+	others    []string
 }
 
 func wrong(key, format string, args ...any) *problem {
-	return &problem{key, fmt.Sprintf(format, args...)}
+	return &problem{key: key, text: fmt.Sprintf(format, args...)}
 }
 
-// at turns a problem into an error that names the place where the key was set.
-func (l *loader) at(p *problem) error {
-	where, ok := l.origin[p.key]
-	if !ok {
-		where = "config"
-	}
-	return fmt.Errorf("%s: %s: %s", where, p.key, p.text)
+// with says which other keys, or sections, a problem is about too: the value alone would
+// do. If one of them is wrong by itself, nobody knows whether there is this problem.
+func (p *problem) with(keys ...string) *problem {
+	p.others = append(p.others, keys...)
+	return p
 }
 
 // Tasks are the values of task.
@@ -61,10 +60,14 @@ func (c *Config) check() *problem {
 		c.checkStatistics,
 		c.checkPreciseBN,
 		func() *problem {
-			if c.Task == "localmim" {
-				return c.checkMIM()
+			if c.Task != "localmim" {
+				return nil
 			}
-			return nil
+			p := c.checkMIM()
+			if p != nil {
+				p.with("task", "model", "data.image_size")
+			}
+			return p
 		},
 	} {
 		if p := check(); p != nil {
@@ -182,7 +185,7 @@ func (d Data) check(m Model) *problem {
 
 func perChannel(key string, v []float64, m Model) *problem {
 	if len(v) != m.InChans {
-		return wrong(key, "want %d number(s), one a channel (model.in_chans), got %d", m.InChans, len(v))
+		return wrong(key, "want %d number(s), one a channel (model.in_chans), got %d", m.InChans, len(v)).with("model.in_chans")
 	}
 	return nil
 }
@@ -196,7 +199,7 @@ func interval(key string, v []float64) *problem {
 
 func (l Log) check() *problem {
 	if l.HistogramInterval > 0 && !l.TensorBoard {
-		return wrong("log.histogram_interval", "want 0 without log.tensorboard, got %d", l.HistogramInterval)
+		return wrong("log.histogram_interval", "want 0 without log.tensorboard, got %d", l.HistogramInterval).with("log.tensorboard")
 	}
 	return atLeast("log.histogram_interval", l.HistogramInterval, 0)
 }
@@ -213,7 +216,7 @@ func (c Checkpoint) check() *problem {
 // checkMix: the partner of a sample is its mirror image in the batch.
 func (c *Config) checkMix() *problem {
 	if c.Augment.mixes() && c.Train.BatchSize%2 != 0 {
-		return wrong("train.batch_size", "want an even number with mixup or cutmix, got %d", c.Train.BatchSize)
+		return wrong("train.batch_size", "want an even number with mixup or cutmix, got %d", c.Train.BatchSize).with("augment.mixup", "augment.cutmix", "augment.cutmix_minmax")
 	}
 	return nil
 }
@@ -225,7 +228,7 @@ func (c *Config) checkStatistics() *problem {
 	}
 	sides := c.Model.StageSides(c.Data.Scale(0))
 	if last := sides[len(sides)-1]; c.Train.BatchSize*last*last < 2 {
-		return wrong("train.batch_size", "a batch of 1 leaves one value a channel in the last stage, a %d×%d map: batch norm needs two", last, last)
+		return wrong("train.batch_size", "a batch of 1 leaves one value a channel in the last stage, a %d×%d map: batch norm needs two", last, last).with("model", "data.image_size", "data.multi_scale")
 	}
 	return nil
 }

@@ -36,19 +36,19 @@ func (d Data) checkSource() *problem {
 	}
 	for _, k := range []struct{ key, value string }{{"data.train", d.Train}, {"data.val", d.Val}} {
 		if k.value != "" && partKeys[d.Name] == "" {
-			return wrong(k.key, "a data set of name %s has files of fixed names, got %q; leave it out", d.Name, k.value)
+			return wrong(k.key, "a data set of name %s has files of fixed names, got %q; leave it out", d.Name, k.value).with("data.name")
 		}
 	}
 	for _, k := range []struct{ key, value string }{{"data.train_labels", d.TrainLabels}, {"data.val_labels", d.ValLabels}} {
 		if k.value != "" && d.Name != "idx" {
-			return wrong(k.key, "only a data set of name idx has files of labels, this is %s; leave it out", d.Name)
+			return wrong(k.key, "only a data set of name idx has files of labels, this is %s; leave it out", d.Name).with("data.name")
 		}
 	}
 	if d.Classes != "" && !slices.Contains([]string{"imagefolder", "annotations", "idx", "shards"}, d.Name) {
-		return wrong("data.classes", "a data set of name %s says its classes itself, got %q; leave it out", d.Name, d.Classes)
+		return wrong("data.classes", "a data set of name %s says its classes itself, got %q; leave it out", d.Name, d.Classes).with("data.name")
 	}
 	if d.ValFraction > 0 && (d.Val != "" || d.ValLabels != "") {
-		return wrong("data.val_fraction", "want either a part of its own (data.val) or a fraction of the training part, got both")
+		return wrong("data.val_fraction", "want either a part of its own (data.val) or a fraction of the training part, got both").with("data.val", "data.val_labels")
 	}
 	if d.Name == "idx" {
 		if p := first(pair("data.train_labels", d.Train, d.TrainLabels), pair("data.val_labels", d.Val, d.ValLabels)); p != nil {
@@ -61,7 +61,7 @@ func (d Data) checkSource() *problem {
 // pair: images and labels are named both or not at all.
 func pair(key, images, labels string) *problem {
 	if (images == "") != (labels == "") {
-		return wrong(key, "want the file of labels together with that of images, e.g. train: %s, train_labels: train-labels-idx1-ubyte.gz", partKeys["idx"])
+		return wrong(key, "want the file of labels together with that of images, e.g. train: %s, train_labels: train-labels-idx1-ubyte.gz", partKeys["idx"]).with("data.name", "data.train", "data.val")
 	}
 	return nil
 }

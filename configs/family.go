@@ -118,7 +118,7 @@ func valueOf(n *yaml.Node, key string) *yaml.Node {
 }
 
 // checkKeys refuses keys that only other families have.
-func (l *loader) checkKeys() *problem {
+func (l *loader) checkKeys() (found []*problem) {
 	t := reflect.TypeOf(l.config.Model)
 	var known []string
 	for i := range t.NumField() {
@@ -130,8 +130,8 @@ func (l *loader) checkKeys() *problem {
 	for i := range t.NumField() {
 		key, _, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
 		if _, set := l.origin["model."+key]; set && !slices.Contains(known, key) {
-			return wrong("model."+key, "a %s has no such key%s: it has %s", l.config.Model.Name, suggest(key, known), strings.Join(known, ", "))
+			found = append(found, wrong("model."+key, "a %s has no such key%s: it has %s", l.config.Model.Name, suggest(key, known), strings.Join(known, ", ")))
 		}
 	}
-	return nil
+	return found
 }

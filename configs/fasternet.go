@@ -17,7 +17,7 @@ func (m Model) check() *problem {
 		return wrong("model.in_chans", "want 1 (grey) or 3 (RGB), got %d", m.InChans)
 	}
 	if m.MLPRatio <= 0 || int(float64(m.EmbedDim)*m.MLPRatio) < 1 {
-		return wrong("model.mlp_ratio", "want a number above 0 that leaves a hidden channel or more, got %v", m.MLPRatio)
+		return wrong("model.mlp_ratio", "want a number above 0 that leaves a hidden channel or more, got %v", m.MLPRatio).with("model.embed_dim")
 	}
 	switch m.Name {
 	case "vit":
@@ -57,7 +57,7 @@ func (m Model) checkFasterNet() *problem {
 		return p
 	}
 	if m.EmbedDim%m.NDiv != 0 {
-		return wrong("model.embed_dim", "want a multiple of n_div (%d), got %d: 1/n_div of the channels are convolved", m.NDiv, m.EmbedDim)
+		return wrong("model.embed_dim", "want a multiple of n_div (%d), got %d: 1/n_div of the channels are convolved", m.NDiv, m.EmbedDim).with("model.n_div")
 	}
 	return m.checkChannels()
 }
@@ -82,7 +82,7 @@ func (m Model) checkImageSize(key string, size int) *problem {
 			if i == 0 {
 				patch = fmt.Sprintf("patch_size %d", m.PatchSize)
 			}
-			return wrong(key, "%d pixels are too few: %d are left before stage %d, which begins with %s", size, side, stage+1, patch)
+			return wrong(key, "%d pixels are too few: %d are left before stage %d, which begins with %s", size, side, stage+1, patch).with("model")
 		}
 		side, stage = s, i+1
 	}

@@ -164,7 +164,7 @@ func join(section, key string) string {
 // checkChannels: the channels double from stage to stage.
 func (m Model) checkChannels() *problem {
 	if stages := len(m.Depths); m.EmbedDim<<(max(stages, 1)-1) > mostChannels {
-		return wrong("model.embed_dim", "%d channels would be %d in the last of %d stages: want %d or less there", m.EmbedDim, m.EmbedDim<<(stages-1), stages, mostChannels)
+		return wrong("model.embed_dim", "%d channels would be %d in the last of %d stages: want %d or less there", m.EmbedDim, m.EmbedDim<<(stages-1), stages, mostChannels).with("model.depths")
 	}
 	return nil
 }
@@ -193,7 +193,7 @@ func (c *Config) checkOutputs() *problem {
 		}
 		if values *= float64(b.size); values > mostOutput || math.IsNaN(values) {
 			return wrong(b.key, "a layer would make %.3g values of a batch of %d images of %d pixels: want %.3g or less; take a smaller batch, or smaller images (data.image_size)",
-				values, b.size, size, float64(mostOutput))
+				values, b.size, size, float64(mostOutput)).with("model", "data.image_size", "data.multi_scale")
 		}
 	}
 	return nil

@@ -44,14 +44,14 @@ func PresetText(name string) (string, error) {
 }
 
 // Load reads a configuration by the name of a preset or of a file, applies the
-// settings ("key.sub=value") and checks it.
+// settings ("key.sub=value") and checks it. The error may be [Problems].
 func Load(name string, settings ...string) (*Config, error) {
-	c := Default()
-	l := &loader{config: &c, origin: map[string]string{}}
+	l := newLoader()
 	if err := l.source(name); err != nil {
 		return nil, err
 	}
-	return l.finish(settings)
+	l.finish(settings)
+	return l.result()
 }
 
 // Parse reads a configuration from YAML text, which may come out of a file from
@@ -59,24 +59,29 @@ func Load(name string, settings ...string) (*Config, error) {
 // text in errors. A text with data.val_fraction and without data.val_split is one of
 // before there was that key, for which it is shuffle.
 func Parse(name, text string, settings ...string) (*Config, error) {
-	c := Default()
-	l := &loader{config: &c, origin: map[string]string{}, noFiles: true}
+	l := newLoader()
+	l.noFiles = true
 	if err := l.file(name, []byte(text)); err != nil {
 		return nil, err
 	}
 	// What a run of before this key has recorded says what was held out in that run:
 	// it must stay out.
-	if _, set := l.origin["data.val_split"]; !set && c.Data.ValFraction > 0 {
-		c.Data.ValSplit = ShuffleSplit
+	if _, set := l.origin["data.val_split"]; !set && l.config.Data.ValFraction > 0 {
+		l.config.Data.ValSplit = ShuffleSplit
 	}
-	return l.finish(settings)
+	l.finish(settings)
+	return l.result()
 }
 
-func (l *loader) finish(settings []string) (*Config, error) {
+// finish applies the settings and checks the configuration.
+func (l *loader) finish(settings []string) {
 	for _, s := range settings {
 		if err := l.set(s); err != nil {
-			return nil, err
+			l.give(err)
 		}
+	}
+	if l.incomplete {
+		return
 	}
 	if l.config.Task == "localmim" {
 		l.config.fillMIM()
@@ -84,11 +89,9 @@ func (l *loader) finish(settings []string) (*Config, error) {
 			l.config.Checkpoint.Monitor = "loss"
 		}
 	}
-	if e := first(l.checkKeys(), l.config.check()); e != nil {
-		return nil, l.at(e)
+	if l.check(); len(l.problems) == 0 {
+		l.config.Notes = l.notes()
 	}
-	l.config.Notes = l.notes()
-	return l.config, nil
 }
 
 // YAML is the configuration in full, as config.yaml of a run.
@@ -115,6 +118,15 @@ type loader struct {
 	preset *inherited        // what the preset that it starts from was made for; nil without one
 
 	noFiles bool // base may name a preset only
+
+	problems   []error
+	incomplete bool            // not all could be read
+	wrong      map[string]bool // keys and sections that problems are about
+}
+
+func newLoader() *loader {
+	c := Default()
+	return &loader{config: &c, origin: map[string]string{}, wrong: map[string]bool{}}
 }
 
 // source reads a preset or a file. A name with a separator or an ending is a
@@ -159,32 +171,35 @@ func (l *loader) file(name string, text []byte) error {
 		return fmt.Errorf("%s: more than one YAML document", name)
 	}
 	root := doc.Content[0]
-	if err := l.base(name, root); err != nil {
-		return err
-	}
+	l.base(name, root)
 	l.changeFamily(root)
 	where := func(n *yaml.Node) string { return fmt.Sprintf("%s:%d", name, n.Line) }
-	return l.decode(root, reflect.ValueOf(l.config).Elem(), "", where)
+	l.decode(root, reflect.ValueOf(l.config).Elem(), "", where)
+	return nil
 }
 
 // base reads the preset or file that the document starts from.
-func (l *loader) base(name string, root *yaml.Node) error {
+func (l *loader) base(name string, root *yaml.Node) {
 	if root.Kind != yaml.MappingNode {
-		return nil // decode says what is wrong
+		return // decode says what is wrong
 	}
 	for i := 0; i < len(root.Content); i += 2 {
 		if root.Content[i].Value != "base" {
 			continue
 		}
+		line := root.Content[i].Line
 		if l.depth++; l.depth > 10 {
-			return fmt.Errorf("%s:%d: base: a chain of more than 10 files", name, root.Content[i].Line)
+			l.give(fmt.Errorf("%s:%d: base: a chain of more than 10 files", name, line))
+			return
 		}
-		base := root.Content[i+1].Value
-		if err := l.source(base); err != nil {
-			return fmt.Errorf("%s:%d: base: %w", name, root.Content[i].Line, err)
+		before := len(l.problems)
+		if err := l.source(root.Content[i+1].Value); err != nil {
+			l.give(err)
+		}
+		for k := before; k < len(l.problems); k++ {
+			l.problems[k] = fmt.Errorf("%s:%d: base: %w", name, line, l.problems[k])
 		}
 	}
-	return nil
 }
 
 // set applies one setting, "key.sub=value"; the value is YAML.
@@ -209,12 +224,13 @@ func (l *loader) set(setting string) error {
 		leaf = &yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{{Kind: yaml.ScalarNode, Tag: "!!str", Value: keys[i]}, leaf}}
 	}
 	l.changeFamily(leaf)
-	return l.decode(leaf, reflect.ValueOf(l.config).Elem(), "", func(*yaml.Node) string { return "--set " + setting })
+	l.decode(leaf, reflect.ValueOf(l.config).Elem(), "", func(*yaml.Node) string { return "--set " + setting })
+	return nil
 }
 
 // decode reads a mapping into a struct. It is stricter than the library: keys
-// that are unknown or double are errors, and every error has its key and place.
-func (l *loader) decode(n *yaml.Node, v reflect.Value, prefix string, where func(*yaml.Node) string) error {
+// that are unknown or double are problems, and every problem has its key and place.
+func (l *loader) decode(n *yaml.Node, v reflect.Value, prefix string, where func(*yaml.Node) string) {
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
@@ -223,34 +239,36 @@ func (l *loader) decode(n *yaml.Node, v reflect.Value, prefix string, where func
 		if prefix != "" {
 			name = strings.TrimSuffix(prefix, ".")
 		}
-		return fmt.Errorf("%s: %s: want keys and values, got %s", where(n), name, describe(n))
+		l.report(where(n), name, "want keys and values, got %s", describe(n))
+		l.incomplete = l.incomplete || prefix == ""
+		return
 	}
 	seen := map[string]bool{}
-	for i := 0; i < len(n.Content); i += 2 {
+	for i := 0; i < len(n.Content) && !l.full(); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
 		name := prefix + key.Value
 		field, known := fieldOf(v, key.Value)
 		if !field.IsValid() {
-			return fmt.Errorf("%s: %s: unknown key%s", where(key), name, suggest(key.Value, known))
+			l.unknown(where(key), prefix, key.Value, known)
+			continue
 		}
 		if seen[key.Value] {
-			return fmt.Errorf("%s: %s: the key is there twice", where(key), name)
+			l.report(where(key), name, "the key is there twice")
+			continue
 		}
 		seen[key.Value] = true
 		if field.Kind() == reflect.Struct {
-			if err := l.decode(value, field, name+".", where); err != nil {
-				return err
-			}
+			l.decode(value, field, name+".", where)
 			continue
 		}
 		fresh := reflect.New(field.Type())
 		if !fits(value, field.Type()) || value.Decode(fresh.Interface()) != nil {
-			return fmt.Errorf("%s: %s: want %s, got %s", where(key), name, typeName(field.Type()), describe(value))
+			l.report(where(key), name, "want %s, got %s", typeName(field.Type()), describe(value))
+			continue
 		}
 		field.Set(fresh.Elem())
 		l.origin[name] = where(key)
 	}
-	return nil
 }
 
 // fits says whether a value is of a type, where the library would convert: it
@@ -333,14 +351,19 @@ func describe(n *yaml.Node) string {
 
 // suggest proposes the name that a misspelt one most likely stands for.
 func suggest(name string, known []string) string {
+	if best := closest(name, known); best != "" {
+		return fmt.Sprintf(", did you mean %s?", best)
+	}
+	return ""
+}
+
+// closest is that name, or "".
+func closest(name string, known []string) string {
 	best, least := "", len(name)/3+2
 	for _, k := range known {
 		if d := levenshtein.ComputeDistance(name, k); d < least {
 			best, least = k, d
 		}
 	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf(", did you mean %s?", best)
+	return best
 }

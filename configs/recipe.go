@@ -94,7 +94,7 @@ func (l Loss) check() *problem {
 
 func bceOnly(key string, l Loss, set bool) *problem {
 	if set && l.Name != "bce" {
-		return wrong(key, "it is for loss.name bce, got %s", l.Name)
+		return wrong(key, "it is for loss.name bce, got %s", l.Name).with("loss.name")
 	}
 	return nil
 }
@@ -109,9 +109,9 @@ func (d Distill) check() *problem {
 	}
 	switch {
 	case d.Type != "none" && d.Teacher == "":
-		return wrong("distill.teacher", "want the teacher of %s distillation: a run, a checkpoint, or weights of another program", d.Type)
+		return wrong("distill.teacher", "want the teacher of %s distillation: a run, a checkpoint, or weights of another program", d.Type).with("distill.type")
 	case d.Type == "none" && d.Teacher != "":
-		return wrong("distill.type", "want hard or soft with a distill.teacher, got none")
+		return wrong("distill.type", "want hard or soft with a distill.teacher, got none").with("distill.teacher")
 	}
 	return nil
 }
@@ -145,7 +145,7 @@ func (o Optim) check() *problem {
 		return p
 	}
 	if o.Opt == "sgd" && o.Momentum == 0 {
-		return wrong("optim.momentum", "sgd has Nesterov's momentum: want a number above 0; without any take opt momentum")
+		return wrong("optim.momentum", "sgd has Nesterov's momentum: want a number above 0; without any take opt momentum").with("optim.opt")
 	}
 	return nil
 }
@@ -167,14 +167,14 @@ func (s Sched) check(epochs int) *problem {
 	}
 	switch {
 	case s.WarmupEpochs > epochs:
-		return wrong("sched.warmup_epochs", "want no more than train.epochs (%d), got %d", epochs, s.WarmupEpochs)
+		return wrong("sched.warmup_epochs", "want no more than train.epochs (%d), got %d", epochs, s.WarmupEpochs).with("train.epochs")
 	case s.WarmupEpochs+s.CooldownEpochs > epochs:
 		return wrong("sched.cooldown_epochs", "with %d of warm-up want no more than %d of the %d epochs (train.epochs), got %d",
-			s.WarmupEpochs, epochs-s.WarmupEpochs, epochs, s.CooldownEpochs)
+			s.WarmupEpochs, epochs-s.WarmupEpochs, epochs, s.CooldownEpochs).with("train.epochs", "sched.warmup_epochs")
 	case s.DecayEpochs <= 0:
 		return wrong("sched.decay_epochs", "want a number above 0, got %v", s.DecayEpochs)
 	case s.Form == "multistep" && len(s.Milestones) == 0:
-		return wrong("sched.milestones", "want the epochs that begin with a decay, e.g. [30, 60, 80]")
+		return wrong("sched.milestones", "want the epochs that begin with a decay, e.g. [30, 60, 80]").with("sched.form")
 	case !slices.IsSorted(s.Milestones) || len(s.Milestones) > 0 && s.Milestones[0] < 1:
 		return wrong("sched.milestones", "want epochs from 1 on in rising order, got %v", s.Milestones)
 	}
@@ -214,7 +214,7 @@ func (c *Config) checkFrozen() *problem {
 		what, n = "blocks", c.Model.Depth
 	}
 	if c.Train.FrozenStages > n {
-		return wrong("train.frozen_stages", "the model has %d %s, got %d", n, what, c.Train.FrozenStages)
+		return wrong("train.frozen_stages", "the model has %d %s, got %d", n, what, c.Train.FrozenStages).with("model")
 	}
 	for _, p := range c.Train.Frozen {
 		if _, err := path.Match(p, ""); err != nil || p == "" {
@@ -230,9 +230,9 @@ func (c *Config) checkPreciseBN() *problem {
 	case n == 0:
 		return nil
 	case c.Model.Name != "fasternet":
-		return wrong("train.precise_bn", "a %s has no batch norms: want 0, got %d", c.Model.Name, n)
+		return wrong("train.precise_bn", "a %s has no batch norms: want 0, got %d", c.Model.Name, n).with("model.name")
 	case n < c.Train.BatchSize:
-		return wrong("train.precise_bn", "want a batch (train.batch_size, %d) or more, or 0, got %d", c.Train.BatchSize, n)
+		return wrong("train.precise_bn", "want a batch (train.batch_size, %d) or more, or 0, got %d", c.Train.BatchSize, n).with("train.batch_size")
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ func (m Model) checkViT() *problem {
 		return wrong("model.num_heads", "want one number, got %v", []int(m.NumHeads))
 	}
 	if m.PosEmbed != "learned" && m.EmbedDim%4 != 0 {
-		return wrong("model.embed_dim", "want a multiple of 4 for sine-cosine position embeddings, got %d", m.EmbedDim)
+		return wrong("model.embed_dim", "want a multiple of 4 for sine-cosine position embeddings, got %d", m.EmbedDim).with("model.pos_embed")
 	}
 	return m.checkHeads(0, m.EmbedDim)
 }
@@ -30,7 +30,7 @@ func (m Model) checkSwin() *problem {
 		return p
 	}
 	if len(m.NumHeads) != len(m.Depths) {
-		return wrong("model.num_heads", "want a number for each of the %d stages (model.depths), got %v", len(m.Depths), []int(m.NumHeads))
+		return wrong("model.num_heads", "want a number for each of the %d stages (model.depths), got %v", len(m.Depths), []int(m.NumHeads)).with("model.depths")
 	}
 	for i, dim := range m.StageDims() {
 		if p := m.checkHeads(i, dim); p != nil {
@@ -43,7 +43,7 @@ func (m Model) checkSwin() *problem {
 // checkHeads: the channels are divided among the heads.
 func (m Model) checkHeads(stage, dim int) *problem {
 	if h := m.NumHeads[stage]; h < 1 || dim%h != 0 {
-		return wrong("model.num_heads", "want a divisor of the %d channels of stage %d, got %d", dim, stage+1, h)
+		return wrong("model.num_heads", "want a divisor of the %d channels of stage %d, got %d", dim, stage+1, h).with("model.embed_dim", "model.depths")
 	}
 	return nil
 }
@@ -57,9 +57,9 @@ func (m Model) checkTokens(key string, size int) *problem {
 	}
 	if size < unit || size%unit != 0 {
 		if m.Name == "swin" {
-			return wrong(key, "want a multiple of %d, got %d: patches of %d pixels (patch_size) are merged 2×2 between %d stages", unit, size, m.PatchSize, len(m.Depths))
+			return wrong(key, "want a multiple of %d, got %d: patches of %d pixels (patch_size) are merged 2×2 between %d stages", unit, size, m.PatchSize, len(m.Depths)).with("model")
 		}
-		return wrong(key, "want a multiple of patch_size (%d), got %d", unit, size)
+		return wrong(key, "want a multiple of patch_size (%d), got %d", unit, size).with("model")
 	}
 	return nil
 }
