@@ -5,5 +5,5 @@
 // another host are refused, which is what a DNS name that was turned to 127.0.0.1
 // would do (DNS rebinding), and answers forbid to be embedded or read elsewhere.
 // Connections are few and have ends, so that nobody who asks slowly can use up what
-// the program needs.
+// the program needs; those that ask for nothing make room for others (visits).
 package local
