@@ -44,7 +44,7 @@ func (b *board) close() error {
 
 // thousandths is a place in the run: 1000 for the end of the first epoch.
 func thousandths(epoch, step, steps int) int64 {
-	return int64(1000*epoch) + int64(1000*step/max(steps, 1))
+	return int64(1000*epoch) + int64(1000*min(step, steps)/max(steps, 1))
 }
 
 // record writes the scalars of a record.

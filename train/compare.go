@@ -3,12 +3,12 @@ package train
 import (
 	"encoding/json"
 	"fmt"
-	"hash/fnv"
-	"path/filepath"
 	"slices"
+	"strings"
 
 	"fasternet/collective"
 	"fasternet/data"
+	"fasternet/rng"
 )
 
 // fact is something that all ranks must have in common.
@@ -70,18 +70,13 @@ func (t *trainer) facts(o Options) ([]fact, error) {
 			facts = append(facts, fact{"setting " + s.Key, s.Value})
 		}
 	}
-	return append(facts, fact{"training part of the data", listing(t.train)}, fact{"validation part of the data", listing(t.val)}), nil
+	return append(facts,
+		fact{"training part of the data", listing(t.prints.Train, t.train.Classes())},
+		fact{"validation part of the data", listing(t.prints.Val, t.val.Classes())}), nil
 }
 
-// listing tells data sets apart by the file names and labels of their samples, not by
-// where they lie.
-func listing(ds data.Dataset) string {
-	h := fnv.New64a()
-	for _, c := range ds.Classes() {
-		fmt.Fprintln(h, c)
-	}
-	for i := range ds.Len() {
-		fmt.Fprintln(h, ds.Label(i), filepath.Base(ds.Name(i)))
-	}
-	return fmt.Sprintf("%d images in %d classes with listing %016x", ds.Len(), len(ds.Classes()), h.Sum64())
+// listing tells data sets apart by the names and labels of their samples and their order,
+// not by where they lie.
+func listing(f *data.Fingerprint, names []string) string {
+	return fmt.Sprintf("%d images in %d classes with listing %016x", f.Samples, len(names), rng.Hash(strings.Join(append(slices.Clone(names), f.Order), "\n")))
 }

@@ -147,7 +147,7 @@ func TestRankInterruptsEvaluation(t *testing.T) {
 				defer cancel()
 				tr := &trainer{config: c, ranks: ranks{g}, show: NewDisplay(io.Discard)}
 				defer tr.close()
-				if err := tr.make(); err != nil {
+				if err := tr.make(Options{}); err != nil {
 					t.Error(err)
 					g.Abort(err)
 				}

@@ -35,6 +35,9 @@ func (t *trainer) startFrom() error {
 
 // startLogs opens all logs of the run.
 func (t *trainer) startLogs(o Options) error {
+	if err := t.folder.writeFingerprints(*t.prints, t.resumed); err != nil {
+		return err
+	}
 	if err := t.folder.start(t.config, t.progress); err != nil {
 		return err
 	}
@@ -58,6 +61,9 @@ func (t *trainer) resume() (bool, error) {
 	}
 	if err = t.checkHoldOut(f); err == nil {
 		t.progress, err = readProgress(f)
+	}
+	if err == nil {
+		err = t.compareData(path, f)
 	}
 	if err == nil {
 		err = t.restore(f)
@@ -106,6 +112,9 @@ func (t *trainer) checkpoint() checkpoints.File {
 		panic(err)
 	}
 	meta[ProgressKey] = t.progress.text()
+	if meta[DataKey], err = t.prints.text(); err != nil {
+		panic(err) // likewise
+	}
 	tensors := append(model.Tensors(t.task.store()), t.optimizer.Tensors()...)
 	if t.ema != nil {
 		tensors = append(tensors, t.ema.Tensors()...)

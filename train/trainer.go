@@ -152,6 +152,8 @@ type trainer struct {
 	firstStep int      // batches that this process did not train
 	origin    []string // what is to be said of the weights that the run starts from
 	notes     []string // and of the data
+	prints    *fingerprints
+	resumed   *fingerprints // of the checkpoint that the run goes on from; nil if it has none
 }
 
 func (t *trainer) close() error {
@@ -166,7 +168,7 @@ func (t *trainer) close() error {
 
 // open makes the model and the folder, or takes them up again.
 func (t *trainer) open(o Options) error {
-	if err := collective.Agree(t.ranks, t.make()); err != nil {
+	if err := collective.Agree(t.ranks, t.make(o)); err != nil {
 		return err
 	}
 	if err := t.compare(o); err != nil {
@@ -175,6 +177,7 @@ func (t *trainer) open(o Options) error {
 	if err := collective.Agree(t.ranks, t.openFolder(o)); err != nil {
 		return err
 	}
+	t.prints.Train.Stamps, t.prints.Val.Stamps = nil, nil // the folder has them
 	if err := t.receive(); err != nil {
 		return err
 	}
@@ -186,9 +189,15 @@ func (t *trainer) open(o Options) error {
 }
 
 // make makes what a step needs, and finds what is wrong before there is a folder.
-func (t *trainer) make() (err error) {
+func (t *trainer) make(o Options) (err error) {
 	c := t.config
 	if err := t.openData(); err != nil {
+		return err
+	}
+	if err := t.checkResumed(o); err != nil {
+		return err
+	}
+	if t.prints, err = t.takeFingerprints(); err != nil {
 		return err
 	}
 	// Values, gradients and two moments of each parameter.

@@ -191,8 +191,8 @@ func TestImageFolder(t *testing.T) {
 
 	failWithoutRun(t, "data.dir", "train", config)
 	picture(t, filepath.Join(root, "val", "eel", "a.jpg"))
-	fail(t, 1, "3 classes", "eval", "--model", dir, "--data", root)
-	failWithoutRun(t, "3 classes", "train", config, "--data", root)
+	fail(t, 1, `the data set has other classes than the model: only in the data set: "eel"`, "eval", "--model", dir, "--data", root)
+	failWithoutRun(t, `the validation part has other classes than the training part: only in the validation part: "eel"`, "train", config, "--data", root)
 	if err := os.RemoveAll(filepath.Join(root, "val", "eel")); err != nil {
 		t.Fatal(err)
 	}

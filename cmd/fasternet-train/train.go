@@ -31,11 +31,14 @@ func trainCommand() *cobra.Command {
 
 The run lives in a folder of its own (--run; by default one named after CONFIG in
 runs/): config.yaml, log.jsonl, summary.csv, train.log, launches.jsonl (what it ran on),
-evaluation.json (what the best checkpoint takes for what), report.html, tensorboard/
-(event files) and checkpoints/{last,previous,best}.safetensors. SIGINT or SIGTERM finish
-the step, write the last checkpoint and stop; a second signal stops at once. --max-hours
-does the same after a time, with the exit code of SIGTERM. One process at a time works on
-a run.
+evaluation.json (what the best checkpoint takes for what), fingerprint.safetensors (which
+images it has), report.html, tensorboard/ (event files) and
+checkpoints/{last,previous,best}.safetensors. SIGINT or SIGTERM finish the step, write the
+last checkpoint and stop; a second signal stops at once. --max-hours does the same after a
+time, with the exit code of SIGTERM. One process at a time works on a run.
+
+--resume goes on with the classes that the run began with; other classes are an error. If
+images were added or removed since then, it says how many, and goes on.
 
 --serve shows the report in a browser while the run goes on, and --metrics-addr has
 metrics for Prometheus. Both can only be read, and listen on this machine alone unless
@@ -44,9 +47,10 @@ the address says otherwise.
 --from starts from the weights of a run, a checkpoint, or a file of PyTorch
 (.pth, .pt, .ckpt, .bin, .safetensors; official or timm's names) instead of fresh
 ones: the averaged ones (EMA) if there are any, as timm does; --from-ema=false takes
-those of the last step. A classifier for another number of classes is left out. Of a pre-training,
-ours or an official one of LocalMIM, the encoder is taken. A run that is resumed
-goes on from its own checkpoint.
+those of the last step. The rows of the classifier are matched by the names of the
+classes; a classifier for other classes is left out. Of a pre-training, ours or an
+official one of LocalMIM, the encoder is taken. A run that is resumed goes on from its
+own checkpoint.
 
 A CONFIG with "task: localmim" pre-trains a ViT or a Swin on images without their
 labels (LocalMIM); its section mim says what is masked and reconstructed.

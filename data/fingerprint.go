@@ -1,0 +1,217 @@
+package data
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"hash"
+	"hash/crc32"
+	"math"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"fasternet/rng"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// Fingerprint says which samples a dataset has, wherever it lies: two datasets with the
+// same fingerprint train the same. It can be written down: see [Stamp].
+type Fingerprint struct {
+	Samples  int    `json:"samples"`
+	PerClass []int  `json:"per_class"` // samples by label
+	Listing  string `json:"listing"`   // hash of all stamps, in whatever order the samples are
+	Order    string `json:"order"`     // hash of names and labels, in the order of the samples
+
+	Stamps []Stamp `json:"-"` // sorted by their names
+}
+
+// Stamp is what a fingerprint keeps of a sample.
+type Stamp struct {
+	Name  uint64 // hash of its [Key], in the Unicode form NFC
+	Size  uint64 // of its file in bytes; of pixels in memory a checksum; 0 if it is not known
+	Label int
+}
+
+// stamped is a dataset that knows cheaply whether a sample has changed.
+type stamped interface {
+	// size is the number of bytes of sample i, or a checksum of its pixels.
+	size(i int) uint64
+}
+
+// fileWorkers is how many files are asked for their size at a time: on a network drive
+// most of the time goes into waiting.
+const fileWorkers = 32
+
+// TakeFingerprint makes the fingerprint of a dataset. It decodes nothing. Without sizes
+// no file is looked at, and the stamps have none.
+func TakeFingerprint(ds Dataset, sizes bool) *Fingerprint {
+	n := ds.Len()
+	f := &Fingerprint{Samples: n, PerClass: make([]int, len(ds.Classes())), Stamps: make([]Stamp, n)}
+	each(n, func(i int) {
+		s := Stamp{Name: rng.Hash(norm.NFC.String(Key(ds, i))), Label: ds.Label(i)}
+		if sizes {
+			s.Size = sizeOf(ds, i)
+		}
+		f.Stamps[i] = s
+	})
+	order := sha256.New()
+	for _, s := range f.Stamps {
+		if s.Label >= 0 && s.Label < len(f.PerClass) {
+			f.PerClass[s.Label]++
+		}
+		s.Size = 0
+		s.addTo(order)
+	}
+	f.Order = hashText(order)
+	slices.SortFunc(f.Stamps, Stamp.compare)
+	listing := sha256.New()
+	for _, s := range f.Stamps {
+		s.addTo(listing)
+	}
+	f.Listing = hashText(listing)
+	return f
+}
+
+// each calls f for the numbers below n, in several goroutines.
+func each(n int, f func(i int)) {
+	const chunk = 256
+	var next atomic.Int64
+	var group sync.WaitGroup
+	for range min(fileWorkers, (n+chunk-1)/chunk) {
+		group.Go(func() {
+			for {
+				end := int(next.Add(chunk))
+				for i := end - chunk; i < min(end, n); i++ {
+					f(i)
+				}
+				if end >= n {
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+}
+
+func (s Stamp) addTo(h hash.Hash) {
+	var b [24]byte
+	binary.LittleEndian.PutUint64(b[:], s.Name)
+	binary.LittleEndian.PutUint64(b[8:], s.Size)
+	binary.LittleEndian.PutUint64(b[16:], uint64(s.Label))
+	h.Write(b[:])
+}
+
+func hashText(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)[:16]) }
+
+// compare orders stamps by name; what shares a name, by size and label.
+func (s Stamp) compare(t Stamp) int {
+	for _, pair := range [][2]uint64{{s.Name, t.Name}, {s.Size, t.Size}, {uint64(s.Label), uint64(t.Label)}} {
+		switch {
+		case pair[0] < pair[1]:
+			return -1
+		case pair[0] > pair[1]:
+			return 1
+		}
+	}
+	return 0
+}
+
+// Changes is how the samples of a dataset differ from those that it had before.
+type Changes struct {
+	Added, Removed int
+	Resized        int // samples of the same name whose file has another size, or whose pixels differ
+	Relabelled     int // samples of the same name with another label
+}
+
+// None says whether nothing is different.
+func (c Changes) None() bool { return c == Changes{} }
+
+// Compare counts the differences of sorted stamps.
+func Compare(before, after []Stamp) (c Changes) {
+	for len(before) > 0 || len(after) > 0 {
+		name := uint64(math.MaxUint64)
+		for _, side := range [][]Stamp{before, after} {
+			if len(side) > 0 {
+				name = min(name, side[0].Name)
+			}
+		}
+		a, b := run(before, name), run(after, name)
+		before, after = before[len(a):], after[len(b):]
+		c.compare(a, b)
+	}
+	return c
+}
+
+// run is how a list begins: all samples of a name.
+func run(stamps []Stamp, name uint64) []Stamp {
+	n := 0
+	for n < len(stamps) && stamps[n].Name == name {
+		n++
+	}
+	return stamps[:n]
+}
+
+// compare counts the differences of samples that share a name: mostly there is one on
+// either side. What is on both sides does not count.
+func (c *Changes) compare(before, after []Stamp) {
+	if slices.Equal(before, after) {
+		return
+	}
+	without := func(list, others []Stamp) []Stamp {
+		others = slices.Clone(others)
+		return slices.DeleteFunc(slices.Clone(list), func(s Stamp) bool {
+			at := slices.Index(others, s)
+			if at >= 0 {
+				others = slices.Delete(others, at, at+1)
+			}
+			return at >= 0
+		})
+	}
+	a, b := without(before, after), without(after, before)
+	for i := range min(len(a), len(b)) {
+		if a[i].Label != b[i].Label {
+			c.Relabelled++
+		} else {
+			c.Resized++
+		}
+	}
+	c.Removed += max(len(a)-len(b), 0)
+	c.Added += max(len(b)-len(a), 0)
+}
+
+func sizeOf(ds Dataset, i int) uint64 {
+	ds, i = origin(ds, i)
+	if s, ok := ds.(stamped); ok {
+		return s.size(i)
+	}
+	return 0
+}
+
+// fileSize is 0 for a file that is not there: reading it will say so.
+func fileSize(path string) uint64 {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0
+	}
+	return uint64(info.Size())
+}
+
+func (d *ImageFolder) size(i int) uint64 { return fileSize(d.Name(i)) }
+func (d *Annotations) size(i int) uint64 { return fileSize(d.Name(i)) }
+func (f Files) size(i int) uint64        { return fileSize(f[i]) }
+func (d *Shards) size(i int) uint64      { return uint64(d.samples[i].size) }
+func (d *Packed) size(i int) uint64      { return uint64(d.offsets[i+1] - d.offsets[i]) }
+func (d *IDX) size(i int) uint64         { return pixelSum(d, i) }
+func (d *CIFAR) size(i int) uint64       { return pixelSum(d, i) }
+
+// pixelSum is a checksum of an image that is in memory.
+func pixelSum(ds Dataset, i int) uint64 {
+	m, err := ds.Image(i)
+	if err != nil {
+		return 0
+	}
+	return uint64(crc32.Checksum(m.Pix, castagnoli))
+}

@@ -1,0 +1,178 @@
+package data
+
+import (
+	"fmt"
+	"image"
+	"image/color"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+)
+
+// A fingerprint stays the same when a data set moves, and tells what has changed.
+func TestFingerprint(t *testing.T) {
+	files := []string{"train/cat/1.png", "train/cat/2.png", "train/dog/1.png", "train/dog/2.png"}
+	set := func(t *testing.T, change func(dir string)) *Fingerprint {
+		t.Helper()
+		dir := t.TempDir()
+		writeTree(t, dir, files...)
+		if change != nil {
+			change(dir)
+		}
+		return TakeFingerprint(openFolder(t, dir, Train), true)
+	}
+	before := set(t, nil)
+	if before.Samples != 4 || !slices.Equal(before.PerClass, []int{2, 2}) {
+		t.Errorf("%+v", before)
+	}
+	for _, c := range []struct {
+		name   string
+		change func(dir string)
+		want   Changes
+	}{
+		{"moved", nil, Changes{}},
+		{"added", func(dir string) { writeTree(t, dir, "train/dog/0.png", "train/dog/new/1.png") }, Changes{Added: 2}},
+		{"removed", func(dir string) { os.Remove(filepath.Join(dir, "train/cat/1.png")) }, Changes{Removed: 1}},
+		{"renamed", func(dir string) {
+			os.Rename(filepath.Join(dir, "train/cat/1.png"), filepath.Join(dir, "train/cat/9.png"))
+		}, Changes{Added: 1, Removed: 1}},
+		{"another image", func(dir string) {
+			writeFile(t, filepath.Join(dir, "train/cat/1.png"), encodePNG(t, filled(image.NewRGBA(image.Rect(0, 0, 90, 20)), color.White)))
+		}, Changes{Resized: 1}},
+		{"another class", func(dir string) {
+			os.Rename(filepath.Join(dir, "train/cat/1.png"), filepath.Join(dir, "train/dog/3.png"))
+		}, Changes{Added: 1, Removed: 1}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			after := set(t, c.change)
+			if got := Compare(before.Stamps, after.Stamps); got != c.want {
+				t.Errorf("%+v, want %+v", got, c.want)
+			}
+			if same := before.Listing == after.Listing; same != c.want.None() {
+				t.Errorf("the same listing: %v", same)
+			}
+		})
+	}
+}
+
+// The order of the samples has a hash of its own, which file sizes do not change.
+func TestFingerprintOrder(t *testing.T) {
+	dir := t.TempDir()
+	list := func(text string) *Annotations {
+		path := filepath.Join(dir, "list.txt")
+		writeFile(t, path, []byte(text))
+		d, err := OpenAnnotations(path, dir, []string{"cat", "dog"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	writeFile(t, filepath.Join(dir, "a.png"), pngOf(t, 1))
+	a := TakeFingerprint(list("a.png cat\nb.png dog\n"), true)
+	b := TakeFingerprint(list("b.png dog\na.png cat\n"), true)
+	c := TakeFingerprint(list("a.png cat\nb.png cat\n"), true)
+	if a.Listing != b.Listing || a.Order == b.Order {
+		t.Errorf("another order: %+v, %+v", a, b)
+	}
+	if got := Compare(a.Stamps, c.Stamps); got != (Changes{Relabelled: 1}) || a.Order == c.Order || a.Listing == c.Listing {
+		t.Errorf("another label: %+v", got)
+	}
+	if d := TakeFingerprint(list("a.png cat\nb.png dog\n"), false); d.Order != a.Order || d.Listing == a.Listing {
+		t.Errorf("without sizes: %+v, %+v", a, d)
+	}
+}
+
+// Names may be there several times, as in shards that all begin with 000.png.
+func TestCompareSameNames(t *testing.T) {
+	stamps := func(sizes ...uint64) (s []Stamp) {
+		for _, size := range sizes {
+			s = append(s, Stamp{Name: 7, Size: size})
+		}
+		return s
+	}
+	for _, c := range []struct {
+		before, after []Stamp
+		want          Changes
+	}{
+		{stamps(10, 20, 30), stamps(20, 30), Changes{Removed: 1}},
+		{stamps(10, 10, 20), stamps(10, 10, 10, 20), Changes{Added: 1}},
+		{stamps(10, 20), stamps(10, 25), Changes{Resized: 1}},
+		{nil, stamps(1, 2), Changes{Added: 2}},
+		{stamps(1, 2), nil, Changes{Removed: 2}},
+	} {
+		if got := Compare(c.before, c.after); got != c.want {
+			t.Errorf("%v to %v: %+v, want %+v", c.before, c.after, got, c.want)
+		}
+	}
+}
+
+// Every format says what its samples are: a change in one of them is seen.
+func TestFingerprintFormats(t *testing.T) {
+	pixels := func(v uint8) []uint8 { return []uint8{1, 2, 3, v} }
+	for _, c := range []struct {
+		name string
+		open func(t *testing.T, dir string, v uint8) Dataset // the last sample depends on v
+		want Changes
+	}{
+		{"shards", func(t *testing.T, dir string, v uint8) Dataset {
+			path := filepath.Join(dir, "a.tar")
+			content := encodePNG(t, filled(image.NewRGBA(image.Rect(0, 0, 4+int(v), 30)), color.White))
+			writeFile(t, path, tarOf(t, "1.png", string(pngOf(t, 1)), "1.cls", "0", "2.png", string(content)+fmt.Sprintf("%*d", v, 1), "2.cls", "1"))
+			d, err := OpenShards([]string{path}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return d
+		}, Changes{Resized: 1}},
+		{"packed", func(t *testing.T, dir string, v uint8) Dataset {
+			writeTree(t, dir, "cat/1.png", "dog/1.png")
+			writeFile(t, filepath.Join(dir, "dog/1.png"), encodePNG(t, filled(image.NewRGBA(image.Rect(0, 0, 4+int(v), 30)), color.White)))
+			src, err := OpenClassFolders(dir, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join(dir, "x.pack")
+			if _, err := Pack(t.Context(), path, src, PackOptions{Form: PackDecoded}); err != nil {
+				t.Fatal(err)
+			}
+			d, err := OpenPacked(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { d.Close() })
+			return d
+		}, Changes{Resized: 1}},
+		{"idx", func(_ *testing.T, _ string, v uint8) Dataset {
+			return &IDX{"train.gz", pixels(v), 1, 2, []int32{0, 1}, []string{"a", "b"}}
+		}, Changes{Resized: 1}},
+		{"cifar", func(_ *testing.T, _ string, v uint8) Dataset {
+			d := &CIFAR{files: []string{"/x/a.bin"}, ends: []int{2}, labels: []uint8{0, 1}, classes: []string{"a", "b"}, pixels: make([]uint8, 2*3*cifarPixels)}
+			d.pixels[len(d.pixels)-1] = v
+			return d
+		}, Changes{Resized: 1}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			a, again := TakeFingerprint(c.open(t, filepath.Join(dir, "a"), 1), true), TakeFingerprint(c.open(t, filepath.Join(dir, "b"), 1), true)
+			if a.Listing != again.Listing || a.Order != again.Order {
+				t.Error("the same data have another fingerprint elsewhere")
+			}
+			b := TakeFingerprint(c.open(t, filepath.Join(dir, "c"), 9), true)
+			if got := Compare(a.Stamps, b.Stamps); got != c.want || a.Order != b.Order {
+				t.Errorf("%+v, want %+v", got, c.want)
+			}
+		})
+	}
+}
+
+// A large data set is quick, since nothing is decoded.
+func BenchmarkFingerprint(b *testing.B) {
+	d := &Annotations{root: b.TempDir(), classes: numbered(1000)}
+	for i := range 100_000 {
+		d.files, d.labels = append(d.files, fmt.Sprintf("n%08d/n%08d_%d.JPEG", i%1000, i%1000, i)), append(d.labels, int32(i%1000))
+	}
+	for b.Loop() {
+		TakeFingerprint(d, true)
+	}
+}
