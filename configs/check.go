@@ -156,11 +156,9 @@ func (d Data) check(m Model) *problem {
 		atLeast("data.workers", d.Workers, 0),
 		atLeast("data.max_per_class", d.MaxPerClass, 0),
 		atLeast("data.prefetch", d.Prefetch, 1),
+		d.checkPixels(),
 	); p != nil {
 		return p
-	}
-	if d.TestCropRatio <= 0 || d.TestCropRatio > 1 {
-		return wrong("data.test_crop_ratio", "want a number above 0 and up to 1, got %v", d.TestCropRatio)
 	}
 	if d.MultiScale != "" {
 		match := multiScale.FindStringSubmatch(d.MultiScale)

@@ -76,12 +76,15 @@ type Data struct {
 	Interpolation string    `yaml:"interpolation"`
 	Mean          []float64 `yaml:"mean,flow"` // of pixels in [0, 1], one a channel
 	Std           []float64 `yaml:"std,flow"`
-	TestCropRatio float64   `yaml:"test_crop_ratio"`
-	OnBadImage    string    `yaml:"on_bad_image"`  // error, or skip: another image takes the place in training
-	ScaledDecode  bool      `yaml:"scaled_decode"` // JPEGs much larger than the crop needs are decoded at 1/2, 1/4 or 1/8 in training
-	MaxPerClass   int       `yaml:"max_per_class"` // training images of a class, drawn by the seed; 0 for all
-	Workers       int       `yaml:"workers"`       // goroutines that load; 0 for one a processor
-	Prefetch      int       `yaml:"prefetch"`      // batches loaded ahead
+	Orientation   string    `yaml:"orientation"`     // exif: images are turned as their camera says; ignore: they stay as they are in the file, as the published recipes have it
+	SixteenBit    string    `yaml:"sixteen_bit"`     // grey images of more than 8 bits: scale, as colours always are; clip to 255, as Pillow does
+	TestCrop      string    `yaml:"test_crop"`       // of evaluation. center: resize, then crop; squash: resize the whole image to a square; auto: center, but squash from 384 px on, and up to 32 px images of about that size (28 to 32 px at 32) keep their scale
+	TestCropRatio float64   `yaml:"test_crop_ratio"` // part of the shorter side that the crop shows; set without test_crop it means center
+	OnBadImage    string    `yaml:"on_bad_image"`    // error, or skip: another image takes the place in training
+	ScaledDecode  bool      `yaml:"scaled_decode"`   // JPEGs much larger than the crop needs are decoded at 1/2, 1/4 or 1/8 in training
+	MaxPerClass   int       `yaml:"max_per_class"`   // training images of a class, drawn by the seed; 0 for all
+	Workers       int       `yaml:"workers"`         // goroutines that load; 0 for one a processor
+	Prefetch      int       `yaml:"prefetch"`        // batches loaded ahead
 }
 
 // Augment is what training does to images.
@@ -89,7 +92,7 @@ type Augment struct {
 	Scale           []float64 `yaml:"scale,flow"`   // area of the random resized crop
 	Ratio           []float64 `yaml:"ratio,flow"`   // its aspect ratio
 	HFlip           float64   `yaml:"hflip"`        // probability
-	Padding         int       `yaml:"padding"`      // of the random crop that images up to 32 px get instead
+	Padding         int       `yaml:"padding"`      // of the random crop that images of about 32 px get instead, at image_size up to 32
 	RandAugment     string    `yaml:"rand_augment"` // policy such as rand-m9-mstd0.5-inc1; "" for off
 	ColorJitter     float64   `yaml:"color_jitter"` // strength of random brightness, contrast and saturation, in the place of rand_augment
 	Erasing         Erasing   `yaml:"erasing"`
@@ -125,7 +128,8 @@ func Default() Config {
 		Model: DefaultModel("fasternet"), MIM: DefaultMIM(),
 		Data: Data{
 			Name: "imagefolder", ValSplit: HashSplit, ImageSize: 224, Interpolation: "bicubic", OnBadImage: "error", ScaledDecode: true,
-			Mean: []float64{0.485, 0.456, 0.406}, Std: []float64{0.229, 0.224, 0.225}, TestCropRatio: 0.9, Prefetch: 2,
+			Mean: []float64{0.485, 0.456, 0.406}, Std: []float64{0.229, 0.224, 0.225}, Prefetch: 2,
+			Orientation: TurnByEXIF, SixteenBit: ScaleSixteenBit, TestCrop: AutoTestCrop, TestCropRatio: 0.9,
 		},
 		Augment: Augment{
 			Scale: []float64{0.08, 1}, Ratio: []float64{0.75, 4.0 / 3}, HFlip: 0.5, Padding: 4,

@@ -75,6 +75,8 @@ func Parse(name, text string, settings ...string) (*Config, error) {
 
 // finish applies the settings and checks the configuration.
 func (l *loader) finish(settings []string) {
+	l.older()
+	l.remember()
 	for _, s := range settings {
 		if err := l.set(s); err != nil {
 			l.give(err)
@@ -89,8 +91,11 @@ func (l *loader) finish(settings []string) {
 			l.config.Checkpoint.Monitor = "loss"
 		}
 	}
+	if p := l.chooseCrop(); p != nil && !l.wrong["data.test_crop"] && !l.wrong["data.image_size"] {
+		l.reportAt(p)
+	}
 	if l.check(); len(l.problems) == 0 {
-		l.config.Notes = l.notes()
+		l.config.Notes = append(l.notes(), l.cropNotes()...)
 	}
 }
 
@@ -116,6 +121,7 @@ type loader struct {
 	origin map[string]string // key → file:line, or the setting
 	depth  int               // of base
 	preset *inherited        // what the preset that it starts from was made for; nil without one
+	crop   map[string]string // where it was said how images are cropped, if nothing was meant by it
 
 	noFiles bool // base may name a preset only
 

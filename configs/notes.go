@@ -16,7 +16,7 @@ type inherited struct {
 func (l *loader) inherit(preset string) {
 	c := l.config
 	l.preset = &inherited{preset: preset, lr: c.Optim.LR, batch: c.batch(), size: c.Data.ImageSize, multiScale: c.Data.MultiScale, origin: map[string]string{}}
-	for _, key := range []string{"optim.lr", "data.multi_scale"} {
+	for _, key := range []string{"optim.lr", "data.multi_scale", "data.test_crop", "data.test_crop_ratio"} {
 		l.preset.origin[key] = l.origin[key]
 	}
 }

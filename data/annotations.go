@@ -12,6 +12,7 @@ const maxClasses = 1 << 20
 
 // Annotations is a dataset of image files that a text file lists.
 type Annotations struct {
+	decoder
 	root    string
 	files   []string
 	labels  []int32
@@ -101,8 +102,8 @@ func (d *Annotations) Classes() []string { return d.classes }
 // Label is the class index of image i.
 func (d *Annotations) Label(i int) int { return int(d.labels[i]) }
 
-// Image decodes image i, see [ReadImage].
-func (d *Annotations) Image(i int) (*Image, error) { return ReadImage(d.Name(i)) }
+// Image decodes image i, see [DecodeAs].
+func (d *Annotations) Image(i int) (*Image, error) { return d.readImage(d.Name(i)) }
 
 func (d *Annotations) encoded(i int, buf []byte) ([]byte, error) { return readFile(d.Name(i), buf) }
 

@@ -19,19 +19,47 @@ const MaxPixels = 178_956_970
 
 // Decoding says how image files become pixels where there is a choice.
 type Decoding struct {
+	// IgnoreOrientation leaves images as they are in the file. Otherwise they are turned
+	// as the camera says (EXIF, or else XMP).
+	IgnoreOrientation bool
 	// Clip16Bit clips grey values of more than 8 bits to 255, as Pillow does. Otherwise
 	// they are scaled as colours are, which Pillow scales too.
 	Clip16Bit bool
 }
 
-// ReadImage decodes an image file, see [Decode]. An error names the file.
-func ReadImage(path string) (*Image, error) {
+// decoder is what a dataset of files has: how they are decoded.
+type decoder struct{ how Decoding }
+
+// DecodeAs sets how the files of a dataset are decoded, if it has some. It must be
+// called before anything else uses the dataset. Of a view it sets that of all of it.
+func DecodeAs(ds Dataset, how Decoding) {
+	if d, ok := undivided(ds).(interface{ decodeAs(how Decoding) }); ok {
+		d.decodeAs(how)
+	}
+}
+
+func (d *decoder) decodeAs(how Decoding) { d.how = how }
+func (d *decoder) decoding() Decoding    { return d.how }
+
+// decodingOf is how the files of a dataset are decoded.
+func decodingOf(ds Dataset) Decoding {
+	if d, ok := ds.(interface{ decoding() Decoding }); ok {
+		return d.decoding()
+	}
+	return Decoding{}
+}
+
+// readImage decodes an image file. An error names it.
+func (d *decoder) readImage(path string) (*Image, error) {
 	content, err := readFile(path, nil)
 	if err != nil {
 		return nil, err
 	}
-	return decodeNamed(content, path)
+	return d.how.named(content, path)
 }
+
+// ReadImage decodes an image file, see [Decode]. An error names the file.
+func ReadImage(path string) (*Image, error) { return new(decoder).readImage(path) }
 
 // Decode is [Decoding.Decode] of the zero value.
 func Decode(content []byte) (*Image, error) { return Decoding{}.Decode(content) }
@@ -45,8 +73,34 @@ func Decode(content []byte) (*Image, error) { return Decoding{}.Decode(content) 
 // content is truncated or has more than [MaxPixels] pixels; of what is no image, or one
 // that is not decoded, the error says what it is.
 func (how Decoding) Decode(content []byte) (*Image, error) {
-	m, err := how.decode(content, sniff(content))
-	return m, decodeError(err)
+	format := sniff(content)
+	m, err := how.decode(content, format)
+	if err != nil {
+		return nil, decodeError(err)
+	}
+	if how.IgnoreOrientation {
+		return m, nil
+	}
+	return turned(m, orientationOf(content, format)), nil
+}
+
+// named is Decode with the name of the sample in the error.
+func (how Decoding) named(content []byte, name string) (*Image, error) {
+	m, err := how.Decode(content)
+	if err != nil {
+		return nil, fmt.Errorf("data: %s: %w", name, err)
+	}
+	return m, nil
+}
+
+// turned is an upright image.
+func turned(m *Image, o orientation) *Image {
+	if o <= upright {
+		return m
+	}
+	out := new(Image)
+	o.turn(out, m)
+	return out
 }
 
 // decode decodes a file of a format.

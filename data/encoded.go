@@ -123,12 +123,3 @@ func isLink(path string) bool {
 	info, err := os.Lstat(path)
 	return err == nil && info.Mode()&fs.ModeSymlink != 0
 }
-
-// decodeNamed is [Decode] with the name of the sample in the error.
-func decodeNamed(content []byte, name string) (*Image, error) {
-	m, err := Decode(content)
-	if err != nil {
-		return nil, fmt.Errorf("data: %s: %w", name, err)
-	}
-	return m, nil
-}

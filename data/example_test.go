@@ -38,7 +38,7 @@ func Example() {
 		DropLast: true,
 		Seed:     42,
 		Transform: &data.TrainTransform{
-			Size: 32, Padding: 4, HFlip: 0.5,
+			Size: 32, Padding: 4, HFlip: 0.5, Scale: [2]float64{0.08, 1}, Ratio: [2]float64{3.0 / 4, 4.0 / 3}, Interpolation: data.Bicubic,
 			Mean: []float32{0.5}, Std: []float32{0.5}, Channels: 1,
 		},
 		Mix: &data.Mixup{MixupAlpha: 0.2, Prob: 1, Smoothing: 0.1, Classes: 2},
@@ -86,7 +86,8 @@ func ExampleView() {
 		log.Fatal(err)
 	}
 	transform := &data.TrainTransform{
-		Size: 32, Padding: 4, HFlip: 0.5, RandAugment: &randAugment, Channels: 1, Mean: []float32{0.5}, Std: []float32{0.5},
+		Size: 32, Padding: 4, HFlip: 0.5, Scale: [2]float64{0.08, 1}, Ratio: [2]float64{3.0 / 4, 4.0 / 3}, Interpolation: data.Bicubic,
+		RandAugment: &randAugment, Channels: 1, Mean: []float32{0.5}, Std: []float32{0.5},
 		Erasing: data.Erasing{Prob: 0.25, Mode: data.ErasePixel, Count: 1, Area: [2]float64{0.02, 1.0 / 3}},
 	}
 	for epoch := range 2 {

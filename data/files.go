@@ -24,6 +24,16 @@ func (f Files) Image(i int) (*Image, error) { return ReadImage(f[i]) }
 
 func (f Files) encoded(i int, buf []byte) ([]byte, error) { return readFile(f[i], buf) }
 
+// As is the dataset of the files, decoded in a certain way.
+func (f Files) As(how Decoding) Dataset { return &decodedFiles{Files: f, decoder: decoder{how}} }
+
+type decodedFiles struct {
+	Files
+	decoder
+}
+
+func (f *decodedFiles) Image(i int) (*Image, error) { return f.readImage(f.Files[i]) }
+
 // Name is the path of file i.
 func (f Files) Name(i int) string { return f[i] }
 

@@ -91,7 +91,7 @@ func (ramp) Image(i int) (*Image, error) {
 // Bad samples keep their place, and all others are what they are without them,
 // in every order of the workers.
 func TestSkipBad(t *testing.T) {
-	options := LoaderOptions{Batch: 4, Workers: 3, Prefetch: 2, Transform: &EvalTransform{Size: 4, Mean: []float32{0}, Std: []float32{1}, Channels: 1}}
+	options := LoaderOptions{Batch: 4, Workers: 3, Prefetch: 2, Transform: &EvalTransform{Size: 4, Crop: CropSquash, Interpolation: Bicubic, Mean: []float32{0}, Std: []float32{1}, Channels: 1}}
 	if l, err := NewLoader(holes{ramp(10)}, options); err != nil {
 		t.Fatal(err)
 	} else if it := l.Epoch(t.Context(), 0, 0); true {

@@ -12,6 +12,7 @@ import (
 
 // ImageFolder is a dataset of image files in one folder per class.
 type ImageFolder struct {
+	decoder
 	root    string
 	classes []string
 	files   []string // relative to root
@@ -270,8 +271,8 @@ func (d *ImageFolder) Classes() []string { return d.classes }
 // Label is the class index of image i.
 func (d *ImageFolder) Label(i int) int { return int(d.labels[i]) }
 
-// Image decodes image i, see [ReadImage].
-func (d *ImageFolder) Image(i int) (*Image, error) { return ReadImage(d.Name(i)) }
+// Image decodes image i, see [DecodeAs].
+func (d *ImageFolder) Image(i int) (*Image, error) { return d.readImage(d.Name(i)) }
 
 func (d *ImageFolder) encoded(i int, buf []byte) ([]byte, error) { return readFile(d.Name(i), buf) }
 

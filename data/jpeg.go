@@ -15,12 +15,13 @@ import (
 // jpegHeader is what is told of a JPEG file before it is decoded.
 type jpegHeader struct {
 	height, width int
-	channels      int  // 1 or 3, of the decoded image
-	fast          bool // the fast decoder is known to decode it right
-	inks          bool // four colours, as printers have them,
-	subsampled    bool // the middle two of which cover several pixels
-	adobe         int  // the transform that Adobe's segment names; -1 without one
-	scan          int  // where the marker of the first scan is
+	channels      int         // 1 or 3, of the decoded image
+	fast          bool        // the fast decoder is known to decode it right
+	inks          bool        // four colours, as printers have them,
+	subsampled    bool        // the middle two of which cover several pixels
+	adobe         int         // the transform that Adobe's segment names; -1 without one
+	scan          int         // where the marker of the first scan is
+	orientation   orientation // 0 if the file has none
 }
 
 // parseJPEG reads the segments of a JPEG file up to its first scan. It is an error
@@ -29,6 +30,7 @@ type jpegHeader struct {
 func parseJPEG(b []byte) (h jpegHeader, err error) {
 	h.adobe = -1
 	frame := false
+	var m metadata
 	var ids, sampling [4]byte
 	components := 0
 	for at := 2; ; {
@@ -78,7 +80,10 @@ func parseJPEG(b []byte) (h jpegHeader, err error) {
 			}
 			h.inks, h.subsampled, h.scan = components == 4, sampling[1] != sampling[0], at-n-2
 			h.fast = h.fast && fastComponents(components, ids, sampling, h.adobe)
+			h.orientation = m.orientation()
 			return h, nil
+		case marker == 0xe1:
+			m.segment(s)
 		case marker == 0xee && len(s) >= 12 && string(s[:5]) == "Adobe":
 			h.adobe = int(s[11])
 		case marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc:

@@ -254,7 +254,7 @@ func BenchmarkLoader(b *testing.B) {
 			mean, std := []float32{0.29, 0.29, 0.29}, []float32{0.35, 0.35, 0.35}
 			opt := trainOptions()
 			opt.Batch, opt.Workers = 128, workers
-			opt.Transform = &TrainTransform{Size: 32, HFlip: 0.5, Padding: 4, Mean: mean, Std: std, Channels: 3}
+			opt.Transform = &TrainTransform{Size: 32, HFlip: 0.5, Padding: 4, Scale: [2]float64{0.08, 1}, Ratio: [2]float64{3.0 / 4, 4.0 / 3}, Interpolation: Bicubic, Mean: mean, Std: std, Channels: 3}
 			opt.Mix.Classes = 10
 			l := newLoader(b, realFashionMNIST(b, false), opt)
 			images, epoch := 0, 0

@@ -140,6 +140,7 @@ type packMeta struct {
 // Packed is a dataset in a packed file, which is mapped into memory: samples are
 // read in any order at the speed of the page cache, and each is checked.
 type Packed struct {
+	decoder
 	path    string
 	file    *mmap.ReaderAt
 	header  packHeader
@@ -308,7 +309,7 @@ func (d *Packed) Image(i int) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	return decodeNamed(content, d.Name(i))
+	return d.how.named(content, d.Name(i))
 }
 
 // Name is the file, the number of sample i, and the name that it had when it was

@@ -235,7 +235,7 @@ func (w *packWriter) record(i int) (record, error) {
 	}
 	var m *Image
 	if ok {
-		m, err = decodeNamed(content, w.ds.Name(i))
+		m, err = decodingOf(undivided(w.ds)).named(content, w.ds.Name(i))
 	} else {
 		m, err = w.ds.Image(i)
 	}

@@ -9,9 +9,10 @@ import (
 // picture is an image that a transform starts from. Of a JPEG file only the header
 // is read before it is known which part is needed.
 type picture struct {
-	image   Image
-	content []byte // of a JPEG file, if the image is not decoded yet
-	header  jpegHeader
+	image       Image
+	content     []byte // of a JPEG file, if the image is not decoded yet
+	header      jpegHeader
+	orientation orientation // of what content decodes to; upright if it is to stay as it is
 }
 
 // partial is a transform that can start from a picture.
@@ -32,10 +33,10 @@ func partialOf(t Transform) partial {
 	return nil
 }
 
-// size is that of the whole image.
+// size is that of the whole image, upright.
 func (src *picture) size() (height, width int) {
 	if src.content != nil {
-		return src.header.height, src.header.width
+		return src.orientation.size(src.header.height, src.header.width)
 	}
 	return src.image.Height, src.image.Width
 }
@@ -65,6 +66,8 @@ func (src *picture) part(s *scratch, box Box, channels, enough int) (view, error
 	if src.content == nil {
 		return whole(s.withChannels(&src.image, channels), box), nil
 	}
+	// From here on in the rows and columns of the file.
+	box = src.orientation.box(box, src.header.height, src.header.width)
 	by := 1
 	if enough > 0 && src.header.fast {
 		for by < 8 && min(box.Height, box.Width) >= 4*by*enough {
@@ -75,7 +78,7 @@ func (src *picture) part(s *scratch, box Box, channels, enough int) (view, error
 		if err := s.jpeg.decode(&s.converted, src.content, src.header, box, channels); err != nil {
 			return view{}, fmt.Errorf("data: %w", err)
 		}
-		return whole(&s.converted, s.converted.bounds()), nil
+		return s.upright(whole(&s.converted, s.converted.bounds()), src.orientation), nil
 	}
 	// The pixels that the box covers, whole or in part.
 	f := float64(by)
@@ -85,9 +88,20 @@ func (src *picture) part(s *scratch, box Box, channels, enough int) (view, error
 	if err := s.jpeg.decodeScaled(&s.converted, src.content, src.header, small, channels, by); err != nil {
 		return view{}, fmt.Errorf("data: %w", err)
 	}
-	return view{&s.converted, s.converted.bounds(),
+	return s.upright(view{&s.converted, s.converted.bounds(),
 		float64(box.Top)/f - float64(small.Top), float64(box.Left)/f - float64(small.Left),
-		float64(box.Height) / f, float64(box.Width) / f}, nil
+		float64(box.Height) / f, float64(box.Width) / f}, src.orientation), nil
+}
+
+// upright turns a part of an image.
+func (s *scratch) upright(v view, o orientation) view {
+	if o <= upright {
+		return v
+	}
+	v = o.view(v)
+	o.turn(&s.turned, v.image)
+	v.image, v.box = &s.turned, s.turned.bounds()
+	return v
 }
 
 // sampler gets the samples of a dataset one after the other. It keeps its memory
@@ -122,22 +136,25 @@ func (f *sampler) fetch(ds Dataset, i int) (*picture, error) {
 	if cap(content) > cap(f.buffer) {
 		f.buffer = content[:0]
 	}
-	return &f.src, f.decode(content, ds, i)
+	return &f.src, f.decode(content, ds, i, decodingOf(base))
 }
 
 // decode decodes a file, or the header of a JPEG file.
-func (f *sampler) decode(content []byte, ds Dataset, i int) (err error) {
+func (f *sampler) decode(content []byte, ds Dataset, i int, how Decoding) (err error) {
 	if sniff(content) == "jpg" {
-		f.src.content = content
+		f.src.content, f.src.orientation = content, upright
 		if f.src.header, err = parseJPEG(content); err == nil {
 			err = checkSize(f.src.header.height, f.src.header.width)
 		}
 		if err != nil {
 			return fmt.Errorf("data: %s: %w", ds.Name(i), err)
 		}
+		if !how.IgnoreOrientation {
+			f.src.orientation = f.src.header.orientation
+		}
 		return nil
 	}
-	m, err := decodeNamed(content, ds.Name(i))
+	m, err := how.named(content, ds.Name(i))
 	if err != nil {
 		return err
 	}

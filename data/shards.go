@@ -19,6 +19,7 @@ const maxMember = 1 << 20
 // Shards is a dataset in tar files. They are indexed once; then every sample is
 // read where it is, so that their order can be any.
 type Shards struct {
+	decoder
 	files   []string
 	samples []member
 	classes []string
@@ -276,13 +277,13 @@ func (d *Shards) Classes() []string { return d.classes }
 // Label is the class index of sample i.
 func (d *Shards) Label(i int) int { return int(d.samples[i].label) }
 
-// Image decodes sample i, see [Decode].
+// Image decodes sample i, see [DecodeAs].
 func (d *Shards) Image(i int) (*Image, error) {
 	content, err := d.encoded(i, nil)
 	if err != nil {
 		return nil, err
 	}
-	return decodeNamed(content, d.Name(i))
+	return d.how.named(content, d.Name(i))
 }
 
 func (d *Shards) encoded(i int, buf []byte) ([]byte, error) {

@@ -2,7 +2,6 @@ package data
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 	"time"
 
@@ -23,11 +22,8 @@ type Stages struct {
 }
 
 // MeasureStages times n samples of a dataset, drawn with their augmentation by the
-// seed, in a training transform larger than 32 pixels.
+// seed, in a training transform.
 func MeasureStages(ctx context.Context, ds Dataset, t *TrainTransform, n int, seed uint64) (Stages, error) {
-	if t.Size <= smallSize {
-		return Stages{}, errors.New("data: images up to 32 pixels are not resized; there are no stages to time")
-	}
 	if err := t.normaliser.prepare(t.Validate, t.Mean, t.Std); err != nil {
 		return Stages{}, err
 	}
@@ -60,9 +56,13 @@ func MeasureStages(ctx context.Context, ds Dataset, t *TrainTransform, n int, se
 		lap(&s.Read)
 		s.Bytes += int64(len(src.content))
 		height, width := src.size()
-		box, enough := RandomResizedCropBox(height, width, t.Scale, t.Ratio, generator(i)), 0
-		if t.ScaledDecoding {
-			enough = t.Size
+		keeps := keepsScale(t.Size, height, width)
+		box, enough := Box{0, 0, height, width}, 0
+		if !keeps {
+			box = RandomResizedCropBox(height, width, t.Scale, t.Ratio, generator(i))
+			if t.ScaledDecoding {
+				enough = t.Size
+			}
 		}
 		clock = cpuTime()
 		part, err := src.part(memory, box, t.Channels, enough)
@@ -71,7 +71,11 @@ func MeasureStages(ctx context.Context, ds Dataset, t *TrainTransform, n int, se
 		}
 		lap(&s.Decode)
 		out := memory.output(t.Size, t.Channels)
-		memory.resizer.resizeView(out, part, t.Size, t.Size, 0, 0, filter)
+		if keeps {
+			cropPadded(out, part.image, centreOffset(height, t.Size), centreOffset(width, t.Size))
+		} else {
+			memory.resizer.resizeView(out, part, t.Size, t.Size, 0, 0, filter)
+		}
 		lap(&s.Resize)
 		t.normaliser.normalise(dst, out)
 		lap(&s.Normalise)

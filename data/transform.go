@@ -25,14 +25,6 @@ type Transform interface {
 	Apply(img *Image, r *rand.Rand, dst []float32) error
 }
 
-// smallSize is the largest size that is trained on crops of the image at its own
-// scale, as is usual for CIFAR and MNIST; squashSize is the smallest at which
-// evaluation shows the whole image, squashed to a square, instead of its centre.
-const (
-	smallSize  = 32
-	squashSize = 384
-)
-
 // maxJitter is the largest strength of colour jitter.
 const maxJitter = 100
 
@@ -40,9 +32,10 @@ const maxJitter = 100
 //
 //	RGB or grey → random resized crop → flip → RandAugment or colour jitter → normalise → random erasing
 //
-// At a size of 32 and below the image keeps its scale: the first step is then a
-// random crop after zero padding. Zero is black, in the 8-bit image. An image
-// smaller than the size is first padded to it, half on either side.
+// At a size of 32 and below an image of about that size keeps its scale (28 to 32 pixels
+// a side at 32): the first step is then a random crop after zero padding. Zero is black,
+// in the 8-bit image. An image smaller than the size is first padded to it, half on
+// either side.
 //
 // The fields must not be changed after the first use.
 type TrainTransform struct {
@@ -50,7 +43,7 @@ type TrainTransform struct {
 	Scale         [2]float64    // share of the area that is cropped: from, to; such as 0.08, 1
 	Ratio         [2]float64    // aspect ratio (width to height) of the crop: from, to; such as 3/4, 4/3
 	HFlip         float64       // probability of a horizontal flip
-	Padding       int           // zeros on each side before the crop, at size ≤ 32 only; such as 4
+	Padding       int           // zeros on each side before the crop of an image that keeps its scale; such as 4
 	OneDraw       bool          // the crop is drawn once and cut to the image, as for linear probes
 	Interpolation Interpolation // of the resize
 	Mean, Std     []float32     // of each channel, for pixel values from 0 to 1
@@ -91,8 +84,6 @@ func (t *TrainTransform) Validate() error {
 		return fmt.Errorf("data: TrainTransform.HFlip is %v; a probability from 0 to 1 is needed", t.HFlip)
 	case t.Padding < 0:
 		return fmt.Errorf("data: TrainTransform.Padding is %d; it must not be negative", t.Padding)
-	case t.Size <= smallSize:
-		return nil
 	case !(0 < t.Scale[0] && t.Scale[0] <= t.Scale[1] && t.Scale[1] <= 1):
 		return fmt.Errorf("data: TrainTransform.Scale is %v; 0 < from ≤ to ≤ 1 is needed", t.Scale)
 	case !(0 < t.Ratio[0] && t.Ratio[0] <= t.Ratio[1]):
@@ -128,7 +119,7 @@ func (t *TrainTransform) apply(src *picture, r *rand.Rand, dst []float32) error 
 
 	height, width := src.size()
 	out := s.output(t.Size, t.Channels)
-	if t.Size <= smallSize {
+	if keepsScale(t.Size, height, width) {
 		top := randomOffset(height, t.Size, t.Padding, r)
 		left := randomOffset(width, t.Size, t.Padding, r)
 		p, err := src.part(s, Box{0, 0, height, width}, t.Channels, 0)
@@ -179,17 +170,20 @@ func (t *TrainTransform) recolour(m, spare *Image, r *rand.Rand) *Image {
 }
 
 // EvalTransform is the transform of evaluation and inference, which has no
-// randomness. By size of the output:
+// randomness. With [CropAuto], by size of the output:
 //
-//   - up to 32: centre crop at the scale of the image, with zero (black) padding
-//     where it is smaller; an image of this very size is used as it is
+//   - up to 32, of an image of about that size (28 to 32 pixels a side at 32): no resize,
+//     but zero (black) padding where it is smaller
 //   - up to 383: resize so that the shorter side is Size/CropRatio, rounded down,
 //     then centre crop
 //   - from 384: resize of the whole image to a square
 //
+// Crop chooses one of the latter two for all sizes and images.
+//
 // The fields must not be changed after the first use.
 type EvalTransform struct {
 	Size          int           // height and width of the output in pixels
+	Crop          CropMode      // "" for CropAuto
 	CropRatio     float64       // Size by the shorter side after the resize; such as 0.9
 	Interpolation Interpolation // of the resize
 	Mean, Std     []float32     // of each channel, for pixel values from 0 to 1
@@ -203,10 +197,10 @@ func (t *EvalTransform) Validate() error {
 	if err := checkOutput("EvalTransform", t.Size, t.Channels, t.Mean, t.Std); err != nil {
 		return err
 	}
-	if t.Size <= smallSize {
-		return nil
+	if err := t.Crop.check(); err != nil {
+		return fmt.Errorf("data: EvalTransform.Crop: %w", err)
 	}
-	if t.Size < squashSize && !(t.CropRatio >= 0.01 && t.CropRatio <= 1) {
+	if !t.squashes() && !(t.CropRatio >= 0.01 && t.CropRatio <= 1) {
 		return fmt.Errorf("data: EvalTransform.CropRatio is %v; 0.01 ≤ ratio ≤ 1 is needed", t.CropRatio)
 	}
 	_, err := t.Interpolation.filter()
@@ -239,7 +233,7 @@ func (t *EvalTransform) apply(src *picture, _ *rand.Rand, dst []float32) error {
 		return err
 	}
 	img, out := p.image, s.output(t.Size, t.Channels)
-	if t.Size <= smallSize {
+	if t.keeps(img.Height, img.Width) {
 		cropPadded(out, img, centreOffset(img.Height, t.Size), centreOffset(img.Width, t.Size))
 	} else {
 		f, err := t.Interpolation.filter()
@@ -254,18 +248,50 @@ func (t *EvalTransform) apply(src *picture, _ *rand.Rand, dst []float32) error {
 	return nil
 }
 
-// Seen is the part of the shorter side of an image that is in the output:
-// CropRatio at the sizes that have a crop, else 1.
-func (t *EvalTransform) Seen() float64 {
-	if t.Size <= smallSize || t.Size >= squashSize {
+// squashes says whether the whole image is resized to a square.
+func (t *EvalTransform) squashes() bool {
+	return t.Crop == CropSquash || t.auto() && t.Size >= squashSize
+}
+
+// keeps says whether an image of this size keeps its scale.
+func (t *EvalTransform) keeps(height, width int) bool {
+	return t.auto() && keepsScale(t.Size, height, width)
+}
+
+func (t *EvalTransform) auto() bool { return t.Crop == "" || t.Crop == CropAuto }
+
+// Cut is how images are cut, with nothing left to the size of the output.
+type Cut struct {
+	Mode  CropMode // CropCenter or CropSquash
+	Ratio float64  // of the size of the output to the shorter side after the resize; 1 with CropSquash
+	// KeepFrom and KeepTo are the sides of images that are not resized but padded to the
+	// size of the output; both 0 if there are none.
+	KeepFrom, KeepTo int
+}
+
+// Cut says how images are cut.
+func (t *EvalTransform) Cut() Cut {
+	if t.squashes() {
+		return Cut{Mode: CropSquash, Ratio: 1}
+	}
+	c := Cut{Mode: CropCenter, Ratio: t.CropRatio}
+	if t.keeps(t.Size, t.Size) {
+		c.KeepFrom, c.KeepTo = t.Size-t.Size/8, t.Size
+	}
+	return c
+}
+
+// Seen is the part of the shorter side of an image of a size that is in the output.
+func (t *EvalTransform) Seen(height, width int) float64 {
+	if t.keeps(height, width) {
 		return 1
 	}
-	return t.CropRatio
+	return t.Cut().Ratio
 }
 
 // resizeTo is the size of an image after the resize and before the centre crop.
 func (t *EvalTransform) resizeTo(height, width int) (int, int) {
-	if t.Size >= squashSize {
+	if t.squashes() {
 		return t.Size, t.Size
 	}
 	short := int(float64(t.Size) / t.CropRatio)
@@ -308,9 +334,9 @@ func checkInput(src *picture, dst []float32, t Transform) error {
 
 // scratch is the memory that a transform needs besides its result.
 type scratch struct {
-	converted, cropped, spare Image
-	resizer                   resizer
-	jpeg                      jpegDecoder
+	converted, turned, cropped, spare Image
+	resizer                           resizer
+	jpeg                              jpegDecoder
 }
 
 var scratchPool = sync.Pool{New: func() any { return new(scratch) }}

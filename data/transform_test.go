@@ -1,6 +1,8 @@
 package data
 
 import (
+	"bytes"
+	"fmt"
 	"testing"
 
 	"fasternet/rng"
@@ -44,13 +46,13 @@ func applied(t *testing.T, tr Transform, m *Image, seed uint64) *Image {
 // Training at a small size: every result is one of the crops of the padded image,
 // flipped or not, and all of them occur.
 func TestTrainTransformSmall(t *testing.T) {
-	src := randomImage(rng.New(1, rng.Bench), 5, 6, 1)
-	tr := trainTransform(8, 3)
+	src := randomImage(rng.New(1, rng.Bench), 28, 30, 1)
+	tr := trainTransform(32, 3)
 	tr.Padding = 1
 	want := map[string]bool{}
-	for top := -2; top <= 0; top++ { // 5 → 8: one zero before, two after; and one of padding
+	for top := -3; top <= -1; top++ { // 28 → 32: two zeros before, two after; and one of padding
 		for left := -2; left <= 0; left++ {
-			crop := NewImage(8, 8, 1)
+			crop := NewImage(32, 32, 1)
 			cropPadded(crop, src, top, left)
 			var rgb Image
 			convert(&rgb, crop)
@@ -97,10 +99,98 @@ func TestTrainTransformLarge(t *testing.T) {
 func TestEvalTransformSmall(t *testing.T) {
 	same := randomImage(rng.New(1, rng.Bench), 32, 32, 3)
 	sameImage(t, "same size", applied(t, evalTransform(32, 3), same, 0), same)
-	for _, size := range []int{28, 31, 40} {
-		m := randomImage(rng.New(2, rng.Bench), size, size, 1)
-		sameImage(t, "other size", applied(t, evalTransform(32, 1), m, 0), CentreCrop(m, 32, 32))
+	for _, c := range []struct {
+		size, height, width int
+		keeps               bool
+	}{
+		{32, 28, 28, true}, // MNIST
+		{32, 31, 31, true},
+		{32, 28, 32, true},
+		{32, 27, 28, false},
+		{32, 32, 33, false},
+		{32, 33, 33, false},
+		{32, 120, 160, false},
+		{32, 8, 8, false},
+		{16, 14, 16, true},
+		{16, 13, 13, false},
+		{28, 28, 28, true},
+		{33, 33, 33, false},
+		{4, 3, 4, false},
+	} {
+		name := fmt.Sprintf("%d×%d pixels at size %d", c.height, c.width, c.size)
+		m := randomImage(rng.New(2, rng.Bench), c.height, c.width, 1)
+		want := CentreCrop(m, c.size, c.size)
+		if !c.keeps {
+			tr := evalTransform(c.size, 1)
+			height, width := tr.resizeTo(c.height, c.width)
+			if min(height, width) != int(float64(c.size)/0.9) {
+				t.Errorf("%s become %d×%d", name, height, width)
+			}
+			resized, err := Resize(m, height, width, Bicubic)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want = CentreCrop(resized, c.size, c.size)
+		}
+		sameImage(t, name, applied(t, evalTransform(c.size, 1), m, 0), want)
+
+		// Training keeps the scale of the same images.
+		tr := trainTransform(c.size, 1)
+		tr.HFlip = 0
+		got := applied(t, tr, m, 3)
+		box := RandomResizedCropBox(c.height, c.width, tr.Scale, tr.Ratio, rng.New(3, rng.Augment))
+		crop := NewImage(box.Height, box.Width, 1)
+		cropPadded(crop, m, box.Top, box.Left)
+		resized, err := Resize(crop, c.size, c.size, Bicubic)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Equal(got.Pix, resized.Pix) == c.keeps {
+			t.Errorf("%s: training has another rule", name)
+		}
 	}
+}
+
+// The mode of the crop overrides what the size decides.
+func TestEvalTransformCropMode(t *testing.T) {
+	m := randomImage(rng.New(2, rng.Bench), 32, 32, 1)
+	wide := randomImage(rng.New(3, rng.Bench), 40, 90, 1)
+	for _, c := range []struct {
+		mode CropMode
+		size int
+		m    *Image
+		h, w int // of the resize; 0 for none
+	}{
+		{"", 32, m, 0, 0}, {CropAuto, 32, m, 0, 0}, {CropCenter, 32, m, 40, 40}, {CropSquash, 32, m, 32, 32},
+		{CropAuto, 64, wide, 80, 180}, {CropCenter, 64, wide, 80, 180}, {CropSquash, 64, wide, 64, 64},
+		{CropAuto, 384, wide, 384, 384}, {CropCenter, 384, wide, 480, 1080}, {CropSquash, 384, wide, 384, 384},
+	} {
+		tr := evalTransform(c.size, 1)
+		tr.Crop, tr.CropRatio = c.mode, 0.8
+		want := c.m
+		if c.h > 0 {
+			resized, err := Resize(c.m, c.h, c.w, Bicubic)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want = CentreCrop(resized, c.size, c.size)
+		}
+		sameImage(t, fmt.Sprintf("%q at %d", c.mode, c.size), applied(t, tr, c.m, 0), want)
+		cut := tr.Cut()
+		seen := 0.8
+		if c.h == 0 || c.h == c.size {
+			seen = 1
+		}
+		if got := tr.Seen(c.m.Height, c.m.Width); got != seen {
+			t.Errorf("%q at %d: %v is seen, want %v", c.mode, c.size, got, seen)
+		}
+		if squash := c.h == c.size && c.w == c.size; squash != (cut.Mode == CropSquash) || squash != (cut.Ratio == 1) || (cut.KeepTo > 0) != (c.h == 0) {
+			t.Errorf("%q at %d: %+v", c.mode, c.size, cut)
+		}
+	}
+	tr := evalTransform(64, 1)
+	tr.Crop = "border"
+	wantError(t, tr.Validate(), `unknown crop mode "border"; use auto, center or squash`)
 }
 
 func TestEvalTransformSquash(t *testing.T) {

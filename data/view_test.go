@@ -87,7 +87,7 @@ func TestView(t *testing.T) {
 
 func TestDenormalise(t *testing.T) {
 	mean, std := []float32{0.485, 0.456, 0.406}, []float32{0.229, 0.224, 0.225}
-	tr := &EvalTransform{Size: 32, Mean: mean, Std: std, Channels: 3}
+	tr := &EvalTransform{Size: 32, Crop: CropSquash, Interpolation: Bicubic, Mean: mean, Std: std, Channels: 3}
 	src := randomImage(rng.New(1, rng.Bench), 32, 32, 3)
 	x := make([]float32, 32*32*3)
 	if err := tr.Apply(src, nil, x); err != nil {

@@ -9,6 +9,7 @@ import (
 	"fasternet/configs"
 	"fasternet/data"
 	"fasternet/graph"
+	"fasternet/preprocess"
 )
 
 // Result is the measure of a classifier.
@@ -93,16 +94,5 @@ func crossEntropy(row []float32, label int) float64 {
 
 // Transform is the evaluation transform of a configuration.
 func Transform(d configs.Data, channels int) *data.EvalTransform {
-	return &data.EvalTransform{
-		Size: d.ImageSize, CropRatio: d.TestCropRatio, Interpolation: data.Interpolation(d.Interpolation),
-		Mean: float32s(d.Mean), Std: float32s(d.Std), Channels: channels,
-	}
-}
-
-func float32s(v []float64) []float32 {
-	out := make([]float32, len(v))
-	for i, x := range v {
-		out[i] = float32(x)
-	}
-	return out
+	return preprocess.Of(d, channels).Transform
 }

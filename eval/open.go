@@ -8,6 +8,7 @@ import (
 
 	"fasternet/configs"
 	"fasternet/data"
+	"fasternet/preprocess"
 )
 
 // Open opens the training or the validation part of the configured data set. With
@@ -32,9 +33,9 @@ func Inspect(d configs.Data, train bool) (data.Dataset, error) {
 		return nil, fmt.Errorf("data.dir: want the folder of the data set: --data FOLDER%s", layouts[d.Name])
 	}
 	if d.ValFraction == 0 {
-		return part(d, train)
+		return decoded(d, train)
 	}
-	all, err := part(d, true)
+	all, err := decoded(d, true)
 	if err != nil {
 		return nil, err
 	}
@@ -53,6 +54,16 @@ func Inspect(d configs.Data, train bool) (data.Dataset, error) {
 }
 
 var layouts = map[string]string{"imagefolder": ", with train/<class>/ and val/<class>/"}
+
+// decoded is a part whose files are decoded as the configuration says.
+func decoded(d configs.Data, train bool) (data.Dataset, error) {
+	ds, err := part(d, train)
+	if err != nil {
+		return nil, err
+	}
+	data.DecodeAs(ds, preprocess.Decoding(d))
+	return ds, nil
+}
 
 // part opens a part that has files of its own.
 func part(d configs.Data, train bool) (data.Dataset, error) {

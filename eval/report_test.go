@@ -104,7 +104,7 @@ func TestResultsFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := m.Results("x/best.safetensors", 3905500, []string{"a", "b", "c"}, transform())
+	r := m.Results("x/best.safetensors", 3905500, []string{"a", "b", "c"}, transform(), 1)
 	dir := t.TempDir()
 	path := filepath.Join(dir, "r.json")
 	if err := r.Write(path); err != nil {

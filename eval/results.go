@@ -32,8 +32,8 @@ type Results struct {
 }
 
 // Results describes a report: of which model, with how many learned values, with
-// which names of the classes, and how the images were cut.
-func (m *Report) Results(model string, parameters int, names []string, t *data.EvalTransform) Results {
+// which names of the classes, how the images were cut, and how much of them was [Seen].
+func (m *Report) Results(model string, parameters int, names []string, t *data.EvalTransform, seen float64) Results {
 	round := func(v float64, digits int) float64 {
 		p := math.Pow10(digits)
 		return math.Round(v*p) / p
@@ -41,9 +41,22 @@ func (m *Report) Results(model string, parameters int, names []string, t *data.E
 	return Results{
 		Model: model, Top1: round(m.Top1, 4), Top1Err: round(100-m.Top1, 4), Top5: round(m.Top5, 4), Top5Err: round(100-m.Top5, 4),
 		Loss: m.Loss, Count: m.Count, ParamCount: round(float64(parameters)/1e6, 2),
-		ImgSize: t.Size, CropPct: t.Seen(), Interpolation: string(t.Interpolation),
+		ImgSize: t.Size, CropPct: seen, Interpolation: string(t.Interpolation),
 		Classes: m.Confusion.Scores(names), Skipped: m.Skipped,
 	}
+}
+
+// Seen is the part of the shorter side of the images of a data set that a model is shown.
+// At small sizes that depends on their own size: the first one that can be read decides.
+func Seen(ds data.Dataset, t *data.EvalTransform) float64 {
+	if t.Cut().KeepTo > 0 {
+		for i := range ds.Len() {
+			if m, err := ds.Image(i); err == nil {
+				return t.Seen(m.Height, m.Width)
+			}
+		}
+	}
+	return t.Cut().Ratio
 }
 
 // CheckResultsFile says whether the name of a results file ends in .json or .csv.

@@ -18,6 +18,7 @@ import (
 	"fasternet/model"
 	"fasternet/onnx"
 	"fasternet/onnxgraph"
+	"fasternet/preprocess"
 )
 
 // loaded is a small model as it comes from a checkpoint, with random weights
@@ -120,10 +121,10 @@ func TestWriteAndLoad(t *testing.T) {
 					t.Errorf("%s: configuration or class names differ", c.file)
 				}
 				for key, value := range map[string]string{
-					model.FoldedKey: fmt.Sprint(c.folded), model.ArchitectureKey: "fasternet", model.InterpolationKey: l.Config.Data.Interpolation,
-					model.CropRatioKey: fmt.Sprint(l.Config.Data.TestCropRatio), model.ClassesKey: `["ant","bee","cöckroach"]`,
-					model.MeanKey: strings.ReplaceAll(fmt.Sprint(l.Config.Data.Mean), " ", ","), model.StdKey: strings.ReplaceAll(fmt.Sprint(l.Config.Data.Std), " ", ","),
-					model.InputSizeKey: fmt.Sprintf("[%d,%d,%[2]d]", l.Model.Channels(), l.Config.Data.ImageSize),
+					model.FoldedKey: fmt.Sprint(c.folded), model.ArchitectureKey: "fasternet", preprocess.InterpolationKey: l.Config.Data.Interpolation,
+					preprocess.CropRatioKey: fmt.Sprint(l.Config.Data.TestCropRatio), model.ClassesKey: `["ant","bee","cöckroach"]`,
+					preprocess.MeanKey: strings.ReplaceAll(fmt.Sprint(l.Config.Data.Mean), " ", ","), preprocess.StdKey: strings.ReplaceAll(fmt.Sprint(l.Config.Data.Std), " ", ","),
+					preprocess.InputSizeKey: fmt.Sprintf("[%d,%d,%[2]d]", l.Model.Channels(), l.Config.Data.ImageSize),
 				} {
 					if back.File.Meta[key] != value {
 						t.Errorf("%s: %s is %q, want %q", c.file, key, back.File.Meta[key], value)

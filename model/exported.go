@@ -1,8 +1,8 @@
 package model
 
 import (
-	"encoding/json"
 	"fmt"
+	"maps"
 	"strconv"
 
 	"fasternet/checkpoints"
@@ -10,22 +10,18 @@ import (
 	"fasternet/graph"
 	"fasternet/onnx"
 	"fasternet/onnxgraph"
+	"fasternet/preprocess"
 )
 
 // ExportFormat names an exported model and its version: the weights alone, and
 // what is needed to use them.
 const ExportFormat = "fasternet-train export 1"
 
-// The keys of an exported model's metadata beside those of a checkpoint, for
-// programs that do not read the configuration.
+// The keys of an exported model's metadata beside those of a checkpoint and those of
+// [preprocess.Preprocessing.Metadata], for programs that do not read the configuration.
 const (
-	FoldedKey        = "folded"        // true or false
-	ArchitectureKey  = "architecture"  // e.g. fasternet
-	InputSizeKey     = "input_size"    // [channels, height, width], JSON
-	MeanKey          = "mean"          // of pixels in [0, 1], one a channel, JSON
-	StdKey           = "std"           // likewise
-	InterpolationKey = "interpolation" // of the resize before the crop
-	CropRatioKey     = "crop_ratio"    // side of the crop to that of the resized image
+	FoldedKey       = "folded"       // true or false
+	ArchitectureKey = "architecture" // e.g. fasternet
 	// WeightsKey is a SHA-256 over the initializers of an ONNX file.
 	WeightsKey = "weights_sha256"
 )
@@ -36,21 +32,14 @@ func (l *Loaded) Exported() (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := l.Config.Data
-	for key, value := range map[string]any{
-		InputSizeKey: []int{l.Model.Channels(), d.ImageSize, d.ImageSize}, MeanKey: d.Mean, StdKey: d.Std,
-	} {
-		text, err := json.Marshal(value)
-		if err != nil {
-			return nil, fmt.Errorf("model: %s: %w", key, err)
-		}
-		meta[key] = string(text)
+	images, err := preprocess.Of(l.Config.Data, l.Model.Channels()).Metadata()
+	if err != nil {
+		return nil, fmt.Errorf("model: %w", err)
 	}
+	maps.Copy(meta, images)
 	meta[FormatKey] = ExportFormat
 	meta[FoldedKey] = strconv.FormatBool(folded(l.Model))
 	meta[ArchitectureKey] = l.Config.Model.Name
-	meta[InterpolationKey] = d.Interpolation
-	meta[CropRatioKey] = strconv.FormatFloat(d.TestCropRatio, 'g', -1, 64)
 	return meta, nil
 }
 

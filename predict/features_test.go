@@ -26,7 +26,7 @@ func TestExtract(t *testing.T) {
 	for i := range 5 {
 		picture(t, filepath.Join(dir, fmt.Sprint(i, ".png")), i+1)
 	}
-	in, err := predict.Open([]string{dir}, 3)
+	in, err := predict.Open([]string{dir}, 3, data.Decoding{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +102,7 @@ func TestSizesDiffer(t *testing.T) {
 		}
 		paths = append(paths, path)
 	}
-	in, err := predict.Open(paths, 3)
+	in, err := predict.Open(paths, 3, data.Decoding{})
 	if err != nil {
 		t.Fatal(err)
 	}

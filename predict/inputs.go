@@ -35,13 +35,14 @@ const InputTensor = "input"
 
 // Open lists images: the paths of image files, of folders, which are searched for
 // images, and of .npy and .safetensors files, which hold preprocessed images
-// [n, channels, height, width] of float32.
-func Open(paths []string, channels int) (*Inputs, error) {
+// [n, channels, height, width] of float32. Image files are decoded as the last argument
+// says.
+func Open(paths []string, channels int, how data.Decoding) (*Inputs, error) {
 	in := &Inputs{}
 	var files data.Files
 	flush := func() {
 		if len(files) > 0 {
-			in.add(part{images: files}, len(files))
+			in.add(part{images: files.As(how)}, len(files))
 			files = nil
 		}
 	}

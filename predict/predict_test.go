@@ -72,7 +72,7 @@ func (silent) Close() error                        { return nil }
 
 func logits(t *testing.T, r *graph.Runner, batch int, paths ...string) *predict.Logits {
 	t.Helper()
-	in, err := predict.Open(paths, 3)
+	in, err := predict.Open(paths, 3, data.Decoding{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +204,7 @@ func TestFormats(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.Close()
-	in, err := predict.Open([]string{a, b, nan}, 3)
+	in, err := predict.Open([]string{a, b, nan}, 3, data.Decoding{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -292,7 +292,7 @@ func TestBadInputs(t *testing.T) {
 		{[]string{array("flat.npy", 3, 48, 48)}, "flat.npy: shape [3 48 48]"},
 		{[]string{array("tiny.npy", 1, 3, 48, 3)}, "tiny.npy: graph: batch 1 of 48×3 images"},
 	} {
-		in, err := predict.Open(c.paths, 3)
+		in, err := predict.Open(c.paths, 3, data.Decoding{})
 		if err == nil {
 			_, err = predict.Classify(t.Context(), r, in, options(4), 1, nil, silent{}, nil)
 		}
@@ -302,7 +302,7 @@ func TestBadInputs(t *testing.T) {
 	}
 	o := options(4)
 	o.SkipBad = true
-	in, err := predict.Open([]string{torn, good, torn}, 3)
+	in, err := predict.Open([]string{torn, good, torn}, 3, data.Decoding{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -310,7 +310,7 @@ func TestBadInputs(t *testing.T) {
 	if err != nil || result.Count != 1 || len(result.Skipped) != 2 || result.Skipped[0].Name != torn {
 		t.Errorf("%+v, %v", result, err)
 	}
-	if in, err = predict.Open([]string{torn}, 3); err != nil {
+	if in, err = predict.Open([]string{torn}, 3, data.Decoding{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err = predict.Classify(t.Context(), r, in, o, 1, nil, silent{}, nil); err == nil || !strings.Contains(err.Error(), "none of the images") {
@@ -318,7 +318,7 @@ func TestBadInputs(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	in, _ = predict.Open([]string{array("ok.npy", 1, 3, 48, 48)}, 3)
+	in, _ = predict.Open([]string{array("ok.npy", 1, 3, 48, 48)}, 3, data.Decoding{})
 	if _, err = predict.Classify(ctx, r, in, o, 1, nil, silent{}, nil); err == nil {
 		t.Error("a cancelled run succeeds")
 	}

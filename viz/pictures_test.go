@@ -129,7 +129,7 @@ func TestRestoredPixelsAreExact(t *testing.T) {
 			}
 		}
 		image := make([]float32, len(source.Pix))
-		transform := &data.EvalTransform{Size: size, Mean: mean, Std: std, Channels: channels}
+		transform := &data.EvalTransform{Size: size, Crop: data.CropSquash, Interpolation: data.Bicubic, Mean: mean, Std: std, Channels: channels}
 		if err := transform.Apply(source, nil, image); err != nil {
 			t.Fatal(err)
 		}

@@ -171,7 +171,7 @@ func TestBadSheets(t *testing.T) {
 	if _, err := os.Stat(path); err == nil {
 		t.Error("an incomplete file was left behind")
 	}
-	transform := &data.EvalTransform{Size: 16, Mean: []float32{0}, Std: []float32{1}, Channels: 1}
+	transform := &data.EvalTransform{Size: 16, Crop: data.CropSquash, Interpolation: data.Bicubic, Mean: []float32{0}, Std: []float32{1}, Channels: 1}
 	if err := each(context.Background(), images(0), Options{Transform: transform}, nil, nil); err == nil {
 		t.Error("no images")
 	}

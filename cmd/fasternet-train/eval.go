@@ -91,7 +91,7 @@ which, as a table (.csv) or a picture (.png).`,
 				}
 			}
 			if results != "" {
-				if err := report.Results(m.Path, m.Model.Store().Parameters(), names, transform).Write(results); err != nil {
+				if err := report.Results(m.Path, m.Model.Store().Parameters(), names, transform, eval.Seen(ds, transform)).Write(results); err != nil {
 					return err
 				}
 			}

@@ -8,6 +8,7 @@ import (
 	"fasternet/eval"
 	"fasternet/kernels"
 	"fasternet/predict"
+	"fasternet/preprocess"
 	"fasternet/train"
 
 	"github.com/spf13/cobra"
@@ -67,7 +68,7 @@ The last line on standard output is a JSON object: count, and the shapes by name
 					return err
 				}
 				in = predict.FromDataset(ds)
-			} else if in, err = predict.Open(args, m.Model.Channels()); err != nil {
+			} else if in, err = predict.Open(args, m.Model.Channels(), preprocess.Decoding(config.Data)); err != nil {
 				return err
 			}
 			pool := kernels.NewPool(config.Threads)

@@ -24,20 +24,21 @@ type modelFlags struct {
 	cropRatio            float64
 	onBad                string
 	precision            string
+	changed              func(option string) bool // says whether an option was given
 }
 
 // register adds the flags of a command that looks at images.
 func (f *modelFlags) register(c *cobra.Command) {
 	f.registerModel(c)
 	c.Flags().IntVar(&f.batch, "batch", 0, "images at a time (train.val_batch_size)")
-	c.Flags().Float64Var(&f.cropRatio, "crop-ratio", 0, "part of the image that is looked at (data.test_crop_ratio)")
+	c.Flags().Float64Var(&f.cropRatio, "crop-ratio", 0, "crop the centre, which is this `part` of the shorter side, whatever the size (data.test_crop_ratio)")
 	c.Flags().StringVar(&f.precision, "precision", "fp32", "`format` of the factors of matrix products: fp32, bf16, or auto for bf16 where the processor has it")
 	c.Flags().StringVar(&f.onBad, "on-bad-image", "error", "`what` to do with an image that cannot be read: error or skip")
 }
 
 // registerModel adds those that say which model.
 func (f *modelFlags) registerModel(c *cobra.Command) {
-	f.onBad = "error"
+	f.onBad, f.changed = "error", c.Flags().Changed
 	c.Flags().StringVar(&f.path, "model", "", "`what` to use: folder of a run, checkpoint, export (.safetensors, .onnx) or weights of PyTorch")
 	c.Flags().StringVar(&f.load.Config, "config", "", "`preset` or YAML file, for weights that come without one")
 	c.Flags().StringArrayVar(&f.load.Settings, "set", nil, "change a setting, `key=value`, e.g. model.act_layer=gelu; repeatable")
@@ -116,13 +117,14 @@ func (f *modelFlags) config(c *configs.Config, dataDir string) (*configs.Config,
 	if dataDir != "" {
 		settings = append(settings, "data.dir="+quoted(dataDir))
 	}
-	if f.batch != 0 {
+	// A 0 that was given is checked, and not passed over.
+	if f.changed("batch") {
 		settings = append(settings, fmt.Sprintf("train.val_batch_size=%d", f.batch))
 	}
-	if f.size != 0 {
+	if f.changed("size") {
 		settings = append(settings, fmt.Sprintf("data.image_size=%d", f.size), "data.multi_scale=''")
 	}
-	if f.cropRatio != 0 {
+	if f.changed("crop-ratio") {
 		settings = append(settings, fmt.Sprintf("data.test_crop_ratio=%v", f.cropRatio))
 	}
 	text, err := c.YAML()

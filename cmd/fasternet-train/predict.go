@@ -13,6 +13,7 @@ import (
 	"fasternet/eval"
 	"fasternet/kernels"
 	"fasternet/predict"
+	"fasternet/preprocess"
 	"fasternet/train"
 
 	"github.com/spf13/cobra"
@@ -58,7 +59,7 @@ object for each image. --logits writes a safetensors file with the tensor "logit
 			if err != nil {
 				return err
 			}
-			in, err := predict.Open(args, m.Model.Channels())
+			in, err := predict.Open(args, m.Model.Channels(), preprocess.Decoding(config.Data))
 			if err != nil {
 				return err
 			}

@@ -11,6 +11,7 @@ import (
 	"fasternet/graph"
 	"fasternet/kernels"
 	"fasternet/model"
+	"fasternet/preprocess"
 	"fasternet/train"
 	"fasternet/viz"
 
@@ -156,7 +157,9 @@ func (d *drawing) prepare(c *configs.Config, title string) (ds data.Dataset, err
 		ds, err = eval.Open(c.Data, d.train)
 		left = data.LeftOutOf(ds)
 	} else {
-		ds, left, err = listImages(d.images)
+		var files data.Files
+		files, left, err = listImages(d.images)
+		ds = files.As(preprocess.Decoding(c.Data))
 	}
 	if err != nil {
 		return nil, err

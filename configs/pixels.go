@@ -1,0 +1,105 @@
+package configs
+
+import "fmt"
+
+// The values of data.orientation, data.sixteen_bit and data.test_crop.
+const (
+	TurnByEXIF       = "exif"
+	IgnoreEXIF       = "ignore"
+	ScaleSixteenBit  = "scale"
+	ClipSixteenBit   = "clip"
+	AutoTestCrop     = "auto"
+	CenterTestCrop   = "center"
+	SquashTestCrop   = "squash"
+	smallestSquashed = 384 // image size from which on auto squashes,
+	largestKept      = 32  // and up to which it keeps the scale of some images
+)
+
+// checkPixels checks what says how files become pixels, and images squares.
+func (d Data) checkPixels() *problem {
+	return first(
+		oneOf("data.orientation", d.Orientation, TurnByEXIF, IgnoreEXIF),
+		oneOf("data.sixteen_bit", d.SixteenBit, ScaleSixteenBit, ClipSixteenBit),
+		oneOf("data.test_crop", d.TestCrop, AutoTestCrop, CenterTestCrop, SquashTestCrop),
+		within("data.test_crop_ratio", d.TestCropRatio, 0.01, 1),
+	)
+}
+
+// recordedKeys are some that a configuration has which the program wrote itself, and that
+// nobody would all write by hand.
+var recordedKeys = []string{
+	"data.name", "data.dir", "data.image_size", "data.multi_scale", "data.interpolation", "data.mean", "data.std", "data.test_crop_ratio",
+}
+
+// recorded says whether the sources have all keys: then they are one that the program
+// wrote.
+func (l *loader) recorded() bool {
+	for _, key := range recordedKeys {
+		if l.origin[key] == "" {
+			return false
+		}
+	}
+	return true
+}
+
+// older gives keys that a recorded configuration lacks, because it is older than they
+// are, the value for what the program did then.
+func (l *loader) older() {
+	if !l.recorded() {
+		return
+	}
+	d := &l.config.Data
+	for _, k := range []struct {
+		key, value string
+		field      *string
+	}{
+		{"data.orientation", IgnoreEXIF, &d.Orientation},
+		{"data.sixteen_bit", ClipSixteenBit, &d.SixteenBit},
+	} {
+		if l.origin[k.key] == "" {
+			*k.field = k.value
+		}
+	}
+}
+
+// remember notes what the sources say about the crop of evaluation, to tell it from what
+// settings say. Where they are a recorded configuration nothing was meant by it.
+func (l *loader) remember() {
+	l.crop = map[string]string{}
+	for _, key := range []string{"data.test_crop", "data.test_crop_ratio"} {
+		if l.recorded() {
+			l.crop[key] = l.origin[key]
+		} else if l.preset != nil {
+			l.crop[key] = l.preset.origin[key]
+		}
+	}
+}
+
+// chooseCrop lets data.test_crop_ratio have an effect where somebody has set it: images
+// are then cropped, whatever their size.
+func (l *loader) chooseCrop() *problem {
+	set := func(key string) bool { return l.origin[key] != "" && l.origin[key] != l.crop[key] }
+	d := &l.config.Data
+	switch {
+	case !set("data.test_crop_ratio"):
+		return nil
+	case !set("data.test_crop"):
+		d.TestCrop = CenterTestCrop
+		return nil
+	case d.TestCrop == SquashTestCrop:
+		return wrong("data.test_crop_ratio", "has no effect with data.test_crop %s, which shows the whole image: leave it out, or take data.test_crop %s", SquashTestCrop, CenterTestCrop)
+	case d.TestCrop == AutoTestCrop && (d.ImageSize >= smallestSquashed || d.ImageSize <= largestKept):
+		return wrong("data.test_crop_ratio", "has no effect on all images with data.test_crop %s at data.image_size %d: take data.test_crop %s, or leave it out", AutoTestCrop, d.ImageSize, CenterTestCrop)
+	}
+	return nil
+}
+
+// cropNotes are about a ratio that has no effect at this size of the images.
+func (l *loader) cropNotes() []string {
+	d := l.config.Data
+	if d.TestCrop != AutoTestCrop || d.ImageSize < smallestSquashed || d.TestCropRatio == 1 {
+		return nil
+	}
+	return []string{fmt.Sprintf("data.test_crop_ratio %g has no effect at data.image_size %d: from %d px on evaluation squashes the whole image to a square, as the original code does; data.test_crop=%s crops",
+		d.TestCropRatio, d.ImageSize, smallestSquashed, CenterTestCrop)}
+}

@@ -1,0 +1,46 @@
+package data
+
+import (
+	"fmt"
+	"slices"
+)
+
+// CropMode says how evaluation makes a square of an image.
+type CropMode string
+
+// The modes.
+const (
+	// CropAuto is CropCenter with two exceptions, those of the original recipes: at 384
+	// pixels and above it is CropSquash, and at 32 and below an image of about that size
+	// keeps its scale, see [keepsScale].
+	CropAuto   CropMode = "auto"
+	CropCenter CropMode = "center" // the shorter side is resized to size/ratio, the centre is cropped
+	CropSquash CropMode = "squash" // the whole image is resized to a square
+)
+
+// CropModes lists the modes.
+func CropModes() []CropMode { return []CropMode{CropAuto, CropCenter, CropSquash} }
+
+func (c CropMode) check() error {
+	if c != "" && !slices.Contains(CropModes(), c) {
+		return fmt.Errorf("unknown crop mode %q; use %s, %s or %s", string(c), CropAuto, CropCenter, CropSquash)
+	}
+	return nil
+}
+
+// smallSize is the largest size at which images of about that size keep their scale, as
+// is usual for CIFAR and MNIST; squashSize is the smallest at which evaluation shows the
+// whole image by itself.
+const (
+	smallSize  = 32
+	squashSize = 384
+)
+
+// keepsScale says whether an image is used at its own scale: at a size of 32 and below,
+// one whose sides are both of that size, or lack at most an eighth of it. What is missing
+// is filled up with zeros, so that the 28 pixels of MNIST become 32. All other images are
+// resized, whatever the size.
+func keepsScale(size, height, width int) bool {
+	least := size - size/8
+	return size <= smallSize && least <= min(height, width) && max(height, width) <= size
+}

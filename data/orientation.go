@@ -1,0 +1,197 @@
+package data
+
+import (
+	"bytes"
+	"encoding/binary"
+	"regexp"
+)
+
+// orientation is what a camera says of how its image is to be turned, by the numbers of
+// EXIF: 1 is upright, 2 mirrored, 3 upside down, and so on up to 8; see [orientation.row].
+type orientation int
+
+const upright orientation = 1
+
+// swaps says whether rows of the image in the file are columns of the upright one.
+func (o orientation) swaps() bool { return o >= 5 }
+
+// backRows and backColumns say whether the rows and the columns in the file run
+// backwards.
+func (o orientation) backRows() bool    { return o == 3 || o == 4 || o == 6 || o == 7 }
+func (o orientation) backColumns() bool { return o == 2 || o == 3 || o == 7 || o == 8 }
+
+// size is that of the upright image, of one that has a size in the file; or the other
+// way round.
+func (o orientation) size(height, width int) (int, int) {
+	if o.swaps() {
+		return width, height
+	}
+	return height, width
+}
+
+// box is where a box of the upright image lies in a file of the given size.
+func (o orientation) box(b Box, height, width int) Box {
+	if o.swaps() {
+		b = Box{b.Left, b.Top, b.Width, b.Height}
+	}
+	if o.backRows() {
+		b.Top = height - b.Top - b.Height
+	}
+	if o.backColumns() {
+		b.Left = width - b.Left - b.Width
+	}
+	return b
+}
+
+// view turns the edges of a part of an image as turn turns the image.
+func (o orientation) view(v view) view {
+	if o.backRows() {
+		v.top = float64(v.image.Height) - v.top - v.height
+	}
+	if o.backColumns() {
+		v.left = float64(v.image.Width) - v.left - v.width
+	}
+	if o.swaps() {
+		v.top, v.left, v.height, v.width = v.left, v.top, v.width, v.height
+	}
+	return v
+}
+
+// turn makes dst the upright image of one in a file.
+func (o orientation) turn(dst, src *Image) {
+	height, width := o.size(src.Height, src.Width)
+	dst.reshape(height, width, src.Channels)
+	// Where the first pixel of the result is in the source, and how far the next one in
+	// its row and the one below are away.
+	start, right, down := 0, src.Channels, src.Width*src.Channels
+	if o.backRows() {
+		start, down = start+(src.Height-1)*src.Width*src.Channels, -down
+	}
+	if o.backColumns() {
+		start, right = start+(src.Width-1)*src.Channels, -right
+	}
+	if o.swaps() {
+		right, down = down, right
+	}
+	out := dst.Pix
+	for y := range height {
+		from := start + y*down
+		if src.Channels == 1 {
+			for x := range width {
+				out[x] = src.Pix[from]
+				from += right
+			}
+			out = out[width:]
+			continue
+		}
+		for range width {
+			out[0], out[1], out[2] = src.Pix[from], src.Pix[from+1], src.Pix[from+2]
+			out, from = out[3:], from+right
+		}
+	}
+}
+
+// exifOrientation is the orientation in EXIF; 0 if there is none, or one that does not
+// exist.
+func exifOrientation(exif []byte) orientation {
+	o := orientation(readDirectory(exif)[tagOrientation])
+	if o < 1 || o > 8 {
+		return 0
+	}
+	return o
+}
+
+var xmpTag = regexp.MustCompile(`tiff:Orientation(?:="|>)([1-8])`)
+
+// xmpOrientation is the orientation in XMP, where programs put it that write no EXIF; 0
+// if there is none.
+func xmpOrientation(xmp []byte) orientation {
+	if m := xmpTag.FindSubmatch(xmp); m != nil {
+		return orientation(m[1][0] - '0')
+	}
+	return 0
+}
+
+// orientationOf is the orientation in a file of a format, 0 if it has none. As in Pillow
+// EXIF counts before XMP.
+func orientationOf(content []byte, format string) orientation {
+	var m metadata
+	switch format {
+	case "jpg":
+		h, err := parseJPEG(content)
+		if err != nil {
+			return 0
+		}
+		return h.orientation
+	case "png":
+		m.png(content)
+	case "webp":
+		m.webp(content)
+	case "tif":
+		return exifOrientation(content)
+	}
+	return m.orientation()
+}
+
+// metadata are the parts of a file that may have an orientation.
+type metadata struct{ exif, xmp []byte }
+
+func (m *metadata) orientation() orientation {
+	if o := exifOrientation(m.exif); o != 0 {
+		return o
+	}
+	return xmpOrientation(m.xmp)
+}
+
+const (
+	exifPrefix = "Exif\x00\x00"
+	xmpPrefix  = "http://ns.adobe.com/xap/1.0/\x00"
+)
+
+// segment looks at an APP1 segment of a JPEG file. The first of each kind counts.
+func (m *metadata) segment(s []byte) {
+	switch {
+	case m.exif == nil && bytes.HasPrefix(s, []byte(exifPrefix)):
+		m.exif = s[len(exifPrefix):]
+	case m.xmp == nil && bytes.HasPrefix(s, []byte(xmpPrefix)):
+		m.xmp = s[len(xmpPrefix):]
+	}
+}
+
+// png looks at the chunks of a PNG file.
+func (m *metadata) png(content []byte) {
+	for rest := content[8:]; len(rest) >= 12; {
+		n := int(binary.BigEndian.Uint32(rest))
+		if n > len(rest)-12 {
+			return
+		}
+		b := rest[8 : 8+n]
+		switch string(rest[4:8]) {
+		case "eXIf":
+			m.exif = bytes.TrimPrefix(b, []byte(exifPrefix))
+		case "iTXt":
+			if bytes.HasPrefix(b, []byte("XML:com.adobe.xmp\x00\x00")) { // not compressed
+				m.xmp = b
+			}
+		}
+		rest = rest[12+n:]
+	}
+}
+
+// webp looks at the chunks of a WebP file.
+func (m *metadata) webp(content []byte) {
+	for rest := content[12:]; len(rest) >= 8; {
+		n := int(binary.LittleEndian.Uint32(rest[4:]))
+		if n > len(rest)-8 {
+			return
+		}
+		b := rest[8 : 8+n]
+		switch string(rest[:4]) {
+		case "EXIF":
+			m.exif = bytes.TrimPrefix(b, []byte(exifPrefix))
+		case "XMP ":
+			m.xmp = b
+		}
+		rest = rest[min(8+n+n&1, len(rest)):]
+	}
+}

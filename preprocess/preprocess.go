@@ -1,0 +1,102 @@
+// Package preprocess says what happens to an image before a model sees it: from one
+// value come what does it and what an exported file says about it.
+package preprocess
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"fasternet/configs"
+	"fasternet/data"
+)
+
+// Preprocessing is all that evaluation does to an image file.
+type Preprocessing struct {
+	Decoding  data.Decoding
+	Transform *data.EvalTransform
+}
+
+// Of is the preprocessing of a configuration for a model with 1 or 3 channels.
+func Of(d configs.Data, channels int) Preprocessing {
+	return Preprocessing{
+		Decoding(d),
+		&data.EvalTransform{
+			Size: d.ImageSize, Crop: data.CropMode(d.TestCrop), CropRatio: d.TestCropRatio,
+			Interpolation: data.Interpolation(d.Interpolation),
+			Mean:          float32s(d.Mean), Std: float32s(d.Std), Channels: channels,
+		},
+	}
+}
+
+// Decoding is how a configuration decodes files.
+func Decoding(d configs.Data) data.Decoding {
+	return data.Decoding{IgnoreOrientation: d.Orientation == configs.IgnoreEXIF, Clip16Bit: d.SixteenBit == configs.ClipSixteenBit}
+}
+
+func float32s(v []float64) []float32 {
+	out := make([]float32, len(v))
+	for i, x := range v {
+		out[i] = float32(x)
+	}
+	return out
+}
+
+// The keys of [Preprocessing.Metadata].
+const (
+	InputSizeKey     = "input_size"    // [channels, height, width], JSON
+	MeanKey          = "mean"          // of pixels in [0, 1], one a channel, JSON
+	StdKey           = "std"           // likewise
+	InterpolationKey = "interpolation" // of the resize before the crop
+	CropModeKey      = "crop_mode"     // center: the shorter side is resized to size/crop_ratio, the centre cropped; squash: the whole image is resized to a square
+	CropRatioKey     = "crop_ratio"    // side of the crop to that of the resized image; 1 with squash
+	UnscaledKey      = "unscaled"      // [from, to], JSON: an image whose sides both are so many pixels is not resized but padded with black; only at sizes up to 32
+	OrientationKey   = "orientation"   // exif: the image is turned as its camera says; ignore
+	SixteenBitKey    = "sixteen_bit"   // of grey values of more than 8 bits: scale or clip
+)
+
+// Metadata describes the preprocessing for programs that do not read the configuration.
+func (p Preprocessing) Metadata() (map[string]string, error) {
+	t, cut := p.Transform, p.Transform.Cut()
+	meta := map[string]string{
+		InterpolationKey: string(t.Interpolation),
+		CropModeKey:      string(cut.Mode),
+		CropRatioKey:     strconv.FormatFloat(cut.Ratio, 'g', -1, 64),
+		OrientationKey:   configs.TurnByEXIF,
+		SixteenBitKey:    configs.ScaleSixteenBit,
+	}
+	if p.Decoding.IgnoreOrientation {
+		meta[OrientationKey] = configs.IgnoreEXIF
+	}
+	if p.Decoding.Clip16Bit {
+		meta[SixteenBitKey] = configs.ClipSixteenBit
+	}
+	lists := map[string]any{InputSizeKey: []int{t.Channels, t.Size, t.Size}, MeanKey: t.Mean, StdKey: t.Std}
+	if cut.KeepTo > 0 {
+		lists[UnscaledKey] = []int{cut.KeepFrom, cut.KeepTo}
+	}
+	for key, value := range lists {
+		text, err := json.Marshal(value)
+		if err != nil {
+			return nil, fmt.Errorf("preprocess: %s: %w", key, err)
+		}
+		meta[key] = string(text)
+	}
+	return meta, nil
+}
+
+// String says in a line what happens to an image.
+func (p Preprocessing) String() string {
+	t, cut := p.Transform, p.Transform.Cut()
+	text := fmt.Sprintf("shorter side to %d px (%s), centre of %d px", int(float64(t.Size)/cut.Ratio), t.Interpolation, t.Size)
+	if cut.Mode == data.CropSquash {
+		text = fmt.Sprintf("whole image squashed to %d×%d px (%s)", t.Size, t.Size, t.Interpolation)
+	}
+	if cut.KeepTo > 0 {
+		text += fmt.Sprintf("; those of %d to %d px not resized", cut.KeepFrom, cut.KeepTo)
+	}
+	if p.Decoding.IgnoreOrientation {
+		text += "; EXIF orientation ignored"
+	}
+	return text
+}
