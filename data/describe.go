@@ -16,6 +16,7 @@ type Info struct {
 
 	Decoded int    // samples that were decoded for the rest, spread over the dataset
 	Bad     int    // of those that were to be, samples that cannot be read
+	BadErr  error  // what is wrong with the first of them
 	Grey    int    // of those, with one channel
 	Height  Spread // in pixels
 	Width   Spread
@@ -44,7 +45,9 @@ func Describe(ds Dataset, skipBad bool) (Info, error) {
 		m, err := ds.Image(k * n / look)
 		switch {
 		case err != nil && skipBad:
-			info.Bad++
+			if info.Bad++; info.BadErr == nil {
+				info.BadErr = err
+			}
 			continue
 		case err != nil:
 			return Info{}, err

@@ -113,6 +113,9 @@ func (t *trainer) openData() (err error) {
 	if t.val, err = eval.Open(c.Data, false); err != nil || c.Task != "classify" {
 		return err
 	}
+	if note := eval.HeadNote(c.Model.NumClasses, len(t.train.Classes())); note != "" {
+		t.notes = append(t.notes, note)
+	}
 	var note string
 	if t.val, note, err = eval.WithClassesOf(t.train, t.val); note != "" {
 		t.notes = append(t.notes, note)

@@ -1,0 +1,196 @@
+package audit
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"fasternet/configs"
+	"fasternet/data"
+	"fasternet/eval"
+	"fasternet/train"
+)
+
+// mostDropped is the part of the training images that an epoch may leave out, in its
+// incomplete last batch, without a note.
+const mostDropped = 0.1
+
+// mostEnlarged is how much larger data.image_size may be than most images without a note.
+const mostEnlarged = 1.5
+
+// Config looks at the data set of a configuration as a run would at its start, without
+// reading all images, and reports what does not fit. Keys that are known to be wrong, and
+// have another value in c, are not judged; wrong may be nil.
+func Config(c *configs.Config, wrong func(key string) bool) *Report {
+	if wrong == nil {
+		wrong = func(string) bool { return false }
+	}
+	r := &Report{Findings: []Finding{}}
+	if !r.there(c.Data, wrong) {
+		return r
+	}
+	training, validation := r.open(c, data.Train), r.open(c, data.Val)
+	if training != nil {
+		if n := c.Data.MaxPerClass; n > 0 {
+			training = data.Few(training, n, c.Seed)
+		}
+		r.head(c, training, wrong)
+		r.batches(c, training, wrong)
+		r.images(c, training, "training", wrong)
+	}
+	if validation != nil {
+		r.images(c, validation, "validation", wrong)
+	}
+	if training != nil && validation != nil && c.Task == "classify" {
+		r.labels(training, validation)
+	}
+	for _, l := range eval.LeftOut(c.Data, training, validation) {
+		r.add(Note, LeftOut, l.String())
+	}
+	r.sort()
+	return r
+}
+
+// there reports whether there is a data set. A configuration may be for another machine.
+func (r *Report) there(d configs.Data, wrong func(key string) bool) bool {
+	for _, key := range []string{"data.name", "data.dir", "data.train", "data.val", "data.val_fraction", "data.classes"} {
+		if wrong(key) {
+			r.add(Note, NotThere, key+" is wrong: the data set was not looked at")
+			return false
+		}
+	}
+	switch {
+	case d.Dir == "" && d.Name != "fashion-mnist":
+		r.add(Note, NotThere, "data.dir is not set: no data set was looked at")
+		return false
+	case d.Dir == "":
+		if _, err := eval.Inspect(d, true); err != nil {
+			r.add(Note, NotThere, fmt.Sprintf("the data set was not looked at: %v", err))
+			return false
+		}
+	default:
+		if _, err := os.Stat(d.Dir); errors.Is(err, fs.ErrNotExist) {
+			r.add(Note, NotThere, fmt.Sprintf("data.dir: there is no %s here: the data set was not looked at", d.Dir))
+			return false
+		}
+	}
+	return true
+}
+
+// open opens a part; nil if it cannot be.
+func (r *Report) open(c *configs.Config, split data.Split) data.Dataset {
+	ds, err := eval.Inspect(c.Data, split == data.Train)
+	if err != nil {
+		r.add(Error, Unopened, fmt.Sprintf("the %s part cannot be opened: %v", partName[split], err))
+		return nil
+	}
+	if c.Data.ValFraction > 0 && split == data.Val { // both parts are made of one
+		return ds
+	}
+	var images []data.Fault
+	for _, f := range data.FaultsOf(ds) {
+		if f.Image {
+			images = append(images, f)
+			continue
+		}
+		r.add(Error, Fault, f.Err.Error())
+	}
+	if len(images) > 0 {
+		text := images[0].Err.Error()
+		if more := len(images) - 1; more > 0 {
+			text += fmt.Sprintf(" (and %d more images that are not there; data verify names all)", more)
+		}
+		if c.Data.OnBadImage == "skip" {
+			r.add(Note, Broken, text+"; another image takes the place (data.on_bad_image: skip)")
+		} else {
+			r.add(Error, Broken, text)
+		}
+	}
+	return ds
+}
+
+// head compares the classifier with the classes.
+func (r *Report) head(c *configs.Config, ds data.Dataset, wrong func(key string) bool) {
+	n := len(ds.Classes())
+	switch {
+	case c.Task != "classify" || wrong("model.num_classes"):
+	case c.Model.NumClasses > 0 && c.Model.NumClasses < n:
+		r.add(Error, Setting, fmt.Sprintf("model.num_classes: the data set has %d classes, the model only %d; 0 takes the number of the data set", n, c.Model.NumClasses))
+	default:
+		if note := eval.HeadNote(c.Model.NumClasses, n); note != "" {
+			r.add(Note, Setting, note)
+		}
+	}
+}
+
+// batches compares the batches with the number of images.
+func (r *Report) batches(c *configs.Config, ds data.Dataset, wrong func(key string) bool) {
+	if wrong("train.batch_size") {
+		return
+	}
+	n, batch := ds.Len(), c.Train.BatchSize
+	loader, err := train.Loader(c, ds, 0)
+	if err != nil {
+		r.add(Error, Setting, fmt.Sprintf("train.batch_size %d with %d training images: %v", batch, n, err))
+		return
+	}
+	steps := loader.Steps()
+	if left := n - steps*batch; float64(left) > mostDropped*float64(n) {
+		r.add(Note, Setting, fmt.Sprintf("train.batch_size: of %d training images each epoch leaves out %d, which make no whole batch of %d; a smaller batch leaves out fewer", n, left, batch))
+	}
+	if c.Train.AccumSteps > steps && !wrong("train.accum_steps") {
+		r.add(Note, Setting, fmt.Sprintf("train.accum_steps: %d batches make an update, but an epoch has %d: its updates are smaller", c.Train.AccumSteps, steps))
+	}
+	if c.Train.PreciseBN > n && !wrong("train.precise_bn") {
+		r.add(Note, Setting, fmt.Sprintf("train.precise_bn: %d images are asked for, there are %d training images", c.Train.PreciseBN, n))
+	}
+}
+
+// images decodes some images of a part, and compares them with what the model gets.
+func (r *Report) images(c *configs.Config, ds data.Dataset, part string, wrong func(key string) bool) {
+	info, err := data.Describe(ds, true)
+	if err != nil {
+		r.add(Error, Broken, err.Error())
+		return
+	}
+	r.Images += info.Decoded
+	missing := 0 // reported already
+	for _, f := range data.FaultsOf(ds) {
+		if f.Image {
+			missing++
+		}
+	}
+	if info.Bad > missing {
+		level, hint := Error, "data verify names all that cannot"
+		if c.Data.OnBadImage == "skip" {
+			level, hint = Note, "others take their places (data.on_bad_image: skip)"
+		}
+		r.add(level, Broken, fmt.Sprintf("%v; of %d %s images that were looked at %d cannot be read; %s", info.BadErr, info.Bad+info.Decoded, part, info.Bad, hint))
+	}
+	if info.Decoded == 0 || part != "training" {
+		return
+	}
+	if size := c.Data.ImageSize; !wrong("data.image_size") && float64(max(info.Height.Median, info.Width.Median))*mostEnlarged < float64(size) {
+		r.add(Note, Setting, fmt.Sprintf("data.image_size: half of the %s images that were looked at have %d×%d pixels (width × height) or less, and are enlarged to %d",
+			part, info.Width.Median, info.Height.Median, size))
+	}
+	switch grey := info.Grey; {
+	case wrong("model.in_chans"):
+	case c.Model.InChans == 1 && grey < info.Decoded:
+		r.add(Note, Setting, fmt.Sprintf("model.in_chans: %d of %d %s images that were looked at have colours, which 1 channel does not see", info.Decoded-grey, info.Decoded, part))
+	case c.Model.InChans == 3 && grey == info.Decoded:
+		r.add(Note, Setting, fmt.Sprintf("model.in_chans: all %d %s images that were looked at are grey; 1 channel would do", grey, part))
+	}
+}
+
+// labels compares the classes of the parts as a run does.
+func (r *Report) labels(training, validation data.Dataset) {
+	_, note, err := eval.WithClassesOf(training, validation)
+	switch {
+	case err != nil:
+		r.add(Error, Classes, err.Error())
+	case note != "":
+		r.add(Note, Classes, note)
+	}
+}

@@ -1,0 +1,14 @@
+package eval
+
+import "fmt"
+
+// HeadNote says so if a classifier has more outputs than the data set has classes: the
+// outputs beyond them learn never to be the answer. It is "" otherwise. outputs is
+// model.num_classes, of which 0 takes the number of the data set.
+func HeadNote(outputs, classes int) string {
+	if outputs <= classes {
+		return ""
+	}
+	return fmt.Sprintf("the model has %d classes (model.num_classes), the data set %d: the outputs of the other %d have no images to learn from; 0 takes the number of the data set",
+		outputs, classes, outputs-classes)
+}
