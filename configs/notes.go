@@ -1,11 +1,14 @@
 package configs
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // inherited is what a preset has together: values that fit each other.
 type inherited struct {
 	preset     string
-	lr         float64
+	optim      Optim
 	batch      int
 	size       int               // of images
 	origin     map[string]string // of the keys, to tell whether they were set again
@@ -15,7 +18,7 @@ type inherited struct {
 // inherit remembers what was read as that of a preset.
 func (l *loader) inherit(preset string) {
 	c := l.config
-	l.preset = &inherited{preset: preset, lr: c.Optim.LR, batch: c.batch(), size: c.Data.ImageSize, multiScale: c.Data.MultiScale, origin: map[string]string{}}
+	l.preset = &inherited{preset: preset, optim: c.Optim, batch: c.batch(), size: c.Data.ImageSize, multiScale: c.Data.MultiScale, origin: map[string]string{}}
 	for _, key := range []string{"optim.lr", "data.multi_scale", "data.test_crop", "data.test_crop_ratio"} {
 		l.preset.origin[key] = l.origin[key]
 	}
@@ -24,17 +27,37 @@ func (l *loader) inherit(preset string) {
 // batch is the number of images that make a step.
 func (c *Config) batch() int { return c.Train.BatchSize * c.Train.AccumSteps }
 
-// notes are about values of a preset which were left as they are while others, that
-// they were made for, were changed.
+// notes are about what is possible, but hardly meant.
 func (l *loader) notes() (notes []string) {
+	if n := l.config.warmupNote(); n != "" {
+		notes = append(notes, n)
+	}
+	return append(notes, l.presetNotes()...)
+}
+
+// warmupNote is about an epoch that is lost: the forms that keep time as timm does hold
+// the learning rate for an epoch, and begin a warm-up with that of warmup_lr.
+func (c *Config) warmupNote() string {
+	s := c.Sched
+	if s.Form == "fasternet" || s.Form == "localmim" || s.OnUpdates || s.WarmupEpochs == 0 || s.WarmupLR > c.Optim.LR/100 {
+		return ""
+	}
+	return fmt.Sprintf("sched.form %s holds the learning rate for an epoch, as timm does: the first of the %d epochs of warm-up trains at sched.warmup_lr %g, which changes next to nothing; with sched.on_updates=true it rises every step",
+		s.Form, s.WarmupEpochs, s.WarmupLR)
+}
+
+// presetNotes are about values of a preset which were left as they are while others, that
+// they were made for, were changed.
+func (l *loader) presetNotes() (notes []string) {
 	c, p := l.config, l.preset
 	if p == nil {
 		return nil
 	}
 	kept := func(key string) bool { return p.origin[key] != "" && l.origin[key] == p.origin[key] }
-	if batch := c.batch(); kept("optim.lr") && batch != p.batch {
-		notes = append(notes, fmt.Sprintf("optim.lr %g is that of %s, made for batches of %d (train.batch_size × accum_steps); these are of %d: scaled in proportion it would be optim.lr=%.3g",
-			p.lr, p.preset, p.batch, batch, p.lr*float64(batch)/float64(p.batch)))
+	if kept("optim.lr") {
+		if n := p.rateNote(c.Optim.Opt, c.batch()); n != "" {
+			notes = append(notes, n)
+		}
 	}
 	if p.multiScale == "" || !kept("data.multi_scale") {
 		return notes
@@ -50,3 +73,30 @@ func (l *loader) notes() (notes []string) {
 	}
 	return notes
 }
+
+// rateNote is about the learning rate of a preset with another optimizer or for batches of
+// another size; "" if both are the preset's.
+func (p *inherited) rateNote(opt string, batch int) string {
+	switch {
+	case opt != p.optim.Opt:
+		return fmt.Sprintf("optim.lr %g is that of %s, made for %s; this is %s, which needs another: set it; lr-find looks for one", p.optim.LR, p.preset, p.optim.Opt, opt)
+	case batch == p.batch:
+		return ""
+	}
+	text := fmt.Sprintf("optim.lr %g is that of %s, made for batches of %d (train.batch_size × accum_steps); these are of %d: ", p.optim.LR, p.preset, p.batch, batch)
+	power, known := batchPower[opt]
+	if !known {
+		return text + "set it; lr-find looks for one"
+	}
+	rule := "in proportion to the batch"
+	if power == 0.5 {
+		rule = "with the square root of the batch"
+	}
+	return text + fmt.Sprintf("for %s it is scaled %s, that is to optim.lr=%.3g", opt, rule, p.optim.LR*math.Pow(float64(batch)/float64(p.batch), power))
+}
+
+// batchPower is how the learning rate of an optimizer goes with the size of a batch: in
+// proportion where the step is a sum of gradients (Goyal et al., 2017; LARS as its authors
+// have it), with the square root where it is divided by their size (You et al., 2020, for
+// LAMB; Malladi et al., 2022, for Adam).
+var batchPower = map[string]float64{"adamw": 0.5, "lamb": 0.5, "sgd": 1, "momentum": 1, "lars": 1}

@@ -10,7 +10,7 @@ import (
 
 // What a preset has together is noted when a part of it is changed alone.
 func TestNotes(t *testing.T) {
-	const lr = "optim.lr 0.004 is that of fasternet_t0, made for batches of 4096 (train.batch_size × accum_steps); these are of 64: scaled in proportion it would be optim.lr=6.25e-05"
+	const lr = "optim.lr 0.004 is that of fasternet_t0, made for batches of 4096 (train.batch_size × accum_steps); these are of 64: for adamw it is scaled with the square root of the batch, that is to optim.lr=0.0005"
 	for _, c := range []struct {
 		text     string
 		settings []string
@@ -22,6 +22,14 @@ func TestNotes(t *testing.T) {
 		{text: "base: fasternet_t0\ntrain: {batch_size: 64, accum_steps: 1}\noptim: {lr: 0.004}"},
 		{text: "base: fasternet_t0\ntrain: {batch_size: 64, accum_steps: 1}", settings: []string{"optim.lr=0.004"}},
 		{text: "base: fasternet_t0", settings: []string{"train.batch_size=2", "train.accum_steps=32"}, want: []string{lr}},
+		{text: "base: fasternet_t0\noptim: {opt: sgd}", want: []string{"optim.lr 0.004 is that of fasternet_t0, made for adamw; this is sgd, which needs another: set it"}},
+		{text: "base: fasternet_t0\noptim: {opt: sgd, lr: 0.1}\ntrain: {batch_size: 64}"},
+		{text: "sched: {form: timm}", want: []string{"sched.form timm holds the learning rate for an epoch, as timm does: the first of the 5 epochs of warm-up trains at sched.warmup_lr 1e-06"}},
+		{text: "sched: {form: step, warmup_epochs: 1}", want: []string{"sched.form step holds the learning rate for an epoch"}},
+		{text: "sched: {form: timm, on_updates: true}"},
+		{text: "sched: {form: timm, warmup_epochs: 0}"},
+		{text: "sched: {form: timm, warmup_lr: 1e-4}"},
+		{text: "sched: {form: fasternet, warmup_epochs: 1}"},
 		{text: "base: fasternet_t0\ndata: {image_size: 160}", want: []string{"data.multi_scale 192_280 is that of fasternet_t0, made for data.image_size 224; this is 160"}},
 		{text: "base: fasternet_t0\ndata: {image_size: 160, multi_scale: 128_200}"},
 		{text: "base: fasternet_t0\ntrain: {epochs: 100}", want: []string{"data.multi_scale 192_280 is that of fasternet_t0: all 100 epochs would train at 192 px"}},
@@ -61,5 +69,32 @@ func TestNotes(t *testing.T) {
 	}
 	if _, err := Parse("my.yaml", "-: 1"); err == nil || !strings.Contains(err.Error(), "unknown key") {
 		t.Errorf("the key -: %v", err)
+	}
+}
+
+// Every optimizer has its rule, and the note scales by it: up and down.
+func TestRateNotes(t *testing.T) {
+	for _, c := range []struct {
+		opt   string
+		batch int
+		want  string
+	}{
+		{"adamw", 64, "for adamw it is scaled with the square root of the batch, that is to optim.lr=0.25"},
+		{"lamb", 4096, "for lamb it is scaled with the square root of the batch, that is to optim.lr=2"},
+		{"sgd", 64, "for sgd it is scaled in proportion to the batch, that is to optim.lr=0.0625"},
+		{"momentum", 512, "for momentum it is scaled in proportion to the batch, that is to optim.lr=0.5"},
+		{"lars", 8192, "for lars it is scaled in proportion to the batch, that is to optim.lr=8"},
+		{"mine", 64, "these are of 64: set it; lr-find looks for one"},
+		{"adamw", 1024, ""},
+	} {
+		p := &inherited{preset: "a", optim: Optim{Opt: c.opt, LR: 1}, batch: 1024}
+		if got := p.rateNote(c.opt, c.batch); !strings.HasSuffix(got, c.want) || (got == "") != (c.want == "") {
+			t.Errorf("%s with %d: %q, want %q", c.opt, c.batch, got, c.want)
+		}
+	}
+	for _, o := range Optimizers {
+		if _, ok := batchPower[o]; !ok {
+			t.Errorf("nobody says how the learning rate of %s goes with the batch", o)
+		}
 	}
 }

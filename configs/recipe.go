@@ -44,8 +44,8 @@ type Optim struct {
 // than fasternet and localmim keep time as timm does: from the beginning of the
 // run, in whole epochs.
 type Sched struct {
-	Form           string  `yaml:"form"` // fasternet, localmim or timm: cosine; linear, poly, step, multistep, constant
-	WarmupEpochs   int     `yaml:"warmup_epochs"`
+	Form           string  `yaml:"form"`          // fasternet, localmim or timm: cosine; linear, poly, step, multistep, constant
+	WarmupEpochs   int     `yaml:"warmup_epochs"` // of fasternet: from 20 on constant in each epoch, as published; fewer rise every step
 	WarmupLR       float64 `yaml:"warmup_lr"`
 	MinLR          float64 `yaml:"min_lr"`
 	CooldownEpochs int     `yaml:"cooldown_epochs"` // at the end, at min_lr

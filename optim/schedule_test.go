@@ -63,9 +63,38 @@ func TestFasterNetSchedule(t *testing.T) {
 			}
 		}
 	}
-	one := Schedule{Sched: configs.Sched{Form: "fasternet", WarmupEpochs: 1, WarmupLR: 1e-6}, LR: 1, Epochs: 3, Steps: 1}
-	if got := one.At(0, 0); got != 1e-6 {
-		t.Errorf("a warm-up of one epoch: %v", got)
+}
+
+// A warm-up shorter than the published one rises from the first step to its last, which has
+// the peak, and no epoch of it is lost at the rate that it starts from; however few steps
+// an epoch has. The published one is what it was.
+func TestShortFasterNetWarmup(t *testing.T) {
+	for warmup := 1; warmup < PublishedWarmup; warmup++ {
+		for _, steps := range []int{1, 2, 7, 100} {
+			s := Schedule{Sched: configs.Sched{Form: "fasternet", WarmupEpochs: warmup, WarmupLR: 1e-6, MinLR: 1e-5}, LR: 4e-3, Epochs: warmup + 10, Steps: steps}
+			before := s.WarmupLR
+			for epoch := range warmup {
+				for step := range steps {
+					lr := s.At(epoch, step)
+					if lr <= before || lr > s.LR*(1+1e-12) {
+						t.Errorf("%d epochs of %d steps: %v after %v", warmup, steps, lr, before)
+					}
+					before = lr
+				}
+			}
+			if math.Abs(before-s.LR) > 1e-12 || s.At(warmup, 0) != s.LR {
+				t.Errorf("%d epochs of %d steps end at %v, and go on at %v", warmup, steps, before, s.At(warmup, 0))
+			}
+			if mean := (s.At(0, 0) + s.At(0, steps-1)) / 2; mean < s.LR/float64(2*warmup) {
+				t.Errorf("%d epochs of %d steps: a mean of %v in the first", warmup, steps, mean)
+			}
+		}
+	}
+	s := Schedule{Sched: configs.Sched{Form: "fasternet", WarmupEpochs: 20, WarmupLR: 1e-6, MinLR: 1e-5}, LR: 4e-3, Epochs: 300, Steps: 100}
+	for epoch := range 20 {
+		if want := 1e-6 + float64(epoch)*(4e-3-1e-6)/19; s.At(epoch, 0) != want || s.At(epoch, 99) != want {
+			t.Errorf("the published warm-up has %v in epoch %d, want %v", s.At(epoch, 0), epoch, want)
+		}
 	}
 }
 
