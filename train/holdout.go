@@ -2,10 +2,12 @@ package train
 
 import (
 	"fmt"
+	"path/filepath"
 
 	"fasternet/checkpoints"
 	"fasternet/configs"
 	"fasternet/model"
+	"fasternet/weights"
 )
 
 // checkHoldOut is an error if a run that is resumed would validate images that it has
@@ -38,21 +40,59 @@ func (t *trainer) checkHoldOut(f *checkpoints.File) error {
 
 // sameHoldOut is an error unless both configurations hold out the same part.
 func sameHoldOut(was, is configs.Data) error {
-	if was.ValFraction == 0 && is.ValFraction == 0 {
+	if k := otherHoldOut(was, is); k != nil {
+		return fmt.Errorf("%s is %v, in the run it is %v: images that it was trained on would be validated; --set %s=%v goes on as it was, --run DIR begins another run",
+			k.key, k.is, k.was, k.key, k.was)
+	}
+	return nil
+}
+
+// heldBy is a setting that decides what is held out, with two values.
+type heldBy struct {
+	key     string
+	was, is any
+}
+
+// otherHoldOut is the first setting by which configurations hold out other parts; nil if
+// they hold out the same one, or if now none is.
+func otherHoldOut(was, is configs.Data) *heldBy {
+	if is.ValFraction == 0 {
 		return nil
 	}
-	for _, k := range []struct {
-		key     string
-		was, is any
-	}{
+	for _, k := range []heldBy{
 		{"data.val_fraction", was.ValFraction, is.ValFraction},
 		{"data.val_seed", was.ValSeed, is.ValSeed},
 		{"data.val_split", was.ValSplit, is.ValSplit},
 	} {
 		if k.was != k.is {
-			return fmt.Errorf("%s is %v, in the run it is %v: images that it was trained on would be validated; --set %s=%v goes on as it was, --run DIR begins another run",
-				k.key, k.is, k.was, k.key, k.was)
+			return &k
 		}
 	}
 	return nil
+}
+
+// noteKnown says so if the weights that a run starts from were trained on the same data
+// set, of which another part was held out: they may know images that are validated now.
+// A pre-training has seen no labels.
+func (t *trainer) noteKnown(path string) {
+	meta, err := weights.Meta(path)
+	if err != nil || meta[model.ConfigKey] == "" {
+		return // of another program, which does not say what it was trained on
+	}
+	was, err := configs.Parse(path, meta[model.ConfigKey])
+	if err != nil || was.Task != "classify" || !sameFolder(was.Data, t.config.Data) {
+		return
+	}
+	if k := otherHoldOut(was.Data, t.config.Data); k != nil {
+		t.origin = append(t.origin, fmt.Sprintf("note: these weights were trained on the same data set, with %s %v (here %v): they know images that are validated now, which looks better than it is; --set %s=%v holds out the same images",
+			k.key, k.was, k.is, k.key, k.was))
+	}
+}
+
+// sameFolder says whether both are the same data set, as far as the names of the folders
+// tell.
+func sameFolder(a, b configs.Data) bool {
+	x, errX := filepath.Abs(a.Dir)
+	y, errY := filepath.Abs(b.Dir)
+	return errX == nil && errY == nil && x == y && a.Name == b.Name && a.Train == b.Train
 }

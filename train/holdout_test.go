@@ -58,12 +58,13 @@ func TestResumeHoldsOutTheSame(t *testing.T) {
 		{"shuffle", shuffle, []string{"data.val_split=shuffle"}, "", ""},
 		{"again", hash, nil, "", ""},
 		{"another fraction", hash, []string{"data.val_fraction=0.4"}, "", "data.val_fraction is 0.4, in the run it is 0.3: images that it was trained on would be validated; --set data.val_fraction=0.3 goes on"},
-		{"a part of its own", hash, []string{"data.val_fraction=0"}, "", "data.val_fraction is 0, in the run it is 0.3"},
 		{"another seed", hash, []string{"data.val_seed=1"}, "", "data.val_seed is 1, in the run it is 0"},
 		{"hash after shuffle", shuffle, nil, "", "data.val_split is hash, in the run it is shuffle"},
 		{"shuffle again", shuffle, []string{"data.val_split=shuffle", "train.epochs=2"}, "", ""},
 		{"shuffle with another file", shuffle, []string{"data.val_split=shuffle", "train.epochs=3"}, "train/cat/more.png", "the data set has changed: the run has"},
 		{"hash with another file", hash, []string{"train.epochs=2"}, "", ""},
+		{"a part of its own", hash, []string{"data.val_fraction=0", "train.epochs=3"}, "", ""},
+		{"and back", hash, []string{"train.epochs=3"}, "", "data.val_fraction is 0.3, in the run it is 0"},
 	} {
 		if c.add != "" {
 			add(c.add)
@@ -74,13 +75,36 @@ func TestResumeHoldsOutTheSame(t *testing.T) {
 		}
 	}
 
+	// Weights that know what is validated are noted.
+	note := "note: these weights were trained on the same data set, with "
+	for _, c := range []struct {
+		name     string
+		settings []string
+		want     string
+	}{
+		{"the same", []string{"data.val_split=shuffle"}, ""},
+		{"another rule", nil, note + "data.val_split shuffle (here hash): they know images that are validated now, which looks better than it is; --set data.val_split=shuffle holds out the same"},
+		{"another fraction", []string{"data.val_fraction=0.2"}, note + "data.val_fraction 0.3 (here 0.2)"},
+		{"a part of its own", []string{"data.val_fraction=0"}, ""},
+		{"another data set", []string{"data.train=val"}, ""},
+	} {
+		settings := append([]string{"data.name=imagefolder", "data.val_fraction=0.3", "train.epochs=1", "sched.warmup_epochs=0", "from=" + shuffle}, c.settings...)
+		var log bytes.Buffer
+		if _, err := Run(context.Background(), smallConfig(t, small["fasternet"], dir, settings...), Options{Dir: filepath.Join(ramdisk.Dir(t), "from"), Log: &log}); err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		if said := strings.Contains(log.String(), note); said != (c.want != "") || !strings.Contains(log.String(), c.want) {
+			t.Errorf("from a run, %s: want %q\n%s", c.name, c.want, log.String())
+		}
+	}
+
 	// The configuration of a run of before has no data.val_split.
-	path := filepath.Join(hash, ConfigFile)
+	path := filepath.Join(shuffle, ConfigFile)
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	old := bytes.Replace(text, []byte("  val_split: hash\n"), nil, 1)
+	old := bytes.Replace(text, []byte("  val_split: shuffle\n"), nil, 1)
 	if bytes.Equal(old, text) {
 		t.Fatalf("no val_split in %s", text)
 	}
@@ -95,7 +119,7 @@ func TestResumeHoldsOutTheSame(t *testing.T) {
 		{"of before", nil, configs.ShuffleSplit},
 		{"of before, said", []string{"data.val_split=hash"}, configs.HashSplit},
 	} {
-		got, err := Config(hash, c.settings...)
+		got, err := Config(shuffle, c.settings...)
 		if err != nil || got.Data.ValSplit != c.want {
 			t.Errorf("%s: %+v, %v", c.name, got.Data, err)
 		}

@@ -30,6 +30,7 @@ func (t *trainer) startFrom() error {
 	for _, n := range table.Notes {
 		t.origin = append(t.origin, "note: "+n)
 	}
+	t.noteKnown(table.Path)
 	return nil
 }
 
