@@ -30,7 +30,11 @@ func Config(c *configs.Config, wrong func(key string) bool) *Report {
 	if !r.there(c.Data, wrong) {
 		return r
 	}
-	training, validation := r.open(c, data.Train), r.open(c, data.Val)
+	var validation data.Dataset
+	training := r.open(c, data.Train)
+	if training != nil || c.Data.ValFraction == 0 { // otherwise it is made of the other one
+		validation = r.open(c, data.Val)
+	}
 	if training != nil {
 		if n := c.Data.MaxPerClass; n > 0 {
 			training = data.Few(training, n, c.Seed)
@@ -54,7 +58,7 @@ func Config(c *configs.Config, wrong func(key string) bool) *Report {
 
 // there reports whether there is a data set. A configuration may be for another machine.
 func (r *Report) there(d configs.Data, wrong func(key string) bool) bool {
-	for _, key := range []string{"data.name", "data.dir", "data.train", "data.val", "data.val_fraction", "data.classes"} {
+	for _, key := range []string{"data", "data.name", "data.dir", "data.train", "data.val", "data.val_fraction", "data.classes"} {
 		if wrong(key) {
 			r.add(Note, NotThere, key+" is wrong: the data set was not looked at")
 			return false

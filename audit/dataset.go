@@ -48,6 +48,9 @@ func Dataset(ctx context.Context, c *configs.Config, o Options) (*Report, error)
 		ds, err := eval.Inspect(c.Data, split == data.Train)
 		if err != nil {
 			r.add(Error, Unopened, fmt.Sprintf("the %s part cannot be opened: %v", name, err))
+			if c.Data.ValFraction > 0 {
+				break // the other one is made of it
+			}
 			continue
 		}
 		for _, f := range data.FaultsOf(ds) {

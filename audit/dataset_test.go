@@ -163,6 +163,11 @@ func TestDataset(t *testing.T) {
 			want:     []string{"note classes: …", "note left_out: data set: 1 file with another ending is left out: .xcf 1"},
 		},
 		{
+			name:     "nothing is held out",
+			settings: []string{"data.val_fraction=1e-9"},
+			want:     []string{"error unopened: the training part cannot be opened: data.val_fraction: …"},
+		},
+		{
 			name:     "one part cannot be opened",
 			files:    map[string][]byte{"val/cat/8.png": []byte("x")},
 			settings: []string{"data.train=none"},

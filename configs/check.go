@@ -226,7 +226,7 @@ func (c *Config) checkStatistics() *problem {
 	}
 	sides := c.Model.StageSides(c.Data.Scale(0))
 	if last := sides[len(sides)-1]; c.Train.BatchSize*last*last < 2 {
-		return wrong("train.batch_size", "a batch of 1 leaves one value a channel in the last stage, a %d×%d map: batch norm needs two", last, last).with("model", "data.image_size", "data.multi_scale")
+		return wrong("train.batch_size", "a batch of 1 leaves one value a channel in the last stage, a %d×%d map: batch norm needs two", last, last).with(sideKeys...).with("data.image_size", "data.multi_scale")
 	}
 	return nil
 }

@@ -71,6 +71,9 @@ func (m Model) CheckImageSize(size int) error {
 	return nil
 }
 
+// sideKeys are the keys of a model that say how its maps become smaller.
+var sideKeys = []string{"model.name", "model.depths", "model.patch_size", "model.patch_stride", "model.patch_size2", "model.patch_stride2"}
+
 func (m Model) checkImageSize(key string, size int) *problem {
 	if m.Name != "fasternet" {
 		return m.checkTokens(key, size)
@@ -82,7 +85,7 @@ func (m Model) checkImageSize(key string, size int) *problem {
 			if i == 0 {
 				patch = fmt.Sprintf("patch_size %d", m.PatchSize)
 			}
-			return wrong(key, "%d pixels are too few: %d are left before stage %d, which begins with %s", size, side, stage+1, patch).with("model")
+			return wrong(key, "%d pixels are too few: %d are left before stage %d, which begins with %s", size, side, stage+1, patch).with(sideKeys...)
 		}
 		side, stage = s, i+1
 	}

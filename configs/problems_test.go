@@ -55,6 +55,11 @@ log: {histogram_interval: -3}
 			want: []string{"2: train.epoch: unknown key, did you mean epochs?"},
 		},
 		{
+			name: "a size that is wrong whatever else is",
+			text: "model: {name: vit, embed_dim: 770, pos_embed: sincos}\ndata: {image_size: 223}\n",
+			want: []string{"1: model.embed_dim: want a multiple of 4", "2: data.image_size: want a multiple of patch_size (16), got 223"},
+		},
+		{
 			name: "an unknown family",
 			text: "model: {name: vitt, depth: 3, num_heads: 7}\ndata: {image_size: 31}\ntrain: {batch_size: 0}\n",
 			want: []string{"1: model.name: want fasternet or vit or swin, got \"vitt\", did you mean vit?", "3: train.batch_size: want 1 or more"},
@@ -67,7 +72,7 @@ log: {histogram_interval: -3}
 		{
 			name: "relations",
 			text: "model: {embed_dim: 41}\ndata: {image_size: 3, mean: [0.5], val: x, val_fraction: 0.1}\naugment: {cutmix: 1}\ntrain: {batch_size: 7, epochs: 5}\nsched: {warmup_epochs: 9}\nloss: {sum_classes: true}\n",
-			want: []string{"1: model.embed_dim: want a multiple of n_div", "2: data.val_fraction: want either", "2: data.mean: want 3 number(s)",
+			want: []string{"1: model.embed_dim: want a multiple of n_div", "2: data.val_fraction: want either", "2: data.image_size: 3 pixels are too few", "2: data.mean: want 3 number(s)",
 				"6: loss.sum_classes: it is for", "5: sched.warmup_epochs: want no more", "4: train.batch_size: want an even number"},
 		},
 		{

@@ -57,9 +57,9 @@ func (m Model) checkTokens(key string, size int) *problem {
 	}
 	if size < unit || size%unit != 0 {
 		if m.Name == "swin" {
-			return wrong(key, "want a multiple of %d, got %d: patches of %d pixels (patch_size) are merged 2×2 between %d stages", unit, size, m.PatchSize, len(m.Depths)).with("model")
+			return wrong(key, "want a multiple of %d, got %d: patches of %d pixels (patch_size) are merged 2×2 between %d stages", unit, size, m.PatchSize, len(m.Depths)).with(sideKeys...)
 		}
-		return wrong(key, "want a multiple of patch_size (%d), got %d", unit, size).with("model")
+		return wrong(key, "want a multiple of patch_size (%d), got %d", unit, size).with(sideKeys...)
 	}
 	return nil
 }

@@ -65,6 +65,9 @@ which, as a table (.csv) or a picture (.png).`,
 			show := train.NewDisplay(os.Stderr)
 			show.Line("evaluating %s on %d images, %d threads, %s", m.Path, ds.Len(), pool.Workers(), kernels.Describe(runner.Precision))
 			showLeftOut(show, data.LeftOutOf(ds))
+			if n := eval.ShuffleNote(config.Data); n != "" {
+				show.Line("note: %s", n)
+			}
 			names := m.Classes
 			if len(names) == 0 {
 				names = ds.Classes()

@@ -123,6 +123,9 @@ func (f *probeFlags) features(c *cobra.Command, show *train.Display, training bo
 	for _, left := range eval.DescribeLeftOut(config.Data, e.train, e.val) {
 		show.Line("note: %s", left)
 	}
+	if n := eval.ShuffleNote(config.Data); n != "" {
+		show.Line("note: %s", n)
+	}
 	e.Dumped = &probe.Dumped{Model: m.Path, Which: e.which}
 	if err := e.extract(c, f, show, training); err != nil {
 		pool.Close()

@@ -40,6 +40,20 @@ func TestHoldOutKeepsTheOnlyImage(t *testing.T) {
 	f.run("train", "t.yaml", "--set", "data.val_fraction=0.5", "--set", "train.batch_size=2", "--run", "run").exits(0)
 }
 
+// A run of before data.val_split is evaluated on what its own rule holds out.
+func TestRunOfBeforeHoldsOutTheSame(t *testing.T) {
+	f := newFolder(t)
+	f.imageFolders("base", []string{"cat", "dog"}, 10, 0)
+	f.config("t.yaml", tinyFasterNet)
+	f.run("train", "t.yaml", "--set", "data.val_fraction=0.3", "--set", "data.val_split=shuffle", "--run", "run").exits(0)
+	note := "data.val_split is shuffle, the rule of older versions"
+	f.run("eval", "--model", "run").exits(0).says("on 6 images", note)
+	f.run("train", "t.yaml", "--set", "data.val_fraction=0.3", "--run", "run", "--resume").exits(1).
+		says("data.val_split is hash, in the run it is shuffle", "--set data.val_split=shuffle goes on as it was")
+	f.write("base/train/cat/new.png", f.read("base/train/cat/000.png"))
+	f.run("train", "--run", "run", "--resume", "--set", "train.epochs=3").exits(1).says("the data set has changed: the run has 14 training and 6 validation images, now there are 15 and 6")
+}
+
 // Removing one image moved 23 of 40 held-out images into the training set.
 func TestHoldOutMovesNoOtherImage(t *testing.T) {
 	f := newFolder(t)
