@@ -19,11 +19,21 @@ type LayerCount struct {
 // Count lists what the parts of a model cost for an image of that size, as the ops of its
 // graph have it. Nothing is run.
 func Count(m Model, height, width int) ([]LayerCount, error) {
+	recorded, err := Record(m, height, width)
+	if err != nil {
+		return nil, err
+	}
+	return countsOf(recorded), nil
+}
+
+// Record lists the operations of the forward pass of a model for one image of that size.
+// The error says what does not fit.
+func Record(m Model, height, width int) ([]ops.Recorded, error) {
 	tape, err := sketch(m, height, width, nil)
 	if err != nil {
 		return nil, err
 	}
-	return countsOf(tape.Recorded()), nil
+	return tape.Recorded(), nil
 }
 
 // sketch records the forward pass of a model for one image. prepare, if there is one, may
@@ -34,7 +44,7 @@ func sketch(m Model, height, width int, prepare func(*layers.Pass)) (tape *ops.T
 			err = fmt.Errorf("building the graph: %v", v)
 		}
 		if err != nil {
-			err = Shape{Batch: 1, Height: height, Width: width}.wrap(err)
+			err = fmt.Errorf("graph: images of %d×%d pixels do not fit the model: %w", height, width, err)
 		}
 	}()
 	tape = ops.NewSketch()

@@ -36,17 +36,11 @@ func Build(m graph.Model, o Options) (*onnx.Model, error) {
 		return nil, fmt.Errorf("onnx: the model is not in folded form")
 	}
 	b := newBuilder(m.Store(), o.Opset)
-	switch m := m.(type) {
-	case *graph.FasterNet:
-		err = b.fasterNet(m, o)
-	case *graph.ViT:
-		err = b.vit(m, o)
-	case *graph.Swin:
-		err = b.swin(m, o)
-	default:
-		err = fmt.Errorf("onnx: a model of type %T has no ONNX form yet", m)
-	}
+	recorded, err := graph.Record(m, o.Height, o.Width)
 	if err != nil {
+		return nil, fmt.Errorf("onnx: %w", err)
+	}
+	if err := b.walk(recorded); err != nil {
 		return nil, err
 	}
 	b.nodes[len(b.nodes)-1].Outputs = []string{Output}
@@ -153,12 +147,6 @@ func (b *builder) transpose(name, x string, order ...int) string {
 // slice adds places from, …, to-1 of an axis.
 func (b *builder) slice(name, x string, axis, from, to int) string {
 	return b.node("Slice", name, []string{x, b.ints(from), b.ints(to), b.ints(axis)})
-}
-
-// classifier adds the linear layer on features [batch, features].
-func (b *builder) classifier(x string) {
-	b.node("Gemm", "head", []string{x, "head.weight", "head.bias"},
-		onnx.Float("alpha", 1), onnx.Float("beta", 1), onnx.Int("transA", 0), onnx.Int("transB", 1))
 }
 
 // split adds a division of an axis into parts of the given sizes.

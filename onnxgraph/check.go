@@ -25,8 +25,8 @@ func Check(file *onnx.Model, m graph.Model) error {
 		return fmt.Errorf("it has %d inputs, want one image [batch, channels, height, width]", len(file.Graph.Inputs))
 	}
 	shape := file.Graph.Inputs[0].Shape
-	const most = 1 << 16
-	if min(shape[2].Size, shape[3].Size) < 1 || max(shape[2].Size, shape[3].Size) > most {
+	const side, area = 1 << 13, 1 << 24 // the tokens of an image are listed
+	if h, w := shape[2].Size, shape[3].Size; min(h, w) < 1 || max(h, w) > side || h*w > area {
 		return fmt.Errorf("its input is %d×%d pixels", shape[2].Size, shape[3].Size)
 	}
 	want, err := Build(m, Options{Opset: int(file.Opset), Height: int(shape[2].Size), Width: int(shape[3].Size)})

@@ -1,66 +1,101 @@
 package onnxgraph
 
 import (
+	"errors"
 	"fmt"
 
-	"fasternet/configs"
-	"fasternet/graph"
 	"fasternet/kernels"
 	"fasternet/onnx"
+	"fasternet/ops"
 )
 
-// fasterNet adds a FasterNet; the last node computes the logits.
-func (b *builder) fasterNet(m *graph.FasterNet, o Options) error {
-	c := m.Config()
-	for _, side := range []int{o.Height, o.Width} {
-		if sides := c.StageSides(side); sides[len(sides)-1] < 1 {
-			return fmt.Errorf("onnx: images of %d×%d pixels are too small for the model", o.Height, o.Width)
-		}
+// errUnfolded says that a model is exported in folded form only.
+var errUnfolded = errors.New("its batch norm or layer scale is not folded, and has no ONNX form")
+
+// patchConv is a convolution of patches.
+func patchConv(b *builder, r ops.Recorded, x value) (value, error) {
+	p := r.About.(ops.PatchConv)
+	if err := x.want(mapLayout); err != nil {
+		return value{}, err
 	}
-	act, err := b.activation(c)
+	if p.Norm != nil {
+		return value{}, errUnfolded
+	}
+	return value{b.conv(layerName(p.Weight), x.name, p.Weight.Shape()[2], p.Stride, 0), mapLayout}, nil
+}
+
+// fasterNetBlock is a partial convolution and an MLP, with a residual.
+func fasterNetBlock(b *builder, r ops.Recorded, x value) (value, error) {
+	o := r.About.(ops.Block)
+	if err := x.want(mapLayout); err != nil {
+		return value{}, err
+	}
+	if o.Norm != nil || o.LayerScale != nil {
+		return value{}, errUnfolded
+	}
+	v := b.pconv(layerName(o.PConv), x.name, r.Shape[3], o.PConv.Shape()[0])
+	v = b.conv(layerName(o.Conv1), v, 1, 1, 0)
+	v, err := b.activation(o.Name+".mlp.2", v, o.Act)
 	if err != nil {
-		return err
+		return value{}, err
 	}
-	x := b.conv("patch_embed.proj", Input, c.PatchSize, c.PatchStride, 0)
-	for i, dim := range c.StageDims() {
-		if i > 0 {
-			x = b.conv(fmt.Sprintf("stages.%d.reduction", 2*i-1), x, c.PatchSize2, c.PatchStride2, 0)
-		}
-		for j := range c.Depths[i] {
-			name := fmt.Sprintf("stages.%d.blocks.%d", 2*i, j)
-			u := b.pconv(name+".spatial_mixing", x, dim, dim/c.NDiv)
-			u = b.conv(name+".mlp.0", u, 1, 1, 0)
-			u = act(name+".mlp.2", u)
-			u = b.conv(name+".mlp.3", u, 1, 1, 0)
-			x = b.node("Add", name, []string{x, u})
-		}
-	}
-	x = b.node("GlobalAveragePool", "avgpool_pre_head.0", []string{x})
-	x = b.conv("avgpool_pre_head.1", x, 1, 1, 0)
-	x = act("avgpool_pre_head.2", x)
-	x = b.node("Flatten", "flatten", []string{x}, onnx.Int("axis", 1))
-	b.classifier(x)
-	return nil
+	v = b.conv(layerName(o.Conv2), v, 1, 1, 0)
+	return value{b.node("Add", o.Name, []string{x.name, v}), mapLayout}, nil
 }
 
 // pconv adds a partial convolution: 3×3 on the first cp of c channels.
-func (b *builder) pconv(name, x string, c, cp int) string {
-	conv := name + ".partial_conv3"
+func (b *builder) pconv(conv, x string, c, cp int) string {
 	if cp == c {
 		return b.conv(conv, x, 3, 1, 1)
 	}
+	name := parent(conv)
 	parts := b.split(name+".split", x, 1, cp, c-cp)
 	return b.node("Concat", name, []string{b.conv(conv, parts[0], 3, 1, 1), parts[1]}, onnx.Int("axis", 1))
 }
 
-// activation returns what adds the activation of a model.
-func (b *builder) activation(c configs.Model) (func(name, x string) string, error) {
-	act, err := kernels.ParseActivation(c.ActLayer)
-	if err != nil {
-		return nil, fmt.Errorf("onnx: model.act_layer: %w", err)
+// globalAvgPool is the mean over the pixels of a map, or over tokens.
+func globalAvgPool(b *builder, r ops.Recorded, x value) (value, error) {
+	if x.layout == tokenLayout {
+		return value{b.meanTokens(r.Name, x.name), featureLayout}, nil
 	}
-	if act == kernels.GELU {
-		return b.gelu, nil
+	if err := x.want(mapLayout); err != nil {
+		return value{}, err
 	}
-	return func(name, x string) string { return b.node("Relu", name, []string{x}) }, nil
+	return value{b.node("GlobalAveragePool", r.Name, []string{x.name}), pixelLayout}, nil
+}
+
+func activate(b *builder, r ops.Recorded, x value) (value, error) {
+	name, err := b.activation(r.Name, x.name, r.About.(ops.Activated).Act)
+	return value{name, x.layout}, err
+}
+
+// activation adds an activation.
+func (b *builder) activation(name, x string, act kernels.Activation) (string, error) {
+	switch act {
+	case kernels.GELU:
+		return b.gelu(name, x), nil
+	case kernels.ReLU:
+		return b.node("Relu", name, []string{x}), nil
+	}
+	return "", fmt.Errorf("activation %v has no ONNX form", act)
+}
+
+// linear is a layer on features; as a 1×1 convolution it stays a map.
+func linear(b *builder, r ops.Recorded, x value) (value, error) {
+	d := r.About.(ops.Dense)
+	if err := x.want(pixelLayout, featureLayout); err != nil {
+		return value{}, err
+	}
+	if x.layout == pixelLayout && d.Weight.Shape().Dims() == 4 {
+		return value{b.conv(layerName(d.Weight), x.name, 1, 1, 0), pixelLayout}, nil
+	}
+	if x.layout == pixelLayout {
+		x = value{b.node("Flatten", "flatten", []string{x.name}, onnx.Int("axis", 1)), featureLayout}
+	}
+	inputs := []string{x.name, d.Weight.Name}
+	if d.Bias != nil {
+		inputs = append(inputs, d.Bias.Name)
+	}
+	return value{b.node("Gemm", r.Name, inputs,
+		onnx.Float("alpha", 1), onnx.Float("beta", 1), onnx.Int("transA", 0), onnx.Int("transB", 1)), featureLayout}, nil
 }

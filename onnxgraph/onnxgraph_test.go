@@ -6,11 +6,15 @@ import (
 	"strings"
 	"testing"
 
+	"gorgonia.org/gorgonia"
+
 	"fasternet/configs"
 	"fasternet/graph"
 	"fasternet/internal/golden"
+	"fasternet/layers"
 	"fasternet/onnx"
 	"fasternet/onnxgraph"
+	"fasternet/ops"
 )
 
 func small() configs.Model {
@@ -153,20 +157,20 @@ func TestCheck(t *testing.T) {
 		}
 	}
 	for want, change := range map[string]func(g *onnx.Model){
-		"a field functions":         func(g *onnx.Model) { g.Unknown = []string{"functions"} },
-		"it has 0 inputs":           func(g *onnx.Model) { g.Graph.Inputs = nil },
-		"its input is 0×40":         func(g *onnx.Model) { g.Graph.Inputs[0].Shape[2] = onnx.Dim{Name: "height"} },
-		"opset 12":                  func(g *onnx.Model) { g.Opset = 12 },
-		"IR version":                func(g *onnx.Model) { g.IRVersion = 3 },
-		"its input 0":               func(g *onnx.Model) { g.Graph.Inputs[0].Shape[1].Size = 1 },
-		"its output 0":              func(g *onnx.Model) { g.Graph.Outputs[0].Shape[0] = onnx.Dim{Size: 1} },
-		"Sigmoid":                   func(g *onnx.Model) { g.Graph.Nodes[5].Op = "Sigmoid" },
-		"want missing":              func(g *onnx.Model) { g.Graph.Nodes = append(g.Graph.Nodes, onnx.Node{Op: "Softmax"}) },
-		"is missing":                func(g *onnx.Model) { g.Graph.Nodes = g.Graph.Nodes[:7] },
-		"its initializer 0 is":      func(g *onnx.Model) { g.Graph.Initializers[0].Shape = []int{8, 3, 16, 1} },
-		"gelu.half":                 func(g *onnx.Model) { g.Graph.Initializers[len(g.Graph.Initializers)-2].F32 = []float32{0.25} },
-		"Name:other":                func(g *onnx.Model) { g.Graph.Initializers[2].Name = "other" },
-		"images of 2×40 pixels are": func(g *onnx.Model) { g.Graph.Inputs[0].Shape[2].Size = 2 },
+		"a field functions":     func(g *onnx.Model) { g.Unknown = []string{"functions"} },
+		"it has 0 inputs":       func(g *onnx.Model) { g.Graph.Inputs = nil },
+		"its input is 0×40":     func(g *onnx.Model) { g.Graph.Inputs[0].Shape[2] = onnx.Dim{Name: "height"} },
+		"opset 12":              func(g *onnx.Model) { g.Opset = 12 },
+		"IR version":            func(g *onnx.Model) { g.IRVersion = 3 },
+		"its input 0":           func(g *onnx.Model) { g.Graph.Inputs[0].Shape[1].Size = 1 },
+		"its output 0":          func(g *onnx.Model) { g.Graph.Outputs[0].Shape[0] = onnx.Dim{Size: 1} },
+		"Sigmoid":               func(g *onnx.Model) { g.Graph.Nodes[5].Op = "Sigmoid" },
+		"want missing":          func(g *onnx.Model) { g.Graph.Nodes = append(g.Graph.Nodes, onnx.Node{Op: "Softmax"}) },
+		"is missing":            func(g *onnx.Model) { g.Graph.Nodes = g.Graph.Nodes[:7] },
+		"its initializer 0 is":  func(g *onnx.Model) { g.Graph.Initializers[0].Shape = []int{8, 3, 16, 1} },
+		"gelu.half":             func(g *onnx.Model) { g.Graph.Initializers[len(g.Graph.Initializers)-2].F32 = []float32{0.25} },
+		"Name:other":            func(g *onnx.Model) { g.Graph.Initializers[2].Name = "other" },
+		"images of 2×40 pixels": func(g *onnx.Model) { g.Graph.Inputs[0].Shape[2].Size = 2 },
 	} {
 		g := build(t, m, 17)
 		g.Graph.Nodes = slices.Clone(g.Graph.Nodes)
@@ -198,11 +202,15 @@ func TestBuildErrors(t *testing.T) {
 			_, err := onnxgraph.Build(folded(t, small()), onnxgraph.Options{Opset: 18, Height: 32, Width: 32})
 			return err
 		},
-		"too small": func() error {
+		"smaller than a patch": func() error {
 			_, err := onnxgraph.Build(folded(t, small()), onnxgraph.Options{Opset: 17, Height: 32, Width: 3})
 			return err
 		},
-		"has no ONNX form": func() error {
+		"batch norm or layer scale is not folded": func() error {
+			_, err := onnxgraph.Build(hidden{unfolded}, onnxgraph.Options{Opset: 17, Height: 32, Width: 32})
+			return err
+		},
+		`AvgPoolTokens "pool" has no ONNX form`: func() error {
 			_, err := onnxgraph.Build(other{unfolded}, onnxgraph.Options{Opset: 17, Height: 32, Width: 32})
 			return err
 		},
@@ -213,5 +221,12 @@ func TestBuildErrors(t *testing.T) {
 	}
 }
 
-// other is a model of a kind that has no ONNX form.
+// hidden is a model that does not say that it can be folded.
+type hidden struct{ graph.Model }
+
+// other is a model with an op that has no ONNX form.
 type other struct{ graph.Model }
+
+func (other) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
+	return ops.AvgPoolTokens(p.Tape, "pool", x, 0, 32, 32)
+}

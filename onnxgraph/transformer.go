@@ -4,40 +4,72 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"fasternet/onnx"
+	"fasternet/ops"
 )
 
-// block is a transformer block on tokens [batch, tokens, dim].
-type block struct {
+// attended is how the tokens of an attention lie.
+type attended struct {
 	dim, heads int
-	eps1, eps2 float64
 	windows    *windows // nil where all tokens of an image attend to each other
 	tokens     int      // that attend to each other: of an image, or of a window
 }
 
-// transformer adds a block.
-func (b *builder) transformer(name, x string, o block) string {
-	v := b.layerNorm(name+".norm1", x, o.eps1)
-	if o.windows != nil {
-		v = o.windows.cut(b, name+".attn.windows", v, o.dim)
+// attentionBlock is attention with its norm and its residual.
+func attentionBlock(b *builder, r ops.Recorded, x value) (value, error) {
+	a := r.About.(ops.Attention)
+	if err := x.want(tokenLayout); err != nil {
+		return value{}, err
 	}
-	v = b.attention(name+".attn", v, o)
-	if o.windows != nil {
-		v = o.windows.join(b, name+".attn.joined", v, o.dim)
+	o := attended{dim: r.Shape[len(r.Shape)-1], heads: a.Heads, tokens: tokens(r.Shape)}
+	switch f := a.Windows.Form(); {
+	case f.Whole && a.Table == nil:
+	case f.Side > 0 && a.Table != nil:
+		o.windows, o.tokens = newWindows(f.Height, f.Width, f.Side, f.Shift), f.Side*f.Side
+	default:
+		return value{}, fmt.Errorf("its windows have no ONNX form")
 	}
-	x = b.node("Add", name+".attended", []string{x, v})
-	v = b.layerNorm(name+".norm2", x, o.eps2)
-	v = b.linear(name+".mlp.fc1", v)
-	v = b.gelu(name+".mlp.act", v)
-	v = b.linear(name+".mlp.fc2", v)
-	return b.node("Add", name, []string{x, v})
+	v := b.layerNorm(layerName(a.Norm.Weight), x.name, a.Norm.Eps)
+	if o.windows != nil {
+		v = o.windows.cut(b, a.Name+".windows", v, o.dim)
+	}
+	v = b.attention(a.Name, v, o)
+	if o.windows != nil {
+		v = o.windows.join(b, a.Name+".joined", v, o.dim)
+	}
+	return value{b.node("Add", parent(a.Name)+".attended", []string{x.name, v}), tokenLayout}, nil
+}
+
+// mlpBlock is an MLP with its norm and its residual.
+func mlpBlock(b *builder, r ops.Recorded, x value) (value, error) {
+	m := r.About.(ops.MLP)
+	if err := x.want(tokenLayout); err != nil {
+		return value{}, err
+	}
+	v := b.layerNorm(layerName(m.Norm.Weight), x.name, m.Norm.Eps)
+	v = b.linear(layerName(m.Fc1), v)
+	v = b.gelu(m.Name+".act", v)
+	v = b.linear(layerName(m.Fc2), v)
+	return value{b.node("Add", parent(m.Name), []string{x.name, v}), tokenLayout}, nil
+}
+
+// parent is the part that a layer is in: "blocks.0" for "blocks.0.mlp".
+func parent(name string) string { return name[:max(strings.LastIndexByte(name, '.'), 0)] }
+
+// normalise is a layer norm over the channels.
+func normalise(b *builder, r ops.Recorded, x value) (value, error) {
+	if err := x.want(tokenLayout, featureLayout); err != nil {
+		return value{}, err
+	}
+	return value{b.layerNorm(r.Name, x.name, r.About.(ops.Normalisation).Eps), x.layout}, nil
 }
 
 // attention adds the attention of tokens [batch, tokens, dim], or of tokens of
 // windows [batch, windows, tokens, dim]. The batch stays the first dimension
 // everywhere, so that its name is not lost.
-func (b *builder) attention(name, x string, o block) string {
+func (b *builder) attention(name, x string, o attended) string {
 	lead := []int{0}
 	if o.windows != nil {
 		lead = append(lead, o.windows.count())
@@ -103,11 +135,4 @@ func (b *builder) layerNorm(name, x string, eps float64) string {
 // meanTokens adds the mean over the tokens of x [batch, tokens, dim].
 func (b *builder) meanTokens(name, x string) string {
 	return b.node("ReduceMean", name, []string{x}, onnx.Ints("axes", 1), onnx.Int("keepdims", 0))
-}
-
-// patches adds the embedding of patches, as tokens [batch, tokens, dim].
-func (b *builder) patches(dim, size, tokens int) string {
-	x := b.conv("patch_embed.proj", Input, size, size, 0)
-	x = b.reshape("patch_embed.flat", x, 0, dim, tokens)
-	return b.transpose("patch_embed.tokens", x, 0, 2, 1)
 }

@@ -38,7 +38,7 @@ func AttentionBlock(t *Tape, x *gorgonia.Node, a Attention) (*gorgonia.Node, err
 	cost.AttentionMACs = 2 * rows * a.Windows.attended * c
 	cost.AttentionActivations = rows * (a.Windows.attended*a.Heads + c)
 	return t.recordLayer(spec{
-		kind: "AttentionBlock", name: a.Name, cost: cost, shape: f.shape.shape, run: f.forward, again: f.forward, grad: f.differentiate,
+		kind: "AttentionBlock", about: a, name: a.Name, cost: cost, shape: f.shape.shape, run: f.forward, again: f.forward, grad: f.differentiate,
 		uses: append(used(f.wqkv, f.wproj), f.norm.statsBuf, f.qkvMap.buf, f.outMap.buf),
 	}, x, f.params(), a.Keep)
 }

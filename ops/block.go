@@ -38,7 +38,7 @@ func FasterNetBlock(t *Tape, x *gorgonia.Node, b Block) (*gorgonia.Node, error) 
 		return nil, fmt.Errorf("ops: block %q: %w", b.Name, err)
 	}
 	s := spec{
-		kind: "FasterNetBlock", name: b.Name, inputs: gorgonia.Nodes{x}, wrt: []bool{true}, shape: x.Shape().Clone(),
+		kind: "FasterNetBlock", about: b, name: b.Name, inputs: gorgonia.Nodes{x}, wrt: []bool{true}, shape: x.Shape().Clone(),
 		run: f.forwardEval, grad: f.differentiate,
 	}
 	for _, p := range f.params() {

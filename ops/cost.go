@@ -1,11 +1,7 @@
 package ops
 
 import (
-	"slices"
-
 	"fasternet/kernels"
-
-	"gorgonia.org/tensor"
 )
 
 // Cost is what an operation costs in the forward pass, for all images of its graph. One
@@ -68,37 +64,6 @@ func (t *Tape) SetLayer(i int) { t.scope.Layer = i }
 
 // AtLayer is the layer that ops are added to.
 func (t *Tape) AtLayer() int { return t.scope.Layer }
-
-// Recorded is an operation of the forward pass.
-type Recorded struct {
-	Kind, Name string
-	Scope
-	Shape  tensor.Shape // of the result
-	Params []*Param
-	Cost
-}
-
-// Recorded lists the operations of the forward pass in their order.
-func (t *Tape) Recorded() []Recorded {
-	byNode := map[int64]*Param{}
-	for p, n := range t.params {
-		byNode[n.ID()] = p
-	}
-	var list []Recorded
-	for _, o := range t.ops {
-		if !o.forward {
-			continue
-		}
-		r := Recorded{Kind: o.kind, Name: o.name, Scope: o.scope, Shape: slices.Clone(o.shape), Cost: o.cost}
-		for _, n := range o.inputs {
-			if p := byNode[n.ID()]; p != nil {
-				r.Params = append(r.Params, p)
-			}
-		}
-		list = append(list, r)
-	}
-	return list
-}
 
 // NewSketch starts the tape of a graph that is only looked at, with [Tape.Recorded]: it
 // takes no memory for weights or activations, and cannot be run.

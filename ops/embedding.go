@@ -48,7 +48,7 @@ func Embed(t *Tape, x *gorgonia.Node, e Embedding) (*gorgonia.Node, error) {
 	}
 	f.forwardTask, f.backwardTask, f.sumTask = f.forwardImage, f.backwardImage, f.sumTokens
 	return t.recordLayer(spec{
-		kind: "Embed", name: e.Name, shape: tensor.Shape{in.images, f.tokens, c}, run: f.forward, grad: f.differentiate,
+		kind: "Embed", about: e, name: e.Name, shape: tensor.Shape{in.images, f.tokens, c}, run: f.forward, grad: f.differentiate,
 	}, x, given(e.Class, e.Position), nil)
 }
 
@@ -167,7 +167,7 @@ func MeanTokens(t *Tape, name string, x *gorgonia.Node, from, to int) (*gorgonia
 	}
 	out := kernels.Matrix{Rows: shape.images, Cols: shape.channels}
 	return t.recordLayer(spec{
-		kind: "MeanTokens", name: name, shape: tensor.Shape{shape.images, shape.channels},
+		kind: "MeanTokens", about: TokenMean{from, to}, name: name, shape: tensor.Shape{shape.images, shape.channels},
 		run: func(in [][]float32, o []float32) error {
 			src, dst = shape.matrix(in[0]), kernels.NewMatrix(o, out.Rows, out.Cols)
 			t.Pool().Run(shape.images, mean)

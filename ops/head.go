@@ -33,7 +33,7 @@ func GlobalAvgPool(t *Tape, name string, x *gorgonia.Node) (*gorgonia.Node, erro
 		}
 	}
 	node, err := t.record(spec{
-		kind: "GlobalAvgPool", name: name, inputs: gorgonia.Nodes{x}, wrt: []bool{true}, shape: tensor.Shape{shape.batch, shape.channels},
+		kind: "GlobalAvgPool", about: Pool{}, name: name, inputs: gorgonia.Nodes{x}, wrt: []bool{true}, shape: tensor.Shape{shape.batch, shape.channels},
 		cost: Cost{PoolElements: shape.rows() * shape.channels},
 		run: func(in [][]float32, out []float32) error {
 			src, dst = shape.matrix(in[0]), kernels.NewMatrix(out, shape.batch, shape.channels)
@@ -68,7 +68,7 @@ func Activate(t *Tape, name string, x *gorgonia.Node, act kernels.Activation) (*
 	}
 	recomputed := t.newBuffer(rows * c)
 	node, err := t.record(spec{
-		kind: "Activate", name: name, inputs: gorgonia.Nodes{x}, wrt: []bool{true}, shape: s.Clone(), uses: []*buffer{recomputed},
+		kind: "Activate", about: Activated{act}, name: name, inputs: gorgonia.Nodes{x}, wrt: []bool{true}, shape: s.Clone(), uses: []*buffer{recomputed},
 		run: func(in [][]float32, out []float32) error {
 			kernels.Affine(kernels.NewMatrix(out, rows, c), kernels.NewMatrix(in[0], rows, c), ones, zeros, act)
 			return nil

@@ -90,7 +90,7 @@ func Normalise(t *Tape, name string, x *gorgonia.Node, norm *LayerNorm) (*gorgon
 	}
 	params := []*Param{norm.Weight, norm.Bias}
 	return t.recordLayer(spec{
-		kind: "LayerNorm", name: name, shape: shape.shape, uses: []*buffer{n.statsBuf},
+		kind: "LayerNorm", about: Normalisation{norm}, name: name, shape: shape.shape, uses: []*buffer{n.statsBuf},
 		run: func(in [][]float32, out []float32) error {
 			mx, my = shape.matrix(in[0]), shape.matrix(out)
 			t.Pool().Run(len(cut), forward)

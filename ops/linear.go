@@ -32,7 +32,7 @@ func Linear(t *Tape, name string, x *gorgonia.Node, weight, bias *Param) (*gorgo
 		inputs, wrt = append(inputs, t.Param(bias)), append(wrt, true)
 	}
 	node, err := t.record(spec{
-		kind: "Linear", name: name, inputs: inputs, wrt: wrt, shape: tensor.Shape{s[0], out}, cost: product(s[0], out, weight),
+		kind: "Linear", about: Dense{weight, bias}, name: name, inputs: inputs, wrt: wrt, shape: tensor.Shape{s[0], out}, cost: product(s[0], out, weight),
 		run: f.forward, grad: f.differentiate,
 	})
 	return node, err

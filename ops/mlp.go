@@ -39,7 +39,7 @@ func MLPBlock(t *Tape, x *gorgonia.Node, m MLP) (*gorgonia.Node, error) {
 		uses = append(uses, f.hiddenMap.buf)
 	}
 	return t.recordLayer(spec{
-		kind: "MLPBlock", name: m.Name, cost: product(f.shape.rows, f.hidden+f.shape.channels, m.Fc1, m.Fc2), shape: f.shape.shape, uses: uses, run: f.forward, again: f.again, grad: f.differentiate,
+		kind: "MLPBlock", about: m, name: m.Name, cost: product(f.shape.rows, f.hidden+f.shape.channels, m.Fc1, m.Fc2), shape: f.shape.shape, uses: uses, run: f.forward, again: f.again, grad: f.differentiate,
 	}, x, f.params(), m.Keep)
 }
 

@@ -22,7 +22,8 @@ type spec struct {
 	wrt    []bool       // which inputs get a gradient; nil for none
 	shape  tensor.Shape // of the result; nil for a scalar
 
-	cost Cost // of the forward pass
+	cost  Cost // of the forward pass
+	about any  // the description that it was made of, for who reads the graph
 
 	result *Param    // whose gradient is the result, if the plan shall not provide its memory
 	reuse  int       // 1 + the input whose memory the result may take; 0 for none

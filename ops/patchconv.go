@@ -31,7 +31,7 @@ func PatchConvNorm(t *Tape, x *gorgonia.Node, p PatchConv) (*gorgonia.Node, erro
 		return nil, fmt.Errorf("ops: patch convolution %q: %w", p.Name, err)
 	}
 	s := spec{
-		kind: "PatchConvNorm", name: p.Name,
+		kind: "PatchConvNorm", about: p, name: p.Name,
 		inputs: gorgonia.Nodes{x}, wrt: []bool{!p.NoInputGrad},
 		shape: tensor.Shape{f.out.batch, f.out.height, f.out.width, f.out.channels},
 		run:   f.forwardEval, grad: f.differentiate,

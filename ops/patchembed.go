@@ -26,7 +26,7 @@ func PatchEmbed(t *Tape, x *gorgonia.Node, p PatchEmbedding) (*gorgonia.Node, er
 		return nil, fmt.Errorf("ops: patch embedding %q: %w", p.Name, err)
 	}
 	s := spec{
-		kind: "PatchEmbed", name: p.Name, inputs: gorgonia.Nodes{x}, wrt: []bool{false},
+		kind: "PatchEmbed", about: p, name: p.Name, inputs: gorgonia.Nodes{x}, wrt: []bool{false},
 		shape: tensor.Shape{f.out.batch, f.out.height, f.out.width, f.out.channels}, run: f.forward, again: within(f.forward), grad: f.differentiate,
 	}
 	for _, q := range f.params() {

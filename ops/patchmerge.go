@@ -37,7 +37,7 @@ func PatchMerge(t *Tape, x *gorgonia.Node, m Merging) (*gorgonia.Node, error) {
 		return nil, fmt.Errorf("ops: patch merging %q: %w", m.Name, err)
 	}
 	return t.recordLayer(spec{
-		kind: "PatchMerge", name: m.Name, cost: product(f.out.rows(), f.out.channels, m.Reduction), shape: tensor.Shape{f.out.batch, f.out.height, f.out.width, f.out.channels},
+		kind: "PatchMerge", about: m, name: m.Name, cost: product(f.out.rows(), f.out.channels, m.Reduction), shape: tensor.Shape{f.out.batch, f.out.height, f.out.width, f.out.channels},
 		uses: append(used(f.w), f.norm.statsBuf), run: f.forward, again: within(f.forward), grad: f.differentiate,
 	}, x, f.params(), nil)
 }

@@ -20,12 +20,24 @@ type Window struct {
 // windows here, and tokens that are masked are in none of the map's rows.
 type Windows struct {
 	total, longest int
+	form           WindowForm
 	attended       int // tokens that one attends to, as the costs of the reference have it: a window in full
 	side           int // of a window, for the bias; 0 for none
 	list           []window
 	most           int // windows that there may be, if they change from run to run
 	regroup        *regrouping
 }
+
+// WindowForm is how an attention pattern came about, for exports.
+type WindowForm struct {
+	Whole bool // all tokens of an image attend to each other
+	// Otherwise, if Side is not 0: windows of Side × Side places on a map of Height ×
+	// Width, moved up and left by Shift.
+	Height, Width, Side, Shift int
+}
+
+// Form is how the pattern came about; zero if its windows are any others.
+func (w *Windows) Form() WindowForm { return w.form }
 
 // count is the number of windows that there can be.
 func (w *Windows) count() int { return max(len(w.list), w.most) }
@@ -107,6 +119,7 @@ func WholeImages(images, tokens int) *Windows {
 	if err != nil {
 		panic(err) // by construction there is none
 	}
+	w.form.Whole = true
 	return w
 }
 
@@ -143,6 +156,7 @@ func ShiftedWindows(images, height, width, side, shift int) *Windows {
 		panic(err) // by construction there is none
 	}
 	w.attended = min(side, height) * min(side, width)
+	w.form = WindowForm{Height: height, Width: width, Side: side, Shift: shift}
 	return w
 }
 

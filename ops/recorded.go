@@ -1,0 +1,74 @@
+package ops
+
+import (
+	"slices"
+
+	"fasternet/kernels"
+
+	"gorgonia.org/tensor"
+)
+
+// Recorded is an operation of the forward pass, for who reads a graph: counts, exports.
+type Recorded struct {
+	Kind, Name string
+	Scope
+	// About is the description that the op was made of: a [Block], [PatchConv],
+	// [PatchEmbedding], [Embedding], [Attention], [MLP], [Merging], [Normalisation],
+	// [TokenMean], [Pool], [Activated] or [Dense], or nil.
+	About any
+	// From are the places in the list of the ops whose results it reads, -1 for an input
+	// of the graph.
+	From   []int
+	In     tensor.Shape // of the first of them
+	Shape  tensor.Shape // of the result
+	Params []*Param
+	Cost
+}
+
+// Normalisation describes [Normalise].
+type Normalisation struct{ *LayerNorm }
+
+// TokenMean describes [MeanTokens]: the mean over tokens From, …, To-1.
+type TokenMean struct{ From, To int }
+
+// Pool describes [GlobalAvgPool].
+type Pool struct{}
+
+// Activated describes [Activate].
+type Activated struct{ Act kernels.Activation }
+
+// Dense describes [Linear].
+type Dense struct{ Weight, Bias *Param }
+
+// Recorded lists the operations of the forward pass in their order.
+func (t *Tape) Recorded() []Recorded {
+	params := map[int64]*Param{}
+	for p, n := range t.params {
+		params[n.ID()] = p
+	}
+	places := map[*op]int{}
+	var list []Recorded
+	for _, o := range t.ops {
+		if !o.forward {
+			continue
+		}
+		r := Recorded{Kind: o.kind, Name: o.name, Scope: o.scope, About: o.about, Shape: slices.Clone(o.shape), Cost: o.cost}
+		for _, n := range o.inputs {
+			if p := params[n.ID()]; p != nil {
+				r.Params = append(r.Params, p)
+				continue
+			}
+			if len(r.From) == 0 {
+				r.In = n.Shape().Clone()
+			}
+			from := -1
+			if made, ok := n.Op().(*op); ok {
+				from = places[made]
+			}
+			r.From = append(r.From, from)
+		}
+		places[o] = len(list)
+		list = append(list, r)
+	}
+	return list
+}
