@@ -12,16 +12,16 @@ import (
 	"fasternet/train"
 )
 
-// mostDropped is the part of the training images that an epoch may leave out, in its
-// incomplete last batch, without a note.
+// mostDropped is how large a part of the training images may be dropped in the incomplete
+// last batch of an epoch without a note.
 const mostDropped = 0.1
 
 // mostEnlarged is how much larger data.image_size may be than most images without a note.
 const mostEnlarged = 1.5
 
-// Config looks at the data set of a configuration as a run would at its start, without
-// reading all images, and reports what does not fit. Keys that are known to be wrong, and
-// have another value in c, are not judged; wrong may be nil.
+// Config looks at the data set of a configuration as a run does at its start, without
+// reading all images, and reports what does not fit. It does not judge keys that are
+// already known to be wrong, which have their defaults in c; wrong may be nil.
 func Config(c *configs.Config, wrong func(key string) bool) *Report {
 	if wrong == nil {
 		wrong = func(string) bool { return false }

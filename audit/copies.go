@@ -10,9 +10,9 @@ import (
 // fewCopies is how many of one image are named in the text of a finding.
 const fewCopies = 4
 
-// copies reports images that are there twice: in training and validation, where the
-// validation measures what was learned by heart; in two classes, of which one must be
-// wrong; or in one class.
+// copies reports images that are there twice: in training and validation, so that
+// validation rewards memorising; in two classes, one of which must be wrong; or in one
+// class.
 func (r *Report) copies(parts []part, level CopiesLevel, labelled bool) {
 	if level == CopiesOff {
 		return

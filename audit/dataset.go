@@ -19,7 +19,7 @@ type Options struct {
 	Progress  func(part string, done, total int) // may be nil
 }
 
-// CopiesLevel says what one image that is there twice counts as.
+// CopiesLevel says how an image that is there twice is reported.
 type CopiesLevel string
 
 // The levels of copies.
@@ -39,7 +39,7 @@ type part struct {
 }
 
 // Dataset decodes all images of a data set and reports what is wrong with it, part by
-// part and then between the parts. The error is that of the context.
+// part and then between the parts. The only error is a cancelled context.
 func Dataset(ctx context.Context, c *configs.Config, o Options) (*Report, error) {
 	r := &Report{Findings: []Finding{}}
 	var parts []part
@@ -82,8 +82,8 @@ func Dataset(ctx context.Context, c *configs.Config, o Options) (*Report, error)
 	return r, nil
 }
 
-// broken reports the images that cannot be used. What the opener knows of one, such as
-// the line of a list, says more than that there is no such file.
+// broken reports the images that cannot be used. If the opener knows more about one, such
+// as the line of a list, its text is used.
 func (r *Report) broken(v *data.Verified) {
 	faults := data.FaultsOf(v.Dataset)
 	for _, b := range v.Broken {

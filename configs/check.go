@@ -20,8 +20,8 @@ func wrong(key, format string, args ...any) *problem {
 	return &problem{key: key, text: fmt.Sprintf(format, args...)}
 }
 
-// with says which other keys, or sections, a problem is about too: the value alone would
-// do. If one of them is wrong by itself, nobody knows whether there is this problem.
+// with names the other keys, or sections, that a problem involves. If one of them is wrong
+// by itself, nobody knows whether there is a problem at all.
 func (p *problem) with(keys ...string) *problem {
 	p.others = append(p.others, keys...)
 	return p

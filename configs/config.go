@@ -70,7 +70,7 @@ type Data struct {
 	Classes       string    `yaml:"classes"`      // file with a class name in each line, relative to dir; "" for those that the data set says
 	ValFraction   float64   `yaml:"val_fraction"` // of the training part, held out for validation; 0 for a part of its own
 	ValSeed       uint64    `yaml:"val_seed"`     // which images are held out
-	ValSplit      string    `yaml:"val_split"`    // how val_fraction chooses them: hash, each by its own name, so that files that come or go move no other; shuffle, as runs did before this key, which moves others
+	ValSplit      string    `yaml:"val_split"`    // how val_fraction chooses images: hash, each by its own name, so adding or removing files moves no other image; shuffle, the rule of older versions, which moves others
 	ImageSize     int       `yaml:"image_size"`
 	MultiScale    string    `yaml:"multi_scale"` // 192_280: 192 px up to epoch 280, then image_size
 	Interpolation string    `yaml:"interpolation"`

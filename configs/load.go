@@ -56,16 +56,16 @@ func Load(name string, settings ...string) (*Config, error) {
 
 // Parse reads a configuration from YAML text, which may come out of a file from
 // anywhere: it can start from a preset, but from no file. The name stands for the
-// text in errors. A text with data.val_fraction and without data.val_split is one of
-// before there was that key, for which it is shuffle.
+// text in errors. A text with data.val_fraction and without data.val_split comes from an
+// older version, whose rule was shuffle.
 func Parse(name, text string, settings ...string) (*Config, error) {
 	l := newLoader()
 	l.noFiles = true
 	if err := l.file(name, []byte(text)); err != nil {
 		return nil, err
 	}
-	// What a run of before this key has recorded says what was held out in that run:
-	// it must stay out.
+	// A run of an older version has recorded no rule. The images that it held out must
+	// stay out.
 	if _, set := l.origin["data.val_split"]; !set && l.config.Data.ValFraction > 0 {
 		l.config.Data.ValSplit = ShuffleSplit
 	}
@@ -126,8 +126,8 @@ type loader struct {
 	noFiles bool // base may name a preset only
 
 	problems   []error
-	incomplete bool            // not all could be read
-	wrong      map[string]bool // keys and sections that problems are about
+	incomplete bool            // a part could not be read
+	wrong      map[string]bool // keys and sections with problems
 }
 
 func newLoader() *loader {

@@ -7,34 +7,33 @@ import (
 	"strings"
 )
 
-// mostProblems is how many are looked for: a file that is none of ours has one in
-// every line.
+// mostProblems is how many problems are collected: a file of some other program has one
+// in every line.
 const mostProblems = 100
 
-// Problems are several things that are wrong with a configuration. The text is that of
-// the first.
+// Problems are several errors in a configuration. The text names the first one.
 type Problems []error
 
 func (p Problems) Error() string {
 	return fmt.Sprintf("%v (and %d more; config check lists all)", p[0], len(p)-1)
 }
 
-// Unwrap gives the problems one by one.
+// Unwrap returns the problems one by one.
 func (p Problems) Unwrap() []error { return p }
 
-// Examined is a configuration with all that is wrong with it.
+// Examined is a configuration with everything that is wrong with it.
 type Examined struct {
-	// Config has defaults in the place of values that cannot be. It is nil if so little
-	// could be read that nothing rests on the rest.
+	// Config has defaults for the values that are not possible. It is nil if a part of
+	// the configuration could not be read at all.
 	Config   *Config
 	Problems []error
 	wrong    map[string]bool
 }
 
-// Wrong says whether a key, or the section that it is in, is one that has a problem.
+// Wrong reports whether a key, or a section that contains it, has a problem.
 func (e *Examined) Wrong(key string) bool { return blames(e.wrong, key) }
 
-// Examine reads a configuration as [Load] does, and does not stop at the first problem.
+// Examine reads a configuration as [Load] does, but does not stop at the first problem.
 func Examine(name string, settings ...string) *Examined {
 	l := newLoader()
 	if err := l.source(name); err != nil {
@@ -48,17 +47,17 @@ func Examine(name string, settings ...string) *Examined {
 	return e
 }
 
-// full says that no more problems are looked for.
+// full reports whether enough problems have been collected.
 func (l *loader) full() bool { return len(l.problems) >= mostProblems }
 
-// give takes an error that leaves the configuration incomplete: what was not read may
-// have been meant to fit what was.
+// give adds an error that leaves the configuration incomplete. The values are not checked
+// then: what could not be read may change them.
 func (l *loader) give(err error) {
 	l.problems = append(l.problems, err)
 	l.incomplete = true
 }
 
-// report takes something that is wrong with a key.
+// report adds a problem with a key.
 func (l *loader) report(where, key, format string, args ...any) {
 	if !l.full() {
 		l.problems = append(l.problems, fmt.Errorf("%s: %s: %s", where, key, fmt.Sprintf(format, args...)))
@@ -66,8 +65,8 @@ func (l *loader) report(where, key, format string, args ...any) {
 	l.wrong[key] = true
 }
 
-// unknown reports a key that there is not. The one that is likely meant has not the
-// value that it should have.
+// unknown reports a key that does not exist. The key that is probably meant counts as
+// wrong too: it does not have the intended value.
 func (l *loader) unknown(where, prefix, key string, known []string) {
 	l.report(where, prefix+key, "unknown key%s", suggest(key, known))
 	if meant := closest(key, known); meant != "" {
@@ -75,7 +74,7 @@ func (l *loader) unknown(where, prefix, key string, known []string) {
 	}
 }
 
-// result is the configuration, or what is wrong with it.
+// result returns the configuration, or the problems as an error.
 func (l *loader) result() (*Config, error) {
 	switch len(l.problems) {
 	case 0:
@@ -86,15 +85,15 @@ func (l *loader) result() (*Config, error) {
 	return nil, Problems(l.problems)
 }
 
-// check reports values that cannot be. A check rests on those before it, so after each
-// problem the value gives way to the default, and the checks begin again, until one
-// blames a key that had its turn. A problem that is about several keys does not count
-// if one of them is wrong by itself.
+// check reports values that are not possible. Each check relies on the checks before it,
+// so after a problem the key gets its default and the checks start again, until a check
+// blames the same key twice. A problem that involves several keys is not reported if one
+// of them is wrong by itself.
 func (l *loader) check() {
 	c := l.config
 	if p := oneOf("model.name", c.Model.Name, Families...); p != nil {
 		l.reportAt(p)
-		c.Model = DefaultModel("fasternet") // no other key of the model means anything
+		c.Model = DefaultModel("fasternet") // without a family the other keys mean nothing
 		l.wrong["model"] = true
 	} else {
 		for _, p := range l.checkKeys() {
@@ -109,7 +108,7 @@ func (l *loader) check() {
 		}
 		had[p.key] = true
 		if touches(l.wrong, p.key) || slices.ContainsFunc(p.others, func(key string) bool { return touches(l.wrong, key) }) {
-			l.wrong[p.key] = true // it may be right with a right value there
+			l.wrong[p.key] = true // with a correct value there it may be fine
 		} else {
 			l.reportAt(p)
 		}
@@ -119,7 +118,7 @@ func (l *loader) check() {
 	}
 }
 
-// reportAt reports a problem at the place where its key was set.
+// reportAt reports a problem with the place where its key was set.
 func (l *loader) reportAt(p *problem) {
 	where, ok := l.origin[p.key]
 	if !ok {
@@ -128,7 +127,7 @@ func (l *loader) reportAt(p *problem) {
 	l.report(where, p.key, "%s", p.text)
 }
 
-// blames says whether a key or a section that it is in is among the wrong ones.
+// blames reports whether a key, or a section that contains it, is wrong.
 func blames(wrong map[string]bool, key string) bool {
 	for ; key != ""; key = key[:max(strings.LastIndexByte(key, '.'), 0)] {
 		if wrong[key] {
@@ -138,7 +137,7 @@ func blames(wrong map[string]bool, key string) bool {
 	return false
 }
 
-// touches says whether a key, a section that it is in, or a key in it is wrong.
+// touches reports whether a key, a section that contains it, or a key inside it is wrong.
 func touches(wrong map[string]bool, key string) bool {
 	if blames(wrong, key) {
 		return true
@@ -151,8 +150,8 @@ func touches(wrong map[string]bool, key string) bool {
 	return false
 }
 
-// reset gives a key its default for the family and the task. It is false if there is no
-// such key.
+// reset sets a key to its default for the family and the task. It returns false if there
+// is no such key.
 func (c *Config) reset(key string) bool {
 	d := Default()
 	d.Model = DefaultModel(c.Model.Name)

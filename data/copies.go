@@ -9,11 +9,11 @@ import (
 // digest tells contents apart: 128 bits of two independent hashes.
 type digest [2]uint64
 
-// The seeds are drawn for each process. What they give is compared within it alone.
+// The seeds are drawn for each process: digests are only compared within one.
 var digestSeeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
 
-// digestOf is the digest of the pixels of an image. So copies are found in every
-// format, also where one was saved again without a loss, or has other metadata.
+// digestOf is the digest of the pixels of an image. So copies are found in every format,
+// also if one was saved again without loss, or has other metadata.
 func digestOf(m *Image) (d digest) {
 	type shaped struct {
 		pixels                  uint64
@@ -31,7 +31,7 @@ type Place struct{ Part, Index int }
 // FindCopies finds samples with the same pixels, in one part or in several, which
 // [Verify] has looked at with VerifyOptions.Copies. Each group has two or more, in the
 // order of the parts; the groups are in the order of their first samples. Broken
-// samples are copies of none. It takes 4 bytes a sample beside the 16 of their contents.
+// samples are copies of nothing. It takes 4 bytes a sample, and the digests take 16.
 func FindCopies(parts ...*Verified) [][]Place {
 	ends := make([]int, len(parts)) // of the numbers that the samples of each part get here
 	n := 0

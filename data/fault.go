@@ -15,8 +15,8 @@ type Fault struct {
 // faulty is a dataset that knows what its opener found wrong.
 type faulty interface{ Faults() []Fault }
 
-// FaultsOf lists what the opener of a dataset found wrong. Of a part of a dataset it
-// is that of all of it.
+// FaultsOf lists what the opener of a dataset found wrong. For a part or a view of a
+// dataset it lists the faults of the whole.
 func FaultsOf(ds Dataset) []Fault {
 	if f, ok := undivided(ds).(faulty); ok {
 		return f.Faults()
@@ -24,9 +24,9 @@ func FaultsOf(ds Dataset) []Fault {
 	return nil
 }
 
-// CheckFaults returns an error if the opener of a dataset found something wrong. It
-// tells the first fault and how many there are. With skipImages images that cannot
-// be read do not count.
+// CheckFaults returns an error if the opener of a dataset found something wrong. The
+// error names the first fault and says how many there are. With skipImages, images that
+// cannot be read do not count.
 func CheckFaults(ds Dataset, skipImages bool) error {
 	var first error
 	more := 0

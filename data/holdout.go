@@ -12,17 +12,17 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// HoldOut takes a dataset apart for training and validation by the names of its
-// samples. A sample is held out if its [Score] is below the fraction. So samples that
-// come or go move no other one, and the parts are the same on every machine. What is
-// held out of a class is the fraction on average, and of a small class perhaps none.
+// HoldOut splits a dataset into training and validation by the names of its samples. A
+// sample is held out if its [Score] is below the fraction. So adding or removing a sample
+// moves no other one, and the parts are the same on every machine. On average a class
+// loses the given fraction; a small class may lose nothing.
 //
-// One rule comes before: a class never loses its last training sample. Where all of
-// its samples would be held out, the one with the largest score stays. That sample
-// alone can move later: when one with a larger score comes to its class.
+// One rule comes first: a class never loses its last training sample. If all of its
+// samples would be held out, the sample with the largest score stays. Only this sample
+// can move later, when a sample with a larger score is added to its class.
 //
-// Samples of one name, an image that a list has in two classes, go to the same part.
-// The samples keep their order. It is an error when nothing would be held out.
+// Samples with the same name, such as an image that a list has in two classes, go to the
+// same part. The samples keep their order. It is an error when nothing would be held out.
 func HoldOut(ds Dataset, fraction float64, seed uint64) (train, val Dataset, err error) {
 	if err := checkHoldOut(ds, fraction); err != nil {
 		return nil, nil, err
@@ -55,7 +55,7 @@ func HoldOut(ds Dataset, fraction float64, seed uint64) (train, val Dataset, err
 		"each is held out by its name with that probability: use a larger fraction, or another data.val_seed")
 }
 
-// Score is where the name of a sample lies between 0 and 1: the first 8 bytes of the
+// Score maps the name of a sample to a number from 0 to below 1: the first 8 bytes of the
 // SHA-256 of "<seed>/<name>" as a big-endian number, divided by 2^64. The name is the
 // [Key] of the sample in the Unicode form NFC, since file systems differ in how they
 // keep an é.
@@ -65,9 +65,9 @@ func Score(name string, seed uint64) float64 {
 	return float64(binary.BigEndian.Uint64(sum[:])>>11) / (1 << 53)
 }
 
-// HoldOutShuffled takes a dataset apart as versions before [HoldOut] did, for the runs
-// that they have begun: of each class the given fraction, rounded, is held out, drawn
-// by the seed. A sample that comes or goes moves others.
+// HoldOutShuffled splits a dataset as older versions did, for the runs that they have
+// started: of each class the given fraction, rounded, is held out, drawn by the seed.
+// Adding or removing a sample moves others.
 func HoldOutShuffled(ds Dataset, fraction float64, seed uint64) (train, val Dataset, err error) {
 	if err := checkHoldOut(ds, fraction); err != nil {
 		return nil, nil, err
@@ -86,7 +86,7 @@ func HoldOutShuffled(ds Dataset, fraction float64, seed uint64) (train, val Data
 	return takeApart(ds, fraction, func(i int) bool { return out[i] }, "use another fraction")
 }
 
-// checkHoldOut returns an error unless a fraction of a dataset can be held out.
+// checkHoldOut returns an error unless the fraction and the labels are valid.
 func checkHoldOut(ds Dataset, fraction float64) error {
 	if !(fraction > 0 && fraction < 1) {
 		return fmt.Errorf("data: a fraction of %v cannot be held out; a number between 0 and 1 is needed", fraction)
@@ -99,7 +99,7 @@ func checkHoldOut(ds Dataset, fraction float64) error {
 	return nil
 }
 
-// takeApart makes the parts of a dataset.
+// takeApart makes the two parts of a dataset.
 func takeApart(ds Dataset, fraction float64, out func(i int) bool, hint string) (train, val Dataset, err error) {
 	var kept, held []int
 	for i := range ds.Len() {

@@ -46,11 +46,11 @@ var reasons = []struct {
 // fewEndings is how many endings are listed.
 const fewEndings = 8
 
-// leaver is a dataset that knows what its opener has left out.
+// leaver is a dataset that knows which files its opener has left out.
 type leaver interface{ LeftOut() []LeftOut }
 
-// LeftOutOf lists what the opener of a dataset has left out, in the order in which
-// it came upon it. Of a part of a dataset it is that of all of it.
+// LeftOutOf lists the files that the opener of a dataset has left out, in the order in
+// which it found them. For a part or a view of a dataset it lists the files of the whole.
 func LeftOutOf(ds Dataset) []LeftOut {
 	if l, ok := undivided(ds).(leaver); ok {
 		return l.LeftOut()

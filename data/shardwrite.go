@@ -27,9 +27,9 @@ type ShardOptions struct {
 // ClassFile is the file of class names that [WriteShards] writes.
 const ClassFile = "classes.txt"
 
-// The header of an image has a comment with the name that the sample has in the data
-// set that the shards were made of. Of all records a comment alone is one that no other
-// reader remarks on.
+// The header of an image has a comment with the name of the sample in the data set that
+// the shards were made of. A comment is the only kind of record that no other reader
+// warns about.
 const (
 	paxComment  = "comment"
 	nameComment = "sample="
@@ -40,7 +40,7 @@ const infoFile = "_info.json"
 
 // WriteShards writes a dataset as tar files in WebDataset form to dir: for each
 // sample its image, as the file that it is or as a PNG, and its class index. The name
-// of the sample goes on in a comment in the header. It adds the class names and _info.json with the number of samples. A shard has its
+// of the sample is kept in a comment in the header. It adds the class names and _info.json with the number of samples. A shard has its
 // name only when it is complete.
 func WriteShards(ctx context.Context, dir string, ds Dataset, o ShardOptions) error {
 	if o.PerShard < 1 {

@@ -13,7 +13,7 @@ import (
 type Statistics struct {
 	Mean, Std []float64
 	Images    int // that were looked at
-	Bad       int // beside them, images that cannot be read
+	Bad       int // images that could not be read, in addition
 }
 
 // Measure computes the statistics of at most the given number of samples, spread

@@ -26,7 +26,7 @@ type VerifyOptions struct {
 	Workers   int  // goroutines; 0 means GOMAXPROCS
 	MinSide   int  // images with a shorter side are tiny; 0 for none
 	MaxPixels int  // images with more pixels are huge; 0 for none
-	Copies    bool // remember the contents, for [FindCopies]: 16 bytes a sample
+	Copies    bool // keep digests of the contents for [FindCopies]: 16 bytes a sample
 	Progress  func(done, total int)
 }
 
@@ -40,8 +40,8 @@ type Verified struct {
 
 // Verify decodes every sample of a dataset and finds those that cannot be decoded or
 // whose label is not one of the classes, and those of unusual sizes. It is stricter
-// than training: of a JPEG file all coded data must be valid. What is wrong with a
-// sample is no error.
+// than training: in a JPEG file all coded data must be valid. A bad sample is a result,
+// not an error.
 func Verify(ctx context.Context, ds Dataset, o VerifyOptions) (*Verified, error) {
 	n := ds.Len()
 	if o.Workers <= 0 {
@@ -89,7 +89,7 @@ func (v *verification) take(ctx context.Context) (int, bool) {
 	return v.next - 1, v.next <= v.ds.Len() && ctx.Err() == nil
 }
 
-// found remembers what is to be said of a sample.
+// found remembers the result for a sample.
 func (v *verification) found(i int, m *Image, err error) {
 	if err == nil && v.Copies {
 		v.digests[i] = digestOf(m)
@@ -116,7 +116,7 @@ func put[V any](m *map[int]V, i int, v V) {
 	(*m)[i] = v
 }
 
-// verified puts what was found into the order of the samples.
+// verified puts the results into the order of the samples.
 func (v *verification) verified() *Verified {
 	out := &Verified{Dataset: v.ds, digests: v.digests}
 	for i := range v.ds.Len() {

@@ -2,9 +2,8 @@ package eval
 
 import "fmt"
 
-// HeadNote says so if a classifier has more outputs than the data set has classes: the
-// outputs beyond them learn never to be the answer. It is "" otherwise. outputs is
-// model.num_classes, of which 0 takes the number of the data set.
+// HeadNote warns if a classifier has more outputs than the data set has classes; it is ""
+// otherwise. outputs is model.num_classes, where 0 takes the number of the data set.
 func HeadNote(outputs, classes int) string {
 	if outputs <= classes {
 		return ""

@@ -5,7 +5,7 @@ import (
 	"fasternet/data"
 )
 
-// PartLeftOut is what the opener of a part of a data set has left out.
+// PartLeftOut lists the files that the opener of a part of a data set has left out.
 type PartLeftOut struct {
 	Part  string // in words
 	Files []data.LeftOut
@@ -14,9 +14,9 @@ type PartLeftOut struct {
 // String says in one line how many files are left out, and why.
 func (l PartLeftOut) String() string { return l.Part + ": " + data.DescribeLeftOut(l.Files) }
 
-// LeftOut lists for each part of a data set what its opener has left out, if there is
-// something. A part that is nil is passed over. With data.val_fraction both parts are
-// made of one, which is listed once.
+// LeftOut lists for each part of a data set the files that its opener has left out, if
+// there are any. A part that is nil is skipped. With data.val_fraction both parts come
+// from the same files, which are listed once.
 func LeftOut(d configs.Data, train, val data.Dataset) (parts []PartLeftOut) {
 	of := func(part string, ds data.Dataset) {
 		if ds == nil {
@@ -38,7 +38,7 @@ func LeftOut(d configs.Data, train, val data.Dataset) (parts []PartLeftOut) {
 	return parts
 }
 
-// DescribeLeftOut says in one line for each part what [LeftOut] lists.
+// DescribeLeftOut describes the files of [LeftOut] in one line for each part.
 func DescribeLeftOut(d configs.Data, train, val data.Dataset) (lines []string) {
 	for _, p := range LeftOut(d, train, val) {
 		lines = append(lines, p.String())

@@ -13,8 +13,8 @@ import (
 
 // Open opens the training or the validation part of the configured data set. With
 // data.val_fraction both are made of the training part. It is an error when something
-// is wrong with the part, but for images that cannot be read where
-// data.on_bad_image is skip.
+// is wrong with the part; with data.on_bad_image: skip, images that cannot be read are
+// not.
 func Open(d configs.Data, train bool) (data.Dataset, error) {
 	ds, err := Inspect(d, train)
 	if err != nil {

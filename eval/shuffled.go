@@ -2,11 +2,11 @@ package eval
 
 import "fasternet/configs"
 
-// ShuffleNote says of a run of before data.val_split that its validation images can be
-// others now; "" of all others. Training refuses to go on where it can tell.
+// ShuffleNote warns that the validation images of a run of an older version may have
+// changed; it is "" for other runs. A resumed training is refused if they have.
 func ShuffleNote(d configs.Data) string {
 	if d.ValFraction == 0 || d.ValSplit != configs.ShuffleSplit {
 		return ""
 	}
-	return "data.val_split is shuffle, the rule of older versions: the validation images are those that the run held out only if no file has come or gone since"
+	return "data.val_split is shuffle, the rule of older versions: the run held out these same images only if no file was added or removed since"
 }

@@ -10,9 +10,8 @@ import (
 	"fasternet/weights"
 )
 
-// checkHoldOut is an error if a run that is resumed would validate images that it has
-// been trained on: because another part is held out now than when the checkpoint was
-// written.
+// checkHoldOut returns an error if a resumed run would validate images that it was trained
+// on, because other images are held out now than when the checkpoint was written.
 func (t *trainer) checkHoldOut(f *checkpoints.File) error {
 	was, _, err := model.Describe(f)
 	if err != nil {
@@ -32,16 +31,16 @@ func (t *trainer) checkHoldOut(f *checkpoints.File) error {
 	l := launches[len(launches)-1]
 	if l.TrainImages != 0 && (l.TrainImages != t.train.Len() || l.ValImages != t.val.Len()) {
 		return fmt.Errorf("the data set has changed: the run has %d training and %d validation images, now there are %d and %d; "+
-			"data.val_split is shuffle, so other images are held out now, and some that the run was trained on would be validated: restore the files, or begin a new run",
+			"data.val_split is shuffle, so other images are held out now, and the run was trained on some of them: restore the files, or start a new run",
 			l.TrainImages, l.ValImages, t.train.Len(), t.val.Len())
 	}
 	return nil
 }
 
-// sameHoldOut is an error unless both configurations hold out the same part.
+// sameHoldOut returns an error unless both configurations hold out the same images.
 func sameHoldOut(was, is configs.Data) error {
 	if k := otherHoldOut(was, is); k != nil {
-		return fmt.Errorf("%s is %v, in the run it is %v: images that it was trained on would be validated; --set %s=%v goes on as it was, --run DIR begins another run",
+		return fmt.Errorf("%s is %v, in the run it is %v: images that it was trained on would be validated; --set %s=%v continues as before, --run DIR starts another run",
 			k.key, k.is, k.was, k.key, k.was)
 	}
 	return nil
@@ -53,8 +52,8 @@ type heldBy struct {
 	was, is any
 }
 
-// otherHoldOut is the first setting by which configurations hold out other parts; nil if
-// they hold out the same one, or if now none is.
+// otherHoldOut is the first setting that makes the configurations hold out different
+// images; nil if they hold out the same images, or if the new one holds out none.
 func otherHoldOut(was, is configs.Data) *heldBy {
 	if is.ValFraction == 0 {
 		return nil
@@ -71,9 +70,9 @@ func otherHoldOut(was, is configs.Data) *heldBy {
 	return nil
 }
 
-// noteKnown says so if the weights that a run starts from were trained on the same data
-// set, of which another part was held out: they may know images that are validated now.
-// A pre-training has seen no labels.
+// noteKnown adds a note if the weights that a run starts from were trained on the same
+// data set with other images held out: they may know images that are validated now. A
+// pre-training has seen no labels.
 func (t *trainer) noteKnown(path string) {
 	meta, err := weights.Meta(path)
 	if err != nil || meta[model.ConfigKey] == "" {
@@ -84,13 +83,12 @@ func (t *trainer) noteKnown(path string) {
 		return
 	}
 	if k := otherHoldOut(was.Data, t.config.Data); k != nil {
-		t.origin = append(t.origin, fmt.Sprintf("note: these weights were trained on the same data set, with %s %v (here %v): they know images that are validated now, which looks better than it is; --set %s=%v holds out the same images",
+		t.origin = append(t.origin, fmt.Sprintf("note: these weights were trained on the same data set, with %s %v (here %v): they know images that are validated now, so the accuracy looks too good; --set %s=%v holds out the same images",
 			k.key, k.was, k.is, k.key, k.was))
 	}
 }
 
-// sameFolder says whether both are the same data set, as far as the names of the folders
-// tell.
+// sameFolder reports whether both name the same data set.
 func sameFolder(a, b configs.Data) bool {
 	x, errX := filepath.Abs(a.Dir)
 	y, errY := filepath.Abs(b.Dir)

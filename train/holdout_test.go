@@ -57,7 +57,7 @@ func TestResumeHoldsOutTheSame(t *testing.T) {
 		{"hash", hash, nil, "", ""},
 		{"shuffle", shuffle, []string{"data.val_split=shuffle"}, "", ""},
 		{"again", hash, nil, "", ""},
-		{"another fraction", hash, []string{"data.val_fraction=0.4"}, "", "data.val_fraction is 0.4, in the run it is 0.3: images that it was trained on would be validated; --set data.val_fraction=0.3 goes on"},
+		{"another fraction", hash, []string{"data.val_fraction=0.4"}, "", "data.val_fraction is 0.4, in the run it is 0.3: images that it was trained on would be validated; --set data.val_fraction=0.3 continues as before"},
 		{"another seed", hash, []string{"data.val_seed=1"}, "", "data.val_seed is 1, in the run it is 0"},
 		{"hash after shuffle", shuffle, nil, "", "data.val_split is hash, in the run it is shuffle"},
 		{"shuffle again", shuffle, []string{"data.val_split=shuffle", "train.epochs=2"}, "", ""},
@@ -83,7 +83,7 @@ func TestResumeHoldsOutTheSame(t *testing.T) {
 		want     string
 	}{
 		{"the same", []string{"data.val_split=shuffle"}, ""},
-		{"another rule", nil, note + "data.val_split shuffle (here hash): they know images that are validated now, which looks better than it is; --set data.val_split=shuffle holds out the same"},
+		{"another rule", nil, note + "data.val_split shuffle (here hash): they know images that are validated now, so the accuracy looks too good; --set data.val_split=shuffle holds out the same"},
 		{"another fraction", []string{"data.val_fraction=0.2"}, note + "data.val_fraction 0.3 (here 0.2)"},
 		{"a part of its own", []string{"data.val_fraction=0"}, ""},
 		{"another data set", []string{"data.train=val"}, ""},

@@ -40,8 +40,8 @@ func TestHoldOutKeepsTheOnlyImage(t *testing.T) {
 	f.run("train", "t.yaml", "--set", "data.val_fraction=0.5", "--set", "train.batch_size=2", "--run", "run").exits(0)
 }
 
-// A run of before data.val_split is evaluated on what its own rule holds out.
-func TestRunOfBeforeHoldsOutTheSame(t *testing.T) {
+// A run of an older version is evaluated on the images that its own rule holds out.
+func TestOlderRunHoldsOutTheSame(t *testing.T) {
 	f := newFolder(t)
 	f.imageFolders("base", []string{"cat", "dog"}, 10, 0)
 	f.config("t.yaml", tinyFasterNet)
@@ -49,7 +49,7 @@ func TestRunOfBeforeHoldsOutTheSame(t *testing.T) {
 	note := "data.val_split is shuffle, the rule of older versions"
 	f.run("eval", "--model", "run").exits(0).says("on 6 images", note)
 	f.run("train", "t.yaml", "--set", "data.val_fraction=0.3", "--run", "run", "--resume").exits(1).
-		says("data.val_split is hash, in the run it is shuffle", "--set data.val_split=shuffle goes on as it was")
+		says("data.val_split is hash, in the run it is shuffle", "--set data.val_split=shuffle continues as before")
 	f.write("base/train/cat/new.png", f.read("base/train/cat/000.png"))
 	f.run("train", "--run", "run", "--resume", "--set", "train.epochs=3").exits(1).says("the data set has changed: the run has 14 training and 6 validation images, now there are 15 and 6")
 }
