@@ -18,7 +18,9 @@ import (
 type chart struct {
 	title, x, y string
 	points      plotter.XYs
+	faint       plotter.XYs // a thin line behind it; may be empty
 	logX        bool        // the x axis is logarithmic
+	span        *[2]float64 // of the y axis, beyond which lines are cut, or nil for all of them
 	mark        *plotter.XY // a point to be pointed out, or nil
 }
 
@@ -34,7 +36,16 @@ func (c chart) write(path string) error {
 		return err
 	}
 	line.Color, line.Width = color.RGBA{31, 119, 180, 255}, vg.Points(1.5)
-	p.Add(plotter.NewGrid(), line)
+	p.Add(plotter.NewGrid())
+	if len(c.faint) > 0 {
+		thin, err := plotter.NewLine(c.faint)
+		if err != nil {
+			return err
+		}
+		thin.Color, thin.Width = color.RGBA{158, 190, 216, 255}, vg.Points(0.75)
+		p.Add(thin)
+	}
+	p.Add(line)
 	if c.mark != nil {
 		point, err := plotter.NewScatter(plotter.XYs{*c.mark})
 		if err != nil {
@@ -42,6 +53,9 @@ func (c chart) write(path string) error {
 		}
 		point.Color, point.Radius, point.Shape = color.RGBA{214, 39, 40, 255}, vg.Points(4), plotdraw.CircleGlyph{}
 		p.Add(point)
+	}
+	if c.span != nil {
+		p.Y.Min, p.Y.Max = c.span[0], c.span[1]
 	}
 	canvas := vgsvg.New(18*vg.Centimeter, 9*vg.Centimeter)
 	p.Draw(plotdraw.New(canvas))

@@ -37,21 +37,28 @@ func (o FindOptions) Validate() error {
 
 // LRPoint is a step of the search.
 type LRPoint struct {
-	LR, Loss float64 // the loss is an average over the steps up to this one
+	LR     float64
+	Loss   float64 // of the step
+	Smooth float64 // the smoothed curve there
 }
 
 // LRFinding is what a search has found.
 type LRFinding struct {
-	Suggestion float64   `json:"suggestion"` // where the loss falls most steeply
+	Suggestion float64   `json:"suggestion"` // where the smoothed loss falls most steeply, before it is least
 	Lowest     float64   `json:"lowest"`     // where it is least; a tenth of it is another common choice
 	Steps      int       `json:"steps"`      // that were made before the loss exploded
+	Fall       float64   `json:"fall"`       // from the first steps to the least smoothed loss
+	Noise      float64   `json:"noise"`      // standard deviation of a step's loss around the curve
+	AtEnd      bool      `json:"-"`          // it is least at the last step: a larger rate may be better
 	Points     []LRPoint `json:"-"`
+
+	top float64 // losses above are part of the explosion
 }
 
 const (
-	findSkip   = 10   // steps at the beginning whose average says little
-	findSmooth = 0.98 // of the average
-	findStop   = 4    // times the least loss: that is where it explodes
+	findSkip   = 10  // steps at the beginning that say what the loss was
+	findSmooth = 0.9 // of the average that tells an explosion from one bad batch
+	findStop   = 4   // times the least average: that is where it explodes
 )
 
 // FindLR trains the model of a configuration for some steps with a learning rate
@@ -73,7 +80,11 @@ func FindLR(ctx context.Context, c *configs.Config, o FindOptions) (LRFinding, e
 	if err != nil {
 		return LRFinding{}, err
 	}
-	return suggestLR(points)
+	f, err := suggestLR(points)
+	if err == nil && f.AtEnd {
+		t.show.Line("note: the loss is least at the largest learning rate: a larger one may be better (--max)")
+	}
+	return f, err
 }
 
 // lookFor makes what a step of training needs.
@@ -123,12 +134,13 @@ func (t *trainer) sweep(ctx context.Context, o FindOptions) (points []LRPoint, e
 				it.Close()
 				return nil, err
 			}
-			average = findSmooth*average + (1-findSmooth)*p.LossSum/float64(p.LossCount)
-			loss := average / (1 - math.Pow(findSmooth, float64(i+1)))
-			points = append(points, LRPoint{lr, loss})
+			loss := p.LossSum / float64(p.LossCount)
+			points = append(points, LRPoint{LR: lr, Loss: loss})
 			t.show.Step(i+1, fmt.Sprintf("lr %.2e loss %.4f", lr, loss))
-			least = min(least, loss)
-			if i > 0 && loss > findStop*least {
+			average = findSmooth*average + (1-findSmooth)*loss
+			now := average / (1 - math.Pow(findSmooth, float64(i+1)))
+			least = min(least, now)
+			if i > 0 && now > findStop*least {
 				it.Close()
 				return points, nil
 			}
@@ -139,35 +151,25 @@ func (t *trainer) sweep(ctx context.Context, o FindOptions) (points []LRPoint, e
 	return points, nil
 }
 
-// suggestLR finds where a loss falls most steeply, by the number of steps.
-func suggestLR(points []LRPoint) (LRFinding, error) {
-	f := LRFinding{Steps: len(points), Points: points}
-	if len(points) < findSkip+4 {
-		return f, fmt.Errorf("the loss explodes after %d steps, at a learning rate of %.3g: look from a smaller one on (--min)", len(points), points[len(points)-1].LR)
-	}
-	steepest, lowest := 0.0, math.Inf(1)
-	for i := findSkip; i+1 < len(points); i++ {
-		if slope := points[i+1].Loss - points[i-1].Loss; slope < steepest {
-			steepest, f.Suggestion = slope, points[i].LR
-		}
-		if points[i].Loss < lowest {
-			lowest, f.Lowest = points[i].Loss, points[i].LR
-		}
-	}
-	if f.Suggestion == 0 {
-		return f, fmt.Errorf("the loss falls at no learning rate from %.3g to %.3g: take other bounds (--min, --max), or more steps (--steps)", points[0].LR, points[len(points)-1].LR)
-	}
-	return f, nil
-}
-
-// Draw draws the loss over the learning rates, with the suggestion, to an SVG file.
+// Draw draws the loss of the steps and their curve over the learning rates, with the
+// suggestion if there is one, to an SVG file. The axis is that of the curve before the loss
+// explodes: the line leaves it there.
 func (f LRFinding) Draw(path string) error {
-	c := chart{title: fmt.Sprintf("Suggested learning rate: %.3g", f.Suggestion), x: "learning rate", y: "training loss (average)", logX: true}
+	c := chart{title: "No learning rate found", x: "learning rate", y: "training loss", logX: true}
+	if f.Suggestion > 0 {
+		c.title = fmt.Sprintf("Suggested learning rate: %.3g", f.Suggestion)
+	}
+	low, high := math.Inf(1), math.Inf(-1)
 	for _, p := range f.Points {
-		c.points = append(c.points, plotter.XY{X: p.LR, Y: p.Loss})
-		if p.LR == f.Suggestion {
-			c.mark = &plotter.XY{X: p.LR, Y: p.Loss}
+		c.faint = append(c.faint, plotter.XY{X: p.LR, Y: p.Loss})
+		c.points = append(c.points, plotter.XY{X: p.LR, Y: p.Smooth})
+		low, high = min(low, p.Loss), max(high, p.Loss)
+		if f.Suggestion > 0 && p.LR == f.Suggestion {
+			c.mark = &plotter.XY{X: p.LR, Y: p.Smooth}
 		}
+	}
+	if high > f.top {
+		c.span = &[2]float64{low, f.top}
 	}
 	return c.write(path)
 }

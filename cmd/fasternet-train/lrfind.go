@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -20,11 +21,14 @@ func lrFindCommand() *cobra.Command {
 		Short: "Look for a learning rate",
 		Long: `Train the model of CONFIG, a preset or a YAML file, for some steps with a learning
 rate that rises exponentially from --min to --max, and suggest the one where the
-loss falls most steeply, for optim.lr. It ends where the loss explodes. The weights
-are thrown away; optimizer, batches and augmentation are those of the run.
+smoothed loss falls most steeply, for optim.lr: it is never above the one where the
+loss is least. The search ends where the loss explodes. The weights are thrown away;
+optimizer, batches and augmentation are those of the run. If the loss does not fall by
+more than its noise there is nothing to suggest, and that is an error.
 
 The last line on standard output is a JSON object: suggestion, lowest (where the
-loss is least) and steps.`,
+loss is least), steps, fall (of the smoothed loss) and noise (the standard deviation
+of a step's loss around the curve).`,
 		Example: `  fasternet-train lr-find quickstart --out lr.svg
   fasternet-train lr-find fasternet_t0 --data /data/imagenet --steps 200 --max 0.1`,
 		Args: cobra.ExactArgs(1),
@@ -49,13 +53,11 @@ loss is least) and steps.`,
 			}
 			o.Log = os.Stderr
 			found, err := train.FindLR(cmd.Context(), config, o)
+			if out != "" && len(found.Points) > 0 { // the curve shows why there is nothing to find
+				err = errors.Join(err, found.Draw(out))
+			}
 			if err != nil {
 				return err
-			}
-			if out != "" {
-				if err := found.Draw(out); err != nil {
-					return err
-				}
 			}
 			return printJSON(found)
 		},

@@ -36,8 +36,8 @@ func TestLRFind(t *testing.T) {
 	data := fashion(t, 160, 20)
 	dir, _ := tinyRun(t, data)
 	config, svg := writeConfig(t, tiny), filepath.Join(t.TempDir(), "lr.svg")
-	found := succeed(t, "lr-find", config, "--data", data, "--steps", "40", "--out", svg)
-	if lr, ok := found["suggestion"].(float64); !ok || lr < 1e-6 || lr > 1 {
+	found := succeed(t, "lr-find", config, "--data", data, "--steps", "200", "--min", "1e-5", "--out", svg)
+	if lr, ok := found["suggestion"].(float64); !ok || lr < 1e-5 || lr > found["lowest"].(float64) {
 		t.Errorf("found %v", found)
 	}
 	if _, err := os.Stat(svg); err != nil {
@@ -45,6 +45,11 @@ func TestLRFind(t *testing.T) {
 	}
 	if _, err := os.Stat(dir); err == nil {
 		t.Error("the search left a run")
+	}
+	none := filepath.Join(t.TempDir(), "none.svg")
+	fail(t, 1, "there is no learning rate to find from 1e-09 to 1e-08", "lr-find", config, "--data", data, "--steps", "30", "--min", "1e-9", "--max", "1e-8", "--out", none)
+	if text, err := os.ReadFile(none); err != nil || !strings.Contains(string(text), "No learning rate found") {
+		t.Errorf("the drawing of a search that found none: %v", err)
 	}
 	fail(t, 2, "--min, --max, --steps: 5 steps: want 20 or more", "lr-find", config, "--data", data, "--steps", "5")
 	fail(t, 2, "learning rates from 1 to 0.1", "lr-find", config, "--data", data, "--min", "1", "--max", "0.1")
