@@ -76,6 +76,7 @@ func Dataset(ctx context.Context, c *configs.Config, o Options) (*Report, error)
 	}
 	for _, p := range parts {
 		r.sizes(p.Verified)
+		r.pixels(partName[p.split], p.Verified)
 	}
 	r.leftOut(c.Data, parts)
 	r.sort()
@@ -105,6 +106,14 @@ func (r *Report) sizes(v *data.Verified) {
 	}
 	for _, s := range v.Huge {
 		r.add(Note, Huge, fmt.Sprintf("%s is huge: %d×%d pixels (width × height); decoding takes long, data pack --short-side makes a smaller copy", s.Name, s.Width, s.Height), s.Name)
+	}
+}
+
+// pixels reports what the decoding leaves out of the images of a part.
+func (r *Report) pixels(part string, v *data.Verified) {
+	_, warnings := data.DescribeTraits(v.Dataset, v.Traits)
+	for _, text := range warnings {
+		r.add(Note, Pixels, part+": "+text)
 	}
 }
 

@@ -43,7 +43,7 @@ func (d *decoder) decoding() Decoding    { return d.how }
 
 // decodingOf is how the files of a dataset are decoded.
 func decodingOf(ds Dataset) Decoding {
-	if d, ok := ds.(interface{ decoding() Decoding }); ok {
+	if d, ok := undivided(ds).(interface{ decoding() Decoding }); ok {
 		return d.decoding()
 	}
 	return Decoding{}
@@ -236,8 +236,12 @@ func decodeError(err error) error {
 }
 
 // strictJPEG decodes a JPEG file with the decoder of the standard library, which
-// finds errors that others pass over.
+// finds errors that others pass over. It is the only one for files of four colours,
+// which have been decoded with it already.
 func strictJPEG(content []byte) error {
+	if h, err := parseJPEG(content); err != nil || h.inks {
+		return err
+	}
 	if err := tooLarge(content); err != nil {
 		return err
 	}

@@ -3,7 +3,9 @@ package data
 import (
 	"bytes"
 	"encoding/binary"
+	"hash/crc32"
 	"regexp"
+	"slices"
 )
 
 // orientation is what a camera says of how its image is to be turned, by the numbers of
@@ -180,18 +182,33 @@ func (m *metadata) png(content []byte) {
 
 // webp looks at the chunks of a WebP file.
 func (m *metadata) webp(content []byte) {
-	for rest := content[12:]; len(rest) >= 8; {
-		n := int(binary.LittleEndian.Uint32(rest[4:]))
-		if n > len(rest)-8 {
-			return
-		}
-		b := rest[8 : 8+n]
-		switch string(rest[:4]) {
+	webpChunks(content, func(id string, b []byte) {
+		switch id {
 		case "EXIF":
 			m.exif = bytes.TrimPrefix(b, []byte(exifPrefix))
 		case "XMP ":
 			m.xmp = b
 		}
-		rest = rest[min(8+n+n&1, len(rest)):]
+	})
+}
+
+// withEXIF puts an orientation into a JPEG or PNG file that has none; an upright image
+// needs none.
+func withEXIF(content []byte, format string, o orientation) []byte {
+	if o <= upright {
+		return content
 	}
+	exif := []byte("MM\x00\x2a\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00")
+	exif[19] = byte(o)
+	if format == "jpg" {
+		exif = append([]byte(exifPrefix), exif...)
+		const start = 2
+		segment := binary.BigEndian.AppendUint16([]byte{0xff, 0xe1}, uint16(2+len(exif)))
+		return slices.Concat(content[:start], segment, exif, content[start:])
+	}
+	const start = 8 + 12 + 13 // signature and header
+	chunk := binary.BigEndian.AppendUint32(nil, uint32(len(exif)))
+	chunk = append(append(chunk, "eXIf"...), exif...)
+	chunk = binary.BigEndian.AppendUint32(chunk, crc32.ChecksumIEEE(chunk[4:]))
+	return slices.Concat(content[:start], chunk, content[start:])
 }

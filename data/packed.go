@@ -41,7 +41,7 @@ type PackForm string
 
 // The forms.
 const (
-	PackJPEG    PackForm = "jpeg"    // image files, made smaller where they were larger
+	PackJPEG    PackForm = "jpeg"    // image files: as they were, or made smaller where they were larger
 	PackDecoded PackForm = "decoded" // pixels
 )
 
@@ -82,6 +82,8 @@ func parsePackHeader(b []byte) (h packHeader, err error) {
 type record struct {
 	label                   int32
 	height, width, channels uint32
+	orientation             orientation // of pixels; an image file has its own
+	made                    made
 	name                    string
 	payload                 []byte
 }
@@ -99,6 +101,7 @@ func (r *record) appendTo(b []byte) []byte {
 	binary.LittleEndian.PutUint32(h[24:], r.height)
 	binary.LittleEndian.PutUint32(h[28:], r.width)
 	binary.LittleEndian.PutUint32(h[32:], r.channels)
+	h[36], h[37] = byte(r.orientation), byte(r.made)
 	binary.LittleEndian.PutUint32(h[4:], crc32.Checksum(h[8:], castagnoli))
 	return b
 }
@@ -124,10 +127,22 @@ func parseRecord(b []byte) (r record, err error) {
 	r = record{
 		label: int32(binary.LittleEndian.Uint32(b[16:])), height: binary.LittleEndian.Uint32(b[24:]),
 		width: binary.LittleEndian.Uint32(b[28:]), channels: binary.LittleEndian.Uint32(b[32:]),
+		orientation: orientation(b[36]), made: made(b[37]),
 		name: string(b[recordHeaderSize:][:name]), payload: b[recordHeaderSize+name:],
 	}
 	return r, nil
 }
+
+// made says how a record was made of its sample.
+type made byte
+
+const (
+	madeUnknown  made = iota // by a version that did not say
+	madeKept                 // the file as it was
+	madeLossless             // a PNG file
+	madeLossy                // a JPEG file
+	madePixels
+)
 
 // packMeta is the JSON in a packed file.
 type packMeta struct {
@@ -135,6 +150,7 @@ type packMeta struct {
 	Form      PackForm `json:"form"`
 	ShortSide int      `json:"short_side"`
 	Quality   int      `json:"quality,omitempty"`
+	Lossy     bool     `json:"lossy,omitempty"`
 }
 
 // Packed is a dataset in a packed file, which is mapped into memory: samples are
@@ -294,6 +310,9 @@ func (d *Packed) decoded(i int, m *Image, buf []byte) ([]byte, error) {
 	*m = Image{Pix: r.payload, Height: int(r.height), Width: int(r.width), Channels: int(r.channels)}
 	if err := m.check(); err != nil {
 		return buf, fmt.Errorf("%w, at %s[%d]", err, d.path, i)
+	}
+	if o := r.orientation; o > upright && o <= 8 && !d.how.IgnoreOrientation {
+		*m = *turned(m, o)
 	}
 	return buf, nil
 }

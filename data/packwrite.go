@@ -21,9 +21,10 @@ import (
 // PackOptions say how [Pack] makes a packed file.
 type PackOptions struct {
 	Form      PackForm
-	ShortSide int // images with a longer one are made smaller; 0 keeps all sizes
-	Quality   int // of JPEG, 1 to 100
-	Workers   int // goroutines; 0 means GOMAXPROCS
+	ShortSide int  // images with a longer one are made smaller; 0 keeps all sizes
+	Quality   int  // of JPEG files that are written anew, 1 to 100
+	Lossy     bool // those of lossless files are written as JPEG too, not as PNG
+	Workers   int  // goroutines; 0 means GOMAXPROCS
 	Progress  func(done, total int)
 	SkipBad   func(err error) // is told of samples that cannot be read, which are left out; nil makes them an error
 }
@@ -47,12 +48,22 @@ type PackResult struct {
 	Resumed int   `json:"resumed"` // of them, samples that were there from before
 	Skipped int   `json:"skipped"` // that could not be read
 	Bytes   int64 `json:"bytes"`
+
+	// What became of the samples. Of form [PackDecoded] all are pixels.
+	Kept     int `json:"kept"`     // files as they were, byte for byte
+	Lossless int `json:"lossless"` // written anew as PNG
+	Lossy    int `json:"lossy"`    // written anew as JPEG
+	Pixels   int `json:"pixels"`
 }
 
 // Pack writes a dataset as a packed file. While it is written it is called
 // path.part; what is there of an earlier, interrupted call with the same dataset
-// and options is checked and kept. JPEG files that are small enough are taken as
-// they are.
+// and options is checked and kept.
+//
+// Of form [PackJPEG] files that are small enough are taken as they are, byte for byte.
+// Others are made smaller and written anew: as PNG, so that nothing more is lost, if they
+// were of a lossless format, else as JPEG. The orientation of a camera stays what it is,
+// next to the pixels: what is packed can be read with and without it.
 func Pack(ctx context.Context, path string, ds Dataset, o PackOptions) (PackResult, error) {
 	if err := o.Check(); err != nil {
 		return PackResult{}, err
@@ -90,7 +101,7 @@ type packWriter struct {
 // anew.
 func (w *packWriter) fingerprint() uint64 {
 	h := fnv.New64a()
-	fmt.Fprintln(h, packVersion, w.o.Form, w.o.ShortSide, w.o.Quality, w.ds.Len(), len(w.ds.Classes()))
+	fmt.Fprintln(h, packVersion, w.o.Form, w.o.ShortSide, w.o.Quality, w.o.Lossy, w.decoding(), w.ds.Len(), len(w.ds.Classes()))
 	for _, c := range w.ds.Classes() {
 		fmt.Fprintf(h, "%q\n", c)
 	}
@@ -156,6 +167,16 @@ func (w *packWriter) place(r *record, n int64) {
 		w.index = binary.LittleEndian.AppendUint64(w.index, uint64(w.at))
 		w.index = binary.LittleEndian.AppendUint64(w.index, uint64(uint32(r.label)))
 		w.result.Samples++
+		switch r.made {
+		case madeKept:
+			w.result.Kept++
+		case madeLossless:
+			w.result.Lossless++
+		case madeLossy:
+			w.result.Lossy++
+		case madePixels:
+			w.result.Pixels++
+		}
 	} else {
 		w.result.Skipped++
 	}
@@ -234,8 +255,11 @@ func (w *packWriter) record(i int) (record, error) {
 		return r, err
 	}
 	var m *Image
+	format := ""
 	if ok {
-		m, err = decodingOf(undivided(w.ds)).named(content, w.ds.Name(i))
+		format = sniff(content)
+		m, err = w.decoding().named(content, w.ds.Name(i))
+		r.orientation = orientationOf(content, format)
 	} else {
 		m, err = w.ds.Image(i)
 	}
@@ -244,8 +268,8 @@ func (w *packWriter) record(i int) (record, error) {
 	}
 	short := min(m.Height, m.Width)
 	small := w.o.ShortSide == 0 || short <= w.o.ShortSide
-	if small && ok && w.o.Form == PackJPEG && sniff(content) == "jpg" {
-		r.payload = content
+	if small && ok && w.o.Form == PackJPEG {
+		r.payload, r.made = content, madeKept
 		return r, nil
 	}
 	if !small {
@@ -256,15 +280,50 @@ func (w *packWriter) record(i int) (record, error) {
 		}
 	}
 	if w.o.Form == PackDecoded {
-		r.height, r.width, r.channels, r.payload = uint32(m.Height), uint32(m.Width), uint32(m.Channels), m.Pix
+		r.height, r.width, r.channels, r.payload, r.made = uint32(m.Height), uint32(m.Width), uint32(m.Channels), m.Pix, madePixels
 		return r, nil
 	}
-	var b bytes.Buffer
-	if err := jpeg.Encode(&b, m.standard(), &jpeg.Options{Quality: w.o.Quality}); err != nil {
+	made, as := madeLossy, "jpg"
+	if !w.o.Lossy && (!ok || isLossless(content, format)) {
+		made, as = madeLossless, "png"
+	}
+	anew, err := w.encode(m, as)
+	if err != nil {
 		return r, fmt.Errorf("%s: %w", w.ds.Name(i), err)
 	}
-	r.payload = b.Bytes()
+	r.made, r.payload = made, withEXIF(anew, as, r.orientation)
 	return r, nil
+}
+
+// encode writes an image as a file.
+func (w *packWriter) encode(m *Image, format string) ([]byte, error) {
+	if format == "png" {
+		return encodeLossless(m)
+	}
+	var b bytes.Buffer
+	err := jpeg.Encode(&b, m.standard(), &jpeg.Options{Quality: w.o.Quality})
+	return b.Bytes(), err
+}
+
+// decoding is how files are decoded to be made smaller: not turned, for their orientation
+// stays with them.
+func (w *packWriter) decoding() Decoding {
+	how := decodingOf(w.ds)
+	how.IgnoreOrientation = true
+	return how
+}
+
+// isLossless says whether a file has every bit of its pixels.
+func isLossless(content []byte, format string) bool {
+	if format != "webp" {
+		return format != "jpg"
+	}
+	if a, err := animatedWebP(content); err == nil && a != nil {
+		content = a.frame
+	}
+	lossless := false
+	webpChunks(content, func(id string, _ []byte) { lossless = lossless || id == "VP8L" })
+	return lossless
 }
 
 // finish writes index, meta and footer.
@@ -272,7 +331,7 @@ func (w *packWriter) finish(head packHeader) error {
 	if w.result.Samples == 0 {
 		return errors.New("none of the samples can be read")
 	}
-	meta, err := json.Marshal(packMeta{w.ds.Classes(), w.o.Form, w.o.ShortSide, w.o.Quality})
+	meta, err := json.Marshal(packMeta{w.ds.Classes(), w.o.Form, w.o.ShortSide, w.o.Quality, w.o.Lossy})
 	if err != nil {
 		return err
 	}

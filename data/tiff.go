@@ -11,6 +11,7 @@ import (
 // The tags of a TIFF directory that are looked at.
 const (
 	tagSubfileType = 254
+	tagBits        = 258
 	tagCompression = 259
 	tagPhotometric = 262
 	tagFillOrder   = 266

@@ -35,6 +35,7 @@ type Verified struct {
 	Dataset
 	Broken     []Broken
 	Tiny, Huge []Sized
+	Traits     Traits
 	digests    []digest // of each sample; zero for those that are broken
 }
 
@@ -58,8 +59,9 @@ func Verify(ctx context.Context, ds Dataset, o VerifyOptions) (*Verified, error)
 			for i, ok := v.take(ctx); ok; i, ok = v.take(ctx) {
 				var m *Image
 				var err error
-				m, buf, err = verifySample(ds, i, buf)
-				v.found(i, m, err)
+				var t Traits
+				m, t, buf, err = verifySample(ds, i, buf)
+				v.found(i, m, t, err)
 			}
 		})
 	}
@@ -80,6 +82,7 @@ type verification struct {
 	next, done int
 	broken     map[int]error
 	tiny, huge map[int][2]int // height and width
+	traits     Traits
 }
 
 func (v *verification) take(ctx context.Context) (int, bool) {
@@ -90,12 +93,13 @@ func (v *verification) take(ctx context.Context) (int, bool) {
 }
 
 // found remembers the result for a sample.
-func (v *verification) found(i int, m *Image, err error) {
+func (v *verification) found(i int, m *Image, t Traits, err error) {
 	if err == nil && v.Copies {
 		v.digests[i] = digestOf(m)
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	v.traits.add(t)
 	switch {
 	case err != nil:
 		put(&v.broken, i, err)
@@ -118,7 +122,7 @@ func put[V any](m *map[int]V, i int, v V) {
 
 // verified puts the results into the order of the samples.
 func (v *verification) verified() *Verified {
-	out := &Verified{Dataset: v.ds, digests: v.digests}
+	out := &Verified{Dataset: v.ds, digests: v.digests, Traits: v.traits}
 	for i := range v.ds.Len() {
 		if err := v.broken[i]; err != nil {
 			out.Broken = append(out.Broken, Broken{i, v.ds.Name(i), err})
@@ -134,24 +138,28 @@ func (v *verification) verified() *Verified {
 }
 
 // verifySample decodes a sample. It reads it into the memory of buf, and returns that.
-func verifySample(ds Dataset, i int, buf []byte) (*Image, []byte, error) {
+func verifySample(ds Dataset, i int, buf []byte) (*Image, Traits, []byte, error) {
+	var t Traits
 	if l := ds.Label(i); l < 0 || l >= len(ds.Classes()) {
-		return nil, buf, fmt.Errorf("data: %s: label %d is not one of the %d classes", ds.Name(i), l, len(ds.Classes()))
+		return nil, t, buf, fmt.Errorf("data: %s: label %d is not one of the %d classes", ds.Name(i), l, len(ds.Classes()))
 	}
 	content, ok, err := Encoded(ds, i, buf)
 	switch {
 	case err != nil:
-		return nil, buf, err
+		return nil, t, buf, err
 	case !ok:
 		m, err := ds.Image(i)
-		return m, buf, err
+		if err == nil {
+			t, buf = traitsOf(ds, i, buf)
+		}
+		return m, t, buf, err
 	}
-	m, err := Decode(content)
+	m, err := decodingOf(ds).Decode(content)
 	if err == nil && sniff(content) == "jpg" {
 		err = strictJPEG(content)
 	}
 	if err != nil {
-		err = fmt.Errorf("data: %s: %w", ds.Name(i), err)
+		return nil, t, content[:0], fmt.Errorf("data: %s: %w", ds.Name(i), err)
 	}
-	return m, content[:0], err
+	return m, traitsOfFile(content), content[:0], nil
 }

@@ -34,6 +34,18 @@ func (how Decoding) decodeWebP(content []byte) (*Image, error) {
 	return m, nil
 }
 
+// webpChunks visits the chunks of a WebP file, up to one that is cut off.
+func webpChunks(content []byte, visit func(id string, b []byte)) {
+	for rest := content[12:]; len(rest) >= 8; {
+		n := int(binary.LittleEndian.Uint32(rest[4:]))
+		if n > len(rest)-8 {
+			return
+		}
+		visit(string(rest[:4]), rest[8:8+n])
+		rest = rest[min(8+n+n&1, len(rest)):]
+	}
+}
+
 // webpAnimation is the first frame of an animated WebP file.
 type webpAnimation struct {
 	width, height int    // of the canvas

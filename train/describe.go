@@ -1,10 +1,12 @@
 package train
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
 	"fasternet/configs"
+	"fasternet/data"
 	"fasternet/eval"
 	"fasternet/layers"
 )
@@ -24,12 +26,27 @@ func (t *trainer) describe() {
 // showNotes says what is not as usual about the configuration, the data and the weights
 // that the run starts from.
 func (t *trainer) showNotes() {
-	for _, n := range append(slices.Clone(t.config.Notes), t.notes...) {
+	for _, n := range slices.Concat(t.config.Notes, t.notes, t.pixelNotes()) {
 		t.show.Line("note: %s", n)
 	}
 	for _, line := range t.origin {
 		t.show.Line("%s", line)
 	}
+}
+
+// pixelNotes are about images of which the decoding leaves something out: more than a
+// few, of some that it looks at.
+func (t *trainer) pixelNotes() []string {
+	const some, few = 256, 50 // one in 50 is few
+	traits, err := data.Survey(context.Background(), t.train, some, t.config.Data.Workers)
+	if err != nil || t.ranks.Rank() != 0 {
+		return nil
+	}
+	if traits.Turned*few < traits.Looked {
+		traits.Turned = 0
+	}
+	_, warnings := data.DescribeTraits(t.train, traits)
+	return warnings
 }
 
 // extras describes what not every run has.

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -20,8 +21,9 @@ func infoCommand() *cobra.Command {
 		Use:   "info DATASET",
 		Short: "Show the size, the classes, the images and the mean of a data set",
 		Long: `Show how many images each class of a data set has, how large they are, and mean and
-standard deviation of the training pixels as a configuration wants them. With
-data.val_fraction, --split val lists the images that are held out.
+standard deviation of the training pixels as a configuration wants them; and how many
+carry an EXIF orientation, or grey values of more than 8 bits (of up to 10,000 images a
+part). With data.val_fraction, --split val lists the images that are held out.
 ` + datasetHelp,
 		Example: `  fasternet-train data info fashion-mnist
   fasternet-train data info /data/imagenet
@@ -50,6 +52,17 @@ data.val_fraction, --split val lists the images that are held out.
 				if err := printInfo(p.name, info); err != nil {
 					return err
 				}
+				traits, err := data.Survey(cmd.Context(), p.Dataset, surveyed, config.Data.Workers)
+				if err != nil {
+					return err
+				}
+				facts, warnings := data.DescribeTraits(p.Dataset, traits)
+				for _, text := range facts {
+					printable.Printf("%s: %s\n", p.name, text)
+				}
+				for _, text := range warnings {
+					printable.Printf("%s: warning: %s\n", p.name, text)
+				}
 			}
 			for _, line := range describeLeftOut(config.Data, parts) {
 				printable.Println(line)
@@ -66,6 +79,9 @@ data.val_fraction, --split val lists the images that are held out.
 			if s.Bad > 0 {
 				printable.Printf("%d of %d %s images looked at cannot be read and are passed over (data.on_bad_image: skip); data verify lists all that cannot\n", s.Bad, s.Bad+s.Images, parts[0].name)
 			}
+			if slices.Max(s.Std) < flat {
+				printable.Printf("warning: the pixels of the %s images hardly differ: what is wrong with them? Values of more than 8 bits may be clipped (data.sixteen_bit), or use few of their bits\n", parts[0].name)
+			}
 			_, err = printable.Printf("of %d %s images:\ndata:\n  mean: %s\n  std: %s\n", s.Images, parts[0].name, numbers(s.Mean), numbers(s.Std))
 			return err
 		},
@@ -74,6 +90,12 @@ data.val_fraction, --split val lists the images that are held out.
 	c.Flags().IntVar(&most, "images", 2000, "how many images to measure mean and deviation of; 0 for all")
 	return c
 }
+
+// surveyed is how many images are looked at for what is said of their files.
+const surveyed = 10_000
+
+// flat is the standard deviation of pixels below which nothing can be told apart.
+const flat = 0.01
 
 // printHeldOut lists the samples that data.val_fraction holds out.
 func printHeldOut(d configs.Data, val dataPart) error {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"fasternet/data"
 	"fasternet/train"
@@ -23,9 +24,19 @@ func packCommand() *cobra.Command {
 that are no larger than training needs. They are read through the page cache, in any
 order, with a checksum for every image (data.name: packed).
 
---form jpeg keeps image files and makes larger ones smaller; decoded stores pixels,
-which takes about ten times the space and no time to decode. An interrupted call goes
-on where it was. ` + datasetHelp,
+--form jpeg keeps image files, byte for byte, and makes those smaller whose short side
+is longer than --short-side: as PNG where the file was lossless (PNG, TIFF, BMP, GIF,
+PNM, lossless WebP), so that nothing but size is lost, otherwise as JPEG of --quality.
+--lossy makes JPEG of all that are made smaller, which takes less space. --form decoded
+stores pixels, which takes about ten times the space and no time to decode.
+
+The EXIF orientation of an image is kept next to its pixels, so that data.orientation
+means the same as in the source. 16-bit images that are made smaller, or stored as
+pixels, become 8-bit ones, as data.sixteen_bit says. An interrupted call goes on where
+it was.
+
+The last line is a JSON object for each part: samples, kept (files as they were),
+lossless and lossy (files that were made smaller), pixels, and others. ` + datasetHelp,
 		Example: `  fasternet-train data pack /data/imagenet --out /fast/imagenet --short-side 256
   fasternet-train data pack /data/flowers --out packed --form decoded
   fasternet-train train my.yaml --data packed --set data.name=packed`,
@@ -70,6 +81,7 @@ on where it was. ` + datasetHelp,
 					return err
 				}
 				results[p.split] = r
+				show.Line("%s: %s", p.name, describePack(r, o))
 			}
 			return printJSON(results)
 		},
@@ -78,7 +90,28 @@ on where it was. ` + datasetHelp,
 	c.Flags().StringVar(&out, "out", "", "`folder` for train.pack and val.pack")
 	c.Flags().StringVar(&form, "form", string(data.PackJPEG), "jpeg or decoded")
 	c.Flags().IntVar(&o.ShortSide, "short-side", 256, "make images with a longer short side smaller; 0 for not")
-	c.Flags().IntVar(&o.Quality, "quality", 95, "of JPEG files that are written anew")
+	c.Flags().IntVar(&o.Quality, "quality", 95, "of JPEG files that are made smaller, 1 to 100")
+	c.Flags().BoolVar(&o.Lossy, "lossy", false, "write all images that are made smaller as JPEG, also those of lossless files")
 	c.Flags().StringVar(&onBad, "on-bad-image", "error", "error, or skip: leave out what cannot be read")
 	return c
+}
+
+// describePack says what became of the images of a part.
+func describePack(r data.PackResult, o data.PackOptions) string {
+	var parts []string
+	for _, p := range []struct {
+		n    int
+		what string
+	}{
+		{r.Kept, "kept as they are"},
+		{r.Lossless, "written anew as PNG, without loss"},
+		{r.Lossy, fmt.Sprintf("made smaller as JPEG of quality %d, which is lossy", o.Quality)},
+		{r.Pixels, "stored as pixels"},
+		{r.Skipped, "left out, since they cannot be read"},
+	} {
+		if p.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.what))
+		}
+	}
+	return fmt.Sprintf("of %d images %s; %.1f MB", r.Samples+r.Skipped, strings.Join(parts, ", "), float64(r.Bytes)/1e6)
 }

@@ -1,0 +1,143 @@
+package data
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+)
+
+// Traits are counts of images with something that is decided by a setting.
+type Traits struct {
+	Looked  int   // images that were looked at; 0 for a dataset of pixels
+	Turned  int   // of those, images whose camera was not held upright
+	Deep    int   // of those, grey images of more than 8 bits
+	Largest uint8 // value of the deep ones, when they are scaled to 8 bits
+}
+
+func (t *Traits) add(o Traits) {
+	t.Looked, t.Turned, t.Deep, t.Largest = t.Looked+o.Looked, t.Turned+o.Turned, t.Deep+o.Deep, max(t.Largest, o.Largest)
+}
+
+// Survey looks at the headers of at most the given number of samples, spread evenly over
+// the dataset; of all of them if most is 0. Samples that cannot be read do not count. The
+// error is that of the context.
+func Survey(ctx context.Context, ds Dataset, most, workers int) (Traits, error) {
+	n := ds.Len()
+	count := n
+	if most > 0 {
+		count = min(n, most)
+	}
+	if workers <= 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	found := make([]Traits, workers)
+	var group sync.WaitGroup
+	for w := range workers {
+		group.Go(func() {
+			var buf []byte
+			for k := w; k < count && ctx.Err() == nil; k += workers {
+				var t Traits
+				t, buf = traitsOf(ds, k*n/count, buf)
+				found[w].add(t)
+			}
+		})
+	}
+	group.Wait()
+	var t Traits
+	for _, f := range found {
+		t.add(f)
+	}
+	return t, ctx.Err()
+}
+
+// traitsOf are those of one sample, which it reads into the memory of buf.
+func traitsOf(ds Dataset, i int, buf []byte) (Traits, []byte) {
+	if p, ok := undivided(ds).(*Packed); ok && p.Decoded() {
+		_, at := origin(ds, i)
+		r, buf, err := p.read(at, buf)
+		if err != nil {
+			return Traits{}, buf
+		}
+		return traits(r.orientation), buf
+	}
+	content, ok, err := Encoded(ds, i, buf)
+	if err != nil || !ok {
+		return Traits{}, buf
+	}
+	return traitsOfFile(content), content[:0]
+}
+
+func traits(o orientation) Traits {
+	t := Traits{Looked: 1}
+	if o > upright {
+		t.Turned = 1
+	}
+	return t
+}
+
+func traitsOfFile(content []byte) Traits {
+	format := sniff(content)
+	if format == "" {
+		return Traits{}
+	}
+	t := traits(orientationOf(content, format))
+	if isDeepGrey(content, format) {
+		if m, err := Decode(content); err == nil {
+			t.Deep, t.Largest = 1, slices.Max(m.Pix)
+		}
+	}
+	return t
+}
+
+// isDeepGrey says whether a file has grey values of more than 8 bits, and no alpha.
+func isDeepGrey(content []byte, format string) bool {
+	switch format {
+	case "png":
+		return len(content) > 25 && content[24] == 16 && content[25] == 0
+	case "tif":
+		d := readDirectory(content)
+		return d[tagBits] == 16 && d.or(tagSamples, 1) == 1
+	case "pnm":
+		h, err := parsePNM(content)
+		return err == nil && h.channels == 1 && h.most > 255
+	}
+	return false
+}
+
+// fewLevels is the largest value of scaled images that use less than a quarter of their
+// range.
+const fewLevels = 63
+
+// Describe says what a decoding makes of the images. Warnings are about what is hardly
+// meant.
+func (t Traits) Describe(how Decoding) (facts, warnings []string) {
+	if t.Turned > 0 {
+		text := fmt.Sprintf("%d of %d images looked at have an EXIF orientation other than upright, ", t.Turned, t.Looked)
+		if how.IgnoreOrientation {
+			warnings = append(warnings, text+"which is ignored (data.orientation: ignore; exif turns them)")
+		} else {
+			facts = append(facts, text+"by which they are turned (data.orientation: exif)")
+		}
+	}
+	if t.Deep == 0 {
+		return facts, warnings
+	}
+	text := fmt.Sprintf("%d of %d images looked at are grey with more than 8 bits; ", t.Deep, t.Looked)
+	switch {
+	case how.Clip16Bit:
+		warnings = append(warnings, text+"their values above 255 become 255 (data.sixteen_bit: clip; scale keeps them apart)")
+	case t.Largest <= fewLevels:
+		warnings = append(warnings, fmt.Sprintf("%sscaled to 8 bits (data.sixteen_bit: scale) none is above %d of 255, so that %d levels of grey are left: make the images use all bits first",
+			text, t.Largest, int(t.Largest)+1))
+	default:
+		facts = append(facts, text+"their values are scaled to 8 bits (data.sixteen_bit: scale)")
+	}
+	return facts, warnings
+}
+
+// DescribeTraits is [Traits.Describe] with the decoding of a dataset.
+func DescribeTraits(ds Dataset, t Traits) (facts, warnings []string) {
+	return t.Describe(decodingOf(ds))
+}
