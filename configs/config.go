@@ -25,6 +25,8 @@ type Config struct {
 
 	// Notes are what Load noticed that is possible, but hardly meant.
 	Notes []string `yaml:"-"`
+
+	written map[string]string `yaml:"-"` // by a path that Locate has set: what the file says
 }
 
 // Model is a backbone with its classifier. The names are those of the official

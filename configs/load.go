@@ -103,6 +103,11 @@ func (l *loader) finish(settings []string) {
 func (c *Config) YAML() ([]byte, error) {
 	resolved := *c
 	resolved.Base = ""
+	for _, path := range resolved.paths() {
+		if as, ok := c.written[*path]; ok {
+			*path = as
+		}
+	}
 	if c.Task != "localmim" {
 		resolved.MIM = MIM{}
 	}

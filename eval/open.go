@@ -26,9 +26,25 @@ func Open(d configs.Data, train bool) (data.Dataset, error) {
 	return ds, nil
 }
 
+// moved says what to do about an error if the folder of the data set is not there.
+func moved(dir string, err error) error {
+	if _, gone := os.Stat(dir); dir == "" || !errors.Is(gone, os.ErrNotExist) {
+		return err
+	}
+	return fmt.Errorf("data.dir: %s: no such folder; if the data set has moved, say where it is now: --data FOLDER", dir)
+}
+
 // Inspect is [Open] that leaves what is wrong with the part to the caller: see
 // [data.FaultsOf].
 func Inspect(d configs.Data, train bool) (data.Dataset, error) {
+	ds, err := inspect(d, train)
+	if err != nil {
+		return nil, moved(d.Dir, err)
+	}
+	return ds, nil
+}
+
+func inspect(d configs.Data, train bool) (data.Dataset, error) {
 	if d.Dir == "" && d.Name != "fashion-mnist" {
 		return nil, fmt.Errorf("data.dir: want the folder of the data set: --data FOLDER%s", layouts[d.Name])
 	}

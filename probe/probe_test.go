@@ -65,17 +65,17 @@ func ExampleKNN() {
 func TestBadSets(t *testing.T) {
 	pool := newPool(t, 1)
 	for want, change := range map[string]func(train, val *probe.Set){
-		"training images: the images are not labelled":                       func(s, _ *probe.Set) { s.Labels = nil },
-		"validation images: there are no images":                             func(_, v *probe.Set) { v.Labels, v.Values = nil, nil },
-		"image 3 is not labelled: -1 is not one of the 3 classes":            func(s, _ *probe.Set) { s.Labels[3] = -1 },
-		"image 2 is not labelled: 3 is not":                                  func(_, v *probe.Set) { v.Labels[2] = 3 },
-		"image 1 has a feature that is NaN":                                  func(s, _ *probe.Set) { s.Values[5] = float32(math.NaN()) },
-		"image 0 has a feature that is NaN or infinite":                      func(_, v *probe.Set) { v.Values[0] = float32(math.Inf(1)) },
-		"49 features are not 4 for each":                                     func(s, _ *probe.Set) { s.Values = append(s.Values, 1) },
-		"1 classes: want 2 or more":                                          func(s, _ *probe.Set) { s.Classes = names(1) },
+		"training images: the images are not labelled":                              func(s, _ *probe.Set) { s.Labels = nil },
+		"validation images: there are no images":                                    func(_, v *probe.Set) { v.Labels, v.Values = nil, nil },
+		"image 3 is not labelled: -1 is not one of the 3 classes":                   func(s, _ *probe.Set) { s.Labels[3] = -1 },
+		"image 2 is not labelled: 3 is not":                                         func(_, v *probe.Set) { v.Labels[2] = 3 },
+		"image 1 has a feature that is NaN":                                         func(s, _ *probe.Set) { s.Values[5] = float32(math.NaN()) },
+		"image 0 has a feature that is NaN or infinite":                             func(_, v *probe.Set) { v.Values[0] = float32(math.Inf(1)) },
+		"49 features are not 4 for each":                                            func(s, _ *probe.Set) { s.Values = append(s.Values, 1) },
+		"1 classes: want 2 or more":                                                 func(s, _ *probe.Set) { s.Classes = names(1) },
 		"only in the validation images: \"class 3\"":                                func(_, v *probe.Set) { v.Classes = names(4) },
-		"class 1 is \"class 1\" in the training images and \"x\" in the validation":  func(_, v *probe.Set) { v.Classes = []string{"class 0", "x", "class 2"} },
-		"training images have 4 features, validation images 5: want both of": func(_, v *probe.Set) { *v = *cloud(2, 12, 5, 3, 1) },
+		"class 1 is \"class 1\" in the training images and \"x\" in the validation": func(_, v *probe.Set) { v.Classes = []string{"class 0", "x", "class 2"} },
+		"training images have 4 features, validation images 5: want both of":        func(_, v *probe.Set) { *v = *cloud(2, 12, 5, 3, 1) },
 	} {
 		train, val := cloud(1, 12, 4, 3, 1), cloud(2, 12, 4, 3, 1)
 		change(train, val)

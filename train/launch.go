@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"fasternet/configs"
 	"fasternet/internal/printable"
 	"fasternet/kernels"
 )
@@ -39,6 +40,9 @@ type Launch struct {
 	ValImages   int    `json:"val_images"`
 	Steps       int    `json:"steps"` // batches of an epoch
 
+	// Paths are the absolute forms of the relative paths in the configuration.
+	Paths configs.Paths `json:"paths,omitempty"`
+
 	End *Ending `json:"end,omitempty"` // nil while it trains, or if it was killed
 }
 
@@ -68,7 +72,7 @@ func (t *trainer) begin(o Options) error {
 		Kind: beginning, Time: t.began.Round(0), Batches: t.progress.Batches, PID: os.Getpid(), Preset: o.Preset, Program: o.Program,
 		Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Processor: kernels.CPU(), Threads: t.pool.Workers(),
 		Kernels: string(kernels.Active()), Model: t.task.describe(), Parameters: t.task.store().Parameters(),
-		TrainImages: t.train.Len(), ValImages: t.val.Len(), Steps: t.steps,
+		TrainImages: t.train.Len(), ValImages: t.val.Len(), Steps: t.steps, Paths: t.paths,
 	}
 	if n := t.ranks.Size(); n > 1 {
 		s.Ranks = n

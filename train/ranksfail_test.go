@@ -56,7 +56,7 @@ func TestRanksErrors(t *testing.T) {
 				}
 			})
 		},
-		"rank 1: data: nowhere: no file": func(dir string) []error {
+		"rank 1: data.dir: nowhere: no such folder": func(dir string) []error {
 			return ranked(2, c, Options{Dir: dir}, func(rank int, m *member) {
 				if rank == 1 {
 					m.config.Data.Dir = "nowhere"

@@ -113,7 +113,10 @@ func (t *trainer) checkpoint() checkpoints.File {
 		panic(err)
 	}
 	meta[ProgressKey] = t.progress.text()
-	if meta[DataKey], err = t.prints.text(); err != nil {
+	if meta[DataKey], err = t.prints.text(); err == nil {
+		err = model.AddPaths(meta, t.paths)
+	}
+	if err != nil {
 		panic(err) // likewise
 	}
 	tensors := append(model.Tensors(t.task.store()), t.optimizer.Tensors()...)

@@ -156,6 +156,7 @@ type trainer struct {
 	origin    []string // what is to be said of the weights that the run starts from
 	notes     []string // and of the data
 	prints    *fingerprints
+	paths     configs.Paths // where the relative paths of the configuration lead
 	resumed   *fingerprints // of the checkpoint that the run goes on from; nil if it has none
 }
 
@@ -201,6 +202,9 @@ func (t *trainer) make(o Options) (err error) {
 		return err
 	}
 	if t.prints, err = t.takeFingerprints(); err != nil {
+		return err
+	}
+	if t.paths, err = c.AbsolutePaths(); err != nil {
 		return err
 	}
 	// Values, gradients and two moments of each parameter.
@@ -331,12 +335,22 @@ func Loader(c *configs.Config, ds data.Dataset, epoch int) (*data.Loader, error)
 	return data.NewLoader(ds, o)
 }
 
-// Config reads the configuration of the run in a folder.
+// Config reads the configuration of the run in a folder. Its relative paths lead to where
+// they led when the run was last started, whatever the working folder is now; those of the
+// settings are meant from there.
 func Config(dir string, settings ...string) (*configs.Config, error) {
-	path := (&Folder{Dir: dir}).path(ConfigFile)
+	f := &Folder{Dir: dir}
+	path := f.path(ConfigFile)
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("no run to resume: %w", err)
 	}
-	return configs.Parse(path, string(text), settings...)
+	c, err := configs.Parse(path, string(text), settings...)
+	if err != nil {
+		return nil, err
+	}
+	if launches, err := f.Launches(); err == nil && len(launches) > 0 {
+		c.Notes = append(c.Notes, c.Locate(launches[len(launches)-1].Paths.Without(settings))...)
+	}
+	return c, nil
 }

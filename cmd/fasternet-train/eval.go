@@ -63,7 +63,7 @@ which, as a table (.csv) or a picture (.png).`,
 			defer pool.Close()
 			runner := f.runner(m, pool)
 			show := train.NewDisplay(os.Stderr)
-			show.Line("evaluating %s on %d images, %d threads, %s", m.Path, ds.Len(), pool.Workers(), kernels.Describe(runner.Precision))
+			show.Line("evaluating %s on %d images%s, %d threads, %s", m.Path, ds.Len(), of(config.Data.Dir), pool.Workers(), kernels.Describe(runner.Precision))
 			showLeftOut(show, data.LeftOutOf(ds))
 			if n := eval.ShuffleNote(config.Data); n != "" {
 				show.Line("note: %s", n)
@@ -115,6 +115,14 @@ which, as a table (.csv) or a picture (.png).`,
 	c.Flags().StringVar(&results, "results-file", "", "write the results to `FILE`.json or .csv")
 	c.Flags().BoolVar(&verbose, "verbose", false, "show all classes and all images that were left out")
 	return c
+}
+
+// of is how a line goes on that says where images are.
+func of(dir string) string {
+	if dir == "" {
+		return ""
+	}
+	return " of " + dir
 }
 
 // number is nil for what JSON has no number for.

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"fasternet/configs"
@@ -131,7 +132,16 @@ func (f *modelFlags) config(c *configs.Config, dataDir string) (*configs.Config,
 	if err != nil {
 		return nil, err
 	}
-	return configs.Parse("config in the checkpoint", string(text), settings...)
+	c, err = configs.Parse("config in the checkpoint", string(text), settings...)
+	if err != nil {
+		return nil, err
+	}
+	if f.load.Config == "" && dataDir == "" { // else the paths are meant from here
+		for _, note := range c.Locate(model.Paths(f.path).Without(f.load.Settings)) {
+			train.NewDisplay(os.Stderr).Line("note: %s", note)
+		}
+	}
+	return c, nil
 }
 
 // fewLines is how much of a list is shown without --verbose.

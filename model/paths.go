@@ -1,0 +1,46 @@
+package model
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"fasternet/configs"
+	"fasternet/weights"
+)
+
+// PathsKey is the key in a checkpoint's metadata of the absolute forms of the relative
+// paths in its configuration (configs.Paths, JSON). An export has none: what is meant for
+// others does not say where things are on this machine.
+const PathsKey = "paths"
+
+// Paths are the absolute forms of the relative paths in the configuration of a run's folder
+// or a checkpoint; nil if it has none.
+func Paths(path string) configs.Paths {
+	path, err := find(path)
+	if err != nil {
+		return nil
+	}
+	meta, err := weights.Meta(path)
+	if err != nil || meta[FormatKey] != format {
+		return nil
+	}
+	var p configs.Paths
+	if json.Unmarshal([]byte(meta[PathsKey]), &p) != nil {
+		return nil
+	}
+	return p
+}
+
+// AddPaths puts the absolute forms of the relative paths of a configuration into the
+// metadata of a checkpoint, if there are any.
+func AddPaths(meta map[string]string, p configs.Paths) error {
+	if len(p) == 0 {
+		return nil
+	}
+	text, err := json.Marshal(p)
+	if err != nil {
+		return fmt.Errorf("model: paths: %w", err)
+	}
+	meta[PathsKey] = string(text)
+	return nil
+}
