@@ -122,7 +122,7 @@ func TestRefusedFormats(t *testing.T) {
 		{"jxl", "a JPEG XL image"},
 		{"ico", "an icon (ICO)"},
 		{"pcx", "a PCX image"},
-		{"jpg-arithmetic", "unsupported JPEG feature"},
+		{"jpg-arithmetic", "a JPEG image with arithmetic coding"},
 	} {
 		_, content := g.get("file/refused/" + c.name)
 		_, err := Decode(content)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"image"
 	"image/jpeg"
 
@@ -91,7 +92,10 @@ func parseJPEG(b []byte) (h jpegHeader, err error) {
 				return h, errors.New("a JPEG frame of impossible length")
 			}
 			frame = true
-			h.fast = marker <= 0xc2 && s[0] == 8
+			if kind := unreadJPEG(marker, s[0]); kind != "" {
+				return h, fmt.Errorf("a JPEG image %s, which is not read; %w", kind, errConvert)
+			}
+			h.fast = true
 			h.height, h.width = int(binary.BigEndian.Uint16(s[1:])), int(binary.BigEndian.Uint16(s[3:]))
 			components = int(s[5])
 			for c := range components {
@@ -99,6 +103,21 @@ func parseJPEG(b []byte) (h jpegHeader, err error) {
 			}
 		}
 	}
+}
+
+// unreadJPEG says why a frame of this marker and so many bits is not decoded; "" if it is.
+func unreadJPEG(marker, bits byte) string {
+	switch {
+	case marker == 0xc3:
+		return "that is coded without loss"
+	case marker >= 0xc9:
+		return "with arithmetic coding"
+	case marker > 0xc2:
+		return "that is coded hierarchically"
+	case bits != 8:
+		return fmt.Sprintf("of %d bits a colour", bits)
+	}
+	return ""
 }
 
 // fastComponents: grey, or YCbCr with chroma that is sampled as usual.
@@ -138,6 +157,7 @@ type jpegDecoder struct {
 	reader  bytes.Reader
 	options jpegn.Options
 	cb, cr  []uint8 // rows of chroma as long as those of luma
+	webp    bool    // the planes are those of WebP, whose chroma is always interpolated
 }
 
 // decode makes m the part of a JPEG file in box, with the given number of channels.
@@ -163,6 +183,9 @@ func (d *jpegDecoder) decodeScaled(m *Image, content []byte, h jpegHeader, box B
 	})
 	d.reader.Reset(nil)
 	if err != nil {
+		if h.inks && errors.As(err, new(jpeg.UnsupportedError)) {
+			err = fmt.Errorf("a JPEG image of four colours that are sampled in an unusual way, which is not read (%w)", err)
+		}
 		return decodeError(err)
 	}
 	if b := src.Bounds(); b.Dx() != (h.width+by-1)/by || b.Dy() != (h.height+by-1)/by {
@@ -251,6 +274,8 @@ func (d *jpegDecoder) planes(m *Image, src *image.YCbCr, box Box, toRGB func(rgb
 		row := func(plane, memory []uint8) []uint8 {
 			n, f := plane[near*src.CStride:][c0:c1], plane[far*src.CStride:][c0:c1]
 			switch {
+			case wide && chromaWidth <= 2 && !d.webp:
+				repeatWide(memory[:2*len(n)], n) // as libjpeg does it for such narrow images
 			case wide && high:
 				kernels.UpsampleChroma(memory[:2*len(n)], n, f)
 			case wide:

@@ -21,6 +21,13 @@ func upsampleWide(out, in []uint8) {
 	}
 }
 
+// repeatWide makes a row of twice the length without interpolation.
+func repeatWide(out, in []uint8) {
+	for i, v := range in {
+		out[2*i], out[2*i+1] = v, v
+	}
+}
+
 // upsampleHigh makes the upper (0) or the lower (1) of the two rows of pixels that the
 // samples in near cover; far is the row of samples on the other side.
 func upsampleHigh(out, near, far []uint8, lower int) {

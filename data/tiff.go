@@ -175,5 +175,21 @@ func (d tiffDirectory) describe() string {
 	if d[tagFillOrder] == 2 {
 		return "with its bits in reverse order"
 	}
-	return fmt.Sprintf("with compression %d", d.or(tagCompression, 1))
+	if n := d.or(tagBits, 1); n != 1 && n != 8 && n != 16 {
+		return fmt.Sprintf("with %d bits a value", n)
+	}
+	switch n := d.or(tagCompression, 1); n {
+	case 2:
+		return "with the run lengths of fax machines, but none of group 3 or 4"
+	case 34712:
+		return "with JPEG 2000 compression"
+	case 34925:
+		return "with LZMA compression"
+	case 50000:
+		return "with Zstandard compression"
+	case 50001:
+		return "with WebP compression"
+	default:
+		return fmt.Sprintf("with compression %d and photometric interpretation %d", n, d[tagPhotometric])
+	}
 }

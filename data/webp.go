@@ -121,7 +121,7 @@ func fromWebP(src image.Image) *Image {
 	}
 	m := new(Image)
 	b := planes.Bounds()
-	if !new(jpegDecoder).planes(m, planes, Box{0, 0, b.Dy(), b.Dx()}, studioToRGB) {
+	if !(&jpegDecoder{webp: true}).planes(m, planes, Box{0, 0, b.Dy(), b.Dx()}, studioToRGB) {
 		return nil
 	}
 	return m

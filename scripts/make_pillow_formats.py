@@ -106,6 +106,8 @@ def tiffs():
 def jpegs():
     for sampling in ("444", "422", "420", "440", "411"):
         add(f"jpg/{sampling}", imagecodecs.jpeg8_encode(RGB, level=90, subsampling=sampling))
+    for sampling, width in (("420", 4), ("422", 3), ("440", 2)):
+        add(f"jpg/narrow-{sampling}", imagecodecs.jpeg8_encode(RGB[:, :width], level=90, subsampling=sampling))
     add("jpg/grey", saved(GREY, "jpeg", quality=90))
     add("jpg/progressive", saved(RGB, "jpeg", quality=90, progressive=True))
     add("jpg/rgb", imagecodecs.jpeg8_encode(RGB, level=90, colorspace="RGB", outcolorspace="RGB"))
