@@ -134,7 +134,7 @@ func (r *Report) batches(c *configs.Config, ds data.Dataset, wrong func(key stri
 		return
 	}
 	n, batch := ds.Len(), c.Train.BatchSize
-	loader, err := train.Loader(c, ds, 0)
+	loader, err := train.Loader(c, ds, 0, false)
 	if err != nil {
 		r.add(Error, Setting, fmt.Sprintf("train.batch_size %d with %d training images: %v", batch, n, err))
 		return

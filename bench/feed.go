@@ -134,7 +134,7 @@ func (f *Feed) train(ctx context.Context, c *configs.Config, ds data.Dataset, o 
 	if err != nil {
 		return err
 	}
-	loader, err := train.Loader(c, ds, 0)
+	loader, err := train.Loader(c, ds, 0, false)
 	if err != nil {
 		return err
 	}

@@ -52,7 +52,7 @@ func BenchmarkAugment(b *testing.B) {
 			for b.Loop() {
 				m.reshape(size, size, 3) // it may have become the spare, of any shape
 				copy(m.Pix, src.Pix)
-				tr.recolour(m, spare, r)
+				tr.recolour(m, spare, nil, r)
 			}
 		})
 	}

@@ -42,10 +42,10 @@ func (e *Erasing) Validate() error {
 	return nil
 }
 
-// apply erases in x [height, width, channels].
-func (e *Erasing) apply(x []float32, height, width, channels int, r *rand.Rand) {
+// apply erases in x [height, width, channels], and returns the number of rectangles.
+func (e *Erasing) apply(x []float32, height, width, channels int, r *rand.Rand) (erased int) {
 	if e.Prob == 0 || r.Float64() >= e.Prob {
-		return
+		return 0
 	}
 	count := 1
 	if e.Count > 1 {
@@ -54,8 +54,10 @@ func (e *Erasing) apply(x []float32, height, width, channels int, r *rand.Rand) 
 	for range count {
 		if box, ok := e.box(height, width, count, r); ok {
 			e.fill(x, width, channels, box, r)
+			erased++
 		}
 	}
+	return erased
 }
 
 // box draws one of count rectangles. After ten attempts that are as high or as wide

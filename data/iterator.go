@@ -138,6 +138,9 @@ func (it *Iterator) schedule(s *slot) {
 	s.Images = s.images[:n*s.Height*s.Width*s.Channels]
 	s.Targets = s.targets[:n*l.opt.Classes]
 	s.Labels, s.Indices = s.labels[:n], s.indices[:n]
+	if l.opt.Trace {
+		s.Traces = make([]Trace, n)
+	}
 	for k := range n {
 		at := (first + s.share.place(k)) / l.opt.Repeats
 		s.Indices[k] = at
@@ -217,6 +220,11 @@ func (it *Iterator) load(f *sampler, s *slot, k, i int) error {
 	s.Labels[k] = l.ds.Label(i)
 	size := s.Height * s.Width * s.Channels
 	tensor := s.Images[k*size:][:size]
+	f.src.trace = nil
+	if l.opt.Trace {
+		s.Traces[k] = Trace{Index: i, Partner: -1, Lambda: 1}
+		f.src.trace = &s.Traces[k]
+	}
 	err := f.view(l.ds, l.opt.Transform, viewRand(l.opt.Seed, it.epoch, i, (s.Step*l.opt.Batch+s.share.place(k))%l.opt.Repeats), i, tensor)
 	if err == nil && l.opt.Extra != nil {
 		err = l.opt.Extra.Sample(s.Extra, tensor, it.position(s, k))
@@ -247,7 +255,11 @@ func (it *Iterator) complete(s *slot) error {
 		return SmoothTargets(s.Targets, s.Labels, opt.Classes, opt.Mix.Smoothing)
 	}
 	r := rng.New(opt.Seed, rng.Mix, uint64(it.epoch), uint64(s.Step))
-	return opt.Mix.apply(s.Images, s.Size, s.Height, s.Width, s.Channels, s.Labels, s.Targets, s.share.place(0), r)
+	draws, err := opt.Mix.apply(s.Images, s.Size, s.Height, s.Width, s.Channels, s.Labels, s.Targets, s.share.place(0), r)
+	if err == nil {
+		s.mixed(draws)
+	}
+	return err
 }
 
 // fail keeps the error of the foremost sample: which one comes first in time

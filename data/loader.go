@@ -29,6 +29,7 @@ type LoaderOptions struct {
 	// one that cannot, and lists it in Batch.Replaced; not with SkipBad.
 	ReplaceBad bool
 	SkipBad    bool // a sample that cannot be read is listed in Batch.Bad, not an error; not with Mix
+	Trace      bool // Batch.Traces says what each picture shows
 	// Rank of Ranks loaders has a share of every batch. All options but Workers and
 	// Prefetch are the same for all of them. Ranks 0 is one that makes all.
 	Rank, Ranks int
@@ -61,6 +62,8 @@ type Batch struct {
 	Labels  []int     // [Size]: class indices, before mixing
 	Indices []int     // [Size]: sample indices in the dataset
 	Extra   any       // what LoaderOptions.Extra made, of the type that its New returns; else nil
+
+	Traces []Trace // [Size]: what the pictures show; nil without LoaderOptions.Trace
 
 	Size                    int // the batch size of the options, or less in the last batch; of a share its own
 	Whole                   int // size of the batch that all ranks make together

@@ -12,9 +12,9 @@ const (
 	MixElem  MixMode = "elem"  // one draw for each sample, which is mixed with its partner as that was
 )
 
-// mix draws, mixes the batch in place and returns the λ of its labels: one, or one
-// for each sample. What is drawn for pairs before the first is not for these images.
-func (m *Mixup) mix(images []float32, b, h, w, c, first int, r *rand.Rand) []float64 {
+// mix draws, mixes the batch in place and returns the draws: one, or one for each
+// sample. What is drawn for pairs before the first is not for these images.
+func (m *Mixup) mix(images []float32, b, h, w, c, first int, r *rand.Rand) []mixing {
 	if m.Mode != MixPair && m.Mode != MixElem {
 		d := m.draw(h, w, r)
 		if d.cut {
@@ -22,9 +22,9 @@ func (m *Mixup) mix(images []float32, b, h, w, c, first int, r *rand.Rand) []flo
 		} else {
 			blendPartners(images, b, d.lambda)
 		}
-		return []float64{d.lambda}
+		return []mixing{d}
 	}
-	lambdas := make([]float64, b)
+	draws := make([]mixing, b)
 	size, row := h*w*c, make([]float32, w*c)
 	for range first {
 		m.draw(h, w, r)
@@ -40,7 +40,7 @@ func (m *Mixup) mix(images []float32, b, h, w, c, first int, r *rand.Rand) []flo
 		if m.Mode == MixElem {
 			e = m.draw(h, w, r)
 		}
-		lambdas[i], lambdas[j] = d.lambda, e.lambda
+		draws[i], draws[j] = d, e
 		for k := range h {
 			p, q := x[k*w*c:][:w*c], y[k*w*c:][:w*c]
 			copy(row, p)
@@ -48,7 +48,7 @@ func (m *Mixup) mix(images []float32, b, h, w, c, first int, r *rand.Rand) []flo
 			e.mixRow(q, row, k, c)
 		}
 	}
-	return lambdas
+	return draws
 }
 
 // mixRow mixes row y of the partner into that of a sample, of pixels of c channels.

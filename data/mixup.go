@@ -74,27 +74,33 @@ func (m *Mixup) cuts() bool {
 // Apply mixes images [b, h, w, c] in place and writes the soft targets
 // [b, Classes]. A batch of odd size is an error if mixing is on.
 func (m *Mixup) Apply(images []float32, b, h, w, c int, labels []int, targets []float32, r *rand.Rand) error {
-	return m.apply(images, b, h, w, c, labels, targets, 0, r)
+	_, err := m.apply(images, b, h, w, c, labels, targets, 0, r)
+	return err
 }
 
 // apply is Apply to a share of a batch, which has pairs of it: the first of them is
-// pair number first of the batch.
-func (m *Mixup) apply(images []float32, b, h, w, c int, labels []int, targets []float32, first int, r *rand.Rand) error {
+// pair number first of the batch. It returns what was drawn, once or for each sample.
+func (m *Mixup) apply(images []float32, b, h, w, c int, labels []int, targets []float32, first int, r *rand.Rand) ([]mixing, error) {
 	if err := m.Validate(); err != nil {
-		return err
+		return nil, err
 	}
 	if b < 1 || h < 1 || w < 1 || c < 1 || len(images) != b*h*w*c || len(labels) != b {
-		return fmt.Errorf("data: a batch of shape [%d, %d, %d, %d] cannot have %d image values and %d labels",
+		return nil, fmt.Errorf("data: a batch of shape [%d, %d, %d, %d] cannot have %d image values and %d labels",
 			b, h, w, c, len(images), len(labels))
 	}
-	if !m.mixes() {
-		return blendTargets(targets, labels, m.Classes, m.Smoothing, 1)
+	draws := []mixing{{lambda: 1}}
+	if m.mixes() {
+		if b%2 != 0 {
+			return nil, fmt.Errorf("data: a batch of %d samples cannot be mixed; "+
+				"mixup and CutMix pair the samples, so use an even batch size", b)
+		}
+		draws = m.mix(images, b, h, w, c, first, r)
 	}
-	if b%2 != 0 {
-		return fmt.Errorf("data: a batch of %d samples cannot be mixed; "+
-			"mixup and CutMix pair the samples, so use an even batch size", b)
+	lambdas := make([]float64, len(draws))
+	for i, d := range draws {
+		lambdas[i] = d.lambda
 	}
-	return blendTargets(targets, labels, m.Classes, m.Smoothing, m.mix(images, b, h, w, c, first, r)...)
+	return draws, blendTargets(targets, labels, m.Classes, m.Smoothing, lambdas...)
 }
 
 // off reports whether an epoch is one whose batches are not mixed any more.

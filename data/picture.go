@@ -13,6 +13,7 @@ type picture struct {
 	content     []byte // of a JPEG file, if the image is not decoded yet
 	header      jpegHeader
 	orientation orientation // of what content decodes to; upright if it is to stay as it is
+	trace       *Trace      // gets what is done to it; nil if nobody wants to know
 }
 
 // partial is a transform that can start from a picture.

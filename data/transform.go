@@ -127,6 +127,7 @@ func (t *TrainTransform) apply(src *picture, r *rand.Rand, dst []float32) error 
 			return err
 		}
 		cropPadded(out, p.image, top, left)
+		src.note(func(n *Trace) { n.Crop = Box{top, left, t.Size, t.Size} })
 	} else {
 		f, err := t.Interpolation.filter()
 		if err != nil {
@@ -137,6 +138,7 @@ func (t *TrainTransform) apply(src *picture, r *rand.Rand, dst []float32) error 
 			draw = OneDrawCropBox
 		}
 		box, enough := draw(height, width, t.Scale, t.Ratio, r), 0
+		src.note(func(n *Trace) { n.Crop = box })
 		if t.ScaledDecoding {
 			enough = t.Size
 		}
@@ -148,16 +150,18 @@ func (t *TrainTransform) apply(src *picture, r *rand.Rand, dst []float32) error 
 	}
 	if r.Float64() < t.HFlip {
 		flipHorizontal(out)
+		src.note(func(n *Trace) { n.Flipped = true })
 	}
-	t.normaliser.normalise(dst, t.recolour(out, &s.spare, r))
-	t.Erasing.apply(dst, t.Size, t.Size, t.Channels, r)
+	t.normaliser.normalise(dst, t.recolour(out, &s.spare, src.trace, r))
+	erased := t.Erasing.apply(dst, t.Size, t.Size, t.Channels, r)
+	src.note(func(n *Trace) { n.Height, n.Width, n.Erased = height, width, erased })
 	return nil
 }
 
 // recolour is the part between flip and normalisation. The result is one of the
 // images, both of which it changes.
-func (t *TrainTransform) recolour(m, spare *Image, r *rand.Rand) *Image {
-	c := canvas{image: m, spare: spare, cubic: t.Interpolation != Bilinear}
+func (t *TrainTransform) recolour(m, spare *Image, trace *Trace, r *rand.Rand) *Image {
+	c := canvas{image: m, spare: spare, cubic: t.Interpolation != Bilinear, trace: trace}
 	for i, mean := range t.Mean {
 		c.fill[i] = uint8(min(max(math.RoundToEven(float64(mean)*255), 0), 255))
 	}

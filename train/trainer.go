@@ -326,9 +326,11 @@ func loaderOptions(c *configs.Config, size int) data.LoaderOptions {
 }
 
 // Loader makes the batches that a classifier is trained on in an epoch, counted from
-// 0: to look at them, or to time them. Those of a pre-training lack what is masked.
-func Loader(c *configs.Config, ds data.Dataset, epoch int) (*data.Loader, error) {
+// 0: to look at them, with traces of what they show, or to time them. Those of a
+// pre-training lack what is masked.
+func Loader(c *configs.Config, ds data.Dataset, epoch int, traces bool) (*data.Loader, error) {
 	o := loaderOptions(c, c.Data.Scale(epoch))
+	o.Trace = traces
 	if c.Task == "classify" {
 		o.Mix = mixup(c.Augment, max(c.Model.NumClasses, len(ds.Classes())))
 	}

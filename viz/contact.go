@@ -60,7 +60,7 @@ func (s *Sheet) Contact() (*image.RGBA, error) {
 		heads = 1
 	}
 	panel := s.panel()
-	lineHeight := panel.Y + line + groupGap/2
+	lineHeight := panel.Y + s.captionLines(face, panel.X)*line + groupGap/2
 	height := 2*margin + (1+len(notes)+2*heads)*line + line/2 + len(s.Entries)*(line+len(lines)*lineHeight)
 	c := contact{image.NewRGBA(image.Rect(0, 0, width, height)), face}
 	draw.Draw(c.image, c.image.Bounds(), image.White, image.Point{}, draw.Src)
@@ -85,12 +85,63 @@ func (s *Sheet) Contact() (*image.RGBA, error) {
 			}
 			columns(groups, func(p Panel, x int) {
 				draw.Draw(c.image, image.Rectangle{image.Pt(x, y), image.Pt(x, y).Add(panel)}, p.Image, p.Image.Bounds().Min, draw.Src)
-				c.text(p.Caption, x, y+panel.Y+2, panel.X)
+				for i, text := range p.caption(face, panel.X) {
+					c.text(text, x, y+panel.Y+2+i*line, panel.X)
+				}
 			})
 			y += lineHeight
 		}
 	}
 	return c.image, nil
+}
+
+// captionLines is the number of lines that the longest caption takes.
+func (s *Sheet) captionLines(face font.Face, width int) int {
+	most := 1
+	for _, e := range s.Entries {
+		for _, g := range e.Groups {
+			for _, p := range g.Panels {
+				most = max(most, len(p.caption(face, width)))
+			}
+		}
+	}
+	return most
+}
+
+// mostFolded is how many lines of a width a line of a caption may take.
+const mostFolded = 3
+
+// caption is the caption in lines of a width.
+func (p Panel) caption(face font.Face, width int) []string {
+	if len(p.Lines) == 0 {
+		return []string{p.Caption}
+	}
+	var all []string
+	for _, text := range append([]string{p.Caption}, p.Lines...) {
+		lines := fold(face, printable.Line(text), width)
+		if len(lines) > mostFolded { // the last one is cut when it is drawn
+			lines = append(lines[:mostFolded-1], strings.Join(lines[mostFolded-1:], " "))
+		}
+		all = append(all, lines...)
+	}
+	return all
+}
+
+// fold breaks a text into lines of a width: between words, and within a word that is wider.
+func fold(face font.Face, text string, width int) []string {
+	var lines []string
+	for _, l := range wrap(face, text, width) {
+		runes := []rune(l)
+		for font.MeasureString(face, string(runes)).Ceil() > width && len(runes) > 1 {
+			n := len(runes) - 1
+			for n > 1 && font.MeasureString(face, string(runes[:n])).Ceil() > width {
+				n--
+			}
+			lines, runes = append(lines, string(runes[:n])), runes[n:]
+		}
+		lines = append(lines, string(runes))
+	}
+	return lines
 }
 
 // panel is the size of the panels.

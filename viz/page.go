@@ -62,7 +62,7 @@ ul { padding-left: 1.2em }
 <h2>{{.Name}}</h2>
 {{range .Groups}}{{$group := .Title}}{{with .Title}}<h3>{{.}}</h3>
 {{end}}<div class="panels">
-{{range .Panels}}<figure><img width="{{.Image.Bounds.Dx}}" height="{{.Image.Bounds.Dy}}" alt="{{.Title}}{{with $group}}, {{.}}{{end}}: {{$name}}" src="{{inline .Image}}"><figcaption>{{.Title}}{{with .Caption}}<br>{{.}}{{end}}</figcaption></figure>
+{{range .Panels}}<figure><img width="{{.Image.Bounds.Dx}}" height="{{.Image.Bounds.Dy}}" alt="{{or .Title .Caption}}{{with $group}}, {{.}}{{end}}: {{$name}}" src="{{inline .Image}}"><figcaption>{{with .Title}}{{.}}<br>{{end}}{{with .Caption}}{{.}}{{end}}{{range .Lines}}<br>{{.}}{{end}}</figcaption></figure>
 {{end}}</div>
 {{end}}</section>
 {{end}}</html>

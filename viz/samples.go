@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strings"
 
 	"fasternet/data"
 )
@@ -13,8 +14,13 @@ import (
 // samplesInRow is how many images stand side by side.
 const samplesInRow = 8
 
+// least is how many pixels a picture is high, at least: below it is what it shows.
+const least = 160
+
 // Samples draws the first images of an epoch of training as the model sees them:
-// augmented, normalised and mixed, in the order of the epoch.
+// augmented, normalised and mixed, in the order of the epoch. Captions say the class, or
+// both of a mixed image with their shares, the file, and what was done to it. The loader
+// must trace.
 func Samples(ctx context.Context, l *data.Loader, ds data.Dataset, epoch, count int, colours Colours) (*Sheet, error) {
 	it := l.Epoch(ctx, epoch, 0)
 	defer it.Close()
@@ -27,15 +33,19 @@ func Samples(ctx context.Context, l *data.Loader, ds data.Dataset, epoch, count 
 		if err != nil {
 			return nil, err
 		}
+		if len(b.Traces) != b.Size {
+			return nil, errors.New("viz: the loader does not say what its pictures show: want LoaderOptions.Trace")
+		}
 		size := b.Height * b.Width * b.Channels
 		for k := 0; k < b.Size && drawn < count; k++ {
 			if drawn%samplesInRow == 0 {
 				s.Entries = append(s.Entries, Entry{Name: fmt.Sprintf("from image %d of the epoch on", drawn+1), Groups: []Group{{}}})
 			}
 			row := &s.Entries[len(s.Entries)-1].Groups[0]
+			classes, files := shown(b, k, ds)
 			row.Panels = append(row.Panels, Panel{
-				Caption: fmt.Sprintf("%s: %s", targetsOf(b, k, ds.Classes()), filepath.Base(ds.Name(b.Indices[k]))),
-				Image:   colours.Picture(b.Images[k*size:][:size], b.Height, b.Width, max(1, 128/b.Height)),
+				Caption: classes, Lines: append(files, done(b.Traces[k])),
+				Image: colours.Picture(b.Images[k*size:][:size], b.Height, b.Width, (least+b.Height-1)/b.Height),
 			})
 			drawn++
 		}
@@ -43,26 +53,45 @@ func Samples(ctx context.Context, l *data.Loader, ds data.Dataset, epoch, count 
 	return s, nil
 }
 
-// targetsOf says which classes a sample stands for.
-func targetsOf(b *data.Batch, k int, classes []string) string {
-	row := b.Targets[k*len(b.Targets)/b.Size:][:len(b.Targets)/b.Size]
-	name := func(c int) string {
-		if c < len(classes) && classes[c] != "" {
-			return classes[c]
+// shown says which classes a picture shows, and of which files it is.
+func shown(b *data.Batch, k int, ds data.Dataset) (classes string, files []string) {
+	t := b.Traces[k]
+	class := func(k int) string {
+		if names, c := ds.Classes(), b.Labels[k]; c < len(names) && names[c] != "" {
+			return names[c]
 		}
-		return fmt.Sprint(c)
+		return fmt.Sprint("class ", b.Labels[k])
 	}
-	best, second := 0, -1
-	for c, v := range row {
-		switch {
-		case v > row[best]:
-			best, second = c, best
-		case c != best && (second < 0 || v > row[second]):
-			second = c
-		}
+	file := func(k int) string { return filepath.Base(ds.Name(b.Traces[k].Index)) }
+	if t.Partner < 0 {
+		return class(k), []string{file(k)}
 	}
-	if second < 0 || row[second] < 0.05 {
-		return name(best)
+	how := "mixup"
+	if t.Cut {
+		how = "CutMix"
 	}
-	return fmt.Sprintf("%.0f %% %s, %.0f %% %s", 100*row[best], name(best), 100*row[second], name(second))
+	return fmt.Sprintf("%.2f %s + %.2f %s (%s, λ %.2f)", t.Lambda, class(k), 1-t.Lambda, class(t.Partner), how, t.Lambda),
+		[]string{file(k), "+ " + file(t.Partner)}
+}
+
+// done says what was done to a picture before it was mixed.
+func done(t data.Trace) string {
+	var all []string
+	c := t.Crop
+	switch inside := c.Top >= 0 && c.Left >= 0 && c.Top+c.Height <= t.Height && c.Left+c.Width <= t.Width; {
+	case c == data.Box{Height: t.Height, Width: t.Width}:
+		all = append(all, "whole image")
+	case inside:
+		all = append(all, fmt.Sprintf("crop %.0f %%", 100*float64(c.Height*c.Width)/float64(t.Height*t.Width)))
+	default:
+		all = append(all, fmt.Sprintf("crop from (%d, %d)", c.Left, c.Top))
+	}
+	if t.Flipped {
+		all = append(all, "flipped")
+	}
+	all = append(all, t.Operations...)
+	if t.Erased > 0 {
+		all = append(all, fmt.Sprintf("erased %d×", t.Erased))
+	}
+	return strings.Join(all, ", ")
 }

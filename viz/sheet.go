@@ -32,7 +32,8 @@ type Group struct {
 // Panel is a picture. All of a sheet have the same size.
 type Panel struct {
 	Title   string
-	Caption string // what is special about this one; may be empty
+	Caption string   // what is special about this one; may be empty
+	Lines   []string // more about it, below the caption
 	Image   image.Image
 }
 

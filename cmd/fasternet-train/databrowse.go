@@ -21,8 +21,9 @@ func browseCommand() *cobra.Command {
 		Use:   "browse CONFIG --out FILE",
 		Short: "Draw training images as the model sees them",
 		Long: `Draw the first training images of an epoch as the model will see them: cropped,
-augmented, normalised and mixed, with their targets, as a picture (.png) or a page
-(.html). ` + datasetHelp,
+augmented, normalised and mixed, as a picture (.png) or a page (.html). Below each there
+is its class, or both of a mixed image with their shares (λ), its file, and what was done
+to it. ` + datasetHelp,
 		Example: `  fasternet-train data browse fasternet_t0 --data /data/imagenet --out samples.png
   fasternet-train data browse my.yaml --epoch 280 --count 64 --out samples.html`,
 		Args: cobra.ExactArgs(1),
@@ -50,6 +51,9 @@ augmented, normalised and mixed, with their targets, as a picture (.png) or a pa
 			if err != nil {
 				return err
 			}
+			if s := config.Augment.Smoothing; s > 0 && config.Task == "classify" {
+				sheet.Notes = append(sheet.Notes, fmt.Sprintf("Of every label, %g is spread over all classes (augment.smoothing).", s))
+			}
 			sheet.Title = fmt.Sprintf("%s: training images of epoch %d", args[0], epoch)
 			if err := sheet.Write(out); err != nil {
 				return err
@@ -72,7 +76,7 @@ func browse(cmd *cobra.Command, config *configs.Config, ds data.Dataset, epoch, 
 	if n := config.Data.MaxPerClass; n > 0 {
 		ds = data.Few(ds, n, config.Seed)
 	}
-	loader, err := train.Loader(config, ds, epoch)
+	loader, err := train.Loader(config, ds, epoch, true)
 	if err != nil {
 		return nil, err
 	}

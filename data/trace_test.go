@@ -1,0 +1,138 @@
+package data
+
+import (
+	"io"
+	"math"
+	"slices"
+	"testing"
+
+	"fasternet/data/policy"
+)
+
+// What a trace says gives the picture: the sample, its crop and its flip; and a loader that
+// traces makes the same batches.
+func TestTrace(t *testing.T) {
+	ds := newFakeSet(24)
+	opt := LoaderOptions{Batch: 8, Workers: 3, Prefetch: 1, Shuffle: true, DropLast: true, Seed: 5, Transform: trainTransform(8, 3), Trace: true}
+	plain := opt
+	plain.Trace = false
+	it, other := newLoader(t, ds, opt).Epoch(t.Context(), 1, 0), newLoader(t, ds, plain).Epoch(t.Context(), 1, 0)
+	defer it.Close()
+	defer other.Close()
+	flips, moved := 0, 0
+	for {
+		b, err := it.Next()
+		if err == io.EOF {
+			break
+		}
+		o, err2 := other.Next()
+		if err != nil || err2 != nil {
+			t.Fatal(err, err2)
+		}
+		if !slices.Equal(b.Images, o.Images) || o.Traces != nil {
+			t.Error("a trace changes the batch")
+		}
+		for k, trace := range b.Traces {
+			if trace.Index != b.Indices[k] || trace.Height != 8 || trace.Width != 8 || trace.Partner != -1 || trace.Lambda != 1 {
+				t.Errorf("%+v", trace)
+			}
+			picture := NewImage(8, 8, 3)
+			cropPadded(picture, ds.images[trace.Index], trace.Crop.Top, trace.Crop.Left)
+			if trace.Flipped {
+				flipHorizontal(picture)
+				flips++
+			}
+			if trace.Crop != (Box{0, 0, 8, 8}) {
+				moved++
+			}
+			tr := opt.Transform.(*TrainTransform)
+			got, err := Denormalise(b.Images[k*8*8*3:][:8*8*3], 8, 8, tr.Mean, tr.Std)
+			if err != nil || !slices.Equal(got.Pix, picture.Pix) {
+				t.Errorf("%+v is not the picture", trace)
+			}
+		}
+	}
+	if flips == 0 || moved == 0 {
+		t.Errorf("%d flips, %d crops elsewhere", flips, moved)
+	}
+}
+
+// The λ of a trace and its partner give the targets, in every mode of mixing.
+func TestTraceOfMixing(t *testing.T) {
+	for _, mode := range []MixMode{MixBatch, MixPair, MixElem} {
+		opt := trainOptions()
+		opt.Trace, opt.Batch, opt.Mix.Mode = true, 8, mode
+		it := newLoader(t, newFakeSet(64), opt).Epoch(t.Context(), 0, 0)
+		mixed, cut := 0, 0
+		for {
+			b, err := it.Next()
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			for k, trace := range b.Traces {
+				want := make([]float64, 4)
+				share := 1.0
+				if trace.Partner >= 0 {
+					share = trace.Lambda
+					want[b.Labels[trace.Partner]] += (1 - share) * 0.9
+					mixed++
+				}
+				if trace.Cut {
+					cut++
+				}
+				want[b.Labels[k]] += share * 0.9
+				for c, v := range b.Targets[k*4:][:4] {
+					if math.Abs(float64(v)-want[c]-0.1/4) > 1e-6 {
+						t.Errorf("%s: %+v: targets %v of labels %v", mode, trace, b.Targets[k*4:][:4], b.Labels)
+					}
+				}
+			}
+		}
+		it.Close()
+		if mixed < 20 || cut == 0 || cut == mixed {
+			t.Errorf("%s: %d of 64 are mixed, %d by CutMix", mode, mixed, cut)
+		}
+	}
+}
+
+// Operations and erased rectangles are named, and of a replaced sample the one that is seen.
+func TestTraceOfAugmentation(t *testing.T) {
+	p, err := policy.Parse("rand-m9-n2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr := trainTransform(8, 3)
+	tr.RandAugment = &p
+	tr.Erasing = Erasing{Prob: 1, Mode: EraseConst, Count: 1, Area: [2]float64{0.1, 0.2}}
+	ds := newFakeSet(8)
+	ds.broken = []int{3}
+	it := newLoader(t, ds, LoaderOptions{Batch: 8, Transform: tr, Trace: true, ReplaceBad: true}).Epoch(t.Context(), 0, 0)
+	defer it.Close()
+	b, err := it.Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	operations, erased := 0, 0
+	for k, trace := range b.Traces {
+		want := k
+		if k == 3 {
+			want = 4
+		}
+		if trace.Index != want {
+			t.Errorf("place %d shows sample %d, want %d", k, trace.Index, want)
+		}
+		operations += len(trace.Operations)
+		erased += trace.Erased
+		for _, o := range trace.Operations {
+			if !slices.Contains(operationNames[:], o) {
+				t.Errorf("operation %q", o)
+			}
+		}
+	}
+	if operations < 4 || erased < 6 {
+		t.Errorf("%d operations, %d rectangles", operations, erased)
+	}
+}
