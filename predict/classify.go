@@ -21,16 +21,23 @@ type Guess struct {
 }
 
 // TopK are the k most probable classes, or as many as there are, the most
-// probable first; of equal ones the first counts, and a NaN comes last.
+// probable first; of equal ones the first counts, and a NaN comes last. An output without
+// a name is none of them: a model may have more outputs than there were classes, and what
+// it says there means nothing. If no output has a name, all are called by their numbers.
+// Probabilities are those among all outputs.
 func TopK(logits []float32, k int, names []string) []Guess {
 	top, sum := math.Inf(-1), 0.0
-	order := make([]int, len(logits))
-	for c, v := range logits {
-		order[c] = c
+	for _, v := range logits {
 		top = max(top, float64(v))
 	}
 	for _, v := range logits {
 		sum += math.Exp(float64(v) - top)
+	}
+	order := Named(len(logits), names)
+	if len(order) == 0 {
+		for c := range logits {
+			order = append(order, c)
+		}
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(logits[b], logits[a]) })
 	guesses := make([]Guess, min(k, len(order)))
@@ -39,6 +46,29 @@ func TopK(logits []float32, k int, names []string) []Guess {
 		guesses[i] = Guess{Index: c, Label: eval.ClassName(names, c), Prob: math.Exp(float64(logits[c])-top) / sum}
 	}
 	return guesses
+}
+
+// Named are the outputs of a model that have a name.
+func Named(outputs int, names []string) (classes []int) {
+	for c, name := range names[:min(outputs, len(names))] {
+		if name != "" {
+			classes = append(classes, c)
+		}
+	}
+	return classes
+}
+
+// DescribeNames says in a line which outputs of a model have no name, and what becomes of
+// them. It is "" if all have one.
+func DescribeNames(outputs int, names []string) string {
+	switch named := len(Named(outputs, names)); {
+	case named == outputs:
+		return ""
+	case named == 0:
+		return "the model does not say what its classes are called: they are listed by their numbers"
+	default:
+		return fmt.Sprintf("the model has %d outputs and %d classes with a name; only those are listed", outputs, named)
+	}
 }
 
 // Outcome is what happened to inputs.

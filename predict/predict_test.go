@@ -107,8 +107,42 @@ func ExampleTopK() {
 	}
 	// Output:
 	// 1 dog 0.399
-	// 3 3 0.399
 	// 2 eel 0.147
+	// 0 cat 0.054
+}
+
+// An output without a name is not a class.
+func TestTopKOfNamedClasses(t *testing.T) {
+	logits := []float32{1, 5, 3, 4}
+	for _, c := range []struct {
+		name  string
+		names []string
+		want  string
+		note  string
+	}{
+		{"all", []string{"a", "b", "c", "d"}, "[1b 3d 2c 0a]", ""},
+		{"more outputs than classes", []string{"a", "b"}, "[1b 0a]", "the model has 4 outputs and 2 classes with a name; only those are listed"},
+		{"a class between without a name", []string{"a", "", "c", "d"}, "[3d 2c 0a]", "4 outputs and 3 classes"},
+		{"more names than outputs", []string{"a", "b", "c", "d", "e"}, "[1b 3d 2c 0a]", ""},
+		{"none", nil, "[11 33 22 00]", "the model does not say what its classes are called: they are listed by their numbers"},
+		{"empty names", []string{""}, "[11 33 22 00]", "listed by their numbers"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var got []string
+			for _, g := range predict.TopK(logits, 4, c.names) {
+				got = append(got, fmt.Sprintf("%d%s", g.Index, g.Label))
+			}
+			if fmt.Sprint(got) != c.want {
+				t.Errorf("%v, want %s", got, c.want)
+			}
+			if note := predict.DescribeNames(len(logits), c.names); !strings.Contains(note, c.note) || (note == "") != (c.note == "") {
+				t.Errorf("note %q, want %q", note, c.note)
+			}
+			if p := predict.TopK(logits, 1, c.names)[0].Prob; c.note == "" && math.Abs(p-0.6572) > 1e-4 {
+				t.Errorf("probability %v", p)
+			}
+		})
+	}
 }
 
 func TestTopK(t *testing.T) {

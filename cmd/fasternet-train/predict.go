@@ -34,7 +34,9 @@ func predictCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "predict INPUT... --model CHECKPOINT",
 		Short: "Name what images show",
-		Long: `Name the most probable classes of images, by the softmax of the logits.
+		Long: `Name the most probable classes of images, by the softmax of the logits. An output of the
+model that is no class of the data set it was trained on (model.num_classes is larger) is
+not listed; a model without any class names has numbers in their place.
 
 ` + aboutInputs + `
 
@@ -70,6 +72,9 @@ object for each image. --logits writes a safetensors file with the tensor "logit
 				keep = &predict.Logits{}
 			}
 			show := train.NewDisplay(os.Stderr)
+			if note := predict.DescribeNames(m.Model.Classes(), m.Classes); note != "" {
+				show.Line("note: %s", note)
+			}
 			showLeftOut(show, in.LeftOut)
 			// The lines of a table on a terminal show the progress themselves.
 			bar := out != "" || !term.IsTerminal(int(os.Stdout.Fd()))
