@@ -23,6 +23,12 @@ func (r *Report) classes(parts []part) {
 			val = p.Dataset
 		}
 	}
+	if train != nil && data.CheckFaults(train, true) == nil {
+		if err := data.CheckLabels(train, "training"); err != nil {
+			r.add(Error, Classes, err.Error())
+			return // the rest would say it again
+		}
+	}
 	for _, f := range classFindings(train, val) {
 		r.Findings = append(r.Findings, f)
 	}

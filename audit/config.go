@@ -46,11 +46,14 @@ func Config(c *configs.Config, wrong func(key string) bool) *Report {
 	if validation != nil {
 		r.images(c, validation, "validation", wrong)
 	}
-	if training != nil && validation != nil && c.Task == "classify" {
+	if training != nil && c.Task == "classify" {
 		r.labels(training, validation)
 	}
 	for _, l := range eval.LeftOut(c.Data, training, validation) {
 		r.add(Note, LeftOut, l.String())
+	}
+	for _, note := range eval.Remarks(c.Data, training, validation) {
+		r.add(Note, Remark, note)
 	}
 	r.sort()
 	return r
@@ -58,7 +61,7 @@ func Config(c *configs.Config, wrong func(key string) bool) *Report {
 
 // there reports whether there is a data set. A configuration may be for another machine.
 func (r *Report) there(d configs.Data, wrong func(key string) bool) bool {
-	for _, key := range []string{"data", "data.name", "data.dir", "data.train", "data.val", "data.val_fraction", "data.classes"} {
+	for _, key := range []string{"data", "data.name", "data.dir", "data.train", "data.val", "data.val_fraction", "data.classes", "data.label_kind", "data.label_key"} {
 		if wrong(key) {
 			r.add(Note, NotThere, key+" is wrong: the data set was not looked at")
 			return false
@@ -188,13 +191,19 @@ func (r *Report) images(c *configs.Config, ds data.Dataset, part string, wrong f
 	}
 }
 
-// labels compares the classes of the parts as a run does.
+// labels compares the classes of the parts as a run does; the validation part may be nil.
 func (r *Report) labels(training, validation data.Dataset) {
-	_, note, err := eval.WithClassesOf(training, validation)
-	switch {
-	case err != nil:
+	var notes []string
+	var err error
+	if validation == nil {
+		err = data.CheckLabels(training, "training")
+	} else {
+		_, notes, err = eval.WithClassesOf(training, validation)
+	}
+	if err != nil {
 		r.add(Error, Classes, err.Error())
-	case note != "":
+	}
+	for _, note := range notes {
 		r.add(Note, Classes, note)
 	}
 }

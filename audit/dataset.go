@@ -117,7 +117,8 @@ func (r *Report) pixels(part string, v *data.Verified) {
 	}
 }
 
-// leftOut reports the files that are not images of the data set.
+// leftOut reports the files that are not images of the data set, and what else the
+// openers of the parts noticed.
 func (r *Report) leftOut(d configs.Data, parts []part) {
 	of := map[data.Split]data.Dataset{}
 	for _, p := range parts {
@@ -129,5 +130,8 @@ func (r *Report) leftOut(d configs.Data, parts []part) {
 			paths = append(paths, fmt.Sprintf("%s (%s)", file.Path, file.Reason))
 		}
 		r.add(Note, LeftOut, l.String(), paths...)
+	}
+	for _, note := range eval.Remarks(d, of[data.Train], of[data.Val]) {
+		r.add(Note, Remark, note)
 	}
 }

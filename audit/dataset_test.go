@@ -151,6 +151,27 @@ func TestDataset(t *testing.T) {
 				"note classes: 2 classes have no images in the validation part: their accuracy is not measured: ant, eel"},
 		},
 		{
+			name:     "one class",
+			files:    map[string][]byte{"one/cat/1.png": pngOf(t, 21), "one/cat/2.png": pngOf(t, 22)},
+			settings: []string{"data.train=one", "data.val=one"},
+			options:  func(o *Options) { o.Copies = CopiesOff },
+			want:     []string{`error classes: data: all 2 training images are of one class, "cat", and a classifier needs two or more; …`},
+		},
+		{
+			name:     "one class, without labels",
+			files:    map[string][]byte{"one/cat/1.png": pngOf(t, 21), "one/cat/2.png": pngOf(t, 22)},
+			settings: []string{"data.train=one", "data.val=one", "task=localmim", "model.name=vit", "data.image_size=224"},
+			options:  func(o *Options) { o.Copies = CopiesOff },
+		},
+		{
+			name:     "a list",
+			files:    map[string][]byte{"train.txt": []byte("train/cat/1.png 0\ntrain/dog/3.png 1\ntrain/cat/1.png 0\nnone.png 1\n"), "val.txt": []byte("val/cat/4.png 0\nval/dog/5.png\n")},
+			settings: []string{"data.name=annotations"},
+			options:  func(o *Options) { o.Copies = CopiesOff },
+			want: []string{"error fault: data: val.txt:2: no label, which other lines have; …", "error broken: data: train.txt:4: there is no file none.png; …",
+				"note classes: …", "note remark: train.txt: 1 of 4 lines list a file that an earlier line lists"},
+		},
+		{
 			name:  "left out",
 			files: map[string][]byte{"train/cat/x.xcf": {1}, "train/.DS_Store": {1}, "val/labels.csv": {1}},
 			want: []string{"note left_out: training part: 1 file with another ending is left out: .xcf 1; 1 hidden file or folder is left out",

@@ -23,6 +23,7 @@ const (
 	Conflict Kind = "conflict"  // one image in two classes
 	Repeat   Kind = "repeat"    // one image twice in a class
 	Classes  Kind = "classes"   // classes that a part does not have
+	Remark   Kind = "remark"    // something that the opener of a part noticed
 	LeftOut  Kind = "left_out"  // files that are not images of the data set
 	Tiny     Kind = "tiny"      // an image with a short side
 	Huge     Kind = "huge"      // an image with many pixels

@@ -23,7 +23,7 @@ var order = []struct {
 	{Conflict, "image is in two classes", "images are in two classes"},
 	{Setting, "setting does not fit", "settings do not fit"},
 	{Classes, "finding about classes", "findings about classes"},
-	{Repeat, "", ""}, {Tiny, "", ""}, {Huge, "", ""}, {Pixels, "", ""}, {LeftOut, "", ""}, {NotThere, "", ""},
+	{Repeat, "", ""}, {Tiny, "", ""}, {Huge, "", ""}, {Pixels, "", ""}, {Remark, "", ""}, {LeftOut, "", ""}, {NotThere, "", ""},
 }
 
 // sort puts the findings into the order of their kinds.

@@ -70,6 +70,8 @@ type Data struct {
 	TrainLabels   string    `yaml:"train_labels"` // of name idx: the files of labels
 	ValLabels     string    `yaml:"val_labels"`
 	Classes       string    `yaml:"classes"`      // file with a class name in each line, relative to dir; "" for those that the data set says
+	LabelKind     string    `yaml:"label_kind"`   // of lists and shards: labels are the number or the name of a class, or auto for what they look like
+	LabelKey      string    `yaml:"label_key"`    // of tables: the column of the label; of shards: the member or the key in json, or folder; "" for the usual ones
 	ValFraction   float64   `yaml:"val_fraction"` // of the training part, held out for validation; 0 for a part of its own
 	ValSeed       uint64    `yaml:"val_seed"`     // which images are held out
 	ValSplit      string    `yaml:"val_split"`    // how val_fraction chooses images: hash, each by its own name, so adding or removing files moves no other image; shuffle, the rule of older versions, which moves others
@@ -129,7 +131,7 @@ func Default() Config {
 		Task: "classify", Precision: "fp32", RunDir: "runs", FromEMA: true,
 		Model: DefaultModel("fasternet"), MIM: DefaultMIM(),
 		Data: Data{
-			Name: "imagefolder", ValSplit: HashSplit, ImageSize: 224, Interpolation: "bicubic", OnBadImage: "error", ScaledDecode: true,
+			Name: "imagefolder", LabelKind: "auto", ValSplit: HashSplit, ImageSize: 224, Interpolation: "bicubic", OnBadImage: "error", ScaledDecode: true,
 			Mean: []float64{0.485, 0.456, 0.406}, Std: []float64{0.229, 0.224, 0.225}, Prefetch: 2,
 			Orientation: TurnByEXIF, SixteenBit: ScaleSixteenBit, TestCrop: AutoTestCrop, TestCropRatio: 0.9,
 		},

@@ -29,6 +29,7 @@ func (d Data) checkSource() *problem {
 	if p := first(
 		oneOf("data.name", d.Name, DataSets...),
 		oneOf("data.on_bad_image", d.OnBadImage, "error", "skip"),
+		oneOf("data.label_kind", d.LabelKind, "auto", "number", "name"),
 		within("data.val_fraction", d.ValFraction, 0, 0.99),
 		oneOf("data.val_split", d.ValSplit, HashSplit, ShuffleSplit),
 	); p != nil {
@@ -46,6 +47,14 @@ func (d Data) checkSource() *problem {
 	}
 	if d.Classes != "" && !slices.Contains([]string{"imagefolder", "annotations", "idx", "shards"}, d.Name) {
 		return wrong("data.classes", "a data set of name %s says its classes itself, got %q; leave it out", d.Name, d.Classes).with("data.name")
+	}
+	if d.Name != "annotations" && d.Name != "shards" {
+		switch {
+		case d.LabelKind != "auto":
+			return wrong("data.label_kind", "only lists (annotations) and shards have labels in a text, this is %s; leave it out", d.Name)
+		case d.LabelKey != "":
+			return wrong("data.label_key", "only lists (annotations) and shards have labels in a text, this is %s; leave it out", d.Name)
+		}
 	}
 	if d.ValFraction > 0 && (d.Val != "" || d.ValLabels != "") {
 		return wrong("data.val_fraction", "want either a part of its own (data.val) or a fraction of the training part, got both").with("data.val", "data.val_labels")

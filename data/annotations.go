@@ -3,95 +3,143 @@ package data
 import (
 	"fmt"
 	"path/filepath"
-	"strconv"
-	"strings"
 )
-
-// maxClasses bounds what a label in a file may claim.
-const maxClasses = 1 << 20
 
 // Annotations is a dataset of image files that a text file lists.
 type Annotations struct {
 	decoder
 	root    string
+	list    string // the text file
 	files   []string
+	lines   []int32 // of the text file
 	labels  []int32
 	classes []string
+	kind    LabelKind
+	faults  faults
+	missing faults // files that are not there
+	notes   []string
+
+	unlabelled error // why there are no labels, if the list says more than paths
 }
 
-// OpenAnnotations reads a list of images with a line for each: its path, relative
-// to root unless it is absolute, white space, and the index of its class or, if
-// classes has names, the name of one. Without labels in any line all images are of
-// one class without a name. With classes nil they are called by their numbers, as
-// many as the largest label says. Blank lines do not count. Errors name the line;
-// whether the files are there is not looked at.
-func OpenAnnotations(path, root string, classes []string) (*Annotations, error) {
+// OpenAnnotations reads a list of images with a line for each: its path, relative to
+// root unless it is absolute, white space, and the number of its class or, if there are
+// names for the classes, the name of one. Names may have blanks in them: the longest name
+// at the end of the line counts. Blank lines do not count.
+//
+// The list may also be a table, CSV with commas or semicolons or TSV, quoted or not. With
+// a header its columns are found by their names, such as path and label; labels in
+// several columns must agree. Without one it has two columns.
+//
+// Without labels in any line all images are of one class without a name. It is an error
+// when a label is wrong, only some images have one, a file is listed with two, or a file
+// is not there; errors name the line.
+func OpenAnnotations(path, root string, labels Labels) (*Annotations, error) {
+	d, err := InspectAnnotations(path, root, labels)
+	if err != nil {
+		return nil, err
+	}
+	return d, CheckFaults(d, false)
+}
+
+// InspectAnnotations is [OpenAnnotations] that does not stop at what is wrong with a
+// line, but remembers it: see [FaultsOf].
+func InspectAnnotations(path, root string, labels Labels) (*Annotations, error) {
 	text, err := readText(path)
 	if err != nil {
 		return nil, err
 	}
-	d := &Annotations{root: root, classes: classes}
-	byName := indexOf(classes)
-	most, unlabelled := -1, 0
-	for i, line := range strings.Split(text, "\n") {
-		line = strings.TrimSpace(line)
-		if line == "" {
-			continue
+	d := &Annotations{root: root, list: path, missing: faults{images: true}}
+	r := newLabelReader(labels)
+	var unlabelled []int32 // lines
+	labelled := false
+	d.unlabelled, err = readList(path, text, r, func(line int, file string, label sampleLabel, err error) {
+		found, doubt := label.found()
+		if err == nil {
+			err = doubt
 		}
-		file, label, err := annotation(line, byName, len(classes))
-		if err != nil {
-			return nil, fmt.Errorf("data: %s:%d: %w", path, i+1, err)
-		}
-		if label < 0 {
-			label = 0
-			unlabelled++
-		} else {
-			most = max(most, label)
-		}
-		if unlabelled > 0 && most >= 0 {
-			return nil, fmt.Errorf("data: %s:%d: some lines have a label and some do not; give every image one or none", path, i+1)
+		switch {
+		case err != nil:
+			d.faults.add("%s:%d: %w", path, line, err)
+			labelled = true
+			r.addNone()
+		case found:
+			labelled = true
+			r.add(label.class)
+		default:
+			unlabelled = append(unlabelled, int32(line))
+			r.addNone()
 		}
 		d.files = append(d.files, filepath.FromSlash(file))
-		d.labels = append(d.labels, int32(label))
+		d.lines = append(d.lines, int32(line))
+	})
+	if err != nil {
+		return nil, err
 	}
 	if len(d.files) == 0 {
 		return nil, fmt.Errorf("data: %s: no images are listed", path)
 	}
-	if d.classes == nil {
-		d.classes = []string{""}
-		if most >= 0 {
-			d.classes = numbered(most + 1)
+	if labelled {
+		for _, line := range unlabelled {
+			d.faults.add("%s:%d: no label, which other lines have; give every image one or none", path, line)
 		}
 	}
+	if i, err := r.settle(); err != nil {
+		d.faults.add("%s:%d: %w", path, d.lines[i], err)
+	}
+	d.labels, d.classes, d.kind = r.classes, r.classNames(), r.kind()
+	d.checkRepeats()
+	d.checkFiles()
 	return d, nil
 }
 
-// annotation takes a line apart. The label is -1 if there is none.
-func annotation(line string, byName map[string]int, classes int) (file string, label int, err error) {
-	at := strings.LastIndexAny(line, " \t")
-	if hasImageName(line) || at < 0 {
-		if !hasImageName(line) {
-			return "", 0, fmt.Errorf("want the path of an image and a label, got %q", line)
+// checkRepeats finds files that are listed more than once.
+func (d *Annotations) checkRepeats() {
+	first, again := make(map[string]int32, len(d.files)), 0
+	for i, file := range d.files {
+		k, ok := first[filepath.Clean(file)]
+		switch {
+		case !ok:
+			first[filepath.Clean(file)] = int32(i)
+		case d.labels[k] != d.labels[i]:
+			d.faults.add("%s:%d: two labels that disagree: %s is of class %q here and of class %q in line %d",
+				d.list, d.lines[i], file, d.className(i), d.className(int(k)), d.lines[k])
+		default:
+			again++
 		}
-		return line, -1, nil
 	}
-	file, last := strings.TrimSpace(line[:at]), line[at+1:]
-	if label, ok := byName[last]; ok {
-		return file, label, nil
+	if again > 0 {
+		d.notes = append(d.notes, fmt.Sprintf("%s: %d of %d lines list a file that an earlier line lists", d.list, again, len(d.files)))
 	}
-	label, err = strconv.Atoi(last)
-	switch {
-	case err != nil && classes > 0:
-		return "", 0, fmt.Errorf("label %q is neither a number nor one of the %d class names", last, classes)
-	case err != nil:
-		return "", 0, fmt.Errorf("label %q is not a number; labels by name need data.classes", last)
-	case label < 0 || label >= maxClasses:
-		return "", 0, fmt.Errorf("label %d is not from 0 to %d", label, maxClasses-1)
-	case classes > 0 && label >= classes:
-		return "", 0, fmt.Errorf("label %d is not below the number of classes, %d", label, classes)
-	}
-	return file, label, nil
 }
+
+func (d *Annotations) className(i int) string { return d.classes[d.labels[i]] }
+
+// checkFiles finds files that are not there.
+func (d *Annotations) checkFiles() {
+	for _, i := range missingFiles(d.root, d.files) {
+		from := ""
+		if !filepath.IsAbs(d.files[i]) {
+			from = "; paths are relative to data.dir"
+		}
+		d.missing.add("%s:%d: there is no file %s%s", d.list, d.lines[i], d.Name(i), from)
+	}
+}
+
+func (d *Annotations) labelHint() string {
+	return fmt.Sprintf("give every line of %s a label: path, white space, and the number or the name of a class", d.list)
+}
+
+func (d *Annotations) whyUnlabelled() error { return d.unlabelled }
+
+// Faults lists what is wrong with the lines.
+func (d *Annotations) Faults() []Fault { return append(d.faults.list(), d.missing.list()...) }
+
+// Notes says what is right, but may not be meant.
+func (d *Annotations) Notes() []string { return d.notes }
+
+// LabelKind is how the labels are written.
+func (d *Annotations) LabelKind() LabelKind { return d.kind }
 
 // Len is the number of images.
 func (d *Annotations) Len() int { return len(d.files) }
@@ -108,9 +156,12 @@ func (d *Annotations) Image(i int) (*Image, error) { return d.readImage(d.Name(i
 func (d *Annotations) encoded(i int, buf []byte) ([]byte, error) { return readFile(d.Name(i), buf) }
 
 // Name is the path of image i.
-func (d *Annotations) Name(i int) string {
-	if filepath.IsAbs(d.files[i]) {
-		return d.files[i]
+func (d *Annotations) Name(i int) string { return inFolder(d.root, d.files[i]) }
+
+// inFolder is the path of a file, relative to root unless it is absolute.
+func inFolder(root, file string) string {
+	if filepath.IsAbs(file) {
+		return file
 	}
-	return filepath.Join(d.root, d.files[i])
+	return filepath.Join(root, file)
 }

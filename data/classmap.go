@@ -2,12 +2,9 @@ package data
 
 import (
 	"fmt"
-	"os"
 	"strings"
+	"unicode/utf8"
 )
-
-// maxText is the largest class map or annotation file that is read.
-const maxText = 1 << 30
 
 // ReadClassMap reads a file with the name of a class in each line; the number of
 // the line, from 0, is the index of the class. Blank lines at the end do not count.
@@ -17,33 +14,20 @@ func ReadClassMap(path string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	lines := strings.Split(strings.TrimRight(text, "\r\n\t "), "\n")
+	lines := strings.Split(strings.TrimRight(text, "\n\t "), "\n")
 	for i, line := range lines {
 		lines[i] = strings.TrimSpace(line)
-		if lines[i] == "" {
+		switch {
+		case lines[i] == "":
 			return nil, fmt.Errorf("data: %s:%d: want the name of a class in every line, got an empty line", path, i+1)
+		case !utf8.ValidString(lines[i]): // it could not be kept in a checkpoint
+			return nil, fmt.Errorf("data: %s:%d: class %.40q is not UTF-8; save the file in that encoding", path, i+1, lines[i])
 		}
 	}
 	if first, second, twice := duplicate(lines); twice {
 		return nil, fmt.Errorf("data: %s:%d: class %q is there twice, also in line %d", path, second+1, lines[second], first+1)
 	}
 	return lines, nil
-}
-
-// readText reads a text file.
-func readText(path string) (string, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return "", fmt.Errorf("data: %w", err)
-	}
-	if info.Size() > maxText {
-		return "", fmt.Errorf("data: %s has %d bytes; a list of up to %d bytes is needed", path, info.Size(), maxText)
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return "", fmt.Errorf("data: %w", err)
-	}
-	return strings.TrimPrefix(string(text), "\ufeff"), nil
 }
 
 // duplicate finds the first name that is there a second time.
@@ -74,4 +58,22 @@ func numbered(n int) []string {
 		names[i] = fmt.Sprint(i)
 	}
 	return names
+}
+
+// fewNames is how many class names a message lists.
+const fewNames = 5
+
+// ListNames is a list of class names, cut where it is long.
+func ListNames(names []string) string {
+	var b strings.Builder
+	for i, name := range names[:min(len(names), fewNames)] {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "%.40q", name)
+	}
+	if more := len(names) - fewNames; more > 0 {
+		fmt.Fprintf(&b, " and %d more", more)
+	}
+	return b.String()
 }

@@ -1,9 +1,6 @@
 package data
 
-import (
-	"fmt"
-	"slices"
-)
+import "slices"
 
 // describeSamples is how many images [Describe] decodes.
 const describeSamples = 64
@@ -31,13 +28,9 @@ type Spread struct{ Min, Median, Max int }
 func Describe(ds Dataset, skipBad bool) (Info, error) {
 	n := ds.Len()
 	info := Info{Samples: n, Classes: ds.Classes()}
-	info.Counts = make([]int, len(info.Classes))
-	for i := range n {
-		label := ds.Label(i)
-		if label < 0 || label >= len(info.Counts) {
-			return Info{}, fmt.Errorf("data: %s: label %d is not one of the %d classes", ds.Name(i), label, len(info.Counts))
-		}
-		info.Counts[label]++
+	var err error
+	if info.Counts, err = CountClasses(ds); err != nil {
+		return Info{}, err
 	}
 	var heights, widths []int
 	look := min(n, describeSamples)

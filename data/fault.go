@@ -1,6 +1,9 @@
 package data
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Fault is something that the opener of a dataset found wrong: a class without
 // images, a folder that cannot be read, a link to nothing.
@@ -10,6 +13,43 @@ type Fault struct {
 	// Image says that the fault is one image which cannot be read. It is a sample
 	// all the same: data.on_bad_image: skip lets another one take its place.
 	Image bool
+}
+
+// mostFaults is how many faults of one kind of a dataset are kept.
+const mostFaults = 1000
+
+// faults collects what an opener finds wrong with samples. The first ones are kept, and
+// the others counted: the same mistake may be in all of a million lines.
+type faults struct {
+	first  []Fault
+	more   int
+	images bool // all are images that cannot be read
+}
+
+// add takes a fault.
+func (f *faults) add(format string, args ...any) {
+	if len(f.first) == mostFaults {
+		f.more++
+		return
+	}
+	f.first = append(f.first, Fault{fmt.Errorf("data: "+format, args...), f.images})
+}
+
+// join takes all faults of another collection.
+func (f *faults) join(other faults) {
+	room := min(len(other.first), mostFaults-len(f.first))
+	f.first = append(f.first, other.first[:room]...)
+	f.more += other.more + len(other.first) - room
+}
+
+func (f *faults) count() int { return len(f.first) + f.more }
+
+// list is all faults; the last one says how many are left out.
+func (f *faults) list() []Fault {
+	if f.more == 0 {
+		return f.first
+	}
+	return append(slices.Clip(f.first), Fault{fmt.Errorf("data: %d more faults are not listed", f.more), f.images})
 }
 
 // faulty is a dataset that knows what its opener found wrong.

@@ -62,7 +62,7 @@ func TestFingerprintOrder(t *testing.T) {
 	list := func(text string) *Annotations {
 		path := filepath.Join(dir, "list.txt")
 		writeFile(t, path, []byte(text))
-		d, err := OpenAnnotations(path, dir, []string{"cat", "dog"})
+		d, err := InspectAnnotations(path, dir, Labels{Classes: []string{"cat", "dog"}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -119,7 +119,7 @@ func TestFingerprintFormats(t *testing.T) {
 			path := filepath.Join(dir, "a.tar")
 			content := encodePNG(t, filled(image.NewRGBA(image.Rect(0, 0, 4+int(v), 30)), color.White))
 			writeFile(t, path, tarOf(t, "1.png", string(pngOf(t, 1)), "1.cls", "0", "2.png", string(content)+fmt.Sprintf("%*d", v, 1), "2.cls", "1"))
-			d, err := OpenShards([]string{path}, nil)
+			d, err := OpenShards([]string{path}, Labels{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -155,41 +155,60 @@ func FuzzShards(f *testing.F) {
 	a := string(pngOf(f, 10))
 	f.Add(tarOf(f, "x/1.png", a, "x/1.cls", "3"))
 	f.Add(tarOf(f, "dog/1.png", a, "cat/2.png", a))
+	f.Add(tarOf(f, "1.png", a, "2.png", a, "1.cls.txt", "dog", "2.json", `{"label": 1, "class_name": "a b"}`, "1.seg.png", a))
+	f.Add(tarOf(f, "1.png", a, "1.txt", "a caption", "2.cls", "2", "._1.png", "x", "1.png", a))
+	f.Add(tarOf(f, "1.json", `[1]`, "1.PNG", a, "2.png", a, "2.json", "{", "2.target.cls", "\xff\xfe2\x00"))
 	f.Fuzz(func(t *testing.T, content []byte) {
 		path := filepath.Join(t.TempDir(), "s.tar")
 		writeFile(t, path, content)
 		var d *Shards
 		var err error
-		hostile.Bound(t, 4<<20+64*len(content)+40*maxClasses, func() { d, err = OpenShards([]string{path}, nil) })
+		labels := fuzzLabels[len(content)/512%len(fuzzLabels)]
+		hostile.Bound(t, 4<<20+64*len(content)+40*maxClasses, func() { d, err = InspectShards([]string{path}, labels) })
 		if err != nil {
 			return
 		}
+		fuzzedSet(t, d)
 		for i := range min(d.Len(), 20) {
-			if l := d.Label(i); l < 0 || l >= len(d.Classes()) {
-				t.Errorf("label %d of %d classes", l, len(d.Classes()))
-			}
 			d.Image(i)
 		}
 	})
+}
+
+// fuzzLabels are what labels may mean; the length of an input decides.
+var fuzzLabels = []Labels{{}, {Classes: []string{"a b", "b", "0", "dog"}}, {Key: "label"}}
+
+// fuzzedSet checks that there is a class for every label, also of what is at fault.
+func fuzzedSet(t *testing.T, d Dataset) {
+	if _, err := CountClasses(d); err != nil {
+		t.Error(err)
+	}
+	if err := CheckFaults(d, false); err != nil && strings.ContainsRune(err.Error(), '\n') {
+		t.Errorf("an error of several lines: %q", err)
+	}
+	CheckLabels(d, "")
+	NotesOf(d)
+	DescribeLeftOut(LeftOutOf(d))
 }
 
 // An annotation file has a class in every line that is known, in memory for its lines.
 func FuzzAnnotations(f *testing.F) {
 	f.Add("a.png 1\nb c.jpg 0\n")
 	f.Add("a.png\nb.png")
+	f.Add("path,label\r\na.png,1\r\n\"b, c.png\",\"0\"\r\n")
+	f.Add("\ufeffa.png\ta b\nb.png\tb\n")
+	f.Add("id;image;class_id;class_name\n1;a.png;3;dog\n")
+	f.Add("\"x\\y.png\" a b\nz.png b\nz.png a b")
+	f.Add("\xff\xfea\x00.\x00p\x00n\x00g\x00 \x001\x00")
 	f.Fuzz(func(t *testing.T, text string) {
-		path := filepath.Join(t.TempDir(), "a.txt")
+		path := filepath.Join(t.TempDir(), []string{"a.txt", "a.csv"}[len(text)/len(fuzzLabels)%2])
 		writeFile(t, path, []byte(text))
 		var d *Annotations
 		var err error
-		hostile.Bound(t, 1<<20+256*len(text)+40*maxClasses, func() { d, err = OpenAnnotations(path, "", nil) })
-		if err != nil {
-			return
-		}
-		for i := range d.Len() {
-			if l := d.Label(i); l < 0 || l >= len(d.Classes()) {
-				t.Errorf("label %d of %d classes", l, len(d.Classes()))
-			}
+		labels := fuzzLabels[len(text)%len(fuzzLabels)]
+		hostile.Bound(t, 1<<20+256*len(text)+40*maxClasses, func() { d, err = InspectAnnotations(path, "", labels) })
+		if err == nil {
+			fuzzedSet(t, d)
 		}
 	})
 }

@@ -253,7 +253,7 @@ func TestHoldOutEverywhere(t *testing.T) {
 		{"moved", func() (Dataset, error) { return OpenClassFolders(other, nil) }},
 		{"relative", func() (Dataset, error) { return OpenClassFolders(relative+"/.", nil) }},
 		{"classes in another order", func() (Dataset, error) { return OpenClassFolders(other, []string{"c2", "c0", "c1"}) }},
-		{"a list", func() (Dataset, error) { return OpenAnnotations(filepath.Join(root, "list.txt"), root, nil) }},
+		{"a list", func() (Dataset, error) { return OpenAnnotations(filepath.Join(root, "list.txt"), root, Labels{}) }},
 		{"packed", func() (Dataset, error) {
 			d, err := OpenPacked(pack)
 			if err == nil {
@@ -266,7 +266,7 @@ func TestHoldOutEverywhere(t *testing.T) {
 			if err != nil {
 				return nil, err
 			}
-			return OpenShards(files, nil)
+			return OpenShards(files, Labels{})
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

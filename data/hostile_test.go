@@ -20,65 +20,6 @@ func pngOf(t testing.TB, v uint8) []byte {
 	return encodePNG(t, filled(image.NewRGBA(image.Rect(0, 0, 4, 3)), color.RGBA{v, 2 * v, 3, 255}))
 }
 
-func TestClassMap(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "classes.txt")
-	for text, want := range map[string]string{
-		"dog\ncat\r\n\n": "", "dog\ncat\ndog": ":3: class \"dog\" is there twice, also in line 1", "a\n\nb": ":2: want the name", "": ":1: want the name",
-	} {
-		writeFile(t, path, []byte(text))
-		names, err := ReadClassMap(path)
-		if want == "" {
-			if err != nil || !slices.Equal(names, []string{"dog", "cat"}) {
-				t.Errorf("%q: %q, %v", text, names, err)
-			}
-			continue
-		}
-		wantError(t, err, path+want)
-	}
-	root := t.TempDir()
-	writeTree(t, root, "cat/1.png", "dog/2.png", "eel/3.png")
-	d, err := OpenClassFolders(root, []string{"eel", "cat"})
-	if err != nil || d.Len() != 2 || d.Label(0) != 0 || !strings.HasSuffix(d.Name(0), "3.png") || d.Label(1) != 1 {
-		t.Errorf("%+v, %v", d, err)
-	}
-	_, err = OpenClassFolders(root, []string{"cat", "fox"})
-	wantError(t, err, `no folder of class 1, "fox"`)
-}
-
-func TestAnnotations(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "train.txt")
-	writeFile(t, filepath.Join(dir, "a b.png"), pngOf(t, 9))
-	open := func(text string, classes []string) (*Annotations, error) {
-		writeFile(t, path, []byte(text))
-		return OpenAnnotations(path, dir, classes)
-	}
-	d, err := open("a b.png 2\n\nx/y.jpg\t0\n", nil)
-	if err != nil || d.Len() != 2 || d.Label(0) != 2 || len(d.Classes()) != 3 || d.Name(1) != filepath.Join(dir, "x", "y.jpg") {
-		t.Fatalf("%+v, %v", d, err)
-	}
-	if m, err := d.Image(0); err != nil || m.Pix[0] != 9 {
-		t.Error(err)
-	}
-	_, err = d.Image(1)
-	wantError(t, err, "y.jpg")
-	if d, err := open("a.png dog\nb.png 0", []string{"cat", "dog"}); err != nil || d.Label(0) != 1 {
-		t.Error(err)
-	}
-	if d, err := open("a.png\nb c.png", nil); err != nil || d.Label(1) != 0 || len(d.Classes()) != 1 || !strings.HasSuffix(d.Name(1), "b c.png") {
-		t.Error(err)
-	}
-	for text, want := range map[string]string{
-		"a.png 1\nb.png": ":2: some lines have a label", "a.png x": ":1: label \"x\" is not a number", "a.png -1": "label -1 is not from 0",
-		"a.png 99999999": "not from 0 to", "nothing": ":1: want the path", "": "no images are listed",
-	} {
-		_, err := open(text, nil)
-		wantError(t, err, want)
-	}
-	_, err = open("a.png 2", []string{"cat", "dog"})
-	wantError(t, err, "label 2 is not below the number of classes, 2")
-}
-
 func TestCIFAR(t *testing.T) {
 	dir := t.TempDir()
 	record := func(labels []byte, seed byte) []byte {
@@ -135,74 +76,6 @@ func tarOf(t testing.TB, members ...string) []byte {
 	return b.Bytes()
 }
 
-func TestShards(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "train-0.tar")
-	a, b := string(pngOf(t, 10)), string(pngOf(t, 20))
-	writeFile(t, path, tarOf(t, "x/1.png", a, "x/1.cls", "3\n", "x/1.txt", "words", "x/2.json", `{"label": 1}`, "x/2.seg.png", b))
-	d, err := OpenShards([]string{path}, nil)
-	if err != nil || d.Len() != 2 || d.Label(0) != 3 || d.Label(1) != 1 || len(d.Classes()) != 4 || d.Name(0) != path+":x/1.png" {
-		t.Fatalf("%+v, %v", d, err)
-	}
-	if m, err := d.Image(1); err != nil || m.Pix[0] != 20 {
-		t.Error(err)
-	}
-	writeFile(t, path, tarOf(t, "dog/1.png", a, "./cat/2.png", b))
-	if d, err := OpenShards([]string{path}, nil); err != nil || !slices.Equal(d.Classes(), []string{"cat", "dog"}) || d.Label(0) != 1 {
-		t.Errorf("%+v, %v", d, err)
-	}
-	good := tarOf(t, "1.png", a, "1.cls", "0", "2.png", b, "2.cls", "1")
-	link := bytes.Clone(good)
-	link[156] = '2'
-	sum := 0
-	copy(link[148:156], "        ")
-	for _, v := range link[:512] {
-		sum += int(v)
-	}
-	copy(link[148:], fmt.Sprintf("%06o\x00 ", sum))
-	for name, c := range map[string]struct {
-		content []byte
-		want    string
-	}{
-		"member cut":   {good[:512+len(a)/2], "the shard is truncated"},
-		"header cut":   {good[:len(good)-2048-700], "truncated"},
-		"not a tar":    {bytes.Repeat([]byte("text "), 300), "not a tar file"},
-		"climbs":       {tarOf(t, "../../etc/1.png", a), "not safe"},
-		"absolute":     {tarOf(t, "/etc/1.png", a), "not safe"},
-		"link":         {link, "link or special"},
-		"bad label":    {tarOf(t, "1.png", a, "1.cls", "dog"), `want a class index from 0`},
-		"huge label":   {tarOf(t, "1.png", a, "1.cls", "99999999999"), `want a class index from 0`},
-		"bad json":     {tarOf(t, "1.png", a, "1.json", "{"), "want a JSON object"},
-		"two images":   {tarOf(t, "1.png", a, "1.jpg", b), "a second image in the same sample"},
-		"missing":      {tarOf(t, "1.png", a, "1.cls", "0", "2.png", b), "2.png: no label"},
-		"no images":    {tarOf(t, "1.txt", a), "no images"},
-		"empty":        {nil, "no images"},
-		"over classes": {tarOf(t, "1.png", a, "1.cls", "7"), "label 7 is not below the number of classes, 2"},
-	} {
-		writeFile(t, path, c.content)
-		var classes []string
-		if name == "over classes" {
-			classes = []string{"a", "b"}
-		}
-		_, err := OpenShards([]string{path}, classes)
-		if err == nil {
-			t.Errorf("%s: no error", name)
-			continue
-		}
-		wantError(t, err, path)
-		wantError(t, err, c.want)
-	}
-	// A shard that becomes shorter during training.
-	writeFile(t, path, good)
-	if d, err = OpenShards([]string{path}, nil); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Truncate(path, 600); err != nil {
-		t.Fatal(err)
-	}
-	_, err = d.Image(1)
-	wantError(t, err, "shorter than it was, at "+path+":2.png")
-}
-
 func TestShardFiles(t *testing.T) {
 	dir := t.TempDir()
 	for i := range 3 {
@@ -238,7 +111,7 @@ func TestWriteShards(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := OpenShards(files, d.Classes())
+	s, err := OpenShards(files, Labels{Classes: d.Classes()})
 	if err != nil || s.Len() != 5 {
 		t.Fatal(err)
 	}

@@ -62,6 +62,19 @@ func OpenClassFolders(root string, classes []string) (*ImageFolder, error) {
 // InspectClassFolders is [OpenClassFolders] that does not stop at what is wrong, but
 // remembers it: see [FaultsOf]. A class without images is one of the classes.
 func InspectClassFolders(root string, classes []string) (*ImageFolder, error) {
+	return inspectFolders(root, classes, true)
+}
+
+// InspectValidationFolders is [InspectClassFolders] of images that nothing is trained on:
+// a class of the class map need not have images, and without a class map a folder without
+// images is left out.
+func InspectValidationFolders(root string, classes []string) (*ImageFolder, error) {
+	return inspectFolders(root, classes, false)
+}
+
+// inspectFolders lists the class folders in root. With all, every class has to have
+// images.
+func inspectFolders(root string, classes []string, all bool) (*ImageFolder, error) {
 	top, err := os.Stat(root)
 	if err != nil {
 		return nil, fmt.Errorf("data: %w", err)
@@ -73,15 +86,21 @@ func InspectClassFolders(root string, classes []string) (*ImageFolder, error) {
 	d := &ImageFolder{root: root, classes: classes}
 	folders := d.folders(entries, classes != nil)
 	if classes != nil {
-		d.mapped(folders, top)
-		return d, nil
-	}
-	d.classes = folders
-	for label, name := range folders {
-		d.class(name, label, top)
+		d.mapped(folders, all, top)
+	} else {
+		for _, name := range folders {
+			if d.class(name, len(d.classes), all, top) {
+				d.classes = append(d.classes, name)
+			} else {
+				d.leave(name, NoImages)
+			}
+		}
 	}
 	if len(d.classes) == 0 {
 		return nil, fmt.Errorf("data: %s: no class folders; put the images of each class into a folder of its own", root)
+	}
+	if len(d.files) == 0 && len(d.faults) == 0 {
+		return nil, fmt.Errorf("data: %s: no images (%s by name) in the class folders", root, imageNames)
 	}
 	return d, nil
 }
@@ -110,15 +129,15 @@ func (d *ImageFolder) folders(entries []fs.DirEntry, mapped bool) (names []strin
 }
 
 // mapped lists the images in the folders of a class map.
-func (d *ImageFolder) mapped(folders []string, top fs.FileInfo) {
+func (d *ImageFolder) mapped(folders []string, all bool, top fs.FileInfo) {
+	there, known := indexOf(folders), indexOf(d.classes)
 	for c, name := range d.classes {
-		if !slices.Contains(folders, name) {
-			d.fault("%s: no folder of class %d, %q, which the class map has", d.root, c, name)
-			continue
+		if _, ok := there[name]; ok {
+			d.class(name, c, all, top)
+		} else if all {
+			d.fault("%s: no folder of class %d, %q, which data.classes has%s", d.root, c, name, nearFolder(name, folders))
 		}
-		d.class(name, c, top)
 	}
-	known := indexOf(d.classes)
 	for _, name := range folders {
 		if _, ok := known[name]; !ok {
 			d.leave(name, OtherClass)
@@ -126,11 +145,25 @@ func (d *ImageFolder) mapped(folders []string, top fs.FileInfo) {
 	}
 }
 
-// class appends the images of a class folder.
-func (d *ImageFolder) class(name string, label int, top fs.FileInfo) {
+// nearFolder hints at a folder whose name differs in case alone.
+func nearFolder(class string, folders []string) string {
+	for _, name := range folders {
+		if strings.EqualFold(name, class) {
+			return fmt.Sprintf("; there is one called %q", name)
+		}
+	}
+	return ""
+}
+
+// class appends the images of a class folder. It reports whether that is a class: with
+// all also if it has no images, which is a fault then.
+func (d *ImageFolder) class(name string, label int, all bool, top fs.FileInfo) bool {
 	first, faults := len(d.files), len(d.faults)
 	d.list(name, []fs.FileInfo{top})
 	if len(d.files) == first && len(d.faults) == faults {
+		if !all {
+			return false
+		}
 		d.fault("%s: no images (%s by name) in this class folder; remove it or add images",
 			filepath.Join(d.root, name), imageNames)
 	}
@@ -138,6 +171,11 @@ func (d *ImageFolder) class(name string, label int, top fs.FileInfo) {
 	for range d.files[first:] {
 		d.labels = append(d.labels, int32(label))
 	}
+	return true
+}
+
+func (d *ImageFolder) labelHint() string {
+	return fmt.Sprintf("the images of each class have to be in a folder of its own in %s", d.root)
 }
 
 // fault remembers something that is wrong.

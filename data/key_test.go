@@ -22,7 +22,7 @@ func TestKey(t *testing.T) {
 		{"annotations", func(t *testing.T, dir string) (Dataset, error) {
 			list := filepath.Join(dir, "list.txt")
 			writeFile(t, list, []byte("cat/1.png 0\n./cat//2.png 0\n"+filepath.Join(dir, "cat", "3.png")+" 1\n/elsewhere/4.png 1\n"))
-			return OpenAnnotations(list, dir, nil)
+			return InspectAnnotations(list, dir, Labels{}) // the files are not there
 		}, []string{"cat/1.png", "cat/2.png", "cat/3.png", "/elsewhere/4.png"}},
 		{"shards", func(t *testing.T, dir string) (Dataset, error) {
 			var files []string
@@ -31,7 +31,7 @@ func TestKey(t *testing.T) {
 				writeFile(t, path, tarOf(t, name+"1.png", string(pngOf(t, 1)), name+"1.cls", "0", "x/"+name+"2.png", string(pngOf(t, 2)), "x/"+name+"2.cls", "1"))
 				files = append(files, path)
 			}
-			return OpenShards(files, nil)
+			return OpenShards(files, Labels{})
 		}, []string{"a1.png", "x/a2.png", "b1.png", "x/b2.png"}},
 		{"packed", func(t *testing.T, dir string) (Dataset, error) {
 			writeTree(t, dir, "train/cat/b.png", "train/dog/a.png")

@@ -2,6 +2,7 @@ package data
 
 import (
 	"fmt"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -24,6 +25,8 @@ const (
 	Hidden      Reason = "hidden"      // its name starts with a dot; of a folder, nothing in it is looked at
 	Outside     Reason = "outside"     // an image that lies in no class folder
 	OtherClass  Reason = "class"       // a folder that the class map (data.classes) does not have
+	Beside      Reason = "beside"      // an image next to that of its sample in a shard, such as a mask
+	NoImages    Reason = "empty"       // a folder without images that is not a class of the training part
 	BrokenLink  Reason = "broken link" // a symbolic link to nothing, without the name of an image
 	Special     Reason = "special"     // a pipe, a socket or a device
 )
@@ -38,6 +41,8 @@ var reasons = []struct {
 	{Unreadable, "file without an ending, which cannot be read,", "files without an ending, which cannot be read,"},
 	{Outside, "image outside the class folders", "images outside the class folders"},
 	{OtherClass, "folder that is not a class of data.classes", "folders that are not a class of data.classes"},
+	{NoImages, "folder without images", "folders without images"},
+	{Beside, "image next to the one of its sample", "images next to those of their samples"},
 	{BrokenLink, "broken link", "broken links"},
 	{Special, "pipe, socket or device", "pipes, sockets and devices"},
 	{Hidden, "hidden file or folder", "hidden files and folders"},
@@ -87,24 +92,34 @@ func DescribeLeftOut(left []LeftOut) string {
 			are, what = "is", r.one
 		}
 		text := fmt.Sprintf("%d %s %s left out", n, what, are)
-		if r.reason == OtherEnding {
-			text += ": " + describeEndings(left)
+		switch r.reason {
+		case OtherEnding:
+			text += ": " + describeEndings(left, r.reason, filepath.Ext)
+		case Beside:
+			text += ": " + describeEndings(left, r.reason, memberKey)
 		}
 		parts = append(parts, text)
 	}
 	return strings.Join(parts, "; ")
 }
 
-// describeEndings counts the endings of files that are no images by name, the most
+// memberKey is what follows the first dot of the base name of a member, of a shard:member.
+func memberKey(name string) string {
+	base := path.Base(name)
+	_, key, _ := strings.Cut(base[strings.LastIndexByte(base, ':')+1:], ".")
+	return key
+}
+
+// describeEndings counts the endings of files that are left out for a reason, the most
 // frequent first.
-func describeEndings(left []LeftOut) string {
+func describeEndings(left []LeftOut, why Reason, endingOf func(string) string) string {
 	count := map[string]int{}
 	var endings []string
 	for _, l := range left {
-		if l.Reason != OtherEnding {
+		if l.Reason != why {
 			continue
 		}
-		ending := strings.ToLower(filepath.Ext(l.Path))
+		ending := strings.ToLower(endingOf(l.Path))
 		if ending == "" {
 			ending = "none"
 		}

@@ -68,6 +68,9 @@ func Pack(ctx context.Context, path string, ds Dataset, o PackOptions) (PackResu
 	if err := o.Check(); err != nil {
 		return PackResult{}, err
 	}
+	if _, err := CountClasses(ds); err != nil {
+		return PackResult{}, err
+	}
 	f, err := os.OpenFile(path+".part", os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		return PackResult{}, fmt.Errorf("data: %w", err)

@@ -4,13 +4,13 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"image/png"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"fasternet/rng"
 )
@@ -35,16 +35,24 @@ const (
 	nameComment = "sample="
 )
 
-// infoFile is what WebDataset readers look for the number of samples in.
-const infoFile = "_info.json"
-
 // WriteShards writes a dataset as tar files in WebDataset form to dir: for each
-// sample its image, as the file that it is or as a PNG, and its class index. The name
-// of the sample is kept in a comment in the header. It adds the class names and _info.json with the number of samples. A shard has its
-// name only when it is complete.
+// sample its image, as the file that it is or as a PNG, and its class index, if the
+// samples have labels. The name of the sample is kept in a comment in the header. It adds
+// the class names and _info.json with the number of samples. A shard has its name only
+// when it is complete. It is an error when a label is not one of the classes, or when dir
+// has shards that would be read as part of the dataset.
 func WriteShards(ctx context.Context, dir string, ds Dataset, o ShardOptions) error {
 	if o.PerShard < 1 {
 		return fmt.Errorf("data: %d samples in a shard; at least 1 is needed", o.PerShard)
+	}
+	if _, err := CountClasses(ds); err != nil {
+		return err
+	}
+	if err := writableNames(ds); err != nil {
+		return err
+	}
+	if err := checkShardFolder(dir, ds, o); err != nil {
+		return err
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("data: %w", err)
@@ -61,14 +69,55 @@ func WriteShards(ctx context.Context, dir string, ds Dataset, o ShardOptions) er
 			return err
 		}
 	}
-	classes := strings.Join(ds.Classes(), "\n")
-	if classes != "" {
-		if err := writeWhole(filepath.Join(dir, ClassFile), []byte(classes+"\n")); err != nil {
+	if !Unlabelled(ds) {
+		if err := writeWhole(filepath.Join(dir, ClassFile), classFile(ds)); err != nil {
 			return err
 		}
 	}
 	return w.writeInfo()
 }
+
+// classFile is the content of the file of class names.
+func classFile(ds Dataset) []byte { return []byte(strings.Join(ds.Classes(), "\n") + "\n") }
+
+// writableNames returns an error unless the class names are what is read back from a file
+// with one in each line.
+func writableNames(ds Dataset) error {
+	if Unlabelled(ds) {
+		return nil
+	}
+	for c, name := range ds.Classes() {
+		if name == "" || name != strings.TrimSpace(name) || strings.ContainsAny(name, "\r\n\x00") || !utf8.ValidString(name) {
+			return fmt.Errorf("data: class %d is called %q, which cannot be a line of %s; rename it", c, name, ClassFile)
+		}
+	}
+	return nil
+}
+
+// checkShardFolder returns an error if what lies in the folder of the shards would not fit
+// the new ones: more shards of that name, or the class names of another part.
+func checkShardFolder(dir string, ds Dataset, o ShardOptions) error {
+	old, err := filepath.Glob(filepath.Join(dir, o.Name+"*.tar"))
+	if err != nil {
+		return fmt.Errorf("data: %w", err)
+	}
+	shards := (ds.Len() + o.PerShard - 1) / o.PerShard
+	for _, path := range old {
+		var n int
+		if _, err := fmt.Sscanf(filepath.Base(path), o.Name+"-%06d.tar", &n); err != nil || filepath.Base(path) != shardName(o.Name, n) || n >= shards {
+			return fmt.Errorf("data: %s is there already and would be read as one of the %d new shards: remove it, or choose another folder", path, shards)
+		}
+	}
+	before := readShardInfo(dir)
+	delete(before.Splits, o.Name)
+	names, err := os.ReadFile(filepath.Join(dir, ClassFile))
+	if len(before.Splits) > 0 && err == nil && !Unlabelled(ds) && !bytes.Equal(names, classFile(ds)) {
+		return fmt.Errorf("data: %s has other classes, those of the shards that are there: remove them, or choose another folder", filepath.Join(dir, ClassFile))
+	}
+	return nil
+}
+
+func shardName(split string, n int) string { return fmt.Sprintf("%s-%06d.tar", split, n) }
 
 type shardWriter struct {
 	dir     string
@@ -81,7 +130,7 @@ type shardWriter struct {
 
 // shard writes the samples [first, end) of the order.
 func (w *shardWriter) shard(ctx context.Context, first, end int, order func(int) int) error {
-	name := fmt.Sprintf("%s-%06d.tar", w.o.Name, len(w.files))
+	name := shardName(w.o.Name, len(w.files))
 	final := filepath.Join(w.dir, name)
 	f, err := os.Create(final + ".tmp")
 	if err != nil {
@@ -131,10 +180,15 @@ func (w *shardWriter) sample(t *tar.Writer, number, i int) error {
 			return fmt.Errorf("data: %s: %w", w.ds.Name(i), err)
 		}
 	}
-	for _, part := range []struct {
+	type part struct {
 		key     string
 		content []byte
-	}{{ending, content}, {"cls", fmt.Append(nil, w.ds.Label(i))}} {
+	}
+	parts := []part{{ending, content}}
+	if !Unlabelled(w.ds) {
+		parts = append(parts, part{"cls", fmt.Append(nil, w.ds.Label(i))})
+	}
+	for _, part := range parts {
 		// Equal data sets give equal shards: no owner, no time.
 		h := &tar.Header{Name: fmt.Sprintf("%08d.%s", number, part.key), Mode: 0o644, Size: int64(len(part.content)), ModTime: time.Unix(0, 0)}
 		if part.key != "cls" {
@@ -148,31 +202,6 @@ func (w *shardWriter) sample(t *tar.Writer, number, i int) error {
 		}
 	}
 	return nil
-}
-
-// writeInfo adds the split to _info.json.
-func (w *shardWriter) writeInfo() error {
-	type split struct {
-		NumSamples   int      `json:"num_samples"`
-		Filenames    []string `json:"filenames"`
-		ShardLengths []int    `json:"shard_lengths"`
-	}
-	info := struct {
-		Splits map[string]split `json:"splits"`
-	}{}
-	path := filepath.Join(w.dir, infoFile)
-	if old, err := os.ReadFile(path); err == nil { // of another split, or of one that is replaced
-		_ = json.Unmarshal(old, &info)
-	}
-	if info.Splits == nil {
-		info.Splits = map[string]split{}
-	}
-	info.Splits[w.o.Name] = split{w.ds.Len(), w.files, w.lengths}
-	text, err := json.MarshalIndent(info, "", "  ")
-	if err != nil {
-		return fmt.Errorf("data: %w", err)
-	}
-	return writeWhole(path, append(text, '\n'))
 }
 
 // writeWhole writes a small file so that it is there as a whole or not at all.

@@ -11,8 +11,11 @@ import (
 // the classes that the model was trained on, none if it does not say, and outputs is the
 // number of its outputs. Labels are matched by name; where a list has no names, by number.
 // The note says what is not as usual, "" for nothing. It is an error when the data set has
-// a class that the model does not have.
+// no labels, or a class that the model does not have.
 func ForModel(ds data.Dataset, trained []string, outputs int) (_ data.Dataset, note string, err error) {
+	if data.Unlabelled(ds) {
+		return nil, "", data.CheckLabels(ds, "")
+	}
 	have := ds.Classes()
 	m := classes.Compare(have, trained)
 	if m.Kind == classes.Unnamed && len(have) > outputs {
@@ -26,16 +29,6 @@ func ForModel(ds data.Dataset, trained []string, outputs int) (_ data.Dataset, n
 		note += fmt.Sprintf("; the data set has %d, the model %d", len(have), outputs)
 	}
 	return ds, note, nil
-}
-
-// WithClassesOf is the validation part of a data set with the labels of the training part.
-// A class that the validation part does not have is a note.
-func WithClassesOf(train, val data.Dataset) (_ data.Dataset, note string, err error) {
-	val, note, err = relabel(val, classes.Compare(val.Classes(), train.Classes()), "the validation part", "the training part")
-	if err != nil {
-		return nil, "", fmt.Errorf("%w; both parts need the same classes", err)
-	}
-	return val, note, nil
 }
 
 // relabel gives a data set the labels of the list that its classes were compared with.

@@ -65,18 +65,3 @@ func TestForModel(t *testing.T) {
 		})
 	}
 }
-
-// The validation part has the labels of the training part.
-func TestWithClassesOf(t *testing.T) {
-	train := named{"cat", "dog", "fox"}
-	ds, note, err := eval.WithClassesOf(train, named{"fox", "cat"})
-	if err != nil || !slices.Equal(labels(ds), []int{2, 0}) || !slices.Equal(ds.Classes(), train) || !strings.Contains(note, `without "dog"`) {
-		t.Errorf("%+v, %q, %v", ds, note, err)
-	}
-	if _, _, err := eval.WithClassesOf(train, named{"cat", "dog", "fox", "zebra"}); err == nil || !strings.Contains(err.Error(), `only in the validation part: "zebra"; both parts need the same classes`) {
-		t.Error(err)
-	}
-	if ds, note, err := eval.WithClassesOf(train, train); err != nil || note != "" || !slices.Equal(labels(ds), []int{0, 1, 2}) {
-		t.Errorf("%+v, %q, %v", ds, note, err)
-	}
-}

@@ -3,8 +3,11 @@ package eval
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"fasternet/configs"
 	"fasternet/data"
@@ -28,7 +31,7 @@ func Open(d configs.Data, train bool) (data.Dataset, error) {
 
 // moved says what to do about an error if the folder of the data set is not there.
 func moved(dir string, err error) error {
-	if _, gone := os.Stat(dir); dir == "" || !errors.Is(gone, os.ErrNotExist) {
+	if _, gone := os.Stat(dir); dir == "" || !errors.Is(gone, fs.ErrNotExist) {
 		return err
 	}
 	return fmt.Errorf("data.dir: %s: no such folder; if the data set has moved, say where it is now: --data FOLDER", dir)
@@ -37,59 +40,84 @@ func moved(dir string, err error) error {
 // Inspect is [Open] that leaves what is wrong with the part to the caller: see
 // [data.FaultsOf].
 func Inspect(d configs.Data, train bool) (data.Dataset, error) {
-	ds, err := inspect(d, train)
-	if err != nil {
-		return nil, moved(d.Dir, err)
+	if d.ValFraction > 0 {
+		kept, held, err := InspectBoth(d)
+		if train {
+			return kept, err
+		}
+		return held, err
 	}
-	return ds, nil
+	if err := checkDir(d); err != nil {
+		return nil, err
+	}
+	return decoded(d, train, nil)
 }
 
-func inspect(d configs.Data, train bool) (data.Dataset, error) {
-	if d.Dir == "" && d.Name != "fashion-mnist" {
-		return nil, fmt.Errorf("data.dir: want the folder of the data set: --data FOLDER%s", layouts[d.Name])
+// OpenBoth opens both parts, see [Open]. What they have in common is read once.
+func OpenBoth(d configs.Data) (train, val data.Dataset, err error) {
+	if train, val, err = InspectBoth(d); err != nil {
+		return nil, nil, err
+	}
+	for _, ds := range []data.Dataset{train, val} {
+		if err := data.CheckFaults(ds, d.OnBadImage == "skip"); err != nil {
+			return nil, nil, err
+		}
+	}
+	return train, val, nil
+}
+
+// InspectBoth is [OpenBoth] that leaves what is wrong with the parts to the caller.
+func InspectBoth(d configs.Data) (train, val data.Dataset, err error) {
+	if err := checkDir(d); err != nil {
+		return nil, nil, err
+	}
+	if train, err = decoded(d, true, nil); err != nil {
+		return nil, nil, err
 	}
 	if d.ValFraction == 0 {
-		return decoded(d, train)
-	}
-	all, err := decoded(d, true)
-	if err != nil {
-		return nil, err
+		val, err = decoded(d, false, train)
+		return train, val, err
 	}
 	holdOut := data.HoldOut
 	if d.ValSplit == configs.ShuffleSplit {
 		holdOut = data.HoldOutShuffled
 	}
-	kept, held, err := holdOut(all, d.ValFraction, d.ValSeed)
+	train, val, err = holdOut(train, d.ValFraction, d.ValSeed)
 	if err != nil {
-		return nil, fmt.Errorf("data.val_fraction: %w", err)
+		return nil, nil, fmt.Errorf("data.val_fraction: %w", err)
 	}
-	if train {
-		return kept, nil
+	return train, val, nil
+}
+
+func checkDir(d configs.Data) error {
+	if d.Dir == "" && d.Name != "fashion-mnist" {
+		return fmt.Errorf("data.dir: want the folder of the data set: --data FOLDER%s", layouts[d.Name])
 	}
-	return held, nil
+	return nil
 }
 
 var layouts = map[string]string{"imagefolder": ", with train/<class>/ and val/<class>/"}
 
-// decoded is a part whose files are decoded as the configuration says.
-func decoded(d configs.Data, train bool) (data.Dataset, error) {
-	ds, err := part(d, train)
+// decoded is [part] whose files are decoded as the configuration says.
+func decoded(d configs.Data, train bool, training data.Dataset) (data.Dataset, error) {
+	ds, err := part(d, train, training)
 	if err != nil {
-		return nil, err
+		return nil, moved(d.Dir, err)
 	}
 	data.DecodeAs(ds, preprocess.Decoding(d))
 	return ds, nil
 }
 
-// part opens a part that has files of its own.
-func part(d configs.Data, train bool) (data.Dataset, error) {
-	classes, err := classMap(d)
+// part opens a part that has files of its own. For the validation part, training is the
+// training part if that is open; otherwise it is opened where labels need it.
+func part(d configs.Data, train bool, training data.Dataset) (data.Dataset, error) {
+	labels, err := labelsOf(d)
 	if err != nil {
 		return nil, err
 	}
-	name, labels, split := d.Val, d.ValLabels, data.Val
+	name, labelFile, split := d.Val, d.ValLabels, data.Val
 	if train {
-		name, labels, split = d.Train, d.TrainLabels, data.Train
+		name, labelFile, split = d.Train, d.TrainLabels, data.Train
 	}
 	switch d.Name {
 	case "fashion-mnist":
@@ -107,50 +135,82 @@ func part(d configs.Data, train bool) (data.Dataset, error) {
 		if err != nil {
 			return nil, err
 		}
-		return data.InspectClassFolders(root, classes)
+		if train {
+			return data.InspectClassFolders(root, labels.Classes)
+		}
+		return data.InspectValidationFolders(root, labels.Classes)
 	}
-	// Where the labels are numbers, those of the training part say how many classes
-	// there are.
-	if classes == nil && !train && d.ValFraction == 0 {
-		all, err := part(d, true)
-		if err != nil {
+	if !train {
+		if labels, err = likeTraining(d, labels, training); err != nil {
 			return nil, err
 		}
-		classes = all.Classes()
 	}
 	switch d.Name {
 	case "annotations":
-		return data.OpenAnnotations(under(d.Dir, name, string(split)+".txt"), d.Dir, classes)
+		return data.InspectAnnotations(under(d.Dir, name, string(split)+".txt"), d.Dir, labels)
 	case "shards":
 		files, err := shardFiles(d, name, split)
 		if err != nil {
 			return nil, err
 		}
-		return data.OpenShards(files, classes)
+		return data.InspectShards(files, labels)
 	case "idx":
 		if name == "" {
-			if name, labels, err = data.FindMNIST(d.Dir, train); err != nil {
+			if name, labelFile, err = data.FindMNIST(d.Dir, train); err != nil {
 				return nil, err
 			}
 		}
-		return data.OpenIDX(under(d.Dir, name, ""), under(d.Dir, labels, ""), classes)
+		return data.OpenIDX(under(d.Dir, name, ""), under(d.Dir, labelFile, ""), labels.Classes)
 	}
 	return nil, fmt.Errorf("data.name: no data set is called %q", d.Name)
 }
 
-// classMap reads the class names, if there is a file of them.
-func classMap(d configs.Data) ([]string, error) {
+// labelsOf says what the labels of a data set mean, as far as that is known before any
+// is read.
+func labelsOf(d configs.Data) (l data.Labels, err error) {
+	l = data.Labels{Kind: data.LabelKind(d.LabelKind), Key: d.LabelKey}
 	if d.Classes != "" {
-		return data.ReadClassMap(under(d.Dir, d.Classes, ""))
+		l.From = d.Classes
+		l.Classes, err = data.ReadClassMap(under(d.Dir, d.Classes, ""))
+		return l, err
 	}
-	if d.Name == "shards" { // "data shard" writes one
-		classes, err := data.ReadClassMap(filepath.Join(d.Dir, data.ClassFile))
-		if errors.Is(err, os.ErrNotExist) {
-			return nil, nil
+	if d.Name == "shards" { // "data shard" writes one, and labels as it says
+		l.From = data.ClassFile
+		l.Classes, err = data.ReadClassMap(filepath.Join(d.Dir, data.ClassFile))
+		if errors.Is(err, fs.ErrNotExist) {
+			return data.Labels{Kind: l.Kind, Key: l.Key}, nil
 		}
-		return classes, err
+		if kind := data.ShardLabelKind(d.Dir); err == nil && kind != "" && l.Kind == data.LabelAuto {
+			l.Kind = kind
+		}
 	}
-	return nil, nil
+	return l, err
+}
+
+// likeTraining lets the labels of the validation part mean what those of the training
+// part mean: the labels there say how many classes there are, and whether they are
+// numbers or names.
+func likeTraining(d configs.Data, l data.Labels, training data.Dataset) (data.Labels, error) {
+	if l.Classes != nil && !l.Ambiguous() {
+		return l, nil
+	}
+	if training == nil {
+		var err error
+		training, err = part(d, true, nil)
+		if errors.Is(err, fs.ErrNotExist) { // a part to be evaluated alone
+			return l, nil
+		}
+		if err != nil {
+			return l, err
+		}
+	}
+	if l.Classes == nil && !data.Unlabelled(training) {
+		l.Classes, l.From = training.Classes(), "the training part"
+	}
+	if k, ok := training.(interface{ LabelKind() data.LabelKind }); ok && l.Kind == data.LabelAuto {
+		l.Kind = k.LabelKind()
+	}
+	return l, nil
 }
 
 // under is a path relative to dir.
@@ -185,9 +245,25 @@ func shardFiles(d configs.Data, name string, split data.Split) ([]string, error)
 	}
 	usual := filepath.Join(d.Dir, string(split)+"*.tar")
 	for _, pattern := range []string{usual, filepath.Join(d.Dir, string(split), "*.tar")} {
-		if found, _ := filepath.Glob(pattern); len(found) > 0 {
+		found, _ := filepath.Glob(pattern)
+		if err := compressed(pattern, found); err != nil {
+			return nil, err
+		}
+		if len(found) > 0 {
 			return found, nil
 		}
 	}
 	return nil, fmt.Errorf("data: no shards %s; say what they are called with data.%s, e.g. %s-{000000..000127}.tar", usual, split, split)
+}
+
+// compressed returns an error if there are shards that are not among the found ones since
+// they are compressed.
+func compressed(pattern string, found []string) error {
+	others, _ := filepath.Glob(strings.TrimSuffix(pattern, ".tar") + ".t*")
+	for _, file := range others {
+		if name, ok := data.CompressedShard(file); ok && !slices.Contains(found, name) {
+			return fmt.Errorf("data: %s: a compressed shard; images are read where they lie in a shard, so decompress it first", file)
+		}
+	}
+	return nil
 }

@@ -82,8 +82,8 @@ func (t *trainer) extras() (lines []string) {
 	if c.Train.Patience > 0 {
 		add("the run ends early after %d evaluations without a better %s", c.Train.Patience, c.Checkpoint.Monitor)
 	}
-	for _, left := range eval.DescribeLeftOut(t.config.Data, t.train, t.val) {
-		add("note: %s", left)
+	for _, note := range eval.Notes(t.config.Data, t.train, t.val) {
+		add("note: %s", note)
 	}
 	return lines
 }

@@ -104,22 +104,21 @@ func (t *trainer) run(ctx context.Context, o Options) (out Outcome, err error) {
 // openData opens both parts of the data set.
 func (t *trainer) openData() (err error) {
 	c := t.config
-	if t.train, err = eval.Open(c.Data, true); err != nil {
+	if t.train, t.val, err = eval.OpenBoth(c.Data); err != nil {
 		return err
 	}
 	if n := c.Data.MaxPerClass; n > 0 {
 		t.train = data.Few(t.train, n, c.Seed)
 	}
-	if t.val, err = eval.Open(c.Data, false); err != nil || c.Task != "classify" {
-		return err
+	if c.Task != "classify" {
+		return nil
 	}
 	if note := eval.HeadNote(c.Model.NumClasses, len(t.train.Classes())); note != "" {
 		t.notes = append(t.notes, note)
 	}
-	var note string
-	if t.val, note, err = eval.WithClassesOf(t.train, t.val); note != "" {
-		t.notes = append(t.notes, note)
-	}
+	var notes []string
+	t.val, notes, err = eval.WithClassesOf(t.train, t.val)
+	t.notes = append(t.notes, notes...)
 	return err
 }
 

@@ -64,7 +64,7 @@ func (f *datasetFlags) config(arg string) (*configs.Config, error) {
 // kindOf tells the kind of data set in a folder.
 func kindOf(dir string) string {
 	for _, k := range []struct{ pattern, kind string }{
-		{"train.pack", "packed"}, {"train*.tar", "shards"}, {"train/*.tar", "shards"},
+		{"train.pack", "packed"}, {"train*.tar", "shards"}, {"train/*.tar", "shards"}, {"train*.tar.*", "shards"}, {"train*.tgz", "shards"},
 		{"data_batch_1.bin", "cifar10"}, {"cifar-10-batches-bin", "cifar10"}, {"cifar-100-binary", "cifar100"},
 		{"train-images-idx3-ubyte*", "idx"}, {"train.txt", "annotations"},
 	} {

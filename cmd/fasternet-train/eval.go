@@ -65,6 +65,9 @@ which, as a table (.csv) or a picture (.png).`,
 			show := train.NewDisplay(os.Stderr)
 			show.Line("evaluating %s on %d images%s, %d threads, %s", m.Path, ds.Len(), of(config.Data.Dir), pool.Workers(), kernels.Describe(runner.Precision))
 			showLeftOut(show, data.LeftOutOf(ds))
+			for _, n := range data.NotesOf(ds) {
+				show.Line("note: %s", n)
+			}
 			if n := eval.ShuffleNote(config.Data); n != "" {
 				show.Line("note: %s", n)
 			}

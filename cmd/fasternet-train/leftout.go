@@ -14,7 +14,7 @@ func showLeftOut(show *train.Display, left []data.LeftOut) {
 	}
 }
 
-// showPartsLeftOut says it of the parts of a data set.
+// showPartsLeftOut says it of the parts of a data set, and what else may not be meant.
 func showPartsLeftOut(show *train.Display, d configs.Data, parts []dataPart) {
 	for _, line := range describeLeftOut(d, parts) {
 		show.Line("note: %s", line)
@@ -26,5 +26,5 @@ func describeLeftOut(d configs.Data, parts []dataPart) []string {
 	for _, p := range parts {
 		of[p.split] = p.Dataset
 	}
-	return eval.DescribeLeftOut(d, of[data.Train], of[data.Val])
+	return eval.Notes(d, of[data.Train], of[data.Val])
 }

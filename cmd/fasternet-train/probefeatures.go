@@ -101,18 +101,12 @@ func (f *probeFlags) features(c *cobra.Command, show *train.Display, training bo
 	if e.which, err = predict.FeatureName(f.stage); err != nil {
 		return nil, nil, err
 	}
-	if e.train, err = eval.Open(config.Data, true); err != nil {
+	if e.train, e.val, err = eval.OpenBoth(config.Data); err != nil {
 		return nil, nil, err
 	}
-	if e.val, err = eval.Open(config.Data, false); err != nil {
+	var notes []string
+	if e.val, notes, err = eval.WithClassesOf(e.train, e.val); err != nil {
 		return nil, nil, err
-	}
-	var note string
-	if e.val, note, err = eval.WithClassesOf(e.train, e.val); err != nil {
-		return nil, nil, err
-	}
-	if note != "" {
-		show.Line("note: %s", note)
 	}
 	if f.few > 0 {
 		e.train = data.Few(e.train, f.few, f.seed)
@@ -120,8 +114,8 @@ func (f *probeFlags) features(c *cobra.Command, show *train.Display, training bo
 	pool := kernels.NewPool(config.Threads)
 	e.runner = f.runner(m, pool)
 	show.Line("features of %s: %d training and %d validation images, %d threads, %s", m.Path, e.train.Len(), e.val.Len(), pool.Workers(), kernels.Describe(e.runner.Precision))
-	for _, left := range eval.DescribeLeftOut(config.Data, e.train, e.val) {
-		show.Line("note: %s", left)
+	for _, note := range append(notes, eval.Notes(config.Data, e.train, e.val)...) {
+		show.Line("note: %s", note)
 	}
 	if n := eval.ShuffleNote(config.Data); n != "" {
 		show.Line("note: %s", n)

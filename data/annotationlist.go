@@ -1,0 +1,97 @@
+package data
+
+import (
+	"fmt"
+	"strings"
+)
+
+// listVisit takes a line of a list of images, with the file and its label, or with what
+// is wrong with the line.
+type listVisit func(line int, file string, label sampleLabel, err error)
+
+// readList visits the lines of an annotation file. unlabelled says why there are no
+// labels in a table whose columns say other things.
+func readList(path, text string, r *labelReader, visit listVisit) (unlabelled, err error) {
+	if delimiter := delimiterOf(path, text); delimiter != 0 {
+		t := newListTable(path, text, delimiter, r, visit)
+		err := t.read()
+		return t.unlabelled, err
+	}
+	if r.Key != "" {
+		return nil, fmt.Errorf("data: %s: data.label_key: %q is to be a column, but the file is no table with a header", path, r.Key)
+	}
+	line := 0
+	for text != "" {
+		row, rest, _ := strings.Cut(text, "\n")
+		text = rest
+		line++
+		row = strings.TrimSpace(row)
+		if row == "" || line == 1 && plainHeader(row) {
+			continue
+		}
+		visitPlain(line, row, r, visit)
+	}
+	return nil, nil
+}
+
+// visitPlain takes a line apart that is not one of a table.
+func visitPlain(line int, row string, r *labelReader, visit listVisit) {
+	file, text := splitLine(row, r)
+	label := sampleLabel{}
+	var err error
+	switch {
+	case file == "":
+		err = fmt.Errorf("want the path of an image and a label, got %.60q", row)
+	case text != "":
+		err = label.add(r, "", text, true)
+	}
+	visit(line, file, label, err)
+}
+
+// plainHeader reports whether a line is the header of a list of paths and labels.
+func plainHeader(row string) bool {
+	words := strings.Fields(row)
+	return len(words) == 2 && isPathColumn(words[0]) && isLabelKey(words[1], "")
+}
+
+// splitLine takes the path and the label of a line apart; the label is "" if there is
+// none. A path may be in quotes.
+func splitLine(row string, r *labelReader) (file, label string) {
+	if quoted, ok := strings.CutPrefix(row, `"`); ok {
+		if file, label, ok := strings.Cut(quoted, `"`); ok && (label == "" || isBlank(label[0])) {
+			return file, strings.Trim(strings.TrimSpace(label), `"`)
+		}
+	}
+	if hasImageName(row) {
+		return row, ""
+	}
+	at, named, image := -1, -1, -1
+	for i := len(row) - 1; i >= 0; i-- {
+		if !isBlank(row[i]) {
+			continue
+		}
+		if at < 0 {
+			at = i
+		}
+		if image < 0 && hasImageName(strings.TrimSpace(row[:i])) {
+			image = i
+		}
+		if len(row)-i-1 > r.longest && image >= 0 {
+			break
+		}
+		if _, ok := r.byName[strings.TrimSpace(row[i:])]; ok {
+			named = i // the longest name counts
+		}
+	}
+	switch {
+	case named >= 0 && r.Kind != LabelNumber:
+		at = named
+	case image >= 0:
+		at = image
+	case at < 0:
+		return row, ""
+	}
+	return strings.TrimSpace(row[:at]), strings.TrimSpace(row[at:])
+}
+
+func isBlank(c byte) bool { return c == ' ' || c == '\t' }

@@ -1,0 +1,80 @@
+package data
+
+import "fmt"
+
+// Unlabelled reports whether the samples of a dataset have no labels: all are of one
+// class without a name.
+func Unlabelled(ds Dataset) bool {
+	classes := ds.Classes()
+	return len(classes) == 1 && classes[0] == ""
+}
+
+// CountClasses is the number of samples of each class. It is an error when a label is not
+// one of the classes.
+func CountClasses(ds Dataset) ([]int, error) {
+	counts := make([]int, len(ds.Classes()))
+	for i := range ds.Len() {
+		label := ds.Label(i)
+		if label < 0 || label >= len(counts) {
+			return nil, fmt.Errorf("data: %s: label %d is not one of the %d classes", ds.Name(i), label, len(counts))
+		}
+		counts[label]++
+	}
+	return counts, nil
+}
+
+// noter is a dataset whose opener noticed what is possible, but may not be meant.
+type noter interface{ Notes() []string }
+
+// NotesOf lists what the opener of a dataset noticed. Of a part of a dataset it is that
+// of the whole.
+func NotesOf(ds Dataset) []string {
+	if n, ok := undivided(ds).(noter); ok {
+		return n.Notes()
+	}
+	return nil
+}
+
+// hinter is a dataset that says where its labels come from.
+type hinter interface{ labelHint() string }
+
+// reasoner is a dataset that knows why it has no labels.
+type reasoner interface{ whyUnlabelled() error }
+
+// CheckLabels returns an error unless a classifier can be trained on a dataset: its
+// samples have labels, and there are some of two classes at least. part is what to call
+// them, "training" or the like, or "".
+func CheckLabels(ds Dataset, part string) error {
+	images, hint := "images", ""
+	if part != "" {
+		images = part + " images"
+	}
+	if h, ok := undivided(ds).(hinter); ok {
+		hint = "; " + h.labelHint()
+	}
+	if Unlabelled(ds) {
+		err := fmt.Errorf("data: the %d %s have no labels, which a classifier needs%s", ds.Len(), images, hint)
+		if r, ok := undivided(ds).(reasoner); ok && r.whyUnlabelled() != nil {
+			err = fmt.Errorf("%w (%w)", err, r.whyUnlabelled())
+		}
+		return err
+	}
+	counts, err := CountClasses(ds)
+	if err != nil {
+		return err
+	}
+	with, last := 0, 0
+	for c, n := range counts {
+		if n > 0 {
+			with++
+			last = c
+		}
+	}
+	switch with {
+	case 0:
+		return fmt.Errorf("data: there are no %s", images)
+	case 1:
+		return fmt.Errorf("data: all %d %s are of one class, %q, and a classifier needs two or more%s", ds.Len(), images, ds.Classes()[last], hint)
+	}
+	return nil
+}

@@ -1,0 +1,100 @@
+package eval
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"fasternet/classes"
+	"fasternet/configs"
+	"fasternet/data"
+)
+
+// WithClassesOf is the validation part of a data set with the labels of the training part,
+// by name. The notes tell of classes in another order and of classes without images. It
+// is an error unless a classifier can be trained and measured on the parts: two classes
+// at least have training images, both parts have labels, and no class has validation
+// images alone.
+func WithClassesOf(train, val data.Dataset) (_ data.Dataset, notes []string, err error) {
+	if err := data.CheckLabels(train, "training"); err != nil {
+		return nil, nil, err
+	}
+	if data.Unlabelled(val) {
+		return nil, nil, data.CheckLabels(val, "validation")
+	}
+	m := classes.Compare(val.Classes(), train.Classes())
+	val, note, err := relabel(val, m, "the validation part", "the training part")
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w; both parts need the same classes", err)
+	}
+	if note != "" && m.Kind != classes.Part { // of those classes are told below which have images
+		notes = append(notes, note)
+	}
+	more, err := compareCounts(train, val)
+	return val, append(notes, more...), err
+}
+
+// compareCounts looks for classes without images. The labels of both parts mean the same.
+func compareCounts(train, val data.Dataset) (notes []string, err error) {
+	trained, err := data.CountClasses(train)
+	if err != nil {
+		return nil, err
+	}
+	held, err := data.CountClasses(val)
+	if err != nil {
+		return nil, err
+	}
+	names := train.Classes()
+	var never, unseen []string
+	for c, name := range names {
+		n := 0
+		if c < len(held) {
+			n = held[c]
+		}
+		switch {
+		case trained[c] == 0 && n > 0:
+			return nil, fmt.Errorf("class %q has %d validation images, but no training images: add some, or remove the class from the validation part", name, n)
+		case trained[c] == 0:
+			never = append(never, name)
+		case n == 0:
+			unseen = append(unseen, name)
+		}
+	}
+	if len(never) > 0 {
+		notes = append(notes, fmt.Sprintf("there are no images of %d of the %d classes: %s", len(never), len(names), data.ListNames(never)))
+	}
+	if len(unseen) > 0 {
+		notes = append(notes, fmt.Sprintf("the validation part has no images of %d of the %d classes: %s", len(unseen), len(names), data.ListNames(unseen)))
+	}
+	return notes, nil
+}
+
+// Notes are lines about the parts of a data set: what their openers have left out, and
+// what may not be meant. A part that is nil is passed over.
+func Notes(d configs.Data, train, val data.Dataset) (lines []string) {
+	for _, l := range LeftOut(d, train, val) {
+		l.Files = slices.DeleteFunc(slices.Clone(l.Files), func(f data.LeftOut) bool {
+			// An empty folder of a class is told of as a class without images.
+			return f.Reason == data.NoImages && train != nil && slices.Contains(train.Classes(), filepath.Base(f.Path))
+		})
+		if len(l.Files) > 0 {
+			lines = append(lines, l.String())
+		}
+	}
+	return append(lines, Remarks(d, train, val)...)
+}
+
+// Remarks are what the openers of the parts noticed that is possible, but may not be
+// meant. A part that is nil is passed over.
+func Remarks(d configs.Data, train, val data.Dataset) (lines []string) {
+	for _, ds := range []data.Dataset{train, val} {
+		if ds == nil {
+			continue
+		}
+		lines = append(lines, data.NotesOf(ds)...)
+		if d.ValFraction > 0 { // both parts are made of one
+			break
+		}
+	}
+	return lines
+}
