@@ -6,14 +6,15 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
+
+	"fasternet/internal/disk"
 )
 
 // Writer appends events to a file of its own. It is not for concurrent use.
 type Writer struct {
-	file *os.File
+	file *disk.File
 	now  func() time.Time
 }
 
@@ -22,7 +23,7 @@ type Writer struct {
 // write: of the earlier files TensorBoard drops what they say of it and later
 // ones, so that a resumed run has no step twice.
 func Create(dir string, from int64) (*Writer, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := disk.MakeFolder(dir); err != nil {
 		return nil, fmt.Errorf("tensorboard: %w", err)
 	}
 	w := &Writer{now: time.Now}
@@ -31,7 +32,7 @@ func Create(dir string, from int64) (*Writer, error) {
 	began := w.now().Unix()
 	for i := 0; w.file == nil; i++ {
 		path := filepath.Join(dir, fmt.Sprintf("events.out.tfevents.%010d.%04d.fasternet", began, i))
-		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0o644)
+		f, err := disk.CreateNew(path, "events")
 		if err == nil {
 			w.file = f
 		} else if !errors.Is(err, fs.ErrExist) || i > 9999 {

@@ -3,11 +3,11 @@ package viz
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"fasternet/data"
 	"fasternet/graph"
+	"fasternet/internal/disk"
 )
 
 // WriteSample draws images of a data set as [Reconstructions] does, to
@@ -19,7 +19,7 @@ func WriteSample(ctx context.Context, dir string, epoch int, r *graph.MIMRunner,
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := disk.MakeFolder(dir); err != nil {
 		return fmt.Errorf("viz: %w", err)
 	}
 	return sheet.Write(filepath.Join(dir, SampleName(epoch)))

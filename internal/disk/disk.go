@@ -1,7 +1,8 @@
 // Package disk is the way to the file system of what must not be lost: a run's
 // checkpoints, configuration and logs.
 //
-// It adds one thing to package os: a place where tests bring in faults. Every
+// It adds two things to package os: a folder can be claimed, so that nothing is written to
+// it any more once it has become another's ([Claim]), and tests bring in faults. Every
 // operation that changes something has a name, "OP FILE", such as "write
 // last.safetensors.tmp" or "rename best.safetensors"; [Inject] can make it fail,
 // write a part only, or end the process. A program that calls no Inject pays one
@@ -46,6 +47,9 @@ func Inject(f Fault) (undo func()) {
 
 // check is called before an operation that is no write.
 func check(op, path, name string) error {
+	if err := ask(path); err != nil {
+		return err
+	}
 	if fault == nil {
 		return nil
 	}
@@ -60,36 +64,54 @@ func check(op, path, name string) error {
 
 // File is a file that is open for writing.
 type File struct {
-	f *os.File
+	f    *os.File
+	name string // of its operations
 }
 
 // CreateFile creates a file, or empties it.
 func CreateFile(path string) (*File, error) {
-	return open(Create, path, os.O_TRUNC)
+	return open(Create, path, filepath.Base(path), os.O_TRUNC)
+}
+
+// CreateNew creates a file to write at its end; it is an error if it is there. Its
+// operations have another name than the file, which has the time in its own.
+func CreateNew(path, name string) (*File, error) {
+	return open(Create, path, name, os.O_EXCL|os.O_APPEND)
 }
 
 // AppendTo opens a file, new or not, to write at its end.
 func AppendTo(path string) (*File, error) {
-	return open(Append, path, os.O_APPEND)
+	return open(Append, path, filepath.Base(path), os.O_APPEND)
 }
 
-func open(op, path string, how int) (*File, error) {
-	if err := check(op, path, filepath.Base(path)); err != nil {
+// MakeFolder makes a folder, and those above it, unless they are there.
+func MakeFolder(dir string) error {
+	if err := check(Create, dir, filepath.Base(dir)+"/"); err != nil {
+		return err
+	}
+	return os.MkdirAll(dir, 0o755)
+}
+
+func open(op, path, name string, how int) (*File, error) {
+	if err := check(op, path, name); err != nil {
 		return nil, err
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|how, 0o644)
 	if err != nil {
 		return nil, err
 	}
-	return &File{f}, nil
+	return &File{f, name}, nil
 }
 
 // Write writes to the file.
 func (f *File) Write(p []byte) (int, error) {
+	if err := ask(f.f.Name()); err != nil {
+		return 0, err
+	}
 	if fault == nil {
 		return f.f.Write(p)
 	}
-	bad := fault(Write, filepath.Base(f.f.Name()), len(p))
+	bad := fault(Write, f.name, len(p))
 	if bad == nil {
 		return f.f.Write(p)
 	}
@@ -105,7 +127,7 @@ func (f *File) Write(p []byte) (int, error) {
 
 // Sync makes what was written durable.
 func (f *File) Sync() error {
-	if err := check(Sync, f.f.Name(), filepath.Base(f.f.Name())); err != nil {
+	if err := check(Sync, f.f.Name(), f.name); err != nil {
 		return err
 	}
 	return f.f.Sync()
@@ -113,6 +135,13 @@ func (f *File) Sync() error {
 
 // Close closes the file.
 func (f *File) Close() error { return f.f.Close() }
+
+// At says whether the file is the one that has a path now.
+func (f *File) At(path string) bool {
+	own, err1 := f.f.Stat()
+	named, err2 := os.Stat(path)
+	return err1 == nil && err2 == nil && os.SameFile(own, named)
+}
 
 // RenameFile renames a file, over another one if there is one.
 func RenameFile(from, to string) error {

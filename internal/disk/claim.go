@@ -1,0 +1,55 @@
+package disk
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+)
+
+// claims are folders in which every operation has to be allowed.
+var claims struct {
+	sync.RWMutex
+	list []*claim
+}
+
+type claim struct {
+	dir     string
+	allowed func() error
+}
+
+// Claim has every operation on a file in a folder, or deeper, ask first: the error that
+// allowed returns is what it fails with then. So one look tells a process that its folder
+// has become another's, whatever it is about to write. allowed must not use this package.
+func Claim(dir string, allowed func() error) (release func()) {
+	c := &claim{filepath.Clean(dir), allowed}
+	claims.Lock()
+	defer claims.Unlock()
+	claims.list = append(claims.list, c)
+	return func() {
+		claims.Lock()
+		defer claims.Unlock()
+		for i, other := range claims.list {
+			if other == c {
+				claims.list = append(claims.list[:i:i], claims.list[i+1:]...)
+				return
+			}
+		}
+	}
+}
+
+// ask is called before every operation.
+func ask(path string) error {
+	claims.RLock()
+	list := claims.list
+	claims.RUnlock()
+	path = filepath.Clean(path)
+	for _, c := range list {
+		if path == c.dir || strings.HasPrefix(path, c.dir+string(os.PathSeparator)) || c.dir == "." && !filepath.IsAbs(path) {
+			if err := c.allowed(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
