@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"fasternet/internal/disk"
 )
@@ -23,6 +24,8 @@ func WriteAtomic(path string, write func(io.Writer) error) (err error) {
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
+	beingWritten.Store(tmp, nil)
+	defer beingWritten.Delete(tmp)
 	defer func() {
 		if err != nil {
 			_ = disk.RemoveFile(tmp)
@@ -41,6 +44,17 @@ func WriteAtomic(path string, write func(io.Writer) error) (err error) {
 		return err
 	}
 	return disk.SyncFolder(filepath.Dir(path))
+}
+
+// beingWritten are the temporary files of WriteAtomic in this process.
+var beingWritten sync.Map
+
+// Abandon deletes what WriteAtomic has not finished. It is for a process that ends now.
+func Abandon() {
+	beingWritten.Range(func(tmp, _ any) bool {
+		_ = os.Remove(tmp.(string))
+		return true
+	})
 }
 
 // Unfinished says whether a name is that of a file that is being written.

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -163,6 +164,47 @@ func Read(path string) (*File, error) {
 	}
 	delete(f.Meta, checksumKey)
 	return f, nil
+}
+
+// maxHeader is the largest header of a safetensors file, as the format has it.
+const maxHeader = 100_000_000
+
+// ReadMeta reads the metadata of a checkpoint and nothing else: its tensors may be
+// damaged. The checksum is not part of the result.
+func ReadMeta(path string) (map[string]string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("checkpoints: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("checkpoints: %w", err)
+	}
+	var length [8]byte
+	_, err = io.ReadFull(f, length[:])
+	n := binary.LittleEndian.Uint64(length[:])
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), err == nil && n > uint64(min(info.Size()-8, maxHeader)):
+		return nil, fmt.Errorf("%s: %w: it is cut off in its header", path, ErrDamaged)
+	case err != nil:
+		return nil, fmt.Errorf("checkpoints: %w", err)
+	}
+	header := make([]byte, n)
+	if _, err := io.ReadFull(f, header); err != nil {
+		return nil, fmt.Errorf("checkpoints: %s: %w", path, err)
+	}
+	var h struct {
+		Meta map[string]string `json:"__metadata__"`
+	}
+	if err := json.Unmarshal(header, &h); err != nil {
+		return nil, fmt.Errorf("%s: %w: its header: %w", path, ErrDamaged, err)
+	}
+	if _, ok := h.Meta[checksumKey]; !ok {
+		return nil, fmt.Errorf("%s: %w: it has no checksum, so it is not a checkpoint of a run", path, ErrDamaged)
+	}
+	delete(h.Meta, checksumKey)
+	return h.Meta, nil
 }
 
 func parse(raw []byte) (*File, error) {

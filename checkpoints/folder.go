@@ -1,9 +1,12 @@
 package checkpoints
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,6 +26,9 @@ const (
 // Folder is the folder of a run's checkpoints.
 type Folder struct {
 	Dir string
+	// Position says by its metadata how far a checkpoint is: the newest has the largest.
+	// Without it the names tell.
+	Position func(meta map[string]string) int64
 }
 
 // Path is the path of a checkpoint by its name.
@@ -70,16 +76,23 @@ func (f Folder) Remove(name string) error {
 	return nil
 }
 
-// Newest reads the newest checkpoint that is whole: the last, else the one
-// before it, else the newest of an epoch. Files that are damaged are reported
-// to warn and put aside under a name ending in .damaged, so that they cannot
-// take the place of a whole one later. Without any file the error wraps
-// fs.ErrNotExist. A file that is there and cannot be read is an error: whoever
-// went on from an older one would soon have overwritten it.
+// Newest reads the newest checkpoint that is whole: by Position if there is one, else
+// the last, the one before it, or the newest of an epoch. Files that are damaged are
+// reported to warn and put aside under a name ending in .damaged, so that they cannot
+// take the place of a whole one later. Without any file the error wraps fs.ErrNotExist. A
+// file that is there and cannot be read is an error: whoever went on from an older one
+// would soon have overwritten it.
 func (f Folder) Newest(warn func(error)) (*File, string, error) {
 	names, err := f.names()
 	if err != nil {
 		return nil, "", err
+	}
+	names, torn := f.newestFirst(names)
+	for _, t := range torn {
+		if err := f.PutAside(t.name); err != nil {
+			return nil, "", err
+		}
+		warn(t.err)
 	}
 	for _, name := range names {
 		c, err := Read(f.Path(name))
@@ -89,10 +102,10 @@ func (f Folder) Newest(warn func(error)) (*File, string, error) {
 		case err == nil:
 			return c, f.Path(name), nil
 		case errors.Is(err, ErrDamaged):
-			warn(err)
-			if err := disk.RenameFile(f.Path(name), f.Path(name)+damaged); err != nil {
-				return nil, "", fmt.Errorf("checkpoints: %w", err)
+			if err := f.PutAside(name); err != nil {
+				return nil, "", err
 			}
+			warn(err)
 		case !errors.Is(err, fs.ErrNotExist):
 			return nil, "", fmt.Errorf("%w; if it is lost for good, remove it: the one before it is used then", err)
 		}
@@ -100,10 +113,61 @@ func (f Folder) Newest(warn func(error)) (*File, string, error) {
 	return nil, "", fmt.Errorf("checkpoints: %s holds no whole checkpoint: %w", f.Dir, fs.ErrNotExist)
 }
 
+// torn is a file whose header shows that it is no whole checkpoint.
+type torn struct {
+	name string
+	err  error
+}
+
+// newestFirst orders names by what the headers say, and takes out those that are torn or
+// not there. One that cannot be read stays in front if it is the last: it may be newest.
+func (f Folder) newestFirst(names []string) (ordered []string, bad []torn) {
+	at := map[string]int64{}
+	for _, name := range names {
+		meta, err := ReadMeta(f.Path(name))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			continue
+		case errors.Is(err, ErrDamaged):
+			bad = append(bad, torn{name, err})
+			continue
+		case err == nil && f.Position != nil:
+			at[name] = f.Position(meta)
+		case name == next || name == Last:
+			at[name] = math.MaxInt64
+		}
+		ordered = append(ordered, name)
+	}
+	slices.SortStableFunc(ordered, func(a, b string) int { return cmp.Compare(at[b], at[a]) })
+	return ordered, bad
+}
+
+// PutAside renames a damaged checkpoint, so that it is taken for none.
+func (f Folder) PutAside(name string) error {
+	if err := disk.RenameFile(f.Path(name), f.Path(name)+damaged); err != nil {
+		return fmt.Errorf("checkpoints: %w", err)
+	}
+	return nil
+}
+
 // damaged ends the names of files that were put aside.
 const damaged = ".damaged"
 
-// names are the checkpoints that a run can be resumed from, the newest first.
+// Copy writes a checkpoint again under another name.
+func (f Folder) Copy(from, to string) error {
+	file, err := os.Open(f.Path(from))
+	if err != nil {
+		return fmt.Errorf("checkpoints: %w", err)
+	}
+	defer file.Close()
+	return WriteAtomic(f.Path(to), func(w io.Writer) error {
+		_, err := io.Copy(w, file)
+		return err
+	})
+}
+
+// names are the names of checkpoints that a run can be resumed from, the newest first as
+// far as they tell.
 func (f Folder) names() ([]string, error) {
 	entries, err := os.ReadDir(f.Dir)
 	if err != nil {
@@ -121,24 +185,26 @@ func (f Folder) names() ([]string, error) {
 	for _, n := range slices.Backward(epochs) {
 		names = append(names, Epoch(n))
 	}
-	return names, nil
+	return append(names, Best), nil
 }
 
-// Names are the checkpoints that are there, whole or not, and that a run can be
-// resumed from, the newest first.
+// Names are the checkpoints that are there, and that a run can be resumed from if they are
+// whole, in the order in which Newest tries them.
 func (f Folder) Names() []string {
 	names, err := f.names()
 	if err != nil {
 		return nil
 	}
-	return slices.DeleteFunc(names, func(name string) bool {
-		_, err := os.Stat(f.Path(name))
-		return err != nil
-	})
+	names, _ = f.newestFirst(names)
+	return names
 }
 
 // Empty says whether the folder has no checkpoint that a run can be resumed
 // from, whole or not.
 func (f Folder) Empty() bool {
-	return len(f.Names()) == 0
+	names, err := f.names()
+	return err != nil || !slices.ContainsFunc(names, func(name string) bool {
+		_, err := os.Stat(f.Path(name))
+		return err == nil
+	})
 }
