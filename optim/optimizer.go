@@ -225,7 +225,7 @@ func (o *Optimizer) Tensors() []checkpoints.Tensor {
 func (o *Optimizer) Restore(f *checkpoints.File) error {
 	byName := map[string]checkpoints.Tensor{}
 	for _, t := range f.Tensors {
-		if strings.HasPrefix(t.Name, checkpoints.OptimizerPrefix) {
+		if strings.HasPrefix(t.Name, checkpoints.OptimizerPrefix) && !strings.HasPrefix(t.Name, checkpoints.GradientPrefix) {
 			byName[t.Name] = t
 		}
 	}

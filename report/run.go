@@ -122,10 +122,10 @@ func (r *Run) Best() *train.Score {
 }
 
 func (r *Run) better(a, b train.Score) bool {
-	if r.Config.Checkpoint.Monitor == "loss" || r.Pretraining() {
-		return a.Loss < b.Loss
+	if r.Pretraining() {
+		return a.Better(b, "loss")
 	}
-	return a.Top1 > b.Top1
+	return a.Better(b, r.Config.Checkpoint.Monitor)
 }
 
 // at is the place of a record in epochs.

@@ -24,6 +24,9 @@ func openBoard(dir string, p Progress, steps int) (*board, error) {
 	var first, second int64
 	if p.Batches > 0 {
 		first, second = int64(p.Batches)+1, thousandths(p.Epoch, p.Step, steps)+1
+		if p.Step == steps { // where what is said after an epoch stands too, which is to come
+			second--
+		}
 	}
 	var err error
 	if b.batches, err = tensorboard.Create(filepath.Join(dir, "step"), first); err != nil {
@@ -61,9 +64,7 @@ func (b *board) record(r Record, steps int) error {
 		for k, l := range r.Scales {
 			values = append(values, scalar{Tag: fmt.Sprintf("train_scales/%d", k+1), Value: l})
 		}
-		return errors.Join(
-			b.batches.Scalars(int64(r.Batches), values...),
-			b.thousandths.Scalars(thousandths(r.Epoch, r.Step, steps), scalar{Tag: "epoch_1000x/loss", Value: r.Loss}, scalar{Tag: "epoch_1000x/lr", Value: r.LR}))
+		return errors.Join(b.batches.Scalars(int64(r.Batches), values...), b.step(r, steps))
 	}
 	values := []scalar{{Tag: "epoch_1000x/train_loss", Value: r.Loss}}
 	for _, v := range []struct {
@@ -75,6 +76,12 @@ func (b *board) record(r Record, steps int) error {
 		}
 	}
 	return b.thousandths.Scalars(thousandths(r.Epoch+1, 0, steps), values...)
+}
+
+// step writes what a record of a step says on the axis of epochs.
+func (b *board) step(r Record, steps int) error {
+	return b.thousandths.Scalars(thousandths(r.Epoch, r.Step, steps),
+		tensorboard.Scalar{Tag: "epoch_1000x/loss", Value: r.Loss}, tensorboard.Scalar{Tag: "epoch_1000x/lr", Value: r.LR})
 }
 
 // picture adds a PNG file that shows the state after some epochs.
@@ -89,14 +96,17 @@ func (b *board) picture(tag, path string, epochs int) error {
 	return b.thousandths.PNG(thousandths(epochs, 0, 1), tag, content)
 }
 
-// histograms adds the weights, and the gradients of the last step.
-func (b *board) histograms(params []*ops.Param, epochs int) error {
+// histograms adds the weights, and the gradients of the last step if they are known.
+func (b *board) histograms(params []*ops.Param, epochs int, gradients bool) error {
 	if b == nil {
 		return nil
 	}
 	at := thousandths(epochs, 0, 1)
 	for _, p := range params {
-		err := errors.Join(b.thousandths.Histogram(at, "weights/"+p.Name, p.Data()), b.thousandths.Histogram(at, "gradients/"+p.Name, p.GradData()))
+		err := b.thousandths.Histogram(at, "weights/"+p.Name, p.Data())
+		if err == nil && gradients {
+			err = b.thousandths.Histogram(at, "gradients/"+p.Name, p.GradData())
+		}
 		if err != nil {
 			return err
 		}

@@ -19,7 +19,7 @@ func (t *trainer) checkResumed(o Options) error {
 	if t.ranks.Rank() != 0 || !o.Resume || t.config.Task != "classify" {
 		return nil
 	}
-	folder := checkpoints.Folder{Dir: CheckpointDir(o.Dir)}
+	folder := Checkpoints(o.Dir)
 	for _, name := range folder.Names() {
 		meta, err := weights.Meta(folder.Path(name))
 		if err != nil || meta[model.FormatKey] != model.CheckpointFormat {

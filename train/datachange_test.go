@@ -258,6 +258,9 @@ func TestResumeTwiceWithOtherImages(t *testing.T) {
 		if err := os.WriteFile(path, old, 0o644); err != nil { // as if it had been killed
 			t.Fatal(err)
 		}
+		if err := Checkpoints(dir).Remove(checkpoints.Best); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -2,15 +2,20 @@ package train
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 
+	"fasternet/collective"
 	"fasternet/data"
 	"fasternet/graph"
 )
 
 func (t *trainer) loop(ctx context.Context) error {
 	for t.progress.Epoch < t.config.Train.Epochs && !t.stale() {
+		if err := t.stopped(ctx); err != nil {
+			return err
+		}
 		lr, err := t.epoch(ctx)
 		if err != nil {
 			return err
@@ -19,7 +24,7 @@ func (t *trainer) loop(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return collective.Agree(t.ranks, t.confirm())
 }
 
 // epoch trains the rest of an epoch. It returns the learning rate of its last step.
@@ -40,22 +45,21 @@ func (t *trainer) epoch(ctx context.Context) (lr float64, err error) {
 	for p.Step < steps {
 		n := min(accum, steps-p.Step)
 		lr = schedule.At(p.Epoch, p.Step/accum)
-		norm, err := t.update(it, n, lr, m)
+		norm, err := t.update(ctx, it, n, lr, m)
+		if errors.Is(err, ErrInterrupted) {
+			return 0, t.interrupt(err)
+		}
 		if err != nil {
 			return 0, err
 		}
 		if err := m.show(lr, norm); err != nil {
 			return 0, err
 		}
-		reason, err := t.ranks.stopping(ctx)
-		if err != nil {
+		if err := t.stopped(ctx); err != nil {
 			return 0, err
 		}
-		if reason != nil {
-			return 0, t.interrupt(reason)
-		}
 		if every := c.Checkpoint.EverySteps; every > 0 && p.Updates%every == 0 {
-			if err := t.save(t.folder.SaveLast); err != nil {
+			if err := t.saveLast(); err != nil {
 				return 0, err
 			}
 		}
@@ -63,13 +67,48 @@ func (t *trainer) epoch(ctx context.Context) (lr float64, err error) {
 	return lr, nil
 }
 
-// update makes one step of the optimizer from n batches.
-func (t *trainer) update(it *data.Iterator, n int, lr float64, m *meter) (norm float64, err error) {
+// stopped ends the run, with an error, if it has been asked to stop.
+func (t *trainer) stopped(ctx context.Context) error {
+	reason, err := t.stopping(ctx)
+	if err != nil || reason == nil {
+		return err
+	}
+	return t.interrupt(reason)
+}
+
+// stopping is why the run has to stop, the same on all ranks. The time limit is not looked
+// at before the first step of this process.
+func (t *trainer) stopping(ctx context.Context) (reason, err error) {
+	reason, err = t.ranks.stopping(ctx)
+	if errors.Is(reason, ErrTimeLimit) && t.progress.Updates == t.firstUpdate && t.progress.Step < t.steps {
+		return nil, err
+	}
+	return reason, err
+}
+
+// update makes one step of the optimizer from n batches. If the run is asked to stop
+// between them, the step is as if it had not begun: its gradients are dropped, and batch
+// norms have the statistics from before it.
+func (t *trainer) update(ctx context.Context, it *data.Iterator, n int, lr float64, m *meter) (norm float64, err error) {
 	p := &t.progress
 	t.ranks.Progress(fmt.Sprintf("epoch %d, step %d", p.Epoch+1, p.Step+1))
 	t.optimizer.ZeroGrad()
 	var all tally
+	undo := func(bool) {}
+	if n > 1 {
+		undo = rememberNorms(t.task.store().Norms)
+	}
 	for k := range n {
+		if k > 0 {
+			reason, err := t.stopping(ctx)
+			if err != nil {
+				return 0, err
+			}
+			if reason != nil {
+				undo(true)
+				return 0, reason
+			}
+		}
 		waiting := clock()
 		b, err := it.Next()
 		if err != nil && t.config.Data.OnBadImage == "skip" {
@@ -108,10 +147,16 @@ func (t *trainer) update(it *data.Iterator, n int, lr float64, m *meter) (norm f
 	}
 	norm = t.optimizer.GradNorm() / float64(n)
 	if !finite(norm) {
-		return 0, t.diverged(&DivergedError{Epoch: p.Epoch, Step: p.Step - 1, Loss: m.lastLoss, GradNorm: norm}, t.buckets.broken, all.batches[n-1].samples)
+		return 0, t.diverged(&DivergedError{Epoch: p.Epoch, Step: p.Step - 1, Loss: all.batches[n-1].loss, GradNorm: norm}, t.buckets.broken, all.batches[n-1].samples)
 	}
 	t.optimizer.Step(lr, t.optimizer.Clip(norm, n))
+	t.hasGradients = true
 	p.Updates++
+	p.NormSum += norm
+	p.NormCount++
+	if err := t.average(); err != nil {
+		return 0, err
+	}
 	if t.ema != nil {
 		t.ema.Update(p.Updates)
 	}

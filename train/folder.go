@@ -39,15 +39,16 @@ type Folder struct {
 	Checkpoints checkpoints.Folder
 	log, text   *disk.File
 	lock        *flock.Flock
-	unlocked    error // why there is no lock
+	unlocked    error  // why there is no lock
+	release     func() // what claims the folder
 }
 
 // OpenFolder opens the folder of a run, new or to be resumed, for this process
 // alone, and finds out that it cannot be written to before hours of work. What a
 // process that was killed has left half-written is removed.
 func OpenFolder(dir string) (f *Folder, err error) {
-	f = &Folder{Dir: dir, Checkpoints: checkpoints.Folder{Dir: CheckpointDir(dir)}}
-	if err := os.MkdirAll(f.Checkpoints.Dir, 0o755); err != nil {
+	f = &Folder{Dir: dir, Checkpoints: Checkpoints(dir)}
+	if err := disk.MakeFolder(f.Checkpoints.Dir); err != nil {
 		return nil, fmt.Errorf("run folder: %w", err)
 	}
 	f.lock, err = lockFolder(dir)
@@ -57,6 +58,7 @@ func OpenFolder(dir string) (f *Folder, err error) {
 	if err != nil {
 		return nil, err
 	}
+	f.release = disk.Claim(dir, f.owned)
 	for _, d := range []string{dir, f.Checkpoints.Dir} {
 		err = errors.Join(err, checkpoints.Clean(d))
 	}
@@ -82,7 +84,7 @@ func Holds(dir string) bool {
 			return true
 		}
 	}
-	return !(checkpoints.Folder{Dir: CheckpointDir(dir)}).Empty()
+	return !Checkpoints(dir).Empty()
 }
 
 // start writes the configuration and opens the logs. Of a run that is resumed,
@@ -370,6 +372,10 @@ func (f *Folder) Close() error {
 		}
 	}
 	f.log, f.text = nil, nil
+	if f.release != nil {
+		f.release()
+		f.release = nil
+	}
 	err = errors.Join(err, unlockFolder(f.lock))
 	f.lock = nil
 	return err

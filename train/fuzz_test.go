@@ -6,7 +6,6 @@ import (
 	"os"
 	"testing"
 
-	"fasternet/checkpoints"
 	"fasternet/internal/hostile"
 )
 
@@ -22,7 +21,7 @@ func FuzzLogs(f *testing.F) {
 				t.Fatal(err)
 			}
 		}
-		p, err := readProgress(&checkpoints.File{Meta: map[string]string{ProgressKey: progress}})
+		p, err := progressOf(map[string]string{ProgressKey: progress})
 		if err != nil {
 			p = Progress{Epoch: 1 << 40, Batches: 1 << 40}
 		}

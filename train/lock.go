@@ -3,6 +3,7 @@ package train
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -36,9 +37,7 @@ func lockFolder(dir string) (*flock.Flock, error) {
 			return nil, fmt.Errorf("%s is in use by %s: wait for it, stop it, or take another folder (--run)", dir, holder(path))
 		}
 		// The one who had it may have removed the file between our open and lock.
-		ours, err1 := lock.Stat()
-		named, err2 := os.Stat(path)
-		if err1 == nil && err2 == nil && os.SameFile(ours, named) {
+		if holds(lock, path) {
 			break
 		}
 		if err := lock.Unlock(); err != nil {
@@ -54,6 +53,40 @@ func lockFolder(dir string) (*flock.Flock, error) {
 		return nil, errors.Join(fmt.Errorf("run folder: %w", err), unlockFolder(lock))
 	}
 	return lock, nil
+}
+
+// errReplaced says that the folder of a run is not the one any more that the process has
+// worked in.
+var errReplaced = errors.New("the folder was deleted, moved or replaced by another while the run went on")
+
+// owned is an error once the folder has become another's, or is gone: then nothing may be
+// written under its name. It is asked before every operation on a file in the folder.
+func (f *Folder) owned() error {
+	path := f.path(LockFile)
+	if _, err := os.Stat(path); f.lock != nil && err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil //nolint:nilerr // nobody can tell now: the operation itself will
+	}
+	switch {
+	case f.lock == nil && (f.log == nil || f.log.At(f.path(LogFile))):
+		return nil
+	case f.lock != nil && holds(f.lock, path):
+		return nil
+	case f.lock != nil && f.log != nil && f.log.At(f.path(LogFile)):
+		// Only the file of the lock is gone, as what removes old locks does it.
+		if again, err := lockFolder(f.Dir); err == nil {
+			_ = f.lock.Unlock()
+			f.lock = again
+			return nil
+		}
+	}
+	return fmt.Errorf("%s: %w: what it holds is not touched, and the run ends", f.Dir, errReplaced)
+}
+
+// holds says whether the file of a lock is the one that has its path now.
+func holds(lock *flock.Flock, path string) bool {
+	ours, err1 := lock.Stat()
+	named, err2 := os.Stat(path)
+	return err1 == nil && err2 == nil && os.SameFile(ours, named)
 }
 
 // holder is what a lock's file says of the process that holds it.
@@ -72,7 +105,9 @@ func unlockFolder(lock *flock.Flock) error {
 	if lock == nil {
 		return nil
 	}
-	os.Remove(lock.Path())
+	if holds(lock, lock.Path()) { // it may be of who has taken the folder's place
+		os.Remove(lock.Path())
+	}
 	if err := lock.Unlock(); err != nil {
 		return fmt.Errorf("run folder: %w", err)
 	}

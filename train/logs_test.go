@@ -74,8 +74,8 @@ func TestPace(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := Record{Kind: EpochRecord, Batches: 4, Memory: 12}
-	pace{images: 300, norms: 6, updates: 3, waited: time.Second, took: 2 * time.Second}.complete(&r)
-	if r.Speed != 150 || r.GradNorm != 2 || r.Waited != 1 || r.Trained != 2 {
+	pace{images: 300, updates: 3, waited: time.Second, took: 2 * time.Second}.complete(&r)
+	if r.Speed != 150 || r.Waited != 1 || r.Trained != 2 {
 		t.Errorf("%+v", r)
 	}
 	none := Record{}
@@ -120,7 +120,7 @@ func TestBoard(t *testing.T) {
 		err = errors.Join(
 			b.record(Record{Kind: StepRecord, Epoch: p.Epoch, Step: 6, Batches: p.Batches + 1, Scales: []float64{1, 2}}, 10),
 			b.record(Record{Kind: EpochRecord, Epoch: p.Epoch, Top1: &top1, Top5: &top1, EvalLoss: &loss}, 10),
-			b.histograms([]*ops.Param{ops.NewParam("w", 2, 3)}, p.Epoch+1),
+			b.histograms([]*ops.Param{ops.NewParam("w", 2, 3)}, p.Epoch+1, true),
 			b.close())
 		if err != nil {
 			t.Fatal(err)
@@ -138,7 +138,7 @@ func TestBoard(t *testing.T) {
 		t.Errorf("the middle of the third epoch is %d", got)
 	}
 	var none *board
-	if err := errors.Join(none.record(Record{}, 1), none.picture("", "", 1), none.histograms(nil, 1), none.close()); err != nil {
+	if err := errors.Join(none.record(Record{}, 1), none.picture("", "", 1), none.histograms(nil, 1, true), none.close()); err != nil {
 		t.Error(err)
 	}
 }

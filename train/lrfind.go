@@ -124,7 +124,7 @@ func (t *trainer) sweep(ctx context.Context, o FindOptions) (points []LRPoint, e
 			i := len(points)
 			lr := o.Min * math.Pow(o.Max/o.Min, float64(i)/float64(o.Steps-1))
 			p.LossSum, p.LossCount = 0, 0
-			_, err := t.update(it, min(accum, loader.Steps()-p.Step), lr, m)
+			_, err := t.update(ctx, it, min(accum, loader.Steps()-p.Step), lr, m)
 			var diverged *DivergedError
 			if errors.As(err, &diverged) && i > 0 {
 				it.Close()

@@ -5,25 +5,33 @@ import (
 	"time"
 )
 
-// meter watches an epoch: averages since the last record, and speed.
+// Window is what has been trained since the last record of a step.
+type Window struct {
+	From    int       `json:"from"`    // batches of the epoch at that record
+	LossSum float64   `json:"loss"`    // over the samples
+	Samples int       `json:"samples"` // of all ranks
+	Scales  []float64 `json:"scales,omitempty"`
+}
+
+// meter watches an epoch: averages since the last record, which are part of the
+// progress, and speed, which is that of this process.
 type meter struct {
-	t        *trainer
-	steps    int // batches of the epoch
-	loss     float64
-	lastLoss float64
-	scales   []float64 // loss, taken apart
-	samples  int
-	waited   time.Duration
-	synced   time.Duration // spent waiting for other ranks
-	since    time.Time
-	recorded int // batches of the epoch at the last record
-	began    time.Time
-	mark     time.Time // up to which the pace is measured
+	t       *trainer
+	steps   int // batches of the epoch
+	samples int // since the last record
+	waited  time.Duration
+	synced  time.Duration // spent waiting for other ranks
+	since   time.Time
+	began   time.Time
+	mark    time.Time // up to which the pace is measured
 }
 
 func newMeter(t *trainer, steps int) *meter {
 	now := clock()
-	m := &meter{t: t, steps: steps, since: now, began: now, mark: now, recorded: t.progress.Step}
+	m := &meter{t: t, steps: steps, since: now, began: now, mark: now}
+	if w := &t.progress.Window; w.Samples == 0 { // a record was written, or an older version did not count
+		w.From = t.progress.Step
+	}
 	t.total, t.pace = t.total.add(t.pace), pace{}
 	t.show.Begin(m.name(), t.progress.Step, steps)
 	return m
@@ -34,34 +42,35 @@ func (m *meter) name() string {
 }
 
 func (m *meter) add(loss float64, scales []float64, samples int) {
-	m.scales = addScales(m.scales, scales, samples)
-	m.lastLoss = loss
-	m.loss += loss * float64(samples)
+	w := &m.t.progress.Window
+	w.Scales = addScales(w.Scales, scales, samples)
+	w.LossSum += loss * float64(samples)
+	w.Samples += samples
 	m.samples += samples
 	m.t.pace.images += samples
 }
 
 // show moves the bar, and every so many steps writes a record.
 func (m *meter) show(lr, norm float64) error {
-	p := m.t.progress
-	loss := m.loss / float64(max(m.samples, 1))
+	p := &m.t.progress
+	loss := p.Window.LossSum / float64(max(p.Window.Samples, 1))
 	speed := perSecond(m.t.pace.images, since(m.began))
 	left := m.remaining()
 	eta := remaining(left)
-	m.measure(norm)
+	m.measure()
 	m.t.observe(Status{Loss: loss, LR: lr, GradNorm: norm, Speed: perSecond(m.samples, since(m.since)), Remaining: left})
-	m.t.show.Step(p.Step, fmt.Sprintf("%s loss %.4f lr %.2e %.0f img/s ETA %s", m.name(), loss, lr, speed, eta))
-	if p.Step-m.recorded < m.t.config.Train.LogInterval && p.Step < m.steps {
+	m.t.show.Step(p.Step, m.name(), fmt.Sprintf("loss %.4f", loss), "ETA "+eta, fmt.Sprintf("%.0f img/s", speed), fmt.Sprintf("lr %.2e", lr))
+	if p.Step-p.Window.From < m.t.config.Train.LogInterval && p.Step < m.steps {
 		return nil
 	}
 	now := clock()
 	r := Record{
-		Kind: StepRecord, Epoch: p.Epoch, Step: p.Step, Batches: p.Batches, Loss: loss, LR: lr, GradNorm: norm, Scales: meanScales(m.scales, m.samples),
-		Speed: perSecond(m.samples, now.Sub(m.since)), Waited: m.waited.Seconds(), Synced: m.synced.Seconds(), Seconds: since(m.t.began).Seconds(),
+		Kind: StepRecord, Epoch: p.Epoch, Step: p.Step, Batches: p.Batches, Loss: loss, LR: lr, GradNorm: norm, Scales: meanScales(p.Window.Scales, p.Window.Samples),
+		Speed: perSecond(m.samples, now.Sub(m.since)), Waited: m.waited.Seconds(), Synced: m.synced.Seconds(), Seconds: since(m.t.began).Seconds(), Memory: residentMemory() / 1e6,
 	}
 	m.t.show.Plain(fmt.Sprintf("%s step %d/%d: loss %.4f, lr %.3e, gradient norm %.3g, %.0f img/s, ETA %s", m.name(), p.Step, m.steps, loss, lr, norm, r.Speed, eta))
-	clear(m.scales)
-	m.loss, m.samples, m.waited, m.synced, m.since, m.recorded = 0, 0, 0, 0, now, p.Step
+	p.Window = Window{From: p.Step}
+	m.samples, m.waited, m.synced, m.since = 0, 0, 0, now
 	return m.t.record(r)
 }
 
@@ -78,9 +87,8 @@ func (m *meter) sync(d time.Duration) {
 }
 
 // measure adds an update to the pace of the epoch.
-func (m *meter) measure(norm float64) {
+func (m *meter) measure() {
 	p := &m.t.pace
-	p.norms += norm
 	p.updates++
 	p.took += since(m.mark)
 	m.mark = clock()
@@ -93,5 +101,6 @@ func (m *meter) remaining() time.Duration {
 	done := p.Batches - m.t.firstStep
 	left := (m.t.config.Train.Epochs-p.Epoch)*m.steps - p.Step
 	perBatch := since(m.t.began).Seconds() / float64(max(done, 1))
-	return time.Duration(perBatch * float64(left) * float64(time.Second))
+	const most = 1 << 62 // a century and more
+	return time.Duration(min(perBatch*float64(left)*float64(time.Second), most))
 }

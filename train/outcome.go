@@ -36,7 +36,7 @@ func (o Outcome) Pretraining() Pretraining {
 func (t *trainer) outcome() Outcome {
 	o := Outcome{Last: t.progress.Last, Epochs: t.progress.Epoch, RunDir: t.dir, EMA: t.ema != nil, Early: t.stale()}
 	if b := t.progress.Best; b != nil {
-		o.Result, o.Epoch, o.Checkpoint = b.Result, b.Epoch, checkpoints.Folder{Dir: CheckpointDir(t.dir)}.Path(checkpoints.Best)
+		o.Result, o.Epoch, o.Checkpoint = b.Result, b.Epoch, Checkpoints(t.dir).Path(checkpoints.Best)
 	}
 	return o
 }

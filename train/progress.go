@@ -1,11 +1,10 @@
 package train
 
 import (
+	"cmp"
 	"encoding/json"
-	"fmt"
 	"slices"
 
-	"fasternet/checkpoints"
 	"fasternet/eval"
 )
 
@@ -20,6 +19,9 @@ type Progress struct {
 	LossCount int     `json:"loss_count"`
 	// ScaleSums is LossSum taken apart, of a loss that is a sum over scales.
 	ScaleSums []float64 `json:"scale_sums,omitempty"`
+	NormSum   float64   `json:"norm_sum"` // of the gradients, over the updates of the epoch
+	NormCount int       `json:"norm_count"`
+	Window    Window    `json:"window"`
 
 	Last Score  `json:"last"` // last evaluation
 	Best *Score `json:"best,omitempty"`
@@ -41,21 +43,28 @@ type Score struct {
 	Plain       *eval.Result `json:"plain,omitempty"` // of the weights as they are then
 }
 
-// better compares by the configured measure.
-func (s Score) better(than Score, monitor string) bool {
+// Better compares by the configured measure. The other one decides between equal
+// accuracies, or losses. What is not a number is worse than all that is.
+func (s Score) Better(than Score, monitor string) bool {
+	top1, loss := cmp.Compare(s.Top1, than.Top1), cmp.Compare(-s.Loss, -than.Loss)
 	if monitor == "loss" {
-		return s.Loss < than.Loss
+		return cmp.Or(loss, top1) > 0
 	}
-	return s.Top1 > than.Top1
+	return cmp.Or(top1, loss) > 0
+}
+
+// value is what the configured measure has, the larger the better.
+func (s Score) value(monitor string) float64 {
+	if monitor == "loss" {
+		return -s.Loss
+	}
+	return s.Top1
 }
 
 // wait counts evaluations that are not better than the best before them.
 func (p *Progress) wait(s Score, monitor string, delta float64) {
-	v := s.Top1
-	if monitor == "loss" {
-		v = -s.Loss
-	}
-	if p.Bar == nil || v > *p.Bar+delta {
+	v := s.value(monitor)
+	if finite(v) && (p.Bar == nil || v > *p.Bar+delta) {
 		p.Bar, p.Stale = &v, 0
 		return
 	}
@@ -79,14 +88,6 @@ func (p Progress) text() string {
 	return string(b)
 }
 
-func readProgress(f *checkpoints.File) (Progress, error) {
-	var p Progress
-	if err := json.Unmarshal([]byte(f.Meta[ProgressKey]), &p); err != nil {
-		return p, fmt.Errorf("the checkpoint's progress: %w", err)
-	}
-	return p, nil
-}
-
 // rank adds a score to the best epochs; those that fall out are in Dropped then.
 func (p *Progress) rank(s Score, monitor string, k int) {
 	p.Dropped = nil
@@ -94,7 +95,7 @@ func (p *Progress) rank(s Score, monitor string, k int) {
 		return
 	}
 	at, _ := slices.BinarySearchFunc(p.TopK, s, func(a, b Score) int {
-		if b.better(a, monitor) {
+		if b.Better(a, monitor) {
 			return 1
 		}
 		return -1

@@ -115,8 +115,8 @@ func TestRanks(t *testing.T) {
 // sameScores compares what two runs know of their losses and evaluations.
 func sameScores(t *testing.T, want, got *checkpoints.File) {
 	t.Helper()
-	w, err1 := readProgress(want)
-	g, err2 := readProgress(got)
+	w, err1 := progressOf(want.Meta)
+	g, err2 := progressOf(got.Meta)
 	if err := errors.Join(err1, err2); err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +182,7 @@ func TestRanksResume(t *testing.T) {
 			t.Fatalf("rank %d: %v", rank, err)
 		}
 	}
-	if p, err := readProgress(last(t, stopped)); err != nil || p.Batches != 3 || p.LossCount != 48 {
+	if p, err := progressOf(last(t, stopped).Meta); err != nil || p.Batches != 3 || p.LossCount != 48 {
 		t.Fatalf("stopped at %+v, %v", p, err)
 	}
 	for _, n := range []int{1, 2} {

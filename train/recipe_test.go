@@ -202,7 +202,7 @@ func TestTimeLimit(t *testing.T) {
 	if !errors.Is(err, ErrInterrupted) || !errors.Is(err, ErrTimeLimit) || !strings.Contains(log.all.String(), "by the time limit in epoch 1 after step 1") {
 		t.Errorf("%v\n%s", err, log.all.String())
 	}
-	if p, err := readProgress(last(t, run)); err != nil || p.Updates != 1 {
+	if p, err := progressOf(last(t, run).Meta); err != nil || p.Updates != 1 {
 		t.Errorf("progress %+v, %v", p, err)
 	}
 }

@@ -3,7 +3,9 @@ package train
 import (
 	"context"
 	"fmt"
+	"slices"
 
+	"fasternet/checkpoints"
 	"fasternet/eval"
 	"fasternet/viz"
 )
@@ -20,13 +22,37 @@ func (t *trainer) draw(ctx context.Context) error {
 	if t.folder == nil {
 		return nil
 	}
-	done := t.progress.Epoch + 1
-	if every := t.config.Log.HistogramInterval; every > 0 && (done%every == 0 || done == t.config.Train.Epochs) {
-		if err := t.board.histograms(t.task.store().Params(), done); err != nil {
+	if t.histogramDue() {
+		if err := t.board.histograms(t.task.store().Params(), t.progress.Epoch+1, t.hasGradients); err != nil {
 			return err
 		}
 	}
 	return t.picture(ctx)
+}
+
+// gradients are those of the last step, for a checkpoint. They share memory with the
+// parameters.
+func (t *trainer) gradients() (ts []checkpoints.Tensor) {
+	for _, p := range trained(t.task.store().Params()) {
+		ts = append(ts, checkpoints.Tensor{Name: checkpoints.GradientPrefix + p.Name, Shape: slices.Clone([]int(p.Shape())), F32: p.GradData()})
+	}
+	return ts
+}
+
+// restoreGradients takes them from a checkpoint, if they are in it.
+func (t *trainer) restoreGradients(f *checkpoints.File) {
+	for _, g := range t.gradients() {
+		if have, ok := f.Lookup(g.Name); ok && len(have.F32) == len(g.F32) {
+			copy(g.F32, have.F32)
+			t.hasGradients = true
+		}
+	}
+}
+
+// histogramDue says whether histograms are drawn after the epoch in progress.
+func (t *trainer) histogramDue() bool {
+	done, every := t.progress.Epoch+1, t.config.Log.HistogramInterval
+	return t.config.Log.TensorBoard && every > 0 && (done%every == 0 || done == t.config.Train.Epochs)
 }
 
 // picture draws what a pre-training predicts, if it is time. A picture that

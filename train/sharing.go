@@ -11,7 +11,7 @@ import (
 
 // receive gives all ranks the state of rank 0: what it would write to a checkpoint.
 func (t *trainer) receive() error {
-	f := t.checkpoint()
+	f := t.state()
 	progress := []byte(t.progress.text())
 	all, err := t.ranks.Gather(progress)
 	if err != nil {
@@ -55,6 +55,25 @@ func (t *trainer) save(write func(checkpoints.File) error) error {
 		return err
 	}
 	return collective.Agree(t.ranks, write(t.checkpoint()))
+}
+
+// saveLast writes the last checkpoint.
+func (t *trainer) saveLast() error {
+	if err := t.save(t.folder.SaveLast); err != nil {
+		return err
+	}
+	t.saved = t.progress.text()
+	return nil
+}
+
+// average makes the running statistics of batch norms their mean over the ranks, after
+// every step: then all ranks have the state that a checkpoint has, and a resumed run goes
+// on with the same bits. With train.dist_bn=broadcast those of rank 0 count anyway.
+func (t *trainer) average() error {
+	if t.config.Train.DistBN == "broadcast" {
+		return nil
+	}
+	return t.distribute(t.statistics())
 }
 
 // statistics are the running ones of batch norms which differ from rank to rank.

@@ -1,11 +1,14 @@
 package train
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 
 	"fasternet/checkpoints"
+	"fasternet/configs"
 	"fasternet/model"
 )
 
@@ -46,37 +49,74 @@ func (t *trainer) startLogs(o Options) error {
 		return err
 	}
 	var err error
-	t.board, err = openBoard(t.folder.path(TensorBoardFolder), t.progress, t.steps)
-	return err
+	if t.board, err = openBoard(t.folder.path(TensorBoardFolder), t.progress, t.steps); err != nil {
+		return err
+	}
+	if p := t.progress; p.Step > 0 && p.Step == t.steps { // the record of this step has been dropped with what came after it
+		records, err := t.folder.Records()
+		if n := len(records); err != nil || n == 0 || records[n-1].Batches != p.Batches {
+			return err
+		}
+		return t.board.step(records[len(records)-1], t.steps)
+	}
+	return nil
 }
 
 // resume takes the newest checkpoint of the folder, if there is one.
-func (t *trainer) resume() (bool, error) {
-	f, path, err := t.folder.Checkpoints.Newest(func(err error) { t.show.Line("warning: %v; using the one before it", err) })
+func (t *trainer) resume(ctx context.Context) (bool, error) {
+	var f *checkpoints.File
+	var path string
+	err := t.promptly(ctx, func() (err error) {
+		f, path, err = t.folder.Checkpoints.Newest(func(err error) { t.show.Line("warning: %v; it is put aside", err) })
+		return err
+	})
 	if errors.Is(err, fs.ErrNotExist) {
 		t.show.Line("nothing to resume in %s: starting from the beginning", t.folder.Dir)
+		if own, err := Config(t.folder.Dir); !errors.Is(err, fs.ErrNotExist) {
+			t.compareSettings(own, err)
+		}
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
 	if err = t.checkHoldOut(f); err == nil {
-		t.progress, err = readProgress(f)
+		t.progress, err = progressOf(f.Meta)
 	}
 	if err == nil {
 		err = t.compareData(path, f)
 	}
 	if err == nil {
 		err = t.restore(f)
+		t.restoreGradients(f)
 	}
 	if err != nil {
 		return false, fmt.Errorf("%s: %w", path, err)
 	}
 	t.show.Line("resuming %s at epoch %d, step %d", path, t.progress.Epoch+1, t.progress.Step+1)
+	own, err := configs.Parse("config in the checkpoint", f.Meta[model.ConfigKey])
+	t.compareSettings(own, err)
 	if epochs := t.config.Train.Epochs; t.progress.Epoch >= epochs {
 		t.show.Line("nothing is left to train, all %d epochs are done; --set train.epochs=N for more", epochs)
 	}
 	return true, nil
+}
+
+// compareSettings names the settings in which a run that is resumed differs from what it
+// was; err says why that is not known.
+func (t *trainer) compareSettings(was *configs.Config, err error) {
+	var differing []configs.Difference
+	if err == nil {
+		differing, err = configs.Differences(was, t.config)
+	}
+	if err != nil {
+		t.show.Line("warning: which settings are other ones now is not known: %v", err)
+		return
+	}
+	for _, d := range differing {
+		was, is := d.Values[0], d.Values[1]
+		t.show.Line("setting %s: %s from here on, %s before", d.Key, cmp.Or(is, "not there"), cmp.Or(was, "not there"))
+	}
 }
 
 // restore takes the state of the run from a checkpoint, but for its progress.
@@ -91,23 +131,17 @@ func (t *trainer) restore(f *checkpoints.File) error {
 	return err
 }
 
-// interrupt writes the last checkpoint of a run that was asked to stop, and returns
-// why it was.
-func (t *trainer) interrupt(reason error) error {
-	if err := t.save(t.folder.SaveLast); err != nil {
-		return err
+// checkpoint is the state of the run, with the gradients if a histogram of them is due.
+func (t *trainer) checkpoint() checkpoints.File {
+	f := t.state()
+	if p := t.progress; p.Step > 0 && p.Step == t.steps && t.histogramDue() {
+		f.Tensors = append(f.Tensors, t.gradients()...)
 	}
-	t.show.End()
-	by, err := "", ErrInterrupted
-	if errors.Is(reason, ErrTimeLimit) {
-		by, err = "by the time limit ", errTimeUp
-	}
-	t.show.Line("stopped %sin epoch %d after step %d; --resume continues from here", by, t.progress.Epoch+1, t.progress.Step)
-	return err
+	return f
 }
 
-// checkpoint is the state of the run.
-func (t *trainer) checkpoint() checkpoints.File {
+// state is what a run goes on from.
+func (t *trainer) state() checkpoints.File {
 	meta, err := model.Meta(t.config, t.train.Classes())
 	if err != nil { // the same texts were made when the run began
 		panic(err)

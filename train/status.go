@@ -22,7 +22,6 @@ type Status struct {
 // pace is what is measured of an epoch, or of the part that this process trained.
 type pace struct {
 	images  int
-	norms   float64 // sum over the updates
 	updates int
 	waited  time.Duration
 	synced  time.Duration
@@ -30,7 +29,7 @@ type pace struct {
 }
 
 func (p pace) add(q pace) pace {
-	return pace{p.images + q.images, p.norms + q.norms, p.updates + q.updates, p.waited + q.waited, p.synced + q.synced, p.took + q.took}
+	return pace{p.images + q.images, p.updates + q.updates, p.waited + q.waited, p.synced + q.synced, p.took + q.took}
 }
 
 // complete fills in what a record of an epoch says of its pace.
@@ -38,7 +37,7 @@ func (p pace) complete(r *Record) {
 	if p.updates == 0 {
 		return // resumed right before the evaluation
 	}
-	r.GradNorm, r.Waited, r.Synced, r.Trained = p.norms/float64(p.updates), p.waited.Seconds(), p.synced.Seconds(), p.took.Seconds()
+	r.Waited, r.Synced, r.Trained = p.waited.Seconds(), p.synced.Seconds(), p.took.Seconds()
 	if r.Trained > 0 {
 		r.Speed = float64(p.images) / r.Trained
 	}
@@ -57,7 +56,6 @@ func (t *trainer) observe(s Status) {
 
 // record writes a record to all logs.
 func (t *trainer) record(r Record) error {
-	r.Memory = residentMemory() / 1e6
 	if err := t.folder.record(r); err != nil {
 		return err
 	}

@@ -41,7 +41,7 @@ func TestTopK(t *testing.T) {
 	}
 	a, b := Score{}, Score{}
 	a.Top1, a.Loss, b.Top1, b.Loss = 2, 2, 1, 1
-	if !a.better(b, "top1") || a.better(b, "loss") || !b.better(a, "loss") {
+	if !a.Better(b, "top1") || a.Better(b, "loss") || !b.Better(a, "loss") {
 		t.Error("better is wrong")
 	}
 	if p.rank(a, "top1", 0); p.Dropped != nil || len(p.TopK) != 2 {

@@ -24,7 +24,8 @@ type Options struct {
 	Dir    string    // folder of the run
 	Resume bool      // continue from the newest checkpoint in Dir, if there is one
 	Log    io.Writer // progress; usually the standard error; nil for none
-	// MaxTime ends the run as if it was interrupted, to be resumed; 0 for no limit.
+	// MaxTime ends the run as if it was interrupted, to be resumed; 0 for no limit. One step
+	// is made however short it is, so that a run which is resumed again and again gets on.
 	MaxTime time.Duration
 	// Group is who trains together, each with a call of Run; nil for this process alone.
 	// Rank 0 writes, and reads Dir; it says most, but others may say something too.
@@ -33,6 +34,9 @@ type Options struct {
 	Preset  string       // where the configuration comes from, for the record; may be empty
 	Program string       // version of the program, for the record; may be empty
 	Observe func(Status) // gets the state after every update, on the goroutine that trains; may be nil
+	// Ended is told how the run ended while the folder is still this process's own, on rank
+	// 0: what is written there then is written next to no other process. It may be nil.
+	Ended func(error)
 }
 
 // ErrInterrupted says that the context was cancelled: the run stopped after a
@@ -71,11 +75,6 @@ func (e *DivergedError) Error() string {
 
 // Run trains the model of a configuration.
 func Run(ctx context.Context, c *configs.Config, o Options) (out Outcome, err error) {
-	if o.MaxTime > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, o.MaxTime, ErrTimeLimit)
-		defer cancel()
-	}
 	if o.Group == nil {
 		o.Group = collective.Single{}
 	}
@@ -89,15 +88,26 @@ func Run(ctx context.Context, c *configs.Config, o Options) (out Outcome, err er
 
 func (t *trainer) run(ctx context.Context, o Options) (out Outcome, err error) {
 	defer func() { err = errors.Join(err, t.close()) }()
-	if err := t.open(o); err != nil {
+	limited := ctx
+	if o.MaxTime > 0 {
+		var cancel context.CancelFunc
+		limited, cancel = context.WithTimeoutCause(ctx, o.MaxTime, ErrTimeLimit)
+		defer cancel()
+	}
+	if err := t.open(ctx, o); err != nil { // a limit is for the training
 		return out, err
 	}
-	err = t.loop(ctx)
+	err = t.loop(limited)
 	t.show.End()
 	if t.ranks.knows(err) {
 		err = errors.Join(err, t.countBad())
 	}
-	t.end(err)
+	if !errors.Is(err, errReplaced) {
+		t.end(err)
+		if o.Ended != nil && t.folder != nil && t.ranks.knows(err) {
+			o.Ended(err)
+		}
+	}
 	return t.outcome(), err
 }
 
@@ -148,19 +158,25 @@ type trainer struct {
 	observer  func(Status)
 	board     *board
 
+	saved        string // progress of the last checkpoint
+	hasGradients bool   // those of the last step are there
+
+	left bool // to what goes on in the background: see promptly
+
 	bad, badVal badImages // of the training part, and of the validation part of a pre-training
 
-	began     time.Time
-	firstStep int      // batches that this process did not train
-	origin    []string // what is to be said of the weights that the run starts from
-	notes     []string // and of the data
-	prints    *fingerprints
-	paths     configs.Paths // where the relative paths of the configuration lead
-	resumed   *fingerprints // of the checkpoint that the run goes on from; nil if it has none
+	began       time.Time
+	firstStep   int      // batches that this process did not train
+	firstUpdate int      // likewise, updates
+	origin      []string // what is to be said of the weights that the run starts from
+	notes       []string // and of the data
+	prints      *fingerprints
+	resumed     *fingerprints // of the checkpoint that the run goes on from; nil if it has none
+	paths       configs.Paths // where the relative paths of the configuration lead
 }
 
 func (t *trainer) close() error {
-	if t.pool != nil {
+	if !t.left && t.pool != nil {
 		t.pool.Close()
 	}
 	if t.folder == nil {
@@ -170,14 +186,14 @@ func (t *trainer) close() error {
 }
 
 // open makes the model and the folder, or takes them up again.
-func (t *trainer) open(o Options) error {
-	if err := collective.Agree(t.ranks, t.make(o)); err != nil {
+func (t *trainer) open(ctx context.Context, o Options) error {
+	if err := t.ranks.agree(ctx, t.promptly(ctx, func() error { return t.make(o) })); err != nil {
 		return err
 	}
 	if err := t.compare(o); err != nil {
 		return err
 	}
-	if err := collective.Agree(t.ranks, t.openFolder(o)); err != nil {
+	if err := t.ranks.agree(ctx, t.openFolder(ctx, o)); err != nil {
 		return err
 	}
 	t.prints.Train.Stamps, t.prints.Val.Stamps = nil, nil // the folder has them
@@ -185,7 +201,7 @@ func (t *trainer) open(o Options) error {
 		return err
 	}
 	t.loader = nil // the state of the model may be part of what it makes
-	t.firstStep = t.progress.Batches
+	t.firstStep, t.firstUpdate, t.saved = t.progress.Batches, t.progress.Updates, t.progress.text()
 	t.describe()
 	t.showNotes()
 	return nil
@@ -248,7 +264,7 @@ func (t *trainer) prepare() error {
 
 // openFolder opens the folder on rank 0, with what the run starts from; the others
 // get that from there.
-func (t *trainer) openFolder(o Options) (err error) {
+func (t *trainer) openFolder(ctx context.Context, o Options) (err error) {
 	if t.ranks.Rank() != 0 {
 		t.ema = optim.NewEMA(t.config.EMA, t.task.store(), t.pool)
 		return nil
@@ -258,7 +274,7 @@ func (t *trainer) openFolder(o Options) (err error) {
 		return fmt.Errorf("%s already holds a run: --resume continues it, --run DIR makes another", o.Dir)
 	}
 	if !holds { // weights that do not fit are found before a folder is made
-		if err := t.startFrom(); err != nil {
+		if err := t.promptly(ctx, t.startFrom); err != nil {
 			return err
 		}
 	}
@@ -267,12 +283,12 @@ func (t *trainer) openFolder(o Options) (err error) {
 	}
 	t.ema = optim.NewEMA(t.config.EMA, t.task.store(), t.pool)
 	if o.Resume {
-		resumed, err := t.resume()
+		resumed, err := t.resume(ctx)
 		switch {
 		case resumed:
 			t.origin = nil
 		case err == nil && holds:
-			err = t.startFrom()
+			err = t.promptly(ctx, t.startFrom)
 		}
 		if err != nil {
 			return err
@@ -284,7 +300,12 @@ func (t *trainer) openFolder(o Options) (err error) {
 	if err := t.startLogs(o); err != nil {
 		return err
 	}
-	t.show.log = t.folder.text
+	t.show.logTo(t.folder.text)
+	if t.progress.Batches > 0 {
+		if err := t.settle(); err != nil {
+			return err
+		}
+	}
 	if err := t.folder.unlocked; err != nil {
 		t.show.Line("warning: %s: %v", o.Dir, err)
 	}

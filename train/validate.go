@@ -34,10 +34,11 @@ func (t *trainer) finishEpoch(ctx context.Context, lr float64) error {
 	if err := t.recordEpoch(s, found); err != nil {
 		return err
 	}
-	if err := t.draw(ctx); err != nil {
+	if err := t.draw(context.WithoutCancel(ctx)); err != nil { // what is due is drawn before the run stops
 		return err
 	}
 	p.Epoch, p.Step, p.LossSum, p.LossCount, p.ScaleSums = p.Epoch+1, 0, 0, 0, nil
+	p.NormSum, p.NormCount, p.Window = 0, 0, Window{}
 	if !evaluated {
 		return t.saveEpoch(last)
 	}
@@ -46,16 +47,18 @@ func (t *trainer) finishEpoch(ctx context.Context, lr float64) error {
 	if last = last || t.stale(); t.stale() {
 		t.show.Line("no better %s in %d evaluations (train.patience): the run ends after epoch %d", c.Checkpoint.Monitor, p.Stale, p.Epoch)
 	}
-	best := p.Best == nil || s.better(*p.Best, c.Checkpoint.Monitor)
+	best := p.Best == nil || s.Better(*p.Best, c.Checkpoint.Monitor)
 	if best {
 		p.Best = &s
 	}
 	p.rank(s, c.Checkpoint.Monitor, c.Checkpoint.TopK)
 	if best {
-		if err := t.save(t.folder.saver(checkpoints.Best)); err != nil {
+		// First what is said of it: a run that is killed between the two has another best
+		// one, and for that the evaluation does not count.
+		if err := t.keepEvaluation(s.Epoch); err != nil {
 			return err
 		}
-		if err := t.keepEvaluation(s.Epoch); err != nil {
+		if err := t.save(t.folder.saver(checkpoints.Best)); err != nil {
 			return err
 		}
 	}
@@ -84,7 +87,7 @@ func (t *trainer) saveEpoch(last bool) error {
 	if !last && t.progress.Epoch%t.config.Checkpoint.EveryEpochs != 0 {
 		return nil
 	}
-	return t.save(t.folder.SaveLast)
+	return t.saveLast()
 }
 
 // evaluate measures the model for a score, and says in words what it found. With EMA
@@ -124,7 +127,10 @@ func (t *trainer) measure(ctx context.Context, what string) (eval.Result, error)
 }
 
 func (t *trainer) recordEpoch(s Score, found string) error {
-	r := Record{Kind: EpochRecord, Epoch: s.Epoch, Batches: t.progress.Batches, Loss: s.TrainLoss, LR: s.LR, Seconds: since(t.began).Seconds()}
+	r := Record{
+		Kind: EpochRecord, Epoch: s.Epoch, Batches: t.progress.Batches, Loss: s.TrainLoss, LR: s.LR, GradNorm: t.progress.NormSum / float64(max(t.progress.NormCount, 1)),
+		Seconds: since(t.began).Seconds(), Memory: residentMemory() / 1e6,
+	}
 	t.pace.complete(&r)
 	line := fmt.Sprintf("epoch %d/%d: training loss %.4f", s.Epoch+1, t.config.Train.Epochs, s.TrainLoss)
 	if r.Scales = meanScales(t.progress.ScaleSums, t.progress.LossCount); r.Scales != nil {

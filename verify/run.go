@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -20,7 +19,7 @@ func isRun(path string, info fs.FileInfo, _ []byte) bool { return info.IsDir() &
 // checkRun verifies the folder of a run: its configuration and logs, and every
 // checkpoint, whose model must be the configuration's.
 func checkRun(r *Report) error {
-	folder := checkpoints.Folder{Dir: filepath.Join(r.Path, "checkpoints")}
+	folder := train.Checkpoints(r.Path)
 	var problems []string
 	config, err := train.Config(r.Path)
 	if err != nil {
@@ -32,6 +31,11 @@ func checkRun(r *Report) error {
 	}
 	if lines != "" {
 		problems = append(problems, lines)
+	}
+	if config != nil && train.InUse(r.Path) == "" {
+		if best := train.CheckBest(r.Path, config.Checkpoint.Monitor); best != "" {
+			problems = append(problems, best)
+		}
 	}
 	names, left, err := contents(r.Path, folder.Dir)
 	if err != nil {

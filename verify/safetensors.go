@@ -92,7 +92,7 @@ func damaged(r *Report, err error) error {
 // rescueFromFolder adds which checkpoint beside this one is whole.
 func (r *Report) rescueFromFolder() {
 	dir := filepath.Dir(r.Path)
-	for _, name := range (checkpoints.Folder{Dir: dir}).Names() {
+	for _, name := range (checkpoints.Folder{Dir: dir, Position: train.Position}).Names() {
 		path := filepath.Join(dir, name)
 		if path == filepath.Clean(r.Path) {
 			continue

@@ -95,7 +95,7 @@ func run(t *testing.T) (dir string) {
 		t.Fatal(err)
 	}
 	for name, content := range map[string]string{
-		train.ConfigFile: string(y), train.LogFile: `{"kind":"step","batches":1}` + "\n", train.SummaryFile: "epoch,train_loss,eval_loss,eval_top1,eval_top5,lr\n0,1,2,3,4,5\n",
+		train.ConfigFile: string(y), train.LogFile: `{"kind":"step","batches":1}` + "\n", train.SummaryFile: "epoch,train_loss,eval_loss,eval_top1,eval_top5,lr\n",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
 			t.Fatal(err)
@@ -212,6 +212,7 @@ func TestRun(t *testing.T) {
 		{train.ConfigFile, strings.Replace(text, "feature_dim: 16", "feature_dim: 32", 1), false, "2 of its 2 checkpoints are not whole; no checkpoint is whole"},
 		{train.LogFile, "{}\n{\n" + `{"kind":"step"}` + "\n", false, "2 lines of the logs cannot be read, the first is log.jsonl:1"},
 		{train.SummaryFile, "1,2\n", false, "summary.csv:1"},
+		{train.SummaryFile, "0,1,2,3,4,5\n", false, "best.safetensors is missing, of epoch 1, top-1 3.00 %"},
 		{"checkpoints/best.safetensors.unfinished.tmp", "", true, "1 files that a process which was killed left half-written"},
 	} {
 		restore := file(c.name, c.content)
@@ -274,4 +275,24 @@ func TestExports(t *testing.T) {
 	says(t, npy, false, "1 of its 2 values are NaN or infinite, the first: the array[1] is NaN")
 	says(t, golden.Path(t, "fasternet_small_gelu.pth"), true, "weights of PyTorch", "no checksum")
 	says(t, golden.Path(t, "fasternet_small_gelu.safetensors"), true, "safetensors of another program")
+}
+
+// The best checkpoint is the one that the summary says is best.
+func TestBest(t *testing.T) {
+	dir := run(t)
+	summary := func(rows string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, train.SummaryFile), []byte(rows), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f := state(t, parse(t, text), 8)
+	f.Meta[train.ProgressKey] = `{"epoch":1,"step":0,"batches":8,"last":{"epoch":0,"top1":30,"loss":2}}`
+	put(t, filepath.Join(dir, "checkpoints", checkpoints.Best), f)
+	summary("0,1,2,30,40,5\n1,1,2.5,30,40,5\n2,1,1,20,40,5\n")
+	says(t, dir, true, "3 checkpoints")
+	summary("0,1,2,30,40,5\n1,1,2,31,40,5\n")
+	says(t, dir, false, "best.safetensors is not of the best epoch by the log (epoch 2, top-1 31.00 %)")
+	summary("0,1,2,29,40,5\n") // the run has gone another way
+	says(t, dir, false, "not of the best epoch")
 }

@@ -1,22 +1,17 @@
 // Command fasternet-train trains, resumes and evaluates vision backbones.
 //
 // Exit codes: 0 success; 1 the work failed; 2 wrong usage or configuration;
-// 130 and 143 stopped by SIGINT or SIGTERM after the step in progress.
+// 130 and 143 stopped by SIGINT or SIGTERM, 129 by SIGHUP, 141 by a broken pipe.
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
-	"sync/atomic"
-	"syscall"
 
 	"fasternet/internal/printable"
 	"fasternet/kernels"
 	"fasternet/ops"
-	"fasternet/train"
 
 	"github.com/spf13/cobra"
 )
@@ -43,17 +38,10 @@ func run(args []string) (code int) {
 	if err := kernels.Select(); err != nil {
 		return complain(usageError{err})
 	}
-	ctx, stopped := interruptible()
+	stops := interruptible()
 	root := newRoot()
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
-	if errors.Is(err, train.ErrTimeLimit) {
-		return exitCode(syscall.SIGTERM)
-	}
-	if errors.Is(err, train.ErrInterrupted) || errors.Is(err, context.Canceled) {
-		return stopped()
-	}
-	return complain(err)
+	return stops.code(root.ExecuteContext(stops.ctx))
 }
 
 // complain prints an error on one line and returns the exit code.
@@ -78,42 +66,6 @@ func complain(err error) int {
 	return code
 }
 
-// quiet is a process that leaves it to another to say what both do.
-var quiet atomic.Bool
-
-// interruptible returns a context that SIGINT or SIGTERM cancels, and what
-// tells the exit code afterwards. A second signal ends the process at once.
-func interruptible() (context.Context, func() int) {
-	ctx, cancel := context.WithCancel(context.Background())
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	code := make(chan int, 1)
-	go func() {
-		first := <-signals
-		code <- exitCode(first)
-		if !quiet.Load() {
-			printable.Fprintf(os.Stderr, "\n%v: stopping after the step in progress; once more to stop at once\n", first)
-		}
-		cancel()
-		os.Exit(exitCode(<-signals))
-	}()
-	return ctx, func() int {
-		select {
-		case c := <-code:
-			return c
-		default: // it was another rank of the run
-			return exitCode(syscall.SIGTERM)
-		}
-	}
-}
-
-func exitCode(s os.Signal) int {
-	if s == syscall.SIGTERM {
-		return 143
-	}
-	return 130
-}
-
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "fasternet-train",
@@ -123,7 +75,9 @@ func newRoot() *cobra.Command {
 A run is described by a YAML file or by the name of a preset ("config list").
 
 Exit codes: 0 success; 1 the work failed; 2 wrong usage or configuration;
-130 and 143 stopped by SIGINT or SIGTERM after the step in progress.
+130 and 143 stopped by SIGINT or SIGTERM, 129 by SIGHUP (a terminal that was closed),
+141 by a broken pipe (a reader of the output that has ended). A run stops after the
+batch in progress, with a checkpoint.
 The environment variable ` + kernels.EnvVariable + ` (avx512, avx2 or go) forces
 a variant of the kernels.`,
 		Example: `  fasternet-train train quickstart

@@ -105,6 +105,7 @@ loss (nats) of the best checkpoint; of a pre-training the loss.`,
 			}
 			defer func() { _ = watch.stop(cmd.Context().Err() != nil) }() // the run has ended well or not
 			began := false
+			careful.Store(true)
 			outcome, err := train.Run(cmd.Context(), config, train.Options{
 				Dir: dir, Resume: resume, Log: ranks.log(), MaxTime: time.Duration(maxHours * float64(time.Hour)),
 				Group: ranks.Group, Preset: presetOf(args, config), Program: ranks.program(),
@@ -112,10 +113,12 @@ loss (nats) of the best checkpoint; of a pre-training the loss.`,
 					began = true
 					watch.observe(s)
 				},
+				Ended: func(err error) {
+					if began || err == nil {
+						writeReport(cmd.Context(), dir, err)
+					}
+				},
 			})
-			if (began || err == nil) && ranks.first() {
-				writeReport(cmd.Context(), dir, err)
-			}
 			if err != nil || !ranks.first() {
 				return err
 			}

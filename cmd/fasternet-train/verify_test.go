@@ -26,7 +26,7 @@ func TestVerify(t *testing.T) {
 	}
 	fail(t, 1, "2 of 2 are not whole", "verify", dir, last)
 	r = invoke(t, "verify", dir)
-	if !strings.Contains(r.stdout, "it is cut off") || !strings.Contains(r.stdout, "--resume goes on from previous.safetensors") {
+	if !strings.Contains(r.stdout, "it is cut off") || !strings.Contains(r.stdout, "--resume goes on from epoch-000.safetensors, after 1 epoch") {
 		t.Errorf("a run with a torn checkpoint: %+v", r)
 	}
 	r = invoke(t, "verify", "--json", dir)

@@ -85,6 +85,9 @@ func watchSiblings(g *engine.Group, pids []int, fail func(string)) *siblings {
 	// Who is asked to stop may be followed by others that are not waited for.
 	asked := make(chan os.Signal, 1)
 	signal.Notify(asked, syscall.SIGTERM, syscall.SIGINT)
+	if !signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(asked, syscall.SIGHUP)
+	}
 	go func() {
 		<-asked
 		s.stop()

@@ -51,6 +51,7 @@ func TestSignals(t *testing.T) {
 		code   int
 	}{
 		{"SIGTERM", syscall.SIGTERM, false, 143},
+		{"SIGHUP", syscall.SIGHUP, false, 129},
 		{"SIGINT", syscall.SIGINT, false, 130},
 		{"SIGINT, twice", syscall.SIGINT, true, 130},
 	} {

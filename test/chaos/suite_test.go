@@ -72,7 +72,7 @@ data: {name: fashion-mnist, image_size: 32, mean: [0.3], std: [0.3], workers: 2}
 augment: {mixup: 0.2, cutmix: 1, mixup_prob: 0.5, padding: 1}
 optim: {lr: 0.01}
 sched: {form: localmim, warmup_epochs: 1, min_lr: 0}
-train: {epochs: 3, batch_size: 8, val_batch_size: 20, log_interval: 1}
+train: {epochs: 3, batch_size: 8, val_batch_size: 20, log_interval: 3}
 checkpoint: {every_steps: 2, top_k: 1}
 threads: 1
 `

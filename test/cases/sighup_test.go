@@ -1,0 +1,227 @@
+//go:build unix
+
+package cases
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// longRun makes a data set whose list names its images many times, and the arguments of a
+// run that takes long.
+func longRun(t *testing.T, settings ...string) (folder, []string) {
+	f := newFolder(t)
+	f.imageFolders("base", []string{"cat", "dog", "fox"}, 8, 4)
+	f.config("t.yaml", tinyFasterNet)
+	var long, val strings.Builder
+	for label, class := range []string{"cat", "dog", "fox"} {
+		fmt.Fprintf(&val, "val/%s/000.png %d\n", class, label)
+	}
+	for range 200 {
+		for label, class := range []string{"cat", "dog", "fox"} {
+			for i := range 8 {
+				fmt.Fprintf(&long, "train/%s/%03d.png %d\n", class, i, label)
+			}
+		}
+	}
+	f.write("base/long.txt", []byte(long.String()))
+	f.write("base/v.txt", []byte(val.String()))
+	args := []string{"train", "t.yaml", "--run", "run"}
+	for _, s := range append([]string{"data.name=annotations", "data.train=long.txt", "data.val=v.txt", "train.epochs=500"}, settings...) {
+		args = append(args, "--set", s)
+	}
+	return f, args
+}
+
+// started is a program that goes on, with what it says in a file.
+type started struct {
+	f   folder
+	cmd *exec.Cmd
+	log string // file
+}
+
+// start starts a program in the folder.
+func (f folder) start(name string, args ...string) started {
+	f.t.Helper()
+	s := started{f, exec.Command(name, args...), "output.txt"}
+	out, err := os.Create(f.file(s.log))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer out.Close()
+	s.cmd.Dir, s.cmd.Stdout, s.cmd.Stderr = f.path, out, out
+	if err := s.cmd.Start(); err != nil {
+		f.t.Fatal(err)
+	}
+	stuck := time.AfterFunc(time.Minute, func() { _ = s.cmd.Process.Kill() })
+	f.t.Cleanup(func() { stuck.Stop() })
+	return s
+}
+
+// gets sends it signals.
+func (s started) gets(signals ...syscall.Signal) started {
+	s.f.t.Helper()
+	for _, signal := range signals {
+		if err := s.cmd.Process.Signal(signal); err != nil {
+			s.f.t.Fatal(err)
+		}
+		time.Sleep(2 * time.Millisecond) // so that they come in this order
+	}
+	return s
+}
+
+// ends waits for its end: with its exit code, and what it said.
+func (s started) ends() outcome {
+	s.f.t.Helper()
+	var exit *exec.ExitError
+	if err := s.cmd.Wait(); err != nil && !errors.As(err, &exit) {
+		s.f.t.Fatal(err)
+	}
+	o := outcome{t: s.f.t, args: s.cmd.Args, code: s.cmd.ProcessState.ExitCode()}
+	if s.log != "" {
+		o.stderr = string(s.f.read(s.log))
+	}
+	return o
+}
+
+// awaits waits until a file has a text.
+func (f folder) awaits(name, text string) {
+	f.t.Helper()
+	for range 4000 {
+		if b, _ := os.ReadFile(f.file(name)); strings.Contains(string(b), text) {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	f.t.Fatalf("%s never has %q", name, text)
+}
+
+// Source: everyday, an ssh connection or a terminal that goes away sends SIGHUP. It ends a
+// run as SIGTERM does, with a checkpoint. It often comes twice, or with SIGTERM.
+func TestHangUp(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		signals []syscall.Signal
+		code    int
+	}{
+		{"HUP", []syscall.Signal{syscall.SIGHUP}, 129},
+		{"HUP twice and TERM", []syscall.Signal{syscall.SIGHUP, syscall.SIGHUP, syscall.SIGTERM}, 129},
+		{"TERM and HUP", []syscall.Signal{syscall.SIGTERM, syscall.SIGHUP}, 143},
+		{"INT", []syscall.Signal{syscall.SIGINT}, 130},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f, args := longRun(t)
+			p := f.start(program, args...)
+			f.awaits("run/log.jsonl", `"step":50`)
+			p.gets(c.signals...).ends().exits(c.code).says("--resume continues from here")
+			f.read("run/checkpoints/last.safetensors")
+			f.run("train", "--resume", "--run", "run", "--set", "train.epochs=1").exits(0).says("resuming run/checkpoints/last.safetensors", "setting train.epochs: 1 from here on, 500 before").hides("warning")
+		})
+	}
+}
+
+// nohup has SIGHUP ignored: the run goes on.
+func TestNohup(t *testing.T) {
+	f, args := longRun(t)
+	p := f.start("sh", append([]string{"-c", `trap "" HUP; exec "$0" "$@"`, program}, args...)...)
+	f.awaits("run/log.jsonl", `"step":50`)
+	p.gets(syscall.SIGHUP)
+	f.awaits("run/log.jsonl", `"step":400`)
+	p.gets(syscall.SIGTERM).ends().exits(143)
+}
+
+// A reader of the output that ends, as head does, ends a run with a checkpoint, and other
+// commands without a word.
+func TestBrokenPipe(t *testing.T) {
+	f, args := longRun(t)
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(program, args...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = f.path, write, write
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	write.Close()
+	lines := bufio.NewReader(read)
+	for range 5 {
+		if _, err := lines.ReadString('\n'); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read.Close()
+	started{f: f, cmd: cmd}.ends().exits(141)
+	f.read("run/checkpoints/last.safetensors")
+	f.run("train", "--resume", "--run", "run", "--set", "train.epochs=1").exits(0).says("resuming ")
+
+	shell := exec.Command("bash", "-c", `"$0" predict base/val --model run --topk 1 --format csv | head -1; echo "${PIPESTATUS[0]}"`, program)
+	if _, err := exec.LookPath("bash"); err != nil {
+		t.Skip(err)
+	}
+	var errs bytes.Buffer
+	shell.Dir, shell.Stderr = f.path, &errs
+	out, err := shell.Output()
+	// The whole output may be there before head has gone.
+	if err != nil || errs.Len() > 0 && strings.Contains(errs.String(), "pipe") || string(out) != "file,rank,index,label,prob\n141\n" && string(out) != "file,rank,index,label,prob\n0\n" {
+		t.Errorf("%v\n%s%s", err, out, errs.String())
+	}
+}
+
+// With accumulation a signal does not wait for the batches of the step that are left.
+func TestSignalWithinStep(t *testing.T) {
+	f, args := longRun(t, "train.accum_steps=5000", "train.batch_size=2", "data.image_size=64")
+	p := f.start(program, args...)
+	f.awaits("run/launches.jsonl", "begin")
+	p.gets(syscall.SIGTERM).ends().exits(143).says("stopped before the first step")
+}
+
+// SIGTERM works at any moment, also while the program starts: it ends at once, and what it
+// leaves can be resumed.
+func TestSignalAtTheStart(t *testing.T) {
+	f, args := longRun(t)
+	for _, wait := range []time.Duration{0, 5, 15, 30, 60} {
+		p := f.start(program, append(args, "--resume")...)
+		time.Sleep(wait * time.Millisecond)
+		// -1: before it could take a signal, which the system does by itself.
+		if o := p.gets(syscall.SIGTERM).ends().hides("panic", "goroutine", "internal error"); o.code != 143 && o.code != -1 {
+			t.Errorf("after %d ms: exit code %d\n%s", wait, o.code, o.stderr)
+		}
+	}
+	f.run(append(args, "--resume", "--set", "train.epochs=1")...).exits(0)
+}
+
+// Every command that may take long ends soon after a signal, with the code of the signal;
+// a page that is served has no other end.
+func TestCommandsStop(t *testing.T) {
+	f, args := longRun(t, "train.epochs=1")
+	f.run(args...).exits(0)
+	for _, c := range []struct {
+		name  string
+		args  []string
+		after string // what it says first
+		code  int
+	}{
+		{"eval", []string{"eval", "--model", "run", "--split", "train"}, "evaluating", 129},
+		{"lr-find", append([]string{"lr-find", "--steps", "100000"}, append(args[1:2:2], args[4:]...)...), "parameters", 129},
+		{"report --serve", []string{"report", "run", "--serve", "127.0.0.1:0"}, "http://", 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := f.start(program, c.args...)
+			f.awaits(p.log, c.after)
+			began := time.Now()
+			p.gets(syscall.SIGHUP).ends().exits(c.code)
+			if took := time.Since(began); took > 20*time.Second {
+				t.Errorf("it took %v", took)
+			}
+		})
+	}
+}

@@ -1,0 +1,105 @@
+package train
+
+import (
+	"fmt"
+	"io"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/rivo/uniseg"
+	"github.com/schollz/progressbar/v3"
+)
+
+// bar is a progress bar on one line of a terminal.
+type bar struct {
+	total int
+	shown time.Time // when it was drawn last
+	drawn int       // columns of it
+}
+
+// barWidth is the number of columns between the ends of a bar, and leastBar that from which
+// on it is worth drawing.
+const barWidth, leastBar = 20, 5
+
+// line is the bar with its text in so many columns at most. What there is no room for is
+// left out: details but the first two, then the bar itself, the count, and those two. A
+// name that is too long is cut.
+func (b *bar) line(columns, done int, name string, details []string) string {
+	const percent = len(" 100%")
+	if columns < percent {
+		return ""
+	}
+	text := cut(name, columns-percent)
+	left := columns - percent - uniseg.StringWidth(text)
+	count := len(fmt.Sprintf(" (%d/%d)", b.total, b.total))
+	for i, d := range details {
+		reserved := 0
+		if i > 1 {
+			reserved = count + len(" ||") + barWidth/2
+		}
+		if w := 1 + uniseg.StringWidth(d); w <= left-reserved {
+			text, left = text+" "+d, left-w
+		}
+	}
+	width := min(left-count-len(" ||"), barWidth)
+	if width < leastBar {
+		width = 0
+	}
+	return b.render(done, text, width, count <= left)
+}
+
+// render draws the bar. The library would do it once a step, and measure the terminal
+// itself, but it lets a long text wrap: so it draws a picture of the moment, which is known
+// to fit.
+func (b *bar) render(done int, text string, width int, count bool) string {
+	total := max(b.total, 1)
+	options := []progressbar.Option{
+		progressbar.OptionSetWriter(io.Discard), progressbar.OptionSetDescription(text), progressbar.OptionSetWidth(width),
+		progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false),
+	}
+	if width == 0 {
+		options = append(options, progressbar.OptionSetTheme(progressbar.Theme{}))
+	}
+	if count {
+		options = append(options, progressbar.OptionShowCount())
+	}
+	p := progressbar.NewOptions(total, options...)
+	_ = p.Set(min(max(done, 0), total)) // it draws into nothing
+	if p.String() == "" {
+		_ = p.RenderBlank()
+	}
+	line := strings.Trim(p.String(), "\r ")
+	if width == 0 { // two spaces are where it would be
+		line = strings.Join(strings.Fields(line), " ")
+	}
+	return line
+}
+
+// cut shortens a text to so many columns. A character may be two wide.
+func cut(text string, columns int) string {
+	if uniseg.StringWidth(text) <= columns {
+		return text
+	}
+	var out strings.Builder
+	left := columns - 1 // for the ellipsis
+	for g := uniseg.NewGraphemes(text); g.Next() && g.Width() <= left; {
+		out.WriteString(g.Str())
+		left -= g.Width()
+	}
+	if columns > 0 {
+		out.WriteString("…")
+	}
+	return out.String()
+}
+
+// rest is what removes the rest of what the last line was, after a new text.
+func (b *bar) rest(text string) string {
+	width := uniseg.StringWidth(text)
+	before := b.drawn
+	b.drawn = width
+	if runtime.GOOS == "windows" { // whose older consoles know no control sequences
+		return strings.Repeat(" ", max(before-width, 0))
+	}
+	return "\x1b[K"
+}

@@ -1,0 +1,58 @@
+package train
+
+import (
+	"context"
+	"errors"
+)
+
+// promptly runs a part of the preparations that knows no way to stop early: it opens data,
+// compiles a step, or reads weights. Nothing is lost when the run is asked to stop
+// meanwhile, so it returns at once. The part then goes on in the background, with the pool
+// and the model, until it is done or the process ends.
+func (t *trainer) promptly(ctx context.Context, part func() error) error {
+	type end struct {
+		err error
+		bug any // a panic
+	}
+	ended := make(chan end, 1)
+	go func() {
+		var e end
+		defer func() {
+			e.bug = recover()
+			ended <- e
+		}()
+		e.err = part()
+	}()
+	select {
+	case e := <-ended:
+		if e.bug != nil {
+			panic(e.bug)
+		}
+		return e.err
+	case <-ctx.Done():
+		t.left = true
+		return interruption(ctx)
+	}
+}
+
+// interrupt ends a run that was asked to stop: it writes the last checkpoint, unless
+// the one that is there says the same, and returns why.
+func (t *trainer) interrupt(reason error) error {
+	p := t.progress
+	if p.Batches > 0 && p.text() != t.saved {
+		if err := t.saveLast(); err != nil {
+			return err
+		}
+	}
+	t.show.End()
+	by, err := "", ErrInterrupted
+	if errors.Is(reason, ErrTimeLimit) {
+		by, err = "by the time limit ", errTimeUp
+	}
+	if p.Batches == 0 {
+		t.show.Line("stopped %sbefore the first step; --resume begins with it", by)
+		return err
+	}
+	t.show.Line("stopped %sin epoch %d after step %d; --resume continues from here", by, p.Epoch+1, p.Step)
+	return err
+}

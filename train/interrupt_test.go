@@ -1,0 +1,227 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"fasternet/internal/ramdisk"
+)
+
+// countdown is a context that ends when it has been asked so many times whether it has.
+type countdown struct {
+	context.Context
+	left atomic.Int32
+}
+
+func stopAfter(questions int) *countdown {
+	c := &countdown{Context: context.Background()}
+	c.left.Store(int32(questions))
+	return c
+}
+
+func (c *countdown) Err() error {
+	if c.left.Add(-1) < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// untimed are the records of a log without what is measured.
+func untimed(t *testing.T, dir string) []Record {
+	t.Helper()
+	records, err := (&Folder{Dir: dir}).Records()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range records {
+		r := &records[i]
+		r.Speed, r.Waited, r.Synced, r.Trained, r.Evaluated, r.Memory, r.Seconds, r.Time = 0, 0, 0, 0, 0, 0, 0, ""
+	}
+	return records
+}
+
+// summaryOf is the summary without the columns that are measured.
+func summaryOf(t *testing.T, dir string) (lines []string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, SummaryFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		row := columns([]byte(strings.TrimSuffix(line, "\n")))
+		lines = append(lines, fmt.Sprint(row[:6], row[9:]))
+	}
+	return lines
+}
+
+func sameLogs(t *testing.T, what, got, want string) {
+	t.Helper()
+	a, b := untimed(t, got), untimed(t, want)
+	for i := range max(len(a), len(b)) {
+		if i >= len(a) || i >= len(b) || !reflect.DeepEqual(a[i], b[i]) {
+			t.Errorf("%s: %d records, want %d; number %d differs:\n%+v\n%+v", what, len(a), len(b), i, a[min(i, len(a)):min(i+1, len(a))], b[min(i, len(b)):min(i+1, len(b))])
+			break
+		}
+	}
+	if a, b := summaryOf(t, got), summaryOf(t, want); !reflect.DeepEqual(a, b) {
+		t.Errorf("%s: the summary is\n%s\nwant\n%s", what, strings.Join(a, "\n"), strings.Join(b, "\n"))
+	}
+}
+
+// A run that is stopped at any of the places where it looks whether it has to, between the
+// batches of a step too, and resumed, ends with the same bits, and its log says the same in
+// every field that is no time.
+func TestStopAnywhere(t *testing.T) {
+	data := noise(t)
+	for name, settings := range map[string][]string{
+		"fasternet":             {"train.accum_steps=3", "train.batch_size=8", "train.log_interval=2", "ema.decay=0.9", "train.precise_bn=16", "data.workers=1"},
+		"fasternet, every step": {"train.log_interval=3", "train.val_interval=2", "checkpoint.top_k=1"},
+		"localmim of a vit":     {"train.accum_steps=2", "train.batch_size=8", "train.log_interval=3"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			family, _, _ := strings.Cut(name, ",")
+			c := smallConfig(t, small[family], data, append(settings, "threads=1", "checkpoint.every_steps=0")...)
+			whole := filepath.Join(ramdisk.Dir(t), "run")
+			if _, err := Run(context.Background(), c, Options{Dir: whole, Log: io.Discard}); err != nil {
+				t.Fatal(err)
+			}
+			for questions := 0; ; questions++ {
+				dir := filepath.Join(ramdisk.Dir(t), "run")
+				ctx := stopAfter(questions)
+				_, err := Run(ctx, c, Options{Dir: dir, Resume: true, Log: io.Discard})
+				if err == nil {
+					if questions < 10 {
+						t.Errorf("only %d questions", questions)
+					}
+					break
+				}
+				if !errors.Is(err, ErrInterrupted) {
+					t.Fatalf("after %d questions: %v", questions, err)
+				}
+				if _, err := Run(context.Background(), c, Options{Dir: dir, Resume: true, Log: io.Discard}); err != nil {
+					t.Fatal(err)
+				}
+				what := fmt.Sprintf("stopped after %d questions", questions)
+				if d := differing(last(t, dir), last(t, whole)); d != "" {
+					t.Errorf("%s: other bits in %s", what, d)
+				}
+				sameLogs(t, what, dir, whole)
+			}
+		})
+	}
+}
+
+// Between the batches of a step the partial sum is dropped: the checkpoint is from before
+// the step.
+func TestStopWithinStep(t *testing.T) {
+	c := smallConfig(t, small["fasternet"], noise(t), "train.accum_steps=4", "train.batch_size=8", "checkpoint.every_steps=0")
+	dir := filepath.Join(ramdisk.Dir(t), "run")
+	log := &signal{}
+	// Before the epoch, 3 between the batches of the first step, 1 after it, 1 in the second.
+	if _, err := Run(stopAfter(5), c, Options{Dir: dir, Log: log}); !errors.Is(err, ErrInterrupted) {
+		t.Fatal(err)
+	}
+	if p, err := progressOf(last(t, dir).Meta); err != nil || p.Updates != 1 || p.Step != 4 || p.Batches != 4 {
+		t.Errorf("stopped at %+v, %v\n%s", p, err, log.all.String())
+	}
+	for _, n := range last(t, dir).Tensors {
+		if strings.HasSuffix(n.Name, ".num_batches_tracked") && n.I64[0] != 4 {
+			t.Errorf("%s is %d: want the 4 batches of the step that was made", n.Name, n.I64[0])
+		}
+	}
+}
+
+// Before the first step there is nothing to save. While the run is prepared it stops at
+// once, and before there is a folder.
+func TestStopBeforeTheFirstStep(t *testing.T) {
+	c := smallConfig(t, small["vit"], noise(t))
+	dir := filepath.Join(ramdisk.Dir(t), "run")
+	done, cancel := context.WithCancel(context.Background())
+	cancel()
+	// It may be that the preparations are done before the context is looked at.
+	if _, err := Run(done, c, Options{Dir: dir, Log: io.Discard}); !errors.Is(err, ErrInterrupted) {
+		t.Fatal(err)
+	}
+	log := &signal{}
+	if _, err := Run(stopAfter(0), c, Options{Dir: dir, Resume: true, Log: log}); !errors.Is(err, ErrInterrupted) || !strings.Contains(log.all.String(), "stopped before the first step") {
+		t.Errorf("%v\n%s", err, log.all.String())
+	}
+	if !Checkpoints(dir).Empty() {
+		t.Error("a checkpoint of nothing was written")
+	}
+	if InUse(dir) != "" {
+		t.Error("the lock is still there")
+	}
+}
+
+// What cannot be stopped is left behind; a panic in it is one of the caller.
+func TestPromptly(t *testing.T) {
+	tr := &trainer{}
+	if err := tr.promptly(context.Background(), func() error { return io.EOF }); !errors.Is(err, io.EOF) || tr.left {
+		t.Error(err)
+	}
+	func() {
+		defer func() {
+			if v := recover(); v != "bug" {
+				t.Errorf("recovered %v", v)
+			}
+		}()
+		_ = tr.promptly(context.Background(), func() error { panic("bug") })
+	}()
+	ctx, cancel := context.WithCancel(context.Background())
+	release := make(chan bool)
+	defer close(release)
+	err := tr.promptly(ctx, func() error {
+		cancel()
+		<-release
+		return nil
+	})
+	if !errors.Is(err, ErrInterrupted) || !tr.left {
+		t.Error(err)
+	}
+}
+
+// Ranks too: one of them is asked to stop, between the batches of a step, and the running
+// statistics of all are what they would have been.
+func TestStopRanks(t *testing.T) {
+	data := noise(t)
+	for _, settings := range [][]string{
+		{"train.accum_steps=2"},
+		{"train.accum_steps=2", "ema.decay=0.9", "train.dist_bn=broadcast"},
+	} {
+		c := smallConfig(t, small["fasternet"], data, append(settings, "threads=1", "data.workers=1", "checkpoint.every_steps=0")...)
+		run := func(dir string, ctx context.Context) {
+			for rank, err := range ranked(2, c, Options{Dir: dir, Resume: true}, func(rank int, m *member) {
+				if rank == 1 {
+					m.ctx = ctx
+				}
+			}) {
+				if err != nil && !errors.Is(err, ErrInterrupted) {
+					t.Fatalf("rank %d: %v", rank, err)
+				}
+			}
+		}
+		whole := filepath.Join(ramdisk.Dir(t), "run")
+		run(whole, context.Background())
+		for _, questions := range []int{1, 2, 3, 4, 5} {
+			dir := filepath.Join(ramdisk.Dir(t), "run")
+			run(dir, stopAfter(questions))
+			run(dir, stopAfter(1+questions))
+			run(dir, context.Background())
+			what := fmt.Sprintf("%v, stopped after %d questions", settings, questions)
+			if d := differing(last(t, dir), last(t, whole)); d != "" {
+				t.Errorf("%s: other bits in %s", what, d)
+			}
+			sameLogs(t, what, dir, whole)
+		}
+	}
+}

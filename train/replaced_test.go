@@ -1,0 +1,185 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"fasternet/internal/disk"
+	"fasternet/internal/ramdisk"
+)
+
+// tree is the content of all files in a folder.
+func tree(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	err := fs.WalkDir(os.DirFS(dir), ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(filepath.Join(dir, path))
+		all[path] = string(b)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// A folder that is deleted while a run goes on, moved, or made again by another run is
+// noticed before anything is written: no checkpoint, log, summary, picture, event file,
+// report or launch gets there, and the lock of the new run stays.
+func TestFolderReplaced(t *testing.T) {
+	data := noise(t)
+	for _, c := range []struct {
+		name   string
+		family string
+		change func(dir string) error
+		gone   bool // the folder is not there then
+	}{
+		{"deleted", "fasternet", os.RemoveAll, true},
+		{"moved", "fasternet", func(dir string) error { return os.Rename(dir, dir+".old") }, true},
+		{"made again", "fasternet", func(dir string) error {
+			if err := os.RemoveAll(dir); err != nil {
+				return err
+			}
+			return another(dir)
+		}, false},
+		{"made again, of a pre-training", "localmim of a vit", func(dir string) error {
+			if err := os.Rename(dir, dir+".old"); err != nil {
+				return err
+			}
+			return another(dir)
+		}, false},
+		{"emptied and used again", "vit", func(dir string) error {
+			entries, err := os.ReadDir(dir)
+			for _, e := range entries {
+				err = errors.Join(err, os.RemoveAll(filepath.Join(dir, e.Name())))
+			}
+			return errors.Join(err, another(dir))
+		}, false},
+	} {
+		for _, settings := range [][]string{nil, {"train.log_interval=100", "log.histogram_interval=1", "mim.picture_interval=1", "checkpoint.every_steps=0"}} {
+			t.Run(c.name, func(t *testing.T) {
+				if !strings.HasPrefix(c.family, "localmim") && len(settings) > 0 {
+					settings = append(settings[:2:2], settings[3:]...)
+				}
+				config := smallConfig(t, small[c.family], data, append(settings, "threads=1")...)
+				dir := filepath.Join(ramdisk.Dir(t), "run")
+				var want map[string]string
+				ended := false
+				_, err := Run(context.Background(), config, Options{
+					Dir: dir, Log: io.Discard, Ended: func(error) { ended = true },
+					Observe: func(s Status) {
+						if s.Batches == 3 {
+							if err := c.change(dir); err != nil {
+								t.Error(err)
+							}
+							if !c.gone {
+								want = tree(t, dir)
+							}
+						}
+					},
+				})
+				if !errors.Is(err, errReplaced) || !strings.Contains(err.Error(), dir) {
+					t.Errorf("the error is %v", err)
+				}
+				if ended {
+					t.Error("a report may be written")
+				}
+				if c.gone {
+					if _, err := os.Stat(dir); err == nil {
+						t.Errorf("the folder is there again: %v", tree(t, dir))
+					}
+					return
+				}
+				got := tree(t, dir)
+				for name, content := range got {
+					if was, ok := want[name]; !ok || was != content {
+						t.Errorf("%s was written: %q", name, content)
+					}
+				}
+				if len(got) != len(want) {
+					t.Errorf("%d files, want the %d of the new run", len(got), len(want))
+				}
+			})
+		}
+	}
+}
+
+// another is a run that is in the way.
+func another(dir string) error {
+	if err := os.MkdirAll(CheckpointDir(dir), 0o755); err != nil {
+		return err
+	}
+	var err error
+	for _, name := range []string{LockFile, ConfigFile, LogFile, SummaryFile, TextFile, LaunchesFile, "report.html", "checkpoints/last.safetensors"} {
+		err = errors.Join(err, os.WriteFile(filepath.Join(dir, name), []byte("of the new run"), 0o644))
+	}
+	return err
+}
+
+// Who removes old locks does not end a run: it takes its folder again, unless another
+// process has.
+func TestLockRemoved(t *testing.T) {
+	f := openTest(t)
+	if f.unlocked != nil {
+		t.Skip(f.unlocked)
+	}
+	c := load(t, "none")
+	if err := f.start(c, Progress{}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := os.Remove(f.path(LockFile)); err != nil {
+			t.Skip("a lock that is held cannot be removed here")
+		}
+		if err := f.record(Record{Kind: StepRecord}); err != nil {
+			t.Error(err)
+		}
+		if InUse(f.Dir) == "" {
+			t.Error("the folder is not locked again")
+		}
+	}
+	if err := os.Remove(f.path(LockFile)); err != nil {
+		t.Fatal(err)
+	}
+	second, err := lockFolder(f.Dir) // what another process would hold
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.record(Record{Kind: StepRecord}); !errors.Is(err, errReplaced) {
+		t.Errorf("two processes write: %v", err)
+	}
+	if err := f.Close(); err != nil {
+		t.Error(err)
+	}
+	if InUse(f.Dir) == "" {
+		t.Error("the lock of the other one is gone")
+	}
+	if err := unlockFolder(second); err != nil {
+		t.Error(err)
+	}
+}
+
+// A folder is claimed with what is in it, and not what is beside it.
+func TestClaim(t *testing.T) {
+	dir := t.TempDir()
+	no := errors.New("no")
+	release := disk.Claim(filepath.Join(dir, "run"), func() error { return no })
+	for path, want := range map[string]error{"run": no, "run/a": no, "run/b/c": no, "run2": nil, "a": nil, "run/../b": nil} {
+		if err := disk.MakeFolder(filepath.Join(dir, path)); !errors.Is(err, want) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	release()
+	if err := disk.MakeFolder(filepath.Join(dir, "run", "a")); err != nil {
+		t.Error(err)
+	}
+}
