@@ -29,9 +29,7 @@ func (r *Report) classes(parts []part) {
 			return // the rest would say it again
 		}
 	}
-	for _, f := range classFindings(train, val) {
-		r.Findings = append(r.Findings, f)
-	}
+	r.Findings = append(r.Findings, classFindings(train, val)...)
 }
 
 // classFindings compares the classes of the parts; one of them may be nil.
