@@ -203,9 +203,21 @@ func (d *ImageFolder) size(i int) uint64 { return fileSize(d.Name(i)) }
 func (d *Annotations) size(i int) uint64 { return fileSize(d.Name(i)) }
 func (f Files) size(i int) uint64        { return fileSize(f[i]) }
 func (d *Shards) size(i int) uint64      { return uint64(d.samples[i].size) }
-func (d *Packed) size(i int) uint64      { return uint64(d.offsets[i+1] - d.offsets[i]) }
 func (d *IDX) size(i int) uint64         { return pixelSum(d, i) }
 func (d *CIFAR) size(i int) uint64       { return pixelSum(d, i) }
+
+// size of an image file is its own, so that a folder and what was packed of it have the same
+// fingerprint as long as the files are the same; pixels have the checksum of their record.
+func (d *Packed) size(i int) uint64 {
+	head := make([]byte, recordHeaderSize)
+	if d.readAt(head, d.offsets[i]) != nil {
+		return 0
+	}
+	if d.Decoded() {
+		return uint64(binary.LittleEndian.Uint32(head[4:]))
+	}
+	return binary.LittleEndian.Uint64(head[8:])
+}
 
 // pixelSum is a checksum of an image that is in memory.
 func pixelSum(ds Dataset, i int) uint64 {

@@ -166,6 +166,46 @@ func TestFingerprintFormats(t *testing.T) {
 	}
 }
 
+// A folder and what was packed or sharded of its files are the same data set.
+func TestFingerprintPacked(t *testing.T) {
+	dir := t.TempDir()
+	for i, name := range []string{"cat/1.png", "cat/2.png", "dog/1.png"} {
+		writeFile(t, filepath.Join(dir, name), encodePNG(t, filled(image.NewRGBA(image.Rect(0, 0, 5+i, 6)), color.White)))
+	}
+	src, err := OpenClassFolders(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := TakeFingerprint(src, true)
+	path := filepath.Join(t.TempDir(), "x.pack")
+	if _, err := Pack(t.Context(), path, src, PackOptions{Form: PackJPEG, Quality: 95}); err != nil {
+		t.Fatal(err)
+	}
+	packed, err := OpenPacked(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer packed.Close()
+	if got := TakeFingerprint(packed, true); got.Listing != want.Listing || got.Order != want.Order {
+		t.Errorf("packed: %+v, want %+v", Compare(want.Stamps, got.Stamps), Changes{})
+	}
+	shards := t.TempDir()
+	if err := WriteShards(t.Context(), shards, src, ShardOptions{Name: "train", PerShard: 2}); err != nil {
+		t.Fatal(err)
+	}
+	files, err := ShardFiles(filepath.Join(shards, "*.tar"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sharded, err := OpenShards(files, src.Classes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := TakeFingerprint(sharded, true); got.Listing != want.Listing || got.Order != want.Order {
+		t.Errorf("sharded: %+v", Compare(want.Stamps, got.Stamps))
+	}
+}
+
 // A large data set is quick, since nothing is decoded.
 func BenchmarkFingerprint(b *testing.B) {
 	d := &Annotations{root: b.TempDir(), classes: numbered(1000)}
