@@ -67,12 +67,17 @@ func TakeFingerprint(ds Dataset, sizes bool) *Fingerprint {
 	}
 	f.Order = hashText(order)
 	slices.SortFunc(f.Stamps, Stamp.compare)
-	listing := sha256.New()
-	for _, s := range f.Stamps {
-		s.addTo(listing)
-	}
-	f.Listing = hashText(listing)
+	f.Listing = Listing(f.Stamps)
 	return f
+}
+
+// Listing is the hash of sorted stamps.
+func Listing(stamps []Stamp) string {
+	h := sha256.New()
+	for _, s := range stamps {
+		s.addTo(h)
+	}
+	return hashText(h)
 }
 
 // each calls f for the numbers below n, in several goroutines.

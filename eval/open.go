@@ -165,6 +165,14 @@ func part(d configs.Data, train bool, training data.Dataset) (data.Dataset, erro
 	return nil, fmt.Errorf("data.name: no data set is called %q", d.Name)
 }
 
+// ClassNames reads the names in the file of data.classes; nil if there is none.
+func ClassNames(d configs.Data) ([]string, error) {
+	if d.Classes == "" {
+		return nil, nil
+	}
+	return data.ReadClassMap(under(d.Dir, d.Classes, ""))
+}
+
 // labelsOf says what the labels of a data set mean, as far as that is known before any
 // is read.
 func labelsOf(d configs.Data) (l data.Labels, err error) {

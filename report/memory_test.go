@@ -91,7 +91,8 @@ func (g *growing) epoch() {
 		e.Confusion.Add(k, (k+1)%10)
 	}
 	for k := range train.Mistakes {
-		e.Mistakes = append(e.Mistakes, eval.Mistake{Index: (g.epochs*train.Mistakes + k) % growingImages, Name: "x", Label: 1, Answer: 2, Confidence: 0.9})
+		i := (g.epochs*train.Mistakes + k) % growingImages
+		e.Mistakes = append(e.Mistakes, eval.Mistake{Index: i, Name: fmt.Sprintf("t10k-images-idx3-ubyte[%d]", i), Label: 1, Answer: 2, Confidence: 0.9})
 	}
 	if err := (&train.Folder{Dir: g.dir}).WriteEvaluation(e); err != nil {
 		g.t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"image/png"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 
 	"fasternet/configs"
@@ -53,7 +54,8 @@ type album struct {
 	dataset data.Dataset
 	err     error
 	shown   map[int]Picture
-	wanted  map[int]bool // since the last forget
+	wanted  map[int]bool   // since the last forget
+	byName  map[string]int // samples by the ends of their names, if they had to be looked for
 }
 
 // albums are those of some data sets.
@@ -80,6 +82,41 @@ func (a albums) forget() {
 	}
 }
 
+func (a *album) open(c *configs.Config) error {
+	if a.dataset == nil && a.err == nil {
+		a.dataset, a.err = eval.Open(c.Data, false)
+		a.shown = map[int]Picture{}
+	}
+	return a.err
+}
+
+// find is the sample that was measured under a number and a name: the data set may have
+// moved, or other images may have come before it since. It is -1 if it is gone.
+func (a *album) find(c *configs.Config, i int, name string) (int, error) {
+	if err := a.open(c); err != nil {
+		return -1, err
+	}
+	if i >= 0 && i < a.dataset.Len() && tail(a.dataset.Name(i)) == tail(name) {
+		return i, nil
+	}
+	if a.byName == nil {
+		a.byName = make(map[string]int, a.dataset.Len())
+		for k := range a.dataset.Len() {
+			a.byName[tail(a.dataset.Name(k))] = k
+		}
+	}
+	if i, ok := a.byName[tail(name)]; ok {
+		return i, nil
+	}
+	return -1, nil
+}
+
+// tail is the end of a path, which does not depend on where a data set lies.
+func tail(name string) string {
+	name = filepath.ToSlash(name)
+	return path.Join(path.Base(path.Dir(name)), path.Base(name))
+}
+
 // picture shows image i of the set of a configuration.
 func (a *album) picture(c *configs.Config, i int) (Picture, error) {
 	if a.wanted == nil {
@@ -89,11 +126,8 @@ func (a *album) picture(c *configs.Config, i int) (Picture, error) {
 	if p, ok := a.shown[i]; ok || a.err != nil {
 		return p, a.err
 	}
-	if a.dataset == nil {
-		if a.dataset, a.err = eval.Open(c.Data, false); a.err != nil {
-			return Picture{}, a.err
-		}
-		a.shown = map[int]Picture{}
+	if err := a.open(c); err != nil {
+		return Picture{}, err
 	}
 	if i < 0 || i >= a.dataset.Len() {
 		return Picture{}, fmt.Errorf("the data set has %d validation images, none of number %d", a.dataset.Len(), i)
@@ -127,7 +161,15 @@ func (a *album) mistakes(r *Run) (all []Picture, missing string) {
 	}
 	e := r.Evaluation
 	for _, m := range e.Mistakes {
-		p, err := a.picture(r.Config, m.Index)
+		i, err := a.find(r.Config, m.Index, m.Name)
+		if err != nil {
+			return nil, err.Error()
+		}
+		if i < 0 {
+			missing = "the validation images that were measured are not there any more"
+			continue
+		}
+		p, err := a.picture(r.Config, i)
 		if err != nil {
 			return nil, err.Error()
 		}
@@ -136,7 +178,7 @@ func (a *album) mistakes(r *Run) (all []Picture, missing string) {
 		p.Title, p.Note = label, fmt.Sprintf("taken for %s, %.1f %%", answer, 100*m.Confidence)
 		all = append(all, p)
 	}
-	return all, ""
+	return all, missing
 }
 
 // shownSamples is how many of the pictures of a pre-training are shown.

@@ -138,8 +138,21 @@ func loadFingerprints(path string) (*fingerprints, error) {
 		for i, name := range names.I64 {
 			part.Stamps = append(part.Stamps, unpack(name, samples.I64[i]))
 		}
+		if data.Listing(part.Stamps) != part.Listing {
+			return nil, fmt.Errorf("%s: %w: its stamps are not what it says of them", path, checkpoints.ErrDamaged)
+		}
 	}
 	return p, nil
+}
+
+// CheckFingerprint is an error if a run has a file of stamps that is not whole. Such a run
+// can be resumed all the same, but does not know which images were added or removed.
+func CheckFingerprint(dir string) error {
+	_, err := loadFingerprints((&Folder{Dir: dir}).path(FingerprintFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // stampsOf finds the stamps of the launch that a checkpoint is of. The error says why there

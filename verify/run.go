@@ -37,6 +37,9 @@ func checkRun(r *Report) error {
 			problems = append(problems, best)
 		}
 	}
+	if err := train.CheckFingerprint(r.Path); err != nil {
+		problems = append(problems, err.Error())
+	}
 	names, left, err := contents(r.Path, folder.Dir)
 	if err != nil {
 		return err

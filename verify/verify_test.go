@@ -213,6 +213,7 @@ func TestRun(t *testing.T) {
 		{train.LogFile, "{}\n{\n" + `{"kind":"step"}` + "\n", false, "2 lines of the logs cannot be read, the first is log.jsonl:1"},
 		{train.SummaryFile, "1,2\n", false, "summary.csv:1"},
 		{train.SummaryFile, "0,1,2,3,4,5\n", false, "best.safetensors is missing, of epoch 1, top-1 3.00 %"},
+		{train.FingerprintFile, "torn", false, "fingerprint.safetensors: damaged"},
 		{"checkpoints/best.safetensors.unfinished.tmp", "", true, "1 files that a process which was killed left half-written"},
 	} {
 		restore := file(c.name, c.content)

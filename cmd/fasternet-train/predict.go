@@ -42,7 +42,11 @@ not listed; a model without any class names has numbers in their place.
 
 The formats: a table; csv with the columns file, rank, index, label, prob; jsonl with an
 object for each image. --logits writes a safetensors file with the tensor "logits"
-[images, classes], and the names of the images as a JSON list in its metadata ("files").`,
+[images, classes], and the names of the images as a JSON list in its metadata ("files").
+
+Weights of other programs do not say what their classes are called; --config with
+data.classes, or --set data.classes=FILE, does: a file with a name in each line, in the
+order of the outputs.`,
 		Example: `  fasternet-train predict cat.jpg dog.png --model runs/t0
   fasternet-train predict photos/ --model runs/t0 --topk 1 --format csv --out photos.csv --on-bad-image skip
   fasternet-train predict batch.npy --model runs/t0 --logits logits.safetensors`,
@@ -61,6 +65,10 @@ object for each image. --logits writes a safetensors file with the tensor "logit
 			if err != nil {
 				return err
 			}
+			names, note, err := f.classNames(m, config)
+			if err != nil {
+				return err
+			}
 			in, err := predict.Open(args, m.Model.Channels(), preprocess.Decoding(config.Data))
 			if err != nil {
 				return err
@@ -72,18 +80,21 @@ object for each image. --logits writes a safetensors file with the tensor "logit
 				keep = &predict.Logits{}
 			}
 			show := train.NewDisplay(os.Stderr)
-			if note := predict.DescribeNames(m.Model.Classes(), m.Classes); note != "" {
+			if note != "" {
+				show.Line("note: %s", note)
+			}
+			if note := predict.DescribeNames(m.Model.Classes(), names); note != "" {
 				show.Line("note: %s", note)
 			}
 			showLeftOut(show, in.LeftOut)
 			// The lines of a table on a terminal show the progress themselves.
 			bar := out != "" || !term.IsTerminal(int(os.Stdout.Fd()))
 			classify := func(w io.Writer) (*predict.Outcome, error) {
-				writer, err := predict.NewWriter(w, format, in, m.Classes)
+				writer, err := predict.NewWriter(w, format, in, names)
 				if err != nil {
 					return nil, err
 				}
-				return predict.Classify(cmd.Context(), f.runner(m, pool), in, f.inputs(config, show, "predict", bar), topk, m.Classes, writer, keep)
+				return predict.Classify(cmd.Context(), f.runner(m, pool), in, f.inputs(config, show, "predict", bar), topk, names, writer, keep)
 			}
 			outcome, err := withOutput(out, classify)
 			show.End()
@@ -93,7 +104,7 @@ object for each image. --logits writes a safetensors file with the tensor "logit
 			showSkipped(show, outcome.Skipped, false)
 			showNotFinite(show, outcome.NotFinite)
 			if keep != nil {
-				return keep.Write(logitsFile, m.Classes)
+				return keep.Write(logitsFile, names)
 			}
 			return nil
 		},

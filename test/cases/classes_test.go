@@ -15,9 +15,9 @@ func (f folder) rename(root, from, to string) {
 	}
 }
 
-// huggingface/pytorch-image-models#957: labels of a validation folder that lacks a class
-// move up by one. Here they are matched by name: the result on the other classes is the
-// same as with the class.
+// huggingface/pytorch-image-models#957, pytorch/vision#484: a validation folder lacks a class,
+// or has its classes in another order than the model, and the accuracy is as by chance. Here
+// labels are matched by name.
 func TestEvalByName(t *testing.T) {
 	f := newFolder(t)
 	f.imageFolders("base", []string{"cat", "dog", "fox"}, 8, 4)
@@ -78,4 +78,28 @@ func TestTrainFromByName(t *testing.T) {
 	if _, err := os.Stat(f.file("d")); err == nil {
 		t.Error("a run that could not start has a folder")
 	}
+}
+
+// pytorch/vision#484, #713: which class is an index? Weights of other programs have no names,
+// but a file may have them. It is compared with the names of a model that has some.
+func TestPredictNames(t *testing.T) {
+	f := newFolder(t)
+	f.imageFolders("base", []string{"cat", "dog", "fox"}, 8, 4)
+	f.config("t.yaml", tinyFasterNet)
+	f.run("train", "t.yaml", "--run", "run", "--set", "train.epochs=1").exits(0)
+	f.run("convert", "run", "bare.safetensors", "--naming", "timm").exits(0)
+	f.write("base/names.txt", []byte("Felis\nCanis\nVulpes\n"))
+	f.write("base/order.txt", []byte("fox\ncat\ndog\n"))
+	f.write("base/two.txt", []byte("cat\ndog\n"))
+	predict := func(model, names string) outcome {
+		args := []string{"predict", "base/val/fox/000.png", "--model", model, "--set", "data.classes=" + names}
+		if model == "bare.safetensors" {
+			args = append(args, "--config", "t.yaml")
+		}
+		return f.run(args...)
+	}
+	predict("bare.safetensors", "names.txt").exits(0).says("Felis", "Canis", "Vulpes")
+	predict("bare.safetensors", "two.txt").exits(2).says("data.classes: two.txt names 2 classes, the model has 3")
+	predict("run", "order.txt").exits(0).says("note: the classes of data.classes have another order than in the model", "cat", "fox")
+	predict("run", "names.txt").exits(2).says(`data.classes has other classes than the model: class 0 is "cat" in the model and "Felis" in data.classes`)
 }

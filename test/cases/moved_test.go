@@ -17,9 +17,8 @@ func (f folder) in(name string) folder {
 	return folder{f.t, f.file(name)}
 }
 
-// facebookresearch/detectron2#1026 and many others: a model is evaluated from another folder
-// than it was trained in, and the relative path of its data leads nowhere, or to other
-// images of that name.
+// ultralytics/yolov5#9519: a model is evaluated from another folder than it was trained in,
+// and the relative path of its data leads nowhere, or to other images of that name.
 func TestEvalFromAnyFolder(t *testing.T) {
 	f := newFolder(t)
 	home := f.in("home")

@@ -27,8 +27,8 @@ func TestResumeRenamedClass(t *testing.T) {
 	f.run("train", "t.yaml", "--set", "data.dir=renamed", "--run", "other", "--from", "run").exits(0).says("the checkpoint has 2 by name")
 }
 
-// ultralytics/ultralytics#4310 and many others: images come and go between two launches.
-// The run goes on, and says how many.
+// AlexeyAB/darknet#1850, TheLastBen/fast-stable-diffusion#1249: images come and go between
+// two launches. The run goes on, and says how many.
 func TestResumeOtherImages(t *testing.T) {
 	f := newFolder(t)
 	f.imageFolders("base", []string{"cat", "dog", "fox"}, 8, 4)

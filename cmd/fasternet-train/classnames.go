@@ -1,0 +1,39 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"fasternet/classes"
+	"fasternet/configs"
+	"fasternet/eval"
+	"fasternet/model"
+)
+
+// classNames are the names of a model's classes: its own, or those of data.classes where the
+// options say it and the model has none. Both are compared by name; the note says what is
+// not as usual.
+func (f *modelFlags) classNames(m *model.Loaded, c *configs.Config) (names []string, note string, err error) {
+	asked := f.load.Config != ""
+	for _, s := range f.load.Settings {
+		asked = asked || strings.HasPrefix(s, "data.classes=")
+	}
+	if !asked || c.Data.Classes == "" {
+		return m.Classes, "", nil
+	}
+	listed, err := eval.ClassNames(c.Data)
+	if err != nil {
+		return nil, "", err
+	}
+	match := classes.Compare(listed, m.Classes)
+	if match.Kind == classes.Unnamed {
+		if len(listed) != m.Model.Classes() {
+			return nil, "", usageError{fmt.Errorf("data.classes: %s names %d classes, the model has %d", c.Data.Classes, len(listed), m.Model.Classes())}
+		}
+		return listed, "", nil
+	}
+	if note, err = match.Judge("data.classes", "the model"); err != nil {
+		return nil, "", usageError{err}
+	}
+	return m.Classes, note, nil
+}
