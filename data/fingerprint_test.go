@@ -197,7 +197,7 @@ func TestFingerprintPacked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sharded, err := OpenShards(files, src.Classes())
+	sharded, err := OpenShards(files, Labels{Classes: src.Classes()})
 	if err != nil {
 		t.Fatal(err)
 	}
