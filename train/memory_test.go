@@ -6,7 +6,10 @@ import (
 	"path/filepath"
 	"testing"
 
+	"fasternet/collective"
 	"fasternet/configs"
+	"fasternet/data"
+	"fasternet/graph"
 	"fasternet/internal/flat"
 	"fasternet/internal/ramdisk"
 	"fasternet/kernels"
@@ -31,7 +34,7 @@ const (
 // 200 epochs, each with an evaluation, leave nothing behind: of every family, with all
 // that runs beside the training.
 func TestMemoryOfEvaluations(t *testing.T) {
-	data := stripes(t, 16, 10)
+	images := stripes(t, 16, 10)
 	run := func(c *configs.Config, observe func(Status)) string {
 		t.Helper()
 		dir := filepath.Join(ramdisk.Dir(t), "run")
@@ -42,7 +45,7 @@ func TestMemoryOfEvaluations(t *testing.T) {
 	}
 	parse := func(text string, settings ...string) *configs.Config {
 		t.Helper()
-		c, err := configs.Parse("tiny.yaml", text+tinyRun, append([]string{"data.dir=" + data}, settings...)...)
+		c, err := configs.Parse("tiny.yaml", text+tinyRun, append([]string{"data.dir=" + images}, settings...)...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -77,4 +80,34 @@ func TestMemoryOfEvaluations(t *testing.T) {
 			watch.Check()
 		})
 	}
+}
+
+// watched is a task that tells of every batch.
+type watched struct {
+	task
+	round func()
+}
+
+func (w watched) gradients(b *data.Batch, at graph.Position) (float32, []float64, error) {
+	loss, scales, err := w.task.gradients(b, at)
+	w.round()
+	return loss, scales, err
+}
+
+// A search for a learning rate goes over many epochs of a small data set.
+func TestMemoryOfFindLR(t *testing.T) {
+	c := load(t, stripes(t, 24, 10), "augment.mixup=0.8")
+	tr := &trainer{config: c, ranks: ranks{collective.Single{}}, show: NewDisplay(io.Discard), began: clock(), pool: kernels.NewPool(1)}
+	defer tr.pool.Close()
+	if err := tr.lookFor(); err != nil {
+		t.Fatal(err)
+	}
+	const steps = 300
+	watch := flat.New(t, steps)
+	tr.task = watched{tr.task, watch.Round}
+	points, err := tr.sweep(context.Background(), FindOptions{Min: 1e-7, Max: 1e-3, Steps: steps})
+	if err != nil || len(points) != steps {
+		t.Fatalf("%d steps, %v", len(points), err)
+	}
+	watch.Check()
 }
