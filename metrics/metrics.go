@@ -5,6 +5,7 @@ package metrics
 import (
 	"net/http"
 	"os"
+	"regexp"
 	"sync"
 	"time"
 
@@ -47,13 +48,21 @@ func (r *Run) Observe(s train.Status) {
 // Handler serves the metrics, and those of Go and of the process, at /metrics.
 func (r *Run) Handler() http.Handler {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(r, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(r, goCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
 	mux.HandleFunc("/{$}", func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte("metrics for Prometheus: /metrics\n")) // a client that is gone needs none
 	})
 	return mux
+}
+
+// liveHeap is what was in use at the last garbage collection: it shows whether memory
+// grows, which the size of the heap between two collections does not.
+var liveHeap = collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile(`^/gc/heap/live:bytes$`)}
+
+func goCollector() prometheus.Collector {
+	return collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(liveHeap))
 }
 
 // metric is a value of the status.

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -96,5 +97,24 @@ func TestMetrics(t *testing.T) {
 	}
 	if age := got["fasternet_checkpoint_age_seconds"]; age < 3599 || age > 3660 {
 		t.Errorf("the checkpoint is %v seconds old", age)
+	}
+}
+
+// What is in use after a garbage collection, goroutines, open files and the memory of the
+// process tell whether a run holds more and more.
+func TestMetricsOfTheProcess(t *testing.T) {
+	runtime.GC()
+	w := httptest.NewRecorder()
+	metrics.New(t.TempDir()).Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	for _, name := range []string{"go_gc_heap_live_bytes", "go_goroutines"} {
+		var v float64
+		for _, line := range strings.Split(w.Body.String(), "\n") {
+			if strings.HasPrefix(line, name+" ") {
+				fmt.Sscan(strings.TrimPrefix(line, name), &v)
+			}
+		}
+		if v < 1 {
+			t.Errorf("%s = %v", name, v)
+		}
 	}
 }
