@@ -82,9 +82,15 @@ func (r *Runner) Program(s Shape) (*Program, error) { return r.program(s, plain)
 
 func (r *Runner) program(s Shape, k kind) (*Program, error) {
 	return r.programs.get(programKey{s, k}, func() (*Program, error) {
+		before := r.Bytes()
 		p, err := r.compile(s, k)
 		if err != nil {
 			return nil, s.wrap(err)
+		}
+		if before > 0 && r.Bytes() > before {
+			// The others refer to the smaller memory until they run again: those for
+			// training will, those for images of other sizes may not.
+			r.programs.drop(func(key programKey) bool { return !key.Train })
 		}
 		return p, nil
 	})

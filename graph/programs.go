@@ -17,6 +17,11 @@ type keyed[K comparable, P any] struct {
 	program P
 }
 
+// drop forgets the programs of some keys.
+func (c *programs[K, P]) drop(of func(key K) bool) {
+	c.kept = slices.DeleteFunc(c.kept, func(k keyed[K, P]) bool { return of(k.key) })
+}
+
 // get returns the program of a key. If it is not kept, it is compiled.
 func (c *programs[K, P]) get(key K, compile func() (P, error)) (P, error) {
 	i := slices.IndexFunc(c.kept, func(k keyed[K, P]) bool { return k.key == key })

@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"runtime"
 	"slices"
 	"testing"
 )
@@ -59,8 +60,8 @@ func TestProgramsStayFew(t *testing.T) {
 	}
 	r := newRunner(t, m)
 	often := program(t, r, Shape{1, 32, 32, true})
-	for batch := range 3 * maxPrograms {
-		program(t, r, Shape{batch + 1, 32, 32, false})
+	for batch := 3 * maxPrograms; batch > 0; batch-- {
+		program(t, r, Shape{batch, 32, 32, false})
 		if program(t, r, Shape{1, 32, 32, true}) != often {
 			t.Fatal("the program that is always in use was compiled again")
 		}
@@ -68,8 +69,36 @@ func TestProgramsStayFew(t *testing.T) {
 	if n := len(r.programs.kept); n != maxPrograms {
 		t.Errorf("%d programs, want %d", n, maxPrograms)
 	}
-	first := program(t, r, Shape{1, 32, 32, false})
-	if first.Batch != 1 || first.Train {
+	first := program(t, r, Shape{3 * maxPrograms, 32, 32, false})
+	if first.Batch != 3*maxPrograms || first.Train {
 		t.Errorf("the program compiled again has shape %+v", first.Shape)
 	}
+}
+
+// Images that are larger each time need more memory each time, and the memory before is
+// given back.
+func TestMemoryThatGrowsIsGivenBack(t *testing.T) {
+	m, err := NewFasterNet(smallConfig(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newRunner(t, m)
+	heap := func() int {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int(m.HeapAlloc)
+	}
+	before, x := heap(), random(16*256*256*3, 0)
+	for batch := 8; batch <= 16; batch++ {
+		if _, err := program(t, r, Shape{batch, 256, 256, false}).Forward(x[:batch*256*256*3]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	held := heap() - before - 4*len(x)
+	if most := r.Bytes() * 3 / 2; held > most {
+		t.Errorf("%d bytes are held, of which the last program needs %d", held, r.Bytes())
+	}
+	runtime.KeepAlive(x)
+	runtime.KeepAlive(r)
 }
