@@ -32,7 +32,7 @@ func WriteAtomic(path string, write func(io.Writer) error) (err error) {
 			err = fmt.Errorf("writing %s: %w", path, err)
 		}
 	}()
-	buffered := bufio.NewWriterSize(file, 1<<20)
+	buffered := bufio.NewWriterSize(file, 1<<16)
 	err = errors.Join(write(buffered), buffered.Flush())
 	if err == nil {
 		err = file.Sync()
