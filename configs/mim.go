@@ -18,7 +18,7 @@ type MIM struct {
 	NormPixLoss     bool      `yaml:"norm_pix_loss"` // pixels are normalised by cell
 	MaskRatio       float64   `yaml:"mask_ratio"`
 	MaskUnit        int       `yaml:"mask_unit"`        // pixels of a side
-	MaskPer         string    `yaml:"mask_per"`         // sample or batch
+	MaskPer         string    `yaml:"mask_per"`         // sample or batch, in training
 	Coordinates     string    `yaml:"coordinates"`      // spatial, or official: of the second and third stage of Swin as published
 	MergeOrder      string    `yaml:"merge_order"`      // swin, or official: of Swin's patch merging in the published pre-training
 	PictureInterval int       `yaml:"picture_interval"` // epochs between pictures of what is predicted; 0 for none

@@ -10,9 +10,18 @@ import (
 // MIMTask makes the masks and targets of a LocalMIM, for a loader. The constants
 // of its targets are those of the model now.
 func MIMTask(net *graph.LocalMIM) (*mim.Task, error) {
+	return mimTask(net, net.Config().MIM.MaskPer == "sample")
+}
+
+// MIMEvaluation is [MIMTask] with a mask for each image, also where the configuration has
+// one for a batch. It depends on the seed and the index of the image alone, so that what
+// is measured does not depend on the size of the batches.
+func MIMEvaluation(net *graph.LocalMIM) (*mim.Task, error) { return mimTask(net, true) }
+
+func mimTask(net *graph.LocalMIM, perSample bool) (*mim.Task, error) {
 	c := net.Config()
 	size, channels := c.Data.ImageSize, c.Model.InChans
-	masks, err := masksOf(c)
+	masks, err := masksOf(c, perSample)
 	if err != nil {
 		return nil, err
 	}
@@ -32,7 +41,7 @@ func MIMTask(net *graph.LocalMIM) (*mim.Task, error) {
 	return mim.NewTask(size, size, channels, masks, target)
 }
 
-func masksOf(c *configs.Config) (mim.Masks, error) {
+func masksOf(c *configs.Config, perSample bool) (mim.Masks, error) {
 	size, m := c.Data.ImageSize, c.Model
 	if m.Name != "swin" {
 		return mim.NewColumnar(size, size, m.PatchSize, c.MIM.MaskRatio, c.MIM.Scales)
@@ -43,12 +52,19 @@ func masksOf(c *configs.Config) (mim.Masks, error) {
 	}
 	return mim.NewPyramid(mim.PyramidOptions{
 		Height: size, Width: size, Patch: m.PatchSize, Stages: len(m.Depths), Unit: c.MIM.MaskUnit / m.PatchSize, Ratio: c.MIM.MaskRatio,
-		Window: m.WindowSize, Taps: taps, PerSample: c.MIM.MaskPer == "sample", Official: c.MIM.Coordinates == "official",
+		Window: m.WindowSize, Taps: taps, PerSample: perSample, Official: c.MIM.Coordinates == "official",
 	})
 }
 
 // Masked is a batch of a loader with a [MIMTask] as the graph wants it.
 func Masked(c *configs.Config, b *data.Batch) graph.Masked {
+	return masked(c, b, c.MIM.MaskPer == "sample")
+}
+
+// MaskedEvaluation is a batch of a loader with a [MIMEvaluation].
+func MaskedEvaluation(c *configs.Config, b *data.Batch) graph.Masked { return masked(c, b, true) }
+
+func masked(c *configs.Config, b *data.Batch, perSample bool) graph.Masked {
 	e := b.Extra.(*mim.Batch)
 	m := graph.Masked{Images: b.Images, Targets: e.Targets, Weights: e.Weights, Kept: e.Keep, Whole: b.Whole}
 	if c.Model.Name != "swin" {
@@ -56,7 +72,7 @@ func Masked(c *configs.Config, b *data.Batch) graph.Masked {
 	}
 	mask := e.Mask // of units, where Keep lists patches
 	units := len(mask) / b.Size
-	if c.MIM.MaskPer == "batch" {
+	if !perSample {
 		mask = mask[:units]
 	}
 	m.Kept = nil

@@ -5,13 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
 
+	"fasternet/checkpoints"
+	"fasternet/internal/disk"
 	"fasternet/internal/ramdisk"
 )
 
@@ -82,7 +87,7 @@ func sameLogs(t *testing.T, what, got, want string) {
 func TestStopAnywhere(t *testing.T) {
 	data := noise(t)
 	for name, settings := range map[string][]string{
-		"fasternet":             {"train.accum_steps=3", "train.batch_size=8", "train.log_interval=2", "ema.decay=0.9", "train.precise_bn=16", "data.workers=1"},
+		"fasternet":             {"train.accum_steps=3", "train.batch_size=8", "train.log_interval=2", "ema.decay=0.9", "train.precise_bn=16", "data.workers=1", "log.histogram_interval=1"},
 		"fasternet, every step": {"train.log_interval=3", "train.val_interval=2", "checkpoint.top_k=1"},
 		"localmim of a vit":     {"train.accum_steps=2", "train.batch_size=8", "train.log_interval=3"},
 	} {
@@ -115,6 +120,7 @@ func TestStopAnywhere(t *testing.T) {
 					t.Errorf("%s: other bits in %s", what, d)
 				}
 				sameLogs(t, what, dir, whole)
+				sameEvents(t, what, dir, whole)
 			}
 		})
 	}
@@ -223,5 +229,61 @@ func TestStopRanks(t *testing.T) {
 			}
 			sameLogs(t, what, dir, whole)
 		}
+	}
+}
+
+// A process that dies after an epoch is recorded and before its checkpoint is written says
+// it again when it is resumed: TensorBoard shows it once, with the step and the histograms
+// at the same place.
+func TestEventsAfterAFailure(t *testing.T) {
+	c := smallConfig(t, small["vit"], noise(t), "checkpoint.every_steps=4", "log.histogram_interval=1", "threads=1", "data.workers=1")
+	whole, dir := filepath.Join(ramdisk.Dir(t), "run"), filepath.Join(ramdisk.Dir(t), "run")
+	if _, err := Run(context.Background(), c, Options{Dir: whole, Log: io.Discard}); err != nil {
+		t.Fatal(err)
+	}
+	undo := disk.Inject(func(op, file string, _ int) *disk.Failure {
+		if op == disk.Create && strings.HasPrefix(file, checkpoints.Best) {
+			return &disk.Failure{Err: io.ErrUnexpectedEOF}
+		}
+		return nil
+	})
+	_, err := Run(context.Background(), c, Options{Dir: dir, Log: io.Discard})
+	undo()
+	if !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Fatal(err)
+	}
+	if p, err := progressOf(last(t, dir).Meta); err != nil || p.Epoch != 0 || p.Step != 4 {
+		t.Fatalf("it ended at %+v, %v", p, err)
+	}
+	if _, err := Run(context.Background(), c, Options{Dir: dir, Resume: true, Log: io.Discard}); err != nil {
+		t.Fatal(err)
+	}
+	sameLogs(t, "after a failure", dir, whole)
+	sameEvents(t, "after a failure", dir, whole)
+}
+
+// The summary has the memory, and the norm of the gradients as the mean over the epoch.
+func TestSummaryColumns(t *testing.T) {
+	c := smallConfig(t, small["vit"], noise(t), "train.epochs=1", "sched.warmup_epochs=0", "train.log_interval=1")
+	dir := filepath.Join(ramdisk.Dir(t), "run")
+	if _, err := Run(context.Background(), c, Options{Dir: dir, Log: io.Discard}); err != nil {
+		t.Fatal(err)
+	}
+	norms, n := 0.0, 0
+	for _, r := range untimed(t, dir) {
+		if r.Kind == StepRecord {
+			norms, n = norms+r.GradNorm, n+1
+		}
+	}
+	text, err := os.ReadFile(filepath.Join(dir, SummaryFile))
+	if err != nil || n != 4 {
+		t.Fatal(n, err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	row := columns([]byte(lines[1]))
+	memory, err1 := strconv.ParseFloat(row[slices.Index(summaryHeader, "memory_mb")], 64)
+	norm, err2 := strconv.ParseFloat(row[slices.Index(summaryHeader, "grad_norm")], 64)
+	if err := errors.Join(err1, err2); err != nil || memory < 1 || math.Abs(norm-norms/4) > 1e-5*norm {
+		t.Errorf("%q: memory %v MB, gradient norm %v, want %v; %v", lines[1], memory, norm, norms/4, err)
 	}
 }

@@ -77,8 +77,8 @@ func (t *pretraining) fill(o *data.LoaderOptions) error {
 	return err
 }
 
-func (t *pretraining) run(b *data.Batch, train bool) (float32, []float64, error) {
-	program, err := t.runner.Program(b.Size, train)
+func (t *pretraining) gradients(b *data.Batch, _ graph.Position) (float32, []float64, error) {
+	program, err := t.runner.Program(b.Size, true)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -86,13 +86,10 @@ func (t *pretraining) run(b *data.Batch, train bool) (float32, []float64, error)
 	return loss, program.ScaleLosses(), err
 }
 
-func (t *pretraining) gradients(b *data.Batch, _ graph.Position) (float32, []float64, error) {
-	return t.run(b, true)
-}
-
-// evaluate is the loss on the validation images, with the same masks every time. With
+// evaluate is the loss on the validation images, with the same masks every time: the mean
+// over the images, added up in their order, whatever the size of the batches. With
 // data.on_bad_image: skip another image takes the place of one that cannot be read, as
-// in training: the mean of a batch is over all of its images.
+// in training.
 func (t *pretraining) evaluate(ctx context.Context, with ranks, progress func(done int)) (r eval.Result, err error) {
 	sums, count, err := t.sumLosses(ctx, with, progress) // of the loss and its scales
 	if err := with.agree(ctx, err); err != nil {
@@ -120,7 +117,7 @@ func (t *pretraining) sumLosses(ctx context.Context, with ranks, progress func(d
 			return nil, 0, err
 		}
 	}
-	steps := t.batches.Steps() // whole batches each, so that the masks are those of one rank
+	steps := t.batches.Steps()
 	it := t.batches.Part(ctx, 0, steps*with.Rank()/with.Size(), steps*(with.Rank()+1)/with.Size())
 	defer it.Close()
 	for {
@@ -132,21 +129,44 @@ func (t *pretraining) sumLosses(ctx context.Context, with ranks, progress func(d
 			return nil, 0, err
 		}
 		t.replaced(b.Replaced)
-		loss, scales, err := t.run(b, false)
-		if err != nil {
+		if err := t.addLosses(sums, b); err != nil {
 			return nil, 0, err
-		}
-		sums[0] += float64(loss) * float64(b.Size)
-		for k, l := range scales {
-			sums[1+k] += l * float64(b.Size)
 		}
 		count += b.Size
 		progress(count)
 	}
 }
 
+// addLosses adds the losses of the images of a batch, one after the other.
+func (t *pretraining) addLosses(sums []float64, b *data.Batch) error {
+	program, err := t.runner.Program(b.Size, false)
+	if err != nil {
+		return err
+	}
+	m := eval.MaskedEvaluation(t.config, b)
+	if _, err := program.Run(m); err != nil {
+		return err
+	}
+	for i := range b.Size {
+		for k, weights := range m.Weights {
+			cells := len(weights) / b.Size
+			own, losses := weights[i*cells:][:cells], program.CellLosses(k)[i*cells:][:cells]
+			loss, masked := 0.0, 0.0
+			for c, w := range own {
+				if w > 0 { // a cell that is visible may have no prediction
+					loss += float64(w) * float64(losses[c])
+					masked += float64(w)
+				}
+			}
+			sums[0] += loss / masked
+			sums[1+k] += loss / masked
+		}
+	}
+	return nil
+}
+
 func (t *pretraining) valLoader() (*data.Loader, error) {
-	extra, err := eval.MIMTask(t.net)
+	extra, err := eval.MIMEvaluation(t.net)
 	if err != nil {
 		return nil, err
 	}

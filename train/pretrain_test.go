@@ -3,15 +3,21 @@ package train
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"image"
 	"image/png"
+	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"fasternet/configs"
+	"fasternet/data"
+	"fasternet/eval"
+	"fasternet/internal/ramdisk"
 )
 
 // An image that cannot be read does not end the evaluation of a pre-training that
@@ -68,5 +74,98 @@ log: {tensorboard: false}
 	}
 	if _, _, err := run("refused", "error"); err == nil || !strings.Contains(err.Error(), "2.png") {
 		t.Errorf("without skipping: %v", err)
+	}
+}
+
+// What is measured does not depend on how many images are measured at a time, to the last
+// bit: not with a last batch that is smaller, and not where a batch of training has one mask
+// for all of its images.
+func TestValBatchSize(t *testing.T) {
+	folder := noise(t)
+	for name, model := range small {
+		var first eval.Result
+		var scales []float64
+		for i, batch := range []int{20, 1, 7, 64} {
+			tr := newTrainer(t, smallConfig(t, model, folder, fmt.Sprintf("train.val_batch_size=%d", batch)))
+			var err error
+			if tr.val, err = eval.Open(tr.config.Data, false); err != nil {
+				t.Fatal(err)
+			}
+			switch task := tr.task.(type) {
+			case *classification:
+				task.val = tr.val
+			case *pretraining:
+				task.val, task.replaced = tr.val, func([]data.BadSample) {}
+			}
+			got, err := tr.task.evaluate(t.Context(), tr.ranks, func(int) {})
+			if err != nil || got.Count != 20 || !(got.Loss > 0) {
+				t.Fatalf("%s: %+v, %v", name, got, err)
+			}
+			if i == 0 {
+				first = got
+			}
+			if math.Float64bits(got.Loss) != math.Float64bits(first.Loss) || got != first {
+				t.Errorf("%s in batches of %d: %+v, want %+v", name, batch, got, first)
+			}
+			if task, ok := tr.task.(*pretraining); ok {
+				if i == 0 {
+					scales = task.scales
+				}
+				sum := 0.0
+				for k, l := range task.scales {
+					if sum += l; l != scales[k] {
+						t.Errorf("%s in batches of %d: scale %d has %v, want %v", name, batch, k+1, l, scales[k])
+					}
+				}
+				if math.Abs(sum-got.Loss) > 1e-12*sum {
+					t.Errorf("%s: the scales %v are not %v", name, task.scales, got.Loss)
+				}
+			}
+		}
+	}
+}
+
+// A picture and histograms that are due when the run is asked to stop are there after it
+// was resumed, and once.
+func TestStopWhenPicturesAreDue(t *testing.T) {
+	folder := noise(t)
+	c := smallConfig(t, small["localmim of a vit"], folder, "mim.picture_interval=1", "log.histogram_interval=1", "checkpoint.every_steps=0", "data.workers=1", "threads=1")
+	whole := filepath.Join(ramdisk.Dir(t), "run")
+	if _, err := Run(context.Background(), c, Options{Dir: whole, Log: io.Discard}); err != nil {
+		t.Fatal(err)
+	}
+	for _, what := range []string{"epoch_1000x gradients/cls_token 1000 ", "epoch_1000x weights/cls_token 2000 ", "epoch_1000x reconstructions 2000 "} {
+		n := 0
+		for key := range events(t, whole) {
+			if strings.HasPrefix(key, what) {
+				n++
+			}
+		}
+		if n != 1 {
+			t.Fatalf("an undisturbed run has %q %d times", what, n)
+		}
+	}
+	// After the last step of the first epoch, in its evaluation and after it, in the next epoch.
+	for questions := 4; ; questions++ {
+		dir := filepath.Join(ramdisk.Dir(t), "run")
+		_, err := Run(stopAfter(questions), c, Options{Dir: dir, Log: io.Discard})
+		if err == nil && questions > 8 {
+			break
+		}
+		if !errors.Is(err, ErrInterrupted) {
+			t.Fatalf("after %d questions: %v", questions, err)
+		}
+		if _, err := Run(context.Background(), c, Options{Dir: dir, Resume: true, Log: io.Discard}); err != nil {
+			t.Fatal(err)
+		}
+		sameEvents(t, fmt.Sprintf("stopped after %d questions", questions), dir, whole)
+		for _, epoch := range []int{1, 2} {
+			name := filepath.Join(SamplesFolder, fmt.Sprintf("epoch-%03d.png", epoch))
+			a, err1 := os.ReadFile(filepath.Join(dir, name))
+			b, err2 := os.ReadFile(filepath.Join(whole, name))
+			if err1 != nil || err2 != nil || !bytes.Equal(a, b) {
+				t.Errorf("stopped after %d questions: %s differs, %v", questions, name, err1)
+			}
+		}
 	}
 }
