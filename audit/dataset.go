@@ -109,7 +109,7 @@ func (r *Report) sizes(v *data.Verified) {
 	}
 }
 
-// pixels reports what the decoding leaves out of the images of a part.
+// pixels reports settings that lose something of the images of a part.
 func (r *Report) pixels(part string, v *data.Verified) {
 	_, warnings := data.DescribeTraits(v.Dataset, v.Traits)
 	for _, text := range warnings {

@@ -27,7 +27,7 @@ const (
 	LeftOut  Kind = "left_out"  // files that are not images of the data set
 	Tiny     Kind = "tiny"      // an image with a short side
 	Huge     Kind = "huge"      // an image with many pixels
-	Pixels   Kind = "pixels"    // images of which a setting leaves something out
+	Pixels   Kind = "pixels"    // a setting loses something of images
 	Setting  Kind = "setting"   // a setting that does not fit the data set
 	NotThere Kind = "not_there" // there is no data set to look at
 )

@@ -126,7 +126,7 @@ type loader struct {
 	origin map[string]string // key → file:line, or the setting
 	depth  int               // of base
 	preset *inherited        // what the preset that it starts from was made for; nil without one
-	crop   map[string]string // where it was said how images are cropped, if nothing was meant by it
+	crop   map[string]string // where the crop of evaluation was set, if nobody has chosen it
 
 	noFiles bool // base may name a preset only
 

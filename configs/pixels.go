@@ -25,14 +25,13 @@ func (d Data) checkPixels() *problem {
 	)
 }
 
-// recordedKeys are some that a configuration has which the program wrote itself, and that
-// nobody would all write by hand.
+// recordedKeys are in every configuration that the program writes. Nobody writes all of
+// them by hand.
 var recordedKeys = []string{
 	"data.name", "data.dir", "data.image_size", "data.multi_scale", "data.interpolation", "data.mean", "data.std", "data.test_crop_ratio",
 }
 
-// recorded says whether the sources have all keys: then they are one that the program
-// wrote.
+// recorded says whether the program wrote the configuration: then it has all keys.
 func (l *loader) recorded() bool {
 	for _, key := range recordedKeys {
 		if l.origin[key] == "" {
@@ -42,8 +41,8 @@ func (l *loader) recorded() bool {
 	return true
 }
 
-// older gives keys that a recorded configuration lacks, because it is older than they
-// are, the value for what the program did then.
+// older fills in keys that a recorded configuration does not have because it is older
+// than they are. They get the value for what the program did at that time.
 func (l *loader) older() {
 	if !l.recorded() {
 		return
@@ -62,8 +61,8 @@ func (l *loader) older() {
 	}
 }
 
-// remember notes what the sources say about the crop of evaluation, to tell it from what
-// settings say. Where they are a recorded configuration nothing was meant by it.
+// remember notes where the crop of evaluation was set by a preset or by a configuration
+// that the program wrote: nobody has chosen those values for this data.
 func (l *loader) remember() {
 	l.crop = map[string]string{}
 	for _, key := range []string{"data.test_crop", "data.test_crop_ratio"} {
@@ -75,8 +74,8 @@ func (l *loader) remember() {
 	}
 }
 
-// chooseCrop lets data.test_crop_ratio have an effect where somebody has set it: images
-// are then cropped, whatever their size.
+// chooseCrop gives data.test_crop_ratio an effect if somebody has set it: images of all
+// sizes are then cropped.
 func (l *loader) chooseCrop() *problem {
 	set := func(key string) bool { return l.origin[key] != "" && l.origin[key] != l.crop[key] }
 	d := &l.config.Data

@@ -10,7 +10,7 @@ type CropMode string
 
 // The modes.
 const (
-	// CropAuto is CropCenter with two exceptions, those of the original recipes: at 384
+	// CropAuto is CropCenter with two exceptions that the original recipes have: at 384
 	// pixels and above it is CropSquash, and at 32 and below an image of about that size
 	// keeps its scale, see [keepsScale].
 	CropAuto   CropMode = "auto"
@@ -36,10 +36,10 @@ const (
 	squashSize = 384
 )
 
-// keepsScale says whether an image is used at its own scale: at a size of 32 and below,
-// one whose sides are both of that size, or lack at most an eighth of it. What is missing
-// is filled up with zeros, so that the 28 pixels of MNIST become 32. All other images are
-// resized, whatever the size.
+// keepsScale says whether an image is used at its own scale. It is if the size is 32 or
+// less and both sides of the image have that size, or at most an eighth less. The rest is
+// padded with zeros, so the 28 pixels of MNIST become 32. All other images are resized,
+// at every size.
 func keepsScale(size, height, width int) bool {
 	least := size - size/8
 	return size <= smallSize && least <= min(height, width) && max(height, width) <= size

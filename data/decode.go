@@ -30,8 +30,8 @@ type Decoding struct {
 // decoder is what a dataset of files has: how they are decoded.
 type decoder struct{ how Decoding }
 
-// DecodeAs sets how the files of a dataset are decoded, if it has some. It must be
-// called before anything else uses the dataset. Of a view it sets that of all of it.
+// DecodeAs sets how the files of a dataset are decoded, if it has some. Call it before
+// anything else uses the dataset. On a view it is set for the whole dataset.
 func DecodeAs(ds Dataset, how Decoding) {
 	if d, ok := undivided(ds).(interface{ decodeAs(how Decoding) }); ok {
 		d.decodeAs(how)
@@ -64,14 +64,15 @@ func ReadImage(path string) (*Image, error) { return new(decoder).readImage(path
 // Decode is [Decoding.Decode] of the zero value.
 func Decode(content []byte) (*Image, error) { return Decoding{}.Decode(content) }
 
-// Decode decodes the content of a JPEG, PNG, WebP, GIF, BMP, TIFF or PNM file; which of
-// them it is, is told by the content. Of several frames or pages it takes the first.
+// Decode decodes the content of a JPEG, PNG, WebP, GIF, BMP, TIFF or PNM file. The
+// content says which of them it is. If there are several frames or pages, the first is
+// taken.
 //
 // Grey images without alpha have 1 channel, all others are RGB, by the rules of Pillow's
 // convert("RGB"): CMYK is multiplied out, palettes are looked up, an alpha channel is
-// dropped, not composed. Of 16-bit values the high byte is kept. It is an error when the
-// content is truncated or has more than [MaxPixels] pixels; of what is no image, or one
-// that is not decoded, the error says what it is.
+// dropped, not composed. 16-bit values keep their high byte. It is an error when the
+// content is truncated or has more than [MaxPixels] pixels. If the content is no image,
+// or one that is not decoded, the error says what it is.
 func (how Decoding) Decode(content []byte) (*Image, error) {
 	format := sniff(content)
 	m, err := how.decode(content, format)

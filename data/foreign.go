@@ -34,7 +34,7 @@ var foreign = []struct {
 	{0, "PK\x03\x04", "a zip archive"}, {0, "\x1f\x8b", "a gzip archive"}, {257, "ustar", "a tar archive"},
 }
 
-// notAnImage says what a content is that is not decoded, as far as that can be told.
+// notAnImage says what a content is that is not decoded, if it is known.
 func notAnImage(content []byte) error {
 	if len(content) == 0 {
 		return errors.New("the file is empty")
@@ -50,7 +50,7 @@ func notAnImage(content []byte) error {
 	case begins("version https://git-lfs"):
 		return errors.New(`a pointer of Git LFS and not the image itself; "git lfs pull" fetches it`)
 	case begins("<!doctype html"), begins("<html"):
-		return errors.New("an HTML page and not an image: was it downloaded by a link that needs a login, or is gone?")
+		return errors.New("an HTML page and not an image: perhaps the download needs a login, or the link is dead")
 	case begins("<?xml") && bytes.Contains(start, []byte("<svg")):
 		return fmt.Errorf("an SVG drawing, which is not read; %w", errConvert)
 	case isText(start):
@@ -59,7 +59,7 @@ func notAnImage(content []byte) error {
 	return errNotAnImage
 }
 
-var errNotAnImage = errors.New("the content is that of no image: neither a JPEG nor a PNG, WebP, GIF, BMP, TIFF or PNM file")
+var errNotAnImage = errors.New("not an image that can be read: neither a JPEG nor a PNG, WebP, GIF, BMP, TIFF or PNM file")
 
 // isText says whether bytes are text without control characters.
 func isText(b []byte) bool {

@@ -43,7 +43,7 @@ func decodeGIF(content []byte) (*Image, error) {
 
 // opaqueGIF is a copy of a GIF file up to its first frame, without the mark of a
 // transparent colour: the standard library would make that black. index is the colour
-// that was marked, or 0. What is not understood stays for the decoder to complain about.
+// that was marked, or 0. Blocks that are not understood are left to the decoder.
 func opaqueGIF(content []byte) (start []byte, index uint8) {
 	const header = 13
 	if len(content) < header {

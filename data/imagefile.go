@@ -1,6 +1,7 @@
 package data
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -53,7 +54,7 @@ func isImageFile(path string) (bool, error) {
 	defer f.Close()
 	start := make([]byte, 32)
 	n, err := io.ReadFull(f, start)
-	if n == 0 && err != io.EOF {
+	if n == 0 && !errors.Is(err, io.EOF) {
 		return false, fmt.Errorf("data: %w", err)
 	}
 	return sniff(start[:n]) != "", nil

@@ -19,7 +19,7 @@ type jpegHeader struct {
 	channels      int         // 1 or 3, of the decoded image
 	fast          bool        // the fast decoder is known to decode it right
 	inks          bool        // four colours, as printers have them,
-	subsampled    bool        // the middle two of which cover several pixels
+	subsampled    bool        // with several pixels to a sample of the middle two
 	adobe         int         // the transform that Adobe's segment names; -1 without one
 	scan          int         // where the marker of the first scan is
 	orientation   orientation // 0 if the file has none

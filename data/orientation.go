@@ -8,8 +8,8 @@ import (
 	"slices"
 )
 
-// orientation is what a camera says of how its image is to be turned, by the numbers of
-// EXIF: 1 is upright, 2 mirrored, 3 upside down, and so on up to 8; see [orientation.row].
+// orientation says how to turn an image to make it upright, as cameras write it in EXIF:
+// 1 is upright, 2 mirrored, 3 upside down, and so on up to 8.
 type orientation int
 
 const upright orientation = 1
@@ -22,8 +22,8 @@ func (o orientation) swaps() bool { return o >= 5 }
 func (o orientation) backRows() bool    { return o == 3 || o == 4 || o == 6 || o == 7 }
 func (o orientation) backColumns() bool { return o == 2 || o == 3 || o == 7 || o == 8 }
 
-// size is that of the upright image, of one that has a size in the file; or the other
-// way round.
+// size is the size of the upright image from the size in the file, or the other way
+// round.
 func (o orientation) size(height, width int) (int, int) {
 	if o.swaps() {
 		return width, height
@@ -31,7 +31,7 @@ func (o orientation) size(height, width int) (int, int) {
 	return height, width
 }
 
-// box is where a box of the upright image lies in a file of the given size.
+// box is the place in a file of the given size of a box of the upright image.
 func (o orientation) box(b Box, height, width int) Box {
 	if o.swaps() {
 		b = Box{b.Left, b.Top, b.Width, b.Height}

@@ -22,8 +22,8 @@ import (
 type PackOptions struct {
 	Form      PackForm
 	ShortSide int  // images with a longer one are made smaller; 0 keeps all sizes
-	Quality   int  // of JPEG files that are written anew, 1 to 100
-	Lossy     bool // those of lossless files are written as JPEG too, not as PNG
+	Quality   int  // of JPEG files that are made smaller, 1 to 100
+	Lossy     bool // images of lossless files become JPEG too, not PNG
 	Workers   int  // goroutines; 0 means GOMAXPROCS
 	Progress  func(done, total int)
 	SkipBad   func(err error) // is told of samples that cannot be read, which are left out; nil makes them an error
@@ -49,10 +49,10 @@ type PackResult struct {
 	Skipped int   `json:"skipped"` // that could not be read
 	Bytes   int64 `json:"bytes"`
 
-	// What became of the samples. Of form [PackDecoded] all are pixels.
+	// How the samples were stored. With form [PackDecoded] all are pixels.
 	Kept     int `json:"kept"`     // files as they were, byte for byte
-	Lossless int `json:"lossless"` // written anew as PNG
-	Lossy    int `json:"lossy"`    // written anew as JPEG
+	Lossless int `json:"lossless"` // written as PNG
+	Lossy    int `json:"lossy"`    // written as JPEG
 	Pixels   int `json:"pixels"`
 }
 
@@ -61,9 +61,9 @@ type PackResult struct {
 // and options is checked and kept.
 //
 // Of form [PackJPEG] files that are small enough are taken as they are, byte for byte.
-// Others are made smaller and written anew: as PNG, so that nothing more is lost, if they
-// were of a lossless format, else as JPEG. The orientation of a camera stays what it is,
-// next to the pixels: what is packed can be read with and without it.
+// Others are made smaller: files of a lossless format become PNG, which loses nothing
+// more, and all others JPEG. The orientation of the camera is kept next to the pixels, so
+// the packed dataset can be read with it or without.
 func Pack(ctx context.Context, path string, ds Dataset, o PackOptions) (PackResult, error) {
 	if err := o.Check(); err != nil {
 		return PackResult{}, err
@@ -290,11 +290,11 @@ func (w *packWriter) record(i int) (record, error) {
 	if !w.o.Lossy && (!ok || isLossless(content, format)) {
 		made, as = madeLossless, "png"
 	}
-	anew, err := w.encode(m, as)
+	encoded, err := w.encode(m, as)
 	if err != nil {
 		return r, fmt.Errorf("%s: %w", w.ds.Name(i), err)
 	}
-	r.made, r.payload = made, withEXIF(anew, as, r.orientation)
+	r.made, r.payload = made, withEXIF(encoded, as, r.orientation)
 	return r, nil
 }
 
@@ -308,8 +308,8 @@ func (w *packWriter) encode(m *Image, format string) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// decoding is how files are decoded to be made smaller: not turned, for their orientation
-// stays with them.
+// decoding is how files are decoded before they are made smaller. They are not turned:
+// their orientation stays with them.
 func (w *packWriter) decoding() Decoding {
 	how := decodingOf(w.ds)
 	how.IgnoreOrientation = true

@@ -12,7 +12,7 @@ type picture struct {
 	image       Image
 	content     []byte // of a JPEG file, if the image is not decoded yet
 	header      jpegHeader
-	orientation orientation // of what content decodes to; upright if it is to stay as it is
+	orientation orientation // by which the decoded content is turned; upright for not
 	trace       *Trace      // gets what is done to it; nil if nobody wants to know
 }
 
@@ -34,7 +34,7 @@ func partialOf(t Transform) partial {
 	return nil
 }
 
-// size is that of the whole image, upright.
+// size is the size of the whole image when it is upright.
 func (src *picture) size() (height, width int) {
 	if src.content != nil {
 		return src.orientation.size(src.header.height, src.header.width)

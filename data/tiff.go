@@ -85,12 +85,12 @@ func readDirectory(b []byte) tiffDirectory {
 	return d
 }
 
-// or is the value of a tag, or another if it is not there.
-func (d tiffDirectory) or(tag, other int) int {
+// orOne is the value of a tag, or 1 if it is not there, as most tags of TIFF have it.
+func (d tiffDirectory) orOne(tag int) int {
 	if v, ok := d[tag]; ok {
 		return v
 	}
-	return other
+	return 1
 }
 
 const (
@@ -134,7 +134,7 @@ func (d tiffDirectory) check(content []byte) error {
 	switch {
 	case dng, preview, cr2:
 		return fmt.Errorf("a camera raw file: what can be read of it is a small preview; %w", errConvert)
-	case d[tagPlanar] == 2 && d.or(tagSamples, 1) > 1, d[tagFillOrder] == 2 && !fax, d[tagPhotometric] == tiffTransparency, d.twoDimensional():
+	case d[tagPlanar] == 2 && d.orOne(tagSamples) > 1, d[tagFillOrder] == 2 && !fax, d[tagPhotometric] == tiffTransparency, d.twoDimensional():
 		return fmt.Errorf("a TIFF image %s, which is not read; %w", d.describe(), errConvert)
 	}
 	return nil
@@ -148,7 +148,7 @@ func (d tiffDirectory) twoDimensional() bool {
 // describe says what is unusual about a TIFF image.
 func (d tiffDirectory) describe() string {
 	switch {
-	case d[tagPlanar] == 2 && d.or(tagSamples, 1) > 1:
+	case d[tagPlanar] == 2 && d.orOne(tagSamples) > 1:
 		return "with each colour in a plane of its own"
 	case d.twoDimensional():
 		return "with the two-dimensional codes of fax group 3"
@@ -169,16 +169,16 @@ func (d tiffDirectory) describe() string {
 	case 8, 9, 10:
 		return "in the colours of CIE L*a*b*"
 	}
-	if n := d.or(tagSamples, 1); n == 2 || n > 4 {
+	if n := d.orOne(tagSamples); n == 2 || n > 4 {
 		return fmt.Sprintf("with %d values a pixel", n)
 	}
 	if d[tagFillOrder] == 2 {
 		return "with its bits in reverse order"
 	}
-	if n := d.or(tagBits, 1); n != 1 && n != 8 && n != 16 {
+	if n := d.orOne(tagBits); n != 1 && n != 8 && n != 16 {
 		return fmt.Sprintf("with %d bits a value", n)
 	}
-	switch n := d.or(tagCompression, 1); n {
+	switch n := d.orOne(tagCompression); n {
 	case 2:
 		return "with the run lengths of fax machines, but none of group 3 or 4"
 	case 34712:

@@ -52,7 +52,7 @@ func Survey(ctx context.Context, ds Dataset, most, workers int) (Traits, error) 
 	return t, ctx.Err()
 }
 
-// traitsOf are those of one sample, which it reads into the memory of buf.
+// traitsOf looks at one sample, which it reads into the memory of buf.
 func traitsOf(ds Dataset, i int, buf []byte) (Traits, []byte) {
 	if p, ok := undivided(ds).(*Packed); ok && p.Decoded() {
 		_, at := origin(ds, i)
@@ -98,7 +98,7 @@ func isDeepGrey(content []byte, format string) bool {
 		return len(content) > 25 && content[24] == 16 && content[25] == 0
 	case "tif":
 		d := readDirectory(content)
-		return d[tagBits] == 16 && d.or(tagSamples, 1) == 1
+		return d[tagBits] == 16 && d.orOne(tagSamples) == 1
 	case "pnm":
 		h, err := parsePNM(content)
 		return err == nil && h.channels == 1 && h.most > 255
@@ -110,8 +110,8 @@ func isDeepGrey(content []byte, format string) bool {
 // range.
 const fewLevels = 63
 
-// Describe says what a decoding makes of the images. Warnings are about what is hardly
-// meant.
+// Describe says how a decoding treats the images. Warnings are about settings that lose
+// something.
 func (t Traits) Describe(how Decoding) (facts, warnings []string) {
 	if t.Turned > 0 {
 		text := fmt.Sprintf("%d of %d images looked at have an EXIF orientation other than upright, ", t.Turned, t.Looked)
@@ -129,7 +129,7 @@ func (t Traits) Describe(how Decoding) (facts, warnings []string) {
 	case how.Clip16Bit:
 		warnings = append(warnings, text+"their values above 255 become 255 (data.sixteen_bit: clip; scale keeps them apart)")
 	case t.Largest <= fewLevels:
-		warnings = append(warnings, fmt.Sprintf("%sscaled to 8 bits (data.sixteen_bit: scale) none is above %d of 255, so that %d levels of grey are left: make the images use all bits first",
+		warnings = append(warnings, fmt.Sprintf("%sscaled to 8 bits (data.sixteen_bit: scale) none is above %d of 255, so that %d levels of grey are left: rescale the images to all bits first",
 			text, t.Largest, int(t.Largest)+1))
 	default:
 		facts = append(facts, text+"their values are scaled to 8 bits (data.sixteen_bit: scale)")

@@ -17,8 +17,8 @@ import (
 // what is needed to use them.
 const ExportFormat = "fasternet-train export 1"
 
-// The keys of an exported model's metadata beside those of a checkpoint and those of
-// [preprocess.Preprocessing.Metadata], for programs that do not read the configuration.
+// Keys of an exported model's metadata, for programs that do not read the configuration.
+// There are also the keys of a checkpoint and of [preprocess.Preprocessing.Metadata].
 const (
 	FoldedKey       = "folded"       // true or false
 	ArchitectureKey = "architecture" // e.g. fasternet

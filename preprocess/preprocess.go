@@ -1,5 +1,5 @@
-// Package preprocess says what happens to an image before a model sees it: from one
-// value come what does it and what an exported file says about it.
+// Package preprocess says what happens to an image before a model sees it. The transform
+// and the description in an exported file are made from the same value.
 package preprocess
 
 import (
@@ -93,7 +93,7 @@ func (p Preprocessing) String() string {
 		text = fmt.Sprintf("whole image squashed to %d×%d px (%s)", t.Size, t.Size, t.Interpolation)
 	}
 	if cut.KeepTo > 0 {
-		text += fmt.Sprintf("; those of %d to %d px not resized", cut.KeepFrom, cut.KeepTo)
+		text += fmt.Sprintf("; images of %d to %d px are not resized", cut.KeepFrom, cut.KeepTo)
 	}
 	if p.Decoding.IgnoreOrientation {
 		text += "; EXIF orientation ignored"

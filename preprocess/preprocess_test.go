@@ -120,7 +120,7 @@ func TestDecoding(t *testing.T) {
 		{nil, "exif", "scale", false, false, "shorter side to 248 px (bicubic), centre of 224 px"},
 		{[]string{"data.orientation=ignore"}, "ignore", "scale", true, false, "shorter side to 248 px (bicubic), centre of 224 px; EXIF orientation ignored"},
 		{[]string{"data.sixteen_bit=clip", "data.image_size=384"}, "exif", "clip", false, true, "whole image squashed to 384×384 px (bicubic)"},
-		{[]string{"data.image_size=32"}, "exif", "scale", false, false, "shorter side to 35 px (bicubic), centre of 32 px; those of 28 to 32 px not resized"},
+		{[]string{"data.image_size=32"}, "exif", "scale", false, false, "shorter side to 35 px (bicubic), centre of 32 px; images of 28 to 32 px are not resized"},
 	} {
 		config, err := configs.Parse("test", "data: {dir: x}", c.settings...)
 		if err != nil {

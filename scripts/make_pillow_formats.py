@@ -5,10 +5,9 @@
     scripts/make_pillow_formats.py testdata/golden
 
 writes pillow_formats.safetensors: file/<name>, the bytes of a small image file, and
-rgb/<name>, its pixels by Pillow's convert("RGB"). What is a setting of the program is
-in the name of the pixels: scaled/<name> has those of 16-bit grey values scaled to 8
-bits, upright/<name> those of an image turned by its EXIF orientation. The files in the
-repository were made with Pillow 13.0.0 and libjpeg-turbo 3.2.0.
+rgb/<name>, its pixels by Pillow's convert("RGB"). scaled/<name> has the pixels of 16-bit
+grey images scaled to 8 bits, upright/<name> the pixels turned by the EXIF orientation.
+The files in the repository were made with Pillow 13.0.0 and libjpeg-turbo 3.2.0.
 """
 import io
 import json

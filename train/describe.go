@@ -34,8 +34,8 @@ func (t *trainer) showNotes() {
 	}
 }
 
-// pixelNotes are about images of which the decoding leaves something out: more than a
-// few, of some that it looks at.
+// pixelNotes are about settings that lose something of the images, if more than a few of
+// those looked at are concerned.
 func (t *trainer) pixelNotes() []string {
 	const some, few = 256, 50 // one in 50 is few
 	traits, err := data.Survey(context.Background(), t.train, some, t.config.Data.Workers)

@@ -80,7 +80,7 @@ part). With data.val_fraction, --split val lists the images that are held out.
 				printable.Printf("%d of %d %s images looked at cannot be read and are passed over (data.on_bad_image: skip); data verify lists all that cannot\n", s.Bad, s.Bad+s.Images, parts[0].name)
 			}
 			if slices.Max(s.Std) < flat {
-				printable.Printf("warning: the pixels of the %s images hardly differ: what is wrong with them? Values of more than 8 bits may be clipped (data.sixteen_bit), or use few of their bits\n", parts[0].name)
+				printable.Printf("warning: the pixels of the %s images hardly differ. Are values of more than 8 bits clipped (data.sixteen_bit), or do they use only few of their bits?\n", parts[0].name)
 			}
 			_, err = printable.Printf("of %d %s images:\ndata:\n  mean: %s\n  std: %s\n", s.Images, parts[0].name, numbers(s.Mean), numbers(s.Std))
 			return err
@@ -91,10 +91,10 @@ part). With data.val_fraction, --split val lists the images that are held out.
 	return c
 }
 
-// surveyed is how many images are looked at for what is said of their files.
+// surveyed is how many files data info looks at for orientations and bit depths.
 const surveyed = 10_000
 
-// flat is the standard deviation of pixels below which nothing can be told apart.
+// flat is a standard deviation below which pixels are all alike.
 const flat = 0.01
 
 // printHeldOut lists the samples that data.val_fraction holds out.

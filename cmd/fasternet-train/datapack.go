@@ -25,8 +25,8 @@ that are no larger than training needs. They are read through the page cache, in
 order, with a checksum for every image (data.name: packed).
 
 --form jpeg keeps image files, byte for byte, and makes those smaller whose short side
-is longer than --short-side: as PNG where the file was lossless (PNG, TIFF, BMP, GIF,
-PNM, lossless WebP), so that nothing but size is lost, otherwise as JPEG of --quality.
+is longer than --short-side: as PNG if the file was lossless (PNG, TIFF, BMP, GIF, PNM,
+lossless WebP), which loses nothing more, and otherwise as JPEG of --quality.
 --lossy makes JPEG of all that are made smaller, which takes less space. --form decoded
 stores pixels, which takes about ten times the space and no time to decode.
 
@@ -96,7 +96,7 @@ lossless and lossy (files that were made smaller), pixels, and others. ` + datas
 	return c
 }
 
-// describePack says what became of the images of a part.
+// describePack says how the images of a part were stored.
 func describePack(r data.PackResult, o data.PackOptions) string {
 	var parts []string
 	for _, p := range []struct {
@@ -104,7 +104,7 @@ func describePack(r data.PackResult, o data.PackOptions) string {
 		what string
 	}{
 		{r.Kept, "kept as they are"},
-		{r.Lossless, "written anew as PNG, without loss"},
+		{r.Lossless, "written as PNG, without loss"},
 		{r.Lossy, fmt.Sprintf("made smaller as JPEG of quality %d, which is lossy", o.Quality)},
 		{r.Pixels, "stored as pixels"},
 		{r.Skipped, "left out, since they cannot be read"},
