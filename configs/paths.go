@@ -44,8 +44,8 @@ func (c *Config) AbsolutePaths() (Paths, error) {
 	return p, nil
 }
 
-// Without are the paths without those that settings ("key.sub=value") name: they are
-// meant from the working folder.
+// Without leaves out the paths that settings ("key.sub=value") name: these are meant from
+// the working folder.
 func (p Paths) Without(settings []string) Paths {
 	left := maps.Clone(p)
 	for _, s := range settings {

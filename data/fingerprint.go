@@ -124,7 +124,7 @@ func (s Stamp) compare(t Stamp) int {
 	return 0
 }
 
-// Changes is how the samples of a dataset differ from those that it had before.
+// Changes says how the samples of a dataset differ from its samples at another time.
 type Changes struct {
 	Added, Removed int
 	Resized        int // samples of the same name whose file has another size, or whose pixels differ

@@ -13,8 +13,8 @@ import (
 	"fasternet/train"
 )
 
-// The pictures of mistakes are those of the images that were measured, also when others
-// have come before them since, or the data set has moved.
+// A picture of a mistake shows the image that was measured, also when others have come
+// before it since, or the data set has moved.
 func TestMistakesByName(t *testing.T) {
 	write := func(dir, name string, grey uint8) {
 		t.Helper()

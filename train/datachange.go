@@ -93,7 +93,7 @@ func (t *trainer) compareData(path string, f *checkpoints.File) error {
 		}
 		note("%s", text)
 	}
-	if p := t.progress; p.Step > 0 && !sameListing(before.Train, t.prints.Train) {
+	if p := t.progress; p.Step > 0 && before.Train.Order != t.prints.Train.Order {
 		if p.Step >= t.steps {
 			note("epoch %d is shorter with these images (steps: %d, done: %d): it ends here", p.Epoch+1, t.steps, p.Step)
 		} else {

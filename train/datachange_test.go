@@ -200,6 +200,7 @@ func TestResumeOtherImages(t *testing.T) {
 			a.remove("train/cat/0.png", "train/cat/1.png", "train/dog/1.png", "train/dog/2.png", "train/fox/3.png")
 		},
 			says: []string{"0 added, 5 removed; 7 now, 12 before", "note: epoch 2 is shorter with these images (steps: 1, done: 2): it ends here", "epoch 2/3: training loss"}, hides: "epoch 2/3 step"},
+		{name: "other content", change: func(a album) { a.add("train/cat/1.png", 20) }, says: []string{"0 added, 0 removed, 1 with other content; 12 now, 12 before"}, hides: "goes on at step"},
 		{name: "validation", change: func(a album) { a.add("val/fox/7.png", 28) }, says: []string{"note: the validation images have changed since the checkpoint: 1 added, 0 removed; 7 now, 6 before (3 of \"fox\" instead of 2); the best result so far was measured on the images before"}, hides: "training images"},
 		{name: "without stamps", change: more, folder: side(FingerprintFile, ""), says: []string{"13 now, 12 before (6 of \"cat\" instead of 4", "how many were added and removed is not known (fingerprint.safetensors is not there)"}},
 		{name: "damaged stamps", change: more, folder: side(FingerprintFile, "flip"), says: []string{"not known (fingerprint.safetensors is damaged)"}},

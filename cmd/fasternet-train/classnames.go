@@ -10,9 +10,9 @@ import (
 	"fasternet/model"
 )
 
-// classNames are the names of a model's classes: its own, or those of data.classes where the
-// options say it and the model has none. Both are compared by name; the note says what is
-// not as usual.
+// classNames are the names of a model's classes. If it has none, the options may give them
+// with data.classes; if it has some, both lists are compared. The note says what is not as
+// usual.
 func (f *modelFlags) classNames(m *model.Loaded, c *configs.Config) (names []string, note string, err error) {
 	asked := f.load.Config != ""
 	for _, s := range f.load.Settings {
