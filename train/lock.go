@@ -59,6 +59,9 @@ func lockFolder(dir string) (*flock.Flock, error) {
 // worked in.
 var errReplaced = errors.New("the folder was deleted, moved or replaced by another while the run went on")
 
+// deletion is how long the deletion of a folder may take after that of its lock.
+const deletion = 300 * time.Millisecond
+
 // owned is an error once the folder has become another's, or is gone: then nothing may be
 // written under its name. It is asked before every operation on a file in the folder.
 func (f *Folder) owned() error {
@@ -72,11 +75,15 @@ func (f *Folder) owned() error {
 	case f.lock != nil && holds(f.lock, path):
 		return nil
 	case f.lock != nil && f.log != nil && f.log.At(f.path(LogFile)):
-		// Only the file of the lock is gone, as what removes old locks does it.
-		if again, err := lockFolder(f.Dir); err == nil {
-			_ = f.lock.Unlock()
-			f.lock = again
-			return nil
+		// Only the file of the lock is gone, as what removes old locks does it; or it is the
+		// first of a folder that is being deleted.
+		time.Sleep(deletion)
+		if f.log.At(f.path(LogFile)) {
+			if again, err := lockFolder(f.Dir); err == nil {
+				_ = f.lock.Unlock()
+				f.lock = again
+				return nil
+			}
 		}
 	}
 	return fmt.Errorf("%s: %w: what it holds is not touched, and the run ends", f.Dir, errReplaced)

@@ -74,6 +74,7 @@ func openModel(f *modelFlags, dataDir string) (*model.Loaded, *configs.Config, e
 	if dropped > 0 {
 		return nil, nil, usageError{fmt.Errorf("%s: model.num_classes is %d, its classifier is for another number: it would give random answers", f.path, m.Model.Classes())}
 	}
+	noteBest(f.path, m)
 	config, err := f.config(m.Config, dataDir)
 	if err != nil {
 		return nil, nil, usageError{err}

@@ -33,12 +33,15 @@ The run lives in a folder of its own (--run; by default one named after CONFIG i
 runs/): config.yaml, log.jsonl, summary.csv, train.log, launches.jsonl (what it ran on),
 evaluation.json (what the best checkpoint takes for what), fingerprint.safetensors (which
 images it has), report.html, tensorboard/ (event files) and
-checkpoints/{last,previous,best}.safetensors. SIGINT or SIGTERM finish the step, write the
-last checkpoint and stop; a second signal stops at once. --max-hours does the same after a
-time, with the exit code of SIGTERM. One process at a time works on a run.
+checkpoints/{last,previous,best}.safetensors. SIGINT, SIGTERM and SIGHUP finish the batch,
+write the last checkpoint and stop, and so does a reader of the output that ends (| head); a
+second SIGINT or SIGTERM stops at once. nohup lets a run go on when the terminal is closed.
+--max-hours stops after a time, with the exit code of SIGTERM. One process at a time works on
+a run.
 
 --resume goes on with the classes that the run began with; other classes are an error. If
-images were added or removed since then, it says how many, and goes on.
+images were added or removed since then, it says how many, and goes on. It names the settings
+that differ from the run's own, and writes a best checkpoint that is lost again if it can.
 
 --serve shows the report in a browser while the run goes on, and --metrics-addr has
 metrics for Prometheus. Both can only be read, and listen on this machine alone unless

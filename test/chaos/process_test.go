@@ -55,6 +55,50 @@ func TestTwoProcesses(t *testing.T) {
 	})
 }
 
+// A folder that is deleted while a process works in it, and begun again by another one,
+// gets nothing from the first.
+func TestReplacedFolder(t *testing.T) {
+	trials(t, "the folder deleted and begun again", count(1, 10), func(i int, r *run) (int, error) {
+		first := r.command()
+		var second end
+		var failure error
+		e, err := wait(first, func() {
+			for range 2000 {
+				if r.batches() > i {
+					break
+				}
+				time.Sleep(time.Millisecond)
+			}
+			for range 10 { // what the process is writing may come in between
+				if failure = os.RemoveAll(r.dir); failure == nil {
+					break
+				}
+			}
+			if failure == nil {
+				second, failure = wait(r.command(), nil)
+			}
+		})
+		switch {
+		case err != nil:
+			return 1, err
+		case failure != nil:
+			return 1, failure
+		case second.code != 0:
+			return 1, fmt.Errorf("the second process: exit code %d\n%s", second.code, second.stderr)
+		}
+		if e.code != 0 { // 0: it was done already
+			err := e.failed("the folder was deleted, moved or replaced")
+			if err != nil { // in the middle of the deletion a file may be missing first
+				err = e.failed("no such file or directory")
+			}
+			if err != nil {
+				return 1, err
+			}
+		}
+		return 1, r.same()
+	})
+}
+
 // limited runs the program under limits of the shell.
 func (r *run) limited(limit string, more ...string) *exec.Cmd {
 	cmd := exec.Command("sh", slices.Concat([]string{"-c", limit + ` && exec "$0" "$@"`, suite.program}, suite.args, []string{r.dir}, more)...)
