@@ -9,16 +9,21 @@ import (
 // is wrong with the line.
 type listVisit func(line int, file string, label sampleLabel, err error)
 
-// readList visits the lines of an annotation file. unlabelled says why there are no
-// labels in a table whose columns say other things.
-func readList(path, text string, r *labelReader, visit listVisit) (unlabelled, err error) {
+// listRemarks are what a list says besides its lines.
+type listRemarks struct {
+	unlabelled string // why a table has no labels, though it has more columns than that of the paths
+	note       string // what may not be meant
+}
+
+// readList visits the lines of an annotation file.
+func readList(path, text string, r *labelReader, visit listVisit) (listRemarks, error) {
 	if delimiter := delimiterOf(path, text); delimiter != 0 {
 		t := newListTable(path, text, delimiter, r, visit)
 		err := t.read()
-		return t.unlabelled, err
+		return t.found, err
 	}
 	if r.Key != "" {
-		return nil, fmt.Errorf("data: %s: data.label_key: %q is to be a column, but the file is no table with a header", path, r.Key)
+		return listRemarks{}, fmt.Errorf("data: %s: data.label_key: %q is to be a column, but the file is no table with a header", path, r.Key)
 	}
 	line := 0
 	for text != "" {
@@ -31,7 +36,7 @@ func readList(path, text string, r *labelReader, visit listVisit) (unlabelled, e
 		}
 		visitPlain(line, row, r, visit)
 	}
-	return nil, nil
+	return listRemarks{}, nil
 }
 
 // visitPlain takes a line apart that is not one of a table.

@@ -19,7 +19,7 @@ type Annotations struct {
 	missing faults // files that are not there
 	notes   []string
 
-	unlabelled error // why there are no labels, if the list says more than paths
+	unlabelled string // why there are no labels, if the list says more than paths
 }
 
 // OpenAnnotations reads a list of images with a line for each: its path, relative to
@@ -51,20 +51,34 @@ func InspectAnnotations(path, root string, labels Labels) (*Annotations, error) 
 	}
 	d := &Annotations{root: root, list: path, missing: faults{images: true}}
 	r := newLabelReader(labels)
+	if err := d.read(text, r); err != nil {
+		return nil, err
+	}
+	if len(d.files) == 0 {
+		return nil, fmt.Errorf("data: %s: no images are listed", path)
+	}
+	if i, err := r.settle(); err != nil {
+		d.faults.add("%s:%d: %w", path, d.lines[i], err)
+	}
+	d.labels, d.classes, d.kind = r.classes, r.classNames(), r.kind()
+	d.checkRepeats()
+	d.checkFiles()
+	return d, nil
+}
+
+// read takes the lines of the list.
+func (d *Annotations) read(text string, r *labelReader) error {
 	var unlabelled []int32 // lines
-	labelled := false
-	d.unlabelled, err = readList(path, text, r, func(line int, file string, label sampleLabel, err error) {
-		found, doubt := label.found()
+	found, err := readList(d.list, text, r, func(line int, file string, label sampleLabel, err error) {
+		has, doubt := label.found()
 		if err == nil {
 			err = doubt
 		}
 		switch {
 		case err != nil:
-			d.faults.add("%s:%d: %w", path, line, err)
-			labelled = true
+			d.faults.add("%s:%d: %w", d.list, line, err)
 			r.addNone()
-		case found:
-			labelled = true
+		case has:
 			r.add(label.class)
 		default:
 			unlabelled = append(unlabelled, int32(line))
@@ -74,23 +88,18 @@ func InspectAnnotations(path, root string, labels Labels) (*Annotations, error) 
 		d.lines = append(d.lines, int32(line))
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if len(d.files) == 0 {
-		return nil, fmt.Errorf("data: %s: no images are listed", path)
+	d.unlabelled = found.unlabelled
+	if found.note != "" {
+		d.notes = append(d.notes, found.note)
 	}
-	if labelled {
+	if len(unlabelled) < len(d.files) {
 		for _, line := range unlabelled {
-			d.faults.add("%s:%d: no label, which other lines have; give every image one or none", path, line)
+			d.faults.add("%s:%d: no label, which other lines have; give every image one or none", d.list, line)
 		}
 	}
-	if i, err := r.settle(); err != nil {
-		d.faults.add("%s:%d: %w", path, d.lines[i], err)
-	}
-	d.labels, d.classes, d.kind = r.classes, r.classNames(), r.kind()
-	d.checkRepeats()
-	d.checkFiles()
-	return d, nil
+	return nil
 }
 
 // checkRepeats finds files that are listed more than once.
@@ -127,10 +136,13 @@ func (d *Annotations) checkFiles() {
 }
 
 func (d *Annotations) labelHint() string {
+	if d.unlabelled != "" {
+		return ""
+	}
 	return fmt.Sprintf("give every line of %s a label: path, white space, and the number or the name of a class", d.list)
 }
 
-func (d *Annotations) whyUnlabelled() error { return d.unlabelled }
+func (d *Annotations) whyUnlabelled() string { return d.unlabelled }
 
 // Faults lists what is wrong with the lines.
 func (d *Annotations) Faults() []Fault { return append(d.faults.list(), d.missing.list()...) }

@@ -58,7 +58,7 @@ func TestAnnotations(t *testing.T) {
 		{name: "number and name", labels: pets, text: "image_path,class_id,class_name\na.png,1,dog\nb c.png,,cat\n", want: []string{"a.png=1", "b c.png=0"}, classes: 5},
 		{name: "number and a name that nobody knows", text: "image,label,class_name\na.png,1,dog\nb c.png,0,cat\n", want: []string{"a.png=1", "b c.png=0"}, classes: 2},
 		{name: "label first", text: "label,image\n1,a.png\n0,b c.png\n", want: []string{"a.png=1", "b c.png=0"}, classes: 2},
-		{name: "label first without a header", text: "1,a.png\n0,b c.png\n", file: "t.csv", want: []string{"a.png=1", "b c.png=0"}, classes: 2},
+		{name: "label first without a header", text: "1,a.png\n0,b c.png\n", want: []string{"a.png=1", "b c.png=0"}, classes: 2},
 		{name: "header of other words", file: "t.csv", text: "photo,breed\na.png,1\nb c.png,0\n", want: []string{"a.png=1", "b c.png=0"}, classes: 2},
 		{name: "a column that is named", labels: Labels{Key: "breed"}, text: "id,image,label,breed\n7,a.png,5,1\n8,b c.png,6,0\n", want: []string{"a.png=1", "b c.png=0"}, classes: 2},
 		{name: "TSV", labels: pets, text: "a.png\tGolden Retriever\nb c.png\tdog\n", want: []string{"a.png=3", "b c.png=1"}, classes: 5},
@@ -112,6 +112,7 @@ func TestAnnotationErrors(t *testing.T) {
 		{name: "negative", text: "a.png -1", want: []string{"train.txt:1: label -1 is negative"}},
 		{name: "too large", text: "a.png 99999999", want: []string{"label 99999999 is not from 0 to"}},
 		{name: "over the classes", labels: pets, text: "a.png 3", want: []string{"train.txt:1: label 3 is not below the number of classes, 3 of classes.txt; labels count from 0"}},
+		{name: "not in the training part", labels: Labels{Classes: []string{"0", "1"}, From: FromTraining}, text: "a.png 2", want: []string{"label 2 is not a class of the training part, whose labels end at 1"}},
 		{name: "fraction", text: "a.png 1.5", want: []string{"label 1.5 is not a whole number"}},
 		{name: "several labels", text: "a.png 1 2 3", want: []string{`train.txt:1: label "1 2 3" is not a number`}},
 		{name: "several labels in CSV", text: "a.png,1,0,1", want: []string{"train.txt:1: 4 fields; want a path and a label, or a header"}},
@@ -194,11 +195,23 @@ func TestAnnotationNotes(t *testing.T) {
 	if notes := NotesOf(d); len(notes) != 1 || !strings.HasSuffix(notes[0], "train.txt: 2 of 4 lines list a file that an earlier line lists") {
 		t.Errorf("%q", notes)
 	}
+	d, err = listOf(t, "train.csv", "path,Split,label\na.png,train,1\nb.png,val,0\n", Labels{}, "a.png", "b.png")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if notes := NotesOf(d); len(notes) != 1 || !strings.HasSuffix(notes[0], `train.csv: column "Split" is not looked at: all rows are of this part; write a file for each part`) {
+		t.Errorf("%q", notes)
+	}
 	d, err = listOf(t, "train.csv", "image,breed,weight\na.png,cat,3\nb.png,dog,4\n", Labels{}, "a.png", "b.png")
 	if err != nil {
 		t.Fatal(err)
 	}
 	err = CheckLabels(d, "training")
-	wantError(t, err, "the 2 training images have no labels, which a classifier needs; give every line of ")
-	wantError(t, err, "the columns are image, breed, weight: which has the labels? Call it label, or name it with data.label_key")
+	wantError(t, err, "the 2 training images have no labels, which a classifier needs: ")
+	wantError(t, err, "train.csv: the columns are image, breed, weight: which has the labels? Call it label, or name it with data.label_key")
+	d, err = listOf(t, "train.txt", "a.png\nb.png\n", Labels{}, "a.png", "b.png")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, CheckLabels(d, "training"), "the 2 training images have no labels, which a classifier needs; give every line of ")
 }

@@ -16,6 +16,11 @@ var pathColumns = []string{"path", "filepath", "imagepath", "imgpath", "file", "
 
 func isPathColumn(name string) bool { return slices.Contains(pathColumns, plainKey(name)) }
 
+// isPartColumn reports whether a column says to which part of a data set a row belongs.
+func isPartColumn(name string) bool {
+	return slices.Contains([]string{"split", "set", "subset", "part", "partition", "phase", "usage", "fold", "istrain", "isval", "isvalid", "istest"}, plainKey(name))
+}
+
 // delimiterOf is what separates the columns of a table, or 0 if the text is none: by the
 // ending of its name, or by a first line that is a header or begins with a path.
 func delimiterOf(path, text string) (delimiter rune) {
@@ -27,7 +32,9 @@ func delimiterOf(path, text string) (delimiter rune) {
 		if len(fields) <= most {
 			continue
 		}
-		if ending == ".csv" || ending == ".tsv" || strings.HasPrefix(first, `"`) || hasImageName(fields[0]) || isHeader(fields, nil) {
+		_, numbered := wholeNumber(fields[0])
+		if ending == ".csv" || ending == ".tsv" || strings.HasPrefix(first, `"`) || hasImageName(fields[0]) ||
+			numbered && hasImageName(fields[len(fields)-1]) || isHeader(fields, nil) {
 			delimiter, most = d, len(fields)
 		}
 	}
@@ -69,10 +76,10 @@ type listTable struct {
 	reader *labelReader
 	visit  listVisit
 
-	header     []string // names of the columns, nil without a header
-	file       int      // column
-	labels     []int    // columns
-	unlabelled error
+	header []string // names of the columns, nil without a header
+	file   int      // column
+	labels []int    // columns
+	found  listRemarks
 }
 
 func newListTable(path, text string, delimiter rune, r *labelReader, visit listVisit) *listTable {
@@ -151,6 +158,11 @@ func (t *listTable) columns(header, next []string) error {
 		}
 	}
 	names := strings.Join(header, ", ")
+	for _, name := range header {
+		if isPartColumn(name) && name != t.reader.Key {
+			t.found.note = fmt.Sprintf("%s: column %.40q is not looked at: all rows are of this part; write a file for each part", t.path, name)
+		}
+	}
 	if t.file < 0 {
 		return fmt.Errorf("the columns are %.200s: which has the images? Call it path, file or image", names)
 	}
@@ -166,7 +178,7 @@ func (t *listTable) columns(header, next []string) error {
 	case len(header) == 2 && !isPathColumn(header[other]):
 		t.labels = []int{other} // whatever it is called
 	case len(header) > 1:
-		t.unlabelled = fmt.Errorf("data: %s: the columns are %.200s: which has the labels? Call it label, or name it with data.label_key", t.path, names)
+		t.found.unlabelled = fmt.Sprintf("%s: the columns are %.200s: which has the labels? Call it label, or name it with data.label_key", t.path, names)
 	}
 	return nil
 }
@@ -179,7 +191,10 @@ func (t *listTable) row(line int, row []string) {
 		return
 	}
 	var err error
-	if len(row) != len(t.header) && !(len(row) > len(t.header) && strings.Join(row[len(t.header):], "") == "") {
+	if extra := len(row) - len(t.header); extra > 0 && strings.Join(row[len(t.header):], "") == "" {
+		row = row[:len(t.header)] // a separator at the end
+	}
+	if len(row) != len(t.header) {
 		err = fmt.Errorf("%d fields, but the header has %d; put a field with a separator in it into quotes", len(row), len(t.header))
 		t.visit(line, row[min(t.file, len(row)-1)], label, err)
 		return

@@ -35,11 +35,11 @@ func NotesOf(ds Dataset) []string {
 	return nil
 }
 
-// hinter is a dataset that says where its labels come from.
+// hinter is a dataset that says where its labels come from; "" for nothing to add.
 type hinter interface{ labelHint() string }
 
-// reasoner is a dataset that knows why it has no labels.
-type reasoner interface{ whyUnlabelled() error }
+// reasoner is a dataset that knows why it has no labels, or "".
+type reasoner interface{ whyUnlabelled() string }
 
 // CheckLabels returns an error unless a classifier can be trained on a dataset: its
 // samples have labels, and there are some of two classes at least. part is what to call
@@ -49,15 +49,15 @@ func CheckLabels(ds Dataset, part string) error {
 	if part != "" {
 		images = part + " images"
 	}
-	if h, ok := undivided(ds).(hinter); ok {
+	if h, ok := undivided(ds).(hinter); ok && h.labelHint() != "" {
 		hint = "; " + h.labelHint()
 	}
 	if Unlabelled(ds) {
-		err := fmt.Errorf("data: the %d %s have no labels, which a classifier needs%s", ds.Len(), images, hint)
-		if r, ok := undivided(ds).(reasoner); ok && r.whyUnlabelled() != nil {
-			err = fmt.Errorf("%w (%w)", err, r.whyUnlabelled())
+		why := ""
+		if r, ok := undivided(ds).(reasoner); ok && r.whyUnlabelled() != "" {
+			why = ": " + r.whyUnlabelled()
 		}
-		return err
+		return fmt.Errorf("data: the %d %s have no labels, which a classifier needs%s%s", ds.Len(), images, why, hint)
 	}
 	counts, err := CountClasses(ds)
 	if err != nil {

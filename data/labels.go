@@ -25,10 +25,13 @@ type Labels struct {
 	// Classes are the names of the classes. With nil they are called by their numbers,
 	// as many as the largest label says.
 	Classes []string
-	From    string    // where Classes come from, for messages; may be empty
+	From    string    // where Classes come from, for messages: a file, [FromTraining] or ""
 	Kind    LabelKind // "" is LabelAuto
 	Key     string    // column, member or JSON key of the label; "" for the usual ones
 }
+
+// FromTraining says that the names of the classes are what the training part has labels of.
+const FromTraining = "the training part"
 
 // Ambiguous reports whether a number may be the name of a class with another number, so
 // that only the labels of a whole data set can tell which is meant.
@@ -65,10 +68,10 @@ type labelReader struct {
 	byName  map[string]int32
 	longest int // bytes of the longest name
 
-	classes          []int32 // of the samples so far
-	unsure           []unsure
-	names, numbers   bool // labels were seen that can only be names, or only numbers
-	most, unlabelled int  // the largest class, and the samples without a label
+	classes        []int32 // of the samples so far
+	unsure         []unsure
+	names, numbers bool // labels were seen that can only be names, or only numbers
+	most           int  // the largest class
 }
 
 // unsure is a sample whose label may be a name or a number.
@@ -129,6 +132,8 @@ func (r *labelReader) wrong(text string, n int64, isNumber bool) error {
 		return fmt.Errorf("label %.40s is negative; labels are numbers from 0", text)
 	case isNumber && r.Classes == nil:
 		return fmt.Errorf("label %.40s is not from 0 to %d", text, maxClasses-1)
+	case isNumber && r.From == FromTraining:
+		return fmt.Errorf("label %.40s is not a class of the training part, whose labels end at %d", text, count-1)
 	case isNumber && n == int64(count):
 		return fmt.Errorf("label %.40s is not below the number of classes, %d%s; labels count from 0", text, count, from)
 	case isNumber:
@@ -174,10 +179,7 @@ func (r *labelReader) add(c class) {
 }
 
 // addNone takes a sample without a label.
-func (r *labelReader) addNone() {
-	r.unlabelled++
-	r.classes = append(r.classes, 0)
-}
+func (r *labelReader) addNone() { r.classes = append(r.classes, 0) }
 
 // kind is what the labels have turned out to be.
 func (r *labelReader) kind() LabelKind {

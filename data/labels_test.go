@@ -186,9 +186,21 @@ func TestWriteShardsForReading(t *testing.T) {
 		t.Errorf("once more: %v", err)
 	}
 	wantError(t, write(src, "train", 2), "train-000002.tar is there already and would be read as one of the 2 new shards")
-	wantError(t, write(relabelled{src, []int{0, 1, 2}, []string{"2", "10", "5"}}, "val", 2), "classes.txt has other classes")
-	if err := write(src, "val", 2); err != nil {
-		t.Errorf("another part: %v", err)
+	wantError(t, write(relabelled{src, []int{0, 1, 2}, []string{"2", "10", "5"}}, "val", 2), `classes.txt has no class "5", and is that of the other part`)
+	// Another part, without one of the classes and in another order, has the same labels.
+	few, err := InspectValidationFolders(root, []string{"1", "2"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := write(few, "val", 2); err != nil {
+		t.Fatal(err)
+	}
+	if names, err = ReadClassMap(filepath.Join(out, ClassFile)); err != nil || !slices.Equal(names, src.Classes()) {
+		t.Errorf("%q, %v", names, err)
+	}
+	val, err := OpenShards([]string{filepath.Join(out, "val-000000.tar")}, Labels{Classes: names, Kind: ShardLabelKind(out)})
+	if err != nil || val.Label(0) != 2 || val.Label(1) != 0 {
+		t.Errorf("%+v, %v", val, err)
 	}
 
 	for _, name := range []string{" a", "", "a\nb"} {

@@ -79,9 +79,7 @@ func (x *shardIndex) read(shard int32, file string) error {
 		if err != nil {
 			return err
 		}
-		if err := x.member(shard, m); err != nil {
-			return fmt.Errorf("member %q: %w", m.name, err)
-		}
+		x.member(shard, m)
 	}
 	if !t.ended() {
 		x.set.notes = append(x.set.notes, fmt.Sprintf("%s does not end as a tar file does: it may have been cut short after member %q", file, t.last))
@@ -94,16 +92,16 @@ func (x *shardIndex) read(shard int32, file string) error {
 }
 
 // member takes a member into its sample.
-func (x *shardIndex) member(shard int32, m shardMember) error {
+func (x *shardIndex) member(shard int32, m shardMember) {
 	if hiddenMember(m.name) {
 		x.leave(shard, m.name, Hidden)
-		return nil
+		return
 	}
 	folder, base := path.Split(m.name)
 	stem, key, ok := strings.Cut(base, ".")
 	if !ok {
 		x.leave(shard, m.name, OtherEnding)
-		return nil
+		return
 	}
 	key = strings.ToLower(key)
 	s := x.samples[folder+stem]
@@ -116,7 +114,6 @@ func (x *shardIndex) member(shard int32, m shardMember) error {
 		s.bad = true
 		x.set.faults.add("%s: %w", x.name(shard, m.name), err)
 	}
-	return nil
 }
 
 func (x *shardIndex) take(s *shardSample, shard int32, m shardMember, key string) error {
@@ -279,7 +276,7 @@ func (x *shardIndex) finish() (*Shards, error) {
 	case key != "" && key != LabelFolder:
 		return nil, fmt.Errorf("data: %s: data.label_key: no sample has a member or a JSON key %q; the members are %s", d.files[0], key, d.found)
 	case x.doubts.count() > 0: // texts that say what the images show, but not by a label
-		d.classes, d.unlabelled = []string{""}, x.doubts.list()[0].Err
+		d.classes, d.unlabelled = []string{""}, strings.TrimPrefix(x.doubts.list()[0].Err.Error(), "data: ")
 	default:
 		d.labelByFolder(x.reader.Classes)
 	}

@@ -21,7 +21,7 @@ type Shards struct {
 	notes   []string
 	found   string // the kinds of members, for messages
 
-	unlabelled error // what there is instead of a label, if there is something
+	unlabelled string // what there is instead of a label, if there is something
 }
 
 // member is the image of a sample in a shard.
@@ -93,7 +93,7 @@ func (d *Shards) labelByFolder(classes []string) {
 	index := indexOf(d.classes)
 	for i, s := range d.samples {
 		label, ok := index[folderOf(s.name)]
-		if !ok && !(len(d.classes) == 1 && d.classes[0] == "") {
+		if !ok && !Unlabelled(d) {
 			d.faults.add("%s: no label, and its folder %q is not one of the %d classes; %s", d.Name(i), folderOf(s.name), len(d.classes), d.labelHint())
 		}
 		d.samples[i].label = int32(label)
@@ -111,7 +111,7 @@ func (d *Shards) labelHint() string {
 		"json with a key label, class or the like, or a folder in the tar for each class", d.found)
 }
 
-func (d *Shards) whyUnlabelled() error { return d.unlabelled }
+func (d *Shards) whyUnlabelled() string { return d.unlabelled }
 
 // LeftOut lists the members that are no part of a sample.
 func (d *Shards) LeftOut() []LeftOut { return d.left }

@@ -258,8 +258,8 @@ func TestShardNotes(t *testing.T) {
 		t.Fatal(d, err)
 	}
 	err = CheckLabels(d, "training")
-	wantError(t, err, "the 2 training images have no labels, which a classifier needs; the members are png, txt; a label is a member cls, label")
-	wantError(t, err, `1.png: .txt: label "a dog" is not a number`)
+	wantError(t, err, "the 2 training images have no labels, which a classifier needs: ")
+	wantError(t, err, `0.tar:a/1.png: .txt: label "a dog" is not a number; labels by name need data.classes, a file with the name of a class in each line; the members are png, txt; a label is a member cls, label`)
 }
 
 func TestShardThatBecomesShorter(t *testing.T) {

@@ -4,8 +4,10 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"image/png"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -51,7 +53,11 @@ func WriteShards(ctx context.Context, dir string, ds Dataset, o ShardOptions) er
 	if err := writableNames(ds); err != nil {
 		return err
 	}
-	if err := checkShardFolder(dir, ds, o); err != nil {
+	if err := checkOldShards(dir, ds, o); err != nil {
+		return err
+	}
+	ds, err := withShardClasses(dir, ds, o)
+	if err != nil {
 		return err
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -94,9 +100,9 @@ func writableNames(ds Dataset) error {
 	return nil
 }
 
-// checkShardFolder returns an error if what lies in the folder of the shards would not fit
-// the new ones: more shards of that name, or the class names of another part.
-func checkShardFolder(dir string, ds Dataset, o ShardOptions) error {
+// checkOldShards returns an error if there are shards in the folder that would be read as
+// some of the new ones.
+func checkOldShards(dir string, ds Dataset, o ShardOptions) error {
 	old, err := filepath.Glob(filepath.Join(dir, o.Name+"*.tar"))
 	if err != nil {
 		return fmt.Errorf("data: %w", err)
@@ -108,13 +114,33 @@ func checkShardFolder(dir string, ds Dataset, o ShardOptions) error {
 			return fmt.Errorf("data: %s is there already and would be read as one of the %d new shards: remove it, or choose another folder", path, shards)
 		}
 	}
-	before := readShardInfo(dir)
-	delete(before.Splits, o.Name)
-	names, err := os.ReadFile(filepath.Join(dir, ClassFile))
-	if len(before.Splits) > 0 && err == nil && !Unlabelled(ds) && !bytes.Equal(names, classFile(ds)) {
-		return fmt.Errorf("data: %s has other classes, those of the shards that are there: remove them, or choose another folder", filepath.Join(dir, ClassFile))
-	}
 	return nil
+}
+
+// withShardClasses gives a dataset the labels of the part whose shards are in the folder
+// already: both have one file of class names. A part may lack some of them.
+func withShardClasses(dir string, ds Dataset, o ShardOptions) (Dataset, error) {
+	others := readShardInfo(dir).Splits
+	delete(others, o.Name)
+	if len(others) == 0 || Unlabelled(ds) {
+		return ds, nil
+	}
+	path := filepath.Join(dir, ClassFile)
+	names, err := ReadClassMap(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return ds, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	at, index := indexOf(names), make([]int, len(ds.Classes()))
+	for c, name := range ds.Classes() {
+		var ok bool
+		if index[c], ok = at[name]; !ok {
+			return nil, fmt.Errorf("data: %s has no class %q, and is that of the other part, whose shards are there: write the training part first, or choose another folder", path, name)
+		}
+	}
+	return Relabel(ds, index, names)
 }
 
 func shardName(split string, n int) string { return fmt.Sprintf("%s-%06d.tar", split, n) }

@@ -1,10 +1,17 @@
 package eval_test
 
 import (
+	"bytes"
+	"fmt"
+	picture "image"
+	"image/png"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"fasternet/configs"
 	"fasternet/data"
 	"fasternet/eval"
 )
@@ -69,6 +76,65 @@ func TestWithClassesOf(t *testing.T) {
 		})
 	}
 	if _, _, err := eval.ForModel(labelled{[]string{""}, []int{0}}, pets, 3); err == nil || !strings.Contains(err.Error(), "the 1 images have no labels") {
+		t.Error(err)
+	}
+}
+
+// Labels of the validation part are written as those of the training part, also where
+// they look like names and numbers alike.
+func TestLabelsOfValidationAreLikeTraining(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var image bytes.Buffer
+	if err := png.Encode(&image, picture.NewGray(picture.Rect(0, 0, 4, 4))); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 4 {
+		write(fmt.Sprintf("%d.png", i), image.String())
+	}
+	write("classes.txt", "1\n10\n2\n3\n") // as folders sort
+	write("val.txt", "0.png 1\n1.png 2\n")
+	config := configs.Default().Data
+	config.Name, config.Dir, config.Classes = "annotations", dir, "classes.txt"
+	for _, c := range []struct {
+		name, train string
+		want        []int
+	}{
+		{"numbers", "0.png 0\n1.png 1\n2.png 2\n3.png 3\n", []int{1, 2}},
+		{"names", "0.png 1\n1.png 10\n2.png 2\n3.png 3\n", []int{0, 2}},
+	} {
+		write("train.txt", c.train)
+		val, err := eval.Open(config, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, both, err := eval.OpenBoth(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(labels(val), c.want) || !slices.Equal(labels(both), c.want) {
+			t.Errorf("%s: %v and %v, want %v", c.name, labels(val), labels(both), c.want)
+		}
+	}
+	if err := os.Remove(filepath.Join(dir, "train.txt")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := eval.Open(config, false); err == nil || !strings.Contains(err.Error(), "val.txt:1: label 1 may be the name of class 0 or the number of class 1") {
+		t.Error(err)
+	}
+	config.LabelKind = "name"
+	if val, err := eval.Open(config, false); err != nil || !slices.Equal(labels(val), []int{0, 2}) {
+		t.Error(val, err)
+	}
+	// Without names, there are as many classes as the training part has labels of.
+	config.Classes, config.LabelKind = "", "auto"
+	write("train.txt", "0.png 0\n1.png 1\n")
+	if _, err := eval.Open(config, false); err == nil || !strings.Contains(err.Error(), "val.txt:2: label 2 is not a class of the training part, whose labels end at 1") {
 		t.Error(err)
 	}
 }

@@ -213,7 +213,7 @@ func likeTraining(d configs.Data, l data.Labels, training data.Dataset) (data.La
 		}
 	}
 	if l.Classes == nil && !data.Unlabelled(training) {
-		l.Classes, l.From = training.Classes(), "the training part"
+		l.Classes, l.From = training.Classes(), data.FromTraining
 	}
 	if k, ok := training.(interface{ LabelKind() data.LabelKind }); ok && l.Kind == data.LabelAuto {
 		l.Kind = k.LabelKind()

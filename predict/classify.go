@@ -61,10 +61,10 @@ func Named(outputs int, names []string) (classes []int) {
 // DescribeNames says in a line which outputs of a model have no name, and what becomes of
 // them. It is "" if all have one.
 func DescribeNames(outputs int, names []string) string {
-	switch named := len(Named(outputs, names)); {
-	case named == outputs:
+	switch named := len(Named(outputs, names)); named {
+	case outputs:
 		return ""
-	case named == 0:
+	case 0:
 		return "the model does not say what its classes are called: they are listed by their numbers"
 	default:
 		return fmt.Sprintf("the model has %d outputs and %d classes with a name; only those are listed", outputs, named)
