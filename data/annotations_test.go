@@ -41,6 +41,7 @@ func TestAnnotations(t *testing.T) {
 		{name: "names", labels: pets, text: "a.png dog\nb c.png 0\nx/y.jpg cat", want: []string{"a.png=1", "b c.png=0", "x/y.jpg=0"}, classes: 5},
 		{name: "names with blanks", labels: pets, text: "a.png Golden Retriever\nb c.png Retriever\nx/y.jpg  \t Golden Retriever  \n", want: []string{"a.png=3", "b c.png=2", "x/y.jpg=3"}, classes: 5},
 		{name: "no labels", text: "a.png\nb c.png\n", want: []string{"a.png=0", "b c.png=0"}, classes: 1},
+		{name: "names, but no labels", labels: pets, text: "a.png\nb c.png\n", want: []string{"a.png=0", "b c.png=0"}, classes: 1},
 		{name: "a file without an ending", labels: pets, text: "raw dog\nraw dog", want: []string{"raw=1", "raw=1"}, classes: 5},
 		{name: "header of words", text: "path label\na.png 1\n", want: []string{"a.png=1"}, classes: 2},
 		{name: "quoted path", labels: pets, text: "\"b c.png\" Golden Retriever\n\"a.png\"\tdog", want: []string{"b c.png=3", "a.png=1"}, classes: 5},

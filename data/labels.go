@@ -217,10 +217,10 @@ func (r *labelReader) settle() (sample int, err error) {
 // classNames are the names of the classes, known by now.
 func (r *labelReader) classNames() []string {
 	switch {
+	case r.most < 0: // no sample has a label
+		return []string{""}
 	case r.Classes != nil:
 		return r.Classes
-	case r.most < 0:
-		return []string{""}
 	}
 	return numbered(r.most + 1)
 }
