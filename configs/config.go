@@ -2,26 +2,29 @@ package configs
 
 // Config is a run. The yaml tags are the keys; every key has a default.
 type Config struct {
-	Base       string     `yaml:"base,omitempty"` // preset that this file starts from
-	Task       string     `yaml:"task"`           // classify, or localmim for pre-training
-	Seed       uint64     `yaml:"seed"`
-	Threads    int        `yaml:"threads"`   // of the kernels; 0 for one a processor
-	Precision  string     `yaml:"precision"` // of matrix products: fp32, bf16, or auto for bf16 where the processor has it
-	RunDir     string     `yaml:"run_dir"`   // folder in which a run makes its own
-	From       string     `yaml:"from"`      // run or weights that a run starts from; "" for fresh ones
-	FromEMA    bool       `yaml:"from_ema"`  // from: take the averaged weights (EMA) if it has them, as timm does
-	Model      Model      `yaml:"model"`
-	MIM        MIM        `yaml:"mim,omitempty"` // of task localmim
-	Data       Data       `yaml:"data"`
-	Augment    Augment    `yaml:"augment"`
-	Loss       Loss       `yaml:"loss"`
-	Distill    Distill    `yaml:"distill"`
-	Optim      Optim      `yaml:"optim"`
-	Sched      Sched      `yaml:"sched"`
-	EMA        EMA        `yaml:"ema"`
-	Train      Train      `yaml:"train"`
-	Checkpoint Checkpoint `yaml:"checkpoint"`
-	Log        Log        `yaml:"log"`
+	Base             string     `yaml:"base,omitempty"` // preset that this file starts from
+	Task             string     `yaml:"task"`           // classify, or localmim for pre-training
+	Seed             uint64     `yaml:"seed"`
+	Threads          int        `yaml:"threads"`            // of the kernels; 0 for one a processor
+	Precision        string     `yaml:"precision"`          // of matrix products: fp32, bf16, or auto for bf16 where the processor has it
+	RunDir           string     `yaml:"run_dir"`            // folder in which a run makes its own
+	From             string     `yaml:"from"`               // run or weights that a run starts from; "" for fresh ones
+	FromWeights      string     `yaml:"from_weights"`       // from: auto takes the averaged weights (EMA) if it has them, as timm does; plain those of the last step; ema the averaged ones or none
+	FromStateKey     string     `yaml:"from_state_key"`     // from, a file of PyTorch with several sets of weights: the key of one, e.g. model_ema; "" looks for it
+	FromAllowMissing bool       `yaml:"from_allow_missing"` // from: go on if tensors are missing, which begin with fresh values, or unexpected
+	FromAllowNaN     bool       `yaml:"from_allow_nan"`     // from: go on if weights are NaN or infinite
+	Model            Model      `yaml:"model"`
+	MIM              MIM        `yaml:"mim,omitempty"` // of task localmim
+	Data             Data       `yaml:"data"`
+	Augment          Augment    `yaml:"augment"`
+	Loss             Loss       `yaml:"loss"`
+	Distill          Distill    `yaml:"distill"`
+	Optim            Optim      `yaml:"optim"`
+	Sched            Sched      `yaml:"sched"`
+	EMA              EMA        `yaml:"ema"`
+	Train            Train      `yaml:"train"`
+	Checkpoint       Checkpoint `yaml:"checkpoint"`
+	Log              Log        `yaml:"log"`
 
 	// Notes are what Load noticed that is possible, but hardly meant.
 	Notes []string `yaml:"-"`
@@ -49,10 +52,10 @@ type Model struct {
 	LayerScaleInitValue float64 `yaml:"layer_scale_init_value" family:"fasternet"`
 	WindowSize          int     `yaml:"window_size" family:"swin"` // a smaller stage is one window
 	QKVBias             bool    `yaml:"qkv_bias" family:"vit swin"`
-	GlobalPool          bool    `yaml:"global_pool" family:"vit"`       // mean of the patches, not the class token
-	PosEmbed            string  `yaml:"pos_embed" family:"vit"`         // learned, sincos (learned from there on) or fixed (sincos)
-	PatchNorm           bool    `yaml:"patch_norm" family:"swin"`       // norm behind the patch embedding
-	NormBeforePool      bool    `yaml:"norm_before_pool" family:"swin"` // final norm on every token, not on their mean
+	GlobalPool          bool    `yaml:"global_pool" family:"vit"`           // mean of the patches, not the class token
+	PosEmbed            string  `yaml:"pos_embed" family:"vit"`             // learned, sincos (learned from there on) or fixed (sincos)
+	PatchNorm           bool    `yaml:"patch_norm" family:"swin"`           // norm behind the patch embedding
+	NormBeforePool      bool    `yaml:"norm_before_pool" family:"vit swin"` // final norm on every token, not on their mean
 	NormEps             float64 `yaml:"norm_eps" family:"vit swin"`
 	Norm2Eps            float64 `yaml:"norm2_eps" family:"swin"` // of the norm before the MLPs
 	DropPathRate        float64 `yaml:"drop_path_rate"`
@@ -128,7 +131,7 @@ type Log struct {
 // Default is the configuration that a file without keys describes.
 func Default() Config {
 	return Config{
-		Task: "classify", Precision: "fp32", RunDir: "runs", FromEMA: true,
+		Task: "classify", Precision: "fp32", RunDir: "runs", FromWeights: "auto",
 		Model: DefaultModel("fasternet"), MIM: DefaultMIM(),
 		Data: Data{
 			Name: "imagefolder", LabelKind: "auto", ValSplit: HashSplit, ImageSize: 224, Interpolation: "bicubic", OnBadImage: "error", ScaledDecode: true,
@@ -140,7 +143,7 @@ func Default() Config {
 			Erasing: DefaultErasing(), Repeats: 1, MixupProb: 1, MixupSwitchProb: 0.5, MixupMode: "batch", Smoothing: 0.1,
 		},
 		Loss:    Loss{Name: "ce"},
-		Distill: Distill{Type: "none", EMA: true, Alpha: 0.5, Tau: 1},
+		Distill: Distill{Type: "none", Weights: "auto", Alpha: 0.5, Tau: 1},
 		Optim: Optim{
 			Opt: "adamw", LR: 1e-3, WeightDecay: 0.05, WeightDecayOn: "all", LayerDecay: 1, Betas: []float64{0.9, 0.999}, Momentum: 0.9, Eps: 1e-8,
 			ClipMode: "norm", MaxGradNorm: 1,

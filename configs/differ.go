@@ -10,6 +10,12 @@ import (
 // Setting is a key of a configuration with its value as YAML.
 type Setting struct{ Key, Value string }
 
+// Section is the first part of the key, and the rest.
+func (s Setting) Section() (section, key string) {
+	section, key, _ = strings.Cut(s.Key, ".")
+	return section, key
+}
+
 // Settings lists all keys of a configuration in the order of its file.
 func (c *Config) Settings() ([]Setting, error) {
 	text, err := c.YAML()

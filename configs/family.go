@@ -135,3 +135,14 @@ func (l *loader) checkKeys() (found []*problem) {
 	}
 	return found
 }
+
+// YAML is the section "model" of a configuration.
+func (m Model) YAML() (string, error) {
+	text, err := yaml.Marshal(struct {
+		Model Model `yaml:"model"`
+	}{m})
+	if err != nil {
+		return "", fmt.Errorf("config: %w", err)
+	}
+	return string(text), nil
+}

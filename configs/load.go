@@ -46,12 +46,8 @@ func PresetText(name string) (string, error) {
 // Load reads a configuration by the name of a preset or of a file, applies the
 // settings ("key.sub=value") and checks it. The error may be [Problems].
 func Load(name string, settings ...string) (*Config, error) {
-	l := newLoader()
-	if err := l.source(name); err != nil {
-		return nil, err
-	}
-	l.finish(settings)
-	return l.result()
+	c, _, err := LoadGiven(name, settings...)
+	return c, err
 }
 
 // Parse reads a configuration from YAML text, which may come out of a file from
@@ -256,7 +252,7 @@ func (l *loader) decode(n *yaml.Node, v reflect.Value, prefix string, where func
 	}
 	seen := map[string]bool{}
 	for i := 0; i < len(n.Content) && !l.full(); i += 2 {
-		key, value := n.Content[i], n.Content[i+1]
+		key, value := renamed(prefix, n.Content[i], n.Content[i+1])
 		name := prefix + key.Value
 		field, known := fieldOf(v, key.Value)
 		if !field.IsValid() {

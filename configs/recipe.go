@@ -17,12 +17,13 @@ type Loss struct {
 // Distill is knowledge distillation (Hinton et al., 2015; Touvron et al., 2021):
 // the loss becomes (1-alpha)·loss + alpha·distillation.
 type Distill struct {
-	Type    string  `yaml:"type"`    // none; hard: cross entropy with the teacher's answer; soft: divergence from its softmax
-	Teacher string  `yaml:"teacher"` // run, checkpoint or weights of another program, as --model takes them
-	Config  string  `yaml:"config"`  // preset or YAML file of a teacher whose file does not tell its architecture
-	EMA     bool    `yaml:"ema"`     // take the averaged weights of the teacher if it has them
-	Alpha   float64 `yaml:"alpha"`   // share of the distillation
-	Tau     float64 `yaml:"tau"`     // soft: temperature of both softmaxes
+	Type     string  `yaml:"type"`      // none; hard: cross entropy with the teacher's answer; soft: divergence from its softmax
+	Teacher  string  `yaml:"teacher"`   // run, checkpoint or weights of another program, as --model takes them
+	Config   string  `yaml:"config"`    // preset or YAML file of a teacher whose file does not tell its architecture
+	Weights  string  `yaml:"weights"`   // of the teacher: auto takes the averaged ones (EMA) if it has them; plain those of the last step; ema the averaged ones or none
+	StateKey string  `yaml:"state_key"` // of a teacher from PyTorch with several sets of weights: the key of one; "" looks for it
+	Alpha    float64 `yaml:"alpha"`     // share of the distillation
+	Tau      float64 `yaml:"tau"`       // soft: temperature of both softmaxes
 }
 
 // Optim is the optimizer.
@@ -102,6 +103,7 @@ func bceOnly(key string, l Loss, set bool) *problem {
 func (d Distill) check() *problem {
 	if p := first(
 		oneOf("distill.type", d.Type, "none", "hard", "soft"),
+		oneOf("distill.weights", d.Weights, "auto", "plain", "ema"),
 		within("distill.alpha", d.Alpha, 0, 1),
 		within("distill.tau", d.Tau, 1e-3, 1e3),
 	); p != nil {

@@ -50,6 +50,7 @@ type Result struct {
 	Format     Format `json:"format"`
 	Opset      int    `json:"opset,omitempty"`
 	Folded     bool   `json:"folded"`
+	Weights    string `json:"weights"` // ema for averaged ones, or plain
 	Parameters int    `json:"parameters"`
 	Bytes      int64  `json:"bytes"`
 	Difference
@@ -77,7 +78,7 @@ func Write(l *model.Loaded, path string, pool *kernels.Pool, o Options) (Result,
 			}
 		}
 	}
-	r := Result{Path: path, Format: format, Parameters: out.Model.Store().Parameters()}
+	r := Result{Path: path, Format: format, Weights: l.Used(), Parameters: out.Model.Store().Parameters()}
 	if f, ok := out.Model.(graph.Foldable); ok {
 		r.Folded = f.Folded()
 	}

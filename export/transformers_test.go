@@ -40,6 +40,7 @@ func TestTransformers(t *testing.T) {
 	for name, yaml := range map[string]string{
 		"vit":   "model: {name: vit, embed_dim: 24, depth: 2, num_heads: 3, patch_size: 8}\ndata: {image_size: 32}",
 		"fixed": "model: {name: vit, embed_dim: 24, depth: 1, num_heads: 3, patch_size: 8, global_pool: false, pos_embed: fixed}\ndata: {image_size: 32}",
+		"early": "model: {name: vit, embed_dim: 24, depth: 1, num_heads: 3, patch_size: 8, norm_before_pool: true}\ndata: {image_size: 32}",
 		"swin":  "model: {name: swin, embed_dim: 8, depths: [2, 2], num_heads: [2, 4], window_size: 4}\ndata: {image_size: 32}",
 	} {
 		for _, size := range []int{32, 16} {

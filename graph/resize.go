@@ -34,7 +34,7 @@ func (m *ViT) forSize(imageSize int) (Model, error) {
 		if name != "pos_embed" {
 			return src
 		}
-		return ops.ResizePositions(src, 1, m.config.EmbedDim, m.grid, to.grid)
+		return ops.ResizePositions(src, 1, m.config.EmbedDim, m.grid, to.grid, ops.Antialiased)
 	})
 	return to, nil
 }

@@ -313,7 +313,9 @@ func TestTransformerSizes(t *testing.T) {
 	fixed, plain := vit, swin
 	fixed.PosEmbed, fixed.QKVBias = "fixed", false
 	plain.PatchNorm, plain.NormBeforePool = false, true
-	for i, c := range []configs.Model{vit, swin, fixed, plain} {
+	early := vit
+	early.NormBeforePool = true
+	for i, c := range []configs.Model{vit, swin, fixed, plain, early} {
 		m, err := newTransformer(c, 32)
 		if err != nil {
 			t.Fatal(err)

@@ -12,7 +12,8 @@ import (
 
 // ViT is the vision transformer of Dosovitskiy et al. (2021) in the form of MAE
 // and LocalMIM: a class token, position embeddings, pre-norm blocks; the
-// classifier sees the mean of the patches (global_pool) or the class token.
+// classifier sees the mean of the patches (global_pool) or the class token. The
+// final norm is that of this vector, or of every token (norm_before_pool).
 type ViT struct {
 	config    configs.Model
 	store     *layers.Store
@@ -59,14 +60,24 @@ func newViT(c configs.Model, imageSize int, s *layers.Store) (*ViT, error) {
 	m.embed = layers.NewTokenEmbed(s, c.InChans, dim, c.PatchSize, conv, conv, 0)
 	m.blocks = newViTBlocks(s, c, normal)
 	// The order of the official state dicts.
-	if !c.GlobalPool {
-		m.norm = layers.NewLayerNorm(s, "norm", dim, c.NormEps)
+	name := m.finalNorm()
+	if name == "norm" {
+		m.norm = layers.NewLayerNorm(s, name, dim, c.NormEps)
 	}
 	m.head = layers.NewClassifier(s, dim, c.NumClasses, normal)
-	if c.GlobalPool {
-		m.norm = layers.NewLayerNorm(s, "fc_norm", dim, c.NormEps)
+	if name == "fc_norm" {
+		m.norm = layers.NewLayerNorm(s, name, dim, c.NormEps)
 	}
 	return m, nil
+}
+
+// finalNorm is the name of the norm after the blocks. Before a pool over the class token
+// alone it is the same as after it.
+func (m *ViT) finalNorm() string {
+	if m.config.GlobalPool && !m.config.NormBeforePool {
+		return "fc_norm"
+	}
+	return "norm"
 }
 
 // newViTBlocks makes the blocks, with linear layers initialised as given.
@@ -123,16 +134,24 @@ func (m *ViT) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error) 
 	}
 	p.Layer(len(m.blocks) + 1)
 	defer p.Within("head")()
-	name, from, to := "norm", 0, 1 // the class token
+	from, to := 0, 1 // the class token
 	if m.config.GlobalPool {
-		name, from, to = "fc_norm", 1, tokens
+		from, to = 1, tokens
+	}
+	normFirst := m.config.GlobalPool && m.config.NormBeforePool
+	if normFirst {
+		if x, err = ops.Normalise(p.Tape, m.finalNorm(), x, m.norm); err != nil {
+			return nil, err
+		}
 	}
 	if x, err = ops.MeanTokens(p.Tape, "pool", x, from, to); err != nil {
 		return nil, err
 	}
 	p.TapPooled(x)
-	if x, err = ops.Normalise(p.Tape, name, x, m.norm); err != nil {
-		return nil, err
+	if !normFirst {
+		if x, err = ops.Normalise(p.Tape, m.finalNorm(), x, m.norm); err != nil {
+			return nil, err
+		}
 	}
 	return m.head.Forward(p, x)
 }

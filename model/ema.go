@@ -8,6 +8,33 @@ import (
 	"fasternet/weights"
 )
 
+// UsedKey says in the metadata of a model that was exported or converted which of the
+// weights of a run it has: plain or ema.
+const UsedKey = "weights"
+
+// HasAverage says whether a checkpoint has averaged weights next to those of the last
+// step. A run that has them reports what they do.
+func HasAverage(f *checkpoints.File) bool {
+	for _, t := range f.Tensors {
+		if strings.HasPrefix(t.Name, checkpoints.EMAPrefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// choose says whether the weights to take of a file are averaged ones.
+func choose(f *checkpoints.File, c weights.Choice, r Remedies) (bool, error) {
+	both, only := HasAverage(f), f.Meta[UsedKey] == string(weights.EMA)
+	switch {
+	case c == weights.EMA && !both && !only:
+		return false, fmt.Errorf("it has %w%s: only a run with ema.decay has them", weights.ErrNoEMA, option(" (", r.Weights, " ema)"))
+	case c == weights.Plain && only:
+		return false, fmt.Errorf("it was made of averaged weights, and has no others%s", option(" (", r.Weights, " plain)"))
+	}
+	return only || both && c != weights.Plain, nil
+}
+
 // averaged is a checkpoint with the averaged weights in the place of the last
 // ones. An average covers all tensors but the counters.
 func averaged(f *checkpoints.File) (*checkpoints.File, error) {
@@ -19,7 +46,7 @@ func averaged(f *checkpoints.File) (*checkpoints.File, error) {
 		if t.I64 == nil {
 			a, ok := f.Lookup(checkpoints.EMAPrefix + t.Name)
 			if !ok {
-				return nil, fmt.Errorf("%w (--ema): it has no tensor %s%s; only a run with EMA has them", weights.ErrNoEMA, checkpoints.EMAPrefix, t.Name)
+				return nil, fmt.Errorf("its averaged weights are incomplete: there is no tensor %s%s", checkpoints.EMAPrefix, t.Name)
 			}
 			a.Name = t.Name
 			t = a

@@ -37,7 +37,7 @@ func (l *Loaded) Exported() (map[string]string, error) {
 		return nil, fmt.Errorf("model: %w", err)
 	}
 	maps.Copy(meta, images)
-	meta[FormatKey] = ExportFormat
+	meta[FormatKey], meta[UsedKey] = ExportFormat, l.Used()
 	meta[FoldedKey] = strconv.FormatBool(folded(l.Model))
 	meta[ArchitectureKey] = l.Config.Model.Name
 	return meta, nil
@@ -105,12 +105,12 @@ func (l *Loaded) affordable(c configs.Model) error {
 // readONNX reads an ONNX file. Its tensors are taken if its graph is the one that
 // the model of its own configuration gives: else it would not be computed as it
 // says.
-func readONNX(path string, ema bool) (*source, error) {
+func readONNX(path string, o LoadOptions) (*source, error) {
 	m, err := onnx.Read(path)
 	if err != nil {
 		return nil, err
 	}
-	s, err := fromONNX(m, ema)
+	s, err := fromONNX(m, o)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -118,7 +118,7 @@ func readONNX(path string, ema bool) (*source, error) {
 	return s, nil
 }
 
-func fromONNX(m *onnx.Model, ema bool) (*source, error) {
+func fromONNX(m *onnx.Model, o LoadOptions) (*source, error) {
 	if m.Producer != onnxgraph.Producer || m.Meta[FormatKey] != ExportFormat {
 		return nil, fmt.Errorf("an ONNX file of %q, format %q: only those can be read back that %s has exported", m.Producer, m.Meta[FormatKey], onnxgraph.Producer)
 	}
@@ -126,7 +126,7 @@ func fromONNX(m *onnx.Model, ema bool) (*source, error) {
 	for _, t := range m.Graph.Initializers {
 		f.Tensors = append(f.Tensors, checkpoints.Tensor{Name: t.Name, Shape: t.Shape, F32: t.F32, I64: t.I64})
 	}
-	s, err := fromFile(f, "ONNX", ema)
+	s, err := fromFile(f, "ONNX", o)
 	if err != nil {
 		return nil, err
 	}

@@ -1,14 +1,12 @@
 package model
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 	"text/tabwriter"
 
-	"fasternet/checkpoints"
 	"fasternet/internal/printable"
 	"fasternet/layers"
 	"fasternet/weights"
@@ -51,11 +49,12 @@ var classifier = []string{"head.weight", "head.bias"}
 // number of classes differs; counters of batches may be missing. After an error
 // the model is unchanged; the table is valid all the same.
 func Import(s *layers.Store, ts []weights.Tensor, allowMissing bool) (Table, error) {
-	return importTensors(s, ts, allowMissing, func(string) bool { return false })
+	return importTensors(s, ts, allowMissing, flags.AllowMissing, func(string) bool { return false })
 }
 
-// importTensors is Import where some tensors are expected to be missing.
-func importTensors(s *layers.Store, ts []weights.Tensor, allowMissing bool, fresh func(name string) bool) (Table, error) {
+// importTensors is Import where some tensors are expected to be missing, and where a
+// remedy of that name allows others to be; "" if there is none.
+func importTensors(s *layers.Store, ts []weights.Tensor, allowMissing bool, remedy string, fresh func(name string) bool) (Table, error) {
 	var t Table
 	found := map[string]weights.Tensor{}
 	for _, x := range ts {
@@ -94,7 +93,7 @@ func importTensors(s *layers.Store, ts []weights.Tensor, allowMissing bool, fres
 		}
 	}
 	dropHead(&t)
-	if err := t.check(allowMissing); err != nil {
+	if err := t.check(allowMissing, remedy); err != nil {
 		return t, err
 	}
 	for _, row := range slices.Concat(t.Loaded, t.Reshaped) {
@@ -137,14 +136,14 @@ func dropHead(t *Table) {
 	t.Notes = append(t.Notes, fmt.Sprintf("the classifier is for %d classes, the model for %d: it is left out and begins with fresh values", r.Have[0], r.Want[0]))
 }
 
-func (t *Table) check(allowMissing bool) error {
+func (t *Table) check(allowMissing bool, remedy string) error {
 	switch {
 	case len(t.Mismatched) > 0:
 		return fmt.Errorf("the weights are of another model: %s", t.Summary())
 	case len(t.Loaded)+len(t.Reshaped) == 0:
 		return fmt.Errorf("the weights are of another model: no tensor fits: %s", t.Summary())
 	case !allowMissing && len(t.Missing)+len(t.Unexpected) > 0:
-		return fmt.Errorf("the weights do not fit the model: %s; --allow-missing goes on all the same", t.Summary())
+		return fmt.Errorf("the weights do not fit the model: %s%s", t.Summary(), option("; ", remedy, " goes on all the same"))
 	}
 	return nil
 }
@@ -227,12 +226,20 @@ func (t *Table) Write(out io.Writer, most int) error {
 		}
 	}
 	for _, n := range t.Notes {
-		printable.Fprintf(w, "note: %s\n", n)
+		printable.Fprintf(w, "%s\n", Remark(n))
 	}
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("model: %w", err)
 	}
 	return nil
+}
+
+// Remark is a note of a table as a line: warnings are called so.
+func Remark(note string) string {
+	if strings.HasPrefix(note, "warning: ") {
+		return note
+	}
+	return "note: " + note
 }
 
 // shapes are what the table says of them, and what is wrong.
@@ -246,23 +253,4 @@ func (r Row) shapes() string {
 		return fmt.Sprint(r.Have)
 	}
 	return fmt.Sprintf("%v, model %v", r.Have, r.Want)
-}
-
-// ErrNaming says that there is no such naming.
-var ErrNaming = errors.New("want ours, official or timm")
-
-// Export is the state of a model as a bare state dict in a naming that PyTorch
-// users know. It shares memory with the model.
-func Export(s *layers.Store, n weights.Naming) ([]checkpoints.Tensor, error) {
-	ts := Tensors(s)
-	switch n {
-	case weights.Official:
-	case weights.Timm:
-		for i := range ts {
-			ts[i].Name = weights.ToTimm(ts[i].Name)
-		}
-	default:
-		return nil, fmt.Errorf("naming %q: %w", n, ErrNaming)
-	}
-	return ts, nil
 }

@@ -109,39 +109,6 @@ func sameState(t *testing.T, got, want graph.Model) {
 	}
 }
 
-// In both namings a model comes back with the same bits and the same recipe.
-func TestNamingsRoundTrip(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "w.safetensors")
-	for _, preset := range []string{"quickstart", "fasternet_t0"} {
-		want, config := randomised(t, preset)
-		config.Model.NumClasses = want.Classes()
-		for _, n := range []weights.Naming{weights.Official, weights.Timm} {
-			ts, err := model.Export(want.Store(), n)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := checkpoints.Write(path, checkpoints.File{Tensors: ts}); err != nil {
-				t.Fatal(err)
-			}
-			var table model.Table
-			l, err := model.Open(path, model.LoadOptions{Report: func(m model.Table) { table = m }})
-			if err != nil {
-				t.Fatalf("%s, %s names: %v", preset, n, err)
-			}
-			if table.Naming != n || len(table.Loaded) != len(ts) {
-				t.Errorf("%s: %d of %d loaded, %s names taken for %s", preset, len(table.Loaded), len(ts), n, table.Naming)
-			}
-			if got, wanted := fmt.Sprintf("%+v", *l.Config), fmt.Sprintf("%+v", *config); got != wanted {
-				t.Errorf("%s: taken for\n%s\nwant\n%s", preset, got, wanted)
-			}
-			sameState(t, l.Model, want)
-		}
-		if _, err := model.Export(want.Store(), "keras"); !errors.Is(err, model.ErrNaming) {
-			t.Errorf("a naming that does not exist: %v", err)
-		}
-	}
-}
-
 // Architectures of one's own are told by the shapes.
 func TestInfer(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "w.safetensors")
@@ -319,15 +286,15 @@ func TestStartFromAverage(t *testing.T) {
 	e, _ := first.Model.Store().Lookup(name)
 	for _, k := range []struct {
 		path   string
-		prefer bool
+		choice weights.Choice
 		ema    bool
-	}{{both, true, true}, {both, false, false}, {plain, true, false}, {plain, false, false}} {
+	}{{both, weights.Auto, true}, {both, "", true}, {both, weights.EMA, true}, {both, weights.Plain, false}, {plain, weights.Auto, false}, {plain, weights.Plain, false}} {
 		net, err := model.New(small(t, "seed=8"), 2)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var table model.Table
-		if err := model.Start(net, c, k.path, model.LoadOptions{PreferEMA: k.prefer, Report: func(m model.Table) { table = m }}); err != nil {
+		if err := model.Start(net, c, k.path, model.LoadOptions{Weights: k.choice, Report: func(m model.Table) { table = m }}); err != nil {
 			t.Fatal(err)
 		}
 		got, _ := net.Store().Lookup(name)
@@ -336,11 +303,11 @@ func TestStartFromAverage(t *testing.T) {
 			want++
 		}
 		if table.EMA != k.ema || got.Param.Data()[0] != want {
-			t.Errorf("%s, preferred %v: averaged %v, a weight is %v, want %v", filepath.Base(k.path), k.prefer, table.EMA, got.Param.Data()[0], want)
+			t.Errorf("%s, choice %s: averaged %v, a weight is %v, want %v", filepath.Base(k.path), k.choice, table.EMA, got.Param.Data()[0], want)
 		}
 	}
 	// PyTorch's files say by their keys which weights they hold.
-	if err := model.Start(mustLoad(t, plain).Model, c, golden.Path(t, "fasternet_small_gelu.pth"), model.LoadOptions{EMA: true}); !errors.Is(err, weights.ErrNoEMA) {
+	if err := model.Start(mustLoad(t, plain).Model, c, golden.Path(t, "fasternet_small_gelu.pth"), model.LoadOptions{Weights: weights.EMA}); !errors.Is(err, weights.ErrNoEMA) {
 		t.Errorf("a file without averages: %v", err)
 	}
 }
@@ -375,12 +342,12 @@ func TestOpenOptions(t *testing.T) {
 		o          model.LoadOptions
 	}{
 		{path, "of another model", model.LoadOptions{Settings: []string{"model.embed_dim=16"}}},
-		{path, "no averaged weights", model.LoadOptions{EMA: true}},
+		{path, "no averaged weights", model.LoadOptions{Weights: weights.EMA}},
 		{path, "unknown key", model.LoadOptions{Settings: []string{"modle.x=1"}}},
 		{path, "no preset is called", model.LoadOptions{Config: "fasternet_t9"}},
 		{torn, "damaged checkpoint", model.LoadOptions{}},
-		{bare, "add --set model.num_classes=N", model.LoadOptions{Settings: gelu}},
-		{bare, "2 missing (head.weight, head.bias)", model.LoadOptions{Settings: append([]string{"model.num_classes=4"}, gelu...)}},
+		{bare, "has no classifier: fine-tune it first", model.LoadOptions{Settings: gelu}},
+		{bare, "has no classifier: fine-tune it first", model.LoadOptions{Settings: append([]string{"model.num_classes=4"}, gelu...)}},
 		{dir, "holds no checkpoint", model.LoadOptions{}},
 	} {
 		if _, err := model.Open(c.path, c.o); err == nil || !strings.Contains(err.Error(), c.want) {

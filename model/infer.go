@@ -11,48 +11,144 @@ import (
 	"fasternet/weights"
 )
 
-// ErrActivation says that the weights of a FasterNet do not tell which
-// activation they were trained with.
-var ErrActivation = errors.New("the weights do not tell the activation: add --set model.act_layer=gelu or relu, or --config with a preset or a file")
+// What the tensors of a network do not tell, and the user has to say.
+var (
+	ErrActivation = errors.New("the weights do not tell the activation: add --set model.act_layer=gelu or relu, or --config with a preset or a file")
+	ErrHeads      = errors.New("the weights do not tell the number of attention heads")
+	ErrVariant    = errors.New("the names of the tensors do not tell which Swin it is")
+)
 
-// infer finds the configuration of a FasterNet of that architecture. A preset
-// whose shapes are the same is taken with all it says; otherwise the settings
-// must name the activation. The name stands for the file in errors.
-func infer(name string, m configs.Model, settings []string) (*configs.Config, error) {
+// shapesOf reads the architecture off the shapes of the tensors: the sizes, and of a
+// transformer the side of the images that it is for, 0 if that is not told. Every size is
+// that of a tensor which is there, so that the model needs no more memory than the file.
+func shapesOf(s *weights.State) (m configs.Model, imageSize int, err error) {
+	switch s.Family {
+	case weights.FasterNet:
+		m, err = fasterNetShapes(s.Tensors)
+	case weights.ViT:
+		m, imageSize, err = vitShapes(s.Tensors)
+	case weights.Swin:
+		m, imageSize, err = swinShapes(s.Tensors)
+	default:
+		err = errUnknown(s.Tensors)
+	}
+	return m, imageSize, err
+}
+
+// errUnknown says that the tensors are of no network that is known by its names.
+func errUnknown(ts []weights.Tensor) error {
+	var names []string
+	for _, t := range ts[:min(3, len(ts))] {
+		names = append(names, clip(t.Name))
+	}
+	hint := ""
+	for _, t := range ts {
+		switch {
+		case strings.Contains(t.Name, "attention.attention.query.") || strings.Contains(t.Name, "attention.self.query."):
+			hint = "; these are the names of Hugging Face transformers, which are not read: export the model from timm"
+		case strings.HasSuffix(t.Name, ".attn.logit_scale"):
+			hint = "; they look like a Swin V2, which is another network"
+		}
+	}
+	return fmt.Errorf("not the weights of a FasterNet, a ViT or a Swin under names that are known: %s, …%s", strings.Join(names, ", "), hint)
+}
+
+// infer finds the configuration of foreign weights that come with none. A preset whose
+// shapes are the same is taken with all it says; what neither it nor the tensors tell the
+// settings must name.
+func (s *source) infer(settings []string) (*configs.Config, error) {
+	m, size, err := shapesOf(s.state)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.path, err)
+	}
+	var told []string // settings that follow from the tensors and their names
+	if m.NumClasses > 0 {
+		told = append(told, fmt.Sprintf("model.num_classes=%d", m.NumClasses))
+	}
+	if m.Name != "fasternet" {
+		if told, err = s.inferTransformer(&m, &size, told, settings); err != nil {
+			return nil, ConfigError{err}
+		}
+	}
+	preset, err := presetOf(m)
+	if err != nil {
+		return nil, err
+	}
+	if preset != "" {
+		s.noteAssumed(preset, m)
+		return asConfigError(configs.Load(preset, slices.Concat(told, settings)...))
+	}
+	switch {
+	case m.Name == "fasternet" && !setsKey(settings, "model.act_layer"):
+		return nil, ConfigError{fmt.Errorf("%s is a FasterNet of its own (embed_dim %d, depths %v, %d classes): %w", s.path, m.EmbedDim, m.Depths, m.NumClasses, ErrActivation)}
+	case m.Name == "vit" && !setsKey(settings, "model.num_heads"):
+		return nil, ConfigError{fmt.Errorf("%s is a ViT of its own (embed_dim %d, depth %d): %w: add --set model.num_heads=N, or --config with a preset or a file", s.path, m.EmbedDim, m.Depth, ErrHeads)}
+	}
+	s.noteAssumed("", m)
+	text, err := m.YAML()
+	if err != nil {
+		return nil, err
+	}
+	if size > 0 {
+		text += fmt.Sprintf("data: {image_size: %d}\n", size)
+	}
+	var grey []string
+	if m.InChans == 1 {
+		grey = []string{"data.mean=[0.5]", "data.std=[0.5]"}
+	}
+	return asConfigError(configs.Parse("architecture found in "+s.path, text, slices.Concat(grey, told, settings)...))
+}
+
+func asConfigError(c *configs.Config, err error) (*configs.Config, error) {
+	if err != nil {
+		return nil, ConfigError{err}
+	}
+	return c, nil
+}
+
+// presetOf is the preset of a classifier that has the shapes of a model; "" if none has.
+func presetOf(m configs.Model) (string, error) {
 	for _, preset := range configs.Presets() {
 		c, err := configs.Load(preset)
 		if err != nil {
-			return nil, err
+			return "", err
 		}
-		if sameShapes(c.Model, m) {
-			return configs.Load(preset, append(classSetting(m.NumClasses), settings...)...)
+		if c.Task == "classify" && sameShapes(c.Model, m) {
+			return preset, nil
 		}
 	}
-	if !slices.ContainsFunc(settings, func(s string) bool { return strings.HasPrefix(s, "model.act_layer=") }) {
-		return nil, fmt.Errorf("%s is a FasterNet of its own (embed_dim %d, depths %v, %d classes): %w", name, m.EmbedDim, m.Depths, m.NumClasses, ErrActivation)
-	}
-	text := fmt.Sprintf(`model: {embed_dim: %d, depths: %s, mlp_ratio: %v, n_div: %d, feature_dim: %d, in_chans: %d,
-  patch_size: %d, patch_stride: %[7]d, patch_size2: %d, patch_stride2: %[8]d, layer_scale_init_value: %v, num_classes: %d}
-`, m.EmbedDim, strings.ReplaceAll(fmt.Sprint(m.Depths), " ", ", "), m.MLPRatio, m.NDiv, m.FeatureDim, m.InChans, m.PatchSize, m.PatchSize2, m.LayerScaleInitValue, m.NumClasses)
-	if m.InChans == 1 {
-		text += "data: {mean: [0.5], std: [0.5]}\n"
-	}
-	return configs.Parse("architecture found in "+name, text, settings...)
+	return "", nil
 }
 
-func classSetting(classes int) []string {
-	if classes == 0 {
-		return nil
-	}
-	return []string{fmt.Sprintf("model.num_classes=%d", classes)}
-}
-
-// sameShapes says whether two architectures have the same tensors, but for the
-// number of classes.
+// sameShapes says whether two architectures have the same tensors, but for the number of
+// classes and what images they are for.
 func sameShapes(a, b configs.Model) bool {
-	return a.Name == b.Name && a.EmbedDim == b.EmbedDim && slices.Equal(a.Depths, b.Depths) && a.MLPRatio == b.MLPRatio && a.NDiv == b.NDiv &&
-		a.FeatureDim == b.FeatureDim && a.PatchSize == b.PatchSize && a.PatchSize2 == b.PatchSize2 && a.InChans == b.InChans &&
-		(a.LayerScaleInitValue > 0) == (b.LayerScaleInitValue > 0)
+	if a.Name != b.Name || a.EmbedDim != b.EmbedDim || !slices.Equal(a.Depths, b.Depths) || a.Depth != b.Depth || a.MLPRatio != b.MLPRatio || a.InChans != b.InChans || a.PatchSize != b.PatchSize {
+		return false
+	}
+	switch a.Name {
+	case "vit":
+		return true
+	case "swin":
+		return slices.Equal(a.NumHeads, b.NumHeads) && a.WindowSize == b.WindowSize && a.PatchNorm == b.PatchNorm
+	}
+	return a.NDiv == b.NDiv && a.FeatureDim == b.FeatureDim && a.PatchSize2 == b.PatchSize2 && (a.LayerScaleInitValue > 0) == (b.LayerScaleInitValue > 0)
+}
+
+// noteAssumed says what no tensor tells and was taken as it usually is.
+func (s *source) noteAssumed(preset string, m configs.Model) {
+	from := "the usual ones"
+	if preset != "" {
+		from = "those of the preset " + preset
+	}
+	what := "mean and deviation of the pixels"
+	if m.Name == "vit" && preset != "" {
+		what = "the number of attention heads, " + what
+	}
+	if m.Name == "fasternet" && preset != "" {
+		what = "the activation, " + what
+	}
+	s.note("not told by the tensors: %s are %s; --config or --set says others", what, from)
 }
 
 // classesOf is the number of classes that a classifier among the tensors has; 0
@@ -65,27 +161,49 @@ func classesOf(ts []weights.Tensor) int {
 	return ts[i].Shape[0]
 }
 
-// architecture reads sizes off the shapes. A convolution of patches is taken to
-// step by its own size. Every size is that of a tensor which is there, so that
-// the model needs no more memory than the file.
-func architecture(ts []weights.Tensor) (configs.Model, error) {
-	m := configs.Default().Model
-	shapes := make(map[string][]int, len(ts))
+// shapes finds tensors by name, and says what is wrong with those of a family.
+type shapes struct {
+	family string
+	of     map[string][]int
+}
+
+func newShapes(family string, ts []weights.Tensor) shapes {
+	s := shapes{family, make(map[string][]int, len(ts))}
 	for _, t := range ts {
-		shapes[t.Name] = t.Shape
+		s.of[t.Name] = t.Shape
 	}
-	// shape finds a tensor of at least n dimensions, none of them 0.
-	shape := func(name string, n int) ([]int, error) {
-		s, ok := shapes[name]
-		if !ok {
-			return nil, fmt.Errorf("not the weights of a FasterNet, the only model that can be told by its tensors: there is no %s; for another one say which with --config", name)
-		}
-		if len(s) < n || slices.Contains(s, 0) {
-			return nil, fmt.Errorf("not the weights of a FasterNet: %s has shape %v", name, s)
-		}
-		return s, nil
+	return s
+}
+
+func (s shapes) has(name string) bool { _, ok := s.of[name]; return ok }
+
+// get finds a tensor of at least n dimensions, none of them 0.
+func (s shapes) get(name string, n int) ([]int, error) {
+	shape, ok := s.of[name]
+	if !ok {
+		return nil, fmt.Errorf("not the weights of a %s: there is no %s; for another model say which with --config", s.family, name)
 	}
-	s, err := shape("patch_embed.proj.weight", 4)
+	if len(shape) < n || slices.Contains(shape, 0) {
+		return nil, fmt.Errorf("not the weights of a %s: %s has shape %v", s.family, name, shape)
+	}
+	return shape, nil
+}
+
+// count is how many of numbered tensors there are, from 0.
+func (s shapes) count(name func(i int) string) int {
+	n := 0
+	for s.has(name(n)) {
+		n++
+	}
+	return n
+}
+
+// fasterNetShapes is shapesOf a FasterNet. A convolution of patches is taken to step by
+// its own size.
+func fasterNetShapes(ts []weights.Tensor) (configs.Model, error) {
+	m := configs.Default().Model
+	all := newShapes("FasterNet", ts)
+	s, err := all.get("patch_embed.proj.weight", 4)
 	if err != nil {
 		return m, err
 	}
@@ -94,10 +212,10 @@ func architecture(ts []weights.Tensor) (configs.Model, error) {
 	for dim := m.EmbedDim; ; dim *= 2 {
 		i := len(m.Depths)
 		block := func(j int) string { return fmt.Sprintf("stages.%d.blocks.%d.mlp.0.weight", 2*i, j) }
-		if _, ok := shapes[block(0)]; !ok && i > 0 {
+		if !all.has(block(0)) && i > 0 {
 			break
 		}
-		s, err := shape(block(0), 2)
+		s, err := all.get(block(0), 2)
 		if err != nil {
 			return m, err
 		}
@@ -107,7 +225,7 @@ func architecture(ts []weights.Tensor) (configs.Model, error) {
 		// A ratio with a fraction leaves different remainders: the largest fits all.
 		m.MLPRatio = max(m.MLPRatio, ratio(s[0], dim))
 		if i > 0 {
-			if s, err = shape(fmt.Sprintf("stages.%d.reduction.weight", 2*i-1), 4); err != nil {
+			if s, err = all.get(fmt.Sprintf("stages.%d.reduction.weight", 2*i-1), 4); err != nil {
 				return m, err
 			}
 			if s[0] != dim {
@@ -115,26 +233,20 @@ func architecture(ts []weights.Tensor) (configs.Model, error) {
 			}
 			m.PatchSize2 = s[2]
 		}
-		depth := 0
-		for ; ; depth++ {
-			if _, ok := shapes[block(depth)]; !ok {
-				break
-			}
-		}
-		m.Depths = append(m.Depths, depth)
+		m.Depths = append(m.Depths, all.count(block))
 	}
-	if s, err = shape("stages.0.blocks.0.spatial_mixing.partial_conv3.weight", 4); err != nil {
+	if s, err = all.get("stages.0.blocks.0.spatial_mixing.partial_conv3.weight", 4); err != nil {
 		return m, err
 	}
 	if m.NDiv = m.EmbedDim / s[0]; m.NDiv < 1 {
 		return m, fmt.Errorf("not the weights of a FasterNet: a partial convolution of %d channels, of which there are %d", s[0], m.EmbedDim)
 	}
-	if s, err = shape("avgpool_pre_head.1.weight", 2); err != nil {
+	if s, err = all.get("avgpool_pre_head.1.weight", 2); err != nil {
 		return m, err
 	}
 	m.FeatureDim, m.NumClasses = s[0], classesOf(ts)
 	m.PatchStride, m.PatchStride2 = m.PatchSize, m.PatchSize2
-	if _, ok := shapes["stages.0.blocks.0.layer_scale"]; ok {
+	if all.has("stages.0.blocks.0.layer_scale") {
 		m.LayerScaleInitValue = 1 // the values are in the file
 	}
 	return m, nil

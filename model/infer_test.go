@@ -10,7 +10,7 @@ import (
 	"fasternet/weights"
 )
 
-// All presets are recognised by the authors' lists of tensors, and by timm's.
+// All presets are recognised by the authors' lists of tensors.
 func TestPresetsAreRecognised(t *testing.T) {
 	for _, preset := range []string{"fasternet_t0", "fasternet_t1", "fasternet_t2", "fasternet_s", "fasternet_m", "fasternet_l"} {
 		var r struct {
@@ -19,18 +19,14 @@ func TestPresetsAreRecognised(t *testing.T) {
 		golden.JSON(t, preset+".json", &r)
 		var ts []weights.Tensor
 		for _, e := range r.StateDict {
-			x := weights.Tensor{Name: weights.FromTimm(weights.ToTimm(e[0].(string)))}
+			x := weights.Tensor{Name: e[0].(string)}
 			for _, d := range e[1].([]any) {
 				x.Shape = append(x.Shape, int(d.(float64)))
 			}
 			ts = append(ts, x)
 		}
-		m, err := architecture(ts)
-		if err != nil {
-			t.Error(err)
-			continue
-		}
-		got, err := infer("x", m, []string{"train.epochs=20"})
+		s := &source{path: "x", state: &weights.State{Family: weights.FasterNet, Naming: weights.Official, Tensors: ts}}
+		got, err := s.infer([]string{"train.epochs=20"})
 		if err != nil {
 			t.Error(err)
 			continue
@@ -72,7 +68,7 @@ func TestNotAFasterNet(t *testing.T) {
 				ts = append(ts, weights.Tensor{Name: n, Shape: shape})
 			}
 		}
-		_, err := architecture(ts)
+		_, err := fasterNetShapes(ts)
 		if !strings.Contains(fmt.Sprintf("%s", err), c.want) {
 			t.Errorf("%s %v: got %v, want something with %q", name, c.shape, err, c.want)
 		}

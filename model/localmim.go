@@ -4,17 +4,22 @@ import (
 	"errors"
 	"fmt"
 
+	"fasternet/checkpoints"
 	"fasternet/configs"
 	"fasternet/graph"
+	"fasternet/weights"
 )
 
-// ErrNotPretraining says that a file is not of a LocalMIM.
-var ErrNotPretraining = errors.New("it is not of a pre-training (task localmim)")
+// What a file is of, or not.
+var (
+	ErrPretraining    = errors.New("is of a pre-training (task localmim)")
+	ErrNotPretraining = errors.New("it is not of a pre-training (task localmim)")
+)
 
 // OpenLocalMIM makes the model of a pre-training: of a run's folder (its best
 // checkpoint), a checkpoint, or an official file, which needs a configuration.
 func OpenLocalMIM(path string, o LoadOptions) (*graph.LocalMIM, error) {
-	src, err := readSource(path, o.EMA)
+	src, err := readSource(path, o)
 	if err != nil {
 		return nil, err
 	}
@@ -47,4 +52,19 @@ func OpenLocalMIM(path string, o LoadOptions) (*graph.LocalMIM, error) {
 		return nil, err
 	}
 	return m, nil
+}
+
+// ExportPretraining is the state of a pre-training as a bare state dict under the names
+// of the published code, for which patch merging is put into its order.
+func ExportPretraining(m *graph.LocalMIM, n weights.Naming) ([]checkpoints.Tensor, error) {
+	if n != weights.Official && n != weights.LocalMIM {
+		return nil, fmt.Errorf("%w for a pre-training: %s; it has official, localmim", ErrNaming, n)
+	}
+	ts := Tensors(m.Store())
+	if c := m.Config(); c.Model.Name == "swin" && c.MIM.MergeOrder != "official" {
+		for i, t := range ts {
+			ts[i].F32 = swapMiddle(t.Name, t.Shape, t.F32)
+		}
+	}
+	return ts, nil
 }

@@ -4,10 +4,7 @@ package model
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -15,6 +12,7 @@ import (
 	"fasternet/configs"
 	"fasternet/graph"
 	"fasternet/layers"
+	"fasternet/weights"
 )
 
 // The keys of a checkpoint's metadata.
@@ -134,6 +132,17 @@ type Loaded struct {
 	File    *checkpoints.File // nil for foreign weights
 	Path    string
 	Average bool // the weights are averaged ones
+	// Headless says that the file has no classifier: the model has one of a single class,
+	// which means nothing.
+	Headless bool
+}
+
+// Used says in one word which weights of a run they are: ema for averaged ones, or plain.
+func (l *Loaded) Used() string {
+	if l.Average {
+		return string(weights.EMA)
+	}
+	return string(weights.Plain)
 }
 
 // Describe reads the configuration and the class names of a checkpoint or an
@@ -161,28 +170,3 @@ func Describe(f *checkpoints.File) (*configs.Config, []string, error) {
 // Load makes the model of a checkpoint, of the best checkpoint of a run's
 // folder, of an exported model, or of foreign weights: Open without options.
 func Load(path string) (*Loaded, error) { return Open(path, LoadOptions{}) }
-
-// find turns a run's folder into the path of its best, else its last
-// checkpoint.
-func find(path string) (string, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return "", fmt.Errorf("model: %w", err)
-	}
-	if !info.IsDir() {
-		return path, nil
-	}
-	for _, name := range []string{checkpoints.Best, checkpoints.Last} {
-		for _, dir := range []string{filepath.Join(path, "checkpoints"), path} {
-			if p := filepath.Join(dir, name); exists(p) {
-				return p, nil
-			}
-		}
-	}
-	return "", fmt.Errorf("model: %s holds no checkpoint: want a file, or the folder of a run", path)
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return !errors.Is(err, os.ErrNotExist)
-}

@@ -9,7 +9,9 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/configs"
+	"fasternet/graph"
 	"fasternet/model"
+	"fasternet/weights"
 )
 
 func small(t testing.TB, settings ...string) *configs.Config {
@@ -126,8 +128,8 @@ func TestClasses(t *testing.T) {
 	}
 }
 
-// Averaged weights are taken where the checkpoint has them; to a plain Load
-// they are somebody else's.
+// Of a checkpoint with averaged weights these are taken, which the run measured, unless
+// the others are asked for; either way a note says so.
 func TestEMA(t *testing.T) {
 	c := small(t)
 	path := filepath.Join(t.TempDir(), "m.safetensors")
@@ -142,23 +144,58 @@ func TestEMA(t *testing.T) {
 			averages = append(averages, x)
 		}
 	}
-	first := func(l *model.Loaded) float32 { return l.Model.Store().Entries[0].Param.Data()[0] }
+	first := func(m graph.Model) float32 { return m.Store().Entries[0].Param.Data()[0] }
+	save(t, path, c)
+	plain := first(mustLoad(t, path).Model)
 	save(t, path, c, averages...)
-	l, err := model.Load(path)
+	for _, k := range []struct {
+		choice weights.Choice
+		want   float32
+		note   string
+	}{
+		{"", first(other), "the averaged ones are taken; --weights plain takes the others"},
+		{weights.Auto, first(other), "--weights plain takes the others"},
+		{weights.EMA, first(other), ""},
+		{weights.Plain, plain, "these are the weights of the last step; the run measured the averaged ones (EMA), which --weights ema takes"},
+	} {
+		var notes []string
+		l, err := model.Open(path, model.LoadOptions{Weights: k.choice, Report: func(t model.Table) { notes = t.Notes }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first(l.Model) != k.want || l.Average != (k.choice != weights.Plain) || l.Used() != map[bool]string{true: "ema", false: "plain"}[l.Average] {
+			t.Errorf("%q: got %v, want %v", k.choice, first(l.Model), k.want)
+		}
+		if got := strings.Join(notes, "; "); !strings.Contains(got, k.note) || (got == "") != (k.note == "") {
+			t.Errorf("%q: notes %q, want %q", k.choice, got, k.note)
+		}
+	}
+	for _, k := range []struct {
+		averages []checkpoints.Tensor
+		choice   weights.Choice
+		want     string
+	}{
+		{nil, weights.EMA, "no averaged weights (--weights ema): only a run with ema.decay has them"},
+		{averages[:2], weights.Auto, "averaged weights are incomplete"},
+	} {
+		save(t, path, c, k.averages...)
+		if _, err := model.Open(path, model.LoadOptions{Weights: k.choice}); err == nil || !strings.Contains(err.Error(), k.want) {
+			t.Errorf("%d averages: %v, want %q", len(k.averages), err, k.want)
+		}
+	}
+	// A model that was made of averaged weights has no others.
+	meta, err := model.Meta(c, []string{"a", "b"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	before := first(l)
-	if l, err = model.Open(path, model.LoadOptions{EMA: true}); err != nil {
+	meta[model.UsedKey] = "ema"
+	if err := checkpoints.Write(path, checkpoints.File{Meta: meta, Tensors: model.Tensors(other.Store())}); err != nil {
 		t.Fatal(err)
 	}
-	if want := other.Store().Entries[0].Param.Data()[0]; first(l) != want || want == before {
-		t.Errorf("got %v, want %v; it was %v", first(l), want, before)
+	if l := mustLoad(t, path); !l.Average {
+		t.Error("an export of averaged weights does not say so")
 	}
-	for _, averages := range [][]checkpoints.Tensor{nil, averages[:2]} {
-		save(t, path, c, averages...)
-		if _, err := model.Open(path, model.LoadOptions{EMA: true}); err == nil || !strings.Contains(err.Error(), "no averaged weights") {
-			t.Errorf("%d averages: %v", len(averages), err)
-		}
+	if _, err := model.Open(path, model.LoadOptions{Weights: weights.Plain}); err == nil || !strings.Contains(err.Error(), "has no others (--weights plain)") {
+		t.Errorf("plain weights of an export of averaged ones: %v", err)
 	}
 }

@@ -10,14 +10,13 @@ import (
 	"fasternet/graph"
 	"fasternet/kernels"
 	"fasternet/layers"
-	"fasternet/ops"
 	"fasternet/weights"
 )
 
 // StartPretraining fills a LocalMIM with the weights of another pre-training:
 // a run's folder, a checkpoint, or an official file.
 func StartPretraining(m *graph.LocalMIM, path string, o LoadOptions) error {
-	src, err := readAs(path, o)
+	src, err := readSource(path, o)
 	if err != nil {
 		return err
 	}
@@ -29,7 +28,7 @@ func (s *source) startPretraining(m *graph.LocalMIM, o LoadOptions) error {
 		return fmt.Errorf("%s is not of a LocalMIM pre-training: it has no decoders", s.path)
 	}
 	c := m.Config()
-	if err := s.sameFunction(c); err != nil {
+	if err := s.sameFunction(c, nil); err != nil {
 		return err
 	}
 	if c.Model.Name == "swin" && s.mergesOfficially() != (c.MIM.MergeOrder == "official") {
@@ -61,7 +60,7 @@ func afterEncoder(name string) bool {
 
 // encoder turns the tensors of a LocalMIM into those of a classifier without its
 // final norm and its head: what is to be fine-tuned.
-func (s *source) encoder(store *layers.Store, c *configs.Config) (ts []weights.Tensor, notes []string) {
+func (s *source) encoder(c *configs.Config) (ts []weights.Tensor, notes []string) {
 	left := 0
 	for _, t := range s.state.Tensors {
 		name := strings.TrimPrefix(t.Name, "encoder.")
@@ -70,13 +69,6 @@ func (s *source) encoder(store *layers.Store, c *configs.Config) (ts []weights.T
 			continue
 		}
 		t.Name = name
-		if name == "pos_embed" {
-			resized, note := resizePositions(t, store)
-			if note != "" {
-				notes = append(notes, note)
-			}
-			t = resized
-		}
 		ts = append(ts, t)
 	}
 	if c.Model.Name == "swin" && s.mergesOfficially() {
@@ -87,54 +79,33 @@ func (s *source) encoder(store *layers.Store, c *configs.Config) (ts []weights.T
 	return ts, notes
 }
 
-// resizePositions interpolates position embeddings [1, 1 + side², C] for the
-// grid of the model, if that is another.
-func resizePositions(t weights.Tensor, store *layers.Store) (out weights.Tensor, note string) {
-	e, ok := store.Lookup(t.Name)
-	if !ok || len(t.Shape) != 3 || len(e.Shape) != 3 || t.Shape[2] != e.Shape[2] || t.Shape[1] == e.Shape[1] {
-		return t, ""
-	}
-	from, to := squareRoot(t.Shape[1]-1), squareRoot(e.Shape[1]-1)
-	if from == 0 || to == 0 {
-		return t, ""
-	}
-	t.F32 = ops.ResizePositions(t.F32, 1, t.Shape[2], [2]int{from, from}, [2]int{to, to})
-	t.Shape = slices.Clone([]int(e.Shape))
-	return t, fmt.Sprintf("position embeddings of a %d×%d grid are interpolated for %d×%d", from, from, to, to)
-}
-
-// squareRoot is that of a square number, else 0.
-func squareRoot(n int) int {
-	for i := 1; i*i <= n; i++ {
-		if i*i == n {
-			return i
-		}
-	}
-	return 0
-}
-
 // swapMerging swaps the second and the third of the four neighbours in the inputs
 // of the patch merging layers, which makes one order of the other.
 func swapMerging(ts []weights.Tensor) []weights.Tensor {
 	out := slices.Clone(ts)
 	for i, t := range out {
-		if !strings.Contains(t.Name, ".downsample.") || t.F32 == nil || len(t.Shape) == 0 {
-			continue
-		}
-		width := t.Shape[len(t.Shape)-1]
-		if width%4 != 0 || width == 0 {
-			continue
-		}
-		data, c := slices.Clone(t.F32), width/4
-		for row := 0; row < len(data); row += width {
-			for j := range c {
-				a, b := row+c+j, row+2*c+j
-				data[a], data[b] = data[b], data[a]
-			}
-		}
-		out[i].F32 = data
+		out[i].F32 = swapMiddle(t.Name, t.Shape, t.F32)
 	}
 	return out
+}
+
+// swapMiddle is swapMerging of one tensor; others are as they were.
+func swapMiddle(name string, shape []int, values []float32) []float32 {
+	if !strings.Contains(name, ".downsample.") || values == nil || len(shape) == 0 {
+		return values
+	}
+	width := shape[len(shape)-1]
+	if width%4 != 0 || width == 0 {
+		return values
+	}
+	data, c := slices.Clone(values), width/4
+	for row := 0; row < len(data); row += width {
+		for j := range c {
+			a, b := row+c+j, row+2*c+j
+			data[a], data[b] = data[b], data[a]
+		}
+	}
+	return data
 }
 
 // freshHead makes the weights of a new classifier on a pre-trained encoder as

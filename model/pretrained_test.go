@@ -67,7 +67,7 @@ func TestStartFromPretrainedViT(t *testing.T) {
 	}
 	old, _ := m.Store().Lookup("pos_embed")
 	now, _ := net.Store().Lookup("pos_embed")
-	golden.CheckRel(t, "positions", now.Param.Data(), ops.ResizePositions(old.Buffer, 1, 16, [2]int{4, 4}, [2]int{6, 6}), 1e-6)
+	golden.CheckRel(t, "positions", now.Param.Data(), ops.ResizePositions(old.Buffer, 1, 16, [2]int{4, 4}, [2]int{6, 6}, ops.Pointwise), 1e-6)
 	head, _ := net.Store().Lookup("head.weight")
 	if top := slices.Max(head.Param.Data()); top <= 0 || top > 2e-4 {
 		t.Errorf("largest weight of the head %v", top)

@@ -93,6 +93,6 @@ func (b *builder) resize(from, to [2]int) string {
 	}
 	return b.constant(onnx.Tensor{
 		Name:  fmt.Sprintf("resize.%dx%d.%dx%d", from[0], from[1], to[0], to[1]),
-		Shape: []int{places, old}, F32: ops.ResizePositions(units, 1, old, from, to),
+		Shape: []int{places, old}, F32: ops.ResizePositions(units, 1, old, from, to, ops.Antialiased),
 	})
 }

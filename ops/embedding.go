@@ -20,7 +20,7 @@ type Embedding struct {
 }
 
 // Embed adds it to a map of tokens x [images, height, width, C]; the result is
-// [images, tokens, C]. Positions of another grid are interpolated.
+// [images, tokens, C]. Positions of another grid are interpolated, as in timm.
 func Embed(t *Tape, x *gorgonia.Node, e Embedding) (*gorgonia.Node, error) {
 	in, err := shapeOfTokens(x)
 	if err == nil && x.Shape().Dims() != 4 {
@@ -43,7 +43,7 @@ func Embed(t *Tape, x *gorgonia.Node, e Embedding) (*gorgonia.Node, error) {
 		return nil, fmt.Errorf("ops: embedding %q: %d fixed values for %d tokens of %d channels, or learned ones beside them", e.Name, len(e.Fixed), places, c)
 	}
 	if to := [2]int{x.Shape()[1], x.Shape()[2]}; to != e.Grid && (e.Fixed != nil || e.Position != nil) {
-		f.resize = newPositionResize(f.class, c, e.Grid, to)
+		f.resize = newPositionResize(f.class, c, e.Grid, to, Antialiased)
 		f.resized, f.resizedGrad = make([]float32, f.tokens*c), make([]float32, f.tokens*c)
 	}
 	f.forwardTask, f.backwardTask, f.sumTask = f.forwardImage, f.backwardImage, f.sumTokens

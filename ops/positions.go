@@ -6,26 +6,63 @@ import (
 	"fasternet/kernels"
 )
 
-// tap is a share of a place of the old grid in a place of the new one.
+// tap is the share of a place of the old grid in a place of the new one.
 type tap struct {
 	at     int
 	weight float32
 }
 
-// bicubicTaps are the shares along one side when n places become m: cubic
-// convolution (Keys, 1981) with a = -0.75 between pixel centres, the border
-// repeated, without antialiasing; as PyTorch's bicubic interpolation.
-func bicubicTaps(n, m int) [][4]tap {
-	const a = -0.75
-	near := func(t float64) float64 { return ((a+2)*t-(a+3))*t*t + 1 }
-	far := func(t float64) float64 { return a * (((t-5)*t+8)*t - 4) }
-	out := make([][4]tap, m)
+// Bicubic is a way to interpolate position embeddings: cubic convolution (Keys, 1981)
+// between the centres of pixels.
+type Bicubic int
+
+// The ways.
+const (
+	// Antialiased is what timm 1.0 does: a = -0.5, over more places where the grid
+	// becomes smaller; what lies beyond the border is left out.
+	Antialiased Bicubic = iota
+	// Pointwise is what the published fine-tuning of MAE and LocalMIM does: a = -0.75,
+	// always over four places, the border repeated.
+	Pointwise
+)
+
+// taps are the shares along one side when n places become m, as PyTorch computes them.
+func (b Bicubic) taps(n, m int) [][]tap {
+	a := -0.5
+	if b == Pointwise {
+		a = -0.75
+	}
+	cubic := func(x float64) float64 {
+		switch x = math.Abs(x); {
+		case x < 1:
+			return ((a+2)*x-(a+3))*x*x + 1
+		case x < 2:
+			return a * (((x-5)*x+8)*x - 4)
+		}
+		return 0
+	}
+	scale := float64(n) / float64(m)
+	out := make([][]tap, m)
 	for i := range out {
-		x := (float64(i)+0.5)*float64(n)/float64(m) - 0.5
-		first := math.Floor(x)
-		t := x - first
-		for j, w := range [4]float64{far(t + 1), near(t), near(1 - t), far(2 - t)} {
-			out[i][j] = tap{min(max(int(first)+j-1, 0), n-1), float32(w)}
+		centre := (float64(i) + 0.5) * scale
+		if b == Pointwise {
+			first := math.Floor(centre - 0.5)
+			t := centre - 0.5 - first
+			for j := -1; j <= 2; j++ {
+				out[i] = append(out[i], tap{min(max(int(first)+j, 0), n-1), float32(cubic(t - float64(j)))})
+			}
+			continue
+		}
+		wide := max(scale, 1)
+		var sum float64
+		from, to := max(int(centre-2*wide+0.5), 0), min(int(centre+2*wide+0.5), n)
+		for j := from; j < to; j++ {
+			w := cubic((float64(j) + 0.5 - centre) / wide)
+			out[i] = append(out[i], tap{j, float32(w)})
+			sum += w
+		}
+		for j := range out[i] {
+			out[i][j].weight = float32(float64(out[i][j].weight) / sum)
 		}
 	}
 	return out
@@ -36,11 +73,11 @@ func bicubicTaps(n, m int) [][4]tap {
 type positionResize struct {
 	class, channels int
 	from, to        [2]int // height and width
-	rows, cols      [][4]tap
+	rows, cols      [][]tap
 }
 
-func newPositionResize(class, channels int, from, to [2]int) *positionResize {
-	return &positionResize{class, channels, from, to, bicubicTaps(from[0], to[0]), bicubicTaps(from[1], to[1])}
+func newPositionResize(class, channels int, from, to [2]int, how Bicubic) *positionResize {
+	return &positionResize{class, channels, from, to, how.taps(from[0], to[0]), how.taps(from[1], to[1])}
 }
 
 // each calls f with every share of an old place in a new one.
@@ -78,10 +115,10 @@ func addMultiple(dst, x []float32, weight float32) {
 }
 
 // ResizePositions interpolates position embeddings [class + height·width, C] of
-// one grid (height, width) bicubically for another.
-func ResizePositions(positions []float32, class, channels int, from, to [2]int) []float32 {
+// one grid (height, width) for another. Those of class tokens stay.
+func ResizePositions(positions []float32, class, channels int, from, to [2]int, how Bicubic) []float32 {
 	out := make([]float32, (class+to[0]*to[1])*channels)
-	newPositionResize(class, channels, from, to).forward(out, positions)
+	newPositionResize(class, channels, from, to, how).forward(out, positions)
 	return out
 }
 

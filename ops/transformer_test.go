@@ -337,7 +337,7 @@ func TestPositions(t *testing.T) {
 			continue
 		}
 		out := want[fmt.Sprintf("interp_out/%dto%d", from, to)]
-		checkAbs(t, name, ResizePositions(in.Data, in.Shape[1]-from*from, in.Shape[2], [2]int{from, from}, [2]int{to, to}), out.Data)
+		checkAbs(t, name, ResizePositions(in.Data, in.Shape[1]-from*from, in.Shape[2], [2]int{from, from}, [2]int{to, to}, Pointwise), out.Data)
 		checked++
 	}
 	if checked < 3 {

@@ -12,6 +12,7 @@ import (
 type Dumped struct {
 	Train, Val   *Set
 	Model, Which string // where they come from: a file, and the kind of features
+	Weights      string // ema for averaged weights, or plain; "" if that is not known
 }
 
 const (
@@ -20,6 +21,7 @@ const (
 	modelKey   = "model"
 	whichKey   = "features"
 	classesKey = "classes"
+	weightsKey = "weights"
 )
 
 // CheckDumpFile says whether a file of features may have that name.
@@ -42,7 +44,7 @@ func Dump(path string, d *Dumped) error {
 		return fmt.Errorf("probe: names of classes: %w", err)
 	}
 	f := checkpoints.File{Meta: map[string]string{
-		formatKey: dumpFormat, modelKey: d.Model, whichKey: d.Which, classesKey: string(classes),
+		formatKey: dumpFormat, modelKey: d.Model, whichKey: d.Which, classesKey: string(classes), weightsKey: d.Weights,
 	}}
 	for _, p := range []struct {
 		name string
@@ -72,7 +74,7 @@ func Load(path string) (*Dumped, error) {
 	if err := json.Unmarshal([]byte(f.Meta[classesKey]), &classes); err != nil {
 		return nil, fmt.Errorf("probe: %s: names of classes: %w", path, err)
 	}
-	d := &Dumped{Model: f.Meta[modelKey], Which: f.Meta[whichKey]}
+	d := &Dumped{Model: f.Meta[modelKey], Which: f.Meta[whichKey], Weights: f.Meta[weightsKey]}
 	if d.Train, err = loadSet(f, "train", classes); err == nil {
 		d.Val, err = loadSet(f, "val", classes)
 	}

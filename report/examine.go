@@ -27,10 +27,9 @@ func (r *Run) Examine(ctx context.Context, progress func(done, total int)) error
 	if err != nil {
 		return err
 	}
-	averaged := r.Config.EMA.Decay > 0 // is what the run measures
 	transform := eval.Transform(r.Config.Data, r.Config.Model.InChans)
 	if r.Pretraining() {
-		net, err := model.OpenLocalMIM(r.Dir, model.LoadOptions{EMA: averaged})
+		net, err := model.OpenLocalMIM(r.Dir, model.LoadOptions{})
 		if err != nil {
 			return err
 		}
@@ -39,7 +38,7 @@ func (r *Run) Examine(ctx context.Context, progress func(done, total int)) error
 		})
 		return err
 	}
-	m, err := model.Open(r.Dir, model.LoadOptions{EMA: averaged})
+	m, err := model.Open(r.Dir, model.LoadOptions{})
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ type fact struct{ Name, Value string }
 
 // ownSettings may differ from rank to rank: where things lie, and how much is done at
 // a time. What the weights start from is the business of rank 0.
-var ownSettings = []string{"threads", "run_dir", "from", "from_ema", "data.dir", "data.workers", "data.prefetch", "distill.teacher", "distill.config"}
+var ownSettings = []string{"threads", "run_dir", "from", "from_weights", "from_state_key", "from_allow_missing", "from_allow_nan", "data.dir", "data.workers", "data.prefetch", "distill.teacher", "distill.config", "distill.state_key"}
 
 // compare is an error unless all ranks have the same program, kernels, configuration
 // and data. Others would train in silence what nobody has asked for.

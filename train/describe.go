@@ -56,7 +56,7 @@ func (t *trainer) extras() (lines []string) {
 	if task, ok := t.task.(*classification); ok && task.teacher != nil {
 		from := task.teacher.path
 		if task.teacher.average {
-			from += " (averaged weights)"
+			from = "the averaged weights (EMA) of " + from
 		}
 		add("%s distillation from %s, alpha %g, tau %g", c.Distill.Type, from, c.Distill.Alpha, c.Distill.Tau)
 		if note := task.teacher.note; note != "" {
@@ -77,7 +77,7 @@ func (t *trainer) extras() (lines []string) {
 		add("frozen: %d tensors with %d parameters", tensors, values)
 	}
 	if t.ema != nil {
-		add("averaged weights (EMA) with decay %g: their evaluation counts; eval and others take them by --ema", c.EMA.Decay)
+		add("averaged weights (EMA) with decay %g: their evaluation counts, and eval, export and the others take them", c.EMA.Decay)
 	}
 	if c.Train.Patience > 0 {
 		add("the run ends early after %d evaluations without a better %s", c.Train.Patience, c.Checkpoint.Monitor)

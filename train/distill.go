@@ -11,6 +11,7 @@ import (
 	"fasternet/kernels"
 	"fasternet/model"
 	"fasternet/ops"
+	"fasternet/weights"
 )
 
 // teacher is a model that a student learns from. It is frozen: in evaluation form,
@@ -34,7 +35,10 @@ func openTeacher(c *configs.Config, student *graph.Runner, names []string) (*tea
 	if c.Distill.Type == "none" {
 		return nil, nil
 	}
-	l, err := model.Open(c.Distill.Teacher, model.LoadOptions{Config: c.Distill.Config, PreferEMA: c.Distill.EMA})
+	l, err := model.Open(c.Distill.Teacher, model.LoadOptions{
+		Config: c.Distill.Config, Weights: weights.Choice(c.Distill.Weights), StateKey: c.Distill.StateKey,
+		Remedies: &model.Remedies{Weights: "distill.weights", StateKey: "distill.state_key"},
+	})
 	if err != nil {
 		return nil, fmt.Errorf("distill.teacher: %w", err)
 	}

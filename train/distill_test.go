@@ -15,6 +15,7 @@ import (
 	"fasternet/graph"
 	"fasternet/kernels"
 	"fasternet/model"
+	"fasternet/weights"
 )
 
 // A teacher that the student starts as: its logits are the student's, whatever the
@@ -75,14 +76,14 @@ func TestTeacher(t *testing.T) {
 		}
 	}
 	averaged := run("ema.decay=0.9")
-	for _, ema := range []bool{true, false} {
-		c.Distill.Teacher, c.Distill.EMA = averaged, ema
+	for _, choice := range []weights.Choice{weights.Auto, weights.EMA, weights.Plain} {
+		c.Distill.Teacher, c.Distill.Weights = averaged, string(choice)
 		task, err := newClassification(c, train, train, pool)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, other := range []bool{true, false} {
-			l, err := model.Open(averaged, model.LoadOptions{EMA: other})
+		for _, other := range []weights.Choice{weights.EMA, weights.Plain} {
+			l, err := model.Open(averaged, model.LoadOptions{Weights: other})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -91,8 +92,8 @@ func TestTeacher(t *testing.T) {
 				t.Fatal(err)
 			}
 			teacher := task.teacher
-			if same := slices.Equal(numbers(teacher.runner.Model), numbers(folded)); teacher.average != ema || same != (ema == other) {
-				t.Errorf("distill.ema %v: averaged %v; weights as with --ema=%v: %v", ema, teacher.average, other, same)
+			if same := slices.Equal(numbers(teacher.runner.Model), numbers(folded)); teacher.average != (choice != weights.Plain) || same != (teacher.average == (other == weights.EMA)) {
+				t.Errorf("distill.weights %s: averaged %v; weights as with --weights %s: %v", choice, teacher.average, other, same)
 			}
 		}
 	}

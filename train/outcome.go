@@ -13,7 +13,7 @@ type Outcome struct {
 	Last        Score  `json:"last"`
 	Epochs      int    `json:"epochs"` // that were trained in all
 	RunDir      string `json:"run_dir"`
-	EMA         bool   `json:"ema,omitempty"`           // the result is of averaged weights (--ema)
+	EMA         bool   `json:"ema,omitempty"`           // the result is of averaged weights
 	Early       bool   `json:"stopped_early,omitempty"` // by train.patience
 }
 

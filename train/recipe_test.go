@@ -15,6 +15,7 @@ import (
 	"fasternet/checkpoints"
 	"fasternet/configs"
 	"fasternet/model"
+	"fasternet/weights"
 )
 
 // stripes makes a small data set in the form of Fashion-MNIST, of stripes in two
@@ -176,12 +177,12 @@ func TestResumeWithEverything(t *testing.T) {
 				return f
 			}
 			same(t, name+", best", best(whole), best(broken))
-			// The average is what --ema reads.
-			plain, err := model.Open(whole, model.LoadOptions{})
+			// The average is what others read, unless they ask for the rest.
+			plain, err := model.Open(whole, model.LoadOptions{Weights: weights.Plain})
 			if err != nil {
 				t.Fatal(err)
 			}
-			avg, err := model.Open(whole, model.LoadOptions{EMA: true})
+			avg, err := model.Open(whole, model.LoadOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}

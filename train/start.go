@@ -10,6 +10,7 @@ import (
 	"fasternet/checkpoints"
 	"fasternet/configs"
 	"fasternet/model"
+	"fasternet/weights"
 )
 
 // startFrom gives the model the weights that the configuration names.
@@ -18,7 +19,11 @@ func (t *trainer) startFrom() error {
 		return nil
 	}
 	var table model.Table
-	err := t.task.start(t.config.From, model.LoadOptions{PreferEMA: t.config.FromEMA, Report: func(m model.Table) { table = m }})
+	c := t.config
+	err := t.task.start(c.From, model.LoadOptions{
+		Weights: weights.Choice(c.FromWeights), StateKey: c.FromStateKey, AllowMissing: c.FromAllowMissing, AllowNaN: c.FromAllowNaN,
+		Report: func(m model.Table) { table = m },
+	})
 	if err != nil {
 		return fmt.Errorf("from: %w", err)
 	}
@@ -27,11 +32,8 @@ func (t *trainer) startFrom() error {
 		which = "averaged weights (EMA)"
 	}
 	t.origin = append(t.origin, fmt.Sprintf("starting from the %s of %s: %s", which, table.Path, table.Summary()))
-	if table.EMA {
-		t.origin = append(t.origin, "note: --from-ema=false takes the weights of the last step instead")
-	}
 	for _, n := range table.Notes {
-		t.origin = append(t.origin, "note: "+n)
+		t.origin = append(t.origin, model.Remark(n))
 	}
 	t.noteKnown(table.Path)
 	return nil

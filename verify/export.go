@@ -2,6 +2,7 @@ package verify
 
 import (
 	"fasternet/arrays"
+	"fasternet/internal/finite"
 	"fasternet/model"
 	"fasternet/onnx"
 	"fasternet/onnxgraph"
@@ -15,14 +16,14 @@ func checkONNX(r *Report) error {
 		r.Rescue = "export it again from its checkpoint"
 		return err
 	}
-	var numbers finite
+	var numbers finite.Count
 	for _, t := range m.Graph.Initializers {
-		numbers.add(t.Name, t.F32)
+		numbers.Add(t.Name, t.F32)
 	}
-	r.Facts = numbers.facts()
+	r.Facts = numbers.String()
 	if m.Producer != onnxgraph.Producer {
 		r.Facts += "; of another program, whose graph is not checked"
-		return numbers.err()
+		return numbers.Err()
 	}
 	l, err := model.Load(r.Path)
 	if err != nil {
@@ -30,7 +31,7 @@ func checkONNX(r *Report) error {
 		return err
 	}
 	r.Facts = l.Config.Model.Name + ", " + r.Facts
-	return numbers.err()
+	return numbers.Err()
 }
 
 func checkNPY(r *Report) error {
@@ -40,8 +41,8 @@ func checkNPY(r *Report) error {
 	}
 	values := make([]float32, a.Len())
 	a.Values(0, values)
-	var numbers finite
-	numbers.add("the array", values)
-	r.Facts = numbers.facts()
-	return numbers.err()
+	var numbers finite.Count
+	numbers.Add("the array", values)
+	r.Facts = numbers.String()
+	return numbers.Err()
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"fasternet/checkpoints"
+	"fasternet/internal/finite"
 	"fasternet/model"
 	"fasternet/train"
 	"fasternet/weights"
@@ -22,18 +23,18 @@ func checkSafetensors(r *Report) error {
 	if err != nil {
 		return damaged(r, err)
 	}
-	var numbers finite
+	var numbers finite.Count
 	for _, t := range f.Tensors {
-		numbers.add(t.Name, t.F32)
+		numbers.Add(t.Name, t.F32)
 	}
-	r.Facts = numbers.facts()
+	r.Facts = numbers.String()
 	switch f.Meta[model.FormatKey] {
 	case model.CheckpointFormat:
 		r.Kind = "checkpoint"
 	case model.ExportFormat:
 		r.Kind = "exported model"
 	default: // tensors and a checksum, of predictions or a converted model
-		return numbers.err()
+		return numbers.Err()
 	}
 	c, err := model.Check(f)
 	if err != nil {
@@ -41,6 +42,12 @@ func checkSafetensors(r *Report) error {
 		return err
 	}
 	r.Facts = c.Model.Name + ", " + r.Facts
+	if model.HasAverage(f) {
+		r.Facts += ", also averaged weights (EMA), which eval, export and the others take"
+	}
+	if f.Meta[model.UsedKey] == string(weights.EMA) {
+		r.Facts += ", made of averaged weights (EMA)"
+	}
 	if text, ok := f.Meta[train.ProgressKey]; ok {
 		at, err := train.Standing(text)
 		if err != nil {
@@ -48,7 +55,7 @@ func checkSafetensors(r *Report) error {
 		}
 		r.Facts = at + ", " + r.Facts
 	}
-	if err := numbers.err(); err != nil {
+	if err := numbers.Err(); err != nil {
 		r.rescueFromFolder()
 		return err
 	}
@@ -162,10 +169,10 @@ func checkWeights(r *Report) error {
 	if err != nil {
 		return err
 	}
-	var numbers finite
+	var numbers finite.Count
 	for _, t := range s.Tensors {
-		numbers.add(t.Name, t.F32)
+		numbers.Add(t.Name, t.F32)
 	}
-	r.Facts = numbers.facts() + "; it has no checksum"
-	return numbers.err()
+	r.Facts = numbers.String() + "; it has no checksum"
+	return numbers.Err()
 }

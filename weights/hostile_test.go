@@ -238,10 +238,10 @@ func FuzzPickle(f *testing.F) {
 }
 
 func check(t *testing.T, raw []byte) {
-	for _, ema := range []bool{false, true} {
+	for _, choice := range []weights.Choice{weights.Plain, weights.EMA} {
 		var s *weights.State
 		var err error
-		hostile.Bound(t, 4<<20+1000*len(raw), func() { s, err = parse(raw, weights.Options{EMA: ema}) })
+		hostile.Bound(t, 4<<20+1000*len(raw), func() { s, err = parse(raw, weights.Options{Choice: choice}) })
 		if err != nil {
 			if strings.Contains(err.Error(), "\n") || len(err.Error()) > 1000 {
 				t.Errorf("the error is no line: %q", err)
@@ -254,7 +254,9 @@ func check(t *testing.T, raw []byte) {
 				t.Errorf("tensor %q of shape %v has %d values", x.Name, x.Shape, n)
 			}
 			elements += x.Size()
-			weights.ToTimm(weights.FromTimm(x.Name))
+			for _, n := range weights.Namings(s.Family) {
+				weights.NameOf(s.Family, n, weights.OfficialName(s.Family, n, x.Name))
+			}
 		}
 		if elements > len(raw)+1<<16 {
 			t.Errorf("%d elements from %d bytes", elements, len(raw))

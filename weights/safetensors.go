@@ -20,9 +20,6 @@ var safetensorsTypes = map[safetensors.DType]dtype{
 }
 
 func parseSafetensors(r io.ReaderAt, size int64, o Options) (*State, error) {
-	if o.EMA {
-		return nil, fmt.Errorf("a safetensors file has one set of weights: %w (--ema)", ErrNoEMA)
-	}
 	if _, err := header(r, size); err != nil {
 		return nil, err
 	}
@@ -38,7 +35,7 @@ func parseSafetensors(r io.ReaderAt, size int64, o Options) (*State, error) {
 	if err != nil {
 		return nil, fmt.Errorf("safetensors: %s", short(err.Error()))
 	}
-	s := &State{Container: "safetensors file", Meta: meta.Metadata()}
+	var all set
 	budget := size + spareElements
 	for _, e := range file.Tensors() {
 		d, ok := safetensorsTypes[e.TensorView.DType()]
@@ -53,8 +50,15 @@ func parseSafetensors(r io.ReaderAt, size int64, o Options) (*State, error) {
 		if err != nil {
 			return nil, fmt.Errorf("tensor %s: %w", short(e.Name), err)
 		}
-		s.Tensors = append(s.Tensors, d.tensor(e.Name, strided{shape: shape, stride: contiguous(shape)}, n, e.TensorView.Data()))
+		all.items = append(all.items, item{e.Name, shape, func() (Tensor, error) {
+			return d.tensor(e.Name, strided{shape: shape, stride: contiguous(shape)}, n, e.TensorView.Data()), nil
+		}})
 	}
+	s, err := take("safetensors file", []set{all}, o)
+	if err != nil {
+		return nil, err
+	}
+	s.Meta = meta.Metadata()
 	return s, nil
 }
 

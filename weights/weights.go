@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
 )
 
@@ -34,19 +33,33 @@ func (t Tensor) Integer() bool { return strings.Contains(t.DType, "int") || t.DT
 // State is the state dict of a file.
 type State struct {
 	Container string // what kind of file it is
-	Key       string // where in the file the state dict was; "" for the file itself
+	Key       string // where in the file the state dict was, e.g. "model_ema"; "" for the file itself
+	Prefix    string // that all names had and that is left out, e.g. "module."
+	Averaged  bool   // they are averaged weights (EMA)
+	Family    Family // "" if the network is not known
+	Naming    Naming // of its tensors
 	Tensors   []Tensor
+	Others    []string          // the other sets of weights in the file, in words
 	Ignored   []string          // what else is in the file: keys, and classes that stay inert
 	Meta      map[string]string // text in the header of a safetensors file
 }
 
-// Options say what to read.
+// Options say what to read. The zero value takes the averaged weights if there are any.
 type Options struct {
-	EMA bool // the averaged weights instead of the last ones
+	Choice Choice
+	Key    string // of the state dict, e.g. "model_ema" or "checkpoint.net"; "" looks for it
+	// How the user sets the two, for errors; "" for --weights and --state-key.
+	ChoiceOption, KeyOption string
 }
 
-// ErrNoEMA says that a file has no averaged weights, which were asked for.
-var ErrNoEMA = errors.New("no averaged weights")
+func (o *Options) complete() {
+	if o.ChoiceOption == "" {
+		o.ChoiceOption = "--weights"
+	}
+	if o.KeyOption == "" {
+		o.KeyOption = "--state-key"
+	}
+}
 
 // ErrFormat says that a file is of no kind that can be read.
 var ErrFormat = errors.New("not a file of weights: want a PyTorch checkpoint (.pth, .pt, .ckpt, .bin) or safetensors")
@@ -60,12 +73,12 @@ const (
 	spareElements = 1 << 16  // elements beyond the bytes of the file, which views of one storage may share
 )
 
-// Read reads the state dict of a file: that under state_dict, model or
-// model_ema, or the file itself; with Options.EMA the one under
-// state_dict_ema, model_ema or ema_state_dict. Prefixes that wrappers leave in
-// the names (module., model., _orig_mod.) are taken off, and what belongs to a
-// training criterion, such as a teacher, is left out. Nothing in the file is
-// executed.
+// Read reads the state dict of a file: the dictionary of tensors that looks most like
+// the weights of a network, under whatever keys it lies. If there are averaged weights
+// too, Options.Choice decides; if it is not clear which of several is meant, the error
+// lists them. Prefixes that all names share (module., model., backbone. …) are taken
+// off, and what belongs to an optimizer or a training criterion is left out. Nothing in
+// the file is executed.
 func Read(path string, o Options) (*State, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -105,9 +118,6 @@ func Parse(r io.ReaderAt, size int64, o Options) (s *State, err error) {
 		err = ErrFormat
 	}
 	if err != nil {
-		return nil, err
-	}
-	if s.Tensors, err = plainNames(s.Tensors); err != nil {
 		return nil, err
 	}
 	if len(s.Tensors) == 0 {
@@ -154,29 +164,4 @@ func kind(r io.ReaderAt) fileKind {
 		return legacyFile
 	}
 	return unknownFile
-}
-
-// wrappers are the prefixes that wrappers of a network put before its names.
-var wrappers = []string{"module.", "model.", "_orig_mod."}
-
-// plainNames takes wrappers' prefixes off and leaves criteria out.
-func plainNames(ts []Tensor) ([]Tensor, error) {
-	ts = slices.DeleteFunc(ts, func(t Tensor) bool { return strings.HasPrefix(t.Name, "criterion.") })
-	seen := make(map[string]bool, len(ts))
-	for i := range ts {
-		t := &ts[i]
-		for again := true; again; {
-			again = false
-			for _, w := range wrappers {
-				if rest, ok := strings.CutPrefix(t.Name, w); ok && rest != "" {
-					t.Name, again = rest, true
-				}
-			}
-		}
-		if seen[t.Name] {
-			return nil, fmt.Errorf("two tensors are called %s without their prefixes (%s)", short(t.Name), strings.Join(wrappers, " "))
-		}
-		seen[t.Name] = true
-	}
-	return ts, nil
 }

@@ -29,10 +29,10 @@ func ExampleRead() {
 	}
 	t := s.Tensors[0]
 	fmt.Println(s.Container, t.Name, t.DType, t.Shape, t.F32)
-	fmt.Println(weights.NamingOf(s.Tensors), weights.FromTimm(t.Name))
+	fmt.Println(weights.OfficialName(weights.FasterNet, weights.Timm, t.Name))
 	// Output:
 	// safetensors file stages.1.downsample.norm.bias float16 [2] [1 -2]
-	// timm stages.1.norm.bias
+	// stages.1.norm.bias
 }
 
 func parse(raw []byte, o weights.Options) (*weights.State, error) {
@@ -167,87 +167,6 @@ func TestTypes(t *testing.T) {
 		}
 		if got != c.want {
 			t.Errorf("%s: got %s, want %s", c.dtype, got, c.want)
-		}
-	}
-}
-
-func TestStateDictKeys(t *testing.T) {
-	one := func(key string) string { return tensor(storageID("FloatStorage", key, 1), 0, []int{1}, []int{1}) }
-	read := func(object string, o weights.Options) string {
-		s, err := parse(archive(t, pickled(object), map[string]string{"0": floats(10), "1": floats(11), "2": floats(12)}), o)
-		if err != nil {
-			return err.Error()
-		}
-		var out []string
-		for _, x := range s.Tensors {
-			out = append(out, fmt.Sprint(x.Name, x.F32))
-		}
-		return s.Key + ": " + strings.Join(out, " ")
-	}
-	both := dict("model", dict("w", one("0")), "state_dict", dict("w", one("1")), "model_ema", dict("module.w", one("2")), "epoch", number(3))
-	for _, c := range []struct {
-		object string
-		ema    bool
-		want   string
-	}{
-		{both, false, "state_dict: w[11]"},
-		{both, true, "model_ema: w[12]"},
-		{dict("state_dict_ema", dict("w", one("0")), "model_ema", dict("w", one("1"))), true, "state_dict_ema: w[10]"},
-		{dict("model_ema", dict("w", one("1"))), false, "model_ema: w[11]"},
-		{dict("w", one("0"), "model", one("1")), false, ": w[10] model[11]"},
-		{dict("w", one("0")), true, "it holds no averaged weights (--ema): none of the keys state_dict_ema, model_ema, ema_state_dict"},
-		{dict("state_dict", dict("model._orig_mod.w", one("0"), "criterion.teacher_model.w", one("1"))), false, "state_dict: w[10]"},
-		{dict("module.w", one("0"), "w", one("1")), false, "two tensors are called w without their prefixes"},
-		{dict("epoch", number(3)), false, "there are no tensors in this PyTorch file, only epoch"},
-		{call(global("torch.nn.modules.container", "Sequential")), false, "it holds an object of class torch.nn.modules.container.Sequential, which is code"},
-		{one("0"), false, "it holds no state dict"},
-		// The other ways in which a tensor can be pickled.
-		{dict("w", call(global("torch._utils", "_rebuild_parameter"), one("0"), "\x88", "N")), false, ": w[10]"},
-		{dict("w", call(global("torch._tensor", "_rebuild_from_type_v2"), global("torch._utils", "_rebuild_parameter"), global("torch.nn", "Parameter"), tuple(one("1"), "\x88", "N"), dict())), false, ": w[11]"},
-	} {
-		if got := read(c.object, weights.Options{EMA: c.ema}); !strings.HasPrefix(got, c.want) {
-			t.Errorf("got %s, want %s", got, c.want)
-		}
-	}
-}
-
-func TestNaming(t *testing.T) {
-	for official, timm := range map[string]string{
-		"patch_embed.proj.weight":                               "patch_embed.proj.weight",
-		"stages.0.blocks.0.mlp.0.weight":                        "stages.0.blocks.0.mlp.0.weight",
-		"stages.1.reduction.weight":                             "stages.1.downsample.reduction.weight",
-		"stages.2.blocks.1.spatial_mixing.partial_conv3.weight": "stages.1.blocks.1.spatial_mixing.partial_conv3.weight",
-		"stages.5.norm.num_batches_tracked":                     "stages.3.downsample.norm.num_batches_tracked",
-		"stages.6.blocks.0.mlp.3.weight":                        "stages.3.blocks.0.mlp.3.weight",
-		"avgpool_pre_head.1.weight":                             "conv_head.weight",
-		"head.bias":                                             "classifier.bias",
-	} {
-		if got := weights.ToTimm(official); got != timm {
-			t.Errorf("timm's name of %s is %s, want %s", official, got, timm)
-		}
-		if got := weights.FromTimm(timm); got != official {
-			t.Errorf("the official name of %s is %s, want %s", timm, got, official)
-		}
-	}
-	// All key lists, there and back.
-	for _, size := range []string{"t0", "t1", "t2", "s", "m", "l"} {
-		var r struct {
-			StateDict [][2]any `json:"state_dict"`
-		}
-		golden.JSON(t, "fasternet_"+size+".json", &r)
-		var ours, theirs []weights.Tensor
-		seen := map[string]bool{}
-		for _, e := range r.StateDict {
-			name := e[0].(string)
-			timm := weights.ToTimm(name)
-			if back := weights.FromTimm(timm); back != name || seen[timm] {
-				t.Errorf("%s → %s → %s", name, timm, back)
-			}
-			seen[timm] = true
-			ours, theirs = append(ours, weights.Tensor{Name: name}), append(theirs, weights.Tensor{Name: timm})
-		}
-		if a, b := weights.NamingOf(ours), weights.NamingOf(theirs); len(ours) < 100 || a != weights.Official || b != weights.Timm {
-			t.Errorf("%s: %d names, recognised as %s and %s", size, len(ours), a, b)
 		}
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"fasternet/checkpoints"
 	"fasternet/graph"
@@ -18,25 +20,36 @@ import (
 const ours = "ours"
 
 func convertCommand() *cobra.Command {
-	var o model.LoadOptions
-	var naming string
-	var verbose bool
-	c := &cobra.Command{
+	c := converter{}
+	var ema, verbose bool
+	cmd := &cobra.Command{
 		Use:   "convert IN OUT",
 		Short: "Bring weights of PyTorch in, and ours out",
-		Long: `Convert weights into the safetensors file OUT.
+		Long: `Convert weights into the safetensors file OUT, or into a folder for timm.
 
-IN is a run, a checkpoint, or a file that PyTorch or the safetensors package wrote:
-.pth, .pt, .ckpt, .bin or .safetensors, in any floating type, with the official
-names or timm's. Nothing in a pickle is executed.
+IN is a run, a checkpoint, a folder that timm wrote (config.json and weights), or a file
+that PyTorch or the safetensors package wrote: .pth, .pt, .ckpt, .bin or .safetensors, in
+any floating type, with the names of the official code, timm, torchvision, Microsoft or
+LocalMIM. Nothing in a pickle is executed. The weights are looked for under any key; of
+averaged and other ones the averaged are taken (--weights), and --state-key names one of
+several.
 
-OUT is a checkpoint (--naming ours) for eval, predict and train --from, or a bare
-state dict for PyTorch (--naming official, or timm). Weights alone are written, no
-state of an optimizer.
+OUT is a checkpoint (--naming ours) for eval, predict and train --from, or a bare state
+dict for another program, whose names and layouts it has:
 
-The architecture is told by the shapes of the tensors: if a preset has the same, its
-configuration is taken. Otherwise say the activation, --set model.act_layer=gelu or
-relu, or give a --config. If model.num_classes is not that of the file, the
+  official     FasterNet's authors; of ViT and Swin, LocalMIM (also called localmim)
+  timm         timm 1.0, all families
+  torchvision  torchvision, ViT and Swin
+  microsoft    the authors of Swin
+
+With --naming timm, an OUT without the ending .safetensors is a folder, with config.json,
+that timm's create_model("local-dir:OUT", pretrained=True) loads. A model that the other
+program would compute differently is refused. Weights alone are written, no state of an
+optimizer; of a run with averaged weights, these.
+
+The architecture is told by config.json, or by the shapes of the tensors: if a preset has
+the same, its configuration is taken. What they do not tell the command asks for, such as
+--set model.act_layer=gelu or relu. If model.num_classes is not that of the file, the
 classifier begins with fresh values.
 
 The table says which tensors were loaded, reshaped, dropped, missing or unexpected.
@@ -44,78 +57,72 @@ Missing and unexpected ones are an error without --allow-missing. The last line 
 standard output is a JSON object with their numbers.`,
 		Example: `  fasternet-train convert fasternet_t0-epoch.281-val_acc1.71.9180.pth t0.safetensors
   fasternet-train convert mine.ckpt mine.safetensors --set model.act_layer=relu
-  fasternet-train convert runs/quickstart quickstart-timm.safetensors --naming timm`,
+  fasternet-train convert runs/quickstart quickstart-timm --naming timm
+  fasternet-train convert runs/vit vit-torchvision.safetensors --naming torchvision
+  fasternet-train convert model_best.pth.tar best.safetensors --weights plain`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
-			in, out := args[0], args[1]
-			if err := checkConvert(in, out, naming); err != nil {
+			c.in, c.out = args[0], args[1]
+			if err := c.check(); err != nil {
 				return usageError{err}
 			}
-			var table model.Table
-			o.Report = func(t model.Table) { table = t }
-			l, err := model.Open(in, o)
-			if naming != ours && errors.Is(err, model.ErrActivation) {
-				// A bare state dict does not hold it: either will do.
-				o.Settings = append(o.Settings, "model.act_layer=gelu")
-				l, err = model.Open(in, o)
-			}
-			most := 8
-			if verbose {
-				most = 0
-			}
-			if table.Path != "" {
-				if err := table.Write(os.Stdout, most); err != nil {
-					return err
-				}
-			}
-			var config model.ConfigError
-			if errors.As(err, &config) {
-				return usageError{err}
-			}
-			if err != nil {
+			if err := resolveLoad(&c.load, ema); err != nil {
 				return err
 			}
-			if f, ok := l.Model.(graph.Foldable); ok && f.Folded() && naming == ours {
-				return usageError{fmt.Errorf("%s is an exported model, which eval and predict read as it is: want --naming official", l.Path)}
+			if !verbose {
+				c.most = 8
 			}
-			if same(l.Path, out) {
-				return usageError{fmt.Errorf("%s is the checkpoint that is read: want another file to write", out)}
-			}
-			if err := writeConverted(l, out, naming); err != nil {
-				return err
-			}
-			return printJSON(struct {
-				Out        string `json:"out"`
-				Naming     string `json:"naming"`
-				Classes    int    `json:"classes"`
-				Loaded     int    `json:"loaded"`
-				Reshaped   int    `json:"reshaped"`
-				Dropped    int    `json:"dropped"`
-				Missing    int    `json:"missing"`
-				Unexpected int    `json:"unexpected"`
-			}{out, naming, l.Model.Classes(), len(table.Loaded), len(table.Reshaped), len(table.Dropped), len(table.Missing), len(table.Unexpected)})
+			return c.run()
 		},
 	}
-	c.Flags().StringVar(&o.Config, "config", "", "`preset` or YAML file of the architecture")
-	c.Flags().StringArrayVar(&o.Settings, "set", nil, "change a setting, `key=value`, e.g. model.act_layer=relu; repeatable")
-	c.Flags().StringVar(&naming, "naming", ours, "`names` in OUT: ours, official or timm")
-	c.Flags().BoolVar(&o.AllowMissing, "allow-missing", false, "go on if tensors are missing (they begin with fresh values) or unexpected")
-	c.Flags().BoolVar(&o.EMA, "ema", false, "take the averaged weights of IN")
-	c.Flags().BoolVar(&verbose, "verbose", false, "show all tensors in the table")
-	return c
+	cmd.Flags().StringVar(&c.load.Config, "config", "", "`preset` or YAML file of the architecture")
+	cmd.Flags().StringArrayVar(&c.load.Settings, "set", nil, "change a setting, `key=value`, e.g. model.act_layer=relu; repeatable")
+	cmd.Flags().StringVar(&c.naming, "naming", ours, "`names` in OUT: "+strings.Join(namings(), ", "))
+	registerLoad(cmd, &c.load, &ema)
+	cmd.Flags().BoolVar(&verbose, "verbose", false, "show all tensors in the table")
+	return cmd
 }
 
-func checkConvert(in, out, naming string) error {
-	switch naming {
-	case ours, string(weights.Official), string(weights.Timm):
-	default:
-		return fmt.Errorf("--naming: %w, got %q", model.ErrNaming, naming)
+// namings are the values of --naming.
+func namings() []string {
+	all := []string{ours}
+	for _, n := range weights.AllNamings {
+		all = append(all, string(n))
 	}
-	if filepath.Ext(out) != ".safetensors" {
-		return fmt.Errorf("%s: want a name that ends in .safetensors", out)
+	return all
+}
+
+// converter is a conversion.
+type converter struct {
+	in, out, naming string
+	load            model.LoadOptions
+	most            int // lines of a list in the table; 0 for all
+	table           model.Table
+}
+
+// folder says whether OUT is a folder for timm.
+func (c *converter) folder() bool {
+	return c.naming == string(weights.Timm) && filepath.Ext(c.out) != ".safetensors"
+}
+
+func (c *converter) check() error {
+	if !slices.Contains(namings(), c.naming) {
+		return fmt.Errorf("--naming: want %s, got %q", strings.Join(namings(), ", "), c.naming)
 	}
-	if same(in, out) {
-		return fmt.Errorf("%s is read and cannot be written: want another file", out)
+	if c.folder() {
+		if info, err := os.Stat(c.out); err == nil && !info.IsDir() {
+			return fmt.Errorf("%s is a file: want a folder, or a name that ends in .safetensors", c.out)
+		}
+		if same(c.in, c.out) || same(c.in, filepath.Join(c.out, model.HubWeightsFile)) {
+			return fmt.Errorf("%s is read and cannot be written: want another folder", c.out)
+		}
+		return model.CheckHubFolder(c.out)
+	}
+	if filepath.Ext(c.out) != ".safetensors" {
+		return fmt.Errorf("%s: want a name that ends in .safetensors%s", c.out, map[bool]string{true: ", or --naming timm for a folder"}[c.naming == ours && filepath.Ext(c.out) == ""])
+	}
+	if same(c.in, c.out) {
+		return fmt.Errorf("%s is read and cannot be written: want another file", c.out)
 	}
 	return nil
 }
@@ -127,18 +134,142 @@ func same(a, b string) bool {
 	return err1 == nil && err2 == nil && os.SameFile(x, y)
 }
 
-func writeConverted(l *model.Loaded, out, naming string) error {
-	if naming == ours {
+func (c *converter) run() error {
+	c.load.Headless = true
+	c.load.Report = func(t model.Table) { c.table = t }
+	l, err := c.open()
+	if errors.Is(err, model.ErrPretraining) {
+		return c.pretraining()
+	}
+	if err := c.show(err); err != nil {
+		return err
+	}
+	if f, ok := l.Model.(graph.Foldable); ok && f.Folded() && c.naming == ours {
+		return usageError{fmt.Errorf("%s is an exported model, which eval and predict read as it is: want --naming official", l.Path)}
+	}
+	if l.Headless && c.naming == ours {
+		return usageError{fmt.Errorf("%s has no classifier, and a checkpoint has one: add --set model.num_classes=N for a fresh one, or give the file to train --from as it is", l.Path)}
+	}
+	if same(l.Path, c.out) {
+		return usageError{fmt.Errorf("%s is the checkpoint that is read: want another file to write", c.out)}
+	}
+	if err := c.write(l); err != nil {
+		return err
+	}
+	classes := l.Model.Classes()
+	if l.Headless {
+		classes = 0
+	}
+	return c.print(classes, l.Used())
+}
+
+// open reads the model. A bare state dict does not hold what the weights do not tell
+// of an activation or of attention heads: any will do.
+func (c *converter) open() (*model.Loaded, error) {
+	l, err := model.Open(c.in, c.load)
+	if c.naming == ours || c.folder() {
+		return l, err
+	}
+	switch {
+	case errors.Is(err, model.ErrActivation):
+		c.load.Settings = append(c.load.Settings, "model.act_layer=gelu")
+	case errors.Is(err, model.ErrHeads):
+		c.load.Settings = append(c.load.Settings, "model.num_heads=1")
+	default:
+		return l, err
+	}
+	return model.Open(c.in, c.load)
+}
+
+// show shows the table of a model that was opened, also if that failed.
+func (c *converter) show(err error) error {
+	if c.table.Path != "" {
+		if err := c.table.Write(os.Stdout, c.most); err != nil {
+			return err
+		}
+	}
+	var config model.ConfigError
+	if errors.As(err, &config) {
+		return usageError{err}
+	}
+	return err
+}
+
+// print prints the numbers of the table.
+func (c *converter) print(classes int, used string) error {
+	t := c.table
+	return printJSON(struct {
+		Out        string `json:"out"`
+		Naming     string `json:"naming"`
+		Weights    string `json:"weights"`
+		Classes    int    `json:"classes"`
+		Loaded     int    `json:"loaded"`
+		Reshaped   int    `json:"reshaped"`
+		Dropped    int    `json:"dropped"`
+		Fresh      int    `json:"fresh"`
+		Missing    int    `json:"missing"`
+		Unexpected int    `json:"unexpected"`
+	}{c.out, c.naming, used, classes, len(t.Loaded), len(t.Reshaped), len(t.Dropped), len(t.Fresh), len(t.Missing), len(t.Unexpected)})
+}
+
+func (c *converter) write(l *model.Loaded) error {
+	if c.naming == ours {
 		meta, err := model.Meta(l.Config, append([]string{}, l.Classes...))
 		if err != nil {
 			return err
 		}
-		return checkpoints.Write(out, checkpoints.File{Meta: meta, Tensors: model.Tensors(l.Model.Store())})
+		meta[model.UsedKey] = l.Used()
+		return checkpoints.Write(c.out, checkpoints.File{Meta: meta, Tensors: model.Tensors(l.Model.Store())})
 	}
-	ts, err := model.Export(l.Model.Store(), weights.Naming(naming))
-	if err != nil {
+	var err error
+	if c.folder() {
+		var note string
+		if note, err = model.WriteHub(l, c.out); note != "" {
+			showNotes([]string{note})
+		}
+	} else {
+		var ts []checkpoints.Tensor
+		if ts, err = model.Export(l, weights.Naming(c.naming)); err == nil {
+			err = writeBare(c.out, ts, l.Used())
+		}
+	}
+	if errors.Is(err, model.ErrNaming) || errors.Is(err, model.ErrOtherCode) {
+		return usageError{fmt.Errorf("--naming %s: %w", c.naming, err)}
+	}
+	return err
+}
+
+// writeBare writes a state dict for PyTorch. "pt" is what Python's safetensors package
+// writes for it.
+func writeBare(path string, ts []checkpoints.Tensor, used string) error {
+	return checkpoints.Write(path, checkpoints.File{Meta: map[string]string{model.FormatKey: "pt", model.UsedKey: used}, Tensors: ts})
+}
+
+// pretraining converts the state of a pre-training.
+func (c *converter) pretraining() error {
+	net, err := model.OpenLocalMIM(c.in, c.load)
+	if err := c.show(err); err != nil {
 		return err
 	}
-	// "pt" is what Python's safetensors package writes for PyTorch.
-	return checkpoints.Write(out, checkpoints.File{Meta: map[string]string{model.FormatKey: "pt"}, Tensors: ts})
+	var ts []checkpoints.Tensor
+	used := (&model.Loaded{Average: c.table.EMA}).Used()
+	if c.naming == ours {
+		meta, err := model.Meta(net.Config(), []string{})
+		if err != nil {
+			return err
+		}
+		meta[model.UsedKey] = used
+		err = checkpoints.Write(c.out, checkpoints.File{Meta: meta, Tensors: model.Tensors(net.Store())})
+		if err != nil {
+			return err
+		}
+		return c.print(0, used)
+	}
+	if ts, err = model.ExportPretraining(net, weights.Naming(c.naming)); err != nil {
+		return usageError{fmt.Errorf("--naming %s: %w; for the encoder alone, fine-tune it, or give a --config of a classifier", c.naming, err)}
+	}
+	if err := writeBare(c.out, ts, used); err != nil {
+		return err
+	}
+	return c.print(0, used)
 }

@@ -191,7 +191,7 @@ func TestBadWeights(t *testing.T) {
 	bad("type.safetensors", "mismatched (patch_embed.norm.bias is int32)", bytes.Replace(raw,
 		[]byte(`"patch_embed.norm.bias":{"dtype":"F32"`), []byte(`"patch_embed.norm.bias":{"dtype":"I32"`), 1))
 
-	fail(t, 2, "want ours, official or timm", "convert", in, out, "--naming", "keras")
+	fail(t, 2, "want ours, official, timm, torchvision, microsoft, localmim", "convert", in, out, "--naming", "keras")
 	fail(t, 2, "ends in .safetensors", "convert", in, at("out.pth"))
 	fail(t, 2, "accepts 2 arg", "convert", in)
 	fail(t, 2, "unknown key", "convert", in, out, "--set", "modle.x=1", "--set", "model.act_layer=gelu")

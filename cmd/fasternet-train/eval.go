@@ -28,8 +28,9 @@ func evalCommand() *cobra.Command {
 the data set that it was trained on, or of another of the same kind.
 
 Standard output gets the accuracy of the classes, the worst first (all of them with
---verbose). Its last line is a JSON object: top1 and top5 (percent), loss (nats) and
-count (images).
+--verbose). Its last line is a JSON object: top1 and top5 (percent), loss (nats), count
+(images) and weights (ema or plain). Of a run with averaged weights (ema.decay) these are
+evaluated, as during the run; --weights plain takes those of the last step.
 
 --results-file writes these and more with the names that timm gives them, as JSON with
 the accuracy of every class, or as CSV. --confusion writes which classes were taken for
@@ -63,7 +64,7 @@ which, as a table (.csv) or a picture (.png).`,
 			defer pool.Close()
 			runner := f.runner(m, pool)
 			show := train.NewDisplay(os.Stderr)
-			show.Line("evaluating %s on %d images%s, %d threads, %s", m.Path, ds.Len(), of(config.Data.Dir), pool.Workers(), kernels.Describe(runner.Precision))
+			show.Line("evaluating %s on %d images%s, %d threads, %s", which(m), ds.Len(), of(config.Data.Dir), pool.Workers(), kernels.Describe(runner.Precision))
 			showLeftOut(show, data.LeftOutOf(ds))
 			for _, n := range data.NotesOf(ds) {
 				show.Line("note: %s", n)
@@ -106,9 +107,10 @@ which, as a table (.csv) or a picture (.png).`,
 			}
 			return printJSON(struct {
 				eval.Result
-				Loss  *float64 `json:"loss"`
-				Model string   `json:"model"`
-			}{report.Result, number(report.Loss), m.Path})
+				Loss    *float64 `json:"loss"`
+				Model   string   `json:"model"`
+				Weights string   `json:"weights"`
+			}{report.Result, number(report.Loss), m.Path, m.Used()})
 		},
 	}
 	f.register(c)

@@ -43,7 +43,8 @@ same images, and so is the file, read back. If the logits differ by more than
 1e-4 of the largest, that is an error and no file is written.
 
 The last line on standard output is a JSON object: path, format, opset (ONNX),
-folded, parameters, bytes, max_abs_diff and max_rel_diff (of the largest logit).`,
+folded, weights (ema for the averaged ones of a run that has them, or plain), parameters,
+bytes, max_abs_diff and max_rel_diff (of the largest logit).`,
 		Example: `  fasternet-train export --model runs/quickstart --out quickstart.onnx
   fasternet-train export --model runs/t0/checkpoints/last.safetensors --out t0.safetensors
   fasternet-train export --model runs/t0 --out t0-192.onnx --opset 13 --size 192`,
@@ -78,6 +79,9 @@ folded, parameters, bytes, max_abs_diff and max_rel_diff (of the largest logit).
 			r, err := export.Write(m, out, pool, o)
 			if err != nil {
 				return err
+			}
+			if m.Average {
+				show.Line("exported are %s", which(m))
 			}
 			show.Line("%s: %d parameters, %.1f MB", r.Path, r.Parameters, float64(r.Bytes)/1e6)
 			show.Line("largest difference of the logits: %.2g, that is %.2g of the largest logit", r.MaxAbs, r.MaxRel)

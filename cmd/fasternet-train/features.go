@@ -35,7 +35,10 @@ A .safetensors file has a tensor for each kind, named pooled, prelogits, stage1,
 …, the tensor labels with --dataset, and the names of the images as a JSON list in its
 metadata ("files"). An .npy file has one array; the names go to a .csv file beside it.
 
-The last line on standard output is a JSON object: count, and the shapes by name.`,
+The model may be one without a classifier, or of a pre-training, whose encoder is taken.
+
+The last line on standard output is a JSON object: count, the shapes by name, and weights
+(ema or plain).`,
 		Example: `  fasternet-train features photos/ --model runs/t0 --out photos.npy
   fasternet-train features --dataset --split train --model runs/t0 --out train.safetensors
   fasternet-train features cat.jpg --model runs/t0 --stage all --out maps.safetensors`,
@@ -57,6 +60,7 @@ The last line on standard output is a JSON object: count, and the shapes by name
 			if err := checkOutputs(output{"--out", out, func(path string) error { return predict.CheckFeaturesFile(path, which) }}); err != nil {
 				return err
 			}
+			f.load.Encoder = true
 			m, config, err := openInference(&f, dataDir)
 			if err != nil {
 				return err
@@ -90,10 +94,11 @@ The last line on standard output is a JSON object: count, and the shapes by name
 				shapes[a.Name] = a.Shape
 			}
 			return printJSON(struct {
-				Count  int              `json:"count"`
-				Shapes map[string][]int `json:"shapes"`
-				Out    string           `json:"out"`
-			}{features.Count, shapes, out})
+				Count   int              `json:"count"`
+				Shapes  map[string][]int `json:"shapes"`
+				Out     string           `json:"out"`
+				Weights string           `json:"weights"`
+			}{features.Count, shapes, out, m.Used()})
 		},
 	}
 	f.register(c)

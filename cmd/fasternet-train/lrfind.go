@@ -16,6 +16,7 @@ func lrFindCommand() *cobra.Command {
 	o := train.DefaultFind()
 	var settings []string
 	var dataDir, from, out string
+	var start startFlags
 	c := &cobra.Command{
 		Use: "lr-find CONFIG", Aliases: []string{"lr_find"},
 		Short: "Look for a learning rate",
@@ -39,7 +40,15 @@ of a step's loss around the curve).`,
 			if from != "" {
 				settings = append(settings, "from="+quoted(from))
 			}
-			config, err := configs.Load(args[0], settings...)
+			more, err := start.settings(cmd)
+			if err != nil {
+				return err
+			}
+			settings = append(settings, more...)
+			config, given, err := configs.LoadGiven(args[0], settings...)
+			if err == nil {
+				config, err = adopt(args[0], config, given, nil, settings)
+			}
 			if err != nil {
 				return usageError{err}
 			}
@@ -65,6 +74,7 @@ of a step's loss around the curve).`,
 	c.Flags().StringArrayVar(&settings, "set", nil, "change a setting, `key=value`; repeatable")
 	c.Flags().StringVar(&dataDir, "data", "", "`folder` of the data set (data.dir)")
 	c.Flags().StringVar(&from, "from", "", "`weights` to start from (from)")
+	start.register(c)
 	c.Flags().StringVar(&out, "out", "", "draw the loss over the learning rates to `FILE`.svg")
 	c.Flags().Float64Var(&o.Min, "min", o.Min, "learning rate of the first step")
 	c.Flags().Float64Var(&o.Max, "max", o.Max, "learning rate of the last step")

@@ -12,6 +12,7 @@ import (
 	"fasternet/kernels"
 	"fasternet/model"
 	"fasternet/train"
+	"fasternet/weights"
 
 	"github.com/spf13/cobra"
 )
@@ -26,6 +27,7 @@ type modelFlags struct {
 	onBad                string
 	precision            string
 	changed              func(option string) bool // says whether an option was given
+	ema                  bool
 }
 
 // register adds the flags of a command that looks at images.
@@ -37,13 +39,37 @@ func (f *modelFlags) register(c *cobra.Command) {
 	c.Flags().StringVar(&f.onBad, "on-bad-image", "error", "`what` to do with an image that cannot be read: error or skip")
 }
 
+// registerLoad adds the flags that say which weights of a file are taken, and what may be
+// wrong with them. The command has to call [resolveLoad].
+func registerLoad(c *cobra.Command, o *model.LoadOptions, ema *bool) {
+	c.Flags().StringVar((*string)(&o.Weights), "weights", string(weights.Auto), "`which` of a file that has both: ema for averaged weights, plain for those of the last step, auto for averaged ones if there are any")
+	c.Flags().BoolVar(ema, "ema", false, "the same as --weights ema")
+	c.Flags().StringVar(&o.StateKey, "state-key", "", "`key` of the weights in a file of PyTorch that has several, e.g. model_ema")
+	c.Flags().BoolVar(&o.AllowMissing, "allow-missing", false, "go on if tensors are missing (they have fresh values) or unexpected")
+	c.Flags().BoolVar(&o.AllowNaN, "allow-nan", false, "go on if weights are NaN or infinite")
+}
+
+// resolveLoad checks the flags of registerLoad.
+func resolveLoad(o *model.LoadOptions, ema bool) (err error) {
+	if ema {
+		if o.Weights != weights.Auto && o.Weights != weights.EMA {
+			return usageError{fmt.Errorf("--ema is --weights ema, and --weights is %s", o.Weights)}
+		}
+		o.Weights = weights.EMA
+	}
+	if o.Weights, err = weights.ParseChoice(string(o.Weights)); err != nil {
+		return usageError{fmt.Errorf("--weights: %w", err)}
+	}
+	return nil
+}
+
 // registerModel adds those that say which model.
 func (f *modelFlags) registerModel(c *cobra.Command) {
 	f.onBad, f.changed = "error", c.Flags().Changed
 	c.Flags().StringVar(&f.path, "model", "", "`what` to use: folder of a run, checkpoint, export (.safetensors, .onnx) or weights of PyTorch")
 	c.Flags().StringVar(&f.load.Config, "config", "", "`preset` or YAML file, for weights that come without one")
 	c.Flags().StringArrayVar(&f.load.Settings, "set", nil, "change a setting, `key=value`, e.g. model.act_layer=gelu; repeatable")
-	c.Flags().BoolVar(&f.load.EMA, "ema", false, "take the averaged weights of the file")
+	registerLoad(c, &f.load, &f.ema)
 	c.Flags().IntVar(&f.threads, "threads", 0, "threads of the kernels; 0 for one a processor, whatever the model's file says")
 	c.Flags().IntVar(&f.size, "size", 0, "side of the images (data.image_size)")
 }
@@ -61,8 +87,14 @@ func openModel(f *modelFlags, dataDir string) (*model.Loaded, *configs.Config, e
 			return nil, nil, usageError{fmt.Errorf("--precision: %w", err)}
 		}
 	}
+	if err := resolveLoad(&f.load, f.ema); err != nil {
+		return nil, nil, err
+	}
 	dropped := 0
-	f.load.Report = func(t model.Table) { dropped = len(t.Dropped) }
+	f.load.Report = func(t model.Table) {
+		dropped = len(t.Dropped)
+		showNotes(t.Notes)
+	}
 	m, err := f.open()
 	var wrong model.ConfigError
 	if errors.As(err, &wrong) {
@@ -80,6 +112,22 @@ func openModel(f *modelFlags, dataDir string) (*model.Loaded, *configs.Config, e
 		return nil, nil, usageError{err}
 	}
 	return m, config, nil
+}
+
+// which names a model by its file, and says if its weights are averaged ones.
+func which(m *model.Loaded) string {
+	if m.Average {
+		return "the averaged weights (EMA) of " + m.Path
+	}
+	return m.Path
+}
+
+// showNotes shows what there is to say of weights that were read.
+func showNotes(notes []string) {
+	show := train.NewDisplay(os.Stderr)
+	for _, n := range notes {
+		show.Line("%s", model.Remark(n))
+	}
 }
 
 func (f *modelFlags) open() (*model.Loaded, error) {

@@ -39,7 +39,7 @@ func (f *probeFlags) register(c *cobra.Command) {
 	c.Flags().Uint64Var(&f.seed, "seed", 0, "of all that is random")
 	c.Flags().StringVar(&f.dump, "dump", "", "write the features to `FILE`.safetensors")
 	c.Flags().StringVar(&f.load, "load", "", "take the features of a `FILE` that --dump wrote")
-	for _, name := range []string{"model", "data", "stage", "dump", "config", "set", "ema", "size", "batch", "crop-ratio", "on-bad-image"} {
+	for _, name := range []string{"model", "data", "stage", "dump", "config", "set", "weights", "ema", "state-key", "allow-missing", "allow-nan", "size", "batch", "crop-ratio", "on-bad-image"} {
 		c.MarkFlagsMutuallyExclusive("load", name) // they are about a model
 	}
 }
@@ -113,14 +113,14 @@ func (f *probeFlags) features(c *cobra.Command, show *train.Display, training bo
 	}
 	pool := kernels.NewPool(config.Threads)
 	e.runner = f.runner(m, pool)
-	show.Line("features of %s: %d training and %d validation images, %d threads, %s", m.Path, e.train.Len(), e.val.Len(), pool.Workers(), kernels.Describe(e.runner.Precision))
+	show.Line("features of %s: %d training and %d validation images, %d threads, %s", which(m), e.train.Len(), e.val.Len(), pool.Workers(), kernels.Describe(e.runner.Precision))
 	for _, note := range append(notes, eval.Notes(config.Data, e.train, e.val)...) {
 		show.Line("note: %s", note)
 	}
 	if n := eval.ShuffleNote(config.Data); n != "" {
 		show.Line("note: %s", n)
 	}
-	e.Dumped = &probe.Dumped{Model: m.Path, Which: e.which}
+	e.Dumped = &probe.Dumped{Model: m.Path, Which: e.which, Weights: m.Used()}
 	if err := e.extract(c, f, show, training); err != nil {
 		pool.Close()
 		return nil, nil, err
@@ -158,8 +158,9 @@ type source struct {
 	Features      string `json:"features"`
 	Width         int    `json:"width"`
 	Model         string `json:"model"`
+	Weights       string `json:"weights,omitempty"` // ema for averaged ones, or plain
 }
 
 func (e *encoder) source() source {
-	return source{e.Val.Len(), e.Train.Len(), e.Which, e.Val.Width, e.Model}
+	return source{e.Val.Len(), e.Train.Len(), e.Which, e.Val.Width, e.Model, e.Weights}
 }

@@ -12,7 +12,9 @@ import (
 	"fasternet/collective"
 	"fasternet/configs"
 	"fasternet/internal/printable"
+	"fasternet/model"
 	"fasternet/train"
+	"fasternet/weights"
 
 	"github.com/spf13/cobra"
 )
@@ -20,7 +22,8 @@ import (
 func trainCommand() *cobra.Command {
 	var settings []string
 	var dir, dataDir, from string
-	var resume, fromEMA bool
+	var resume bool
+	var start startFlags
 	var maxHours float64
 	var watch watching
 	var ranks ranks
@@ -47,13 +50,15 @@ that differ from the run's own, and writes a best checkpoint that is lost again 
 metrics for Prometheus. Both can only be read, and listen on this machine alone unless
 the address says otherwise.
 
---from starts from the weights of a run, a checkpoint, or a file of PyTorch
-(.pth, .pt, .ckpt, .bin, .safetensors; official or timm's names) instead of fresh
-ones: the averaged ones (EMA) if there are any, as timm does; --from-ema=false takes
-those of the last step. The rows of the classifier are matched by the names of the
-classes; a classifier for other classes is left out. Of a pre-training, ours or an
-official one of LocalMIM, the encoder is taken. A run that is resumed goes on from its
-own checkpoint.
+--from starts from the weights of a run, a checkpoint, a folder that timm wrote, or
+a file of PyTorch (.pth, .pt, .ckpt, .bin, .safetensors; with the names of the official
+code, timm, torchvision or Microsoft) instead of fresh ones: the averaged ones (EMA) if
+there are any, as timm does; --weights plain takes those of the last step. The rows of
+the classifier are matched by the names of the classes; a classifier for other classes is
+left out, and a missing one begins with fresh values. Position embeddings and tables of
+position bias are interpolated for another image size or window. Of a pre-training, ours
+or an official one of LocalMIM, the encoder is taken. A CONFIG that says nothing of the
+model gets that of the weights. A run that is resumed goes on from its own checkpoint.
 
 A CONFIG with "task: localmim" pre-trains a ViT or a Swin on images without their
 labels (LocalMIM); its section mim says what is masked and reconstructed.
@@ -85,9 +90,11 @@ loss (nats) of the best checkpoint; of a pre-training the loss.`,
 			if from != "" {
 				settings = append(settings, "from="+quoted(from))
 			}
-			if cmd.Flags().Changed("from-ema") {
-				settings = append(settings, fmt.Sprintf("from_ema=%v", fromEMA))
+			more, err := start.settings(cmd)
+			if err != nil {
+				return err
 			}
+			settings = append(settings, more...)
 			if !(maxHours >= 0 && maxHours <= 1e6) {
 				return usageError{fmt.Errorf("--max-hours: want a number of hours, or 0 for no limit, got %v", maxHours)}
 			}
@@ -135,7 +142,7 @@ loss (nats) of the best checkpoint; of a pre-training the loss.`,
 	c.Flags().StringVar(&dir, "run", "", "`folder` of the run")
 	c.Flags().StringVar(&dataDir, "data", "", "`folder` of the data set (data.dir)")
 	c.Flags().StringVar(&from, "from", "", "`weights` to start from: a run, a checkpoint, or a file of PyTorch (from)")
-	c.Flags().BoolVar(&fromEMA, "from-ema", true, "of --from: take the averaged weights, if it has them (from_ema)")
+	start.register(c)
 	watch.register(c)
 	ranks.register(c)
 	c.Flags().BoolVar(&resume, "resume", false, "continue from the newest checkpoint of the run; without one start from the beginning")
@@ -153,14 +160,46 @@ func findRun(args []string, dir string, resume bool, settings []string) (*config
 		config, err := train.Config(dir, settings...)
 		return config, dir, err
 	}
-	config, err := configs.Load(args[0], settings...)
+	config, given, err := configs.LoadGiven(args[0], settings...)
 	if err != nil {
 		return nil, "", err
 	}
 	if dir == "" {
 		dir = filepath.Join(config.RunDir, strings.TrimSuffix(filepath.Base(args[0]), filepath.Ext(args[0])))
 	}
-	return config, dir, nil
+	if resume && train.Holds(dir) {
+		own, err := train.Config(dir)
+		if err != nil || config.From == "" || given.Model() {
+			return config, dir, nil // resuming says what is wrong
+		}
+		if config, err = adopt(args[0], config, given, own, settings); err != nil {
+			return nil, "", err
+		}
+		return config, dir, nil
+	}
+	config, err = adopt(args[0], config, given, nil, settings)
+	return config, dir, err
+}
+
+// adopt gives a configuration that says nothing of its model that of the weights which it
+// starts from, or of another configuration if there is one.
+func adopt(name string, c *configs.Config, given configs.Given, from *configs.Config, settings []string) (*configs.Config, error) {
+	var adopted []string
+	var err error
+	if from != nil {
+		adopted, err = model.AdoptFrom(given, from)
+	} else {
+		adopted, err = model.Adopt(c, given, model.LoadOptions{
+			Weights: weights.Choice(c.FromWeights), StateKey: c.FromStateKey, AllowMissing: c.FromAllowMissing, AllowNaN: c.FromAllowNaN,
+		})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("from: %w", err)
+	}
+	if len(adopted) == 0 {
+		return c, nil
+	}
+	return configs.Load(name, append(adopted, settings...)...)
 }
 
 // presetOf is the preset that a run starts from, or "" if that is not known.

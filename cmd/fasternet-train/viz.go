@@ -40,7 +40,8 @@ true mean and deviation of each cell, where the model predicts them without.
 Of a ViT classifier: where the heads of its last block look.
 
 The page is one file that needs nothing else. Equal arguments give equal files.
-The last line on standard output is a JSON object: count, kind and out.`,
+The last line on standard output is a JSON object: count, kind, out and weights (ema or
+plain).`,
 		Example: `  fasternet-train viz runs/mim_quickstart --out page.html
   fasternet-train viz runs/mim_quickstart cat.jpg dog.jpg --out sheet.png --seed 7
   fasternet-train viz localmim_vit.pth photos/ --config mim_vit_base --out page.html
@@ -73,10 +74,11 @@ The last line on standard output is a JSON object: count, kind and out.`,
 				return err
 			}
 			return printJSON(struct {
-				Count int    `json:"count"`
-				Kind  string `json:"kind"`
-				Out   string `json:"out"`
-			}{len(sheet.Entries), kind, out})
+				Count   int    `json:"count"`
+				Kind    string `json:"kind"`
+				Out     string `json:"out"`
+				Weights string `json:"weights"`
+			}{len(sheet.Entries), kind, out, (&model.Loaded{Average: d.average}).Used()})
 		},
 	}
 	f.registerModel(c)
@@ -96,11 +98,20 @@ type drawing struct {
 	images  []string
 	train   bool
 	ownSeed bool // the options have one
+	average bool // the weights are averaged ones
 	options viz.Options
 }
 
 func (d *drawing) draw(cmd *cobra.Command) (kind string, sheet *viz.Sheet, err error) {
-	net, err := model.OpenLocalMIM(d.flags.path, d.flags.load)
+	f := d.flags
+	if err := resolveLoad(&f.load, f.ema); err != nil {
+		return "", nil, err
+	}
+	var notes []string
+	f.load.Report = func(t model.Table) {
+		notes, d.average = t.Notes, t.EMA
+	}
+	net, err := model.OpenLocalMIM(f.path, f.load)
 	var wrong model.ConfigError
 	switch {
 	case errors.Is(err, model.ErrNotPretraining):
@@ -112,6 +123,7 @@ func (d *drawing) draw(cmd *cobra.Command) (kind string, sheet *viz.Sheet, err e
 	case d.flags.size != 0 && d.flags.size != net.Config().Data.ImageSize:
 		return "", nil, usageError{fmt.Errorf("--size: a pre-training has one image size, %d", net.Config().Data.ImageSize)}
 	}
+	showNotes(notes)
 	c, err := d.flags.config(net.Config(), d.dataDir)
 	if err != nil {
 		return "", nil, usageError{err}
@@ -127,10 +139,12 @@ func (d *drawing) draw(cmd *cobra.Command) (kind string, sheet *viz.Sheet, err e
 }
 
 func (d *drawing) attention(cmd *cobra.Command) (kind string, sheet *viz.Sheet, err error) {
+	d.flags.load.Encoder = true // where it looks does not depend on a classifier
 	m, c, err := openModel(d.flags, d.dataDir)
 	if err != nil {
 		return "", nil, err
 	}
+	d.average = m.Average
 	net, ok := m.Model.(*graph.ViT)
 	if !ok {
 		return "", nil, fmt.Errorf("%s is a classifier of family %s: want a pre-training (task localmim), or a vit, whose attention can be drawn", m.Path, c.Model.Name)

@@ -22,24 +22,53 @@ import (
 // the checkout in full, or in the checkout the ones that the tests need.
 var dirs = []string{"../shared/golden", "testdata/golden"}
 
-// Path finds a file. The test is skipped if it is nowhere.
-func Path(t testing.TB, name string) string {
+// root is the folder of the module.
+func root(t testing.TB) string {
 	t.Helper()
-	root, err := os.Getwd()
+	dir, err := os.Getwd()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for {
-		if _, err := os.Stat(filepath.Join(root, "go.mod")); err == nil {
-			break
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
 		}
-		if filepath.Dir(root) == root {
+		if filepath.Dir(dir) == dir {
 			t.Fatal("golden: no go.mod above the test")
 		}
-		root = filepath.Dir(root)
+		dir = filepath.Dir(dir)
 	}
+}
+
+// Foreign is the path of something that another program wrote: a folder in
+// testdata/foreign.
+func Foreign(t testing.TB, name string) string {
+	t.Helper()
+	return filepath.Join(root(t), "testdata", "foreign", filepath.FromSlash(name))
+}
+
+// TimmFolders are the folders that timm wrote, each with expected.safetensors: the small
+// ones of the checkout, and larger ones that may lie next to it.
+func TimmFolders(t testing.TB) []string {
+	t.Helper()
+	var all []string
+	for _, d := range []string{Foreign(t, "timm"), filepath.Join(root(t), "..", "shared", "golden_timm")} {
+		found, err := filepath.Glob(filepath.Join(d, "*", "expected.safetensors"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range found {
+			all = append(all, filepath.Dir(f))
+		}
+	}
+	return all
+}
+
+// Path finds a file. The test is skipped if it is nowhere.
+func Path(t testing.TB, name string) string {
+	t.Helper()
 	for _, d := range dirs {
-		p := filepath.Join(root, d, name)
+		p := filepath.Join(root(t), d, name)
 		if _, err := os.Stat(p); err == nil {
 			return p
 		}
@@ -57,7 +86,13 @@ type Tensor struct {
 // Tensors reads a safetensors file.
 func Tensors(t testing.TB, name string) map[string]Tensor {
 	t.Helper()
-	raw, err := os.ReadFile(Path(t, name))
+	return TensorsOf(t, Path(t, name))
+}
+
+// TensorsOf is Tensors of a file by its path.
+func TensorsOf(t testing.TB, name string) map[string]Tensor {
+	t.Helper()
+	raw, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,6 +23,7 @@ func TestTransformers(t *testing.T) {
 		height, width int
 	}{
 		{"vit", vit + "}" + data, 32, 32},
+		{"vit norm first", vit + ", norm_before_pool: true}" + data, 32, 32},
 		{"vit class token", vit + ", global_pool: false}" + data, 32, 32},
 		{"vit fixed positions", vit + ", pos_embed: fixed}" + data, 32, 32},
 		{"vit grey", vit + ", in_chans: 1, pos_embed: sincos}" + grey, 32, 32},

@@ -1,0 +1,555 @@
+package model_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"fasternet/checkpoints"
+	"fasternet/configs"
+	"fasternet/graph"
+	"fasternet/internal/golden"
+	"fasternet/internal/ramdisk"
+	"fasternet/kernels"
+	"fasternet/model"
+	"fasternet/weights"
+)
+
+// answer is what a model computes of the images that a foreign program computed output
+// of: the logits, or the input of the last layer.
+func answer(t *testing.T, l *model.Loaded, x golden.Tensor, feature string) []float32 {
+	t.Helper()
+	pool := kernels.NewPool(2)
+	defer pool.Close()
+	r := graph.NewRunner(l.Model, pool)
+	n, c, h, w := x.Shape[0], x.Shape[1], x.Shape[2], x.Shape[3]
+	shape, images := graph.Shape{Batch: n, Height: h, Width: w}, golden.ToNHWC(x.Data, n, c, h, w)
+	if feature == "" {
+		p, err := r.Program(shape)
+		if err != nil {
+			t.Fatal(err)
+		}
+		logits, err := p.Forward(images)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.Clone(logits)
+	}
+	p, err := r.Features(shape)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Forward(images); err != nil {
+		t.Fatal(err)
+	}
+	values, _, err := p.Feature(feature)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.Clone(values)
+}
+
+// names are those of the tensors in a file.
+func names(t *testing.T, path string) []string {
+	t.Helper()
+	s, err := weights.Read(path, weights.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, x := range s.Tensors {
+		out = append(out, x.Name)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// Every folder that timm wrote is read without a configuration, by its own name or that
+// of a file in it, and gives timm's logits; what is written of it has timm's names, says
+// the same in config.json, and is the same model again.
+func TestTimmFolders(t *testing.T) {
+	folders := golden.TimmFolders(t)
+	if len(folders) < 10 {
+		t.Fatalf("only %d folders", len(folders))
+	}
+	for _, folder := range folders {
+		t.Run(filepath.Base(folder), func(t *testing.T) {
+			want := golden.TensorsOf(t, filepath.Join(folder, "expected.safetensors"))
+			var described struct {
+				NumClasses int      `json:"num_classes"`
+				LabelNames []string `json:"label_names"`
+			}
+			read(t, folder, &described)
+			o := model.LoadOptions{Headless: described.NumClasses == 0}
+			feature := ""
+			if o.Headless {
+				feature = "prelogits"
+				if _, err := model.Open(folder, model.LoadOptions{}); err == nil || !strings.Contains(err.Error(), "has no classifier: fine-tune it first") {
+					t.Errorf("without a classifier: %v", err)
+				}
+			}
+			var l *model.Loaded
+			for _, file := range []string{"pytorch_model.bin", "model.safetensors", ""} {
+				path := filepath.Join(folder, file)
+				if _, err := os.Stat(path); err != nil {
+					continue
+				}
+				var err error
+				if l, err = model.Open(path, o); err != nil {
+					t.Fatal(err)
+				}
+				golden.CheckRel(t, file, answer(t, l, want["input"], feature), want["output"].Data, 1e-4)
+			}
+			if l.Headless != o.Headless || !slices.Equal(l.Classes, described.LabelNames) && !o.Headless || l.Average {
+				t.Errorf("headless %v, classes %v, averaged %v", l.Headless, l.Classes, l.Average)
+			}
+			if d := l.Config.Data; d.Mean[0] != 0.485 && d.Mean[0] != 0.5 || d.Interpolation != "bicubic" || d.TestCrop != "center" || d.Orientation != "ignore" {
+				t.Errorf("images: %+v", d)
+			}
+
+			out := filepath.Join(t.TempDir(), "written")
+			if _, err := model.WriteHub(l, out); err != nil {
+				t.Fatal(err)
+			}
+			sameDescription(t, folder, out)
+			if got, want := names(t, filepath.Join(out, "model.safetensors")), names(t, filepath.Join(folder, "model.safetensors")); !slices.Equal(got, want) {
+				t.Errorf("names %v\nwant %v", got, want)
+			}
+			again, err := model.Open(out, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sameState(t, again.Model, l.Model)
+			if fmt.Sprint(again.Config.Model, again.Config.Data, again.Classes) != fmt.Sprint(l.Config.Model, l.Config.Data, l.Classes) {
+				t.Errorf("written and read it is\n%+v\nand not\n%+v", again.Config, l.Config)
+			}
+		})
+	}
+}
+
+func read(t *testing.T, folder string, into any) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(folder, "config.json"))
+	if err == nil {
+		err = json.Unmarshal(text, into)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// sameDescription compares what two config.json say of the model and of images.
+func sameDescription(t *testing.T, a, b string) {
+	t.Helper()
+	type description struct {
+		NumClasses  int            `json:"num_classes"`
+		NumFeatures int            `json:"num_features"`
+		GlobalPool  string         `json:"global_pool"`
+		LabelNames  []string       `json:"label_names"`
+		ModelArgs   map[string]any `json:"model_args"`
+		Pretrained  struct {
+			Fixed         bool      `json:"fixed_input_size"`
+			Interpolation string    `json:"interpolation"`
+			CropPct       float64   `json:"crop_pct"`
+			CropMode      string    `json:"crop_mode"`
+			Mean          []float64 `json:"mean"`
+			Std           []float64 `json:"std"`
+			NumClasses    int       `json:"num_classes"`
+			FirstConv     string    `json:"first_conv"`
+			Classifier    string    `json:"classifier"`
+		} `json:"pretrained_cfg"`
+	}
+	var x, y description
+	read(t, a, &x)
+	read(t, b, &y)
+	for key, want := range x.ModelArgs {
+		got, ok := y.ModelArgs[key]
+		if list, isList := want.([]any); isList && (key == "img_size" || key == "patch_size" || key == "window_size") {
+			want = list[0]
+		}
+		if key == "no_embed_class" || key == "layer_scale_init_value" {
+			continue // the class token has got a position of zeros; the values are in the file
+		}
+		if !ok || fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("model_args.%s is %v, want %v", key, got, want)
+		}
+	}
+	x.ModelArgs, y.ModelArgs = nil, nil
+	if fmt.Sprint(x) != fmt.Sprint(y) {
+		t.Errorf("config.json says\n%+v\nwant\n%+v", y, x)
+	}
+}
+
+// What config.json does not tell, or what is not computed here, is asked for or refused,
+// and the setting named.
+func TestTimmFolderAsks(t *testing.T) {
+	for _, c := range []struct {
+		name, folder string
+		change       func(c map[string]any)
+		want         string
+		settings     []string // with which it is read
+	}{
+		{"unknown architecture", "vit_token", func(c map[string]any) { c["architecture"] = "vit_base_patch16_clip_224" }, `architecture "vit_base_patch16_clip_224" is none of those whose computation is known`, nil},
+		{"another family", "vit_token", func(c map[string]any) { c["architecture"] = "swin_tiny_patch4_window7_224" }, "is none of those whose computation is known", nil},
+		{"no heads", "vit_token", func(c map[string]any) {
+			c["architecture"] = "test_vit"
+			delete(args(c), "num_heads")
+		}, "model_args.num_heads: it is not there, and the tensors do not tell it: add --set model.num_heads=N", []string{"model.num_heads=3"}},
+		{"another norm", "vit_token", func(c map[string]any) { args(c)["norm_layer"] = "rmsnorm" }, `model_args.norm_layer: it is "rmsnorm", and only "layernorm" can be computed`, nil},
+		{"another activation", "vit_token", func(c map[string]any) { args(c)["act_layer"] = "relu" }, "model_args.act_layer", nil},
+		{"attention pooling", "vit_token", func(c map[string]any) { args(c)["global_pool"] = "map" }, `model_args.global_pool: it is "map", and only "token" or "avg"`, nil},
+		{"token pool with a norm of means", "vit_mean", func(c map[string]any) { args(c)["global_pool"] = "token" }, "the tensors have fc_norm", nil},
+		{"prefix in the pool", "vit_mean", func(c map[string]any) { args(c)["pool_include_prefix"] = true }, "model_args.pool_include_prefix", nil},
+		{"other depth", "vit_token", func(c map[string]any) { args(c)["depth"] = 7 }, "model_args.depth: it is 7, the tensors have 1", nil},
+		{"other image size", "vit_token", func(c map[string]any) { args(c)["img_size"] = 64 }, "model_args.img_size: it is 64, but the position embeddings are for images of 32 pixels", nil},
+		{"unknown argument", "swin", func(c map[string]any) { args(c)["magic"] = 3 }, "model_args.magic: it is not known what 3 does", nil},
+		{"windows of stages", "swin", func(c map[string]any) { args(c)["window_size"] = []any{4, 2} }, "model_args.window_size: want one number, got [4,2]", nil},
+		{"always partition", "swin", func(c map[string]any) { args(c)["always_partition"] = true }, "model_args.always_partition", nil},
+		{"pool of FasterNet", "fasternet_gelu", func(c map[string]any) { args(c)["global_pool"] = "max" }, "model_args.global_pool", nil},
+		{"transformers", "vit_token", func(c map[string]any) {
+			delete(c, "architecture")
+			c["model_type"] = "vit"
+		}, "is of Hugging Face transformers (model_type vit)", nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			folder := changed(t, c.folder, c.change)
+			_, err := model.Open(folder, model.LoadOptions{})
+			if err == nil || !strings.Contains(err.Error(), c.want) || !errors.As(err, new(model.ConfigError)) {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+			if c.settings == nil {
+				return
+			}
+			if _, err := model.Open(folder, model.LoadOptions{Settings: c.settings}); err != nil {
+				t.Errorf("with %v: %v", c.settings, err)
+			}
+		})
+	}
+}
+
+func args(c map[string]any) map[string]any { return c["model_args"].(map[string]any) }
+
+// changed is a copy of a folder of timm's with another config.json; without one if change
+// is nil.
+func changed(t *testing.T, folder string, change func(c map[string]any)) string {
+	t.Helper()
+	dir := t.TempDir()
+	from := golden.Foreign(t, "timm/"+folder)
+	raw, err := os.ReadFile(filepath.Join(from, "model.safetensors"))
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "model.safetensors"), raw, 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if change == nil {
+		return dir
+	}
+	var c map[string]any
+	read(t, from, &c)
+	change(c)
+	text, err := json.Marshal(c)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "config.json"), text, 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// Without config.json names and shapes tell what they can; the rest is asked for.
+func TestFolderWithoutConfig(t *testing.T) {
+	for _, c := range []struct {
+		folder, want string
+		settings     []string
+	}{
+		{"fasternet_gelu", "add --set model.act_layer=gelu or relu", []string{"model.act_layer=gelu"}},
+		{"vit_token", "the weights do not tell the number of attention heads: add --set model.num_heads=N", []string{"model.num_heads=3"}},
+		{"vit_mean", "add --set model.num_heads=N", []string{"model.num_heads=2"}},
+		{"swin", "", nil}, // timm's names are of one Swin
+		{"swin_small_stage", "", nil},
+	} {
+		dir := changed(t, c.folder, nil)
+		l, err := model.Open(dir, model.LoadOptions{})
+		if c.want != "" {
+			if err == nil || !strings.Contains(err.Error(), c.want) || !errors.As(err, new(model.ConfigError)) {
+				t.Errorf("%s: got %v, want %q", c.folder, err, c.want)
+			}
+			l, err = model.Open(dir, model.LoadOptions{Settings: c.settings})
+		}
+		if err != nil {
+			t.Errorf("%s: %v", c.folder, err)
+			continue
+		}
+		want := golden.TensorsOf(t, golden.Foreign(t, "timm/"+c.folder+"/expected.safetensors"))
+		golden.CheckRel(t, c.folder, answer(t, l, want["input"], ""), want["output"].Data, 1e-4)
+	}
+	empty := t.TempDir()
+	if _, err := model.Open(empty, model.LoadOptions{}); err == nil || !strings.Contains(err.Error(), "holds no checkpoint and no weights") {
+		t.Errorf("an empty folder: %v", err)
+	}
+}
+
+// A Swin whose names do not tell which one it is is asked about, and both are computed.
+func TestSwinVariants(t *testing.T) {
+	timm, err := model.Open(golden.Foreign(t, "timm/swin"), model.LoadOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := golden.TensorsOf(t, golden.Foreign(t, "timm/swin/expected.safetensors"))
+	path := filepath.Join(t.TempDir(), "swin.safetensors")
+	ts, err := model.Export(timm, weights.Microsoft)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := checkpoints.Write(path, checkpoints.File{Tensors: ts}); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(ts, func(x checkpoints.Tensor) bool { return x.Name == "layers.0.downsample.reduction.weight" }) {
+		t.Error("a merging does not belong to the stage before it")
+	}
+	_, err = model.Open(path, model.LoadOptions{})
+	if !errors.Is(err, model.ErrVariant) || !errors.As(err, new(model.ConfigError)) || !strings.Contains(err.Error(), "--set model.norm_before_pool=true") {
+		t.Fatalf("the variant is not asked for: %v", err)
+	}
+	microsoft, err := model.Open(path, model.LoadOptions{Settings: []string{"model.norm_before_pool=true"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden.CheckRel(t, "Microsoft's", answer(t, microsoft, want["input"], ""), want["output"].Data, 1e-4)
+	if m := microsoft.Config.Model; m.NormEps != 1e-5 || m.Norm2Eps != 1e-5 {
+		t.Errorf("eps %v and %v", m.NormEps, m.Norm2Eps)
+	}
+	localMIM, err := model.Open(path, model.LoadOptions{Settings: []string{"model.norm_before_pool=false"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := localMIM.Config.Model; m.NormEps != 1e-6 || m.Norm2Eps != 1e-5 || m.NormBeforePool {
+		t.Errorf("LocalMIM's has eps %v and %v", m.NormEps, m.Norm2Eps)
+	}
+	if slices.Equal(answer(t, localMIM, want["input"], ""), answer(t, microsoft, want["input"], "")) {
+		t.Error("both compute the same")
+	}
+	// With a configuration a note says what could be meant.
+	config := filepath.Join(t.TempDir(), "c.yaml")
+	text := "model: {name: swin, embed_dim: 8, depths: [1, 2], num_heads: [1, 2], window_size: 4}\ndata: {image_size: 32}\n"
+	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for source, note := range map[string]string{
+		path: "the names of the tensors do not tell Microsoft's Swin (model.norm_before_pool=true, model.norm_eps=1e-05, model.norm2_eps=1e-05) from LocalMIM's",
+		filepath.Join(changed(t, "swin", nil), "model.safetensors"): "warning: the Swin with such names computes something else (model.norm_before_pool=true",
+	} {
+		var notes []string
+		if _, err := model.Open(source, model.LoadOptions{Config: config, Report: func(t model.Table) { notes = t.Notes }}); err != nil {
+			t.Errorf("%s: %v", source, err)
+		}
+		if all := strings.Join(notes, "; "); !strings.Contains(all, note) {
+			t.Errorf("%s: notes %q, want %q", source, all, note)
+		}
+	}
+	// Where config.json says it, another computation is an error.
+	if _, err := model.Open(golden.Foreign(t, "timm/swin"), model.LoadOptions{Config: config}); err == nil || !strings.Contains(err.Error(), "model.norm_before_pool is true in config.json and false in the configuration") {
+		t.Errorf("against config.json: %v", err)
+	}
+	if _, err := model.Open(golden.Foreign(t, "timm/swin"), model.LoadOptions{Config: config, Settings: []string{"model.norm_before_pool=false", "model.norm_eps=1e-6", "model.norm2_eps=1e-5"}}); err != nil {
+		t.Errorf("a computation that was asked for: %v", err)
+	}
+}
+
+// Models of torchvision, as its references save them, and back.
+func TestTorchvision(t *testing.T) {
+	for name, settings := range map[string][]string{"vit": {"model.num_heads=2"}, "swin": {"data.image_size=32"}} {
+		path := golden.Foreign(t, "torchvision/"+name+"/checkpoint.pth")
+		want := golden.TensorsOf(t, golden.Foreign(t, "torchvision/"+name+"/expected.safetensors"))
+		for choice, key := range map[weights.Choice]string{weights.Auto: "averaged", weights.EMA: "averaged", weights.Plain: "output"} {
+			l, err := model.Open(path, model.LoadOptions{Settings: settings, Weights: choice})
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden.CheckRel(t, fmt.Sprintf("%s, %s", name, choice), answer(t, l, want["input"], ""), want[key].Data, 1e-4)
+			if l.Average != (key == "averaged") {
+				t.Errorf("%s, %s: averaged %v", name, choice, l.Average)
+			}
+			if choice != weights.Plain {
+				continue
+			}
+			ts, err := model.Export(l, weights.Torchvision)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := weights.Read(path, weights.Options{Choice: weights.Plain})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(ts) != len(s.Tensors) {
+				t.Errorf("%s: %d tensors are written, of %d", name, len(ts), len(s.Tensors))
+			}
+			for _, x := range s.Tensors {
+				i := slices.IndexFunc(ts, func(y checkpoints.Tensor) bool { return y.Name == x.Name })
+				if i < 0 || !slices.Equal(ts[i].Shape, x.Shape) || !slices.Equal(ts[i].F32, x.F32) || !slices.Equal(ts[i].I64, x.I64) {
+					t.Errorf("%s: %s is not written as it was", name, x.Name)
+				}
+			}
+		}
+	}
+}
+
+// Namings that a family does not have, and programs that compute something else, are
+// refused, and the settings named.
+func TestExportRefuses(t *testing.T) {
+	const (
+		fasterNet = "model: {name: fasternet, embed_dim: 8, depths: [1, 1], feature_dim: 16, act_layer: gelu"
+		vit       = "model: {name: vit, embed_dim: 12, depth: 1, num_heads: 2, patch_size: 8"
+		swin      = "model: {name: swin, embed_dim: 8, depths: [2, 2], num_heads: [1, 2], window_size: 4"
+		same      = ", norm_before_pool: true, norm_eps: 1.0e-5, norm2_eps: 1.0e-5"
+		size      = "}\ndata: {image_size: 32}"
+	)
+	for _, c := range []struct {
+		yaml   string
+		naming weights.Naming
+		want   string // "" if it is written
+	}{
+		{fasterNet + size, weights.Official, ""},
+		{fasterNet + size, weights.Timm, ""},
+		{fasterNet + size, weights.Torchvision, "there are no such names for a FasterNet: torchvision; it has official, timm"},
+		{fasterNet + size, weights.Microsoft, "it has official, timm"},
+		{fasterNet + size, "keras", "there are no such names"},
+		{fasterNet + ", patch_stride: 2" + size, weights.Timm, "patches that do not overlap"},
+		{vit + size, weights.Official, ""},
+		{vit + size, weights.LocalMIM, ""},
+		{vit + size, weights.Timm, ""},
+		{vit + ", qkv_bias: false, norm_before_pool: true" + size, weights.Timm, ""},
+		{vit + ", norm_before_pool: true" + size, weights.LocalMIM, "model.norm_before_pool=false"},
+		{vit + size, weights.Torchvision, "model.global_pool=false"},
+		{vit + ", global_pool: false" + size, weights.Torchvision, ""},
+		{vit + ", norm_eps: 1.0e-5" + size, weights.Timm, "model.norm_eps=1e-06"},
+		{vit + size, weights.Microsoft, "it has official, timm, torchvision, localmim"},
+		{swin + size, weights.Official, ""},
+		{swin + size, weights.LocalMIM, ""},
+		{swin + size, weights.Timm, "it has model.norm_before_pool=true, model.norm_eps=1e-05; if the model"},
+		{swin + size, weights.Torchvision, "model.norm_before_pool=true"},
+		{swin + size, weights.Microsoft, "model.norm_before_pool=true"},
+		{swin + same + size, weights.Timm, ""},
+		{swin + same + size, weights.Torchvision, ""},
+		{swin + same + size, weights.Microsoft, ""},
+		{swin + same + size, weights.Official, "model.norm_before_pool=false"},
+		{swin + same + ", patch_norm: false" + size, weights.Timm, "a norm after the patches (model.patch_norm)"},
+		{swin + same + ", patch_norm: false" + size, weights.Microsoft, ""},
+		{swin + same + "}\ndata: {image_size: 40}", weights.Timm, "multiples of the windows"},
+		{strings.Replace(swin, "window_size: 4", "window_size: 8", 1) + same + size, weights.Timm, ""},
+		{strings.Replace(swin, "window_size: 4", "window_size: 8", 1) + same + size, weights.Torchvision, "multiples of the windows"},
+	} {
+		config, err := configs.Parse("test", c.yaml)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := model.New(config, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := &model.Loaded{Model: m, Config: config}
+		ts, err := model.Export(l, c.naming)
+		if c.want == "" {
+			if err != nil {
+				t.Errorf("%s, %s: %v", c.yaml, c.naming, err)
+				continue
+			}
+			var all []string
+			for _, x := range ts {
+				if all = append(all, x.Name); x.F32 == nil && x.I64 == nil {
+					t.Errorf("%s has no values", x.Name)
+				}
+			}
+			if f, _, ok := weights.Recognise(all); !ok || string(f) != config.Model.Name {
+				t.Errorf("%s, %s: the names are not recognised", c.yaml, c.naming)
+			}
+			continue
+		}
+		if err == nil || !strings.Contains(err.Error(), c.want) || !errors.Is(err, model.ErrNaming) && !errors.Is(err, model.ErrOtherCode) {
+			t.Errorf("%s, %s: got %v, want %q", c.yaml, c.naming, err, c.want)
+		}
+	}
+}
+
+// Networks with parts that ours do not have are named by them.
+func TestUnsupported(t *testing.T) {
+	s, err := weights.Read(golden.Foreign(t, "timm/vit_token/model.safetensors"), weights.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for add, want := range map[string]string{
+		"blocks.0.ls1.gamma":          "a ViT with layer scale (blocks.0.ls1.gamma)",
+		"norm_pre.weight":             "a norm before the blocks",
+		"reg_token":                   "register tokens",
+		"blocks.0.attn.q_norm.weight": "norms of queries and keys",
+		"dist_token":                  "a distillation token",
+		"-cls_token":                  "a ViT without a class token",
+	} {
+		var f checkpoints.File
+		for _, x := range s.Tensors {
+			if "-"+x.Name != add {
+				f.Tensors = append(f.Tensors, checkpoints.Tensor{Name: x.Name, Shape: x.Shape, F32: x.F32})
+			}
+		}
+		if !strings.HasPrefix(add, "-") {
+			f.Tensors = append(f.Tensors, checkpoints.Tensor{Name: add, Shape: []int{12}, F32: make([]float32, 12)})
+		}
+		path := filepath.Join(t.TempDir(), "w.safetensors")
+		if err := checkpoints.Write(path, f); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := model.Open(path, model.LoadOptions{Settings: []string{"model.num_heads=3"}}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", add, err, want)
+		}
+	}
+}
+
+// A preset is told by its shapes in any naming that it can be written in, and the model
+// comes back with the same bits.
+func TestNamingsRoundTrip(t *testing.T) {
+	path := filepath.Join(ramdisk.Dir(t), "w.safetensors")
+	for _, c := range []struct {
+		preset   string
+		settings []string
+		namings  []weights.Naming
+	}{
+		{"quickstart", nil, []weights.Naming{weights.Official, weights.Timm}},
+		{"fasternet_t0", nil, []weights.Naming{weights.Official, weights.Timm}},
+		{"vit_tiny", []string{"model.global_pool=false", "model.pos_embed=sincos"}, []weights.Naming{weights.Official, weights.Timm, weights.Torchvision}},
+		{"swin_tiny", []string{"model.norm_before_pool=true", "model.norm_eps=1e-5", "model.norm2_eps=1e-5"}, []weights.Naming{weights.Timm}},
+	} {
+		want, config := randomised(t, c.preset, c.settings...)
+		config.Model.NumClasses = want.Classes()
+		for _, n := range c.namings {
+			ts, err := model.Export(&model.Loaded{Model: want, Config: config}, n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := checkpoints.Write(path, checkpoints.File{Tensors: ts}); err != nil {
+				t.Fatal(err)
+			}
+			var table model.Table
+			l, err := model.Open(path, model.LoadOptions{Report: func(m model.Table) { table = m }})
+			if err != nil {
+				t.Fatalf("%s, %s names: %v", c.preset, n, err)
+			}
+			if len(table.Missing)+len(table.Unexpected)+len(table.Fresh) > 0 {
+				t.Errorf("%s, %s names: %s", c.preset, n, table.Summary())
+			}
+			if got, wanted := fmt.Sprintf("%+v", *l.Config), fmt.Sprintf("%+v", *config); got != wanted {
+				t.Errorf("%s, %s names: taken for\n%s\nwant\n%s", c.preset, n, got, wanted)
+			}
+			if !strings.Contains(strings.Join(table.Notes, "; "), "not told by the tensors: ") {
+				t.Errorf("%s: notes %v", c.preset, table.Notes)
+			}
+			sameState(t, l.Model, want)
+		}
+	}
+}

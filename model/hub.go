@@ -1,0 +1,284 @@
+package model
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"fasternet/configs"
+	"fasternet/weights"
+)
+
+// HubConfigFile describes a model in a folder as timm and the Hugging Face hub have it.
+const HubConfigFile = "config.json"
+
+// HubWeightsFile holds its weights.
+const HubWeightsFile = "model.safetensors"
+
+// hubWeights are the names of files of weights in such a folder, the best first, as timm
+// looks for them.
+var hubWeights = []string{HubWeightsFile, "pytorch_model.bin", "pytorch_model.pth", "model.pth"}
+
+// hubConfig is config.json.
+type hubConfig struct {
+	path          string
+	Architecture  string                     `json:"architecture"`
+	NumClasses    *int                       `json:"num_classes"`
+	LabelNames    json.RawMessage            `json:"label_names"`
+	ModelArgs     map[string]json.RawMessage `json:"model_args"`
+	Pretrained    *hubPretrained             `json:"pretrained_cfg"`
+	ModelType     string                     `json:"model_type"` // of a file of transformers, another library
+	hubPretrained                            // of files before there was pretrained_cfg
+}
+
+type hubPretrained struct {
+	InputSize     []int     `json:"input_size"`
+	Interpolation string    `json:"interpolation"`
+	CropPct       float64   `json:"crop_pct"`
+	CropMode      string    `json:"crop_mode"`
+	Mean          []float64 `json:"mean"`
+	Std           []float64 `json:"std"`
+}
+
+// timmCropRatio is what timm takes where config.json has no crop_pct.
+const timmCropRatio = 0.875
+
+// findHubWeights finds the file of weights in a folder that is no run.
+func findHubWeights(dir string) (string, error) {
+	for _, name := range hubWeights {
+		if p := filepath.Join(dir, name); exists(p) {
+			return p, nil
+		}
+	}
+	for _, ending := range []string{".safetensors", ".pth", ".pt", ".bin", ".ckpt"} {
+		found, err := filepath.Glob(filepath.Join(globEscape(dir), "*"+ending))
+		if err != nil {
+			return "", fmt.Errorf("model: %s: %w", dir, err)
+		}
+		switch len(found) {
+		case 0:
+		case 1:
+			return found[0], nil
+		default:
+			return "", fmt.Errorf("model: %s holds no checkpoint of a run, and %d files *%s: name the one that is meant, e.g. %s", dir, len(found), ending, found[0])
+		}
+	}
+	return "", fmt.Errorf("model: %s holds no checkpoint and no weights: want a file, the folder of a run, or one with %s and %s", dir, HubConfigFile, HubWeightsFile)
+}
+
+// globEscape lets a path stand for itself in a pattern.
+func globEscape(path string) string {
+	return regexp.MustCompile(`[*?\[\\]`).ReplaceAllStringFunc(path, func(s string) string { return "[" + s + "]" })
+}
+
+// readHubConfig reads config.json next to a file of weights; nil if there is none, or if
+// the file has not the name that belongs to one.
+func readHubConfig(weightsPath string) (*hubConfig, error) {
+	path := filepath.Join(filepath.Dir(weightsPath), HubConfigFile)
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !belongs(weightsPath) {
+		if err == nil {
+			f.Close()
+		}
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("model: %w", err)
+	}
+	defer f.Close()
+	const limit = 4 << 20 // ImageNet-21k has descriptions of 21,843 classes in it
+	text, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err != nil {
+		return nil, fmt.Errorf("model: %w", err)
+	}
+	if len(text) > limit {
+		return nil, fmt.Errorf("%s: larger than 4 MiB: no description of a model", path)
+	}
+	c := &hubConfig{path: path}
+	if err := json.NewDecoder(bytes.NewReader(text)).Decode(c); err != nil {
+		return nil, fmt.Errorf("%s: %s", path, strings.TrimPrefix(err.Error(), "json: "))
+	}
+	if c.Architecture == "" && c.ModelType == "" { // something else that is called so
+		return nil, nil
+	}
+	if c.Pretrained == nil {
+		c.Pretrained = &c.hubPretrained
+	}
+	return c, nil
+}
+
+// belongs says whether a config.json next to a file is about it: by its name, or since
+// there is no other file of weights.
+func belongs(weightsPath string) bool {
+	if slices.Contains(hubWeights, filepath.Base(weightsPath)) {
+		return true
+	}
+	only, err := findHubWeights(filepath.Dir(weightsPath))
+	return err == nil && filepath.Clean(only) == filepath.Clean(weightsPath)
+}
+
+// plain are timm's architectures that compute what ours of the family do.
+var plainArchitectures = map[weights.Family]*regexp.Regexp{
+	weights.FasterNet: regexp.MustCompile(`^fasternet_(t0|t1|t2|s|m|l)$`),
+	weights.ViT:       regexp.MustCompile(`^(vit_(tiny|small|base|large|huge|giant|gigantic)_patch\d+_\d+(_miil)?|deit_(tiny|small|base)_patch\d+_\d+|eva_large_patch\d+_\d+|test_vit)$`),
+	weights.Swin:      regexp.MustCompile(`^swin_(tiny|small|base|large)_patch\d+_window\d+_\d+$`),
+}
+
+// headsOf are the attention heads of timm's ViT by the word for their size.
+var headsOf = map[string]int{"tiny": 3, "small": 6, "base": 12, "large": 16, "huge": 16, "giant": 16, "gigantic": 16}
+
+// configuration makes a configuration of what config.json says, of the shapes of the
+// tensors, and of settings, which come last. What it does not understand is an error
+// that names it.
+func (h *hubConfig) configuration(s *source, settings []string) (*configs.Config, error) {
+	if h.Architecture == "" {
+		return nil, fmt.Errorf("%s is of Hugging Face transformers (model_type %s), whose models are not read: export the model from timm, or give a configuration with --config", h.path, clip(h.ModelType))
+	}
+	family := s.state.Family
+	known, ok := plainArchitectures[family]
+	if name, _, _ := strings.Cut(h.Architecture, "."); !ok || !known.MatchString(name) {
+		return nil, fmt.Errorf("%s: architecture %q is none of those whose computation is known (fasternet_*, vit_*_patch*, deit_*_patch*, swin_*_window*): say with --config what the weights are for", h.path, clip(h.Architecture))
+	}
+	m, size, err := shapesOf(s.state)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.path, err)
+	}
+	a := hubArgs{h: h}
+	switch family {
+	case weights.FasterNet:
+		m.ActLayer = "relu"
+		if strings.HasPrefix(h.Architecture, "fasternet_t0") || strings.HasPrefix(h.Architecture, "fasternet_t1") {
+			m.ActLayer = "gelu"
+		}
+		a.fasterNet(m)
+	case weights.ViT:
+		a.vit(&m, setsKey(settings, "model.num_heads"))
+	case weights.Swin:
+		a.swin(&m)
+		m.NormBeforePool, m.NormEps, m.Norm2Eps = true, 1e-5, 1e-5
+	}
+	given := a.imageSize()
+	switch {
+	case a.err != nil:
+		return nil, a.err
+	case given == 0:
+	case family == weights.ViT && given != size:
+		return nil, fmt.Errorf("%s: model_args.img_size: it is %d, but the position embeddings are for images of %d pixels", h.path, given, size)
+	default:
+		size = given
+	}
+	text, err := h.yaml(m, size, s)
+	if err != nil {
+		return nil, err
+	}
+	return configs.Parse(h.path, text, settings...)
+}
+
+// setsKey says whether settings have a key.
+func setsKey(settings []string, key string) bool {
+	return slices.ContainsFunc(settings, func(s string) bool { return strings.HasPrefix(s, key+"=") })
+}
+
+// clip cuts a text of a file for an error.
+func clip(s string) string {
+	const most = 80
+	if len(s) > most {
+		s = s[:most] + "…"
+	}
+	return strings.ToValidUTF8(s, "?")
+}
+
+// yaml is a configuration of a model and of what images must look like.
+func (h *hubConfig) yaml(m configs.Model, size int, s *source) (string, error) {
+	text, err := m.YAML()
+	if err != nil {
+		return "", err
+	}
+	p := h.Pretrained
+	data := []string{}
+	if size == 0 && len(p.InputSize) == 3 {
+		size = p.InputSize[1]
+	}
+	if size > 0 {
+		data = append(data, fmt.Sprintf("image_size: %d", size))
+	}
+	for key, values := range map[string][]float64{"mean": p.Mean, "std": p.Std} {
+		if len(values) == 3 && m.InChans == 1 {
+			values = []float64{(values[0] + values[1] + values[2]) / 3}
+			s.note("%s: %s of three channels, of which the model has one: it gets %.4g, their average", h.path, key, values[0])
+		}
+		if len(values) == 0 && m.InChans == 1 {
+			values = []float64{0.5}
+		}
+		if len(values) > 0 {
+			data = append(data, fmt.Sprintf("%s: [%s]", key, joined(values)))
+		}
+	}
+	switch p.Interpolation {
+	case "bilinear", "bicubic", "lanczos":
+		data = append(data, "interpolation: "+p.Interpolation)
+	case "":
+	default:
+		s.note("%s: interpolation %q is not there: bicubic is taken", h.path, clip(p.Interpolation))
+	}
+	// timm reads files by Pillow, without these.
+	data = append(data, "orientation: "+configs.IgnoreEXIF, "sixteen_bit: "+configs.ClipSixteenBit)
+	if p.CropMode == "squash" {
+		data = append(data, "test_crop: "+configs.SquashTestCrop)
+	} else {
+		if p.CropMode != "" && p.CropMode != "center" {
+			s.note("%s: crop_mode %q is not there: images are cropped in their centre", h.path, clip(p.CropMode))
+		}
+		ratio := timmCropRatio
+		if p.CropPct > 0 && p.CropPct <= 1 {
+			ratio = p.CropPct
+		} else if p.CropPct != 0 {
+			s.note("%s: crop_pct %v is not possible: %v is taken", h.path, p.CropPct, ratio)
+		}
+		data = append(data, "test_crop: "+configs.CenterTestCrop, fmt.Sprintf("test_crop_ratio: %v", ratio))
+	}
+	return text + "data: {" + strings.Join(data, ", ") + "}\n", nil
+}
+
+func joined(values []float64) string {
+	out := make([]string, len(values))
+	for i, v := range values {
+		out[i] = strconv.FormatFloat(v, 'g', -1, 64)
+	}
+	return strings.Join(out, ", ")
+}
+
+// labels are the names of the classes, if they are as many as the classifier has.
+func (h *hubConfig) labels(classes int) ([]string, string) {
+	if len(h.LabelNames) == 0 || string(h.LabelNames) == "null" {
+		return nil, ""
+	}
+	var list []string
+	if json.Unmarshal(h.LabelNames, &list) != nil {
+		var byNumber map[string]string
+		if err := json.Unmarshal(h.LabelNames, &byNumber); err != nil {
+			return nil, fmt.Sprintf("%s: label_names is no list of names: the classes have numbers", h.path)
+		}
+		list = make([]string, len(byNumber))
+		for number, name := range byNumber {
+			i, err := strconv.Atoi(number)
+			if err != nil || i < 0 || i >= len(list) {
+				return nil, fmt.Sprintf("%s: label_names has gaps: the classes have numbers", h.path)
+			}
+			list[i] = name
+		}
+	}
+	if len(list) != classes {
+		return nil, fmt.Sprintf("%s: %d label_names for a classifier of %d classes: the classes have numbers", h.path, len(list), classes)
+	}
+	return list, ""
+}

@@ -1,0 +1,208 @@
+package model
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"fasternet/checkpoints"
+	"fasternet/configs"
+	"fasternet/graph"
+	"fasternet/internal/finite"
+	"fasternet/weights"
+)
+
+// source is a file of weights.
+type source struct {
+	path    string
+	own     *checkpoints.File // if it is a checkpoint or an export of ours
+	hub     *hubConfig        // config.json of the folder of foreign weights, as timm writes it; or nil
+	config  *configs.Config   // what the file, or its folder, says of itself; or nil
+	classes []string          // class names that it says
+	state   *weights.State    // the tensors under official names
+	average bool              // they are averaged ones
+	model   graph.Model       // of an ONNX file: that of its configuration, without the tensors
+	newHead bool              // the classifier has been left out, or is missing: the model keeps its own
+	notes   []string          // what was done to the tensors, and what could have been meant too
+}
+
+// folded says whether the batch norms are folded.
+func (s *source) folded() bool { return s.own != nil && s.own.Meta[FoldedKey] == "true" }
+
+func (s *source) note(format string, args ...any) {
+	s.notes = append(s.notes, fmt.Sprintf(format, args...))
+}
+
+// headless says whether there is no classifier.
+func (s *source) headless() bool { return !s.pretrained() && classesOf(s.state.Tensors) == 0 }
+
+// readSource reads a file, the best checkpoint in the folder of a run, or the weights in
+// a folder as timm writes it. Values that are no numbers are an error before anything
+// else.
+func readSource(path string, o LoadOptions) (*source, error) {
+	s, err := readWeights(path, o)
+	if err != nil {
+		return nil, err
+	}
+	var numbers finite.Count
+	for _, t := range s.state.Tensors {
+		numbers.Add(t.Name, t.F32)
+	}
+	if err := numbers.Err(); err != nil {
+		if o.AllowNaN {
+			s.note("%v", err)
+			return s, nil
+		}
+		if remedy := o.remedies().AllowNaN; remedy != "" {
+			err = fmt.Errorf("%w; %s goes on all the same", err, remedy)
+		}
+		return nil, fmt.Errorf("%s: %w: %w", s.path, ErrNotFinite, err)
+	}
+	return s, nil
+}
+
+// ErrNotFinite says that there are NaN or infinite values among the weights.
+var ErrNotFinite = errors.New("the weights are spoilt")
+
+func readWeights(path string, o LoadOptions) (*source, error) {
+	path, err := find(path)
+	if err != nil {
+		return nil, err
+	}
+	if strings.EqualFold(filepath.Ext(path), ".onnx") {
+		return readONNX(path, o)
+	}
+	meta, err := weights.Meta(path)
+	if err == nil && strings.HasPrefix(meta[FormatKey], formatFamily) {
+		return readOwn(path, o)
+	}
+	if err != nil && filepath.Ext(path) == ".safetensors" {
+		err = weights.ErrFormat
+	}
+	s := &source{path: path}
+	if err == nil {
+		s.state, err = weights.Read(path, o.reading())
+	}
+	if errors.Is(err, weights.ErrFormat) && filepath.Ext(path) == ".safetensors" {
+		if _, torn := checkpoints.Read(path); torn != nil {
+			return nil, torn // it says what is wrong with the container
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.average = s.state.Averaged
+	for i := range s.state.Tensors {
+		t := &s.state.Tensors[i]
+		t.Name = weights.OfficialName(s.state.Family, s.state.Naming, t.Name)
+	}
+	s.noteChoice(o)
+	s.hub, err = readHubConfig(path)
+	return s, err
+}
+
+// noteChoice says which of several sets of weights was taken.
+func (s *source) noteChoice(o LoadOptions) {
+	if len(s.state.Others) == 0 || o.StateKey != "" {
+		return
+	}
+	what := ""
+	if s.average {
+		what = ", averaged weights (EMA)"
+	}
+	how := ""
+	if r := o.remedies(); r.StateKey != "" {
+		how = fmt.Sprintf("; %s takes others", r.StateKey)
+		if r.Weights != "" && o.Weights != weights.Plain {
+			how = fmt.Sprintf("; %s plain or %s takes others", r.Weights, r.StateKey)
+		}
+	}
+	taken := strings.TrimSuffix(strings.Trim(s.state.Key+"."+s.state.Prefix, "."), ".")
+	s.note("the weights are those under %s%s; the file has %s too%s", taken, what, strings.Join(s.state.Others, ", "), how)
+}
+
+func readOwn(path string, o LoadOptions) (*source, error) {
+	f, err := checkpoints.Read(path)
+	if err != nil {
+		return nil, err
+	}
+	s, err := fromFile(f, "checkpoint", o)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	s.path = path
+	return s, nil
+}
+
+// fromFile is the source of a checkpoint or an exported model.
+func fromFile(f *checkpoints.File, container string, o LoadOptions) (s *source, err error) {
+	r := o.remedies()
+	if o.StateKey != "" {
+		return nil, fmt.Errorf("it was written by this program and has no keys: leave %s out", r.StateKey)
+	}
+	s = &source{own: f, state: &weights.State{Container: container, Naming: weights.Official}}
+	if s.config, s.classes, err = Describe(f); err != nil {
+		return nil, err
+	}
+	s.state.Family = weights.Family(s.config.Model.Name)
+	if s.average, err = choose(f, o.Weights, r); err != nil {
+		return nil, err
+	}
+	if both := HasAverage(f); both && s.average {
+		if s.own, err = averaged(f); err != nil {
+			return nil, err
+		}
+		if o.Weights != weights.EMA {
+			s.note("the checkpoint has averaged weights (EMA), which the run measured, and those of the last step: the averaged ones are taken%s", option("; ", r.Weights, " plain takes the others"))
+		}
+	} else if both {
+		s.note("these are the weights of the last step; the run measured the averaged ones (EMA)%s", option(", which ", r.Weights, " ema takes"))
+	}
+	for _, t := range s.own.Tensors {
+		if strings.HasPrefix(t.Name, checkpoints.OptimizerPrefix) || strings.HasPrefix(t.Name, checkpoints.EMAPrefix) {
+			s.state.Ignored = []string{"state of the training"}
+			continue
+		}
+		w := weights.Tensor{Name: t.Name, DType: "float32", Shape: t.Shape, F32: t.F32, I64: t.I64}
+		if t.I64 != nil {
+			w.DType = "int64"
+		}
+		s.state.Tensors = append(s.state.Tensors, w)
+	}
+	return s, nil
+}
+
+// option is a part of a sentence about an option that the user can set, else "".
+func option(before, name, after string) string {
+	if name == "" {
+		return ""
+	}
+	return before + name + after
+}
+
+// find turns the folder of a run into the path of its best, else its last checkpoint,
+// and one of timm's into that of its weights.
+func find(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", fmt.Errorf("model: %w", err)
+	}
+	if !info.IsDir() {
+		return path, nil
+	}
+	for _, name := range []string{checkpoints.Best, checkpoints.Last} {
+		for _, dir := range []string{filepath.Join(path, "checkpoints"), path} {
+			if p := filepath.Join(dir, name); exists(p) {
+				return p, nil
+			}
+		}
+	}
+	return findHubWeights(path)
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return !errors.Is(err, os.ErrNotExist)
+}

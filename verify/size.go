@@ -1,0 +1,14 @@
+package verify
+
+import (
+	"fmt"
+	"math"
+)
+
+// size is a number of bytes for people.
+func size(n int) string {
+	if n < 1<<20 {
+		return fmt.Sprintf("%d bytes", n)
+	}
+	return fmt.Sprintf("%.1f MiB", math.Floor(float64(n)/(1<<20)*10)/10)
+}
