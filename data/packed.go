@@ -300,21 +300,43 @@ func (d *Packed) encoded(i int, buf []byte) ([]byte, error) {
 	return r.payload, err
 }
 
-// decoded makes m the pixels of sample i, in the memory of buf if it is large
-// enough, and returns that memory.
-func (d *Packed) decoded(i int, m *Image, buf []byte) ([]byte, error) {
+// stored makes m the pixels of sample i as they are in the file, in the memory of buf if
+// it is large enough, and returns that memory.
+func (d *Packed) stored(i int, m *Image, buf []byte) (orientation, []byte, error) {
 	r, buf, err := d.read(i, buf)
 	if err != nil {
-		return buf, err
+		return 0, buf, err
 	}
 	*m = Image{Pix: r.payload, Height: int(r.height), Width: int(r.width), Channels: int(r.channels)}
 	if err := m.check(); err != nil {
-		return buf, fmt.Errorf("%w, at %s[%d]", err, d.path, i)
+		return 0, buf, fmt.Errorf("%w, at %s[%d]", err, d.path, i)
 	}
-	if o := r.orientation; o > upright && o <= 8 && !d.how.IgnoreOrientation {
+	if r.orientation > 8 {
+		r.orientation = 0
+	}
+	return r.orientation, buf, nil
+}
+
+// decoded is stored with the orientation applied, if the files are decoded so.
+func (d *Packed) decoded(i int, m *Image, buf []byte) ([]byte, error) {
+	o, buf, err := d.stored(i, m, buf)
+	if err == nil && o > upright && !d.how.IgnoreOrientation {
 		*m = *turned(m, o)
 	}
-	return buf, nil
+	return buf, err
+}
+
+// storedPixels is sample i of a dataset that holds pixels, as it holds them, with the
+// orientation of the camera.
+func storedPixels(ds Dataset, i int) (*Image, orientation, error) {
+	base, at := origin(ds, i)
+	if p, ok := base.(*Packed); ok && p.Decoded() {
+		m := new(Image)
+		o, _, err := p.stored(at, m, nil)
+		return m, o, err
+	}
+	m, err := ds.Image(i)
+	return m, 0, err
 }
 
 // Image is sample i.

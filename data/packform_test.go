@@ -157,6 +157,20 @@ func TestPackKeepsOrientation(t *testing.T) {
 						}
 					}
 				}
+				// Packed and sharded again it is still so.
+				again, _ := packed(t, d, PackOptions{Form: PackJPEG, Quality: 100})
+				DecodeAs(again, how)
+				sameSize(t, again, src, o.ShortSide == 20)
+				shards := t.TempDir()
+				if err := WriteShards(t.Context(), shards, d, ShardOptions{Name: "train", PerShard: 100}); err != nil {
+					t.Fatal(err)
+				}
+				s, err := OpenShards([]string{filepath.Join(shards, "train-000000.tar")}, Labels{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				DecodeAs(s, how)
+				sameSize(t, s, src, o.ShortSide == 20)
 				// A loader's way to the same image.
 				tr := evalTransform(20, 3)
 				a, err1 := View(d, tr, 1, 0, 5)
@@ -170,6 +184,25 @@ func TestPackKeepsOrientation(t *testing.T) {
 				}
 				near(t, "by a loader", a, b, 0)
 			}
+		}
+	}
+}
+
+// sameSize demands images of the same sizes, or of half of them.
+func sameSize(t *testing.T, got, want Dataset, half bool) {
+	t.Helper()
+	for i := range want.Len() {
+		a, err1 := got.Image(i)
+		b, err2 := want.Image(i)
+		if err1 != nil || err2 != nil {
+			t.Fatal(err1, err2)
+		}
+		by := 1
+		if half {
+			by = 2
+		}
+		if a.Height*by != b.Height || a.Width*by != b.Width {
+			t.Fatalf("%s: %d×%d, want %d×%d by %d", want.Name(i), a.Height, a.Width, b.Height, b.Width, by)
 		}
 	}
 }

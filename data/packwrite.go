@@ -264,7 +264,7 @@ func (w *packWriter) record(i int) (record, error) {
 		m, err = w.decoding().named(content, w.ds.Name(i))
 		r.orientation = orientationOf(content, format)
 	} else {
-		m, err = w.ds.Image(i)
+		m, r.orientation, err = storedPixels(w.ds, i)
 	}
 	if err != nil {
 		return r, err

@@ -198,13 +198,14 @@ func (w *shardWriter) sample(t *tar.Writer, number, i int) error {
 			return fmt.Errorf("data: %s: %w", w.ds.Name(i), errNotAnImage)
 		}
 	} else {
-		m, err := w.ds.Image(i)
+		m, o, err := storedPixels(w.ds, i)
 		if err != nil {
 			return err
 		}
 		if content, err = encodeLossless(m); err != nil {
 			return fmt.Errorf("data: %s: %w", w.ds.Name(i), err)
 		}
+		content = withEXIF(content, "png", o)
 	}
 	type part struct {
 		key     string
