@@ -10,6 +10,9 @@ import (
 // errConvert says what to do with an image that is not decoded.
 var errConvert = errors.New(`convert it to PNG or JPEG first, for example with ImageMagick ("magick in.xyz out.png")`)
 
+// convertThem is errConvert for several.
+const convertThem = `convert them to PNG or JPEG first, for example with ImageMagick ("magick mogrify -format png *.xyz")`
+
 // foreign are formats of images that are not decoded, with the bytes that they have at
 // an offset.
 var foreign = []struct {

@@ -14,6 +14,12 @@ import (
 // content turns out to be.
 var imageEndings = []string{".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"}
 
+// unreadEndings are endings of images that are not decoded; see [foreign].
+var unreadEndings = []string{
+	".avif", ".heic", ".heif", ".jxl", ".jp2", ".j2k", ".jxr", ".psd", ".xcf", ".svg", ".ico", ".icns", ".tga", ".pcx", ".dds", ".qoi", ".exr", ".hdr", ".pfm", ".pam",
+	".dcm", ".fits", ".cr2", ".cr3", ".nef", ".arw", ".dng", ".orf", ".rw2", ".raf",
+}
+
 var imageNames = strings.Join(imageEndings, ", ")
 
 // hasImageName says whether a name has the ending of an image.

@@ -158,14 +158,14 @@ func nearFolder(class string, folders []string) string {
 // class appends the images of a class folder. It reports whether that is a class: with
 // all also if it has no images, which is a fault then.
 func (d *ImageFolder) class(name string, label int, all bool, top fs.FileInfo) bool {
-	first, faults := len(d.files), len(d.faults)
+	first, faults, left := len(d.files), len(d.faults), len(d.left)
 	d.list(name, []fs.FileInfo{top})
 	if len(d.files) == first && len(d.faults) == faults {
 		if !all {
 			return false
 		}
-		d.fault("%s: no images (%s by name) in this class folder; remove it or add images",
-			filepath.Join(d.root, name), imageNames)
+		d.fault("%s: no images (%s by name) in this class folder%s; remove it or add images",
+			filepath.Join(d.root, name), imageNames, unreadHint(d.left[left:]))
 	}
 	slices.Sort(d.files[first:])
 	for range d.files[first:] {

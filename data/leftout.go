@@ -2,6 +2,7 @@ package data
 
 import (
 	"fmt"
+	"maps"
 	"path"
 	"path/filepath"
 	"slices"
@@ -94,13 +95,33 @@ func DescribeLeftOut(left []LeftOut) string {
 		text := fmt.Sprintf("%d %s %s left out", n, what, are)
 		switch r.reason {
 		case OtherEnding:
-			text += ": " + describeEndings(left, r.reason, filepath.Ext)
+			text += ": " + describeEndings(left, r.reason, filepath.Ext) + unreadHint(left)
 		case Beside:
 			text += ": " + describeEndings(left, r.reason, memberKey)
 		}
 		parts = append(parts, text)
 	}
 	return strings.Join(parts, "; ")
+}
+
+// unreadHint says that some of the files that are left out are images of formats that are
+// not read, and what to do. It is "" if there are none.
+func unreadHint(left []LeftOut) string {
+	count, unread := map[string]int{}, 0
+	for _, l := range left {
+		if ending := strings.ToLower(filepath.Ext(l.Path)); l.Reason == OtherEnding && slices.Contains(unreadEndings, ending) {
+			count[ending]++
+			unread++
+		}
+	}
+	if unread == 0 {
+		return ""
+	}
+	endings := strings.Join(slices.Sorted(maps.Keys(count)), ", ")
+	if unread == 1 {
+		return fmt.Sprintf(" (the %s file is an image of a format that is not read; %v)", endings, errConvert)
+	}
+	return fmt.Sprintf(" (the %d files %s are images of formats that are not read; %s)", unread, endings, convertThem)
 }
 
 // memberKey is what follows the first dot of the base name of a member, of a shard:member.

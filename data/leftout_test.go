@@ -26,6 +26,10 @@ func TestDescribeLeftOut(t *testing.T) {
 		{"as many of each", of(OtherEnding, "a.jfif", "b.gif", "c.ppm", "d", "D.JFIF", "e.gif", "f.ppm", "x.y/g"),
 			"8 files with other endings are left out: .jfif 2, .gif 2, .ppm 2, none 2"},
 		{"the most first", of(OtherEnding, "a.txt", "b.gif", "c.gif"), "3 files with other endings are left out: .gif 2, .txt 1"},
+		{"an image that is not read", of(OtherEnding, "a.HEIC", "b.txt"), "2 files with other endings are left out: .heic 1, .txt 1 " +
+			"(the .heic file is an image of a format that is not read; " + errConvert.Error() + ")"},
+		{"images that are not read", of(OtherEnding, "a.heic", "b.avif", "c.heic"), "3 files with other endings are left out: .heic 2, .avif 1 " +
+			"(the 3 files .avif, .heic are images of formats that are not read; " + convertThem + ")"},
 		{"many endings", many, "11 files with other endings are left out: .9 2, .1 1, .2 1, .3 1, .4 1, .5 1, .6 1, .7 1, and 2 more endings"},
 		{"several reasons", slices.Concat(of(Hidden, ".a", ".b"), of(Outside, "c.png"), of(OtherEnding, "d.txt"), of(BrokenLink, "e"), of(Special, "f"), of(OtherClass, "g")),
 			"1 file with another ending is left out: .txt 1; 1 image outside the class folders is left out; 1 folder that is not a class of data.classes is left out; " +
