@@ -10,9 +10,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 	"strings"
+
+	"fasternet/internal/disk"
 
 	"github.com/nlpodyssey/safetensors"
 )
@@ -47,7 +48,7 @@ func IsSafetensors(name string) bool { return strings.EqualFold(filepath.Ext(nam
 // Read reads an array from a .npy or .safetensors file. In a safetensors file it
 // is the only tensor, or else the one that is called name.
 func Read(path, name string) (*Array, error) {
-	raw, err := os.ReadFile(path)
+	raw, err := disk.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("arrays: %w", err)
 	}

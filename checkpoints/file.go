@@ -10,9 +10,10 @@ import (
 	"io"
 	"maps"
 	"math"
-	"os"
 	"slices"
 	"unsafe"
+
+	"fasternet/internal/disk"
 
 	"github.com/nlpodyssey/safetensors"
 )
@@ -147,7 +148,7 @@ func Write(path string, f File) error {
 // Read reads a checkpoint and verifies its checksum. An error that wraps
 // ErrDamaged means that the file is there but is not a whole checkpoint.
 func Read(path string) (*File, error) {
-	raw, err := os.ReadFile(path)
+	raw, err := disk.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("checkpoints: %w", err)
 	}
@@ -172,7 +173,7 @@ const maxHeader = 100_000_000
 // ReadMeta reads the metadata of a checkpoint and nothing else: its tensors may be
 // damaged. The checksum is not part of the result.
 func ReadMeta(path string) (map[string]string, error) {
-	f, err := os.Open(path)
+	f, err := disk.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("checkpoints: %w", err)
 	}

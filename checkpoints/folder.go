@@ -155,7 +155,7 @@ const damaged = ".damaged"
 
 // Copy writes a checkpoint again under another name.
 func (f Folder) Copy(from, to string) error {
-	file, err := os.Open(f.Path(from))
+	file, err := disk.Open(f.Path(from))
 	if err != nil {
 		return fmt.Errorf("checkpoints: %w", err)
 	}

@@ -5,14 +5,15 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
+
+	"fasternet/internal/disk"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
 // Read reads a file.
 func Read(path string) (*Model, error) {
-	f, err := os.Open(path)
+	f, err := disk.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("onnx: %w", err)
 	}

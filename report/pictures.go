@@ -9,13 +9,13 @@ import (
 	"image/jpeg"
 	"image/png"
 	"maps"
-	"os"
 	"path"
 	"path/filepath"
 
 	"fasternet/configs"
 	"fasternet/data"
 	"fasternet/eval"
+	"fasternet/internal/disk"
 	"fasternet/viz"
 )
 
@@ -196,7 +196,7 @@ func (r *Run) samples() (all []Picture, err error) {
 		paths = some
 	}
 	for _, path := range paths {
-		content, err := os.ReadFile(path)
+		content, err := disk.ReadFile(path)
 		if err != nil {
 			return nil, fmt.Errorf("run folder: %w", err)
 		}

@@ -3,10 +3,10 @@ package train
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 
 	"fasternet/checkpoints"
 	"fasternet/eval"
+	"fasternet/internal/disk"
 	"fasternet/internal/printable"
 )
 
@@ -47,7 +47,7 @@ func (f *Folder) WriteEvaluation(e Evaluation) error {
 // Evaluation reads the evaluation of the best epoch. Without one the error wraps
 // fs.ErrNotExist.
 func (f *Folder) Evaluation() (*Evaluation, error) {
-	text, err := os.ReadFile(f.path(EvaluationFile))
+	text, err := disk.ReadFile(f.path(EvaluationFile))
 	if err != nil {
 		return nil, fmt.Errorf("run folder: %w", err)
 	}

@@ -237,7 +237,7 @@ func (f *Folder) record(r Record) error {
 // eachLine gives the lines of a file without their ends; one that a crash has
 // cut off, so that it has none, is left out.
 func eachLine(path string, f func(number int, line []byte)) error {
-	file, err := os.Open(path)
+	file, err := disk.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"fasternet/internal/disk"
+
 	"github.com/gofrs/flock"
 )
 
@@ -24,7 +26,10 @@ var errNoLocks = errors.New("this file system knows no locks: see to it that one
 // does, the error says which. errNoLocks comes with a nil lock.
 func lockFolder(dir string) (*flock.Flock, error) {
 	path := filepath.Join(dir, LockFile)
-	lock := flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(0o644))
+	if err := disk.Plain(path); err != nil {
+		return nil, fmt.Errorf("run folder: %w", err)
+	}
+	lock := flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR|disk.NoFollow), flock.SetPermissions(0o644))
 	for {
 		locked, err := lock.TryLock()
 		switch {
@@ -49,10 +54,20 @@ func lockFolder(dir string) (*flock.Flock, error) {
 		host = "an unknown host"
 	}
 	text := fmt.Sprintf("process %d on %s since %s\n", os.Getpid(), host, clock().Format(time.RFC3339))
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil && !mandatoryLocks {
+	if err := describeLock(path, text); err != nil && !mandatoryLocks {
 		return nil, errors.Join(fmt.Errorf("run folder: %w", err), unlockFolder(lock))
 	}
 	return lock, nil
+}
+
+// describeLock writes who holds a lock into its file, which is there.
+func describeLock(path, text string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_TRUNC|disk.NoFollow, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
 }
 
 // errReplaced says that the folder of a run is not the one any more that the process has
@@ -99,7 +114,7 @@ func holds(lock *flock.Flock, path string) bool {
 // holder is what a lock's file says of the process that holds it.
 func holder(path string) string {
 	const most = 200
-	text, err := os.ReadFile(path)
+	text, err := disk.ReadFile(path)
 	if line, _, _ := strings.Cut(string(text), "\n"); err == nil && line != "" && len(line) <= most {
 		return line
 	}

@@ -3,13 +3,18 @@ package train
 import (
 	"path/filepath"
 
+	"fasternet/internal/disk"
+
 	"github.com/gofrs/flock"
 )
 
 // InUse says which process works on a run; "" if none does, or nobody can tell.
 func InUse(dir string) string {
 	path := filepath.Join(dir, LockFile)
-	lock := flock.New(path, flock.SetFlag(0)) // the file is not made
+	if disk.Plain(path) != nil {
+		return "" // no lock of ours, and a pipe would be waited for
+	}
+	lock := flock.New(path, flock.SetFlag(disk.NoFollow)) // the file is not made
 	locked, err := lock.TryRLock()
 	if err != nil {
 		return ""

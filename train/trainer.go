@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"time"
 
 	"fasternet/collective"
@@ -14,6 +13,7 @@ import (
 	"fasternet/data"
 	"fasternet/eval"
 	"fasternet/graph"
+	"fasternet/internal/disk"
 	"fasternet/internal/memory"
 	"fasternet/kernels"
 	"fasternet/optim"
@@ -363,7 +363,7 @@ func Loader(c *configs.Config, ds data.Dataset, epoch int, traces bool) (*data.L
 func Config(dir string, settings ...string) (*configs.Config, error) {
 	f := &Folder{Dir: dir}
 	path := f.path(ConfigFile)
-	text, err := os.ReadFile(path)
+	text, err := disk.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("no run to resume: %w", err)
 	}

@@ -5,11 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"fasternet/checkpoints"
+	"fasternet/internal/disk"
 	"fasternet/internal/finite"
 	"fasternet/model"
 	"fasternet/train"
@@ -64,7 +64,7 @@ func checkSafetensors(r *Report) error {
 
 // damaged says what is wrong with a file that is no whole checkpoint.
 func damaged(r *Report, err error) error {
-	raw, readError := os.ReadFile(r.Path)
+	raw, readError := disk.ReadFile(r.Path)
 	if readError != nil {
 		return readError
 	}

@@ -14,6 +14,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"fasternet/internal/disk"
 )
 
 // Report is what was found out about a file or a folder.
@@ -115,7 +117,7 @@ func (k kind) verify(path string) Report {
 }
 
 func readHead(path string, head []byte) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := disk.Open(path)
 	if err != nil {
 		return nil, err
 	}

@@ -7,8 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
+
+	"fasternet/internal/disk"
 
 	"github.com/nlpodyssey/safetensors"
 )
@@ -82,7 +83,7 @@ func header(r io.ReaderAt, size int64) ([]byte, error) {
 // Meta reads the text in the header of a safetensors file. Of any other file
 // it is nil.
 func Meta(path string) (map[string]string, error) {
-	f, err := os.Open(path)
+	f, err := disk.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("weights: %w", err)
 	}

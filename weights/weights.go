@@ -5,8 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
+
+	"fasternet/internal/disk"
 )
 
 // Tensor is a tensor of float32 or int64 values in row-major order.
@@ -80,7 +81,7 @@ const (
 // off, and what belongs to an optimizer or a training criterion is left out. Nothing in
 // the file is executed.
 func Read(path string, o Options) (*State, error) {
-	f, err := os.Open(path)
+	f, err := disk.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("weights: %w", err)
 	}

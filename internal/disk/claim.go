@@ -1,9 +1,7 @@
 package disk
 
 import (
-	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 )
 
@@ -38,14 +36,17 @@ func Claim(dir string, allowed func() error) (release func()) {
 	}
 }
 
+func claimed() []*claim {
+	claims.RLock()
+	defer claims.RUnlock()
+	return claims.list
+}
+
 // ask is called before every operation.
 func ask(path string) error {
-	claims.RLock()
-	list := claims.list
-	claims.RUnlock()
 	path = filepath.Clean(path)
-	for _, c := range list {
-		if path == c.dir || strings.HasPrefix(path, c.dir+string(os.PathSeparator)) || c.dir == "." && !filepath.IsAbs(path) {
+	for _, c := range claimed() {
+		if c.has(path) {
 			if err := c.allowed(); err != nil {
 				return err
 			}

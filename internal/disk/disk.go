@@ -1,8 +1,9 @@
 // Package disk is the way to the file system of what must not be lost: a run's
 // checkpoints, configuration and logs.
 //
-// It adds two things to package os: a folder can be claimed, so that nothing is written to
-// it any more once it has become another's ([Claim]), and tests bring in faults. Every
+// It adds three things to package os: a folder can be claimed, so that nothing is written to
+// it any more once it has become another's ([Claim]); nothing is written through a symbolic
+// link, neither a file nor a folder within a claimed one; and tests bring in faults. Every
 // operation that changes something has a name, "OP FILE", such as "write
 // last.safetensors.tmp" or "rename best.safetensors"; [Inject] can make it fail,
 // write a part only, or end the process. A program that calls no Inject pays one
@@ -50,6 +51,9 @@ func check(op, path, name string) error {
 	if err := ask(path); err != nil {
 		return err
 	}
+	if err := plainPath(path); err != nil {
+		return err
+	}
 	if fault == nil {
 		return nil
 	}
@@ -84,9 +88,13 @@ func AppendTo(path string) (*File, error) {
 	return open(Append, path, filepath.Base(path), os.O_APPEND)
 }
 
-// MakeFolder makes a folder, and those above it, unless they are there.
+// MakeFolder makes a folder, and those above it, unless they are there. It must not be a
+// symbolic link; those above it may be.
 func MakeFolder(dir string) error {
 	if err := check(Create, dir, filepath.Base(dir)+"/"); err != nil {
+		return err
+	}
+	if err := plainFolder(dir); err != nil {
 		return err
 	}
 	return os.MkdirAll(dir, 0o755)
@@ -96,7 +104,7 @@ func open(op, path, name string, how int) (*File, error) {
 	if err := check(op, path, name); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|how, 0o644)
+	f, err := openPlain(path, os.O_WRONLY|os.O_CREATE|how)
 	if err != nil {
 		return nil, err
 	}
