@@ -37,7 +37,7 @@ func (t *trainer) epoch(ctx context.Context) (lr float64, err error) {
 	accum := c.Train.AccumSteps
 	steps := loader.Steps()
 	schedule := scheduleOf(c, (steps+accum-1)/accum)
-	it := loader.Epoch(context.Background(), p.Epoch, p.Step)
+	it := loader.Epoch(t.patience, p.Epoch, p.Step)
 	defer it.Close()
 	m := newMeter(t, steps)
 	defer t.show.End()
@@ -111,6 +111,10 @@ func (t *trainer) update(ctx context.Context, it *data.Iterator, n int, lr float
 		}
 		waiting := clock()
 		b, err := it.Next()
+		if err != nil && t.patience.Err() != nil {
+			undo(true)
+			return 0, interruption(t.patience)
+		}
 		if err != nil && t.config.Data.OnBadImage == "skip" {
 			return 0, err
 		}

@@ -49,10 +49,13 @@ func (t *trainer) interrupt(reason error) error {
 	if errors.Is(reason, ErrTimeLimit) {
 		by, err = "by the time limit ", errTimeUp
 	}
-	if p.Batches == 0 {
+	switch {
+	case p.Batches == 0:
 		t.show.Line("stopped %sbefore the first step; --resume begins with it", by)
-		return err
+	case p.Step == 0:
+		t.show.Line("stopped %safter epoch %d; --resume continues from here", by, p.Epoch)
+	default:
+		t.show.Line("stopped %sin epoch %d after step %d; --resume continues from here", by, p.Epoch+1, p.Step)
 	}
-	t.show.Line("stopped %sin epoch %d after step %d; --resume continues from here", by, p.Epoch+1, p.Step)
 	return err
 }

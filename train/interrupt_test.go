@@ -287,3 +287,23 @@ func TestSummaryColumns(t *testing.T) {
 		t.Errorf("%q: memory %v MB, gradient norm %v, want %v; %v", lines[1], memory, norm, norms/4, err)
 	}
 }
+
+// Images that do not come keep no run from stopping.
+func TestStopWaitingForImages(t *testing.T) {
+	tr := newTrainer(t, smallConfig(t, small["fasternet"], noise(t)))
+	var err error
+	if tr.optimizer, err = optimizerOf(tr.config, tr.task, tr.pool); err != nil {
+		t.Fatal(err)
+	}
+	if err := tr.prepare(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	tr.patience, tr.show = ctx, NewDisplay(io.Discard)
+	it := tr.loader.Epoch(ctx, 0, 0)
+	defer it.Close()
+	cancel()
+	if _, err := tr.update(context.Background(), it, 2, 0.1, newMeter(tr, 4)); !errors.Is(err, ErrInterrupted) || tr.progress.Batches != 0 {
+		t.Errorf("%v, %+v", err, tr.progress)
+	}
+}

@@ -68,7 +68,7 @@ func FindLR(ctx context.Context, c *configs.Config, o FindOptions) (LRFinding, e
 	if err := o.Validate(); err != nil {
 		return LRFinding{}, err
 	}
-	t := &trainer{config: c, ranks: ranks{collective.Single{}}, show: NewDisplay(o.Log), began: clock(), pool: kernels.NewPool(c.Threads)}
+	t := &trainer{config: c, ranks: ranks{collective.Single{}}, show: NewDisplay(o.Log), began: clock(), pool: kernels.NewPool(c.Threads), patience: ctx}
 	defer t.pool.Close()
 	if err := t.lookFor(); err != nil {
 		return LRFinding{}, err

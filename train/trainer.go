@@ -88,6 +88,11 @@ func Run(ctx context.Context, c *configs.Config, o Options) (out Outcome, err er
 
 func (t *trainer) run(ctx context.Context, o Options) (out Outcome, err error) {
 	defer func() { err = errors.Join(err, t.close()) }()
+	// One rank that is asked to stop does not wait for images that do not come. Several
+	// have to agree first.
+	if t.patience = ctx; t.ranks.Size() > 1 {
+		t.patience = context.Background()
+	}
 	limited := ctx
 	if o.MaxTime > 0 {
 		var cancel context.CancelFunc
@@ -158,8 +163,9 @@ type trainer struct {
 	observer  func(Status)
 	board     *board
 
-	saved        string // progress of the last checkpoint
-	hasGradients bool   // those of the last step are there
+	patience     context.Context // ends when images are no longer waited for
+	saved        string          // progress of the last checkpoint
+	hasGradients bool            // those of the last step are there
 
 	left bool // to what goes on in the background: see promptly
 

@@ -107,7 +107,15 @@ func (i *interruptions) announce(s syscall.Signal) {
 	if i.asked > 0 {
 		how += "; another Ctrl-C or SIGTERM stops at once"
 	}
-	printable.Fprintf(os.Stderr, "\n%v: %s\n", s, how)
+	said := make(chan bool)
+	go func() { // who does not read may not keep the run from stopping
+		printable.Fprintf(os.Stderr, "\n%v: %s\n", s, how)
+		close(said)
+	}()
+	select {
+	case <-said:
+	case <-time.After(100 * time.Millisecond):
+	}
 }
 
 // code is the exit code for the error that a command has ended with. It complains about
