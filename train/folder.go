@@ -132,17 +132,27 @@ func (f *Folder) SaveLast(c checkpoints.File) error {
 	if f == nil {
 		return nil
 	}
-	if err := f.log.Sync(); err != nil {
-		return fmt.Errorf("run folder: %w", err)
+	if err := f.syncLog(); err != nil {
+		return err
 	}
 	return f.Checkpoints.SaveLast(c)
 }
 
-// saver writes a checkpoint of a name.
+func (f *Folder) syncLog() error {
+	if err := f.log.Sync(); err != nil {
+		return fmt.Errorf("run folder: %w", err)
+	}
+	return nil
+}
+
+// saver writes a checkpoint of a name, likewise: a run may be resumed from it.
 func (f *Folder) saver(name string) func(checkpoints.File) error {
 	return func(c checkpoints.File) error {
 		if f == nil {
 			return nil
+		}
+		if err := f.syncLog(); err != nil {
+			return err
 		}
 		return f.Checkpoints.Save(name, c)
 	}
