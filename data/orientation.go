@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"hash/crc32"
-	"regexp"
 	"slices"
 )
 
@@ -103,13 +102,19 @@ func exifOrientation(exif []byte) orientation {
 	return o
 }
 
-var xmpTag = regexp.MustCompile(`tiff:Orientation(?:="|>)([1-8])`)
-
 // xmpOrientation is the orientation in XMP, where programs put it that write no EXIF; 0
 // if there is none.
 func xmpOrientation(xmp []byte) orientation {
-	if m := xmpTag.FindSubmatch(xmp); m != nil {
-		return orientation(m[1][0] - '0')
+	const tag = "tiff:Orientation"
+	at := bytes.Index(xmp, []byte(tag))
+	if at < 0 {
+		return 0
+	}
+	rest := xmp[at+len(tag):]
+	for _, before := range []string{`="`, ">"} { // an attribute or an element
+		if v, ok := bytes.CutPrefix(rest, []byte(before)); ok && len(v) > 0 && '1' <= v[0] && v[0] <= '8' {
+			return orientation(v[0] - '0')
+		}
 	}
 	return 0
 }
