@@ -11,6 +11,7 @@ import (
 	"fasternet/eval"
 	"fasternet/internal/printable"
 	"fasternet/kernels"
+	"fasternet/preprocess"
 	"fasternet/train"
 
 	"github.com/spf13/cobra"
@@ -65,6 +66,7 @@ which, as a table (.csv) or a picture (.png).`,
 			runner := f.runner(m, pool)
 			show := train.NewDisplay(os.Stderr)
 			show.Line("evaluating %s on %d images%s, %d threads, %s", which(m), ds.Len(), of(config.Data.Dir), pool.Workers(), kernels.Describe(runner.Precision))
+			show.Line("each image: %s", preprocess.Of(config.Data, config.Model.InChans))
 			showLeftOut(show, data.LeftOutOf(ds))
 			for _, n := range data.NotesOf(ds) {
 				show.Line("note: %s", n)

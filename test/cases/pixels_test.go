@@ -347,6 +347,8 @@ func TestExportSaysWhatEvalDoes(t *testing.T) {
 	if whole["loss"] == centre["loss"] {
 		t.Errorf("--crop-ratio changes nothing at 384 px: %v", whole)
 	}
+	f.run("eval", "--model", "run", "--set", "data.test_crop=auto", "--size", "384").exits(0).says("each image: whole image squashed to 384×384 px (bicubic)")
+	f.run("eval", "--model", "run", "--crop-ratio", "0.8").exits(0).says("each image: shorter side to 80 px (bicubic), centre of 64 px")
 	f.run("eval", "--model", "run", "--crop-ratio", "0").exits(2).says("data.test_crop_ratio")
 	f.run("eval", "--model", "run", "--set", "data.test_crop=squash", "--set", "data.test_crop_ratio=0.9").exits(2).says("has no effect with data.test_crop squash")
 
