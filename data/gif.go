@@ -2,9 +2,11 @@ package data
 
 import (
 	"bytes"
+	"encoding/binary"
 	"image"
 	"image/gif"
 	"io"
+	"math"
 )
 
 // decodeGIF decodes the first frame of a GIF file. As in Pillow the image has the size
@@ -15,10 +17,13 @@ func decodeGIF(content []byte) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
+	start, outside := opaqueGIF(content)
+	if len(start) > 9 { // which may have made the screen larger
+		cfg.Width, cfg.Height = int(binary.LittleEndian.Uint16(start[6:])), int(binary.LittleEndian.Uint16(start[8:]))
+	}
 	if err := checkPromise("gif", cfg, content); err != nil {
 		return nil, err
 	}
-	start, outside := opaqueGIF(content)
 	src, err := safely(func() (image.Image, error) {
 		return gif.Decode(io.MultiReader(bytes.NewReader(start), bytes.NewReader(content[len(start):])))
 	})
@@ -41,9 +46,10 @@ func decodeGIF(content []byte) (*Image, error) {
 	return fromStandard(whole, Decoding{}), nil
 }
 
-// opaqueGIF is a copy of a GIF file up to its first frame, without the mark of a
-// transparent colour: the standard library would make that black. index is the colour
-// that was marked, or 0. Blocks that are not understood are left to the decoder.
+// opaqueGIF is a copy of a GIF file up to its first frame, with a screen that the frame
+// fits on, and without the mark of a transparent colour, which the standard library would
+// make black. index is the colour that was marked, or 0. Blocks that are not understood
+// are left to the decoder.
 func opaqueGIF(content []byte) (start []byte, index uint8) {
 	const header = 13
 	if len(content) < header {
@@ -66,6 +72,15 @@ func opaqueGIF(content []byte) (start []byte, index uint8) {
 		at++
 	}
 	start = bytes.Clone(content[:min(at, len(content))])
+	if at+9 <= len(content) && content[at] == 0x2c { // the frame: a screen that is too small for it grows
+		for i := range 2 {
+			screen, frame := start[6+2*i:], content[at+1+2*i:]
+			end := int(binary.LittleEndian.Uint16(frame)) + int(binary.LittleEndian.Uint16(frame[4:]))
+			if end > int(binary.LittleEndian.Uint16(screen)) && end <= math.MaxUint16 {
+				binary.LittleEndian.PutUint16(screen, uint16(end))
+			}
+		}
+	}
 	for _, m := range marks {
 		start[m.at] &^= 1
 		index = uint8(m.index)

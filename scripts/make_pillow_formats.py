@@ -140,6 +140,9 @@ def gifs():
     part[6:10] = struct.pack("<HH", 15, 12)
     part[at + 1 : at + 5] = struct.pack("<HH", 4, 3)
     add("gif/part", part)
+    large = bytearray(part)
+    large[6:10] = struct.pack("<HH", 10, 5)
+    add("gif/part-outside", large)
     mark = b"\x21\xf9\x04\x01\0\0\x07\0"
     add("gif/part-transparent", bytes(part[:at]) + mark + bytes(part[at:]))
 
