@@ -16,7 +16,7 @@ var imageEndings = []string{".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", "
 
 // unreadEndings are endings of images that are not decoded; see [foreign].
 var unreadEndings = []string{
-	".avif", ".heic", ".heif", ".jxl", ".jp2", ".j2k", ".jxr", ".psd", ".xcf", ".svg", ".ico", ".icns", ".tga", ".pcx", ".dds", ".qoi", ".exr", ".hdr", ".pfm", ".pam",
+	".avif", ".heic", ".heif", ".jxl", ".jp2", ".j2k", ".jxr", ".psd", ".svg", ".ico", ".icns", ".tga", ".pcx", ".dds", ".qoi", ".exr", ".hdr", ".pfm", ".pam",
 	".dcm", ".fits", ".cr2", ".cr3", ".nef", ".arw", ".dng", ".orf", ".rw2", ".raf",
 }
 
