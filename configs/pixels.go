@@ -1,6 +1,9 @@
 package configs
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // The values of data.orientation, data.sixteen_bit and data.test_crop.
 const (
@@ -31,7 +34,8 @@ var recordedKeys = []string{
 	"data.name", "data.dir", "data.image_size", "data.multi_scale", "data.interpolation", "data.mean", "data.std", "data.test_crop_ratio",
 }
 
-// recorded says whether the program wrote the configuration: then it has all keys.
+// recorded says whether the program wrote the configuration, or one that it starts from:
+// then all keys are set.
 func (l *loader) recorded() bool {
 	for _, key := range recordedKeys {
 		if l.origin[key] == "" {
@@ -39,6 +43,15 @@ func (l *loader) recorded() bool {
 		}
 	}
 	return true
+}
+
+// sameFile says whether two keys were set by the same file.
+func (l *loader) sameFile(a, b string) bool {
+	file := func(key string) string {
+		where := l.origin[key] // file:line
+		return where[:max(strings.LastIndexByte(where, ':'), 0)]
+	}
+	return file(a) == file(b)
 }
 
 // older fills in keys that a recorded configuration does not have because it is older
@@ -66,7 +79,7 @@ func (l *loader) older() {
 func (l *loader) remember() {
 	l.crop = map[string]string{}
 	for _, key := range []string{"data.test_crop", "data.test_crop_ratio"} {
-		if l.recorded() {
+		if l.recorded() && l.sameFile(key, "data.mean") {
 			l.crop[key] = l.origin[key]
 		} else if l.preset != nil {
 			l.crop[key] = l.preset.origin[key]

@@ -99,6 +99,13 @@ func TestRecordedConfigurations(t *testing.T) {
 			t.Errorf("%s: %s, %s, %s, want %v", c.name, d.Orientation, d.SixteenBit, d.TestCrop, c.want)
 		}
 	}
+	mine := filepath.Join(t.TempDir(), "mine.yaml")
+	if err := os.WriteFile(mine, []byte("base: "+path+"\ndata: {test_crop_ratio: 0.8}"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if config, err = configs.Load(mine); err != nil || config.Data.TestCrop != "center" || config.Data.Orientation != "ignore" {
+		t.Errorf("a file that starts from an older one: %+v, %v", config, err)
+	}
 	if config, err = configs.Load(path); err != nil || config.Data.Orientation != "ignore" {
 		t.Errorf("a file of an older run: %+v, %v", config, err)
 	}
