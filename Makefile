@@ -11,7 +11,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
 export CGO_ENABLED = 0
 
-.PHONY: build build-mpi test test-onnx test-report test-mpi test-deploy chaos fuzz race lint generate profile cross quickstart mim-demo mim-demo-short data bench clean
+.PHONY: build build-mpi test test-onnx test-report test-mpi test-deploy chaos soak fuzz race lint generate profile cross quickstart mim-demo mim-demo-short data bench clean
 
 build: ## the program, one static file
 	$(GO) build $(PGO) -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o fasternet-train ./cmd/fasternet-train
@@ -41,6 +41,11 @@ test-deploy: ## the manifests of deploy/kubernetes before the schemas that their
 
 chaos: ## all that can happen to a run, tried and counted (at most 15 minutes)
 	cd test/chaos && $(GO) test -count 1 -timeout 20m -chaos 14m # in its folder go test shows what it prints
+
+SOAK ?= 10m
+
+soak: ## nothing that a run holds may grow: FasterNet, ViT, Swin and LocalMIM, for SOAK (10m) together
+	cd test/soak && $(GO) test -count 1 -timeout 0 -soak $(SOAK) # in its folder go test shows what it prints
 
 fuzz: ## every fuzz target for FUZZTIME (10m each)
 	scripts/fuzz.sh

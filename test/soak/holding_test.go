@@ -1,0 +1,113 @@
+//go:build linux
+
+package soak
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"time"
+)
+
+// tolerance is how much of a quantity there may be more at the end than at the beginning.
+const tolerance = 0.02
+
+// quantities are what is looked at.
+var quantities = []struct {
+	title         string
+	unit          float64
+	width, digits int
+}{
+	{"RSS, MB", 1e6, 6, 1},
+	{"live heap, MB", 1e6, 6, 2},
+	{"goroutines", 1, 3, 0},
+	{"open files", 1, 3, 0},
+}
+
+// hold is how much of each quantity the process holds. Garbage is not held: what there is
+// of it depends on when it was last collected, so it is collected first, and the memory
+// given back to the system.
+func hold() ([]float64, error) {
+	runtime.GC() // which leaves what pools hold for the next one
+	debug.FreeOSMemory()
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return nil, err
+	}
+	fields := bytes.Fields(text)
+	if len(fields) < 2 {
+		return nil, fmt.Errorf("/proc/self/statm is %q", text)
+	}
+	pages, err := strconv.Atoi(string(fields[1]))
+	if err != nil {
+		return nil, err
+	}
+	files, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return nil, err
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return []float64{float64(pages * os.Getpagesize()), float64(m.HeapAlloc), float64(runtime.NumGoroutine()), float64(len(files))}, nil
+}
+
+// findings are the least that a run held in the first and the last tenth of the time
+// after the warm-up.
+type findings struct {
+	Epochs      int
+	First, Last []float64
+}
+
+// watch looks at the process at the end of epochs.
+type watch struct {
+	total time.Duration
+	began time.Time
+	findings
+	samples [2]int
+	err     error
+}
+
+// warmUp is the part of the time in which things are done for the first time. A tenth of
+// the rest has some epochs, or it lasts longer.
+const (
+	warmUp = 0.2
+	tenth  = (1 - warmUp) / 10
+	few    = 3
+)
+
+func (w *watch) epoch() {
+	if w.began.IsZero() {
+		w.began = time.Now()
+	}
+	w.Epochs++
+	switch at := float64(time.Since(w.began)) / float64(w.total); {
+	case at < warmUp:
+	case at < warmUp+tenth || w.samples[0] < few:
+		w.take(0, &w.First)
+	case at >= 1-tenth:
+		w.take(1, &w.Last)
+	}
+}
+
+func (w *watch) take(part int, to *[]float64) {
+	held, err := hold()
+	if err != nil {
+		w.err = err
+		return
+	}
+	for k, v := range held {
+		if w.samples[part] == 0 {
+			*to = held
+		}
+		(*to)[k] = min((*to)[k], v)
+	}
+	w.samples[part]++
+}
+
+// over says whether the time is.
+func (w *watch) over() bool {
+	return w.err != nil || time.Since(w.began) >= w.total && w.samples[1] >= few
+}
