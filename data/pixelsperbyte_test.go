@@ -136,6 +136,7 @@ func TestBlankImages(t *testing.T) {
 		{"WebP", blankWebP(2000, 1500), 2000, 1500},
 		{"TIFF, Deflate", packed.Bytes(), 1500, 1000},
 		{"TIFF, fax", sameStrips(1600, 1600, 1600, bytes.Repeat([]byte{0xff}, 200), 4, 1), 1600, 1600},
+		{"TIFF, fax at 600 dpi", sameStrips(4960, 7016, 7016, bytes.Repeat([]byte{0xff}, 3000), 4, 1), 4960, 7016},
 		{"BMP", plain.Bytes(), 1500, 1000},
 	} {
 		m, err := Decode(c.content)

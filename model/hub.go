@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -15,6 +14,7 @@ import (
 	"strings"
 
 	"fasternet/configs"
+	"fasternet/internal/disk"
 	"fasternet/weights"
 )
 
@@ -84,7 +84,7 @@ func globEscape(path string) string {
 // the file has not the name that belongs to one.
 func readHubConfig(weightsPath string) (*hubConfig, error) {
 	path := filepath.Join(filepath.Dir(weightsPath), HubConfigFile)
-	f, err := os.Open(path)
+	f, err := disk.Open(path)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !belongs(weightsPath) {
 		if err == nil {
 			f.Close()
