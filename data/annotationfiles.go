@@ -12,13 +12,16 @@ import (
 // asking for every file: on a network disk each question takes its time.
 const manyFiles = 32
 
-// missingFiles are the positions of files that are not there, or are folders. Paths with
-// backslashes that are there with slashes are changed: lists are written on Windows, too.
+// missingFiles are the positions of files that are not there, or are folders; a path that
+// is empty is passed over. Paths with backslashes that are there with slashes are changed:
+// lists are written on Windows, too.
 func missingFiles(root string, files []string) (missing []int) {
 	folders := map[string][]int{}
 	for i, f := range files {
-		dir := filepath.Dir(f)
-		folders[dir] = append(folders[dir], i)
+		if f != "" {
+			dir := filepath.Dir(f)
+			folders[dir] = append(folders[dir], i)
+		}
 	}
 	for dir, members := range folders {
 		there := map[string]bool{}

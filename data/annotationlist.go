@@ -53,10 +53,11 @@ func visitPlain(line int, row string, r *labelReader, visit listVisit) {
 	visit(line, file, label, err)
 }
 
-// plainHeader reports whether a line is the header of a list of paths and labels.
+// plainHeader reports whether a line is the header of a list of paths, with labels or
+// without.
 func plainHeader(row string) bool {
 	words := strings.Fields(row)
-	return len(words) == 2 && isPathColumn(words[0]) && isLabelKey(words[1], "")
+	return len(words) > 0 && isPathColumn(words[0]) && (len(words) == 1 || len(words) == 2 && isLabelKey(words[1], ""))
 }
 
 // splitLine takes the path and the label of a line apart; the label is "" if there is
@@ -70,7 +71,7 @@ func splitLine(row string, r *labelReader) (file, label string) {
 	if hasImageName(row) {
 		return row, ""
 	}
-	at, named, image := -1, -1, -1
+	at, named, image := -1, -1, -1 // blanks: the last one, before a name, after an image
 	for i := len(row) - 1; i >= 0; i-- {
 		if !isBlank(row[i]) {
 			continue
@@ -78,13 +79,17 @@ func splitLine(row string, r *labelReader) (file, label string) {
 		if at < 0 {
 			at = i
 		}
-		if image < 0 && hasImageName(strings.TrimSpace(row[:i])) {
+		if word := row[:i]; image < 0 && hasImageName(word[strings.LastIndexAny(word, " \t")+1:]) {
 			image = i
 		}
-		if len(row)-i-1 > r.longest && image >= 0 {
-			break
+		label := strings.TrimSpace(row[i:])
+		if len(label) > r.longest {
+			if image >= 0 {
+				break
+			}
+			continue
 		}
-		if _, ok := r.byName[strings.TrimSpace(row[i:])]; ok {
+		if _, ok := r.byName[label]; ok {
 			named = i // the longest name counts
 		}
 	}

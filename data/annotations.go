@@ -1,8 +1,10 @@
 package data
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 )
 
 // Annotations is a dataset of image files that a text file lists.
@@ -51,7 +53,8 @@ func InspectAnnotations(path, root string, labels Labels) (*Annotations, error) 
 	}
 	d := &Annotations{root: root, list: path, missing: faults{images: true}}
 	r := newLabelReader(labels)
-	if err := d.read(text, r); err != nil {
+	bad, err := d.read(text, r)
+	if err != nil {
 		return nil, err
 	}
 	if len(d.files) == 0 {
@@ -61,19 +64,23 @@ func InspectAnnotations(path, root string, labels Labels) (*Annotations, error) 
 		d.faults.add("%s:%d: %w", path, d.lines[i], err)
 	}
 	d.labels, d.classes, d.kind = r.classes, r.classNames(), r.kind()
-	d.checkRepeats()
+	d.checkRepeats(bad)
 	d.checkFiles()
 	return d, nil
 }
 
-// read takes the lines of the list.
-func (d *Annotations) read(text string, r *labelReader) error {
+// read takes the lines of the list. bad says which of them are at fault.
+func (d *Annotations) read(text string, r *labelReader) (bad []bool, err error) {
 	var unlabelled []int32 // lines
 	found, err := readList(d.list, text, r, func(line int, file string, label sampleLabel, err error) {
 		has, doubt := label.found()
 		if err == nil {
 			err = doubt
 		}
+		if strings.ContainsRune(file, '\n') {
+			file, err = "", errors.New("the path of the image goes over several lines; is a quote missing?")
+		}
+		bad = append(bad, err != nil)
 		switch {
 		case err != nil:
 			d.faults.add("%s:%d: %w", d.list, line, err)
@@ -88,7 +95,7 @@ func (d *Annotations) read(text string, r *labelReader) error {
 		d.lines = append(d.lines, int32(line))
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	d.unlabelled = found.unlabelled
 	if found.note != "" {
@@ -99,13 +106,16 @@ func (d *Annotations) read(text string, r *labelReader) error {
 			d.faults.add("%s:%d: no label, which other lines have; give every image one or none", d.list, line)
 		}
 	}
-	return nil
+	return bad, nil
 }
 
 // checkRepeats finds files that are listed more than once.
-func (d *Annotations) checkRepeats() {
+func (d *Annotations) checkRepeats(bad []bool) {
 	first, again := make(map[string]int32, len(d.files)), 0
 	for i, file := range d.files {
+		if bad[i] {
+			continue
+		}
 		k, ok := first[filepath.Clean(file)]
 		switch {
 		case !ok:

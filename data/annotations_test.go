@@ -65,6 +65,7 @@ func TestAnnotations(t *testing.T) {
 		{name: "TSV", labels: pets, text: "a.png\tGolden Retriever\nb c.png\tdog\n", want: []string{"a.png=3", "b c.png=1"}, classes: 5},
 		{name: "TSV with a header", file: "t.tsv", text: "path\tsplit\tlabel\na.png\ttrain\t1\nb c.png\ttrain\t0\n", want: []string{"a.png=1", "b c.png=0"}, classes: 2},
 		{name: "quoted TSV", file: "t.tsv", text: "\"path\"\t\"label\"\n\"a.png\"\t\"1\"\n", want: []string{"a.png=1"}, classes: 2},
+		{name: "table of one column", file: "t.csv", text: "path\na.png\nb c.png\n", want: []string{"a.png=0", "b c.png=0"}, classes: 1},
 		{name: "table without labels", file: "t.csv", text: "path,width,height\na.png,40,30\n", want: []string{"a.png=0"}, classes: 1},
 		{name: "blanks under tabs", text: "a.png\t1\nb c.png 0\n", want: []string{"a.png=1", "b c.png=0"}, classes: 2},
 		{name: "twice", text: "a.png 1\n./a.png 1\n", want: []string{"a.png=1", "./a.png=1"}, classes: 2},
@@ -123,9 +124,10 @@ func TestAnnotationErrors(t *testing.T) {
 		{name: "fewer fields", text: "path,label\na.png\n", want: []string{"train.txt:2: 1 fields, but the header has 2"}},
 		{name: "no path", text: "path,label\n,1\n", want: []string{"train.txt:2: the path of the image is empty"}},
 		{name: "open quote", file: "t.csv", text: "path,label\n\"a.png,1\nb.png,0\n", want: []string{"t.csv:", "quote"}},
+		{name: "quote over lines", file: "t.csv", text: "path,label\n\"a.png\nb.png\",0\n", want: []string{"t.csv:2: the path of the image goes over several lines; is a quote missing?"}},
 		{name: "stray quote", file: "t.csv", text: "path,label\na \"b\".png,1\n", want: []string{"t.csv:2: column 3: ", "double the quotes"}},
-		{name: "no column of paths", file: "t.csv", text: "label,thing\n1,x\n", want: []string{"t.csv:1: the columns are label, thing: which has the images?"}},
-		{name: "no such column", labels: Labels{Key: "breed"}, text: "path,label\na.png,1\n", want: []string{`train.txt:1: data.label_key: there is no column "breed"; the columns are path, label`}},
+		{name: "no column of paths", file: "t.csv", text: "label,thing\n1,x\n", want: []string{`t.csv:1: the columns are "label", "thing": which has the images?`}},
+		{name: "no such column", labels: Labels{Key: "breed"}, text: "path,label\na.png,1\n", want: []string{`train.txt:1: data.label_key: there is no column "breed"; the columns are "path", "label"`}},
 		{name: "a column of a plain list", labels: Labels{Key: "breed"}, text: "a.png 1\n", want: []string{`data.label_key: "breed" is to be a column, but the file is no table`}},
 		{name: "a column without a header", labels: Labels{Key: "breed"}, text: "a.png,1\n", want: []string{"the table has no header"}},
 		{name: "not a text", text: "a\x00.\x00p\x00n\x00g\x00 \x001\x00", want: []string{"not a text"}},
@@ -209,7 +211,7 @@ func TestAnnotationNotes(t *testing.T) {
 	}
 	err = CheckLabels(d, "training")
 	wantError(t, err, "the 2 training images have no labels, which a classifier needs: ")
-	wantError(t, err, "train.csv: the columns are image, breed, weight: which has the labels? Call it label, or name it with data.label_key")
+	wantError(t, err, `train.csv: the columns are "image", "breed", "weight": which has the labels? Call it label, or name it with data.label_key`)
 	d, err = listOf(t, "train.txt", "a.png\nb.png\n", Labels{}, "a.png", "b.png")
 	if err != nil {
 		t.Fatal(err)

@@ -157,14 +157,14 @@ func (t *listTable) columns(header, next []string) error {
 			t.file, best = k, rank
 		}
 	}
-	names := strings.Join(header, ", ")
+	names := ListNames(header)
 	for _, name := range header {
 		if isPartColumn(name) && name != t.reader.Key {
 			t.found.note = fmt.Sprintf("%s: column %.40q is not looked at: all rows are of this part; write a file for each part", t.path, name)
 		}
 	}
 	if t.file < 0 {
-		return fmt.Errorf("the columns are %.200s: which has the images? Call it path, file or image", names)
+		return fmt.Errorf("the columns are %s: which has the images? Call it path, file or image", names)
 	}
 	for k, name := range header {
 		if k != t.file && isLabelKey(name, t.reader.Key) {
@@ -174,11 +174,11 @@ func (t *listTable) columns(header, next []string) error {
 	switch other := 1 - t.file; {
 	case len(t.labels) > 0:
 	case t.reader.Key != "":
-		return fmt.Errorf("data.label_key: there is no column %q; the columns are %.200s", t.reader.Key, names)
+		return fmt.Errorf("data.label_key: there is no column %q; the columns are %s", t.reader.Key, names)
 	case len(header) == 2 && !isPathColumn(header[other]):
 		t.labels = []int{other} // whatever it is called
 	case len(header) > 1:
-		t.found.unlabelled = fmt.Sprintf("%s: the columns are %.200s: which has the labels? Call it label, or name it with data.label_key", t.path, names)
+		t.found.unlabelled = fmt.Sprintf("%s: the columns are %s: which has the labels? Call it label, or name it with data.label_key", t.path, names)
 	}
 	return nil
 }
@@ -196,7 +196,7 @@ func (t *listTable) row(line int, row []string) {
 	}
 	if len(row) != len(t.header) {
 		err = fmt.Errorf("%d fields, but the header has %d; put a field with a separator in it into quotes", len(row), len(t.header))
-		t.visit(line, row[min(t.file, len(row)-1)], label, err)
+		t.visit(line, "", label, err)
 		return
 	}
 	if row[t.file] == "" {

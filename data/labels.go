@@ -66,7 +66,8 @@ func (c class) meet(other class) (class, bool) {
 type labelReader struct {
 	Labels
 	byName  map[string]int32
-	longest int // bytes of the longest name
+	longest int               // bytes of the longest name
+	folded  map[string]string // names by what they are without case; made when it is needed
 
 	classes        []int32 // of the samples so far
 	unsure         []unsure
@@ -151,11 +152,14 @@ func (r *labelReader) wrong(text string, n int64, isNumber bool) error {
 // near hints at a name that differs from a text in case or white space alone.
 func (r *labelReader) near(text string) string {
 	fold := func(s string) string { return strings.ToLower(strings.Join(strings.Fields(s), " ")) }
-	want := fold(text)
-	for _, name := range r.Classes {
-		if fold(name) == want {
-			return fmt.Sprintf("; did you mean %q?", name)
+	if r.folded == nil {
+		r.folded = make(map[string]string, len(r.Classes))
+		for _, name := range r.Classes {
+			r.folded[fold(name)] = name
 		}
+	}
+	if name, ok := r.folded[fold(text)]; ok {
+		return fmt.Sprintf("; did you mean %q?", name)
 	}
 	return ""
 }

@@ -73,10 +73,11 @@ var (
 	}()
 )
 
+// joints are what is written between the words of a key, or not.
+var joints = strings.NewReplacer("_", "", "-", "", " ", "")
+
 // plainKey is a key or the name of a column without what is written in several ways.
-func plainKey(key string) string {
-	return strings.ToLower(strings.NewReplacer("_", "", "-", "", " ", "").Replace(key))
-}
+func plainKey(key string) string { return strings.ToLower(joints.Replace(key)) }
 
 // isLabelKey reports whether a column or a JSON key is one of a label; want is the one
 // that the user has named, if any.

@@ -135,7 +135,7 @@ func TestShardErrors(t *testing.T) {
 		{name: "zstd", shards: [][]byte{[]byte("\x28\xb5\x2f\xfdrest of it")}, want: []string{"compressed with zstd", "zstd -d "}},
 		{name: "xz", shards: [][]byte{[]byte("\xfd7zXZ\x00rest of it")}, want: []string{"compressed with xz", "unxz "}},
 		{name: "bzip2", shards: [][]byte{[]byte("BZh91AY&SY")}, want: []string{"compressed with bzip2", "bunzip2 "}},
-		{name: "zip", shards: [][]byte{[]byte("PK\x03\x04rest of it")}, want: []string{"zip (it is no tar file)"}},
+		{name: "zip", shards: [][]byte{[]byte("PK\x03\x04rest of it")}, want: []string{"0.tar: a zip file; a shard is a tar file"}},
 
 		{name: "no number", shards: [][]byte{tarOf(t, "1.png", a, "1.cls", "dog")}, want: []string{`0.tar:1.cls: .cls: label "dog" is not a number; labels by name need data.classes`}},
 		{name: "no name", shards: [][]byte{tarOf(t, "1.png", a, "1.cls", "Dog")}, labels: pets, want: []string{`1.cls: .cls: label "Dog" is neither a number nor one of the 2 class names of classes.txt; did you mean "dog"?`}},

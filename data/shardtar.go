@@ -65,6 +65,11 @@ func (t *shardTar) check() error {
 			return fmt.Errorf("compressed with %s; images are read where they lie in a shard, so decompress it: %s %s", c.name, c.command, t.file.Name())
 		}
 	}
+	for name, magic := range map[string]string{"zip": "PK\x03\x04", "7z": "7z\xbc\xaf\x27\x1c", "RAR": "Rar!"} {
+		if bytes.HasPrefix(head[:n], []byte(magic)) {
+			return fmt.Errorf("a %s file; a shard is a tar file: unpack it, and make a tar file of what was in it", name)
+		}
+	}
 	return nil
 }
 
@@ -81,8 +86,6 @@ var compressions = []struct {
 	{"lz4", "\x04\x22\x4d\x18", "lz4 -d", []string{".tar.lz4"}},
 	{"lzip", "LZIP", "lzip -d", []string{".tar.lz"}},
 	{"compress", "\x1f\x9d", "uncompress", []string{".tar.Z"}},
-	{"zip (it is no tar file)", "PK\x03\x04", "make a tar file of what is in", nil},
-	{"7-Zip (it is no tar file)", "7z\xbc\xaf\x27\x1c", "make a tar file of what is in", nil},
 }
 
 // CompressedShard reports whether a file has the name of a tar file that is compressed,
