@@ -6,22 +6,20 @@ import (
 	"strings"
 )
 
-// Limit is the largest value of a key. A configuration can come in a checkpoint, an
+// limit is the largest value of a key. A configuration can come in a checkpoint, an
 // export or a file from anybody, and most numbers in it decide how much memory, how many
 // threads or how much time is taken; so each has a limit that is checked before anything
 // is allocated. The limits lie far above what anybody uses.
-type Limit struct {
-	Key  string
-	Most int // of the value, or of each value of a list
+type limit struct {
+	key  string
+	most int // of the value, or of each value of a list
 }
 
-// The limits that other packages ask for too.
-const (
-	MostClasses = 1 << 20 // of a model or a data set
-	MostThreads = 1 << 10 // of the kernels or the loader
-)
+// MostClasses is the limit on the classes of a model or a data set.
+const MostClasses = 1 << 20
 
 const (
+	mostThreads  = 1 << 10 // of the kernels or the loader
 	mostChannels = 1 << 16
 	mostEpochs   = 1_000_000
 	mostSteps    = 1_000_000_000
@@ -42,8 +40,8 @@ const (
 
 // limits has every key whose value is a whole number, but seeds and those that allow a
 // few values only.
-var limits = []Limit{
-	{"threads", MostThreads},
+var limits = []limit{
+	{"threads", mostThreads},
 	{"model.embed_dim", mostChannels},
 	{"model.depths", mostBlocks},
 	{"model.depth", mostBlocks},
@@ -67,7 +65,7 @@ var limits = []Limit{
 	{"mim.picture_interval", mostEpochs},
 	{"data.image_size", mostPixels},
 	{"data.max_per_class", mostSteps},
-	{"data.workers", MostThreads},
+	{"data.workers", mostThreads},
 	{"data.prefetch", 1 << 10},
 	{"augment.padding", 1 << 10},
 	{"augment.erasing.count", 1000},
@@ -97,14 +95,11 @@ var lengths = map[string]int{
 	"model.depths": mostStages, "model.num_heads": mostStages, "mim.taps": mostTaps, "mim.scales": mostTaps, "mim.decoder_dim": mostTaps,
 }
 
-// Limits lists the largest value of each key, in the order of a configuration's file.
-func Limits() []Limit { return append([]Limit(nil), limits...) }
-
 // mostOf is the limit of a key, and whether it has one.
 func mostOf(key string) (int, bool) {
 	for _, l := range limits {
-		if l.Key == key {
-			return l.Most, true
+		if l.key == key {
+			return l.most, true
 		}
 	}
 	return 0, false

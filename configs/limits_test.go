@@ -36,8 +36,8 @@ func TestLimitsAreComplete(t *testing.T) {
 	}
 	walk("", reflect.TypeFor[Config]())
 	for _, l := range limits {
-		if !seen[l.Key] {
-			t.Errorf("there is no key %s", l.Key)
+		if !seen[l.key] {
+			t.Errorf("there is no key %s", l.key)
 		}
 	}
 }
@@ -49,22 +49,22 @@ func TestLimits(t *testing.T) {
 		family, task := "fasternet", "classify"
 		for i := range reflect.TypeFor[Model]().NumField() {
 			f := reflect.TypeFor[Model]().Field(i)
-			if name, _, _ := strings.Cut(f.Tag.Get("yaml"), ","); "model."+name == l.Key && !inFamily(f, family) {
+			if name, _, _ := strings.Cut(f.Tag.Get("yaml"), ","); "model."+name == l.key && !inFamily(f, family) {
 				family = strings.Fields(f.Tag.Get("family"))[0]
 			}
 		}
-		if strings.HasPrefix(l.Key, "mim.") {
+		if strings.HasPrefix(l.key, "mim.") {
 			family, task = "vit", "localmim"
 		}
-		value := fmt.Sprint(l.Most + 1)
-		list := map[string]string{"model.depths": "[1, %s]", "mim.taps": "[1, %s]", "sched.milestones": "[%s]"}[l.Key]
+		value := fmt.Sprint(l.most + 1)
+		list := map[string]string{"model.depths": "[1, %s]", "mim.taps": "[1, %s]", "sched.milestones": "[%s]"}[l.key]
 		if list != "" {
 			value = fmt.Sprintf(list, value)
 		}
-		_, err := Parse("metadata", "task: "+task+"\nmodel:\n  name: "+family+"\n", l.Key+"="+value)
-		want := fmt.Sprintf("--set %s=%s: %s: want %d or less, got %d", l.Key, value, l.Key, l.Most, l.Most+1)
+		_, err := Parse("metadata", "task: "+task+"\nmodel:\n  name: "+family+"\n", l.key+"="+value)
+		want := fmt.Sprintf("--set %s=%s: %s: want %d or less, got %d", l.key, value, l.key, l.most, l.most+1)
 		if err == nil || err.Error() != want {
-			t.Errorf("%s: %v, want %s", l.Key, err, want)
+			t.Errorf("%s: %v, want %s", l.key, err, want)
 		}
 	}
 	for _, c := range []struct{ name, text, want string }{
@@ -104,7 +104,7 @@ func TestLimitsAreDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, l := range limits {
-		if row := fmt.Sprintf("| `%s` | %s |", l.Key, thousands(l.Most)); !strings.Contains(string(page), row) {
+		if row := fmt.Sprintf("| `%s` | %s |", l.key, thousands(l.most)); !strings.Contains(string(page), row) {
 			t.Errorf("docs/hostile-input.md has no row %s", row)
 		}
 	}

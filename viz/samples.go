@@ -42,9 +42,9 @@ func Samples(ctx context.Context, l *data.Loader, ds data.Dataset, epoch, count 
 				s.Entries = append(s.Entries, Entry{Name: fmt.Sprintf("from image %d of the epoch on", drawn+1), Groups: []Group{{}}})
 			}
 			row := &s.Entries[len(s.Entries)-1].Groups[0]
-			classes, files := shown(b, k, ds)
+			classes, more := shown(b, k, ds)
 			row.Panels = append(row.Panels, Panel{
-				Caption: classes, Lines: append(files, done(b.Traces[k])),
+				Caption: classes, Lines: more,
 				Image: colours.Picture(b.Images[k*size:][:size], b.Height, b.Width, (least+b.Height-1)/b.Height),
 			})
 			drawn++
@@ -53,8 +53,9 @@ func Samples(ctx context.Context, l *data.Loader, ds data.Dataset, epoch, count 
 	return s, nil
 }
 
-// shown says which classes a picture shows, and of which files it is.
-func shown(b *data.Batch, k int, ds data.Dataset) (classes string, files []string) {
+// shown says which classes a picture shows, and in further lines of which file it is, or of
+// which two, and what was done to each before they were mixed.
+func shown(b *data.Batch, k int, ds data.Dataset) (classes string, more []string) {
 	t := b.Traces[k]
 	class := func(k int) string {
 		if names, c := ds.Classes(), b.Labels[k]; c < len(names) && names[c] != "" {
@@ -64,17 +65,17 @@ func shown(b *data.Batch, k int, ds data.Dataset) (classes string, files []strin
 	}
 	file := func(k int) string { return filepath.Base(ds.Name(b.Traces[k].Index)) }
 	if t.Partner < 0 {
-		return class(k), []string{file(k)}
+		return class(k), []string{file(k), done(t)}
 	}
 	how := "mixup"
 	if t.Cut {
 		how = "CutMix"
 	}
-	return fmt.Sprintf("%.2f %s + %.2f %s (%s, λ %.2f)", t.Lambda, class(k), 1-t.Lambda, class(t.Partner), how, t.Lambda),
-		[]string{file(k), "+ " + file(t.Partner)}
+	return fmt.Sprintf("%.2f %s + %.2f %s (%s, λ %.3g)", t.Lambda, class(k), 1-t.Lambda, class(t.Partner), how, t.Lambda),
+		[]string{file(k), done(t), "+ " + file(t.Partner), done(b.Traces[t.Partner])}
 }
 
-// done says what was done to a picture before it was mixed.
+// done says what was done to a picture.
 func done(t data.Trace) string {
 	var all []string
 	c := t.Crop

@@ -83,11 +83,13 @@ func TestSamples(t *testing.T) {
 				if p.Caption != class || p.Lines[0] != name {
 					t.Errorf("%s: picture %d is captioned %q %q", c.name, i, p.Caption, p.Lines)
 				}
-			} else if partner := fmt.Sprintf("%02d.png", i/8*8+7-i%8); !strings.Contains(p.Caption, class) || !strings.Contains(p.Caption, other) || !strings.Contains(p.Caption, "λ 0.") || p.Lines[0] != name || p.Lines[1] != "+ "+partner {
+			} else if partner := fmt.Sprintf("%02d.png", i/8*8+7-i%8); !strings.Contains(p.Caption, class) || !strings.Contains(p.Caption, other) || !strings.Contains(p.Caption, "λ ") || p.Lines[0] != name || p.Lines[2] != "+ "+partner || len(p.Lines) != 4 {
 				t.Errorf("%s: picture %d is captioned %q %q", c.name, i, p.Caption, p.Lines)
 			}
-			if last := p.Lines[len(p.Lines)-1]; !strings.HasPrefix(last, "crop ") || !strings.Contains(last, " %") {
-				t.Errorf("%s: what was done to picture %d: %q", c.name, i, last)
+			for l := 1; l < len(p.Lines); l += 2 {
+				if done := p.Lines[l]; !strings.HasPrefix(done, "crop ") || !strings.Contains(done, " %") {
+					t.Errorf("%s: what was done to picture %d: %q", c.name, i, done)
+				}
 			}
 		}
 		var page, contact bytes.Buffer
