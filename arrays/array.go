@@ -9,32 +9,56 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"path/filepath"
 	"strings"
 
 	"fasternet/internal/disk"
-
-	"github.com/nlpodyssey/safetensors"
 )
 
-// Array is a float32 array in row-major order. Its values are decoded as they
-// are asked for.
+// Array is a float32 array in row-major order. Its values stay in the file and are read
+// as they are asked for.
 type Array struct {
 	Shape []int
-	raw   []byte // little-endian
+
+	path    string
+	content io.ReaderAt // nil of a file, which is opened for each reading
+	first   int64       // where the values begin
+	bytes   int64       // that they take
 }
 
 // Len is the number of values.
-func (a *Array) Len() int { return len(a.raw) / 4 }
+func (a *Array) Len() int { return int(a.bytes / 4) }
 
-// Values decodes len(dst) values from the one at index first. It panics if
-// there are fewer.
-func (a *Array) Values(first int, dst []float32) {
-	raw := a.raw[4*first : 4*(first+len(dst))]
-	for i := range dst {
-		dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
+// Values reads len(dst) values from the one at index first. It panics if there are
+// fewer. The error says that the file is not what it was any more.
+func (a *Array) Values(first int, dst []float32) error {
+	if first < 0 || first+len(dst) > a.Len() {
+		panic(fmt.Sprintf("arrays: values %d to %d of %d", first, first+len(dst), a.Len()))
 	}
+	from := a.content
+	if from == nil {
+		f, err := disk.Open(a.path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		from = f
+	}
+	const chunk = 1 << 14 // values
+	raw := make([]byte, 4*min(chunk, len(dst)))
+	for len(dst) > 0 {
+		n := min(chunk, len(dst))
+		if _, err := from.ReadAt(raw[:4*n], a.first+4*int64(first)); err != nil {
+			return fmt.Errorf("reading value %d: %w", first, err)
+		}
+		for i := range dst[:n] {
+			dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
+		}
+		first, dst = first+n, dst[n:]
+	}
+	return nil
 }
 
 // IsFile reports whether the name is that of a file of arrays.
@@ -45,71 +69,49 @@ func isNPY(name string) bool { return strings.EqualFold(filepath.Ext(name), ".np
 // IsSafetensors reports whether the name is that of a safetensors file.
 func IsSafetensors(name string) bool { return strings.EqualFold(filepath.Ext(name), ".safetensors") }
 
-// Read reads an array from a .npy or .safetensors file. In a safetensors file it
-// is the only tensor, or else the one that is called name.
+// Read reads what array a .npy or .safetensors file has, but not its values. In a
+// safetensors file it is the only tensor, or else the one that is called name.
 func Read(path, name string) (*Array, error) {
-	raw, err := disk.ReadFile(path)
+	f, err := disk.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("arrays: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
 	if err != nil {
 		return nil, fmt.Errorf("arrays: %w", err)
 	}
 	var a *Array
 	switch {
 	case isNPY(path):
-		a, err = ParseNPY(raw)
+		a, err = parseNPY(f, info.Size())
 	case IsSafetensors(path):
-		a, err = ParseSafetensors(raw, name)
+		a, err = parseSafetensors(f, info.Size(), name)
 	default:
 		err = errors.New("want a file .npy or .safetensors")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("arrays: %s: %w", path, err)
 	}
-	return a, nil
-}
-
-// ParseSafetensors finds an array in the content of a safetensors file: the only
-// tensor, or else the one that is called name.
-func ParseSafetensors(raw []byte, name string) (*Array, error) {
-	file, err := safetensors.Deserialize(raw)
-	if err != nil {
-		return nil, err
-	}
-	names := file.Names()
-	if len(names) == 1 {
-		name = names[0]
-	}
-	t, ok := file.Tensor(name)
-	if !ok {
-		return nil, fmt.Errorf("want one tensor, or one that is called %s, among %d", name, len(names))
-	}
-	if t.DType() != safetensors.F32 {
-		return nil, fmt.Errorf("tensor %s is of type %v: want float32 (F32)", name, t.DType())
-	}
-	a := &Array{Shape: make([]int, len(t.Shape())), raw: t.Data()}
-	for i, d := range t.Shape() {
-		a.Shape[i] = int(d)
-	}
-	if err := a.check(); err != nil {
-		return nil, fmt.Errorf("tensor %s: %w", name, err)
-	}
+	a.path, a.content = path, nil
 	return a, nil
 }
 
 // check says whether the array has sizes of at least 1, and a value for each
 // place of its shape.
 func (a *Array) check() error {
-	n := 1
+	n, there := int64(1), a.bytes/4
 	for _, d := range a.Shape {
 		if d < 1 {
 			return fmt.Errorf("shape %v: want sizes of 1 or more", a.Shape)
 		}
-		if n > len(a.raw)/4/d {
-			return fmt.Errorf("shape %v: there are only %d values of float32", a.Shape, len(a.raw)/4)
+		if n > there/int64(d) {
+			return fmt.Errorf("shape %v: there are only %d values of float32", a.Shape, there)
 		}
-		n *= d
+		n *= int64(d)
 	}
-	if 4*n != len(a.raw) {
-		return fmt.Errorf("shape %v: want %d bytes of float32, got %d", a.Shape, 4*n, len(a.raw))
+	if 4*n != a.bytes {
+		return fmt.Errorf("shape %v: want %d bytes of float32, got %d", a.Shape, 4*n, a.bytes)
 	}
 	return nil
 }

@@ -137,7 +137,9 @@ func TestSafetensors(t *testing.T) {
 		got := fmt.Sprint(err)
 		if err == nil {
 			v := make([]float32, 1)
-			a.Values(0, v)
+			if err := a.Values(0, v); err != nil {
+				t.Fatal(err)
+			}
 			got = fmt.Sprint(a.Shape, v[0])
 		}
 		if !strings.Contains(got, c.want) {
@@ -209,7 +211,55 @@ func FuzzParse(f *testing.F) {
 			if n != a.Len() || 4*n > len(raw) {
 				t.Fatalf("shape %v, %d values, %d bytes", a.Shape, a.Len(), len(raw))
 			}
-			a.Values(0, make([]float32, n))
+			if err := a.Values(0, make([]float32, n)); err != nil {
+				t.Fatal(err)
+			}
 		}
 	})
+}
+
+// The values of a file are read as they are asked for, however large it is, and a file
+// that has changed meanwhile is an error.
+func TestValuesStayInTheFile(t *testing.T) {
+	const n = 1 << 20
+	dir := t.TempDir()
+	values := make([]float32, n)
+	for i := range values {
+		values[i] = float32(i)
+	}
+	npy, tensors := filepath.Join(dir, "a.npy"), filepath.Join(dir, "a.safetensors")
+	f, err := os.Create(npy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := arrays.WriteNPY(f, []int{n}, values); err != nil {
+		t.Fatal(err)
+	}
+	if err := checkpoints.Write(tensors, checkpoints.File{Tensors: []checkpoints.Tensor{{Name: "x", Shape: []int{n}, F32: values}}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{npy, tensors} {
+		var a *arrays.Array
+		hostile.Bound(t, 1<<20, func() {
+			if a, err = arrays.Read(path, ""); err != nil {
+				t.Fatal(err)
+			}
+			some := make([]float32, 1<<15)
+			for _, first := range []int{0, 12345, n - len(some)} {
+				if err := a.Values(first, some); err != nil || !slices.Equal(some, values[first:first+len(some)]) {
+					t.Fatalf("%s: from %d on: %v …, %v", path, first, some[:3], err)
+				}
+			}
+		})
+		if a.Len() != n {
+			t.Errorf("%s: %d values", path, a.Len())
+		}
+		if err := os.Truncate(path, n); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.Values(n-3, make([]float32, 3)); err == nil {
+			t.Errorf("%s: values beyond the end of a file that was cut", path)
+		}
+	}
 }

@@ -22,7 +22,13 @@ const (
 )
 
 // ParseNPY parses the content of a .npy file.
-func ParseNPY(raw []byte) (*Array, error) {
+func ParseNPY(raw []byte) (*Array, error) { return parseNPY(bytes.NewReader(raw), int64(len(raw))) }
+
+func parseNPY(r io.ReaderAt, length int64) (*Array, error) {
+	raw := make([]byte, min(length, int64(len(npyMagic)+6+maxHeader))) // the header and more
+	if _, err := r.ReadAt(raw, 0); err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
 	if len(raw) < len(npyMagic)+4 || string(raw[:len(npyMagic)]) != npyMagic {
 		return nil, errors.New("not a .npy file: it does not begin as one")
 	}
@@ -52,7 +58,8 @@ func ParseNPY(raw []byte) (*Array, error) {
 	case h.fortran && len(h.shape) > 1:
 		return nil, errors.New("the array is in Fortran order: want C order: numpy.ascontiguousarray(x)")
 	}
-	a := &Array{Shape: h.shape, raw: rest[size:]}
+	first := int64(len(raw) - len(rest) + size)
+	a := &Array{Shape: h.shape, content: r, first: first, bytes: length - first}
 	if err := a.check(); err != nil {
 		return nil, err
 	}

@@ -181,7 +181,9 @@ func eachOfArray(ctx context.Context, r *graph.Runner, a *arrays.Array, batch in
 		}
 		n := min(batch, count-first)
 		planes, images := planes[:n*channels*pixels], images[:n*channels*pixels]
-		a.Values(first*channels*pixels, planes)
+		if err := a.Values(first*channels*pixels, planes); err != nil {
+			return err
+		}
 		swapLayout(images, planes, n, channels, pixels)
 		p, logits, err := eval.Forward(r, graph.Shape{Batch: n, Height: height, Width: width}, images, features)
 		if err != nil {

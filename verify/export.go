@@ -40,7 +40,9 @@ func checkNPY(r *Report) error {
 		return err
 	}
 	values := make([]float32, a.Len())
-	a.Values(0, values)
+	if err := a.Values(0, values); err != nil {
+		return err
+	}
 	var numbers finite.Count
 	numbers.Add("the array", values)
 	r.Facts = numbers.String()
