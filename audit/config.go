@@ -105,7 +105,11 @@ func (r *Report) open(c *configs.Config, split data.Split) data.Dataset {
 	}
 	if len(images) > 0 {
 		text := images[0].Err.Error()
-		if more := len(images) - 1; more > 0 {
+		more := -1
+		for _, f := range images {
+			more += f.Count()
+		}
+		if more > 0 {
 			text += fmt.Sprintf(" (and %d more images that are not there; data verify names all)", more)
 		}
 		if c.Data.OnBadImage == "skip" {

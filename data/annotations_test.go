@@ -174,6 +174,7 @@ func TestAnnotationsOfMissingFiles(t *testing.T) {
 	}
 	err = CheckFaults(d, false)
 	wantError(t, err, "train.txt:2: there is no file "+filepath.Join(dir, "link.png"))
+	wantError(t, err, "(and 2000 more; data verify lists all)")
 	if err := CheckFaults(d, true); err != nil {
 		t.Errorf("with data.on_bad_image: skip: %v", err)
 	}

@@ -13,7 +13,13 @@ type Fault struct {
 	// Image says that the fault is one image which cannot be read. It is a sample
 	// all the same: data.on_bad_image: skip lets another one take its place.
 	Image bool
+
+	// More is not 0 for what stands for so many more faults, which are not listed.
+	More int
 }
+
+// Count is how many faults it is.
+func (f Fault) Count() int { return max(1, f.More) }
 
 // mostFaults is how many faults of one kind of a dataset are kept.
 const mostFaults = 1000
@@ -32,7 +38,7 @@ func (f *faults) add(format string, args ...any) {
 		f.more++
 		return
 	}
-	f.first = append(f.first, Fault{fmt.Errorf("data: "+format, args...), f.images})
+	f.first = append(f.first, Fault{Err: fmt.Errorf("data: "+format, args...), Image: f.images})
 }
 
 // join takes all faults of another collection.
@@ -49,7 +55,7 @@ func (f *faults) list() []Fault {
 	if f.more == 0 {
 		return f.first
 	}
-	return append(slices.Clip(f.first), Fault{fmt.Errorf("data: %d more faults are not listed", f.more), f.images})
+	return append(slices.Clip(f.first), Fault{fmt.Errorf("data: %d more faults are not listed", f.more), f.images, f.more})
 }
 
 // faulty is a dataset that knows what its opener found wrong.
@@ -76,7 +82,7 @@ func CheckFaults(ds Dataset, skipImages bool) error {
 		case first == nil:
 			first = f.Err
 		default:
-			more++
+			more += f.Count()
 		}
 	}
 	if more > 0 {

@@ -249,7 +249,7 @@ func (d *ImageFolder) entry(name string, e fs.DirEntry, above []fs.FileInfo) {
 			mode = target.Mode()
 		case hasImageName(name): // a sample that cannot be read
 			d.files = append(d.files, name)
-			d.faults = append(d.faults, Fault{fmt.Errorf("data: following a symbolic link: %w", err), true})
+			d.faults = append(d.faults, Fault{Err: fmt.Errorf("data: following a symbolic link: %w", err), Image: true})
 			return
 		case errors.Is(err, fs.ErrNotExist):
 			d.leave(name, BrokenLink)

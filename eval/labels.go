@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"fasternet/classes"
 	"fasternet/configs"
@@ -81,20 +82,49 @@ func Notes(d configs.Data, train, val data.Dataset) (lines []string) {
 			lines = append(lines, l.String())
 		}
 	}
+	for _, ds := range partsOf(d, train, val) {
+		if text := replacedImages(ds); text != "" {
+			lines = append(lines, text)
+		}
+	}
 	return append(lines, Remarks(d, train, val)...)
+}
+
+// replacedImages says which images of a part are known to be unreadable. With
+// data.on_bad_image: skip that is no error, and others take their places.
+func replacedImages(ds data.Dataset) string {
+	first, n := "", 0
+	for _, f := range data.FaultsOf(ds) {
+		if f.Image {
+			if n += f.Count(); first == "" {
+				first = strings.TrimPrefix(f.Err.Error(), "data: ")
+			}
+		}
+	}
+	switch n {
+	case 0:
+		return ""
+	case 1:
+		return first + " (data.on_bad_image: skip)"
+	}
+	return fmt.Sprintf("%s, and %d more images cannot be read (data.on_bad_image: skip); data verify lists them", first, n-1)
+}
+
+// partsOf are the parts that have files of their own and are not nil.
+func partsOf(d configs.Data, train, val data.Dataset) (parts []data.Dataset) {
+	for _, ds := range []data.Dataset{train, val} {
+		if ds != nil && (len(parts) == 0 || d.ValFraction == 0) {
+			parts = append(parts, ds)
+		}
+	}
+	return parts
 }
 
 // Remarks are what the openers of the parts noticed that is possible, but may not be
 // meant. A part that is nil is passed over.
 func Remarks(d configs.Data, train, val data.Dataset) (lines []string) {
-	for _, ds := range []data.Dataset{train, val} {
-		if ds == nil {
-			continue
-		}
+	for _, ds := range partsOf(d, train, val) {
 		lines = append(lines, data.NotesOf(ds)...)
-		if d.ValFraction > 0 { // both parts are made of one
-			break
-		}
 	}
 	return lines
 }

@@ -314,7 +314,7 @@ func TestAnnotationsOfClassesWithBlanks(t *testing.T) {
 	list(func(path, class string, _ int) string { return path + " " + class + "\n" }, 9) // there are 8
 	f.trainOn(lists).exits(1).says("base/train.txt:9: there is no file base/train/cat/008.png", "(and 2 more; data verify lists all)")
 	f.run(slices.Concat([]string{"data", "verify", "t.yaml"}, lists)...).exits(1).says("base/train.txt:9: there", "base/train.txt:18: there", "base/train.txt:27: there")
-	f.trainOn(lists, "--set", "data.on_bad_image=skip").exits(0)
+	f.trainOn(lists, "--set", "data.on_bad_image=skip").exits(0).says("note: base/train.txt:9: there is no file base/train/cat/008.png; paths are relative to data.dir, and 2 more images cannot be read (data.on_bad_image: skip); data verify lists them")
 }
 
 // A model may have more outputs than there are classes; predict names classes only.
