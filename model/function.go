@@ -140,6 +140,18 @@ func (s *source) noteFunction(c *configs.Config) {
 	s.notePadding(c)
 }
 
+// noteImages says if the images of a configuration are normalised in another way than
+// those that the weights were trained on.
+func (s *source) noteImages(c *configs.Config) {
+	if s.config == nil {
+		return
+	}
+	have, want := s.config.Data, c.Data
+	if !slices.Equal(have.Mean, want.Mean) || !slices.Equal(have.Std, want.Std) {
+		s.note("the weights were trained on images with mean %v and deviation %v, the configuration has %v and %v (data.mean, data.std)", have.Mean, have.Std, want.Mean, want.Std)
+	}
+}
+
 // notePadding says if foreign code would pad the maps of a Swin where ours has smaller
 // windows.
 func (s *source) notePadding(c *configs.Config) {

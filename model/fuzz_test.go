@@ -1,11 +1,16 @@
 package model
 
 import (
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"fasternet/checkpoints"
 	"fasternet/configs"
+	"fasternet/internal/golden"
 	"fasternet/internal/hostile"
+	"fasternet/weights"
 )
 
 // A file may say of its model what it likes: no more memory is taken than its
@@ -45,6 +50,49 @@ func FuzzDescribe(f *testing.F) {
 			}
 			if Restore(m.Store(), file) == nil {
 				t.Error("tensors that are all called x are a model")
+			}
+		})
+	})
+}
+
+// So may the config.json next to foreign weights.
+func FuzzHubConfig(f *testing.F) {
+	var states []*weights.State
+	for _, name := range []string{"fasternet_gelu", "vit_token", "vit_mean", "swin"} {
+		folder := golden.Foreign(f, "timm/"+name)
+		text, err := os.ReadFile(filepath.Join(folder, HubConfigFile))
+		if err != nil {
+			f.Fatal(err)
+		}
+		s, err := weights.Read(filepath.Join(folder, HubWeightsFile), weights.Options{})
+		if err != nil {
+			f.Fatal(err)
+		}
+		for i := range s.Tensors {
+			s.Tensors[i].Name = weights.OfficialName(s.Family, s.Naming, s.Tensors[i].Name)
+		}
+		f.Add(string(text), uint8(len(states)))
+		f.Add(strings.ReplaceAll(string(text), "32", "[32, 8000000000]"), uint8(len(states)))
+		states = append(states, s)
+	}
+	f.Add(`{"architecture": "swin_tiny_patch4_window7_224", "model_args": {"img_size": 8192, "window_size": 256}}`, uint8(3))
+	f.Fuzz(func(t *testing.T, config string, of uint8) {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, HubConfigFile), []byte(config), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		hostile.Bound(t, 8<<20+2000*len(config), func() {
+			h, err := readHubConfig(filepath.Join(dir, HubWeightsFile))
+			if err != nil || h == nil {
+				return
+			}
+			s := &source{path: "x", hub: h, state: states[int(of)%len(states)]}
+			if s.describeHub(nil) != nil {
+				return
+			}
+			// What is accepted can be made, and takes what its tensors take.
+			if _, err := New(s.config, max(classesOf(s.state.Tensors), 1)); err != nil {
+				t.Errorf("%s\n%v", config, err)
 			}
 		})
 	})

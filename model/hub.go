@@ -163,7 +163,7 @@ func (h *hubConfig) configuration(s *source, settings []string) (*configs.Config
 	case weights.ViT:
 		a.vit(&m, setsKey(settings, "model.num_heads"))
 	case weights.Swin:
-		a.swin(&m)
+		a.swin(&m, windowsOf(s.state.Tensors))
 		m.NormBeforePool, m.NormEps, m.Norm2Eps = true, 1e-5, 1e-5
 	}
 	given := a.imageSize()

@@ -165,7 +165,8 @@ func (a *hubArgs) vit(m *configs.Model, headsSet bool) {
 	a.finish()
 }
 
-func (a *hubArgs) swin(m *configs.Model) {
+// swin gets the sides of the windows that the tables of the stages are for.
+func (a *hubArgs) swin(m *configs.Model, windows []int) {
 	a.common(*m)
 	a.integers("depths", m.Depths)
 	a.integers("num_heads", m.NumHeads)
@@ -173,6 +174,14 @@ func (a *hubArgs) swin(m *configs.Model) {
 		a.fail("window_size", "it is %d, the tensors have %d", w, m.WindowSize)
 	} else if w != 0 { // no stage may be as large
 		m.WindowSize = w
+	}
+	if size := a.imageSize(); size > 0 {
+		for i, have := range windows {
+			if want := min(m.Side(size)>>i, m.WindowSize); want != have {
+				a.fail("window_size", "in stage %d of images of %d pixels the windows would be of %d×%[3]d, and the tables are for %[4]d×%[4]d", i+1, size, want, have)
+				break
+			}
+		}
 	}
 	a.only("head_dim", "null")
 	a.only("always_partition", "false")

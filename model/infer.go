@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"fasternet/configs"
+	"fasternet/graph"
 	"fasternet/weights"
 )
 
@@ -32,7 +33,33 @@ func shapesOf(s *weights.State) (m configs.Model, imageSize int, err error) {
 	default:
 		err = errUnknown(s.Tensors)
 	}
+	if err == nil {
+		err = affordable(m, imageSize, s.Tensors)
+	}
 	return m, imageSize, err
+}
+
+// affordable says whether a model has no more values than a file, but for a classifier
+// that may be missing: shapes of a few tensors could describe any others.
+func affordable(m configs.Model, imageSize int, ts []weights.Tensor) error {
+	if m.Name == "vit" {
+		m.NumHeads = configs.Heads{1} // does not change the number
+	}
+	if imageSize == 0 {
+		imageSize = m.PatchSize * max(m.WindowSize, 1) << (max(len(m.Depths), 1) - 1)
+	}
+	parameters, err := graph.Parameters(m, imageSize, false)
+	if err != nil {
+		return err
+	}
+	values := 0
+	for _, t := range ts {
+		values += t.Size() // the file has as many
+	}
+	if parameters > 2*values+1<<16 {
+		return fmt.Errorf("its %d tensors have %d values, fewer than some of their shapes describe (%d)", len(ts), values, parameters)
+	}
+	return nil
 }
 
 // errUnknown says that the tensors are of no network that is known by its names.

@@ -74,3 +74,18 @@ func TestNotAFasterNet(t *testing.T) {
 		}
 	}
 }
+
+// A few large tensors are no model of many large blocks.
+func TestShapesAreThere(t *testing.T) {
+	ts := []weights.Tensor{
+		{Name: "patch_embed.proj.weight", Shape: []int{8, 3, 4, 4}}, {Name: "pos_embed", Shape: []int{1, 17, 8}}, {Name: "cls_token", Shape: []int{1, 1, 8}},
+		{Name: "blocks.0.mlp.fc1.weight", Shape: []int{60000, 8}},
+	}
+	for i := range 900 {
+		ts = append(ts, weights.Tensor{Name: fmt.Sprintf("blocks.%d.attn.qkv.weight", i), Shape: []int{1}})
+	}
+	_, _, err := shapesOf(&weights.State{Family: weights.ViT, Tensors: ts})
+	if err == nil || !strings.Contains(err.Error(), "fewer than some of their shapes describe") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -36,7 +36,7 @@ func vitShapes(ts []weights.Tensor) (m configs.Model, imageSize int, err error) 
 		return m, 0, fmt.Errorf("position embeddings %v are for no square grid and a class token", s)
 	}
 	// fc_norm is the norm of a mean over the patches; norm usually that of the class token.
-	m.GlobalPool, m.NumClasses = all.has("fc_norm.weight"), classesOf(ts)
+	m.GlobalPool, m.NumClasses = all.has("fc_norm.weight") || all.has("decoder.0.mask_token"), classesOf(ts) // or it is of a pre-training
 	return m, side * m.PatchSize, nil
 }
 
@@ -94,6 +94,18 @@ func swinShapes(ts []weights.Tensor) (m configs.Model, imageSize int, err error)
 		}
 	}
 	return m, imageSize, nil
+}
+
+// windowsOf are the sides of the windows that the tables of a Swin's stages are for.
+func windowsOf(ts []weights.Tensor) (sides []int) {
+	all := newShapes("Swin", ts)
+	for i := 0; ; i++ {
+		table, ok := all.of[fmt.Sprintf("layers.%d.blocks.0.attn.relative_position_bias_table", i)]
+		if !ok || len(table) == 0 {
+			return sides
+		}
+		sides = append(sides, (squareRoot(table[0])+1)/2)
+	}
 }
 
 // inferTransformer completes what names tell of a transformer, as settings on top of a

@@ -168,5 +168,6 @@ func Describe(f *checkpoints.File) (*configs.Config, []string, error) {
 }
 
 // Load makes the model of a checkpoint, of the best checkpoint of a run's
-// folder, of an exported model, or of foreign weights: Open without options.
-func Load(path string) (*Loaded, error) { return Open(path, LoadOptions{}) }
+// folder, of an exported model, or of foreign weights: Open without options, for
+// those who cannot set any.
+func Load(path string) (*Loaded, error) { return Open(path, LoadOptions{Remedies: &Remedies{}}) }

@@ -27,6 +27,15 @@ func Export(l *Loaded, n weights.Naming) ([]checkpoints.Tensor, error) {
 		return nil, fmt.Errorf("%w for a %s: %s; it has %s", ErrNaming, familyName(family), n, joinNamings(known))
 	}
 	if err := l.computedBy(n); err != nil {
+		var same []weights.Naming
+		for _, other := range weights.Namings(family) {
+			if l.computedBy(other) == nil {
+				same = append(same, other)
+			}
+		}
+		if len(same) > 0 {
+			err = fmt.Errorf("%w; what the model computes has the names %s", err, joinNamings(same))
+		}
 		return nil, err
 	}
 	var out []checkpoints.Tensor

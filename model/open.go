@@ -108,6 +108,7 @@ func (s *source) fits(c *configs.Config, settings []string, o LoadOptions) error
 		}
 	}
 	s.noteFunction(c)
+	s.noteImages(c)
 	return nil
 }
 
@@ -226,6 +227,14 @@ func (s *source) withoutHead(ts []weights.Tensor, store *layers.Store) ([]weight
 	head := slices.Clone(classifier)
 	if s.headless() {
 		head = append(head, "avgpool_pre_head.1.weight")
+		// The decoder of a pre-training of another kind, such as MAE.
+		encoder := slices.DeleteFunc(slices.Clone(ts), func(t weights.Tensor) bool {
+			return t.Name == "mask_token" || strings.HasPrefix(t.Name, "decoder_")
+		})
+		if n := len(ts) - len(encoder); n > 0 {
+			ts = encoder
+			s.note("%d tensors of a decoder are not used", n)
+		}
 		for _, norm := range []string{"norm.", "fc_norm."} {
 			_, inModel := store.Lookup(norm + "weight")
 			inFile := slices.ContainsFunc(ts, func(t weights.Tensor) bool { return t.Name == norm+"weight" })

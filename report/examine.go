@@ -29,7 +29,7 @@ func (r *Run) Examine(ctx context.Context, progress func(done, total int)) error
 	}
 	transform := eval.Transform(r.Config.Data, r.Config.Model.InChans)
 	if r.Pretraining() {
-		net, err := model.OpenLocalMIM(r.Dir, model.LoadOptions{})
+		net, err := model.OpenLocalMIM(r.Dir, model.LoadOptions{Remedies: &model.Remedies{}})
 		if err != nil {
 			return err
 		}
@@ -38,7 +38,7 @@ func (r *Run) Examine(ctx context.Context, progress func(done, total int)) error
 		})
 		return err
 	}
-	m, err := model.Open(r.Dir, model.LoadOptions{})
+	m, err := model.Load(r.Dir)
 	if err != nil {
 		return err
 	}

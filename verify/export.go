@@ -25,7 +25,7 @@ func checkONNX(r *Report) error {
 		r.Facts += "; of another program, whose graph is not checked"
 		return numbers.Err()
 	}
-	l, err := model.Load(r.Path)
+	l, err := model.Open(r.Path, model.LoadOptions{AllowNaN: true, Remedies: &model.Remedies{}})
 	if err != nil {
 		r.Rescue = "export it again from its checkpoint"
 		return err

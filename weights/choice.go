@@ -190,16 +190,20 @@ func (s set) average() bool {
 	})
 }
 
-// rank is the place of the label in a list of usual ones; all others come after them.
+// rank is the place of the key in a list of usual ones; all others come after them.
 func (s set) rank(list []string) int {
+	if s.label() == "" { // the file itself
+		return -1
+	}
+	key := s.key
+	if key == "" { // one of several networks in the file itself
+		key = s.label()
+	}
 	best := len(list) + 1
-	for _, p := range s.parts() {
+	for _, p := range strings.Split(strings.ToLower(key), ".") {
 		if i := slices.Index(list, p); i >= 0 {
 			best = min(best, i)
 		}
-	}
-	if s.label() == "" { // the file itself
-		best = -1
 	}
 	return best
 }

@@ -107,6 +107,7 @@ func TestStateDictKeys(t *testing.T) {
 
 		{"two of a kind", dict("generator", net("", 0), "other", net("", 1)), weights.Options{}, "it holds several sets of weights: generator (2 tensors), other (2 tensors): say which with --state-key, e.g. --state-key generator"},
 		{"two of a kind, in settings", dict("generator", net("", 0), "other", net("", 1)), weights.Options{KeyOption: "distill.state_key"}, "it holds several sets of weights: generator (2 tensors), other (2 tensors): say which with distill.state_key"},
+		{"two of a kind, one wrapped", dict("generator", net("", 0), "other", net("module.", 1)), weights.Options{}, "it holds several sets of weights: generator (2 tensors), other.module (2 tensors)"},
 		{"one of them", dict("generator", net("", 0), "other", net("", 1)), weights.Options{Key: "other"}, "other|: conv[11]"},
 		{"no such key", dict("net", net("", 0)), weights.Options{Key: "nett"}, `there are no weights under "nett" (--state-key), only under net (2 tensors)`},
 		{"key of a teacher in a criterion", dict("state_dict", dict(append(netPairs("model.", 0), netPairs("criterion.teacher_model.", 1)...)...)), weights.Options{Key: "state_dict.criterion"}, "state_dict|criterion.teacher_model.: conv[11]"},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,8 +13,8 @@ import (
 )
 
 // modelHelp says what a MODEL argument may be.
-const modelHelp = `MODEL is a preset, a YAML file, a checkpoint or the folder of
-a run.`
+const modelHelp = `MODEL is a preset, a YAML file, a checkpoint, the folder of
+a run, or weights of another program.`
 
 // modelArgument reads a MODEL argument: a preset or a YAML file with settings,
 // whose model is nil, or a checkpoint with its model.
@@ -25,10 +26,15 @@ func modelArgument(arg string, settings []string) (*configs.Config, graph.Model,
 		}
 		return config, nil, nil
 	}
-	if len(settings) > 0 {
-		return nil, nil, usageError{fmt.Errorf("--set: %s is a checkpoint, whose model is as it is; settings go with a preset or a YAML file", arg)}
+	// What is counted and timed does not depend on the values, nor on a classifier.
+	m, err := model.Open(arg, model.LoadOptions{Settings: settings, AllowNaN: true, Headless: true, Remedies: &model.Remedies{}})
+	if len(settings) > 0 && err == nil && m.File != nil {
+		return nil, nil, usageError{fmt.Errorf("--set: %s is a checkpoint, whose model is as it is; settings go with a preset, a YAML file or weights of another program", arg)}
 	}
-	m, err := model.Load(arg)
+	var config model.ConfigError
+	if errors.As(err, &config) {
+		return nil, nil, usageError{err}
+	}
 	if err != nil {
 		return nil, nil, err
 	}
