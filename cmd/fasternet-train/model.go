@@ -111,6 +111,11 @@ func openModel(f *modelFlags, dataDir string) (*model.Loaded, *configs.Config, e
 	if err != nil {
 		return nil, nil, usageError{err}
 	}
+	if v, ok := m.Model.(*graph.ViT); ok {
+		if from, to := v.Grid()[0], config.Model.Side(config.Data.ImageSize); from != to {
+			showNotes([]string{fmt.Sprintf("position embeddings of a %d×%[1]d grid are interpolated for %d×%[2]d", from, to)})
+		}
+	}
 	return m, config, nil
 }
 

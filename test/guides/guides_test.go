@@ -169,6 +169,9 @@ func lay(t *testing.T, dir string) {
 	if err == nil {
 		err = os.WriteFile(filepath.Join(dir, weights), raw, 0o644)
 	}
+	if err == nil { // a model of timm, smaller than it is called
+		err = os.CopyFS(filepath.Join(dir, "vit_small_patch16_224"), os.DirFS(golden.Foreign(t, "timm/vit_token")))
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
