@@ -11,7 +11,7 @@ type listVisit func(line int, file string, label sampleLabel, err error)
 
 // listRemarks are what a list says besides its lines.
 type listRemarks struct {
-	unlabelled string // why a table has no labels, though it has more columns than that of the paths
+	unlabelled string // why a table with several columns has no labels
 	note       string // what may not be meant
 }
 

@@ -186,7 +186,7 @@ func TestWriteShardsForReading(t *testing.T) {
 		t.Errorf("once more: %v", err)
 	}
 	wantError(t, write(src, "train", 2), "train-000002.tar is there already and would be read as one of the 2 new shards")
-	wantError(t, write(relabelled{src, []int{0, 1, 2}, []string{"2", "10", "5"}}, "val", 2), `classes.txt has no class "5", and is that of the other part`)
+	wantError(t, write(relabelled{src, []int{0, 1, 2}, []string{"2", "10", "5"}}, "val", 2), `classes.txt has no class "5"; it belongs to the other part`)
 	// Another part, without one of the classes and in another order, has the same labels.
 	few, err := InspectValidationFolders(root, []string{"1", "2"})
 	if err != nil {

@@ -26,7 +26,7 @@ const (
 	Hidden      Reason = "hidden"      // its name starts with a dot; of a folder, nothing in it is looked at
 	Outside     Reason = "outside"     // an image that lies in no class folder
 	OtherClass  Reason = "class"       // a folder that the class map (data.classes) does not have
-	Beside      Reason = "beside"      // an image next to that of its sample in a shard, such as a mask
+	ExtraImage  Reason = "extra"       // an image next to the image of its sample in a shard, such as a mask
 	NoImages    Reason = "empty"       // a folder without images that is not a class of the training part
 	BrokenLink  Reason = "broken link" // a symbolic link to nothing, without the name of an image
 	Special     Reason = "special"     // a pipe, a socket or a device
@@ -43,7 +43,7 @@ var reasons = []struct {
 	{Outside, "image outside the class folders", "images outside the class folders"},
 	{OtherClass, "folder that is not a class of data.classes", "folders that are not a class of data.classes"},
 	{NoImages, "folder without images", "folders without images"},
-	{Beside, "image next to the one of its sample", "images next to those of their samples"},
+	{ExtraImage, "extra image of a sample", "extra images of samples"},
 	{BrokenLink, "broken link", "broken links"},
 	{Special, "pipe, socket or device", "pipes, sockets and devices"},
 	{Hidden, "hidden file or folder", "hidden files and folders"},
@@ -96,7 +96,7 @@ func DescribeLeftOut(left []LeftOut) string {
 		switch r.reason {
 		case OtherEnding:
 			text += ": " + describeEndings(left, r.reason, filepath.Ext) + unreadHint(left)
-		case Beside:
+		case ExtraImage:
 			text += ": " + describeEndings(left, r.reason, memberKey)
 		}
 		parts = append(parts, text)

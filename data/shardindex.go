@@ -23,7 +23,7 @@ type shardIndex struct {
 	keyIDs map[string]uint16
 
 	others     []otherImage    // samples whose image has a key such as seg.png
-	beside     map[uint16]bool // keys of images that lie next to the one of their sample
+	extra      map[uint16]bool // keys of images that lie next to the image of their sample
 	labelled   int             // samples with something that is there for their label
 	doubts     faults          // samples with a text in which there is no label
 	unlabelled []int           // samples with nothing
@@ -60,7 +60,7 @@ type orphan struct {
 const manyKeys = 1 << 15
 
 func newShardIndex(files []string, labels Labels) *shardIndex {
-	return &shardIndex{set: &Shards{files: files}, reader: newLabelReader(labels), keyIDs: map[string]uint16{}, beside: map[uint16]bool{}, orphanOf: map[string]int{}}
+	return &shardIndex{set: &Shards{files: files}, reader: newLabelReader(labels), keyIDs: map[string]uint16{}, extra: map[uint16]bool{}, orphanOf: map[string]int{}}
 }
 
 // read indexes a shard.
@@ -232,8 +232,8 @@ func (x *shardIndex) sample(shard int32, s *shardSample) {
 		x.others = append(x.others, other)
 	default:
 		for _, o := range s.others {
-			x.beside[o.key] = true
-			x.leave(shard, o.name, Beside)
+			x.extra[o.key] = true
+			x.leave(shard, o.name, ExtraImage)
 		}
 	}
 	x.set.samples = append(x.set.samples, image)
@@ -287,7 +287,7 @@ func (x *shardIndex) finish() (*Shards, error) {
 // other samples, such as a mask, is not taken for it.
 func (x *shardIndex) checkImages() {
 	for _, o := range x.others {
-		if x.beside[o.key] {
+		if x.extra[o.key] {
 			x.set.faults.add("%s: the image that it belongs to is missing: in other samples there is one next to it", x.set.Name(o.sample))
 		}
 	}

@@ -236,7 +236,7 @@ func TestShardNotes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text := DescribeLeftOut(LeftOutOf(part{d, []int{1}})); text != "3 images next to those of their samples are left out: seg.png 2, depth.png 1; 1 hidden file or folder is left out" {
+	if text := DescribeLeftOut(LeftOutOf(part{d, []int{1}})); text != "3 extra images of samples are left out: seg.png 2, depth.png 1; 1 hidden file or folder is left out" {
 		t.Error(text)
 	}
 	if d, err = shardsOf(t, Labels{}, tarOf(t, "dog/1.png", a, "cat/2.png", b)); err != nil {

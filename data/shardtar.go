@@ -34,7 +34,7 @@ func openShardTar(file string) (*shardTar, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &shardTar{file: f, tar: tar.NewReader(f)} // it reads whole blocks and seeks, so the offset of f is that of the data
+	t := &shardTar{file: f, tar: tar.NewReader(f)} // it reads whole blocks and seeks, so the offset of f is where the data are
 	if err := t.check(); err != nil {
 		f.Close()
 		return nil, err

@@ -137,7 +137,7 @@ func withShardClasses(dir string, ds Dataset, o ShardOptions) (Dataset, error) {
 	for c, name := range ds.Classes() {
 		var ok bool
 		if index[c], ok = at[name]; !ok {
-			return nil, fmt.Errorf("data: %s has no class %q, and is that of the other part, whose shards are there: write the training part first, or choose another folder", path, name)
+			return nil, fmt.Errorf("data: %s has no class %q; it belongs to the other part, whose shards are there: write the training part first, or choose another folder", path, name)
 		}
 	}
 	return Relabel(ds, index, names)

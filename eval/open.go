@@ -195,9 +195,8 @@ func labelsOf(d configs.Data) (l data.Labels, err error) {
 	return l, err
 }
 
-// likeTraining lets the labels of the validation part mean what those of the training
-// part mean: the labels there say how many classes there are, and whether they are
-// numbers or names.
+// likeTraining lets labels mean the same in the validation part as in the training part,
+// which says how many classes there are, and whether labels are numbers or names.
 func likeTraining(d configs.Data, l data.Labels, training data.Dataset) (data.Labels, error) {
 	if l.Classes != nil && !l.Ambiguous() {
 		return l, nil

@@ -96,7 +96,7 @@ func untimed(summary []byte) []byte {
 	return bytes.Join(columns[:min(3, len(columns))], []byte(","))
 }
 
-// webdataset/webdataset#288, #237: the extension is all behind the first dot. Labels in
+// webdataset/webdataset#288, #237: the extension is all after the first dot. Labels in
 // .cls.txt were not read.
 func TestShardsWithOtherLabelMembers(t *testing.T) {
 	f := newFolder(t)
@@ -177,7 +177,7 @@ func TestShardsWithMasks(t *testing.T) {
 		}
 		return all
 	})
-	f.trainOn(ofShards).exits(0).says("8 training and 8 validation images in 3 classes", "note: training part: 8 images next to those of their samples are left out: seg.png 8")
+	f.trainOn(ofShards).exits(0).says("8 training and 8 validation images in 3 classes", "note: training part: 8 extra images of samples are left out: seg.png 8")
 }
 
 // Compressed shards are named, also where only some of them are compressed.
