@@ -10,7 +10,8 @@ import (
 )
 
 // The format: the length of the header in eight bytes, the header, values. The header is
-// a JSON object of the tensors by their names (github.com/huggingface/safetensors).
+// a JSON object of the tensors by their names (github.com/huggingface/safetensors). The
+// library that checkpoints are read with wants the whole file in memory.
 const maxTensorHeader = 100_000_000 // bytes; what other readers refuse
 
 // tensor is what the header says of one.
