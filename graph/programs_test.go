@@ -7,7 +7,7 @@ import (
 )
 
 // One folded model follows the weights of the model that is trained, statistics of
-// batch norms too, as a model that is folded anew would.
+// batch norms too, as a freshly folded model does.
 func TestForInferenceFollowsTheWeights(t *testing.T) {
 	m, err := NewFasterNet(smallConfig(), 1)
 	if err != nil {

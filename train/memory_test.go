@@ -31,8 +31,8 @@ const (
 	tinyMIM      = "task: localmim\nmim: {taps: [1, 2], scales: [4, 0.5], decoder_dim: 8, decoder_heads: 2, picture_interval: 20}\n"
 )
 
-// 200 epochs, each with an evaluation, leave nothing behind: of every family, with all
-// that runs beside the training.
+// Nothing is kept of 200 epochs, each with an evaluation: for every family, with all
+// that runs next to the training.
 func TestMemoryOfEvaluations(t *testing.T) {
 	images := stripes(t, 16, 10)
 	run := func(c *configs.Config, observe func(Status)) string {

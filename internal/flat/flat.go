@@ -1,5 +1,5 @@
-// Package flat is for tests that what a process does again and again leaves nothing
-// behind: neither memory nor goroutines nor open files.
+// Package flat is for tests that a process keeps nothing of what it does again and again:
+// no memory, no goroutines, no open files.
 package flat
 
 import (

@@ -45,7 +45,7 @@ const distilling = classifying + "distill: {type: soft, teacher: teacher}\n"
 const pretraining = common + "task: localmim\n"
 
 // Models of some million parameters: what the runtime needs for itself, a few megabytes
-// more or less, is little beside them.
+// more or less, is little compared to them.
 const (
 	teacher   = classifying + "model: {embed_dim: 24, depths: [1, 1], feature_dim: 64}\n"
 	fasterNet = "model: {embed_dim: 48, depths: [1, 2, 8, 2], feature_dim: 1280}\n"
