@@ -44,3 +44,18 @@ func AddPaths(meta map[string]string, p configs.Paths) error {
 	meta[PathsKey] = string(text)
 	return nil
 }
+
+// TrainedOn is the data set that the classifier in a checkpoint or an export was trained
+// on, with absolute paths if the file has them; nil if it does not say.
+func TrainedOn(path string) *configs.Data {
+	meta, err := weights.Meta(path)
+	if err != nil || meta[ConfigKey] == "" {
+		return nil // of another program
+	}
+	c, err := configs.Parse(path, meta[ConfigKey])
+	if err != nil || c.Task != "classify" {
+		return nil
+	}
+	c.Locate(Paths(path))
+	return &c.Data
+}

@@ -74,6 +74,9 @@ which, as a table (.csv) or a picture (.png).`,
 			if n := eval.ShuffleNote(config.Data); n != "" {
 				show.Line("note: %s", n)
 			}
+			if split == string(data.Val) {
+				showKnown(show, m.Path, config.Data)
+			}
 			names := m.Classes
 			if len(names) == 0 {
 				names = ds.Classes()

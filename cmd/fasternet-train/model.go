@@ -135,6 +135,17 @@ func showNotes(notes []string) {
 	}
 }
 
+// showKnown notes that a model was trained on images that are validated now.
+func showKnown(show *train.Display, path string, d configs.Data) {
+	was := model.TrainedOn(path)
+	if was == nil {
+		return
+	}
+	if note := eval.KnownNote(*was, d); note != "" {
+		show.Line("note: %s", note)
+	}
+}
+
 func (f *modelFlags) open() (*model.Loaded, error) {
 	if f.fresh == nil {
 		return model.Open(f.path, f.load)

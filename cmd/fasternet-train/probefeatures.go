@@ -120,6 +120,7 @@ func (f *probeFlags) features(c *cobra.Command, show *train.Display, training bo
 	if n := eval.ShuffleNote(config.Data); n != "" {
 		show.Line("note: %s", n)
 	}
+	showKnown(show, m.Path, config.Data)
 	e.Dumped = &probe.Dumped{Model: m.Path, Which: e.which, Weights: m.Used()}
 	if err := e.extract(c, f, show, training); err != nil {
 		pool.Close()

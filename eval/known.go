@@ -1,0 +1,64 @@
+package eval
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"fasternet/configs"
+)
+
+// HeldBy is a setting that decides which images are held out, with the values that it had
+// and has.
+type HeldBy struct {
+	Key     string
+	Was, Is any
+}
+
+// OtherHoldOut is the first setting by which a configuration holds out images that another
+// one trains on; nil if it holds out the same ones, some of them, or none.
+func OtherHoldOut(was, is configs.Data) *HeldBy {
+	if is.ValFraction == 0 {
+		return nil
+	}
+	if is.ValFraction < was.ValFraction && is.ValSeed == was.ValSeed && is.ValSplit == was.ValSplit && is.ValSplit == configs.HashSplit {
+		return nil // some of the images that were held out before
+	}
+	for _, k := range []HeldBy{
+		{"data.val_fraction", was.ValFraction, is.ValFraction},
+		{"data.val_seed", was.ValSeed, is.ValSeed},
+		{"data.val_split", was.ValSplit, is.ValSplit},
+	} {
+		if k.Was != k.Is {
+			return &k
+		}
+	}
+	return nil
+}
+
+// KnownNote is a note if weights know images that are validated now, since they were
+// trained on the same data set with other images held out. Otherwise it is "". Both
+// directories are meant from this folder.
+func KnownNote(was, is configs.Data) string {
+	k := OtherHoldOut(was, is)
+	if k == nil || !sameFolder(was, is) {
+		return ""
+	}
+	return fmt.Sprintf("these weights were trained on the same data set, with %s %v (here %v): they know images that are validated now, so the accuracy looks too good; --set %s=%v holds out the same images",
+		k.Key, k.Was, k.Is, k.Key, k.Was)
+}
+
+// sameFolder reports whether both name the same training images.
+func sameFolder(a, b configs.Data) bool {
+	return a.Dir != "" && realPath(a.Dir) == realPath(b.Dir) && a.Name == b.Name && a.Train == b.Train
+}
+
+// realPath is the absolute path of a folder, without symbolic links if it is there.
+func realPath(dir string) string {
+	if path, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = path
+	}
+	if path, err := filepath.Abs(dir); err == nil {
+		dir = path
+	}
+	return dir
+}
