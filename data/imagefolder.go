@@ -21,13 +21,6 @@ type ImageFolder struct {
 	faults  []Fault
 }
 
-// splitFolders are the names under which the folder of a split is looked for.
-var splitFolders = map[Split][]string{
-	Train: {"train", "training"},
-	Val:   {"val", "valid", "validation", "eval", "evaluation", "test"},
-	Test:  {"test"},
-}
-
 // OpenImageFolder lists the images of root/<split>/<class>/**/*, which are told by
 // the usual endings in any case, such as .jpg or .png; of files without an ending, by
 // their content. The folder of [Train] is train or training; that of [Val] is the first
@@ -188,28 +181,6 @@ func (d *ImageFolder) leave(rel string, why Reason) {
 	d.left = append(d.left, LeftOut{filepath.Join(d.root, rel), why})
 }
 
-// FindSplit is the folder of a split in root, by its usual names.
-func FindSplit(root string, split Split) (string, error) {
-	names := splitFolders[split]
-	if names == nil {
-		return "", fmt.Errorf("data: unknown split %q; use %s, %s or %s", string(split), Train, Val, Test)
-	}
-	for _, name := range names {
-		if path := filepath.Join(root, name); isFolder(path) {
-			return path, nil
-		}
-	}
-	if !isFolder(root) {
-		return "", fmt.Errorf("data: %s: no such folder", root)
-	}
-	hint := "put the images of a class into " + filepath.Join(root, names[0], "<class>")
-	if split != Test {
-		hint += ", or let data.val_fraction hold images out, e.g. 0.1"
-	}
-	return "", fmt.Errorf("data: %s: no folder of the %s split; looked for %s: %s",
-		root, split, strings.Join(names, ", "), hint)
-}
-
 // list appends the images in the folder rel and below. The folders above it are
 // known by above, since a symbolic link may lead back to one of them.
 func (d *ImageFolder) list(rel string, above []fs.FileInfo) {
@@ -287,12 +258,6 @@ func (d *ImageFolder) reason(name string, image Reason) Reason {
 }
 
 func hidden(name string) bool { return strings.HasPrefix(name, ".") }
-
-// isFolder reports whether path is a folder or a symbolic link to one.
-func isFolder(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.IsDir()
-}
 
 // LeftOut lists the files below the root that are not samples.
 func (d *ImageFolder) LeftOut() []LeftOut { return d.left }
