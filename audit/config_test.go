@@ -73,7 +73,7 @@ func TestConfig(t *testing.T) {
 		{name: "a folder of another machine", settings: []string{"data.dir=/none/here"}, want: []string{"note not_there: data.dir: there is no /none/here here: the data set was not looked at"}},
 		{name: "a folder that is wrong", settings: []string{"model.num_classes=1"}, wrong: []string{"data"}, want: []string{"note not_there: data is wrong: the data set was not looked at"}},
 		{name: "nothing is held out", settings: []string{"data.val_fraction=1e-9"},
-			want: []string{"error unopened: the training part cannot be opened: data.val_fraction: …"}},
+			want: []string{"error unopened: the training part cannot be opened: data.val_fraction: …", "note remark: data.val_fraction holds the validation images out of the training part: val is not used"}},
 		{name: "one part is not there", settings: []string{"data.val=none", "model.num_classes=1"},
 			want: []string{"error unopened: the validation part cannot be opened: …", "error setting: model.num_classes: …"}},
 		{name: "all at once", files: map[string][]byte{"train/cat/8.png": []byte("x"), "train/cat/z.xyz": {1}, "train/dog/8.png": pngOf(t, 40), "train/dog/9.png": pngOf(t, 41)},

@@ -181,12 +181,12 @@ func TestDataset(t *testing.T) {
 			name:     "a fraction is held out: one list of what is left out",
 			files:    map[string][]byte{"train/cat/x.xcf": {1}},
 			settings: []string{"data.val_fraction=0.5", "data.val_seed=1"},
-			want:     []string{"note classes: …", "note left_out: data set: 1 file with another ending is left out: .xcf 1"},
+			want:     []string{"note classes: …", "note remark: data.val_fraction holds the validation images out of the training part: val is not used", "note left_out: data set: 1 file with another ending is left out: .xcf 1"},
 		},
 		{
 			name:     "nothing is held out",
 			settings: []string{"data.val_fraction=1e-9"},
-			want:     []string{"error unopened: the training part cannot be opened: data.val_fraction: …"},
+			want:     []string{"error unopened: the training part cannot be opened: data.val_fraction: …", "note remark: data.val_fraction holds the validation images out of the training part: val is not used"},
 		},
 		{
 			name:     "one part cannot be opened",

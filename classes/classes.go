@@ -38,7 +38,8 @@ type Match struct {
 
 // Compare matches two lists by name. Names are the same if they look the same: Unicode
 // has several ways to write an é, and file systems differ in which they keep. A list
-// without names is empty, or calls every class "" or by its own number.
+// without names is empty, or calls every class "" or by its own number. Numbers from 1 on,
+// or in the order of text, are names.
 func Compare(have, want []string) Match {
 	m := Match{Have: have, Want: want, Index: make([]int, len(have))}
 	a, b := keys(have), keys(want)
@@ -67,6 +68,8 @@ func Compare(have, want []string) Match {
 		m.Kind = Reordered
 	case complete:
 		m.Kind = Part
+	case unnamed(a) != unnamed(b) && numbers(a) && numbers(b): // classes 1, 2 and 3 are not 0, 1 and 2
+		m.Kind = Different
 	case unnamed(a) || unnamed(b):
 		m.Kind = Unnamed
 		for i := range m.Index {
@@ -97,6 +100,16 @@ func index(names []string) (at map[string]int, twice string) {
 		at[name] = i
 	}
 	return at, twice
+}
+
+// numbers reports whether all names are numbers.
+func numbers(names []string) bool {
+	for _, name := range names {
+		if _, err := strconv.Atoi(name); err != nil {
+			return false
+		}
+	}
+	return len(names) > 0
 }
 
 func unnamed(names []string) bool {

@@ -48,6 +48,8 @@ func TestCompare(t *testing.T) {
 		{name: "labels by number", have: numbered(3), want: pets, kind: classes.Unnamed, index: []int{0, 1, 2}, says: "the data set does not say"},
 		{name: "fewer labels by number", have: numbered(2), want: pets, kind: classes.Unnamed, index: []int{0, 1}, says: "compared by their number; the data set has 2, the model 3"},
 		{name: "more labels by number", have: numbered(4), want: pets, kind: classes.Unnamed, index: []int{0, 1, 2, 3}, refused: true, says: "the data set has 4 classes, the model only 3"},
+		{name: "numbers from 1", have: []string{"1", "2", "3"}, want: numbered(3), kind: classes.Different, index: []int{1, 2, -1}, common: 2, refused: true, says: `only in the model: "0"; only in the data set: "3"`},
+		{name: "numbers as folders sort, with another", have: []string{"0", "10", "2"}, want: numbered(10), kind: classes.Different, index: []int{0, -1, 2}, common: 2, refused: true, says: `"10"`},
 		{name: "twice", have: []string{"crane", "dog", "crane"}, want: []string{"crane", "crane", "dog"}, kind: classes.Different, index: []int{1, 2, 1}, common: 3, refused: true, says: `two classes are called "crane"`},
 		{name: "twice and the same", have: []string{"crane", "crane"}, want: []string{"crane", "crane"}, kind: classes.Same, index: []int{0, 1}, common: 2},
 		{name: "one é, two ways", have: []string{"cafe\u0301", "the"}, want: []string{"caf\u00e9", "the"}, kind: classes.Same, index: []int{0, 1}, common: 2},

@@ -89,7 +89,7 @@ func splitLine(row string, r *labelReader) (file, label string) {
 			}
 			continue
 		}
-		if _, ok := r.byName[label]; ok {
+		if _, ok := r.byName[sameName(label)]; ok {
 			named = i // the longest name counts
 		}
 	}

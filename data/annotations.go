@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"sync"
 )
 
 // Annotations is a dataset of image files that a text file lists.
@@ -20,6 +21,9 @@ type Annotations struct {
 	faults  faults
 	missing faults // files that are not there
 	notes   []string
+
+	once  sync.Once
+	roots []string // absoluteRoots
 
 	unlabelled string // why there are no labels, if the list says more than paths
 }
@@ -64,8 +68,8 @@ func InspectAnnotations(path, root string, labels Labels) (*Annotations, error) 
 		d.faults.add("%s:%d: %w", path, d.lines[i], err)
 	}
 	d.labels, d.classes, d.kind = r.classes, r.classNames(), r.kind()
+	d.checkFiles() // paths of Windows become those that are here
 	d.checkRepeats(bad)
-	d.checkFiles()
 	return d, nil
 }
 
@@ -116,10 +120,11 @@ func (d *Annotations) checkRepeats(bad []bool) {
 		if bad[i] {
 			continue
 		}
-		k, ok := first[filepath.Clean(file)]
+		key := d.key(i)
+		k, ok := first[key]
 		switch {
 		case !ok:
-			first[filepath.Clean(file)] = int32(i)
+			first[key] = int32(i)
 		case d.labels[k] != d.labels[i]:
 			d.faults.add("%s:%d: two labels that disagree: %s is of class %q here and of class %q in line %d",
 				d.list, d.lines[i], file, d.className(i), d.className(int(k)), d.lines[k])

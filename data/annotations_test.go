@@ -120,6 +120,7 @@ func TestAnnotationErrors(t *testing.T) {
 		{name: "several labels in CSV", text: "a.png,1,0,1", want: []string{"train.txt:1: 4 fields; want a path and a label, or a header"}},
 		{name: "number and name disagree", labels: pets, text: "image,class_id,class_name\na.png,1,cat\n", want: []string{`train.txt:2: two labels that disagree: 1 in column "class_id", cat in column "class_name"`}},
 		{name: "a file with two labels", text: "a.png 1\nb.png 0\n./a.png 0", want: []string{`train.txt:3: two labels that disagree: ./a.png is of class "0" here and of class "1" in line 1`}},
+		{name: "a file with two labels, by two kinds of slashes", text: "many/01.png 1\nmany\\01.png 0", want: []string{`train.txt:2: two labels that disagree: many/01.png is of class "0" here`}},
 		{name: "more fields than the header", text: "path,label\nd, e.png,1\n", want: []string{"train.txt:2: 3 fields, but the header has 2; put a field with a separator in it into quotes"}},
 		{name: "fewer fields", text: "path,label\na.png\n", want: []string{"train.txt:2: 1 fields, but the header has 2"}},
 		{name: "no path", text: "path,label\n,1\n", want: []string{"train.txt:2: the path of the image is empty"}},

@@ -228,7 +228,7 @@ func (t *listTable) bare(line int, row []string) {
 	named := false
 	for _, sep := range []string{"", " "} { // a name may have separators in it
 		if name := strings.Join(row[1:], string(t.csv.Comma)+sep); len(row) > 2 && !named {
-			_, named = t.reader.byName[name]
+			_, named = t.reader.byName[sameName(name)]
 			text = name
 		}
 	}

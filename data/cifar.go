@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 const (
@@ -24,18 +25,19 @@ type CIFARKind struct {
 	names       string
 	classes     []string // if there is no file of names
 	count       int
+	records     [2]int // in each file of the training and the test part, as published
 }
 
 // The CIFAR data sets, in their binary version.
 var (
 	CIFAR10 = CIFARKind{
-		folder: "cifar-10-batches-bin", labels: 1, names: "batches.meta.txt", count: 10,
+		folder: "cifar-10-batches-bin", labels: 1, names: "batches.meta.txt", count: 10, records: [2]int{10000, 10000},
 		train:   []string{"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"},
 		test:    []string{"test_batch.bin"},
 		classes: []string{"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"},
 	}
-	CIFAR100       = CIFARKind{folder: "cifar-100-binary", labels: 2, at: 1, names: "fine_label_names.txt", count: 100, train: []string{"train.bin"}, test: []string{"test.bin"}}
-	CIFAR100Coarse = CIFARKind{folder: "cifar-100-binary", labels: 2, names: "coarse_label_names.txt", count: 20, train: []string{"train.bin"}, test: []string{"test.bin"}}
+	CIFAR100       = CIFARKind{folder: "cifar-100-binary", labels: 2, at: 1, names: "fine_label_names.txt", count: 100, records: [2]int{50000, 10000}, train: []string{"train.bin"}, test: []string{"test.bin"}}
+	CIFAR100Coarse = CIFARKind{folder: "cifar-100-binary", labels: 2, names: "coarse_label_names.txt", count: 20, records: [2]int{50000, 10000}, train: []string{"train.bin"}, test: []string{"test.bin"}}
 )
 
 // CIFAR is a CIFAR data set in memory: RGB images of 32×32.
@@ -44,7 +46,8 @@ type CIFAR struct {
 	labels  []uint8
 	classes []string
 	files   []string
-	ends    []int // the first sample behind each file
+	ends    []int // the first sample after each file
+	notes   []string
 }
 
 // OpenCIFAR reads the training or the test part of a CIFAR data set from dir, or
@@ -52,9 +55,9 @@ type CIFAR struct {
 // file beside it, if there is one. It is an error when a file is not made of whole
 // records or a label is too large.
 func OpenCIFAR(dir string, kind CIFARKind, train bool) (*CIFAR, error) {
-	files := kind.test
+	files, records := kind.test, kind.records[1]
 	if train {
-		files = kind.train
+		files, records = kind.train, kind.records[0]
 	}
 	if _, err := os.Stat(filepath.Join(dir, files[0])); err != nil {
 		if !isFolder(filepath.Join(dir, kind.folder)) {
@@ -68,10 +71,17 @@ func OpenCIFAR(dir string, kind CIFARKind, train bool) (*CIFAR, error) {
 	if d.classes, err = kind.classNames(dir); err != nil {
 		return nil, err
 	}
+	var short []string
 	for _, name := range files {
 		if err := d.read(filepath.Join(dir, name), kind); err != nil {
 			return nil, err
 		}
+		if n := len(d.labels) - d.start(len(d.ends)-1); n < records {
+			short = append(short, fmt.Sprintf("%s %d", name, n))
+		}
+	}
+	if len(short) > 0 {
+		d.notes = []string{fmt.Sprintf("%s: files with fewer images than the %d of the published data set: %s; they may have been cut short", dir, records, strings.Join(short, ", "))}
 	}
 	return d, nil
 }
@@ -115,7 +125,7 @@ func (d *CIFAR) read(path string, kind CIFARKind) error {
 		label := content[kind.at]
 		if int(label) >= kind.count {
 			return fmt.Errorf("data: %s: label %d of record %d is not below the number of classes, %d",
-				path, label, len(d.labels)-d.start(), kind.count)
+				path, label, len(d.labels)-d.start(len(d.ends)), kind.count)
 		}
 		d.labels = append(d.labels, label)
 		planes := content[kind.labels:record]
@@ -127,13 +137,16 @@ func (d *CIFAR) read(path string, kind CIFARKind) error {
 	return nil
 }
 
-// start is the first sample of the file that is being read.
-func (d *CIFAR) start() int {
-	if len(d.ends) == 0 {
+// start is the first sample of a file.
+func (d *CIFAR) start(file int) int {
+	if file == 0 {
 		return 0
 	}
-	return d.ends[len(d.ends)-1]
+	return d.ends[file-1]
 }
+
+// Notes says what is right, but may not be meant.
+func (d *CIFAR) Notes() []string { return d.notes }
 
 // Len is the number of samples.
 func (d *CIFAR) Len() int { return len(d.labels) }

@@ -27,6 +27,9 @@ func ReadClassMap(path string) ([]string, error) {
 	if first, second, twice := duplicate(lines); twice {
 		return nil, fmt.Errorf("data: %s:%d: class %q is there twice, also in line %d", path, second+1, lines[second], first+1)
 	}
+	if k, wrong := wrongName(lines); wrong != "" {
+		return nil, fmt.Errorf("data: %s:%d: %s", path, k+1, wrong)
+	}
 	return lines, nil
 }
 

@@ -144,7 +144,7 @@ func TestFingerprintFormats(t *testing.T) {
 			return d
 		}, Changes{Resized: 1}},
 		{"idx", func(_ *testing.T, _ string, v uint8) Dataset {
-			return &IDX{"train.gz", pixels(v), 1, 2, []int32{0, 1}, []string{"a", "b"}}
+			return &IDX{"train.gz", "train.gz", pixels(v), 1, 2, []int32{0, 1}, []string{"a", "b"}}
 		}, Changes{Resized: 1}},
 		{"cifar", func(_ *testing.T, _ string, v uint8) Dataset {
 			d := &CIFAR{files: []string{"/x/a.bin"}, ends: []int{2}, labels: []uint8{0, 1}, classes: []string{"a", "b"}, pixels: make([]uint8, 2*3*cifarPixels)}

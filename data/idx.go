@@ -19,7 +19,7 @@ const maxIDXBytes = 1 << 30
 
 // IDX is a dataset in two IDX files, the format of MNIST, held in memory.
 type IDX struct {
-	name          string // of the image file
+	path, name    string // of the image file
 	pixels        []uint8
 	height, width int
 	labels        []int32
@@ -63,7 +63,7 @@ func OpenIDX(imagesPath, labelsPath string, classes []string) (*IDX, error) {
 				labelsPath, label, i, len(classes))
 		}
 	}
-	return &IDX{filepath.Base(imagesPath), pixels, dims[1], dims[2], labels, classes}, nil
+	return &IDX{imagesPath, filepath.Base(imagesPath), pixels, dims[1], dims[2], labels, classes}, nil
 }
 
 // Len is the number of samples.

@@ -19,6 +19,16 @@ type ImageFolder struct {
 	labels  []int32
 	left    []LeftOut
 	faults  []Fault
+	notes   []string
+	links   bool // some files are symbolic links
+	seen    []classFolder
+}
+
+// classFolder is a class folder as the system knows it.
+type classFolder struct {
+	name string
+	info fs.FileInfo
+	link bool
 }
 
 // OpenImageFolder lists the images of root/<split>/<class>/**/*, which are told by
@@ -89,6 +99,9 @@ func inspectFolders(root string, classes []string, all bool) (*ImageFolder, erro
 			}
 		}
 	}
+	if classes == nil {
+		d.checkNames()
+	}
 	if len(d.classes) == 0 {
 		return nil, fmt.Errorf("data: %s: no class folders; put the images of each class into a folder of its own", root)
 	}
@@ -123,25 +136,40 @@ func (d *ImageFolder) folders(entries []fs.DirEntry, mapped bool) (names []strin
 
 // mapped lists the images in the folders of a class map.
 func (d *ImageFolder) mapped(folders []string, all bool, top fs.FileInfo) {
-	there, known := indexOf(folders), indexOf(d.classes)
+	there, known := classIndex(folders), classIndex(d.classes)
 	for c, name := range d.classes {
-		if _, ok := there[name]; ok {
-			d.class(name, c, all, top)
+		if at, ok := there[sameName(name)]; ok {
+			d.class(folders[at], c, all, top)
 		} else if all {
 			d.fault("%s: no folder of class %d, %q, which data.classes has%s", d.root, c, name, nearFolder(name, folders))
 		}
 	}
 	for _, name := range folders {
-		if _, ok := known[name]; !ok {
+		if _, ok := known[sameName(name)]; !ok {
 			d.leave(name, OtherClass)
 		}
 	}
 }
 
-// nearFolder hints at a folder whose name differs in case alone.
+// checkNames finds class folders that are the parts of a data set, and names that are no
+// good or may be meant otherwise.
+func (d *ImageFolder) checkNames() {
+	switch _, wrong := wrongName(d.classes); {
+	case wrong != "":
+		d.fault("%s: %s", d.root, wrong)
+	case areParts(d.classes):
+		parts := partNames(d.classes)
+		d.fault("%s: the folders %s look like parts of a data set and not like classes; name the folder of the training images with data.train, e.g. data.train=%s",
+			d.root, ListNames(parts), parts[slices.IndexFunc(parts, isTraining)])
+	default:
+		d.notes = nameNotes(d.classes)
+	}
+}
+
+// nearFolder hints at a folder whose name differs in case or white space alone.
 func nearFolder(class string, folders []string) string {
 	for _, name := range folders {
-		if strings.EqualFold(name, class) {
+		if foldedName(name) == foldedName(class) {
 			return fmt.Sprintf("; there is one called %q", name)
 		}
 	}
@@ -152,6 +180,7 @@ func nearFolder(class string, folders []string) string {
 // all also if it has no images, which is a fault then.
 func (d *ImageFolder) class(name string, label int, all bool, top fs.FileInfo) bool {
 	first, faults, left := len(d.files), len(d.faults), len(d.left)
+	d.distinct(name)
 	d.list(name, []fs.FileInfo{top})
 	if len(d.files) == first && len(d.faults) == faults {
 		if !all {
@@ -165,6 +194,24 @@ func (d *ImageFolder) class(name string, label int, all bool, top fs.FileInfo) b
 		d.labels = append(d.labels, int32(label))
 	}
 	return true
+}
+
+// distinct finds class folders that a symbolic link makes the same.
+func (d *ImageFolder) distinct(name string) {
+	path := filepath.Join(d.root, name)
+	info, err := os.Stat(path)
+	entry, also := os.Lstat(path)
+	if err != nil || also != nil {
+		return // list says so
+	}
+	this := classFolder{name, info, entry.Mode()&fs.ModeSymlink != 0}
+	for _, other := range d.seen {
+		if (this.link || other.link) && os.SameFile(other.info, info) {
+			d.fault("%s and %s are the same folder, by a symbolic link, and cannot be two classes; remove one of them",
+				filepath.Join(d.root, other.name), path)
+		}
+	}
+	d.seen = append(d.seen, this)
 }
 
 func (d *ImageFolder) labelHint() string {
@@ -214,6 +261,7 @@ func (d *ImageFolder) entry(name string, e fs.DirEntry, above []fs.FileInfo) {
 	}
 	mode := e.Type()
 	if mode&fs.ModeSymlink != 0 {
+		d.links = true
 		target, err := os.Stat(filepath.Join(d.root, name))
 		switch {
 		case err == nil:
@@ -257,13 +305,25 @@ func (d *ImageFolder) reason(name string, image Reason) Reason {
 	return OtherEnding
 }
 
-func hidden(name string) bool { return strings.HasPrefix(name, ".") }
+// hidden reports whether a name is hidden, or is of a folder that a system or a program
+// keeps for itself: among its files may be images, such as the thumbnails of a network
+// drive.
+func hidden(name string) bool {
+	return strings.HasPrefix(name, ".") || slices.Contains(systemFolders, name)
+}
+
+// systemFolders are the folders of macOS archives, of Synology and QNAP drives, of Windows,
+// and of Linux file systems.
+var systemFolders = []string{"__MACOSX", "@eaDir", "#recycle", "@Recycle", "@Recently-Snapshot", "#snapshot", "$RECYCLE.BIN", "System Volume Information", "lost+found", "__pycache__"}
 
 // LeftOut lists the files below the root that are not samples.
 func (d *ImageFolder) LeftOut() []LeftOut { return d.left }
 
 // Faults lists what is wrong with the folders.
 func (d *ImageFolder) Faults() []Fault { return d.faults }
+
+// Notes says what is right, but may not be meant.
+func (d *ImageFolder) Notes() []string { return d.notes }
 
 // Len is the number of images.
 func (d *ImageFolder) Len() int { return len(d.files) }

@@ -30,17 +30,35 @@ func (d *ImageFolder) key(i int) string { return filepath.ToSlash(d.files[i]) }
 func (d *Annotations) key(i int) string {
 	file := d.files[i]
 	if filepath.IsAbs(file) {
-		root, err := filepath.Abs(d.root)
-		if err != nil {
-			return filepath.ToSlash(file)
-		}
-		within, err := filepath.Rel(root, file)
-		if err != nil || !filepath.IsLocal(within) {
-			return filepath.ToSlash(file)
-		}
-		file = within
+		file = d.within(file)
 	}
 	return path.Clean(filepath.ToSlash(file))
+}
+
+// within is an absolute path relative to the root, if it lies there, maybe by a symbolic
+// link; otherwise the path itself.
+func (d *Annotations) within(file string) string {
+	for _, root := range d.absoluteRoots() {
+		if within, err := filepath.Rel(root, file); err == nil && filepath.IsLocal(within) {
+			return within
+		}
+	}
+	return file
+}
+
+// absoluteRoots are the absolute forms of the root: as it is called, and without links.
+func (d *Annotations) absoluteRoots() []string {
+	d.once.Do(func() {
+		if root, err := filepath.Abs(d.root); err == nil {
+			d.roots = append(d.roots, root)
+		}
+		if root, err := filepath.EvalSymlinks(d.root); err == nil {
+			if root, err = filepath.Abs(root); err == nil {
+				d.roots = append(d.roots, root)
+			}
+		}
+	})
+	return d.roots
 }
 
 func (d *Shards) key(i int) string {

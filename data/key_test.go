@@ -24,6 +24,16 @@ func TestKey(t *testing.T) {
 			writeFile(t, list, []byte("cat/1.png 0\n./cat//2.png 0\n"+filepath.Join(dir, "cat", "3.png")+" 1\n/elsewhere/4.png 1\n"))
 			return InspectAnnotations(list, dir, Labels{}) // the files are not there
 		}, []string{"cat/1.png", "cat/2.png", "cat/3.png", "/elsewhere/4.png"}},
+		{"annotations of a folder by a link", func(t *testing.T, dir string) (Dataset, error) {
+			dir, err := filepath.EvalSymlinks(dir)
+			if err != nil {
+				return nil, err
+			}
+			link, list := filepath.Join(t.TempDir(), "link"), filepath.Join(dir, "list.txt")
+			symlink(t, dir, link)
+			writeFile(t, list, []byte(filepath.Join(dir, "cat", "1.png")+" 0\n"+filepath.Join(link, "cat", "2.png")+" 1\n"))
+			return InspectAnnotations(list, link, Labels{})
+		}, []string{"cat/1.png", "cat/2.png"}},
 		{"shards", func(t *testing.T, dir string) (Dataset, error) {
 			var files []string
 			for _, name := range []string{"a", "b"} {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // maxClasses bounds what a label in a file may claim.
@@ -65,9 +67,9 @@ func (c class) meet(other class) (class, bool) {
 // labelReader reads the labels of a data set.
 type labelReader struct {
 	Labels
-	byName  map[string]int32
+	byName  map[string]int32  // by sameName
 	longest int               // bytes of the longest name
-	folded  map[string]string // names by what they are without case; made when it is needed
+	folded  map[string]string // names by foldedName; made when it is needed
 
 	classes        []int32 // of the samples so far
 	unsure         []unsure
@@ -84,8 +86,8 @@ type unsure struct {
 func newLabelReader(l Labels) *labelReader {
 	r := &labelReader{Labels: l, byName: make(map[string]int32, len(l.Classes)), most: -1}
 	for i, name := range l.Classes {
-		r.byName[name] = int32(i)
-		r.longest = max(r.longest, len(name))
+		r.byName[sameName(name)] = int32(i)
+		r.longest = max(r.longest, len(name), len(norm.NFD.String(name)))
 	}
 	return r
 }
@@ -95,7 +97,7 @@ func newLabelReader(l Labels) *labelReader {
 func (r *labelReader) parse(text string) (class, error) {
 	text = strings.TrimSpace(text)
 	c := noClass
-	if k, ok := r.byName[text]; ok && r.Kind != LabelNumber {
+	if k, ok := r.byName[sameName(text)]; ok && r.Kind != LabelNumber {
 		c.name = k
 	}
 	n, isNumber := wholeNumber(text)
@@ -151,14 +153,13 @@ func (r *labelReader) wrong(text string, n int64, isNumber bool) error {
 
 // near hints at a name that differs from a text in case or white space alone.
 func (r *labelReader) near(text string) string {
-	fold := func(s string) string { return strings.ToLower(strings.Join(strings.Fields(s), " ")) }
 	if r.folded == nil {
 		r.folded = make(map[string]string, len(r.Classes))
 		for _, name := range r.Classes {
-			r.folded[fold(name)] = name
+			r.folded[foldedName(name)] = name
 		}
 	}
-	if name, ok := r.folded[fold(text)]; ok {
+	if name, ok := r.folded[foldedName(text)]; ok {
 		return fmt.Sprintf("; did you mean %q?", name)
 	}
 	return ""

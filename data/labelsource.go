@@ -33,7 +33,11 @@ func (s *sampleLabel) add(r *labelReader, from, text string, firm bool) error {
 	}
 	both, ok := s.class.meet(c)
 	if !ok {
-		return fmt.Errorf("two labels that disagree: %.40s in %s, %.40s in %s", s.text, s.from, strings.TrimSpace(text), from)
+		hint := ""
+		if r.Key == "" {
+			hint = "; data.label_key says which counts"
+		}
+		return fmt.Errorf("two labels that disagree: %.40s in %s, %.40s in %s%s", s.text, s.from, strings.TrimSpace(text), from, hint)
 	}
 	s.class = both
 	return nil
@@ -91,30 +95,56 @@ func isLabelKey(key, want string) bool {
 // addJSON takes a JSON text: an object with a label under one of the usual keys, or a
 // label by itself. Other objects say nothing of a label.
 func (s *sampleLabel) addJSON(r *labelReader, from string, text []byte) error {
-	var object map[string]json.RawMessage
 	if t := bytes.TrimSpace(text); len(t) > 0 && t[0] != '{' {
 		return s.addValue(r, from, text, false)
 	}
-	if err := json.Unmarshal(text, &object); err != nil {
+	object, err := readObject(text)
+	if err != nil {
 		return s.fail(from, fmt.Errorf("want a JSON object with a label: %w", err), false)
 	}
 	want := r.Key
 	if want == "json" { // whatever the key
 		want = ""
 	}
-	var keys []string
-	for key := range object {
-		if isLabelKey(key, want) {
-			keys = append(keys, key)
+	for _, f := range object {
+		if !isLabelKey(f.key, want) {
+			continue
 		}
-	}
-	slices.Sort(keys)
-	for _, key := range keys {
-		if err := s.addValue(r, fmt.Sprintf("%s, key %q", from, key), object[key], r.Key != ""); err != nil {
+		if err := s.addValue(r, fmt.Sprintf("%s, key %q", from, f.key), f.value, r.Key != ""); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// field is a key of a JSON object with its value.
+type field struct {
+	key   string
+	value json.RawMessage
+}
+
+// readObject reads a JSON object, sorted by its keys. A key may be there twice.
+func readObject(text []byte) (fields []field, err error) {
+	if err := json.Unmarshal(text, &struct{}{}); err != nil { // with anything after it
+		return nil, err
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	if _, err := d.Token(); err != nil {
+		return nil, err
+	}
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			return nil, err
+		}
+		f := field{key: fmt.Sprint(key)}
+		if err := d.Decode(&f.value); err != nil {
+			return nil, err
+		}
+		fields = append(fields, f)
+	}
+	slices.SortStableFunc(fields, func(a, b field) int { return strings.Compare(a.key, b.key) })
+	return fields, nil
 }
 
 // addValue takes a JSON value.

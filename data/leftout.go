@@ -23,7 +23,7 @@ type Reason string
 const (
 	OtherEnding Reason = "ending"      // its ending is not that of an image
 	Unreadable  Reason = "unreadable"  // it has no ending, and its content cannot be read
-	Hidden      Reason = "hidden"      // its name starts with a dot; of a folder, nothing in it is looked at
+	Hidden      Reason = "hidden"      // its name starts with a dot, or it is a folder of the system (__MACOSX, @eaDir, …); of a folder, nothing in it is looked at
 	Outside     Reason = "outside"     // an image that lies in no class folder
 	OtherClass  Reason = "class"       // a folder that the class map (data.classes) does not have
 	ExtraImage  Reason = "extra"       // an image next to the image of its sample in a shard, such as a mask
@@ -95,7 +95,7 @@ func DescribeLeftOut(left []LeftOut) string {
 		text := fmt.Sprintf("%d %s %s left out", n, what, are)
 		switch r.reason {
 		case OtherEnding:
-			text += ": " + describeEndings(left, r.reason, filepath.Ext) + unreadHint(left)
+			text += ": " + describeEndings(left, r.reason, endingOf) + unreadHint(left)
 		case ExtraImage:
 			text += ": " + describeEndings(left, r.reason, memberKey)
 		}
@@ -109,7 +109,7 @@ func DescribeLeftOut(left []LeftOut) string {
 func unreadHint(left []LeftOut) string {
 	count, unread := map[string]int{}, 0
 	for _, l := range left {
-		if ending := strings.ToLower(filepath.Ext(l.Path)); l.Reason == OtherEnding && slices.Contains(unreadEndings, ending) {
+		if ending := strings.ToLower(endingOf(l.Path)); l.Reason == OtherEnding && slices.Contains(unreadEndings, ending) {
 			count[ending]++
 			unread++
 		}
@@ -122,6 +122,15 @@ func unreadHint(left []LeftOut) string {
 		return fmt.Sprintf(" (the %s file is an image of a format that is not read; %v)", endings, errConvert)
 	}
 	return fmt.Sprintf(" (the %d files %s are images of formats that are not read; %s)", unread, endings, convertThem)
+}
+
+// endingOf is the ending of a file, or of a member of a shard.
+func endingOf(name string) string {
+	base := filepath.Base(name)
+	if at := strings.LastIndex(base, ".tar:"); at >= 0 {
+		base = base[at+len(".tar:"):]
+	}
+	return filepath.Ext(base)
 }
 
 // memberKey is what follows the first dot of the base name of a member, of a shard:member.

@@ -25,6 +25,7 @@ func TestDescribeLeftOut(t *testing.T) {
 		{"one", of(OtherEnding, "x/a.GIF"), "1 file with another ending is left out: .gif 1"},
 		{"as many of each", of(OtherEnding, "a.jfif", "b.gif", "c.ppm", "d", "D.JFIF", "e.gif", "f.ppm", "x.y/g"),
 			"8 files with other endings are left out: .jfif 2, .gif 2, .ppm 2, none 2"},
+		{"members of shards", of(OtherEnding, "a/x.tar:README", "a/x.tar:b/notes.TXT"), "2 files with other endings are left out: none 1, .txt 1"},
 		{"the most first", of(OtherEnding, "a.txt", "b.gif", "c.gif"), "3 files with other endings are left out: .gif 2, .txt 1"},
 		{"an image that is not read", of(OtherEnding, "a.HEIC", "b.txt"), "2 files with other endings are left out: .heic 1, .txt 1 " +
 			"(the .heic file is an image of a format that is not read; " + errConvert.Error() + ")"},

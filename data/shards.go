@@ -89,10 +89,14 @@ func (d *Shards) labelByFolder(classes []string) {
 			}
 		}
 		slices.Sort(d.classes)
+		if _, wrong := wrongName(d.classes); wrong != "" {
+			d.faults.add("%s: %s, by the folders in the shards", d.files[0], wrong)
+		}
+		d.notes = append(d.notes, nameNotes(d.classes)...)
 	}
-	index := indexOf(d.classes)
+	index := classIndex(d.classes)
 	for i, s := range d.samples {
-		label, ok := index[folderOf(s.name)]
+		label, ok := index[sameName(folderOf(s.name))]
 		if !ok && !Unlabelled(d) {
 			d.faults.add("%s: no label, and its folder %q is not one of the %d classes; %s", d.Name(i), folderOf(s.name), len(d.classes), d.labelHint())
 		}

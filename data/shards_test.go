@@ -149,6 +149,7 @@ func TestShardErrors(t *testing.T) {
 		{name: "two labels", shards: [][]byte{tarOf(t, "1.png", a, "1.cls", "1", "1.json", `{"label": 2}`)}, want: []string{`0.tar:1.json: two labels that disagree: 1 in .cls, 2 in .json, key "label"`}},
 		{name: "two texts", shards: [][]byte{tarOf(t, "1.png", a, "1.txt", "0", "1.cls.txt", "1")}, want: []string{`1.cls.txt: two labels that disagree: 0 in .txt, 1 in .cls.txt`}},
 		{name: "two keys", shards: [][]byte{tarOf(t, "1.png", a, "1.json", `{"label": 1, "class_id": 0}`)}, want: []string{`1.json: two labels that disagree: 0 in .json, key "class_id", 1 in .json, key "label"`}},
+		{name: "a key twice", shards: [][]byte{tarOf(t, "1.png", a, "1.json", `{"label": 1, "label": 0}`)}, want: []string{`1.json: two labels that disagree: 1 in .json, key "label", 0 in .json, key "label"; data.label_key says which counts`}},
 		{name: "name and number", shards: [][]byte{tarOf(t, "1.png", a, "1.cls", "0", "1.json", `{"class": "dog"}`)}, labels: pets, want: []string{`two labels that disagree: 0 in .cls, dog in .json, key "class"`}},
 
 		{name: "image without a label", shards: [][]byte{tarOf(t, "1.png", a, "1.cls", "0", "2.png", b)}, want: []string{"0.tar:2.png: an image without a label; the members are png, cls; a label is a member cls"}},

@@ -12,7 +12,8 @@ import (
 )
 
 // WithClassesOf is the validation part of a data set with the labels of the training part,
-// by name. The notes tell of classes in another order and of classes without images. It
+// by name. The notes tell of classes in another order, of classes without images, and of
+// images that are in both parts. It
 // is an error unless a classifier can be trained and measured on the parts: two classes
 // at least have training images, both parts have labels, and no class has validation
 // images alone.
@@ -32,6 +33,9 @@ func WithClassesOf(train, val data.Dataset) (_ data.Dataset, notes []string, err
 		notes = append(notes, note)
 	}
 	more, err := compareCounts(train, val)
+	if n, first := data.Shared(train, val); err == nil && n > 0 {
+		more = append(more, fmt.Sprintf("validation images that are training images too: %d of %d, such as %s: the accuracy looks too good", n, val.Len(), first))
+	}
 	return val, append(notes, more...), err
 }
 
@@ -123,8 +127,15 @@ func partsOf(d configs.Data, train, val data.Dataset) (parts []data.Dataset) {
 // Remarks are what the openers of the parts noticed that is possible, but may not be
 // meant. A part that is nil is passed over.
 func Remarks(d configs.Data, train, val data.Dataset) (lines []string) {
+	if path := unusedValidation(d); path != "" {
+		lines = append(lines, fmt.Sprintf("data.val_fraction holds the validation images out of the training part: %s is not used", path))
+	}
 	for _, ds := range partsOf(d, train, val) {
-		lines = append(lines, data.NotesOf(ds)...)
+		for _, note := range data.NotesOf(ds) {
+			if !slices.Contains(lines, note) { // both parts may have the same classes
+				lines = append(lines, note)
+			}
+		}
 	}
 	return lines
 }

@@ -129,7 +129,8 @@ func part(d configs.Data, train bool, training data.Dataset) (data.Dataset, erro
 	case "cifar100-coarse":
 		return data.OpenCIFAR(d.Dir, data.CIFAR100Coarse, train)
 	case "packed":
-		return data.OpenPacked(under(d.Dir, name, string(split)+".pack"))
+		ds, err := data.OpenPacked(under(d.Dir, name, string(split)+".pack"))
+		return ds, called(err, split)
 	case "imagefolder":
 		root, err := classFolders(d, name, split)
 		if err != nil {
@@ -147,7 +148,8 @@ func part(d configs.Data, train bool, training data.Dataset) (data.Dataset, erro
 	}
 	switch d.Name {
 	case "annotations":
-		return data.InspectAnnotations(under(d.Dir, name, string(split)+".txt"), d.Dir, labels)
+		ds, err := data.InspectAnnotations(under(d.Dir, name, string(split)+".txt"), d.Dir, labels)
+		return ds, called(err, split)
 	case "shards":
 		files, err := shardFiles(d, name, split)
 		if err != nil {
@@ -165,6 +167,14 @@ func part(d configs.Data, train bool, training data.Dataset) (data.Dataset, erro
 	return nil, fmt.Errorf("data.name: no data set is called %q", d.Name)
 }
 
+// called says what to do about an error if the file of a part is not there.
+func called(err error, split data.Split) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w; say what the file is called with data.%s", err, split)
+	}
+	return err
+}
+
 // ClassNames reads the names in the file of data.classes; nil if there is none.
 func ClassNames(d configs.Data) ([]string, error) {
 	if d.Classes == "" {
@@ -179,8 +189,10 @@ func labelsOf(d configs.Data) (l data.Labels, err error) {
 	l = data.Labels{Kind: data.LabelKind(d.LabelKind), Key: d.LabelKey}
 	if d.Classes != "" {
 		l.From = d.Classes
-		l.Classes, err = data.ReadClassMap(under(d.Dir, d.Classes, ""))
-		return l, err
+		if l.Classes, err = ClassNames(d); err != nil {
+			return l, fmt.Errorf("data.classes: %w", err)
+		}
+		return l, nil
 	}
 	if d.Name == "shards" { // "data shard" writes one, and labels as it says
 		l.From = data.ClassFile
@@ -238,7 +250,7 @@ func classFolders(d configs.Data, name string, split data.Split) (string, error)
 		return under(d.Dir, name, ""), nil
 	}
 	root, err := data.FindSplit(d.Dir, split)
-	if err != nil && d.ValFraction > 0 {
+	if d.ValFraction > 0 && (err != nil || !data.HasFolders(root)) { // train may be a class
 		return d.Dir, nil
 	}
 	return root, err
@@ -261,6 +273,39 @@ func shardFiles(d configs.Data, name string, split data.Split) ([]string, error)
 		}
 	}
 	return nil, fmt.Errorf("data: no shards %s; say what they are called with data.%s, e.g. %s-{000000..000127}.tar", usual, split, split)
+}
+
+// unusedValidation is where the images of a validation part seem to be although
+// data.val_fraction holds images out of the training part; "" for nowhere. A part that is
+// called test may be for later.
+func unusedValidation(d configs.Data) string {
+	if d.ValFraction == 0 || d.Train != "" {
+		return ""
+	}
+	var patterns []string
+	switch d.Name {
+	case "imagefolder":
+		if train, err := data.FindSplit(d.Dir, data.Train); err != nil || !data.HasFolders(train) {
+			return "" // the classes are in the folder itself
+		}
+		path, err := data.FindSplit(d.Dir, data.Val)
+		if err != nil || strings.EqualFold(filepath.Base(path), string(data.Test)) {
+			return ""
+		}
+		return path
+	case "annotations":
+		patterns = []string{"val.txt"}
+	case "packed":
+		patterns = []string{"val.pack"}
+	case "shards":
+		patterns = []string{"val*.tar", filepath.Join("val", "*.tar")}
+	}
+	for _, pattern := range patterns {
+		if found, _ := filepath.Glob(filepath.Join(d.Dir, pattern)); len(found) > 0 {
+			return found[0]
+		}
+	}
+	return ""
 }
 
 // compressed returns an error if there are shards that are not among the found ones since

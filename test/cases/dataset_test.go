@@ -1,6 +1,7 @@
 package cases
 
 import (
+	"os"
 	"fmt"
 	"os"
 	"testing"
@@ -78,5 +79,27 @@ func TestCopiesAreFound(t *testing.T) {
 	all := f.run("data", "verify", "base", "--json").exits(1).json()
 	if n := len(all["findings"].([]any)); n != 3 {
 		t.Errorf("%d findings in %v", n, all)
+	}
+}
+
+// An archive from macOS, a folder of a network drive, parts in capital letters, and names
+// in two forms of Unicode.
+func TestFoldersAsTheyCome(t *testing.T) {
+	f := newFolder(t)
+	f.imageFolders("base", []string{"cat", "caf\u00e9"}, 4, 2)
+	for from, to := range map[string]string{"base/train": "base/Train", "base/val": "base/Valid"} {
+		if err := os.Rename(f.file(from), f.file(to)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.write("base/Train/cat/@eaDir/000.png/SYNOFILE_THUMB_M.jpg", []byte("x"))
+	f.write("base/Train/__MACOSX/cat/._000.png", []byte("x"))
+	f.config("t.yaml", tinyFasterNet)
+	f.run("train", "t.yaml", "--run", "a").exits(0).says("8 training and 4 validation images in 2 classes", "training part: 2 hidden files and folders are left out")
+	f.run("train", "t.yaml", "--set", "data.val_fraction=0.5", "--run", "b").exits(0).says("in 2 classes", "base/Valid is not used")
+	f.write("base/Train/cafe\u0301/000.png", f.read("base/Train/cat/000.png"))
+	if entries, _ := os.ReadDir(f.file("base/Train")); len(entries) == 4 { // not on systems that know they are the same
+		f.run("train", "t.yaml", "--run", "c").exits(1).says(`two classes look like "café"`)
+		f.run("data", "verify", "base").exits(1).says(`two classes look like "café"`)
 	}
 }

@@ -100,3 +100,24 @@ func TestHoldOutMovesNoOtherImage(t *testing.T) {
 	f.run("data", "shard", "elsewhere", "--split", "train", "--out", "shards").exits(0)
 	same("shards", f.heldOut(append(set, "--data", "shards", "--set", "data.name=shards")...), "cat/003.png")
 }
+
+// Images that a model
+// was trained on are measured, and the accuracy looks too good.
+func TestMeasuredImagesThatWereTrainedOn(t *testing.T) {
+	f := newFolder(t)
+	f.imageFolders("base", []string{"cat", "dog"}, 10, 2)
+	f.config("t.yaml", tinyFasterNet)
+	unused, known := "base/val is not used", "these weights were trained on the same data set, with data.val_fraction 0.3 (here 0.6)"
+	f.run("train", "t.yaml", "--set", "data.val_fraction=0.3", "--run", "run").exits(0).says(unused)
+	f.run("eval", "--model", "run").exits(0).says(unused).hides(known)
+	f.run("eval", "--model", "run", "--set", "data.val_fraction=0.2").exits(0).hides("these weights were trained")
+	f.run("eval", "--model", "run", "--set", "data.val_fraction=0.6").exits(0).says(known, "--set data.val_fraction=0.3 holds out the same images")
+	f.run("knn", "--model", "run", "--k", "2", "--set", "data.val_fraction=0.6").exits(0).says(known)
+
+	if err := os.Symlink("train", f.file("base/linked")); err != nil {
+		t.Skip(err)
+	}
+	both := "validation images that are training images too: 20 of 20, such as base/linked/cat/000.png"
+	f.run("train", "t.yaml", "--set", "data.val=linked", "--run", "linked").exits(0).says(both)
+	f.run("config", "check", "t.yaml", "--set", "data.val=linked").exits(0).says(both)
+}

@@ -1,0 +1,90 @@
+package data
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+)
+
+// placed is a dataset whose samples lie in files.
+type placed interface {
+	// place is the file of sample i, and what sample i is called in it if there are others.
+	place(i int) (file, within string)
+}
+
+// Shared counts the samples of b that are samples of a too, since both are the same file,
+// also by a symbolic link, or the same place in it. It gives the name of the first one.
+// Files that are copies of each other do not count: see [FindCopies].
+func Shared(a, b Dataset) (count int, first string) {
+	places := filePlaces{map[string]string{}}
+	in := make(map[string]int, b.Len())
+	for i := range b.Len() {
+		if place := places.of(b, i); place != "" {
+			if _, twice := in[place]; !twice {
+				in[place] = i
+			}
+		}
+	}
+	at := b.Len()
+	for i := range a.Len() {
+		if k, ok := in[places.of(a, i)]; ok {
+			delete(in, places.of(a, i)) // a may have it twice
+			count++
+			at = min(at, k)
+		}
+	}
+	if count > 0 {
+		first = b.Name(at)
+	}
+	return count, first
+}
+
+// filePlaces finds out where samples really lie. Folders are asked for once.
+type filePlaces struct{ folders map[string]string }
+
+// of is the place of sample i, "" if it is not known.
+func (p filePlaces) of(ds Dataset, i int) string {
+	ds, i = origin(ds, i)
+	d, ok := ds.(placed)
+	if !ok {
+		return ""
+	}
+	file, within := d.place(i)
+	if f, ok := ds.(*ImageFolder); ok && f.links && isLink(file) {
+		if target, err := filepath.EvalSymlinks(file); err == nil {
+			file = target
+		}
+	}
+	dir, base := filepath.Split(file)
+	real, ok := p.folders[dir]
+	if !ok {
+		real = realFolder(dir)
+		p.folders[dir] = real
+	}
+	return real + string(os.PathSeparator) + base + "\x00" + within
+}
+
+// realFolder is the absolute path of a folder without symbolic links.
+func realFolder(dir string) string {
+	if dir == "" {
+		dir = "."
+	}
+	if path, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = path
+	}
+	if path, err := filepath.Abs(dir); err == nil {
+		dir = path
+	}
+	return dir
+}
+
+func (d *ImageFolder) place(i int) (file, within string) { return d.Name(i), "" }
+func (d *Annotations) place(i int) (file, within string) { return d.Name(i), "" }
+func (f Files) place(i int) (file, within string)        { return f[i], "" }
+func (d *Packed) place(i int) (file, within string)      { return d.path, strconv.Itoa(i) }
+func (d *IDX) place(i int) (file, within string)         { return d.path, strconv.Itoa(i) }
+
+func (d *Shards) place(i int) (file, within string) {
+	s := d.samples[i]
+	return d.files[s.shard], s.name
+}
