@@ -144,10 +144,16 @@ func (d *ImageFolder) mapped(folders []string, all bool, top fs.FileInfo) {
 			d.fault("%s: no folder of class %d, %q, which data.classes has%s", d.root, c, name, nearFolder(name, folders))
 		}
 	}
+	var meant []string
 	for _, name := range folders {
-		if _, ok := known[sameName(name)]; !ok {
+		if _, ok := known[sameName(name)]; ok {
+			meant = append(meant, name)
+		} else {
 			d.leave(name, OtherClass)
 		}
+	}
+	if _, wrong := wrongName(meant); wrong != "" { // two folders of one class
+		d.fault("%s: %s", d.root, wrong)
 	}
 }
 

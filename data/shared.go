@@ -1,7 +1,6 @@
 package data
 
 import (
-	"os"
 	"path/filepath"
 	"strconv"
 )
@@ -17,18 +16,25 @@ type placed interface {
 // Files that are copies of each other do not count: see [FindCopies].
 func Shared(a, b Dataset) (count int, first string) {
 	places := filePlaces{map[string]string{}}
-	in := make(map[string]int, b.Len())
+	in, folders := make(map[samplePlace]int, b.Len()), map[string]bool{}
 	for i := range b.Len() {
-		if place := places.of(b, i); place != "" {
-			if _, twice := in[place]; !twice {
-				in[place] = i
-			}
+		place := places.of(b, i)
+		if place == (samplePlace{}) {
+			continue
+		}
+		folders[place.folder] = true
+		if _, twice := in[place]; !twice {
+			in[place] = i
 		}
 	}
 	at := b.Len()
 	for i := range a.Len() {
-		if k, ok := in[places.of(a, i)]; ok {
-			delete(in, places.of(a, i)) // a may have it twice
+		place := places.of(a, i)
+		if !folders[place.folder] { // mostly
+			continue
+		}
+		if k, ok := in[place]; ok {
+			delete(in, place) // a may have it twice
 			count++
 			at = min(at, k)
 		}
@@ -39,15 +45,18 @@ func Shared(a, b Dataset) (count int, first string) {
 	return count, first
 }
 
+// samplePlace is where a sample lies; it is empty if that is not known.
+type samplePlace struct{ folder, file, within string }
+
 // filePlaces finds out where samples really lie. Folders are asked for once.
 type filePlaces struct{ folders map[string]string }
 
-// of is the place of sample i, "" if it is not known.
-func (p filePlaces) of(ds Dataset, i int) string {
+// of is the place of sample i.
+func (p filePlaces) of(ds Dataset, i int) samplePlace {
 	ds, i = origin(ds, i)
 	d, ok := ds.(placed)
 	if !ok {
-		return ""
+		return samplePlace{}
 	}
 	file, within := d.place(i)
 	if f, ok := ds.(*ImageFolder); ok && f.links && isLink(file) {
@@ -61,7 +70,7 @@ func (p filePlaces) of(ds Dataset, i int) string {
 		real = realFolder(dir)
 		p.folders[dir] = real
 	}
-	return real + string(os.PathSeparator) + base + "\x00" + within
+	return samplePlace{real, base, within}
 }
 
 // realFolder is the absolute path of a folder without symbolic links.
