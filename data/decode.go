@@ -20,7 +20,8 @@ const MaxPixels = 178_956_970
 // Decoding says how image files become pixels where there is a choice.
 type Decoding struct {
 	// IgnoreOrientation leaves images as they are in the file. Otherwise they are turned
-	// as the camera says (EXIF, or else XMP).
+	// as the camera says (EXIF, or else XMP). TIFF images are turned in any case, as
+	// Pillow does.
 	IgnoreOrientation bool
 	// Clip16Bit clips grey values of more than 8 bits to 255, as Pillow does. Otherwise
 	// they are scaled as colours are, which Pillow scales too.
@@ -110,7 +111,7 @@ func (how Decoding) decode(content []byte, format string) (*Image, error) {
 	case "jpg":
 		return decodeJPEG(content)
 	case "png":
-		return how.decodeWith(content, format, png.DecodeConfig, png.Decode)
+		return how.decodeWith(withoutClearGrey(content), format, png.DecodeConfig, png.Decode)
 	case "webp":
 		return how.decodeWebP(content)
 	case "gif":

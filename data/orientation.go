@@ -2,8 +2,11 @@ package data
 
 import (
 	"bytes"
+	"compress/zlib"
 	"encoding/binary"
+	"encoding/hex"
 	"hash/crc32"
+	"io"
 	"slices"
 )
 
@@ -120,7 +123,7 @@ func xmpOrientation(xmp []byte) orientation {
 }
 
 // orientationOf is the orientation in a file of a format, 0 if it has none. As in Pillow
-// EXIF counts before XMP.
+// EXIF counts before XMP. A TIFF file has none here: its decoder turns it.
 func orientationOf(content []byte, format string) orientation {
 	var m metadata
 	switch format {
@@ -134,8 +137,6 @@ func orientationOf(content []byte, format string) orientation {
 		m.png(content)
 	case "webp":
 		m.webp(content)
-	case "tif":
-		return exifOrientation(content)
 	}
 	return m.orientation()
 }
@@ -176,13 +177,69 @@ func (m *metadata) png(content []byte) {
 		switch string(rest[4:8]) {
 		case "eXIf":
 			m.exif = bytes.TrimPrefix(b, []byte(exifPrefix))
-		case "iTXt":
-			if bytes.HasPrefix(b, []byte("XML:com.adobe.xmp\x00\x00")) { // not compressed
-				m.xmp = b
-			}
+		case "tEXt", "zTXt", "iTXt":
+			m.pngText(string(rest[4:8]), b)
 		}
 		rest = rest[12+n:]
 	}
+}
+
+// pngText looks at a text of a PNG file: XMP, or EXIF as ImageMagick and others wrote it
+// before PNG had a chunk for it.
+func (m *metadata) pngText(kind string, b []byte) {
+	keyword, text, ok := bytes.Cut(b, []byte{0})
+	if !ok {
+		return
+	}
+	packed := kind == "zTXt"
+	switch string(keyword) {
+	case "XML:com.adobe.xmp":
+		if kind != "iTXt" || len(text) < 2 {
+			return
+		}
+		packed = text[0] == 1
+		text = text[2:] // language, and the keyword in it, each with a zero at its end
+		for range 2 {
+			if _, text, ok = bytes.Cut(text, []byte{0}); !ok {
+				return
+			}
+		}
+		m.xmp = inflated(text, packed)
+	case rawEXIF:
+		if m.exif != nil || kind == "iTXt" {
+			return
+		}
+		if packed && len(text) > 0 {
+			text = text[1:] // the method, of which there is one
+		}
+		// A name and a length come in lines of their own, then hexadecimal digits.
+		lines := bytes.SplitN(inflated(text, packed), []byte("\n"), 4)
+		if len(lines) < 4 {
+			return
+		}
+		digits := bytes.ReplaceAll(lines[3], []byte("\n"), nil)
+		raw := make([]byte, hex.DecodedLen(len(digits)))
+		n, _ := hex.Decode(raw, digits) // up to what is no digit
+		m.exif = bytes.TrimPrefix(raw[:n], []byte(exifPrefix))
+	}
+}
+
+const (
+	rawEXIF     = "Raw profile type exif"
+	maxMetadata = 1 << 20 // bytes of an unpacked text; an orientation is near the start
+)
+
+// inflated is a text that may be packed.
+func inflated(text []byte, packed bool) []byte {
+	if !packed {
+		return text
+	}
+	r, err := zlib.NewReader(bytes.NewReader(text))
+	if err != nil {
+		return nil
+	}
+	out, _ := io.ReadAll(io.LimitReader(r, maxMetadata)) // what there is of a damaged one
+	return out
 }
 
 // webp looks at the chunks of a WebP file.

@@ -53,9 +53,9 @@ func readDirectory(b []byte) tiffDirectory {
 		switch kind {
 		case 1, 7: // bytes
 			size = 1
-		case 3: // uint16
+		case 3, 8: // 16 bits, of values that are not negative
 			size = 2
-		case 4, 13: // uint32
+		case 4, 9, 13: // 32 bits
 			size = 4
 		default:
 			continue
@@ -100,7 +100,9 @@ const (
 )
 
 // decodeTIFF decodes the first page of a TIFF file. The library does not look at some
-// tags that change the meaning of all pixels; this does.
+// tags that change the meaning of all pixels; this does. Where the first pixel lies is one
+// of them: it is a part of the format, and not of EXIF, so that it always counts, as in
+// Pillow.
 func (how Decoding) decodeTIFF(content []byte) (*Image, error) {
 	d := readDirectory(content)
 	if err := d.check(content); err != nil {
@@ -121,7 +123,7 @@ func (how Decoding) decodeTIFF(content []byte) (*Image, error) {
 			m.Pix[i] = 255 - v
 		}
 	}
-	return m, nil
+	return turned(m, exifOrientation(content)), nil
 }
 
 // check refuses files that the library would decode to something else than they show.
