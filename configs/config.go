@@ -83,7 +83,7 @@ type Data struct {
 	Interpolation string    `yaml:"interpolation"`
 	Mean          []float64 `yaml:"mean,flow"` // of pixels in [0, 1], one a channel
 	Std           []float64 `yaml:"std,flow"`
-	Orientation   string    `yaml:"orientation"`     // exif: images are turned as their camera says; ignore: they stay as they are in the file, as the published recipes have it
+	Orientation   string    `yaml:"orientation"`     // exif: images are turned as their camera says; ignore: they stay as they are in the file, as the published recipes have it (TIFF images are turned in any case, as Pillow does)
 	SixteenBit    string    `yaml:"sixteen_bit"`     // grey images of more than 8 bits: scale, as colours always are; clip to 255, as Pillow does
 	TestCrop      string    `yaml:"test_crop"`       // of evaluation. center: resize, then crop; squash: resize the whole image to a square; auto: center, but squash from 384 px on, and up to 32 px images of about that size (28 to 32 px at 32) keep their scale
 	TestCropRatio float64   `yaml:"test_crop_ratio"` // part of the shorter side that the crop shows; set without test_crop it means center
