@@ -9,7 +9,7 @@ type Config struct {
 	Precision        string     `yaml:"precision"`          // of matrix products: fp32, bf16, or auto for bf16 where the processor has it
 	RunDir           string     `yaml:"run_dir"`            // folder in which a run makes its own
 	From             string     `yaml:"from"`               // run or weights that a run starts from; "" for fresh ones
-	FromWeights      string     `yaml:"from_weights"`       // from: auto takes the averaged weights (EMA) if it has them, as timm does; plain those of the last step; ema the averaged ones or none
+	FromWeights      string     `yaml:"from_weights"`       // from: auto takes the averaged weights (EMA) if there are any, as timm does; plain takes the weights of the last step; with ema averaged ones must be there
 	FromStateKey     string     `yaml:"from_state_key"`     // from, a file of PyTorch with several sets of weights: the key of one, e.g. model_ema; "" looks for it
 	FromAllowMissing bool       `yaml:"from_allow_missing"` // from: go on if tensors are missing, which begin with fresh values, or unexpected
 	FromAllowNaN     bool       `yaml:"from_allow_nan"`     // from: go on if weights are NaN or infinite

@@ -20,7 +20,7 @@ type Distill struct {
 	Type     string  `yaml:"type"`      // none; hard: cross entropy with the teacher's answer; soft: divergence from its softmax
 	Teacher  string  `yaml:"teacher"`   // run, checkpoint or weights of another program, as --model takes them
 	Config   string  `yaml:"config"`    // preset or YAML file of a teacher whose file does not tell its architecture
-	Weights  string  `yaml:"weights"`   // of the teacher: auto takes the averaged ones (EMA) if it has them; plain those of the last step; ema the averaged ones or none
+	Weights  string  `yaml:"weights"`   // of the teacher: auto takes the averaged ones (EMA) if there are any; plain takes the weights of the last step; with ema averaged ones must be there
 	StateKey string  `yaml:"state_key"` // of a teacher from PyTorch with several sets of weights: the key of one; "" looks for it
 	Alpha    float64 `yaml:"alpha"`     // share of the distillation
 	Tau      float64 `yaml:"tau"`       // soft: temperature of both softmaxes

@@ -13,7 +13,7 @@ import (
 // ViT is the vision transformer of Dosovitskiy et al. (2021) in the form of MAE
 // and LocalMIM: a class token, position embeddings, pre-norm blocks; the
 // classifier sees the mean of the patches (global_pool) or the class token. The
-// final norm is that of this vector, or of every token (norm_before_pool).
+// final norm works on this vector, or on every token before the pool (norm_before_pool).
 type ViT struct {
 	config    configs.Model
 	store     *layers.Store

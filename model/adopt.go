@@ -4,16 +4,27 @@ import (
 	"slices"
 
 	"fasternet/configs"
+	"fasternet/data"
+	"fasternet/preprocess"
 )
 
-// besideModel are keys of what images must look like, which go with a model.
-var besideModel = []string{"data.image_size", "data.mean", "data.std", "data.interpolation", "data.test_crop_ratio"}
+// imageKeys say how images are prepared, which goes with a model.
+func imageKeys(d configs.Data) []string {
+	keys := []string{"data.image_size", "data.mean", "data.std", "data.interpolation"}
+	switch cut := preprocess.Of(d, len(d.Mean)).Transform.Cut(); {
+	case d.TestCrop == configs.AutoTestCrop && (cut.Mode == data.CropSquash || cut.KeepTo > 0): // auto is the default
+	case d.TestCrop == configs.SquashTestCrop:
+		keys = append(keys, "data.test_crop")
+	default: // a ratio without a mode means the centre
+		keys = append(keys, "data.test_crop_ratio")
+	}
+	return keys
+}
 
-// Adopt completes the configuration of a run that starts from weights and says nothing of
-// its model: with the model of the weights, for as many classes as the data set has, and
-// with what images must look like for it. What the configuration says itself stays. It
-// returns the settings that do that, to be applied before those of the user; none if the
-// configuration has a model.
+// Adopt completes the configuration of a run that starts from weights and has no model:
+// with the model of the weights, for as many classes as the data set has, and with how
+// images are prepared for it. Keys that the configuration has stay. It returns settings, to
+// be applied before the user's; none if the configuration has a model.
 func Adopt(c *configs.Config, given configs.Given, o LoadOptions) ([]string, error) {
 	if c.From == "" || c.Task != "classify" || given.Model() {
 		return nil, nil
@@ -41,8 +52,9 @@ func AdoptFrom(given configs.Given, theirs *configs.Config) ([]string, error) {
 		return nil, err
 	}
 	var out []string
+	images := imageKeys(theirs.Data)
 	for _, s := range all {
-		if section, key := s.Section(); section == "model" && !given[s.Key] && key != "num_classes" || slices.Contains(besideModel, s.Key) && !given[s.Key] {
+		if section, key := s.Section(); section == "model" && !given[s.Key] && key != "num_classes" || slices.Contains(images, s.Key) && !given[s.Key] {
 			out = append(out, s.Key+"="+s.Value)
 		}
 	}

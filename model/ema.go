@@ -12,8 +12,8 @@ import (
 // weights of a run it has: plain or ema.
 const UsedKey = "weights"
 
-// HasAverage says whether a checkpoint has averaged weights next to those of the last
-// step. A run that has them reports what they do.
+// HasAverage says whether a checkpoint has averaged weights next to the weights of the last
+// step. A run that has them reports their accuracy.
 func HasAverage(f *checkpoints.File) bool {
 	for _, t := range f.Tensors {
 		if strings.HasPrefix(t.Name, checkpoints.EMAPrefix) {

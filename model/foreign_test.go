@@ -54,7 +54,7 @@ func answer(t *testing.T, l *model.Loaded, x golden.Tensor, feature string) []fl
 	return slices.Clone(values)
 }
 
-// names are those of the tensors in a file.
+// names are the names of the tensors in a file.
 func names(t *testing.T, path string) []string {
 	t.Helper()
 	s, err := weights.Read(path, weights.Options{})
@@ -185,8 +185,8 @@ func sameDescription(t *testing.T, a, b string) {
 	}
 }
 
-// What config.json does not tell, or what is not computed here, is asked for or refused,
-// and the setting named.
+// Values that config.json lacks are asked for, and computations that are not ours are
+// refused; the setting is named.
 func TestTimmFolderAsks(t *testing.T) {
 	for _, c := range []struct {
 		name, folder string
@@ -263,7 +263,7 @@ func changed(t *testing.T, folder string, change func(c map[string]any)) string 
 	return dir
 }
 
-// Without config.json names and shapes tell what they can; the rest is asked for.
+// Without config.json names and shapes tell what they can, and the rest is asked for.
 func TestFolderWithoutConfig(t *testing.T) {
 	for _, c := range []struct {
 		folder, want string
@@ -546,10 +546,56 @@ func TestNamingsRoundTrip(t *testing.T) {
 			if got, wanted := fmt.Sprintf("%+v", *l.Config), fmt.Sprintf("%+v", *config); got != wanted {
 				t.Errorf("%s, %s names: taken for\n%s\nwant\n%s", c.preset, n, got, wanted)
 			}
-			if !strings.Contains(strings.Join(table.Notes, "; "), "not told by the tensors: ") {
+			if !strings.Contains(strings.Join(table.Notes, "; "), "the tensors do not tell ") {
 				t.Errorf("%s: notes %v", c.preset, table.Notes)
 			}
 			sameState(t, l.Model, want)
+		}
+	}
+}
+
+// A configuration without a model takes the model of its weights, and how images are
+// prepared for it; keys that it has stay.
+func TestAdopt(t *testing.T) {
+	own := filepath.Join(t.TempDir(), "own.safetensors")
+	save(t, own, small(t))
+	for _, c := range []struct {
+		name, from, yaml string
+		want             []string // settings; "-key" for one that must not be there
+	}{
+		{"timm", golden.Foreign(t, "timm/vit_token"), "data: {dir: x}", []string{"model.name=vit", "model.num_heads=3", "model.global_pool=false", "data.image_size=32", "data.test_crop_ratio=0.9", "-model.num_classes", "-data.dir"}},
+		{"keys that stay", golden.Foreign(t, "timm/vit_token"), "data: {dir: x, image_size: 64, mean: [0, 0, 0]}\nmodel: {drop_path_rate: 0.1, num_classes: 0}", []string{"model.name=vit", "-data.image_size", "-data.mean", "data.std=[0.5, 0.5, 0.5]", "-model.drop_path_rate"}},
+		{"a model of one's own", golden.Foreign(t, "timm/vit_token"), "model: {embed_dim: 16}", nil},
+		{"own checkpoint", own, "data: {dir: x}", []string{"model.name=fasternet", "model.embed_dim=8", "data.image_size=32", "-data.test_crop", "-data.test_crop_ratio"}},
+		{"no weights", "", "data: {dir: x}", nil},
+	} {
+		path := filepath.Join(t.TempDir(), "c.yaml")
+		if err := os.WriteFile(path, []byte(c.yaml), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		var settings []string
+		if c.from != "" {
+			settings = append(settings, "from="+c.from)
+		}
+		config, given, err := configs.LoadGiven(path, settings...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := model.Adopt(config, given, model.LoadOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if (len(got) == 0) != (len(c.want) == 0) {
+			t.Errorf("%s: %v", c.name, got)
+		}
+		for _, want := range c.want {
+			key, not := strings.CutPrefix(want, "-")
+			if has := slices.ContainsFunc(got, func(s string) bool { return s == key || not && strings.HasPrefix(s, key+"=") }); has == not {
+				t.Errorf("%s: %q in %v: %v", c.name, want, got, has)
+			}
+		}
+		if _, err := configs.Load(path, append(got, settings...)...); err != nil {
+			t.Errorf("%s: %v", c.name, err)
 		}
 	}
 }

@@ -69,13 +69,13 @@ type swinCode struct {
 	eps, eps2      float64 // of all norms but norm2, and of norm2
 }
 
-// The Swin of Microsoft, of timm and of torchvision; and that of LocalMIM's fine-tuning.
+// The Swin of Microsoft, timm and torchvision, and the Swin of LocalMIM's fine-tuning.
 var (
 	microsoft = swinCode{true, 1e-5, 1e-5}
 	localMIM  = swinCode{false, 1e-6, 1e-5}
 )
 
-// vitEps is that of the norms of ViT in all programs whose names are known.
+// vitEps is the eps of the norms of ViT in all programs whose names are known.
 const vitEps = 1e-6
 
 func (c swinCode) settings() []string {
@@ -115,7 +115,7 @@ func (s *source) swinCode() *swinCode {
 }
 
 // noteFunction says if weights without a configuration may be for another computation
-// than that of the configuration that the user gives.
+// than the user's configuration.
 func (s *source) noteFunction(c *configs.Config) {
 	if s.config != nil || s.pretrained() {
 		return
@@ -124,7 +124,7 @@ func (s *source) noteFunction(c *configs.Config) {
 	switch s.state.Family {
 	case weights.ViT:
 		if m.NormEps != vitEps {
-			s.note("the norms of the ViT with such names have eps %g, those of the configuration %g (model.norm_eps)", vitEps, m.NormEps)
+			s.note("a ViT with such names has norms with eps %g, and the configuration says %g (model.norm_eps)", vitEps, m.NormEps)
 		}
 	case weights.Swin:
 		code := s.swinCode()

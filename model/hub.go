@@ -3,10 +3,8 @@ package model
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -84,13 +82,10 @@ func globEscape(path string) string {
 // the file has not the name that belongs to one.
 func readHubConfig(weightsPath string) (*hubConfig, error) {
 	path := filepath.Join(filepath.Dir(weightsPath), HubConfigFile)
-	f, err := disk.Open(path)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && !belongs(weightsPath) {
-		if err == nil {
-			f.Close()
-		}
+	if !exists(path) || !belongs(weightsPath) {
 		return nil, nil
 	}
+	f, err := disk.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}
@@ -137,8 +132,7 @@ var plainArchitectures = map[weights.Family]*regexp.Regexp{
 var headsOf = map[string]int{"tiny": 3, "small": 6, "base": 12, "large": 16, "huge": 16, "giant": 16, "gigantic": 16}
 
 // configuration makes a configuration of what config.json says, of the shapes of the
-// tensors, and of settings, which come last. What it does not understand is an error
-// that names it.
+// tensors, and of settings, which come last. Whatever it does not understand is an error.
 func (h *hubConfig) configuration(s *source, settings []string) (*configs.Config, error) {
 	if h.Architecture == "" {
 		return nil, fmt.Errorf("%s is of Hugging Face transformers (model_type %s), whose models are not read: export the model from timm, or give a configuration with --config", h.path, clip(h.ModelType))

@@ -122,8 +122,8 @@ func (a *hubArgs) fasterNet(m configs.Model) {
 	a.finish()
 }
 
-// vit reads what tensors do not tell too: the number of heads, and whether the final
-// norm comes before the pool. With headsSet the user has said the number.
+// vit also reads the number of heads, and whether the final norm comes before the pool,
+// which tensors do not tell. With headsSet the user has said the number.
 func (a *hubArgs) vit(m *configs.Model, headsSet bool) {
 	a.common(*m)
 	a.integer("depth", m.Depth)

@@ -134,8 +134,8 @@ func hubFileOf(l *Loaded) hubFile {
 	return f
 }
 
-// hubArchitecture is timm's architecture for a model: that of its size, or else one whose
-// computation is the same, with other sizes in the arguments. The activation of a FasterNet
+// hubArchitecture is timm's architecture for a model: one of its size, or else one with the
+// same computation, and other sizes in the arguments. The activation of a FasterNet
 // follows from the architecture alone.
 func hubArchitecture(m configs.Model) string {
 	names := map[string]string{

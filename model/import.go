@@ -72,6 +72,10 @@ func importTensors(s *layers.Store, ts []weights.Tensor, allowMissing bool, reme
 	}
 	for _, e := range s.Entries {
 		x, ok := found[e.Name]
+		if ok && e.Counter != nil && len(x.F32) == 1 { // of a state dict that was made half precision as a whole
+			x.F32, x.I64, x.DType = nil, []int64{int64(x.F32[0])}, "int64"
+			found[e.Name] = x
+		}
 		row := Row{Name: e.Name, DType: x.DType, Have: x.Shape, Want: append([]int{}, e.Shape...)}
 		switch {
 		case !ok && e.Counter != nil:

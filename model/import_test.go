@@ -183,6 +183,9 @@ func TestImport(t *testing.T) {
 		{"missing allowed", without("reduction.weight"), true, "30 loaded, 1 missing (stages.1.reduction.weight)", "", "head.weight"},
 		{"unexpected", append(slices.Clone(all), weights.Tensor{Name: "norm.weight"}), false, "31 loaded, 1 unexpected (norm.weight)", "--allow-missing goes on", "-head.weight"},
 		{"unexpected allowed", append(slices.Clone(all), all[0]), true, "31 loaded, 1 unexpected (patch_embed.proj.weight)", "", "head.weight"},
+		{"counters of another type", edit("patch_embed.norm.num_batches_tracked", func(x *weights.Tensor) {
+			*x = weights.Tensor{Name: x.Name, DType: "float16", Shape: x.Shape, F32: []float32{7}}
+		}), false, "31 loaded", "", "head.weight"},
 		{"linear", edit(conv, func(x *weights.Tensor) { x.Shape = x.Shape[:2] }), false, "30 loaded, 1 reshaped", "", conv},
 		{"turned", edit(conv, func(x *weights.Tensor) { x.Shape = []int{x.Shape[1], x.Shape[0], 1, 1} }), true, "30 loaded, 1 mismatched (" + conv + " [8 16 1 1], want [16 8 1 1])", "of another model", "-head.weight"},
 		{"integer", edit("head.bias", func(x *weights.Tensor) {

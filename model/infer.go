@@ -12,7 +12,7 @@ import (
 	"fasternet/weights"
 )
 
-// What the tensors of a network do not tell, and the user has to say.
+// The user has to say what the tensors of a network do not tell.
 var (
 	ErrActivation = errors.New("the weights do not tell the activation: add --set model.act_layer=gelu or relu, or --config with a preset or a file")
 	ErrHeads      = errors.New("the weights do not tell the number of attention heads")
@@ -20,8 +20,8 @@ var (
 )
 
 // shapesOf reads the architecture off the shapes of the tensors: the sizes, and of a
-// transformer the side of the images that it is for, 0 if that is not told. Every size is
-// that of a tensor which is there, so that the model needs no more memory than the file.
+// transformer the side of the images that it is for, 0 if the tensors do not tell it. The
+// model has no more values than the file, but for a factor.
 func shapesOf(s *weights.State) (m configs.Model, imageSize int, err error) {
 	switch s.Family {
 	case weights.FasterNet:
@@ -81,8 +81,7 @@ func errUnknown(ts []weights.Tensor) error {
 }
 
 // infer finds the configuration of foreign weights that come with none. A preset whose
-// shapes are the same is taken with all it says; what neither it nor the tensors tell the
-// settings must name.
+// shapes are the same is taken with all its values; the settings must name the rest.
 func (s *source) infer(settings []string) (*configs.Config, error) {
 	m, size, err := shapesOf(s.state)
 	if err != nil {
@@ -162,11 +161,11 @@ func sameShapes(a, b configs.Model) bool {
 	return a.NDiv == b.NDiv && a.FeatureDim == b.FeatureDim && a.PatchSize2 == b.PatchSize2 && (a.LayerScaleInitValue > 0) == (b.LayerScaleInitValue > 0)
 }
 
-// noteAssumed says what no tensor tells and was taken as it usually is.
+// noteAssumed says which values are taken that no tensor tells.
 func (s *source) noteAssumed(preset string, m configs.Model) {
-	from := "the usual ones"
+	from := "the usual values are taken"
 	if preset != "" {
-		from = "those of the preset " + preset
+		from = fmt.Sprintf("the preset %s has the same shapes, and its values are taken", preset)
 	}
 	what := "mean and deviation of the pixels"
 	if m.Name == "vit" && preset != "" {
@@ -175,7 +174,7 @@ func (s *source) noteAssumed(preset string, m configs.Model) {
 	if m.Name == "fasternet" && preset != "" {
 		what = "the activation, " + what
 	}
-	s.note("not told by the tensors: %s are %s; --config or --set says others", what, from)
+	s.note("the tensors do not tell %s: %s; --config or --set says others", what, from)
 }
 
 // classesOf is the number of classes that a classifier among the tensors has; 0
@@ -188,7 +187,7 @@ func classesOf(ts []weights.Tensor) int {
 	return ts[i].Shape[0]
 }
 
-// shapes finds tensors by name, and says what is wrong with those of a family.
+// shapes finds tensors of a family by name, and says what is wrong with them.
 type shapes struct {
 	family string
 	of     map[string][]int

@@ -35,13 +35,13 @@ func vitShapes(ts []weights.Tensor) (m configs.Model, imageSize int, err error) 
 	if side == 0 {
 		return m, 0, fmt.Errorf("position embeddings %v are for no square grid and a class token", s)
 	}
-	// fc_norm is the norm of a mean over the patches; norm usually that of the class token.
+	// fc_norm is the norm of a mean over the patches; norm usually works on the class token.
 	m.GlobalPool, m.NumClasses = all.has("fc_norm.weight") || all.has("decoder.0.mask_token"), classesOf(ts) // or it is of a pre-training
 	return m, side * m.PatchSize, nil
 }
 
-// swinShapes is shapesOf a Swin. A stage whose table is for a smaller window than those of
-// the others is one window, which tells the size of the images.
+// swinShapes is shapesOf a Swin. A stage with a table for a smaller window than in other
+// stages is one window, which tells the size of the images.
 func swinShapes(ts []weights.Tensor) (m configs.Model, imageSize int, err error) {
 	m = configs.DefaultModel("swin")
 	all := newShapes("Swin", ts)
@@ -108,8 +108,8 @@ func windowsOf(ts []weights.Tensor) (sides []int) {
 	}
 }
 
-// inferTransformer completes what names tell of a transformer, as settings on top of a
-// preset, and asks for what they do not.
+// inferTransformer returns what names tell of a transformer, as settings on top of a
+// preset, and asks for the rest.
 func (s *source) inferTransformer(m *configs.Model, size *int, told, settings []string) ([]string, error) {
 	told = append(told, fmt.Sprintf("model.qkv_bias=%v", m.QKVBias))
 	if m.Name == "vit" {
@@ -130,7 +130,7 @@ func (s *source) inferTransformer(m *configs.Model, size *int, told, settings []
 		}
 	}
 	if code == nil && !s.pretrained() {
-		return nil, fmt.Errorf("%s: %w: add --set model.norm_before_pool=true for that of Microsoft and of timm before 0.8 (eps %g), or =false for that of LocalMIM's fine-tuning (eps %g); model.norm_eps and model.norm2_eps say another eps",
+		return nil, fmt.Errorf("%s: %w: add --set model.norm_before_pool=true for Microsoft's Swin, which timm had before 0.8 (eps %g), or =false for LocalMIM's fine-tuning (eps %g); model.norm_eps and model.norm2_eps say another eps",
 			s.path, ErrVariant, microsoft.eps, localMIM.eps)
 	}
 	if code != nil {
@@ -144,8 +144,8 @@ func (s *source) inferTransformer(m *configs.Model, size *int, told, settings []
 	return append(told, fmt.Sprintf("model.patch_norm=%v", m.PatchNorm), fmt.Sprintf("data.image_size=%d", *size)), nil
 }
 
-// unsupported says what a transformer has that ours have not. Its weights would be
-// unexpected, but what it is called says more.
+// unsupported names a part of a transformer that ours do not have. Its tensors would be
+// unexpected in any case, but the name of the part says more.
 func unsupported(family weights.Family, ts []weights.Tensor) error {
 	if family != weights.ViT && family != weights.Swin {
 		return nil

@@ -10,7 +10,7 @@ import (
 	"fasternet/weights"
 )
 
-// What a file is of, or not.
+// A file is of a pre-training, or not.
 var (
 	ErrPretraining    = errors.New("is of a pre-training (task localmim)")
 	ErrNotPretraining = errors.New("it is not of a pre-training (task localmim)")

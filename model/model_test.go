@@ -153,8 +153,8 @@ func TestEMA(t *testing.T) {
 		want   float32
 		note   string
 	}{
-		{"", first(other), "the averaged ones are taken; --weights plain takes the others"},
-		{weights.Auto, first(other), "--weights plain takes the others"},
+		{"", first(other), "these are the averaged weights (EMA), which the run measured; --weights plain takes the weights of the last step"},
+		{weights.Auto, first(other), "--weights plain takes the weights of the last step"},
 		{weights.EMA, first(other), ""},
 		{weights.Plain, plain, "these are the weights of the last step; the run measured the averaged ones (EMA), which --weights ema takes"},
 	} {

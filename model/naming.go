@@ -34,7 +34,7 @@ func Export(l *Loaded, n weights.Naming) ([]checkpoints.Tensor, error) {
 			}
 		}
 		if len(same) > 0 {
-			err = fmt.Errorf("%w; what the model computes has the names %s", err, joinNamings(same))
+			err = fmt.Errorf("%w; %s have the same computation as the model", err, joinNamings(same))
 		}
 		return nil, err
 	}
@@ -106,7 +106,7 @@ func (l *Loaded) computedBy(n weights.Naming) error {
 		if n != weights.Official && n != weights.LocalMIM {
 			code = microsoft
 			if stage := paddedStage(m, size, n); stage > 0 {
-				other = append(other, fmt.Sprintf("maps that are multiples of the windows: for images of %d pixels (data.image_size) those of stage %d are not", size, stage))
+				other = append(other, fmt.Sprintf("maps that are multiples of the windows: for images of %d pixels (data.image_size) stage %d has others", size, stage))
 			}
 		}
 		settings = append(settings, code.differences(m)...)

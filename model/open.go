@@ -15,9 +15,9 @@ import (
 
 // Open makes the model of a run's folder (its best checkpoint), of a
 // checkpoint, of an exported model, of a folder as timm writes it, or of a file of
-// weights that another program wrote: what it is tells its content. A model that is
-// folded stays so. Weights without a configuration need one: that in config.json next to
-// them, that of the preset with the same shapes, or the options'.
+// weights that another program wrote: its content tells what it is. A model that is
+// folded stays so. Weights without a configuration get one from config.json next to them,
+// from the preset with the same shapes, or from the options.
 func Open(path string, o LoadOptions) (*Loaded, error) {
 	src, err := readSource(path, o)
 	if err != nil {
@@ -96,8 +96,8 @@ func Start(m graph.Model, c *configs.Config, path string, o LoadOptions) error {
 	return src.fill(m.Store(), c, o)
 }
 
-// fits says whether the weights are for what a configuration computes, as far as can be
-// told, and notes what cannot.
+// fits says whether the weights are for the computation of a configuration, as far as can
+// be told, and notes doubts.
 func (s *source) fits(c *configs.Config, settings []string, o LoadOptions) error {
 	if err := s.sameFunction(c, settings); err != nil {
 		return err
@@ -112,7 +112,7 @@ func (s *source) fits(c *configs.Config, settings []string, o LoadOptions) error
 	return nil
 }
 
-// describeHub reads what config.json says of the model into the source.
+// describeHub reads config.json into the source.
 func (s *source) describeHub(settings []string) (err error) {
 	if s.hub == nil {
 		return nil
@@ -220,9 +220,9 @@ func (s *source) fill(store *layers.Store, c *configs.Config, o LoadOptions) err
 }
 
 // withoutHead says which tensors of a model may be missing in weights without a
-// classifier. That is the classifier, and if it is missing in the file, what lies between
-// the encoder and it: the final norm of another pool is left out, and one that the model
-// has begins with fresh values.
+// classifier: the classifier, and if the file has none, the layers between it and the
+// encoder. The final norm of another pool is left out, and the model's own begins with
+// fresh values.
 func (s *source) withoutHead(ts []weights.Tensor, store *layers.Store) ([]weights.Tensor, func(string) bool) {
 	head := slices.Clone(classifier)
 	if s.headless() {

@@ -10,19 +10,18 @@ import (
 type LoadOptions struct {
 	Config       string         // preset or YAML file; "" for the one in the file, or what the tensors tell
 	Settings     []string       // key=value on top of it
-	Weights      weights.Choice // averaged weights or those of the last step, of a file that has both
+	Weights      weights.Choice // averaged weights or the last ones, of a file that has both
 	StateKey     string         // where the state dict is in a file of PyTorch; "" looks for it
 	AllowMissing bool           // go on if tensors are missing or unexpected
 	AllowNaN     bool           // go on if values are NaN or infinite
 	Encoder      bool           // only features matter: a classifier may be missing, and of a pre-training the encoder is taken
 	Headless     bool           // a classifier may be missing: see Loaded.Headless
 	Classes      []string       // of the data set, whose rows of a classifier Start looks for by name; nil if they do not matter
-	Remedies     *Remedies      // for errors; nil for those of the command line
+	Remedies     *Remedies      // for errors; nil for the flags of the command line
 	Report       func(Table)    // gets the table of tensors; may be nil
 }
 
-// Remedies are how a user sets options, as errors and notes call it. What is "" the user
-// cannot set.
+// Remedies are how a user sets options, for errors and notes; "" if it is not possible.
 type Remedies struct{ Weights, StateKey, AllowMissing, AllowNaN string }
 
 // flags are the remedies of the commands.

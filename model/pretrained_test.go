@@ -1,6 +1,7 @@
 package model_test
 
 import (
+	"errors"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"fasternet/internal/golden"
 	"fasternet/model"
 	"fasternet/ops"
+	"fasternet/weights"
 )
 
 const (
@@ -101,5 +103,66 @@ func TestStartFromPretrainedSwin(t *testing.T) {
 	same, _ := again.Store().Lookup("encoder.layers.0.downsample.reduction.weight")
 	if !slices.Equal(same.Param.Data(), now.Param.Data()) {
 		t.Error("pre-training goes on with another order than fine-tuning")
+	}
+}
+
+// Written for the published code, patch merging has its order of neighbours; read again,
+// it is the same pre-training.
+func TestExportPretraining(t *testing.T) {
+	for _, order := range []string{"official", "swin"} {
+		_, m := official(t, smallSwin, "{decoder_dim: 8, decoder_heads: 2, merge_order: "+order+"}")
+		ts, err := model.ExportPretraining(m, weights.LocalMIM)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "w.safetensors")
+		if err := checkpoints.Write(path, checkpoints.File{Tensors: ts}); err != nil {
+			t.Fatal(err)
+		}
+		_, back := official(t, smallSwin, "{decoder_dim: 8, decoder_heads: 2, merge_order: "+order+"}")
+		for _, p := range back.Store().Params() {
+			clear(p.Data())
+		}
+		if err := model.StartPretraining(back, path, model.LoadOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		const name = "encoder.layers.0.downsample.reduction.weight"
+		have, _ := m.Store().Lookup(name)
+		got, _ := back.Store().Lookup(name)
+		written := ts[slices.IndexFunc(ts, func(x checkpoints.Tensor) bool { return x.Name == name })]
+		if !slices.Equal(got.Param.Data(), have.Param.Data()) || slices.Equal(written.F32, have.Param.Data()) != (order == "official") {
+			t.Errorf("merge_order %s: the merging is not written in the official order, or not read back", order)
+		}
+	}
+	if _, m := official(t, smallViT, "{taps: [1, 2], scales: [2, 1], decoder_dim: 8, decoder_heads: 2}"); m != nil {
+		if _, err := model.ExportPretraining(m, weights.Timm); !errors.Is(err, model.ErrNaming) {
+			t.Errorf("timm's names of a pre-training: %v", err)
+		}
+	}
+}
+
+// An official pre-training without a configuration is one whose encoder is told by its
+// tensors.
+func TestEncoderOfPretraining(t *testing.T) {
+	for _, k := range []struct{ model, mim string }{
+		{smallViT, "{taps: [1, 2], scales: [2, 1], decoder_dim: 8, decoder_heads: 2}"},
+		{smallSwin, "{decoder_dim: 8, decoder_heads: 2, merge_order: official}"},
+	} {
+		path, _ := official(t, k.model, k.mim)
+		o := model.LoadOptions{Settings: []string{"model.num_heads=2"}}
+		if strings.Contains(k.model, "swin") {
+			o.Settings = nil
+		}
+		if _, err := model.Open(path, o); err == nil || !strings.Contains(err.Error(), "is of a pre-training (task localmim): it has no classifier") {
+			t.Errorf("with a classifier: %v", err)
+		}
+		o.Encoder = true
+		l, err := model.Open(path, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m := l.Config.Model; m.Name == "vit" && !m.GlobalPool || m.EmbedDim > 16 {
+			t.Errorf("taken for %+v", m)
+		}
 	}
 }

@@ -69,7 +69,7 @@ func fitPositions(t weights.Tensor, want []int, how ops.Bicubic) (out weights.Te
 	return t, append(notes, fmt.Sprintf("position embeddings of a %d×%[1]d grid are interpolated for %d×%[2]d", from, to))
 }
 
-// squareRoot is that of a square number, else 0.
+// squareRoot is the root of a square number, else 0.
 func squareRoot(n int) int {
 	for i := 1; i*i <= n; i++ {
 		if i*i == n {

@@ -23,9 +23,9 @@ type source struct {
 	classes []string          // class names that it says
 	state   *weights.State    // the tensors under official names
 	average bool              // they are averaged ones
-	model   graph.Model       // of an ONNX file: that of its configuration, without the tensors
+	model   graph.Model       // of an ONNX file: the model of its configuration, without the tensors
 	newHead bool              // the classifier has been left out, or is missing: the model keeps its own
-	notes   []string          // what was done to the tensors, and what could have been meant too
+	notes   []string          // about the choice of the weights, and changes of the tensors
 }
 
 // folded says whether the batch norms are folded.
@@ -120,7 +120,7 @@ func (s *source) noteChoice(o LoadOptions) {
 		}
 	}
 	taken := strings.TrimSuffix(strings.Trim(s.state.Key+"."+s.state.Prefix, "."), ".")
-	s.note("the weights are those under %s%s; the file has %s too%s", taken, what, strings.Join(s.state.Others, ", "), how)
+	s.note("the weights are from %s%s; the file has %s too%s", taken, what, strings.Join(s.state.Others, ", "), how)
 }
 
 func readOwn(path string, o LoadOptions) (*source, error) {
@@ -155,7 +155,7 @@ func fromFile(f *checkpoints.File, container string, o LoadOptions) (s *source, 
 			return nil, err
 		}
 		if o.Weights != weights.EMA {
-			s.note("the checkpoint has averaged weights (EMA), which the run measured, and those of the last step: the averaged ones are taken%s", option("; ", r.Weights, " plain takes the others"))
+			s.note("these are the averaged weights (EMA), which the run measured%s", option("; ", r.Weights, " plain takes the weights of the last step"))
 		}
 	} else if both {
 		s.note("these are the weights of the last step; the run measured the averaged ones (EMA)%s", option(", which ", r.Weights, " ema takes"))
@@ -174,6 +174,16 @@ func fromFile(f *checkpoints.File, container string, o LoadOptions) (s *source, 
 	return s, nil
 }
 
+// IsOwn says whether a path leads to a checkpoint, a run or an export of this program.
+func IsOwn(path string) bool {
+	path, err := find(path)
+	if err != nil {
+		return false
+	}
+	meta, err := weights.Meta(path)
+	return strings.EqualFold(filepath.Ext(path), ".onnx") || err == nil && strings.HasPrefix(meta[FormatKey], formatFamily)
+}
+
 // option is a part of a sentence about an option that the user can set, else "".
 func option(before, name, after string) string {
 	if name == "" {
@@ -183,7 +193,7 @@ func option(before, name, after string) string {
 }
 
 // find turns the folder of a run into the path of its best, else its last checkpoint,
-// and one of timm's into that of its weights.
+// and a folder of timm into the path of its weights.
 func find(path string) (string, error) {
 	info, err := os.Stat(path)
 	if err != nil {

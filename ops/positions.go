@@ -19,7 +19,7 @@ type Bicubic int
 // The ways.
 const (
 	// Antialiased is what timm 1.0 does: a = -0.5, over more places where the grid
-	// becomes smaller; what lies beyond the border is left out.
+	// becomes smaller; places beyond the border are left out.
 	Antialiased Bicubic = iota
 	// Pointwise is what the published fine-tuning of MAE and LocalMIM does: a = -0.75,
 	// always over four places, the border repeated.
@@ -115,7 +115,7 @@ func addMultiple(dst, x []float32, weight float32) {
 }
 
 // ResizePositions interpolates position embeddings [class + height·width, C] of
-// one grid (height, width) for another. Those of class tokens stay.
+// one grid (height, width) for another. Class tokens keep theirs.
 func ResizePositions(positions []float32, class, channels int, from, to [2]int, how Bicubic) []float32 {
 	out := make([]float32, (class+to[0]*to[1])*channels)
 	newPositionResize(class, channels, from, to, how).forward(out, positions)

@@ -65,6 +65,7 @@ type kind struct {
 // kinds are tried in order.
 var kinds = []kind{
 	{"folder of a run", isRun, checkRun},
+	{"folder of timm", isHub, checkHub},
 	{"safetensors", ending(".safetensors"), checkSafetensors},
 	{"ONNX", ending(".onnx"), checkONNX},
 	{"NumPy array", ending(".npy"), checkNPY},
@@ -103,7 +104,7 @@ func Path(path string) (Report, error) {
 		}
 	}
 	if info.IsDir() {
-		return r, fmt.Errorf("verify: %s is no folder of a run: it has neither config.yaml nor checkpoints", path)
+		return r, fmt.Errorf("verify: %s is no folder of a run, which has config.yaml or checkpoints, nor one of timm, which has config.json", path)
 	}
 	return r, fmt.Errorf("verify: %s: want a file .safetensors, .onnx, .npy, .pack, .pth, .pt, .ckpt or .bin, or the folder of a run", path)
 }

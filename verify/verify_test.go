@@ -297,3 +297,35 @@ func TestBest(t *testing.T) {
 	summary("0,1,2,29,40,5\n") // the run has gone another way
 	says(t, dir, false, "not of the best epoch")
 }
+
+// A folder of timm is checked against its config.json.
+func TestTimmFolder(t *testing.T) {
+	for name, want := range map[string]string{"vit_token": "vit, ", "swin": "swin, ", "fasternet_headless": ", without a classifier"} {
+		r, err := verify.Path(golden.Foreign(t, "timm/"+name))
+		if err != nil || !r.OK() || r.Kind != "folder of timm" || !strings.Contains(r.Facts, want) {
+			t.Errorf("%s: %v, %v", name, r, err)
+		}
+	}
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(golden.Foreign(t, "timm/vit_token"))); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "model.safetensors")
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copy(raw[len(raw)-4:], "\x00\x00\xc0\x7f") // NaN
+	if err := os.WriteFile(path, raw, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := verify.Path(dir); err != nil || r.OK() || !strings.Contains(r.Problem, "values are NaN or infinite") {
+		t.Errorf("NaN: %v, %v", r, err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(`{"architecture": "resnet18"}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := verify.Path(dir); err != nil || r.OK() || !strings.Contains(r.Problem, "architecture") {
+		t.Errorf("another architecture: %v, %v", r, err)
+	}
+}

@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// Choice says which weights to take of a file that has those of the last step and
-// averaged ones (EMA).
+// Choice says which weights to take of a file with averaged ones (EMA) and the weights of
+// the last step.
 type Choice string
 
 // The choices. The zero value is Auto.
 const (
 	Auto  Choice = "auto"  // averaged ones if there are any: training programs report these
-	Plain Choice = "plain" // those of the last step
+	Plain Choice = "plain" // of the last step
 	EMA   Choice = "ema"   // averaged ones, or an error
 )
 
@@ -41,7 +41,7 @@ var (
 
 // notWeights are parts of keys under which there are tensors that are no weights of
 // the network that was trained.
-var notWeights = []string{"optim", "sched", "scaler", "criterion", "loss", "queue", "callbacks"}
+var notWeights = []string{"optim", "sched", "scaler", "criterion", "loss", "queue"}
 
 // Limits of the search for networks.
 const (
@@ -61,7 +61,7 @@ type set struct {
 	key      string // where it is in the file, its parts joined by dots
 	prefix   string // of its names, which is left out
 	items    []item
-	left     []string // what else is in it, in words
+	left     []string // other things in it, in words
 	counted  bool     // it has a counter of updates, as averages have
 	averaged bool     // the program that wrote it says so
 	family   Family   // "" if the network is not known
@@ -268,9 +268,9 @@ func matching(all []set, test func(set) bool) (out []set) {
 	return out
 }
 
-// plausible leaves the sets that may be those of the network: of a known one, if there
-// is one; not of an optimizer or a loss; and not a small part of the tensors that
-// another has. With asked the user has named the key.
+// plausible leaves the sets that may be the network's: of a known network, if there is
+// one; not of an optimizer or a loss; and not much smaller than another set. With asked the
+// user has named the key.
 func plausible(all []set, asked bool) []set {
 	if known := matching(all, func(s set) bool { return s.family != "" }); len(known) > 0 {
 		all = known

@@ -20,8 +20,8 @@ const (
 // state dicts with these names.
 type Naming string
 
-// The namings. Ours are the official ones: those of FasterNet's authors, and for ViT
-// and Swin those of LocalMIM.
+// The namings. Ours are the official ones, of FasterNet's authors, and for ViT and Swin of
+// LocalMIM.
 const (
 	Official    Naming = "official"
 	Timm        Naming = "timm" // since 0.8
@@ -134,8 +134,7 @@ func divide(a, b, i, p int) (int, bool) {
 	return a / b, a >= 0 && a%b == 0
 }
 
-// rename turns a name of one pattern into that of another; first is what becomes of
-// the first number.
+// rename turns a name of one pattern into a name of another; first maps the first number.
 func rename(name, from, to string, first func(int) (int, bool)) (string, bool) {
 	var numbers []int
 	rest, pattern := name, from

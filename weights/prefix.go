@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// wrappers are what modules are called that hold a network and add nothing: those of
-// PyTorch (DistributedDataParallel, compile), of averages, and of people's own code.
+// wrappers are names of modules that hold a network and add nothing: in PyTorch
+// (DistributedDataParallel, compile), in averages, and in people's own code.
 var wrappers = []string{
 	"module", "_orig_mod", "model", "net", "network", "backbone", "encoder", "student", "teacher",
 	"ema", "ema_model", "model_ema", "online_model", "averaged_model", "base_model", "base_encoder", "trunk", "_forward_module",
@@ -24,8 +24,8 @@ func isCounter(name string, elements int) (is, sure bool) {
 }
 
 // sharedPrefix is the longest prefix of whole parts that all names have and that
-// wrappers leave, such as "module.backbone.". Parts that are no wrapper's are taken
-// off too if the names are those of a known network without them.
+// wrappers leave, such as "module.backbone.". Other parts are taken off too if a known
+// network is left.
 func sharedPrefix(names []string) string {
 	prefix, known := "", ""
 	rest := names

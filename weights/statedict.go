@@ -15,7 +15,7 @@ type entry struct {
 	value any
 }
 
-// entries lists a dict's entries with text as key, or those of a list by their number.
+// entries lists a dict's entries with text as key, or a list's entries by their number.
 // It is nil for anything else.
 func entries(v any) []entry {
 	var all []entry

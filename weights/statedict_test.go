@@ -101,6 +101,7 @@ func TestStateDictKeys(t *testing.T) {
 		{"average in one dict", dict(append(append(netPairs("online_model.", 0), netPairs("ema_model.", 1)...), "initted", scalar(2), "step", scalar(2))...), weights.Options{}, "|ema_model.: conv[11] head.weight[11] averaged"},
 		{"Lightning's average", dict("state_dict", net("model.", 1), "current_model_state", net("model.", 0), "averaging_state", dict("n_averaged", scalar(2))), weights.Options{},
 			"state_dict|model.: conv[11] head.weight[11] averaged; not current_model_state.model"},
+		{"average of a callback", dict("state_dict", net("model.", 0), "callbacks", dict("EMACallback", dict("ema_state_dict", net("model.", 1)))), weights.Options{}, "callbacks.EMACallback.ema_state_dict|model.: conv[11] head.weight[11] averaged; not state_dict.model"},
 		{"teacher of the same network", dino, weights.Options{}, "teacher|backbone.: patch_embed.proj.weight[11] blocks.0.attn.qkv.weight[11] averaged; not student.module.backbone"},
 		{"student", dino, weights.Options{Key: "student"}, "student|module.backbone.: patch_embed.proj.weight[10]"},
 		{"teacher of another network", dict("student", net("", 0), "teacher", dict(append(netPairs("", 1), "head.bias", one(1))...)), weights.Options{}, "student|: conv[10]"},

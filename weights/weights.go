@@ -78,8 +78,8 @@ const (
 // the weights of a network, under whatever keys it lies. If there are averaged weights
 // too, Options.Choice decides; if it is not clear which of several is meant, the error
 // lists them. Prefixes that all names share (module., model., backbone. …) are taken
-// off, and what belongs to an optimizer or a training criterion is left out. Nothing in
-// the file is executed.
+// off; tensors of an optimizer or a training criterion are left out. Nothing in the file is
+// executed.
 func Read(path string, o Options) (*State, error) {
 	f, err := disk.Open(path)
 	if err != nil {

@@ -47,9 +47,9 @@ that timm's create_model("local-dir:OUT", pretrained=True) loads. A model that t
 program would compute differently is refused. Weights alone are written, no state of an
 optimizer; of a run with averaged weights, these.
 
-The architecture is told by config.json, or by the shapes of the tensors: if a preset has
-the same, its configuration is taken. What they do not tell the command asks for, such as
---set model.act_layer=gelu or relu. If model.num_classes is not that of the file, the
+The architecture comes from config.json, or from the shapes of the tensors: if a preset has
+the same shapes, its configuration is taken. The command asks for the rest, such as
+--set model.act_layer=gelu or relu. If model.num_classes differs from the file, the
 classifier begins with fresh values.
 
 The table says which tensors were loaded, reshaped, dropped, missing or unexpected.

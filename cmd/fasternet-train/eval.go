@@ -31,7 +31,7 @@ the data set that it was trained on, or of another of the same kind.
 Standard output gets the accuracy of the classes, the worst first (all of them with
 --verbose). Its last line is a JSON object: top1 and top5 (percent), loss (nats), count
 (images) and weights (ema or plain). Of a run with averaged weights (ema.decay) these are
-evaluated, as during the run; --weights plain takes those of the last step.
+evaluated, as during the run; --weights plain takes the weights of the last step.
 
 --results-file writes these and more with the names that timm gives them, as JSON with
 the accuracy of every class, or as CSV. --confusion writes which classes were taken for

@@ -42,7 +42,7 @@ func (f *modelFlags) register(c *cobra.Command) {
 // registerLoad adds the flags that say which weights of a file are taken, and what may be
 // wrong with them. The command has to call [resolveLoad].
 func registerLoad(c *cobra.Command, o *model.LoadOptions, ema *bool) {
-	c.Flags().StringVar((*string)(&o.Weights), "weights", string(weights.Auto), "`which` of a file that has both: ema for averaged weights, plain for those of the last step, auto for averaged ones if there are any")
+	c.Flags().StringVar((*string)(&o.Weights), "weights", string(weights.Auto), "`which` weights of a file that has both: averaged (ema), of the last step (plain), or averaged if there are any (auto)")
 	c.Flags().BoolVar(ema, "ema", false, "the same as --weights ema")
 	c.Flags().StringVar(&o.StateKey, "state-key", "", "`key` of the weights in a file of PyTorch that has several, e.g. model_ema")
 	c.Flags().BoolVar(&o.AllowMissing, "allow-missing", false, "go on if tensors are missing (they have fresh values) or unexpected")
@@ -127,7 +127,7 @@ func which(m *model.Loaded) string {
 	return m.Path
 }
 
-// showNotes shows what there is to say of weights that were read.
+// showNotes shows notes about weights that were read.
 func showNotes(notes []string) {
 	show := train.NewDisplay(os.Stderr)
 	for _, n := range notes {

@@ -26,11 +26,11 @@ func modelArgument(arg string, settings []string) (*configs.Config, graph.Model,
 		}
 		return config, nil, nil
 	}
-	// What is counted and timed does not depend on the values, nor on a classifier.
-	m, err := model.Open(arg, model.LoadOptions{Settings: settings, AllowNaN: true, Headless: true, Remedies: &model.Remedies{}})
-	if len(settings) > 0 && err == nil && m.File != nil {
+	if len(settings) > 0 && model.IsOwn(arg) {
 		return nil, nil, usageError{fmt.Errorf("--set: %s is a checkpoint, whose model is as it is; settings go with a preset, a YAML file or weights of another program", arg)}
 	}
+	// Counts and times depend neither on the values nor on a classifier.
+	m, err := model.Open(arg, model.LoadOptions{Settings: settings, AllowNaN: true, Headless: true, Remedies: &model.Remedies{}})
 	var config model.ConfigError
 	if errors.As(err, &config) {
 		return nil, nil, usageError{err}

@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// startFlags say which weights --from takes. They are those of the other commands that
-// read weights, and stand for settings.
+// startFlags say which weights --from takes: the same flags as in other commands, which
+// stand for settings here.
 type startFlags struct {
 	load     model.LoadOptions
 	ema, old bool

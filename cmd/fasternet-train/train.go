@@ -53,12 +53,12 @@ the address says otherwise.
 --from starts from the weights of a run, a checkpoint, a folder that timm wrote, or
 a file of PyTorch (.pth, .pt, .ckpt, .bin, .safetensors; with the names of the official
 code, timm, torchvision or Microsoft) instead of fresh ones: the averaged ones (EMA) if
-there are any, as timm does; --weights plain takes those of the last step. The rows of
+there are any, as timm does; --weights plain takes the last ones. The rows of
 the classifier are matched by the names of the classes; a classifier for other classes is
 left out, and a missing one begins with fresh values. Position embeddings and tables of
 position bias are interpolated for another image size or window. Of a pre-training, ours
-or an official one of LocalMIM, the encoder is taken. A CONFIG that says nothing of the
-model gets that of the weights. A run that is resumed goes on from its own checkpoint.
+or an official one of LocalMIM, the encoder is taken. A CONFIG without a model takes the
+model of the weights. A run that is resumed goes on from its own checkpoint.
 
 A CONFIG with "task: localmim" pre-trains a ViT or a Swin on images without their
 labels (LocalMIM); its section mim says what is masked and reconstructed.
@@ -181,8 +181,8 @@ func findRun(args []string, dir string, resume bool, settings []string) (*config
 	return config, dir, err
 }
 
-// adopt gives a configuration that says nothing of its model that of the weights which it
-// starts from, or of another configuration if there is one.
+// adopt completes a configuration without a model: from the weights that it starts from, or
+// from another configuration if there is one.
 func adopt(name string, c *configs.Config, given configs.Given, from *configs.Config, settings []string) (*configs.Config, error) {
 	var adopted []string
 	var err error

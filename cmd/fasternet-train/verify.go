@@ -15,7 +15,7 @@ func verifyCommand() *cobra.Command {
 		Use:   "verify PATH...",
 		Short: "Check that checkpoints, exports and runs are whole",
 		Long: `Check each PATH: the folder of a run, a checkpoint, an exported model (.safetensors,
-.onnx), an array (.npy), a packed data set (.pack), or weights of PyTorch (.pth, .pt, .ckpt, .bin, .safetensors).
+.onnx), an array (.npy), a packed data set (.pack), weights of PyTorch (.pth, .pt, .ckpt, .bin, .safetensors), or a folder as timm writes it.
 
 Checked are the structure, the checksum if there is one, the shapes of the tensors
 against the configuration, and that all values are finite. Nothing is changed.

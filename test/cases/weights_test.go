@@ -27,7 +27,7 @@ func weightsFolder(t *testing.T, model string) folder {
 	return f
 }
 
-// loss is that of an evaluation.
+// loss is the loss of an evaluation.
 func (o outcome) loss() float64 {
 	o.t.Helper()
 	v, ok := o.exits(0).json()["loss"].(float64)
@@ -87,7 +87,7 @@ func TestAveragedWeights(t *testing.T) {
 			t.Errorf("%s: loss %v, the run reported %v", name, got, reported)
 		}
 	}
-	eval := f.run("eval", "--model", "e").says("the averaged weights (EMA) of", "--weights plain takes the others")
+	eval := f.run("eval", "--model", "e").says("the averaged weights (EMA) of", "--weights plain takes the weights of the last step")
 	near("eval", eval.loss())
 	if eval.json()["weights"] != "ema" {
 		t.Errorf("eval says %v", eval.json())
@@ -115,7 +115,7 @@ func TestAveragedWeights(t *testing.T) {
 	sameLoss(t, "exported plain", f.run("eval", "--model", "p.onnx"), plain)
 	f.run("verify", "e").exits(0).says("also averaged weights (EMA), which eval, export and the others take")
 	f.run("verify", "e.safetensors").exits(0).says("made of averaged weights (EMA)")
-	f.run("predict", "base/val/cat", "--model", "e").exits(0).says("the averaged ones are taken")
+	f.run("predict", "base/val/cat", "--model", "e").exits(0).says("these are the averaged weights (EMA)")
 	if v := f.run("knn", "--model", "e", "--k", "3").exits(0).says("features of the averaged weights (EMA) of").json(); v["weights"] != "ema" {
 		t.Errorf("knn says %v", v)
 	}
@@ -146,7 +146,7 @@ func TestFromWithoutClassifier(t *testing.T) {
 			if name != "fasternet" {
 				return
 			}
-			// What else is missing is an error, and its remedy is one of this command.
+			// Other missing tensors are an error, whose remedy this command has.
 			f.torch("less.pth", renamed(headless, func(n string) string { return strings.TrimPrefix(n, "patch_embed.proj.weight") }))
 			f.run("train", "t.yaml", "--from", "less.pth", "--run", "y").exits(1).says("1 missing (patch_embed.proj.weight); --allow-missing goes on all the same")
 			f.run("train", "t.yaml", "--from", "less.pth", "--run", "y", "--allow-missing").exits(0).says("1 missing")
@@ -197,7 +197,7 @@ func TestTimmNamesOfSwin(t *testing.T) {
 	got := f.run("eval", "--model", "swin_timm.pth", "--config", "t.yaml").says("warning: the Swin with such names computes something else (model.norm_before_pool=true")
 	sameLoss(t, "timm's names", got, want)
 	f.run("train", "t.yaml", "--from", "swin_timm.pth", "--run", "x").exits(0).says("warning: the Swin with such names").hides("missing")
-	// What timm would compute differently is not written for it.
+	// A model that timm would compute differently is not written for it.
 	f.run("convert", "run", "w.safetensors", "--naming", "timm").exits(2).says("timm would compute something else of these weights: it has model.norm_before_pool=true, model.norm_eps=1e-05")
 	f.run("convert", "run", "w", "--naming", "timm", "--set", "model.norm_before_pool=true", "--set", "model.norm_eps=1e-5").exits(0)
 	f.run("eval", "--model", "w", "--data", "base").exits(0)
@@ -279,7 +279,7 @@ func TestTimmFolder(t *testing.T) {
 			sameLoss(t, "folder", f.run("eval", "--model", "hub", "--data", "base"), want)
 			sameLoss(t, "file", f.run("eval", "--model", "hub/model.safetensors", "--data", "base"), want)
 			f.run("predict", "base/val/cat", "--model", "hub", "--topk", "1", "--format", "csv").exits(0).says(",cat,")
-			// A run that says nothing of its model has that of the weights.
+			// A run without a model takes the model of the weights.
 			f.write("plain.yaml", []byte("data: {dir: base}\ntrain: {epochs: 1, batch_size: 8}\nsched: {warmup_epochs: 0}\nlog: {tensorboard: false}\n"))
 			f.run("train", "plain.yaml", "--from", "hub", "--run", "fine").exits(0).says("starting from the weights of hub")
 			f.run("train", "plain.yaml", "--from", "hub", "--run", "fine", "--resume").exits(0)
