@@ -113,8 +113,8 @@ func TestTimmFolders(t *testing.T) {
 			}
 
 			out := filepath.Join(t.TempDir(), "written")
-			if _, err := model.WriteHub(l, out); err != nil {
-				t.Fatal(err)
+			if note, err := model.WriteHub(l, out); err != nil || note != "" {
+				t.Fatal(note, err)
 			}
 			sameDescription(t, folder, out)
 			if got, want := names(t, filepath.Join(out, "model.safetensors")), names(t, filepath.Join(folder, "model.safetensors")); !slices.Equal(got, want) {
@@ -208,7 +208,17 @@ func TestTimmFolderAsks(t *testing.T) {
 		{"other depth", "vit_token", func(c map[string]any) { args(c)["depth"] = 7 }, "model_args.depth: it is 7, the tensors have 1", nil},
 		{"other image size", "vit_token", func(c map[string]any) { args(c)["img_size"] = 64 }, "model_args.img_size: it is 64, but the position embeddings are for images of 32 pixels", nil},
 		{"unknown argument", "swin", func(c map[string]any) { args(c)["magic"] = 3 }, "model_args.magic: it is not known what 3 does", nil},
-		{"windows of stages", "swin", func(c map[string]any) { args(c)["window_size"] = []any{4, 2} }, "model_args.window_size: want one number, got [4,2]", nil},
+		{"no square windows", "swin", func(c map[string]any) { args(c)["window_size"] = []any{4, 2} }, "model_args.window_size: want one number, got [4,2]", nil},
+		{"no square windows in a stage", "swin", func(c map[string]any) { args(c)["window_size"] = []any{[]any{4, 2}, []any{4, 4}} }, "model_args.window_size: want square windows, got [[4,2],[4,4]]", nil},
+		{"windows of too many stages", "swin", func(c map[string]any) { args(c)["window_size"] = []any{4, 4, 4, 4, 4} }, "model_args.window_size: it is for 5 stages, the tensors have ", nil},
+		{"other windows in a stage", "swin", func(c map[string]any) { args(c)["window_size"] = []any{[]any{9, 9}, []any{2, 2}} }, "model_args.window_size: it is 2 in stage 2, the tensors have ", nil},
+		{"neither heads nor channels", "vit_token", func(c map[string]any) {
+			delete(args(c), "num_heads")
+			delete(args(c), "embed_dim")
+		}, "model_args.num_heads: it is not there, and vit_tiny_patch16_224 has 192 channels where the tensors have ", []string{"model.num_heads=3"}},
+		{"a value over lines", "swin", func(c map[string]any) { args(c)["magic"] = map[string]any{"a": 1, "b": []int{2, 3}} }, `model_args.magic: it is not known what {"a":1,"b":[2,3]} does`, nil},
+		{"classes that are no number", "swin", func(c map[string]any) { c["num_classes"] = "ten" }, "config.json: num_classes: a string is not possible here: repair it, or say with --config", nil},
+		{"pixels that are not possible", "swin", func(c map[string]any) { c["pretrained_cfg"].(map[string]any)["std"] = []any{0, 0, 0} }, "config.json, as a configuration:", nil},
 		{"always partition", "swin", func(c map[string]any) { args(c)["always_partition"] = true }, "model_args.always_partition", nil},
 		{"pool of FasterNet", "fasternet_gelu", func(c map[string]any) { args(c)["global_pool"] = "max" }, "model_args.global_pool", nil},
 		{"transformers", "vit_token", func(c map[string]any) {
@@ -261,6 +271,94 @@ func changed(t *testing.T, folder string, change func(c map[string]any)) string 
 		t.Fatal(err)
 	}
 	return dir
+}
+
+// A config.json that is damaged is an error, unless the user says what the weights are for.
+func TestDamagedTimmFolder(t *testing.T) {
+	l, err := model.Open(golden.Foreign(t, "timm/fasternet_gelu"), model.LoadOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	yaml, err := l.Config.YAML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := filepath.Join(t.TempDir(), "mine.yaml")
+	if err := os.WriteFile(config, yaml, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ name, text, want string }{
+		{"empty", "", "config.json: no JSON: unexpected end of JSON input: repair it"},
+		{"cut", `{"architecture": "fasternet_t0", "model_`, "config.json: no JSON: unexpected end of JSON input"},
+		{"a list", "[1, 2]", "config.json: it holds an array, and not an object"},
+		{"more behind it", `{"architecture": "fasternet_t0"} x`, "config.json: no JSON: invalid character 'x'"},
+	} {
+		folder := changed(t, "fasternet_gelu", nil)
+		if err := os.WriteFile(filepath.Join(folder, "config.json"), []byte(c.text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := model.Open(folder, model.LoadOptions{}); err == nil || !strings.Contains(err.Error(), c.want) || !errors.As(err, new(model.ConfigError)) {
+			t.Errorf("%s: got %v, want %q", c.name, err, c.want)
+		}
+		var notes []string
+		_, err := model.Open(folder, model.LoadOptions{Config: config, Report: func(t model.Table) { notes = t.Notes }})
+		if text := strings.Join(notes, "\n"); err != nil || !strings.Contains(text, "whether the model computes the same is not checked") || strings.Contains(text, "repair it") {
+			t.Errorf("%s, with a configuration: %v, notes %q", c.name, err, notes)
+		}
+	}
+}
+
+// What timm does with images in another way is said when a folder is written.
+func TestTimmFolderSaysOtherImages(t *testing.T) {
+	l, err := model.Open(golden.Foreign(t, "timm/fasternet_gelu"), model.LoadOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name string
+		set  func(d *configs.Data)
+		want string
+	}{
+		{"orientation", func(d *configs.Data) { d.Orientation = configs.TurnByEXIF }, "timm does not turn them"},
+		{"deep grey", func(d *configs.Data) { d.SixteenBit = configs.ScaleSixteenBit }, "timm clips their values"},
+		{"small images", func(d *configs.Data) { d.ImageSize, d.TestCrop = 32, configs.AutoTestCrop }, "timm resizes them"},
+	} {
+		other, config := *l, *l.Config
+		c.set(&config.Data)
+		other.Config = &config
+		note, err := model.WriteHub(&other, filepath.Join(t.TempDir(), "written"))
+		if err != nil || !strings.Contains(note, c.want) || strings.Contains(note, ";") {
+			t.Errorf("%s: note %q, %v", c.name, note, err)
+		}
+	}
+}
+
+// Windows of stages one by one, as timm writes them after set_input_size.
+func TestTimmWindowsOfStages(t *testing.T) {
+	for _, folder := range []string{"swin", "swin_small_stage"} {
+		want := golden.TensorsOf(t, golden.Foreign(t, "timm/"+folder+"/expected.safetensors"))
+		plain, err := model.Open(golden.Foreign(t, "timm/"+folder), model.LoadOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := plain.Config.Model
+		numbers, pairs, own := []any{}, []any{}, []any{}
+		for i := range m.Depths {
+			w := m.WindowSize
+			numbers, pairs = append(numbers, w), append(pairs, []int{w, w})
+			w = min(w, m.Side(plain.Config.Data.ImageSize)>>i)
+			own = append(own, []int{w, w})
+		}
+		for _, windows := range []any{numbers, pairs, own} {
+			dir := changed(t, folder, func(c map[string]any) { args(c)["window_size"] = windows })
+			l, err := model.Open(dir, model.LoadOptions{})
+			if err != nil {
+				t.Errorf("%s, %v: %v", folder, windows, err)
+				continue
+			}
+			golden.CheckRel(t, folder, answer(t, l, want["input"], ""), want["output"].Data, 1e-4)
+		}
+	}
 }
 
 // Without config.json names and shapes tell what they can, and the rest is asked for.
@@ -546,7 +644,8 @@ func TestNamingsRoundTrip(t *testing.T) {
 			if got, wanted := fmt.Sprintf("%+v", *l.Config), fmt.Sprintf("%+v", *config); got != wanted {
 				t.Errorf("%s, %s names: taken for\n%s\nwant\n%s", c.preset, n, got, wanted)
 			}
-			if !strings.Contains(strings.Join(table.Notes, "; "), "the tensors do not tell ") {
+			notes := strings.Join(table.Notes, "; ")
+			if !strings.Contains(notes, "the tensors do not tell ") || !strings.Contains(notes, "the activation") || !strings.Contains(notes, "pool") && !strings.Contains(notes, "class token") {
 				t.Errorf("%s: notes %v", c.preset, table.Notes)
 			}
 			sameState(t, l.Model, want)

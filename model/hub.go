@@ -1,8 +1,8 @@
 package model
 
 import (
-	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -99,8 +99,8 @@ func readHubConfig(weightsPath string) (*hubConfig, error) {
 		return nil, fmt.Errorf("%s: larger than 4 MiB: no description of a model", path)
 	}
 	c := &hubConfig{path: path}
-	if err := json.NewDecoder(bytes.NewReader(text)).Decode(c); err != nil {
-		return nil, fmt.Errorf("%s: %s", path, strings.TrimPrefix(err.Error(), "json: "))
+	if err := json.Unmarshal(text, c); err != nil {
+		return nil, damagedHub{fmt.Errorf("%s: %s: repair it, or say with --config what the weights are for", path, jsonError(err))}
 	}
 	if c.Architecture == "" && c.ModelType == "" { // something else that is called so
 		return nil, nil
@@ -109,6 +109,29 @@ func readHubConfig(weightsPath string) (*hubConfig, error) {
 		c.Pretrained = &c.hubPretrained
 	}
 	return c, nil
+}
+
+// damagedHub is the error of a config.json that cannot be read. What the weights are for
+// can be said in another way.
+type damagedHub struct{ error }
+
+// jsonError says in words what is wrong with a file of JSON.
+func jsonError(err error) string {
+	var kind *json.UnmarshalTypeError
+	switch {
+	case !errors.As(err, &kind):
+		return "no JSON: " + err.Error()
+	case kind.Field == "":
+		return fmt.Sprintf("it holds %s %s, and not an object", article(kind.Value), kind.Value)
+	}
+	return fmt.Sprintf("%s: %s %s is not possible here", clip(kind.Field), article(kind.Value), clip(kind.Value))
+}
+
+func article(noun string) string {
+	if strings.ContainsAny(noun[:min(1, len(noun))], "aeiou") {
+		return "an"
+	}
+	return "a"
 }
 
 // belongs says whether a config.json next to a file is about it: by its name, or since
@@ -128,8 +151,10 @@ var plainArchitectures = map[weights.Family]*regexp.Regexp{
 	weights.Swin:      regexp.MustCompile(`^swin_(tiny|small|base|large)_patch\d+_window\d+_\d+$`),
 }
 
-// headsOf are the attention heads of timm's ViT by the word for their size.
-var headsOf = map[string]int{"tiny": 3, "small": 6, "base": 12, "large": 16, "huge": 16, "giant": 16, "gigantic": 16}
+// vitSizes are the channels and attention heads of timm's ViT by the word for their size.
+var vitSizes = map[string]struct{ channels, heads int }{
+	"tiny": {192, 3}, "small": {384, 6}, "base": {768, 12}, "large": {1024, 16}, "huge": {1280, 16}, "giant": {1408, 16}, "gigantic": {1664, 16},
+}
 
 // configuration makes a configuration of what config.json says, of the shapes of the
 // tensors, and of settings, which come last. Whatever it does not understand is an error.
@@ -174,7 +199,7 @@ func (h *hubConfig) configuration(s *source, settings []string) (*configs.Config
 	if err != nil {
 		return nil, err
 	}
-	return configs.Parse(h.path, text, settings...)
+	return configs.Parse(h.path+", as a configuration", text, settings...)
 }
 
 // setsKey says whether settings have a key.

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -32,7 +33,7 @@ func (a *hubArgs) arg(key string, into any) bool {
 		return false
 	}
 	if err := json.Unmarshal(raw, into); err != nil {
-		a.fail(key, "cannot be read: %s", clip(string(raw)))
+		a.fail(key, "cannot be read: %s", inLine(raw))
 		return false
 	}
 	return true
@@ -65,8 +66,56 @@ func (a *hubArgs) square(key string) int {
 			return int(v[0].(float64))
 		}
 	}
-	a.fail(key, "want one number, got %s", clip(string(a.h.ModelArgs[key])))
+	a.fail(key, "want one number, got %s", inLine(a.h.ModelArgs[key]))
 	return 0
+}
+
+// inLine is a value for an error: JSON without its line breaks.
+func inLine(raw json.RawMessage) string {
+	var b bytes.Buffer
+	if json.Compact(&b, raw) != nil {
+		return clip(string(raw))
+	}
+	return clip(b.String())
+}
+
+// windows reads the sides of windows in the stages of a Swin: a number or two equal ones
+// for all stages, or a list with one of these for each, as timm writes after
+// set_input_size. It is nil if they are not said.
+func (a *hubArgs) windows(stages int) []int {
+	var list []json.RawMessage
+	if raw := a.h.ModelArgs["window_size"]; json.Unmarshal(raw, &list) != nil || len(list) == 0 {
+		list = nil
+	}
+	nested := len(list) > 0 && list[0][0] == '['
+	if !nested && (len(list) == 0 || len(list) == 2) {
+		side := a.square("window_size")
+		if side == 0 {
+			return nil
+		}
+		return slices.Repeat([]int{side}, stages)
+	}
+	a.seen = append(a.seen, "window_size")
+	var sides []int
+	for _, raw := range list {
+		var side int
+		var pair []int
+		switch {
+		case json.Unmarshal(raw, &side) == nil:
+		case json.Unmarshal(raw, &pair) == nil && len(pair) == 2 && pair[0] == pair[1]:
+			side = pair[0]
+		}
+		if side < 1 {
+			a.fail("window_size", "want square windows, got %s", inLine(a.h.ModelArgs["window_size"]))
+			return nil
+		}
+		sides = append(sides, side)
+	}
+	if len(sides) != stages {
+		a.fail("window_size", "it is for %d stages, the tensors have %d", len(sides), stages)
+		return nil
+	}
+	return sides
 }
 
 func (a *hubArgs) integers(key string, want []int) {
@@ -81,7 +130,7 @@ func (a *hubArgs) integers(key string, want []int) {
 func (a *hubArgs) only(key string, values ...string) {
 	var raw json.RawMessage
 	if a.arg(key, &raw) && !slices.Contains(values, string(raw)) {
-		a.fail(key, "it is %s, and only %s can be computed", clip(string(raw)), strings.Join(values, " or "))
+		a.fail(key, "it is %s, and only %s can be computed", inLine(raw), strings.Join(values, " or "))
 	}
 }
 
@@ -91,8 +140,8 @@ func (a *hubArgs) without(keys ...string) { a.seen = append(a.seen, keys...) }
 // finish refuses arguments that nobody has looked at.
 func (a *hubArgs) finish() {
 	for _, key := range slices.Sorted(maps.Keys(a.h.ModelArgs)) {
-		if raw := string(a.h.ModelArgs[key]); !slices.Contains(a.seen, key) && raw != "null" {
-			a.fail(key, "it is not known what %s does: say with --config what the weights are for", clip(raw))
+		if raw := a.h.ModelArgs[key]; !slices.Contains(a.seen, key) && string(raw) != "null" {
+			a.fail(key, "it is not known what %s does: say with --config what the weights are for", inLine(raw))
 		}
 	}
 }
@@ -128,11 +177,17 @@ func (a *hubArgs) vit(m *configs.Model, headsSet bool) {
 	a.common(*m)
 	a.integer("depth", m.Depth)
 	var heads int
-	if a.arg("num_heads", &heads) {
+	usual, known := vitSizes[strings.Split(a.h.Architecture+"_", "_")[1]]
+	_, channelsSaid := a.h.ModelArgs["embed_dim"]
+	switch {
+	case a.arg("num_heads", &heads):
 		m.NumHeads = configs.Heads{heads}
-	} else if size := strings.Split(a.h.Architecture, "_"); len(size) > 1 && headsOf[size[1]] > 0 {
-		m.NumHeads = configs.Heads{headsOf[size[1]]}
-	} else if !headsSet {
+	case known && (channelsSaid || usual.channels == m.EmbedDim):
+		m.NumHeads = configs.Heads{usual.heads}
+	case headsSet:
+	case known:
+		a.fail("num_heads", "it is not there, and %s has %d channels where the tensors have %d: add --set model.num_heads=N", a.h.Architecture, usual.channels, m.EmbedDim)
+	default:
 		a.fail("num_heads", "it is not there, and the tensors do not tell it: add --set model.num_heads=N")
 	}
 	pool := "token"
@@ -170,10 +225,13 @@ func (a *hubArgs) swin(m *configs.Model, windows []int) {
 	a.common(*m)
 	a.integers("depths", m.Depths)
 	a.integers("num_heads", m.NumHeads)
-	if w := a.square("window_size"); w != 0 && w < m.WindowSize {
-		a.fail("window_size", "it is %d, the tensors have %d", w, m.WindowSize)
-	} else if w != 0 { // no stage may be as large
-		m.WindowSize = w
+	said := a.windows(len(m.Depths))
+	for i, side := range said {
+		// Where the map of a stage is smaller than a window, its table is too.
+		if i < len(windows) && (side < windows[i] || side != slices.Max(said) && side != windows[i]) {
+			a.fail("window_size", "it is %d in stage %d, the tensors have %d", side, i+1, windows[i])
+		}
+		m.WindowSize = max(m.WindowSize, side)
 	}
 	if size := a.imageSize(); size > 0 {
 		for i, have := range windows {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"fasternet/checkpoints"
 	"fasternet/configs"
@@ -59,13 +60,27 @@ func WriteHub(l *Loaded, dir string) (note string, err error) {
 	if err := checkpoints.Write(filepath.Join(dir, HubWeightsFile), checkpoints.File{Meta: meta, Tensors: ts}); err != nil {
 		return "", err
 	}
-	if cut := preprocess.Of(l.Config.Data, l.Model.Channels()).Transform.Cut(); cut.KeepTo > 0 {
-		note = fmt.Sprintf("images of %d to %d pixels are not resized here, and timm resizes them", cut.KeepFrom, cut.KeepTo)
-	}
-	return note, checkpoints.WriteAtomic(filepath.Join(dir, HubConfigFile), func(w io.Writer) error {
+	return otherImages(l), checkpoints.WriteAtomic(filepath.Join(dir, HubConfigFile), func(w io.Writer) error {
 		_, err := w.Write(append(text, '\n'))
 		return err
 	})
+}
+
+// otherImages says which images timm treats in another way than the model's evaluation; ""
+// if none.
+func otherImages(l *Loaded) string {
+	p := preprocess.Of(l.Config.Data, l.Model.Channels())
+	var notes []string
+	if cut := p.Transform.Cut(); cut.KeepTo > 0 {
+		notes = append(notes, fmt.Sprintf("images of %d to %d pixels are not resized here, and timm resizes them", cut.KeepFrom, cut.KeepTo))
+	}
+	if !p.Decoding.IgnoreOrientation {
+		notes = append(notes, "images are turned by their EXIF orientation here, and timm does not turn them (data.orientation)")
+	}
+	if !p.Decoding.Clip16Bit {
+		notes = append(notes, "grey images of 16 bits are scaled here, and timm clips their values (data.sixteen_bit)")
+	}
+	return strings.Join(notes, "; ")
 }
 
 // CheckHubFolder says whether WriteHub can write to a folder.

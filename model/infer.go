@@ -167,14 +167,20 @@ func (s *source) noteAssumed(preset string, m configs.Model) {
 	if preset != "" {
 		from = fmt.Sprintf("the preset %s has the same shapes, and its values are taken", preset)
 	}
-	what := "mean and deviation of the pixels"
+	var what []string
 	if m.Name == "vit" && preset != "" {
-		what = "the number of attention heads, " + what
+		what = append(what, "the number of attention heads")
 	}
-	if m.Name == "fasternet" && preset != "" {
-		what = "the activation, " + what
+	if m.Name != "fasternet" {
+		what = append(what, "the activation (gelu)")
+	} else if preset != "" {
+		what = append(what, "the activation")
 	}
-	s.note("the tensors do not tell %s: %s; --config or --set says others", what, from)
+	if m.Name != "vit" || m.GlobalPool { // else there is a note about the class token
+		what = append(what, "the pool (mean)")
+	}
+	what = append(what, "mean and deviation of the pixels")
+	s.note("the tensors do not tell %s: %s; --config or --set says others", strings.Join(what, ", "), from)
 }
 
 // classesOf is the number of classes that a classifier among the tensors has; 0

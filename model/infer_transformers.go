@@ -140,6 +140,9 @@ func (s *source) inferTransformer(m *configs.Model, size *int, told, settings []
 	if *size == 0 { // the multiple of a whole number of windows that is nearest to 224
 		unit := m.PatchSize * m.WindowSize << (len(m.Depths) - 1)
 		*size = unit * max(1, (224+unit/2)/unit)
+		if !setsKey(settings, "data.image_size") {
+			s.note("the tensors do not tell the size of images: %d px is taken (data.image_size)", *size)
+		}
 	}
 	return append(told, fmt.Sprintf("model.patch_norm=%v", m.PatchNorm), fmt.Sprintf("data.image_size=%d", *size)), nil
 }

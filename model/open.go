@@ -83,7 +83,7 @@ func Start(m graph.Model, c *configs.Config, path string, o LoadOptions) error {
 		return fmt.Errorf("%s is an exported model whose batch norms are folded: it cannot be trained; take the checkpoint that it was made of", src.path)
 	}
 	if err := src.describeHub(nil); err != nil {
-		src.note("%v; whether the model computes the same is not checked", err)
+		src.noteUnchecked(err)
 	}
 	if err := src.fits(c, nil, o); err != nil {
 		return err
@@ -115,7 +115,7 @@ func (s *source) fits(c *configs.Config, settings []string, o LoadOptions) error
 // describeHub reads config.json into the source.
 func (s *source) describeHub(settings []string) (err error) {
 	if s.hub == nil {
-		return nil
+		return s.damaged
 	}
 	if s.config, err = s.hub.configuration(s, settings); err != nil {
 		return err
@@ -125,6 +125,12 @@ func (s *source) describeHub(settings []string) (err error) {
 		s.note("%s", note)
 	}
 	return nil
+}
+
+// noteUnchecked says that config.json is of no help.
+func (s *source) noteUnchecked(err error) {
+	text := strings.TrimSuffix(err.Error(), ": repair it, or say with --config what the weights are for")
+	s.note("%s; whether the model computes the same is not checked", text)
 }
 
 // ConfigError says that the options of a load do not give a configuration.
@@ -142,6 +148,9 @@ func (s *source) configure(o LoadOptions) (c *configs.Config, err error) {
 	hubError := s.describeHub(o.Settings)
 	switch {
 	case o.Config != "":
+		if hubError != nil {
+			s.noteUnchecked(hubError)
+		}
 		if c, err = asConfigError(configs.Load(o.Config, o.Settings...)); err == nil {
 			err = s.fits(c, o.Settings, o)
 		}

@@ -19,6 +19,7 @@ type source struct {
 	path    string
 	own     *checkpoints.File // if it is a checkpoint or an export of ours
 	hub     *hubConfig        // config.json of the folder of foreign weights, as timm writes it; or nil
+	damaged error             // why it cannot be read
 	config  *configs.Config   // what the file, or its folder, says of itself; or nil
 	classes []string          // class names that it says
 	state   *weights.State    // the tensors under official names
@@ -100,6 +101,9 @@ func readWeights(path string, o LoadOptions) (*source, error) {
 	}
 	s.noteChoice(o)
 	s.hub, err = readHubConfig(path)
+	if errors.As(err, new(damagedHub)) {
+		s.damaged, err = err, nil
+	}
 	return s, err
 }
 

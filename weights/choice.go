@@ -221,6 +221,7 @@ func choose(sets []set, o Options) (chosen set, others []string, err error) {
 			return set{}, nil, err
 		}
 	}
+	unnamed := unnamedAverages(all)
 	all = plausible(all, o.Key != "")
 	if len(all) == 0 {
 		return set{}, nil, nil
@@ -243,6 +244,11 @@ func choose(sets []set, o Options) (chosen set, others []string, err error) {
 	}
 	for _, s := range slices.Concat(from[1:], rest) {
 		others = append(others, s.describe())
+	}
+	if o.Key == "" {
+		for _, s := range unnamed {
+			others = append(others, s.describe()+" without names of a network")
+		}
 	}
 	return from[0], others, nil
 }
@@ -287,6 +293,17 @@ func plausible(all []set, asked bool) []set {
 		most = max(most, len(s.items))
 	}
 	return matching(all, func(s set) bool { return 2*len(s.items) >= most && len(s.items) > 0 })
+}
+
+// unnamedAverages are averaged weights that cannot be read, since they are a list without
+// names, if there is a network with names next to them.
+func unnamedAverages(all []set) []set {
+	if !slices.ContainsFunc(all, func(s set) bool { return s.family != "" }) {
+		return nil
+	}
+	return matching(all, func(s set) bool {
+		return s.family == "" && len(s.items) > 1 && s.average() && !slices.ContainsFunc(s.parts(), isNotWeights)
+	})
 }
 
 // split tells averaged weights from others. A teacher is the average of a student if

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/nlpodyssey/gopickle/pickle"
 	"github.com/nlpodyssey/gopickle/types"
@@ -157,6 +158,19 @@ func (i *inert) PySetState(any) error      { return nil }
 func (i *inert) Set(_, _ any)              {}
 func (i *inert) Append(any)                {}
 func (i *inert) Add(any)                   {}
+
+// tensor says whether it is what became of a tensor of an unusual kind: sparse, quantised,
+// of 8-bit floats, without values, or of a subclass.
+func (i *inert) tensor() bool {
+	return strings.HasPrefix(i.name, "torch._utils._rebuild_") || strings.HasPrefix(i.name, "torch._tensor._rebuild_")
+}
+
+// unread says that such a tensor cannot be read.
+func (i *inert) unread(name string) error {
+	kind := i.name[strings.LastIndexByte(i.name, '.')+1:]
+	kind = strings.TrimSuffix(strings.TrimPrefix(kind, "_rebuild_"), "_no_storage")
+	return fmt.Errorf("tensor %s is of a kind that is not read (%s in PyTorch): save it as dense floats, such as t.to_dense() or t.float()", short(name), short(kind))
+}
 
 // function is a function that pickles may call.
 type function func(args []any) (any, error)

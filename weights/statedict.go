@@ -82,6 +82,10 @@ func (s *search) walk(key string, v any, depth int) {
 		case *types.Dict, *types.OrderedDict, *types.List, *types.Tuple:
 			s.walk(inner, x, depth+1)
 		case *inert:
+			if x.tensor() {
+				found.items = append(found.items, item{e.key, nil, func() (Tensor, error) { return Tensor{}, x.unread(inner) }})
+				continue
+			}
 			s.code = append(s.code, fmt.Sprintf("%s is an object of class %s", short(inner), x.name))
 		}
 		found.left = append(found.left, short(e.key))

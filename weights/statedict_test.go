@@ -115,6 +115,11 @@ func TestStateDictKeys(t *testing.T) {
 		{"criterion", dict("state_dict", dict(append(netPairs("model._orig_mod.", 0), netPairs("criterion.teacher_model.", 1)...)...)), weights.Options{}, "state_dict|model._orig_mod.: conv[10] head.weight[10]"},
 		{"criterion of an unknown network", dict("state_dict", dict("model._orig_mod.w", one(0), "criterion.teacher_model.w", one(1))), weights.Options{}, "state_dict|model._orig_mod.: w[10]"},
 
+		{"averages without names", dict("model", net("", 0), "ema", dict("decay", number(1), "shadow_params", list(one(1), one(1)))), weights.Options{}, "model|: conv[10] head.weight[10]; not ema.shadow_params (2 tensors) without names of a network"},
+		{"a sparse tensor", dict("model", dict(append(netPairs("", 0), "head.bias", call(global("torch._utils", "_rebuild_sparse_tensor"), number(0)))...)), weights.Options{},
+			"tensor model.head.bias is of a kind that is not read (sparse_tensor in PyTorch): save it as dense floats"},
+		{"a tensor of 8 bits", dict("w", call(global("torch._utils", "_rebuild_tensor_v3"), number(0))), weights.Options{}, "tensor w is of a kind that is not read (tensor_v3 in PyTorch)"},
+		{"a sparse tensor elsewhere", dict("model", net("", 0), "mask", call(global("torch._utils", "_rebuild_sparse_tensor"), number(0))), weights.Options{}, "model|: conv[10] head.weight[10]"},
 		{"nothing", dict("epoch", number(3)), weights.Options{}, "there are no tensors in this PyTorch file, only epoch"},
 		{"an object", call(global("torch.nn.modules.container", "Sequential")), weights.Options{}, "it holds an object of class torch.nn.modules.container.Sequential, which is code"},
 		{"an object in a dict", dict("model", call(global("models.yolo", "Model"))), weights.Options{}, "there are no tensors in this PyTorch file that can be read: model is an object of class models.yolo.Model, which is code"},
