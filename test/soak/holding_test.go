@@ -75,7 +75,7 @@ type watch struct {
 const (
 	warmUp = 0.2
 	tenth  = (1 - warmUp) / 10
-	few    = 3
+	few    = 6
 )
 
 func (w *watch) epoch() {
@@ -92,17 +92,22 @@ func (w *watch) epoch() {
 	}
 }
 
+// take looks a few times, while the training waits: a page may be in the making.
 func (w *watch) take(part int, to *[]float64) {
-	held, err := hold()
-	if err != nil {
-		w.err = err
-		return
-	}
-	for k, v := range held {
-		if w.samples[part] == 0 {
+	const looks, pause = 3, 100 * time.Millisecond
+	for range looks {
+		held, err := hold()
+		if err != nil {
+			w.err = err
+			return
+		}
+		if *to == nil {
 			*to = held
 		}
-		(*to)[k] = min((*to)[k], v)
+		for k, v := range held {
+			(*to)[k] = min((*to)[k], v)
+		}
+		time.Sleep(pause)
 	}
 	w.samples[part]++
 }
