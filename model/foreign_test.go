@@ -698,3 +698,40 @@ func TestAdopt(t *testing.T) {
 		}
 	}
 }
+
+// Of foreign weights of a Swin it is known which images the other program pads.
+func TestPadding(t *testing.T) {
+	foreign, err := model.Open(golden.Foreign(t, "timm/swin"), model.LoadOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "own.safetensors")
+	meta, err := model.Meta(foreign.Config, foreign.Classes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := checkpoints.Write(path, checkpoints.File{Meta: meta, Tensors: model.Tensors(foreign.Model.Store())}); err != nil {
+		t.Fatal(err)
+	}
+	own, err := model.Open(path, model.LoadOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	size, unit := foreign.Config.Data.ImageSize, foreign.Config.Model.PatchSize
+	odd := 2*size + 2*unit
+	for _, c := range []struct {
+		l             *model.Loaded
+		height, width int
+		want          string
+	}{
+		{foreign, size, size, ""},
+		{foreign, size, 2 * size, ""},
+		{foreign, odd, odd, fmt.Sprintf("for images of %d pixels the maps of stage 1", odd)},
+		{foreign, size, odd, fmt.Sprintf("for images of %d×%d pixels the maps of stage 1", size, odd)},
+		{own, odd, odd, ""},
+	} {
+		if got := c.l.Padding(c.height, c.width); (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
+			t.Errorf("%d×%d: %q, want %q", c.height, c.width, got, c.want)
+		}
+	}
+}

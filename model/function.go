@@ -155,13 +155,36 @@ func (s *source) noteImages(c *configs.Config) {
 // notePadding says if foreign code would pad the maps of a Swin where ours has smaller
 // windows.
 func (s *source) notePadding(c *configs.Config) {
-	if n := s.state.Naming; s.own != nil || c.Model.Name != "swin" || n != weights.Timm && n != weights.Torchvision {
+	if s.own != nil {
 		return
 	}
-	if stage := paddedStage(c.Model, c.Data.ImageSize, s.state.Naming); stage > 0 {
-		s.note("warning: for images of %d pixels the maps of stage %d are no multiple of the windows: %s pads them with zeros, which count as tokens there, and ours are cut; the logits differ",
-			c.Data.ImageSize, stage, s.state.Naming)
+	if note := padding(c.Model, c.Data.ImageSize, c.Data.ImageSize, s.state.Naming); note != "" {
+		s.note("%s", note)
 	}
+}
+
+// Padding says if the program that wrote the weights computes something else of images of
+// a size in pixels, which need not be that of the configuration: of a Swin it may pad maps.
+// It is "" if not.
+func (l *Loaded) Padding(height, width int) string {
+	return padding(l.Config.Model, height, width, l.naming)
+}
+
+func padding(m configs.Model, height, width int, n weights.Naming) string {
+	if m.Name != "swin" || n != weights.Timm && n != weights.Torchvision {
+		return ""
+	}
+	stage, size := paddedStage(m, height, n), fmt.Sprint(height)
+	if height != width {
+		size = fmt.Sprintf("%d×%d", height, width)
+		if other := paddedStage(m, width, n); stage == 0 || other > 0 && other < stage {
+			stage = other
+		}
+	}
+	if stage == 0 {
+		return ""
+	}
+	return fmt.Sprintf("warning: for images of %s pixels the maps of stage %d are no multiple of the windows: %s pads them with zeros, which count as tokens there, and ours are cut; the logits differ", size, stage, n)
 }
 
 // paddedStage is the first stage of a Swin, from 1, that other code pads for images of a

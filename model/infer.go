@@ -172,7 +172,7 @@ func (s *source) noteAssumed(preset string, m configs.Model) {
 		what = append(what, "the number of attention heads")
 	}
 	if m.Name != "fasternet" {
-		what = append(what, "the activation (gelu)")
+		what = append(what, "the activation (gelu)", fmt.Sprintf("the eps of its norms (%g)", m.NormEps))
 	} else if preset != "" {
 		what = append(what, "the activation")
 	}

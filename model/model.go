@@ -135,6 +135,7 @@ type Loaded struct {
 	// Headless says that the file has no classifier: the model has one of a single class,
 	// which means nothing.
 	Headless bool
+	naming   weights.Naming // of foreign weights; "" of ours
 }
 
 // Used says in one word which weights of a run they are: ema for averaged ones, or plain.

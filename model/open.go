@@ -24,6 +24,9 @@ func Open(path string, o LoadOptions) (*Loaded, error) {
 		return nil, err
 	}
 	l := &Loaded{File: src.own, Path: src.path, Average: src.average}
+	if src.own == nil {
+		l.naming = src.state.Naming
+	}
 	if l.Config, err = src.configure(o); err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 
 	"fasternet/arrays"
 	"fasternet/data"
@@ -112,6 +113,19 @@ func (in *Inputs) Name(i int) string {
 		i -= n
 	}
 	return ""
+}
+
+// ArraySizes are the heights and widths of the images in arrays, each once.
+func (in *Inputs) ArraySizes() (sizes [][2]int) {
+	for _, p := range in.parts {
+		if p.array == nil {
+			continue
+		}
+		if size := [2]int{p.array.Shape[2], p.array.Shape[3]}; !slices.Contains(sizes, size) {
+			sizes = append(sizes, size)
+		}
+	}
+	return sizes
 }
 
 func (p part) len() int {

@@ -79,6 +79,7 @@ The last line on standard output is a JSON object: count, the shapes by name, an
 			defer pool.Close()
 			show := train.NewDisplay(os.Stderr)
 			showLeftOut(show, in.LeftOut)
+			showPadding(show, m, in)
 			features, err := predict.Extract(cmd.Context(), f.runner(m, pool), in, f.inputs(config, show, "features", true), which, pooling == "avg")
 			show.End()
 			if err != nil {

@@ -11,6 +11,7 @@ import (
 	"fasternet/graph"
 	"fasternet/kernels"
 	"fasternet/model"
+	"fasternet/predict"
 	"fasternet/train"
 	"fasternet/weights"
 
@@ -132,6 +133,17 @@ func showNotes(notes []string) {
 	show := train.NewDisplay(os.Stderr)
 	for _, n := range notes {
 		show.Line("%s", model.Remark(n))
+	}
+}
+
+// showPadding warns if the program that wrote the weights computes something else of arrays
+// whose images are not of the size in the configuration, which has been looked at.
+func showPadding(show *train.Display, m *model.Loaded, in *predict.Inputs) {
+	for _, size := range in.ArraySizes() {
+		note := m.Padding(size[0], size[1])
+		if d := m.Config.Data.ImageSize; note != "" && (size[0] != d || size[1] != d) {
+			show.Line("%s", note)
+		}
 	}
 }
 

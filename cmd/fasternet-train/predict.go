@@ -87,6 +87,7 @@ order of the outputs.`,
 				show.Line("note: %s", note)
 			}
 			showLeftOut(show, in.LeftOut)
+			showPadding(show, m, in)
 			// The lines of a table on a terminal show the progress themselves.
 			bar := out != "" || !term.IsTerminal(int(os.Stdout.Fd()))
 			classify := func(w io.Writer) (*predict.Outcome, error) {
