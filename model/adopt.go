@@ -29,6 +29,10 @@ func Adopt(c *configs.Config, given configs.Given, o LoadOptions) ([]string, err
 	if c.From == "" || c.Task != "classify" || given.Model() {
 		return nil, nil
 	}
+	o.Remedies = &Remedies{
+		Weights: flags.Weights, StateKey: flags.StateKey, AllowMissing: flags.AllowMissing, AllowNaN: flags.AllowNaN,
+		Setting: "give the configuration a model, with %s", Config: "give the configuration a model",
+	}
 	src, err := readSource(c.From, o)
 	if err != nil {
 		return nil, err

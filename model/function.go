@@ -133,7 +133,7 @@ func (s *source) noteFunction(c *configs.Config) {
 			s.note("the names of the tensors do not tell Microsoft's Swin (%s) from LocalMIM's (%s): it is taken as the configuration says (%s)",
 				strings.Join(microsoft.settings(), ", "), strings.Join(localMIM.settings(), ", "), describeSwin(m))
 		case !code.of(m):
-			s.note("warning: the Swin with such names computes something else (%s) than the configuration (%s); add --set for each if the weights are of that program",
+			s.note("warning: the Swin with such names computes something else (%s) than the configuration (%s); set these keys if the weights are of that program",
 				strings.Join(code.settings(), ", "), describeSwin(m))
 		}
 	}

@@ -160,18 +160,18 @@ var vitSizes = map[string]struct{ channels, heads int }{
 // tensors, and of settings, which come last. Whatever it does not understand is an error.
 func (h *hubConfig) configuration(s *source, settings []string) (*configs.Config, error) {
 	if h.Architecture == "" {
-		return nil, fmt.Errorf("%s is of Hugging Face transformers (model_type %s), whose models are not read: export the model from timm, or give a configuration with --config", h.path, clip(h.ModelType))
+		return nil, fmt.Errorf("%s is of Hugging Face transformers (model_type %s), whose models are not read: export the model from timm", h.path, clip(h.ModelType))
 	}
 	family := s.state.Family
 	known, ok := plainArchitectures[family]
 	if name, _, _ := strings.Cut(h.Architecture, "."); !ok || !known.MatchString(name) {
-		return nil, fmt.Errorf("%s: architecture %q is none of those whose computation is known (fasternet_*, vit_*_patch*, deit_*_patch*, swin_*_window*): say with --config what the weights are for", h.path, clip(h.Architecture))
+		return nil, fmt.Errorf("%s: architecture %q is none of those whose computation is known (fasternet_*, vit_*_patch*, deit_*_patch*, swin_*_window*)%s", h.path, clip(h.Architecture), option(": ", s.ways.Config, ""))
 	}
 	m, size, err := shapesOf(s.state)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.path, err)
 	}
-	a := hubArgs{h: h}
+	a := hubArgs{h: h, ways: s.ways}
 	switch family {
 	case weights.FasterNet:
 		m.ActLayer = "relu"

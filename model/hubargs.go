@@ -15,6 +15,7 @@ import (
 // The first thing that cannot be is kept.
 type hubArgs struct {
 	h    *hubConfig
+	ways Remedies
 	seen []string
 	err  error
 }
@@ -141,7 +142,7 @@ func (a *hubArgs) without(keys ...string) { a.seen = append(a.seen, keys...) }
 func (a *hubArgs) finish() {
 	for _, key := range slices.Sorted(maps.Keys(a.h.ModelArgs)) {
 		if raw := a.h.ModelArgs[key]; !slices.Contains(a.seen, key) && string(raw) != "null" {
-			a.fail(key, "it is not known what %s does: say with --config what the weights are for", inLine(raw))
+			a.fail(key, "it is not known what %s does%s", inLine(raw), option(": ", a.ways.Config, ""))
 		}
 	}
 }
@@ -186,9 +187,9 @@ func (a *hubArgs) vit(m *configs.Model, headsSet bool) {
 		m.NumHeads = configs.Heads{usual.heads}
 	case headsSet:
 	case known:
-		a.fail("num_heads", "it is not there, and %s has %d channels where the tensors have %d: add --set model.num_heads=N", a.h.Architecture, usual.channels, m.EmbedDim)
+		a.fail("num_heads", "it is not there, and %s has %d channels where the tensors have %d%s", a.h.Architecture, usual.channels, m.EmbedDim, a.ways.ask("model.num_heads=N"))
 	default:
-		a.fail("num_heads", "it is not there, and the tensors do not tell it: add --set model.num_heads=N")
+		a.fail("num_heads", "it is not there, and the tensors do not tell it%s", a.ways.ask("model.num_heads=N"))
 	}
 	pool := "token"
 	a.arg("global_pool", &pool)

@@ -14,7 +14,7 @@ import (
 
 // The user has to say what the tensors of a network do not tell.
 var (
-	ErrActivation = errors.New("the weights do not tell the activation: add --set model.act_layer=gelu or relu, or --config with a preset or a file")
+	ErrActivation = errors.New("the weights do not tell the activation")
 	ErrHeads      = errors.New("the weights do not tell the number of attention heads")
 	ErrVariant    = errors.New("the names of the tensors do not tell which Swin it is")
 )
@@ -106,9 +106,9 @@ func (s *source) infer(settings []string) (*configs.Config, error) {
 	}
 	switch {
 	case m.Name == "fasternet" && !setsKey(settings, "model.act_layer"):
-		return nil, ConfigError{fmt.Errorf("%s is a FasterNet of its own (embed_dim %d, depths %v, %d classes): %w", s.path, m.EmbedDim, m.Depths, m.NumClasses, ErrActivation)}
+		return nil, ConfigError{fmt.Errorf("%s is a FasterNet of its own (embed_dim %d, depths %v, %d classes): %w%s", s.path, m.EmbedDim, m.Depths, m.NumClasses, ErrActivation, s.ways.ask("model.act_layer=gelu or relu"))}
 	case m.Name == "vit" && !setsKey(settings, "model.num_heads"):
-		return nil, ConfigError{fmt.Errorf("%s is a ViT of its own (embed_dim %d, depth %d): %w: add --set model.num_heads=N, or --config with a preset or a file", s.path, m.EmbedDim, m.Depth, ErrHeads)}
+		return nil, ConfigError{fmt.Errorf("%s is a ViT of its own (embed_dim %d, depth %d): %w%s", s.path, m.EmbedDim, m.Depth, ErrHeads, s.ways.ask("model.num_heads=N"))}
 	}
 	s.noteAssumed("", m)
 	text, err := m.YAML()
@@ -180,7 +180,7 @@ func (s *source) noteAssumed(preset string, m configs.Model) {
 		what = append(what, "the pool (mean)")
 	}
 	what = append(what, "mean and deviation of the pixels")
-	s.note("the tensors do not tell %s: %s; --config or --set says others", strings.Join(what, ", "), from)
+	s.note("the tensors do not tell %s: %s", strings.Join(what, ", "), from)
 }
 
 // classesOf is the number of classes that a classifier among the tensors has; 0
@@ -213,7 +213,7 @@ func (s shapes) has(name string) bool { _, ok := s.of[name]; return ok }
 func (s shapes) get(name string, n int) ([]int, error) {
 	shape, ok := s.of[name]
 	if !ok {
-		return nil, fmt.Errorf("not the weights of a %s: there is no %s; for another model say which with --config", s.family, name)
+		return nil, fmt.Errorf("not the weights of a %s: there is no %s", s.family, name)
 	}
 	if len(shape) < n || slices.Contains(shape, 0) {
 		return nil, fmt.Errorf("not the weights of a %s: %s has shape %v", s.family, name, shape)

@@ -130,8 +130,8 @@ func (s *source) inferTransformer(m *configs.Model, size *int, told, settings []
 		}
 	}
 	if code == nil && !s.pretrained() {
-		return nil, fmt.Errorf("%s: %w: add --set model.norm_before_pool=true for Microsoft's Swin, which timm had before 0.8 (eps %g), or =false for LocalMIM's fine-tuning (eps %g); model.norm_eps and model.norm2_eps say another eps",
-			s.path, ErrVariant, microsoft.eps, localMIM.eps)
+		return nil, fmt.Errorf("%s: %w%s: true is for Microsoft's Swin, which timm had before 0.8 (eps %g), false for LocalMIM's fine-tuning (eps %g); model.norm_eps and model.norm2_eps say another eps",
+			s.path, ErrVariant, s.ways.ask("model.norm_before_pool=true or false"), microsoft.eps, localMIM.eps)
 	}
 	if code != nil {
 		m.NormBeforePool, m.NormEps, m.Norm2Eps = code.normBeforePool, code.eps, code.eps2

@@ -1,6 +1,8 @@
 package model
 
 import (
+	"fmt"
+
 	"fasternet/weights"
 )
 
@@ -22,10 +24,26 @@ type LoadOptions struct {
 }
 
 // Remedies are how a user sets options, for errors and notes; "" if it is not possible.
-type Remedies struct{ Weights, StateKey, AllowMissing, AllowNaN string }
+type Remedies struct {
+	Weights, StateKey, AllowMissing, AllowNaN string // what the options are called
+
+	Setting string // how to say a setting of the model, a sentence with %s for it
+	Config  string // how to say the whole model, a sentence
+}
 
 // flags are the remedies of the commands.
-var flags = Remedies{Weights: "--weights", StateKey: "--state-key", AllowMissing: "--allow-missing", AllowNaN: "--allow-nan"}
+var flags = Remedies{
+	Weights: "--weights", StateKey: "--state-key", AllowMissing: "--allow-missing", AllowNaN: "--allow-nan",
+	Setting: "add --set %s, or --config with a preset or a file", Config: "say with --config what the weights are for",
+}
+
+// ask is the end of an error about a setting that nothing tells.
+func (r Remedies) ask(setting string) string {
+	if r.Setting == "" {
+		return ""
+	}
+	return ": " + fmt.Sprintf(r.Setting, setting)
+}
 
 func (o LoadOptions) remedies() Remedies {
 	if o.Remedies != nil {

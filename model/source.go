@@ -26,6 +26,7 @@ type source struct {
 	average bool              // they are averaged ones
 	model   graph.Model       // of an ONNX file: the model of its configuration, without the tensors
 	newHead bool              // the classifier has been left out, or is missing: the model keeps its own
+	ways    Remedies          // for errors and notes
 	notes   []string          // about the choice of the weights, and changes of the tensors
 }
 
@@ -47,6 +48,7 @@ func readSource(path string, o LoadOptions) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.ways = o.remedies()
 	var numbers finite.Count
 	for _, t := range s.state.Tensors {
 		numbers.Add(t.Name, t.F32)

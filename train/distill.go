@@ -37,7 +37,10 @@ func openTeacher(c *configs.Config, student *graph.Runner, names []string) (*tea
 	}
 	l, err := model.Open(c.Distill.Teacher, model.LoadOptions{
 		Config: c.Distill.Config, Weights: weights.Choice(c.Distill.Weights), StateKey: c.Distill.StateKey,
-		Remedies: &model.Remedies{Weights: "distill.weights", StateKey: "distill.state_key"},
+		Remedies: &model.Remedies{
+			Weights: "distill.weights", StateKey: "distill.state_key",
+			Setting: "add distill.config, a file with %s", Config: "say with distill.config what the weights are for",
+		},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("distill.teacher: %w", err)

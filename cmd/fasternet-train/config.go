@@ -24,13 +24,7 @@ func configCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	var settings []string
-	load := func(name string) (*configs.Config, error) {
-		config, err := configs.Load(name, settings...)
-		if err != nil {
-			return nil, usageError{err}
-		}
-		return config, nil
-	}
+	load := func(name string) (*configs.Config, error) { return loadConfig(name, settings) }
 	list := &cobra.Command{
 		Use: "list", Short: "List the presets", Example: "  fasternet-train config list", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {

@@ -16,6 +16,13 @@ const fewFindings = 20
 // checkConfig prints all that is wrong with a configuration, and with what it says of its
 // data set.
 func checkConfig(name string, settings []string) error {
+	if c, given, err := configs.LoadGiven(name, settings...); err == nil {
+		adopted, err := adoptedSettings(c, given, nil)
+		if err != nil {
+			return err
+		}
+		settings = append(adopted, settings...)
+	}
 	e := configs.Examine(name, settings...)
 	for _, p := range e.Problems {
 		if _, err := printable.Printf("error: %s\n", p); err != nil {

@@ -37,11 +37,7 @@ func (f *datasetFlags) config(arg string) (*configs.Config, error) {
 		settings = append(settings, "data.dir="+quoted(f.dir))
 	}
 	if isConfiguration(arg) {
-		c, err := configs.Load(arg, append(settings, f.settings...)...)
-		if err != nil {
-			return nil, usageError{err}
-		}
-		return c, nil
+		return loadConfig(arg, append(settings, f.settings...))
 	}
 	name := arg
 	if arg != "fashion-mnist" {

@@ -6,7 +6,6 @@ import (
 	"os"
 
 	"fasternet/checkpoints"
-	"fasternet/configs"
 	"fasternet/train"
 
 	"github.com/spf13/cobra"
@@ -45,12 +44,9 @@ of a step's loss around the curve).`,
 				return err
 			}
 			settings = append(settings, more...)
-			config, given, err := configs.LoadGiven(args[0], settings...)
-			if err == nil {
-				config, err = adopt(args[0], config, given, nil, settings)
-			}
+			config, err := loadConfig(args[0], settings)
 			if err != nil {
-				return usageError{err}
+				return err
 			}
 			if err := o.Validate(); err != nil {
 				return usageError{fmt.Errorf("--min, --max, --steps: %w", err)}

@@ -20,17 +20,14 @@ a run, or weights of another program.`
 // whose model is nil, or a checkpoint with its model.
 func modelArgument(arg string, settings []string) (*configs.Config, graph.Model, error) {
 	if !isCheckpoint(arg) {
-		config, err := configs.Load(arg, settings...)
-		if err != nil {
-			return nil, nil, usageError{err}
-		}
-		return config, nil, nil
+		config, err := loadConfig(arg, settings)
+		return config, nil, err
 	}
 	if len(settings) > 0 && model.IsOwn(arg) {
 		return nil, nil, usageError{fmt.Errorf("--set: %s is a checkpoint, whose model is as it is; settings go with a preset, a YAML file or weights of another program", arg)}
 	}
 	// Counts and times depend neither on the values nor on a classifier.
-	m, err := model.Open(arg, model.LoadOptions{Settings: settings, AllowNaN: true, Headless: true, Remedies: &model.Remedies{}})
+	m, err := model.Open(arg, model.LoadOptions{Settings: settings, AllowNaN: true, Headless: true, Remedies: &model.Remedies{Setting: "add --set %s"}})
 	var config model.ConfigError
 	if errors.As(err, &config) {
 		return nil, nil, usageError{err}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,9 +13,7 @@ import (
 	"fasternet/collective"
 	"fasternet/configs"
 	"fasternet/internal/printable"
-	"fasternet/model"
 	"fasternet/train"
-	"fasternet/weights"
 
 	"github.com/spf13/cobra"
 )
@@ -104,7 +103,7 @@ loss (nats) of the best checkpoint; of a pre-training the loss.`,
 			defer ranks.fall()
 			defer func() { err = ranks.leave(err) }()
 			config, dir, err := findRun(args, dir, resume, settings)
-			if err != nil {
+			if err != nil && !errors.As(err, &weightsError{}) {
 				err = usageError{err}
 			}
 			if err := collective.Agree(ranks, err); err != nil {
@@ -179,27 +178,6 @@ func findRun(args []string, dir string, resume bool, settings []string) (*config
 	}
 	config, err = adopt(args[0], config, given, nil, settings)
 	return config, dir, err
-}
-
-// adopt completes a configuration without a model: from the weights that it starts from, or
-// from another configuration if there is one.
-func adopt(name string, c *configs.Config, given configs.Given, from *configs.Config, settings []string) (*configs.Config, error) {
-	var adopted []string
-	var err error
-	if from != nil {
-		adopted, err = model.AdoptFrom(given, from)
-	} else {
-		adopted, err = model.Adopt(c, given, model.LoadOptions{
-			Weights: weights.Choice(c.FromWeights), StateKey: c.FromStateKey, AllowMissing: c.FromAllowMissing, AllowNaN: c.FromAllowNaN,
-		})
-	}
-	if err != nil {
-		return nil, fmt.Errorf("from: %w", err)
-	}
-	if len(adopted) == 0 {
-		return c, nil
-	}
-	return configs.Load(name, append(adopted, settings...)...)
 }
 
 // presetOf is the preset that a run starts from, or "" if that is not known.

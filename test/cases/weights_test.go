@@ -202,7 +202,7 @@ func TestTimmNamesOfSwin(t *testing.T) {
 	f.run("convert", "run", "w", "--naming", "timm", "--set", "model.norm_before_pool=true", "--set", "model.norm_eps=1e-5").exits(0)
 	f.run("eval", "--model", "w", "--data", "base").exits(0)
 	// Without a configuration, official names are of two networks.
-	f.run("convert", "official.safetensors", "x.safetensors").exits(2).says("the names of the tensors do not tell which Swin it is", "--set model.norm_before_pool=true", "=false")
+	f.run("convert", "official.safetensors", "x.safetensors").exits(2).says("the names of the tensors do not tell which Swin it is", "--set model.norm_before_pool=true or false")
 	f.run("convert", "official.safetensors", "x.safetensors", "--set", "model.norm_before_pool=false", "--set", "data.image_size=32").exits(0)
 	sameLoss(t, "the variant that was named", f.run("eval", "--model", "x.safetensors", "--data", "base", "--set", "data.mean=[0.5,0.5,0.5]", "--set", "data.std=[0.25,0.25,0.25]"), want)
 }
@@ -281,7 +281,10 @@ func TestTimmFolder(t *testing.T) {
 			f.run("predict", "base/val/cat", "--model", "hub", "--topk", "1", "--format", "csv").exits(0).says(",cat,")
 			// A run without a model takes the model of the weights.
 			f.write("plain.yaml", []byte("data: {dir: base}\ntrain: {epochs: 1, batch_size: 8}\nsched: {warmup_epochs: 0}\nlog: {tensorboard: false}\n"))
-			f.run("train", "plain.yaml", "--from", "hub", "--run", "fine").exits(0).says("starting from the weights of hub")
+			f.run("train", "plain.yaml", "--from", "hub", "--run", "fine").exits(0).says("note: the configuration has no model: it takes the model of hub", "starting from the weights of hub")
+			f.run("config", "check", "plain.yaml", "--set", "from=hub").exits(0)
+			f.run("config", "show", "plain.yaml", "--set", "from=hub").exits(0).says("name: "+name)
+			f.run("train", "plain.yaml", "--from", "none", "--run", "none").exits(1).says("from: model: stat none")
 			f.run("train", "plain.yaml", "--from", "hub", "--run", "fine", "--resume").exits(0)
 			f.run("eval", "--model", "fine").exits(0)
 			// Nothing of somebody else's is overwritten.
