@@ -21,7 +21,8 @@ type Writer struct {
 // Create makes a folder, unless it is there, and a new event file in it; the
 // files of earlier processes stay. from is the first step that this process will
 // write: of the earlier files TensorBoard drops what they say of it and later
-// ones, so that a resumed run has no step twice.
+// ones, so that no run has a step twice, whether it goes on or begins again because
+// it was killed before its first checkpoint.
 func Create(dir string, from int64) (*Writer, error) {
 	if err := disk.MakeFolder(dir); err != nil {
 		return nil, fmt.Errorf("tensorboard: %w", err)
@@ -40,7 +41,7 @@ func Create(dir string, from int64) (*Writer, error) {
 		}
 	}
 	err := w.write(w.event(0, versionField, []byte("brain.Event:2")))
-	if err == nil && from > 0 {
+	if err == nil {
 		err = w.write(w.event(from, sessionField, sessionStart))
 	}
 	if err != nil {

@@ -92,11 +92,34 @@ func (t *trainer) settle() error {
 	return err
 }
 
+// measuredOtherwise says whether a run that is resumed had another checkpoint.monitor.
+func (t *trainer) measuredOtherwise() bool {
+	return t.was != nil && t.was.Checkpoint.Monitor != t.config.Checkpoint.Monitor
+}
+
+// remeasure counts evaluations without a better one by what is better now.
+func (t *trainer) remeasure() {
+	if t.was == nil || !t.measuredOtherwise() && t.was.Train.MinDelta == t.config.Train.MinDelta {
+		return
+	}
+	scores, err := t.folder.Scores()
+	if err != nil {
+		t.show.Line("warning: train.patience counts from here on: %v", err)
+	}
+	t.progress.recount(scores, t.config.Checkpoint.Monitor, t.config.Train.MinDelta)
+}
+
 // settleBest does this for the best of all.
 func (t *trainer) settleBest(s *shelf) error {
 	p, monitor := &t.progress, t.config.Checkpoint.Monitor
 	best := *p.Best
-	for _, other := range append(slices.Clone(p.TopK), p.Last) {
+	candidates := append(slices.Clone(p.TopK), p.Last)
+	if t.measuredOtherwise() { // the best by the new measure may be an epoch that was not kept
+		if logged, err := t.folder.Scores(); err == nil {
+			candidates = append(candidates, logged...)
+		}
+	}
+	for _, other := range candidates {
 		if other.Better(best, monitor) {
 			best = other
 		}

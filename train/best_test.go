@@ -239,6 +239,46 @@ func TestSettle(t *testing.T) {
 	}
 }
 
+// By another measure the best may be an epoch whose checkpoint was not kept: then that is
+// said, and the evaluations without a better one are counted by the new measure.
+func TestAnotherMeasure(t *testing.T) {
+	for _, c := range []struct {
+		was, is string
+		delta   float64 // that the run has now
+		lost    []string
+		says    string
+		stale   int
+		bar     float64
+	}{
+		{"top1", "top1", 0, nil, "", 7, 99}, // nothing has changed, so nothing is counted again
+		{"top1", "top1", 35, nil, "", 4, 10},
+		{"top1", "loss", 0, nil, "by checkpoint.monitor loss the best so far is epoch 3, loss 1.0000, and no longer epoch 2", 2, -1},
+		{"top1", "loss", 0, []string{checkpoints.Epoch(2)}, "the weights of the best so far (epoch 3, loss 1.0000) are lost: epoch 4, loss 1.5000 is the best that is left", 2, -1},
+	} {
+		tr, log := runOfFive(t, c.is)
+		was, bar := configs.Default(), 99.0
+		was.Checkpoint.Monitor = c.was
+		tr.was, tr.config.Train.MinDelta = &was, c.delta
+		tr.progress.Bar, tr.progress.Stale = &bar, 7
+		for _, name := range c.lost { // and it was not among the best by the old measure
+			if err := os.Remove(tr.folder.Checkpoints.Path(name)); err != nil {
+				t.Fatal(err)
+			}
+			tr.progress.TopK = tr.progress.TopK[:1]
+		}
+		tr.remeasure()
+		if err := tr.settle(); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(log.all.String(), c.says) || c.says == "" && log.all.String() != "" {
+			t.Errorf("%+v: it says %q", c, log.all.String())
+		}
+		if p := tr.progress; p.Stale != c.stale || *p.Bar != c.bar {
+			t.Errorf("%+v: %d evaluations without one better than %v", c, p.Stale, *p.Bar)
+		}
+	}
+}
+
 // A process that was killed after the best checkpoint and before the last is resumed from
 // the best: whatever is trained from there on, with other settings too, the best is what
 // the log says.

@@ -38,8 +38,17 @@ func (t *trainer) showNotes() {
 // those looked at are concerned.
 func (t *trainer) pixelNotes() []string {
 	const some, few = 256, 50 // one in 50 is few
-	traits, err := data.Survey(context.Background(), t.train, some, t.config.Data.Workers)
-	if err != nil || t.ranks.Rank() != 0 {
+	if t.ranks.Rank() != 0 {
+		return nil
+	}
+	var traits data.Traits
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	err := t.promptly(t.patience, func() (err error) {
+		traits, err = data.Survey(ctx, t.train, some, t.config.Data.Workers)
+		return err
+	})
+	if err != nil {
 		return nil
 	}
 	if traits.Turned*few < traits.Looked {
@@ -80,7 +89,7 @@ func (t *trainer) extras() (lines []string) {
 		add("averaged weights (EMA) with decay %g: their evaluation counts, and eval, export and the others take them", c.EMA.Decay)
 	}
 	if c.Train.Patience > 0 {
-		add("the run ends early after %d evaluations without a better %s", c.Train.Patience, c.Checkpoint.Monitor)
+		add("the run ends early after %s without a better %s", evaluations(c.Train.Patience), c.Checkpoint.Monitor)
 	}
 	for _, note := range eval.Notes(t.config.Data, t.train, t.val) {
 		add("note: %s", note)
@@ -99,4 +108,12 @@ func describeNorms(s *layers.Store, c configs.Train) string {
 		return "; batch norms measure that, the running statistics of rank 0 count"
 	}
 	return "; batch norms measure that, the mean of the running statistics counts"
+}
+
+// evaluations counts them in words.
+func evaluations(n int) string {
+	if n == 1 {
+		return "1 evaluation"
+	}
+	return fmt.Sprintf("%d evaluations", n)
 }

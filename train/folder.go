@@ -37,10 +37,11 @@ const (
 type Folder struct {
 	Dir         string
 	Checkpoints checkpoints.Folder
-	log, text   *disk.File
+	log, text   *logFile
 	lock        *flock.Flock
-	unlocked    error  // why there is no lock
-	release     func() // what claims the folder
+	unlocked    error    // why there is no lock
+	told        []string // warnings about files that somebody has deleted meanwhile
+	release     func()   // what claims the folder
 }
 
 // OpenFolder opens the folder of a run, new or to be resumed, for this process
@@ -100,10 +101,10 @@ func (f *Folder) start(c *configs.Config, p Progress) error {
 	if err := f.forget(p); err != nil {
 		return err
 	}
-	if f.log, err = appendTo(f.path(LogFile)); err != nil {
+	if f.log, err = f.openLog(LogFile); err != nil {
 		return err
 	}
-	f.text, err = appendTo(f.path(TextFile))
+	f.text, err = f.openLog(TextFile)
 	return err
 }
 
@@ -132,14 +133,14 @@ func (f *Folder) SaveLast(c checkpoints.File) error {
 	if f == nil {
 		return nil
 	}
-	if err := f.syncLog(); err != nil {
+	if err := errors.Join(f.syncLog(), f.remake()); err != nil {
 		return err
 	}
 	return f.Checkpoints.SaveLast(c)
 }
 
 func (f *Folder) syncLog() error {
-	if err := f.log.Sync(); err != nil {
+	if err := f.log.file.Sync(); err != nil {
 		return fmt.Errorf("run folder: %w", err)
 	}
 	return nil
@@ -151,7 +152,7 @@ func (f *Folder) saver(name string) func(checkpoints.File) error {
 		if f == nil {
 			return nil
 		}
-		if err := f.syncLog(); err != nil {
+		if err := errors.Join(f.syncLog(), f.remake()); err != nil {
 			return err
 		}
 		return f.Checkpoints.Save(name, c)
@@ -376,9 +377,9 @@ func readScore(row []string) (s Score, err error) {
 // Close ends the logs, and gives the folder back.
 func (f *Folder) Close() error {
 	var err error
-	for _, file := range []*disk.File{f.log, f.text} {
-		if file != nil {
-			err = errors.Join(err, file.Close())
+	for _, l := range []*logFile{f.log, f.text} {
+		if l != nil {
+			err = errors.Join(err, l.file.Close())
 		}
 	}
 	f.log, f.text = nil, nil

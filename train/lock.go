@@ -85,15 +85,15 @@ func (f *Folder) owned() error {
 		return nil //nolint:nilerr // nobody can tell now: the operation itself will
 	}
 	switch {
-	case f.lock == nil && (f.log == nil || f.log.At(f.path(LogFile))):
+	case f.lock == nil && (f.log == nil || f.log.here()):
 		return nil
 	case f.lock != nil && holds(f.lock, path):
 		return nil
-	case f.lock != nil && f.log != nil && f.log.At(f.path(LogFile)):
+	case f.lock != nil && f.log != nil && f.log.here():
 		// Only the file of the lock is gone, as what removes old locks does it; or it is the
 		// first of a folder that is being deleted.
 		time.Sleep(deletion)
-		if f.log.At(f.path(LogFile)) {
+		if f.log.here() {
 			if again, err := lockFolder(f.Dir); err == nil {
 				_ = f.lock.Unlock()
 				f.lock = again

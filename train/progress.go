@@ -71,6 +71,14 @@ func (p *Progress) wait(s Score, monitor string, delta float64) {
 	p.Stale++
 }
 
+// recount makes Bar and Stale what they are by a measure that the run did not have before.
+func (p *Progress) recount(scores []Score, monitor string, delta float64) {
+	p.Bar, p.Stale = nil, 0
+	for _, s := range scores {
+		p.wait(s, monitor, delta)
+	}
+}
+
 // stale says whether a run is to end because it has not become better for long.
 func (t *trainer) stale() bool {
 	n := t.config.Train.Patience

@@ -168,6 +168,48 @@ func TestLockRemoved(t *testing.T) {
 	}
 }
 
+// Logs that are moved away, as by a rotation, and a folder of checkpoints that is deleted
+// are made again, and that is said. What was lost with them is not written again, but for
+// the best checkpoint.
+func TestFilesLostMeanwhile(t *testing.T) {
+	dir := filepath.Join(ramdisk.Dir(t), "run")
+	c := smallConfig(t, small["fasternet"], noise(t), "threads=1", "train.log_interval=1", "train.epochs=2")
+	log := &signal{}
+	var atLoss int
+	out, err := Run(context.Background(), c, Options{Dir: dir, Log: log, Observe: func(s Status) {
+		if s.Epoch == 1 && s.Step == 1 {
+			atLoss = s.Batches
+			for _, err := range []error{
+				os.Rename(filepath.Join(dir, LogFile), filepath.Join(dir, "log.1")),
+				os.Rename(filepath.Join(dir, TextFile), filepath.Join(dir, "text.1")),
+				os.RemoveAll(CheckpointDir(dir)),
+			} {
+				if err != nil {
+					t.Skip(err) // open files cannot be moved here
+				}
+			}
+		}
+	}})
+	if err != nil || atLoss == 0 {
+		t.Fatal(err)
+	}
+	for _, name := range []string{LogFile, TextFile, "checkpoints"} {
+		if want := filepath.Join(dir, name) + " was deleted or moved while the run went on: it is made again"; !strings.Contains(log.all.String(), want) {
+			t.Errorf("it does not say %q\n%s", want, log.all.String())
+		}
+	}
+	records, err := (&Folder{Dir: dir}).Records()
+	if err != nil || len(records) == 0 || records[0].Batches < atLoss || records[len(records)-1].Kind != EpochRecord {
+		t.Errorf("records %+v, %v", records, err)
+	}
+	if text, err := os.ReadFile(filepath.Join(dir, TextFile)); err != nil || !strings.Contains(string(text), "epoch 2/2: ") {
+		t.Errorf("%s, %v", text, err)
+	}
+	if s := scoreOf(readMeta(t, out.Checkpoint)); s == nil || s.Epoch != out.Epoch {
+		t.Errorf("best is %+v, want epoch %d", s, out.Epoch)
+	}
+}
+
 // A folder is claimed with what is in it, and not what is beside it.
 func TestClaim(t *testing.T) {
 	dir := t.TempDir()

@@ -54,7 +54,9 @@ func (t *trainer) save(write func(checkpoints.File) error) error {
 	if err := t.distribute(buffers); err != nil {
 		return err
 	}
-	return collective.Agree(t.ranks, write(t.checkpoint()))
+	err := write(t.checkpoint())
+	t.tellLost()
+	return collective.Agree(t.ranks, err)
 }
 
 // saveLast writes the last checkpoint.

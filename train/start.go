@@ -98,6 +98,9 @@ func (t *trainer) resume(ctx context.Context) (bool, error) {
 	t.show.Line("resuming %s at epoch %d, step %d", path, t.progress.Epoch+1, t.progress.Step+1)
 	own, err := configs.Parse("config in the checkpoint", f.Meta[model.ConfigKey])
 	t.compareSettings(own, err)
+	if err == nil {
+		t.was = own
+	}
 	if epochs := t.config.Train.Epochs; t.progress.Epoch >= epochs {
 		t.show.Line("nothing is left to train, all %d epochs are done; --set train.epochs=N for more", epochs)
 	}

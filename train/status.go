@@ -59,5 +59,6 @@ func (t *trainer) record(r Record) error {
 	if err := t.folder.record(r); err != nil {
 		return err
 	}
+	t.tellLost()
 	return t.board.record(r, t.steps)
 }

@@ -100,6 +100,9 @@ func (t *trainer) run(ctx context.Context, o Options) (out Outcome, err error) {
 		defer cancel()
 	}
 	if err := t.open(ctx, o); err != nil { // a limit is for the training
+		if errors.Is(err, ErrInterrupted) {
+			t.show.Line("stopped before the first step; --resume begins with it")
+		}
 		return out, err
 	}
 	err = t.loop(limited)
@@ -177,8 +180,9 @@ type trainer struct {
 	origin      []string // what is to be said of the weights that the run starts from
 	notes       []string // and of the data
 	prints      *fingerprints
-	resumed     *fingerprints // of the checkpoint that the run goes on from; nil if it has none
-	paths       configs.Paths // where the relative paths of the configuration lead
+	was         *configs.Config // of the checkpoint that the run goes on from; nil if it is not known
+	resumed     *fingerprints   // of the checkpoint that the run goes on from; nil if it has none
+	paths       configs.Paths   // where the relative paths of the configuration lead
 }
 
 func (t *trainer) close() error {
@@ -308,9 +312,13 @@ func (t *trainer) openFolder(ctx context.Context, o Options) (err error) {
 	}
 	t.show.logTo(t.folder.text)
 	if t.progress.Batches > 0 {
+		t.remeasure()
 		if err := t.settle(); err != nil {
 			return err
 		}
+	}
+	if t.stale() {
+		t.show.Line("nothing is left to train: no better %s in %s (train.patience)", t.config.Checkpoint.Monitor, evaluations(t.progress.Stale))
 	}
 	if err := t.folder.unlocked; err != nil {
 		t.show.Line("warning: %s: %v", o.Dir, err)

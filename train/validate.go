@@ -45,7 +45,7 @@ func (t *trainer) finishEpoch(ctx context.Context, lr float64) error {
 	p.Last = s
 	p.wait(s, c.Checkpoint.Monitor, c.Train.MinDelta)
 	if last = last || t.stale(); t.stale() {
-		t.show.Line("no better %s in %d evaluations (train.patience): the run ends after epoch %d", c.Checkpoint.Monitor, p.Stale, p.Epoch)
+		t.show.Line("no better %s in %s (train.patience): the run ends after epoch %d", c.Checkpoint.Monitor, evaluations(p.Stale), p.Epoch)
 	}
 	best := p.Best == nil || s.Better(*p.Best, c.Checkpoint.Monitor)
 	if best {
