@@ -251,7 +251,7 @@ func classFolders(d configs.Data, name string, split data.Split) (string, error)
 	}
 	root, err := data.FindSplit(d.Dir, split)
 	if d.ValFraction > 0 && (err != nil || !data.HasFolders(root)) { // train may be a class
-		return d.Dir, nil
+		return d.Dir, nil //nolint:nilerr // there are no parts to be found
 	}
 	return root, err
 }

@@ -71,7 +71,7 @@ func countsOf(recorded []ops.Recorded) []LayerCount {
 			counts = append(counts, LayerCount{Name: r.Part})
 		}
 		c := &counts[i]
-		c.Cost.Add(r.Cost)
+		c.Add(r.Cost)
 		for _, p := range r.Params {
 			if !seen[p] {
 				seen[p] = true

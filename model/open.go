@@ -182,7 +182,7 @@ func (s *source) configure(o LoadOptions) (c *configs.Config, err error) {
 		if s.pretrained() {
 			what = "is of a pre-training (task localmim): it has no classifier"
 		}
-		if !(o.Encoder || o.Headless) {
+		if !o.Encoder && !o.Headless {
 			return nil, ConfigError{fmt.Errorf("%s %s: fine-tune it first (train CONFIG --from %[1]s); features, knn and linprobe need none", s.path, what)}
 		}
 		s.newHead = true

@@ -1,3 +1,5 @@
+// Package optim has the rules by which the parameters of a model are updated, the schedules
+// of learning rates, and averages of weights.
 package optim
 
 import (

@@ -230,7 +230,7 @@ func choose(sets []set, o Options) (chosen set, others []string, err error) {
 	from, keys, rest := plain, plainKeys, average
 	switch {
 	case o.Key != "" && o.Choice != EMA && o.Choice != Plain: // the key decides
-		from, keys, rest = append(plain, average...), slices.Concat(plainKeys, emaKeys), nil
+		from, keys, rest = slices.Concat(plain, average), slices.Concat(plainKeys, emaKeys), nil
 	case o.Choice == EMA && len(average) == 0:
 		return set{}, nil, fmt.Errorf("it holds %w (%s ema), only %s", ErrNoEMA, o.ChoiceOption, labels(plain))
 	case o.Choice == Plain && len(plain) == 0:

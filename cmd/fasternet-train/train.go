@@ -169,7 +169,7 @@ func findRun(args []string, dir string, resume bool, settings []string) (*config
 	if resume && train.Holds(dir) {
 		own, err := train.Config(dir)
 		if err != nil || config.From == "" || given.Model() {
-			return config, dir, nil // resuming says what is wrong
+			return config, dir, nil //nolint:nilerr // resuming says what is wrong
 		}
 		if config, err = adopt(args[0], config, given, own, settings); err != nil {
 			return nil, "", err

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -65,7 +66,7 @@ func (t *writer) Write(p []byte) (int, error) {
 	if len(t.rest) == 0 && !bytes.ContainsFunc(p, func(r rune) bool { return r == utf8.RuneError || r != '\n' && r != '\t' && hidden(r) }) {
 		return t.w.Write(p) // nearly always, and without a copy
 	}
-	text := append(t.rest, p...)
+	text := slices.Concat(t.rest, p)
 	end := len(text)
 	for back := 1; back < utf8.UTFMax && back <= len(text); back++ {
 		if b := text[len(text)-back]; utf8.RuneStart(b) {

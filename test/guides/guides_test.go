@@ -129,7 +129,7 @@ func follow(t *testing.T, page, dir, bin string) {
 		case "sh":
 			cmd := exec.Command("sh", "-e", "-c", b.text)
 			cmd.Dir = dir
-			cmd.Env = append(env, "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+			cmd.Env = slices.Concat(env, []string{"PATH=" + bin + string(os.PathListSeparator) + os.Getenv("PATH")})
 			out, err := cmd.CombinedOutput()
 			if printed = string(out); err != nil {
 				t.Fatalf("%s:%d: %v\n%s\n%s", page, b.line, err, b.text, printed)

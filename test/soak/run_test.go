@@ -172,7 +172,7 @@ func poll(ctx context.Context, addresses []string) error {
 		for _, url := range urls {
 			err := get(url)
 			if ctx.Err() != nil {
-				return nil
+				return nil //nolint:nilerr // the run is over
 			}
 			if err != nil {
 				return fmt.Errorf("%s: %w", strings.TrimPrefix(url, "http://"), err)
