@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -110,18 +111,21 @@ func TestHangUp(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		signals []syscall.Signal
-		code    int
+		codes   []int // the kernel may deliver signals that are pending together in another order
 	}{
-		{"HUP", []syscall.Signal{syscall.SIGHUP}, 129},
-		{"HUP twice and TERM", []syscall.Signal{syscall.SIGHUP, syscall.SIGHUP, syscall.SIGTERM}, 129},
-		{"TERM and HUP", []syscall.Signal{syscall.SIGTERM, syscall.SIGHUP}, 143},
-		{"INT", []syscall.Signal{syscall.SIGINT}, 130},
+		{"HUP", []syscall.Signal{syscall.SIGHUP}, []int{129}},
+		{"HUP twice and TERM", []syscall.Signal{syscall.SIGHUP, syscall.SIGHUP, syscall.SIGTERM}, []int{129, 143}},
+		{"TERM and HUP", []syscall.Signal{syscall.SIGTERM, syscall.SIGHUP}, []int{143, 129}},
+		{"INT", []syscall.Signal{syscall.SIGINT}, []int{130}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f, args := longRun(t)
 			p := f.start(program, args...)
 			f.awaits("run/log.jsonl", `"step":50`)
-			p.gets(c.signals...).ends().exits(c.code).says("--resume continues from here")
+			o := p.gets(c.signals...).ends().says("--resume continues from here")
+			if !slices.Contains(c.codes, o.code) {
+				t.Fatalf("exit code %d, want one of %v\n%s", o.code, c.codes, o.stderr)
+			}
 			f.read("run/checkpoints/last.safetensors")
 			f.run("train", "--resume", "--run", "run", "--set", "train.epochs=1").exits(0).says("resuming run/checkpoints/last.safetensors", "setting train.epochs: 1 from here on, 500 before").hides("warning")
 		})
