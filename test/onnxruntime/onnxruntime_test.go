@@ -54,7 +54,11 @@ const large = 20e6
 func folded(t *testing.T, c *configs.Config) *model.Loaded {
 	t.Helper()
 	makeModel := model.New
-	if c.Model.Name == "fasternet" && graph.Parameters(c.Model, c.Data.ImageSize, true) > large {
+	parameters, err := graph.Parameters(c.Model, c.Data.ImageSize, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Model.Name == "fasternet" && parameters > large {
 		makeModel = model.NewFolded // folding is tested with the others
 	}
 	m, err := makeModel(c, 7)
