@@ -65,9 +65,10 @@ trap 'rm -rf "$models" ${unpacked:+"$unpacked"}' EXIT
         go test -count=1 ./...
 )
 
-# Debian's interpreter, for which python3-onnx is made.
+# Debian's interpreter, for which python3-onnx is made. Isolated, or the folder onnx of this
+# project would be taken for the package.
 python=/usr/bin/python3
-$python -c 'import onnx' 2>/dev/null || install python3-onnx
-$python -c 'import onnx' 2>/dev/null || missing "no onnx.checker (Debian: python3-onnx); the tests with ONNX Runtime have passed"
+$python -I -c 'import onnx.checker' 2>/dev/null || install python3-onnx
+$python -I -c 'import onnx.checker' 2>/dev/null || missing "no onnx.checker (Debian: python3-onnx); the tests with ONNX Runtime have passed"
 $python scripts/check_onnx.py "$models" >"$models/report"
 echo "onnx.checker: $(wc -l <"$models/report") files passed"
