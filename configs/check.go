@@ -179,6 +179,13 @@ func (d Data) check(m Model) *problem {
 	if slices.Min(d.Std) <= 0 {
 		return wrong("data.std", "want numbers above 0, got %v", d.Std)
 	}
+	const hint = "for pixels in [0, 1]; divide those for pixels from 0 to 255 by 255"
+	if slices.Min(d.Mean) < 0 || slices.Max(d.Mean) > 1 {
+		return wrong("data.mean", "want numbers from 0 to 1, got %v: they are "+hint, d.Mean)
+	}
+	if slices.Max(d.Std) > 1 {
+		return wrong("data.std", "want numbers up to 1, got %v: they are "+hint, d.Std)
+	}
 	return nil
 }
 

@@ -3,6 +3,7 @@ package configs
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // inherited is what a preset has together: values that fit each other.
@@ -32,6 +33,7 @@ func (l *loader) notes() (notes []string) {
 	if n := l.config.warmupNote(); n != "" {
 		notes = append(notes, n)
 	}
+	notes = append(notes, l.config.risingNotes()...)
 	return append(notes, l.presetNotes()...)
 }
 
@@ -44,6 +46,20 @@ func (c *Config) warmupNote() string {
 	}
 	return fmt.Sprintf("sched.form %s holds the learning rate for an epoch, as timm does: the first of the %d epochs of warm-up trains at sched.warmup_lr %g, which changes next to nothing; with sched.on_updates=true it rises every step",
 		s.Form, s.WarmupEpochs, s.WarmupLR)
+}
+
+// risingNotes are about learning rates that are to be small and are larger than the peak, as
+// after a change of optim.lr alone.
+func (c *Config) risingNotes() (notes []string) {
+	s, peak := c.Sched, c.Optim.LR
+	falls := slices.Contains([]string{"fasternet", "localmim", "timm", "linear", "poly"}, s.Form)
+	if s.MinLR > peak && (falls || s.CooldownEpochs > 0) {
+		notes = append(notes, fmt.Sprintf("sched.min_lr %g is above optim.lr %g, so that the learning rate rises where it should fall: set a smaller one", s.MinLR, peak))
+	}
+	if s.WarmupLR > peak && s.WarmupEpochs > 0 && s.Form != "localmim" {
+		notes = append(notes, fmt.Sprintf("sched.warmup_lr %g, where the warm-up begins, is above optim.lr %g: set a smaller one", s.WarmupLR, peak))
+	}
+	return notes
 }
 
 // presetNotes are about values of a preset which were left as they are while others, that

@@ -36,6 +36,11 @@ func TestNotes(t *testing.T) {
 		{text: "base: fasternet_t0\ntrain: {epochs: 281}"},
 		{text: "base: fasternet_t0\ntrain: {epochs: 100}\ndata: {multi_scale: \"\"}"},
 		{text: "train: {batch_size: 64}"}, // of no preset
+		{text: "optim: {lr: 5e-6}", want: []string{"sched.min_lr 1e-05 is above optim.lr 5e-06"}},
+		{text: "optim: {lr: 5e-7}\nsched: {form: localmim}", want: []string{"sched.min_lr 1e-05 is above optim.lr 5e-07"}},
+		{text: "optim: {lr: 5e-7}\nsched: {min_lr: 0}", want: []string{"sched.warmup_lr 1e-06, where the warm-up begins, is above optim.lr 5e-07"}},
+		{text: "optim: {lr: 5e-7}\nsched: {form: constant, warmup_epochs: 0}"},
+		{text: "optim: {lr: 5e-6}\nsched: {form: step, warmup_epochs: 0, cooldown_epochs: 2}", want: []string{"sched.min_lr 1e-05 is above"}},
 	} {
 		config, err := Parse("my.yaml", c.text, c.settings...)
 		if err != nil {

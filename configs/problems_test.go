@@ -44,6 +44,9 @@ log: {histogram_interval: -3}
 				"5: augment.hflip: want", "5: augment.mixup_mode: want", "6: loss.name: want", "7: optim.betas: want", "7: optim.lr: want", "7: optim.opt: want",
 				"9: ema.decay: want", "10: train.epochs: want", "10: train.batch_size: want", "10: train.val_interval: want", "8: sched.form: want", "11: checkpoint.monitor: want", "12: log.histogram_interval: want"},
 		},
+		{name: "a mean for pixels up to 255", text: "data: {mean: [123.7, 116.3, 103.5]}", want: []string{"1: data.mean: want numbers from 0 to 1"}},
+		{name: "a negative mean", text: "data: {mean: [-0.5, 0.5, 0.5]}", want: []string{"1: data.mean: want numbers from 0 to 1"}},
+		{name: "a deviation for pixels up to 255", text: "data: {std: [58.4, 57.1, 57.4]}", want: []string{"1: data.std: want numbers up to 1"}},
 		{
 			name: "what a wrong value causes is not reported",
 			text: "model: {name: swin, depths: [two], num_heads: [2, 4]}\nsched: {warmup_epochs: 200}\ntrain: {epochs: x}\n",

@@ -18,6 +18,11 @@ const (
 	// fallSigmas is how many standard deviations of the smoothed curve the loss must fall
 	// by: of curves that are noise alone less than one in 500 does.
 	fallSigmas = 5
+
+	// fallPart is the part of the loss that it must fall by too. Labels that say nothing of
+	// the images let a classifier learn how frequent each class is, and with the learning
+	// rate the noise grows: of such labels, falls of 0.1 to 0.8 % are usual.
+	fallPart = 0.01
 )
 
 // curve is a smoothed loss by step, from a local linear fit: unlike an average of what was
@@ -102,7 +107,7 @@ func suggestLR(points []LRPoint) (LRFinding, error) {
 	f.Fall, f.Noise = start-c.value[low], noiseOf(loss[:max(low+1, len(begin))])
 	// The median of the begin spreads by 1.25 times what its mean does.
 	spread := f.Noise * math.Hypot(c.spread[low], 1.2533/math.Sqrt(float64(len(begin))))
-	if f.Fall <= fallSigmas*spread || low < 2 {
+	if f.Fall <= fallSigmas*spread || f.Fall < fallPart*math.Abs(start) || low < 2 {
 		what := "does not fall"
 		if f.Fall > 0 {
 			what = fmt.Sprintf("falls by %.3g, which may be noise (%.3g from step to step)", f.Fall, f.Noise)

@@ -80,6 +80,20 @@ func TestSuggestLRWithNoise(t *testing.T) {
 	}
 }
 
+// A fall that is more than noise, but hardly one of the loss, is what labels give that say
+// nothing of the images: the classifier learns how frequent each class is.
+func TestSuggestLRWithRandomLabels(t *testing.T) {
+	for seed := range uint64(20) {
+		_, err := suggestLR(lossCurve(100, 0.01, 0.001, true, seed))
+		if err == nil || !strings.Contains(err.Error(), "there is no learning rate to find") {
+			t.Errorf("seed %d, a fall of half a percent: %v", seed, err)
+		}
+		if _, err = suggestLR(lossCurve(100, 0.06, 0.001, true, seed)); err != nil {
+			t.Errorf("seed %d, a fall of 3 %%: %v", seed, err)
+		}
+	}
+}
+
 // The axis of the drawing is that of the curve, not of the explosion behind it, and a search
 // without a result is drawn too.
 func TestDrawFinding(t *testing.T) {
