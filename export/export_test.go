@@ -81,7 +81,7 @@ func run(t testing.TB, m graph.Model, l *model.Loaded) []float32 {
 // must look like.
 func TestWriteAndLoad(t *testing.T) {
 	for name, settings := range map[string][]string{
-		"plain": nil, "layer scale": {"model.layer_scale_init_value=0.1"}, "colour": {"model.in_chans=3", "data.mean=[0.1,0.2,0.3]", "data.std=[1,2,3]"},
+		"plain": nil, "layer scale": {"model.layer_scale_init_value=0.1"}, "colour": {"model.in_chans=3", "data.mean=[0.1,0.2,0.3]", "data.std=[0.1,0.2,0.3]"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := loaded(t, settings...)
