@@ -91,7 +91,7 @@ lossless and lossy (files that were made smaller), pixels, and others. ` + datas
 	c.Flags().StringVar(&form, "form", string(data.PackJPEG), "jpeg or decoded")
 	c.Flags().IntVar(&o.ShortSide, "short-side", 256, "make images with a longer short side smaller; 0 for not")
 	c.Flags().IntVar(&o.Quality, "quality", 95, "of JPEG files that are made smaller, 1 to 100")
-	c.Flags().BoolVar(&o.Lossy, "lossy", false, "write all images that are made smaller as JPEG, also those of lossless files")
+	c.Flags().BoolVar(&o.Lossy, "lossy", false, "write every image that is made smaller as JPEG, even from a lossless file")
 	c.Flags().StringVar(&onBad, "on-bad-image", "error", "error, or skip: leave out what cannot be read")
 	return c
 }

@@ -23,8 +23,8 @@ func lrFindCommand() *cobra.Command {
 rate that rises exponentially from --min to --max, and suggest the one where the
 smoothed loss falls most steeply, for optim.lr: it is never above the one where the
 loss is least. The search ends where the loss explodes. The weights are thrown away;
-optimizer, batches and augmentation are those of the run. If the loss does not fall by
-more than its noise there is nothing to suggest, and that is an error.
+the search uses the optimizer, batches and augmentation of the run. If the loss does not
+fall by more than its noise and 1 %, there is nothing to suggest, and that is an error.
 
 The last line on standard output is a JSON object: suggestion, lowest (where the
 loss is least), steps, fall (of the smoothed loss) and noise (the standard deviation

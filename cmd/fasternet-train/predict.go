@@ -24,8 +24,8 @@ import (
 const aboutInputs = `Inputs are image files (JPEG, PNG, WebP, GIF, BMP, TIFF, PNM), folders, which are searched
 for images, and .npy or .safetensors files with preprocessed images: a float32 array
 [images, channels, height, width], in a safetensors file the only tensor or the one called
-"input". Such an array is taken as it is; its height and width need not be those of the
-training.`
+"input". Such an array is taken as it is; its height and width may differ from the size
+that the model was trained at.`
 
 func predictCommand() *cobra.Command {
 	var f modelFlags

@@ -283,7 +283,7 @@ func TestTimmFolder(t *testing.T) {
 			f.write("plain.yaml", []byte("data: {dir: base}\ntrain: {epochs: 1, batch_size: 8}\nsched: {warmup_epochs: 0}\nlog: {tensorboard: false}\n"))
 			f.run("train", "plain.yaml", "--from", "hub", "--run", "fine").exits(0).says("note: the configuration has no model: it takes the model of hub", "starting from the weights of hub")
 			f.run("config", "check", "plain.yaml", "--set", "from=hub").exits(0)
-			f.run("config", "show", "plain.yaml", "--set", "from=hub").exits(0).says("name: "+name)
+			f.run("config", "show", "plain.yaml", "--set", "from=hub").exits(0).says("name: " + name)
 			f.run("train", "plain.yaml", "--from", "none", "--run", "none").exits(1).says("from: model: stat none")
 			f.run("train", "plain.yaml", "--from", "hub", "--run", "fine", "--resume").exits(0)
 			f.run("eval", "--model", "fine").exits(0)
