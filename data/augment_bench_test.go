@@ -3,7 +3,7 @@ package data
 import (
 	"testing"
 
-	"fasternet/rng"
+	"fasternet/internal/rng"
 )
 
 // photo is a smooth image of 224×224 with some noise.

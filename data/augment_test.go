@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"fasternet/data/policy"
-	"fasternet/rng"
+	"fasternet/internal/rng"
 )
 
 func parsed(t testing.TB, text string) *policy.RandAugment {

@@ -4,7 +4,7 @@ import (
 	"math"
 	"testing"
 
-	"fasternet/rng"
+	"fasternet/internal/rng"
 )
 
 func TestCentreOffset(t *testing.T) {

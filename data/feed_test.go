@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"fasternet/rng"
+	"fasternet/internal/rng"
 )
 
 // scene is a smooth coloured image with an edge.

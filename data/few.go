@@ -1,6 +1,6 @@
 package data
 
-import "fasternet/rng"
+import "fasternet/internal/rng"
 
 // FewRows are the positions of at most n labels of each class, drawn by the seed,
 // in their order.

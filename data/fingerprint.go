@@ -12,7 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"fasternet/rng"
+	"fasternet/internal/rng"
 
 	"golang.org/x/text/unicode/norm"
 )

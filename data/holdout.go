@@ -7,7 +7,7 @@ import (
 	"math"
 	"strconv"
 
-	"fasternet/rng"
+	"fasternet/internal/rng"
 
 	"golang.org/x/text/unicode/norm"
 )

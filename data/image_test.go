@@ -3,7 +3,7 @@ package data
 import (
 	"testing"
 
-	"fasternet/rng"
+	"fasternet/internal/rng"
 )
 
 func TestConvert(t *testing.T) {

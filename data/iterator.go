@@ -10,7 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"fasternet/rng"
+	"fasternet/internal/rng"
 )
 
 // Iterator hands out the batches of one epoch. Its methods must not be called

@@ -9,7 +9,7 @@ import (
 	"sync"
 
 	"fasternet/internal/memory"
-	"fasternet/rng"
+	"fasternet/internal/rng"
 )
 
 // LoaderOptions says how a [Loader] makes batches.

@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"fasternet/rng"
+	"fasternet/internal/rng"
 )
 
 // fakeSet is a dataset of small random images in 4 classes.

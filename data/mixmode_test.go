@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"fasternet/internal/golden"
-	"fasternet/rng"
+	"fasternet/internal/rng"
 )
 
 // In every mode the share of the partner in the pixels of a sample is that in its

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"fasternet/internal/golden"
-	"fasternet/rng"
+	"fasternet/internal/rng"
 )
 
 func TestMixupGolden(t *testing.T) {

@@ -8,7 +8,7 @@ package data
 import (
 	"testing"
 
-	"fasternet/rng"
+	"fasternet/internal/rng"
 )
 
 func TestApplyDoesNotAllocate(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"fasternet/rng"
+	"fasternet/internal/rng"
 )
 
 // withOrientation puts an EXIF segment into a JPEG file.

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"testing"
 
-	"fasternet/rng"
+	"fasternet/internal/rng"
 )
 
 func randomImage(r *rand.Rand, height, width, channels int) *Image {

@@ -14,7 +14,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"fasternet/rng"
+	"fasternet/internal/rng"
 )
 
 // ShardOptions say how [WriteShards] writes.

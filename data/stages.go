@@ -5,7 +5,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"fasternet/rng"
+	"fasternet/internal/rng"
 )
 
 // Stages are the processor times that the samples of a dataset take, stage by stage.

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"testing"
 
-	"fasternet/rng"
+	"fasternet/internal/rng"
 )
 
 // raw is a normalisation that leaves v/255.

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 
-	"fasternet/rng"
+	"fasternet/internal/rng"
 )
 
 // viewRand is the generator of the augmentation of a sample in an epoch. Under

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"testing"
 
-	"fasternet/rng"
+	"fasternet/internal/rng"
 )
 
 // Everything at once, with any number of workers and from any step on, is the same.

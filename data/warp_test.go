@@ -5,7 +5,7 @@ import (
 	"slices"
 	"testing"
 
-	"fasternet/rng"
+	"fasternet/internal/rng"
 )
 
 // Quick arithmetic gives the bytes of the exact one, for any size, distance and

@@ -3,8 +3,8 @@ package eval
 import (
 	"fmt"
 
-	"fasternet/classes"
 	"fasternet/data"
+	"fasternet/data/classes"
 )
 
 // ForModel is a data set whose labels are the outputs of a model: trained are the names of

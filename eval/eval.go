@@ -8,8 +8,8 @@ import (
 
 	"fasternet/configs"
 	"fasternet/data"
+	"fasternet/data/preprocess"
 	"fasternet/graph"
-	"fasternet/preprocess"
 )
 
 // Result is the measure of a classifier.

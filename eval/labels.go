@@ -6,9 +6,9 @@ import (
 	"slices"
 	"strings"
 
-	"fasternet/classes"
 	"fasternet/configs"
 	"fasternet/data"
+	"fasternet/data/classes"
 )
 
 // WithClassesOf is the validation part of a data set with the labels of the training part,

@@ -11,7 +11,7 @@ import (
 
 	"fasternet/configs"
 	"fasternet/data"
-	"fasternet/preprocess"
+	"fasternet/data/preprocess"
 )
 
 // Open opens the training or the validation part of the configured data set. With

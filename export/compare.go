@@ -6,9 +6,9 @@ import (
 	"slices"
 
 	"fasternet/graph"
+	"fasternet/internal/rng"
 	"fasternet/kernels"
 	"fasternet/model"
-	"fasternet/rng"
 )
 
 // Tolerance is the largest difference of the logits, as a part of the largest

@@ -8,10 +8,10 @@ import (
 	"strings"
 
 	"fasternet/checkpoints"
+	"fasternet/formats/onnx"
 	"fasternet/graph"
 	"fasternet/kernels"
 	"fasternet/model"
-	"fasternet/onnx"
 )
 
 // Format is the kind of a file.

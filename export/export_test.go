@@ -11,14 +11,14 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/configs"
+	"fasternet/data/preprocess"
 	"fasternet/export"
+	"fasternet/export/onnxgraph"
+	"fasternet/formats/onnx"
 	"fasternet/graph"
 	"fasternet/internal/golden"
 	"fasternet/kernels"
 	"fasternet/model"
-	"fasternet/onnx"
-	"fasternet/onnxgraph"
-	"fasternet/preprocess"
 )
 
 // loaded is a small model as it comes from a checkpoint, with random weights

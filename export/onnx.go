@@ -1,9 +1,9 @@
 package export
 
 import (
+	"fasternet/export/onnxgraph"
+	"fasternet/formats/onnx"
 	"fasternet/model"
-	"fasternet/onnx"
-	"fasternet/onnxgraph"
 )
 
 // ONNX is the model, which must be in folded form, as an ONNX file: a graph for

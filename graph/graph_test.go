@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"fasternet/configs"
+	"fasternet/internal/rng"
 	"fasternet/kernels"
-	"fasternet/rng"
 )
 
 // A model of one's own size, run on two images.

@@ -3,10 +3,10 @@ package graph
 import (
 	"fmt"
 
+	"fasternet/internal/rng"
 	"fasternet/kernels"
 	"fasternet/layers"
 	"fasternet/ops"
-	"fasternet/rng"
 
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"

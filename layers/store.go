@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"fasternet/internal/rng"
 	"fasternet/ops"
-	"fasternet/rng"
 
 	"gorgonia.org/tensor"
 )

@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"fasternet/data"
-	"fasternet/rng"
+	"fasternet/internal/rng"
 )
 
 // Grid is the size of a map of tokens or cells.

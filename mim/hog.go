@@ -6,8 +6,8 @@ import (
 	"slices"
 	"sync"
 
+	"fasternet/internal/rng"
 	"fasternet/kernels"
-	"fasternet/rng"
 )
 
 // HOG makes histograms of oriented gradients (Dalal and Triggs, 2005) of an image

@@ -10,7 +10,7 @@ import (
 
 	"fasternet/data"
 	"fasternet/internal/golden"
-	"fasternet/rng"
+	"fasternet/internal/rng"
 )
 
 func floats[T int | int32 | float32](x []T) []float32 {

@@ -2,7 +2,7 @@ package mim
 
 import (
 	"fasternet/data"
-	"fasternet/rng"
+	"fasternet/internal/rng"
 )
 
 // pyramidImage is what belongs to one image until the batch is complete.

@@ -5,7 +5,7 @@ import (
 
 	"fasternet/configs"
 	"fasternet/data"
-	"fasternet/preprocess"
+	"fasternet/data/preprocess"
 )
 
 // imageKeys say how images are prepared, which goes with a model.

@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"fasternet/checkpoints"
-	"fasternet/weights"
+	"fasternet/formats/torch"
 )
 
 // UsedKey says in the metadata of a model that was exported or converted which of the
@@ -24,15 +24,15 @@ func HasAverage(f *checkpoints.File) bool {
 }
 
 // choose says whether the weights to take of a file are averaged ones.
-func choose(f *checkpoints.File, c weights.Choice, r Remedies) (bool, error) {
-	both, only := HasAverage(f), f.Meta[UsedKey] == string(weights.EMA)
+func choose(f *checkpoints.File, c torch.Choice, r Remedies) (bool, error) {
+	both, only := HasAverage(f), f.Meta[UsedKey] == string(torch.EMA)
 	switch {
-	case c == weights.EMA && !both && !only:
-		return false, fmt.Errorf("it has %w%s: only a run with ema.decay has them", weights.ErrNoEMA, option(" (", r.Weights, " ema)"))
-	case c == weights.Plain && only:
+	case c == torch.EMA && !both && !only:
+		return false, fmt.Errorf("it has %w%s: only a run with ema.decay has them", torch.ErrNoEMA, option(" (", r.Weights, " ema)"))
+	case c == torch.Plain && only:
 		return false, fmt.Errorf("it was made of averaged weights, and has no others%s", option(" (", r.Weights, " plain)"))
 	}
-	return only || both && c != weights.Plain, nil
+	return only || both && c != torch.Plain, nil
 }
 
 // averaged is a checkpoint with the averaged weights in the place of the last

@@ -7,10 +7,10 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/configs"
+	"fasternet/data/preprocess"
+	"fasternet/export/onnxgraph"
+	"fasternet/formats/onnx"
 	"fasternet/graph"
-	"fasternet/onnx"
-	"fasternet/onnxgraph"
-	"fasternet/preprocess"
 )
 
 // ExportFormat names an exported model and its version: the weights alone, and

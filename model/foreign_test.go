@@ -12,12 +12,12 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/configs"
+	"fasternet/formats/torch"
 	"fasternet/graph"
 	"fasternet/internal/golden"
 	"fasternet/internal/ramdisk"
 	"fasternet/kernels"
 	"fasternet/model"
-	"fasternet/weights"
 )
 
 // answer is what a model computes of the images that a foreign program computed output
@@ -57,7 +57,7 @@ func answer(t *testing.T, l *model.Loaded, x golden.Tensor, feature string) []fl
 // names are the names of the tensors in a file.
 func names(t *testing.T, path string) []string {
 	t.Helper()
-	s, err := weights.Read(path, weights.Options{})
+	s, err := torch.Read(path, torch.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -402,7 +402,7 @@ func TestSwinVariants(t *testing.T) {
 	}
 	want := golden.TensorsOf(t, golden.Foreign(t, "timm/swin/expected.safetensors"))
 	path := filepath.Join(t.TempDir(), "swin.safetensors")
-	ts, err := model.Export(timm, weights.Microsoft)
+	ts, err := model.Export(timm, torch.Microsoft)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -466,7 +466,7 @@ func TestTorchvision(t *testing.T) {
 	for name, settings := range map[string][]string{"vit": {"model.num_heads=2"}, "swin": {"data.image_size=32"}} {
 		path := golden.Foreign(t, "torchvision/"+name+"/checkpoint.pth")
 		want := golden.TensorsOf(t, golden.Foreign(t, "torchvision/"+name+"/expected.safetensors"))
-		for choice, key := range map[weights.Choice]string{weights.Auto: "averaged", weights.EMA: "averaged", weights.Plain: "output"} {
+		for choice, key := range map[torch.Choice]string{torch.Auto: "averaged", torch.EMA: "averaged", torch.Plain: "output"} {
 			l, err := model.Open(path, model.LoadOptions{Settings: settings, Weights: choice})
 			if err != nil {
 				t.Fatal(err)
@@ -475,14 +475,14 @@ func TestTorchvision(t *testing.T) {
 			if l.Average != (key == "averaged") {
 				t.Errorf("%s, %s: averaged %v", name, choice, l.Average)
 			}
-			if choice != weights.Plain {
+			if choice != torch.Plain {
 				continue
 			}
-			ts, err := model.Export(l, weights.Torchvision)
+			ts, err := model.Export(l, torch.Torchvision)
 			if err != nil {
 				t.Fatal(err)
 			}
-			s, err := weights.Read(path, weights.Options{Choice: weights.Plain})
+			s, err := torch.Read(path, torch.Options{Choice: torch.Plain})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -511,38 +511,38 @@ func TestExportRefuses(t *testing.T) {
 	)
 	for _, c := range []struct {
 		yaml   string
-		naming weights.Naming
+		naming torch.Naming
 		want   string // "" if it is written
 	}{
-		{fasterNet + size, weights.Official, ""},
-		{fasterNet + size, weights.Timm, ""},
-		{fasterNet + size, weights.Torchvision, "there are no such names for a FasterNet: torchvision; it has official, timm"},
-		{fasterNet + size, weights.Microsoft, "it has official, timm"},
+		{fasterNet + size, torch.Official, ""},
+		{fasterNet + size, torch.Timm, ""},
+		{fasterNet + size, torch.Torchvision, "there are no such names for a FasterNet: torchvision; it has official, timm"},
+		{fasterNet + size, torch.Microsoft, "it has official, timm"},
 		{fasterNet + size, "keras", "there are no such names"},
-		{fasterNet + ", patch_stride: 2" + size, weights.Timm, "patches that do not overlap"},
-		{vit + size, weights.Official, ""},
-		{vit + size, weights.LocalMIM, ""},
-		{vit + size, weights.Timm, ""},
-		{vit + ", qkv_bias: false, norm_before_pool: true" + size, weights.Timm, ""},
-		{vit + ", norm_before_pool: true" + size, weights.LocalMIM, "model.norm_before_pool=false"},
-		{vit + size, weights.Torchvision, "model.global_pool=false"},
-		{vit + ", global_pool: false" + size, weights.Torchvision, ""},
-		{vit + ", norm_eps: 1.0e-5" + size, weights.Timm, "model.norm_eps=1e-06"},
-		{vit + size, weights.Microsoft, "it has official, timm, torchvision, localmim"},
-		{swin + size, weights.Official, ""},
-		{swin + size, weights.LocalMIM, ""},
-		{swin + size, weights.Timm, "it has model.norm_before_pool=true, model.norm_eps=1e-05; if the model"},
-		{swin + size, weights.Torchvision, "model.norm_before_pool=true"},
-		{swin + size, weights.Microsoft, "model.norm_before_pool=true"},
-		{swin + same + size, weights.Timm, ""},
-		{swin + same + size, weights.Torchvision, ""},
-		{swin + same + size, weights.Microsoft, ""},
-		{swin + same + size, weights.Official, "model.norm_before_pool=false"},
-		{swin + same + ", patch_norm: false" + size, weights.Timm, "a norm after the patches (model.patch_norm)"},
-		{swin + same + ", patch_norm: false" + size, weights.Microsoft, ""},
-		{swin + same + "}\ndata: {image_size: 40}", weights.Timm, "multiples of the windows"},
-		{strings.Replace(swin, "window_size: 4", "window_size: 8", 1) + same + size, weights.Timm, ""},
-		{strings.Replace(swin, "window_size: 4", "window_size: 8", 1) + same + size, weights.Torchvision, "multiples of the windows"},
+		{fasterNet + ", patch_stride: 2" + size, torch.Timm, "patches that do not overlap"},
+		{vit + size, torch.Official, ""},
+		{vit + size, torch.LocalMIM, ""},
+		{vit + size, torch.Timm, ""},
+		{vit + ", qkv_bias: false, norm_before_pool: true" + size, torch.Timm, ""},
+		{vit + ", norm_before_pool: true" + size, torch.LocalMIM, "model.norm_before_pool=false"},
+		{vit + size, torch.Torchvision, "model.global_pool=false"},
+		{vit + ", global_pool: false" + size, torch.Torchvision, ""},
+		{vit + ", norm_eps: 1.0e-5" + size, torch.Timm, "model.norm_eps=1e-06"},
+		{vit + size, torch.Microsoft, "it has official, timm, torchvision, localmim"},
+		{swin + size, torch.Official, ""},
+		{swin + size, torch.LocalMIM, ""},
+		{swin + size, torch.Timm, "it has model.norm_before_pool=true, model.norm_eps=1e-05; if the model"},
+		{swin + size, torch.Torchvision, "model.norm_before_pool=true"},
+		{swin + size, torch.Microsoft, "model.norm_before_pool=true"},
+		{swin + same + size, torch.Timm, ""},
+		{swin + same + size, torch.Torchvision, ""},
+		{swin + same + size, torch.Microsoft, ""},
+		{swin + same + size, torch.Official, "model.norm_before_pool=false"},
+		{swin + same + ", patch_norm: false" + size, torch.Timm, "a norm after the patches (model.patch_norm)"},
+		{swin + same + ", patch_norm: false" + size, torch.Microsoft, ""},
+		{swin + same + "}\ndata: {image_size: 40}", torch.Timm, "multiples of the windows"},
+		{strings.Replace(swin, "window_size: 4", "window_size: 8", 1) + same + size, torch.Timm, ""},
+		{strings.Replace(swin, "window_size: 4", "window_size: 8", 1) + same + size, torch.Torchvision, "multiples of the windows"},
 	} {
 		config, err := configs.Parse("test", c.yaml)
 		if err != nil {
@@ -565,7 +565,7 @@ func TestExportRefuses(t *testing.T) {
 					t.Errorf("%s has no values", x.Name)
 				}
 			}
-			if f, _, ok := weights.Recognise(all); !ok || string(f) != config.Model.Name {
+			if f, _, ok := torch.Recognise(all); !ok || string(f) != config.Model.Name {
 				t.Errorf("%s, %s: the names are not recognised", c.yaml, c.naming)
 			}
 			continue
@@ -578,7 +578,7 @@ func TestExportRefuses(t *testing.T) {
 
 // Networks with parts that ours do not have are named by them.
 func TestUnsupported(t *testing.T) {
-	s, err := weights.Read(golden.Foreign(t, "timm/vit_token/model.safetensors"), weights.Options{})
+	s, err := torch.Read(golden.Foreign(t, "timm/vit_token/model.safetensors"), torch.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -616,12 +616,12 @@ func TestNamingsRoundTrip(t *testing.T) {
 	for _, c := range []struct {
 		preset   string
 		settings []string
-		namings  []weights.Naming
+		namings  []torch.Naming
 	}{
-		{"quickstart", nil, []weights.Naming{weights.Official, weights.Timm}},
-		{"fasternet_t0", nil, []weights.Naming{weights.Official, weights.Timm}},
-		{"vit_tiny", []string{"model.global_pool=false", "model.pos_embed=sincos"}, []weights.Naming{weights.Official, weights.Timm, weights.Torchvision}},
-		{"swin_tiny", []string{"model.norm_before_pool=true", "model.norm_eps=1e-5", "model.norm2_eps=1e-5"}, []weights.Naming{weights.Timm}},
+		{"quickstart", nil, []torch.Naming{torch.Official, torch.Timm}},
+		{"fasternet_t0", nil, []torch.Naming{torch.Official, torch.Timm}},
+		{"vit_tiny", []string{"model.global_pool=false", "model.pos_embed=sincos"}, []torch.Naming{torch.Official, torch.Timm, torch.Torchvision}},
+		{"swin_tiny", []string{"model.norm_before_pool=true", "model.norm_eps=1e-5", "model.norm2_eps=1e-5"}, []torch.Naming{torch.Timm}},
 	} {
 		want, config := randomised(t, c.preset, c.settings...)
 		config.Model.NumClasses = want.Classes()

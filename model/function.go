@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"fasternet/configs"
-	"fasternet/weights"
+	"fasternet/formats/torch"
 )
 
 // Keys of a model that weights do not depend on: what they begin with, and what
@@ -104,7 +104,7 @@ func describeSwin(m configs.Model) string {
 // several have such names.
 func (s *source) swinCode() *swinCode {
 	switch s.state.Naming {
-	case weights.Timm, weights.Torchvision, weights.Microsoft:
+	case torch.Timm, torch.Torchvision, torch.Microsoft:
 		return &microsoft
 	}
 	// The training program of Microsoft keeps its configuration next to the weights.
@@ -122,11 +122,11 @@ func (s *source) noteFunction(c *configs.Config) {
 	}
 	m := c.Model
 	switch s.state.Family {
-	case weights.ViT:
+	case torch.ViT:
 		if m.NormEps != vitEps {
 			s.note("a ViT with such names has norms with eps %g, and the configuration says %g (model.norm_eps)", vitEps, m.NormEps)
 		}
-	case weights.Swin:
+	case torch.Swin:
 		code := s.swinCode()
 		switch {
 		case code == nil:
@@ -170,8 +170,8 @@ func (l *Loaded) Padding(height, width int) string {
 	return padding(l.Config.Model, height, width, l.naming)
 }
 
-func padding(m configs.Model, height, width int, n weights.Naming) string {
-	if m.Name != "swin" || n != weights.Timm && n != weights.Torchvision {
+func padding(m configs.Model, height, width int, n torch.Naming) string {
+	if m.Name != "swin" || n != torch.Timm && n != torch.Torchvision {
 		return ""
 	}
 	stage, size := paddedStage(m, height, n), fmt.Sprint(height)
@@ -190,10 +190,10 @@ func padding(m configs.Model, height, width int, n weights.Naming) string {
 // paddedStage is the first stage of a Swin, from 1, that other code pads for images of a
 // size; 0 if there is none. Where a map is smaller than a window, timm has a smaller window,
 // as ours, and torchvision pads.
-func paddedStage(m configs.Model, size int, n weights.Naming) int {
+func paddedStage(m configs.Model, size int, n torch.Naming) int {
 	for i := range m.Depths {
 		side := m.Side(size) >> i
-		if side > m.WindowSize && side%m.WindowSize != 0 || side < m.WindowSize && n == weights.Torchvision {
+		if side > m.WindowSize && side%m.WindowSize != 0 || side < m.WindowSize && n == torch.Torchvision {
 			return i + 1
 		}
 	}

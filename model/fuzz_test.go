@@ -8,9 +8,9 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/configs"
+	"fasternet/formats/torch"
 	"fasternet/internal/golden"
 	"fasternet/internal/hostile"
-	"fasternet/weights"
 )
 
 // A file may say of its model what it likes: no more memory is taken than its
@@ -57,19 +57,19 @@ func FuzzDescribe(f *testing.F) {
 
 // So may the config.json next to foreign weights.
 func FuzzHubConfig(f *testing.F) {
-	var states []*weights.State
+	var states []*torch.State
 	for _, name := range []string{"fasternet_gelu", "vit_token", "vit_mean", "swin"} {
 		folder := golden.Foreign(f, "timm/"+name)
 		text, err := os.ReadFile(filepath.Join(folder, HubConfigFile))
 		if err != nil {
 			f.Fatal(err)
 		}
-		s, err := weights.Read(filepath.Join(folder, HubWeightsFile), weights.Options{})
+		s, err := torch.Read(filepath.Join(folder, HubWeightsFile), torch.Options{})
 		if err != nil {
 			f.Fatal(err)
 		}
 		for i := range s.Tensors {
-			s.Tensors[i].Name = weights.OfficialName(s.Family, s.Naming, s.Tensors[i].Name)
+			s.Tensors[i].Name = torch.OfficialName(s.Family, s.Naming, s.Tensors[i].Name)
 		}
 		f.Add(string(text), uint8(len(states)))
 		f.Add(strings.ReplaceAll(string(text), "32", "[32, 8000000000]"), uint8(len(states)))

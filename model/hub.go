@@ -12,8 +12,8 @@ import (
 	"strings"
 
 	"fasternet/configs"
+	"fasternet/formats/torch"
 	"fasternet/internal/disk"
-	"fasternet/weights"
 )
 
 // HubConfigFile describes a model in a folder as timm and the Hugging Face hub have it.
@@ -145,10 +145,10 @@ func belongs(weightsPath string) bool {
 }
 
 // plain are timm's architectures that compute what ours of the family do.
-var plainArchitectures = map[weights.Family]*regexp.Regexp{
-	weights.FasterNet: regexp.MustCompile(`^fasternet_(t0|t1|t2|s|m|l)$`),
-	weights.ViT:       regexp.MustCompile(`^(vit_(tiny|small|base|large|huge|giant|gigantic)_patch\d+_\d+(_miil)?|deit_(tiny|small|base)_patch\d+_\d+|eva_large_patch\d+_\d+|test_vit)$`),
-	weights.Swin:      regexp.MustCompile(`^swin_(tiny|small|base|large)_patch\d+_window\d+_\d+$`),
+var plainArchitectures = map[torch.Family]*regexp.Regexp{
+	torch.FasterNet: regexp.MustCompile(`^fasternet_(t0|t1|t2|s|m|l)$`),
+	torch.ViT:       regexp.MustCompile(`^(vit_(tiny|small|base|large|huge|giant|gigantic)_patch\d+_\d+(_miil)?|deit_(tiny|small|base)_patch\d+_\d+|eva_large_patch\d+_\d+|test_vit)$`),
+	torch.Swin:      regexp.MustCompile(`^swin_(tiny|small|base|large)_patch\d+_window\d+_\d+$`),
 }
 
 // vitSizes are the channels and attention heads of timm's ViT by the word for their size.
@@ -173,15 +173,15 @@ func (h *hubConfig) configuration(s *source, settings []string) (*configs.Config
 	}
 	a := hubArgs{h: h, ways: s.ways}
 	switch family {
-	case weights.FasterNet:
+	case torch.FasterNet:
 		m.ActLayer = "relu"
 		if strings.HasPrefix(h.Architecture, "fasternet_t0") || strings.HasPrefix(h.Architecture, "fasternet_t1") {
 			m.ActLayer = "gelu"
 		}
 		a.fasterNet(m)
-	case weights.ViT:
+	case torch.ViT:
 		a.vit(&m, setsKey(settings, "model.num_heads"))
-	case weights.Swin:
+	case torch.Swin:
 		a.swin(&m, windowsOf(s.state.Tensors))
 		m.NormBeforePool, m.NormEps, m.Norm2Eps = true, 1e-5, 1e-5
 	}
@@ -190,7 +190,7 @@ func (h *hubConfig) configuration(s *source, settings []string) (*configs.Config
 	case a.err != nil:
 		return nil, a.err
 	case given == 0:
-	case family == weights.ViT && given != size:
+	case family == torch.ViT && given != size:
 		return nil, fmt.Errorf("%s: model_args.img_size: it is %d, but the position embeddings are for images of %d pixels", h.path, given, size)
 	default:
 		size = given

@@ -12,8 +12,8 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/configs"
-	"fasternet/preprocess"
-	"fasternet/weights"
+	"fasternet/data/preprocess"
+	"fasternet/formats/torch"
 )
 
 // hubFile is config.json as timm writes it.
@@ -44,7 +44,7 @@ type hubFile struct {
 // is made; one that is there may have such files alone, which are replaced. The note says
 // what timm does differently with images; it may be "".
 func WriteHub(l *Loaded, dir string) (note string, err error) {
-	ts, err := Export(l, weights.Timm)
+	ts, err := Export(l, torch.Timm)
 	if err != nil {
 		return "", err
 	}
@@ -162,7 +162,7 @@ func hubArchitecture(m configs.Model) string {
 		if err != nil || c.Task != "classify" || !sameShapes(c.Model, m) || c.Model.ActLayer != m.ActLayer {
 			continue
 		}
-		if plainArchitectures[weights.FasterNet].MatchString(preset) {
+		if plainArchitectures[torch.FasterNet].MatchString(preset) {
 			return preset
 		}
 		if name, ok := names[preset]; ok {

@@ -7,9 +7,9 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"fasternet/formats/torch"
 	"fasternet/internal/printable"
 	"fasternet/layers"
-	"fasternet/weights"
 )
 
 // Row is a tensor in a Table.
@@ -24,10 +24,10 @@ type Row struct {
 // Table says what became of the tensors of a file in a model.
 type Table struct {
 	Path      string
-	Container string         // what kind of file it is
-	Key       string         // under which it holds the weights
-	EMA       bool           // they are averaged weights
-	Naming    weights.Naming // of the tensors in the file; the rows have official names
+	Container string       // what kind of file it is
+	Key       string       // under which it holds the weights
+	EMA       bool         // they are averaged weights
+	Naming    torch.Naming // of the tensors in the file; the rows have official names
 
 	Loaded     []Row // taken as they are
 	Reshaped   []Row // taken, with dimensions of 1 added or removed
@@ -48,15 +48,15 @@ var classifier = []string{"head.weight", "head.bias"}
 // shape or type are one in any case. The classifier is left out if only the
 // number of classes differs; counters of batches may be missing. After an error
 // the model is unchanged; the table is valid all the same.
-func Import(s *layers.Store, ts []weights.Tensor, allowMissing bool) (Table, error) {
+func Import(s *layers.Store, ts []torch.Tensor, allowMissing bool) (Table, error) {
 	return importTensors(s, ts, allowMissing, flags.AllowMissing, func(string) bool { return false })
 }
 
 // importTensors is Import where some tensors are expected to be missing, and where a
 // remedy of that name allows others to be; "" if there is none.
-func importTensors(s *layers.Store, ts []weights.Tensor, allowMissing bool, remedy string, fresh func(name string) bool) (Table, error) {
+func importTensors(s *layers.Store, ts []torch.Tensor, allowMissing bool, remedy string, fresh func(name string) bool) (Table, error) {
 	var t Table
-	found := map[string]weights.Tensor{}
+	found := map[string]torch.Tensor{}
 	for _, x := range ts {
 		row := Row{Name: x.Name, DType: x.DType, Have: x.Shape}
 		if s.IsComputed(x.Name) {

@@ -13,11 +13,11 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/configs"
+	"fasternet/formats/torch"
 	"fasternet/graph"
 	"fasternet/internal/golden"
 	"fasternet/kernels"
 	"fasternet/model"
-	"fasternet/weights"
 )
 
 var gelu = []string{"model.act_layer=gelu"}
@@ -145,10 +145,10 @@ func TestInfer(t *testing.T) {
 	}
 }
 
-func tensorsOf(m graph.Model) []weights.Tensor {
-	var ts []weights.Tensor
+func tensorsOf(m graph.Model) []torch.Tensor {
+	var ts []torch.Tensor
 	for _, t := range model.Tensors(m.Store()) {
-		w := weights.Tensor{Name: t.Name, DType: "float32", Shape: t.Shape, F32: t.F32, I64: t.I64}
+		w := torch.Tensor{Name: t.Name, DType: "float32", Shape: t.Shape, F32: t.F32, I64: t.I64}
 		if t.I64 != nil {
 			w.DType = "int64"
 		}
@@ -162,17 +162,17 @@ func TestImport(t *testing.T) {
 	give, _ := randomised(t, "quickstart", size...)
 	all := tensorsOf(give)
 	const conv = "stages.0.blocks.0.mlp.0.weight"
-	edit := func(name string, change func(x *weights.Tensor)) []weights.Tensor {
+	edit := func(name string, change func(x *torch.Tensor)) []torch.Tensor {
 		ts := slices.Clone(all)
-		change(&ts[slices.IndexFunc(ts, func(x weights.Tensor) bool { return x.Name == name })])
+		change(&ts[slices.IndexFunc(ts, func(x torch.Tensor) bool { return x.Name == name })])
 		return ts
 	}
-	without := func(suffix string) []weights.Tensor {
-		return slices.DeleteFunc(slices.Clone(all), func(x weights.Tensor) bool { return strings.HasSuffix(x.Name, suffix) })
+	without := func(suffix string) []torch.Tensor {
+		return slices.DeleteFunc(slices.Clone(all), func(x torch.Tensor) bool { return strings.HasSuffix(x.Name, suffix) })
 	}
 	for _, c := range []struct {
 		name       string
-		tensors    []weights.Tensor
+		tensors    []torch.Tensor
 		allow      bool
 		summary    string
 		err, taken string // taken: the name of a tensor that must have its values; -name: that must not
@@ -181,18 +181,18 @@ func TestImport(t *testing.T) {
 		{"no counters", without("num_batches_tracked"), false, "27 loaded", "", "head.weight"},
 		{"missing", without("reduction.weight"), false, "30 loaded, 1 missing (stages.1.reduction.weight)", "do not fit the model", "-head.weight"},
 		{"missing allowed", without("reduction.weight"), true, "30 loaded, 1 missing (stages.1.reduction.weight)", "", "head.weight"},
-		{"unexpected", append(slices.Clone(all), weights.Tensor{Name: "norm.weight"}), false, "31 loaded, 1 unexpected (norm.weight)", "--allow-missing goes on", "-head.weight"},
+		{"unexpected", append(slices.Clone(all), torch.Tensor{Name: "norm.weight"}), false, "31 loaded, 1 unexpected (norm.weight)", "--allow-missing goes on", "-head.weight"},
 		{"unexpected allowed", append(slices.Clone(all), all[0]), true, "31 loaded, 1 unexpected (patch_embed.proj.weight)", "", "head.weight"},
-		{"counters of another type", edit("patch_embed.norm.num_batches_tracked", func(x *weights.Tensor) {
-			*x = weights.Tensor{Name: x.Name, DType: "float16", Shape: x.Shape, F32: []float32{7}}
+		{"counters of another type", edit("patch_embed.norm.num_batches_tracked", func(x *torch.Tensor) {
+			*x = torch.Tensor{Name: x.Name, DType: "float16", Shape: x.Shape, F32: []float32{7}}
 		}), false, "31 loaded", "", "head.weight"},
-		{"linear", edit(conv, func(x *weights.Tensor) { x.Shape = x.Shape[:2] }), false, "30 loaded, 1 reshaped", "", conv},
-		{"turned", edit(conv, func(x *weights.Tensor) { x.Shape = []int{x.Shape[1], x.Shape[0], 1, 1} }), true, "30 loaded, 1 mismatched (" + conv + " [8 16 1 1], want [16 8 1 1])", "of another model", "-head.weight"},
-		{"integer", edit("head.bias", func(x *weights.Tensor) {
-			*x = weights.Tensor{Name: x.Name, DType: "int64", Shape: x.Shape, I64: make([]int64, 10)}
+		{"linear", edit(conv, func(x *torch.Tensor) { x.Shape = x.Shape[:2] }), false, "30 loaded, 1 reshaped", "", conv},
+		{"turned", edit(conv, func(x *torch.Tensor) { x.Shape = []int{x.Shape[1], x.Shape[0], 1, 1} }), true, "30 loaded, 1 mismatched (" + conv + " [8 16 1 1], want [16 8 1 1])", "of another model", "-head.weight"},
+		{"integer", edit("head.bias", func(x *torch.Tensor) {
+			*x = torch.Tensor{Name: x.Name, DType: "int64", Shape: x.Shape, I64: make([]int64, 10)}
 		}), true, "30 loaded, 1 mismatched (head.bias is int64)", "of another model", "-head.weight"},
-		{"head", edit("head.weight", func(x *weights.Tensor) { x.Shape, x.F32 = []int{3, 16}, x.F32[:48] }), false, "29 loaded, 2 dropped (head.weight [3 16], want [10 16], head.bias)", "", "-head.bias"},
-		{"nothing", []weights.Tensor{{Name: "x"}}, true, "", "no tensor fits", "-head.weight"},
+		{"head", edit("head.weight", func(x *torch.Tensor) { x.Shape, x.F32 = []int{3, 16}, x.F32[:48] }), false, "29 loaded, 2 dropped (head.weight [3 16], want [10 16], head.bias)", "", "-head.bias"},
+		{"nothing", []torch.Tensor{{Name: "x"}}, true, "", "no tensor fits", "-head.weight"},
 	} {
 		settings := append(slices.Clone(size), "seed=9")
 		cfg, err := configs.Load("quickstart", settings...)
@@ -289,9 +289,9 @@ func TestStartFromAverage(t *testing.T) {
 	e, _ := first.Model.Store().Lookup(name)
 	for _, k := range []struct {
 		path   string
-		choice weights.Choice
+		choice torch.Choice
 		ema    bool
-	}{{both, weights.Auto, true}, {both, "", true}, {both, weights.EMA, true}, {both, weights.Plain, false}, {plain, weights.Auto, false}, {plain, weights.Plain, false}} {
+	}{{both, torch.Auto, true}, {both, "", true}, {both, torch.EMA, true}, {both, torch.Plain, false}, {plain, torch.Auto, false}, {plain, torch.Plain, false}} {
 		net, err := model.New(small(t, "seed=8"), 2)
 		if err != nil {
 			t.Fatal(err)
@@ -310,7 +310,7 @@ func TestStartFromAverage(t *testing.T) {
 		}
 	}
 	// PyTorch's files say by their keys which weights they hold.
-	if err := model.Start(mustLoad(t, plain).Model, c, golden.Path(t, "fasternet_small_gelu.pth"), model.LoadOptions{Weights: weights.EMA}); !errors.Is(err, weights.ErrNoEMA) {
+	if err := model.Start(mustLoad(t, plain).Model, c, golden.Path(t, "fasternet_small_gelu.pth"), model.LoadOptions{Weights: torch.EMA}); !errors.Is(err, torch.ErrNoEMA) {
 		t.Errorf("a file without averages: %v", err)
 	}
 }
@@ -345,7 +345,7 @@ func TestOpenOptions(t *testing.T) {
 		o          model.LoadOptions
 	}{
 		{path, "of another model", model.LoadOptions{Settings: []string{"model.embed_dim=16"}}},
-		{path, "no averaged weights", model.LoadOptions{Weights: weights.EMA}},
+		{path, "no averaged weights", model.LoadOptions{Weights: torch.EMA}},
 		{path, "unknown key", model.LoadOptions{Settings: []string{"modle.x=1"}}},
 		{path, "no preset is called", model.LoadOptions{Config: "fasternet_t9"}},
 		{torn, "damaged checkpoint", model.LoadOptions{}},

@@ -8,8 +8,8 @@ import (
 	"strings"
 
 	"fasternet/configs"
+	"fasternet/formats/torch"
 	"fasternet/graph"
-	"fasternet/weights"
 )
 
 // The user has to say what the tensors of a network do not tell.
@@ -22,13 +22,13 @@ var (
 // shapesOf reads the architecture off the shapes of the tensors: the sizes, and of a
 // transformer the side of the images that it is for, 0 if the tensors do not tell it. The
 // model has no more values than the file, but for a factor.
-func shapesOf(s *weights.State) (m configs.Model, imageSize int, err error) {
+func shapesOf(s *torch.State) (m configs.Model, imageSize int, err error) {
 	switch s.Family {
-	case weights.FasterNet:
+	case torch.FasterNet:
 		m, err = fasterNetShapes(s.Tensors)
-	case weights.ViT:
+	case torch.ViT:
 		m, imageSize, err = vitShapes(s.Tensors)
-	case weights.Swin:
+	case torch.Swin:
 		m, imageSize, err = swinShapes(s.Tensors)
 	default:
 		err = errUnknown(s.Tensors)
@@ -41,7 +41,7 @@ func shapesOf(s *weights.State) (m configs.Model, imageSize int, err error) {
 
 // affordable says whether a model has no more values than a file, but for a classifier
 // that may be missing: shapes of a few tensors could describe any others.
-func affordable(m configs.Model, imageSize int, ts []weights.Tensor) error {
+func affordable(m configs.Model, imageSize int, ts []torch.Tensor) error {
 	if m.Name == "vit" {
 		m.NumHeads = configs.Heads{1} // does not change the number
 	}
@@ -63,7 +63,7 @@ func affordable(m configs.Model, imageSize int, ts []weights.Tensor) error {
 }
 
 // errUnknown says that the tensors are of no network that is known by its names.
-func errUnknown(ts []weights.Tensor) error {
+func errUnknown(ts []torch.Tensor) error {
 	var names []string
 	for _, t := range ts[:min(3, len(ts))] {
 		names = append(names, clip(t.Name))
@@ -185,8 +185,8 @@ func (s *source) noteAssumed(preset string, m configs.Model) {
 
 // classesOf is the number of classes that a classifier among the tensors has; 0
 // if there is none.
-func classesOf(ts []weights.Tensor) int {
-	i := slices.IndexFunc(ts, func(t weights.Tensor) bool { return t.Name == "head.weight" && len(t.Shape) >= 2 })
+func classesOf(ts []torch.Tensor) int {
+	i := slices.IndexFunc(ts, func(t torch.Tensor) bool { return t.Name == "head.weight" && len(t.Shape) >= 2 })
 	if i < 0 {
 		return 0
 	}
@@ -199,7 +199,7 @@ type shapes struct {
 	of     map[string][]int
 }
 
-func newShapes(family string, ts []weights.Tensor) shapes {
+func newShapes(family string, ts []torch.Tensor) shapes {
 	s := shapes{family, make(map[string][]int, len(ts))}
 	for _, t := range ts {
 		s.of[t.Name] = t.Shape
@@ -232,7 +232,7 @@ func (s shapes) count(name func(i int) string) int {
 
 // fasterNetShapes is shapesOf a FasterNet. A convolution of patches is taken to step by
 // its own size.
-func fasterNetShapes(ts []weights.Tensor) (configs.Model, error) {
+func fasterNetShapes(ts []torch.Tensor) (configs.Model, error) {
 	m := configs.Default().Model
 	all := newShapes("FasterNet", ts)
 	s, err := all.get("patch_embed.proj.weight", 4)

@@ -6,8 +6,8 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/configs"
+	"fasternet/formats/torch"
 	"fasternet/graph"
-	"fasternet/weights"
 )
 
 // A file is of a pre-training, or not.
@@ -56,8 +56,8 @@ func OpenLocalMIM(path string, o LoadOptions) (*graph.LocalMIM, error) {
 
 // ExportPretraining is the state of a pre-training as a bare state dict under the names
 // of the published code, for which patch merging is put into its order.
-func ExportPretraining(m *graph.LocalMIM, n weights.Naming) ([]checkpoints.Tensor, error) {
-	if n != weights.Official && n != weights.LocalMIM {
+func ExportPretraining(m *graph.LocalMIM, n torch.Naming) ([]checkpoints.Tensor, error) {
+	if n != torch.Official && n != torch.LocalMIM {
 		return nil, fmt.Errorf("%w for a pre-training: %s; it has official, localmim", ErrNaming, n)
 	}
 	ts := Tensors(m.Store())

@@ -10,9 +10,9 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/configs"
+	"fasternet/formats/torch"
 	"fasternet/graph"
 	"fasternet/layers"
-	"fasternet/weights"
 )
 
 // The keys of a checkpoint's metadata.
@@ -135,15 +135,15 @@ type Loaded struct {
 	// Headless says that the file has no classifier: the model has one of a single class,
 	// which means nothing.
 	Headless bool
-	naming   weights.Naming // of foreign weights; "" of ours
+	naming   torch.Naming // of foreign weights; "" of ours
 }
 
 // Used says in one word which weights of a run they are: ema for averaged ones, or plain.
 func (l *Loaded) Used() string {
 	if l.Average {
-		return string(weights.EMA)
+		return string(torch.EMA)
 	}
-	return string(weights.Plain)
+	return string(torch.Plain)
 }
 
 // Describe reads the configuration and the class names of a checkpoint or an

@@ -9,9 +9,9 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/configs"
+	"fasternet/formats/torch"
 	"fasternet/graph"
 	"fasternet/model"
-	"fasternet/weights"
 )
 
 func small(t testing.TB, settings ...string) *configs.Config {
@@ -149,21 +149,21 @@ func TestEMA(t *testing.T) {
 	plain := first(mustLoad(t, path).Model)
 	save(t, path, c, averages...)
 	for _, k := range []struct {
-		choice weights.Choice
+		choice torch.Choice
 		want   float32
 		note   string
 	}{
 		{"", first(other), "these are the averaged weights (EMA), which the run measured; --weights plain takes the weights of the last step"},
-		{weights.Auto, first(other), "--weights plain takes the weights of the last step"},
-		{weights.EMA, first(other), ""},
-		{weights.Plain, plain, "these are the weights of the last step; the run measured the averaged ones (EMA), which --weights ema takes"},
+		{torch.Auto, first(other), "--weights plain takes the weights of the last step"},
+		{torch.EMA, first(other), ""},
+		{torch.Plain, plain, "these are the weights of the last step; the run measured the averaged ones (EMA), which --weights ema takes"},
 	} {
 		var notes []string
 		l, err := model.Open(path, model.LoadOptions{Weights: k.choice, Report: func(t model.Table) { notes = t.Notes }})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if first(l.Model) != k.want || l.Average != (k.choice != weights.Plain) || l.Used() != map[bool]string{true: "ema", false: "plain"}[l.Average] {
+		if first(l.Model) != k.want || l.Average != (k.choice != torch.Plain) || l.Used() != map[bool]string{true: "ema", false: "plain"}[l.Average] {
 			t.Errorf("%q: got %v, want %v", k.choice, first(l.Model), k.want)
 		}
 		if got := strings.Join(notes, "; "); !strings.Contains(got, k.note) || (got == "") != (k.note == "") {
@@ -172,11 +172,11 @@ func TestEMA(t *testing.T) {
 	}
 	for _, k := range []struct {
 		averages []checkpoints.Tensor
-		choice   weights.Choice
+		choice   torch.Choice
 		want     string
 	}{
-		{nil, weights.EMA, "no averaged weights (--weights ema): only a run with ema.decay has them"},
-		{averages[:2], weights.Auto, "averaged weights are incomplete"},
+		{nil, torch.EMA, "no averaged weights (--weights ema): only a run with ema.decay has them"},
+		{averages[:2], torch.Auto, "averaged weights are incomplete"},
 	} {
 		save(t, path, c, k.averages...)
 		if _, err := model.Open(path, model.LoadOptions{Weights: k.choice}); err == nil || !strings.Contains(err.Error(), k.want) {
@@ -195,7 +195,7 @@ func TestEMA(t *testing.T) {
 	if l := mustLoad(t, path); !l.Average {
 		t.Error("an export of averaged weights does not say so")
 	}
-	if _, err := model.Open(path, model.LoadOptions{Weights: weights.Plain}); err == nil || !strings.Contains(err.Error(), "has no others (--weights plain)") {
+	if _, err := model.Open(path, model.LoadOptions{Weights: torch.Plain}); err == nil || !strings.Contains(err.Error(), "has no others (--weights plain)") {
 		t.Errorf("plain weights of an export of averaged ones: %v", err)
 	}
 }

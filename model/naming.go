@@ -7,8 +7,8 @@ import (
 	"strings"
 
 	"fasternet/checkpoints"
+	"fasternet/formats/torch"
 	"fasternet/graph"
-	"fasternet/weights"
 )
 
 // ErrNaming says that a family has no such naming.
@@ -21,14 +21,14 @@ var ErrOtherCode = errors.New("would compute something else")
 // of another program. The error wraps ErrNaming if that program has no such network, and
 // ErrOtherCode if it would compute other logits of these tensors. The tensors share
 // memory with the model.
-func Export(l *Loaded, n weights.Naming) ([]checkpoints.Tensor, error) {
-	family := weights.Family(l.Config.Model.Name)
-	if known := weights.Namings(family); !slices.Contains(known, n) {
+func Export(l *Loaded, n torch.Naming) ([]checkpoints.Tensor, error) {
+	family := torch.Family(l.Config.Model.Name)
+	if known := torch.Namings(family); !slices.Contains(known, n) {
 		return nil, fmt.Errorf("%w for a %s: %s; it has %s", ErrNaming, familyName(family), n, joinNamings(known))
 	}
 	if err := l.computedBy(n); err != nil {
-		var same []weights.Naming
-		for _, other := range weights.Namings(family) {
+		var same []torch.Naming
+		for _, other := range torch.Namings(family) {
 			if l.computedBy(other) == nil {
 				same = append(same, other)
 			}
@@ -45,25 +45,25 @@ func Export(l *Loaded, n weights.Naming) ([]checkpoints.Tensor, error) {
 		}
 		if strings.HasSuffix(t.Name, ".relative_position_index") {
 			switch n {
-			case weights.Timm: // not part of the state
+			case torch.Timm: // not part of the state
 				continue
-			case weights.Torchvision:
+			case torch.Torchvision:
 				t.Shape = []int{len(t.I64)}
 			}
 		}
-		if bias, ok := strings.CutSuffix(t.Name, ".attn.qkv.weight"); ok && n == weights.Torchvision && !l.Config.Model.QKVBias {
-			out = append(out, checkpoints.Tensor{Name: weights.NameOf(family, n, bias+".attn.qkv.bias"), Shape: t.Shape[:1], F32: make([]float32, t.Shape[0])})
+		if bias, ok := strings.CutSuffix(t.Name, ".attn.qkv.weight"); ok && n == torch.Torchvision && !l.Config.Model.QKVBias {
+			out = append(out, checkpoints.Tensor{Name: torch.NameOf(family, n, bias+".attn.qkv.bias"), Shape: t.Shape[:1], F32: make([]float32, t.Shape[0])})
 		}
-		t.Name = weights.NameOf(family, n, t.Name)
+		t.Name = torch.NameOf(family, n, t.Name)
 		out = append(out, t)
 	}
-	if m, ok := l.Model.(*graph.Swin); ok && n != weights.Timm && n != weights.Torchvision {
+	if m, ok := l.Model.(*graph.Swin); ok && n != torch.Timm && n != torch.Torchvision {
 		out = append(out, shiftMasks(m, l.Config.Data.ImageSize)...)
 	}
 	return out, nil
 }
 
-func joinNamings(known []weights.Naming) string {
+func joinNamings(known []torch.Naming) string {
 	names := make([]string, len(known))
 	for i, n := range known {
 		names[i] = string(n)
@@ -72,18 +72,18 @@ func joinNamings(known []weights.Naming) string {
 }
 
 // programs are the namings in words.
-var programs = map[weights.Naming]string{
-	weights.Official: "the official code", weights.LocalMIM: "LocalMIM", weights.Timm: "timm", weights.Torchvision: "torchvision", weights.Microsoft: "Microsoft's code",
+var programs = map[torch.Naming]string{
+	torch.Official: "the official code", torch.LocalMIM: "LocalMIM", torch.Timm: "timm", torch.Torchvision: "torchvision", torch.Microsoft: "Microsoft's code",
 }
 
 // computedBy says whether a program computes what the model does. The error names what
 // it has instead.
-func (l *Loaded) computedBy(n weights.Naming) error {
+func (l *Loaded) computedBy(n torch.Naming) error {
 	m, size := l.Config.Model, l.Config.Data.ImageSize
 	var settings, other []string // that the program has: which the user can set, and which not
 	switch m.Name {
 	case "fasternet":
-		if n == weights.Timm {
+		if n == torch.Timm {
 			if m.PatchStride != m.PatchSize || m.PatchStride2 != m.PatchSize2 {
 				other = append(other, "patches that do not overlap (model.patch_stride, model.patch_stride2)")
 			}
@@ -95,22 +95,22 @@ func (l *Loaded) computedBy(n weights.Naming) error {
 		if m.NormEps != vitEps {
 			settings = append(settings, fmt.Sprintf("model.norm_eps=%g", vitEps))
 		}
-		if n == weights.Torchvision && m.GlobalPool {
+		if n == torch.Torchvision && m.GlobalPool {
 			settings = append(settings, "model.global_pool=false")
 		}
-		if (n == weights.Official || n == weights.LocalMIM) && m.GlobalPool && m.NormBeforePool {
+		if (n == torch.Official || n == torch.LocalMIM) && m.GlobalPool && m.NormBeforePool {
 			settings = append(settings, "model.norm_before_pool=false")
 		}
 	case "swin":
 		code := localMIM
-		if n != weights.Official && n != weights.LocalMIM {
+		if n != torch.Official && n != torch.LocalMIM {
 			code = microsoft
 			if stage := paddedStage(m, size, n); stage > 0 {
 				other = append(other, fmt.Sprintf("maps that are multiples of the windows: for images of %d pixels (data.image_size) stage %d has others", size, stage))
 			}
 		}
 		settings = append(settings, code.differences(m)...)
-		if !m.PatchNorm && (n == weights.Timm || n == weights.Torchvision) {
+		if !m.PatchNorm && (n == torch.Timm || n == torch.Torchvision) {
 			other = append(other, "a norm after the patches (model.patch_norm)")
 		}
 	}

@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"fasternet/configs"
-	"fasternet/weights"
+	"fasternet/formats/torch"
 )
 
 // PathsKey is the key in a checkpoint's metadata of the absolute forms of the relative
@@ -20,7 +20,7 @@ func Paths(path string) configs.Paths {
 	if err != nil {
 		return nil
 	}
-	meta, err := weights.Meta(path)
+	meta, err := torch.Meta(path)
 	if err != nil || meta[FormatKey] != format {
 		return nil
 	}
@@ -48,7 +48,7 @@ func AddPaths(meta map[string]string, p configs.Paths) error {
 // TrainedOn is the data set that the classifier in a checkpoint or an export was trained
 // on, with absolute paths if the file has them; nil if it does not say.
 func TrainedOn(path string) *configs.Data {
-	meta, err := weights.Meta(path)
+	meta, err := torch.Meta(path)
 	if err != nil || meta[ConfigKey] == "" {
 		return nil // of another program
 	}

@@ -9,11 +9,11 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/configs"
+	"fasternet/formats/torch"
 	"fasternet/graph"
 	"fasternet/internal/golden"
 	"fasternet/model"
 	"fasternet/ops"
-	"fasternet/weights"
 )
 
 const (
@@ -111,7 +111,7 @@ func TestStartFromPretrainedSwin(t *testing.T) {
 func TestExportPretraining(t *testing.T) {
 	for _, order := range []string{"official", "swin"} {
 		_, m := official(t, smallSwin, "{decoder_dim: 8, decoder_heads: 2, merge_order: "+order+"}")
-		ts, err := model.ExportPretraining(m, weights.LocalMIM)
+		ts, err := model.ExportPretraining(m, torch.LocalMIM)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -135,7 +135,7 @@ func TestExportPretraining(t *testing.T) {
 		}
 	}
 	if _, m := official(t, smallViT, "{taps: [1, 2], scales: [2, 1], decoder_dim: 8, decoder_heads: 2}"); m != nil {
-		if _, err := model.ExportPretraining(m, weights.Timm); !errors.Is(err, model.ErrNaming) {
+		if _, err := model.ExportPretraining(m, torch.Timm); !errors.Is(err, model.ErrNaming) {
 			t.Errorf("timm's names of a pre-training: %v", err)
 		}
 	}

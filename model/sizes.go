@@ -5,16 +5,16 @@ import (
 	"slices"
 	"strings"
 
+	"fasternet/formats/torch"
 	"fasternet/layers"
 	"fasternet/ops"
-	"fasternet/weights"
 )
 
 // fitSizes makes tensors of a transformer for images or windows of another size: position
 // embeddings [1, 1 + side², C] for the grid of the model, and tables of position bias
 // [(2·side-1)², heads] for its windows. Other tensors, and those that do not fit in
 // another way, stay as they are.
-func fitSizes(ts []weights.Tensor, store *layers.Store, how ops.Bicubic) (out []weights.Tensor, notes []string) {
+func fitSizes(ts []torch.Tensor, store *layers.Store, how ops.Bicubic) (out []torch.Tensor, notes []string) {
 	out = slices.Clone(ts)
 	var sizes []string // of windows, from and to
 	tables := map[string]int{}
@@ -50,7 +50,7 @@ func fitSizes(ts []weights.Tensor, store *layers.Store, how ops.Bicubic) (out []
 
 // fitPositions is fitSizes of position embeddings. Where the class token has none it gets
 // zeros, which is the same.
-func fitPositions(t weights.Tensor, want []int, how ops.Bicubic) (out weights.Tensor, notes []string) {
+func fitPositions(t torch.Tensor, want []int, how ops.Bicubic) (out torch.Tensor, notes []string) {
 	if len(t.Shape) != 3 || t.Shape[0] != 1 || t.Shape[2] != want[2] {
 		return t, nil
 	}

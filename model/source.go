@@ -9,9 +9,9 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/configs"
+	"fasternet/formats/torch"
 	"fasternet/graph"
 	"fasternet/internal/finite"
-	"fasternet/weights"
 )
 
 // source is a file of weights.
@@ -22,7 +22,7 @@ type source struct {
 	damaged error             // why it cannot be read
 	config  *configs.Config   // what the file, or its folder, says of itself; or nil
 	classes []string          // class names that it says
-	state   *weights.State    // the tensors under official names
+	state   *torch.State      // the tensors under official names
 	average bool              // they are averaged ones
 	model   graph.Model       // of an ONNX file: the model of its configuration, without the tensors
 	newHead bool              // the classifier has been left out, or is missing: the model keeps its own
@@ -77,18 +77,18 @@ func readWeights(path string, o LoadOptions) (*source, error) {
 	if strings.EqualFold(filepath.Ext(path), ".onnx") {
 		return readONNX(path, o)
 	}
-	meta, err := weights.Meta(path)
+	meta, err := torch.Meta(path)
 	if err == nil && strings.HasPrefix(meta[FormatKey], formatFamily) {
 		return readOwn(path, o)
 	}
 	if err != nil && filepath.Ext(path) == ".safetensors" {
-		err = weights.ErrFormat
+		err = torch.ErrFormat
 	}
 	s := &source{path: path}
 	if err == nil {
-		s.state, err = weights.Read(path, o.reading())
+		s.state, err = torch.Read(path, o.reading())
 	}
-	if errors.Is(err, weights.ErrFormat) && filepath.Ext(path) == ".safetensors" {
+	if errors.Is(err, torch.ErrFormat) && filepath.Ext(path) == ".safetensors" {
 		if _, torn := checkpoints.Read(path); torn != nil {
 			return nil, torn // it says what is wrong with the container
 		}
@@ -99,7 +99,7 @@ func readWeights(path string, o LoadOptions) (*source, error) {
 	s.average = s.state.Averaged
 	for i := range s.state.Tensors {
 		t := &s.state.Tensors[i]
-		t.Name = weights.OfficialName(s.state.Family, s.state.Naming, t.Name)
+		t.Name = torch.OfficialName(s.state.Family, s.state.Naming, t.Name)
 	}
 	s.noteChoice(o)
 	s.hub, err = readHubConfig(path)
@@ -121,7 +121,7 @@ func (s *source) noteChoice(o LoadOptions) {
 	how := ""
 	if r := o.remedies(); r.StateKey != "" {
 		how = fmt.Sprintf("; %s takes others", r.StateKey)
-		if r.Weights != "" && o.Weights != weights.Plain {
+		if r.Weights != "" && o.Weights != torch.Plain {
 			how = fmt.Sprintf("; %s plain or %s takes others", r.Weights, r.StateKey)
 		}
 	}
@@ -148,11 +148,11 @@ func fromFile(f *checkpoints.File, container string, o LoadOptions) (s *source, 
 	if o.StateKey != "" {
 		return nil, fmt.Errorf("it was written by this program and has no keys: leave %s out", r.StateKey)
 	}
-	s = &source{own: f, state: &weights.State{Container: container, Naming: weights.Official}}
+	s = &source{own: f, state: &torch.State{Container: container, Naming: torch.Official}}
 	if s.config, s.classes, err = Describe(f); err != nil {
 		return nil, err
 	}
-	s.state.Family = weights.Family(s.config.Model.Name)
+	s.state.Family = torch.Family(s.config.Model.Name)
 	if s.average, err = choose(f, o.Weights, r); err != nil {
 		return nil, err
 	}
@@ -160,7 +160,7 @@ func fromFile(f *checkpoints.File, container string, o LoadOptions) (s *source, 
 		if s.own, err = averaged(f); err != nil {
 			return nil, err
 		}
-		if o.Weights != weights.EMA {
+		if o.Weights != torch.EMA {
 			s.note("these are the averaged weights (EMA), which the run measured%s", option("; ", r.Weights, " plain takes the weights of the last step"))
 		}
 	} else if both {
@@ -171,7 +171,7 @@ func fromFile(f *checkpoints.File, container string, o LoadOptions) (s *source, 
 			s.state.Ignored = []string{"state of the training"}
 			continue
 		}
-		w := weights.Tensor{Name: t.Name, DType: "float32", Shape: t.Shape, F32: t.F32, I64: t.I64}
+		w := torch.Tensor{Name: t.Name, DType: "float32", Shape: t.Shape, F32: t.F32, I64: t.I64}
 		if t.I64 != nil {
 			w.DType = "int64"
 		}
@@ -186,7 +186,7 @@ func IsOwn(path string) bool {
 	if err != nil {
 		return false
 	}
-	meta, err := weights.Meta(path)
+	meta, err := torch.Meta(path)
 	return strings.EqualFold(filepath.Ext(path), ".onnx") || err == nil && strings.HasPrefix(meta[FormatKey], formatFamily)
 }
 

@@ -4,11 +4,11 @@ import (
 	"context"
 
 	"fasternet/eval"
+	"fasternet/eval/viz"
 	"fasternet/graph"
 	"fasternet/kernels"
 	"fasternet/model"
 	"fasternet/train"
-	"fasternet/viz"
 )
 
 // Reconstructed is how many images a report of a pre-training reconstructs.

@@ -15,8 +15,8 @@ import (
 	"fasternet/configs"
 	"fasternet/data"
 	"fasternet/eval"
+	"fasternet/eval/viz"
 	"fasternet/internal/disk"
-	"fasternet/viz"
 )
 
 // Picture is an image within the page.

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"fasternet/configs"
+	"fasternet/eval/viz"
 	"fasternet/train"
-	"fasternet/viz"
 )
 
 // Run is what the folder of a run says.

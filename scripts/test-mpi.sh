@@ -47,5 +47,5 @@ mpich=$(find_mpich)
 }
 [ -n "$open" ] || echo "test-mpi: there is no Open MPI (Debian: openmpi-bin): only MPICH is tried"
 [ -n "$mpich" ] || echo "test-mpi: there is no MPICH (Debian: mpich): only Open MPI is tried"
-CGO_ENABLED=0 go vet -tags mpi ./collective/... ./cmd/fasternet-train
+CGO_ENABLED=0 go vet -tags mpi ./collective/... ./cli
 CGO_ENABLED=0 go test -count=1 -timeout 10m "$@" ./test/mpi -args -openmpi="$open" -mpich="$mpich"

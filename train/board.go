@@ -6,8 +6,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"fasternet/formats/tensorboard"
 	"fasternet/ops"
-	"fasternet/tensorboard"
 )
 
 // TensorBoardFolder holds event files for TensorBoard.

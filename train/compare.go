@@ -8,7 +8,7 @@ import (
 
 	"fasternet/collective"
 	"fasternet/data"
-	"fasternet/rng"
+	"fasternet/internal/rng"
 )
 
 // fact is something that all ranks must have in common.

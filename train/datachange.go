@@ -7,10 +7,10 @@ import (
 	"strings"
 
 	"fasternet/checkpoints"
-	"fasternet/classes"
 	"fasternet/data"
+	"fasternet/data/classes"
+	"fasternet/formats/torch"
 	"fasternet/model"
-	"fasternet/weights"
 )
 
 // checkResumed finds out, before anything is made or written, that the run in the folder
@@ -21,7 +21,7 @@ func (t *trainer) checkResumed(o Options) error {
 	}
 	folder := Checkpoints(o.Dir)
 	for _, name := range folder.Names() {
-		meta, err := weights.Meta(folder.Path(name))
+		meta, err := torch.Meta(folder.Path(name))
 		if err != nil || meta[model.FormatKey] != model.CheckpointFormat {
 			continue // resume says what is wrong with it
 		}

@@ -4,14 +4,14 @@ import (
 	"fmt"
 	"slices"
 
-	"fasternet/classes"
 	"fasternet/configs"
 	"fasternet/data"
+	"fasternet/data/classes"
+	"fasternet/formats/torch"
 	"fasternet/graph"
 	"fasternet/kernels"
 	"fasternet/model"
 	"fasternet/ops"
-	"fasternet/weights"
 )
 
 // teacher is a model that a student learns from. It is frozen: in evaluation form,
@@ -36,7 +36,7 @@ func openTeacher(c *configs.Config, student *graph.Runner, names []string) (*tea
 		return nil, nil
 	}
 	l, err := model.Open(c.Distill.Teacher, model.LoadOptions{
-		Config: c.Distill.Config, Weights: weights.Choice(c.Distill.Weights), StateKey: c.Distill.StateKey,
+		Config: c.Distill.Config, Weights: torch.Choice(c.Distill.Weights), StateKey: c.Distill.StateKey,
 		Remedies: &model.Remedies{
 			Weights: "distill.weights", StateKey: "distill.state_key",
 			Setting: "add distill.config, a file with %s", Config: "say with distill.config what the weights are for",

@@ -12,10 +12,10 @@ import (
 
 	"fasternet/data"
 	"fasternet/eval"
+	"fasternet/formats/torch"
 	"fasternet/graph"
 	"fasternet/kernels"
 	"fasternet/model"
-	"fasternet/weights"
 )
 
 // A teacher that the student starts as: its logits are the student's, whatever the
@@ -76,13 +76,13 @@ func TestTeacher(t *testing.T) {
 		}
 	}
 	averaged := run("ema.decay=0.9")
-	for _, choice := range []weights.Choice{weights.Auto, weights.EMA, weights.Plain} {
+	for _, choice := range []torch.Choice{torch.Auto, torch.EMA, torch.Plain} {
 		c.Distill.Teacher, c.Distill.Weights = averaged, string(choice)
 		task, err := newClassification(c, train, train, pool)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, other := range []weights.Choice{weights.EMA, weights.Plain} {
+		for _, other := range []torch.Choice{torch.EMA, torch.Plain} {
 			l, err := model.Open(averaged, model.LoadOptions{Weights: other})
 			if err != nil {
 				t.Fatal(err)
@@ -92,7 +92,7 @@ func TestTeacher(t *testing.T) {
 				t.Fatal(err)
 			}
 			teacher := task.teacher
-			if same := slices.Equal(numbers(teacher.runner.Model), numbers(folded)); teacher.average != (choice != weights.Plain) || same != (teacher.average == (other == weights.EMA)) {
+			if same := slices.Equal(numbers(teacher.runner.Model), numbers(folded)); teacher.average != (choice != torch.Plain) || same != (teacher.average == (other == torch.EMA)) {
 				t.Errorf("distill.weights %s: averaged %v; weights as with --weights %s: %v", choice, teacher.average, other, same)
 			}
 		}

@@ -14,8 +14,8 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/configs"
+	"fasternet/formats/torch"
 	"fasternet/model"
-	"fasternet/weights"
 )
 
 // stripes makes a small data set in the form of Fashion-MNIST, of stripes in two
@@ -178,7 +178,7 @@ func TestResumeWithEverything(t *testing.T) {
 			}
 			same(t, name+", best", best(whole), best(broken))
 			// The average is what others read, unless they ask for the rest.
-			plain, err := model.Open(whole, model.LoadOptions{Weights: weights.Plain})
+			plain, err := model.Open(whole, model.LoadOptions{Weights: torch.Plain})
 			if err != nil {
 				t.Fatal(err)
 			}

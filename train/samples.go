@@ -7,7 +7,7 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/eval"
-	"fasternet/viz"
+	"fasternet/eval/viz"
 )
 
 // SamplesFolder holds the pictures that a pre-training draws of the same images

@@ -9,8 +9,8 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/configs"
+	"fasternet/formats/torch"
 	"fasternet/model"
-	"fasternet/weights"
 )
 
 // startFrom gives the model the weights that the configuration names.
@@ -21,7 +21,7 @@ func (t *trainer) startFrom() error {
 	var table model.Table
 	c := t.config
 	err := t.task.start(c.From, model.LoadOptions{
-		Weights: weights.Choice(c.FromWeights), StateKey: c.FromStateKey, AllowMissing: c.FromAllowMissing, AllowNaN: c.FromAllowNaN,
+		Weights: torch.Choice(c.FromWeights), StateKey: c.FromStateKey, AllowMissing: c.FromAllowMissing, AllowNaN: c.FromAllowNaN,
 		Report: func(m model.Table) { table = m },
 	})
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"fasternet/rng"
+	"fasternet/internal/rng"
 
 	"github.com/nlpodyssey/safetensors"
 )

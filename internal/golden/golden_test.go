@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"testing"
 
-	"fasternet/rng"
+	"fasternet/internal/rng"
 )
 
 func TestFormula(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"fasternet/configs"
-	"fasternet/local"
+	"fasternet/internal/localhttp"
 	"fasternet/report"
 	"fasternet/train"
 )
@@ -128,7 +128,7 @@ func TestLive(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "live")
 	c := config(t, classifier, stripes(t), "train.epochs=400")
 	handler := report.NewHandler("", dir)
-	server, err := local.Start("127.0.0.1:0", handler)
+	server, err := localhttp.Start("127.0.0.1:0", handler)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,7 @@ import (
 	"math"
 	"slices"
 
-	"fasternet/weights"
+	"fasternet/formats/torch"
 )
 
 // A file as torch.save writes it is a zip archive with a pickle, data.pkl, and the values
@@ -57,13 +57,13 @@ func (t *torchFile) pickle(v any) string {
 			out += text(p.key) + t.pickle(p.value)
 		}
 		return out + "u"
-	case []weights.Tensor:
+	case []torch.Tensor:
 		var all []pair
 		for _, x := range v {
 			all = append(all, pair{x.Name, x})
 		}
 		return t.pickle(all)
-	case weights.Tensor:
+	case torch.Tensor:
 		return t.tensor(v)
 	case int:
 		return integer(v)
@@ -77,7 +77,7 @@ func text(s string) string {
 
 func integer(n int) string { return "J" + string(binary.LittleEndian.AppendUint32(nil, uint32(n))) }
 
-func (t *torchFile) tensor(x weights.Tensor) string {
+func (t *torchFile) tensor(x torch.Tensor) string {
 	kind, raw := "FloatStorage", []byte(nil)
 	for _, v := range x.F32 {
 		raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(v))
@@ -96,9 +96,9 @@ func (t *torchFile) tensor(x weights.Tensor) string {
 }
 
 // tensors reads the weights in a file.
-func (f folder) tensors(name string) []weights.Tensor {
+func (f folder) tensors(name string) []torch.Tensor {
 	f.t.Helper()
-	s, err := weights.Read(f.file(name), weights.Options{})
+	s, err := torch.Read(f.file(name), torch.Options{})
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -106,10 +106,10 @@ func (f folder) tensors(name string) []weights.Tensor {
 }
 
 // renamed are tensors with other names; those that become "" are left out.
-func renamed(ts []weights.Tensor, name func(string) string) []weights.Tensor {
+func renamed(ts []torch.Tensor, name func(string) string) []torch.Tensor {
 	out := slices.Clone(ts)
 	for i := range out {
 		out[i].Name = name(out[i].Name)
 	}
-	return slices.DeleteFunc(out, func(x weights.Tensor) bool { return x.Name == "" })
+	return slices.DeleteFunc(out, func(x torch.Tensor) bool { return x.Name == "" })
 }

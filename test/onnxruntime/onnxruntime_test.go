@@ -15,12 +15,12 @@ import (
 	"fasternet/checkpoints"
 	"fasternet/configs"
 	"fasternet/export"
+	"fasternet/export/onnxgraph"
+	"fasternet/formats/onnx"
 	"fasternet/graph"
 	"fasternet/internal/golden"
 	"fasternet/kernels"
 	"fasternet/model"
-	"fasternet/onnx"
-	"fasternet/onnxgraph"
 
 	ort "github.com/yalue/onnxruntime_go"
 )

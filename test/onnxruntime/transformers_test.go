@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"fasternet/configs"
-	"fasternet/onnxgraph"
+	"fasternet/export/onnxgraph"
 )
 
 // ViT and Swin of all kinds, in every operator set: for images as the model was

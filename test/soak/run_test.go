@@ -17,8 +17,8 @@ import (
 	"time"
 
 	"fasternet/configs"
-	"fasternet/local"
-	"fasternet/metrics"
+	"fasternet/internal/localhttp"
+	"fasternet/internal/metrics"
 	"fasternet/report"
 	"fasternet/train"
 )
@@ -58,7 +58,7 @@ func worked(text string) error {
 	}
 	state := metrics.New(j.Name)
 	for _, h := range []http.Handler{report.NewHandler("", j.Name), state.Handler()} {
-		s, err := local.Start("127.0.0.1:0", h)
+		s, err := localhttp.Start("127.0.0.1:0", h)
 		if err != nil {
 			return err
 		}

@@ -1,0 +1,61 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+
+	"fasternet/configs"
+	"fasternet/formats/torch"
+	"fasternet/model"
+)
+
+// weightsError says that the weights which a configuration starts from cannot be read.
+type weightsError struct{ error }
+
+func (e weightsError) Unwrap() error { return e.error }
+
+// loadConfig reads a configuration. One without a model takes the model of the weights that
+// it starts from.
+func loadConfig(name string, settings []string) (*configs.Config, error) {
+	c, given, err := configs.LoadGiven(name, settings...)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	if c, err = adopt(name, c, given, nil, settings); err != nil && !errors.As(err, &weightsError{}) {
+		err = usageError{err}
+	}
+	return c, err
+}
+
+// adopt completes a configuration without a model: from the weights that it starts from, or
+// from another configuration if there is one.
+func adopt(name string, c *configs.Config, given configs.Given, from *configs.Config, settings []string) (*configs.Config, error) {
+	adopted, err := adoptedSettings(c, given, from)
+	if err != nil || len(adopted) == 0 {
+		return c, err
+	}
+	full, err := configs.Load(name, append(adopted, settings...)...)
+	if err != nil {
+		return nil, err
+	}
+	full.Notes = append(full.Notes, "the configuration has no model: it takes the model of "+c.From)
+	return full, nil
+}
+
+// adoptedSettings are the settings that complete a configuration; none if it has a model.
+func adoptedSettings(c *configs.Config, given configs.Given, from *configs.Config) ([]string, error) {
+	if from != nil {
+		return model.AdoptFrom(given, from)
+	}
+	adopted, err := model.Adopt(c, given, model.LoadOptions{
+		Weights: torch.Choice(c.FromWeights), StateKey: c.FromStateKey, AllowMissing: c.FromAllowMissing, AllowNaN: c.FromAllowNaN,
+	})
+	var config model.ConfigError
+	switch {
+	case errors.As(err, &config):
+		return nil, fmt.Errorf("from: %w", err)
+	case err != nil:
+		return nil, weightsError{fmt.Errorf("from: %w", err)}
+	}
+	return adopted, nil
+}

@@ -1,0 +1,157 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"text/tabwriter"
+
+	"fasternet/collective"
+	"fasternet/internal/bench"
+	"fasternet/internal/printable"
+
+	"github.com/spf13/cobra"
+)
+
+// The protocols of bench.
+const (
+	throughput = "throughput"
+	paper      = "paper"
+)
+
+func benchCommand() *cobra.Command {
+	var o bench.Options
+	var infer, asJSON, serial bool
+	var r ranks
+	var protocol string
+	var settings []string
+	c := &cobra.Command{
+		Use:   "bench MODEL",
+		Short: "Time training steps or inference on synthetic images",
+		Long: `Time the steps of training (forward, backward, AdamW) or inference of a model on
+synthetic images. ` + modelHelp + `
+
+With --protocol paper it is timed as the authors of FasterNet did on CPUs: batch 1,
+one thread, 10 runs to warm up, 200 that are timed. Their figure is the mean.
+
+Under mpirun every rank has a batch of its own, and the gradients are summed as in a run:
+the time of a step, what of it is communication, and how much of that the backward pass
+hides. "bench sums" times the sums alone.
+
+"bench pconv" times the operators of table 1 of the paper instead of a model, "bench
+data" how fast the images come to it.`,
+		Example: `  fasternet-train bench fasternet_t0 --train --batch 32 --threads 2
+  fasternet-train bench fasternet_t0 --protocol paper --json
+  fasternet-train bench fasternet_t0 --batch 1 --threads 1 --iterations 100
+  fasternet-train bench fasternet_t0 --train --profile
+  fasternet-train bench vit_base --train --batch 8 --precision bf16
+  fasternet-train bench vit_base --train --batch 32 --set train.grad_checkpointing=true
+  fasternet-train bench pconv
+  mpirun -n 4 fasternet-train bench vit_base --train --batch 8 --seconds 30 --json`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if err := benchProtocol(cmd, &o, protocol); err != nil {
+				return err
+			}
+			if err := r.open(); err != nil {
+				return err
+			}
+			defer r.fall()
+			defer func() { err = r.leave(err) }()
+			config, net, err := modelArgument(args[0], settings)
+			if err := collective.Agree(r, err); err != nil {
+				return err
+			}
+			o.Model = net
+			if r.Size() > 1 {
+				return benchRanks(cmd, &r, args[0], config, o, !serial, asJSON)
+			}
+			result, err := bench.Run(cmd.Context(), args[0], config, o)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(result)
+			}
+			return printBench(result)
+		},
+	}
+	f := c.Flags()
+	f.BoolVar(&o.Train, "train", false, "time training steps")
+	f.BoolVar(&infer, "infer", false, "time inference (the default)")
+	f.StringVar(&protocol, "protocol", throughput, "throughput, or paper: latency as the authors measured")
+	f.IntVar(&o.Batch, "batch", 32, "images at a time")
+	f.IntVar(&o.Threads, "threads", 0, "threads; 0 for one a processor")
+	f.IntVar(&o.Size, "size", 0, "side of the images in pixels (data.image_size)")
+	f.IntVar(&o.Warmup, "warmup", 3, "runs before the timing")
+	f.IntVar(&o.Iterations, "iterations", 0, "runs to time; 0 for as many as --seconds allow")
+	f.Float64Var(&o.Seconds, "seconds", 8, "how long to time, at least five runs")
+	f.StringVar(&o.Precision, "precision", "", "`format` of the factors of matrix products: fp32, bf16 or auto (the setting precision)")
+	f.BoolVar(&o.Profile, "profile", false, "show the time of every operation")
+	f.BoolVar(&serial, "no-overlap", false, "under mpirun: sum the gradients after the backward pass, to compare")
+	f.BoolVar(&asJSON, "json", false, "print one JSON object")
+	f.StringArrayVar(&settings, "set", nil, "change a setting of a preset or a YAML file, `key=value`; repeatable")
+	c.MarkFlagsMutuallyExclusive("train", "infer")
+	c.MarkFlagsMutuallyExclusive("iterations", "seconds")
+	c.AddCommand(benchPConvCommand(), benchDataCommand(), benchSumsCommand())
+	r.register(c)
+	return c
+}
+
+// benchProtocol checks the options and applies the protocol.
+func benchProtocol(cmd *cobra.Command, o *bench.Options, protocol string) error {
+	for _, n := range []struct {
+		flag  string
+		least int
+		value int
+	}{{"batch", 1, o.Batch}, {"threads", 0, o.Threads}, {"warmup", 0, o.Warmup}, {"iterations", 0, o.Iterations}, {"size", 0, o.Size}} {
+		if n.value < n.least {
+			return usageError{fmt.Errorf("--%s: want %d or more, got %d", n.flag, n.least, n.value)}
+		}
+	}
+	if !(o.Seconds >= 0) {
+		return usageError{fmt.Errorf("--seconds: want 0 or more, got %v", o.Seconds)}
+	}
+	switch protocol {
+	case throughput:
+	case paper:
+		for _, flag := range []string{"train", "batch", "threads", "warmup", "iterations", "seconds"} {
+			if cmd.Flags().Changed(flag) {
+				return usageError{fmt.Errorf("--protocol paper is inference of batch 1 on 1 thread, 10 runs to warm up and 200 that are timed: leave --%s out", flag)}
+			}
+		}
+		o.Paper()
+	default:
+		return usageError{fmt.Errorf("--protocol: want throughput or paper, got %q", protocol)}
+	}
+	return nil
+}
+
+func printBench(r bench.Result) error {
+	if len(r.Profile) > 0 {
+		w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+		printable.Fprintf(w, "operation\tname\tms\tshare\t\n")
+		for _, e := range r.Profile {
+			printable.Fprintf(w, "%s\t%s\t%.3f\t%.1f %%\t\n", e.Op, e.Name, e.MS, 100*e.Share)
+		}
+		if err := w.Flush(); err != nil {
+			return err
+		}
+		printable.Println()
+	}
+	form := ""
+	if r.BNFolded {
+		form = ", batch norms folded"
+	}
+	if r.Recomputed {
+		form = ", blocks computed anew in the backward pass"
+	}
+	if r.BF16Path != "" {
+		r.Precision += " (" + r.BF16Path + ")"
+	}
+	_, err := printable.Printf("%s %s, %d×%d px, batch %d, %d threads, %s kernels, %s%s\n"+
+		"%.1f img/s; %.2f ms a batch (median of %d; mean %.2f, p10 %.2f, p90 %.2f, best %.2f)\n"+
+		"%.0f GFLOPS, 2 a MAC (%.3f GMACs an image forward); peak memory %.0f MiB, of it activations %.0f MiB\n",
+		r.Model, r.Mode, r.Size, r.Size, r.Batch, r.Threads, r.Kernels, r.Precision, form,
+		r.ImgPerS, r.MedianMS, r.Runs, r.MeanMS, r.P10MS, r.P90MS, r.BestMS, r.GFLOPS, r.GMACs, r.PeakRSSMiB, r.ArenaMiB)
+	return err
+}

@@ -1,0 +1,82 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+
+	"fasternet/internal/bench"
+	"fasternet/internal/printable"
+	"fasternet/train"
+
+	"github.com/spf13/cobra"
+)
+
+func benchDataCommand() *cobra.Command {
+	var f datasetFlags
+	var asJSON bool
+	o := bench.FeedOptions{}
+	c := &cobra.Command{
+		Use:   "data CONFIG",
+		Short: "Time how fast a data set comes to a model",
+		Long: `Measure the processor time of the stages between a file and a tensor, and, in turns, training
+steps on the data set and on one batch in memory: what is lost is what the data costs.
+` + datasetHelp,
+		Example: `  fasternet-train bench data fasternet_t0 --data /data/imagenet
+  fasternet-train bench data fasternet_t0 --data packed --set data.name=packed --json
+  fasternet-train bench data my.yaml --rounds 0`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case o.Images < 0 || o.Rounds < 0:
+				return usageError{fmt.Errorf("--images and --rounds: want 0 or more, got %d and %d", o.Images, o.Rounds)}
+			case !(o.Seconds > 0):
+				return usageError{fmt.Errorf("--seconds: want a number above 0, got %v", o.Seconds)}
+			}
+			config, err := f.config(args[0])
+			if err != nil {
+				return err
+			}
+			show := train.NewDisplay(os.Stderr)
+			o.Notice = func(text string) { show.Line("%s", text) }
+			r, err := bench.MeasureFeed(cmd.Context(), config, o)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(r)
+			}
+			return printFeed(r)
+		},
+	}
+	f.register(c)
+	_ = c.Flags().MarkHidden("split")
+	c.Flags().IntVar(&o.Images, "images", 500, "images to time stage by stage; 0 for none")
+	c.Flags().IntVar(&o.Rounds, "rounds", 5, "rounds of training steps; 0 for none")
+	c.Flags().Float64Var(&o.Seconds, "seconds", 4, "how long each half of a round takes")
+	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	return c
+}
+
+func printFeed(r bench.Feed) error {
+	if r.Images > 0 {
+		printable.Printf("%d images of %s, %.0f KiB each, to %d×%d px, processor time:\n", r.Images, r.Dataset, r.KiBAnImage, r.Size, r.Size)
+		for _, s := range []struct {
+			name string
+			ms   float64
+		}{{"read", r.Read}, {"decode", r.Decode}, {"crop and resize", r.Resize}, {"augment", r.Augment}, {"normalise", r.Normalise}, {"all", r.All}} {
+			speed := "-"
+			if s.ms > 1e-3 {
+				speed = fmt.Sprintf("%.0f img/s", 1000/s.ms)
+			}
+			if _, err := printable.Printf("  %-16s %7.3f ms  %14s\n", s.name, s.ms, speed); err != nil {
+				return err
+			}
+		}
+	}
+	if r.Rounds > 0 {
+		_, err := printable.Printf("training: %.1f img/s from memory, %.1f img/s from the data set, %.1f %% less (median of %d rounds); waiting for data %.1f %% of the time\n",
+			r.Memory, r.Fed, r.Loss, r.Rounds, r.Waiting)
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,83 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"text/tabwriter"
+
+	"fasternet/configs"
+	"fasternet/internal/bench"
+	"fasternet/internal/printable"
+
+	"github.com/spf13/cobra"
+)
+
+// benchRanks times training steps on all ranks, and prints what they found.
+func benchRanks(cmd *cobra.Command, r *ranks, name string, config *configs.Config, o bench.Options, overlap, asJSON bool) error {
+	result, err := bench.RunRanks(cmd.Context(), name, config, o, r.Group, overlap)
+	if err != nil || !r.first() {
+		return err
+	}
+	if asJSON {
+		return printJSON(result)
+	}
+	how := "sums while the backward pass goes on"
+	if !result.Overlap {
+		how = "sums after the backward pass"
+	}
+	_, err = printable.Printf("%s train, %d×%d px, %d ranks on %d hosts, batch %d and %d threads each, %s kernels, %s, %s\n"+
+		"%.1f img/s; %.2f ms a step, %.2f ms without sums: efficiency %.1f %%\n"+
+		"communication: %.2f ms waited for (%.1f %% of a step), %.2f ms on its way, %.1f %% of it hidden; %.1f MiB sent by a rank\n"+
+		"medians of %d steps of each kind, in %d rounds\n",
+		result.Model, result.Size, result.Size, result.Ranks, result.Hosts, result.Batch, result.Threads, result.Kernels, result.Precision, how,
+		result.ImgPerS, result.StepMS, result.AloneMS, 100*result.Efficiency,
+		result.WaitMS, 100*result.Share, result.TransferMS, 100*result.Hidden, result.SentMiB,
+		result.Steps, result.Rounds)
+	return err
+}
+
+func benchSumsCommand() *cobra.Command {
+	var r ranks
+	var seconds float64
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "sums",
+		Short: "Time sums over the ranks that mpirun has started",
+		Long: `Time sums of 256 bytes to 64 MiB over the ranks that mpirun has started: latency and
+bandwidth of what gradients travel on.`,
+		Example: `  mpirun -n 4 fasternet-train bench sums
+  mpirun -n 2 --host node1,node2 fasternet-train bench sums --json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if !(seconds > 0) {
+				return usageError{fmt.Errorf("--seconds: want more than 0, got %v", seconds)}
+			}
+			if err := r.open(); err != nil {
+				return err
+			}
+			defer r.fall()
+			defer func() { err = r.leave(err) }()
+			if r.Size() == 1 {
+				return usageError{errors.New("want several ranks: mpirun -n 2 fasternet-train bench sums, in the build with MPI (make build-mpi)")}
+			}
+			times, err := bench.RunSums(cmd.Context(), r.Group, seconds)
+			if err != nil || !r.first() {
+				return err
+			}
+			if asJSON {
+				return printJSON(map[string]any{"ranks": r.Size(), "sums": times})
+			}
+			w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+			printable.Fprintf(w, "KiB\tms\tbest\tGbit/s a rank sends\t\n")
+			for _, t := range times {
+				printable.Fprintf(w, "%.2f\t%.3f\t%.3f\t%.2f\t\n", float64(t.Bytes)/1024, t.MS, t.Best, t.GbpsUp)
+			}
+			return w.Flush()
+		},
+	}
+	c.Flags().Float64Var(&seconds, "seconds", 10, "how long to time, about")
+	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	r.register(c)
+	return c
+}

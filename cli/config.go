@@ -1,0 +1,132 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"fasternet/configs"
+	"fasternet/internal/printable"
+	"fasternet/train"
+
+	"github.com/spf13/cobra"
+)
+
+func configCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "config",
+		Short: "List, show and check configurations; preview schedules",
+		Example: `  fasternet-train config list
+  fasternet-train config show fasternet_t0 --set train.epochs=100
+  fasternet-train config check my.yaml
+  fasternet-train config schedule my.yaml --out schedule.svg`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	var settings []string
+	load := func(name string) (*configs.Config, error) { return loadConfig(name, settings) }
+	list := &cobra.Command{
+		Use: "list", Short: "List the presets", Example: "  fasternet-train config list", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			for _, name := range configs.Presets() {
+				text, err := configs.PresetText(name)
+				if err != nil {
+					return err
+				}
+				first, _, _ := strings.Cut(strings.TrimPrefix(text, "# "), "\n")
+				printable.Printf("%-14s %s\n", name, first)
+			}
+			return nil
+		},
+	}
+	var source, plain bool
+	show := &cobra.Command{
+		Use: "show CONFIG", Short: "Show a configuration with all its values, and what they are", Args: cobra.ExactArgs(1),
+		Example: "  fasternet-train config show quickstart\n  fasternet-train config show quickstart --source",
+		RunE: func(_ *cobra.Command, args []string) error {
+			if source {
+				text, err := configs.PresetText(args[0])
+				if err != nil {
+					return usageError{err}
+				}
+				_, err = os.Stdout.WriteString(text) // ours
+				return err
+			}
+			config, err := load(args[0])
+			if err != nil {
+				return err
+			}
+			text, err := config.Commented()
+			if plain {
+				text, err = config.YAML()
+			}
+			if err != nil {
+				return err
+			}
+			_, err = printable.NewWriter(os.Stdout).Write(text)
+			return err
+		},
+	}
+	show.Flags().BoolVar(&source, "source", false, "show a preset as it is written, with its comments")
+	show.Flags().BoolVar(&plain, "plain", false, "leave out the comments")
+	var dataDir string
+	check := &cobra.Command{
+		Use: "check CONFIG", Short: "Check a configuration, and whether it fits its data set", Args: cobra.ExactArgs(1),
+		Long: `Check a configuration and list all that is wrong with it, each with the place where it
+was set, and what of a preset does not fit the rest.
+
+If its data set is there, it is opened too: classes, sizes and number of images are
+compared with the settings, and up to 64 images of each part are decoded. "data verify"
+looks at all of them. --set data.dir= leaves the data set out.
+
+The exit code is 2 if a setting is wrong, 1 if the data set does not fit, and 0 if there
+are only notes.`,
+		Example: `  fasternet-train config check my.yaml
+  fasternet-train config check fasternet_t0 --data /data/flowers --set model.num_classes=0`,
+		RunE: func(_ *cobra.Command, args []string) error {
+			if dataDir != "" {
+				settings = append(settings, "data.dir="+quoted(dataDir))
+			}
+			return checkConfig(args[0], settings)
+		},
+	}
+	check.Flags().StringVar(&dataDir, "data", "", "`folder` of the data set (data.dir)")
+	var steps, every int
+	var out string
+	schedule := &cobra.Command{
+		Use: "schedule CONFIG", Short: "Preview the learning rate and the image size of every epoch", Args: cobra.ExactArgs(1),
+		Long: `Print the learning rate of the first and the last step and the image size of every
+epoch, as a table; --out draws the curve. The steps of an epoch depend on the data
+set, which is not read: --steps says how many there are, for schedules that change
+within an epoch.`,
+		Example: "  fasternet-train config schedule fasternet_t0 --every 10\n" +
+			"  fasternet-train config schedule vit_base --set sched.form=poly --set sched.power=2 --out poly.svg",
+		RunE: func(_ *cobra.Command, args []string) error {
+			if steps < 1 || every < 1 {
+				return usageError{fmt.Errorf("--steps and --every: want 1 or more, got %d and %d", steps, every)}
+			}
+			config, err := load(args[0])
+			if err != nil {
+				return err
+			}
+			printable.Printf("epoch  first step   last step    pixels\n")
+			for _, p := range train.Plan(config, steps) {
+				if p.Epoch%every == 0 || p.Epoch+1 == config.Train.Epochs {
+					printable.Printf("%5d  %-11.5g  %-11.5g  %6d\n", p.Epoch+1, p.First, p.Last, p.ImageSize)
+				}
+			}
+			if out == "" {
+				return nil
+			}
+			return train.DrawSchedule(out, config, steps)
+		},
+	}
+	schedule.Flags().IntVar(&steps, "steps", 100, "steps of the optimizer in an epoch")
+	schedule.Flags().IntVar(&every, "every", 1, "print every so many epochs")
+	schedule.Flags().StringVar(&out, "out", "", "draw the curve to `FILE`.svg")
+	for _, sub := range []*cobra.Command{show, check, schedule} {
+		sub.Flags().StringArrayVar(&settings, "set", nil, "change a setting, `key=value`; repeatable")
+	}
+	c.AddCommand(list, show, check, schedule)
+	return c
+}

@@ -1,0 +1,64 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"fasternet/configs"
+	"fasternet/internal/audit"
+	"fasternet/internal/printable"
+)
+
+// fewFindings is how many of a kind "config check" prints.
+const fewFindings = 20
+
+// checkConfig prints all that is wrong with a configuration, and with what it says of its
+// data set.
+func checkConfig(name string, settings []string) error {
+	if c, given, err := configs.LoadGiven(name, settings...); err == nil {
+		adopted, err := adoptedSettings(c, given, nil)
+		if err != nil {
+			return err
+		}
+		settings = append(adopted, settings...)
+	}
+	e := configs.Examine(name, settings...)
+	for _, p := range e.Problems {
+		if _, err := printable.Printf("error: %s\n", p); err != nil {
+			return err
+		}
+	}
+	report := &audit.Report{}
+	if e.Config != nil {
+		for _, n := range e.Config.Notes {
+			if _, err := printable.Printf("note: %s\n", n); err != nil {
+				return err
+			}
+		}
+		report = audit.Config(e.Config, e.Wrong)
+		if err := report.Write(os.Stdout, fewFindings); err != nil {
+			return err
+		}
+	}
+	errs := e.Problems
+	for _, f := range report.Findings {
+		if f.Level == audit.Error {
+			errs = append(errs, errors.New(f.Text))
+		}
+	}
+	var err error
+	switch len(errs) {
+	case 0:
+		_, err = printable.Printf("%s: no problem found\n", name)
+		return err
+	case 1:
+		err = errs[0]
+	default:
+		err = fmt.Errorf("%s: %d errors; the first: %w", name, len(errs), errs[0])
+	}
+	if len(e.Problems) > 0 {
+		return usageError{err}
+	}
+	return err
+}

@@ -1,0 +1,68 @@
+package cli
+
+import (
+	"os"
+
+	"fasternet/data"
+	"fasternet/internal/printable"
+	"fasternet/train"
+
+	"github.com/spf13/cobra"
+)
+
+func dataCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "data",
+		Short: "Fetch, inspect, check and convert data sets",
+		Example: `  fasternet-train data fetch fashion-mnist
+  fasternet-train data info /data/imagenet
+  fasternet-train data verify /data/imagenet
+  fasternet-train data browse fasternet_t0 --data /data/imagenet --out samples.png
+  fasternet-train data pack /data/imagenet --out /fast/imagenet --short-side 256
+  fasternet-train data shard /data/imagenet --out /data/shards`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	c.AddCommand(fetchCommand(), infoCommand(), dataVerifyCommand(), browseCommand(), packCommand(), shardCommand())
+	return c
+}
+
+func fetchCommand() *cobra.Command {
+	var dir string
+	c := &cobra.Command{
+		Use:   "fetch fashion-mnist",
+		Short: "Get a data set: from the system if it is there, else from the network",
+		Long: `Get the four files of Fashion-MNIST: copied from where the Debian package
+dataset-fashion-mnist puts them, else downloaded. The content is checked against
+SHA-256 sums. Without --dir they go to the user's cache, where training looks.`,
+		Example: "  fasternet-train data fetch fashion-mnist\n  fasternet-train data fetch fashion-mnist --dir data/fashion",
+		Args:    cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs), ValidArgs: []string{"fashion-mnist"},
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			show := train.NewDisplay(os.Stderr)
+			current := ""
+			err := data.FetchFashionMNIST(cmd.Context(), dir, data.FetchOptions{Progress: func(name string, done, total int64) {
+				if name != current {
+					show.End()
+					show.Line("fetching %s", name)
+					show.Begin(name, 0, int(max(total, done)))
+					current = name
+				}
+				show.Step(int(done), name)
+			}})
+			show.End()
+			if err != nil {
+				return err
+			}
+			where := dir
+			if where == "" {
+				if where, err = data.FashionMNISTCache(); err != nil {
+					return err
+				}
+			}
+			_, err = printable.Printf("fashion-mnist is in %s\n", where)
+			return err
+		},
+	}
+	c.Flags().StringVar(&dir, "dir", "", "`folder` for the files")
+	return c
+}

@@ -1,0 +1,131 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"fasternet/configs"
+	"fasternet/data"
+	"fasternet/internal/printable"
+
+	"github.com/spf13/cobra"
+)
+
+func infoCommand() *cobra.Command {
+	var f datasetFlags
+	var most int
+	c := &cobra.Command{
+		Use:   "info DATASET",
+		Short: "Show the size, the classes, the images and the mean of a data set",
+		Long: `Show how many images each class of a data set has, how large they are, and mean and
+standard deviation of the training pixels as a configuration wants them; and how many
+carry an EXIF orientation, or grey values of more than 8 bits (of up to 10,000 images a
+part). With data.val_fraction, --split val lists the images that are held out.
+` + datasetHelp,
+		Example: `  fasternet-train data info fashion-mnist
+  fasternet-train data info /data/imagenet
+  fasternet-train data info my.yaml --split train --images 0
+  fasternet-train data info my.yaml --split val   # with data.val_fraction: which images are held out
+  fasternet-train data info /data/cifar --set data.name=cifar10`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if most < 0 {
+				return usageError{fmt.Errorf("--images: want 0 or more, got %d", most)}
+			}
+			config, err := f.config(args[0])
+			if err != nil {
+				return err
+			}
+			parts, err := f.open(config)
+			if err != nil {
+				return err
+			}
+			skip := config.Data.OnBadImage == "skip"
+			for _, p := range parts {
+				info, err := data.Describe(p, skip)
+				if err != nil {
+					return err
+				}
+				if err := printInfo(p.name, info); err != nil {
+					return err
+				}
+				traits, err := data.Survey(cmd.Context(), p.Dataset, surveyed, config.Data.Workers)
+				if err != nil {
+					return err
+				}
+				facts, warnings := data.DescribeTraits(p.Dataset, traits)
+				for _, text := range facts {
+					printable.Printf("%s: %s\n", p.name, text)
+				}
+				for _, text := range warnings {
+					printable.Printf("%s: warning: %s\n", p.name, text)
+				}
+			}
+			for _, line := range describeLeftOut(config.Data, parts) {
+				printable.Println(line)
+			}
+			if d := config.Data; d.ValFraction > 0 && f.split == string(data.Val) {
+				if err := printHeldOut(d, parts[0]); err != nil {
+					return err
+				}
+			}
+			s, err := data.Measure(cmd.Context(), parts[0], config.Model.InChans, most, config.Data.Workers, skip)
+			if err != nil {
+				return err
+			}
+			if s.Bad > 0 {
+				printable.Printf("%d of %d %s images looked at cannot be read and are passed over (data.on_bad_image: skip); data verify lists all that cannot\n", s.Bad, s.Bad+s.Images, parts[0].name)
+			}
+			if slices.Max(s.Std) < flat {
+				printable.Printf("warning: the pixels of the %s images hardly differ. Are values of more than 8 bits clipped (data.sixteen_bit), or do they use only few of their bits?\n", parts[0].name)
+			}
+			_, err = printable.Printf("of %d %s images:\ndata:\n  mean: %s\n  std: %s\n", s.Images, parts[0].name, numbers(s.Mean), numbers(s.Std))
+			return err
+		},
+	}
+	f.register(c)
+	c.Flags().IntVar(&most, "images", 2000, "how many images to measure mean and deviation of; 0 for all")
+	return c
+}
+
+// surveyed is how many files data info looks at for orientations and bit depths.
+const surveyed = 10_000
+
+// flat is a standard deviation below which pixels are all alike.
+const flat = 0.01
+
+// printHeldOut lists the samples that data.val_fraction holds out.
+func printHeldOut(d configs.Data, val dataPart) error {
+	printable.Printf("held out (data.val_fraction %v, data.val_seed %d, data.val_split %s):\n", d.ValFraction, d.ValSeed, d.ValSplit)
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	classes := val.Classes()
+	for i := range val.Len() {
+		printable.Fprintf(w, "  %s\t%s\n", classes[val.Label(i)], data.Key(val.Dataset, i))
+	}
+	return w.Flush()
+}
+
+// numbers is a list as YAML has it.
+func numbers(v []float64) string {
+	var out []string
+	for _, x := range v {
+		out = append(out, fmt.Sprintf("%.4f", x))
+	}
+	return "[" + strings.Join(out, ", ") + "]"
+}
+
+func printInfo(part string, i data.Info) error {
+	printable.Printf("%s: %d images in %d classes; of %d looked at: height %d to %d px, width %d to %d px, %d grey\n",
+		part, i.Samples, len(i.Classes), i.Decoded, i.Height.Min, i.Height.Max, i.Width.Min, i.Width.Max, i.Grey)
+	if i.Bad > 0 {
+		printable.Printf("%s: of %d images looked at %d cannot be read\n", part, i.Bad+i.Decoded, i.Bad)
+	}
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	for k, name := range i.Classes {
+		printable.Fprintf(w, "  %d\t%s\t%d images\n", k, name, i.Counts[k])
+	}
+	return w.Flush()
+}

@@ -1,0 +1,109 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"fasternet/configs"
+	"fasternet/data"
+	"fasternet/eval"
+
+	"github.com/spf13/cobra"
+)
+
+// datasetHelp says what a DATASET argument may be.
+const datasetHelp = `DATASET is a preset or a YAML file, whose section data counts, fashion-mnist, or a
+folder: with train.pack, with shards (train*.tar), or with train/<class>/ and
+val/<class>/.`
+
+// datasetFlags choose a data set and parts of it.
+type datasetFlags struct {
+	settings []string
+	dir      string
+	split    string
+}
+
+func (f *datasetFlags) register(c *cobra.Command) {
+	c.Flags().StringArrayVar(&f.settings, "set", nil, "change a setting, `key=value`, e.g. data.name=cifar10; repeatable")
+	c.Flags().StringVar(&f.dir, "data", "", "`folder` of the data set (data.dir)")
+	c.Flags().StringVar(&f.split, "split", "both", "`part`: train, val or both")
+}
+
+// config is the configuration that a DATASET argument stands for.
+func (f *datasetFlags) config(arg string) (*configs.Config, error) {
+	var settings []string
+	if f.dir != "" {
+		settings = append(settings, "data.dir="+quoted(f.dir))
+	}
+	if isConfiguration(arg) {
+		return loadConfig(arg, append(settings, f.settings...))
+	}
+	name := arg
+	if arg != "fashion-mnist" {
+		info, err := os.Stat(arg)
+		if err != nil || !info.IsDir() {
+			return nil, usageError{fmt.Errorf("%s is neither a preset, a YAML file, fashion-mnist nor a folder", arg)}
+		}
+		name = kindOf(arg)
+		settings = append(settings, "data.dir="+quoted(arg))
+	} else {
+		settings = append(settings, "model.in_chans=1", "data.mean=[0.286]", "data.std=[0.353]")
+	}
+	c, err := configs.Parse("DATASET", "", append(append(settings, "data.name="+name), f.settings...)...)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return c, nil
+}
+
+// kindOf tells the kind of data set in a folder.
+func kindOf(dir string) string {
+	for _, k := range []struct{ pattern, kind string }{
+		{"train.pack", "packed"}, {"train*.tar", "shards"}, {"train/*.tar", "shards"}, {"train*.tar.*", "shards"}, {"train*.tgz", "shards"},
+		{"data_batch_1.bin", "cifar10"}, {"cifar-10-batches-bin", "cifar10"}, {"cifar-100-binary", "cifar100"},
+		{"train-images-idx3-ubyte*", "idx"}, {"train.txt", "annotations"},
+	} {
+		if found, _ := filepath.Glob(filepath.Join(dir, k.pattern)); len(found) > 0 {
+			return k.kind
+		}
+	}
+	return "imagefolder"
+}
+
+// dataPart is a part of a data set.
+type dataPart struct {
+	name  string
+	split data.Split
+	data.Dataset
+}
+
+// splits are the parts that are asked for.
+func (f *datasetFlags) splits() ([]data.Split, error) {
+	switch f.split {
+	case "both":
+		return []data.Split{data.Train, data.Val}, nil
+	case string(data.Train), string(data.Val):
+		return []data.Split{data.Split(f.split)}, nil
+	}
+	return nil, usageError{fmt.Errorf("--split: want train, val or both, got %q", f.split)}
+}
+
+// open opens the parts that are asked for.
+func (f *datasetFlags) open(c *configs.Config) (parts []dataPart, err error) {
+	splits, err := f.splits()
+	if err != nil {
+		return nil, err
+	}
+	for _, split := range splits {
+		p := dataPart{"training", split, nil}
+		if split == data.Val {
+			p.name = "validation"
+		}
+		if p.Dataset, err = eval.Open(c.Data, p.split == data.Train); err != nil {
+			return nil, err
+		}
+		parts = append(parts, p)
+	}
+	return parts, nil
+}

@@ -1,0 +1,118 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+
+	"fasternet/configs"
+	"fasternet/export"
+	"fasternet/formats/onnx"
+	"fasternet/kernels"
+	"fasternet/train"
+
+	"github.com/spf13/cobra"
+)
+
+// freshClasses is the number of classes of an export of fresh weights whose
+// configuration leaves it to the data set.
+const freshClasses = 10
+
+func exportCommand() *cobra.Command {
+	var f modelFlags
+	var out string
+	o := export.Options{Version: version}
+	c := &cobra.Command{
+		Use:   "export --model CHECKPOINT --out FILE",
+		Short: "Write a model for use elsewhere: safetensors or ONNX",
+		Long: `Write a model for use elsewhere. The name of the file tells the format:
+
+  .safetensors  weights under the official names, for Python and for this program
+  .onnx         a graph for ONNX runtimes: input "input" [batch, channels, height,
+                width], float32 and normalised; output "logits" [batch, classes]
+
+Batch norms and layer scale of a FasterNet are folded into the convolutions
+before them, and the state of training is left out. With --size a ViT gets
+position embeddings interpolated for images of that size, and a Swin tables of
+position bias for its windows. The metadata holds architecture, input size,
+mean, std, interpolation, crop ratio, class names and the whole configuration.
+eval reads both formats. Of a preset or a YAML file the model is exported with fresh
+weights, to be timed elsewhere.
+
+The command verifies itself: the exported model and the original are run on the
+same images, and so is the file, read back. If the logits differ by more than
+1e-4 of the largest, that is an error and no file is written.
+
+The last line on standard output is a JSON object: path, format, opset (ONNX),
+folded, weights (ema for the averaged ones of a run that has them, or plain), parameters,
+bytes, max_abs_diff and max_rel_diff (of the largest logit).`,
+		Example: `  fasternet-train export --model runs/quickstart --out quickstart.onnx
+  fasternet-train export --model runs/t0/checkpoints/last.safetensors --out t0.safetensors
+  fasternet-train export --model runs/t0 --out t0-192.onnx --opset 13 --size 192`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if out == "" {
+				return usageError{fmt.Errorf("--out: want a file that ends with .safetensors or .onnx")}
+			}
+			if err := checkExport(out, o, cmd.Flags().Changed("opset")); err != nil {
+				return usageError{err}
+			}
+			show := train.NewDisplay(os.Stderr)
+			if isConfiguration(f.path) {
+				config, err := configs.Load(f.path, f.load.Settings...)
+				if err != nil {
+					return usageError{err}
+				}
+				show.Line("%s is a configuration: its weights are fresh, the file is good for timing only", f.path)
+				if config.Model.NumClasses == 0 { // as many as a data set has, which is not there
+					config.Model.NumClasses = freshClasses
+					show.Line("model.num_classes is 0, and no data set says how many there are: the file has %d", freshClasses)
+				}
+				f.fresh = config
+			}
+			m, config, err := openModel(&f, "")
+			if err != nil {
+				return err
+			}
+			m.Config = config
+			pool := kernels.NewPool(config.Threads)
+			defer pool.Close()
+			r, err := export.Write(m, out, pool, o)
+			if err != nil {
+				return err
+			}
+			if m.Average {
+				show.Line("exported are %s", which(m))
+			}
+			show.Line("%s: %d parameters, %.1f MB", r.Path, r.Parameters, float64(r.Bytes)/1e6)
+			show.Line("largest difference of the logits: %.2g, that is %.2g of the largest logit", r.MaxAbs, r.MaxRel)
+			return printJSON(r)
+		},
+	}
+	f.registerModel(c)
+	flags := c.Flags()
+	flags.StringVar(&out, "out", "", "`file` to write: .safetensors or .onnx")
+	flags.IntVar(&o.Opset, "opset", export.DefaultOpset, "ONNX operator set, 13 to 17")
+	flags.BoolVar(&o.NoFold, "no-fold", false, "keep batch norms and layer scale; safetensors only")
+	return c
+}
+
+// checkExport finds options that do not fit together.
+func checkExport(out string, o export.Options, opsetGiven bool) error {
+	format, err := export.FormatOf(out)
+	if err != nil {
+		return fmt.Errorf("--out: %w", err)
+	}
+	if format != export.ONNXFormat {
+		if opsetGiven {
+			return fmt.Errorf("--opset: %s is not an ONNX file", out)
+		}
+		return nil
+	}
+	if o.NoFold {
+		return fmt.Errorf("--no-fold: ONNX files are folded")
+	}
+	if _, err := onnx.IRVersion(o.Opset); err != nil {
+		return fmt.Errorf("--opset: want 13 to 17, got %d", o.Opset)
+	}
+	return nil
+}

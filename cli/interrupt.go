@@ -1,0 +1,144 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"fasternet/checkpoints"
+	"fasternet/internal/printable"
+	"fasternet/train"
+)
+
+// quiet is a process that leaves it to another to say what both do.
+var quiet atomic.Bool
+
+// careful is a command that finishes something when it is asked to stop, and that is
+// waited for: a run writes its checkpoint.
+var careful atomic.Bool
+
+// grace is how long the other commands have to end by themselves. What they write is
+// under its name only when it is whole, so nothing is lost.
+const grace = 2 * time.Second
+
+// interruptions are the requests to stop that a process gets.
+type interruptions struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+
+	mu     sync.Mutex
+	first  syscall.Signal // 0 for none
+	asked  int            // signals that somebody sends on purpose: SIGINT and SIGTERM
+	forced *time.Timer
+	grace  time.Duration
+	exit   func(code int) // os.Exit, but in tests
+}
+
+// interruptible returns what the signals of the process cancel. A terminal that goes
+// away (SIGHUP) and a broken pipe of the output count as a signal; nohup turns SIGHUP off.
+func interruptible() *interruptions {
+	i := &interruptions{grace: grace, exit: func(code int) {
+		checkpoints.Abandon()
+		os.Exit(code)
+	}}
+	i.ctx, i.cancel = context.WithCancel(context.Background())
+	asked := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		asked = append(asked, syscall.SIGHUP)
+	}
+	signals, pipes := make(chan os.Signal, 8), make(chan os.Signal, 1)
+	signal.Notify(signals, asked...)
+	signal.Notify(pipes, syscall.SIGPIPE) // without it the first line nobody reads would kill the process
+	go func() {
+		for {
+			select {
+			case s := <-signals:
+				i.take(s.(syscall.Signal))
+			case <-pipes:
+				if outputBroken() { // it may have been a socket
+					i.take(syscall.SIGPIPE)
+				}
+			}
+		}
+	}()
+	return i
+}
+
+// take notes a signal. The first one asks the command to stop. A second SIGINT or
+// SIGTERM ends the process at once; SIGHUP does not, because it often comes twice, or
+// together with SIGTERM, when a session ends.
+func (i *interruptions) take(s syscall.Signal) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if s == syscall.SIGINT || s == syscall.SIGTERM {
+		if i.asked++; i.asked == 2 {
+			i.exit(exitCode(i.first))
+			return
+		}
+	}
+	if i.first != 0 {
+		return
+	}
+	i.first = s
+	if !quiet.Load() {
+		i.announce(s)
+	}
+	i.cancel()
+	i.forced = time.AfterFunc(i.grace, func() {
+		if !careful.Load() {
+			i.exit(exitCode(s))
+		}
+	})
+}
+
+// announce says what happens now. Who has read enough of a command's output is not told.
+func (i *interruptions) announce(s syscall.Signal) {
+	how := "stopping"
+	if careful.Load() {
+		how = "stopping after the batch in progress"
+	} else if s == syscall.SIGPIPE {
+		return
+	}
+	if i.asked > 0 {
+		how += "; another Ctrl-C or SIGTERM stops at once"
+	}
+	said := make(chan bool)
+	go func() { // who does not read may not keep the run from stopping
+		printable.Fprintf(os.Stderr, "\n%v: %s\n", s, how)
+		close(said)
+	}()
+	select {
+	case <-said:
+	case <-time.After(100 * time.Millisecond):
+	}
+}
+
+// code is the exit code for the error that a command has ended with. It complains about
+// one that the user does not know of.
+func (i *interruptions) code(err error) int {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.forced != nil {
+		i.forced.Stop()
+	}
+	switch {
+	case errors.Is(err, train.ErrTimeLimit):
+		return exitCode(syscall.SIGTERM)
+	case errors.Is(err, train.ErrInterrupted), errors.Is(err, context.Canceled):
+		if i.first == 0 { // it was another rank of the run
+			return exitCode(syscall.SIGTERM)
+		}
+		return exitCode(i.first)
+	case errors.Is(err, syscall.EPIPE) && outputBroken(), err == nil && i.first == syscall.SIGPIPE:
+		return exitCode(syscall.SIGPIPE)
+	}
+	return complain(err)
+}
+
+// exitCode is the one by which shells know of a signal.
+func exitCode(s syscall.Signal) int { return 128 + int(s) }

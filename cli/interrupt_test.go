@@ -1,0 +1,88 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+	"testing"
+	"time"
+
+	"fasternet/train"
+)
+
+// The first signal stops a command, and its number is the exit code. A second one that
+// somebody sends on purpose ends the process at once; what a session that ends sends by
+// itself does not.
+func TestInterruptions(t *testing.T) {
+	const hup, pipe, term, interrupt = syscall.SIGHUP, syscall.SIGPIPE, syscall.SIGTERM, syscall.SIGINT
+	defer careful.Store(careful.Load())
+	careful.Store(true)
+	for _, c := range []struct {
+		signals []syscall.Signal
+		exit    int // at once; 0 for not
+		code    int // of a command that ends by itself
+	}{
+		{[]syscall.Signal{term}, 0, 143},
+		{[]syscall.Signal{interrupt}, 0, 130},
+		{[]syscall.Signal{hup}, 0, 129},
+		{[]syscall.Signal{pipe}, 0, 141},
+		{[]syscall.Signal{hup, hup, term, hup, pipe}, 0, 129},
+		{[]syscall.Signal{term, hup, hup}, 0, 143},
+		{[]syscall.Signal{term, term}, 143, 143},
+		{[]syscall.Signal{interrupt, hup, term}, 130, 130},
+		{[]syscall.Signal{hup, term, interrupt}, 129, 129},
+	} {
+		var exits []int
+		i := &interruptions{grace: time.Hour, exit: func(code int) { exits = append(exits, code) }}
+		i.ctx, i.cancel = context.WithCancel(t.Context())
+		quiet.Store(true)
+		for _, s := range c.signals {
+			i.take(s)
+		}
+		quiet.Store(false)
+		want := "[]"
+		if c.exit != 0 {
+			want = fmt.Sprint([]int{c.exit})
+		}
+		if fmt.Sprint(exits) != want || i.ctx.Err() == nil {
+			t.Errorf("%v: exits %v, want %s; the context is %v", c.signals, exits, want, i.ctx.Err())
+		}
+		for _, err := range []error{train.ErrInterrupted, fmt.Errorf("deep: %w", context.Canceled)} {
+			if got := i.code(err); got != c.code {
+				t.Errorf("%v: exit code %d, want %d", c.signals, got, c.code)
+			}
+		}
+	}
+	i := &interruptions{}
+	for code, err := range map[int]error{0: nil, 143: errors.Join(train.ErrInterrupted, train.ErrTimeLimit)} {
+		if got := i.code(err); got != code {
+			t.Errorf("without a signal: exit code %d for %v, want %d", got, err, code)
+		}
+	}
+}
+
+// A command that does not look is ended after a while, but not one that writes a
+// checkpoint first.
+func TestGrace(t *testing.T) {
+	defer careful.Store(careful.Load())
+	quiet.Store(true)
+	defer quiet.Store(false)
+	for _, waited := range []bool{false, true} {
+		careful.Store(waited)
+		exits := make(chan int, 1)
+		i := &interruptions{grace: time.Millisecond, exit: func(code int) { exits <- code }}
+		i.ctx, i.cancel = context.WithCancel(t.Context())
+		i.take(syscall.SIGHUP)
+		select {
+		case code := <-exits:
+			if waited || code != 129 {
+				t.Errorf("careful %v: it exits with %d", waited, code)
+			}
+		case <-time.After(map[bool]time.Duration{true: 50 * time.Millisecond, false: 10 * time.Second}[waited]):
+			if !waited {
+				t.Error("it goes on")
+			}
+		}
+	}
+}

@@ -1,0 +1,150 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"fasternet/internal/golden"
+)
+
+const tinyPretraining = `
+task: localmim
+data: {name: fashion-mnist, image_size: 32, mean: [0.3], std: [0.3]}
+augment: {padding: 1}
+optim: {lr: 0.003, weight_decay_on: no-1d-tables}
+sched: {form: localmim, warmup_epochs: 1, min_lr: 0}
+train: {epochs: 3, batch_size: 8, val_batch_size: 30, log_interval: 4}
+checkpoint: {every_steps: 1}
+`
+
+// The models of tinyTransformers, to be pre-trained: without drop path, and with
+// windows that are ragged.
+var tinyMIM = map[string]string{
+	"vit": "model: {name: vit, embed_dim: 24, depth: 2, num_heads: 3, patch_size: 8, mlp_ratio: 2, in_chans: 1}\n" +
+		"mim: {taps: [1, 2], scales: [4, 0.5], decoder_dim: 16, decoder_heads: 2, hog_bias: true}",
+	"swin": "model: {name: swin, embed_dim: 12, depths: [2, 2], num_heads: [2, 4], window_size: 4, mlp_ratio: 2, in_chans: 1, norm2_eps: 1.0e-6}\n" +
+		"mim: {decoder_dim: 16, decoder_heads: 2, mask_ratio: 0.6, target: pixel}",
+	"swin of the published code": "model: {name: swin, embed_dim: 12, depths: [2, 2], num_heads: [2, 4], window_size: 4, mlp_ratio: 2, in_chans: 1}\n" +
+		"mim: {decoder_dim: 16, decoder_heads: 2, mask_per: sample, coordinates: official, merge_order: official, hog_bias: true}",
+}
+
+// Pre-training learns, resumes after a kill to the same bits, and becomes a
+// classifier.
+func TestPretraining(t *testing.T) {
+	data := fashion(t, 80, 20)
+	for name, model := range tinyMIM {
+		t.Run(name, func(t *testing.T) {
+			config := writeConfig(t, model+tinyPretraining)
+			args := func(dir, threads string) []string {
+				return []string{"train", config, "--data", data, "--run", dir, "--set", "threads=" + threads}
+			}
+			whole, broken := filepath.Join(t.TempDir(), "whole"), filepath.Join(t.TempDir(), "broken")
+			want := succeed(t, args(whole, "1")...)
+			if _, ok := want["top1"]; ok || want["loss"].(float64) <= 0 {
+				t.Errorf("outcome %v", want)
+			}
+			log, err := os.ReadFile(filepath.Join(whole, "train.log"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(string(log), "localmim of a") || !strings.Contains(string(log), " + ") {
+				t.Errorf("the log:\n%s", log)
+			}
+			cmd := command(args(broken, "2")...)
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			waitForStep(t, broken, 16)
+			if err := cmd.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			_ = cmd.Wait()
+			if got := succeed(t, append(args(broken, "2"), "--resume")...); got["loss"] != want["loss"] {
+				t.Errorf("resumed: %v, want %v", got, want)
+			}
+			sameWeights(t, readLast(t, broken), readLast(t, whole))
+			fineTune(t, whole, data, strings.Fields(name)[0])
+			for _, args := range [][]string{{"knn", "--k", "5"}, {"linprobe", "--epochs", "30", "--opt", "sgd", "--train-batch", "16", "--base-lr", "1"}} {
+				got := succeed(t, append(args, "--model", whole, "--data", data)...)
+				if got["top1"].(float64) < 15 || got["count"] != 20.0 {
+					t.Errorf("%s of the frozen encoder: %v", args[0], got)
+				}
+			}
+			fail(t, 2, "is of a pre-training (task localmim)", "eval", "--model", whole, "--data", data)
+		})
+	}
+}
+
+// fineTune trains a classifier from the run of a pre-training.
+func fineTune(t *testing.T, from, data, family string) {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "fine")
+	args := []string{"train", tinyTransformer(t, family), "--data", data, "--run", dir, "--from", from,
+		"--set", "train.epochs=1", "--set", "optim.lr=1e-9", "--set", "sched.warmup_epochs=0", "--set", "model.drop_path_rate=0"}
+	if r := invoke(t, args...); r.code != 0 || !strings.Contains(r.stderr, "fresh (") || !strings.Contains(r.stderr, "decoders and targets are not used") {
+		t.Fatalf("exit code %d\n%s", r.code, r.stderr)
+	}
+	old, now := readLast(t, from), readLast(t, dir)
+	prefix, block, merge := "", "blocks.1.mlp.fc1.weight", ""
+	if family == "swin" {
+		prefix, block, merge = "encoder.", "layers.1.blocks.1.mlp.fc1.weight", "layers.0.downsample.reduction.weight"
+	}
+	a, _ := old.Lookup(prefix + block)
+	b, _ := now.Lookup(block)
+	golden.CheckRel(t, "a block's weights", b.F32, a.F32, 1e-4)
+	if merge == "" {
+		return
+	}
+	a, _ = old.Lookup(prefix + merge)
+	b, _ = now.Lookup(merge)
+	want := append([]float32(nil), a.F32...)
+	if strings.Contains(old.Meta["config"], "merge_order: official") {
+		for row := 0; row < len(want); row += 48 {
+			copy(want[row+12:row+24], a.F32[row+24:row+36])
+			copy(want[row+24:row+36], a.F32[row+12:row+24])
+		}
+	}
+	golden.CheckRel(t, "the merging's weights", b.F32, want, 1e-4)
+}
+
+func TestMeasurePretraining(t *testing.T) {
+	for name, model := range tinyMIM {
+		config := writeConfig(t, model+tinyPretraining)
+		for _, mode := range []string{"--train", "--seconds=0.01"} {
+			v := succeed(t, "bench", config, mode, "--batch", "3", "--seconds", "0.01", "--warmup", "1", "--json", "--profile")
+			if v["gflops"].(float64) <= 0 || v["img_per_s"].(float64) <= 0 {
+				t.Errorf("bench %s: %v", name, v)
+			}
+		}
+		if r := invoke(t, "summary", config); r.code != 0 || !strings.Contains(r.stdout, "decoder.1") {
+			t.Errorf("summary %s: %+v", name, r)
+		}
+	}
+	fail(t, 1, "for images of 224 pixels", "bench", "mim_vit_base", "--size", "448", "--batch", "1")
+	fail(t, 2, "for images of 224 pixels", "summary", "mim_vit_base", "--size", "448")
+}
+
+func TestBadPretraining(t *testing.T) {
+	data := fashion(t, 40, 20)
+	config := writeConfig(t, tinyMIM["vit"]+tinyPretraining)
+	dir := filepath.Join(t.TempDir(), "run")
+	short := []string{"--data", data, "--set", "train.epochs=1"}
+	succeed(t, append([]string{"train", config, "--run", dir}, short...)...)
+	failWithoutRun(t, "of another model", append([]string{"train", tinyTransformer(t, "vit"), "--from", dir, "--set", "model.embed_dim=48"}, short...)...)
+	failWithoutRun(t, "not of a LocalMIM pre-training", append([]string{"train", config, "--from", golden.Path(t, "fasternet_small_gelu.pth")}, short...)...)
+	failWithoutRun(t, "of another model", append([]string{"train", config, "--from", dir, "--set", "mim.nbins=12"}, short...)...)
+	succeed(t, append([]string{"train", config, "--from", dir, "--run", filepath.Join(t.TempDir(), "more")}, short...)...)
+	for setting, want := range map[string]string{
+		"mim.taps=[1, 1]":      "each once",
+		"mim.scales=[4, 3]":    "4, 2, 1 or 0.5",
+		"mim.mask_ratio=0.99":  "leaves none visible",
+		"mim.mask_ratio=1e-20": "masks none",
+		"data.image_size=40":   "no grid of whole cells",
+		"model.name=fasternet": "model.",
+		"mim.tabs=[1]":         "did you mean taps",
+	} {
+		fail(t, 2, want, "train", config, "--data", data, "--set", setting)
+	}
+}

@@ -1,0 +1,125 @@
+// Command fasternet-train trains, resumes and evaluates vision backbones.
+//
+// Exit codes: 0 success; 1 the work failed; 2 wrong usage or configuration;
+// 130 and 143 stopped by SIGINT or SIGTERM, 129 by SIGHUP, 141 by a broken pipe.
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"fasternet/internal/printable"
+	"fasternet/kernels"
+	"fasternet/ops"
+
+	"github.com/spf13/cobra"
+)
+
+const (
+	exitFailure = 1
+	exitUsage   = 2
+)
+
+// usageError is an error in what the user asked for, found before any work.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// Main runs the program with the arguments of the process and ends it with an exit code: 0
+// success; 1 the work failed; 2 wrong usage or configuration; 130 and 143 stopped by SIGINT
+// or SIGTERM, 129 by SIGHUP, 141 by a broken pipe.
+func Main() { os.Exit(run(os.Args[1:])) }
+
+func run(args []string) (code int) {
+	defer func() {
+		if v := recover(); v != nil {
+			printable.Fprintf(os.Stderr, "fasternet-train: internal error: %v; please report it\n", v)
+			code = exitFailure
+		}
+	}()
+	if err := kernels.Select(); err != nil {
+		return complain(usageError{err})
+	}
+	stops := interruptible()
+	root := newRoot()
+	root.SetArgs(args)
+	return stops.code(root.ExecuteContext(stops.ctx))
+}
+
+// complain prints an error on one line and returns the exit code.
+func complain(err error) int {
+	if err == nil {
+		return 0
+	}
+	var usage usageError
+	var bug *ops.PanicError
+	code := exitFailure
+	if errors.As(err, &usage) {
+		code = exitUsage
+	}
+	if errors.As(err, &told{}) {
+		return code
+	}
+	if errors.As(err, &bug) {
+		printable.Fprintf(os.Stderr, "fasternet-train: internal error in %v; please report it\n", err)
+	} else {
+		printable.Fprintf(os.Stderr, "fasternet-train: %v\n", err)
+	}
+	return code
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "fasternet-train",
+		Short: "Train vision backbones on a CPU, in pure Go",
+		Long: `fasternet-train trains, resumes and evaluates vision backbones on a CPU.
+
+A run is described by a YAML file or by the name of a preset ("config list").
+
+Exit codes: 0 success; 1 the work failed; 2 wrong usage or configuration;
+130 and 143 stopped by SIGINT or SIGTERM, 129 by SIGHUP (a terminal that was closed),
+141 by a broken pipe (a reader of the output that has ended). A run stops after the
+batch in progress, with a checkpoint.
+The environment variable ` + kernels.EnvVariable + ` (avx512, avx2 or go) forces
+a variant of the kernels.`,
+		Example: `  fasternet-train train quickstart
+  fasternet-train eval --model runs/quickstart
+  fasternet-train predict photos/ --model runs/t0
+  fasternet-train bench fasternet_t0 --train --batch 32`,
+		SilenceErrors: true, SilenceUsage: true,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddCommand(
+		trainCommand(), lrFindCommand(), evalCommand(), predictCommand(), featuresCommand(), knnCommand(), linprobeCommand(), vizCommand(),
+		reportCommand(), convertCommand(), exportCommand(), verifyCommand(), summaryCommand(), benchCommand(), configCommand(), dataCommand(), versionCommand(),
+	)
+	asUsage(root)
+	return root
+}
+
+// asUsage makes wrong flags and arguments usage errors, in all subcommands.
+func asUsage(c *cobra.Command) {
+	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usageError{fmt.Errorf("%w; see %s --help", err, c.CommandPath())}
+	})
+	c.PreRunE = func(c *cobra.Command, _ []string) error { // before cobra does, whose error says no more
+		if err := c.ValidateFlagGroups(); err != nil {
+			return usageError{fmt.Errorf("%w; see %s --help", err, c.CommandPath())}
+		}
+		return nil
+	}
+	if check := c.Args; check != nil {
+		c.Args = func(c *cobra.Command, args []string) error {
+			if err := check(c, args); err != nil {
+				return usageError{fmt.Errorf("%w; see %s --help", err, c.CommandPath())}
+			}
+			return nil
+		}
+	}
+	for _, sub := range c.Commands() {
+		asUsage(sub)
+	}
+}

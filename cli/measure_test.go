@@ -1,0 +1,147 @@
+package cli
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestSummary(t *testing.T) {
+	r := invoke(t, "summary", "fasternet_t0")
+	for _, want := range []string{"3905500", "3900660", "335422720", "338041280", "1970120", "stages.6.blocks.1", "320×7×7", "1.97 M activations"} {
+		if !strings.Contains(r.stdout, want) {
+			t.Errorf("no %s in\n%s", want, r.stdout)
+		}
+	}
+	layer := func(args ...string) string {
+		for _, line := range strings.Split(invoke(t, append([]string{"summary", "fasternet_t0"}, args...)...).stdout, "\n") {
+			if f := strings.Fields(line); len(f) > 0 && f[0] == "patch_embed" {
+				return strings.Join(f[1:], " ")
+			}
+		}
+		return ""
+	}
+	for want, args := range map[string][]string{
+		"40×56×56 2000 6.021 6.272 125440": nil,
+		"40×56×56 1960 6.021 6.021 125440": {"--folded"},
+		"40×48×48 2000 4.424 4.608 92160":  {"--size", "192"},
+		"20×56×56 1000 3.011 3.136 62720":  {"--set", "model.embed_dim=20"},
+	} {
+		if got := layer(args...); got != want {
+			t.Errorf("%v: patch_embed is %q, want %q", args, got, want)
+		}
+	}
+}
+
+func TestSummaryJSON(t *testing.T) {
+	v := succeed(t, "summary", "fasternet_t0", "--folded", "--json")
+	total, folded := v["total"].(map[string]any), v["total_folded"].(map[string]any)
+	for _, c := range []struct {
+		got  any
+		want float64
+	}{
+		{total["parameters"], 3905500}, {total["macs"], 335422720}, {total["macs_with_norms"], 338041280}, {total["activations"], 1970120},
+		{folded["parameters"], 3900660}, {folded["macs"], 335422720}, {folded["macs_with_norms"], 335438400}, {folded["activations"], 1970120},
+	} {
+		if c.got != c.want {
+			t.Errorf("got %v, want %v", c.got, c.want)
+		}
+	}
+	parameters := 0.0
+	layers := v["layers"].([]any)
+	for _, l := range layers {
+		parameters += l.(map[string]any)["parameters"].(float64)
+	}
+	if first := layers[0].(map[string]any); parameters != 3900660 || fmt.Sprint(first["shape"]) != "[40 56 56]" || v["folded"] != true {
+		t.Errorf("%v parameters in the layers; %v", parameters, first)
+	}
+}
+
+// A checkpoint and the folder of a run are models too.
+func TestMeasureCheckpoint(t *testing.T) {
+	dir, args := tinyRun(t, fashion(t, 40, 10))
+	succeed(t, append(args, "--set", "train.epochs=1")...)
+	want := succeed(t, "summary", args[1], "--set", "model.num_classes=10", "--json")
+	for _, path := range []string{dir, filepath.Join(dir, "checkpoints", "last.safetensors")} {
+		if got := succeed(t, "summary", path, "--json"); fmt.Sprint(got["layers"]) != fmt.Sprint(want["layers"]) {
+			t.Errorf("%s: got %v, want %v", path, got["layers"], want["layers"])
+		}
+	}
+	if v := succeed(t, "bench", dir, "--batch", "2", "--iterations", "3", "--json"); v["runs"] != 3.0 || v["size"] != 32.0 {
+		t.Errorf("got %v", v)
+	}
+	fail(t, 2, "--set", "summary", dir, "--set", "model.embed_dim=16")
+	fail(t, 1, "holds no checkpoint", "summary", t.TempDir())
+	bad := filepath.Join(t.TempDir(), "bad.safetensors")
+	writeFile(t, bad, []byte("nothing of the kind"))
+	fail(t, 1, "damaged checkpoint", "bench", bad)
+	fail(t, 2, "did you mean quickstart?", "summary", "quickstrat")
+}
+
+func TestBench(t *testing.T) {
+	for _, mode := range []string{"--train", "--infer"} {
+		v := succeed(t, "bench", "quickstart", mode, "--batch", "4", "--threads", "1", "--size", "32", "--seconds", "0.1", "--warmup", "1", "--json", "--profile")
+		for _, key := range []string{"img_per_s", "median_ms", "mean_ms", "p10_ms", "p90_ms", "gflops", "peak_rss_mib"} {
+			if n, ok := v[key].(float64); !ok || n <= 0 {
+				t.Errorf("%s: %s is %v", mode, key, v[key])
+			}
+		}
+		if _, ok := v["bn_folded"].(bool); !ok || "--"+v["mode"].(string) != mode || v["batch"] != 4.0 || v["threads"] != 1.0 || len(v["profile"].([]any)) < 10 {
+			t.Errorf("%s: got %v", mode, v)
+		}
+	}
+	r := invoke(t, "bench", "quickstart", "--seconds", "0.1", "--batch", "2", "--profile")
+	for _, want := range []string{"img/s", "mean ", "GFLOPS", "peak memory", "share", " %\n"} {
+		if r.code != 0 || !strings.Contains(r.stdout, want) {
+			t.Errorf("no %q: %+v", want, r)
+		}
+	}
+	v := succeed(t, "bench", "quickstart", "--protocol", "paper", "--json")
+	if v["mode"] != "infer" || v["batch"] != 1.0 || v["threads"] != 1.0 || v["warmup"] != 10.0 || v["runs"] != 200.0 {
+		t.Errorf("protocol paper: got %v", v)
+	}
+}
+
+func TestBenchPConv(t *testing.T) {
+	args := []string{"bench", "pconv", "--operators", "dwconv,pconv", "--iterations", "2", "--warmup", "1", "--batch", "2"}
+	r := invoke(t, args...)
+	for _, want := range []string{"dwconv   96×56²       27.10     6.03", "pconv    768×7²      162.57     3.51", "FLOPS of pconv over dwconv: "} {
+		if r.code != 0 || !strings.Contains(r.stdout, want) {
+			t.Errorf("no %q: %+v", want, r)
+		}
+	}
+	v := succeed(t, append(args, "--threads", "1", "--json")...)
+	rows, ratios := v["rows"].([]any), v["ratios"].([]any)
+	if len(rows) != 8 || len(ratios) != 1 || v["threads"] != 1.0 || v["batch"] != 2.0 || v["layers"] != 10.0 {
+		t.Fatalf("got %v", v)
+	}
+	for _, key := range []string{"latency_ms", "p10_ms", "p90_ms", "latency_gflops", "img_per_s", "throughput_gflops", "memory_mvalues", "channels", "side"} {
+		if n, ok := rows[7].(map[string]any)[key].(float64); !ok || n <= 0 {
+			t.Errorf("%s is %v", key, rows[7])
+		}
+	}
+}
+
+func TestBadMeasurements(t *testing.T) {
+	for want, args := range map[string][]string{
+		`--protocol: want throughput or paper, got "imagenet"`: {"quickstart", "--protocol", "imagenet"},
+		"leave --batch out":                                          {"quickstart", "--protocol", "paper", "--batch", "8"},
+		"leave --train out":                                          {"quickstart", "--protocol", "paper", "--train"},
+		"--iterations: want 0 or more, got -5":                       {"quickstart", "--iterations", "-5"},
+		"--batch: want 1 or more, got 0":                             {"quickstart", "--batch", "0"},
+		"--threads: want 0 or more, got -1":                          {"quickstart", "--threads", "-1"},
+		"--warmup: want 0 or more, got -1":                           {"quickstart", "--warmup", "-1"},
+		"--size: want 0 or more, got -32":                            {"quickstart", "--size", "-32"},
+		"--seconds: want 0 or more, got NaN":                         {"quickstart", "--seconds", "NaN"},
+		"[iterations seconds]":                                       {"quickstart", "--iterations", "5", "--seconds", "2"},
+		"[infer train]":                                              {"quickstart", "--infer", "--train"},
+		`--operators: operator "sconv": want some of`:                {"pconv", "--operators", "conv,sconv"},
+		"--batch and --iterations: want 1 or more":                   {"pconv", "--iterations", "0"},
+		"unknown command \"fasternet_t0\" for":                       {"pconv", "fasternet_t0"},
+		"no preset is called \"fasternet_t7\", did you mean fastern": {"fasternet_t7"},
+	} {
+		fail(t, 2, want, append([]string{"bench"}, args...)...)
+	}
+	fail(t, 2, "unknown flag", "summary", "quickstart", "--depth", "2")
+}

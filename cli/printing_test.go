@@ -1,0 +1,70 @@
+package cli
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Commands, and the packages that make tables for them, print through package printable and
+// train.Display alone: what else writes does not know which text comes from a file.
+func TestPrinting(t *testing.T) {
+	var paths []string
+	for _, dir := range []string{".", "../internal/audit", "../eval", "../model", "../eval/predict", "../internal/verify"} {
+		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: %d files, %v", dir, len(files), err)
+		}
+		paths = append(paths, files...)
+	}
+	fset := token.NewFileSet()
+	for _, path := range paths {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(fset, path, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if !ok {
+				return true
+			}
+			name := selector(call.Fun)
+			if strings.HasPrefix(name, "fmt.Print") || strings.HasPrefix(name, "fmt.Fprint") {
+				t.Errorf("%s: %s: want that of package printable", fset.Position(call.Pos()), name)
+			}
+			if name == "io.WriteString" || name == "io.Copy" {
+				for _, a := range call.Args {
+					if std := selector(a); std == "os.Stdout" || std == "os.Stderr" {
+						t.Errorf("%s: %s to %s: want package printable", fset.Position(call.Pos()), name, std)
+					}
+				}
+			}
+			return true
+		})
+	}
+}
+
+// selector is a name such as os.Stdout, or "".
+func selector(e ast.Expr) string {
+	var parts []string
+	for {
+		switch x := e.(type) {
+		case *ast.SelectorExpr:
+			parts, e = append(parts, x.Sel.Name), x.X
+			continue
+		case *ast.Ident:
+			parts = append(parts, x.Name)
+		default:
+			return ""
+		}
+		slices.Reverse(parts)
+		return strings.Join(parts, ".")
+	}
+}

@@ -1,0 +1,156 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"fasternet/checkpoints"
+	"fasternet/report"
+	"fasternet/train"
+
+	"github.com/spf13/cobra"
+)
+
+// reportFile is the page of a run in its folder.
+const reportFile = "report.html"
+
+func reportCommand() *cobra.Command {
+	var out, dataDir, address string
+	var fast bool
+	c := &cobra.Command{
+		Use:   "report RUN...",
+		Short: "Make a page of a run, or of several to compare them",
+		Long: `Make a page of a run: how it went, in words first, then curves of accuracy, loss,
+learning rate, gradients and speed, the classes and what they are taken for, the most
+confident mistakes with their images, of a pre-training its reconstructions, the settings
+and what differs from the preset, where it ran, and its checkpoints.
+
+The page is one HTML file that needs nothing else: no network, and no scripts from
+elsewhere. It is readable on a phone and in dark mode. By default it is report.html in
+the folder of the run; "train" writes it at its end.
+
+Several RUNs become one page, with their curves in the same charts and a table of the
+settings in which they differ; --out says where.
+
+Images are read from the data set of the run, or from --data. What the folder does not
+say is found out by running the best checkpoint; --fast leaves that out.
+
+--serve shows the page in a browser instead, and follows runs that go on. It listens on
+this machine alone unless an address says otherwise, and ends with SIGINT.
+
+The last line on standard output is a JSON object: runs and out.`,
+		Example: `  fasternet-train report runs/quickstart
+  fasternet-train report runs/first runs/second --out compared.html
+  fasternet-train report runs/quickstart --serve 127.0.0.1:8080`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if address != "" {
+				if out != "" {
+					return usageError{errors.New("--serve and --out: want one of them")}
+				}
+				return serveRuns(cmd.Context(), address, dataDir, args)
+			}
+			if out == "" {
+				if len(args) > 1 {
+					return usageError{errors.New("--out: want a file for the page of several runs")}
+				}
+				out = filepath.Join(args[0], reportFile)
+			}
+			runs, err := loadRuns(args, dataDir)
+			if err != nil {
+				return usageError{err}
+			}
+			if out != "" {
+				if err := checkpoints.Writable(out); err != nil {
+					return fmt.Errorf("--out: %w", err)
+				}
+			}
+			if !fast {
+				examine(cmd.Context(), runs)
+			}
+			if err := cmd.Context().Err(); err != nil {
+				return err
+			}
+			if err := report.Write(out, runs...); err != nil {
+				return err
+			}
+			return printJSON(struct {
+				Runs []string `json:"runs"`
+				Out  string   `json:"out"`
+			}{args, out})
+		},
+	}
+	c.Flags().StringVar(&out, "out", "", "`FILE` to write; report.html in the folder of the run")
+	c.Flags().StringVar(&dataDir, "data", "", "`folder` of the data set, if it is not where it was")
+	c.Flags().BoolVar(&fast, "fast", false, "run no model")
+	c.Flags().StringVar(&address, "serve", "", "show the page at this `address`, e.g. 127.0.0.1:8080, instead of writing it")
+	return c
+}
+
+// serveRuns shows runs until SIGINT, which is how it is meant to end.
+func serveRuns(ctx context.Context, address, dataDir string, dirs []string) error {
+	if _, err := loadRuns(dirs, dataDir); err != nil {
+		return usageError{err}
+	}
+	w := &watching{}
+	if err := w.serve(train.NewDisplay(os.Stderr), "--serve", "report", address, "", report.NewHandler(dataDir, dirs...)); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return w.stop(true)
+}
+
+func loadRuns(dirs []string, dataDir string) (runs []*report.Run, err error) {
+	for _, dir := range dirs {
+		r, err := report.Load(dir)
+		if err != nil {
+			return nil, err
+		}
+		if dataDir != "" {
+			r.Config.Data.Dir = dataDir
+		}
+		runs = append(runs, r)
+	}
+	return runs, nil
+}
+
+// examine runs the models of runs where their folders do not say enough. A page
+// without that is better than none.
+func examine(ctx context.Context, runs []*report.Run) {
+	show := train.NewDisplay(os.Stderr)
+	for _, r := range runs {
+		begun := false
+		err := r.Examine(ctx, func(done, total int) {
+			if !begun {
+				show.Begin("evaluating "+r.Name, 0, total)
+				begun = true
+			}
+			show.Step(done, "evaluating "+r.Name)
+		})
+		show.End()
+		if err != nil && ctx.Err() == nil {
+			show.Line("warning: %s: the report has no classes, mistakes or reconstructions: %v", r.Dir, err)
+		}
+	}
+}
+
+// writeReport makes the page of a run that has just ended. That it cannot be made is
+// no error of the run.
+func writeReport(ctx context.Context, dir string, ended error) {
+	show := train.NewDisplay(os.Stderr)
+	r, err := report.Load(dir)
+	if err == nil {
+		if ctx.Err() == nil && ended == nil { // nobody waits for a model after SIGINT
+			examine(ctx, []*report.Run{r})
+		}
+		err = report.Write(filepath.Join(dir, reportFile), r)
+	}
+	if err != nil {
+		show.Line("warning: no report: %v", err)
+		return
+	}
+	show.Line("report: %s", filepath.Join(dir, reportFile))
+}

@@ -1,0 +1,204 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"fasternet/collective"
+	"fasternet/configs"
+	"fasternet/internal/printable"
+	"fasternet/train"
+
+	"github.com/spf13/cobra"
+)
+
+func trainCommand() *cobra.Command {
+	var settings []string
+	var dir, dataDir, from string
+	var resume bool
+	var start startFlags
+	var maxHours float64
+	var watch watching
+	var ranks ranks
+	c := &cobra.Command{
+		Use:   "train CONFIG",
+		Short: "Train a model",
+		Long: `Train the model of CONFIG, a preset or a YAML file, and evaluate it after every epoch.
+
+The run lives in a folder of its own (--run; by default one named after CONFIG in
+runs/): config.yaml, log.jsonl, summary.csv, train.log, launches.jsonl (what it ran on),
+evaluation.json (what the best checkpoint takes for what), fingerprint.safetensors (which
+images it has), report.html, tensorboard/ (event files) and
+checkpoints/{last,previous,best}.safetensors. SIGINT, SIGTERM and SIGHUP finish the batch,
+write the last checkpoint and stop, and so does a reader of the output that ends (| head); a
+second SIGINT or SIGTERM stops at once. nohup lets a run go on when the terminal is closed.
+--max-hours stops after a time, with the exit code of SIGTERM. One process at a time works on
+a run.
+
+--resume goes on with the classes that the run began with; other classes are an error. If
+images were added or removed since then, it says how many, and goes on. It names the settings
+that differ from the run's own, and writes a best checkpoint that is lost again if it can.
+
+--serve shows the report in a browser while the run goes on, and --metrics-addr has
+metrics for Prometheus. Both can only be read, and listen on this machine alone unless
+the address says otherwise.
+
+--from starts from the weights of a run, a checkpoint, a folder that timm wrote, or
+a file of PyTorch (.pth, .pt, .ckpt, .bin, .safetensors; with the names of the official
+code, timm, torchvision or Microsoft) instead of fresh ones: the averaged ones (EMA) if
+there are any, as timm does; --weights plain takes the last ones. The rows of
+the classifier are matched by the names of the classes; a classifier for other classes is
+left out, and a missing one begins with fresh values. Position embeddings and tables of
+position bias are interpolated for another image size or window. Of a pre-training, ours
+or an official one of LocalMIM, the encoder is taken. A CONFIG without a model takes the
+model of the weights. A run that is resumed goes on from its own checkpoint.
+
+A CONFIG with "task: localmim" pre-trains a ViT or a Swin on images without their
+labels (LocalMIM); its section mim says what is masked and reconstructed.
+
+Under mpirun or srun all processes that it starts train one model: each batch is shared
+among them, and rank 0 writes. It needs the build with MPI (make build-mpi), which
+"version" tells of. A rank that dies, hangs or fails ends the job.
+
+The last line on standard output is a JSON object: top1 and top5 (percent) and
+loss (nats) of the best checkpoint; of a pre-training the loss.`,
+		Example: `  fasternet-train train quickstart
+  fasternet-train train quickstart --resume
+  fasternet-train train quickstart --serve 127.0.0.1:8080 --metrics-addr 127.0.0.1:9090
+  fasternet-train train fasternet_t0 --data /data/imagenet --set train.batch_size=256
+  fasternet-train train fasternet_t0 --data /data/imagenet --resume --max-hours 7.5
+  fasternet-train train my.yaml --set ema.decay=0.9998 --set ema.warmup=true
+  fasternet-train train vit_base --data /data/imagenet --set train.grad_checkpointing=true   # in less memory
+  fasternet-train train my.yaml --set distill.type=soft --set distill.teacher=runs/large
+  fasternet-train train my.yaml --run runs/second --set optim.lr=1e-3 --set train.epochs=30
+  fasternet-train train fasternet_t0 --data /data/flowers --set model.num_classes=0 --from fasternet_t0.pth
+  mpirun -n 4 fasternet-train train vit_base --data /data/imagenet --rank-timeout 5m
+  fasternet-train train mim_vit_base --data /data/imagenet
+  fasternet-train train vit_base --data /data/imagenet --from runs/mim_vit_base`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if dataDir != "" {
+				settings = append(settings, "data.dir="+quoted(dataDir))
+			}
+			if from != "" {
+				settings = append(settings, "from="+quoted(from))
+			}
+			more, err := start.settings(cmd)
+			if err != nil {
+				return err
+			}
+			settings = append(settings, more...)
+			if !(maxHours >= 0 && maxHours <= 1e6) {
+				return usageError{fmt.Errorf("--max-hours: want a number of hours, or 0 for no limit, got %v", maxHours)}
+			}
+			if err := ranks.open(); err != nil {
+				return err
+			}
+			defer ranks.fall()
+			defer func() { err = ranks.leave(err) }()
+			config, dir, err := findRun(args, dir, resume, settings)
+			if err != nil && !errors.As(err, &weightsError{}) {
+				err = usageError{err}
+			}
+			if err := collective.Agree(ranks, err); err != nil {
+				return err
+			}
+			if err := ranks.only(func() error { return watch.start(dir) }); err != nil {
+				return err
+			}
+			defer func() { _ = watch.stop(cmd.Context().Err() != nil) }() // the run has ended well or not
+			began := false
+			careful.Store(true)
+			outcome, err := train.Run(cmd.Context(), config, train.Options{
+				Dir: dir, Resume: resume, Log: ranks.log(), MaxTime: time.Duration(maxHours * float64(time.Hour)),
+				Group: ranks.Group, Preset: presetOf(args, config), Program: ranks.program(),
+				Observe: func(s train.Status) {
+					began = true
+					watch.observe(s)
+				},
+				Ended: func(err error) {
+					if began || err == nil {
+						writeReport(cmd.Context(), dir, err)
+					}
+				},
+			})
+			if err != nil || !ranks.first() {
+				return err
+			}
+			if config.Task == "localmim" {
+				return printJSON(outcome.Pretraining())
+			}
+			return printJSON(outcome)
+		},
+	}
+	c.Flags().StringArrayVar(&settings, "set", nil, "change a setting, `key=value`, e.g. train.epochs=10; repeatable")
+	c.Flags().StringVar(&dir, "run", "", "`folder` of the run")
+	c.Flags().StringVar(&dataDir, "data", "", "`folder` of the data set (data.dir)")
+	c.Flags().StringVar(&from, "from", "", "`weights` to start from: a run, a checkpoint, or a file of PyTorch (from)")
+	start.register(c)
+	watch.register(c)
+	ranks.register(c)
+	c.Flags().BoolVar(&resume, "resume", false, "continue from the newest checkpoint of the run; without one start from the beginning")
+	c.Flags().Float64Var(&maxHours, "max-hours", 0, "stop after so many `hours` as SIGTERM does, to be resumed; 0 for no limit")
+	return c
+}
+
+// findRun finds the configuration of a run and its folder. A run is resumed
+// with the configuration given, or else its own.
+func findRun(args []string, dir string, resume bool, settings []string) (*configs.Config, string, error) {
+	if len(args) == 0 {
+		if !resume || dir == "" {
+			return nil, "", fmt.Errorf("want a preset (%s) or a YAML file; or --resume --run DIR", strings.Join(configs.Presets(), ", "))
+		}
+		config, err := train.Config(dir, settings...)
+		return config, dir, err
+	}
+	config, given, err := configs.LoadGiven(args[0], settings...)
+	if err != nil {
+		return nil, "", err
+	}
+	if dir == "" {
+		dir = filepath.Join(config.RunDir, strings.TrimSuffix(filepath.Base(args[0]), filepath.Ext(args[0])))
+	}
+	if resume && train.Holds(dir) {
+		own, err := train.Config(dir)
+		if err != nil || config.From == "" || given.Model() {
+			return config, dir, nil //nolint:nilerr // resuming says what is wrong
+		}
+		if config, err = adopt(args[0], config, given, own, settings); err != nil {
+			return nil, "", err
+		}
+		return config, dir, nil
+	}
+	config, err = adopt(args[0], config, given, nil, settings)
+	return config, dir, err
+}
+
+// presetOf is the preset that a run starts from, or "" if that is not known.
+func presetOf(args []string, c *configs.Config) string {
+	if len(args) > 0 && slices.Contains(configs.Presets(), args[0]) {
+		return args[0]
+	}
+	return c.Base
+}
+
+// quoted is a text as a YAML value.
+func quoted(s string) string {
+	b, _ := json.Marshal(s) // a JSON string is a YAML string
+	return string(b)
+}
+
+func printJSON(v any) error {
+	b, err := printable.Marshal(v)
+	if err != nil {
+		return err
+	}
+	_, err = os.Stdout.Write(append(b, '\n'))
+	return err
+}

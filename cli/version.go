@@ -1,0 +1,53 @@
+package cli
+
+import (
+	"runtime"
+	"runtime/debug"
+	"strings"
+
+	"fasternet/collective/mpi"
+	"fasternet/internal/printable"
+	"fasternet/kernels"
+
+	"github.com/spf13/cobra"
+)
+
+// version is set by the linker for a release.
+var version = "development"
+
+func versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Show the version and the kernels in use", Example: "  fasternet-train version", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			var all []string
+			for _, v := range kernels.Available() {
+				all = append(all, string(v))
+			}
+			bf16 := "none"
+			if p := kernels.ActiveBF16(); p != "" {
+				bf16 = string(p)
+			}
+			if refused := kernels.BF16Refusals(); len(refused) > 0 {
+				bf16 += " (" + strings.Join(refused, "; ") + ")"
+			}
+			_, err := printable.Printf("fasternet-train %s%s\n%s %s/%s\nprocessor: %s, %d in use\nkernels: %s (available: %s; %s forces one)\nbf16: %s; %s forces a path\nmpi: %s\n",
+				version, revision(), runtime.Version(), runtime.GOOS, runtime.GOARCH, kernels.CPU(), runtime.GOMAXPROCS(0),
+				kernels.Active(), strings.Join(all, ", "), kernels.EnvVariable, bf16, kernels.BF16Variable, mpi.Describe())
+			return err
+		},
+	}
+}
+
+// revision is the commit that the program was built of, if it is known.
+func revision() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+			return " (" + s.Value[:12] + ")"
+		}
+	}
+	return ""
+}

@@ -1,0 +1,212 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"fasternet/configs"
+	"fasternet/data"
+	"fasternet/data/preprocess"
+	"fasternet/eval"
+	"fasternet/eval/viz"
+	"fasternet/graph"
+	"fasternet/kernels"
+	"fasternet/model"
+	"fasternet/train"
+
+	"github.com/spf13/cobra"
+)
+
+func vizCommand() *cobra.Command {
+	var f modelFlags
+	var out, dataDir, split string
+	var count int
+	var seed uint64
+	c := &cobra.Command{
+		Use:   "viz MODEL [IMAGES...] --out FILE",
+		Short: "Draw what a model reconstructs, or where it looks",
+		Long: `Draw a page (.html) or a picture (.png) of what a model does with some images.
+
+MODEL is the folder of a run (its best checkpoint), a checkpoint, or weights of PyTorch
+with --config. IMAGES are files and folders; without any, the first of the validation
+images of the model's data set are taken.
+
+Of a pre-training (task localmim): each image, what the encoder sees of it, and at every
+scale the mask, the target, the prediction and the error. HOG is drawn as glyphs: in each
+cell a line for every orientation, along the edge. Predicted pixels are shown with the
+true mean and deviation of each cell, where the model predicts them without.
+
+Of a ViT classifier: where the heads of its last block look.
+
+The page is one file that needs nothing else. Equal arguments give equal files.
+The last line on standard output is a JSON object: count, kind, out and weights (ema or
+plain).`,
+		Example: `  fasternet-train viz runs/mim_quickstart --out page.html
+  fasternet-train viz runs/mim_quickstart cat.jpg dog.jpg --out sheet.png --seed 7
+  fasternet-train viz localmim_vit.pth photos/ --config mim_vit_base --out page.html
+  fasternet-train viz runs/vit_small --data /data/flowers --count 20 --out attention.html`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case out == "":
+				return usageError{errors.New("--out: want a file .html or .png")}
+			case split != string(data.Train) && split != string(data.Val):
+				return usageError{fmt.Errorf("--split: want train or val, got %q", split)}
+			case count < 1:
+				return usageError{fmt.Errorf("--count: want 1 or more, got %d", count)}
+			}
+			if err := checkOutputs(output{"--out", out, viz.CheckFile}); err != nil {
+				return err
+			}
+			f.path = args[0]
+			d := &drawing{flags: &f, dataDir: dataDir, images: args[1:], train: split == string(data.Train)}
+			d.options = viz.Options{Title: args[0], Most: count, Seed: seed}
+			if len(d.images) > 0 && !cmd.Flags().Changed("count") {
+				d.options.Most = 0
+			}
+			d.ownSeed = cmd.Flags().Changed("seed")
+			kind, sheet, err := d.draw(cmd)
+			if err != nil {
+				return err
+			}
+			if err := sheet.Write(out); err != nil {
+				return err
+			}
+			return printJSON(struct {
+				Count   int    `json:"count"`
+				Kind    string `json:"kind"`
+				Out     string `json:"out"`
+				Weights string `json:"weights"`
+			}{len(sheet.Entries), kind, out, (&model.Loaded{Average: d.average}).Used()})
+		},
+	}
+	f.registerModel(c)
+	_ = c.Flags().MarkHidden("model") // it is the first argument
+	c.Flags().StringVar(&out, "out", "", "`FILE`.html or .png")
+	c.Flags().StringVar(&dataDir, "data", "", "`folder` of the data set")
+	c.Flags().StringVar(&split, "split", string(data.Val), "`part` of the data set: train or val")
+	c.Flags().IntVar(&count, "count", 8, "images at most (all that are named)")
+	c.Flags().Uint64Var(&seed, "seed", 0, "of the masks (the run's)")
+	return c
+}
+
+// drawing is what is to be drawn of what.
+type drawing struct {
+	flags   *modelFlags
+	dataDir string
+	images  []string
+	train   bool
+	ownSeed bool // the options have one
+	average bool // the weights are averaged ones
+	options viz.Options
+}
+
+func (d *drawing) draw(cmd *cobra.Command) (kind string, sheet *viz.Sheet, err error) {
+	f := d.flags
+	if err := resolveLoad(&f.load, f.ema); err != nil {
+		return "", nil, err
+	}
+	var notes []string
+	f.load.Report = func(t model.Table) {
+		notes, d.average = t.Notes, t.EMA
+	}
+	net, err := model.OpenLocalMIM(f.path, f.load)
+	var wrong model.ConfigError
+	switch {
+	case errors.Is(err, model.ErrNotPretraining):
+		return d.attention(cmd)
+	case errors.As(err, &wrong):
+		return "", nil, usageError{err}
+	case err != nil:
+		return "", nil, err
+	case d.flags.size != 0 && d.flags.size != net.Config().Data.ImageSize:
+		return "", nil, usageError{fmt.Errorf("--size: a pre-training has one image size, %d", net.Config().Data.ImageSize)}
+	}
+	showNotes(notes)
+	c, err := d.flags.config(net.Config(), d.dataDir)
+	if err != nil {
+		return "", nil, usageError{err}
+	}
+	ds, err := d.prepare(c, fmt.Sprintf("LocalMIM of a %s: %s", c.Model.Name, d.flags.path))
+	if err != nil {
+		return "", nil, err
+	}
+	pool := kernels.NewPool(c.Threads)
+	defer pool.Close()
+	sheet, err = viz.Reconstructions(cmd.Context(), graph.NewMIMRunner(net, pool), ds, d.options)
+	return "reconstruction", sheet, err
+}
+
+func (d *drawing) attention(cmd *cobra.Command) (kind string, sheet *viz.Sheet, err error) {
+	d.flags.load.Encoder = true // where it looks does not depend on a classifier
+	m, c, err := openModel(d.flags, d.dataDir)
+	if err != nil {
+		return "", nil, err
+	}
+	d.average = m.Average
+	net, ok := m.Model.(*graph.ViT)
+	if !ok {
+		return "", nil, fmt.Errorf("%s is a classifier of family %s: want a pre-training (task localmim), or a vit, whose attention can be drawn", m.Path, c.Model.Name)
+	}
+	ds, err := d.prepare(c, fmt.Sprintf("Attention of a %s: %s", c.Model.Name, d.flags.path))
+	if err != nil {
+		return "", nil, err
+	}
+	pool := kernels.NewPool(c.Threads)
+	defer pool.Close()
+	sheet, err = viz.Attentions(cmd.Context(), graph.NewRunner(net, pool), net, ds, d.options)
+	return "attention", sheet, err
+}
+
+// prepare completes the options and opens the images.
+func (d *drawing) prepare(c *configs.Config, title string) (ds data.Dataset, err error) {
+	o := &d.options
+	o.Title, o.Transform, o.Workers = title, eval.Transform(c.Data, c.Model.InChans), c.Data.Workers
+	if !d.ownSeed {
+		o.Seed = c.Seed
+	}
+	var left []data.LeftOut
+	if len(d.images) == 0 {
+		ds, err = eval.Open(c.Data, d.train)
+		left = data.LeftOutOf(ds)
+	} else {
+		var files data.Files
+		files, left, err = listImages(d.images)
+		ds = files.As(preprocess.Decoding(c.Data))
+	}
+	if err != nil {
+		return nil, err
+	}
+	show := train.NewDisplay(os.Stderr)
+	showLeftOut(show, left)
+	show.Line("drawing %d images", shown(ds.Len(), o.Most))
+	return ds, nil
+}
+
+func shown(images, most int) int {
+	if most > 0 {
+		return min(images, most)
+	}
+	return images
+}
+
+// listImages are image files, and those in folders.
+func listImages(paths []string) (files data.Files, left []data.LeftOut, err error) {
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil {
+			return nil, nil, fmt.Errorf("image: %w", err)
+		}
+		found := data.Files{path}
+		if info.IsDir() {
+			var more []data.LeftOut
+			if found, more, err = data.ListImages(path); err != nil {
+				return nil, nil, err
+			}
+			left = append(left, more...)
+		}
+		files = append(files, found...)
+	}
+	return files, left, nil
+}

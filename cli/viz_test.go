@@ -1,0 +1,110 @@
+package cli
+
+import (
+	"bytes"
+	"image/png"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// vizModels are small pre-trainings, with and without pictures on the way.
+var vizModels = map[string]string{
+	"vit": "model: {name: vit, embed_dim: 16, depth: 2, num_heads: 2, patch_size: 8, mlp_ratio: 2, in_chans: 1}\n" +
+		"mim: {taps: [1, 2], scales: [2, 0.5], decoder_dim: 16, decoder_heads: 2, picture_interval: 2}\n",
+	"swin": "model: {name: swin, embed_dim: 8, depths: [2, 2], num_heads: [2, 2], window_size: 4, mlp_ratio: 2, in_chans: 1}\n" +
+		"mim: {target: pixel, decoder_dim: 16, decoder_heads: 2, picture_interval: 0}\n",
+}
+
+func TestVizOfPretraining(t *testing.T) {
+	data := fashion(t, 40, 20)
+	for family, model := range vizModels {
+		t.Run(family, func(t *testing.T) {
+			dir, scratch := filepath.Join(t.TempDir(), "run"), t.TempDir()
+			config := writeConfig(t, model+"task: localmim\ndata: {name: fashion-mnist, image_size: 32, mean: [0.3], std: [0.3]}\naugment: {mixup: 0, cutmix: 0}\n"+
+				"sched: {form: localmim, warmup_epochs: 1, min_lr: 0}\ntrain: {epochs: 3, batch_size: 8, val_batch_size: 10}\ncheckpoint: {monitor: loss}\n")
+			succeed(t, "train", config, "--data", data, "--run", dir)
+			samples, _ := filepath.Glob(filepath.Join(dir, "samples", "*"))
+			want := ""
+			if family == "vit" { // after the second epoch and the last
+				want = "epoch-002.png epoch-003.png"
+			}
+			var names []string
+			for _, s := range samples {
+				names = append(names, filepath.Base(s))
+				decode(t, s)
+			}
+			if got := strings.Join(names, " "); got != want {
+				t.Errorf("pictures %q, want %q", got, want)
+			}
+			for _, name := range []string{"page.html", "sheet.png"} {
+				a, b := filepath.Join(scratch, name), filepath.Join(scratch, "again-"+name)
+				if got := succeed(t, "viz", dir, "--out", a); got["count"] != 8.0 || got["kind"] != "reconstruction" {
+					t.Errorf("viz says %v", got)
+				}
+				succeed(t, "viz", dir, "--out", b, "--threads", "1")
+				first, _ := os.ReadFile(a)
+				second, _ := os.ReadFile(b)
+				if len(first) == 0 || !bytes.Equal(first, second) {
+					t.Errorf("%s: equal arguments give other files", name)
+				}
+			}
+			decode(t, filepath.Join(scratch, "sheet.png"))
+			// Of images of one's own, all are drawn.
+			images := filepath.Join(scratch, "images")
+			if err := os.Mkdir(images, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			picture, err := os.ReadFile(filepath.Join(scratch, "sheet.png"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range []string{"a.png", "b.png"} {
+				writeFile(t, filepath.Join(images, name), picture)
+			}
+			if got := succeed(t, "viz", dir, images, filepath.Join(images, "a.png"), "--out", filepath.Join(scratch, "own.html"), "--seed", "3"); got["count"] != 3.0 {
+				t.Errorf("of three images: %v", got)
+			}
+			fail(t, 1, "none.png", "viz", dir, filepath.Join(images, "none.png"), "--out", filepath.Join(scratch, "x.png"))
+			fail(t, 2, "--size", "viz", dir, "--out", filepath.Join(scratch, "x.png"), "--size", "64")
+			fail(t, 2, "want task localmim", "viz", dir, "--config", "vit_small", "--out", filepath.Join(scratch, "x.png"))
+		})
+	}
+}
+
+// decode checks that there is a whole PNG.
+func decode(t *testing.T, path string) {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if m, err := png.Decode(f); err != nil || m.Bounds().Dx() < 500 {
+		t.Errorf("%s: %v", path, err)
+	}
+}
+
+func TestVizOfClassifier(t *testing.T) {
+	data, scratch := fashion(t, 40, 20), t.TempDir()
+	train := func(config string) string {
+		dir := filepath.Join(t.TempDir(), "run")
+		succeed(t, "train", config, "--data", data, "--run", dir, "--set", "train.epochs=1", "--set", "sched.warmup_epochs=0")
+		return dir
+	}
+	page := filepath.Join(scratch, "page.html")
+	if got := succeed(t, "viz", train(tinyTransformer(t, "vit")), "--out", page, "--count", "3"); got["count"] != 3.0 || got["kind"] != "attention" {
+		t.Errorf("viz of a ViT: %v", got)
+	}
+	text, _ := os.ReadFile(page)
+	if got := strings.Count(string(text), "<img"); got != 3*(2+3) { // image, mean, three heads
+		t.Errorf("%d pictures, want 15", got)
+	}
+	swin := train(tinyTransformer(t, "swin"))
+	fail(t, 1, "of family swin: want a pre-training", "viz", swin, "--out", page)
+	fail(t, 2, "ends in .html", "viz", swin, "--out", "page.jpg")
+	fail(t, 2, "--out", "viz", swin)
+	fail(t, 2, "--count", "viz", swin, "--out", page, "--count", "0")
+	fail(t, 1, "no such file", "viz", filepath.Join(scratch, "none"), "--out", page)
+}

@@ -1,6 +1,0 @@
-//go:build !unix
-
-package main
-
-// outputBroken: the system sends no signal, and a write that fails says so itself.
-func outputBroken() bool { return false }

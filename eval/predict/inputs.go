@@ -1,0 +1,227 @@
+package predict
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+
+	"fasternet/data"
+	"fasternet/eval"
+	"fasternet/formats/npy"
+	"fasternet/graph"
+)
+
+// Inputs are images that a model is asked about, in an order.
+type Inputs struct {
+	parts []part
+	count int
+	// Labelled: they are a data set, and the labels of their samples mean
+	// something.
+	Labelled bool
+	classes  []string
+	// LeftOut tells of files in the folders that are not among the images.
+	LeftOut []data.LeftOut
+}
+
+// part is a data set of images, or else an array.
+type part struct {
+	images data.Dataset
+	array  *npy.Array // [n, channels, height, width]
+	path   string     // of the array
+}
+
+// InputTensor is the tensor that is read of a safetensors file which has several.
+const InputTensor = "input"
+
+// Open lists images: the paths of image files, of folders, which are searched for
+// images, and of .npy and .safetensors files, which hold preprocessed images
+// [n, channels, height, width] of float32. Image files are decoded as the last argument
+// says.
+func Open(paths []string, channels int, how data.Decoding) (*Inputs, error) {
+	in := &Inputs{}
+	var files data.Files
+	flush := func() {
+		if len(files) > 0 {
+			in.add(part{images: files.As(how)}, len(files))
+			files = nil
+		}
+	}
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("predict: %w", err)
+		case info.IsDir():
+			found, left, err := data.ListImages(path)
+			if err != nil {
+				return nil, err
+			}
+			files = append(files, found...)
+			in.LeftOut = append(in.LeftOut, left...)
+		case npy.IsFile(path):
+			flush()
+			a, err := openArray(path, channels)
+			if err != nil {
+				return nil, err
+			}
+			in.add(part{array: a, path: path}, a.Shape[0])
+		default:
+			files = append(files, path)
+		}
+	}
+	flush()
+	if in.count == 0 {
+		return nil, fmt.Errorf("predict: no images: want files or folders")
+	}
+	return in, nil
+}
+
+func openArray(path string, channels int) (*npy.Array, error) {
+	a, err := npy.Read(path, InputTensor)
+	if err != nil {
+		return nil, err
+	}
+	if len(a.Shape) != 4 || a.Shape[1] != channels {
+		return nil, fmt.Errorf("predict: %s: shape %v: want [images, %d channels, height, width]", path, a.Shape, channels)
+	}
+	return a, nil
+}
+
+// FromDataset asks about the samples of a data set.
+func FromDataset(ds data.Dataset) *Inputs {
+	in := &Inputs{Labelled: true, classes: ds.Classes(), LeftOut: data.LeftOutOf(ds)}
+	in.add(part{images: ds}, ds.Len())
+	return in
+}
+
+func (in *Inputs) add(p part, n int) {
+	in.parts = append(in.parts, p)
+	in.count += n
+}
+
+// Len is the number of images.
+func (in *Inputs) Len() int { return in.count }
+
+// Name is what to call image i: its file, and for that of an array its index.
+func (in *Inputs) Name(i int) string {
+	for _, p := range in.parts {
+		n := p.len()
+		if i < n {
+			return p.name(i)
+		}
+		i -= n
+	}
+	return ""
+}
+
+// ArraySizes are the heights and widths of the images in arrays, each once.
+func (in *Inputs) ArraySizes() (sizes [][2]int) {
+	for _, p := range in.parts {
+		if p.array == nil {
+			continue
+		}
+		if size := [2]int{p.array.Shape[2], p.array.Shape[3]}; !slices.Contains(sizes, size) {
+			sizes = append(sizes, size)
+		}
+	}
+	return sizes
+}
+
+func (p part) len() int {
+	if p.array != nil {
+		return p.array.Shape[0]
+	}
+	return p.images.Len()
+}
+
+func (p part) name(i int) string {
+	if p.array != nil {
+		return fmt.Sprintf("%s[%d]", p.path, i)
+	}
+	return p.images.Name(i)
+}
+
+// Options say how to run a model over inputs.
+type Options struct {
+	Transform      data.Transform // of images; arrays are taken as they are
+	Batch, Workers int
+	SkipBad        bool                  // images that cannot be read are left out, not an error
+	Progress       func(done, total int) // may be nil
+	Seed           uint64                // of a random transform, whose draws depend on
+	Epoch          int                   // the seed, the epoch and the image
+}
+
+// each visits the images in their order, with their names. It returns those that
+// were left out.
+func (in *Inputs) each(ctx context.Context, r *graph.Runner, o Options, features bool, visit func(name string, row eval.Row) error) ([]eval.Bad, error) {
+	var bad []eval.Bad
+	before := 0
+	for _, p := range in.parts {
+		progress := func(done, _ int) {
+			if o.Progress != nil {
+				o.Progress(before+done, in.count)
+			}
+		}
+		see := func(row eval.Row) error { return visit(p.name(row.Index), row) }
+		if p.array != nil {
+			if err := eachOfArray(ctx, r, p.array, o.Batch, features, progress, see); err != nil {
+				return nil, fmt.Errorf("%s: %w", p.path, err)
+			}
+		} else {
+			more, err := eval.Each(ctx, r, p.images, o.Transform, eval.Options{
+				Batch: o.Batch, Workers: o.Workers, SkipBad: o.SkipBad, Features: features, Progress: progress,
+				Seed: o.Seed, Epoch: o.Epoch,
+			}, see)
+			if err != nil {
+				return nil, err
+			}
+			bad = append(bad, more...)
+		}
+		before += p.len()
+	}
+	return bad, eval.NoneRead(bad, in.count)
+}
+
+func eachOfArray(ctx context.Context, r *graph.Runner, a *npy.Array, batch int, features bool, progress func(done, total int), visit func(eval.Row) error) error {
+	count, channels, height, width := a.Shape[0], a.Shape[1], a.Shape[2], a.Shape[3]
+	batch = min(batch, count)
+	pixels := height * width
+	planes := make([]float32, batch*channels*pixels)
+	images := make([]float32, len(planes))
+	for first := 0; first < count; first += batch {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		n := min(batch, count-first)
+		planes, images := planes[:n*channels*pixels], images[:n*channels*pixels]
+		if err := a.Values(first*channels*pixels, planes); err != nil {
+			return err
+		}
+		swapLayout(images, planes, n, channels, pixels)
+		p, logits, err := eval.Forward(r, graph.Shape{Batch: n, Height: height, Width: width}, images, features)
+		if err != nil {
+			return err
+		}
+		classes := len(logits) / n
+		for k := range n {
+			if err := visit(eval.Row{Index: first + k, Logits: logits[k*classes : (k+1)*classes], Program: p, At: k}); err != nil {
+				return err
+			}
+		}
+		progress(first+n, count)
+	}
+	return nil
+}
+
+// swapLayout writes to dst [n, b, a] what is in src [n, a, b].
+func swapLayout(dst, src []float32, n, a, b int) {
+	for k := range n {
+		src, dst := src[k*a*b:(k+1)*a*b], dst[k*a*b:(k+1)*a*b]
+		for i := range a {
+			for j, v := range src[i*b : (i+1)*b] {
+				dst[j*a+i] = v
+			}
+		}
+	}
+}

@@ -1,0 +1,77 @@
+package probe
+
+import (
+	"errors"
+	"fmt"
+
+	"fasternet/data"
+	"fasternet/data/classes"
+	"fasternet/kernels"
+)
+
+// Set is the features of labelled images.
+type Set struct {
+	Values  []float32 // [images, Width]
+	Width   int       // features of an image
+	Labels  []int     // of the images
+	Classes []string  // names; a label is an index into it
+}
+
+// Len is the number of images.
+func (s *Set) Len() int { return len(s.Labels) }
+
+func (s *Set) matrix() kernels.Matrix { return kernels.NewMatrix(s.Values, s.Len(), s.Width) }
+
+// Validate returns an error that says what makes a set useless: no images, no
+// labels, sizes that do not fit, labels that are not one of the classes, features
+// that are no numbers.
+func (s *Set) Validate() error {
+	switch {
+	case len(s.Labels) == 0 && len(s.Values) > 0:
+		return errors.New("the images are not labelled: want a data set with classes")
+	case len(s.Labels) == 0:
+		return errors.New("there are no images")
+	case s.Width < 1 || len(s.Values) != len(s.Labels)*s.Width:
+		return fmt.Errorf("%d features are not %d for each of %d images", len(s.Values), s.Width, len(s.Labels))
+	case len(s.Classes) < 2:
+		return fmt.Errorf("%d classes: want 2 or more, there is nothing to tell apart", len(s.Classes))
+	}
+	for i, l := range s.Labels {
+		if l < 0 || l >= len(s.Classes) {
+			return fmt.Errorf("image %d is not labelled: %d is not one of the %d classes", i, l, len(s.Classes))
+		}
+	}
+	for i, v := range s.Values {
+		if v-v != 0 {
+			return fmt.Errorf("image %d has a feature that is NaN or infinite: the model is broken, or not fit for these images", i/s.Width)
+		}
+	}
+	return nil
+}
+
+// Match returns an error if two sets are useless, or cannot be compared.
+func Match(train, val *Set) error {
+	if err := train.Validate(); err != nil {
+		return fmt.Errorf("probe: training images: %w", err)
+	}
+	if err := val.Validate(); err != nil {
+		return fmt.Errorf("probe: validation images: %w", err)
+	}
+	if train.Width != val.Width {
+		return fmt.Errorf("probe: training images have %d features, validation images %d: want both of one model", train.Width, val.Width)
+	}
+	if m := classes.Compare(val.Classes, train.Classes); m.Kind != classes.Same {
+		return fmt.Errorf("probe: the labels of both parts need the same classes: %s", m.Difference("the validation images", "the training images"))
+	}
+	return nil
+}
+
+// Few is a set with at most n images of each class, drawn by the seed.
+func (s *Set) Few(n int, seed uint64) *Set {
+	out := &Set{Width: s.Width, Classes: s.Classes}
+	for _, i := range data.FewRows(s.Labels, len(s.Classes), n, seed) {
+		out.Labels = append(out.Labels, s.Labels[i])
+		out.Values = append(out.Values, s.Values[i*s.Width:(i+1)*s.Width]...)
+	}
+	return out
+}

@@ -1,0 +1,151 @@
+package onnxgraph_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"fasternet/configs"
+	"fasternet/export/onnxgraph"
+	"fasternet/formats/onnx"
+	"fasternet/graph"
+)
+
+func smallTransformer(t testing.TB, family string) graph.Model {
+	t.Helper()
+	c := configs.DefaultModel(family)
+	c.NumClasses, c.MLPRatio = 5, 2
+	var m graph.Model
+	var err error
+	if family == "vit" {
+		c.EmbedDim, c.Depth, c.NumHeads, c.PatchSize, c.PosEmbed = 24, 2, configs.Heads{3}, 8, "fixed"
+		m, err = graph.NewViT(c, 32, 1)
+	} else {
+		c.EmbedDim, c.Depths, c.NumHeads, c.WindowSize = 8, []int{2, 2}, configs.Heads{2, 4}, 4
+		m, err = graph.NewSwin(c, 32, 1)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// The state dict comes first, values flow from the input to the logits, and the
+// operators are those that the operator set has.
+func TestTransformerStructure(t *testing.T) {
+	for family, norms := range map[string]int{"vit": 5, "swin": 11} {
+		m := smallTransformer(t, family)
+		for opset := 13; opset <= 17; opset++ {
+			g, err := onnxgraph.Build(m, onnxgraph.Options{Opset: opset, Height: 32, Width: 48})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, e := range m.Store().Entries {
+				x := g.Graph.Initializers[i]
+				if x.Name != e.Name || !slices.Equal(x.Shape, e.Shape) {
+					t.Errorf("%s: initializer %d is %s %v, want %s %v", family, i, x.Name, x.Shape, e.Name, e.Shape)
+				}
+			}
+			ops := checkNodes(t, g)
+			whole, parts := norms, 0
+			if opset < 17 {
+				whole, parts = 0, norms
+			}
+			if ops["LayerNormalization"] != whole || ops["Sqrt"] != parts {
+				t.Errorf("%s, opset %d: %d layer norms and %d in parts, want %d and %d", family, opset, ops["LayerNormalization"], ops["Sqrt"], whole, parts)
+			}
+			for _, n := range g.Graph.Nodes {
+				if n.Op != "Reshape" {
+					continue
+				}
+				if shape, ok := g.Graph.Lookup(n.Inputs[1]); !ok || shape.I64[0] != 0 {
+					t.Errorf("%s: %s loses the batch: %v", family, n.Name, shape.I64)
+				}
+			}
+		}
+	}
+}
+
+// A shifted window is masked where the roll brought strangers together: in the
+// last window of 2×2, all but one of four quarters are strangers to each other.
+func TestMask(t *testing.T) {
+	g, err := onnxgraph.Build(smallTransformer(t, "swin"), onnxgraph.Options{Opset: 17, Height: 32, Width: 32})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mask, ok := g.Graph.Lookup("mask.8x8.4.2")
+	if !ok || !slices.Equal(mask.Shape, []int{4, 1, 16, 16}) {
+		t.Fatalf("mask of shape %v", mask.Shape)
+	}
+	for window, want := range []int{256, 128, 128, 64} {
+		open := 0
+		for _, v := range mask.F32[window*256 : (window+1)*256] {
+			if v == 0 {
+				open++
+			}
+		}
+		if open != want {
+			t.Errorf("window %d: %d pairs attend to each other, want %d", window, open, want)
+		}
+	}
+}
+
+func TestCheckTransformers(t *testing.T) {
+	for family, changes := range map[string]map[string]func(g *onnx.Graph){
+		"vit": {
+			"its node": func(g *onnx.Graph) {
+				g.Nodes[len(g.Nodes)-1].Inputs = []string{"input", "head.weight", "head.bias"}
+			},
+			"resize.4x4.4x6": func(g *onnx.Graph) { changeConstant(g, "resize.4x4.4x6") },
+		},
+		"swin": {
+			"mask.8x12.4.2":             func(g *onnx.Graph) { changeConstant(g, "mask.8x12.4.2") },
+			"relative_position_index.4": func(g *onnx.Graph) { changeConstant(g, "relative_position_index.4") },
+		},
+	} {
+		m := smallTransformer(t, family)
+		build := func() *onnx.Model {
+			g, err := onnxgraph.Build(m, onnxgraph.Options{Opset: 15, Height: 32, Width: 48})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return g
+		}
+		raw, err := onnx.Marshal(build())
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := onnx.Unmarshal(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := onnxgraph.Check(back, m); err != nil {
+			t.Errorf("%s, read back: %v", family, err)
+		}
+		for want, change := range changes {
+			g := build()
+			change(&g.Graph)
+			if err := onnxgraph.Check(g, m); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: got %v, want %q", family, err, want)
+			}
+		}
+	}
+	for family, size := range map[string][2]int{"vit": {32, 7}, "swin": {32, 20}} {
+		_, err := onnxgraph.Build(smallTransformer(t, family), onnxgraph.Options{Opset: 17, Height: size[0], Width: size[1]})
+		if want := fmt.Sprintf("images of %d×%d pixels", size[0], size[1]); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", family, err, want)
+		}
+	}
+}
+
+func changeConstant(g *onnx.Graph, name string) {
+	for _, x := range g.Initializers {
+		switch {
+		case x.Name == name && x.F32 != nil:
+			x.F32[len(x.F32)-1]++
+		case x.Name == name:
+			x.I64[0]++
+		}
+	}
+}

@@ -1,0 +1,253 @@
+package torch
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/nlpodyssey/gopickle/pickle"
+	"github.com/nlpodyssey/gopickle/types"
+)
+
+// argument is what follows an operation code in a pickle.
+type argument struct {
+	fixed int // bytes
+	count int // bytes of a length, and then as many bytes as it says
+	lines int
+}
+
+// arguments by operation code; those without are in plain.
+var (
+	arguments = map[byte]argument{
+		'F': {lines: 1}, 'I': {lines: 1}, 'L': {lines: 1}, 'P': {lines: 1}, 'S': {lines: 1}, 'V': {lines: 1}, 'g': {lines: 1}, 'p': {lines: 1},
+		'c': {lines: 2}, 'i': {lines: 2},
+		'J': {fixed: 4}, 'K': {fixed: 1}, 'M': {fixed: 2}, 'h': {fixed: 1}, 'q': {fixed: 1}, 'j': {fixed: 4}, 'r': {fixed: 4}, 'G': {fixed: 8},
+		0x80: {fixed: 1}, 0x82: {fixed: 1}, 0x83: {fixed: 2}, 0x84: {fixed: 4},
+		'T': {count: 4}, 'U': {count: 1}, 'X': {count: 4}, 'B': {count: 4}, 'C': {count: 1},
+		longCode1: {count: 1}, longCode4: {count: 4}, 0x8c: {count: 1}, 0x8d: {count: 8}, 0x8e: {count: 8}, 0x96: {count: 8},
+		frameCode: {fixed: 8},
+	}
+	plain = []byte("(012NRabd}el]ostu)Q\x81\x85\x86\x87\x88\x89\x8f\x90\x91\x92\x93\x94\x97\x98")
+)
+
+const (
+	stopCode  = '.'
+	longCode1 = 0x8a
+	longCode4 = 0x8b
+	frameCode = 0x95
+	maxLine   = 1 << 16
+	maxLong   = 1 << 10 // bytes of an integer
+)
+
+var errPickle = errors.New("the pickle is damaged")
+
+// scan walks through a pickle without interpreting it and returns its length.
+// The library takes the lengths in a pickle at their word when it allocates, so
+// they are held against what is there before it sees them.
+func scan(b []byte) (int, error) {
+	at := 0
+	take := func(n uint64) ([]byte, error) {
+		if n > uint64(len(b)-at) {
+			return nil, fmt.Errorf("%w: an operation claims %d bytes where %d are left", errPickle, n, len(b)-at)
+		}
+		at += int(n)
+		return b[at-int(n) : at], nil
+	}
+	for ops := 0; ; ops++ {
+		code, err := take(1)
+		if err != nil {
+			return 0, fmt.Errorf("%w: it has no end", errPickle)
+		}
+		if code[0] == stopCode {
+			return at, nil
+		}
+		if ops >= maxOps {
+			return 0, fmt.Errorf("the pickle has more than %d operations: not a checkpoint of tensors", maxOps)
+		}
+		arg, ok := arguments[code[0]]
+		if !ok && !slices.Contains(plain, code[0]) {
+			return 0, fmt.Errorf("%w: operation 0x%02x does not exist", errPickle, code[0])
+		}
+		n := uint64(arg.fixed)
+		if arg.count > 0 {
+			length, err := take(uint64(arg.count))
+			if err != nil {
+				return 0, err
+			}
+			n = little(length)
+		}
+		if (code[0] == longCode1 || code[0] == longCode4) && (n < 1 || n > maxLong) {
+			return 0, fmt.Errorf("%w: an integer of %d bytes", errPickle, n)
+		}
+		value, err := take(n)
+		if err != nil {
+			return 0, err
+		}
+		if code[0] == frameCode && little(value) > uint64(len(b)-at) {
+			return 0, fmt.Errorf("%w: a frame of %d bytes where %d are left", errPickle, little(value), len(b)-at)
+		}
+		for range arg.lines {
+			end := bytes.IndexByte(b[at:min(len(b), at+maxLine)], '\n')
+			if end < 0 {
+				return 0, fmt.Errorf("%w: a line without end", errPickle)
+			}
+			at += end + 1
+		}
+	}
+}
+
+func little(b []byte) uint64 {
+	var wide [8]byte
+	copy(wide[:], b)
+	return binary.LittleEndian.Uint64(wide[:])
+}
+
+// unpickler interprets the pickles of a file.
+type unpickler struct {
+	persistent func(id *types.Tuple) (any, error) // the object that an id stands for
+	inert      []string                           // classes and functions that were met and not interpreted
+}
+
+// load interprets the pickle that b begins with and returns what is behind it.
+func (u *unpickler) load(b []byte) (v any, rest []byte, err error) {
+	n, err := scan(b)
+	if err != nil {
+		return nil, nil, err
+	}
+	p := pickle.NewUnpickler(bytes.NewReader(b[:n]))
+	p.FindClass = u.class
+	p.PersistentLoad = func(id any) (any, error) {
+		tuple, ok := id.(*types.Tuple)
+		if !ok || u.persistent == nil {
+			return nil, errors.New("a persistent id that is no tuple")
+		}
+		return u.persistent(tuple)
+	}
+	if v, err = p.Load(); err != nil {
+		return nil, nil, fmt.Errorf("%w: %s", errPickle, short(err.Error()))
+	}
+	return v, b[n:], nil
+}
+
+// class is what a name in a pickle stands for: the functions that make tensors,
+// the types of storages, and for everything else an inert value.
+func (u *unpickler) class(module, name string) (any, error) {
+	full := module + "." + name
+	if f, ok := rebuild[full]; ok {
+		return f, nil
+	}
+	if d, ok := storageTypes[full]; ok {
+		return d, nil
+	}
+	if full = short(full); !slices.Contains(u.inert, full) && len(u.inert) < 100 {
+		u.inert = append(u.inert, full)
+	}
+	return &inert{full}, nil
+}
+
+// inert stands for a class, a function, and whatever they would give: it takes
+// everything and does nothing.
+type inert struct{ name string }
+
+func (i *inert) Call(...any) (any, error)  { return i, nil }
+func (i *inert) PyNew(...any) (any, error) { return i, nil }
+func (i *inert) PySetState(any) error      { return nil }
+func (i *inert) Set(_, _ any)              {}
+func (i *inert) Append(any)                {}
+func (i *inert) Add(any)                   {}
+
+// tensor says whether it is what became of a tensor of an unusual kind: sparse, quantised,
+// of 8-bit floats, without values, or of a subclass.
+func (i *inert) tensor() bool {
+	return strings.HasPrefix(i.name, "torch._utils._rebuild_") || strings.HasPrefix(i.name, "torch._tensor._rebuild_")
+}
+
+// unread says that such a tensor cannot be read.
+func (i *inert) unread(name string) error {
+	kind := i.name[strings.LastIndexByte(i.name, '.')+1:]
+	kind = strings.TrimSuffix(strings.TrimPrefix(kind, "_rebuild_"), "_no_storage")
+	return fmt.Errorf("tensor %s is of a kind that is not read (%s in PyTorch): save it as dense floats, such as t.to_dense() or t.float()", short(name), short(kind))
+}
+
+// function is a function that pickles may call.
+type function func(args []any) (any, error)
+
+// Call is part of types.Callable.
+func (f function) Call(args ...any) (any, error) { return f(args) }
+
+// rebuild are the functions that tensors are pickled as calls of.
+var rebuild = map[string]function{}
+
+func init() { // rebuildFromType calls other functions of the table
+	rebuild["torch._utils._rebuild_tensor"] = rebuildTensor
+	rebuild["torch._utils._rebuild_tensor_v2"] = rebuildTensor
+	rebuild["torch._utils._rebuild_parameter"] = rebuildParameter
+	rebuild["torch._utils._rebuild_parameter_with_state"] = rebuildParameter
+	rebuild["torch._tensor._rebuild_from_type_v2"] = rebuildFromType
+}
+
+// view is a tensor before its values are read.
+type view struct {
+	storage *storage
+	strided
+}
+
+// rebuildTensor makes a tensor of (storage, offset, size, stride, …).
+func rebuildTensor(args []any) (any, error) {
+	if len(args) < 4 {
+		return nil, fmt.Errorf("a tensor of %d arguments", len(args))
+	}
+	s, ok1 := args[0].(*storage)
+	offset, ok2 := args[1].(int)
+	shape, ok3 := integers(args[2])
+	stride, ok4 := integers(args[3])
+	if !ok1 || !ok2 || !ok3 || !ok4 {
+		return nil, errors.New("a tensor whose arguments are not storage, offset, size and stride")
+	}
+	return &view{s, strided{offset, shape, stride}}, nil
+}
+
+func integers(v any) ([]int, bool) {
+	t, ok := v.(*types.Tuple)
+	if !ok || t.Len() > maxDims {
+		return nil, false
+	}
+	out := make([]int, t.Len())
+	for i, x := range *t {
+		if out[i], ok = x.(int); !ok {
+			return nil, false
+		}
+	}
+	return out, true
+}
+
+// rebuildParameter makes nn.Parameter(data, …): the tensor itself.
+func rebuildParameter(args []any) (any, error) {
+	if len(args) < 1 {
+		return nil, errors.New("a parameter without data")
+	}
+	return args[0], nil
+}
+
+// rebuildFromType makes a tensor of a subclass: (function, class, its
+// arguments, attributes).
+func rebuildFromType(args []any) (any, error) {
+	if len(args) < 3 {
+		return nil, fmt.Errorf("a tensor of a subclass of %d arguments", len(args))
+	}
+	f, ok1 := args[0].(function)
+	inner, ok2 := args[2].(*types.Tuple)
+	if !ok1 || !ok2 {
+		return nil, errors.New("a tensor of a subclass that cannot be read")
+	}
+	// Nested calls would be a recursion that the file controls.
+	if inner.Len() > 0 {
+		if _, nested := inner.Get(0).(function); nested {
+			return nil, errors.New("a tensor of a subclass of a subclass")
+		}
+	}
+	return f(*inner)
+}

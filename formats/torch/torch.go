@@ -1,0 +1,260 @@
+package torch
+
+import (
+	"archive/zip"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"path"
+	"strings"
+
+	"github.com/nlpodyssey/gopickle/types"
+)
+
+var storageTypes = map[string]dtype{
+	"torch.HalfStorage": float16, "torch.BFloat16Storage": bfloat16, "torch.FloatStorage": float32s, "torch.DoubleStorage": float64s,
+	"torch.BoolStorage": bools, "torch.ByteStorage": uint8s, "torch.CharStorage": int8s,
+	"torch.ShortStorage": int16s, "torch.IntStorage": int32s, "torch.LongStorage": int64s,
+}
+
+// storage is a block of elements of a file, of which tensors are views.
+type storage struct {
+	key   string
+	dtype *dtype // nil for a type that cannot be read
+	name  string // of the type
+	size  int    // elements
+	at    int64  // where its bytes are in a legacy file
+	data  []byte // once they are needed, of a storage that tensors share
+}
+
+// torchFile is a PyTorch file: the storages that its pickle names, and how to
+// read their bytes.
+type torchFile struct {
+	unpickler
+	size     int64
+	storages map[string]*storage
+	read     func(s *storage) ([]byte, error)
+}
+
+func newTorchFile(size int64) *torchFile {
+	f := &torchFile{size: size, storages: map[string]*storage{}}
+	f.persistent = f.open
+	return f
+}
+
+// open finds the storage of an id ("storage", type, key, location, size, …).
+func (f *torchFile) open(id *types.Tuple) (any, error) {
+	if id.Len() >= 2 && id.Get(0) == "module" { // a class with its source, in old files
+		return &inert{"module"}, nil
+	}
+	if id.Len() < 5 || id.Get(0) != "storage" {
+		return nil, errors.New("a persistent id that is no storage")
+	}
+	key, ok1 := id.Get(2).(string)
+	size, ok2 := id.Get(4).(int)
+	if !ok1 || !ok2 || size < 0 || int64(size) > f.size {
+		return nil, fmt.Errorf("a storage of %v elements in a file of %d bytes", id.Get(4), f.size)
+	}
+	if id.Len() > 5 && id.Get(5) != nil {
+		return nil, errors.New("a view of a storage, as PyTorch before 0.4 wrote: save it anew with a newer version")
+	}
+	s, ok := f.storages[key]
+	if !ok {
+		s = &storage{key: key, size: size}
+		f.storages[key] = s
+		switch t := id.Get(1).(type) {
+		case dtype:
+			s.dtype, s.name = &t, t.name
+		case *inert:
+			s.name = t.name
+		default:
+			return nil, errors.New("a storage without a type")
+		}
+	}
+	if s.size != size {
+		return nil, fmt.Errorf("storage %s has %d and %d elements", short(key), s.size, size)
+	}
+	return s, nil
+}
+
+// tensor reads the values of a view.
+func (f *torchFile) tensor(name string, v *view, budget *int64) (Tensor, error) {
+	s := v.storage
+	if s.dtype == nil {
+		return Tensor{}, fmt.Errorf("tensor %s is of type %s, which is not supported", short(name), s.name)
+	}
+	n, err := elements(v.shape, budget)
+	if err != nil {
+		return Tensor{}, fmt.Errorf("tensor %s: %w", short(name), err)
+	}
+	if n == 0 {
+		return s.dtype.tensor(name, v.strided, 0, nil), nil
+	}
+	last, err := v.last()
+	if err == nil && last >= s.size {
+		err = fmt.Errorf("it reaches element %d of a storage of %d", last, s.size)
+	}
+	data := s.data
+	if err == nil && data == nil {
+		data, err = f.read(s)
+	}
+	if err != nil {
+		return Tensor{}, fmt.Errorf("tensor %s: %w", short(name), err)
+	}
+	if n < s.size { // others may look at the rest of it
+		s.data = data
+	}
+	return s.dtype.tensor(name, v.strided, n, data), nil
+}
+
+// parseZip reads the form of PyTorch 1.6 and later: a zip archive of a pickle
+// and a file for every storage.
+func parseZip(r io.ReaderAt, size int64, o Options) (*State, error) {
+	archive, err := zip.NewReader(r, size)
+	if err != nil {
+		return nil, fmt.Errorf("a zip archive that is torn or damaged (%s)", strings.TrimPrefix(err.Error(), "zip: "))
+	}
+	records := make(map[string]*zip.File, len(archive.File))
+	dir := ""
+	for _, f := range archive.File {
+		records[f.Name] = f
+		if d, name := path.Split(f.Name); name == "data.pkl" && strings.Count(d, "/") <= 1 {
+			dir = d
+		}
+	}
+	main, ok := records[dir+"data.pkl"]
+	if !ok {
+		return nil, errors.New("a zip archive without data.pkl: not a PyTorch checkpoint")
+	}
+	if _, ok := records[dir+"constants.pkl"]; ok {
+		return nil, errors.New("a TorchScript module, which is a program: save its state_dict() instead")
+	}
+	// PyTorch stores without compression. Archives that were packed anew may be
+	// smaller than what they hold, but not by orders of magnitude.
+	inflated := 8*size + 1<<20
+	content := func(f *zip.File) ([]byte, error) {
+		if f.UncompressedSize64 > uint64(inflated) {
+			return nil, fmt.Errorf("%s claims %d bytes, too many for an archive of %d", short(f.Name), f.UncompressedSize64, size)
+		}
+		inflated -= int64(f.UncompressedSize64)
+		in, err := f.Open()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", short(f.Name), err)
+		}
+		defer in.Close()
+		var b bytes.Buffer // grows with what is there, not with what is claimed
+		if f.Method == zip.Store {
+			b.Grow(int(min(f.UncompressedSize64, uint64(size))) + bytes.MinRead)
+		}
+		if _, err := b.ReadFrom(io.LimitReader(in, int64(f.UncompressedSize64)+1)); err != nil {
+			return nil, fmt.Errorf("%s: %w", short(f.Name), err)
+		}
+		return b.Bytes(), nil
+	}
+	if order, ok := records[dir+"byteorder"]; ok {
+		if b, err := content(order); err != nil || string(b) != "little" {
+			return nil, fmt.Errorf("its byte order is %q: only little is supported", short(string(b)))
+		}
+	}
+	if main.UncompressedSize64 > maxPickle {
+		return nil, fmt.Errorf("data.pkl claims %d bytes: not a checkpoint of tensors", main.UncompressedSize64)
+	}
+	text, err := content(main)
+	if err != nil {
+		return nil, err
+	}
+	f := newTorchFile(size)
+	f.read = func(s *storage) ([]byte, error) {
+		record, ok := records[dir+"data/"+s.key]
+		if !ok {
+			return nil, fmt.Errorf("its storage %s is not in the archive", short(s.key))
+		}
+		b, err := content(record)
+		if err == nil && len(b) < s.size*s.dtype.size {
+			err = fmt.Errorf("its storage has %d bytes, want %d", len(b), s.size*s.dtype.size)
+		}
+		return b, err
+	}
+	root, _, err := f.load(text)
+	if err != nil {
+		return nil, err
+	}
+	return f.state("PyTorch file", root, o)
+}
+
+// magic begins the form before PyTorch 1.6.
+var magic, _ = new(big.Int).SetString("1950a86a20f9469cfc6c", 16)
+
+// parseLegacy reads the form before PyTorch 1.6: pickles of a magic number, a
+// version, the system, the object and the keys of storages; then the storages.
+func parseLegacy(r io.ReaderAt, size int64, o Options) (*State, error) {
+	rest := make([]byte, min(size, maxPickle))
+	if n, err := r.ReadAt(rest, 0); n < len(rest) {
+		return nil, err
+	}
+	head := int64(len(rest))
+	f := newTorchFile(size)
+	next := func() (v any, err error) {
+		v, rest, err = f.load(rest)
+		return v, err
+	}
+	if v, err := next(); err != nil {
+		return nil, fmt.Errorf("a pickle, but not of PyTorch: %w", err)
+	} else if n, ok := v.(*big.Int); !ok || n.Cmp(magic) != 0 {
+		return nil, errors.New("a pickle, but not of PyTorch: want one that torch.save wrote")
+	}
+	if v, err := next(); err != nil || v != 1001 {
+		return nil, errors.New("a PyTorch file of an unknown version")
+	}
+	system, err := next()
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries(system) {
+		if e.key == "little_endian" && e.value != true {
+			return nil, errors.New("its byte order is big: only little is supported")
+		}
+	}
+	root, err := next()
+	if err != nil {
+		return nil, err
+	}
+	keys, err := next()
+	if err != nil {
+		return nil, err
+	}
+	list, ok := keys.(*types.List)
+	if !ok {
+		return nil, fmt.Errorf("%w: it has no list of storages", errPickle)
+	}
+	at := head - int64(len(rest))
+	for _, k := range *list {
+		key, _ := k.(string)
+		s, ok := f.storages[key]
+		if !ok || s.dtype == nil {
+			return nil, fmt.Errorf("storage %s is of an unknown type, so what follows cannot be found", short(fmt.Sprint(key)))
+		}
+		var count [8]byte
+		if _, err := r.ReadAt(count[:], at); err != nil {
+			return nil, fmt.Errorf("the file ends before storage %s", short(key))
+		}
+		if little(count[:]) != uint64(s.size) {
+			return nil, fmt.Errorf("storage %s has %d elements, its tensors say %d", short(key), little(count[:]), s.size)
+		}
+		s.at = at + 8
+		if at = s.at + int64(s.size)*int64(s.dtype.size); at > size {
+			return nil, fmt.Errorf("the file ends within storage %s", short(key))
+		}
+	}
+	f.read = func(s *storage) ([]byte, error) {
+		if s.at == 0 {
+			return nil, fmt.Errorf("its storage %s is not in the file", short(s.key))
+		}
+		b := make([]byte, s.size*s.dtype.size)
+		_, err := io.ReadFull(io.NewSectionReader(r, s.at, int64(len(b))), b)
+		return b, err
+	}
+	return f.state("PyTorch file (form before 1.6)", root, o)
+}

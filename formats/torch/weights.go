@@ -1,0 +1,168 @@
+package torch
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"fasternet/internal/disk"
+)
+
+// Tensor is a tensor of float32 or int64 values in row-major order.
+type Tensor struct {
+	Name  string
+	DType string // of the file: float16, float32, int64 …
+	Shape []int
+	F32   []float32 // one of the two is set, except for a tensor without elements
+	I64   []int64
+}
+
+// Size is the number of elements.
+func (t Tensor) Size() int {
+	n := 1
+	for _, d := range t.Shape {
+		n *= d
+	}
+	return n
+}
+
+// Integer says whether the values are integers.
+func (t Tensor) Integer() bool { return strings.Contains(t.DType, "int") || t.DType == "bool" }
+
+// State is the state dict of a file.
+type State struct {
+	Container string // what kind of file it is
+	Key       string // where in the file the state dict was, e.g. "model_ema"; "" for the file itself
+	Prefix    string // that all names had and that is left out, e.g. "module."
+	Averaged  bool   // they are averaged weights (EMA)
+	Family    Family // "" if the network is not known
+	Naming    Naming // of its tensors
+	Tensors   []Tensor
+	Others    []string          // the other sets of weights in the file, in words
+	Ignored   []string          // what else is in the file: keys, and classes that stay inert
+	Meta      map[string]string // text in the header of a safetensors file
+}
+
+// Options say what to read. The zero value takes the averaged weights if there are any.
+type Options struct {
+	Choice Choice
+	Key    string // of the state dict, e.g. "model_ema" or "checkpoint.net"; "" looks for it
+	// How the user sets the two, for errors; "" for --weights and --state-key.
+	ChoiceOption, KeyOption string
+}
+
+func (o *Options) complete() {
+	if o.ChoiceOption == "" {
+		o.ChoiceOption = "--weights"
+	}
+	if o.KeyOption == "" {
+		o.KeyOption = "--state-key"
+	}
+}
+
+// ErrFormat says that a file is of no kind that can be read.
+var ErrFormat = errors.New("not a file of weights: want a PyTorch checkpoint (.pth, .pt, .ckpt, .bin) or safetensors")
+
+// Limits on what a file may claim; several times what real ones need.
+const (
+	maxDims       = 16
+	maxHeader     = 16 << 20 // bytes of a safetensors header
+	maxPickle     = 64 << 20 // bytes of the pickles in a file
+	maxOps        = 1 << 21  // operations of a pickle
+	spareElements = 1 << 16  // elements beyond the bytes of the file, which views of one storage may share
+)
+
+// Read reads the state dict of a file: the dictionary of tensors that looks most like
+// the weights of a network, under whatever keys it lies. If there are averaged weights
+// too, Options.Choice decides; if it is not clear which of several is meant, the error
+// lists them. Prefixes that all names share (module., model., backbone. …) are taken
+// off; tensors of an optimizer or a training criterion are left out. Nothing in the file is
+// executed.
+func Read(path string, o Options) (*State, error) {
+	f, err := disk.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("weights: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("weights: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("weights: %s is not a file", path)
+	}
+	s, err := Parse(f, info.Size(), o)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return s, nil
+}
+
+// Parse is Read for a file of that size behind r.
+func Parse(r io.ReaderAt, size int64, o Options) (s *State, err error) {
+	// The decoders under this package answer some impossible input with a panic.
+	defer func() {
+		if v := recover(); v != nil {
+			s, err = nil, fmt.Errorf("damaged or hostile file: %s", short(fmt.Sprint(v)))
+		}
+	}()
+	switch kind(r) {
+	case zipFile:
+		s, err = parseZip(r, size, o)
+	case legacyFile:
+		s, err = parseLegacy(r, size, o)
+	case safetensorsFile:
+		s, err = parseSafetensors(r, size, o)
+	default:
+		err = ErrFormat
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(s.Tensors) == 0 {
+		return nil, fmt.Errorf("there are no tensors in this %s%s", s.Container, beside(s.Ignored))
+	}
+	return s, nil
+}
+
+func beside(ignored []string) string {
+	if len(ignored) == 0 {
+		return ""
+	}
+	return ", only " + short(strings.Join(ignored, ", "))
+}
+
+// short cuts a text that a file has a say in.
+func short(s string) string {
+	const most = 200
+	if len(s) > most {
+		s = s[:most] + "…"
+	}
+	return strings.ToValidUTF8(strings.ReplaceAll(s, "\n", " "), "?")
+}
+
+type fileKind int
+
+const (
+	unknownFile fileKind = iota
+	zipFile
+	legacyFile
+	safetensorsFile
+)
+
+// kind tells a file by its first bytes.
+func kind(r io.ReaderAt) fileKind {
+	var b [9]byte
+	n, _ := r.ReadAt(b[:], 0) // fewer bytes are a short file
+	switch head := string(b[:n]); {
+	case strings.HasPrefix(head, "PK\x03\x04"):
+		return zipFile
+	case n == len(b) && b[8] == '{' && binary.LittleEndian.Uint64(b[:8]) < 1<<32:
+		return safetensorsFile
+	case n > 1 && b[0] == 0x80 && b[1] <= 5:
+		return legacyFile
+	}
+	return unknownFile
+}

@@ -1,0 +1,272 @@
+// Package bench times a model on synthetic images – steps of training, or
+// inference – and the operators of the FasterNet paper's Tab. 1.
+package bench
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"fasternet/configs"
+	"fasternet/graph"
+	"fasternet/internal/rng"
+	"fasternet/kernels"
+	"fasternet/model"
+	"fasternet/ops"
+	"fasternet/optim"
+)
+
+// Options say what to time.
+type Options struct {
+	Train      bool
+	Batch      int
+	Threads    int     // 0 for one a processor
+	Size       int     // side of the images; 0 for the configured one
+	Warmup     int     // runs that are not timed
+	Iterations int     // runs that are; 0 for as many as fit into Seconds
+	Seconds    float64 // and five at least
+	Profile    bool    // time of each operation
+	Precision  string  // fp32, bf16 or auto; "" for that of the configuration
+
+	// Model to time; nil for a new one of the configuration.
+	Model graph.Model
+
+	in kernels.Precision
+}
+
+// Paper sets the protocol of the authors for latency on a CPU: batch 1, one
+// thread, 10 runs to warm up, 200 that count.
+func (o *Options) Paper() {
+	o.Train, o.Batch, o.Threads, o.Warmup, o.Iterations = false, 1, 1, 10, 200
+}
+
+// Result is the timing of a model.
+type Result struct {
+	Model      string         `json:"model"`
+	Mode       string         `json:"mode"` // train or infer
+	Kernels    string         `json:"kernels"`
+	Precision  string         `json:"precision"`           // fp32 or bf16
+	BF16Path   string         `json:"bf16_path,omitempty"` // how bf16 is computed: amx, avx512_bf16, or go for an emulation
+	BNFolded   bool           `json:"bn_folded"`
+	Threads    int            `json:"threads"`
+	Batch      int            `json:"batch"`
+	Size       int            `json:"size"`
+	Warmup     int            `json:"warmup"`
+	Runs       int            `json:"runs"`
+	MedianMS   float64        `json:"median_ms"`
+	MeanMS     float64        `json:"mean_ms"` // the figure of the authors' protocol
+	P10MS      float64        `json:"p10_ms"`
+	P90MS      float64        `json:"p90_ms"`
+	BestMS     float64        `json:"best_ms"`
+	CPUMS      float64        `json:"cpu_ms"`    // processor time of a run, all threads, also while they wait; the mean; 0 where it is not known
+	ImgPerS    float64        `json:"img_per_s"` // at the median
+	GMACs      float64        `json:"gmacs"`     // of the forward pass of one image
+	GFLOPS     float64        `json:"gflops"`    // 2 FLOPs a MAC; training counts as three forward passes
+	PeakRSSMiB float64        `json:"peak_rss_mib"`
+	ArenaMiB   float64        `json:"arena_mib"`                    // activations
+	Recomputed bool           `json:"grad_checkpointing,omitempty"` // blocks are computed anew in the backward pass
+	Profile    []ProfileEntry `json:"profile,omitempty"`
+}
+
+// ProfileEntry is the mean time of an operation in one run.
+type ProfileEntry struct {
+	Op    string  `json:"op"`
+	Name  string  `json:"name"`
+	MS    float64 `json:"ms"`
+	Share float64 `json:"share"` // of all operations
+}
+
+// Run times the model of a configuration. A step of training is forward,
+// backward and AdamW.
+func Run(ctx context.Context, name string, c *configs.Config, o Options) (Result, error) {
+	if o.Size == 0 {
+		o.Size = c.Data.ImageSize
+	}
+	if err := c.Model.CheckImageSize(o.Size); err != nil {
+		return Result{}, err
+	}
+	if o.Batch < 1 {
+		return Result{}, fmt.Errorf("batch: want 1 or more, got %d", o.Batch)
+	}
+	if o.Precision == "" {
+		o.Precision = c.Precision
+	}
+	in, err := kernels.ParsePrecision(o.Precision)
+	if err != nil {
+		return Result{}, err
+	}
+	o.Precision, o.in = in.String(), in
+	pool := kernels.NewPool(o.Threads)
+	defer pool.Close()
+	subject, err := o.subject(c, pool)
+	if err != nil {
+		return Result{}, err
+	}
+	mode := "infer"
+	if o.Train {
+		mode = "train"
+	}
+	var profile ops.Profile
+	var begin time.Duration
+	warm := func() {
+		begin = cpuTime()
+		if o.Profile {
+			subject.program.Profile(&profile)
+		}
+	}
+	times, err := measure(ctx, timing{step: subject.step, warm: warm, warmup: o.Warmup, iterations: o.Iterations, seconds: o.Seconds})
+	if err != nil {
+		return Result{}, err
+	}
+	used := milliseconds(cpuTime()-begin) / float64(len(times))
+	total := graph.Total(subject.counts)
+	macs := float64(total.MACs + total.AttentionMACs)
+	median := quantile(times, 0.5)
+	r := Result{
+		Model: name, Mode: mode, Kernels: string(kernels.Active()), Precision: o.Precision, BNFolded: subject.folded, Threads: pool.Workers(), Batch: o.Batch, Size: o.Size,
+		Warmup: o.Warmup, Runs: len(times), MedianMS: median, MeanMS: mean(times), P10MS: quantile(times, 0.1), P90MS: quantile(times, 0.9), BestMS: times[0], CPUMS: used,
+		ImgPerS: 1000 * float64(o.Batch) / median, GMACs: macs / 1e9, GFLOPS: 2 * macs * float64(o.Batch) / median / 1e6,
+		PeakRSSMiB: PeakRSS() / (1 << 20), ArenaMiB: float64(subject.program.ArenaBytes()) / (1 << 20),
+	}
+	if o.Train {
+		r.GFLOPS *= 3
+		r.Recomputed = c.Train.GradCheckpointing
+	}
+	if in == kernels.BF16 {
+		r.BF16Path = string(kernels.ActiveBF16())
+	}
+	r.Profile = entries(profile.Times(), len(times))
+	return r, nil
+}
+
+// subject is what is timed.
+type subject struct {
+	program interface {
+		Profile(*ops.Profile)
+		ArenaBytes() int
+	}
+	step   func() error
+	counts []graph.LayerCount
+	folded bool
+	steps  // of training
+}
+
+// steps are the two halves of a step of training, and what ranks need between them.
+type steps struct {
+	gradients func() error
+	update    func()
+	params    []*ops.Param
+	learned   []*ops.Param // in the order in which their gradients are complete
+	parallel  *ops.Parallel
+}
+
+// step is one without other ranks.
+func (s steps) step() error {
+	if err := s.gradients(); err != nil {
+		return err
+	}
+	s.update()
+	return nil
+}
+
+func (o Options) subject(c *configs.Config, pool *kernels.Pool) (subject, error) {
+	if c.Task == "localmim" && o.Model == nil {
+		return o.pretraining(c, pool)
+	}
+	net, folded, err := o.model(c)
+	if err != nil {
+		return subject{}, err
+	}
+	runner := graph.NewRunner(net, pool)
+	runner.Precision, runner.Recompute = o.in, c.Train.GradCheckpointing
+	program, err := runner.Program(graph.Shape{Batch: o.Batch, Height: o.Size, Width: o.Size, Train: o.Train})
+	if err != nil {
+		return subject{}, err
+	}
+	counts, err := graph.Count(net, o.Size, o.Size)
+	if err != nil {
+		return subject{}, err
+	}
+	s := subject{program: program, step: inference(program, net, o), counts: counts, folded: folded}
+	if o.Train {
+		if s.steps, err = training(program, net, pool, c, o); err != nil {
+			return subject{}, err
+		}
+		s.parallel = &runner.Parallel
+		s.step = s.steps.step
+	}
+	return s, nil
+}
+
+// model is the model to time, and whether its batch norms are folded.
+func (o Options) model(c *configs.Config) (net graph.Model, folded bool, err error) {
+	if net = o.Model; net == nil {
+		if net, err = model.New(c, max(c.Model.NumClasses, 10)); err != nil {
+			return nil, false, err
+		}
+	}
+	if o.Train {
+		return net, false, nil
+	}
+	return prepare(net)
+}
+
+// prepare makes a model ready for inference, and says whether its batch norms
+// are folded.
+func prepare(net graph.Model) (_ graph.Model, folded bool, err error) {
+	_, folded = net.(graph.Foldable)
+	net, err = graph.ForInference(net)
+	return net, folded, err
+}
+
+func entries(times []ops.OpTime, runs int) []ProfileEntry {
+	var out []ProfileEntry
+	var sum time.Duration
+	for _, t := range times {
+		sum += t.Total
+	}
+	for _, t := range times {
+		out = append(out, ProfileEntry{t.Kind, t.Name, milliseconds(t.Total) / float64(runs), float64(t.Total) / float64(sum)})
+	}
+	return out
+}
+
+func images(net graph.Model, o Options) []float32 {
+	x := kernels.Aligned(o.Batch * o.Size * o.Size * net.Channels())
+	r := rng.New(0, rng.Bench)
+	for i := range x {
+		x[i] = float32(r.NormFloat64())
+	}
+	return x
+}
+
+func inference(p *graph.Program, net graph.Model, o Options) func() error {
+	x := images(net, o)
+	return func() error {
+		_, err := p.Forward(x)
+		return err
+	}
+}
+
+func training(p *graph.Program, net graph.Model, pool *kernels.Pool, c *configs.Config, o Options) (steps, error) {
+	x, targets := images(net, o), make([]float32, o.Batch*net.Classes())
+	for i := range o.Batch {
+		targets[i*net.Classes()+i%net.Classes()] = 1
+	}
+	params := net.Store().Params()
+	optimizer, err := optim.New(c.Optim, params, pool)
+	if err != nil {
+		return steps{}, err
+	}
+	number := uint64(0)
+	return steps{
+		params: params, learned: p.Learned(),
+		gradients: func() error {
+			optimizer.ZeroGrad()
+			number++
+			_, err := p.Gradients(x, targets, graph.Position{Step: number - 1})
+			return err
+		},
+		update: func() { optimizer.Step(1e-3, 1) },
+	}, nil
+}

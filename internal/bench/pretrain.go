@@ -1,0 +1,90 @@
+package bench
+
+import (
+	"fmt"
+	"slices"
+
+	"fasternet/configs"
+	"fasternet/graph"
+	"fasternet/internal/rng"
+	"fasternet/kernels"
+	"fasternet/optim"
+)
+
+// pretraining is a LocalMIM on images of noise. Every step has another mask, as
+// in a run; targets are noise and cost nothing, as a loader makes them ahead.
+func (o Options) pretraining(c *configs.Config, pool *kernels.Pool) (subject, error) {
+	if o.Size != c.Data.ImageSize {
+		return subject{}, fmt.Errorf("size: the masks and targets of a pre-training are for images of %d pixels: change data.image_size", c.Data.ImageSize)
+	}
+	net, err := graph.NewLocalMIM(c, c.Seed)
+	if err != nil {
+		return subject{}, err
+	}
+	runner := graph.NewMIMRunner(net, pool)
+	runner.Precision, runner.Recompute = o.in, c.Train.GradCheckpointing
+	program, err := runner.Program(o.Batch, o.Train)
+	if err != nil {
+		return subject{}, err
+	}
+	in := noise(net, o.Batch, o.Size)
+	side, visible := c.MIMUnits()
+	groups := 1
+	if c.MIM.MaskPer == "sample" {
+		groups = o.Batch
+	}
+	optimizer, err := optim.New(c.Optim, net.Store().Params(), pool)
+	if err != nil {
+		return subject{}, err
+	}
+	number := uint64(0)
+	run := func() error {
+		in.Kept = in.Kept[:0]
+		r := rng.New(c.Seed, rng.Mask, number)
+		for range groups {
+			units := r.Perm(side * side)[:visible]
+			if c.Model.Name == "swin" {
+				slices.Sort(units)
+			}
+			for _, u := range units {
+				in.Kept = append(in.Kept, int32(u))
+			}
+		}
+		number++
+		optimizer.ZeroGrad()
+		_, err := program.Run(in)
+		return err
+	}
+	counts, err := net.Count()
+	if err != nil {
+		return subject{}, err
+	}
+	s := subject{program: program, step: run, counts: counts}
+	if o.Train {
+		s.steps = steps{
+			gradients: run, update: func() { optimizer.Step(1e-4, 1) },
+			params: net.Store().Params(), learned: program.Learned(), parallel: &runner.Parallel,
+		}
+		s.step = s.steps.step
+	}
+	return s, nil
+}
+
+// noise is a batch without meaning, all cells of which count.
+func noise(net *graph.LocalMIM, batch, size int) graph.Masked {
+	r := rng.New(0, rng.Bench)
+	random := func(n int) []float32 {
+		x := kernels.Aligned(n)
+		for i := range x {
+			x[i] = float32(r.NormFloat64())
+		}
+		return x
+	}
+	in := graph.Masked{Images: random(batch * size * size * net.Channels())}
+	for _, s := range net.Scales() {
+		cells := batch * s.Grid * s.Grid
+		in.Targets = append(in.Targets, random(cells*s.Values))
+		in.Weights = append(in.Weights, slices.Repeat([]float32{1}, cells))
+	}
+	return in
+}

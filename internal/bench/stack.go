@@ -1,0 +1,153 @@
+package bench
+
+import (
+	"math"
+
+	"fasternet/internal/rng"
+	"fasternet/kernels"
+)
+
+// depth is the number of layers that are stacked.
+const depth = 10
+
+// stack is ten layers of one operator with weights of their own, and the maps
+// of a batch. A layer runs over the whole batch before the next, on strips of
+// lines.
+type stack struct {
+	Map
+	batch   int
+	pool    *kernels.Pool
+	input   []float32
+	maps    [2][]float32 // the layers write them by turns; PConv stays in the first
+	scratch [][]float32  // of each worker
+	lines   int          // of a strip
+	parts   int          // of the channels, each for the whole batch before the next
+	inPlace bool
+	layers  [depth]layer
+
+	// Of the layer in progress.
+	layer    layer
+	src, dst []float32
+}
+
+// layer computes a part of the channels of the strip of an image that begins at
+// line y.
+type layer func(part int, dst, image kernels.Matrix, y int, scratch []float32)
+
+func newStack(o Operator, m Map, batch int, pool *kernels.Pool) *stack {
+	size := m.Side * m.Side * m.Channels
+	s := &stack{Map: m, batch: batch, pool: pool, input: kernels.Aligned(batch * size), lines: m.Side, inPlace: o == PConv}
+	for i := range s.maps {
+		s.maps[i] = kernels.Aligned(batch * size)
+	}
+	fill(s.input, 1)
+	weights := make([]float32, o.weights(m))
+	fill(weights, 1/math.Sqrt(float64(taps*o.inputs(m)))) // keeps the size of the values
+	if !s.inPlace {
+		s.lines = stripLines(m, batch, pool.Workers())
+	}
+	need := 0
+	for i := range s.layers {
+		s.layers[i], s.parts, need = newLayer(o, m, s.lines, weights)
+	}
+	for range pool.Workers() {
+		s.scratch = append(s.scratch, kernels.Aligned(need))
+	}
+	return s
+}
+
+// stripLines is the height of strips: small enough for the cache, and at least
+// one strip for a worker.
+func stripLines(m Map, batch, workers int) int {
+	const most = 1 << 16 // values of a padded strip
+	lines := max(min(m.Side, most/((m.Side+2)*m.Channels)-2), 1)
+	for lines > 1 && batch*((m.Side+lines-1)/lines) < workers {
+		lines--
+	}
+	return lines
+}
+
+func fill(x []float32, deviation float64) {
+	r := rng.New(0, rng.Bench)
+	for i := range x {
+		x[i] = float32(r.NormFloat64() * deviation)
+	}
+}
+
+// newLayer makes a layer with a copy of the weights, and says in how many parts
+// it is best computed and how much scratch memory it needs.
+func newLayer(o Operator, m Map, lines int, weights []float32) (l layer, parts, scratch int) {
+	switch o {
+	case GroupConv:
+		g := kernels.GroupConv{Height: lines, Width: m.Side, Channels: m.Channels, Groups: groups}
+		w := g.Pack(weights)
+		if len(weights) < m.Side*m.Side*m.Channels {
+			return func(_ int, dst, image kernels.Matrix, y int, scratch []float32) {
+				g := g
+				g.Height = dst.Rows / m.Side
+				g.Convolve(dst, image, y, scratch, w)
+			}, 1, g.ScratchLen(w)
+		}
+		return func(part int, dst, image kernels.Matrix, y int, scratch []float32) { // the weights of a part stay in the cache
+			g := g
+			g.Height = dst.Rows / m.Side
+			g.ConvolveBundle(part, dst, image, y, scratch, w)
+		}, g.Bundles(w), g.ScratchLen(w)
+	case DWConv:
+		c := kernels.DWConv{Height: m.Side, Width: m.Side, Channels: m.Channels}
+		w := kernels.Aligned(c.WeightsLen())
+		c.Weights(w, weights)
+		return func(_ int, dst, image kernels.Matrix, y int, _ []float32) { c.Convolve(dst, image, y, w) }, 1, 0
+	}
+	p := kernels.PConv{Height: lines, Width: m.Side, Channels: o.outputs(m)}
+	ordered := make([]float32, len(weights))
+	p.Weights(ordered, weights)
+	w := kernels.NewPacked(p.Inner(), p.Channels)
+	w.PackTransposed(kernels.NewMatrix(ordered, p.Channels, p.Inner()))
+	return func(_ int, dst, image kernels.Matrix, y int, scratch []float32) {
+		p := p
+		p.Height = dst.Rows / m.Side
+		p.Pad(scratch, image, y)
+		p.Convolve(dst.Columns(0, p.Channels), scratch, w, kernels.Matrix{})
+	}, 1, p.PaddedLen()
+}
+
+// reset undoes what an operator that works in place did to its map.
+func (s *stack) reset() {
+	if s.inPlace {
+		copy(s.maps[0], s.input)
+	}
+}
+
+// run passes the batch through the ten layers.
+func (s *stack) run() {
+	src := s.input
+	for i, l := range s.layers {
+		dst := s.maps[i%2]
+		if s.inPlace {
+			src, dst = s.maps[0], s.maps[0]
+		}
+		s.layer, s.src, s.dst = l, src, dst
+		s.pool.Run(s.parts*s.batch*s.strips(), s.strip)
+		src = dst
+	}
+}
+
+func (s *stack) strips() int { return (s.Side + s.lines - 1) / s.lines }
+
+func (s *stack) strip(worker, task int) {
+	part, image, from := task/s.strips()/s.batch, task/s.strips()%s.batch, task%s.strips()*s.lines
+	to, pixels := min(from+s.lines, s.Side), s.Side*s.Side
+	of := func(x []float32) kernels.Matrix {
+		return kernels.NewMatrix(x[image*pixels*s.Channels:], pixels, s.Channels)
+	}
+	s.layer(part, of(s.dst).Slice(from*s.Side, to*s.Side), of(s.src), from, s.scratch[worker])
+}
+
+// output is the map of the last layer.
+func (s *stack) output() []float32 {
+	if s.inPlace {
+		return s.maps[0]
+	}
+	return s.maps[(depth-1)%2]
+}

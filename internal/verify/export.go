@@ -1,0 +1,50 @@
+package verify
+
+import (
+	"fasternet/export/onnxgraph"
+	"fasternet/formats/npy"
+	"fasternet/formats/onnx"
+	"fasternet/internal/finite"
+	"fasternet/model"
+)
+
+// checkONNX verifies an ONNX file; of one that this program has exported, that its
+// graph and its weights are still those.
+func checkONNX(r *Report) error {
+	m, err := onnx.Read(r.Path)
+	if err != nil {
+		r.Rescue = "export it again from its checkpoint"
+		return err
+	}
+	var numbers finite.Count
+	for _, t := range m.Graph.Initializers {
+		numbers.Add(t.Name, t.F32)
+	}
+	r.Facts = numbers.String()
+	if m.Producer != onnxgraph.Producer {
+		r.Facts += "; of another program, whose graph is not checked"
+		return numbers.Err()
+	}
+	l, err := model.Open(r.Path, model.LoadOptions{AllowNaN: true, Remedies: &model.Remedies{}})
+	if err != nil {
+		r.Rescue = "export it again from its checkpoint"
+		return err
+	}
+	r.Facts = l.Config.Model.Name + ", " + r.Facts
+	return numbers.Err()
+}
+
+func checkNPY(r *Report) error {
+	a, err := npy.Read(r.Path, "")
+	if err != nil {
+		return err
+	}
+	values := make([]float32, a.Len())
+	if err := a.Values(0, values); err != nil {
+		return err
+	}
+	var numbers finite.Count
+	numbers.Add("the array", values)
+	r.Facts = numbers.String()
+	return numbers.Err()
+}

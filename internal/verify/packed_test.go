@@ -1,0 +1,64 @@
+package verify_test
+
+import (
+	"context"
+	"image"
+	"image/png"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"fasternet/data"
+	"fasternet/internal/verify"
+)
+
+// A flipped bit in a sample and a file that was cut are found, and named.
+func TestPacked(t *testing.T) {
+	root := t.TempDir()
+	for _, name := range []string{"cat/a.png", "cat/b.png", "dog/c.png"} {
+		path := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		f, err := os.Create(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := png.Encode(f, image.NewRGBA(image.Rect(0, 0, 9, 7))); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ds, err := data.OpenClassFolders(root, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(root, "train.pack")
+	if _, err := data.Pack(context.Background(), path, ds, data.PackOptions{Form: data.PackDecoded}); err != nil {
+		t.Fatal(err)
+	}
+	r, err := verify.Path(path)
+	if err != nil || !r.OK() || r.Facts != "3 images of 2 classes" {
+		t.Errorf("%+v, %v", r, err)
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content[64+40+20] ^= 1 // in the first sample
+	if err := os.WriteFile(path, content, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if r, err = verify.Path(path); err != nil || r.OK() || !strings.Contains(r.Problem, "1 of 3 samples are broken") || !strings.Contains(r.Rescue, "the other 2") {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if err := os.Truncate(path, int64(len(content)-9)); err != nil {
+		t.Fatal(err)
+	}
+	if r, err = verify.Path(path); err != nil || !strings.Contains(r.Problem, "data pack continues it") {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
