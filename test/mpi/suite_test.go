@@ -67,7 +67,7 @@ func prepare() error {
 	suite.program = filepath.Join(suite.dir, "fasternet-train")
 	suite.ranks = filepath.Join(suite.dir, "ranks.test")
 	for _, args := range [][]string{
-		{"build", "-tags", "mpi", "-o", suite.program, "fasternet/cli"},
+		{"build", "-tags", "mpi", "-o", suite.program, "fasternet/cmd/fasternet-train"},
 		{"test", "-c", "-tags", "mpi", "-o", suite.ranks, "fasternet/collective/mpi"},
 	} {
 		cmd := exec.Command("go", args...)
