@@ -196,6 +196,10 @@ func (p *MIMProgram) Latent(k int) ([]float32, error) {
 // Profile makes the program record the time of its operations.
 func (p *MIMProgram) Profile(to *ops.Profile) { p.tape.Measure(to) }
 
+// Observe makes the program call f after every op of its runs, until it is called with nil:
+// see [ops.Tape.Observe].
+func (p *MIMProgram) Observe(f func(ops.Observed) error) { p.tape.Observe(f) }
+
 // ArenaBytes is the size of the activations of this program alone.
 func (p *MIMProgram) ArenaBytes() int { return p.tape.ArenaBytes() }
 

@@ -281,5 +281,9 @@ func (p *Program) Logits() []float32 { return p.tape.Value(p.logits) }
 // Profile makes the program record the time of its operations.
 func (p *Program) Profile(to *ops.Profile) { p.tape.Measure(to) }
 
+// Observe makes the program call f after every op of its runs, until it is called with nil:
+// see [ops.Tape.Observe].
+func (p *Program) Observe(f func(ops.Observed) error) { p.tape.Observe(f) }
+
 // ArenaBytes is the size of the activations of this program alone.
 func (p *Program) ArenaBytes() int { return p.tape.ArenaBytes() }

@@ -181,6 +181,11 @@ func (o *op) Do(values ...gorgonia.Value) (result gorgonia.Value, err error) {
 		*o.scalar = gorgonia.F32(out[0])
 	}
 	o.tape.profile.add(o, time.Since(start))
+	if o.tape.observe != nil {
+		if err := o.tape.observe(o.observed(out)); err != nil {
+			return nil, err
+		}
+	}
 	return o.value, nil
 }
 
@@ -228,8 +233,11 @@ func (o *op) SymDiff(_ gorgonia.Nodes, out, grad *gorgonia.Node) (gorgonia.Nodes
 	if o.grad == nil {
 		return nil, fmt.Errorf("ops: %v has no gradient", o)
 	}
-	o.tape.backward = true
-	grad, err := o.part.restored(o.tape, grad)
+	t := o.tape
+	t.backward = true
+	defer func(before Scope) { t.scope = before }(t.scope)
+	t.scope = o.scope // the backward ops belong to the same layer
+	grad, err := o.part.restored(t, grad)
 	if err != nil {
 		return nil, err
 	}

@@ -41,6 +41,7 @@ type Tape struct {
 	backward   bool  // the forward pass is complete
 	sketch     bool  // see NewSketch
 	profile    *Profile
+	observe    func(Observed) error
 
 	packs                  []*pack
 	reorders, panels       []packJob

@@ -1,0 +1,41 @@
+package ops
+
+import "gorgonia.org/tensor"
+
+// Observed is an operation that has just run, for tools that look for the first bad value.
+type Observed struct {
+	Kind, Name string // of the op: "FasterNetBlock" "stages.0.blocks.0"
+	Scope             // part and layer of the model that the op was recorded in
+	Backward   bool   // whether the op belongs to the backward pass
+	// Index is the place of the op in the order of the run, from 0.
+	Index int
+	// Shape of the values; its first dimension is the batch or a multiple of it, with all
+	// rows of a sample next to each other. It is nil for a scalar, and the shape in the state
+	// dict for the gradient of a parameter.
+	Shape tensor.Shape
+	// Values in row-major order, one for a scalar. They are valid during the call only:
+	// other ops use the memory again. They must not be changed.
+	Values []float32
+	// Param is the parameter whose gradient the values are; nil for all other values. The
+	// gradient includes what earlier runs have added since it was last set to zero.
+	Param *Param
+}
+
+// Observe makes every run call f after each op, in the order of the run, on one goroutine:
+// after the ops of the forward pass, of the backward pass, and for the gradient of every
+// parameter when it is complete (the op "gradient", with the name of the parameter). A
+// backward op that also adds to the gradients of parameters is one call for the gradient of
+// its input, and then one call per parameter. Where nobody needs the gradient of the input,
+// as in the first layer, its values are already the gradient of the weight.
+//
+// An error from f ends the run: [Tape.Run] returns it as it is. The gradients of the
+// parameters then hold part of the run. A nil f observes nothing and costs nothing.
+func (t *Tape) Observe(f func(Observed) error) { t.observe = f }
+
+// observed is the op after its run, with the result out.
+func (o *op) observed(out []float32) Observed {
+	return Observed{
+		Kind: o.kind, Name: o.name, Scope: o.scope, Backward: !o.forward, Index: o.index,
+		Shape: o.shape, Values: out, Param: o.result,
+	}
+}
