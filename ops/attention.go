@@ -25,7 +25,7 @@ type attention struct {
 	parts        int // of the windows
 	queries      int // at a time
 
-	tables    *buffer // gradient of the table for each task
+	tables    *Buffer // gradient of the table for each task
 	workers   []attentionPacks
 	forwardTo func(worker, i int)
 	backward  func(worker, i int)
@@ -66,9 +66,9 @@ func (t *Tape) newAttention(w *Windows, channels, heads int, table *Param) (*att
 	a.forwardTo, a.backward, a.sumTables = a.forwardTask, a.backwardTask, a.sumTable
 	n, d := w.longest, a.depth
 	size := 8*(n*d+16) + 4*(t.Precision.PackedLen(d, n)+t.Precision.PackedLen(n, d)+64) + 2*a.tableRows()
-	t.needScratch(scratchSize([]int{size}, n, n, n) + scratchSize(nil, a.queries, n, n))
+	t.NeedScratch(scratchSize([]int{size}, n, n, n) + scratchSize(nil, a.queries, n, n))
 	if t.Train && table != nil {
-		a.tables = t.newBuffer(heads * a.parts * a.tableRows())
+		a.tables = t.NewBuffer(heads * a.parts * a.tableRows())
 	}
 	return a, nil
 }
@@ -136,7 +136,7 @@ func (a *attention) layBias(dst kernels.Matrix, w *window, table []float32) {
 
 func (a *attention) forwardTask(worker, i int) {
 	head, ws := a.split(i)
-	s := scratch{a.tape.scratchOf(worker)}
+	s := scratch{a.tape.Scratch(worker)}
 	packs := &a.workers[worker]
 	longest, d := a.windows.longest, a.depth
 	table := s.vector(a.tableRows())
@@ -184,7 +184,7 @@ func (a *attention) biasOf(bias kernels.Matrix, from, to, n int) kernels.Matrix 
 
 func (a *attention) backwardTask(worker, i int) {
 	head, ws := a.split(i)
-	s := scratch{a.tape.scratchOf(worker)}
+	s := scratch{a.tape.Scratch(worker)}
 	packs := &a.workers[worker]
 	longest, d := a.windows.longest, a.depth
 	var memory [7]kernels.Matrix
@@ -297,9 +297,9 @@ func (a *attention) runBackward(qkv, do, dqkv kernels.Matrix) {
 }
 
 // uses is the planned memory of the backward pass.
-func (a *attention) uses() []*buffer {
+func (a *attention) uses() []*Buffer {
 	if a.tables == nil {
 		return nil
 	}
-	return []*buffer{a.tables}
+	return []*Buffer{a.tables}
 }

@@ -37,9 +37,9 @@ func AttentionBlock(t *Tape, x *gorgonia.Node, a Attention) (*gorgonia.Node, err
 	cost := product(rows, 4*c, a.QKV, a.Proj)
 	cost.AttentionMACs = 2 * rows * a.Windows.attended * c
 	cost.AttentionActivations = rows * (a.Windows.attended*a.Heads + c)
-	return t.recordLayer(spec{
-		kind: "AttentionBlock", about: a, name: a.Name, cost: cost, shape: f.shape.shape, run: f.forward, again: f.forward, grad: f.differentiate,
-		uses: append(used(f.wqkv, f.wproj), f.norm.statsBuf, f.qkvMap.buf, f.outMap.buf),
+	return t.recordLayer(Spec{
+		Kind: "AttentionBlock", About: a, Name: a.Name, Cost: cost, Shape: f.shape.shape, Run: f.forward, Again: f.forward, Grad: f.differentiate,
+		Uses: append(used(f.wqkv, f.wproj), f.norm.statsBuf, f.qkvMap.buf, f.outMap.buf),
 	}, x, f.params(), a.Keep)
 }
 
@@ -86,7 +86,7 @@ func newAttentionBlock(t *Tape, x *gorgonia.Node, a Attention) (*attentionBlock,
 	f.wqkv, f.wproj = t.newLayerWeight(a.QKV, packForward), t.newLayerWeight(a.Proj, packForward)
 	f.qkvMap, f.outMap = t.newPadded(shape.rows, 3*c), t.newPadded(shape.rows, c)
 	f.before, f.after = f.project, f.merge
-	t.needScratch(scratchSize(nil, longest(f.cut), c))
+	t.NeedScratch(scratchSize(nil, longest(f.cut), c))
 	return f, nil
 }
 
@@ -117,7 +117,7 @@ func (f *attentionBlock) forward(in [][]float32, out []float32) error {
 // project computes queries, keys and values of a block of rows.
 func (f *attentionBlock) project(worker, i int) {
 	from, to := f.cut[i][0], f.cut[i][1]
-	s := scratch{f.tape.scratchOf(worker)}
+	s := scratch{f.tape.Scratch(worker)}
 	n := s.matrix(to-from, f.shape.channels)
 	f.norm.forward(n, f.x.Slice(from, to), from)
 	var bias kernels.Matrix
@@ -130,7 +130,7 @@ func (f *attentionBlock) project(worker, i int) {
 // merge brings the heads together and adds the residual.
 func (f *attentionBlock) merge(worker, i int) {
 	from, to := f.cut[i][0], f.cut[i][1]
-	s := scratch{f.tape.scratchOf(worker)}
+	s := scratch{f.tape.Scratch(worker)}
 	v := s.matrix(to-from, f.shape.channels)
 	kernels.Gemm(v, 1, f.o.Slice(from, to), f.wproj.Packed, kernels.Broadcast(f.ProjBias.Data(), to-from))
 	f.shape.addScaled(f.y.Slice(from, to), f.x.Slice(from, to), v, from, f.keep)
@@ -163,11 +163,11 @@ func (f *attentionBlock) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, er
 	g.gradQKV, g.gradProj = t.newLayerGrad(f.QKV, f.QKVBias, wide), t.newLayerGrad(f.Proj, f.ProjBias, f.shape)
 	g.tasks, g.weights = layerGradTask(g.gradQKV, g.gradProj)
 	g.unmerge, g.unproject = g.unmergeRows, g.unprojectRows
-	t.needScratch(scratchSize(nil, longest(f.cut), c))
+	t.NeedScratch(scratchSize(nil, longest(f.cut), c))
 	uses := append(used(g.vqkv, g.vproj), f.core.uses()...)
-	return t.recordGrad(spec{
-		kind: "AttentionBlockGrad", name: f.Name, run: g.backward,
-		uses: append(uses, f.norm.statsBuf, f.qkvMap.buf, f.outMap.buf, g.heads.buf, g.normed.buf, g.outGrad.buf, g.qkvGrad.buf),
+	return t.recordGrad(Spec{
+		Kind: "AttentionBlockGrad", Name: f.Name, Run: g.backward,
+		Uses: append(uses, f.norm.statsBuf, f.qkvMap.buf, f.outMap.buf, g.heads.buf, g.normed.buf, g.outGrad.buf, g.qkvGrad.buf),
 	}, dy, f.input, f.params(), f.Keep)
 }
 
@@ -194,7 +194,7 @@ func (g *attentionGrad) backward(in [][]float32, out []float32) error {
 
 func (g *attentionGrad) unmergeRows(worker, i int) {
 	from, to := g.cut[i][0], g.cut[i][1]
-	s := scratch{g.tape.scratchOf(worker)}
+	s := scratch{g.tape.Scratch(worker)}
 	dv := s.matrix(to-from, g.shape.channels)
 	g.shape.scaled(dv, g.dy.Slice(from, to), from, g.keep)
 	kernels.Gemm(g.do.Slice(from, to), 1, dv, g.vproj.Packed, kernels.Matrix{})
@@ -203,7 +203,7 @@ func (g *attentionGrad) unmergeRows(worker, i int) {
 
 func (g *attentionGrad) unprojectRows(worker, i int) {
 	from, to := g.cut[i][0], g.cut[i][1]
-	s := scratch{g.tape.scratchOf(worker)}
+	s := scratch{g.tape.Scratch(worker)}
 	dn, x := s.matrix(to-from, g.shape.channels), g.x.Slice(from, to)
 	kernels.Gemm(dn, 1, g.dqkv.Slice(from, to), g.vqkv.Packed, kernels.Matrix{})
 	g.norm.start(i)

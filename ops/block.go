@@ -37,31 +37,31 @@ func FasterNetBlock(t *Tape, x *gorgonia.Node, b Block) (*gorgonia.Node, error) 
 	if err != nil {
 		return nil, fmt.Errorf("ops: block %q: %w", b.Name, err)
 	}
-	s := spec{
-		kind: "FasterNetBlock", about: b, name: b.Name, inputs: gorgonia.Nodes{x}, wrt: []bool{true}, shape: x.Shape().Clone(),
-		run: f.forwardEval, grad: f.differentiate,
+	s := Spec{
+		Kind: "FasterNetBlock", About: b, Name: b.Name, Inputs: gorgonia.Nodes{x}, WRT: []bool{true}, Shape: x.Shape().Clone(),
+		Run: f.forwardEval, Grad: f.differentiate,
 	}
 	for _, p := range f.params() {
-		s.inputs = append(s.inputs, t.Param(p))
-		s.wrt = append(s.wrt, true)
+		s.Inputs = append(s.Inputs, t.Param(p))
+		s.WRT = append(s.WRT, true)
 	}
 	if b.Keep != nil {
-		s.inputs = append(s.inputs, b.Keep)
-		s.wrt = append(s.wrt, false)
+		s.Inputs = append(s.Inputs, b.Keep)
+		s.WRT = append(s.WRT, false)
 	}
 	rows := f.shape.rows()
-	s.cost = product(rows, f.partial+f.hidden+f.shape.channels, b.PConv, b.Conv1, b.Conv2)
+	s.Cost = product(rows, f.partial+f.hidden+f.shape.channels, b.PConv, b.Conv1, b.Conv2)
 	if b.Norm != nil {
-		s.cost.Foldable, s.cost.NormElements = f.hidden, rows*f.hidden
+		s.Cost.Foldable, s.Cost.NormElements = f.hidden, rows*f.hidden
 	}
 	if b.LayerScale != nil {
-		s.cost.Foldable += b.LayerScale.Size()
+		s.Cost.Foldable += b.LayerScale.Size()
 	}
 	if t.Train {
-		s.run, s.again = f.forwardTrain, f.restore
-		s.uses = []*buffer{f.convolvedBuf, f.hiddenMap.buf}
+		s.Run, s.Again = f.forwardTrain, f.restore
+		s.Uses = []*Buffer{f.convolvedBuf, f.hiddenMap.buf}
 	}
-	return t.record(s)
+	return t.Record(s)
 }
 
 // block is a FasterNet block in a graph.
@@ -78,7 +78,7 @@ type block struct {
 
 	// Kept for the backward pass: the convolved channels [rows, partial] and
 	// the hidden map before the norm [rows, hidden].
-	convolvedBuf *buffer
+	convolvedBuf *Buffer
 	hiddenMap    kept
 
 	// Of the run in progress.
@@ -114,9 +114,9 @@ func newBlock(t *Tape, x *gorgonia.Node, b Block) (*block, error) {
 	}
 	f.tasks.mix, f.tasks.expand, f.tasks.infer = f.mix, f.expand, f.infer
 	f.tasks.fill = func(worker, i int) { f.fill(worker, i) }
-	t.needScratch(scratchSize([]int{f.strip}, f.maxRows, c, f.hidden))
+	t.NeedScratch(scratchSize([]int{f.strip}, f.maxRows, c, f.hidden))
 	if t.Train {
-		f.convolvedBuf = t.newBuffer(f.shape.rows() * f.partial)
+		f.convolvedBuf = t.NewBuffer(f.shape.rows() * f.partial)
 		f.hiddenMap = t.newKept(f.shape.rows(), f.hidden, f.hidden)
 	}
 	return f, nil
@@ -228,7 +228,7 @@ func (f *block) mix(worker, i int) { f.norm.moments[i].Measure(f.fill(worker, i)
 // fill computes what is kept of a span. It returns the hidden map before it is
 // rounded.
 func (f *block) fill(worker, i int) kernels.Matrix {
-	s := scratch{f.tape.scratchOf(worker)}
+	s := scratch{f.tape.Scratch(worker)}
 	b := f.spans[i]
 	from, to := f.shape.from(b), f.shape.to(b)
 	strip, u, h := s.vector(f.strip), s.matrix(to-from, f.shape.channels), s.matrix(to-from, f.hidden)
@@ -267,7 +267,7 @@ func (f *block) gather(u, convolved kernels.Matrix, b span) {
 
 // expand is the second half: norm, activation, second product, residual.
 func (f *block) expand(worker, i int) {
-	s := scratch{f.tape.scratchOf(worker)}
+	s := scratch{f.tape.Scratch(worker)}
 	b := f.spans[i]
 	from, to := f.shape.from(b), f.shape.to(b)
 	a, v := s.matrix(to-from, f.hidden), s.matrix(to-from, f.shape.channels)
@@ -277,7 +277,7 @@ func (f *block) expand(worker, i int) {
 
 // infer is the whole block without a batch to measure.
 func (f *block) infer(worker, i int) {
-	s := scratch{f.tape.scratchOf(worker)}
+	s := scratch{f.tape.Scratch(worker)}
 	b := f.spans[i]
 	rows := f.shape.to(b) - f.shape.from(b)
 	strip, u, h := s.vector(f.strip), s.matrix(rows, f.shape.channels), s.matrix(rows, f.hidden)

@@ -13,7 +13,7 @@ import (
 type blockGrad struct {
 	*block
 	runs          [][2]int // of spans; gradients of weights are summed a run
-	dhBuf         *buffer  // gradient of the hidden map behind the norm [rows, hidden]
+	dhBuf         *Buffer  // gradient of the hidden map behind the norm [rows, hidden]
 	dw1, dw2, dwp *weightSums
 
 	// Of the run in progress.
@@ -25,41 +25,34 @@ type blockGrad struct {
 // differentiate builds the backward op and hands out its gradients.
 func (f *block) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
 	t := f.tape
-	g := &blockGrad{block: f, dhBuf: t.newBuffer(f.shape.rows() * f.hidden)}
+	g := &blockGrad{block: f, dhBuf: t.NewBuffer(f.shape.rows() * f.hidden)}
 	g.runs = chunks(len(f.spans), chunkLimit(f.Conv1.Size()))
 	g.dw1, g.dw2, g.dwp = t.newWeightSums(f.Conv1, len(g.runs)), t.newWeightSums(f.Conv2, len(g.runs)), t.newWeightSums(f.PConv, len(g.runs))
 	g.v1, g.v2, g.vp = t.pack(f.Conv1, packing{use: packInput, in: t.Precision}), t.pack(f.Conv2, packing{use: packInput, in: t.Precision}), t.pack(f.PConv, packing{use: packAdjoint, in: t.Precision})
 	g.tasks.hidden, g.tasks.input, g.tasks.convolution = g.sweepHidden, g.sweepInput, g.sweepConvolution
 	g.tasks.finish = finishTask(g.dw1, g.dw2, g.dwp)
 	c := f.shape.channels
-	t.needScratch(max(
+	t.NeedScratch(max(
 		scratchSize(nil, f.maxRows, c, c, f.hidden, f.hidden, f.hidden),
 		scratchSize([]int{f.strip, f.strip}, 0),
 	))
-	s := spec{
-		kind: "FasterNetBlockGrad", name: f.Name, inputs: gorgonia.Nodes{dy, f.input}, shape: f.input.Shape().Clone(), reuse: 1,
-		uses: []*buffer{f.convolvedBuf, f.hiddenMap.buf, g.dhBuf, g.dw1.buf, g.dw2.buf, g.dwp.buf},
-		run:  g.backward,
+	s := Spec{
+		Kind: "FasterNetBlockGrad", Name: f.Name, Inputs: gorgonia.Nodes{dy, f.input}, Shape: f.input.Shape().Clone(), Reuse: 1,
+		Uses: []*Buffer{f.convolvedBuf, f.hiddenMap.buf, g.dhBuf, g.dw1.buf, g.dw2.buf, g.dwp.buf},
+		Run:  g.backward,
 	}
 	if f.Keep != nil {
-		s.inputs = append(s.inputs, f.Keep)
+		s.Inputs = append(s.Inputs, f.Keep)
 	}
-	dx, err := t.record(s)
+	dx, err := t.Record(s)
 	if err != nil {
 		return nil, err
 	}
-	grads := gorgonia.Nodes{dx}
-	for _, p := range f.params() {
-		n, err := t.paramGrad(p, dx)
-		if err != nil {
-			return nil, err
-		}
-		grads = append(grads, n)
-	}
+	grads, err := t.Gradients(dx, f.params()...)
 	if f.Keep != nil {
 		grads = append(grads, nil)
 	}
-	return grads, nil
+	return grads, err
 }
 
 func (g *blockGrad) backward(in [][]float32, out []float32) error {
@@ -98,7 +91,7 @@ func (g *blockGrad) hiddenPart(worker int, b span, dw kernels.Matrix, sum, dot [
 		clear(dz.Data[:(to-from)*dz.Stride])
 		return
 	}
-	s := scratch{g.tape.scratchOf(worker)}
+	s := scratch{g.tape.Scratch(worker)}
 	rows, c := to-from, g.shape.channels
 	dy := g.dy.Slice(from, to)
 	if keep != 1 {
@@ -141,7 +134,7 @@ func (g *blockGrad) scaleGradient() {
 func (g *blockGrad) sweepInput(worker, run int) {
 	dw, c := g.dw1.start(run), g.shape.channels
 	for i := g.runs[run][0]; i < g.runs[run][1]; i++ {
-		s := scratch{g.tape.scratchOf(worker)}
+		s := scratch{g.tape.Scratch(worker)}
 		b := g.spans[i]
 		from, to := g.shape.from(b), g.shape.to(b)
 		dh, u, du := s.matrix(to-from, g.hidden), s.matrix(to-from, c), s.matrix(to-from, c)
@@ -159,7 +152,7 @@ func (g *blockGrad) sweepInput(worker, run int) {
 
 // sweepConvolution goes back through the partial convolution.
 func (g *blockGrad) sweepConvolution(worker, run int) {
-	s := scratch{g.tape.scratchOf(worker)}
+	s := scratch{g.tape.Scratch(worker)}
 	strip, gradStrip := s.vector(g.strip), s.vector(g.strip)
 	dw := g.dwp.start(run)
 	for i := g.runs[run][0]; i < g.runs[run][1]; i++ {

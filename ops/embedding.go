@@ -47,8 +47,8 @@ func Embed(t *Tape, x *gorgonia.Node, e Embedding) (*gorgonia.Node, error) {
 		f.resized, f.resizedGrad = make([]float32, f.tokens*c), make([]float32, f.tokens*c)
 	}
 	f.forwardTask, f.backwardTask, f.sumTask = f.forwardImage, f.backwardImage, f.sumTokens
-	return t.recordLayer(spec{
-		kind: "Embed", about: e, name: e.Name, shape: tensor.Shape{in.images, f.tokens, c}, run: f.forward, grad: f.differentiate,
+	return t.recordLayer(Spec{
+		Kind: "Embed", About: e, Name: e.Name, Shape: tensor.Shape{in.images, f.tokens, c}, Run: f.forward, Grad: f.differentiate,
 	}, x, given(e.Class, e.Position), nil)
 }
 
@@ -99,7 +99,7 @@ func (f *embedding) forwardImage(_, image int) {
 }
 
 func (f *embedding) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
-	return f.tape.recordGrad(spec{kind: "EmbedGrad", name: f.Name, run: f.backward}, dy, f.input, given(f.Class, f.Position), nil)
+	return f.tape.recordGrad(Spec{Kind: "EmbedGrad", Name: f.Name, Run: f.backward}, dy, f.input, given(f.Class, f.Position), nil)
 }
 
 func (f *embedding) backward(in [][]float32, out []float32) error {
@@ -166,17 +166,17 @@ func MeanTokens(t *Tape, name string, x *gorgonia.Node, from, to int) (*gorgonia
 		kernels.Combine(dx.Slice(i*n+from, i*n+to), g, g, scale, 0)
 	}
 	out := kernels.Matrix{Rows: shape.images, Cols: shape.channels}
-	return t.recordLayer(spec{
-		kind: "MeanTokens", about: TokenMean{from, to}, name: name, shape: tensor.Shape{shape.images, shape.channels},
-		run: func(in [][]float32, o []float32) error {
+	return t.recordLayer(Spec{
+		Kind: "MeanTokens", About: TokenMean{from, to}, Name: name, Shape: tensor.Shape{shape.images, shape.channels},
+		Run: func(in [][]float32, o []float32) error {
 			src, dst = shape.matrix(in[0]), kernels.NewMatrix(o, out.Rows, out.Cols)
 			t.Pool().Run(shape.images, mean)
 			return nil
 		},
-		grad: func(_, grad *gorgonia.Node) (gorgonia.Nodes, error) {
-			return t.recordGrad(spec{
-				kind: "MeanTokensGrad", name: name,
-				run: func(in [][]float32, o []float32) error {
+		Grad: func(_, grad *gorgonia.Node) (gorgonia.Nodes, error) {
+			return t.recordGrad(Spec{
+				Kind: "MeanTokensGrad", Name: name,
+				Run: func(in [][]float32, o []float32) error {
 					dy, dx = kernels.NewMatrix(in[0], out.Rows, out.Cols), shape.matrix(o)
 					t.Pool().Run(shape.images, spread)
 					return nil

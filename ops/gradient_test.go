@@ -79,9 +79,9 @@ func (h *harness) compile(out *gorgonia.Node, err error, wrt ...string) {
 		for i := range w.Float32s() {
 			w.Float32s()[i] = float32(r.NormFloat64())
 		}
-		loss, err = h.tape.record(spec{
-			kind: "WeightedSum", name: "test", inputs: gorgonia.Nodes{out}, wrt: []bool{true},
-			run: func(in [][]float32, o []float32) error {
+		loss, err = h.tape.Record(Spec{
+			Kind: "WeightedSum", Name: "test", Inputs: gorgonia.Nodes{out}, WRT: []bool{true}, Shape: tensor.ScalarShape(),
+			Run: func(in [][]float32, o []float32) error {
 				h.loss = 0
 				for i, v := range in[0] {
 					h.loss += float64(v) * float64(w.Float32s()[i])
@@ -89,9 +89,9 @@ func (h *harness) compile(out *gorgonia.Node, err error, wrt ...string) {
 				o[0] = float32(h.loss)
 				return nil
 			},
-			grad: func(_, g *gorgonia.Node) (gorgonia.Nodes, error) {
-				n, err := h.tape.record(spec{kind: "Weights", name: "test", inputs: gorgonia.Nodes{g}, shape: out.Shape().Clone(),
-					run: func(in [][]float32, o []float32) error {
+			Grad: func(_, g *gorgonia.Node) (gorgonia.Nodes, error) {
+				n, err := h.tape.Record(Spec{Kind: "Weights", Name: "test", Inputs: gorgonia.Nodes{g}, Shape: out.Shape().Clone(),
+					Run: func(in [][]float32, o []float32) error {
 						copy(o, w.Float32s())
 						return nil
 					}})

@@ -32,18 +32,18 @@ func GlobalAvgPool(t *Tape, name string, x *gorgonia.Node) (*gorgonia.Node, erro
 			copy(dx.Row(r), first)
 		}
 	}
-	node, err := t.record(spec{
-		kind: "GlobalAvgPool", about: Pool{}, name: name, inputs: gorgonia.Nodes{x}, wrt: []bool{true}, shape: tensor.Shape{shape.batch, shape.channels},
-		cost: Cost{PoolElements: shape.rows() * shape.channels},
-		run: func(in [][]float32, out []float32) error {
+	node, err := t.Record(Spec{
+		Kind: "GlobalAvgPool", About: Pool{}, Name: name, Inputs: gorgonia.Nodes{x}, WRT: []bool{true}, Shape: tensor.Shape{shape.batch, shape.channels},
+		Cost: Cost{PoolElements: shape.rows() * shape.channels},
+		Run: func(in [][]float32, out []float32) error {
 			src, dst = shape.matrix(in[0]), kernels.NewMatrix(out, shape.batch, shape.channels)
 			t.Pool().Run(shape.batch, pool)
 			return nil
 		},
-		grad: func(_, grad *gorgonia.Node) (gorgonia.Nodes, error) {
-			n, err := t.record(spec{
-				kind: "GlobalAvgPoolGrad", name: name, inputs: gorgonia.Nodes{grad}, shape: x.Shape().Clone(),
-				run: func(in [][]float32, out []float32) error {
+		Grad: func(_, grad *gorgonia.Node) (gorgonia.Nodes, error) {
+			n, err := t.Record(Spec{
+				Kind: "GlobalAvgPoolGrad", Name: name, Inputs: gorgonia.Nodes{grad}, Shape: x.Shape().Clone(),
+				Run: func(in [][]float32, out []float32) error {
 					dy, dx = kernels.NewMatrix(in[0], shape.batch, shape.channels), shape.matrix(out)
 					t.Pool().Run(shape.batch, spread)
 					return nil
@@ -66,17 +66,17 @@ func Activate(t *Tape, name string, x *gorgonia.Node, act kernels.Activation) (*
 	for i := range ones {
 		ones[i] = 1
 	}
-	recomputed := t.newBuffer(rows * c)
-	node, err := t.record(spec{
-		kind: "Activate", about: Activated{act}, name: name, inputs: gorgonia.Nodes{x}, wrt: []bool{true}, shape: s.Clone(), uses: []*buffer{recomputed},
-		run: func(in [][]float32, out []float32) error {
+	recomputed := t.NewBuffer(rows * c)
+	node, err := t.Record(Spec{
+		Kind: "Activate", About: Activated{act}, Name: name, Inputs: gorgonia.Nodes{x}, WRT: []bool{true}, Shape: s.Clone(), Uses: []*Buffer{recomputed},
+		Run: func(in [][]float32, out []float32) error {
 			kernels.Affine(kernels.NewMatrix(out, rows, c), kernels.NewMatrix(in[0], rows, c), ones, zeros, act)
 			return nil
 		},
-		grad: func(_, grad *gorgonia.Node) (gorgonia.Nodes, error) {
-			n, err := t.record(spec{
-				kind: "ActivateGrad", name: name, inputs: gorgonia.Nodes{grad, x}, shape: s.Clone(), reuse: 1, uses: []*buffer{recomputed},
-				run: func(in [][]float32, out []float32) error {
+		Grad: func(_, grad *gorgonia.Node) (gorgonia.Nodes, error) {
+			n, err := t.Record(Spec{
+				Kind: "ActivateGrad", Name: name, Inputs: gorgonia.Nodes{grad, x}, Shape: s.Clone(), Reuse: 1, Uses: []*Buffer{recomputed},
+				Run: func(in [][]float32, out []float32) error {
 					m := func(v []float32) kernels.Matrix { return kernels.NewMatrix(v, rows, c) }
 					kernels.AffineGrad(m(recomputed.data), m(out), m(in[1]), m(in[0]), ones, zeros, zeros, sums[:c], sums[c:], act)
 					return nil
@@ -96,17 +96,17 @@ func SoftmaxCrossEntropy(t *Tape, logits, targets *gorgonia.Node) (*gorgonia.Nod
 		return nil, fmt.Errorf("ops: cross entropy of logits %v and targets %v: want two matrices [batch, classes]", s, targets.Shape())
 	}
 	m := func(v []float32) kernels.Matrix { return kernels.NewMatrix(v, s[0], s[1]) }
-	probs := t.newBuffer(s.TotalSize())
-	node, err := t.record(spec{
-		kind: "SoftmaxCrossEntropy", name: "loss", inputs: gorgonia.Nodes{logits, targets}, wrt: []bool{true, false}, uses: []*buffer{probs},
-		run: func(in [][]float32, out []float32) error {
+	probs := t.NewBuffer(s.TotalSize())
+	node, err := t.Record(Spec{
+		Kind: "SoftmaxCrossEntropy", Name: "loss", Inputs: gorgonia.Nodes{logits, targets}, WRT: []bool{true, false}, Shape: tensor.ScalarShape(), Uses: []*Buffer{probs},
+		Run: func(in [][]float32, out []float32) error {
 			out[0] = float32(kernels.SoftmaxCrossEntropy(m(probs.data), m(in[0]), m(in[1])) / float64(t.Parallel.batch(s[0])))
 			return nil
 		},
-		grad: func(_, grad *gorgonia.Node) (gorgonia.Nodes, error) {
-			n, err := t.record(spec{
-				kind: "SoftmaxCrossEntropyGrad", name: "loss", inputs: gorgonia.Nodes{grad, targets}, shape: s.Clone(), uses: []*buffer{probs},
-				run: func(in [][]float32, out []float32) error {
+		Grad: func(_, grad *gorgonia.Node) (gorgonia.Nodes, error) {
+			n, err := t.Record(Spec{
+				Kind: "SoftmaxCrossEntropyGrad", Name: "loss", Inputs: gorgonia.Nodes{grad, targets}, Shape: s.Clone(), Uses: []*Buffer{probs},
+				Run: func(in [][]float32, out []float32) error {
 					kernels.SoftmaxCrossEntropyGrad(m(out), m(probs.data), m(in[1]), in[0][0]/float32(t.Parallel.batch(s[0])))
 					return nil
 				},

@@ -8,7 +8,7 @@ import "fasternet/kernels"
 type kept struct {
 	in                 kernels.Precision
 	rows, cols, stride int // the stride in float32
-	buf                *buffer
+	buf                *Buffer
 }
 
 func (t *Tape) newKept(rows, cols, stride int) kept {
@@ -16,7 +16,7 @@ func (t *Tape) newKept(rows, cols, stride int) kept {
 	if t.Precision == kernels.BF16 {
 		size = kernels.HalvesLen(rows, cols)
 	}
-	return kept{in: t.Precision, rows: rows, cols: cols, stride: stride, buf: t.newBuffer(size)}
+	return kept{in: t.Precision, rows: rows, cols: cols, stride: stride, buf: t.NewBuffer(size)}
 }
 
 func (k kept) halves() kernels.Halves {

@@ -24,12 +24,12 @@ func (n *LayerNorm) check(c int) error {
 // reciprocal deviation of every row; what it computed is computed anew.
 type rowNorm struct {
 	*LayerNorm
-	statsBuf *buffer     // kept
+	statsBuf *Buffer     // kept
 	partial  [][]float32 // gradients of weight and bias, of each block of rows
 }
 
 func (t *Tape) newRowNorm(n *LayerNorm, rows, blocks int) *rowNorm {
-	r := &rowNorm{LayerNorm: n, statsBuf: t.newBuffer(2 * rows)}
+	r := &rowNorm{LayerNorm: n, statsBuf: t.NewBuffer(2 * rows)}
 	if t.Train {
 		for range blocks {
 			r.partial = append(r.partial, make([]float32, 2*n.Weight.Size()))
@@ -89,17 +89,17 @@ func Normalise(t *Tape, name string, x *gorgonia.Node, norm *LayerNorm) (*gorgon
 		n.backward(dx.Slice(from, to), dy.Slice(from, to), mx.Slice(from, to), kernels.Matrix{}, from, i)
 	}
 	params := []*Param{norm.Weight, norm.Bias}
-	return t.recordLayer(spec{
-		kind: "LayerNorm", about: Normalisation{norm}, name: name, shape: shape.shape, uses: []*buffer{n.statsBuf},
-		run: func(in [][]float32, out []float32) error {
+	return t.recordLayer(Spec{
+		Kind: "LayerNorm", About: Normalisation{norm}, Name: name, Shape: shape.shape, Uses: []*Buffer{n.statsBuf},
+		Run: func(in [][]float32, out []float32) error {
 			mx, my = shape.matrix(in[0]), shape.matrix(out)
 			t.Pool().Run(len(cut), forward)
 			return nil
 		},
-		grad: func(_, grad *gorgonia.Node) (gorgonia.Nodes, error) {
-			return t.recordGrad(spec{
-				kind: "LayerNormGrad", name: name, reuse: 1, uses: []*buffer{n.statsBuf},
-				run: func(in [][]float32, out []float32) error {
+		Grad: func(_, grad *gorgonia.Node) (gorgonia.Nodes, error) {
+			return t.recordGrad(Spec{
+				Kind: "LayerNormGrad", Name: name, Reuse: 1, Uses: []*Buffer{n.statsBuf},
+				Run: func(in [][]float32, out []float32) error {
 					dy, mx, dx = shape.matrix(in[0]), shape.matrix(in[1]), shape.matrix(out)
 					t.Pool().Run(len(cut), backward)
 					n.finish()

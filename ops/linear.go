@@ -31,9 +31,9 @@ func Linear(t *Tape, name string, x *gorgonia.Node, weight, bias *Param) (*gorgo
 	if bias != nil {
 		inputs, wrt = append(inputs, t.Param(bias)), append(wrt, true)
 	}
-	node, err := t.record(spec{
-		kind: "Linear", about: Dense{weight, bias}, name: name, inputs: inputs, wrt: wrt, shape: tensor.Shape{s[0], out}, cost: product(s[0], out, weight),
-		run: f.forward, grad: f.differentiate,
+	node, err := t.Record(Spec{
+		Kind: "Linear", About: Dense{weight, bias}, Name: name, Inputs: inputs, WRT: wrt, Shape: tensor.Shape{s[0], out}, Cost: product(s[0], out, weight),
+		Run: f.forward, Grad: f.differentiate,
 	})
 	return node, err
 }
@@ -67,24 +67,13 @@ func (f *linear) forwardPart(_, i int) {
 func (f *linear) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
 	t := f.tape
 	f.v = t.pack(f.weight, packing{use: packInput})
-	dx, err := t.record(spec{
-		kind: "LinearGrad", name: f.name, inputs: gorgonia.Nodes{dy, f.input}, shape: f.input.Shape().Clone(), run: f.backward,
+	dx, err := t.Record(Spec{
+		Kind: "LinearGrad", Name: f.name, Inputs: gorgonia.Nodes{dy, f.input}, Shape: f.input.Shape().Clone(), Run: f.backward,
 	})
 	if err != nil {
 		return nil, err
 	}
-	grads := gorgonia.Nodes{dx}
-	for _, p := range []*Param{f.weight, f.bias} {
-		if p == nil {
-			continue
-		}
-		n, err := t.paramGrad(p, dx)
-		if err != nil {
-			return nil, err
-		}
-		grads = append(grads, n)
-	}
-	return grads, nil
+	return t.Gradients(dx, f.weight, f.bias)
 }
 
 func (f *linear) backward(in [][]float32, out []float32) error {

@@ -6,6 +6,7 @@ import (
 	"fasternet/kernels"
 
 	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
 )
 
 // Loss says what a classifier is trained by. The zero value is the softmax cross
@@ -51,18 +52,18 @@ func ClassifierLoss(t *Tape, logits, targets, teacher *gorgonia.Node, l Loss) (*
 			return nil, fmt.Errorf("ops: loss of logits %v and %s %v: want matrices [batch, classes]", s, n.Name(), n.Shape())
 		}
 	}
-	f := &classifierLoss{Loss: l, tape: t, rows: s[0], classes: s[1], grad: t.newBuffer(s.TotalSize())}
-	uses := []*buffer{f.grad}
+	f := &classifierLoss{Loss: l, tape: t, rows: s[0], classes: s[1], grad: t.NewBuffer(s.TotalSize())}
+	uses := []*Buffer{f.grad}
 	if l.Distill == HardDistill {
-		f.scratch, f.answers = t.newBuffer(s.TotalSize()), t.newBuffer(s.TotalSize())
+		f.scratch, f.answers = t.NewBuffer(s.TotalSize()), t.NewBuffer(s.TotalSize())
 		uses = append(uses, f.scratch, f.answers)
 	}
-	return t.record(spec{
-		kind: "ClassifierLoss", name: "loss", inputs: inputs, wrt: wrt, uses: uses, run: f.forward,
-		grad: func(_, grad *gorgonia.Node) (gorgonia.Nodes, error) {
-			n, err := t.record(spec{
-				kind: "ClassifierLossGrad", name: "loss", inputs: gorgonia.Nodes{grad}, shape: s.Clone(), uses: []*buffer{f.grad},
-				run: func(in [][]float32, out []float32) error {
+	return t.Record(Spec{
+		Kind: "ClassifierLoss", Name: "loss", Inputs: inputs, WRT: wrt, Shape: tensor.ScalarShape(), Uses: uses, Run: f.forward,
+		Grad: func(_, grad *gorgonia.Node) (gorgonia.Nodes, error) {
+			n, err := t.Record(Spec{
+				Kind: "ClassifierLossGrad", Name: "loss", Inputs: gorgonia.Nodes{grad}, Shape: s.Clone(), Uses: []*Buffer{f.grad},
+				Run: func(in [][]float32, out []float32) error {
 					kernels.Combine(f.matrix(out), f.matrix(f.grad.data), f.matrix(f.grad.data), in[0][0], 0)
 					return nil
 				},
@@ -76,7 +77,7 @@ type classifierLoss struct {
 	Loss
 	tape                   *Tape
 	rows, classes          int
-	grad, scratch, answers *buffer // the last two of hard distillation
+	grad, scratch, answers *Buffer // the last two of hard distillation
 }
 
 func (f *classifierLoss) matrix(v []float32) kernels.Matrix {

@@ -38,8 +38,8 @@ func MLPBlock(t *Tape, x *gorgonia.Node, m MLP) (*gorgonia.Node, error) {
 	if f.hiddenMap.buf != nil {
 		uses = append(uses, f.hiddenMap.buf)
 	}
-	return t.recordLayer(spec{
-		kind: "MLPBlock", about: m, name: m.Name, cost: product(f.shape.rows, f.hidden+f.shape.channels, m.Fc1, m.Fc2), shape: f.shape.shape, uses: uses, run: f.forward, again: f.again, grad: f.differentiate,
+	return t.recordLayer(Spec{
+		Kind: "MLPBlock", About: m, Name: m.Name, Cost: product(f.shape.rows, f.hidden+f.shape.channels, m.Fc1, m.Fc2), Shape: f.shape.shape, Uses: uses, Run: f.forward, Again: f.again, Grad: f.differentiate,
 	}, x, f.params(), m.Keep)
 }
 
@@ -90,7 +90,7 @@ func newMLPBlock(t *Tape, x *gorgonia.Node, m MLP) (*mlpBlock, error) {
 	}
 	f.forwardTask = f.forwardPart
 	wide := f.chunk + kernels.PanelWidth() // the last panel may be wider
-	t.needScratch(scratchSize(nil, longest(f.cut), c, c, wide, wide))
+	t.NeedScratch(scratchSize(nil, longest(f.cut), c, c, wide, wide))
 	return f, nil
 }
 
@@ -133,7 +133,7 @@ func (f *mlpBlock) columns(each func(from, to int)) {
 
 func (f *mlpBlock) forwardPart(worker, i int) {
 	from, to := f.cut[i][0], f.cut[i][1]
-	s := scratch{f.tape.scratchOf(worker)}
+	s := scratch{f.tape.Scratch(worker)}
 	n, v := s.matrix(to-from, f.channels), s.matrix(to-from, f.channels)
 	wide := f.chunk + kernels.PanelWidth()
 	a, h := s.matrix(to-from, wide), s.matrix(to-from, wide)
@@ -191,16 +191,16 @@ func (f *mlpBlock) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
 	g.sweep = g.sweepRows
 	g.tasks, g.weights = layerGradTask(g.grad1, g.grad2)
 	widest := f.chunk + kernels.PanelWidth()
-	t.needScratch(scratchSize([]int{f.hidden, f.hidden}, longest(f.cut), f.channels, f.channels, widest, widest, widest))
+	t.NeedScratch(scratchSize([]int{f.hidden, f.hidden}, longest(f.cut), f.channels, f.channels, widest, widest, widest))
 	uses := append(used(g.v1, g.v2), f.norm.statsBuf, g.act.buf, g.normed.buf, g.hiddenGrad.buf)
 	if f.anew {
 		uses = append(uses, used(f.w1)...)
 		halves := kernels.HalvesLen(longest(f.cut), widest)
-		t.needScratch(scratchSize([]int{f.hidden, f.hidden, halves}, longest(f.cut), f.channels, f.channels, f.channels, widest, widest, widest))
+		t.NeedScratch(scratchSize([]int{f.hidden, f.hidden, halves}, longest(f.cut), f.channels, f.channels, f.channels, widest, widest, widest))
 	} else {
 		uses = append(uses, f.hiddenMap.buf)
 	}
-	return t.recordGrad(spec{kind: "MLPBlockGrad", name: f.Name, run: g.backward, uses: uses}, dy, f.input, f.params(), f.Keep)
+	return t.recordGrad(Spec{Kind: "MLPBlockGrad", Name: f.Name, Run: g.backward, Uses: uses}, dy, f.input, f.params(), f.Keep)
 }
 
 func (g *mlpGrad) backward(in [][]float32, out []float32) error {
@@ -227,7 +227,7 @@ func (g *mlpGrad) backward(in [][]float32, out []float32) error {
 
 func (g *mlpGrad) sweepRows(worker, i int) {
 	from, to := g.cut[i][0], g.cut[i][1]
-	s := scratch{g.tape.scratchOf(worker)}
+	s := scratch{g.tape.Scratch(worker)}
 	wide := g.chunk + kernels.PanelWidth()
 	sum, dot := s.vector(g.hidden), s.vector(g.hidden) // not used: the bias has its gradient with the weight
 	dv, dn := s.matrix(to-from, g.channels), s.matrix(to-from, g.channels)

@@ -35,7 +35,7 @@ func (t *Tape) Observe(f func(Observed) error) { t.observe = f }
 // observed is the op after its run, with the result out.
 func (o *op) observed(out []float32) Observed {
 	return Observed{
-		Kind: o.kind, Name: o.name, Scope: o.scope, Backward: !o.forward, Index: o.index,
-		Shape: o.shape, Values: out, Param: o.result,
+		Kind: o.Kind, Name: o.Name, Scope: o.scope, Backward: !o.forward, Index: o.index,
+		Shape: o.Shape, Values: out, Param: o.Result,
 	}
 }

@@ -14,33 +14,9 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// spec describes an operation to be recorded.
-type spec struct {
-	kind   string // of op
-	name   string // of the layer, for messages
-	inputs []*gorgonia.Node
-	wrt    []bool       // which inputs get a gradient; nil for none
-	shape  tensor.Shape // of the result; nil for a scalar
-
-	cost  Cost // of the forward pass
-	about any  // the description that it was made of, for who reads the graph
-
-	result *Param    // whose gradient is the result, if the plan shall not provide its memory
-	reuse  int       // 1 + the input whose memory the result may take; 0 for none
-	alias  int       // 1 + the input whose memory is the result; 0 for none
-	uses   []*buffer // other memory that is read or written
-
-	run  func(in [][]float32, out []float32) error              // a scalar has an out of one value
-	grad func(out, grad *gorgonia.Node) (gorgonia.Nodes, error) // one node an input
-	// again computes anew what run has left in the memory of uses, and out, which
-	// is nil if nobody needs it: that of the last op of a segment. Nothing else
-	// changes. It is nil for an op that cannot do that.
-	again func(in [][]float32, out []float32) error
-}
-
 // op is a recorded operation. It implements gorgonia.SDOp.
 type op struct {
-	spec
+	Spec
 	tape    *Tape
 	id      uint64   // unique in the process
 	index   int      // position on the tape
@@ -48,7 +24,7 @@ type op struct {
 	scope   Scope
 	forward bool // of the forward pass
 
-	out       *buffer // nil for a scalar and for memory of its own
+	out       *Buffer // nil for a scalar and for memory of its own
 	value     gorgonia.Value
 	scalar    *gorgonia.F32
 	in        [][]float32
@@ -58,68 +34,17 @@ type op struct {
 
 var ids atomic.Uint64
 
-// record adds an operation to the graph.
-func (t *Tape) record(s spec) (*gorgonia.Node, error) {
-	o := &op{
-		spec: s, tape: t, id: ids.Add(1), index: len(t.ops), in: make([][]float32, len(s.inputs)),
-		scope: t.scope, forward: !t.backward,
-	}
-	switch {
-	case s.result != nil:
-		o.value = s.result.Grad
-	case s.shape == nil:
-		o.scalar = gorgonia.NewF32(0)
-		o.value = o.scalar
-	case s.alias > 0:
-		p, ok := s.inputs[s.alias-1].Op().(*op)
-		if !ok || p.out == nil {
-			return nil, fmt.Errorf("ops: %s %q: the memory of input %d is not planned", s.kind, s.name, s.alias-1)
-		}
-		o.out = p.out
-		o.out.ops = append(o.out.ops, o)
-		o.out.touch(o.index)
-	default:
-		o.out = t.newBuffer(s.shape.TotalSize())
-		o.out.ops = []*op{o}
-		o.out.touch(o.index)
-	}
-	for i, n := range s.inputs {
-		if n == nil {
-			return nil, fmt.Errorf("ops: %s %q: input %d is missing", s.kind, s.name, i)
-		}
-		if p, ok := n.Op().(*op); ok && p.out != nil {
-			p.out.touch(o.index)
-			if s.reuse == i+1 {
-				o.out.reuse = p.out
-			}
-		}
-	}
-	for _, b := range s.uses {
-		b.touch(o.index)
-	}
-	node, err := gorgonia.ApplyOp(o, s.inputs...)
-	if err != nil {
-		return nil, fmt.Errorf("ops: %s %q: %w", s.kind, s.name, err)
-	}
-	t.ops = append(t.ops, o)
-	if t.segment != nil && t.Train {
-		o.part = t.segment
-		t.segment.ops = append(t.segment.ops, o)
-	}
-	return node, nil
-}
-
 // Arity is part of gorgonia.Op.
-func (o *op) Arity() int { return len(o.inputs) }
+func (o *op) Arity() int { return len(o.Inputs) }
 
 // Type is part of gorgonia.Op. Gorgonia recycles what it returns, so it is
 // made anew for each call.
 func (o *op) Type() hm.Type {
-	ts := make([]hm.Type, 0, len(o.inputs)+1)
-	for _, n := range o.inputs {
+	ts := make([]hm.Type, 0, len(o.Inputs)+1)
+	for _, n := range o.Inputs {
 		ts = append(ts, typeOf(n.Shape()))
 	}
-	return hm.NewFnType(append(ts, typeOf(o.shape))...)
+	return hm.NewFnType(append(ts, typeOf(o.Shape))...)
 }
 
 func typeOf(s tensor.Shape) hm.Type {
@@ -131,10 +56,7 @@ func typeOf(s tensor.Shape) hm.Type {
 
 // InferShape is part of gorgonia.Op.
 func (o *op) InferShape(...gorgonia.DimSizer) (tensor.Shape, error) {
-	if o.shape == nil {
-		return tensor.ScalarShape(), nil
-	}
-	return o.shape.Clone(), nil
+	return o.Shape.Clone(), nil
 }
 
 // Do is part of gorgonia.Op. It runs on a goroutine of Gorgonia's, where a
@@ -155,8 +77,8 @@ func (o *op) Do(values ...gorgonia.Value) (result gorgonia.Value, err error) {
 	for i, v := range values {
 		switch v := v.(type) {
 		case *tensor.Dense:
-			if !v.Shape().Eq(o.inputs[i].Shape()) {
-				return nil, fmt.Errorf("%v: input %d has shape %v, want %v", o, i, v.Shape(), o.inputs[i].Shape())
+			if !v.Shape().Eq(o.Inputs[i].Shape()) {
+				return nil, fmt.Errorf("%v: input %d has shape %v, want %v", o, i, v.Shape(), o.Inputs[i].Shape())
 			}
 			o.in[i] = v.Float32s()
 		case *gorgonia.F32: // the gradient of the cost with respect to itself
@@ -166,15 +88,15 @@ func (o *op) Do(values ...gorgonia.Value) (result gorgonia.Value, err error) {
 			return nil, fmt.Errorf("%v: input %d is a %T", o, i, v)
 		}
 	}
-	if o.result != nil {
-		o.value = o.result.Grad // which may have moved
+	if o.Result != nil {
+		o.value = o.Result.Grad // which may have moved
 	}
 	start := time.Now()
 	out := o.scalarOut[:]
 	if o.scalar == nil {
 		out = o.value.(*tensor.Dense).Float32s()
 	}
-	if err := o.run(o.in, out); err != nil {
+	if err := o.Run(o.in, out); err != nil {
 		return nil, fmt.Errorf("%v: %w", o, err)
 	}
 	if o.scalar != nil {
@@ -218,19 +140,19 @@ func (o *op) Hashcode() uint32 {
 	return h.Sum32()
 }
 
-func (o *op) String() string { return fmt.Sprintf("%s %q", o.kind, o.name) }
+func (o *op) String() string { return fmt.Sprintf("%s %q", o.Kind, o.Name) }
 
 // DiffWRT is part of gorgonia.SDOp.
 func (o *op) DiffWRT(int) []bool {
-	if o.wrt == nil {
-		return make([]bool, len(o.inputs))
+	if o.WRT == nil {
+		return make([]bool, len(o.Inputs))
 	}
-	return o.wrt
+	return o.WRT
 }
 
 // SymDiff is part of gorgonia.SDOp.
 func (o *op) SymDiff(_ gorgonia.Nodes, out, grad *gorgonia.Node) (gorgonia.Nodes, error) {
-	if o.grad == nil {
+	if o.Grad == nil {
 		return nil, fmt.Errorf("ops: %v has no gradient", o)
 	}
 	t := o.tape
@@ -241,20 +163,12 @@ func (o *op) SymDiff(_ gorgonia.Nodes, out, grad *gorgonia.Node) (gorgonia.Nodes
 	if err != nil {
 		return nil, err
 	}
-	return o.grad(out, grad)
-}
-
-// gradientKind is that of ops which hand out a parameter's gradient.
-const gradientKind = "gradient"
-
-// paramGrad is the node of a parameter's gradient, which the op of node after
-// has computed. The machine has nothing to do for it; others may.
-func (t *Tape) paramGrad(p *Param, after *gorgonia.Node) (*gorgonia.Node, error) {
-	return t.record(spec{
-		kind: gradientKind, name: p.Name, inputs: gorgonia.Nodes{after}, shape: p.Shape(), result: p,
-		run: func([][]float32, []float32) error {
-			t.Parallel.final(p)
-			return nil
-		},
-	})
+	grads, err := o.Grad(out, grad)
+	if err != nil {
+		return nil, err
+	}
+	if err := o.checkGrads(t, grads); err != nil {
+		return nil, o.wrap(err)
+	}
+	return grads, nil
 }

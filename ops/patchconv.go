@@ -30,25 +30,25 @@ func PatchConvNorm(t *Tape, x *gorgonia.Node, p PatchConv) (*gorgonia.Node, erro
 	if err != nil {
 		return nil, fmt.Errorf("ops: patch convolution %q: %w", p.Name, err)
 	}
-	s := spec{
-		kind: "PatchConvNorm", about: p, name: p.Name,
-		inputs: gorgonia.Nodes{x}, wrt: []bool{!p.NoInputGrad},
-		shape: tensor.Shape{f.out.batch, f.out.height, f.out.width, f.out.channels},
-		run:   f.forwardEval, grad: f.differentiate,
+	s := Spec{
+		Kind: "PatchConvNorm", About: p, Name: p.Name,
+		Inputs: gorgonia.Nodes{x}, WRT: []bool{!p.NoInputGrad},
+		Shape: tensor.Shape{f.out.batch, f.out.height, f.out.width, f.out.channels},
+		Run:   f.forwardEval, Grad: f.differentiate,
 	}
 	for _, q := range f.params() {
-		s.inputs = append(s.inputs, t.Param(q))
-		s.wrt = append(s.wrt, true)
+		s.Inputs = append(s.Inputs, t.Param(q))
+		s.WRT = append(s.WRT, true)
 	}
-	s.cost = product(f.out.rows(), f.out.channels, p.Weight)
+	s.Cost = product(f.out.rows(), f.out.channels, p.Weight)
 	if p.Norm != nil {
-		s.cost.Foldable, s.cost.NormElements = f.out.channels, f.out.rows()*f.out.channels
+		s.Cost.Foldable, s.Cost.NormElements = f.out.channels, f.out.rows()*f.out.channels
 	}
 	if t.Train {
-		s.run, s.again = f.forwardTrain, f.restore
-		s.uses = []*buffer{f.convBuf}
+		s.Run, s.Again = f.forwardTrain, f.restore
+		s.Uses = []*Buffer{f.convBuf}
 	}
-	return t.record(s)
+	return t.Record(s)
 }
 
 type patchConv struct {
@@ -60,7 +60,7 @@ type patchConv struct {
 	norm    *normState
 	spans   []span
 	maxRows int
-	convBuf *buffer // kept: the map before the norm
+	convBuf *Buffer // kept: the map before the norm
 
 	precision kernels.Precision // of the products
 
@@ -114,7 +114,7 @@ func newPatchConv(t *Tape, x *gorgonia.Node, p PatchConv) (*patchConv, error) {
 	}
 	f.tasks.measure, f.tasks.convolve, f.tasks.normalise, f.tasks.infer = f.measureSpan, f.convolve, f.normalise, f.infer
 	if t.Train {
-		f.convBuf = t.newBuffer(f.out.rows() * f.out.channels)
+		f.convBuf = t.NewBuffer(f.out.rows() * f.out.channels)
 	}
 	return f, nil
 }
@@ -224,36 +224,29 @@ func (f *patchConv) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) 
 	g := &patchConvGrad{patchConv: f, runs: chunks(len(f.spans), chunkLimit(f.Weight.Size()))}
 	g.dw = t.newWeightSums(f.Weight, len(g.runs))
 	g.tasks.measure, g.tasks.input, g.tasks.finish = g.measure, g.sweepInput, finishTask(g.dw)
-	t.needScratch(scratchSize(nil, f.maxRows, f.out.channels))
-	s := spec{
-		kind: "PatchConvNormGrad", name: f.Name, inputs: gorgonia.Nodes{dy, f.input},
-		uses: []*buffer{f.convBuf, g.dw.buf}, run: g.backward,
+	t.NeedScratch(scratchSize(nil, f.maxRows, f.out.channels))
+	s := Spec{
+		Kind: "PatchConvNormGrad", Name: f.Name, Inputs: gorgonia.Nodes{dy, f.input},
+		Uses: []*Buffer{f.convBuf, g.dw.buf}, Run: g.backward,
 	}
 	if f.NoInputGrad {
-		s.shape, s.result = f.Weight.Shape(), f.Weight
+		s.Shape, s.Result = f.Weight.Shape(), f.Weight
 	} else {
-		s.shape = f.input.Shape().Clone()
+		s.Shape = f.input.Shape().Clone()
 		for row := range f.patch.Size {
 			q := t.pack(f.Weight, packing{use: packRow, row: row, in: f.precision})
 			g.v = append(g.v, q.Packed)
 		}
 	}
-	main, err := t.record(s)
+	main, err := t.Record(s)
 	if err != nil {
 		return nil, err
 	}
-	grads := gorgonia.Nodes{main}
-	for _, p := range f.params() {
-		n, err := t.paramGrad(p, main)
-		if err != nil {
-			return nil, err
-		}
-		grads = append(grads, n)
-	}
-	if f.NoInputGrad {
+	grads, err := t.Gradients(main, f.params()...)
+	if err == nil && f.NoInputGrad {
 		grads[0] = nil
 	}
-	return grads, nil
+	return grads, err
 }
 
 func (g *patchConvGrad) backward(in [][]float32, out []float32) error {
@@ -286,7 +279,7 @@ func (g *patchConvGrad) measure(_, run int) {
 func (g *patchConvGrad) sweepInput(worker, run int) {
 	dw := g.dw.start(run)
 	for i := g.runs[run][0]; i < g.runs[run][1]; i++ {
-		s := scratch{g.tape.scratchOf(worker)}
+		s := scratch{g.tape.Scratch(worker)}
 		from, to := g.out.from(g.spans[i]), g.out.to(g.spans[i])
 		dconv := s.matrix(to-from, g.out.channels)
 		kernels.CombineColumns(dconv, g.dy.Slice(from, to), g.conv.Slice(from, to), g.norm.scale, g.norm.slope, g.norm.level)

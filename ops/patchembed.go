@@ -25,21 +25,21 @@ func PatchEmbed(t *Tape, x *gorgonia.Node, p PatchEmbedding) (*gorgonia.Node, er
 	if err != nil {
 		return nil, fmt.Errorf("ops: patch embedding %q: %w", p.Name, err)
 	}
-	s := spec{
-		kind: "PatchEmbed", about: p, name: p.Name, inputs: gorgonia.Nodes{x}, wrt: []bool{false},
-		shape: tensor.Shape{f.out.batch, f.out.height, f.out.width, f.out.channels}, run: f.forward, again: within(f.forward), grad: f.differentiate,
+	s := Spec{
+		Kind: "PatchEmbed", About: p, Name: p.Name, Inputs: gorgonia.Nodes{x}, WRT: []bool{false},
+		Shape: tensor.Shape{f.out.batch, f.out.height, f.out.width, f.out.channels}, Run: f.forward, Again: within(f.forward), Grad: f.differentiate,
 	}
 	for _, q := range f.params() {
-		s.inputs, s.wrt = append(s.inputs, t.Param(q)), append(s.wrt, true)
+		s.Inputs, s.WRT = append(s.Inputs, t.Param(q)), append(s.WRT, true)
 	}
-	s.cost = product(f.out.rows(), f.out.channels, p.Weight)
+	s.Cost = product(f.out.rows(), f.out.channels, p.Weight)
 	if p.Norm != nil {
-		s.uses = []*buffer{f.norm.statsBuf}
+		s.Uses = []*Buffer{f.norm.statsBuf}
 		if t.Train {
-			s.uses = append(s.uses, f.convBuf)
+			s.Uses = append(s.Uses, f.convBuf)
 		}
 	}
-	return t.record(s)
+	return t.Record(s)
 }
 
 type patchEmbed struct {
@@ -51,7 +51,7 @@ type patchEmbed struct {
 	spans   []span
 	maxRows int
 	norm    *rowNorm // nil for none
-	convBuf *buffer  // kept in training: the tokens before the norm
+	convBuf *Buffer  // kept in training: the tokens before the norm
 	w       *pack
 	runs    [][2]int
 	dw      *weightSums
@@ -89,7 +89,7 @@ func newPatchEmbed(t *Tape, x *gorgonia.Node, p PatchEmbedding) (*patchEmbed, er
 		}
 		f.norm = t.newRowNorm(p.Norm, f.out.rows(), len(f.spans))
 		if t.Train {
-			f.convBuf = t.newBuffer(f.out.rows() * f.out.channels)
+			f.convBuf = t.NewBuffer(f.out.rows() * f.out.channels)
 		}
 	}
 	f.embed, f.backward = f.embedSpan, f.backwardRun
@@ -144,27 +144,23 @@ func (f *patchEmbed) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error)
 	for range f.runs {
 		f.dbias = append(f.dbias, make([]float32, f.out.channels))
 	}
-	t.needScratch(scratchSize(nil, f.maxRows, f.out.channels))
-	s := spec{
-		kind: "PatchEmbedGrad", name: f.Name, inputs: gorgonia.Nodes{dy, f.input}, uses: []*buffer{f.dw.buf},
-		shape: f.Weight.Shape(), result: f.Weight, run: f.runBackward,
+	t.NeedScratch(scratchSize(nil, f.maxRows, f.out.channels))
+	s := Spec{
+		Kind: "PatchEmbedGrad", Name: f.Name, Inputs: gorgonia.Nodes{dy, f.input}, Uses: []*Buffer{f.dw.buf},
+		Shape: f.Weight.Shape(), Result: f.Weight, Run: f.runBackward,
 	}
 	if f.norm != nil {
-		s.uses = append(s.uses, f.convBuf, f.norm.statsBuf)
+		s.Uses = append(s.Uses, f.convBuf, f.norm.statsBuf)
 	}
-	main, err := t.record(s)
+	main, err := t.Record(s)
 	if err != nil {
 		return nil, err
 	}
-	grads := gorgonia.Nodes{nil}
-	for _, p := range f.params() {
-		n, err := t.paramGrad(p, main)
-		if err != nil {
-			return nil, err
-		}
-		grads = append(grads, n)
+	grads, err := t.Gradients(main, f.params()...)
+	if err == nil {
+		grads[0] = nil
 	}
-	return grads, nil
+	return grads, err
 }
 
 func (f *patchEmbed) runBackward(in [][]float32, _ []float32) error {
@@ -189,7 +185,7 @@ func (f *patchEmbed) backwardRun(worker, run int) {
 		from, to := f.out.from(b), f.out.to(b)
 		d := f.dy.Slice(from, to)
 		if f.norm != nil {
-			s := scratch{f.tape.scratchOf(worker)}
+			s := scratch{f.tape.Scratch(worker)}
 			dconv := s.matrix(to-from, f.out.channels)
 			f.norm.start(i)
 			f.norm.backward(dconv, d, f.conv(from, to), kernels.Matrix{}, from, i)

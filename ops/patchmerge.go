@@ -36,9 +36,9 @@ func PatchMerge(t *Tape, x *gorgonia.Node, m Merging) (*gorgonia.Node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ops: patch merging %q: %w", m.Name, err)
 	}
-	return t.recordLayer(spec{
-		kind: "PatchMerge", about: m, name: m.Name, cost: product(f.out.rows(), f.out.channels, m.Reduction), shape: tensor.Shape{f.out.batch, f.out.height, f.out.width, f.out.channels},
-		uses: append(used(f.w), f.norm.statsBuf), run: f.forward, again: within(f.forward), grad: f.differentiate,
+	return t.recordLayer(Spec{
+		Kind: "PatchMerge", About: m, Name: m.Name, Cost: product(f.out.rows(), f.out.channels, m.Reduction), Shape: tensor.Shape{f.out.batch, f.out.height, f.out.width, f.out.channels},
+		Uses: append(used(f.w), f.norm.statsBuf), Run: f.forward, Again: within(f.forward), Grad: f.differentiate,
 	}, x, f.params(), nil)
 }
 
@@ -85,7 +85,7 @@ func newPatchMerge(t *Tape, x *gorgonia.Node, m Merging) (*patchMerge, error) {
 	f.norm = t.newRowNorm(m.Norm, f.out.rows(), len(f.spans))
 	f.w = t.newLayerWeight(m.Reduction, packForward)
 	f.merge, f.backward = f.mergeSpan, f.backwardSpan
-	t.needScratch(scratchSize(nil, f.maxRows, 4*in.channels, 4*in.channels))
+	t.NeedScratch(scratchSize(nil, f.maxRows, 4*in.channels, 4*in.channels))
 	return f, nil
 }
 
@@ -126,7 +126,7 @@ func (f *patchMerge) gather(dst kernels.Matrix, b span) {
 func (f *patchMerge) mergeSpan(worker, i int) {
 	b := f.spans[i]
 	from, to := f.out.from(b), f.out.to(b)
-	s := scratch{f.tape.scratchOf(worker)}
+	s := scratch{f.tape.Scratch(worker)}
 	merged := s.matrix(to-from, 4*f.in.channels)
 	f.gather(merged, b)
 	f.norm.forward(merged, merged, from)
@@ -139,9 +139,9 @@ func (f *patchMerge) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error)
 	f.normed = t.newPackedRows(f.out.rows(), 4*f.in.channels)
 	f.grad = t.newLayerGrad(f.Reduction, nil, tokenShape{images: f.out.batch, rows: f.out.rows(), channels: f.out.channels})
 	_, f.weights = layerGradTask(f.grad)
-	return t.recordGrad(spec{
-		kind: "PatchMergeGrad", name: f.Name, run: f.runBackward,
-		uses: append(used(f.v), f.norm.statsBuf, f.normed.buf),
+	return t.recordGrad(Spec{
+		Kind: "PatchMergeGrad", Name: f.Name, Run: f.runBackward,
+		Uses: append(used(f.v), f.norm.statsBuf, f.normed.buf),
 	}, dy, f.input, f.params(), nil)
 }
 
@@ -160,7 +160,7 @@ func (f *patchMerge) runBackward(in [][]float32, out []float32) error {
 func (f *patchMerge) backwardSpan(worker, i int) {
 	b, c := f.spans[i], f.in.channels
 	from, to := f.out.from(b), f.out.to(b)
-	s := scratch{f.tape.scratchOf(worker)}
+	s := scratch{f.tape.Scratch(worker)}
 	d, merged := s.matrix(to-from, 4*c), s.matrix(to-from, 4*c)
 	f.gather(merged, b)
 	kernels.Gemm(d, 1, f.dy.Slice(from, to), f.v.Packed, kernels.Matrix{})

@@ -71,16 +71,17 @@ func (w *Workspace) reserve(arena, scratch int) error {
 	return nil
 }
 
-// buffer is planned memory. It is alive from the first to the last op that
+// Buffer is planned memory. It is alive from the first to the last op that
 // touches it; if it is forgotten in between it has several lives at the same
 // place, and that is free for others between them.
-type buffer struct {
+type Buffer struct {
+	tape   *Tape
 	size   int
 	lives  []life
 	asleep bool // the next touch begins a new life
 	offset int
-	reuse  *buffer // whose memory it may take when that is free by then
-	home   *buffer // whose memory it takes, or nil
+	reuse  *Buffer // whose memory it may take when that is free by then
+	home   *Buffer // whose memory it takes, or nil
 	ops    []*op   // whose result it is, if any
 	data   []float32
 }
@@ -88,14 +89,21 @@ type buffer struct {
 // life is the first and the last op that touch a buffer before it is forgotten.
 type life struct{ first, last int }
 
-// newBuffer plans memory for n values. It is dead until an op uses it.
-func (t *Tape) newBuffer(n int) *buffer {
-	b := &buffer{size: n}
+// NewBuffer plans memory for n float32 values that ops use beside inputs and results: what a
+// forward op keeps for its backward op, or memory that the workers share. List it in Uses of
+// every [Spec] whose Run touches it. What is in it lasts from the first of these ops to the
+// last one of the same run.
+func (t *Tape) NewBuffer(n int) *Buffer {
+	b := &Buffer{tape: t, size: n}
 	t.buffers = append(t.buffers, b)
 	return b
 }
 
-func (b *buffer) touch(op int) {
+// Data is the memory, for use in Run of the ops that have the buffer in Uses. It may be at
+// another place in the next run.
+func (b *Buffer) Data() []float32 { return b.data }
+
+func (b *Buffer) touch(op int) {
 	if b.asleep || len(b.lives) == 0 {
 		b.lives, b.asleep = append(b.lives, life{op, op}), false
 		return
@@ -106,13 +114,13 @@ func (b *buffer) touch(op int) {
 
 // forget says that what is in the buffer is not needed any more: who touches it
 // next writes it anew.
-func (b *buffer) forget() { b.asleep = true }
+func (b *Buffer) forget() { b.asleep = true }
 
 // keep makes all lives one that does not end.
-func (b *buffer) keep() { b.lives, b.asleep = []life{{b.lives[0].first, math.MaxInt}}, false }
+func (b *Buffer) keep() { b.lives, b.asleep = []life{{b.lives[0].first, math.MaxInt}}, false }
 
 // meets says whether two buffers are alive at the same time.
-func (b *buffer) meets(c *buffer) bool {
+func (b *Buffer) meets(c *Buffer) bool {
 	for _, l := range b.lives {
 		for _, m := range c.lives {
 			if l.first <= m.last && m.first <= l.last {
@@ -123,11 +131,12 @@ func (b *buffer) meets(c *buffer) bool {
 	return false
 }
 
-// needScratch makes sure that every worker has n values of scratch in every op.
-func (t *Tape) needScratch(n int) { t.scratch = max(t.scratch, n) }
+// NeedScratch makes sure that every worker has n float32 values of scratch in every op.
+func (t *Tape) NeedScratch(n int) { t.scratch = max(t.scratch, n) }
 
-// scratchOf is the scratch of a worker.
-func (t *Tape) scratchOf(worker int) []float32 { return t.space.scratch[worker] }
+// Scratch is memory of a worker, for use within a task of the pool in Run. It has at least as
+// many values as [Tape.NeedScratch] asked for, and holds anything before.
+func (t *Tape) Scratch(worker int) []float32 { return t.space.scratch[worker] }
 
 // Keep keeps the memory of a node's value until the end of the run. It must be
 // called before Plan.
@@ -155,7 +164,7 @@ func (t *Tape) Plan() error {
 		return err
 	}
 	const align = 16 // values in a cache line
-	bySize := make([]*buffer, 0, len(t.buffers))
+	bySize := make([]*Buffer, 0, len(t.buffers))
 	for _, b := range t.buffers {
 		if len(b.lives) == 0 {
 			return fmt.Errorf("ops: a buffer of %d values is used by no op", b.size)
@@ -165,7 +174,7 @@ func (t *Tape) Plan() error {
 		}
 	}
 	sort.SliceStable(bySize, func(i, j int) bool { return bySize[i].size > bySize[j].size })
-	var placed []*buffer // by address
+	var placed []*Buffer // by address
 	for _, b := range bySize {
 		b.offset = 0
 		for _, p := range placed {
@@ -178,7 +187,7 @@ func (t *Tape) Plan() error {
 			b.offset = max(b.offset, (p.offset+p.size+align-1)/align*align)
 		}
 		at := sort.Search(len(placed), func(i int) bool { return placed[i].offset > b.offset })
-		placed = append(placed[:at], append([]*buffer{b}, placed[at:]...)...)
+		placed = append(placed[:at], append([]*Buffer{b}, placed[at:]...)...)
 		t.arena = max(t.arena, b.offset+b.size)
 	}
 	t.planPacks()
@@ -194,7 +203,7 @@ func (t *Tape) Plan() error {
 
 // takesOver lets b live in the memory of the buffer that it may overwrite, if
 // the op that makes b is the last that reads that one.
-func (t *Tape) takesOver(b *buffer) bool {
+func (t *Tape) takesOver(b *Buffer) bool {
 	if b.reuse == nil {
 		return false
 	}
@@ -210,7 +219,7 @@ func (t *Tape) takesOver(b *buffer) bool {
 }
 
 // root is the buffer whose memory b lives in.
-func (b *buffer) root() *buffer {
+func (b *Buffer) root() *Buffer {
 	if b.home != nil {
 		return b.home
 	}
@@ -224,7 +233,7 @@ func (t *Tape) bind() {
 		r := b.root()
 		b.data = t.space.arena[r.offset : r.offset+b.size : r.offset+b.size]
 		for _, o := range b.ops {
-			o.value = tensor.New(tensor.WithShape(o.shape...), tensor.WithBacking(b.data))
+			o.value = tensor.New(tensor.WithShape(o.Shape...), tensor.WithBacking(b.data))
 		}
 	}
 }

@@ -33,7 +33,7 @@ func (p *Profile) add(o *op, d time.Duration) {
 	if e == nil {
 		e = &OpTime{Kind: "pack", Name: "weights"} // before the ops
 		if o != nil {
-			e = &OpTime{Kind: o.kind, Name: o.name}
+			e = &OpTime{Kind: o.Kind, Name: o.Name}
 		}
 		p.times[o] = e
 		p.order = append(p.order, e)

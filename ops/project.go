@@ -34,9 +34,9 @@ func Project(t *Tape, x *gorgonia.Node, p Projection) (*gorgonia.Node, error) {
 	if f.norm != nil {
 		uses = append(uses, f.norm.statsBuf)
 	}
-	return t.recordLayer(spec{
-		kind: "Project", name: p.Name, cost: Cost{MACs: f.shape.rows * p.Weight.Size(), Activations: f.shape.rows * f.wide}, uses: uses, run: f.forward, grad: f.differentiate,
-		shape: tensor.Shape{f.shape.images, f.shape.perImage() * f.taps, f.wide / f.taps},
+	return t.recordLayer(Spec{
+		Kind: "Project", Name: p.Name, Cost: Cost{MACs: f.shape.rows * p.Weight.Size(), Activations: f.shape.rows * f.wide}, Uses: uses, Run: f.forward, Grad: f.differentiate,
+		Shape: tensor.Shape{f.shape.images, f.shape.perImage() * f.taps, f.wide / f.taps},
 	}, x, f.params(), nil)
 }
 
@@ -93,7 +93,7 @@ func newProjection(t *Tape, x *gorgonia.Node, p Projection) (*projection, error)
 		f.ones[i] = 1
 	}
 	f.forwardTask = f.forwardPart
-	t.needScratch(scratchSize(nil, longest(f.cut), in))
+	t.NeedScratch(scratchSize(nil, longest(f.cut), in))
 	return f, nil
 }
 
@@ -119,7 +119,7 @@ func (f *projection) forwardPart(worker, i int) {
 	from, to := f.cut[i][0], f.cut[i][1]
 	x := f.x.Slice(from, to)
 	if f.norm != nil {
-		s := scratch{f.tape.scratchOf(worker)}
+		s := scratch{f.tape.Scratch(worker)}
 		n := s.matrix(to-from, f.shape.channels)
 		f.norm.forward(n, x, from)
 		if f.GELU {
@@ -148,7 +148,7 @@ func (f *projection) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error)
 	wide := f.shape
 	wide.channels = f.wide
 	l := &layerGrad{weight: f.Weight, bias: f.Bias, out: f.wide, in: in, shape: wide}
-	uses := []*buffer{g.inputs.buf}
+	uses := []*Buffer{g.inputs.buf}
 	if f.Up {
 		g.v = t.newUpLayerWeight(f.Weight, packInput)
 		l.up = t.newUpGrad(f.Weight, f.Bias)
@@ -162,8 +162,8 @@ func (f *projection) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error)
 	g.grad = t.newProductGrad(l)
 	g.sweep = g.sweepRows
 	_, g.weights = layerGradTask(g.grad)
-	t.needScratch(scratchSize([]int{in, in}, longest(f.cut), in, in, in))
-	return t.recordGrad(spec{kind: "ProjectGrad", name: f.Name, run: g.backward, uses: append(uses, used(g.v)...)}, dy, f.input, f.params(), nil)
+	t.NeedScratch(scratchSize([]int{in, in}, longest(f.cut), in, in, in))
+	return t.recordGrad(Spec{Kind: "ProjectGrad", Name: f.Name, Run: g.backward, Uses: append(uses, used(g.v)...)}, dy, f.input, f.params(), nil)
 }
 
 func (g *projectionGrad) backward(in [][]float32, out []float32) error {
@@ -194,7 +194,7 @@ func (g *projectionGrad) sweepRows(worker, i int) {
 		g.inputs.PutRows(from, x)
 		return
 	}
-	s := scratch{g.tape.scratchOf(worker)}
+	s := scratch{g.tape.Scratch(worker)}
 	c := g.shape.channels
 	sum, dot := s.vector(c), s.vector(c) // not used: the norm has its gradient with itself
 	n, dn, act := s.matrix(to-from, c), s.matrix(to-from, c), s.matrix(to-from, c)

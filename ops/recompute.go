@@ -53,7 +53,7 @@ func (s *segment) check(y *gorgonia.Node) error {
 		return fmt.Errorf("its result is not that of its last op")
 	}
 	for _, o := range s.ops {
-		if o.again == nil || o.out == nil || o.alias > 0 {
+		if o.Again == nil || o.out == nil || o.Alias > 0 {
 			return fmt.Errorf("%v cannot be", o)
 		}
 	}
@@ -61,10 +61,10 @@ func (s *segment) check(y *gorgonia.Node) error {
 }
 
 // buffers is the memory that is not kept.
-func (s *segment) buffers() []*buffer {
-	var all []*buffer
+func (s *segment) buffers() []*Buffer {
+	var all []*Buffer
 	for i, o := range s.ops {
-		all = append(all, o.uses...)
+		all = append(all, o.Uses...)
 		if i+1 < len(s.ops) {
 			all = append(all, o.out)
 		}
@@ -82,21 +82,21 @@ func (s *segment) restored(t *Tape, grad *gorgonia.Node) (*gorgonia.Node, error)
 	s.done = true
 	inputs := gorgonia.Nodes{grad}
 	for _, o := range s.ops {
-		for _, n := range o.inputs { // what the plan must keep alive until then
+		for _, n := range o.Inputs { // what the plan must keep alive until then
 			if p, ok := n.Op().(*op); ok && p.part != s {
 				inputs = append(inputs, n)
 			}
 		}
 	}
-	return t.record(spec{
-		kind: "Recompute", name: s.name, inputs: inputs, shape: grad.Shape().Clone(), alias: 1, uses: s.buffers(),
-		run: func([][]float32, []float32) error {
+	return t.Record(Spec{
+		Kind: "Recompute", Name: s.name, Inputs: inputs, Shape: grad.Shape().Clone(), Alias: 1, Uses: s.buffers(),
+		Run: func([][]float32, []float32) error {
 			for i, o := range s.ops {
 				var out []float32
 				if i+1 < len(s.ops) {
 					out = o.out.data
 				}
-				if err := o.again(o.in, out); err != nil {
+				if err := o.Again(o.in, out); err != nil {
 					return fmt.Errorf("%v: %w", o, err)
 				}
 			}

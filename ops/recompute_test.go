@@ -106,7 +106,7 @@ func TestRecomputeKeepsWhatIsRead(t *testing.T) {
 		}
 		var inner *gorgonia.Node
 		for _, n := range h.tape.Graph.AllNodes() {
-			if o, ok := n.Op().(*op); ok && o.kind == "PatchConvNorm" {
+			if o, ok := n.Op().(*op); ok && o.Kind == "PatchConvNorm" {
 				inner = n
 			}
 		}
@@ -124,12 +124,12 @@ func TestForgottenBuffersShareMemory(t *testing.T) {
 	defer pool.Close()
 	tape := NewTape(NewWorkspace(pool), true)
 	for i := range 4 { // in the order of a forward pass, and back
-		b := tape.newBuffer(100)
+		b := tape.NewBuffer(100)
 		b.touch(i)
 		b.forget()
 		b.touch(10 - i)
 	}
-	long := tape.newBuffer(50)
+	long := tape.NewBuffer(50)
 	long.touch(0)
 	long.touch(10)
 	if err := tape.Plan(); err != nil {
@@ -180,10 +180,10 @@ func TestRecomputeErrors(t *testing.T) {
 	broken := func([][]float32, []float32) error { return errors.New("no luck") }
 	x = h.input("x", r, 2, 3)
 	out, err = h.tape.Recompute("part", func() (*gorgonia.Node, error) {
-		return h.tape.record(spec{
-			kind: "Broken", name: "layer", inputs: gorgonia.Nodes{x}, wrt: []bool{true}, shape: tensor.Shape{2, 3}, again: broken,
-			run:  func([][]float32, []float32) error { return nil },
-			grad: func(_, g *gorgonia.Node) (gorgonia.Nodes, error) { return gorgonia.Nodes{g}, nil },
+		return h.tape.Record(Spec{
+			Kind: "Broken", Name: "layer", Inputs: gorgonia.Nodes{x}, WRT: []bool{true}, Shape: tensor.Shape{2, 3}, Again: broken,
+			Run:  func([][]float32, []float32) error { return nil },
+			Grad: func(_, g *gorgonia.Node) (gorgonia.Nodes, error) { return gorgonia.Nodes{g}, nil },
 		})
 	})
 	h.compile(out, err, "x")
@@ -207,7 +207,7 @@ func TestRecomputeIsSuggested(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		h.tape.newBuffer(1 << 42).touch(0)
+		h.tape.NewBuffer(1 << 42).touch(0)
 		if err = h.tape.Plan(); err == nil || strings.Contains(err.Error(), "train.grad_checkpointing=true") == recompute {
 			t.Errorf("recompute %v: %v", recompute, err)
 		}

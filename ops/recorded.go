@@ -52,8 +52,8 @@ func (t *Tape) Recorded() []Recorded {
 		if !o.forward {
 			continue
 		}
-		r := Recorded{Kind: o.kind, Name: o.name, Scope: o.scope, About: o.about, Shape: slices.Clone(o.shape), Cost: o.cost}
-		for _, n := range o.inputs {
+		r := Recorded{Kind: o.Kind, Name: o.Name, Scope: o.scope, About: o.About, Shape: slices.Clone(o.Shape), Cost: o.Cost}
+		for _, n := range o.Inputs {
 			if p := params[n.ID()]; p != nil {
 				r.Params = append(r.Params, p)
 				continue

@@ -52,8 +52,8 @@ func SelectTokens(t *Tape, x *gorgonia.Node, s Selection) (*gorgonia.Node, error
 		return nil, fmt.Errorf("ops: selection %q: %d values of positions for %d tokens of %d channels", s.Name, len(s.Position), places, c)
 	}
 	f.forwardTask, f.backwardTask = f.forwardImage, f.backwardImage
-	return t.recordLayer(spec{
-		kind: "SelectTokens", name: s.Name, shape: s.Shape, run: f.forward, grad: f.differentiate,
+	return t.recordLayer(Spec{
+		Kind: "SelectTokens", Name: s.Name, Shape: s.Shape, Run: f.forward, Grad: f.differentiate,
 	}, x, given(s.Token), nil)
 }
 
@@ -113,7 +113,7 @@ func (f *selection) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) 
 	if f.Token != nil {
 		f.tokenGrad = make([]float32, f.Images*f.channels)
 	}
-	return f.tape.recordGrad(spec{kind: "SelectTokensGrad", name: f.Name, run: f.backward}, dy, f.input, given(f.Token), nil)
+	return f.tape.recordGrad(Spec{Kind: "SelectTokensGrad", Name: f.Name, Run: f.backward}, dy, f.input, given(f.Token), nil)
 }
 
 func (f *selection) backward(in [][]float32, out []float32) error {
@@ -178,17 +178,17 @@ func AvgPoolTokens(t *Tape, name string, x *gorgonia.Node, skip, height, width i
 			kernels.Scale(row, 0.25)
 		})
 	}
-	return t.recordLayer(spec{
-		kind: "AvgPoolTokens", name: name, shape: tensor.Shape{s.images, h * w, s.channels},
-		run: func(in [][]float32, o []float32) error {
+	return t.recordLayer(Spec{
+		Kind: "AvgPoolTokens", Name: name, Shape: tensor.Shape{s.images, h * w, s.channels},
+		Run: func(in [][]float32, o []float32) error {
 			src, dst = s.matrix(in[0]), out.matrix(o)
 			t.Pool().Run(s.images, mean)
 			return nil
 		},
-		grad: func(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
-			return t.recordGrad(spec{
-				kind: "AvgPoolTokensGrad", name: name,
-				run: func(in [][]float32, o []float32) error {
+		Grad: func(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
+			return t.recordGrad(Spec{
+				Kind: "AvgPoolTokensGrad", Name: name,
+				Run: func(in [][]float32, o []float32) error {
 					src, dst = out.matrix(in[0]), s.matrix(o)
 					t.Pool().Run(s.images, spread)
 					return nil

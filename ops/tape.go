@@ -29,7 +29,7 @@ type Tape struct {
 	space      *Workspace
 	ops        []*op
 	params     map[*Param]*gorgonia.Node
-	buffers    []*buffer
+	buffers    []*Buffer
 	scratch    int      // float32 values that an op needs for each worker
 	arena      int      // float32 values of the planned arena
 	seen       int      // number of arenas of the workspace when last bound
@@ -67,6 +67,9 @@ func (t *Tape) Input(name string, shape ...int) *gorgonia.Node {
 
 // Param is the node of a parameter.
 func (t *Tape) Param(p *Param) *gorgonia.Node {
+	if p == nil {
+		return nil // which Record calls a missing input
+	}
 	n := t.params[p]
 	if n == nil {
 		options := []gorgonia.NodeConsOpt{gorgonia.WithShape(p.Shape()...), gorgonia.WithName(p.Name)}
@@ -131,8 +134,8 @@ func (t *Tape) Run(machine gorgonia.VM) error {
 func (t *Tape) Learned() []*Param {
 	var ps []*Param
 	for _, o := range t.ops {
-		if o.kind == gradientKind {
-			ps = append(ps, o.result)
+		if o.Kind == gradientKind {
+			ps = append(ps, o.Result)
 		}
 	}
 	return ps

@@ -65,7 +65,7 @@ func TestFailingOpNamesItsNode(t *testing.T) {
 	fail := func(run func(in [][]float32, out []float32) error) error {
 		h := newHarness(t, 2, false)
 		x := h.input("x", rand.New(rand.NewPCG(1, 2)), 2, 3)
-		n, err := h.tape.record(spec{kind: "Broken", name: "stages.0", inputs: gorgonia.Nodes{x}, shape: tensor.Shape{2, 3}, run: run})
+		n, err := h.tape.Record(Spec{Kind: "Broken", Name: "stages.0", Inputs: gorgonia.Nodes{x}, Shape: tensor.Shape{2, 3}, Run: run})
 		h.compile(n, err)
 		return h.tape.Run(h.machine)
 	}
@@ -139,7 +139,7 @@ func TestPlanKeepsLiveBuffersApart(t *testing.T) {
 		n := 1 + r.IntN(40)
 		var total int
 		for i := range n {
-			b := tape.newBuffer(1 + r.IntN(1000))
+			b := tape.NewBuffer(1 + r.IntN(1000))
 			at := r.IntN(60)
 			if i > 0 && r.IntN(3) == 0 {
 				b.reuse = tape.buffers[r.IntN(i)]
@@ -157,7 +157,7 @@ func TestPlanKeepsLiveBuffersApart(t *testing.T) {
 			}
 			total += b.size
 		}
-		before := make([]buffer, n)
+		before := make([]Buffer, n)
 		for i, b := range tape.buffers {
 			before[i] = *b
 			before[i].lives = slices.Clone(b.lives)
@@ -172,7 +172,7 @@ func TestPlanKeepsLiveBuffersApart(t *testing.T) {
 				}
 				p, q := tape.buffers[i].root().offset, tape.buffers[j].root().offset
 				shared := p < q+c.size && q < p+b.size
-				last := func(b buffer) int { return b.lives[len(b.lives)-1].last }
+				last := func(b Buffer) int { return b.lives[len(b.lives)-1].last }
 				handedOver := tape.buffers[i].root() == tape.buffers[j].root() && (b.lives[0].first == last(c) || c.lives[0].first == last(b))
 				if shared && !handedOver {
 					t.Fatalf("buffers %d %v at %d+%d and %d %v at %d+%d overlap", i, b.lives, p, b.size, j, c.lives, q, c.size)

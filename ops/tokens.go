@@ -98,12 +98,12 @@ func longest(blocks [][2]int) int {
 // padded is a matrix in planned memory whose rows lie an odd number of cache
 // lines apart; see rowStride.
 type padded struct {
-	buf        *buffer
+	buf        *Buffer
 	rows, cols int
 }
 
 func (t *Tape) newPadded(rows, cols int) padded {
-	return padded{t.newBuffer(rows * rowStride(cols)), rows, cols}
+	return padded{t.NewBuffer(rows * rowStride(cols)), rows, cols}
 }
 
 func (p padded) matrix() kernels.Matrix {
@@ -114,12 +114,12 @@ func (p padded) matrix() kernels.Matrix {
 // layer, for the gradient of its weights.
 type packedRows struct {
 	kernels.Packed
-	buf        *buffer
+	buf        *Buffer
 	rows, cols int
 }
 
 func (t *Tape) newPackedRows(rows, cols int) *packedRows {
-	return &packedRows{Packed: kernels.Packed{Precision: t.Precision}, buf: t.newBuffer(t.Precision.PackedLen(rows, cols)), rows: rows, cols: cols}
+	return &packedRows{Packed: kernels.Packed{Precision: t.Precision}, buf: t.NewBuffer(t.Precision.PackedLen(rows, cols)), rows: rows, cols: cols}
 }
 
 // bind must be called before the rows are packed.
@@ -156,38 +156,31 @@ func given(params ...*Param) []*Param {
 
 // recordLayer records an op on x with parameters, and factors of drop path as
 // the last input.
-func (t *Tape) recordLayer(s spec, x *gorgonia.Node, params []*Param, keep *gorgonia.Node) (*gorgonia.Node, error) {
-	s.inputs, s.wrt = gorgonia.Nodes{x}, []bool{true}
+func (t *Tape) recordLayer(s Spec, x *gorgonia.Node, params []*Param, keep *gorgonia.Node) (*gorgonia.Node, error) {
+	s.Inputs, s.WRT = gorgonia.Nodes{x}, []bool{true}
 	for _, p := range params {
-		s.inputs, s.wrt = append(s.inputs, t.Param(p)), append(s.wrt, true)
+		s.Inputs, s.WRT = append(s.Inputs, t.Param(p)), append(s.WRT, true)
 	}
 	if keep != nil {
-		s.inputs, s.wrt = append(s.inputs, keep), append(s.wrt, false)
+		s.Inputs, s.WRT = append(s.Inputs, keep), append(s.WRT, false)
 	}
-	return t.record(s)
+	return t.Record(s)
 }
 
 // recordGrad records the backward op of such a layer and hands out the
 // gradients.
-func (t *Tape) recordGrad(s spec, dy, x *gorgonia.Node, params []*Param, keep *gorgonia.Node) (gorgonia.Nodes, error) {
-	s.inputs, s.shape = gorgonia.Nodes{dy, x}, x.Shape().Clone()
+func (t *Tape) recordGrad(s Spec, dy, x *gorgonia.Node, params []*Param, keep *gorgonia.Node) (gorgonia.Nodes, error) {
+	s.Inputs, s.Shape = gorgonia.Nodes{dy, x}, x.Shape().Clone()
 	if keep != nil {
-		s.inputs = append(s.inputs, keep)
+		s.Inputs = append(s.Inputs, keep)
 	}
-	dx, err := t.record(s)
+	dx, err := t.Record(s)
 	if err != nil {
 		return nil, err
 	}
-	grads := gorgonia.Nodes{dx}
-	for _, p := range params {
-		n, err := t.paramGrad(p, dx)
-		if err != nil {
-			return nil, err
-		}
-		grads = append(grads, n)
-	}
+	grads, err := t.Gradients(dx, params...)
 	if keep != nil {
 		grads = append(grads, nil)
 	}
-	return grads, nil
+	return grads, err
 }

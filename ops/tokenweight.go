@@ -12,7 +12,7 @@ type layerWeight struct {
 	use    packUse   // packForward or packInput
 	up     *upWeight // where the weight is that of a transposed convolution
 	shared *pack
-	buf    *buffer
+	buf    *Buffer
 	panel  func(worker, i int)
 }
 
@@ -25,7 +25,7 @@ func (t *Tape) newLayerWeight(p *Param, use packUse) *layerWeight {
 	}
 	rows, cols := w.size()
 	w.Packed = &kernels.Packed{Precision: t.Precision}
-	w.buf = t.newBuffer(t.Precision.PackedLen(rows, cols))
+	w.buf = t.NewBuffer(t.Precision.PackedLen(rows, cols))
 	w.panel = w.packPanel
 	return w
 }
@@ -74,8 +74,8 @@ func (w *layerWeight) ready(pool *kernels.Pool) {
 }
 
 // used lists the planned memory of weights.
-func used(ws ...*layerWeight) []*buffer {
-	var out []*buffer
+func used(ws ...*layerWeight) []*Buffer {
+	var out []*Buffer
 	for _, w := range ws {
 		if w.buf != nil {
 			out = append(out, w.buf)
@@ -122,7 +122,7 @@ func (t *Tape) newProductGrad(g *layerGrad) *layerGrad {
 		g.parts = few
 	}
 	g.parts = (g.parts + 1) / 2 * 2
-	t.needScratch(scratchSize([]int{g.chunk * g.stride()}, 0))
+	t.NeedScratch(scratchSize([]int{g.chunk * g.stride()}, 0))
 	return g
 }
 
@@ -149,7 +149,7 @@ func (g *layerGrad) task(worker, i int) {
 	}
 	weights, bias := g.sums()
 	dw := kernels.NewMatrix(weights, g.out, g.in).Slice(from, to)
-	s := scratch{g.tape.scratchOf(worker)}
+	s := scratch{g.tape.Scratch(worker)}
 	memory := s.vector(g.chunk * (to - from))
 	for row := 0; row < g.shape.rows; row += g.chunk {
 		end := min(row+g.chunk, g.shape.rows)

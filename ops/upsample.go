@@ -13,12 +13,12 @@ const upTaps = 4 // pixels of a square
 type upWeight struct {
 	param   *Param
 	in, out int
-	buf     *buffer
+	buf     *Buffer
 }
 
 func (t *Tape) newUpWeight(p *Param) *upWeight {
 	s := p.Shape()
-	return &upWeight{param: p, in: s[0], out: s[1], buf: t.newBuffer(p.Size())}
+	return &upWeight{param: p, in: s[0], out: s[1], buf: t.NewBuffer(p.Size())}
 }
 
 func (w *upWeight) reorder() {
@@ -34,7 +34,7 @@ func (w *upWeight) matrix() kernels.Matrix {
 func (t *Tape) newUpLayerWeight(p *Param, use packUse) *layerWeight {
 	w := &layerWeight{param: p, use: use, up: t.newUpWeight(p), Packed: &kernels.Packed{Precision: t.Precision}}
 	rows, cols := w.size()
-	w.buf = t.newBuffer(t.Precision.PackedLen(rows, cols))
+	w.buf = t.NewBuffer(t.Precision.PackedLen(rows, cols))
 	w.panel = w.packPanel
 	return w
 }
@@ -44,12 +44,12 @@ func (t *Tape) newUpLayerWeight(p *Param, use packUse) *layerWeight {
 type upGrad struct {
 	weight, bias *Param
 	in, out      int
-	buf          *buffer // [4·out, in], and [4·out] for the bias
+	buf          *Buffer // [4·out, in], and [4·out] for the bias
 }
 
 func (t *Tape) newUpGrad(weight, bias *Param) *upGrad {
 	s := weight.Shape()
-	return &upGrad{weight: weight, bias: bias, in: s[0], out: s[1], buf: t.newBuffer(upTaps * s[1] * (s[0] + 1))}
+	return &upGrad{weight: weight, bias: bias, in: s[0], out: s[1], buf: t.NewBuffer(upTaps * s[1] * (s[0] + 1))}
 }
 
 func (g *upGrad) start() { clear(g.buf.data) }

@@ -7,11 +7,11 @@ import "fasternet/kernels"
 type weightSums struct {
 	param *Param
 	runs  int
-	buf   *buffer
+	buf   *Buffer
 }
 
 func (t *Tape) newWeightSums(p *Param, runs int) *weightSums {
-	return &weightSums{param: p, runs: runs, buf: t.newBuffer(runs * p.Size())}
+	return &weightSums{param: p, runs: runs, buf: t.NewBuffer(runs * p.Size())}
 }
 
 // run is the memory of run i as a matrix [out, kh·kw·in].
