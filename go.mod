@@ -2,6 +2,8 @@ module fasternet
 
 go 1.26.4
 
+toolchain go1.26.8
+
 require (
 	github.com/agnivade/levenshtein v1.2.2
 	github.com/chewxy/hm v1.0.0

@@ -1,6 +1,8 @@
 module fasternet/deploy/validate
 
-go 1.26.4
+go 1.26.0
+
+toolchain go1.26.8
 
 require (
 	github.com/kubeflow/mpi-operator v0.8.2

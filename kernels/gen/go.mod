@@ -2,6 +2,8 @@ module fasternet/kernels/gen
 
 go 1.26.0
 
+toolchain go1.26.8
+
 require github.com/mmcloughlin/avo v0.6.0
 
 require (

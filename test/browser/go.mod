@@ -2,6 +2,8 @@ module fasternet/test/browser
 
 go 1.26.4
 
+toolchain go1.26.8
+
 require (
 	fasternet v0.0.0
 	github.com/chromedp/cdproto v0.159.0
