@@ -38,7 +38,7 @@ func AttentionBlock(t *Tape, x *gorgonia.Node, a Attention) (*gorgonia.Node, err
 	cost.AttentionMACs = 2 * rows * a.Windows.attended * c
 	cost.AttentionActivations = rows * (a.Windows.attended*a.Heads + c)
 	return t.recordLayer(Spec{
-		Kind: "AttentionBlock", About: a, Name: a.Name, Cost: cost, Shape: f.shape.shape, Run: f.forward, Again: f.forward, Grad: f.differentiate,
+		Kind: KindAttentionBlock, About: a, Name: a.Name, Cost: cost, Shape: f.shape.shape, Run: f.forward, Again: f.forward, Grad: f.differentiate,
 		Uses: append(used(f.wqkv, f.wproj), f.norm.statsBuf, f.qkvMap.buf, f.outMap.buf),
 	}, x, f.params(), a.Keep)
 }
@@ -166,7 +166,7 @@ func (f *attentionBlock) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, er
 	t.NeedScratch(scratchSize(nil, longest(f.cut), c))
 	uses := append(used(g.vqkv, g.vproj), f.core.uses()...)
 	return t.recordGrad(Spec{
-		Kind: "AttentionBlockGrad", Name: f.Name, Run: g.backward,
+		Kind: KindAttentionBlock + GradSuffix, Name: f.Name, Run: g.backward,
 		Uses: append(uses, f.norm.statsBuf, f.qkvMap.buf, f.outMap.buf, g.heads.buf, g.normed.buf, g.outGrad.buf, g.qkvGrad.buf),
 	}, dy, f.input, f.params(), f.Keep)
 }

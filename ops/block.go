@@ -38,7 +38,7 @@ func FasterNetBlock(t *Tape, x *gorgonia.Node, b Block) (*gorgonia.Node, error) 
 		return nil, fmt.Errorf("ops: block %q: %w", b.Name, err)
 	}
 	s := Spec{
-		Kind: "FasterNetBlock", About: b, Name: b.Name, Inputs: gorgonia.Nodes{x}, WRT: []bool{true}, Shape: x.Shape().Clone(),
+		Kind: KindFasterNetBlock, About: b, Name: b.Name, Inputs: gorgonia.Nodes{x}, WRT: []bool{true}, Shape: x.Shape().Clone(),
 		Run: f.forwardEval, Grad: f.differentiate,
 	}
 	for _, p := range f.params() {

@@ -37,7 +37,7 @@ func (f *block) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
 		scratchSize([]int{f.strip, f.strip}, 0),
 	))
 	s := Spec{
-		Kind: "FasterNetBlockGrad", Name: f.Name, Inputs: gorgonia.Nodes{dy, f.input}, Shape: f.input.Shape().Clone(), Reuse: 1,
+		Kind: KindFasterNetBlock + GradSuffix, Name: f.Name, Inputs: gorgonia.Nodes{dy, f.input}, Shape: f.input.Shape().Clone(), Reuse: 1,
 		Uses: []*Buffer{f.convolvedBuf, f.hiddenMap.buf, g.dhBuf, g.dw1.buf, g.dw2.buf, g.dwp.buf},
 		Run:  g.backward,
 	}

@@ -48,7 +48,7 @@ func Embed(t *Tape, x *gorgonia.Node, e Embedding) (*gorgonia.Node, error) {
 	}
 	f.forwardTask, f.backwardTask, f.sumTask = f.forwardImage, f.backwardImage, f.sumTokens
 	return t.recordLayer(Spec{
-		Kind: "Embed", About: e, Name: e.Name, Shape: tensor.Shape{in.images, f.tokens, c}, Run: f.forward, Grad: f.differentiate,
+		Kind: KindEmbed, About: e, Name: e.Name, Shape: tensor.Shape{in.images, f.tokens, c}, Run: f.forward, Grad: f.differentiate,
 	}, x, given(e.Class, e.Position), nil)
 }
 
@@ -99,7 +99,7 @@ func (f *embedding) forwardImage(_, image int) {
 }
 
 func (f *embedding) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
-	return f.tape.recordGrad(Spec{Kind: "EmbedGrad", Name: f.Name, Run: f.backward}, dy, f.input, given(f.Class, f.Position), nil)
+	return f.tape.recordGrad(Spec{Kind: KindEmbed + GradSuffix, Name: f.Name, Run: f.backward}, dy, f.input, given(f.Class, f.Position), nil)
 }
 
 func (f *embedding) backward(in [][]float32, out []float32) error {
@@ -167,7 +167,7 @@ func MeanTokens(t *Tape, name string, x *gorgonia.Node, from, to int) (*gorgonia
 	}
 	out := kernels.Matrix{Rows: shape.images, Cols: shape.channels}
 	return t.recordLayer(Spec{
-		Kind: "MeanTokens", About: TokenMean{from, to}, Name: name, Shape: tensor.Shape{shape.images, shape.channels},
+		Kind: KindMeanTokens, About: TokenMean{from, to}, Name: name, Shape: tensor.Shape{shape.images, shape.channels},
 		Run: func(in [][]float32, o []float32) error {
 			src, dst = shape.matrix(in[0]), kernels.NewMatrix(o, out.Rows, out.Cols)
 			t.Pool().Run(shape.images, mean)
@@ -175,7 +175,7 @@ func MeanTokens(t *Tape, name string, x *gorgonia.Node, from, to int) (*gorgonia
 		},
 		Grad: func(_, grad *gorgonia.Node) (gorgonia.Nodes, error) {
 			return t.recordGrad(Spec{
-				Kind: "MeanTokensGrad", Name: name,
+				Kind: KindMeanTokens + GradSuffix, Name: name,
 				Run: func(in [][]float32, o []float32) error {
 					dy, dx = kernels.NewMatrix(in[0], out.Rows, out.Cols), shape.matrix(o)
 					t.Pool().Run(shape.images, spread)

@@ -191,6 +191,7 @@ func TestRecordErrors(t *testing.T) {
 		want   string
 	}{
 		{"no kind", func(s *ops.Spec) { s.Kind = "" }, `ops: an op "layer" without Kind`},
+		{"a kind of the tape", func(s *ops.Spec) { s.Kind = ops.KindGradient }, "give the op another one"},
 		{"no run", func(s *ops.Spec) { s.Run = nil }, `ops: Good "layer": Run is missing`},
 		{"no shape", func(s *ops.Spec) { s.Shape = nil }, "Shape is missing"},
 		{"empty", func(s *ops.Spec) { s.Shape = tensor.Shape{2, 0} }, "want sizes of 1 or more"},

@@ -90,7 +90,7 @@ func Normalise(t *Tape, name string, x *gorgonia.Node, norm *LayerNorm) (*gorgon
 	}
 	params := []*Param{norm.Weight, norm.Bias}
 	return t.recordLayer(Spec{
-		Kind: "LayerNorm", About: Normalisation{norm}, Name: name, Shape: shape.shape, Uses: []*Buffer{n.statsBuf},
+		Kind: KindLayerNorm, About: Normalisation{norm}, Name: name, Shape: shape.shape, Uses: []*Buffer{n.statsBuf},
 		Run: func(in [][]float32, out []float32) error {
 			mx, my = shape.matrix(in[0]), shape.matrix(out)
 			t.Pool().Run(len(cut), forward)
@@ -98,7 +98,7 @@ func Normalise(t *Tape, name string, x *gorgonia.Node, norm *LayerNorm) (*gorgon
 		},
 		Grad: func(_, grad *gorgonia.Node) (gorgonia.Nodes, error) {
 			return t.recordGrad(Spec{
-				Kind: "LayerNormGrad", Name: name, Reuse: 1, Uses: []*Buffer{n.statsBuf},
+				Kind: KindLayerNorm + GradSuffix, Name: name, Reuse: 1, Uses: []*Buffer{n.statsBuf},
 				Run: func(in [][]float32, out []float32) error {
 					dy, mx, dx = shape.matrix(in[0]), shape.matrix(in[1]), shape.matrix(out)
 					t.Pool().Run(len(cut), backward)

@@ -32,7 +32,7 @@ func Linear(t *Tape, name string, x *gorgonia.Node, weight, bias *Param) (*gorgo
 		inputs, wrt = append(inputs, t.Param(bias)), append(wrt, true)
 	}
 	node, err := t.Record(Spec{
-		Kind: "Linear", About: Dense{weight, bias}, Name: name, Inputs: inputs, WRT: wrt, Shape: tensor.Shape{s[0], out}, Cost: product(s[0], out, weight),
+		Kind: KindLinear, About: Dense{weight, bias}, Name: name, Inputs: inputs, WRT: wrt, Shape: tensor.Shape{s[0], out}, Cost: product(s[0], out, weight),
 		Run: f.forward, Grad: f.differentiate,
 	})
 	return node, err
@@ -68,7 +68,7 @@ func (f *linear) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
 	t := f.tape
 	f.v = t.pack(f.weight, packing{use: packInput})
 	dx, err := t.Record(Spec{
-		Kind: "LinearGrad", Name: f.name, Inputs: gorgonia.Nodes{dy, f.input}, Shape: f.input.Shape().Clone(), Run: f.backward,
+		Kind: KindLinear + GradSuffix, Name: f.name, Inputs: gorgonia.Nodes{dy, f.input}, Shape: f.input.Shape().Clone(), Run: f.backward,
 	})
 	if err != nil {
 		return nil, err

@@ -59,10 +59,10 @@ func ClassifierLoss(t *Tape, logits, targets, teacher *gorgonia.Node, l Loss) (*
 		uses = append(uses, f.scratch, f.answers)
 	}
 	return t.Record(Spec{
-		Kind: "ClassifierLoss", Name: "loss", Inputs: inputs, WRT: wrt, Shape: tensor.ScalarShape(), Uses: uses, Run: f.forward,
+		Kind: KindClassifierLoss, Name: "loss", Inputs: inputs, WRT: wrt, Shape: tensor.ScalarShape(), Uses: uses, Run: f.forward,
 		Grad: func(_, grad *gorgonia.Node) (gorgonia.Nodes, error) {
 			n, err := t.Record(Spec{
-				Kind: "ClassifierLossGrad", Name: "loss", Inputs: gorgonia.Nodes{grad}, Shape: s.Clone(), Uses: []*Buffer{f.grad},
+				Kind: KindClassifierLoss + GradSuffix, Name: "loss", Inputs: gorgonia.Nodes{grad}, Shape: s.Clone(), Uses: []*Buffer{f.grad},
 				Run: func(in [][]float32, out []float32) error {
 					kernels.Combine(f.matrix(out), f.matrix(f.grad.data), f.matrix(f.grad.data), in[0][0], 0)
 					return nil

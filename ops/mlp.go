@@ -39,7 +39,7 @@ func MLPBlock(t *Tape, x *gorgonia.Node, m MLP) (*gorgonia.Node, error) {
 		uses = append(uses, f.hiddenMap.buf)
 	}
 	return t.recordLayer(Spec{
-		Kind: "MLPBlock", About: m, Name: m.Name, Cost: product(f.shape.rows, f.hidden+f.shape.channels, m.Fc1, m.Fc2), Shape: f.shape.shape, Uses: uses, Run: f.forward, Again: f.again, Grad: f.differentiate,
+		Kind: KindMLPBlock, About: m, Name: m.Name, Cost: product(f.shape.rows, f.hidden+f.shape.channels, m.Fc1, m.Fc2), Shape: f.shape.shape, Uses: uses, Run: f.forward, Again: f.again, Grad: f.differentiate,
 	}, x, f.params(), m.Keep)
 }
 
@@ -200,7 +200,7 @@ func (f *mlpBlock) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
 	} else {
 		uses = append(uses, f.hiddenMap.buf)
 	}
-	return t.recordGrad(Spec{Kind: "MLPBlockGrad", Name: f.Name, Run: g.backward, Uses: uses}, dy, f.input, f.params(), f.Keep)
+	return t.recordGrad(Spec{Kind: KindMLPBlock + GradSuffix, Name: f.Name, Run: g.backward, Uses: uses}, dy, f.input, f.params(), f.Keep)
 }
 
 func (g *mlpGrad) backward(in [][]float32, out []float32) error {

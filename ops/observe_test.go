@@ -106,7 +106,7 @@ func TestObserveRecompute(t *testing.T) {
 		return nil
 	})
 	h.run()
-	for _, kind := range []string{"FasterNetBlock", "FasterNetBlockGrad", "Recompute", gradientKind} {
+	for _, kind := range []string{"FasterNetBlock", "FasterNetBlockGrad", "Recompute", KindGradient} {
 		if !seen[kind] {
 			t.Errorf("no call for %s", kind)
 		}

@@ -31,7 +31,7 @@ func PatchConvNorm(t *Tape, x *gorgonia.Node, p PatchConv) (*gorgonia.Node, erro
 		return nil, fmt.Errorf("ops: patch convolution %q: %w", p.Name, err)
 	}
 	s := Spec{
-		Kind: "PatchConvNorm", About: p, Name: p.Name,
+		Kind: KindPatchConvNorm, About: p, Name: p.Name,
 		Inputs: gorgonia.Nodes{x}, WRT: []bool{!p.NoInputGrad},
 		Shape: tensor.Shape{f.out.batch, f.out.height, f.out.width, f.out.channels},
 		Run:   f.forwardEval, Grad: f.differentiate,
@@ -226,7 +226,7 @@ func (f *patchConv) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) 
 	g.tasks.measure, g.tasks.input, g.tasks.finish = g.measure, g.sweepInput, finishTask(g.dw)
 	t.NeedScratch(scratchSize(nil, f.maxRows, f.out.channels))
 	s := Spec{
-		Kind: "PatchConvNormGrad", Name: f.Name, Inputs: gorgonia.Nodes{dy, f.input},
+		Kind: KindPatchConvNorm + GradSuffix, Name: f.Name, Inputs: gorgonia.Nodes{dy, f.input},
 		Uses: []*Buffer{f.convBuf, g.dw.buf}, Run: g.backward,
 	}
 	if f.NoInputGrad {

@@ -26,7 +26,7 @@ func PatchEmbed(t *Tape, x *gorgonia.Node, p PatchEmbedding) (*gorgonia.Node, er
 		return nil, fmt.Errorf("ops: patch embedding %q: %w", p.Name, err)
 	}
 	s := Spec{
-		Kind: "PatchEmbed", About: p, Name: p.Name, Inputs: gorgonia.Nodes{x}, WRT: []bool{false},
+		Kind: KindPatchEmbed, About: p, Name: p.Name, Inputs: gorgonia.Nodes{x}, WRT: []bool{false},
 		Shape: tensor.Shape{f.out.batch, f.out.height, f.out.width, f.out.channels}, Run: f.forward, Again: within(f.forward), Grad: f.differentiate,
 	}
 	for _, q := range f.params() {
@@ -146,7 +146,7 @@ func (f *patchEmbed) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error)
 	}
 	t.NeedScratch(scratchSize(nil, f.maxRows, f.out.channels))
 	s := Spec{
-		Kind: "PatchEmbedGrad", Name: f.Name, Inputs: gorgonia.Nodes{dy, f.input}, Uses: []*Buffer{f.dw.buf},
+		Kind: KindPatchEmbed + GradSuffix, Name: f.Name, Inputs: gorgonia.Nodes{dy, f.input}, Uses: []*Buffer{f.dw.buf},
 		Shape: f.Weight.Shape(), Result: f.Weight, Run: f.runBackward,
 	}
 	if f.norm != nil {

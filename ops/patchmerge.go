@@ -37,7 +37,7 @@ func PatchMerge(t *Tape, x *gorgonia.Node, m Merging) (*gorgonia.Node, error) {
 		return nil, fmt.Errorf("ops: patch merging %q: %w", m.Name, err)
 	}
 	return t.recordLayer(Spec{
-		Kind: "PatchMerge", About: m, Name: m.Name, Cost: product(f.out.rows(), f.out.channels, m.Reduction), Shape: tensor.Shape{f.out.batch, f.out.height, f.out.width, f.out.channels},
+		Kind: KindPatchMerge, About: m, Name: m.Name, Cost: product(f.out.rows(), f.out.channels, m.Reduction), Shape: tensor.Shape{f.out.batch, f.out.height, f.out.width, f.out.channels},
 		Uses: append(used(f.w), f.norm.statsBuf), Run: f.forward, Again: within(f.forward), Grad: f.differentiate,
 	}, x, f.params(), nil)
 }
@@ -140,7 +140,7 @@ func (f *patchMerge) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error)
 	f.grad = t.newLayerGrad(f.Reduction, nil, tokenShape{images: f.out.batch, rows: f.out.rows(), channels: f.out.channels})
 	_, f.weights = layerGradTask(f.grad)
 	return t.recordGrad(Spec{
-		Kind: "PatchMergeGrad", Name: f.Name, Run: f.runBackward,
+		Kind: KindPatchMerge + GradSuffix, Name: f.Name, Run: f.runBackward,
 		Uses: append(used(f.v), f.norm.statsBuf, f.normed.buf),
 	}, dy, f.input, f.params(), nil)
 }

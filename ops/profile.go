@@ -31,7 +31,7 @@ func (p *Profile) add(o *op, d time.Duration) {
 	}
 	e := p.times[o]
 	if e == nil {
-		e = &OpTime{Kind: "pack", Name: "weights"} // before the ops
+		e = &OpTime{Kind: KindPack, Name: "weights"} // before the ops
 		if o != nil {
 			e = &OpTime{Kind: o.Kind, Name: o.Name}
 		}

@@ -88,8 +88,8 @@ func (s *segment) restored(t *Tape, grad *gorgonia.Node) (*gorgonia.Node, error)
 			}
 		}
 	}
-	return t.Record(Spec{
-		Kind: "Recompute", Name: s.name, Inputs: inputs, Shape: grad.Shape().Clone(), Alias: 1, Uses: s.buffers(),
+	return t.record(Spec{
+		Kind: KindRecompute, Name: s.name, Inputs: inputs, Shape: grad.Shape().Clone(), Alias: 1, Uses: s.buffers(),
 		Run: func([][]float32, []float32) error {
 			for i, o := range s.ops {
 				var out []float32

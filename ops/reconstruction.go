@@ -54,7 +54,7 @@ func ReconstructionLoss(t *Tape, list []Reconstruction) (*Reconstructions, error
 		inputs, wrt = append(inputs, s.Prediction, s.Target, s.Weight), append(wrt, true, false, false)
 	}
 	var err error
-	r.Loss, err = t.Record(Spec{Kind: "Reconstruction", Name: "loss", Inputs: inputs, WRT: wrt, Shape: tensor.ScalarShape(), Run: r.forward, Grad: r.differentiate})
+	r.Loss, err = t.Record(Spec{Kind: KindReconstruction, Name: "loss", Inputs: inputs, WRT: wrt, Shape: tensor.ScalarShape(), Run: r.forward, Grad: r.differentiate})
 	return r, err
 }
 
@@ -117,7 +117,7 @@ func (r *Reconstructions) differentiate(_, grad *gorgonia.Node) (gorgonia.Nodes,
 	for k, s := range r.list {
 		d := s.Target.Shape()[2]
 		n, err := r.tape.Record(Spec{
-			Kind: "ReconstructionGrad", Name: s.Name, Inputs: gorgonia.Nodes{grad, s.Prediction, s.Target, s.Weight},
+			Kind: KindReconstruction + GradSuffix, Name: s.Name, Inputs: gorgonia.Nodes{grad, s.Prediction, s.Target, s.Weight},
 			Shape: s.Prediction.Shape().Clone(), Reuse: 2,
 			Run: func(in [][]float32, out []float32) error {
 				p, target, weight := in[1], in[2], in[3]

@@ -53,7 +53,7 @@ func SelectTokens(t *Tape, x *gorgonia.Node, s Selection) (*gorgonia.Node, error
 	}
 	f.forwardTask, f.backwardTask = f.forwardImage, f.backwardImage
 	return t.recordLayer(Spec{
-		Kind: "SelectTokens", Name: s.Name, Shape: s.Shape, Run: f.forward, Grad: f.differentiate,
+		Kind: KindSelectTokens, Name: s.Name, Shape: s.Shape, Run: f.forward, Grad: f.differentiate,
 	}, x, given(s.Token), nil)
 }
 
@@ -113,7 +113,7 @@ func (f *selection) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) 
 	if f.Token != nil {
 		f.tokenGrad = make([]float32, f.Images*f.channels)
 	}
-	return f.tape.recordGrad(Spec{Kind: "SelectTokensGrad", Name: f.Name, Run: f.backward}, dy, f.input, given(f.Token), nil)
+	return f.tape.recordGrad(Spec{Kind: KindSelectTokens + GradSuffix, Name: f.Name, Run: f.backward}, dy, f.input, given(f.Token), nil)
 }
 
 func (f *selection) backward(in [][]float32, out []float32) error {
@@ -179,7 +179,7 @@ func AvgPoolTokens(t *Tape, name string, x *gorgonia.Node, skip, height, width i
 		})
 	}
 	return t.recordLayer(Spec{
-		Kind: "AvgPoolTokens", Name: name, Shape: tensor.Shape{s.images, h * w, s.channels},
+		Kind: KindAvgPoolTokens, Name: name, Shape: tensor.Shape{s.images, h * w, s.channels},
 		Run: func(in [][]float32, o []float32) error {
 			src, dst = s.matrix(in[0]), out.matrix(o)
 			t.Pool().Run(s.images, mean)
@@ -187,7 +187,7 @@ func AvgPoolTokens(t *Tape, name string, x *gorgonia.Node, skip, height, width i
 		},
 		Grad: func(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
 			return t.recordGrad(Spec{
-				Kind: "AvgPoolTokensGrad", Name: name,
+				Kind: KindAvgPoolTokens + GradSuffix, Name: name,
 				Run: func(in [][]float32, o []float32) error {
 					src, dst = out.matrix(in[0]), s.matrix(o)
 					t.Pool().Run(s.images, spread)

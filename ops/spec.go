@@ -179,6 +179,13 @@ func (s *Spec) checkGrads(t *Tape, grads gorgonia.Nodes) error {
 // Record adds an operation to the graph and returns the node of its result. The error names
 // the op and says what is wrong with its spec.
 func (t *Tape) Record(s Spec) (*gorgonia.Node, error) {
+	if s.Kind == KindGradient || s.Kind == KindRecompute {
+		return nil, s.wrap(errors.New("the tape itself records ops of this kind: give the op another one"))
+	}
+	return t.record(s)
+}
+
+func (t *Tape) record(s Spec) (*gorgonia.Node, error) {
 	if err := s.check(t); err != nil {
 		return nil, err
 	}
@@ -228,9 +235,6 @@ func (t *Tape) Record(s Spec) (*gorgonia.Node, error) {
 	return node, nil
 }
 
-// gradientKind is the kind of ops that hand out a parameter's gradient.
-const gradientKind = "gradient"
-
 // ParamGrad is the node of a parameter's gradient, for what Grad of a [Spec] returns. The op
 // of node after has computed it: it added, never assigned, to [Param.GradData], which may
 // hold the gradients of other graphs and steps. In its order of ParamGrad calls the
@@ -239,8 +243,8 @@ func (t *Tape) ParamGrad(p *Param, after *gorgonia.Node) (*gorgonia.Node, error)
 	if p == nil {
 		return nil, errors.New("ops: ParamGrad of a parameter that is nil")
 	}
-	return t.Record(Spec{
-		Kind: gradientKind, Name: p.Name, Inputs: gorgonia.Nodes{after}, Shape: p.Shape(), Result: p,
+	return t.record(Spec{
+		Kind: KindGradient, Name: p.Name, Inputs: gorgonia.Nodes{after}, Shape: p.Shape(), Result: p,
 		Run: func([][]float32, []float32) error {
 			t.Parallel.final(p)
 			return nil

@@ -134,7 +134,7 @@ func (t *Tape) Run(machine gorgonia.VM) error {
 func (t *Tape) Learned() []*Param {
 	var ps []*Param
 	for _, o := range t.ops {
-		if o.Kind == gradientKind {
+		if o.Kind == KindGradient {
 			ps = append(ps, o.Result)
 		}
 	}
