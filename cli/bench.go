@@ -3,9 +3,12 @@ package cli
 import (
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"fasternet/collective"
+	"fasternet/configs"
 	"fasternet/internal/bench"
 	"fasternet/internal/printable"
 
@@ -111,6 +114,11 @@ func benchProtocol(cmd *cobra.Command, o *bench.Options, protocol string) error 
 	if !(o.Seconds >= 0) {
 		return usageError{fmt.Errorf("--seconds: want 0 or more, got %v", o.Seconds)}
 	}
+	if o.Precision != "" {
+		if err := checkPrecision(o.Precision); err != nil {
+			return err
+		}
+	}
 	switch protocol {
 	case throughput:
 	case paper:
@@ -122,6 +130,14 @@ func benchProtocol(cmd *cobra.Command, o *bench.Options, protocol string) error 
 		o.Paper()
 	default:
 		return usageError{fmt.Errorf("--protocol: want throughput or paper, got %q", protocol)}
+	}
+	return nil
+}
+
+// checkPrecision finds a name that is none. Whether this machine has it is found later.
+func checkPrecision(name string) error {
+	if !slices.Contains(configs.Precisions, name) {
+		return usageError{fmt.Errorf("--precision: want %s, got %q", strings.Join(configs.Precisions, ", "), name)}
 	}
 	return nil
 }

@@ -14,12 +14,14 @@ import (
 func benchDataCommand() *cobra.Command {
 	var f datasetFlags
 	var asJSON bool
+	var precision string
 	o := bench.FeedOptions{}
 	c := &cobra.Command{
 		Use:   "data CONFIG",
 		Short: "Time how fast a data set comes to a model",
 		Long: `Measure the processor time of the stages between a file and a tensor, and, in turns, training
-steps on the data set and on one batch in memory: what is lost is what the data costs.
+steps on the data set and on one batch in memory: what is lost is what the data costs. The
+steps are those of a run: precision, teacher and frozen layers are as CONFIG says.
 ` + datasetHelp,
 		Example: `  fasternet-train bench data fasternet_t0 --data /data/imagenet
   fasternet-train bench data fasternet_t0 --data packed --set data.name=packed --json
@@ -38,6 +40,12 @@ steps on the data set and on one batch in memory: what is lost is what the data 
 			}
 			show := train.NewDisplay(os.Stderr)
 			o.Notice = func(text string) { show.Line("%s", text) }
+			if precision != "" {
+				if err := checkPrecision(precision); err != nil {
+					return err
+				}
+				config = config.In(precision)
+			}
 			r, err := bench.MeasureFeed(cmd.Context(), config, o)
 			if err != nil {
 				return err
@@ -53,6 +61,7 @@ steps on the data set and on one batch in memory: what is lost is what the data 
 	c.Flags().IntVar(&o.Images, "images", 500, "images to time stage by stage; 0 for none")
 	c.Flags().IntVar(&o.Rounds, "rounds", 5, "rounds of training steps; 0 for none")
 	c.Flags().Float64Var(&o.Seconds, "seconds", 4, "how long each half of a round takes")
+	c.Flags().StringVar(&precision, "precision", "", "`format` of the factors of matrix products in training: fp32, bf16 or auto (the setting precision)")
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	return c
 }
@@ -74,8 +83,11 @@ func printFeed(r bench.Feed) error {
 		}
 	}
 	if r.Rounds > 0 {
-		_, err := printable.Printf("training: %.1f img/s from memory, %.1f img/s from the data set, %.1f %% less (median of %d rounds); waiting for data %.1f %% of the time\n",
-			r.Memory, r.Fed, r.Loss, r.Rounds, r.Waiting)
+		if r.BF16Path != "" {
+			r.Precision += " (" + r.BF16Path + ")"
+		}
+		_, err := printable.Printf("training in %s: %.1f img/s from memory, %.1f img/s from the data set, %.1f %% less (median of %d rounds); waiting for data %.1f %% of the time\n",
+			r.Precision, r.Memory, r.Fed, r.Loss, r.Rounds, r.Waiting)
 		return err
 	}
 	return nil

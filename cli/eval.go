@@ -12,6 +12,7 @@ import (
 	"fasternet/eval"
 	"fasternet/internal/printable"
 	"fasternet/kernels"
+	"fasternet/model"
 	"fasternet/train"
 
 	"github.com/spf13/cobra"
@@ -63,7 +64,10 @@ which, as a table (.csv) or a picture (.png).`,
 			}
 			pool := kernels.NewPool(config.Threads)
 			defer pool.Close()
-			runner := f.runner(m, pool)
+			runner, err := model.NewRunner(config, m.Model, pool)
+			if err != nil {
+				return err
+			}
 			show := train.NewDisplay(os.Stderr)
 			show.Line("evaluating %s on %d images%s, %d threads, %s", which(m), ds.Len(), of(config.Data.Dir), pool.Workers(), kernels.Describe(runner.Precision))
 			show.Line("each image: %s", preprocess.Of(config.Data, config.Model.InChans))

@@ -9,6 +9,7 @@ import (
 	"fasternet/eval"
 	"fasternet/eval/predict"
 	"fasternet/kernels"
+	"fasternet/model"
 	"fasternet/train"
 
 	"github.com/spf13/cobra"
@@ -80,7 +81,11 @@ The last line on standard output is a JSON object: count, the shapes by name, an
 			show := train.NewDisplay(os.Stderr)
 			showLeftOut(show, in.LeftOut)
 			showPadding(show, m, in)
-			features, err := predict.Extract(cmd.Context(), f.runner(m, pool), in, f.inputs(config, show, "features", true), which, pooling == "avg")
+			runner, err := model.NewRunner(config, m.Model, pool)
+			if err != nil {
+				return err
+			}
+			features, err := predict.Extract(cmd.Context(), runner, in, f.inputs(config, show, "features", true), which, pooling == "avg")
 			show.End()
 			if err != nil {
 				return err

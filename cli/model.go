@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"fasternet/configs"
@@ -176,12 +177,7 @@ func openInference(f *modelFlags, dataDir string) (*model.Loaded, *configs.Confi
 	return m, config, err
 }
 
-// runner runs the model in the precision asked for.
-func (f *modelFlags) runner(m *model.Loaded, pool *kernels.Pool) *graph.Runner {
-	r := graph.NewRunner(m.Model, pool)
-	r.Precision, _ = kernels.ParsePrecision(f.precision) // openModel has checked it
-	return r
-}
+func isPrecision(setting string) bool { return strings.HasPrefix(setting, "precision=") }
 
 func (f *modelFlags) skipBad() bool { return f.onBad == "skip" }
 
@@ -189,6 +185,10 @@ func (f *modelFlags) skipBad() bool { return f.onBad == "skip" }
 // checks of package configs.
 func (f *modelFlags) config(c *configs.Config, dataDir string) (*configs.Config, error) {
 	settings := []string{"data.on_bad_image=" + f.onBad}
+	// What a run trained in says nothing: without the option it is fp32, unless --set asks for another.
+	if f.precision != "" && (f.changed("precision") || !slices.ContainsFunc(f.load.Settings, isPrecision)) {
+		settings = append(settings, "precision="+f.precision)
+	}
 	if f.threads != 0 {
 		settings = append(settings, fmt.Sprintf("threads=%d", f.threads))
 	}

@@ -80,3 +80,56 @@ func TestBenchPrecision(t *testing.T) {
 		t.Errorf("bench says %v, %v", r["precision"], r["bf16_path"])
 	}
 }
+
+// What is asked for is what the steps run in: the option goes before the configuration, and a
+// processor without bf16 says so before anything is timed.
+func TestBenchDataPrecision(t *testing.T) {
+	data := fashion(t, 64, 20)
+	args := func(more ...string) []string {
+		return append([]string{"bench", "data", "quickstart", "--data", data, "--images", "0", "--rounds", "1", "--seconds", "0.01", "--json",
+			"--set", "train.batch_size=8", "--set", "model.embed_dim=8", "--set", "model.depths=[1, 1]"}, more...)
+	}
+	t.Setenv(kernels.BF16Variable, string(kernels.BF16Go))
+	for _, c := range []struct {
+		more       []string
+		want, path any
+	}{
+		{nil, "fp32", nil},
+		{[]string{"--precision", "bf16"}, "bf16", "go"},
+		{[]string{"--set", "precision=bf16"}, "bf16", "go"},
+		{[]string{"--set", "precision=bf16", "--precision", "fp32"}, "fp32", nil},
+	} {
+		r := succeed(t, args(c.more...)...)
+		if r["precision"] != c.want || r["bf16_path"] != c.path || r["fed_img_per_s"] == nil {
+			t.Errorf("bench data %v: %v, want precision %v by %v", c.more, r, c.want, c.path)
+		}
+	}
+	t.Setenv(kernels.BF16Variable, "off")
+	fail(t, 1, "there is no bf16 here", args("--precision", "bf16", "--images", "5")...)
+	fail(t, 1, "there is no bf16 here", args("--set", "precision=bf16")...)
+	fail(t, 2, `--precision: want fp32, bf16, auto, got "fp16"`, args("--precision", "fp16")...)
+	fail(t, 2, `--precision: want fp32, bf16, auto, got "fp16"`, "bench", "quickstart", "--precision", "fp16")
+}
+
+// eval computes in what --precision or --set asks for, whatever the run was trained in.
+func TestEvalPrecision(t *testing.T) {
+	withBF16(t)
+	data := fashion(t, 64, 20)
+	dir, args := tinyRun(t, data)
+	succeed(t, append(args, "--set", "precision=bf16", "--set", "train.epochs=1", "--set", "train.batch_size=16")...)
+	for _, c := range []struct {
+		more []string
+		want string
+		not  string
+	}{
+		{nil, "kernels\n", "bf16"},
+		{[]string{"--precision", "bf16"}, "kernels, bf16 (", ""},
+		{[]string{"--set", "precision=bf16"}, "kernels, bf16 (", ""},
+		{[]string{"--set", "precision=bf16", "--precision", "fp32"}, "kernels\n", "bf16"},
+	} {
+		r := invoke(t, append([]string{"eval", "--model", dir, "--data", data}, c.more...)...)
+		if r.code != 0 || !strings.Contains(r.stderr, c.want) || c.not != "" && strings.Contains(r.stderr, c.not) {
+			t.Errorf("eval %v: exit code %d, %s", c.more, r.code, r.stderr)
+		}
+	}
+}

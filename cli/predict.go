@@ -14,6 +14,7 @@ import (
 	"fasternet/eval/predict"
 	"fasternet/formats/npy"
 	"fasternet/kernels"
+	"fasternet/model"
 	"fasternet/train"
 
 	"github.com/spf13/cobra"
@@ -75,6 +76,10 @@ order of the outputs.`,
 			}
 			pool := kernels.NewPool(config.Threads)
 			defer pool.Close()
+			runner, err := model.NewRunner(config, m.Model, pool)
+			if err != nil {
+				return err
+			}
 			var keep *predict.Logits
 			if logitsFile != "" {
 				keep = &predict.Logits{}
@@ -95,7 +100,7 @@ order of the outputs.`,
 				if err != nil {
 					return nil, err
 				}
-				return predict.Classify(cmd.Context(), f.runner(m, pool), in, f.inputs(config, show, "predict", bar), topk, names, writer, keep)
+				return predict.Classify(cmd.Context(), runner, in, f.inputs(config, show, "predict", bar), topk, names, writer, keep)
 			}
 			outcome, err := withOutput(out, classify)
 			show.End()

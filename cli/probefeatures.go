@@ -10,6 +10,7 @@ import (
 	"fasternet/eval/probe"
 	"fasternet/graph"
 	"fasternet/kernels"
+	"fasternet/model"
 	"fasternet/train"
 
 	"github.com/spf13/cobra"
@@ -112,7 +113,10 @@ func (f *probeFlags) features(c *cobra.Command, show *train.Display, training bo
 		e.train = data.Few(e.train, f.few, f.seed)
 	}
 	pool := kernels.NewPool(config.Threads)
-	e.runner = f.runner(m, pool)
+	if e.runner, err = model.NewRunner(config, m.Model, pool); err != nil {
+		pool.Close()
+		return nil, nil, err
+	}
 	show.Line("features of %s: %d training and %d validation images, %d threads, %s", which(m), e.train.Len(), e.val.Len(), pool.Workers(), kernels.Describe(e.runner.Precision))
 	for _, note := range append(notes, eval.Notes(config.Data, e.train, e.val)...) {
 		show.Line("note: %s", note)

@@ -134,7 +134,11 @@ func (d *drawing) draw(cmd *cobra.Command) (kind string, sheet *viz.Sheet, err e
 	}
 	pool := kernels.NewPool(c.Threads)
 	defer pool.Close()
-	sheet, err = viz.Reconstructions(cmd.Context(), graph.NewMIMRunner(net, pool), ds, d.options)
+	runner, err := model.NewMIMRunner(c.In("fp32"), net, pool)
+	if err != nil {
+		return "", nil, err
+	}
+	sheet, err = viz.Reconstructions(cmd.Context(), runner, ds, d.options)
 	return "reconstruction", sheet, err
 }
 
@@ -155,7 +159,11 @@ func (d *drawing) attention(cmd *cobra.Command) (kind string, sheet *viz.Sheet, 
 	}
 	pool := kernels.NewPool(c.Threads)
 	defer pool.Close()
-	sheet, err = viz.Attentions(cmd.Context(), graph.NewRunner(net, pool), net, ds, d.options)
+	runner, err := model.NewRunner(c.In("fp32"), net, pool)
+	if err != nil {
+		return "", nil, err
+	}
+	sheet, err = viz.Attentions(cmd.Context(), runner, net, ds, d.options)
 	return "attention", sheet, err
 }
 

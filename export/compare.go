@@ -34,7 +34,11 @@ func logits(l *model.Loaded, pool *kernels.Pool) ([]float32, error) {
 	for i := range images {
 		images[i] = float32(r.NormFloat64())
 	}
-	p, err := graph.NewRunner(l.Model, pool).Program(graph.Shape{Batch: checkBatch, Height: size, Width: size})
+	runner, err := model.NewRunner(l.Config.In("fp32"), l.Model, pool)
+	if err != nil {
+		return nil, err
+	}
+	p, err := runner.Program(graph.Shape{Batch: checkBatch, Height: size, Width: size})
 	if err != nil {
 		return nil, err
 	}

@@ -33,7 +33,11 @@ func (r *Run) Examine(ctx context.Context, progress func(done, total int)) error
 		if err != nil {
 			return err
 		}
-		r.sheet, err = viz.Reconstructions(ctx, graph.NewMIMRunner(net, pool), ds, viz.Options{
+		runner, err := model.NewMIMRunner(r.Config.In("fp32"), net, pool)
+		if err != nil {
+			return err
+		}
+		r.sheet, err = viz.Reconstructions(ctx, runner, ds, viz.Options{
 			Transform: transform, Most: Reconstructed, Seed: r.Config.Seed,
 		})
 		return err
@@ -49,7 +53,11 @@ func (r *Run) Examine(ctx context.Context, progress func(done, total int)) error
 	if err != nil {
 		return err
 	}
-	found, err := eval.Examine(ctx, graph.NewRunner(net, pool), ds, transform, eval.Options{
+	runner, err := model.NewRunner(r.Config.In("fp32"), net, pool) // as the run evaluates
+	if err != nil {
+		return err
+	}
+	found, err := eval.Examine(ctx, runner, ds, transform, eval.Options{
 		Batch: r.Config.Train.ValBatchSize, Progress: progress, Mistakes: train.Mistakes, SkipBad: true,
 	})
 	if err != nil {

@@ -32,18 +32,11 @@ func newClassification(c *configs.Config, train, val data.Dataset, pool *kernels
 	if err != nil {
 		return nil, err
 	}
-	t := &classification{config: c, train: train, val: val, net: net, runner: graph.NewRunner(net, pool)}
+	t := &classification{config: c, train: train, val: val, net: net}
 	if t.counts, err = graph.Count(net, c.Data.ImageSize, c.Data.ImageSize); err != nil {
 		return nil, err
 	}
-	if t.depths, err = graph.LayersOf(net, c.Data.ImageSize, c.Data.ImageSize); err != nil {
-		return nil, err
-	}
-	if t.runner.Frozen, err = t.depths.Frozen(c.Train.FrozenStages); err != nil {
-		return nil, err
-	}
-	t.runner.Loss, t.runner.Recompute = lossOf(c), c.Train.GradCheckpointing
-	if t.runner.Precision, err = precision(c); err != nil {
+	if t.runner, t.depths, err = NewRunner(c, net, pool); err != nil {
 		return nil, err
 	}
 	t.teacher, err = openTeacher(c, t.runner, train.Classes())
@@ -60,6 +53,8 @@ func (t *classification) describe() string {
 	return fmt.Sprintf("%s: %d parameters, %.3f GMACs at %d px; %d training and %d validation images in %d classes",
 		t.config.Model.Name, total.Parameters, float64(total.MACs)/1e9, size, t.train.Len(), t.val.Len(), len(t.train.Classes()))
 }
+
+func (t *classification) precision() kernels.Precision { return t.runner.Precision }
 
 func (t *classification) parallel() *ops.Parallel { return &t.runner.Parallel }
 

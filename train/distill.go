@@ -11,7 +11,6 @@ import (
 	"fasternet/graph"
 	"fasternet/kernels"
 	"fasternet/model"
-	"fasternet/ops"
 )
 
 // teacher is a model that a student learns from. It is frozen: in evaluation form,
@@ -125,13 +124,4 @@ func (t *teacher) logits(b *data.Batch) ([]float32, error) {
 		}
 	}
 	return t.answers, nil
-}
-
-// lossOf is the loss of a configuration.
-func lossOf(c *configs.Config) ops.Loss {
-	kinds := map[string]ops.Distill{"hard": ops.HardDistill, "soft": ops.SoftDistill}
-	return ops.Loss{
-		Binary: c.Loss.Name == "bce", Threshold: c.Loss.Threshold, SumClasses: c.Loss.SumClasses,
-		Distill: kinds[c.Distill.Type], Alpha: c.Distill.Alpha, Tau: c.Distill.Tau,
-	}
 }

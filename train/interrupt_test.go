@@ -291,10 +291,6 @@ func TestSummaryColumns(t *testing.T) {
 // Images that do not come keep no run from stopping.
 func TestStopWaitingForImages(t *testing.T) {
 	tr := newTrainer(t, smallConfig(t, small["fasternet"], noise(t)))
-	var err error
-	if tr.optimizer, err = optimizerOf(tr.config, tr.task, tr.pool); err != nil {
-		t.Fatal(err)
-	}
 	if err := tr.prepare(); err != nil {
 		t.Fatal(err)
 	}

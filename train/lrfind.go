@@ -92,17 +92,10 @@ func FindLR(ctx context.Context, c *configs.Config, o FindOptions) (LRFinding, e
 
 // lookFor makes what a step of training needs.
 func (t *trainer) lookFor() (err error) {
-	c := t.config
 	if err := t.openData(); err != nil {
 		return err
 	}
-	if t.task, err = t.newTask(t.pool); err != nil {
-		return err
-	}
-	if err := freeze(c, t.task.store().Params(), t.task.layers()); err != nil {
-		return err
-	}
-	if t.optimizer, err = optimizerOf(c, t.task, t.pool); err != nil {
+	if err := t.makeTask(); err != nil {
 		return err
 	}
 	if err := t.prepare(); err != nil {

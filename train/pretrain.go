@@ -35,12 +35,11 @@ func newPretraining(c *configs.Config, train, val data.Dataset, pool *kernels.Po
 	if err != nil {
 		return nil, err
 	}
-	t := &pretraining{config: c, train: train, val: val, net: net, runner: graph.NewMIMRunner(net, pool)}
+	t := &pretraining{config: c, train: train, val: val, net: net, replaced: func([]data.BadSample) {}}
 	if t.counts, err = net.Count(); err != nil {
 		return nil, err
 	}
-	t.runner.Recompute = c.Train.GradCheckpointing
-	t.runner.Precision, err = precision(c)
+	t.runner, err = NewMIMRunner(c, net, pool)
 	return t, err
 }
 
@@ -60,6 +59,8 @@ func (t *pretraining) describe() string {
 	return fmt.Sprintf("localmim of a %s: %d parameters with the decoders, %.3f GMACs at %d px; %d of %d units of %d px visible; %s targets of %s; %d training and %d validation images",
 		c.Model.Name, total.Parameters, float64(total.MACs)/1e9, c.Data.ImageSize, visible, side*side, c.MIM.MaskUnit, c.MIM.Target, strings.Join(grids, ", "), t.train.Len(), t.val.Len())
 }
+
+func (t *pretraining) precision() kernels.Precision { return t.runner.Precision }
 
 func (t *pretraining) parallel() *ops.Parallel { return &t.runner.Parallel }
 

@@ -26,6 +26,8 @@ type task interface {
 	// what does not fit, and says which parameters have gradients, in the order in which
 	// a step completes them.
 	prepare(batch int) ([]*ops.Param, error)
+	// precision is that of the products in a step.
+	precision() kernels.Precision
 	// parallel is what the programs have to do with other ranks.
 	parallel() *ops.Parallel
 	// fill sets what the batches of training carry beside images.
@@ -43,23 +45,25 @@ type task interface {
 	result(r eval.Result) string
 }
 
-// precision is that of the matrix products; the error says why there is none.
-func precision(c *configs.Config) (kernels.Precision, error) {
-	p, err := kernels.ParsePrecision(c.Precision)
-	if err != nil {
-		return p, fmt.Errorf("precision: %w", err)
+// newTask makes the model of a configuration for a data set, and what trains it.
+func newTask(c *configs.Config, train, val data.Dataset, pool *kernels.Pool) (task, error) {
+	switch c.Task {
+	case "localmim":
+		return newPretraining(c, train, val, pool)
+	case "classify":
+		return newClassification(c, train, val, pool)
 	}
-	return p, nil
+	return nil, fmt.Errorf("task: there is no task %q", c.Task)
 }
 
-// newTask makes the model of the configuration.
-func (t *trainer) newTask(pool *kernels.Pool) (task, error) {
-	if t.config.Task == "localmim" {
-		p, err := newPretraining(t.config, t.train, t.val, pool)
-		if err == nil {
-			p.replaced = func(bad []data.BadSample) { t.badVal.note(t.show, bad) }
-		}
-		return p, err
+// makeTask makes the task of the run, its model and its optimizer.
+func (t *trainer) makeTask() (err error) {
+	if t.task, err = newTask(t.config, t.train, t.val, t.pool); err != nil {
+		return err
 	}
-	return newClassification(t.config, t.train, t.val, pool)
+	if p, ok := t.task.(*pretraining); ok {
+		p.replaced = func(bad []data.BadSample) { t.badVal.note(t.show, bad) }
+	}
+	t.optimizer, err = NewOptimizer(t.config, t.task.store().Params(), t.task.layers(), t.pool)
+	return err
 }

@@ -241,13 +241,7 @@ func (t *trainer) make(o Options) (err error) {
 		return err
 	}
 	t.pool = kernels.NewPool(c.Threads)
-	if t.task, err = t.newTask(t.pool); err != nil {
-		return err
-	}
-	if err := freeze(c, t.task.store().Params(), t.task.layers()); err != nil {
-		return err
-	}
-	if t.optimizer, err = optimizerOf(c, t.task, t.pool); err != nil {
+	if err := t.makeTask(); err != nil {
 		return err
 	}
 	return t.prepare()
@@ -328,8 +322,7 @@ func (t *trainer) openFolder(ctx context.Context, o Options) (err error) {
 
 // kernels names those in use.
 func (t *trainer) kernels() string {
-	p, _ := precision(t.config) // the task has been made with it
-	return kernels.Describe(p)
+	return kernels.Describe(t.task.precision())
 }
 
 // loaderFor is the loader of an epoch; its image size can change.

@@ -27,7 +27,7 @@ func newTrainer(t *testing.T, c *configs.Config) *trainer {
 	if tr.train, err = eval.Open(c.Data, true); err != nil {
 		t.Fatal(err)
 	}
-	if tr.task, err = tr.newTask(tr.pool); err != nil {
+	if err := tr.makeTask(); err != nil {
 		t.Fatal(err)
 	}
 	return tr

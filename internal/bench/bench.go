@@ -13,7 +13,7 @@ import (
 	"fasternet/kernels"
 	"fasternet/model"
 	"fasternet/ops"
-	"fasternet/optim"
+	"fasternet/train"
 )
 
 // Options say what to time.
@@ -30,8 +30,6 @@ type Options struct {
 
 	// Model to time; nil for a new one of the configuration.
 	Model graph.Model
-
-	in kernels.Precision
 }
 
 // Paper sets the protocol of the authors for latency on a CPU: batch 1, one
@@ -88,14 +86,9 @@ func Run(ctx context.Context, name string, c *configs.Config, o Options) (Result
 	if o.Batch < 1 {
 		return Result{}, fmt.Errorf("batch: want 1 or more, got %d", o.Batch)
 	}
-	if o.Precision == "" {
-		o.Precision = c.Precision
+	if o.Precision != "" {
+		c = c.In(o.Precision)
 	}
-	in, err := kernels.ParsePrecision(o.Precision)
-	if err != nil {
-		return Result{}, err
-	}
-	o.Precision, o.in = in.String(), in
 	pool := kernels.NewPool(o.Threads)
 	defer pool.Close()
 	subject, err := o.subject(c, pool)
@@ -123,7 +116,7 @@ func Run(ctx context.Context, name string, c *configs.Config, o Options) (Result
 	macs := float64(total.MACs + total.AttentionMACs)
 	median := quantile(times, 0.5)
 	r := Result{
-		Model: name, Mode: mode, Kernels: string(kernels.Active()), Precision: o.Precision, BNFolded: subject.folded, Threads: pool.Workers(), Batch: o.Batch, Size: o.Size,
+		Model: name, Mode: mode, Kernels: string(kernels.Active()), Precision: subject.precision.String(), BNFolded: subject.folded, Threads: pool.Workers(), Batch: o.Batch, Size: o.Size,
 		Warmup: o.Warmup, Runs: len(times), MedianMS: median, MeanMS: mean(times), P10MS: quantile(times, 0.1), P90MS: quantile(times, 0.9), BestMS: times[0], CPUMS: used,
 		ImgPerS: 1000 * float64(o.Batch) / median, GMACs: macs / 1e9, GFLOPS: 2 * macs * float64(o.Batch) / median / 1e6,
 		PeakRSSMiB: PeakRSS() / (1 << 20), ArenaMiB: float64(subject.program.ArenaBytes()) / (1 << 20),
@@ -132,7 +125,7 @@ func Run(ctx context.Context, name string, c *configs.Config, o Options) (Result
 		r.GFLOPS *= 3
 		r.Recomputed = c.Train.GradCheckpointing
 	}
-	if in == kernels.BF16 {
+	if subject.precision == kernels.BF16 {
 		r.BF16Path = string(kernels.ActiveBF16())
 	}
 	r.Profile = entries(profile.Times(), len(times))
@@ -145,10 +138,11 @@ type subject struct {
 		Profile(*ops.Profile)
 		ArenaBytes() int
 	}
-	step   func() error
-	counts []graph.LayerCount
-	folded bool
-	steps  // of training
+	step      func() error
+	counts    []graph.LayerCount
+	precision kernels.Precision
+	folded    bool
+	steps     // of training
 }
 
 // steps are the two halves of a step of training, and what ranks need between them.
@@ -177,8 +171,10 @@ func (o Options) subject(c *configs.Config, pool *kernels.Pool) (subject, error)
 	if err != nil {
 		return subject{}, err
 	}
-	runner := graph.NewRunner(net, pool)
-	runner.Precision, runner.Recompute = o.in, c.Train.GradCheckpointing
+	runner, depths, err := o.runner(c, net, pool)
+	if err != nil {
+		return subject{}, err
+	}
 	program, err := runner.Program(graph.Shape{Batch: o.Batch, Height: o.Size, Width: o.Size, Train: o.Train})
 	if err != nil {
 		return subject{}, err
@@ -187,15 +183,29 @@ func (o Options) subject(c *configs.Config, pool *kernels.Pool) (subject, error)
 	if err != nil {
 		return subject{}, err
 	}
-	s := subject{program: program, step: inference(program, net, o), counts: counts, folded: folded}
+	s := subject{program: program, step: inference(program, net, o), counts: counts, precision: runner.Precision, folded: folded}
 	if o.Train {
-		if s.steps, err = training(program, net, pool, c, o); err != nil {
+		if s.steps, err = training(program, net, depths, pool, c, o); err != nil {
 			return subject{}, err
 		}
 		s.parallel = &runner.Parallel
 		s.step = s.steps.step
 	}
 	return s, nil
+}
+
+// runner runs the model as the configuration says. The loss of a distillation needs a teacher:
+// the student is timed without it.
+func (o Options) runner(c *configs.Config, net graph.Model, pool *kernels.Pool) (*graph.Runner, *graph.Layers, error) {
+	if !o.Train {
+		r, err := model.NewRunner(c, net, pool)
+		return r, nil, err
+	}
+	r, depths, err := train.NewRunner(c, net, pool)
+	if err == nil {
+		r.Loss.Distill = ops.NoDistill
+	}
+	return r, depths, err
 }
 
 // model is the model to time, and whether its batch norms are folded.
@@ -248,13 +258,13 @@ func inference(p *graph.Program, net graph.Model, o Options) func() error {
 	}
 }
 
-func training(p *graph.Program, net graph.Model, pool *kernels.Pool, c *configs.Config, o Options) (steps, error) {
+func training(p *graph.Program, net graph.Model, depths *graph.Layers, pool *kernels.Pool, c *configs.Config, o Options) (steps, error) {
 	x, targets := images(net, o), make([]float32, o.Batch*net.Classes())
 	for i := range o.Batch {
 		targets[i*net.Classes()+i%net.Classes()] = 1
 	}
 	params := net.Store().Params()
-	optimizer, err := optim.New(c.Optim, params, pool)
+	optimizer, err := train.NewOptimizer(c, params, depths, pool)
 	if err != nil {
 		return steps{}, err
 	}

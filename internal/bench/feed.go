@@ -11,10 +11,7 @@ import (
 	"fasternet/configs"
 	"fasternet/data"
 	"fasternet/eval"
-	"fasternet/graph"
 	"fasternet/kernels"
-	"fasternet/model"
-	"fasternet/optim"
 	"fasternet/train"
 )
 
@@ -32,6 +29,8 @@ type Feed struct {
 	Images     int     `json:"images"`
 	KiBAnImage float64 `json:"kib_an_image,omitempty"` // of files; decoded ones have none
 	Size       int     `json:"size"`
+	Precision  string  `json:"precision,omitempty"` // of the training steps: fp32 or bf16
+	BF16Path   string  `json:"bf16_path,omitempty"` // how bf16 is computed: amx, avx512_bf16, or go for an emulation
 	// Processor time, milliseconds an image.
 	Read      float64 `json:"read_ms"`
 	Decode    float64 `json:"decode_ms"`
@@ -52,6 +51,9 @@ type Feed struct {
 func MeasureFeed(ctx context.Context, c *configs.Config, o FeedOptions) (Feed, error) {
 	if c.Task != "classify" {
 		return Feed{}, errors.New("the feed of a pre-training cannot be timed alone; its log says how long it waited")
+	}
+	if _, err := kernels.ParsePrecision(c.Precision); err != nil && o.Rounds > 0 { // before the stages are timed
+		return Feed{}, err
 	}
 	ds, err := eval.Open(c.Data, true)
 	if err != nil {
@@ -88,22 +90,15 @@ func (f *Feed) stages(s data.Stages) {
 
 // feedRun trains on batches from anywhere.
 type feedRun struct {
-	program   *graph.Program
-	optimizer *optim.Optimizer
-	loader    *data.Loader
-	it        *data.Iterator
-	epoch     int
-	steps     uint64
+	steps  *train.Steps
+	loader *data.Loader
+	it     *data.Iterator
+	epoch  int
 }
 
-func (r *feedRun) step(images, targets []float32) error {
-	r.optimizer.ZeroGrad()
-	if _, err := r.program.Gradients(images, targets, graph.Position{Step: r.steps}); err != nil {
-		return err
-	}
-	r.steps++
-	r.optimizer.Step(1e-3, 1)
-	return nil
+func (r *feedRun) step(b *data.Batch) error {
+	_, err := r.steps.Step(b, 1e-3)
+	return err
 }
 
 // next is a batch of the loader, epoch after epoch.
@@ -130,36 +125,31 @@ func (r *feedRun) stop() {
 }
 
 func (f *Feed) train(ctx context.Context, c *configs.Config, ds data.Dataset, o FeedOptions) error {
-	net, err := model.New(c, len(ds.Classes()))
-	if err != nil {
-		return err
-	}
 	loader, err := train.Loader(c, ds, 0, false)
 	if err != nil {
 		return err
 	}
 	pool := kernels.NewPool(c.Threads)
 	defer pool.Close()
-	runner := graph.NewRunner(net, pool)
-	runner.Recompute = c.Train.GradCheckpointing
-	program, err := runner.Program(graph.Shape{Batch: c.Train.BatchSize, Height: f.Size, Width: f.Size, Train: true})
+	steps, err := train.NewSteps(c, ds, pool)
 	if err != nil {
 		return err
 	}
-	optimizer, err := optim.New(c.Optim, net.Store().Params(), pool)
-	if err != nil {
-		return err
+	f.Precision = steps.Precision().String()
+	if steps.Precision() == kernels.BF16 {
+		f.BF16Path = string(kernels.ActiveBF16())
 	}
-	r := &feedRun{program: program, optimizer: optimizer, loader: loader}
+	r := &feedRun{steps: steps, loader: loader}
 	defer r.stop()
 	b, err := r.next(ctx)
 	if err != nil {
 		return err
 	}
-	images, targets := slices.Clone(b.Images), slices.Clone(b.Targets)
+	inMemory := *b
+	inMemory.Images, inMemory.Targets = slices.Clone(b.Images), slices.Clone(b.Targets)
 	r.stop()
 	for range 2 { // packs weights, touches memory
-		if err := r.step(images, targets); err != nil {
+		if err := r.step(&inMemory); err != nil {
 			return err
 		}
 	}
@@ -170,7 +160,7 @@ func (f *Feed) train(ctx context.Context, c *configs.Config, ds data.Dataset, o 
 		if o.Notice != nil {
 			o.Notice(fmt.Sprintf("round %d/%d", k+1, o.Rounds))
 		}
-		memory, n, _, err := round(ctx, o.Seconds, func() (time.Duration, error) { return 0, r.step(images, targets) })
+		memory, n, _, err := round(ctx, o.Seconds, func() (time.Duration, error) { return 0, r.step(&inMemory) })
 		if err != nil {
 			return err
 		}
@@ -186,7 +176,7 @@ func (f *Feed) train(ctx context.Context, c *configs.Config, ds data.Dataset, o 
 				return 0, err
 			}
 			waited := time.Since(begin)
-			return waited, r.step(b.Images, b.Targets)
+			return waited, r.step(b)
 		})
 		if err != nil {
 			return err

@@ -8,7 +8,7 @@ import (
 	"fasternet/graph"
 	"fasternet/internal/rng"
 	"fasternet/kernels"
-	"fasternet/optim"
+	"fasternet/train"
 )
 
 // pretraining is a LocalMIM on images of noise. Every step has another mask, as
@@ -21,8 +21,10 @@ func (o Options) pretraining(c *configs.Config, pool *kernels.Pool) (subject, er
 	if err != nil {
 		return subject{}, err
 	}
-	runner := graph.NewMIMRunner(net, pool)
-	runner.Precision, runner.Recompute = o.in, c.Train.GradCheckpointing
+	runner, err := train.NewMIMRunner(c, net, pool)
+	if err != nil {
+		return subject{}, err
+	}
 	program, err := runner.Program(o.Batch, o.Train)
 	if err != nil {
 		return subject{}, err
@@ -33,7 +35,7 @@ func (o Options) pretraining(c *configs.Config, pool *kernels.Pool) (subject, er
 	if c.MIM.MaskPer == "sample" {
 		groups = o.Batch
 	}
-	optimizer, err := optim.New(c.Optim, net.Store().Params(), pool)
+	optimizer, err := train.NewOptimizer(c, net.Store().Params(), nil, pool)
 	if err != nil {
 		return subject{}, err
 	}
@@ -59,7 +61,7 @@ func (o Options) pretraining(c *configs.Config, pool *kernels.Pool) (subject, er
 	if err != nil {
 		return subject{}, err
 	}
-	s := subject{program: program, step: run, counts: counts}
+	s := subject{program: program, step: run, counts: counts, precision: runner.Precision}
 	if o.Train {
 		s.steps = steps{
 			gradients: run, update: func() { optimizer.Step(1e-4, 1) },

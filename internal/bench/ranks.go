@@ -71,14 +71,9 @@ func RunRanks(ctx context.Context, name string, c *configs.Config, o Options, g 
 	if !o.Train {
 		return RanksResult{}, errors.New("inference has nothing to do with other ranks: --train times training")
 	}
-	if o.Precision == "" {
-		o.Precision = c.Precision
+	if o.Precision != "" {
+		c = c.In(o.Precision)
 	}
-	in, err := kernels.ParsePrecision(o.Precision)
-	if err != nil {
-		return RanksResult{}, err
-	}
-	o.Precision, o.in = in.String(), in
 	pool := kernels.NewPool(o.Threads)
 	defer pool.Close()
 	s, err := o.subject(c, pool)
@@ -96,7 +91,7 @@ func RunRanks(ctx context.Context, name string, c *configs.Config, o Options, g 
 		}
 	}
 	r := RanksResult{
-		Model: name, Precision: o.Precision, Kernels: string(kernels.Active()), Ranks: g.Size(), Batch: o.Batch, Size: o.Size,
+		Model: name, Precision: s.precision.String(), Kernels: string(kernels.Active()), Ranks: g.Size(), Batch: o.Batch, Size: o.Size,
 		Threads: pool.Workers(), Overlap: overlap, Rounds: rounds, Steps: rounds * each,
 	}
 	for _, p := range s.params {

@@ -1,0 +1,38 @@
+package model
+
+import (
+	"fmt"
+
+	"fasternet/configs"
+	"fasternet/graph"
+	"fasternet/kernels"
+)
+
+// NewRunner makes the runner of a model in the precision that a configuration asks for. All
+// commands get their runners here, so that none computes in another precision than it was asked
+// for. The error says that this machine has no such precision. What a configuration says of
+// training besides, package train adds.
+func NewRunner(c *configs.Config, net graph.Model, pool *kernels.Pool) (*graph.Runner, error) {
+	r := graph.NewRunner(net, pool)
+	var err error
+	r.Precision, err = precision(c)
+	return r, err
+}
+
+// NewMIMRunner is NewRunner for a pre-training. Its programs for training recompute blocks if
+// train.grad_checkpointing says so.
+func NewMIMRunner(c *configs.Config, net *graph.LocalMIM, pool *kernels.Pool) (*graph.MIMRunner, error) {
+	r := graph.NewMIMRunner(net, pool)
+	r.Recompute = c.Train.GradCheckpointing
+	var err error
+	r.Precision, err = precision(c)
+	return r, err
+}
+
+func precision(c *configs.Config) (kernels.Precision, error) {
+	p, err := kernels.ParsePrecision(c.Precision)
+	if err != nil {
+		return p, fmt.Errorf("precision: %w", err)
+	}
+	return p, nil
+}

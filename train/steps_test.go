@@ -1,0 +1,139 @@
+package train
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"fasternet/data"
+	"fasternet/eval"
+	"fasternet/kernels"
+	"fasternet/model"
+)
+
+// emulated lets bf16 run on every processor.
+func emulated(t *testing.T) {
+	t.Helper()
+	if kernels.ActiveBF16() != "" {
+		return
+	}
+	if err := kernels.UseBF16(kernels.BF16Go); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = kernels.UseBF16("") })
+}
+
+// firstLosses are the losses of two steps on the first batch of a configuration.
+func firstLosses(t *testing.T, model, dir string, settings ...string) [2]float32 {
+	t.Helper()
+	c := smallConfig(t, model, dir, settings...)
+	ds, err := eval.Open(c.Data, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := kernels.NewPool(2)
+	defer pool.Close()
+	s, err := NewSteps(c, ds, pool)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := s.Precision().String(); got != c.Precision {
+		t.Errorf("the steps run in %s, want %s", got, c.Precision)
+	}
+	o := loaderOptions(c, c.Data.Scale(0))
+	if err := s.task.fill(&o); err != nil {
+		t.Fatal(err)
+	}
+	loader, err := data.NewLoader(ds, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	it := loader.Epoch(context.Background(), 0, 0)
+	defer it.Close()
+	b, err := it.Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var losses [2]float32
+	for i := range losses {
+		if losses[i], err = s.Step(b, 1e-2); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return losses
+}
+
+// What a configuration says of a step is what a step does: each setting changes its loss, and what
+// changes no bit of a run changes none here.
+func TestStepsFollowTheConfiguration(t *testing.T) {
+	emulated(t)
+	dir := noise(t)
+	teacher := filepath.Join(t.TempDir(), "teacher")
+	c := smallConfig(t, small["fasternet"], dir, "train.epochs=1", "seed=9")
+	if _, err := Run(context.Background(), c, Options{Dir: teacher}); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range []string{"fasternet", "vit", "localmim of a vit"} {
+		want := firstLosses(t, small[m], dir)
+		if got := firstLosses(t, small[m], dir, "train.grad_checkpointing=true"); got != want {
+			t.Errorf("%s: checkpointing of gradients: losses %v, want %v", m, got, want)
+		}
+		if got := firstLosses(t, small[m], dir, "precision=bf16"); got[1] == want[1] {
+			t.Errorf("%s: in bf16 the losses are %v, in fp32 %v", m, got, want)
+		}
+		if m == "localmim of a vit" {
+			continue
+		}
+		for _, settings := range [][]string{
+			{"loss.name=bce"}, {"distill.type=soft", "distill.teacher=" + teacher},
+		} {
+			if got := firstLosses(t, small[m], dir, settings...); got[0] == want[0] {
+				t.Errorf("%s: %v: losses %v, as without", m, settings, got)
+			}
+		}
+		for _, settings := range [][]string{{"train.frozen_stages=1"}, {"optim.layer_decay=0.5"}, {"train.frozen=[head.*]"}} {
+			if got := firstLosses(t, small[m], dir, settings...); got[1] == want[1] {
+				t.Errorf("%s: %v: losses %v, as without", m, settings, got)
+			}
+		}
+	}
+}
+
+// A configuration that cannot be is an error of the runner, never another precision or loss.
+func TestNewRunnerRefuses(t *testing.T) {
+	pool := kernels.NewPool(1)
+	defer pool.Close()
+	for name, spoil := range map[string]func() error{
+		"loss": func() error {
+			c := smallConfig(t, small["vit"], os.TempDir())
+			c.Loss.Name = "mse"
+			net, err := model.New(c, 10)
+			if err == nil {
+				_, _, err = NewRunner(c, net, pool)
+			}
+			return err
+		},
+		"distillation": func() error {
+			c := smallConfig(t, small["vit"], os.TempDir())
+			c.Distill.Type = "feature"
+			net, err := model.New(c, 10)
+			if err == nil {
+				_, _, err = NewRunner(c, net, pool)
+			}
+			return err
+		},
+		"task": func() error {
+			c := smallConfig(t, small["vit"], os.TempDir())
+			c.Task = "detect"
+			_, err := newTask(c, nil, nil, pool)
+			return err
+		},
+	} {
+		if err := spoil(); err == nil {
+			t.Errorf("an unknown %s is accepted", name)
+		} else {
+			t.Log(err)
+		}
+	}
+}
