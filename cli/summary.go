@@ -7,6 +7,7 @@ import (
 
 	"fasternet/configs"
 	"fasternet/graph"
+	"fasternet/graph/localmim"
 	"fasternet/internal/printable"
 
 	"github.com/spf13/cobra"
@@ -81,7 +82,7 @@ func pretrainingSummary(name string, c *configs.Config, size int, asJSON bool) e
 	if size != c.Data.ImageSize {
 		return usageError{fmt.Errorf("--size: the masks and targets of a pre-training are for images of %d pixels: change data.image_size", c.Data.ImageSize)}
 	}
-	net, err := graph.NewLocalMIM(c, c.Seed)
+	net, err := localmim.New(c, c.Seed)
 	if err != nil {
 		return err
 	}

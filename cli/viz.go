@@ -10,7 +10,7 @@ import (
 	"fasternet/data/preprocess"
 	"fasternet/eval"
 	"fasternet/eval/viz"
-	"fasternet/graph"
+	"fasternet/graph/vit"
 	"fasternet/kernels"
 	"fasternet/model"
 	"fasternet/train"
@@ -149,7 +149,7 @@ func (d *drawing) attention(cmd *cobra.Command) (kind string, sheet *viz.Sheet, 
 		return "", nil, err
 	}
 	d.average = m.Average
-	net, ok := m.Model.(*graph.ViT)
+	net, ok := m.Model.(*vit.Model)
 	if !ok {
 		return "", nil, fmt.Errorf("%s is a classifier of family %s: want a pre-training (task localmim), or a vit, whose attention can be drawn", m.Path, c.Model.Name)
 	}

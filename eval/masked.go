@@ -3,22 +3,22 @@ package eval
 import (
 	"fasternet/configs"
 	"fasternet/data"
-	"fasternet/graph"
+	"fasternet/graph/localmim"
 	"fasternet/mim"
 )
 
 // MIMTask makes the masks and targets of a LocalMIM, for a loader. The constants
 // of its targets are those of the model now.
-func MIMTask(net *graph.LocalMIM) (*mim.Task, error) {
+func MIMTask(net *localmim.Model) (*mim.Task, error) {
 	return mimTask(net, net.Config().MIM.MaskPer == "sample")
 }
 
 // MIMEvaluation is [MIMTask] with a mask for each image, also where the configuration has
 // one for a batch. It depends on the seed and the index of the image alone, so that what
 // is measured does not depend on the size of the batches.
-func MIMEvaluation(net *graph.LocalMIM) (*mim.Task, error) { return mimTask(net, true) }
+func MIMEvaluation(net *localmim.Model) (*mim.Task, error) { return mimTask(net, true) }
 
-func mimTask(net *graph.LocalMIM, perSample bool) (*mim.Task, error) {
+func mimTask(net *localmim.Model, perSample bool) (*mim.Task, error) {
 	c := net.Config()
 	size, channels := c.Data.ImageSize, c.Model.InChans
 	masks, err := masksOf(c, perSample)
@@ -57,16 +57,16 @@ func masksOf(c *configs.Config, perSample bool) (mim.Masks, error) {
 }
 
 // Masked is a batch of a loader with a [MIMTask] as the graph wants it.
-func Masked(c *configs.Config, b *data.Batch) graph.Masked {
+func Masked(c *configs.Config, b *data.Batch) localmim.Masked {
 	return masked(c, b, c.MIM.MaskPer == "sample")
 }
 
 // MaskedEvaluation is a batch of a loader with a [MIMEvaluation].
-func MaskedEvaluation(c *configs.Config, b *data.Batch) graph.Masked { return masked(c, b, true) }
+func MaskedEvaluation(c *configs.Config, b *data.Batch) localmim.Masked { return masked(c, b, true) }
 
-func masked(c *configs.Config, b *data.Batch, perSample bool) graph.Masked {
+func masked(c *configs.Config, b *data.Batch, perSample bool) localmim.Masked {
 	e := b.Extra.(*mim.Batch)
-	m := graph.Masked{Images: b.Images, Targets: e.Targets, Weights: e.Weights, Kept: e.Keep, Whole: b.Whole}
+	m := localmim.Masked{Images: b.Images, Targets: e.Targets, Weights: e.Weights, Kept: e.Keep, Whole: b.Whole}
 	if c.Model.Name != "swin" {
 		return m
 	}

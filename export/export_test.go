@@ -16,6 +16,7 @@ import (
 	"fasternet/export/onnxgraph"
 	"fasternet/formats/onnx"
 	"fasternet/graph"
+	"fasternet/graph/fasternet"
 	"fasternet/internal/golden"
 	"fasternet/kernels"
 	"fasternet/model"
@@ -172,7 +173,7 @@ func TestWriteErrors(t *testing.T) {
 		{loaded(t), filepath.Join(dir, "m.onnx"), export.Options{Opset: 12}, "opset 12"},
 		{loaded(t), filepath.Join(dir, "m.onnx"), export.Options{NoFold: true}, "not in folded form"},
 		{sick, filepath.Join(dir, "m.onnx"), export.Options{}, "the weights are no use"},
-		{&model.Loaded{Model: lossy{loaded(t).Model.(*graph.FasterNet)}, Config: sick.Config}, filepath.Join(dir, "m.onnx"), export.Options{}, "off by"},
+		{&model.Loaded{Model: lossy{loaded(t).Model.(*fasternet.Model)}, Config: sick.Config}, filepath.Join(dir, "m.onnx"), export.Options{}, "off by"},
 	} {
 		if _, err := export.Write(c.l, c.path, pool(t), c.o); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %q", c.path, err, c.want)
@@ -184,10 +185,10 @@ func TestWriteErrors(t *testing.T) {
 }
 
 // lossy is a model that loses a weight when it is folded.
-type lossy struct{ *graph.FasterNet }
+type lossy struct{ *fasternet.Model }
 
 func (l lossy) Fold() (graph.Model, error) {
-	f, err := l.FasterNet.Fold()
+	f, err := l.Model.Fold()
 	if err == nil {
 		e, _ := f.Store().Lookup("head.bias")
 		e.Param.Data()[1] += 0.01

@@ -1,9 +1,11 @@
-package graph
+package graph_test
 
 import (
 	"testing"
 
 	"fasternet/configs"
+	"fasternet/graph"
+	"fasternet/graph/fasternet"
 	"fasternet/kernels"
 	"fasternet/ops"
 )
@@ -20,14 +22,14 @@ func BenchmarkT0(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			m, err := NewFasterNet(c.Model, 0)
+			m, err := fasternet.New(c.Model, 0)
 			if err != nil {
 				b.Fatal(err)
 			}
 			pool := kernels.NewPool(0)
 			defer pool.Close()
 			const batch = 32
-			p, err := NewRunner(m, pool).Program(Shape{batch, 224, 224, train})
+			p, err := graph.NewRunner(m, pool).Program(graph.Shape{batch, 224, 224, train})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -46,7 +48,7 @@ func BenchmarkT0(b *testing.B) {
 						clear(q.GradData())
 						q.Changed()
 					}
-					_, err = p.Gradients(images, targets, Position{})
+					_, err = p.Gradients(images, targets, graph.Position{})
 				} else {
 					_, err = p.Forward(images)
 				}
@@ -78,7 +80,7 @@ func BenchmarkTransformers(b *testing.B) {
 			}
 			pool := kernels.NewPool(0)
 			defer pool.Close()
-			p, err := NewRunner(m, pool).Program(Shape{batch, 224, 224, true})
+			p, err := graph.NewRunner(m, pool).Program(graph.Shape{batch, 224, 224, true})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -90,7 +92,7 @@ func BenchmarkTransformers(b *testing.B) {
 				targets[i*1000+i] = 1
 			}
 			for b.Loop() {
-				if _, err = p.Gradients(images, targets, Position{}); err != nil {
+				if _, err = p.Gradients(images, targets, graph.Position{}); err != nil {
 					b.Fatal(err)
 				}
 			}

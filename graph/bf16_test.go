@@ -1,4 +1,4 @@
-package graph
+package graph_test
 
 import (
 	"math"
@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"fasternet/graph"
+	"fasternet/graph/fasternet"
 	"fasternet/internal/golden"
 	"fasternet/kernels"
 	"fasternet/ops"
@@ -131,7 +133,7 @@ func TestBF16OfFasterNet(t *testing.T) {
 			}
 			everyBF16(t, func(t *testing.T) {
 				m := newModel(t, ref, c.Seed)
-				checkBF16Model(t, m, Shape{c.Batch, c.Image[0], c.Image[1], false}, images, targets, want["eval_logits"].Data, want["train_logits"].Data, want, bound)
+				checkBF16Model(t, m, graph.Shape{c.Batch, c.Image[0], c.Image[1], false}, images, targets, want["eval_logits"].Data, want["train_logits"].Data, want, bound)
 			})
 		})
 	}
@@ -147,13 +149,13 @@ func TestBF16OfTransformers(t *testing.T) {
 			images := golden.ToNHWC(golden.Image("input", c.Seed, c.Batch*3*c.Image*c.Image), c.Batch, 3, c.Image, c.Image)
 			targets := smoothed(golden.Labels(c.Seed, c.Batch, c.Classes), c.Classes)
 			everyBF16(t, func(t *testing.T) {
-				checkBF16Model(t, ref.model(t), Shape{c.Batch, c.Image, c.Image, false}, images, targets, want["logits"].Data, want["logits"].Data, want, bf16Gradients)
+				checkBF16Model(t, ref.model(t), graph.Shape{c.Batch, c.Image, c.Image, false}, images, targets, want["logits"].Data, want["logits"].Data, want, bf16Gradients)
 			})
 		})
 	}
 }
 
-func checkBF16Model(t *testing.T, m Model, s Shape, images, targets, logits, trainLogits []float32, want map[string]golden.Tensor, bound float64) {
+func checkBF16Model(t *testing.T, m graph.Model, s graph.Shape, images, targets, logits, trainLogits []float32, want map[string]golden.Tensor, bound float64) {
 	t.Helper()
 	r := newRunner(t, m)
 	r.Precision = kernels.BF16
@@ -164,7 +166,7 @@ func checkBF16Model(t *testing.T, m Model, s Shape, images, targets, logits, tra
 	checkBF16(t, "logits", got, logits, bf16Logits)
 	s.Train = true
 	p := program(t, r, s)
-	if _, err := p.Gradients(images, targets, Position{}); err != nil {
+	if _, err := p.Gradients(images, targets, graph.Position{}); err != nil {
 		t.Fatal(err)
 	}
 	checkBF16(t, "logits in training", p.Logits(), trainLogits, bf16Logits)
@@ -211,20 +213,20 @@ func TestBF16Threads(t *testing.T) {
 		golden.JSON(t, "fasternet_small_gelu.json", &fasternet)
 		var swin transformerReference
 		golden.JSON(t, "swin_small_w4.json", &swin)
-		for name, make := range map[string]func() (Model, int){
-			"fasternet": func() (Model, int) { return newModel(t, fasternet, 1), 64 },
-			"swin":      func() (Model, int) { return swin.model(t), swin.Config.Image },
+		for name, make := range map[string]func() (graph.Model, int){
+			"fasternet": func() (graph.Model, int) { return newModel(t, fasternet, 1), 64 },
+			"swin":      func() (graph.Model, int) { return swin.model(t), swin.Config.Image },
 		} {
 			var want []float32
 			for _, threads := range []int{1, 2, 3} {
 				m, size := make()
 				pool := kernels.NewPool(threads)
-				r := NewRunner(m, pool)
+				r := graph.NewRunner(m, pool)
 				r.Precision = kernels.BF16
 				const batch = 3
-				p := program(t, r, Shape{batch, size, size, true})
+				p := program(t, r, graph.Shape{batch, size, size, true})
 				targets := smoothed([]int{0, 1, 2}, m.Classes())
-				if _, err := p.Gradients(random(batch*size*size*3, 0), targets, Position{}); err != nil {
+				if _, err := p.Gradients(random(batch*size*size*3, 0), targets, graph.Position{}); err != nil {
 					t.Fatal(err)
 				}
 				got := slices.Clone(p.Logits())
@@ -252,13 +254,13 @@ func TestNoBF16(t *testing.T) {
 	if err := kernels.UseBF16(""); err != nil {
 		t.Fatal(err)
 	}
-	m, err := NewFasterNet(smallConfig(), 1)
+	m, err := fasternet.New(smallConfig(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := newRunner(t, m)
 	r.Precision = kernels.BF16
-	if _, err := r.Program(Shape{1, 32, 32, false}); err == nil || !strings.Contains(err.Error(), "there is no bf16 here") {
+	if _, err := r.Program(graph.Shape{1, 32, 32, false}); err == nil || !strings.Contains(err.Error(), "there is no bf16 here") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -23,7 +23,7 @@ func Count(m Model, height, width int) ([]LayerCount, error) {
 	if err != nil {
 		return nil, err
 	}
-	return countsOf(recorded), nil
+	return CountsOf(recorded), nil
 }
 
 // Record lists the operations of the forward pass of a model for one image of that size.
@@ -57,8 +57,8 @@ func sketch(m Model, height, width int, prepare func(*layers.Pass)) (tape *ops.T
 	return tape, err
 }
 
-// countsOf adds up the operations of each part of a model.
-func countsOf(recorded []ops.Recorded) []LayerCount {
+// CountsOf adds up the operations of each part of a model.
+func CountsOf(recorded []ops.Recorded) []LayerCount {
 	var counts []LayerCount
 	at := map[string]int{}
 	seen := map[*ops.Param]bool{}
@@ -108,15 +108,11 @@ func countsOf(recorded []ops.Recorded) []LayerCount {
 // also if they are fixed. The configuration must have passed the checks of package
 // configs.
 func Parameters(c configs.Model, imageSize int, folded bool) (int, error) {
-	if c.Name == "vit" {
-		c.PosEmbed = "learned"
-	}
-	c.NumClasses = max(c.NumClasses, 1)
-	m, err := fromStore(c, imageSize, layers.NewShapeStore(folded))
+	f, err := family(c)
 	if err != nil {
 		return 0, err
 	}
-	return m.Store().Parameters(), nil
+	return f.parameters(c, imageSize, folded)
 }
 
 // Total adds the counts up.

@@ -1,4 +1,4 @@
-package graph
+package graph_test
 
 import (
 	"math"
@@ -6,16 +6,18 @@ import (
 	"testing"
 
 	"fasternet/configs"
+	"fasternet/graph"
+	"fasternet/graph/fasternet"
 )
 
-func preset(t *testing.T, variant string, scale float64) *FasterNet {
+func preset(t *testing.T, variant string, scale float64) *fasternet.Model {
 	t.Helper()
 	c, err := configs.Load("fasternet_" + variant)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.Model.LayerScaleInitValue = scale
-	m, err := NewFasterNet(c.Model, 0)
+	m, err := fasternet.New(c.Model, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,9 +25,9 @@ func preset(t *testing.T, variant string, scale float64) *FasterNet {
 }
 
 // counted are the counts of a model.
-func counted(t *testing.T, m Model, height, width int) []LayerCount {
+func counted(t *testing.T, m graph.Model, height, width int) []graph.LayerCount {
 	t.Helper()
-	counts, err := Count(m, height, width)
+	counts, err := graph.Count(m, height, width)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +39,7 @@ func counted(t *testing.T, m Model, height, width int) []LayerCount {
 func TestCounts(t *testing.T) {
 	for i, name := range variants {
 		m := preset(t, name, 0)
-		at224, at192 := Total(counted(t, m, 224, 224)), Total(counted(t, m, 192, 192))
+		at224, at192 := graph.Total(counted(t, m, 224, 224)), graph.Total(counted(t, m, 192, 192))
 		for _, c := range []struct {
 			what string
 			got  int
@@ -74,8 +76,8 @@ func TestCounts(t *testing.T) {
 		}
 		// The closed form of norms and pool at both sizes: 2 an element of a norm,
 		// which a fold takes away, and 1 an input of the pool.
-		for side, total := range map[int]LayerCount{224: at224, 192: at192} {
-			norms, pool := normElements(m, side), side*side/1024*m.config.StageDims()[3]
+		for side, total := range map[int]graph.LayerCount{224: at224, 192: at192} {
+			norms, pool := normElements(m, side), side*side/1024*m.Config().StageDims()[3]
 			if total.MACsWithNorm() != total.MACs+2*norms+pool || total.Folded().MACsWithNorm() != total.MACs+pool {
 				t.Errorf("%s at %d: %d and folded %d with norms, of them %d of convolutions; want %d elements of norms and %d of the pool",
 					name, side, total.MACsWithNorm(), total.Folded().MACsWithNorm(), total.MACs, norms, pool)
@@ -86,16 +88,16 @@ func TestCounts(t *testing.T) {
 
 // normElements is Σ pixels·channels of the batch norms, by the structure of the
 // network.
-func normElements(m *FasterNet, side int) int {
+func normElements(m *fasternet.Model, side int) int {
 	n := 0
-	for i, dim := range m.config.StageDims() {
+	for i, dim := range m.Config().StageDims() {
 		pixels := (side >> (2 + i)) * (side >> (2 + i))
-		n += pixels * (dim + 2*dim*m.config.Depths[i])
+		n += pixels * (dim + 2*dim*m.Config().Depths[i])
 	}
 	return n
 }
 
-func normChannels(m Model) int {
+func normChannels(m graph.Model) int {
 	n := 0
 	for _, e := range m.Store().Entries {
 		if e.Buffer != nil {
@@ -112,7 +114,7 @@ func TestFoldedCounts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := Total(counted(t, f, 192, 224)), Total(counted(t, m, 192, 224)).Folded(); got != want || got.Parameters != f.Store().Parameters() || got.Folded() != got {
+	if got, want := graph.Total(counted(t, f, 192, 224)), graph.Total(counted(t, m, 192, 224)).Folded(); got != want || got.Parameters != f.Store().Parameters() || got.Folded() != got {
 		t.Errorf("the folded model has %+v and %d parameters, want %+v", got, f.Store().Parameters(), want)
 	}
 }
@@ -120,7 +122,7 @@ func TestFoldedCounts(t *testing.T) {
 // Layer scale folds too.
 func TestFoldedLayerScale(t *testing.T) {
 	without, with := preset(t, "t0", 0), preset(t, "t0", 0.1)
-	a, b := Total(counted(t, without, 224, 224)), Total(counted(t, with, 224, 224))
+	a, b := graph.Total(counted(t, without, 224, 224)), graph.Total(counted(t, with, 224, 224))
 	if b.Parameters-a.Parameters != 40+2*80+8*160+2*320 || b.Folded() != a.Folded() {
 		t.Errorf("without layer scale %+v, with it %+v", a, b)
 	}
@@ -140,11 +142,11 @@ func TestTransformerActivations(t *testing.T) {
 		{vit, 196*192 + 12*197*9*192 + 1000},
 		{swin, 3136*96 + 2*3136*9*96 + 784*192 + 2*784*9*192 + 1000},
 	} {
-		m, err := New(c.config, 224, 1)
+		m, err := graph.New(c.config, 224, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := Total(counted(t, m, 224, 224)).Activations; got != c.want {
+		if got := graph.Total(counted(t, m, 224, 224)).Activations; got != c.want {
 			t.Errorf("%s: %d, want %d", c.config.Name, got, c.want)
 		}
 	}
@@ -161,7 +163,7 @@ func TestParameters(t *testing.T) {
 			continue
 		}
 		c.Model.NumClasses = 7
-		m, err := New(c.Model, c.Data.ImageSize, 1)
+		m, err := graph.New(c.Model, c.Data.ImageSize, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -169,11 +171,11 @@ func TestParameters(t *testing.T) {
 		if e, ok := m.Store().Lookup("pos_embed"); ok && e.Buffer != nil {
 			want += len(e.Buffer)
 		}
-		if got, err := Parameters(c.Model, c.Data.ImageSize, false); got != want || err != nil {
+		if got, err := graph.Parameters(c.Model, c.Data.ImageSize, false); got != want || err != nil {
 			t.Errorf("%s: %d parameters, %v, want %d", name, got, err, want)
 		}
 	}
-	if _, err := Parameters(configs.Model{Name: "resnet"}, 224, false); err == nil || !strings.Contains(err.Error(), `got "resnet"`) {
+	if _, err := graph.Parameters(configs.Model{Name: "resnet"}, 224, false); err == nil || !strings.Contains(err.Error(), `got "resnet"`) {
 		t.Errorf("a model that is not there: %v", err)
 	}
 }

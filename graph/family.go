@@ -2,7 +2,6 @@ package graph
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -10,26 +9,49 @@ import (
 	"fasternet/layers"
 )
 
-// Family makes the models of a kind. The configuration has passed the checks of package
-// configs and names the number of classes; images are square, with sides of imageSize
-// pixels. Parameters belong to the store.
-type Family func(c configs.Model, imageSize int, s *layers.Store) (Model, error)
-
-// families are the models by model.name.
-var families = map[string]Family{}
-
-func init() { // not in the declaration: to make a model, its parameters are counted
-	families["fasternet"] = func(c configs.Model, _ int, s *layers.Store) (Model, error) { return orNil(newFasterNet(c, s)) }
-	families["vit"] = func(c configs.Model, size int, s *layers.Store) (Model, error) { return orNil(newViT(c, size, s)) }
-	families["swin"] = func(c configs.Model, size int, s *layers.Store) (Model, error) { return orNil(newSwin(c, size, s)) }
+// Family is a kind of backbone. Its folder has everything that is known of it; a line in
+// package graph/families registers it.
+type Family struct {
+	Name string // the value of model.name
+	// New makes a model. The configuration has passed the checks of package configs and
+	// names the number of classes; images are square, with sides of imageSize pixels.
+	// Parameters and buffers belong to the store, under the names of checkpoints.
+	New func(c configs.Model, imageSize int, s *layers.Store) (Model, error)
+	// Counted changes a configuration whose parameters are to be counted, where some
+	// values may be learned or not; nil changes nothing.
+	Counted func(configs.Model) configs.Model
 }
 
-// orNil keeps the nil of a type from becoming an interface that is not nil.
-func orNil[M Model](m M, err error) (Model, error) {
-	if err != nil {
-		return nil, err
+// families are in the order in which they were registered.
+var families []Family
+
+// Register adds a family, before any model is made. It panics if the name is taken.
+func Register(f Family) {
+	if _, ok := FamilyOf(f.Name); ok || f.Name == "" || f.New == nil {
+		panic(fmt.Sprintf("graph: Register of a family %q: want a new name, and New", f.Name))
 	}
-	return m, nil
+	families = append(families, f)
+}
+
+// FamilyOf finds a family by its name.
+func FamilyOf(name string) (Family, bool) {
+	i := slices.IndexFunc(families, func(f Family) bool { return f.Name == name })
+	if i < 0 {
+		return Family{}, false
+	}
+	return families[i], true
+}
+
+// family is FamilyOf a configuration.
+func family(c configs.Model) (Family, error) {
+	if f, ok := FamilyOf(c.Name); ok {
+		return f, nil
+	}
+	names := make([]string, len(families))
+	for i, f := range families {
+		names[i] = f.Name
+	}
+	return Family{}, fmt.Errorf("graph: model.name: want %s, got %q", strings.Join(names, " or "), c.Name)
 }
 
 // New makes the model that a configuration names, with parameters drawn from the seed.
@@ -43,33 +65,67 @@ func NewShape(c configs.Model, imageSize int) (Model, error) {
 	return fromStore(c, imageSize, layers.NewShapeStore(false))
 }
 
-// made makes a model of a known type.
-func made[M Model](name string, c configs.Model, imageSize int, s *layers.Store) (m M, err error) {
-	c.Name = name
-	made, err := fromStore(c, imageSize, s)
+// NewFolded makes the model that a configuration names in folded form (see [Foldable]), with
+// parameters of zeros. The error is for families that have none.
+func NewFolded(c configs.Model, imageSize int) (Model, error) {
+	m, err := fromStore(c, imageSize, layers.NewFoldedStore())
+	if err != nil {
+		return nil, err
+	}
+	if f, ok := m.(Foldable); !ok || !f.Folded() {
+		return nil, fmt.Errorf("a %s has no batch norms, and no folded form", c.Name)
+	}
+	return m, nil
+}
+
+func fromStore(c configs.Model, imageSize int, s *layers.Store) (Model, error) {
+	f, err := family(c)
+	if err != nil {
+		return nil, err
+	}
+	return f.make(c, imageSize, s)
+}
+
+// Make makes a model of a family, of a known type.
+func Make[M Model](f Family, c configs.Model, imageSize int, s *layers.Store) (m M, err error) {
+	c.Name = f.Name
+	made, err := f.make(c, imageSize, s)
 	if err != nil {
 		return m, err
 	}
-	return made.(M), nil
+	m, ok := made.(M)
+	if !ok {
+		return m, fmt.Errorf("graph: family %s makes a %T", f.Name, made)
+	}
+	return m, nil
 }
 
-// fromStore makes every model: nothing is made that does not fit into memory.
-func fromStore(c configs.Model, imageSize int, s *layers.Store) (Model, error) {
-	family, ok := families[c.Name]
-	if !ok {
-		return nil, fmt.Errorf("graph: model.name: want %s, got %q", strings.Join(slices.Sorted(maps.Keys(families)), " or "), c.Name)
-	}
+// make makes every model: nothing is made that does not fit into memory.
+func (f Family) make(c configs.Model, imageSize int, s *layers.Store) (Model, error) {
 	if c.NumClasses < 1 {
 		return nil, fmt.Errorf("graph: model.num_classes: want 1 or more, got %d", c.NumClasses)
 	}
 	if !s.ShapesOnly {
-		parameters, err := Parameters(c, imageSize, s.Folded)
+		parameters, err := f.parameters(c, imageSize, s.Folded)
 		if err != nil {
 			return nil, err
 		}
-		if err := checkMemory(parameters); err != nil {
+		if err := CheckMemory(parameters); err != nil {
 			return nil, err
 		}
 	}
-	return family(c, imageSize, s)
+	return f.New(c, imageSize, s)
+}
+
+// parameters is [Parameters] of a model of the family.
+func (f Family) parameters(c configs.Model, imageSize int, folded bool) (int, error) {
+	if f.Counted != nil {
+		c = f.Counted(c)
+	}
+	c.NumClasses = max(c.NumClasses, 1)
+	m, err := f.make(c, imageSize, layers.NewShapeStore(folded))
+	if err != nil {
+		return 0, err
+	}
+	return m.Store().Parameters(), nil
 }

@@ -1,4 +1,4 @@
-package graph
+package graph_test
 
 import (
 	"fmt"
@@ -7,11 +7,13 @@ import (
 	"testing"
 
 	"fasternet/configs"
+	"fasternet/graph"
+	"fasternet/graph/fasternet"
 	"fasternet/internal/golden"
 )
 
 // feature is an intermediate value of the last run.
-func feature(t *testing.T, p *Program, name string) ([]float32, []int) {
+func feature(t *testing.T, p *graph.Program, name string) ([]float32, []int) {
 	t.Helper()
 	values, shape, err := p.Feature(name)
 	if err != nil {
@@ -34,8 +36,8 @@ func TestFeaturesOfReference(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for form, m := range map[string]Model{"model": m, "folded": folded} {
-		p, err := newRunner(t, m).Features(Shape{Batch: c.Batch, Height: c.Image[0], Width: c.Image[1]})
+	for form, m := range map[string]graph.Model{"model": m, "folded": folded} {
+		p, err := newRunner(t, m).Features(graph.Shape{Batch: c.Batch, Height: c.Image[0], Width: c.Image[1]})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -65,14 +67,14 @@ func TestFeaturesAgree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := NewFasterNet(c.Model, 5)
+	m, err := fasternet.New(c.Model, 5)
 	if err != nil {
 		t.Fatal(err)
 	}
 	fill(m, 5)
 	r := newRunner(t, m)
 	for _, size := range [][2]int{{224, 224}, {256, 320}} {
-		s := Shape{Batch: 2, Height: size[0], Width: size[1]}
+		s := graph.Shape{Batch: 2, Height: size[0], Width: size[1]}
 		p, err := r.Features(s)
 		if err != nil {
 			t.Fatal(err)
@@ -135,11 +137,11 @@ func TestFeaturesAgree(t *testing.T) {
 		}
 		golden.CheckRel(t, "head of prelogits", again, logits, 2e-5)
 	}
-	p, _ := r.Features(Shape{Batch: 1, Height: 224, Width: 224})
+	p, _ := r.Features(graph.Shape{Batch: 1, Height: 224, Width: 224})
 	if _, _, err := p.Feature("stage5"); err == nil || !strings.Contains(err.Error(), "stage4") {
 		t.Errorf("a feature that is not there: %v", err)
 	}
-	if _, err := r.Features(Shape{Batch: 1, Height: 224, Width: 30}); err == nil || !strings.Contains(err.Error(), "224×30") {
+	if _, err := r.Features(graph.Shape{Batch: 1, Height: 224, Width: 30}); err == nil || !strings.Contains(err.Error(), "224×30") {
 		t.Errorf("too small: %v", err)
 	}
 }

@@ -1,13 +1,5 @@
 package graph
 
-import (
-	"errors"
-	"reflect"
-
-	"fasternet/configs"
-	"fasternet/layers"
-)
-
 // Foldable is a model that has a folded form: batch norms and layer scale are
 // part of the convolutions before them. It gives the same logits but for
 // rounding, in less time, and cannot be trained.
@@ -21,55 +13,6 @@ type Foldable interface {
 	Refold(folded Model) error
 	// Folded says whether the model is in folded form.
 	Folded() bool
-}
-
-// NewFoldedFasterNet makes a FasterNet in folded form, with parameters of zeros
-// under the names of the official folded state dict, e.g.
-// "patch_embed.proj.bias".
-func NewFoldedFasterNet(c configs.Model) (*FasterNet, error) {
-	return made[*FasterNet]("fasternet", c, 0, layers.NewFoldedStore())
-}
-
-// Folded is part of Foldable.
-func (m *FasterNet) Folded() bool { return m.store.Folded }
-
-// Fold is part of Foldable.
-func (m *FasterNet) Fold() (Model, error) {
-	if m.Folded() {
-		return m, nil
-	}
-	f, err := NewFoldedFasterNet(m.config)
-	if err != nil {
-		return nil, err
-	}
-	m.foldInto(f)
-	return f, nil
-}
-
-// Refold is part of Foldable.
-func (m *FasterNet) Refold(folded Model) error {
-	f, ok := folded.(*FasterNet)
-	switch {
-	case ok && f == m:
-		return nil
-	case !ok || !f.Folded() || m.Folded() || !reflect.DeepEqual(f.config, m.config):
-		return errors.New("graph: Refold of a model that is not the folded form of this one")
-	}
-	m.foldInto(f)
-	return nil
-}
-
-func (m *FasterNet) foldInto(f *FasterNet) {
-	m.embed.Fold(f.embed)
-	for i, l := range m.merges {
-		l.Fold(f.merges[i])
-	}
-	for i, stage := range m.stages {
-		for j, b := range stage {
-			b.Fold(f.stages[i][j])
-		}
-	}
-	m.head.Fold(f.head)
 }
 
 // ForInference is the folded form of a model, with the weights as they are now,

@@ -1,4 +1,4 @@
-package graph
+package graph_test
 
 import (
 	"fmt"
@@ -6,20 +6,22 @@ import (
 	"testing"
 
 	"fasternet/configs"
+	"fasternet/graph"
+	"fasternet/graph/fasternet"
 	"fasternet/internal/golden"
 )
 
-func fold(t *testing.T, m *FasterNet) *FasterNet {
+func fold(t *testing.T, m *fasternet.Model) *fasternet.Model {
 	t.Helper()
 	f, err := m.Fold()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return f.(*FasterNet)
+	return f.(*fasternet.Model)
 }
 
 // folded counts the convolutions that have gained a bias.
-func folded(m *FasterNet) int {
+func folded(m *fasternet.Model) int {
 	n := 0
 	for _, e := range m.Store().Entries {
 		if strings.HasSuffix(e.Name, ".bias") && e.Name != "head.bias" {
@@ -31,7 +33,7 @@ func folded(m *FasterNet) int {
 
 // checkFolded checks the folded form of an official size, by its index among
 // the variants: state dict, folded pairs, parameters, MACs and logits.
-func checkFolded(t *testing.T, i int, m *FasterNet, ref reference, images, unfolded, want []float32) {
+func checkFolded(t *testing.T, i int, m *fasternet.Model, ref reference, images, unfolded, want []float32) {
 	t.Helper()
 	f := fold(t, m)
 	checkStateDict(t, f, ref.FusedStateDict)
@@ -39,12 +41,12 @@ func checkFolded(t *testing.T, i int, m *FasterNet, ref reference, images, unfol
 		t.Errorf("%d folded pairs", n)
 	}
 	parameters := []int{3900660, 7587624, 14971272, 31160424, 53488488, 93421224}[i]
-	total := Total(counted(t, f, 224, 224))
+	total := graph.Total(counted(t, f, 224, 224))
 	if f.Store().Parameters() != parameters || total.Parameters != parameters || total.MACs != ref.MACs || total.NormElements != 0 {
 		t.Errorf("%d parameters (%d counted), %d MACs, %d elements of norms; want %d, %d and 0",
 			f.Store().Parameters(), total.Parameters, total.MACs, total.NormElements, parameters, ref.MACs)
 	}
-	got, err := program(t, newRunner(t, f), Shape{Batch: 1, Height: 224, Width: 224}).Forward(images)
+	got, err := program(t, newRunner(t, f), graph.Shape{Batch: 1, Height: 224, Width: 224}).Forward(images)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +90,7 @@ func TestFoldOwnSizes(t *testing.T) {
 			everyVariant(t, func(t *testing.T) {
 				c := smallConfig()
 				change(&c)
-				m, err := NewFasterNet(c, 1)
+				m, err := fasternet.New(c, 1)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -98,17 +100,17 @@ func TestFoldOwnSizes(t *testing.T) {
 				if _, ok := f.Store().Lookup("stages.0.blocks.0.layer_scale"); ok {
 					t.Error("layer scale is not folded")
 				}
-				if got, want := Total(counted(t, f, 40, 52)).Parameters, f.Store().Parameters(); got != want {
+				if got, want := graph.Total(counted(t, f, 40, 52)).Parameters, f.Store().Parameters(); got != want {
 					t.Errorf("%d parameters are counted, there are %d", got, want)
 				}
 				const batch, h, w = 3, 40, 52
 				x := random(batch*h*w*c.InChans, 0)
-				want, err := program(t, newRunner(t, m), Shape{batch, h, w, false}).Forward(x)
+				want, err := program(t, newRunner(t, m), graph.Shape{batch, h, w, false}).Forward(x)
 				if err != nil {
 					t.Fatal(err)
 				}
 				r := newRunner(t, f)
-				got, err := program(t, r, Shape{batch, h, w, false}).Forward(x)
+				got, err := program(t, r, graph.Shape{batch, h, w, false}).Forward(x)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -116,7 +118,7 @@ func TestFoldOwnSizes(t *testing.T) {
 				if fmt.Sprint(m.Store().Entries[0].Param.Data()) != before {
 					t.Error("folding has changed the model")
 				}
-				if _, err := r.Program(Shape{batch, h, w, true}); err == nil || !strings.Contains(err.Error(), "batch norm is folded") {
+				if _, err := r.Program(graph.Shape{batch, h, w, true}); err == nil || !strings.Contains(err.Error(), "batch norm is folded") {
 					t.Errorf("training a folded model: %v", err)
 				}
 			})

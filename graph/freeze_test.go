@@ -1,4 +1,4 @@
-package graph
+package graph_test
 
 import (
 	"fmt"
@@ -7,22 +7,26 @@ import (
 	"testing"
 
 	"fasternet/configs"
+	"fasternet/graph"
+	"fasternet/graph/fasternet"
+	"fasternet/graph/swin"
+	"fasternet/graph/vit"
 	"fasternet/ops"
 )
 
 // frozenModels are models with a merging or a block behind what is frozen.
-func frozenModels(t *testing.T) map[string]Model {
+func frozenModels(t *testing.T) map[string]graph.Model {
 	t.Helper()
-	vit, swin := configs.DefaultModel("vit"), configs.DefaultModel("swin")
-	vit.EmbedDim, vit.Depth, vit.NumHeads, vit.PatchSize, vit.NumClasses = 24, 3, configs.Heads{3}, 8, 5
-	swin.EmbedDim, swin.Depths, swin.NumHeads, swin.WindowSize, swin.NumClasses = 12, []int{2, 2}, configs.Heads{2, 4}, 4, 5
-	fasternet := smallConfig()
-	fasternet.Depths = []int{2, 1}
-	ms := map[string]Model{}
-	for name, make := range map[string]func() (Model, error){
-		"vit":       func() (Model, error) { return NewViT(vit, 32, 1) },
-		"swin":      func() (Model, error) { return NewSwin(swin, 32, 1) },
-		"fasternet": func() (Model, error) { return NewFasterNet(fasternet, 1) },
+	vitConfig, swinConfig := configs.DefaultModel("vit"), configs.DefaultModel("swin")
+	vitConfig.EmbedDim, vitConfig.Depth, vitConfig.NumHeads, vitConfig.PatchSize, vitConfig.NumClasses = 24, 3, configs.Heads{3}, 8, 5
+	swinConfig.EmbedDim, swinConfig.Depths, swinConfig.NumHeads, swinConfig.WindowSize, swinConfig.NumClasses = 12, []int{2, 2}, configs.Heads{2, 4}, 4, 5
+	fasterNet := smallConfig()
+	fasterNet.Depths = []int{2, 1}
+	ms := map[string]graph.Model{}
+	for name, make := range map[string]func() (graph.Model, error){
+		"vit":       func() (graph.Model, error) { return vit.New(vitConfig, 32, 1) },
+		"swin":      func() (graph.Model, error) { return swin.New(swinConfig, 32, 1) },
+		"fasternet": func() (graph.Model, error) { return fasternet.New(fasterNet, 1) },
 	} {
 		m, err := make()
 		if err != nil {
@@ -39,7 +43,7 @@ func frozenModels(t *testing.T) map[string]Model {
 func TestFrozen(t *testing.T) {
 	const batch, size = 4, 32
 	for name, m := range frozenModels(t) {
-		layers, err := LayersOf(m, 32, 32)
+		layers, err := graph.LayersOf(m, 32, 32)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -55,8 +59,8 @@ func TestFrozen(t *testing.T) {
 				p.Frozen = layer < frozen
 				clear(p.GradData())
 			}
-			p := program(t, r, Shape{batch, size, size, true})
-			loss, err := p.Gradients(x, targets, Position{})
+			p := program(t, r, graph.Shape{batch, size, size, true})
+			loss, err := p.Gradients(x, targets, graph.Position{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -64,7 +68,7 @@ func TestFrozen(t *testing.T) {
 			for _, q := range m.Store().Params() {
 				grads[q.Name] = slices.Clone(q.GradData())
 			}
-			return loss, grads, p.tape.Ops()
+			return loss, grads, p.Ops()
 		}
 		loss, want, all := gradients(0)
 		for _, n := range m.Store().Norms {
@@ -107,7 +111,7 @@ func TestFrozen(t *testing.T) {
 func TestStatistics(t *testing.T) {
 	c := smallConfig()
 	c.DropPathRate = 0.5
-	m, err := NewFasterNet(c, 1)
+	m, err := fasternet.New(c, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,35 +139,35 @@ func TestStatistics(t *testing.T) {
 	if a, b := run(), run(); a != b {
 		t.Error("the same images have other statistics")
 	}
-	if _, err := p.Gradients(x, make([]float32, 20), Position{}); err == nil {
+	if _, err := p.Gradients(x, make([]float32, 20), graph.Position{}); err == nil {
 		t.Error("a program for statistics has gradients")
 	}
-	if err := program(t, r, Shape{4, 32, 32, true}).Measure(x); err == nil {
+	if err := program(t, r, graph.Shape{4, 32, 32, true}).Measure(x); err == nil {
 		t.Error("a program for training measures")
 	}
 }
 
 // A distillation wants new logits of the teacher for every batch.
 func TestTeach(t *testing.T) {
-	m, err := NewFasterNet(smallConfig(), 1)
+	m, err := fasternet.New(smallConfig(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := newRunner(t, m)
 	x, targets := random(4*32*32*3, 3), make([]float32, 20)
-	if err := program(t, r, Shape{4, 32, 32, true}).Teach(targets); err == nil {
+	if err := program(t, r, graph.Shape{4, 32, 32, true}).Teach(targets); err == nil {
 		t.Error("a program without distillation takes a teacher")
 	}
 	r = newRunner(t, m)
 	r.Loss = ops.Loss{Distill: ops.SoftDistill, Alpha: 1, Tau: 2}
-	p := program(t, r, Shape{4, 32, 32, true})
+	p := program(t, r, graph.Shape{4, 32, 32, true})
 	if err := p.Teach(random(20, 5)); err != nil {
 		t.Fatal(err)
 	}
-	if loss, err := p.Gradients(x, targets, Position{}); err != nil || loss <= 0 {
+	if loss, err := p.Gradients(x, targets, graph.Position{}); err != nil || loss <= 0 {
 		t.Errorf("loss %v, %v", loss, err)
 	}
-	if _, err := p.Gradients(x, targets, Position{}); err == nil || !strings.Contains(err.Error(), "teacher") {
+	if _, err := p.Gradients(x, targets, graph.Position{}); err == nil || !strings.Contains(err.Error(), "teacher") {
 		t.Errorf("a second batch with the same logits of the teacher: %v", err)
 	}
 	if err := p.Teach(make([]float32, 3)); err == nil {

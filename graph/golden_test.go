@@ -1,4 +1,4 @@
-package graph
+package graph_test
 
 import (
 	"fmt"
@@ -6,6 +6,9 @@ import (
 	"testing"
 
 	"fasternet/configs"
+	"fasternet/graph"
+	_ "fasternet/graph/families"
+	"fasternet/graph/fasternet"
 	"fasternet/internal/golden"
 	"fasternet/kernels"
 )
@@ -52,7 +55,7 @@ func modelConfig(r reference) configs.Model {
 }
 
 // fill gives a model the weights of the reference.
-func fill(m Model, seed int) {
+func fill(m graph.Model, seed int) {
 	for _, e := range m.Store().Entries {
 		switch {
 		case e.Param != nil:
@@ -64,9 +67,9 @@ func fill(m Model, seed int) {
 	}
 }
 
-func newModel(t *testing.T, r reference, seed int) *FasterNet {
+func newModel(t *testing.T, r reference, seed int) *fasternet.Model {
 	t.Helper()
-	m, err := NewFasterNet(modelConfig(r), 0)
+	m, err := fasternet.New(modelConfig(r), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,13 +77,13 @@ func newModel(t *testing.T, r reference, seed int) *FasterNet {
 	return m
 }
 
-func newRunner(t *testing.T, m Model) *Runner {
+func newRunner(t *testing.T, m graph.Model) *graph.Runner {
 	pool := kernels.NewPool(2)
 	t.Cleanup(pool.Close)
-	return NewRunner(m, pool)
+	return graph.NewRunner(m, pool)
 }
 
-func program(t *testing.T, r *Runner, s Shape) *Program {
+func program(t *testing.T, r *graph.Runner, s graph.Shape) *graph.Program {
 	t.Helper()
 	p, err := r.Program(s)
 	if err != nil {
@@ -116,13 +119,13 @@ func TestFullSizeVariants(t *testing.T) {
 			}
 			m := newModel(t, ref, ref.Seed)
 			checkStateDict(t, m, ref.StateDict)
-			total := Total(counted(t, m, 224, 224))
+			total := graph.Total(counted(t, m, 224, 224))
 			if m.Store().Parameters() != ref.Parameters || total.Parameters != ref.Parameters || total.MACs != ref.MACs {
 				t.Errorf("%d parameters (%d counted), %d MACs; want %d and %d", m.Store().Parameters(), total.Parameters, total.MACs, ref.Parameters, ref.MACs)
 			}
 			want := golden.Tensors(t, "fasternet_"+name+"_logits.safetensors")
 			images := golden.ToNHWC(golden.Image("input224", ref.Seed, 3*224*224), 1, 3, 224, 224)
-			p := program(t, newRunner(t, m), Shape{Batch: 1, Height: 224, Width: 224})
+			p := program(t, newRunner(t, m), graph.Shape{Batch: 1, Height: 224, Width: 224})
 			got, err := p.Forward(images)
 			if err != nil {
 				t.Fatal(err)
@@ -133,7 +136,7 @@ func TestFullSizeVariants(t *testing.T) {
 	}
 }
 
-func checkStateDict(t *testing.T, m Model, want [][2]any) {
+func checkStateDict(t *testing.T, m graph.Model, want [][2]any) {
 	t.Helper()
 	entries := m.Store().Entries
 	if len(entries) != len(want) {
@@ -153,7 +156,7 @@ func TestPartsOfT0(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := NewFasterNet(c.Model, 0)
+	m, err := fasternet.New(c.Model, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,12 +202,12 @@ func TestSmallModels(t *testing.T) {
 				images := golden.ToNHWC(golden.Image("input", c.Seed, c.Batch*3*c.Image[0]*c.Image[1]), c.Batch, 3, c.Image[0], c.Image[1])
 				targets := smoothed(golden.Labels(c.Seed, c.Batch, c.Classes), c.Classes)
 
-				logits, err := program(t, r, Shape{c.Batch, c.Image[0], c.Image[1], false}).Forward(images)
+				logits, err := program(t, r, graph.Shape{c.Batch, c.Image[0], c.Image[1], false}).Forward(images)
 				if err != nil {
 					t.Fatal(err)
 				}
 				golden.CheckRel(t, "eval logits", logits, want["eval_logits"].Data, 3e-5)
-				train := program(t, r, Shape{c.Batch, c.Image[0], c.Image[1], true})
+				train := program(t, r, graph.Shape{c.Batch, c.Image[0], c.Image[1], true})
 				checkTraining(t, m, train, ref, want, images, targets, false)
 				fill(m, c.Seed)
 				checkTraining(t, m, train, ref, want, images, targets, true)
@@ -215,7 +218,7 @@ func TestSmallModels(t *testing.T) {
 
 // checkTraining runs three steps of AdamW; noDecay1D is the second recipe, of
 // which fewer values are stored.
-func checkTraining(t *testing.T, m *FasterNet, p *Program, ref reference, want map[string]golden.Tensor, images, targets []float32, noDecay1D bool) {
+func checkTraining(t *testing.T, m *fasternet.Model, p *graph.Program, ref reference, want map[string]golden.Tensor, images, targets []float32, noDecay1D bool) {
 	t.Helper()
 	params := m.Store().Params()
 	moments := map[string][2][]float32{}
@@ -227,7 +230,7 @@ func checkTraining(t *testing.T, m *FasterNet, p *Program, ref reference, want m
 		for _, q := range params {
 			clear(q.GradData())
 		}
-		loss, err := p.Gradients(images, targets, Position{})
+		loss, err := p.Gradients(images, targets, graph.Position{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -294,7 +297,7 @@ func checkTraining(t *testing.T, m *FasterNet, p *Program, ref reference, want m
 	}
 }
 
-func checkGradients(t *testing.T, m Model, want map[string]golden.Tensor) {
+func checkGradients(t *testing.T, m graph.Model, want map[string]golden.Tensor) {
 	t.Helper()
 	for _, q := range m.Store().Params() {
 		w, ok := want["grad/"+q.Name]
@@ -306,7 +309,7 @@ func checkGradients(t *testing.T, m Model, want map[string]golden.Tensor) {
 	}
 }
 
-func checkBuffers(t *testing.T, m Model, want map[string]golden.Tensor, prefix string, tol float64) {
+func checkBuffers(t *testing.T, m graph.Model, want map[string]golden.Tensor, prefix string, tol float64) {
 	t.Helper()
 	checked := 0
 	for _, e := range m.Store().Entries {
@@ -327,27 +330,21 @@ func TestDropPath(t *testing.T) {
 		want := golden.Tensors(t, "fasternet_small_droppath.safetensors")
 		m := newModel(t, ref, ref.Config.Seed)
 		c := ref.Config
-		p := program(t, newRunner(t, m), Shape{c.Batch, c.Image[0], c.Image[1], true})
-		if len(p.drops) != len(ref.RatesPositive) {
-			t.Fatalf("%d blocks drop, want %d", len(p.drops), len(ref.RatesPositive))
+		p := program(t, newRunner(t, m), graph.Shape{c.Batch, c.Image[0], c.Image[1], true})
+		if len(p.Drops()) != len(ref.RatesPositive) {
+			t.Fatalf("%d blocks drop, want %d", len(p.Drops()), len(ref.RatesPositive))
 		}
 		// The decisions of the reference in place of our own.
-		for i, d := range p.drops {
+		for i, d := range p.Drops() {
 			if math.Abs(d.Rate-ref.RatesPositive[i]) > 1e-7 {
 				t.Errorf("rate %d is %v, want %v", i, d.Rate, ref.RatesPositive[i])
 			}
-			for b := range d.keep {
-				d.keep[b] = want["keep"].Data[i*c.Batch+b] / float32(1-d.Rate)
+			for b := range d.Keep {
+				d.Keep[b] = want["keep"].Data[i*c.Batch+b] / float32(1-d.Rate)
 			}
 		}
 		images := golden.ToNHWC(golden.Image("input", c.Seed, c.Batch*3*c.Image[0]*c.Image[1]), c.Batch, 3, c.Image[0], c.Image[1])
-		if err := bind(p.images, images); err != nil {
-			t.Fatal(err)
-		}
-		if err := bind(p.targets, smoothed(golden.Labels(c.Seed, c.Batch, c.Classes), c.Classes)); err != nil {
-			t.Fatal(err)
-		}
-		loss, err := p.run()
+		loss, err := p.RunAs(images, smoothed(golden.Labels(c.Seed, c.Batch, c.Classes), c.Classes))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -358,24 +355,4 @@ func TestDropPath(t *testing.T) {
 		checkGradients(t, m, want)
 		checkBuffers(t, m, want, "bn1/", 1e-5)
 	})
-}
-
-func TestDropPathRates(t *testing.T) {
-	for _, name := range variants {
-		var ref reference
-		golden.JSON(t, "fasternet_"+name+".json", &ref)
-		m := newModel(t, ref, 1)
-		i := 0
-		for _, stage := range m.stages {
-			for _, b := range stage {
-				if math.Abs(b.DropPath.Rate-ref.DropPathRates[i]) > 1e-7 {
-					t.Errorf("%s: rate of block %d is %v, want %v", name, i, b.DropPath.Rate, ref.DropPathRates[i])
-				}
-				i++
-			}
-		}
-		if i != len(ref.DropPathRates) {
-			t.Errorf("%s: %d blocks, want %d", name, i, len(ref.DropPathRates))
-		}
-	}
 }

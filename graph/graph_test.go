@@ -1,4 +1,4 @@
-package graph
+package graph_test
 
 import (
 	"fmt"
@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"fasternet/configs"
+	"fasternet/graph"
+	"fasternet/graph/fasternet"
 	"fasternet/internal/rng"
 	"fasternet/kernels"
 )
@@ -15,14 +17,14 @@ import (
 func ExampleRunner() {
 	c := configs.Default().Model
 	c.EmbedDim, c.Depths, c.NumClasses = 16, []int{1, 2}, 10
-	net, err := NewFasterNet(c, 42)
+	net, err := fasternet.New(c, 42)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	pool := kernels.NewPool(0)
 	defer pool.Close()
-	program, err := NewRunner(net, pool).Program(Shape{Batch: 2, Height: 64, Width: 64})
+	program, err := graph.NewRunner(net, pool).Program(graph.Shape{Batch: 2, Height: 64, Width: 64})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -67,11 +69,11 @@ func TestOwnSizes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := smallConfig()
 			change(&c)
-			m, err := NewFasterNet(c, 1)
+			m, err := fasternet.New(c, 1)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got, want := Total(counted(t, m, 40, 52)).Parameters, m.Store().Parameters(); got != want {
+			if got, want := graph.Total(counted(t, m, 40, 52)).Parameters, m.Store().Parameters(); got != want {
 				t.Errorf("%d parameters are counted, there are %d", got, want)
 			}
 			r := newRunner(t, m)
@@ -81,13 +83,13 @@ func TestOwnSizes(t *testing.T) {
 			for i := range batch {
 				targets[i*5+i%5] = 1
 			}
-			train := program(t, r, Shape{batch, h, w, true})
+			train := program(t, r, graph.Shape{batch, h, w, true})
 			var first, last float32
 			for step := range 30 {
 				for _, q := range m.Store().Params() {
 					clear(q.GradData())
 				}
-				loss, err := train.Gradients(x, targets, Position{Step: uint64(step)})
+				loss, err := train.Gradients(x, targets, graph.Position{Step: uint64(step)})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -104,7 +106,7 @@ func TestOwnSizes(t *testing.T) {
 			if !(last < first) {
 				t.Errorf("gradient descent takes the loss from %v to %v", first, last)
 			}
-			if _, err := program(t, r, Shape{batch, h, w, false}).Forward(x); err != nil {
+			if _, err := program(t, r, graph.Shape{batch, h, w, false}).Forward(x); err != nil {
 				t.Error(err)
 			}
 		})
@@ -114,20 +116,20 @@ func TestOwnSizes(t *testing.T) {
 // In evaluation an image's logits do not depend on the batch that it is in; in
 // training they do, through the batch norm.
 func TestBatchComposition(t *testing.T) {
-	m, err := NewFasterNet(smallConfig(), 1)
+	m, err := fasternet.New(smallConfig(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := newRunner(t, m)
 	const size = 32 * 32 * 3
 	x := random(5*size, 1)
-	all, err := program(t, r, Shape{5, 32, 32, false}).Forward(x)
+	all, err := program(t, r, graph.Shape{5, 32, 32, false}).Forward(x)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := append([]float32(nil), all...)
 	for i := range 5 {
-		one, err := program(t, r, Shape{1, 32, 32, false}).Forward(x[i*size : (i+1)*size])
+		one, err := program(t, r, graph.Shape{1, 32, 32, false}).Forward(x[i*size : (i+1)*size])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -137,10 +139,10 @@ func TestBatchComposition(t *testing.T) {
 			}
 		}
 	}
-	train := program(t, r, Shape{2, 32, 32, true})
+	train := program(t, r, graph.Shape{2, 32, 32, true})
 	first := func(other int) float32 {
 		images := append(append([]float32(nil), x[:size]...), x[other*size:(other+1)*size]...)
-		if _, err := train.Gradients(images, make([]float32, 10), Position{}); err != nil {
+		if _, err := train.Gradients(images, make([]float32, 10), graph.Position{}); err != nil {
 			t.Fatal(err)
 		}
 		return train.Logits()[0]
@@ -152,21 +154,21 @@ func TestBatchComposition(t *testing.T) {
 
 // Programs of several sizes share parameters and memory.
 func TestProgramsShareParameters(t *testing.T) {
-	m, err := NewFasterNet(smallConfig(), 1)
+	m, err := fasternet.New(smallConfig(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := newRunner(t, m)
 	small, large := random(32*32*3, 2), random(3*64*48*3, 3)
-	run := func(s Shape, x []float32) []float32 {
+	run := func(s graph.Shape, x []float32) []float32 {
 		logits, err := program(t, r, s).Forward(x)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return append([]float32(nil), logits...)
 	}
-	a, b := run(Shape{1, 32, 32, false}, small), run(Shape{3, 64, 48, false}, large)
-	if _, err := program(t, r, Shape{3, 64, 48, true}).Gradients(large, make([]float32, 15), Position{}); err != nil {
+	a, b := run(graph.Shape{1, 32, 32, false}, small), run(graph.Shape{3, 64, 48, false}, large)
+	if _, err := program(t, r, graph.Shape{3, 64, 48, true}).Gradients(large, make([]float32, 15), graph.Position{}); err != nil {
 		t.Fatal(err)
 	}
 	for _, e := range m.Store().Entries { // the running statistics have moved: back to the start
@@ -180,7 +182,7 @@ func TestProgramsShareParameters(t *testing.T) {
 			}
 		}
 	}
-	if fmt.Sprint(run(Shape{1, 32, 32, false}, small)) != fmt.Sprint(a) || fmt.Sprint(run(Shape{3, 64, 48, false}, large)) != fmt.Sprint(b) {
+	if fmt.Sprint(run(graph.Shape{1, 32, 32, false}, small)) != fmt.Sprint(a) || fmt.Sprint(run(graph.Shape{3, 64, 48, false}, large)) != fmt.Sprint(b) {
 		t.Error("a program has changed the result of another")
 	}
 	for _, q := range m.Store().Params() {
@@ -189,25 +191,25 @@ func TestProgramsShareParameters(t *testing.T) {
 		}
 		q.Changed()
 	}
-	if fmt.Sprint(run(Shape{1, 32, 32, false}, small)) == fmt.Sprint(a) {
+	if fmt.Sprint(run(graph.Shape{1, 32, 32, false}, small)) == fmt.Sprint(a) {
 		t.Error("a change of the parameters is not seen")
 	}
 }
 
 // Gradients of several batches add up.
 func TestGradientsAccumulate(t *testing.T) {
-	m, err := NewFasterNet(smallConfig(), 1)
+	m, err := fasternet.New(smallConfig(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := program(t, newRunner(t, m), Shape{2, 32, 32, true})
+	p := program(t, newRunner(t, m), graph.Shape{2, 32, 32, true})
 	targets := []float32{1, 0, 0, 0, 0, 0, 1, 0, 0, 0}
 	grads := func(at ...uint64) map[string][]float32 {
 		for _, q := range m.Store().Params() {
 			clear(q.GradData())
 		}
 		for _, a := range at {
-			if _, err := p.Gradients(random(2*32*32*3, a), targets, Position{}); err != nil {
+			if _, err := p.Gradients(random(2*32*32*3, a), targets, graph.Position{}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -228,31 +230,31 @@ func TestGradientsAccumulate(t *testing.T) {
 }
 
 func TestProgramErrors(t *testing.T) {
-	m, err := NewFasterNet(smallConfig(), 1)
+	m, err := fasternet.New(smallConfig(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := newRunner(t, m)
-	if _, err := r.Program(Shape{1, 3, 32, false}); err == nil || !strings.Contains(err.Error(), "smaller than a patch") {
+	if _, err := r.Program(graph.Shape{1, 3, 32, false}); err == nil || !strings.Contains(err.Error(), "smaller than a patch") {
 		t.Errorf("an image that is too small: %v", err)
 	}
-	p := program(t, r, Shape{1, 32, 32, false})
+	p := program(t, r, graph.Shape{1, 32, 32, false})
 	if _, err := p.Forward(make([]float32, 5)); err == nil || !strings.Contains(err.Error(), "images: want 3072 values") {
 		t.Errorf("too few values: %v", err)
 	}
-	if _, err := p.Gradients(nil, nil, Position{}); err == nil {
+	if _, err := p.Gradients(nil, nil, graph.Position{}); err == nil {
 		t.Error("gradients of a program for evaluation")
 	}
-	if _, err := program(t, r, Shape{1, 32, 32, true}).Forward(make([]float32, 3072)); err == nil {
+	if _, err := program(t, r, graph.Shape{1, 32, 32, true}).Forward(make([]float32, 3072)); err == nil {
 		t.Error("Forward on a program for training")
 	}
 	c := smallConfig()
 	c.NumClasses = 0
-	if _, err := NewFasterNet(c, 0); err == nil {
+	if _, err := fasternet.New(c, 0); err == nil {
 		t.Error("a model without classes")
 	}
 	c.NumClasses, c.ActLayer = 5, "swish"
-	if _, err := NewFasterNet(c, 0); err == nil {
+	if _, err := fasternet.New(c, 0); err == nil {
 		t.Error("an activation that does not exist")
 	}
 }

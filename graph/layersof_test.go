@@ -1,10 +1,12 @@
-package graph
+package graph_test
 
 import (
 	"fmt"
 	"testing"
 
 	"fasternet/configs"
+	"fasternet/graph"
+	"fasternet/graph/fasternet"
 )
 
 // The layers of a FasterNet; those of ViT and Swin are in the reference values
@@ -12,11 +14,11 @@ import (
 func TestLayersOf(t *testing.T) {
 	c := configs.Default().Model
 	c.EmbedDim, c.Depths, c.FeatureDim, c.NumClasses = 8, []int{1, 2, 1}, 16, 5
-	m, err := NewFasterNet(c, 1)
+	m, err := fasternet.New(c, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	layers, err := LayersOf(m, 32, 32)
+	layers, err := graph.LayersOf(m, 32, 32)
 	if err != nil {
 		t.Fatal(err)
 	}

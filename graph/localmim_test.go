@@ -1,4 +1,4 @@
-package graph
+package graph_test
 
 import (
 	"fmt"
@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"fasternet/configs"
+	"fasternet/graph"
+	"fasternet/graph/localmim"
 	"fasternet/internal/golden"
 	"fasternet/kernels"
 )
@@ -59,18 +61,18 @@ func (r *mimReference) config(t *testing.T) *configs.Config {
 	return config
 }
 
-func newMIM(t *testing.T, c *configs.Config) (*LocalMIM, *MIMRunner) {
+func newMIM(t *testing.T, c *configs.Config) (*localmim.Model, *localmim.Runner) {
 	t.Helper()
-	m, err := NewLocalMIM(c, 1)
+	m, err := localmim.New(c, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	pool := kernels.NewPool(2)
 	t.Cleanup(pool.Close)
-	return m, NewMIMRunner(m, pool)
+	return m, localmim.NewRunner(m, pool)
 }
 
-func fillMIM(m *LocalMIM, seed int) {
+func fillMIM(m *localmim.Model, seed int) {
 	for _, e := range m.Store().Entries {
 		switch {
 		case e.Param != nil:
@@ -83,14 +85,14 @@ func fillMIM(m *LocalMIM, seed int) {
 }
 
 // batch is the input of a reference: what is visible, and the targets.
-func (r *mimReference) batch(m *LocalMIM, want map[string]golden.Tensor) Masked {
+func (r *mimReference) batch(m *localmim.Model, want map[string]golden.Tensor) localmim.Masked {
 	c := r.Config
 	n := c.Batch * 3 * c.Image * c.Image
-	b := Masked{}
+	b := localmim.Masked{}
 	if in, ok := want["input"]; ok {
 		b.Images = golden.ToNHWC(in.Data, c.Batch, 3, c.Image, c.Image)
 		ids := want["ids_restore"]
-		side, visible := m.config.MIMUnits()
+		side, visible := m.Config().MIMUnits()
 		b.Kept = make([]int32, c.Batch*visible)
 		for i, rank := range ids.Data {
 			if int(rank) < visible {
@@ -111,7 +113,7 @@ func (r *mimReference) batch(m *LocalMIM, want map[string]golden.Tensor) Masked 
 			weights = slices.Repeat(weights, c.Batch)
 		}
 		b.Weights = append(b.Weights, weights)
-		if m.config.MIM.Target == "pixel" {
+		if m.Config().MIM.Target == "pixel" {
 			b.Targets = append(b.Targets, normalisedPixels(b.Images, c.Batch, c.Image, s.Cell))
 		} else {
 			b.Targets = append(b.Targets, want[fmt.Sprintf("target/%d", k)].Data)
@@ -206,7 +208,7 @@ func TestLocalMIM(t *testing.T) {
 	}
 }
 
-func checkMIMLosses(t *testing.T, what string, p *MIMProgram, loss float32, ref mimReference) {
+func checkMIMLosses(t *testing.T, what string, p *localmim.Program, loss float32, ref mimReference) {
 	t.Helper()
 	if math.Abs(float64(loss)-ref.Loss) > 1e-5*ref.Loss {
 		t.Errorf("%s: loss %v, want %v", what, loss, ref.Loss)
@@ -218,7 +220,7 @@ func checkMIMLosses(t *testing.T, what string, p *MIMProgram, loss float32, ref 
 	}
 }
 
-func checkMIMState(t *testing.T, m *LocalMIM, ref mimReference, tensors map[string]golden.Tensor) {
+func checkMIMState(t *testing.T, m *localmim.Model, ref mimReference, tensors map[string]golden.Tensor) {
 	t.Helper()
 	var want, got []string
 	for _, e := range ref.StateDict {
@@ -242,7 +244,7 @@ func checkMIMState(t *testing.T, m *LocalMIM, ref mimReference, tensors map[stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := Total(counts).Parameters; n != ref.Trainable {
+	if n := graph.Total(counts).Parameters; n != ref.Trainable {
 		t.Errorf("%d parameters counted, want %d", n, ref.Trainable)
 	}
 }
@@ -259,7 +261,7 @@ func TestFullSizeLocalMIM(t *testing.T) {
 		}
 		var ref mimReference
 		golden.JSON(t, file, &ref)
-		m, err := NewLocalMIM(c, 1)
+		m, err := localmim.New(c, 1)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,10 +1,14 @@
-package graph
+package graph_test
 
 import (
 	"strings"
 	"testing"
 
 	"fasternet/configs"
+	"fasternet/graph/fasternet"
+	"fasternet/graph/localmim"
+	"fasternet/graph/swin"
+	"fasternet/graph/vit"
 )
 
 // A model that no machine has memory for is refused before its first parameter is made.
@@ -22,18 +26,18 @@ func TestModelsThatDoNotFit(t *testing.T) {
 		name string
 		make func() error
 	}{
-		{"FasterNet", func() error { _, err := NewFasterNet(wide, 0); return err }},
-		{"folded FasterNet", func() error { _, err := NewFoldedFasterNet(wide); return err }},
+		{"FasterNet", func() error { _, err := fasternet.New(wide, 0); return err }},
+		{"folded FasterNet", func() error { _, err := fasternet.NewFolded(wide); return err }},
 		{"ViT", func() error {
-			_, err := NewViT(load("vit_tiny", "model.embed_dim=65536", "model.num_heads=64", "model.depth=1024", "model.num_classes=10").Model, 224, 0)
+			_, err := vit.New(load("vit_tiny", "model.embed_dim=65536", "model.num_heads=64", "model.depth=1024", "model.num_classes=10").Model, 224, 0)
 			return err
 		}},
 		{"Swin", func() error {
-			_, err := NewSwin(load("swin_tiny", "model.embed_dim=8192", "model.depths=[2, 2, 1024, 2]", "model.num_heads=[4, 8, 16, 32]", "model.num_classes=10").Model, 224, 0)
+			_, err := swin.New(load("swin_tiny", "model.embed_dim=8192", "model.depths=[2, 2, 1024, 2]", "model.num_heads=[4, 8, 16, 32]", "model.num_classes=10").Model, 224, 0)
 			return err
 		}},
 		{"decoders", func() error {
-			_, err := NewLocalMIM(load("mim_quickstart", "mim.decoder_dim=65536", "mim.decoder_depth=256", "mim.decoder_heads=64"), 0)
+			_, err := localmim.New(load("mim_quickstart", "mim.decoder_dim=65536", "mim.decoder_depth=256", "mim.decoder_heads=64"), 0)
 			return err
 		}},
 	} {

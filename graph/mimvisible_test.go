@@ -1,4 +1,4 @@
-package graph
+package graph_test
 
 import (
 	"fmt"
@@ -7,6 +7,9 @@ import (
 	"testing"
 
 	"fasternet/configs"
+	"fasternet/graph"
+	"fasternet/graph/localmim"
+	"fasternet/graph/swin"
 	"fasternet/internal/golden"
 	"fasternet/kernels"
 )
@@ -22,14 +25,15 @@ func TestVisibleTokens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.visible.set(ref.batch(m, want).Kept); err != nil {
+	if _, err := p.Run(ref.batch(m, want)); err != nil {
 		t.Fatal(err)
 	}
-	for i, s := range p.visible.stages {
+	for i := range c.Model.Depths {
+		rows, cols := p.Places(i)
 		w := want[fmt.Sprintf("coords/%d", i)]
 		for j := range w.Shape[0] {
-			if float32(s.rows[j]) != w.Data[2*j] || float32(s.cols[j]) != w.Data[2*j+1] {
-				t.Fatalf("stage %d, token %d at (%d, %d), want %v", i, j, s.rows[j], s.cols[j], w.Data[2*j:2*j+2])
+			if float32(rows[j]) != w.Data[2*j] || float32(cols[j]) != w.Data[2*j+1] {
+				t.Fatalf("stage %d, token %d at (%d, %d), want %v", i, j, rows[j], cols[j], w.Data[2*j:2*j+2])
 			}
 		}
 	}
@@ -49,7 +53,7 @@ mim: {taps: [1, 2], scales: [2, 0.5], decoder_dim: 8, decoder_heads: 2, mask_rat
 	}
 	m, r := newMIM(t, c)
 	fillMIM(m, 3)
-	b := Masked{Images: golden.ToNHWC(golden.Image("input", 3, 3*16*16), 1, 3, 16, 16), Kept: []int32{0, 1, 4, 5, 9, 10, 15, 7}}
+	b := localmim.Masked{Images: golden.ToNHWC(golden.Image("input", 3, 3*16*16), 1, 3, 16, 16), Kept: []int32{0, 1, 4, 5, 9, 10, 15, 7}}
 	visible := func(y, x int) bool { return slices.Contains(b.Kept, int32(y*4+x)) }
 	for _, s := range m.Scales() {
 		targets := make([]float32, s.Grid*s.Grid*s.Values)
@@ -118,11 +122,11 @@ func TestAllVisibleIsDenseSwin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, r := newMIM(t, c)
+	m, _ := newMIM(t, c)
 	fillMIM(m, 5)
 	dense := c.Model
 	dense.NumClasses = 3
-	net, err := NewSwin(dense, c.Data.ImageSize, 0)
+	net, err := swin.New(dense, c.Data.ImageSize, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +139,7 @@ func TestAllVisibleIsDenseSwin(t *testing.T) {
 	const batch, size = 2, 32
 	images := golden.ToNHWC(golden.Image("input", 3, batch*3*size*size), batch, 3, size, size)
 	runner := newRunner(t, net)
-	features, err := runner.Features(Shape{batch, size, size, false})
+	features, err := runner.Features(graph.Shape{batch, size, size, false})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,10 +147,10 @@ func TestAllVisibleIsDenseSwin(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The last stage has one token a unit; its tap is that of the dense map, normalised.
-	v := newVisible(c, batch, 0)
-	units := v.side * v.side
+	side, _ := c.MIMUnits()
+	units := side * side
 	for _, perSample := range []bool{false, true} {
-		p := allVisible(t, r, batch, perSample)
+		p := allVisible(t, *c, batch, perSample)
 		got, err := p.Latent(2)
 		if err != nil {
 			t.Fatal(err)
@@ -158,32 +162,31 @@ func TestAllVisibleIsDenseSwin(t *testing.T) {
 		if shape[1]*shape[2] != units {
 			t.Fatalf("last map of %v", shape)
 		}
-		n := m.norms[2]
+		weight, _ := m.Store().Lookup("encoder.norm.2.weight")
+		bias, _ := m.Store().Lookup("encoder.norm.2.bias")
 		normed := make([]float32, len(want))
 		dim := shape[3]
-		kernels.LayerNorm(kernels.NewMatrix(normed, len(want)/dim, dim), kernels.NewMatrix(want, len(want)/dim, dim), n.Weight.Data(), n.Bias.Data(), make([]float32, 2*len(want)/dim), n.Eps)
+		kernels.LayerNorm(kernels.NewMatrix(normed, len(want)/dim, dim), kernels.NewMatrix(want, len(want)/dim, dim), weight.Param.Data(), bias.Param.Data(), make([]float32, 2*len(want)/dim), c.Model.NormEps)
 		golden.CheckRel(t, fmt.Sprintf("last stage, masks per sample %v", perSample), got, normed, 3e-5)
 	}
 }
 
-// allVisible runs the small Swin with every unit visible: a program of its own,
-// as the number of visible units is part of it.
-func allVisible(t *testing.T, r *MIMRunner, batch int, perSample bool) *MIMProgram {
+// allVisible runs the small Swin with every unit visible: a model of its own, as the number
+// of visible units is part of its programs.
+func allVisible(t *testing.T, c configs.Config, batch int, perSample bool) *localmim.Program {
 	t.Helper()
-	m := *r.Model
-	c := *m.config
 	side, _ := c.MIMUnits()
 	c.MIM.MaskRatio = -1 / float64(side*side) // which leaves ⌊-1⌋+1 = 0 masked
-	m.config = &c
-	run := NewMIMRunner(&m, r.Pool())
-	p, err := run.Program(batch, false)
+	if _, units := c.MIMUnits(); units != side*side {
+		t.Fatalf("%d units visible of %d", units, side*side)
+	}
+	m, r := newMIM(t, &c)
+	fillMIM(m, 5)
+	p, err := r.Program(batch, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.visible.units != side*side {
-		t.Fatalf("%d units visible of %d", p.visible.units, side*side)
-	}
-	b := Masked{Images: golden.ToNHWC(golden.Image("input", 3, batch*3*32*32), batch, 3, 32, 32)}
+	b := localmim.Masked{Images: golden.ToNHWC(golden.Image("input", 3, batch*3*32*32), batch, 3, 32, 32)}
 	for range batch {
 		for u := range side * side {
 			b.Kept = append(b.Kept, int32(u))
@@ -192,7 +195,7 @@ func allVisible(t *testing.T, r *MIMRunner, batch int, perSample bool) *MIMProgr
 			break
 		}
 	}
-	for _, s := range m.scales {
+	for _, s := range m.Scales() {
 		b.Targets = append(b.Targets, make([]float32, batch*s.Grid*s.Grid*s.Values))
 		b.Weights = append(b.Weights, slices.Repeat([]float32{1}, batch*s.Grid*s.Grid))
 	}

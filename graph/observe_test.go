@@ -1,10 +1,12 @@
-package graph
+package graph_test
 
 import (
 	"errors"
 	"slices"
 	"testing"
 
+	"fasternet/graph"
+	"fasternet/graph/fasternet"
 	"fasternet/internal/golden"
 	"fasternet/ops"
 )
@@ -13,17 +15,17 @@ import (
 // comes back as it is. It changes no bit.
 func TestObserve(t *testing.T) {
 	t.Run("classifier", func(t *testing.T) {
-		m, err := NewFasterNet(smallConfig(), 1)
+		m, err := fasternet.New(smallConfig(), 1)
 		if err != nil {
 			t.Fatal(err)
 		}
 		r := newRunner(t, m)
 		r.Recompute = true
-		p := program(t, r, Shape{3, 32, 32, true})
+		p := program(t, r, graph.Shape{3, 32, 32, true})
 		targets := make([]float32, 15)
 		targets[2], targets[7], targets[11] = 1, 1, 1
-		checkObserved(t, p.Observe, m.Store().Params(), p.tape.Ops(), "stages.0.blocks.0", func() (float32, error) {
-			return p.Gradients(random(3*32*32*3, 1), targets, Position{})
+		checkObserved(t, p.Observe, m.Store().Params(), p.Ops(), "stages.0.blocks.0", func() (float32, error) {
+			return p.Gradients(random(3*32*32*3, 1), targets, graph.Position{})
 		})
 	})
 	t.Run("LocalMIM", func(t *testing.T) {
@@ -36,7 +38,7 @@ func TestObserve(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		checkObserved(t, p.Observe, m.Store().Params(), p.tape.Ops(), "layers.0.blocks.0.attn", func() (float32, error) { return p.Run(b) })
+		checkObserved(t, p.Observe, m.Store().Params(), p.Ops(), "layers.0.blocks.0.attn", func() (float32, error) { return p.Run(b) })
 	})
 }
 

@@ -1,10 +1,12 @@
-package graph
+package graph_test
 
 import (
 	"slices"
 	"testing"
 
 	"fasternet/configs"
+	"fasternet/graph"
+	"fasternet/graph/fasternet"
 	"fasternet/kernels"
 	"fasternet/ops"
 )
@@ -14,14 +16,14 @@ import (
 func TestFinalGradients(t *testing.T) {
 	c := configs.Default()
 	c.Model.EmbedDim, c.Model.Depths, c.Model.FeatureDim, c.Model.NumClasses = 16, []int{1, 2}, 32, 5
-	m, err := NewFasterNet(c.Model, 1)
+	m, err := fasternet.New(c.Model, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	pool := kernels.NewPool(2)
 	defer pool.Close()
-	r := NewRunner(m, pool)
-	p := program(t, r, Shape{3, 32, 32, true})
+	r := graph.NewRunner(m, pool)
+	p := program(t, r, graph.Shape{3, 32, 32, true})
 	for _, q := range m.Store().Params() {
 		q.MoveGrad(make([]float32, q.Size()+3)[:q.Size()])
 	}
@@ -33,7 +35,7 @@ func TestFinalGradients(t *testing.T) {
 	}
 	targets := make([]float32, 15)
 	targets[2], targets[7], targets[11] = 1, 1, 1
-	if _, err := p.Gradients(random(3*32*32*3, 1), targets, Position{}); err != nil {
+	if _, err := p.Gradients(random(3*32*32*3, 1), targets, graph.Position{}); err != nil {
 		t.Fatal(err)
 	}
 	if !slices.Equal(order, p.Learned()) || len(order) != len(m.Store().Params()) || order[len(order)-1].Name == "head.weight" {
@@ -48,14 +50,14 @@ func TestFinalGradients(t *testing.T) {
 
 // Every rank draws what one rank draws for its samples.
 func TestPlaces(t *testing.T) {
-	at := Position{Places: []int{1, 2, 5}, Batch: 7}
+	at := graph.Position{Places: []int{1, 2, 5}, Batch: 7}
 	var got []int
-	at.eachPlace(3, func(sample int) { got = append(got, sample) })
+	at.EachPlace(3, func(sample int) { got = append(got, sample) })
 	if !slices.Equal(got, []int{-1, 0, 1, -1, -1, 2, -1}) {
 		t.Errorf("%v", got)
 	}
 	got = nil
-	if (Position{}).eachPlace(2, func(sample int) { got = append(got, sample) }); !slices.Equal(got, []int{0, 1}) {
+	if (graph.Position{}).EachPlace(2, func(sample int) { got = append(got, sample) }); !slices.Equal(got, []int{0, 1}) {
 		t.Errorf("%v", got)
 	}
 }

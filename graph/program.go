@@ -32,7 +32,7 @@ type Runner struct {
 	Recompute bool
 
 	space     *ops.Workspace
-	programs  programs[programKey, *Program]
+	programs  Programs[programKey, *Program]
 	inference *Runner // of the folded model, once there is one
 }
 
@@ -81,7 +81,7 @@ type drop struct {
 func (r *Runner) Program(s Shape) (*Program, error) { return r.program(s, plain) }
 
 func (r *Runner) program(s Shape, k kind) (*Program, error) {
-	return r.programs.get(programKey{s, k}, func() (*Program, error) {
+	return r.programs.Get(programKey{s, k}, func() (*Program, error) {
 		before := r.Bytes()
 		p, err := r.compile(s, k)
 		if err != nil {
@@ -90,7 +90,7 @@ func (r *Runner) program(s Shape, k kind) (*Program, error) {
 		if before > 0 && r.Bytes() > before {
 			// The others refer to the smaller memory until they run again: those for
 			// training will, those for images of other sizes may not.
-			r.programs.drop(func(key programKey) bool { return !key.Train })
+			r.programs.Drop(func(key programKey) bool { return !key.Train })
 		}
 		return p, nil
 	})
@@ -180,7 +180,7 @@ func (p *Program) Forward(images []float32) ([]float32, error) {
 	if p.Train {
 		return nil, fmt.Errorf("graph: Forward on a program for training")
 	}
-	if err := bind(p.images, images); err != nil {
+	if err := Bind(p.images, images); err != nil {
 		return nil, err
 	}
 	if err := p.tape.Run(p.machine); err != nil {
@@ -231,10 +231,10 @@ func (p *Program) Gradients(images, targets []float32, at Position) (loss float3
 		return 0, fmt.Errorf("graph: Gradients of a distillation without logits of the teacher")
 	}
 	p.taught = false
-	if err := bind(p.images, images); err != nil {
+	if err := Bind(p.images, images); err != nil {
 		return 0, err
 	}
-	if err := bind(p.targets, targets); err != nil {
+	if err := Bind(p.targets, targets); err != nil {
 		return 0, err
 	}
 	for _, d := range p.drops {
@@ -261,7 +261,7 @@ func (p *Program) Teach(logits []float32) error {
 		return fmt.Errorf("graph: Teach on a program without distillation")
 	}
 	p.taught = true
-	return bind(p.teacher, logits)
+	return Bind(p.teacher, logits)
 }
 
 func (p *Program) run() (float32, error) {
@@ -277,6 +277,9 @@ func (p *Program) Learned() []*ops.Param { return p.tape.Learned() }
 
 // Logits are those of the last run of Gradients.
 func (p *Program) Logits() []float32 { return p.tape.Value(p.logits) }
+
+// Ops is the number of operations of the graph, those of the backward pass included.
+func (p *Program) Ops() int { return p.tape.Ops() }
 
 // Profile makes the program record the time of its operations.
 func (p *Program) Profile(to *ops.Profile) { p.tape.Measure(to) }

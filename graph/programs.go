@@ -7,8 +7,8 @@ import "slices"
 // again with another image size. Arrays of many sizes would need any number.
 const maxPrograms = 12
 
-// programs are those that were used last.
-type programs[K comparable, P any] struct {
+// Programs are compiled programs by their keys: those that were used last.
+type Programs[K comparable, P any] struct {
 	kept []keyed[K, P] // the one that was used last comes last
 }
 
@@ -17,13 +17,13 @@ type keyed[K comparable, P any] struct {
 	program P
 }
 
-// drop forgets the programs of some keys.
-func (c *programs[K, P]) drop(of func(key K) bool) {
+// Drop forgets the programs of some keys.
+func (c *Programs[K, P]) Drop(of func(key K) bool) {
 	c.kept = slices.DeleteFunc(c.kept, func(k keyed[K, P]) bool { return of(k.key) })
 }
 
-// get returns the program of a key. If it is not kept, it is compiled.
-func (c *programs[K, P]) get(key K, compile func() (P, error)) (P, error) {
+// Get returns the program of a key. If it is not kept, it is compiled.
+func (c *Programs[K, P]) Get(key K, compile func() (P, error)) (P, error) {
 	i := slices.IndexFunc(c.kept, func(k keyed[K, P]) bool { return k.key == key })
 	if i >= 0 {
 		found := c.kept[i]

@@ -1,22 +1,25 @@
-package graph
+package graph_test
 
 import (
 	"runtime"
 	"slices"
 	"testing"
+
+	"fasternet/graph"
+	"fasternet/graph/fasternet"
 )
 
 // One folded model follows the weights of the model that is trained, statistics of
 // batch norms too, as a freshly folded model does.
 func TestForInferenceFollowsTheWeights(t *testing.T) {
-	m, err := NewFasterNet(smallConfig(), 1)
+	m, err := fasternet.New(smallConfig(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := newRunner(t, m)
-	shape := Shape{Batch: 3, Height: 40, Width: 52}
+	shape := graph.Shape{Batch: 3, Height: 40, Width: 52}
 	x := random(3*40*52*3, 0)
-	var first *Runner
+	var first *graph.Runner
 	var last []float32
 	for seed := range 3 {
 		fill(m, seed+1)
@@ -27,7 +30,7 @@ func TestForInferenceFollowsTheWeights(t *testing.T) {
 		if first == nil {
 			first = kept
 		}
-		if kept != first || len(kept.programs.kept) > 1 {
+		if kept != first || kept.Kept() > 1 {
 			t.Fatal("another runner, or more than one program")
 		}
 		got, err := program(t, kept, shape).Forward(x)
@@ -43,7 +46,7 @@ func TestForInferenceFollowsTheWeights(t *testing.T) {
 		}
 		last = slices.Clone(got)
 	}
-	other, err := NewFasterNet(smallConfig(), 1)
+	other, err := fasternet.New(smallConfig(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,23 +57,23 @@ func TestForInferenceFollowsTheWeights(t *testing.T) {
 
 // Programs stay few whatever sizes are asked for, and those in use stay.
 func TestProgramsStayFew(t *testing.T) {
-	m, err := NewFasterNet(smallConfig(), 1)
+	m, err := fasternet.New(smallConfig(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := newRunner(t, m)
-	often := program(t, r, Shape{1, 32, 32, true})
-	for batch := 3 * maxPrograms; batch > 0; batch-- {
-		program(t, r, Shape{batch, 32, 32, false})
-		if program(t, r, Shape{1, 32, 32, true}) != often {
+	often := program(t, r, graph.Shape{1, 32, 32, true})
+	for batch := 3 * graph.MaxPrograms; batch > 0; batch-- {
+		program(t, r, graph.Shape{batch, 32, 32, false})
+		if program(t, r, graph.Shape{1, 32, 32, true}) != often {
 			t.Fatal("the program that is always in use was compiled again")
 		}
 	}
-	if n := len(r.programs.kept); n != maxPrograms {
-		t.Errorf("%d programs, want %d", n, maxPrograms)
+	if n := r.Kept(); n != graph.MaxPrograms {
+		t.Errorf("%d programs, want %d", n, graph.MaxPrograms)
 	}
-	first := program(t, r, Shape{3 * maxPrograms, 32, 32, false})
-	if first.Batch != 3*maxPrograms || first.Train {
+	first := program(t, r, graph.Shape{3 * graph.MaxPrograms, 32, 32, false})
+	if first.Batch != 3*graph.MaxPrograms || first.Train {
 		t.Errorf("the program compiled again has shape %+v", first.Shape)
 	}
 }
@@ -78,7 +81,7 @@ func TestProgramsStayFew(t *testing.T) {
 // Images that are larger each time need more memory each time, and the memory before is
 // given back.
 func TestMemoryThatGrowsIsGivenBack(t *testing.T) {
-	m, err := NewFasterNet(smallConfig(), 1)
+	m, err := fasternet.New(smallConfig(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +94,7 @@ func TestMemoryThatGrowsIsGivenBack(t *testing.T) {
 	}
 	before, x := heap(), random(16*256*256*3, 0)
 	for batch := 8; batch <= 16; batch++ {
-		if _, err := program(t, r, Shape{batch, 256, 256, false}).Forward(x[:batch*256*256*3]); err != nil {
+		if _, err := program(t, r, graph.Shape{batch, 256, 256, false}).Forward(x[:batch*256*256*3]); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -1,4 +1,4 @@
-package graph
+package graph_test
 
 import (
 	"fmt"
@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"fasternet/configs"
+	"fasternet/graph"
+	"fasternet/graph/fasternet"
 	"fasternet/internal/golden"
 	"fasternet/kernels"
 	"fasternet/layers"
@@ -75,11 +77,11 @@ func (b *bits) compare(t *testing.T, what string, want *bits) {
 
 // twoBatches accumulates the gradients of two batches of noise; the second is
 // smaller, as at the end of an epoch.
-func twoBatches(t *testing.T, m Model, how plan, size int, change func(r *Runner)) *bits {
+func twoBatches(t *testing.T, m graph.Model, how plan, size int, change func(r *graph.Runner)) *bits {
 	t.Helper()
 	pool := kernels.NewPool(how.workers)
 	defer pool.Close()
-	r := NewRunner(m, pool)
+	r := graph.NewRunner(m, pool)
 	r.Recompute, r.Precision = how.recompute, how.precision
 	if change != nil {
 		change(r)
@@ -87,7 +89,7 @@ func twoBatches(t *testing.T, m Model, how plan, size int, change func(r *Runner
 	reset(m.Store())
 	out := &bits{values: map[string][]float32{}}
 	for step, batch := range []int{5, 3} {
-		p := program(t, r, Shape{batch, size, size, true})
+		p := program(t, r, graph.Shape{batch, size, size, true})
 		targets := make([]float32, batch*m.Classes())
 		for i := range batch {
 			targets[i*m.Classes()+i%m.Classes()] = 1
@@ -97,7 +99,7 @@ func twoBatches(t *testing.T, m Model, how plan, size int, change func(r *Runner
 				t.Fatal(err)
 			}
 		}
-		loss, err := p.Gradients(random(batch*size*size*m.Channels(), uint64(step)), targets, Position{Seed: 3, Step: uint64(step)})
+		loss, err := p.Gradients(random(batch*size*size*m.Channels(), uint64(step)), targets, graph.Position{Seed: 3, Step: uint64(step)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -111,22 +113,22 @@ func twoBatches(t *testing.T, m Model, how plan, size int, change func(r *Runner
 
 // recomputed are models with everything that a block may have: several blocks a stage,
 // drop path, layer scale, ReLU, no bias of the queries.
-func recomputed(t *testing.T) map[string]Model {
+func recomputed(t *testing.T) map[string]graph.Model {
 	t.Helper()
-	vit, swin := configs.DefaultModel("vit"), configs.DefaultModel("swin")
-	vit.EmbedDim, vit.Depth, vit.NumHeads, vit.PatchSize, vit.NumClasses, vit.DropPathRate = 24, 3, configs.Heads{3}, 8, 5, 0.5
-	swin.EmbedDim, swin.Depths, swin.NumHeads, swin.WindowSize, swin.NumClasses, swin.DropPathRate = 12, []int{2, 3}, configs.Heads{2, 4}, 4, 5, 0.5
-	fasternet, relu := smallConfig(), smallConfig()
-	fasternet.Depths, fasternet.DropPathRate = []int{1, 2, 3}, 0.5
+	vitConfig, swinConfig := configs.DefaultModel("vit"), configs.DefaultModel("swin")
+	vitConfig.EmbedDim, vitConfig.Depth, vitConfig.NumHeads, vitConfig.PatchSize, vitConfig.NumClasses, vitConfig.DropPathRate = 24, 3, configs.Heads{3}, 8, 5, 0.5
+	swinConfig.EmbedDim, swinConfig.Depths, swinConfig.NumHeads, swinConfig.WindowSize, swinConfig.NumClasses, swinConfig.DropPathRate = 12, []int{2, 3}, configs.Heads{2, 4}, 4, 5, 0.5
+	fasterNet, relu := smallConfig(), smallConfig()
+	fasterNet.Depths, fasterNet.DropPathRate = []int{1, 2, 3}, 0.5
 	relu.ActLayer, relu.LayerScaleInitValue = "relu", 0.1
-	ms := map[string]Model{}
-	for name, c := range map[string]configs.Model{"fasternet": fasternet, "fasternet with relu and layer scale": relu, "vit": vit, "swin": swin} {
-		var m Model
+	ms := map[string]graph.Model{}
+	for name, c := range map[string]configs.Model{"fasternet": fasterNet, "fasternet with relu and layer scale": relu, "vit": vitConfig, "swin": swinConfig} {
+		var m graph.Model
 		var err error
 		if c.Name == "vit" || c.Name == "swin" {
 			m, err = newTransformer(c, 32)
 		} else {
-			m, err = NewFasterNet(c, 1)
+			m, err = fasternet.New(c, 1)
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -162,7 +164,7 @@ func TestRecompute(t *testing.T) {
 // that are frozen by name, change nothing.
 func TestRecomputeFrozen(t *testing.T) {
 	for name, m := range recomputed(t) {
-		layers, err := LayersOf(m, 32, 32)
+		layers, err := graph.LayersOf(m, 32, 32)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -172,7 +174,7 @@ func TestRecomputeFrozen(t *testing.T) {
 				layer, _ := layers.Of(q.Name)
 				q.Frozen = layer < frozen || strings.HasSuffix(q.Name, ".bias")
 			}
-			change := func(r *Runner) {
+			change := func(r *graph.Runner) {
 				r.Frozen = frozen
 				r.Loss = ops.Loss{Distill: ops.SoftDistill, Alpha: 0.5, Tau: 2}
 			}

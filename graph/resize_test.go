@@ -1,10 +1,11 @@
-package graph
+package graph_test
 
 import (
 	"strings"
 	"testing"
 
 	"fasternet/configs"
+	"fasternet/graph"
 	"fasternet/internal/golden"
 )
 
@@ -36,15 +37,15 @@ func TestForSize(t *testing.T) {
 				t.Fatal(err)
 			}
 			fill(m, 1)
-			other, err := ForSize(m, c.to)
+			other, err := graph.ForSize(m, c.to)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if (other == m) != c.same {
 				t.Fatalf("the same model: %v", other == m)
 			}
-			run := func(m Model) []float32 {
-				logits, err := program(t, newRunner(t, m), Shape{2, c.to, c.to, false}).Forward(golden.Image("input", 1, 2*3*c.to*c.to))
+			run := func(m graph.Model) []float32 {
+				logits, err := program(t, newRunner(t, m), graph.Shape{2, c.to, c.to, false}).Forward(golden.Image("input", 1, 2*3*c.to*c.to))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -66,7 +67,7 @@ func TestForSize(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ForSize(m, 32); err == nil || !strings.Contains(err.Error(), "windows of stage 2 are of 4×4 tokens") {
+	if _, err := graph.ForSize(m, 32); err == nil || !strings.Contains(err.Error(), "windows of stage 2 are of 4×4 tokens") {
 		t.Errorf("larger windows than tables: %v", err)
 	}
 }

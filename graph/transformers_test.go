@@ -1,4 +1,4 @@
-package graph
+package graph_test
 
 import (
 	"fmt"
@@ -8,6 +8,9 @@ import (
 	"testing"
 
 	"fasternet/configs"
+	"fasternet/graph"
+	"fasternet/graph/swin"
+	"fasternet/graph/vit"
 	"fasternet/internal/golden"
 	"fasternet/kernels"
 )
@@ -37,7 +40,7 @@ type transformerReference struct {
 	MACs       int     `json:"macs_conv_linear"`
 }
 
-func (r transformerReference) model(t *testing.T) Model {
+func (r transformerReference) model(t *testing.T) graph.Model {
 	t.Helper()
 	c := r.Config
 	m := configs.DefaultModel("vit")
@@ -64,15 +67,15 @@ func (r transformerReference) model(t *testing.T) Model {
 	return net
 }
 
-func newTransformer(c configs.Model, image int) (Model, error) {
+func newTransformer(c configs.Model, image int) (graph.Model, error) {
 	if c.Name == "vit" {
-		return NewViT(c, image, 0)
+		return vit.New(c, image, 0)
 	}
-	return NewSwin(c, image, 0)
+	return swin.New(c, image, 0)
 }
 
 // shrink makes the activations small, as in the probes of ε.
-func shrink(m Model) {
+func shrink(m graph.Model) {
 	for _, q := range m.Store().Params() {
 		for _, suffix := range []string{"attn.proj.weight", "attn.proj.bias", "mlp.fc2.weight", "mlp.fc2.bias", "patch_embed.norm.weight",
 			"patch_embed.norm.bias", "patch_embed.proj.weight", "patch_embed.proj.bias", "downsample.reduction.weight", "pos_embed", "cls_token"} {
@@ -97,13 +100,13 @@ func TestSmallTransformers(t *testing.T) {
 				checkTransformerState(t, m, ref)
 				r, c := newRunner(t, m), ref.Config
 				images := golden.ToNHWC(golden.Image("input", c.Seed, c.Batch*3*c.Image*c.Image), c.Batch, 3, c.Image, c.Image)
-				logits, err := program(t, r, Shape{c.Batch, c.Image, c.Image, false}).Forward(images)
+				logits, err := program(t, r, graph.Shape{c.Batch, c.Image, c.Image, false}).Forward(images)
 				if err != nil {
 					t.Fatal(err)
 				}
 				golden.CheckRel(t, "logits", logits, want["logits"].Data, 3e-5)
-				p := program(t, r, Shape{c.Batch, c.Image, c.Image, true})
-				loss, err := p.Gradients(images, smoothed(golden.Labels(c.Seed, c.Batch, c.Classes), c.Classes), Position{})
+				p := program(t, r, graph.Shape{c.Batch, c.Image, c.Image, true})
+				loss, err := p.Gradients(images, smoothed(golden.Labels(c.Seed, c.Batch, c.Classes), c.Classes), graph.Position{})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -126,7 +129,7 @@ func TestSmallTransformers(t *testing.T) {
 
 // checkTransformerState compares the parameters with the state dict, in which
 // there are tensors that follow from the sizes too.
-func checkTransformerState(t *testing.T, m Model, ref transformerReference) {
+func checkTransformerState(t *testing.T, m graph.Model, ref transformerReference) {
 	t.Helper()
 	var want, got, computed []string
 	for _, e := range ref.StateDict {
@@ -189,7 +192,7 @@ func TestFullSizeTransformers(t *testing.T) {
 				fill(m, ref.Config.Seed)
 				checkTransformerState(t, m, ref)
 			}
-			total := Total(counted(t, m, 224, 224))
+			total := graph.Total(counted(t, m, 224, 224))
 			if total.Parameters != ref.Parameters || m.Store().Parameters() != ref.Parameters {
 				t.Errorf("%d parameters counted, %d there, want %d", total.Parameters, m.Store().Parameters(), ref.Parameters)
 			}
@@ -198,7 +201,7 @@ func TestFullSizeTransformers(t *testing.T) {
 				t.Errorf("%d MACs, want %d", total.MACs, ref.MACs)
 			}
 			images := golden.ToNHWC(golden.Image("input224", ref.Config.Seed, 3*224*224), 1, 3, 224, 224)
-			logits, err := program(t, newRunner(t, m), Shape{1, 224, 224, false}).Forward(images)
+			logits, err := program(t, newRunner(t, m), graph.Shape{1, 224, 224, false}).Forward(images)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -209,7 +212,7 @@ func TestFullSizeTransformers(t *testing.T) {
 
 // fillTorchvision fills a Swin with the weights of the names that torchvision
 // gives its tensors.
-func fillTorchvision(m Model, seed int) {
+func fillTorchvision(m graph.Model, seed int) {
 	for _, q := range m.Store().Params() {
 		name := q.Name
 		var stage, block int
@@ -249,14 +252,14 @@ func TestTransformerCounts(t *testing.T) {
 			t.Fatal(err)
 		}
 		m := config.Model
-		if got, err := Parameters(m, 224, false); got != c.want || err != nil {
+		if got, err := graph.Parameters(m, 224, false); got != c.want || err != nil {
 			t.Errorf("%s: %d parameters, %v, want %d", c.preset, got, err, c.want)
 		}
-		shape, err := NewShape(m, 224)
+		shape, err := graph.NewShape(m, 224)
 		if err != nil {
 			t.Fatal(err)
 		}
-		total := Total(counted(t, shape, 224, 224))
+		total := graph.Total(counted(t, shape, 224, 224))
 		if got := float64(total.MACs+total.AttentionMACs) / 1e9; c.gmacs > 0 && math.Abs(got-c.gmacs) > 0.005*c.gmacs {
 			t.Errorf("%s: %.2f GMACs, published are %.2f", c.preset, got, c.gmacs)
 		}
@@ -281,7 +284,7 @@ func TestTransformerFeatures(t *testing.T) {
 		golden.JSON(t, name+".json", &ref)
 		want := golden.Tensors(t, name+".safetensors")
 		m, g := ref.model(t), ref.Config
-		p, err := newRunner(t, m).Features(Shape{Batch: g.Batch, Height: g.Image, Width: g.Image})
+		p, err := newRunner(t, m).Features(graph.Shape{Batch: g.Batch, Height: g.Image, Width: g.Image})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -307,15 +310,15 @@ func TestTransformerFeatures(t *testing.T) {
 // A model runs on images of other sizes than that it was made for, in training
 // too, and refuses those that do not divide.
 func TestTransformerSizes(t *testing.T) {
-	vit, swin := configs.DefaultModel("vit"), configs.DefaultModel("swin")
-	vit.EmbedDim, vit.Depth, vit.NumHeads, vit.PatchSize, vit.NumClasses, vit.DropPathRate = 24, 2, configs.Heads{3}, 8, 5, 0.2
-	swin.EmbedDim, swin.Depths, swin.NumHeads, swin.WindowSize, swin.NumClasses, swin.DropPathRate = 8, []int{2, 2}, configs.Heads{2, 4}, 4, 5, 0.2
-	fixed, plain := vit, swin
+	vitConfig, swinConfig := configs.DefaultModel("vit"), configs.DefaultModel("swin")
+	vitConfig.EmbedDim, vitConfig.Depth, vitConfig.NumHeads, vitConfig.PatchSize, vitConfig.NumClasses, vitConfig.DropPathRate = 24, 2, configs.Heads{3}, 8, 5, 0.2
+	swinConfig.EmbedDim, swinConfig.Depths, swinConfig.NumHeads, swinConfig.WindowSize, swinConfig.NumClasses, swinConfig.DropPathRate = 8, []int{2, 2}, configs.Heads{2, 4}, 4, 5, 0.2
+	fixed, plain := vitConfig, swinConfig
 	fixed.PosEmbed, fixed.QKVBias = "fixed", false
 	plain.PatchNorm, plain.NormBeforePool = false, true
-	early := vit
+	early := vitConfig
 	early.NormBeforePool = true
-	for i, c := range []configs.Model{vit, swin, fixed, plain, early} {
+	for i, c := range []configs.Model{vitConfig, swinConfig, fixed, plain, early} {
 		m, err := newTransformer(c, 32)
 		if err != nil {
 			t.Fatal(err)
@@ -329,10 +332,10 @@ func TestTransformerSizes(t *testing.T) {
 			for j := range 3 {
 				targets[5*j+j] = 1
 			}
-			if _, err := program(t, r, Shape{3, size, size, true}).Gradients(images, targets, Position{}); err != nil {
+			if _, err := program(t, r, graph.Shape{3, size, size, true}).Gradients(images, targets, graph.Position{}); err != nil {
 				t.Errorf("model %d at %d: %v", i, size, err)
 			}
-			logits, err := program(t, r, Shape{3, size, size, false}).Forward(images)
+			logits, err := program(t, r, graph.Shape{3, size, size, false}).Forward(images)
 			if err != nil {
 				t.Errorf("model %d at %d: %v", i, size, err)
 			}
@@ -348,11 +351,11 @@ func TestTransformerSizes(t *testing.T) {
 			}
 		}
 	}
-	m, err := NewSwin(swin, 32, 0)
+	m, err := swin.New(swinConfig, 32, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := newRunner(t, m).Program(Shape{Batch: 1, Height: 36, Width: 36}); err == nil || !strings.Contains(err.Error(), "even") {
+	if _, err := newRunner(t, m).Program(graph.Shape{Batch: 1, Height: 36, Width: 36}); err == nil || !strings.Contains(err.Error(), "even") {
 		t.Errorf("an odd map is merged: %v", err)
 	}
 }

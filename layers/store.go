@@ -237,3 +237,18 @@ func (s *Store) Parameters() int {
 	}
 	return n
 }
+
+// CopyFrom copies the parameters and buffers of another store that have the same names,
+// after a change of their values.
+func (s *Store) CopyFrom(from *Store, change func(name string, values []float32) []float32) {
+	for _, e := range s.Entries {
+		src, _ := from.Lookup(e.Name)
+		switch {
+		case e.Param != nil:
+			copy(e.Param.Data(), change(e.Name, src.Param.Data()))
+			e.Param.Changed()
+		case e.Buffer != nil:
+			copy(e.Buffer, change(e.Name, src.Buffer))
+		}
+	}
+}

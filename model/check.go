@@ -7,7 +7,7 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/configs"
-	"fasternet/graph"
+	"fasternet/graph/localmim"
 	"fasternet/layers"
 )
 
@@ -69,7 +69,7 @@ func storeOf(f *checkpoints.File, c *configs.Config, classes []string) (*layers.
 	if decoders > float64(values) {
 		return nil, fmt.Errorf("the file has %d values, fewer than its configuration describes", values)
 	}
-	m, err := graph.NewLocalMIM(c, c.Seed)
+	m, err := localmim.New(c, c.Seed)
 	if err != nil {
 		return nil, err
 	}

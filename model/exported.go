@@ -11,6 +11,7 @@ import (
 	"fasternet/export/onnxgraph"
 	"fasternet/formats/onnx"
 	"fasternet/graph"
+	"fasternet/graph/fasternet"
 )
 
 // ExportFormat names an exported model and its version: the weights alone, and
@@ -58,7 +59,7 @@ func NewFolded(c *configs.Config, classes int) (graph.Model, error) {
 	if m.Name != "fasternet" {
 		return nil, fmt.Errorf("a %s has no batch norms, and no folded form", m.Name)
 	}
-	return graph.NewFoldedFasterNet(m)
+	return fasternet.NewFolded(m)
 }
 
 // empty makes the model that a file describes, before its tensors are read. A

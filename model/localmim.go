@@ -7,7 +7,7 @@ import (
 	"fasternet/checkpoints"
 	"fasternet/configs"
 	"fasternet/formats/torch"
-	"fasternet/graph"
+	"fasternet/graph/localmim"
 )
 
 // A file is of a pre-training, or not.
@@ -18,7 +18,7 @@ var (
 
 // OpenLocalMIM makes the model of a pre-training: of a run's folder (its best
 // checkpoint), a checkpoint, or an official file, which needs a configuration.
-func OpenLocalMIM(path string, o LoadOptions) (*graph.LocalMIM, error) {
+func OpenLocalMIM(path string, o LoadOptions) (*localmim.Model, error) {
 	src, err := readSource(path, o)
 	if err != nil {
 		return nil, err
@@ -44,7 +44,7 @@ func OpenLocalMIM(path string, o LoadOptions) (*graph.LocalMIM, error) {
 	if err != nil {
 		return nil, ConfigError{err}
 	}
-	m, err := graph.NewLocalMIM(c, c.Seed)
+	m, err := localmim.New(c, c.Seed)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +56,7 @@ func OpenLocalMIM(path string, o LoadOptions) (*graph.LocalMIM, error) {
 
 // ExportPretraining is the state of a pre-training as a bare state dict under the names
 // of the published code, for which patch merging is put into its order.
-func ExportPretraining(m *graph.LocalMIM, n torch.Naming) ([]checkpoints.Tensor, error) {
+func ExportPretraining(m *localmim.Model, n torch.Naming) ([]checkpoints.Tensor, error) {
 	if n != torch.Official && n != torch.LocalMIM {
 		return nil, fmt.Errorf("%w for a pre-training: %s; it has official, localmim", ErrNaming, n)
 	}

@@ -12,6 +12,7 @@ import (
 	"fasternet/configs"
 	"fasternet/formats/torch"
 	"fasternet/graph"
+	_ "fasternet/graph/families" // the models that configurations name
 	"fasternet/layers"
 )
 

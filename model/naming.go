@@ -8,7 +8,7 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/formats/torch"
-	"fasternet/graph"
+	"fasternet/graph/swin"
 )
 
 // ErrNaming says that a family has no such naming.
@@ -57,7 +57,7 @@ func Export(l *Loaded, n torch.Naming) ([]checkpoints.Tensor, error) {
 		t.Name = torch.NameOf(family, n, t.Name)
 		out = append(out, t)
 	}
-	if m, ok := l.Model.(*graph.Swin); ok && n != torch.Timm && n != torch.Torchvision {
+	if m, ok := l.Model.(*swin.Model); ok && n != torch.Timm && n != torch.Torchvision {
 		out = append(out, shiftMasks(m, l.Config.Data.ImageSize)...)
 	}
 	return out, nil
@@ -127,7 +127,7 @@ func (l *Loaded) computedBy(n torch.Naming) error {
 // shiftMasks are the masks of Swin's shifted windows for images of a size, [windows,
 // tokens, tokens] with -100 between tokens that are no neighbours, which the state dicts of
 // Microsoft's code and of LocalMIM hold.
-func shiftMasks(m *graph.Swin, imageSize int) []checkpoints.Tensor {
+func shiftMasks(m *swin.Model, imageSize int) []checkpoints.Tensor {
 	c := m.Config()
 	var out []checkpoints.Tensor
 	for i, depth := range c.Depths {

@@ -8,14 +8,14 @@ import (
 
 	"fasternet/configs"
 	"fasternet/formats/torch"
-	"fasternet/graph"
+	"fasternet/graph/localmim"
 	"fasternet/kernels"
 	"fasternet/layers"
 )
 
 // StartPretraining fills a LocalMIM with the weights of another pre-training:
 // a run's folder, a checkpoint, or an official file.
-func StartPretraining(m *graph.LocalMIM, path string, o LoadOptions) error {
+func StartPretraining(m *localmim.Model, path string, o LoadOptions) error {
 	src, err := readSource(path, o)
 	if err != nil {
 		return err
@@ -23,7 +23,7 @@ func StartPretraining(m *graph.LocalMIM, path string, o LoadOptions) error {
 	return src.startPretraining(m, o)
 }
 
-func (s *source) startPretraining(m *graph.LocalMIM, o LoadOptions) error {
+func (s *source) startPretraining(m *localmim.Model, o LoadOptions) error {
 	if !s.pretrained() {
 		return fmt.Errorf("%s is not of a LocalMIM pre-training: it has no decoders", s.path)
 	}

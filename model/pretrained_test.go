@@ -11,6 +11,7 @@ import (
 	"fasternet/configs"
 	"fasternet/formats/torch"
 	"fasternet/graph"
+	"fasternet/graph/localmim"
 	"fasternet/internal/golden"
 	"fasternet/model"
 	"fasternet/ops"
@@ -23,13 +24,13 @@ const (
 
 // official writes the state of a pre-training as the published code names it,
 // without a configuration.
-func official(t *testing.T, modelKeys, mim string) (path string, m *graph.LocalMIM) {
+func official(t *testing.T, modelKeys, mim string) (path string, m *localmim.Model) {
 	t.Helper()
 	c, err := configs.Parse("test", "task: localmim\nmodel: "+modelKeys+"\nmim: "+mim+"\ndata: {image_size: 16}\n")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m, err = graph.NewLocalMIM(c, 7); err != nil {
+	if m, err = localmim.New(c, 7); err != nil {
 		t.Fatal(err)
 	}
 	path = filepath.Join(t.TempDir(), "pretrained.safetensors")

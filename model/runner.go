@@ -5,6 +5,7 @@ import (
 
 	"fasternet/configs"
 	"fasternet/graph"
+	"fasternet/graph/localmim"
 	"fasternet/kernels"
 )
 
@@ -21,8 +22,8 @@ func NewRunner(c *configs.Config, net graph.Model, pool *kernels.Pool) (*graph.R
 
 // NewMIMRunner is NewRunner for a pre-training. Its programs for training recompute blocks if
 // train.grad_checkpointing says so.
-func NewMIMRunner(c *configs.Config, net *graph.LocalMIM, pool *kernels.Pool) (*graph.MIMRunner, error) {
-	r := graph.NewMIMRunner(net, pool)
+func NewMIMRunner(c *configs.Config, net *localmim.Model, pool *kernels.Pool) (*localmim.Runner, error) {
+	r := localmim.NewRunner(net, pool)
 	r.Recompute = c.Train.GradCheckpointing
 	var err error
 	r.Precision, err = precision(c)

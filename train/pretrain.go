@@ -11,6 +11,7 @@ import (
 	"fasternet/data"
 	"fasternet/eval"
 	"fasternet/graph"
+	"fasternet/graph/localmim"
 	"fasternet/kernels"
 	"fasternet/layers"
 	"fasternet/model"
@@ -22,16 +23,16 @@ import (
 type pretraining struct {
 	config     *configs.Config
 	train, val data.Dataset
-	net        *graph.LocalMIM
+	net        *localmim.Model
 	counts     []graph.LayerCount
-	runner     *graph.MIMRunner
+	runner     *localmim.Runner
 	batches    *data.Loader // of validation images
 	scales     []float64    // of the last evaluation
 	replaced   func([]data.BadSample)
 }
 
 func newPretraining(c *configs.Config, train, val data.Dataset, pool *kernels.Pool) (*pretraining, error) {
-	net, err := graph.NewLocalMIM(c, c.Seed)
+	net, err := localmim.New(c, c.Seed)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 
 	"fasternet/configs"
 	"fasternet/graph"
+	"fasternet/graph/localmim"
 	"fasternet/kernels"
 	"fasternet/model"
 	"fasternet/ops"
@@ -35,7 +36,7 @@ func NewRunner(c *configs.Config, net graph.Model, pool *kernels.Pool) (*graph.R
 
 // NewMIMRunner makes the runner of a pre-training as a configuration says, and marks the
 // parameters that are frozen.
-func NewMIMRunner(c *configs.Config, net *graph.LocalMIM, pool *kernels.Pool) (*graph.MIMRunner, error) {
+func NewMIMRunner(c *configs.Config, net *localmim.Model, pool *kernels.Pool) (*localmim.Runner, error) {
 	r, err := model.NewMIMRunner(c, net, pool)
 	if err != nil {
 		return nil, err

@@ -23,6 +23,7 @@ import (
 	"fasternet/eval/predict"
 	"fasternet/formats/npy"
 	"fasternet/graph"
+	"fasternet/graph/fasternet"
 	"fasternet/kernels"
 )
 
@@ -31,7 +32,7 @@ var small = configs.Data{ImageSize: 48, TestCropRatio: 1, Interpolation: "bicubi
 func newRunner(t testing.TB) *graph.Runner {
 	c := configs.Default().Model
 	c.EmbedDim, c.Depths, c.FeatureDim, c.NumClasses, c.InitStd = 8, []int{1, 1, 1}, 24, 4, 0.3
-	m, err := graph.NewFasterNet(c, 3)
+	m, err := fasternet.New(c, 3)
 	if err != nil {
 		t.Fatal(err)
 	}

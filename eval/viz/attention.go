@@ -6,6 +6,7 @@ import (
 
 	"fasternet/data"
 	"fasternet/graph"
+	"fasternet/graph/vit"
 	"fasternet/layers"
 	"fasternet/mim"
 )
@@ -15,7 +16,7 @@ const mostHeads = 16
 
 // Attentions draws where the last block of a ViT looks in images of a data set:
 // the mean over its heads and every head.
-func Attentions(ctx context.Context, r *graph.Runner, net *graph.ViT, ds data.Dataset, o Options) (*Sheet, error) {
+func Attentions(ctx context.Context, r *graph.Runner, net *vit.Model, ds data.Dataset, o Options) (*Sheet, error) {
 	c := net.Config()
 	size, patch := o.Transform.Size, c.PatchSize
 	if size%patch != 0 {

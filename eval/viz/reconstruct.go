@@ -10,7 +10,7 @@ import (
 	"fasternet/configs"
 	"fasternet/data"
 	"fasternet/eval"
-	"fasternet/graph"
+	"fasternet/graph/localmim"
 	"fasternet/mim"
 )
 
@@ -32,7 +32,7 @@ const together = 8
 // Reconstructions runs a model on images of a data set and draws for each: the
 // image, what the encoder sees of it, and at every scale the mask, the target, the
 // prediction and the error. Equal arguments give equal pictures.
-func Reconstructions(ctx context.Context, r *graph.MIMRunner, ds data.Dataset, o Options) (*Sheet, error) {
+func Reconstructions(ctx context.Context, r *localmim.Runner, ds data.Dataset, o Options) (*Sheet, error) {
 	task, err := eval.MIMTask(r.Model)
 	if err != nil {
 		return nil, fmt.Errorf("viz: %w", err)
@@ -160,7 +160,7 @@ func (d *reconstruction) notes(o Options) []string {
 
 // batch draws the images of a batch, all but their errors, whose colours depend on
 // the others.
-func (d *reconstruction) batch(b *data.Batch, p *graph.MIMProgram, names []string) error {
+func (d *reconstruction) batch(b *data.Batch, p *localmim.Program, names []string) error {
 	e := b.Extra.(*mim.Batch)
 	predictions := make([][]float32, len(d.scales))
 	for k := range d.scales {

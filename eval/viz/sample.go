@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 
 	"fasternet/data"
-	"fasternet/graph"
+	"fasternet/graph/localmim"
 	"fasternet/internal/disk"
 )
 
@@ -14,7 +14,7 @@ import (
 // epoch-NNN.png in a folder, which it makes. epoch counts those that are done.
 // Called with the same images and seed during a training, it shows what the model
 // learns.
-func WriteSample(ctx context.Context, dir string, epoch int, r *graph.MIMRunner, ds data.Dataset, o Options) error {
+func WriteSample(ctx context.Context, dir string, epoch int, r *localmim.Runner, ds data.Dataset, o Options) error {
 	sheet, err := Reconstructions(ctx, r, ds, o)
 	if err != nil {
 		return err

@@ -15,7 +15,8 @@ import (
 	"fasternet/configs"
 	"fasternet/data"
 	"fasternet/eval"
-	"fasternet/graph"
+	_ "fasternet/graph/families"
+	"fasternet/graph/localmim"
 	"fasternet/kernels"
 )
 
@@ -47,13 +48,13 @@ func sheetOf(t *testing.T, family string, n int, seed uint64) *Sheet {
 	if err != nil {
 		t.Fatal(err)
 	}
-	net, err := graph.NewLocalMIM(c, 1)
+	net, err := localmim.New(c, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	pool := kernels.NewPool(2)
 	defer pool.Close()
-	s, err := Reconstructions(context.Background(), graph.NewMIMRunner(net, pool), images(12), Options{
+	s, err := Reconstructions(context.Background(), localmim.NewRunner(net, pool), images(12), Options{
 		Title: "A & B", Transform: eval.Transform(c.Data, 1), Most: n, Seed: seed,
 	})
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"fasternet/export/onnxgraph"
 	"fasternet/formats/onnx"
 	"fasternet/graph"
+	"fasternet/graph/fasternet"
 	"fasternet/internal/golden"
 	"fasternet/layers"
 	"fasternet/ops"
@@ -25,7 +26,7 @@ func small() configs.Model {
 
 func folded(t testing.TB, c configs.Model) graph.Model {
 	t.Helper()
-	m, err := graph.NewFoldedFasterNet(c)
+	m, err := fasternet.NewFolded(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +46,7 @@ func build(t testing.TB, m graph.Model, opset int) *onnx.Model {
 func ExampleBuild() {
 	c := configs.Default().Model
 	c.EmbedDim, c.Depths, c.NumClasses, c.ActLayer = 8, []int{1}, 5, "relu"
-	m, err := graph.NewFoldedFasterNet(c)
+	m, err := fasternet.NewFolded(c)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -189,7 +190,7 @@ func TestCheck(t *testing.T) {
 }
 
 func TestBuildErrors(t *testing.T) {
-	unfolded, err := graph.NewFasterNet(small(), 1)
+	unfolded, err := fasternet.New(small(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,8 @@ import (
 	"fasternet/export/onnxgraph"
 	"fasternet/formats/onnx"
 	"fasternet/graph"
+	"fasternet/graph/swin"
+	"fasternet/graph/vit"
 )
 
 func smallTransformer(t testing.TB, family string) graph.Model {
@@ -20,10 +22,10 @@ func smallTransformer(t testing.TB, family string) graph.Model {
 	var err error
 	if family == "vit" {
 		c.EmbedDim, c.Depth, c.NumHeads, c.PatchSize, c.PosEmbed = 24, 2, configs.Heads{3}, 8, "fixed"
-		m, err = graph.NewViT(c, 32, 1)
+		m, err = vit.New(c, 32, 1)
 	} else {
 		c.EmbedDim, c.Depths, c.NumHeads, c.WindowSize = 8, []int{2, 2}, configs.Heads{2, 4}, 4
-		m, err = graph.NewSwin(c, 32, 1)
+		m, err = swin.New(c, 32, 1)
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"fasternet/configs"
-	"fasternet/graph"
+	"fasternet/graph/localmim"
 	"fasternet/internal/rng"
 	"fasternet/kernels"
 	"fasternet/train"
@@ -17,7 +17,7 @@ func (o Options) pretraining(c *configs.Config, pool *kernels.Pool) (subject, er
 	if o.Size != c.Data.ImageSize {
 		return subject{}, fmt.Errorf("size: the masks and targets of a pre-training are for images of %d pixels: change data.image_size", c.Data.ImageSize)
 	}
-	net, err := graph.NewLocalMIM(c, c.Seed)
+	net, err := localmim.New(c, c.Seed)
 	if err != nil {
 		return subject{}, err
 	}
@@ -73,7 +73,7 @@ func (o Options) pretraining(c *configs.Config, pool *kernels.Pool) (subject, er
 }
 
 // noise is a batch without meaning, all cells of which count.
-func noise(net *graph.LocalMIM, batch, size int) graph.Masked {
+func noise(net *localmim.Model, batch, size int) localmim.Masked {
 	r := rng.New(0, rng.Bench)
 	random := func(n int) []float32 {
 		x := kernels.Aligned(n)
@@ -82,7 +82,7 @@ func noise(net *graph.LocalMIM, batch, size int) graph.Masked {
 		}
 		return x
 	}
-	in := graph.Masked{Images: random(batch * size * size * net.Channels())}
+	in := localmim.Masked{Images: random(batch * size * size * net.Channels())}
 	for _, s := range net.Scales() {
 		cells := batch * s.Grid * s.Grid
 		in.Targets = append(in.Targets, random(cells*s.Values))

@@ -1,7 +1,9 @@
-package graph
+package vit
 
 import (
 	"fmt"
+
+	"fasternet/graph"
 
 	"fasternet/configs"
 	"fasternet/layers"
@@ -10,11 +12,11 @@ import (
 	"gorgonia.org/gorgonia"
 )
 
-// ViT is the vision transformer of Dosovitskiy et al. (2021) in the form of MAE
+// Model is the vision transformer of Dosovitskiy et al. (2021) in the form of MAE
 // and LocalMIM: a class token, position embeddings, pre-norm blocks; the
 // classifier sees the mean of the patches (global_pool) or the class token. The
 // final norm works on this vector, or on every token before the pool (norm_before_pool).
-type ViT struct {
+type Model struct {
 	config    configs.Model
 	store     *layers.Store
 	grid      [2]int // that the position embeddings are for
@@ -25,23 +27,23 @@ type ViT struct {
 	head      *layers.Classifier
 }
 
-// NewViT makes a model with parameters drawn from the seed, and position
+// New makes a model with parameters drawn from the seed, and position
 // embeddings for images of the given size; for other sizes they are
 // interpolated. The configuration must have passed the checks of package
 // configs, and name the number of classes.
 //
 // Initialisation as in timm 0.4.12: linear layers, class token and positions
 // truncated normal, the patch embedding as PyTorch's convolutions.
-func NewViT(c configs.Model, imageSize int, seed uint64) (*ViT, error) {
-	return made[*ViT]("vit", c, imageSize, layers.NewStore(seed, c.InitStd))
+func New(c configs.Model, imageSize int, seed uint64) (*Model, error) {
+	return graph.Make[*Model](Family(), c, imageSize, layers.NewStore(seed, c.InitStd))
 }
 
-func newViT(c configs.Model, imageSize int, s *layers.Store) (*ViT, error) {
+func newModel(c configs.Model, imageSize int, s *layers.Store) (*Model, error) {
 	side := c.Side(imageSize)
 	if side < 1 {
-		return nil, fmt.Errorf("graph: images of %d pixels have no patch of %d", imageSize, c.PatchSize)
+		return nil, fmt.Errorf("vit: images of %d pixels have no patch of %d", imageSize, c.PatchSize)
 	}
-	m := &ViT{config: c, store: s, grid: [2]int{side, side}}
+	m := &Model{config: c, store: s, grid: [2]int{side, side}}
 	normal, dim := layers.TruncatedNormal(c.InitStd), c.EmbedDim
 	m.embedding = ops.Embedding{Name: "pos_embed", Class: s.Param("cls_token", normal, 1, 1, dim), Grid: m.grid}
 	tokens := 1 + side*side
@@ -54,11 +56,11 @@ func newViT(c configs.Model, imageSize int, s *layers.Store) (*ViT, error) {
 	case "learned":
 		m.embedding.Position = s.Param("pos_embed", normal, 1, tokens, dim)
 	default:
-		return nil, fmt.Errorf("graph: model.pos_embed: want learned, sincos or fixed, got %q", c.PosEmbed)
+		return nil, fmt.Errorf("vit: model.pos_embed: want learned, sincos or fixed, got %q", c.PosEmbed)
 	}
 	conv := layers.FanIn(c.InChans * c.PatchSize * c.PatchSize)
 	m.embed = layers.NewTokenEmbed(s, c.InChans, dim, c.PatchSize, conv, conv, 0)
-	m.blocks = newViTBlocks(s, c, normal)
+	m.blocks = NewBlocks(s, c, normal)
 	// The order of the official state dicts.
 	name := m.finalNorm()
 	if name == "norm" {
@@ -73,15 +75,15 @@ func newViT(c configs.Model, imageSize int, s *layers.Store) (*ViT, error) {
 
 // finalNorm is the name of the norm after the blocks. Before a pool over the class token
 // alone it is the same as after it.
-func (m *ViT) finalNorm() string {
+func (m *Model) finalNorm() string {
 	if m.config.GlobalPool && !m.config.NormBeforePool {
 		return "fc_norm"
 	}
 	return "norm"
 }
 
-// newViTBlocks makes the blocks, with linear layers initialised as given.
-func newViTBlocks(s *layers.Store, c configs.Model, weights layers.Init) []*layers.Transformer {
+// NewBlocks makes the blocks of a ViT, with linear layers initialised as given.
+func NewBlocks(s *layers.Store, c configs.Model, weights layers.Init) []*layers.Transformer {
 	var blocks []*layers.Transformer
 	rates := layers.DropPathRates(c.DropPathRate, c.Depth)
 	for i := range c.Depth {
@@ -93,23 +95,23 @@ func newViTBlocks(s *layers.Store, c configs.Model, weights layers.Init) []*laye
 	return blocks
 }
 
-// Store is part of Model.
-func (m *ViT) Store() *layers.Store { return m.store }
+// Store is part of [graph.Model].
+func (m *Model) Store() *layers.Store { return m.store }
 
-// Channels is part of Model.
-func (m *ViT) Channels() int { return m.config.InChans }
+// Channels is part of [graph.Model].
+func (m *Model) Channels() int { return m.config.InChans }
 
-// Classes is part of Model.
-func (m *ViT) Classes() int { return m.config.NumClasses }
+// Classes is part of [graph.Model].
+func (m *Model) Classes() int { return m.config.NumClasses }
 
 // Config is the configuration that the model was made of.
-func (m *ViT) Config() configs.Model { return m.config }
+func (m *Model) Config() configs.Model { return m.config }
 
 // Grid is the height and width in patches that the position embeddings are for.
-func (m *ViT) Grid() [2]int { return m.grid }
+func (m *Model) Grid() [2]int { return m.grid }
 
-// Forward is part of Model.
-func (m *ViT) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
+// Forward is part of [graph.Model].
+func (m *Model) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
 	p.Layer(0)
 	x, err := m.embed.Forward(p, x)
 	if err != nil {
@@ -154,4 +156,22 @@ func (m *ViT) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error) 
 		}
 	}
 	return m.head.Forward(p, x)
+}
+
+// Family is what package graph knows of this kind of model.
+func Family() graph.Family {
+	return graph.Family{
+		Name: "vit",
+		New: func(c configs.Model, imageSize int, s *layers.Store) (graph.Model, error) {
+			m, err := newModel(c, imageSize, s)
+			if err != nil {
+				return nil, err
+			}
+			return m, nil
+		},
+		Counted: func(c configs.Model) configs.Model { // fixed position embeddings count as learned ones
+			c.PosEmbed = "learned"
+			return c
+		},
+	}
 }

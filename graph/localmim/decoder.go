@@ -1,4 +1,4 @@
-package graph
+package localmim
 
 import (
 	"fmt"

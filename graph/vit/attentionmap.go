@@ -1,4 +1,4 @@
-package graph
+package vit
 
 import (
 	"fmt"
@@ -13,10 +13,10 @@ import (
 // probabilities by which each head reads the patches, [images, heads, patches].
 // Those of the class token, or, if the classifier takes the mean over the patches,
 // the mean over them. What is read of the class token is missing from the sum of 1.
-func (m *ViT) AttentionMaps(tokens []float32, images int) ([]float32, error) {
+func (m *Model) AttentionMaps(tokens []float32, images int) ([]float32, error) {
 	c := m.config.EmbedDim
 	if images < 1 || len(tokens)%(images*c) != 0 || len(tokens) < 2*images*c {
-		return nil, fmt.Errorf("graph: %d values are not the tokens of %d images in %d channels", len(tokens), images, c)
+		return nil, fmt.Errorf("vit: %d values are not the tokens of %d images in %d channels", len(tokens), images, c)
 	}
 	n := len(tokens) / images / c
 	a := &m.blocks[len(m.blocks)-1].Attention

@@ -1,9 +1,10 @@
-package graph
+package localmim
 
 import (
 	"fmt"
 
 	"fasternet/configs"
+	"fasternet/graph/swin"
 	"fasternet/ops"
 )
 
@@ -48,16 +49,16 @@ func (v *visible) tokens(merges int) int {
 }
 
 // windowsOf makes the windows of a stage of Swin; set fills them.
-func (v *visible) windowsOf(stage int, s swinStage, height, width int) [2]*ops.Windows {
+func (v *visible) windowsOf(stage int, s swin.Stage, height, width int) [2]*ops.Windows {
 	n := v.tokens(stage)
 	w := &stageWindows{
-		grid: height, unit: v.unit >> stage, shift: s.shift(height, width),
+		grid: height, unit: v.unit >> stage, shift: s.Shift(height, width),
 		rows: make([]int32, v.images*n), cols: make([]int32, v.images*n),
 	}
-	w.windows[0] = ops.VisibleWindows(v.images, n, [2]int{height, width}, s.side)
+	w.windows[0] = ops.VisibleWindows(v.images, n, [2]int{height, width}, s.Side)
 	w.windows[1] = w.windows[0]
 	if w.shift > 0 {
-		w.windows[1] = ops.VisibleWindows(v.images, n, [2]int{height, width}, s.side)
+		w.windows[1] = ops.VisibleWindows(v.images, n, [2]int{height, width}, s.Side)
 	}
 	v.stages = append(v.stages, w)
 	return w.windows
@@ -68,7 +69,7 @@ func (v *visible) windowsOf(stage int, s swinStage, height, width int) [2]*ops.W
 func (v *visible) set(kept []int32) error {
 	same := len(kept) == v.units
 	if !same && len(kept) != v.images*v.units {
-		return fmt.Errorf("graph: %d visible units: want %d for all images, or for each of %d", len(kept), v.units, v.images)
+		return fmt.Errorf("localmim: %d visible units: want %d for all images, or for each of %d", len(kept), v.units, v.images)
 	}
 	for image := range v.images {
 		units := kept[:v.units]
@@ -100,11 +101,11 @@ func (v *visible) set(kept []int32) error {
 func (v *visible) check(units []int32) error {
 	for i, u := range units {
 		if u < 0 || int(u) >= v.side*v.side {
-			return fmt.Errorf("graph: visible unit %d of %d×%d", u, v.side, v.side)
+			return fmt.Errorf("localmim: visible unit %d of %d×%d", u, v.side, v.side)
 		}
 		for _, w := range units[:i] {
 			if u == w {
-				return fmt.Errorf("graph: unit %d is visible twice", u)
+				return fmt.Errorf("localmim: unit %d is visible twice", u)
 			}
 		}
 	}

@@ -1,10 +1,12 @@
-package graph
+package vit
 
 import (
 	"math"
 	"testing"
 
 	"fasternet/configs"
+	"fasternet/graph"
+	"fasternet/kernels"
 	"fasternet/layers"
 )
 
@@ -13,7 +15,7 @@ func TestAttentionMaps(t *testing.T) {
 	for _, pooled := range []bool{false, true} {
 		c := configs.DefaultModel("vit")
 		c.EmbedDim, c.Depth, c.NumHeads, c.PatchSize, c.NumClasses, c.GlobalPool = 24, 2, configs.Heads{3}, 8, 5, pooled
-		net, err := NewViT(c, 32, 3)
+		net, err := New(c, 32, 3)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -25,7 +27,9 @@ func TestAttentionMaps(t *testing.T) {
 				e.Param.Changed()
 			}
 		}
-		p, err := newRunner(t, net).Features(Shape{Batch: 2, Height: 32, Width: 32})
+		pool := kernels.NewPool(2)
+		defer pool.Close()
+		p, err := graph.NewRunner(net, pool).Features(graph.Shape{Batch: 2, Height: 32, Width: 32})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -58,7 +62,7 @@ func TestAttentionMaps(t *testing.T) {
 	}
 }
 
-func referenceAttention(net *ViT, tokens []float32, images int) []float64 {
+func referenceAttention(net *Model, tokens []float32, images int) []float64 {
 	a, c := net.blocks[len(net.blocks)-1].Attention, net.config.EmbedDim
 	n, d := len(tokens)/images/c, c/a.Heads
 	var out []float64

@@ -1,7 +1,9 @@
-package graph
+package swin
 
 import (
 	"fmt"
+
+	"fasternet/graph"
 
 	"fasternet/configs"
 	"fasternet/layers"
@@ -11,37 +13,38 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// Swin is the shifted-window transformer of Liu et al. (2021) as LocalMIM
+// Model is the shifted-window transformer of Liu et al. (2021) as LocalMIM
 // fine-tunes it: the mean over the tokens comes before the final norm, or
 // behind it (norm_before_pool) as in the original.
-type Swin struct {
+type Model struct {
 	config configs.Model
 	store  *layers.Store
 	embed  *layers.TokenEmbed
-	stages []swinStage
+	stages []Stage
 	norm   *ops.LayerNorm
 	head   *layers.Classifier
 }
 
-type swinStage struct {
-	side   int // of the windows that the bias tables are for
-	blocks []*layers.Transformer
-	merge  *layers.TokenMerging // behind the blocks; nil in the last stage
+// Stage is the blocks between two mergings.
+type Stage struct {
+	Side   int // of the windows that the bias tables are for
+	Blocks []*layers.Transformer
+	Merge  *layers.TokenMerging // behind the blocks; nil in the last stage
 }
 
-// NewSwin makes a model with parameters drawn from the seed. A stage that is no
+// New makes a model with parameters drawn from the seed. A stage that is no
 // larger than a window for images of the given size is one window of its size,
 // which its tables of position bias are made for. The configuration must have
 // passed the checks of package configs, and name the number of classes.
 //
 // Initialisation as in the original: linear layers and tables truncated normal,
 // the patch embedding as PyTorch's convolutions.
-func NewSwin(c configs.Model, imageSize int, seed uint64) (*Swin, error) {
-	return made[*Swin]("swin", c, imageSize, layers.NewStore(seed, c.InitStd))
+func New(c configs.Model, imageSize int, seed uint64) (*Model, error) {
+	return graph.Make[*Model](Family(), c, imageSize, layers.NewStore(seed, c.InitStd))
 }
 
-func newSwin(c configs.Model, imageSize int, s *layers.Store) (*Swin, error) {
-	m := &Swin{config: c, store: s}
+func newModel(c configs.Model, imageSize int, s *layers.Store) (*Model, error) {
+	m := &Model{config: c, store: s}
 	normal := layers.TruncatedNormal(c.InitStd)
 	conv := layers.FanIn(c.InChans * c.PatchSize * c.PatchSize)
 	eps := 0.0
@@ -49,7 +52,7 @@ func newSwin(c configs.Model, imageSize int, s *layers.Store) (*Swin, error) {
 		eps = c.NormEps
 	}
 	m.embed = layers.NewTokenEmbed(s, c.InChans, c.EmbedDim, c.PatchSize, conv, conv, eps)
-	stages, err := newSwinStages(s, c, imageSize, normal)
+	stages, err := NewStages(s, c, imageSize, normal)
 	if err != nil {
 		return nil, err
 	}
@@ -60,29 +63,29 @@ func newSwin(c configs.Model, imageSize int, s *layers.Store) (*Swin, error) {
 	return m, nil
 }
 
-// newSwinStages makes the blocks and the merging layers, with linear layers
+// NewStages makes the blocks and the merging layers, with linear layers
 // initialised as given.
-func newSwinStages(s *layers.Store, c configs.Model, imageSize int, weights layers.Init) ([]swinStage, error) {
+func NewStages(s *layers.Store, c configs.Model, imageSize int, weights layers.Init) ([]Stage, error) {
 	blocks := 0
 	for _, d := range c.Depths {
 		blocks += d
 	}
-	var stages []swinStage
+	var stages []Stage
 	rates, number, sides := layers.DropPathRates(c.DropPathRate, blocks), 0, windowSides(c, imageSize)
 	for i, dim := range c.StageDims() {
 		if sides[i] < 1 {
-			return nil, fmt.Errorf("graph: images of %d pixels leave no token in stage %d", imageSize, i+1)
+			return nil, fmt.Errorf("swin: images of %d pixels leave no token in stage %d", imageSize, i+1)
 		}
-		stage := swinStage{side: sides[i]}
+		stage := Stage{Side: sides[i]}
 		for j := range c.Depths[i] {
-			stage.blocks = append(stage.blocks, layers.NewTransformer(s, fmt.Sprintf("layers.%d.blocks.%d", i, j), layers.TransformerOptions{
-				Channels: dim, Hidden: int(float64(dim) * c.MLPRatio), Heads: c.NumHeads[i], QKVBias: c.QKVBias, Window: stage.side,
+			stage.Blocks = append(stage.Blocks, layers.NewTransformer(s, fmt.Sprintf("layers.%d.blocks.%d", i, j), layers.TransformerOptions{
+				Channels: dim, Hidden: int(float64(dim) * c.MLPRatio), Heads: c.NumHeads[i], QKVBias: c.QKVBias, Window: stage.Side,
 				Eps1: c.NormEps, Eps2: c.Norm2Eps, DropPath: layers.DropPath{Block: number, Rate: rates[number]}, Weights: weights,
 			}))
 			number++
 		}
 		if i+1 < len(c.Depths) {
-			stage.merge = layers.NewTokenMerging(s, fmt.Sprintf("layers.%d.downsample", i), dim, weights, c.NormEps)
+			stage.Merge = layers.NewTokenMerging(s, fmt.Sprintf("layers.%d.downsample", i), dim, weights, c.NormEps)
 		}
 		stages = append(stages, stage)
 	}
@@ -98,52 +101,52 @@ func windowSides(c configs.Model, imageSize int) []int {
 	return sides
 }
 
-// Store is part of Model.
-func (m *Swin) Store() *layers.Store { return m.store }
+// Store is part of [graph.Model].
+func (m *Model) Store() *layers.Store { return m.store }
 
-// Channels is part of Model.
-func (m *Swin) Channels() int { return m.config.InChans }
+// Channels is part of [graph.Model].
+func (m *Model) Channels() int { return m.config.InChans }
 
-// Classes is part of Model.
-func (m *Swin) Classes() int { return m.config.NumClasses }
+// Classes is part of [graph.Model].
+func (m *Model) Classes() int { return m.config.NumClasses }
 
 // Config is the configuration that the model was made of.
-func (m *Swin) Config() configs.Model { return m.config }
+func (m *Model) Config() configs.Model { return m.config }
 
-// shift is that of every second block, for a map of a stage: none if the map is
+// Shift is that of every second block, for a map of a stage: none if the map is
 // one window.
-func (s swinStage) shift(height, width int) int {
-	if min(height, width) <= s.side {
+func (s Stage) Shift(height, width int) int {
+	if min(height, width) <= s.Side {
 		return 0
 	}
-	return s.side / 2
+	return s.Side / 2
 }
 
 // windows are those of its blocks, in turn, for a map of that shape.
-func (s swinStage) windows(shape tensor.Shape) [2]*ops.Windows {
+func (s Stage) windows(shape tensor.Shape) [2]*ops.Windows {
 	images, h, w := shape[0], shape[1], shape[2]
-	plain := ops.ShiftedWindows(images, h, w, s.side, 0)
-	if shift := s.shift(h, w); shift > 0 {
-		return [2]*ops.Windows{plain, ops.ShiftedWindows(images, h, w, s.side, shift)}
+	plain := ops.ShiftedWindows(images, h, w, s.Side, 0)
+	if shift := s.Shift(h, w); shift > 0 {
+		return [2]*ops.Windows{plain, ops.ShiftedWindows(images, h, w, s.Side, shift)}
 	}
 	return [2]*ops.Windows{plain, plain}
 }
 
 // Window is the side of the windows of a stage, and the shift of every second
 // block on a map of height × width tokens.
-func (m *Swin) Window(stage, height, width int) (side, shift int) {
+func (m *Model) Window(stage, height, width int) (side, shift int) {
 	s := m.stages[stage]
-	return s.side, s.shift(height, width)
+	return s.Side, s.Shift(height, width)
 }
 
-// Forward is part of Model.
-func (m *Swin) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
+// Forward is part of [graph.Model].
+func (m *Model) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
 	p.Layer(0)
 	layer := 0
 	enter := m.embed.Forward // what comes before the blocks of a stage
 	for i, stage := range m.stages {
 		var windows [2]*ops.Windows
-		for j, b := range stage.blocks {
+		for j, b := range stage.Blocks {
 			var err error
 			if x, err = p.Block(b.Name, func() (*gorgonia.Node, error) {
 				y := x
@@ -161,8 +164,8 @@ func (m *Swin) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error)
 			}
 		}
 		p.TapStage(i, x)
-		if stage.merge != nil {
-			enter = stage.merge.Forward
+		if stage.Merge != nil {
+			enter = stage.Merge.Forward
 		}
 	}
 	var err error
@@ -184,4 +187,18 @@ func (m *Swin) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error)
 		}
 	}
 	return m.head.Forward(p, x)
+}
+
+// Family is what package graph knows of this kind of model.
+func Family() graph.Family {
+	return graph.Family{
+		Name: "swin",
+		New: func(c configs.Model, imageSize int, s *layers.Store) (graph.Model, error) {
+			m, err := newModel(c, imageSize, s)
+			if err != nil {
+				return nil, err
+			}
+			return m, nil
+		},
+	}
 }

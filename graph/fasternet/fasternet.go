@@ -1,7 +1,9 @@
-package graph
+package fasternet
 
 import (
 	"fmt"
+
+	"fasternet/graph"
 
 	"fasternet/configs"
 	"fasternet/kernels"
@@ -10,21 +12,9 @@ import (
 	"gorgonia.org/gorgonia"
 )
 
-// Model is a classifier: the parameters and how they enter a graph.
-type Model interface {
-	// Store holds the parameters and buffers under their official names.
-	Store() *layers.Store
-	// Forward adds the model to a graph: images [batch, height, width,
-	// channels] to logits [batch, classes].
-	Forward(p *layers.Pass, images *gorgonia.Node) (*gorgonia.Node, error)
-	// Channels is the number of channels of an image, Classes that of logits.
-	Channels() int
-	Classes() int
-}
-
-// FasterNet is the backbone of Chen et al., "Run, Don't Walk" (CVPR 2023) with
+// Model is the backbone of Chen et al., "Run, Don't Walk" (CVPR 2023) with
 // its classifier.
-type FasterNet struct {
+type Model struct {
 	config configs.Model
 	act    kernels.Activation
 	store  *layers.Store
@@ -34,19 +24,19 @@ type FasterNet struct {
 	head   *layers.Head
 }
 
-// NewFasterNet makes a model with parameters drawn from the seed. The
+// New makes a model with parameters drawn from the seed. The
 // configuration must have passed the checks of package configs, and name the
 // number of classes.
-func NewFasterNet(c configs.Model, seed uint64) (*FasterNet, error) {
-	return made[*FasterNet]("fasternet", c, 0, layers.NewStore(seed, c.InitStd))
+func New(c configs.Model, seed uint64) (*Model, error) {
+	return graph.Make[*Model](Family(), c, 0, layers.NewStore(seed, c.InitStd))
 }
 
-func newFasterNet(c configs.Model, s *layers.Store) (*FasterNet, error) {
+func newModel(c configs.Model, _ int, s *layers.Store) (*Model, error) {
 	act, err := kernels.ParseActivation(c.ActLayer)
 	if err != nil {
-		return nil, fmt.Errorf("graph: model.act_layer: %w", err)
+		return nil, fmt.Errorf("fasternet: model.act_layer: %w", err)
 	}
-	m := &FasterNet{config: c, act: act, store: s}
+	m := &Model{config: c, act: act, store: s}
 	dims := c.StageDims()
 	blocks := 0
 	for _, d := range c.Depths {
@@ -73,20 +63,20 @@ func newFasterNet(c configs.Model, s *layers.Store) (*FasterNet, error) {
 	return m, nil
 }
 
-// Store is part of Model.
-func (m *FasterNet) Store() *layers.Store { return m.store }
+// Store is part of [graph.Model].
+func (m *Model) Store() *layers.Store { return m.store }
 
-// Channels is part of Model.
-func (m *FasterNet) Channels() int { return m.config.InChans }
+// Channels is part of [graph.Model].
+func (m *Model) Channels() int { return m.config.InChans }
 
-// Classes is part of Model.
-func (m *FasterNet) Classes() int { return m.config.NumClasses }
+// Classes is part of [graph.Model].
+func (m *Model) Classes() int { return m.config.NumClasses }
 
 // Config is the configuration that the model was made of.
-func (m *FasterNet) Config() configs.Model { return m.config }
+func (m *Model) Config() configs.Model { return m.config }
 
-// Forward is part of Model.
-func (m *FasterNet) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
+// Forward is part of [graph.Model].
+func (m *Model) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
 	p.Layer(0)
 	layer := 0 // as LayerOf has it: a merging is of the layer before it
 	for i, stage := range m.stages {
@@ -114,4 +104,18 @@ func (m *FasterNet) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, e
 	}
 	p.Layer(layer + 1)
 	return m.head.Forward(p, x)
+}
+
+// Family is what package graph knows of this kind of model.
+func Family() graph.Family {
+	return graph.Family{
+		Name: "fasternet",
+		New: func(c configs.Model, imageSize int, s *layers.Store) (graph.Model, error) {
+			m, err := newModel(c, imageSize, s)
+			if err != nil {
+				return nil, err
+			}
+			return m, nil
+		},
+	}
 }

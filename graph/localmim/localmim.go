@@ -1,10 +1,13 @@
-package graph
+package localmim
 
 import (
 	"fmt"
 	"slices"
 
 	"fasternet/configs"
+	"fasternet/graph"
+	"fasternet/graph/swin"
+	"fasternet/graph/vit"
 	"fasternet/layers"
 	"fasternet/ops"
 
@@ -12,12 +15,12 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// LocalMIM is masked image modelling with local multi-scale reconstruction (Wang
+// Model is masked image modelling with local multi-scale reconstruction (Wang
 // et al., CVPR 2023): a ViT or a Swin that sees only the visible patches, and
 // behind several of its layers a decoder of their own, which predicts what was
 // masked, finer from lower layers than from upper ones. Its state dict is the
 // official one.
-type LocalMIM struct {
+type Model struct {
 	config   *configs.Config
 	store    *layers.Store
 	scales   []configs.MIMScale
@@ -36,22 +39,22 @@ type visibleEncoder interface {
 	classes() int
 }
 
-// NewLocalMIM makes a model with parameters drawn from the seed. The
+// New makes a model with parameters drawn from the seed. The
 // configuration must have passed the checks of package configs, with task
 // localmim.
 //
 // Initialisation as in the official code: linear layers and the patch embedding
 // Xavier uniform; tokens normal; the convolutions of the decoders as PyTorch
 // does.
-func NewLocalMIM(c *configs.Config, seed uint64) (*LocalMIM, error) {
-	parameters, err := Parameters(c.Model, c.Data.ImageSize, false)
+func New(c *configs.Config, seed uint64) (*Model, error) {
+	parameters, err := graph.Parameters(c.Model, c.Data.ImageSize, false)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkMemory(parameters + decoderValues(c)); err != nil {
+	if err := graph.CheckMemory(parameters + decoderValues(c)); err != nil {
 		return nil, err
 	}
-	m := &LocalMIM{config: c, store: layers.NewStore(seed, c.Model.InitStd), scales: c.MIMScales()}
+	m := &Model{config: c, store: layers.NewStore(seed, c.Model.InitStd), scales: c.MIMScales()}
 	s := m.store
 	if c.Model.Name == "swin" {
 		s.Prefix = "encoder."
@@ -91,21 +94,21 @@ func hogBuffers(s *layers.Store, k int, biased bool) (bias [2]float32) {
 }
 
 // Store holds the parameters and buffers under their official names.
-func (m *LocalMIM) Store() *layers.Store { return m.store }
+func (m *Model) Store() *layers.Store { return m.store }
 
 // Channels is the number of channels of an image.
-func (m *LocalMIM) Channels() int { return m.config.Model.InChans }
+func (m *Model) Channels() int { return m.config.Model.InChans }
 
 // Config is the configuration that the model was made of.
-func (m *LocalMIM) Config() *configs.Config { return m.config }
+func (m *Model) Config() *configs.Config { return m.config }
 
 // Scales are the scales that it reconstructs.
-func (m *LocalMIM) Scales() []configs.MIMScale { return slices.Clone(m.scales) }
+func (m *Model) Scales() []configs.MIMScale { return slices.Clone(m.scales) }
 
 // HOGBias is the constant that is added to the gradients for the targets of
 // scale k; zeros without one. It is part of the state: a checkpoint may change
 // it.
-func (m *LocalMIM) HOGBias(k int) (bias [2]float32) {
+func (m *Model) HOGBias(k int) (bias [2]float32) {
 	if e, ok := m.store.Lookup(fmt.Sprintf("hog_enc.%d.conv.bias", k)); ok {
 		copy(bias[:], e.Buffer)
 	}
@@ -113,7 +116,7 @@ func (m *LocalMIM) HOGBias(k int) (bias [2]float32) {
 }
 
 // forward adds the model to a graph: the loss and the predictions.
-func (m *LocalMIM) forward(p *layers.Pass, images *gorgonia.Node, v *visible, targets, weights []*gorgonia.Node) (*ops.Reconstructions, []*gorgonia.Node, error) {
+func (m *Model) forward(p *layers.Pass, images *gorgonia.Node, v *visible, targets, weights []*gorgonia.Node) (*ops.Reconstructions, []*gorgonia.Node, error) {
 	taps, err := m.encoder.forward(p, images, v)
 	if err != nil {
 		return nil, nil, err
@@ -166,7 +169,7 @@ func newVisibleViT(s *layers.Store, c *configs.Config) *visibleViT {
 	e.class = s.Param("cls_token", layers.Normal(0.02), 1, 1, m.EmbedDim)
 	e.position = s.Drawn("pos_embed", layers.Made(func() []float32 { return ops.SinCosPositions(1, m.EmbedDim, [2]int{side, side}) }), 1, 1+side*side, m.EmbedDim)
 	e.embed = layers.NewTokenEmbed(s, m.InChans, m.EmbedDim, m.PatchSize, layers.Xavier, layers.FanIn(m.InChans*m.PatchSize*m.PatchSize), 0)
-	e.blocks = newViTBlocks(s, m, layers.Xavier)
+	e.blocks = vit.NewBlocks(s, m, layers.Xavier)
 	return e
 }
 
@@ -209,7 +212,7 @@ func (e *visibleViT) forward(p *layers.Pass, images *gorgonia.Node, v *visible) 
 type visibleSwin struct {
 	taps   []int
 	embed  *layers.TokenEmbed
-	stages []swinStage
+	stages []swin.Stage
 }
 
 func newVisibleSwin(s *layers.Store, c *configs.Config) (*visibleSwin, error) {
@@ -220,13 +223,13 @@ func newVisibleSwin(s *layers.Store, c *configs.Config) (*visibleSwin, error) {
 	e := &visibleSwin{taps: c.MIM.Taps}
 	e.embed = layers.NewTokenEmbed(s, m.InChans, m.EmbedDim, m.PatchSize, layers.Xavier, layers.FanIn(m.InChans*m.PatchSize*m.PatchSize), eps)
 	var err error
-	if e.stages, err = newSwinStages(s, m, c.Data.ImageSize, layers.Xavier); err != nil {
+	if e.stages, err = swin.NewStages(s, m, c.Data.ImageSize, layers.Xavier); err != nil {
 		return nil, err
 	}
 	if c.MIM.MergeOrder == "official" {
 		for _, stage := range e.stages {
-			if stage.merge != nil {
-				stage.merge.Order = ops.RasterOrder
+			if stage.Merge != nil {
+				stage.Merge.Order = ops.RasterOrder
 			}
 		}
 	}
@@ -249,13 +252,13 @@ func (e *visibleSwin) forward(p *layers.Pass, images *gorgonia.Node, v *visible)
 	var taps []*gorgonia.Node
 	for i, stage := range e.stages {
 		windows := v.windowsOf(i, stage, s[1]>>i, s[2]>>i)
-		for j, b := range stage.blocks {
+		for j, b := range stage.Blocks {
 			if x, err = b.Forward(p, x, windows[j%2]); err != nil {
 				return nil, err
 			}
 		}
-		if stage.merge != nil {
-			if x, err = stage.merge.Forward(p, x); err != nil {
+		if stage.Merge != nil {
+			if x, err = stage.Merge.Forward(p, x); err != nil {
 				return nil, err
 			}
 		}
@@ -268,4 +271,15 @@ func (e *visibleSwin) forward(p *layers.Pass, images *gorgonia.Node, v *visible)
 		}
 	}
 	return taps, nil
+}
+
+// decoderValues is about how many values the decoders of a LocalMIM hold, their positions
+// included.
+func decoderValues(c *configs.Config) int {
+	sum := 0
+	for _, s := range c.MIMScales() {
+		block := int((4 + 2*c.MIM.DecoderMLPRatio) * float64(s.DecoderDim) * float64(s.DecoderDim))
+		sum += c.MIM.DecoderDepth*block + s.DecoderDim*(s.Dim+s.Values+s.Tokens*s.Tokens)
+	}
+	return sum
 }

@@ -1,9 +1,10 @@
-package graph
+package localmim
 
 import (
 	"fmt"
 	"slices"
 
+	"fasternet/graph"
 	"fasternet/kernels"
 	"fasternet/layers"
 	"fasternet/ops"
@@ -25,10 +26,10 @@ type Masked struct {
 	Whole int
 }
 
-// MIMRunner compiles a LocalMIM for batch sizes and runs it. It is used by one
+// Runner compiles a LocalMIM for batch sizes and runs it. It is used by one
 // goroutine at a time.
-type MIMRunner struct {
-	Model *LocalMIM
+type Runner struct {
+	Model *Model
 	// Precision of the matrix products. It is set before the first program is
 	// compiled.
 	Precision kernels.Precision
@@ -40,30 +41,30 @@ type MIMRunner struct {
 	Recompute bool
 
 	space    *ops.Workspace
-	programs programs[mimShape, *MIMProgram]
+	programs graph.Programs[shape, *Program]
 }
 
-type mimShape struct {
+type shape struct {
 	batch int
 	train bool
 }
 
-// NewMIMRunner makes a runner whose programs run on a pool.
-func NewMIMRunner(m *LocalMIM, pool *kernels.Pool) *MIMRunner {
-	return &MIMRunner{Model: m, space: ops.NewWorkspace(pool)}
+// NewRunner makes a runner whose programs run on a pool.
+func NewRunner(m *Model, pool *kernels.Pool) *Runner {
+	return &Runner{Model: m, space: ops.NewWorkspace(pool)}
 }
 
 // Pool is the pool that the programs run on.
-func (r *MIMRunner) Pool() *kernels.Pool { return r.space.Pool() }
+func (r *Runner) Pool() *kernels.Pool { return r.space.Pool() }
 
 // Bytes is the size of the memory for activations.
-func (r *MIMRunner) Bytes() int { return r.space.Bytes() }
+func (r *Runner) Bytes() int { return r.space.Bytes() }
 
-// MIMProgram is a LocalMIM as a compiled graph. What is masked changes from run
+// Program is a LocalMIM as a compiled graph. What is masked changes from run
 // to run, how much is masked does not.
-type MIMProgram struct {
-	mimShape
-	model            *LocalMIM
+type Program struct {
+	shape
+	model            *Model
 	tape             *ops.Tape
 	machine          gorgonia.VM
 	images           *gorgonia.Node
@@ -77,18 +78,18 @@ type MIMProgram struct {
 // Program returns the program for a batch size. It is compiled at the first call, and
 // again if many other sizes have been asked for since. That for evaluation keeps the
 // predictions.
-func (r *MIMRunner) Program(batch int, train bool) (*MIMProgram, error) {
-	s := mimShape{batch, train}
-	return r.programs.get(s, func() (*MIMProgram, error) {
+func (r *Runner) Program(batch int, train bool) (*Program, error) {
+	s := shape{batch, train}
+	return r.programs.Get(s, func() (*Program, error) {
 		p, err := r.compile(s)
 		if err != nil {
-			return nil, fmt.Errorf("graph: batch of %d masked images: %w", batch, err)
+			return nil, fmt.Errorf("localmim: batch of %d masked images: %w", batch, err)
 		}
 		return p, nil
 	})
 }
 
-func (r *MIMRunner) compile(s mimShape) (p *MIMProgram, err error) {
+func (r *Runner) compile(s shape) (p *Program, err error) {
 	defer func() { // Gorgonia panics on what it does not like
 		if v := recover(); v != nil {
 			err = fmt.Errorf("building the graph: %v", v)
@@ -126,21 +127,21 @@ func (r *MIMRunner) compile(s mimShape) (p *MIMProgram, err error) {
 
 // Run computes the loss of a batch: the sum over the scales. In a program for
 // training it adds the gradient of the loss to the parameters' gradients.
-func (p *MIMProgram) Run(b Masked) (loss float32, err error) {
+func (p *Program) Run(b Masked) (loss float32, err error) {
 	if len(b.Targets) != len(p.targets) || len(b.Weights) != len(p.weights) {
-		return 0, fmt.Errorf("graph: targets of %d scales and weights of %d: the model has %d", len(b.Targets), len(b.Weights), len(p.targets))
+		return 0, fmt.Errorf("localmim: targets of %d scales and weights of %d: the model has %d", len(b.Targets), len(b.Weights), len(p.targets))
 	}
 	if err := p.visible.set(b.Kept); err != nil {
 		return 0, err
 	}
-	if err := bind(p.images, b.Images); err != nil {
+	if err := graph.Bind(p.images, b.Images); err != nil {
 		return 0, err
 	}
 	for k := range p.targets {
-		if err := bind(p.targets[k], b.Targets[k]); err != nil {
+		if err := graph.Bind(p.targets[k], b.Targets[k]); err != nil {
 			return 0, err
 		}
-		if err := bind(p.weights[k], b.Weights[k]); err != nil {
+		if err := graph.Bind(p.weights[k], b.Weights[k]); err != nil {
 			return 0, err
 		}
 	}
@@ -153,21 +154,21 @@ func (p *MIMProgram) Run(b Masked) (loss float32, err error) {
 
 // Learned are the parameters whose gradients a program for training computes, in the
 // order in which these are complete.
-func (p *MIMProgram) Learned() []*ops.Param { return p.tape.Learned() }
+func (p *Program) Learned() []*ops.Param { return p.tape.Learned() }
 
 // ScaleLosses are the losses of the scales in the last run. They are valid until
 // the next.
-func (p *MIMProgram) ScaleLosses() []float64 { return p.loss.Scales }
+func (p *Program) ScaleLosses() []float64 { return p.loss.Scales }
 
 // CellLosses are the mean squared differences of the cells of scale k in the last
 // run, [batch, cells], visible ones too.
-func (p *MIMProgram) CellLosses(k int) []float32 { return p.loss.Cells[k] }
+func (p *Program) CellLosses(k int) []float32 { return p.loss.Cells[k] }
 
 // Predictions copies what the last run of a program for evaluation predicted at
 // scale k: [batch, cells, values], cells in raster order.
-func (p *MIMProgram) Predictions(k int) ([]float32, error) {
+func (p *Program) Predictions(k int) ([]float32, error) {
 	if p.train {
-		return nil, fmt.Errorf("graph: a program for training does not keep its predictions")
+		return nil, fmt.Errorf("localmim: a program for training does not keep its predictions")
 	}
 	n := p.predictions[k]
 	rows, d := n.Shape()[1], n.Shape()[2]
@@ -186,27 +187,37 @@ func (p *MIMProgram) Predictions(k int) ([]float32, error) {
 // Latent copies the normalised tokens at tap k of the last run of a program for
 // evaluation: [batch, tokens, C], the class token first if there is one, the
 // tokens of a unit in raster order.
-func (p *MIMProgram) Latent(k int) ([]float32, error) {
+func (p *Program) Latent(k int) ([]float32, error) {
 	if p.train {
-		return nil, fmt.Errorf("graph: a program for training does not keep its latents")
+		return nil, fmt.Errorf("localmim: a program for training does not keep its latents")
 	}
 	return slices.Clone(p.tape.Value(p.latents[k])), nil
 }
 
+// Places are the rows and columns of the visible tokens in the windows of a stage of Swin, on
+// the map of the whole image, in the last run: [batch · tokens] each.
+func (p *Program) Places(stage int) (rows, cols []int32) {
+	s := p.visible.stages[stage]
+	return slices.Clone(s.rows), slices.Clone(s.cols)
+}
+
+// Ops is the number of operations of the graph, those of the backward pass included.
+func (p *Program) Ops() int { return p.tape.Ops() }
+
 // Profile makes the program record the time of its operations.
-func (p *MIMProgram) Profile(to *ops.Profile) { p.tape.Measure(to) }
+func (p *Program) Profile(to *ops.Profile) { p.tape.Measure(to) }
 
 // Observe makes the program call f after every op of its runs, until it is called with nil:
 // see [ops.Tape.Observe].
-func (p *MIMProgram) Observe(f func(ops.Observed) error) { p.tape.Observe(f) }
+func (p *Program) Observe(f func(ops.Observed) error) { p.tape.Observe(f) }
 
 // ArenaBytes is the size of the activations of this program alone.
-func (p *MIMProgram) ArenaBytes() int { return p.tape.ArenaBytes() }
+func (p *Program) ArenaBytes() int { return p.tape.ArenaBytes() }
 
 // program adds the model and its loss to a graph.
-func (m *LocalMIM) program(tape *ops.Tape, s mimShape, recompute bool) (*MIMProgram, error) {
+func (m *Model) program(tape *ops.Tape, s shape, recompute bool) (*Program, error) {
 	size := m.config.Data.ImageSize
-	p := &MIMProgram{mimShape: s, model: m, tape: tape, visible: newVisible(m.config, s.batch, m.encoder.classes())}
+	p := &Program{shape: s, model: m, tape: tape, visible: newVisible(m.config, s.batch, m.encoder.classes())}
 	p.images = tape.Input("images", s.batch, size, size, m.Channels())
 	for k, scale := range m.scales {
 		cells := scale.Grid * scale.Grid

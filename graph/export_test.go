@@ -1,0 +1,32 @@
+package graph
+
+// What the tests see of a runner and its programs.
+
+const MaxPrograms = maxPrograms
+
+func (r *Runner) Kept() int { return len(r.programs.kept) }
+
+type Dropped struct {
+	Rate float64
+	Keep []float32
+}
+
+func (p *Program) Drops() (out []Dropped) {
+	for _, d := range p.drops {
+		out = append(out, Dropped{d.Rate, d.keep})
+	}
+	return out
+}
+
+// RunAs is Gradients with the decisions of drop path that Drops has now.
+func (p *Program) RunAs(images, targets []float32) (float32, error) {
+	if err := Bind(p.images, images); err != nil {
+		return 0, err
+	}
+	if err := Bind(p.targets, targets); err != nil {
+		return 0, err
+	}
+	return p.run()
+}
+
+func (at Position) EachPlace(own int, f func(sample int)) { at.eachPlace(own, f) }

@@ -1,0 +1,59 @@
+package fasternet
+
+import (
+	"errors"
+	"reflect"
+
+	"fasternet/configs"
+	"fasternet/graph"
+	"fasternet/layers"
+)
+
+// NewFolded makes a model in folded form, with parameters of zeros
+// under the names of the official folded state dict, e.g.
+// "patch_embed.proj.bias".
+func NewFolded(c configs.Model) (*Model, error) {
+	return graph.Make[*Model](Family(), c, 0, layers.NewFoldedStore())
+}
+
+// Folded is part of [graph.Foldable].
+func (m *Model) Folded() bool { return m.store.Folded }
+
+// Fold is part of [graph.Foldable].
+func (m *Model) Fold() (graph.Model, error) {
+	if m.Folded() {
+		return m, nil
+	}
+	f, err := NewFolded(m.config)
+	if err != nil {
+		return nil, err
+	}
+	m.foldInto(f)
+	return f, nil
+}
+
+// Refold is part of [graph.Foldable].
+func (m *Model) Refold(folded graph.Model) error {
+	f, ok := folded.(*Model)
+	switch {
+	case ok && f == m:
+		return nil
+	case !ok || !f.Folded() || m.Folded() || !reflect.DeepEqual(f.config, m.config):
+		return errors.New("fasternet: Refold of a model that is not the folded form of this one")
+	}
+	m.foldInto(f)
+	return nil
+}
+
+func (m *Model) foldInto(f *Model) {
+	m.embed.Fold(f.embed)
+	for i, l := range m.merges {
+		l.Fold(f.merges[i])
+	}
+	for i, stage := range m.stages {
+		for j, b := range stage {
+			b.Fold(f.stages[i][j])
+		}
+	}
+	m.head.Fold(f.head)
+}

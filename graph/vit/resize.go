@@ -1,0 +1,24 @@
+package vit
+
+import (
+	"fasternet/graph"
+	"fasternet/ops"
+)
+
+// ForSize is part of [graph.Sized]: the position embeddings are interpolated.
+func (m *Model) ForSize(imageSize int) (graph.Model, error) {
+	if side := m.config.Side(imageSize); m.grid == [2]int{side, side} {
+		return m, nil
+	}
+	to, err := New(m.config, imageSize, 0)
+	if err != nil {
+		return nil, err
+	}
+	to.store.CopyFrom(m.store, func(name string, src []float32) []float32 {
+		if name != "pos_embed" {
+			return src
+		}
+		return ops.ResizePositions(src, 1, m.config.EmbedDim, m.grid, to.grid, ops.Antialiased)
+	})
+	return to, nil
+}
