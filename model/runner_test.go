@@ -47,7 +47,7 @@ func TestRunnerPrecision(t *testing.T) {
 
 // Commands make no runner by hand: it would be in fp32 whatever the configuration says.
 func TestRunnersAreMadeInOnePlace(t *testing.T) {
-	byHand := regexp.MustCompile(`graph\.New(MIM)?Runner\(|graph\.(MIM)?Runner\{`)
+	byHand := regexp.MustCompile(`(graph|localmim)\.NewRunner\(|(graph|localmim)\.Runner\{`)
 	found := 0
 	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
