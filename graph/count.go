@@ -48,7 +48,7 @@ func sketch(m Model, height, width int, prepare func(*layers.Pass)) (tape *ops.T
 		}
 	}()
 	tape = ops.NewSketch()
-	images := tape.Input("images", 1, height, width, m.Channels())
+	images := tape.Input(Images, 1, height, width, m.Channels())
 	pass := &layers.Pass{Tape: tape}
 	if prepare != nil {
 		prepare(pass)

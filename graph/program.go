@@ -121,7 +121,7 @@ func (r *Runner) compile(s Shape, k kind) (p *Program, err error) {
 		return nil, &kernels.NoBF16Error{}
 	}
 	p = &Program{Shape: s, tape: tape}
-	p.images = tape.Input("images", s.Batch, s.Height, s.Width, r.Model.Channels())
+	p.images = tape.Input(Images, s.Batch, s.Height, s.Width, r.Model.Channels())
 	pass := &layers.Pass{Tape: tape, Recompute: r.Recompute}
 	if k == tapped {
 		pass.Tap = p.tap

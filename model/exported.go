@@ -1,6 +1,7 @@
 package model
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"strconv"
@@ -11,7 +12,6 @@ import (
 	"fasternet/export/onnxgraph"
 	"fasternet/formats/onnx"
 	"fasternet/graph"
-	"fasternet/graph/fasternet"
 )
 
 // ExportFormat names an exported model and its version: the weights alone, and
@@ -56,10 +56,7 @@ func NewFolded(c *configs.Config, classes int) (graph.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	if m.Name != "fasternet" {
-		return nil, fmt.Errorf("a %s has no batch norms, and no folded form", m.Name)
-	}
-	return fasternet.NewFolded(m)
+	return graph.NewFolded(m, c.Data.ImageSize)
 }
 
 // empty makes the model that a file describes, before its tensors are read. A
@@ -134,7 +131,9 @@ func fromONNX(m *onnx.Model, o LoadOptions) (*source, error) {
 	if s.model, err = (&Loaded{File: f, Config: s.config, Classes: s.classes}).empty(); err != nil {
 		return nil, err
 	}
-	if err := onnxgraph.Check(m, s.model); err != nil {
+	if err := onnxgraph.Check(m, s.model); errors.As(err, new(*onnxgraph.NoFormError)) {
+		return nil, err
+	} else if err != nil {
 		return nil, fmt.Errorf("the ONNX graph was changed after it was exported: %w", err)
 	}
 	if onnxgraph.Checksum(&m.Graph) != m.Meta[WeightsKey] {

@@ -14,14 +14,18 @@ type Recorded struct {
 	Scope
 	// About is the description that the op was made of: a [Block], [PatchConv],
 	// [PatchEmbedding], [Embedding], [Attention], [MLP], [Merging], [Normalisation],
-	// [TokenMean], [Pool], [Activated] or [Dense], or nil.
+	// [TokenMean], [Pool], [Activated] or [Dense], what another package has given its op as
+	// [Spec.About], or nil.
 	About any
 	// From are the places in the list of the ops whose results it reads, -1 for an input
 	// of the graph.
-	From   []int
-	In     tensor.Shape // of the first of them
-	Shape  tensor.Shape // of the result
-	Params []*Param
+	From []int
+	// InputNames are, in the order of From, the names of the inputs of the graph that it
+	// reads, "" for a result of another op.
+	InputNames []string
+	In         tensor.Shape // of the first of them
+	Shape      tensor.Shape // of the result
+	Params     []*Param
 	Cost
 }
 
@@ -61,11 +65,11 @@ func (t *Tape) Recorded() []Recorded {
 			if len(r.From) == 0 {
 				r.In = n.Shape().Clone()
 			}
-			from := -1
+			from, name := -1, n.Name()
 			if made, ok := n.Op().(*op); ok {
-				from = places[made]
+				from, name = places[made], ""
 			}
-			r.From = append(r.From, from)
+			r.From, r.InputNames = append(r.From, from), append(r.InputNames, name)
 		}
 		places[o] = len(list)
 		list = append(list, r)

@@ -1,101 +1,86 @@
 package onnxgraph
 
 import (
-	"errors"
-	"fmt"
-
 	"fasternet/formats/onnx"
-	"fasternet/kernels"
 	"fasternet/ops"
 )
 
-// errUnfolded says that a model is exported in folded form only.
-var errUnfolded = errors.New("its batch norm or layer scale is not folded, and has no ONNX form")
-
 // patchConv is a convolution of patches.
-func patchConv(b *builder, r ops.Recorded, x value) (value, error) {
-	p := r.About.(ops.PatchConv)
-	if err := x.want(mapLayout); err != nil {
-		return value{}, err
+func patchConv(b *Builder, r Op, p ops.PatchConv) (Value, error) {
+	x, err := r.Input(b, MapLayout)
+	if err != nil {
+		return Value{}, err
 	}
 	if p.Norm != nil {
-		return value{}, errUnfolded
+		return Value{}, errUnfolded
 	}
-	return value{b.conv(layerName(p.Weight), x.name, p.Weight.Shape()[2], p.Stride, 0), mapLayout}, nil
+	return Value{Name: b.Conv(layerName(p.Weight), x.Name, Convolution{Weight: p.Weight, Bias: p.Bias, Stride: p.Stride}), Layout: MapLayout}, nil
 }
 
 // fasterNetBlock is a partial convolution and an MLP, with a residual.
-func fasterNetBlock(b *builder, r ops.Recorded, x value) (value, error) {
-	o := r.About.(ops.Block)
-	if err := x.want(mapLayout); err != nil {
-		return value{}, err
+func fasterNetBlock(b *Builder, r Op, o ops.Block) (Value, error) {
+	x, err := r.Input(b, MapLayout)
+	if err != nil {
+		return Value{}, err
 	}
 	if o.Norm != nil || o.LayerScale != nil {
-		return value{}, errUnfolded
+		return Value{}, errUnfolded
 	}
-	v := b.pconv(layerName(o.PConv), x.name, r.Shape[3], o.PConv.Shape()[0])
-	v = b.conv(layerName(o.Conv1), v, 1, 1, 0)
-	v, err := b.activation(o.Name+".mlp.2", v, o.Act)
-	if err != nil {
-		return value{}, err
-	}
-	v = b.conv(layerName(o.Conv2), v, 1, 1, 0)
-	return value{b.node("Add", o.Name, []string{x.name, v}), mapLayout}, nil
+	v := b.pconv(o.PConv, x.Name, r.Shape[3])
+	v = b.Conv(layerName(o.Conv1), v, Convolution{Weight: o.Conv1, Bias: o.Bias, Stride: 1})
+	v = b.Activation(o.Name+".mlp.2", v, o.Act)
+	v = b.Conv(layerName(o.Conv2), v, Convolution{Weight: o.Conv2, Stride: 1})
+	return Value{Name: b.Node("Add", b.Name(o.Name), []string{x.Name, v}), Layout: MapLayout}, nil
 }
 
-// pconv adds a partial convolution: 3×3 on the first cp of c channels.
-func (b *builder) pconv(conv, x string, c, cp int) string {
+// pconv adds a partial convolution: 3×3 on the first of c channels.
+func (b *Builder) pconv(weight *ops.Param, x string, c int) string {
+	conv, cp := layerName(weight), weight.Shape()[0]
+	o := Convolution{Weight: weight, Stride: 1, Pad: 1}
 	if cp == c {
-		return b.conv(conv, x, 3, 1, 1)
+		return b.Conv(conv, x, o)
 	}
 	name := parent(conv)
-	parts := b.split(name+".split", x, 1, cp, c-cp)
-	return b.node("Concat", name, []string{b.conv(conv, parts[0], 3, 1, 1), parts[1]}, onnx.Int("axis", 1))
+	parts := b.Split(name+".split", x, 1, cp, c-cp)
+	return b.Node("Concat", name, []string{b.Conv(conv, parts[0], o), parts[1]}, onnx.Int("axis", 1))
 }
 
 // globalAvgPool is the mean over the pixels of a map, or over tokens.
-func globalAvgPool(b *builder, r ops.Recorded, x value) (value, error) {
-	if x.layout == tokenLayout {
-		return value{b.meanTokens(r.Name, x.name), featureLayout}, nil
+func globalAvgPool(b *Builder, r Op, _ ops.Pool) (Value, error) {
+	x, err := r.Input(b, MapLayout, TokenLayout)
+	if err != nil {
+		return Value{}, err
 	}
-	if err := x.want(mapLayout); err != nil {
-		return value{}, err
+	if x.Layout == TokenLayout {
+		return Value{Name: b.meanTokens(r.Name, x.Name), Layout: FeatureLayout}, nil
 	}
-	return value{b.node("GlobalAveragePool", r.Name, []string{x.name}), pixelLayout}, nil
+	return Value{Name: b.Node("GlobalAveragePool", b.Name(r.Name), []string{x.Name}), Layout: PixelLayout}, nil
 }
 
-func activate(b *builder, r ops.Recorded, x value) (value, error) {
-	name, err := b.activation(r.Name, x.name, r.About.(ops.Activated).Act)
-	return value{name, x.layout}, err
-}
-
-// activation adds an activation.
-func (b *builder) activation(name, x string, act kernels.Activation) (string, error) {
-	switch act {
-	case kernels.GELU:
-		return b.gelu(name, x), nil
-	case kernels.ReLU:
-		return b.node("Relu", name, []string{x}), nil
+func activate(b *Builder, r Op, a ops.Activated) (Value, error) {
+	x, err := r.Input(b)
+	if err != nil {
+		return Value{}, err
 	}
-	return "", fmt.Errorf("activation %v has no ONNX form", act)
+	return Value{Name: b.Activation(b.Name(r.Name), x.Name, a.Act), Layout: x.Layout}, nil
 }
 
 // linear is a layer on features; as a 1×1 convolution it stays a map.
-func linear(b *builder, r ops.Recorded, x value) (value, error) {
-	d := r.About.(ops.Dense)
-	if err := x.want(pixelLayout, featureLayout); err != nil {
-		return value{}, err
+func linear(b *Builder, r Op, d ops.Dense) (Value, error) {
+	x, err := r.Input(b, PixelLayout, FeatureLayout)
+	if err != nil {
+		return Value{}, err
 	}
-	if x.layout == pixelLayout && d.Weight.Shape().Dims() == 4 {
-		return value{b.conv(layerName(d.Weight), x.name, 1, 1, 0), pixelLayout}, nil
+	if x.Layout == PixelLayout && d.Weight.Shape().Dims() == 4 {
+		return Value{Name: b.Conv(layerName(d.Weight), x.Name, Convolution{Weight: d.Weight, Bias: d.Bias, Stride: 1}), Layout: PixelLayout}, nil
 	}
-	if x.layout == pixelLayout {
-		x = value{b.node("Flatten", "flatten", []string{x.name}, onnx.Int("axis", 1)), featureLayout}
+	if x.Layout == PixelLayout {
+		x = Value{Name: b.Node("Flatten", b.Name("flatten"), []string{x.Name}, onnx.Int("axis", 1)), Layout: FeatureLayout}
 	}
-	inputs := []string{x.name, d.Weight.Name}
+	inputs := []string{x.Name, b.Param(d.Weight)}
 	if d.Bias != nil {
-		inputs = append(inputs, d.Bias.Name)
+		inputs = append(inputs, b.Param(d.Bias))
 	}
-	return value{b.node("Gemm", r.Name, inputs,
-		onnx.Float("alpha", 1), onnx.Float("beta", 1), onnx.Int("transA", 0), onnx.Int("transB", 1)), featureLayout}, nil
+	return Value{Name: b.Node("Gemm", b.Name(r.Name), inputs,
+		onnx.Float("alpha", 1), onnx.Float("beta", 1), onnx.Int("transA", 0), onnx.Int("transB", 1)), Layout: FeatureLayout}, nil
 }

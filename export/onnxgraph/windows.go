@@ -35,42 +35,42 @@ func (w *windows) pads() bool {
 }
 
 // cut adds the windows [batch, windows, tokens, dim] of a map [batch, tokens, dim].
-func (w *windows) cut(b *builder, name, x string, dim int) string {
+func (w *windows) cut(b *Builder, name, x string, dim int) string {
 	s := w.side
 	h, v := w.padded()
 	if w.pads() {
-		x = b.reshape(name+".map", x, 0, w.height, w.width, dim)
-		x = b.node("Pad", name+".padded", []string{x, b.ints(0, 0, 0, 0, 0, h-w.height, v-w.width, 0)})
+		x = b.Reshape(name+".map", x, 0, w.height, w.width, dim)
+		x = b.Node("Pad", name+".padded", []string{x, b.Ints(0, 0, 0, 0, 0, h-w.height, v-w.width, 0)})
 	} else if w.shift > 0 {
-		x = b.reshape(name+".map", x, 0, h, v, dim)
+		x = b.Reshape(name+".map", x, 0, h, v, dim)
 	}
 	x = w.roll(b, name, x, w.shift)
-	x = b.reshape(name+".lines", x, 0, w.down, s, w.across, s, dim)
-	x = b.transpose(name+".squares", x, 0, 1, 3, 2, 4, 5)
-	return b.reshape(name, x, 0, w.count(), s*s, dim)
+	x = b.Reshape(name+".lines", x, 0, w.down, s, w.across, s, dim)
+	x = b.Transpose(name+".squares", x, 0, 1, 3, 2, 4, 5)
+	return b.Reshape(name, x, 0, w.count(), s*s, dim)
 }
 
 // join is the way back.
-func (w *windows) join(b *builder, name, x string, dim int) string {
+func (w *windows) join(b *Builder, name, x string, dim int) string {
 	s := w.side
 	h, v := w.padded()
-	x = b.reshape(name+".squares", x, 0, w.down, w.across, s, s, dim)
-	x = b.transpose(name+".lines", x, 0, 1, 3, 2, 4, 5)
+	x = b.Reshape(name+".squares", x, 0, w.down, w.across, s, s, dim)
+	x = b.Transpose(name+".lines", x, 0, 1, 3, 2, 4, 5)
 	if w.pads() || w.shift > 0 {
-		x = b.reshape(name+".map", x, 0, h, v, dim)
+		x = b.Reshape(name+".map", x, 0, h, v, dim)
 	}
 	x = w.roll(b, name, x, -w.shift)
 	if h != w.height {
-		x = b.slice(name+".rows", x, 1, 0, w.height)
+		x = b.Slice(name+".rows", x, 1, 0, w.height)
 	}
 	if v != w.width {
-		x = b.slice(name+".columns", x, 2, 0, w.width)
+		x = b.Slice(name+".columns", x, 2, 0, w.width)
 	}
-	return b.reshape(name, x, 0, w.height*w.width, dim)
+	return b.Reshape(name, x, 0, w.height*w.width, dim)
 }
 
 // roll adds a cyclic shift of the padded map, up and left, or back.
-func (w *windows) roll(b *builder, name, x string, shift int) string {
+func (w *windows) roll(b *Builder, name, x string, shift int) string {
 	if shift == 0 {
 		return x
 	}
@@ -78,23 +78,23 @@ func (w *windows) roll(b *builder, name, x string, shift int) string {
 	for axis, n := range [2]int{h, v} {
 		at := (shift + n) % n
 		part := fmt.Sprintf("%s.rolled.%d", name, axis)
-		first, second := b.slice(part+".first", x, axis+1, at, n), b.slice(part+".second", x, axis+1, 0, at)
-		x = b.node("Concat", part, []string{first, second}, onnx.Int("axis", axis+1))
+		first, second := b.Slice(part+".first", x, axis+1, at, n), b.Slice(part+".second", x, axis+1, 0, at)
+		x = b.Node("Concat", part, []string{first, second}, onnx.Int("axis", axis+1))
 	}
 	return x
 }
 
 // bias adds the relative position bias to the logits [batch, windows, heads,
 // tokens, tokens], and the mask.
-func (w *windows) bias(b *builder, name, x string) string {
+func (w *windows) bias(b *Builder, name, x string, table *ops.Param) string {
 	n := w.side * w.side
-	index := b.constant(onnx.Tensor{Name: fmt.Sprintf("relative_position_index.%d", w.side), Shape: []int{n, n}, I64: ops.RelativeIndex(w.side)})
-	v := b.node("Gather", name+".bias.places", []string{name + ".relative_position_bias_table", index}, onnx.Int("axis", 0))
-	x = b.node("Add", name+".biased", []string{x, b.transpose(name+".bias", v, 2, 0, 1)})
+	index := b.Constant(onnx.Tensor{Name: fmt.Sprintf("relative_position_index.%d", w.side), Shape: []int{n, n}, I64: ops.RelativeIndex(w.side)})
+	v := b.Node("Gather", name+".bias.places", []string{b.Param(table), index}, onnx.Int("axis", 0))
+	x = b.Node("Add", name+".biased", []string{x, b.Transpose(name+".bias", v, 2, 0, 1)})
 	if w.shift == 0 && !w.pads() {
 		return x
 	}
-	return b.node("Add", name+".masked", []string{x, b.constant(w.mask())})
+	return b.Node("Add", name+".masked", []string{x, b.Constant(w.mask())})
 }
 
 // mask is 0 for two tokens that attend to each other, by window: [windows, 1,

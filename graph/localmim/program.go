@@ -218,7 +218,7 @@ func (p *Program) ArenaBytes() int { return p.tape.ArenaBytes() }
 func (m *Model) program(tape *ops.Tape, s shape, recompute bool) (*Program, error) {
 	size := m.config.Data.ImageSize
 	p := &Program{shape: s, model: m, tape: tape, visible: newVisible(m.config, s.batch, m.encoder.classes())}
-	p.images = tape.Input("images", s.batch, size, size, m.Channels())
+	p.images = tape.Input(graph.Images, s.batch, size, size, m.Channels())
 	for k, scale := range m.scales {
 		cells := scale.Grid * scale.Grid
 		p.targets = append(p.targets, tape.Input(fmt.Sprintf("targets.%d", k), s.batch, cells, scale.Values))

@@ -1,0 +1,224 @@
+package onnxgraph
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"fasternet/formats/onnx"
+	"fasternet/layers"
+	"fasternet/ops"
+)
+
+// Builder collects the nodes of a graph. Its methods add nodes and return the names of their
+// results; where a node has one result, the result has the name of the node. What is wrong
+// with a node becomes the error of the op, after its form has returned.
+type Builder struct {
+	opset        int
+	nodes        []onnx.Node
+	initializers []onnx.Tensor
+	known        map[string]bool // values that nodes may read
+	names        map[string]bool // of nodes
+	converted    map[conversion]Value
+	err          error
+}
+
+type conversion struct {
+	name string
+	to   Layout
+}
+
+// newBuilder starts a graph with the parameters and buffers of a model.
+func newBuilder(s *layers.Store, opset int) *Builder {
+	b := &Builder{opset: opset, known: map[string]bool{Input: true}, names: map[string]bool{}, converted: map[conversion]Value{}}
+	for _, e := range s.Entries {
+		t := onnx.Tensor{Name: e.Name, Shape: slices.Clone([]int(e.Shape))}
+		switch {
+		case e.Param != nil:
+			t.F32 = e.Param.Data()
+		case e.Counter != nil:
+			t.Shape, t.I64 = []int{}, []int64{*e.Counter}
+		default:
+			t.F32 = e.Buffer
+		}
+		b.Constant(t)
+	}
+	return b
+}
+
+// fail makes an error the error of the op, unless there is one.
+func (b *Builder) fail(format string, args ...any) {
+	if b.err == nil {
+		b.err = fmt.Errorf(format, args...)
+	}
+}
+
+// finish makes a value the output of the graph.
+func (b *Builder) finish(v Value) error {
+	if v.Layout != FeatureLayout {
+		return fmt.Errorf("onnx: the last op gives %v, want %v", v.Layout, FeatureLayout)
+	}
+	if v.Name == Input || len(b.nodes) == 0 {
+		return errors.New("onnx: the model has no ops")
+	}
+	rename := func(names []string) {
+		for i := range names {
+			if names[i] == v.Name {
+				names[i] = Output
+			}
+		}
+	}
+	for i := range b.nodes {
+		rename(b.nodes[i].Inputs)
+		rename(b.nodes[i].Outputs)
+	}
+	return nil
+}
+
+// Opset is the version of the operator set: 13 to 17. Nodes may be of operators that it has.
+func (b *Builder) Opset() int { return b.opset }
+
+// Name is a name for a node that no node has yet: base, or base with a number. The layer's
+// name with a word for the step is a good base: "stages.0.dw.padded".
+func (b *Builder) Name(base string) string {
+	name := base
+	for i := 2; b.names[name] || b.known[name]; i++ {
+		name = fmt.Sprintf("%s.%d", base, i)
+	}
+	return name
+}
+
+// Node adds a node of an ONNX operator with one result, and returns the name of the result,
+// which is the name of the node. The inputs are results of other nodes, initializers, or ""
+// for an optional input that is left out.
+func (b *Builder) Node(op, name string, inputs []string, attributes ...onnx.Attribute) string {
+	b.Add(onnx.Node{Name: name, Op: op, Inputs: inputs, Outputs: []string{name}, Attributes: attributes})
+	return name
+}
+
+// Add adds any node. Names of nodes and of results are taken once, and inputs are there before.
+func (b *Builder) Add(n onnx.Node) {
+	for _, in := range n.Inputs {
+		if in != "" && !b.known[in] {
+			b.fail("the node %s %q reads %q, which is not there", n.Op, n.Name, in)
+		}
+	}
+	if n.Name == "" || b.names[n.Name] {
+		b.fail("the name %q of a node %s is empty or taken: Builder.Name makes a free one", n.Name, n.Op)
+	}
+	b.names[n.Name] = true
+	for _, out := range n.Outputs {
+		if b.known[out] || out == Output {
+			b.fail("the node %s %q computes %q, which is there already", n.Op, n.Name, out)
+		}
+		b.known[out] = true
+	}
+	b.nodes = append(b.nodes, n)
+}
+
+// Param is the name of the initializer of a parameter of the model, in the shape of the state
+// dict.
+func (b *Builder) Param(p *ops.Param) string {
+	if p == nil {
+		b.fail("a parameter is nil")
+		return ""
+	}
+	if !b.known[p.Name] {
+		b.fail("the parameter %q does not belong to the model", p.Name)
+	}
+	return p.Name
+}
+
+// Constant adds an initializer that is no parameter, once a name: a second one of the same
+// name must have the same shape, and is taken for the same. Its values depend on the sizes of
+// the model only, never on parameters.
+func (b *Builder) Constant(t onnx.Tensor) string {
+	if !b.known[t.Name] {
+		b.known[t.Name] = true
+		b.initializers = append(b.initializers, t)
+		return t.Name
+	}
+	i := slices.IndexFunc(b.initializers, func(o onnx.Tensor) bool { return o.Name == t.Name })
+	if i < 0 || !slices.Equal(b.initializers[i].Shape, t.Shape) {
+		b.fail("there is another value %q", t.Name)
+	}
+	return t.Name
+}
+
+// Ints adds a list of integers, as operators want shapes and axes.
+func (b *Builder) Ints(vs ...int) string {
+	t := onnx.Tensor{Name: "ints", Shape: []int{len(vs)}}
+	for _, v := range vs {
+		t.I64 = append(t.I64, int64(v))
+		t.Name += fmt.Sprintf(".%d", v)
+	}
+	return b.Constant(t)
+}
+
+// Scalar adds a number.
+func (b *Builder) Scalar(name string, v float32) string {
+	return b.Constant(onnx.Tensor{Name: name, Shape: []int{}, F32: []float32{v}})
+}
+
+// Reshape adds another shape; 0 stands for the size that the input has there, which keeps
+// the batch.
+func (b *Builder) Reshape(name, x string, shape ...int) string {
+	return b.Node("Reshape", name, []string{x, b.Ints(shape...)})
+}
+
+// Transpose adds another order of the axes.
+func (b *Builder) Transpose(name, x string, order ...int) string {
+	return b.Node("Transpose", name, []string{x}, onnx.Ints("perm", order...))
+}
+
+// Slice adds places from, …, to-1 of an axis.
+func (b *Builder) Slice(name, x string, axis, from, to int) string {
+	return b.Node("Slice", name, []string{x, b.Ints(from), b.Ints(to), b.Ints(axis)})
+}
+
+// Split adds a division of an axis into parts of the given sizes, and returns the parts.
+func (b *Builder) Split(name, x string, axis int, sizes ...int) []string {
+	t := onnx.Tensor{Name: "split", Shape: []int{len(sizes)}}
+	var parts []string
+	for i, n := range sizes {
+		t.I64 = append(t.I64, int64(n))
+		t.Name += fmt.Sprintf(".%d", n)
+		parts = append(parts, fmt.Sprintf("%s.%d", name, i))
+	}
+	b.Add(onnx.Node{
+		Name: name, Op: "Split", Inputs: []string{x, b.Constant(t)}, Outputs: parts, Attributes: []onnx.Attribute{onnx.Int("axis", axis)},
+	})
+	return parts
+}
+
+// As is a value in one of the layouts: as it is, or converted to the first one.
+func (b *Builder) As(v Value, layouts ...Layout) (Value, error) {
+	if len(layouts) == 0 || slices.Contains(layouts, v.Layout) {
+		return v, nil
+	}
+	to := conversion{v.Name, layouts[0]}
+	if c, ok := b.converted[to]; ok {
+		return c, nil
+	}
+	c := Value{Layout: to.to, Shape: v.Shape}
+	s := v.Shape
+	switch {
+	case v.Layout == MapLayout && to.to == TokenLayout && s.Dims() == 4:
+		flat := b.Reshape(b.Name(v.Name+".flat"), v.Name, 0, s[3], s[1]*s[2])
+		c.Name = b.Transpose(b.Name(v.Name+".tokens"), flat, 0, 2, 1)
+	case v.Layout == TokenLayout && to.to == MapLayout && s.Dims() == 4:
+		turned := b.Transpose(b.Name(v.Name+".channels"), v.Name, 0, 2, 1)
+		c.Name = b.Reshape(b.Name(v.Name+".map"), turned, 0, s[3], s[1], s[2])
+	case v.Layout == PixelLayout && to.to == FeatureLayout:
+		c.Name = b.Node("Flatten", b.Name(v.Name+".features"), []string{v.Name}, onnx.Int("axis", 1))
+	default:
+		var want []string
+		for _, l := range layouts {
+			want = append(want, l.String())
+		}
+		return Value{}, fmt.Errorf("its input %s is %v of shape %v, its ONNX form needs %s", v.Name, v.Layout, s, strings.Join(want, " or "))
+	}
+	b.converted[to] = c
+	return c, nil
+}

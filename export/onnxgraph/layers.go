@@ -1,0 +1,90 @@
+package onnxgraph
+
+import (
+	"fmt"
+
+	"fasternet/formats/onnx"
+	"fasternet/kernels"
+	"fasternet/ops"
+)
+
+// Convolution describes [Builder.Conv].
+type Convolution struct {
+	Weight *ops.Param // [out, in/Groups, size, size]
+	Bias   *ops.Param // [out], or nil
+	Stride int
+	Pad    int // on all sides
+	Groups int // 0 is 1; as many as channels for a depthwise convolution
+}
+
+// Conv adds a convolution on a map.
+func (b *Builder) Conv(name, x string, c Convolution) string {
+	inputs := []string{x, b.Param(c.Weight)}
+	if c.Bias != nil {
+		inputs = append(inputs, b.Param(c.Bias))
+	}
+	s := c.Weight.Shape()
+	if s.Dims() != 4 {
+		b.fail("the weight %s of a convolution has shape %v, want [out, in, height, width]", c.Weight.Name, s)
+		return name
+	}
+	return b.Node("Conv", name, inputs, onnx.Ints("dilations", 1, 1), onnx.Int("group", max(c.Groups, 1)), onnx.Ints("kernel_shape", s[2], s[3]),
+		onnx.Ints("pads", c.Pad, c.Pad, c.Pad, c.Pad), onnx.Ints("strides", c.Stride, c.Stride))
+}
+
+// Linear adds x·Wᵀ + b over the last axis, with a weight [out, in], and a bias [out] or nil.
+// Runtimes transpose the weight once, when they load it.
+func (b *Builder) Linear(name, x string, weight, bias *ops.Param) string {
+	w := b.Transpose(name+".transposed", b.Param(weight), 1, 0)
+	if bias == nil {
+		return b.Node("MatMul", name, []string{x, w})
+	}
+	x = b.Node("MatMul", name+".product", []string{x, w})
+	return b.Node("Add", name, []string{x, b.Param(bias)})
+}
+
+// LayerNorm adds a layer norm over the last axis. It is an operator from opset 17 on; before
+// that its parts, in the form that runtimes know and fuse.
+func (b *Builder) LayerNorm(name, x string, n *ops.LayerNorm) string {
+	weight, bias := b.Param(n.Weight), b.Param(n.Bias)
+	if b.opset >= 17 {
+		return b.Node("LayerNormalization", name, []string{x, weight, bias}, onnx.Int("axis", -1), onnx.Float("epsilon", float32(n.Eps)))
+	}
+	mean := func(part, x string) string {
+		return b.Node("ReduceMean", name+part, []string{x}, onnx.Ints("axes", -1), onnx.Int("keepdims", 1))
+	}
+	d := b.Node("Sub", name+".centred", []string{x, mean(".mean", x)})
+	v := b.Node("Pow", name+".squares", []string{d, b.Scalar("norm.two", 2)})
+	v = b.Node("Add", name+".epsilon", []string{mean(".variance", v), b.Scalar(fmt.Sprintf("epsilon.%g", n.Eps), float32(n.Eps))})
+	v = b.Node("Sqrt", name+".deviation", []string{v})
+	v = b.Node("Div", name+".normal", []string{d, v})
+	v = b.Node("Mul", name+".weighted", []string{v, weight})
+	return b.Node("Add", name, []string{v, bias})
+}
+
+// Activation adds an activation.
+func (b *Builder) Activation(name, x string, act kernels.Activation) string {
+	switch act {
+	case kernels.GELU:
+		return b.gelu(name, x)
+	case kernels.ReLU:
+		return b.Node("Relu", name, []string{x})
+	}
+	b.fail("activation %v has no ONNX form", act)
+	return x
+}
+
+// gelu adds the exact GELU x·(1+erf(x/√2))/2. Opset 17 has no operator for it; runtimes know
+// this form, in this order, and fuse it.
+func (b *Builder) gelu(name, x string) string {
+	v := b.Node("Div", name+".div", []string{x, b.Scalar("gelu.sqrt2", 1.41421356237309504880)})
+	v = b.Node("Erf", name+".erf", []string{v})
+	v = b.Node("Add", name+".add", []string{v, b.Scalar("gelu.one", 1)})
+	v = b.Node("Mul", name+".mul", []string{x, v})
+	return b.Node("Mul", name, []string{v, b.Scalar("gelu.half", 0.5)})
+}
+
+// meanTokens adds the mean over the tokens of x [batch, tokens, dim].
+func (b *Builder) meanTokens(name, x string) string {
+	return b.Node("ReduceMean", name, []string{x}, onnx.Ints("axes", 1), onnx.Int("keepdims", 0))
+}
