@@ -30,6 +30,8 @@ type Tensor struct {
 type File struct {
 	Meta    map[string]string
 	Tensors []Tensor
+
+	sealed bool // it was read with a checksum
 }
 
 // Lookup finds a tensor by its name.
@@ -148,6 +150,19 @@ func Write(path string, f File) error {
 // Read reads a checkpoint and verifies its checksum. An error that wraps
 // ErrDamaged means that the file is there but is not a whole checkpoint.
 func Read(path string) (*File, error) {
+	f, err := ReadOpen(path)
+	if err != nil {
+		return nil, err
+	}
+	if !f.sealed {
+		return nil, fmt.Errorf("%s: %w: it has no checksum, so it is not a checkpoint of a run", path, ErrDamaged)
+	}
+	return f, nil
+}
+
+// ReadOpen is Read of a file that may have been written again by another program, without
+// the checksum. If there is one, it is verified.
+func ReadOpen(path string) (*File, error) {
 	raw, err := disk.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("checkpoints: %w", err)
@@ -157,12 +172,10 @@ func Read(path string) (*File, error) {
 		return nil, fmt.Errorf("%s: %w: %w", path, ErrDamaged, err)
 	}
 	want, ok := f.Meta[checksumKey]
-	if !ok {
-		return nil, fmt.Errorf("%s: %w: it has no checksum, so it is not a checkpoint of a run", path, ErrDamaged)
-	}
-	if f.checksum() != want {
+	if ok && f.checksum() != want {
 		return nil, fmt.Errorf("%s: %w: the checksum does not match", path, ErrDamaged)
 	}
+	f.sealed = ok
 	delete(f.Meta, checksumKey)
 	return f, nil
 }

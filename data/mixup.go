@@ -67,6 +67,9 @@ func (m *Mixup) mixes() bool {
 	return m.Prob > 0 && (m.MixupAlpha > 0 || m.cuts())
 }
 
+// Mixes says whether the batches of an epoch, counted from 0, may be mixed.
+func (m *Mixup) Mixes(epoch int) bool { return m.mixes() && !m.off(epoch) }
+
 func (m *Mixup) cuts() bool {
 	return m.CutmixAlpha > 0 || m.CutmixMinMax != nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/configs"
+	"fasternet/internal/finite"
 	"fasternet/kernels"
 	"fasternet/ops"
 )
@@ -34,7 +35,7 @@ type Optimizer struct {
 	trust   []float64    // a parameter
 	now     Update       // of the step in progress
 
-	zero, measure, clamp, adapt, direct, move func(worker, i int)
+	zero, measure, weigh, clamp, adapt, direct, move func(worker, i int)
 }
 
 // part is a range of a parameter's values.
@@ -75,7 +76,7 @@ func New(c configs.Optim, params []*ops.Param, pool *kernels.Pool) (*Optimizer, 
 		o.units = append(o.units, unitsOf(i, p, most)...)
 	}
 	o.squares, o.norms, o.trust = make([]float64, len(o.parts)), make([][2]float64, len(o.parts)), make([]float64, len(params))
-	o.zero, o.measure, o.clamp, o.adapt = o.zeroPart, o.measurePart, o.clampPart, o.adaptUnits
+	o.zero, o.measure, o.weigh, o.clamp, o.adapt = o.zeroPart, o.measurePart, o.weighPart, o.clampPart, o.adaptUnits
 	if !whole {
 		o.direct, o.move = o.directPart, o.movePart
 	}
@@ -140,6 +141,27 @@ func (o *Optimizer) GradNorm() float64 {
 
 func (o *Optimizer) measurePart(_, i int) {
 	o.squares[i] = kernels.SumSquares(o.values(o.parts[i]).Grad)
+}
+
+// NotFinite names the first parameter that has values which are NaN or infinite, with one of
+// them; "" for none.
+func (o *Optimizer) NotFinite() string {
+	o.pool.Run(len(o.parts), o.weigh)
+	for i, s := range o.squares {
+		if s-s == 0 {
+			continue
+		}
+		p := o.params[o.parts[i].param]
+		var c finite.Count
+		if c.Add("parameter "+p.Name, p.Data()); c.Bad > 0 {
+			return c.First
+		}
+	}
+	return ""
+}
+
+func (o *Optimizer) weighPart(_, i int) {
+	o.squares[i] = kernels.SumSquares(o.values(o.parts[i]).Weights)
 }
 
 // Step makes an update with the gradients times scale. lr is that of the last

@@ -95,6 +95,29 @@ func (t *classification) gradients(b *data.Batch, at graph.Position) (float32, [
 	return loss, nil, err
 }
 
+func (t *classification) inputs(b *data.Batch) ([]input, error) {
+	all := []input{
+		{"images", []int{b.Size, b.Height, b.Width, b.Channels}, b.Images},
+		{"targets", []int{b.Size, t.net.Classes()}, b.Targets},
+	}
+	if t.teacher != nil {
+		logits, err := t.teacher.logits(b)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, input{"logits of the teacher", []int{b.Size, t.net.Classes()}, logits})
+	}
+	return all, nil
+}
+
+func (t *classification) watch(b *data.Batch, see func(ops.Observed) error) error {
+	program, err := t.runner.Program(graph.Shape{Batch: b.Size, Height: b.Height, Width: b.Width, Train: true})
+	if err == nil {
+		program.Observe(see)
+	}
+	return err
+}
+
 func (t *classification) evaluate(ctx context.Context, with ranks, progress func(done int)) (eval.Result, error) {
 	runner, err := t.runner.ForInference()
 	if err != nil {

@@ -8,7 +8,6 @@ import (
 
 	"fasternet/collective"
 	"fasternet/data"
-	"fasternet/graph"
 )
 
 func (t *trainer) loop(ctx context.Context) error {
@@ -94,10 +93,8 @@ func (t *trainer) update(ctx context.Context, it *data.Iterator, n int, lr float
 	t.ranks.Progress(fmt.Sprintf("epoch %d, step %d", p.Epoch+1, p.Step+1))
 	t.optimizer.ZeroGrad()
 	var all tally
-	undo := func(bool) {}
-	if n > 1 {
-		undo = rememberNorms(t.task.store().Norms)
-	}
+	a := attempt{batches: n, it: it, before: p.clone(), undo: rememberNorms(t.task.store().Norms), lr: lr}
+	undo := a.undo
 	for k := range n {
 		if k > 0 {
 			reason, err := t.stopping(ctx)
@@ -123,8 +120,8 @@ func (t *trainer) update(ctx context.Context, it *data.Iterator, n int, lr float
 		}
 		m.wait(since(waiting))
 		t.bad.note(t.show, b.Replaced)
-		t.buckets.active = k+1 == n
-		loss, scales, err := t.task.gradients(b, graph.Position{Seed: t.config.Seed, Step: uint64(p.Batches + k), Places: b.Places, Batch: b.Whole})
+		t.buckets.active, a.last = k+1 == n, b
+		loss, scales, err := t.task.gradients(b, t.position(p.Batches+k, b))
 		if err != nil {
 			return 0, err
 		}
@@ -140,7 +137,7 @@ func (t *trainer) update(ctx context.Context, it *data.Iterator, n int, lr float
 	}
 	for _, b := range all.batches {
 		if !finite(b.loss) {
-			return 0, t.diverged(&DivergedError{Epoch: p.Epoch, Step: p.Step, Loss: b.loss}, !own, b.samples)
+			return 0, t.diverged(&DivergedError{Epoch: p.Epoch, Step: p.Step, Loss: b.loss}, !own, b.samples, a)
 		}
 		p.LossSum += b.loss * float64(b.whole)
 		p.LossCount += b.whole
@@ -151,9 +148,18 @@ func (t *trainer) update(ctx context.Context, it *data.Iterator, n int, lr float
 	}
 	norm = t.optimizer.GradNorm() / float64(n)
 	if !finite(norm) {
-		return 0, t.diverged(&DivergedError{Epoch: p.Epoch, Step: p.Step - 1, Loss: all.batches[n-1].loss, GradNorm: norm}, t.buckets.broken, all.batches[n-1].samples)
+		return 0, t.diverged(&DivergedError{Epoch: p.Epoch, Step: p.Step - 1, Loss: all.batches[n-1].loss, GradNorm: norm}, t.buckets.broken, all.batches[n-1].samples, a)
+	}
+	if t.explains && (lr > enormous || norm > enormous) {
+		a.state = t.copyState()
 	}
 	t.optimizer.Step(lr, t.optimizer.Clip(norm, n))
+	if bad := t.optimizer.NotFinite(); bad != "" {
+		a.updated = true
+		e := &DivergedError{Epoch: p.Epoch, Step: p.Step - 1, Loss: all.batches[n-1].loss, GradNorm: norm}
+		e.update = fmt.Sprintf("%s after the update by %s with learning rate %g", bad, t.config.Optim.Opt, lr)
+		return 0, t.diverged(e, false, all.batches[n-1].samples, a)
+	}
 	t.hasGradients = true
 	p.Updates++
 	p.NormSum += norm
@@ -166,5 +172,9 @@ func (t *trainer) update(ctx context.Context, it *data.Iterator, n int, lr float
 	}
 	return norm, nil
 }
+
+// enormous is a learning rate or a gradient norm from which on an update is likely to leave
+// the range of float32. The state before such an update is kept, to repeat the step.
+const enormous = 1e15
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }

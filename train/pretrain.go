@@ -88,6 +88,26 @@ func (t *pretraining) gradients(b *data.Batch, _ graph.Position) (float32, []flo
 	return loss, program.ScaleLosses(), err
 }
 
+func (t *pretraining) inputs(b *data.Batch) ([]input, error) {
+	m := eval.Masked(t.config, b)
+	all := []input{{"images", []int{b.Size, b.Height, b.Width, b.Channels}, m.Images}}
+	for k, s := range t.net.Scales() {
+		cells := s.Grid * s.Grid
+		all = append(all,
+			input{fmt.Sprintf("targets of scale %d", k+1), []int{b.Size, cells, s.Values}, m.Targets[k]},
+			input{fmt.Sprintf("weights of scale %d", k+1), []int{b.Size, cells}, m.Weights[k]})
+	}
+	return all, nil
+}
+
+func (t *pretraining) watch(b *data.Batch, see func(ops.Observed) error) error {
+	program, err := t.runner.Program(b.Size, true)
+	if err == nil {
+		program.Observe(see)
+	}
+	return err
+}
+
 // evaluate is the loss on the validation images, with the same masks every time: the mean
 // over the images, added up in their order, whatever the size of the batches. With
 // data.on_bad_image: skip another image takes the place of one that cannot be read, as

@@ -195,7 +195,7 @@ func TestRankDiverges(t *testing.T) {
 					t.Errorf("rank %d, step %d: sums %v and %v, broken %v", rank, step, got, w.GradData(), b.broken)
 				}
 			}
-			err := tr.diverged(&DivergedError{Epoch: 1, Step: 2, Loss: 1, GradNorm: math.Inf(1)}, b.broken, []int{10 * rank})
+			err := tr.diverged(&DivergedError{Epoch: 1, Step: 2, Loss: 1, GradNorm: math.Inf(1)}, b.broken, []int{10 * rank}, attempt{})
 			if want := "training diverged on rank 1 in epoch 2, step 3 (samples [10] …): the gradient norm is +Inf"; !strings.HasPrefix(err.Error(), want) {
 				t.Errorf("rank %d: %v", rank, err)
 			}

@@ -63,11 +63,21 @@ type witness struct {
 }
 
 // diverged completes an error that all ranks have found: it says which of them was the
-// first whose own loss or gradient is not finite, and the samples of that one.
-func (t *trainer) diverged(e *DivergedError, own bool, samples []int) error {
+// first whose own loss or gradient is not finite, the samples of that one, and what the step
+// shows when it is repeated.
+func (t *trainer) diverged(e *DivergedError, own bool, samples []int, a attempt) error {
+	if err := t.blame(e, own, samples); err != nil {
+		return err
+	}
+	t.explain(e, a)
+	return e
+}
+
+// blame finds the rank.
+func (t *trainer) blame(e *DivergedError, own bool, samples []int) error {
 	e.Samples = samples
 	if t.ranks.Size() == 1 {
-		return e
+		return nil
 	}
 	text, err := json.Marshal(witness{own, samples})
 	if err != nil {
@@ -84,8 +94,8 @@ func (t *trainer) diverged(e *DivergedError, own bool, samples []int) error {
 		}
 		if w.Broken {
 			e.Rank, e.Samples = t.ranks.Name(rank), w.Samples
-			return e
+			return nil
 		}
 	}
-	return e
+	return nil
 }

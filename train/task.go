@@ -36,6 +36,11 @@ type task interface {
 	// scales if there are several: valid until the next call. Of a share of a batch
 	// they are the part that it has in those of all of it.
 	gradients(b *data.Batch, at graph.Position) (loss float32, scales []float64, err error)
+	// inputs are what the program of a training step gets of a batch.
+	inputs(b *data.Batch) ([]input, error)
+	// watch makes gradients of batches like b call see after every op, until it is called
+	// with nil.
+	watch(b *data.Batch, see func(ops.Observed) error) error
 	// evaluate measures the model on the validation images, each rank on a part of
 	// them; progress gets the number of those that this one has done.
 	evaluate(ctx context.Context, with ranks, progress func(done int)) (eval.Result, error)
@@ -43,6 +48,13 @@ type task interface {
 	start(path string, o model.LoadOptions) error
 	// result says in words what evaluate found.
 	result(r eval.Result) string
+}
+
+// input is a tensor that a program gets, with rows of samples.
+type input struct {
+	name   string
+	shape  []int
+	values []float32
 }
 
 // newTask makes the model of a configuration for a data set, and what trains it.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"time"
 
 	"fasternet/collective"
@@ -52,13 +51,27 @@ type DivergedError struct {
 	Loss, GradNorm float64
 	Samples        []int  // of the batch
 	Rank           string // on which it was, of several
+
+	// What was found when the step was repeated; both may be empty.
+	Finding string // the first value that is not finite, and the sample
+	Saved   string // the file with the batch
+
+	update string // what is not finite after the update of the weights
+}
+
+// what says which number is not finite.
+func (e *DivergedError) what() string {
+	switch {
+	case e.update != "":
+		return e.update
+	case !finite(e.Loss):
+		return fmt.Sprintf("the loss is %v", e.Loss)
+	}
+	return fmt.Sprintf("the gradient norm is %v", e.GradNorm)
 }
 
 func (e *DivergedError) Error() string {
-	what := fmt.Sprintf("the loss is %v", e.Loss)
-	if !math.IsNaN(e.Loss) && !math.IsInf(e.Loss, 0) {
-		what = fmt.Sprintf("the gradient norm is %v", e.GradNorm)
-	}
+	what := e.what()
 	if len(e.Samples) == 0 {
 		return fmt.Sprintf("training diverged in epoch %d: of the validation images %s; "+
 			"try a lower optim.lr, a longer sched.warmup_epochs, or optim.clip_grad=1; the last good checkpoint is kept", e.Epoch+1, what)
@@ -67,6 +80,12 @@ func (e *DivergedError) Error() string {
 	where := ""
 	if e.Rank != "" {
 		where = " on " + e.Rank
+	}
+	if e.Finding != "" {
+		what += "; " + e.Finding
+	}
+	if e.Saved != "" {
+		what += "; the batch is in " + e.Saved
 	}
 	return fmt.Sprintf("training diverged%s in epoch %d, step %d (samples %v …): %s; "+
 		"try a lower optim.lr, a longer sched.warmup_epochs, or optim.clip_grad=1; the last good checkpoint is kept",
@@ -81,7 +100,7 @@ func Run(ctx context.Context, c *configs.Config, o Options) (out Outcome, err er
 	if o.Log == nil {
 		o.Log = io.Discard
 	}
-	t := &trainer{config: c, ranks: ranks{o.Group}, dir: o.Dir, show: NewDisplay(o.Log), began: clock(), observer: o.Observe}
+	t := &trainer{config: c, ranks: ranks{o.Group}, dir: o.Dir, show: NewDisplay(o.Log), began: clock(), observer: o.Observe, explains: true}
 	out, err = t.run(ctx, o)
 	return out, t.ranks.settle(err)
 }
@@ -170,7 +189,8 @@ type trainer struct {
 	saved        string          // progress of the last checkpoint
 	hasGradients bool            // those of the last step are there
 
-	left bool // to what goes on in the background: see promptly
+	left     bool // to what goes on in the background: see promptly
+	explains bool // a step that diverges is repeated
 
 	bad, badVal badImages // of the training part, and of the validation part of a pre-training
 

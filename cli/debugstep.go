@@ -1,0 +1,131 @@
+package cli
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"strings"
+	"text/tabwriter"
+
+	"fasternet/internal/inspect"
+	"fasternet/internal/printable"
+	"fasternet/train"
+
+	"github.com/spf13/cobra"
+)
+
+func debugStepCommand() *cobra.Command {
+	var o train.StepOptions
+	var asJSON bool
+	var settings []string
+	c := &cobra.Command{
+		Use:   "step RUN",
+		Short: "Show the range of every value in one training step",
+		Long: `Make the forward and backward passes of one training step of a RUN, and show the range
+of every value: the output of every op, the gradient that every op of the backward pass
+computes for its input, and every parameter with its gradient. Zeros is the share of
+values that are 0. Min, max and mean are of the finite values.
+
+The step is the one after the newest checkpoint, on the batch that the run takes next,
+with the same random numbers; --epoch and --step take another batch, as messages count
+them. Weights are not updated, and nothing is written into the run.
+
+A run that diverges saves the batch of that step, and its state before the step, in the
+folder debug of the run. --batch makes that step again, with that state unless
+--checkpoint names another one. The file is a safetensors file with the images as the
+tensor "input" [samples, channels, height, width]; it may be changed with Python.
+
+The exit code is 0 whether the values are finite or not.`,
+		Example: `  fasternet-train debug step runs/t0
+  fasternet-train debug step runs/t0 --epoch 3 --step 17 --json
+  fasternet-train debug step runs/t0 --checkpoint best
+  fasternet-train debug step runs/t0 --batch runs/t0/debug/epoch-003-step-00017.batch.safetensors`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			for flag, n := range map[string]int{"step": o.Step, "epoch": o.Epoch} {
+				if cmd.Flags().Changed(flag) && n < 1 {
+					return usageError{fmt.Errorf("--%s: want 1 or more, got %d", flag, n)}
+				}
+			}
+			config, err := train.Config(args[0], settings...)
+			if err != nil {
+				return usageError{err}
+			}
+			o.Dir, o.Log = args[0], os.Stderr
+			r, err := train.DebugStep(cmd.Context(), config, o)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(r)
+			}
+			return printStep(r)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&o.Checkpoint, "checkpoint", "", "`checkpoint` to start from: a file, or last, previous, best or epoch-NNN of the run; the newest by default")
+	f.StringVar(&o.Batch, "batch", "", "`file` with a batch that the run has saved")
+	f.IntVar(&o.Epoch, "epoch", 0, "`epoch` of the batch, from 1")
+	f.IntVar(&o.Step, "step", 0, "`step` of the epoch whose batch is taken, from 1")
+	f.BoolVar(&asJSON, "json", false, "print one JSON object")
+	f.StringArrayVar(&settings, "set", nil, "change a setting of the run, `key=value`, e.g. precision=fp32; repeatable")
+	c.MarkFlagsMutuallyExclusive("batch", "step")
+	c.MarkFlagsMutuallyExclusive("batch", "epoch")
+	return c
+}
+
+func printStep(r *train.StepReport) error {
+	for _, pass := range []string{inspect.Forward, inspect.Backward, inspect.Parameter} {
+		w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+		printable.Fprintf(w, "%s\tname\ttensor\tshape\tmin\tmax\tmean\tzeros\tNaN\tInf\n", pass)
+		for _, row := range r.Rows {
+			if row.Pass != pass {
+				continue
+			}
+			v := row.Range
+			printable.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%.1f %%\t%d\t%d\n",
+				row.Op, row.Name, row.Tensor, shapeText(row.Shape), figure(v.Min), figure(v.Max), figure(v.Mean), 100*v.ZeroShare(), v.NaN, v.Inf)
+		}
+		if err := w.Flush(); err != nil {
+			return err
+		}
+		printable.Println()
+	}
+	batches := ""
+	if r.Batches > 1 {
+		batches = fmt.Sprintf(" in %d batches", r.Batches)
+	}
+	value := func(v *float64) string {
+		if v == nil {
+			return "not finite"
+		}
+		return fmt.Sprintf("%.6g", *v)
+	}
+	from := "the weights that the run begins with"
+	if r.Checkpoint != "" {
+		from = r.Checkpoint
+	}
+	printable.Printf("epoch %d, step %d with %s: %d images%s, loss %s, gradient norm %s\n", r.Epoch, r.Step, from, r.Images, batches, value(r.Loss), value(r.GradNorm))
+	if r.Finding != "" {
+		_, err := printable.Println(r.Finding)
+		return err
+	}
+	_, err := printable.Println("all values are finite")
+	return err
+}
+
+// figure shows a value in few places; "-" if there is none.
+func figure(v float64) string {
+	if math.IsNaN(v) {
+		return "-"
+	}
+	return fmt.Sprintf("%.4g", v)
+}
+
+// shapeText shows a shape as in [8, 32, 32]; "scalar" if there is none.
+func shapeText(shape []int) string {
+	if len(shape) == 0 {
+		return "scalar"
+	}
+	return strings.ReplaceAll(fmt.Sprint(shape), " ", ", ")
+}

@@ -1,0 +1,114 @@
+package train
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"fasternet/data"
+	"fasternet/eval"
+	"fasternet/internal/inspect"
+)
+
+// mostSamples is how many samples a message names.
+const mostSamples = 3
+
+// describeSamples says which samples of a batch a finding is about: "" if they do not tell.
+func (t *trainer) describeSamples(f finding, b *data.Batch) string {
+	x := f.first()
+	for _, in := range f.Inputs { // the batch itself tells more than what became of it
+		if in.Of > 0 {
+			x = in
+			break
+		}
+	}
+	if x.Of == 0 && f.Op != nil {
+		x = *f.Op
+	}
+	switch {
+	case len(x.Samples) > 0 && len(x.Samples) < x.Of:
+		return fmt.Sprintf("; %s", t.nameSamples(x.Samples, b))
+	case x.Suspect >= 0:
+		return fmt.Sprintf("; the largest value before that, %.3g, is of %s", x.SuspectValue, t.nameSamples([]int{x.Suspect}, b))
+	case x.Of > 0:
+		return fmt.Sprintf("; all %d samples, the first is %s", x.Of, t.nameSample(0, b))
+	}
+	return fmt.Sprintf("; the batch has %d samples, the first is %s", b.Size, t.nameSample(0, b))
+}
+
+// nameSamples names samples by their places in a batch.
+func (t *trainer) nameSamples(places []int, b *data.Batch) string {
+	var names []string
+	for i, k := range places {
+		if i == mostSamples {
+			names = append(names, fmt.Sprintf("%d more", len(places)-i))
+			break
+		}
+		names = append(names, fmt.Sprintf("sample %d of the batch (%s)", k, t.nameSample(k, b)))
+	}
+	return strings.Join(names, ", ")
+}
+
+// nameSample names the image of a sample, its class, and what it is mixed with.
+func (t *trainer) nameSample(k int, b *data.Batch) string {
+	i := b.Indices[k]
+	if i < 0 || i >= t.train.Len() {
+		return fmt.Sprintf("image %d", i)
+	}
+	text := fmt.Sprintf("image %d, %s", i, t.train.Name(i))
+	if t.config.Task == "classify" {
+		text += ", class " + eval.ClassName(t.train.Classes(), b.Labels[k])
+	}
+	if slices.ContainsFunc(b.Replaced, func(r data.BadSample) bool { return r.At == k }) {
+		text += ", in whose place another one is since it cannot be read"
+	}
+	if p := t.partner(k, b); p >= 0 {
+		text += fmt.Sprintf(", which may be mixed with image %d, %s", b.Indices[p], t.train.Name(b.Indices[p]))
+	}
+	return text
+}
+
+// partner is the place of the sample that sample k may be mixed with; -1 for none.
+func (t *trainer) partner(k int, b *data.Batch) int {
+	if t.config.Task != "classify" || !mixup(t.config.Augment, 1).Mixes(t.progress.Epoch) {
+		return -1
+	}
+	place := k
+	if b.Places != nil {
+		place = b.Places[k]
+	}
+	other := b.Whole - 1 - place
+	if b.Places != nil {
+		other = slices.Index(b.Places, other)
+	}
+	if other == k || other >= b.Size {
+		return -1
+	}
+	return other
+}
+
+// sampleRecord is what a saved batch says of a sample.
+type sampleRecord struct {
+	Index int    `json:"index"` // in the training part of the data set
+	Name  string `json:"name"`
+	Label int    `json:"label"`
+	Class string `json:"class,omitempty"`
+	Bad   bool   `json:"bad,omitempty"` // values of it are not finite
+}
+
+// records describe the samples of a batch.
+func (t *trainer) records(b *data.Batch, x *inspect.Fault) []sampleRecord {
+	var all []sampleRecord
+	for k, i := range b.Indices {
+		r := sampleRecord{Index: i, Label: b.Labels[k]}
+		if i >= 0 && i < t.train.Len() {
+			r.Name = t.train.Name(i)
+		}
+		if t.config.Task == "classify" {
+			r.Class = eval.ClassName(t.train.Classes(), b.Labels[k])
+		}
+		r.Bad = x != nil && slices.Contains(x.Samples, k)
+		all = append(all, r)
+	}
+	return all
+}
