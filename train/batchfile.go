@@ -8,8 +8,8 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/data"
+	"fasternet/graph/localmim/masking"
 	"fasternet/internal/disk"
-	"fasternet/mim"
 	"fasternet/model"
 )
 
@@ -67,7 +67,7 @@ func batchTensors(b *data.Batch) []checkpoints.Tensor {
 	if len(b.Targets) > 0 {
 		ts = append(ts, checkpoints.Tensor{Name: targetsTensor, Shape: []int{n, len(b.Targets) / n}, F32: slices.Clone(b.Targets)})
 	}
-	if e, ok := b.Extra.(*mim.Batch); ok {
+	if e, ok := b.Extra.(*masking.Batch); ok {
 		for k := range e.Targets {
 			cells := len(e.Weights[k]) / n
 			ts = append(ts,
@@ -170,7 +170,7 @@ func parseBatch(f *checkpoints.File) (*savedBatch, error) {
 	mask, masked := f.Lookup(maskTensor)
 	if masked {
 		kept, _ := f.Lookup(keepTensor)
-		e := &mim.Batch{Mask: mask.F32}
+		e := &masking.Batch{Mask: mask.F32}
 		for _, v := range kept.I64 {
 			e.Keep = append(e.Keep, int32(v))
 		}
@@ -203,7 +203,7 @@ func (s *savedBatch) fits(t task) error {
 	return nil
 }
 
-func (s *savedBatch) masked() *mim.Batch { return s.batch.Extra.(*mim.Batch) }
+func (s *savedBatch) masked() *masking.Batch { return s.batch.Extra.(*masking.Batch) }
 
 // channelsLast turns images from [n, channels, pixels] to [n, pixels, channels].
 func channelsLast(from []float32, n, pixels, channels int) []float32 {
@@ -223,8 +223,8 @@ func keep(b *data.Batch) *data.Batch {
 	c := *b
 	c.Images, c.Targets = slices.Clone(b.Images), slices.Clone(b.Targets)
 	c.Labels, c.Indices, c.Places, c.Replaced = slices.Clone(b.Labels), slices.Clone(b.Indices), slices.Clone(b.Places), slices.Clone(b.Replaced)
-	if e, ok := b.Extra.(*mim.Batch); ok {
-		own := &mim.Batch{Mask: slices.Clone(e.Mask), Keep: slices.Clone(e.Keep)}
+	if e, ok := b.Extra.(*masking.Batch); ok {
+		own := &masking.Batch{Mask: slices.Clone(e.Mask), Keep: slices.Clone(e.Keep)}
 		for k := range e.Targets {
 			own.Targets = append(own.Targets, slices.Clone(e.Targets[k]))
 			own.Weights = append(own.Weights, slices.Clone(e.Weights[k]))

@@ -9,12 +9,12 @@ import (
 	"testing"
 
 	"fasternet/data"
-	"fasternet/mim"
+	"fasternet/graph/localmim/masking"
 )
 
 func ExampleGlyphs() {
 	// One cell whose gradients all point down: the edge lies across.
-	m := Glyphs([]float32{1, 0}, mim.Grid{Rows: 1, Cols: 1}, 1, 2, 9, 1)
+	m := Glyphs([]float32{1, 0}, masking.Grid{Rows: 1, Cols: 1}, 1, 2, 9, 1)
 	lit := 0
 	for i := 0; i < len(m.Pix); i += 4 {
 		if m.Pix[i] > 0 {
@@ -56,7 +56,7 @@ func TestGlyphsLieAlongEdges(t *testing.T) {
 			}
 		}
 		const cell = 8
-		hog, err := mim.NewHOG(size, size, 1, bins, []int{cell}, nil)
+		hog, err := masking.NewHOG(size, size, 1, bins, []int{cell}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -67,7 +67,7 @@ func TestGlyphsLieAlongEdges(t *testing.T) {
 		main := make([]float32, bins) // without what the mirror images at the borders add
 		at := slices.Index(target[0][:bins], slices.Max(target[0][:bins]))
 		main[at] = target[0][at]
-		got := angle(t, Glyphs(main, mim.Grid{Rows: 1, Cols: 1}, 1, bins, 64, main[at]), 64)
+		got := angle(t, Glyphs(main, masking.Grid{Rows: 1, Cols: 1}, 1, bins, 64, main[at]), 64)
 		off := math.Abs(got - degrees)
 		if off = min(off, 180-off); off > 90.0/bins+1 {
 			t.Errorf("an edge of %v° is drawn at %.1f°", degrees, got)
@@ -77,7 +77,7 @@ func TestGlyphsLieAlongEdges(t *testing.T) {
 
 func TestGlyphLengths(t *testing.T) {
 	width := func(values []float32, channels int) int {
-		m, n := Glyphs(values, mim.Grid{Rows: 1, Cols: 1}, channels, 1, 40, 1), 0
+		m, n := Glyphs(values, masking.Grid{Rows: 1, Cols: 1}, channels, 1, 40, 1), 0
 		for x := range 40 {
 			lit := false
 			for y := range 40 {
@@ -98,7 +98,7 @@ func TestGlyphLengths(t *testing.T) {
 		t.Errorf("a negative value is drawn, %d wide", got)
 	}
 	height := func(v ...float32) int {
-		m, n := Glyphs(v, mim.Grid{Rows: 1, Cols: 1}, len(v), 1, 40, 1), 0
+		m, n := Glyphs(v, masking.Grid{Rows: 1, Cols: 1}, len(v), 1, 40, 1), 0
 		for y := range 40 {
 			if r, _, _, _ := m.At(20, y).RGBA(); r > 0x8000 {
 				n++
@@ -135,7 +135,7 @@ func TestRestoredPixelsAreExact(t *testing.T) {
 		}
 		for _, standardise := range []bool{true, false} {
 			sides := []int{2, 4, 16}
-			pixels, err := mim.NewPixels(size, size, channels, sides, standardise)
+			pixels, err := masking.NewPixels(size, size, channels, sides, standardise)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -168,7 +168,7 @@ func TestRestoredPixelsAreExact(t *testing.T) {
 }
 
 func TestBlendAndMaps(t *testing.T) {
-	grid := mim.Grid{Rows: 1, Cols: 2}
+	grid := masking.Grid{Rows: 1, Cols: 2}
 	mask := []float32{1, 0.25}
 	got := Blend([]float32{4, 4, 4, 4}, []float32{8, 8, 8, 8}, mask, grid, 1, 4, 1)
 	if !slices.Equal(got, []float32{8, 8, 5, 5}) {

@@ -11,7 +11,7 @@ import (
 	"fasternet/data"
 	"fasternet/eval"
 	"fasternet/graph/localmim"
-	"fasternet/mim"
+	"fasternet/graph/localmim/masking"
 )
 
 // Options say what is drawn.
@@ -114,7 +114,7 @@ func (f firstOf) Len() int { return f.n }
 type reconstruction struct {
 	config  *configs.Config
 	scales  []configs.MIMScale
-	task    *mim.Task
+	task    *masking.Task
 	colours Colours
 	zoom    int
 	sheet   *Sheet
@@ -161,7 +161,7 @@ func (d *reconstruction) notes(o Options) []string {
 // batch draws the images of a batch, all but their errors, whose colours depend on
 // the others.
 func (d *reconstruction) batch(b *data.Batch, p *localmim.Program, names []string) error {
-	e := b.Extra.(*mim.Batch)
+	e := b.Extra.(*masking.Batch)
 	predictions := make([][]float32, len(d.scales))
 	for k := range d.scales {
 		var err error
@@ -201,7 +201,7 @@ func (d *reconstruction) batch(b *data.Batch, p *localmim.Program, names []strin
 	return nil
 }
 
-func (d *reconstruction) grid(k int) mim.Grid { return d.task.Masks().ScaleGrid(k) }
+func (d *reconstruction) grid(k int) masking.Grid { return d.task.Masks().ScaleGrid(k) }
 
 func (d *reconstruction) scaleTitle(k int) string {
 	s, what := d.scales[k], "block"
@@ -227,7 +227,7 @@ func (d *reconstruction) values(k int, pixels, target, prediction, mask []float3
 		return []Panel{{Title: "target (HOG)", Image: glyphs(target)}, {Title: "prediction", Image: glyphs(prediction)}}, nil
 	}
 	restored := make([]float32, len(pixels))
-	if err := d.task.Target().(*mim.Pixels).Restore(restored, prediction, k, pixels); err != nil {
+	if err := d.task.Target().(*masking.Pixels).Restore(restored, prediction, k, pixels); err != nil {
 		return nil, err
 	}
 	size := c.Data.ImageSize

@@ -1,4 +1,4 @@
-package mim
+package masking
 
 // Window is a set of tokens that attend to each other, of the form that the
 // attention op takes: rows of the map of tokens, and their places.

@@ -1,4 +1,4 @@
-package mim
+package masking
 
 import (
 	"fmt"
@@ -49,13 +49,13 @@ type hogScratch struct {
 func NewHOG(height, width, channels, bins int, cells []int, bias [][2]float32) (*HOG, error) {
 	switch {
 	case channels < 1:
-		return nil, fmt.Errorf("mim: HOG of images with %d channels", channels)
+		return nil, fmt.Errorf("masking: HOG of images with %d channels", channels)
 	case height < 2 || width < 2:
-		return nil, fmt.Errorf("mim: an image of %d×%d pixels is too small for a gradient; 2×2 are needed", height, width)
+		return nil, fmt.Errorf("masking: an image of %d×%d pixels is too small for a gradient; 2×2 are needed", height, width)
 	case bins < 1:
-		return nil, fmt.Errorf("mim: HOG with %d bins; at least 1 is needed", bins)
+		return nil, fmt.Errorf("masking: HOG with %d bins; at least 1 is needed", bins)
 	case bias != nil && len(bias) != len(cells):
-		return nil, fmt.Errorf("mim: HOG has bias for %d scales, but there are %d", len(bias), len(cells))
+		return nil, fmt.Errorf("masking: HOG has bias for %d scales, but there are %d", len(bias), len(cells))
 	}
 	if err := checkCells("HOG", height, width, cells); err != nil {
 		return nil, err

@@ -1,4 +1,4 @@
-package mim
+package masking
 
 import (
 	"fmt"
@@ -21,14 +21,14 @@ type Pixels struct {
 // patches with sides of sides[k] pixels, which must divide the image.
 func NewPixels(height, width, channels int, sides []int, standardise bool) (*Pixels, error) {
 	if height < 1 || width < 1 || channels < 1 {
-		return nil, fmt.Errorf("mim: pixel targets of images of %d×%d×%d values", height, width, channels)
+		return nil, fmt.Errorf("masking: pixel targets of images of %d×%d×%d values", height, width, channels)
 	}
 	if err := checkCells("pixels", height, width, sides); err != nil {
 		return nil, err
 	}
 	for k, s := range sides {
 		if standardise && s*s*channels < 2 {
-			return nil, fmt.Errorf("mim: patches of one value (pixels, scale %d) have no variance", k)
+			return nil, fmt.Errorf("masking: patches of one value (pixels, scale %d) have no variance", k)
 		}
 	}
 	return &Pixels{height, width, channels, slices.Clone(sides), standardise}, nil
@@ -103,11 +103,11 @@ func statistics(sum, squares float64, n int) (mean, deviation float64) {
 // them.
 func (p *Pixels) Restore(dst, values []float32, k int, truth []float32) error {
 	if k < 0 || k >= len(p.sides) {
-		return fmt.Errorf("mim: pixels of scale %d; there are %d scales", k, len(p.sides))
+		return fmt.Errorf("masking: pixels of scale %d; there are %d scales", k, len(p.sides))
 	}
 	size, side := p.height*p.width*p.channels, p.sides[k]
 	if len(values) != size || len(dst) != size || len(truth) != size {
-		return fmt.Errorf("mim: %d values of scale %d, an image of %d and room for %d; an image has %d", len(values), k, len(truth), len(dst), size)
+		return fmt.Errorf("masking: %d values of scale %d, an image of %d and room for %d; an image has %d", len(values), k, len(truth), len(dst), size)
 	}
 	n := side * p.channels
 	for y := 0; y < p.height; y += side {

@@ -1,4 +1,4 @@
-package mim
+package masking
 
 import (
 	"fmt"
@@ -39,22 +39,22 @@ func NewPyramid(opt PyramidOptions) (*Pyramid, error) {
 		return nil, err
 	}
 	if opt.Stages < 1 || opt.Stages > 16 {
-		return nil, fmt.Errorf("mim: %d stages; 1 to 16 are possible", opt.Stages)
+		return nil, fmt.Errorf("masking: %d stages; 1 to 16 are possible", opt.Stages)
 	}
 	least := 1 << (opt.Stages - 1)
 	if opt.Unit == 0 {
 		opt.Unit = least
 	}
 	if opt.Unit < 1 || opt.Unit%least != 0 {
-		return nil, fmt.Errorf("mim: a mask unit of %d×%d patches; %d stages merge 2×2 tokens %d times, "+
+		return nil, fmt.Errorf("masking: a mask unit of %d×%d patches; %d stages merge 2×2 tokens %d times, "+
 			"so its side must be a multiple of 2^%d = %d", opt.Unit, opt.Unit, opt.Stages, opt.Stages-1, opt.Stages-1, least)
 	}
 	if grid.Rows%opt.Unit != 0 || grid.Cols%opt.Unit != 0 {
-		return nil, fmt.Errorf("mim: mask units of %d×%d patches of %d pixels do not divide an image of %d×%d pixels (%v patches); "+
+		return nil, fmt.Errorf("masking: mask units of %d×%d patches of %d pixels do not divide an image of %d×%d pixels (%v patches); "+
 			"its sides must be multiples of %d", opt.Unit, opt.Unit, opt.Patch, opt.Height, opt.Width, grid, opt.Unit*opt.Patch)
 	}
 	if opt.Window < 1 {
-		return nil, fmt.Errorf("mim: a window of %d tokens; at least 1 is needed", opt.Window)
+		return nil, fmt.Errorf("masking: a window of %d tokens; at least 1 is needed", opt.Window)
 	}
 	if opt.Taps == nil {
 		for s := range opt.Stages {
@@ -64,17 +64,17 @@ func NewPyramid(opt PyramidOptions) (*Pyramid, error) {
 	opt.Taps = slices.Clone(opt.Taps)
 	for i, s := range opt.Taps {
 		if s < 0 || s >= opt.Stages || slices.Contains(opt.Taps[:i], s) {
-			return nil, fmt.Errorf("mim: stages %v feed the decoders; each must be one of 0 to %d, and once", opt.Taps, opt.Stages-1)
+			return nil, fmt.Errorf("masking: stages %v feed the decoders; each must be one of 0 to %d, and once", opt.Taps, opt.Stages-1)
 		}
 	}
 	if len(opt.Taps) == 0 {
-		return nil, fmt.Errorf("mim: no stage feeds a decoder; at least one is needed")
+		return nil, fmt.Errorf("masking: no stage feeds a decoder; at least one is needed")
 	}
 	p := &Pyramid{PyramidOptions: opt, units: Grid{grid.Rows / opt.Unit, grid.Cols / opt.Unit}}
 	n := p.units.Size()
 	p.masked = int(opt.Ratio*float64(n)) + 1
 	if !(opt.Ratio >= 0) || p.masked < 1 || p.masked >= n {
-		return nil, fmt.Errorf("mim: mask ratio %v masks int(%v·%d)+1 = %d of the %d units (%v); it must leave some visible",
+		return nil, fmt.Errorf("masking: mask ratio %v masks int(%v·%d)+1 = %d of the %d units (%v); it must leave some visible",
 			opt.Ratio, opt.Ratio, n, p.masked, n, p.units)
 	}
 	p.rasters = map[int][]int32{}

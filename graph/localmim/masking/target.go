@@ -1,4 +1,4 @@
-package mim
+package masking
 
 import "fmt"
 
@@ -17,11 +17,11 @@ type Target interface {
 // checkCells returns an error unless squares of the sides given divide the image.
 func checkCells(target string, height, width int, sides []int) error {
 	if len(sides) == 0 {
-		return fmt.Errorf("mim: %s has no scales; at least one is needed", target)
+		return fmt.Errorf("masking: %s has no scales; at least one is needed", target)
 	}
 	for k, s := range sides {
 		if s < 1 || height%s != 0 || width%s != 0 {
-			return fmt.Errorf("mim: cells of %d pixels (%s, scale %d) do not divide an image of %d×%d pixels", s, target, k, height, width)
+			return fmt.Errorf("masking: cells of %d pixels (%s, scale %d) do not divide an image of %d×%d pixels", s, target, k, height, width)
 		}
 	}
 	return nil
@@ -29,14 +29,14 @@ func checkCells(target string, height, width int, sides []int) error {
 
 func checkTarget(t Target, dst [][]float32, image []float32, size int) error {
 	if len(image) != size {
-		return fmt.Errorf("mim: an image of %d values; the targets are for %d", len(image), size)
+		return fmt.Errorf("masking: an image of %d values; the targets are for %d", len(image), size)
 	}
 	if len(dst) != t.Scales() {
-		return fmt.Errorf("mim: there is room for targets of %d scales; there are %d", len(dst), t.Scales())
+		return fmt.Errorf("masking: there is room for targets of %d scales; there are %d", len(dst), t.Scales())
 	}
 	for k, d := range dst {
 		if cells, values := t.Shape(k); len(d) != cells*values {
-			return fmt.Errorf("mim: room for %d values of the target of scale %d; it has %d×%d", len(d), k, cells, values)
+			return fmt.Errorf("masking: room for %d values of the target of scale %d; it has %d×%d", len(d), k, cells, values)
 		}
 	}
 	return nil

@@ -1,4 +1,4 @@
-package mim
+package masking
 
 import (
 	"fmt"
@@ -38,7 +38,7 @@ func NewColumnar(height, width, patch int, ratio float64, scales []float64) (*Co
 		return nil, err
 	}
 	if len(scales) == 0 {
-		return nil, fmt.Errorf("mim: no scales; at least one is needed")
+		return nil, fmt.Errorf("masking: no scales; at least one is needed")
 	}
 	c := &Columnar{grid: grid, scales: slices.Clone(scales)}
 	for _, s := range scales {
@@ -47,18 +47,18 @@ func NewColumnar(height, width, patch int, ratio float64, scales []float64) (*Co
 			return nil, err
 		}
 		if patch%repeat != 0 {
-			return nil, fmt.Errorf("mim: scale %v makes cells of %d/%v = %.4g pixels of a patch of %d, which must be whole pixels; "+
+			return nil, fmt.Errorf("masking: scale %v makes cells of %d/%v = %.4g pixels of a patch of %d, which must be whole pixels; "+
 				"take a scale that divides the patch", s, patch, s, float64(patch)/s, patch)
 		}
 		g, err := scaledGrid(grid, repeat, mean)
 		if err != nil {
-			return nil, fmt.Errorf("mim: scale %v: %w", s, err)
+			return nil, fmt.Errorf("masking: scale %v: %w", s, err)
 		}
 		c.grids, c.cells = append(c.grids, g), append(c.cells, patch/repeat*mean)
 	}
 	c.kept = int(float64(grid.Size()) * (1 - ratio))
 	if !(ratio > 0) || c.kept < 1 || c.kept >= grid.Size() {
-		return nil, fmt.Errorf("mim: mask ratio %v keeps int(%d·(1-%v)) = %d of the %d patches (%v); it must leave some and remove some",
+		return nil, fmt.Errorf("masking: mask ratio %v keeps int(%d·(1-%v)) = %d of the %d patches (%v); it must leave some and remove some",
 			ratio, grid.Size(), ratio, c.kept, grid.Size(), grid)
 	}
 	return c, nil
@@ -66,7 +66,7 @@ func NewColumnar(height, width, patch int, ratio float64, scales []float64) (*Co
 
 func patchGrid(height, width, patch int) (Grid, error) {
 	if patch < 1 || height < patch || width < patch || height%patch != 0 || width%patch != 0 {
-		return Grid{}, fmt.Errorf("mim: patches of %d pixels do not divide an image of %d×%d pixels", patch, height, width)
+		return Grid{}, fmt.Errorf("masking: patches of %d pixels do not divide an image of %d×%d pixels", patch, height, width)
 	}
 	return Grid{height / patch, width / patch}, nil
 }
@@ -80,7 +80,7 @@ func scaleFactors(scale float64) (repeat, mean int, err error) {
 	if down := math.Round(1 / scale); scale > 0 && down >= 1 && math.Abs(down*scale-1) < 1e-9 {
 		return 1, int(down), nil
 	}
-	return 0, 0, fmt.Errorf("mim: scale %v; a whole number or one over a whole number is needed, such as 4, 2, 1 or 0.5", scale)
+	return 0, 0, fmt.Errorf("masking: scale %v; a whole number or one over a whole number is needed, such as 4, 2, 1 or 0.5", scale)
 }
 
 func scaledGrid(g Grid, repeat, mean int) (Grid, error) {
@@ -99,10 +99,10 @@ func ScaleMask(dst, mask []float32, grid Grid, scale float64) error {
 	}
 	g, err := scaledGrid(grid, repeat, mean)
 	if err != nil {
-		return fmt.Errorf("mim: scale %v: %w", scale, err)
+		return fmt.Errorf("masking: scale %v: %w", scale, err)
 	}
 	if len(mask) != grid.Size() || len(dst) != g.Size() {
-		return fmt.Errorf("mim: a mask of %d values for a grid of %v, and room for %d; scale %v makes it %v", len(mask), grid, len(dst), scale, g)
+		return fmt.Errorf("masking: a mask of %d values for a grid of %v, and room for %d; scale %v makes it %v", len(mask), grid, len(dst), scale, g)
 	}
 	for y := range g.Rows {
 		for x := range g.Cols {

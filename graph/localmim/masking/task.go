@@ -1,4 +1,4 @@
-package mim
+package masking
 
 import (
 	"fmt"
@@ -69,15 +69,15 @@ type Task struct {
 // for images of the shape given. The error says which scale does not fit.
 func NewTask(height, width, channels int, masks Masks, target Target) (*Task, error) {
 	if masks.Scales() != target.Scales() {
-		return nil, fmt.Errorf("mim: %d decoders for targets at %d scales; there must be as many", masks.Scales(), target.Scales())
+		return nil, fmt.Errorf("masking: %d decoders for targets at %d scales; there must be as many", masks.Scales(), target.Scales())
 	}
 	for k, cell := range masks.Cells() {
 		g := masks.ScaleGrid(k)
 		if g.Rows*cell != height || g.Cols*cell != width {
-			return nil, fmt.Errorf("mim: the masks are for images of %d×%d pixels, but these have %d×%d", g.Rows*cell, g.Cols*cell, height, width)
+			return nil, fmt.Errorf("masking: the masks are for images of %d×%d pixels, but these have %d×%d", g.Rows*cell, g.Cols*cell, height, width)
 		}
 		if cells, _ := target.Shape(k); cells != g.Size() {
-			return nil, fmt.Errorf("mim: decoder %d reconstructs %v = %d cells of %d pixels, but its target has %d", k, g, g.Size(), cell, cells)
+			return nil, fmt.Errorf("masking: decoder %d reconstructs %v = %d cells of %d pixels, but its target has %d", k, g, g.Size(), cell, cells)
 		}
 	}
 	return &Task{masks, target, height, width, channels}, nil
@@ -92,7 +92,7 @@ func (t *Task) Target() Target { return t.target }
 // Validate is part of [data.Extra].
 func (t *Task) Validate(_, height, width, channels int) error {
 	if height != t.height || width != t.width || channels != t.channels {
-		return fmt.Errorf("mim: the task is for images [%d, %d, %d]; the loader makes [%d, %d, %d]",
+		return fmt.Errorf("masking: the task is for images [%d, %d, %d]; the loader makes [%d, %d, %d]",
 			t.height, t.width, t.channels, height, width, channels)
 	}
 	return nil

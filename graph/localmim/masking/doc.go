@@ -1,4 +1,4 @@
-// Package mim is the data side of LocalMIM (Wang et al., "Masked Image Modeling
+// Package masking is the data side of LocalMIM (Wang et al., "Masked Image Modeling
 // with Local Multi-Scale Reconstruction", CVPR 2023): which patches of an image an
 // encoder sees, and what its local decoders have to reconstruct. It knows no
 // graph.
@@ -37,4 +37,4 @@
 // A mask depends on the seed, the epoch, and the index of the sample; or the step,
 // where a batch has one mask (Swin as published). The constants that HOG may add to
 // its gradients depend on the seed; a run must keep them with its weights.
-package mim
+package masking

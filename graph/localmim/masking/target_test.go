@@ -1,4 +1,4 @@
-package mim
+package masking
 
 import (
 	"fmt"

@@ -1,4 +1,4 @@
-package mim_test
+package masking_test
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"fasternet/data"
-	"fasternet/mim"
+	"fasternet/graph/localmim/masking"
 	"fasternet/ops"
 )
 
@@ -37,31 +37,31 @@ func transform(size int) *data.TrainTransform {
 		Mean: []float32{0.5, 0.5, 0.5}, Std: []float32{0.25, 0.25, 0.25}, Channels: 3, Interpolation: data.Bicubic}
 }
 
-func newTask(t testing.TB, size int, masks mim.Masks) *mim.Task {
+func newTask(t testing.TB, size int, masks masking.Masks) *masking.Task {
 	t.Helper()
-	hog, err := mim.NewHOG(size, size, 3, 9, masks.Cells(), nil)
+	hog, err := masking.NewHOG(size, size, 3, 9, masks.Cells(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	task, err := mim.NewTask(size, size, 3, masks, hog)
+	task, err := masking.NewTask(size, size, 3, masks, hog)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return task
 }
 
-func columnar(t testing.TB) *mim.Columnar {
+func columnar(t testing.TB) *masking.Columnar {
 	t.Helper()
-	c, err := mim.NewColumnar(64, 64, 16, 0.75, []float64{4, 2, 1, 0.5})
+	c, err := masking.NewColumnar(64, 64, 16, 0.75, []float64{4, 2, 1, 0.5})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return c
 }
 
-func pyramid(t testing.TB, perSample bool) *mim.Pyramid {
+func pyramid(t testing.TB, perSample bool) *masking.Pyramid {
 	t.Helper()
-	p, err := mim.NewPyramid(mim.PyramidOptions{Height: 64, Width: 64, Patch: 4, Stages: 3, Ratio: 0.5, Window: 3, PerSample: perSample})
+	p, err := masking.NewPyramid(masking.PyramidOptions{Height: 64, Width: 64, Patch: 4, Stages: 3, Ratio: 0.5, Window: 3, PerSample: perSample})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func pyramid(t testing.TB, perSample bool) *mim.Pyramid {
 }
 
 // each runs two epochs and calls f with every batch.
-func each(t *testing.T, task *mim.Task, workers int, f func(b *data.Batch, e *mim.Batch)) {
+func each(t *testing.T, task *masking.Task, workers int, f func(b *data.Batch, e *masking.Batch)) {
 	t.Helper()
 	loader, err := data.NewLoader(noise{10, 70, 70}, data.LoaderOptions{Batch: 4, Workers: workers, Prefetch: 1, Shuffle: true, Seed: 3,
 		Transform: transform(64), Extra: task})
@@ -87,19 +87,19 @@ func each(t *testing.T, task *mim.Task, workers int, f func(b *data.Batch, e *mi
 			if err != nil {
 				t.Fatal(err)
 			}
-			f(b, b.Extra.(*mim.Batch))
+			f(b, b.Extra.(*masking.Batch))
 		}
 	}
 }
 
 func TestBatchesCarryTheirTask(t *testing.T) {
-	for name, masks := range map[string]mim.Masks{"columnar": columnar(t), "pyramid": pyramid(t, false), "pyramid by sample": pyramid(t, true)} {
+	for name, masks := range map[string]masking.Masks{"columnar": columnar(t), "pyramid": pyramid(t, false), "pyramid by sample": pyramid(t, true)} {
 		t.Run(name, func(t *testing.T) {
 			task := newTask(t, 64, masks)
-			var first []mim.Batch
+			var first []masking.Batch
 			for _, workers := range []int{1, 3} {
 				at := 0
-				each(t, task, workers, func(b *data.Batch, e *mim.Batch) {
+				each(t, task, workers, func(b *data.Batch, e *masking.Batch) {
 					check(t, task, b, e)
 					now := clone(e)
 					if workers == 1 {
@@ -124,24 +124,24 @@ func TestBatchesCarryTheirTask(t *testing.T) {
 }
 
 // clone is the exported part of a batch.
-func clone(e *mim.Batch) mim.Batch {
-	out := mim.Batch{Mask: slices.Clone(e.Mask), Keep: slices.Clone(e.Keep)}
+func clone(e *masking.Batch) masking.Batch {
+	out := masking.Batch{Mask: slices.Clone(e.Mask), Keep: slices.Clone(e.Keep)}
 	for k := range e.Targets {
 		out.Targets = append(out.Targets, slices.Clone(e.Targets[k]))
 		out.Weights = append(out.Weights, slices.Clone(e.Weights[k]))
 		out.Restore = append(out.Restore, slices.Clone(e.Restore[k]))
 	}
 	for _, w := range e.Windows {
-		out.Windows = append(out.Windows, [2][]mim.Window{slices.Clone(w[0]), slices.Clone(w[1])})
+		out.Windows = append(out.Windows, [2][]masking.Window{slices.Clone(w[0]), slices.Clone(w[1])})
 	}
 	return out
 }
 
-func check(t *testing.T, task *mim.Task, b *data.Batch, e *mim.Batch) {
+func check(t *testing.T, task *masking.Task, b *data.Batch, e *masking.Batch) {
 	t.Helper()
 	masks, target := task.Masks(), task.Target()
 	size, maskSize := 64*64*3, masks.MaskGrid().Size()
-	p, isPyramid := masks.(*mim.Pyramid)
+	p, isPyramid := masks.(*masking.Pyramid)
 	if len(e.Mask) != b.Size*maskSize || len(e.Keep) != b.Size*masks.Kept() {
 		t.Fatalf("%d values of the mask and %d kept for %d images", len(e.Mask), len(e.Keep), b.Size)
 	}
@@ -213,15 +213,15 @@ func check(t *testing.T, task *mim.Task, b *data.Batch, e *mim.Batch) {
 
 func TestTaskErrors(t *testing.T) {
 	masks := columnar(t)
-	hog := func(size int, cells ...int) mim.Target {
-		h, err := mim.NewHOG(size, size, 3, 9, cells, nil)
+	hog := func(size int, cells ...int) masking.Target {
+		h, err := masking.NewHOG(size, size, 3, 9, cells, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return h
 	}
-	task := func(size int, target mim.Target) error {
-		_, err := mim.NewTask(size, size, 3, masks, target)
+	task := func(size int, target masking.Target) error {
+		_, err := masking.NewTask(size, size, 3, masks, target)
 		return err
 	}
 	for want, err := range map[string]error{
@@ -237,18 +237,18 @@ func TestTaskErrors(t *testing.T) {
 }
 
 // The batches of a pre-training run of a ViT. What belongs to a Swin is made with
-// mim.NewPyramid instead.
+// masking.NewPyramid instead.
 func Example() {
 	const size = 64
-	masks, err := mim.NewColumnar(size, size, 16, 0.75, []float64{4, 2, 1, 0.5})
+	masks, err := masking.NewColumnar(size, size, 16, 0.75, []float64{4, 2, 1, 0.5})
 	if err != nil {
 		log.Fatal(err)
 	}
-	target, err := mim.NewHOG(size, size, 3, 9, masks.Cells(), nil)
+	target, err := masking.NewHOG(size, size, 3, 9, masks.Cells(), nil)
 	if err != nil {
 		log.Fatal(err)
 	}
-	task, err := mim.NewTask(size, size, 3, masks, target)
+	task, err := masking.NewTask(size, size, 3, masks, target)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -262,7 +262,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	made := batch.Extra.(*mim.Batch)
+	made := batch.Extra.(*masking.Batch)
 	fmt.Println("the encoder sees", len(made.Keep)/batch.Size, "of", masks.MaskGrid(), "patches")
 	for k := range made.Targets {
 		cells, values := target.Shape(k)
