@@ -79,6 +79,7 @@ func CountsOf(recorded []ops.Recorded) []LayerCount {
 			}
 		}
 		switch s := r.Shape; len(s) {
+		case 0, 1: // a loss
 		case 4: // a map, or visible units
 			c.Height, c.Width = s[1], s[2]
 			if s[0] > 1 {
@@ -92,6 +93,9 @@ func CountsOf(recorded []ops.Recorded) []LayerCount {
 			}
 		case 2:
 			c.Height, c.Width, c.Channels = 1, 1, s[1]
+		default: // as many rows of channels
+			c.Channels = s[len(s)-1]
+			c.Height, c.Width = 1, s.TotalSize()/s[0]/c.Channels
 		}
 	}
 	kept := counts[:0]

@@ -39,6 +39,11 @@ func ClassifierLoss(t *Tape, logits, targets, teacher *gorgonia.Node, l Loss) (*
 	if !l.Binary && l.Distill == NoDistill {
 		return SoftmaxCrossEntropy(t, logits, targets)
 	}
+	switch l.Distill {
+	case NoDistill, HardDistill, SoftDistill:
+	default:
+		return nil, fmt.Errorf("ops: distillation %d: want NoDistill, HardDistill or SoftDistill", l.Distill)
+	}
 	s := logits.Shape()
 	inputs, wrt := gorgonia.Nodes{logits, targets}, []bool{true, false}
 	if l.Distill != NoDistill {
@@ -109,9 +114,12 @@ func (f *classifierLoss) forward(in [][]float32, out []float32) error {
 		oneHot(answers, f.matrix(in[2]))
 		loss += f.crossEntropy(scratch, logits, answers, f.Alpha)
 		kernels.Combine(grad, grad, scratch, 1, 1)
+	case NoDistill:
 	case SoftDistill:
 		scale := f.Alpha * f.Tau * f.Tau / float64(f.batch()*f.classes)
 		loss += scale * kernels.Divergence(grad, logits, f.matrix(in[2]), f.Tau, scale)
+	default:
+		return fmt.Errorf("distillation %d", f.Distill)
 	}
 	out[0] = float32(loss)
 	return nil

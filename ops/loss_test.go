@@ -111,6 +111,7 @@ func TestClassifierLossErrors(t *testing.T) {
 	x, y := tape.Input("x", 2, 3), tape.Input("y", 2, 4)
 	for want, f := range map[string]func() error{
 		"want matrices [batch, classes]": func() error { _, err := ClassifierLoss(tape, x, y, nil, Loss{Binary: true}); return err },
+		"distillation 7":                 func() error { _, err := ClassifierLoss(tape, x, x, x, Loss{Distill: 7}); return err },
 		"without a teacher":              func() error { _, err := ClassifierLoss(tape, x, x, nil, Loss{Distill: HardDistill}); return err },
 		"y (2, 4)":                       func() error { _, err := ClassifierLoss(tape, x, x, y, Loss{Distill: SoftDistill}); return err },
 	} {

@@ -1,6 +1,10 @@
 package ops
 
-import "fasternet/kernels"
+import (
+	"fmt"
+
+	"fasternet/kernels"
+)
 
 // packing is one of the ways in which a weight enters a matrix product. A
 // weight [out, in, kh, kw] counts as the matrix [out, kh·kw·in], the order of
@@ -63,8 +67,10 @@ func newPack(p *Param, how packing) *pack {
 		q.Packed = how.in.NewPacked(out, kh*kw*in)
 	case packRow:
 		q.Packed = how.in.NewPacked(out, kw*in)
-	default:
+	case packForward, packAdjoint:
 		q.Packed = how.in.NewPacked(kh*kw*in, out)
+	default:
+		panic(fmt.Sprintf("ops: a pack for use %d", how.use))
 	}
 	return q
 }
@@ -101,8 +107,10 @@ func (q *pack) panel(i int) {
 		q.PackPanel(i, m)
 	case packRow:
 		q.PackPanel(i, m.Columns(q.how.row*kw*in, (q.how.row+1)*kw*in))
-	default:
+	case packForward, packAdjoint:
 		q.PackPanelTransposed(i, m)
+	default:
+		panic(fmt.Sprintf("ops: a pack for use %d", q.how.use))
 	}
 }
 

@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"fmt"
 	"math"
 
 	"fasternet/kernels"
@@ -28,9 +29,14 @@ const (
 
 // taps are the shares along one side when n places become m, as PyTorch computes them.
 func (b Bicubic) taps(n, m int) [][]tap {
-	a := -0.5
-	if b == Pointwise {
+	var a float64
+	switch b {
+	case Antialiased:
+		a = -0.5
+	case Pointwise:
 		a = -0.75
+	default:
+		panic(fmt.Sprintf("ops: an interpolation of kind %d", b))
 	}
 	cubic := func(x float64) float64 {
 		switch x = math.Abs(x); {

@@ -76,9 +76,11 @@ func (d *localDecoder) newHead(s *layers.Store, prefix string, c *configs.Config
 		d.head = []ops.Projection{up(0, dim), last(1, dim/2)}
 	case 1:
 		d.head = []ops.Projection{last(0, dim)}
-	default: // 0.5, behind a pool
+	case 0.5: // after a pool
 		d.head = []ops.Projection{last(1, dim)}
 		return
+	default:
+		panic(fmt.Sprintf("localmim: a scale of %v", d.scale.Factor)) // configs has checked it
 	}
 	d.head[0].Norm = d.norm
 }

@@ -56,11 +56,14 @@ func New(c *configs.Config, seed uint64) (*Model, error) {
 	}
 	m := &Model{config: c, store: layers.NewStore(seed, c.Model.InitStd), scales: c.MIMScales()}
 	s := m.store
-	if c.Model.Name == "swin" {
+	switch c.Model.Name {
+	case "swin":
 		s.Prefix = "encoder."
 		m.encoder, err = newVisibleSwin(s, c)
-	} else {
+	case "vit":
 		m.encoder = newVisibleViT(s, c)
+	default:
+		err = fmt.Errorf("localmim: model.name: want vit or swin, got %q", c.Model.Name)
 	}
 	if err != nil {
 		return nil, err
