@@ -69,7 +69,7 @@ which, as a table (.csv) or a picture (.png).`,
 				return err
 			}
 			show := train.NewDisplay(os.Stderr)
-			show.Line("evaluating %s on %d images%s, %d threads, %s", which(m), ds.Len(), of(config.Data.Dir), pool.Workers(), kernels.Describe(runner.Precision))
+			show.Line("evaluating %s on %d images%s, %d threads, %s", which(m), ds.Len(), of(config.Data.Dir), pool.Workers(), pool.Kernels().Describe(runner.Precision))
 			show.Line("each image: %s", preprocess.Of(config.Data, config.Model.InChans))
 			showLeftOut(show, data.LeftOutOf(ds))
 			for _, n := range data.NotesOf(ds) {

@@ -38,7 +38,7 @@ func run(args []string) (code int) {
 			code = exitFailure
 		}
 	}()
-	if err := kernels.Select(); err != nil {
+	if err := kernels.DefaultError(); err != nil {
 		return complain(usageError{err})
 	}
 	stops := interruptible()

@@ -86,7 +86,7 @@ func openModel(f *modelFlags, dataDir string) (*model.Loaded, *configs.Config, e
 		return nil, nil, usageError{fmt.Errorf("--on-bad-image: want error or skip, got %q", f.onBad)}
 	}
 	if f.precision != "" {
-		if _, err := kernels.ParsePrecision(f.precision); err != nil {
+		if _, err := kernels.Default().ParsePrecision(f.precision); err != nil {
 			return nil, nil, usageError{fmt.Errorf("--precision: %w", err)}
 		}
 	}

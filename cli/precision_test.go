@@ -9,8 +9,8 @@ import (
 
 // withBF16 lets the program emulate bf16 where the processor has none.
 func withBF16(t *testing.T) {
-	if kernels.ActiveBF16() == "" {
-		t.Logf("emulated: %v", kernels.BF16Refusals())
+	if kernels.Default().BF16() == "" {
+		t.Logf("emulated: %v", kernels.Default().BF16Refusals())
 		t.Setenv(kernels.BF16Variable, string(kernels.BF16Go))
 	}
 }

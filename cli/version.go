@@ -24,15 +24,15 @@ func versionCommand() *cobra.Command {
 				all = append(all, string(v))
 			}
 			bf16 := "none"
-			if p := kernels.ActiveBF16(); p != "" {
+			if p := kernels.Default().BF16(); p != "" {
 				bf16 = string(p)
 			}
-			if refused := kernels.BF16Refusals(); len(refused) > 0 {
+			if refused := kernels.Default().BF16Refusals(); len(refused) > 0 {
 				bf16 += " (" + strings.Join(refused, "; ") + ")"
 			}
 			_, err := printable.Printf("fasternet-train %s%s\n%s %s/%s\nprocessor: %s, %d in use\nkernels: %s (available: %s; %s forces one)\nbf16: %s; %s forces a path\nmpi: %s\n",
 				version, revision(), runtime.Version(), runtime.GOOS, runtime.GOARCH, kernels.CPU(), runtime.GOMAXPROCS(0),
-				kernels.Active(), strings.Join(all, ", "), kernels.EnvVariable, bf16, kernels.BF16Variable, mpi.Describe())
+				kernels.Default().Variant(), strings.Join(all, ", "), kernels.EnvVariable, bf16, kernels.BF16Variable, mpi.Describe())
 			return err
 		},
 	}

@@ -193,7 +193,7 @@ func (d *jpegDecoder) decodeScaled(m *Image, content []byte, h jpegHeader, box B
 	}
 	switch src := src.(type) {
 	case *image.YCbCr:
-		if channels == 3 && d.planes(m, src, box, kernels.YCbCrToRGB) {
+		if channels == 3 && d.planes(m, src, box, kernels.Default().YCbCrToRGB) {
 			return nil
 		}
 	case *image.Gray:
@@ -223,7 +223,7 @@ func (d *jpegDecoder) whole(src image.Image, h jpegHeader) *Image {
 		return d.inks(src, h)
 	case *image.YCbCr:
 		m := new(Image)
-		if d.planes(m, spread(src), Box{0, 0, h.height, h.width}, kernels.YCbCrToRGB) {
+		if d.planes(m, spread(src), Box{0, 0, h.height, h.width}, kernels.Default().YCbCrToRGB) {
 			return m
 		}
 	}
@@ -277,7 +277,7 @@ func (d *jpegDecoder) planes(m *Image, src *image.YCbCr, box Box, toRGB func(rgb
 			case wide && chromaWidth <= 2 && !d.webp:
 				repeatWide(memory[:2*len(n)], n) // as libjpeg does it for such narrow images
 			case wide && high:
-				kernels.UpsampleChroma(memory[:2*len(n)], n, f)
+				kernels.Default().UpsampleChroma(memory[:2*len(n)], n, f)
 			case wide:
 				upsampleWide(memory[:2*len(n)], n)
 			case high:

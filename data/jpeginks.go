@@ -38,7 +38,7 @@ func (d *jpegDecoder) inks(src *image.CMYK, h jpegHeader) *Image {
 			p.Cb[at], p.Cr[at] = 255-in[1], 255-in[2]
 		}
 	}
-	convert := kernels.YCbCrToRGB
+	convert := kernels.Default().YCbCrToRGB
 	if h.adobe <= 0 { // inks as they are; libjpeg calls them so where no segment says otherwise
 		convert = interleaveInverted
 	}

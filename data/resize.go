@@ -118,7 +118,7 @@ func (z *resizer) resizeView(dst *Image, part view, height, width, top, left int
 		out := z.narrow.row(y, 0, dst.Width)
 		if src.Channels == 3 {
 			// What follows the row is there to be read, with the weight 0.
-			kernels.ResampleRGB(out, src.Pix[3*at:], z.columns.first, z.columns.weights, z.columns.stride/kernels.ResampleGroup)
+			kernels.Default().ResampleRGB(out, src.Pix[3*at:], z.columns.first, z.columns.weights, z.columns.stride/kernels.ResampleGroup)
 		} else {
 			resampleGrey(out, src.Pix[at:at+box.Width], &z.columns)
 		}
@@ -126,7 +126,7 @@ func (z *resizer) resizeView(dst *Image, part view, height, width, top, left int
 	stride := dst.Width * dst.Channels
 	for y := range dst.Height {
 		in := z.narrow.Pix[(int(z.rows.first[y])-y0)*stride:]
-		kernels.ResampleRows(dst.row(y, 0, dst.Width), in, stride, z.rows.of(y))
+		kernels.Default().ResampleRows(dst.row(y, 0, dst.Width), in, stride, z.rows.of(y))
 	}
 }
 

@@ -15,24 +15,22 @@ import (
 
 // everyBF16 runs a test with each path of bf16: where the processor has none, in
 // the emulation.
-func everyBF16(t *testing.T, f func(t *testing.T)) {
+func everyBF16(t *testing.T, f func(t *testing.T, k *kernels.Set)) {
 	t.Helper()
-	before := kernels.ActiveBF16()
-	t.Cleanup(func() { _ = kernels.UseBF16(before) })
-	paths := kernels.AvailableBF16()
-	if refused := kernels.BF16Refusals(); len(refused) > 0 {
+	v := kernels.Default().Variant()
+	paths := kernels.AvailableBF16(v)
+	if refused := kernels.Default().BF16Refusals(); len(refused) > 0 {
 		t.Logf("NOT TESTED HERE: %v", refused)
 	}
 	if len(paths) > 1 && testing.Short() {
 		paths = paths[:len(paths)-1]
 	}
 	for _, p := range paths {
-		t.Run(string(p), func(t *testing.T) {
-			if err := kernels.UseBF16(p); err != nil {
-				t.Fatal(err)
-			}
-			f(t)
-		})
+		k, err := kernels.New(v, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Run(string(p), func(t *testing.T) { f(t, k) })
 	}
 }
 
@@ -85,7 +83,7 @@ func checkBF16Gradients(t *testing.T, got, want map[string][]float32, bound floa
 		allGot, allWant = append(allGot, got[name]...), append(allWant, want[name]...)
 	}
 	checkBF16(t, "all gradients", allGot, allWant, bound)
-	norm := math.Sqrt(kernels.SumSquares(allWant))
+	norm := math.Sqrt(kernels.Default().SumSquares(allWant))
 	worst, at := 0.0, ""
 	for _, name := range names {
 		if e := relative(got[name], want[name], norm/50); e > worst {
@@ -131,9 +129,9 @@ func TestBF16OfFasterNet(t *testing.T) {
 			if name == "fasternet_small_relu" {
 				bound = bf16ReLUGradients
 			}
-			everyBF16(t, func(t *testing.T) {
+			everyBF16(t, func(t *testing.T, k *kernels.Set) {
 				m := newModel(t, ref, c.Seed)
-				checkBF16Model(t, m, graph.Shape{c.Batch, c.Image[0], c.Image[1], false}, images, targets, want["eval_logits"].Data, want["train_logits"].Data, want, bound)
+				checkBF16Model(t, k, m, graph.Shape{c.Batch, c.Image[0], c.Image[1], false}, images, targets, want["eval_logits"].Data, want["train_logits"].Data, want, bound)
 			})
 		})
 	}
@@ -148,16 +146,16 @@ func TestBF16OfTransformers(t *testing.T) {
 			c := ref.Config
 			images := golden.ToNHWC(golden.Image("input", c.Seed, c.Batch*3*c.Image*c.Image), c.Batch, 3, c.Image, c.Image)
 			targets := smoothed(golden.Labels(c.Seed, c.Batch, c.Classes), c.Classes)
-			everyBF16(t, func(t *testing.T) {
-				checkBF16Model(t, ref.model(t), graph.Shape{c.Batch, c.Image, c.Image, false}, images, targets, want["logits"].Data, want["logits"].Data, want, bf16Gradients)
+			everyBF16(t, func(t *testing.T, k *kernels.Set) {
+				checkBF16Model(t, k, ref.model(t), graph.Shape{c.Batch, c.Image, c.Image, false}, images, targets, want["logits"].Data, want["logits"].Data, want, bf16Gradients)
 			})
 		})
 	}
 }
 
-func checkBF16Model(t *testing.T, m graph.Model, s graph.Shape, images, targets, logits, trainLogits []float32, want map[string]golden.Tensor, bound float64) {
+func checkBF16Model(t *testing.T, k *kernels.Set, m graph.Model, s graph.Shape, images, targets, logits, trainLogits []float32, want map[string]golden.Tensor, bound float64) {
 	t.Helper()
-	r := newRunner(t, m)
+	r := newRunnerOn(t, k, m)
 	r.Precision = kernels.BF16
 	got, err := program(t, r, s).Forward(images)
 	if err != nil {
@@ -179,11 +177,11 @@ func TestBF16OfLocalMIM(t *testing.T) {
 			var ref mimReference
 			golden.JSON(t, name+".json", &ref)
 			want := golden.Tensors(t, name+".safetensors")
-			everyBF16(t, func(t *testing.T) {
-				if kernels.ActiveBF16() == kernels.BF16Go && ref.Config.Embed > 0 && testing.Short() {
+			everyBF16(t, func(t *testing.T, k *kernels.Set) {
+				if k.BF16() == kernels.BF16Go && ref.Config.Embed > 0 && testing.Short() {
 					t.Skip("slow in the emulation")
 				}
-				m, r := newMIM(t, ref.config(t))
+				m, r := newMIMOn(t, k, ref.config(t))
 				r.Precision = kernels.BF16
 				fillMIM(m, ref.Config.Seed)
 				p, err := r.Program(ref.Config.Batch, true)
@@ -205,8 +203,8 @@ func TestBF16OfLocalMIM(t *testing.T) {
 
 // In bf16 too a result does not depend on the number of threads.
 func TestBF16Threads(t *testing.T) {
-	everyBF16(t, func(t *testing.T) {
-		if kernels.ActiveBF16() == kernels.BF16Go && testing.Short() {
+	everyBF16(t, func(t *testing.T, k *kernels.Set) {
+		if k.BF16() == kernels.BF16Go && testing.Short() {
 			t.Skip("slow in the emulation")
 		}
 		var fasternet reference
@@ -220,7 +218,7 @@ func TestBF16Threads(t *testing.T) {
 			var want []float32
 			for _, threads := range []int{1, 2, 3} {
 				m, size := make()
-				pool := kernels.NewPool(threads)
+				pool := k.NewPool(threads)
 				r := graph.NewRunner(m, pool)
 				r.Precision = kernels.BF16
 				const batch = 3
@@ -249,16 +247,15 @@ func TestBF16Threads(t *testing.T) {
 
 // Without bf16 in the processor a program is refused, with the reason.
 func TestNoBF16(t *testing.T) {
-	before := kernels.ActiveBF16()
-	t.Cleanup(func() { _ = kernels.UseBF16(before) })
-	if err := kernels.UseBF16(""); err != nil {
+	k, err := kernels.New(kernels.Available()[0], "")
+	if err != nil {
 		t.Fatal(err)
 	}
 	m, err := fasternet.New(smallConfig(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := newRunner(t, m)
+	r := newRunnerOn(t, k, m)
 	r.Precision = kernels.BF16
 	if _, err := r.Program(graph.Shape{1, 32, 32, false}); err == nil || !strings.Contains(err.Error(), "there is no bf16 here") {
 		t.Errorf("got %v", err)

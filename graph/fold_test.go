@@ -9,6 +9,7 @@ import (
 	"fasternet/graph"
 	"fasternet/graph/fasternet"
 	"fasternet/internal/golden"
+	"fasternet/kernels"
 )
 
 func fold(t *testing.T, m *fasternet.Model) *fasternet.Model {
@@ -87,7 +88,7 @@ func TestFoldOwnSizes(t *testing.T) {
 		"drop path, relu": func(c *configs.Model) { c.DropPathRate, c.ActLayer = 0.5, "relu" },
 	} {
 		t.Run(name, func(t *testing.T) {
-			everyVariant(t, func(t *testing.T) {
+			everyVariant(t, func(t *testing.T, k *kernels.Set) {
 				c := smallConfig()
 				change(&c)
 				m, err := fasternet.New(c, 1)
@@ -105,11 +106,11 @@ func TestFoldOwnSizes(t *testing.T) {
 				}
 				const batch, h, w = 3, 40, 52
 				x := random(batch*h*w*c.InChans, 0)
-				want, err := program(t, newRunner(t, m), graph.Shape{batch, h, w, false}).Forward(x)
+				want, err := program(t, newRunnerOn(t, k, m), graph.Shape{batch, h, w, false}).Forward(x)
 				if err != nil {
 					t.Fatal(err)
 				}
-				r := newRunner(t, f)
+				r := newRunnerOn(t, k, f)
 				got, err := program(t, r, graph.Shape{batch, h, w, false}).Forward(x)
 				if err != nil {
 					t.Fatal(err)

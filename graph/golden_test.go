@@ -78,7 +78,11 @@ func newModel(t *testing.T, r reference, seed int) *fasternet.Model {
 }
 
 func newRunner(t *testing.T, m graph.Model) *graph.Runner {
-	pool := kernels.NewPool(2)
+	return newRunnerOn(t, kernels.Default(), m)
+}
+
+func newRunnerOn(t *testing.T, k *kernels.Set, m graph.Model) *graph.Runner {
+	pool := k.NewPool(2)
 	t.Cleanup(pool.Close)
 	return graph.NewRunner(m, pool)
 }
@@ -92,16 +96,14 @@ func program(t *testing.T, r *graph.Runner, s graph.Shape) *graph.Program {
 	return p
 }
 
-func everyVariant(t *testing.T, f func(t *testing.T)) {
-	before := kernels.Active()
-	defer kernels.Use(before)
+func everyVariant(t *testing.T, f func(t *testing.T, k *kernels.Set)) {
+	t.Helper()
 	for _, v := range kernels.Available() {
-		t.Run(string(v), func(t *testing.T) {
-			if err := kernels.Use(v); err != nil {
-				t.Fatal(err)
-			}
-			f(t)
-		})
+		k, err := kernels.New(v, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Run(string(v), func(t *testing.T) { f(t, k) })
 	}
 }
 
@@ -191,13 +193,13 @@ func smoothed(labels []int, classes int) []float32 {
 func TestSmallModels(t *testing.T) {
 	for _, name := range []string{"fasternet_small_gelu", "fasternet_small_relu"} {
 		t.Run(name, func(t *testing.T) {
-			everyVariant(t, func(t *testing.T) {
+			everyVariant(t, func(t *testing.T, k *kernels.Set) {
 				var ref reference
 				golden.JSON(t, name+".json", &ref)
 				want := golden.Tensors(t, name+".safetensors")
 				m := newModel(t, ref, ref.Config.Seed)
 				checkStateDict(t, m, ref.StateDict)
-				r := newRunner(t, m)
+				r := newRunnerOn(t, k, m)
 				c := ref.Config
 				images := golden.ToNHWC(golden.Image("input", c.Seed, c.Batch*3*c.Image[0]*c.Image[1]), c.Batch, 3, c.Image[0], c.Image[1])
 				targets := smoothed(golden.Labels(c.Seed, c.Batch, c.Classes), c.Classes)
@@ -208,9 +210,9 @@ func TestSmallModels(t *testing.T) {
 				}
 				golden.CheckRel(t, "eval logits", logits, want["eval_logits"].Data, 3e-5)
 				train := program(t, r, graph.Shape{c.Batch, c.Image[0], c.Image[1], true})
-				checkTraining(t, m, train, ref, want, images, targets, false)
+				checkTraining(t, k, m, train, ref, want, images, targets, false)
 				fill(m, c.Seed)
-				checkTraining(t, m, train, ref, want, images, targets, true)
+				checkTraining(t, k, m, train, ref, want, images, targets, true)
 			})
 		})
 	}
@@ -218,7 +220,7 @@ func TestSmallModels(t *testing.T) {
 
 // checkTraining runs three steps of AdamW; noDecay1D is the second recipe, of
 // which fewer values are stored.
-func checkTraining(t *testing.T, m *fasternet.Model, p *graph.Program, ref reference, want map[string]golden.Tensor, images, targets []float32, noDecay1D bool) {
+func checkTraining(t *testing.T, k *kernels.Set, m *fasternet.Model, p *graph.Program, ref reference, want map[string]golden.Tensor, images, targets []float32, noDecay1D bool) {
 	t.Helper()
 	params := m.Store().Params()
 	moments := map[string][2][]float32{}
@@ -242,7 +244,7 @@ func checkTraining(t *testing.T, m *fasternet.Model, p *graph.Program, ref refer
 			checkGradients(t, m, want)
 			var norm float64
 			for _, q := range params {
-				norm += kernels.SumSquares(q.GradData())
+				norm += k.SumSquares(q.GradData())
 			}
 			if norm = math.Sqrt(norm); math.Abs(norm-ref.GradNorm) > 5e-5*ref.GradNorm {
 				t.Errorf("gradient norm %v, want %v", norm, ref.GradNorm)
@@ -259,7 +261,7 @@ func checkTraining(t *testing.T, m *fasternet.Model, p *graph.Program, ref refer
 			if noDecay1D && q.Shape().Dims() == 1 {
 				s.WeightDecay = 0
 			}
-			kernels.AdamW(q.Data(), q.GradData(), mv[0], mv[1], s)
+			k.AdamW(q.Data(), q.GradData(), mv[0], mv[1], s)
 			q.Changed()
 		}
 	}
@@ -324,13 +326,13 @@ func checkBuffers(t *testing.T, m graph.Model, want map[string]golden.Tensor, pr
 }
 
 func TestDropPath(t *testing.T) {
-	everyVariant(t, func(t *testing.T) {
+	everyVariant(t, func(t *testing.T, k *kernels.Set) {
 		var ref reference
 		golden.JSON(t, "fasternet_small_droppath.json", &ref)
 		want := golden.Tensors(t, "fasternet_small_droppath.safetensors")
 		m := newModel(t, ref, ref.Config.Seed)
 		c := ref.Config
-		p := program(t, newRunner(t, m), graph.Shape{c.Batch, c.Image[0], c.Image[1], true})
+		p := program(t, newRunnerOn(t, k, m), graph.Shape{c.Batch, c.Image[0], c.Image[1], true})
 		if len(p.Drops()) != len(ref.RatesPositive) {
 			t.Fatalf("%d blocks drop, want %d", len(p.Drops()), len(ref.RatesPositive))
 		}

@@ -63,11 +63,16 @@ func (r *mimReference) config(t *testing.T) *configs.Config {
 
 func newMIM(t *testing.T, c *configs.Config) (*localmim.Model, *localmim.Runner) {
 	t.Helper()
+	return newMIMOn(t, kernels.Default(), c)
+}
+
+func newMIMOn(t *testing.T, k *kernels.Set, c *configs.Config) (*localmim.Model, *localmim.Runner) {
+	t.Helper()
 	m, err := localmim.New(c, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	pool := kernels.NewPool(2)
+	pool := k.NewPool(2)
 	t.Cleanup(pool.Close)
 	return m, localmim.NewRunner(m, pool)
 }
@@ -160,8 +165,8 @@ func TestLocalMIM(t *testing.T) {
 			golden.JSON(t, name+".json", &ref)
 			want := golden.Tensors(t, name+".safetensors")
 			c := ref.config(t)
-			everyVariant(t, func(t *testing.T) {
-				m, r := newMIM(t, c)
+			everyVariant(t, func(t *testing.T, k *kernels.Set) {
+				m, r := newMIMOn(t, k, c)
 				fillMIM(m, ref.Config.Seed)
 				checkMIMState(t, m, ref, want)
 				b := ref.batch(m, want)
@@ -198,7 +203,7 @@ func TestLocalMIM(t *testing.T) {
 				var norm float64
 				for _, q := range m.Store().Params() {
 					golden.CheckRel(t, "gradient of "+q.Name, q.GradData(), want["grad/"+q.Name].Data, 2e-4)
-					norm += kernels.SumSquares(q.GradData())
+					norm += k.SumSquares(q.GradData())
 				}
 				if norm = math.Sqrt(norm); math.Abs(norm-ref.GradNorm) > 5e-5*ref.GradNorm {
 					t.Errorf("gradient norm %v, want %v", norm, ref.GradNorm)

@@ -117,8 +117,9 @@ func (r *Runner) compile(s Shape, k kind) (p *Program, err error) {
 	}()
 	tape := ops.NewTape(r.space, s.Train)
 	tape.Parallel = &r.Parallel
-	if tape.Precision = r.Precision; tape.Precision == kernels.BF16 && kernels.ActiveBF16() == "" {
-		return nil, &kernels.NoBF16Error{}
+	tape.Precision = r.Precision
+	if err := tape.Kernels().Check(r.Precision); err != nil {
+		return nil, err
 	}
 	p = &Program{Shape: s, tape: tape}
 	p.images = tape.Input(Images, s.Batch, s.Height, s.Width, r.Model.Channels())

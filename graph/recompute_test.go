@@ -21,6 +21,7 @@ type plan struct {
 	recompute bool
 	workers   int
 	precision kernels.Precision
+	kernels   *kernels.Set
 }
 
 // bits are what two batches leave behind, and the size of the memory for it.
@@ -79,7 +80,7 @@ func (b *bits) compare(t *testing.T, what string, want *bits) {
 // smaller, as at the end of an epoch.
 func twoBatches(t *testing.T, m graph.Model, how plan, size int, change func(r *graph.Runner)) *bits {
 	t.Helper()
-	pool := kernels.NewPool(how.workers)
+	pool := how.kernels.NewPool(how.workers)
 	defer pool.Close()
 	r := graph.NewRunner(m, pool)
 	r.Recompute, r.Precision = how.recompute, how.precision
@@ -142,11 +143,11 @@ func recomputed(t *testing.T) map[string]graph.Model {
 // number of threads, every variant of the kernels, and bf16.
 func TestRecompute(t *testing.T) {
 	for name := range recomputed(t) {
-		check := func(t *testing.T, in kernels.Precision) {
-			m := recomputed(t)[name] // its weights are packed for one variant
-			want := twoBatches(t, m, plan{false, 2, in}, 32, nil)
+		check := func(t *testing.T, k *kernels.Set, in kernels.Precision) {
+			m := recomputed(t)[name]
+			want := twoBatches(t, m, plan{false, 2, in, k}, 32, nil)
 			for _, workers := range []int{1, 2, 4} {
-				got := twoBatches(t, m, plan{true, workers, in}, 32, nil)
+				got := twoBatches(t, m, plan{true, workers, in, k}, 32, nil)
 				got.compare(t, fmt.Sprintf("%s, %v, %d threads", name, in, workers), want)
 				if got.arena >= want.arena {
 					t.Errorf("%s, %v: %d bytes of activations, %d if all is kept", name, in, got.arena, want.arena)
@@ -154,8 +155,8 @@ func TestRecompute(t *testing.T) {
 			}
 		}
 		t.Run(name, func(t *testing.T) {
-			everyVariant(t, func(t *testing.T) { check(t, kernels.FP32) })
-			everyBF16(t, func(t *testing.T) { check(t, kernels.BF16) })
+			everyVariant(t, func(t *testing.T, k *kernels.Set) { check(t, k, kernels.FP32) })
+			everyBF16(t, func(t *testing.T, k *kernels.Set) { check(t, k, kernels.BF16) })
 		})
 	}
 }
@@ -178,8 +179,8 @@ func TestRecomputeFrozen(t *testing.T) {
 				r.Frozen = frozen
 				r.Loss = ops.Loss{Distill: ops.SoftDistill, Alpha: 0.5, Tau: 2}
 			}
-			want := twoBatches(t, m, plan{false, 2, kernels.FP32}, 32, change)
-			got := twoBatches(t, m, plan{true, 2, kernels.FP32}, 32, change)
+			want := twoBatches(t, m, plan{false, 2, kernels.FP32, kernels.Default()}, 32, change)
+			got := twoBatches(t, m, plan{true, 2, kernels.FP32, kernels.Default()}, 32, change)
 			got.compare(t, fmt.Sprintf("%s, %d layers frozen", name, frozen), want)
 		}
 	}
@@ -212,16 +213,16 @@ func TestRecomputeGolden(t *testing.T) {
 		var ref transformerReference
 		golden.JSON(t, name+".json", &ref)
 		m := ref.model(t)
-		want := twoBatches(t, m, plan{false, 2, kernels.FP32}, ref.Config.Image, nil)
-		got := twoBatches(t, m, plan{true, 2, kernels.FP32}, ref.Config.Image, nil)
+		want := twoBatches(t, m, plan{false, 2, kernels.FP32, kernels.Default()}, ref.Config.Image, nil)
+		got := twoBatches(t, m, plan{true, 2, kernels.FP32, kernels.Default()}, ref.Config.Image, nil)
 		got.compare(t, name, want)
 		t.Logf("%s: %d bytes of activations, %d if all is kept", name, got.arena, want.arena)
 	}
 	var ref reference
 	golden.JSON(t, "fasternet_t0.json", &ref)
 	m := newModel(t, ref, ref.Seed)
-	want := twoBatches(t, m, plan{false, 2, kernels.FP32}, 64, nil)
-	twoBatches(t, m, plan{true, 2, kernels.FP32}, 64, nil).compare(t, "fasternet_t0", want)
+	want := twoBatches(t, m, plan{false, 2, kernels.FP32, kernels.Default()}, 64, nil)
+	twoBatches(t, m, plan{true, 2, kernels.FP32, kernels.Default()}, 64, nil).compare(t, "fasternet_t0", want)
 	for _, name := range mimNames {
 		var ref mimReference
 		golden.JSON(t, name+".json", &ref)
@@ -257,7 +258,7 @@ func TestRecomputeGolden(t *testing.T) {
 			}
 		}
 		check(kernels.FP32)
-		if kernels.ActiveBF16() != "" {
+		if kernels.Default().BF16() != "" {
 			check(kernels.BF16)
 		}
 	}

@@ -95,10 +95,10 @@ func TestSmallTransformers(t *testing.T) {
 			var ref transformerReference
 			golden.JSON(t, name+".json", &ref)
 			want := golden.Tensors(t, name+".safetensors")
-			everyVariant(t, func(t *testing.T) {
+			everyVariant(t, func(t *testing.T, k *kernels.Set) {
 				m := ref.model(t)
 				checkTransformerState(t, m, ref)
-				r, c := newRunner(t, m), ref.Config
+				r, c := newRunnerOn(t, k, m), ref.Config
 				images := golden.ToNHWC(golden.Image("input", c.Seed, c.Batch*3*c.Image*c.Image), c.Batch, 3, c.Image, c.Image)
 				logits, err := program(t, r, graph.Shape{c.Batch, c.Image, c.Image, false}).Forward(images)
 				if err != nil {
@@ -117,7 +117,7 @@ func TestSmallTransformers(t *testing.T) {
 				checkGradients(t, m, want)
 				var norm float64
 				for _, q := range m.Store().Params() {
-					norm += kernels.SumSquares(q.GradData())
+					norm += kernels.Default().SumSquares(q.GradData())
 				}
 				if norm = math.Sqrt(norm); math.Abs(norm-ref.GradNorm) > 5e-5*ref.GradNorm {
 					t.Errorf("gradient norm %v, want %v", norm, ref.GradNorm)
@@ -346,7 +346,7 @@ func TestTransformerSizes(t *testing.T) {
 			}
 		}
 		for _, q := range m.Store().Params() {
-			if kernels.SumSquares(q.GradData()) == 0 {
+			if kernels.Default().SumSquares(q.GradData()) == 0 {
 				t.Errorf("model %d: %s has no gradient", i, q.Name)
 			}
 		}

@@ -14,7 +14,7 @@ type AdamWStep struct {
 //
 //	w ← w·(1 - lr·wd);  m ← β1·m + (1-β1)·g;  v ← β2·v + (1-β2)·g²
 //	w ← w - lr/(1-β1^t) · m / (√v/√(1-β2^t) + ε)
-func AdamW(w, g, m, v []float32, s AdamWStep) {
+func (k *Set) AdamW(w, g, m, v []float32, s AdamWStep) {
 	if len(w) == 0 {
 		return
 	}

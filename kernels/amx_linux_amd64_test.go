@@ -50,17 +50,18 @@ func childWithoutPermission(t *testing.T) {
 	if err := permitTiles(); denied && (err == nil || !strings.Contains(err.Error(), "not permitted")) {
 		t.Errorf("the request was denied, and reported as %v", err)
 	}
-	if r := BF16AMX.refusal(); denied && r == "" || denied && ActiveBF16() == BF16AMX {
-		t.Errorf("tiles are in use without permission: %q, %s", r, ActiveBF16())
+	k := Default()
+	if r := BF16AMX.refusal(k.Variant()); denied && r == "" || denied && k.BF16() == BF16AMX {
+		t.Errorf("tiles are in use without permission: %q, %s", r, k.BF16())
 	}
-	if ActiveBF16() == "" {
+	if k.BF16() == "" {
 		return
 	}
 	r := rand.New(rand.NewPCG(1, 1))
 	a, b := newGuarded(r, 33, 64), newGuarded(r, 64, 48)
-	p := BF16.NewPacked(64, 48)
+	p := k.NewPacked(64, 48, BF16)
 	p.Pack(b.Matrix)
-	Gemm(NewMatrix(make([]float32, 33*48), 33, 48), 1, a.Matrix, p, Matrix{})
+	k.Gemm(NewMatrix(make([]float32, 33*48), 33, 48), 1, a.Matrix, p, Matrix{})
 }
 
 // denyTiles makes arch_prctl(ARCH_REQ_XCOMP_PERM) fail with EPERM on this thread

@@ -33,11 +33,11 @@ func interpretedAMX(t *testing.T) *halfFunctions {
 			runtime.KeepAlive([]any{a, b, c})
 		}
 	}
-	conversions := &plainHalf
+	conversions := plainHalf(tileLanes)
 	if f := halves[BF16AVX512]; f != nil {
 		conversions = f
 	}
-	return tilePath(kernel("tiles1AMX"), kernel("tiles2AMX"), conversions)
+	return tilePath(kernel("tiles1AMX"), kernel("tiles2AMX"), conversions, variants[AVX512])
 }
 
 // line64 is memory of the caller, who keeps it alive.
@@ -303,15 +303,4 @@ func TestTileConfiguration(t *testing.T) {
 	if found != 16 || got != tileConfiguration {
 		t.Errorf("%d words: %v", found, got)
 	}
-}
-
-// withAMX makes the path of tiles available: the real one, or interpreted.
-func withAMX(t *testing.T) {
-	t.Helper()
-	if halves[BF16AMX] != nil || variants[AVX512] == nil {
-		return
-	}
-	t.Logf("%s: its kernels are interpreted", BF16AMX.refusal())
-	halves[BF16AMX] = interpretedAMX(t)
-	t.Cleanup(func() { delete(halves, BF16AMX) })
 }

@@ -11,14 +11,14 @@ type Moments struct {
 
 // Measure computes the moments of the rows of x, which should fit into a cache:
 // it is read twice.
-func (m *Moments) Measure(x Matrix) {
+func (m *Moments) Measure(k *Set, x Matrix) {
 	m.Count = x.Rows
 	clear(m.Mean)
 	clear(m.Dev)
 	if x.empty() {
 		return
 	}
-	ColumnSums(x, m.Mean)
+	k.ColumnSums(x, m.Mean)
 	Scale(m.Mean, 1/float32(x.Rows))
 	k.columnDeviations(x.Rows, x.Cols, x.ptr(), x.Stride,
 		columnsOf("Moments", m.Mean, x.Cols), columnsOf("Moments", m.Dev, x.Cols))

@@ -12,14 +12,9 @@ var layerShapes = [][3]int{
 	{12544, 40, 80}, {12544, 80, 40}, {3136, 80, 160}, {784, 160, 320}, {784, 320, 160}, {196, 320, 640}, {196, 640, 320},
 }
 
-func benchVariants(b *testing.B, f func(b *testing.B)) {
-	before := Active()
-	defer Use(before)
+func benchVariants(b *testing.B, f func(b *testing.B, k *Set)) {
 	for _, v := range Available() {
-		b.Run(string(v), func(b *testing.B) {
-			Use(v)
-			f(b)
-		})
+		b.Run(string(v), func(b *testing.B) { f(b, withPath(b, v, "")) })
 	}
 }
 
@@ -29,18 +24,18 @@ func reportFLOPS(b *testing.B, macs int) {
 
 // BenchmarkGemm runs on one worker, over blocks of rows as the layers do.
 func BenchmarkGemm(b *testing.B) {
-	benchVariants(b, func(b *testing.B) {
+	benchVariants(b, func(b *testing.B, k *Set) {
 		for _, s := range layerShapes {
 			M, K, N := s[0], s[1], s[2]
 			a, w, c := NewMatrix(Aligned(M*K), M, K), NewMatrix(Aligned(K*N), K, N), NewMatrix(Aligned(M*N), M, N)
 			dw := NewMatrix(Aligned(K*N), K, N)
-			p := NewPacked(K, N)
+			p := k.NewPacked(K, N, FP32)
 			p.Pack(w)
 			b.Run(fmt.Sprintf("NN/%dx%dx%d", M, K, N), func(b *testing.B) {
 				for b.Loop() {
 					for r := 0; r < M; r += 112 {
 						to := min(r+112, M)
-						Gemm(c.Slice(r, to), 1, a.Slice(r, to), p, Matrix{})
+						k.Gemm(c.Slice(r, to), 1, a.Slice(r, to), p, Matrix{})
 					}
 				}
 				reportFLOPS(b, M*K*N)
@@ -49,7 +44,7 @@ func BenchmarkGemm(b *testing.B) {
 				for b.Loop() {
 					for r := 0; r < M; r += 112 {
 						to := min(r+112, M)
-						GemmTN(dw, a.Slice(r, to), c.Slice(r, to))
+						k.GemmTN(dw, a.Slice(r, to), c.Slice(r, to), FP32)
 					}
 				}
 				reportFLOPS(b, M*K*N)
@@ -62,16 +57,16 @@ func BenchmarkGemm(b *testing.B) {
 // the second-level cache: blocks of 98 of 784 tokens through a layer, and the
 // gradients of 96 of its outputs from 1576 tokens.
 func BenchmarkGemmTokens(b *testing.B) {
-	benchVariants(b, func(b *testing.B) {
+	benchVariants(b, func(b *testing.B, k *Set) {
 		for _, s := range [][2]int{{768, 768}, {768, 2304}, {768, 3072}, {3072, 768}} {
 			const rows, block = 784, 98
 			K, N := s[0], s[1]
 			a, c := NewMatrix(Aligned(rows*(K+16)), rows, K+16), NewMatrix(Aligned(rows*(N+16)), rows, N+16)
-			w := NewPacked(K, N)
+			w := k.NewPacked(K, N, FP32)
 			b.Run(fmt.Sprintf("NN/%dx%dx%d", rows, K, N), func(b *testing.B) {
 				for b.Loop() {
 					for r := 0; r < rows; r += block {
-						Gemm(c.Columns(0, N).Slice(r, r+block), 1, a.Columns(0, K).Slice(r, r+block), w, Matrix{})
+						k.Gemm(c.Columns(0, N).Slice(r, r+block), 1, a.Columns(0, K).Slice(r, r+block), w, Matrix{})
 					}
 				}
 				reportFLOPS(b, rows*K*N)
@@ -79,11 +74,11 @@ func BenchmarkGemmTokens(b *testing.B) {
 		}
 		for _, K := range []int{768, 3072} {
 			const tokens, outputs = 1576, 96
-			dy, dw, x := NewMatrix(Aligned(tokens*outputs), tokens, outputs), NewMatrix(Aligned(outputs*K), outputs, K), NewPacked(tokens, K)
+			dy, dw, x := NewMatrix(Aligned(tokens*outputs), tokens, outputs), NewMatrix(Aligned(outputs*K), outputs, K), k.NewPacked(tokens, K, FP32)
 			b.Run(fmt.Sprintf("TN/%dx%dx%d", outputs, tokens, K), func(b *testing.B) {
 				for b.Loop() {
 					for r := 0; r < tokens; r += tokens / 2 {
-						GemmTNPacked(dw, dy.Slice(r, r+tokens/2), x, r)
+						k.GemmTNPacked(dw, dy.Slice(r, r+tokens/2), x, r)
 					}
 				}
 				reportFLOPS(b, outputs*tokens*K)
@@ -93,20 +88,20 @@ func BenchmarkGemmTokens(b *testing.B) {
 }
 
 func BenchmarkPConv(b *testing.B) {
-	benchVariants(b, func(b *testing.B) {
+	benchVariants(b, func(b *testing.B, k *Set) {
 		for _, p := range []PConv{{56, 56, 10}, {28, 28, 20}, {14, 14, 40}, {7, 7, 80}} {
 			pixels := p.Height * p.Width
 			padded, y, dw := Aligned(p.PaddedLen()), NewMatrix(Aligned(pixels*p.Channels), pixels, p.Channels), NewMatrix(Aligned(p.Channels*p.Inner()), p.Channels, p.Inner())
-			w := NewPacked(p.Inner(), p.Channels)
+			w := k.NewPacked(p.Inner(), p.Channels, FP32)
 			b.Run(fmt.Sprintf("forward/%dx%dx%d", p.Height, p.Width, p.Channels), func(b *testing.B) {
 				for b.Loop() {
-					p.Convolve(y, padded, w, Matrix{})
+					p.Convolve(k, y, padded, w, Matrix{})
 				}
 				reportFLOPS(b, pixels*p.Channels*p.Inner())
 			})
 			b.Run(fmt.Sprintf("weights/%dx%dx%d", p.Height, p.Width, p.Channels), func(b *testing.B) {
 				for b.Loop() {
-					p.WeightGrad(dw, padded, y, FP32)
+					p.WeightGrad(k, dw, padded, y, FP32)
 				}
 				reportFLOPS(b, pixels*p.Channels*p.Inner())
 			})
@@ -128,19 +123,22 @@ func BenchmarkElementwise(b *testing.B) {
 	x, y, dy, dz := m(), m(), m(), m()
 	a, p, q, sum, dot := newVector(r, cols), newVector(r, cols), newVector(r, cols), newVector(r, cols), newVector(r, cols)
 	mo := Moments{Mean: sum, Dev: dot}
-	for name, f := range map[string]func(){
-		"Affine/relu":     func() { Affine(y, x, a, p, ReLU) },
-		"Affine/gelu":     func() { Affine(y, x, a, p, GELU) },
-		"AffineGrad/relu": func() { AffineGrad(y, dz, x, dy, a, p, q, sum, dot, ReLU) },
-		"AffineGrad/gelu": func() { AffineGrad(y, dz, x, dy, a, p, q, sum, dot, GELU) },
-		"CombineColumns":  func() { CombineColumns(y, x, dy, a, p, q) },
-		"Moments":         func() { mo.Measure(x) },
-		"Transpose":       func() { Transpose(NewMatrix(y.Data, cols, rows), x) },
+	for _, c := range []struct {
+		name string
+		run  func(k *Set)
+	}{
+		{"Affine/relu", func(k *Set) { k.Affine(y, x, a, p, ReLU) }},
+		{"Affine/gelu", func(k *Set) { k.Affine(y, x, a, p, GELU) }},
+		{"AffineGrad/relu", func(k *Set) { k.AffineGrad(y, dz, x, dy, a, p, q, sum, dot, ReLU) }},
+		{"AffineGrad/gelu", func(k *Set) { k.AffineGrad(y, dz, x, dy, a, p, q, sum, dot, GELU) }},
+		{"CombineColumns", func(k *Set) { k.CombineColumns(y, x, dy, a, p, q) }},
+		{"Moments", func(k *Set) { mo.Measure(k, x) }},
+		{"Transpose", func(k *Set) { k.Transpose(NewMatrix(y.Data, cols, rows), x) }},
 	} {
-		benchVariants(b, func(b *testing.B) {
-			b.Run(name, func(b *testing.B) {
+		benchVariants(b, func(b *testing.B, k *Set) {
+			b.Run(c.name, func(b *testing.B) {
 				for b.Loop() {
-					f()
+					c.run(k)
 				}
 				b.ReportMetric(rows*cols*float64(b.N)/b.Elapsed().Seconds()/1e9, "Gelem/s")
 			})
@@ -151,9 +149,9 @@ func BenchmarkElementwise(b *testing.B) {
 func BenchmarkAdamW(b *testing.B) {
 	const n = 1 << 20
 	w, g, m, v := Aligned(n), Aligned(n), Aligned(n), Aligned(n)
-	benchVariants(b, func(b *testing.B) {
+	benchVariants(b, func(b *testing.B, k *Set) {
 		for b.Loop() {
-			AdamW(w, g, m, v, AdamWStep{LR: 1e-3, WeightDecay: 0.05, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, Step: 1, GradScale: 1})
+			k.AdamW(w, g, m, v, AdamWStep{LR: 1e-3, WeightDecay: 0.05, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, Step: 1, GradScale: 1})
 		}
 		b.ReportMetric(n*float64(b.N)/b.Elapsed().Seconds()/1e9, "Gparam/s")
 	})

@@ -10,21 +10,22 @@ var bf16Shapes = append(layerShapes[1:], [3]int{784, 768, 2304}, [3]int{784, 768
 
 // BenchmarkBF16Gemm compares the products of both precisions on one worker.
 func BenchmarkBF16Gemm(b *testing.B) {
-	if ActiveBF16() == "" || ActiveBF16() == BF16Go {
-		b.Skip((&NoBF16Error{}).Error())
+	k := Default()
+	if k.BF16() == "" || k.BF16() == BF16Go {
+		b.Skipf("NOT TIMED HERE: %v", k.BF16Refusals())
 	}
 	for _, s := range bf16Shapes {
 		M, K, N := s[0], s[1], s[2]
 		a, w, c := NewMatrix(Aligned(M*K), M, K), NewMatrix(Aligned(K*N), K, N), NewMatrix(Aligned(M*N), M, N)
 		dw := NewMatrix(Aligned(K*N), K, N)
 		for _, in := range []Precision{FP32, BF16} {
-			p := in.NewPacked(K, N)
+			p := k.NewPacked(K, N, in)
 			p.Pack(w)
 			b.Run(fmt.Sprintf("NN/%dx%dx%d/%v", M, K, N, in), func(b *testing.B) {
 				for b.Loop() {
 					for r := 0; r < M; r += 112 {
 						to := min(r+112, M)
-						Gemm(c.Slice(r, to), 1, a.Slice(r, to), p, Matrix{})
+						k.Gemm(c.Slice(r, to), 1, a.Slice(r, to), p, Matrix{})
 					}
 				}
 				reportFLOPS(b, M*K*N)
@@ -33,7 +34,7 @@ func BenchmarkBF16Gemm(b *testing.B) {
 				for b.Loop() {
 					for r := 0; r < M; r += 112 {
 						to := min(r+112, M)
-						in.GemmTN(dw, a.Slice(r, to), c.Slice(r, to))
+						k.GemmTN(dw, a.Slice(r, to), c.Slice(r, to), in)
 					}
 				}
 				reportFLOPS(b, M*K*N)

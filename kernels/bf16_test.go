@@ -9,28 +9,31 @@ import (
 
 // everyPath runs a test with each path of bf16 that the machine has, on each
 // variant of the kernels.
-func everyPath(t *testing.T, f func(t *testing.T, r *rand.Rand)) {
+func everyPath(t *testing.T, f func(t *testing.T, k *Set, r *rand.Rand)) {
 	t.Helper()
 	if halves[BF16AVX512] == nil {
-		t.Logf("NOT TESTED HERE: %v", BF16Refusals())
+		t.Logf("NOT TESTED HERE: %v", Default().BF16Refusals())
 	}
-	withAMX(t)
-	everyVariant(t, func(t *testing.T, _ *rand.Rand) {
-		for _, p := range AvailableBF16() {
-			t.Run(string(p), func(t *testing.T) {
-				usePath(t, p)
-				f(t, rand.New(rand.NewPCG(3, 4)))
-			})
+	everyVariant(t, func(t *testing.T, variant *Set, _ *rand.Rand) {
+		for _, k := range bf16Sets(t, variant.Variant()) {
+			t.Run(string(k.BF16()), func(t *testing.T) { f(t, k, rand.New(rand.NewPCG(3, 4))) })
 		}
 	})
 }
 
-func usePath(t *testing.T, p BF16Path) {
-	before := ActiveBF16()
-	if err := UseBF16(p); err != nil {
-		t.Fatal(err)
+// bf16Sets are the kernels of a variant with each path of bf16. Where the processor has
+// no AMX its kernels are interpreted.
+func bf16Sets(t *testing.T, v Variant) []*Set {
+	t.Helper()
+	var out []*Set
+	if v == AVX512 && halves[BF16AMX] == nil {
+		t.Logf("%s: its kernels are interpreted", BF16AMX.refusal(v))
+		out = append(out, &Set{functions: *variants[v], variant: v, half: interpretedAMX(t)})
 	}
-	t.Cleanup(func() { _ = UseBF16(before) })
+	for _, p := range AvailableBF16(v) {
+		out = append(out, withPath(t, v, p))
+	}
+	return out
 }
 
 // rounded are the values that a product in bf16 sees.
@@ -56,15 +59,15 @@ func TestBF16Rounding(t *testing.T) {
 		{0x7f800001, 0x7fc0}, {0xffc12345, 0xffc1}, // NaN stays one
 		{0x007fffff, 0}, {0x80000001, 0x8000}, {0x00800000, 0x0080}, {0, 0}, {0x80000000, 0x8000}, // denormals are zero
 	} {
-		everyPath(t, func(t *testing.T, _ *rand.Rand) {
+		everyPath(t, func(t *testing.T, k *Set, _ *rand.Rand) {
 			x := math.Float32frombits(c.in)
 			src, dst := []float32{1, x, 2}, make([]uint16, 4)
-			h.toHalf(1, 3, 4, &dst[0], 4, &src[0], 3)
+			k.half.toHalf(1, 3, 4, &dst[0], 4, &src[0], 3)
 			if uint32(dst[1]) != c.want || dst[0] != 0x3f80 || dst[2] != 0x4000 || dst[3] != 0 {
 				t.Errorf("%08x: got %04x, want %04x", c.in, dst, c.want)
 			}
 			pair := make([]float32, 1)
-			h.interleave(1, 2, 1, &pair[0], 1, &src[1], 1)
+			k.half.interleave(1, 2, 1, &pair[0], 1, &src[1], 1)
 			if got, want := math.Float32bits(pair[0]), c.want|0x4000<<16; got != want {
 				t.Errorf("%08x: the pair is %08x, want %08x", c.in, got, want)
 			}
@@ -74,7 +77,7 @@ func TestBF16Rounding(t *testing.T) {
 
 // Conversions of rows, and of rows in pairs, with all that they may not touch.
 func TestBF16Conversions(t *testing.T) {
-	everyPath(t, func(t *testing.T, r *rand.Rand) {
+	everyPath(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for n := range 200 {
 			rows, cols := pick(r), pick(r)
 			if n%20 == 0 { // more than the eight bits that some instructions look at
@@ -92,9 +95,9 @@ func TestBF16Conversions(t *testing.T) {
 				out[i] = 0xabcd
 			}
 			ld := fill + 7
-			h.toHalf(rows, cols, fill, &out[3], ld, src.ptr(), src.Stride)
+			k.half.toHalf(rows, cols, fill, &out[3], ld, src.ptr(), src.Stride)
 			back := newGuarded(r, rows, cols)
-			h.fromHalf(rows, cols, back.ptr(), back.Stride, &out[3], ld)
+			k.half.fromHalf(rows, cols, back.ptr(), back.Stride, &out[3], ld)
 			back.check(t, "fromHalf")
 			for i, v := range out {
 				row, col := (i-3)/ld, (i-3)%ld
@@ -114,7 +117,7 @@ func TestBF16Conversions(t *testing.T) {
 			}
 			pairs := (rows+1)/2 + r.IntN(3)
 			inter := newGuarded(r, pairs, cols)
-			h.interleave(pairs, rows, cols, inter.ptr(), inter.Stride, src.ptr(), src.Stride)
+			k.half.interleave(pairs, rows, cols, inter.ptr(), inter.Stride, src.ptr(), src.Stride)
 			inter.check(t, "interleave")
 			for p := range pairs {
 				for c := range cols {
@@ -134,7 +137,7 @@ func TestBF16Conversions(t *testing.T) {
 }
 
 func TestBF16Gemm(t *testing.T) {
-	everyPath(t, func(t *testing.T, r *rand.Rand) {
+	everyPath(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for n := range 200 {
 			M, K, N := pick(r), pick(r), pick(r)
 			name := fmt.Sprintf("%d×%d by %d×%d", M, K, K, N)
@@ -151,7 +154,7 @@ func TestBF16Gemm(t *testing.T) {
 			case 2:
 				d = Broadcast(newVector(r, N), M)
 			}
-			p := BF16.NewPacked(K, N)
+			p := k.NewPacked(K, N, BF16)
 			for i := range p.data { // what is not packed must not matter
 				p.data[i] = math.Float32frombits(0x7fc07fc0)
 			}
@@ -165,7 +168,7 @@ func TestBF16Gemm(t *testing.T) {
 				p.PutRows(cut, b.Slice(cut, K))
 				p.PutRows(0, b.Slice(0, cut))
 			}
-			Gemm(c.Matrix, alpha, a.Matrix, p, d)
+			k.Gemm(c.Matrix, alpha, a.Matrix, p, d)
 			c.check(t, name)
 			av, bv := rounded(a.Matrix), rounded(b.Matrix)
 			for i := range M {
@@ -191,7 +194,7 @@ func TestBF16Gemm(t *testing.T) {
 }
 
 func TestBF16GemmTN(t *testing.T) {
-	everyPath(t, func(t *testing.T, r *rand.Rand) {
+	everyPath(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for n := range 200 {
 			R, M, N := pick(r), pick(r), pick(r)
 			if n == 0 {
@@ -202,12 +205,12 @@ func TestBF16GemmTN(t *testing.T) {
 			before := c.clone()
 			from := 0
 			if n%2 == 0 {
-				BF16.GemmTN(c.Matrix, a.Matrix, b.Matrix)
+				k.GemmTN(c.Matrix, a.Matrix, b.Matrix, BF16)
 			} else {
-				from = r.IntN(R+1) / h.step * h.step
-				p := BF16.NewPacked(R, N)
+				from = r.IntN(R+1) / k.half.step * k.half.step
+				p := k.NewPacked(R, N, BF16)
 				p.Pack(b.Matrix)
-				GemmTNPacked(c.Matrix, a.Slice(from, R), p, from)
+				k.GemmTNPacked(c.Matrix, a.Slice(from, R), p, from)
 			}
 			c.check(t, name)
 			av, bv := rounded(a.Matrix), rounded(b.Matrix)
@@ -232,12 +235,7 @@ func TestBF16GemmTN(t *testing.T) {
 // sizes too: denormals are zero, infinities and NaN come out where they must.
 func TestBF16PathsAgree(t *testing.T) {
 	if halves[BF16AVX512] == nil {
-		t.Skip("NOT TESTED HERE: " + fmt.Sprint(BF16Refusals()))
-	}
-	before := Active()
-	defer Use(before)
-	if err := Use(AVX512); err != nil {
-		t.Fatal(err)
+		t.Skip("NOT TESTED HERE: " + fmt.Sprint(Default().BF16Refusals()))
 	}
 	r := rand.New(rand.NewPCG(5, 6))
 	for n := range 300 {
@@ -267,15 +265,13 @@ func TestBF16PathsAgree(t *testing.T) {
 		}
 		var results [][]float32
 		for _, path := range []BF16Path{BF16AVX512, BF16Go} {
-			if err := UseBF16(path); err != nil {
-				t.Fatal(err)
-			}
+			k := withPath(t, AVX512, path)
 			c, g := make([]float32, M*N), make([]float32, M*N)
-			p := BF16.NewPacked(K, N)
+			p := k.NewPacked(K, N, BF16)
 			p.Pack(b.Matrix)
-			Gemm(NewMatrix(c, M, N), 1, a.Matrix, p, Matrix{})
-			GemmTNPacked(NewMatrix(g, M, N), at.Matrix, p, 0)
-			BF16.GemmTN(NewMatrix(g, M, N), at.Matrix, b.Matrix)
+			k.Gemm(NewMatrix(c, M, N), 1, a.Matrix, p, Matrix{})
+			k.GemmTNPacked(NewMatrix(g, M, N), at.Matrix, p, 0)
+			k.GemmTN(NewMatrix(g, M, N), at.Matrix, b.Matrix, BF16)
 			results = append(results, append(c, g...))
 		}
 		for i, got := range results[0] {
@@ -289,7 +285,7 @@ func TestBF16PathsAgree(t *testing.T) {
 
 // Convolutions, with an even and an odd number of channels.
 func TestBF16Convolutions(t *testing.T) {
-	everyPath(t, func(t *testing.T, r *rand.Rand) {
+	everyPath(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for _, p := range []PConv{{4, 5, 4}, {3, 7, 5}, {7, 7, 10}, {2, 3, 1}} {
 			pixels := p.Height * p.Width
 			image, y, dy := newGuarded(r, pixels, p.Channels), newGuarded(r, pixels, p.Channels), newGuarded(r, pixels, p.Channels)
@@ -300,7 +296,7 @@ func TestBF16Convolutions(t *testing.T) {
 				}
 			}
 			padded := make([]float32, p.PaddedLen())
-			p.Pad(padded, image.Matrix, 0)
+			p.Pad(k, padded, image.Matrix, 0)
 			weights := newGuarded(r, p.Channels, p.Inner())
 			for i := range p.Channels {
 				for j, v := range weights.Row(i) {
@@ -309,15 +305,15 @@ func TestBF16Convolutions(t *testing.T) {
 			}
 			want := newGuarded(r, pixels, p.Channels)
 			dw, wantDW := newGuarded(r, p.Channels, p.Inner()), newGuarded(r, p.Channels, p.Inner())
-			wantDW.Copy(dw.Matrix)
-			full := NewPacked(p.Inner(), p.Channels)
+			k.Copy(wantDW.Matrix, dw.Matrix)
+			full := k.NewPacked(p.Inner(), p.Channels, FP32)
 			full.PackTransposed(weights.Matrix)
-			p.Convolve(want.Matrix, padded, full, Matrix{})
-			p.WeightGrad(wantDW.Matrix, padded, dy.Matrix, FP32)
-			half := BF16.NewPacked(p.Inner(), p.Channels)
+			p.Convolve(k, want.Matrix, padded, full, Matrix{})
+			p.WeightGrad(k, wantDW.Matrix, padded, dy.Matrix, FP32)
+			half := k.NewPacked(p.Inner(), p.Channels, BF16)
 			half.PackTransposed(weights.Matrix)
-			p.Convolve(y.Matrix, padded, half, Matrix{})
-			p.WeightGrad(dw.Matrix, padded, dy.Matrix, BF16)
+			p.Convolve(k, y.Matrix, padded, half, Matrix{})
+			p.WeightGrad(k, dw.Matrix, padded, dy.Matrix, BF16)
 			y.check(t, "Convolve")
 			dw.check(t, "WeightGrad")
 			for i := range pixels {

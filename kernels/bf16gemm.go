@@ -38,9 +38,9 @@ const convertedBytes = 128 << 10
 // inner index comes to lie behind the other: what is left to be filled up with
 // zeros is one end.
 func (p *Packed) multiplyHalf(panels []panel, c Matrix, alpha float32, a *float32, lda, segs, segLen, segStride, k0, n0 int, d Matrix) {
-	inner := segs * segLen
+	h, inner := p.Kernels.half, segs*segLen
 	filled := roundUp(inner, h.step)
-	if p.depth != p.Precision.depth(p.K) || k0%h.step != 0 || k0/2+filled/2 > p.depth {
+	if p.depth != p.Kernels.depth(p.K, p.Precision) || k0%h.step != 0 || k0/2+filled/2 > p.depth {
 		panic(fmt.Sprintf("kernels: Gemm: rows %d to %d of %d, packed for another path of bf16 or not a multiple of %d", k0, k0+inner, p.K, h.step))
 	}
 	stride := halfStride(filled)
@@ -71,7 +71,7 @@ func (p *Packed) multiplyHalf(panels []panel, c Matrix, alpha float32, a *float3
 
 // multiplyConverted is multiplyHalf with A in bfloat16.
 func (p *Packed) multiplyConverted(panels []panel, c Matrix, alpha float32, a *uint16, lda, segs, segLen, segStride, k0, n0 int, d Matrix) {
-	cp := c.ptr()
+	h, cp := p.Kernels.half, c.ptr()
 	var dp *float32
 	if d.Data != nil {
 		same("Gemm", c, d)
@@ -95,7 +95,7 @@ func (p PConv) convolveHalf(dst Matrix, padded []float32, weights *Packed, d Mat
 	defer halfScratches.Put(s)
 	n := (p.Height + 2) * line
 	converted := asHalves(grow(&s.a, (n+1)/2))
-	h.toHalf(1, n, n, &converted[0], 0, &padded[0], 0)
+	weights.Kernels.half.toHalf(1, n, n, &converted[0], 0, &padded[0], 0)
 	for y := range p.Height {
 		from, to := y*p.Width, (y+1)*p.Width
 		var dy Matrix
@@ -106,16 +106,17 @@ func (p PConv) convolveHalf(dst Matrix, padded []float32, weights *Packed, d Mat
 	}
 }
 
-// gemmTNHalf is gemmTN in bf16. Both factors become pairs of rows; of B those of
+// addTNHalf is addTN in bf16. Both factors become pairs of rows; of B those of
 // one panel at a time.
-func gemmTNHalf(c Matrix, a *float32, lda, outerA int, b *float32, ldb, outerB, outer, inner int) {
+func (k *Set) addTNHalf(c Matrix, a *float32, lda, outerA int, b *float32, ldb, outerB, outer, inner int) {
 	const most = 1024
 	if outer == 1 && inner > most { // bounds the memory for the pairs
 		for from := 0; from < inner; from += most {
-			gemmTNHalf(c, offset(a, from*lda), lda, 0, offset(b, from*ldb), ldb, 0, 1, min(most, inner-from))
+			k.addTNHalf(c, offset(a, from*lda), lda, 0, offset(b, from*ldb), ldb, 0, 1, min(most, inner-from))
 		}
 		return
 	}
+	h := k.half
 	s := halfScratches.Get().(*halfScratch)
 	defer halfScratches.Put(s)
 	each := (inner + 1) / 2
@@ -129,7 +130,7 @@ func gemmTNHalf(c Matrix, a *float32, lda, outerA int, b *float32, ldb, outerB, 
 			h.interleave(n, inner, cols, &dst[o*each*ldd], ldd, offset(src, o*jump), ld)
 		}
 	}
-	t := newTransposedHalf(s, c.Rows, pairs)
+	t := k.newTransposedHalf(s, c.Rows, pairs)
 	stack(t.pairs, t.stride, a, lda, outerA, c.Rows)
 	t.finish()
 	width := 3 * k.lanes
@@ -150,20 +151,21 @@ func gemmTNHalf(c Matrix, a *float32, lda, outerA int, b *float32, ldb, outerB, 
 
 // transposedHalf is the factor A of Aᵀ·B in the form that the path in use reads.
 type transposedHalf struct {
+	kernels             *Set
 	rows, count, stride int       // of Aᵀ; pairs
 	pairs               []float32 // [count, rows]
 	tiles               []uint16  // [rows, 2·count], where the path wants that
 	scratch             *halfScratch
 }
 
-func newTransposedHalf(s *halfScratch, rows, pairs int) *transposedHalf {
+func (k *Set) newTransposedHalf(s *halfScratch, rows, pairs int) *transposedHalf {
 	stride := roundUp(rows, 16)
-	return &transposedHalf{rows: rows, count: pairs, stride: stride, pairs: grow(&s.a, pairs*stride), scratch: s}
+	return &transposedHalf{kernels: k, rows: rows, count: pairs, stride: stride, pairs: grow(&s.a, pairs*stride), scratch: s}
 }
 
 // finish must be called when the pairs are there.
 func (t *transposedHalf) finish() {
-	if h.tn[1] != nil {
+	if t.kernels.half.tn[1] != nil {
 		return
 	}
 	in := NewMatrix(t.pairs, t.count, t.rows)
@@ -171,11 +173,12 @@ func (t *transposedHalf) finish() {
 	t.stride = halfStride(2 * t.count)
 	out := grow(&t.scratch.c, roundUp(t.rows, tileRows)*t.stride/2)
 	t.tiles = asHalves(out)
-	Transpose(Matrix{Data: out, Rows: t.rows, Cols: t.count, Stride: t.stride / 2}, in)
+	t.kernels.Transpose(Matrix{Data: out, Rows: t.rows, Cols: t.count, Stride: t.stride / 2}, in)
 }
 
 // multiply adds the product with a panel.
 func (t *transposedHalf) multiply(vectors int, panel, c *float32, ldc, cols int) {
+	h := t.kernels.half
 	if t.tiles != nil {
 		h.nn[vectors](t.rows, &t.tiles[0], t.stride, 1, t.count, 0, panel, c, ldc, c, ldc, 1, cols)
 		return
@@ -184,14 +187,15 @@ func (t *transposedHalf) multiply(vectors int, panel, c *float32, ldc, cols int)
 }
 
 // gemmTNPackedHalf is GemmTNPacked in bf16.
-func gemmTNPackedHalf(c, a Matrix, b *Packed, from int) {
+func (k *Set) gemmTNPackedHalf(c, a Matrix, b *Packed, from int) {
+	h := k.half
 	pairs := roundUp(a.Rows, h.step) / 2
-	if b.depth != b.Precision.depth(b.K) || from%h.step != 0 || from/2+pairs > b.depth {
+	if b.depth != k.depth(b.K, b.Precision) || from%h.step != 0 || from/2+pairs > b.depth {
 		panic(fmt.Sprintf("kernels: GemmTNPacked: rows %d to %d of %d, packed for another path of bf16 or not a multiple of %d", from, from+a.Rows, b.K, h.step))
 	}
 	s := halfScratches.Get().(*halfScratch)
 	defer halfScratches.Put(s)
-	t := newTransposedHalf(s, c.Rows, pairs)
+	t := k.newTransposedHalf(s, c.Rows, pairs)
 	h.interleave(pairs, a.Rows, c.Rows, &t.pairs[0], t.stride, a.ptr(), a.Stride)
 	t.finish()
 	cp := c.ptr()

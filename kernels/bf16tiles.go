@@ -14,12 +14,13 @@ const (
 type tilesFunction func(m int, a *uint16, lda int, b *float32, ldb, steps int, c *float32, ldc, add int)
 
 // tilePath is the path of bf16 on tiles: one is for a vector of columns, two for
-// two. Conversions are those of another path.
-func tilePath(one, two tilesFunction, conversions *halfFunctions) *halfFunctions {
+// two. Conversions are those of another path, and all else is done by f, the
+// functions of AVX-512.
+func tilePath(one, two tilesFunction, conversions *halfFunctions, f *functions) *halfFunctions {
 	return &halfFunctions{
 		path: BF16AMX, variant: AVX512, step: tileStep, tiles: true,
 		nn: [4]func(int, *uint16, int, int, int, int, *float32, *float32, int, *float32, int, float32, int){
-			nil, tilesNN(1, one, two), tilesNN(2, one, two), tilesNN(3, one, two)},
+			nil, tilesNN(1, one, two, f), tilesNN(2, one, two, f), tilesNN(3, one, two, f)},
 		toHalf: conversions.toHalf, fromHalf: conversions.fromHalf, interleave: conversions.interleave,
 	}
 }
@@ -34,7 +35,7 @@ var tileScratches = sync.Pool{New: func() any { return new([]float32) }}
 // tilesNN is the product with a panel of some vectors. Tiles are stored where
 // they belong if they are whole and nothing is to be done with them; if D is C
 // they begin with it. Others take a way through memory in the cache.
-func tilesNN(vectors int, one, two tilesFunction) func(m int, a *uint16, lda, segs, segPairs, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int) {
+func tilesNN(vectors int, one, two tilesFunction, f *functions) func(m int, a *uint16, lda, segs, segPairs, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int) {
 	width := vectors * tileLanes
 	multiply := func(m int, a *uint16, lda int, b *float32, steps int, c *float32, ldc, add int) {
 		switch vectors {
@@ -74,11 +75,11 @@ func tilesNN(vectors int, one, two tilesFunction) func(m int, a *uint16, lda, se
 		multiply(rows, a, lda, b, steps, product, width, 0)
 		switch {
 		case d == nil && alpha == 1:
-			k.copyRows(m, cols, c, ldc, product, width)
+			f.copyRows(m, cols, c, ldc, product, width)
 		case d == nil:
-			k.combine(m, cols, c, ldc, product, width, &noTerm[0], 0, alpha, 1)
+			f.combine(m, cols, c, ldc, product, width, &noTerm[0], 0, alpha, 1)
 		default:
-			k.combine(m, cols, c, ldc, product, width, d, ldd, alpha, 1)
+			f.combine(m, cols, c, ldc, product, width, d, ldd, alpha, 1)
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 // that lie between the pixels: horizontally a sample counts three times as much as
 // its neighbour, and vertically near three times as much as far. That is the
 // "fancy" upsampling of libjpeg, with its rounding; all variants give the same.
-func UpsampleChroma(out, near, far []uint8) {
+func (k *Set) UpsampleChroma(out, near, far []uint8) {
 	n := len(near)
 	if n == 0 || len(far) != n || len(out) != 2*n {
 		panic(fmt.Sprintf("kernels: UpsampleChroma: rows of %d and %d for one of %d", n, len(far), len(out)))
@@ -33,7 +33,7 @@ func UpsampleChroma(out, near, far []uint8) {
 
 // YCbCrToRGB converts a row of pixels from the colour space of JPEG files to
 // interleaved RGB, in libjpeg's arithmetic; all variants give the same.
-func YCbCrToRGB(rgb, y, cb, cr []uint8) {
+func (k *Set) YCbCrToRGB(rgb, y, cb, cr []uint8) {
 	n := len(y)
 	if len(cb) != n || len(cr) != n || len(rgb) != 3*n {
 		panic(fmt.Sprintf("kernels: YCbCrToRGB: rows of %d, %d and %d for %d values", n, len(cb), len(cr), len(rgb)))

@@ -33,7 +33,7 @@ func (p PatchConv) lines(image []float32, from, n int) []float32 {
 // Convolve computes output lines from line y on of one image [Height, Width,
 // Channels]. dst is [lines·OutWidth, out], the weights are packed as [Inner,
 // out]. bias has a value for each output channel, or none.
-func (p PatchConv) Convolve(dst Matrix, image []float32, y int, weights *Packed, bias []float32) {
+func (p PatchConv) Convolve(k *Set, dst Matrix, image []float32, y int, weights *Packed, bias []float32) {
 	ow := p.OutWidth()
 	n := dst.Rows / ow
 	src := p.lines(image, y, n)
@@ -42,19 +42,19 @@ func (p PatchConv) Convolve(dst Matrix, image []float32, y int, weights *Packed,
 		d = Broadcast(bias, ow)
 	}
 	for i := range n {
-		gemm(dst.Slice(i*ow, (i+1)*ow), 1, &src[i*p.Step*p.line()], p.Step*p.Channels, p.Size, p.run(), p.line(), weights, d)
+		k.gemm(dst.Slice(i*ow, (i+1)*ow), 1, &src[i*p.Step*p.line()], p.Step*p.Channels, p.Size, p.run(), p.line(), weights, d)
 	}
 }
 
 // WeightGrad adds to dw [out, Inner] the gradient of the weights from output
 // lines from line y on, whose gradient is dy [lines·OutWidth, out].
-func (p PatchConv) WeightGrad(dw Matrix, image []float32, y int, dy Matrix, in Precision) {
+func (p PatchConv) WeightGrad(k *Set, dw Matrix, image []float32, y int, dy Matrix, in Precision) {
 	ow := p.OutWidth()
 	n := dy.Rows / ow
 	src := p.lines(image, y, n)
 	for row := range p.Size {
-		in.gemmTN(dw.Columns(row*p.run(), (row+1)*p.run()), dy.ptr(), dy.Stride, ow*dy.Stride,
-			&src[row*p.line()], p.Step*p.Channels, p.Step*p.line(), n, ow)
+		k.addTN(dw.Columns(row*p.run(), (row+1)*p.run()), dy.ptr(), dy.Stride, ow*dy.Stride,
+			&src[row*p.line()], p.Step*p.Channels, p.Step*p.line(), n, ow, in)
 	}
 }
 
@@ -70,7 +70,7 @@ func (p PatchConv) Covers() bool {
 // if patches overlap it adds to it. Pixels that are in no patch keep what they
 // have. rows holds, for every row of a patch, the weights packed as [out,
 // Size·Channels].
-func (p PatchConv) InputGrad(image []float32, y int, dy Matrix, rows []*Packed) {
+func (p PatchConv) InputGrad(k *Set, image []float32, y int, dy Matrix, rows []*Packed) {
 	ow := p.OutWidth()
 	n := dy.Rows / ow
 	dst := p.lines(image, y, n)
@@ -83,7 +83,7 @@ func (p PatchConv) InputGrad(image []float32, y int, dy Matrix, rows []*Packed) 
 			if p.Overlap() {
 				d = c
 			}
-			Gemm(c, 1, dy.Slice(i*ow, (i+1)*ow), w, d)
+			k.Gemm(c, 1, dy.Slice(i*ow, (i+1)*ow), w, d)
 		}
 	}
 }

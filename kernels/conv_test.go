@@ -8,7 +8,7 @@ import (
 )
 
 func TestPConv(t *testing.T) {
-	everyVariant(t, func(t *testing.T, r *rand.Rand) {
+	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for n := 0; n < 60; n++ {
 			p := PConv{Height: 1 + r.IntN(9), Width: 1 + r.IntN(18), Channels: 1 + r.IntN(40)}
 			cut := r.IntN(p.Height) // two strips, or one
@@ -26,15 +26,15 @@ func TestPConv(t *testing.T) {
 			w := newVector(r, p.Channels*p.Inner())
 			ordered := make([]float32, len(w))
 			p.Weights(ordered, w)
-			packed := NewPacked(p.Inner(), p.Channels)
+			packed := k.NewPacked(p.Inner(), p.Channels, FP32)
 			packed.PackTransposed(NewMatrix(ordered, p.Channels, p.Inner()))
 			y := newGuarded(r, pixels, p.Channels)
 			for _, s := range strips {
 				padded := newGuarded(r, 1, s.PaddedLen())
-				s.Pad(padded.Row(0), x.Matrix, s.y)
+				s.Pad(k, padded.Row(0), x.Matrix, s.y)
 				padded.check(t, "Pad")
 				from, to := s.y*p.Width, (s.y+s.Height)*p.Width
-				s.Convolve(y.Slice(from, to), padded.Row(0), packed, d.Slice(from, to))
+				s.Convolve(k, y.Slice(from, to), padded.Row(0), packed, d.Slice(from, to))
 			}
 			y.check(t, "Convolve")
 
@@ -48,10 +48,10 @@ func TestPConv(t *testing.T) {
 			for _, s := range strips {
 				padded := make([]float32, s.PaddedLen())
 				from, to := s.y*p.Width, (s.y+s.Height)*p.Width
-				s.Pad(padded, g.Matrix, s.y)
-				s.Convolve(dx.Slice(from, to), padded, packed, Matrix{})
-				s.Pad(padded, x.Matrix, s.y)
-				s.WeightGrad(NewMatrix(dw, p.Channels, p.Inner()), padded, g.Slice(from, to), FP32)
+				s.Pad(k, padded, g.Matrix, s.y)
+				s.Convolve(k, dx.Slice(from, to), padded, packed, Matrix{})
+				s.Pad(k, padded, x.Matrix, s.y)
+				s.WeightGrad(k, NewMatrix(dw, p.Channels, p.Inner()), padded, g.Slice(from, to), FP32)
 			}
 			dx.check(t, "adjoint")
 			dwOIHW := make([]float32, len(w))
@@ -102,6 +102,7 @@ func TestPConv(t *testing.T) {
 
 // All-ones weights count the taps inside the map: spec of the operator.
 func TestPConvCountsTaps(t *testing.T) {
+	k := Default()
 	p := PConv{Height: 5, Width: 4, Channels: 3}
 	ones := make([]float32, 5*4*7)
 	for i := range ones {
@@ -112,11 +113,11 @@ func TestPConvCountsTaps(t *testing.T) {
 		w[i] = 1
 	}
 	padded := make([]float32, p.PaddedLen())
-	p.Pad(padded, NewMatrix(ones, 20, 7), 0)
-	packed := NewPacked(p.Inner(), p.Channels)
+	p.Pad(k, padded, NewMatrix(ones, 20, 7), 0)
+	packed := k.NewPacked(p.Inner(), p.Channels, FP32)
 	packed.PackTransposed(NewMatrix(w, p.Channels, p.Inner()))
 	y := NewMatrix(make([]float32, 20*3), 20, 3)
-	p.Convolve(y, padded, packed, Matrix{})
+	p.Convolve(k, y, padded, packed, Matrix{})
 	for at, taps := range map[int]float32{0: 4, 1: 6, 3: 4, 4: 6, 5: 9, 16: 4, 19: 4} {
 		if got := y.Row(at)[1]; got != taps*3 {
 			t.Errorf("pixel %d: got %v, want %v", at, got, taps*3)
@@ -125,18 +126,18 @@ func TestPConvCountsTaps(t *testing.T) {
 }
 
 func TestPatchConv(t *testing.T) {
-	everyVariant(t, func(t *testing.T, r *rand.Rand) {
+	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for range 80 {
 			p := PatchConv{Height: 4 + r.IntN(30), Width: 4 + r.IntN(30), Channels: 1 + r.IntN(20), Size: 1 + r.IntN(4), Step: 1 + r.IntN(4)}
 			out, oh, ow := 1+r.IntN(40), p.OutHeight(), p.OutWidth()
 			name := fmt.Sprintf("%+v to %d", p, out)
 			x := newVector(r, p.Height*p.Width*p.Channels)
 			w := newVector(r, out*p.Inner()) // [out, row, column, channel]
-			packed := NewPacked(p.Inner(), out)
+			packed := k.NewPacked(p.Inner(), out, FP32)
 			packed.PackTransposed(NewMatrix(w, out, p.Inner()))
 			var rows []*Packed
 			for i := range p.Size {
-				q := NewPacked(out, p.run())
+				q := k.NewPacked(out, p.run(), FP32)
 				q.Pack(NewMatrix(w, out, p.Inner()).Columns(i*p.run(), (i+1)*p.run()))
 				rows = append(rows, q)
 			}
@@ -157,9 +158,9 @@ func TestPatchConv(t *testing.T) {
 					continue
 				}
 				from, to := part[0]*ow, part[1]*ow
-				p.Convolve(y.Slice(from, to), x, part[0], packed, bias)
-				p.WeightGrad(dw.Matrix, x, part[0], dy.Slice(from, to), FP32)
-				p.InputGrad(dx.Row(0), part[0], dy.Slice(from, to), rows)
+				p.Convolve(k, y.Slice(from, to), x, part[0], packed, bias)
+				p.WeightGrad(k, dw.Matrix, x, part[0], dy.Slice(from, to), FP32)
+				p.InputGrad(k, dx.Row(0), part[0], dy.Slice(from, to), rows)
 			}
 			for _, m := range []guarded{y, dw, dx} {
 				m.check(t, name)

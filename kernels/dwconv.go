@@ -27,7 +27,7 @@ func (c DWConv) Weights(dst, src []float32) {
 
 // Convolve computes lines from line y on of one image [Height·Width, Channels].
 // dst is [lines·Width, Channels] and apart from the image.
-func (c DWConv) Convolve(dst, image Matrix, y int, weights []float32) {
+func (c DWConv) Convolve(k *Set, dst, image Matrix, y int, weights []float32) {
 	if c.Width < 1 || image.Rows != c.Height*c.Width || image.Cols != c.Channels || dst.Cols != c.Channels ||
 		y < 0 || dst.Rows%c.Width != 0 || y*c.Width+dst.Rows > image.Rows || len(weights) < c.WeightsLen() {
 		panic(fmt.Sprintf("kernels: DWConv %+v: line %d of a map of %d×%d to %d×%d with %d weights", c, y, image.Rows, image.Cols, dst.Rows, dst.Cols, len(weights)))

@@ -25,9 +25,18 @@ func ParseActivation(name string) (Activation, error) {
 	return 0, fmt.Errorf("kernels: activation %q: want relu or gelu", name)
 }
 
+// Copy copies src, of the same size, into dst. The two must be the same memory or
+// apart.
+func (k *Set) Copy(dst, src Matrix) {
+	same("Copy", dst, src)
+	if !dst.empty() {
+		k.copyRows(dst.Rows, dst.Cols, dst.ptr(), dst.Stride, src.ptr(), src.Stride)
+	}
+}
+
 // Affine computes dst = act(a·src + b) with one a and b a column: a batch norm
 // and its activation. dst may be src.
-func Affine(dst, src Matrix, a, b []float32, act Activation) {
+func (k *Set) Affine(dst, src Matrix, a, b []float32, act Activation) {
 	same("Affine", dst, src)
 	if dst.empty() {
 		return
@@ -39,7 +48,7 @@ func Affine(dst, src Matrix, a, b []float32, act Activation) {
 // AffineGrad is the backward pass of y = act(z), z = a·x + b, for ReLU and
 // GELU: it recomputes y, turns dy into dz = dy·act'(z), and adds to sum and
 // dot, per column, Σ dz and Σ dz·(x - mean). dz may be dy.
-func AffineGrad(y, dz, x, dy Matrix, a, b, mean, sum, dot []float32, act Activation) {
+func (k *Set) AffineGrad(y, dz, x, dy Matrix, a, b, mean, sum, dot []float32, act Activation) {
 	same("AffineGrad", y, dz, x, dy)
 	if y.empty() {
 		return
@@ -52,7 +61,7 @@ func AffineGrad(y, dz, x, dy Matrix, a, b, mean, sum, dot []float32, act Activat
 
 // CombineColumns computes dst = a·x + p·y + q with one a, p and q a column.
 // dst may be x or y.
-func CombineColumns(dst, x, y Matrix, a, p, q []float32) {
+func (k *Set) CombineColumns(dst, x, y Matrix, a, p, q []float32) {
 	same("CombineColumns", dst, x, y)
 	if dst.empty() {
 		return
@@ -63,7 +72,7 @@ func CombineColumns(dst, x, y Matrix, a, p, q []float32) {
 }
 
 // Combine computes dst = alpha·x + beta·y. dst may be x or y.
-func Combine(dst, x, y Matrix, alpha, beta float32) {
+func (k *Set) Combine(dst, x, y Matrix, alpha, beta float32) {
 	same("Combine", dst, x, y)
 	if dst.empty() {
 		return
@@ -72,9 +81,9 @@ func Combine(dst, x, y Matrix, alpha, beta float32) {
 }
 
 // Add computes dst += x over slices.
-func Add(dst, x []float32) {
+func (k *Set) Add(dst, x []float32) {
 	m := NewMatrix(dst, 1, len(dst))
-	Combine(m, m, NewMatrix(x, 1, len(x)), 1, 1)
+	k.Combine(m, m, NewMatrix(x, 1, len(x)), 1, 1)
 }
 
 // Scale computes x *= alpha over a slice.

@@ -7,14 +7,15 @@ import (
 )
 
 // A linear layer with a bias: y = x·Wᵀ + b.
-func ExampleGemm() {
+func ExampleSet_Gemm() {
 	x := kernels.NewMatrix([]float32{1, 2, 3, 4}, 2, 2)       // two rows
 	w := kernels.NewMatrix([]float32{1, 0, 0, 1, 1, 1}, 3, 2) // [out, in]
-	packed := kernels.NewPacked(2, 3)
+	k := kernels.Default()                                    // or pool.Kernels()
+	packed := k.NewPacked(2, 3, kernels.FP32)
 	packed.PackTransposed(w)
 	y := kernels.NewMatrix(make([]float32, 6), 2, 3)
 	bias := []float32{10, 20, 30}
-	kernels.Gemm(y, 1, x, packed, kernels.Broadcast(bias, 2))
+	k.Gemm(y, 1, x, packed, kernels.Broadcast(bias, 2))
 	fmt.Println(y.Row(0), y.Row(1))
 	// Output: [11 22 33] [13 24 37]
 }
@@ -29,7 +30,7 @@ func ExamplePool_Run() {
 	for i := range x {
 		x[i] = 0.5
 	}
-	pool.Run(len(parts), func(_, i int) { parts[i] = kernels.SumSquares(x[i*1000 : (i+1)*1000]) })
+	pool.Run(len(parts), func(_, i int) { parts[i] = pool.Kernels().SumSquares(x[i*1000 : (i+1)*1000]) })
 	var sum float64
 	for _, p := range parts {
 		sum += p
@@ -50,22 +51,23 @@ func ExampleDWConv() {
 	weights := make([]float32, c.WeightsLen())
 	c.Weights(weights, ones)
 	y := kernels.NewMatrix(make([]float32, 12), 6, 2)
-	c.Convolve(y, image, 0, weights)
+	c.Convolve(kernels.Default(), y, image, 0, weights)
 	fmt.Println(y.Row(0), y.Row(1))
 	// Output: [12 120] [21 210]
 }
 
 // A product whose factors are rounded to bfloat16, where the processor has it.
 func ExamplePrecision() {
-	in, err := kernels.ParsePrecision(kernels.Auto)
+	k := kernels.Default()
+	in, err := k.ParsePrecision(kernels.Auto)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	a, b := kernels.NewMatrix([]float32{1, 2, 3, 4}, 2, 2), kernels.NewMatrix([]float32{1, 0, 0, 1}, 2, 2)
-	packed, c := in.NewPacked(2, 2), kernels.NewMatrix(make([]float32, 4), 2, 2)
+	packed, c := k.NewPacked(2, 2, in), kernels.NewMatrix(make([]float32, 4), 2, 2)
 	packed.Pack(b)
-	kernels.Gemm(c, 1, a, packed, kernels.Matrix{})
+	k.Gemm(c, 1, a, packed, kernels.Matrix{})
 	fmt.Println(c.Data)
 	// Output: [1 2 3 4]
 }

@@ -9,7 +9,7 @@ import (
 // [M, N]. D without data is left out; it may be C itself, to accumulate, or a
 // [Broadcast] bias. The inner index is summed in order, so that an element
 // does not depend on the rows computed with it.
-func Gemm(c Matrix, alpha float32, a Matrix, b *Packed, d Matrix) {
+func (k *Set) Gemm(c Matrix, alpha float32, a Matrix, b *Packed, d Matrix) {
 	if a.Cols != b.K || c.Cols != b.N || a.Rows != c.Rows {
 		panic(fmt.Sprintf("kernels: Gemm: %d×%d by %d×%d into %d×%d", a.Rows, a.Cols, b.K, b.N, c.Rows, c.Cols))
 	}
@@ -17,16 +17,16 @@ func Gemm(c Matrix, alpha float32, a Matrix, b *Packed, d Matrix) {
 		return
 	}
 	if a.Cols == 0 {
-		gemmNothing(c, d)
+		k.gemmNothing(c, d)
 		return
 	}
-	gemm(c, alpha, a.ptr(), a.Stride, 1, a.Cols, 0, b, d)
+	k.gemm(c, alpha, a.ptr(), a.Stride, 1, a.Cols, 0, b, d)
 }
 
 // gemmNothing is a product over no inner index: C = D.
-func gemmNothing(c, d Matrix) {
+func (k *Set) gemmNothing(c, d Matrix) {
 	if d.Data != nil {
-		c.Copy(d)
+		k.Copy(c, d)
 		return
 	}
 	for r := 0; r < c.Rows; r++ {
@@ -36,24 +36,23 @@ func gemmNothing(c, d Matrix) {
 
 // GemmPanel computes the columns of panel i of B of that product. K must not
 // be 0.
-func GemmPanel(c Matrix, alpha float32, a Matrix, b *Packed, i int, d Matrix) {
+func (k *Set) GemmPanel(c Matrix, alpha float32, a Matrix, b *Packed, i int, d Matrix) {
 	if a.Cols != b.K || c.Cols != b.N || a.Rows != c.Rows || a.empty() {
 		panic(fmt.Sprintf("kernels: GemmPanel: %d×%d by %d×%d into %d×%d", a.Rows, a.Cols, b.K, b.N, c.Rows, c.Cols))
 	}
+	b.of("GemmPanel", k)
 	b.multiply(b.panels[i:i+1], c, alpha, a.ptr(), a.Stride, 1, a.Cols, 0, d)
 }
 
 // gemm is Gemm with an inner index of segs segments of segLen values that lie
 // segStride apart in A.
-func gemm(c Matrix, alpha float32, a *float32, lda, segs, segLen, segStride int, b *Packed, d Matrix) {
+func (k *Set) gemm(c Matrix, alpha float32, a *float32, lda, segs, segLen, segStride int, b *Packed, d Matrix) {
+	b.of("Gemm", k)
 	b.multiply(b.panels, c, alpha, a, lda, segs, segLen, segStride, d)
 }
 
 // multiply computes the columns of some panels.
 func (p *Packed) multiply(panels []panel, c Matrix, alpha float32, a *float32, lda, segs, segLen, segStride int, d Matrix) {
-	if p.lanes != k.lanes {
-		panic("kernels: Gemm: packed for another variant")
-	}
 	if p.Precision == BF16 {
 		p.multiplyHalf(panels, c, alpha, a, lda, segs, segLen, segStride, 0, 0, d)
 		return
@@ -63,7 +62,7 @@ func (p *Packed) multiply(panels []panel, c Matrix, alpha float32, a *float32, l
 		same("Gemm", c, d)
 		dp = d.ptr()
 	}
-	cp := c.ptr()
+	k, cp := p.Kernels, c.ptr()
 	for _, t := range panels {
 		var dt *float32
 		if dp != nil {
@@ -80,17 +79,23 @@ func offset(p *float32, n int) *float32 {
 
 // GemmTN computes C += Aᵀ·B with A [R, M], B [R, N] and C [M, N]: the gradient
 // of the weights of a linear layer, accumulated.
-func GemmTN(c, a, b Matrix) { FP32.GemmTN(c, a, b) }
-
-func checkTN(c, a, b Matrix) {
+func (k *Set) GemmTN(c, a, b Matrix, in Precision) {
 	if a.Rows != b.Rows || c.Rows != a.Cols || c.Cols != b.Cols {
 		panic(fmt.Sprintf("kernels: GemmTN: %d×%d transposed by %d×%d into %d×%d", a.Rows, a.Cols, b.Rows, b.Cols, c.Rows, c.Cols))
 	}
+	if c.empty() || a.Rows == 0 {
+		return
+	}
+	k.addTN(c, a.ptr(), a.Stride, 0, b.ptr(), b.Stride, 0, 1, a.Rows, in)
 }
 
-// gemmTN is GemmTN over outer × inner rows: outer steps of outerA and outerB
+// addTN is GemmTN over outer × inner rows: outer steps of outerA and outerB
 // elements, inner steps of lda and ldb.
-func gemmTN(c Matrix, a *float32, lda, outerA int, b *float32, ldb, outerB, outer, inner int) {
+func (k *Set) addTN(c Matrix, a *float32, lda, outerA int, b *float32, ldb, outerB, outer, inner int, in Precision) {
+	if in == BF16 {
+		k.addTNHalf(c, a, lda, outerA, b, ldb, outerB, outer, inner)
+		return
+	}
 	cp := c.ptr()
 	lanes := k.lanes
 	for from, left := 0, (c.Cols+lanes-1)/lanes; left > 0; {

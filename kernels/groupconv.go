@@ -11,14 +11,13 @@ type GroupConv struct {
 	Height, Width, Channels, Groups int
 }
 
-// GroupWeights are the weights of a GroupConv in the order of the variant in
-// use.
+// GroupWeights are the weights of a GroupConv in the order of one set of kernels.
 type GroupWeights struct {
-	lanes  int
-	bundle int       // channels of a padded copy
-	groups []*Packed // of each group; or, if they are tiny,
-	data   []float32 // [bundle, line of the kernel, input, column of the kernel, lanes]
-	index  []int32   // [input, lanes]: where a lane finds an input of its group
+	kernels *Set
+	bundle  int       // channels of a padded copy
+	groups  []*Packed // of each group; or, if they are tiny,
+	data    []float32 // [bundle, line of the kernel, input, column of the kernel, lanes]
+	index   []int32   // [input, lanes]: where a lane finds an input of its group
 }
 
 // tinyGroup is the size of groups up to which lanes are permuted: a product of
@@ -28,28 +27,28 @@ const tinyGroup = 8
 func (g GroupConv) size() int { return g.Channels / g.Groups }
 
 // Pack orders the checkpoint's weights [channels, channels/groups, 3, 3].
-func (g GroupConv) Pack(src []float32) *GroupWeights {
+func (g GroupConv) Pack(k *Set, src []float32) *GroupWeights {
 	if g.Groups < 1 || g.Channels%g.Groups != 0 || len(src) < g.Channels*g.size()*side*side {
 		panic(fmt.Sprintf("kernels: GroupConv %+v: %d weights", g, len(src)))
 	}
 	if g.size() <= min(tinyGroup, k.lanes) {
-		return g.packTiny(src)
+		return g.packTiny(k, src)
 	}
-	w := &GroupWeights{lanes: k.lanes, bundle: g.size()}
+	w := &GroupWeights{kernels: k, bundle: g.size()}
 	p := PConv{Channels: g.size()}
 	n := p.Channels * p.Inner()
 	ordered := make([]float32, n)
 	for i := range g.Groups {
 		p.Weights(ordered, src[i*n:])
-		w.groups = append(w.groups, NewPacked(p.Inner(), p.Channels))
+		w.groups = append(w.groups, k.NewPacked(p.Inner(), p.Channels, FP32))
 		w.groups[i].PackTransposed(NewMatrix(ordered, p.Channels, p.Inner()))
 	}
 	return w
 }
 
-func (g GroupConv) packTiny(src []float32) *GroupWeights {
+func (g GroupConv) packTiny(k *Set, src []float32) *GroupWeights {
 	in, lanes := g.size(), k.lanes
-	w := &GroupWeights{lanes: lanes, bundle: min(lanes/in*in, g.Channels)}
+	w := &GroupWeights{kernels: k, bundle: min(lanes/in*in, g.Channels)}
 	bundles := (g.Channels + w.bundle - 1) / w.bundle
 	w.data, w.index = Aligned(bundles*side*in*side*lanes), make([]int32, in*lanes)
 	for j := range in {
@@ -70,7 +69,7 @@ func (g GroupConv) packTiny(src []float32) *GroupWeights {
 
 // ScratchLen is the length of the scratch memory that Convolve needs.
 func (g GroupConv) ScratchLen(w *GroupWeights) int {
-	return PConv{g.Height, g.Width, w.bundle}.PaddedLen() + w.lanes // vectors are read whole
+	return PConv{g.Height, g.Width, w.bundle}.PaddedLen() + w.kernels.lanes // vectors are read whole
 }
 
 // Bundles is the number of parts of the channels that are convolved one by one.
@@ -78,16 +77,16 @@ func (g GroupConv) Bundles(w *GroupWeights) int { return (g.Channels + w.bundle 
 
 // Convolve computes the strip that begins at line y of an image [lines·Width,
 // Channels]; dst is [Height·Width, Channels] and may not overlap it.
-func (g GroupConv) Convolve(dst, image Matrix, y int, scratch []float32, w *GroupWeights) {
+func (g GroupConv) Convolve(k *Set, dst, image Matrix, y int, scratch []float32, w *GroupWeights) {
 	for i := range g.Bundles(w) {
-		g.ConvolveBundle(i, dst, image, y, scratch, w)
+		g.ConvolveBundle(k, i, dst, image, y, scratch, w)
 	}
 }
 
 // ConvolveBundle computes the channels of bundle i of it.
-func (g GroupConv) ConvolveBundle(i int, dst, image Matrix, y int, scratch []float32, w *GroupWeights) {
-	if dst.Rows != g.Height*g.Width || dst.Cols != g.Channels || image.Cols != g.Channels || len(scratch) < g.ScratchLen(w) || w.lanes != k.lanes {
-		panic(fmt.Sprintf("kernels: GroupConv %+v: a map of %d×%d to %d×%d, scratch of %d", g, image.Rows, image.Cols, dst.Rows, dst.Cols, len(scratch)))
+func (g GroupConv) ConvolveBundle(k *Set, i int, dst, image Matrix, y int, scratch []float32, w *GroupWeights) {
+	if dst.Rows != g.Height*g.Width || dst.Cols != g.Channels || image.Cols != g.Channels || len(scratch) < g.ScratchLen(w) || w.kernels != k {
+		panic(fmt.Sprintf("kernels: GroupConv %+v: a map of %d×%d to %d×%d, scratch of %d, weights for %v on %v", g, image.Rows, image.Cols, dst.Rows, dst.Cols, len(scratch), w.kernels, k))
 	}
 	if dst.empty() {
 		return
@@ -96,13 +95,13 @@ func (g GroupConv) ConvolveBundle(i int, dst, image Matrix, y int, scratch []flo
 	to := min(from+w.bundle, g.Channels)
 	p, out := PConv{g.Height, g.Width, to - from}, dst.Columns(from, to)
 	out.ptr()
-	p.Pad(scratch, image.Columns(from, to), y)
+	p.Pad(k, scratch, image.Columns(from, to), y)
 	if w.groups != nil {
-		p.Convolve(out, scratch, w.groups[i], Matrix{})
+		p.Convolve(k, out, scratch, w.groups[i], Matrix{})
 		return
 	}
 	line := (g.Width + 2) * p.Channels
-	weights := &w.data[i*side*g.size()*side*w.lanes]
+	weights := &w.data[i*side*g.size()*side*k.lanes]
 	for l := range g.Height {
 		k.groupConv(g.Width, g.size(), &scratch[l*line], p.Channels, line, &w.index[0], weights, &out.Data[l*g.Width*out.Stride], out.Stride, out.Cols)
 	}

@@ -25,7 +25,7 @@ func groupConvDefinition(x Matrix, height, width, size int, w []float32, pixel, 
 }
 
 func TestDWConv(t *testing.T) {
-	everyVariant(t, func(t *testing.T, r *rand.Rand) {
+	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for n := range 150 {
 			c := DWConv{Height: 1 + r.IntN(9), Width: 1 + r.IntN(18), Channels: 1 + r.IntN(70)}
 			name := fmt.Sprintf("%+v", c)
@@ -42,7 +42,7 @@ func TestDWConv(t *testing.T) {
 			before := x.clone()
 			cut := r.IntN(c.Height + 1)
 			for _, part := range [][2]int{{0, cut}, {cut, c.Height}} { // two strips of lines
-				c.Convolve(dst.Slice(part[0]*c.Width, part[1]*c.Width), x.Matrix, part[0], ordered.Row(0))
+				c.Convolve(k, dst.Slice(part[0]*c.Width, part[1]*c.Width), x.Matrix, part[0], ordered.Row(0))
 			}
 			dst.check(t, name)
 			for i := range pixels {
@@ -58,7 +58,7 @@ func TestDWConv(t *testing.T) {
 }
 
 func TestGroupConv(t *testing.T) {
-	everyVariant(t, func(t *testing.T, r *rand.Rand) {
+	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for n := range 150 {
 			g := GroupConv{Height: 1 + r.IntN(6), Width: 1 + r.IntN(33), Groups: 1 + r.IntN(9)}
 			size := 1 + r.IntN(9)
@@ -73,14 +73,14 @@ func TestGroupConv(t *testing.T) {
 				x.Row(r.IntN(pixels))[g.Channels-1] = float32(math.NaN())
 			}
 			w := newVector(r, g.Channels*size*9)
-			packed := g.Pack(w)
+			packed := g.Pack(k, w)
 			before := x.clone()
 			cut := r.IntN(g.Height + 1)
 			for _, part := range [][2]int{{0, cut}, {cut, g.Height}} {
 				strip := g
 				strip.Height = part[1] - part[0]
 				scratch := newGuarded(r, 1, strip.ScratchLen(packed))
-				strip.Convolve(dst.Slice(part[0]*g.Width, part[1]*g.Width), x.Matrix, part[0], scratch.Row(0), packed)
+				strip.Convolve(k, dst.Slice(part[0]*g.Width, part[1]*g.Width), x.Matrix, part[0], scratch.Row(0), packed)
 				scratch.check(t, name+": scratch")
 			}
 			dst.check(t, name)
@@ -97,22 +97,22 @@ func TestGroupConv(t *testing.T) {
 }
 
 func TestGroupedConvPanics(t *testing.T) {
-	c, g := DWConv{4, 5, 8}, GroupConv{4, 5, 8, 2}
+	k, c, g := Default(), DWConv{4, 5, 8}, GroupConv{4, 5, 8, 2}
 	x, y := NewMatrix(make([]float32, 160), 20, 8), NewMatrix(make([]float32, 160), 20, 8)
 	w := make([]float32, c.WeightsLen())
-	packed := g.Pack(make([]float32, 8*4*9))
+	packed := g.Pack(k, make([]float32, 8*4*9))
 	scratch := make([]float32, g.ScratchLen(packed))
 	for name, f := range map[string]func(){
-		"depthwise: weights":  func() { c.Convolve(y, x, 0, w[:79]) },
-		"depthwise: lines":    func() { c.Convolve(y, x, 1, w) },
-		"depthwise: image":    func() { c.Convolve(y.Slice(0, 5), x.Slice(0, 15), 0, w) },
-		"depthwise: channels": func() { c.Convolve(y.Columns(0, 7), x, 0, w) },
-		"depthwise: slice":    func() { c.Convolve(y, Matrix{x.Data[:159], 20, 8, 8}, 0, w) },
-		"groups: scratch":     func() { g.Convolve(y, x, 0, scratch[1:], packed) },
-		"groups: channels":    func() { g.Convolve(y, x.Columns(0, 4), 0, scratch, packed) },
-		"groups: slice":       func() { g.Convolve(Matrix{y.Data[:159], 20, 8, 8}, x, 0, scratch, packed) },
-		"groups: weights":     func() { g.Pack(make([]float32, 8*4*9-1)) },
-		"groups: number":      func() { GroupConv{4, 5, 8, 3}.Pack(make([]float32, 1000)) },
+		"depthwise: weights":  func() { c.Convolve(k, y, x, 0, w[:79]) },
+		"depthwise: lines":    func() { c.Convolve(k, y, x, 1, w) },
+		"depthwise: image":    func() { c.Convolve(k, y.Slice(0, 5), x.Slice(0, 15), 0, w) },
+		"depthwise: channels": func() { c.Convolve(k, y.Columns(0, 7), x, 0, w) },
+		"depthwise: slice":    func() { c.Convolve(k, y, Matrix{x.Data[:159], 20, 8, 8}, 0, w) },
+		"groups: scratch":     func() { g.Convolve(k, y, x, 0, scratch[1:], packed) },
+		"groups: channels":    func() { g.Convolve(k, y, x.Columns(0, 4), 0, scratch, packed) },
+		"groups: slice":       func() { g.Convolve(k, Matrix{y.Data[:159], 20, 8, 8}, x, 0, scratch, packed) },
+		"groups: weights":     func() { g.Pack(k, make([]float32, 8*4*9-1)) },
+		"groups: number":      func() { GroupConv{4, 5, 8, 3}.Pack(k, make([]float32, 1000)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {

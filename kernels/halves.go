@@ -15,16 +15,16 @@ func HalvesLen(rows, cols int) int { return rows * halvesStride(cols) / 2 }
 func halvesStride(cols int) int { return roundUp(cols, 32) }
 
 // Put rounds src to row from and column col, and those behind them.
-func (m Halves) Put(from, col int, src Matrix) {
+func (m Halves) Put(k *Set, from, col int, src Matrix) {
 	if p := m.at(from, col, src); p != nil {
-		h.toHalf(src.Rows, src.Cols, src.Cols, p, halvesStride(m.Cols), src.ptr(), src.Stride)
+		k.half.toHalf(src.Rows, src.Cols, src.Cols, p, halvesStride(m.Cols), src.ptr(), src.Stride)
 	}
 }
 
 // Get is the way back: it fills dst.
-func (m Halves) Get(dst Matrix, from, col int) {
+func (m Halves) Get(k *Set, dst Matrix, from, col int) {
 	if p := m.at(from, col, dst); p != nil {
-		h.fromHalf(dst.Rows, dst.Cols, dst.ptr(), dst.Stride, p, halvesStride(m.Cols))
+		k.half.fromHalf(dst.Rows, dst.Cols, dst.ptr(), dst.Stride, p, halvesStride(m.Cols))
 	}
 }
 

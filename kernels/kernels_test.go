@@ -4,25 +4,31 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 )
 
 // everyVariant runs a test with each variant of the kernels that the machine has.
-func everyVariant(t *testing.T, f func(t *testing.T, r *rand.Rand)) {
+func everyVariant(t *testing.T, f func(t *testing.T, k *Set, r *rand.Rand)) {
 	t.Helper()
-	before := Active()
-	defer Use(before)
 	if len(Available()) < 3 {
 		t.Logf("this processor runs only %v", Available())
 	}
 	for _, v := range Available() {
 		t.Run(string(v), func(t *testing.T) {
-			if err := Use(v); err != nil {
-				t.Fatal(err)
-			}
-			f(t, rand.New(rand.NewPCG(1, 2)))
+			f(t, withPath(t, v, ""), rand.New(rand.NewPCG(1, 2)))
 		})
 	}
+}
+
+// withPath are the kernels of a variant and a path of bf16.
+func withPath(t testing.TB, v Variant, p BF16Path) *Set {
+	t.Helper()
+	k, err := New(v, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
 }
 
 const guard = float32(-12345.678)
@@ -88,7 +94,7 @@ var sizes = []int{0, 1, 2, 3, 5, 7, 8, 9, 13, 14, 15, 16, 17, 27, 28, 29, 31, 32
 func pick(r *rand.Rand) int { return sizes[r.IntN(len(sizes))] }
 
 func TestGemm(t *testing.T) {
-	everyVariant(t, func(t *testing.T, r *rand.Rand) {
+	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for n := 0; n < 400; n++ {
 			M, K, N := pick(r), pick(r), pick(r)
 			name := fmt.Sprintf("%d×%d by %d×%d", M, K, K, N)
@@ -106,7 +112,7 @@ func TestGemm(t *testing.T) {
 				dg = newGuarded(r, M, N)
 				d = dg.Matrix
 			}
-			p := NewPacked(K, N)
+			p := k.NewPacked(K, N, FP32)
 			p.Pack(b.Matrix)
 			if n%2 == 1 {
 				bt := newGuarded(r, N, K)
@@ -117,7 +123,7 @@ func TestGemm(t *testing.T) {
 				}
 				p.PackTransposed(bt.Matrix)
 			}
-			Gemm(c.Matrix, alpha, a.Matrix, p, d)
+			k.Gemm(c.Matrix, alpha, a.Matrix, p, d)
 			c.check(t, name)
 			for i := 0; i < M; i++ {
 				for j := 0; j < N; j++ {
@@ -142,13 +148,13 @@ func TestGemm(t *testing.T) {
 }
 
 func TestGemmTN(t *testing.T) {
-	everyVariant(t, func(t *testing.T, r *rand.Rand) {
+	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for n := 0; n < 300; n++ {
 			R, M, N := pick(r), pick(r), pick(r)
 			name := fmt.Sprintf("(%d×%d)ᵀ by %d×%d", R, M, R, N)
 			a, b, c := newGuarded(r, R, M), newGuarded(r, R, N), newGuarded(r, M, N)
 			before := c.clone()
-			GemmTN(c.Matrix, a.Matrix, b.Matrix)
+			k.GemmTN(c.Matrix, a.Matrix, b.Matrix, FP32)
 			c.check(t, name)
 			for i := 0; i < M; i++ {
 				for j := 0; j < N; j++ {
@@ -170,13 +176,13 @@ func TestGemmTN(t *testing.T) {
 
 // A NaN or an infinity must stay visible, or a diverged run looks healthy.
 func TestGemmNonFinite(t *testing.T) {
-	everyVariant(t, func(t *testing.T, r *rand.Rand) {
+	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for _, bad := range []float32{float32(math.NaN()), float32(math.Inf(1))} {
 			a, b, c := newGuarded(r, 19, 21), newGuarded(r, 21, 35), newGuarded(r, 19, 35)
 			a.Row(17)[4] = bad
-			p := NewPacked(21, 35)
+			p := k.NewPacked(21, 35, FP32)
 			p.Pack(b.Matrix)
-			Gemm(c.Matrix, 1, a.Matrix, p, Matrix{})
+			k.Gemm(c.Matrix, 1, a.Matrix, p, Matrix{})
 			for i := 0; i < 19; i++ {
 				for j := range c.Row(i) {
 					v := float64(c.Row(i)[j])
@@ -190,18 +196,19 @@ func TestGemmNonFinite(t *testing.T) {
 }
 
 func TestGemmPanics(t *testing.T) {
+	k := Default()
 	for name, f := range map[string]func(){
 		"inner sizes": func() {
-			Gemm(NewMatrix(make([]float32, 6), 2, 3), 1, NewMatrix(make([]float32, 8), 2, 4), NewPacked(5, 3), Matrix{})
+			k.Gemm(NewMatrix(make([]float32, 6), 2, 3), 1, NewMatrix(make([]float32, 8), 2, 4), k.NewPacked(5, 3, FP32), Matrix{})
 		},
 		"short slice": func() {
-			Gemm(NewMatrix(make([]float32, 5), 2, 3), 1, NewMatrix(make([]float32, 8), 2, 4), NewPacked(4, 3), Matrix{})
+			k.Gemm(NewMatrix(make([]float32, 5), 2, 3), 1, NewMatrix(make([]float32, 8), 2, 4), k.NewPacked(4, 3, FP32), Matrix{})
 		},
 		"sizes of D": func() {
-			Gemm(NewMatrix(make([]float32, 6), 2, 3), 1, NewMatrix(make([]float32, 8), 2, 4), NewPacked(4, 3), NewMatrix(make([]float32, 6), 3, 2))
+			k.Gemm(NewMatrix(make([]float32, 6), 2, 3), 1, NewMatrix(make([]float32, 8), 2, 4), k.NewPacked(4, 3, FP32), NewMatrix(make([]float32, 6), 3, 2))
 		},
 		"column vector": func() {
-			Affine(NewMatrix(make([]float32, 6), 2, 3), NewMatrix(make([]float32, 6), 2, 3), make([]float32, 3), make([]float32, 2), ReLU)
+			k.Affine(NewMatrix(make([]float32, 6), 2, 3), NewMatrix(make([]float32, 6), 2, 3), make([]float32, 3), make([]float32, 2), ReLU)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -230,7 +237,7 @@ func refAct(act Activation, z float64) (y, dy float64) {
 }
 
 func TestAffine(t *testing.T) {
-	everyVariant(t, func(t *testing.T, r *rand.Rand) {
+	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for n := 0; n < 200; n++ {
 			act := Activation(n % 3)
 			rows, cols := pick(r), pick(r)
@@ -239,9 +246,9 @@ func TestAffine(t *testing.T) {
 			if n%2 == 0 { // in place
 				copy(y.all, x.all)
 				y = x.clone()
-				Affine(y.Matrix, y.Matrix, a, b, act)
+				k.Affine(y.Matrix, y.Matrix, a, b, act)
 			} else {
-				Affine(y.Matrix, x.Matrix, a, b, act)
+				k.Affine(y.Matrix, x.Matrix, a, b, act)
 			}
 			y.check(t, act.String())
 			for i := 0; i < rows; i++ {
@@ -258,20 +265,20 @@ func TestAffine(t *testing.T) {
 
 // The activation is the exact one to float32 rounding on the whole axis.
 func TestGELUAccuracy(t *testing.T) {
-	everyVariant(t, func(t *testing.T, _ *rand.Rand) {
+	everyVariant(t, func(t *testing.T, k *Set, _ *rand.Rand) {
 		const n = 40001
 		x, y := make([]float32, n), make([]float32, n)
 		for i := range x {
 			x[i] = -20 + 40*float32(i)/(n-1)
 		}
 		m := Matrix{Data: y, Rows: n, Cols: 1, Stride: 1}
-		Affine(m, Matrix{Data: x, Rows: n, Cols: 1, Stride: 1}, []float32{1}, []float32{0}, GELU)
+		k.Affine(m, Matrix{Data: x, Rows: n, Cols: 1, Stride: 1}, []float32{1}, []float32{0}, GELU)
 		dz, dy := make([]float32, n), make([]float32, n)
 		for i := range dy {
 			dy[i] = 1
 		}
 		zero := []float32{0}
-		AffineGrad(m, NewMatrix(dz, n, 1), NewMatrix(x, n, 1), NewMatrix(dy, n, 1), []float32{1}, zero, zero, []float32{0}, []float32{0}, GELU)
+		k.AffineGrad(m, NewMatrix(dz, n, 1), NewMatrix(x, n, 1), NewMatrix(dy, n, 1), []float32{1}, zero, zero, []float32{0}, []float32{0}, GELU)
 		for i, v := range x {
 			want, dwant := refAct(GELU, float64(v))
 			if math.Abs(float64(y[i])-want) > 1.5e-7+1.2e-7*math.Abs(want) {
@@ -287,7 +294,7 @@ func TestGELUAccuracy(t *testing.T) {
 func TestAffineNonFinite(t *testing.T) {
 	inf := float32(math.Inf(1))
 	nan := float32(math.NaN())
-	everyVariant(t, func(t *testing.T, _ *rand.Rand) {
+	everyVariant(t, func(t *testing.T, k *Set, _ *rand.Rand) {
 		one, zero := []float32{1}, []float32{0}
 		for _, c := range []struct {
 			act  Activation
@@ -299,14 +306,14 @@ func TestAffineNonFinite(t *testing.T) {
 			{ReLU, -inf, 0}, {ReLU, -1, 0},
 		} {
 			y := []float32{0}
-			Affine(NewMatrix(y, 1, 1), NewMatrix([]float32{c.x}, 1, 1), one, zero, c.act)
+			k.Affine(NewMatrix(y, 1, 1), NewMatrix([]float32{c.x}, 1, 1), one, zero, c.act)
 			if !near(y[0], c.want, 1, 0) {
 				t.Errorf("%v(%v) = %v, want %v", c.act, c.x, y[0], c.want)
 			}
 		}
 		for _, act := range []Activation{ReLU, GELU} {
 			y, dz := []float32{0}, []float32{0}
-			AffineGrad(NewMatrix(y, 1, 1), NewMatrix(dz, 1, 1), NewMatrix([]float32{nan}, 1, 1), NewMatrix([]float32{1}, 1, 1),
+			k.AffineGrad(NewMatrix(y, 1, 1), NewMatrix(dz, 1, 1), NewMatrix([]float32{nan}, 1, 1), NewMatrix([]float32{1}, 1, 1),
 				one, zero, zero, []float32{0}, []float32{0}, act)
 			if y[0] == y[0] {
 				t.Errorf("%v: the backward pass of NaN recomputed %v", act, y[0])
@@ -316,7 +323,7 @@ func TestAffineNonFinite(t *testing.T) {
 }
 
 func TestAffineGrad(t *testing.T) {
-	everyVariant(t, func(t *testing.T, r *rand.Rand) {
+	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for n := 0; n < 200; n++ {
 			act := Activation(1 + n%2)
 			rows, cols := pick(r), pick(r)
@@ -324,7 +331,7 @@ func TestAffineGrad(t *testing.T) {
 			a, b, mean := newVector(r, cols), newVector(r, cols), newVector(r, cols)
 			sum, dot := newGuarded(r, 1, cols), newGuarded(r, 1, cols)
 			sum0, dot0 := sum.clone(), dot.clone()
-			AffineGrad(y.Matrix, dz.Matrix, x.Matrix, dy.Matrix, a, b, mean, sum.Row(0), dot.Row(0), act)
+			k.AffineGrad(y.Matrix, dz.Matrix, x.Matrix, dy.Matrix, a, b, mean, sum.Row(0), dot.Row(0), act)
 			for name, m := range map[string]guarded{"y": y, "dz": dz, "sum": sum, "dot": dot} {
 				m.check(t, name)
 			}
@@ -356,7 +363,7 @@ func TestAffineGrad(t *testing.T) {
 }
 
 func TestCombine(t *testing.T) {
-	everyVariant(t, func(t *testing.T, r *rand.Rand) {
+	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for n := 0; n < 200; n++ {
 			rows, cols := pick(r), pick(r)
 			if n%4 == 0 { // wide ones are walked by rows
@@ -366,10 +373,10 @@ func TestCombine(t *testing.T) {
 			a, p, q := newVector(r, cols), newVector(r, cols), newVector(r, cols)
 			alpha, beta := float32(r.NormFloat64()), float32(r.NormFloat64())
 			dup := newGuarded(r, rows, cols)
-			dup.Copy(x.Matrix)
+			k.Copy(dup.Matrix, x.Matrix)
 			dup.check(t, "Copy")
-			CombineColumns(dst.Matrix, x.Matrix, y.Matrix, a, p, q)
-			Combine(dst2.Matrix, x.Matrix, y.Matrix, alpha, beta)
+			k.CombineColumns(dst.Matrix, x.Matrix, y.Matrix, a, p, q)
+			k.Combine(dst2.Matrix, x.Matrix, y.Matrix, alpha, beta)
 			dst.check(t, "CombineColumns")
 			dst2.check(t, "Combine")
 			for i := 0; i < rows; i++ {
@@ -391,20 +398,20 @@ func TestCombine(t *testing.T) {
 }
 
 func TestColumnReductions(t *testing.T) {
-	everyVariant(t, func(t *testing.T, r *rand.Rand) {
+	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for n := 0; n < 200; n++ {
 			rows, cols := pick(r), pick(r)
 			x, g := newGuarded(r, rows, cols), newGuarded(r, rows, cols)
 			mean := newVector(r, cols)
 			sum, gs, gd := newGuarded(r, 1, cols), newGuarded(r, 1, cols), newGuarded(r, 1, cols)
 			sum0, gs0, gd0 := sum.clone(), gs.clone(), gd.clone()
-			ColumnSums(x.Matrix, sum.Row(0))
-			ColumnDots(g.Matrix, x.Matrix, mean, gs.Row(0), gd.Row(0))
+			k.ColumnSums(x.Matrix, sum.Row(0))
+			k.ColumnDots(g.Matrix, x.Matrix, mean, gs.Row(0), gd.Row(0))
 			sum.check(t, "ColumnSums")
 			gs.check(t, "ColumnDots")
 			gd.check(t, "ColumnDots")
 			m := Moments{Mean: make([]float32, cols), Dev: make([]float32, cols)}
-			m.Measure(x.Matrix)
+			m.Measure(k, x.Matrix)
 			for j := 0; j < cols; j++ {
 				s, a, b := float64(sum0.Row(0)[j]), float64(gs0.Row(0)[j]), float64(gd0.Row(0)[j])
 				mu := 0.0
@@ -436,7 +443,7 @@ func TestColumnReductions(t *testing.T) {
 
 // The variance must survive a mean that is large against the deviation.
 func TestMergeMoments(t *testing.T) {
-	everyVariant(t, func(t *testing.T, r *rand.Rand) {
+	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		const rows, block = 1000, 96
 		x := make([]float32, rows)
 		for i := range x {
@@ -445,7 +452,7 @@ func TestMergeMoments(t *testing.T) {
 		var blocks []Moments
 		for from := 0; from < rows; from += block {
 			m := Moments{Mean: make([]float32, 1), Dev: make([]float32, 1)}
-			m.Measure(NewMatrix(x, rows, 1).Slice(from, min(from+block, rows)))
+			m.Measure(k, NewMatrix(x, rows, 1).Slice(from, min(from+block, rows)))
 			blocks = append(blocks, m)
 		}
 		blocks = append(blocks, Moments{Mean: []float32{7}, Dev: []float32{7}}) // empty
@@ -464,7 +471,7 @@ func TestMergeMoments(t *testing.T) {
 }
 
 func TestVectorReductions(t *testing.T) {
-	everyVariant(t, func(t *testing.T, r *rand.Rand) {
+	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for _, n := range append(sizes, 1000, 1001) {
 			x, y := newVector(r, n), newVector(r, n)
 			var dot, sq, scale float64
@@ -473,10 +480,10 @@ func TestVectorReductions(t *testing.T) {
 				scale += math.Abs(float64(x[i]) * float64(y[i]))
 				sq += float64(x[i]) * float64(x[i])
 			}
-			if !near(Dot(x, y), dot, scale, 1e-6) {
-				t.Errorf("Dot of %d: got %v, want %v", n, Dot(x, y), dot)
+			if !near(k.Dot(x, y), dot, scale, 1e-6) {
+				t.Errorf("Dot of %d: got %v, want %v", n, k.Dot(x, y), dot)
 			}
-			if got := SumSquares(x); math.Abs(got-sq) > 1e-12*sq {
+			if got := k.SumSquares(x); math.Abs(got-sq) > 1e-12*sq {
 				t.Errorf("SumSquares of %d: got %v, want %v", n, got, sq)
 			}
 			if n == 0 {
@@ -495,7 +502,7 @@ func TestVectorReductions(t *testing.T) {
 				t.Errorf("max of %d: got %v, want %v", n, got, want)
 			}
 			x[n-1] = float32(math.NaN())
-			if got := SumSquares(x); !math.IsNaN(got) {
+			if got := k.SumSquares(x); !math.IsNaN(got) {
 				t.Errorf("SumSquares with NaN: %v", got)
 			}
 		}
@@ -503,7 +510,7 @@ func TestVectorReductions(t *testing.T) {
 }
 
 func TestSoftmaxCrossEntropy(t *testing.T) {
-	everyVariant(t, func(t *testing.T, r *rand.Rand) {
+	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for _, size := range []float64{0.1, 1, 30, 1000} {
 			for n := 0; n < 40; n++ {
 				B, K := 1+r.IntN(5), 1+r.IntN(70)
@@ -531,13 +538,13 @@ func TestSoftmaxCrossEntropy(t *testing.T) {
 						scale += math.Abs(float64(y.Row(i)[j]) * l)
 					}
 				}
-				got := SoftmaxCrossEntropy(p.Matrix, x.Matrix, y.Matrix)
+				got := k.SoftmaxCrossEntropy(p.Matrix, x.Matrix, y.Matrix)
 				p.check(t, "probs")
 				if math.Abs(got-want) > 1e-6*(scale+1) {
 					t.Fatalf("%d×%d: loss %v, want %v", B, K, got, want)
 				}
 				g := newGuarded(r, B, K)
-				SoftmaxCrossEntropyGrad(g.Matrix, p.Matrix, y.Matrix, 0.5)
+				k.SoftmaxCrossEntropyGrad(g.Matrix, p.Matrix, y.Matrix, 0.5)
 				g.check(t, "gradient")
 				for i := 0; i < B; i++ {
 					var total float64
@@ -559,7 +566,7 @@ func TestSoftmaxCrossEntropy(t *testing.T) {
 }
 
 func TestAdamW(t *testing.T) {
-	everyVariant(t, func(t *testing.T, r *rand.Rand) {
+	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for _, n := range sizes {
 			w, g, m, v := newGuarded(r, 1, n), newGuarded(r, 1, n), newGuarded(r, 1, n), newGuarded(r, 1, n)
 			for i := range v.Row(0) {
@@ -567,7 +574,7 @@ func TestAdamW(t *testing.T) {
 			}
 			w0, m0, v0 := w.clone(), m.clone(), v.clone()
 			s := AdamWStep{LR: 1e-2, WeightDecay: 0.05, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, Step: 3, GradScale: 0.25}
-			AdamW(w.Row(0), g.Row(0), m.Row(0), v.Row(0), s)
+			k.AdamW(w.Row(0), g.Row(0), m.Row(0), v.Row(0), s)
 			for _, b := range []guarded{w, g, m, v} {
 				b.check(t, "AdamW")
 			}
@@ -588,7 +595,7 @@ func TestAdamW(t *testing.T) {
 // Of a constant gradient the corrected moments are the gradient and its square,
 // so every step is as long as the learning rate, however near to 1 the betas are.
 func TestAdamWBiasCorrection(t *testing.T) {
-	everyVariant(t, func(t *testing.T, _ *rand.Rand) {
+	everyVariant(t, func(t *testing.T, k *Set, _ *rand.Rand) {
 		for _, beta := range []float64{0, 0.9, 0.999, 0.99999, 0.999999, 0.9999999} {
 			for _, steps := range []int{1, 2, 7, 40} {
 				const n = 19
@@ -597,7 +604,7 @@ func TestAdamWBiasCorrection(t *testing.T) {
 					for i := range g {
 						w[i], g[i] = 0, 0.3
 					}
-					AdamW(w, g, m, v, AdamWStep{LR: 1, Beta1: beta, Beta2: beta, Step: step, GradScale: 1})
+					k.AdamW(w, g, m, v, AdamWStep{LR: 1, Beta1: beta, Beta2: beta, Step: step, GradScale: 1})
 				}
 				for i, x := range w {
 					if math.Abs(float64(x)+1) > 2e-5 {
@@ -610,11 +617,11 @@ func TestAdamWBiasCorrection(t *testing.T) {
 }
 
 func TestTranspose(t *testing.T) {
-	everyVariant(t, func(t *testing.T, r *rand.Rand) {
+	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for n := 0; n < 200; n++ {
 			rows, cols := pick(r), pick(r)
 			src, dst := newGuarded(r, rows, cols), newGuarded(r, cols, rows)
-			Transpose(dst.Matrix, src.Matrix)
+			k.Transpose(dst.Matrix, src.Matrix)
 			dst.check(t, "Transpose")
 			for i := 0; i < rows; i++ {
 				for j := 0; j < cols; j++ {
@@ -629,10 +636,10 @@ func TestTranspose(t *testing.T) {
 
 // The kernels flush denormal numbers and must give the old mode back.
 func TestDenormalModeRestored(t *testing.T) {
-	everyVariant(t, func(t *testing.T, r *rand.Rand) {
+	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		x := newGuarded(r, 5, 19)
-		Affine(x.Matrix, x.Matrix, newVector(r, 19), newVector(r, 19), GELU)
-		GemmTN(newGuarded(r, 19, 19).Matrix, x.Matrix, x.Matrix)
+		k.Affine(x.Matrix, x.Matrix, newVector(r, 19), newVector(r, 19), GELU)
+		k.GemmTN(newGuarded(r, 19, 19).Matrix, x.Matrix, x.Matrix, FP32)
 		tiny := float32(1e-39)
 		if half := tiny / 2; half == 0 {
 			t.Error("denormal numbers are still flushed after the kernel")
@@ -640,19 +647,126 @@ func TestDenormalModeRestored(t *testing.T) {
 	})
 }
 
-func TestSelect(t *testing.T) {
-	before := Active()
-	defer Use(before)
-	t.Setenv(EnvVariable, "GO")
-	if err := Select(); err != nil || Active() != Go {
-		t.Errorf("%s=GO selects %v, %v", EnvVariable, Active(), err)
+// What the environment asks for, with the variant and the path that come of it, or the
+// error.
+func TestChoose(t *testing.T) {
+	fastest := Available()[0]
+	none := withPath(t, fastest, "")
+	best := none
+	if paths := AvailableBF16(fastest); paths[0] != BF16Go {
+		best = withPath(t, fastest, paths[0])
 	}
-	t.Setenv(EnvVariable, "sse9")
-	if err := Select(); err == nil {
-		t.Errorf("%s=sse9 is accepted", EnvVariable)
+	tests := []struct {
+		name, variant, path string
+		want                *Set
+		err                 string
+	}{
+		{"nothing", "", "", best, ""},
+		{"a variant", "go", "", withPath(t, Go, ""), ""},
+		{"a variant and a path", "go", "go", withPath(t, Go, BF16Go), ""},
+		{"a path", "", "go", withPath(t, fastest, BF16Go), ""},
+		{"bf16 off", "", "off", withPath(t, fastest, bf16Off), ""},
+		{"no such variant", "sse9", "", best, EnvVariable + `=sse9: kernels: variant "sse9" is not available here: want one of`},
+		{"no such path", "", "fp8", none, BF16Variable + `=fp8: kernels: bf16 path "fp8": want one of`},
+		{"a path of another variant", "go", "avx512_bf16", withPath(t, Go, ""), BF16Variable + "=avx512_bf16: kernels: bf16 path avx512_bf16: "},
 	}
-	t.Setenv(EnvVariable, "")
-	if err := Select(); err != nil || Active() != Available()[0] {
-		t.Errorf("the default is %v, %v", Active(), err)
+	for _, c := range tests {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := choose(c.variant, c.path)
+			if got != c.want {
+				t.Errorf("got %v, want %v", got, c.want)
+			}
+			if (err != nil) != (c.err != "") || err != nil && !strings.HasPrefix(err.Error(), c.err) {
+				t.Errorf("the error is %v, want %q", err, c.err)
+			}
+		})
+	}
+}
+
+// Sets without bf16 say why: it is switched off, or they were made so.
+func TestNoBF16Error(t *testing.T) {
+	tests := []struct {
+		name string
+		path BF16Path
+		want string
+	}{
+		{"switched off", bf16Off, "there is no bf16 here: amx: FASTERNET_BF16=off; avx512_bf16: FASTERNET_BF16=off; go: FASTERNET_BF16=off; take precision fp32 or auto"},
+		{"made without", "", "there is no bf16 here: amx: "},
+	}
+	for _, c := range tests {
+		t.Run(c.name, func(t *testing.T) {
+			k := withPath(t, Go, c.path)
+			if _, err := k.ParsePrecision("bf16"); err == nil || !strings.HasPrefix(err.Error(), c.want) {
+				t.Errorf("got %v, want %s…", err, c.want)
+			}
+			if p, err := k.ParsePrecision(Auto); p != FP32 || err != nil {
+				t.Errorf("auto is %v, %v", p, err)
+			}
+		})
+	}
+}
+
+// Kernels refuse what was packed for others, also for others of as many lanes.
+func TestPackedForOthers(t *testing.T) {
+	for _, v := range Available() {
+		for _, w := range Available() {
+			if v == w {
+				continue
+			}
+			k, other := withPath(t, v, ""), withPath(t, w, "")
+			packed, m := other.NewPacked(9, 9, FP32), NewMatrix(make([]float32, 81), 9, 9)
+			groups := GroupConv{Height: 3, Width: 3, Channels: 9, Groups: 1}.Pack(other, make([]float32, 9*9*9))
+			scratch := make([]float32, 1024)
+			tests := []struct {
+				name string
+				run  func()
+			}{
+				{"Gemm", func() { k.Gemm(m, 1, m, packed, Matrix{}) }},
+				{"GemmPanel", func() { k.GemmPanel(m, 1, m, packed, 0, Matrix{}) }},
+				{"GemmBlock", func() { k.GemmBlock(m, 1, m, packed, 0, 0, Matrix{}) }},
+				{"GemmTNPacked", func() { k.GemmTNPacked(m, m, packed, 0) }},
+				{"PConv", func() {
+					PConv{Height: 3, Width: 3, Channels: 1}.Convolve(k, m.Columns(0, 1), scratch, other.NewPacked(9, 1, FP32), Matrix{})
+				}},
+				{"PatchConv", func() {
+					PatchConv{Height: 3, Width: 3, Channels: 1, Size: 3, Step: 3}.Convolve(k, m.Slice(0, 1), m.Data, 0, packed, nil)
+				}},
+				{"InputGrad", func() {
+					PatchConv{Height: 1, Width: 9, Channels: 9, Size: 1, Step: 1}.InputGrad(k, m.Data, 0, m, []*Packed{packed})
+				}},
+				{"GroupConv", func() {
+					GroupConv{Height: 3, Width: 3, Channels: 9, Groups: 1}.Convolve(k, m, m, 0, scratch, groups)
+				}},
+			}
+			for _, c := range tests {
+				t.Run(fmt.Sprintf("%s/%s on %s", c.name, w, v), func(t *testing.T) {
+					defer func() {
+						if e := recover(); e == nil || !strings.Contains(fmt.Sprint(e), string(w)+" kernels") || !strings.Contains(fmt.Sprint(e), string(v)+" kernels") {
+							t.Errorf("got %v, want a panic that names both variants", e)
+						}
+					}()
+					c.run()
+				})
+			}
+		}
+	}
+}
+
+// Pools of several variants work at the same time, each with its own.
+func TestPoolsOfSeveralVariants(t *testing.T) {
+	for _, v := range Available() {
+		t.Run(string(v), func(t *testing.T) {
+			t.Parallel()
+			pool := withPath(t, v, "").NewPool(2)
+			defer pool.Close()
+			if got := pool.Kernels().Variant(); got != v {
+				t.Errorf("the pool has the kernels of %s", got)
+			}
+		})
+	}
+	pool := NewPool(1)
+	defer pool.Close()
+	if pool.Kernels() != Default() {
+		t.Errorf("a pool has %v, want %v", pool.Kernels(), Default())
 	}
 }

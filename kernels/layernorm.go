@@ -5,7 +5,7 @@ import "fmt"
 // LayerNorm computes y = (x - mean)·rstd·w + b with mean and rstd =
 // 1/√(variance + eps) of each row (Ba, Kiros and Hinton, 2016; the variance is
 // the biased one). It keeps the two numbers of row r in stats[2r:]. y may be x.
-func LayerNorm(y, x Matrix, w, b, stats []float32, eps float64) {
+func (k *Set) LayerNorm(y, x Matrix, w, b, stats []float32, eps float64) {
 	same("LayerNorm", y, x)
 	if y.empty() {
 		return
@@ -19,7 +19,7 @@ func LayerNorm(y, x Matrix, w, b, stats []float32, eps float64) {
 // dy of y, plus add if that has data; dw and db, one value a column, grow by
 // the gradients of w and b. x and stats are those of the forward pass. dx may
 // be dy or add.
-func LayerNormGrad(dx, dy, x, add Matrix, w, stats, dw, db []float32) {
+func (k *Set) LayerNormGrad(dx, dy, x, add Matrix, w, stats, dw, db []float32) {
 	const name = "LayerNormGrad"
 	same(name, dx, dy, x)
 	if dx.empty() {

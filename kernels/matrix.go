@@ -39,15 +39,6 @@ func (m Matrix) Columns(from, to int) Matrix {
 // Row is row r of m.
 func (m Matrix) Row(r int) []float32 { return m.Data[r*m.Stride:][:m.Cols] }
 
-// Copy copies src, of the same size, into m. The two must be the same memory or
-// apart.
-func (m Matrix) Copy(src Matrix) {
-	same("Copy", m, src)
-	if !m.empty() {
-		k.copyRows(m.Rows, m.Cols, m.ptr(), m.Stride, src.ptr(), src.Stride)
-	}
-}
-
 func (m Matrix) empty() bool { return m.Rows <= 0 || m.Cols <= 0 }
 
 // ptr is the address of the first element, after a check that the last one is

@@ -45,7 +45,7 @@ func (o *Orientations) Bins() int { return o.bins }
 // above less that below, both with the weights 1, 2, 1 and plus bias, the
 // orientation is atan2(g0, g1). The results of all variants are the same to the
 // last bit.
-func (o *Orientations) Orient(mag []float32, bin []int32, above, here, below []float32, channels int, bias [2]float32) {
+func (o *Orientations) Orient(k *Set, mag []float32, bin []int32, above, here, below []float32, channels int, bias [2]float32) {
 	n := len(mag)
 	if len(bin) != n || channels < 1 || len(above) != n+2*channels || len(here) != len(above) || len(below) != len(above) {
 		panic(fmt.Sprintf("kernels: Orient: rows of %d, %d and %d values for %d magnitudes and %d bins of %d channels",

@@ -19,7 +19,7 @@ func refOrient(a, h, b []float32, i, step, bins int, bias [2]float32) (mag float
 
 func TestOrient(t *testing.T) {
 	binCounts := []int{1, 2, 4, 8, 9, 12, 18, 31}
-	everyVariant(t, func(t *testing.T, r *rand.Rand) {
+	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		checked := 0
 		for n := range 400 {
 			step, bins := 1+r.IntN(4), binCounts[n%len(binCounts)]
@@ -41,7 +41,7 @@ func TestOrient(t *testing.T) {
 			all[0], all[len(all)-1] = -77, -77
 			bin := all[1 : len(all)-1]
 			a, h, b := rows.Row(0), rows.Row(1), rows.Row(2)
-			NewOrientations(bins).Orient(mag.Row(0), bin, a, h, b, step, bias)
+			NewOrientations(bins).Orient(k, mag.Row(0), bin, a, h, b, step, bias)
 			mag.check(t, "Orient")
 			if all[0] != -77 || all[len(all)-1] != -77 {
 				t.Fatal("Orient wrote beyond the bins")
@@ -67,8 +67,6 @@ func TestOrient(t *testing.T) {
 }
 
 func TestOrientIsTheSameInAllVariants(t *testing.T) {
-	before := Active()
-	defer Use(before)
 	r := rand.New(rand.NewPCG(3, 4))
 	rows := newGuarded(r, 3, 3*101)
 	var first, got struct {
@@ -76,11 +74,9 @@ func TestOrientIsTheSameInAllVariants(t *testing.T) {
 		bin []int32
 	}
 	for i, v := range Available() {
-		if err := Use(v); err != nil {
-			t.Fatal(err)
-		}
+		k := withPath(t, v, "")
 		got.mag, got.bin = make([]float32, 3*99), make([]int32, 3*99)
-		NewOrientations(18).Orient(got.mag, got.bin, rows.Row(0), rows.Row(1), rows.Row(2), 3, [2]float32{0.1, -0.2})
+		NewOrientations(18).Orient(k, got.mag, got.bin, rows.Row(0), rows.Row(1), rows.Row(2), 3, [2]float32{0.1, -0.2})
 		if i == 0 {
 			first = got
 		}
@@ -96,6 +92,6 @@ func TestOrientRefusesOtherLengths(t *testing.T) {
 			t.Error("no panic")
 		}
 	}()
-	row := make([]float32, 12)
-	NewOrientations(9).Orient(make([]float32, 9), make([]int32, 9), row, row, row, 3, [2]float32{})
+	k, row := Default(), make([]float32, 12)
+	NewOrientations(9).Orient(k, make([]float32, 9), make([]int32, 9), row, row, row, 3, [2]float32{})
 }

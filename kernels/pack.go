@@ -3,10 +3,11 @@ package kernels
 import "fmt"
 
 // Packed holds the right-hand side B [K, N] of products in the order in which
-// the kernel of the variant in use reads it: panels of a few vectors of
-// columns, each panel row after row, the last one filled up with zeros.
+// the kernels of one set read it: panels of a few vectors of columns, each panel
+// row after row, the last one filled up with zeros. Kernels of another set refuse it.
 type Packed struct {
-	Precision Precision // set before the matrix has a size
+	Kernels   *Set // this and Precision are set before the matrix has a size
+	Precision Precision
 	K, N      int
 	lanes     int
 	depth     int // rows of the panels: K, or pairs
@@ -36,8 +37,17 @@ func appendPanels(out []panel, n, lanes int) []panel {
 }
 
 // NewPacked makes room for a matrix of the given size.
-func NewPacked(rows, cols int) *Packed {
-	return FP32.NewPacked(rows, cols)
+func (k *Set) NewPacked(rows, cols int, in Precision) *Packed {
+	p := &Packed{Kernels: k, Precision: in}
+	p.Resize(rows, cols, Aligned(k.PackedLen(rows, cols, in)))
+	return p
+}
+
+// of panics unless the matrix is packed for these kernels.
+func (p *Packed) of(kernel string, k *Set) {
+	if p.Kernels != k {
+		panic(fmt.Sprintf("kernels: %s: packed for %v, and not for %v", kernel, p.Kernels, k))
+	}
 }
 
 // Panels is the number of parts that can be packed independently of each other.
@@ -81,7 +91,7 @@ func (p *Packed) PackPanelTransposed(i int, b Matrix) {
 		return
 	}
 	width := t.vectors * p.lanes
-	Transpose(Matrix{Data: p.data[t.offset:], Rows: p.K, Cols: t.cols, Stride: width}, b.Slice(t.from, t.from+t.cols))
+	p.Kernels.Transpose(Matrix{Data: p.data[t.offset:], Rows: p.K, Cols: t.cols, Stride: width}, b.Slice(t.from, t.from+t.cols))
 }
 
 func (p *Packed) check(rows, cols int) {
@@ -91,7 +101,7 @@ func (p *Packed) check(rows, cols int) {
 }
 
 // Transpose computes dst = srcᵀ.
-func Transpose(dst, src Matrix) {
+func (k *Set) Transpose(dst, src Matrix) {
 	if dst.Rows != src.Cols || dst.Cols != src.Rows {
 		panic(fmt.Sprintf("kernels: Transpose: %d×%d into %d×%d", src.Rows, src.Cols, dst.Rows, dst.Cols))
 	}

@@ -2,17 +2,14 @@ package kernels
 
 import "fmt"
 
-// PackedLen is the number of values that a packed matrix of the given size
-// takes.
-func PackedLen(rows, cols int) int { return FP32.PackedLen(rows, cols) }
-
 // Resize makes p a packed matrix of another size in memory of the caller's, at
 // least PackedLen values. What it holds is not defined until it is packed.
 func (p *Packed) Resize(rows, cols int, data []float32) {
-	if need := p.Precision.PackedLen(rows, cols); len(data) < need {
+	k := p.Kernels
+	if need := k.PackedLen(rows, cols, p.Precision); len(data) < need {
 		panic(fmt.Sprintf("kernels: %d values for a packed matrix of %d×%d: want %d", len(data), rows, cols, need))
 	}
-	depth := p.Precision.depth(rows)
+	depth := k.depth(rows, p.Precision)
 	if p.K != rows || p.N != cols || p.lanes != k.lanes || p.depth != depth {
 		p.K, p.N, p.lanes, p.depth = rows, cols, k.lanes, depth
 		p.panels = appendPanels(p.panels[:0], cols, k.lanes)
@@ -28,16 +25,17 @@ func (p *Packed) Resize(rows, cols int, data []float32) {
 // PanelWidth is the number of columns of a panel, but for the last one: a range
 // of columns that begins and ends at multiples of it, or at the end, is one of
 // whole panels.
-func PanelWidth() int { return 2 * k.lanes }
+func (k *Set) PanelWidth() int { return 2 * k.lanes }
 
 // panelsIn are the panels of columns [from, to).
 func (p *Packed) panelsIn(from, to int) []panel {
-	i, j := from/PanelWidth(), to/PanelWidth()
+	width := p.Kernels.PanelWidth()
+	i, j := from/width, to/width
 	if to == p.N {
 		j = len(p.panels)
 	}
-	if from%PanelWidth() != 0 || (to != p.N && to%PanelWidth() != 0) || j > len(p.panels) || (j < len(p.panels) && p.panels[j].from != to) {
-		panic(fmt.Sprintf("kernels: columns %d to %d of %d are not whole panels of %d", from, to, p.N, PanelWidth()))
+	if from%width != 0 || (to != p.N && to%width != 0) || j > len(p.panels) || (j < len(p.panels) && p.panels[j].from != to) {
+		panic(fmt.Sprintf("kernels: columns %d to %d of %d are not whole panels of %d", from, to, p.N, width))
 	}
 	return p.panels[min(i, j):j]
 }
@@ -61,14 +59,14 @@ func (p *Packed) PutBlock(from, col int, m Matrix) {
 			continue
 		}
 		width := t.vectors * p.lanes
-		k.copyRows(m.Rows, t.cols, &p.data[t.offset+from*width], width, &m.Data[t.from-col], m.Stride)
+		p.Kernels.copyRows(m.Rows, t.cols, &p.data[t.offset+from*width], width, &m.Data[t.from-col], m.Stride)
 	}
 }
 
 // GemmBlock computes C = alpha·A·B' + D where B' is the part of B with the rows
 // k0, k0+1, … (as many as A has columns) and the columns n0, n0+1, … (as many
 // as C has), which must be those of whole panels. In BF16 k0 must be a multiple of RowStep.
-func GemmBlock(c Matrix, alpha float32, a Matrix, b *Packed, k0, n0 int, d Matrix) {
+func (k *Set) GemmBlock(c Matrix, alpha float32, a Matrix, b *Packed, k0, n0 int, d Matrix) {
 	if k0 < 0 || k0+a.Cols > b.K || n0 < 0 || n0+c.Cols > b.N || a.Rows != c.Rows {
 		panic(fmt.Sprintf("kernels: GemmBlock: %d×%d by %d×%d at (%d, %d) into %d×%d", a.Rows, a.Cols, b.K, b.N, k0, n0, c.Rows, c.Cols))
 	}
@@ -76,12 +74,10 @@ func GemmBlock(c Matrix, alpha float32, a Matrix, b *Packed, k0, n0 int, d Matri
 		return
 	}
 	if a.Cols == 0 {
-		gemmNothing(c, d)
+		k.gemmNothing(c, d)
 		return
 	}
-	if b.lanes != k.lanes {
-		panic("kernels: GemmBlock: packed for another variant")
-	}
+	b.of("GemmBlock", k)
 	if b.Precision == BF16 {
 		b.multiplyHalf(b.panelsIn(n0, n0+c.Cols), c, alpha, a.ptr(), a.Stride, 1, a.Cols, 0, k0, n0, d)
 		return
@@ -105,15 +101,16 @@ func GemmBlock(c Matrix, alpha float32, a Matrix, b *Packed, k0, n0 int, d Matri
 // GemmTNPacked computes C += Aᵀ·B' with A [R, M], C [M, N] and B' the rows
 // from, from+1, … of B: the gradient of weights, with the inputs packed. What
 // the panels of B hold lies close together, which rows of a wide matrix do not. In BF16 from must be a multiple of RowStep.
-func GemmTNPacked(c, a Matrix, b *Packed, from int) {
+func (k *Set) GemmTNPacked(c, a Matrix, b *Packed, from int) {
 	if from < 0 || from+a.Rows > b.K || c.Rows != a.Cols || c.Cols != b.N {
 		panic(fmt.Sprintf("kernels: GemmTNPacked: %d×%d transposed by rows %d, … of %d×%d into %d×%d", a.Rows, a.Cols, from, b.K, b.N, c.Rows, c.Cols))
 	}
 	if c.empty() || a.Rows == 0 {
 		return
 	}
+	b.of("GemmTNPacked", k)
 	if b.Precision == BF16 {
-		gemmTNPackedHalf(c, a, b, from)
+		k.gemmTNPackedHalf(c, a, b, from)
 		return
 	}
 	cp, ap := c.ptr(), a.ptr()

@@ -9,8 +9,8 @@ import (
 
 // Products with a part of a packed matrix, whose memory and size change.
 func TestGemmBlock(t *testing.T) {
-	everyVariant(t, func(t *testing.T, r *rand.Rand) {
-		var p Packed
+	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
+		p := Packed{Kernels: k}
 		memory := make([]float32, 1<<15)
 		for n := range 300 {
 			M, K, N := pick(r), pick(r), pick(r)
@@ -19,7 +19,7 @@ func TestGemmBlock(t *testing.T) {
 			if n%2 == 0 {
 				p.Pack(b.Matrix)
 			} else { // by blocks
-				half, col := K/2, min(PanelWidth(), N)
+				half, col := K/2, min(k.PanelWidth(), N)
 				if (N+k.lanes-1)/k.lanes == 3 {
 					col = N
 				}
@@ -44,11 +44,11 @@ func TestGemmBlock(t *testing.T) {
 			if n%3 == 0 {
 				d = c.Matrix
 			}
-			GemmBlock(c.Matrix, 0.5, a.Matrix, &p, k0, n0, d)
+			k.GemmBlock(c.Matrix, 0.5, a.Matrix, &p, k0, n0, d)
 			c.check(t, name)
 			at, ct := newGuarded(r, k1-k0, M), newGuarded(r, M, N)
 			ct0 := ct.clone()
-			GemmTNPacked(ct.Matrix, at.Matrix, &p, k0)
+			k.GemmTNPacked(ct.Matrix, at.Matrix, &p, k0)
 			ct.check(t, name)
 			for i := range M {
 				for j := range N {
@@ -78,14 +78,15 @@ func TestGemmBlock(t *testing.T) {
 }
 
 func TestPackedPanics(t *testing.T) {
-	p := NewPacked(4, 3*PanelWidth())
-	m := NewMatrix(make([]float32, 1024), 4, 3*PanelWidth())
+	k := Default()
+	p := k.NewPacked(4, 3*k.PanelWidth(), FP32)
+	m := NewMatrix(make([]float32, 1024), 4, 3*k.PanelWidth())
 	for name, f := range map[string]func(){
 		"too little memory":     func() { p.Resize(100, 100, make([]float32, 100)) },
-		"not whole panels":      func() { GemmBlock(m.Columns(0, PanelWidth()), 1, m.Columns(0, 4), p, 0, 1, Matrix{}) },
-		"rows outside":          func() { GemmBlock(m.Columns(0, PanelWidth()), 1, m.Columns(0, 4), p, 1, 0, Matrix{}) },
+		"not whole panels":      func() { k.GemmBlock(m.Columns(0, k.PanelWidth()), 1, m.Columns(0, 4), p, 0, 1, Matrix{}) },
+		"rows outside":          func() { k.GemmBlock(m.Columns(0, k.PanelWidth()), 1, m.Columns(0, 4), p, 1, 0, Matrix{}) },
 		"put outside":           func() { p.PutRows(1, m) },
-		"transposed of outside": func() { GemmTNPacked(m, m.Columns(0, 4), p, 1) },
+		"transposed of outside": func() { k.GemmTNPacked(m, m.Columns(0, 4), p, 1) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {

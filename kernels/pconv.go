@@ -23,7 +23,7 @@ func (p PConv) Inner() int { return side * side * p.Channels }
 // Pad copies the strip that begins at line y of an image [lines·Width,
 // ≥Channels], and the line on either side of it, to dst. What lies outside of
 // the image is zero.
-func (p PConv) Pad(dst []float32, image Matrix, y int) {
+func (p PConv) Pad(k *Set, dst []float32, image Matrix, y int) {
 	c, line := p.Channels, (p.Width+2)*p.Channels
 	for i := range p.Height + 2 {
 		out := dst[i*line:][:line]
@@ -33,7 +33,7 @@ func (p PConv) Pad(dst []float32, image Matrix, y int) {
 			continue
 		}
 		clear(out[:c])
-		NewMatrix(out[c:], p.Width, c).Copy(image.Slice(from, from+p.Width).Columns(0, c))
+		k.Copy(NewMatrix(out[c:], p.Width, c), image.Slice(from, from+p.Width).Columns(0, c))
 		clear(out[line-c:])
 	}
 }
@@ -41,10 +41,11 @@ func (p PConv) Pad(dst []float32, image Matrix, y int) {
 // Convolve computes dst = conv(padded) + d for one strip. The weights are
 // packed as [taps·Channels, Channels]; dst is [Height·Width, Channels], and so
 // is d, which may be empty or dst itself.
-func (p PConv) Convolve(dst Matrix, padded []float32, weights *Packed, d Matrix) {
+func (p PConv) Convolve(k *Set, dst Matrix, padded []float32, weights *Packed, d Matrix) {
 	line := (p.Width + 2) * p.Channels
 	NewMatrix(padded, p.Height+2, line).ptr()
-	if weights.Precision == BF16 && p.Channels%2 == 0 && !h.tiles {
+	weights.of("PConv", k)
+	if weights.Precision == BF16 && p.Channels%2 == 0 && !k.half.tiles {
 		p.convolveHalf(dst, padded, weights, d)
 		return
 	}
@@ -67,12 +68,12 @@ func (p PConv) Convolve(dst Matrix, padded []float32, weights *Packed, d Matrix)
 // WeightGrad adds to dw [Channels out, taps·Channels in] the gradient of the
 // weights from one strip: padded is the input's padded copy, dy
 // [Height·Width, Channels] the gradient of the output.
-func (p PConv) WeightGrad(dw Matrix, padded []float32, dy Matrix, in Precision) {
+func (p PConv) WeightGrad(k *Set, dw Matrix, padded []float32, dy Matrix, in Precision) {
 	line := (p.Width + 2) * p.Channels
 	NewMatrix(padded, p.Height+2, line).ptr()
 	for tap := 0; tap < side; tap++ {
 		cols := dw.Columns(tap*side*p.Channels, (tap+1)*side*p.Channels)
-		in.gemmTN(cols, dy.ptr(), dy.Stride, p.Width*dy.Stride, &padded[tap*line], p.Channels, line, p.Height, p.Width)
+		k.addTN(cols, dy.ptr(), dy.Stride, p.Width*dy.Stride, &padded[tap*line], p.Channels, line, p.Height, p.Width, in)
 	}
 }
 

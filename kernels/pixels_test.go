@@ -44,7 +44,7 @@ func randomWeights(r *rand.Rand, n int) []int32 {
 func clipped(v int64) uint8 { return uint8(min(max(v>>ResampleBits, 0), 255)) }
 
 func TestResampleRGB(t *testing.T) {
-	everyVariant(t, func(t *testing.T, r *rand.Rand) {
+	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for range 300 {
 			n, groups, width := 1+r.IntN(40), 1+r.IntN(4), 1+r.IntN(60)
 			in := randomBytes(r, 3*width)
@@ -68,7 +68,7 @@ func TestResampleRGB(t *testing.T) {
 				}
 			}
 			out, check := guardedBytes(t, 3*n)
-			ResampleRGB(out, row, first, weights, groups)
+			k.ResampleRGB(out, row, first, weights, groups)
 			check()
 			if !bytes.Equal(out, want) {
 				t.Fatalf("%d outputs of %d groups: %v, want %v", n, groups, out, want)
@@ -78,13 +78,13 @@ func TestResampleRGB(t *testing.T) {
 }
 
 func TestResampleRows(t *testing.T) {
-	everyVariant(t, func(t *testing.T, r *rand.Rand) {
+	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for range 300 {
 			n, taps := 1+r.IntN(150), 1+r.IntN(9)
 			stride := n + r.IntN(9)
 			in, weights := randomBytes(r, (taps-1)*stride+n), randomWeights(r, taps)
 			out, check := guardedBytes(t, n)
-			ResampleRows(out, in, stride, weights)
+			k.ResampleRows(out, in, stride, weights)
 			check()
 			for x, got := range out {
 				sum := int64(1 << 21)
@@ -100,11 +100,11 @@ func TestResampleRows(t *testing.T) {
 }
 
 func TestUpsampleChroma(t *testing.T) {
-	everyVariant(t, func(t *testing.T, r *rand.Rand) {
+	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for n := 1; n < 90; n++ {
 			near, far := randomBytes(r, n), randomBytes(r, n)
 			out, check := guardedBytes(t, 2*n)
-			UpsampleChroma(out, near, far)
+			k.UpsampleChroma(out, near, far)
 			check()
 			at := func(i int) int { i = min(max(i, 0), n-1); return 3*int(near[i]) + int(far[i]) }
 			for x, got := range out {
@@ -122,11 +122,11 @@ func TestUpsampleChroma(t *testing.T) {
 }
 
 func TestYCbCrToRGB(t *testing.T) {
-	everyVariant(t, func(t *testing.T, r *rand.Rand) {
+	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for n := 1; n < 90; n++ {
 			y, cb, cr := randomBytes(r, n), randomBytes(r, n), randomBytes(r, n)
 			out, check := guardedBytes(t, 3*n)
-			YCbCrToRGB(out, y, cb, cr)
+			k.YCbCrToRGB(out, y, cb, cr)
 			check()
 			for i := range n {
 				l, u, v := float64(y[i]), float64(cb[i])-128, float64(cr[i])-128
@@ -139,7 +139,7 @@ func TestYCbCrToRGB(t *testing.T) {
 			}
 		}
 		grey := make([]uint8, 3)
-		YCbCrToRGB(grey, []uint8{77}, []uint8{128}, []uint8{128})
+		k.YCbCrToRGB(grey, []uint8{77}, []uint8{128}, []uint8{128})
 		if grey[0] != 77 || grey[1] != 77 || grey[2] != 77 {
 			t.Errorf("grey became %v", grey)
 		}

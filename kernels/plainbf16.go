@@ -9,14 +9,18 @@ import (
 // order of the sums is that of VDPBF16PS, which adds to a lane the product of the
 // upper halves of two pairs and then that of the lower ones, each sum rounded to
 // the nearest and flushed to zero if it is denormal.
-var plainHalf = halfFunctions{
-	path:       BF16Go,
-	step:       2,
-	nn:         [4]func(int, *uint16, int, int, int, int, *float32, *float32, int, *float32, int, float32, int){nil, plainHalfNN(1), plainHalfNN(2), plainHalfNN(3)},
-	tn:         [4]func(int, *float32, int, *float32, int, *float32, int, int){nil, plainHalfTN(1), plainHalfTN(2), plainHalfTN(3)},
-	toHalf:     plainToHalf,
-	fromHalf:   plainFromHalf,
-	interleave: plainInterleave,
+//
+// It reads the panels of a variant of that many lanes.
+func plainHalf(lanes int) *halfFunctions {
+	return &halfFunctions{
+		path:       BF16Go,
+		step:       2,
+		nn:         [4]func(int, *uint16, int, int, int, int, *float32, *float32, int, *float32, int, float32, int){nil, plainHalfNN(lanes), plainHalfNN(2 * lanes), plainHalfNN(3 * lanes)},
+		tn:         [4]func(int, *float32, int, *float32, int, *float32, int, int){nil, plainHalfTN(lanes), plainHalfTN(2 * lanes), plainHalfTN(3 * lanes)},
+		toHalf:     plainToHalf,
+		fromHalf:   plainFromHalf,
+		interleave: plainInterleave,
+	}
 }
 
 // toBF16 rounds to bfloat16 as VCVTNE2PS2BF16 does.
@@ -58,9 +62,8 @@ func halvesAt(p *uint16, at, n int) []uint16 {
 	return unsafe.Slice((*uint16)(unsafe.Add(unsafe.Pointer(p), 2*at)), n)
 }
 
-func plainHalfNN(nv int) func(m int, a *uint16, lda, segs, segPairs, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int) {
+func plainHalfNN(width int) func(m int, a *uint16, lda, segs, segPairs, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int) {
 	return func(m int, a *uint16, lda, segs, segPairs, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int) {
-		width := nv * k.lanes
 		acc := make([]float32, cols)
 		for i := range m {
 			clear(acc)
@@ -85,9 +88,8 @@ func plainHalfNN(nv int) func(m int, a *uint16, lda, segs, segPairs, segStride i
 	}
 }
 
-func plainHalfTN(nv int) func(ka int, a *float32, lda int, b *float32, pairs int, c *float32, ldc int, cols int) {
+func plainHalfTN(width int) func(ka int, a *float32, lda int, b *float32, pairs int, c *float32, ldc int, cols int) {
 	return func(ka int, a *float32, lda int, b *float32, pairs int, c *float32, ldc int, cols int) {
-		width := nv * k.lanes
 		acc := make([]float32, cols)
 		for i := range ka {
 			clear(acc)

@@ -12,8 +12,11 @@ import (
 // operation to the next; a worker that is done takes over the last tasks of
 // another. The goroutine that calls Run is worker 0.
 //
+// A pool has the set of kernels that its tasks use.
+//
 // A pool is used by one goroutine at a time.
 type Pool struct {
+	kernels *Set
 	workers []*worker     // without worker 0
 	pending atomic.Int64  // tasks of the job that are not done
 	parked  atomic.Bool   // worker 0 sleeps
@@ -80,14 +83,17 @@ var reserved atomic.Int32
 // from now on without a number.
 func Reserve(n int) { reserved.Store(int32(n)) }
 
-// NewPool starts a pool of n workers; n < 1 means one for every processor that
-// Go may use, but those that are reserved. Close ends it.
-func NewPool(n int) *Pool {
+// NewPool starts a pool of n workers with the kernels of [Default]; n < 1 means one for
+// every processor that Go may use, but those that are reserved. Close ends it.
+func NewPool(n int) *Pool { return Default().NewPool(n) }
+
+// NewPool starts a pool of n workers with these kernels; see [NewPool].
+func (k *Set) NewPool(n int) *Pool {
 	procs := max(1, runtime.GOMAXPROCS(0)-int(reserved.Load()))
 	if n < 1 {
 		n = procs
 	}
-	p := &Pool{done: make(chan struct{}, 1), ranges: make([]taskRange, n)}
+	p := &Pool{kernels: k, done: make(chan struct{}, 1), ranges: make([]taskRange, n)}
 	if n <= procs {
 		p.spins = spinRounds
 	}
@@ -98,6 +104,9 @@ func NewPool(n int) *Pool {
 	}
 	return p
 }
+
+// Kernels are what the tasks of the pool compute with.
+func (p *Pool) Kernels() *Set { return p.kernels }
 
 // Workers is the number of workers.
 func (p *Pool) Workers() int { return len(p.workers) + 1 }

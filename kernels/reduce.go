@@ -1,7 +1,7 @@
 package kernels
 
 // ColumnSums adds to sum the sum over the rows of every column of x.
-func ColumnSums(x Matrix, sum []float32) {
+func (k *Set) ColumnSums(x Matrix, sum []float32) {
 	if x.empty() {
 		return
 	}
@@ -9,7 +9,7 @@ func ColumnSums(x Matrix, sum []float32) {
 }
 
 // ColumnDots adds to sum and dot, per column, Σ g and Σ g·(x - mean).
-func ColumnDots(g, x Matrix, mean, sum, dot []float32) {
+func (k *Set) ColumnDots(g, x Matrix, mean, sum, dot []float32) {
 	same("ColumnDots", g, x)
 	if x.empty() {
 		return
@@ -20,7 +20,7 @@ func ColumnDots(g, x Matrix, mean, sum, dot []float32) {
 }
 
 // SumSquares is Σ x², summed in float64: NaN or +Inf if x has NaN or Inf.
-func SumSquares(x []float32) float64 {
+func (k *Set) SumSquares(x []float32) float64 {
 	if len(x) == 0 {
 		return 0
 	}
@@ -28,7 +28,7 @@ func SumSquares(x []float32) float64 {
 }
 
 // Dot is Σ x·y.
-func Dot(x, y []float32) float32 {
+func (k *Set) Dot(x, y []float32) float32 {
 	if len(x) == 0 {
 		return 0
 	}

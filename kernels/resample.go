@@ -21,7 +21,7 @@ const ResampleGroup = 4
 // the weights of row i of weights [len(first), groups·4]. Pixels beyond the end of
 // in must have the weight 0. What follows a row in memory should be part of in,
 // since it lets vectors reach beyond the row.
-func ResampleRGB(out, in []uint8, first, weights []int32, groups int) {
+func (k *Set) ResampleRGB(out, in []uint8, first, weights []int32, groups int) {
 	n := len(first)
 	if groups < 1 || len(out) != 3*n || len(weights) != n*groups*ResampleGroup {
 		panic(fmt.Sprintf("kernels: ResampleRGB: %d values and %d weights for %d outputs of %d groups", len(out), len(weights), n, groups))
@@ -53,7 +53,7 @@ func ResampleRGB(out, in []uint8, first, weights []int32, groups int) {
 
 // ResampleRows writes a row that is the weighted sum of len(weights) rows of in,
 // which are stride values apart.
-func ResampleRows(out, in []uint8, stride int, weights []int32) {
+func (k *Set) ResampleRows(out, in []uint8, stride int, weights []int32) {
 	if len(out) == 0 {
 		return
 	}

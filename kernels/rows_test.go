@@ -7,7 +7,7 @@ import (
 )
 
 func TestLayerNorm(t *testing.T) {
-	everyVariant(t, func(t *testing.T, r *rand.Rand) {
+	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for n := range 200 {
 			rows, cols := pick(r), max(pick(r), 1)
 			x, y := newGuarded(r, rows, cols), newGuarded(r, rows, cols)
@@ -23,7 +23,7 @@ func TestLayerNorm(t *testing.T) {
 			if n%2 == 0 {
 				y = x
 			}
-			LayerNorm(y.Matrix, x.Matrix, w, b, stats.Row(0), 1e-5)
+			k.LayerNorm(y.Matrix, x.Matrix, w, b, stats.Row(0), 1e-5)
 			y.check(t, "LayerNorm")
 			stats.check(t, "statistics")
 			for i := range rows {
@@ -55,7 +55,7 @@ func refMoments(x []float32, eps float64) (mean, rstd float64) {
 }
 
 func TestLayerNormGrad(t *testing.T) {
-	everyVariant(t, func(t *testing.T, r *rand.Rand) {
+	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for n := range 200 {
 			rows, cols := pick(r), 2+pick(r)
 			x, dy, dx, add := newGuarded(r, rows, cols), newGuarded(r, rows, cols), newGuarded(r, rows, cols), newGuarded(r, rows, cols)
@@ -63,7 +63,7 @@ func TestLayerNormGrad(t *testing.T) {
 			dw, db := newGuarded(r, 1, cols), newGuarded(r, 1, cols)
 			dw0, db0, dy0, add0 := dw.clone(), db.clone(), dy.clone(), add.clone()
 			stats := make([]float32, 2*rows)
-			LayerNorm(dx.Matrix, x.Matrix, w, w, stats, 1e-2)
+			k.LayerNorm(dx.Matrix, x.Matrix, w, w, stats, 1e-2)
 			var am Matrix
 			switch n % 4 {
 			case 1:
@@ -73,7 +73,7 @@ func TestLayerNormGrad(t *testing.T) {
 			case 3:
 				dx, am = add, add.Matrix
 			}
-			LayerNormGrad(dx.Matrix, dy.Matrix, x.Matrix, am, w, stats, dw.Row(0), db.Row(0))
+			k.LayerNormGrad(dx.Matrix, dy.Matrix, x.Matrix, am, w, stats, dw.Row(0), db.Row(0))
 			for _, g := range []guarded{dx, dw, db} {
 				g.check(t, "LayerNormGrad")
 			}
@@ -113,7 +113,7 @@ func TestLayerNormGrad(t *testing.T) {
 }
 
 func TestSoftmaxRows(t *testing.T) {
-	everyVariant(t, func(t *testing.T, r *rand.Rand) {
+	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for n := range 200 {
 			rows, cols := pick(r), 1+pick(r)
 			x, d := newGuarded(r, rows, cols), newGuarded(r, rows, cols)
@@ -123,8 +123,8 @@ func TestSoftmaxRows(t *testing.T) {
 				}
 			}
 			x0, d0 := x.clone(), d.clone()
-			SoftmaxRows(x.Matrix)
-			SoftmaxRowsGrad(x.Matrix, d.Matrix)
+			k.SoftmaxRows(x.Matrix)
+			k.SoftmaxRowsGrad(x.Matrix, d.Matrix)
 			x.check(t, "SoftmaxRows")
 			d.check(t, "SoftmaxRowsGrad")
 			for i := range rows {
@@ -154,14 +154,14 @@ func TestSoftmaxRows(t *testing.T) {
 
 // A NaN in a row must stay visible, and touch no other row.
 func TestRowsNonFinite(t *testing.T) {
-	everyVariant(t, func(t *testing.T, r *rand.Rand) {
+	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		nan := float32(math.NaN())
 		for _, at := range []int{0, 5, 18, 34} {
 			x, y := newGuarded(r, 3, 35), newGuarded(r, 3, 35)
 			x.Row(1)[at], y.Row(1)[at] = nan, nan
 			stats := make([]float32, 6)
-			SoftmaxRows(x.Matrix)
-			LayerNorm(y.Matrix, y.Matrix, newVector(r, 35), newVector(r, 35), stats, 1e-6)
+			k.SoftmaxRows(x.Matrix)
+			k.LayerNorm(y.Matrix, y.Matrix, newVector(r, 35), newVector(r, 35), stats, 1e-6)
 			for i := range 3 {
 				for name, m := range map[string]guarded{"softmax": x, "layer norm": y} {
 					bad := 0

@@ -6,7 +6,7 @@ import "math"
 // probs and returns the sum over the rows of -Σ_k t_k·log softmax_k for the
 // targets t, which may be soft and need not sum to one.
 // probs must not share memory with logits.
-func SoftmaxCrossEntropy(probs, logits, targets Matrix) float64 {
+func (k *Set) SoftmaxCrossEntropy(probs, logits, targets Matrix) float64 {
 	same("SoftmaxCrossEntropy", probs, logits, targets)
 	if logits.empty() {
 		return 0
@@ -25,26 +25,26 @@ func SoftmaxCrossEntropy(probs, logits, targets Matrix) float64 {
 			}
 		}
 		row := Matrix{Data: p, Rows: 1, Cols: len(p), Stride: len(p)}
-		Combine(row, row, row, 1/sum, 0)
+		k.Combine(row, row, row, 1/sum, 0)
 	}
 	return loss
 }
 
 // SoftmaxCrossEntropyGrad computes the gradient of scale times that sum with
 // respect to the logits: scale·(Σ_k t_k·probs - t). dst may be probs.
-func SoftmaxCrossEntropyGrad(dst, probs, targets Matrix, scale float32) {
+func (k *Set) SoftmaxCrossEntropyGrad(dst, probs, targets Matrix, scale float32) {
 	same("SoftmaxCrossEntropyGrad", dst, probs, targets)
 	for r := 0; r < dst.Rows; r++ {
 		var total float32
 		for _, v := range targets.Row(r) {
 			total += v
 		}
-		Combine(dst.Slice(r, r+1), probs.Slice(r, r+1), targets.Slice(r, r+1), scale*total, -scale)
+		k.Combine(dst.Slice(r, r+1), probs.Slice(r, r+1), targets.Slice(r, r+1), scale*total, -scale)
 	}
 }
 
 // SoftmaxRows replaces every row of x by its softmax.
-func SoftmaxRows(x Matrix) {
+func (k *Set) SoftmaxRows(x Matrix) {
 	if !x.empty() {
 		k.softmaxRows(x.Rows, x.Cols, x.ptr(), x.Stride)
 	}
@@ -52,7 +52,7 @@ func SoftmaxRows(x Matrix) {
 
 // SoftmaxRowsGrad replaces the gradient d of the softmax p by that of its
 // input: p·(d - Σ p·d), row by row.
-func SoftmaxRowsGrad(p, d Matrix) {
+func (k *Set) SoftmaxRowsGrad(p, d Matrix) {
 	same("SoftmaxRowsGrad", p, d)
 	if !p.empty() {
 		k.softmaxRowsGrad(p.Rows, p.Cols, p.ptr(), p.Stride, d.ptr(), d.Stride)

@@ -23,10 +23,10 @@ var stressFor = flag.Duration("stress", 300*time.Millisecond, "how long the stre
 //	go test ./kernels -run Stress -stress 45s
 func TestBF16Stress(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(runtime.NumCPU() + 2))
-	for _, path := range AvailableBF16() {
+	v := Default().Variant()
+	for _, path := range AvailableBF16(v) {
 		t.Run(string(path), func(t *testing.T) {
-			usePath(t, path)
-			products, signals, collections := stress(t, *stressFor)
+			products, signals, collections := stress(t, withPath(t, v, path), *stressFor)
 			t.Logf("%d products verified, %d signals, %d collections", products, signals, collections)
 			if products == 0 {
 				t.Error("no product was verified")
@@ -35,7 +35,7 @@ func TestBF16Stress(t *testing.T) {
 	}
 }
 
-func stress(t *testing.T, d time.Duration) (products, signals, collections int64) {
+func stress(t *testing.T, k *Set, d time.Duration) (products, signals, collections int64) {
 	var stop atomic.Bool
 	var count atomic.Int64
 	var wg sync.WaitGroup
@@ -50,13 +50,13 @@ func stress(t *testing.T, d time.Duration) (products, signals, collections int64
 		r := rand.New(rand.NewPCG(7, uint64(i)))
 		M, K, N := 20+r.IntN(60), 20+r.IntN(200), 20+r.IntN(100)
 		a, b, at := newGuarded(r, M, K), newGuarded(r, K, N), newGuarded(r, K, M)
-		p := BF16.NewPacked(K, N)
+		p := k.NewPacked(K, N, BF16)
 		p.Pack(b.Matrix)
 		c := NewMatrix(make([]float32, M*N), M, N)
 		product := func() {
 			clear(c.Data)
-			Gemm(c, 1, a.Matrix, p, Matrix{})
-			BF16.GemmTN(c, at.Matrix, b.Matrix)
+			k.Gemm(c, 1, a.Matrix, p, Matrix{})
+			k.GemmTN(c, at.Matrix, b.Matrix, BF16)
 		}
 		product()
 		want := slices.Clone(c.Data)

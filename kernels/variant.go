@@ -1,7 +1,6 @@
 package kernels
 
 import (
-	"fmt"
 	"os"
 	"strings"
 
@@ -62,11 +61,8 @@ type functions struct {
 	yCbCrToRGB     func(n int, rgb, y, cb, cr *uint8)
 }
 
-var (
-	variants = map[Variant]*functions{Go: &plain}
-	current  = Go
-	k        = &plain
-)
+// variants are what the processor can run. It is filled when the package is loaded.
+var variants = map[Variant]*functions{Go: &plain}
 
 // Available lists the variants that this processor can run, fastest first.
 func Available() []Variant {
@@ -79,46 +75,11 @@ func Available() []Variant {
 	return out
 }
 
-// Active is the variant in use.
-func Active() Variant { return current }
-
-// Use makes v the variant in use, and chooses the path of bf16 anew. It must not
-// be called while kernels run, and what was packed before is void. The error names
-// the variants there are.
-func Use(v Variant) error {
-	f := variants[v]
-	if f == nil {
-		return fmt.Errorf("kernels: variant %q is not available here: want one of %v", v, Available())
-	}
-	current, k = v, f
-	if selectBF16() != nil {
-		h = nil
-	}
-	return nil
-}
-
 func init() {
 	register()
 	registerBF16()
-	if Select() != nil {
-		_ = Use(Available()[0])
-	}
-}
-
-// Select makes the variant in use the one that EnvVariable names, or the
-// fastest if it is empty, and does the same for bf16 and BF16Variable. The package does so when it is loaded, and takes the
-// fastest for a bad name; a program calls it again to report that.
-func Select() error {
-	if name := os.Getenv(EnvVariable); name != "" {
-		if err := Use(Variant(strings.ToLower(name))); err != nil {
-			return fmt.Errorf("%s=%s: %w", EnvVariable, name, err)
-		}
-		return selectBF16()
-	}
-	if err := Use(Available()[0]); err != nil {
-		return err
-	}
-	return selectBF16()
+	makeSets()
+	standard, standardErr = choose(strings.ToLower(os.Getenv(EnvVariable)), strings.ToLower(os.Getenv(BF16Variable)))
 }
 
 // CPU names the processor and the features that the choice of a variant rests on.

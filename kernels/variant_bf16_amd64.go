@@ -20,7 +20,7 @@ func registerBF16() {
 		interleave: interleaveBF16,
 	}
 	if refusals[BF16AMX] = amxRefusal(); refusals[BF16AMX] == "" {
-		halves[BF16AMX] = tilePath(tiles1AMX, tiles2AMX, halves[BF16AVX512])
+		halves[BF16AMX] = tilePath(tiles1AMX, tiles2AMX, halves[BF16AVX512], variants[AVX512])
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 func NewRunner(c *configs.Config, net graph.Model, pool *kernels.Pool) (*graph.Runner, error) {
 	r := graph.NewRunner(net, pool)
 	var err error
-	r.Precision, err = precision(c)
+	r.Precision, err = precision(c, pool.Kernels())
 	return r, err
 }
 
@@ -26,12 +26,12 @@ func NewMIMRunner(c *configs.Config, net *localmim.Model, pool *kernels.Pool) (*
 	r := localmim.NewRunner(net, pool)
 	r.Recompute = c.Train.GradCheckpointing
 	var err error
-	r.Precision, err = precision(c)
+	r.Precision, err = precision(c, pool.Kernels())
 	return r, err
 }
 
-func precision(c *configs.Config) (kernels.Precision, error) {
-	p, err := kernels.ParsePrecision(c.Precision)
+func precision(c *configs.Config, k *kernels.Set) (kernels.Precision, error) {
+	p, err := k.ParsePrecision(c.Precision)
 	if err != nil {
 		return p, fmt.Errorf("precision: %w", err)
 	}

@@ -31,7 +31,7 @@ func TestRunnerPrecision(t *testing.T) {
 			return r.Precision, err
 		}
 		for _, precision := range configs.Precisions {
-			want, wantErr := kernels.ParsePrecision(precision)
+			want, wantErr := pool.Kernels().ParsePrecision(precision)
 			if got, err := made(c.In(precision)); got != want || (err != nil) != (wantErr != nil) {
 				t.Errorf("%s in %s: %v, %v", preset, precision, got, err)
 			}

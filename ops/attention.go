@@ -61,11 +61,12 @@ func (t *Tape) newAttention(w *Windows, channels, heads int, table *Param) (*att
 	a.parts = min(w.count(), max(1, 64/heads))
 	a.workers = make([]attentionPacks, t.Pool().Workers())
 	for i := range a.workers {
-		a.workers[i].keys.Precision, a.workers[i].values.Precision = t.Precision, t.Precision
+		a.workers[i].keys = kernels.Packed{Kernels: t.kernels, Precision: t.Precision}
+		a.workers[i].values = kernels.Packed{Kernels: t.kernels, Precision: t.Precision}
 	}
 	a.forwardTo, a.backward, a.sumTables = a.forwardTask, a.backwardTask, a.sumTable
 	n, d := w.longest, a.depth
-	size := 8*(n*d+16) + 4*(t.Precision.PackedLen(d, n)+t.Precision.PackedLen(n, d)+64) + 2*a.tableRows()
+	size := 8*(n*d+16) + 4*(t.kernels.PackedLen(d, n, t.Precision)+t.kernels.PackedLen(n, d, t.Precision)+64) + 2*a.tableRows()
 	t.NeedScratch(scratchSize([]int{size}, n, n, n) + scratchSize(nil, a.queries, n, n))
 	if t.Train && table != nil {
 		a.tables = t.NewBuffer(heads * a.parts * a.tableRows())
@@ -90,21 +91,21 @@ func (a *attention) split(i int) (head int, ws []window) {
 }
 
 // gather copies the rows of a window out of some columns of a map.
-func (w *window) gather(dst, src kernels.Matrix) {
+func (w *window) gather(k *kernels.Set, dst, src kernels.Matrix) {
 	at := 0
 	for _, r := range w.runs {
 		n := int(r[1])
-		dst.Slice(at, at+n).Copy(src.Slice(int(r[0]), int(r[0])+n))
+		k.Copy(dst.Slice(at, at+n), src.Slice(int(r[0]), int(r[0])+n))
 		at += n
 	}
 }
 
 // scatter is the way back.
-func (w *window) scatter(dst, src kernels.Matrix) {
+func (w *window) scatter(k *kernels.Set, dst, src kernels.Matrix) {
 	at := 0
 	for _, r := range w.runs {
 		n := int(r[1])
-		dst.Slice(int(r[0]), int(r[0])+n).Copy(src.Slice(at, at+n))
+		k.Copy(dst.Slice(int(r[0]), int(r[0])+n), src.Slice(at, at+n))
 		at += n
 	}
 }
@@ -141,7 +142,7 @@ func (a *attention) forwardTask(worker, i int) {
 	longest, d := a.windows.longest, a.depth
 	table := s.vector(a.tableRows())
 	q, k, v := s.vector(longest*d), s.vector(longest*d), s.vector(longest*d)
-	keyMemory, valueMemory := s.vector(a.tape.Precision.PackedLen(d, longest)), s.vector(a.tape.Precision.PackedLen(longest, d))
+	keyMemory, valueMemory := s.vector(a.tape.kernels.PackedLen(d, longest, a.tape.Precision)), s.vector(a.tape.kernels.PackedLen(longest, d, a.tape.Precision))
 	bias, scores := s.matrix(longest, longest), s.matrix(a.queries, longest)
 	if a.table != nil {
 		a.headTable(table, head)
@@ -152,9 +153,9 @@ func (a *attention) forwardTask(worker, i int) {
 		w := &ws[j]
 		n := len(w.tokens)
 		queries, keys, values := kernels.NewMatrix(q, n, d), kernels.NewMatrix(k, n, d), kernels.NewMatrix(v, n, d)
-		w.gather(queries, a.columns(a.qkv, 0, head))
-		w.gather(keys, a.columns(a.qkv, 1, head))
-		w.gather(values, a.columns(a.qkv, 2, head))
+		w.gather(a.tape.kernels, queries, a.columns(a.qkv, 0, head))
+		w.gather(a.tape.kernels, keys, a.columns(a.qkv, 1, head))
+		w.gather(a.tape.kernels, values, a.columns(a.qkv, 2, head))
 		packs.keys.Resize(d, n, keyMemory)
 		packs.keys.PackTransposed(keys)
 		packs.values.Resize(n, d, valueMemory)
@@ -166,11 +167,11 @@ func (a *attention) forwardTask(worker, i int) {
 		for from := 0; from < n; from += a.queries {
 			to := min(from+a.queries, n)
 			p := scores.Slice(0, to-from).Columns(0, n)
-			kernels.Gemm(p, a.scale, queries.Slice(from, to), &packs.keys, a.biasOf(bias, from, to, n))
-			kernels.SoftmaxRows(p)
-			kernels.Gemm(queries.Slice(from, to), 1, p, &packs.values, kernels.Matrix{}) // the queries are not needed any more
+			a.tape.kernels.Gemm(p, a.scale, queries.Slice(from, to), &packs.keys, a.biasOf(bias, from, to, n))
+			a.tape.kernels.SoftmaxRows(p)
+			a.tape.kernels.Gemm(queries.Slice(from, to), 1, p, &packs.values, kernels.Matrix{}) // the queries are not needed any more
 		}
-		w.scatter(out, queries)
+		w.scatter(a.tape.kernels, out, queries)
 	}
 }
 
@@ -192,8 +193,8 @@ func (a *attention) backwardTask(worker, i int) {
 	for j := range memory {
 		memory[j] = kernels.NewMatrix(s.vector(longest*d), longest, d)
 	}
-	keyT, valueT := s.vector(a.tape.Precision.PackedLen(d, longest)), s.vector(a.tape.Precision.PackedLen(d, longest))
-	keyN := s.vector(a.tape.Precision.PackedLen(longest, d))
+	keyT, valueT := s.vector(a.tape.kernels.PackedLen(d, longest, a.tape.Precision)), s.vector(a.tape.kernels.PackedLen(d, longest, a.tape.Precision))
+	keyN := s.vector(a.tape.kernels.PackedLen(longest, d, a.tape.Precision))
 	bias, dbias := s.matrix(longest, longest), s.matrix(longest, longest)
 	scores, dscores := s.matrix(a.queries, longest), s.matrix(a.queries, longest)
 	var tableGrad []float32
@@ -210,10 +211,10 @@ func (a *attention) backwardTask(worker, i int) {
 			m[j] = memory[j].Slice(0, n)
 		}
 		q, k, v, do, dq, dk, dv := m[0], m[1], m[2], m[3], m[4], m[5], m[6]
-		w.gather(q, a.columns(a.qkv, 0, head))
-		w.gather(k, a.columns(a.qkv, 1, head))
-		w.gather(v, a.columns(a.qkv, 2, head))
-		w.gather(do, a.do.Columns(head*d, (head+1)*d))
+		w.gather(a.tape.kernels, q, a.columns(a.qkv, 0, head))
+		w.gather(a.tape.kernels, k, a.columns(a.qkv, 1, head))
+		w.gather(a.tape.kernels, v, a.columns(a.qkv, 2, head))
+		w.gather(a.tape.kernels, do, a.do.Columns(head*d, (head+1)*d))
 		if a.table != nil && (j == 0 || w.pattern != ws[j-1].pattern) {
 			a.layBias(bias.Columns(0, n), w, table)
 			for r := range n {
@@ -230,29 +231,29 @@ func (a *attention) backwardTask(worker, i int) {
 			if from == 0 {
 				packs.keys.PackTransposed(k)
 			}
-			kernels.Gemm(p, a.scale, q.Slice(from, to), &packs.keys, a.biasOf(bias, from, to, n))
-			kernels.SoftmaxRows(p)
-			a.tape.Precision.GemmTN(dv, p, do.Slice(from, to))
+			a.tape.kernels.Gemm(p, a.scale, q.Slice(from, to), &packs.keys, a.biasOf(bias, from, to, n))
+			a.tape.kernels.SoftmaxRows(p)
+			a.tape.kernels.GemmTN(dv, p, do.Slice(from, to), a.tape.Precision)
 			packs.values.Resize(d, n, valueT)
 			if from == 0 {
 				packs.values.PackTransposed(v)
 			}
-			kernels.Gemm(dp, 1, do.Slice(from, to), &packs.values, kernels.Matrix{})
-			kernels.SoftmaxRowsGrad(p, dp)
+			a.tape.kernels.Gemm(dp, 1, do.Slice(from, to), &packs.values, kernels.Matrix{})
+			a.tape.kernels.SoftmaxRowsGrad(p, dp)
 			if a.table != nil {
-				kernels.Combine(b.Slice(from, to), b.Slice(from, to), dp, 1, 1)
+				a.tape.kernels.Combine(b.Slice(from, to), b.Slice(from, to), dp, 1, 1)
 			}
 			packs.keys.Resize(n, d, keyN)
 			if from == 0 {
 				packs.keys.PutRows(0, k)
 			}
-			kernels.Gemm(dq.Slice(from, to), a.scale, dp, &packs.keys, kernels.Matrix{})
-			a.tape.Precision.GemmTN(dk, dp, q.Slice(from, to))
+			a.tape.kernels.Gemm(dq.Slice(from, to), a.scale, dp, &packs.keys, kernels.Matrix{})
+			a.tape.kernels.GemmTN(dk, dp, q.Slice(from, to), a.tape.Precision)
 		}
-		kernels.Combine(dk, dk, dk, a.scale, 0)
-		w.scatter(a.columns(a.dqkv, 0, head), dq)
-		w.scatter(a.columns(a.dqkv, 1, head), dk)
-		w.scatter(a.columns(a.dqkv, 2, head), dv)
+		a.tape.kernels.Combine(dk, dk, dk, a.scale, 0)
+		w.scatter(a.tape.kernels, a.columns(a.dqkv, 0, head), dq)
+		w.scatter(a.tape.kernels, a.columns(a.dqkv, 1, head), dk)
+		w.scatter(a.tape.kernels, a.columns(a.dqkv, 2, head), dv)
 		if a.table != nil && (j+1 == len(ws) || ws[j+1].pattern != w.pattern) {
 			a.collectBias(tableGrad, w, b)
 		}

@@ -124,7 +124,7 @@ func (f *attentionBlock) project(worker, i int) {
 	if f.QKVBias != nil {
 		bias = kernels.Broadcast(f.QKVBias.Data(), to-from)
 	}
-	kernels.Gemm(f.qkv.Slice(from, to), 1, n, f.wqkv.Packed, bias)
+	f.tape.kernels.Gemm(f.qkv.Slice(from, to), 1, n, f.wqkv.Packed, bias)
 }
 
 // merge brings the heads together and adds the residual.
@@ -132,8 +132,8 @@ func (f *attentionBlock) merge(worker, i int) {
 	from, to := f.cut[i][0], f.cut[i][1]
 	s := scratch{f.tape.Scratch(worker)}
 	v := s.matrix(to-from, f.shape.channels)
-	kernels.Gemm(v, 1, f.o.Slice(from, to), f.wproj.Packed, kernels.Broadcast(f.ProjBias.Data(), to-from))
-	f.shape.addScaled(f.y.Slice(from, to), f.x.Slice(from, to), v, from, f.keep)
+	f.tape.kernels.Gemm(v, 1, f.o.Slice(from, to), f.wproj.Packed, kernels.Broadcast(f.ProjBias.Data(), to-from))
+	f.shape.addScaled(f.tape.kernels, f.y.Slice(from, to), f.x.Slice(from, to), v, from, f.keep)
 }
 
 // attentionGrad is the backward pass.
@@ -196,8 +196,8 @@ func (g *attentionGrad) unmergeRows(worker, i int) {
 	from, to := g.cut[i][0], g.cut[i][1]
 	s := scratch{g.tape.Scratch(worker)}
 	dv := s.matrix(to-from, g.shape.channels)
-	g.shape.scaled(dv, g.dy.Slice(from, to), from, g.keep)
-	kernels.Gemm(g.do.Slice(from, to), 1, dv, g.vproj.Packed, kernels.Matrix{})
+	g.shape.scaled(g.tape.kernels, dv, g.dy.Slice(from, to), from, g.keep)
+	g.tape.kernels.Gemm(g.do.Slice(from, to), 1, dv, g.vproj.Packed, kernels.Matrix{})
 	g.heads.PutRows(from, g.o.Slice(from, to))
 }
 
@@ -205,7 +205,7 @@ func (g *attentionGrad) unprojectRows(worker, i int) {
 	from, to := g.cut[i][0], g.cut[i][1]
 	s := scratch{g.tape.Scratch(worker)}
 	dn, x := s.matrix(to-from, g.shape.channels), g.x.Slice(from, to)
-	kernels.Gemm(dn, 1, g.dqkv.Slice(from, to), g.vqkv.Packed, kernels.Matrix{})
+	g.tape.kernels.Gemm(dn, 1, g.dqkv.Slice(from, to), g.vqkv.Packed, kernels.Matrix{})
 	g.norm.start(i)
 	g.norm.backward(g.dx.Slice(from, to), dn, x, g.dy.Slice(from, to), from, i)
 	g.norm.forward(dn, x, from)

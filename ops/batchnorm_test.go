@@ -21,7 +21,7 @@ func TestSumMoments(t *testing.T) {
 		bn := &BatchNorm{Weight: NewParam("w", c), Bias: NewParam("b", c), RunningMean: []float32{0, 2.9e4, 0}, RunningVar: make([]float32, c), Tracked: new(int64), Momentum: 0.1}
 		n := newNormState(bn, len(spans)-1, true)
 		for i := range n.moments {
-			n.moments[i].Measure(x.Slice(spans[i], spans[i+1]))
+			n.moments[i].Measure(kernels.Default(), x.Slice(spans[i], spans[i+1]))
 		}
 		return n
 	}

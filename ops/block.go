@@ -223,7 +223,7 @@ func (f *block) bind(in [][]float32, out []float32) {
 
 // mix is the first half of the block in training: partial convolution, first
 // product, moments.
-func (f *block) mix(worker, i int) { f.norm.moments[i].Measure(f.fill(worker, i)) }
+func (f *block) mix(worker, i int) { f.norm.moments[i].Measure(f.tape.kernels, f.fill(worker, i)) }
 
 // fill computes what is kept of a span. It returns the hidden map before it is
 // rounded.
@@ -236,7 +236,7 @@ func (f *block) fill(worker, i int) kernels.Matrix {
 	f.convolve(convolved, b, strip)
 	f.gather(u, convolved, b)
 	h = f.hiddenMap.place(h, from, 0)
-	kernels.Gemm(h, 1, u, f.w1.Packed, kernels.Matrix{})
+	f.tape.kernels.Gemm(h, 1, u, f.w1.Packed, kernels.Matrix{})
 	f.hiddenMap.put(h, from, 0)
 	return h
 }
@@ -245,9 +245,9 @@ func (f *block) fill(worker, i int) kernels.Matrix {
 func (f *block) convolve(dst kernels.Matrix, b span, strip []float32) {
 	p, at := f.pconv(b), 0
 	b.eachImage(func(b span) {
-		p.Pad(strip, f.image(f.x, b.image), b.line)
+		p.Pad(f.tape.kernels, strip, f.image(f.x, b.image), b.line)
 		n := b.lines * f.shape.width
-		p.Convolve(dst.Slice(at, at+n), strip, f.wp.Packed, kernels.Matrix{})
+		p.Convolve(f.tape.kernels, dst.Slice(at, at+n), strip, f.wp.Packed, kernels.Matrix{})
 		at += n
 	})
 }
@@ -261,8 +261,8 @@ func (f *block) image(m kernels.Matrix, i int) kernels.Matrix {
 // gather puts the convolved channels and the untouched ones of x together.
 func (f *block) gather(u, convolved kernels.Matrix, b span) {
 	c := f.shape.channels
-	u.Columns(0, f.partial).Copy(convolved)
-	u.Columns(f.partial, c).Copy(f.x.Slice(f.shape.from(b), f.shape.to(b)).Columns(f.partial, c))
+	f.tape.kernels.Copy(u.Columns(0, f.partial), convolved)
+	f.tape.kernels.Copy(u.Columns(f.partial, c), f.x.Slice(f.shape.from(b), f.shape.to(b)).Columns(f.partial, c))
 }
 
 // expand is the second half: norm, activation, second product, residual.
@@ -271,7 +271,7 @@ func (f *block) expand(worker, i int) {
 	b := f.spans[i]
 	from, to := f.shape.from(b), f.shape.to(b)
 	a, v := s.matrix(to-from, f.hidden), s.matrix(to-from, f.shape.channels)
-	kernels.Affine(a, f.hiddenMap.get(a, from, 0), f.norm.scale, f.norm.shift, f.Act)
+	f.tape.kernels.Affine(a, f.hiddenMap.get(a, from, 0), f.norm.scale, f.norm.shift, f.Act)
 	f.project(a, v, b)
 }
 
@@ -287,8 +287,8 @@ func (f *block) infer(worker, i int) {
 	if f.Bias != nil {
 		bias = kernels.Broadcast(f.Bias.Data(), rows)
 	}
-	kernels.Gemm(h, 1, u, f.w1.Packed, bias)
-	kernels.Affine(h, h, f.norm.scale, f.norm.shift, f.Act)
+	f.tape.kernels.Gemm(h, 1, u, f.w1.Packed, bias)
+	f.tape.kernels.Affine(h, h, f.norm.scale, f.norm.shift, f.Act)
 	f.project(h, u, b)
 }
 
@@ -303,14 +303,14 @@ func (f *block) project(a, v kernels.Matrix, b span) {
 		rows := a.Slice(at, at+to-from)
 		switch {
 		case keep == 0:
-			y.Copy(x)
+			f.tape.kernels.Copy(y, x)
 		case f.LayerScale == nil:
-			kernels.Gemm(y, keep, rows, f.w2.Packed, x)
+			f.tape.kernels.Gemm(y, keep, rows, f.w2.Packed, x)
 		default:
 			vr := v.Slice(at, at+to-from)
-			kernels.Gemm(vr, keep, rows, f.w2.Packed, kernels.Matrix{})
+			f.tape.kernels.Gemm(vr, keep, rows, f.w2.Packed, kernels.Matrix{})
 			kernels.ScaleColumns(vr, vr, f.LayerScale.Data())
-			kernels.Combine(y, vr, x, 1, 1)
+			f.tape.kernels.Combine(y, vr, x, 1, 1)
 		}
 		at += to - from
 	}

@@ -96,7 +96,7 @@ func (g *blockGrad) hiddenPart(worker int, b span, dw kernels.Matrix, sum, dot [
 	dy := g.dy.Slice(from, to)
 	if keep != 1 {
 		scaled := s.matrix(rows, c)
-		kernels.Combine(scaled, dy, dy, keep, 0)
+		g.tape.kernels.Combine(scaled, dy, dy, keep, 0)
 		dy = scaled
 	}
 	dv := dy // gradient of the product before the layer scale
@@ -105,9 +105,9 @@ func (g *blockGrad) hiddenPart(worker int, b span, dw kernels.Matrix, sum, dot [
 		kernels.ScaleColumns(dv, dy, g.LayerScale.Data())
 	}
 	da, a, h := s.matrix(rows, g.hidden), s.matrix(rows, g.hidden), s.matrix(rows, g.hidden)
-	kernels.Gemm(da, 1, dv, g.v2.Packed, kernels.Matrix{})
-	kernels.AffineGrad(a, dz, g.hiddenMap.get(h, from, 0), da, g.norm.scale, g.norm.shift, g.norm.mean32, sum, dot, g.Act)
-	g.tape.Precision.GemmTN(dw, dy, a) // without the layer scale: see scaleGradient
+	g.tape.kernels.Gemm(da, 1, dv, g.v2.Packed, kernels.Matrix{})
+	g.tape.kernels.AffineGrad(a, dz, g.hiddenMap.get(h, from, 0), da, g.norm.scale, g.norm.shift, g.norm.mean32, sum, dot, g.Act)
+	g.tape.kernels.GemmTN(dw, dy, a, g.tape.Precision) // without the layer scale: see scaleGradient
 }
 
 // scaleGradient completes the gradients of the second product and of the layer
@@ -123,7 +123,7 @@ func (g *blockGrad) scaleGradient() {
 		d := g.dw2.run(run)
 		for c := range scale {
 			row := d.Row(c)
-			grad[c] += kernels.Dot(row, weights[c*g.hidden:])
+			grad[c] += g.tape.kernels.Dot(row, weights[c*g.hidden:])
 			kernels.Scale(row, scale[c])
 		}
 	}
@@ -138,15 +138,15 @@ func (g *blockGrad) sweepInput(worker, run int) {
 		b := g.spans[i]
 		from, to := g.shape.from(b), g.shape.to(b)
 		dh, u, du := s.matrix(to-from, g.hidden), s.matrix(to-from, c), s.matrix(to-from, c)
-		kernels.CombineColumns(dh, g.dz.Slice(from, to), g.hiddenMap.get(dh, from, 0), g.norm.scale, g.norm.slope, g.norm.level)
+		g.tape.kernels.CombineColumns(dh, g.dz.Slice(from, to), g.hiddenMap.get(dh, from, 0), g.norm.scale, g.norm.slope, g.norm.level)
 		convolved := g.convolved.Slice(from, to)
 		g.gather(u, convolved, b)
-		kernels.Gemm(du, 1, dh, g.v1.Packed, kernels.Matrix{})
-		g.tape.Precision.GemmTN(dw, dh, u)
-		convolved.Copy(du.Columns(0, g.partial))
+		g.tape.kernels.Gemm(du, 1, dh, g.v1.Packed, kernels.Matrix{})
+		g.tape.kernels.GemmTN(dw, dh, u, g.tape.Precision)
+		g.tape.kernels.Copy(convolved, du.Columns(0, g.partial))
 		dx, dy := g.dx.Slice(from, to), g.dy.Slice(from, to)
-		dx.Columns(0, g.partial).Copy(dy.Columns(0, g.partial))
-		kernels.Combine(dx.Columns(g.partial, c), dy.Columns(g.partial, c), du.Columns(g.partial, c), 1, 1)
+		g.tape.kernels.Copy(dx.Columns(0, g.partial), dy.Columns(0, g.partial))
+		g.tape.kernels.Combine(dx.Columns(g.partial, c), dy.Columns(g.partial, c), du.Columns(g.partial, c), 1, 1)
 	}
 }
 
@@ -159,11 +159,11 @@ func (g *blockGrad) sweepConvolution(worker, run int) {
 		p := g.pconv(g.spans[i])
 		g.spans[i].eachImage(func(b span) {
 			from, to := g.shape.from(b), g.shape.to(b)
-			p.Pad(strip, g.image(g.x, b.image), b.line)
-			p.WeightGrad(dw, strip, g.convolved.Slice(from, to), g.tape.Precision)
-			p.Pad(gradStrip, g.image(g.convolved, b.image), b.line)
+			p.Pad(g.tape.kernels, strip, g.image(g.x, b.image), b.line)
+			p.WeightGrad(g.tape.kernels, dw, strip, g.convolved.Slice(from, to), g.tape.Precision)
+			p.Pad(g.tape.kernels, gradStrip, g.image(g.convolved, b.image), b.line)
 			dx := g.dx.Slice(from, to).Columns(0, g.partial)
-			p.Convolve(dx, gradStrip, g.vp.Packed, dx)
+			p.Convolve(g.tape.kernels, dx, gradStrip, g.vp.Packed, dx)
 		})
 	}
 }

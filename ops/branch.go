@@ -24,7 +24,7 @@ func Branch(t *Tape, name string, x *gorgonia.Node) (main, side *gorgonia.Node, 
 				Kind: KindBranch + GradSuffix, Name: name, Inputs: gorgonia.Nodes{dy, sideGrad}, Shape: shape, Reuse: 1,
 				Run: func(in [][]float32, out []float32) error {
 					m := func(v []float32) kernels.Matrix { return kernels.NewMatrix(v, 1, len(v)) }
-					kernels.Combine(m(out), m(in[0]), m(in[1]), 1, 1)
+					t.kernels.Combine(m(out), m(in[0]), m(in[1]), 1, 1)
 					return nil
 				},
 			})

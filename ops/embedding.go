@@ -43,7 +43,7 @@ func Embed(t *Tape, x *gorgonia.Node, e Embedding) (*gorgonia.Node, error) {
 		return nil, fmt.Errorf("ops: embedding %q: %d fixed values for %d tokens of %d channels, or learned ones beside them", e.Name, len(e.Fixed), places, c)
 	}
 	if to := [2]int{x.Shape()[1], x.Shape()[2]}; to != e.Grid && (e.Fixed != nil || e.Position != nil) {
-		f.resize = newPositionResize(f.class, c, e.Grid, to, Antialiased)
+		f.resize = newPositionResize(t.kernels, f.class, c, e.Grid, to, Antialiased)
 		f.resized, f.resizedGrad = make([]float32, f.tokens*c), make([]float32, f.tokens*c)
 	}
 	f.forwardTask, f.backwardTask, f.sumTask = f.forwardImage, f.backwardImage, f.sumTokens
@@ -92,9 +92,9 @@ func (f *embedding) forwardImage(_, image int) {
 	if f.Class != nil {
 		copy(f.y.Row(image*f.tokens), f.Class.Data())
 	}
-	f.ofImage(f.y, image).Copy(f.x.Slice(image*n, (image+1)*n))
+	f.tape.kernels.Copy(f.ofImage(f.y, image), f.x.Slice(image*n, (image+1)*n))
 	if f.position != nil {
-		kernels.Add(f.y.Data[image*f.tokens*c:(image+1)*f.tokens*c], f.position)
+		f.tape.kernels.Add(f.y.Data[image*f.tokens*c:(image+1)*f.tokens*c], f.position)
 	}
 }
 
@@ -122,7 +122,7 @@ func (f *embedding) backward(in [][]float32, out []float32) error {
 
 func (f *embedding) backwardImage(_, image int) {
 	n := f.in.perImage()
-	f.dx.Slice(image*n, (image+1)*n).Copy(f.ofImage(f.dy, image))
+	f.tape.kernels.Copy(f.dx.Slice(image*n, (image+1)*n), f.ofImage(f.dy, image))
 }
 
 // sumTokens adds the gradients of a part of the tokens over the images.
@@ -133,10 +133,10 @@ func (f *embedding) sumTokens(_, part int) {
 		for token := from; token < to; token++ {
 			row := f.dy.Row(image*f.tokens + token)
 			if f.positionGrad != nil {
-				kernels.Add(f.positionGrad[token*c:(token+1)*c], row)
+				f.tape.kernels.Add(f.positionGrad[token*c:(token+1)*c], row)
 			}
 			if token < f.class {
-				kernels.Add(f.Class.GradData(), row)
+				f.tape.kernels.Add(f.Class.GradData(), row)
 			}
 		}
 	}
@@ -157,13 +157,13 @@ func MeanTokens(t *Tape, name string, x *gorgonia.Node, from, to int) (*gorgonia
 	mean := func(_, i int) {
 		out := dst.Row(i)
 		clear(out)
-		kernels.ColumnSums(src.Slice(i*n+from, i*n+to), out)
+		t.kernels.ColumnSums(src.Slice(i*n+from, i*n+to), out)
 		kernels.Scale(out, scale)
 	}
 	spread := func(_, i int) {
 		clear(dx.Data[i*n*shape.channels : (i+1)*n*shape.channels])
 		g := kernels.Broadcast(dy.Row(i), to-from)
-		kernels.Combine(dx.Slice(i*n+from, i*n+to), g, g, scale, 0)
+		t.kernels.Combine(dx.Slice(i*n+from, i*n+to), g, g, scale, 0)
 	}
 	out := kernels.Matrix{Rows: shape.images, Cols: shape.channels}
 	return t.recordLayer(Spec{

@@ -27,7 +27,11 @@ type harness struct {
 }
 
 func newHarness(t *testing.T, workers int, train bool) *harness {
-	pool := kernels.NewPool(workers)
+	return newHarnessOn(t, kernels.Default(), workers, train)
+}
+
+func newHarnessOn(t *testing.T, k *kernels.Set, workers int, train bool) *harness {
+	pool := k.NewPool(workers)
 	t.Cleanup(pool.Close)
 	return &harness{t: t, tape: NewTape(NewWorkspace(pool), train), inputs: map[string]*tensor.Dense{}, nodes: map[string]*gorgonia.Node{}, grads: map[string]*gorgonia.Node{}}
 }
@@ -187,16 +191,14 @@ func (h *harness) checkGradients(step, tolerance float64) {
 	}
 }
 
-func everyVariant(t *testing.T, f func(t *testing.T)) {
-	before := kernels.Active()
-	defer kernels.Use(before)
+func everyVariant(t *testing.T, f func(t *testing.T, k *kernels.Set)) {
+	t.Helper()
 	for _, v := range kernels.Available() {
-		t.Run(string(v), func(t *testing.T) {
-			if err := kernels.Use(v); err != nil {
-				t.Fatal(err)
-			}
-			f(t)
-		})
+		k, err := kernels.New(v, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Run(string(v), func(t *testing.T) { f(t, k) })
 	}
 }
 
@@ -236,8 +238,8 @@ func TestBlockGradient(t *testing.T) {
 			continue
 		}
 		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
-			everyVariant(t, func(t *testing.T) {
-				h := newHarness(t, 2, true)
+			everyVariant(t, func(t *testing.T, k *kernels.Set) {
+				h := newHarnessOn(t, k, 2, true)
 				h.block(rand.New(rand.NewPCG(1, 2)), c.batch, c.height, c.width, c.c, c.partial, c.hidden, c.act, c.scaled, c.keep)
 				h.checkGradients(1e-2, 2e-2)
 			})
@@ -248,8 +250,8 @@ func TestBlockGradient(t *testing.T) {
 // With ReLU, central differences are wrong at the kink: small steps, and a
 // function that is linear nearly everywhere.
 func TestBlockGradientReLU(t *testing.T) {
-	everyVariant(t, func(t *testing.T) {
-		h := newHarness(t, 2, true)
+	everyVariant(t, func(t *testing.T, k *kernels.Set) {
+		h := newHarnessOn(t, k, 2, true)
 		h.block(rand.New(rand.NewPCG(1, 2)), 2, 3, 3, 8, 2, 8, kernels.ReLU, false, false)
 		h.checkGradients(1e-3, 5e-2)
 	})
@@ -263,9 +265,9 @@ func TestPatchConvGradient(t *testing.T) {
 		{2, 9, 9, 3, 4, 2, 3}, // gaps
 	} {
 		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
-			everyVariant(t, func(t *testing.T) {
+			everyVariant(t, func(t *testing.T, k *kernels.Set) {
 				r := rand.New(rand.NewPCG(1, 2))
-				h := newHarness(t, 2, true)
+				h := newHarnessOn(t, k, 2, true)
 				x := h.input("x", r, c.batch, c.height, c.width, c.in)
 				out, err := PatchConvNorm(h.tape, x, PatchConv{
 					Name: "embed", Weight: h.param("weight", r, 0.3, c.out, c.in, c.size, c.size), Stride: c.stride, Norm: h.norm("norm", r, c.out)})
@@ -287,23 +289,23 @@ func TestFirstLayerGradient(t *testing.T) {
 }
 
 func TestHeadGradients(t *testing.T) {
-	everyVariant(t, func(t *testing.T) {
+	everyVariant(t, func(t *testing.T, k *kernels.Set) {
 		r := rand.New(rand.NewPCG(1, 2))
 		t.Run("pool", func(t *testing.T) {
-			h := newHarness(t, 2, true)
+			h := newHarnessOn(t, k, 2, true)
 			out, err := GlobalAvgPool(h.tape, "pool", h.input("x", r, 3, 2, 5, 7))
 			h.compile(out, err, "x")
 			h.checkGradients(1e-2, 1e-3)
 		})
 		t.Run("activation", func(t *testing.T) {
-			h := newHarness(t, 2, true)
+			h := newHarnessOn(t, k, 2, true)
 			out, err := Activate(h.tape, "act", h.input("x", r, 3, 37), kernels.GELU)
 			h.compile(out, err, "x")
 			h.checkGradients(1e-2, 1e-3)
 		})
 		for _, bias := range []bool{true, false} {
 			t.Run(fmt.Sprint("linear/bias=", bias), func(t *testing.T) {
-				h := newHarness(t, 2, true)
+				h := newHarnessOn(t, k, 2, true)
 				x := h.input("x", r, 5, 21)
 				w := h.param("weight", r, 0.3, 33, 21)
 				var b *Param
@@ -316,7 +318,7 @@ func TestHeadGradients(t *testing.T) {
 			})
 		}
 		t.Run("cross entropy", func(t *testing.T) {
-			h := newHarness(t, 2, true)
+			h := newHarnessOn(t, k, 2, true)
 			x, y := h.input("x", r, 4, 9), h.input("targets", r, 4, 9)
 			for i, v := range h.inputs["targets"].Float32s() {
 				h.inputs["targets"].Float32s()[i] = v * v / 9

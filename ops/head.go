@@ -21,7 +21,7 @@ func GlobalAvgPool(t *Tape, name string, x *gorgonia.Node) (*gorgonia.Node, erro
 	pool := func(_, i int) {
 		out := dst.Row(i)
 		clear(out)
-		kernels.ColumnSums(src.Slice(i*pixels, (i+1)*pixels), out)
+		t.kernels.ColumnSums(src.Slice(i*pixels, (i+1)*pixels), out)
 		kernels.Scale(out, 1/float32(pixels))
 	}
 	spread := func(_, i int) {
@@ -70,7 +70,7 @@ func Activate(t *Tape, name string, x *gorgonia.Node, act kernels.Activation) (*
 	node, err := t.Record(Spec{
 		Kind: KindActivate, About: Activated{act}, Name: name, Inputs: gorgonia.Nodes{x}, WRT: []bool{true}, Shape: s.Clone(), Uses: []*Buffer{recomputed},
 		Run: func(in [][]float32, out []float32) error {
-			kernels.Affine(kernels.NewMatrix(out, rows, c), kernels.NewMatrix(in[0], rows, c), ones, zeros, act)
+			t.kernels.Affine(kernels.NewMatrix(out, rows, c), kernels.NewMatrix(in[0], rows, c), ones, zeros, act)
 			return nil
 		},
 		Grad: func(_, grad *gorgonia.Node) (gorgonia.Nodes, error) {
@@ -78,7 +78,7 @@ func Activate(t *Tape, name string, x *gorgonia.Node, act kernels.Activation) (*
 				Kind: KindActivate + GradSuffix, Name: name, Inputs: gorgonia.Nodes{grad, x}, Shape: s.Clone(), Reuse: 1, Uses: []*Buffer{recomputed},
 				Run: func(in [][]float32, out []float32) error {
 					m := func(v []float32) kernels.Matrix { return kernels.NewMatrix(v, rows, c) }
-					kernels.AffineGrad(m(recomputed.data), m(out), m(in[1]), m(in[0]), ones, zeros, zeros, sums[:c], sums[c:], act)
+					t.kernels.AffineGrad(m(recomputed.data), m(out), m(in[1]), m(in[0]), ones, zeros, zeros, sums[:c], sums[c:], act)
 					return nil
 				},
 			})
@@ -100,14 +100,14 @@ func SoftmaxCrossEntropy(t *Tape, logits, targets *gorgonia.Node) (*gorgonia.Nod
 	node, err := t.Record(Spec{
 		Kind: KindSoftmaxCrossEntropy, Name: "loss", Inputs: gorgonia.Nodes{logits, targets}, WRT: []bool{true, false}, Shape: tensor.ScalarShape(), Uses: []*Buffer{probs},
 		Run: func(in [][]float32, out []float32) error {
-			out[0] = float32(kernels.SoftmaxCrossEntropy(m(probs.data), m(in[0]), m(in[1])) / float64(t.Parallel.batch(s[0])))
+			out[0] = float32(t.kernels.SoftmaxCrossEntropy(m(probs.data), m(in[0]), m(in[1])) / float64(t.Parallel.batch(s[0])))
 			return nil
 		},
 		Grad: func(_, grad *gorgonia.Node) (gorgonia.Nodes, error) {
 			n, err := t.Record(Spec{
 				Kind: KindSoftmaxCrossEntropy + GradSuffix, Name: "loss", Inputs: gorgonia.Nodes{grad, targets}, Shape: s.Clone(), Uses: []*Buffer{probs},
 				Run: func(in [][]float32, out []float32) error {
-					kernels.SoftmaxCrossEntropyGrad(m(out), m(probs.data), m(in[1]), in[0][0]/float32(t.Parallel.batch(s[0])))
+					t.kernels.SoftmaxCrossEntropyGrad(m(out), m(probs.data), m(in[1]), in[0][0]/float32(t.Parallel.batch(s[0])))
 					return nil
 				},
 			})

@@ -6,6 +6,7 @@ import "fasternet/kernels"
 // In a graph of bf16 it is rounded to that, which halves its memory and the
 // traffic: it passes through scratch on its way.
 type kept struct {
+	kernels            *kernels.Set
 	in                 kernels.Precision
 	rows, cols, stride int // the stride in float32
 	buf                *Buffer
@@ -16,7 +17,7 @@ func (t *Tape) newKept(rows, cols, stride int) kept {
 	if t.Precision == kernels.BF16 {
 		size = kernels.HalvesLen(rows, cols)
 	}
-	return kept{in: t.Precision, rows: rows, cols: cols, stride: stride, buf: t.NewBuffer(size)}
+	return kept{kernels: t.kernels, in: t.Precision, rows: rows, cols: cols, stride: stride, buf: t.NewBuffer(size)}
 }
 
 func (k kept) halves() kernels.Halves {
@@ -38,8 +39,8 @@ func (k kept) place(scratch kernels.Matrix, row, col int) kernels.Matrix {
 func (t *Tape) rounded(part kernels.Matrix, memory []float32) kernels.Matrix {
 	if t.Precision == kernels.BF16 {
 		h := kernels.Halves{Data: memory, Rows: part.Rows, Cols: part.Cols}
-		h.Put(0, 0, part)
-		h.Get(part, 0, 0)
+		h.Put(t.kernels, 0, 0, part)
+		h.Get(t.kernels, part, 0, 0)
 	}
 	return part
 }
@@ -47,14 +48,14 @@ func (t *Tape) rounded(part kernels.Matrix, memory []float32) kernels.Matrix {
 // put keeps what was computed in that place.
 func (k kept) put(part kernels.Matrix, row, col int) {
 	if k.in == kernels.BF16 {
-		k.halves().Put(row, col, part)
+		k.halves().Put(k.kernels, row, col, part)
 	}
 }
 
 // get is a part of the map, which may be in scratch.
 func (k kept) get(scratch kernels.Matrix, row, col int) kernels.Matrix {
 	if k.in == kernels.BF16 {
-		k.halves().Get(scratch, row, col)
+		k.halves().Get(k.kernels, scratch, row, col)
 	}
 	return k.place(scratch, row, col)
 }

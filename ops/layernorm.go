@@ -24,12 +24,13 @@ func (n *LayerNorm) check(c int) error {
 // reciprocal deviation of every row; what it computed is computed anew.
 type rowNorm struct {
 	*LayerNorm
+	kernels  *kernels.Set
 	statsBuf *Buffer     // kept
 	partial  [][]float32 // gradients of weight and bias, of each block of rows
 }
 
 func (t *Tape) newRowNorm(n *LayerNorm, rows, blocks int) *rowNorm {
-	r := &rowNorm{LayerNorm: n, statsBuf: t.NewBuffer(2 * rows)}
+	r := &rowNorm{LayerNorm: n, kernels: t.kernels, statsBuf: t.NewBuffer(2 * rows)}
 	if t.Train {
 		for range blocks {
 			r.partial = append(r.partial, make([]float32, 2*n.Weight.Size()))
@@ -42,7 +43,7 @@ func (n *rowNorm) stats(from, to int) []float32 { return n.statsBuf.data[2*from 
 
 // forward normalises rows from, from+1, ….
 func (n *rowNorm) forward(y, x kernels.Matrix, from int) {
-	kernels.LayerNorm(y, x, n.Weight.Data(), n.Bias.Data(), n.stats(from, from+x.Rows), n.Eps)
+	n.kernels.LayerNorm(y, x, n.Weight.Data(), n.Bias.Data(), n.stats(from, from+x.Rows), n.Eps)
 }
 
 // backward computes the gradient of rows from, from+1, …, which are part of a
@@ -50,7 +51,7 @@ func (n *rowNorm) forward(y, x kernels.Matrix, from int) {
 func (n *rowNorm) backward(dx, dy, x, add kernels.Matrix, from, block int) {
 	c := x.Cols
 	p := n.partial[block]
-	kernels.LayerNormGrad(dx, dy, x, add, n.Weight.Data(), n.stats(from, from+x.Rows), p[:c], p[c:])
+	n.kernels.LayerNormGrad(dx, dy, x, add, n.Weight.Data(), n.stats(from, from+x.Rows), p[:c], p[c:])
 }
 
 // start clears the sums of a block.
@@ -61,10 +62,10 @@ func (n *rowNorm) finish() {
 	c := n.Weight.Size()
 	total := n.partial[0]
 	for _, p := range n.partial[1:] {
-		kernels.Add(total, p)
+		n.kernels.Add(total, p)
 	}
-	kernels.Add(n.Weight.GradData(), total[:c])
-	kernels.Add(n.Bias.GradData(), total[c:])
+	n.kernels.Add(n.Weight.GradData(), total[:c])
+	n.kernels.Add(n.Bias.GradData(), total[c:])
 }
 
 // Normalise adds a layer norm over the channels of x [images, …, C].

@@ -61,7 +61,7 @@ func (f *linear) forwardPart(_, i int) {
 	if f.bias != nil {
 		d = kernels.Broadcast(f.bias.Data(), f.rows)
 	}
-	kernels.GemmPanel(f.y, 1, f.x, f.w.Packed, i, d)
+	f.tape.kernels.GemmPanel(f.y, 1, f.x, f.w.Packed, i, d)
 }
 
 func (f *linear) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
@@ -82,18 +82,18 @@ func (f *linear) backward(in [][]float32, out []float32) error {
 	pool.Run(f.v.Panels(), f.inputTask)
 	pool.Run(sumParts, f.weightTask)
 	if f.bias != nil {
-		kernels.ColumnSums(f.dy, f.bias.GradData())
+		f.tape.kernels.ColumnSums(f.dy, f.bias.GradData())
 	}
 	return nil
 }
 
 func (f *linear) inputPart(_, i int) {
-	kernels.GemmPanel(f.dx, 1, f.dy, f.v.Packed, i, kernels.Matrix{})
+	f.tape.kernels.GemmPanel(f.dx, 1, f.dy, f.v.Packed, i, kernels.Matrix{})
 }
 
 // weightPart adds the gradient of a part of the outputs' weights.
 func (f *linear) weightPart(_, i int) {
 	from, to := i*f.out/sumParts, (i+1)*f.out/sumParts
 	dw := kernels.NewMatrix(f.weight.GradData(), f.out, f.in)
-	kernels.GemmTN(dw.Slice(from, to), f.dy.Columns(from, to), f.x)
+	f.tape.kernels.GemmTN(dw.Slice(from, to), f.dy.Columns(from, to), f.x, kernels.FP32)
 }

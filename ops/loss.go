@@ -69,7 +69,7 @@ func ClassifierLoss(t *Tape, logits, targets, teacher *gorgonia.Node, l Loss) (*
 			n, err := t.Record(Spec{
 				Kind: KindClassifierLoss + GradSuffix, Name: "loss", Inputs: gorgonia.Nodes{grad}, Shape: s.Clone(), Uses: []*Buffer{f.grad},
 				Run: func(in [][]float32, out []float32) error {
-					kernels.Combine(f.matrix(out), f.matrix(f.grad.data), f.matrix(f.grad.data), in[0][0], 0)
+					t.kernels.Combine(f.matrix(out), f.matrix(f.grad.data), f.matrix(f.grad.data), in[0][0], 0)
 					return nil
 				},
 			})
@@ -113,7 +113,7 @@ func (f *classifierLoss) forward(in [][]float32, out []float32) error {
 		scratch, answers := f.matrix(f.scratch.data), f.matrix(f.answers.data)
 		oneHot(answers, f.matrix(in[2]))
 		loss += f.crossEntropy(scratch, logits, answers, f.Alpha)
-		kernels.Combine(grad, grad, scratch, 1, 1)
+		f.tape.kernels.Combine(grad, grad, scratch, 1, 1)
 	case NoDistill:
 	case SoftDistill:
 		scale := f.Alpha * f.Tau * f.Tau / float64(f.batch()*f.classes)
@@ -128,8 +128,8 @@ func (f *classifierLoss) forward(in [][]float32, out []float32) error {
 // crossEntropy is a share of the mean softmax cross entropy, and its gradient.
 func (f *classifierLoss) crossEntropy(grad, logits, targets kernels.Matrix, share float64) float64 {
 	share /= float64(f.batch())
-	loss := kernels.SoftmaxCrossEntropy(grad, logits, targets)
-	kernels.SoftmaxCrossEntropyGrad(grad, grad, targets, float32(share))
+	loss := f.tape.kernels.SoftmaxCrossEntropy(grad, logits, targets)
+	f.tape.kernels.SoftmaxCrossEntropyGrad(grad, grad, targets, float32(share))
 	return share * loss
 }
 

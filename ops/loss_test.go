@@ -33,10 +33,11 @@ func TestClassifierLoss(t *testing.T) {
 	}
 	for name, want := range ref.Losses {
 		for _, v := range kernels.Available() {
-			if err := kernels.Use(v); err != nil {
+			k, err := kernels.New(v, "")
+			if err != nil {
 				t.Fatal(err)
 			}
-			pool := kernels.NewPool(1)
+			pool := k.NewPool(1)
 			tape := NewTape(NewWorkspace(pool), true)
 			// The logits are a parameter behind a layer that leaves them as they are.
 			p, ones := NewParam("logits", ref.Classes, ref.Rows), make([]float32, ref.Rows*ref.Rows)
@@ -85,9 +86,6 @@ func TestClassifierLoss(t *testing.T) {
 			}
 			pool.Close()
 		}
-	}
-	if err := kernels.Select(); err != nil {
-		t.Fatal(err)
 	}
 }
 

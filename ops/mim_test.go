@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"fasternet/kernels"
+
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 )
@@ -24,9 +26,9 @@ func TestProjectGradient(t *testing.T) {
 		{9, 6, 4, true, true, true},
 	} {
 		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
-			everyVariant(t, func(t *testing.T) {
+			everyVariant(t, func(t *testing.T, k *kernels.Set) {
 				r := rand.New(rand.NewPCG(1, 2))
-				h := newHarness(t, 2, true)
+				h := newHarnessOn(t, k, 2, true)
 				p := Projection{Name: "p", GELU: c.gelu, Up: c.up, Bias: h.param("bias", r, 0.3, c.out)}
 				if c.up {
 					p.Weight = h.param("weight", r, 0.3, c.in, c.out, 2, 2)

@@ -78,7 +78,7 @@ func newMLPBlock(t *Tape, x *gorgonia.Node, m MLP) (*mlpBlock, error) {
 		return nil, err
 	}
 	m.hidden, m.channels = hidden, c
-	f := &mlpBlock{MLP: m, tape: t, input: x, shape: shape, cut: blocks(shape.rows), chunk: hiddenChunk(hidden)}
+	f := &mlpBlock{MLP: m, tape: t, input: x, shape: shape, cut: blocks(shape.rows), chunk: hiddenChunk(hidden, t.kernels.PanelWidth())}
 	f.norm = t.newRowNorm(m.Norm, shape.rows, len(f.cut))
 	f.w1, f.w2 = t.newLayerWeight(m.Fc1, packForward), t.newLayerWeight(m.Fc2, packForward)
 	if f.anew = t.Train && t.segment != nil; t.Train && !f.anew {
@@ -89,18 +89,17 @@ func newMLPBlock(t *Tape, x *gorgonia.Node, m MLP) (*mlpBlock, error) {
 		f.ones[i] = 1
 	}
 	f.forwardTask = f.forwardPart
-	wide := f.chunk + kernels.PanelWidth() // the last panel may be wider
+	wide := f.chunk + t.kernels.PanelWidth() // the last panel may be wider
 	t.NeedScratch(scratchSize(nil, longest(f.cut), c, c, wide, wide))
 	return f, nil
 }
 
 // hiddenChunk is the number of columns to work on at a time: whole panels, and
 // few enough that they stay in the cache beside a block of rows.
-func hiddenChunk(hidden int) int {
+func hiddenChunk(hidden, panel int) int {
 	const most = 384
 	parts := (hidden + most - 1) / most
-	w := kernels.PanelWidth()
-	return ((hidden+parts-1)/parts + w - 1) / w * w
+	return ((hidden+parts-1)/parts + panel - 1) / panel * panel
 }
 
 func (f *mlpBlock) params() []*Param {
@@ -123,7 +122,7 @@ func (f *mlpBlock) forward(in [][]float32, out []float32) error {
 func (f *mlpBlock) columns(each func(from, to int)) {
 	for from := 0; from < f.hidden; {
 		to := from + f.chunk
-		if to+kernels.PanelWidth() > f.hidden {
+		if to+f.tape.kernels.PanelWidth() > f.hidden {
 			to = f.hidden
 		}
 		each(from, to)
@@ -135,7 +134,7 @@ func (f *mlpBlock) forwardPart(worker, i int) {
 	from, to := f.cut[i][0], f.cut[i][1]
 	s := scratch{f.tape.Scratch(worker)}
 	n, v := s.matrix(to-from, f.channels), s.matrix(to-from, f.channels)
-	wide := f.chunk + kernels.PanelWidth()
+	wide := f.chunk + f.tape.kernels.PanelWidth()
 	a, h := s.matrix(to-from, wide), s.matrix(to-from, wide)
 	x := f.x.Slice(from, to)
 	f.norm.forward(n, x, from)
@@ -145,15 +144,15 @@ func (f *mlpBlock) forwardPart(worker, i int) {
 		if f.hiddenMap.buf != nil {
 			hidden = f.hiddenMap.place(hidden, from, c)
 		}
-		kernels.GemmBlock(hidden, 1, n, f.w1.Packed, 0, c, kernels.Matrix{})
+		f.tape.kernels.GemmBlock(hidden, 1, n, f.w1.Packed, 0, c, kernels.Matrix{})
 		if f.hiddenMap.buf != nil {
 			f.hiddenMap.put(hidden, from, c)
 		}
-		kernels.Affine(act, hidden, f.ones[c:end], f.Fc1Bias.Data()[c:end], kernels.GELU)
-		kernels.GemmBlock(v, 1, act, f.w2.Packed, c, 0, sum)
+		f.tape.kernels.Affine(act, hidden, f.ones[c:end], f.Fc1Bias.Data()[c:end], kernels.GELU)
+		f.tape.kernels.GemmBlock(v, 1, act, f.w2.Packed, c, 0, sum)
 		sum = v
 	})
-	f.shape.addScaled(f.y.Slice(from, to), x, v, from, f.keep)
+	f.shape.addScaled(f.tape.kernels, f.y.Slice(from, to), x, v, from, f.keep)
 }
 
 // again leaves what the backward pass needs to it.
@@ -190,7 +189,7 @@ func (f *mlpBlock) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
 	g.zeros = make([]float32, f.hidden)
 	g.sweep = g.sweepRows
 	g.tasks, g.weights = layerGradTask(g.grad1, g.grad2)
-	widest := f.chunk + kernels.PanelWidth()
+	widest := f.chunk + f.tape.kernels.PanelWidth()
 	t.NeedScratch(scratchSize([]int{f.hidden, f.hidden}, longest(f.cut), f.channels, f.channels, widest, widest, widest))
 	uses := append(used(g.v1, g.v2), f.norm.statsBuf, g.act.buf, g.normed.buf, g.hiddenGrad.buf)
 	if f.anew {
@@ -228,7 +227,7 @@ func (g *mlpGrad) backward(in [][]float32, out []float32) error {
 func (g *mlpGrad) sweepRows(worker, i int) {
 	from, to := g.cut[i][0], g.cut[i][1]
 	s := scratch{g.tape.Scratch(worker)}
-	wide := g.chunk + kernels.PanelWidth()
+	wide := g.chunk + g.tape.kernels.PanelWidth()
 	sum, dot := s.vector(g.hidden), s.vector(g.hidden) // not used: the bias has its gradient with the weight
 	dv, dn := s.matrix(to-from, g.channels), s.matrix(to-from, g.channels)
 	a, da, h := s.matrix(to-from, wide), s.matrix(to-from, wide), s.matrix(to-from, wide)
@@ -239,15 +238,15 @@ func (g *mlpGrad) sweepRows(worker, i int) {
 		n, halves = s.matrix(to-from, g.channels), s.vector(kernels.HalvesLen(to-from, wide))
 		g.norm.forward(n, x, from)
 	}
-	g.shape.scaled(dv, g.dy.Slice(from, to), from, g.keep)
+	g.shape.scaled(g.tape.kernels, dv, g.dy.Slice(from, to), from, g.keep)
 	var before kernels.Matrix
 	g.columns(func(c, end int) {
 		act, dact, dh := a.Columns(0, end-c), da.Columns(0, end-c), g.dh.Slice(from, to).Columns(c, end)
-		kernels.GemmBlock(dact, 1, dv, g.v2.Packed, 0, c, kernels.Matrix{})
-		kernels.AffineGrad(act, dh, g.hiddenPart(h.Columns(0, end-c), n, halves, from, c), dact,
+		g.tape.kernels.GemmBlock(dact, 1, dv, g.v2.Packed, 0, c, kernels.Matrix{})
+		g.tape.kernels.AffineGrad(act, dh, g.hiddenPart(h.Columns(0, end-c), n, halves, from, c), dact,
 			g.ones[c:end], g.Fc1Bias.Data()[c:end], g.zeros[c:end], sum[c:end], dot[c:end], kernels.GELU)
 		g.act.PutBlock(from, c, act)
-		kernels.GemmBlock(dn, 1, dh, g.v1.Packed, c, 0, before)
+		g.tape.kernels.GemmBlock(dn, 1, dh, g.v1.Packed, c, 0, before)
 		before = dn
 	})
 	g.norm.start(i)
@@ -262,6 +261,6 @@ func (g *mlpGrad) hiddenPart(scratch, n kernels.Matrix, halves []float32, row, c
 	if !g.anew {
 		return g.hiddenMap.get(scratch, row, col)
 	}
-	kernels.GemmBlock(scratch, 1, n, g.w1.Packed, 0, col, kernels.Matrix{})
+	g.tape.kernels.GemmBlock(scratch, 1, n, g.w1.Packed, 0, col, kernels.Matrix{})
 	return g.tape.rounded(scratch, halves)
 }

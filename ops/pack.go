@@ -10,9 +10,10 @@ import (
 // weight [out, in, kh, kw] counts as the matrix [out, kh·kw·in], the order of
 // the values of a patch of an NHWC map.
 type packing struct {
-	use packUse
-	row int // of the kernel, for packRow
-	in  kernels.Precision
+	use     packUse
+	row     int // of the kernel, for packRow
+	in      kernels.Precision
+	kernels *kernels.Set // set by Tape.pack
 }
 
 type packUse int
@@ -41,8 +42,9 @@ const reorderParts = 8
 // pack returns the pack of a weight, and has it brought up to date before every
 // run of the graph.
 func (t *Tape) pack(p *Param, how packing) *pack {
+	how.kernels = t.kernels
 	if t.sketch {
-		return &pack{Packed: &kernels.Packed{Precision: how.in}, param: p, how: how}
+		return &pack{Packed: &kernels.Packed{Kernels: how.kernels, Precision: how.in}, param: p, how: how}
 	}
 	q := p.packs[how]
 	if q == nil {
@@ -64,11 +66,11 @@ func newPack(p *Param, how packing) *pack {
 	}
 	switch how.use {
 	case packInput:
-		q.Packed = how.in.NewPacked(out, kh*kw*in)
+		q.Packed = how.kernels.NewPacked(out, kh*kw*in, how.in)
 	case packRow:
-		q.Packed = how.in.NewPacked(out, kw*in)
+		q.Packed = how.kernels.NewPacked(out, kw*in, how.in)
 	case packForward, packAdjoint:
-		q.Packed = how.in.NewPacked(kh*kw*in, out)
+		q.Packed = how.kernels.NewPacked(kh*kw*in, out, how.in)
 	default:
 		panic(fmt.Sprintf("ops: a pack for use %d", how.use))
 	}

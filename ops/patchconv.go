@@ -178,7 +178,7 @@ func (f *patchConv) product(dst kernels.Matrix, b span) {
 		bias = f.Bias.Data()
 	}
 	b.eachImage(func(b span) {
-		f.patch.Convolve(dst.Slice(at, at+n), f.image(f.x, b.image), b.line, f.w.Packed, bias)
+		f.patch.Convolve(f.tape.kernels, dst.Slice(at, at+n), f.image(f.x, b.image), b.line, f.w.Packed, bias)
 		at += n
 	})
 }
@@ -187,7 +187,7 @@ func (f *patchConv) convolve(_, i int) { f.product(f.convolved(i), f.spans[i]) }
 
 func (f *patchConv) measureSpan(worker, i int) {
 	f.convolve(worker, i)
-	f.norm.moments[i].Measure(f.convolved(i))
+	f.norm.moments[i].Measure(f.tape.kernels, f.convolved(i))
 }
 
 // convolved is the map of a span before the norm.
@@ -197,14 +197,14 @@ func (f *patchConv) convolved(i int) kernels.Matrix {
 
 func (f *patchConv) normalise(_, i int) {
 	from, to := f.out.from(f.spans[i]), f.out.to(f.spans[i])
-	kernels.Affine(f.y.Slice(from, to), f.conv.Slice(from, to), f.norm.scale, f.norm.shift, kernels.Identity)
+	f.tape.kernels.Affine(f.y.Slice(from, to), f.conv.Slice(from, to), f.norm.scale, f.norm.shift, kernels.Identity)
 }
 
 func (f *patchConv) infer(_, i int) {
 	y := f.y.Slice(f.out.from(f.spans[i]), f.out.to(f.spans[i]))
 	f.product(y, f.spans[i])
 	if f.Norm != nil {
-		kernels.Affine(y, y, f.norm.scale, f.norm.shift, kernels.Identity)
+		f.tape.kernels.Affine(y, y, f.norm.scale, f.norm.shift, kernels.Identity)
 	}
 }
 
@@ -272,7 +272,7 @@ func (g *patchConvGrad) measure(_, run int) {
 	for i := g.runs[run][0]; i < g.runs[run][1]; i++ {
 		from, to := g.out.from(g.spans[i]), g.out.to(g.spans[i])
 		sum, dot := g.norm.clearSums(i)
-		kernels.ColumnDots(g.dy.Slice(from, to), g.conv.Slice(from, to), g.norm.mean32, sum, dot)
+		g.tape.kernels.ColumnDots(g.dy.Slice(from, to), g.conv.Slice(from, to), g.norm.mean32, sum, dot)
 	}
 }
 
@@ -282,13 +282,13 @@ func (g *patchConvGrad) sweepInput(worker, run int) {
 		s := scratch{g.tape.Scratch(worker)}
 		from, to := g.out.from(g.spans[i]), g.out.to(g.spans[i])
 		dconv := s.matrix(to-from, g.out.channels)
-		kernels.CombineColumns(dconv, g.dy.Slice(from, to), g.conv.Slice(from, to), g.norm.scale, g.norm.slope, g.norm.level)
+		g.tape.kernels.CombineColumns(dconv, g.dy.Slice(from, to), g.conv.Slice(from, to), g.norm.scale, g.norm.slope, g.norm.level)
 		at, n := 0, g.spans[i].lines*g.out.width
 		g.spans[i].eachImage(func(b span) {
 			rows := dconv.Slice(at, at+n)
-			g.patch.WeightGrad(dw, g.image(g.x, b.image), b.line, rows, g.precision)
+			g.patch.WeightGrad(g.tape.kernels, dw, g.image(g.x, b.image), b.line, rows, g.precision)
 			if g.dx != nil {
-				g.patch.InputGrad(g.image(g.dx, b.image), b.line, rows, g.v)
+				g.patch.InputGrad(g.tape.kernels, g.image(g.dx, b.image), b.line, rows, g.v)
 			}
 			at += n
 		})

@@ -128,7 +128,7 @@ func (f *patchEmbed) embedSpan(_, i int) {
 	from, to := f.out.from(b), f.out.to(b)
 	conv, at, n := f.conv(from, to), 0, b.lines*f.out.width
 	b.eachImage(func(b span) {
-		f.patch.Convolve(conv.Slice(at, at+n), f.image(b.image), b.line, f.w.Packed, f.Bias.Data())
+		f.patch.Convolve(f.tape.kernels, conv.Slice(at, at+n), f.image(b.image), b.line, f.w.Packed, f.Bias.Data())
 		at += n
 	})
 	if f.norm != nil {
@@ -169,7 +169,7 @@ func (f *patchEmbed) runBackward(in [][]float32, _ []float32) error {
 	pool.Run(len(f.runs), f.backward)
 	pool.Run(sumParts, f.finish)
 	for _, b := range f.dbias {
-		kernels.Add(f.Bias.GradData(), b)
+		f.tape.kernels.Add(f.Bias.GradData(), b)
 	}
 	if f.norm != nil {
 		f.norm.finish()
@@ -191,10 +191,10 @@ func (f *patchEmbed) backwardRun(worker, run int) {
 			f.norm.backward(dconv, d, f.conv(from, to), kernels.Matrix{}, from, i)
 			d = dconv
 		}
-		kernels.ColumnSums(d, f.dbias[run])
+		f.tape.kernels.ColumnSums(d, f.dbias[run])
 		at, n := 0, b.lines*f.out.width
 		b.eachImage(func(b span) {
-			f.patch.WeightGrad(dw, f.image(b.image), b.line, d.Slice(at, at+n), kernels.FP32)
+			f.patch.WeightGrad(f.tape.kernels, dw, f.image(b.image), b.line, d.Slice(at, at+n), kernels.FP32)
 			at += n
 		})
 	}

@@ -119,7 +119,7 @@ func (f *patchMerge) neighbours(b span, data []float32, each func(row, i int, to
 func (f *patchMerge) gather(dst kernels.Matrix, b span) {
 	c := f.in.channels
 	f.neighbours(b, f.x, func(row, i int, tokens kernels.Matrix) {
-		dst.Slice(row, row+tokens.Rows).Columns(i*c, (i+1)*c).Copy(tokens)
+		f.tape.kernels.Copy(dst.Slice(row, row+tokens.Rows).Columns(i*c, (i+1)*c), tokens)
 	})
 }
 
@@ -130,7 +130,7 @@ func (f *patchMerge) mergeSpan(worker, i int) {
 	merged := s.matrix(to-from, 4*f.in.channels)
 	f.gather(merged, b)
 	f.norm.forward(merged, merged, from)
-	kernels.Gemm(f.y.Slice(from, to), 1, merged, f.w.Packed, kernels.Matrix{})
+	f.tape.kernels.Gemm(f.y.Slice(from, to), 1, merged, f.w.Packed, kernels.Matrix{})
 }
 
 func (f *patchMerge) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
@@ -163,11 +163,11 @@ func (f *patchMerge) backwardSpan(worker, i int) {
 	s := scratch{f.tape.Scratch(worker)}
 	d, merged := s.matrix(to-from, 4*c), s.matrix(to-from, 4*c)
 	f.gather(merged, b)
-	kernels.Gemm(d, 1, f.dy.Slice(from, to), f.v.Packed, kernels.Matrix{})
+	f.tape.kernels.Gemm(d, 1, f.dy.Slice(from, to), f.v.Packed, kernels.Matrix{})
 	f.norm.start(i)
 	f.norm.backward(d, d, merged, kernels.Matrix{}, from, i)
 	f.neighbours(b, f.dx, func(row, i int, tokens kernels.Matrix) {
-		tokens.Copy(d.Slice(row, row+tokens.Rows).Columns(i*c, (i+1)*c))
+		f.tape.kernels.Copy(tokens, d.Slice(row, row+tokens.Rows).Columns(i*c, (i+1)*c))
 	})
 	f.norm.forward(merged, merged, from)
 	f.normed.PutRows(from, merged)

@@ -77,13 +77,14 @@ func (b Bicubic) taps(n, m int) [][]tap {
 // positionResize interpolates position embeddings [class + height·width, C] of
 // one grid for another; those of class tokens, which come first, stay.
 type positionResize struct {
+	kernels         *kernels.Set
 	class, channels int
 	from, to        [2]int // height and width
 	rows, cols      [][]tap
 }
 
-func newPositionResize(class, channels int, from, to [2]int, how Bicubic) *positionResize {
-	return &positionResize{class, channels, from, to, how.taps(from[0], to[0]), how.taps(from[1], to[1])}
+func newPositionResize(k *kernels.Set, class, channels int, from, to [2]int, how Bicubic) *positionResize {
+	return &positionResize{k, class, channels, from, to, how.taps(from[0], to[0]), how.taps(from[1], to[1])}
 }
 
 // each calls f with every share of an old place in a new one.
@@ -104,27 +105,31 @@ func (p *positionResize) forward(dst, src []float32) {
 	c := p.channels
 	clear(dst)
 	copy(dst, src[:p.class*c])
-	p.each(func(to, from int, weight float32) { addMultiple(dst[to*c:(to+1)*c], src[from*c:(from+1)*c], weight) })
+	p.each(func(to, from int, weight float32) {
+		addMultiple(p.kernels, dst[to*c:(to+1)*c], src[from*c:(from+1)*c], weight)
+	})
 }
 
 // backward adds to the gradient of the old grid.
 func (p *positionResize) backward(dst, grad []float32) {
 	c := p.channels
-	kernels.Add(dst[:p.class*c], grad[:p.class*c])
-	p.each(func(to, from int, weight float32) { addMultiple(dst[from*c:(from+1)*c], grad[to*c:(to+1)*c], weight) })
+	p.kernels.Add(dst[:p.class*c], grad[:p.class*c])
+	p.each(func(to, from int, weight float32) {
+		addMultiple(p.kernels, dst[from*c:(from+1)*c], grad[to*c:(to+1)*c], weight)
+	})
 }
 
 // addMultiple computes dst += weight·x.
-func addMultiple(dst, x []float32, weight float32) {
+func addMultiple(k *kernels.Set, dst, x []float32, weight float32) {
 	m := kernels.NewMatrix(dst, 1, len(dst))
-	kernels.Combine(m, kernels.NewMatrix(x, 1, len(x)), m, weight, 1)
+	k.Combine(m, kernels.NewMatrix(x, 1, len(x)), m, weight, 1)
 }
 
 // ResizePositions interpolates position embeddings [class + height·width, C] of
 // one grid (height, width) for another. Class tokens keep theirs.
 func ResizePositions(positions []float32, class, channels int, from, to [2]int, how Bicubic) []float32 {
 	out := make([]float32, (class+to[0]*to[1])*channels)
-	newPositionResize(class, channels, from, to, how).forward(out, positions)
+	newPositionResize(kernels.Default(), class, channels, from, to, how).forward(out, positions)
 	return out
 }
 

@@ -123,11 +123,11 @@ func (f *projection) forwardPart(worker, i int) {
 		n := s.matrix(to-from, f.shape.channels)
 		f.norm.forward(n, x, from)
 		if f.GELU {
-			kernels.Affine(n, n, f.ones, f.zeros, kernels.GELU)
+			f.tape.kernels.Affine(n, n, f.ones, f.zeros, kernels.GELU)
 		}
 		x = n
 	}
-	kernels.Gemm(f.y.Slice(from, to), 1, x, f.w.Packed, kernels.Broadcast(f.biases, to-from))
+	f.tape.kernels.Gemm(f.y.Slice(from, to), 1, x, f.w.Packed, kernels.Broadcast(f.biases, to-from))
 }
 
 // projectionGrad is the backward pass.
@@ -190,7 +190,7 @@ func (g *projectionGrad) sweepRows(worker, i int) {
 	from, to := g.cut[i][0], g.cut[i][1]
 	x, dx, dy := g.x.Slice(from, to), g.dx.Slice(from, to), g.dy.Slice(from, to)
 	if g.norm == nil {
-		kernels.Gemm(dx, 1, dy, g.v.Packed, kernels.Matrix{})
+		g.tape.kernels.Gemm(dx, 1, dy, g.v.Packed, kernels.Matrix{})
 		g.inputs.PutRows(from, x)
 		return
 	}
@@ -198,10 +198,10 @@ func (g *projectionGrad) sweepRows(worker, i int) {
 	c := g.shape.channels
 	sum, dot := s.vector(c), s.vector(c) // not used: the norm has its gradient with itself
 	n, dn, act := s.matrix(to-from, c), s.matrix(to-from, c), s.matrix(to-from, c)
-	kernels.Gemm(dn, 1, dy, g.v.Packed, kernels.Matrix{})
+	g.tape.kernels.Gemm(dn, 1, dy, g.v.Packed, kernels.Matrix{})
 	g.norm.forward(n, x, from)
 	if g.GELU {
-		kernels.AffineGrad(act, dn, n, dn, g.ones, g.zeros, g.zeros, sum, dot, kernels.GELU)
+		g.tape.kernels.AffineGrad(act, dn, n, dn, g.ones, g.zeros, g.zeros, sum, dot, kernels.GELU)
 		n = act
 	}
 	g.inputs.PutRows(from, n)

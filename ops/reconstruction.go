@@ -130,7 +130,7 @@ func (r *Reconstructions) differentiate(_, grad *gorgonia.Node) (gorgonia.Nodes,
 					}
 					f := float32(factor * float64(weight[cell]))
 					m := func(v []float32) kernels.Matrix { return kernels.NewMatrix(v, 1, d) }
-					kernels.Combine(m(dst), m(p[row*d:(row+1)*d]), m(target[cell*d:(cell+1)*d]), f, -f)
+					r.tape.kernels.Combine(m(dst), m(p[row*d:(row+1)*d]), m(target[cell*d:(cell+1)*d]), f, -f)
 				})
 				return nil
 			},

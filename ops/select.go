@@ -102,9 +102,9 @@ func (f *selection) forwardImage(_, image int) {
 		switch {
 		case f.Position == nil:
 		case !f.BySource:
-			kernels.Add(row, f.Position[i*c:(i+1)*c])
+			f.tape.kernels.Add(row, f.Position[i*c:(i+1)*c])
 		case source >= 0:
-			kernels.Add(row, f.Position[source*c:(source+1)*c])
+			f.tape.kernels.Add(row, f.Position[source*c:(source+1)*c])
 		}
 	}
 }
@@ -120,7 +120,7 @@ func (f *selection) backward(in [][]float32, out []float32) error {
 	f.dy, f.dx = kernels.NewMatrix(in[0], f.Images*f.to, f.channels), f.in.matrix(out)
 	f.tape.Pool().Run(f.Images, f.backwardTask)
 	if f.Token != nil {
-		kernels.ColumnSums(kernels.NewMatrix(f.tokenGrad, f.Images, f.channels), f.Token.GradData())
+		f.tape.kernels.ColumnSums(kernels.NewMatrix(f.tokenGrad, f.Images, f.channels), f.Token.GradData())
 	}
 	return nil
 }
@@ -136,7 +136,7 @@ func (f *selection) backwardImage(_, image int) {
 	for i := range f.to {
 		row := f.dy.Row(image*f.to + i)
 		if source := int(f.Index[image*f.to+i]); source < 0 {
-			kernels.Add(token, row)
+			f.tape.kernels.Add(token, row)
 		} else {
 			copy(f.dx.Row(image*f.from+source), row)
 		}
@@ -168,7 +168,7 @@ func AvgPoolTokens(t *Tape, name string, x *gorgonia.Node, skip, height, width i
 	var src, dst kernels.Matrix
 	mean := func(_, image int) {
 		clear(dst.Data[image*h*w*out.channels : (image+1)*h*w*out.channels])
-		each(image, func(to, from int) { addMultiple(dst.Row(to), src.Row(from), 0.25) })
+		each(image, func(to, from int) { addMultiple(t.kernels, dst.Row(to), src.Row(from), 0.25) })
 	}
 	spread := func(_, image int) {
 		clear(dst.Data[image*n*s.channels : (image*n+skip)*s.channels])

@@ -27,6 +27,7 @@ type Tape struct {
 	Parallel *Parallel
 
 	space      *Workspace
+	kernels    *kernels.Set // of the pool
 	ops        []*op
 	params     map[*Param]*gorgonia.Node
 	buffers    []*Buffer
@@ -53,12 +54,15 @@ type Tape struct {
 func NewTape(space *Workspace, train bool) *Tape {
 	return &Tape{
 		Graph: gorgonia.NewGraph(), Train: train, Parallel: &Parallel{},
-		space: space, params: map[*Param]*gorgonia.Node{}, last: -1,
+		space: space, kernels: space.pool.Kernels(), params: map[*Param]*gorgonia.Node{}, last: -1,
 	}
 }
 
 // Pool is the pool that the ops run on.
 func (t *Tape) Pool() *kernels.Pool { return t.space.pool }
+
+// Kernels are those of the pool: ops compute with them.
+func (t *Tape) Kernels() *kernels.Set { return t.kernels }
 
 // Input adds an input of the graph. Bind a value of that shape before a run.
 func (t *Tape) Input(name string, shape ...int) *gorgonia.Node {

@@ -15,11 +15,11 @@ import (
 
 // Results must not depend on the number of workers, not even in the last bit.
 func TestThreadIndependence(t *testing.T) {
-	everyVariant(t, func(t *testing.T) {
+	everyVariant(t, func(t *testing.T, k *kernels.Set) {
 		var want map[string][]float32
 		for _, workers := range []int{1, 2, 3, 7} {
 			r := rand.New(rand.NewPCG(1, 2))
-			h := newHarness(t, workers, true)
+			h := newHarnessOn(t, k, workers, true)
 			h.block(r, 5, 12, 9, 24, 6, 48, kernels.GELU, true, true)
 			h.run()
 			got := map[string][]float32{"y": h.tape.Value(h.result), "dx": h.tape.Value(h.grads["x"])}

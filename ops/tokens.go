@@ -42,26 +42,26 @@ func (s tokenShape) eachImage(from, to int, f func(image, from, to int)) {
 
 // scaled copies rows from, from+1, … of src, multiplied by the factor of their
 // image; without factors they are copied as they are.
-func (s tokenShape) scaled(dst, src kernels.Matrix, from int, factors []float32) {
+func (s tokenShape) scaled(k *kernels.Set, dst, src kernels.Matrix, from int, factors []float32) {
 	if factors == nil {
-		dst.Copy(src)
+		k.Copy(dst, src)
 		return
 	}
 	s.eachImage(from, from+src.Rows, func(image, a, b int) {
 		d, v := dst.Slice(a-from, b-from), src.Slice(a-from, b-from)
-		kernels.Combine(d, v, v, factors[image], 0)
+		k.Combine(d, v, v, factors[image], 0)
 	})
 }
 
 // addScaled computes dst = x + factor·v for rows from, from+1, … with the factor
 // of their image.
-func (s tokenShape) addScaled(dst, x, v kernels.Matrix, from int, factors []float32) {
+func (s tokenShape) addScaled(k *kernels.Set, dst, x, v kernels.Matrix, from int, factors []float32) {
 	if factors == nil {
-		kernels.Combine(dst, v, x, 1, 1)
+		k.Combine(dst, v, x, 1, 1)
 		return
 	}
 	s.eachImage(from, from+x.Rows, func(image, a, b int) {
-		kernels.Combine(dst.Slice(a-from, b-from), v.Slice(a-from, b-from), x.Slice(a-from, b-from), factors[image], 1)
+		k.Combine(dst.Slice(a-from, b-from), v.Slice(a-from, b-from), x.Slice(a-from, b-from), factors[image], 1)
 	})
 }
 
@@ -119,7 +119,7 @@ type packedRows struct {
 }
 
 func (t *Tape) newPackedRows(rows, cols int) *packedRows {
-	return &packedRows{Packed: kernels.Packed{Precision: t.Precision}, buf: t.NewBuffer(t.Precision.PackedLen(rows, cols)), rows: rows, cols: cols}
+	return &packedRows{Packed: kernels.Packed{Kernels: t.kernels, Precision: t.Precision}, buf: t.NewBuffer(t.kernels.PackedLen(rows, cols, t.Precision)), rows: rows, cols: cols}
 }
 
 // bind must be called before the rows are packed.

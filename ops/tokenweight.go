@@ -24,8 +24,8 @@ func (t *Tape) newLayerWeight(p *Param, use packUse) *layerWeight {
 		return w
 	}
 	rows, cols := w.size()
-	w.Packed = &kernels.Packed{Precision: t.Precision}
-	w.buf = t.NewBuffer(t.Precision.PackedLen(rows, cols))
+	w.Packed = &kernels.Packed{Kernels: t.kernels, Precision: t.Precision}
+	w.buf = t.NewBuffer(t.kernels.PackedLen(rows, cols, t.Precision))
 	w.panel = w.packPanel
 	return w
 }
@@ -115,7 +115,7 @@ func (t *Tape) newProductGrad(g *layerGrad) *layerGrad {
 	g.tape = t
 	shape, out := g.shape, g.out
 	chunks := (shape.rows + most - 1) / most
-	step := t.Precision.RowStep()
+	step := t.kernels.RowStep(t.Precision)
 	g.chunk = ((shape.rows+chunks-1)/chunks + step - 1) / step * step
 	g.parts = (out + width - 1) / width
 	if few := min(8, (out+31)/32); g.parts < few {
@@ -154,11 +154,11 @@ func (g *layerGrad) task(worker, i int) {
 	for row := 0; row < g.shape.rows; row += g.chunk {
 		end := min(row+g.chunk, g.shape.rows)
 		part := kernels.NewMatrix(memory, end-row, to-from)
-		g.shape.scaled(part, g.dy.Slice(row, end).Columns(from, to), row, g.keep)
+		g.shape.scaled(g.tape.kernels, part, g.dy.Slice(row, end).Columns(from, to), row, g.keep)
 		if bias != nil {
-			kernels.ColumnSums(part, bias[from:to])
+			g.tape.kernels.ColumnSums(part, bias[from:to])
 		}
-		kernels.GemmTNPacked(dw, part, &g.x.Packed, row)
+		g.tape.kernels.GemmTNPacked(dw, part, &g.x.Packed, row)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"fasternet/internal/golden"
+	"fasternet/kernels"
 
 	"gorgonia.org/gorgonia"
 )
@@ -31,19 +32,19 @@ func (h *harness) keepInput(r *rand.Rand, batch int) *gorgonia.Node {
 
 // someVariants runs a test with all variants of the kernels, or with the
 // fastest alone: the kernels have tests of their own.
-func someVariants(t *testing.T, all bool, f func(t *testing.T)) {
+func someVariants(t *testing.T, all bool, f func(t *testing.T, k *kernels.Set)) {
 	t.Helper()
 	if all {
 		everyVariant(t, f)
 		return
 	}
-	f(t)
+	f(t, kernels.Default())
 }
 
 func TestNormaliseGradient(t *testing.T) {
-	everyVariant(t, func(t *testing.T) {
+	everyVariant(t, func(t *testing.T, k *kernels.Set) {
 		r := rand.New(rand.NewPCG(1, 2))
-		h := newHarness(t, 2, true)
+		h := newHarnessOn(t, k, 2, true)
 		out, err := Normalise(h.tape, "norm", h.input("x", r, 3, 21, 19), h.layerNorm("norm", r, 19))
 		h.compile(out, err, "x")
 		h.checkGradients(1e-2, 1e-2)
@@ -61,9 +62,9 @@ func TestMLPGradient(t *testing.T) {
 		{1, 50, 12, 410, false}, // several blocks of rows and of hidden columns
 	} {
 		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
-			someVariants(t, i == 1, func(t *testing.T) {
+			someVariants(t, i == 1, func(t *testing.T, k *kernels.Set) {
 				r := rand.New(rand.NewPCG(1, 2))
-				h := newHarness(t, 2, true)
+				h := newHarnessOn(t, k, 2, true)
 				m := MLP{
 					Name: "mlp", Norm: h.layerNorm("norm", r, c.c),
 					Fc1: h.param("fc1", r, 0.3, c.hidden, c.c), Fc1Bias: h.param("fc1.bias", r, 0.3, c.hidden),
@@ -139,8 +140,8 @@ func TestAttentionGradient(t *testing.T) {
 		{"ragged", ragged(t, 2), 2, 12, 12, 3, 3, false, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			someVariants(t, c.name == "shifted", func(t *testing.T) {
-				h := newHarness(t, 2, true)
+			someVariants(t, c.name == "shifted", func(t *testing.T, k *kernels.Set) {
+				h := newHarnessOn(t, k, 2, true)
 				h.attention(rand.New(rand.NewPCG(1, 2)), c.w, c.images, c.tokens, c.c, c.heads, c.side, c.keep, c.bias)
 				h.checkGradients(1e-2, 2e-2)
 			})
@@ -150,9 +151,9 @@ func TestAttentionGradient(t *testing.T) {
 
 // Attention on a window against the formula in float64.
 func TestAttentionFormula(t *testing.T) {
-	everyVariant(t, func(t *testing.T) {
+	everyVariant(t, func(t *testing.T, k *kernels.Set) {
 		r := rand.New(rand.NewPCG(3, 4))
-		h := newHarness(t, 2, false)
+		h := newHarnessOn(t, k, 2, false)
 		w := ragged(t, 2)
 		const c, heads, d = 12, 3, 4
 		out := h.attention(r, w, 2, 12, c, heads, 3, false, true)
@@ -272,9 +273,9 @@ func TestWindowErrors(t *testing.T) {
 func TestPatchEmbedGradient(t *testing.T) {
 	for _, norm := range []bool{false, true} {
 		t.Run(fmt.Sprint("norm=", norm), func(t *testing.T) {
-			everyVariant(t, func(t *testing.T) {
+			everyVariant(t, func(t *testing.T, k *kernels.Set) {
 				r := rand.New(rand.NewPCG(1, 2))
-				h := newHarness(t, 2, true)
+				h := newHarnessOn(t, k, 2, true)
 				p := PatchEmbedding{Name: "embed", Weight: h.param("weight", r, 0.3, 20, 3, 4, 4), Bias: h.param("bias", r, 0.3, 20)}
 				if norm {
 					p.Norm = h.layerNorm("norm", r, 20)
@@ -288,9 +289,9 @@ func TestPatchEmbedGradient(t *testing.T) {
 }
 
 func TestPatchMergeGradient(t *testing.T) {
-	everyVariant(t, func(t *testing.T) {
+	everyVariant(t, func(t *testing.T, k *kernels.Set) {
 		r := rand.New(rand.NewPCG(1, 2))
-		h := newHarness(t, 2, true)
+		h := newHarnessOn(t, k, 2, true)
 		x := h.input("x", r, 3, 6, 8, 5)
 		out, err := PatchMerge(h.tape, x, Merging{Name: "merge", Norm: h.layerNorm("norm", r, 20), Reduction: h.param("reduction", r, 0.3, 10, 20), Order: SwinOrder})
 		h.compile(out, err, "x")
@@ -299,11 +300,11 @@ func TestPatchMergeGradient(t *testing.T) {
 }
 
 func TestEmbeddingGradients(t *testing.T) {
-	everyVariant(t, func(t *testing.T) {
+	everyVariant(t, func(t *testing.T, k *kernels.Set) {
 		r := rand.New(rand.NewPCG(1, 2))
 		for _, grid := range [][2]int{{3, 4}, {5, 2}} {
 			for class := range 2 {
-				h := newHarness(t, 2, true)
+				h := newHarnessOn(t, k, 2, true)
 				e := Embedding{Name: "embed", Position: h.param("pos", r, 0.3, 1, class+grid[0]*grid[1], 7), Grid: grid}
 				if class == 1 {
 					e.Class = h.param("cls", r, 0.3, 1, 1, 7)
@@ -313,7 +314,7 @@ func TestEmbeddingGradients(t *testing.T) {
 				h.checkGradients(1e-2, 1e-3)
 			}
 		}
-		h := newHarness(t, 2, true)
+		h := newHarnessOn(t, k, 2, true)
 		out, err := MeanTokens(h.tape, "mean", h.input("x", r, 3, 9, 7), 1, 9)
 		h.compile(out, err, "x")
 		h.checkGradients(1e-2, 1e-3)

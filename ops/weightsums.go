@@ -5,13 +5,14 @@ import "fasternet/kernels"
 // weightSums adds up the gradient of a weight over the runs of spans: each run
 // in memory of its own, then the runs in their order, whatever worker had them.
 type weightSums struct {
-	param *Param
-	runs  int
-	buf   *Buffer
+	param   *Param
+	kernels *kernels.Set
+	runs    int
+	buf     *Buffer
 }
 
 func (t *Tape) newWeightSums(p *Param, runs int) *weightSums {
-	return &weightSums{param: p, runs: runs, buf: t.NewBuffer(runs * p.Size())}
+	return &weightSums{param: p, kernels: t.kernels, runs: runs, buf: t.NewBuffer(runs * p.Size())}
 }
 
 // run is the memory of run i as a matrix [out, kh·kw·in].
@@ -39,11 +40,11 @@ func (w *weightSums) finish(part int) {
 	from, to := part*out/sumParts*n, (part+1)*out/sumParts*n
 	total := w.run(0).Data[from:to]
 	for i := 1; i < w.runs; i++ {
-		kernels.Add(total, w.run(i).Data[from:to])
+		w.kernels.Add(total, w.run(i).Data[from:to])
 	}
 	grad := w.param.GradData()[from:to]
 	if kh*kw == 1 {
-		kernels.Add(grad, total)
+		w.kernels.Add(grad, total)
 		return
 	}
 	addChannelsFirst(grad, total, (to-from)/n, in, kh*kw)

@@ -64,11 +64,12 @@ func unitsOf(i int, p *ops.Param, most int) []unit {
 
 func (o *Optimizer) adaptUnits(_, i int) {
 	u := o.units[i]
+	k := o.pool.Kernels()
 	w, g := o.params[u.param].Data(), o.params[u.param].GradData()
-	for k := u.from; k < u.to; k++ {
-		weights, grads := w[k*u.size:(k+1)*u.size], g[k*u.size:(k+1)*u.size]
-		limit := o.config.ClipGrad * max(math.Sqrt(kernels.SumSquares(weights)), 1e-3)
-		if norm := o.now.Scale * math.Sqrt(kernels.SumSquares(grads)); norm > limit {
+	for i := u.from; i < u.to; i++ {
+		weights, grads := w[i*u.size:(i+1)*u.size], g[i*u.size:(i+1)*u.size]
+		limit := o.config.ClipGrad * max(math.Sqrt(k.SumSquares(weights)), 1e-3)
+		if norm := o.now.Scale * math.Sqrt(k.SumSquares(grads)); norm > limit {
 			kernels.Scale(grads, float32(limit/max(norm, 1e-6)))
 		}
 	}

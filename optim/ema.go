@@ -75,10 +75,10 @@ func (e *EMA) updatePart(_, i int) {
 	p := e.parts[i]
 	avg, live := row(e.shadow[p.entry][p.from:p.to]), row(e.live(p.entry)[p.from:p.to])
 	if e.decay == 0 {
-		avg.Copy(live)
+		e.pool.Kernels().Copy(avg, live)
 		return
 	}
-	kernels.Combine(avg, avg, live, e.decay, 1-e.decay)
+	e.pool.Kernels().Combine(avg, avg, live, e.decay, 1-e.decay)
 }
 
 // Exchange puts the average into the model and the model into the average: what

@@ -140,7 +140,7 @@ func (o *Optimizer) GradNorm() float64 {
 }
 
 func (o *Optimizer) measurePart(_, i int) {
-	o.squares[i] = kernels.SumSquares(o.values(o.parts[i]).Grad)
+	o.squares[i] = o.pool.Kernels().SumSquares(o.values(o.parts[i]).Grad)
 }
 
 // NotFinite names the first parameter that has values which are NaN or infinite, with one of
@@ -161,14 +161,14 @@ func (o *Optimizer) NotFinite() string {
 }
 
 func (o *Optimizer) weighPart(_, i int) {
-	o.squares[i] = kernels.SumSquares(o.values(o.parts[i]).Weights)
+	o.squares[i] = o.pool.Kernels().SumSquares(o.values(o.parts[i]).Weights)
 }
 
 // Step makes an update with the gradients times scale. lr is that of the last
 // layer. The gradients are void afterwards.
 func (o *Optimizer) Step(lr, scale float64) {
 	o.steps++
-	o.now = Update{LR: lr, Scale: scale, Step: o.steps}
+	o.now = Update{LR: lr, Scale: scale, Step: o.steps, Kernels: o.pool.Kernels()}
 	if r, ok := o.rule.(Limited); ok && r.GradLimit() > 0 {
 		if norm := o.GradNorm() * scale; norm > r.GradLimit() {
 			o.now.Scale *= r.GradLimit() / norm
@@ -207,7 +207,7 @@ func (o *Optimizer) directPart(_, i int) {
 	v := o.values(p)
 	o.norms[i] = [2]float64{}
 	if o.rule.(Trusting).Direct(v, o.updateOf(p.param)) {
-		o.norms[i] = [2]float64{kernels.SumSquares(v.Weights), kernels.SumSquares(v.Grad)}
+		o.norms[i] = [2]float64{o.pool.Kernels().SumSquares(v.Weights), o.pool.Kernels().SumSquares(v.Grad)}
 	}
 }
 

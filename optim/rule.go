@@ -74,10 +74,11 @@ type Values struct {
 
 // Update is a step for a parameter.
 type Update struct {
-	LR, WeightDecay float64 // of this parameter
-	Scale           float64 // factor on the gradient: clipping, accumulation
-	Step            int     // 1 for the first
-	Trust           float64 // of Trusting rules
+	LR, WeightDecay float64      // of this parameter
+	Scale           float64      // factor on the gradient: clipping, accumulation
+	Step            int          // 1 for the first
+	Trust           float64      // of Trusting rules
+	Kernels         *kernels.Set // to compute with: those of the optimizer's pool
 }
 
 var registry = struct {

@@ -14,7 +14,7 @@ type adamW struct{ config configs.Optim }
 func (adamW) States(shape []int) []State { return like(shape, "exp_avg", "exp_avg_sq") }
 
 func (r adamW) Move(v Values, u Update) {
-	kernels.AdamW(v.Weights, v.Grad, v.States[0], v.States[1], kernels.AdamWStep{
+	u.Kernels.AdamW(v.Weights, v.Grad, v.States[0], v.States[1], kernels.AdamWStep{
 		LR: u.LR, WeightDecay: u.WeightDecay, Beta1: r.config.Betas[0], Beta2: r.config.Betas[1], Eps: r.config.Eps, Step: u.Step, GradScale: u.Scale,
 	})
 }
@@ -32,13 +32,13 @@ func (sgd) States(shape []int) []State { return like(shape, "momentum_buffer") }
 
 func (r sgd) Move(v Values, u Update) {
 	w, d, m := row(v.Weights), row(v.Grad), row(v.States[0])
-	kernels.Combine(d, d, w, float32(u.Scale), float32(u.WeightDecay))
-	kernels.Combine(m, m, d, float32(r.momentum), 1)
+	u.Kernels.Combine(d, d, w, float32(u.Scale), float32(u.WeightDecay))
+	u.Kernels.Combine(m, m, d, float32(r.momentum), 1)
 	if r.nesterov {
-		kernels.Combine(d, d, m, 1, float32(r.momentum))
+		u.Kernels.Combine(d, d, m, 1, float32(r.momentum))
 		m = d
 	}
-	kernels.Combine(w, w, m, 1, -float32(u.LR))
+	u.Kernels.Combine(w, w, m, 1, -float32(u.LR))
 }
 
 // lars is LARS (You, Gitman and Ginsburg, 2017) as MAE has it: tensors of one
@@ -53,7 +53,7 @@ func (lars) Direct(v Values, u Update) bool {
 	if len(v.Shape) <= 1 {
 		u.WeightDecay = 0
 	}
-	kernels.Combine(row(v.Grad), row(v.Grad), row(v.Weights), float32(u.Scale), float32(u.WeightDecay))
+	u.Kernels.Combine(row(v.Grad), row(v.Grad), row(v.Weights), float32(u.Scale), float32(u.WeightDecay))
 	return len(v.Shape) > 1
 }
 
@@ -64,8 +64,8 @@ func (lars) Ratio(weights, direction float64) float64 {
 
 func (r lars) Move(v Values, u Update) {
 	w, d, m := row(v.Weights), row(v.Grad), row(v.States[0])
-	kernels.Combine(m, m, d, float32(r.momentum), float32(u.Trust))
-	kernels.Combine(w, w, m, 1, -float32(u.LR))
+	u.Kernels.Combine(m, m, d, float32(r.momentum), float32(u.Trust))
+	u.Kernels.Combine(w, w, m, 1, -float32(u.LR))
 }
 
 // lamb is LAMB (You et al., 2020) as timm has it: tensors without weight decay have
@@ -79,17 +79,17 @@ func (lamb) States(shape []int) []State { return like(shape, "exp_avg", "exp_avg
 // Direct lets AdamW make a step of size -1 from 0 in the place of the gradient,
 // which the kernel has read before it writes there.
 func (r lamb) Direct(v Values, u Update) bool {
-	kernels.AdamW(v.Grad, v.Grad, v.States[0], v.States[1], kernels.AdamWStep{
+	u.Kernels.AdamW(v.Grad, v.Grad, v.States[0], v.States[1], kernels.AdamWStep{
 		LR: -1, WeightDecay: -1, Beta1: r.config.Betas[0], Beta2: r.config.Betas[1], Eps: r.config.Eps, Step: u.Step, GradScale: u.Scale,
 	})
-	kernels.Combine(row(v.Grad), row(v.Grad), row(v.Weights), 1, float32(u.WeightDecay))
+	u.Kernels.Combine(row(v.Grad), row(v.Grad), row(v.Weights), 1, float32(u.WeightDecay))
 	return u.WeightDecay != 0
 }
 
 func (lamb) Ratio(weights, direction float64) float64 { return weights / direction }
 
 func (lamb) Move(v Values, u Update) {
-	kernels.Combine(row(v.Weights), row(v.Weights), row(v.Grad), 1, -float32(u.LR*u.Trust))
+	u.Kernels.Combine(row(v.Weights), row(v.Weights), row(v.Grad), 1, -float32(u.LR*u.Trust))
 }
 
 // GradLimit is part of Limited.

@@ -77,7 +77,7 @@ func (b *buckets) start() {
 	k := b.list[b.next]
 	b.next++
 	k.left = k.params
-	if s := kernels.SumSquares(k.memory); math.IsNaN(s) || math.IsInf(s, 0) {
+	if s := kernels.Default().SumSquares(k.memory); math.IsNaN(s) || math.IsInf(s, 0) {
 		b.broken = true // afterwards nobody could tell whose it was
 	}
 	b.waits = append(b.waits, b.group.Start(k.memory))

@@ -102,7 +102,7 @@ func (t *teacher) logits(b *data.Batch) ([]float32, error) {
 			t.images = kernels.Aligned(len(images))
 		}
 		pixels := len(images) / b.Channels
-		kernels.Affine(kernels.NewMatrix(t.images, pixels, b.Channels), kernels.NewMatrix(images, pixels, b.Channels), t.scale, t.shift, kernels.Identity)
+		t.runner.Pool().Kernels().Affine(kernels.NewMatrix(t.images, pixels, b.Channels), kernels.NewMatrix(images, pixels, b.Channels), t.scale, t.shift, kernels.Identity)
 		images = t.images
 	}
 	logits, err := program.Forward(images)

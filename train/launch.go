@@ -71,7 +71,7 @@ func (t *trainer) begin(o Options) error {
 	s := Launch{
 		Kind: beginning, Time: t.began.Round(0), Batches: t.progress.Batches, PID: os.Getpid(), Preset: o.Preset, Program: o.Program,
 		Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Processor: kernels.CPU(), Threads: t.pool.Workers(),
-		Kernels: string(kernels.Active()), Model: t.task.describe(), Parameters: t.task.store().Parameters(),
+		Kernels: string(t.pool.Kernels().Variant()), Model: t.task.describe(), Parameters: t.task.store().Parameters(),
 		TrainImages: t.train.Len(), ValImages: t.val.Len(), Steps: t.steps, Paths: t.paths,
 	}
 	if n := t.ranks.Size(); n > 1 {

@@ -68,7 +68,7 @@ func TestMemoryOfEvaluations(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			config := parse(c.text, c.settings...)
-			if config.Precision == "bf16" && kernels.ActiveBF16() == "" {
+			if config.Precision == "bf16" && kernels.Default().BF16() == "" {
 				t.Skip("no bf16 here")
 			}
 			watch := flat.New(t, config.Train.Epochs)

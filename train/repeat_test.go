@@ -42,7 +42,7 @@ func TestRepeat(t *testing.T) {
 		{"localmim of a swin", "train.accum_steps=2", `AttentionBlock "layers.0.blocks.0.attn" (forward)`},
 	} {
 		t.Run(c.model+" "+c.settings, func(t *testing.T) {
-			if c.settings == "precision=bf16" && kernels.ActiveBF16() == "" {
+			if c.settings == "precision=bf16" && kernels.Default().BF16() == "" {
 				t.Skip("no bf16 here")
 			}
 			settings := slices.Clone(exploding)

@@ -12,16 +12,17 @@ import (
 	"fasternet/model"
 )
 
-// emulated lets bf16 run on every processor.
-func emulated(t *testing.T) {
+// withBF16 are kernels that have bf16 on every processor: emulated where there is none.
+func withBF16(t *testing.T) *kernels.Set {
 	t.Helper()
-	if kernels.ActiveBF16() != "" {
-		return
+	if k := kernels.Default(); k.BF16() != "" {
+		return k
 	}
-	if err := kernels.UseBF16(kernels.BF16Go); err != nil {
+	k, err := kernels.New(kernels.Default().Variant(), kernels.BF16Go)
+	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = kernels.UseBF16("") })
+	return k
 }
 
 // firstLosses are the losses of two steps on the first batch of a configuration.
@@ -32,7 +33,7 @@ func firstLosses(t *testing.T, model, dir string, settings ...string) [2]float32
 	if err != nil {
 		t.Fatal(err)
 	}
-	pool := kernels.NewPool(2)
+	pool := withBF16(t).NewPool(2)
 	defer pool.Close()
 	s, err := NewSteps(c, ds, pool)
 	if err != nil {
@@ -67,7 +68,6 @@ func firstLosses(t *testing.T, model, dir string, settings ...string) [2]float32
 // What a configuration says of a step is what a step does: each setting changes its loss, and what
 // changes no bit of a run changes none here.
 func TestStepsFollowTheConfiguration(t *testing.T) {
-	emulated(t)
 	dir := noise(t)
 	teacher := filepath.Join(t.TempDir(), "teacher")
 	c := smallConfig(t, small["fasternet"], dir, "train.epochs=1", "seed=9")

@@ -342,7 +342,7 @@ func (t *trainer) openFolder(ctx context.Context, o Options) (err error) {
 
 // kernels names those in use.
 func (t *trainer) kernels() string {
-	return kernels.Describe(t.task.precision())
+	return t.pool.Kernels().Describe(t.task.precision())
 }
 
 // loaderFor is the loader of an epoch; its image size can change.

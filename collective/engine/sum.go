@@ -175,7 +175,7 @@ func (s *sumPart[T]) release(e *engine) {
 // different ways.
 func add[T number](sum, x []T, everywhere bool) {
 	if s, ok := any(sum).([]float32); ok && !everywhere {
-		kernels.Add(s, any(x).([]float32))
+		kernels.Default().Add(s, any(x).([]float32))
 		return
 	}
 	for i, v := range x {

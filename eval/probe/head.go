@@ -57,6 +57,7 @@ func (h *Head) Write(path string, meta map[string]string) error {
 type machine struct {
 	*Head
 	pool           *kernels.Pool
+	kernels        *kernels.Set // of the pool
 	packed         *kernels.Packed   // the weights, transposed
 	x              kernels.Matrix    // [batch, features]: those of a batch, then normalised
 	probs          kernels.Matrix    // [batch, classes]: then the gradient of the logits
@@ -75,7 +76,7 @@ func newMachine(h *Head, pool *kernels.Pool, batch int) *machine {
 	copy(bias.Data(), h.Bias)
 	h.Weight, h.Bias = weight.Data(), bias.Data()
 	m := &machine{
-		Head: h, pool: pool, packed: kernels.NewPacked(d, k),
+		Head: h, pool: pool, kernels: pool.Kernels(), packed: pool.Kernels().NewPacked(d, k, kernels.FP32),
 		x:     kernels.NewMatrix(kernels.Aligned(batch*d), batch, d),
 		probs: kernels.NewMatrix(kernels.Aligned(batch*k), batch, k),
 		scale: make([]float32, d), shift: make([]float32, d),
@@ -110,31 +111,31 @@ func (m *machine) gradients(s *Set, rows []int) (loss float64) {
 		for r := range b.Rows {
 			copy(b.Row(r), values.Row(rows[i*blockRows+r]))
 		}
-		m.moments[i].Measure(b)
+		m.moments[i].Measure(m.kernels, b)
 	})
 	m.norm(m.moments[:m.blocks(n)])
 	m.pack()
 	m.pool.Run(m.blocks(n), func(worker, i int) {
 		b, p := block(x, i), block(probs, i)
-		kernels.Affine(b, b, m.scale, m.shift, kernels.Identity)
+		m.kernels.Affine(b, b, m.scale, m.shift, kernels.Identity)
 		logits, t := m.raw[worker].Slice(0, b.Rows), m.targets[worker].Slice(0, b.Rows)
 		m.logits(logits, b)
 		for r := range b.Rows {
 			clear(t.Row(r))
 			t.Row(r)[s.Labels[rows[i*blockRows+r]]] = 1
 		}
-		m.losses[i] = kernels.SoftmaxCrossEntropy(p, logits, t)
-		kernels.SoftmaxCrossEntropyGrad(p, p, t, 1/float32(n))
+		m.losses[i] = m.kernels.SoftmaxCrossEntropy(p, logits, t)
+		m.kernels.SoftmaxCrossEntropyGrad(p, p, t, 1/float32(n))
 	})
 	clear(m.gBias)
-	kernels.ColumnSums(probs, m.gBias)
+	m.kernels.ColumnSums(probs, m.gBias)
 	// A task has some features and every image: nothing is left to be summed up.
 	d := len(m.Mean)
 	clear(m.gWeight)
 	g := kernels.NewMatrix(m.gWeight, len(m.Bias), d)
 	m.pool.Run((d+blockCols-1)/blockCols, func(_, i int) {
 		from, to := i*blockCols, min((i+1)*blockCols, d)
-		kernels.GemmTN(g.Columns(from, to), probs, x.Columns(from, to))
+		m.kernels.GemmTN(g.Columns(from, to), probs, x.Columns(from, to), kernels.FP32)
 	})
 	for _, l := range m.losses[:m.blocks(n)] {
 		loss += l
@@ -165,7 +166,7 @@ func (m *machine) pack() {
 }
 
 func (m *machine) logits(dst, x kernels.Matrix) {
-	kernels.Gemm(dst, 1, x, m.packed, kernels.Broadcast(m.Bias, x.Rows))
+	m.kernels.Gemm(dst, 1, x, m.packed, kernels.Broadcast(m.Bias, x.Rows))
 }
 
 // measure classifies a set with the running moments.
@@ -184,7 +185,7 @@ func (m *machine) measure(s *Set) eval.Result {
 		src := block(values, i)
 		x := kernels.NewMatrix(make([]float32, src.Rows*s.Width), src.Rows, s.Width)
 		probs := kernels.NewMatrix(make([]float32, src.Rows*k), src.Rows, k)
-		kernels.Affine(x, src, m.scale, m.shift, kernels.Identity)
+		m.kernels.Affine(x, src, m.scale, m.shift, kernels.Identity)
 		logits, t := m.raw[worker].Slice(0, src.Rows), m.targets[worker].Slice(0, src.Rows)
 		m.logits(logits, x)
 		for r := range src.Rows {
@@ -199,7 +200,7 @@ func (m *machine) measure(s *Set) eval.Result {
 			clear(t.Row(r))
 			t.Row(r)[label] = 1
 		}
-		parts[i].loss = kernels.SoftmaxCrossEntropy(probs, logits, t)
+		parts[i].loss = m.kernels.SoftmaxCrossEntropy(probs, logits, t)
 	})
 	var sum part
 	for _, p := range parts {

@@ -71,8 +71,8 @@ func KNN(ctx context.Context, pool *kernels.Pool, train, val *Set, o KNNOptions)
 // it, the most alike first.
 func nearest(ctx context.Context, pool *kernels.Pool, train, val *Set, k int, progress func(done, total int)) ([][]neighbour, error) {
 	gallery, queries := unit(pool, train), unit(pool, val)
-	chunk := min(galleryRows, train.Len())
-	packed, room := kernels.NewPacked(train.Width, chunk), kernels.Aligned(kernels.PackedLen(train.Width, chunk))
+	compute, chunk := pool.Kernels(), min(galleryRows, train.Len())
+	packed, room := compute.NewPacked(train.Width, chunk, kernels.FP32), kernels.Aligned(compute.PackedLen(train.Width, chunk, kernels.FP32))
 	scratch := make([][]float32, pool.Workers())
 	for i := range scratch {
 		scratch[i] = kernels.Aligned(queryRows * chunk)
@@ -89,7 +89,7 @@ func nearest(ctx context.Context, pool *kernels.Pool, train, val *Set, k int, pr
 			first := task * queryRows
 			q := queries.Slice(first, min(first+queryRows, val.Len()))
 			similar := kernels.NewMatrix(scratch[worker], q.Rows, rows.Rows)
-			kernels.Gemm(similar, 1, q, packed, kernels.Matrix{})
+			compute.Gemm(similar, 1, q, packed, kernels.Matrix{})
 			for i := range q.Rows {
 				heaps[first+i].offer(similar.Row(i), from, k)
 			}

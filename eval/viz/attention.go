@@ -45,7 +45,7 @@ func Attentions(ctx context.Context, r *graph.Runner, net *vit.Model, ds data.Da
 		if err != nil {
 			return err
 		}
-		maps, err := net.AttentionMaps(tokens, b.Size)
+		maps, err := net.AttentionMaps(r.Pool().Kernels(), tokens, b.Size)
 		if err != nil {
 			return err
 		}

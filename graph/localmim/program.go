@@ -97,8 +97,9 @@ func (r *Runner) compile(s shape) (p *Program, err error) {
 	}()
 	m, tape := r.Model, ops.NewTape(r.space, s.train)
 	tape.Parallel = &r.Parallel
-	if tape.Precision = r.Precision; tape.Precision == kernels.BF16 && kernels.ActiveBF16() == "" {
-		return nil, &kernels.NoBF16Error{}
+	tape.Precision = r.Precision
+	if err := tape.Kernels().Check(r.Precision); err != nil {
+		return nil, err
 	}
 	if p, err = m.program(tape, s, r.Recompute); err != nil {
 		return nil, err

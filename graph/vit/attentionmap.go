@@ -12,8 +12,9 @@ import (
 // gets (the feature [layers.Tokens] of a program, [images, 1 + patches, C]): the
 // probabilities by which each head reads the patches, [images, heads, patches].
 // Those of the class token, or, if the classifier takes the mean over the patches,
-// the mean over them. What is read of the class token is missing from the sum of 1.
-func (m *Model) AttentionMaps(tokens []float32, images int) ([]float32, error) {
+// the mean over them. What is read of the class token is missing from the sum of 1. It
+// computes with k.
+func (m *Model) AttentionMaps(k *kernels.Set, tokens []float32, images int) ([]float32, error) {
 	c := m.config.EmbedDim
 	if images < 1 || len(tokens)%(images*c) != 0 || len(tokens) < 2*images*c {
 		return nil, fmt.Errorf("vit: %d values are not the tokens of %d images in %d channels", len(tokens), images, c)
@@ -29,17 +30,17 @@ func (m *Model) AttentionMaps(tokens []float32, images int) ([]float32, error) {
 	x := kernels.NewMatrix(make([]float32, n*c), n, c)
 	queries, keys := kernels.NewMatrix(make([]float32, readers*c), readers, c), kernels.NewMatrix(make([]float32, n*c), n, c)
 	scores := kernels.NewMatrix(make([]float32, readers*n), readers, n)
-	var packed kernels.Packed
+	packed := kernels.Packed{Kernels: k}
 	for image := range images {
 		normalise(x, tokens[image*n*c:][:n*c], a)
-		project(queries, x.Slice(0, readers), a, 0, &packed)
-		project(keys, x, a, 1, &packed)
+		project(k, queries, x.Slice(0, readers), a, 0, &packed)
+		project(k, keys, x, a, 1, &packed)
 		for head := range a.Heads {
 			from, to := head*depth, (head+1)*depth
-			packed.Resize(depth, n, make([]float32, kernels.PackedLen(depth, n)))
+			packed.Resize(depth, n, make([]float32, k.PackedLen(depth, n, kernels.FP32)))
 			packed.PackTransposed(keys.Columns(from, to))
-			kernels.Gemm(scores, float32(1/math.Sqrt(float64(depth))), queries.Columns(from, to), &packed, kernels.Matrix{})
-			kernels.SoftmaxRows(scores)
+			k.Gemm(scores, float32(1/math.Sqrt(float64(depth))), queries.Columns(from, to), &packed, kernels.Matrix{})
+			k.SoftmaxRows(scores)
 			mean := out[(image*a.Heads+head)*(n-1):][:n-1]
 			for i := first; i < readers; i++ {
 				for j, p := range scores.Row(i)[1:n] {
@@ -71,14 +72,14 @@ func normalise(dst kernels.Matrix, tokens []float32, a *layers.Attention) {
 }
 
 // project writes part p (queries, keys or values) of tokens.
-func project(dst, x kernels.Matrix, a *layers.Attention, p int, packed *kernels.Packed) {
+func project(k *kernels.Set, dst, x kernels.Matrix, a *layers.Attention, p int, packed *kernels.Packed) {
 	c := dst.Cols
 	weights := kernels.NewMatrix(a.QKV.Data()[p*c*c:(p+1)*c*c], c, c)
-	packed.Resize(c, c, make([]float32, kernels.PackedLen(c, c)))
+	packed.Resize(c, c, make([]float32, k.PackedLen(c, c, kernels.FP32)))
 	packed.PackTransposed(weights)
 	var bias kernels.Matrix
 	if a.QKVBias != nil {
 		bias = kernels.Broadcast(a.QKVBias.Data()[p*c:(p+1)*c], dst.Rows)
 	}
-	kernels.Gemm(dst, 1, x, packed, bias)
+	k.Gemm(dst, 1, x, packed, bias)
 }

@@ -44,7 +44,7 @@ func TestAttentionMaps(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := net.AttentionMaps(tokens, 2)
+		got, err := net.AttentionMaps(kernels.Default(), tokens, 2)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -56,7 +56,7 @@ func TestAttentionMaps(t *testing.T) {
 				t.Errorf("pooled %v: probability %d is %v, want %v", pooled, i, got[i], want)
 			}
 		}
-		if _, err := net.AttentionMaps(tokens[1:], 2); err == nil {
+		if _, err := net.AttentionMaps(kernels.Default(), tokens[1:], 2); err == nil {
 			t.Error("tokens that do not fit")
 		}
 	}

@@ -116,7 +116,7 @@ func Run(ctx context.Context, name string, c *configs.Config, o Options) (Result
 	macs := float64(total.MACs + total.AttentionMACs)
 	median := quantile(times, 0.5)
 	r := Result{
-		Model: name, Mode: mode, Kernels: string(kernels.Active()), Precision: subject.precision.String(), BNFolded: subject.folded, Threads: pool.Workers(), Batch: o.Batch, Size: o.Size,
+		Model: name, Mode: mode, Kernels: string(pool.Kernels().Variant()), Precision: subject.precision.String(), BNFolded: subject.folded, Threads: pool.Workers(), Batch: o.Batch, Size: o.Size,
 		Warmup: o.Warmup, Runs: len(times), MedianMS: median, MeanMS: mean(times), P10MS: quantile(times, 0.1), P90MS: quantile(times, 0.9), BestMS: times[0], CPUMS: used,
 		ImgPerS: 1000 * float64(o.Batch) / median, GMACs: macs / 1e9, GFLOPS: 2 * macs * float64(o.Batch) / median / 1e6,
 		PeakRSSMiB: PeakRSS() / (1 << 20), ArenaMiB: float64(subject.program.ArenaBytes()) / (1 << 20),
@@ -126,7 +126,7 @@ func Run(ctx context.Context, name string, c *configs.Config, o Options) (Result
 		r.Recomputed = c.Train.GradCheckpointing
 	}
 	if subject.precision == kernels.BF16 {
-		r.BF16Path = string(kernels.ActiveBF16())
+		r.BF16Path = string(pool.Kernels().BF16())
 	}
 	r.Profile = entries(profile.Times(), len(times))
 	return r, nil

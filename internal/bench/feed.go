@@ -52,7 +52,7 @@ func MeasureFeed(ctx context.Context, c *configs.Config, o FeedOptions) (Feed, e
 	if c.Task != "classify" {
 		return Feed{}, errors.New("the feed of a pre-training cannot be timed alone; its log says how long it waited")
 	}
-	if _, err := kernels.ParsePrecision(c.Precision); err != nil && o.Rounds > 0 { // before the stages are timed
+	if _, err := kernels.Default().ParsePrecision(c.Precision); err != nil && o.Rounds > 0 { // before the stages are timed
 		return Feed{}, err
 	}
 	ds, err := eval.Open(c.Data, true)
@@ -137,7 +137,7 @@ func (f *Feed) train(ctx context.Context, c *configs.Config, ds data.Dataset, o 
 	}
 	f.Precision = steps.Precision().String()
 	if steps.Precision() == kernels.BF16 {
-		f.BF16Path = string(kernels.ActiveBF16())
+		f.BF16Path = string(pool.Kernels().BF16())
 	}
 	r := &feedRun{steps: steps, loader: loader}
 	defer r.stop()

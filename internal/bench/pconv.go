@@ -63,7 +63,7 @@ func RunOperators(ctx context.Context, o OperatorOptions, row func(OperatorTimin
 	one, all := kernels.NewPool(1), kernels.NewPool(o.Threads)
 	defer one.Close()
 	defer all.Close()
-	t := OperatorTable{Kernels: string(kernels.Active()), Processor: kernels.CPU(), Layers: depth, Batch: o.Batch, Threads: all.Workers()}
+	t := OperatorTable{Kernels: string(all.Kernels().Variant()), Processor: kernels.CPU(), Layers: depth, Batch: o.Batch, Threads: all.Workers()}
 	for _, op := range o.Operators {
 		for _, m := range Maps {
 			r, err := timeOperator(ctx, op, m, o, one, all)

@@ -91,7 +91,7 @@ func RunRanks(ctx context.Context, name string, c *configs.Config, o Options, g 
 		}
 	}
 	r := RanksResult{
-		Model: name, Precision: s.precision.String(), Kernels: string(kernels.Active()), Ranks: g.Size(), Batch: o.Batch, Size: o.Size,
+		Model: name, Precision: s.precision.String(), Kernels: string(pool.Kernels().Variant()), Ranks: g.Size(), Batch: o.Batch, Size: o.Size,
 		Threads: pool.Workers(), Overlap: overlap, Rounds: rounds, Steps: rounds * each,
 	}
 	for _, p := range s.params {

@@ -48,7 +48,7 @@ func newStack(o Operator, m Map, batch int, pool *kernels.Pool) *stack {
 	}
 	need := 0
 	for i := range s.layers {
-		s.layers[i], s.parts, need = newLayer(o, m, s.lines, weights)
+		s.layers[i], s.parts, need = newLayer(pool.Kernels(), o, m, s.lines, weights)
 	}
 	for range pool.Workers() {
 		s.scratch = append(s.scratch, kernels.Aligned(need))
@@ -76,39 +76,39 @@ func fill(x []float32, deviation float64) {
 
 // newLayer makes a layer with a copy of the weights, and says in how many parts
 // it is best computed and how much scratch memory it needs.
-func newLayer(o Operator, m Map, lines int, weights []float32) (l layer, parts, scratch int) {
+func newLayer(k *kernels.Set, o Operator, m Map, lines int, weights []float32) (l layer, parts, scratch int) {
 	switch o {
 	case GroupConv:
 		g := kernels.GroupConv{Height: lines, Width: m.Side, Channels: m.Channels, Groups: groups}
-		w := g.Pack(weights)
+		w := g.Pack(k, weights)
 		if len(weights) < m.Side*m.Side*m.Channels {
 			return func(_ int, dst, image kernels.Matrix, y int, scratch []float32) {
 				g := g
 				g.Height = dst.Rows / m.Side
-				g.Convolve(dst, image, y, scratch, w)
+				g.Convolve(k, dst, image, y, scratch, w)
 			}, 1, g.ScratchLen(w)
 		}
 		return func(part int, dst, image kernels.Matrix, y int, scratch []float32) { // the weights of a part stay in the cache
 			g := g
 			g.Height = dst.Rows / m.Side
-			g.ConvolveBundle(part, dst, image, y, scratch, w)
+			g.ConvolveBundle(k, part, dst, image, y, scratch, w)
 		}, g.Bundles(w), g.ScratchLen(w)
 	case DWConv:
 		c := kernels.DWConv{Height: m.Side, Width: m.Side, Channels: m.Channels}
 		w := kernels.Aligned(c.WeightsLen())
 		c.Weights(w, weights)
-		return func(_ int, dst, image kernels.Matrix, y int, _ []float32) { c.Convolve(dst, image, y, w) }, 1, 0
+		return func(_ int, dst, image kernels.Matrix, y int, _ []float32) { c.Convolve(k, dst, image, y, w) }, 1, 0
 	}
 	p := kernels.PConv{Height: lines, Width: m.Side, Channels: o.outputs(m)}
 	ordered := make([]float32, len(weights))
 	p.Weights(ordered, weights)
-	w := kernels.NewPacked(p.Inner(), p.Channels)
+	w := k.NewPacked(p.Inner(), p.Channels, kernels.FP32)
 	w.PackTransposed(kernels.NewMatrix(ordered, p.Channels, p.Inner()))
 	return func(_ int, dst, image kernels.Matrix, y int, scratch []float32) {
 		p := p
 		p.Height = dst.Rows / m.Side
-		p.Pad(scratch, image, y)
-		p.Convolve(dst.Columns(0, p.Channels), scratch, w, kernels.Matrix{})
+		p.Pad(k, scratch, image, y)
+		p.Convolve(k, dst.Columns(0, p.Channels), scratch, w, kernels.Matrix{})
 	}, 1, p.PaddedLen()
 }
 

@@ -176,7 +176,7 @@ func (h *HOG) histograms(dst, image []float32, p *hogPass, s *hogScratch) {
 		if above < 0 {
 			above = 1
 		}
-		h.orientations.Orient(s.mag, s.bin, s.padded[above%3], s.padded[y%3], s.padded[below%3], c, p.bias)
+		h.orientations.Orient(kernels.Default(), s.mag, s.bin, s.padded[above%3], s.padded[y%3], s.padded[below%3], c, p.bias)
 		across := h.width / p.unit
 		h.addRow(dst[y/p.unit*across*c*h.bins:][:across*c*h.bins], s.mag, s.bin, p.unit*c)
 	}

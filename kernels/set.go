@@ -1,0 +1,121 @@
+package kernels
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Set is all kernels of one variant, with one path of bf16 or none. Its methods are the
+// kernels. A set never changes, and any number of goroutines may use it at the same time.
+// A [Pool] has the set that its tasks use.
+type Set struct {
+	functions
+	variant Variant
+	half    *halfFunctions // nil without bf16
+	off     bool           // bf16 is switched off by BF16Variable
+}
+
+// Variant is the variant of all kernels but the products in bf16.
+func (k *Set) Variant() Variant { return k.variant }
+
+// BF16 is the path of the products in bf16, or "" for none.
+func (k *Set) BF16() BF16Path {
+	if k.half == nil {
+		return ""
+	}
+	return k.half.path
+}
+
+// String names the variant, and the path if there is one: "avx512 kernels, bf16 (amx)".
+func (k *Set) String() string {
+	switch {
+	case k == nil:
+		return "no kernels"
+	case k.half == nil:
+		return k.Describe(FP32)
+	}
+	return k.Describe(BF16)
+}
+
+// choice is what a set is made of.
+type choice struct {
+	variant Variant
+	bf16    BF16Path
+}
+
+// Made when the package is loaded, and not changed after that. There is one set for a
+// choice, so that sets can be compared by their address.
+var (
+	sets        = map[choice]*Set{}
+	standard    *Set
+	standardErr error
+)
+
+// makeSets makes the sets of what has been registered.
+func makeSets() {
+	for v, f := range variants {
+		add := func(p BF16Path, h *halfFunctions) {
+			sets[choice{v, p}] = &Set{functions: *f, variant: v, half: h, off: p == bf16Off}
+		}
+		add("", nil)
+		add(bf16Off, nil)
+		for _, p := range bf16Paths {
+			if h := halfOf(p, v); h != nil {
+				add(p, h)
+			}
+		}
+	}
+}
+
+// New is the set of a variant with a path of bf16, or with none if p is empty. The error
+// names the variants or the paths that there are, or says why this one cannot be used.
+func New(v Variant, p BF16Path) (*Set, error) {
+	if variants[v] == nil {
+		return nil, fmt.Errorf("kernels: variant %q is not available here: want one of %v", v, Available())
+	}
+	if p == "" || p == bf16Off {
+		return sets[choice{v, p}], nil
+	}
+	if !slices.Contains(bf16Paths, p) {
+		return nil, fmt.Errorf("kernels: bf16 path %q: want one of %v", p, AvailableBF16(v))
+	}
+	if r := p.refusal(v); r != "" {
+		return nil, fmt.Errorf("kernels: bf16 path %s", r)
+	}
+	return sets[choice{v, p}], nil
+}
+
+// Default is the set that the environment named when the program was started, by
+// EnvVariable and BF16Variable, or the fastest.
+func Default() *Set { return standard }
+
+// DefaultError says what the environment asks for and is not available here. Default is
+// then the fastest of what is.
+func DefaultError() error { return standardErr }
+
+// choose is the set for the values of EnvVariable and BF16Variable. With an error it is
+// the best in their place.
+func choose(variant, path string) (*Set, error) {
+	v := Available()[0]
+	if variant != "" {
+		k, err := New(Variant(variant), "")
+		if err != nil {
+			k, _ = choose("", path)
+			return k, fmt.Errorf("%s=%s: %w", EnvVariable, variant, err)
+		}
+		v = k.variant
+	}
+	if path == "" { // the fastest that is no emulation
+		for _, p := range AvailableBF16(v) {
+			if p != BF16Go {
+				return sets[choice{v, p}], nil
+			}
+		}
+		return sets[choice{v, ""}], nil
+	}
+	k, err := New(v, BF16Path(path))
+	if err != nil {
+		return sets[choice{v, ""}], fmt.Errorf("%s=%s: %w", BF16Variable, path, err)
+	}
+	return k, nil
+}
