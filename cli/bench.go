@@ -25,6 +25,7 @@ func benchCommand() *cobra.Command {
 	var o bench.Options
 	var infer, asJSON, serial bool
 	var r ranks
+	var profiles profiles
 	var protocol string
 	var settings []string
 	c := &cobra.Command{
@@ -46,6 +47,7 @@ data" how fast the images come to it.`,
   fasternet-train bench fasternet_t0 --protocol paper --json
   fasternet-train bench fasternet_t0 --batch 1 --threads 1 --iterations 100
   fasternet-train bench fasternet_t0 --train --profile
+  fasternet-train bench fasternet_t0 --train --cpuprofile cpu.pprof --memprofile memory.pprof
   fasternet-train bench vit_base --train --batch 8 --precision bf16
   fasternet-train bench vit_base --train --batch 32 --set train.grad_checkpointing=true
   fasternet-train bench pconv
@@ -64,6 +66,11 @@ data" how fast the images come to it.`,
 			if err := collective.Agree(r, err); err != nil {
 				return err
 			}
+			stop, err := profiles.start(&r)
+			if err != nil {
+				return err
+			}
+			defer stop(&err)
 			o.Model = net
 			if r.Size() > 1 {
 				return benchRanks(cmd, &r, args[0], config, o, !serial, asJSON)
@@ -96,6 +103,7 @@ data" how fast the images come to it.`,
 	c.MarkFlagsMutuallyExclusive("train", "infer")
 	c.MarkFlagsMutuallyExclusive("iterations", "seconds")
 	c.AddCommand(benchPConvCommand(), benchDataCommand(), benchSumsCommand())
+	profiles.register(c)
 	r.register(c)
 	return c
 }

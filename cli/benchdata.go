@@ -63,6 +63,7 @@ steps are those of a run: precision, teacher and frozen layers are as CONFIG say
 	c.Flags().Float64Var(&o.Seconds, "seconds", 4, "how long each half of a round takes")
 	c.Flags().StringVar(&precision, "precision", "", "`format` of the factors of matrix products in training: fp32, bf16 or auto (the setting precision)")
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	new(profiles).around(c)
 	return c
 }
 

@@ -65,6 +65,7 @@ takes a minute or two.`,
 	f.IntVar(&o.Warmup, "warmup", 10, "runs before the timing")
 	f.IntVar(&o.Iterations, "iterations", 200, "runs to time; a tenth of them for the throughput")
 	f.BoolVar(&asJSON, "json", false, "print one JSON object")
+	new(profiles).around(c)
 	return c
 }
 

@@ -41,6 +41,7 @@ func benchSumsCommand() *cobra.Command {
 	var r ranks
 	var seconds float64
 	var asJSON bool
+	var profiles profiles
 	c := &cobra.Command{
 		Use:   "sums",
 		Short: "Time sums over the ranks that mpirun has started",
@@ -61,6 +62,11 @@ bandwidth of what gradients travel on.`,
 			if r.Size() == 1 {
 				return usageError{errors.New("want several ranks: mpirun -n 2 fasternet-train bench sums, in the build with MPI (make build-mpi)")}
 			}
+			stop, err := profiles.start(&r)
+			if err != nil {
+				return err
+			}
+			defer stop(&err)
 			times, err := bench.RunSums(cmd.Context(), r.Group, seconds)
 			if err != nil || !r.first() {
 				return err
@@ -78,6 +84,7 @@ bandwidth of what gradients travel on.`,
 	}
 	c.Flags().Float64Var(&seconds, "seconds", 10, "how long to time, about")
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	profiles.register(c)
 	r.register(c)
 	return c
 }

@@ -18,6 +18,7 @@ func debugStepCommand() *cobra.Command {
 	var o train.StepOptions
 	var asJSON bool
 	var settings []string
+	var profiles profiles
 	c := &cobra.Command{
 		Use:   "step RUN",
 		Short: "Show the range of every value in one training step",
@@ -69,6 +70,7 @@ The exit code is 0 whether the values are finite or not.`,
 	f.IntVar(&o.Step, "step", 0, "`step` of the epoch whose batch is taken, from 1")
 	f.BoolVar(&asJSON, "json", false, "print one JSON object")
 	f.StringArrayVar(&settings, "set", nil, "change a setting of the run, `key=value`, e.g. precision=fp32; repeatable")
+	profiles.around(c)
 	c.MarkFlagsMutuallyExclusive("batch", "step")
 	c.MarkFlagsMutuallyExclusive("batch", "epoch")
 	return c

@@ -43,6 +43,7 @@ type interruptions struct {
 // away (SIGHUP) and a broken pipe of the output count as a signal; nohup turns SIGHUP off.
 func interruptible() *interruptions {
 	i := &interruptions{grace: grace, exit: func(code int) {
+		_ = running.end() // so that a command which did not end in time has its profiles
 		checkpoints.Abandon()
 		os.Exit(code)
 	}}

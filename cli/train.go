@@ -26,6 +26,7 @@ func trainCommand() *cobra.Command {
 	var maxHours float64
 	var watch watching
 	var ranks ranks
+	var profiles profiles
 	c := &cobra.Command{
 		Use:   "train CONFIG",
 		Short: "Train a model",
@@ -73,6 +74,7 @@ loss (nats) of the best checkpoint; of a pre-training the loss.`,
   fasternet-train train quickstart --serve 127.0.0.1:8080 --metrics-addr 127.0.0.1:9090
   fasternet-train train fasternet_t0 --data /data/imagenet --set train.batch_size=256
   fasternet-train train fasternet_t0 --data /data/imagenet --resume --max-hours 7.5
+  fasternet-train train quickstart --max-hours 0.02 --cpuprofile cpu.pprof   # then: go tool pprof cpu.pprof
   fasternet-train train my.yaml --set ema.decay=0.9998 --set ema.warmup=true
   fasternet-train train vit_base --data /data/imagenet --set train.grad_checkpointing=true   # in less memory
   fasternet-train train my.yaml --set distill.type=soft --set distill.teacher=runs/large
@@ -109,6 +111,11 @@ loss (nats) of the best checkpoint; of a pre-training the loss.`,
 			if err := collective.Agree(ranks, err); err != nil {
 				return err
 			}
+			stop, err := profiles.start(&ranks)
+			if err != nil {
+				return err
+			}
+			defer stop(&err)
 			if err := ranks.only(func() error { return watch.start(dir) }); err != nil {
 				return err
 			}
@@ -143,6 +150,7 @@ loss (nats) of the best checkpoint; of a pre-training the loss.`,
 	c.Flags().StringVar(&from, "from", "", "`weights` to start from: a run, a checkpoint, or a file of PyTorch (from)")
 	start.register(c)
 	watch.register(c)
+	profiles.register(c)
 	ranks.register(c)
 	c.Flags().BoolVar(&resume, "resume", false, "continue from the newest checkpoint of the run; without one start from the beginning")
 	c.Flags().Float64Var(&maxHours, "max-hours", 0, "stop after so many `hours` as SIGTERM does, to be resumed; 0 for no limit")
