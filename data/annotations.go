@@ -3,6 +3,7 @@ package data
 import (
 	"errors"
 	"fmt"
+	"path"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -10,7 +11,7 @@ import (
 
 // Annotations is a dataset of image files that a text file lists.
 type Annotations struct {
-	decoder
+	Decoder
 	root    string
 	list    string // the text file
 	files   []string
@@ -18,8 +19,8 @@ type Annotations struct {
 	labels  []int32
 	classes []string
 	kind    LabelKind
-	faults  faults
-	missing faults // files that are not there
+	faults  FaultList
+	missing FaultList // files that are not there
 	notes   []string
 
 	once  sync.Once
@@ -55,7 +56,7 @@ func InspectAnnotations(path, root string, labels Labels) (*Annotations, error) 
 	if err != nil {
 		return nil, err
 	}
-	d := &Annotations{root: root, list: path, missing: faults{images: true}}
+	d := &Annotations{root: root, list: path, missing: FaultList{Images: true}}
 	r := newLabelReader(labels)
 	bad, err := d.read(text, r)
 	if err != nil {
@@ -65,7 +66,7 @@ func InspectAnnotations(path, root string, labels Labels) (*Annotations, error) 
 		return nil, fmt.Errorf("data: %s: no images are listed", path)
 	}
 	if i, err := r.settle(); err != nil {
-		d.faults.add("%s:%d: %w", path, d.lines[i], err)
+		d.faults.Add("%s:%d: %w", path, d.lines[i], err)
 	}
 	d.labels, d.classes, d.kind = r.classes, r.classNames(), r.kind()
 	d.checkFiles() // paths of Windows become those that are here
@@ -87,7 +88,7 @@ func (d *Annotations) read(text string, r *labelReader) (bad []bool, err error) 
 		bad = append(bad, err != nil)
 		switch {
 		case err != nil:
-			d.faults.add("%s:%d: %w", d.list, line, err)
+			d.faults.Add("%s:%d: %w", d.list, line, err)
 			r.addNone()
 		case has:
 			r.add(label.class)
@@ -107,7 +108,7 @@ func (d *Annotations) read(text string, r *labelReader) (bad []bool, err error) 
 	}
 	if len(unlabelled) < len(d.files) {
 		for _, line := range unlabelled {
-			d.faults.add("%s:%d: no label, which other lines have; give every image one or none", d.list, line)
+			d.faults.Add("%s:%d: no label, which other lines have; give every image one or none", d.list, line)
 		}
 	}
 	return bad, nil
@@ -120,13 +121,13 @@ func (d *Annotations) checkRepeats(bad []bool) {
 		if bad[i] {
 			continue
 		}
-		key := d.key(i)
+		key := d.Key(i)
 		k, ok := first[key]
 		switch {
 		case !ok:
 			first[key] = int32(i)
 		case d.labels[k] != d.labels[i]:
-			d.faults.add("%s:%d: two labels that disagree: %s is of class %q here and of class %q in line %d",
+			d.faults.Add("%s:%d: two labels that disagree: %s is of class %q here and of class %q in line %d",
 				d.list, d.lines[i], file, d.className(i), d.className(int(k)), d.lines[k])
 		default:
 			again++
@@ -146,21 +147,23 @@ func (d *Annotations) checkFiles() {
 		if !filepath.IsAbs(d.files[i]) {
 			from = "; paths are relative to data.dir"
 		}
-		d.missing.add("%s:%d: there is no file %s%s", d.list, d.lines[i], d.Name(i), from)
+		d.missing.Add("%s:%d: there is no file %s%s", d.list, d.lines[i], d.Name(i), from)
 	}
 }
 
-func (d *Annotations) labelHint() string {
+// LabelHint says where labels come from.
+func (d *Annotations) LabelHint() string {
 	if d.unlabelled != "" {
 		return ""
 	}
 	return fmt.Sprintf("give every line of %s a label: path, white space, and the number or the name of a class", d.list)
 }
 
-func (d *Annotations) whyUnlabelled() string { return d.unlabelled }
+// WhyUnlabelled says why there are no labels, or "".
+func (d *Annotations) WhyUnlabelled() string { return d.unlabelled }
 
 // Faults lists what is wrong with the lines.
-func (d *Annotations) Faults() []Fault { return append(d.faults.list(), d.missing.list()...) }
+func (d *Annotations) Faults() []Fault { return append(d.faults.All(), d.missing.All()...) }
 
 // Notes says what is right, but may not be meant.
 func (d *Annotations) Notes() []string { return d.notes }
@@ -178,9 +181,13 @@ func (d *Annotations) Classes() []string { return d.classes }
 func (d *Annotations) Label(i int) int { return int(d.labels[i]) }
 
 // Image decodes image i, see [DecodeAs].
-func (d *Annotations) Image(i int) (*Image, error) { return d.readImage(d.Name(i)) }
+func (d *Annotations) Image(i int) (*Image, error) { return d.Decoding().ReadImage(d.Name(i)) }
 
-func (d *Annotations) encoded(i int, buf []byte) ([]byte, error) { return readFile(d.Name(i), buf) }
+// Encoded returns the content of the file of sample i.
+func (d *Annotations) Encoded(i int, buf []byte) (content []byte, ok bool, err error) {
+	content, err = readFile(d.Name(i), buf)
+	return content, true, err
+}
 
 // Name is the path of image i.
 func (d *Annotations) Name(i int) string { return inFolder(d.root, d.files[i]) }
@@ -192,3 +199,44 @@ func inFolder(root, file string) string {
 	}
 	return filepath.Join(root, file)
 }
+
+// Key is what sample i is called within the dataset.
+func (d *Annotations) Key(i int) string {
+	file := d.files[i]
+	if filepath.IsAbs(file) {
+		file = d.within(file)
+	}
+	return path.Clean(filepath.ToSlash(file))
+}
+
+// within is an absolute path relative to the root, if it lies there, maybe by a symbolic
+// link; otherwise the path itself.
+func (d *Annotations) within(file string) string {
+	for _, root := range d.absoluteRoots() {
+		if within, err := filepath.Rel(root, file); err == nil && filepath.IsLocal(within) {
+			return within
+		}
+	}
+	return file
+}
+
+// absoluteRoots are the absolute forms of the root: as it is called, and without links.
+func (d *Annotations) absoluteRoots() []string {
+	d.once.Do(func() {
+		if root, err := filepath.Abs(d.root); err == nil {
+			d.roots = append(d.roots, root)
+		}
+		if root, err := filepath.EvalSymlinks(d.root); err == nil {
+			if root, err = filepath.Abs(root); err == nil {
+				d.roots = append(d.roots, root)
+			}
+		}
+	})
+	return d.roots
+}
+
+// StampSize is the size of the file of sample i in bytes.
+func (d *Annotations) StampSize(i int) uint64 { return fileSize(d.Name(i)) }
+
+// Place is the file of sample i.
+func (d *Annotations) Place(i int) (file, within string) { return d.Name(i), "" }

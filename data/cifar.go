@@ -174,3 +174,9 @@ func (d *CIFAR) Name(i int) string {
 	}
 	return fmt.Sprintf("sample %d", i)
 }
+
+// Key is what sample i is called within the dataset.
+func (d *CIFAR) Key(i int) string { return filepath.Base(d.Name(i)) }
+
+// StampSize is a checksum of the pixels of sample i.
+func (d *CIFAR) StampSize(i int) uint64 { return pixelSum(d, i) }

@@ -28,39 +28,17 @@ type Decoding struct {
 	Clip16Bit bool
 }
 
-// decoder is what a dataset of files has: how they are decoded.
-type decoder struct{ how Decoding }
+// ReadImage is [Decoding.ReadImage] of the zero value.
+func ReadImage(path string) (*Image, error) { return Decoding{}.ReadImage(path) }
 
-// DecodeAs sets how the files of a dataset are decoded, if it has some. Call it before
-// anything else uses the dataset. On a view it is set for the whole dataset.
-func DecodeAs(ds Dataset, how Decoding) {
-	if d, ok := undivided(ds).(interface{ decodeAs(how Decoding) }); ok {
-		d.decodeAs(how)
-	}
-}
-
-func (d *decoder) decodeAs(how Decoding) { d.how = how }
-func (d *decoder) decoding() Decoding    { return d.how }
-
-// decodingOf is how the files of a dataset are decoded.
-func decodingOf(ds Dataset) Decoding {
-	if d, ok := undivided(ds).(interface{ decoding() Decoding }); ok {
-		return d.decoding()
-	}
-	return Decoding{}
-}
-
-// readImage decodes an image file. An error names it.
-func (d *decoder) readImage(path string) (*Image, error) {
+// ReadImage decodes an image file, see [Decoding.Decode]. An error names the file.
+func (how Decoding) ReadImage(path string) (*Image, error) {
 	content, err := readFile(path, nil)
 	if err != nil {
 		return nil, err
 	}
-	return d.how.named(content, path)
+	return how.named(content, path)
 }
-
-// ReadImage decodes an image file, see [Decode]. An error names the file.
-func ReadImage(path string) (*Image, error) { return new(decoder).readImage(path) }
 
 // Decode is [Decoding.Decode] of the zero value.
 func Decode(content []byte) (*Image, error) { return Decoding{}.Decode(content) }

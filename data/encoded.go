@@ -1,23 +1,23 @@
 package data
 
-import (
-	"errors"
-	"fmt"
-	"io"
-	"io/fs"
-	"os"
-)
-
-// maxFile is the largest image file that is read. An uncompressed image of
-// [MaxPixels] with 16 bits for each of 4 channels is smaller.
-const maxFile = 8*MaxPixels + 1<<20
-
-// encodedSet is a dataset whose samples are image files.
-type encodedSet interface {
+// EncodedSet is a dataset whose samples are image files.
+type EncodedSet interface {
 	Dataset
-	// encoded returns the content of the file of sample i, in the memory of buf if
-	// it is large enough. An error names the file.
-	encoded(i int, buf []byte) ([]byte, error)
+	// Encoded returns the content of the file of sample i, in the memory of buf if
+	// it is large enough. An error names the file. ok is false if the dataset holds
+	// pixels after all.
+	Encoded(i int, buf []byte) (content []byte, ok bool, err error)
+}
+
+// PixelSet is a dataset of pixels that next to each sample keeps the orientation of the
+// camera, by which they are not turned yet.
+type PixelSet interface {
+	Dataset
+	// Decoded reports whether the samples are pixels. Otherwise they are image files.
+	Decoded() bool
+	// Stored makes m the pixels of sample i as they are in the file, in the memory of buf
+	// if it is large enough, and returns that memory.
+	Stored(i int, m *Image, buf []byte) (orientation, []byte, error)
 }
 
 // wrapper is a dataset made of the samples of another one.
@@ -44,82 +44,31 @@ func origin(ds Dataset, i int) (Dataset, int) {
 // dataset that holds pixels, not files.
 func Encoded(ds Dataset, i int, buf []byte) (content []byte, ok bool, err error) {
 	ds, i = origin(ds, i)
-	e, ok := ds.(encodedSet)
+	e, ok := ds.(EncodedSet)
 	if !ok {
 		return nil, false, nil
 	}
-	if p, ok := ds.(*Packed); ok && p.Decoded() {
-		return nil, false, nil
-	}
-	content, err = e.encoded(i, buf)
-	return content, true, err
+	return e.Encoded(i, buf)
 }
 
-// readFile reads a file into the memory of buf if that is large enough.
-func readFile(path string, buf []byte) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, readError(err)
+// pixelSet is the dataset that holds sample i as pixels, and its index there; nil if it
+// does not.
+func pixelSet(ds Dataset, i int) (PixelSet, int) {
+	ds, i = origin(ds, i)
+	if p, ok := ds.(PixelSet); ok && p.Decoded() {
+		return p, i
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	switch {
-	case err != nil:
-		return nil, readError(err)
-	case info.IsDir():
-		return nil, fmt.Errorf("data: %s is a folder; a file is needed", path)
-	case info.Size() > maxFile:
-		return nil, fmt.Errorf("data: %s has %d bytes; no image that is decoded is that large", path, info.Size())
-	}
-	buf, err = readInto(f, int(info.Size()), buf)
-	if err != nil {
-		return nil, fmt.Errorf("data: %s: %w", path, err)
-	}
-	return buf, nil
+	return nil, 0
 }
 
-// readPart reads size bytes of a file from offset on.
-func readPart(path string, offset, size int64, buf []byte) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, readError(err)
+// StoredPixels is sample i of a dataset that holds pixels, as it holds them, with the
+// orientation of the camera.
+func StoredPixels(ds Dataset, i int) (*Image, orientation, error) {
+	if p, at := pixelSet(ds, i); p != nil {
+		m := new(Image)
+		o, _, err := p.Stored(at, m, nil)
+		return m, o, err
 	}
-	defer f.Close()
-	buf, err = readInto(io.NewSectionReader(f, offset, size), int(size), buf)
-	if err != nil {
-		return nil, fmt.Errorf("data: %s: %w", path, err)
-	}
-	return buf, nil
-}
-
-func readInto(r io.Reader, n int, buf []byte) ([]byte, error) {
-	if cap(buf) < n {
-		buf = make([]byte, n)
-	}
-	if _, err := io.ReadFull(r, buf[:n]); err != nil {
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return nil, errors.New("the file has become shorter than it was")
-		}
-		return nil, err
-	}
-	return buf[:n], nil
-}
-
-// readError says what a file that cannot be opened means here.
-func readError(err error) error {
-	var at *fs.PathError
-	switch {
-	case errors.Is(err, fs.ErrNotExist) && errors.As(err, &at) && isLink(at.Path):
-		return fmt.Errorf("data: %s is a symbolic link to nothing; repair or remove it", at.Path)
-	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("data: %w; was it removed after the data set was opened?", err)
-	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("data: %w; make it readable for this user", err)
-	}
-	return fmt.Errorf("data: %w", err)
-}
-
-func isLink(path string) bool {
-	info, err := os.Lstat(path)
-	return err == nil && info.Mode()&fs.ModeSymlink != 0
+	m, err := ds.Image(i)
+	return m, 0, err
 }

@@ -24,47 +24,48 @@ func (f Fault) Count() int { return max(1, f.More) }
 // mostFaults is how many faults of one kind of a dataset are kept.
 const mostFaults = 1000
 
-// faults collects what an opener finds wrong with samples. The first ones are kept, and
+// FaultList collects what an opener finds wrong with samples. The first ones are kept, and
 // the others counted: the same mistake may be in all of a million lines.
-type faults struct {
+type FaultList struct {
 	first  []Fault
 	more   int
-	images bool // all are images that cannot be read
+	Images bool // all are images that cannot be read
 }
 
-// add takes a fault.
-func (f *faults) add(format string, args ...any) {
+// Add takes a fault.
+func (f *FaultList) Add(format string, args ...any) {
 	if len(f.first) == mostFaults {
 		f.more++
 		return
 	}
-	f.first = append(f.first, Fault{Err: fmt.Errorf("data: "+format, args...), Image: f.images})
+	f.first = append(f.first, Fault{Err: fmt.Errorf("data: "+format, args...), Image: f.Images})
 }
 
-// join takes all faults of another collection.
-func (f *faults) join(other faults) {
+// Join takes all faults of another collection.
+func (f *FaultList) Join(other FaultList) {
 	room := min(len(other.first), mostFaults-len(f.first))
 	f.first = append(f.first, other.first[:room]...)
 	f.more += other.more + len(other.first) - room
 }
 
-func (f *faults) count() int { return len(f.first) + f.more }
+// Count is how many there are.
+func (f *FaultList) Count() int { return len(f.first) + f.more }
 
-// list is all faults; the last one says how many are left out.
-func (f *faults) list() []Fault {
+// All is all faults; the last one says how many are left out.
+func (f *FaultList) All() []Fault {
 	if f.more == 0 {
 		return f.first
 	}
-	return append(slices.Clip(f.first), Fault{fmt.Errorf("data: %d more faults are not listed", f.more), f.images, f.more})
+	return append(slices.Clip(f.first), Fault{fmt.Errorf("data: %d more faults are not listed", f.more), f.Images, f.more})
 }
 
-// faulty is a dataset that knows what its opener found wrong.
-type faulty interface{ Faults() []Fault }
+// Faulty is a dataset that knows what its opener found wrong.
+type Faulty interface{ Faults() []Fault }
 
 // FaultsOf lists what the opener of a dataset found wrong. For a part or a view of a
 // dataset it lists the faults of the whole.
 func FaultsOf(ds Dataset) []Fault {
-	if f, ok := undivided(ds).(faulty); ok {
+	if f, ok := undivided(ds).(Faulty); ok {
 		return f.Faults()
 	}
 	return nil

@@ -56,18 +56,24 @@ func TestPartsOfJPEGs(t *testing.T) {
 	}
 }
 
+// fileInput is the input of a transform that an image file is.
+func fileInput(t testing.TB, content []byte) *input {
+	t.Helper()
+	src := new(input)
+	if err := src.Open(content, Decoding{}, "an image"); err != nil {
+		t.Fatal(err)
+	}
+	return src
+}
+
 // Decoding at a smaller scale changes little.
 func TestScaledDecoding(t *testing.T) {
 	content := encodeJPEG(t, scene(1403, 1001))
-	h, err := parseJPEG(content)
-	if err != nil {
-		t.Fatal(err)
-	}
 	of := func(scaled bool) []float32 {
 		tr := trainTransform(64, 3)
 		tr.ScaledDecoding, tr.Scale = scaled, [2]float64{0.5, 1}
 		dst := make([]float32, 64*64*3)
-		if err := tr.apply(&picture{content: content, header: h}, rng.New(2, rng.Augment), dst); err != nil {
+		if err := tr.apply(fileInput(t, content), rng.New(2, rng.Augment), dst); err != nil {
 			t.Fatal(err)
 		}
 		return dst
@@ -180,14 +186,11 @@ func TestMeasure(t *testing.T) {
 
 func BenchmarkApplyJPEG(b *testing.B) {
 	content := encodeJPEG(b, scene(500, 375))
-	h, err := parseJPEG(content)
-	if err != nil {
-		b.Fatal(err)
-	}
+	src := fileInput(b, content)
 	t, dst := trainTransform(224, 3), make([]float32, 224*224*3)
 	b.ReportAllocs()
 	for i := range b.N {
-		if err := t.apply(&picture{content: content, header: h}, rng.New(1, rng.Augment, uint64(i)), dst); err != nil {
+		if err := t.apply(src, rng.New(1, rng.Augment, uint64(i)), dst); err != nil {
 			b.Fatal(err)
 		}
 	}

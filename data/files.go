@@ -3,6 +3,7 @@ package data
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 )
 
@@ -22,17 +23,25 @@ func (Files) Label(int) int { return 0 }
 // Image decodes file i, see [ReadImage].
 func (f Files) Image(i int) (*Image, error) { return ReadImage(f[i]) }
 
-func (f Files) encoded(i int, buf []byte) ([]byte, error) { return readFile(f[i], buf) }
+// Encoded returns the content of the file of sample i.
+func (f Files) Encoded(i int, buf []byte) (content []byte, ok bool, err error) {
+	content, err = readFile(f[i], buf)
+	return content, true, err
+}
 
 // As is the dataset of the files, decoded in a certain way.
-func (f Files) As(how Decoding) Dataset { return &decodedFiles{Files: f, decoder: decoder{how}} }
+func (f Files) As(how Decoding) Dataset {
+	d := &decodedFiles{Files: f}
+	d.DecodeAs(how)
+	return d
+}
 
 type decodedFiles struct {
 	Files
-	decoder
+	Decoder
 }
 
-func (f *decodedFiles) Image(i int) (*Image, error) { return f.readImage(f.Files[i]) }
+func (f *decodedFiles) Image(i int) (*Image, error) { return f.Decoding().ReadImage(f.Files[i]) }
 
 // Name is the path of file i.
 func (f Files) Name(i int) string { return f[i] }
@@ -61,3 +70,12 @@ func ListImages(folder string) (files Files, left []LeftOut, err error) {
 	}
 	return files, d.left, nil
 }
+
+// Key is what sample i is called within the dataset.
+func (f Files) Key(i int) string { return filepath.ToSlash(f[i]) }
+
+// StampSize is the size of the file of sample i in bytes.
+func (f Files) StampSize(i int) uint64 { return fileSize(f[i]) }
+
+// Place is the file of sample i.
+func (f Files) Place(i int) (file, within string) { return f[i], "" }

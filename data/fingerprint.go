@@ -5,9 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"hash"
-	"hash/crc32"
 	"math"
-	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -35,10 +33,10 @@ type Stamp struct {
 	Label int
 }
 
-// stamped is a dataset that knows cheaply whether a sample has changed.
-type stamped interface {
-	// size is the number of bytes of sample i, or a checksum of its pixels.
-	size(i int) uint64
+// Stamped is a dataset that knows cheaply whether a sample has changed.
+type Stamped interface {
+	// StampSize is the number of bytes of sample i, or a checksum of its pixels.
+	StampSize(i int) uint64
 }
 
 // fileWorkers is how many files are asked for their size at a time: on a network drive
@@ -189,46 +187,8 @@ func (c *Changes) compare(before, after []Stamp) {
 
 func sizeOf(ds Dataset, i int) uint64 {
 	ds, i = origin(ds, i)
-	if s, ok := ds.(stamped); ok {
-		return s.size(i)
+	if s, ok := ds.(Stamped); ok {
+		return s.StampSize(i)
 	}
 	return 0
-}
-
-// fileSize is 0 for a file that is not there: reading it will say so.
-func fileSize(path string) uint64 {
-	info, err := os.Stat(path)
-	if err != nil {
-		return 0
-	}
-	return uint64(info.Size())
-}
-
-func (d *ImageFolder) size(i int) uint64 { return fileSize(d.Name(i)) }
-func (d *Annotations) size(i int) uint64 { return fileSize(d.Name(i)) }
-func (f Files) size(i int) uint64        { return fileSize(f[i]) }
-func (d *Shards) size(i int) uint64      { return uint64(d.samples[i].size) }
-func (d *IDX) size(i int) uint64         { return pixelSum(d, i) }
-func (d *CIFAR) size(i int) uint64       { return pixelSum(d, i) }
-
-// size of an image file is its own, so that a folder and what was packed of it have the same
-// fingerprint as long as the files are the same; pixels have the checksum of their record.
-func (d *Packed) size(i int) uint64 {
-	head := make([]byte, recordHeaderSize)
-	if d.readAt(head, d.offsets[i]) != nil {
-		return 0
-	}
-	if d.Decoded() {
-		return uint64(binary.LittleEndian.Uint32(head[4:]))
-	}
-	return binary.LittleEndian.Uint64(head[8:])
-}
-
-// pixelSum is a checksum of an image that is in memory.
-func pixelSum(ds Dataset, i int) uint64 {
-	m, err := ds.Image(i)
-	if err != nil {
-		return 0
-	}
-	return uint64(crc32.Checksum(m.Pix, castagnoli))
 }

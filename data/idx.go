@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 )
 
 // maxIDXBytes is the largest IDX content that is read. The largest set in use
@@ -218,3 +220,14 @@ func truncated(where string, err error) error {
 	}
 	return fmt.Errorf("at %s: %w", where, err)
 }
+
+// Key is what sample i is called within the dataset.
+func (d *IDX) Key(i int) string {
+	return strings.TrimSuffix(d.name, ".gz") + "[" + strconv.Itoa(i) + "]"
+}
+
+// StampSize is a checksum of the pixels of sample i.
+func (d *IDX) StampSize(i int) uint64 { return pixelSum(d, i) }
+
+// Place is the file of sample i, and where it is in there.
+func (d *IDX) Place(i int) (file, within string) { return d.path, strconv.Itoa(i) }

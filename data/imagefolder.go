@@ -12,7 +12,7 @@ import (
 
 // ImageFolder is a dataset of image files in one folder per class.
 type ImageFolder struct {
-	decoder
+	Decoder
 	root    string
 	classes []string
 	files   []string // relative to root
@@ -220,7 +220,8 @@ func (d *ImageFolder) distinct(name string) {
 	d.seen = append(d.seen, this)
 }
 
-func (d *ImageFolder) labelHint() string {
+// LabelHint says where labels come from.
+func (d *ImageFolder) LabelHint() string {
 	return fmt.Sprintf("the images of each class have to be in a folder of its own in %s", d.root)
 }
 
@@ -341,9 +342,30 @@ func (d *ImageFolder) Classes() []string { return d.classes }
 func (d *ImageFolder) Label(i int) int { return int(d.labels[i]) }
 
 // Image decodes image i, see [DecodeAs].
-func (d *ImageFolder) Image(i int) (*Image, error) { return d.readImage(d.Name(i)) }
+func (d *ImageFolder) Image(i int) (*Image, error) { return d.Decoding().ReadImage(d.Name(i)) }
 
-func (d *ImageFolder) encoded(i int, buf []byte) ([]byte, error) { return readFile(d.Name(i), buf) }
+// Encoded returns the content of the file of sample i.
+func (d *ImageFolder) Encoded(i int, buf []byte) (content []byte, ok bool, err error) {
+	content, err = readFile(d.Name(i), buf)
+	return content, true, err
+}
 
 // Name is the path of image i.
 func (d *ImageFolder) Name(i int) string { return filepath.Join(d.root, d.files[i]) }
+
+// Key is what sample i is called within the dataset.
+func (d *ImageFolder) Key(i int) string { return filepath.ToSlash(d.files[i]) }
+
+// StampSize is the size of the file of sample i in bytes.
+func (d *ImageFolder) StampSize(i int) uint64 { return fileSize(d.Name(i)) }
+
+// Place is the file of sample i, not a link to it.
+func (d *ImageFolder) Place(i int) (file, within string) {
+	file = d.Name(i)
+	if d.links && isLink(file) {
+		if target, err := filepath.EvalSymlinks(file); err == nil {
+			file = target
+		}
+	}
+	return file, ""
+}

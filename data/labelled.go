@@ -23,23 +23,23 @@ func CountClasses(ds Dataset) ([]int, error) {
 	return counts, nil
 }
 
-// noter is a dataset whose opener noticed what is possible, but may not be meant.
-type noter interface{ Notes() []string }
+// Noter is a dataset whose opener noticed what is possible, but may not be meant.
+type Noter interface{ Notes() []string }
 
 // NotesOf lists what the opener of a dataset noticed. Of a part of a dataset it is that
 // of the whole.
 func NotesOf(ds Dataset) []string {
-	if n, ok := undivided(ds).(noter); ok {
+	if n, ok := undivided(ds).(Noter); ok {
 		return n.Notes()
 	}
 	return nil
 }
 
-// hinter is a dataset that says where its labels come from; "" for nothing to add.
-type hinter interface{ labelHint() string }
+// LabelHinter is a dataset that says where its labels come from; "" for nothing to add.
+type LabelHinter interface{ LabelHint() string }
 
-// reasoner is a dataset that knows why it has no labels, or "".
-type reasoner interface{ whyUnlabelled() string }
+// UnlabelledReasoner is a dataset that knows why it has no labels, or "".
+type UnlabelledReasoner interface{ WhyUnlabelled() string }
 
 // CheckLabels returns an error unless a classifier can be trained on a dataset: its
 // samples have labels, and there are some of two classes at least. part is what to call
@@ -49,13 +49,13 @@ func CheckLabels(ds Dataset, part string) error {
 	if part != "" {
 		images = part + " images"
 	}
-	if h, ok := undivided(ds).(hinter); ok && h.labelHint() != "" {
-		hint = "; " + h.labelHint()
+	if h, ok := undivided(ds).(LabelHinter); ok && h.LabelHint() != "" {
+		hint = "; " + h.LabelHint()
 	}
 	if Unlabelled(ds) {
 		why := ""
-		if r, ok := undivided(ds).(reasoner); ok && r.whyUnlabelled() != "" {
-			why = ": " + r.whyUnlabelled()
+		if r, ok := undivided(ds).(UnlabelledReasoner); ok && r.WhyUnlabelled() != "" {
+			why = ": " + r.WhyUnlabelled()
 		}
 		return fmt.Errorf("data: the %d %s have no labels, which a classifier needs%s%s", ds.Len(), images, why, hint)
 	}

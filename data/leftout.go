@@ -52,13 +52,13 @@ var reasons = []struct {
 // fewEndings is how many endings are listed.
 const fewEndings = 8
 
-// leaver is a dataset that knows which files its opener has left out.
-type leaver interface{ LeftOut() []LeftOut }
+// Leaver is a dataset that knows which files its opener has left out.
+type Leaver interface{ LeftOut() []LeftOut }
 
 // LeftOutOf lists the files that the opener of a dataset has left out, in the order in
 // which it found them. For a part or a view of a dataset it lists the files of the whole.
 func LeftOutOf(ds Dataset) []LeftOut {
-	if l, ok := undivided(ds).(leaver); ok {
+	if l, ok := undivided(ds).(Leaver); ok {
 		return l.LeftOut()
 	}
 	return nil

@@ -92,7 +92,7 @@ func TestOrientationOfScaledParts(t *testing.T) {
 			tr := trainTransform(64, 3)
 			tr.ScaledDecoding, tr.Scale = scaled, [2]float64{0.3, 0.6}
 			dst := make([]float32, 64*64*3)
-			if err := tr.apply(&picture{content: content, header: h, orientation: h.orientation}, rng.New(2, rng.Augment), dst); err != nil {
+			if err := tr.apply(fileInput(t, content), rng.New(2, rng.Augment), dst); err != nil {
 				t.Fatal(err)
 			}
 			return dst

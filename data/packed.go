@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"hash/crc32"
 	"os"
+	"path/filepath"
 	"runtime/debug"
+	"strconv"
 
 	"golang.org/x/exp/mmap"
 )
@@ -156,7 +158,7 @@ type packMeta struct {
 // Packed is a dataset in a packed file, which is mapped into memory: samples are
 // read in any order at the speed of the page cache, and each is checked.
 type Packed struct {
-	decoder
+	Decoder
 	path    string
 	file    *mmap.ReaderAt
 	header  packHeader
@@ -294,15 +296,18 @@ func (d *Packed) read(i int, buf []byte) (record, []byte, error) {
 	return r, buf, nil
 }
 
-// encoded returns the image file of sample i, of a file of form [PackJPEG].
-func (d *Packed) encoded(i int, buf []byte) ([]byte, error) {
+// Encoded returns the image file of sample i, of a file of form [PackJPEG].
+func (d *Packed) Encoded(i int, buf []byte) (content []byte, ok bool, err error) {
+	if d.Decoded() {
+		return nil, false, nil
+	}
 	r, _, err := d.read(i, buf)
-	return r.payload, err
+	return r.payload, true, err
 }
 
-// stored makes m the pixels of sample i as they are in the file, in the memory of buf if
+// Stored makes m the pixels of sample i as they are in the file, in the memory of buf if
 // it is large enough, and returns that memory.
-func (d *Packed) stored(i int, m *Image, buf []byte) (orientation, []byte, error) {
+func (d *Packed) Stored(i int, m *Image, buf []byte) (orientation, []byte, error) {
 	r, buf, err := d.read(i, buf)
 	if err != nil {
 		return 0, buf, err
@@ -317,40 +322,21 @@ func (d *Packed) stored(i int, m *Image, buf []byte) (orientation, []byte, error
 	return r.orientation, buf, nil
 }
 
-// decoded is stored with the orientation applied, if the files are decoded so.
-func (d *Packed) decoded(i int, m *Image, buf []byte) ([]byte, error) {
-	o, buf, err := d.stored(i, m, buf)
-	if err == nil && o > upright && !d.how.IgnoreOrientation {
-		*m = *turned(m, o)
-	}
-	return buf, err
-}
-
-// storedPixels is sample i of a dataset that holds pixels, as it holds them, with the
-// orientation of the camera.
-func storedPixels(ds Dataset, i int) (*Image, orientation, error) {
-	base, at := origin(ds, i)
-	if p, ok := base.(*Packed); ok && p.Decoded() {
-		m := new(Image)
-		o, _, err := p.stored(at, m, nil)
-		return m, o, err
-	}
-	m, err := ds.Image(i)
-	return m, 0, err
-}
-
 // Image is sample i.
 func (d *Packed) Image(i int) (*Image, error) {
 	if d.header.decoded {
 		m := new(Image)
-		_, err := d.decoded(i, m, nil)
+		o, _, err := d.Stored(i, m, nil)
+		if err == nil && !d.Decoding().IgnoreOrientation {
+			m = turned(m, o)
+		}
 		return m, err
 	}
-	content, err := d.encoded(i, nil)
+	content, _, err := d.Encoded(i, nil)
 	if err != nil {
 		return nil, err
 	}
-	return d.how.named(content, d.Name(i))
+	return d.Decoding().named(content, d.Name(i))
 }
 
 // Name is the file, the number of sample i, and the name that it had when it was
@@ -380,3 +366,27 @@ func (d *Packed) packedName(i int) string {
 	}
 	return string(text)
 }
+
+// Key is what sample i is called within the dataset.
+func (d *Packed) Key(i int) string {
+	if name := d.packedName(i); name != "" {
+		return filepath.ToSlash(name)
+	}
+	return strconv.Itoa(i)
+}
+
+// StampSize of an image file is its own, so that a folder and what was packed of it have the same
+// fingerprint as long as the files are the same; pixels have the checksum of their record.
+func (d *Packed) StampSize(i int) uint64 {
+	head := make([]byte, recordHeaderSize)
+	if d.readAt(head, d.offsets[i]) != nil {
+		return 0
+	}
+	if d.Decoded() {
+		return uint64(binary.LittleEndian.Uint32(head[4:]))
+	}
+	return binary.LittleEndian.Uint64(head[8:])
+}
+
+// Place is the file of sample i, and where it is in there.
+func (d *Packed) Place(i int) (file, within string) { return d.path, strconv.Itoa(i) }

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"hash/fnv"
-	"image/jpeg"
 	"io"
 	"os"
 	"runtime"
@@ -264,7 +263,7 @@ func (w *packWriter) record(i int) (record, error) {
 		m, err = w.decoding().named(content, w.ds.Name(i))
 		r.orientation = orientationOf(content, format)
 	} else {
-		m, r.orientation, err = storedPixels(w.ds, i)
+		m, r.orientation, err = StoredPixels(w.ds, i)
 	}
 	if err != nil {
 		return r, err
@@ -301,32 +300,17 @@ func (w *packWriter) record(i int) (record, error) {
 // encode writes an image as a file.
 func (w *packWriter) encode(m *Image, format string) ([]byte, error) {
 	if format == "png" {
-		return encodeLossless(m)
+		return m.PNG()
 	}
-	var b bytes.Buffer
-	err := jpeg.Encode(&b, m.standard(), &jpeg.Options{Quality: w.o.Quality})
-	return b.Bytes(), err
+	return m.JPEG(w.o.Quality)
 }
 
 // decoding is how files are decoded before they are made smaller. They are not turned:
 // their orientation stays with them.
 func (w *packWriter) decoding() Decoding {
-	how := decodingOf(w.ds)
+	how := DecodingOf(w.ds)
 	how.IgnoreOrientation = true
 	return how
-}
-
-// isLossless says whether a file has every bit of its pixels.
-func isLossless(content []byte, format string) bool {
-	if format != "webp" {
-		return format != "jpg"
-	}
-	if a, err := animatedWebP(content); err == nil && a != nil {
-		content = a.frame
-	}
-	lossless := false
-	webpChunks(content, func(id string, _ []byte) { lossless = lossless || id == "VP8L" })
-	return lossless
 }
 
 // finish writes index, meta and footer.

@@ -43,17 +43,17 @@ var operationWeights = [operations]int{
 
 // canvas is an image that operations change, with the memory that they need.
 type canvas struct {
-	image, spare *Image   // the result is in image, which may be the former spare
-	fill         [3]uint8 // of what a warp brings in, by channel
-	cubic        bool     // interpolation of warps: bicubic or bilinear
-	trace        *Trace   // gets the names of the operations; may be nil
+	image, spare *Image                 // the result is in image, which may be the former spare
+	fill         [3]uint8               // of what a warp brings in, by channel
+	cubic        bool                   // interpolation of warps: bicubic or bilinear
+	note         func(operation string) // is told the names of the operations; may be nil
 }
 
 // apply does an operation. Arguments are: degrees; bits; a threshold; what is
 // added; the factor of an enhancement or a shear; or a share of the width or height.
 func (c *canvas) apply(o operation, v float64) {
-	if c.trace != nil {
-		c.trace.Operations = append(c.trace.Operations, operationNames[o])
+	if c.note != nil {
+		c.note(operationNames[o])
 	}
 	m := c.image
 	switch o {

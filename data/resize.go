@@ -88,6 +88,14 @@ func Resize(m *Image, height, width int, interpolation Interpolation) (*Image, e
 	return dst, nil
 }
 
+// view is a part of an image in memory: the box in it, whose sides may be fractions
+// of pixels when the image was made smaller.
+type view struct {
+	image                    *Image
+	box                      Box
+	top, left, height, width float64 // of the part, from the box on
+}
+
 // resizer resamples images. It keeps its tables and intermediate image for the
 // next call, so that a worker allocates nothing per sample.
 type resizer struct {

@@ -25,7 +25,7 @@ type shardIndex struct {
 	others     []otherImage    // samples whose image has a key such as seg.png
 	extra      map[uint16]bool // keys of images that lie next to the image of their sample
 	labelled   int             // samples with something that is there for their label
-	doubts     faults          // samples with a text in which there is no label
+	doubts     FaultList       // samples with a text in which there is no label
 	unlabelled []int           // samples with nothing
 	orphans    []orphan        // labels without an image
 	orphanOf   map[string]int  // by sample
@@ -112,7 +112,7 @@ func (x *shardIndex) member(shard int32, m shardMember) {
 	}
 	if err := x.take(s, shard, m, key); err != nil {
 		s.bad = true
-		x.set.faults.add("%s: %w", x.name(shard, m.name), err)
+		x.set.faults.Add("%s: %w", x.name(shard, m.name), err)
 	}
 }
 
@@ -225,7 +225,7 @@ func (x *shardIndex) sample(shard int32, s *shardSample) {
 	case image.name == "":
 		other := s.others[0]
 		if len(s.others) > 1 {
-			x.set.faults.add("%s: a second image of the same sample, next to %s; a sample is what has the same name up to the first dot",
+			x.set.faults.Add("%s: a second image of the same sample, next to %s; a sample is what has the same name up to the first dot",
 				x.name(shard, s.others[1].name), path.Base(other.name))
 		}
 		image, other.sample = other.member, n
@@ -245,7 +245,7 @@ func (x *shardIndex) sample(shard int32, s *shardSample) {
 		x.labelled++
 		x.reader.add(s.label.class)
 	case doubt != nil:
-		x.doubts.add("%s: %w", x.name(shard, image.name), doubt)
+		x.doubts.Add("%s: %w", x.name(shard, image.name), doubt)
 		x.reader.addNone()
 	default:
 		x.unlabelled = append(x.unlabelled, n)
@@ -265,18 +265,18 @@ func (x *shardIndex) finish() (*Shards, error) {
 	d.classes, d.kind = x.reader.classNames(), x.reader.kind()
 	switch key := x.reader.Key; {
 	case x.labelled > 0 || len(x.orphans) > 0:
-		d.faults.join(x.doubts)
-		d.faults.join(unlabelled)
+		d.faults.Join(x.doubts)
+		d.faults.Join(unlabelled)
 		if i, err := x.reader.settle(); err != nil {
-			d.faults.add("%s: %w", d.Name(i), err)
+			d.faults.Add("%s: %w", d.Name(i), err)
 		}
 		for i, label := range x.reader.classes {
 			d.samples[i].label = label
 		}
 	case key != "" && key != LabelFolder:
 		return nil, fmt.Errorf("data: %s: data.label_key: no sample has a member or a JSON key %q; the members are %s", d.files[0], key, d.found)
-	case x.doubts.count() > 0: // texts that say what the images show, but not by a label
-		d.classes, d.unlabelled = []string{""}, strings.TrimPrefix(x.doubts.list()[0].Err.Error(), "data: ")
+	case x.doubts.Count() > 0: // texts that say what the images show, but not by a label
+		d.classes, d.unlabelled = []string{""}, strings.TrimPrefix(x.doubts.All()[0].Err.Error(), "data: ")
 	default:
 		d.labelByFolder(x.reader.Classes)
 	}
@@ -288,13 +288,13 @@ func (x *shardIndex) finish() (*Shards, error) {
 func (x *shardIndex) checkImages() {
 	for _, o := range x.others {
 		if x.extra[o.key] {
-			x.set.faults.add("%s: the image that it belongs to is missing: in other samples there is one next to it", x.set.Name(o.sample))
+			x.set.faults.Add("%s: the image that it belongs to is missing: in other samples there is one next to it", x.set.Name(o.sample))
 		}
 	}
 }
 
 // checkOrphans finds labels without an image, and returns the images without a label.
-func (x *shardIndex) checkOrphans() (unlabelled faults) {
+func (x *shardIndex) checkOrphans() (unlabelled FaultList) {
 	d := x.set
 	const apart = "; there is one of that name in %s, but a sample has to be in one shard"
 	images := map[string]int{}
@@ -307,14 +307,14 @@ func (x *shardIndex) checkOrphans() (unlabelled faults) {
 				where = fmt.Sprintf(apart, d.files[x.orphans[k].shard])
 			}
 		}
-		unlabelled.add("%s: an image without a label%s; %s", d.Name(i), where, d.labelHint())
+		unlabelled.Add("%s: an image without a label%s; %s", d.Name(i), where, d.LabelHint())
 	}
 	for _, o := range x.orphans {
 		where := ""
 		if i, ok := images[o.key]; ok {
 			where = fmt.Sprintf(apart, d.files[d.samples[i].shard])
 		}
-		d.faults.add("%s: a label without an image%s", x.name(o.shard, o.member), where)
+		d.faults.Add("%s: a label without an image%s", x.name(o.shard, o.member), where)
 	}
 	return unlabelled
 }

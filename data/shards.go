@@ -11,13 +11,13 @@ import (
 // Shards is a dataset in tar files. They are indexed once; then every sample is
 // read where it is, so that their order can be any.
 type Shards struct {
-	decoder
+	Decoder
 	files   []string
 	samples []member
 	classes []string
 	kind    LabelKind
 	left    []LeftOut
-	faults  faults
+	faults  FaultList
 	notes   []string
 	found   string // the kinds of members, for messages
 
@@ -90,7 +90,7 @@ func (d *Shards) labelByFolder(classes []string) {
 		}
 		slices.Sort(d.classes)
 		if _, wrong := wrongName(d.classes); wrong != "" {
-			d.faults.add("%s: %s, by the folders in the shards", d.files[0], wrong)
+			d.faults.Add("%s: %s, by the folders in the shards", d.files[0], wrong)
 		}
 		d.notes = append(d.notes, nameNotes(d.classes)...)
 	}
@@ -98,7 +98,7 @@ func (d *Shards) labelByFolder(classes []string) {
 	for i, s := range d.samples {
 		label, ok := index[sameName(folderOf(s.name))]
 		if !ok && !Unlabelled(d) {
-			d.faults.add("%s: no label, and its folder %q is not one of the %d classes; %s", d.Name(i), folderOf(s.name), len(d.classes), d.labelHint())
+			d.faults.Add("%s: no label, and its folder %q is not one of the %d classes; %s", d.Name(i), folderOf(s.name), len(d.classes), d.LabelHint())
 		}
 		d.samples[i].label = int32(label)
 	}
@@ -109,19 +109,20 @@ func (d *Shards) labelByFolder(classes []string) {
 
 func folderOf(name string) string { return strings.TrimSuffix(path.Dir(name), ".") }
 
-// labelHint says what counts as a label.
-func (d *Shards) labelHint() string {
+// LabelHint says what counts as a label.
+func (d *Shards) LabelHint() string {
 	return fmt.Sprintf("the members are %s; a label is a member cls, label, class, target (or one of them with .txt), txt, "+
 		"json with a key label, class or the like, or a folder in the tar for each class", d.found)
 }
 
-func (d *Shards) whyUnlabelled() string { return d.unlabelled }
+// WhyUnlabelled says why there are no labels, or "".
+func (d *Shards) WhyUnlabelled() string { return d.unlabelled }
 
 // LeftOut lists the members that are no part of a sample.
 func (d *Shards) LeftOut() []LeftOut { return d.left }
 
 // Faults lists what is wrong with the samples.
-func (d *Shards) Faults() []Fault { return d.faults.list() }
+func (d *Shards) Faults() []Fault { return d.faults.All() }
 
 // Notes says what is right, but may not be meant.
 func (d *Shards) Notes() []string { return d.notes }
@@ -140,24 +141,42 @@ func (d *Shards) Label(i int) int { return int(d.samples[i].label) }
 
 // Image decodes sample i, see [DecodeAs].
 func (d *Shards) Image(i int) (*Image, error) {
-	content, err := d.encoded(i, nil)
+	content, _, err := d.Encoded(i, nil)
 	if err != nil {
 		return nil, err
 	}
-	return d.how.named(content, d.Name(i))
+	return d.Decoding().named(content, d.Name(i))
 }
 
-func (d *Shards) encoded(i int, buf []byte) ([]byte, error) {
+// Encoded returns the content of the member of sample i.
+func (d *Shards) Encoded(i int, buf []byte) (content []byte, ok bool, err error) {
 	s := d.samples[i]
-	content, err := readPart(d.files[s.shard], s.offset, s.size, buf)
+	content, err = readPart(d.files[s.shard], s.offset, s.size, buf)
 	if err != nil {
-		return nil, fmt.Errorf("%w, at %s", err, d.Name(i))
+		return nil, true, fmt.Errorf("%w, at %s", err, d.Name(i))
 	}
-	return content, nil
+	return content, true, nil
 }
 
 // Name is the shard and the member of sample i.
 func (d *Shards) Name(i int) string {
 	s := d.samples[i]
 	return d.files[s.shard] + ":" + s.name
+}
+
+// Key is what sample i is called within the dataset.
+func (d *Shards) Key(i int) string {
+	if s := d.samples[i]; s.key != "" {
+		return s.key
+	}
+	return d.samples[i].name
+}
+
+// StampSize is the size of the file of sample i in bytes.
+func (d *Shards) StampSize(i int) uint64 { return uint64(d.samples[i].size) }
+
+// Place is the file of sample i, and where it is in there.
+func (d *Shards) Place(i int) (file, within string) {
+	s := d.samples[i]
+	return d.files[s.shard], s.name
 }

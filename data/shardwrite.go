@@ -2,11 +2,9 @@ package data
 
 import (
 	"archive/tar"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"image/png"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -198,11 +196,11 @@ func (w *shardWriter) sample(t *tar.Writer, number, i int) error {
 			return fmt.Errorf("data: %s: %w", w.ds.Name(i), errNotAnImage)
 		}
 	} else {
-		m, o, err := storedPixels(w.ds, i)
+		m, o, err := StoredPixels(w.ds, i)
 		if err != nil {
 			return err
 		}
-		if content, err = encodeLossless(m); err != nil {
+		if content, err = m.PNG(); err != nil {
 			return fmt.Errorf("data: %s: %w", w.ds.Name(i), err)
 		}
 		content = withEXIF(content, "png", o)
@@ -240,13 +238,4 @@ func writeWhole(path string, content []byte) error {
 		return fmt.Errorf("data: %w", err)
 	}
 	return nil
-}
-
-// encodeLossless is the PNG of an image.
-func encodeLossless(m *Image) ([]byte, error) {
-	var b bytes.Buffer
-	if err := png.Encode(&b, m.standard()); err != nil {
-		return nil, err
-	}
-	return b.Bytes(), nil
 }

@@ -2,13 +2,12 @@ package data
 
 import (
 	"path/filepath"
-	"strconv"
 )
 
-// placed is a dataset whose samples lie in files.
-type placed interface {
-	// place is the file of sample i, and what sample i is called in it if there are others.
-	place(i int) (file, within string)
+// Placed is a dataset whose samples lie in files.
+type Placed interface {
+	// Place is the file of sample i, and what sample i is called in it if there are others.
+	Place(i int) (file, within string)
 }
 
 // Shared counts the samples of b that are samples of a too, since both are the same file,
@@ -54,16 +53,11 @@ type filePlaces struct{ folders map[string]string }
 // of is the place of sample i.
 func (p filePlaces) of(ds Dataset, i int) samplePlace {
 	ds, i = origin(ds, i)
-	d, ok := ds.(placed)
+	d, ok := ds.(Placed)
 	if !ok {
 		return samplePlace{}
 	}
-	file, within := d.place(i)
-	if f, ok := ds.(*ImageFolder); ok && f.links && isLink(file) {
-		if target, err := filepath.EvalSymlinks(file); err == nil {
-			file = target
-		}
-	}
+	file, within := d.Place(i)
 	dir, base := filepath.Split(file)
 	real, ok := p.folders[dir]
 	if !ok {
@@ -85,15 +79,4 @@ func realFolder(dir string) string {
 		dir = path
 	}
 	return dir
-}
-
-func (d *ImageFolder) place(i int) (file, within string) { return d.Name(i), "" }
-func (d *Annotations) place(i int) (file, within string) { return d.Name(i), "" }
-func (f Files) place(i int) (file, within string)        { return f[i], "" }
-func (d *Packed) place(i int) (file, within string)      { return d.path, strconv.Itoa(i) }
-func (d *IDX) place(i int) (file, within string)         { return d.path, strconv.Itoa(i) }
-
-func (d *Shards) place(i int) (file, within string) {
-	s := d.samples[i]
-	return d.files[s.shard], s.name
 }

@@ -54,8 +54,8 @@ func MeasureStages(ctx context.Context, ds Dataset, t *TrainTransform, n int, se
 			return s, err
 		}
 		lap(&s.Read)
-		s.Bytes += int64(len(src.content))
-		height, width := src.size()
+		s.Bytes += int64(src.Bytes())
+		height, width := src.Size()
 		keeps := keepsScale(t.Size, height, width)
 		box, enough := Box{0, 0, height, width}, 0
 		if !keeps {
@@ -65,7 +65,7 @@ func MeasureStages(ctx context.Context, ds Dataset, t *TrainTransform, n int, se
 			}
 		}
 		clock = cpuTime()
-		part, err := src.part(memory, box, t.Channels, enough)
+		part, err := src.Part(&memory.Memory, box, t.Channels, enough)
 		if err != nil {
 			return s, err
 		}

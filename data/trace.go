@@ -16,7 +16,7 @@ type Trace struct {
 }
 
 // note has f note what a transform does to the picture, if somebody wants to know.
-func (src *picture) note(f func(t *Trace)) {
+func (src *input) note(f func(t *Trace)) {
 	if src.trace != nil {
 		f(src.trace)
 	}

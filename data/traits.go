@@ -54,13 +54,12 @@ func Survey(ctx context.Context, ds Dataset, most, workers int) (Traits, error) 
 
 // traitsOf looks at one sample, which it reads into the memory of buf.
 func traitsOf(ds Dataset, i int, buf []byte) (Traits, []byte) {
-	if p, ok := undivided(ds).(*Packed); ok && p.Decoded() {
-		_, at := origin(ds, i)
-		r, buf, err := p.read(at, buf)
+	if p, at := pixelSet(ds, i); p != nil {
+		o, buf, err := p.Stored(at, new(Image), buf)
 		if err != nil {
 			return Traits{}, buf
 		}
-		return traits(r.orientation), buf
+		return traits(o), buf
 	}
 	content, ok, err := Encoded(ds, i, buf)
 	if err != nil || !ok {
@@ -89,21 +88,6 @@ func traitsOfFile(content []byte) Traits {
 		}
 	}
 	return t
-}
-
-// isDeepGrey says whether a file has grey values of more than 8 bits, and no alpha.
-func isDeepGrey(content []byte, format string) bool {
-	switch format {
-	case "png":
-		return len(content) > 25 && content[24] == 16 && content[25] == 0
-	case "tif":
-		d := readDirectory(content)
-		return d[tagBits] == 16 && d.orOne(tagSamples) == 1
-	case "pnm":
-		h, err := parsePNM(content)
-		return err == nil && h.channels == 1 && h.most > 255
-	}
-	return false
 }
 
 // fewLevels is the largest value of scaled images that use less than a quarter of their
@@ -139,5 +123,5 @@ func (t Traits) Describe(how Decoding) (facts, warnings []string) {
 
 // DescribeTraits is [Traits.Describe] with the decoding of a dataset.
 func DescribeTraits(ds Dataset, t Traits) (facts, warnings []string) {
-	return t.Describe(decodingOf(ds))
+	return t.Describe(DecodingOf(ds))
 }

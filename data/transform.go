@@ -101,10 +101,12 @@ func (t *TrainTransform) OutputShape() (height, width, channels int) {
 // Apply writes the [Size, Size, Channels] tensor of img to dst. Draws are in the
 // order of the steps.
 func (t *TrainTransform) Apply(img *Image, r *rand.Rand, dst []float32) error {
-	return t.apply(&picture{image: *img}, r, dst)
+	src := new(input)
+	src.Set(img)
+	return t.apply(src, r, dst)
 }
 
-func (t *TrainTransform) apply(src *picture, r *rand.Rand, dst []float32) error {
+func (t *TrainTransform) apply(src *input, r *rand.Rand, dst []float32) error {
 	if r == nil {
 		return errNoGenerator
 	}
@@ -117,12 +119,12 @@ func (t *TrainTransform) apply(src *picture, r *rand.Rand, dst []float32) error 
 	s := scratchPool.Get().(*scratch)
 	defer scratchPool.Put(s)
 
-	height, width := src.size()
+	height, width := src.Size()
 	out := s.output(t.Size, t.Channels)
 	if keepsScale(t.Size, height, width) {
 		top := randomOffset(height, t.Size, t.Padding, r)
 		left := randomOffset(width, t.Size, t.Padding, r)
-		p, err := src.part(s, Box{0, 0, height, width}, t.Channels, 0)
+		p, err := src.Part(&s.Memory, Box{0, 0, height, width}, t.Channels, 0)
 		if err != nil {
 			return err
 		}
@@ -142,7 +144,7 @@ func (t *TrainTransform) apply(src *picture, r *rand.Rand, dst []float32) error 
 		if t.ScaledDecoding {
 			enough = t.Size
 		}
-		p, err := src.part(s, box, t.Channels, enough)
+		p, err := src.Part(&s.Memory, box, t.Channels, enough)
 		if err != nil {
 			return err
 		}
@@ -161,7 +163,10 @@ func (t *TrainTransform) apply(src *picture, r *rand.Rand, dst []float32) error 
 // recolour is the part between flip and normalisation. The result is one of the
 // images, both of which it changes.
 func (t *TrainTransform) recolour(m, spare *Image, trace *Trace, r *rand.Rand) *Image {
-	c := canvas{image: m, spare: spare, cubic: t.Interpolation != Bilinear, trace: trace}
+	c := canvas{image: m, spare: spare, cubic: t.Interpolation != Bilinear}
+	if trace != nil {
+		c.note = func(operation string) { trace.Operations = append(trace.Operations, operation) }
+	}
 	for i, mean := range t.Mean {
 		c.fill[i] = uint8(min(max(math.RoundToEven(float64(mean)*255), 0), 255))
 	}
@@ -218,10 +223,12 @@ func (t *EvalTransform) OutputShape() (height, width, channels int) {
 
 // Apply writes the [Size, Size, Channels] tensor of img to dst. It does not use r.
 func (t *EvalTransform) Apply(img *Image, r *rand.Rand, dst []float32) error {
-	return t.apply(&picture{image: *img}, r, dst)
+	src := new(input)
+	src.Set(img)
+	return t.apply(src, r, dst)
 }
 
-func (t *EvalTransform) apply(src *picture, _ *rand.Rand, dst []float32) error {
+func (t *EvalTransform) apply(src *input, _ *rand.Rand, dst []float32) error {
 	if err := t.normaliser.prepare(t.Validate, t.Mean, t.Std); err != nil {
 		return err
 	}
@@ -231,8 +238,8 @@ func (t *EvalTransform) apply(src *picture, _ *rand.Rand, dst []float32) error {
 	s := scratchPool.Get().(*scratch)
 	defer scratchPool.Put(s)
 
-	h, w := src.size()
-	p, err := src.part(s, Box{0, 0, h, w}, t.Channels, 0)
+	h, w := src.Size()
+	p, err := src.Part(&s.Memory, Box{0, 0, h, w}, t.Channels, 0)
 	if err != nil {
 		return err
 	}
@@ -325,8 +332,8 @@ func checkOutput(name string, size, channels int, mean, std []float32) error {
 	return nil
 }
 
-func checkInput(src *picture, dst []float32, t Transform) error {
-	if err := src.check(); err != nil {
+func checkInput(src *input, dst []float32, t Transform) error {
+	if err := src.Check(); err != nil {
 		return err
 	}
 	if h, w, c := t.OutputShape(); len(dst) != h*w*c {
@@ -338,21 +345,12 @@ func checkInput(src *picture, dst []float32, t Transform) error {
 
 // scratch is the memory that a transform needs besides its result.
 type scratch struct {
-	converted, turned, cropped, spare Image
-	resizer                           resizer
-	jpeg                              jpegDecoder
+	Memory
+	cropped, spare Image
+	resizer        resizer
 }
 
 var scratchPool = sync.Pool{New: func() any { return new(scratch) }}
-
-// withChannels is img with the given number of channels.
-func (s *scratch) withChannels(img *Image, channels int) *Image {
-	if img.Channels == channels {
-		return img
-	}
-	convert(&s.converted, img)
-	return &s.converted
-}
 
 // output is an image for the result of the 8-bit part, with undefined content.
 func (s *scratch) output(size, channels int) *Image {

@@ -154,7 +154,7 @@ func verifySample(ds Dataset, i int, buf []byte) (*Image, Traits, []byte, error)
 		}
 		return m, t, buf, err
 	}
-	m, err := decodingOf(ds).Decode(content)
+	m, err := DecodingOf(ds).Decode(content)
 	if err == nil && sniff(content) == "jpg" {
 		err = strictJPEG(content)
 	}

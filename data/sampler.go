@@ -1,0 +1,85 @@
+package data
+
+import (
+	"errors"
+	"math/rand/v2"
+)
+
+// input is the image that a transform works on.
+type input struct {
+	Source
+	trace *Trace // gets what is done to it; nil if nobody wants to know
+}
+
+// partial is a transform that can start from an input.
+type partial interface {
+	Transform
+	apply(src *input, r *rand.Rand, dst []float32) error
+}
+
+// partialOf is the transform itself if it can start from an input. Types that embed
+// one of ours have an Apply of their own, which is what counts.
+func partialOf(t Transform) partial {
+	switch t := t.(type) {
+	case *TrainTransform:
+		return t
+	case *EvalTransform:
+		return t
+	}
+	return nil
+}
+
+// sampler gets the samples of a dataset one after the other. It keeps its memory
+// for the next one.
+type sampler struct {
+	src    input
+	pixels Image
+	buffer []byte
+}
+
+// fetch returns sample i, which is valid until the next call.
+func (f *sampler) fetch(ds Dataset, i int) (*input, error) {
+	base, at := origin(ds, i)
+	if p, ok := base.(PixelSet); ok && p.Decoded() {
+		var o orientation
+		var err error
+		if o, f.buffer, err = p.Stored(at, &f.pixels, f.buffer); err != nil {
+			return nil, err
+		}
+		f.src.Set(&f.pixels)
+		if !DecodingOf(base).IgnoreOrientation {
+			f.src.Set(turned(&f.pixels, o))
+		}
+		return &f.src, nil
+	}
+	e, ok := base.(EncodedSet)
+	if !ok {
+		return f.decoded(ds, i)
+	}
+	content, ok, err := e.Encoded(at, f.buffer)
+	switch {
+	case err != nil:
+		return nil, err
+	case !ok:
+		return f.decoded(ds, i)
+	}
+	if cap(content) > cap(f.buffer) {
+		f.buffer = content[:0]
+	}
+	if err := f.src.Open(content, DecodingOf(base), ds.Name(i)); err != nil {
+		return nil, err
+	}
+	return &f.src, nil
+}
+
+// decoded is fetch of a dataset that decodes by itself.
+func (f *sampler) decoded(ds Dataset, i int) (*input, error) {
+	m, err := ds.Image(i)
+	if err != nil {
+		return nil, err
+	}
+	f.src.Set(m)
+	return &f.src, nil
+}
+
+var errNoGenerator = errors.New("data: TrainTransform.Apply needs a random generator")
