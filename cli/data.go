@@ -3,7 +3,7 @@ package cli
 import (
 	"os"
 
-	"fasternet/data"
+	"fasternet/data/sets"
 	"fasternet/internal/printable"
 	"fasternet/train"
 
@@ -40,7 +40,7 @@ SHA-256 sums. Without --dir they go to the user's cache, where training looks.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			show := train.NewDisplay(os.Stderr)
 			current := ""
-			err := data.FetchFashionMNIST(cmd.Context(), dir, data.FetchOptions{Progress: func(name string, done, total int64) {
+			err := sets.FetchFashionMNIST(cmd.Context(), dir, sets.FetchOptions{Progress: func(name string, done, total int64) {
 				if name != current {
 					show.End()
 					show.Line("fetching %s", name)
@@ -55,7 +55,7 @@ SHA-256 sums. Without --dir they go to the user's cache, where training looks.`,
 			}
 			where := dir
 			if where == "" {
-				if where, err = data.FashionMNISTCache(); err != nil {
+				if where, err = sets.FashionMNISTCache(); err != nil {
 					return err
 				}
 			}

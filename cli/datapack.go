@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"fasternet/data"
+	"fasternet/data/sets"
 	"fasternet/train"
 
 	"github.com/spf13/cobra"
@@ -16,7 +17,7 @@ import (
 func packCommand() *cobra.Command {
 	var f datasetFlags
 	var out, form, onBad string
-	o := data.PackOptions{}
+	o := sets.PackOptions{}
 	c := &cobra.Command{
 		Use:   "pack DATASET --out FOLDER",
 		Short: "Write a data set into one file a part, for many epochs on few cores",
@@ -45,7 +46,7 @@ lossless and lossy (files that were made smaller), pixels, and others. ` + datas
 			if out == "" {
 				return usageError{errors.New("--out: want a folder")}
 			}
-			o.Form = data.PackForm(form)
+			o.Form = sets.PackForm(form)
 			show := train.NewDisplay(os.Stderr)
 			switch onBad {
 			case "error":
@@ -69,13 +70,13 @@ lossless and lossy (files that were made smaller), pixels, and others. ` + datas
 			if err := os.MkdirAll(out, 0o755); err != nil {
 				return fmt.Errorf("--out: %w", err)
 			}
-			results := map[data.Split]data.PackResult{}
+			results := map[data.Split]sets.PackResult{}
 			for _, p := range parts {
 				path := filepath.Join(out, string(p.split)+".pack")
 				show.Line("packing %d %s images into %s", p.Len(), p.name, path)
 				show.Begin(p.name, 0, p.Len())
 				o.Progress = func(done, _ int) { show.Step(done, p.name) }
-				r, err := data.Pack(cmd.Context(), path, p.Dataset, o)
+				r, err := sets.Pack(cmd.Context(), path, p.Dataset, o)
 				show.End()
 				if err != nil {
 					return err
@@ -88,7 +89,7 @@ lossless and lossy (files that were made smaller), pixels, and others. ` + datas
 	}
 	f.register(c)
 	c.Flags().StringVar(&out, "out", "", "`folder` for train.pack and val.pack")
-	c.Flags().StringVar(&form, "form", string(data.PackJPEG), "jpeg or decoded")
+	c.Flags().StringVar(&form, "form", string(sets.PackJPEG), "jpeg or decoded")
 	c.Flags().IntVar(&o.ShortSide, "short-side", 256, "make images with a longer short side smaller; 0 for not")
 	c.Flags().IntVar(&o.Quality, "quality", 95, "of JPEG files that are made smaller, 1 to 100")
 	c.Flags().BoolVar(&o.Lossy, "lossy", false, "write every image that is made smaller as JPEG, even from a lossless file")
@@ -97,7 +98,7 @@ lossless and lossy (files that were made smaller), pixels, and others. ` + datas
 }
 
 // describePack says how the images of a part were stored.
-func describePack(r data.PackResult, o data.PackOptions) string {
+func describePack(r sets.PackResult, o sets.PackOptions) string {
 	var parts []string
 	for _, p := range []struct {
 		n    int

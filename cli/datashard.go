@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"os"
 
-	"fasternet/data"
+	"fasternet/data/sets"
 	"fasternet/train"
 
 	"github.com/spf13/cobra"
@@ -14,7 +14,7 @@ import (
 func shardCommand() *cobra.Command {
 	var f datasetFlags
 	var out string
-	o := data.ShardOptions{}
+	o := sets.ShardOptions{}
 	c := &cobra.Command{
 		Use:   "shard DATASET --out FOLDER",
 		Short: "Write a data set as tar files in WebDataset form",
@@ -46,7 +46,7 @@ and so on, with the image files as they are, class indices, classes.txt and _inf
 				show.Begin(p.name, 0, p.Len())
 				o.Name, o.Seed = string(p.split), config.Seed
 				o.Progress = func(done, _ int) { show.Step(done, p.name) }
-				err := data.WriteShards(cmd.Context(), out, p.Dataset, o)
+				err := sets.WriteShards(cmd.Context(), out, p.Dataset, o)
 				show.End()
 				if err != nil {
 					return err

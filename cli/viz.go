@@ -8,6 +8,7 @@ import (
 	"fasternet/configs"
 	"fasternet/data"
 	"fasternet/data/preprocess"
+	"fasternet/data/sets"
 	"fasternet/eval"
 	"fasternet/eval/viz"
 	"fasternet/graph/vit"
@@ -179,7 +180,7 @@ func (d *drawing) prepare(c *configs.Config, title string) (ds data.Dataset, err
 		ds, err = eval.Open(c.Data, d.train)
 		left = data.LeftOutOf(ds)
 	} else {
-		var files data.Files
+		var files sets.Files
 		files, left, err = listImages(d.images)
 		ds = files.As(preprocess.Decoding(c.Data))
 	}
@@ -200,16 +201,16 @@ func shown(images, most int) int {
 }
 
 // listImages are image files, and those in folders.
-func listImages(paths []string) (files data.Files, left []data.LeftOut, err error) {
+func listImages(paths []string) (files sets.Files, left []data.LeftOut, err error) {
 	for _, path := range paths {
 		info, err := os.Stat(path)
 		if err != nil {
 			return nil, nil, fmt.Errorf("image: %w", err)
 		}
-		found := data.Files{path}
+		found := sets.Files{path}
 		if info.IsDir() {
 			var more []data.LeftOut
-			if found, more, err = data.ListImages(path); err != nil {
+			if found, more, err = sets.ListImages(path); err != nil {
 				return nil, nil, err
 			}
 			left = append(left, more...)

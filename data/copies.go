@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"hash/maphash"
 	"slices"
+
+	"fasternet/data/picture"
 )
 
 // digest tells contents apart: 128 bits of two independent hashes.
@@ -14,7 +16,7 @@ var digestSeeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
 
 // digestOf is the digest of the pixels of an image. So copies are found in every format,
 // also if one was saved again without loss, or has other metadata.
-func digestOf(m *Image) (d digest) {
+func digestOf(m *picture.Image) (d digest) {
 	type shaped struct {
 		pixels                  uint64
 		height, width, channels int

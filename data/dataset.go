@@ -1,5 +1,7 @@
 package data
 
+import "fasternet/data/picture"
+
 // Dataset is a numbered list of labelled images. All methods are safe for
 // concurrent use.
 type Dataset interface {
@@ -14,7 +16,7 @@ type Dataset interface {
 
 	// Image decodes sample i. The image may be shared with the dataset and must
 	// not be changed. An error names the file or sample.
-	Image(i int) (*Image, error)
+	Image(i int) (*picture.Image, error)
 
 	// Name is what to call sample i in a message: its file, or file and index.
 	Name(i int) string

@@ -1,5 +1,7 @@
 package data
 
+import "fasternet/data/picture"
+
 // EncodedSet is a dataset whose samples are image files.
 type EncodedSet interface {
 	Dataset
@@ -17,7 +19,7 @@ type PixelSet interface {
 	Decoded() bool
 	// Stored makes m the pixels of sample i as they are in the file, in the memory of buf
 	// if it is large enough, and returns that memory.
-	Stored(i int, m *Image, buf []byte) (orientation, []byte, error)
+	Stored(i int, m *picture.Image, buf []byte) (picture.Orientation, []byte, error)
 }
 
 // wrapper is a dataset made of the samples of another one.
@@ -63,9 +65,9 @@ func pixelSet(ds Dataset, i int) (PixelSet, int) {
 
 // StoredPixels is sample i of a dataset that holds pixels, as it holds them, with the
 // orientation of the camera.
-func StoredPixels(ds Dataset, i int) (*Image, orientation, error) {
+func StoredPixels(ds Dataset, i int) (*picture.Image, picture.Orientation, error) {
 	if p, at := pixelSet(ds, i); p != nil {
-		m := new(Image)
+		m := new(picture.Image)
 		o, _, err := p.Stored(at, m, nil)
 		return m, o, err
 	}

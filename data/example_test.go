@@ -7,6 +7,8 @@ import (
 	"log"
 
 	"fasternet/data"
+	"fasternet/data/augment"
+	"fasternet/data/picture"
 	"fasternet/data/policy"
 )
 
@@ -18,8 +20,8 @@ func (stripes) Classes() []string { return []string{"horizontal", "vertical"} }
 func (stripes) Label(i int) int   { return i % 2 }
 func (stripes) Name(i int) string { return fmt.Sprintf("stripes %d", i) }
 
-func (d stripes) Image(i int) (*data.Image, error) {
-	m := data.NewImage(28, 28, 1)
+func (d stripes) Image(i int) (*picture.Image, error) {
+	m := picture.NewImage(28, 28, 1)
 	for k := range m.Pix {
 		if at := []int{k / 28, k % 28}[d.Label(i)]; at/4%2 == 0 {
 			m.Pix[k] = 255
@@ -38,7 +40,7 @@ func Example() {
 		DropLast: true,
 		Seed:     42,
 		Transform: &data.TrainTransform{
-			Size: 32, Padding: 4, HFlip: 0.5, Scale: [2]float64{0.08, 1}, Ratio: [2]float64{3.0 / 4, 4.0 / 3}, Interpolation: data.Bicubic,
+			Size: 32, Padding: 4, HFlip: 0.5, Scale: [2]float64{0.08, 1}, Ratio: [2]float64{3.0 / 4, 4.0 / 3}, Interpolation: picture.Bicubic,
 			Mean: []float32{0.5}, Std: []float32{0.5}, Channels: 1,
 		},
 		Mix: &data.Mixup{MixupAlpha: 0.2, Prob: 1, Smoothing: 0.1, Classes: 2},
@@ -66,9 +68,9 @@ func Example() {
 
 // What inference does with one image.
 func ExampleEvalTransform() {
-	photo := data.NewImage(375, 500, 3) // such as data.ReadImage returns
+	photo := picture.NewImage(375, 500, 3) // such as data.ReadImage returns
 	transform := &data.EvalTransform{
-		Size: 224, CropRatio: 0.9, Interpolation: data.Bicubic, Channels: 3,
+		Size: 224, CropRatio: 0.9, Interpolation: picture.Bicubic, Channels: 3,
 		Mean: []float32{0.485, 0.456, 0.406}, Std: []float32{0.229, 0.224, 0.225},
 	}
 	tensor := make([]float32, 224*224*3)
@@ -86,9 +88,9 @@ func ExampleView() {
 		log.Fatal(err)
 	}
 	transform := &data.TrainTransform{
-		Size: 32, Padding: 4, HFlip: 0.5, Scale: [2]float64{0.08, 1}, Ratio: [2]float64{3.0 / 4, 4.0 / 3}, Interpolation: data.Bicubic,
+		Size: 32, Padding: 4, HFlip: 0.5, Scale: [2]float64{0.08, 1}, Ratio: [2]float64{3.0 / 4, 4.0 / 3}, Interpolation: picture.Bicubic,
 		RandAugment: &randAugment, Channels: 1, Mean: []float32{0.5}, Std: []float32{0.5},
-		Erasing: data.Erasing{Prob: 0.25, Mode: data.ErasePixel, Count: 1, Area: [2]float64{0.02, 1.0 / 3}},
+		Erasing: augment.Erasing{Prob: 0.25, Mode: augment.ErasePixel, Count: 1, Area: [2]float64{0.02, 1.0 / 3}},
 	}
 	for epoch := range 2 {
 		tensor, err := data.View(stripes{}, transform, 42, epoch, 7)

@@ -1,6 +1,9 @@
 package data
 
-import "fasternet/internal/rng"
+import (
+	"fasternet/data/picture"
+	"fasternet/internal/rng"
+)
 
 // FewRows are the positions of at most n labels of each class, drawn by the seed,
 // in their order.
@@ -34,18 +37,20 @@ func Few(ds Dataset, n int, seed uint64) Dataset {
 	for i := range labels {
 		labels[i] = ds.Label(i)
 	}
-	return part{ds, FewRows(labels, len(ds.Classes()), n, seed)}
+	return Subset(ds, FewRows(labels, len(ds.Classes()), n, seed))
 }
 
-// part is some samples of a dataset.
+// Subset is some samples of a dataset, in the order of the rows.
+func Subset(ds Dataset, rows []int) Dataset { return part{ds, rows} }
+
 type part struct {
 	Dataset
 	rows []int
 }
 
-func (p part) Len() int                    { return len(p.rows) }
-func (p part) Label(i int) int             { return p.Dataset.Label(p.rows[i]) }
-func (p part) Image(i int) (*Image, error) { return p.Dataset.Image(p.rows[i]) }
-func (p part) Name(i int) string           { return p.Dataset.Name(p.rows[i]) }
-func (p part) source() Dataset             { return p.Dataset }
-func (p part) unwrap(i int) (Dataset, int) { return p.Dataset, p.rows[i] }
+func (p part) Len() int                            { return len(p.rows) }
+func (p part) Label(i int) int                     { return p.Dataset.Label(p.rows[i]) }
+func (p part) Image(i int) (*picture.Image, error) { return p.Dataset.Image(p.rows[i]) }
+func (p part) Name(i int) string                   { return p.Dataset.Name(p.rows[i]) }
+func (p part) source() Dataset                     { return p.Dataset }
+func (p part) unwrap(i int) (Dataset, int)         { return p.Dataset, p.rows[i] }

@@ -113,5 +113,5 @@ func takeApart(ds Dataset, fraction float64, out func(i int) bool, hint string) 
 		return nil, nil, fmt.Errorf("data: a fraction of %v of %d images leaves %d for training and %d for validation; %s",
 			fraction, ds.Len(), len(kept), len(held), hint)
 	}
-	return part{ds, kept}, part{ds, held}, nil
+	return Subset(ds, kept), Subset(ds, held), nil
 }

@@ -6,6 +6,9 @@ import (
 	"io"
 	"testing"
 	"testing/synctest"
+
+	"fasternet/data/picture"
+	"fasternet/internal/datatest"
 )
 
 // A batch stays as it is until the next call, however far the workers run ahead.
@@ -112,7 +115,7 @@ func TestLoaderEndsOnClose(t *testing.T) {
 			it.Close()
 			it.Close()
 			_, err := it.Next()
-			wantError(t, err, "closed")
+			datatest.WantError(t, err, "closed")
 		}
 	})
 }
@@ -140,7 +143,7 @@ type slowSet struct {
 	allow chan struct{}
 }
 
-func (d slowSet) Image(i int) (*Image, error) {
+func (d slowSet) Image(i int) (*picture.Image, error) {
 	<-d.allow
 	return d.fakeSet.Image(i)
 }
@@ -186,12 +189,12 @@ func TestLoaderDecodeError(t *testing.T) {
 
 func TestLoaderTransformError(t *testing.T) {
 	ds := newFakeSet(4)
-	ds.images[2] = &Image{nil, 5, 5, 3}
+	ds.images[2] = &picture.Image{Pix: nil, Height: 5, Width: 5, Channels: 3}
 	it := newLoader(t, ds, evalOptions()).Epoch(t.Context(), 0, 0)
 	defer it.Close()
 	_, err := it.Next()
-	wantError(t, err, "0 values")
-	wantError(t, err, "fake 2 (sample 2, epoch 0, step 0)")
+	datatest.WantError(t, err, "0 values")
+	datatest.WantError(t, err, "fake 2 (sample 2, epoch 0, step 0)")
 }
 
 // badLabels is a dataset whose labels do not fit its classes.
@@ -203,6 +206,6 @@ func TestLoaderLabelError(t *testing.T) {
 	it := newLoader(t, badLabels{newFakeSet(4)}, evalOptions()).Epoch(t.Context(), 0, 0)
 	defer it.Close()
 	_, err := it.Next()
-	wantError(t, err, "label 7 of sample 0 in the batch is not one of the 4 classes")
-	wantError(t, err, "(epoch 0, step 0)")
+	datatest.WantError(t, err, "label 7 of sample 0 in the batch is not one of the 4 classes")
+	datatest.WantError(t, err, "(epoch 0, step 0)")
 }

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"fasternet/data/picture"
 )
 
 // LeftOut is a file or a folder that lies where the images of a dataset are, and is
@@ -95,7 +97,7 @@ func DescribeLeftOut(left []LeftOut) string {
 		text := fmt.Sprintf("%d %s %s left out", n, what, are)
 		switch r.reason {
 		case OtherEnding:
-			text += ": " + describeEndings(left, r.reason, endingOf) + unreadHint(left)
+			text += ": " + describeEndings(left, r.reason, endingOf) + UnreadHint(left)
 		case ExtraImage:
 			text += ": " + describeEndings(left, r.reason, memberKey)
 		}
@@ -104,12 +106,12 @@ func DescribeLeftOut(left []LeftOut) string {
 	return strings.Join(parts, "; ")
 }
 
-// unreadHint says that some of the files that are left out are images of formats that are
+// UnreadHint says that some of the files that are left out are images of formats that are
 // not read, and what to do. It is "" if there are none.
-func unreadHint(left []LeftOut) string {
+func UnreadHint(left []LeftOut) string {
 	count, unread := map[string]int{}, 0
 	for _, l := range left {
-		if ending := strings.ToLower(endingOf(l.Path)); l.Reason == OtherEnding && slices.Contains(unreadEndings, ending) {
+		if ending := strings.ToLower(endingOf(l.Path)); l.Reason == OtherEnding && slices.Contains(picture.UnreadEndings, ending) {
 			count[ending]++
 			unread++
 		}
@@ -119,9 +121,9 @@ func unreadHint(left []LeftOut) string {
 	}
 	endings := strings.Join(slices.Sorted(maps.Keys(count)), ", ")
 	if unread == 1 {
-		return fmt.Sprintf(" (the %s file is an image of a format that is not read; %v)", endings, errConvert)
+		return fmt.Sprintf(" (the %s file is an image of a format that is not read; %v)", endings, picture.ErrConvert)
 	}
-	return fmt.Sprintf(" (the %d files %s are images of formats that are not read; %s)", unread, endings, convertThem)
+	return fmt.Sprintf(" (the %d files %s are images of formats that are not read; %s)", unread, endings, picture.ConvertThem)
 }
 
 // endingOf is the ending of a file, or of a member of a shard.

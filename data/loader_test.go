@@ -2,19 +2,19 @@ package data
 
 import (
 	"fmt"
-	"image"
 	"io"
-	"path/filepath"
 	"slices"
 	"sync/atomic"
 	"testing"
 
+	"fasternet/data/picture"
+	"fasternet/internal/datatest"
 	"fasternet/internal/rng"
 )
 
 // fakeSet is a dataset of small random images in 4 classes.
 type fakeSet struct {
-	images  []*Image
+	images  []*picture.Image
 	broken  []int        // samples that cannot be decoded
 	decoded atomic.Int64 // calls of Image
 }
@@ -22,7 +22,7 @@ type fakeSet struct {
 func newFakeSet(n int) *fakeSet {
 	d := &fakeSet{}
 	for i := range n {
-		d.images = append(d.images, randomImage(rng.New(9, rng.Bench, uint64(i)), 8, 8, 3))
+		d.images = append(d.images, datatest.RandomImage[picture.Image](rng.New(9, rng.Bench, uint64(i)), 8, 8, 3))
 	}
 	return d
 }
@@ -31,7 +31,7 @@ func (d *fakeSet) Len() int          { return len(d.images) }
 func (d *fakeSet) Classes() []string { return []string{"a", "b", "c", "d"} }
 func (d *fakeSet) Label(i int) int   { return i % 4 }
 func (d *fakeSet) Name(i int) string { return fmt.Sprintf("fake %d", i) }
-func (d *fakeSet) Image(i int) (*Image, error) {
+func (d *fakeSet) Image(i int) (*picture.Image, error) {
 	d.decoded.Add(1)
 	if slices.Contains(d.broken, i) {
 		return nil, fmt.Errorf("data: %s: broken", d.Name(i))
@@ -187,7 +187,7 @@ func TestLoaderEvaluation(t *testing.T) {
 				t.Errorf("sample %d comes where %d should", i, next)
 			}
 			next++
-			sameImage(t, ds.Name(i), toImage(b.Images[k*192:][:192], 8, 3), ds.images[i])
+			datatest.SameImage(t, ds.Name(i), toImage(b.Images[k*192:][:192], 8, 3), ds.images[i])
 			for c, v := range b.Targets[4*k:][:4] {
 				if (v == 1) != (c == i%4) || (v != 0 && v != 1) {
 					t.Errorf("target of sample %d is %v", i, b.Targets[4*k:][:4])
@@ -204,7 +204,7 @@ func TestLoaderWiderTargets(t *testing.T) {
 	opt := evalOptions()
 	opt.Classes = 6
 	for _, b := range batches(t, newLoader(t, newFakeSet(4), opt), 0, 0) {
-		near(t, "targets", b.Targets[:12], []float32{1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0}, 0)
+		datatest.Near(t, "targets", b.Targets[:12], []float32{1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0}, 0)
 	}
 }
 
@@ -213,7 +213,7 @@ func TestLoaderBadStart(t *testing.T) {
 	for _, at := range [][2]int{{0, -1}, {0, 11}, {-1, 0}} {
 		it := l.Epoch(t.Context(), at[0], at[1])
 		_, err := it.Next()
-		wantError(t, err, fmt.Sprintf("epoch %d cannot start at step %d", at[0], at[1]))
+		datatest.WantError(t, err, fmt.Sprintf("epoch %d cannot start at step %d", at[0], at[1]))
 		it.Close()
 	}
 }
@@ -235,77 +235,16 @@ func TestNewLoaderErrors(t *testing.T) {
 		opt := trainOptions()
 		change(&opt)
 		_, err := NewLoader(newFakeSet(43), opt)
-		wantError(t, err, want)
+		datatest.WantError(t, err, want)
 	}
 	_, err := NewLoader(newFakeSet(0), trainOptions())
-	wantError(t, err, "empty")
+	datatest.WantError(t, err, "empty")
 
 	opt := trainOptions()
 	opt.Batch, opt.DropLast, opt.Mix = 5, false, &Mixup{Prob: 1, Smoothing: 0.1, Classes: 4}
 	if _, err := NewLoader(newFakeSet(43), opt); err != nil {
 		t.Errorf("odd batches that are not mixed: %v", err)
 	}
-}
-
-// BenchmarkLoader is Fashion-MNIST through padding, crop, flip and mixup.
-func BenchmarkLoader(b *testing.B) {
-	for _, workers := range []int{1, 2} {
-		b.Run(fmt.Sprintf("workers=%d", workers), func(b *testing.B) {
-			mean, std := []float32{0.29, 0.29, 0.29}, []float32{0.35, 0.35, 0.35}
-			opt := trainOptions()
-			opt.Batch, opt.Workers = 128, workers
-			opt.Transform = &TrainTransform{Size: 32, HFlip: 0.5, Padding: 4, Scale: [2]float64{0.08, 1}, Ratio: [2]float64{3.0 / 4, 4.0 / 3}, Interpolation: Bicubic, Mean: mean, Std: std, Channels: 3}
-			opt.Mix.Classes = 10
-			l := newLoader(b, realFashionMNIST(b, false), opt)
-			images, epoch := 0, 0
-			b.ReportAllocs()
-			it := l.Epoch(b.Context(), epoch, 0)
-			defer func() { it.Close() }()
-			for b.Loop() {
-				batch, err := it.Next()
-				if err == io.EOF {
-					epoch++
-					it = l.Epoch(b.Context(), epoch, 0)
-					continue
-				}
-				if err != nil {
-					b.Fatal(err)
-				}
-				images += batch.Size
-			}
-			b.ReportMetric(float64(images)/b.Elapsed().Seconds(), "img/s")
-		})
-	}
-}
-
-// BenchmarkLoaderJPEG is one worker on photo-sized JPEG files at 224×224.
-func BenchmarkLoaderJPEG(b *testing.B) {
-	photo, err := Resize(randomImage(rng.New(1, rng.Bench), 30, 40, 3), 375, 500, Bicubic)
-	if err != nil {
-		b.Fatal(err)
-	}
-	m := image.NewRGBA(image.Rect(0, 0, 500, 375))
-	for i := range 375 * 500 {
-		copy(m.Pix[4*i:], photo.Pix[3*i:3*i+3])
-		m.Pix[4*i+3] = 255
-	}
-	root, content := b.TempDir(), encodeJPEG(b, m)
-	for i := range 32 {
-		writeFile(b, filepath.Join(root, "class", fmt.Sprint(i, ".jpg")), content)
-	}
-	ds, err := OpenImageFolder(root, "")
-	if err != nil {
-		b.Fatal(err)
-	}
-	l := newLoader(b, ds, LoaderOptions{Batch: 32, Workers: 1, Transform: trainTransform(224, 3)})
-	for b.Loop() {
-		it := l.Epoch(b.Context(), 0, 0)
-		if _, err := it.Next(); err != nil {
-			b.Fatal(err)
-		}
-		it.Close()
-	}
-	b.ReportMetric(32*float64(b.N)/b.Elapsed().Seconds(), "img/s")
 }
 
 // manySet is a dataset that has more samples than it could have.
@@ -321,11 +260,11 @@ func (d manySet) Len() int { return d.samples }
 func TestLoaderMemory(t *testing.T) {
 	opt := LoaderOptions{Batch: 1 << 16, Workers: 1, Prefetch: 1 << 10, Transform: evalTransform(1<<13, 3)}
 	_, err := NewLoader(manySet{newFakeSet(1), 1 << 30}, opt)
-	wantError(t, err, "not enough memory: 1025 batches of 65536 images of 8192×8192 pixels need ")
-	wantError(t, err, "train.val_batch_size")
+	datatest.WantError(t, err, "not enough memory: 1025 batches of 65536 images of 8192×8192 pixels need ")
+	datatest.WantError(t, err, "train.val_batch_size")
 
 	opt.Transform = evalTransform(64, 3)
-	n := allocatedBy(func() {
+	n := datatest.AllocatedBy(func() {
 		it := newLoader(t, newFakeSet(3), opt).Epoch(t.Context(), 0, 0)
 		defer it.Close()
 		if b, err := it.Next(); err != nil || b.Size != 3 {

@@ -1,6 +1,10 @@
 package data
 
-import "math/rand/v2"
+import (
+	"math/rand/v2"
+
+	"fasternet/data/picture"
+)
 
 // MixMode says for how many samples [Mixup] draws.
 type MixMode string
@@ -92,7 +96,7 @@ func blendPartners(images []float32, b int, lambda float64) {
 }
 
 // swapPartners exchanges the box of each sample with that of its partner.
-func swapPartners(images []float32, b, h, w, c int, box Box) {
+func swapPartners(images []float32, b, h, w, c int, box picture.Box) {
 	for i := range b / 2 {
 		for y := box.Top; y < box.Top+box.Height; y++ {
 			p := images[((i*h+y)*w+box.Left)*c:][:box.Width*c]

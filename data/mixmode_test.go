@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 
+	"fasternet/data/picture"
+	"fasternet/internal/datatest"
 	"fasternet/internal/golden"
 	"fasternet/internal/rng"
 )
@@ -73,7 +75,7 @@ func TestMixModesAgree(t *testing.T) {
 	a := randomTensor(1, 4*3*2)
 	b := randomTensor(2, 4*3*2)
 	x, y, row := slices.Clone(a), slices.Clone(b), make([]float32, 6)
-	d, e := mixing{true, Box{1, 1, 2, 1}, 0.5}, mixing{lambda: 0.25}
+	d, e := mixing{true, picture.Box{Top: 1, Left: 1, Height: 2, Width: 1}, 0.5}, mixing{lambda: 0.25}
 	for k := range 4 {
 		copy(row, x[k*6:])
 		d.mixRow(x[k*6:][:6], y[k*6:][:6], k, 2)
@@ -109,10 +111,10 @@ func TestMixRowGolden(t *testing.T) {
 		}
 	}
 	golden.JSON(t, "mixup.json", &want)
-	g := goldenSafetensors(t, "mixup.safetensors")
+	g := datatest.Goldens(t, "mixup.safetensors")
 	for k, b := range want.Batches {
-		shape, in := g.floats(fmt.Sprintf("in/%d", k))
-		_, out := g.floats(fmt.Sprintf("out/%d", k))
+		shape, in := g.Floats(fmt.Sprintf("in/%d", k))
+		_, out := g.Floats(fmt.Sprintf("out/%d", k))
 		n, c, h, w := int(shape[0]), int(shape[1]), int(shape[2]), int(shape[3])
 		d := mixing{lambda: b.Lam}
 		if b.Kind == "cutmix" {
@@ -124,7 +126,7 @@ func TestMixRowGolden(t *testing.T) {
 			partner := (n-1-y/h)*h + y%h
 			d.mixRow(got[y*w*c:][:w*c], images[partner*w*c:][:w*c], y%h, c)
 		}
-		near(t, fmt.Sprintf("out/%d", k), got, golden.ToNHWC(out, n, c, h, w), 0)
+		datatest.Near(t, fmt.Sprintf("out/%d", k), got, golden.ToNHWC(out, n, c, h, w), 0)
 	}
 }
 
@@ -144,11 +146,11 @@ func TestMixOffEpoch(t *testing.T) {
 			if err := SmoothTargets(smooth, got[0].Labels, 4, 0.1); err != nil {
 				t.Fatal(err)
 			}
-			near(t, "targets", got[0].Targets, smooth, 0)
+			datatest.Near(t, "targets", got[0].Targets, smooth, 0)
 		}
 	}
 	m := Mixup{Classes: 2, OffEpoch: -1}
-	wantError(t, m.Validate(), "OffEpoch is -1")
+	datatest.WantError(t, m.Validate(), "OffEpoch is -1")
 	m = Mixup{Classes: 2, Mode: "half"}
-	wantError(t, m.Validate(), `unknown Mixup.Mode "half"; use batch, pair or elem`)
+	datatest.WantError(t, m.Validate(), `unknown Mixup.Mode "half"; use batch, pair or elem`)
 }

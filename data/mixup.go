@@ -5,6 +5,8 @@ import (
 	"math"
 	"math/rand/v2"
 
+	"fasternet/data/picture"
+
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
@@ -114,8 +116,8 @@ func (m *Mixup) off(epoch int) bool {
 // mixing is what one draw decides.
 type mixing struct {
 	cut    bool
-	box    Box     // that comes from the partner, if cut
-	lambda float64 // share of the sample itself in its label and, unless cut, in its pixels
+	box    picture.Box // that comes from the partner, if cut
+	lambda float64     // share of the sample itself in its label and, unless cut, in its pixels
 }
 
 // draw decides what to do. The order of the draws is: whether, which, λ, box.
@@ -126,7 +128,7 @@ func (m *Mixup) draw(h, w int, r *rand.Rand) mixing {
 	if !m.cuts() || (m.MixupAlpha > 0 && r.Float64() >= m.SwitchProb) {
 		return mixing{lambda: beta(m.MixupAlpha, r)}
 	}
-	var box Box
+	var box picture.Box
 	if m.CutmixMinMax != nil {
 		box = minMaxBox(h, w, *m.CutmixMinMax, r)
 	} else {
@@ -139,7 +141,7 @@ func (m *Mixup) draw(h, w int, r *rand.Rand) mixing {
 
 // keptShare is the λ of the labels in CutMix: they follow the pixels that were
 // really exchanged, not the λ that was drawn.
-func keptShare(box Box, h, w int) float64 {
+func keptShare(box picture.Box, h, w int) float64 {
 	return 1 - float64(box.Height*box.Width)/float64(h*w)
 }
 
@@ -156,21 +158,21 @@ func beta(alpha float64, r *rand.Rand) float64 {
 
 // cutmixBox is the box of area (1−λ)·h·w around (cy, cx), clamped to the image. A
 // box of odd size loses a pixel.
-func cutmixBox(h, w int, lambda float64, cy, cx int) Box {
+func cutmixBox(h, w int, lambda float64, cy, cx int) picture.Box {
 	side := math.Sqrt(1 - lambda)
 	halfH, halfW := int(float64(h)*side)/2, int(float64(w)*side)/2
 	y0, y1 := max(cy-halfH, 0), min(cy+halfH, h)
 	x0, x1 := max(cx-halfW, 0), min(cx+halfW, w)
-	return Box{y0, x0, y1 - y0, x1 - x0}
+	return picture.Box{Top: y0, Left: x0, Height: y1 - y0, Width: x1 - x0}
 }
 
 // minMaxBox draws a box inside the image with sides in a share of the image's.
-func minMaxBox(h, w int, share [2]float64, r *rand.Rand) Box {
+func minMaxBox(h, w int, share [2]float64, r *rand.Rand) picture.Box {
 	side := func(n int) int {
 		lo, hi := int(float64(n)*share[0]), int(float64(n)*share[1])
 		return lo + r.IntN(max(hi-lo, 1))
 	}
-	box := Box{Height: side(h), Width: side(w)}
+	box := picture.Box{Height: side(h), Width: side(w)}
 	box.Top = r.IntN(h - box.Height + 1)
 	box.Left = r.IntN(w - box.Width + 1)
 	return box

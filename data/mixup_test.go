@@ -4,9 +4,10 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"testing"
 
+	"fasternet/data/picture"
+	"fasternet/internal/datatest"
 	"fasternet/internal/golden"
 	"fasternet/internal/rng"
 )
@@ -31,19 +32,19 @@ func TestMixupGolden(t *testing.T) {
 	golden.JSON(t, "mixup.json", &want)
 	for _, b := range want.Boxes {
 		got := cutmixBox(b.H, b.W, b.Lam, b.Cy, b.Cx)
-		if got != (Box{b.Yl, b.Xl, b.Yh - b.Yl, b.Xh - b.Xl}) {
+		if got != (picture.Box{Top: b.Yl, Left: b.Xl, Height: b.Yh - b.Yl, Width: b.Xh - b.Xl}) {
 			t.Errorf("box %+v: got %+v", b, got)
 		}
 		if lambda := keptShare(got, b.H, b.W); math.Abs(lambda-b.Corrected) > 1e-15 {
 			t.Errorf("box %+v: corrected λ %v", b, lambda)
 		}
 	}
-	g := goldenSafetensors(t, "mixup.safetensors")
+	g := datatest.Goldens(t, "mixup.safetensors")
 	for i, b := range want.Batches {
-		shape, in := g.floats(fmt.Sprintf("in/%d", i))
-		_, out := g.floats(fmt.Sprintf("out/%d", i))
-		_, target := g.floats(fmt.Sprintf("target/%d", i))
-		labels := g.ints(fmt.Sprintf("labels/%d", i))
+		shape, in := g.Floats(fmt.Sprintf("in/%d", i))
+		_, out := g.Floats(fmt.Sprintf("out/%d", i))
+		_, target := g.Floats(fmt.Sprintf("target/%d", i))
+		labels := g.Ints(fmt.Sprintf("labels/%d", i))
 		n, c, h, w := int(shape[0]), int(shape[1]), int(shape[2]), int(shape[3])
 		images := golden.ToNHWC(in, n, c, h, w)
 		lambda := b.Lam
@@ -54,12 +55,12 @@ func TestMixupGolden(t *testing.T) {
 		} else {
 			blendPartners(images, n, lambda)
 		}
-		near(t, fmt.Sprintf("out/%d", i), images, golden.ToNHWC(out, n, c, h, w), 0)
+		datatest.Near(t, fmt.Sprintf("out/%d", i), images, golden.ToNHWC(out, n, c, h, w), 0)
 		targets := make([]float32, n*b.Classes)
 		if err := blendTargets(targets, labels, b.Classes, b.Smoothing, lambda); err != nil {
 			t.Fatal(err)
 		}
-		near(t, fmt.Sprintf("target/%d", i), targets, target, 1e-7)
+		datatest.Near(t, fmt.Sprintf("target/%d", i), targets, target, 1e-7)
 	}
 }
 
@@ -68,10 +69,10 @@ func TestMixupReferenceValues(t *testing.T) {
 	if err := blendTargets(targets, []int{0, 3}, 5, 0.1, 0.7); err != nil {
 		t.Fatal(err)
 	}
-	near(t, "targets", targets, []float32{.65, .02, .02, .29, .02, .29, .02, .02, .65, .02}, 1e-6)
+	datatest.Near(t, "targets", targets, []float32{.65, .02, .02, .29, .02, .29, .02, .02, .65, .02}, 1e-6)
 
 	box := cutmixBox(224, 224, 0.75, 10, 200)
-	if box != (Box{0, 144, 66, 80}) {
+	if box != (picture.Box{Top: 0, Left: 144, Height: 66, Width: 80}) {
 		t.Errorf("box is %+v", box)
 	}
 	if lambda := keptShare(box, 224, 224); math.Abs(lambda-0.894770) > 5e-7 {
@@ -84,11 +85,11 @@ func TestSmoothTargets(t *testing.T) {
 	if err := SmoothTargets(got, []int{1, 2}, 3, 0.3); err != nil {
 		t.Fatal(err)
 	}
-	near(t, "smoothed", got, []float32{.1, .8, .1, .1, .1, .8}, 1e-7)
+	datatest.Near(t, "smoothed", got, []float32{.1, .8, .1, .1, .1, .8}, 1e-7)
 	if err := SmoothTargets(got, []int{1, 2}, 3, 0); err != nil {
 		t.Fatal(err)
 	}
-	near(t, "one-hot", got, []float32{0, 1, 0, 0, 0, 1}, 0)
+	datatest.Near(t, "one-hot", got, []float32{0, 1, 0, 0, 0, 1}, 0)
 }
 
 // mixed applies m to a batch in which every value of sample i is i, so that the
@@ -202,25 +203,17 @@ func TestMixupErrors(t *testing.T) {
 	} {
 		m := good
 		change(&m)
-		wantError(t, m.Validate(), want)
+		datatest.WantError(t, m.Validate(), want)
 	}
 	apply := func(m Mixup, b int, labels []int, targets int) error {
 		return m.Apply(make([]float32, b*4), b, 2, 2, 1, labels, make([]float32, targets), rng.New(1, rng.Mix))
 	}
-	wantError(t, apply(good, 3, []int{0, 1, 2}, 9), "3 samples cannot be mixed")
-	wantError(t, apply(good, 2, []int{0, 3}, 6), "label 3 of sample 1")
-	wantError(t, apply(good, 2, []int{0, -1}, 6), "label -1 of sample 1")
-	wantError(t, apply(good, 2, []int{0, 1}, 7), "7 target values")
-	wantError(t, apply(good, 2, []int{0, 1, 2}, 6), "3 labels")
+	datatest.WantError(t, apply(good, 3, []int{0, 1, 2}, 9), "3 samples cannot be mixed")
+	datatest.WantError(t, apply(good, 2, []int{0, 3}, 6), "label 3 of sample 1")
+	datatest.WantError(t, apply(good, 2, []int{0, -1}, 6), "label -1 of sample 1")
+	datatest.WantError(t, apply(good, 2, []int{0, 1}, 7), "7 target values")
+	datatest.WantError(t, apply(good, 2, []int{0, 1, 2}, 6), "3 labels")
 	if err := apply(Mixup{Prob: 1, Classes: 3}, 3, []int{0, 1, 2}, 9); err != nil {
 		t.Errorf("an odd batch that is not mixed: %v", err)
-	}
-}
-
-// wantError fails unless err contains the text.
-func wantError(t *testing.T, err error, text string) {
-	t.Helper()
-	if err == nil || !strings.Contains(err.Error(), text) {
-		t.Errorf("error is %v, want one with %q", err, text)
 	}
 }

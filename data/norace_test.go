@@ -8,15 +8,17 @@ package data
 import (
 	"testing"
 
+	"fasternet/data/augment"
+	"fasternet/data/picture"
 	"fasternet/internal/rng"
 )
 
 func TestApplyDoesNotAllocate(t *testing.T) {
 	small, large, all, jitter := trainTransform(32, 3), trainTransform(40, 3), trainTransform(40, 3), trainTransform(40, 3)
 	all.RandAugment = parsed(t, "rand-m9-n4-mstd0.5-inc1-p1")
-	all.Erasing = Erasing{Prob: 0.5, Mode: EraseRand, Count: 3, Area: erasingArea}
+	all.Erasing = augment.Erasing{Prob: 0.5, Mode: augment.EraseRand, Count: 3, Area: erasingArea}
 	jitter.ColorJitter = 0.4
-	grey, rgb := NewImage(28, 28, 1), NewImage(60, 60, 3)
+	grey, rgb := picture.NewImage(28, 28, 1), picture.NewImage(60, 60, 3)
 	dst := make([]float32, 40*40*3)
 	r := rng.New(1, rng.Augment)
 	for name, apply := range map[string]func() error{
@@ -32,19 +34,5 @@ func TestApplyDoesNotAllocate(t *testing.T) {
 		}); n > 0 {
 			t.Errorf("%s: %v allocations per image", name, n)
 		}
-	}
-}
-
-// The published sums are those of the real files, and a folder serves as a mirror.
-func TestFetchRealFashionMNIST(t *testing.T) {
-	if _, err := firstWithFashionMNIST(debianFashionMNIST); err != nil {
-		t.Skip(err)
-	}
-	dir := t.TempDir()
-	if err := FetchFashionMNIST(t.Context(), dir, FetchOptions{Mirrors: []string{}}); err != nil {
-		t.Fatal(err)
-	}
-	if d, err := OpenFashionMNIST(dir, false); err != nil || d.Len() != 10000 {
-		t.Error(err)
 	}
 }

@@ -1,6 +1,10 @@
 package data
 
-import "sync"
+import (
+	"sync"
+
+	"fasternet/data/picture"
+)
 
 // normaliser maps 8-bit values to (v/255 − mean)/std, by table: there are only
 // 256 values, and a table gives every one of them the rounding of the three
@@ -28,7 +32,7 @@ func (n *normaliser) prepare(validate func() error, mean, std []float32) error {
 }
 
 // normalise writes the tensor of m to dst, which has a value for each of m.
-func (n *normaliser) normalise(dst []float32, m *Image) {
+func (n *normaliser) normalise(dst []float32, m *picture.Image) {
 	if m.Channels == 1 {
 		table := &n.tables[0]
 		for i, v := range m.Pix {

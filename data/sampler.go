@@ -3,11 +3,13 @@ package data
 import (
 	"errors"
 	"math/rand/v2"
+
+	"fasternet/data/picture"
 )
 
 // input is the image that a transform works on.
 type input struct {
-	Source
+	picture.Source
 	trace *Trace // gets what is done to it; nil if nobody wants to know
 }
 
@@ -33,7 +35,7 @@ func partialOf(t Transform) partial {
 // for the next one.
 type sampler struct {
 	src    input
-	pixels Image
+	pixels picture.Image
 	buffer []byte
 }
 
@@ -41,14 +43,14 @@ type sampler struct {
 func (f *sampler) fetch(ds Dataset, i int) (*input, error) {
 	base, at := origin(ds, i)
 	if p, ok := base.(PixelSet); ok && p.Decoded() {
-		var o orientation
+		var o picture.Orientation
 		var err error
 		if o, f.buffer, err = p.Stored(at, &f.pixels, f.buffer); err != nil {
 			return nil, err
 		}
 		f.src.Set(&f.pixels)
 		if !DecodingOf(base).IgnoreOrientation {
-			f.src.Set(turned(&f.pixels, o))
+			f.src.Set(picture.Turned(&f.pixels, o))
 		}
 		return &f.src, nil
 	}

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"fasternet/data/augment"
+	"fasternet/data/picture"
 	"fasternet/internal/rng"
 )
 
@@ -27,7 +29,7 @@ func MeasureStages(ctx context.Context, ds Dataset, t *TrainTransform, n int, se
 	if err := t.normaliser.prepare(t.Validate, t.Mean, t.Std); err != nil {
 		return Stages{}, err
 	}
-	filter, err := t.Interpolation.filter()
+	filter, err := t.Interpolation.Filter()
 	if err != nil {
 		return Stages{}, err
 	}
@@ -57,9 +59,9 @@ func MeasureStages(ctx context.Context, ds Dataset, t *TrainTransform, n int, se
 		s.Bytes += int64(src.Bytes())
 		height, width := src.Size()
 		keeps := keepsScale(t.Size, height, width)
-		box, enough := Box{0, 0, height, width}, 0
+		box, enough := picture.Box{Top: 0, Left: 0, Height: height, Width: width}, 0
 		if !keeps {
-			box = RandomResizedCropBox(height, width, t.Scale, t.Ratio, generator(i))
+			box = augment.RandomResizedCropBox(height, width, t.Scale, t.Ratio, generator(i))
 			if t.ScaledDecoding {
 				enough = t.Size
 			}
@@ -72,9 +74,9 @@ func MeasureStages(ctx context.Context, ds Dataset, t *TrainTransform, n int, se
 		lap(&s.Decode)
 		out := memory.output(t.Size, t.Channels)
 		if keeps {
-			cropPadded(out, part.image, centreOffset(height, t.Size), centreOffset(width, t.Size))
+			picture.CropPadded(out, part.Image, picture.CentreOffset(height, t.Size), picture.CentreOffset(width, t.Size))
 		} else {
-			memory.resizer.resizeView(out, part, t.Size, t.Size, 0, 0, filter)
+			memory.resizer.ResizeView(out, part, t.Size, t.Size, 0, 0, filter)
 		}
 		lap(&s.Resize)
 		t.normaliser.normalise(dst, out)

@@ -6,6 +6,8 @@ import (
 	"math"
 	"runtime"
 	"sync"
+
+	"fasternet/data/picture"
 )
 
 // Statistics are the mean and the standard deviation of the pixels of a dataset, by
@@ -39,7 +41,7 @@ func Measure(ctx context.Context, ds Dataset, channels, most, workers int, skipB
 	var group sync.WaitGroup
 	for w := range workers {
 		group.Go(func() {
-			var other Image
+			var other picture.Image
 			for k := w; k < count && ctx.Err() == nil; k += workers {
 				m, err := ds.Image(k * n / count)
 				if err != nil {
@@ -49,7 +51,7 @@ func Measure(ctx context.Context, ds Dataset, channels, most, workers int, skipB
 					return
 				}
 				if m.Channels != channels {
-					convert(&other, m)
+					picture.Convert(&other, m)
 					m = &other
 				}
 				sums[k], squares[k] = moments(m)
@@ -85,7 +87,7 @@ func Measure(ctx context.Context, ds Dataset, channels, most, workers int, skipB
 }
 
 // moments are the means of the values and of their squares.
-func moments(m *Image) (mean, square [3]float64) {
+func moments(m *picture.Image) (mean, square [3]float64) {
 	var sum, squares [3]uint64
 	for i, v := range m.Pix {
 		c := i % m.Channels

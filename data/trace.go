@@ -1,14 +1,16 @@
 package data
 
+import "fasternet/data/picture"
+
 // Trace is what a picture of a batch shows: of which sample, and what was done to it. It is
 // for people who look at pictures; [LoaderOptions].Trace asks for it.
 type Trace struct {
-	Index         int      // of the sample in the dataset; of a replaced one that which took its place
-	Height, Width int      // of its image in pixels
-	Crop          Box      // the part of the image that is shown; what lies beyond it is black
-	Flipped       bool     // horizontally
-	Operations    []string // that changed colours or shape, in their order, with timm's names
-	Erased        int      // rectangles
+	Index         int         // of the sample in the dataset; of a replaced one that which took its place
+	Height, Width int         // of its image in pixels
+	Crop          picture.Box // the part of the image that is shown; what lies beyond it is black
+	Flipped       bool        // horizontally
+	Operations    []string    // that changed colours or shape, in their order, with timm's names
+	Erased        int         // rectangles
 
 	Partner int     // position in the batch of the picture that is mixed in; -1 for none
 	Lambda  float64 // share of its own label, the rest is that of the partner; 1 if it is not mixed

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 
+	"fasternet/data/augment"
+	"fasternet/data/picture"
 	"fasternet/data/policy"
 )
 
@@ -36,18 +38,18 @@ func TestTrace(t *testing.T) {
 			if trace.Index != b.Indices[k] || trace.Height != 8 || trace.Width != 8 || trace.Partner != -1 || trace.Lambda != 1 {
 				t.Errorf("%+v", trace)
 			}
-			picture := NewImage(8, 8, 3)
-			cropPadded(picture, ds.images[trace.Index], trace.Crop.Top, trace.Crop.Left)
+			want := picture.NewImage(8, 8, 3)
+			picture.CropPadded(want, ds.images[trace.Index], trace.Crop.Top, trace.Crop.Left)
 			if trace.Flipped {
-				flipHorizontal(picture)
+				picture.FlipHorizontal(want)
 				flips++
 			}
-			if trace.Crop != (Box{0, 0, 8, 8}) {
+			if trace.Crop != (picture.Box{Top: 0, Left: 0, Height: 8, Width: 8}) {
 				moved++
 			}
 			tr := opt.Transform.(*TrainTransform)
 			got, err := Denormalise(b.Images[k*8*8*3:][:8*8*3], 8, 8, tr.Mean, tr.Std)
-			if err != nil || !slices.Equal(got.Pix, picture.Pix) {
+			if err != nil || !slices.Equal(got.Pix, want.Pix) {
 				t.Errorf("%+v is not the picture", trace)
 			}
 		}
@@ -106,7 +108,7 @@ func TestTraceOfAugmentation(t *testing.T) {
 	}
 	tr := trainTransform(8, 3)
 	tr.RandAugment = &p
-	tr.Erasing = Erasing{Prob: 1, Mode: EraseConst, Count: 1, Area: [2]float64{0.1, 0.2}}
+	tr.Erasing = augment.Erasing{Prob: 1, Mode: augment.EraseConst, Count: 1, Area: [2]float64{0.1, 0.2}}
 	ds := newFakeSet(8)
 	ds.broken = []int{3}
 	it := newLoader(t, ds, LoaderOptions{Batch: 8, Transform: tr, Trace: true, ReplaceBad: true}).Epoch(t.Context(), 0, 0)
@@ -127,7 +129,7 @@ func TestTraceOfAugmentation(t *testing.T) {
 		operations += len(trace.Operations)
 		erased += trace.Erased
 		for _, o := range trace.Operations {
-			if !slices.Contains(operationNames[:], o) {
+			if !slices.Contains(augment.OperationNames(), o) {
 				t.Errorf("operation %q", o)
 			}
 		}

@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+
+	"fasternet/data/picture"
 )
 
 // Traits are counts of images with something that is decided by a setting.
@@ -55,7 +57,7 @@ func Survey(ctx context.Context, ds Dataset, most, workers int) (Traits, error) 
 // traitsOf looks at one sample, which it reads into the memory of buf.
 func traitsOf(ds Dataset, i int, buf []byte) (Traits, []byte) {
 	if p, at := pixelSet(ds, i); p != nil {
-		o, buf, err := p.Stored(at, new(Image), buf)
+		o, buf, err := p.Stored(at, new(picture.Image), buf)
 		if err != nil {
 			return Traits{}, buf
 		}
@@ -68,22 +70,22 @@ func traitsOf(ds Dataset, i int, buf []byte) (Traits, []byte) {
 	return traitsOfFile(content), content[:0]
 }
 
-func traits(o orientation) Traits {
+func traits(o picture.Orientation) Traits {
 	t := Traits{Looked: 1}
-	if o > upright {
+	if o > picture.Upright {
 		t.Turned = 1
 	}
 	return t
 }
 
 func traitsOfFile(content []byte) Traits {
-	format := sniff(content)
+	format := picture.Format(content)
 	if format == "" {
 		return Traits{}
 	}
-	t := traits(orientationOf(content, format))
-	if isDeepGrey(content, format) {
-		if m, err := Decode(content); err == nil {
+	t := traits(picture.OrientationOf(content, format))
+	if picture.IsDeepGrey(content, format) {
+		if m, err := picture.Decode(content); err == nil {
 			t.Deep, t.Largest = 1, slices.Max(m.Pix)
 		}
 	}
@@ -96,7 +98,7 @@ const fewLevels = 63
 
 // Describe says how a decoding treats the images. Warnings are about settings that lose
 // something.
-func (t Traits) Describe(how Decoding) (facts, warnings []string) {
+func (t Traits) Describe(how picture.Decoding) (facts, warnings []string) {
 	if t.Turned > 0 {
 		text := fmt.Sprintf("%d of %d images looked at have an EXIF orientation other than upright, ", t.Turned, t.Looked)
 		if how.IgnoreOrientation {

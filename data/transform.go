@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"sync"
 
+	"fasternet/data/augment"
+	"fasternet/data/picture"
 	"fasternet/data/policy"
 )
 
@@ -22,7 +24,7 @@ type Transform interface {
 	// Apply writes the tensor of img to dst, which has height·width·channels
 	// values, channels last. It does not change img. Random draws come from r,
 	// which is nil for a transform without randomness.
-	Apply(img *Image, r *rand.Rand, dst []float32) error
+	Apply(img *picture.Image, r *rand.Rand, dst []float32) error
 }
 
 // maxJitter is the largest strength of colour jitter.
@@ -39,22 +41,22 @@ const maxJitter = 100
 //
 // The fields must not be changed after the first use.
 type TrainTransform struct {
-	Size          int           // height and width of the output in pixels
-	Scale         [2]float64    // share of the area that is cropped: from, to; such as 0.08, 1
-	Ratio         [2]float64    // aspect ratio (width to height) of the crop: from, to; such as 3/4, 4/3
-	HFlip         float64       // probability of a horizontal flip
-	Padding       int           // zeros on each side before the crop of an image that keeps its scale; such as 4
-	OneDraw       bool          // the crop is drawn once and cut to the image, as for linear probes
-	Interpolation Interpolation // of the resize
-	Mean, Std     []float32     // of each channel, for pixel values from 0 to 1
-	Channels      int           // 1 (grey) or 3 (RGB)
+	Size          int                   // height and width of the output in pixels
+	Scale         [2]float64            // share of the area that is cropped: from, to; such as 0.08, 1
+	Ratio         [2]float64            // aspect ratio (width to height) of the crop: from, to; such as 3/4, 4/3
+	HFlip         float64               // probability of a horizontal flip
+	Padding       int                   // zeros on each side before the crop of an image that keeps its scale; such as 4
+	OneDraw       bool                  // the crop is drawn once and cut to the image, as for linear probes
+	Interpolation picture.Interpolation // of the resize
+	Mean, Std     []float32             // of each channel, for pixel values from 0 to 1
+	Channels      int                   // 1 (grey) or 3 (RGB)
 
 	// RandAugment changes colours and shape by a policy; nil for off. What a warp
 	// brings in from outside has the mean colour. Warps are bilinear if the resize is,
 	// else bicubic: Pillow's know no other filter.
 	RandAugment *policy.RandAugment
-	ColorJitter float64 // strength of random brightness, contrast and saturation; 0 for off; not with RandAugment
-	Erasing     Erasing // of the normalised image
+	ColorJitter float64         // strength of random brightness, contrast and saturation; 0 for off; not with RandAugment
+	Erasing     augment.Erasing // of the normalised image
 	// ScaledDecoding lets a loader decode JPEG files at a half, a quarter or an eighth
 	// of their size where the crop stays at least twice as large as the output.
 	ScaledDecoding bool
@@ -89,7 +91,7 @@ func (t *TrainTransform) Validate() error {
 	case !(0 < t.Ratio[0] && t.Ratio[0] <= t.Ratio[1]):
 		return fmt.Errorf("data: TrainTransform.Ratio is %v; 0 < from ≤ to is needed", t.Ratio)
 	}
-	_, err := t.Interpolation.filter()
+	_, err := t.Interpolation.Filter()
 	return err
 }
 
@@ -100,7 +102,7 @@ func (t *TrainTransform) OutputShape() (height, width, channels int) {
 
 // Apply writes the [Size, Size, Channels] tensor of img to dst. Draws are in the
 // order of the steps.
-func (t *TrainTransform) Apply(img *Image, r *rand.Rand, dst []float32) error {
+func (t *TrainTransform) Apply(img *picture.Image, r *rand.Rand, dst []float32) error {
 	src := new(input)
 	src.Set(img)
 	return t.apply(src, r, dst)
@@ -122,22 +124,22 @@ func (t *TrainTransform) apply(src *input, r *rand.Rand, dst []float32) error {
 	height, width := src.Size()
 	out := s.output(t.Size, t.Channels)
 	if keepsScale(t.Size, height, width) {
-		top := randomOffset(height, t.Size, t.Padding, r)
-		left := randomOffset(width, t.Size, t.Padding, r)
-		p, err := src.Part(&s.Memory, Box{0, 0, height, width}, t.Channels, 0)
+		top := augment.RandomOffset(height, t.Size, t.Padding, r)
+		left := augment.RandomOffset(width, t.Size, t.Padding, r)
+		p, err := src.Part(&s.Memory, picture.Box{Top: 0, Left: 0, Height: height, Width: width}, t.Channels, 0)
 		if err != nil {
 			return err
 		}
-		cropPadded(out, p.image, top, left)
-		src.note(func(n *Trace) { n.Crop = Box{top, left, t.Size, t.Size} })
+		picture.CropPadded(out, p.Image, top, left)
+		src.note(func(n *Trace) { n.Crop = picture.Box{Top: top, Left: left, Height: t.Size, Width: t.Size} })
 	} else {
-		f, err := t.Interpolation.filter()
+		f, err := t.Interpolation.Filter()
 		if err != nil {
 			return err
 		}
-		draw := RandomResizedCropBox
+		draw := augment.RandomResizedCropBox
 		if t.OneDraw {
-			draw = OneDrawCropBox
+			draw = augment.OneDrawCropBox
 		}
 		box, enough := draw(height, width, t.Scale, t.Ratio, r), 0
 		src.note(func(n *Trace) { n.Crop = box })
@@ -148,34 +150,34 @@ func (t *TrainTransform) apply(src *input, r *rand.Rand, dst []float32) error {
 		if err != nil {
 			return err
 		}
-		s.resizer.resizeView(out, p, t.Size, t.Size, 0, 0, f)
+		s.resizer.ResizeView(out, p, t.Size, t.Size, 0, 0, f)
 	}
 	if r.Float64() < t.HFlip {
-		flipHorizontal(out)
+		picture.FlipHorizontal(out)
 		src.note(func(n *Trace) { n.Flipped = true })
 	}
 	t.normaliser.normalise(dst, t.recolour(out, &s.spare, src.trace, r))
-	erased := t.Erasing.apply(dst, t.Size, t.Size, t.Channels, r)
+	erased := t.Erasing.Apply(dst, t.Size, t.Size, t.Channels, r)
 	src.note(func(n *Trace) { n.Height, n.Width, n.Erased = height, width, erased })
 	return nil
 }
 
 // recolour is the part between flip and normalisation. The result is one of the
 // images, both of which it changes.
-func (t *TrainTransform) recolour(m, spare *Image, trace *Trace, r *rand.Rand) *Image {
-	c := canvas{image: m, spare: spare, cubic: t.Interpolation != Bilinear}
+func (t *TrainTransform) recolour(m, spare *picture.Image, trace *Trace, r *rand.Rand) *picture.Image {
+	c := augment.Canvas{Image: m, Spare: spare, Cubic: t.Interpolation != picture.Bilinear}
 	if trace != nil {
-		c.note = func(operation string) { trace.Operations = append(trace.Operations, operation) }
+		c.Note = func(operation string) { trace.Operations = append(trace.Operations, operation) }
 	}
 	for i, mean := range t.Mean {
-		c.fill[i] = uint8(min(max(math.RoundToEven(float64(mean)*255), 0), 255))
+		c.Fill[i] = uint8(min(max(math.RoundToEven(float64(mean)*255), 0), 255))
 	}
 	if t.RandAugment != nil {
-		c.randAugment(t.RandAugment, r)
+		c.RandAugment(t.RandAugment, r)
 	} else {
-		c.colorJitter(t.ColorJitter, r)
+		c.ColorJitter(t.ColorJitter, r)
 	}
-	return c.image
+	return c.Image
 }
 
 // EvalTransform is the transform of evaluation and inference, which has no
@@ -191,12 +193,12 @@ func (t *TrainTransform) recolour(m, spare *Image, trace *Trace, r *rand.Rand) *
 //
 // The fields must not be changed after the first use.
 type EvalTransform struct {
-	Size          int           // height and width of the output in pixels
-	Crop          CropMode      // "" for CropAuto
-	CropRatio     float64       // Size by the shorter side after the resize; such as 0.9
-	Interpolation Interpolation // of the resize
-	Mean, Std     []float32     // of each channel, for pixel values from 0 to 1
-	Channels      int           // 1 (grey) or 3 (RGB)
+	Size          int                   // height and width of the output in pixels
+	Crop          CropMode              // "" for CropAuto
+	CropRatio     float64               // Size by the shorter side after the resize; such as 0.9
+	Interpolation picture.Interpolation // of the resize
+	Mean, Std     []float32             // of each channel, for pixel values from 0 to 1
+	Channels      int                   // 1 (grey) or 3 (RGB)
 
 	normaliser normaliser
 }
@@ -212,7 +214,7 @@ func (t *EvalTransform) Validate() error {
 	if !t.squashes() && !(t.CropRatio >= 0.01 && t.CropRatio <= 1) {
 		return fmt.Errorf("data: EvalTransform.CropRatio is %v; 0.01 ≤ ratio ≤ 1 is needed", t.CropRatio)
 	}
-	_, err := t.Interpolation.filter()
+	_, err := t.Interpolation.Filter()
 	return err
 }
 
@@ -222,7 +224,7 @@ func (t *EvalTransform) OutputShape() (height, width, channels int) {
 }
 
 // Apply writes the [Size, Size, Channels] tensor of img to dst. It does not use r.
-func (t *EvalTransform) Apply(img *Image, r *rand.Rand, dst []float32) error {
+func (t *EvalTransform) Apply(img *picture.Image, r *rand.Rand, dst []float32) error {
 	src := new(input)
 	src.Set(img)
 	return t.apply(src, r, dst)
@@ -239,21 +241,21 @@ func (t *EvalTransform) apply(src *input, _ *rand.Rand, dst []float32) error {
 	defer scratchPool.Put(s)
 
 	h, w := src.Size()
-	p, err := src.Part(&s.Memory, Box{0, 0, h, w}, t.Channels, 0)
+	p, err := src.Part(&s.Memory, picture.Box{Top: 0, Left: 0, Height: h, Width: w}, t.Channels, 0)
 	if err != nil {
 		return err
 	}
-	img, out := p.image, s.output(t.Size, t.Channels)
+	img, out := p.Image, s.output(t.Size, t.Channels)
 	if t.keeps(img.Height, img.Width) {
-		cropPadded(out, img, centreOffset(img.Height, t.Size), centreOffset(img.Width, t.Size))
+		picture.CropPadded(out, img, picture.CentreOffset(img.Height, t.Size), picture.CentreOffset(img.Width, t.Size))
 	} else {
-		f, err := t.Interpolation.filter()
+		f, err := t.Interpolation.Filter()
 		if err != nil {
 			return err
 		}
 		height, width := t.resizeTo(img.Height, img.Width)
-		top, left := centreOffset(height, t.Size), centreOffset(width, t.Size)
-		s.resizer.resize(out, img, img.bounds(), height, width, top, left, f)
+		top, left := picture.CentreOffset(height, t.Size), picture.CentreOffset(width, t.Size)
+		s.resizer.Resize(out, img, img.Bounds(), height, width, top, left, f)
 	}
 	t.normaliser.normalise(dst, out)
 	return nil
@@ -345,15 +347,15 @@ func checkInput(src *input, dst []float32, t Transform) error {
 
 // scratch is the memory that a transform needs besides its result.
 type scratch struct {
-	Memory
-	cropped, spare Image
-	resizer        resizer
+	picture.Memory
+	cropped, spare picture.Image
+	resizer        picture.Resizer
 }
 
 var scratchPool = sync.Pool{New: func() any { return new(scratch) }}
 
 // output is an image for the result of the 8-bit part, with undefined content.
-func (s *scratch) output(size, channels int) *Image {
-	s.cropped.reshape(size, size, channels)
+func (s *scratch) output(size, channels int) *picture.Image {
+	s.cropped.Reshape(size, size, channels)
 	return &s.cropped
 }

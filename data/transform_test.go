@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"testing"
 
+	"fasternet/data/augment"
+	"fasternet/data/picture"
+	"fasternet/internal/datatest"
 	"fasternet/internal/rng"
 )
 
@@ -14,8 +17,8 @@ func raw(channels int) (mean, std []float32) {
 }
 
 // toImage undoes the normalisation of raw.
-func toImage(x []float32, size, channels int) *Image {
-	m := NewImage(size, size, channels)
+func toImage(x []float32, size, channels int) *picture.Image {
+	m := picture.NewImage(size, size, channels)
 	for i, v := range x {
 		m.Pix[i] = uint8(v*255 + 0.5)
 	}
@@ -25,15 +28,15 @@ func toImage(x []float32, size, channels int) *Image {
 func trainTransform(size, channels int) *TrainTransform {
 	mean, std := raw(channels)
 	return &TrainTransform{Size: size, Scale: [2]float64{0.08, 1}, Ratio: [2]float64{3. / 4, 4. / 3},
-		HFlip: 0.5, Padding: 4, Interpolation: Bicubic, Mean: mean, Std: std, Channels: channels}
+		HFlip: 0.5, Padding: 4, Interpolation: picture.Bicubic, Mean: mean, Std: std, Channels: channels}
 }
 
 func evalTransform(size, channels int) *EvalTransform {
 	mean, std := raw(channels)
-	return &EvalTransform{Size: size, CropRatio: 0.9, Interpolation: Bicubic, Mean: mean, Std: std, Channels: channels}
+	return &EvalTransform{Size: size, CropRatio: 0.9, Interpolation: picture.Bicubic, Mean: mean, Std: std, Channels: channels}
 }
 
-func applied(t *testing.T, tr Transform, m *Image, seed uint64) *Image {
+func applied(t *testing.T, tr Transform, m *picture.Image, seed uint64) *picture.Image {
 	t.Helper()
 	h, w, c := tr.OutputShape()
 	dst := make([]float32, h*w*c)
@@ -46,18 +49,18 @@ func applied(t *testing.T, tr Transform, m *Image, seed uint64) *Image {
 // Training at a small size: every result is one of the crops of the padded image,
 // flipped or not, and all of them occur.
 func TestTrainTransformSmall(t *testing.T) {
-	src := randomImage(rng.New(1, rng.Bench), 28, 30, 1)
+	src := datatest.RandomImage[picture.Image](rng.New(1, rng.Bench), 28, 30, 1)
 	tr := trainTransform(32, 3)
 	tr.Padding = 1
 	want := map[string]bool{}
 	for top := -3; top <= -1; top++ { // 28 → 32: two zeros before, two after; and one of padding
 		for left := -2; left <= 0; left++ {
-			crop := NewImage(32, 32, 1)
-			cropPadded(crop, src, top, left)
-			var rgb Image
-			convert(&rgb, crop)
+			crop := picture.NewImage(32, 32, 1)
+			picture.CropPadded(crop, src, top, left)
+			var rgb picture.Image
+			picture.Convert(&rgb, crop)
 			want[string(rgb.Pix)] = true
-			flipHorizontal(&rgb)
+			picture.FlipHorizontal(&rgb)
 			want[string(rgb.Pix)] = true
 		}
 	}
@@ -75,30 +78,30 @@ func TestTrainTransformSmall(t *testing.T) {
 }
 
 func TestTrainTransformLarge(t *testing.T) {
-	src := randomImage(rng.New(1, rng.Bench), 50, 70, 3)
+	src := datatest.RandomImage[picture.Image](rng.New(1, rng.Bench), 50, 70, 3)
 	tr := trainTransform(40, 3)
 	tr.HFlip = 0
 	for seed := range uint64(20) {
 		got := applied(t, tr, src, seed)
-		box := RandomResizedCropBox(50, 70, tr.Scale, tr.Ratio, rng.New(seed, rng.Augment))
-		crop := NewImage(box.Height, box.Width, 3)
-		cropPadded(crop, src, box.Top, box.Left)
-		want, err := Resize(crop, 40, 40, Bicubic)
+		box := augment.RandomResizedCropBox(50, 70, tr.Scale, tr.Ratio, rng.New(seed, rng.Augment))
+		crop := picture.NewImage(box.Height, box.Width, 3)
+		picture.CropPadded(crop, src, box.Top, box.Left)
+		want, err := picture.Resize(crop, 40, 40, picture.Bicubic)
 		if err != nil {
 			t.Fatal(err)
 		}
-		sameImage(t, "crop", got, want)
+		datatest.SameImage(t, "crop", got, want)
 
 		tr := trainTransform(40, 3)
 		tr.HFlip = 1
-		flipHorizontal(want)
-		sameImage(t, "flipped crop", applied(t, tr, src, seed), want)
+		picture.FlipHorizontal(want)
+		datatest.SameImage(t, "flipped crop", applied(t, tr, src, seed), want)
 	}
 }
 
 func TestEvalTransformSmall(t *testing.T) {
-	same := randomImage(rng.New(1, rng.Bench), 32, 32, 3)
-	sameImage(t, "same size", applied(t, evalTransform(32, 3), same, 0), same)
+	same := datatest.RandomImage[picture.Image](rng.New(1, rng.Bench), 32, 32, 3)
+	datatest.SameImage(t, "same size", applied(t, evalTransform(32, 3), same, 0), same)
 	for _, c := range []struct {
 		size, height, width int
 		keeps               bool
@@ -118,30 +121,30 @@ func TestEvalTransformSmall(t *testing.T) {
 		{4, 3, 4, false},
 	} {
 		name := fmt.Sprintf("%d×%d pixels at size %d", c.height, c.width, c.size)
-		m := randomImage(rng.New(2, rng.Bench), c.height, c.width, 1)
-		want := CentreCrop(m, c.size, c.size)
+		m := datatest.RandomImage[picture.Image](rng.New(2, rng.Bench), c.height, c.width, 1)
+		want := picture.CentreCrop(m, c.size, c.size)
 		if !c.keeps {
 			tr := evalTransform(c.size, 1)
 			height, width := tr.resizeTo(c.height, c.width)
 			if min(height, width) != int(float64(c.size)/0.9) {
 				t.Errorf("%s become %d×%d", name, height, width)
 			}
-			resized, err := Resize(m, height, width, Bicubic)
+			resized, err := picture.Resize(m, height, width, picture.Bicubic)
 			if err != nil {
 				t.Fatal(err)
 			}
-			want = CentreCrop(resized, c.size, c.size)
+			want = picture.CentreCrop(resized, c.size, c.size)
 		}
-		sameImage(t, name, applied(t, evalTransform(c.size, 1), m, 0), want)
+		datatest.SameImage(t, name, applied(t, evalTransform(c.size, 1), m, 0), want)
 
 		// Training keeps the scale of the same images.
 		tr := trainTransform(c.size, 1)
 		tr.HFlip = 0
 		got := applied(t, tr, m, 3)
-		box := RandomResizedCropBox(c.height, c.width, tr.Scale, tr.Ratio, rng.New(3, rng.Augment))
-		crop := NewImage(box.Height, box.Width, 1)
-		cropPadded(crop, m, box.Top, box.Left)
-		resized, err := Resize(crop, c.size, c.size, Bicubic)
+		box := augment.RandomResizedCropBox(c.height, c.width, tr.Scale, tr.Ratio, rng.New(3, rng.Augment))
+		crop := picture.NewImage(box.Height, box.Width, 1)
+		picture.CropPadded(crop, m, box.Top, box.Left)
+		resized, err := picture.Resize(crop, c.size, c.size, picture.Bicubic)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -153,12 +156,12 @@ func TestEvalTransformSmall(t *testing.T) {
 
 // The mode of the crop overrides what the size decides.
 func TestEvalTransformCropMode(t *testing.T) {
-	m := randomImage(rng.New(2, rng.Bench), 32, 32, 1)
-	wide := randomImage(rng.New(3, rng.Bench), 40, 90, 1)
+	m := datatest.RandomImage[picture.Image](rng.New(2, rng.Bench), 32, 32, 1)
+	wide := datatest.RandomImage[picture.Image](rng.New(3, rng.Bench), 40, 90, 1)
 	for _, c := range []struct {
 		mode CropMode
 		size int
-		m    *Image
+		m    *picture.Image
 		h, w int // of the resize; 0 for none
 	}{
 		{"", 32, m, 0, 0}, {CropAuto, 32, m, 0, 0}, {CropCenter, 32, m, 40, 40}, {CropSquash, 32, m, 32, 32},
@@ -169,13 +172,13 @@ func TestEvalTransformCropMode(t *testing.T) {
 		tr.Crop, tr.CropRatio = c.mode, 0.8
 		want := c.m
 		if c.h > 0 {
-			resized, err := Resize(c.m, c.h, c.w, Bicubic)
+			resized, err := picture.Resize(c.m, c.h, c.w, picture.Bicubic)
 			if err != nil {
 				t.Fatal(err)
 			}
-			want = CentreCrop(resized, c.size, c.size)
+			want = picture.CentreCrop(resized, c.size, c.size)
 		}
-		sameImage(t, fmt.Sprintf("%q at %d", c.mode, c.size), applied(t, tr, c.m, 0), want)
+		datatest.SameImage(t, fmt.Sprintf("%q at %d", c.mode, c.size), applied(t, tr, c.m, 0), want)
 		cut := tr.Cut()
 		seen := 0.8
 		if c.h == 0 || c.h == c.size {
@@ -190,16 +193,16 @@ func TestEvalTransformCropMode(t *testing.T) {
 	}
 	tr := evalTransform(64, 1)
 	tr.Crop = "border"
-	wantError(t, tr.Validate(), `unknown crop mode "border"; use auto, center or squash`)
+	datatest.WantError(t, tr.Validate(), `unknown crop mode "border"; use auto, center or squash`)
 }
 
 func TestEvalTransformSquash(t *testing.T) {
-	m := randomImage(rng.New(1, rng.Bench), 20, 30, 1)
-	want, err := Resize(m, 384, 384, Bicubic)
+	m := datatest.RandomImage[picture.Image](rng.New(1, rng.Bench), 20, 30, 1)
+	want, err := picture.Resize(m, 384, 384, picture.Bicubic)
 	if err != nil {
 		t.Fatal(err)
 	}
-	sameImage(t, "squashed", applied(t, evalTransform(384, 1), m, 0), want)
+	datatest.SameImage(t, "squashed", applied(t, evalTransform(384, 1), m, 0), want)
 }
 
 func TestEvalTransformResizeTo(t *testing.T) {
@@ -217,15 +220,15 @@ func TestEvalTransformResizeTo(t *testing.T) {
 
 // At any size, grey and colour go to 1 and 3 channels, before anything else.
 func TestTransformChannels(t *testing.T) {
-	rgb := randomImage(rng.New(1, rng.Bench), 50, 45, 3)
-	var grey, repeated Image
-	convert(&grey, rgb)
-	convert(&repeated, &grey)
+	rgb := datatest.RandomImage[picture.Image](rng.New(1, rng.Bench), 50, 45, 3)
+	var grey, repeated picture.Image
+	picture.Convert(&grey, rgb)
+	picture.Convert(&repeated, &grey)
 	for _, size := range []int{32, 40, 384} {
-		sameImage(t, "RGB to 1", applied(t, evalTransform(size, 1), rgb, 0), applied(t, evalTransform(size, 1), &grey, 0))
-		sameImage(t, "grey to 3", applied(t, evalTransform(size, 3), &grey, 0), applied(t, evalTransform(size, 3), &repeated, 0))
-		sameImage(t, "train, RGB to 1", applied(t, trainTransform(size, 1), rgb, 7), applied(t, trainTransform(size, 1), &grey, 7))
-		sameImage(t, "train, grey to 3", applied(t, trainTransform(size, 3), &grey, 7), applied(t, trainTransform(size, 3), &repeated, 7))
+		datatest.SameImage(t, "RGB to 1", applied(t, evalTransform(size, 1), rgb, 0), applied(t, evalTransform(size, 1), &grey, 0))
+		datatest.SameImage(t, "grey to 3", applied(t, evalTransform(size, 3), &grey, 0), applied(t, evalTransform(size, 3), &repeated, 0))
+		datatest.SameImage(t, "train, RGB to 1", applied(t, trainTransform(size, 1), rgb, 7), applied(t, trainTransform(size, 1), &grey, 7))
+		datatest.SameImage(t, "train, grey to 3", applied(t, trainTransform(size, 3), &grey, 7), applied(t, trainTransform(size, 3), &repeated, 7))
 	}
 }
 
@@ -243,8 +246,8 @@ func TestTransformErrors(t *testing.T) {
 	} {
 		tr := trainTransform(40, 3)
 		change(tr)
-		wantError(t, tr.Validate(), want)
-		wantError(t, tr.Apply(NewImage(9, 9, 3), rng.New(1, rng.Augment), make([]float32, 40*40*3)), want)
+		datatest.WantError(t, tr.Validate(), want)
+		datatest.WantError(t, tr.Apply(picture.NewImage(9, 9, 3), rng.New(1, rng.Augment), make([]float32, 40*40*3)), want)
 	}
 	for want, change := range map[string]func(*EvalTransform){
 		"EvalTransform.Size is -1":     func(t *EvalTransform) { t.Size = -1 },
@@ -253,11 +256,11 @@ func TestTransformErrors(t *testing.T) {
 	} {
 		tr := evalTransform(40, 3)
 		change(tr)
-		wantError(t, tr.Validate(), want)
-		wantError(t, tr.Apply(NewImage(9, 9, 3), nil, make([]float32, 40*40*3)), want)
+		datatest.WantError(t, tr.Validate(), want)
+		datatest.WantError(t, tr.Apply(picture.NewImage(9, 9, 3), nil, make([]float32, 40*40*3)), want)
 	}
 	ok := make([]float32, 40*40*3)
-	wantError(t, trainTransform(40, 3).Apply(NewImage(9, 9, 3), nil, ok), "random generator")
-	wantError(t, evalTransform(40, 3).Apply(NewImage(9, 9, 3), nil, ok[1:]), "4799 values; 40×40×3 are needed")
-	wantError(t, evalTransform(40, 3).Apply(&Image{nil, 3, 3, 3}, nil, ok), "0 values")
+	datatest.WantError(t, trainTransform(40, 3).Apply(picture.NewImage(9, 9, 3), nil, ok), "random generator")
+	datatest.WantError(t, evalTransform(40, 3).Apply(picture.NewImage(9, 9, 3), nil, ok[1:]), "4799 values; 40×40×3 are needed")
+	datatest.WantError(t, evalTransform(40, 3).Apply(&picture.Image{Pix: nil, Height: 3, Width: 3, Channels: 3}, nil, ok), "0 values")
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+
+	"fasternet/data/picture"
 )
 
 // Broken is a sample that cannot be used.
@@ -57,7 +59,7 @@ func Verify(ctx context.Context, ds Dataset, o VerifyOptions) (*Verified, error)
 		group.Go(func() {
 			var buf []byte
 			for i, ok := v.take(ctx); ok; i, ok = v.take(ctx) {
-				var m *Image
+				var m *picture.Image
 				var err error
 				var t Traits
 				m, t, buf, err = verifySample(ds, i, buf)
@@ -93,7 +95,7 @@ func (v *verification) take(ctx context.Context) (int, bool) {
 }
 
 // found remembers the result for a sample.
-func (v *verification) found(i int, m *Image, t Traits, err error) {
+func (v *verification) found(i int, m *picture.Image, t Traits, err error) {
 	if err == nil && v.Copies {
 		v.digests[i] = digestOf(m)
 	}
@@ -138,7 +140,7 @@ func (v *verification) verified() *Verified {
 }
 
 // verifySample decodes a sample. It reads it into the memory of buf, and returns that.
-func verifySample(ds Dataset, i int, buf []byte) (*Image, Traits, []byte, error) {
+func verifySample(ds Dataset, i int, buf []byte) (*picture.Image, Traits, []byte, error) {
 	var t Traits
 	if l := ds.Label(i); l < 0 || l >= len(ds.Classes()) {
 		return nil, t, buf, fmt.Errorf("data: %s: label %d is not one of the %d classes", ds.Name(i), l, len(ds.Classes()))
@@ -155,8 +157,8 @@ func verifySample(ds Dataset, i int, buf []byte) (*Image, Traits, []byte, error)
 		return m, t, buf, err
 	}
 	m, err := DecodingOf(ds).Decode(content)
-	if err == nil && sniff(content) == "jpg" {
-		err = strictJPEG(content)
+	if err == nil && picture.Format(content) == "jpg" {
+		err = picture.VerifyJPEG(content)
 	}
 	if err != nil {
 		return nil, t, content[:0], fmt.Errorf("data: %s: %w", ds.Name(i), err)

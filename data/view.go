@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 
+	"fasternet/data/picture"
 	"fasternet/internal/rng"
 )
 
@@ -53,13 +54,13 @@ func (f *sampler) view(ds Dataset, t Transform, r *rand.Rand, i int, tensor []fl
 // Denormalise turns a tensor [height, width, channels] into an image: v·std + mean,
 // rounded and clamped to 8 bits. Mean and std have a value for each channel, for
 // pixel values from 0 to 1, as transforms have.
-func Denormalise(x []float32, height, width int, mean, std []float32) (*Image, error) {
+func Denormalise(x []float32, height, width int, mean, std []float32) (*picture.Image, error) {
 	c := len(mean)
 	if c != 1 && c != 3 || len(std) != c || height < 1 || width < 1 || len(x) != height*width*c {
 		return nil, fmt.Errorf("data: %d values, %d means and %d deviations make no image of %d×%d; want one of each for 1 or 3 channels, and a value for each pixel and channel",
 			len(x), c, len(std), height, width)
 	}
-	m := NewImage(height, width, c)
+	m := picture.NewImage(height, width, c)
 	for i, v := range x {
 		m.Pix[i] = uint8(min(max((v*std[i%c]+mean[i%c])*255+0.5, 0), 255))
 	}

@@ -5,6 +5,9 @@ import (
 	"slices"
 	"testing"
 
+	"fasternet/data/augment"
+	"fasternet/data/picture"
+	"fasternet/internal/datatest"
 	"fasternet/internal/rng"
 )
 
@@ -14,7 +17,7 @@ func TestLoaderAugmentsByPosition(t *testing.T) {
 	opt := trainOptions()
 	tr := trainTransform(40, 3)
 	tr.RandAugment = parsed(t, "rand-m9-n3-mstd0.5-inc1-p0.8")
-	tr.Erasing = Erasing{Prob: 0.5, Mode: ErasePixel, Count: 3, Area: erasingArea}
+	tr.Erasing = augment.Erasing{Prob: 0.5, Mode: augment.ErasePixel, Count: 3, Area: erasingArea}
 	opt.Transform, opt.Repeats, opt.Mix.Mode = tr, 3, MixElem
 	opt.Workers, opt.Prefetch = 1, 0
 	want := batches(t, newLoader(t, ds, opt), 3, 0)
@@ -56,11 +59,11 @@ func TestRepeatedAugmentation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	near(t, "first view", batches(t, l, 2, 0)[0].Images[:size], x, 0)
+	datatest.Near(t, "first view", batches(t, l, 2, 0)[0].Images[:size], x, 0)
 
 	opt.Repeats = -1
 	_, err = NewLoader(ds, opt)
-	wantError(t, err, "-1 repeats")
+	datatest.WantError(t, err, "-1 repeats")
 }
 
 func TestView(t *testing.T) {
@@ -73,22 +76,22 @@ func TestView(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			near(t, ds.Name(i), b.Images[k*192:][:192], x, 0)
+			datatest.Near(t, ds.Name(i), b.Images[k*192:][:192], x, 0)
 		}
 	}
 	_, err := View(ds, opt.Transform, 5, 6, 43)
-	wantError(t, err, "no sample 43; there are 43")
+	datatest.WantError(t, err, "no sample 43; there are 43")
 	_, err = View(ds, trainTransform(0, 3), 5, 6, 1)
-	wantError(t, err, "Size is 0")
+	datatest.WantError(t, err, "Size is 0")
 	ds.broken = []int{7}
 	_, err = View(ds, opt.Transform, 5, 6, 7)
-	wantError(t, err, "fake 7: broken")
+	datatest.WantError(t, err, "fake 7: broken")
 }
 
 func TestDenormalise(t *testing.T) {
 	mean, std := []float32{0.485, 0.456, 0.406}, []float32{0.229, 0.224, 0.225}
-	tr := &EvalTransform{Size: 32, Crop: CropSquash, Interpolation: Bicubic, Mean: mean, Std: std, Channels: 3}
-	src := randomImage(rng.New(1, rng.Bench), 32, 32, 3)
+	tr := &EvalTransform{Size: 32, Crop: CropSquash, Interpolation: picture.Bicubic, Mean: mean, Std: std, Channels: 3}
+	src := datatest.RandomImage[picture.Image](rng.New(1, rng.Bench), 32, 32, 3)
 	x := make([]float32, 32*32*3)
 	if err := tr.Apply(src, nil, x); err != nil {
 		t.Fatal(err)
@@ -97,12 +100,12 @@ func TestDenormalise(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sameImage(t, "there and back", got, src)
+	datatest.SameImage(t, "there and back", got, src)
 	if got, err = Denormalise([]float32{-9, 9}, 1, 2, []float32{0.5}, []float32{0.5}); err != nil || got.Pix[0] != 0 || got.Pix[1] != 255 {
 		t.Errorf("%v, %v", got, err)
 	}
 	_, err = Denormalise(x[1:], 32, 32, mean, std)
-	wantError(t, err, "3071 values")
+	datatest.WantError(t, err, "3071 values")
 	_, err = Denormalise(x, 32, 32, mean[:2], std)
-	wantError(t, err, "2 means")
+	datatest.WantError(t, err, "2 means")
 }

@@ -6,17 +6,18 @@ import (
 	"testing"
 
 	"fasternet/data"
+	"fasternet/data/picture"
 	"fasternet/eval"
 )
 
 // named is a data set with a sample of each class.
 type named []string
 
-func (n named) Len() int                       { return len(n) }
-func (n named) Classes() []string              { return n }
-func (n named) Label(i int) int                { return i }
-func (n named) Name(i int) string              { return "image of " + n[i] }
-func (n named) Image(int) (*data.Image, error) { return data.NewImage(8, 8, 1), nil }
+func (n named) Len() int                          { return len(n) }
+func (n named) Classes() []string                 { return n }
+func (n named) Label(i int) int                   { return i }
+func (n named) Name(i int) string                 { return "image of " + n[i] }
+func (n named) Image(int) (*picture.Image, error) { return picture.NewImage(8, 8, 1), nil }
 
 func labels(ds data.Dataset) (all []int) {
 	for i := range ds.Len() {

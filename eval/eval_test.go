@@ -8,6 +8,7 @@ import (
 
 	"fasternet/configs"
 	"fasternet/data"
+	"fasternet/data/picture"
 	"fasternet/eval"
 	"fasternet/graph"
 	"fasternet/kernels"
@@ -24,8 +25,8 @@ func (n shades) Len() int        { return int(n) }
 func (shades) Classes() []string { return []string{"a", "b", "c"} }
 func (shades) Label(i int) int   { return i % 3 }
 func (shades) Name(i int) string { return fmt.Sprint("image ", i) }
-func (shades) Image(i int) (*data.Image, error) {
-	m := data.NewImage(8, 8, 1)
+func (shades) Image(i int) (*picture.Image, error) {
+	m := picture.NewImage(8, 8, 1)
 	for p := range m.Pix {
 		m.Pix[p] = uint8(10 * i)
 	}

@@ -9,6 +9,7 @@ import (
 	"fasternet/configs"
 	"fasternet/data"
 	"fasternet/data/classes"
+	"fasternet/data/sets"
 )
 
 // WithClassesOf is the validation part of a data set with the labels of the training part,
@@ -66,10 +67,10 @@ func compareCounts(train, val data.Dataset) (notes []string, err error) {
 		}
 	}
 	if len(never) > 0 {
-		notes = append(notes, fmt.Sprintf("there are no images of %d of the %d classes: %s", len(never), len(names), data.ListNames(never)))
+		notes = append(notes, fmt.Sprintf("there are no images of %d of the %d classes: %s", len(never), len(names), sets.ListNames(never)))
 	}
 	if len(unseen) > 0 {
-		notes = append(notes, fmt.Sprintf("the validation part has no images of %d of the %d classes: %s", len(unseen), len(names), data.ListNames(unseen)))
+		notes = append(notes, fmt.Sprintf("the validation part has no images of %d of the %d classes: %s", len(unseen), len(names), sets.ListNames(unseen)))
 	}
 	return notes, nil
 }

@@ -3,7 +3,7 @@ package eval_test
 import (
 	"bytes"
 	"fmt"
-	picture "image"
+	"image"
 	"image/png"
 	"os"
 	"path/filepath"
@@ -13,6 +13,7 @@ import (
 
 	"fasternet/configs"
 	"fasternet/data"
+	"fasternet/data/picture"
 	"fasternet/eval"
 )
 
@@ -22,11 +23,11 @@ type labelled struct {
 	labels []int
 }
 
-func (d labelled) Len() int                       { return len(d.labels) }
-func (d labelled) Classes() []string              { return d.names }
-func (d labelled) Label(i int) int                { return d.labels[i] }
-func (d labelled) Name(int) string                { return "image" }
-func (d labelled) Image(int) (*data.Image, error) { return data.NewImage(8, 8, 1), nil }
+func (d labelled) Len() int                          { return len(d.labels) }
+func (d labelled) Classes() []string                 { return d.names }
+func (d labelled) Label(i int) int                   { return d.labels[i] }
+func (d labelled) Name(int) string                   { return "image" }
+func (d labelled) Image(int) (*picture.Image, error) { return picture.NewImage(8, 8, 1), nil }
 
 // The validation part has the labels of the training part; classes without images are
 // told of, or an error.
@@ -90,12 +91,12 @@ func TestLabelsOfValidationAreLikeTraining(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	var image bytes.Buffer
-	if err := png.Encode(&image, picture.NewGray(picture.Rect(0, 0, 4, 4))); err != nil {
+	var file bytes.Buffer
+	if err := png.Encode(&file, image.NewGray(image.Rect(0, 0, 4, 4))); err != nil {
 		t.Fatal(err)
 	}
 	for i := range 4 {
-		write(fmt.Sprintf("%d.png", i), image.String())
+		write(fmt.Sprintf("%d.png", i), file.String())
 	}
 	write("classes.txt", "1\n10\n2\n3\n") // as folders sort
 	write("val.txt", "0.png 1\n1.png 2\n")

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"fasternet/collective"
-	"fasternet/data"
+	"fasternet/data/picture"
 	"fasternet/eval"
 	"fasternet/graph"
 	"fasternet/kernels"
@@ -17,7 +17,7 @@ import (
 // spoilt has images that cannot be read.
 type spoilt struct{ shades }
 
-func (s spoilt) Image(i int) (*data.Image, error) {
+func (s spoilt) Image(i int) (*picture.Image, error) {
 	if i%5 == 3 {
 		return nil, errors.New("spoilt")
 	}

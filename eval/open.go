@@ -12,6 +12,7 @@ import (
 	"fasternet/configs"
 	"fasternet/data"
 	"fasternet/data/preprocess"
+	"fasternet/data/sets"
 )
 
 // Open opens the training or the validation part of the configured data set. With
@@ -121,15 +122,15 @@ func part(d configs.Data, train bool, training data.Dataset) (data.Dataset, erro
 	}
 	switch d.Name {
 	case "fashion-mnist":
-		return data.OpenFashionMNIST(d.Dir, train)
+		return sets.OpenFashionMNIST(d.Dir, train)
 	case "cifar10":
-		return data.OpenCIFAR(d.Dir, data.CIFAR10, train)
+		return sets.OpenCIFAR(d.Dir, sets.CIFAR10, train)
 	case "cifar100":
-		return data.OpenCIFAR(d.Dir, data.CIFAR100, train)
+		return sets.OpenCIFAR(d.Dir, sets.CIFAR100, train)
 	case "cifar100-coarse":
-		return data.OpenCIFAR(d.Dir, data.CIFAR100Coarse, train)
+		return sets.OpenCIFAR(d.Dir, sets.CIFAR100Coarse, train)
 	case "packed":
-		ds, err := data.OpenPacked(under(d.Dir, name, string(split)+".pack"))
+		ds, err := sets.OpenPacked(under(d.Dir, name, string(split)+".pack"))
 		return ds, called(err, split)
 	case "imagefolder":
 		root, err := classFolders(d, name, split)
@@ -137,9 +138,9 @@ func part(d configs.Data, train bool, training data.Dataset) (data.Dataset, erro
 			return nil, err
 		}
 		if train {
-			return data.InspectClassFolders(root, labels.Classes)
+			return sets.InspectClassFolders(root, labels.Classes)
 		}
-		return data.InspectValidationFolders(root, labels.Classes)
+		return sets.InspectValidationFolders(root, labels.Classes)
 	}
 	if !train {
 		if labels, err = likeTraining(d, labels, training); err != nil {
@@ -148,21 +149,21 @@ func part(d configs.Data, train bool, training data.Dataset) (data.Dataset, erro
 	}
 	switch d.Name {
 	case "annotations":
-		ds, err := data.InspectAnnotations(under(d.Dir, name, string(split)+".txt"), d.Dir, labels)
+		ds, err := sets.InspectAnnotations(under(d.Dir, name, string(split)+".txt"), d.Dir, labels)
 		return ds, called(err, split)
 	case "shards":
 		files, err := shardFiles(d, name, split)
 		if err != nil {
 			return nil, err
 		}
-		return data.InspectShards(files, labels)
+		return sets.InspectShards(files, labels)
 	case "idx":
 		if name == "" {
-			if name, labelFile, err = data.FindMNIST(d.Dir, train); err != nil {
+			if name, labelFile, err = sets.FindMNIST(d.Dir, train); err != nil {
 				return nil, err
 			}
 		}
-		return data.OpenIDX(under(d.Dir, name, ""), under(d.Dir, labelFile, ""), labels.Classes)
+		return sets.OpenIDX(under(d.Dir, name, ""), under(d.Dir, labelFile, ""), labels.Classes)
 	}
 	return nil, fmt.Errorf("data.name: no data set is called %q", d.Name)
 }
@@ -180,13 +181,13 @@ func ClassNames(d configs.Data) ([]string, error) {
 	if d.Classes == "" {
 		return nil, nil
 	}
-	return data.ReadClassMap(under(d.Dir, d.Classes, ""))
+	return sets.ReadClassMap(under(d.Dir, d.Classes, ""))
 }
 
 // labelsOf says what the labels of a data set mean, as far as that is known before any
 // is read.
-func labelsOf(d configs.Data) (l data.Labels, err error) {
-	l = data.Labels{Kind: data.LabelKind(d.LabelKind), Key: d.LabelKey}
+func labelsOf(d configs.Data) (l sets.Labels, err error) {
+	l = sets.Labels{Kind: sets.LabelKind(d.LabelKind), Key: d.LabelKey}
 	if d.Classes != "" {
 		l.From = d.Classes
 		if l.Classes, err = ClassNames(d); err != nil {
@@ -195,12 +196,12 @@ func labelsOf(d configs.Data) (l data.Labels, err error) {
 		return l, nil
 	}
 	if d.Name == "shards" { // "data shard" writes one, and labels as it says
-		l.From = data.ClassFile
-		l.Classes, err = data.ReadClassMap(filepath.Join(d.Dir, data.ClassFile))
+		l.From = sets.ClassFile
+		l.Classes, err = sets.ReadClassMap(filepath.Join(d.Dir, sets.ClassFile))
 		if errors.Is(err, fs.ErrNotExist) {
-			return data.Labels{Kind: l.Kind, Key: l.Key}, nil
+			return sets.Labels{Kind: l.Kind, Key: l.Key}, nil
 		}
-		if kind := data.ShardLabelKind(d.Dir); err == nil && kind != "" && l.Kind == data.LabelAuto {
+		if kind := sets.ShardLabelKind(d.Dir); err == nil && kind != "" && l.Kind == sets.LabelAuto {
 			l.Kind = kind
 		}
 	}
@@ -209,7 +210,7 @@ func labelsOf(d configs.Data) (l data.Labels, err error) {
 
 // likeTraining lets labels mean the same in the validation part as in the training part,
 // which says how many classes there are, and whether labels are numbers or names.
-func likeTraining(d configs.Data, l data.Labels, training data.Dataset) (data.Labels, error) {
+func likeTraining(d configs.Data, l sets.Labels, training data.Dataset) (sets.Labels, error) {
 	if l.Classes != nil && !l.Ambiguous() {
 		return l, nil
 	}
@@ -224,9 +225,9 @@ func likeTraining(d configs.Data, l data.Labels, training data.Dataset) (data.La
 		}
 	}
 	if l.Classes == nil && !data.Unlabelled(training) {
-		l.Classes, l.From = training.Classes(), data.FromTraining
+		l.Classes, l.From = training.Classes(), sets.FromTraining
 	}
-	if k, ok := training.(interface{ LabelKind() data.LabelKind }); ok && l.Kind == data.LabelAuto {
+	if k, ok := training.(interface{ LabelKind() sets.LabelKind }); ok && l.Kind == sets.LabelAuto {
 		l.Kind = k.LabelKind()
 	}
 	return l, nil
@@ -249,8 +250,8 @@ func classFolders(d configs.Data, name string, split data.Split) (string, error)
 	if name != "" {
 		return under(d.Dir, name, ""), nil
 	}
-	root, err := data.FindSplit(d.Dir, split)
-	if d.ValFraction > 0 && (err != nil || !data.HasFolders(root)) { // train may be a class
+	root, err := sets.FindSplit(d.Dir, split)
+	if d.ValFraction > 0 && (err != nil || !sets.HasFolders(root)) { // train may be a class
 		return d.Dir, nil //nolint:nilerr // there are no parts to be found
 	}
 	return root, err
@@ -260,7 +261,7 @@ func classFolders(d configs.Data, name string, split data.Split) (string, error)
 // folder or in one called like the part.
 func shardFiles(d configs.Data, name string, split data.Split) ([]string, error) {
 	if name != "" {
-		return data.ShardFiles(under(d.Dir, name, ""))
+		return sets.ShardFiles(under(d.Dir, name, ""))
 	}
 	usual := filepath.Join(d.Dir, string(split)+"*.tar")
 	for _, pattern := range []string{usual, filepath.Join(d.Dir, string(split), "*.tar")} {
@@ -285,10 +286,10 @@ func unusedValidation(d configs.Data) string {
 	var patterns []string
 	switch d.Name {
 	case "imagefolder":
-		if train, err := data.FindSplit(d.Dir, data.Train); err != nil || !data.HasFolders(train) {
+		if train, err := sets.FindSplit(d.Dir, data.Train); err != nil || !sets.HasFolders(train) {
 			return "" // the classes are in the folder itself
 		}
-		path, err := data.FindSplit(d.Dir, data.Val)
+		path, err := sets.FindSplit(d.Dir, data.Val)
 		if err != nil || strings.EqualFold(filepath.Base(path), string(data.Test)) {
 			return ""
 		}
@@ -313,7 +314,7 @@ func unusedValidation(d configs.Data) string {
 func compressed(pattern string, found []string) error {
 	others, _ := filepath.Glob(strings.TrimSuffix(pattern, ".tar") + ".t*")
 	for _, file := range others {
-		if name, ok := data.CompressedShard(file); ok && !slices.Contains(found, name) {
+		if name, ok := sets.CompressedShard(file); ok && !slices.Contains(found, name) {
 			return fmt.Errorf("data: %s: a compressed shard; images are read where they lie in a shard, so decompress it first", file)
 		}
 	}

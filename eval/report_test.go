@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"fasternet/data"
+	"fasternet/data/picture"
 	"fasternet/eval"
 	"fasternet/graph"
 	"fasternet/kernels"
@@ -23,7 +24,7 @@ type torn struct {
 	bad map[int]bool
 }
 
-func (d torn) Image(i int) (*data.Image, error) {
+func (d torn) Image(i int) (*picture.Image, error) {
 	if d.bad[i] {
 		return nil, fmt.Errorf("image %d is torn", i)
 	}

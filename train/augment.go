@@ -3,6 +3,7 @@ package train
 import (
 	"fasternet/configs"
 	"fasternet/data"
+	"fasternet/data/augment"
 	"fasternet/eval"
 )
 
@@ -13,8 +14,8 @@ func Transform(c *configs.Config, size int) data.Transform {
 		Size: size, Scale: [2]float64(a.Scale), Ratio: [2]float64(a.Ratio), HFlip: a.HFlip,
 		Padding: a.Padding, Interpolation: e.Interpolation, Mean: e.Mean, Std: e.Std, Channels: e.Channels,
 		ScaledDecoding: c.Data.ScaledDecode, RandAugment: a.Policy(), ColorJitter: a.ColorJitter,
-		Erasing: data.Erasing{
-			Prob: a.Erasing.Prob, Mode: data.ErasingMode(a.Erasing.Mode), Count: a.Erasing.Count, Area: [2]float64(a.Erasing.Area),
+		Erasing: augment.Erasing{
+			Prob: a.Erasing.Prob, Mode: augment.ErasingMode(a.Erasing.Mode), Count: a.Erasing.Count, Area: [2]float64(a.Erasing.Area),
 		},
 	}
 }

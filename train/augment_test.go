@@ -5,6 +5,7 @@ import (
 
 	"fasternet/configs"
 	"fasternet/data"
+	"fasternet/data/augment"
 )
 
 // What a configuration says of augmentation arrives where images are made.
@@ -20,7 +21,7 @@ func TestTransformOfConfig(t *testing.T) {
 	if p := tr.RandAugment; p == nil || p.String() != "rand-m9-n2-mstd0.5-inc1" {
 		t.Errorf("policy %v", p)
 	}
-	if want := (data.Erasing{Prob: 0.25, Mode: data.ErasePixel, Count: 3, Area: [2]float64{0.02, 1.0 / 3}}); tr.Erasing != want || tr.Size != 192 {
+	if want := (augment.Erasing{Prob: 0.25, Mode: augment.ErasePixel, Count: 3, Area: [2]float64{0.02, 1.0 / 3}}); tr.Erasing != want || tr.Size != 192 {
 		t.Errorf("%+v", tr)
 	}
 	m := mixup(c.Augment, 10)

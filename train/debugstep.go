@@ -14,6 +14,7 @@ import (
 	"fasternet/collective"
 	"fasternet/configs"
 	"fasternet/data"
+	"fasternet/data/picture"
 	"fasternet/internal/inspect"
 	"fasternet/kernels"
 	"fasternet/model"
@@ -241,6 +242,6 @@ func (d knownSamples) Name(i int) string {
 	return fmt.Sprintf("sample %d", i)
 }
 
-func (d knownSamples) Image(i int) (*data.Image, error) {
+func (d knownSamples) Image(i int) (*picture.Image, error) {
 	return nil, fmt.Errorf("%s: the data set is not open", d.Name(i))
 }

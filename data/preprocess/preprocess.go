@@ -9,11 +9,12 @@ import (
 
 	"fasternet/configs"
 	"fasternet/data"
+	"fasternet/data/picture"
 )
 
 // Preprocessing is all that evaluation does to an image file.
 type Preprocessing struct {
-	Decoding  data.Decoding
+	Decoding  picture.Decoding
 	Transform *data.EvalTransform
 }
 
@@ -23,15 +24,15 @@ func Of(d configs.Data, channels int) Preprocessing {
 		Decoding(d),
 		&data.EvalTransform{
 			Size: d.ImageSize, Crop: data.CropMode(d.TestCrop), CropRatio: d.TestCropRatio,
-			Interpolation: data.Interpolation(d.Interpolation),
+			Interpolation: picture.Interpolation(d.Interpolation),
 			Mean:          float32s(d.Mean), Std: float32s(d.Std), Channels: channels,
 		},
 	}
 }
 
 // Decoding is how a configuration decodes files.
-func Decoding(d configs.Data) data.Decoding {
-	return data.Decoding{IgnoreOrientation: d.Orientation == configs.IgnoreEXIF, Clip16Bit: d.SixteenBit == configs.ClipSixteenBit}
+func Decoding(d configs.Data) picture.Decoding {
+	return picture.Decoding{IgnoreOrientation: d.Orientation == configs.IgnoreEXIF, Clip16Bit: d.SixteenBit == configs.ClipSixteenBit}
 }
 
 func float32s(v []float64) []float32 {

@@ -8,12 +8,12 @@ import (
 	"testing"
 
 	"fasternet/configs"
-	"fasternet/data"
+	"fasternet/data/picture"
 	"fasternet/data/preprocess"
 )
 
-func image(height, width int) *data.Image {
-	m := data.NewImage(height, width, 3)
+func image(height, width int) *picture.Image {
+	m := picture.NewImage(height, width, 3)
 	r := rand.New(rand.NewPCG(uint64(height), uint64(width)))
 	for i := range m.Pix {
 		m.Pix[i] = uint8(r.Uint32())
@@ -22,7 +22,7 @@ func image(height, width int) *data.Image {
 }
 
 // byMetadata does to an image what the metadata says, and nothing else.
-func byMetadata(t *testing.T, meta map[string]string, m *data.Image) []float32 {
+func byMetadata(t *testing.T, meta map[string]string, m *picture.Image) []float32 {
 	t.Helper()
 	list := func(key string) (v []float64) {
 		if err := json.Unmarshal([]byte(meta[key]), &v); err != nil {
@@ -36,7 +36,7 @@ func byMetadata(t *testing.T, meta map[string]string, m *data.Image) []float32 {
 		t.Fatal(err)
 	}
 	resize := func(height, width int) {
-		if m, err = data.Resize(m, height, width, data.Interpolation(meta[preprocess.InterpolationKey])); err != nil {
+		if m, err = picture.Resize(m, height, width, picture.Interpolation(meta[preprocess.InterpolationKey])); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -53,7 +53,7 @@ func byMetadata(t *testing.T, meta map[string]string, m *data.Image) []float32 {
 		short := int(float64(size) / ratio)
 		resize(short*m.Height/min(m.Height, m.Width), short*m.Width/min(m.Height, m.Width))
 	}
-	m = data.CentreCrop(m, size, size)
+	m = picture.CentreCrop(m, size, size)
 	mean, std := list(preprocess.MeanKey), list(preprocess.StdKey)
 	out := make([]float32, len(m.Pix))
 	for i, v := range m.Pix {
@@ -127,7 +127,7 @@ func TestDecoding(t *testing.T) {
 			t.Fatal(err)
 		}
 		p := preprocess.Of(config.Data, 3)
-		if p.Decoding != (data.Decoding{IgnoreOrientation: c.ignore, Clip16Bit: c.clip}) || p.Decoding != preprocess.Decoding(config.Data) {
+		if p.Decoding != (picture.Decoding{IgnoreOrientation: c.ignore, Clip16Bit: c.clip}) || p.Decoding != preprocess.Decoding(config.Data) {
 			t.Errorf("%v: %+v", c.settings, p.Decoding)
 		}
 		meta, err := p.Metadata()

@@ -11,7 +11,8 @@ import (
 	"testing"
 
 	"fasternet/checkpoints"
-	"fasternet/data"
+	"fasternet/data/picture"
+	"fasternet/data/sets"
 	"fasternet/eval/predict"
 	"fasternet/formats/npy"
 )
@@ -24,9 +25,9 @@ func extract(t *testing.T, in *predict.Inputs, batch int, which string, average 
 func TestExtract(t *testing.T) {
 	dir := t.TempDir()
 	for i := range 5 {
-		picture(t, filepath.Join(dir, fmt.Sprint(i, ".png")), i+1)
+		writeImage(t, filepath.Join(dir, fmt.Sprint(i, ".png")), i+1)
 	}
-	in, err := predict.Open([]string{dir}, 3, data.Decoding{})
+	in, err := predict.Open([]string{dir}, 3, picture.Decoding{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +103,7 @@ func TestSizesDiffer(t *testing.T) {
 		}
 		paths = append(paths, path)
 	}
-	in, err := predict.Open(paths, 3, data.Decoding{})
+	in, err := predict.Open(paths, 3, picture.Decoding{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,14 +116,14 @@ func TestSizesDiffer(t *testing.T) {
 }
 
 // labelled is a data set of two pictures.
-type labelled struct{ data.Files }
+type labelled struct{ sets.Files }
 
 func (labelled) Classes() []string { return []string{"cat", "dog"} }
 func (labelled) Label(i int) int   { return 1 - i }
 
 func TestFeatureFiles(t *testing.T) {
 	dir := t.TempDir()
-	files := data.Files{picture(t, filepath.Join(dir, "a.png"), 1), picture(t, filepath.Join(dir, "b.png"), 2)}
+	files := sets.Files{writeImage(t, filepath.Join(dir, "a.png"), 1), writeImage(t, filepath.Join(dir, "b.png"), 2)}
 	f, err := extract(t, predict.FromDataset(labelled{files}), 1, predict.AllStages, true)
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"fasternet/data"
+	"fasternet/data/picture"
+	"fasternet/data/sets"
 	"fasternet/eval"
 	"fasternet/formats/npy"
 	"fasternet/graph"
@@ -38,9 +40,9 @@ const InputTensor = "input"
 // images, and of .npy and .safetensors files, which hold preprocessed images
 // [n, channels, height, width] of float32. Image files are decoded as the last argument
 // says.
-func Open(paths []string, channels int, how data.Decoding) (*Inputs, error) {
+func Open(paths []string, channels int, how picture.Decoding) (*Inputs, error) {
 	in := &Inputs{}
-	var files data.Files
+	var files sets.Files
 	flush := func() {
 		if len(files) > 0 {
 			in.add(part{images: files.As(how)}, len(files))
@@ -53,7 +55,7 @@ func Open(paths []string, channels int, how data.Decoding) (*Inputs, error) {
 		case err != nil:
 			return nil, fmt.Errorf("predict: %w", err)
 		case info.IsDir():
-			found, left, err := data.ListImages(path)
+			found, left, err := sets.ListImages(path)
 			if err != nil {
 				return nil, err
 			}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"fasternet/data"
+	"fasternet/data/picture"
 	"fasternet/eval/predict"
 	"fasternet/formats/npy"
 	"fasternet/internal/flat"
@@ -20,8 +21,8 @@ func (n tiles) Len() int        { return int(n) }
 func (tiles) Classes() []string { return []string{"a", "b", "c", "d"} }
 func (tiles) Label(i int) int   { return i % 4 }
 func (tiles) Name(i int) string { return fmt.Sprint("tile ", i) }
-func (tiles) Image(i int) (*data.Image, error) {
-	m := data.NewImage(16, 16, 3)
+func (tiles) Image(i int) (*picture.Image, error) {
+	m := picture.NewImage(16, 16, 3)
 	for p := range m.Pix {
 		m.Pix[p] = uint8(i + p%3)
 	}
@@ -49,7 +50,7 @@ func TestMemoryOfPredictions(t *testing.T) {
 		name, format string
 		open         func() (*predict.Inputs, error)
 	}{
-		{"array", "table", func() (*predict.Inputs, error) { return predict.Open([]string{path}, 3, data.Decoding{}) }},
+		{"array", "table", func() (*predict.Inputs, error) { return predict.Open([]string{path}, 3, picture.Decoding{}) }},
 		{"images", "jsonl", func() (*predict.Inputs, error) { return predict.FromDataset(tiles(images)), nil }},
 	} {
 		t.Run(c.name, func(t *testing.T) {

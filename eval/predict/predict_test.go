@@ -18,7 +18,7 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/configs"
-	"fasternet/data"
+	"fasternet/data/picture"
 	"fasternet/eval"
 	"fasternet/eval/predict"
 	"fasternet/formats/npy"
@@ -45,8 +45,8 @@ func options(batch int) predict.Options {
 	return predict.Options{Transform: eval.Transform(small, 3), Batch: batch, Workers: 2}
 }
 
-// picture writes an image whose colours depend on i, of different sizes.
-func picture(t testing.TB, path string, i int) string {
+// writeImage writes an image whose colours depend on i, of different sizes.
+func writeImage(t testing.TB, path string, i int) string {
 	t.Helper()
 	m := image.NewRGBA(image.Rect(0, 0, 48+i%3, 48+i%5))
 	for p := range m.Bounds().Dx() * m.Bounds().Dy() {
@@ -73,7 +73,7 @@ func (silent) Close() error                        { return nil }
 
 func logits(t *testing.T, r *graph.Runner, batch int, paths ...string) *predict.Logits {
 	t.Helper()
-	in, err := predict.Open(paths, 3, data.Decoding{})
+	in, err := predict.Open(paths, 3, picture.Decoding{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func logits(t *testing.T, r *graph.Runner, batch int, paths ...string) *predict.
 // planes is what the transform makes of an image, with the channels apart.
 func planes(t *testing.T, path string) []float32 {
 	t.Helper()
-	m, err := data.ReadImage(path)
+	m, err := picture.ReadImage(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +181,7 @@ func TestArraysAreImages(t *testing.T) {
 	var paths []string
 	var all []float32
 	for i := range 5 {
-		paths = append(paths, picture(t, filepath.Join(dir, "p", fmt.Sprint(i, ".png")), i+1))
+		paths = append(paths, writeImage(t, filepath.Join(dir, "p", fmt.Sprint(i, ".png")), i+1))
 		all = append(all, planes(t, paths[i])...)
 	}
 	tensors := filepath.Join(dir, "x.safetensors")
@@ -227,7 +227,7 @@ func TestArraysAreImages(t *testing.T) {
 
 func TestFormats(t *testing.T) {
 	r, dir := newRunner(t), t.TempDir()
-	a, b := picture(t, filepath.Join(dir, "one, two.png"), 1), picture(t, filepath.Join(dir, "b.png"), 2)
+	a, b := writeImage(t, filepath.Join(dir, "one, two.png"), 1), writeImage(t, filepath.Join(dir, "b.png"), 2)
 	nan := filepath.Join(dir, "nan.npy")
 	values := make([]float32, 3*40*56)
 	values[7] = float32(math.NaN())
@@ -239,7 +239,7 @@ func TestFormats(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.Close()
-	in, err := predict.Open([]string{a, b, nan}, 3, data.Decoding{})
+	in, err := predict.Open([]string{a, b, nan}, 3, picture.Decoding{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -310,7 +310,7 @@ func TestBadInputs(t *testing.T) {
 	}
 	empty := filepath.Join(dir, "empty")
 	os.Mkdir(empty, 0o755)
-	good := picture(t, filepath.Join(dir, "good.png"), 1)
+	good := writeImage(t, filepath.Join(dir, "good.png"), 1)
 	torn := write("torn.png", []byte("\x89PNG\r\n\x1a\n and no more"))
 	for _, c := range []struct {
 		paths []string
@@ -327,7 +327,7 @@ func TestBadInputs(t *testing.T) {
 		{[]string{array("flat.npy", 3, 48, 48)}, "flat.npy: shape [3 48 48]"},
 		{[]string{array("tiny.npy", 1, 3, 48, 3)}, "tiny.npy: graph: batch 1 of 48×3 images"},
 	} {
-		in, err := predict.Open(c.paths, 3, data.Decoding{})
+		in, err := predict.Open(c.paths, 3, picture.Decoding{})
 		if err == nil {
 			_, err = predict.Classify(t.Context(), r, in, options(4), 1, nil, silent{}, nil)
 		}
@@ -337,7 +337,7 @@ func TestBadInputs(t *testing.T) {
 	}
 	o := options(4)
 	o.SkipBad = true
-	in, err := predict.Open([]string{torn, good, torn}, 3, data.Decoding{})
+	in, err := predict.Open([]string{torn, good, torn}, 3, picture.Decoding{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -345,7 +345,7 @@ func TestBadInputs(t *testing.T) {
 	if err != nil || result.Count != 1 || len(result.Skipped) != 2 || result.Skipped[0].Name != torn {
 		t.Errorf("%+v, %v", result, err)
 	}
-	if in, err = predict.Open([]string{torn}, 3, data.Decoding{}); err != nil {
+	if in, err = predict.Open([]string{torn}, 3, picture.Decoding{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err = predict.Classify(t.Context(), r, in, o, 1, nil, silent{}, nil); err == nil || !strings.Contains(err.Error(), "none of the images") {
@@ -353,7 +353,7 @@ func TestBadInputs(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	in, _ = predict.Open([]string{array("ok.npy", 1, 3, 48, 48)}, 3, data.Decoding{})
+	in, _ = predict.Open([]string{array("ok.npy", 1, 3, 48, 48)}, 3, picture.Decoding{})
 	if _, err = predict.Classify(ctx, r, in, o, 1, nil, silent{}, nil); err == nil {
 		t.Error("a cancelled run succeeds")
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"fasternet/data"
+	"fasternet/data/picture"
 	"fasternet/graph/localmim/masking"
 )
 
@@ -121,7 +122,7 @@ func TestRestoredPixelsAreExact(t *testing.T) {
 	const size = 16
 	for _, channels := range []int{1, 3} {
 		mean, std := []float32{0.485, 0.456, 0.406}[:channels], []float32{0.229, 0.224, 0.225}[:channels]
-		source := data.NewImage(size, size, channels)
+		source := picture.NewImage(size, size, channels)
 		for i := range source.Pix {
 			source.Pix[i] = uint8(i * i / 3 % 256)
 			if i/channels/size < 4 {
@@ -129,7 +130,7 @@ func TestRestoredPixelsAreExact(t *testing.T) {
 			}
 		}
 		image := make([]float32, len(source.Pix))
-		transform := &data.EvalTransform{Size: size, Crop: data.CropSquash, Interpolation: data.Bicubic, Mean: mean, Std: std, Channels: channels}
+		transform := &data.EvalTransform{Size: size, Crop: data.CropSquash, Interpolation: picture.Bicubic, Mean: mean, Std: std, Channels: channels}
 		if err := transform.Apply(source, nil, image); err != nil {
 			t.Fatal(err)
 		}

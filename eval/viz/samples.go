@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"fasternet/data"
+	"fasternet/data/picture"
 )
 
 // samplesInRow is how many images stand side by side.
@@ -80,7 +81,7 @@ func done(t data.Trace) string {
 	var all []string
 	c := t.Crop
 	switch inside := c.Top >= 0 && c.Left >= 0 && c.Top+c.Height <= t.Height && c.Left+c.Width <= t.Width; {
-	case c == data.Box{Height: t.Height, Width: t.Width}:
+	case c == picture.Box{Height: t.Height, Width: t.Width}:
 		all = append(all, "whole image")
 	case inside:
 		all = append(all, fmt.Sprintf("crop %.0f %%", 100*float64(c.Height*c.Width)/float64(t.Height*t.Width)))

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"fasternet/data"
+	"fasternet/data/augment"
+	"fasternet/data/picture"
 	"fasternet/data/policy"
 	"fasternet/internal/rng"
 
@@ -23,11 +25,11 @@ func (pictures) Classes() []string {
 }
 func (pictures) Label(i int) int   { return i % 2 }
 func (pictures) Name(i int) string { return fmt.Sprintf("folder/%02d.png", i) }
-func (p pictures) Image(i int) (*data.Image, error) {
+func (p pictures) Image(i int) (*picture.Image, error) {
 	if i == p.broken {
 		return nil, fmt.Errorf("%s: broken", p.Name(i))
 	}
-	m, r := data.NewImage(40, 30, 3), rng.New(1, rng.Bench, uint64(i))
+	m, r := picture.NewImage(40, 30, 3), rng.New(1, rng.Bench, uint64(i))
 	for k := range m.Pix {
 		m.Pix[k] = uint8(r.IntN(256))
 	}
@@ -43,8 +45,8 @@ func TestSamples(t *testing.T) {
 	}
 	mean := []float32{0.5, 0.5, 0.5}
 	transform := &data.TrainTransform{
-		Size: 64, Scale: [2]float64{0.3, 0.9}, Ratio: [2]float64{0.75, 4. / 3}, HFlip: 0.5, Interpolation: data.Bilinear, Mean: mean, Std: mean, Channels: 3,
-		RandAugment: &p, Erasing: data.Erasing{Prob: 0.5, Mode: data.EraseConst, Count: 1, Area: [2]float64{0.1, 0.2}},
+		Size: 64, Scale: [2]float64{0.3, 0.9}, Ratio: [2]float64{0.75, 4. / 3}, HFlip: 0.5, Interpolation: picture.Bilinear, Mean: mean, Std: mean, Channels: 3,
+		RandAugment: &p, Erasing: augment.Erasing{Prob: 0.5, Mode: augment.EraseConst, Count: 1, Area: [2]float64{0.1, 0.2}},
 	}
 	colours := Colours{Mean: mean, Std: mean}
 	for _, c := range []struct {

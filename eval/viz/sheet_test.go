@@ -14,6 +14,7 @@ import (
 
 	"fasternet/configs"
 	"fasternet/data"
+	"fasternet/data/picture"
 	"fasternet/eval"
 	_ "fasternet/graph/families"
 	"fasternet/graph/localmim"
@@ -27,8 +28,8 @@ func (n images) Len() int        { return int(n) }
 func (images) Classes() []string { return []string{`<b>"stripes"</b>`} }
 func (images) Label(int) int     { return 0 }
 func (images) Name(i int) string { return "picture " + strings.Repeat("i", i+1) }
-func (images) Image(i int) (*data.Image, error) {
-	m := data.NewImage(16, 16, 1)
+func (images) Image(i int) (*picture.Image, error) {
+	m := picture.NewImage(16, 16, 1)
 	for j := range m.Pix {
 		m.Pix[j] = uint8(j * (i + 3) % 251)
 	}
@@ -172,7 +173,7 @@ func TestBadSheets(t *testing.T) {
 	if _, err := os.Stat(path); err == nil {
 		t.Error("an incomplete file was left behind")
 	}
-	transform := &data.EvalTransform{Size: 16, Crop: data.CropSquash, Interpolation: data.Bicubic, Mean: []float32{0}, Std: []float32{1}, Channels: 1}
+	transform := &data.EvalTransform{Size: 16, Crop: data.CropSquash, Interpolation: picture.Bicubic, Mean: []float32{0}, Std: []float32{1}, Channels: 1}
 	if err := each(context.Background(), images(0), Options{Transform: transform}, nil, nil); err == nil {
 		t.Error("no images")
 	}

@@ -17,6 +17,7 @@ import (
 
 	"fasternet/configs"
 	"fasternet/data"
+	"fasternet/data/sets"
 	"fasternet/eval"
 )
 
@@ -233,13 +234,13 @@ func TestCopiesInEveryFormat(t *testing.T) {
 		"train.txt": []byte("train/cat/1.png 0\ntrain/dog/2.png 1\ntrain/dog/3.png 1\n"), "val.txt": []byte("val/cat/4.png 0\nval/dog/5.png 1\n"),
 	})
 	folders := config(t, root)
-	write := func(t *testing.T, dir string, form data.PackForm) {
+	write := func(t *testing.T, dir string, form sets.PackForm) {
 		for _, split := range both.Splits {
 			ds, err := eval.Open(folders.Data, split == data.Train)
 			if err == nil && form == "" {
-				err = data.WriteShards(context.Background(), dir, ds, data.ShardOptions{Name: string(split), PerShard: 2})
+				err = sets.WriteShards(context.Background(), dir, ds, sets.ShardOptions{Name: string(split), PerShard: 2})
 			} else if err == nil {
-				_, err = data.Pack(context.Background(), filepath.Join(dir, string(split)+".pack"), ds, data.PackOptions{Form: form, Quality: 90})
+				_, err = sets.Pack(context.Background(), filepath.Join(dir, string(split)+".pack"), ds, sets.PackOptions{Form: form, Quality: 90})
 			}
 			if err != nil {
 				t.Fatal(err)
@@ -254,8 +255,8 @@ func TestCopiesInEveryFormat(t *testing.T) {
 	}{
 		{"annotations", []string{"data.name=annotations", "data.dir=" + root}, func(*testing.T, string) {}},
 		{"shards", []string{"data.name=shards"}, func(t *testing.T, dir string) { write(t, dir, "") }},
-		{"packed jpeg", []string{"data.name=packed"}, func(t *testing.T, dir string) { write(t, dir, data.PackJPEG) }},
-		{"packed pixels", []string{"data.name=packed"}, func(t *testing.T, dir string) { write(t, dir, data.PackDecoded) }},
+		{"packed jpeg", []string{"data.name=packed"}, func(t *testing.T, dir string) { write(t, dir, sets.PackJPEG) }},
+		{"packed pixels", []string{"data.name=packed"}, func(t *testing.T, dir string) { write(t, dir, sets.PackDecoded) }},
 		{"idx", []string{"data.name=idx", "model.in_chans=1", "data.mean=[0.5]", "data.std=[0.5]"}, func(t *testing.T, dir string) {
 			for part, values := range map[string][]byte{"train": {1, 2, 3}, "t10k": {4, 2}} {
 				images := binary.BigEndian.AppendUint32([]byte{0, 0, 8, 3}, uint32(len(values)))

@@ -5,12 +5,13 @@ import (
 	"fmt"
 
 	"fasternet/data"
+	"fasternet/data/sets"
 )
 
 // checkPacked checks the index of a packed file of a data set, and every sample:
 // its checksum, and that it can be decoded.
 func checkPacked(r *Report) error {
-	d, err := data.OpenPacked(r.Path)
+	d, err := sets.OpenPacked(r.Path)
 	if err != nil {
 		return err
 	}

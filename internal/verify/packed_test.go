@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"fasternet/data"
+	"fasternet/data/sets"
 	"fasternet/internal/verify"
 )
 
@@ -32,12 +32,12 @@ func TestPacked(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	ds, err := data.OpenClassFolders(root, nil)
+	ds, err := sets.OpenClassFolders(root, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	path := filepath.Join(root, "train.pack")
-	if _, err := data.Pack(context.Background(), path, ds, data.PackOptions{Form: data.PackDecoded}); err != nil {
+	if _, err := sets.Pack(context.Background(), path, ds, sets.PackOptions{Form: sets.PackDecoded}); err != nil {
 		t.Fatal(err)
 	}
 	r, err := verify.Path(path)

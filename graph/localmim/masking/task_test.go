@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"fasternet/data"
+	"fasternet/data/picture"
 	"fasternet/graph/localmim/masking"
 	"fasternet/ops"
 )
@@ -23,9 +24,9 @@ func (d noise) Len() int          { return d.n }
 func (d noise) Classes() []string { return []string{"noise"} }
 func (d noise) Label(int) int     { return 0 }
 func (d noise) Name(i int) string { return fmt.Sprint("noise ", i) }
-func (d noise) Image(i int) (*data.Image, error) {
+func (d noise) Image(i int) (*picture.Image, error) {
 	r := rand.New(rand.NewPCG(uint64(i), 1))
-	m := data.NewImage(d.height, d.width, 3)
+	m := picture.NewImage(d.height, d.width, 3)
 	for k := range m.Pix {
 		m.Pix[k] = uint8(r.Uint32())
 	}
@@ -34,7 +35,7 @@ func (d noise) Image(i int) (*data.Image, error) {
 
 func transform(size int) *data.TrainTransform {
 	return &data.TrainTransform{Size: size, Scale: [2]float64{0.2, 1}, Ratio: [2]float64{0.75, 1.33}, HFlip: 0.5,
-		Mean: []float32{0.5, 0.5, 0.5}, Std: []float32{0.25, 0.25, 0.25}, Channels: 3, Interpolation: data.Bicubic}
+		Mean: []float32{0.5, 0.5, 0.5}, Std: []float32{0.25, 0.25, 0.25}, Channels: 3, Interpolation: picture.Bicubic}
 }
 
 func newTask(t testing.TB, size int, masks masking.Masks) *masking.Task {

@@ -1,0 +1,37 @@
+package augment
+
+import (
+	"testing"
+
+	"fasternet/data/picture"
+	"fasternet/internal/datatest"
+	"fasternet/internal/rng"
+)
+
+// photo is a smooth image of 224×224 with some noise.
+func photo(b *testing.B) *picture.Image {
+	m, err := picture.Resize(datatest.RandomImage[picture.Image](rng.New(1, rng.Bench), 30, 30, 3), 224, 224, picture.Bicubic)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for i, n := range datatest.RandomImage[picture.Image](rng.New(2, rng.Bench), 224, 224, 3).Pix {
+		m.Pix[i] = uint8(min(int(m.Pix[i])+int(n)/16, 255))
+	}
+	return m
+}
+
+// BenchmarkOperation is each operation at magnitude 9 on a 224×224 image.
+func BenchmarkOperation(b *testing.B) {
+	for o := range operations {
+		b.Run(operationNames[o], func(b *testing.B) {
+			src := photo(b)
+			c := Canvas{Image: clonedImage(src), Spare: clonedImage(src), Cubic: true}
+			v := o.argument(9, true, rng.New(1, rng.Augment))
+			b.ReportAllocs()
+			for b.Loop() {
+				copy(c.Image.Pix, src.Pix)
+				c.apply(o, v)
+			}
+		})
+	}
+}

@@ -1,0 +1,68 @@
+package picture
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// imageEndings are the endings of files that are taken for images, whatever their
+// content turns out to be.
+var imageEndings = []string{".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"}
+
+// UnreadEndings are endings of images that are not decoded; see [foreign].
+var UnreadEndings = []string{
+	".avif", ".heic", ".heif", ".jxl", ".jp2", ".j2k", ".jxr", ".psd", ".svg", ".ico", ".icns", ".tga", ".pcx", ".dds", ".qoi", ".exr", ".hdr", ".pfm", ".pam",
+	".dcm", ".fits", ".cr2", ".cr3", ".nef", ".arw", ".dng", ".orf", ".rw2", ".raf",
+}
+
+// ImageNames is the list of the endings of images, for messages.
+var ImageNames = strings.Join(imageEndings, ", ")
+
+// HasImageName says whether a name has the ending of an image.
+func HasImageName(name string) bool {
+	return slices.Contains(imageEndings, strings.ToLower(filepath.Ext(name)))
+}
+
+// hasEnding says whether what follows the last dot of a name is an ending: up to five
+// letters and digits, and not digits alone, as in "img.0001" or "2021.05.06".
+func hasEnding(name string) bool {
+	ending := strings.TrimPrefix(filepath.Ext(name), ".")
+	letters := false
+	for _, r := range ending {
+		digit := '0' <= r && r <= '9'
+		letter := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
+		if !digit && !letter {
+			return false
+		}
+		letters = letters || letter
+	}
+	return letters && len(ending) <= 5
+}
+
+// IsImageFile says whether a file counts as an image: by the ending of its name, or, if
+// it has none, by its first bytes. A file without an ending that cannot be read is an
+// error.
+func IsImageFile(path string) (bool, error) {
+	if HasImageName(path) {
+		return true, nil
+	}
+	if hasEnding(path) {
+		return false, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return false, fmt.Errorf("data: %w", err)
+	}
+	defer f.Close()
+	start := make([]byte, 32)
+	n, err := io.ReadFull(f, start)
+	if n == 0 && !errors.Is(err, io.EOF) {
+		return false, fmt.Errorf("data: %w", err)
+	}
+	return Format(start[:n]) != "", nil
+}

@@ -1,0 +1,123 @@
+package picture
+
+import "fmt"
+
+// Source is an image that a transform starts from. Of a JPEG file only the header
+// is read before it is known which part is needed.
+type Source struct {
+	image       Image
+	content     []byte // of a JPEG file, if the image is not decoded yet
+	header      jpegHeader
+	orientation Orientation // by which the decoded content is turned; upright for not
+}
+
+// Set makes an image in memory the source.
+func (src *Source) Set(m *Image) { src.image, src.content = *m, nil }
+
+// Open makes an image file the source. It decodes the file, but of a JPEG file only the
+// header; the content must then stay until the last [Source.Part]. An error has the name.
+func (src *Source) Open(content []byte, how Decoding, name string) (err error) {
+	src.content = nil
+	if Format(content) == "jpg" {
+		src.content, src.orientation = content, Upright
+		if src.header, err = parseJPEG(content); err == nil {
+			err = checkSize(src.header.height, src.header.width)
+		}
+		if err != nil {
+			return fmt.Errorf("data: %s: %w", name, err)
+		}
+		if !how.IgnoreOrientation {
+			src.orientation = src.header.orientation
+		}
+		return nil
+	}
+	m, err := how.DecodeNamed(content, name)
+	if err != nil {
+		return err
+	}
+	src.image = *m
+	return nil
+}
+
+// Bytes is the size of a JPEG file that is not decoded yet, or 0.
+func (src *Source) Bytes() int { return len(src.content) }
+
+// Size is the size of the whole image when it is upright.
+func (src *Source) Size() (height, width int) {
+	if src.content != nil {
+		return src.orientation.size(src.header.height, src.header.width)
+	}
+	return src.image.Height, src.image.Width
+}
+
+// Check returns an error unless there is an image of a size that is decoded.
+func (src *Source) Check() error {
+	if src.content != nil {
+		return checkSize(src.header.height, src.header.width)
+	}
+	return src.image.Check()
+}
+
+// Memory is what the parts of sources need besides their pixels. It is used for one
+// image after another; a part is valid until the next one.
+type Memory struct {
+	converted, turned Image
+	jpeg              jpegDecoder
+}
+
+// withChannels is img with the given number of channels.
+func (s *Memory) withChannels(img *Image, channels int) *Image {
+	if img.Channels == channels {
+		return img
+	}
+	Convert(&s.converted, img)
+	return &s.converted
+}
+
+// Part is the part of the picture in a box, with the given number of channels.
+// Where it is at least 2·enough pixels high and wide it may be smaller by a power of
+// 2, but not smaller than that; with enough 0 it never is.
+func (src *Source) Part(s *Memory, box Box, channels, enough int) (View, error) {
+	whole := func(m *Image, b Box) View {
+		return View{m, b, 0, 0, float64(b.Height), float64(b.Width)}
+	}
+	if src.content == nil {
+		return whole(s.withChannels(&src.image, channels), box), nil
+	}
+	// From here on in the rows and columns of the file.
+	box = src.orientation.box(box, src.header.height, src.header.width)
+	by := 1
+	if enough > 0 && src.header.fast {
+		for by < 8 && min(box.Height, box.Width) >= 4*by*enough {
+			by *= 2
+		}
+	}
+	if by == 1 {
+		if err := s.jpeg.decode(&s.converted, src.content, src.header, box, channels); err != nil {
+			return View{}, fmt.Errorf("data: %w", err)
+		}
+		return s.upright(whole(&s.converted, s.converted.Bounds()), src.orientation), nil
+	}
+	// The pixels that the box covers, whole or in part.
+	f := float64(by)
+	small := Box{Top: box.Top / by, Left: box.Left / by}
+	small.Height = min((box.Top+box.Height+by-1)/by, (src.header.height+by-1)/by) - small.Top
+	small.Width = min((box.Left+box.Width+by-1)/by, (src.header.width+by-1)/by) - small.Left
+	if err := s.jpeg.decodeScaled(&s.converted, src.content, src.header, small, channels, by); err != nil {
+		return View{}, fmt.Errorf("data: %w", err)
+	}
+	return s.upright(View{&s.converted, s.converted.Bounds(),
+		float64(box.Top)/f - float64(small.Top), float64(box.Left)/f - float64(small.Left),
+		float64(box.Height) / f, float64(box.Width) / f}, src.orientation), nil
+}
+
+// upright turns a part of an image.
+func (s *Memory) upright(v View, o Orientation) View {
+	if o <= Upright {
+		return v
+	}
+	v = o.view(v)
+	o.turn(&s.turned, v.Image)
+	v.Image, v.box = &s.turned, s.turned.Bounds()
+	return v
+}

@@ -1,0 +1,55 @@
+package sets
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// manyFiles is from how many files of a folder on the folder is listed, instead of
+// asking for every file: on a network disk each question takes its time.
+const manyFiles = 32
+
+// missingFiles are the positions of files that are not there, or are folders; a path that
+// is empty is passed over. Paths with backslashes that are there with slashes are changed:
+// lists are written on Windows, too.
+func missingFiles(root string, files []string) (missing []int) {
+	folders := map[string][]int{}
+	for i, f := range files {
+		if f != "" {
+			dir := filepath.Dir(f)
+			folders[dir] = append(folders[dir], i)
+		}
+	}
+	for dir, members := range folders {
+		there := map[string]bool{}
+		if len(members) >= manyFiles {
+			entries, _ := os.ReadDir(inFolder(root, dir)) // if it fails, files are asked for one by one
+			for _, e := range entries {
+				if e.Type().IsRegular() {
+					there[e.Name()] = true
+				}
+			}
+		}
+		for _, i := range members {
+			if there[filepath.Base(files[i])] || isFile(inFolder(root, files[i])) {
+				continue
+			}
+			if slashed := strings.ReplaceAll(files[i], `\`, "/"); slashed != files[i] && isFile(inFolder(root, slashed)) {
+				files[i] = slashed
+				continue
+			}
+			missing = append(missing, i)
+		}
+	}
+	slices.Sort(missing)
+	return missing
+}
+
+// isFile reports whether there is a file, or something that may be read as one.
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode()&fs.ModeDir == 0
+}

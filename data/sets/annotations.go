@@ -1,0 +1,245 @@
+package sets
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"fasternet/data"
+	"fasternet/data/picture"
+)
+
+// Annotations is a dataset of image files that a text file lists.
+type Annotations struct {
+	data.Decoder
+	root    string
+	list    string // the text file
+	files   []string
+	lines   []int32 // of the text file
+	labels  []int32
+	classes []string
+	kind    LabelKind
+	faults  data.FaultList
+	missing data.FaultList // files that are not there
+	notes   []string
+
+	once  sync.Once
+	roots []string // absoluteRoots
+
+	unlabelled string // why there are no labels, if the list says more than paths
+}
+
+// OpenAnnotations reads a list of images with a line for each: its path, relative to
+// root unless it is absolute, white space, and the number of its class or, if there are
+// names for the classes, the name of one. Names may have blanks in them: the longest name
+// at the end of the line counts. Blank lines do not count.
+//
+// The list may also be a table, CSV with commas or semicolons or TSV, quoted or not. With
+// a header its columns are found by their names, such as path and label; labels in
+// several columns must agree. Without one it has two columns.
+//
+// Without labels in any line all images are of one class without a name. It is an error
+// when a label is wrong, only some images have one, a file is listed with two, or a file
+// is not there; errors name the line.
+func OpenAnnotations(path, root string, labels Labels) (*Annotations, error) {
+	d, err := InspectAnnotations(path, root, labels)
+	if err != nil {
+		return nil, err
+	}
+	return d, data.CheckFaults(d, false)
+}
+
+// InspectAnnotations is [OpenAnnotations] that does not stop at what is wrong with a
+// line, but remembers it: see [data.FaultsOf].
+func InspectAnnotations(path, root string, labels Labels) (*Annotations, error) {
+	text, err := readText(path)
+	if err != nil {
+		return nil, err
+	}
+	d := &Annotations{root: root, list: path, missing: data.FaultList{Images: true}}
+	r := newLabelReader(labels)
+	bad, err := d.read(text, r)
+	if err != nil {
+		return nil, err
+	}
+	if len(d.files) == 0 {
+		return nil, fmt.Errorf("data: %s: no images are listed", path)
+	}
+	if i, err := r.settle(); err != nil {
+		d.faults.Add("%s:%d: %w", path, d.lines[i], err)
+	}
+	d.labels, d.classes, d.kind = r.classes, r.classNames(), r.kind()
+	d.checkFiles() // paths of Windows become those that are here
+	d.checkRepeats(bad)
+	return d, nil
+}
+
+// read takes the lines of the list. bad says which of them are at fault.
+func (d *Annotations) read(text string, r *labelReader) (bad []bool, err error) {
+	var unlabelled []int32 // lines
+	found, err := readList(d.list, text, r, func(line int, file string, label sampleLabel, err error) {
+		has, doubt := label.found()
+		if err == nil {
+			err = doubt
+		}
+		if strings.ContainsRune(file, '\n') {
+			file, err = "", errors.New("the path of the image goes over several lines; is a quote missing?")
+		}
+		bad = append(bad, err != nil)
+		switch {
+		case err != nil:
+			d.faults.Add("%s:%d: %w", d.list, line, err)
+			r.addNone()
+		case has:
+			r.add(label.class)
+		default:
+			unlabelled = append(unlabelled, int32(line))
+			r.addNone()
+		}
+		d.files = append(d.files, filepath.FromSlash(file))
+		d.lines = append(d.lines, int32(line))
+	})
+	if err != nil {
+		return nil, err
+	}
+	d.unlabelled = found.unlabelled
+	if found.note != "" {
+		d.notes = append(d.notes, found.note)
+	}
+	if len(unlabelled) < len(d.files) {
+		for _, line := range unlabelled {
+			d.faults.Add("%s:%d: no label, which other lines have; give every image one or none", d.list, line)
+		}
+	}
+	return bad, nil
+}
+
+// checkRepeats finds files that are listed more than once.
+func (d *Annotations) checkRepeats(bad []bool) {
+	first, again := make(map[string]int32, len(d.files)), 0
+	for i, file := range d.files {
+		if bad[i] {
+			continue
+		}
+		key := d.Key(i)
+		k, ok := first[key]
+		switch {
+		case !ok:
+			first[key] = int32(i)
+		case d.labels[k] != d.labels[i]:
+			d.faults.Add("%s:%d: two labels that disagree: %s is of class %q here and of class %q in line %d",
+				d.list, d.lines[i], file, d.className(i), d.className(int(k)), d.lines[k])
+		default:
+			again++
+		}
+	}
+	if again > 0 {
+		d.notes = append(d.notes, fmt.Sprintf("%s: %d of %d lines list a file that an earlier line lists", d.list, again, len(d.files)))
+	}
+}
+
+func (d *Annotations) className(i int) string { return d.classes[d.labels[i]] }
+
+// checkFiles finds files that are not there.
+func (d *Annotations) checkFiles() {
+	for _, i := range missingFiles(d.root, d.files) {
+		from := ""
+		if !filepath.IsAbs(d.files[i]) {
+			from = "; paths are relative to data.dir"
+		}
+		d.missing.Add("%s:%d: there is no file %s%s", d.list, d.lines[i], d.Name(i), from)
+	}
+}
+
+// LabelHint says where labels come from.
+func (d *Annotations) LabelHint() string {
+	if d.unlabelled != "" {
+		return ""
+	}
+	return fmt.Sprintf("give every line of %s a label: path, white space, and the number or the name of a class", d.list)
+}
+
+// WhyUnlabelled says why there are no labels, or "".
+func (d *Annotations) WhyUnlabelled() string { return d.unlabelled }
+
+// Faults lists what is wrong with the lines.
+func (d *Annotations) Faults() []data.Fault { return append(d.faults.All(), d.missing.All()...) }
+
+// Notes says what is right, but may not be meant.
+func (d *Annotations) Notes() []string { return d.notes }
+
+// LabelKind is how the labels are written.
+func (d *Annotations) LabelKind() LabelKind { return d.kind }
+
+// Len is the number of images.
+func (d *Annotations) Len() int { return len(d.files) }
+
+// Classes lists the class names.
+func (d *Annotations) Classes() []string { return d.classes }
+
+// Label is the class index of image i.
+func (d *Annotations) Label(i int) int { return int(d.labels[i]) }
+
+// Image decodes image i, see [data.DecodeAs].
+func (d *Annotations) Image(i int) (*picture.Image, error) { return d.Decoding().ReadImage(d.Name(i)) }
+
+// Encoded returns the content of the file of sample i.
+func (d *Annotations) Encoded(i int, buf []byte) (content []byte, ok bool, err error) {
+	content, err = picture.ReadFile(d.Name(i), buf)
+	return content, true, err
+}
+
+// Name is the path of image i.
+func (d *Annotations) Name(i int) string { return inFolder(d.root, d.files[i]) }
+
+// inFolder is the path of a file, relative to root unless it is absolute.
+func inFolder(root, file string) string {
+	if filepath.IsAbs(file) {
+		return file
+	}
+	return filepath.Join(root, file)
+}
+
+// Key is what sample i is called within the dataset.
+func (d *Annotations) Key(i int) string {
+	file := d.files[i]
+	if filepath.IsAbs(file) {
+		file = d.within(file)
+	}
+	return path.Clean(filepath.ToSlash(file))
+}
+
+// within is an absolute path relative to the root, if it lies there, maybe by a symbolic
+// link; otherwise the path itself.
+func (d *Annotations) within(file string) string {
+	for _, root := range d.absoluteRoots() {
+		if within, err := filepath.Rel(root, file); err == nil && filepath.IsLocal(within) {
+			return within
+		}
+	}
+	return file
+}
+
+// absoluteRoots are the absolute forms of the root: as it is called, and without links.
+func (d *Annotations) absoluteRoots() []string {
+	d.once.Do(func() {
+		if root, err := filepath.Abs(d.root); err == nil {
+			d.roots = append(d.roots, root)
+		}
+		if root, err := filepath.EvalSymlinks(d.root); err == nil {
+			if root, err = filepath.Abs(root); err == nil {
+				d.roots = append(d.roots, root)
+			}
+		}
+	})
+	return d.roots
+}
+
+// StampSize is the size of the file of sample i in bytes.
+func (d *Annotations) StampSize(i int) uint64 { return fileSize(d.Name(i)) }
+
+// Place is the file of sample i.
+func (d *Annotations) Place(i int) (file, within string) { return d.Name(i), "" }

@@ -1,0 +1,374 @@
+package sets
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"fasternet/data"
+	"fasternet/data/picture"
+)
+
+// ImageFolder is a dataset of image files in one folder per class.
+type ImageFolder struct {
+	data.Decoder
+	root    string
+	classes []string
+	files   []string // relative to root
+	labels  []int32
+	left    []data.LeftOut
+	faults  []data.Fault
+	notes   []string
+	links   bool // some files are symbolic links
+	seen    []classFolder
+}
+
+// classFolder is a class folder as the system knows it.
+type classFolder struct {
+	name string
+	info fs.FileInfo
+	link bool
+}
+
+// OpenImageFolder lists the images of root/<split>/<class>/**/*, which are told by
+// the usual endings in any case, such as .jpg or .png; of files without an ending, by
+// their content. The folder of [data.Train] is train or training; that of [data.Val] is the first
+// there is of val, valid, validation, eval, evaluation and test; that of [data.Test] is test.
+// With split "" the class folders are those in root itself.
+//
+// The index of a class is its position in the list of class folders, sorted by
+// code point. Files are sorted by path within a class. Symbolic links are
+// followed; names that start with a dot are left out, and so are files outside the
+// class folders: see [data.LeftOutOf]. It is an error when a class folder has no images.
+func OpenImageFolder(root string, split data.Split) (*ImageFolder, error) {
+	if split != "" {
+		var err error
+		if root, err = FindSplit(root, split); err != nil {
+			return nil, err
+		}
+	}
+	return OpenClassFolders(root, nil)
+}
+
+// OpenClassFolders is [OpenImageFolder] of the class folders in root. With a class
+// map the index of a class is its position there; folders of other names are left
+// out, and it is an error when one of its classes has no folder.
+func OpenClassFolders(root string, classes []string) (*ImageFolder, error) {
+	d, err := InspectClassFolders(root, classes)
+	if err != nil {
+		return nil, err
+	}
+	return d, data.CheckFaults(d, false)
+}
+
+// InspectClassFolders is [OpenClassFolders] that does not stop at what is wrong, but
+// remembers it: see [data.FaultsOf]. A class without images is one of the classes.
+func InspectClassFolders(root string, classes []string) (*ImageFolder, error) {
+	return inspectFolders(root, classes, true)
+}
+
+// InspectValidationFolders is [InspectClassFolders] of images that nothing is trained on:
+// a class of the class map need not have images, and without a class map a folder without
+// images is left out.
+func InspectValidationFolders(root string, classes []string) (*ImageFolder, error) {
+	return inspectFolders(root, classes, false)
+}
+
+// inspectFolders lists the class folders in root. With all, every class has to have
+// images.
+func inspectFolders(root string, classes []string, all bool) (*ImageFolder, error) {
+	top, err := os.Stat(root)
+	if err != nil {
+		return nil, fmt.Errorf("data: %w", err)
+	}
+	entries, err := os.ReadDir(root)
+	if err != nil {
+		return nil, fmt.Errorf("data: %w", err)
+	}
+	d := &ImageFolder{root: root, classes: classes}
+	folders := d.folders(entries, classes != nil)
+	if classes != nil {
+		d.mapped(folders, all, top)
+	} else {
+		for _, name := range folders {
+			if d.class(name, len(d.classes), all, top) {
+				d.classes = append(d.classes, name)
+			} else {
+				d.leave(name, data.NoImages)
+			}
+		}
+	}
+	if classes == nil {
+		d.checkNames()
+	}
+	if len(d.classes) == 0 {
+		return nil, fmt.Errorf("data: %s: no class folders; put the images of each class into a folder of its own", root)
+	}
+	if len(d.files) == 0 && len(d.faults) == 0 {
+		return nil, fmt.Errorf("data: %s: no images (%s by name) in the class folders", root, picture.ImageNames)
+	}
+	return d, nil
+}
+
+// folders lists the class folders among the entries of the root, which are sorted by
+// name. What else is there is left out.
+func (d *ImageFolder) folders(entries []fs.DirEntry, mapped bool) (names []string) {
+	for _, e := range entries {
+		if hidden(e.Name()) {
+			d.leave(e.Name(), data.Hidden)
+			continue
+		}
+		info, err := os.Stat(filepath.Join(d.root, e.Name()))
+		switch {
+		case err != nil && mapped: // the class map says whether it is missed
+			d.leave(e.Name(), data.BrokenLink)
+		case err != nil || info.IsDir(): // to pass over a broken link would shift the class indices
+			names = append(names, e.Name())
+		case !info.Mode().IsRegular():
+			d.leave(e.Name(), data.Special)
+		default:
+			d.leave(e.Name(), d.reason(e.Name(), data.Outside))
+		}
+	}
+	return names
+}
+
+// mapped lists the images in the folders of a class map.
+func (d *ImageFolder) mapped(folders []string, all bool, top fs.FileInfo) {
+	there, known := classIndex(folders), classIndex(d.classes)
+	for c, name := range d.classes {
+		if at, ok := there[sameName(name)]; ok {
+			d.class(folders[at], c, all, top)
+		} else if all {
+			d.fault("%s: no folder of class %d, %q, which data.classes has%s", d.root, c, name, nearFolder(name, folders))
+		}
+	}
+	var meant []string
+	for _, name := range folders {
+		if _, ok := known[sameName(name)]; ok {
+			meant = append(meant, name)
+		} else {
+			d.leave(name, data.OtherClass)
+		}
+	}
+	if _, wrong := wrongName(meant); wrong != "" { // two folders of one class
+		d.fault("%s: %s", d.root, wrong)
+	}
+}
+
+// checkNames finds class folders that are the parts of a data set, and names that are no
+// good or may be meant otherwise.
+func (d *ImageFolder) checkNames() {
+	switch _, wrong := wrongName(d.classes); {
+	case wrong != "":
+		d.fault("%s: %s", d.root, wrong)
+	case areParts(d.classes):
+		parts := partNames(d.classes)
+		d.fault("%s: the folders %s look like parts of a data set and not like classes; name the folder of the training images with data.train, e.g. data.train=%s",
+			d.root, ListNames(parts), parts[slices.IndexFunc(parts, isTraining)])
+	default:
+		d.notes = nameNotes(d.classes)
+	}
+}
+
+// nearFolder hints at a folder whose name differs in case or white space alone.
+func nearFolder(class string, folders []string) string {
+	for _, name := range folders {
+		if foldedName(name) == foldedName(class) {
+			return fmt.Sprintf("; there is one called %q", name)
+		}
+	}
+	return ""
+}
+
+// class appends the images of a class folder. It reports whether that is a class: with
+// all also if it has no images, which is a fault then.
+func (d *ImageFolder) class(name string, label int, all bool, top fs.FileInfo) bool {
+	first, faults, left := len(d.files), len(d.faults), len(d.left)
+	d.distinct(name)
+	d.list(name, []fs.FileInfo{top})
+	if len(d.files) == first && len(d.faults) == faults {
+		if !all {
+			return false
+		}
+		d.fault("%s: no images (%s by name) in this class folder%s; remove it or add images",
+			filepath.Join(d.root, name), picture.ImageNames, data.UnreadHint(d.left[left:]))
+	}
+	slices.Sort(d.files[first:])
+	for range d.files[first:] {
+		d.labels = append(d.labels, int32(label))
+	}
+	return true
+}
+
+// distinct finds class folders that a symbolic link makes the same.
+func (d *ImageFolder) distinct(name string) {
+	path := filepath.Join(d.root, name)
+	info, err := os.Stat(path)
+	entry, also := os.Lstat(path)
+	if err != nil || also != nil {
+		return // list says so
+	}
+	this := classFolder{name, info, entry.Mode()&fs.ModeSymlink != 0}
+	for _, other := range d.seen {
+		if (this.link || other.link) && os.SameFile(other.info, info) {
+			d.fault("%s and %s are the same folder, by a symbolic link, and cannot be two classes; remove one of them",
+				filepath.Join(d.root, other.name), path)
+		}
+	}
+	d.seen = append(d.seen, this)
+}
+
+// LabelHint says where labels come from.
+func (d *ImageFolder) LabelHint() string {
+	return fmt.Sprintf("the images of each class have to be in a folder of its own in %s", d.root)
+}
+
+// fault remembers something that is wrong.
+func (d *ImageFolder) fault(format string, args ...any) {
+	d.faults = append(d.faults, data.Fault{Err: fmt.Errorf("data: "+format, args...)})
+}
+
+// leave remembers a file that is left out, by its path below the root.
+func (d *ImageFolder) leave(rel string, why data.Reason) {
+	d.left = append(d.left, data.LeftOut{Path: filepath.Join(d.root, rel), Reason: why})
+}
+
+// list appends the images in the folder rel and below. The folders above it are
+// known by above, since a symbolic link may lead back to one of them.
+func (d *ImageFolder) list(rel string, above []fs.FileInfo) {
+	path := filepath.Join(d.root, rel)
+	info, err := os.Stat(path)
+	if err != nil {
+		d.fault("%w; remove or repair it", err)
+		return
+	}
+	for _, a := range above {
+		if os.SameFile(a, info) {
+			d.fault("%s: this symbolic link leads back to a folder above it; remove it", path)
+			return
+		}
+	}
+	above = append(slices.Clip(above), info)
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		d.fault("%w", err)
+	}
+	for _, e := range entries {
+		d.entry(filepath.Join(rel, e.Name()), e, above)
+	}
+}
+
+// entry takes an entry of a folder: it is an image, a folder, or left out.
+func (d *ImageFolder) entry(name string, e fs.DirEntry, above []fs.FileInfo) {
+	if hidden(e.Name()) {
+		d.leave(name, data.Hidden)
+		return
+	}
+	mode := e.Type()
+	if mode&fs.ModeSymlink != 0 {
+		d.links = true
+		target, err := os.Stat(filepath.Join(d.root, name))
+		switch {
+		case err == nil:
+			mode = target.Mode()
+		case picture.HasImageName(name): // a sample that cannot be read
+			d.files = append(d.files, name)
+			d.faults = append(d.faults, data.Fault{Err: fmt.Errorf("data: following a symbolic link: %w", err), Image: true})
+			return
+		case errors.Is(err, fs.ErrNotExist):
+			d.leave(name, data.BrokenLink)
+			return
+		default: // it may be a folder of images
+			d.fault("following a symbolic link: %w", err)
+			return
+		}
+	}
+	switch {
+	case mode.IsDir():
+		d.list(name, above)
+	case !mode.IsRegular():
+		d.leave(name, data.Special)
+	default:
+		if why := d.reason(name, ""); why != "" {
+			d.leave(name, why)
+			return
+		}
+		d.files = append(d.files, name)
+	}
+}
+
+// reason is why a regular file is left out: that it is not an image, or, of an image,
+// the given one.
+func (d *ImageFolder) reason(name string, image data.Reason) data.Reason {
+	is, err := picture.IsImageFile(filepath.Join(d.root, name))
+	switch {
+	case err != nil:
+		return data.Unreadable
+	case is:
+		return image
+	}
+	return data.OtherEnding
+}
+
+// hidden reports whether a name is hidden, or is of a folder that a system or a program
+// keeps for itself: among its files may be images, such as the thumbnails of a network
+// drive.
+func hidden(name string) bool {
+	return strings.HasPrefix(name, ".") || slices.Contains(systemFolders, name)
+}
+
+// systemFolders are the folders of macOS archives, of Synology and QNAP drives, of Windows,
+// and of Linux file systems.
+var systemFolders = []string{"__MACOSX", "@eaDir", "#recycle", "@Recycle", "@Recently-Snapshot", "#snapshot", "$RECYCLE.BIN", "System Volume Information", "lost+found", "__pycache__"}
+
+// LeftOut lists the files below the root that are not samples.
+func (d *ImageFolder) LeftOut() []data.LeftOut { return d.left }
+
+// Faults lists what is wrong with the folders.
+func (d *ImageFolder) Faults() []data.Fault { return d.faults }
+
+// Notes says what is right, but may not be meant.
+func (d *ImageFolder) Notes() []string { return d.notes }
+
+// Len is the number of images.
+func (d *ImageFolder) Len() int { return len(d.files) }
+
+// Classes lists the names of the class folders.
+func (d *ImageFolder) Classes() []string { return d.classes }
+
+// Label is the class index of image i.
+func (d *ImageFolder) Label(i int) int { return int(d.labels[i]) }
+
+// Image decodes image i, see [data.DecodeAs].
+func (d *ImageFolder) Image(i int) (*picture.Image, error) { return d.Decoding().ReadImage(d.Name(i)) }
+
+// Encoded returns the content of the file of sample i.
+func (d *ImageFolder) Encoded(i int, buf []byte) (content []byte, ok bool, err error) {
+	content, err = picture.ReadFile(d.Name(i), buf)
+	return content, true, err
+}
+
+// Name is the path of image i.
+func (d *ImageFolder) Name(i int) string { return filepath.Join(d.root, d.files[i]) }
+
+// Key is what sample i is called within the dataset.
+func (d *ImageFolder) Key(i int) string { return filepath.ToSlash(d.files[i]) }
+
+// StampSize is the size of the file of sample i in bytes.
+func (d *ImageFolder) StampSize(i int) uint64 { return fileSize(d.Name(i)) }
+
+// Place is the file of sample i, not a link to it.
+func (d *ImageFolder) Place(i int) (file, within string) {
+	file = d.Name(i)
+	if d.links && picture.IsLink(file) {
+		if target, err := filepath.EvalSymlinks(file); err == nil {
+			file = target
+		}
+	}
+	return file, ""
+}

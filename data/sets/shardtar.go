@@ -1,0 +1,206 @@
+package sets
+
+import (
+	"archive/tar"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// shardTar walks through the members of a shard.
+type shardTar struct {
+	file *os.File
+	size int64
+	tar  *tar.Reader
+	last string // the member before
+}
+
+// shardMember is a regular file in a shard.
+type shardMember struct {
+	name         string // its path, clean
+	key          string // that it had in the data set that the shard was made of; may be ""
+	offset, size int64
+	text         io.Reader // the content
+}
+
+func openShardTar(file string) (*shardTar, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	t := &shardTar{file: f, tar: tar.NewReader(f)} // it reads whole blocks and seeks, so the offset of f is where the data are
+	if err := t.check(); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return t, nil
+}
+
+// check finds files that are no tar files, by their first bytes.
+func (t *shardTar) check() error {
+	info, err := t.file.Stat()
+	if err != nil {
+		return err
+	}
+	t.size = info.Size()
+	switch {
+	case info.IsDir():
+		return errors.New("a folder; a shard is a tar file")
+	case t.size == 0:
+		return errors.New("the file is empty")
+	}
+	head := make([]byte, 8)
+	n, err := t.file.ReadAt(head, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	for _, c := range compressions {
+		if bytes.HasPrefix(head[:n], []byte(c.magic)) {
+			return fmt.Errorf("compressed with %s; images are read where they lie in a shard, so decompress it: %s %s", c.name, c.command, t.file.Name())
+		}
+	}
+	for name, magic := range map[string]string{"zip": "PK\x03\x04", "7z": "7z\xbc\xaf\x27\x1c", "RAR": "Rar!"} {
+		if bytes.HasPrefix(head[:n], []byte(magic)) {
+			return fmt.Errorf("a %s file; a shard is a tar file: unpack it, and make a tar file of what was in it", name)
+		}
+	}
+	return nil
+}
+
+// compressions are what tar files are compressed with: how such a file begins and ends
+// its name, and what undoes it.
+var compressions = []struct {
+	name, magic, command string
+	endings              []string
+}{
+	{"gzip", "\x1f\x8b", "gunzip", []string{".tar.gz", ".tgz"}},
+	{"zstd", "\x28\xb5\x2f\xfd", "zstd -d", []string{".tar.zst", ".tar.zstd", ".tzst"}},
+	{"xz", "\xfd7zXZ\x00", "unxz", []string{".tar.xz", ".txz"}},
+	{"bzip2", "BZh", "bunzip2", []string{".tar.bz2", ".tbz2", ".tbz"}},
+	{"lz4", "\x04\x22\x4d\x18", "lz4 -d", []string{".tar.lz4"}},
+	{"lzip", "LZIP", "lzip -d", []string{".tar.lz"}},
+	{"compress", "\x1f\x9d", "uncompress", []string{".tar.Z"}},
+}
+
+// CompressedShard reports whether a file has the name of a tar file that is compressed,
+// and what the tar file is called.
+func CompressedShard(file string) (tarFile string, ok bool) {
+	for _, c := range compressions {
+		for _, ending := range c.endings {
+			if stem, ok := strings.CutSuffix(file, ending); ok {
+				return stem + ".tar", true
+			}
+		}
+	}
+	return "", false
+}
+
+// next is the next member, of those that are files; io.EOF after the last.
+func (t *shardTar) next() (m shardMember, err error) {
+	for {
+		h, err := t.tar.Next()
+		if errors.Is(err, io.EOF) {
+			return m, t.end()
+		}
+		if err != nil {
+			return m, t.damaged(err)
+		}
+		t.last = h.Name
+		switch h.Typeflag {
+		case tar.TypeReg, tar.TypeCont, tar.TypeGNUSparse:
+		case tar.TypeDir, tar.TypeXGlobalHeader, 'X': // X: headers of Solaris
+			continue
+		default:
+			return m, fmt.Errorf("member %q is a link or special; want regular files (tar --dereference --hard-dereference)", h.Name)
+		}
+		m, err = t.member(h)
+		if err != nil {
+			return m, fmt.Errorf("member %q: %w", h.Name, err)
+		}
+		return m, nil
+	}
+}
+
+func (t *shardTar) member(h *tar.Header) (m shardMember, err error) {
+	at, err := t.file.Seek(0, io.SeekCurrent)
+	switch {
+	case err != nil:
+		return m, err
+	case h.Size > t.size-at:
+		return m, fmt.Errorf("%d bytes, but only %d follow: the shard is truncated", h.Size, t.size-at)
+	case h.Typeflag == tar.TypeGNUSparse || sparse(h):
+		return m, errors.New("it is sparse; pack the shard without --sparse")
+	case path.IsAbs(h.Name) || slices.Contains(strings.Split(h.Name, "/"), "..") || strings.ContainsRune(h.Name, 0):
+		return m, errors.New("a name that is absolute or climbs with .. is not safe")
+	}
+	m = shardMember{name: path.Clean(h.Name), offset: at, size: h.Size, text: t.tar}
+	if key, ok := strings.CutPrefix(h.PAXRecords[paxComment], nameComment); ok {
+		m.key = key
+	}
+	return m, nil
+}
+
+func sparse(h *tar.Header) bool {
+	for key := range h.PAXRecords {
+		if strings.HasPrefix(key, "GNU.sparse") {
+			return true
+		}
+	}
+	return false
+}
+
+func (t *shardTar) damaged(err error) error {
+	where := "at its start"
+	if t.last != "" {
+		where = fmt.Sprintf("after member %q", t.last)
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("the shard is truncated %s", where)
+	}
+	return fmt.Errorf("not a tar file, or a damaged one, %s: %w", where, err)
+}
+
+// end is io.EOF, or an error if something follows the end of the archive: what is in
+// tar files that were joined with cat would be lost.
+func (t *shardTar) end() error {
+	buf := make([]byte, 1<<16)
+	for {
+		n, err := t.file.Read(buf)
+		if len(bytes.Trim(buf[:n], "\x00")) > 0 {
+			return fmt.Errorf("more follows the end of the archive, after member %q; join tar files with tar --concatenate, not with cat", t.last)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// ended reports whether the archive ends as it should, with zeros. One that does not may
+// have lost members.
+func (t *shardTar) ended() bool {
+	const block = 512
+	tail := make([]byte, block)
+	if t.size < block {
+		return false
+	}
+	_, err := t.file.ReadAt(tail, t.size-block)
+	return err == nil && len(bytes.Trim(tail, "\x00")) == 0
+}
+
+// paxFolder is where programs that do not know the headers of another kind of tar put
+// them as files.
+var paxFolder = regexp.MustCompile(`^PaxHeaders?(\.\d+)?$`)
+
+// hiddenMember reports whether a member or a folder above it is hidden, or is a header of
+// tar that was taken for a file.
+func hiddenMember(name string) bool {
+	return slices.ContainsFunc(strings.Split(name, "/"), func(part string) bool {
+		return hidden(part) || paxFolder.MatchString(part)
+	})
+}

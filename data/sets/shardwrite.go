@@ -1,0 +1,243 @@
+package sets
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"fasternet/data"
+	"fasternet/data/picture"
+	"fasternet/internal/rng"
+)
+
+// ShardOptions say how [WriteShards] writes.
+type ShardOptions struct {
+	Name     string // of the split; the shards are called <Name>-000000.tar
+	PerShard int    // samples in a shard
+	Shuffle  bool   // in an order drawn by the seed, for readers that read shards from end to end
+	Seed     uint64
+	Progress func(done, total int) // may be nil
+}
+
+// ClassFile is the file of class names that [WriteShards] writes.
+const ClassFile = "classes.txt"
+
+// The header of an image has a comment with the name of the sample in the data set that
+// the shards were made of. A comment is the only kind of record that no other reader
+// warns about.
+const (
+	paxComment  = "comment"
+	nameComment = "sample="
+)
+
+// WriteShards writes a dataset as tar files in WebDataset form to dir: for each
+// sample its image, as the file that it is or as a PNG, and its class index, if the
+// samples have labels. The name of the sample is kept in a comment in the header. It adds
+// the class names and _info.json with the number of samples. A shard has its name only
+// when it is complete. It is an error when a label is not one of the classes, or when dir
+// has shards that would be read as part of the dataset.
+func WriteShards(ctx context.Context, dir string, ds data.Dataset, o ShardOptions) error {
+	if o.PerShard < 1 {
+		return fmt.Errorf("data: %d samples in a shard; at least 1 is needed", o.PerShard)
+	}
+	if _, err := data.CountClasses(ds); err != nil {
+		return err
+	}
+	if err := writableNames(ds); err != nil {
+		return err
+	}
+	if err := checkOldShards(dir, ds, o); err != nil {
+		return err
+	}
+	ds, err := withShardClasses(dir, ds, o)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("data: %w", err)
+	}
+	w := &shardWriter{dir: dir, ds: ds, o: o}
+	n := ds.Len()
+	order := func(i int) int { return i }
+	if o.Shuffle {
+		perm := rng.New(o.Seed, rng.Shard).Perm(n)
+		order = func(i int) int { return perm[i] }
+	}
+	for first := 0; first < n; first += o.PerShard {
+		if err := w.shard(ctx, first, min(first+o.PerShard, n), order); err != nil {
+			return err
+		}
+	}
+	if !data.Unlabelled(ds) {
+		if err := writeWhole(filepath.Join(dir, ClassFile), classFile(ds)); err != nil {
+			return err
+		}
+	}
+	return w.writeInfo()
+}
+
+// classFile is the content of the file of class names.
+func classFile(ds data.Dataset) []byte { return []byte(strings.Join(ds.Classes(), "\n") + "\n") }
+
+// writableNames returns an error unless the class names are what is read back from a file
+// with one in each line.
+func writableNames(ds data.Dataset) error {
+	if data.Unlabelled(ds) {
+		return nil
+	}
+	for c, name := range ds.Classes() {
+		if name == "" || name != strings.TrimSpace(name) || strings.ContainsAny(name, "\r\n\x00") || !utf8.ValidString(name) {
+			return fmt.Errorf("data: class %d is called %q, which cannot be a line of %s; rename it", c, name, ClassFile)
+		}
+	}
+	return nil
+}
+
+// checkOldShards returns an error if there are shards in the folder that would be read as
+// some of the new ones.
+func checkOldShards(dir string, ds data.Dataset, o ShardOptions) error {
+	old, err := filepath.Glob(filepath.Join(dir, o.Name+"*.tar"))
+	if err != nil {
+		return fmt.Errorf("data: %w", err)
+	}
+	shards := (ds.Len() + o.PerShard - 1) / o.PerShard
+	for _, path := range old {
+		var n int
+		if _, err := fmt.Sscanf(filepath.Base(path), o.Name+"-%06d.tar", &n); err != nil || filepath.Base(path) != shardName(o.Name, n) || n >= shards {
+			return fmt.Errorf("data: %s is there already and would be read as one of the %d new shards: remove it, or choose another folder", path, shards)
+		}
+	}
+	return nil
+}
+
+// withShardClasses gives a dataset the labels of the part whose shards are in the folder
+// already: both have one file of class names. A part may lack some of them.
+func withShardClasses(dir string, ds data.Dataset, o ShardOptions) (data.Dataset, error) {
+	others := readShardInfo(dir).Splits
+	delete(others, o.Name)
+	if len(others) == 0 || data.Unlabelled(ds) {
+		return ds, nil
+	}
+	path := filepath.Join(dir, ClassFile)
+	names, err := ReadClassMap(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return ds, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	at, index := indexOf(names), make([]int, len(ds.Classes()))
+	for c, name := range ds.Classes() {
+		var ok bool
+		if index[c], ok = at[name]; !ok {
+			return nil, fmt.Errorf("data: %s has no class %q; it belongs to the other part, whose shards are there: write the training part first, or choose another folder", path, name)
+		}
+	}
+	return data.Relabel(ds, index, names)
+}
+
+func shardName(split string, n int) string { return fmt.Sprintf("%s-%06d.tar", split, n) }
+
+type shardWriter struct {
+	dir     string
+	ds      data.Dataset
+	o       ShardOptions
+	files   []string
+	lengths []int
+	buf     []byte
+}
+
+// shard writes the samples [first, end) of the order.
+func (w *shardWriter) shard(ctx context.Context, first, end int, order func(int) int) error {
+	name := shardName(w.o.Name, len(w.files))
+	final := filepath.Join(w.dir, name)
+	f, err := os.Create(final + ".tmp")
+	if err != nil {
+		return fmt.Errorf("data: %w", err)
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	t := tar.NewWriter(f)
+	for i := first; i < end; i++ {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := w.sample(t, i, order(i)); err != nil {
+			return err
+		}
+		if w.o.Progress != nil {
+			w.o.Progress(i+1, w.ds.Len())
+		}
+	}
+	for _, step := range []func() error{t.Close, f.Sync, f.Close, func() error { return os.Rename(f.Name(), final) }} {
+		if err := step(); err != nil {
+			return fmt.Errorf("data: writing a shard: %w", err)
+		}
+	}
+	w.files, w.lengths = append(w.files, name), append(w.lengths, end-first)
+	return nil
+}
+
+// sample writes sample i under a number, which is unique and sorts as written.
+func (w *shardWriter) sample(t *tar.Writer, number, i int) error {
+	content, ok, err := data.Encoded(w.ds, i, w.buf)
+	if err != nil {
+		return err
+	}
+	ending := "png"
+	if ok {
+		w.buf = content[:0]
+		if ending = picture.Format(content); ending == "" {
+			return fmt.Errorf("data: %s: %w", w.ds.Name(i), picture.ErrNotAnImage)
+		}
+	} else {
+		m, o, err := data.StoredPixels(w.ds, i)
+		if err != nil {
+			return err
+		}
+		if content, err = m.PNG(); err != nil {
+			return fmt.Errorf("data: %s: %w", w.ds.Name(i), err)
+		}
+		content = picture.WithEXIF(content, "png", o)
+	}
+	type part struct {
+		key     string
+		content []byte
+	}
+	parts := []part{{ending, content}}
+	if !data.Unlabelled(w.ds) {
+		parts = append(parts, part{"cls", fmt.Append(nil, w.ds.Label(i))})
+	}
+	for _, part := range parts {
+		// Equal data sets give equal shards: no owner, no time.
+		h := &tar.Header{Name: fmt.Sprintf("%08d.%s", number, part.key), Mode: 0o644, Size: int64(len(part.content)), ModTime: time.Unix(0, 0)}
+		if part.key != "cls" {
+			h.PAXRecords = map[string]string{paxComment: nameComment + data.Key(w.ds, i)}
+		}
+		if err := t.WriteHeader(h); err != nil {
+			return fmt.Errorf("data: writing a shard: %w", err)
+		}
+		if _, err := t.Write(part.content); err != nil {
+			return fmt.Errorf("data: writing a shard: %w", err)
+		}
+	}
+	return nil
+}
+
+// writeWhole writes a small file so that it is there as a whole or not at all.
+func writeWhole(path string, content []byte) error {
+	if err := os.WriteFile(path+".tmp", content, 0o644); err != nil {
+		return fmt.Errorf("data: %w", err)
+	}
+	if err := os.Rename(path+".tmp", path); err != nil {
+		return fmt.Errorf("data: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,111 @@
+package sets
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"fasternet/data"
+)
+
+// splitFolders are the names under which the folder of a split is looked for.
+var splitFolders = map[data.Split][]string{
+	data.Train: {"train", "training"},
+	data.Val:   {"val", "valid", "validation", "eval", "evaluation", "test"},
+	data.Test:  {"test"},
+}
+
+// FindSplit is the folder of a split in root, by its usual names, in any case: Train as
+// well as train.
+func FindSplit(root string, split data.Split) (string, error) {
+	names := splitFolders[split]
+	if names == nil {
+		return "", fmt.Errorf("data: unknown split %q; use %s, %s or %s", string(split), data.Train, data.Val, data.Test)
+	}
+	there, err := foldersIn(root)
+	if err != nil {
+		return "", err
+	}
+	for _, name := range names {
+		found := slices.DeleteFunc(slices.Clone(there), func(f string) bool { return !strings.EqualFold(f, name) })
+		switch {
+		case slices.Contains(found, name):
+			return filepath.Join(root, name), nil
+		case len(found) > 1:
+			return "", fmt.Errorf("data: %s: which of %s is the %s split? Name it with data.%s", root, ListNames(found), split, split)
+		case len(found) == 1:
+			return filepath.Join(root, found[0]), nil
+		}
+	}
+	hint := "put the images of a class into " + filepath.Join(root, names[0], "<class>")
+	if split != data.Test {
+		parts := slices.DeleteFunc(partNames(there), func(name string) bool { return isTraining(name) != (split == data.Train) })
+		if len(parts) > 0 {
+			hint = fmt.Sprintf("there is %s: name the folder with data.%s", ListNames(parts), split)
+		}
+		hint += ", or let data.val_fraction hold images out, e.g. 0.1"
+	}
+	return "", fmt.Errorf("data: %s: no folder of the %s split; looked for %s: %s",
+		root, split, strings.Join(names, ", "), hint)
+}
+
+// foldersIn lists the names of the folders in a folder, and of links to folders.
+func foldersIn(root string) (names []string, err error) {
+	entries, err := os.ReadDir(root)
+	switch info, missing := os.Stat(root); {
+	case missing != nil:
+		return nil, fmt.Errorf("data: %s: no such folder", root)
+	case !info.IsDir():
+		return nil, fmt.Errorf("data: %s is a file; a folder is needed", root)
+	case err != nil:
+		return nil, fmt.Errorf("data: %w", err)
+	}
+	for _, e := range entries {
+		if isFolder(filepath.Join(root, e.Name())) {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil
+}
+
+// partName is what folders of parts are called, as in training_set, Val or test-images.
+var partName = regexp.MustCompile(`(?i)^(train|training|val|valid|validation|eval|evaluation|test|testing|dev)([ _-]?(set|data|images|imgs|part|split|[0-9]+))*$`)
+
+// partNames are the names that look like those of parts.
+func partNames(names []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !partName.MatchString(name) })
+}
+
+// areParts reports whether class folders are the parts of a data set: one has the training
+// images and another one does not. One of them alone may be a class, such as train next to
+// bus and car.
+func areParts(names []string) bool {
+	training := 0
+	parts := partNames(names)
+	for _, name := range parts {
+		if isTraining(name) {
+			training++
+		}
+	}
+	return training > 0 && training < len(parts)
+}
+
+// isTraining reports whether the folder of a part has the training images.
+func isTraining(part string) bool {
+	return strings.HasPrefix(strings.ToLower(part), string(data.Train))
+}
+
+// HasFolders reports whether there are folders in a folder that are not hidden.
+func HasFolders(path string) bool {
+	names, _ := foldersIn(path)
+	return slices.ContainsFunc(names, func(name string) bool { return !hidden(name) })
+}
+
+// isFolder reports whether path is a folder or a symbolic link to one.
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}

@@ -1,0 +1,68 @@
+package sets
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"unicode/utf16"
+)
+
+// maxText is the largest class map or annotation file that is read.
+const maxText = 1 << 30
+
+// readText reads a text file, see [decodeText].
+func readText(path string) (string, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("data: %w", err)
+	case info.IsDir():
+		return "", fmt.Errorf("data: %s is a folder; a text file is needed", path)
+	case info.Size() > maxText:
+		return "", fmt.Errorf("data: %s has %d bytes; a list of up to %d bytes is needed", path, info.Size(), maxText)
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("data: %w", err)
+	}
+	text, err := decodeText(content)
+	if err != nil {
+		return "", fmt.Errorf("data: %s: %w", path, err)
+	}
+	return text, nil
+}
+
+// decodeText is the text in a file of UTF-8, or of UTF-16 with a byte order mark, as
+// Windows writes it. The lines of the text end in "\n", also those that end in "\r\n" or
+// "\r" in the file.
+func decodeText(content []byte) (string, error) {
+	var text string
+	switch {
+	case bytes.HasPrefix(content, []byte{0xff, 0xfe}):
+		text = fromUTF16(content[2:], binary.LittleEndian)
+	case bytes.HasPrefix(content, []byte{0xfe, 0xff}):
+		text = fromUTF16(content[2:], binary.BigEndian)
+	default:
+		text = strings.TrimPrefix(string(content), "\ufeff")
+	}
+	// A file of UTF-16 without a mark looks so too.
+	if strings.ContainsRune(strings.TrimRight(text, "\x00"), 0) {
+		return "", errors.New("not a text: it contains zero bytes; save it as UTF-8")
+	}
+	text = strings.TrimRight(text, "\x00")
+	if strings.ContainsRune(text, '\r') {
+		text = strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n")
+	}
+	return text, nil
+}
+
+func fromUTF16(content []byte, order binary.ByteOrder) string {
+	units := make([]uint16, len(content)/2)
+	for i := range units {
+		units[i] = order.Uint16(content[2*i:])
+	}
+	return string(utf16.Decode(units))
+}
