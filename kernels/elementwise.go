@@ -1,30 +1,5 @@
 package kernels
 
-import "fmt"
-
-// Activation is the non-linearity of a layer.
-type Activation int
-
-// The activations. GELU is the exact form x·Φ(x), not the one with tanh.
-const (
-	Identity Activation = iota
-	ReLU
-	GELU
-)
-
-func (a Activation) String() string { return [...]string{"identity", "relu", "gelu"}[a] }
-
-// ParseActivation reads the name of an activation: "relu" or "gelu".
-func ParseActivation(name string) (Activation, error) {
-	switch name {
-	case "relu":
-		return ReLU, nil
-	case "gelu":
-		return GELU, nil
-	}
-	return 0, fmt.Errorf("kernels: activation %q: want relu or gelu", name)
-}
-
 // Copy copies src, of the same size, into dst. The two must be the same memory or
 // apart.
 func (k *Set) Copy(dst, src Matrix) {
@@ -45,8 +20,7 @@ func (k *Set) Affine(dst, src Matrix, a, b []float32, act Activation) {
 		columnsOf("Affine", a, dst.Cols), columnsOf("Affine", b, dst.Cols))
 }
 
-// AffineGrad is the backward pass of y = act(z), z = a·x + b, for ReLU and
-// GELU: it recomputes y, turns dy into dz = dy·act'(z), and adds to sum and
+// AffineGrad is the backward pass of y = act(z), z = a·x + b: it recomputes y, turns dy into dz = dy·act'(z), and adds to sum and
 // dot, per column, Σ dz and Σ dz·(x - mean). dz may be dy.
 func (k *Set) AffineGrad(y, dz, x, dy Matrix, a, b, mean, sum, dot []float32, act Activation) {
 	same("AffineGrad", y, dz, x, dy)

@@ -232,14 +232,16 @@ func refAct(act Activation, z float64) (y, dy float64) {
 	case GELU:
 		cdf := 0.5 * math.Erfc(-z/math.Sqrt2)
 		return z * cdf, cdf + z*math.Exp(-z*z/2)/math.Sqrt(2*math.Pi)
+	case Identity:
+		return z, 1
 	}
-	return z, 1
+	panic(fmt.Sprintf("%v has no reference in float64", act))
 }
 
 func TestAffine(t *testing.T) {
 	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for n := 0; n < 200; n++ {
-			act := Activation(n % 3)
+			act := Activation(n % activationCount)
 			rows, cols := pick(r), pick(r)
 			x, y := newGuarded(r, rows, cols), newGuarded(r, rows, cols)
 			a, b := newVector(r, cols), newVector(r, cols)
@@ -325,7 +327,7 @@ func TestAffineNonFinite(t *testing.T) {
 func TestAffineGrad(t *testing.T) {
 	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for n := 0; n < 200; n++ {
-			act := Activation(1 + n%2)
+			act := Activation(n % activationCount)
 			rows, cols := pick(r), pick(r)
 			x, dy, y, dz := newGuarded(r, rows, cols), newGuarded(r, rows, cols), newGuarded(r, rows, cols), newGuarded(r, rows, cols)
 			a, b, mean := newVector(r, cols), newVector(r, cols), newVector(r, cols)

@@ -11,8 +11,6 @@ var plain = functions{
 	lanes:            8,
 	gemmNN:           [4]func(int, *float32, int, int, int, int, *float32, *float32, int, *float32, int, float32, int){nil, plainGemmNN(1), plainGemmNN(2), plainGemmNN(3)},
 	gemmTN:           [4]func(int, *float32, int, int, *float32, int, int, int, int, *float32, int, int){nil, plainGemmTN, plainGemmTN, plainGemmTN},
-	affine:           [3]func(int, int, *float32, int, *float32, int, *float32, *float32){plainAffine(Identity), plainAffine(ReLU), plainAffine(GELU)},
-	affineGrad:       [3]func(int, int, *float32, int, *float32, int, *float32, int, *float32, int, *float32, *float32, *float32, *float32, *float32){nil, plainAffineGrad(ReLU), plainAffineGrad(GELU)},
 	combineColumns:   plainCombineColumns,
 	combine:          plainCombine,
 	copyRows:         plainCopyRows,
@@ -169,47 +167,34 @@ func exp2(u float32) float32 {
 	return p * math.Float32frombits(uint32(n+127)<<23)
 }
 
-func plainAffine(act Activation) func(rows, cols int, dst *float32, ldd int, src *float32, lds int, a, b *float32) {
+func plainAffine(act Activation) affineFunc {
+	forward := activations[act].forward
 	return func(rows, cols int, dst *float32, ldd int, src *float32, lds int, a, b *float32) {
 		av, bv := vector(a, cols), vector(b, cols)
 		for r := 0; r < rows; r++ {
 			out := row(dst, r, ldd, cols)
 			for j, x := range row(src, r, lds, cols) {
-				z := av[j]*x + bv[j]
-				switch act {
-				case ReLU:
-					z = max(z, 0)
-				case GELU:
-					cdf, _ := normal(z)
-					z *= cdf
-				}
-				out[j] = z
+				out[j] = av[j]*x + bv[j]
 			}
+			forward(out)
 		}
 	}
 }
 
-func plainAffineGrad(act Activation) func(rows, cols int, y *float32, ldy int, dz *float32, lddz int, x *float32, ldx int, dy *float32, lddy int, a, b, mean, sum, dot *float32) {
+func plainAffineGrad(act Activation) affineGradFunc {
+	backward := activations[act].backward
 	return func(rows, cols int, y *float32, ldy int, dz *float32, lddz int, x *float32, ldx int, dy *float32, lddy int, a, b, mean, sum, dot *float32) {
 		av, bv, mv, sums, dots := vector(a, cols), vector(b, cols), vector(mean, cols), vector(sum, cols), vector(dot, cols)
 		for r := 0; r < rows; r++ {
-			yv, dzv, dyv := row(y, r, ldy, cols), row(dz, r, lddz, cols), row(dy, r, lddy, cols)
-			for j, xv := range row(x, r, ldx, cols) {
-				z, g := av[j]*xv+bv[j], dyv[j]
-				switch act {
-				case ReLU:
-					if z <= 0 {
-						g = 0
-					}
-					z = max(z, 0)
-				case GELU:
-					cdf, pdf := normal(z)
-					g *= cdf + z*pdf
-					z *= cdf
-				}
-				yv[j], dzv[j] = z, g
+			xv, yv, dzv := row(x, r, ldx, cols), row(y, r, ldy, cols), row(dz, r, lddz, cols)
+			copy(dzv, row(dy, r, lddy, cols))
+			for j, v := range xv {
+				yv[j] = av[j]*v + bv[j]
+			}
+			backward(yv, dzv)
+			for j, g := range dzv {
 				sums[j] += g
-				dots[j] += g * (xv - mv[j])
+				dots[j] += g * (xv[j] - mv[j])
 			}
 		}
 	}

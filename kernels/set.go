@@ -54,6 +54,7 @@ var (
 // makeSets makes the sets of what has been registered.
 func makeSets() {
 	for v, f := range variants {
+		f.addPlainActivations()
 		add := func(p BF16Path, h *halfFunctions) {
 			sets[choice{v, p}] = &Set{functions: *f, variant: v, half: h, off: p == bf16Off}
 		}

@@ -20,6 +20,11 @@ const (
 // EnvVariable is the environment variable that forces a variant.
 const EnvVariable = "FASTERNET_KERNELS"
 
+type (
+	affineFunc     func(rows, cols int, dst *float32, ldd int, src *float32, lds int, a, b *float32)
+	affineGradFunc func(rows, cols int, y *float32, ldy int, dz *float32, lddz int, x *float32, ldx int, dy *float32, lddy int, a, b, mean, sum, dot *float32)
+)
+
 // functions is the table that a variant fills. Strides and sizes are in
 // elements; what the functions compute is said at the exported functions.
 type functions struct {
@@ -27,8 +32,8 @@ type functions struct {
 	gemmNN [4]func(m int, a *float32, lda, segs, segLen, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int)
 	gemmTN [4]func(ka int, a *float32, lda, outerA int, b *float32, ldb, outerB int, outer, inner int, c *float32, ldc int, cols int)
 
-	affine     [3]func(rows, cols int, dst *float32, ldd int, src *float32, lds int, a, b *float32)
-	affineGrad [3]func(rows, cols int, y *float32, ldy int, dz *float32, lddz int, x *float32, ldx int, dy *float32, lddy int, a, b, mean, sum, dot *float32)
+	affine     [activationCount]affineFunc     // nil for the plain ones
+	affineGrad [activationCount]affineGradFunc // likewise
 
 	combineColumns func(rows, cols int, dst *float32, ldd int, x *float32, ldx int, y *float32, ldy int, a, p, q *float32)
 	combine        func(rows, cols int, dst *float32, ldd int, x *float32, ldx int, y *float32, ldy int, alpha, beta float32)

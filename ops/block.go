@@ -131,6 +131,9 @@ func shapeOfMap(n *gorgonia.Node) (mapShape, error) {
 }
 
 func (f *block) check() error {
+	if err := f.Act.Check(); err != nil {
+		return err
+	}
 	c := f.shape.channels
 	if f.partial > c {
 		return fmt.Errorf("%d of %d channels convolved", f.partial, c)

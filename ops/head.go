@@ -61,6 +61,9 @@ func Activate(t *Tape, name string, x *gorgonia.Node, act kernels.Activation) (*
 	if s.Dims() != 2 {
 		return nil, fmt.Errorf("ops: activation %q: input has shape %v, want [rows, channels]", name, s)
 	}
+	if err := act.Check(); err != nil {
+		return nil, fmt.Errorf("ops: activation %q: %w", name, err)
+	}
 	rows, c := s[0], s[1]
 	ones, zeros, sums := make([]float32, c), make([]float32, c), make([]float32, 2*c)
 	for i := range ones {

@@ -103,6 +103,15 @@ func TestWrongInputShape(t *testing.T) {
 	if _, err := PatchConvNorm(h.tape, x, PatchConv{Name: "p", Weight: NewParam("w", 4, 8, 5, 5), Stride: 5, Norm: h.norm("m", r, 4)}); err == nil || !strings.Contains(err.Error(), "smaller than a patch") {
 		t.Errorf("a map that is too small: %v", err)
 	}
+	for _, act := range []kernels.Activation{kernels.Identity, 99} {
+		b.Act = act
+		if _, err := FasterNetBlock(h.tape, x, b); err == nil || !strings.Contains(err.Error(), "is no activation of a layer: want relu or gelu") {
+			t.Errorf("a block with %v: %v", act, err)
+		}
+		if _, err := Activate(h.tape, "act", h.input("rows", r, 2, 4), act); err == nil || !strings.Contains(err.Error(), "is no activation of a layer") {
+			t.Errorf("%v: %v", act, err)
+		}
+	}
 	if _, err := Linear(h.tape, "l", x, NewParam("w2", 4, 8), nil); err == nil {
 		t.Error("a linear layer on a map is accepted")
 	}
@@ -264,7 +273,7 @@ func TestFoldedNormErrors(t *testing.T) {
 		tape := NewTape(NewWorkspace(pool), c.train)
 		x := tape.Input("x", 1, 4, 4, 4)
 		_, patch := PatchConvNorm(tape, x, PatchConv{Name: "patch", Weight: NewParam("w", 8, 4, 2, 2), Stride: 2, Norm: c.norm, Bias: c.bias})
-		_, block := FasterNetBlock(tape, x, Block{Name: "block", PConv: NewParam("p", 1, 1, 3, 3), Conv1: NewParam("w1", 8, 4, 1, 1), Norm: c.norm, Bias: c.bias, Conv2: NewParam("w2", 4, 8, 1, 1)})
+		_, block := FasterNetBlock(tape, x, Block{Name: "block", PConv: NewParam("p", 1, 1, 3, 3), Conv1: NewParam("w1", 8, 4, 1, 1), Norm: c.norm, Bias: c.bias, Act: kernels.ReLU, Conv2: NewParam("w2", 4, 8, 1, 1)})
 		for what, err := range map[string]error{"patch convolution": patch, "block": block} {
 			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%s, %+v: %v", what, c, err)

@@ -62,26 +62,31 @@ func (b *Builder) LayerNorm(name, x string, n *ops.LayerNorm) string {
 	return b.Node("Add", name, []string{v, bias})
 }
 
-// Activation adds an activation.
+// Activation adds an activation in the operators of its formula.
 func (b *Builder) Activation(name, x string, act kernels.Activation) string {
-	switch act {
-	case kernels.GELU:
-		return b.gelu(name, x)
-	case kernels.ReLU:
-		return b.Node("Relu", name, []string{x})
+	f, err := act.Formula()
+	if err != nil {
+		b.fail("%w", err)
+		return x
 	}
-	b.fail("activation %v has no ONNX form", act)
+	values := map[string]string{"x": x}
+	for i, step := range f.Steps {
+		var operands []string
+		for _, o := range step.Operands {
+			if v, ok := f.Constants[o]; ok {
+				operands = append(operands, b.Scalar(o, v))
+			} else {
+				operands = append(operands, values[o])
+			}
+		}
+		node := name
+		if i+1 < len(f.Steps) {
+			node += "." + step.Name
+		}
+		values[step.Name] = b.Node(step.Operator, node, operands)
+		x = values[step.Name]
+	}
 	return x
-}
-
-// gelu adds the exact GELU x·(1+erf(x/√2))/2. Opset 17 has no operator for it; runtimes know
-// this form, in this order, and fuse it.
-func (b *Builder) gelu(name, x string) string {
-	v := b.Node("Div", name+".div", []string{x, b.Scalar("gelu.sqrt2", 1.41421356237309504880)})
-	v = b.Node("Erf", name+".erf", []string{v})
-	v = b.Node("Add", name+".add", []string{v, b.Scalar("gelu.one", 1)})
-	v = b.Node("Mul", name+".mul", []string{x, v})
-	return b.Node("Mul", name, []string{v, b.Scalar("gelu.half", 0.5)})
 }
 
 // meanTokens adds the mean over the tokens of x [batch, tokens, dim].

@@ -102,6 +102,7 @@ func (s *isa) affine(act string) {
 
 func (s *isa) activate(act string, z reg.Register) reg.Register {
 	switch act {
+	case "": // the identity
 	case "ReLU":
 		zero := s.zero()
 		VMAXPS(z, zero, z) // the second source is returned for NaN
@@ -109,6 +110,8 @@ func (s *isa) activate(act string, z reg.Register) reg.Register {
 		cdf := s.vec()
 		s.normal(z, cdf, nil)
 		VMULPS(z, cdf, z)
+	default:
+		panic("no activation " + act)
 	}
 	return z
 }
@@ -168,6 +171,8 @@ func (s *isa) activateGrad(act string, z, g reg.Register) {
 		VFMADD213PS(cdf, z, pdf) // z·pdf + cdf
 		VMULPS(pdf, g, g)
 		VMULPS(z, cdf, z)
+	default:
+		panic("no activation " + act)
 	}
 }
 
