@@ -9,6 +9,7 @@ import (
 	"fasternet/configs"
 	"fasternet/graph"
 	"fasternet/graph/fasternet"
+	"fasternet/graph/graphtest"
 	"fasternet/internal/golden"
 )
 
@@ -71,7 +72,7 @@ func TestFeaturesAgree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fill(m, 5)
+	graphtest.Fill(m.Store(), 5)
 	r := newRunner(t, m)
 	for _, size := range [][2]int{{224, 224}, {256, 320}} {
 		s := graph.Shape{Batch: 2, Height: size[0], Width: size[1]}

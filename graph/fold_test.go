@@ -8,6 +8,7 @@ import (
 	"fasternet/configs"
 	"fasternet/graph"
 	"fasternet/graph/fasternet"
+	"fasternet/graph/graphtest"
 	"fasternet/internal/golden"
 	"fasternet/kernels"
 )
@@ -88,14 +89,14 @@ func TestFoldOwnSizes(t *testing.T) {
 		"drop path, relu": func(c *configs.Model) { c.DropPathRate, c.ActLayer = 0.5, "relu" },
 	} {
 		t.Run(name, func(t *testing.T) {
-			everyVariant(t, func(t *testing.T, k *kernels.Set) {
+			graphtest.EveryVariant(t, func(t *testing.T, k *kernels.Set) {
 				c := smallConfig()
 				change(&c)
 				m, err := fasternet.New(c, 1)
 				if err != nil {
 					t.Fatal(err)
 				}
-				fill(m, 3)
+				graphtest.Fill(m.Store(), 3)
 				before := fmt.Sprint(m.Store().Entries[0].Param.Data())
 				f := fold(t, m)
 				if _, ok := f.Store().Lookup("stages.0.blocks.0.layer_scale"); ok {
@@ -105,7 +106,7 @@ func TestFoldOwnSizes(t *testing.T) {
 					t.Errorf("%d parameters are counted, there are %d", got, want)
 				}
 				const batch, h, w = 3, 40, 52
-				x := random(batch*h*w*c.InChans, 0)
+				x := graphtest.Random(batch*h*w*c.InChans, 0)
 				want, err := program(t, newRunnerOn(t, k, m), graph.Shape{batch, h, w, false}).Forward(x)
 				if err != nil {
 					t.Fatal(err)

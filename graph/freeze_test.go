@@ -9,6 +9,7 @@ import (
 	"fasternet/configs"
 	"fasternet/graph"
 	"fasternet/graph/fasternet"
+	"fasternet/graph/graphtest"
 	"fasternet/graph/swin"
 	"fasternet/graph/vit"
 	"fasternet/ops"
@@ -47,7 +48,7 @@ func TestFrozen(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		x, targets := random(batch*size*size*3, 7), make([]float32, batch*5)
+		x, targets := graphtest.Random(batch*size*size*3, 7), make([]float32, batch*5)
 		for i := range batch {
 			targets[i*5+i] = 1
 		}
@@ -120,7 +121,7 @@ func TestStatistics(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := random(4*32*32*3, 3)
+	x := graphtest.Random(4*32*32*3, 3)
 	run := func() string {
 		for _, n := range m.Store().Norms {
 			n.Momentum = 1
@@ -154,14 +155,14 @@ func TestTeach(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := newRunner(t, m)
-	x, targets := random(4*32*32*3, 3), make([]float32, 20)
+	x, targets := graphtest.Random(4*32*32*3, 3), make([]float32, 20)
 	if err := program(t, r, graph.Shape{4, 32, 32, true}).Teach(targets); err == nil {
 		t.Error("a program without distillation takes a teacher")
 	}
 	r = newRunner(t, m)
 	r.Loss = ops.Loss{Distill: ops.SoftDistill, Alpha: 1, Tau: 2}
 	p := program(t, r, graph.Shape{4, 32, 32, true})
-	if err := p.Teach(random(20, 5)); err != nil {
+	if err := p.Teach(graphtest.Random(20, 5)); err != nil {
 		t.Fatal(err)
 	}
 	if loss, err := p.Gradients(x, targets, graph.Position{}); err != nil || loss <= 0 {

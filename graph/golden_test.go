@@ -9,6 +9,7 @@ import (
 	"fasternet/graph"
 	_ "fasternet/graph/families"
 	"fasternet/graph/fasternet"
+	"fasternet/graph/graphtest"
 	"fasternet/internal/golden"
 	"fasternet/kernels"
 )
@@ -54,26 +55,13 @@ func modelConfig(r reference) configs.Model {
 	return c
 }
 
-// fill gives a model the weights of the reference.
-func fill(m graph.Model, seed int) {
-	for _, e := range m.Store().Entries {
-		switch {
-		case e.Param != nil:
-			copy(e.Param.Data(), golden.Weight(e.Name, seed, e.Shape))
-			e.Param.Changed()
-		case e.Buffer != nil:
-			copy(e.Buffer, golden.Weight(e.Name, seed, e.Shape))
-		}
-	}
-}
-
 func newModel(t *testing.T, r reference, seed int) *fasternet.Model {
 	t.Helper()
 	m, err := fasternet.New(modelConfig(r), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	fill(m, seed)
+	graphtest.Fill(m.Store(), seed)
 	return m
 }
 
@@ -82,9 +70,7 @@ func newRunner(t *testing.T, m graph.Model) *graph.Runner {
 }
 
 func newRunnerOn(t *testing.T, k *kernels.Set, m graph.Model) *graph.Runner {
-	pool := k.NewPool(2)
-	t.Cleanup(pool.Close)
-	return graph.NewRunner(m, pool)
+	return graph.NewRunner(m, graphtest.Pool(t, k))
 }
 
 func program(t *testing.T, r *graph.Runner, s graph.Shape) *graph.Program {
@@ -94,17 +80,6 @@ func program(t *testing.T, r *graph.Runner, s graph.Shape) *graph.Program {
 		t.Fatal(err)
 	}
 	return p
-}
-
-func everyVariant(t *testing.T, f func(t *testing.T, k *kernels.Set)) {
-	t.Helper()
-	for _, v := range kernels.Available() {
-		k, err := kernels.New(v, "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Run(string(v), func(t *testing.T) { f(t, k) })
-	}
 }
 
 var variants = []string{"t0", "t1", "t2", "s", "m", "l"}
@@ -193,7 +168,7 @@ func smoothed(labels []int, classes int) []float32 {
 func TestSmallModels(t *testing.T) {
 	for _, name := range []string{"fasternet_small_gelu", "fasternet_small_relu"} {
 		t.Run(name, func(t *testing.T) {
-			everyVariant(t, func(t *testing.T, k *kernels.Set) {
+			graphtest.EveryVariant(t, func(t *testing.T, k *kernels.Set) {
 				var ref reference
 				golden.JSON(t, name+".json", &ref)
 				want := golden.Tensors(t, name+".safetensors")
@@ -211,7 +186,7 @@ func TestSmallModels(t *testing.T) {
 				golden.CheckRel(t, "eval logits", logits, want["eval_logits"].Data, 3e-5)
 				train := program(t, r, graph.Shape{c.Batch, c.Image[0], c.Image[1], true})
 				checkTraining(t, k, m, train, ref, want, images, targets, false)
-				fill(m, c.Seed)
+				graphtest.Fill(m.Store(), c.Seed)
 				checkTraining(t, k, m, train, ref, want, images, targets, true)
 			})
 		})
@@ -326,7 +301,7 @@ func checkBuffers(t *testing.T, m graph.Model, want map[string]golden.Tensor, pr
 }
 
 func TestDropPath(t *testing.T) {
-	everyVariant(t, func(t *testing.T, k *kernels.Set) {
+	graphtest.EveryVariant(t, func(t *testing.T, k *kernels.Set) {
 		var ref reference
 		golden.JSON(t, "fasternet_small_droppath.json", &ref)
 		want := golden.Tensors(t, "fasternet_small_droppath.safetensors")

@@ -9,7 +9,7 @@ import (
 	"fasternet/configs"
 	"fasternet/graph"
 	"fasternet/graph/fasternet"
-	"fasternet/internal/rng"
+	"fasternet/graph/graphtest"
 	"fasternet/kernels"
 )
 
@@ -32,15 +32,6 @@ func ExampleRunner() {
 	logits, err := program.Forward(make([]float32, 2*64*64*3))
 	fmt.Println(len(logits), err)
 	// Output: 20 <nil>
-}
-
-func random(n int, at uint64) []float32 {
-	r := rng.New(1, rng.Bench, at)
-	x := make([]float32, n)
-	for i := range x {
-		x[i] = float32(r.NormFloat64())
-	}
-	return x
 }
 
 func smallConfig() configs.Model {
@@ -78,7 +69,7 @@ func TestOwnSizes(t *testing.T) {
 			}
 			r := newRunner(t, m)
 			const batch, h, w = 6, 40, 52
-			x := random(batch*h*w*c.InChans, 0)
+			x := graphtest.Random(batch*h*w*c.InChans, 0)
 			targets := make([]float32, batch*5)
 			for i := range batch {
 				targets[i*5+i%5] = 1
@@ -122,7 +113,7 @@ func TestBatchComposition(t *testing.T) {
 	}
 	r := newRunner(t, m)
 	const size = 32 * 32 * 3
-	x := random(5*size, 1)
+	x := graphtest.Random(5*size, 1)
 	all, err := program(t, r, graph.Shape{5, 32, 32, false}).Forward(x)
 	if err != nil {
 		t.Fatal(err)
@@ -159,7 +150,7 @@ func TestProgramsShareParameters(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := newRunner(t, m)
-	small, large := random(32*32*3, 2), random(3*64*48*3, 3)
+	small, large := graphtest.Random(32*32*3, 2), graphtest.Random(3*64*48*3, 3)
 	run := func(s graph.Shape, x []float32) []float32 {
 		logits, err := program(t, r, s).Forward(x)
 		if err != nil {
@@ -209,7 +200,7 @@ func TestGradientsAccumulate(t *testing.T) {
 			clear(q.GradData())
 		}
 		for _, a := range at {
-			if _, err := p.Gradients(random(2*32*32*3, a), targets, graph.Position{}); err != nil {
+			if _, err := p.Gradients(graphtest.Random(2*32*32*3, a), targets, graph.Position{}); err != nil {
 				t.Fatal(err)
 			}
 		}

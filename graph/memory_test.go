@@ -6,7 +6,6 @@ import (
 
 	"fasternet/configs"
 	"fasternet/graph/fasternet"
-	"fasternet/graph/localmim"
 	"fasternet/graph/swin"
 	"fasternet/graph/vit"
 )
@@ -34,10 +33,6 @@ func TestModelsThatDoNotFit(t *testing.T) {
 		}},
 		{"Swin", func() error {
 			_, err := swin.New(load("swin_tiny", "model.embed_dim=8192", "model.depths=[2, 2, 1024, 2]", "model.num_heads=[4, 8, 16, 32]", "model.num_classes=10").Model, 224, 0)
-			return err
-		}},
-		{"decoders", func() error {
-			_, err := localmim.New(load("mim_quickstart", "mim.decoder_dim=65536", "mim.decoder_depth=256", "mim.decoder_heads=64"), 0)
 			return err
 		}},
 	} {

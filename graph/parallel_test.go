@@ -7,6 +7,7 @@ import (
 	"fasternet/configs"
 	"fasternet/graph"
 	"fasternet/graph/fasternet"
+	"fasternet/graph/graphtest"
 	"fasternet/kernels"
 	"fasternet/ops"
 )
@@ -35,7 +36,7 @@ func TestFinalGradients(t *testing.T) {
 	}
 	targets := make([]float32, 15)
 	targets[2], targets[7], targets[11] = 1, 1, 1
-	if _, err := p.Gradients(random(3*32*32*3, 1), targets, graph.Position{}); err != nil {
+	if _, err := p.Gradients(graphtest.Random(3*32*32*3, 1), targets, graph.Position{}); err != nil {
 		t.Fatal(err)
 	}
 	if !slices.Equal(order, p.Learned()) || len(order) != len(m.Store().Params()) || order[len(order)-1].Name == "head.weight" {

@@ -7,6 +7,7 @@ import (
 
 	"fasternet/graph"
 	"fasternet/graph/fasternet"
+	"fasternet/graph/graphtest"
 )
 
 // One folded model follows the weights of the model that is trained, statistics of
@@ -18,11 +19,11 @@ func TestForInferenceFollowsTheWeights(t *testing.T) {
 	}
 	r := newRunner(t, m)
 	shape := graph.Shape{Batch: 3, Height: 40, Width: 52}
-	x := random(3*40*52*3, 0)
+	x := graphtest.Random(3*40*52*3, 0)
 	var first *graph.Runner
 	var last []float32
 	for seed := range 3 {
-		fill(m, seed+1)
+		graphtest.Fill(m.Store(), seed+1)
 		kept, err := r.ForInference()
 		if err != nil {
 			t.Fatal(err)
@@ -92,7 +93,7 @@ func TestMemoryThatGrowsIsGivenBack(t *testing.T) {
 		runtime.ReadMemStats(&m)
 		return int(m.HeapAlloc)
 	}
-	before, x := heap(), random(16*256*256*3, 0)
+	before, x := heap(), graphtest.Random(16*256*256*3, 0)
 	for batch := 8; batch <= 16; batch++ {
 		if _, err := program(t, r, graph.Shape{batch, 256, 256, false}).Forward(x[:batch*256*256*3]); err != nil {
 			t.Fatal(err)

@@ -2,17 +2,15 @@ package graph_test
 
 import (
 	"fmt"
-	"math"
-	"slices"
 	"strings"
 	"testing"
 
 	"fasternet/configs"
 	"fasternet/graph"
 	"fasternet/graph/fasternet"
+	"fasternet/graph/graphtest"
 	"fasternet/internal/golden"
 	"fasternet/kernels"
-	"fasternet/layers"
 	"fasternet/ops"
 )
 
@@ -24,61 +22,9 @@ type plan struct {
 	kernels   *kernels.Set
 }
 
-// bits are what two batches leave behind, and the size of the memory for it.
-type bits struct {
-	values map[string][]float32
-	arena  int
-}
-
-// reset undoes what training has done to a model that takes no step.
-func reset(s *layers.Store) {
-	for _, q := range s.Params() {
-		clear(q.GradData())
-	}
-	for _, n := range s.Norms {
-		clear(n.RunningMean)
-		for i := range n.RunningVar {
-			n.RunningVar[i] = 1
-		}
-		*n.Tracked = 0
-	}
-}
-
-func (b *bits) add(name string, v ...float32) { b.values[name] = slices.Clone(v) }
-
-// state adds gradients and running statistics.
-func (b *bits) state(s *layers.Store) {
-	for _, q := range s.Params() {
-		b.add("the gradient of "+q.Name, q.GradData()...)
-	}
-	for _, n := range s.Norms {
-		b.add("the running mean of "+n.Weight.Name, n.RunningMean...)
-		b.add("the running variance of "+n.Weight.Name, n.RunningVar...)
-		b.add("the batches that were seen by "+n.Weight.Name, float32(*n.Tracked))
-	}
-}
-
-// compare names what differs.
-func (b *bits) compare(t *testing.T, what string, want *bits) {
-	t.Helper()
-	for name, w := range want.values {
-		got := b.values[name]
-		if len(got) != len(w) {
-			t.Errorf("%s: %s has %d values, want %d", what, name, len(got), len(w))
-			continue
-		}
-		for i := range w {
-			if math.Float32bits(got[i]) != math.Float32bits(w[i]) {
-				t.Errorf("%s: %s: value %d is %v, want %v", what, name, i, got[i], w[i])
-				break
-			}
-		}
-	}
-}
-
 // twoBatches accumulates the gradients of two batches of noise; the second is
 // smaller, as at the end of an epoch.
-func twoBatches(t *testing.T, m graph.Model, how plan, size int, change func(r *graph.Runner)) *bits {
+func twoBatches(t *testing.T, m graph.Model, how plan, size int, change func(r *graph.Runner)) *graphtest.Bits {
 	t.Helper()
 	pool := how.kernels.NewPool(how.workers)
 	defer pool.Close()
@@ -87,8 +33,8 @@ func twoBatches(t *testing.T, m graph.Model, how plan, size int, change func(r *
 	if change != nil {
 		change(r)
 	}
-	reset(m.Store())
-	out := &bits{values: map[string][]float32{}}
+	graphtest.Reset(m.Store())
+	out := &graphtest.Bits{}
 	for step, batch := range []int{5, 3} {
 		p := program(t, r, graph.Shape{batch, size, size, true})
 		targets := make([]float32, batch*m.Classes())
@@ -96,19 +42,19 @@ func twoBatches(t *testing.T, m graph.Model, how plan, size int, change func(r *
 			targets[i*m.Classes()+i%m.Classes()] = 1
 		}
 		if r.Loss.Distill != ops.NoDistill {
-			if err := p.Teach(random(len(targets), 9)); err != nil {
+			if err := p.Teach(graphtest.Random(len(targets), 9)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		loss, err := p.Gradients(random(batch*size*size*m.Channels(), uint64(step)), targets, graph.Position{Seed: 3, Step: uint64(step)})
+		loss, err := p.Gradients(graphtest.Random(batch*size*size*m.Channels(), uint64(step)), targets, graph.Position{Seed: 3, Step: uint64(step)})
 		if err != nil {
 			t.Fatal(err)
 		}
-		out.add(fmt.Sprintf("the loss of batch %d", step), loss)
-		out.add(fmt.Sprintf("the logits of batch %d", step), p.Logits()...)
-		out.arena = max(out.arena, p.ArenaBytes())
+		out.Add(fmt.Sprintf("the loss of batch %d", step), loss)
+		out.Add(fmt.Sprintf("the logits of batch %d", step), p.Logits()...)
+		out.Arena = max(out.Arena, p.ArenaBytes())
 	}
-	out.state(m.Store())
+	out.AddState(m.Store())
 	return out
 }
 
@@ -148,15 +94,15 @@ func TestRecompute(t *testing.T) {
 			want := twoBatches(t, m, plan{false, 2, in, k}, 32, nil)
 			for _, workers := range []int{1, 2, 4} {
 				got := twoBatches(t, m, plan{true, workers, in, k}, 32, nil)
-				got.compare(t, fmt.Sprintf("%s, %v, %d threads", name, in, workers), want)
-				if got.arena >= want.arena {
-					t.Errorf("%s, %v: %d bytes of activations, %d if all is kept", name, in, got.arena, want.arena)
+				got.Compare(t, fmt.Sprintf("%s, %v, %d threads", name, in, workers), want)
+				if got.Arena >= want.Arena {
+					t.Errorf("%s, %v: %d bytes of activations, %d if all is kept", name, in, got.Arena, want.Arena)
 				}
 			}
 		}
 		t.Run(name, func(t *testing.T) {
-			everyVariant(t, func(t *testing.T, k *kernels.Set) { check(t, k, kernels.FP32) })
-			everyBF16(t, func(t *testing.T, k *kernels.Set) { check(t, k, kernels.BF16) })
+			graphtest.EveryVariant(t, func(t *testing.T, k *kernels.Set) { check(t, k, kernels.FP32) })
+			graphtest.EveryBF16(t, func(t *testing.T, k *kernels.Set) { check(t, k, kernels.BF16) })
 		})
 	}
 }
@@ -181,7 +127,7 @@ func TestRecomputeFrozen(t *testing.T) {
 			}
 			want := twoBatches(t, m, plan{false, 2, kernels.FP32, kernels.Default()}, 32, change)
 			got := twoBatches(t, m, plan{true, 2, kernels.FP32, kernels.Default()}, 32, change)
-			got.compare(t, fmt.Sprintf("%s, %d layers frozen", name, frozen), want)
+			got.Compare(t, fmt.Sprintf("%s, %d layers frozen", name, frozen), want)
 		}
 	}
 }
@@ -189,22 +135,22 @@ func TestRecomputeFrozen(t *testing.T) {
 // The statistics that are measured for precise batch norms.
 func TestRecomputeStatistics(t *testing.T) {
 	m := recomputed(t)["fasternet"]
-	measured := func(recompute bool) *bits {
+	measured := func(recompute bool) *graphtest.Bits {
 		r := newRunner(t, m)
 		r.Recompute = recompute
 		p, err := r.Statistics(4, 32, 32)
 		if err != nil {
 			t.Fatal(err)
 		}
-		reset(m.Store())
-		if err := p.Measure(random(4*32*32*3, 3)); err != nil {
+		graphtest.Reset(m.Store())
+		if err := p.Measure(graphtest.Random(4*32*32*3, 3)); err != nil {
 			t.Fatal(err)
 		}
-		out := &bits{values: map[string][]float32{}}
-		out.state(m.Store())
+		out := &graphtest.Bits{}
+		out.AddState(m.Store())
 		return out
 	}
-	measured(true).compare(t, "statistics", measured(false))
+	measured(true).Compare(t, "statistics", measured(false))
 }
 
 // The models that the reference values are of.
@@ -215,51 +161,12 @@ func TestRecomputeGolden(t *testing.T) {
 		m := ref.model(t)
 		want := twoBatches(t, m, plan{false, 2, kernels.FP32, kernels.Default()}, ref.Config.Image, nil)
 		got := twoBatches(t, m, plan{true, 2, kernels.FP32, kernels.Default()}, ref.Config.Image, nil)
-		got.compare(t, name, want)
-		t.Logf("%s: %d bytes of activations, %d if all is kept", name, got.arena, want.arena)
+		got.Compare(t, name, want)
+		t.Logf("%s: %d bytes of activations, %d if all is kept", name, got.Arena, want.Arena)
 	}
 	var ref reference
 	golden.JSON(t, "fasternet_t0.json", &ref)
 	m := newModel(t, ref, ref.Seed)
 	want := twoBatches(t, m, plan{false, 2, kernels.FP32, kernels.Default()}, 64, nil)
-	twoBatches(t, m, plan{true, 2, kernels.FP32, kernels.Default()}, 64, nil).compare(t, "fasternet_t0", want)
-	for _, name := range mimNames {
-		var ref mimReference
-		golden.JSON(t, name+".json", &ref)
-		c := ref.config(t)
-		if c.Model.Name == "swin" && testing.Short() {
-			continue // images of 224 pixels
-		}
-		tensors := golden.Tensors(t, name+".safetensors")
-		pretrained := func(recompute bool, in kernels.Precision) *bits {
-			m, r := newMIM(t, c)
-			fillMIM(m, ref.Config.Seed)
-			r.Recompute, r.Precision = recompute, in
-			p, err := r.Program(ref.Config.Batch, true)
-			if err != nil {
-				t.Fatal(err)
-			}
-			out := &bits{values: map[string][]float32{}, arena: p.ArenaBytes()}
-			for step := range 2 {
-				loss, err := p.Run(ref.batch(m, tensors))
-				if err != nil {
-					t.Fatal(err)
-				}
-				out.add(fmt.Sprintf("the loss of batch %d", step), loss)
-			}
-			out.state(m.Store())
-			return out
-		}
-		check := func(in kernels.Precision) {
-			want, got := pretrained(false, in), pretrained(true, in)
-			got.compare(t, fmt.Sprintf("%s, %v", name, in), want)
-			if got.arena >= want.arena {
-				t.Errorf("%s, %v: %d bytes of activations, %d if all is kept", name, in, got.arena, want.arena)
-			}
-		}
-		check(kernels.FP32)
-		if kernels.Default().BF16() != "" {
-			check(kernels.BF16)
-		}
-	}
+	twoBatches(t, m, plan{true, 2, kernels.FP32, kernels.Default()}, 64, nil).Compare(t, "fasternet_t0", want)
 }

@@ -6,6 +6,7 @@ import (
 
 	"fasternet/configs"
 	"fasternet/graph"
+	"fasternet/graph/graphtest"
 	"fasternet/internal/golden"
 )
 
@@ -36,7 +37,7 @@ func TestForSize(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			fill(m, 1)
+			graphtest.Fill(m.Store(), 1)
 			other, err := graph.ForSize(m, c.to)
 			if err != nil {
 				t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 
 	"fasternet/configs"
 	"fasternet/graph"
+	"fasternet/graph/graphtest"
 	"fasternet/graph/swin"
 	"fasternet/graph/vit"
 	"fasternet/internal/golden"
@@ -60,7 +61,7 @@ func (r transformerReference) model(t *testing.T) graph.Model {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fill(net, c.Seed)
+	graphtest.Fill(net.Store(), c.Seed)
 	if c.Tiny {
 		shrink(net)
 	}
@@ -95,7 +96,7 @@ func TestSmallTransformers(t *testing.T) {
 			var ref transformerReference
 			golden.JSON(t, name+".json", &ref)
 			want := golden.Tensors(t, name+".safetensors")
-			everyVariant(t, func(t *testing.T, k *kernels.Set) {
+			graphtest.EveryVariant(t, func(t *testing.T, k *kernels.Set) {
 				m := ref.model(t)
 				checkTransformerState(t, m, ref)
 				r, c := newRunnerOn(t, k, m), ref.Config
@@ -189,7 +190,7 @@ func TestFullSizeTransformers(t *testing.T) {
 			if c.name == "swin_t_torchvision" {
 				fillTorchvision(m, ref.Config.Seed)
 			} else {
-				fill(m, ref.Config.Seed)
+				graphtest.Fill(m.Store(), ref.Config.Seed)
 				checkTransformerState(t, m, ref)
 			}
 			total := graph.Total(counted(t, m, 224, 224))

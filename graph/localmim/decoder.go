@@ -29,8 +29,8 @@ type localDecoder struct {
 
 type linearLayer struct{ weight, bias *ops.Param }
 
-func newLocalDecoder(s *layers.Store, prefix string, c *configs.Config, scale configs.MIMScale, class int) *localDecoder {
-	dim, side := scale.DecoderDim, scale.Tokens
+func newLocalDecoder(s *layers.Store, prefix string, c *configs.Config, scale configs.MIMScale, encoder Encoder) (*localDecoder, error) {
+	dim, side, class := scale.DecoderDim, scale.Tokens, encoder.ClassTokens
 	d := &localDecoder{name: prefix, scale: scale, class: class}
 	d.maskToken = s.Param(prefix+".mask_token", layers.Normal(0.02), 1, 1, dim)
 	d.position = s.Drawn(prefix+".pos_embed", layers.Made(func() []float32 { return ops.SinCosPositions(class, dim, [2]int{side, side}) }), 1, class+side*side, dim)
@@ -42,47 +42,9 @@ func newLocalDecoder(s *layers.Store, prefix string, c *configs.Config, scale co
 		}))
 	}
 	d.norm = layers.NewLayerNorm(s, prefix+".norm", dim, c.Model.NormEps)
-	d.newHead(s, prefix+".pred", c)
-	return d
-}
-
-// newHead makes the prediction of a ViT's decoder with convolutions, that of a
-// Swin's as a linear layer, under the names of the official code.
-func (d *localDecoder) newHead(s *layers.Store, prefix string, c *configs.Config) {
-	dim, values := d.scale.DecoderDim, d.scale.Values
-	if c.Model.Name == "swin" {
-		d.head = []ops.Projection{{
-			Name: prefix, Norm: d.norm,
-			Weight: s.Param(prefix+".weight", layers.Xavier, values, dim), Bias: s.Param(prefix+".bias", layers.Constant(0), values),
-		}}
-		return
-	}
-	up := func(i, in int) ops.Projection {
-		name, init := fmt.Sprintf("%s.%d", prefix, i), layers.FanIn(in/2*4)
-		return ops.Projection{Name: name, Up: true, Weight: s.Param(name+".weight", init, in, in/2, 2, 2), Bias: s.Param(name+".bias", init, in/2)}
-	}
-	last := func(i, in int) ops.Projection {
-		name, init := fmt.Sprintf("%s.%d", prefix, i), layers.FanIn(in)
-		return ops.Projection{Name: name, Weight: s.Param(name+".weight", init, values, in, 1, 1), Bias: s.Param(name+".bias", init, values)}
-	}
-	switch d.scale.Factor {
-	case 4:
-		first := up(0, dim)
-		between := layers.NewLayerNorm(s, prefix+".1", dim/2, 1e-6)
-		second := up(3, dim/2)
-		second.Norm, second.GELU = between, true
-		d.head = []ops.Projection{first, second, last(4, dim/4)}
-	case 2:
-		d.head = []ops.Projection{up(0, dim), last(1, dim/2)}
-	case 1:
-		d.head = []ops.Projection{last(0, dim)}
-	case 0.5: // after a pool
-		d.head = []ops.Projection{last(1, dim)}
-		return
-	default:
-		panic(fmt.Sprintf("localmim: a scale of %v", d.scale.Factor)) // configs has checked it
-	}
-	d.head[0].Norm = d.norm
+	var err error
+	d.head, err = encoder.NewHead(s, prefix+".pred", scale, d.norm)
+	return d, err
 }
 
 // predicted are the cells, in raster order, that the rows of an image's
@@ -113,9 +75,9 @@ func (d *localDecoder) predicted() []int32 {
 	return cells
 }
 
-// forward maps the normalised tokens of tap k to predictions [images, rows,
+// forward maps the normalised tokens of its tap to predictions [images, rows,
 // values].
-func (d *localDecoder) forward(p *layers.Pass, x *gorgonia.Node, v *visible, k int) (*gorgonia.Node, error) {
+func (d *localDecoder) forward(p *layers.Pass, x *gorgonia.Node, v *Visible) (*gorgonia.Node, error) {
 	defer p.Within(d.name)()
 	x, err := ops.Project(p.Tape, x, ops.Projection{Name: d.name + ".embed", Weight: d.embed.weight, Bias: d.embed.bias})
 	if err != nil {
@@ -124,13 +86,13 @@ func (d *localDecoder) forward(p *layers.Pass, x *gorgonia.Node, v *visible, k i
 	side := d.scale.Tokens
 	tokens := d.class + side*side
 	x, err = ops.SelectTokens(p.Tape, x, ops.Selection{
-		Name: d.name + ".restore", Index: v.decoders[k], Images: v.images, Shape: tensor.Shape{v.images, tokens, d.scale.DecoderDim},
+		Name: d.name + ".restore", Index: v.Restore(d.scale.UnitTokens), Images: v.Images, Shape: tensor.Shape{v.Images, tokens, d.scale.DecoderDim},
 		Token: d.maskToken, Position: d.position,
 	})
 	if err != nil {
 		return nil, err
 	}
-	windows := ops.WholeImages(v.images, tokens)
+	windows := ops.WholeImages(v.Images, tokens)
 	for _, b := range d.blocks {
 		if x, err = b.Forward(p, x, windows); err != nil {
 			return nil, err

@@ -69,7 +69,7 @@ type Program struct {
 	machine          gorgonia.VM
 	images           *gorgonia.Node
 	targets, weights []*gorgonia.Node
-	visible          *visible
+	visible          *Visible
 	loss             *ops.Reconstructions
 	predictions      []*gorgonia.Node
 	latents          []*gorgonia.Node
@@ -195,13 +195,6 @@ func (p *Program) Latent(k int) ([]float32, error) {
 	return slices.Clone(p.tape.Value(p.latents[k])), nil
 }
 
-// Places are the rows and columns of the visible tokens in the windows of a stage of Swin, on
-// the map of the whole image, in the last run: [batch · tokens] each.
-func (p *Program) Places(stage int) (rows, cols []int32) {
-	s := p.visible.stages[stage]
-	return slices.Clone(s.rows), slices.Clone(s.cols)
-}
-
 // Ops is the number of operations of the graph, those of the backward pass included.
 func (p *Program) Ops() int { return p.tape.Ops() }
 
@@ -218,7 +211,7 @@ func (p *Program) ArenaBytes() int { return p.tape.ArenaBytes() }
 // program adds the model and its loss to a graph.
 func (m *Model) program(tape *ops.Tape, s shape, recompute bool) (*Program, error) {
 	size := m.config.Data.ImageSize
-	p := &Program{shape: s, model: m, tape: tape, visible: newVisible(m.config, s.batch, m.encoder.classes())}
+	p := &Program{shape: s, model: m, tape: tape, visible: &Visible{Images: s.batch, Units: m.visible, Side: m.side, Class: m.encoder.ClassTokens}}
 	p.images = tape.Input(graph.Images, s.batch, size, size, m.Channels())
 	for k, scale := range m.scales {
 		cells := scale.Grid * scale.Grid

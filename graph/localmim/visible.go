@@ -1,107 +1,118 @@
 package localmim
 
-import (
-	"fmt"
+import "fmt"
 
-	"fasternet/configs"
-	"fasternet/graph/swin"
-	"fasternet/ops"
-)
+// Visible is what a program knows of the visible units of its images: how many they are,
+// which is the same in every run, and which, which changes from run to run. Lists that depend
+// on it are written again before each run.
+type Visible struct {
+	Images int // in a batch
+	Units  int // that are visible in an image
+	Side   int // units along a side of an image
+	Class  int // class tokens in front of those of an image
 
-// visible is what a program knows of the visible tokens: their numbers, which
-// are the same in every run, and lists that are written anew before each.
-type visible struct {
-	images, units int // units that are visible in an image
-	side, unit    int // units along a side of an image, tokens along a side of a unit at the entrance
-	class         int // class tokens
-	official      bool
-
-	entrance []int32   // tokens of the encoder
-	decoders [][]int32 // tokens of each decoder
-	taps     []int     // tokens along a side of a unit at each tap
-	stages   []*stageWindows
+	kept   []int32 // units, [Images, Units], or [Units] for all
+	change []func() error
 }
 
-// stageWindows are the windows of a stage.
-type stageWindows struct {
-	grid, unit int
-	rows, cols []int32 // places of all visible tokens
-	windows    [2]*ops.Windows
-	shift      int
+// Tokens is the number of visible tokens of an image where a unit has side×side, without
+// class tokens.
+func (v *Visible) Tokens(side int) int { return v.Units * side * side }
+
+// Kept are the visible units of an image in the present run, in the order of the encoder.
+func (v *Visible) Kept(image int) []int32 {
+	if v.Same() {
+		return v.kept
+	}
+	return v.kept[image*v.Units:][:v.Units]
 }
 
-func newVisible(c *configs.Config, images, class int) *visible {
-	v := &visible{images: images, class: class, official: c.MIM.Coordinates == "official"}
-	v.side, v.units = c.MIMUnits()
-	v.unit = c.MIM.MaskUnit / c.Model.PatchSize
-	v.entrance = make([]int32, images*(class+v.tokens(0)))
-	for _, s := range c.MIMScales() {
-		v.taps = append(v.taps, s.UnitTokens)
-		v.decoders = append(v.decoders, make([]int32, images*(class+s.Tokens*s.Tokens)))
-	}
-	return v
-}
+// Same says whether the same units are visible in all images of the present run.
+func (v *Visible) Same() bool { return len(v.kept) == v.Units }
 
-// tokens is the number of visible tokens of an image after some mergings.
-func (v *visible) tokens(merges int) int {
-	r := v.unit >> merges
-	return v.units * r * r
-}
+// OnChange has f called before each run, when the visible units are known.
+func (v *Visible) OnChange(f func() error) { v.change = append(v.change, f) }
 
-// windowsOf makes the windows of a stage of Swin; set fills them.
-func (v *visible) windowsOf(stage int, s swin.Stage, height, width int) [2]*ops.Windows {
-	n := v.tokens(stage)
-	w := &stageWindows{
-		grid: height, unit: v.unit >> stage, shift: s.Shift(height, width),
-		rows: make([]int32, v.images*n), cols: make([]int32, v.images*n),
-	}
-	w.windows[0] = ops.VisibleWindows(v.images, n, [2]int{height, width}, s.Side)
-	w.windows[1] = w.windows[0]
-	if w.shift > 0 {
-		w.windows[1] = ops.VisibleWindows(v.images, n, [2]int{height, width}, s.Side)
-	}
-	v.stages = append(v.stages, w)
-	return w.windows
-}
-
-// set writes the lists for the units that are visible: kept are their numbers in
-// the order of the encoder, [units] for all images or [images, units].
-func (v *visible) set(kept []int32) error {
-	same := len(kept) == v.units
-	if !same && len(kept) != v.images*v.units {
-		return fmt.Errorf("localmim: %d visible units: want %d for all images, or for each of %d", len(kept), v.units, v.images)
-	}
-	for image := range v.images {
-		units := kept[:v.units]
-		if !same {
-			units = kept[image*v.units:][:v.units]
-		}
-		if err := v.check(units); err != nil {
-			return err
-		}
-		v.setImage(image, units)
-	}
-	for _, s := range v.stages {
-		rows, cols := s.rows, s.cols
-		if n := len(rows) / v.images; same {
-			rows, cols = rows[:n], cols[:n]
-		}
-		if err := s.windows[0].Regroup(rows, cols, 0); err != nil {
-			return err
-		}
-		if s.shift > 0 {
-			if err := s.windows[1].Regroup(rows, cols, s.shift); err != nil {
-				return err
+// EachToken calls f for the visible tokens of an image in their order, unit by unit: with
+// their number and their row and column on the map of the whole image, where a unit has
+// side×side tokens.
+func (v *Visible) EachToken(image, side int, f func(n, row, col int)) {
+	for i, u := range v.Kept(image) {
+		uy, ux := int(u)/v.Side, int(u)%v.Side
+		for a := range side {
+			for b := range side {
+				f((i*side+a)*side+b, uy*side+a, ux*side+b)
 			}
+		}
+	}
+}
+
+// Select is the list that takes the visible tokens from a map of whole images where a unit
+// has side×side tokens: for every token of an image, class tokens first, its place on the map
+// in raster order; -1 for a class token.
+func (v *Visible) Select(side int) []int32 {
+	n, width := v.Class+v.Tokens(side), v.Side*side
+	list := make([]int32, v.Images*n)
+	v.OnChange(func() error {
+		for image := range v.Images {
+			own := list[image*n:][:n]
+			for i := range v.Class {
+				own[i] = -1
+			}
+			v.EachToken(image, side, func(n, row, col int) { own[v.Class+n] = int32(row*width + col) })
+		}
+		return nil
+	})
+	return list
+}
+
+// Restore is the list that puts the visible tokens back into a map of whole images where a
+// unit has side×side tokens: for every place of an image, class tokens first, then in raster
+// order, the number of its token; -1 where it is masked.
+func (v *Visible) Restore(side int) []int32 {
+	width := v.Side * side
+	n := v.Class + width*width
+	list := make([]int32, v.Images*n)
+	v.OnChange(func() error {
+		for image := range v.Images {
+			own := list[image*n:][:n]
+			for i := range own {
+				own[i] = -1
+				if i < v.Class {
+					own[i] = int32(i)
+				}
+			}
+			v.EachToken(image, side, func(n, row, col int) { own[v.Class+row*width+col] = int32(v.Class + n) })
+		}
+		return nil
+	})
+	return list
+}
+
+// set writes all lists for the units that are visible: kept are their numbers in the order of
+// the encoder, [units] for all images or [images, units].
+func (v *Visible) set(kept []int32) error {
+	if len(kept) != v.Units && len(kept) != v.Images*v.Units {
+		return fmt.Errorf("localmim: %d visible units: want %d for all images, or for each of %d", len(kept), v.Units, v.Images)
+	}
+	for rest := kept; len(rest) > 0; rest = rest[v.Units:] {
+		if err := v.check(rest[:v.Units]); err != nil {
+			return err
+		}
+	}
+	v.kept = kept
+	for _, f := range v.change {
+		if err := f(); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func (v *visible) check(units []int32) error {
+func (v *Visible) check(units []int32) error {
 	for i, u := range units {
-		if u < 0 || int(u) >= v.side*v.side {
-			return fmt.Errorf("localmim: visible unit %d of %d×%d", u, v.side, v.side)
+		if u < 0 || int(u) >= v.Side*v.Side {
+			return fmt.Errorf("localmim: visible unit %d of %d×%d", u, v.Side, v.Side)
 		}
 		for _, w := range units[:i] {
 			if u == w {
@@ -110,59 +121,4 @@ func (v *visible) check(units []int32) error {
 		}
 	}
 	return nil
-}
-
-// eachToken calls f for the visible tokens of an image in their order: with
-// their number and their place, where a unit has r×r tokens.
-func (v *visible) eachToken(units []int32, r int, f func(n, y, x int)) {
-	for i, u := range units {
-		uy, ux := int(u)/v.side, int(u)%v.side
-		for a := range r {
-			for b := range r {
-				f((i*r+a)*r+b, uy*r+a, ux*r+b)
-			}
-		}
-	}
-}
-
-func (v *visible) setImage(image int, units []int32) {
-	grid := v.side * v.unit
-	entrance := v.entrance[image*(v.class+v.tokens(0)):]
-	for i := range v.class {
-		entrance[i] = -1
-	}
-	v.eachToken(units, v.unit, func(n, y, x int) { entrance[v.class+n] = int32(y*grid + x) })
-	for k, all := range v.decoders {
-		r := v.taps[k]
-		n, side := len(all)/v.images, v.side*r
-		list := all[image*n:][:n]
-		for i := range list {
-			list[i] = -1
-			if i < v.class {
-				list[i] = int32(i)
-			}
-		}
-		v.eachToken(units, r, func(n, y, x int) { list[v.class+y*side+x] = int32(v.class + n) })
-	}
-	for i, s := range v.stages {
-		n := len(s.rows) / v.images
-		rows, cols := s.rows[image*n:][:n], s.cols[image*n:][:n]
-		if v.official && i > 0 {
-			v.officialPlaces(units, s, rows, cols)
-			continue
-		}
-		v.eachToken(units, s.unit, func(n, y, x int) { rows[n], cols[n] = int32(y), int32(x) })
-	}
-}
-
-// officialPlaces are those of the published code behind a merging: the number of
-// a token in the order of the units is read as one in raster order.
-func (v *visible) officialPlaces(units []int32, s *stageWindows, rows, cols []int32) {
-	r := s.unit * s.unit
-	for i, u := range units {
-		for j := range r {
-			t := int(u)*r + j
-			rows[i*r+j], cols[i*r+j] = int32(t/s.grid), int32(t%s.grid)
-		}
-	}
 }

@@ -1,4 +1,4 @@
-package graph_test
+package localmim
 
 import (
 	"fmt"
@@ -9,13 +9,13 @@ import (
 
 	"fasternet/configs"
 	"fasternet/graph"
-	"fasternet/graph/localmim"
+	"fasternet/graph/graphtest"
 	"fasternet/internal/golden"
 	"fasternet/kernels"
 )
 
-// mimReference is a JSON file of the reference values of LocalMIM.
-type mimReference struct {
+// reference is a JSON file of the reference values of LocalMIM.
+type reference struct {
 	Config struct {
 		Seed, Depth, Patch, Image, Batch, Window, NBins int
 		InputSeed                                       int `json:"input_seed"`
@@ -35,7 +35,7 @@ type mimReference struct {
 	ChannelStride int       `json:"channel_stride"`
 }
 
-func (r *mimReference) config(t *testing.T) *configs.Config {
+func (r *reference) config(t *testing.T) *configs.Config {
 	t.Helper()
 	c := &r.Config
 	list := func(v any) string { return strings.Join(strings.Fields(fmt.Sprint(v)), ", ") }
@@ -61,39 +61,35 @@ func (r *mimReference) config(t *testing.T) *configs.Config {
 	return config
 }
 
-func newMIM(t *testing.T, c *configs.Config) (*localmim.Model, *localmim.Runner) {
+func newMIM(t *testing.T, c *configs.Config) (*Model, *Runner) {
 	t.Helper()
 	return newMIMOn(t, kernels.Default(), c)
 }
 
-func newMIMOn(t *testing.T, k *kernels.Set, c *configs.Config) (*localmim.Model, *localmim.Runner) {
+func newMIMOn(t *testing.T, k *kernels.Set, c *configs.Config) (*Model, *Runner) {
 	t.Helper()
-	m, err := localmim.New(c, 1)
+	m, err := New(c, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	pool := k.NewPool(2)
-	t.Cleanup(pool.Close)
-	return m, localmim.NewRunner(m, pool)
+	return m, NewRunner(m, graphtest.Pool(t, k))
 }
 
-func fillMIM(m *localmim.Model, seed int) {
+// fillMIM gives a model the weights of the reference.
+func fillMIM(m *Model, seed int) {
+	graphtest.FillParameters(m.Store(), seed)
 	for _, e := range m.Store().Entries {
-		switch {
-		case e.Param != nil:
-			copy(e.Param.Data(), golden.Weight(e.Name, seed, e.Shape))
-			e.Param.Changed()
-		case strings.HasSuffix(e.Name, "conv.bias"):
+		if strings.HasSuffix(e.Name, "conv.bias") {
 			copy(e.Buffer, golden.Weight(e.Name, seed, e.Shape))
 		}
 	}
 }
 
 // batch is the input of a reference: what is visible, and the targets.
-func (r *mimReference) batch(m *localmim.Model, want map[string]golden.Tensor) localmim.Masked {
+func (r *reference) batch(m *Model, want map[string]golden.Tensor) Masked {
 	c := r.Config
 	n := c.Batch * 3 * c.Image * c.Image
-	b := localmim.Masked{}
+	b := Masked{}
 	if in, ok := want["input"]; ok {
 		b.Images = golden.ToNHWC(in.Data, c.Batch, 3, c.Image, c.Image)
 		ids := want["ids_restore"]
@@ -155,17 +151,17 @@ func normalisedPixels(images []float32, batch, size, cell int) []float32 {
 	return out
 }
 
-var mimNames = []string{"mim_vit_n9", "mim_vit_n18_bias", "mim_swin_hog", "mim_swin_pixel"}
+var references = []string{"mim_vit_n9", "mim_vit_n18_bias", "mim_swin_hog", "mim_swin_pixel"}
 
 // State dict, latents, predictions, losses and every gradient.
 func TestLocalMIM(t *testing.T) {
-	for _, name := range mimNames {
+	for _, name := range references {
 		t.Run(name, func(t *testing.T) {
-			var ref mimReference
+			var ref reference
 			golden.JSON(t, name+".json", &ref)
 			want := golden.Tensors(t, name+".safetensors")
 			c := ref.config(t)
-			everyVariant(t, func(t *testing.T, k *kernels.Set) {
+			graphtest.EveryVariant(t, func(t *testing.T, k *kernels.Set) {
 				m, r := newMIMOn(t, k, c)
 				fillMIM(m, ref.Config.Seed)
 				checkMIMState(t, m, ref, want)
@@ -213,7 +209,7 @@ func TestLocalMIM(t *testing.T) {
 	}
 }
 
-func checkMIMLosses(t *testing.T, what string, p *localmim.Program, loss float32, ref mimReference) {
+func checkMIMLosses(t *testing.T, what string, p *Program, loss float32, ref reference) {
 	t.Helper()
 	if math.Abs(float64(loss)-ref.Loss) > 1e-5*ref.Loss {
 		t.Errorf("%s: loss %v, want %v", what, loss, ref.Loss)
@@ -225,7 +221,7 @@ func checkMIMLosses(t *testing.T, what string, p *localmim.Program, loss float32
 	}
 }
 
-func checkMIMState(t *testing.T, m *localmim.Model, ref mimReference, tensors map[string]golden.Tensor) {
+func checkMIMState(t *testing.T, m *Model, ref reference, tensors map[string]golden.Tensor) {
 	t.Helper()
 	var want, got []string
 	for _, e := range ref.StateDict {
@@ -264,9 +260,9 @@ func TestFullSizeLocalMIM(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var ref mimReference
+		var ref reference
 		golden.JSON(t, file, &ref)
-		m, err := localmim.New(c, 1)
+		m, err := New(c, 1)
 		if err != nil {
 			t.Fatal(err)
 		}

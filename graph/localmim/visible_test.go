@@ -1,4 +1,4 @@
-package graph_test
+package localmim
 
 import (
 	"fmt"
@@ -8,32 +8,59 @@ import (
 
 	"fasternet/configs"
 	"fasternet/graph"
-	"fasternet/graph/localmim"
+	"fasternet/graph/graphtest"
 	"fasternet/graph/swin"
 	"fasternet/internal/golden"
 	"fasternet/kernels"
 )
 
-// The lists of visible tokens against those of the reference.
+// The lists of visible tokens against those of the reference, which has the tokens unit by
+// unit: the places for windows, and what the decoders put where.
 func TestVisibleTokens(t *testing.T) {
-	var ref mimReference
+	var ref reference
 	golden.JSON(t, "mim_swin_hog.json", &ref)
 	want := golden.Tensors(t, "mim_swin_hog.safetensors")
-	c := ref.config(t)
-	m, r := newMIM(t, c)
-	p, err := r.Program(2, false)
-	if err != nil {
+	m, _ := newMIM(t, ref.config(t))
+	encoder, ok := m.backbone.(*visibleSwin)
+	if !ok {
+		t.Fatalf("the backbone is a %T", m.backbone)
+	}
+	const images = 2
+	v := &Visible{Images: images, Units: m.visible, Side: m.side}
+	var windows []*stageWindows
+	var restores [][]int32
+	for i, s := range m.scales {
+		windows, restores = append(windows, encoder.windowsOf(v, i)), append(restores, v.Restore(s.UnitTokens))
+	}
+	entrance := v.Select(encoder.unit)
+	if err := v.set(ref.batch(m, want).Kept); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Run(ref.batch(m, want)); err != nil {
-		t.Fatal(err)
+	for i, w := range windows {
+		places := want[fmt.Sprintf("coords/%d", i)]
+		for j := range places.Shape[0] {
+			if float32(w.rows[j]) != places.Data[2*j] || float32(w.cols[j]) != places.Data[2*j+1] {
+				t.Fatalf("stage %d, token %d at (%d, %d), want %v", i, j, w.rows[j], w.cols[j], places.Data[2*j:2*j+2])
+			}
+		}
 	}
-	for i := range c.Model.Depths {
-		rows, cols := p.Places(i)
-		w := want[fmt.Sprintf("coords/%d", i)]
-		for j := range w.Shape[0] {
-			if float32(rows[j]) != w.Data[2*j] || float32(cols[j]) != w.Data[2*j+1] {
-				t.Fatalf("stage %d, token %d at (%d, %d), want %v", i, j, rows[j], cols[j], w.Data[2*j:2*j+2])
+	for j, at := range entrance {
+		if j %= len(entrance) / images; at != windows[0].rows[j]*int32(m.side*encoder.unit)+windows[0].cols[j] {
+			t.Fatalf("token %d comes from place %d, want (%d, %d)", j, at, windows[0].rows[j], windows[0].cols[j])
+		}
+	}
+	for k, s := range m.scales {
+		ranks, side := want[fmt.Sprintf("ids_restore/%d", k)].Data, s.UnitTokens
+		for i, rank := range ranks {
+			unit, token := i/(side*side), i%(side*side)
+			row, col := unit/m.side*side+token/side, unit%m.side*side+token%side
+			if int(rank) >= v.Tokens(side) {
+				rank = -1
+			}
+			for image := range images {
+				if got := restores[k][image*len(ranks)+row*s.Tokens+col]; float32(got) != rank {
+					t.Fatalf("decoder %d, image %d: place (%d, %d) gets token %d, want %v", k, image, row, col, got, rank)
+				}
 			}
 		}
 	}
@@ -53,7 +80,7 @@ mim: {taps: [1, 2], scales: [2, 0.5], decoder_dim: 8, decoder_heads: 2, mask_rat
 	}
 	m, r := newMIM(t, c)
 	fillMIM(m, 3)
-	b := localmim.Masked{Images: golden.ToNHWC(golden.Image("input", 3, 3*16*16), 1, 3, 16, 16), Kept: []int32{0, 1, 4, 5, 9, 10, 15, 7}}
+	b := Masked{Images: golden.ToNHWC(golden.Image("input", 3, 3*16*16), 1, 3, 16, 16), Kept: []int32{0, 1, 4, 5, 9, 10, 15, 7}}
 	visible := func(y, x int) bool { return slices.Contains(b.Kept, int32(y*4+x)) }
 	for _, s := range m.Scales() {
 		targets := make([]float32, s.Grid*s.Grid*s.Values)
@@ -138,8 +165,8 @@ func TestAllVisibleIsDenseSwin(t *testing.T) {
 	}
 	const batch, size = 2, 32
 	images := golden.ToNHWC(golden.Image("input", 3, batch*3*size*size), batch, 3, size, size)
-	runner := newRunner(t, net)
-	features, err := runner.Features(graph.Shape{batch, size, size, false})
+	runner := graph.NewRunner(net, graphtest.Pool(t, kernels.Default()))
+	features, err := runner.Features(graph.Shape{Batch: batch, Height: size, Width: size})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +200,7 @@ func TestAllVisibleIsDenseSwin(t *testing.T) {
 
 // allVisible runs the small Swin with every unit visible: a model of its own, as the number
 // of visible units is part of its programs.
-func allVisible(t *testing.T, c configs.Config, batch int, perSample bool) *localmim.Program {
+func allVisible(t *testing.T, c configs.Config, batch int, perSample bool) *Program {
 	t.Helper()
 	side, _ := c.MIMUnits()
 	c.MIM.MaskRatio = -1 / float64(side*side) // which leaves ⌊-1⌋+1 = 0 masked
@@ -186,7 +213,7 @@ func allVisible(t *testing.T, c configs.Config, batch int, perSample bool) *loca
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := localmim.Masked{Images: golden.ToNHWC(golden.Image("input", 3, batch*3*32*32), batch, 3, 32, 32)}
+	b := Masked{Images: golden.ToNHWC(golden.Image("input", 3, batch*3*32*32), batch, 3, 32, 32)}
 	for range batch {
 		for u := range side * side {
 			b.Kept = append(b.Kept, int32(u))

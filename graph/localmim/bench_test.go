@@ -1,11 +1,9 @@
-package graph_test
+package localmim
 
 import (
-	"slices"
 	"testing"
 
 	"fasternet/configs"
-	"fasternet/graph/localmim"
 	"fasternet/kernels"
 	"fasternet/ops"
 )
@@ -19,17 +17,17 @@ func BenchmarkMIMStep(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			m, err := localmim.New(c, 1)
+			m, err := New(c, 1)
 			if err != nil {
 				b.Fatal(err)
 			}
 			pool := kernels.NewPool(2)
 			defer pool.Close()
-			p, err := localmim.NewRunner(m, pool).Program(batch, true)
+			p, err := NewRunner(m, pool).Program(batch, true)
 			if err != nil {
 				b.Fatal(err)
 			}
-			in := maskedNoise(m, batch)
+			in := m.Noise(batch)
 			var prof ops.Profile
 			p.Profile(&prof)
 			for b.Loop() {
@@ -47,22 +45,4 @@ func BenchmarkMIMStep(b *testing.B) {
 			}
 		})
 	}
-}
-
-// maskedNoise is a batch of images without meaning, the first units visible.
-func maskedNoise(m *localmim.Model, batch int) localmim.Masked {
-	size := m.Config().Data.ImageSize
-	in := localmim.Masked{Images: make([]float32, batch*size*size*m.Channels())}
-	for i := range in.Images {
-		in.Images[i] = float32(i%97)/48 - 1
-	}
-	_, visible := m.Config().MIMUnits()
-	for u := range visible {
-		in.Kept = append(in.Kept, int32(u*2))
-	}
-	for _, s := range m.Scales() {
-		in.Targets = append(in.Targets, make([]float32, batch*s.Grid*s.Grid*s.Values))
-		in.Weights = append(in.Weights, slices.Repeat([]float32{1}, batch*s.Grid*s.Grid))
-	}
-	return in
 }

@@ -1,0 +1,77 @@
+package localmim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"fasternet/configs"
+	"fasternet/layers"
+	"fasternet/ops"
+
+	"gorgonia.org/gorgonia"
+)
+
+// Encoder is a family of backbones that can be pre-trained: how one is made that sees only
+// the visible units of images, and what LocalMIM does differently for it. Units are the
+// squares of an image that are masked as a whole.
+type Encoder struct {
+	Family string // the value of model.name
+	// New makes a backbone without classifier. Its parameters belong to the store, which
+	// puts Prefix before their names.
+	New    func(s *layers.Store, c *configs.Config) (Backbone, error)
+	Prefix string // of the names of the backbone, and of the norms of its taps
+	Tap    string // what a tap is the end of: block or stage
+	// ClassTokens is the number of tokens in front of the visible ones of an image.
+	ClassTokens int
+	// Draw draws the visible units of an image, into kept, of so many units. The encoder
+	// sees them in this order.
+	Draw func(kept []int32, units int, r *rand.Rand)
+	// NewHead makes the layers that predict the cells of a scale from tokens of its decoder.
+	// The norm comes before the first, unless the scale has less than one cell a token:
+	// then the decoder normalises and pools its tokens before them.
+	NewHead func(s *layers.Store, prefix string, scale configs.MIMScale, norm *ops.LayerNorm) ([]ops.Projection, error)
+	// Reorder turns a tensor between the two published orders of the neighbours that the
+	// backbone merges; most stay as they are. It is nil for a backbone with one order.
+	Reorder func(name string, shape []int, values []float32) []float32
+}
+
+// Backbone is a backbone on the visible units of images. Several programs share it.
+type Backbone interface {
+	// Forward adds it to the graph of a program and returns the values at the taps:
+	// [images, tokens, C], class tokens first, or with more axes whose rows are the tokens
+	// of one image after the other, unit by unit. What depends on which units are visible
+	// the backbone gets from v: see [Visible.Select] and [Visible.OnChange].
+	Forward(p *layers.Pass, images *gorgonia.Node, v *Visible) ([]*gorgonia.Node, error)
+}
+
+// encoders are in the order in which they were registered.
+var encoders []Encoder
+
+func init() {
+	Register(vitEncoder())
+	Register(swinEncoder())
+}
+
+// Register adds a family that can be pre-trained, before any model is made. It panics if the
+// family has an encoder, or a function is missing.
+func Register(e Encoder) {
+	taken := slices.ContainsFunc(encoders, func(o Encoder) bool { return o.Family == e.Family })
+	if taken || e.Family == "" || e.New == nil || e.Draw == nil || e.NewHead == nil {
+		panic(fmt.Sprintf("localmim: Register of an encoder for %q: want a new family, New, Draw and NewHead", e.Family))
+	}
+	encoders = append(encoders, e)
+}
+
+// EncoderOf finds the encoder of a family. The error names the families that have one.
+func EncoderOf(family string) (Encoder, error) {
+	var names []string
+	for _, e := range encoders {
+		if e.Family == family {
+			return e, nil
+		}
+		names = append(names, e.Family)
+	}
+	return Encoder{}, fmt.Errorf("localmim: model.name: there is no encoder of visible units for %q: want %s", family, strings.Join(names, " or "))
+}

@@ -1,0 +1,36 @@
+package localmim
+
+import (
+	"slices"
+
+	"fasternet/internal/rng"
+	"fasternet/kernels"
+)
+
+// Noise is a batch without meaning, to time programs or to try them: images and targets of
+// random values, all cells count, each image has its own visible units, or all have the same
+// where the configuration says so.
+func (m *Model) Noise(batch int) Masked {
+	r := rng.New(0, rng.Bench)
+	random := func(n int) []float32 {
+		x := kernels.Aligned(n)
+		for i := range x {
+			x[i] = float32(r.NormFloat64())
+		}
+		return x
+	}
+	size := m.config.Data.ImageSize
+	b := Masked{Images: random(batch * size * size * m.Channels())}
+	for _, s := range m.scales {
+		cells := batch * s.Grid * s.Grid
+		b.Targets = append(b.Targets, random(cells*s.Values))
+		b.Weights = append(b.Weights, slices.Repeat([]float32{1}, cells))
+	}
+	lists := 1
+	if m.config.MIM.MaskPer == "sample" {
+		lists = batch
+	}
+	b.Kept = make([]int32, lists*m.visible)
+	m.Draw(b.Kept, rng.New(m.config.Seed, rng.Mask))
+	return b
+}
