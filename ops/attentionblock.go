@@ -83,7 +83,7 @@ func newAttentionBlock(t *Tape, x *gorgonia.Node, a Attention) (*attentionBlock,
 		return nil, err
 	}
 	f.norm = t.newRowNorm(a.Norm, shape.rows, len(f.cut))
-	f.wqkv, f.wproj = t.newLayerWeight(a.QKV, packForward), t.newLayerWeight(a.Proj, packForward)
+	f.wqkv, f.wproj = t.newLayerWeight(a.QKV, PackForward), t.newLayerWeight(a.Proj, PackForward)
 	f.qkvMap, f.outMap = t.newPadded(shape.rows, 3*c), t.newPadded(shape.rows, c)
 	f.before, f.after = f.project, f.merge
 	t.NeedScratch(scratchSize(nil, longest(f.cut), c))
@@ -157,7 +157,7 @@ func (f *attentionBlock) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, er
 		attentionBlock: f, heads: t.newPackedRows(rows, c), normed: t.newPackedRows(rows, c),
 		outGrad: t.newPadded(rows, c), qkvGrad: t.newPadded(rows, 3*c),
 	}
-	g.vqkv, g.vproj = t.newLayerWeight(f.QKV, packInput), t.newLayerWeight(f.Proj, packInput)
+	g.vqkv, g.vproj = t.newLayerWeight(f.QKV, PackInput), t.newLayerWeight(f.Proj, PackInput)
 	wide := f.shape
 	wide.channels = 3 * c
 	g.gradQKV, g.gradProj = t.newLayerGrad(f.QKV, f.QKVBias, wide), t.newLayerGrad(f.Proj, f.ProjBias, f.shape)

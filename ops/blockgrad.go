@@ -28,7 +28,7 @@ func (f *block) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
 	g := &blockGrad{block: f, dhBuf: t.NewBuffer(f.shape.rows() * f.hidden)}
 	g.runs = chunks(len(f.spans), chunkLimit(f.Conv1.Size()))
 	g.dw1, g.dw2, g.dwp = t.newWeightSums(f.Conv1, len(g.runs)), t.newWeightSums(f.Conv2, len(g.runs)), t.newWeightSums(f.PConv, len(g.runs))
-	g.v1, g.v2, g.vp = t.pack(f.Conv1, packing{use: packInput, in: t.Precision}), t.pack(f.Conv2, packing{use: packInput, in: t.Precision}), t.pack(f.PConv, packing{use: packAdjoint, in: t.Precision})
+	g.v1, g.v2, g.vp = t.pack(f.Conv1, packing{use: PackInput, in: t.Precision}), t.pack(f.Conv2, packing{use: PackInput, in: t.Precision}), t.pack(f.PConv, packing{use: packAdjoint, in: t.Precision})
 	g.tasks.hidden, g.tasks.input, g.tasks.convolution = g.sweepHidden, g.sweepInput, g.sweepConvolution
 	g.tasks.finish = finishTask(g.dw1, g.dw2, g.dwp)
 	c := f.shape.channels

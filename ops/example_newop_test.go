@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"fasternet/kernels"
 	"fasternet/ops"
 	"fasternet/ops/opstest"
 
@@ -177,6 +178,89 @@ func TestNewOpKeepsMemory(t *testing.T) {
 		}
 		return silu(g.Tape, "act", n)
 	})
+}
+
+// A residual connection around an op.
+func TestAddGradients(t *testing.T) {
+	opstest.CheckGradients(t, func(g *opstest.Graph) (*gorgonia.Node, error) {
+		n, err := buildDepthwise(g)
+		if err != nil {
+			return nil, err
+		}
+		n, side, err := ops.Branch(g.Tape, "block", n)
+		if err != nil {
+			return nil, err
+		}
+		if n, err = silu(g.Tape, "act", n); err != nil {
+			return nil, err
+		}
+		return ops.Add(g.Tape, "block", n, side)
+	})
+	opstest.Check{Recompute: true}.Gradients(t, func(g *opstest.Graph) (*gorgonia.Node, error) {
+		return ops.Add(g.Tape, "sum", g.Input("x", 3, 20000), g.Input("y", 3, 20000)) // several tasks
+	})
+	tape := ops.NewSketch()
+	for _, y := range []*gorgonia.Node{nil, tape.Input("y", 3, 2), tape.Input("z", 2, 4)} {
+		if _, err := ops.Add(tape, "sum", tape.Input("x", 2, 3), y); err == nil || !strings.Contains(err.Error(), `sum "sum" of (2, 3) and `) {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+// product is y = x·Wᵀ with the matrix products of package kernels.
+func product(t *ops.Tape, x *gorgonia.Node, w *ops.Param) (*gorgonia.Node, error) {
+	rows, in, out := x.Shape()[0], x.Shape()[1], w.Shape()[0]
+	forward, err := t.PackWeight(w, ops.PackForward, kernels.FP32)
+	if err != nil {
+		return nil, err
+	}
+	compute := t.Pool().Kernels()
+	run := func(v [][]float32, o []float32) error {
+		compute.Gemm(kernels.NewMatrix(o, rows, out), 1, kernels.NewMatrix(v[0], rows, in), forward, kernels.Matrix{})
+		return nil
+	}
+	return t.Record(ops.Spec{
+		Kind: "Product", Name: "product", Inputs: gorgonia.Nodes{x, t.Param(w)}, WRT: []bool{true, true}, Shape: tensor.Shape{rows, out}, Run: run, Again: ops.Repeat(run),
+		Grad: func(_, grad *gorgonia.Node) (gorgonia.Nodes, error) {
+			back, err := t.PackWeight(w, ops.PackInput, kernels.FP32)
+			if err != nil {
+				return nil, err
+			}
+			dx, err := t.Record(ops.Spec{
+				Kind: "ProductGrad", Name: "product", Inputs: gorgonia.Nodes{grad, x}, Shape: x.Shape().Clone(),
+				Run: func(v [][]float32, o []float32) error {
+					dy := kernels.NewMatrix(v[0], rows, out)
+					compute.Gemm(kernels.NewMatrix(o, rows, in), 1, dy, back, kernels.Matrix{})
+					compute.GemmTN(kernels.NewMatrix(w.GradData(), out, in), dy, kernels.NewMatrix(v[1], rows, in), kernels.FP32)
+					return nil
+				},
+			})
+			if err != nil {
+				return nil, err
+			}
+			return t.Gradients(dx, w)
+		},
+	})
+}
+
+func TestPackedWeights(t *testing.T) {
+	opstest.Check{Recompute: true}.Gradients(t, func(g *opstest.Graph) (*gorgonia.Node, error) {
+		return product(g.Tape, g.Input("x", 5, 7), g.Parameter("w", 9, 7))
+	})
+	tape, w := ops.NewSketch(), ops.NewShapeParam("w", 9, 7)
+	for _, c := range []struct {
+		p    *ops.Param
+		use  ops.PackUse
+		want string
+	}{
+		{nil, ops.PackForward, "a weight that is nil"},
+		{w, 2, "w: a pack for use 2, want PackForward or PackInput"},
+		{ops.NewShapeParam("b", 9), ops.PackForward, "b: a pack of a weight (9)"},
+	} {
+		if _, err := tape.PackWeight(c.p, c.use, kernels.FP32); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("got %v, want %q", err, c.want)
+		}
+	}
 }
 
 // Bad specs are errors that name the op.

@@ -4,6 +4,7 @@ package ops
 // name with [GradSuffix].
 const (
 	KindActivate            = "Activate"
+	KindAdd                 = "Add"
 	KindAttentionBlock      = "AttentionBlock"
 	KindAvgPoolTokens       = "AvgPoolTokens"
 	KindBranch              = "Branch"

@@ -66,7 +66,7 @@ func (f *linear) forwardPart(_, i int) {
 
 func (f *linear) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
 	t := f.tape
-	f.v = t.pack(f.weight, packing{use: packInput})
+	f.v = t.pack(f.weight, packing{use: PackInput})
 	dx, err := t.Record(Spec{
 		Kind: KindLinear + GradSuffix, Name: f.name, Inputs: gorgonia.Nodes{dy, f.input}, Shape: f.input.Shape().Clone(), Run: f.backward,
 	})

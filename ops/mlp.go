@@ -80,7 +80,7 @@ func newMLPBlock(t *Tape, x *gorgonia.Node, m MLP) (*mlpBlock, error) {
 	m.hidden, m.channels = hidden, c
 	f := &mlpBlock{MLP: m, tape: t, input: x, shape: shape, cut: blocks(shape.rows), chunk: hiddenChunk(hidden, t.kernels.PanelWidth())}
 	f.norm = t.newRowNorm(m.Norm, shape.rows, len(f.cut))
-	f.w1, f.w2 = t.newLayerWeight(m.Fc1, packForward), t.newLayerWeight(m.Fc2, packForward)
+	f.w1, f.w2 = t.newLayerWeight(m.Fc1, PackForward), t.newLayerWeight(m.Fc2, PackForward)
 	if f.anew = t.Train && t.segment != nil; t.Train && !f.anew {
 		f.hiddenMap = t.newKept(shape.rows, hidden, rowStride(hidden))
 	}
@@ -182,7 +182,7 @@ type mlpGrad struct {
 func (f *mlpBlock) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
 	t, rows := f.tape, f.shape.rows
 	g := &mlpGrad{mlpBlock: f, act: t.newPackedRows(rows, f.hidden), normed: t.newPackedRows(rows, f.channels), hiddenGrad: t.newPadded(rows, f.hidden)}
-	g.v1, g.v2 = t.newLayerWeight(f.Fc1, packInput), t.newLayerWeight(f.Fc2, packInput)
+	g.v1, g.v2 = t.newLayerWeight(f.Fc1, PackInput), t.newLayerWeight(f.Fc2, PackInput)
 	wide := f.shape
 	wide.channels = f.hidden
 	g.grad1, g.grad2 = t.newLayerGrad(f.Fc1, f.Fc1Bias, wide), t.newLayerGrad(f.Fc2, f.Fc2Bias, f.shape)

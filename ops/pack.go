@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"errors"
 	"fmt"
 
 	"fasternet/kernels"
@@ -10,20 +11,39 @@ import (
 // weight [out, in, kh, kw] counts as the matrix [out, kh·kw·in], the order of
 // the values of a patch of an NHWC map.
 type packing struct {
-	use     packUse
+	use     PackUse
 	row     int // of the kernel, for packRow
 	in      kernels.Precision
 	kernels *kernels.Set // set by Tape.pack
 }
 
-type packUse int
+// PackUse is the product that a weight is packed for.
+type PackUse int
 
+// The products; of the other two of this package parts of a weight are packed.
 const (
-	packForward packUse = iota // y = x·Wᵀ
-	packInput                  // dx = dy·W
+	PackForward PackUse = iota // y = x·Wᵀ
+	PackInput                  // dx = dy·W
 	packRow                    // dx = dy·W for one row of a patch
 	packAdjoint                // dx of a 3×3 convolution with padding
 )
+
+// PackWeight is a weight [out, in] or [out, in, kh, kw] in the order in which the products of
+// package kernels read it, as a matrix [out, kh·kw·in]: kernels.Gemm(y, 1, x, packed, …). Ask
+// for it where the op is recorded, and use it in Run. All graphs share it; before every run it
+// is brought up to date if [Param.Changed] was called.
+func (t *Tape) PackWeight(p *Param, use PackUse, in kernels.Precision) (*kernels.Packed, error) {
+	if p == nil {
+		return nil, errors.New("ops: a pack of a weight that is nil")
+	}
+	if use != PackForward && use != PackInput {
+		return nil, fmt.Errorf("ops: %s: a pack for use %d, want PackForward or PackInput", p.Name, use)
+	}
+	if n := p.Shape().Dims(); n != 2 && n != 4 {
+		return nil, fmt.Errorf("ops: %s: a pack of a weight %v, want [out, in] or [out, in, height, width]", p.Name, p.Shape())
+	}
+	return t.pack(p, packing{use: use, in: in}).Packed, nil
+}
 
 // pack is a packed copy of a weight. All graphs share it.
 type pack struct {
@@ -65,11 +85,11 @@ func newPack(p *Param, how packing) *pack {
 		q.reordered = make([]float32, p.Size())
 	}
 	switch how.use {
-	case packInput:
+	case PackInput:
 		q.Packed = how.kernels.NewPacked(out, kh*kw*in, how.in)
 	case packRow:
 		q.Packed = how.kernels.NewPacked(out, kw*in, how.in)
-	case packForward, packAdjoint:
+	case PackForward, packAdjoint:
 		q.Packed = how.kernels.NewPacked(kh*kw*in, out, how.in)
 	default:
 		panic(fmt.Sprintf("ops: a pack for use %d", how.use))
@@ -105,11 +125,11 @@ func (q *pack) panel(i int) {
 		m.Data = q.reordered
 	}
 	switch q.how.use {
-	case packInput:
+	case PackInput:
 		q.PackPanel(i, m)
 	case packRow:
 		q.PackPanel(i, m.Columns(q.how.row*kw*in, (q.how.row+1)*kw*in))
-	case packForward, packAdjoint:
+	case PackForward, packAdjoint:
 		q.PackPanelTransposed(i, m)
 	default:
 		panic(fmt.Sprintf("ops: a pack for use %d", q.how.use))

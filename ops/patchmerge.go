@@ -83,7 +83,7 @@ func newPatchMerge(t *Tape, x *gorgonia.Node, m Merging) (*patchMerge, error) {
 		f.maxRows = max(f.maxRows, f.out.to(b)-f.out.from(b))
 	}
 	f.norm = t.newRowNorm(m.Norm, f.out.rows(), len(f.spans))
-	f.w = t.newLayerWeight(m.Reduction, packForward)
+	f.w = t.newLayerWeight(m.Reduction, PackForward)
 	f.merge, f.backward = f.mergeSpan, f.backwardSpan
 	t.NeedScratch(scratchSize(nil, f.maxRows, 4*in.channels, 4*in.channels))
 	return f, nil
@@ -135,7 +135,7 @@ func (f *patchMerge) mergeSpan(worker, i int) {
 
 func (f *patchMerge) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
 	t := f.tape
-	f.v = t.newLayerWeight(f.Reduction, packInput)
+	f.v = t.newLayerWeight(f.Reduction, PackInput)
 	f.normed = t.newPackedRows(f.out.rows(), 4*f.in.channels)
 	f.grad = t.newLayerGrad(f.Reduction, nil, tokenShape{images: f.out.batch, rows: f.out.rows(), channels: f.out.channels})
 	_, f.weights = layerGradTask(f.grad)

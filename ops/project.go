@@ -73,12 +73,12 @@ func newProjection(t *Tape, x *gorgonia.Node, p Projection) (*projection, error)
 			return nil, fmt.Errorf("%s has shape %v, want [%d, %d, 2, 2]", p.Weight.Name, s, in, p.Bias.Size())
 		}
 		f.taps = upTaps
-		f.w = t.newUpLayerWeight(p.Weight, packForward)
+		f.w = t.newUpLayerWeight(p.Weight, PackForward)
 	} else {
 		if s[0] != p.Bias.Size() || s.TotalSize() != s[0]*in {
 			return nil, fmt.Errorf("%s has shape %v, want [%d, %d]", p.Weight.Name, s, p.Bias.Size(), in)
 		}
-		f.w = t.newLayerWeight(p.Weight, packForward)
+		f.w = t.newLayerWeight(p.Weight, PackForward)
 	}
 	f.wide = f.taps * p.Bias.Size()
 	f.biases = make([]float32, f.wide)
@@ -150,11 +150,11 @@ func (f *projection) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error)
 	l := &layerGrad{weight: f.Weight, bias: f.Bias, out: f.wide, in: in, shape: wide}
 	uses := []*Buffer{g.inputs.buf}
 	if f.Up {
-		g.v = t.newUpLayerWeight(f.Weight, packInput)
+		g.v = t.newUpLayerWeight(f.Weight, PackInput)
 		l.up = t.newUpGrad(f.Weight, f.Bias)
 		uses = append(uses, l.up.buf)
 	} else {
-		g.v = t.newLayerWeight(f.Weight, packInput)
+		g.v = t.newLayerWeight(f.Weight, PackInput)
 	}
 	if f.norm != nil {
 		uses = append(uses, f.norm.statsBuf)

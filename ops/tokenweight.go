@@ -9,14 +9,14 @@ import "fasternet/kernels"
 type layerWeight struct {
 	*kernels.Packed
 	param  *Param
-	use    packUse   // packForward or packInput
+	use    PackUse   // PackForward or PackInput
 	up     *upWeight // where the weight is that of a transposed convolution
 	shared *pack
 	buf    *Buffer
 	panel  func(worker, i int)
 }
 
-func (t *Tape) newLayerWeight(p *Param, use packUse) *layerWeight {
+func (t *Tape) newLayerWeight(p *Param, use PackUse) *layerWeight {
 	w := &layerWeight{param: p, use: use}
 	if !t.Train {
 		w.shared = t.pack(p, packing{use: use, in: t.Precision})
@@ -36,7 +36,7 @@ func (w *layerWeight) size() (rows, cols int) {
 	if w.up != nil {
 		out, in = in, out
 	}
-	if w.use == packInput {
+	if w.use == PackInput {
 		return out, in
 	}
 	return in, out
@@ -44,7 +44,7 @@ func (w *layerWeight) size() (rows, cols int) {
 
 func (w *layerWeight) packPanel(_, i int) {
 	if w.up != nil { // its rows are the inputs already
-		if m := w.up.matrix(); w.use == packInput {
+		if m := w.up.matrix(); w.use == PackInput {
 			w.PackPanelTransposed(i, m)
 		} else {
 			w.PackPanel(i, m)
@@ -53,7 +53,7 @@ func (w *layerWeight) packPanel(_, i int) {
 	}
 	out := w.param.Shape()[0]
 	m := kernels.NewMatrix(w.param.Data(), out, w.param.Size()/out)
-	if w.use == packInput {
+	if w.use == PackInput {
 		w.PackPanel(i, m)
 	} else {
 		w.PackPanelTransposed(i, m)

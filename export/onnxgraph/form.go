@@ -115,7 +115,9 @@ func (e *NoFormError) Error() string {
 // Our own forms.
 func init() {
 	Register(ops.KindActivate, activate)
+	Register(ops.KindAdd, add)
 	Register(ops.KindAttentionBlock, attentionBlock)
+	Register(ops.KindBranch, pass)
 	Register(ops.KindEmbed, embed)
 	Register(ops.KindFasterNetBlock, fasterNetBlock)
 	Register(ops.KindGlobalAvgPool, globalAvgPool)
@@ -126,6 +128,7 @@ func init() {
 	Register(ops.KindPatchConvNorm, patchConv)
 	Register(ops.KindPatchEmbed, patchEmbed)
 	Register(ops.KindPatchMerge, patchMerge)
+	Register(ops.KindSide, pass)
 }
 
 // errUnfolded says that a model is exported in folded form only.

@@ -86,10 +86,20 @@ func (m *mixed) Classes() int         { return 4 }
 
 func (m *mixed) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
 	t := p.Tape
+	residual := func(x *gorgonia.Node) (*gorgonia.Node, error) {
+		x, side, err := ops.Branch(t, "residual", x)
+		if err != nil {
+			return nil, err
+		}
+		if x, err = m.second.add(t, x); err != nil {
+			return nil, err
+		}
+		return ops.Add(t, "residual", x, side)
+	}
 	for _, add := range []func(x *gorgonia.Node) (*gorgonia.Node, error){
 		func(x *gorgonia.Node) (*gorgonia.Node, error) { return m.first.add(t, x) },
 		func(x *gorgonia.Node) (*gorgonia.Node, error) { return ops.MLPBlock(t, x, m.mlp) },
-		func(x *gorgonia.Node) (*gorgonia.Node, error) { return m.second.add(t, x) },
+		residual, // a map plus tokens
 		func(x *gorgonia.Node) (*gorgonia.Node, error) { return ops.Normalise(t, "norm", x, m.norm) },
 		func(x *gorgonia.Node) (*gorgonia.Node, error) { return ops.GlobalAvgPool(t, "pool", x) },
 		func(x *gorgonia.Node) (*gorgonia.Node, error) { return ops.Linear(t, "head", x, m.weight, m.bias) },
