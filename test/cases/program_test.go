@@ -31,7 +31,7 @@ func build(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	program = filepath.Join(dir, "fasternet-train")
-	cmd := exec.Command("go", "build", "-o", program, "fasternet/cmd/fasternet-train")
+	cmd := exec.Command("go", "build", "-o", program, "../../cmd/fasternet-train")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		fmt.Printf("%v\n%s", err, out)

@@ -179,7 +179,7 @@ func TestInert(t *testing.T) {
 		t.Skip("builds the program once more")
 	}
 	plain := filepath.Join(suite.dir, "plain")
-	cmd := exec.Command("go", "build", "-o", plain, "fasternet/cmd/fasternet-train")
+	cmd := exec.Command("go", "build", "-o", plain, "../../cmd/fasternet-train")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

@@ -84,7 +84,7 @@ const every = 2
 // trains undisturbed.
 func prepare() error {
 	suite.program = filepath.Join(suite.dir, "fasternet-train")
-	cmd := exec.Command("go", "build", "-tags", "faults", "-o", suite.program, "fasternet/cmd/fasternet-train")
+	cmd := exec.Command("go", "build", "-tags", "faults", "-o", suite.program, "../../cmd/fasternet-train")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%w\n%s", err, out)

@@ -48,7 +48,7 @@ func TestGuides(t *testing.T) {
 func build(t *testing.T, bin string, options ...string) {
 	t.Helper()
 	args := append([]string{"build", "-o", filepath.Join(bin, "fasternet-train")}, options...)
-	cmd := exec.Command("go", append(args, "fasternet/cmd/fasternet-train")...)
+	cmd := exec.Command("go", append(args, "../../cmd/fasternet-train")...)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

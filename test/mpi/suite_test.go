@@ -67,8 +67,8 @@ func prepare() error {
 	suite.program = filepath.Join(suite.dir, "fasternet-train")
 	suite.ranks = filepath.Join(suite.dir, "ranks.test")
 	for _, args := range [][]string{
-		{"build", "-tags", "mpi", "-o", suite.program, "fasternet/cmd/fasternet-train"},
-		{"test", "-c", "-tags", "mpi", "-o", suite.ranks, "fasternet/collective/mpi"},
+		{"build", "-tags", "mpi", "-o", suite.program, "../../cmd/fasternet-train"},
+		{"test", "-c", "-tags", "mpi", "-o", suite.ranks, "../../collective/mpi"},
 	} {
 		cmd := exec.Command("go", args...)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
