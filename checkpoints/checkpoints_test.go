@@ -7,10 +7,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
 	"fasternet/checkpoints"
+	"fasternet/formats"
 )
 
 func ExampleWrite() {
@@ -19,7 +21,7 @@ func ExampleWrite() {
 	path := filepath.Join(dir, "model.safetensors")
 	err := checkpoints.Write(path, checkpoints.File{
 		Meta:    map[string]string{"epoch": "3"},
-		Tensors: []checkpoints.Tensor{{Name: "head.bias", Shape: []int{2}, F32: []float32{0.5, -1}}},
+		Tensors: []formats.Tensor{{Name: "head.bias", Shape: []int{2}, F32: []float32{0.5, -1}}},
 	})
 	if err != nil {
 		fmt.Println(err)
@@ -33,9 +35,9 @@ func ExampleWrite() {
 func sample(step int) checkpoints.File {
 	return checkpoints.File{
 		Meta: map[string]string{"step": fmt.Sprint(step), "config": "a: 1\n"},
-		Tensors: []checkpoints.Tensor{
-			{Name: "w", Shape: []int{2, 3}, F32: []float32{1, 2, 3, float32(step), -5, 6e-39}},
-			{Name: "n", Shape: []int{}, I64: []int64{1 << 40}},
+		Tensors: []formats.Tensor{
+			{Name: "w", DType: formats.Float32, Shape: []int{2, 3}, F32: []float32{1, 2, 3, float32(step), -5, 6e-39}},
+			{Name: "n", DType: formats.Int64, Shape: []int{}, I64: []int64{1 << 40}},
 		},
 	}
 }
@@ -47,6 +49,7 @@ func mustWrite(t *testing.T, path string, f checkpoints.File) {
 	}
 }
 
+// What is read is what was written, with the type that the file has.
 func TestRoundTrip(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.safetensors")
 	mustWrite(t, path, sample(7))
@@ -206,5 +209,31 @@ func TestNewestEpoch(t *testing.T) {
 	}
 	if f.Empty() {
 		t.Error("a folder with checkpoints is empty")
+	}
+}
+
+// A checkpoint is as large as the model and its optimizer: writing one copies none of it, and
+// reading one has only its values in memory.
+func TestNoCopies(t *testing.T) {
+	const values = 8 << 20
+	f := checkpoints.File{Tensors: []formats.Tensor{{Name: "w", Shape: []int{values}, F32: make([]float32, values)}}}
+	path := filepath.Join(t.TempDir(), "a.safetensors")
+	allocated := func(work func() error) uint64 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if err := work(); err != nil {
+			t.Fatal(err)
+		}
+		runtime.ReadMemStats(&after)
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	if n := allocated(func() error { return checkpoints.Write(path, f) }); n > values {
+		t.Errorf("written: %d bytes allocated for %d bytes of values", n, 4*values)
+	}
+	if n := allocated(func() error { _, err := checkpoints.Read(path); return err }); n > 5*values {
+		t.Errorf("read: %d bytes allocated for %d bytes of values", n, 4*values)
+	}
+	if n := allocated(func() error { _, err := checkpoints.ReadMeta(path); return err }); n > 1<<20 {
+		t.Errorf("metadata: %d bytes allocated", n)
 	}
 }

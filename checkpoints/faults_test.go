@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"fasternet/checkpoints"
+	"fasternet/formats"
 	"fasternet/internal/disk"
 	"fasternet/internal/ramdisk"
 )
@@ -18,7 +19,7 @@ import (
 // large has values enough for several writes.
 func large(step int) checkpoints.File {
 	f := sample(step)
-	f.Tensors = append(f.Tensors, checkpoints.Tensor{Name: "x", Shape: []int{270_000}, F32: make([]float32, 270_000)})
+	f.Tensors = append(f.Tensors, formats.Tensor{Name: "x", Shape: []int{270_000}, F32: make([]float32, 270_000)})
 	return f
 }
 

@@ -1,10 +1,12 @@
 package checkpoints
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"testing"
 
+	"fasternet/formats"
 	"fasternet/internal/hostile"
 )
 
@@ -15,7 +17,7 @@ func FuzzParse(f *testing.F) {
 	path := filepath.Join(dir, "a.safetensors")
 	for _, c := range []File{
 		{},
-		{Meta: map[string]string{"a": "b"}, Tensors: []Tensor{{Name: "w", Shape: []int{2, 1}, F32: []float32{1, 2}}, {Name: "n", Shape: []int{}, I64: []int64{3}}}},
+		{Meta: map[string]string{"a": "b"}, Tensors: []formats.Tensor{{Name: "w", Shape: []int{2, 1}, F32: []float32{1, 2}}, {Name: "n", Shape: []int{}, I64: []int64{3}}}},
 	} {
 		if err := Write(path, c); err != nil {
 			f.Fatal(err)
@@ -38,7 +40,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		var c *File
 		var err error
-		hostile.Bound(t, 1<<20+200*len(raw), func() { c, err = parse(raw) })
+		hostile.Bound(t, 1<<20+200*len(raw), func() { c, err = parse(bytes.NewReader(raw), int64(len(raw)), false) })
 		if err != nil {
 			return
 		}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"fasternet/checkpoints"
+	"fasternet/formats"
 	"fasternet/formats/torch"
 	"fasternet/graph"
 	"fasternet/model"
@@ -228,7 +229,7 @@ func (c *converter) write(l *model.Loaded) error {
 			showNotes([]string{note})
 		}
 	} else {
-		var ts []checkpoints.Tensor
+		var ts []formats.Tensor
 		if ts, err = model.Export(l, torch.Naming(c.naming)); err == nil {
 			err = writeBare(c.out, ts, l.Used())
 		}
@@ -241,7 +242,7 @@ func (c *converter) write(l *model.Loaded) error {
 
 // writeBare writes a state dict for PyTorch. "pt" is what Python's safetensors package
 // writes for it.
-func writeBare(path string, ts []checkpoints.Tensor, used string) error {
+func writeBare(path string, ts []formats.Tensor, used string) error {
 	return checkpoints.Write(path, checkpoints.File{Meta: map[string]string{model.FormatKey: "pt", model.UsedKey: used}, Tensors: ts})
 }
 
@@ -251,7 +252,7 @@ func (c *converter) pretraining() error {
 	if err := c.show(err); err != nil {
 		return err
 	}
-	var ts []checkpoints.Tensor
+	var ts []formats.Tensor
 	used := (&model.Loaded{Average: c.table.EMA}).Used()
 	if c.naming == ours {
 		meta, err := model.Meta(net.Config(), []string{})

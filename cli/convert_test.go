@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"fasternet/checkpoints"
+	"fasternet/formats"
 	"fasternet/internal/golden"
 )
 
@@ -62,7 +63,7 @@ func TestConvert(t *testing.T) {
 	}
 	// What is not the model's is refused, or left out when asked.
 	headless := readCheckpoint(t, at("official.safetensors"))
-	headless.Tensors = append(headless.Tensors[1:], checkpoints.Tensor{Name: "norm.weight", Shape: []int{1}, F32: []float32{1}})
+	headless.Tensors = append(headless.Tensors[1:], formats.Tensor{Name: "norm.weight", Shape: []int{1}, F32: []float32{1}})
 	if err := checkpoints.Write(at("odd.safetensors"), *headless); err != nil {
 		t.Fatal(err)
 	}

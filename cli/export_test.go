@@ -8,6 +8,7 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/configs"
+	"fasternet/formats"
 	"fasternet/formats/onnx"
 	"fasternet/model"
 )
@@ -92,7 +93,7 @@ func TestExportErrors(t *testing.T) {
 	if err := checkpoints.Write(good, checkpoints.File{Meta: meta, Tensors: model.Tensors(net.Store())}); err != nil {
 		t.Fatal(err)
 	}
-	if err := checkpoints.Write(foreign, checkpoints.File{Tensors: []checkpoints.Tensor{{Name: "w", Shape: []int{1}, F32: []float32{1}}}}); err != nil {
+	if err := checkpoints.Write(foreign, checkpoints.File{Tensors: []formats.Tensor{{Name: "w", Shape: []int{1}, F32: []float32{1}}}}); err != nil {
 		t.Fatal(err)
 	}
 	writeFile(t, garbage, []byte(strings.Repeat("garbage", 100)))

@@ -12,7 +12,7 @@ import (
 	"fasternet/data/preprocess"
 	"fasternet/eval"
 	"fasternet/eval/predict"
-	"fasternet/formats/npy"
+	"fasternet/formats/safetensors"
 	"fasternet/kernels"
 	"fasternet/model"
 	"fasternet/train"
@@ -124,7 +124,7 @@ order of the outputs.`,
 }
 
 func checkLogitsFile(path string) error {
-	if !npy.IsSafetensors(path) {
+	if !safetensors.IsFile(path) {
 		return fmt.Errorf("%s: want a file .safetensors", path)
 	}
 	return nil

@@ -15,6 +15,7 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/configs"
+	"fasternet/formats"
 	"fasternet/formats/npy"
 	"fasternet/internal/golden"
 	"fasternet/model"
@@ -92,12 +93,12 @@ func TestClassesWithoutNames(t *testing.T) {
 
 func writeTensor(t *testing.T, path, name string, shape []int, values []float32) {
 	t.Helper()
-	if err := checkpoints.Write(path, checkpoints.File{Tensors: []checkpoints.Tensor{{Name: name, Shape: shape, F32: values}}}); err != nil {
+	if err := checkpoints.Write(path, checkpoints.File{Tensors: []formats.Tensor{{Name: name, Shape: shape, F32: values}}}); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func readTensor(t *testing.T, path, name string) checkpoints.Tensor {
+func readTensor(t *testing.T, path, name string) formats.Tensor {
 	t.Helper()
 	f, err := checkpoints.Read(path)
 	if err != nil {
@@ -146,13 +147,11 @@ func TestPredictReference(t *testing.T) {
 	}
 	array := filepath.Join(t.TempDir(), "pre.npy")
 	succeed(t, "features", images, "--model", checkpoint, "--out", array, "--stage", "prelogits")
-	a, err := npy.Read(array, "")
+	a, err := npy.ReadFile(array)
 	if err != nil || !slices.Equal(a.Shape, []int{4, 96}) {
 		t.Fatalf("%+v, %v", a, err)
 	}
-	pre := make([]float32, 96)
-	a.Values(0, pre)
-	golden.CheckRel(t, "prelogits", pre, want["act/avgpool_pre_head"].Data, 3e-5)
+	golden.CheckRel(t, "prelogits", a.F32[:96], want["act/avgpool_pre_head"].Data, 3e-5)
 }
 
 // folderRun trains a model on the folder of images a little.

@@ -7,6 +7,7 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/configs"
+	"fasternet/formats"
 	"fasternet/graph/localmim"
 	"fasternet/layers"
 )
@@ -78,7 +79,7 @@ func storeOf(f *checkpoints.File, c *configs.Config, classes []string) (*layers.
 
 // checkCompanion checks a tensor that belongs to one of the model's, whose name it
 // ends with.
-func checkCompanion(store *layers.Store, t checkpoints.Tensor) error {
+func checkCompanion(store *layers.Store, t formats.Tensor) error {
 	name, found := strings.CutPrefix(t.Name, checkpoints.EMAPrefix)
 	if !found {
 		if name, found = strings.CutPrefix(t.Name, checkpoints.OptimizerPrefix); !found {

@@ -10,6 +10,7 @@ import (
 	"fasternet/configs"
 	"fasternet/data/preprocess"
 	"fasternet/export/onnxgraph"
+	"fasternet/formats"
 	"fasternet/formats/onnx"
 	"fasternet/graph"
 )
@@ -122,7 +123,7 @@ func fromONNX(m *onnx.Model, o LoadOptions) (*source, error) {
 	}
 	f := &checkpoints.File{Meta: m.Meta}
 	for _, t := range m.Graph.Initializers {
-		f.Tensors = append(f.Tensors, checkpoints.Tensor{Name: t.Name, Shape: t.Shape, F32: t.F32, I64: t.I64})
+		f.Tensors = append(f.Tensors, formats.Tensor{Name: t.Name, Shape: t.Shape, F32: t.F32, I64: t.I64})
 	}
 	s, err := fromFile(f, "ONNX", o)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/configs"
+	"fasternet/formats"
 	"fasternet/formats/torch"
 	"fasternet/graph"
 	"fasternet/internal/golden"
@@ -409,7 +410,7 @@ func TestSwinVariants(t *testing.T) {
 	if err := checkpoints.Write(path, checkpoints.File{Tensors: ts}); err != nil {
 		t.Fatal(err)
 	}
-	if !slices.ContainsFunc(ts, func(x checkpoints.Tensor) bool { return x.Name == "layers.0.downsample.reduction.weight" }) {
+	if !slices.ContainsFunc(ts, func(x formats.Tensor) bool { return x.Name == "layers.0.downsample.reduction.weight" }) {
 		t.Error("a merging does not belong to the stage before it")
 	}
 	_, err = model.Open(path, model.LoadOptions{})
@@ -490,7 +491,7 @@ func TestTorchvision(t *testing.T) {
 				t.Errorf("%s: %d tensors are written, of %d", name, len(ts), len(s.Tensors))
 			}
 			for _, x := range s.Tensors {
-				i := slices.IndexFunc(ts, func(y checkpoints.Tensor) bool { return y.Name == x.Name })
+				i := slices.IndexFunc(ts, func(y formats.Tensor) bool { return y.Name == x.Name })
 				if i < 0 || !slices.Equal(ts[i].Shape, x.Shape) || !slices.Equal(ts[i].F32, x.F32) || !slices.Equal(ts[i].I64, x.I64) {
 					t.Errorf("%s: %s is not written as it was", name, x.Name)
 				}
@@ -593,11 +594,11 @@ func TestUnsupported(t *testing.T) {
 		var f checkpoints.File
 		for _, x := range s.Tensors {
 			if "-"+x.Name != add {
-				f.Tensors = append(f.Tensors, checkpoints.Tensor{Name: x.Name, Shape: x.Shape, F32: x.F32})
+				f.Tensors = append(f.Tensors, formats.Tensor{Name: x.Name, Shape: x.Shape, F32: x.F32})
 			}
 		}
 		if !strings.HasPrefix(add, "-") {
-			f.Tensors = append(f.Tensors, checkpoints.Tensor{Name: add, Shape: []int{12}, F32: make([]float32, 12)})
+			f.Tensors = append(f.Tensors, formats.Tensor{Name: add, Shape: []int{12}, F32: make([]float32, 12)})
 		}
 		path := filepath.Join(t.TempDir(), "w.safetensors")
 		if err := checkpoints.Write(path, f); err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/configs"
+	"fasternet/formats"
 	"fasternet/formats/torch"
 	"fasternet/internal/golden"
 	"fasternet/internal/hostile"
@@ -37,7 +38,7 @@ func FuzzDescribe(f *testing.F) {
 		}
 		file := &checkpoints.File{Meta: map[string]string{FormatKey: format, ConfigKey: config, ClassesKey: classes, FoldedKey: folded}}
 		for len(file.Tensors) < 50 {
-			file.Tensors = append(file.Tensors, checkpoints.Tensor{Name: "x", Shape: []int{values / 50}, F32: make([]float32, values/50)})
+			file.Tensors = append(file.Tensors, formats.Tensor{Name: "x", Shape: []int{values / 50}, F32: make([]float32, values/50)})
 		}
 		hostile.Bound(t, 8<<20+1000*(len(config)+len(classes))+100*values, func() {
 			c, names, err := Describe(file)

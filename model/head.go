@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"fasternet/data/classes"
-	"fasternet/formats/torch"
+	"fasternet/formats"
 )
 
 // matchHead makes the classifier of a source one for the classes of the data set: its rows
@@ -48,11 +48,11 @@ func (s *source) matchHead(names []string, outputs int) {
 // removeHead leaves the classifier out.
 func (s *source) removeHead() {
 	s.newHead = true
-	s.state.Tensors = slices.DeleteFunc(slices.Clone(s.state.Tensors), func(t torch.Tensor) bool { return slices.Contains(classifier, t.Name) })
+	s.state.Tensors = slices.DeleteFunc(slices.Clone(s.state.Tensors), func(t formats.Tensor) bool { return slices.Contains(classifier, t.Name) })
 }
 
 // permuteHead moves the rows of a classifier: row i of the new one is row order[i].
-func permuteHead(ts []torch.Tensor, order []int) {
+func permuteHead(ts []formats.Tensor, order []int) {
 	for k, t := range ts {
 		if !slices.Contains(classifier, t.Name) || t.F32 == nil || len(t.Shape) == 0 || t.Shape[0] != len(order) {
 			continue

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"fasternet/formats"
 	"fasternet/formats/torch"
 	"fasternet/internal/printable"
 	"fasternet/layers"
@@ -48,17 +49,17 @@ var classifier = []string{"head.weight", "head.bias"}
 // shape or type are one in any case. The classifier is left out if only the
 // number of classes differs; counters of batches may be missing. After an error
 // the model is unchanged; the table is valid all the same.
-func Import(s *layers.Store, ts []torch.Tensor, allowMissing bool) (Table, error) {
+func Import(s *layers.Store, ts []formats.Tensor, allowMissing bool) (Table, error) {
 	return importTensors(s, ts, allowMissing, flags.AllowMissing, func(string) bool { return false })
 }
 
 // importTensors is Import where some tensors are expected to be missing, and where a
 // remedy of that name allows others to be; "" if there is none.
-func importTensors(s *layers.Store, ts []torch.Tensor, allowMissing bool, remedy string, fresh func(name string) bool) (Table, error) {
+func importTensors(s *layers.Store, ts []formats.Tensor, allowMissing bool, remedy string, fresh func(name string) bool) (Table, error) {
 	var t Table
-	found := map[string]torch.Tensor{}
+	found := map[string]formats.Tensor{}
 	for _, x := range ts {
-		row := Row{Name: x.Name, DType: x.DType, Have: x.Shape}
+		row := Row{Name: x.Name, DType: x.Type().String(), Have: x.Shape}
 		if s.IsComputed(x.Name) {
 			continue
 		}
@@ -73,10 +74,13 @@ func importTensors(s *layers.Store, ts []torch.Tensor, allowMissing bool, remedy
 	for _, e := range s.Entries {
 		x, ok := found[e.Name]
 		if ok && e.Counter != nil && len(x.F32) == 1 { // of a state dict that was made half precision as a whole
-			x.F32, x.I64, x.DType = nil, []int64{int64(x.F32[0])}, "int64"
+			x.F32, x.I64, x.DType = nil, []int64{int64(x.F32[0])}, formats.Int64
 			found[e.Name] = x
 		}
-		row := Row{Name: e.Name, DType: x.DType, Have: x.Shape, Want: append([]int{}, e.Shape...)}
+		row := Row{Name: e.Name, Have: x.Shape, Want: append([]int{}, e.Shape...)}
+		if ok {
+			row.DType = x.Type().String()
+		}
 		switch {
 		case !ok && e.Counter != nil:
 		case !ok && fresh(e.Name):
@@ -84,7 +88,7 @@ func importTensors(s *layers.Store, ts []torch.Tensor, allowMissing bool, remedy
 		case !ok:
 			t.Missing = append(t.Missing, row)
 		case x.Integer() != (e.Counter != nil):
-			row.Note = "is " + x.DType
+			row.Note = "is " + row.DType
 			t.Mismatched = append(t.Mismatched, row)
 		case slices.Equal(row.Have, row.Want):
 			t.Loaded = append(t.Loaded, row)

@@ -13,6 +13,7 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/configs"
+	"fasternet/formats"
 	"fasternet/formats/torch"
 	"fasternet/graph"
 	"fasternet/internal/golden"
@@ -145,12 +146,12 @@ func TestInfer(t *testing.T) {
 	}
 }
 
-func tensorsOf(m graph.Model) []torch.Tensor {
-	var ts []torch.Tensor
+func tensorsOf(m graph.Model) []formats.Tensor {
+	var ts []formats.Tensor
 	for _, t := range model.Tensors(m.Store()) {
-		w := torch.Tensor{Name: t.Name, DType: "float32", Shape: t.Shape, F32: t.F32, I64: t.I64}
+		w := formats.Tensor{Name: t.Name, DType: formats.Float32, Shape: t.Shape, F32: t.F32, I64: t.I64}
 		if t.I64 != nil {
-			w.DType = "int64"
+			w.DType = formats.Int64
 		}
 		ts = append(ts, w)
 	}
@@ -162,17 +163,17 @@ func TestImport(t *testing.T) {
 	give, _ := randomised(t, "quickstart", size...)
 	all := tensorsOf(give)
 	const conv = "stages.0.blocks.0.mlp.0.weight"
-	edit := func(name string, change func(x *torch.Tensor)) []torch.Tensor {
+	edit := func(name string, change func(x *formats.Tensor)) []formats.Tensor {
 		ts := slices.Clone(all)
-		change(&ts[slices.IndexFunc(ts, func(x torch.Tensor) bool { return x.Name == name })])
+		change(&ts[slices.IndexFunc(ts, func(x formats.Tensor) bool { return x.Name == name })])
 		return ts
 	}
-	without := func(suffix string) []torch.Tensor {
-		return slices.DeleteFunc(slices.Clone(all), func(x torch.Tensor) bool { return strings.HasSuffix(x.Name, suffix) })
+	without := func(suffix string) []formats.Tensor {
+		return slices.DeleteFunc(slices.Clone(all), func(x formats.Tensor) bool { return strings.HasSuffix(x.Name, suffix) })
 	}
 	for _, c := range []struct {
 		name       string
-		tensors    []torch.Tensor
+		tensors    []formats.Tensor
 		allow      bool
 		summary    string
 		err, taken string // taken: the name of a tensor that must have its values; -name: that must not
@@ -181,18 +182,18 @@ func TestImport(t *testing.T) {
 		{"no counters", without("num_batches_tracked"), false, "27 loaded", "", "head.weight"},
 		{"missing", without("reduction.weight"), false, "30 loaded, 1 missing (stages.1.reduction.weight)", "do not fit the model", "-head.weight"},
 		{"missing allowed", without("reduction.weight"), true, "30 loaded, 1 missing (stages.1.reduction.weight)", "", "head.weight"},
-		{"unexpected", append(slices.Clone(all), torch.Tensor{Name: "norm.weight"}), false, "31 loaded, 1 unexpected (norm.weight)", "--allow-missing goes on", "-head.weight"},
+		{"unexpected", append(slices.Clone(all), formats.Tensor{Name: "norm.weight"}), false, "31 loaded, 1 unexpected (norm.weight)", "--allow-missing goes on", "-head.weight"},
 		{"unexpected allowed", append(slices.Clone(all), all[0]), true, "31 loaded, 1 unexpected (patch_embed.proj.weight)", "", "head.weight"},
-		{"counters of another type", edit("patch_embed.norm.num_batches_tracked", func(x *torch.Tensor) {
-			*x = torch.Tensor{Name: x.Name, DType: "float16", Shape: x.Shape, F32: []float32{7}}
+		{"counters of another type", edit("patch_embed.norm.num_batches_tracked", func(x *formats.Tensor) {
+			*x = formats.Tensor{Name: x.Name, DType: formats.Float16, Shape: x.Shape, F32: []float32{7}}
 		}), false, "31 loaded", "", "head.weight"},
-		{"linear", edit(conv, func(x *torch.Tensor) { x.Shape = x.Shape[:2] }), false, "30 loaded, 1 reshaped", "", conv},
-		{"turned", edit(conv, func(x *torch.Tensor) { x.Shape = []int{x.Shape[1], x.Shape[0], 1, 1} }), true, "30 loaded, 1 mismatched (" + conv + " [8 16 1 1], want [16 8 1 1])", "of another model", "-head.weight"},
-		{"integer", edit("head.bias", func(x *torch.Tensor) {
-			*x = torch.Tensor{Name: x.Name, DType: "int64", Shape: x.Shape, I64: make([]int64, 10)}
+		{"linear", edit(conv, func(x *formats.Tensor) { x.Shape = x.Shape[:2] }), false, "30 loaded, 1 reshaped", "", conv},
+		{"turned", edit(conv, func(x *formats.Tensor) { x.Shape = []int{x.Shape[1], x.Shape[0], 1, 1} }), true, "30 loaded, 1 mismatched (" + conv + " [8 16 1 1], want [16 8 1 1])", "of another model", "-head.weight"},
+		{"integer", edit("head.bias", func(x *formats.Tensor) {
+			*x = formats.Tensor{Name: x.Name, DType: formats.Int64, Shape: x.Shape, I64: make([]int64, 10)}
 		}), true, "30 loaded, 1 mismatched (head.bias is int64)", "of another model", "-head.weight"},
-		{"head", edit("head.weight", func(x *torch.Tensor) { x.Shape, x.F32 = []int{3, 16}, x.F32[:48] }), false, "29 loaded, 2 dropped (head.weight [3 16], want [10 16], head.bias)", "", "-head.bias"},
-		{"nothing", []torch.Tensor{{Name: "x"}}, true, "", "no tensor fits", "-head.weight"},
+		{"head", edit("head.weight", func(x *formats.Tensor) { x.Shape, x.F32 = []int{3, 16}, x.F32[:48] }), false, "29 loaded, 2 dropped (head.weight [3 16], want [10 16], head.bias)", "", "-head.bias"},
+		{"nothing", []formats.Tensor{{Name: "x"}}, true, "", "no tensor fits", "-head.weight"},
 	} {
 		settings := append(slices.Clone(size), "seed=9")
 		cfg, err := configs.Load("quickstart", settings...)
@@ -223,7 +224,7 @@ func TestImport(t *testing.T) {
 func TestStart(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "own.safetensors")
-	save(t, path, small(t, "seed=3"), checkpoints.Tensor{Name: "optimizer.step", Shape: []int{}, I64: []int64{3}})
+	save(t, path, small(t, "seed=3"), formats.Tensor{Name: "optimizer.step", Shape: []int{}, I64: []int64{3}})
 	given, err := model.Load(path)
 	if err != nil {
 		t.Fatal(err)
@@ -274,7 +275,7 @@ func TestStartFromAverage(t *testing.T) {
 	plain, both := filepath.Join(dir, "plain.safetensors"), filepath.Join(dir, "both.safetensors")
 	save(t, plain, c)
 	first := mustLoad(t, plain)
-	var average []checkpoints.Tensor
+	var average []formats.Tensor
 	for _, x := range model.Tensors(first.Model.Store()) {
 		if x.F32 != nil {
 			x.Name, x.F32 = checkpoints.EMAPrefix+x.Name, slices.Clone(x.F32)
@@ -328,7 +329,7 @@ func TestOpenOptions(t *testing.T) {
 		t.Errorf("fewer classes: %v", err)
 	}
 	bare := filepath.Join(dir, "bare.safetensors")
-	headless := slices.DeleteFunc(model.Tensors(mustLoad(t, path).Model.Store()), func(x checkpoints.Tensor) bool { return strings.HasPrefix(x.Name, "head.") })
+	headless := slices.DeleteFunc(model.Tensors(mustLoad(t, path).Model.Store()), func(x formats.Tensor) bool { return strings.HasPrefix(x.Name, "head.") })
 	if err := checkpoints.Write(bare, checkpoints.File{Tensors: headless}); err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"fasternet/configs"
+	"fasternet/formats"
 	"fasternet/formats/torch"
 	"fasternet/graph"
 )
@@ -41,7 +42,7 @@ func shapesOf(s *torch.State) (m configs.Model, imageSize int, err error) {
 
 // affordable says whether a model has no more values than a file, but for a classifier
 // that may be missing: shapes of a few tensors could describe any others.
-func affordable(m configs.Model, imageSize int, ts []torch.Tensor) error {
+func affordable(m configs.Model, imageSize int, ts []formats.Tensor) error {
 	if m.Name == "vit" {
 		m.NumHeads = configs.Heads{1} // does not change the number
 	}
@@ -63,7 +64,7 @@ func affordable(m configs.Model, imageSize int, ts []torch.Tensor) error {
 }
 
 // errUnknown says that the tensors are of no network that is known by its names.
-func errUnknown(ts []torch.Tensor) error {
+func errUnknown(ts []formats.Tensor) error {
 	var names []string
 	for _, t := range ts[:min(3, len(ts))] {
 		names = append(names, clip(t.Name))
@@ -185,8 +186,8 @@ func (s *source) noteAssumed(preset string, m configs.Model) {
 
 // classesOf is the number of classes that a classifier among the tensors has; 0
 // if there is none.
-func classesOf(ts []torch.Tensor) int {
-	i := slices.IndexFunc(ts, func(t torch.Tensor) bool { return t.Name == "head.weight" && len(t.Shape) >= 2 })
+func classesOf(ts []formats.Tensor) int {
+	i := slices.IndexFunc(ts, func(t formats.Tensor) bool { return t.Name == "head.weight" && len(t.Shape) >= 2 })
 	if i < 0 {
 		return 0
 	}
@@ -199,7 +200,7 @@ type shapes struct {
 	of     map[string][]int
 }
 
-func newShapes(family string, ts []torch.Tensor) shapes {
+func newShapes(family string, ts []formats.Tensor) shapes {
 	s := shapes{family, make(map[string][]int, len(ts))}
 	for _, t := range ts {
 		s.of[t.Name] = t.Shape
@@ -232,7 +233,7 @@ func (s shapes) count(name func(i int) string) int {
 
 // fasterNetShapes is shapesOf a FasterNet. A convolution of patches is taken to step by
 // its own size.
-func fasterNetShapes(ts []torch.Tensor) (configs.Model, error) {
+func fasterNetShapes(ts []formats.Tensor) (configs.Model, error) {
 	m := configs.Default().Model
 	all := newShapes("FasterNet", ts)
 	s, err := all.get("patch_embed.proj.weight", 4)

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"fasternet/configs"
+	"fasternet/formats"
 	"fasternet/formats/torch"
 	"fasternet/internal/golden"
 )
@@ -17,9 +18,9 @@ func TestPresetsAreRecognised(t *testing.T) {
 			StateDict [][2]any `json:"state_dict"`
 		}
 		golden.JSON(t, preset+".json", &r)
-		var ts []torch.Tensor
+		var ts []formats.Tensor
 		for _, e := range r.StateDict {
-			x := torch.Tensor{Name: e[0].(string)}
+			x := formats.Tensor{Name: e[0].(string)}
 			for _, d := range e[1].([]any) {
 				x.Shape = append(x.Shape, int(d.(float64)))
 			}
@@ -59,13 +60,13 @@ func TestNotAFasterNet(t *testing.T) {
 		"stages.0.blocks.0.spatial_mixing.partial_conv3.weight": {[]int{20, 20, 3, 3}, "partial convolution of 20 channels"},
 		"avgpool_pre_head.1.weight":                             {[]int{0, 16}, "has shape [0 16]"},
 	} {
-		var ts []torch.Tensor
+		var ts []formats.Tensor
 		for n, shape := range base {
 			if n == name {
 				shape = c.shape
 			}
 			if shape != nil {
-				ts = append(ts, torch.Tensor{Name: n, Shape: shape})
+				ts = append(ts, formats.Tensor{Name: n, Shape: shape})
 			}
 		}
 		_, err := fasterNetShapes(ts)
@@ -77,12 +78,12 @@ func TestNotAFasterNet(t *testing.T) {
 
 // A few large tensors are no model of many large blocks.
 func TestShapesAreThere(t *testing.T) {
-	ts := []torch.Tensor{
+	ts := []formats.Tensor{
 		{Name: "patch_embed.proj.weight", Shape: []int{8, 3, 4, 4}}, {Name: "pos_embed", Shape: []int{1, 17, 8}}, {Name: "cls_token", Shape: []int{1, 1, 8}},
 		{Name: "blocks.0.mlp.fc1.weight", Shape: []int{60000, 8}},
 	}
 	for i := range 900 {
-		ts = append(ts, torch.Tensor{Name: fmt.Sprintf("blocks.%d.attn.qkv.weight", i), Shape: []int{1}})
+		ts = append(ts, formats.Tensor{Name: fmt.Sprintf("blocks.%d.attn.qkv.weight", i), Shape: []int{1}})
 	}
 	_, _, err := shapesOf(&torch.State{Family: torch.ViT, Tensors: ts})
 	if err == nil || !strings.Contains(err.Error(), "fewer than some of their shapes describe") {

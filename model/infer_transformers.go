@@ -6,11 +6,12 @@ import (
 	"strings"
 
 	"fasternet/configs"
+	"fasternet/formats"
 	"fasternet/formats/torch"
 )
 
 // vitShapes is shapesOf a ViT. The number of heads is not told.
-func vitShapes(ts []torch.Tensor) (m configs.Model, imageSize int, err error) {
+func vitShapes(ts []formats.Tensor) (m configs.Model, imageSize int, err error) {
 	m = configs.DefaultModel("vit")
 	all := newShapes("ViT", ts)
 	s, err := all.get("patch_embed.proj.weight", 4)
@@ -42,7 +43,7 @@ func vitShapes(ts []torch.Tensor) (m configs.Model, imageSize int, err error) {
 
 // swinShapes is shapesOf a Swin. A stage with a table for a smaller window than in other
 // stages is one window, which tells the size of the images.
-func swinShapes(ts []torch.Tensor) (m configs.Model, imageSize int, err error) {
+func swinShapes(ts []formats.Tensor) (m configs.Model, imageSize int, err error) {
 	m = configs.DefaultModel("swin")
 	all := newShapes("Swin", ts)
 	prefix := ""
@@ -97,7 +98,7 @@ func swinShapes(ts []torch.Tensor) (m configs.Model, imageSize int, err error) {
 }
 
 // windowsOf are the sides of the windows that the tables of a Swin's stages are for.
-func windowsOf(ts []torch.Tensor) (sides []int) {
+func windowsOf(ts []formats.Tensor) (sides []int) {
 	all := newShapes("Swin", ts)
 	for i := 0; ; i++ {
 		table, ok := all.of[fmt.Sprintf("layers.%d.blocks.0.attn.relative_position_bias_table", i)]
@@ -149,7 +150,7 @@ func (s *source) inferTransformer(m *configs.Model, size *int, told, settings []
 
 // unsupported names a part of a transformer that ours do not have. Its tensors would be
 // unexpected in any case, but the name of the part says more.
-func unsupported(family torch.Family, ts []torch.Tensor) error {
+func unsupported(family torch.Family, ts []formats.Tensor) error {
 	if family != torch.ViT && family != torch.Swin {
 		return nil
 	}
@@ -165,7 +166,7 @@ func unsupported(family torch.Family, ts []torch.Tensor) error {
 			}
 		}
 	}
-	if family == torch.ViT && !slices.ContainsFunc(ts, func(t torch.Tensor) bool { return t.Name == "cls_token" }) {
+	if family == torch.ViT && !slices.ContainsFunc(ts, func(t formats.Tensor) bool { return t.Name == "cls_token" }) {
 		return fmt.Errorf("a ViT without a class token (cls_token): such a model cannot be computed")
 	}
 	return nil

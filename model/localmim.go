@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 
-	"fasternet/checkpoints"
 	"fasternet/configs"
+	"fasternet/formats"
 	"fasternet/formats/torch"
 	"fasternet/graph/localmim"
 )
@@ -56,7 +56,7 @@ func OpenLocalMIM(path string, o LoadOptions) (*localmim.Model, error) {
 
 // ExportPretraining is the state of a pre-training as a bare state dict under the names
 // of the published code, for which patch merging is put into its order.
-func ExportPretraining(m *localmim.Model, n torch.Naming) ([]checkpoints.Tensor, error) {
+func ExportPretraining(m *localmim.Model, n torch.Naming) ([]formats.Tensor, error) {
 	if n != torch.Official && n != torch.LocalMIM {
 		return nil, fmt.Errorf("%w for a pre-training: %s; it has official, localmim", ErrNaming, n)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/configs"
+	"fasternet/formats"
 	"fasternet/formats/torch"
 	"fasternet/graph"
 	_ "fasternet/graph/families" // the models that configurations name
@@ -67,10 +68,10 @@ func Meta(c *configs.Config, classes []string) (map[string]string, error) {
 }
 
 // Tensors is the state of a model for a checkpoint. It shares memory with it.
-func Tensors(s *layers.Store) []checkpoints.Tensor {
-	var ts []checkpoints.Tensor
+func Tensors(s *layers.Store) []formats.Tensor {
+	var ts []formats.Tensor
 	for _, e := range s.Entries {
-		t := checkpoints.Tensor{Name: e.Name, Shape: slices.Clone([]int(e.Shape))}
+		t := formats.Tensor{Name: e.Name, Shape: slices.Clone([]int(e.Shape))}
 		switch {
 		case e.Param != nil:
 			t.F32 = e.Param.Data()
@@ -82,7 +83,7 @@ func Tensors(s *layers.Store) []checkpoints.Tensor {
 		ts = append(ts, t)
 	}
 	for _, c := range s.Computed {
-		ts = append(ts, checkpoints.Tensor{Name: c.Name, Shape: c.Shape, I64: c.Values})
+		ts = append(ts, formats.Tensor{Name: c.Name, Shape: c.Shape, I64: c.Values})
 	}
 	return ts
 }
@@ -91,7 +92,7 @@ func Tensors(s *layers.Store) []checkpoints.Tensor {
 // begins with one of the prefixes belong to somebody else; any other that is
 // missing, unknown or of another shape is an error, and nothing is changed.
 func Restore(s *layers.Store, f *checkpoints.File, others ...string) error {
-	found := map[string]checkpoints.Tensor{}
+	found := map[string]formats.Tensor{}
 	for _, t := range f.Tensors {
 		if s.IsComputed(t.Name) || slices.ContainsFunc(others, func(p string) bool { return strings.HasPrefix(t.Name, p) }) {
 			continue

@@ -9,6 +9,7 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/configs"
+	"fasternet/formats"
 	"fasternet/formats/torch"
 	"fasternet/graph"
 	"fasternet/model"
@@ -23,7 +24,7 @@ func small(t testing.TB, settings ...string) *configs.Config {
 	return c
 }
 
-func save(t testing.TB, path string, c *configs.Config, extra ...checkpoints.Tensor) {
+func save(t testing.TB, path string, c *configs.Config, extra ...formats.Tensor) {
 	t.Helper()
 	net, err := model.New(c, 2)
 	if err != nil {
@@ -51,7 +52,7 @@ func TestLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := small(t, "seed=5")
-	save(t, filepath.Join(dir, "checkpoints", checkpoints.Last), c, checkpoints.Tensor{Name: "optimizer.step", Shape: []int{}, I64: []int64{3}})
+	save(t, filepath.Join(dir, "checkpoints", checkpoints.Last), c, formats.Tensor{Name: "optimizer.step", Shape: []int{}, I64: []int64{3}})
 	for _, path := range []string{dir, filepath.Join(dir, "checkpoints"), filepath.Join(dir, "checkpoints", checkpoints.Last)} {
 		l, err := model.Load(path)
 		if err != nil {
@@ -84,16 +85,16 @@ func TestRestoreErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	tensors := model.Tensors(net.Store())
-	clone := func(change func(ts []checkpoints.Tensor) []checkpoints.Tensor) *checkpoints.File {
-		return &checkpoints.File{Tensors: change(append([]checkpoints.Tensor(nil), tensors...))}
+	clone := func(change func(ts []formats.Tensor) []formats.Tensor) *checkpoints.File {
+		return &checkpoints.File{Tensors: change(append([]formats.Tensor(nil), tensors...))}
 	}
 	first := fmt.Sprint(tensors[0].F32)
 	for want, f := range map[string]*checkpoints.File{
-		"the model has not": clone(func(ts []checkpoints.Tensor) []checkpoints.Tensor {
-			return append(ts, checkpoints.Tensor{Name: "extra"})
+		"the model has not": clone(func(ts []formats.Tensor) []formats.Tensor {
+			return append(ts, formats.Tensor{Name: "extra"})
 		}),
-		"the checkpoint has not": clone(func(ts []checkpoints.Tensor) []checkpoints.Tensor { return ts[1:] }),
-		"has shape": clone(func(ts []checkpoints.Tensor) []checkpoints.Tensor {
+		"the checkpoint has not": clone(func(ts []formats.Tensor) []formats.Tensor { return ts[1:] }),
+		"has shape": clone(func(ts []formats.Tensor) []formats.Tensor {
 			ts[0].F32 = make([]float32, len(ts[0].F32))
 			ts[1].Shape = []int{1}
 			return ts
@@ -110,7 +111,7 @@ func TestRestoreErrors(t *testing.T) {
 
 func TestOtherWeights(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.safetensors")
-	if err := checkpoints.Write(path, checkpoints.File{Tensors: []checkpoints.Tensor{{Name: "w", Shape: []int{1}, F32: []float32{1}}}}); err != nil {
+	if err := checkpoints.Write(path, checkpoints.File{Tensors: []formats.Tensor{{Name: "w", Shape: []int{1}, F32: []float32{1}}}}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := model.Load(path); err == nil || !strings.Contains(err.Error(), "not the weights of a FasterNet") {
@@ -137,7 +138,7 @@ func TestEMA(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var averages []checkpoints.Tensor
+	var averages []formats.Tensor
 	for _, x := range model.Tensors(other.Store()) {
 		if x.I64 == nil {
 			x.Name = checkpoints.EMAPrefix + x.Name
@@ -171,7 +172,7 @@ func TestEMA(t *testing.T) {
 		}
 	}
 	for _, k := range []struct {
-		averages []checkpoints.Tensor
+		averages []formats.Tensor
 		choice   torch.Choice
 		want     string
 	}{

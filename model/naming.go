@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"fasternet/checkpoints"
+	"fasternet/formats"
 	"fasternet/formats/torch"
 	"fasternet/graph/swin"
 )
@@ -21,7 +21,7 @@ var ErrOtherCode = errors.New("would compute something else")
 // of another program. The error wraps ErrNaming if that program has no such network, and
 // ErrOtherCode if it would compute other logits of these tensors. The tensors share
 // memory with the model.
-func Export(l *Loaded, n torch.Naming) ([]checkpoints.Tensor, error) {
+func Export(l *Loaded, n torch.Naming) ([]formats.Tensor, error) {
 	family := torch.Family(l.Config.Model.Name)
 	if known := torch.Namings(family); !slices.Contains(known, n) {
 		return nil, fmt.Errorf("%w for a %s: %s; it has %s", ErrNaming, familyName(family), n, joinNamings(known))
@@ -38,7 +38,7 @@ func Export(l *Loaded, n torch.Naming) ([]checkpoints.Tensor, error) {
 		}
 		return nil, err
 	}
-	var out []checkpoints.Tensor
+	var out []formats.Tensor
 	for _, t := range Tensors(l.Model.Store()) {
 		if l.Headless && slices.Contains(classifier, t.Name) {
 			continue
@@ -52,7 +52,7 @@ func Export(l *Loaded, n torch.Naming) ([]checkpoints.Tensor, error) {
 			}
 		}
 		if bias, ok := strings.CutSuffix(t.Name, ".attn.qkv.weight"); ok && n == torch.Torchvision && !l.Config.Model.QKVBias {
-			out = append(out, checkpoints.Tensor{Name: torch.NameOf(family, n, bias+".attn.qkv.bias"), Shape: t.Shape[:1], F32: make([]float32, t.Shape[0])})
+			out = append(out, formats.Tensor{Name: torch.NameOf(family, n, bias+".attn.qkv.bias"), Shape: t.Shape[:1], F32: make([]float32, t.Shape[0])})
 		}
 		t.Name = torch.NameOf(family, n, t.Name)
 		out = append(out, t)
@@ -127,16 +127,16 @@ func (l *Loaded) computedBy(n torch.Naming) error {
 // shiftMasks are the masks of Swin's shifted windows for images of a size, [windows,
 // tokens, tokens] with -100 between tokens that are no neighbours, which the state dicts of
 // Microsoft's code and of LocalMIM hold.
-func shiftMasks(m *swin.Model, imageSize int) []checkpoints.Tensor {
+func shiftMasks(m *swin.Model, imageSize int) []formats.Tensor {
 	c := m.Config()
-	var out []checkpoints.Tensor
+	var out []formats.Tensor
 	for i, depth := range c.Depths {
 		tokens := c.Side(imageSize) >> i
 		side, shift := m.Window(i, tokens, tokens)
 		if shift == 0 || tokens%side != 0 {
 			continue
 		}
-		mask := checkpoints.Tensor{Shape: []int{tokens / side * (tokens / side), side * side, side * side}, F32: shiftMask(tokens, side, shift)}
+		mask := formats.Tensor{Shape: []int{tokens / side * (tokens / side), side * side, side * side}, F32: shiftMask(tokens, side, shift)}
 		for j := 1; j < depth; j += 2 {
 			mask.Name = fmt.Sprintf("layers.%d.blocks.%d.attn_mask", i, j)
 			out = append(out, mask)

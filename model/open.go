@@ -7,7 +7,7 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/configs"
-	"fasternet/formats/torch"
+	"fasternet/formats"
 	"fasternet/graph"
 	"fasternet/layers"
 	"fasternet/ops"
@@ -235,12 +235,12 @@ func (s *source) fill(store *layers.Store, c *configs.Config, o LoadOptions) err
 // classifier: the classifier, and if the file has none, the layers between it and the
 // encoder. The final norm of another pool is left out, and the model's own begins with
 // fresh values.
-func (s *source) withoutHead(ts []torch.Tensor, store *layers.Store) ([]torch.Tensor, func(string) bool) {
+func (s *source) withoutHead(ts []formats.Tensor, store *layers.Store) ([]formats.Tensor, func(string) bool) {
 	head := slices.Clone(classifier)
 	if s.headless() {
 		head = append(head, "avgpool_pre_head.1.weight")
 		// The decoder of a pre-training of another kind, such as MAE.
-		encoder := slices.DeleteFunc(slices.Clone(ts), func(t torch.Tensor) bool {
+		encoder := slices.DeleteFunc(slices.Clone(ts), func(t formats.Tensor) bool {
 			return t.Name == "mask_token" || strings.HasPrefix(t.Name, "decoder_")
 		})
 		if n := len(ts) - len(encoder); n > 0 {
@@ -249,13 +249,13 @@ func (s *source) withoutHead(ts []torch.Tensor, store *layers.Store) ([]torch.Te
 		}
 		for _, norm := range []string{"norm.", "fc_norm."} {
 			_, inModel := store.Lookup(norm + "weight")
-			inFile := slices.ContainsFunc(ts, func(t torch.Tensor) bool { return t.Name == norm+"weight" })
+			inFile := slices.ContainsFunc(ts, func(t formats.Tensor) bool { return t.Name == norm+"weight" })
 			switch {
 			case inModel && !inFile:
 				head = append(head, norm+"weight", norm+"bias")
 				s.note("the weights have no %s*: it begins with fresh values", norm)
 			case inFile && !inModel:
-				ts = slices.DeleteFunc(slices.Clone(ts), func(t torch.Tensor) bool { return strings.HasPrefix(t.Name, norm) })
+				ts = slices.DeleteFunc(slices.Clone(ts), func(t formats.Tensor) bool { return strings.HasPrefix(t.Name, norm) })
 				s.note("%s* of the weights is for another pool than the model's: it is left out", norm)
 			}
 		}

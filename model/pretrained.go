@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"fasternet/configs"
-	"fasternet/formats/torch"
+	"fasternet/formats"
 	"fasternet/graph/localmim"
 	"fasternet/kernels"
 	"fasternet/layers"
@@ -39,7 +39,7 @@ func (s *source) startPretraining(m *localmim.Model, o LoadOptions) error {
 
 // pretrained says whether the tensors are those of a LocalMIM.
 func (s *source) pretrained() bool {
-	return slices.ContainsFunc(s.state.Tensors, func(t torch.Tensor) bool { return t.Name == "decoder.0.mask_token" })
+	return slices.ContainsFunc(s.state.Tensors, func(t formats.Tensor) bool { return t.Name == "decoder.0.mask_token" })
 }
 
 // mergesOfficially says whether the patch merging of a pre-trained Swin has its
@@ -60,7 +60,7 @@ func afterEncoder(name string) bool {
 
 // encoder turns the tensors of a LocalMIM into those of a classifier without its
 // final norm and its head: what is to be fine-tuned.
-func (s *source) encoder(c *configs.Config) (ts []torch.Tensor, notes []string) {
+func (s *source) encoder(c *configs.Config) (ts []formats.Tensor, notes []string) {
 	left := 0
 	for _, t := range s.state.Tensors {
 		name := strings.TrimPrefix(t.Name, "encoder.")
@@ -81,7 +81,7 @@ func (s *source) encoder(c *configs.Config) (ts []torch.Tensor, notes []string) 
 
 // swapMerging swaps the second and the third of the four neighbours in the inputs
 // of the patch merging layers, which makes one order of the other.
-func swapMerging(ts []torch.Tensor) []torch.Tensor {
+func swapMerging(ts []formats.Tensor) []formats.Tensor {
 	out := slices.Clone(ts)
 	for i, t := range out {
 		out[i].F32 = swapMiddle(t.Name, t.Shape, t.F32)

@@ -9,6 +9,7 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/configs"
+	"fasternet/formats"
 	"fasternet/formats/torch"
 	"fasternet/graph"
 	"fasternet/graph/localmim"
@@ -130,7 +131,7 @@ func TestExportPretraining(t *testing.T) {
 		const name = "encoder.layers.0.downsample.reduction.weight"
 		have, _ := m.Store().Lookup(name)
 		got, _ := back.Store().Lookup(name)
-		written := ts[slices.IndexFunc(ts, func(x checkpoints.Tensor) bool { return x.Name == name })]
+		written := ts[slices.IndexFunc(ts, func(x formats.Tensor) bool { return x.Name == name })]
 		if !slices.Equal(got.Param.Data(), have.Param.Data()) || slices.Equal(written.F32, have.Param.Data()) != (order == "official") {
 			t.Errorf("merge_order %s: the merging is not written in the official order, or not read back", order)
 		}

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"fasternet/formats/torch"
+	"fasternet/formats"
 	"fasternet/layers"
 	"fasternet/ops"
 )
@@ -14,7 +14,7 @@ import (
 // embeddings [1, 1 + side², C] for the grid of the model, and tables of position bias
 // [(2·side-1)², heads] for its windows. Other tensors, and those that do not fit in
 // another way, stay as they are.
-func fitSizes(ts []torch.Tensor, store *layers.Store, how ops.Bicubic) (out []torch.Tensor, notes []string) {
+func fitSizes(ts []formats.Tensor, store *layers.Store, how ops.Bicubic) (out []formats.Tensor, notes []string) {
 	out = slices.Clone(ts)
 	var sizes []string // of windows, from and to
 	tables := map[string]int{}
@@ -50,7 +50,7 @@ func fitSizes(ts []torch.Tensor, store *layers.Store, how ops.Bicubic) (out []to
 
 // fitPositions is fitSizes of position embeddings. Where the class token has none it gets
 // zeros, which is the same.
-func fitPositions(t torch.Tensor, want []int, how ops.Bicubic) (out torch.Tensor, notes []string) {
+func fitPositions(t formats.Tensor, want []int, how ops.Bicubic) (out formats.Tensor, notes []string) {
 	if len(t.Shape) != 3 || t.Shape[0] != 1 || t.Shape[2] != want[2] {
 		return t, nil
 	}

@@ -171,11 +171,7 @@ func fromFile(f *checkpoints.File, container string, o LoadOptions) (s *source, 
 			s.state.Ignored = []string{"state of the training"}
 			continue
 		}
-		w := torch.Tensor{Name: t.Name, DType: "float32", Shape: t.Shape, F32: t.F32, I64: t.I64}
-		if t.I64 != nil {
-			w.DType = "int64"
-		}
-		s.state.Tensors = append(s.state.Tensors, w)
+		s.state.Tensors = append(s.state.Tensors, t)
 	}
 	return s, nil
 }

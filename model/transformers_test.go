@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"fasternet/checkpoints"
 	"fasternet/configs"
+	"fasternet/formats"
 	"fasternet/model"
 )
 
@@ -24,7 +24,7 @@ seed: 7
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "swin.safetensors")
-	save(t, path, c, checkpoints.Tensor{Name: "layers.1.blocks.1.attn_mask", Shape: []int{1}, F32: []float32{-100}})
+	save(t, path, c, formats.Tensor{Name: "layers.1.blocks.1.attn_mask", Shape: []int{1}, F32: []float32{-100}})
 	l, err := model.Load(path)
 	if err != nil {
 		t.Fatal(err)

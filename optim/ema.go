@@ -8,6 +8,7 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/configs"
+	"fasternet/formats"
 	"fasternet/kernels"
 	"fasternet/layers"
 )
@@ -111,11 +112,11 @@ func (e *EMA) Statistics() [][]float32 {
 }
 
 // Tensors is the average for a checkpoint.
-func (e *EMA) Tensors() []checkpoints.Tensor {
-	var ts []checkpoints.Tensor
+func (e *EMA) Tensors() []formats.Tensor {
+	var ts []formats.Tensor
 	for i, entry := range e.store.Entries {
 		if avg := e.shadow[i]; avg != nil {
-			ts = append(ts, checkpoints.Tensor{Name: checkpoints.EMAPrefix + entry.Name, Shape: slices.Clone([]int(entry.Shape)), F32: avg})
+			ts = append(ts, formats.Tensor{Name: checkpoints.EMAPrefix + entry.Name, Shape: slices.Clone([]int(entry.Shape)), F32: avg})
 		}
 	}
 	return ts

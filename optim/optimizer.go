@@ -10,6 +10,7 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/configs"
+	"fasternet/formats"
 	"fasternet/internal/finite"
 	"fasternet/kernels"
 	"fasternet/ops"
@@ -235,11 +236,11 @@ func stateName(state string, p *ops.Param) string {
 }
 
 // Tensors is the state for a checkpoint. It shares memory with the optimizer.
-func (o *Optimizer) Tensors() []checkpoints.Tensor {
-	ts := []checkpoints.Tensor{{Name: stepsName, Shape: []int{}, I64: []int64{int64(o.steps)}}}
+func (o *Optimizer) Tensors() []formats.Tensor {
+	ts := []formats.Tensor{{Name: stepsName, Shape: []int{}, I64: []int64{int64(o.steps)}}}
 	for i, p := range o.params {
 		for k, s := range o.kept[i] {
-			ts = append(ts, checkpoints.Tensor{Name: stateName(s.Name, p), Shape: slices.Clone(s.Shape), F32: o.states[i][k]})
+			ts = append(ts, formats.Tensor{Name: stateName(s.Name, p), Shape: slices.Clone(s.Shape), F32: o.states[i][k]})
 		}
 	}
 	return ts
@@ -247,7 +248,7 @@ func (o *Optimizer) Tensors() []checkpoints.Tensor {
 
 // Restore takes the state from a checkpoint.
 func (o *Optimizer) Restore(f *checkpoints.File) error {
-	byName := map[string]checkpoints.Tensor{}
+	byName := map[string]formats.Tensor{}
 	for _, t := range f.Tensors {
 		if strings.HasPrefix(t.Name, checkpoints.OptimizerPrefix) && !strings.HasPrefix(t.Name, checkpoints.GradientPrefix) {
 			byName[t.Name] = t

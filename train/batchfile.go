@@ -8,6 +8,7 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/data"
+	"fasternet/formats"
 	"fasternet/graph/localmim/masking"
 	"fasternet/internal/disk"
 	"fasternet/model"
@@ -57,25 +58,25 @@ const (
 func scaleTensor(what string, k int) string { return fmt.Sprintf("mim_%s.%d", what, k) }
 
 // batchTensors are the tensors of a batch.
-func batchTensors(b *data.Batch) []checkpoints.Tensor {
+func batchTensors(b *data.Batch) []formats.Tensor {
 	n := b.Size
-	ts := []checkpoints.Tensor{
+	ts := []formats.Tensor{
 		{Name: imagesTensor, Shape: []int{n, b.Channels, b.Height, b.Width}, F32: channelsFirst(b.Images, n, b.Height*b.Width, b.Channels)},
 		{Name: labelsTensor, Shape: []int{n}, I64: integers(b.Labels)},
 		{Name: indicesTensor, Shape: []int{n}, I64: integers(b.Indices)},
 	}
 	if len(b.Targets) > 0 {
-		ts = append(ts, checkpoints.Tensor{Name: targetsTensor, Shape: []int{n, len(b.Targets) / n}, F32: slices.Clone(b.Targets)})
+		ts = append(ts, formats.Tensor{Name: targetsTensor, Shape: []int{n, len(b.Targets) / n}, F32: slices.Clone(b.Targets)})
 	}
 	if e, ok := b.Extra.(*masking.Batch); ok {
 		for k := range e.Targets {
 			cells := len(e.Weights[k]) / n
 			ts = append(ts,
-				checkpoints.Tensor{Name: scaleTensor(targetsTensor, k), Shape: []int{n, cells, len(e.Targets[k]) / n / cells}, F32: slices.Clone(e.Targets[k])},
-				checkpoints.Tensor{Name: scaleTensor("weights", k), Shape: []int{n, cells}, F32: slices.Clone(e.Weights[k])})
+				formats.Tensor{Name: scaleTensor(targetsTensor, k), Shape: []int{n, cells, len(e.Targets[k]) / n / cells}, F32: slices.Clone(e.Targets[k])},
+				formats.Tensor{Name: scaleTensor("weights", k), Shape: []int{n, cells}, F32: slices.Clone(e.Weights[k])})
 		}
-		ts = append(ts, checkpoints.Tensor{Name: maskTensor, Shape: []int{n, len(e.Mask) / n}, F32: slices.Clone(e.Mask)},
-			checkpoints.Tensor{Name: keepTensor, Shape: []int{n, len(e.Keep) / n}, I64: integers(e.Keep)})
+		ts = append(ts, formats.Tensor{Name: maskTensor, Shape: []int{n, len(e.Mask) / n}, F32: slices.Clone(e.Mask)},
+			formats.Tensor{Name: keepTensor, Shape: []int{n, len(e.Keep) / n}, I64: integers(e.Keep)})
 	}
 	return ts
 }
@@ -304,7 +305,7 @@ func (t *trainer) batchOf(rank int, own checkpoints.File, describe func(*checkpo
 	}
 	type header struct {
 		Meta    map[string]string
-		Tensors []checkpoints.Tensor // without values
+		Tensors []formats.Tensor // without values
 		F32     []int
 		I64     []int
 	}
@@ -313,7 +314,7 @@ func (t *trainer) batchOf(rank int, own checkpoints.File, describe func(*checkpo
 		h.Meta = own.Meta
 		for _, x := range own.Tensors {
 			h.F32, h.I64 = append(h.F32, len(x.F32)), append(h.I64, len(x.I64))
-			h.Tensors = append(h.Tensors, checkpoints.Tensor{Name: x.Name, Shape: x.Shape})
+			h.Tensors = append(h.Tensors, formats.Tensor{Name: x.Name, Shape: x.Shape})
 		}
 	}
 	text, err := json.Marshal(h)

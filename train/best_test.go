@@ -15,6 +15,7 @@ import (
 	"fasternet/checkpoints"
 	"fasternet/configs"
 	"fasternet/eval"
+	"fasternet/formats"
 	"fasternet/internal/ramdisk"
 )
 
@@ -93,7 +94,7 @@ var history = []Score{
 // stateAfter is a checkpoint after so many epochs, whose weights tell which.
 func stateAfter(t *testing.T, p Progress) checkpoints.File {
 	t.Helper()
-	return checkpoints.File{Meta: map[string]string{ProgressKey: p.text()}, Tensors: []checkpoints.Tensor{{Name: "w", Shape: []int{1}, F32: []float32{float32(p.Epoch)}}}}
+	return checkpoints.File{Meta: map[string]string{ProgressKey: p.text()}, Tensors: []formats.Tensor{{Name: "w", Shape: []int{1}, F32: []float32{float32(p.Epoch)}}}}
 }
 
 // runOfFive makes the folder of that run, with the two best epochs kept, and a trainer

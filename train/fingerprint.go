@@ -9,6 +9,7 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/data"
+	"fasternet/formats"
 	"fasternet/internal/disk"
 )
 
@@ -113,8 +114,8 @@ func (f *Folder) writeFingerprints(p fingerprints, resumed *fingerprints) error 
 			names[i], samples[i] = int64(s.Name), pack(s)
 		}
 		file.Tensors = append(file.Tensors,
-			checkpoints.Tensor{Name: part.name + ".names", Shape: []int{n}, I64: names},
-			checkpoints.Tensor{Name: part.name + ".samples", Shape: []int{n}, I64: samples})
+			formats.Tensor{Name: part.name + ".names", Shape: []int{n}, I64: names},
+			formats.Tensor{Name: part.name + ".samples", Shape: []int{n}, I64: samples})
 	}
 	return checkpoints.Write(path, file)
 }

@@ -8,6 +8,7 @@ import (
 	"fasternet/checkpoints"
 	"fasternet/eval"
 	"fasternet/eval/viz"
+	"fasternet/formats"
 )
 
 // SamplesFolder holds the pictures that a pre-training draws of the same images
@@ -32,9 +33,9 @@ func (t *trainer) draw(ctx context.Context) error {
 
 // gradients are those of the last step, for a checkpoint. They share memory with the
 // parameters.
-func (t *trainer) gradients() (ts []checkpoints.Tensor) {
+func (t *trainer) gradients() (ts []formats.Tensor) {
 	for _, p := range trained(t.task.store().Params()) {
-		ts = append(ts, checkpoints.Tensor{Name: checkpoints.GradientPrefix + p.Name, Shape: slices.Clone([]int(p.Shape())), F32: p.GradData()})
+		ts = append(ts, formats.Tensor{Name: checkpoints.GradientPrefix + p.Name, Shape: slices.Clone([]int(p.Shape())), F32: p.GradData()})
 	}
 	return ts
 }

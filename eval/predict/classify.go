@@ -10,6 +10,7 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/eval"
+	"fasternet/formats"
 	"fasternet/graph"
 )
 
@@ -124,7 +125,7 @@ func (l *Logits) add(name string, logits []float32) {
 // metadata have the names of the images (files) and, if given, of the classes
 // (classes), each a JSON list.
 func (l *Logits) Write(path string, classes []string) error {
-	f := checkpoints.File{Tensors: []checkpoints.Tensor{{
+	f := checkpoints.File{Tensors: []formats.Tensor{{
 		Name: "logits", Shape: []int{len(l.Names), len(l.Values) / max(len(l.Names), 1)}, F32: l.Values,
 	}}}
 	if err := describe(&f, l.Names, classes); err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/eval"
+	"fasternet/formats"
 	"fasternet/formats/npy"
 	"fasternet/graph"
 	"fasternet/internal/printable"
@@ -180,7 +181,7 @@ func (f *Features) Write(path string) error {
 	}
 	if strings.EqualFold(filepath.Ext(path), ".npy") {
 		a := f.Arrays[0]
-		err := checkpoints.WriteAtomic(path, func(w io.Writer) error { return npy.WriteNPY(w, a.Shape, a.Values) })
+		err := checkpoints.WriteAtomic(path, func(w io.Writer) error { return npy.Write(w, a.Shape, a.Values) })
 		if err != nil {
 			return err
 		}
@@ -188,10 +189,10 @@ func (f *Features) Write(path string) error {
 	}
 	var file checkpoints.File
 	for _, a := range f.Arrays {
-		file.Tensors = append(file.Tensors, checkpoints.Tensor{Name: a.Name, Shape: a.Shape, F32: a.Values})
+		file.Tensors = append(file.Tensors, formats.Tensor{Name: a.Name, Shape: a.Shape, F32: a.Values})
 	}
 	if f.Labels != nil {
-		t := checkpoints.Tensor{Name: "labels", Shape: []int{len(f.Labels)}}
+		t := formats.Tensor{Name: "labels", Shape: []int{len(f.Labels)}}
 		for _, l := range f.Labels {
 			t.I64 = append(t.I64, int64(l))
 		}

@@ -94,7 +94,7 @@ func TestSizesDiffer(t *testing.T) {
 	var paths []string
 	for _, side := range []int{48, 64} {
 		var b bytes.Buffer
-		if err := npy.WriteNPY(&b, []int{1, 3, side, 48}, make([]float32, 3*side*48)); err != nil {
+		if err := npy.Write(&b, []int{1, 3, side, 48}, make([]float32, 3*side*48)); err != nil {
 			t.Fatal(err)
 		}
 		path := filepath.Join(dir, fmt.Sprint(side, ".npy"))
@@ -147,13 +147,11 @@ func TestFeatureFiles(t *testing.T) {
 	if err := f.Write(path); err != nil {
 		t.Fatal(err)
 	}
-	a, err := npy.Read(path, "")
+	a, err := npy.ReadFile(path)
 	if err != nil || !slices.Equal(a.Shape, []int{2, 16}) {
 		t.Fatalf("%v %v", a, err)
 	}
-	got := make([]float32, a.Len())
-	a.Values(0, got)
-	if !slices.Equal(got, stage2.F32) {
+	if !slices.Equal(a.F32, stage2.F32) {
 		t.Error("the values differ")
 	}
 	names, _ := os.ReadFile(filepath.Join(dir, "f.csv"))

@@ -10,7 +10,6 @@ import (
 	"fasternet/data/picture"
 	"fasternet/data/sets"
 	"fasternet/eval"
-	"fasternet/formats/npy"
 	"fasternet/graph"
 )
 
@@ -29,12 +28,9 @@ type Inputs struct {
 // part is a data set of images, or else an array.
 type part struct {
 	images data.Dataset
-	array  *npy.Array // [n, channels, height, width]
-	path   string     // of the array
+	array  *array
+	path   string // of the array
 }
-
-// InputTensor is the tensor that is read of a safetensors file which has several.
-const InputTensor = "input"
 
 // Open lists images: the paths of image files, of folders, which are searched for
 // images, and of .npy and .safetensors files, which hold preprocessed images
@@ -61,7 +57,7 @@ func Open(paths []string, channels int, how picture.Decoding) (*Inputs, error) {
 			}
 			files = append(files, found...)
 			in.LeftOut = append(in.LeftOut, left...)
-		case npy.IsFile(path):
+		case isArray(path):
 			flush()
 			a, err := openArray(path, channels)
 			if err != nil {
@@ -77,17 +73,6 @@ func Open(paths []string, channels int, how picture.Decoding) (*Inputs, error) {
 		return nil, fmt.Errorf("predict: no images: want files or folders")
 	}
 	return in, nil
-}
-
-func openArray(path string, channels int) (*npy.Array, error) {
-	a, err := npy.Read(path, InputTensor)
-	if err != nil {
-		return nil, err
-	}
-	if len(a.Shape) != 4 || a.Shape[1] != channels {
-		return nil, fmt.Errorf("predict: %s: shape %v: want [images, %d channels, height, width]", path, a.Shape, channels)
-	}
-	return a, nil
 }
 
 // FromDataset asks about the samples of a data set.
@@ -185,7 +170,7 @@ func (in *Inputs) each(ctx context.Context, r *graph.Runner, o Options, features
 	return bad, eval.NoneRead(bad, in.count)
 }
 
-func eachOfArray(ctx context.Context, r *graph.Runner, a *npy.Array, batch int, features bool, progress func(done, total int), visit func(eval.Row) error) error {
+func eachOfArray(ctx context.Context, r *graph.Runner, a *array, batch int, features bool, progress func(done, total int), visit func(eval.Row) error) error {
 	count, channels, height, width := a.Shape[0], a.Shape[1], a.Shape[2], a.Shape[3]
 	batch = min(batch, count)
 	pixels := height * width
@@ -197,7 +182,7 @@ func eachOfArray(ctx context.Context, r *graph.Runner, a *npy.Array, batch int, 
 		}
 		n := min(batch, count-first)
 		planes, images := planes[:n*channels*pixels], images[:n*channels*pixels]
-		if err := a.Values(first*channels*pixels, planes); err != nil {
+		if err := a.values(first*channels*pixels, planes); err != nil {
 			return err
 		}
 		swapLayout(images, planes, n, channels, pixels)

@@ -43,7 +43,7 @@ func TestMemoryOfPredictions(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if err := npy.WriteNPY(f, []int{images, 3, 16, 16}, values); err != nil {
+	if err := npy.Write(f, []int{images, 3, 16, 16}, values); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {

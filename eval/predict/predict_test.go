@@ -21,6 +21,7 @@ import (
 	"fasternet/data/picture"
 	"fasternet/eval"
 	"fasternet/eval/predict"
+	"fasternet/formats"
 	"fasternet/formats/npy"
 	"fasternet/graph"
 	"fasternet/graph/fasternet"
@@ -185,13 +186,13 @@ func TestArraysAreImages(t *testing.T) {
 		all = append(all, planes(t, paths[i])...)
 	}
 	tensors := filepath.Join(dir, "x.safetensors")
-	if err := checkpoints.Write(tensors, checkpoints.File{Tensors: []checkpoints.Tensor{
+	if err := checkpoints.Write(tensors, checkpoints.File{Tensors: []formats.Tensor{
 		{Name: "input", Shape: []int{5, 3, 48, 48}, F32: all}, {Name: "labels", Shape: []int{1}, I64: []int64{1}}}}); err != nil {
 		t.Fatal(err)
 	}
 	arrayFile := filepath.Join(dir, "x.npy")
 	err := checkpoints.WriteAtomic(arrayFile, func(w io.Writer) error {
-		return npy.WriteNPY(w, []int{2, 3, 48, 48}, all[:2*3*48*48])
+		return npy.Write(w, []int{2, 3, 48, 48}, all[:2*3*48*48])
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -235,7 +236,7 @@ func TestFormats(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := npy.WriteNPY(f, []int{1, 3, 40, 56}, values); err != nil {
+	if err := npy.Write(f, []int{1, 3, 40, 56}, values); err != nil {
 		t.Fatal(err)
 	}
 	f.Close()
@@ -303,7 +304,7 @@ func TestBadInputs(t *testing.T) {
 			n *= d
 		}
 		var b bytes.Buffer
-		if err := npy.WriteNPY(&b, shape, make([]float32, n)); err != nil {
+		if err := npy.Write(&b, shape, make([]float32, n)); err != nil {
 			t.Fatal(err)
 		}
 		return write(name, b.Bytes())

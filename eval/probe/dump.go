@@ -5,7 +5,8 @@ import (
 	"fmt"
 
 	"fasternet/checkpoints"
-	"fasternet/formats/npy"
+	"fasternet/formats"
+	"fasternet/formats/safetensors"
 )
 
 // Dumped is what a file of features holds.
@@ -26,7 +27,7 @@ const (
 
 // CheckDumpFile says whether a file of features may have that name.
 func CheckDumpFile(path string) error {
-	if !npy.IsSafetensors(path) {
+	if !safetensors.IsFile(path) {
 		return fmt.Errorf("%s: want a file .safetensors", path)
 	}
 	return nil
@@ -50,11 +51,11 @@ func Dump(path string, d *Dumped) error {
 		name string
 		set  *Set
 	}{{"train", d.Train}, {"val", d.Val}} {
-		labels := checkpoints.Tensor{Name: p.name + ".labels", Shape: []int{p.set.Len()}}
+		labels := formats.Tensor{Name: p.name + ".labels", Shape: []int{p.set.Len()}}
 		for _, l := range p.set.Labels {
 			labels.I64 = append(labels.I64, int64(l))
 		}
-		f.Tensors = append(f.Tensors, labels, checkpoints.Tensor{
+		f.Tensors = append(f.Tensors, labels, formats.Tensor{
 			Name: p.name + ".features", Shape: []int{p.set.Len(), p.set.Width}, F32: p.set.Values,
 		})
 	}

@@ -5,6 +5,7 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/eval"
+	"fasternet/formats"
 	"fasternet/internal/rng"
 	"fasternet/kernels"
 	"fasternet/ops"
@@ -45,7 +46,7 @@ func newHead(width, classes int, seed uint64) *Head {
 // Sequential(BatchNorm1d, Linear) has as the head of a PyTorch model.
 func (h *Head) Write(path string, meta map[string]string) error {
 	k, d := len(h.Bias), len(h.Mean)
-	return checkpoints.Write(path, checkpoints.File{Meta: meta, Tensors: []checkpoints.Tensor{
+	return checkpoints.Write(path, checkpoints.File{Meta: meta, Tensors: []formats.Tensor{
 		{Name: "head.0.running_mean", Shape: []int{d}, F32: h.Mean},
 		{Name: "head.0.running_var", Shape: []int{d}, F32: h.Var},
 		{Name: "head.1.weight", Shape: []int{k, d}, F32: h.Weight},

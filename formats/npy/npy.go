@@ -1,3 +1,7 @@
+// Package npy reads and writes arrays of float32 in NumPy's format .npy.
+//
+// It reads files of strangers: no header can make it allocate more than a small
+// multiple of what the file holds, and what it does not understand is an error.
 package npy
 
 import (
@@ -6,10 +10,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
-	"slices"
+	"path/filepath"
 	"strconv"
 	"strings"
+
+	"fasternet/formats"
+	"fasternet/internal/disk"
 )
 
 // The format: magic, version, length of the header, header, values. The header is
@@ -18,19 +24,38 @@ import (
 const (
 	npyMagic  = "\x93NUMPY"
 	maxHeader = 1 << 16 // bytes; of a float32 array it has about a hundred
-	maxDims   = 32
 )
 
-// ParseNPY parses the content of a .npy file.
-func ParseNPY(raw []byte) (*Array, error) { return parseNPY(bytes.NewReader(raw), int64(len(raw))) }
+// IsFile says whether the name is one of a .npy file.
+func IsFile(name string) bool { return strings.EqualFold(filepath.Ext(name), ".npy") }
 
-func parseNPY(r io.ReaderAt, length int64) (*Array, error) {
+// ReadFile reads the array of a .npy file.
+func ReadFile(path string) (formats.Tensor, error) {
+	f, size, err := disk.OpenSize(path)
+	if err != nil {
+		return formats.Tensor{}, fmt.Errorf("npy: %w", err)
+	}
+	defer f.Close()
+	s, err := ReadLayout(f, size)
+	if err != nil {
+		return formats.Tensor{}, fmt.Errorf("npy: %s: %w", path, err)
+	}
+	t, err := s.Read(f)
+	if err != nil {
+		return formats.Tensor{}, fmt.Errorf("npy: %s: %w", path, err)
+	}
+	return t, nil
+}
+
+// ReadLayout reads the header of a .npy file of that length: what array it has, and where its values
+// are.
+func ReadLayout(r io.ReaderAt, length int64) (s formats.Stored, err error) {
 	raw := make([]byte, min(length, int64(len(npyMagic)+6+maxHeader))) // the header and more
 	if _, err := r.ReadAt(raw, 0); err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
+		return s, err
 	}
 	if len(raw) < len(npyMagic)+4 || string(raw[:len(npyMagic)]) != npyMagic {
-		return nil, errors.New("not a .npy file: it does not begin as one")
+		return s, errors.New("not a .npy file: it does not begin as one")
 	}
 	major, rest := raw[len(npyMagic)], raw[len(npyMagic)+2:]
 	var size int
@@ -40,30 +65,27 @@ func parseNPY(r io.ReaderAt, length int64) (*Array, error) {
 	case (major == 2 || major == 3) && len(rest) >= 4:
 		size, rest = int(binary.LittleEndian.Uint32(rest)), rest[4:]
 	default:
-		return nil, fmt.Errorf("version %d of the .npy format: want 1, 2 or 3", major)
+		return s, fmt.Errorf("version %d of the .npy format: want 1, 2 or 3", major)
 	}
 	if size > maxHeader {
-		return nil, fmt.Errorf("a header of %d bytes: want at most %d", size, maxHeader)
+		return s, fmt.Errorf("a header of %d bytes: want at most %d", size, maxHeader)
 	}
 	if size > len(rest) {
-		return nil, errors.New("the file is truncated: it ends in its header")
+		return s, errors.New("the file is truncated: it ends in its header")
 	}
 	h := header{text: string(rest[:size])}
 	if err := h.parse(); err != nil {
-		return nil, fmt.Errorf("the header of the .npy file: %w", err)
+		return s, fmt.Errorf("the header of the .npy file: %w", err)
 	}
 	switch {
 	case h.descr != "<f4":
-		return nil, fmt.Errorf("values of type %q: want little-endian float32 (\"<f4\"): x.astype(\"<f4\") in NumPy", h.descr)
+		return s, fmt.Errorf("values of type %q: want little-endian float32 (\"<f4\"): x.astype(\"<f4\") in NumPy", h.descr)
 	case h.fortran && len(h.shape) > 1:
-		return nil, errors.New("the array is in Fortran order: want C order: numpy.ascontiguousarray(x)")
+		return s, errors.New("the array is in Fortran order: want C order: numpy.ascontiguousarray(x)")
 	}
-	first := int64(len(raw) - len(rest) + size)
-	a := &Array{Shape: h.shape, content: r, first: first, bytes: length - first}
-	if err := a.check(); err != nil {
-		return nil, err
-	}
-	return a, nil
+	from := int64(len(raw) - len(rest) + size)
+	s = formats.Stored{Type: "float32", DType: formats.Float32, Shape: h.shape, From: from, To: length}
+	return s, s.Check(s.DType.Size())
 }
 
 // header is the dict of a .npy file, and what is left of its text.
@@ -157,8 +179,8 @@ func (h *header) tuple() ([]int, error) {
 		if err != nil {
 			return nil, errors.New("shape: want sizes that are whole numbers, not negative, and fit")
 		}
-		if shape = append(shape, n); len(shape) > maxDims {
-			return nil, fmt.Errorf("shape: want at most %d sizes", maxDims)
+		if shape = append(shape, n); len(shape) > formats.MaxDims {
+			return nil, fmt.Errorf("shape: want at most %d sizes", formats.MaxDims)
 		}
 		h.text = rest[len(digits):]
 		if h.take(",") {
@@ -172,9 +194,9 @@ func (h *header) tuple() ([]int, error) {
 	return shape, nil
 }
 
-// WriteNPY writes an array in the .npy format, version 1.0. The shape must
+// Write writes an array in the .npy format, version 1.0. The shape must
 // belong to the number of values.
-func WriteNPY(w io.Writer, shape []int, values []float32) error {
+func Write(w io.Writer, shape []int, values []float32) error {
 	n := 1
 	var sizes strings.Builder
 	for _, d := range shape {
@@ -182,7 +204,7 @@ func WriteNPY(w io.Writer, shape []int, values []float32) error {
 		fmt.Fprintf(&sizes, "%d, ", d)
 	}
 	if n != len(values) {
-		return fmt.Errorf("arrays: shape %v is not that of %d values", shape, len(values))
+		return fmt.Errorf("npy: shape %v is not that of %d values", shape, len(values))
 	}
 	tuple := strings.TrimSuffix(sizes.String(), " ") // (3,) (2, 3,)
 	if len(shape) > 1 {
@@ -198,16 +220,6 @@ func WriteNPY(w io.Writer, shape []int, values []float32) error {
 	if _, err := w.Write(head.Bytes()); err != nil {
 		return err
 	}
-	const chunk = 1 << 14
-	raw := make([]byte, 0, 4*min(chunk, len(values)))
-	for part := range slices.Chunk(values, chunk) {
-		raw = raw[:0]
-		for _, v := range part {
-			raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(v))
-		}
-		if _, err := w.Write(raw); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err := w.Write(formats.Tensor{F32: values}.Bytes())
+	return err
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"fasternet/formats"
 )
 
 // Choice says which weights to take of a file with averaged ones (EMA) and the weights of
@@ -53,7 +55,7 @@ const (
 type item struct {
 	name  string
 	shape []int
-	read  func() (Tensor, error)
+	read  func() (formats.Tensor, error)
 }
 
 // set is a dictionary of tensors in a file.
@@ -89,7 +91,7 @@ func resolveTo(s set, depth int) []set {
 	s.items = slices.DeleteFunc(slices.Clone(s.items), func(x item) bool {
 		is, sure := isCounter(x.name, elementsOf(x.shape))
 		if is {
-			s.counted, s.left = s.counted || sure, append(slices.Clone(s.left), short(x.name))
+			s.counted, s.left = s.counted || sure, append(slices.Clone(s.left), formats.Short(x.name))
 		}
 		return is
 	})
@@ -167,7 +169,7 @@ func (s *set) adopt(rest []item) {
 	}
 	s.left = slices.Clone(s.left)
 	for _, p := range parts {
-		s.left = append(s.left, fmt.Sprintf("%s (%d tensors)", short(p), left[p]))
+		s.left = append(s.left, fmt.Sprintf("%s (%d tensors)", formats.Short(p), left[p]))
 	}
 }
 
@@ -262,7 +264,7 @@ func withKey(all []set, o Options) ([]set, error) {
 	if found := matching(all, func(s set) bool { return strings.HasPrefix(s.label()+".", key+".") }); len(found) > 0 {
 		return found, nil
 	}
-	return nil, fmt.Errorf("there are no weights under %q (%s), only under %s", short(key), o.KeyOption, labels(all))
+	return nil, fmt.Errorf("there are no weights under %q (%s), only under %s", formats.Short(key), o.KeyOption, labels(all))
 }
 
 func matching(all []set, test func(set) bool) (out []set) {
@@ -341,7 +343,7 @@ func (s set) describe() string {
 	if label == "" {
 		label = "the file itself"
 	}
-	return fmt.Sprintf("%s (%d tensors)", short(label), len(s.items))
+	return fmt.Sprintf("%s (%d tensors)", formats.Short(label), len(s.items))
 }
 
 // labels lists sets, the first ones if there are many.

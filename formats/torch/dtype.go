@@ -1,49 +1,12 @@
 package torch
 
 import (
-	"encoding/binary"
 	"fmt"
 	"math"
 	"math/bits"
+
+	"fasternet/formats"
 )
-
-// dtype is an element type of a file and how its bytes become values.
-type dtype struct {
-	name  string
-	size  int // bytes
-	float func(b []byte) float32
-	int   func(b []byte) int64
-}
-
-var (
-	float16  = dtype{"float16", 2, func(b []byte) float32 { return half(binary.LittleEndian.Uint16(b)) }, nil}
-	bfloat16 = dtype{"bfloat16", 2, func(b []byte) float32 {
-		return math.Float32frombits(uint32(binary.LittleEndian.Uint16(b)) << 16)
-	}, nil}
-	float32s = dtype{"float32", 4, func(b []byte) float32 { return math.Float32frombits(binary.LittleEndian.Uint32(b)) }, nil}
-	float64s = dtype{"float64", 8, func(b []byte) float32 {
-		return float32(math.Float64frombits(binary.LittleEndian.Uint64(b)))
-	}, nil}
-	int8s  = dtype{"int8", 1, nil, func(b []byte) int64 { return int64(int8(b[0])) }}
-	uint8s = dtype{"uint8", 1, nil, func(b []byte) int64 { return int64(b[0]) }}
-	bools  = dtype{"bool", 1, nil, func(b []byte) int64 { return int64(b[0]) }}
-	int16s = dtype{"int16", 2, nil, func(b []byte) int64 { return int64(int16(binary.LittleEndian.Uint16(b))) }}
-	int32s = dtype{"int32", 4, nil, func(b []byte) int64 { return int64(int32(binary.LittleEndian.Uint32(b))) }}
-	int64s = dtype{"int64", 8, nil, func(b []byte) int64 { return int64(binary.LittleEndian.Uint64(b)) }}
-)
-
-// half is the value of an IEEE 754 binary16.
-func half(h uint16) float32 {
-	sign, exponent, fraction := uint32(h>>15)<<31, uint32(h>>10&31), uint32(h&0x3ff)
-	switch exponent {
-	case 31: // infinity and NaN
-		return math.Float32frombits(sign | 0x7f800000 | fraction<<13)
-	case 0: // zero and subnormal numbers: multiples of 2⁻²⁴
-		v := float32(fraction) / (1 << 24)
-		return math.Float32frombits(math.Float32bits(v) | sign)
-	}
-	return math.Float32frombits(sign | (exponent+127-15)<<23 | fraction<<13)
-}
 
 // strided is a view of a storage.
 type strided struct {
@@ -94,24 +57,13 @@ func (v strided) last() (int, error) {
 	return int(at), nil
 }
 
-// tensor copies n elements of a view out of the bytes of its storage. The
-// bounds have been checked.
-func (d dtype) tensor(name string, v strided, n int, data []byte) Tensor {
-	t := Tensor{Name: name, DType: d.name, Shape: v.shape}
-	if d.float != nil {
-		t.F32 = make([]float32, n)
-	} else {
-		t.I64 = make([]int64, n)
-	}
+// take copies n values of a view out of the bytes of its storage. The bounds have been checked.
+func (v strided) take(d formats.DType, name string, n int, data []byte) formats.Tensor {
+	t := d.Make(name, v.shape, n)
 	index := make([]int, len(v.shape))
 	at := v.offset
 	for i := range n {
-		b := data[at*d.size : (at+1)*d.size]
-		if d.float != nil {
-			t.F32[i] = d.float(b)
-		} else {
-			t.I64[i] = d.int(b)
-		}
+		d.Set(t, i, data[at*d.Size():(at+1)*d.Size()])
 		for k := len(index) - 1; k >= 0; k-- {
 			index[k]++
 			at += v.stride[k]
@@ -123,15 +75,4 @@ func (d dtype) tensor(name string, v strided, n int, data []byte) Tensor {
 		}
 	}
 	return t
-}
-
-// contiguous are the strides of a tensor in row-major order.
-func contiguous(shape []int) []int {
-	stride := make([]int, len(shape))
-	n := 1
-	for i := len(shape) - 1; i >= 0; i-- {
-		stride[i] = n
-		n *= max(shape[i], 1)
-	}
-	return stride
 }

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"fasternet/formats"
+
 	"github.com/nlpodyssey/gopickle/pickle"
 	"github.com/nlpodyssey/gopickle/types"
 )
@@ -127,7 +129,7 @@ func (u *unpickler) load(b []byte) (v any, rest []byte, err error) {
 		return u.persistent(tuple)
 	}
 	if v, err = p.Load(); err != nil {
-		return nil, nil, fmt.Errorf("%w: %s", errPickle, short(err.Error()))
+		return nil, nil, fmt.Errorf("%w: %s", errPickle, formats.Short(err.Error()))
 	}
 	return v, b[n:], nil
 }
@@ -142,7 +144,7 @@ func (u *unpickler) class(module, name string) (any, error) {
 	if d, ok := storageTypes[full]; ok {
 		return d, nil
 	}
-	if full = short(full); !slices.Contains(u.inert, full) && len(u.inert) < 100 {
+	if full = formats.Short(full); !slices.Contains(u.inert, full) && len(u.inert) < 100 {
 		u.inert = append(u.inert, full)
 	}
 	return &inert{full}, nil
@@ -169,7 +171,7 @@ func (i *inert) tensor() bool {
 func (i *inert) unread(name string) error {
 	kind := i.name[strings.LastIndexByte(i.name, '.')+1:]
 	kind = strings.TrimSuffix(strings.TrimPrefix(kind, "_rebuild_"), "_no_storage")
-	return fmt.Errorf("tensor %s is of a kind that is not read (%s in PyTorch): save it as dense floats, such as t.to_dense() or t.float()", short(name), short(kind))
+	return fmt.Errorf("tensor %s is of a kind that is not read (%s in PyTorch): save it as dense floats, such as t.to_dense() or t.float()", formats.Short(name), formats.Short(kind))
 }
 
 // function is a function that pickles may call.

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"fasternet/formats"
+
 	"github.com/nlpodyssey/gopickle/types"
 )
 
@@ -77,18 +79,18 @@ func (s *search) walk(key string, v any, depth int) {
 		inner := strings.TrimPrefix(key+"."+e.key, ".")
 		switch x := e.value.(type) {
 		case *view:
-			found.items = append(found.items, item{e.key, x.shape, func() (Tensor, error) { return s.file.tensor(e.key, x, &s.budget) }})
+			found.items = append(found.items, item{e.key, x.shape, func() (formats.Tensor, error) { return s.file.tensor(e.key, x, &s.budget) }})
 			continue
 		case *types.Dict, *types.OrderedDict, *types.List, *types.Tuple:
 			s.walk(inner, x, depth+1)
 		case *inert:
 			if x.tensor() {
-				found.items = append(found.items, item{e.key, nil, func() (Tensor, error) { return Tensor{}, x.unread(inner) }})
+				found.items = append(found.items, item{e.key, nil, func() (formats.Tensor, error) { return formats.Tensor{}, x.unread(inner) }})
 				continue
 			}
-			s.code = append(s.code, fmt.Sprintf("%s is an object of class %s", short(inner), x.name))
+			s.code = append(s.code, fmt.Sprintf("%s is an object of class %s", formats.Short(inner), x.name))
 		}
-		found.left = append(found.left, short(e.key))
+		found.left = append(found.left, formats.Short(e.key))
 	}
 	if len(found.items) > 0 && len(s.sets) < maxSets {
 		found.averaged = s.swapped && key == "state_dict"
@@ -116,7 +118,7 @@ func (f *torchFile) state(container string, root any, o Options) (*State, error)
 	}
 	if len(state.Tensors) == 0 {
 		for _, e := range top {
-			state.Ignored = append(state.Ignored, short(e.key))
+			state.Ignored = append(state.Ignored, formats.Short(e.key))
 		}
 		if len(s.code) > 0 {
 			return nil, fmt.Errorf("there are no tensors in this %s that can be read: %s, which is code: save its state_dict() instead", container, strings.Join(s.code[:min(3, len(s.code))], ", "))
@@ -127,7 +129,7 @@ func (f *torchFile) state(container string, root any, o Options) (*State, error)
 		var beside []string
 		for _, e := range top {
 			if e.key != first {
-				beside = append(beside, short(e.key))
+				beside = append(beside, formats.Short(e.key))
 			}
 		}
 		state.Ignored = append(beside, state.Ignored...)

@@ -10,23 +10,25 @@ import (
 	"path"
 	"strings"
 
+	"fasternet/formats"
+
 	"github.com/nlpodyssey/gopickle/types"
 )
 
-var storageTypes = map[string]dtype{
-	"torch.HalfStorage": float16, "torch.BFloat16Storage": bfloat16, "torch.FloatStorage": float32s, "torch.DoubleStorage": float64s,
-	"torch.BoolStorage": bools, "torch.ByteStorage": uint8s, "torch.CharStorage": int8s,
-	"torch.ShortStorage": int16s, "torch.IntStorage": int32s, "torch.LongStorage": int64s,
+var storageTypes = map[string]formats.DType{
+	"torch.HalfStorage": formats.Float16, "torch.BFloat16Storage": formats.BFloat16, "torch.FloatStorage": formats.Float32, "torch.DoubleStorage": formats.Float64,
+	"torch.BoolStorage": formats.Bool, "torch.ByteStorage": formats.Uint8, "torch.CharStorage": formats.Int8,
+	"torch.ShortStorage": formats.Int16, "torch.IntStorage": formats.Int32, "torch.LongStorage": formats.Int64,
 }
 
 // storage is a block of elements of a file, of which tensors are views.
 type storage struct {
 	key   string
-	dtype *dtype // nil for a type that cannot be read
-	name  string // of the type
-	size  int    // elements
-	at    int64  // where its bytes are in a legacy file
-	data  []byte // once they are needed, of a storage that tensors share
+	dtype formats.DType // 0 for a type that cannot be read
+	name  string        // of the type
+	size  int           // elements
+	at    int64         // where its bytes are in a legacy file
+	data  []byte        // once they are needed, of a storage that tensors share
 }
 
 // torchFile is a PyTorch file: the storages that its pickle names, and how to
@@ -65,8 +67,8 @@ func (f *torchFile) open(id *types.Tuple) (any, error) {
 		s = &storage{key: key, size: size}
 		f.storages[key] = s
 		switch t := id.Get(1).(type) {
-		case dtype:
-			s.dtype, s.name = &t, t.name
+		case formats.DType:
+			s.dtype, s.name = t, t.String()
 		case *inert:
 			s.name = t.name
 		default:
@@ -74,23 +76,23 @@ func (f *torchFile) open(id *types.Tuple) (any, error) {
 		}
 	}
 	if s.size != size {
-		return nil, fmt.Errorf("storage %s has %d and %d elements", short(key), s.size, size)
+		return nil, fmt.Errorf("storage %s has %d and %d elements", formats.Short(key), s.size, size)
 	}
 	return s, nil
 }
 
 // tensor reads the values of a view.
-func (f *torchFile) tensor(name string, v *view, budget *int64) (Tensor, error) {
+func (f *torchFile) tensor(name string, v *view, budget *int64) (formats.Tensor, error) {
 	s := v.storage
-	if s.dtype == nil {
-		return Tensor{}, fmt.Errorf("tensor %s is of type %s, which is not supported", short(name), s.name)
+	if s.dtype == 0 {
+		return formats.Tensor{}, fmt.Errorf("tensor %s is of type %s, which is not supported", formats.Short(name), s.name)
 	}
 	n, err := elements(v.shape, budget)
 	if err != nil {
-		return Tensor{}, fmt.Errorf("tensor %s: %w", short(name), err)
+		return formats.Tensor{}, fmt.Errorf("tensor %s: %w", formats.Short(name), err)
 	}
 	if n == 0 {
-		return s.dtype.tensor(name, v.strided, 0, nil), nil
+		return v.take(s.dtype, name, 0, nil), nil
 	}
 	last, err := v.last()
 	if err == nil && last >= s.size {
@@ -101,12 +103,12 @@ func (f *torchFile) tensor(name string, v *view, budget *int64) (Tensor, error) 
 		data, err = f.read(s)
 	}
 	if err != nil {
-		return Tensor{}, fmt.Errorf("tensor %s: %w", short(name), err)
+		return formats.Tensor{}, fmt.Errorf("tensor %s: %w", formats.Short(name), err)
 	}
 	if n < s.size { // others may look at the rest of it
 		s.data = data
 	}
-	return s.dtype.tensor(name, v.strided, n, data), nil
+	return v.take(s.dtype, name, n, data), nil
 }
 
 // parseZip reads the form of PyTorch 1.6 and later: a zip archive of a pickle
@@ -136,12 +138,12 @@ func parseZip(r io.ReaderAt, size int64, o Options) (*State, error) {
 	inflated := 8*size + 1<<20
 	content := func(f *zip.File) ([]byte, error) {
 		if f.UncompressedSize64 > uint64(inflated) {
-			return nil, fmt.Errorf("%s claims %d bytes, too many for an archive of %d", short(f.Name), f.UncompressedSize64, size)
+			return nil, fmt.Errorf("%s claims %d bytes, too many for an archive of %d", formats.Short(f.Name), f.UncompressedSize64, size)
 		}
 		inflated -= int64(f.UncompressedSize64)
 		in, err := f.Open()
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", short(f.Name), err)
+			return nil, fmt.Errorf("%s: %w", formats.Short(f.Name), err)
 		}
 		defer in.Close()
 		var b bytes.Buffer // grows with what is there, not with what is claimed
@@ -149,13 +151,13 @@ func parseZip(r io.ReaderAt, size int64, o Options) (*State, error) {
 			b.Grow(int(min(f.UncompressedSize64, uint64(size))) + bytes.MinRead)
 		}
 		if _, err := b.ReadFrom(io.LimitReader(in, int64(f.UncompressedSize64)+1)); err != nil {
-			return nil, fmt.Errorf("%s: %w", short(f.Name), err)
+			return nil, fmt.Errorf("%s: %w", formats.Short(f.Name), err)
 		}
 		return b.Bytes(), nil
 	}
 	if order, ok := records[dir+"byteorder"]; ok {
 		if b, err := content(order); err != nil || string(b) != "little" {
-			return nil, fmt.Errorf("its byte order is %q: only little is supported", short(string(b)))
+			return nil, fmt.Errorf("its byte order is %q: only little is supported", formats.Short(string(b)))
 		}
 	}
 	if main.UncompressedSize64 > maxPickle {
@@ -169,11 +171,11 @@ func parseZip(r io.ReaderAt, size int64, o Options) (*State, error) {
 	f.read = func(s *storage) ([]byte, error) {
 		record, ok := records[dir+"data/"+s.key]
 		if !ok {
-			return nil, fmt.Errorf("its storage %s is not in the archive", short(s.key))
+			return nil, fmt.Errorf("its storage %s is not in the archive", formats.Short(s.key))
 		}
 		b, err := content(record)
-		if err == nil && len(b) < s.size*s.dtype.size {
-			err = fmt.Errorf("its storage has %d bytes, want %d", len(b), s.size*s.dtype.size)
+		if err == nil && len(b) < s.size*s.dtype.Size() {
+			err = fmt.Errorf("its storage has %d bytes, want %d", len(b), s.size*s.dtype.Size())
 		}
 		return b, err
 	}
@@ -233,26 +235,26 @@ func parseLegacy(r io.ReaderAt, size int64, o Options) (*State, error) {
 	for _, k := range *list {
 		key, _ := k.(string)
 		s, ok := f.storages[key]
-		if !ok || s.dtype == nil {
-			return nil, fmt.Errorf("storage %s is of an unknown type, so what follows cannot be found", short(fmt.Sprint(key)))
+		if !ok || s.dtype == 0 {
+			return nil, fmt.Errorf("storage %s is of an unknown type, so what follows cannot be found", formats.Short(fmt.Sprint(key)))
 		}
 		var count [8]byte
 		if _, err := r.ReadAt(count[:], at); err != nil {
-			return nil, fmt.Errorf("the file ends before storage %s", short(key))
+			return nil, fmt.Errorf("the file ends before storage %s", formats.Short(key))
 		}
 		if little(count[:]) != uint64(s.size) {
-			return nil, fmt.Errorf("storage %s has %d elements, its tensors say %d", short(key), little(count[:]), s.size)
+			return nil, fmt.Errorf("storage %s has %d elements, its tensors say %d", formats.Short(key), little(count[:]), s.size)
 		}
 		s.at = at + 8
-		if at = s.at + int64(s.size)*int64(s.dtype.size); at > size {
-			return nil, fmt.Errorf("the file ends within storage %s", short(key))
+		if at = s.at + int64(s.size)*int64(s.dtype.Size()); at > size {
+			return nil, fmt.Errorf("the file ends within storage %s", formats.Short(key))
 		}
 	}
 	f.read = func(s *storage) ([]byte, error) {
 		if s.at == 0 {
-			return nil, fmt.Errorf("its storage %s is not in the file", short(s.key))
+			return nil, fmt.Errorf("its storage %s is not in the file", formats.Short(s.key))
 		}
-		b := make([]byte, s.size*s.dtype.size)
+		b := make([]byte, s.size*s.dtype.Size())
 		_, err := io.ReadFull(io.NewSectionReader(r, s.at, int64(len(b))), b)
 		return b, err
 	}

@@ -7,29 +7,9 @@ import (
 	"io"
 	"strings"
 
+	"fasternet/formats"
 	"fasternet/internal/disk"
 )
-
-// Tensor is a tensor of float32 or int64 values in row-major order.
-type Tensor struct {
-	Name  string
-	DType string // of the file: float16, float32, int64 …
-	Shape []int
-	F32   []float32 // one of the two is set, except for a tensor without elements
-	I64   []int64
-}
-
-// Size is the number of elements.
-func (t Tensor) Size() int {
-	n := 1
-	for _, d := range t.Shape {
-		n *= d
-	}
-	return n
-}
-
-// Integer says whether the values are integers.
-func (t Tensor) Integer() bool { return strings.Contains(t.DType, "int") || t.DType == "bool" }
 
 // State is the state dict of a file.
 type State struct {
@@ -39,7 +19,7 @@ type State struct {
 	Averaged  bool   // they are averaged weights (EMA)
 	Family    Family // "" if the network is not known
 	Naming    Naming // of its tensors
-	Tensors   []Tensor
+	Tensors   []formats.Tensor
 	Others    []string          // the other sets of weights in the file, in words
 	Ignored   []string          // what else is in the file: keys, and classes that stay inert
 	Meta      map[string]string // text in the header of a safetensors file
@@ -68,7 +48,6 @@ var ErrFormat = errors.New("not a file of weights: want a PyTorch checkpoint (.p
 // Limits on what a file may claim; several times what real ones need.
 const (
 	maxDims       = 16
-	maxHeader     = 16 << 20 // bytes of a safetensors header
 	maxPickle     = 64 << 20 // bytes of the pickles in a file
 	maxOps        = 1 << 21  // operations of a pickle
 	spareElements = 1 << 16  // elements beyond the bytes of the file, which views of one storage may share
@@ -105,7 +84,7 @@ func Parse(r io.ReaderAt, size int64, o Options) (s *State, err error) {
 	// The decoders under this package answer some impossible input with a panic.
 	defer func() {
 		if v := recover(); v != nil {
-			s, err = nil, fmt.Errorf("damaged or hostile file: %s", short(fmt.Sprint(v)))
+			s, err = nil, fmt.Errorf("damaged or hostile file: %s", formats.Short(fmt.Sprint(v)))
 		}
 	}()
 	switch kind(r) {
@@ -131,16 +110,7 @@ func beside(ignored []string) string {
 	if len(ignored) == 0 {
 		return ""
 	}
-	return ", only " + short(strings.Join(ignored, ", "))
-}
-
-// short cuts a text that a file has a say in.
-func short(s string) string {
-	const most = 200
-	if len(s) > most {
-		s = s[:most] + "…"
-	}
-	return strings.ToValidUTF8(strings.ReplaceAll(s, "\n", " "), "?")
+	return ", only " + formats.Short(strings.Join(ignored, ", "))
 }
 
 type fileKind int

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"fasternet/formats"
 	"fasternet/formats/torch"
 	"fasternet/internal/golden"
 )
@@ -69,7 +70,7 @@ func TestGoldenContainers(t *testing.T) {
 			}
 			for _, w := range want.StateDict {
 				name := w[0].(string)
-				i := slices.IndexFunc(s.Tensors, func(t torch.Tensor) bool { return t.Name == name })
+				i := slices.IndexFunc(s.Tensors, func(t formats.Tensor) bool { return t.Name == name })
 				if i < 0 {
 					t.Errorf("no tensor %s", name)
 					continue
@@ -80,19 +81,19 @@ func TestGoldenContainers(t *testing.T) {
 	}
 }
 
-func checkGolden(t *testing.T, got torch.Tensor, shape any, dtype string) {
+func checkGolden(t *testing.T, got formats.Tensor, shape any, dtype string) {
 	t.Helper()
 	if fmt.Sprint(got.Shape) != fmt.Sprint(shape) {
 		t.Errorf("%s has shape %v, want %v", got.Name, got.Shape, shape)
 		return
 	}
 	if strings.HasSuffix(got.Name, "num_batches_tracked") {
-		if got.DType != "int64" || !got.Integer() || len(got.I64) != 1 || got.I64[0] != 0 {
+		if got.DType != formats.Int64 || !got.Integer() || len(got.I64) != 1 || got.I64[0] != 0 {
 			t.Errorf("%s is %v", got.Name, got)
 		}
 		return
 	}
-	if got.DType != dtype || got.Integer() {
+	if got.DType.String() != dtype || got.Integer() {
 		t.Errorf("%s is of type %s, want %s", got.Name, got.DType, dtype)
 	}
 	want := golden.Weight(got.Name, 1, got.Shape)
@@ -125,14 +126,14 @@ func TestGoldenOddLayouts(t *testing.T) {
 		t.Fatalf("%d and %d tensors, want 10", len(got.Tensors), len(want.Tensors))
 	}
 	for _, w := range want.Tensors {
-		i := slices.IndexFunc(got.Tensors, func(t torch.Tensor) bool { return t.Name == w.Name })
+		i := slices.IndexFunc(got.Tensors, func(t formats.Tensor) bool { return t.Name == w.Name })
 		if i < 0 {
 			t.Errorf("no tensor %s", w.Name)
 			continue
 		}
 		g := got.Tensors[i]
 		if w.Name == "bf16" {
-			w.DType = "bfloat16"
+			w.DType = formats.BFloat16
 		}
 		if fmt.Sprint(g) != fmt.Sprint(w) {
 			t.Errorf("got %v, want %v", g, w)

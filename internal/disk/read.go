@@ -24,18 +24,26 @@ func Open(path string) (*os.File, error) {
 	return f, nil
 }
 
+// OpenSize is Open, and says how many bytes the file has.
+func OpenSize(path string) (f *os.File, size int64, err error) {
+	if f, err = Open(path); err != nil {
+		return nil, 0, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, 0, errors.Join(err, f.Close())
+	}
+	return f, info.Size(), nil
+}
+
 // ReadFile reads a file that Open opens.
 func ReadFile(path string) ([]byte, error) {
-	f, err := Open(path)
+	f, size, err := OpenSize(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	content := make([]byte, 0, info.Size()+1)
+	content := make([]byte, 0, size+1)
 	for {
 		n, err := f.Read(content[len(content):cap(content)])
 		content = content[:len(content)+n]

@@ -4,7 +4,6 @@
 package golden
 
 import (
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -13,9 +12,10 @@ import (
 	"strings"
 	"testing"
 
+	"fasternet/internal/disk"
 	"fasternet/internal/rng"
 
-	"github.com/nlpodyssey/safetensors"
+	"fasternet/formats/safetensors"
 )
 
 // dirs are where the files may lie, seen from the root of the module: beside
@@ -92,43 +92,22 @@ func Tensors(t testing.TB, name string) map[string]Tensor {
 // TensorsOf is Tensors of a file by its path.
 func TensorsOf(t testing.TB, name string) map[string]Tensor {
 	t.Helper()
-	raw, err := os.ReadFile(name)
+	f, size, err := disk.OpenSize(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	file, err := safetensors.Deserialize(raw)
+	defer f.Close()
+	_, ts, err := safetensors.Read(f, size)
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
 	out := map[string]Tensor{}
-	for _, e := range file.Tensors() {
-		var shape []int
-		for _, d := range e.TensorView.Shape() {
-			shape = append(shape, int(d))
+	for _, x := range ts {
+		values := x.F32
+		for _, n := range x.I64 {
+			values = append(values, float32(n))
 		}
-		out[e.Name] = Tensor{shape, decode(t, e.TensorView)}
-	}
-	return out
-}
-
-func decode(t testing.TB, v safetensors.TensorView) []float32 {
-	b := v.Data()
-	var out []float32
-	switch v.DType() {
-	case safetensors.F32:
-		for ; len(b) > 0; b = b[4:] {
-			out = append(out, math.Float32frombits(binary.LittleEndian.Uint32(b)))
-		}
-	case safetensors.I64:
-		for ; len(b) > 0; b = b[8:] {
-			out = append(out, float32(int64(binary.LittleEndian.Uint64(b))))
-		}
-	case safetensors.U8, safetensors.BOOL:
-		for _, x := range b {
-			out = append(out, float32(x))
-		}
-	default:
-		t.Fatalf("golden: dtype %v", v.DType())
+		out[x.Name] = Tensor{x.Shape, values}
 	}
 	return out
 }

@@ -1,14 +1,13 @@
 package verify
 
 import (
-	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
 
 	"fasternet/checkpoints"
+	"fasternet/formats/safetensors"
 	"fasternet/formats/torch"
 	"fasternet/internal/disk"
 	"fasternet/internal/finite"
@@ -62,38 +61,79 @@ func checkSafetensors(r *Report) error {
 	return nil
 }
 
-// damaged says what is wrong with a file that is no whole checkpoint.
+// damaged says what is wrong with a file that is no whole checkpoint: all of it.
 func damaged(r *Report, err error) error {
-	raw, readError := disk.ReadFile(r.Path)
-	if readError != nil {
-		return readError
+	f, n, openError := disk.OpenSize(r.Path)
+	if openError != nil {
+		return openError
 	}
-	l, layoutError := layoutOf(raw)
-	switch {
-	case layoutError == nil && l.checksum == "" && l.format != model.CheckpointFormat && l.format != model.ExportFormat:
-		r.Kind = "safetensors of another program"
-		return checkWeights(r)
-	case layoutError != nil:
+	defer f.Close()
+	l, headerError := safetensors.Examine(f, n)
+	if headerError != nil {
 		r.Rescue = "nothing in it can be saved"
-		err = layoutError
-	case l.end > len(raw):
-		whole := 0
-		for _, end := range l.ends {
-			if end <= len(raw) {
-				whole++
-			}
-		}
-		r.Rescue = fmt.Sprintf("%d of its %d tensors are there in full", whole, len(l.ends))
-		err = fmt.Errorf("it is cut off: %s of %s", size(len(raw)), size(l.end))
-	case l.end < len(raw):
-		r.Rescue = "it may be whole without them"
-		err = fmt.Errorf("there are %s too many at its end", size(len(raw)-l.end))
+		r.rescueFromFolder()
+		return headerError
+	}
+	foreign := !checkpoints.HasChecksum(l.Meta) && l.Meta[model.FormatKey] != model.CheckpointFormat && l.Meta[model.FormatKey] != model.ExportFormat
+	if foreign {
+		r.Kind = "safetensors of another program"
+	}
+	wrong := wrongWith(r, l)
+	switch {
+	case len(wrong) > 0:
+		err = errors.New(strings.Join(wrong, "; "))
+	case foreign:
+		return checkWeights(r)
 	case errors.Is(err, checkpoints.ErrDamaged):
 		r.Rescue = "which of its tensors are right cannot be told"
 		err = errors.New(strings.TrimPrefix(err.Error(), r.Path+": "))
 	}
-	r.rescueFromFolder()
+	if !foreign {
+		r.rescueFromFolder()
+	}
 	return err
+}
+
+// wrongWith lists what is wrong with the layout of a file, and says what can be saved.
+func wrongWith(r *Report, l *safetensors.Layout) (wrong []string) {
+	const most = 5 // tensors by name
+	switch {
+	case l.End > l.Size:
+		wrong = append(wrong, fmt.Sprintf("it is cut off: %s of %s", size(l.Size), size(l.End)))
+	case l.End < l.Size:
+		r.Rescue = "it may be whole without them"
+		wrong = append(wrong, fmt.Sprintf("there are %s too many at its end", size(l.Size-l.End)))
+	}
+	bad := map[string]bool{}
+	problems := l.Problems
+	for _, t := range l.Tensors {
+		if err := safetensors.CheckType(t); err != nil {
+			problems = append(problems, err)
+		}
+	}
+	for _, problem := range problems {
+		if t := (*safetensors.TensorError)(nil); errors.As(problem, &t) {
+			bad[t.Name] = true
+		}
+	}
+	whole := 0
+	for _, t := range l.Tensors {
+		if !bad[t.Name] && t.To <= l.Size {
+			whole++
+		}
+		delete(bad, t.Name)
+	}
+	if all := len(l.Tensors) + len(bad); whole < all { // those that are left have no place in the file
+		r.Rescue = fmt.Sprintf("%d of its %d tensors are there in full", whole, all)
+	}
+	for i, problem := range problems {
+		if i == most {
+			wrong = append(wrong, fmt.Sprintf("and %d more", len(problems)-most))
+			break
+		}
+		wrong = append(wrong, problem.Error())
+	}
+	return wrong
 }
 
 // rescueFromFolder adds which checkpoint beside this one is whole.
@@ -116,50 +156,6 @@ func (r *Report) rescueFromFolder() {
 			return
 		}
 	}
-}
-
-// layout is where the tensors of a safetensors file end.
-type layout struct {
-	ends             []int // of each tensor, in the file
-	end              int   // of the file
-	checksum, format string
-}
-
-// layoutOf reads the header of a file whose tensors need not be there.
-func layoutOf(raw []byte) (l layout, err error) {
-	if len(raw) < 8 {
-		return l, fmt.Errorf("it is cut off: %s are no header", size(len(raw)))
-	}
-	n := binary.LittleEndian.Uint64(raw)
-	if n > uint64(len(raw)-8) {
-		return l, fmt.Errorf("it is no safetensors file, or cut off in its header: %s, a header of %d", size(len(raw)), n)
-	}
-	var header map[string]json.RawMessage
-	if err := json.Unmarshal(raw[8:8+n], &header); err != nil {
-		return l, fmt.Errorf("its header is damaged: %w", err)
-	}
-	start := 8 + int(n)
-	l.end = start
-	for name, text := range header {
-		if name == "__metadata__" {
-			var meta map[string]string
-			if err := json.Unmarshal(text, &meta); err != nil {
-				return l, fmt.Errorf("its metadata is damaged: %w", err)
-			}
-			l.checksum, l.format = meta["sha256"], meta[model.FormatKey]
-			continue
-		}
-		var t struct {
-			Offsets [2]int64 `json:"data_offsets"`
-		}
-		if err := json.Unmarshal(text, &t); err != nil || t.Offsets[0] < 0 || t.Offsets[1] < t.Offsets[0] || t.Offsets[1] > 1<<50 {
-			return l, fmt.Errorf("its header is damaged: tensor %q", name)
-		}
-		end := start + int(t.Offsets[1])
-		l.ends = append(l.ends, end)
-		l.end = max(l.end, end)
-	}
-	return l, nil
 }
 
 // checkWeights verifies a file that another program wrote: that it can be read,

@@ -6,7 +6,7 @@ import (
 )
 
 // size is a number of bytes for people.
-func size(n int) string {
+func size(n int64) string {
 	if n < 1<<20 {
 		return fmt.Sprintf("%d bytes", n)
 	}

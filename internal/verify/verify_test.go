@@ -1,6 +1,7 @@
 package verify_test
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"fasternet/checkpoints"
 	"fasternet/configs"
 	"fasternet/export"
+	"fasternet/formats"
 	"fasternet/formats/npy"
 	"fasternet/internal/golden"
 	"fasternet/internal/verify"
@@ -26,7 +28,7 @@ func ExamplePath() {
 	dir, _ := os.MkdirTemp("", "example")
 	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, "predictions.safetensors")
-	if err := checkpoints.Write(path, checkpoints.File{Tensors: []checkpoints.Tensor{{Name: "logits", Shape: []int{2}, F32: []float32{0.5, -1}}}}); err != nil {
+	if err := checkpoints.Write(path, checkpoints.File{Tensors: []formats.Tensor{{Name: "logits", Shape: []int{2}, F32: []float32{0.5, -1}}}}); err != nil {
 		fmt.Println(err)
 		return
 	}
@@ -61,7 +63,7 @@ func state(t *testing.T, c *configs.Config, batches int) checkpoints.File {
 	meta[train.ProgressKey] = string(progress)
 	ts := model.Tensors(m.Store())
 	for _, p := range m.Store().Params() {
-		ts = append(ts, checkpoints.Tensor{Name: "optimizer.exp_avg." + p.Name, Shape: slices.Clone([]int(p.Shape())), F32: make([]float32, p.Size())})
+		ts = append(ts, formats.Tensor{Name: "optimizer.exp_avg." + p.Name, Shape: slices.Clone([]int(p.Shape())), F32: make([]float32, p.Size())})
 	}
 	return checkpoints.File{Meta: meta, Tensors: ts}
 }
@@ -186,6 +188,55 @@ func TestCheckpoint(t *testing.T) {
 	}
 }
 
+// All that is wrong with a file is said, not only what comes first.
+func TestAllProblems(t *testing.T) {
+	dir := run(t)
+	path := filepath.Join(dir, "checkpoints", checkpoints.Last)
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := binary.LittleEndian.Uint64(raw)
+	values := raw[8+n:]
+	spoilt := func(foreign bool, cut int) []byte {
+		var header map[string]any
+		if err := json.Unmarshal(raw[8:8+n], &header); err != nil {
+			t.Fatal(err)
+		}
+		of := func(name string) map[string]any { return header[name].(map[string]any) }
+		of("head.weight")["shape"] = []int{5}
+		of("head.bias")["dtype"] = "F7"
+		offsets := of("patch_embed.proj.weight")["data_offsets"].([]any)
+		offsets[0] = offsets[0].(float64) + 4
+		if foreign {
+			delete(header, "__metadata__")
+		}
+		text, err := json.Marshal(header)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.Concat(binary.LittleEndian.AppendUint64(nil, uint64(len(text))), text, values[:len(values)-cut])
+	}
+	wrong := []string{
+		"tensor head.weight: shape [5]: want 20 bytes of F32, got", "tensor head.bias: it is of type F7, which is not supported",
+		"tensor patch_embed.proj.weight: its values begin at byte", "are there in full",
+	}
+	for _, c := range []struct {
+		name    string
+		content []byte
+		want    []string
+	}{
+		{"a checkpoint", spoilt(false, 0), append(wrong, "previous.safetensors beside it is whole")},
+		{"cut", spoilt(false, 4), append(wrong, "it is cut off: ")},
+		{"of another program", spoilt(true, 0), append(wrong, "safetensors of another program")},
+	} {
+		if err := os.WriteFile(path, c.content, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		t.Run(c.name, func(t *testing.T) { says(t, path, false, c.want...) })
+	}
+}
+
 // What else may be wrong with a run.
 func TestRun(t *testing.T) {
 	dir := run(t)
@@ -269,7 +320,7 @@ func TestExports(t *testing.T) {
 		}
 	}
 	array := filepath.Join(out, "x.npy")
-	err = checkpoints.WriteAtomic(array, func(w io.Writer) error { return npy.WriteNPY(w, []int{2}, []float32{1, float32(math.NaN())}) })
+	err = checkpoints.WriteAtomic(array, func(w io.Writer) error { return npy.Write(w, []int{2}, []float32{1, float32(math.NaN())}) })
 	if err != nil {
 		t.Fatal(err)
 	}

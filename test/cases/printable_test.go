@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"fasternet/checkpoints"
+	"fasternet/formats"
 	"fasternet/internal/printable"
 )
 
@@ -105,7 +106,7 @@ func TestHostileFiles(t *testing.T) {
 		"key.safetensors":    {"format": "fasternet-train checkpoint 1", "config": "\"" + `x\e\n` + "\": 1", "classes": "[]"},
 		"names.safetensors":  {"format": "pt"},
 	} {
-		file := checkpoints.File{Meta: meta, Tensors: []checkpoints.Tensor{{Name: "x" + hostile, Shape: []int{1}, F32: []float32{1}}}}
+		file := checkpoints.File{Meta: meta, Tensors: []formats.Tensor{{Name: "x" + hostile, Shape: []int{1}, F32: []float32{1}}}}
 		if err := checkpoints.Write(f.file(name), file); err != nil {
 			t.Fatal(err)
 		}

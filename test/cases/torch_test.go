@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 
+	"fasternet/formats"
 	"fasternet/formats/torch"
 )
 
@@ -57,13 +58,13 @@ func (t *torchFile) pickle(v any) string {
 			out += text(p.key) + t.pickle(p.value)
 		}
 		return out + "u"
-	case []torch.Tensor:
+	case []formats.Tensor:
 		var all []pair
 		for _, x := range v {
 			all = append(all, pair{x.Name, x})
 		}
 		return t.pickle(all)
-	case torch.Tensor:
+	case formats.Tensor:
 		return t.tensor(v)
 	case int:
 		return integer(v)
@@ -77,7 +78,7 @@ func text(s string) string {
 
 func integer(n int) string { return "J" + string(binary.LittleEndian.AppendUint32(nil, uint32(n))) }
 
-func (t *torchFile) tensor(x torch.Tensor) string {
+func (t *torchFile) tensor(x formats.Tensor) string {
 	kind, raw := "FloatStorage", []byte(nil)
 	for _, v := range x.F32 {
 		raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(v))
@@ -96,7 +97,7 @@ func (t *torchFile) tensor(x torch.Tensor) string {
 }
 
 // tensors reads the weights in a file.
-func (f folder) tensors(name string) []torch.Tensor {
+func (f folder) tensors(name string) []formats.Tensor {
 	f.t.Helper()
 	s, err := torch.Read(f.file(name), torch.Options{})
 	if err != nil {
@@ -106,10 +107,10 @@ func (f folder) tensors(name string) []torch.Tensor {
 }
 
 // renamed are tensors with other names; those that become "" are left out.
-func renamed(ts []torch.Tensor, name func(string) string) []torch.Tensor {
+func renamed(ts []formats.Tensor, name func(string) string) []formats.Tensor {
 	out := slices.Clone(ts)
 	for i := range out {
 		out[i].Name = name(out[i].Name)
 	}
-	return slices.DeleteFunc(out, func(x torch.Tensor) bool { return x.Name == "" })
+	return slices.DeleteFunc(out, func(x formats.Tensor) bool { return x.Name == "" })
 }

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"fasternet/formats/torch"
+	"fasternet/formats"
 )
 
 // weightsFolder has a data set, the configuration t.yaml of a tiny model, a run of it in
@@ -50,7 +50,7 @@ func sameLoss(t *testing.T, name string, got, want outcome) {
 func TestKeysOfCheckpoints(t *testing.T) {
 	f := weightsFolder(t, tinyFasterNet)
 	want, ts := f.run("eval", "--model", "run"), f.tensors("official.safetensors")
-	prefixed := func(p string) []torch.Tensor {
+	prefixed := func(p string) []formats.Tensor {
 		return renamed(ts, func(n string) string { return p + n })
 	}
 	for name, object := range map[string]any{
@@ -218,7 +218,7 @@ func TestAveragesOfTorchvision(t *testing.T) {
 			average[i].F32 = []float32{5, -5, 0}
 		}
 	}
-	average = append(average, torch.Tensor{Name: "n_averaged", DType: "int64", Shape: []int{}, I64: []int64{5}})
+	average = append(average, formats.Tensor{Name: "n_averaged", DType: formats.Int64, Shape: []int{}, I64: []int64{5}})
 	f.torch("tv.pth", []pair{{"model", ts}, {"model_ema", average}, {"epoch", 1}})
 	f.run("train", "t.yaml", "--from", "tv.pth", "--run", "x").exits(0).says("starting from the averaged weights (EMA) of tv.pth", "the file has model (31 tensors) too", "--weights plain or --state-key takes others").hides("unexpected")
 	plain := f.run("eval", "--model", "tv.pth", "--config", "t.yaml", "--weights", "plain")
@@ -250,7 +250,7 @@ func TestFromAnotherResolution(t *testing.T) {
 func TestSpoiltWeights(t *testing.T) {
 	f := weightsFolder(t, tinyFasterNet)
 	ts := f.tensors("official.safetensors")
-	i := slices.IndexFunc(ts, func(x torch.Tensor) bool { return x.Name == "stages.1.norm.running_var" })
+	i := slices.IndexFunc(ts, func(x formats.Tensor) bool { return x.Name == "stages.1.norm.running_var" })
 	ts[i].F32[3] = float32(math.Inf(1))
 	f.torch("bad.pth", renamed(ts, func(n string) string { return n }))
 	const said = "the weights are spoilt: 1 of its"

@@ -1,0 +1,44 @@
+package safetensors
+
+import (
+	"fmt"
+	"io"
+
+	"fasternet/formats"
+)
+
+// Read reads a file of that size that is whole. The tensors are in the order of their values.
+func Read(r io.ReaderAt, size int64) (meta map[string]string, ts []formats.Tensor, err error) {
+	l, err := ReadLayout(r, size)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, s := range l.Tensors {
+		t, err := ReadTensor(r, s)
+		if err != nil {
+			return nil, nil, err
+		}
+		ts = append(ts, t)
+	}
+	return l.Meta, ts, nil
+}
+
+// CheckType says whether the values of a tensor are of a type that can be read.
+func CheckType(s formats.Stored) error {
+	if s.DType == 0 {
+		return &TensorError{s.Name, fmt.Errorf("it is of type %s, which is not supported", formats.Short(s.Type))}
+	}
+	return nil
+}
+
+// ReadTensor reads the values of a tensor of a layout.
+func ReadTensor(r io.ReaderAt, s formats.Stored) (formats.Tensor, error) {
+	if err := CheckType(s); err != nil {
+		return formats.Tensor{}, err
+	}
+	t, err := s.Read(r)
+	if err != nil {
+		return formats.Tensor{}, &TensorError{s.Name, err}
+	}
+	return t, nil
+}

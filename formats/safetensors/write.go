@@ -1,0 +1,55 @@
+package safetensors
+
+import (
+	"fmt"
+	"io"
+
+	"fasternet/formats"
+
+	"github.com/nlpodyssey/safetensors"
+)
+
+// Write writes tensors, of float32 and of int64 as their values are in memory, and metadata. The
+// order in the file is that of the names, integers first. Nothing is written if a tensor has not
+// the values of its shape, or the name of another.
+func Write(w io.Writer, meta map[string]string, ts []formats.Tensor) error {
+	views := make(map[string]view, len(ts))
+	for _, t := range ts {
+		if n := len(t.F32) + len(t.I64); t.Size() != n {
+			return fmt.Errorf("tensor %s has shape %v and %d values", t.Name, t.Shape, n)
+		}
+		if _, ok := views[t.Name]; ok {
+			return fmt.Errorf("two tensors are called %s", t.Name)
+		}
+		if t.Name == metaKey {
+			return fmt.Errorf("a tensor cannot be called %s", t.Name)
+		}
+		views[t.Name] = view{t}
+	}
+	return safetensors.SerializeToWriter(views, meta, w)
+}
+
+// TypeOf is the type that Write gives the values of a tensor: F32 or I64.
+func TypeOf(t formats.Tensor) string { return view{t}.DType().String() }
+
+// view is a tensor as the library writes it.
+type view struct{ t formats.Tensor }
+
+func (v view) DType() safetensors.DType {
+	if v.t.I64 != nil {
+		return safetensors.I64
+	}
+	return safetensors.F32
+}
+
+func (v view) Shape() []uint64 {
+	s := make([]uint64, len(v.t.Shape))
+	for i, d := range v.t.Shape {
+		s[i] = uint64(d)
+	}
+	return s
+}
+
+func (v view) DataLen() uint64 { return uint64(4*len(v.t.F32) + 8*len(v.t.I64)) }
+
+func (v view) Data() []byte { return v.t.Bytes() }
