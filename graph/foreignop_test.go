@@ -93,7 +93,8 @@ func TestForeignOp(t *testing.T) {
 	}
 	pool := kernels.NewPool(2)
 	defer pool.Close()
-	// gradients are those of blocks 0, 1, …, of parts of a batch one after the other.
+	// gradients runs the parts of a batch one after the other. It returns the gradients of
+	// blocks 0, 1, … and of the head.
 	gradients := func(m *scaled, parts int, change func(r *graph.Runner)) [][]float32 {
 		t.Helper()
 		r := graph.NewRunner(m, pool)

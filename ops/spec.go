@@ -45,7 +45,8 @@ type Spec struct {
 	About any
 
 	// Result is for a backward op without a gradient of its input, as in a first layer: the
-	// result of the op is the gradient of this parameter, to which Run adds.
+	// result of the op is the gradient of this parameter, to which Run adds. What Grad returns
+	// for the input is then nil, and [Tape.Gradients] of the op for the parameters.
 	Result *Param
 	// Reuse is 1 + the number of an input whose memory the result may take, when no later op
 	// reads that input: then in[Reuse-1] and out are the same slice. 0 for none.
@@ -237,8 +238,8 @@ func (t *Tape) record(s Spec) (*gorgonia.Node, error) {
 
 // ParamGrad is the node of a parameter's gradient, for what Grad of a [Spec] returns. The op
 // of node after has computed it: it added, never assigned, to [Param.GradData], which may
-// hold the gradients of other graphs and steps. In its order of ParamGrad calls the
-// gradients are complete, and those of several ranks are summed.
+// hold the gradients of other graphs and steps. The gradients of the parameters are complete,
+// and summed over the ranks, in the order of the calls of ParamGrad.
 func (t *Tape) ParamGrad(p *Param, after *gorgonia.Node) (*gorgonia.Node, error) {
 	if p == nil {
 		return nil, errors.New("ops: ParamGrad of a parameter that is nil")

@@ -62,7 +62,7 @@ func (o Op) Input(b *Builder, layouts ...Layout) (Value, error) {
 	return b.As(o.Inputs[0], layouts...)
 }
 
-// forms are those of all kinds of ops.
+// forms has the form of every kind of op.
 var forms = map[string]func(b *Builder, op Op) (Value, error){}
 
 // Register says how ops of a kind ([ops.Spec].Kind) are computed in ONNX. A program that has

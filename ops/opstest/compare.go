@@ -78,7 +78,7 @@ func some(r *rand.Rand, size, n int) []int {
 	return all[:min(n, size)]
 }
 
-// accumulates runs the graph twice: gradients of parameters add up, those of inputs do not.
+// accumulates runs the graph twice: gradients of parameters add up, gradients of inputs do not.
 func (g *graph) accumulates(t testing.TB) {
 	t.Helper()
 	once := g.gradients(t)

@@ -1,5 +1,5 @@
-// Package opstest checks ops: their gradients against central differences, and what a tape
-// expects of every op beside. A program that adds an op tests it with this package.
+// Package opstest checks ops: their gradients against central differences, and what else a
+// tape expects of an op. A program that adds an op tests it with this package.
 package opstest
 
 import (
@@ -91,7 +91,7 @@ type Check struct {
 //
 //   - if a gradient, of an [Graph.Input] or a [Graph.Parameter], differs from the central
 //     difference of Σ result·random weights, is zero everywhere, or is no number;
-//   - if a second run does not add the same gradients to those of the first run;
+//   - if a second run does not add the same gradients again;
 //   - if results or gradients have other bits with another number of workers, or when they
 //     are recomputed;
 //   - if the ops cannot be added to a graph for evaluation, or to a sketch, which has no
