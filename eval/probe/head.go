@@ -58,7 +58,7 @@ func (h *Head) Write(path string, meta map[string]string) error {
 type machine struct {
 	*Head
 	pool           *kernels.Pool
-	kernels        *kernels.Set // of the pool
+	kernels        *kernels.Set      // of the pool
 	packed         *kernels.Packed   // the weights, transposed
 	x              kernels.Matrix    // [batch, features]: those of a batch, then normalised
 	probs          kernels.Matrix    // [batch, classes]: then the gradient of the logits
