@@ -69,45 +69,50 @@ var errCrash = errors.New("crash")
 func TestFaultAtEveryOperation(t *testing.T) {
 	n := len(operations(t))
 	for at := range n {
-		for how, want := range map[string]error{"EIO": syscall.EIO, "ENOSPC": syscall.ENOSPC, "short": syscall.ENOSPC, "EIO for good": syscall.EIO, "crash": errCrash} {
-			f := checkpoints.Folder{Dir: ramdisk.Dir(t)}
-			for step := 1; step <= 2; step++ {
-				mustSave(t, f, large(step))
-			}
-			count := 0
-			undo := disk.Inject(func(_, _ string, size int) *disk.Failure {
-				count++
-				if count-1 < at || count-1 > at && how != "EIO for good" && how != "crash" {
-					return nil
+		for _, test := range []struct {
+			how  string
+			want error
+		}{{"EIO", syscall.EIO}, {"ENOSPC", syscall.ENOSPC}, {"short", syscall.ENOSPC}, {"EIO for good", syscall.EIO}, {"crash", errCrash}} {
+			t.Run(test.how, func(t *testing.T) {
+				f := checkpoints.Folder{Dir: ramdisk.Dir(t)}
+				for step := 1; step <= 2; step++ {
+					mustSave(t, f, large(step))
 				}
-				if how == "short" || how == "crash" && count-1 == at {
-					return &disk.Failure{Written: size / 2, Err: want}
+				count := 0
+				undo := disk.Inject(func(_, _ string, size int) *disk.Failure {
+					count++
+					if count-1 < at || count-1 > at && test.how != "EIO for good" && test.how != "crash" {
+						return nil
+					}
+					if test.how == "short" || test.how == "crash" && count-1 == at {
+						return &disk.Failure{Written: size / 2, Err: test.want}
+					}
+					return &disk.Failure{Err: test.want} // after a crash nothing is done any more
+				})
+				err := f.SaveLast(large(3))
+				undo()
+				where := fmt.Sprintf("%s at operation %d", test.how, at)
+				if !errors.Is(err, test.want) || !strings.Contains(err.Error(), ".safetensors") && !strings.Contains(err.Error(), f.Dir) {
+					t.Errorf("%s: the error is %v", where, err)
 				}
-				return &disk.Failure{Err: want} // after a crash nothing is done any more
+				whole(t, where, f.Dir)
+				c, _, err := f.Newest(func(err error) { t.Errorf("%s: %v", where, err) })
+				if err != nil || c.Meta["step"] < "2" {
+					t.Fatalf("%s: newest is %v, %v", where, c, err)
+				}
+				if err := checkpoints.Clean(f.Dir); err != nil {
+					t.Error(err)
+				}
+				mustSave(t, f, large(4))
+				last, err1 := checkpoints.Read(f.Path(checkpoints.Last))
+				previous, err2 := checkpoints.Read(f.Path(checkpoints.Previous))
+				if err1 != nil || err2 != nil || last.Meta["step"] != "4" || previous.Meta["step"] != c.Meta["step"] {
+					t.Errorf("%s: %v, %v", where, err1, err2)
+				}
+				if entries, _ := os.ReadDir(f.Dir); len(entries) != 2 {
+					t.Errorf("%s: left behind: %v", where, entries)
+				}
 			})
-			err := f.SaveLast(large(3))
-			undo()
-			where := fmt.Sprintf("%s at operation %d", how, at)
-			if !errors.Is(err, want) || !strings.Contains(err.Error(), ".safetensors") && !strings.Contains(err.Error(), f.Dir) {
-				t.Errorf("%s: the error is %v", where, err)
-			}
-			whole(t, where, f.Dir)
-			c, _, err := f.Newest(func(err error) { t.Errorf("%s: %v", where, err) })
-			if err != nil || c.Meta["step"] < "2" {
-				t.Fatalf("%s: newest is %v, %v", where, c, err)
-			}
-			if err := checkpoints.Clean(f.Dir); err != nil {
-				t.Error(err)
-			}
-			mustSave(t, f, large(4))
-			last, err1 := checkpoints.Read(f.Path(checkpoints.Last))
-			previous, err2 := checkpoints.Read(f.Path(checkpoints.Previous))
-			if err1 != nil || err2 != nil || last.Meta["step"] != "4" || previous.Meta["step"] != c.Meta["step"] {
-				t.Errorf("%s: %v, %v", where, err1, err2)
-			}
-			if entries, _ := os.ReadDir(f.Dir); len(entries) != 2 {
-				t.Errorf("%s: left behind: %v", where, entries)
-			}
 		}
 	}
 }

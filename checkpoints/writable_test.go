@@ -15,13 +15,15 @@ func TestWritable(t *testing.T) {
 	if err := os.WriteFile(there, []byte("x"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for path, want := range map[string]string{
-		there: "", filepath.Join(dir, "new"): "", dir: "it is a folder",
-		filepath.Join(dir, "none", "x"): "none", filepath.Join(there, "x"): "there",
+	for _, c := range []struct{ path, want string }{
+		{there, ""}, {filepath.Join(dir, "new"), ""}, {dir, "it is a folder"},
+		{filepath.Join(dir, "none", "x"), "none"}, {filepath.Join(there, "x"), "there"},
 	} {
-		if err := checkpoints.Writable(path); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v, want %q", path, err, want)
-		}
+		t.Run(c.path, func(t *testing.T) {
+			if err := checkpoints.Writable(c.path); (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: %v, want %q", c.path, err, c.want)
+			}
+		})
 	}
 	if entries, _ := os.ReadDir(dir); len(entries) != 1 {
 		t.Errorf("left behind: %v", entries)

@@ -113,26 +113,31 @@ func TestBadData(t *testing.T) {
 		return raw
 	}
 	const images, labels = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
-	for name, spoil := range map[string]func(dir string){
-		"truncated": func(dir string) { writeFile(t, filepath.Join(dir, images), read(images)[:5000]) },
-		"header": func(dir string) {
+	for _, c := range []struct {
+		name  string
+		spoil func(dir string)
+	}{
+		{"truncated", func(dir string) { writeFile(t, filepath.Join(dir, images), read(images)[:5000]) }},
+		{"header", func(dir string) {
 			writeFile(t, filepath.Join(dir, images), append([]byte{0, 0, 8, 3, 255, 255, 255, 255}, read(images)[8:]...))
-		},
-		"count": func(dir string) { writeFile(t, filepath.Join(dir, labels), idx(make([]byte, 39), 39)) },
-		"label": func(dir string) { writeFile(t, filepath.Join(dir, labels), idx(bytes.Repeat([]byte{77}, 40), 40)) },
-		"empty": func(dir string) { writeFile(t, filepath.Join(dir, images), nil) },
-		"gone":  func(dir string) { os.Remove(filepath.Join(dir, labels)) },
+		}},
+		{"count", func(dir string) { writeFile(t, filepath.Join(dir, labels), idx(make([]byte, 39), 39)) }},
+		{"label", func(dir string) { writeFile(t, filepath.Join(dir, labels), idx(bytes.Repeat([]byte{77}, 40), 40)) }},
+		{"empty", func(dir string) { writeFile(t, filepath.Join(dir, images), nil) }},
+		{"gone", func(dir string) { os.Remove(filepath.Join(dir, labels)) }},
 	} {
-		dir := t.TempDir()
-		for _, f := range []string{images, labels, "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"} {
-			writeFile(t, filepath.Join(dir, f), read(f))
-		}
-		spoil(dir)
-		want := "train-"
-		if name == "label" {
-			want = "77"
-		}
-		failWithoutRun(t, want, train(dir)...)
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			for _, f := range []string{images, labels, "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"} {
+				writeFile(t, filepath.Join(dir, f), read(f))
+			}
+			c.spoil(dir)
+			want := "train-"
+			if c.name == "label" {
+				want = "77"
+			}
+			failWithoutRun(t, want, train(dir)...)
+		})
 	}
 	failWithoutRun(t, "batch", train(good, "--set", "train.batch_size=64")...)
 	failWithoutRun(t, "model.num_classes: the data set has 10 classes, the model only 3", train(good, "--set", "model.num_classes=3")...)

@@ -228,19 +228,24 @@ func script(t *testing.T, programs map[string]int, env []string, words ...string
 
 func TestDeploySlurm(t *testing.T) {
 	const file = deploy + "slurm/train.sbatch"
-	for code, requeued := range map[int]bool{0: false, 1: false, 137: false, 143: true} {
-		calls, got, out := script(t, map[string]int{"srun": code, "scontrol": 0}, []string{"SLURM_CPUS_PER_TASK=12", "SLURM_JOB_ID=77"},
-			"bash", file, "fasternet_s", "--data", "/shared/my images", "--set", "threads=3")
-		if got != code || len(calls) == 0 || out != "" {
-			t.Fatalf("srun ends with %d, the script with %d: %q\n%s", code, got, calls, out)
-		}
-		if c := accept(t, calls[0]); c.Threads != 12 || !slices.Contains(calls[0], "/shared/my images") || calls[0][0] != "openmpi" {
-			t.Errorf("%d threads: %q", c.Threads, calls[0])
-		}
-		again := len(calls) == 2 && slices.Equal(calls[1][1:], []string{"scontrol", "requeue", "77"})
-		if again != requeued || len(calls) > 2 {
-			t.Errorf("exit code %d: %q", code, calls[1:])
-		}
+	for _, test := range []struct {
+		code     int
+		requeued bool
+	}{{0, false}, {1, false}, {137, false}, {143, true}} {
+		t.Run(fmt.Sprint(test.code), func(t *testing.T) {
+			calls, got, out := script(t, map[string]int{"srun": test.code, "scontrol": 0}, []string{"SLURM_CPUS_PER_TASK=12", "SLURM_JOB_ID=77"},
+				"bash", file, "fasternet_s", "--data", "/shared/my images", "--set", "threads=3")
+			if got != test.code || len(calls) == 0 || out != "" {
+				t.Fatalf("srun ends with %d, the script with %d: %q\n%s", test.code, got, calls, out)
+			}
+			if c := accept(t, calls[0]); c.Threads != 12 || !slices.Contains(calls[0], "/shared/my images") || calls[0][0] != "openmpi" {
+				t.Errorf("%d threads: %q", c.Threads, calls[0])
+			}
+			again := len(calls) == 2 && slices.Equal(calls[1][1:], []string{"scontrol", "requeue", "77"})
+			if again != test.requeued || len(calls) > 2 {
+				t.Errorf("exit code %d: %q", test.code, calls[1:])
+			}
+		})
 	}
 	if _, code, out := script(t, nil, nil, "bash", file); code != exitUsage || !strings.Contains(out, "usage:") {
 		t.Errorf("without arguments: exit code %d\n%s", code, out)
@@ -270,23 +275,28 @@ func TestDeploySlurm(t *testing.T) {
 
 func TestDeployMpirun(t *testing.T) {
 	const file = deploy + "mpirun/train.sh"
-	for mpi, flags := range map[string][2]string{"openmpi": {"--hostfile", "--mca btl_tcp_if_include net0 --mca oob_tcp_if_include net0 "}, "mpich": {"-f", "-iface net0 "}} {
-		hosts := deploy + "mpirun/hosts." + mpi
-		calls, code, out := script(t, map[string]int{"mpirun": 143}, nil, "sh", file, mpi, hosts, "fasternet_s", "--data", "/shared/my images")
-		if code != 143 || len(calls) != 1 || out != "" {
-			t.Fatalf("exit code %d, %q\n%s", code, calls, out)
-		}
-		accept(t, calls[0])
-		line := strings.Join(calls[0], " ")
-		for _, want := range []string{flags[0] + " " + hosts, "-bind-to none", "/shared/my images", "FASTERNET_MPI"} {
-			if !strings.Contains(line, want) {
-				t.Errorf("want %q in %q", want, line)
+	for _, c := range []struct {
+		mpi   string
+		flags [2]string
+	}{{"openmpi", [2]string{"--hostfile", "--mca btl_tcp_if_include net0 --mca oob_tcp_if_include net0 "}}, {"mpich", [2]string{"-f", "-iface net0 "}}} {
+		t.Run(c.mpi, func(t *testing.T) {
+			hosts := deploy + "mpirun/hosts." + c.mpi
+			calls, code, out := script(t, map[string]int{"mpirun": 143}, nil, "sh", file, c.mpi, hosts, "fasternet_s", "--data", "/shared/my images")
+			if code != 143 || len(calls) != 1 || out != "" {
+				t.Fatalf("exit code %d, %q\n%s", code, calls, out)
 			}
-		}
-		calls, _, _ = script(t, map[string]int{"mpirun": 0}, []string{"NETWORK=net0"}, "sh", file, mpi, hosts, "fasternet_s")
-		if line := strings.Join(calls[0], " "); !strings.Contains(line, flags[1]+"fasternet-train train fasternet_s") || strings.Contains(line, "  ") {
-			t.Errorf("NETWORK: %q", line)
-		}
+			accept(t, calls[0])
+			line := strings.Join(calls[0], " ")
+			for _, want := range []string{c.flags[0] + " " + hosts, "-bind-to none", "/shared/my images", "FASTERNET_MPI"} {
+				if !strings.Contains(line, want) {
+					t.Errorf("want %q in %q", want, line)
+				}
+			}
+			calls, _, _ = script(t, map[string]int{"mpirun": 0}, []string{"NETWORK=net0"}, "sh", file, c.mpi, hosts, "fasternet_s")
+			if line := strings.Join(calls[0], " "); !strings.Contains(line, c.flags[1]+"fasternet-train train fasternet_s") || strings.Contains(line, "  ") {
+				t.Errorf("NETWORK: %q", line)
+			}
+		})
 	}
 	for _, words := range [][]string{{}, {"openmpi", "hosts"}, {"intel", "hosts", "fasternet_s"}} {
 		if calls, code, out := script(t, map[string]int{"mpirun": 0}, nil, append([]string{"sh", file}, words...)...); code != exitUsage || len(calls) != 0 {

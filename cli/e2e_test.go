@@ -125,9 +125,12 @@ func idx(data []byte, dims ...int) []byte {
 func fashion(t *testing.T, train, test int) string {
 	t.Helper()
 	dir := t.TempDir()
-	for name, n := range map[string]int{"train": train, "t10k": test} {
-		images, labels := make([]byte, n*28*28), make([]byte, n)
-		for i := range n {
+	for _, c := range []struct {
+		name string
+		n    int
+	}{{"train", train}, {"t10k", test}} {
+		images, labels := make([]byte, c.n*28*28), make([]byte, c.n)
+		for i := range c.n {
 			class := i * 7 % 10
 			labels[i] = byte(class)
 			for p := range 784 {
@@ -140,8 +143,8 @@ func fashion(t *testing.T, train, test int) string {
 				}
 			}
 		}
-		writeFile(t, filepath.Join(dir, name+"-images-idx3-ubyte"), idx(images, n, 28, 28))
-		writeFile(t, filepath.Join(dir, name+"-labels-idx1-ubyte"), idx(labels, n))
+		writeFile(t, filepath.Join(dir, c.name+"-images-idx3-ubyte"), idx(images, c.n, 28, 28))
+		writeFile(t, filepath.Join(dir, c.name+"-labels-idx1-ubyte"), idx(labels, c.n))
 	}
 	return dir
 }

@@ -49,16 +49,21 @@ func TestExport(t *testing.T) {
 		t.Errorf("fresh weights: %v", v)
 	}
 	// It keeps its number of classes, also a small one.
-	for settings, want := range map[string]int{"model.num_classes=3": 3, "model.num_classes=12": 12, "model.num_classes=0": 10} {
-		few := filepath.Join(t.TempDir(), "few.onnx")
-		succeed(t, "export", "--model", "quickstart", "--out", few, "--set", settings)
-		m, err := onnx.Read(few)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if s := m.Graph.Outputs[0].Shape; len(s) != 2 || s[1].Size != int64(want) {
-			t.Errorf("--set %s: the output is %v, want %d classes", settings, s, want)
-		}
+	for _, test := range []struct {
+		settings string
+		want     int
+	}{{"model.num_classes=3", 3}, {"model.num_classes=12", 12}, {"model.num_classes=0", 10}} {
+		t.Run(test.settings, func(t *testing.T) {
+			few := filepath.Join(t.TempDir(), "few.onnx")
+			succeed(t, "export", "--model", "quickstart", "--out", few, "--set", test.settings)
+			m, err := onnx.Read(few)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s := m.Graph.Outputs[0].Shape; len(s) != 2 || s[1].Size != int64(test.want) {
+				t.Errorf("--set %s: the output is %v, want %d classes", test.settings, s, test.want)
+			}
+		})
 	}
 	// At another size, over the file that is there.
 	path := filepath.Join(out, "m.onnx")

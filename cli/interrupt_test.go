@@ -55,10 +55,15 @@ func TestInterruptions(t *testing.T) {
 		}
 	}
 	i := &interruptions{}
-	for code, err := range map[int]error{0: nil, 143: errors.Join(train.ErrInterrupted, train.ErrTimeLimit)} {
-		if got := i.code(err); got != code {
-			t.Errorf("without a signal: exit code %d for %v, want %d", got, err, code)
-		}
+	for _, test := range []struct {
+		code int
+		err  error
+	}{{0, nil}, {143, errors.Join(train.ErrInterrupted, train.ErrTimeLimit)}} {
+		t.Run(fmt.Sprint(test.code), func(t *testing.T) {
+			if got := i.code(test.err); got != test.code {
+				t.Errorf("without a signal: exit code %d for %v, want %d", got, test.err, test.code)
+			}
+		})
 	}
 }
 

@@ -136,15 +136,17 @@ func TestBadPretraining(t *testing.T) {
 	failWithoutRun(t, "not of a LocalMIM pre-training", append([]string{"train", config, "--from", golden.Path(t, "fasternet_small_gelu.pth")}, short...)...)
 	failWithoutRun(t, "of another model", append([]string{"train", config, "--from", dir, "--set", "mim.nbins=12"}, short...)...)
 	succeed(t, append([]string{"train", config, "--from", dir, "--run", filepath.Join(t.TempDir(), "more")}, short...)...)
-	for setting, want := range map[string]string{
-		"mim.taps=[1, 1]":      "each once",
-		"mim.scales=[4, 3]":    "4, 2, 1 or 0.5",
-		"mim.mask_ratio=0.99":  "leaves none visible",
-		"mim.mask_ratio=1e-20": "masks none",
-		"data.image_size=40":   "no grid of whole cells",
-		"model.name=fasternet": "model.",
-		"mim.tabs=[1]":         "did you mean taps",
+	for _, c := range []struct{ setting, want string }{
+		{"mim.taps=[1, 1]", "each once"},
+		{"mim.scales=[4, 3]", "4, 2, 1 or 0.5"},
+		{"mim.mask_ratio=0.99", "leaves none visible"},
+		{"mim.mask_ratio=1e-20", "masks none"},
+		{"data.image_size=40", "no grid of whole cells"},
+		{"model.name=fasternet", "model."},
+		{"mim.tabs=[1]", "did you mean taps"},
 	} {
-		fail(t, 2, want, "train", config, "--data", data, "--set", setting)
+		t.Run(c.setting, func(t *testing.T) {
+			fail(t, 2, c.want, "train", config, "--data", data, "--set", c.setting)
+		})
 	}
 }

@@ -22,15 +22,20 @@ func TestSummary(t *testing.T) {
 		}
 		return ""
 	}
-	for want, args := range map[string][]string{
-		"40×56×56 2000 6.021 6.272 125440": nil,
-		"40×56×56 1960 6.021 6.021 125440": {"--folded"},
-		"40×48×48 2000 4.424 4.608 92160":  {"--size", "192"},
-		"20×56×56 1000 3.011 3.136 62720":  {"--set", "model.embed_dim=20"},
+	for _, c := range []struct {
+		want string
+		args []string
+	}{
+		{"40×56×56 2000 6.021 6.272 125440", nil},
+		{"40×56×56 1960 6.021 6.021 125440", []string{"--folded"}},
+		{"40×48×48 2000 4.424 4.608 92160", []string{"--size", "192"}},
+		{"20×56×56 1000 3.011 3.136 62720", []string{"--set", "model.embed_dim=20"}},
 	} {
-		if got := layer(args...); got != want {
-			t.Errorf("%v: patch_embed is %q, want %q", args, got, want)
-		}
+		t.Run(c.want, func(t *testing.T) {
+			if got := layer(c.args...); got != c.want {
+				t.Errorf("%v: patch_embed is %q, want %q", c.args, got, c.want)
+			}
+		})
 	}
 }
 
@@ -124,24 +129,29 @@ func TestBenchPConv(t *testing.T) {
 }
 
 func TestBadMeasurements(t *testing.T) {
-	for want, args := range map[string][]string{
-		`--protocol: want throughput or paper, got "imagenet"`: {"quickstart", "--protocol", "imagenet"},
-		"leave --batch out":                                          {"quickstart", "--protocol", "paper", "--batch", "8"},
-		"leave --train out":                                          {"quickstart", "--protocol", "paper", "--train"},
-		"--iterations: want 0 or more, got -5":                       {"quickstart", "--iterations", "-5"},
-		"--batch: want 1 or more, got 0":                             {"quickstart", "--batch", "0"},
-		"--threads: want 0 or more, got -1":                          {"quickstart", "--threads", "-1"},
-		"--warmup: want 0 or more, got -1":                           {"quickstart", "--warmup", "-1"},
-		"--size: want 0 or more, got -32":                            {"quickstart", "--size", "-32"},
-		"--seconds: want 0 or more, got NaN":                         {"quickstart", "--seconds", "NaN"},
-		"[iterations seconds]":                                       {"quickstart", "--iterations", "5", "--seconds", "2"},
-		"[infer train]":                                              {"quickstart", "--infer", "--train"},
-		`--operators: operator "sconv": want some of`:                {"pconv", "--operators", "conv,sconv"},
-		"--batch and --iterations: want 1 or more":                   {"pconv", "--iterations", "0"},
-		"unknown command \"fasternet_t0\" for":                       {"pconv", "fasternet_t0"},
-		"no preset is called \"fasternet_t7\", did you mean fastern": {"fasternet_t7"},
+	for _, c := range []struct {
+		want string
+		args []string
+	}{
+		{`--protocol: want throughput or paper, got "imagenet"`, []string{"quickstart", "--protocol", "imagenet"}},
+		{"leave --batch out", []string{"quickstart", "--protocol", "paper", "--batch", "8"}},
+		{"leave --train out", []string{"quickstart", "--protocol", "paper", "--train"}},
+		{"--iterations: want 0 or more, got -5", []string{"quickstart", "--iterations", "-5"}},
+		{"--batch: want 1 or more, got 0", []string{"quickstart", "--batch", "0"}},
+		{"--threads: want 0 or more, got -1", []string{"quickstart", "--threads", "-1"}},
+		{"--warmup: want 0 or more, got -1", []string{"quickstart", "--warmup", "-1"}},
+		{"--size: want 0 or more, got -32", []string{"quickstart", "--size", "-32"}},
+		{"--seconds: want 0 or more, got NaN", []string{"quickstart", "--seconds", "NaN"}},
+		{"[iterations seconds]", []string{"quickstart", "--iterations", "5", "--seconds", "2"}},
+		{"[infer train]", []string{"quickstart", "--infer", "--train"}},
+		{`--operators: operator "sconv": want some of`, []string{"pconv", "--operators", "conv,sconv"}},
+		{"--batch and --iterations: want 1 or more", []string{"pconv", "--iterations", "0"}},
+		{"unknown command \"fasternet_t0\" for", []string{"pconv", "fasternet_t0"}},
+		{"no preset is called \"fasternet_t7\", did you mean fastern", []string{"fasternet_t7"}},
 	} {
-		fail(t, 2, want, append([]string{"bench"}, args...)...)
+		t.Run(c.want, func(t *testing.T) {
+			fail(t, 2, c.want, append([]string{"bench"}, c.args...)...)
+		})
 	}
 	fail(t, 2, "unknown flag", "summary", "quickstart", "--depth", "2")
 }

@@ -59,21 +59,26 @@ func TestLRFind(t *testing.T) {
 // A teacher and a pattern that do not fit are found before a folder is made.
 func TestBadRecipe(t *testing.T) {
 	dir, args := tinyRun(t, fashion(t, 24, 8))
-	for want, settings := range map[string][]string{
-		"distill.teacher: ":    {"distill.type=soft", "distill.teacher=no/such/run"},
-		`is called "body.*"`:   {`train.frozen=["body.*"]`},
-		"nothing is left":      {`train.frozen=["*"]`},
-		"train.frozen_stages:": {"train.frozen_stages=3"},
+	for _, c := range []struct {
+		want     string
+		settings []string
+	}{
+		{"distill.teacher: ", []string{"distill.type=soft", "distill.teacher=no/such/run"}},
+		{`is called "body.*"`, []string{`train.frozen=["body.*"]`}},
+		{"nothing is left", []string{`train.frozen=["*"]`}},
+		{"train.frozen_stages:", []string{"train.frozen_stages=3"}},
 	} {
-		call := args
-		for _, s := range settings {
-			call = append(call, "--set", s)
-		}
-		code := 1
-		if strings.HasSuffix(want, "stages:") {
-			code = 2
-		}
-		fail(t, code, want, call...)
+		t.Run(c.want, func(t *testing.T) {
+			call := args
+			for _, s := range c.settings {
+				call = append(call, "--set", s)
+			}
+			code := 1
+			if strings.HasSuffix(c.want, "stages:") {
+				code = 2
+			}
+			fail(t, code, c.want, call...)
+		})
 	}
 	if _, err := os.Stat(dir); err == nil {
 		t.Error("a folder was made")

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -131,24 +132,29 @@ func TestSignals(t *testing.T) {
 	data := fashion(t, 200, 50)
 	whole, args := tinyRun(t, data)
 	succeed(t, args...)
-	for signal, code := range map[syscall.Signal]int{syscall.SIGINT: 130, syscall.SIGTERM: 143} {
-		dir, args := tinyRun(t, data)
-		args = append(args, "--set", "checkpoint.every_steps=0") // only the signal writes one
-		cmd := command(args...)
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		waitForStep(t, dir, 12)
-		if err := cmd.Process.Signal(signal); err != nil {
-			t.Fatal(err)
-		}
-		cmd.Wait()
-		if got := cmd.ProcessState.ExitCode(); got != code {
-			t.Errorf("%v: exit code %d, want %d", signal, got, code)
-		}
-		readLast(t, dir) // written
-		succeed(t, "train", "--run", dir, "--resume", "--set", "checkpoint.every_steps=1")
-		sameWeights(t, readLast(t, dir), readLast(t, whole))
+	for _, c := range []struct {
+		signal syscall.Signal
+		code   int
+	}{{syscall.SIGINT, 130}, {syscall.SIGTERM, 143}} {
+		t.Run(fmt.Sprint(c.signal), func(t *testing.T) {
+			dir, args := tinyRun(t, data)
+			args = append(args, "--set", "checkpoint.every_steps=0") // only the signal writes one
+			cmd := command(args...)
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			waitForStep(t, dir, 12)
+			if err := cmd.Process.Signal(c.signal); err != nil {
+				t.Fatal(err)
+			}
+			cmd.Wait()
+			if got := cmd.ProcessState.ExitCode(); got != c.code {
+				t.Errorf("%v: exit code %d, want %d", c.signal, got, c.code)
+			}
+			readLast(t, dir) // written
+			succeed(t, "train", "--run", dir, "--resume", "--set", "checkpoint.every_steps=1")
+			sameWeights(t, readLast(t, dir), readLast(t, whole))
+		})
 	}
 }
 
@@ -163,17 +169,22 @@ func TestTornCheckpoint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, damaged := range map[string][]byte{
-		"torn":    raw[:len(raw)/2],
-		"altered": append(append([]byte(nil), raw[:len(raw)-9]...), append([]byte{raw[len(raw)-9] ^ 4}, raw[len(raw)-8:]...)...),
-		"empty":   nil,
+	for _, c := range []struct {
+		name    string
+		damaged []byte
+	}{
+		{"torn", raw[:len(raw)/2]},
+		{"altered", append(append([]byte(nil), raw[:len(raw)-9]...), append([]byte{raw[len(raw)-9] ^ 4}, raw[len(raw)-8:]...)...)},
+		{"empty", nil},
 	} {
-		writeFile(t, path, damaged)
-		r := invoke(t, append(args, "--resume")...)
-		if r.code != 0 || !strings.Contains(r.stderr, "damaged checkpoint") || !strings.Contains(r.stderr, "resuming ") {
-			t.Errorf("%s: exit code %d\n%s", name, r.code, r.stderr)
-		}
-		sameWeights(t, readLast(t, whole), want)
+		t.Run(c.name, func(t *testing.T) {
+			writeFile(t, path, c.damaged)
+			r := invoke(t, append(args, "--resume")...)
+			if r.code != 0 || !strings.Contains(r.stderr, "damaged checkpoint") || !strings.Contains(r.stderr, "resuming ") {
+				t.Errorf("%s: exit code %d\n%s", c.name, r.code, r.stderr)
+			}
+			sameWeights(t, readLast(t, whole), want)
+		})
 	}
 	writeFile(t, filepath.Join(whole, "checkpoints", checkpoints.Best), raw[:100])
 	fail(t, 1, "damaged checkpoint", "eval", "--model", whole)

@@ -50,26 +50,31 @@ func TestLocal(t *testing.T) {
 
 // An operation that the others do not answer, or not with the same.
 func TestLocalErrors(t *testing.T) {
-	for want, f := range map[string]func(g Group) error{
-		"a broadcast": func(g Group) error {
+	for _, c := range []struct {
+		want string
+		f    func(g Group) error
+	}{
+		{"a broadcast", func(g Group) error {
 			if g.Rank() == 1 {
 				return g.Barrier()
 			}
 			return g.Broadcast(nil, 0)
-		},
-		"room for 2": func(g Group) error { return g.Broadcast(make([]byte, 1+g.Rank()), 0) },
-		"rank 1 2":   func(g Group) error { return g.Sum(make([]float32, 1+g.Rank())) },
-		"rank 1: broke": func(g Group) error {
+		}},
+		{"room for 2", func(g Group) error { return g.Broadcast(make([]byte, 1+g.Rank()), 0) }},
+		{"rank 1 2", func(g Group) error { return g.Sum(make([]float32, 1+g.Rank())) }},
+		{"rank 1: broke", func(g Group) error {
 			if g.Rank() == 1 {
 				g.Abort(errors.New("broke"))
 			}
 			return g.Barrier()
-		},
+		}},
 	} {
-		each(2, func(g Group) {
-			if err := f(g); err == nil || !strings.Contains(err.Error(), want) {
-				t.Errorf("%v, want %q", err, want)
-			}
+		t.Run(c.want, func(t *testing.T) {
+			each(2, func(g Group) {
+				if err := c.f(g); err == nil || !strings.Contains(err.Error(), c.want) {
+					t.Errorf("%v, want %q", err, c.want)
+				}
+			})
 		})
 	}
 }

@@ -35,33 +35,40 @@ func TestPresets(t *testing.T) {
 		batch                            int
 		lr, decay, dropPath, mixup, clip float64
 	}
-	for name, want := range map[string]recipe{
-		"fasternet_t0": {40, []int{1, 2, 8, 2}, "gelu", 4096, 0.004, 0.005, 0, 0.05, 0},
-		"fasternet_t1": {64, []int{1, 2, 8, 2}, "gelu", 4096, 0.004, 0.01, 0.02, 0.1, 0},
-		"fasternet_t2": {96, []int{1, 2, 8, 2}, "relu", 4096, 0.004, 0.02, 0.05, 0.1, 0},
-		"fasternet_s":  {128, []int{1, 2, 13, 2}, "relu", 4096, 0.004, 0.03, 0.1, 0.3, 0},
-		"fasternet_m":  {144, []int{3, 4, 18, 3}, "relu", 2048, 0.002, 0.05, 0.2, 0.5, 1},
-		"fasternet_l":  {192, []int{3, 4, 18, 3}, "relu", 2048, 0.002, 0.05, 0.3, 0.7, 0.01},
+	for _, test := range []struct {
+		name string
+		want recipe
+	}{
+		{"fasternet_t0", recipe{40, []int{1, 2, 8, 2}, "gelu", 4096, 0.004, 0.005, 0, 0.05, 0}},
+		{"fasternet_t1", recipe{64, []int{1, 2, 8, 2}, "gelu", 4096, 0.004, 0.01, 0.02, 0.1, 0}},
+		{"fasternet_t2", recipe{96, []int{1, 2, 8, 2}, "relu", 4096, 0.004, 0.02, 0.05, 0.1, 0}},
+		{"fasternet_s", recipe{128, []int{1, 2, 13, 2}, "relu", 4096, 0.004, 0.03, 0.1, 0.3, 0}},
+		{"fasternet_m", recipe{144, []int{3, 4, 18, 3}, "relu", 2048, 0.002, 0.05, 0.2, 0.5, 1}},
+		{"fasternet_l", recipe{192, []int{3, 4, 18, 3}, "relu", 2048, 0.002, 0.05, 0.3, 0.7, 0.01}},
 	} {
-		c, err := configs.Load(name)
-		if err != nil {
-			t.Error(err)
-			continue
-		}
-		got := recipe{c.Model.EmbedDim, c.Model.Depths, c.Model.ActLayer, c.Train.BatchSize * c.Train.AccumSteps,
-			c.Optim.LR, c.Optim.WeightDecay, c.Model.DropPathRate, c.Augment.Mixup, c.Optim.ClipGrad}
-		if !reflect.DeepEqual(got, want) {
-			t.Errorf("%s: %+v, want %+v", name, got, want)
-		}
-		if c.Train.Epochs != 300 || c.Sched.WarmupEpochs != 20 || c.Sched.MinLR != 1e-5 || c.Sched.WarmupLR != 1e-6 || c.Sched.Form != "fasternet" ||
-			c.Augment.Cutmix != 1 || c.Augment.Smoothing != 0.1 || c.Optim.WeightDecayOn != "all" || c.Data.TestCropRatio != 0.9 || c.Model.InitStd != 0.02 {
-			t.Errorf("%s: the common part of the recipes differs: %+v", name, c)
-		}
-		for epoch, size := range map[int]int{0: 192, 279: 192, 280: 224, 299: 224} {
-			if got := c.Data.Scale(epoch); got != size {
-				t.Errorf("%s: %d px in epoch %d, want %d", name, got, epoch, size)
+		t.Run(test.name, func(t *testing.T) {
+			c, err := configs.Load(test.name)
+			if err != nil {
+				t.Error(err)
+				return
 			}
-		}
+			got := recipe{c.Model.EmbedDim, c.Model.Depths, c.Model.ActLayer, c.Train.BatchSize * c.Train.AccumSteps,
+				c.Optim.LR, c.Optim.WeightDecay, c.Model.DropPathRate, c.Augment.Mixup, c.Optim.ClipGrad}
+			if !reflect.DeepEqual(got, test.want) {
+				t.Errorf("%s: %+v, want %+v", test.name, got, test.want)
+			}
+			if c.Train.Epochs != 300 || c.Sched.WarmupEpochs != 20 || c.Sched.MinLR != 1e-5 || c.Sched.WarmupLR != 1e-6 || c.Sched.Form != "fasternet" ||
+				c.Augment.Cutmix != 1 || c.Augment.Smoothing != 0.1 || c.Optim.WeightDecayOn != "all" || c.Data.TestCropRatio != 0.9 || c.Model.InitStd != 0.02 {
+				t.Errorf("%s: the common part of the recipes differs: %+v", test.name, c)
+			}
+			for _, tt := range []struct{ epoch, size int }{{0, 192}, {279, 192}, {280, 224}, {299, 224}} {
+				t.Run(fmt.Sprint(tt.epoch), func(t *testing.T) {
+					if got := c.Data.Scale(tt.epoch); got != tt.size {
+						t.Errorf("%s: %d px in epoch %d, want %d", test.name, got, tt.epoch, tt.size)
+					}
+				})
+			}
+		})
 	}
 	for _, name := range configs.Presets() {
 		text, err := configs.PresetText(name)
@@ -74,11 +81,11 @@ func TestPresets(t *testing.T) {
 func TestPrecedence(t *testing.T) {
 	dir := t.TempDir()
 	base, top := filepath.Join(dir, "base.yaml"), filepath.Join(dir, "top.yaml")
-	for path, text := range map[string]string{
-		base: "base: fasternet_t1\ntrain: {epochs: 50}\noptim: {lr: 0.5}\n",
-		top:  "base: " + base + "\ntrain:\n  batch_size: 32\noptim: {lr: 0.25}\n",
+	for _, test := range []struct{ path, text string }{
+		{base, "base: fasternet_t1\ntrain: {epochs: 50}\noptim: {lr: 0.5}\n"},
+		{top, "base: " + base + "\ntrain:\n  batch_size: 32\noptim: {lr: 0.25}\n"},
 	} {
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		if err := os.WriteFile(test.path, []byte(test.text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -134,13 +141,18 @@ func TestYAMLRoundTrip(t *testing.T) {
 
 func TestStageSides(t *testing.T) {
 	m := configs.Default().Model
-	for size, want := range map[int][]int{224: {56, 28, 14, 7}, 192: {48, 24, 12, 6}, 32: {8, 4, 2, 1}, 63: {15, 7, 3, 1}, 31: {7, 3, 1, 0}} {
-		if got := m.StageSides(size); !reflect.DeepEqual(got, want) {
-			t.Errorf("%d px: %v, want %v", size, got, want)
-		}
-		if err := m.CheckImageSize(size); (err != nil) != (size == 31) {
-			t.Errorf("%d px: %v", size, err)
-		}
+	for _, c := range []struct {
+		size int
+		want []int
+	}{{224, []int{56, 28, 14, 7}}, {192, []int{48, 24, 12, 6}}, {32, []int{8, 4, 2, 1}}, {63, []int{15, 7, 3, 1}}, {31, []int{7, 3, 1, 0}}} {
+		t.Run(fmt.Sprint(c.size), func(t *testing.T) {
+			if got := m.StageSides(c.size); !reflect.DeepEqual(got, c.want) {
+				t.Errorf("%d px: %v, want %v", c.size, got, c.want)
+			}
+			if err := m.CheckImageSize(c.size); (err != nil) != (c.size == 31) {
+				t.Errorf("%d px: %v", c.size, err)
+			}
+		})
 	}
 }
 

@@ -59,10 +59,12 @@ func TestDifferences(t *testing.T) {
 	if len(want) > 0 {
 		t.Errorf("not found: %v", want)
 	}
-	for preset, setting := range map[string]string{"fasternet_s": "optim.lr=0.5", "mim_swin_base": "seed=3", "quickstart": "train.epochs=3"} {
-		name, d, err := load(preset, setting).Nearest()
-		if err != nil || name != preset || len(d) != 1 {
-			t.Errorf("%s with %s: nearest is %s, %v, %v", preset, setting, name, d, err)
-		}
+	for _, test := range []struct{ preset, setting string }{{"fasternet_s", "optim.lr=0.5"}, {"mim_swin_base", "seed=3"}, {"quickstart", "train.epochs=3"}} {
+		t.Run(test.preset, func(t *testing.T) {
+			name, d, err := load(test.preset, test.setting).Nearest()
+			if err != nil || name != test.preset || len(d) != 1 {
+				t.Errorf("%s with %s: nearest is %s, %v, %v", test.preset, test.setting, name, d, err)
+			}
+		})
 	}
 }

@@ -7,39 +7,49 @@ import (
 )
 
 func TestMIMPresets(t *testing.T) {
-	for name, want := range map[string][]MIMScale{
-		"mim_vit_base": {{2, 768, 14, 1, 4, 56, 4, 27, 256}, {4, 768, 14, 1, 2, 28, 8, 27, 256}, {10, 768, 14, 1, 1, 14, 16, 27, 256}, {12, 768, 14, 1, 0.5, 7, 32, 27, 256}},
-		"mim_swin_base": {{1, 256, 28, 4, 1, 28, 8, 54, 64}, {2, 512, 14, 2, 1, 14, 16, 54, 128}, {3, 1024, 7, 1, 1, 7, 32, 54, 128},
-			{4, 1024, 7, 1, 1, 7, 32, 54, 128}},
-		"mim_quickstart": {{2, 96, 8, 1, 2, 16, 2, 9, 64}, {4, 96, 8, 1, 1, 8, 4, 9, 64}, {6, 96, 8, 1, 0.5, 4, 8, 9, 64}},
+	for _, test := range []struct {
+		name string
+		want []MIMScale
+	}{
+		{"mim_vit_base", []MIMScale{{2, 768, 14, 1, 4, 56, 4, 27, 256}, {4, 768, 14, 1, 2, 28, 8, 27, 256}, {10, 768, 14, 1, 1, 14, 16, 27, 256}, {12, 768, 14, 1, 0.5, 7, 32, 27, 256}}},
+		{"mim_swin_base", []MIMScale{{1, 256, 28, 4, 1, 28, 8, 54, 64}, {2, 512, 14, 2, 1, 14, 16, 54, 128}, {3, 1024, 7, 1, 1, 7, 32, 54, 128},
+			{4, 1024, 7, 1, 1, 7, 32, 54, 128}}},
+		{"mim_quickstart", []MIMScale{{2, 96, 8, 1, 2, 16, 2, 9, 64}, {4, 96, 8, 1, 1, 8, 4, 9, 64}, {6, 96, 8, 1, 0.5, 4, 8, 9, 64}}},
 	} {
-		c, err := Load(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := c.MIMScales(); !reflect.DeepEqual(got, want) {
-			t.Errorf("%s: scales %v, want %v", name, got, want)
-		}
-		text, err := c.YAML()
-		if err != nil {
-			t.Fatal(err)
-		}
-		again, err := Parse("again", string(text))
-		if err != nil || !reflect.DeepEqual(again.MIM, c.MIM) {
-			t.Errorf("%s: after writing and reading %v, %+v, want %+v", name, err, again, c.MIM)
-		}
+		t.Run(test.name, func(t *testing.T) {
+			c, err := Load(test.name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := c.MIMScales(); !reflect.DeepEqual(got, test.want) {
+				t.Errorf("%s: scales %v, want %v", test.name, got, test.want)
+			}
+			text, err := c.YAML()
+			if err != nil {
+				t.Fatal(err)
+			}
+			again, err := Parse("again", string(text))
+			if err != nil || !reflect.DeepEqual(again.MIM, c.MIM) {
+				t.Errorf("%s: after writing and reading %v, %+v, want %+v", test.name, err, again, c.MIM)
+			}
+		})
 	}
-	for name, want := range map[string][2]int{"mim_vit_base": {14, 49}, "mim_vit_large": {14, 49}, "mim_swin_base": {7, 12}, "mim_swin_large": {7, 12}, "mim_quickstart": {8, 16}} {
-		c, err := Load(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if side, visible := c.MIMUnits(); [2]int{side, visible} != want {
-			t.Errorf("%s: %d units along a side, %d visible, want %v", name, side, visible, want)
-		}
-		if c.Checkpoint.Monitor != "loss" {
-			t.Errorf("%s: monitor %s", name, c.Checkpoint.Monitor)
-		}
+	for _, tt := range []struct {
+		name string
+		want [2]int
+	}{{"mim_vit_base", [2]int{14, 49}}, {"mim_vit_large", [2]int{14, 49}}, {"mim_swin_base", [2]int{7, 12}}, {"mim_swin_large", [2]int{7, 12}}, {"mim_quickstart", [2]int{8, 16}}} {
+		t.Run(tt.name, func(t *testing.T) {
+			c, err := Load(tt.name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if side, visible := c.MIMUnits(); [2]int{side, visible} != tt.want {
+				t.Errorf("%s: %d units along a side, %d visible, want %v", tt.name, side, visible, tt.want)
+			}
+			if c.Checkpoint.Monitor != "loss" {
+				t.Errorf("%s: monitor %s", tt.name, c.Checkpoint.Monitor)
+			}
+		})
 	}
 }
 

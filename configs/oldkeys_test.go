@@ -24,14 +24,16 @@ func TestOldKeys(t *testing.T) {
 	if c, err := Parse("test", "", "from_ema=false"); err != nil || c.FromWeights != "plain" {
 		t.Errorf("as a setting: %v", err)
 	}
-	for yaml, want := range map[string]string{
-		"from_ema: 3":                         "unknown key",
-		"from_ema: true\nfrom_weights: plain": "from_weights: the key is there twice",
-		"from_weights: both":                  "from_weights: want auto or plain or ema",
-		"distill: {weights: avg}":             "distill.weights: want auto or plain or ema",
+	for _, test := range []struct{ yaml, want string }{
+		{"from_ema: 3", "unknown key"},
+		{"from_ema: true\nfrom_weights: plain", "from_weights: the key is there twice"},
+		{"from_weights: both", "from_weights: want auto or plain or ema"},
+		{"distill: {weights: avg}", "distill.weights: want auto or plain or ema"},
 	} {
-		if _, err := Parse("test", yaml); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: %v, want %q", yaml, err, want)
-		}
+		t.Run(test.yaml, func(t *testing.T) {
+			if _, err := Parse("test", test.yaml); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("%q: %v, want %q", test.yaml, err, test.want)
+			}
+		})
 	}
 }

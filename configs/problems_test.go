@@ -133,10 +133,15 @@ func TestExaminedConfig(t *testing.T) {
 	if len(e.Problems) != 3 || c == nil || c.Data.Dir != "here" || c.Train.BatchSize == 0 || c.Model.ActLayer != "gelu" {
 		t.Fatalf("%+v, %+v", e.Problems, c)
 	}
-	for key, want := range map[string]bool{"train.epochs": true, "model.act_layer": true, "model.depths": true, "train.batch_size": false, "train": false, "data.dir": false} {
-		if e.Wrong(key) != want {
-			t.Errorf("%s: %v", key, !want)
-		}
+	for _, test := range []struct {
+		key  string
+		want bool
+	}{{"train.epochs", true}, {"model.act_layer", true}, {"model.depths", true}, {"train.batch_size", false}, {"train", false}, {"data.dir", false}} {
+		t.Run(test.key, func(t *testing.T) {
+			if e.Wrong(test.key) != test.want {
+				t.Errorf("%s: %v", test.key, !test.want)
+			}
+		})
 	}
 	if e := Examine("none"); e.Config != nil || len(e.Problems) != 1 {
 		t.Errorf("%+v", e)

@@ -14,13 +14,16 @@ import (
 // resize.
 func BenchmarkAugment(b *testing.B) {
 	const size = 224
-	for name, set := range map[string]func(t *TrainTransform){
-		"RandAugment": func(t *TrainTransform) { t.RandAugment = parsed(b, "rand-m9-mstd0.5-inc1") },
-		"ColorJitter": func(t *TrainTransform) { t.ColorJitter = 0.4 },
+	for _, c := range []struct {
+		name string
+		set  func(t *TrainTransform)
+	}{
+		{"RandAugment", func(t *TrainTransform) { t.RandAugment = parsed(b, "rand-m9-mstd0.5-inc1") }},
+		{"ColorJitter", func(t *TrainTransform) { t.ColorJitter = 0.4 }},
 	} {
-		b.Run(name, func(b *testing.B) {
+		b.Run(c.name, func(b *testing.B) {
 			tr := trainTransform(size, 3)
-			set(tr)
+			c.set(tr)
 			src := photo(b)
 			m, spare := clonedImage(src), clonedImage(src)
 			r := rng.New(1, rng.Augment)

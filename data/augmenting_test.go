@@ -69,27 +69,32 @@ func TestColorJitter(t *testing.T) {
 }
 
 func TestAugmentErrors(t *testing.T) {
-	for want, change := range map[string]func(*TrainTransform){
-		"ColorJitter is -1":   func(t *TrainTransform) { t.ColorJitter = -1 },
-		"ColorJitter is NaN":  func(t *TrainTransform) { t.ColorJitter = math.NaN() },
-		"one takes the place": func(t *TrainTransform) { t.ColorJitter, t.RandAugment = 0.4, &policy.RandAugment{Ops: 1, Prob: 1} },
-		"RandAugment: policy": func(t *TrainTransform) { t.RandAugment = &policy.RandAugment{Prob: 0.5} },
-		"Erasing.Prob is 2":   func(t *TrainTransform) { t.Erasing.Prob = 2 },
-		"Erasing.Prob is NaN": func(t *TrainTransform) { t.Erasing.Prob = math.NaN() },
-		`unknown Erasing.Mode "noise"`: func(t *TrainTransform) {
+	for _, c := range []struct {
+		want   string
+		change func(*TrainTransform)
+	}{
+		{"ColorJitter is -1", func(t *TrainTransform) { t.ColorJitter = -1 }},
+		{"ColorJitter is NaN", func(t *TrainTransform) { t.ColorJitter = math.NaN() }},
+		{"one takes the place", func(t *TrainTransform) { t.ColorJitter, t.RandAugment = 0.4, &policy.RandAugment{Ops: 1, Prob: 1} }},
+		{"RandAugment: policy", func(t *TrainTransform) { t.RandAugment = &policy.RandAugment{Prob: 0.5} }},
+		{"Erasing.Prob is 2", func(t *TrainTransform) { t.Erasing.Prob = 2 }},
+		{"Erasing.Prob is NaN", func(t *TrainTransform) { t.Erasing.Prob = math.NaN() }},
+		{`unknown Erasing.Mode "noise"`, func(t *TrainTransform) {
 			t.Erasing = augment.Erasing{Prob: 1, Mode: "noise", Count: 1, Area: erasingArea}
-		},
-		"Erasing.Count is 0": func(t *TrainTransform) {
+		}},
+		{"Erasing.Count is 0", func(t *TrainTransform) {
 			t.Erasing = augment.Erasing{Prob: 1, Mode: augment.ErasePixel, Area: erasingArea}
-		},
-		"Erasing.Area is [0 0]": func(t *TrainTransform) { t.Erasing = augment.Erasing{Prob: 1, Mode: augment.ErasePixel, Count: 1} },
-		"Erasing.Area is [0.5 0.1]": func(t *TrainTransform) {
+		}},
+		{"Erasing.Area is [0 0]", func(t *TrainTransform) { t.Erasing = augment.Erasing{Prob: 1, Mode: augment.ErasePixel, Count: 1} }},
+		{"Erasing.Area is [0.5 0.1]", func(t *TrainTransform) {
 			t.Erasing = augment.Erasing{Prob: 1, Mode: augment.ErasePixel, Count: 1, Area: [2]float64{0.5, 0.1}}
-		},
+		}},
 	} {
-		tr := trainTransform(40, 3)
-		change(tr)
-		datatest.WantError(t, tr.Validate(), want)
+		t.Run(c.want, func(t *testing.T) {
+			tr := trainTransform(40, 3)
+			c.change(tr)
+			datatest.WantError(t, tr.Validate(), c.want)
+		})
 	}
 }
 

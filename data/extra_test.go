@@ -103,19 +103,22 @@ func TestExtraBelongsToItsBatch(t *testing.T) {
 }
 
 func TestExtraErrors(t *testing.T) {
-	for name, c := range map[string]struct {
+	for _, test := range []struct {
+		name   string
 		change func(*LoaderOptions)
 		want   string
 	}{
-		"shape":  {func(o *LoaderOptions) { o.Transform = trainTransform(4, 3) }, "images of 4 rows"},
-		"mixing": {func(o *LoaderOptions) { o.Mix = trainOptions().Mix }, "turn mixup and CutMix off"},
-		"bad":    {func(o *LoaderOptions) { o.SkipBad = true }, "repair or remove"},
+		{"shape", func(o *LoaderOptions) { o.Transform = trainTransform(4, 3) }, "images of 4 rows"},
+		{"mixing", func(o *LoaderOptions) { o.Mix = trainOptions().Mix }, "turn mixup and CutMix off"},
+		{"bad", func(o *LoaderOptions) { o.SkipBad = true }, "repair or remove"},
 	} {
-		opt := extraOptions()
-		c.change(&opt)
-		if _, err := NewLoader(newFakeSet(8), opt); err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: error %v, want %q", name, err, c.want)
-		}
+		t.Run(test.name, func(t *testing.T) {
+			opt := extraOptions()
+			test.change(&opt)
+			if _, err := NewLoader(newFakeSet(8), opt); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("%s: error %v, want %q", test.name, err, test.want)
+			}
+		})
 	}
 	opt := extraOptions()
 	opt.Extra = sums{6}

@@ -219,23 +219,28 @@ func TestLoaderBadStart(t *testing.T) {
 }
 
 func TestNewLoaderErrors(t *testing.T) {
-	for want, change := range map[string]func(*LoaderOptions){
-		"batch size is 0":                func(o *LoaderOptions) { o.Batch = 0 },
-		"-1 loader workers":              func(o *LoaderOptions) { o.Workers = -1 },
-		"-1 batches to prefetch":         func(o *LoaderOptions) { o.Prefetch = -1 },
-		"no transform":                   func(o *LoaderOptions) { o.Transform = nil },
-		"TrainTransform.Size is 0":       func(o *LoaderOptions) { o.Transform = trainTransform(0, 3) },
-		"no batch of 44 can be made":     func(o *LoaderOptions) { o.Batch = 44 },
-		"Mixup.Prob is 2":                func(o *LoaderOptions) { o.Mix.Prob = 2 },
-		"Mixup.Classes is 4":             func(o *LoaderOptions) { o.Classes = 5 },
-		"43 samples in batches of 5":     func(o *LoaderOptions) { o.Batch = 5 },
-		"43 samples in batches of 4":     func(o *LoaderOptions) { o.DropLast = false },
-		"targets of 3 classes are too f": func(o *LoaderOptions) { o.Mix, o.Classes = nil, 3 },
+	for _, c := range []struct {
+		want   string
+		change func(*LoaderOptions)
+	}{
+		{"batch size is 0", func(o *LoaderOptions) { o.Batch = 0 }},
+		{"-1 loader workers", func(o *LoaderOptions) { o.Workers = -1 }},
+		{"-1 batches to prefetch", func(o *LoaderOptions) { o.Prefetch = -1 }},
+		{"no transform", func(o *LoaderOptions) { o.Transform = nil }},
+		{"TrainTransform.Size is 0", func(o *LoaderOptions) { o.Transform = trainTransform(0, 3) }},
+		{"no batch of 44 can be made", func(o *LoaderOptions) { o.Batch = 44 }},
+		{"Mixup.Prob is 2", func(o *LoaderOptions) { o.Mix.Prob = 2 }},
+		{"Mixup.Classes is 4", func(o *LoaderOptions) { o.Classes = 5 }},
+		{"43 samples in batches of 5", func(o *LoaderOptions) { o.Batch = 5 }},
+		{"43 samples in batches of 4", func(o *LoaderOptions) { o.DropLast = false }},
+		{"targets of 3 classes are too f", func(o *LoaderOptions) { o.Mix, o.Classes = nil, 3 }},
 	} {
-		opt := trainOptions()
-		change(&opt)
-		_, err := NewLoader(newFakeSet(43), opt)
-		datatest.WantError(t, err, want)
+		t.Run(c.want, func(t *testing.T) {
+			opt := trainOptions()
+			c.change(&opt)
+			_, err := NewLoader(newFakeSet(43), opt)
+			datatest.WantError(t, err, c.want)
+		})
 	}
 	_, err := NewLoader(newFakeSet(0), trainOptions())
 	datatest.WantError(t, err, "empty")

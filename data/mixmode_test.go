@@ -17,43 +17,48 @@ import (
 func TestMixModes(t *testing.T) {
 	const b, h, w, c = 6, 12, 16, 2
 	for _, mode := range []MixMode{"", MixBatch, MixPair, MixElem} {
-		for name, m := range map[string]*Mixup{
-			"mixup":   {MixupAlpha: 0.8, Prob: 1, Classes: b},
-			"cutmix":  {CutmixAlpha: 1, Prob: 1, Classes: b},
-			"min-max": {CutmixMinMax: &[2]float64{0.2, 0.8}, Prob: 1, Classes: b},
-			"both":    {MixupAlpha: 0.8, CutmixAlpha: 1, Prob: 0.7, SwitchProb: 0.5, Classes: b},
+		for _, test := range []struct {
+			name string
+			m    *Mixup
+		}{
+			{"mixup", &Mixup{MixupAlpha: 0.8, Prob: 1, Classes: b}},
+			{"cutmix", &Mixup{CutmixAlpha: 1, Prob: 1, Classes: b}},
+			{"min-max", &Mixup{CutmixMinMax: &[2]float64{0.2, 0.8}, Prob: 1, Classes: b}},
+			{"both", &Mixup{MixupAlpha: 0.8, CutmixAlpha: 1, Prob: 0.7, SwitchProb: 0.5, Classes: b}},
 		} {
-			m.Mode = mode
-			shares := map[int]int{} // seeds by how many different λ a batch has
-			for seed := range uint64(60) {
-				images, targets := mixed(t, m, b, h, w, c, seed)
-				own := map[float32]bool{}
-				for i := range b {
-					sum := 0.0
-					for _, v := range images[i*h*w*c:][:h*w*c] {
-						sum += float64(v)
+			t.Run(test.name, func(t *testing.T) {
+				test.m.Mode = mode
+				shares := map[int]int{} // seeds by how many different λ a batch has
+				for seed := range uint64(60) {
+					images, targets := mixed(t, test.m, b, h, w, c, seed)
+					own := map[float32]bool{}
+					for i := range b {
+						sum := 0.0
+						for _, v := range images[i*h*w*c:][:h*w*c] {
+							sum += float64(v)
+						}
+						row := targets[i*b:][:b]
+						own[row[i]] = true
+						want := float64(row[i])*float64(i) + float64(row[b-1-i])*float64(b-1-i)
+						if mean := sum / (h * w * c); math.Abs(mean-want) > 1e-5 {
+							t.Fatalf("%s, %s, seed %d: mean of sample %d is %v, its target says %v", mode, test.name, seed, i, mean, want)
+						}
+						if mode != MixElem && math.Abs(float64(row[i]-targets[(b-1-i)*b+b-1-i])) > 0 {
+							t.Fatalf("%s, %s: a sample and its partner have different λ", mode, test.name)
+						}
 					}
-					row := targets[i*b:][:b]
-					own[row[i]] = true
-					want := float64(row[i])*float64(i) + float64(row[b-1-i])*float64(b-1-i)
-					if mean := sum / (h * w * c); math.Abs(mean-want) > 1e-5 {
-						t.Fatalf("%s, %s, seed %d: mean of sample %d is %v, its target says %v", mode, name, seed, i, mean, want)
-					}
-					if mode != MixElem && math.Abs(float64(row[i]-targets[(b-1-i)*b+b-1-i])) > 0 {
-						t.Fatalf("%s, %s: a sample and its partner have different λ", mode, name)
+					shares[len(own)]++
+				}
+				most := map[MixMode]int{"": 1, MixBatch: 1, MixPair: b / 2, MixElem: b}[mode]
+				for n := range shares {
+					if n > most {
+						t.Errorf("%s, %s: %d different λ in a batch", mode, test.name, n)
 					}
 				}
-				shares[len(own)]++
-			}
-			most := map[MixMode]int{"": 1, MixBatch: 1, MixPair: b / 2, MixElem: b}[mode]
-			for n := range shares {
-				if n > most {
-					t.Errorf("%s, %s: %d different λ in a batch", mode, name, n)
+				if test.name == "mixup" && shares[most] < 50 {
+					t.Errorf("%s: %d different λ in %d of 60 batches", mode, most, shares[most])
 				}
-			}
-			if name == "mixup" && shares[most] < 50 {
-				t.Errorf("%s: %d different λ in %d of 60 batches", mode, most, shares[most])
-			}
+			})
 		}
 	}
 }
@@ -61,16 +66,21 @@ func TestMixModes(t *testing.T) {
 // One pair that is mixed as a batch of two and as a pair is the same to the bit;
 // elements are mixed with what their partners were.
 func TestMixModesAgree(t *testing.T) {
-	for name, m := range map[string]*Mixup{"mixup": {MixupAlpha: 0.8, Prob: 1, Classes: 2}, "cutmix": {CutmixAlpha: 1, Prob: 1, Classes: 2}} {
-		for seed := range uint64(30) {
-			m.Mode = MixBatch
-			images, targets := mixed(t, m, 2, 9, 7, 3, seed)
-			m.Mode = MixPair
-			again, same := mixed(t, m, 2, 9, 7, 3, seed)
-			if !slices.Equal(images, again) || !slices.Equal(targets, same) {
-				t.Fatalf("%s, seed %d: a pair is not a batch of two", name, seed)
+	for _, c := range []struct {
+		name string
+		m    *Mixup
+	}{{"mixup", &Mixup{MixupAlpha: 0.8, Prob: 1, Classes: 2}}, {"cutmix", &Mixup{CutmixAlpha: 1, Prob: 1, Classes: 2}}} {
+		t.Run(c.name, func(t *testing.T) {
+			for seed := range uint64(30) {
+				c.m.Mode = MixBatch
+				images, targets := mixed(t, c.m, 2, 9, 7, 3, seed)
+				c.m.Mode = MixPair
+				again, same := mixed(t, c.m, 2, 9, 7, 3, seed)
+				if !slices.Equal(images, again) || !slices.Equal(targets, same) {
+					t.Fatalf("%s, seed %d: a pair is not a batch of two", c.name, seed)
+				}
 			}
-		}
+		})
 	}
 	a := randomTensor(1, 4*3*2)
 	b := randomTensor(2, 4*3*2)

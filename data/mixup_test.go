@@ -115,31 +115,36 @@ func mixed(t *testing.T, m *Mixup, b, h, w, c int, seed uint64) (images, targets
 // whatever was drawn.
 func TestMixupTargetsFollowPixels(t *testing.T) {
 	const b, h, w, c = 4, 12, 16, 2
-	for name, m := range map[string]*Mixup{
-		"mixup":   {MixupAlpha: 0.4, Prob: 1, Classes: b},
-		"cutmix":  {CutmixAlpha: 1, Prob: 1, Classes: b},
-		"both":    {MixupAlpha: 0.8, CutmixAlpha: 1, Prob: 0.7, SwitchProb: 0.5, Classes: b},
-		"min-max": {CutmixMinMax: &[2]float64{0.2, 0.8}, Prob: 1, Classes: b},
-		"tiny α":  {MixupAlpha: 1e-6, Prob: 1, Classes: b},
-		"off":     {Prob: 1, Classes: b},
+	for _, test := range []struct {
+		name string
+		m    *Mixup
+	}{
+		{"mixup", &Mixup{MixupAlpha: 0.4, Prob: 1, Classes: b}},
+		{"cutmix", &Mixup{CutmixAlpha: 1, Prob: 1, Classes: b}},
+		{"both", &Mixup{MixupAlpha: 0.8, CutmixAlpha: 1, Prob: 0.7, SwitchProb: 0.5, Classes: b}},
+		{"min-max", &Mixup{CutmixMinMax: &[2]float64{0.2, 0.8}, Prob: 1, Classes: b}},
+		{"tiny α", &Mixup{MixupAlpha: 1e-6, Prob: 1, Classes: b}},
+		{"off", &Mixup{Prob: 1, Classes: b}},
 	} {
-		for seed := range uint64(50) {
-			images, targets := mixed(t, m, b, h, w, c, seed)
-			for i := range b {
-				sum := 0.0
-				for _, v := range images[i*h*w*c:][:h*w*c] {
-					sum += float64(v)
-				}
-				mean := sum / (h * w * c)
-				want := float64(targets[i*b+i])*float64(i) + float64(targets[i*b+b-1-i])*float64(b-1-i)
-				if math.Abs(mean-want) > 1e-5 {
-					t.Fatalf("%s, seed %d: mean of sample %d is %v, its target says %v", name, seed, i, mean, want)
-				}
-				if total := targets[i*b+i] + targets[i*b+b-1-i]; math.Abs(float64(total)-1) > 1e-6 {
-					t.Fatalf("%s, seed %d: target %d sums to %v", name, seed, i, total)
+		t.Run(test.name, func(t *testing.T) {
+			for seed := range uint64(50) {
+				images, targets := mixed(t, test.m, b, h, w, c, seed)
+				for i := range b {
+					sum := 0.0
+					for _, v := range images[i*h*w*c:][:h*w*c] {
+						sum += float64(v)
+					}
+					mean := sum / (h * w * c)
+					want := float64(targets[i*b+i])*float64(i) + float64(targets[i*b+b-1-i])*float64(b-1-i)
+					if math.Abs(mean-want) > 1e-5 {
+						t.Fatalf("%s, seed %d: mean of sample %d is %v, its target says %v", test.name, seed, i, mean, want)
+					}
+					if total := targets[i*b+i] + targets[i*b+b-1-i]; math.Abs(float64(total)-1) > 1e-6 {
+						t.Fatalf("%s, seed %d: target %d sums to %v", test.name, seed, i, total)
+					}
 				}
 			}
-		}
+		})
 	}
 }
 
@@ -192,18 +197,23 @@ func TestMinMaxBox(t *testing.T) {
 
 func TestMixupErrors(t *testing.T) {
 	good := Mixup{MixupAlpha: 0.2, Prob: 1, Classes: 3}
-	for want, change := range map[string]func(*Mixup){
-		"Prob is 1.5":             func(m *Mixup) { m.Prob = 1.5 },
-		"SwitchProb is NaN":       func(m *Mixup) { m.SwitchProb = math.NaN() },
-		"MixupAlpha is -1":        func(m *Mixup) { m.MixupAlpha = -1 },
-		"CutmixAlpha is +Inf":     func(m *Mixup) { m.CutmixAlpha = math.Inf(1) },
-		"CutmixMinMax is [1 0.5]": func(m *Mixup) { m.CutmixMinMax = &[2]float64{1, 0.5} },
-		"Classes is 0":            func(m *Mixup) { m.Classes = 0 },
-		"smoothing is 2":          func(m *Mixup) { m.Smoothing = 2 },
+	for _, c := range []struct {
+		want   string
+		change func(*Mixup)
+	}{
+		{"Prob is 1.5", func(m *Mixup) { m.Prob = 1.5 }},
+		{"SwitchProb is NaN", func(m *Mixup) { m.SwitchProb = math.NaN() }},
+		{"MixupAlpha is -1", func(m *Mixup) { m.MixupAlpha = -1 }},
+		{"CutmixAlpha is +Inf", func(m *Mixup) { m.CutmixAlpha = math.Inf(1) }},
+		{"CutmixMinMax is [1 0.5]", func(m *Mixup) { m.CutmixMinMax = &[2]float64{1, 0.5} }},
+		{"Classes is 0", func(m *Mixup) { m.Classes = 0 }},
+		{"smoothing is 2", func(m *Mixup) { m.Smoothing = 2 }},
 	} {
-		m := good
-		change(&m)
-		datatest.WantError(t, m.Validate(), want)
+		t.Run(c.want, func(t *testing.T) {
+			m := good
+			c.change(&m)
+			datatest.WantError(t, m.Validate(), c.want)
+		})
 	}
 	apply := func(m Mixup, b int, labels []int, targets int) error {
 		return m.Apply(make([]float32, b*4), b, 2, 2, 1, labels, make([]float32, targets), rng.New(1, rng.Mix))

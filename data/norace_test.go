@@ -21,18 +21,23 @@ func TestApplyDoesNotAllocate(t *testing.T) {
 	grey, rgb := picture.NewImage(28, 28, 1), picture.NewImage(60, 60, 3)
 	dst := make([]float32, 40*40*3)
 	r := rng.New(1, rng.Augment)
-	for name, apply := range map[string]func() error{
-		"small":  func() error { return small.Apply(grey, r, dst[:32*32*3]) },
-		"large":  func() error { return large.Apply(rgb, r, dst) },
-		"all":    func() error { return all.Apply(rgb, r, dst) },
-		"jitter": func() error { return jitter.Apply(rgb, r, dst) },
+	for _, c := range []struct {
+		name  string
+		apply func() error
+	}{
+		{"small", func() error { return small.Apply(grey, r, dst[:32*32*3]) }},
+		{"large", func() error { return large.Apply(rgb, r, dst) }},
+		{"all", func() error { return all.Apply(rgb, r, dst) }},
+		{"jitter", func() error { return jitter.Apply(rgb, r, dst) }},
 	} {
-		if n := testing.AllocsPerRun(200, func() {
-			if err := apply(); err != nil {
-				t.Error(err)
+		t.Run(c.name, func(t *testing.T) {
+			if n := testing.AllocsPerRun(200, func() {
+				if err := c.apply(); err != nil {
+					t.Error(err)
+				}
+			}); n > 0 {
+				t.Errorf("%s: %v allocations per image", c.name, n)
 			}
-		}); n > 0 {
-			t.Errorf("%s: %v allocations per image", name, n)
-		}
+		})
 	}
 }

@@ -65,16 +65,21 @@ func TestPart(t *testing.T) {
 }
 
 func TestShareErrors(t *testing.T) {
-	for want, change := range map[string]func(o *LoaderOptions){
-		"4 samples cannot be shared by 3 ranks: mixup": func(o *LoaderOptions) { o.Ranks = 3 },
-		"4 samples cannot be shared by 5 ranks: use":   func(o *LoaderOptions) { o.Ranks, o.Mix = 5, nil },
-		"3 samples cannot be shared by 4":              func(o *LoaderOptions) { o.Ranks, o.Mix, o.DropLast = 4, nil, false },
-		"rank 2 of 2":                                  func(o *LoaderOptions) { o.Rank, o.Ranks = 2, 2 },
+	for _, c := range []struct {
+		want   string
+		change func(o *LoaderOptions)
+	}{
+		{"4 samples cannot be shared by 3 ranks: mixup", func(o *LoaderOptions) { o.Ranks = 3 }},
+		{"4 samples cannot be shared by 5 ranks: use", func(o *LoaderOptions) { o.Ranks, o.Mix = 5, nil }},
+		{"3 samples cannot be shared by 4", func(o *LoaderOptions) { o.Ranks, o.Mix, o.DropLast = 4, nil, false }},
+		{"rank 2 of 2", func(o *LoaderOptions) { o.Rank, o.Ranks = 2, 2 }},
 	} {
-		o := trainOptions()
-		change(&o)
-		if _, err := NewLoader(newFakeSet(43), o); err == nil || !strings.Contains(fmt.Sprint(err), want) {
-			t.Errorf("%v, want %q", err, want)
-		}
+		t.Run(c.want, func(t *testing.T) {
+			o := trainOptions()
+			c.change(&o)
+			if _, err := NewLoader(newFakeSet(43), o); err == nil || !strings.Contains(fmt.Sprint(err), c.want) {
+				t.Errorf("%v, want %q", err, c.want)
+			}
+		})
 	}
 }

@@ -233,31 +233,41 @@ func TestTransformChannels(t *testing.T) {
 }
 
 func TestTransformErrors(t *testing.T) {
-	for want, change := range map[string]func(*TrainTransform){
-		"TrainTransform.Size is 0":                  func(t *TrainTransform) { t.Size = 0 },
-		"TrainTransform.Channels is 2":              func(t *TrainTransform) { t.Channels = 2 },
-		"2 values of Mean and 3 of Std":             func(t *TrainTransform) { t.Mean = t.Mean[:2] },
-		"TrainTransform.Std is [1 0 1]":             func(t *TrainTransform) { t.Std = []float32{1, 0, 1} },
-		"TrainTransform.HFlip is 2":                 func(t *TrainTransform) { t.HFlip = 2 },
-		"TrainTransform.Padding is -1":              func(t *TrainTransform) { t.Padding = -1 },
-		"TrainTransform.Scale is [0.5 0.1]":         func(t *TrainTransform) { t.Scale = [2]float64{0.5, 0.1} },
-		"TrainTransform.Ratio is [0 1]":             func(t *TrainTransform) { t.Ratio = [2]float64{0, 1} },
-		`unknown interpolation ""; use bilinear, b`: func(t *TrainTransform) { t.Interpolation = "" },
+	for _, c := range []struct {
+		want   string
+		change func(*TrainTransform)
+	}{
+		{"TrainTransform.Size is 0", func(t *TrainTransform) { t.Size = 0 }},
+		{"TrainTransform.Channels is 2", func(t *TrainTransform) { t.Channels = 2 }},
+		{"2 values of Mean and 3 of Std", func(t *TrainTransform) { t.Mean = t.Mean[:2] }},
+		{"TrainTransform.Std is [1 0 1]", func(t *TrainTransform) { t.Std = []float32{1, 0, 1} }},
+		{"TrainTransform.HFlip is 2", func(t *TrainTransform) { t.HFlip = 2 }},
+		{"TrainTransform.Padding is -1", func(t *TrainTransform) { t.Padding = -1 }},
+		{"TrainTransform.Scale is [0.5 0.1]", func(t *TrainTransform) { t.Scale = [2]float64{0.5, 0.1} }},
+		{"TrainTransform.Ratio is [0 1]", func(t *TrainTransform) { t.Ratio = [2]float64{0, 1} }},
+		{`unknown interpolation ""; use bilinear, b`, func(t *TrainTransform) { t.Interpolation = "" }},
 	} {
-		tr := trainTransform(40, 3)
-		change(tr)
-		datatest.WantError(t, tr.Validate(), want)
-		datatest.WantError(t, tr.Apply(picture.NewImage(9, 9, 3), rng.New(1, rng.Augment), make([]float32, 40*40*3)), want)
+		t.Run(c.want, func(t *testing.T) {
+			tr := trainTransform(40, 3)
+			c.change(tr)
+			datatest.WantError(t, tr.Validate(), c.want)
+			datatest.WantError(t, tr.Apply(picture.NewImage(9, 9, 3), rng.New(1, rng.Augment), make([]float32, 40*40*3)), c.want)
+		})
 	}
-	for want, change := range map[string]func(*EvalTransform){
-		"EvalTransform.Size is -1":     func(t *EvalTransform) { t.Size = -1 },
-		"EvalTransform.CropRatio is 0": func(t *EvalTransform) { t.CropRatio = 0 },
-		`unknown interpolation "x"`:    func(t *EvalTransform) { t.Interpolation = "x" },
+	for _, test := range []struct {
+		want   string
+		change func(*EvalTransform)
+	}{
+		{"EvalTransform.Size is -1", func(t *EvalTransform) { t.Size = -1 }},
+		{"EvalTransform.CropRatio is 0", func(t *EvalTransform) { t.CropRatio = 0 }},
+		{`unknown interpolation "x"`, func(t *EvalTransform) { t.Interpolation = "x" }},
 	} {
-		tr := evalTransform(40, 3)
-		change(tr)
-		datatest.WantError(t, tr.Validate(), want)
-		datatest.WantError(t, tr.Apply(picture.NewImage(9, 9, 3), nil, make([]float32, 40*40*3)), want)
+		t.Run(test.want, func(t *testing.T) {
+			tr := evalTransform(40, 3)
+			test.change(tr)
+			datatest.WantError(t, tr.Validate(), test.want)
+			datatest.WantError(t, tr.Apply(picture.NewImage(9, 9, 3), nil, make([]float32, 40*40*3)), test.want)
+		})
 	}
 	ok := make([]float32, 40*40*3)
 	datatest.WantError(t, trainTransform(40, 3).Apply(picture.NewImage(9, 9, 3), nil, ok), "random generator")

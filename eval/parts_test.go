@@ -83,19 +83,21 @@ func TestHoldOutOfFolders(t *testing.T) {
 
 // A list, a packed file or a shard of validation images that is not used is told of.
 func TestValidationThatIsNotUsed(t *testing.T) {
-	for name, file := range map[string]string{"annotations": "val.txt", "packed": "val.pack", "shards": "val/0.tar", "cifar10": ""} {
-		d := configs.Data{Name: name, Dir: tree(t, "x", cmp.Or(file, "y")), ValFraction: 0.1}
-		if file == "" {
-			d.Dir = tree(t, "test_batch.bin")
-		}
-		notes := eval.Remarks(d, nil, nil)
-		if got := len(notes) > 0 && strings.HasSuffix(filepath.ToSlash(notes[0]), file+" is not used"); got != (file != "") {
-			t.Errorf("%s: notes %q", name, notes)
-		}
-		d.ValFraction = 0
-		if notes := eval.Remarks(d, nil, nil); len(notes) > 0 {
-			t.Errorf("%s: notes %q without data.val_fraction", name, notes)
-		}
+	for _, c := range []struct{ name, file string }{{"annotations", "val.txt"}, {"packed", "val.pack"}, {"shards", "val/0.tar"}, {"cifar10", ""}} {
+		t.Run(c.name, func(t *testing.T) {
+			d := configs.Data{Name: c.name, Dir: tree(t, "x", cmp.Or(c.file, "y")), ValFraction: 0.1}
+			if c.file == "" {
+				d.Dir = tree(t, "test_batch.bin")
+			}
+			notes := eval.Remarks(d, nil, nil)
+			if got := len(notes) > 0 && strings.HasSuffix(filepath.ToSlash(notes[0]), c.file+" is not used"); got != (c.file != "") {
+				t.Errorf("%s: notes %q", c.name, notes)
+			}
+			d.ValFraction = 0
+			if notes := eval.Remarks(d, nil, nil); len(notes) > 0 {
+				t.Errorf("%s: notes %q without data.val_fraction", c.name, notes)
+			}
+		})
 	}
 }
 

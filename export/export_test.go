@@ -81,11 +81,14 @@ func run(t testing.TB, m graph.Model, l *model.Loaded) []float32 {
 // What is written can be loaded, gives the logits, and carries what an image
 // must look like.
 func TestWriteAndLoad(t *testing.T) {
-	for name, settings := range map[string][]string{
-		"plain": nil, "layer scale": {"model.layer_scale_init_value=0.1"}, "colour": {"model.in_chans=3", "data.mean=[0.1,0.2,0.3]", "data.std=[0.1,0.2,0.3]"},
+	for _, test := range []struct {
+		name     string
+		settings []string
+	}{
+		{"plain", nil}, {"layer scale", []string{"model.layer_scale_init_value=0.1"}}, {"colour", []string{"model.in_chans=3", "data.mean=[0.1,0.2,0.3]", "data.std=[0.1,0.2,0.3]"}},
 	} {
-		t.Run(name, func(t *testing.T) {
-			l := loaded(t, settings...)
+		t.Run(test.name, func(t *testing.T) {
+			l := loaded(t, test.settings...)
 			want := run(t, l.Model, l)
 			for _, c := range []struct {
 				file   string
@@ -121,15 +124,17 @@ func TestWriteAndLoad(t *testing.T) {
 				if fmt.Sprintf("%+v", back.Config) != fmt.Sprintf("%+v", l.Config) || fmt.Sprint(back.Classes) != fmt.Sprint(l.Classes) {
 					t.Errorf("%s: configuration or class names differ", c.file)
 				}
-				for key, value := range map[string]string{
-					model.FoldedKey: fmt.Sprint(c.folded), model.ArchitectureKey: "fasternet", preprocess.InterpolationKey: l.Config.Data.Interpolation,
-					preprocess.CropRatioKey: fmt.Sprint(l.Config.Data.TestCropRatio), model.ClassesKey: `["ant","bee","cöckroach"]`,
-					preprocess.MeanKey: strings.ReplaceAll(fmt.Sprint(l.Config.Data.Mean), " ", ","), preprocess.StdKey: strings.ReplaceAll(fmt.Sprint(l.Config.Data.Std), " ", ","),
-					preprocess.InputSizeKey: fmt.Sprintf("[%d,%d,%[2]d]", l.Model.Channels(), l.Config.Data.ImageSize),
+				for _, tt := range []struct{ key, value string }{
+					{model.FoldedKey, fmt.Sprint(c.folded)}, {model.ArchitectureKey, "fasternet"}, {preprocess.InterpolationKey, l.Config.Data.Interpolation},
+					{preprocess.CropRatioKey, fmt.Sprint(l.Config.Data.TestCropRatio)}, {model.ClassesKey, `["ant","bee","cöckroach"]`},
+					{preprocess.MeanKey, strings.ReplaceAll(fmt.Sprint(l.Config.Data.Mean), " ", ",")}, {preprocess.StdKey, strings.ReplaceAll(fmt.Sprint(l.Config.Data.Std), " ", ",")},
+					{preprocess.InputSizeKey, fmt.Sprintf("[%d,%d,%[2]d]", l.Model.Channels(), l.Config.Data.ImageSize)},
 				} {
-					if back.File.Meta[key] != value {
-						t.Errorf("%s: %s is %q, want %q", c.file, key, back.File.Meta[key], value)
-					}
+					t.Run(tt.key, func(t *testing.T) {
+						if back.File.Meta[tt.key] != tt.value {
+							t.Errorf("%s: %s is %q, want %q", c.file, tt.key, back.File.Meta[tt.key], tt.value)
+						}
+					})
 				}
 				// Once more, from the export.
 				again := filepath.Join(dir, "again.onnx")
@@ -207,42 +212,47 @@ func TestForeignONNX(t *testing.T) {
 	}
 	l.Model = f
 	path := filepath.Join(t.TempDir(), "m.onnx")
-	for want, change := range map[string]func(m *onnx.Model){
-		"":                          func(m *onnx.Model) {},
-		`an ONNX file of "pytorch"`: func(m *onnx.Model) { m.Producer = "pytorch" },
-		`format ""`:                 func(m *onnx.Model) { delete(m.Meta, model.FormatKey) },
-		"the ONNX graph was changed after it was exported: its node 3": func(m *onnx.Model) { m.Graph.Nodes[3].Inputs[1] = "input" },
-		"the weights were changed": func(m *onnx.Model) {
+	for _, c := range []struct {
+		want   string
+		change func(m *onnx.Model)
+	}{
+		{"", func(m *onnx.Model) {}},
+		{`an ONNX file of "pytorch"`, func(m *onnx.Model) { m.Producer = "pytorch" }},
+		{`format ""`, func(m *onnx.Model) { delete(m.Meta, model.FormatKey) }},
+		{"the ONNX graph was changed after it was exported: its node 3", func(m *onnx.Model) { m.Graph.Nodes[3].Inputs[1] = "input" }},
+		{"the weights were changed", func(m *onnx.Model) {
 			m.Graph.Initializers[0].F32 = append([]float32{1}, m.Graph.Initializers[0].F32[1:]...)
-		},
-		"fewer than its configuration describes": func(m *onnx.Model) {
+		}},
+		{"fewer than its configuration describes", func(m *onnx.Model) {
 			m.Meta[model.ConfigKey] = strings.Replace(m.Meta[model.ConfigKey], "embed_dim: 8", "embed_dim: 32768", 1)
-		},
-		"tensors with": func(m *onnx.Model) {
+		}},
+		{"tensors with", func(m *onnx.Model) {
 			m.Meta[model.ConfigKey] = strings.Replace(m.Meta[model.ConfigKey], "depths: [1, 2]", "depths: [1, 1000]", 1)
-		},
-		"class names":                 func(m *onnx.Model) { m.Meta[model.ClassesKey] = "{" },
-		"unknown key":                 func(m *onnx.Model) { m.Meta[model.ConfigKey] = "sizes: 3\n" },
-		"its initializer 0":           func(m *onnx.Model) { m.Graph.Initializers[0].Name = "x" },
-		"it has 0 inputs":             func(m *onnx.Model) { m.Graph.Inputs = nil },
-		"fewer than its configurati…": func(m *onnx.Model) { m.Meta[model.FoldedKey] = "false" },
+		}},
+		{"class names", func(m *onnx.Model) { m.Meta[model.ClassesKey] = "{" }},
+		{"unknown key", func(m *onnx.Model) { m.Meta[model.ConfigKey] = "sizes: 3\n" }},
+		{"its initializer 0", func(m *onnx.Model) { m.Graph.Initializers[0].Name = "x" }},
+		{"it has 0 inputs", func(m *onnx.Model) { m.Graph.Inputs = nil }},
+		{"fewer than its configurati…", func(m *onnx.Model) { m.Meta[model.FoldedKey] = "false" }},
 	} {
-		m, err := export.ONNX(l, 15, "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		change(m)
-		raw, err := onnx.Marshal(m)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, raw, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		_, err = model.Load(path)
-		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), strings.TrimSuffix(want, "…"))) {
-			t.Errorf("got %v, want %q", err, want)
-		}
+		t.Run(c.want, func(t *testing.T) {
+			m, err := export.ONNX(l, 15, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.change(m)
+			raw, err := onnx.Marshal(m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, raw, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			_, err = model.Load(path)
+			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), strings.TrimSuffix(c.want, "…"))) {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+		})
 	}
 	if err := os.WriteFile(path, []byte("not ONNX"), 0o644); err != nil {
 		t.Fatal(err)

@@ -37,52 +37,54 @@ func loadedTransformer(t *testing.T, yaml string) *model.Loaded {
 // bit, and writes the same file again. For images of another size the model is
 // made anew.
 func TestTransformers(t *testing.T) {
-	for name, yaml := range map[string]string{
-		"vit":   "model: {name: vit, embed_dim: 24, depth: 2, num_heads: 3, patch_size: 8}\ndata: {image_size: 32}",
-		"fixed": "model: {name: vit, embed_dim: 24, depth: 1, num_heads: 3, patch_size: 8, global_pool: false, pos_embed: fixed}\ndata: {image_size: 32}",
-		"early": "model: {name: vit, embed_dim: 24, depth: 1, num_heads: 3, patch_size: 8, norm_before_pool: true}\ndata: {image_size: 32}",
-		"swin":  "model: {name: swin, embed_dim: 8, depths: [2, 2], num_heads: [2, 4], window_size: 4}\ndata: {image_size: 32}",
+	for _, c := range []struct{ name, yaml string }{
+		{"vit", "model: {name: vit, embed_dim: 24, depth: 2, num_heads: 3, patch_size: 8}\ndata: {image_size: 32}"},
+		{"fixed", "model: {name: vit, embed_dim: 24, depth: 1, num_heads: 3, patch_size: 8, global_pool: false, pos_embed: fixed}\ndata: {image_size: 32}"},
+		{"early", "model: {name: vit, embed_dim: 24, depth: 1, num_heads: 3, patch_size: 8, norm_before_pool: true}\ndata: {image_size: 32}"},
+		{"swin", "model: {name: swin, embed_dim: 8, depths: [2, 2], num_heads: [2, 4], window_size: 4}\ndata: {image_size: 32}"},
 	} {
-		for _, size := range []int{32, 16} {
-			l := loadedTransformer(t, yaml)
-			l.Config.Data.ImageSize = size
-			want := run(t, l.Model, l)
-			for _, file := range []string{"m.safetensors", "m.onnx"} {
-				dir := t.TempDir()
-				path := filepath.Join(dir, file)
-				r, err := export.Write(l, path, pool(t), export.Options{})
-				if err != nil {
-					t.Fatal(err)
-				}
-				if r.Folded || r.MaxAbs != 0 && size == 32 || r.MaxRel > 1e-6 {
-					t.Errorf("%s, %s: %+v", name, file, r)
-				}
-				back, err := model.Load(path)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if got := run(t, back.Model, l); size == 32 && !slices.Equal(got, want) {
-					t.Errorf("%s, %s: other logits", name, file)
-				} else {
-					golden.CheckRel(t, name, got, want, 1e-6)
-				}
-				if n := len(back.File.Tensors); file == "m.onnx" && n != len(back.Model.Store().Entries) {
-					t.Errorf("%s: %d tensors are read back, the model has %d", name, n, len(back.Model.Store().Entries))
-				}
-				again := filepath.Join(dir, "again-"+file)
-				if _, err := export.Write(back, again, pool(t), export.Options{}); err != nil {
-					t.Fatal(err)
-				}
-				a, _ := os.ReadFile(path)
-				if b, _ := os.ReadFile(again); !bytes.Equal(a, b) {
-					t.Errorf("%s: the second export of %s has other bytes", name, file)
-				}
-				// With options the tensors are matched by name; there are no constants among them.
-				if _, err := model.Open(path, model.LoadOptions{Settings: []string{"model.drop_path_rate=0.2"}}); err != nil {
-					t.Error(err)
+		t.Run(c.name, func(t *testing.T) {
+			for _, size := range []int{32, 16} {
+				l := loadedTransformer(t, c.yaml)
+				l.Config.Data.ImageSize = size
+				want := run(t, l.Model, l)
+				for _, file := range []string{"m.safetensors", "m.onnx"} {
+					dir := t.TempDir()
+					path := filepath.Join(dir, file)
+					r, err := export.Write(l, path, pool(t), export.Options{})
+					if err != nil {
+						t.Fatal(err)
+					}
+					if r.Folded || r.MaxAbs != 0 && size == 32 || r.MaxRel > 1e-6 {
+						t.Errorf("%s, %s: %+v", c.name, file, r)
+					}
+					back, err := model.Load(path)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if got := run(t, back.Model, l); size == 32 && !slices.Equal(got, want) {
+						t.Errorf("%s, %s: other logits", c.name, file)
+					} else {
+						golden.CheckRel(t, c.name, got, want, 1e-6)
+					}
+					if n := len(back.File.Tensors); file == "m.onnx" && n != len(back.Model.Store().Entries) {
+						t.Errorf("%s: %d tensors are read back, the model has %d", c.name, n, len(back.Model.Store().Entries))
+					}
+					again := filepath.Join(dir, "again-"+file)
+					if _, err := export.Write(back, again, pool(t), export.Options{}); err != nil {
+						t.Fatal(err)
+					}
+					a, _ := os.ReadFile(path)
+					if b, _ := os.ReadFile(again); !bytes.Equal(a, b) {
+						t.Errorf("%s: the second export of %s has other bytes", c.name, file)
+					}
+					// With options the tensors are matched by name; there are no constants among them.
+					if _, err := model.Open(path, model.LoadOptions{Settings: []string{"model.drop_path_rate=0.2"}}); err != nil {
+						t.Error(err)
+					}
 				}
 			}
-		}
+		})
 	}
 	l := loadedTransformer(t, "model: {name: swin, embed_dim: 8, depths: [1, 1], num_heads: [2, 4], window_size: 4}\ndata: {image_size: 16}")
 	l.Config.Data.ImageSize = 32

@@ -68,9 +68,12 @@ func BenchmarkT0(b *testing.B) {
 // BenchmarkTransformers runs a training step of ViT-B and Swin-B at 224² on all
 // processors.
 func BenchmarkTransformers(b *testing.B) {
-	for preset, batch := range map[string]int{"vit_base": 8, "swin_base": 4} {
-		b.Run(preset, func(b *testing.B) {
-			c, err := configs.Load(preset, "model.drop_path_rate=0")
+	for _, test := range []struct {
+		preset string
+		batch  int
+	}{{"vit_base", 8}, {"swin_base", 4}} {
+		b.Run(test.preset, func(b *testing.B) {
+			c, err := configs.Load(test.preset, "model.drop_path_rate=0")
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -80,15 +83,15 @@ func BenchmarkTransformers(b *testing.B) {
 			}
 			pool := kernels.NewPool(0)
 			defer pool.Close()
-			p, err := graph.NewRunner(m, pool).Program(graph.Shape{batch, 224, 224, true})
+			p, err := graph.NewRunner(m, pool).Program(graph.Shape{test.batch, 224, 224, true})
 			if err != nil {
 				b.Fatal(err)
 			}
-			images, targets := make([]float32, batch*3*224*224), make([]float32, batch*1000)
+			images, targets := make([]float32, test.batch*3*224*224), make([]float32, test.batch*1000)
 			for i := range images {
 				images[i] = float32(i%255)/128 - 1
 			}
-			for i := range batch {
+			for i := range test.batch {
 				targets[i*1000+i] = 1
 			}
 			for b.Loop() {
@@ -96,7 +99,7 @@ func BenchmarkTransformers(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
-			b.ReportMetric(float64(batch*b.N)/b.Elapsed().Seconds(), "img/s")
+			b.ReportMetric(float64(test.batch*b.N)/b.Elapsed().Seconds(), "img/s")
 			b.ReportMetric(float64(p.ArenaBytes())/(1<<20), "arena-MiB")
 		})
 	}

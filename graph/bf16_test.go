@@ -78,36 +78,41 @@ func TestBF16Threads(t *testing.T) {
 		golden.JSON(t, "fasternet_small_gelu.json", &fasternet)
 		var swin transformerReference
 		golden.JSON(t, "swin_small_w4.json", &swin)
-		for name, make := range map[string]func() (graph.Model, int){
-			"fasternet": func() (graph.Model, int) { return newModel(t, fasternet, 1), 64 },
-			"swin":      func() (graph.Model, int) { return swin.model(t), swin.Config.Image },
+		for _, c := range []struct {
+			name string
+			make func() (graph.Model, int)
+		}{
+			{"fasternet", func() (graph.Model, int) { return newModel(t, fasternet, 1), 64 }},
+			{"swin", func() (graph.Model, int) { return swin.model(t), swin.Config.Image }},
 		} {
-			var want []float32
-			for _, threads := range []int{1, 2, 3} {
-				m, size := make()
-				pool := k.NewPool(threads)
-				r := graph.NewRunner(m, pool)
-				r.Precision = kernels.BF16
-				const batch = 3
-				p := program(t, r, graph.Shape{batch, size, size, true})
-				targets := smoothed([]int{0, 1, 2}, m.Classes())
-				if _, err := p.Gradients(graphtest.Random(batch*size*size*3, 0), targets, graph.Position{}); err != nil {
-					t.Fatal(err)
-				}
-				got := slices.Clone(p.Logits())
-				for _, q := range m.Store().Params() {
-					got = append(got, q.GradData()...)
-				}
-				pool.Close()
-				if want == nil {
-					want = got
-				}
-				for i := range want {
-					if math.Float32bits(got[i]) != math.Float32bits(want[i]) {
-						t.Fatalf("%s on %d threads: value %d is %v, on one %v", name, threads, i, got[i], want[i])
+			t.Run(c.name, func(t *testing.T) {
+				var want []float32
+				for _, threads := range []int{1, 2, 3} {
+					m, size := c.make()
+					pool := k.NewPool(threads)
+					r := graph.NewRunner(m, pool)
+					r.Precision = kernels.BF16
+					const batch = 3
+					p := program(t, r, graph.Shape{batch, size, size, true})
+					targets := smoothed([]int{0, 1, 2}, m.Classes())
+					if _, err := p.Gradients(graphtest.Random(batch*size*size*3, 0), targets, graph.Position{}); err != nil {
+						t.Fatal(err)
+					}
+					got := slices.Clone(p.Logits())
+					for _, q := range m.Store().Params() {
+						got = append(got, q.GradData()...)
+					}
+					pool.Close()
+					if want == nil {
+						want = got
+					}
+					for i := range want {
+						if math.Float32bits(got[i]) != math.Float32bits(want[i]) {
+							t.Fatalf("%s on %d threads: value %d is %v, on one %v", c.name, threads, i, got[i], want[i])
+						}
 					}
 				}
-			}
+			})
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package graph_test
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -76,12 +77,17 @@ func TestCounts(t *testing.T) {
 		}
 		// The closed form of norms and pool at both sizes: 2 an element of a norm,
 		// which a fold takes away, and 1 an input of the pool.
-		for side, total := range map[int]graph.LayerCount{224: at224, 192: at192} {
-			norms, pool := normElements(m, side), side*side/1024*m.Config().StageDims()[3]
-			if total.MACsWithNorm() != total.MACs+2*norms+pool || total.Folded().MACsWithNorm() != total.MACs+pool {
-				t.Errorf("%s at %d: %d and folded %d with norms, of them %d of convolutions; want %d elements of norms and %d of the pool",
-					name, side, total.MACsWithNorm(), total.Folded().MACsWithNorm(), total.MACs, norms, pool)
-			}
+		for _, test := range []struct {
+			side  int
+			total graph.LayerCount
+		}{{224, at224}, {192, at192}} {
+			t.Run(fmt.Sprint(test.side), func(t *testing.T) {
+				norms, pool := normElements(m, test.side), test.side*test.side/1024*m.Config().StageDims()[3]
+				if test.total.MACsWithNorm() != test.total.MACs+2*norms+pool || test.total.Folded().MACsWithNorm() != test.total.MACs+pool {
+					t.Errorf("%s at %d: %d and folded %d with norms, of them %d of convolutions; want %d elements of norms and %d of the pool",
+						name, test.side, test.total.MACsWithNorm(), test.total.Folded().MACsWithNorm(), test.total.MACs, norms, pool)
+				}
+			})
 		}
 	}
 }

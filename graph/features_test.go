@@ -37,27 +37,32 @@ func TestFeaturesOfReference(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for form, m := range map[string]graph.Model{"model": m, "folded": folded} {
-		p, err := newRunner(t, m).Features(graph.Shape{Batch: c.Batch, Height: c.Image[0], Width: c.Image[1]})
-		if err != nil {
-			t.Fatal(err)
-		}
-		logits, err := p.Forward(images)
-		if err != nil {
-			t.Fatal(err)
-		}
-		golden.CheckRel(t, form+": logits", logits, want["eval_logits"].Data, 3e-5)
-		for i := range 4 {
-			got, shape := feature(t, p, fmt.Sprint("stage", i+1))
-			w := want[fmt.Sprint("act/stages.", 2*i)]
-			if wantShape := []int{c.Batch, w.Shape[2], w.Shape[3], w.Shape[1]}; !slices.Equal(shape, wantShape) {
-				t.Fatalf("%s: stage %d has shape %v, want %v", form, i+1, shape, wantShape)
+	for _, test := range []struct {
+		form string
+		m    graph.Model
+	}{{"model", m}, {"folded", folded}} {
+		t.Run(test.form, func(t *testing.T) {
+			p, err := newRunner(t, test.m).Features(graph.Shape{Batch: c.Batch, Height: c.Image[0], Width: c.Image[1]})
+			if err != nil {
+				t.Fatal(err)
 			}
-			first := golden.ToNHWC(w.Data, 1, w.Shape[1], w.Shape[2], w.Shape[3])
-			golden.CheckRel(t, fmt.Sprint(form, ": stage ", i+1), got[:len(first)], first, 3e-5)
-		}
-		pre, shape := feature(t, p, "prelogits")
-		golden.CheckRel(t, form+": prelogits", pre[:shape[1]], want["act/avgpool_pre_head"].Data, 3e-5)
+			logits, err := p.Forward(images)
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden.CheckRel(t, test.form+": logits", logits, want["eval_logits"].Data, 3e-5)
+			for i := range 4 {
+				got, shape := feature(t, p, fmt.Sprint("stage", i+1))
+				w := want[fmt.Sprint("act/stages.", 2*i)]
+				if wantShape := []int{c.Batch, w.Shape[2], w.Shape[3], w.Shape[1]}; !slices.Equal(shape, wantShape) {
+					t.Fatalf("%s: stage %d has shape %v, want %v", test.form, i+1, shape, wantShape)
+				}
+				first := golden.ToNHWC(w.Data, 1, w.Shape[1], w.Shape[2], w.Shape[3])
+				golden.CheckRel(t, fmt.Sprint(test.form, ": stage ", i+1), got[:len(first)], first, 3e-5)
+			}
+			pre, shape := feature(t, p, "prelogits")
+			golden.CheckRel(t, test.form+": prelogits", pre[:shape[1]], want["act/avgpool_pre_head"].Data, 3e-5)
+		})
 	}
 }
 

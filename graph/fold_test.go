@@ -79,19 +79,22 @@ func TestFoldTensors(t *testing.T) {
 
 // Sizes of one's own, with random statistics, in every variant of the kernels.
 func TestFoldOwnSizes(t *testing.T) {
-	for name, change := range map[string]func(c *configs.Model){
-		"plain":           func(c *configs.Model) {},
-		"grey":            func(c *configs.Model) { c.InChans = 1 },
-		"n_div 2":         func(c *configs.Model) { c.NDiv = 2 },
-		"odd widths":      func(c *configs.Model) { c.EmbedDim, c.NDiv, c.MLPRatio = 9, 3, 1.6 },
-		"overlap":         func(c *configs.Model) { c.PatchSize, c.PatchStride, c.PatchSize2, c.PatchStride2 = 7, 4, 3, 2 },
-		"layer scale":     func(c *configs.Model) { c.LayerScaleInitValue = 0.1 },
-		"drop path, relu": func(c *configs.Model) { c.DropPathRate, c.ActLayer = 0.5, "relu" },
+	for _, test := range []struct {
+		name   string
+		change func(c *configs.Model)
+	}{
+		{"plain", func(c *configs.Model) {}},
+		{"grey", func(c *configs.Model) { c.InChans = 1 }},
+		{"n_div 2", func(c *configs.Model) { c.NDiv = 2 }},
+		{"odd widths", func(c *configs.Model) { c.EmbedDim, c.NDiv, c.MLPRatio = 9, 3, 1.6 }},
+		{"overlap", func(c *configs.Model) { c.PatchSize, c.PatchStride, c.PatchSize2, c.PatchStride2 = 7, 4, 3, 2 }},
+		{"layer scale", func(c *configs.Model) { c.LayerScaleInitValue = 0.1 }},
+		{"drop path, relu", func(c *configs.Model) { c.DropPathRate, c.ActLayer = 0.5, "relu" }},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(test.name, func(t *testing.T) {
 			graphtest.EveryVariant(t, func(t *testing.T, k *kernels.Set) {
 				c := smallConfig()
-				change(&c)
+				test.change(&c)
 				m, err := fasternet.New(c, 1)
 				if err != nil {
 					t.Fatal(err)

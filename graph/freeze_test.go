@@ -24,16 +24,19 @@ func frozenModels(t *testing.T) map[string]graph.Model {
 	fasterNet := smallConfig()
 	fasterNet.Depths = []int{2, 1}
 	ms := map[string]graph.Model{}
-	for name, make := range map[string]func() (graph.Model, error){
-		"vit":       func() (graph.Model, error) { return vit.New(vitConfig, 32, 1) },
-		"swin":      func() (graph.Model, error) { return swin.New(swinConfig, 32, 1) },
-		"fasternet": func() (graph.Model, error) { return fasternet.New(fasterNet, 1) },
+	for _, c := range []struct {
+		name string
+		make func() (graph.Model, error)
+	}{
+		{"vit", func() (graph.Model, error) { return vit.New(vitConfig, 32, 1) }},
+		{"swin", func() (graph.Model, error) { return swin.New(swinConfig, 32, 1) }},
+		{"fasternet", func() (graph.Model, error) { return fasternet.New(fasterNet, 1) }},
 	} {
-		m, err := make()
+		m, err := c.make()
 		if err != nil {
 			t.Fatal(err)
 		}
-		ms[name] = m
+		ms[c.name] = m
 	}
 	return ms
 }

@@ -43,23 +43,26 @@ func smallConfig() configs.Model {
 // Sizes of one's own: every hyperparameter changed, non-square images, sides
 // with a remainder, patches that overlap.
 func TestOwnSizes(t *testing.T) {
-	for name, change := range map[string]func(c *configs.Model){
-		"grey":        func(c *configs.Model) { c.InChans = 1 },
-		"n_div 2":     func(c *configs.Model) { c.NDiv = 2 },
-		"n_div 1":     func(c *configs.Model) { c.NDiv = 1 },
-		"mlp_ratio":   func(c *configs.Model) { c.MLPRatio = 1.6 },
-		"patch 2":     func(c *configs.Model) { c.PatchSize, c.PatchStride = 2, 2 },
-		"overlap":     func(c *configs.Model) { c.PatchSize, c.PatchStride, c.PatchSize2, c.PatchStride2 = 7, 4, 3, 2 },
-		"gaps":        func(c *configs.Model) { c.PatchStride2 = 3 },
-		"layer scale": func(c *configs.Model) { c.LayerScaleInitValue = 0.1 },
-		"drop path":   func(c *configs.Model) { c.DropPathRate = 0.5 },
-		"relu":        func(c *configs.Model) { c.ActLayer = "relu" },
-		"one stage":   func(c *configs.Model) { c.Depths = []int{2} },
-		"five stages": func(c *configs.Model) { c.Depths, c.PatchSize, c.PatchStride = []int{1, 1, 1, 1, 1}, 2, 2 },
+	for _, test := range []struct {
+		name   string
+		change func(c *configs.Model)
+	}{
+		{"grey", func(c *configs.Model) { c.InChans = 1 }},
+		{"n_div 2", func(c *configs.Model) { c.NDiv = 2 }},
+		{"n_div 1", func(c *configs.Model) { c.NDiv = 1 }},
+		{"mlp_ratio", func(c *configs.Model) { c.MLPRatio = 1.6 }},
+		{"patch 2", func(c *configs.Model) { c.PatchSize, c.PatchStride = 2, 2 }},
+		{"overlap", func(c *configs.Model) { c.PatchSize, c.PatchStride, c.PatchSize2, c.PatchStride2 = 7, 4, 3, 2 }},
+		{"gaps", func(c *configs.Model) { c.PatchStride2 = 3 }},
+		{"layer scale", func(c *configs.Model) { c.LayerScaleInitValue = 0.1 }},
+		{"drop path", func(c *configs.Model) { c.DropPathRate = 0.5 }},
+		{"relu", func(c *configs.Model) { c.ActLayer = "relu" }},
+		{"one stage", func(c *configs.Model) { c.Depths = []int{2} }},
+		{"five stages", func(c *configs.Model) { c.Depths, c.PatchSize, c.PatchStride = []int{1, 1, 1, 1, 1}, 2, 2 }},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(test.name, func(t *testing.T) {
 			c := smallConfig()
-			change(&c)
+			test.change(&c)
 			m, err := fasternet.New(c, 1)
 			if err != nil {
 				t.Fatal(err)

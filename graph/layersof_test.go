@@ -22,18 +22,23 @@ func TestLayersOf(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string]int{
-		"patch_embed.proj.weight": 0, "patch_embed.norm.bias": 0,
-		"stages.0.blocks.0.mlp.0.weight": 1, "stages.1.reduction.weight": 1, "stages.1.norm.weight": 1,
-		"stages.2.blocks.0.spatial_mixing.partial_conv3.weight": 2, "stages.2.blocks.1.mlp.3.weight": 3, "stages.3.norm.bias": 3,
-		"stages.4.blocks.0.mlp.1.weight": 4, "avgpool_pre_head.1.weight": 5, "head.bias": 5,
+	for _, test := range []struct {
+		name string
+		want int
+	}{
+		{"patch_embed.proj.weight", 0}, {"patch_embed.norm.bias", 0},
+		{"stages.0.blocks.0.mlp.0.weight", 1}, {"stages.1.reduction.weight", 1}, {"stages.1.norm.weight", 1},
+		{"stages.2.blocks.0.spatial_mixing.partial_conv3.weight", 2}, {"stages.2.blocks.1.mlp.3.weight", 3}, {"stages.3.norm.bias", 3},
+		{"stages.4.blocks.0.mlp.1.weight", 4}, {"avgpool_pre_head.1.weight", 5}, {"head.bias", 5},
 	} {
-		if _, ok := m.Store().Lookup(name); !ok {
-			t.Errorf("the model has no %s", name)
-		}
-		if got, last := layers.Of(name); got != want || last != 5 {
-			t.Errorf("%s is in layer %d of %d, want %d of 5", name, got, last, want)
-		}
+		t.Run(test.name, func(t *testing.T) {
+			if _, ok := m.Store().Lookup(test.name); !ok {
+				t.Errorf("the model has no %s", test.name)
+			}
+			if got, last := layers.Of(test.name); got != test.want || last != 5 {
+				t.Errorf("%s is in layer %d of %d, want %d of 5", test.name, got, last, test.want)
+			}
+		})
 	}
 	// Every layer has parameters.
 	seen := map[int]bool{}

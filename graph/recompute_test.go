@@ -69,18 +69,21 @@ func recomputed(t *testing.T) map[string]graph.Model {
 	fasterNet.Depths, fasterNet.DropPathRate = []int{1, 2, 3}, 0.5
 	relu.ActLayer, relu.LayerScaleInitValue = "relu", 0.1
 	ms := map[string]graph.Model{}
-	for name, c := range map[string]configs.Model{"fasternet": fasterNet, "fasternet with relu and layer scale": relu, "vit": vitConfig, "swin": swinConfig} {
+	for _, test := range []struct {
+		name string
+		c    configs.Model
+	}{{"fasternet", fasterNet}, {"fasternet with relu and layer scale", relu}, {"vit", vitConfig}, {"swin", swinConfig}} {
 		var m graph.Model
 		var err error
-		if c.Name == "vit" || c.Name == "swin" {
-			m, err = newTransformer(c, 32)
+		if test.c.Name == "vit" || test.c.Name == "swin" {
+			m, err = newTransformer(test.c, 32)
 		} else {
-			m, err = fasternet.New(c, 1)
+			m, err = fasternet.New(test.c, 1)
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		ms[name] = m
+		ms[test.name] = m
 	}
 	return ms
 }

@@ -274,37 +274,40 @@ func TestTransformerCounts(t *testing.T) {
 // What the last layer gets is that of the reference; the other values with a
 // name have the shapes that they should have.
 func TestTransformerFeatures(t *testing.T) {
-	for name, c := range map[string]struct {
+	for _, test := range []struct {
+		name   string
 		last   string
 		shapes map[string][]int
 	}{
-		"vit_small_gap": {"act/fc_norm", map[string][]int{"tokens": {2, 65, 48}, "pooled": {2, 48}, "prelogits": {2, 48}}},
-		"swin_small_w4": {"act/norm", map[string][]int{"stage1": {2, 16, 16, 24}, "stage2": {2, 8, 8, 48}, "stage3": {2, 4, 4, 96}, "pooled": {2, 96}, "prelogits": {2, 96}}},
+		{"vit_small_gap", "act/fc_norm", map[string][]int{"tokens": {2, 65, 48}, "pooled": {2, 48}, "prelogits": {2, 48}}},
+		{"swin_small_w4", "act/norm", map[string][]int{"stage1": {2, 16, 16, 24}, "stage2": {2, 8, 8, 48}, "stage3": {2, 4, 4, 96}, "pooled": {2, 96}, "prelogits": {2, 96}}},
 	} {
-		var ref transformerReference
-		golden.JSON(t, name+".json", &ref)
-		want := golden.Tensors(t, name+".safetensors")
-		m, g := ref.model(t), ref.Config
-		p, err := newRunner(t, m).Features(graph.Shape{Batch: g.Batch, Height: g.Image, Width: g.Image})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := p.Forward(golden.ToNHWC(golden.Image("input", g.Seed, g.Batch*3*g.Image*g.Image), g.Batch, 3, g.Image, g.Image)); err != nil {
-			t.Fatal(err)
-		}
-		if len(p.FeatureNames()) != len(c.shapes) {
-			t.Errorf("%s has %v", name, p.FeatureNames())
-		}
-		for feature, shape := range c.shapes {
-			if _, got, err := p.Feature(feature); err != nil || !slices.Equal(got, shape) {
-				t.Errorf("%s: %s has shape %v, want %v: %v", name, feature, got, shape, err)
+		t.Run(test.name, func(t *testing.T) {
+			var ref transformerReference
+			golden.JSON(t, test.name+".json", &ref)
+			want := golden.Tensors(t, test.name+".safetensors")
+			m, g := ref.model(t), ref.Config
+			p, err := newRunner(t, m).Features(graph.Shape{Batch: g.Batch, Height: g.Image, Width: g.Image})
+			if err != nil {
+				t.Fatal(err)
 			}
-		}
-		last, _, err := p.Feature("prelogits")
-		if err != nil {
-			t.Fatal(err)
-		}
-		golden.CheckRel(t, name+": prelogits", last[:len(want[c.last].Data)], want[c.last].Data, 3e-5)
+			if _, err := p.Forward(golden.ToNHWC(golden.Image("input", g.Seed, g.Batch*3*g.Image*g.Image), g.Batch, 3, g.Image, g.Image)); err != nil {
+				t.Fatal(err)
+			}
+			if len(p.FeatureNames()) != len(test.shapes) {
+				t.Errorf("%s has %v", test.name, p.FeatureNames())
+			}
+			for feature, shape := range test.shapes {
+				if _, got, err := p.Feature(feature); err != nil || !slices.Equal(got, shape) {
+					t.Errorf("%s: %s has shape %v, want %v: %v", test.name, feature, got, shape, err)
+				}
+			}
+			last, _, err := p.Feature("prelogits")
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden.CheckRel(t, test.name+": prelogits", last[:len(want[test.last].Data)], want[test.last].Data, 3e-5)
+		})
 	}
 }
 

@@ -118,10 +118,15 @@ func TestPConvCountsTaps(t *testing.T) {
 	packed.PackTransposed(NewMatrix(w, p.Channels, p.Inner()))
 	y := NewMatrix(make([]float32, 20*3), 20, 3)
 	p.Convolve(k, y, padded, packed, Matrix{})
-	for at, taps := range map[int]float32{0: 4, 1: 6, 3: 4, 4: 6, 5: 9, 16: 4, 19: 4} {
-		if got := y.Row(at)[1]; got != taps*3 {
-			t.Errorf("pixel %d: got %v, want %v", at, got, taps*3)
-		}
+	for _, c := range []struct {
+		at   int
+		taps float32
+	}{{0, 4}, {1, 6}, {3, 4}, {4, 6}, {5, 9}, {16, 4}, {19, 4}} {
+		t.Run(fmt.Sprint(c.at), func(t *testing.T) {
+			if got := y.Row(c.at)[1]; got != c.taps*3 {
+				t.Errorf("pixel %d: got %v, want %v", c.at, got, c.taps*3)
+			}
+		})
 	}
 }
 

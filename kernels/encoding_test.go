@@ -23,36 +23,41 @@ func TestEncodings(t *testing.T) {
 			t.Skip("NOT TESTED HERE: GNU binutils are not installed")
 		}
 	}
-	for file, want := range map[string][]string{
-		"kernels_bf16_amd64.s": {"vcvtne2ps2bf16", "vdpbf16ps"},
-		"kernels_amx_amd64.s":  {"ldtilecfg", "nop", "tdpbf16ps", "tileloadd", "tilerelease", "tilestored", "tilezero", "xgetbv"},
+	for _, c := range []struct {
+		file string
+		want []string
+	}{
+		{"kernels_bf16_amd64.s", []string{"vcvtne2ps2bf16", "vdpbf16ps"}},
+		{"kernels_amx_amd64.s", []string{"ldtilecfg", "nop", "tdpbf16ps", "tileloadd", "tilerelease", "tilestored", "tilezero", "xgetbv"}},
 	} {
-		code := rawInstructions(t, file)
-		binaryFile := filepath.Join(t.TempDir(), "code")
-		if err := os.WriteFile(binaryFile, code, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		var instructions, kinds []string
-		for _, line := range strings.Split(tool(t, "objdump", "-D", "-z", "-b", "binary", "-m", "i386:x86-64", binaryFile), "\n") {
-			if f := strings.Split(line, "\t"); len(f) == 3 {
-				text := strings.TrimSpace(f[2])
-				instructions = append(instructions, text)
-				kinds = append(kinds, strings.Fields(text)[0])
+		t.Run(c.file, func(t *testing.T) {
+			code := rawInstructions(t, c.file)
+			binaryFile := filepath.Join(t.TempDir(), "code")
+			if err := os.WriteFile(binaryFile, code, 0o600); err != nil {
+				t.Fatal(err)
 			}
-		}
-		slices.Sort(kinds)
-		if kinds = slices.Compact(kinds); !slices.Equal(kinds, want) {
-			t.Errorf("%s has %v, want %v", file, kinds, want)
-		}
-		source, object, again := binaryFile+".s", binaryFile+".o", binaryFile+".again"
-		if err := os.WriteFile(source, []byte(strings.Join(instructions, "\n")+"\n"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		tool(t, "as", "--64", source, "-o", object)
-		tool(t, "objcopy", "-O", "binary", "-j", ".text", object, again)
-		if got, err := os.ReadFile(again); err != nil || !slices.Equal(got, code) {
-			t.Errorf("%s: the assembler makes other bytes of %v (%v)", file, instructions, err)
-		}
+			var instructions, kinds []string
+			for _, line := range strings.Split(tool(t, "objdump", "-D", "-z", "-b", "binary", "-m", "i386:x86-64", binaryFile), "\n") {
+				if f := strings.Split(line, "\t"); len(f) == 3 {
+					text := strings.TrimSpace(f[2])
+					instructions = append(instructions, text)
+					kinds = append(kinds, strings.Fields(text)[0])
+				}
+			}
+			slices.Sort(kinds)
+			if kinds = slices.Compact(kinds); !slices.Equal(kinds, c.want) {
+				t.Errorf("%s has %v, want %v", c.file, kinds, c.want)
+			}
+			source, object, again := binaryFile+".s", binaryFile+".o", binaryFile+".again"
+			if err := os.WriteFile(source, []byte(strings.Join(instructions, "\n")+"\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			tool(t, "as", "--64", source, "-o", object)
+			tool(t, "objcopy", "-O", "binary", "-j", ".text", object, again)
+			if got, err := os.ReadFile(again); err != nil || !slices.Equal(got, code) {
+				t.Errorf("%s: the assembler makes other bytes of %v (%v)", c.file, instructions, err)
+			}
+		})
 	}
 }
 

@@ -102,25 +102,28 @@ func TestGroupedConvPanics(t *testing.T) {
 	w := make([]float32, c.WeightsLen())
 	packed := g.Pack(k, make([]float32, 8*4*9))
 	scratch := make([]float32, g.ScratchLen(packed))
-	for name, f := range map[string]func(){
-		"depthwise: weights":  func() { c.Convolve(k, y, x, 0, w[:79]) },
-		"depthwise: lines":    func() { c.Convolve(k, y, x, 1, w) },
-		"depthwise: image":    func() { c.Convolve(k, y.Slice(0, 5), x.Slice(0, 15), 0, w) },
-		"depthwise: channels": func() { c.Convolve(k, y.Columns(0, 7), x, 0, w) },
-		"depthwise: slice":    func() { c.Convolve(k, y, Matrix{x.Data[:159], 20, 8, 8}, 0, w) },
-		"groups: scratch":     func() { g.Convolve(k, y, x, 0, scratch[1:], packed) },
-		"groups: channels":    func() { g.Convolve(k, y, x.Columns(0, 4), 0, scratch, packed) },
-		"groups: slice":       func() { g.Convolve(k, Matrix{y.Data[:159], 20, 8, 8}, x, 0, scratch, packed) },
-		"groups: weights":     func() { g.Pack(k, make([]float32, 8*4*9-1)) },
-		"groups: number":      func() { GroupConv{4, 5, 8, 3}.Pack(k, make([]float32, 1000)) },
+	for _, test := range []struct {
+		name string
+		f    func()
+	}{
+		{"depthwise: weights", func() { c.Convolve(k, y, x, 0, w[:79]) }},
+		{"depthwise: lines", func() { c.Convolve(k, y, x, 1, w) }},
+		{"depthwise: image", func() { c.Convolve(k, y.Slice(0, 5), x.Slice(0, 15), 0, w) }},
+		{"depthwise: channels", func() { c.Convolve(k, y.Columns(0, 7), x, 0, w) }},
+		{"depthwise: slice", func() { c.Convolve(k, y, Matrix{x.Data[:159], 20, 8, 8}, 0, w) }},
+		{"groups: scratch", func() { g.Convolve(k, y, x, 0, scratch[1:], packed) }},
+		{"groups: channels", func() { g.Convolve(k, y, x.Columns(0, 4), 0, scratch, packed) }},
+		{"groups: slice", func() { g.Convolve(k, Matrix{y.Data[:159], 20, 8, 8}, x, 0, scratch, packed) }},
+		{"groups: weights", func() { g.Pack(k, make([]float32, 8*4*9-1)) }},
+		{"groups: number", func() { GroupConv{4, 5, 8, 3}.Pack(k, make([]float32, 1000)) }},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(test.name, func(t *testing.T) {
 			defer func() {
 				if recover() == nil {
 					t.Error("no panic")
 				}
 			}()
-			f()
+			test.f()
 		})
 	}
 }

@@ -197,27 +197,30 @@ func TestGemmNonFinite(t *testing.T) {
 
 func TestGemmPanics(t *testing.T) {
 	k := Default()
-	for name, f := range map[string]func(){
-		"inner sizes": func() {
+	for _, c := range []struct {
+		name string
+		f    func()
+	}{
+		{"inner sizes", func() {
 			k.Gemm(NewMatrix(make([]float32, 6), 2, 3), 1, NewMatrix(make([]float32, 8), 2, 4), k.NewPacked(5, 3, FP32), Matrix{})
-		},
-		"short slice": func() {
+		}},
+		{"short slice", func() {
 			k.Gemm(NewMatrix(make([]float32, 5), 2, 3), 1, NewMatrix(make([]float32, 8), 2, 4), k.NewPacked(4, 3, FP32), Matrix{})
-		},
-		"sizes of D": func() {
+		}},
+		{"sizes of D", func() {
 			k.Gemm(NewMatrix(make([]float32, 6), 2, 3), 1, NewMatrix(make([]float32, 8), 2, 4), k.NewPacked(4, 3, FP32), NewMatrix(make([]float32, 6), 3, 2))
-		},
-		"column vector": func() {
+		}},
+		{"column vector", func() {
 			k.Affine(NewMatrix(make([]float32, 6), 2, 3), NewMatrix(make([]float32, 6), 2, 3), make([]float32, 3), make([]float32, 2), ReLU)
-		},
+		}},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			defer func() {
 				if recover() == nil {
 					t.Error("no panic")
 				}
 			}()
-			f()
+			c.f()
 		})
 	}
 }
@@ -334,8 +337,11 @@ func TestAffineGrad(t *testing.T) {
 			sum, dot := newGuarded(r, 1, cols), newGuarded(r, 1, cols)
 			sum0, dot0 := sum.clone(), dot.clone()
 			k.AffineGrad(y.Matrix, dz.Matrix, x.Matrix, dy.Matrix, a, b, mean, sum.Row(0), dot.Row(0), act)
-			for name, m := range map[string]guarded{"y": y, "dz": dz, "sum": sum, "dot": dot} {
-				m.check(t, name)
+			for _, c := range []struct {
+				name string
+				m    guarded
+			}{{"y", y}, {"dz", dz}, {"sum", sum}, {"dot", dot}} {
+				c.m.check(t, c.name)
 			}
 			for j := 0; j < cols; j++ {
 				s, d := float64(sum0.Row(0)[j]), float64(dot0.Row(0)[j])

@@ -81,20 +81,23 @@ func TestPackedPanics(t *testing.T) {
 	k := Default()
 	p := k.NewPacked(4, 3*k.PanelWidth(), FP32)
 	m := NewMatrix(make([]float32, 1024), 4, 3*k.PanelWidth())
-	for name, f := range map[string]func(){
-		"too little memory":     func() { p.Resize(100, 100, make([]float32, 100)) },
-		"not whole panels":      func() { k.GemmBlock(m.Columns(0, k.PanelWidth()), 1, m.Columns(0, 4), p, 0, 1, Matrix{}) },
-		"rows outside":          func() { k.GemmBlock(m.Columns(0, k.PanelWidth()), 1, m.Columns(0, 4), p, 1, 0, Matrix{}) },
-		"put outside":           func() { p.PutRows(1, m) },
-		"transposed of outside": func() { k.GemmTNPacked(m, m.Columns(0, 4), p, 1) },
+	for _, c := range []struct {
+		name string
+		f    func()
+	}{
+		{"too little memory", func() { p.Resize(100, 100, make([]float32, 100)) }},
+		{"not whole panels", func() { k.GemmBlock(m.Columns(0, k.PanelWidth()), 1, m.Columns(0, 4), p, 0, 1, Matrix{}) }},
+		{"rows outside", func() { k.GemmBlock(m.Columns(0, k.PanelWidth()), 1, m.Columns(0, 4), p, 1, 0, Matrix{}) }},
+		{"put outside", func() { p.PutRows(1, m) }},
+		{"transposed of outside", func() { k.GemmTNPacked(m, m.Columns(0, 4), p, 1) }},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			defer func() {
 				if recover() == nil {
 					t.Error("no panic")
 				}
 			}()
-			f()
+			c.f()
 		})
 	}
 }

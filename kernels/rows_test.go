@@ -163,15 +163,18 @@ func TestRowsNonFinite(t *testing.T) {
 			k.SoftmaxRows(x.Matrix)
 			k.LayerNorm(y.Matrix, y.Matrix, newVector(r, 35), newVector(r, 35), stats, 1e-6)
 			for i := range 3 {
-				for name, m := range map[string]guarded{"softmax": x, "layer norm": y} {
+				for _, c := range []struct {
+					name string
+					m    guarded
+				}{{"softmax", x}, {"layer norm", y}} {
 					bad := 0
-					for _, v := range m.Row(i) {
+					for _, v := range c.m.Row(i) {
 						if v != v {
 							bad++
 						}
 					}
 					if (bad > 0) != (i == 1) {
-						t.Errorf("%s of NaN at %d: %d NaN in row %d", name, at, bad, i)
+						t.Errorf("%s of NaN at %d: %d NaN in row %d", c.name, at, bad, i)
 					}
 				}
 			}

@@ -441,17 +441,19 @@ func TestSwinVariants(t *testing.T) {
 	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for source, note := range map[string]string{
-		path: "the names of the tensors do not tell Microsoft's Swin (model.norm_before_pool=true, model.norm_eps=1e-05, model.norm2_eps=1e-05) from LocalMIM's",
-		filepath.Join(changed(t, "swin", nil), "model.safetensors"): "warning: the Swin with such names computes something else (model.norm_before_pool=true",
+	for _, c := range []struct{ source, note string }{
+		{path, "the names of the tensors do not tell Microsoft's Swin (model.norm_before_pool=true, model.norm_eps=1e-05, model.norm2_eps=1e-05) from LocalMIM's"},
+		{filepath.Join(changed(t, "swin", nil), "model.safetensors"), "warning: the Swin with such names computes something else (model.norm_before_pool=true"},
 	} {
-		var notes []string
-		if _, err := model.Open(source, model.LoadOptions{Config: config, Report: func(t model.Table) { notes = t.Notes }}); err != nil {
-			t.Errorf("%s: %v", source, err)
-		}
-		if all := strings.Join(notes, "; "); !strings.Contains(all, note) {
-			t.Errorf("%s: notes %q, want %q", source, all, note)
-		}
+		t.Run(c.source, func(t *testing.T) {
+			var notes []string
+			if _, err := model.Open(c.source, model.LoadOptions{Config: config, Report: func(t model.Table) { notes = t.Notes }}); err != nil {
+				t.Errorf("%s: %v", c.source, err)
+			}
+			if all := strings.Join(notes, "; "); !strings.Contains(all, c.note) {
+				t.Errorf("%s: notes %q, want %q", c.source, all, c.note)
+			}
+		})
 	}
 	// Where config.json says it, another computation is an error.
 	if _, err := model.Open(golden.Foreign(t, "timm/swin"), model.LoadOptions{Config: config}); err == nil || !strings.Contains(err.Error(), "model.norm_before_pool is true in config.json and false in the configuration") {
@@ -464,39 +466,49 @@ func TestSwinVariants(t *testing.T) {
 
 // Models of torchvision, as its references save them, and back.
 func TestTorchvision(t *testing.T) {
-	for name, settings := range map[string][]string{"vit": {"model.num_heads=2"}, "swin": {"data.image_size=32"}} {
-		path := golden.Foreign(t, "torchvision/"+name+"/checkpoint.pth")
-		want := golden.TensorsOf(t, golden.Foreign(t, "torchvision/"+name+"/expected.safetensors"))
-		for choice, key := range map[torch.Choice]string{torch.Auto: "averaged", torch.EMA: "averaged", torch.Plain: "output"} {
-			l, err := model.Open(path, model.LoadOptions{Settings: settings, Weights: choice})
-			if err != nil {
-				t.Fatal(err)
+	for _, c := range []struct {
+		name     string
+		settings []string
+	}{{"vit", []string{"model.num_heads=2"}}, {"swin", []string{"data.image_size=32"}}} {
+		t.Run(c.name, func(t *testing.T) {
+			path := golden.Foreign(t, "torchvision/"+c.name+"/checkpoint.pth")
+			want := golden.TensorsOf(t, golden.Foreign(t, "torchvision/"+c.name+"/expected.safetensors"))
+			for _, test := range []struct {
+				choice torch.Choice
+				key    string
+			}{{torch.Auto, "averaged"}, {torch.EMA, "averaged"}, {torch.Plain, "output"}} {
+				t.Run(fmt.Sprint(test.choice), func(t *testing.T) {
+					l, err := model.Open(path, model.LoadOptions{Settings: c.settings, Weights: test.choice})
+					if err != nil {
+						t.Fatal(err)
+					}
+					golden.CheckRel(t, fmt.Sprintf("%s, %s", c.name, test.choice), answer(t, l, want["input"], ""), want[test.key].Data, 1e-4)
+					if l.Average != (test.key == "averaged") {
+						t.Errorf("%s, %s: averaged %v", c.name, test.choice, l.Average)
+					}
+					if test.choice != torch.Plain {
+						return
+					}
+					ts, err := model.Export(l, torch.Torchvision)
+					if err != nil {
+						t.Fatal(err)
+					}
+					s, err := torch.Read(path, torch.Options{Choice: torch.Plain})
+					if err != nil {
+						t.Fatal(err)
+					}
+					if len(ts) != len(s.Tensors) {
+						t.Errorf("%s: %d tensors are written, of %d", c.name, len(ts), len(s.Tensors))
+					}
+					for _, x := range s.Tensors {
+						i := slices.IndexFunc(ts, func(y formats.Tensor) bool { return y.Name == x.Name })
+						if i < 0 || !slices.Equal(ts[i].Shape, x.Shape) || !slices.Equal(ts[i].F32, x.F32) || !slices.Equal(ts[i].I64, x.I64) {
+							t.Errorf("%s: %s is not written as it was", c.name, x.Name)
+						}
+					}
+				})
 			}
-			golden.CheckRel(t, fmt.Sprintf("%s, %s", name, choice), answer(t, l, want["input"], ""), want[key].Data, 1e-4)
-			if l.Average != (key == "averaged") {
-				t.Errorf("%s, %s: averaged %v", name, choice, l.Average)
-			}
-			if choice != torch.Plain {
-				continue
-			}
-			ts, err := model.Export(l, torch.Torchvision)
-			if err != nil {
-				t.Fatal(err)
-			}
-			s, err := torch.Read(path, torch.Options{Choice: torch.Plain})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(ts) != len(s.Tensors) {
-				t.Errorf("%s: %d tensors are written, of %d", name, len(ts), len(s.Tensors))
-			}
-			for _, x := range s.Tensors {
-				i := slices.IndexFunc(ts, func(y formats.Tensor) bool { return y.Name == x.Name })
-				if i < 0 || !slices.Equal(ts[i].Shape, x.Shape) || !slices.Equal(ts[i].F32, x.F32) || !slices.Equal(ts[i].I64, x.I64) {
-					t.Errorf("%s: %s is not written as it was", name, x.Name)
-				}
-			}
-		}
+		})
 	}
 }
 
@@ -583,30 +595,32 @@ func TestUnsupported(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for add, want := range map[string]string{
-		"blocks.0.ls1.gamma":          "a ViT with layer scale (blocks.0.ls1.gamma)",
-		"norm_pre.weight":             "a norm before the blocks",
-		"reg_token":                   "register tokens",
-		"blocks.0.attn.q_norm.weight": "norms of queries and keys",
-		"dist_token":                  "a distillation token",
-		"-cls_token":                  "a ViT without a class token",
+	for _, c := range []struct{ add, want string }{
+		{"blocks.0.ls1.gamma", "a ViT with layer scale (blocks.0.ls1.gamma)"},
+		{"norm_pre.weight", "a norm before the blocks"},
+		{"reg_token", "register tokens"},
+		{"blocks.0.attn.q_norm.weight", "norms of queries and keys"},
+		{"dist_token", "a distillation token"},
+		{"-cls_token", "a ViT without a class token"},
 	} {
-		var f checkpoints.File
-		for _, x := range s.Tensors {
-			if "-"+x.Name != add {
-				f.Tensors = append(f.Tensors, formats.Tensor{Name: x.Name, Shape: x.Shape, F32: x.F32})
+		t.Run(c.add, func(t *testing.T) {
+			var f checkpoints.File
+			for _, x := range s.Tensors {
+				if "-"+x.Name != c.add {
+					f.Tensors = append(f.Tensors, formats.Tensor{Name: x.Name, Shape: x.Shape, F32: x.F32})
+				}
 			}
-		}
-		if !strings.HasPrefix(add, "-") {
-			f.Tensors = append(f.Tensors, formats.Tensor{Name: add, Shape: []int{12}, F32: make([]float32, 12)})
-		}
-		path := filepath.Join(t.TempDir(), "w.safetensors")
-		if err := checkpoints.Write(path, f); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := model.Open(path, model.LoadOptions{Settings: []string{"model.num_heads=3"}}); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v, want %q", add, err, want)
-		}
+			if !strings.HasPrefix(c.add, "-") {
+				f.Tensors = append(f.Tensors, formats.Tensor{Name: c.add, Shape: []int{12}, F32: make([]float32, 12)})
+			}
+			path := filepath.Join(t.TempDir(), "w.safetensors")
+			if err := checkpoints.Write(path, f); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := model.Open(path, model.LoadOptions{Settings: []string{"model.num_heads=3"}}); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: %v, want %q", c.add, err, c.want)
+			}
+		})
 	}
 }
 

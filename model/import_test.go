@@ -49,25 +49,30 @@ func TestGoldenLogits(t *testing.T) {
 	images := golden.ToNHWC(golden.Image("input", 1, 4*3*64*64), 4, 3, 64, 64)
 	pool := kernels.NewPool(2)
 	defer pool.Close()
-	for name, tolerance := range map[string]float64{
-		"fasternet_small_gelu.pth": 3e-5, "fasternet_small_gelu_legacy.pth": 3e-5, "fasternet_small_gelu_weights.safetensors": 3e-5,
-		"fasternet_small_gelu_nested_model.pth": 3e-5, "fasternet_small_gelu_lightning.ckpt": 3e-5,
-		"fasternet_small_gelu_half.pth": 1e-2,
+	for _, c := range []struct {
+		name      string
+		tolerance float64
+	}{
+		{"fasternet_small_gelu.pth", 3e-5}, {"fasternet_small_gelu_legacy.pth", 3e-5}, {"fasternet_small_gelu_weights.safetensors", 3e-5},
+		{"fasternet_small_gelu_nested_model.pth", 3e-5}, {"fasternet_small_gelu_lightning.ckpt", 3e-5},
+		{"fasternet_small_gelu_half.pth", 1e-2},
 	} {
-		l, err := model.Open(golden.Path(t, name), model.LoadOptions{Settings: gelu})
-		if err != nil {
-			t.Error(err)
-			continue
-		}
-		p, err := graph.NewRunner(l.Model, pool).Program(graph.Shape{Batch: 4, Height: 64, Width: 64})
-		if err != nil {
-			t.Fatal(err)
-		}
-		logits, err := p.Forward(images)
-		if err != nil {
-			t.Fatal(err)
-		}
-		golden.CheckRel(t, name, logits, want.Data, tolerance)
+		t.Run(c.name, func(t *testing.T) {
+			l, err := model.Open(golden.Path(t, c.name), model.LoadOptions{Settings: gelu})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			p, err := graph.NewRunner(l.Model, pool).Program(graph.Shape{Batch: 4, Height: 64, Width: 64})
+			if err != nil {
+				t.Fatal(err)
+			}
+			logits, err := p.Forward(images)
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden.CheckRel(t, c.name, logits, want.Data, c.tolerance)
+		})
 	}
 }
 
@@ -253,19 +258,21 @@ func TestStart(t *testing.T) {
 	if !slices.Equal(a.Param.Data(), b.Param.Data()) {
 		t.Error("the weights were not taken")
 	}
-	for setting, want := range map[string]string{
-		"model.act_layer=relu":             path + " is of another model: model.act_layer is gelu in the checkpoint and relu in the configuration",
-		"model.mlp_ratio=3":                "model.mlp_ratio is 2 in the checkpoint and 3 in the configuration",
-		"model.layer_scale_init_value=0.1": "model.layer_scale_init_value is 0 in",
+	for _, test := range []struct{ setting, want string }{
+		{"model.act_layer=relu", path + " is of another model: model.act_layer is gelu in the checkpoint and relu in the configuration"},
+		{"model.mlp_ratio=3", "model.mlp_ratio is 2 in the checkpoint and 3 in the configuration"},
+		{"model.layer_scale_init_value=0.1", "model.layer_scale_init_value is 0 in"},
 	} {
-		c := small(t, setting)
-		net, err := model.New(c, 2)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := model.Start(net, c, path, model.LoadOptions{}); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v, want %q", setting, err, want)
-		}
+		t.Run(test.setting, func(t *testing.T) {
+			c := small(t, test.setting)
+			net, err := model.New(c, 2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := model.Start(net, c, path, model.LoadOptions{}); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("%s: %v, want %q", test.setting, err, test.want)
+			}
+		})
 	}
 }
 

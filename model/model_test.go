@@ -89,20 +89,25 @@ func TestRestoreErrors(t *testing.T) {
 		return &checkpoints.File{Tensors: change(append([]formats.Tensor(nil), tensors...))}
 	}
 	first := fmt.Sprint(tensors[0].F32)
-	for want, f := range map[string]*checkpoints.File{
-		"the model has not": clone(func(ts []formats.Tensor) []formats.Tensor {
+	for _, test := range []struct {
+		want string
+		f    *checkpoints.File
+	}{
+		{"the model has not", clone(func(ts []formats.Tensor) []formats.Tensor {
 			return append(ts, formats.Tensor{Name: "extra"})
-		}),
-		"the checkpoint has not": clone(func(ts []formats.Tensor) []formats.Tensor { return ts[1:] }),
-		"has shape": clone(func(ts []formats.Tensor) []formats.Tensor {
+		})},
+		{"the checkpoint has not", clone(func(ts []formats.Tensor) []formats.Tensor { return ts[1:] })},
+		{"has shape", clone(func(ts []formats.Tensor) []formats.Tensor {
 			ts[0].F32 = make([]float32, len(ts[0].F32))
 			ts[1].Shape = []int{1}
 			return ts
-		}),
+		})},
 	} {
-		if err := model.Restore(net.Store(), f, checkpoints.OptimizerPrefix); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("got %v, want something with %q", err, want)
-		}
+		t.Run(test.want, func(t *testing.T) {
+			if err := model.Restore(net.Store(), test.f, checkpoints.OptimizerPrefix); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want something with %q", err, test.want)
+			}
+		})
 	}
 	if fmt.Sprint(tensors[0].F32) != first {
 		t.Error("a model was changed by a checkpoint that does not fit")

@@ -107,14 +107,19 @@ func TestClassifierLossErrors(t *testing.T) {
 	defer pool.Close()
 	tape := NewTape(NewWorkspace(pool), true)
 	x, y := tape.Input("x", 2, 3), tape.Input("y", 2, 4)
-	for want, f := range map[string]func() error{
-		"want matrices [batch, classes]": func() error { _, err := ClassifierLoss(tape, x, y, nil, Loss{Binary: true}); return err },
-		"distillation 7":                 func() error { _, err := ClassifierLoss(tape, x, x, x, Loss{Distill: 7}); return err },
-		"without a teacher":              func() error { _, err := ClassifierLoss(tape, x, x, nil, Loss{Distill: HardDistill}); return err },
-		"y (2, 4)":                       func() error { _, err := ClassifierLoss(tape, x, x, y, Loss{Distill: SoftDistill}); return err },
+	for _, c := range []struct {
+		want string
+		f    func() error
+	}{
+		{"want matrices [batch, classes]", func() error { _, err := ClassifierLoss(tape, x, y, nil, Loss{Binary: true}); return err }},
+		{"distillation 7", func() error { _, err := ClassifierLoss(tape, x, x, x, Loss{Distill: 7}); return err }},
+		{"without a teacher", func() error { _, err := ClassifierLoss(tape, x, x, nil, Loss{Distill: HardDistill}); return err }},
+		{"y (2, 4)", func() error { _, err := ClassifierLoss(tape, x, x, y, Loss{Distill: SoftDistill}); return err }},
 	} {
-		if err := f(); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("want an error with %q, got %v", want, err)
-		}
+		t.Run(c.want, func(t *testing.T) {
+			if err := c.f(); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("want an error with %q, got %v", c.want, err)
+			}
+		})
 	}
 }

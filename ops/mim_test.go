@@ -80,18 +80,21 @@ func TestSelectTokensGradient(t *testing.T) {
 		}
 		return out
 	}
-	for name, s := range map[string]Selection{
-		"visible":   {Index: []int32{4, 0, 1, 5}, Shape: tensor.Shape{2, 2, 6}},
-		"filled up": {Index: []int32{-1, 3, -1, 0, 5, -1, -1, -1}, Shape: tensor.Shape{2, 4, 6}, Token: new(Param), Position: position(24)},
-		"by source": {Index: []int32{-1, 3, -1, 2}, Shape: tensor.Shape{2, 2, 6}, Token: new(Param), Position: position(36), BySource: true},
+	for _, c := range []struct {
+		name string
+		s    Selection
+	}{
+		{"visible", Selection{Index: []int32{4, 0, 1, 5}, Shape: tensor.Shape{2, 2, 6}}},
+		{"filled up", Selection{Index: []int32{-1, 3, -1, 0, 5, -1, -1, -1}, Shape: tensor.Shape{2, 4, 6}, Token: new(Param), Position: position(24)}},
+		{"by source", Selection{Index: []int32{-1, 3, -1, 2}, Shape: tensor.Shape{2, 2, 6}, Token: new(Param), Position: position(36), BySource: true}},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			h := newHarness(t, 2, true)
-			s.Name, s.Images = name, 2
-			if s.Token != nil {
-				s.Token = h.param("token", r, 1, 1, 1, 6)
+			c.s.Name, c.s.Images = c.name, 2
+			if c.s.Token != nil {
+				c.s.Token = h.param("token", r, 1, 1, 1, 6)
 			}
-			out, err := SelectTokens(h.tape, h.input("x", r, 2, 6, 6), s)
+			out, err := SelectTokens(h.tape, h.input("x", r, 2, 6, 6), c.s)
 			h.compile(out, err, "x")
 			h.checkGradients(1e-2, 1e-2)
 		})
@@ -99,17 +102,22 @@ func TestSelectTokensGradient(t *testing.T) {
 }
 
 func TestSelectTokensRefuses(t *testing.T) {
-	for want, s := range map[string]Selection{
-		"3 numbers":  {Index: []int32{0, 1, 2}, Images: 1, Shape: tensor.Shape{1, 2, 4}},
-		"6 values":   {Index: []int32{0, 1}, Images: 1, Shape: tensor.Shape{1, 2, 4}, Position: make([]float32, 6)},
-		"2 numbers ": {Index: []int32{0, 1}, Images: 2, Shape: tensor.Shape{1, 2, 4}}, // three tokens of x for two images
+	for _, c := range []struct {
+		want string
+		s    Selection
+	}{
+		{"3 numbers", Selection{Index: []int32{0, 1, 2}, Images: 1, Shape: tensor.Shape{1, 2, 4}}},
+		{"6 values", Selection{Index: []int32{0, 1}, Images: 1, Shape: tensor.Shape{1, 2, 4}, Position: make([]float32, 6)}},
+		{"2 numbers ", Selection{Index: []int32{0, 1}, Images: 2, Shape: tensor.Shape{1, 2, 4}}}, // three tokens of x for two images
 	} {
-		h := newHarness(t, 1, false)
-		s.Name = "s"
-		_, err := SelectTokens(h.tape, h.input("x", rand.New(rand.NewPCG(1, 2)), 1, 3, 4), s)
-		if err == nil || !strings.Contains(err.Error(), strings.TrimSpace(want)) {
-			t.Errorf("error %v, want %q", err, want)
-		}
+		t.Run(c.want, func(t *testing.T) {
+			h := newHarness(t, 1, false)
+			c.s.Name = "s"
+			_, err := SelectTokens(h.tape, h.input("x", rand.New(rand.NewPCG(1, 2)), 1, 3, 4), c.s)
+			if err == nil || !strings.Contains(err.Error(), strings.TrimSpace(c.want)) {
+				t.Errorf("error %v, want %q", err, c.want)
+			}
+		})
 	}
 	h := newHarness(t, 1, false)
 	s := Selection{Name: "s", Index: []int32{0, 1}, Images: 1, Shape: tensor.Shape{1, 2, 4}}

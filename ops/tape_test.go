@@ -274,10 +274,15 @@ func TestFoldedNormErrors(t *testing.T) {
 		x := tape.Input("x", 1, 4, 4, 4)
 		_, patch := PatchConvNorm(tape, x, PatchConv{Name: "patch", Weight: NewParam("w", 8, 4, 2, 2), Stride: 2, Norm: c.norm, Bias: c.bias})
 		_, block := FasterNetBlock(tape, x, Block{Name: "block", PConv: NewParam("p", 1, 1, 3, 3), Conv1: NewParam("w1", 8, 4, 1, 1), Norm: c.norm, Bias: c.bias, Act: kernels.ReLU, Conv2: NewParam("w2", 4, 8, 1, 1)})
-		for what, err := range map[string]error{"patch convolution": patch, "block": block} {
-			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
-				t.Errorf("%s, %+v: %v", what, c, err)
-			}
+		for _, test := range []struct {
+			what string
+			err  error
+		}{{"patch convolution", patch}, {"block", block}} {
+			t.Run(test.what, func(t *testing.T) {
+				if (test.err == nil) != (c.want == "") || test.err != nil && !strings.Contains(test.err.Error(), c.want) {
+					t.Errorf("%s, %+v: %v", test.what, c, test.err)
+				}
+			})
 		}
 	}
 }

@@ -252,15 +252,20 @@ func TestShiftedWindows(t *testing.T) {
 }
 
 func TestWindowErrors(t *testing.T) {
-	for name, list := range map[string][]Window{
-		"missing token":   {{Tokens: []int{0, 1}}},
-		"token twice":     {{Tokens: []int{0, 1, 1}}, {Tokens: []int{2}}},
-		"token outside":   {{Tokens: []int{0, 1, 2, 3}}},
-		"negative number": {{Tokens: []int{-1, 0, 1, 2}}},
+	for _, c := range []struct {
+		name string
+		list []Window
+	}{
+		{"missing token", []Window{{Tokens: []int{0, 1}}}},
+		{"token twice", []Window{{Tokens: []int{0, 1, 1}}, {Tokens: []int{2}}}},
+		{"token outside", []Window{{Tokens: []int{0, 1, 2, 3}}}},
+		{"negative number", []Window{{Tokens: []int{-1, 0, 1, 2}}}},
 	} {
-		if _, err := NewWindows(3, 0, list); err == nil {
-			t.Errorf("%s: no error", name)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			if _, err := NewWindows(3, 0, c.list); err == nil {
+				t.Errorf("%s: no error", c.name)
+			}
+		})
 	}
 	if _, err := NewWindows(2, 3, []Window{{Tokens: []int{0, 1}, Rows: []int{0, 3}, Cols: []int{0, 0}}}); err == nil {
 		t.Error("a window of more than its side: no error")
@@ -390,19 +395,24 @@ func TestTransformerErrors(t *testing.T) {
 	good := func() Attention {
 		return Attention{Name: "a", Norm: norm, QKV: p(24, 8), QKVBias: p(24), Proj: p(8, 8), ProjBias: p(8), Heads: 2, Windows: WholeImages(2, 6)}
 	}
-	for name, change := range map[string]func(a *Attention){
-		"heads":   func(a *Attention) { a.Heads = 3 },
-		"weight":  func(a *Attention) { a.QKV = p(24, 7) },
-		"norm":    func(a *Attention) { a.Norm = h.layerNorm("other", r, 9) },
-		"windows": func(a *Attention) { a.Windows = WholeImages(2, 7) },
-		"table":   func(a *Attention) { a.Table = p(9, 2) },
-		"keep":    func(a *Attention) { a.Keep = h.input("k", r, 3) },
+	for _, c := range []struct {
+		name   string
+		change func(a *Attention)
+	}{
+		{"heads", func(a *Attention) { a.Heads = 3 }},
+		{"weight", func(a *Attention) { a.QKV = p(24, 7) }},
+		{"norm", func(a *Attention) { a.Norm = h.layerNorm("other", r, 9) }},
+		{"windows", func(a *Attention) { a.Windows = WholeImages(2, 7) }},
+		{"table", func(a *Attention) { a.Table = p(9, 2) }},
+		{"keep", func(a *Attention) { a.Keep = h.input("k", r, 3) }},
 	} {
-		a := good()
-		change(&a)
-		if _, err := AttentionBlock(h.tape, x, a); err == nil {
-			t.Errorf("%s: no error", name)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			a := good()
+			c.change(&a)
+			if _, err := AttentionBlock(h.tape, x, a); err == nil {
+				t.Errorf("%s: no error", c.name)
+			}
+		})
 	}
 	if _, err := MLPBlock(h.tape, x, MLP{Name: "m", Norm: norm, Fc1: p(16, 8), Fc1Bias: p(16), Fc2: p(8, 15), Fc2Bias: p(8)}); err == nil {
 		t.Error("an MLP of two widths: no error")

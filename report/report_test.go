@@ -198,10 +198,12 @@ func TestBadFolders(t *testing.T) {
 	if _, err := report.Load(t.TempDir()); err == nil {
 		t.Error("an empty folder is a run")
 	}
-	for name, content := range map[string]string{train.EvaluationFile: "{", train.SummaryFile: "0,a,b,c,d,e\n", train.ConfigFile: "train: {epochs: x}"} {
-		if _, err := report.Load(folder(t, "bad", []float64{1}, map[string]string{name: content})); err == nil || !strings.Contains(err.Error(), name) {
-			t.Errorf("bad %s: %v", name, err)
-		}
+	for _, c := range []struct{ name, content string }{{train.EvaluationFile, "{"}, {train.SummaryFile, "0,a,b,c,d,e\n"}, {train.ConfigFile, "train: {epochs: x}"}} {
+		t.Run(c.name, func(t *testing.T) {
+			if _, err := report.Load(folder(t, "bad", []float64{1}, map[string]string{c.name: c.content})); err == nil || !strings.Contains(err.Error(), c.name) {
+				t.Errorf("bad %s: %v", c.name, err)
+			}
+		})
 	}
 	for _, text := range []string{`{"classes":[],"confusion":{"classes":2,"counts":[[0,5,1]]}}`, `{"epoch":0}`} {
 		if _, err := report.Load(folder(t, "bad", []float64{1}, map[string]string{train.EvaluationFile: text})); err == nil {

@@ -103,14 +103,16 @@ func TestTeacher(t *testing.T) {
 	if err := os.WriteFile(broken, []byte("no weights"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for teacher, want := range map[string]string{
-		rgb: "3 channels, the student of 1", many: "12 classes, the student 10", broken: "broken.safetensors", filepath.Join(dir, "none"): "none",
+	for _, test := range []struct{ teacher, want string }{
+		{rgb, "3 channels, the student of 1"}, {many, "12 classes, the student 10"}, {broken, "broken.safetensors"}, {filepath.Join(dir, "none"), "none"},
 	} {
-		c.Distill.Teacher = teacher
-		_, err := newClassification(c, train, train, pool)
-		if err == nil || !strings.HasPrefix(err.Error(), "distill.teacher: ") || !strings.Contains(err.Error(), want) {
-			t.Errorf("teacher %s: %v", teacher, err)
-		}
+		t.Run(test.teacher, func(t *testing.T) {
+			c.Distill.Teacher = test.teacher
+			_, err := newClassification(c, train, train, pool)
+			if err == nil || !strings.HasPrefix(err.Error(), "distill.teacher: ") || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("teacher %s: %v", test.teacher, err)
+			}
+		})
 	}
 	c.Distill.Teacher = path
 	if _, err := newClassification(c, renamed{train}, train, pool); err == nil || !strings.Contains(err.Error(), `in the teacher and "other" in the data set`) {

@@ -156,14 +156,16 @@ func TestDivergedInValidation(t *testing.T) {
 
 // Where a run stands is said in words.
 func TestStanding(t *testing.T) {
-	for progress, want := range map[string]string{
-		`{"epoch":0,"step":0,"batches":0}`: "after 0 epochs",
-		`{"epoch":1,"step":0,"batches":9}`: "after 1 epoch",
-		`{"epoch":2,"step":0,"batches":9}`: "after 2 epochs",
+	for _, c := range []struct{ progress, want string }{
+		{`{"epoch":0,"step":0,"batches":0}`, "after 0 epochs"},
+		{`{"epoch":1,"step":0,"batches":9}`, "after 1 epoch"},
+		{`{"epoch":2,"step":0,"batches":9}`, "after 2 epochs"},
 	} {
-		if got, err := Standing(progress); err != nil || got != want {
-			t.Errorf("%s: %q, %v; want %q", progress, got, err, want)
-		}
+		t.Run(c.progress, func(t *testing.T) {
+			if got, err := Standing(c.progress); err != nil || got != c.want {
+				t.Errorf("%s: %q, %v; want %q", c.progress, got, err, c.want)
+			}
+		})
 	}
 	if _, err := Standing(`{"epoch":-1}`); err == nil {
 		t.Error("epoch -1")

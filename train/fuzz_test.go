@@ -16,8 +16,11 @@ func FuzzLogs(f *testing.F) {
 	f.Add([]byte("{\n\x00\x00\n"), []byte("0,NaN,Inf,-0,1e400,0x1p-2\r\n\n,,,,,\n"), `{"epoch":-1,"dropped":[1e9]}`)
 	f.Fuzz(func(t *testing.T, log, summary []byte, progress string) {
 		folder := &Folder{Dir: t.TempDir()}
-		for name, text := range map[string][]byte{LogFile: log, SummaryFile: summary} {
-			if err := os.WriteFile(folder.path(name), text, 0o644); err != nil {
+		for _, c := range []struct {
+			name string
+			text []byte
+		}{{LogFile, log}, {SummaryFile, summary}} {
+			if err := os.WriteFile(folder.path(c.name), c.text, 0o644); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -86,15 +86,18 @@ func sameLogs(t *testing.T, what, got, want string) {
 // every field that is no time.
 func TestStopAnywhere(t *testing.T) {
 	data := noise(t)
-	for name, settings := range map[string][]string{
-		"fasternet":             {"train.accum_steps=3", "train.batch_size=8", "train.log_interval=2", "ema.decay=0.9", "train.precise_bn=16", "data.workers=1", "log.histogram_interval=1"},
-		"fasternet, every step": {"train.log_interval=3", "train.val_interval=2", "checkpoint.top_k=1"},
-		"localmim of a vit":     {"train.accum_steps=2", "train.batch_size=8", "train.log_interval=3"},
+	for _, test := range []struct {
+		name     string
+		settings []string
+	}{
+		{"fasternet", []string{"train.accum_steps=3", "train.batch_size=8", "train.log_interval=2", "ema.decay=0.9", "train.precise_bn=16", "data.workers=1", "log.histogram_interval=1"}},
+		{"fasternet, every step", []string{"train.log_interval=3", "train.val_interval=2", "checkpoint.top_k=1"}},
+		{"localmim of a vit", []string{"train.accum_steps=2", "train.batch_size=8", "train.log_interval=3"}},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			family, _, _ := strings.Cut(name, ",")
-			c := smallConfig(t, small[family], data, append(settings, "threads=1", "checkpoint.every_steps=0")...)
+			family, _, _ := strings.Cut(test.name, ",")
+			c := smallConfig(t, small[family], data, append(test.settings, "threads=1", "checkpoint.every_steps=0")...)
 			whole := filepath.Join(ramdisk.Dir(t), "run")
 			if _, err := Run(context.Background(), c, Options{Dir: whole, Log: io.Discard}); err != nil {
 				t.Fatal(err)

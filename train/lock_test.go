@@ -97,8 +97,8 @@ func TestDamagedLogs(t *testing.T) {
 	good := `{"kind":"step","epoch":0,"step":1,"batches":1}`
 	log := good + "\n" + strings.Repeat("\x00", 200_000) + "\n{}\nnull\n[1]\n" + `{"kind":"step","epoch":0,"step":2,"batches":2}`
 	summary := strings.Join(summaryHeader, ",") + "\n0,1,2,3,4,5\n\x00\"\x00,\n7\n1,1,1,1,1,0.00"
-	for name, text := range map[string]string{LogFile: log, SummaryFile: summary} {
-		if err := os.WriteFile(f.path(name), []byte(text), 0o644); err != nil {
+	for _, c := range []struct{ name, text string }{{LogFile, log}, {SummaryFile, summary}} {
+		if err := os.WriteFile(f.path(c.name), []byte(c.text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}

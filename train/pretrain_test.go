@@ -24,8 +24,11 @@ import (
 // passes over such, and is counted.
 func TestPretrainingSkips(t *testing.T) {
 	dir := t.TempDir()
-	for part, n := range map[string]int{"train": 8, "val": 4} {
-		for i := range n {
+	for _, test := range []struct {
+		part string
+		n    int
+	}{{"train", 8}, {"val", 4}} {
+		for i := range test.n {
 			img := image.NewGray(image.Rect(0, 0, 40, 40))
 			for p := range img.Pix {
 				img.Pix[p] = uint8(p*(i+3) + p/40*i)
@@ -34,11 +37,11 @@ func TestPretrainingSkips(t *testing.T) {
 			if err := png.Encode(&b, img); err != nil {
 				t.Fatal(err)
 			}
-			path := filepath.Join(dir, "data", part, "all", fmt.Sprintf("%d.png", i))
+			path := filepath.Join(dir, "data", test.part, "all", fmt.Sprintf("%d.png", i))
 			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 				t.Fatal(err)
 			}
-			if part == "val" && i == 2 {
+			if test.part == "val" && i == 2 {
 				b.Truncate(b.Len() / 2)
 			}
 			if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {

@@ -34,16 +34,21 @@ func TestBarFits(t *testing.T) {
 			}
 		}
 	}
-	for columns, want := range map[int]string{
-		8:   "ep…  44%",
-		39:  "epoch 12/300 loss 2.3456 ETA 3h12m  44%",
-		79:  "epoch 12/300 loss 2.3456 ETA 3h12m 1234 img/s  44% |██████        | (562/1251)",
-		120: "epoch 12/300 loss 2.3456 ETA 3h12m 1234 img/s lr 1.00e-03  44% |████████            | (562/1251)",
+	for _, test := range []struct {
+		columns int
+		want    string
+	}{
+		{8, "ep…  44%"},
+		{39, "epoch 12/300 loss 2.3456 ETA 3h12m  44%"},
+		{79, "epoch 12/300 loss 2.3456 ETA 3h12m 1234 img/s  44% |██████        | (562/1251)"},
+		{120, "epoch 12/300 loss 2.3456 ETA 3h12m 1234 img/s lr 1.00e-03  44% |████████            | (562/1251)"},
 	} {
-		got := b.line(columns, 562, "epoch 12/300", []string{"loss 2.3456", "ETA 3h12m", "1234 img/s", "lr 1.00e-03"})
-		if strings.Join(strings.Fields(got), " ") != strings.Join(strings.Fields(want), " ") {
-			t.Errorf("%d columns:\n%q\nwant\n%q", columns, got, want)
-		}
+		t.Run(fmt.Sprint(test.columns), func(t *testing.T) {
+			got := b.line(test.columns, 562, "epoch 12/300", []string{"loss 2.3456", "ETA 3h12m", "1234 img/s", "lr 1.00e-03"})
+			if strings.Join(strings.Fields(got), " ") != strings.Join(strings.Fields(test.want), " ") {
+				t.Errorf("%d columns:\n%q\nwant\n%q", test.columns, got, test.want)
+			}
+		})
 	}
 }
 

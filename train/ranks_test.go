@@ -134,16 +134,19 @@ func TestRanksWithSettings(t *testing.T) {
 	if _, err := Run(context.Background(), load(t, images, "train.epochs=1", "sched.warmup_epochs=0", "data.std=[0.4]"), Options{Dir: teacher}); err != nil {
 		t.Fatal(err)
 	}
-	for name, settings := range map[string][]string{
-		"accumulation, views, decays":  {"train.accum_steps=3", "augment.repeats=3", "optim.layer_decay=0.7", "augment.mixup=0", "augment.mixup_mode=elem", "augment.cutmix=1", "ema.decay=0.9", "ema.warmup=true"},
-		"precise norms, frozen, bce":   {"train.precise_bn=20", "train.frozen_stages=1", "loss.name=bce", "optim.clip_mode=agc", "optim.clip_grad=0.1", "augment.mixup_mode=pair", "augment.mixup=0.5"},
-		"hard teacher":                 {"distill.type=hard", "distill.teacher=" + teacher, "sched.form=timm", "sched.on_updates=true"},
-		"soft teacher":                 {"distill.type=soft", "distill.teacher=" + teacher, "augment.mixup=0.3", "loss.name=bce", "loss.sum_classes=true"},
-		"sizes, blocks computed twice": {"train.grad_checkpointing=true", "data.multi_scale=24_1", "augment.mixup=0.3", "augment.erasing.prob=0.5", "optim.clip_mode=value", "optim.clip_grad=0.05"},
+	for _, test := range []struct {
+		name     string
+		settings []string
+	}{
+		{"accumulation, views, decays", []string{"train.accum_steps=3", "augment.repeats=3", "optim.layer_decay=0.7", "augment.mixup=0", "augment.mixup_mode=elem", "augment.cutmix=1", "ema.decay=0.9", "ema.warmup=true"}},
+		{"precise norms, frozen, bce", []string{"train.precise_bn=20", "train.frozen_stages=1", "loss.name=bce", "optim.clip_mode=agc", "optim.clip_grad=0.1", "augment.mixup_mode=pair", "augment.mixup=0.5"}},
+		{"hard teacher", []string{"distill.type=hard", "distill.teacher=" + teacher, "sched.form=timm", "sched.on_updates=true"}},
+		{"soft teacher", []string{"distill.type=soft", "distill.teacher=" + teacher, "augment.mixup=0.3", "loss.name=bce", "loss.sum_classes=true"}},
+		{"sizes, blocks computed twice", []string{"train.grad_checkpointing=true", "data.multi_scale=24_1", "augment.mixup=0.3", "augment.erasing.prob=0.5", "optim.clip_mode=value", "optim.clip_grad=0.05"}},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			c := load(t, images, append(settings, "train.sync_batchnorm=true", "optim.opt=momentum", "optim.lr=0.01", "threads=1", "train.epochs=2", "sched.warmup_epochs=0", "train.val_batch_size=4")...)
+			c := load(t, images, append(test.settings, "train.sync_batchnorm=true", "optim.opt=momentum", "optim.lr=0.01", "threads=1", "train.epochs=2", "sched.warmup_epochs=0", "train.val_batch_size=4")...)
 			one, three := filepath.Join(ramdisk.Dir(t), "run"), filepath.Join(ramdisk.Dir(t), "run")
 			if _, err := Run(context.Background(), c, Options{Dir: one, Log: io.Discard}); err != nil {
 				t.Fatal(err)

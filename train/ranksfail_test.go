@@ -30,52 +30,57 @@ func TestRanksErrors(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(taken, LogFile), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for want, f := range map[string]func(dir string) []error{
-		"rank 0: data: a batch of 16 samples cannot be shared by 9 ranks: mixup": func(dir string) []error {
+	for _, test := range []struct {
+		want string
+		f    func(dir string) []error
+	}{
+		{"rank 0: data: a batch of 16 samples cannot be shared by 9 ranks: mixup", func(dir string) []error {
 			return ranked(9, c, Options{Dir: dir}, nil)
-		},
-		"rank 1: its setting optim.lr is 0.5, that of rank 0 is 0.003": func(dir string) []error {
+		}},
+		{"rank 1: its setting optim.lr is 0.5, that of rank 0 is 0.003", func(dir string) []error {
 			return ranked(2, c, Options{Dir: dir}, func(rank int, m *member) {
 				m.config.Threads = 1 + rank // may differ
 				if rank == 1 {
 					m.config.Optim.LR = 0.5
 				}
 			})
-		},
-		"rank 2: its program is new, that of rank 0 is old": func(dir string) []error {
+		}},
+		{"rank 2: its program is new, that of rank 0 is old", func(dir string) []error {
 			return ranked(3, c, Options{Dir: dir, Program: "old"}, func(rank int, m *member) {
 				if rank == 2 {
 					m.Program = "new"
 				}
 			})
-		},
-		"rank 1: its training part of the data is 16 images": func(dir string) []error {
+		}},
+		{"rank 1: its training part of the data is 16 images", func(dir string) []error {
 			return ranked(2, c, Options{Dir: dir}, func(rank int, m *member) {
 				if rank == 1 {
 					m.config.Data.Dir = stripes(t, 16, 20)
 				}
 			})
-		},
-		"rank 1: data.dir: nowhere: no such folder": func(dir string) []error {
+		}},
+		{"rank 1: data.dir: nowhere: no such folder", func(dir string) []error {
 			return ranked(2, c, Options{Dir: dir}, func(rank int, m *member) {
 				if rank == 1 {
 					m.config.Data.Dir = "nowhere"
 				}
 			})
-		},
-		"rank 0: " + taken + " already holds a run": func(string) []error {
+		}},
+		{"rank 0: " + taken + " already holds a run", func(string) []error {
 			return ranked(2, c, Options{Dir: taken}, nil)
-		},
+		}},
 	} {
-		dir := filepath.Join(t.TempDir(), "run")
-		for rank, err := range f(dir) {
-			if err == nil || !strings.Contains(err.Error(), want) {
-				t.Errorf("rank %d: %v, want %q", rank, err, want)
+		t.Run(test.want, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "run")
+			for rank, err := range test.f(dir) {
+				if err == nil || !strings.Contains(err.Error(), test.want) {
+					t.Errorf("rank %d: %v, want %q", rank, err, test.want)
+				}
 			}
-		}
-		if _, err := os.Stat(dir); err == nil {
-			t.Errorf("%s: there is a folder", want)
-		}
+			if _, err := os.Stat(dir); err == nil {
+				t.Errorf("%s: there is a folder", test.want)
+			}
+		})
 	}
 }
 

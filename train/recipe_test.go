@@ -32,9 +32,12 @@ func stripes(t *testing.T, train, val int) string {
 			t.Fatal(err)
 		}
 	}
-	for name, n := range map[string]int{"train": train, "t10k": val} {
-		images, labels := make([]byte, n*784), make([]byte, n)
-		for i := range n {
+	for _, c := range []struct {
+		name string
+		n    int
+	}{{"train", train}, {"t10k", val}} {
+		images, labels := make([]byte, c.n*784), make([]byte, c.n)
+		for i := range c.n {
 			class := i * 7 % 10
 			labels[i] = byte(class)
 			for p := range 784 {
@@ -47,8 +50,8 @@ func stripes(t *testing.T, train, val int) string {
 				}
 			}
 		}
-		idx(name+"-images-idx3-ubyte", images, n, 28, 28)
-		idx(name+"-labels-idx1-ubyte", labels, n)
+		idx(c.name+"-images-idx3-ubyte", images, c.n, 28, 28)
+		idx(c.name+"-labels-idx1-ubyte", labels, c.n)
 	}
 	return dir
 }
@@ -130,17 +133,20 @@ func TestResumeWithEverything(t *testing.T) {
 	if _, err := Run(context.Background(), load(t, dir, "train.epochs=1", "model.embed_dim=12", "data.mean=[0.2]"), Options{Dir: teacher, Log: io.Discard}); err != nil {
 		t.Fatal(err)
 	}
-	for name, settings := range map[string][]string{
-		"lamb": {"optim.opt=lamb", "optim.clip_mode=agc", "optim.clip_grad=0.1", "distill.type=soft", "distill.tau=2", "train.frozen_stages=0", "optim.layer_decay=0.8"},
-		"sgd":  {"optim.opt=sgd", "optim.clip_mode=value", "optim.clip_grad=0.01", "loss.name=bce", "loss.threshold=0.2", "distill.type=hard", `train.frozen=["stages.0.*", "*.bias"]`},
-		"lars": {"optim.opt=lars", "optim.clip_grad=1", "optim.lr=1", "sched.form=step", "sched.decay_epochs=1", "sched.cooldown_epochs=1", "distill.type=hard"},
+	for _, c := range []struct {
+		name     string
+		settings []string
+	}{
+		{"lamb", []string{"optim.opt=lamb", "optim.clip_mode=agc", "optim.clip_grad=0.1", "distill.type=soft", "distill.tau=2", "train.frozen_stages=0", "optim.layer_decay=0.8"}},
+		{"sgd", []string{"optim.opt=sgd", "optim.clip_mode=value", "optim.clip_grad=0.01", "loss.name=bce", "loss.threshold=0.2", "distill.type=hard", `train.frozen=["stages.0.*", "*.bias"]`}},
+		{"lars", []string{"optim.opt=lars", "optim.clip_grad=1", "optim.lr=1", "sched.form=step", "sched.decay_epochs=1", "sched.cooldown_epochs=1", "distill.type=hard"}},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			config := func(threads string, more ...string) *configs.Config {
 				return load(t, dir, append(append([]string{
 					"threads=" + threads, "train.accum_steps=3", "ema.decay=0.9", "ema.warmup=true", "train.precise_bn=20", "train.patience=2", "train.min_delta=50",
 					"train.epochs=4", "data.multi_scale=24_2", "augment.mixup=0.2", "augment.cutmix=1", "distill.teacher=" + teacher, "distill.alpha=0.4",
-				}, settings...), more...)...)
+				}, c.settings...), more...)...)
 			}
 			whole, broken := filepath.Join(t.TempDir(), "whole"), filepath.Join(t.TempDir(), "broken")
 			log := &signal{}
@@ -163,12 +169,12 @@ func TestResumeWithEverything(t *testing.T) {
 			if _, err := Run(context.Background(), config("2"), Options{Dir: broken, Resume: true, Log: io.Discard}); err != nil {
 				t.Fatal(err)
 			}
-			same(t, name, last(t, whole), last(t, broken))
+			same(t, c.name, last(t, whole), last(t, broken))
 			anew := filepath.Join(t.TempDir(), "anew")
 			if _, err := Run(context.Background(), config("1", "train.grad_checkpointing=true"), Options{Dir: anew, Log: io.Discard}); err != nil {
 				t.Fatal(err)
 			}
-			same(t, name+", checkpointed", last(t, whole), last(t, anew))
+			same(t, c.name+", checkpointed", last(t, whole), last(t, anew))
 			best := func(dir string) *checkpoints.File {
 				f, err := checkpoints.Read(filepath.Join(dir, "checkpoints", checkpoints.Best))
 				if err != nil {
@@ -176,7 +182,7 @@ func TestResumeWithEverything(t *testing.T) {
 				}
 				return f
 			}
-			same(t, name+", best", best(whole), best(broken))
+			same(t, c.name+", best", best(whole), best(broken))
 			// The average is what others read, unless they ask for the rest.
 			plain, err := model.Open(whole, model.LoadOptions{Weights: torch.Plain})
 			if err != nil {

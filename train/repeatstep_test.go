@@ -108,8 +108,11 @@ func bright(t *testing.T, white int) string {
 		}
 		images, labels = append(images, bytes.Repeat(pixel, 28*28)...), append(labels, byte(i%10))
 	}
-	for file, content := range map[string][]byte{"images-idx3": images, "labels-idx1": labels} {
-		if err := os.WriteFile(filepath.Join(dir, "train-"+file+"-ubyte"), content, 0o644); err != nil {
+	for _, c := range []struct {
+		file    string
+		content []byte
+	}{{"images-idx3", images}, {"labels-idx1", labels}} {
+		if err := os.WriteFile(filepath.Join(dir, "train-"+c.file+"-ubyte"), c.content, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}

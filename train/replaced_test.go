@@ -215,10 +215,15 @@ func TestClaim(t *testing.T) {
 	dir := t.TempDir()
 	no := errors.New("no")
 	release := disk.Claim(filepath.Join(dir, "run"), func() error { return no })
-	for path, want := range map[string]error{"run": no, "run/a": no, "run/b/c": no, "run2": nil, "a": nil, "run/../b": nil} {
-		if err := disk.MakeFolder(filepath.Join(dir, path)); !errors.Is(err, want) {
-			t.Errorf("%s: %v", path, err)
-		}
+	for _, c := range []struct {
+		path string
+		want error
+	}{{"run", no}, {"run/a", no}, {"run/b/c", no}, {"run2", nil}, {"a", nil}, {"run/../b", nil}} {
+		t.Run(c.path, func(t *testing.T) {
+			if err := disk.MakeFolder(filepath.Join(dir, c.path)); !errors.Is(err, c.want) {
+				t.Errorf("%s: %v", c.path, err)
+			}
+		})
 	}
 	release()
 	if err := disk.MakeFolder(filepath.Join(dir, "run", "a")); err != nil {

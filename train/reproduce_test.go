@@ -44,18 +44,24 @@ func noise(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	r := rand.New(rand.NewPCG(1, 2))
-	for name, n := range map[string]int{"train": 64, "t10k": 20} {
-		images := binary.BigEndian.AppendUint32([]byte{0, 0, 8, 3}, uint32(n))
+	for _, c := range []struct {
+		name string
+		n    int
+	}{{"train", 64}, {"t10k", 20}} {
+		images := binary.BigEndian.AppendUint32([]byte{0, 0, 8, 3}, uint32(c.n))
 		images = append(images, 0, 0, 0, 28, 0, 0, 0, 28)
-		for range n * 28 * 28 {
+		for range c.n * 28 * 28 {
 			images = append(images, byte(r.Uint32()))
 		}
-		labels := binary.BigEndian.AppendUint32([]byte{0, 0, 8, 1}, uint32(n))
-		for i := range n {
+		labels := binary.BigEndian.AppendUint32([]byte{0, 0, 8, 1}, uint32(c.n))
+		for i := range c.n {
 			labels = append(labels, byte(i%10))
 		}
-		for file, content := range map[string][]byte{"images-idx3": images, "labels-idx1": labels} {
-			if err := os.WriteFile(filepath.Join(dir, name+"-"+file+"-ubyte"), content, 0o644); err != nil {
+		for _, test := range []struct {
+			file    string
+			content []byte
+		}{{"images-idx3", images}, {"labels-idx1", labels}} {
+			if err := os.WriteFile(filepath.Join(dir, c.name+"-"+test.file+"-ubyte"), test.content, 0o644); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -169,23 +175,28 @@ func TestClock(t *testing.T) {
 	c := smallConfig(t, small["fasternet"], data, "threads=2")
 	want := finished(t, c)
 	defer func() { clock = time.Now }()
-	for name, steps := range map[string][]time.Duration{
-		"stands still": {0},
-		"set back":     {-time.Hour},
-		"jumps":        {time.Millisecond, 365 * 24 * time.Hour, -800 * 24 * time.Hour, 0},
+	for _, test := range []struct {
+		name  string
+		steps []time.Duration
+	}{
+		{"stands still", []time.Duration{0}},
+		{"set back", []time.Duration{-time.Hour}},
+		{"jumps", []time.Duration{time.Millisecond, 365 * 24 * time.Hour, -800 * 24 * time.Hour, 0}},
 	} {
-		at, n := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC), 0
-		clock = func() time.Time {
-			at = at.Add(steps[n%len(steps)])
-			n++
-			return at
-		}
-		if what := differing(finished(t, c, 3), want); what != "" {
-			t.Errorf("%s: other bits in %s", name, what)
-		}
-		if n < 10 {
-			t.Errorf("%s: the clock was read %d times", name, n)
-		}
+		t.Run(test.name, func(t *testing.T) {
+			at, n := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC), 0
+			clock = func() time.Time {
+				at = at.Add(test.steps[n%len(test.steps)])
+				n++
+				return at
+			}
+			if what := differing(finished(t, c, 3), want); what != "" {
+				t.Errorf("%s: other bits in %s", test.name, what)
+			}
+			if n < 10 {
+				t.Errorf("%s: the clock was read %d times", test.name, n)
+			}
+		})
 	}
 	if got := fmt.Sprint(perSecond(3, 0), perSecond(3, -1), perSecond(3, 2*time.Second)); got != "0 0 1.5" {
 		t.Error(got)

@@ -104,8 +104,11 @@ func TestStepsFollowTheConfiguration(t *testing.T) {
 func TestNewRunnerRefuses(t *testing.T) {
 	pool := kernels.NewPool(1)
 	defer pool.Close()
-	for name, spoil := range map[string]func() error{
-		"loss": func() error {
+	for _, test := range []struct {
+		name  string
+		spoil func() error
+	}{
+		{"loss", func() error {
 			c := smallConfig(t, small["vit"], os.TempDir())
 			c.Loss.Name = "mse"
 			net, err := model.New(c, 10)
@@ -113,8 +116,8 @@ func TestNewRunnerRefuses(t *testing.T) {
 				_, _, err = NewRunner(c, net, pool)
 			}
 			return err
-		},
-		"distillation": func() error {
+		}},
+		{"distillation", func() error {
 			c := smallConfig(t, small["vit"], os.TempDir())
 			c.Distill.Type = "feature"
 			net, err := model.New(c, 10)
@@ -122,18 +125,20 @@ func TestNewRunnerRefuses(t *testing.T) {
 				_, _, err = NewRunner(c, net, pool)
 			}
 			return err
-		},
-		"task": func() error {
+		}},
+		{"task", func() error {
 			c := smallConfig(t, small["vit"], os.TempDir())
 			c.Task = "detect"
 			_, err := newTask(c, nil, nil, pool)
 			return err
-		},
+		}},
 	} {
-		if err := spoil(); err == nil {
-			t.Errorf("an unknown %s is accepted", name)
-		} else {
-			t.Log(err)
-		}
+		t.Run(test.name, func(t *testing.T) {
+			if err := test.spoil(); err == nil {
+				t.Errorf("an unknown %s is accepted", test.name)
+			} else {
+				t.Log(err)
+			}
+		})
 	}
 }

@@ -160,15 +160,18 @@ func TestNames(t *testing.T) {
 
 // Ranks that call different operations are told so, instead of mixing their numbers.
 func TestDifferentOperations(t *testing.T) {
-	for name, second := range map[string]func(collective.Group) error{
-		"another kind":   func(g collective.Group) error { return g.Barrier() },
-		"another length": func(g collective.Group) error { return g.Sum(make([]float32, 4)) },
-		"another width":  func(g collective.Group) error { return g.Sum64(make([]float64, 500000)) },
-		"longer":         func(g collective.Group) error { return g.Sum(make([]float32, 3<<20)) },
+	for _, c := range []struct {
+		name   string
+		second func(collective.Group) error
+	}{
+		{"another kind", func(g collective.Group) error { return g.Barrier() }},
+		{"another length", func(g collective.Group) error { return g.Sum(make([]float32, 4)) }},
+		{"another width", func(g collective.Group) error { return g.Sum64(make([]float64, 500000)) }},
+		{"longer", func(g collective.Group) error { return g.Sum(make([]float32, 3<<20)) }},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			j := newJob(t, 2, time.Minute)
-			go func() { _ = second(j.groups[1]) }() // its process would be ended
+			go func() { _ = c.second(j.groups[1]) }() // its process would be ended
 			if err := j.groups[0].Sum(make([]float32, 500000)); err == nil {
 				t.Error("the sum succeeds")
 			}

@@ -21,27 +21,32 @@ func parsed(t testing.TB, text string) *policy.RandAugment {
 
 // The table of timm's mapping: magnitudes 3, 5, 7, 9.
 func TestOperationArguments(t *testing.T) {
-	for o, want := range map[operation][4]float64{
-		opRotate: {9, 15, 21, 27}, opPosterize: {3, 2, 2, 1}, opSolarize: {180, 128, 77, 26}, opSolarizeAdd: {33, 55, 77, 99},
-		opColor: {.27, .45, .63, .81}, opContrast: {.27, .45, .63, .81}, opBrightness: {.27, .45, .63, .81}, opSharpness: {.27, .45, .63, .81},
-		opShearX: {.09, .15, .21, .27}, opShearY: {.09, .15, .21, .27}, opTranslateXRel: {.135, .225, .315, .405}, opTranslateYRel: {.135, .225, .315, .405},
+	for _, test := range []struct {
+		o    operation
+		want [4]float64
+	}{
+		{opRotate, [4]float64{9, 15, 21, 27}}, {opPosterize, [4]float64{3, 2, 2, 1}}, {opSolarize, [4]float64{180, 128, 77, 26}}, {opSolarizeAdd, [4]float64{33, 55, 77, 99}},
+		{opColor, [4]float64{.27, .45, .63, .81}}, {opContrast, [4]float64{.27, .45, .63, .81}}, {opBrightness, [4]float64{.27, .45, .63, .81}}, {opSharpness, [4]float64{.27, .45, .63, .81}},
+		{opShearX, [4]float64{.09, .15, .21, .27}}, {opShearY, [4]float64{.09, .15, .21, .27}}, {opTranslateXRel, [4]float64{.135, .225, .315, .405}}, {opTranslateYRel, [4]float64{.135, .225, .315, .405}},
 	} {
-		for k, m := range []float64{3, 5, 7, 9} {
-			signs := map[float64]bool{}
-			for seed := range uint64(40) {
-				got := o.argument(m, true, rng.New(seed, rng.Augment))
-				if o >= opColor && o <= opSharpness {
-					got--
+		t.Run(operationNames[test.o], func(t *testing.T) {
+			for k, m := range []float64{3, 5, 7, 9} {
+				signs := map[float64]bool{}
+				for seed := range uint64(40) {
+					got := test.o.argument(m, true, rng.New(seed, rng.Augment))
+					if test.o >= opColor && test.o <= opSharpness {
+						got--
+					}
+					signs[math.Copysign(1, got)] = true
+					if math.Abs(math.Abs(got)-test.want[k]) > 1e-12 {
+						t.Fatalf("%s at %v: %v, want %v", operationNames[test.o], m, got, test.want[k])
+					}
 				}
-				signs[math.Copysign(1, got)] = true
-				if math.Abs(math.Abs(got)-want[k]) > 1e-12 {
-					t.Fatalf("%s at %v: %v, want %v", operationNames[o], m, got, want[k])
+				if signed := test.o != opPosterize && test.o != opSolarize && test.o != opSolarizeAdd; len(signs) == 2 != signed {
+					t.Errorf("%s at %v: signs %v", operationNames[test.o], m, signs)
 				}
 			}
-			if signed := o != opPosterize && o != opSolarize && o != opSolarizeAdd; len(signs) == 2 != signed {
-				t.Errorf("%s at %v: signs %v", operationNames[o], m, signs)
-			}
-		}
+		})
 	}
 	// Without inc, and at the ends.
 	for _, c := range []struct {
@@ -138,10 +143,15 @@ func TestRandAugmentDraws(t *testing.T) {
 	if all < 0.7 || all > 0.95 {
 		t.Errorf("%v of the images change", all)
 	}
-	for text, want := range map[string]float64{"rand-m9-n1-inc1": all / 2, "rand-m9-inc1": 1 - (1-all/2)*(1-all/2), "rand-m9-p0-inc1": 0} {
-		if got := changed(text); math.Abs(got-want) > 0.05 {
-			t.Errorf("%s changes %v of the images, want %v", text, got, want)
-		}
+	for _, test := range []struct {
+		text string
+		want float64
+	}{{"rand-m9-n1-inc1", all / 2}, {"rand-m9-inc1", 1 - (1-all/2)*(1-all/2)}, {"rand-m9-p0-inc1", 0}} {
+		t.Run(test.text, func(t *testing.T) {
+			if got := changed(test.text); math.Abs(got-test.want) > 0.05 {
+				t.Errorf("%s changes %v of the images, want %v", test.text, got, test.want)
+			}
+		})
 	}
 }
 

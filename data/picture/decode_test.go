@@ -23,41 +23,44 @@ func TestDecodeFormats(t *testing.T) {
 		gradient.Pix[i] = uint8(i*5) | 1 // alpha never 0
 	}
 	rgb := func(c color.NRGBA) []uint8 { return []uint8{c.R, c.G, c.B} }
-	for name, c := range map[string]struct {
+	for _, test := range []struct {
+		name    string
 		content []byte
 		want    []uint8 // of each pixel
 		within  int
 	}{
-		"RGB PNG":           {datatest.EncodePNG(t, datatest.Filled(image.NewRGBA(r), orange)), rgb(orange), 0},
-		"RGBA PNG":          {datatest.EncodePNG(t, datatest.Filled(image.NewNRGBA(r), transparent)), rgb(transparent), 0},
-		"16-bit PNG":        {datatest.EncodePNG(t, datatest.Filled(image.NewNRGBA64(r), color.NRGBA64{0x1234, 0xabcd, 0x00ff, 0x8000})), []uint8{0x12, 0xab, 0}, 0},
-		"16-bit opaque":     {datatest.EncodePNG(t, datatest.Filled(image.NewRGBA64(r), color.RGBA64{0x1234, 0xabcd, 0x00ff, 0xffff})), []uint8{0x12, 0xab, 0}, 0},
-		"grey PNG":          {datatest.EncodePNG(t, datatest.Filled(image.NewGray(r), color.Gray{77})), []uint8{77}, 0},
-		"16-bit grey PNG":   {datatest.EncodePNG(t, datatest.Filled(image.NewGray16(r), color.Gray16{0x4dff})), []uint8{0x4d}, 0},
-		"16-bit dark PNG":   {datatest.EncodePNG(t, datatest.Filled(image.NewGray16(r), color.Gray16{0x00fe})), []uint8{0}, 0},
-		"16-bit bright PNG": {datatest.EncodePNG(t, datatest.Filled(image.NewGray16(r), color.Gray16{0xffff})), []uint8{0xff}, 0},
-		"palette PNG": {datatest.EncodePNG(t, datatest.Filled(image.NewPaletted(r, color.Palette{color.Black, orange}), orange)),
+		{"RGB PNG", datatest.EncodePNG(t, datatest.Filled(image.NewRGBA(r), orange)), rgb(orange), 0},
+		{"RGBA PNG", datatest.EncodePNG(t, datatest.Filled(image.NewNRGBA(r), transparent)), rgb(transparent), 0},
+		{"16-bit PNG", datatest.EncodePNG(t, datatest.Filled(image.NewNRGBA64(r), color.NRGBA64{0x1234, 0xabcd, 0x00ff, 0x8000})), []uint8{0x12, 0xab, 0}, 0},
+		{"16-bit opaque", datatest.EncodePNG(t, datatest.Filled(image.NewRGBA64(r), color.RGBA64{0x1234, 0xabcd, 0x00ff, 0xffff})), []uint8{0x12, 0xab, 0}, 0},
+		{"grey PNG", datatest.EncodePNG(t, datatest.Filled(image.NewGray(r), color.Gray{77})), []uint8{77}, 0},
+		{"16-bit grey PNG", datatest.EncodePNG(t, datatest.Filled(image.NewGray16(r), color.Gray16{0x4dff})), []uint8{0x4d}, 0},
+		{"16-bit dark PNG", datatest.EncodePNG(t, datatest.Filled(image.NewGray16(r), color.Gray16{0x00fe})), []uint8{0}, 0},
+		{"16-bit bright PNG", datatest.EncodePNG(t, datatest.Filled(image.NewGray16(r), color.Gray16{0xffff})), []uint8{0xff}, 0},
+		{"palette PNG", datatest.EncodePNG(t, datatest.Filled(image.NewPaletted(r, color.Palette{color.Black, orange}), orange)),
 			rgb(orange), 0},
-		"palette PNG with alpha": {datatest.EncodePNG(t, datatest.Filled(image.NewPaletted(r, color.Palette{transparent, orange}), transparent)),
+		{"palette PNG with alpha", datatest.EncodePNG(t, datatest.Filled(image.NewPaletted(r, color.Palette{transparent, orange}), transparent)),
 			rgb(transparent), 0},
-		"RGB JPEG":  {datatest.EncodeJPEG(t, datatest.Filled(image.NewRGBA(r), orange)), rgb(orange), 3},
-		"grey JPEG": {datatest.EncodeJPEG(t, datatest.Filled(image.NewGray(r), color.Gray{77})), []uint8{77}, 1},
+		{"RGB JPEG", datatest.EncodeJPEG(t, datatest.Filled(image.NewRGBA(r), orange)), rgb(orange), 3},
+		{"grey JPEG", datatest.EncodeJPEG(t, datatest.Filled(image.NewGray(r), color.Gray{77})), []uint8{77}, 1},
 	} {
-		m, err := Decode(c.content)
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-			continue
-		}
-		if err := m.Check(); err != nil || m.Height != 3 || m.Width != 5 || m.Channels != len(c.want) {
-			t.Errorf("%s: %d×%d×%d, %v", name, m.Height, m.Width, m.Channels, err)
-			continue
-		}
-		for i, v := range m.Pix {
-			if d := int(v) - int(c.want[i%len(c.want)]); d < -c.within || d > c.within {
-				t.Errorf("%s: value %d is %d, want %v", name, i, v, c.want)
-				break
+		t.Run(test.name, func(t *testing.T) {
+			m, err := Decode(test.content)
+			if err != nil {
+				t.Errorf("%s: %v", test.name, err)
+				return
 			}
-		}
+			if err := m.Check(); err != nil || m.Height != 3 || m.Width != 5 || m.Channels != len(test.want) {
+				t.Errorf("%s: %d×%d×%d, %v", test.name, m.Height, m.Width, m.Channels, err)
+				return
+			}
+			for i, v := range m.Pix {
+				if d := int(v) - int(test.want[i%len(test.want)]); d < -test.within || d > test.within {
+					t.Errorf("%s: value %d is %d, want %v", test.name, i, v, test.want)
+					break
+				}
+			}
+		})
 	}
 	m, err := Decode(datatest.EncodePNG(t, gradient))
 	if err != nil {
@@ -98,28 +101,31 @@ func TestDecodeErrors(t *testing.T) {
 	pngFile, jpegFile := datatest.EncodePNG(t, noise), datatest.EncodeJPEG(t, noise)
 	corrupt := bytes.Clone(pngFile)
 	corrupt[len(corrupt)/2] ^= 0xff
-	for name, c := range map[string]struct {
+	for _, test := range []struct {
+		name    string
 		content []byte
 		want    string
 	}{
-		"empty":            {nil, "the file is empty"},
-		"text":             {[]byte("<html>not found</html>"), "an HTML page"},
-		"zeros":            {make([]byte, 600), "neither a JPEG nor a PNG"},
-		"PNG header":       {pngFile[:20], "truncated"},
-		"JPEG header":      {jpegFile[:20], "truncated"},
-		"half a PNG":       {pngFile[:len(pngFile)/2], "not enough pixel data"},
-		"half a JPEG":      {jpegFile[:len(jpegFile)/2], "truncated"},
-		"corrupt PNG":      {corrupt, "invalid"},
-		"huge":             {hugePNG(t, 1<<16, 1<<16), "65536×65536 pixels exceed the limit of 178956970 pixels"},
-		"just over":        {hugePNG(t, MaxPixels+1, 1), "exceed the limit"},
-		"no pixels at all": {hugePNG(t, 0, 5), ""},
+		{"empty", nil, "the file is empty"},
+		{"text", []byte("<html>not found</html>"), "an HTML page"},
+		{"zeros", make([]byte, 600), "neither a JPEG nor a PNG"},
+		{"PNG header", pngFile[:20], "truncated"},
+		{"JPEG header", jpegFile[:20], "truncated"},
+		{"half a PNG", pngFile[:len(pngFile)/2], "not enough pixel data"},
+		{"half a JPEG", jpegFile[:len(jpegFile)/2], "truncated"},
+		{"corrupt PNG", corrupt, "invalid"},
+		{"huge", hugePNG(t, 1<<16, 1<<16), "65536×65536 pixels exceed the limit of 178956970 pixels"},
+		{"just over", hugePNG(t, MaxPixels+1, 1), "exceed the limit"},
+		{"no pixels at all", hugePNG(t, 0, 5), ""},
 	} {
-		_, err := Decode(c.content)
-		if err == nil {
-			t.Errorf("%s: no error", name)
-			continue
-		}
-		datatest.WantError(t, err, c.want)
+		t.Run(test.name, func(t *testing.T) {
+			_, err := Decode(test.content)
+			if err == nil {
+				t.Errorf("%s: no error", test.name)
+				return
+			}
+			datatest.WantError(t, err, test.want)
+		})
 	}
 }
 

@@ -1,6 +1,7 @@
 package picture
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"testing"
@@ -13,17 +14,22 @@ var filters = []Interpolation{Bilinear, Bicubic, Lanczos}
 
 func TestResizeBilinearByHand(t *testing.T) {
 	m := &Image{[]uint8{0, 255}, 1, 2, 1}
-	for width, want := range map[int][]uint8{
-		4: {0, 64, 191, 255}, // weights 1; ¾, ¼; ¼, ¾; 1
-		1: {128},
+	for _, c := range []struct {
+		width int
+		want  []uint8
+	}{
+		{4, []uint8{0, 64, 191, 255}}, // weights 1; ¾, ¼; ¼, ¾; 1
+		{1, []uint8{128}},
 	} {
-		got, err := Resize(m, 1, width, Bilinear)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !slices.Equal(got.Pix, want) {
-			t.Errorf("to %d: %v, want %v", width, got.Pix, want)
-		}
+		t.Run(fmt.Sprint(c.width), func(t *testing.T) {
+			got, err := Resize(m, 1, c.width, Bilinear)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(got.Pix, c.want) {
+				t.Errorf("to %d: %v, want %v", c.width, got.Pix, c.want)
+			}
+		})
 	}
 }
 

@@ -96,8 +96,13 @@ func TestCopiesAreOfPixels(t *testing.T) {
 
 func TestVerifySizes(t *testing.T) {
 	root := t.TempDir()
-	for name, size := range map[string]image.Point{"a": {9, 40}, "b": {40, 9}, "c": {10, 10}, "d": {40, 26}, "e": {40, 25}, "f": {1, 2000}} {
-		datatest.WriteFile(t, filepath.Join(root, "x", name+".png"), datatest.EncodePNG(t, datatest.Filled(image.NewRGBA(image.Rectangle{Max: size}), color.Black)))
+	for _, c := range []struct {
+		name string
+		size image.Point
+	}{{"a", image.Point{9, 40}}, {"b", image.Point{40, 9}}, {"c", image.Point{10, 10}}, {"d", image.Point{40, 26}}, {"e", image.Point{40, 25}}, {"f", image.Point{1, 2000}}} {
+		t.Run(c.name, func(t *testing.T) {
+			datatest.WriteFile(t, filepath.Join(root, "x", c.name+".png"), datatest.EncodePNG(t, datatest.Filled(image.NewRGBA(image.Rectangle{Max: c.size}), color.Black)))
+		})
 	}
 	names := func(all []data.Sized) (names []string) {
 		for _, s := range all {

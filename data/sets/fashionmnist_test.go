@@ -1,6 +1,7 @@
 package sets
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -12,13 +13,16 @@ import (
 // writeFashionMNIST writes a set of tiny files under the names of Fashion-MNIST.
 func writeFashionMNIST(t *testing.T, dir, suffix string, train, test int) {
 	t.Helper()
-	for part, n := range map[string]int{"train": train, "t10k": test} {
-		images, labels := idxFile(make([]uint8, n*4), n, 2, 2), idxFile(make([]uint8, n), n)
+	for _, c := range []struct {
+		part string
+		n    int
+	}{{"train", train}, {"t10k", test}} {
+		images, labels := idxFile(make([]uint8, c.n*4), c.n, 2, 2), idxFile(make([]uint8, c.n), c.n)
 		if suffix == ".gz" {
 			images, labels = gzipped(images), gzipped(labels)
 		}
-		datatest.WriteFile(t, filepath.Join(dir, part+"-images-idx3-ubyte"+suffix), images)
-		datatest.WriteFile(t, filepath.Join(dir, part+"-labels-idx1-ubyte"+suffix), labels)
+		datatest.WriteFile(t, filepath.Join(dir, c.part+"-images-idx3-ubyte"+suffix), images)
+		datatest.WriteFile(t, filepath.Join(dir, c.part+"-labels-idx1-ubyte"+suffix), labels)
 	}
 }
 
@@ -26,14 +30,19 @@ func TestOpenFashionMNISTInFolder(t *testing.T) {
 	for _, suffix := range []string{"", ".gz"} {
 		dir := t.TempDir()
 		writeFashionMNIST(t, dir, suffix, 3, 2)
-		for train, want := range map[bool]int{true: 3, false: 2} {
-			d, err := OpenFashionMNIST(dir, train)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if d.Len() != want || len(d.Classes()) != 10 || d.Classes()[9] != "Ankle boot" {
-				t.Errorf("%q, train %v: %d samples, classes %v", suffix, train, d.Len(), d.Classes())
-			}
+		for _, c := range []struct {
+			train bool
+			want  int
+		}{{true, 3}, {false, 2}} {
+			t.Run(fmt.Sprint(c.train), func(t *testing.T) {
+				d, err := OpenFashionMNIST(dir, c.train)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if d.Len() != c.want || len(d.Classes()) != 10 || d.Classes()[9] != "Ankle boot" {
+					t.Errorf("%q, train %v: %d samples, classes %v", suffix, c.train, d.Len(), d.Classes())
+				}
+			})
 		}
 	}
 	empty := t.TempDir()

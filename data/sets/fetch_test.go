@@ -164,24 +164,26 @@ func TestFetchErrors(t *testing.T) {
 	missing, _ := mirror(t, nil)
 	dead := httptest.NewServer(nil)
 	dead.Close()
-	for name, c := range map[string]struct{ url, want string }{
-		"wrong content": {wrong, "the content is not the published one"},
-		"too long":      {endless, "more than 2034 bytes"},
-		"bomb":          {bomb, "the content is not the published one"},
-		"missing":       {missing, "404 Not Found"},
-		"dead":          {dead.URL, "refused"},
-		"no URL":        {":", "missing protocol scheme"},
+	for _, test := range []struct{ name, url, want string }{
+		{"wrong content", wrong, "the content is not the published one"},
+		{"too long", endless, "more than 2034 bytes"},
+		{"bomb", bomb, "the content is not the published one"},
+		{"missing", missing, "404 Not Found"},
+		{"dead", dead.URL, "refused"},
+		{"no URL", ":", "missing protocol scheme"},
 	} {
-		dir := t.TempDir()
-		err := fetcher{FetchOptions{Mirrors: []string{c.url}}, time.Minute}.fetch(t.Context(), dir, []publishedFile{a})
-		if err == nil {
-			t.Errorf("%s: no error", name)
-			continue
-		}
-		for _, want := range []string{c.want, "could not fetch a:", c.url, "apt-get install dataset-fashion-mnist", "into " + dir} {
-			datatest.WantError(t, err, want)
-		}
-		wantFiles(t, dir)
+		t.Run(test.name, func(t *testing.T) {
+			dir := t.TempDir()
+			err := fetcher{FetchOptions{Mirrors: []string{test.url}}, time.Minute}.fetch(t.Context(), dir, []publishedFile{a})
+			if err == nil {
+				t.Errorf("%s: no error", test.name)
+				return
+			}
+			for _, want := range []string{test.want, "could not fetch a:", test.url, "apt-get install dataset-fashion-mnist", "into " + dir} {
+				datatest.WantError(t, err, want)
+			}
+			wantFiles(t, dir)
+		})
 	}
 }
 

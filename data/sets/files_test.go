@@ -55,10 +55,12 @@ func TestListImages(t *testing.T) {
 	if m, err := files.Image(1); err != nil || m.Width != 5 || files.Len() != 4 || files.Name(1) != files[1] {
 		t.Errorf("image: %v, %v", m, err)
 	}
-	for path, want := range map[string]string{t.TempDir(): "no images", filepath.Join(dir, "none"): "no such file"} {
-		if _, _, err := ListImages(path); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v, want %s", path, err, want)
-		}
+	for _, c := range []struct{ path, want string }{{t.TempDir(), "no images"}, {filepath.Join(dir, "none"), "no such file"}} {
+		t.Run(c.path, func(t *testing.T) {
+			if _, _, err := ListImages(c.path); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: %v, want %s", c.path, err, c.want)
+			}
+		})
 	}
 	if os.Symlink(dir, filepath.Join(dir, "a", "loop")) == nil {
 		if _, _, err := ListImages(dir); err == nil || !strings.Contains(err.Error(), "leads back") {

@@ -78,17 +78,24 @@ func TestShardFiles(t *testing.T) {
 	for i := range 3 {
 		datatest.WriteFile(t, filepath.Join(dir, fmt.Sprintf("s-%02d.tar", i)), nil)
 	}
-	for pattern, want := range map[string]int{"s-{00..02}.tar": 3, "s-*.tar": 3, "s-0{0,2}.tar": 2, "s-01.tar": 1} {
-		if files, err := ShardFiles(filepath.Join(dir, pattern)); err != nil || len(files) != want {
-			t.Errorf("%s: %q, %v", pattern, files, err)
-		}
+	for _, c := range []struct {
+		pattern string
+		want    int
+	}{{"s-{00..02}.tar", 3}, {"s-*.tar", 3}, {"s-0{0,2}.tar", 2}, {"s-01.tar", 1}} {
+		t.Run(c.pattern, func(t *testing.T) {
+			if files, err := ShardFiles(filepath.Join(dir, c.pattern)); err != nil || len(files) != c.want {
+				t.Errorf("%s: %q, %v", c.pattern, files, err)
+			}
+		})
 	}
-	for pattern, want := range map[string]string{
-		"s-{00..03}.tar": "s-03.tar", "s-{00..02.tar": "not closed", "s-{02..00}.tar": "numbers that rise", "s-{0..999999999}.tar": "numbers that rise",
-		"t*.tar": "no file matches", "s-{00,00}.tar": "is there twice",
+	for _, test := range []struct{ pattern, want string }{
+		{"s-{00..03}.tar", "s-03.tar"}, {"s-{00..02.tar", "not closed"}, {"s-{02..00}.tar", "numbers that rise"}, {"s-{0..999999999}.tar", "numbers that rise"},
+		{"t*.tar", "no file matches"}, {"s-{00,00}.tar", "is there twice"},
 	} {
-		_, err := ShardFiles(filepath.Join(dir, pattern))
-		datatest.WantError(t, err, want)
+		t.Run(test.pattern, func(t *testing.T) {
+			_, err := ShardFiles(filepath.Join(dir, test.pattern))
+			datatest.WantError(t, err, test.want)
+		})
 	}
 }
 
@@ -198,26 +205,29 @@ func TestPack(t *testing.T) {
 		t.Errorf("%+v, %v", m, err)
 	}
 
-	for name, c := range map[string]struct {
+	for _, test := range []struct {
+		name  string
 		spoil func(b []byte) []byte
 		want  string
 	}{
-		"version":   {func(b []byte) []byte { b[8] = 2; return b }, "of version 2; this program reads version 1"},
-		"header":    {func(b []byte) []byte { b[17] ^= 1; return b }, "the header is damaged"},
-		"index":     {func(b []byte) []byte { b[len(b)-200] ^= 4; return b }, "index is damaged"},
-		"truncated": {func(b []byte) []byte { return b[:len(b)/2] }, "truncated or was not finished"},
-		"offset":    {func(b []byte) []byte { b[len(b)-packFooterSize+7] = 0x7f; return b }, "index is damaged"},
-		"count":     {func(b []byte) []byte { b[len(b)-packFooterSize+20] = 0xff; return b }, "index is damaged"},
-		"other":     {func([]byte) []byte { return []byte("a text") }, "not a packed file"},
-		"empty":     {func([]byte) []byte { return nil }, "not a packed file"},
+		{"version", func(b []byte) []byte { b[8] = 2; return b }, "of version 2; this program reads version 1"},
+		{"header", func(b []byte) []byte { b[17] ^= 1; return b }, "the header is damaged"},
+		{"index", func(b []byte) []byte { b[len(b)-200] ^= 4; return b }, "index is damaged"},
+		{"truncated", func(b []byte) []byte { return b[:len(b)/2] }, "truncated or was not finished"},
+		{"offset", func(b []byte) []byte { b[len(b)-packFooterSize+7] = 0x7f; return b }, "index is damaged"},
+		{"count", func(b []byte) []byte { b[len(b)-packFooterSize+20] = 0xff; return b }, "index is damaged"},
+		{"other", func([]byte) []byte { return []byte("a text") }, "not a packed file"},
+		{"empty", func([]byte) []byte { return nil }, "not a packed file"},
 	} {
-		datatest.WriteFile(t, path, c.spoil(bytes.Clone(whole)))
-		_, err := OpenPacked(path)
-		if err == nil {
-			t.Errorf("%s: no error", name)
-			continue
-		}
-		datatest.WantError(t, err, c.want)
+		t.Run(test.name, func(t *testing.T) {
+			datatest.WriteFile(t, path, test.spoil(bytes.Clone(whole)))
+			_, err := OpenPacked(path)
+			if err == nil {
+				t.Errorf("%s: no error", test.name)
+				return
+			}
+			datatest.WantError(t, err, test.want)
+		})
 	}
 	// A flipped bit in a sample is found when it is read, and by Verify.
 	spoilt := bytes.Clone(whole)

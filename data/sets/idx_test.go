@@ -32,11 +32,16 @@ func gzipped(content []byte) []byte {
 
 func TestReadIDX(t *testing.T) {
 	plain := idxFile([]uint8{1, 2, 3, 4, 5, 6}, 3, 2)
-	for name, file := range map[string][]byte{"plain": plain, "gzip": gzipped(plain)} {
-		dims, _, content, err := readIDX(bytes.NewReader(file))
-		if err != nil || !slices.Equal(dims, []int{3, 2}) || !slices.Equal(content, []uint8{1, 2, 3, 4, 5, 6}) {
-			t.Errorf("%s: %v %v %v", name, dims, content, err)
-		}
+	for _, c := range []struct {
+		name string
+		file []byte
+	}{{"plain", plain}, {"gzip", gzipped(plain)}} {
+		t.Run(c.name, func(t *testing.T) {
+			dims, _, content, err := readIDX(bytes.NewReader(c.file))
+			if err != nil || !slices.Equal(dims, []int{3, 2}) || !slices.Equal(content, []uint8{1, 2, 3, 4, 5, 6}) {
+				t.Errorf("%s: %v %v %v", c.name, dims, content, err)
+			}
+		})
 	}
 }
 
@@ -45,31 +50,34 @@ func TestReadIDXErrors(t *testing.T) {
 	compressed := gzipped(good)
 	wrongSum := bytes.Clone(compressed)
 	wrongSum[len(wrongSum)-8] ^= 1
-	for name, c := range map[string]struct {
+	for _, test := range []struct {
+		name string
 		file []byte
 		want string
 	}{
-		"empty":             {nil, "truncated at the magic number"},
-		"another file":      {[]byte("\x89PNG\r\n"), "not an IDX file: it starts with the bytes 89 50 4e 47"},
-		"no dimensions":     {[]byte{0, 0, 8, 0}, "not an IDX file"},
-		"floats":            {[]byte{0, 0, 13, 1, 0, 0, 0, 1}, "type 0x0d is not supported"},
-		"cut dimension":     {good[:10], "truncated at dimension 1"},
-		"cut data":          {good[:len(good)-1], "truncated at value 3 of 4"},
-		"cut gzip header":   {compressed[:5], "truncated at the gzip header"},
-		"cut gzip":          {compressed[:len(compressed)-12], "truncated"},
-		"cut gzip checksum": {compressed[:len(compressed)-3], "truncated at its end"},
-		"gzip checksum":     {wrongSum, "checksum"},
-		"trailing data":     {append(bytes.Clone(good), 0), "more data than the 4 values"},
-		"huge":              {idxFile(nil, 1<<20, 1<<20), "exceed the limit of 1073741824 bytes"},
-		"overflowing":       {idxFile(nil, 1<<31, 1<<31, 1<<31, 1<<31), "exceed the limit"},
-		"promising much":    {idxFile(nil, 1<<30), "truncated at value 0 of 1073741824"},
+		{"empty", nil, "truncated at the magic number"},
+		{"another file", []byte("\x89PNG\r\n"), "not an IDX file: it starts with the bytes 89 50 4e 47"},
+		{"no dimensions", []byte{0, 0, 8, 0}, "not an IDX file"},
+		{"floats", []byte{0, 0, 13, 1, 0, 0, 0, 1}, "type 0x0d is not supported"},
+		{"cut dimension", good[:10], "truncated at dimension 1"},
+		{"cut data", good[:len(good)-1], "truncated at value 3 of 4"},
+		{"cut gzip header", compressed[:5], "truncated at the gzip header"},
+		{"cut gzip", compressed[:len(compressed)-12], "truncated"},
+		{"cut gzip checksum", compressed[:len(compressed)-3], "truncated at its end"},
+		{"gzip checksum", wrongSum, "checksum"},
+		{"trailing data", append(bytes.Clone(good), 0), "more data than the 4 values"},
+		{"huge", idxFile(nil, 1<<20, 1<<20), "exceed the limit of 1073741824 bytes"},
+		{"overflowing", idxFile(nil, 1<<31, 1<<31, 1<<31, 1<<31), "exceed the limit"},
+		{"promising much", idxFile(nil, 1<<30), "truncated at value 0 of 1073741824"},
 	} {
-		_, _, _, err := readIDX(bytes.NewReader(c.file))
-		if err == nil {
-			t.Errorf("%s: no error", name)
-			continue
-		}
-		datatest.WantError(t, err, c.want)
+		t.Run(test.name, func(t *testing.T) {
+			_, _, _, err := readIDX(bytes.NewReader(test.file))
+			if err == nil {
+				t.Errorf("%s: no error", test.name)
+				return
+			}
+			datatest.WantError(t, err, test.want)
+		})
 	}
 }
 
@@ -122,40 +130,43 @@ func TestOpenIDX(t *testing.T) {
 
 func TestOpenIDXErrors(t *testing.T) {
 	goodImages, goodLabels := idxFile(make([]uint8, 12), 3, 2, 2), idxFile([]uint8{0, 1, 0}, 3)
-	for name, c := range map[string]struct {
+	for _, test := range []struct {
+		name           string
 		images, labels []byte
 		inLabels       bool // the error names the file of labels
 		want           string
 	}{
-		"no images file":   {nil, goodLabels, false, "no such file"},
-		"no labels file":   {goodImages, nil, true, "no such file"},
-		"damaged images":   {goodImages[:20], goodLabels, false, "truncated"},
-		"damaged labels":   {goodImages, goodLabels[:10], true, "truncated"},
-		"swapped files":    {goodLabels, goodImages, false, "1 dimensions; a file of grey images has 3"},
-		"twice the images": {goodImages, goodImages, true, "a file of labels has one"},
-		"zero images":      {idxFile(nil, 0, 2, 2), idxFile(nil, 0), false, "no images"},
-		"zero size":        {idxFile(nil, 3, 0, 2), goodLabels, false, "no images"},
-		"counts":           {goodImages, idxFile([]uint8{0, 1}, 2), true, "has 3 images, but"},
-		"label":            {goodImages, idxFile([]uint8{0, 2, 0}, 3), true, "label 2 of sample 1 is not below the number of classes, 2"},
+		{"no images file", nil, goodLabels, false, "no such file"},
+		{"no labels file", goodImages, nil, true, "no such file"},
+		{"damaged images", goodImages[:20], goodLabels, false, "truncated"},
+		{"damaged labels", goodImages, goodLabels[:10], true, "truncated"},
+		{"swapped files", goodLabels, goodImages, false, "1 dimensions; a file of grey images has 3"},
+		{"twice the images", goodImages, goodImages, true, "a file of labels has one"},
+		{"zero images", idxFile(nil, 0, 2, 2), idxFile(nil, 0), false, "no images"},
+		{"zero size", idxFile(nil, 3, 0, 2), goodLabels, false, "no images"},
+		{"counts", goodImages, idxFile([]uint8{0, 1}, 2), true, "has 3 images, but"},
+		{"label", goodImages, idxFile([]uint8{0, 2, 0}, 3), true, "label 2 of sample 1 is not below the number of classes, 2"},
 	} {
-		dir := t.TempDir()
-		images, labels := filepath.Join(dir, "images"), filepath.Join(dir, "labels")
-		if c.images != nil {
-			datatest.WriteFile(t, images, c.images)
-		}
-		if c.labels != nil {
-			datatest.WriteFile(t, labels, c.labels)
-		}
-		_, err := OpenIDX(images, labels, twoClasses)
-		if err == nil {
-			t.Errorf("%s: no error", name)
-			continue
-		}
-		datatest.WantError(t, err, c.want)
-		if c.inLabels {
-			datatest.WantError(t, err, labels)
-		} else {
-			datatest.WantError(t, err, images)
-		}
+		t.Run(test.name, func(t *testing.T) {
+			dir := t.TempDir()
+			images, labels := filepath.Join(dir, "images"), filepath.Join(dir, "labels")
+			if test.images != nil {
+				datatest.WriteFile(t, images, test.images)
+			}
+			if test.labels != nil {
+				datatest.WriteFile(t, labels, test.labels)
+			}
+			_, err := OpenIDX(images, labels, twoClasses)
+			if err == nil {
+				t.Errorf("%s: no error", test.name)
+				return
+			}
+			datatest.WantError(t, err, test.want)
+			if test.inLabels {
+				datatest.WantError(t, err, labels)
+			} else {
+				datatest.WantError(t, err, images)
+			}
+		})
 	}
 }

@@ -69,15 +69,20 @@ func TestImageFolder(t *testing.T) {
 }
 
 func TestImageFolderSplits(t *testing.T) {
-	for folder, split := range map[string]data.Split{
-		"train": data.Train, "training": data.Train, "val": data.Val, "valid": data.Val, "validation": data.Val,
-		"eval": data.Val, "evaluation": data.Val, "test": data.Val,
+	for _, c := range []struct {
+		folder string
+		split  data.Split
+	}{
+		{"train", data.Train}, {"training", data.Train}, {"val", data.Val}, {"valid", data.Val}, {"validation", data.Val},
+		{"eval", data.Val}, {"evaluation", data.Val}, {"test", data.Val},
 	} {
-		root := t.TempDir()
-		writeTree(t, root, folder+"/"+folder+"-class/x.png")
-		if d := openFolder(t, root, split); d.Classes()[0] != folder+"-class" {
-			t.Errorf("%s of %s: classes %q", split, folder, d.Classes())
-		}
+		t.Run(c.folder, func(t *testing.T) {
+			root := t.TempDir()
+			writeTree(t, root, c.folder+"/"+c.folder+"-class/x.png")
+			if d := openFolder(t, root, c.split); d.Classes()[0] != c.folder+"-class" {
+				t.Errorf("%s of %s: classes %q", c.split, c.folder, d.Classes())
+			}
+		})
 	}
 	root := t.TempDir()
 	writeTree(t, root, "val/from-val/x.png", "test/from-test/x.png")
@@ -115,44 +120,45 @@ func TestImageFolderLinks(t *testing.T) {
 }
 
 func TestImageFolderErrors(t *testing.T) {
-	for name, c := range map[string]struct {
+	for _, test := range []struct {
+		name  string
 		split data.Split
 		build func(root string)
 		path  string // below root, named by the error
 		want  string
 	}{
-		"missing root":  {data.Train, func(root string) { os.Remove(root) }, "", "no such folder"},
-		"missing, none": {"", func(root string) { os.Remove(root) }, "", "no such file"},
-		"missing split": {data.Val, func(root string) { writeTree(t, root, "train/a/x.png") }, "",
+		{"missing root", data.Train, func(root string) { os.Remove(root) }, "", "no such folder"},
+		{"missing, none", "", func(root string) { os.Remove(root) }, "", "no such file"},
+		{"missing split", data.Val, func(root string) { writeTree(t, root, "train/a/x.png") }, "",
 			"no folder of the val split; looked for val, valid, validation, eval, evaluation, test: put the images of a class into "},
-		"unknown split": {"dev", func(string) {}, "", `unknown split "dev"; use train, val or test`},
-		"empty class": {data.Train, func(root string) { writeTree(t, root, "train/a/x.png", "train/cat/notes.txt") }, "train/cat",
+		{"unknown split", "dev", func(string) {}, "", `unknown split "dev"; use train, val or test`},
+		{"empty class", data.Train, func(root string) { writeTree(t, root, "train/a/x.png", "train/cat/notes.txt") }, "train/cat",
 			"no images (.jpg, .jpeg, .jpe, .jfif, .png, .webp, .gif, .bmp, .tif, .tiff, .ppm, .pgm, .pbm, .pnm by name) in this class folder; remove it or add images"},
-		"no classes": {data.Train, func(root string) { writeTree(t, root, "train/x.png") }, "train", "no class folders"},
-		"cycle": {data.Train, func(root string) {
+		{"no classes", data.Train, func(root string) { writeTree(t, root, "train/x.png") }, "train", "no class folders"},
+		{"cycle", data.Train, func(root string) {
 			writeTree(t, root, "train/a/b/x.png")
 			symlink(t, "..", filepath.Join(root, "train/a/b/up"))
 		}, "train/a/b/up", "leads back to a folder above it"},
-		"cycle to the root": {data.Train, func(root string) {
+		{"cycle to the root", data.Train, func(root string) {
 			writeTree(t, root, "train/a/x.png")
 			symlink(t, "..", filepath.Join(root, "train/a/up"))
 		}, "train/a/up", "leads back to a folder above it"},
-		"broken link": {data.Train, func(root string) {
+		{"broken link", data.Train, func(root string) {
 			writeTree(t, root, "train/a/x.png")
 			symlink(t, "nowhere", filepath.Join(root, "train/a/y.png"))
 		}, "train/a/y.png", "following a symbolic link"},
-		"broken class link": {data.Train, func(root string) {
+		{"broken class link", data.Train, func(root string) {
 			writeTree(t, root, "train/a/x.png")
 			symlink(t, "nowhere", filepath.Join(root, "train/b"))
 		}, "train/b", "no such file"},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(test.name, func(t *testing.T) {
 			root := t.TempDir()
-			c.build(root)
-			_, err := OpenImageFolder(root, c.split)
-			datatest.WantError(t, err, c.want)
-			if c.split != "dev" {
-				datatest.WantError(t, err, filepath.Join(root, filepath.FromSlash(c.path)))
+			test.build(root)
+			_, err := OpenImageFolder(root, test.split)
+			datatest.WantError(t, err, test.want)
+			if test.split != "dev" {
+				datatest.WantError(t, err, filepath.Join(root, filepath.FromSlash(test.path)))
 			}
 		})
 	}

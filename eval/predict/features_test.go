@@ -48,16 +48,21 @@ func TestExtract(t *testing.T) {
 		}
 		found = append(found, byName)
 	}
-	for name, shape := range map[string][]int{"stage1": {5, 8, 12, 12}, "stage2": {5, 16, 6, 6}, "stage3": {5, 32, 3, 3}, "pooled": {5, 32}, "prelogits": {5, 24}} {
-		a, b := found[0][name], found[1][name]
-		if !slices.Equal(a.Shape, shape) {
-			t.Errorf("%s: shape %v, want %v", name, a.Shape, shape)
-		}
-		for i := range a.Values {
-			if math.Abs(float64(a.Values[i]-b.Values[i])) > 1e-5*(1+math.Abs(float64(b.Values[i]))) {
-				t.Fatalf("%s depends on the batch", name)
+	for _, c := range []struct {
+		name  string
+		shape []int
+	}{{"stage1", []int{5, 8, 12, 12}}, {"stage2", []int{5, 16, 6, 6}}, {"stage3", []int{5, 32, 3, 3}}, {"pooled", []int{5, 32}}, {"prelogits", []int{5, 24}}} {
+		t.Run(c.name, func(t *testing.T) {
+			a, b := found[0][c.name], found[1][c.name]
+			if !slices.Equal(a.Shape, c.shape) {
+				t.Errorf("%s: shape %v, want %v", c.name, a.Shape, c.shape)
 			}
-		}
+			for i := range a.Values {
+				if math.Abs(float64(a.Values[i]-b.Values[i])) > 1e-5*(1+math.Abs(float64(b.Values[i]))) {
+					t.Fatalf("%s depends on the batch", c.name)
+				}
+			}
+		})
 	}
 	// The mean of the last map, and what the command calls it.
 	name, err := predict.FeatureName("3")
@@ -77,14 +82,16 @@ func TestExtract(t *testing.T) {
 			t.Fatalf("mean %d of the last map is %v, pooled %v", i, v, pooled.Values[i])
 		}
 	}
-	for stage, want := range map[string]string{"9": "no feature \"stage9\"", "0": "want pooled", "last": "want pooled"} {
-		name, err := predict.FeatureName(stage)
-		if err == nil {
-			_, err = extract(t, in, 3, name, true)
-		}
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("stage %s: %v, want %s", stage, err, want)
-		}
+	for _, test := range []struct{ stage, want string }{{"9", "no feature \"stage9\""}, {"0", "want pooled"}, {"last", "want pooled"}} {
+		t.Run(test.stage, func(t *testing.T) {
+			name, err := predict.FeatureName(test.stage)
+			if err == nil {
+				_, err = extract(t, in, 3, name, true)
+			}
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("stage %s: %v, want %s", test.stage, err, test.want)
+			}
+		})
 	}
 }
 

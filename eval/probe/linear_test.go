@@ -82,21 +82,26 @@ func TestLinearEpochs(t *testing.T) {
 
 func TestLinearBadOptions(t *testing.T) {
 	train, val := cloud(1, 50, 4, 3, 1), cloud(2, 12, 4, 3, 1)
-	for want, change := range map[string]func(o *probe.LinearOptions){
-		"0 epochs":                      func(o *probe.LinearOptions) { o.Epochs = 0 },
-		"a warm-up of 90 epochs, of 90": func(o *probe.LinearOptions) { o.WarmupEpochs = 90 },
-		"a warm-up of -1 epochs":        func(o *probe.LinearOptions) { o.WarmupEpochs = -1 },
-		"1 images of a step: want 2":    func(o *probe.LinearOptions) { o.Batch = 1 },
-		"learning rate 0":               func(o *probe.LinearOptions) { o.BaseLR = 0 },
-		"optimizer \"adam\": want lars": func(o *probe.LinearOptions) { o.Optimizer = "adam" },
-		"want a smaller learning rate":  func(o *probe.LinearOptions) { o.BaseLR, o.Optimizer, o.WarmupEpochs = 1e39, probe.SGD, 1 },
+	for _, c := range []struct {
+		want   string
+		change func(o *probe.LinearOptions)
+	}{
+		{"0 epochs", func(o *probe.LinearOptions) { o.Epochs = 0 }},
+		{"a warm-up of 90 epochs, of 90", func(o *probe.LinearOptions) { o.WarmupEpochs = 90 }},
+		{"a warm-up of -1 epochs", func(o *probe.LinearOptions) { o.WarmupEpochs = -1 }},
+		{"1 images of a step: want 2", func(o *probe.LinearOptions) { o.Batch = 1 }},
+		{"learning rate 0", func(o *probe.LinearOptions) { o.BaseLR = 0 }},
+		{"optimizer \"adam\": want lars", func(o *probe.LinearOptions) { o.Optimizer = "adam" }},
+		{"want a smaller learning rate", func(o *probe.LinearOptions) { o.BaseLR, o.Optimizer, o.WarmupEpochs = 1e39, probe.SGD, 1 }},
 	} {
-		o := probe.DefaultLinear()
-		change(&o)
-		_, _, err := probe.Linear(t.Context(), newPool(t, 1), probe.Always(train), val, o)
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("got %v, want %q", err, want)
-		}
+		t.Run(c.want, func(t *testing.T) {
+			o := probe.DefaultLinear()
+			c.change(&o)
+			_, _, err := probe.Linear(t.Context(), newPool(t, 1), probe.Always(train), val, o)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+		})
 	}
 	one := cloud(1, 1, 4, 3, 1)
 	if _, _, err := probe.Linear(t.Context(), newPool(t, 1), probe.Always(one), val, probe.DefaultLinear()); err == nil || !strings.Contains(err.Error(), "one training image") {

@@ -64,28 +64,33 @@ func ExampleKNN() {
 // Other parts of the program rely on what a set says of itself.
 func TestBadSets(t *testing.T) {
 	pool := newPool(t, 1)
-	for want, change := range map[string]func(train, val *probe.Set){
-		"training images: the images are not labelled":                              func(s, _ *probe.Set) { s.Labels = nil },
-		"validation images: there are no images":                                    func(_, v *probe.Set) { v.Labels, v.Values = nil, nil },
-		"image 3 is not labelled: -1 is not one of the 3 classes":                   func(s, _ *probe.Set) { s.Labels[3] = -1 },
-		"image 2 is not labelled: 3 is not":                                         func(_, v *probe.Set) { v.Labels[2] = 3 },
-		"image 1 has a feature that is NaN":                                         func(s, _ *probe.Set) { s.Values[5] = float32(math.NaN()) },
-		"image 0 has a feature that is NaN or infinite":                             func(_, v *probe.Set) { v.Values[0] = float32(math.Inf(1)) },
-		"49 features are not 4 for each":                                            func(s, _ *probe.Set) { s.Values = append(s.Values, 1) },
-		"1 classes: want 2 or more":                                                 func(s, _ *probe.Set) { s.Classes = names(1) },
-		"only in the validation images: \"class 3\"":                                func(_, v *probe.Set) { v.Classes = names(4) },
-		"class 1 is \"class 1\" in the training images and \"x\" in the validation": func(_, v *probe.Set) { v.Classes = []string{"class 0", "x", "class 2"} },
-		"training images have 4 features, validation images 5: want both of":        func(_, v *probe.Set) { *v = *cloud(2, 12, 5, 3, 1) },
+	for _, c := range []struct {
+		want   string
+		change func(train, val *probe.Set)
+	}{
+		{"training images: the images are not labelled", func(s, _ *probe.Set) { s.Labels = nil }},
+		{"validation images: there are no images", func(_, v *probe.Set) { v.Labels, v.Values = nil, nil }},
+		{"image 3 is not labelled: -1 is not one of the 3 classes", func(s, _ *probe.Set) { s.Labels[3] = -1 }},
+		{"image 2 is not labelled: 3 is not", func(_, v *probe.Set) { v.Labels[2] = 3 }},
+		{"image 1 has a feature that is NaN", func(s, _ *probe.Set) { s.Values[5] = float32(math.NaN()) }},
+		{"image 0 has a feature that is NaN or infinite", func(_, v *probe.Set) { v.Values[0] = float32(math.Inf(1)) }},
+		{"49 features are not 4 for each", func(s, _ *probe.Set) { s.Values = append(s.Values, 1) }},
+		{"1 classes: want 2 or more", func(s, _ *probe.Set) { s.Classes = names(1) }},
+		{"only in the validation images: \"class 3\"", func(_, v *probe.Set) { v.Classes = names(4) }},
+		{"class 1 is \"class 1\" in the training images and \"x\" in the validation", func(_, v *probe.Set) { v.Classes = []string{"class 0", "x", "class 2"} }},
+		{"training images have 4 features, validation images 5: want both of", func(_, v *probe.Set) { *v = *cloud(2, 12, 5, 3, 1) }},
 	} {
-		train, val := cloud(1, 12, 4, 3, 1), cloud(2, 12, 4, 3, 1)
-		change(train, val)
-		_, err := probe.KNN(t.Context(), pool, train, val, probe.KNNOptions{K: []int{1}, Temperature: 1})
-		_, _, err2 := probe.Linear(t.Context(), pool, probe.Always(train), val, probe.DefaultLinear())
-		for _, err := range []error{err, err2, probe.Dump(filepath.Join(t.TempDir(), "x.safetensors"), &probe.Dumped{Train: train, Val: val})} {
-			if err == nil || !strings.Contains(err.Error(), want) {
-				t.Errorf("got %v, want %q", err, want)
+		t.Run(c.want, func(t *testing.T) {
+			train, val := cloud(1, 12, 4, 3, 1), cloud(2, 12, 4, 3, 1)
+			c.change(train, val)
+			_, err := probe.KNN(t.Context(), pool, train, val, probe.KNNOptions{K: []int{1}, Temperature: 1})
+			_, _, err2 := probe.Linear(t.Context(), pool, probe.Always(train), val, probe.DefaultLinear())
+			for _, err := range []error{err, err2, probe.Dump(filepath.Join(t.TempDir(), "x.safetensors"), &probe.Dumped{Train: train, Val: val})} {
+				if err == nil || !strings.Contains(err.Error(), c.want) {
+					t.Errorf("got %v, want %q", err, c.want)
+				}
 			}
-		}
+		})
 	}
 }
 
@@ -117,30 +122,35 @@ func TestDump(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(got, d) {
 		t.Fatalf("%+v, %v", got, err)
 	}
-	for want, change := range map[string]func(f *checkpoints.File){
-		"its format is \"\"":                       func(f *checkpoints.File) { delete(f.Meta, "format") },
-		"names of classes":                         func(f *checkpoints.File) { f.Meta["classes"] = "[" },
-		"want a tensor val.features":               func(f *checkpoints.File) { f.Tensors = f.Tensors[:3] },
-		"want a tensor train.labels [20] of int64": func(f *checkpoints.File) { f.Tensors[0] = f.Tensors[2]; f.Tensors[0].Name = "train.labels" },
-		"training images have 5 features, validation images 4": func(f *checkpoints.File) {
+	for _, c := range []struct {
+		want   string
+		change func(f *checkpoints.File)
+	}{
+		{"its format is \"\"", func(f *checkpoints.File) { delete(f.Meta, "format") }},
+		{"names of classes", func(f *checkpoints.File) { f.Meta["classes"] = "[" }},
+		{"want a tensor val.features", func(f *checkpoints.File) { f.Tensors = f.Tensors[:3] }},
+		{"want a tensor train.labels [20] of int64", func(f *checkpoints.File) { f.Tensors[0] = f.Tensors[2]; f.Tensors[0].Name = "train.labels" }},
+		{"training images have 5 features, validation images 4", func(f *checkpoints.File) {
 			f.Tensors[3].Shape, f.Tensors[3].F32 = []int{9, 4}, f.Tensors[3].F32[:36]
-		},
-		"image 4 is not labelled: 1099511627776 is not": func(f *checkpoints.File) {
+		}},
+		{"image 4 is not labelled: 1099511627776 is not", func(f *checkpoints.File) {
 			f.Tensors[0].I64 = slices.Clone(f.Tensors[0].I64)
 			f.Tensors[0].I64[4] = 1 << 40
-		},
+		}},
 	} {
-		f, err := checkpoints.Read(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		change(f)
-		bad := filepath.Join(t.TempDir(), "bad.safetensors")
-		if err := checkpoints.Write(bad, *f); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := probe.Load(bad); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("got %v, want %q", err, want)
-		}
+		t.Run(c.want, func(t *testing.T) {
+			f, err := checkpoints.Read(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.change(f)
+			bad := filepath.Join(t.TempDir(), "bad.safetensors")
+			if err := checkpoints.Write(bad, *f); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := probe.Load(bad); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+		})
 	}
 }

@@ -3,6 +3,7 @@ package viz
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"image"
 	"image/png"
 	"os"
@@ -152,13 +153,15 @@ func TestContact(t *testing.T) {
 func TestContactOfManyPanels(t *testing.T) {
 	panel := Panel{Title: "panel", Caption: strings.Repeat("long ", 100), Image: image.NewRGBA(image.Rect(0, 0, 500, 20))}
 	four := Group{Title: "group", Panels: []Panel{panel, panel, panel, panel}}
-	for groups, want := range map[int]int{1: 1, 2: 2, 5: 5} {
-		s := &Sheet{Title: "many", Entries: []Entry{{Name: "image", Groups: slices.Repeat([]Group{four}, groups)}}}
-		lines, _ := s.lines()
-		m, err := s.Contact()
-		if err != nil || len(lines) != want || m.Bounds().Dx() != 2*margin+4*500+3*gap {
-			t.Errorf("%d groups: %v, %v, %v", groups, lines, m.Bounds(), err)
-		}
+	for _, c := range []struct{ groups, want int }{{1, 1}, {2, 2}, {5, 5}} {
+		t.Run(fmt.Sprint(c.groups), func(t *testing.T) {
+			s := &Sheet{Title: "many", Entries: []Entry{{Name: "image", Groups: slices.Repeat([]Group{four}, c.groups)}}}
+			lines, _ := s.lines()
+			m, err := s.Contact()
+			if err != nil || len(lines) != c.want || m.Bounds().Dx() != 2*margin+4*500+3*gap {
+				t.Errorf("%d groups: %v, %v, %v", c.groups, lines, m.Bounds(), err)
+			}
+		})
 	}
 }
 

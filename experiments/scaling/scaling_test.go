@@ -8,10 +8,15 @@ import (
 )
 
 func TestParseRate(t *testing.T) {
-	for s, want := range map[string]float64{"0": 0, "1gbit": 1e9, "2.5gbit": 2.5e9, "100mbit": 1e8} {
-		if got, err := parseRate(s); err != nil || got != want {
-			t.Errorf("%s: %v, %v", s, got, err)
-		}
+	for _, c := range []struct {
+		s    string
+		want float64
+	}{{"0", 0}, {"1gbit", 1e9}, {"2.5gbit", 2.5e9}, {"100mbit", 1e8}} {
+		t.Run(c.s, func(t *testing.T) {
+			if got, err := parseRate(c.s); err != nil || got != c.want {
+				t.Errorf("%s: %v, %v", c.s, got, err)
+			}
+		})
 	}
 	for _, s := range []string{"", "fast", "1", "-1gbit", "gbit", "1e9gbit", "NaNgbit"} {
 		if got, err := parseRate(s); err == nil {

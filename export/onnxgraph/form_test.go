@@ -210,17 +210,20 @@ func TestFormErrors(t *testing.T) {
 
 // A second form for a kind would win or lose by the order of init functions.
 func TestRegisterTwice(t *testing.T) {
-	for name, register := range map[string]func(){
-		"ours":   func() { onnxgraph.Register(ops.KindLinear, gateForm) },
-		"theirs": func() { onnxgraph.Register(kindGate, gateForm) },
+	for _, c := range []struct {
+		name     string
+		register func()
+	}{
+		{"ours", func() { onnxgraph.Register(ops.KindLinear, gateForm) }},
+		{"theirs", func() { onnxgraph.Register(kindGate, gateForm) }},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			defer func() {
 				if s := fmt.Sprint(recover()); !strings.Contains(s, "have an ONNX form already: give the new op a kind of its own") {
 					t.Errorf("got %v", s)
 				}
 			}()
-			register()
+			c.register()
 		})
 	}
 }

@@ -157,28 +157,33 @@ func TestCheck(t *testing.T) {
 			t.Error("the checksum is another after reading back")
 		}
 	}
-	for want, change := range map[string]func(g *onnx.Model){
-		"a field functions":     func(g *onnx.Model) { g.Unknown = []string{"functions"} },
-		"it has 0 inputs":       func(g *onnx.Model) { g.Graph.Inputs = nil },
-		"its input is 0×40":     func(g *onnx.Model) { g.Graph.Inputs[0].Shape[2] = onnx.Dim{Name: "height"} },
-		"opset 12":              func(g *onnx.Model) { g.Opset = 12 },
-		"IR version":            func(g *onnx.Model) { g.IRVersion = 3 },
-		"its input 0":           func(g *onnx.Model) { g.Graph.Inputs[0].Shape[1].Size = 1 },
-		"its output 0":          func(g *onnx.Model) { g.Graph.Outputs[0].Shape[0] = onnx.Dim{Size: 1} },
-		"Sigmoid":               func(g *onnx.Model) { g.Graph.Nodes[5].Op = "Sigmoid" },
-		"want missing":          func(g *onnx.Model) { g.Graph.Nodes = append(g.Graph.Nodes, onnx.Node{Op: "Softmax"}) },
-		"is missing":            func(g *onnx.Model) { g.Graph.Nodes = g.Graph.Nodes[:7] },
-		"its initializer 0 is":  func(g *onnx.Model) { g.Graph.Initializers[0].Shape = []int{8, 3, 16, 1} },
-		"gelu.half":             func(g *onnx.Model) { g.Graph.Initializers[len(g.Graph.Initializers)-2].F32 = []float32{0.25} },
-		"Name:other":            func(g *onnx.Model) { g.Graph.Initializers[2].Name = "other" },
-		"images of 2×40 pixels": func(g *onnx.Model) { g.Graph.Inputs[0].Shape[2].Size = 2 },
+	for _, test := range []struct {
+		want   string
+		change func(g *onnx.Model)
+	}{
+		{"a field functions", func(g *onnx.Model) { g.Unknown = []string{"functions"} }},
+		{"it has 0 inputs", func(g *onnx.Model) { g.Graph.Inputs = nil }},
+		{"its input is 0×40", func(g *onnx.Model) { g.Graph.Inputs[0].Shape[2] = onnx.Dim{Name: "height"} }},
+		{"opset 12", func(g *onnx.Model) { g.Opset = 12 }},
+		{"IR version", func(g *onnx.Model) { g.IRVersion = 3 }},
+		{"its input 0", func(g *onnx.Model) { g.Graph.Inputs[0].Shape[1].Size = 1 }},
+		{"its output 0", func(g *onnx.Model) { g.Graph.Outputs[0].Shape[0] = onnx.Dim{Size: 1} }},
+		{"Sigmoid", func(g *onnx.Model) { g.Graph.Nodes[5].Op = "Sigmoid" }},
+		{"want missing", func(g *onnx.Model) { g.Graph.Nodes = append(g.Graph.Nodes, onnx.Node{Op: "Softmax"}) }},
+		{"is missing", func(g *onnx.Model) { g.Graph.Nodes = g.Graph.Nodes[:7] }},
+		{"its initializer 0 is", func(g *onnx.Model) { g.Graph.Initializers[0].Shape = []int{8, 3, 16, 1} }},
+		{"gelu.half", func(g *onnx.Model) { g.Graph.Initializers[len(g.Graph.Initializers)-2].F32 = []float32{0.25} }},
+		{"Name:other", func(g *onnx.Model) { g.Graph.Initializers[2].Name = "other" }},
+		{"images of 2×40 pixels", func(g *onnx.Model) { g.Graph.Inputs[0].Shape[2].Size = 2 }},
 	} {
-		g := build(t, m, 17)
-		g.Graph.Nodes = slices.Clone(g.Graph.Nodes)
-		change(g)
-		if err := onnxgraph.Check(g, m); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("got %v, want %q", err, want)
-		}
+		t.Run(test.want, func(t *testing.T) {
+			g := build(t, m, 17)
+			g.Graph.Nodes = slices.Clone(g.Graph.Nodes)
+			test.change(g)
+			if err := onnxgraph.Check(g, m); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want %q", err, test.want)
+			}
+		})
 	}
 	g := build(t, m, 17)
 	before := onnxgraph.Checksum(&g.Graph)
@@ -194,31 +199,36 @@ func TestBuildErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for want, try := range map[string]func() error{
-		"not in folded form": func() error {
+	for _, c := range []struct {
+		want string
+		try  func() error
+	}{
+		{"not in folded form", func() error {
 			_, err := onnxgraph.Build(unfolded, onnxgraph.Options{Opset: 17, Height: 32, Width: 32})
 			return err
-		},
-		"opset 18": func() error {
+		}},
+		{"opset 18", func() error {
 			_, err := onnxgraph.Build(folded(t, small()), onnxgraph.Options{Opset: 18, Height: 32, Width: 32})
 			return err
-		},
-		"smaller than a patch": func() error {
+		}},
+		{"smaller than a patch", func() error {
 			_, err := onnxgraph.Build(folded(t, small()), onnxgraph.Options{Opset: 17, Height: 32, Width: 3})
 			return err
-		},
-		"batch norm or layer scale is not folded": func() error {
+		}},
+		{"batch norm or layer scale is not folded", func() error {
 			_, err := onnxgraph.Build(hidden{unfolded}, onnxgraph.Options{Opset: 17, Height: 32, Width: 32})
 			return err
-		},
-		`AvgPoolTokens "pool" has no ONNX form`: func() error {
+		}},
+		{`AvgPoolTokens "pool" has no ONNX form`, func() error {
 			_, err := onnxgraph.Build(other{unfolded}, onnxgraph.Options{Opset: 17, Height: 32, Width: 32})
 			return err
-		},
+		}},
 	} {
-		if err := try(); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("got %v, want %q", err, want)
-		}
+		t.Run(c.want, func(t *testing.T) {
+			if err := c.try(); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+		})
 	}
 }
 

@@ -36,36 +36,41 @@ func smallTransformer(t testing.TB, family string) graph.Model {
 // The state dict comes first, values flow from the input to the logits, and the
 // operators are those that the operator set has.
 func TestTransformerStructure(t *testing.T) {
-	for family, norms := range map[string]int{"vit": 5, "swin": 11} {
-		m := smallTransformer(t, family)
-		for opset := 13; opset <= 17; opset++ {
-			g, err := onnxgraph.Build(m, onnxgraph.Options{Opset: opset, Height: 32, Width: 48})
-			if err != nil {
-				t.Fatal(err)
-			}
-			for i, e := range m.Store().Entries {
-				x := g.Graph.Initializers[i]
-				if x.Name != e.Name || !slices.Equal(x.Shape, e.Shape) {
-					t.Errorf("%s: initializer %d is %s %v, want %s %v", family, i, x.Name, x.Shape, e.Name, e.Shape)
+	for _, c := range []struct {
+		family string
+		norms  int
+	}{{"vit", 5}, {"swin", 11}} {
+		t.Run(c.family, func(t *testing.T) {
+			m := smallTransformer(t, c.family)
+			for opset := 13; opset <= 17; opset++ {
+				g, err := onnxgraph.Build(m, onnxgraph.Options{Opset: opset, Height: 32, Width: 48})
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i, e := range m.Store().Entries {
+					x := g.Graph.Initializers[i]
+					if x.Name != e.Name || !slices.Equal(x.Shape, e.Shape) {
+						t.Errorf("%s: initializer %d is %s %v, want %s %v", c.family, i, x.Name, x.Shape, e.Name, e.Shape)
+					}
+				}
+				ops := checkNodes(t, g)
+				whole, parts := c.norms, 0
+				if opset < 17 {
+					whole, parts = 0, c.norms
+				}
+				if ops["LayerNormalization"] != whole || ops["Sqrt"] != parts {
+					t.Errorf("%s, opset %d: %d layer norms and %d in parts, want %d and %d", c.family, opset, ops["LayerNormalization"], ops["Sqrt"], whole, parts)
+				}
+				for _, n := range g.Graph.Nodes {
+					if n.Op != "Reshape" {
+						continue
+					}
+					if shape, ok := g.Graph.Lookup(n.Inputs[1]); !ok || shape.I64[0] != 0 {
+						t.Errorf("%s: %s loses the batch: %v", c.family, n.Name, shape.I64)
+					}
 				}
 			}
-			ops := checkNodes(t, g)
-			whole, parts := norms, 0
-			if opset < 17 {
-				whole, parts = 0, norms
-			}
-			if ops["LayerNormalization"] != whole || ops["Sqrt"] != parts {
-				t.Errorf("%s, opset %d: %d layer norms and %d in parts, want %d and %d", family, opset, ops["LayerNormalization"], ops["Sqrt"], whole, parts)
-			}
-			for _, n := range g.Graph.Nodes {
-				if n.Op != "Reshape" {
-					continue
-				}
-				if shape, ok := g.Graph.Lookup(n.Inputs[1]); !ok || shape.I64[0] != 0 {
-					t.Errorf("%s: %s loses the batch: %v", family, n.Name, shape.I64)
-				}
-			}
-		}
+		})
 	}
 }
 
@@ -94,50 +99,60 @@ func TestMask(t *testing.T) {
 }
 
 func TestCheckTransformers(t *testing.T) {
-	for family, changes := range map[string]map[string]func(g *onnx.Graph){
-		"vit": {
+	for _, c := range []struct {
+		family  string
+		changes map[string]func(g *onnx.Graph)
+	}{
+		{"vit", map[string]func(g *onnx.Graph){
 			"its node": func(g *onnx.Graph) {
 				g.Nodes[len(g.Nodes)-1].Inputs = []string{"input", "head.weight", "head.bias"}
 			},
 			"resize.4x4.4x6": func(g *onnx.Graph) { changeConstant(g, "resize.4x4.4x6") },
-		},
-		"swin": {
+		}},
+		{"swin", map[string]func(g *onnx.Graph){
 			"mask.8x12.4.2":             func(g *onnx.Graph) { changeConstant(g, "mask.8x12.4.2") },
 			"relative_position_index.4": func(g *onnx.Graph) { changeConstant(g, "relative_position_index.4") },
-		},
+		}},
 	} {
-		m := smallTransformer(t, family)
-		build := func() *onnx.Model {
-			g, err := onnxgraph.Build(m, onnxgraph.Options{Opset: 15, Height: 32, Width: 48})
+		t.Run(c.family, func(t *testing.T) {
+			m := smallTransformer(t, c.family)
+			build := func() *onnx.Model {
+				g, err := onnxgraph.Build(m, onnxgraph.Options{Opset: 15, Height: 32, Width: 48})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return g
+			}
+			raw, err := onnx.Marshal(build())
 			if err != nil {
 				t.Fatal(err)
 			}
-			return g
-		}
-		raw, err := onnx.Marshal(build())
-		if err != nil {
-			t.Fatal(err)
-		}
-		back, err := onnx.Unmarshal(raw)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := onnxgraph.Check(back, m); err != nil {
-			t.Errorf("%s, read back: %v", family, err)
-		}
-		for want, change := range changes {
-			g := build()
-			change(&g.Graph)
-			if err := onnxgraph.Check(g, m); err == nil || !strings.Contains(err.Error(), want) {
-				t.Errorf("%s: got %v, want %q", family, err, want)
+			back, err := onnx.Unmarshal(raw)
+			if err != nil {
+				t.Fatal(err)
 			}
-		}
+			if err := onnxgraph.Check(back, m); err != nil {
+				t.Errorf("%s, read back: %v", c.family, err)
+			}
+			for want, change := range c.changes {
+				g := build()
+				change(&g.Graph)
+				if err := onnxgraph.Check(g, m); err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("%s: got %v, want %q", c.family, err, want)
+				}
+			}
+		})
 	}
-	for family, size := range map[string][2]int{"vit": {32, 7}, "swin": {32, 20}} {
-		_, err := onnxgraph.Build(smallTransformer(t, family), onnxgraph.Options{Opset: 17, Height: size[0], Width: size[1]})
-		if want := fmt.Sprintf("images of %d×%d pixels", size[0], size[1]); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: got %v, want %q", family, err, want)
-		}
+	for _, test := range []struct {
+		family string
+		size   [2]int
+	}{{"vit", [2]int{32, 7}}, {"swin", [2]int{32, 20}}} {
+		t.Run(test.family, func(t *testing.T) {
+			_, err := onnxgraph.Build(smallTransformer(t, test.family), onnxgraph.Options{Opset: 17, Height: test.size[0], Width: test.size[1]})
+			if want := fmt.Sprintf("images of %d×%d pixels", test.size[0], test.size[1]); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: got %v, want %q", test.family, err, want)
+			}
+		})
 	}
 }
 

@@ -102,17 +102,22 @@ func TestRoundTrip(t *testing.T) {
 }
 
 func TestWriteErrors(t *testing.T) {
-	for want, change := range map[string]func(m *onnx.Model){
-		"initializer w has shape":     func(m *onnx.Model) { m.Graph.Initializers[0].Shape = []int{7} },
-		"initializer i has shape":     func(m *onnx.Model) { m.Graph.Initializers[2].F32 = []float32{} },
-		"initializer s has shape":     func(m *onnx.Model) { m.Graph.Initializers[1].Shape = []int{-1, -1} },
-		"two initializers are called": func(m *onnx.Model) { m.Graph.Initializers[1].Name = "w" },
+	for _, c := range []struct {
+		want   string
+		change func(m *onnx.Model)
+	}{
+		{"initializer w has shape", func(m *onnx.Model) { m.Graph.Initializers[0].Shape = []int{7} }},
+		{"initializer i has shape", func(m *onnx.Model) { m.Graph.Initializers[2].F32 = []float32{} }},
+		{"initializer s has shape", func(m *onnx.Model) { m.Graph.Initializers[1].Shape = []int{-1, -1} }},
+		{"two initializers are called", func(m *onnx.Model) { m.Graph.Initializers[1].Name = "w" }},
 	} {
-		m := sample()
-		change(m)
-		if _, err := onnx.Marshal(m); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("got %v, want %q", err, want)
-		}
+		t.Run(c.want, func(t *testing.T) {
+			m := sample()
+			c.change(m)
+			if _, err := onnx.Marshal(m); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+		})
 	}
 	for _, opset := range []int{0, 12, 18} {
 		if _, err := onnx.IRVersion(opset); err == nil {
@@ -134,42 +139,52 @@ func join(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
 // What is not part of the types is named, what has no meaning is not.
 func TestUnknown(t *testing.T) {
 	raw := marshal(t, sample())
-	for want, extra := range map[string][]byte{
-		"":              bytesField(6, []byte("a remark")),
-		"training_info": bytesField(20, nil),
-		"functions":     bytesField(25, nil),
-		"field 99":      intField(99, 1),
-		"opset_import (operators of \"com.microsoft\")": bytesField(8, join(bytesField(1, []byte("com.microsoft")), intField(2, 1))),
+	for _, c := range []struct {
+		want  string
+		extra []byte
+	}{
+		{"", bytesField(6, []byte("a remark"))},
+		{"training_info", bytesField(20, nil)},
+		{"functions", bytesField(25, nil)},
+		{"field 99", intField(99, 1)},
+		{"opset_import (operators of \"com.microsoft\")", bytesField(8, join(bytesField(1, []byte("com.microsoft")), intField(2, 1)))},
 	} {
-		m, err := onnx.Unmarshal(join(raw, extra))
-		if err != nil {
-			t.Errorf("%s: %v", want, err)
-			continue
-		}
-		if got := strings.Join(m.Unknown, "|"); got != want {
-			t.Errorf("got %q, want %q", got, want)
-		}
+		t.Run(c.want, func(t *testing.T) {
+			m, err := onnx.Unmarshal(join(raw, c.extra))
+			if err != nil {
+				t.Errorf("%s: %v", c.want, err)
+				return
+			}
+			if got := strings.Join(m.Unknown, "|"); got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
 	}
 	graph := func(b ...[]byte) []byte { return join(intField(1, 8), bytesField(7, join(b...))) }
 	node := func(b ...[]byte) []byte { return graph(bytesField(1, join(b...))) }
 	attribute := func(b ...[]byte) []byte { return node(bytesField(5, join(b...))) }
 	tensor := func(b ...[]byte) []byte { return graph(bytesField(5, join(b...))) }
-	for want, raw := range map[string][]byte{
-		"graph.sparse_initializer":                              graph(bytesField(15, nil)),
-		"graph.node.domain (an operator of \"ai.onnx.ml\")":     node(bytesField(7, []byte("ai.onnx.ml"))),
-		"graph.node.attribute.g":                                attribute(bytesField(6, nil)),
-		"graph.node.attribute.s":                                attribute(bytesField(4, []byte("same"))),
-		"graph.initializer.external_data":                       tensor(intField(2, 1), intField(1, 0), bytesField(9, nil), bytesField(13, nil)),
-		"graph.initializer (tensor \"\": type 10, or its":       tensor(intField(2, 10), intField(1, 2), bytesField(9, make([]byte, 4))),
-		"graph.initializer.float_data|graph.initializer (tenso": tensor(intField(2, 1), intField(1, 1), bytesField(4, make([]byte, 4))),
-		"graph.initializer.data_location":                       tensor(intField(2, 1), intField(1, 0), bytesField(9, nil), intField(14, 1)),
+	for _, test := range []struct {
+		want string
+		raw  []byte
+	}{
+		{"graph.sparse_initializer", graph(bytesField(15, nil))},
+		{"graph.node.domain (an operator of \"ai.onnx.ml\")", node(bytesField(7, []byte("ai.onnx.ml")))},
+		{"graph.node.attribute.g", attribute(bytesField(6, nil))},
+		{"graph.node.attribute.s", attribute(bytesField(4, []byte("same")))},
+		{"graph.initializer.external_data", tensor(intField(2, 1), intField(1, 0), bytesField(9, nil), bytesField(13, nil))},
+		{"graph.initializer (tensor \"\": type 10, or its", tensor(intField(2, 10), intField(1, 2), bytesField(9, make([]byte, 4)))},
+		{"graph.initializer.float_data|graph.initializer (tenso", tensor(intField(2, 1), intField(1, 1), bytesField(4, make([]byte, 4)))},
+		{"graph.initializer.data_location", tensor(intField(2, 1), intField(1, 0), bytesField(9, nil), intField(14, 1))},
 	} {
-		m, err := onnx.Unmarshal(raw)
-		if err != nil {
-			t.Errorf("%s: %v", want, err)
-		} else if got := strings.Join(m.Unknown, "|"); !strings.HasPrefix(got, want) {
-			t.Errorf("got %q, want %q", got, want)
-		}
+		t.Run(test.want, func(t *testing.T) {
+			m, err := onnx.Unmarshal(test.raw)
+			if err != nil {
+				t.Errorf("%s: %v", test.want, err)
+			} else if got := strings.Join(m.Unknown, "|"); !strings.HasPrefix(got, test.want) {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
 	}
 	if m, err := onnx.Unmarshal(graph(bytesField(13, []byte{}), bytesField(10, []byte("doc")))); err != nil || m.Unknown != nil {
 		t.Errorf("shapes of intermediate values: %v, %v", m.Unknown, err)
@@ -183,24 +198,29 @@ func TestUnknown(t *testing.T) {
 func TestReadErrors(t *testing.T) {
 	tensor := func(b ...[]byte) []byte { return join(intField(1, 8), bytesField(7, bytesField(5, join(b...)))) }
 	huge := join(intField(1, 1<<31-1), intField(1, 1<<31-1), intField(1, 1<<31-1))
-	for want, raw := range map[string][]byte{
-		"no IR version or no graph":                         {},
-		"not an ONNX file":                                  []byte("GIF89a and so on"),
-		"graph: it is there twice":                          join(intField(1, 8), bytesField(7, nil), bytesField(7, nil)),
-		"graph: want a message":                             join(intField(1, 8), intField(7, 1)),
-		"producer_name: want text":                          bytesField(2, []byte{0xff, 0xfe}),
-		"ir_version: want an integer":                       bytesField(1, nil),
-		"two versions of the default operator set":          join(intField(1, 8), bytesField(8, intField(2, 13)), bytesField(8, intField(2, 14))),
-		"metadata \"a\" is there twice":                     join(bytesField(14, bytesField(1, []byte("a"))), bytesField(14, bytesField(1, []byte("a")))),
-		"graph.initializer.dims: a dimension of -1":         tensor(intField(1, 1<<64-1)),
-		"graph.initializer.raw_data: tensor \"\" has shape": tensor(huge, intField(2, 1), bytesField(9, make([]byte, 4))),
-		"graph.initializer.raw_data: want bytes, once":      tensor(bytesField(9, nil), bytesField(9, nil)),
-		"graph.initializer.dims: want packed integers":      tensor(bytesField(1, []byte{0xff})),
-		"more than 1048576":                                 tensor(bytesField(1, make([]byte, 1<<20+1))),
+	for _, c := range []struct {
+		want string
+		raw  []byte
+	}{
+		{"no IR version or no graph", []byte{}},
+		{"not an ONNX file", []byte("GIF89a and so on")},
+		{"graph: it is there twice", join(intField(1, 8), bytesField(7, nil), bytesField(7, nil))},
+		{"graph: want a message", join(intField(1, 8), intField(7, 1))},
+		{"producer_name: want text", bytesField(2, []byte{0xff, 0xfe})},
+		{"ir_version: want an integer", bytesField(1, nil)},
+		{"two versions of the default operator set", join(intField(1, 8), bytesField(8, intField(2, 13)), bytesField(8, intField(2, 14)))},
+		{"metadata \"a\" is there twice", join(bytesField(14, bytesField(1, []byte("a"))), bytesField(14, bytesField(1, []byte("a"))))},
+		{"graph.initializer.dims: a dimension of -1", tensor(intField(1, 1<<64-1))},
+		{"graph.initializer.raw_data: tensor \"\" has shape", tensor(huge, intField(2, 1), bytesField(9, make([]byte, 4)))},
+		{"graph.initializer.raw_data: want bytes, once", tensor(bytesField(9, nil), bytesField(9, nil))},
+		{"graph.initializer.dims: want packed integers", tensor(bytesField(1, []byte{0xff}))},
+		{"more than 1048576", tensor(bytesField(1, make([]byte, 1<<20+1)))},
 	} {
-		if m, err := onnx.Unmarshal(raw); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("got %v %v, want %q", m, err, want)
-		}
+		t.Run(c.want, func(t *testing.T) {
+			if m, err := onnx.Unmarshal(c.raw); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v %v, want %q", m, err, c.want)
+			}
+		})
 	}
 	whole := marshal(t, sample())
 	for n := range 400 { // cut off: an error, or what is left is whole

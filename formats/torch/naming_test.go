@@ -55,32 +55,37 @@ func TestNaming(t *testing.T) {
 // All key lists go there and back in every naming of their family, no two names become
 // one, and the naming is recognised.
 func TestNamingsOfKeyLists(t *testing.T) {
-	for file, family := range map[string]torch.Family{
-		"fasternet_t0": torch.FasterNet, "fasternet_l": torch.FasterNet, "vit_base_patch16_224": torch.ViT, "vit_base_patch16_224_cls": torch.ViT,
-		"swin_base_patch4_win7_224": torch.Swin, "swin_small_w4": torch.Swin,
+	for _, c := range []struct {
+		file   string
+		family torch.Family
+	}{
+		{"fasternet_t0", torch.FasterNet}, {"fasternet_l", torch.FasterNet}, {"vit_base_patch16_224", torch.ViT}, {"vit_base_patch16_224_cls", torch.ViT},
+		{"swin_base_patch4_win7_224", torch.Swin}, {"swin_small_w4", torch.Swin},
 	} {
-		var r struct {
-			StateDict [][2]any `json:"state_dict"`
-		}
-		golden.JSON(t, file+".json", &r)
-		for _, n := range torch.Namings(family) {
-			var names []string
-			for _, e := range r.StateDict {
-				name := e[0].(string)
-				other := torch.NameOf(family, n, name)
-				if back := torch.OfficialName(family, n, other); back != name || slices.Contains(names, other) {
-					t.Errorf("%s, %s: %s → %s → %s", file, n, name, other, back)
+		t.Run(c.file, func(t *testing.T) {
+			var r struct {
+				StateDict [][2]any `json:"state_dict"`
+			}
+			golden.JSON(t, c.file+".json", &r)
+			for _, n := range torch.Namings(c.family) {
+				var names []string
+				for _, e := range r.StateDict {
+					name := e[0].(string)
+					other := torch.NameOf(c.family, n, name)
+					if back := torch.OfficialName(c.family, n, other); back != name || slices.Contains(names, other) {
+						t.Errorf("%s, %s: %s → %s → %s", c.file, n, name, other, back)
+					}
+					names = append(names, other)
 				}
-				names = append(names, other)
+				want := n
+				if n == torch.Microsoft || n == torch.LocalMIM || c.family == torch.ViT && n == torch.Timm {
+					want = torch.Official // the same names
+				}
+				if f, got, ok := torch.Recognise(names); !ok || f != c.family || got != want {
+					t.Errorf("%s: %s names of a %s are taken for %s of a %s", c.file, n, c.family, got, f)
+				}
 			}
-			want := n
-			if n == torch.Microsoft || n == torch.LocalMIM || family == torch.ViT && n == torch.Timm {
-				want = torch.Official // the same names
-			}
-			if f, got, ok := torch.Recognise(names); !ok || f != family || got != want {
-				t.Errorf("%s: %s names of a %s are taken for %s of a %s", file, n, family, got, f)
-			}
-		}
+		})
 	}
 	for _, names := range [][]string{
 		{"conv1.weight", "layer1.0.conv1.weight", "fc.weight"},

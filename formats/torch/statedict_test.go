@@ -142,13 +142,18 @@ func TestPrefixesInSafetensors(t *testing.T) {
 		header += fmt.Sprintf(`,%q:{"dtype":"F32","shape":[1],"data_offsets":[%d,%d]}`, name, 4*i, 4*i+4)
 	}
 	raw := container("{"+header[1:]+"}", floats(1, 2, 3, 4))
-	for choice, want := range map[torch.Choice]float32{torch.Auto: 1, torch.EMA: 1, torch.Plain: 3} {
-		s, err := parse(raw, torch.Options{Choice: choice})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(s.Tensors) != 2 || s.Tensors[0].Name != conv || s.Tensors[0].F32[0] != want || s.Averaged != (choice != torch.Plain) {
-			t.Errorf("%s: %+v", choice, s)
-		}
+	for _, c := range []struct {
+		choice torch.Choice
+		want   float32
+	}{{torch.Auto, 1}, {torch.EMA, 1}, {torch.Plain, 3}} {
+		t.Run(fmt.Sprint(c.choice), func(t *testing.T) {
+			s, err := parse(raw, torch.Options{Choice: c.choice})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(s.Tensors) != 2 || s.Tensors[0].Name != conv || s.Tensors[0].F32[0] != c.want || s.Averaged != (c.choice != torch.Plain) {
+				t.Errorf("%s: %+v", c.choice, s)
+			}
+		})
 	}
 }

@@ -47,22 +47,23 @@ func TestGoldenContainers(t *testing.T) {
 		StateDict [][2]any `json:"state_dict"`
 	}
 	golden.JSON(t, "fasternet_small_gelu.json", &want)
-	for name, c := range map[string]struct {
+	for _, test := range []struct {
+		name                string
 		key, dtype, ignored string
 	}{
-		"fasternet_small_gelu.pth":                 {"", "float32", ""},
-		"fasternet_small_gelu_legacy.pth":          {"", "float32", ""},
-		"fasternet_small_gelu_half.pth":            {"", "float16", ""},
-		"fasternet_small_gelu_weights.safetensors": {"", "float32", ""},
-		"fasternet_small_gelu_nested_model.pth":    {"model", "float32", "epoch args optimizer scaler argparse.Namespace"},
-		"fasternet_small_gelu_lightning.ckpt":      {"state_dict", "float32", "epoch global_step hyper_parameters"},
+		{"fasternet_small_gelu.pth", "", "float32", ""},
+		{"fasternet_small_gelu_legacy.pth", "", "float32", ""},
+		{"fasternet_small_gelu_half.pth", "", "float16", ""},
+		{"fasternet_small_gelu_weights.safetensors", "", "float32", ""},
+		{"fasternet_small_gelu_nested_model.pth", "model", "float32", "epoch args optimizer scaler argparse.Namespace"},
+		{"fasternet_small_gelu_lightning.ckpt", "state_dict", "float32", "epoch global_step hyper_parameters"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			s, err := torch.Read(golden.Path(t, name), torch.Options{})
+		t.Run(test.name, func(t *testing.T) {
+			s, err := torch.Read(golden.Path(t, test.name), torch.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := strings.Join(s.Ignored, " "); s.Key != c.key || got != c.ignored {
+			if got := strings.Join(s.Ignored, " "); s.Key != test.key || got != test.ignored {
 				t.Errorf("read from key %q, ignored %s", s.Key, got)
 			}
 			if len(s.Tensors) != len(want.StateDict) {
@@ -75,7 +76,7 @@ func TestGoldenContainers(t *testing.T) {
 					t.Errorf("no tensor %s", name)
 					continue
 				}
-				checkGolden(t, s.Tensors[i], w[1], c.dtype)
+				checkGolden(t, s.Tensors[i], w[1], test.dtype)
 			}
 		})
 	}
@@ -174,20 +175,22 @@ func TestTypes(t *testing.T) {
 
 func TestMeta(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x")
-	for content, want := range map[string]string{
-		string(container(`{"__metadata__":{"a":"b"}}`, "")):               "map[a:b] <nil>",
-		string(container(`{"__metadata__":{"a":1}}`, "")):                 "its header",
-		string(container(`{"x":{}}`, "")):                                 "map[] <nil>",
-		string(container(`{`, "")):                                        "its header",
-		"hello":                                                           "map[] <nil>",
-		string(archive(t, pickled("N"), map[string]string{"0": "hello"})): "map[] <nil>",
+	for _, c := range []struct{ content, want string }{
+		{string(container(`{"__metadata__":{"a":"b"}}`, "")), "map[a:b] <nil>"},
+		{string(container(`{"__metadata__":{"a":1}}`, "")), "its header"},
+		{string(container(`{"x":{}}`, "")), "map[] <nil>"},
+		{string(container(`{`, "")), "its header"},
+		{"hello", "map[] <nil>"},
+		{string(archive(t, pickled("N"), map[string]string{"0": "hello"})), "map[] <nil>"},
 	} {
-		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		if m, err := torch.Meta(path); !strings.Contains(fmt.Sprint(m, err), want) {
-			t.Errorf("%q: %v, %v", content, m, err)
-		}
+		t.Run(c.content, func(t *testing.T) {
+			if err := os.WriteFile(path, []byte(c.content), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if m, err := torch.Meta(path); !strings.Contains(fmt.Sprint(m, err), c.want) {
+				t.Errorf("%q: %v, %v", c.content, m, err)
+			}
+		})
 	}
 	if _, err := torch.Meta(path + ".none"); err == nil {
 		t.Error("a file that is not there has no error")

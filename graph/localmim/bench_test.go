@@ -11,9 +11,12 @@ import (
 // A step of pre-training. -benchtime 5x and more; images/s is the number to
 // look at.
 func BenchmarkMIMStep(b *testing.B) {
-	for name, batch := range map[string]int{"mim_quickstart": 256, "mim_vit_base": 8, "mim_swin_base": 8} {
-		b.Run(name, func(b *testing.B) {
-			c, err := configs.Load(name)
+	for _, test := range []struct {
+		name  string
+		batch int
+	}{{"mim_quickstart", 256}, {"mim_vit_base", 8}, {"mim_swin_base", 8}} {
+		b.Run(test.name, func(b *testing.B) {
+			c, err := configs.Load(test.name)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -23,11 +26,11 @@ func BenchmarkMIMStep(b *testing.B) {
 			}
 			pool := kernels.NewPool(2)
 			defer pool.Close()
-			p, err := NewRunner(m, pool).Program(batch, true)
+			p, err := NewRunner(m, pool).Program(test.batch, true)
 			if err != nil {
 				b.Fatal(err)
 			}
-			in := m.Noise(batch)
+			in := m.Noise(test.batch)
 			var prof ops.Profile
 			p.Profile(&prof)
 			for b.Loop() {
@@ -38,7 +41,7 @@ func BenchmarkMIMStep(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
-			b.ReportMetric(float64(batch*b.N)/b.Elapsed().Seconds(), "images/s")
+			b.ReportMetric(float64(test.batch*b.N)/b.Elapsed().Seconds(), "images/s")
 			b.ReportMetric(float64(p.ArenaBytes())/(1<<20), "arena-MiB")
 			for _, t := range prof.Times()[:24] {
 				b.Logf("%-20s %-18s %8.2f ms", t.Kind, t.Name, t.Total.Seconds()*1000/float64(t.Calls))

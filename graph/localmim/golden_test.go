@@ -255,21 +255,23 @@ func TestFullSizeLocalMIM(t *testing.T) {
 	if testing.Short() {
 		t.Skip("90 million parameters")
 	}
-	for preset, file := range map[string]string{"mim_vit_base": "decay_groups_mim_vit_base.json", "mim_swin_base": "decay_groups_mim_swin_base.json"} {
-		c, err := configs.Load(preset)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var ref reference
-		golden.JSON(t, file, &ref)
-		m, err := New(c, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ref.StateDict = slices.DeleteFunc(ref.StateDict, func(e [2]any) bool { // that file is of runs with and without bias
-			_, has := m.Store().Lookup(e[0].(string))
-			return !has && strings.HasSuffix(e[0].(string), "conv.bias")
+	for _, test := range []struct{ preset, file string }{{"mim_vit_base", "decay_groups_mim_vit_base.json"}, {"mim_swin_base", "decay_groups_mim_swin_base.json"}} {
+		t.Run(test.preset, func(t *testing.T) {
+			c, err := configs.Load(test.preset)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var ref reference
+			golden.JSON(t, test.file, &ref)
+			m, err := New(c, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ref.StateDict = slices.DeleteFunc(ref.StateDict, func(e [2]any) bool { // that file is of runs with and without bias
+				_, has := m.Store().Lookup(e[0].(string))
+				return !has && strings.HasSuffix(e[0].(string), "conv.bias")
+			})
+			checkMIMState(t, m, ref, nil)
 		})
-		checkMIMState(t, m, ref, nil)
 	}
 }

@@ -127,11 +127,16 @@ mim: {taps: [1, 2], scales: [2, 0.5], decoder_dim: 8, decoder_heads: 2, mask_rat
 	if same, _ := run(); same != other {
 		t.Errorf("loss %v after a change of visible targets, %v before", same, other)
 	}
-	for want, kept := range map[string][]int32{"3 visible units": {1, 2, 3}, "unit 16": {0, 1, 2, 3, 4, 5, 6, 16}, "unit 5 is visible twice": {0, 1, 2, 3, 4, 5, 6, 5}} {
-		b.Kept = kept
-		if _, err := p.Run(b); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("error %v, want %q", err, want)
-		}
+	for _, test := range []struct {
+		want string
+		kept []int32
+	}{{"3 visible units", []int32{1, 2, 3}}, {"unit 16", []int32{0, 1, 2, 3, 4, 5, 6, 16}}, {"unit 5 is visible twice", []int32{0, 1, 2, 3, 4, 5, 6, 5}}} {
+		t.Run(test.want, func(t *testing.T) {
+			b.Kept = test.kept
+			if _, err := p.Run(b); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error %v, want %q", err, test.want)
+			}
+		})
 	}
 }
 

@@ -258,27 +258,33 @@ func TestCopiesInEveryFormat(t *testing.T) {
 		{"packed jpeg", []string{"data.name=packed"}, func(t *testing.T, dir string) { write(t, dir, sets.PackJPEG) }},
 		{"packed pixels", []string{"data.name=packed"}, func(t *testing.T, dir string) { write(t, dir, sets.PackDecoded) }},
 		{"idx", []string{"data.name=idx", "model.in_chans=1", "data.mean=[0.5]", "data.std=[0.5]"}, func(t *testing.T, dir string) {
-			for part, values := range map[string][]byte{"train": {1, 2, 3}, "t10k": {4, 2}} {
-				images := binary.BigEndian.AppendUint32([]byte{0, 0, 8, 3}, uint32(len(values)))
+			for _, test := range []struct {
+				part   string
+				values []byte
+			}{{"train", []byte{1, 2, 3}}, {"t10k", []byte{4, 2}}} {
+				images := binary.BigEndian.AppendUint32([]byte{0, 0, 8, 3}, uint32(len(test.values)))
 				images = append(images, 0, 0, 0, 10, 0, 0, 0, 10)
-				labels := binary.BigEndian.AppendUint32([]byte{0, 0, 8, 1}, uint32(len(values)))
-				for _, v := range values {
+				labels := binary.BigEndian.AppendUint32([]byte{0, 0, 8, 1}, uint32(len(test.values)))
+				for _, v := range test.values {
 					images = append(images, bytes.Repeat([]byte{v}, 100)...)
 					labels = append(labels, v%2)
 				}
 				write := func(name string, content []byte) error { return os.WriteFile(filepath.Join(dir, name), content, 0o644) }
-				if err := errors.Join(write(part+"-images-idx3-ubyte", images), write(part+"-labels-idx1-ubyte", labels)); err != nil {
+				if err := errors.Join(write(test.part+"-images-idx3-ubyte", images), write(test.part+"-labels-idx1-ubyte", labels)); err != nil {
 					t.Fatal(err)
 				}
 			}
 		}},
 		{"cifar100", []string{"data.name=cifar100-coarse"}, func(t *testing.T, dir string) {
-			for file, values := range map[string][]int{"train.bin": {1, 2, 3}, "test.bin": {4, 2}} {
+			for _, tt := range []struct {
+				file   string
+				values []int
+			}{{"train.bin", []int{1, 2, 3}}, {"test.bin", []int{4, 2}}} {
 				var b []byte
-				for _, v := range values {
+				for _, v := range tt.values {
 					b = append(append(b, byte(v%2), 0), pixels(v)...)
 				}
-				if err := os.WriteFile(filepath.Join(dir, file), b, 0o644); err != nil {
+				if err := os.WriteFile(filepath.Join(dir, tt.file), b, 0o644); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -30,8 +30,8 @@ func TestLinks(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := func(name string) string { return filepath.Join(dir, name) }
-	for name, to := range map[string]string{"link": target, "nowhere": filepath.Join(outside, "new"), "folder": outside} {
-		if err := os.Symlink(to, path(name)); err != nil {
+	for _, c := range []struct{ name, to string }{{"link", target}, {"nowhere", filepath.Join(outside, "new")}, {"folder", outside}} {
+		if err := os.Symlink(c.to, path(c.name)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -112,8 +112,8 @@ func TestOpen(t *testing.T) {
 	if err := os.WriteFile(path("file"), []byte("text"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for name, to := range map[string]string{"link": path("file"), "zeros": "/dev/zero"} {
-		if err := os.Symlink(to, path(name)); err != nil {
+	for _, c := range []struct{ name, to string }{{"link", path("file")}, {"zeros", "/dev/zero"}} {
+		if err := os.Symlink(c.to, path(c.name)); err != nil {
 			t.Fatal(err)
 		}
 	}

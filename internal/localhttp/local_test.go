@@ -70,10 +70,12 @@ func TestGuard(t *testing.T) {
 }
 
 func TestAddress(t *testing.T) {
-	for text, want := range map[string]string{":80": "127.0.0.1:80", "0.0.0.0:1": "0.0.0.0:1", "[::1]:9": "[::1]:9", "box:http": "box:http"} {
-		if got, err := localhttp.Address(text); err != nil || got != want {
-			t.Errorf("%q: %q, %v", text, got, err)
-		}
+	for _, c := range []struct{ text, want string }{{":80", "127.0.0.1:80"}, {"0.0.0.0:1", "0.0.0.0:1"}, {"[::1]:9", "[::1]:9"}, {"box:http", "box:http"}} {
+		t.Run(c.text, func(t *testing.T) {
+			if got, err := localhttp.Address(c.text); err != nil || got != c.want {
+				t.Errorf("%q: %q, %v", c.text, got, err)
+			}
+		})
 	}
 	for _, text := range []string{"", "8080", "127.0.0.1", "a:b:c", ":", ":99999", ":nonsense"} {
 		if _, err := localhttp.Address(text); err == nil {
@@ -83,10 +85,15 @@ func TestAddress(t *testing.T) {
 			t.Errorf("%q is served", text)
 		}
 	}
-	for text, want := range map[string]bool{":80": false, "localhost:80": false, "127.0.0.9:80": false, "[::1]:80": false, "0.0.0.0:80": true, "box:80": true} {
-		if localhttp.Open(text) != want {
-			t.Errorf("%q: open %v", text, !want)
-		}
+	for _, test := range []struct {
+		text string
+		want bool
+	}{{":80", false}, {"localhost:80", false}, {"127.0.0.9:80", false}, {"[::1]:80", false}, {"0.0.0.0:80", true}, {"box:80", true}} {
+		t.Run(test.text, func(t *testing.T) {
+			if localhttp.Open(test.text) != test.want {
+				t.Errorf("%q: open %v", test.text, !test.want)
+			}
+		})
 	}
 }
 

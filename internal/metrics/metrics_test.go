@@ -66,13 +66,18 @@ func TestMetrics(t *testing.T) {
 	}
 	m.Observe(s)
 	got := scrape(t, m)
-	for name, want := range map[string]float64{
-		"epoch": 2.5, "epochs": 4, "batches_total": 25, "updates_total": 12, "images_total": 400, "loss": 1.5, "learning_rate": 1e-3,
-		"gradient_norm": 2, "images_per_second": 300, "data_wait_seconds_total": 0.5, "train_seconds_total": 4,
+	for _, c := range []struct {
+		name string
+		want float64
+	}{
+		{"epoch", 2.5}, {"epochs", 4}, {"batches_total", 25}, {"updates_total", 12}, {"images_total", 400}, {"loss", 1.5}, {"learning_rate", 1e-3},
+		{"gradient_norm", 2}, {"images_per_second", 300}, {"data_wait_seconds_total", 0.5}, {"train_seconds_total", 4},
 	} {
-		if v, ok := got["fasternet_"+name]; !ok || v != want {
-			t.Errorf("%s = %v (%v), want %v", name, v, ok, want)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			if v, ok := got["fasternet_"+c.name]; !ok || v != c.want {
+				t.Errorf("%s = %v (%v), want %v", c.name, v, ok, c.want)
+			}
+		})
 	}
 	if len(got) != 11 {
 		t.Errorf("without evaluation and checkpoint: %v", got)

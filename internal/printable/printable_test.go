@@ -90,20 +90,25 @@ func TestError(t *testing.T) {
 // JSON says the same, in characters that can be printed.
 func TestMarshal(t *testing.T) {
 	names := []string{"a\x1b\n", "\u009b\x7f\u202e\U000e0041", "Katze 猫 👩\u200d🔬"}
-	for name, marshal := range map[string]func(any) ([]byte, error){
-		"Marshal": printable.Marshal, "MarshalIndent": func(v any) ([]byte, error) { return printable.MarshalIndent(v, "", " ") },
+	for _, c := range []struct {
+		name    string
+		marshal func(any) ([]byte, error)
+	}{
+		{"Marshal", printable.Marshal}, {"MarshalIndent", func(v any) ([]byte, error) { return printable.MarshalIndent(v, "", " ") }},
 	} {
-		text, err := marshal(names)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := printable.Text(string(text)); got != string(text) || !strings.Contains(got, `\u202e`) || !strings.Contains(got, "猫") {
-			t.Errorf("%s: %s", name, text)
-		}
-		var again []string
-		if err := json.Unmarshal(text, &again); err != nil || fmt.Sprint(again) != fmt.Sprint(names) {
-			t.Errorf("%s: %q, %v", name, again, err)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			text, err := c.marshal(names)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := printable.Text(string(text)); got != string(text) || !strings.Contains(got, `\u202e`) || !strings.Contains(got, "猫") {
+				t.Errorf("%s: %s", c.name, text)
+			}
+			var again []string
+			if err := json.Unmarshal(text, &again); err != nil || fmt.Sprint(again) != fmt.Sprint(names) {
+				t.Errorf("%s: %q, %v", c.name, again, err)
+			}
+		})
 	}
 }
 

@@ -96,10 +96,10 @@ func run(t *testing.T) (dir string) {
 	if err := os.MkdirAll(filepath.Join(dir, "checkpoints"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for name, content := range map[string]string{
-		train.ConfigFile: string(y), train.LogFile: `{"kind":"step","batches":1}` + "\n", train.SummaryFile: "epoch,train_loss,eval_loss,eval_top1,eval_top5,lr\n",
+	for _, test := range []struct{ name, content string }{
+		{train.ConfigFile, string(y)}, {train.LogFile, `{"kind":"step","batches":1}` + "\n"}, {train.SummaryFile, "epoch,train_loss,eval_loss,eval_top1,eval_top5,lr\n"},
 	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, test.name), []byte(test.content), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -165,26 +165,31 @@ func TestCheckpoint(t *testing.T) {
 	write(whole)
 
 	c := parse(t, text)
-	for want, spoil := range map[string]func(f *checkpoints.File){
-		"2 of its": func(f *checkpoints.File) {
+	for _, test := range []struct {
+		want  string
+		spoil func(f *checkpoints.File)
+	}{
+		{"2 of its", func(f *checkpoints.File) {
 			v := slices.Clone(f.Tensors[0].F32)
 			v[3], v[4] = float32(math.NaN()), float32(math.Inf(-1))
 			f.Tensors[0].F32 = v
-		},
-		"of another model":                    func(f *checkpoints.File) { f.Tensors[1].Name += "x" },
-		"has shape":                           func(f *checkpoints.File) { f.Tensors[0].Shape = []int{len(f.Tensors[0].F32)} },
-		"and what it belongs to":              func(f *checkpoints.File) { i := len(f.Tensors) - 1; f.Tensors[i].Shape = append(f.Tensors[i].Shape, 1) },
-		"model.embed_dim":                     func(f *checkpoints.File) { f.Meta[model.ConfigKey] = "model: {embed_dim: 9}" },
-		"fewer than its configuration":        func(f *checkpoints.File) { f.Meta[model.ConfigKey] = "base: fasternet_l" },
-		"its class names":                     func(f *checkpoints.File) { f.Meta[model.ClassesKey] = "[" },
-		"its progress":                        func(f *checkpoints.File) { f.Meta[train.ProgressKey] = `{"epoch": -3}` },
-		"no preset is called \"/etc/passwd\"": func(f *checkpoints.File) { f.Meta[model.ConfigKey] = "base: /etc/passwd" },
+		}},
+		{"of another model", func(f *checkpoints.File) { f.Tensors[1].Name += "x" }},
+		{"has shape", func(f *checkpoints.File) { f.Tensors[0].Shape = []int{len(f.Tensors[0].F32)} }},
+		{"and what it belongs to", func(f *checkpoints.File) { i := len(f.Tensors) - 1; f.Tensors[i].Shape = append(f.Tensors[i].Shape, 1) }},
+		{"model.embed_dim", func(f *checkpoints.File) { f.Meta[model.ConfigKey] = "model: {embed_dim: 9}" }},
+		{"fewer than its configuration", func(f *checkpoints.File) { f.Meta[model.ConfigKey] = "base: fasternet_l" }},
+		{"its class names", func(f *checkpoints.File) { f.Meta[model.ClassesKey] = "[" }},
+		{"its progress", func(f *checkpoints.File) { f.Meta[train.ProgressKey] = `{"epoch": -3}` }},
+		{"no preset is called \"/etc/passwd\"", func(f *checkpoints.File) { f.Meta[model.ConfigKey] = "base: /etc/passwd" }},
 	} {
-		f := state(t, c, 12)
-		spoil(&f)
-		put(t, path, f)
-		says(t, path, false, want)
-		says(t, dir, false, "1 of its 2")
+		t.Run(test.want, func(t *testing.T) {
+			f := state(t, c, 12)
+			test.spoil(&f)
+			put(t, path, f)
+			says(t, path, false, test.want)
+			says(t, dir, false, "1 of its 2")
+		})
 	}
 }
 
@@ -283,10 +288,12 @@ func TestRun(t *testing.T) {
 	if got := train.InUse(dir); got != "" {
 		t.Errorf("in use by %s", got)
 	}
-	for path, want := range map[string]string{filepath.Join(dir, "none"): "no such file", t.TempDir(): "no folder of a run", filepath.Join(dir, train.LogFile): "want a file"} {
-		if _, err := verify.Path(path); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v, want %q", path, err, want)
-		}
+	for _, test := range []struct{ path, want string }{{filepath.Join(dir, "none"), "no such file"}, {t.TempDir(), "no folder of a run"}, {filepath.Join(dir, train.LogFile), "want a file"}} {
+		t.Run(test.path, func(t *testing.T) {
+			if _, err := verify.Path(test.path); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("%s: %v, want %q", test.path, err, test.want)
+			}
+		})
 	}
 }
 
@@ -300,24 +307,31 @@ func TestExports(t *testing.T) {
 	pool := kernels.NewPool(1)
 	defer pool.Close()
 	out := t.TempDir()
-	for name, kind := range map[string]string{"m.onnx": "ONNX, fasternet", "m.safetensors": "exported model, fasternet"} {
-		path := filepath.Join(out, name)
-		if _, err := export.Write(l, path, pool, export.Options{}); err != nil {
-			t.Fatal(err)
-		}
-		says(t, path, true, kind)
-		raw, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for what, bad := range map[string][]byte{"cut": raw[:len(raw)/2], "altered": append(slices.Clone(raw[:len(raw)/2]), append([]byte{raw[len(raw)/2] ^ 1}, raw[len(raw)/2+1:]...)...)} {
-			if err := os.WriteFile(path, bad, 0o644); err != nil {
+	for _, c := range []struct{ name, kind string }{{"m.onnx", "ONNX, fasternet"}, {"m.safetensors", "exported model, fasternet"}} {
+		t.Run(c.name, func(t *testing.T) {
+			path := filepath.Join(out, c.name)
+			if _, err := export.Write(l, path, pool, export.Options{}); err != nil {
 				t.Fatal(err)
 			}
-			if r, err := verify.Path(path); err != nil || r.OK() {
-				t.Errorf("%s, %s: %v, %v", name, what, r, err)
+			says(t, path, true, c.kind)
+			raw, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
 			}
-		}
+			for _, test := range []struct {
+				what string
+				bad  []byte
+			}{{"cut", raw[:len(raw)/2]}, {"altered", append(slices.Clone(raw[:len(raw)/2]), append([]byte{raw[len(raw)/2] ^ 1}, raw[len(raw)/2+1:]...)...)}} {
+				t.Run(test.what, func(t *testing.T) {
+					if err := os.WriteFile(path, test.bad, 0o644); err != nil {
+						t.Fatal(err)
+					}
+					if r, err := verify.Path(path); err != nil || r.OK() {
+						t.Errorf("%s, %s: %v, %v", c.name, test.what, r, err)
+					}
+				})
+			}
+		})
 	}
 	array := filepath.Join(out, "x.npy")
 	err = checkpoints.WriteAtomic(array, func(w io.Writer) error { return npy.Write(w, []int{2}, []float32{1, float32(math.NaN())}) })
@@ -351,11 +365,13 @@ func TestBest(t *testing.T) {
 
 // A folder of timm is checked against its config.json.
 func TestTimmFolder(t *testing.T) {
-	for name, want := range map[string]string{"vit_token": "vit, ", "swin": "swin, ", "fasternet_headless": ", without a classifier"} {
-		r, err := verify.Path(golden.Foreign(t, "timm/"+name))
-		if err != nil || !r.OK() || r.Kind != "folder of timm" || !strings.Contains(r.Facts, want) {
-			t.Errorf("%s: %v, %v", name, r, err)
-		}
+	for _, c := range []struct{ name, want string }{{"vit_token", "vit, "}, {"swin", "swin, "}, {"fasternet_headless", ", without a classifier"}} {
+		t.Run(c.name, func(t *testing.T) {
+			r, err := verify.Path(golden.Foreign(t, "timm/"+c.name))
+			if err != nil || !r.OK() || r.Kind != "folder of timm" || !strings.Contains(r.Facts, c.want) {
+				t.Errorf("%s: %v, %v", c.name, r, err)
+			}
+		})
 	}
 	dir := t.TempDir()
 	if err := os.CopyFS(dir, os.DirFS(golden.Foreign(t, "timm/vit_token"))); err != nil {

@@ -103,23 +103,28 @@ func TestProfile(t *testing.T) {
 	w.Write(made("m"))
 	w.Close()
 	p := paths{from: "m", to: "a.org/x", folders: folders}
-	for name, content := range map[string][]byte{"plain": made("m"), "gzip": packed.Bytes()} {
-		got, err := p.profile(content)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if name == "gzip" {
-			r, err := gzip.NewReader(bytes.NewReader(got))
+	for _, c := range []struct {
+		name    string
+		content []byte
+	}{{"plain", made("m")}, {"gzip", packed.Bytes()}} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := p.profile(c.content)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got, err = io.ReadAll(r); err != nil {
-				t.Fatal(err)
+			if c.name == "gzip" {
+				r, err := gzip.NewReader(bytes.NewReader(got))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got, err = io.ReadAll(r); err != nil {
+					t.Fatal(err)
+				}
 			}
-		}
-		if !bytes.Equal(got, made("a.org/x")) {
-			t.Errorf("%s: got %q", name, got)
-		}
+			if !bytes.Equal(got, made("a.org/x")) {
+				t.Errorf("%s: got %q", c.name, got)
+			}
+		})
 	}
 	if got, err := p.profile([]byte("not a profile")); err == nil {
 		t.Errorf("got %q", got)

@@ -22,9 +22,12 @@ import (
 func stripes(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	for name, n := range map[string]int{"train": 240, "t10k": 80} {
-		images, labels := make([]byte, n*28*28), make([]byte, n)
-		for i := range n {
+	for _, c := range []struct {
+		name string
+		n    int
+	}{{"train", 240}, {"t10k", 80}} {
+		images, labels := make([]byte, c.n*28*28), make([]byte, c.n)
+		for i := range c.n {
 			class := i * 7 % 10
 			labels[i] = byte(class)
 			for p := range 784 {
@@ -37,8 +40,11 @@ func stripes(t *testing.T) string {
 				}
 			}
 		}
-		for file, content := range map[string][]byte{"images-idx3": idx(images, n, 28, 28), "labels-idx1": idx(labels, n)} {
-			if err := os.WriteFile(filepath.Join(dir, name+"-"+file+"-ubyte"), content, 0o644); err != nil {
+		for _, test := range []struct {
+			file    string
+			content []byte
+		}{{"images-idx3", idx(images, c.n, 28, 28)}, {"labels-idx1", idx(labels, c.n)}} {
+			if err := os.WriteFile(filepath.Join(dir, c.name+"-"+test.file+"-ubyte"), test.content, 0o644); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -101,13 +107,16 @@ func TestReports(t *testing.T) {
 	first := trained(t, config(t, classifier, data), filepath.Join(dir, "first"))
 	second := trained(t, config(t, classifier, data, "optim.lr=1e-3"), filepath.Join(dir, "second"))
 	masked := trained(t, config(t, pretraining, data), filepath.Join(dir, "masked"))
-	for name, runs := range map[string][]*report.Run{"classifier": {first}, "pretraining": {masked}, "compared": {first, second, masked}} {
-		t.Run(name, func(t *testing.T) {
-			path := filepath.Join(dir, name+".html")
-			if err := report.Write(path, runs...); err != nil {
+	for _, c := range []struct {
+		name string
+		runs []*report.Run
+	}{{"classifier", []*report.Run{first}}, {"pretraining", []*report.Run{masked}}, {"compared", []*report.Run{first, second, masked}}} {
+		t.Run(c.name, func(t *testing.T) {
+			path := filepath.Join(dir, c.name+".html")
+			if err := report.Write(path, c.runs...); err != nil {
 				t.Fatal(err)
 			}
-			checkPage(t, path, name)
+			checkPage(t, path, c.name)
 		})
 	}
 }

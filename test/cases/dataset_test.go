@@ -86,8 +86,8 @@ func TestCopiesAreFound(t *testing.T) {
 func TestFoldersAsTheyCome(t *testing.T) {
 	f := newFolder(t)
 	f.imageFolders("base", []string{"cat", "caf\u00e9"}, 4, 2)
-	for from, to := range map[string]string{"base/train": "base/Train", "base/val": "base/Valid"} {
-		if err := os.Rename(f.file(from), f.file(to)); err != nil {
+	for _, c := range []struct{ from, to string }{{"base/train", "base/Train"}, {"base/val", "base/Valid"}} {
+		if err := os.Rename(f.file(c.from), f.file(c.to)); err != nil {
 			t.Fatal(err)
 		}
 	}

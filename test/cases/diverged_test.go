@@ -44,21 +44,21 @@ func (f folder) batch(run string) string {
 // A learning rate that is far too large: the message names op, layer and sample, and the
 // checkpoint from before stays.
 func TestDivergedByLearningRate(t *testing.T) {
-	for name, c := range map[string]struct{ model, op string }{
-		"fasternet": {tinyFasterNet, `FasterNetBlock "stages.0.blocks.0" (forward)`},
-		"vit":       {tinyViT, `AttentionBlock "blocks.0.attn" (forward)`},
-		"localmim":  {tinyViT + "\ntask: localmim\nmim: {taps: [1, 2], scales: [4, 0.5], decoder_dim: 8, decoder_heads: 2}", `AttentionBlock "blocks.0.attn" (forward)`},
+	for _, test := range []struct{ name, model, op string }{
+		{"fasternet", tinyFasterNet, `FasterNetBlock "stages.0.blocks.0" (forward)`},
+		{"vit", tinyViT, `AttentionBlock "blocks.0.attn" (forward)`},
+		{"localmim", tinyViT + "\ntask: localmim\nmim: {taps: [1, 2], scales: [4, 0.5], decoder_dim: 8, decoder_heads: 2}", `AttentionBlock "blocks.0.attn" (forward)`},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(test.name, func(t *testing.T) {
 			f := newFolder(t)
 			f.imageFolders("base", []string{"cat", "dog"}, 8, 4)
-			f.config("t.yaml", c.model)
+			f.config("t.yaml", test.model)
 			o := f.run("train", "t.yaml", "--run", "run", "--set", "optim.lr=1e30", "--set", "checkpoint.every_steps=1").exits(1)
 			batch := f.batch("run")
-			o.says("training diverged in epoch 1, step 2", "the loss is NaN", "first not finite: the output of "+c.op, "base/train/", "the largest weight is 1", batch, "the last good checkpoint is kept")
+			o.says("training diverged in epoch 1, step 2", "the loss is NaN", "first not finite: the output of "+test.op, "base/train/", "the largest weight is 1", batch, "the last good checkpoint is kept")
 			f.run("verify", "run/checkpoints/last.safetensors").exits(0)
 			before := f.read("run/launches.jsonl")
-			f.run("debug", "step", "run", "--batch", batch).exits(0).says("epoch 1, step 2 with run/debug/epoch-001-step-00002.state.safetensors: 8 images, loss not finite", c.op)
+			f.run("debug", "step", "run", "--batch", batch).exits(0).says("epoch 1, step 2 with run/debug/epoch-001-step-00002.state.safetensors: 8 images, loss not finite", test.op)
 			rows := f.run("debug", "step", "run", "--batch", batch, "--json").exits(0).json()["rows"].([]any)
 			if n := len(rows); n < 20 || !strings.Contains(fmt.Sprint(rows[n-1]), "parameter") {
 				t.Errorf("%d rows", n)

@@ -280,14 +280,17 @@ func TestAnnotationsOfClassesWithBlanks(t *testing.T) {
 	f.write("base/classes.txt", []byte("cat\ndog\nGolden Retriever\n"))
 	names := map[string]string{"cat": "cat", "dog": "dog", "fox": "Golden Retriever"}
 	list := func(form func(path, class string, k int) string, n int) {
-		for part, count := range map[string]int{"train": n, "val": 2} {
+		for _, test := range []struct {
+			part  string
+			count int
+		}{{"train", n}, {"val", 2}} {
 			var b strings.Builder
 			for k, class := range []string{"cat", "dog", "fox"} {
-				for i := range count {
-					b.WriteString(form(fmt.Sprintf("%s/%s/%03d.png", part, class, i), names[class], k))
+				for i := range test.count {
+					b.WriteString(form(fmt.Sprintf("%s/%s/%03d.png", test.part, class, i), names[class], k))
 				}
 			}
-			f.write("base/"+part+".txt", []byte(b.String()))
+			f.write("base/"+test.part+".txt", []byte(b.String()))
 		}
 	}
 	lists := []string{"--set", "data.name=annotations", "--set", "data.classes=classes.txt", "--set", "train.batch_size=4", "--set", "train.epochs=1"}

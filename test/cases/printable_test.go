@@ -101,19 +101,22 @@ func TestHostileFiles(t *testing.T) {
 	f.write("shards/train-000000.tar", shard.Bytes())
 	f.run("data", "verify", "shards", "--split", "train").clean()
 
-	for name, meta := range map[string]map[string]string{
-		"format.safetensors": {"format": "fasternet-train checkpoint 1" + hostile},
-		"key.safetensors":    {"format": "fasternet-train checkpoint 1", "config": "\"" + `x\e\n` + "\": 1", "classes": "[]"},
-		"names.safetensors":  {"format": "pt"},
+	for _, c := range []struct {
+		name string
+		meta map[string]string
+	}{
+		{"format.safetensors", map[string]string{"format": "fasternet-train checkpoint 1" + hostile}},
+		{"key.safetensors", map[string]string{"format": "fasternet-train checkpoint 1", "config": "\"" + `x\e\n` + "\": 1", "classes": "[]"}},
+		{"names.safetensors", map[string]string{"format": "pt"}},
 	} {
-		file := checkpoints.File{Meta: meta, Tensors: []formats.Tensor{{Name: "x" + hostile, Shape: []int{1}, F32: []float32{1}}}}
-		if err := checkpoints.Write(f.file(name), file); err != nil {
+		file := checkpoints.File{Meta: c.meta, Tensors: []formats.Tensor{{Name: "x" + hostile, Shape: []int{1}, F32: []float32{1}}}}
+		if err := checkpoints.Write(f.file(c.name), file); err != nil {
 			t.Fatal(err)
 		}
-		f.run("eval", "--model", name).clean()
-		f.run("convert", name, "out.safetensors").clean()
-		f.run("convert", name, "out.safetensors", "--config", "fasternet_t0", "--allow-missing", "--verbose").clean()
-		f.run("verify", name).clean()
+		f.run("eval", "--model", c.name).clean()
+		f.run("convert", c.name, "out.safetensors").clean()
+		f.run("convert", c.name, "out.safetensors", "--config", "fasternet_t0", "--allow-missing", "--verbose").clean()
+		f.run("verify", c.name).clean()
 	}
 	f.write("k.yaml", []byte("\"tra\\e[2Jin\\u202e\": 1\n"))
 	f.run("config", "check", "k.yaml").exits(2).clean().says("unknown key")

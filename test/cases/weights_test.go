@@ -53,15 +53,20 @@ func TestKeysOfCheckpoints(t *testing.T) {
 	prefixed := func(p string) []formats.Tensor {
 		return renamed(ts, func(n string) string { return p + n })
 	}
-	for name, object := range map[string]any{
-		"model_state_dict": []pair{{"model_state_dict", ts}, {"epoch", 1}, {"optimizer_state_dict", []pair{}}},
-		"net":              []pair{{"net", ts}, {"acc", 1}},
-		"own":              []pair{{"my_weights", ts}},
-		"nested":           []pair{{"checkpoint", []pair{{"trainer", []pair{{"params", prefixed("module._orig_mod.")}}}}}},
-		"backbone":         prefixed("student.backbone."),
+	for _, c := range []struct {
+		name   string
+		object any
+	}{
+		{"model_state_dict", []pair{{"model_state_dict", ts}, {"epoch", 1}, {"optimizer_state_dict", []pair{}}}},
+		{"net", []pair{{"net", ts}, {"acc", 1}}},
+		{"own", []pair{{"my_weights", ts}}},
+		{"nested", []pair{{"checkpoint", []pair{{"trainer", []pair{{"params", prefixed("module._orig_mod.")}}}}}}},
+		{"backbone", prefixed("student.backbone.")},
 	} {
-		f.torch(name+".pth", object)
-		sameLoss(t, name, f.run("eval", "--model", name+".pth", "--config", "t.yaml"), want)
+		t.Run(c.name, func(t *testing.T) {
+			f.torch(c.name+".pth", c.object)
+			sameLoss(t, c.name, f.run("eval", "--model", c.name+".pth", "--config", "t.yaml"), want)
+		})
 	}
 	f.torch("two.pth", []pair{{"generator", ts}, {"other", prefixed("module.")}})
 	f.run("eval", "--model", "two.pth", "--config", "t.yaml").exits(1).says("several sets of weights: generator", "other.module", "say which with --state-key")
@@ -130,9 +135,9 @@ func TestAveragedWeights(t *testing.T) {
 // timm create_model(num_classes=0), Oneflow-Inc/libai#258, rmaphoh/RETFound#25: a missing
 // classifier is no error when fine-tuning.
 func TestFromWithoutClassifier(t *testing.T) {
-	for name, model := range map[string]string{"fasternet": tinyFasterNet, "vit": tinyViT, "swin": tinySwin} {
-		t.Run(name, func(t *testing.T) {
-			f := weightsFolder(t, model)
+	for _, c := range []struct{ name, model string }{{"fasternet", tinyFasterNet}, {"vit", tinyViT}, {"swin", tinySwin}} {
+		t.Run(c.name, func(t *testing.T) {
+			f := weightsFolder(t, c.model)
 			headless := renamed(f.tensors("official.safetensors"), func(n string) string {
 				if strings.HasPrefix(n, "head.") {
 					return ""
@@ -143,7 +148,7 @@ func TestFromWithoutClassifier(t *testing.T) {
 			f.run("train", "t.yaml", "--from", "nohead.pth", "--run", "x").exits(0).says("2 fresh (head.weight, head.bias)", "note: the weights have no classifier: it begins with fresh values").hides("missing")
 			f.run("eval", "--model", "nohead.pth", "--config", "t.yaml").exits(2).says("nohead.pth has no classifier: fine-tune it first (train CONFIG --from nohead.pth)")
 			f.run("features", "base/val/cat", "--model", "nohead.pth", "--config", "t.yaml", "--out", "x.npy").exits(0)
-			if name != "fasternet" {
+			if c.name != "fasternet" {
 				return
 			}
 			// Other missing tensors are an error, whose remedy this command has.
@@ -269,11 +274,11 @@ func TestSpoiltWeights(t *testing.T) {
 
 // A folder for timm is one that every command reads without a configuration.
 func TestTimmFolder(t *testing.T) {
-	for name, model := range map[string]string{
-		"fasternet": tinyFasterNet, "vit": tinyViT, "swin": strings.Replace(tinySwin, "}", ", norm_before_pool: true, norm_eps: 1.0e-5}", 1),
+	for _, c := range []struct{ name, model string }{
+		{"fasternet", tinyFasterNet}, {"vit", tinyViT}, {"swin", strings.Replace(tinySwin, "}", ", norm_before_pool: true, norm_eps: 1.0e-5}", 1)},
 	} {
-		t.Run(name, func(t *testing.T) {
-			f := weightsFolder(t, model)
+		t.Run(c.name, func(t *testing.T) {
+			f := weightsFolder(t, c.model)
 			want := f.run("eval", "--model", "run")
 			f.run("convert", "run", "hub", "--naming", "timm").exits(0)
 			sameLoss(t, "folder", f.run("eval", "--model", "hub", "--data", "base"), want)
@@ -283,7 +288,7 @@ func TestTimmFolder(t *testing.T) {
 			f.write("plain.yaml", []byte("data: {dir: base}\ntrain: {epochs: 1, batch_size: 8}\nsched: {warmup_epochs: 0}\nlog: {tensorboard: false}\n"))
 			f.run("train", "plain.yaml", "--from", "hub", "--run", "fine").exits(0).says("note: the configuration has no model: it takes the model of hub", "starting from the weights of hub")
 			f.run("config", "check", "plain.yaml", "--set", "from=hub").exits(0)
-			f.run("config", "show", "plain.yaml", "--set", "from=hub").exits(0).says("name: " + name)
+			f.run("config", "show", "plain.yaml", "--set", "from=hub").exits(0).says("name: " + c.name)
 			f.run("train", "plain.yaml", "--from", "none", "--run", "none").exits(1).says("from: model: stat none")
 			f.run("train", "plain.yaml", "--from", "hub", "--run", "fine", "--resume").exits(0)
 			f.run("eval", "--model", "fine").exits(0)

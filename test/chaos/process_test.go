@@ -184,14 +184,19 @@ func TestInert(t *testing.T) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	for path, want := range map[string]bool{plain: false, suite.program: true} {
-		program, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := strings.Contains(string(program), "FASTERNET_FAULT"); got != want {
-			t.Errorf("%s knows the variable of faults: %v", filepath.Base(path), got)
-		}
+	for _, c := range []struct {
+		path string
+		want bool
+	}{{plain, false}, {suite.program, true}} {
+		t.Run(c.path, func(t *testing.T) {
+			program, err := os.ReadFile(c.path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Contains(string(program), "FASTERNET_FAULT"); got != c.want {
+				t.Errorf("%s knows the variable of faults: %v", filepath.Base(c.path), got)
+			}
+		})
 	}
 	r := &run{dir: filepath.Join(suite.dir, "inert")}
 	cmd = r.command("FASTERNET_FAULT=* * 1 kill")

@@ -90,17 +90,20 @@ func prepare() error {
 		return fmt.Errorf("%w\n%s", err, out)
 	}
 	r := rand.New(rand.NewPCG(1, 2))
-	for name, n := range map[string]int{"train": 64, "t10k": 20} {
-		images, labels := make([]byte, n*28*28), make([]byte, n)
+	for _, c := range []struct {
+		name string
+		n    int
+	}{{"train", 64}, {"t10k", 20}} {
+		images, labels := make([]byte, c.n*28*28), make([]byte, c.n)
 		for i := range images {
 			images[i] = byte(r.Uint32())
 		}
 		for i := range labels {
 			labels[i] = byte(i % 10)
 		}
-		err := write("data/"+name+"-images-idx3-ubyte", idx(images, n, 28, 28))
+		err := write("data/"+c.name+"-images-idx3-ubyte", idx(images, c.n, 28, 28))
 		if err == nil {
-			err = write("data/"+name+"-labels-idx1-ubyte", idx(labels, n))
+			err = write("data/"+c.name+"-labels-idx1-ubyte", idx(labels, c.n))
 		}
 		if err != nil {
 			return err

@@ -156,9 +156,12 @@ func lay(t *testing.T, dir string) {
 	t.Helper()
 	random := rand.New(rand.NewPCG(1, 2))
 	for class, name := range classes {
-		for part, n := range map[string]int{"train": 16, "val": 6} {
-			for i := range n {
-				write(t, filepath.Join(dir, "flowers", part, name, fmt.Sprintf("%03d.jpg", i)), class, random)
+		for _, c := range []struct {
+			part string
+			n    int
+		}{{"train", 16}, {"val", 6}} {
+			for i := range c.n {
+				write(t, filepath.Join(dir, "flowers", c.part, name, fmt.Sprintf("%03d.jpg", i)), class, random)
 			}
 		}
 		for i := range 20 {

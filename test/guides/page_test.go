@@ -97,36 +97,40 @@ func linePattern(line string) string {
 
 func TestMissing(t *testing.T) {
 	const got = "epoch 1/2: loss 0.5, top-1 3.1e-05 %\nrose   8   100.00 %  \n{\"top1\":1,\"dir\":\"runs/x\"}\n"
-	for want, lost := range map[string]string{
-		"epoch 1/60: loss …, top-1 … %":                                                  "",
-		"epoch 2/60: loss 7.25, top-1 1.0 %\nrose  95  91.5 % …\n{…,\"dir\":\"runs/x\"}": "",
-		"rose 8 1 %\nepoch 1/60: loss …":                                                 "epoch 1/60: loss …",
-		"epoch 1/60: loss …, best … %":                                                   "epoch 1/60: loss …, best … %",
-		"tulip … %":                                                                      "tulip … %",
-		"ros… %\nrose … %\n{…}\n{…}":                                                     "rose … %",
-		"{…,\"dir\":\"runs/y\"}":                                                         "{…,\"dir\":\"runs/y\"}",
+	for _, c := range []struct{ want, lost string }{
+		{"epoch 1/60: loss …, top-1 … %", ""},
+		{"epoch 2/60: loss 7.25, top-1 1.0 %\nrose  95  91.5 % …\n{…,\"dir\":\"runs/x\"}", ""},
+		{"rose 8 1 %\nepoch 1/60: loss …", "epoch 1/60: loss …"},
+		{"epoch 1/60: loss …, best … %", "epoch 1/60: loss …, best … %"},
+		{"tulip … %", "tulip … %"},
+		{"ros… %\nrose … %\n{…}\n{…}", "rose … %"},
+		{"{…,\"dir\":\"runs/y\"}", "{…,\"dir\":\"runs/y\"}"},
 	} {
-		line, err := missing(want, got)
-		if err != nil || line != lost {
-			t.Errorf("of %q is missing %q, %v; want %q", want, line, err, lost)
-		}
+		t.Run(c.want, func(t *testing.T) {
+			line, err := missing(c.want, got)
+			if err != nil || line != c.lost {
+				t.Errorf("of %q is missing %q, %v; want %q", c.want, line, err, c.lost)
+			}
+		})
 	}
 }
 
 func TestBadPages(t *testing.T) {
-	for page, want := range map[string]string{
-		"<!-- tested with `a` as `b` -->\n```sh\necho c\n```\n":    `:3: the block has no "a"`,
-		"<!-- tested with `a` as `b` -->\n\ntext\n```sh\na\n```\n": ":3: no block follows",
-		"<!-- testd with `a` as `b` -->\n```sh\na\n```\n":          ":1: want <!-- tested with",
-		"```sh\necho a\n": "ends within a block",
-		"```sh\na\n```\n\n<!-- tested with `a` as `b` -->\n": "ends within a block",
+	for _, c := range []struct{ page, want string }{
+		{"<!-- tested with `a` as `b` -->\n```sh\necho c\n```\n", `:3: the block has no "a"`},
+		{"<!-- tested with `a` as `b` -->\n\ntext\n```sh\na\n```\n", ":3: no block follows"},
+		{"<!-- testd with `a` as `b` -->\n```sh\na\n```\n", ":1: want <!-- tested with"},
+		{"```sh\necho a\n", "ends within a block"},
+		{"```sh\na\n```\n\n<!-- tested with `a` as `b` -->\n", "ends within a block"},
 	} {
-		path := t.TempDir() + "/page.md"
-		if err := os.WriteFile(path, []byte(page), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := readPage(path); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: %v, want %q", page, err, want)
-		}
+		t.Run(c.page, func(t *testing.T) {
+			path := t.TempDir() + "/page.md"
+			if err := os.WriteFile(path, []byte(c.page), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := readPage(path); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%q: %v, want %q", c.page, err, c.want)
+			}
+		})
 	}
 }

@@ -151,17 +151,19 @@ func TestModulePath(t *testing.T) {
 			t.Errorf("%s still has %q", name, found)
 		}
 	}
-	for name, want := range map[string]string{
-		"Makefile":                       "-X " + other + "/cli.version=",
-		"README.md":                      "go doc " + other + "/graph",
-		".golangci.yml":                  "- " + other + "/internal/printable.Printf",
-		"cmd/fasternet-train/decode.pgo": other + "/data.",
-		"test/browser/go.mod":            "\nreplace " + other + " => ../..\n",
-		"kernels/gen/go.mod":             "module " + other + "/kernels/gen\n",
+	for _, c := range []struct{ name, want string }{
+		{"Makefile", "-X " + other + "/cli.version="},
+		{"README.md", "go doc " + other + "/graph"},
+		{".golangci.yml", "- " + other + "/internal/printable.Printf"},
+		{"cmd/fasternet-train/decode.pgo", other + "/data."},
+		{"test/browser/go.mod", "\nreplace " + other + " => ../..\n"},
+		{"kernels/gen/go.mod", "module " + other + "/kernels/gen\n"},
 	} {
-		if !strings.Contains(after[name], want) {
-			t.Errorf("%s: want %q in it", name, want)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			if !strings.Contains(after[c.name], c.want) {
+				t.Errorf("%s: want %q in it", c.name, c.want)
+			}
+		})
 	}
 
 	p.must("go", "build", "./...")

@@ -188,24 +188,27 @@ func TestPresets(t *testing.T) {
 
 // Sizes of one's own, in every operator set.
 func TestOwnSizes(t *testing.T) {
-	for name, settings := range map[string][]string{
-		"plain":        nil,
-		"grey":         {"model.in_chans=1", "data.mean=[0.5]", "data.std=[0.5]"},
-		"relu":         {"model.act_layer=relu"},
-		"odd widths":   {"model.embed_dim=9", "model.n_div=3", "model.mlp_ratio=1.6"},
-		"n_div 1":      {"model.n_div=1"},
-		"n_div 2":      {"model.n_div=2"},
-		"n_div 8":      {"model.n_div=8"},
-		"overlap":      {"model.patch_size=7", "model.patch_size2=3"},
-		"gaps":         {"model.patch_stride2=3"},
-		"layer scale":  {"model.layer_scale_init_value=0.1"},
-		"one stage":    {"model.depths=[2]"},
-		"five stages":  {"model.depths=[1,1,1,1,1]", "model.patch_size=2", "model.patch_stride=2"},
-		"many classes": {"model.num_classes=1234"},
+	for _, test := range []struct {
+		name     string
+		settings []string
+	}{
+		{"plain", nil},
+		{"grey", []string{"model.in_chans=1", "data.mean=[0.5]", "data.std=[0.5]"}},
+		{"relu", []string{"model.act_layer=relu"}},
+		{"odd widths", []string{"model.embed_dim=9", "model.n_div=3", "model.mlp_ratio=1.6"}},
+		{"n_div 1", []string{"model.n_div=1"}},
+		{"n_div 2", []string{"model.n_div=2"}},
+		{"n_div 8", []string{"model.n_div=8"}},
+		{"overlap", []string{"model.patch_size=7", "model.patch_size2=3"}},
+		{"gaps", []string{"model.patch_stride2=3"}},
+		{"layer scale", []string{"model.layer_scale_init_value=0.1"}},
+		{"one stage", []string{"model.depths=[2]"}},
+		{"five stages", []string{"model.depths=[1,1,1,1,1]", "model.patch_size=2", "model.patch_stride=2"}},
+		{"many classes", []string{"model.num_classes=1234"}},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(test.name, func(t *testing.T) {
 			c, err := configs.Load("fasternet_t0", append([]string{"model.embed_dim=16", "model.depths=[1,2]", "model.feature_dim=24", "model.num_classes=0",
-				"data.image_size=64", "data.multi_scale=''"}, settings...)...)
+				"data.image_size=64", "data.multi_scale=''"}, test.settings...)...)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -35,15 +35,15 @@ func imagenet(t *testing.T, dir string) {
 			write(t, filepath.Join(dir, "val", wnid, fmt.Sprintf("ILSVRC2012_val_%08d.JPEG", 4*class+i+1)), encoded(t, class, i, random))
 		}
 	}
-	for name, place := range map[string]string{
-		"cmyk.jpg": "train/n01440764/n01440764_7.JPEG",
-		"422.jpg":  "train/n02085620/n02085620_20.JPEG",
+	for _, c := range []struct{ name, place string }{
+		{"cmyk.jpg", "train/n01440764/n01440764_7.JPEG"},
+		{"422.jpg", "train/n02085620/n02085620_20.JPEG"},
 	} {
-		raw, err := os.ReadFile(filepath.Join("testdata", name))
+		raw, err := os.ReadFile(filepath.Join("testdata", c.name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		write(t, filepath.Join(dir, filepath.FromSlash(place)), raw)
+		write(t, filepath.Join(dir, filepath.FromSlash(c.place)), raw)
 	}
 	var b bytes.Buffer
 	if err := png.Encode(&b, picture(2, 180, 123, random)); err != nil {

@@ -46,17 +46,20 @@ func TestAfterwards(t *testing.T) {
 		"eval", "--model", run, "--data", pngs("others", "cat", "dog"))
 
 	best := filepath.Join(run, "checkpoints", "best.safetensors")
-	for name, c := range map[string]struct {
+	for _, test := range []struct {
+		name string
 		more []string
 		want string
 	}{
-		"averaged": {nil, "starting from the averaged weights (EMA) of " + best},
-		"last":     {[]string{"--from-ema=false"}, "starting from the weights of " + best},
-		"set":      {set("from_ema=false"), "starting from the weights of " + best},
+		{"averaged", nil, "starting from the averaged weights (EMA) of " + best},
+		{"last", []string{"--from-ema=false"}, "starting from the weights of " + best},
+		{"set", set("from_ema=false"), "starting from the weights of " + best},
 	} {
-		if _, said := succeed(t, train(name, append(c.more, "--from", run)...)...); !strings.Contains(said, c.want) {
-			t.Errorf("%s: nobody said %q:\n%s", name, c.want, said)
-		}
+		t.Run(test.name, func(t *testing.T) {
+			if _, said := succeed(t, train(test.name, append(test.more, "--from", run)...)...); !strings.Contains(said, test.want) {
+				t.Errorf("%s: nobody said %q:\n%s", test.name, test.want, said)
+			}
+		})
 	}
 	refused(best+" is of another model: model.act_layer is gelu in the checkpoint and relu in the configuration",
 		train("refused", append(set("model.act_layer=relu"), "--from", run)...)...)

@@ -17,8 +17,11 @@ import (
 // writeImages makes a data set of ten classes of stripes, in JPEG files.
 func writeImages(dir string) error {
 	r := rand.New(rand.NewPCG(1, 2))
-	for part, n := range map[string]int{"train": 96, "val": 40} {
-		for i := range n {
+	for _, c := range []struct {
+		part string
+		n    int
+	}{{"train", 96}, {"val", 40}} {
+		for i := range c.n {
 			class := i % 10
 			m := image.NewRGBA(image.Rect(0, 0, 72+i%5, 70))
 			phase := 6 * r.Float64()
@@ -33,7 +36,7 @@ func writeImages(dir string) error {
 			if err := jpeg.Encode(&b, m, nil); err != nil {
 				return err
 			}
-			folder := filepath.Join(dir, part, fmt.Sprint("class", class))
+			folder := filepath.Join(dir, c.part, fmt.Sprint("class", class))
 			if err := os.MkdirAll(folder, 0o755); err != nil {
 				return err
 			}

@@ -260,18 +260,23 @@ func TestScaleMask(t *testing.T) {
 			t.Fatalf("three times: place %d is %v, want %v", i, v, want)
 		}
 	}
-	for want, err := range map[string]error{
-		"scale 0.7":      ScaleMask(got, mask, grid, 0.7),
-		"do not divide":  ScaleMask(got, mask, grid, 1.0/3),
-		"8 values":       ScaleMask(got, mask, Grid{3, 4}, 1),
-		"room for 72":    ScaleMask(got, mask, grid, 1),
-		"scale NaN":      ScaleMask(got, mask, grid, math.NaN()),
-		"scale -1":       ScaleMask(got, mask, grid, -1),
-		"scale 0; a who": ScaleMask(got, mask, grid, 0),
+	for _, c := range []struct {
+		want string
+		err  error
+	}{
+		{"scale 0.7", ScaleMask(got, mask, grid, 0.7)},
+		{"do not divide", ScaleMask(got, mask, grid, 1.0/3)},
+		{"8 values", ScaleMask(got, mask, Grid{3, 4}, 1)},
+		{"room for 72", ScaleMask(got, mask, grid, 1)},
+		{"scale NaN", ScaleMask(got, mask, grid, math.NaN())},
+		{"scale -1", ScaleMask(got, mask, grid, -1)},
+		{"scale 0; a who", ScaleMask(got, mask, grid, 0)},
 	} {
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("error %v, want %q", err, want)
-		}
+		t.Run(c.want, func(t *testing.T) {
+			if c.err == nil || !strings.Contains(c.err.Error(), c.want) {
+				t.Errorf("error %v, want %q", c.err, c.want)
+			}
+		})
 	}
 }
 
@@ -286,29 +291,34 @@ func TestMaskErrors(t *testing.T) {
 		_, err := NewPyramid(opt)
 		return err
 	}
-	for want, err := range map[string]error{
-		"patches of 16 pixels do not divide an image of 100×96": columnar(100, 96, 16, 0.75, 1),
-		"patches of 0 pixels":                       columnar(96, 96, 0, 0.75, 1),
-		"cells of 14/4 = 3.5 pixels":                columnar(224, 224, 14, 0.75, 4, 2, 1, 0.5),
-		"blocks of 2×2 do not divide a grid of 7×7": columnar(28, 28, 4, 0.75, 4, 2, 1, 0.5),
-		"scale 1.5":                      columnar(96, 96, 16, 0.75, 1.5),
-		"no scales":                      columnar(96, 96, 16, 0.75),
-		"int(36·(1-0.99)) = 0 of the 36": columnar(96, 96, 16, 0.99, 1),
-		"mask ratio 0 keeps":             columnar(96, 96, 16, 0, 1),
-		"mask ratio NaN":                 columnar(96, 96, 16, math.NaN(), 1),
-		"multiple of 2^3 = 8":            pyramid(func(o *PyramidOptions) { o.Unit = 4 }),
-		"an image of 240×224 pixels (60×56 patches); its sides must be multiples of 32": pyramid(func(o *PyramidOptions) { o.Height = 240 }),
-		"int(1·49)+1 = 50 of the 49 units":                                              pyramid(func(o *PyramidOptions) { o.Ratio = 1 }),
-		"mask ratio -1":                                                                 pyramid(func(o *PyramidOptions) { o.Ratio = -1 }),
-		"a window of 0":                                                                 pyramid(func(o *PyramidOptions) { o.Window = 0 }),
-		"0 stages":                                                                      pyramid(func(o *PyramidOptions) { o.Stages = 0 }),
-		"stages [1 1] feed the decoders":                                                pyramid(func(o *PyramidOptions) { o.Taps = []int{1, 1} }),
-		"stages [4] feed":                                                               pyramid(func(o *PyramidOptions) { o.Taps = []int{4} }),
-		"no stage feeds":                                                                pyramid(func(o *PyramidOptions) { o.Taps = []int{} }),
+	for _, c := range []struct {
+		want string
+		err  error
+	}{
+		{"patches of 16 pixels do not divide an image of 100×96", columnar(100, 96, 16, 0.75, 1)},
+		{"patches of 0 pixels", columnar(96, 96, 0, 0.75, 1)},
+		{"cells of 14/4 = 3.5 pixels", columnar(224, 224, 14, 0.75, 4, 2, 1, 0.5)},
+		{"blocks of 2×2 do not divide a grid of 7×7", columnar(28, 28, 4, 0.75, 4, 2, 1, 0.5)},
+		{"scale 1.5", columnar(96, 96, 16, 0.75, 1.5)},
+		{"no scales", columnar(96, 96, 16, 0.75)},
+		{"int(36·(1-0.99)) = 0 of the 36", columnar(96, 96, 16, 0.99, 1)},
+		{"mask ratio 0 keeps", columnar(96, 96, 16, 0, 1)},
+		{"mask ratio NaN", columnar(96, 96, 16, math.NaN(), 1)},
+		{"multiple of 2^3 = 8", pyramid(func(o *PyramidOptions) { o.Unit = 4 })},
+		{"an image of 240×224 pixels (60×56 patches); its sides must be multiples of 32", pyramid(func(o *PyramidOptions) { o.Height = 240 })},
+		{"int(1·49)+1 = 50 of the 49 units", pyramid(func(o *PyramidOptions) { o.Ratio = 1 })},
+		{"mask ratio -1", pyramid(func(o *PyramidOptions) { o.Ratio = -1 })},
+		{"a window of 0", pyramid(func(o *PyramidOptions) { o.Window = 0 })},
+		{"0 stages", pyramid(func(o *PyramidOptions) { o.Stages = 0 })},
+		{"stages [1 1] feed the decoders", pyramid(func(o *PyramidOptions) { o.Taps = []int{1, 1} })},
+		{"stages [4] feed", pyramid(func(o *PyramidOptions) { o.Taps = []int{4} })},
+		{"no stage feeds", pyramid(func(o *PyramidOptions) { o.Taps = []int{} })},
 	} {
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("error %v, want %q", err, want)
-		}
+		t.Run(c.want, func(t *testing.T) {
+			if c.err == nil || !strings.Contains(c.err.Error(), c.want) {
+				t.Errorf("error %v, want %q", c.err, c.want)
+			}
+		})
 	}
 }
 
@@ -316,24 +326,27 @@ func TestMaskErrors(t *testing.T) {
 func BenchmarkMasks(b *testing.B) {
 	perSample := swinOptions()
 	perSample.PerSample = true
-	for name, masks := range map[string]Masks{"ViT": newColumnar(b, 224, 224, 16, 0.75, vitScales),
-		"Swin": newPyramid(b, swinOptions()), "SwinPerSample": newPyramid(b, perSample)} {
-		b.Run(name, func(b *testing.B) {
+	for _, c := range []struct {
+		name  string
+		masks Masks
+	}{{"ViT", newColumnar(b, 224, 224, 16, 0.75, vitScales)},
+		{"Swin", newPyramid(b, swinOptions())}, {"SwinPerSample", newPyramid(b, perSample)}} {
+		b.Run(c.name, func(b *testing.B) {
 			const size = 8
 			batch := &Batch{}
-			for k := range masks.Scales() {
-				batch.weights = append(batch.weights, make([]float32, size*masks.ScaleGrid(k).Size()))
+			for k := range c.masks.Scales() {
+				batch.weights = append(batch.weights, make([]float32, size*c.masks.ScaleGrid(k).Size()))
 			}
-			masks.allocate(batch, size)
+			c.masks.allocate(batch, size)
 			for step := 0; b.Loop(); step++ {
 				at := data.Position{Step: step, Size: size}
 				for at.Place = range size {
 					at.Index = step*size + at.Place
-					if err := masks.sample(batch, at); err != nil {
+					if err := c.masks.sample(batch, at); err != nil {
 						b.Fatal(err)
 					}
 				}
-				if err := masks.complete(batch, at); err != nil {
+				if err := c.masks.complete(batch, at); err != nil {
 					b.Fatal(err)
 				}
 			}

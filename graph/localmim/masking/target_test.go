@@ -69,12 +69,17 @@ func TestHOGGolden(t *testing.T) {
 	file := golden.Tensors(t, "hog.safetensors")
 	image := golden.ToNHWC(file["input"].Data, 1, 3, 96, 64)
 	for _, bins := range []int{9, 18} {
-		for name, bias := range map[string][][2]float32{"": nil, "_bias": goldenBias(file, "bias/%d")} {
-			got := compute(t, newHOG(t, 96, 64, 3, bins, pools, bias), image)
-			for k, pool := range pools {
-				n := fmt.Sprintf("n%d%s/%d", bins, name, pool)
-				checkAbs(t, n, got[k], file[n].Data, 1e-5)
-			}
+		for _, c := range []struct {
+			name string
+			bias [][2]float32
+		}{{"", nil}, {"_bias", goldenBias(file, "bias/%d")}} {
+			t.Run(c.name, func(t *testing.T) {
+				got := compute(t, newHOG(t, 96, 64, 3, bins, pools, c.bias), image)
+				for k, pool := range pools {
+					n := fmt.Sprintf("n%d%s/%d", bins, c.name, pool)
+					checkAbs(t, n, got[k], file[n].Data, 1e-5)
+				}
+			})
 		}
 		flat := golden.ToNHWC(file["degenerate_input"].Data, 5, 3, 32, 32)
 		hog := newHOG(t, 32, 32, 3, bins, pools, nil)
@@ -90,13 +95,18 @@ func TestHOGGolden(t *testing.T) {
 }
 
 func TestTargetsOfPretrainingGolden(t *testing.T) {
-	for name, bins := range map[string]int{"mim_vit_n9": 9, "mim_vit_n18_bias": 18} {
-		file := golden.Tensors(t, name+".safetensors")
-		var bias [][2]float32
-		if bins == 18 {
-			bias = goldenBias(file, "hog_enc.%d.conv.bias")
-		}
-		checkGoldenTargets(t, name, file, newHOG(t, 96, 96, 3, bins, pools, bias), golden.ToNHWC(file["input"].Data, 2, 3, 96, 96), 2, 1)
+	for _, c := range []struct {
+		name string
+		bins int
+	}{{"mim_vit_n9", 9}, {"mim_vit_n18_bias", 18}} {
+		t.Run(c.name, func(t *testing.T) {
+			file := golden.Tensors(t, c.name+".safetensors")
+			var bias [][2]float32
+			if c.bins == 18 {
+				bias = goldenBias(file, "hog_enc.%d.conv.bias")
+			}
+			checkGoldenTargets(t, c.name, file, newHOG(t, 96, 96, 3, c.bins, pools, bias), golden.ToNHWC(file["input"].Data, 2, 3, 96, 96), 2, 1)
+		})
 	}
 	swinPools := []int{8, 16, 32, 32}
 	swin := golden.Tensors(t, "mim_swin_hog.safetensors")
@@ -234,22 +244,27 @@ func TestTargetErrors(t *testing.T) {
 		return err
 	}
 	good := newHOG(t, 32, 32, 3, 9, pools, nil)
-	for want, err := range map[string]error{
-		"cells of 5 pixels (HOG, scale 1) do not divide an image of 32×32": hog(32, 32, 3, 9, []int{4, 5}, nil),
-		"too small for a gradient":                   hog(1, 32, 3, 9, []int{1}, nil),
-		"0 bins":                                     hog(32, 32, 3, 0, pools, nil),
-		"0 channels":                                 hog(32, 32, 0, 9, pools, nil),
-		"no scales":                                  hog(32, 32, 3, 9, nil, nil),
-		"bias for 1 scales, but there are 4":         hog(32, 32, 3, 9, pools, make([][2]float32, 1)),
-		"do not divide an image of 30×32":            pix(30, 32, 3, 16),
-		"have no variance":                           pix(4, 4, 1, 1),
-		"an image of 3 values; the targets are for":  good.Compute(room(good), make([]float32, 3)),
-		"room for targets of 1 scales":               good.Compute(room(good)[:1], make([]float32, 32*32*3)),
-		"room for 0 values of the target of scale 0": good.Compute(make([][]float32, 4), make([]float32, 32*32*3)),
+	for _, test := range []struct {
+		want string
+		err  error
+	}{
+		{"cells of 5 pixels (HOG, scale 1) do not divide an image of 32×32", hog(32, 32, 3, 9, []int{4, 5}, nil)},
+		{"too small for a gradient", hog(1, 32, 3, 9, []int{1}, nil)},
+		{"0 bins", hog(32, 32, 3, 0, pools, nil)},
+		{"0 channels", hog(32, 32, 0, 9, pools, nil)},
+		{"no scales", hog(32, 32, 3, 9, nil, nil)},
+		{"bias for 1 scales, but there are 4", hog(32, 32, 3, 9, pools, make([][2]float32, 1))},
+		{"do not divide an image of 30×32", pix(30, 32, 3, 16)},
+		{"have no variance", pix(4, 4, 1, 1)},
+		{"an image of 3 values; the targets are for", good.Compute(room(good), make([]float32, 3))},
+		{"room for targets of 1 scales", good.Compute(room(good)[:1], make([]float32, 32*32*3))},
+		{"room for 0 values of the target of scale 0", good.Compute(make([][]float32, 4), make([]float32, 32*32*3))},
 	} {
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("error %v, want %q", err, want)
-		}
+		t.Run(test.want, func(t *testing.T) {
+			if test.err == nil || !strings.Contains(test.err.Error(), test.want) {
+				t.Errorf("error %v, want %q", test.err, test.want)
+			}
+		})
 	}
 }
 

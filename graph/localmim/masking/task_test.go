@@ -94,9 +94,12 @@ func each(t *testing.T, task *masking.Task, workers int, f func(b *data.Batch, e
 }
 
 func TestBatchesCarryTheirTask(t *testing.T) {
-	for name, masks := range map[string]masking.Masks{"columnar": columnar(t), "pyramid": pyramid(t, false), "pyramid by sample": pyramid(t, true)} {
-		t.Run(name, func(t *testing.T) {
-			task := newTask(t, 64, masks)
+	for _, c := range []struct {
+		name  string
+		masks masking.Masks
+	}{{"columnar", columnar(t)}, {"pyramid", pyramid(t, false)}, {"pyramid by sample", pyramid(t, true)}} {
+		t.Run(c.name, func(t *testing.T) {
+			task := newTask(t, 64, c.masks)
 			var first []masking.Batch
 			for _, workers := range []int{1, 3} {
 				at := 0
@@ -225,15 +228,20 @@ func TestTaskErrors(t *testing.T) {
 		_, err := masking.NewTask(size, size, 3, masks, target)
 		return err
 	}
-	for want, err := range map[string]error{
-		"4 decoders for targets at 1 scales":         task(64, hog(64, 4)),
-		"for images of 64×64 pixels":                 task(128, hog(128, 4, 8, 16, 32)),
-		"decoder 1 reconstructs 8×8 = 64 cells of 8": task(64, hog(64, 4, 4, 16, 32)),
-		"the loader makes [32, 32, 3]":               newTask(t, 64, masks).Validate(4, 32, 32, 3),
+	for _, c := range []struct {
+		want string
+		err  error
+	}{
+		{"4 decoders for targets at 1 scales", task(64, hog(64, 4))},
+		{"for images of 64×64 pixels", task(128, hog(128, 4, 8, 16, 32))},
+		{"decoder 1 reconstructs 8×8 = 64 cells of 8", task(64, hog(64, 4, 4, 16, 32))},
+		{"the loader makes [32, 32, 3]", newTask(t, 64, masks).Validate(4, 32, 32, 3)},
 	} {
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("error %v, want %q", err, want)
-		}
+		t.Run(c.want, func(t *testing.T) {
+			if c.err == nil || !strings.Contains(c.err.Error(), c.want) {
+				t.Errorf("error %v, want %q", c.err, c.want)
+			}
+		})
 	}
 }
 
