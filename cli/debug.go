@@ -16,6 +16,6 @@ framework. docs/debugging.md shows how to use them.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	c.AddCommand(debugStepCommand())
+	c.AddCommand(debugStepCommand(), debugCompareCommand())
 	return c
 }

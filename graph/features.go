@@ -49,3 +49,14 @@ func (p *Program) Feature(name string) ([]float32, []int, error) {
 	n := p.taps[i].node
 	return p.tape.Value(n), slices.Clone([]int(n.Shape())), nil
 }
+
+// FeatureOp is the kind and the quoted name of the op that computes an intermediate value;
+// "" if there is no such value.
+func (p *Program) FeatureOp(name string) string {
+	for _, t := range p.taps {
+		if t.name == name && t.node.Op() != nil {
+			return t.node.Op().String()
+		}
+	}
+	return ""
+}
