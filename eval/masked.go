@@ -52,7 +52,7 @@ func masksOf(c *configs.Config, perSample bool) (masking.Masks, error) {
 	}
 	return masking.NewPyramid(masking.PyramidOptions{
 		Height: size, Width: size, Patch: m.PatchSize, Stages: len(m.Depths), Unit: c.MIM.MaskUnit / m.PatchSize, Ratio: c.MIM.MaskRatio,
-		Window: m.WindowSize, Taps: taps, PerSample: perSample, Official: c.MIM.Coordinates == "official",
+		Taps: taps, PerSample: perSample,
 	})
 }
 

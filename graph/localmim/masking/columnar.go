@@ -90,9 +90,9 @@ func scaledGrid(g Grid, repeat, mean int) (Grid, error) {
 	return Grid{g.Rows / mean * repeat, g.Cols / mean * repeat}, nil
 }
 
-// ScaleMask writes the mask of a grid at a scale: every value repeated, or the
+// scaleMask writes the mask of a grid at a scale: every value repeated, or the
 // mean of several, which is then a fraction. dst has the size of the scaled grid.
-func ScaleMask(dst, mask []float32, grid Grid, scale float64) error {
+func scaleMask(dst, mask []float32, grid Grid, scale float64) error {
 	repeat, mean, err := scaleFactors(scale)
 	if err != nil {
 		return err
@@ -130,21 +130,13 @@ func (c *Columnar) Scales() int { return len(c.scales) }
 // ScaleGrid is the grid of cells that decoder k reconstructs.
 func (c *Columnar) ScaleGrid(k int) Grid { return c.grids[k] }
 
-// TokenGrid is the grid that decoder k works on: that of the patches.
-func (c *Columnar) TokenGrid(int) Grid { return c.grid }
-
-// TapTokens is the number of tokens of an image that decoder k gets, without a
-// class token.
-func (c *Columnar) TapTokens(int) int { return c.kept }
-
 // Cells are the sides in pixels of the cells of each scale.
 func (c *Columnar) Cells() []int { return slices.Clone(c.cells) }
 
-// Arrange makes the mask of an image of one random number for every patch: the
+// arrange makes the mask of an image of one random number for every patch: the
 // patches of the smallest numbers are kept. keep [Kept] are their indices, by
-// ascending numbers; restore [patches] is the rank of each patch; mask [patches] is
-// 1 where a patch is removed.
-func (c *Columnar) Arrange(keep, restore []int32, mask, noise []float32) {
+// ascending numbers; mask [patches] is 1 where a patch is removed.
+func (c *Columnar) arrange(keep []int32, mask, noise []float32) {
 	order := make([]int32, c.grid.Size())
 	for i := range order {
 		order[i] = int32(i)
@@ -160,7 +152,7 @@ func (c *Columnar) Arrange(keep, restore []int32, mask, noise []float32) {
 	})
 	copy(keep, order[:c.kept])
 	for rank, i := range order {
-		restore[i], mask[i] = int32(rank), 0
+		mask[i] = 0
 		if rank >= c.kept {
 			mask[i] = 1
 		}
@@ -170,10 +162,6 @@ func (c *Columnar) Arrange(keep, restore []int32, mask, noise []float32) {
 func (c *Columnar) allocate(b *Batch, size int) {
 	n := c.grid.Size()
 	b.keep, b.mask = make([]int32, size*c.kept), make([]float32, size*n)
-	restore := make([]int32, size*n) // the same for all decoders
-	for range c.scales {
-		b.restore = append(b.restore, restore)
-	}
 }
 
 func (c *Columnar) sample(b *Batch, at data.Position) error {
@@ -184,10 +172,10 @@ func (c *Columnar) sample(b *Batch, at data.Position) error {
 		noise[i] = r.Float32()
 	}
 	mask := b.mask[at.Place*n:][:n]
-	c.Arrange(b.keep[at.Place*c.kept:][:c.kept], b.restore[0][at.Place*n:][:n], mask, noise)
+	c.arrange(b.keep[at.Place*c.kept:][:c.kept], mask, noise)
 	for k, s := range c.scales {
 		size := c.grids[k].Size()
-		if err := ScaleMask(b.weights[k][at.Place*size:][:size], mask, c.grid, s); err != nil {
+		if err := scaleMask(b.weights[k][at.Place*size:][:size], mask, c.grid, s); err != nil {
 			return err
 		}
 	}

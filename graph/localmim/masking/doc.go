@@ -8,7 +8,7 @@
 //     sees, augmented and normalised.
 //   - [Masks] say what is removed: [Columnar] for encoders of one resolution (ViT),
 //     random patches of every image; [Pyramid] for Swin, units that keep whole
-//     through all stages, with the windows of the visible tokens.
+//     through all stages.
 //   - A [Task] puts them together as a [data.Extra]: the workers of a loader make a
 //     [Batch] of it for every batch of images, ahead of the training step.
 //
@@ -26,11 +26,10 @@
 //
 // # Orders
 //
-// Targets, weights and [Batch].Restore are in raster order. Batch.Keep lists the
-// encoder's tokens in its own order: that of the random numbers for a ViT, for a
-// Swin units in raster order and inside them tokens in raster order. What the
-// decoder gets at place i of image b is row r = Restore[k][b, i] of its taps if r <
-// TapTokens(k), else the mask token.
+// Targets and weights are in raster order. Batch.Keep lists the encoder's tokens in its
+// own order: that of the random numbers for a ViT, for a Swin units in raster order and
+// inside them tokens in raster order. Where they go in the decoders, and in the windows of
+// a Swin, the network knows.
 //
 // # Randomness
 //

@@ -12,10 +12,8 @@ type PyramidOptions struct {
 	Stages        int     // of the encoder; each but the last ends with a merging of 2×2 tokens
 	Unit          int     // side in patches of what is masked as a whole; 0 means 2^(Stages-1)
 	Ratio         float64 // int(Ratio·U)+1 of U units are masked
-	Window        int     // side of the encoder's windows in tokens
 	Taps          []int   // stages whose ends feed the decoders; nil means all
 	PerSample     bool    // every image has a mask of its own, instead of one for the batch
-	Official      bool    // places of the tokens as the published code has them, not the true ones
 }
 
 // Pyramid is the masking for encoders whose stages halve the resolution (Swin).
@@ -29,7 +27,7 @@ type Pyramid struct {
 	PyramidOptions
 	units   Grid
 	masked  int
-	rasters map[int][]int32 // of RasterOf
+	rasters map[int][]int32 // rasterOf, by the tokens along a unit in a stage: Unit or a half, a quarter … of it
 }
 
 // NewPyramid checks that the options fit together.
@@ -52,9 +50,6 @@ func NewPyramid(opt PyramidOptions) (*Pyramid, error) {
 	if grid.Rows%opt.Unit != 0 || grid.Cols%opt.Unit != 0 {
 		return nil, fmt.Errorf("masking: mask units of %d×%d patches of %d pixels do not divide an image of %d×%d pixels (%v patches); "+
 			"its sides must be multiples of %d", opt.Unit, opt.Unit, opt.Patch, opt.Height, opt.Width, grid, opt.Unit*opt.Patch)
-	}
-	if opt.Window < 1 {
-		return nil, fmt.Errorf("masking: a window of %d tokens; at least 1 is needed", opt.Window)
 	}
 	if opt.Taps == nil {
 		for s := range opt.Stages {
@@ -98,29 +93,14 @@ func (p *Pyramid) outSide(stage int) int { return p.side(min(stage+1, p.Stages-1
 
 func (p *Pyramid) grid(side int) Grid { return Grid{p.units.Rows * side, p.units.Cols * side} }
 
-// StageGrid is the grid of tokens in a stage.
-func (p *Pyramid) StageGrid(stage int) Grid { return p.grid(p.side(stage)) }
-
-// StageTokens is the number of visible tokens of an image in a stage.
-func (p *Pyramid) StageTokens(stage int) int { return p.Visible() * p.side(stage) * p.side(stage) }
-
 // Kept is the number of patches of an image that the encoder sees.
-func (p *Pyramid) Kept() int { return p.StageTokens(0) }
+func (p *Pyramid) Kept() int { return p.Visible() * p.Unit * p.Unit }
 
 // Scales is the number of decoders.
 func (p *Pyramid) Scales() int { return len(p.Taps) }
 
 // ScaleGrid is the grid of cells that decoder k reconstructs.
 func (p *Pyramid) ScaleGrid(k int) Grid { return p.grid(p.outSide(p.Taps[k])) }
-
-// TokenGrid is the grid that decoder k works on: that of its cells.
-func (p *Pyramid) TokenGrid(k int) Grid { return p.ScaleGrid(k) }
-
-// TapTokens is the number of tokens of an image that decoder k gets.
-func (p *Pyramid) TapTokens(k int) int {
-	side := p.outSide(p.Taps[k])
-	return p.Visible() * side * side
-}
 
 // Cells are the sides in pixels of the cells of each scale.
 func (p *Pyramid) Cells() []int {
@@ -143,11 +123,8 @@ func (p *Pyramid) Mask(mask []float32, perm []int) {
 	}
 }
 
-// RasterOf is the place in raster order of every token of a map in unit-major
-// order, with as many tokens along a unit as a stage has: Unit or a half, a
-// quarter … of it. It must not be changed.
-func (p *Pyramid) RasterOf(side int) []int32 { return p.rasters[side] }
-
+// rasterOf is the place in raster order of every token of a map in unit-major order, with
+// side tokens along a unit.
 func (p *Pyramid) rasterOf(side int) []int32 {
 	g := p.grid(side)
 	out := make([]int32, 0, g.Size())
@@ -160,31 +137,12 @@ func (p *Pyramid) rasterOf(side int) []int32 {
 	return out
 }
 
-// VisibleTokens is 1 for every token, in unit-major order, whose unit is there.
-func (p *Pyramid) VisibleTokens(mask []float32, side int) []float32 {
+// visibleTokens is 1 for every token, in unit-major order, whose unit is there.
+func (p *Pyramid) visibleTokens(mask []float32, side int) []float32 {
 	out := make([]float32, 0, len(mask)*side*side)
 	for _, m := range mask {
 		for range side * side {
 			out = append(out, 1-m)
-		}
-	}
-	return out
-}
-
-// RestoreOf says for every token, in unit-major order, which row stands there when
-// the visible tokens, in this order, are followed by mask tokens.
-func (p *Pyramid) RestoreOf(mask []float32, side int) []int32 {
-	visible := p.VisibleTokens(mask, side)
-	seen, hidden := int32(0), int32(0)
-	for _, v := range visible {
-		hidden += int32(v)
-	}
-	out := make([]int32, len(visible))
-	for i, v := range visible {
-		if v == 1 {
-			out[i], seen = seen, seen+1
-		} else {
-			out[i], hidden = hidden, hidden+1
 		}
 	}
 	return out

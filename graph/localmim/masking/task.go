@@ -14,10 +14,6 @@ type Masks interface {
 	MaskGrid() Grid
 	// Scales is the number of decoders.
 	Scales() int
-	// TokenGrid is the grid that decoder k works on, TapTokens the number of
-	// tokens of an image that it gets.
-	TokenGrid(k int) Grid
-	TapTokens(k int) int
 	// ScaleGrid is the grid of cells that decoder k reconstructs, and Cells the
 	// sides of those of all decoders in pixels.
 	ScaleGrid(k int) Grid
@@ -28,8 +24,7 @@ type Masks interface {
 	complete(b *Batch, at data.Position) error
 }
 
-// Batch is what a batch of a [Task] carries beside its images. Indices of tokens
-// and patches are those within an image, except in Windows.
+// Batch is what a batch of a [Task] carries beside its images.
 type Batch struct {
 	// Targets[k] is what decoder k reconstructs: [Size, cells, values].
 	Targets [][]float32
@@ -40,20 +35,10 @@ type Batch struct {
 	// Keep are the patches that the encoder sees, in its order, as places in raster
 	// order: [Size, Kept].
 	Keep []int32
-	// Restore[k] says for each place of decoder k's grid, in raster order, which
-	// token of its tap stands there; from TapTokens(k) on it is a mask token:
-	// [Size, TokenGrid(k)]. Class tokens are not counted.
-	Restore [][]int32
-	// Windows[s] are those of stage s for its blocks of even and of odd index,
-	// with tokens numbered through the batch; of a Pyramid only. Where nothing is
-	// shifted, both are the same list.
-	Windows [][2][]Window
 
 	targets, weights [][]float32 // memory for full batches
 	mask             []float32
 	keep             []int32
-	restore          [][]int32
-	images           []pyramidImage
 }
 
 // Task makes masks and targets of the samples of a loader: it is the
@@ -108,7 +93,6 @@ func (t *Task) New(size int) any {
 	}
 	b.Targets, b.Weights = make([][]float32, len(b.targets)), make([][]float32, len(b.weights))
 	t.masks.allocate(b, size)
-	b.Restore = make([][]int32, len(b.restore))
 	return b
 }
 
@@ -136,7 +120,6 @@ func (t *Task) Complete(dst any, at data.Position) error {
 	for k := range b.targets {
 		cells, values := t.target.Shape(k)
 		b.Targets[k], b.Weights[k] = b.targets[k][:n*cells*values], b.weights[k][:n*cells]
-		b.Restore[k] = b.restore[k][:n*t.masks.TokenGrid(k).Size()]
 	}
 	b.Keep = b.keep[:n*t.masks.Kept()]
 	b.Mask = b.mask[:n*t.masks.MaskGrid().Size()]

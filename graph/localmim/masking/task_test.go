@@ -14,7 +14,6 @@ import (
 	"fasternet/data"
 	"fasternet/data/picture"
 	"fasternet/graph/localmim/masking"
-	"fasternet/ops"
 )
 
 // noise is a data set of random images.
@@ -62,7 +61,7 @@ func columnar(t testing.TB) *masking.Columnar {
 
 func pyramid(t testing.TB, perSample bool) *masking.Pyramid {
 	t.Helper()
-	p, err := masking.NewPyramid(masking.PyramidOptions{Height: 64, Width: 64, Patch: 4, Stages: 3, Ratio: 0.5, Window: 3, PerSample: perSample})
+	p, err := masking.NewPyramid(masking.PyramidOptions{Height: 64, Width: 64, Patch: 4, Stages: 3, Ratio: 0.5, PerSample: perSample})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,10 +132,6 @@ func clone(e *masking.Batch) masking.Batch {
 	for k := range e.Targets {
 		out.Targets = append(out.Targets, slices.Clone(e.Targets[k]))
 		out.Weights = append(out.Weights, slices.Clone(e.Weights[k]))
-		out.Restore = append(out.Restore, slices.Clone(e.Restore[k]))
-	}
-	for _, w := range e.Windows {
-		out.Windows = append(out.Windows, [2][]masking.Window{slices.Clone(w[0]), slices.Clone(w[1])})
 	}
 	return out
 }
@@ -169,14 +164,6 @@ func check(t *testing.T, task *masking.Task, b *data.Batch, e *masking.Batch) {
 			}
 			cells := masks.ScaleGrid(k)
 			weights := e.Weights[k][i*cells.Size():][:cells.Size()]
-			restore := e.Restore[k][i*masks.TokenGrid(k).Size():][:masks.TokenGrid(k).Size()]
-			seen := slices.Clone(restore)
-			slices.Sort(seen)
-			for j, v := range seen {
-				if int(v) != j {
-					t.Fatalf("image %d, scale %d: restore is no permutation: %v", i, k, restore)
-				}
-			}
 			var total, removed float32
 			for _, w := range weights {
 				total += w
@@ -187,30 +174,6 @@ func check(t *testing.T, task *masking.Task, b *data.Batch, e *masking.Batch) {
 			if got, want := total/float32(cells.Size()), removed/float32(maskSize); got < want-1e-5 || got > want+1e-5 {
 				t.Errorf("image %d, scale %d: the mean weight is %v, that of the mask %v", i, k, got, want)
 			}
-			if isPyramid {
-				for j, v := range restore {
-					if (int(v) < p.TapTokens(k)) != (weights[j] == 0) {
-						t.Fatalf("image %d, scale %d: place %d has token %d and weight %v", i, k, j, v, weights[j])
-					}
-				}
-			}
-		}
-	}
-	if !isPyramid {
-		return
-	}
-	for s, forms := range e.Windows {
-		for form, list := range forms {
-			windows := make([]ops.Window, len(list))
-			for i, w := range list {
-				windows[i] = ops.Window(w)
-			}
-			if _, err := ops.NewWindows(b.Size*p.StageTokens(s), p.WindowSide(s), windows); err != nil {
-				t.Errorf("stage %d, form %d: %v", s, form, err)
-			}
-		}
-		if same := &forms[0][0] == &forms[1][0]; same != (p.Shift(s) == 0) {
-			t.Errorf("stage %d with a shift of %d: one list of windows for both forms: %v", s, p.Shift(s), same)
 		}
 	}
 }
