@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -34,7 +36,8 @@ var tinyMIM = map[string]string{
 // classifier.
 func TestPretraining(t *testing.T) {
 	data := fashion(t, 80, 20)
-	for name, model := range tinyMIM {
+	for _, name := range slices.Sorted(maps.Keys(tinyMIM)) {
+		model := tinyMIM[name]
 		t.Run(name, func(t *testing.T) {
 			config := writeConfig(t, model+tinyPretraining)
 			args := func(dir, threads string) []string {
@@ -110,8 +113,8 @@ func fineTune(t *testing.T, from, data, family string) {
 }
 
 func TestMeasurePretraining(t *testing.T) {
-	for name, model := range tinyMIM {
-		config := writeConfig(t, model+tinyPretraining)
+	for _, name := range slices.Sorted(maps.Keys(tinyMIM)) {
+		config := writeConfig(t, tinyMIM[name]+tinyPretraining)
 		for _, mode := range []string{"--train", "--seconds=0.01"} {
 			v := succeed(t, "bench", config, mode, "--batch", "3", "--seconds", "0.01", "--warmup", "1", "--json", "--profile")
 			if v["gflops"].(float64) <= 0 || v["img_per_s"].(float64) <= 0 {

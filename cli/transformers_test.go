@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -25,7 +26,7 @@ func tinyTransformer(t *testing.T, family string) string {
 // as FasterNet is.
 func TestTransformers(t *testing.T) {
 	data := fashion(t, 200, 50)
-	for family := range tinyTransformers {
+	for _, family := range slices.Sorted(maps.Keys(tinyTransformers)) {
 		t.Run(family, func(t *testing.T) {
 			config := tinyTransformer(t, family)
 			args := func(dir string, settings ...string) []string {

@@ -10,16 +10,17 @@ import (
 )
 
 // vizModels are small pre-trainings, with and without pictures on the way.
-var vizModels = map[string]string{
-	"vit": "model: {name: vit, embed_dim: 16, depth: 2, num_heads: 2, patch_size: 8, mlp_ratio: 2, in_chans: 1}\n" +
-		"mim: {taps: [1, 2], scales: [2, 0.5], decoder_dim: 16, decoder_heads: 2, picture_interval: 2}\n",
-	"swin": "model: {name: swin, embed_dim: 8, depths: [2, 2], num_heads: [2, 2], window_size: 4, mlp_ratio: 2, in_chans: 1}\n" +
-		"mim: {target: pixel, decoder_dim: 16, decoder_heads: 2, picture_interval: 0}\n",
+var vizModels = []struct{ family, model string }{
+	{"vit", "model: {name: vit, embed_dim: 16, depth: 2, num_heads: 2, patch_size: 8, mlp_ratio: 2, in_chans: 1}\n" +
+		"mim: {taps: [1, 2], scales: [2, 0.5], decoder_dim: 16, decoder_heads: 2, picture_interval: 2}\n"},
+	{"swin", "model: {name: swin, embed_dim: 8, depths: [2, 2], num_heads: [2, 2], window_size: 4, mlp_ratio: 2, in_chans: 1}\n" +
+		"mim: {target: pixel, decoder_dim: 16, decoder_heads: 2, picture_interval: 0}\n"},
 }
 
 func TestVizOfPretraining(t *testing.T) {
 	data := fashion(t, 40, 20)
-	for family, model := range vizModels {
+	for _, c := range vizModels {
+		family, model := c.family, c.model
 		t.Run(family, func(t *testing.T) {
 			dir, scratch := filepath.Join(t.TempDir(), "run"), t.TempDir()
 			config := writeConfig(t, model+"task: localmim\ndata: {name: fashion-mnist, image_size: 32, mean: [0.3], std: [0.3]}\naugment: {mixup: 0, cutmix: 0}\n"+

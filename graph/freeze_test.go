@@ -2,6 +2,7 @@ package graph_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -46,7 +47,9 @@ func frozenModels(t *testing.T) map[string]graph.Model {
 // batch norms.
 func TestFrozen(t *testing.T) {
 	const batch, size = 4, 32
-	for name, m := range frozenModels(t) {
+	ms := frozenModels(t)
+	for _, name := range slices.Sorted(maps.Keys(ms)) {
+		m := ms[name]
 		layers, err := graph.LayersOf(m, 32, 32)
 		if err != nil {
 			t.Fatal(err)

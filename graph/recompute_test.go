@@ -2,6 +2,8 @@ package graph_test
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -91,7 +93,7 @@ func recomputed(t *testing.T) map[string]graph.Model {
 // Blocks that are computed anew take less memory and leave the same bits: for any
 // number of threads, every variant of the kernels, and bf16.
 func TestRecompute(t *testing.T) {
-	for name := range recomputed(t) {
+	for _, name := range slices.Sorted(maps.Keys(recomputed(t))) {
 		check := func(t *testing.T, k *kernels.Set, in kernels.Precision) {
 			m := recomputed(t)[name]
 			want := twoBatches(t, m, plan{false, 2, in, k}, 32, nil)
@@ -113,7 +115,9 @@ func TestRecompute(t *testing.T) {
 // Frozen layers keep nothing that could be computed anew; a teacher, and parameters
 // that are frozen by name, change nothing.
 func TestRecomputeFrozen(t *testing.T) {
-	for name, m := range recomputed(t) {
+	ms := recomputed(t)
+	for _, name := range slices.Sorted(maps.Keys(ms)) {
+		m := ms[name]
 		layers, err := graph.LayersOf(m, 32, 32)
 		if err != nil {
 			t.Fatal(err)

@@ -23,69 +23,75 @@ func TestClassifierLoss(t *testing.T) {
 		}
 	}
 	golden.JSON(t, "recipe.json", &ref)
-	kinds := map[string]Loss{
-		"ce": {}, "bce": {Binary: true}, "bce threshold": {Binary: true, Threshold: 0.2}, "bce sum": {Binary: true, SumClasses: true},
-		"ce hard": {Distill: HardDistill, Alpha: 0.3}, "ce soft 1": {Distill: SoftDistill, Alpha: 0.3, Tau: 1},
-		"ce soft 3": {Distill: SoftDistill, Alpha: 0.3, Tau: 3}, "bce soft 3": {Binary: true, Distill: SoftDistill, Alpha: 0.3, Tau: 3},
+	kinds := []struct {
+		name string
+		loss Loss
+	}{
+		{"ce", Loss{}}, {"bce", Loss{Binary: true}}, {"bce threshold", Loss{Binary: true, Threshold: 0.2}}, {"bce sum", Loss{Binary: true, SumClasses: true}},
+		{"ce hard", Loss{Distill: HardDistill, Alpha: 0.3}}, {"ce soft 1", Loss{Distill: SoftDistill, Alpha: 0.3, Tau: 1}},
+		{"ce soft 3", Loss{Distill: SoftDistill, Alpha: 0.3, Tau: 3}}, {"bce soft 3", Loss{Binary: true, Distill: SoftDistill, Alpha: 0.3, Tau: 3}},
 	}
 	if len(kinds) != len(ref.Losses) {
 		t.Fatalf("%d kinds, values of %d", len(kinds), len(ref.Losses))
 	}
-	for name, want := range ref.Losses {
-		for _, v := range kernels.Available() {
-			k, err := kernels.New(v, "")
-			if err != nil {
-				t.Fatal(err)
-			}
-			pool := k.NewPool(1)
-			tape := NewTape(NewWorkspace(pool), true)
-			// The logits are a parameter behind a layer that leaves them as they are.
-			p, ones := NewParam("logits", ref.Classes, ref.Rows), make([]float32, ref.Rows*ref.Rows)
-			for r := range ref.Rows {
-				ones[r*ref.Rows+r] = 1
-				for k := range ref.Classes {
-					p.Data()[k*ref.Rows+r] = ref.Logits[r*ref.Classes+k]
-				}
-			}
-			p.Changed()
-			x := tape.Input("x", ref.Rows, ref.Rows)
-			targets, teacher := tape.Input("targets", ref.Rows, ref.Classes), tape.Input("teacher", ref.Rows, ref.Classes)
-			let := func(n *gorgonia.Node, data []float32) {
-				if err := gorgonia.Let(n, tensor.New(tensor.WithShape(n.Shape()...), tensor.WithBacking(data))); err != nil {
+	for _, c := range kinds {
+		t.Run(c.name, func(t *testing.T) {
+			name, want := c.name, ref.Losses[c.name]
+			for _, v := range kernels.Available() {
+				k, err := kernels.New(v, "")
+				if err != nil {
 					t.Fatal(err)
 				}
-			}
-			let(x, ones)
-			let(targets, ref.Targets)
-			let(teacher, ref.Teacher)
-			logits, err := Linear(tape, "layer", x, p, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			loss, err := ClassifierLoss(tape, logits, targets, teacher, kinds[name])
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, err := gorgonia.Grad(loss, tape.Param(p)); err != nil {
-				t.Fatal(err)
-			}
-			if err := tape.Plan(); err != nil {
-				t.Fatal(err)
-			}
-			if err := tape.Run(tape.NewMachine()); err != nil {
-				t.Fatal(err)
-			}
-			if got := float64(tape.Value(loss)[0]); math.Abs(got-want.Loss) > 1e-6*want.Loss {
-				t.Errorf("%s, %s: the loss is %v, want %v", name, v, got, want.Loss)
-			}
-			for i, w := range want.Grad {
-				if got := float64(p.GradData()[i%ref.Classes*ref.Rows+i/ref.Classes]); math.Abs(got-w) > 1e-6 {
-					t.Errorf("%s, %s: gradient %d is %v, want %v", name, v, i, got, w)
-					break
+				pool := k.NewPool(1)
+				tape := NewTape(NewWorkspace(pool), true)
+				// The logits are a parameter behind a layer that leaves them as they are.
+				p, ones := NewParam("logits", ref.Classes, ref.Rows), make([]float32, ref.Rows*ref.Rows)
+				for r := range ref.Rows {
+					ones[r*ref.Rows+r] = 1
+					for k := range ref.Classes {
+						p.Data()[k*ref.Rows+r] = ref.Logits[r*ref.Classes+k]
+					}
 				}
+				p.Changed()
+				x := tape.Input("x", ref.Rows, ref.Rows)
+				targets, teacher := tape.Input("targets", ref.Rows, ref.Classes), tape.Input("teacher", ref.Rows, ref.Classes)
+				let := func(n *gorgonia.Node, data []float32) {
+					if err := gorgonia.Let(n, tensor.New(tensor.WithShape(n.Shape()...), tensor.WithBacking(data))); err != nil {
+						t.Fatal(err)
+					}
+				}
+				let(x, ones)
+				let(targets, ref.Targets)
+				let(teacher, ref.Teacher)
+				logits, err := Linear(tape, "layer", x, p, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				loss, err := ClassifierLoss(tape, logits, targets, teacher, c.loss)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := gorgonia.Grad(loss, tape.Param(p)); err != nil {
+					t.Fatal(err)
+				}
+				if err := tape.Plan(); err != nil {
+					t.Fatal(err)
+				}
+				if err := tape.Run(tape.NewMachine()); err != nil {
+					t.Fatal(err)
+				}
+				if got := float64(tape.Value(loss)[0]); math.Abs(got-want.Loss) > 1e-6*want.Loss {
+					t.Errorf("%s, %s: the loss is %v, want %v", name, v, got, want.Loss)
+				}
+				for i, w := range want.Grad {
+					if got := float64(p.GradData()[i%ref.Classes*ref.Rows+i/ref.Classes]); math.Abs(got-w) > 1e-6 {
+						t.Errorf("%s, %s: gradient %d is %v, want %v", name, v, i, got, w)
+						break
+					}
+				}
+				pool.Close()
 			}
-			pool.Close()
-		}
+		})
 	}
 }
 

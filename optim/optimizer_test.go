@@ -172,7 +172,8 @@ func TestOptimizerState(t *testing.T) {
 		}
 		states[name] = f
 	}
-	for of, f := range states {
+	for _, of := range builtIn {
+		f := states[of]
 		for _, name := range []string{"adamw", "sgd"} {
 			fits := (of == "adamw" || of == "lamb") == (name == "adamw")
 			err := newOptimizer(t, config(name), r.params()...).Restore(f)

@@ -8,9 +8,11 @@ import (
 	"image"
 	"image/png"
 	"io"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -85,7 +87,8 @@ log: {tensorboard: false}
 // for all of its images.
 func TestValBatchSize(t *testing.T) {
 	folder := noise(t)
-	for name, model := range small {
+	for _, name := range slices.Sorted(maps.Keys(small)) {
+		model := small[name]
 		var first eval.Result
 		var scales []float64
 		for i, batch := range []int{20, 1, 7, 64} {

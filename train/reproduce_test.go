@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -141,7 +142,8 @@ func differing(a, b *checkpoints.File) string {
 // checkpointing. Another seed gives others.
 func TestReproducible(t *testing.T) {
 	data := noise(t)
-	for name, model := range small {
+	for _, name := range slices.Sorted(maps.Keys(small)) {
+		model := small[name]
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			want := finished(t, smallConfig(t, model, data, "threads=1", "data.workers=1"))

@@ -41,23 +41,27 @@ func TestLinks(t *testing.T) {
 	if err := os.Mkdir(path("own"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	operations := map[string]func(path string) error{
-		"create": func(path string) error { return closed(disk.CreateFile(path)) },
-		"append": func(path string) error { return closed(disk.AppendTo(path)) },
-		"new":    func(path string) error { return closed(disk.CreateNew(path, "events")) },
+	type operation struct {
+		name string
+		run  func(path string) error
 	}
-	for name, open := range operations {
+	operations := []operation{
+		{"create", func(path string) error { return closed(disk.CreateFile(path)) }},
+		{"append", func(path string) error { return closed(disk.AppendTo(path)) }},
+		{"new", func(path string) error { return closed(disk.CreateNew(path, "events")) }},
+	}
+	for _, c := range operations {
 		for _, at := range []string{"link", "nowhere", "pipe"} {
-			if err := open(path(at)); !errors.Is(err, disk.ErrNotPlain) {
-				t.Errorf("%s at a %s: %v", name, at, err)
+			if err := c.run(path(at)); !errors.Is(err, disk.ErrNotPlain) {
+				t.Errorf("%s at a %s: %v", c.name, at, err)
 			}
 			keep()
 		}
-		if err := open(path("own")); err == nil {
-			t.Errorf("%s at a folder succeeds", name)
+		if err := c.run(path("own")); err == nil {
+			t.Errorf("%s at a folder succeeds", c.name)
 		}
-		if err := open(path("plain-" + name)); err != nil {
-			t.Errorf("%s of a new file: %v", name, err)
+		if err := c.run(path("plain-" + c.name)); err != nil {
+			t.Errorf("%s of a new file: %v", c.name, err)
 		}
 	}
 	if err := disk.MakeFolder(path("folder")); !errors.Is(err, disk.ErrNotPlain) {
@@ -74,12 +78,12 @@ func TestLinks(t *testing.T) {
 	}
 	defer disk.Claim(link, func() error { return nil })()
 	inside := filepath.Join(link, "folder", "file")
-	operations["rename"] = func(path string) error { return disk.RenameFile(filepath.Join(link, "plain-new"), path) }
-	operations["remove"] = disk.RemoveFile
-	operations["folder"] = disk.MakeFolder
-	for name, do := range operations {
-		if err := do(inside); !errors.Is(err, disk.ErrNotPlain) {
-			t.Errorf("%s behind a link: %v", name, err)
+	operations = append(operations,
+		operation{"rename", func(path string) error { return disk.RenameFile(filepath.Join(link, "plain-new"), path) }},
+		operation{"remove", disk.RemoveFile}, operation{"folder", disk.MakeFolder})
+	for _, c := range operations {
+		if err := c.run(inside); !errors.Is(err, disk.ErrNotPlain) {
+			t.Errorf("%s behind a link: %v", c.name, err)
 		}
 		keep()
 	}

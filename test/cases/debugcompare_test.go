@@ -34,11 +34,11 @@ func npzBytes(t *testing.T, names []string, shapes [][]int, values [][]float32) 
 // The values that features and predict write, as a dump of another framework: they agree with
 // the folder of the run and with a checkpoint, and one that was changed is named.
 func TestDebugCompare(t *testing.T) {
-	for name, model := range map[string]string{"fasternet": tinyFasterNet, "swin": tinySwin} {
-		t.Run(name, func(t *testing.T) {
+	for _, test := range []struct{ name, model string }{{"fasternet", tinyFasterNet}, {"swin", tinySwin}} {
+		t.Run(test.name, func(t *testing.T) {
 			f := newFolder(t)
 			f.imageFolders("base", []string{"cat", "dog"}, 8, 4)
-			f.config("t.yaml", model)
+			f.config("t.yaml", test.model)
 			f.run("train", "t.yaml", "--run", "run").exits(0)
 			r := rand.New(rand.NewPCG(3, 4))
 			images := make([]float32, 2*3*32*32)
