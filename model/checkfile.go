@@ -60,14 +60,15 @@ func storeOf(f *checkpoints.File, c *configs.Config, classes []string) (*layers.
 	if err := l.affordable(c.Model); err != nil {
 		return nil, err
 	}
-	decoders, values := 0.0, 0
-	for _, s := range c.MIMScales() {
-		decoders += float64(c.MIM.DecoderDepth) * float64(s.DecoderDim) * float64(s.DecoderDim)
+	described, err := localmim.Values(c)
+	if err != nil {
+		return nil, err
 	}
+	values := 0
 	for _, t := range f.Tensors {
 		values += len(t.F32)
 	}
-	if decoders > float64(values) {
+	if described > values {
 		return nil, fmt.Errorf("the file has %d values, fewer than its configuration describes", values)
 	}
 	m, err := localmim.New(c, c.Seed)

@@ -61,9 +61,9 @@ func ExportPretraining(m *localmim.Model, n torch.Naming) ([]formats.Tensor, err
 		return nil, fmt.Errorf("%w for a pre-training: %s; it has official, localmim", ErrNaming, n)
 	}
 	ts := Tensors(m.Store())
-	if c := m.Config(); c.Model.Name == "swin" && c.MIM.MergeOrder != "official" {
+	if swap := m.Encoder().Reorder; swap != nil && m.Config().MIM.MergeOrder != "official" {
 		for i, t := range ts {
-			ts[i].F32 = swapMiddle(t.Name, t.Shape, t.F32)
+			ts[i].F32 = swap(t.Name, t.Shape, t.F32)
 		}
 	}
 	return ts, nil

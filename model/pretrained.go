@@ -2,7 +2,6 @@ package model
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -31,15 +30,17 @@ func (s *source) startPretraining(m *localmim.Model, o LoadOptions) error {
 	if err := s.sameFunction(c, nil); err != nil {
 		return err
 	}
-	if c.Model.Name == "swin" && s.mergesOfficially() != (c.MIM.MergeOrder == "official") {
-		s.state.Tensors = swapMerging(s.state.Tensors)
+	if s.mergesOfficially() != (c.MIM.MergeOrder == "official") {
+		s.state.Tensors = reorder(s.state.Tensors, m.Encoder())
 	}
 	return s.fill(m.Store(), c, o)
 }
 
 // pretrained says whether the tensors are those of a LocalMIM.
 func (s *source) pretrained() bool {
-	return slices.ContainsFunc(s.state.Tensors, func(t formats.Tensor) bool { return t.Name == "decoder.0.mask_token" })
+	return localmim.Pretrained(func(name string) bool {
+		return slices.ContainsFunc(s.state.Tensors, func(t formats.Tensor) bool { return t.Name == name })
+	})
 }
 
 // mergesOfficially says whether the patch merging of a pre-trained Swin has its
@@ -48,9 +49,6 @@ func (s *source) pretrained() bool {
 func (s *source) mergesOfficially() bool {
 	return s.config == nil || s.config.MIM.MergeOrder == "official"
 }
-
-// besideEncoder are the tensors of a LocalMIM that its encoder does not have.
-var besideEncoder = regexp.MustCompile(`^(norm\.\d+|decoder\.\d+|hog_enc\.\d+)\.`)
 
 // afterEncoder says whether a tensor of a classifier comes behind the encoder:
 // it begins with fresh values.
@@ -63,49 +61,33 @@ func afterEncoder(name string) bool {
 func (s *source) encoder(c *configs.Config) (ts []formats.Tensor, notes []string) {
 	left := 0
 	for _, t := range s.state.Tensors {
-		name := strings.TrimPrefix(t.Name, "encoder.")
-		if besideEncoder.MatchString(name) {
+		name, ok := localmim.BackboneName(t.Name)
+		if !ok {
 			left++
 			continue
 		}
 		t.Name = name
 		ts = append(ts, t)
 	}
-	if c.Model.Name == "swin" && s.mergesOfficially() {
-		ts = swapMerging(ts)
+	if e, err := localmim.EncoderOf(c.Model.Name); err == nil && e.Reorder != nil && s.mergesOfficially() {
+		ts = reorder(ts, e)
 		notes = append(notes, "patch merging of the pre-training has another order of neighbours: the two in the middle are swapped")
 	}
 	notes = append(notes, fmt.Sprintf("%d tensors of the pre-training's taps, decoders and targets are not used", left))
 	return ts, notes
 }
 
-// swapMerging swaps the second and the third of the four neighbours in the inputs
-// of the patch merging layers, which makes one order of the other.
-func swapMerging(ts []formats.Tensor) []formats.Tensor {
+// reorder puts the tensors of a backbone into the other of its two published orders, if it
+// has two.
+func reorder(ts []formats.Tensor, e localmim.Encoder) []formats.Tensor {
+	if e.Reorder == nil {
+		return ts
+	}
 	out := slices.Clone(ts)
 	for i, t := range out {
-		out[i].F32 = swapMiddle(t.Name, t.Shape, t.F32)
+		out[i].F32 = e.Reorder(t.Name, t.Shape, t.F32)
 	}
 	return out
-}
-
-// swapMiddle is swapMerging of one tensor; others are as they were.
-func swapMiddle(name string, shape []int, values []float32) []float32 {
-	if !strings.Contains(name, ".downsample.") || values == nil || len(shape) == 0 {
-		return values
-	}
-	width := shape[len(shape)-1]
-	if width%4 != 0 || width == 0 {
-		return values
-	}
-	data, c := slices.Clone(values), width/4
-	for row := 0; row < len(data); row += width {
-		for j := range c {
-			a, b := row+c+j, row+2*c+j
-			data[a], data[b] = data[b], data[a]
-		}
-	}
-	return data
 }
 
 // freshHead makes the weights of a new classifier on a pre-trained encoder as

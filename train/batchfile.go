@@ -75,8 +75,12 @@ func batchTensors(b *data.Batch) []formats.Tensor {
 				formats.Tensor{Name: scaleTensor(targetsTensor, k), Shape: []int{n, cells, len(e.Targets[k]) / n / cells}, F32: slices.Clone(e.Targets[k])},
 				formats.Tensor{Name: scaleTensor("weights", k), Shape: []int{n, cells}, F32: slices.Clone(e.Weights[k])})
 		}
+		lists := n
+		if e.Shared {
+			lists = 1
+		}
 		ts = append(ts, formats.Tensor{Name: maskTensor, Shape: []int{n, len(e.Mask) / n}, F32: slices.Clone(e.Mask)},
-			formats.Tensor{Name: keepTensor, Shape: []int{n, len(e.Keep) / n}, I64: integers(e.Keep)})
+			formats.Tensor{Name: keepTensor, Shape: []int{lists, len(e.Kept) / lists}, I64: integers(e.Kept)})
 	}
 	return ts
 }
@@ -171,9 +175,9 @@ func parseBatch(f *checkpoints.File) (*savedBatch, error) {
 	mask, masked := f.Lookup(maskTensor)
 	if masked {
 		kept, _ := f.Lookup(keepTensor)
-		e := &masking.Batch{Mask: mask.F32}
+		e := &masking.Batch{Mask: mask.F32, Shared: n > 1 && len(kept.Shape) == 2 && kept.Shape[0] == 1}
 		for _, v := range kept.I64 {
-			e.Keep = append(e.Keep, int32(v))
+			e.Kept = append(e.Kept, int32(v))
 		}
 		for k := 0; ; k++ {
 			targets, ok := f.Lookup(scaleTensor(targetsTensor, k))
@@ -225,12 +229,7 @@ func keep(b *data.Batch) *data.Batch {
 	c.Images, c.Targets = slices.Clone(b.Images), slices.Clone(b.Targets)
 	c.Labels, c.Indices, c.Places, c.Replaced = slices.Clone(b.Labels), slices.Clone(b.Indices), slices.Clone(b.Places), slices.Clone(b.Replaced)
 	if e, ok := b.Extra.(*masking.Batch); ok {
-		own := &masking.Batch{Mask: slices.Clone(e.Mask), Keep: slices.Clone(e.Keep)}
-		for k := range e.Targets {
-			own.Targets = append(own.Targets, slices.Clone(e.Targets[k]))
-			own.Weights = append(own.Weights, slices.Clone(e.Weights[k]))
-		}
-		c.Extra = own
+		c.Extra = e.Clone()
 	}
 	return &c
 }

@@ -12,6 +12,7 @@ import (
 	"fasternet/eval"
 	"fasternet/graph"
 	"fasternet/graph/localmim"
+	"fasternet/graph/localmim/masking"
 	"fasternet/kernels"
 	"fasternet/layers"
 	"fasternet/model"
@@ -50,15 +51,7 @@ func (t *pretraining) store() *layers.Store { return t.net.Store() }
 func (t *pretraining) layers() *graph.Layers { return nil }
 
 func (t *pretraining) describe() string {
-	c := t.config
-	side, visible := c.MIMUnits()
-	var grids []string
-	for _, s := range t.net.Scales() {
-		grids = append(grids, fmt.Sprintf("%d×%d cells behind %d", s.Grid, s.Grid, s.Tap))
-	}
-	total := graph.Total(t.counts)
-	return fmt.Sprintf("localmim of a %s: %d parameters with the decoders, %.3f GMACs at %d px; %d of %d units of %d px visible; %s targets of %s; %d training and %d validation images",
-		c.Model.Name, total.Parameters, float64(total.MACs)/1e9, c.Data.ImageSize, visible, side*side, c.MIM.MaskUnit, c.MIM.Target, strings.Join(grids, ", "), t.train.Len(), t.val.Len())
+	return fmt.Sprintf("%s; %d training and %d validation images", t.net.Describe(t.counts), t.train.Len(), t.val.Len())
 }
 
 func (t *pretraining) precision() kernels.Precision { return t.runner.Precision }
@@ -74,7 +67,7 @@ func (t *pretraining) prepare(batch int) ([]*ops.Param, error) {
 }
 
 func (t *pretraining) fill(o *data.LoaderOptions) error {
-	extra, err := eval.MIMTask(t.net)
+	extra, err := masking.ForTraining(t.net)
 	o.Extra = extra
 	return err
 }
@@ -84,12 +77,12 @@ func (t *pretraining) gradients(b *data.Batch, _ graph.Position) (float32, []flo
 	if err != nil {
 		return 0, nil, err
 	}
-	loss, err := program.Run(eval.Masked(t.config, b))
+	loss, err := program.Run(masking.Masked(b))
 	return loss, program.ScaleLosses(), err
 }
 
 func (t *pretraining) inputs(b *data.Batch) ([]input, error) {
-	m := eval.Masked(t.config, b)
+	m := masking.Masked(b)
 	all := []input{{"images", []int{b.Size, b.Height, b.Width, b.Channels}, m.Images}}
 	for k, s := range t.net.Scales() {
 		cells := s.Grid * s.Grid
@@ -165,30 +158,16 @@ func (t *pretraining) addLosses(sums []float64, b *data.Batch) error {
 	if err != nil {
 		return err
 	}
-	m := eval.MaskedEvaluation(t.config, b)
+	m := masking.Masked(b)
 	if _, err := program.Run(m); err != nil {
 		return err
 	}
-	for i := range b.Size {
-		for k, weights := range m.Weights {
-			cells := len(weights) / b.Size
-			own, losses := weights[i*cells:][:cells], program.CellLosses(k)[i*cells:][:cells]
-			loss, masked := 0.0, 0.0
-			for c, w := range own {
-				if w > 0 { // a cell that is visible may have no prediction
-					loss += float64(w) * float64(losses[c])
-					masked += float64(w)
-				}
-			}
-			sums[0] += loss / masked
-			sums[1+k] += loss / masked
-		}
-	}
+	program.SumLosses(sums, m.Weights)
 	return nil
 }
 
 func (t *pretraining) valLoader() (*data.Loader, error) {
-	extra, err := eval.MIMEvaluation(t.net)
+	extra, err := masking.ForEvaluation(t.net)
 	if err != nil {
 		return nil, err
 	}

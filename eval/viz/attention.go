@@ -6,7 +6,6 @@ import (
 
 	"fasternet/data"
 	"fasternet/graph"
-	"fasternet/graph/localmim/masking"
 	"fasternet/graph/vit"
 	"fasternet/layers"
 )
@@ -22,7 +21,7 @@ func Attentions(ctx context.Context, r *graph.Runner, net *vit.Model, ds data.Da
 	if size%patch != 0 {
 		return nil, fmt.Errorf("viz: an image of %d pixels is not divided by patches of %d: want --size a multiple", size, patch)
 	}
-	grid := masking.Grid{Rows: size / patch, Cols: size / patch}
+	grid := Grid{Rows: size / patch, Cols: size / patch}
 	zoom := max(1, (192+size-1)/size)
 	colours := Colours{o.Transform.Mean, o.Transform.Std}
 	reader := "the class token"
@@ -72,7 +71,7 @@ func Attentions(ctx context.Context, r *graph.Runner, net *vit.Model, ds data.Da
 	return sheet, err
 }
 
-func heat(title string, values []float32, grid masking.Grid, side int) Panel {
+func heat(title string, values []float32, grid Grid, side int) Panel {
 	most := largest(values)
 	return Panel{Title: title, Caption: fmt.Sprintf("white is %.3g", most), Image: HeatPicture(values, most, nil, grid, side)}
 }

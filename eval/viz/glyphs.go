@@ -6,8 +6,6 @@ import (
 	"image/draw"
 	"math"
 
-	"fasternet/graph/localmim/masking"
-
 	"golang.org/x/image/vector"
 )
 
@@ -16,7 +14,7 @@ import (
 // of the cell, along the edge that has such gradients. Its length is the mean
 // over the channels; most is that of a line from side to side. Values below zero,
 // which only predictions have, are no lines.
-func Glyphs(values []float32, grid masking.Grid, channels, bins, side int, most float32) *image.RGBA {
+func Glyphs(values []float32, grid Grid, channels, bins, side int, most float32) *image.RGBA {
 	bounds := image.Rect(0, 0, grid.Cols*side, grid.Rows*side)
 	m := image.NewRGBA(bounds)
 	draw.Draw(m, bounds, image.Black, image.Point{}, draw.Src)

@@ -5,8 +5,6 @@ import (
 	"image/color"
 	"math"
 
-	"fasternet/graph/localmim/masking"
-
 	"gonum.org/v1/plot/palette/moreland"
 )
 
@@ -53,7 +51,7 @@ func square(m *image.RGBA, x, y, side int, c color.RGBA) {
 
 // Blend is x·(1-m) + y·m of images [height, width, channels] and a mask of the
 // cells of a grid.
-func Blend(x, y, mask []float32, grid masking.Grid, height, width, channels int) []float32 {
+func Blend(x, y, mask []float32, grid Grid, height, width, channels int) []float32 {
 	out := make([]float32, len(x))
 	for i := range out {
 		row, col := i/channels/width, i/channels%width
@@ -65,7 +63,7 @@ func Blend(x, y, mask []float32, grid masking.Grid, height, width, channels int)
 
 // MaskPicture draws a mask, in cells of a side in pixels: white where an image is
 // visible, black where it is masked, grey where it is masked in part.
-func MaskPicture(mask []float32, grid masking.Grid, side int) *image.RGBA {
+func MaskPicture(mask []float32, grid Grid, side int) *image.RGBA {
 	m := image.NewRGBA(image.Rect(0, 0, grid.Cols*side, grid.Rows*side))
 	for i, v := range mask[:grid.Size()] {
 		g := eightBit(1 - float64(v))
@@ -77,7 +75,7 @@ func MaskPicture(mask []float32, grid masking.Grid, side int) *image.RGBA {
 // HeatPicture draws a value for every cell, from black at 0 through blue, red and
 // yellow to white at most. Where a mask is given, cells that are visible are grey; it may
 // be nil.
-func HeatPicture(values []float32, most float64, mask []float32, grid masking.Grid, side int) *image.RGBA {
+func HeatPicture(values []float32, most float64, mask []float32, grid Grid, side int) *image.RGBA {
 	m := image.NewRGBA(image.Rect(0, 0, grid.Cols*side, grid.Rows*side))
 	heat := heatColours()
 	for i, v := range values[:grid.Size()] {

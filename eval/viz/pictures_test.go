@@ -15,7 +15,7 @@ import (
 
 func ExampleGlyphs() {
 	// One cell whose gradients all point down: the edge lies across.
-	m := Glyphs([]float32{1, 0}, masking.Grid{Rows: 1, Cols: 1}, 1, 2, 9, 1)
+	m := Glyphs([]float32{1, 0}, Grid{Rows: 1, Cols: 1}, 1, 2, 9, 1)
 	lit := 0
 	for i := 0; i < len(m.Pix); i += 4 {
 		if m.Pix[i] > 0 {
@@ -68,7 +68,7 @@ func TestGlyphsLieAlongEdges(t *testing.T) {
 		main := make([]float32, bins) // without what the mirror images at the borders add
 		at := slices.Index(target[0][:bins], slices.Max(target[0][:bins]))
 		main[at] = target[0][at]
-		got := angle(t, Glyphs(main, masking.Grid{Rows: 1, Cols: 1}, 1, bins, 64, main[at]), 64)
+		got := angle(t, Glyphs(main, Grid{Rows: 1, Cols: 1}, 1, bins, 64, main[at]), 64)
 		off := math.Abs(got - degrees)
 		if off = min(off, 180-off); off > 90.0/bins+1 {
 			t.Errorf("an edge of %v° is drawn at %.1f°", degrees, got)
@@ -78,7 +78,7 @@ func TestGlyphsLieAlongEdges(t *testing.T) {
 
 func TestGlyphLengths(t *testing.T) {
 	width := func(values []float32, channels int) int {
-		m, n := Glyphs(values, masking.Grid{Rows: 1, Cols: 1}, channels, 1, 40, 1), 0
+		m, n := Glyphs(values, Grid{Rows: 1, Cols: 1}, channels, 1, 40, 1), 0
 		for x := range 40 {
 			lit := false
 			for y := range 40 {
@@ -99,7 +99,7 @@ func TestGlyphLengths(t *testing.T) {
 		t.Errorf("a negative value is drawn, %d wide", got)
 	}
 	height := func(v ...float32) int {
-		m, n := Glyphs(v, masking.Grid{Rows: 1, Cols: 1}, len(v), 1, 40, 1), 0
+		m, n := Glyphs(v, Grid{Rows: 1, Cols: 1}, len(v), 1, 40, 1), 0
 		for y := range 40 {
 			if r, _, _, _ := m.At(20, y).RGBA(); r > 0x8000 {
 				n++
@@ -169,7 +169,7 @@ func TestRestoredPixelsAreExact(t *testing.T) {
 }
 
 func TestBlendAndMaps(t *testing.T) {
-	grid := masking.Grid{Rows: 1, Cols: 2}
+	grid := Grid{Rows: 1, Cols: 2}
 	mask := []float32{1, 0.25}
 	got := Blend([]float32{4, 4, 4, 4}, []float32{8, 8, 8, 8}, mask, grid, 1, 4, 1)
 	if !slices.Equal(got, []float32{8, 8, 5, 5}) {

@@ -9,7 +9,6 @@ import (
 
 	"fasternet/configs"
 	"fasternet/data"
-	"fasternet/eval"
 	"fasternet/graph/localmim"
 	"fasternet/graph/localmim/masking"
 )
@@ -33,12 +32,12 @@ const together = 8
 // image, what the encoder sees of it, and at every scale the mask, the target, the
 // prediction and the error. Equal arguments give equal pictures.
 func Reconstructions(ctx context.Context, r *localmim.Runner, ds data.Dataset, o Options) (*Sheet, error) {
-	task, err := eval.MIMTask(r.Model)
+	task, err := masking.ForTraining(r.Model)
 	if err != nil {
 		return nil, fmt.Errorf("viz: %w", err)
 	}
 	d := &reconstruction{
-		config: r.Model.Config(), scales: r.Model.Scales(), task: task,
+		net: r.Model, config: r.Model.Config(), scales: r.Model.Scales(), target: task.Target(),
 		colours: Colours{o.Transform.Mean, o.Transform.Std},
 		sheet:   &Sheet{Title: o.Title},
 	}
@@ -49,7 +48,7 @@ func Reconstructions(ctx context.Context, r *localmim.Runner, ds data.Dataset, o
 		if err != nil {
 			return err
 		}
-		if _, err := program.Run(eval.Masked(d.config, b)); err != nil {
+		if _, err := program.Run(masking.Masked(b)); err != nil {
 			return err
 		}
 		return d.batch(b, program, names)
@@ -112,9 +111,10 @@ func (f firstOf) Len() int { return f.n }
 
 // reconstruction draws the sheet of a model.
 type reconstruction struct {
+	net     *localmim.Model
 	config  *configs.Config
 	scales  []configs.MIMScale
-	task    *masking.Task
+	target  masking.Target
 	colours Colours
 	zoom    int
 	sheet   *Sheet
@@ -138,7 +138,7 @@ func (d *reconstruction) zoomFor() int {
 
 func (d *reconstruction) notes(o Options) []string {
 	c := d.config
-	side, visible := c.MIMUnits()
+	side, visible := d.net.Units()
 	notes := []string{
 		fmt.Sprintf("%d of the %d×%d units of %d pixels are visible (seed of the masks: %d). What the encoder does not see has the mean colour. In a mask white is visible and black is masked; "+
 			"a cell that is masked in part is grey, and its error counts in that part.", visible, side, side, c.MIM.MaskUnit, o.Seed),
@@ -170,7 +170,7 @@ func (d *reconstruction) batch(b *data.Batch, p *localmim.Program, names []strin
 		}
 	}
 	size := b.Height * b.Width * b.Channels
-	grid := d.task.Masks().MaskGrid()
+	grid := d.units()
 	for i, name := range names {
 		pixels := b.Images[i*size:][:size]
 		seen := Blend(pixels, make([]float32, size), e.Mask[i*grid.Size():][:grid.Size()], grid, b.Height, b.Width, b.Channels)
@@ -201,14 +201,17 @@ func (d *reconstruction) batch(b *data.Batch, p *localmim.Program, names []strin
 	return nil
 }
 
-func (d *reconstruction) grid(k int) masking.Grid { return d.task.Masks().ScaleGrid(k) }
+func (d *reconstruction) grid(k int) Grid { return Grid{d.scales[k].Grid, d.scales[k].Grid} }
+
+// units is the grid of what is masked as a whole.
+func (d *reconstruction) units() Grid {
+	side, _ := d.net.Units()
+	return Grid{side, side}
+}
 
 func (d *reconstruction) scaleTitle(k int) string {
-	s, what := d.scales[k], "block"
-	if d.config.Model.Name == "swin" {
-		what = "stage"
-	}
-	return fmt.Sprintf("behind %s %d: %v cells of %d×%d pixels", what, s.Tap, d.grid(k), s.Cell, s.Cell)
+	s := d.scales[k]
+	return fmt.Sprintf("after %s %d: %v cells of %d×%d pixels", d.net.Encoder().Tap, s.Tap, d.grid(k), s.Cell, s.Cell)
 }
 
 func (d *reconstruction) picture(values []float32) image.Image {
@@ -219,27 +222,31 @@ func (d *reconstruction) picture(values []float32) image.Image {
 // values are the panels of a target and a prediction.
 func (d *reconstruction) values(k int, pixels, target, prediction, mask []float32) ([]Panel, error) {
 	c, s := d.config, d.scales[k]
-	if c.MIM.Target == "hog" {
+	switch made := d.target.(type) {
+	case *masking.HOG:
 		most := largestMean(target, c.Model.InChans, c.MIM.NBins)
 		glyphs := func(values []float32) image.Image {
 			return Glyphs(values, d.grid(k), c.Model.InChans, c.MIM.NBins, s.Cell*d.zoom, most)
 		}
 		return []Panel{{Title: "target (HOG)", Image: glyphs(target)}, {Title: "prediction", Image: glyphs(prediction)}}, nil
+	case *masking.Pixels:
+		restored := make([]float32, len(pixels))
+		if err := made.Restore(restored, prediction, k, pixels); err != nil {
+			return nil, err
+		}
+		size := c.Data.ImageSize
+		pasted := Blend(pixels, restored, mask, d.grid(k), size, size, c.Model.InChans)
+		caption := ""
+		if c.MIM.NormPixLoss {
+			caption = "true mean, deviation"
+		}
+		return []Panel{
+			{Title: "prediction", Caption: caption, Image: d.picture(restored)},
+			{Title: "with the visible", Caption: caption, Image: d.picture(pasted)},
+		}, nil
+	default:
+		return nil, fmt.Errorf("viz: there is no picture of the target %T", made)
 	}
-	restored := make([]float32, len(pixels))
-	if err := d.task.Target().(*masking.Pixels).Restore(restored, prediction, k, pixels); err != nil {
-		return nil, err
-	}
-	size := c.Data.ImageSize
-	pasted := Blend(pixels, restored, mask, d.grid(k), size, size, c.Model.InChans)
-	caption := ""
-	if c.MIM.NormPixLoss {
-		caption = "true mean, deviation"
-	}
-	return []Panel{
-		{Title: "prediction", Caption: caption, Image: d.picture(restored)},
-		{Title: "with the visible", Caption: caption, Image: d.picture(pasted)},
-	}, nil
 }
 
 // addErrors draws the errors of all images, those of a scale with the same
@@ -258,19 +265,9 @@ func (d *reconstruction) addErrors() {
 			g := &d.sheet.Entries[i].Groups[1+k]
 			g.Panels = append(g.Panels, Panel{
 				Title:   "error",
-				Caption: fmt.Sprintf("mean %.3g, white %.3g", weightedMean(d.errors[i][k], d.weights[i][k]), most),
+				Caption: fmt.Sprintf("mean %.3g, white %.3g", localmim.MaskedMean(d.errors[i][k], d.weights[i][k]), most),
 				Image:   HeatPicture(d.errors[i][k], most, d.weights[i][k], d.grid(k), s.Cell*d.zoom),
 			})
 		}
 	}
-}
-
-// weightedMean is the loss of an image at a scale.
-func weightedMean(values, weights []float32) float64 {
-	var sum, total float64
-	for i, w := range weights {
-		sum += float64(w) * float64(values[i])
-		total += float64(w)
-	}
-	return sum / max(total, 1e-12)
 }

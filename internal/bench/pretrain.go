@@ -2,7 +2,6 @@ package bench
 
 import (
 	"fmt"
-	"slices"
 
 	"fasternet/configs"
 	"fasternet/graph/localmim"
@@ -29,29 +28,14 @@ func (o Options) pretraining(c *configs.Config, pool *kernels.Pool) (subject, er
 	if err != nil {
 		return subject{}, err
 	}
-	in := noise(net, o.Batch, o.Size)
-	side, visible := c.MIMUnits()
-	groups := 1
-	if c.MIM.MaskPer == "sample" {
-		groups = o.Batch
-	}
+	in := net.Noise(o.Batch)
 	optimizer, err := train.NewOptimizer(c, net.Store().Params(), nil, pool)
 	if err != nil {
 		return subject{}, err
 	}
 	number := uint64(0)
 	run := func() error {
-		in.Kept = in.Kept[:0]
-		r := rng.New(c.Seed, rng.Mask, number)
-		for range groups {
-			units := r.Perm(side * side)[:visible]
-			if c.Model.Name == "swin" {
-				slices.Sort(units)
-			}
-			for _, u := range units {
-				in.Kept = append(in.Kept, int32(u))
-			}
-		}
+		net.Draw(in.Kept, rng.New(c.Seed, rng.Mask, number))
 		number++
 		optimizer.ZeroGrad()
 		_, err := program.Run(in)
@@ -70,23 +54,4 @@ func (o Options) pretraining(c *configs.Config, pool *kernels.Pool) (subject, er
 		s.step = s.steps.step
 	}
 	return s, nil
-}
-
-// noise is a batch without meaning, all cells of which count.
-func noise(net *localmim.Model, batch, size int) localmim.Masked {
-	r := rng.New(0, rng.Bench)
-	random := func(n int) []float32 {
-		x := kernels.Aligned(n)
-		for i := range x {
-			x[i] = float32(r.NormFloat64())
-		}
-		return x
-	}
-	in := localmim.Masked{Images: random(batch * size * size * net.Channels())}
-	for _, s := range net.Scales() {
-		cells := batch * s.Grid * s.Grid
-		in.Targets = append(in.Targets, random(cells*s.Values))
-		in.Weights = append(in.Weights, slices.Repeat([]float32{1}, cells))
-	}
-	return in
 }

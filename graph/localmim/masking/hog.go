@@ -6,7 +6,6 @@ import (
 	"slices"
 	"sync"
 
-	"fasternet/internal/rng"
 	"fasternet/kernels"
 )
 
@@ -45,7 +44,7 @@ type hogScratch struct {
 // NewHOG prepares for images [height, width, channels]. Scale k has square cells
 // with sides of cells[k] pixels, which must divide the image. bias, if not nil,
 // has two constants for each scale, which are added to the two directions of the
-// gradient; see [HOGBias].
+// gradient: what the published runs have in place of zeros.
 func NewHOG(height, width, channels, bins int, cells []int, bias [][2]float32) (*HOG, error) {
 	switch {
 	case channels < 1:
@@ -95,23 +94,6 @@ func NewHOG(height, width, channels, bins int, cells []int, bias [][2]float32) (
 	}
 	return h, nil
 }
-
-// HOGBias draws the constants for NewHOG from the seed, uniform within ±1/3:
-// what the published runs have in place of zeros. They are the value of
-// hog_enc.k.conv.bias in an official checkpoint. A run must keep them.
-func HOGBias(seed uint64, scales int) [][2]float32 {
-	out := make([][2]float32, scales)
-	for k := range out {
-		r := rng.New(seed, rng.Init, rng.Hash(fmt.Sprintf("hog_enc.%d.conv.bias", k)))
-		for i := range out[k] {
-			out[k][i] = float32((2*r.Float64() - 1) / 3)
-		}
-	}
-	return out
-}
-
-// Bias is that of each scale.
-func (h *HOG) Bias() [][2]float32 { return slices.Clone(h.bias) }
 
 // Scales is the number of scales.
 func (h *HOG) Scales() int { return len(h.cells) }

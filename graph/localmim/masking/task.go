@@ -3,96 +3,92 @@ package masking
 import (
 	"fmt"
 
+	"fasternet/configs"
 	"fasternet/data"
+	"fasternet/graph/localmim"
+	"fasternet/internal/rng"
 )
 
-// Masks is one of [Columnar] and [Pyramid].
-type Masks interface {
-	// Kept is the number of patches of an image that the encoder sees.
-	Kept() int
-	// MaskGrid is the grid of what is removed as a whole: patches or units.
-	MaskGrid() Grid
-	// Scales is the number of decoders.
-	Scales() int
-	// ScaleGrid is the grid of cells that decoder k reconstructs, and Cells the
-	// sides of those of all decoders in pixels.
-	ScaleGrid(k int) Grid
-	Cells() []int
-
-	allocate(b *Batch, size int)
-	sample(b *Batch, at data.Position) error
-	complete(b *Batch, at data.Position) error
-}
-
-// Batch is what a batch of a [Task] carries beside its images.
-type Batch struct {
-	// Targets[k] is what decoder k reconstructs: [Size, cells, values].
-	Targets [][]float32
-	// Weights[k] is the mask at scale k: [Size, cells], from 0 (visible) to 1.
-	Weights [][]float32
-	// Mask is 1 where a patch (Columnar) or unit (Pyramid) is removed: [Size, grid].
-	Mask []float32
-	// Keep are the patches that the encoder sees, in its order, as places in raster
-	// order: [Size, Kept].
-	Keep []int32
-
-	targets, weights [][]float32 // memory for full batches
-	mask             []float32
-	keep             []int32
-}
-
-// Task makes masks and targets of the samples of a loader: it is the
-// [data.Extra] of LocalMIM, and Batch.Extra is then a *[Batch]. Everything follows
+// Task makes masks and targets of the samples of a loader for a LocalMIM: it is a
+// [data.Extra], and Batch.Extra is then a *[Batch]. Everything follows
 // from the image and the position in the run.
 type Task struct {
-	masks                   Masks
-	target                  Target
-	height, width, channels int
+	net       *localmim.Model
+	target    Target
+	scales    []configs.MIMScale
+	side      int  // units along a side of an image
+	visible   int  // units of an image
+	perSample bool // each image has a mask of its own
 }
 
-// NewTask returns the task to reconstruct a target at the scales of the masks,
-// for images of the shape given. The error says which scale does not fit.
-func NewTask(height, width, channels int, masks Masks, target Target) (*Task, error) {
-	if masks.Scales() != target.Scales() {
-		return nil, fmt.Errorf("masking: %d decoders for targets at %d scales; there must be as many", masks.Scales(), target.Scales())
-	}
-	for k, cell := range masks.Cells() {
-		g := masks.ScaleGrid(k)
-		if g.Rows*cell != height || g.Cols*cell != width {
-			return nil, fmt.Errorf("masking: the masks are for images of %d×%d pixels, but these have %d×%d", g.Rows*cell, g.Cols*cell, height, width)
-		}
-		if cells, _ := target.Shape(k); cells != g.Size() {
-			return nil, fmt.Errorf("masking: decoder %d reconstructs %v = %d cells of %d pixels, but its target has %d", k, g, g.Size(), cell, cells)
-		}
-	}
-	return &Task{masks, target, height, width, channels}, nil
+// ForTraining returns the task to train a model. The constants of its targets are those of
+// the model now.
+func ForTraining(net *localmim.Model) (*Task, error) {
+	return newTask(net, net.Config().MIM.MaskPer == "sample")
 }
 
-// Masks is what the task was made with.
-func (t *Task) Masks() Masks { return t.masks }
+// ForEvaluation is [ForTraining] with a mask for each image, also where the configuration has
+// one for a batch. It depends on the seed and the index of the image alone, so that what
+// is measured does not depend on the size of the batches.
+func ForEvaluation(net *localmim.Model) (*Task, error) { return newTask(net, true) }
 
-// Target is what the task was made with.
+func newTask(net *localmim.Model, perSample bool) (*Task, error) {
+	t := &Task{net: net, scales: net.Scales(), perSample: perSample}
+	t.side, t.visible = net.Units()
+	var err error
+	if t.target, err = targetOf(net); err != nil {
+		return nil, err
+	}
+	for k, s := range t.scales {
+		if cells, values := t.target.Shape(k); cells != s.Grid*s.Grid || values != s.Values {
+			return nil, fmt.Errorf("masking: decoder %d reconstructs %d×%d cells of %d values, but its target has %d of %d", k+1, s.Grid, s.Grid, s.Values, cells, values)
+		}
+		if s.Grid%t.side != 0 && t.side%s.Grid != 0 {
+			return nil, fmt.Errorf("masking: decoder %d: neither do %d×%[2]d cells divide %d×%[3]d mask units, nor these the cells", k+1, s.Grid, t.side)
+		}
+	}
+	return t, nil
+}
+
+// targetOf makes the target that a configuration names.
+func targetOf(net *localmim.Model) (Target, error) {
+	c := net.Config()
+	size, channels := c.Data.ImageSize, net.Channels()
+	var cells []int
+	var bias [][2]float32
+	for k, s := range net.Scales() {
+		cells, bias = append(cells, s.Cell), append(bias, net.HOGBias(k))
+	}
+	switch c.MIM.Target {
+	case "hog":
+		return NewHOG(size, size, channels, c.MIM.NBins, cells, bias)
+	case "pixel":
+		return NewPixels(size, size, channels, cells, c.MIM.NormPixLoss)
+	default:
+		return nil, fmt.Errorf("masking: mim.target: want hog or pixel, got %q", c.MIM.Target)
+	}
+}
+
+// Target is what is reconstructed.
 func (t *Task) Target() Target { return t.target }
 
 // Validate is part of [data.Extra].
 func (t *Task) Validate(_, height, width, channels int) error {
-	if height != t.height || width != t.width || channels != t.channels {
-		return fmt.Errorf("masking: the task is for images [%d, %d, %d]; the loader makes [%d, %d, %d]",
-			t.height, t.width, t.channels, height, width, channels)
+	if size := t.net.Config().Data.ImageSize; height != size || width != size || channels != t.net.Channels() {
+		return fmt.Errorf("masking: the task is for images [%d, %d, %d]; the loader makes [%d, %d, %d]", size, size, t.net.Channels(), height, width, channels)
 	}
 	return nil
 }
 
 // New is part of [data.Extra]: it returns a *[Batch].
 func (t *Task) New(size int) any {
-	b := &Batch{}
-	for k := range t.target.Scales() {
-		cells, values := t.target.Shape(k)
-		b.targets = append(b.targets, make([]float32, size*cells*values))
-		b.weights = append(b.weights, make([]float32, size*cells))
+	n := len(t.scales)
+	b := &Batch{Targets: make([][]float32, n), Weights: make([][]float32, n), Shared: !t.perSample}
+	for _, s := range t.scales {
+		cells := size * s.Grid * s.Grid
+		b.targets, b.weights = append(b.targets, make([]float32, cells*s.Values)), append(b.weights, make([]float32, cells))
 	}
-	b.Targets, b.Weights = make([][]float32, len(b.targets)), make([][]float32, len(b.weights))
-	t.masks.allocate(b, size)
+	b.mask, b.kept = make([]float32, size*t.side*t.side), make([]int32, size*t.visible)
 	return b
 }
 
@@ -100,28 +96,58 @@ func (t *Task) New(size int) any {
 func (t *Task) Sample(dst any, image []float32, at data.Position) error {
 	b := dst.(*Batch)
 	own := make([][]float32, len(b.targets))
-	for k := range own {
-		cells, values := t.target.Shape(k)
-		own[k] = b.targets[k][at.Place*cells*values:][:cells*values]
+	for k, s := range t.scales {
+		n := s.Grid * s.Grid * s.Values
+		own[k] = b.targets[k][at.Place*n:][:n]
 	}
 	if err := t.target.Compute(own, image); err != nil {
 		return err
 	}
-	return t.masks.sample(b, at)
+	if t.perSample {
+		t.draw(b, at.Place, at.Seed, at.Epoch, at.Index)
+	}
+	return nil
+}
+
+// draw makes the mask of an image and all that follows from it.
+func (t *Task) draw(b *Batch, place int, seed uint64, epoch, index int) {
+	units := t.side * t.side
+	kept, mask := b.kept[place*t.visible:][:t.visible], b.mask[place*units:][:units]
+	t.net.Draw(kept, rng.New(seed, rng.Mask, uint64(epoch), uint64(index)))
+	for u := range mask {
+		mask[u] = 1
+	}
+	for _, u := range kept {
+		mask[u] = 0
+	}
+	for k, s := range t.scales {
+		cells := s.Grid * s.Grid
+		scaleMask(b.weights[k][place*cells:][:cells], s.Grid, mask, t.side)
+	}
 }
 
 // Complete is part of [data.Extra].
 func (t *Task) Complete(dst any, at data.Position) error {
-	b := dst.(*Batch)
-	if err := t.masks.complete(b, at); err != nil {
-		return err
+	b, n, units := dst.(*Batch), at.Size, t.side*t.side
+	if b.Kept = b.kept[:n*t.visible]; b.Shared {
+		t.draw(b, 0, at.Seed, at.Epoch, at.Step)
+		b.Kept = b.kept[:t.visible]
+		repeat(b.mask[:n*units], units)
 	}
-	n := at.Size
-	for k := range b.targets {
-		cells, values := t.target.Shape(k)
-		b.Targets[k], b.Weights[k] = b.targets[k][:n*cells*values], b.weights[k][:n*cells]
+	b.Mask = b.mask[:n*units]
+	for k, s := range t.scales {
+		cells := s.Grid * s.Grid
+		b.Targets[k], b.Weights[k] = b.targets[k][:n*cells*s.Values], b.weights[k][:n*cells]
+		if b.Shared {
+			repeat(b.Weights[k], cells)
+		}
 	}
-	b.Keep = b.keep[:n*t.masks.Kept()]
-	b.Mask = b.mask[:n*t.masks.MaskGrid().Size()]
 	return nil
+}
+
+// repeat copies the part of the first image, n values, to the others.
+func repeat(x []float32, n int) {
+	for rest := x[n:]; len(rest) > 0; rest = rest[n:] {
+		copy(rest, x[:n])
+	}
 }

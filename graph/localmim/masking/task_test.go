@@ -11,8 +11,10 @@ import (
 	"strings"
 	"testing"
 
+	"fasternet/configs"
 	"fasternet/data"
 	"fasternet/data/picture"
+	"fasternet/graph/localmim"
 	"fasternet/graph/localmim/masking"
 )
 
@@ -37,35 +39,42 @@ func transform(size int) *data.TrainTransform {
 		Mean: []float32{0.5, 0.5, 0.5}, Std: []float32{0.25, 0.25, 0.25}, Channels: 3, Interpolation: picture.Bicubic}
 }
 
-func newTask(t testing.TB, size int, masks masking.Masks) *masking.Task {
+// The models are small; each mask unit of the Swin has 4×4 tokens in its first stage.
+const (
+	vitModel = `
+task: localmim
+model: {name: vit, embed_dim: 8, depth: 4, num_heads: 1, patch_size: 16}
+data: {image_size: 64}
+mim: {taps: [1, 2, 3, 4], scales: [4, 2, 1, 0.5], decoder_dim: 8, decoder_heads: 2}
+`
+	swinModel = `
+task: localmim
+model: {name: swin, embed_dim: 8, depths: [1, 1, 1], num_heads: [1, 1, 1], window_size: 3, patch_size: 4}
+data: {image_size: 64}
+mim: {decoder_dim: 8, decoder_heads: 2, mask_ratio: 0.5}
+`
+)
+
+func network(t testing.TB, text string, settings ...string) *localmim.Model {
 	t.Helper()
-	hog, err := masking.NewHOG(size, size, 3, 9, masks.Cells(), nil)
+	c, err := configs.Parse("test", text, settings...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	task, err := masking.NewTask(size, size, 3, masks, hog)
+	m, err := localmim.New(c, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func training(t testing.TB, net *localmim.Model) *masking.Task {
+	t.Helper()
+	task, err := masking.ForTraining(net)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return task
-}
-
-func columnar(t testing.TB) *masking.Columnar {
-	t.Helper()
-	c, err := masking.NewColumnar(64, 64, 16, 0.75, []float64{4, 2, 1, 0.5})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
-func pyramid(t testing.TB, perSample bool) *masking.Pyramid {
-	t.Helper()
-	p, err := masking.NewPyramid(masking.PyramidOptions{Height: 64, Width: 64, Patch: 4, Stages: 3, Ratio: 0.5, PerSample: perSample})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
 }
 
 // each runs two epochs and calls f with every batch.
@@ -94,17 +103,23 @@ func each(t *testing.T, task *masking.Task, workers int, f func(b *data.Batch, e
 
 func TestBatchesCarryTheirTask(t *testing.T) {
 	for _, c := range []struct {
-		name  string
-		masks masking.Masks
-	}{{"columnar", columnar(t)}, {"pyramid", pyramid(t, false)}, {"pyramid by sample", pyramid(t, true)}} {
+		name string
+		net  *localmim.Model
+	}{
+		{"vit", network(t, vitModel)},
+		{"vit, pixels", network(t, vitModel, "mim.target=pixel")},
+		{"vit, constants", network(t, vitModel, "mim.hog_bias=true")},
+		{"swin", network(t, swinModel)},
+		{"swin by sample", network(t, swinModel, "mim.mask_per=sample")},
+	} {
 		t.Run(c.name, func(t *testing.T) {
-			task := newTask(t, 64, c.masks)
-			var first []masking.Batch
+			task := training(t, c.net)
+			var first []*masking.Batch
 			for _, workers := range []int{1, 3} {
 				at := 0
 				each(t, task, workers, func(b *data.Batch, e *masking.Batch) {
-					check(t, task, b, e)
-					now := clone(e)
+					check(t, c.net, task, b, e)
+					now := e.Clone()
 					if workers == 1 {
 						first = append(first, now)
 					} else if !reflect.DeepEqual(now, first[at]) {
@@ -126,23 +141,17 @@ func TestBatchesCarryTheirTask(t *testing.T) {
 	}
 }
 
-// clone is the exported part of a batch.
-func clone(e *masking.Batch) masking.Batch {
-	out := masking.Batch{Mask: slices.Clone(e.Mask), Keep: slices.Clone(e.Keep)}
-	for k := range e.Targets {
-		out.Targets = append(out.Targets, slices.Clone(e.Targets[k]))
-		out.Weights = append(out.Weights, slices.Clone(e.Weights[k]))
-	}
-	return out
-}
-
-func check(t *testing.T, task *masking.Task, b *data.Batch, e *masking.Batch) {
+func check(t *testing.T, net *localmim.Model, task *masking.Task, b *data.Batch, e *masking.Batch) {
 	t.Helper()
-	masks, target := task.Masks(), task.Target()
-	size, maskSize := 64*64*3, masks.MaskGrid().Size()
-	p, isPyramid := masks.(*masking.Pyramid)
-	if len(e.Mask) != b.Size*maskSize || len(e.Keep) != b.Size*masks.Kept() {
-		t.Fatalf("%d values of the mask and %d kept for %d images", len(e.Mask), len(e.Keep), b.Size)
+	side, visible := net.Units()
+	target, size, units := task.Target(), 64*64*3, side*side
+	shared := net.Config().MIM.MaskPer == "batch"
+	lists := b.Size
+	if shared {
+		lists = 1
+	}
+	if len(e.Mask) != b.Size*units || len(e.Kept) != lists*visible || e.Shared != shared {
+		t.Fatalf("%d values of the mask and %d kept for %d images, shared %v", len(e.Mask), len(e.Kept), b.Size, e.Shared)
 	}
 	for i := range b.Size {
 		want := make([][]float32, target.Scales())
@@ -153,78 +162,98 @@ func check(t *testing.T, task *masking.Task, b *data.Batch, e *masking.Batch) {
 		if err := target.Compute(want, b.Images[i*size:][:size]); err != nil {
 			t.Fatal(err)
 		}
-		mask := e.Mask[i*maskSize:][:maskSize]
-		if same := slices.Equal(mask, e.Mask[:maskSize]); isPyramid && i > 0 && same == p.PerSample {
+		mask := e.Mask[i*units:][:units]
+		if same := slices.Equal(mask, e.Mask[:units]); i > 0 && same != shared {
 			t.Errorf("image %d has the mask of the first: %v", i, same)
 		}
-		for k := range want {
+		kept := e.Kept[i%lists*visible:][:visible]
+		for u, m := range mask {
+			if slices.Contains(kept, int32(u)) != (m == 0) {
+				t.Errorf("image %d: unit %d has the mask %v, kept are %v", i, u, m, kept)
+			}
+		}
+		for k, s := range net.Scales() {
 			n := len(want[k])
 			if !slices.Equal(e.Targets[k][i*n:][:n], want[k]) {
 				t.Errorf("image %d, scale %d: the target is not that of the image", i, k)
 			}
-			cells := masks.ScaleGrid(k)
-			weights := e.Weights[k][i*cells.Size():][:cells.Size()]
-			var total, removed float32
-			for _, w := range weights {
-				total += w
-			}
-			for _, m := range mask {
-				removed += m
-			}
-			if got, want := total/float32(cells.Size()), removed/float32(maskSize); got < want-1e-5 || got > want+1e-5 {
-				t.Errorf("image %d, scale %d: the mean weight is %v, that of the mask %v", i, k, got, want)
+			weights := e.Weights[k][i*s.Grid*s.Grid:][:s.Grid*s.Grid]
+			for cell, w := range weights {
+				var sum, pixels float32 // of the mask, pixel by pixel
+				for y := cell / s.Grid * s.Cell; y < (cell/s.Grid+1)*s.Cell; y++ {
+					for x := cell % s.Grid * s.Cell; x < (cell%s.Grid+1)*s.Cell; x++ {
+						sum, pixels = sum+mask[y*side/64*side+x*side/64], pixels+1
+					}
+				}
+				if w != sum/pixels {
+					t.Fatalf("image %d, scale %d: cell %d weighs %v, want %v", i, k, cell, w, sum/pixels)
+				}
 			}
 		}
 	}
 }
 
-func TestTaskErrors(t *testing.T) {
-	masks := columnar(t)
-	hog := func(size int, cells ...int) masking.Target {
-		h, err := masking.NewHOG(size, size, 3, 9, cells, nil)
+// In evaluation each image has its own mask, which does not depend on its batch.
+func TestEvaluationMasks(t *testing.T) {
+	task, err := masking.ForEvaluation(network(t, swinModel))
+	if err != nil {
+		t.Fatal(err)
+	}
+	masks := func(batch int) (all []float32) {
+		loader, err := data.NewLoader(noise{6, 70, 70}, data.LoaderOptions{Batch: batch, Seed: 3, Transform: transform(64), Extra: task})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return h
-	}
-	task := func(size int, target masking.Target) error {
-		_, err := masking.NewTask(size, size, 3, masks, target)
-		return err
-	}
-	for _, c := range []struct {
-		want string
-		err  error
-	}{
-		{"4 decoders for targets at 1 scales", task(64, hog(64, 4))},
-		{"for images of 64×64 pixels", task(128, hog(128, 4, 8, 16, 32))},
-		{"decoder 1 reconstructs 8×8 = 64 cells of 8", task(64, hog(64, 4, 4, 16, 32))},
-		{"the loader makes [32, 32, 3]", newTask(t, 64, masks).Validate(4, 32, 32, 3)},
-	} {
-		t.Run(c.want, func(t *testing.T) {
-			if c.err == nil || !strings.Contains(c.err.Error(), c.want) {
-				t.Errorf("error %v, want %q", c.err, c.want)
+		it := loader.Epoch(context.Background(), 0, 0)
+		defer it.Close()
+		for {
+			b, err := it.Next()
+			if err == io.EOF {
+				return all
 			}
-		})
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, b.Extra.(*masking.Batch).Mask...)
+		}
+	}
+	two := masks(2)
+	if !slices.Equal(two, masks(6)) || slices.Equal(two[:16], two[16:32]) {
+		t.Errorf("masks %v in batches of 2", two)
 	}
 }
 
-// The batches of a pre-training run of a ViT. What belongs to a Swin is made with
-// masking.NewPyramid instead.
+// The target that a program gets is one that it can predict, or there is no task.
+func TestTaskErrors(t *testing.T) {
+	if err := training(t, network(t, vitModel)).Validate(4, 32, 32, 3); err == nil || !strings.Contains(err.Error(), "the loader makes [32, 32, 3]") {
+		t.Errorf("got %v", err)
+	}
+	net := network(t, vitModel)
+	net.Config().MIM.Target = "words"
+	if _, err := masking.ForTraining(net); err == nil || !strings.Contains(err.Error(), `want hog or pixel, got "words"`) {
+		t.Errorf("got %v", err)
+	}
+	net.Config().MIM.Target = "pixel" // of a model for HOG
+	if _, err := masking.ForTraining(net); err == nil || !strings.Contains(err.Error(), "decoder 1 reconstructs 16×16 cells of 27 values, but its target has 256 of 48") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// The batches of a pre-training run.
 func Example() {
-	const size = 64
-	masks, err := masking.NewColumnar(size, size, 16, 0.75, []float64{4, 2, 1, 0.5})
+	c, err := configs.Parse("example", vitModel)
 	if err != nil {
 		log.Fatal(err)
 	}
-	target, err := masking.NewHOG(size, size, 3, 9, masks.Cells(), nil)
+	net, err := localmim.New(c, 1)
 	if err != nil {
 		log.Fatal(err)
 	}
-	task, err := masking.NewTask(size, size, 3, masks, target)
+	task, err := masking.ForTraining(net)
 	if err != nil {
 		log.Fatal(err)
 	}
-	loader, err := data.NewLoader(noise{8, 70, 70}, data.LoaderOptions{Batch: 8, Seed: 1, Transform: transform(size), Extra: task})
+	loader, err := data.NewLoader(noise{8, 70, 70}, data.LoaderOptions{Batch: 8, Seed: 1, Transform: transform(64), Extra: task})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -234,19 +263,42 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	made := batch.Extra.(*masking.Batch)
-	fmt.Println("the encoder sees", len(made.Keep)/batch.Size, "of", masks.MaskGrid(), "patches")
-	for k := range made.Targets {
-		cells, values := target.Shape(k)
-		fmt.Printf("decoder %d: %v cells of %d pixels, %d values each\n", k, masks.ScaleGrid(k), masks.Cells()[k], values)
-		if len(made.Targets[k]) != batch.Size*cells*values || len(made.Weights[k]) != batch.Size*cells {
-			log.Fatal("never")
-		}
+	masked := masking.Masked(batch)
+	fmt.Println("the encoder sees", len(masked.Kept)/batch.Size, "patches of an image")
+	for k, targets := range masked.Targets {
+		cells := len(masked.Weights[k]) / batch.Size
+		fmt.Printf("decoder %d: %d cells of %d values\n", k+1, cells, len(targets)/batch.Size/cells)
 	}
 	// Output:
-	// the encoder sees 4 of 4×4 patches
-	// decoder 0: 16×16 cells of 4 pixels, 27 values each
-	// decoder 1: 8×8 cells of 8 pixels, 27 values each
-	// decoder 2: 4×4 cells of 16 pixels, 27 values each
-	// decoder 3: 2×2 cells of 32 pixels, 27 values each
+	// the encoder sees 4 patches of an image
+	// decoder 1: 256 cells of 27 values
+	// decoder 2: 64 cells of 27 values
+	// decoder 3: 16 cells of 27 values
+	// decoder 4: 4 cells of 27 values
+}
+
+// What masks and targets of a batch cost the workers.
+func BenchmarkTask(b *testing.B) {
+	for _, c := range []struct {
+		name string
+		net  *localmim.Model
+	}{{"ViT", network(b, vitModel)}, {"Swin", network(b, swinModel)}, {"SwinPerSample", network(b, swinModel, "mim.mask_per=sample")}} {
+		b.Run(c.name, func(b *testing.B) {
+			const size = 8
+			task := training(b, c.net)
+			batch, image := task.New(size), make([]float32, 64*64*3)
+			for step := 0; b.Loop(); step++ {
+				at := data.Position{Step: step, Size: size}
+				for at.Place = range size {
+					at.Index = step*size + at.Place
+					if err := task.Sample(batch, image, at); err != nil {
+						b.Fatal(err)
+					}
+				}
+				if err := task.Complete(batch, at); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }

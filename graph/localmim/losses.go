@@ -1,0 +1,28 @@
+package localmim
+
+// SumLosses adds the losses of the images of the last run to sums, one after the other:
+// to sums[0] those over all scales, to sums[1+k] those of scale k. So the sums do not depend
+// on the size of the batches. weights are those of the run.
+func (p *Program) SumLosses(sums []float64, weights [][]float32) {
+	for i := range p.batch {
+		for k, w := range weights {
+			n := len(w) / p.batch
+			loss := MaskedMean(p.CellLosses(k)[i*n:][:n], w[i*n:][:n])
+			sums[0] += loss
+			sums[1+k] += loss
+		}
+	}
+}
+
+// MaskedMean is the loss of an image at a scale: the mean of the losses of its cells by their
+// weights. A cell without weight is visible, and may have no prediction.
+func MaskedMean(losses, weights []float32) float64 {
+	sum, masked := 0.0, 0.0
+	for c, w := range weights {
+		if w > 0 {
+			sum += float64(w) * float64(losses[c])
+			masked += float64(w)
+		}
+	}
+	return sum / masked
+}
