@@ -6,7 +6,7 @@ import (
 
 	"fasternet/configs"
 	"fasternet/data/classes"
-	"fasternet/eval"
+	"fasternet/data/sets"
 	"fasternet/model"
 )
 
@@ -21,7 +21,7 @@ func (f *modelFlags) classNames(m *model.Loaded, c *configs.Config) (names []str
 	if !asked || c.Data.Classes == "" {
 		return m.Classes, "", nil
 	}
-	listed, err := eval.ClassNames(c.Data)
+	listed, err := sets.ClassNames(c.Data)
 	if err != nil {
 		return nil, "", err
 	}

@@ -6,7 +6,8 @@ import (
 
 	"fasternet/configs"
 	"fasternet/data"
-	"fasternet/eval"
+	"fasternet/data/preprocess"
+	"fasternet/data/sets"
 	"fasternet/eval/viz"
 	"fasternet/train"
 
@@ -43,7 +44,7 @@ to it. ` + datasetHelp,
 			if err != nil {
 				return err
 			}
-			ds, err := eval.Open(config.Data, true)
+			ds, err := sets.Open(config.Data, true)
 			if err != nil {
 				return err
 			}
@@ -80,6 +81,6 @@ func browse(cmd *cobra.Command, config *configs.Config, ds data.Dataset, epoch, 
 	if err != nil {
 		return nil, err
 	}
-	t := eval.Transform(config.Data, config.Model.InChans)
+	t := preprocess.Evaluation(config.Data, config.Model.InChans)
 	return viz.Samples(cmd.Context(), loader, ds, epoch, count, viz.Colours{Mean: t.Mean, Std: t.Std})
 }

@@ -3,11 +3,10 @@ package cli
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"fasternet/configs"
 	"fasternet/data"
-	"fasternet/eval"
+	"fasternet/data/sets"
 
 	"github.com/spf13/cobra"
 )
@@ -45,7 +44,7 @@ func (f *datasetFlags) config(arg string) (*configs.Config, error) {
 		if err != nil || !info.IsDir() {
 			return nil, usageError{fmt.Errorf("%s is neither a preset, a YAML file, fashion-mnist nor a folder", arg)}
 		}
-		name = kindOf(arg)
+		name = sets.FormatIn(arg)
 		settings = append(settings, "data.dir="+quoted(arg))
 	} else {
 		settings = append(settings, "model.in_chans=1", "data.mean=[0.286]", "data.std=[0.353]")
@@ -55,20 +54,6 @@ func (f *datasetFlags) config(arg string) (*configs.Config, error) {
 		return nil, usageError{err}
 	}
 	return c, nil
-}
-
-// kindOf tells the kind of data set in a folder.
-func kindOf(dir string) string {
-	for _, k := range []struct{ pattern, kind string }{
-		{"train.pack", "packed"}, {"train*.tar", "shards"}, {"train/*.tar", "shards"}, {"train*.tar.*", "shards"}, {"train*.tgz", "shards"},
-		{"data_batch_1.bin", "cifar10"}, {"cifar-10-batches-bin", "cifar10"}, {"cifar-100-binary", "cifar100"},
-		{"train-images-idx3-ubyte*", "idx"}, {"train.txt", "annotations"},
-	} {
-		if found, _ := filepath.Glob(filepath.Join(dir, k.pattern)); len(found) > 0 {
-			return k.kind
-		}
-	}
-	return "imagefolder"
 }
 
 // dataPart is a part of a data set.
@@ -100,7 +85,7 @@ func (f *datasetFlags) open(c *configs.Config) (parts []dataPart, err error) {
 		if split == data.Val {
 			p.name = "validation"
 		}
-		if p.Dataset, err = eval.Open(c.Data, p.split == data.Train); err != nil {
+		if p.Dataset, err = sets.Open(c.Data, p.split == data.Train); err != nil {
 			return nil, err
 		}
 		parts = append(parts, p)

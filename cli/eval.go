@@ -9,6 +9,7 @@ import (
 	"fasternet/checkpoints"
 	"fasternet/data"
 	"fasternet/data/preprocess"
+	"fasternet/data/sets"
 	"fasternet/eval"
 	"fasternet/internal/printable"
 	"fasternet/kernels"
@@ -54,7 +55,7 @@ which, as a table (.csv) or a picture (.png).`,
 			if err != nil {
 				return err
 			}
-			ds, err := eval.Open(config.Data, split == string(data.Train))
+			ds, err := sets.Open(config.Data, split == string(data.Train))
 			if err != nil {
 				return err
 			}
@@ -70,7 +71,11 @@ which, as a table (.csv) or a picture (.png).`,
 			}
 			show := train.NewDisplay(os.Stderr)
 			show.Line("evaluating %s on %d images%s, %d threads, %s", which(m), ds.Len(), of(config.Data.Dir), pool.Workers(), pool.Kernels().Describe(runner.Precision))
-			show.Line("each image: %s", preprocess.Of(config.Data, config.Model.InChans))
+			images, err := preprocess.Of(config.Data, config.Model.InChans)
+			if err != nil {
+				return err
+			}
+			show.Line("each image: %s", images)
 			showLeftOut(show, data.LeftOutOf(ds))
 			for _, n := range data.NotesOf(ds) {
 				show.Line("note: %s", n)
@@ -89,7 +94,7 @@ which, as a table (.csv) or a picture (.png).`,
 				show.Line("note: %s", note)
 			}
 			show.Begin("evaluation", 0, ds.Len())
-			transform := eval.Transform(config.Data, config.Model.InChans)
+			transform := preprocess.Evaluation(config.Data, config.Model.InChans)
 			report, err := eval.Examine(cmd.Context(), runner, ds, transform, eval.Options{
 				Batch: config.Train.ValBatchSize, Workers: config.Data.Workers, SkipBad: f.skipBad(),
 				Progress: func(done, _ int) { show.Step(done, "evaluation") },

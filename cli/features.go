@@ -6,7 +6,7 @@ import (
 
 	"fasternet/data"
 	"fasternet/data/preprocess"
-	"fasternet/eval"
+	"fasternet/data/sets"
 	"fasternet/eval/predict"
 	"fasternet/kernels"
 	"fasternet/model"
@@ -66,14 +66,18 @@ The last line on standard output is a JSON object: count, the shapes by name, an
 			if err != nil {
 				return err
 			}
+			how, err := preprocess.Decoding(config.Data)
+			if err != nil {
+				return err
+			}
 			var in *predict.Inputs
 			if dataset {
-				ds, err := eval.Open(config.Data, split == string(data.Train))
+				ds, err := sets.Open(config.Data, split == string(data.Train))
 				if err != nil {
 					return err
 				}
 				in = predict.FromDataset(ds)
-			} else if in, err = predict.Open(args, m.Model.Channels(), preprocess.Decoding(config.Data)); err != nil {
+			} else if in, err = predict.Open(args, m.Model.Channels(), how); err != nil {
 				return err
 			}
 			pool := kernels.NewPool(config.Threads)

@@ -6,7 +6,7 @@ import (
 	"os"
 
 	"fasternet/data"
-	"fasternet/eval"
+	"fasternet/data/preprocess"
 	"fasternet/eval/probe"
 	"fasternet/internal/printable"
 	"fasternet/train"
@@ -105,7 +105,7 @@ and loss of the last epoch, best_top1 and best_epoch, epochs, count and training
 // augmented computes the training features of an epoch from images that are
 // cropped and flipped at random.
 func (e *encoder) augmented(c *cobra.Command, f *probeFlags, show *train.Display) func(epoch int) (*probe.Set, error) {
-	t := eval.Transform(e.config.Data, e.config.Model.InChans)
+	t := preprocess.Evaluation(e.config.Data, e.config.Model.InChans)
 	transform := &data.TrainTransform{
 		Size: t.Size, Scale: [2]float64{0.08, 1}, Ratio: [2]float64{3.0 / 4, 4.0 / 3}, HFlip: 0.5, OneDraw: true,
 		Padding: e.config.Augment.Padding, Interpolation: t.Interpolation, Mean: t.Mean, Std: t.Std, Channels: t.Channels,

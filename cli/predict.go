@@ -10,7 +10,6 @@ import (
 	"fasternet/checkpoints"
 	"fasternet/configs"
 	"fasternet/data/preprocess"
-	"fasternet/eval"
 	"fasternet/eval/predict"
 	"fasternet/formats/safetensors"
 	"fasternet/kernels"
@@ -70,7 +69,11 @@ order of the outputs.`,
 			if err != nil {
 				return err
 			}
-			in, err := predict.Open(args, m.Model.Channels(), preprocess.Decoding(config.Data))
+			how, err := preprocess.Decoding(config.Data)
+			if err != nil {
+				return err
+			}
+			in, err := predict.Open(args, m.Model.Channels(), how)
 			if err != nil {
 				return err
 			}
@@ -134,7 +137,7 @@ func checkLogitsFile(path string) error {
 // command. With bar, a bar of that name shows the progress.
 func (f *modelFlags) inputs(config *configs.Config, show *train.Display, name string, bar bool) predict.Options {
 	o := predict.Options{
-		Transform: eval.Transform(config.Data, config.Model.InChans),
+		Transform: preprocess.Evaluation(config.Data, config.Model.InChans),
 		Batch:     config.Train.ValBatchSize, Workers: config.Data.Workers, SkipBad: f.skipBad(),
 	}
 	if bar {

@@ -5,6 +5,7 @@ import (
 
 	"fasternet/configs"
 	"fasternet/data"
+	"fasternet/data/sets"
 	"fasternet/eval"
 	"fasternet/eval/predict"
 	"fasternet/eval/probe"
@@ -102,7 +103,7 @@ func (f *probeFlags) features(c *cobra.Command, show *train.Display, training bo
 	if e.which, err = predict.FeatureName(f.stage); err != nil {
 		return nil, nil, err
 	}
-	if e.train, e.val, err = eval.OpenBoth(config.Data); err != nil {
+	if e.train, e.val, err = sets.OpenBoth(config.Data); err != nil {
 		return nil, nil, err
 	}
 	var notes []string

@@ -9,7 +9,6 @@ import (
 	"fasternet/data"
 	"fasternet/data/preprocess"
 	"fasternet/data/sets"
-	"fasternet/eval"
 	"fasternet/eval/viz"
 	"fasternet/graph/vit"
 	"fasternet/kernels"
@@ -171,18 +170,22 @@ func (d *drawing) attention(cmd *cobra.Command) (kind string, sheet *viz.Sheet, 
 // prepare completes the options and opens the images.
 func (d *drawing) prepare(c *configs.Config, title string) (ds data.Dataset, err error) {
 	o := &d.options
-	o.Title, o.Transform, o.Workers = title, eval.Transform(c.Data, c.Model.InChans), c.Data.Workers
+	o.Title, o.Transform, o.Workers = title, preprocess.Evaluation(c.Data, c.Model.InChans), c.Data.Workers
 	if !d.ownSeed {
 		o.Seed = c.Seed
 	}
 	var left []data.LeftOut
 	if len(d.images) == 0 {
-		ds, err = eval.Open(c.Data, d.train)
+		ds, err = sets.Open(c.Data, d.train)
 		left = data.LeftOutOf(ds)
 	} else {
 		var files sets.Files
+		how, wrong := preprocess.Decoding(c.Data)
+		if wrong != nil {
+			return nil, wrong
+		}
 		files, left, err = listImages(d.images)
-		ds = files.As(preprocess.Decoding(c.Data))
+		ds = files.As(how)
 	}
 	if err != nil {
 		return nil, err

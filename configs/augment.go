@@ -30,18 +30,6 @@ func (e Erasing) check() *problem {
 	return nil
 }
 
-// Policy is the RandAugment of a configuration that passed the checks, or nil.
-func (a Augment) Policy() *policy.RandAugment {
-	if a.RandAugment == "" {
-		return nil
-	}
-	p, err := policy.Parse(a.RandAugment)
-	if err != nil {
-		return nil
-	}
-	return &p
-}
-
 // mixes reports whether mixup or CutMix is on.
 func (a Augment) mixes() bool {
 	return a.Mixup > 0 || a.Cutmix > 0 || len(a.CutmixMinmax) > 0

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"fasternet/configs"
+	"fasternet/data/policy"
 )
 
 // RandAugment and erasing of the published recipes.
@@ -27,8 +28,8 @@ func TestAugmentOfPresets(t *testing.T) {
 			a.ColorJitter != 0 || a.Repeats != 1 || a.MixupMode != "batch" || a.MixupOffEpoch != 0 {
 			t.Errorf("%s: %+v", name, a)
 		}
-		if p := a.Policy(); (p == nil) != (want == "") || p != nil && (!p.Increasing || p.Std != 0.5 || p.Ops != 2) {
-			t.Errorf("%s: policy %+v", name, p)
+		if p, err := policy.Parse(a.RandAugment); want != "" && (err != nil || !p.Increasing || p.Std != 0.5 || p.Ops != 2) {
+			t.Errorf("%s: policy %+v, %v", name, p, err)
 		}
 	}
 }

@@ -33,8 +33,9 @@ var Tasks = []string{"classify", "localmim"}
 // Precisions are the values of precision.
 var Precisions = []string{"fp32", "bf16", "auto"}
 
-// check finds the first impossible value.
-func (c *Config) check() *problem {
+// check finds the first impossible value. Where it is not strict, names of formats and
+// augmentations may be those of another program.
+func (c *Config) check(strict bool) *problem {
 	if p := checkFinite("", reflect.ValueOf(*c)); p != nil {
 		return p
 	}
@@ -45,7 +46,7 @@ func (c *Config) check() *problem {
 		func() *problem { return oneOf("precision", c.Precision, Precisions...) },
 		func() *problem { return oneOf("from_weights", c.FromWeights, "auto", "plain", "ema") },
 		c.Model.check,
-		func() *problem { return c.Data.check(c.Model) },
+		func() *problem { return c.Data.check(c.Model, strict) },
 		c.Augment.check,
 		c.Loss.check,
 		c.Distill.check,
@@ -111,7 +112,7 @@ func oneOf(key, v string, options ...string) *problem {
 // checkFinite refuses NaN and infinity anywhere.
 func checkFinite(key string, v reflect.Value) *problem {
 	switch v.Kind() {
-	case reflect.Float64:
+	case reflect.Float32, reflect.Float64:
 		if f := v.Float(); math.IsNaN(f) || math.IsInf(f, 0) {
 			return wrong(key, "want a finite number, got %v", f)
 		}
@@ -148,9 +149,9 @@ func (d Data) Scale(epoch int) int {
 	return d.ImageSize
 }
 
-func (d Data) check(m Model) *problem {
+func (d Data) check(m Model, strict bool) *problem {
 	if p := first(
-		d.checkSource(),
+		d.checkSource(strict),
 		atLeast("data.image_size", d.ImageSize, 1),
 		m.checkImageSize("data.image_size", d.ImageSize),
 		oneOf("data.interpolation", d.Interpolation, "bilinear", "bicubic", "lanczos"),

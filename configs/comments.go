@@ -105,11 +105,19 @@ func (c comments) annotate(n *yaml.Node, t reflect.Type, section string) {
 			if name, _, _ := strings.Cut(f.Tag.Get("yaml"), ","); name != key.Value {
 				continue
 			}
-			if f.Type.Kind() == reflect.Struct {
+			switch name := join(section, key.Value); {
+			case f.Type.Kind() == reflect.Struct:
 				key.HeadComment = c[f.Type.Name()]
-				c.annotate(value, f.Type, join(section, key.Value))
-			} else {
-				value.LineComment = withLimit(c[t.Name()+"."+f.Name], join(section, key.Value))
+				c.annotate(value, f.Type, name)
+			case name == "data.name":
+				value.LineComment = c[t.Name()+"."+f.Name] + describeKinds(dataNames())
+			case name == "data.options":
+				key.HeadComment = c[t.Name()+"."+f.Name]
+				annotateOptions(value, dataFormat(valueOf(n, "name").Value))
+			case name == "augment.extra":
+				key.HeadComment = c[t.Name()+"."+f.Name] + describeKinds(kindNames(Augmentations()))
+			default:
+				value.LineComment = withLimit(c[t.Name()+"."+f.Name], name)
 			}
 		}
 	}
@@ -126,4 +134,22 @@ func withLimit(comment, key string) string {
 		return limit
 	}
 	return comment + "; " + limit
+}
+
+// describeKinds is the list of what a key can name.
+func describeKinds(names []string) string {
+	if names == nil {
+		return ""
+	}
+	return "; there are " + listed(names)
+}
+
+// annotateOptions puts the explanations of a format's options to them.
+func annotateOptions(n *yaml.Node, f *DataFormat) {
+	if f == nil {
+		return
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		n.Content[i+1].LineComment = kindDoc(f.options(), n.Content[i].Value)
+	}
 }

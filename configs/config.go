@@ -66,18 +66,19 @@ type Model struct {
 
 // Data is where the images come from and how they become tensors.
 type Data struct {
-	Name          string    `yaml:"name"` // kind of data set: one of DataSets
+	Name          string    `yaml:"name"` // format of the data set
 	Dir           string    `yaml:"dir"`
 	Train         string    `yaml:"train"`        // folder or file of the training part, relative to dir; "" for the usual name
 	Val           string    `yaml:"val"`          // of the validation part
 	TrainLabels   string    `yaml:"train_labels"` // of name idx: the files of labels
 	ValLabels     string    `yaml:"val_labels"`
-	Classes       string    `yaml:"classes"`      // file with a class name in each line, relative to dir; "" for those that the data set says
-	LabelKind     string    `yaml:"label_kind"`   // of lists and shards: labels are the number or the name of a class, or auto for what they look like
-	LabelKey      string    `yaml:"label_key"`    // of tables: the column of the label; of shards: the member or the key in json, or folder; "" for the usual ones
-	ValFraction   float64   `yaml:"val_fraction"` // of the training part, held out for validation; 0 for a part of its own
-	ValSeed       uint64    `yaml:"val_seed"`     // which images are held out
-	ValSplit      string    `yaml:"val_split"`    // how val_fraction chooses images: hash, each by its own name, so adding or removing files moves no other image; shuffle, the rule of older versions, which moves others
+	Classes       string    `yaml:"classes"`           // file with a class name in each line, relative to dir; "" for those that the data set says
+	LabelKind     string    `yaml:"label_kind"`        // of lists and shards: labels are the number or the name of a class, or auto for what they look like
+	LabelKey      string    `yaml:"label_key"`         // of tables: the column of the label; of shards: the member or the key in json, or folder; "" for the usual ones
+	Options       Options   `yaml:"options,omitempty"` // that only this format has; config show lists them
+	ValFraction   float64   `yaml:"val_fraction"`      // of the training part, held out for validation; 0 for a part of its own
+	ValSeed       uint64    `yaml:"val_seed"`          // which images are held out
+	ValSplit      string    `yaml:"val_split"`         // how val_fraction chooses images: hash, each by its own name, so adding or removing files moves no other image; shuffle, the rule of older versions, which moves others
 	ImageSize     int       `yaml:"image_size"`
 	MultiScale    string    `yaml:"multi_scale"` // 192_280: 192 px up to epoch 280, then image_size
 	Interpolation string    `yaml:"interpolation"`
@@ -102,6 +103,7 @@ type Augment struct {
 	Padding         int       `yaml:"padding"`      // of the random crop that images of about 32 px get instead, at image_size up to 32
 	RandAugment     string    `yaml:"rand_augment"` // policy such as rand-m9-mstd0.5-inc1; "" for off
 	ColorJitter     float64   `yaml:"color_jitter"` // strength of random brightness, contrast and saturation, in the place of rand_augment
+	Extra           []Extra   `yaml:"extra"`        // more augmentations of the 8-bit image in their order, after rand_augment or color_jitter: names, or {name: solarize, prob: 0.2, threshold: 128}
 	Erasing         Erasing   `yaml:"erasing"`
 	Repeats         int       `yaml:"repeats"` // views of an image in a batch, each augmented anew: repeated augmentation
 	Mixup           float64   `yaml:"mixup"`   // alpha; 0 for off

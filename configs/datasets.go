@@ -1,21 +1,76 @@
 package configs
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+	"strings"
 
-// DataSets are the values of data.name:
-//
-//	imagefolder     dir/train/<class>/… and dir/val/<class>/…
-//	annotations     text files with a path and a label in each line
-//	fashion-mnist   Fashion-MNIST, wherever it is
-//	idx             images and labels in IDX files, as MNIST
-//	cifar10, cifar100, cifar100-coarse   the binary version
-//	shards          tar files in WebDataset form
-//	packed          files that "data pack" wrote
-var DataSets = []string{"imagefolder", "annotations", "fashion-mnist", "idx", "cifar10", "cifar100", "cifar100-coarse", "shards", "packed"}
+	"gopkg.in/yaml.v3"
+)
 
-// partKeys says which data sets have a name for their parts, and an example.
-var partKeys = map[string]string{
-	"imagefolder": "train", "annotations": "train.txt", "idx": "train-images-idx3-ubyte.gz", "shards": "train-{000000..000127}.tar", "packed": "train.pack",
+// DataFormat is what a configuration knows of a format of data sets, a value of data.name.
+type DataFormat struct {
+	Kind
+	// Keys are those of the section data that it takes, of [FormatKeys].
+	Keys []string
+	// Example is a value of data.train, of a format that takes it.
+	Example string
+}
+
+// FormatKeys are the keys of the section data that only some formats take.
+var FormatKeys = []string{"train", "val", "train_labels", "val_labels", "classes", "label_kind", "label_key"}
+
+// DataFormats lists the formats of data sets; nil if the program knows none.
+func DataFormats() []DataFormat {
+	if registered.formats == nil {
+		return nil
+	}
+	return registered.formats()
+}
+
+// dataFormat is the format of a name, or nil.
+func dataFormat(name string) *DataFormat {
+	for _, f := range DataFormats() {
+		if f.Name == name {
+			return &f
+		}
+	}
+	return nil
+}
+
+func (f *DataFormat) takes(key string) bool { return slices.Contains(f.Keys, key) }
+
+// takers are the names of the formats that take a key.
+func takers(key string) (names []string) {
+	for _, f := range DataFormats() {
+		if f.takes(key) {
+			names = append(names, f.Name)
+		}
+	}
+	return names
+}
+
+// dataNames are the values of data.name.
+func dataNames() (names []string) {
+	for _, f := range DataFormats() {
+		names = append(names, f.Name)
+	}
+	return names
+}
+
+func kindNames(kinds []Kind) (names []string) {
+	for _, k := range kinds {
+		names = append(names, k.Name)
+	}
+	return names
+}
+
+// listed is a list of names in words.
+func listed(names []string) string {
+	if len(names) < 2 {
+		return strings.Join(names, "")
+	}
+	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
 }
 
 // The values of data.val_split.
@@ -25,9 +80,12 @@ const (
 )
 
 // checkSource checks what says where the images are.
-func (d Data) checkSource() *problem {
+func (d Data) checkSource(strict bool) *problem {
+	f := dataFormat(d.Name)
+	if names := dataNames(); f == nil && names != nil && strict {
+		return oneOf("data.name", d.Name, names...)
+	}
 	if p := first(
-		oneOf("data.name", d.Name, DataSets...),
 		oneOf("data.on_bad_image", d.OnBadImage, "error", "skip"),
 		oneOf("data.label_kind", d.LabelKind, "auto", "number", "name"),
 		within("data.val_fraction", d.ValFraction, 0, 0.99),
@@ -35,42 +93,115 @@ func (d Data) checkSource() *problem {
 	); p != nil {
 		return p
 	}
-	for _, k := range []struct{ key, value string }{{"data.train", d.Train}, {"data.val", d.Val}} {
-		if k.value != "" && partKeys[d.Name] == "" {
-			return wrong(k.key, "a data set of name %s has files of fixed names, got %q; leave it out", d.Name, k.value).with("data.name")
-		}
-	}
-	for _, k := range []struct{ key, value string }{{"data.train_labels", d.TrainLabels}, {"data.val_labels", d.ValLabels}} {
-		if k.value != "" && d.Name != "idx" {
-			return wrong(k.key, "only a data set of name idx has files of labels, this is %s; leave it out", d.Name).with("data.name")
-		}
-	}
-	if d.Classes != "" && !slices.Contains([]string{"imagefolder", "annotations", "idx", "shards"}, d.Name) {
-		return wrong("data.classes", "a data set of name %s says its classes itself, got %q; leave it out", d.Name, d.Classes).with("data.name")
-	}
-	if d.Name != "annotations" && d.Name != "shards" {
-		switch {
-		case d.LabelKind != "auto":
-			return wrong("data.label_kind", "only lists (annotations) and shards have labels in a text, this is %s; leave it out", d.Name)
-		case d.LabelKey != "":
-			return wrong("data.label_key", "only lists (annotations) and shards have labels in a text, this is %s; leave it out", d.Name)
+	if f != nil {
+		if p := d.checkFormatKeys(f); p != nil {
+			return p
 		}
 	}
 	if d.ValFraction > 0 && (d.Val != "" || d.ValLabels != "") {
 		return wrong("data.val_fraction", "want either a part of its own (data.val) or a fraction of the training part, got both").with("data.val", "data.val_labels")
 	}
-	if d.Name == "idx" {
-		if p := first(pair("data.train_labels", d.Train, d.TrainLabels), pair("data.val_labels", d.Val, d.ValLabels)); p != nil {
-			return p
+	return nil
+}
+
+// checkFormatKeys refuses keys that the format of a data set does not take.
+func (d Data) checkFormatKeys(f *DataFormat) *problem {
+	for _, k := range []struct {
+		key, value, usual string
+		why               func(value string) string
+	}{
+		{"train", d.Train, "", d.fixedNames},
+		{"val", d.Val, "", d.fixedNames},
+		{"train_labels", d.TrainLabels, "", d.onlySome("train_labels", "files of labels")},
+		{"val_labels", d.ValLabels, "", d.onlySome("val_labels", "files of labels")},
+		{"classes", d.Classes, "", func(value string) string {
+			return fmt.Sprintf("a data set of name %s says its classes itself, got %q", d.Name, value)
+		}},
+		{"label_kind", d.LabelKind, "auto", d.onlySome("label_kind", "labels in a text")},
+		{"label_key", d.LabelKey, "", d.onlySome("label_key", "labels in a text")},
+	} {
+		if k.value != k.usual && !f.takes(k.key) {
+			return wrong("data."+k.key, "%s; leave it out", k.why(k.value)).with("data.name")
 		}
+	}
+	if !f.takes("train_labels") {
+		return nil
+	}
+	return first(d.pair(f, "data.train_labels", d.Train, d.TrainLabels), d.pair(f, "data.val_labels", d.Val, d.ValLabels))
+}
+
+func (d Data) fixedNames(value string) string {
+	return fmt.Sprintf("a data set of name %s has files of fixed names, got %q", d.Name, value)
+}
+
+// onlySome says which formats have what a key is about.
+func (d Data) onlySome(key, what string) func(string) string {
+	return func(string) string {
+		names := takers(key)
+		if len(names) == 1 {
+			return fmt.Sprintf("only a data set of name %s has %s, this is %s", names[0], what, d.Name)
+		}
+		return fmt.Sprintf("only data sets of the names %s have %s, this is %s", listed(names), what, d.Name)
+	}
+}
+
+// pair: images and labels are named both or not at all.
+func (Data) pair(f *DataFormat, key, images, labels string) *problem {
+	if (images == "") != (labels == "") {
+		return wrong(key, "want the file of labels together with the file of images, e.g. train: %s, train_labels: train-labels-idx1-ubyte.gz", f.Example).with("data.name", "data.train", "data.val")
 	}
 	return nil
 }
 
-// pair: images and labels are named both or not at all.
-func pair(key, images, labels string) *problem {
-	if (images == "") != (labels == "") {
-		return wrong(key, "want the file of labels together with that of images, e.g. train: %s, train_labels: train-labels-idx1-ubyte.gz", partKeys["idx"]).with("data.name", "data.train", "data.val")
+// changeFormat looks for another data.name in a document before its other keys are read:
+// options that were set for the old format are void then.
+func (l *loader) changeFormat(root *yaml.Node) {
+	section := valueOf(root, "data")
+	if section == nil {
+		return
 	}
-	return nil
+	name := valueOf(section, "name")
+	if name == nil || name.Value == l.config.Data.Name {
+		return
+	}
+	l.given.data = nil
+	for key := range l.origin {
+		if key == "data.options" || strings.HasPrefix(key, "data.options.") {
+			delete(l.origin, key)
+		}
+	}
+}
+
+// dataOptions reads data.options. Keys that are there already are replaced.
+func (l *loader) dataOptions(n *yaml.Node, where func(*yaml.Node) string) {
+	const key = "data.options"
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	if n.Kind != yaml.MappingNode {
+		l.report(where(n), key, "want keys and values, got %s", describe(n))
+		return
+	}
+	l.given.data = l.collect(n, l.given.data, key+".", where)
+	l.origin[key] = where(n)
+}
+
+// resolveDataOptions gives the format of the data set all of its options.
+func (l *loader) resolveDataOptions() {
+	d := &l.config.Data
+	if f := dataFormat(d.Name); f != nil {
+		d.Options = l.resolve(&f.Kind, "a data set of name "+d.Name, "data.options.", l.given.data)
+		return
+	}
+	var err error
+	if d.Options, err = plain(l.given.data); err != nil {
+		l.report("config", "data.options", "%v", err)
+	}
+}
+
+// strictName says whether data.name must be a format that the program knows. A
+// configuration in a checkpoint may name one of another program: its weights can be used
+// without its data.
+func (l *loader) strictName() bool {
+	return !l.noFiles || strings.HasPrefix(l.origin["data.name"], "--set ")
 }

@@ -81,6 +81,8 @@ func (l *loader) finish(settings []string) {
 	if l.incomplete {
 		return
 	}
+	l.resolveDataOptions()
+	l.resolveExtras()
 	if l.config.Task == "localmim" {
 		l.config.fillMIM()
 		if _, set := l.origin["checkpoint.monitor"]; !set {
@@ -125,6 +127,11 @@ type loader struct {
 	crop   map[string]string // where the crop of evaluation was set, if nobody has chosen it
 
 	noFiles bool // base may name a preset only
+
+	given struct { // what only kinds can read, which are known when all is read
+		data   []option // data.options
+		extras []extraGiven
+	}
 
 	problems   []error
 	incomplete bool            // a part could not be read
@@ -180,6 +187,7 @@ func (l *loader) file(name string, text []byte) error {
 	root := doc.Content[0]
 	l.base(name, root)
 	l.changeFamily(root)
+	l.changeFormat(root)
 	where := func(n *yaml.Node) string { return fmt.Sprintf("%s:%d", name, n.Line) }
 	l.decode(root, reflect.ValueOf(l.config).Elem(), "", where)
 	return nil
@@ -231,6 +239,7 @@ func (l *loader) set(setting string) error {
 		leaf = &yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{{Kind: yaml.ScalarNode, Tag: "!!str", Value: keys[i]}, leaf}}
 	}
 	l.changeFamily(leaf)
+	l.changeFormat(leaf)
 	l.decode(leaf, reflect.ValueOf(l.config).Elem(), "", func(*yaml.Node) string { return "--set " + setting })
 	return nil
 }
@@ -268,6 +277,14 @@ func (l *loader) decode(n *yaml.Node, v reflect.Value, prefix string, where func
 			l.decode(value, field, name+".", where)
 			continue
 		}
+		switch field.Addr().Interface().(type) {
+		case *Options:
+			l.dataOptions(value, where)
+			continue
+		case *[]Extra:
+			l.extras(value, where)
+			continue
+		}
 		fresh := reflect.New(field.Type())
 		if !fits(value, field.Type()) || value.Decode(fresh.Interface()) != nil {
 			l.report(where(key), name, "want %s, got %s", typeName(field.Type()), describe(value))
@@ -293,9 +310,10 @@ func fits(n *yaml.Node, t reflect.Type) bool {
 			}
 		}
 		return n.Kind == yaml.SequenceNode || t == reflect.TypeFor[Heads]() && tag == "!!int"
-	case reflect.Int, reflect.Uint64:
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
+		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
 		return tag == "!!int"
-	case reflect.Float64:
+	case reflect.Float32, reflect.Float64:
 		return tag == "!!int" || tag == "!!float"
 	case reflect.Bool:
 		return tag == "!!bool"
@@ -320,11 +338,11 @@ func fieldOf(v reflect.Value, key string) (field reflect.Value, known []string) 
 
 func typeName(t reflect.Type) string {
 	switch t.Kind() {
-	case reflect.Int:
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		return "an integer"
-	case reflect.Uint64:
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
 		return "an integer of 0 or more"
-	case reflect.Float64:
+	case reflect.Float32, reflect.Float64:
 		return "a number"
 	case reflect.Bool:
 		return "true or false"

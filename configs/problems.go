@@ -102,7 +102,7 @@ func (l *loader) check() {
 	}
 	had := map[string]bool{}
 	for !l.full() {
-		p := c.check()
+		p := c.check(l.strictName())
 		if p == nil || had[p.key] {
 			return
 		}

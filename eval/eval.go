@@ -6,9 +6,7 @@ import (
 	"context"
 	"math"
 
-	"fasternet/configs"
 	"fasternet/data"
-	"fasternet/data/preprocess"
 	"fasternet/graph"
 )
 
@@ -90,9 +88,4 @@ func crossEntropy(row []float32, label int) float64 {
 		sum += math.Exp(float64(v) - top)
 	}
 	return math.Log(sum) + top - float64(row[label])
-}
-
-// Transform is the evaluation transform of a configuration.
-func Transform(d configs.Data, channels int) *data.EvalTransform {
-	return preprocess.Of(d, channels).Transform
 }

@@ -9,6 +9,7 @@ import (
 	"fasternet/configs"
 	"fasternet/data"
 	"fasternet/data/picture"
+	"fasternet/data/preprocess"
 	"fasternet/eval"
 	"fasternet/graph"
 	"fasternet/kernels"
@@ -60,7 +61,7 @@ func (m *linear) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, erro
 }
 
 func transform() *data.EvalTransform {
-	return eval.Transform(configs.Data{ImageSize: 8, TestCropRatio: 1, Interpolation: "bicubic", Mean: []float64{0}, Std: []float64{1}}, 1)
+	return preprocess.Evaluation(configs.Data{ImageSize: 8, TestCropRatio: 1, Interpolation: "bicubic", Mean: []float64{0}, Std: []float64{1}}, 1)
 }
 
 func ExampleEvaluate() {

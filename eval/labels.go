@@ -128,7 +128,7 @@ func partsOf(d configs.Data, train, val data.Dataset) (parts []data.Dataset) {
 // Remarks are what the openers of the parts noticed that is possible, but may not be
 // meant. A part that is nil is passed over.
 func Remarks(d configs.Data, train, val data.Dataset) (lines []string) {
-	if path := unusedValidation(d); path != "" {
+	if path := sets.UnusedValidation(d); path != "" {
 		lines = append(lines, fmt.Sprintf("data.val_fraction holds the validation images out of the training part: %s is not used", path))
 	}
 	for _, ds := range partsOf(d, train, val) {

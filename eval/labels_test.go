@@ -14,6 +14,7 @@ import (
 	"fasternet/configs"
 	"fasternet/data"
 	"fasternet/data/picture"
+	"fasternet/data/sets"
 	"fasternet/eval"
 )
 
@@ -110,11 +111,11 @@ func TestLabelsOfValidationAreLikeTraining(t *testing.T) {
 		{"names", "0.png 1\n1.png 10\n2.png 2\n3.png 3\n", []int{0, 2}},
 	} {
 		write("train.txt", c.train)
-		val, err := eval.Open(config, false)
+		val, err := sets.Open(config, false)
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, both, err := eval.OpenBoth(config)
+		_, both, err := sets.OpenBoth(config)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -125,17 +126,17 @@ func TestLabelsOfValidationAreLikeTraining(t *testing.T) {
 	if err := os.Remove(filepath.Join(dir, "train.txt")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := eval.Open(config, false); err == nil || !strings.Contains(err.Error(), "val.txt:1: label 1 may be the name of class 0 or the number of class 1") {
+	if _, err := sets.Open(config, false); err == nil || !strings.Contains(err.Error(), "val.txt:1: label 1 may be the name of class 0 or the number of class 1") {
 		t.Error(err)
 	}
 	config.LabelKind = "name"
-	if val, err := eval.Open(config, false); err != nil || !slices.Equal(labels(val), []int{0, 2}) {
+	if val, err := sets.Open(config, false); err != nil || !slices.Equal(labels(val), []int{0, 2}) {
 		t.Error(val, err)
 	}
 	// Without names, there are as many classes as the training part has labels of.
 	config.Classes, config.LabelKind = "", "auto"
 	write("train.txt", "0.png 0\n1.png 1\n")
-	if _, err := eval.Open(config, false); err == nil || !strings.Contains(err.Error(), "val.txt:2: label 2 is not a class of the training part, whose labels end at 1") {
+	if _, err := sets.Open(config, false); err == nil || !strings.Contains(err.Error(), "val.txt:2: label 2 is not a class of the training part, whose labels end at 1") {
 		t.Error(err)
 	}
 }

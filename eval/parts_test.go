@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"fasternet/configs"
+	"fasternet/data/sets"
 	"fasternet/eval"
 )
 
@@ -60,7 +61,7 @@ func TestHoldOutOfFolders(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d := configs.Data{Name: "imagefolder", Dir: tree(t, c.files...), Train: c.train, ValFraction: 0.5, ValSplit: configs.HashSplit, OnBadImage: "error"}
-			train, val, err := eval.OpenBoth(d)
+			train, val, err := sets.OpenBoth(d)
 			if c.err != "" {
 				if err == nil || !strings.Contains(err.Error(), c.err) {
 					t.Errorf("error %v, want %q", err, c.err)
@@ -111,7 +112,7 @@ func TestImagesInBothParts(t *testing.T) {
 		{"./all/../all", "20 of 20"},
 	} {
 		d.Val = c.val
-		train, val, err := eval.OpenBoth(d)
+		train, val, err := sets.OpenBoth(d)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -34,7 +34,11 @@ func (l *Loaded) Exported() (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	images, err := preprocess.Of(l.Config.Data, l.Model.Channels()).Metadata()
+	p, err := preprocess.Of(l.Config.Data, l.Model.Channels())
+	if err != nil {
+		return nil, fmt.Errorf("model: %w", err)
+	}
+	images, err := p.Metadata()
 	if err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}

@@ -55,12 +55,16 @@ func WriteHub(l *Loaded, dir string) (note string, err error) {
 	if err := hubFolder(dir); err != nil {
 		return "", err
 	}
+	notes, err := otherImages(l)
+	if err != nil {
+		return "", err
+	}
 	// "pt" is what Python's safetensors package writes for PyTorch.
 	meta := map[string]string{FormatKey: "pt", UsedKey: l.Used()}
 	if err := checkpoints.Write(filepath.Join(dir, HubWeightsFile), checkpoints.File{Meta: meta, Tensors: ts}); err != nil {
 		return "", err
 	}
-	return otherImages(l), checkpoints.WriteAtomic(filepath.Join(dir, HubConfigFile), func(w io.Writer) error {
+	return notes, checkpoints.WriteAtomic(filepath.Join(dir, HubConfigFile), func(w io.Writer) error {
 		_, err := w.Write(append(text, '\n'))
 		return err
 	})
@@ -68,8 +72,11 @@ func WriteHub(l *Loaded, dir string) (note string, err error) {
 
 // otherImages says which images timm treats in another way than the model's evaluation; ""
 // if none.
-func otherImages(l *Loaded) string {
-	p := preprocess.Of(l.Config.Data, l.Model.Channels())
+func otherImages(l *Loaded) (string, error) {
+	p, err := preprocess.Of(l.Config.Data, l.Model.Channels())
+	if err != nil {
+		return "", fmt.Errorf("model: %w", err)
+	}
 	var notes []string
 	if cut := p.Transform.Cut(); cut.KeepTo > 0 {
 		notes = append(notes, fmt.Sprintf("images of %d to %d pixels are not resized here, and timm resizes them", cut.KeepFrom, cut.KeepTo))
@@ -80,7 +87,7 @@ func otherImages(l *Loaded) string {
 	if !p.Decoding.Clip16Bit {
 		notes = append(notes, "grey images of 16 bits are scaled here, and timm clips their values (data.sixteen_bit)")
 	}
-	return strings.Join(notes, "; ")
+	return strings.Join(notes, "; "), nil
 }
 
 // CheckHubFolder says whether WriteHub can write to a folder.
@@ -124,7 +131,7 @@ func hubFileOf(l *Loaded) hubFile {
 		f.LabelNames = l.Classes
 	}
 	p := &f.Pretrained
-	cut := preprocess.Of(d, m.InChans).Transform.Cut()
+	cut := preprocess.Evaluation(d, m.InChans).Cut()
 	p.InputSize, p.Interpolation, p.CropPct, p.CropMode = []int{m.InChans, d.ImageSize, d.ImageSize}, d.Interpolation, cut.Ratio, string(cut.Mode)
 	p.Mean, p.Std, p.NumClasses, p.FirstConv, p.FixedInputSize = d.Mean, d.Std, classes, "patch_embed.proj", m.Name != "fasternet"
 	a := f.ModelArgs

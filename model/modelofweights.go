@@ -11,7 +11,7 @@ import (
 // imageKeys say how images are prepared, which goes with a model.
 func imageKeys(d configs.Data) []string {
 	keys := []string{"data.image_size", "data.mean", "data.std", "data.interpolation"}
-	switch cut := preprocess.Of(d, len(d.Mean)).Transform.Cut(); {
+	switch cut := preprocess.Evaluation(d, len(d.Mean)).Cut(); {
 	case d.TestCrop == configs.AutoTestCrop && (cut.Mode == data.CropSquash || cut.KeepTo > 0): // auto is the default
 	case d.TestCrop == configs.SquashTestCrop:
 		keys = append(keys, "data.test_crop")

@@ -3,6 +3,8 @@ package report
 import (
 	"context"
 
+	"fasternet/data/preprocess"
+	"fasternet/data/sets"
 	"fasternet/eval"
 	"fasternet/eval/viz"
 	"fasternet/graph"
@@ -23,11 +25,11 @@ func (r *Run) Examine(ctx context.Context, progress func(done, total int)) error
 	}
 	pool := kernels.NewPool(0) // the run may be from another machine
 	defer pool.Close()
-	ds, err := eval.Open(r.Config.Data, false)
+	ds, err := sets.Open(r.Config.Data, false)
 	if err != nil {
 		return err
 	}
-	transform := eval.Transform(r.Config.Data, r.Config.Model.InChans)
+	transform := preprocess.Evaluation(r.Config.Data, r.Config.Model.InChans)
 	if r.Pretraining() {
 		net, err := model.OpenLocalMIM(r.Dir, model.LoadOptions{Remedies: &model.Remedies{}})
 		if err != nil {

@@ -14,6 +14,8 @@ import (
 
 	"fasternet/configs"
 	"fasternet/data"
+	"fasternet/data/preprocess"
+	"fasternet/data/sets"
 	"fasternet/eval"
 	"fasternet/eval/viz"
 	"fasternet/internal/disk"
@@ -84,7 +86,7 @@ func (a albums) forget() {
 
 func (a *album) open(c *configs.Config) error {
 	if a.dataset == nil && a.err == nil {
-		a.dataset, a.err = eval.Open(c.Data, false)
+		a.dataset, a.err = sets.Open(c.Data, false)
 		a.shown = map[int]Picture{}
 	}
 	return a.err
@@ -136,7 +138,7 @@ func (a *album) picture(c *configs.Config, i int) (Picture, error) {
 	if err != nil {
 		return Picture{}, err
 	}
-	t := eval.Transform(c.Data, c.Model.InChans)
+	t := preprocess.Evaluation(c.Data, c.Model.InChans)
 	if err := t.Validate(); err != nil {
 		return Picture{}, err
 	}

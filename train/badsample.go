@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"fasternet/data"
+	"fasternet/data/preprocess"
 	"fasternet/eval"
 	"fasternet/internal/inspect"
 )
@@ -70,7 +71,7 @@ func (t *trainer) nameSample(k int, b *data.Batch) string {
 
 // partner is the place of the sample that sample k may be mixed with; -1 for none.
 func (t *trainer) partner(k int, b *data.Batch) int {
-	if t.config.Task != "classify" || !mixup(t.config.Augment, 1).Mixes(t.progress.Epoch) {
+	if t.config.Task != "classify" || !preprocess.Mixing(t.config.Augment, 1).Mixes(t.progress.Epoch) {
 		return -1
 	}
 	place := k

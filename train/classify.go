@@ -6,6 +6,7 @@ import (
 
 	"fasternet/configs"
 	"fasternet/data"
+	"fasternet/data/preprocess"
 	"fasternet/eval"
 	"fasternet/graph"
 	"fasternet/kernels"
@@ -73,7 +74,7 @@ func (t *classification) prepare(batch int) (learned []*ops.Param, err error) {
 }
 
 func (t *classification) fill(o *data.LoaderOptions) error {
-	o.Mix = mixup(t.config.Augment, t.net.Classes())
+	o.Mix = preprocess.Mixing(t.config.Augment, t.net.Classes())
 	return nil
 }
 
@@ -124,7 +125,7 @@ func (t *classification) evaluate(ctx context.Context, with ranks, progress func
 		return eval.Result{}, err
 	}
 	c := t.config
-	transform := eval.Transform(c.Data, c.Model.InChans)
+	transform := preprocess.Evaluation(c.Data, c.Model.InChans)
 	o := eval.Options{
 		Batch: c.Train.ValBatchSize, Workers: c.Data.Workers, Progress: func(done, _ int) { progress(done) }, Mistakes: Mistakes,
 		SkipBad: c.Data.OnBadImage == "skip", Rank: with.Rank(), Ranks: with.Size(),

@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"fasternet/data"
-	"fasternet/eval"
+	"fasternet/data/sets"
 	"fasternet/formats/torch"
 	"fasternet/graph"
 	"fasternet/kernels"
@@ -34,7 +34,7 @@ func TestTeacher(t *testing.T) {
 	c := load(t, dir, "distill.type=soft", "distill.teacher="+path)
 	pool := kernels.NewPool(1)
 	defer pool.Close()
-	train, err := eval.Open(c.Data, true)
+	train, err := sets.Open(c.Data, true)
 	if err != nil {
 		t.Fatal(err)
 	}

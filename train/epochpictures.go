@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"fasternet/checkpoints"
-	"fasternet/eval"
+	"fasternet/data/preprocess"
 	"fasternet/eval/viz"
 	"fasternet/formats"
 )
@@ -67,7 +67,7 @@ func (t *trainer) picture(ctx context.Context) error {
 	}
 	err := viz.WriteSample(ctx, t.folder.path(SamplesFolder), p.Epoch+1, task.runner, t.val, viz.Options{
 		Title:     fmt.Sprintf("LocalMIM of a %s after %d of %d epochs", c.Model.Name, p.Epoch+1, c.Train.Epochs),
-		Transform: eval.Transform(c.Data, c.Model.InChans), Most: samples, Seed: c.Seed, Workers: c.Data.Workers,
+		Transform: preprocess.Evaluation(c.Data, c.Model.InChans), Most: samples, Seed: c.Seed, Workers: c.Data.Workers,
 		ReplaceBad: c.Data.OnBadImage == "skip",
 	})
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"fasternet/configs"
 	"fasternet/data"
+	"fasternet/data/preprocess"
 	"fasternet/eval"
 	"fasternet/graph"
 	"fasternet/graph/localmim"
@@ -174,7 +175,7 @@ func (t *pretraining) valLoader() (*data.Loader, error) {
 	c := t.config
 	return data.NewLoader(t.val, data.LoaderOptions{
 		Batch: min(c.Train.ValBatchSize, max(t.val.Len(), 1)), Workers: c.Data.Workers, Prefetch: c.Data.Prefetch,
-		Seed: c.Seed, Transform: eval.Transform(c.Data, c.Model.InChans), Extra: extra,
+		Seed: c.Seed, Transform: preprocess.Evaluation(c.Data, c.Model.InChans), Extra: extra,
 		ReplaceBad: c.Data.OnBadImage == "skip",
 	})
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"fasternet/data"
-	"fasternet/eval"
+	"fasternet/data/sets"
 	"fasternet/kernels"
 	"fasternet/model"
 )
@@ -29,7 +29,7 @@ func withBF16(t *testing.T) *kernels.Set {
 func firstLosses(t *testing.T, model, dir string, settings ...string) [2]float32 {
 	t.Helper()
 	c := smallConfig(t, model, dir, settings...)
-	ds, err := eval.Open(c.Data, true)
+	ds, err := sets.Open(c.Data, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,10 @@ func firstLosses(t *testing.T, model, dir string, settings ...string) [2]float32
 	if got := s.Precision().String(); got != c.Precision {
 		t.Errorf("the steps run in %s, want %s", got, c.Precision)
 	}
-	o := loaderOptions(c, c.Data.Scale(0))
+	o, err := loaderOptions(c, c.Data.Scale(0))
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := s.task.fill(&o); err != nil {
 		t.Fatal(err)
 	}

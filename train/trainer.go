@@ -10,6 +10,8 @@ import (
 	"fasternet/collective"
 	"fasternet/configs"
 	"fasternet/data"
+	"fasternet/data/preprocess"
+	"fasternet/data/sets"
 	"fasternet/eval"
 	"fasternet/graph"
 	"fasternet/internal/disk"
@@ -141,7 +143,7 @@ func (t *trainer) run(ctx context.Context, o Options) (out Outcome, err error) {
 // openData opens both parts of the data set.
 func (t *trainer) openData() (err error) {
 	c := t.config
-	if t.train, t.val, err = eval.OpenBoth(c.Data); err != nil {
+	if t.train, t.val, err = sets.OpenBoth(c.Data); err != nil {
 		return err
 	}
 	if n := c.Data.MaxPerClass; n > 0 {
@@ -352,7 +354,10 @@ func (t *trainer) loaderFor(epoch int) (*data.Loader, error) {
 		return t.loader, nil
 	}
 	c := t.config
-	options := loaderOptions(c, size)
+	options, err := loaderOptions(c, size)
+	if err != nil {
+		return nil, err
+	}
 	options.Rank, options.Ranks = t.ranks.Rank(), t.ranks.Size()
 	if err := t.task.fill(&options); err != nil {
 		return nil, err
@@ -365,21 +370,25 @@ func (t *trainer) loaderFor(epoch int) (*data.Loader, error) {
 	return l, nil
 }
 
-func loaderOptions(c *configs.Config, size int) data.LoaderOptions {
+func loaderOptions(c *configs.Config, size int) (data.LoaderOptions, error) {
+	transform, err := preprocess.Training(c, size)
 	return data.LoaderOptions{
 		Batch: c.Train.BatchSize, Workers: c.Data.Workers, Prefetch: c.Data.Prefetch, Shuffle: true, DropLast: true,
-		Seed: c.Seed, Transform: Transform(c, size), Repeats: c.Augment.Repeats, ReplaceBad: c.Data.OnBadImage == "skip",
-	}
+		Seed: c.Seed, Transform: transform, Repeats: c.Augment.Repeats, ReplaceBad: c.Data.OnBadImage == "skip",
+	}, err
 }
 
 // Loader makes the batches that a classifier is trained on in an epoch, counted from
 // 0: to look at them, with traces of what they show, or to time them. Those of a
 // pre-training lack what is masked.
 func Loader(c *configs.Config, ds data.Dataset, epoch int, traces bool) (*data.Loader, error) {
-	o := loaderOptions(c, c.Data.Scale(epoch))
+	o, err := loaderOptions(c, c.Data.Scale(epoch))
+	if err != nil {
+		return nil, err
+	}
 	o.Trace = traces
 	if c.Task == "classify" {
-		o.Mix = mixup(c.Augment, max(c.Model.NumClasses, len(ds.Classes())))
+		o.Mix = preprocess.Mixing(c.Augment, max(c.Model.NumClasses, len(ds.Classes())))
 	}
 	return data.NewLoader(ds, o)
 }

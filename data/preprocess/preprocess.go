@@ -18,21 +18,44 @@ type Preprocessing struct {
 	Transform *data.EvalTransform
 }
 
-// Of is the preprocessing of a configuration for a model with 1 or 3 channels.
-func Of(d configs.Data, channels int) Preprocessing {
-	return Preprocessing{
-		Decoding(d),
-		&data.EvalTransform{
-			Size: d.ImageSize, Crop: data.CropMode(d.TestCrop), CropRatio: d.TestCropRatio,
-			Interpolation: picture.Interpolation(d.Interpolation),
-			Mean:          float32s(d.Mean), Std: float32s(d.Std), Channels: channels,
-		},
+// Of is the preprocessing of a configuration for a model with 1 or 3 channels. It is an
+// error when the configuration has a value that does not exist.
+func Of(d configs.Data, channels int) (Preprocessing, error) {
+	how, err := Decoding(d)
+	if err != nil {
+		return Preprocessing{}, err
+	}
+	t := Evaluation(d, channels)
+	return Preprocessing{how, t}, t.Validate()
+}
+
+// Evaluation is the transform of evaluation for a model with 1 or 3 channels. Its method
+// Validate says what of it does not exist.
+func Evaluation(d configs.Data, channels int) *data.EvalTransform {
+	return &data.EvalTransform{
+		Size: d.ImageSize, Crop: data.CropMode(d.TestCrop), CropRatio: d.TestCropRatio,
+		Interpolation: picture.Interpolation(d.Interpolation),
+		Mean:          float32s(d.Mean), Std: float32s(d.Std), Channels: channels,
 	}
 }
 
 // Decoding is how a configuration decodes files.
-func Decoding(d configs.Data) picture.Decoding {
-	return picture.Decoding{IgnoreOrientation: d.Orientation == configs.IgnoreEXIF, Clip16Bit: d.SixteenBit == configs.ClipSixteenBit}
+func Decoding(d configs.Data) (how picture.Decoding, err error) {
+	switch d.Orientation {
+	case configs.IgnoreEXIF:
+		how.IgnoreOrientation = true
+	case "", configs.TurnByEXIF:
+	default:
+		return how, fmt.Errorf("data.orientation: want %s or %s, got %q", configs.TurnByEXIF, configs.IgnoreEXIF, d.Orientation)
+	}
+	switch d.SixteenBit {
+	case configs.ClipSixteenBit:
+		how.Clip16Bit = true
+	case "", configs.ScaleSixteenBit:
+	default:
+		return how, fmt.Errorf("data.sixteen_bit: want %s or %s, got %q", configs.ScaleSixteenBit, configs.ClipSixteenBit, d.SixteenBit)
+	}
+	return how, nil
 }
 
 func float32s(v []float64) []float32 {

@@ -86,7 +86,10 @@ func TestMetadataIsTheTransform(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := preprocess.Of(config.Data, 3)
+		p, err := preprocess.Of(config.Data, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
 		meta, err := p.Metadata()
 		if err != nil {
 			t.Fatal(err)
@@ -126,8 +129,11 @@ func TestDecoding(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := preprocess.Of(config.Data, 3)
-		if p.Decoding != (picture.Decoding{IgnoreOrientation: c.ignore, Clip16Bit: c.clip}) || p.Decoding != preprocess.Decoding(config.Data) {
+		p, err := preprocess.Of(config.Data, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Decoding != (picture.Decoding{IgnoreOrientation: c.ignore, Clip16Bit: c.clip}) {
 			t.Errorf("%v: %+v", c.settings, p.Decoding)
 		}
 		meta, err := p.Metadata()

@@ -6,6 +6,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"fasternet/configs"
+	"fasternet/data"
 )
 
 // manyFiles is from how many files of a folder on the folder is listed, instead of
@@ -52,4 +55,19 @@ func missingFiles(root string, files []string) (missing []int) {
 func isFile(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.Mode()&fs.ModeDir == 0
+}
+
+var annotationsFormat = Format{
+	Name: "annotations", Doc: "lists: text files or tables with a path and a label in each line",
+	Keys: []string{"train", "val", "classes", "label_kind", "label_key"}, Example: "train.txt",
+	Signs: []string{"train.txt"},
+	Open: func(p *Part) (data.Dataset, error) {
+		labels, err := p.Labels()
+		if err != nil {
+			return nil, err
+		}
+		ds, err := InspectAnnotations(p.Path(p.File, string(p.Split)+".txt"), p.Config.Dir, labels)
+		return orNil(ds, p.called(err))
+	},
+	Unused: func(d configs.Data) string { return firstFound(d, "val.txt") },
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"fasternet/data"
 	"fasternet/data/picture"
 )
 
@@ -182,3 +183,14 @@ func (d *CIFAR) Key(i int) string { return filepath.Base(d.Name(i)) }
 
 // StampSize is a checksum of the pixels of sample i.
 func (d *CIFAR) StampSize(i int) uint64 { return pixelSum(d, i) }
+
+func cifarFormat(kind CIFARKind, name, doc string, signs ...string) Format {
+	return Format{
+		Name: name, Doc: doc,
+		Signs: signs,
+		Open: func(p *Part) (data.Dataset, error) {
+			ds, err := OpenCIFAR(p.Config.Dir, kind, p.Train())
+			return orNil(ds, err)
+		},
+	}
+}

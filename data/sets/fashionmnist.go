@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"fasternet/data"
 )
 
 // debianFashionMNIST is where the Debian package dataset-fashion-mnist puts it.
@@ -85,4 +87,13 @@ func findIDX(dir, name string) (string, error) {
 	}
 	return "", fmt.Errorf("data: %s: no file %s or %s.gz; run fasternet-train data fetch fashion-mnist, "+
 		"or apt-get install dataset-fashion-mnist", dir, name, name)
+}
+
+var fashionMNISTFormat = Format{
+	Name: "fashion-mnist", Doc: "Fashion-MNIST, wherever it is",
+	NoDir: true,
+	Open: func(p *Part) (data.Dataset, error) {
+		ds, err := OpenFashionMNIST(p.Config.Dir, p.Train())
+		return orNil(ds, err)
+	},
 }

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 
+	"fasternet/data"
 	"fasternet/data/picture"
 )
 
@@ -233,3 +234,23 @@ func (d *IDX) StampSize(i int) uint64 { return pixelSum(d, i) }
 
 // Place is the file of sample i, and where it is in there.
 func (d *IDX) Place(i int) (file, within string) { return d.path, strconv.Itoa(i) }
+
+var idxFormat = Format{
+	Name: "idx", Doc: "images and labels in IDX files, as MNIST",
+	Keys: []string{"train", "val", "train_labels", "val_labels", "classes"}, Example: "train-images-idx3-ubyte.gz",
+	Signs: []string{"train-images-idx3-ubyte*"},
+	Open: func(p *Part) (data.Dataset, error) {
+		labels, err := p.Labels()
+		if err != nil {
+			return nil, err
+		}
+		images, labelFile := p.File, p.LabelFile
+		if images == "" {
+			if images, labelFile, err = FindMNIST(p.Config.Dir, p.Train()); err != nil {
+				return nil, err
+			}
+		}
+		ds, err := OpenIDX(p.Path(images, ""), p.Path(labelFile, ""), labels.Classes)
+		return orNil(ds, err)
+	},
+}

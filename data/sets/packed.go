@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"strconv"
 
+	"fasternet/configs"
 	"fasternet/data"
 	"fasternet/data/picture"
 
@@ -393,3 +394,14 @@ func (d *Packed) StampSize(i int) uint64 {
 
 // Place is the file of sample i, and where it is in there.
 func (d *Packed) Place(i int) (file, within string) { return d.path, strconv.Itoa(i) }
+
+var packedFormat = Format{
+	Name: "packed", Doc: `files that "data pack" wrote`,
+	Keys: []string{"train", "val"}, Example: "train.pack",
+	Signs: []string{"train.pack"},
+	Open: func(p *Part) (data.Dataset, error) {
+		ds, err := OpenPacked(p.Path(p.File, string(p.Split)+".pack"))
+		return orNil(ds, p.called(err))
+	},
+	Unused: func(d configs.Data) string { return firstFound(d, "val.pack") },
+}

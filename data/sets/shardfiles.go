@@ -3,10 +3,15 @@ package sets
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+
+	"fasternet/configs"
+	"fasternet/data"
 )
 
 // ShardFiles are the files that a pattern with {000..123}, {a,b}, *, ? and […]
@@ -75,4 +80,78 @@ func expandBraces(pattern string) ([]string, error) {
 		}
 	}
 	return out, nil
+}
+
+var shardsFormat = Format{
+	Name: "shards", Doc: "tar files in WebDataset form",
+	Keys: []string{"train", "val", "classes", "label_kind", "label_key"}, Example: "train-{000000..000127}.tar",
+	Signs: []string{"train*.tar", "train/*.tar", "train*.tar.*", "train*.tgz"},
+	Open: func(p *Part) (data.Dataset, error) {
+		labels, err := p.OwnLabels()
+		if err == nil && p.Config.Classes == "" {
+			labels, err = shardLabels(p.Config.Dir, labels)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if labels, err = p.LikeTraining(labels); err != nil {
+			return nil, err
+		}
+		files, err := shardsInDir(p)
+		if err != nil {
+			return nil, err
+		}
+		ds, err := InspectShards(files, labels)
+		return orNil(ds, err)
+	},
+	Unused: func(d configs.Data) string { return firstFound(d, "val*.tar", filepath.Join("val", "*.tar")) },
+}
+
+// shardLabels says what labels mean in shards that "data shard" has written: it writes the
+// names of the classes, and labels as it says.
+func shardLabels(dir string, l Labels) (Labels, error) {
+	names, err := ReadClassMap(filepath.Join(dir, ClassFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return l, nil
+	}
+	if err != nil {
+		return l, err
+	}
+	l.From, l.Classes = ClassFile, names
+	if kind := ShardLabelKind(dir); kind != "" && l.Kind == LabelAuto {
+		l.Kind = kind
+	}
+	return l, nil
+}
+
+// shardsInDir are the shards of a part: those of the pattern, or <split>*.tar in the
+// folder or in one called like the part.
+func shardsInDir(p *Part) ([]string, error) {
+	if p.File != "" {
+		return ShardFiles(p.Path(p.File, ""))
+	}
+	dir, split := p.Config.Dir, string(p.Split)
+	usual := filepath.Join(dir, split+"*.tar")
+	for _, pattern := range []string{usual, filepath.Join(dir, split, "*.tar")} {
+		found, _ := filepath.Glob(pattern)
+		if err := compressed(pattern, found); err != nil {
+			return nil, err
+		}
+		if len(found) > 0 {
+			return found, nil
+		}
+	}
+	return nil, fmt.Errorf("data: no shards %s; say what they are called with data.%s, e.g. %s-{000000..000127}.tar", usual, split, split)
+}
+
+// compressed returns an error if there are shards that are not among the found ones since
+// they are compressed.
+func compressed(pattern string, found []string) error {
+	others, _ := filepath.Glob(strings.TrimSuffix(pattern, ".tar") + ".t*")
+	for _, file := range others {
+		if name, ok := CompressedShard(file); ok && !slices.Contains(found, name) {
+			return fmt.Errorf("data: %s: a compressed shard; images are read where they lie in a shard, so decompress it first", file)
+		}
+	}
+	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"fasternet/configs"
 	"fasternet/data"
 )
 
@@ -108,4 +109,46 @@ func HasFolders(path string) bool {
 func isFolder(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.IsDir()
+}
+
+var imageFolderFormat = Format{
+	Name: "imagefolder", Doc: "images in dir/train/<class>/… and dir/val/<class>/…",
+	Keys: []string{"train", "val", "classes"}, Example: "train",
+	Open: func(p *Part) (data.Dataset, error) {
+		labels, err := p.OwnLabels()
+		if err != nil {
+			return nil, err
+		}
+		root, err := classFolders(p)
+		if err != nil {
+			return nil, err
+		}
+		if p.Train() {
+			return InspectClassFolders(root, labels.Classes)
+		}
+		return InspectValidationFolders(root, labels.Classes)
+	},
+	Unused: func(d configs.Data) string {
+		if train, err := FindSplit(d.Dir, data.Train); err != nil || !HasFolders(train) {
+			return "" // the classes are in the folder itself
+		}
+		path, err := FindSplit(d.Dir, data.Val)
+		if err != nil || strings.EqualFold(filepath.Base(path), string(data.Test)) { // may be for later
+			return ""
+		}
+		return path
+	},
+}
+
+// classFolders is the folder that has the class folders of a part. What is to be
+// taken apart may lie in the folder of the data set itself.
+func classFolders(p *Part) (string, error) {
+	if p.File != "" {
+		return p.Path(p.File, ""), nil
+	}
+	root, err := FindSplit(p.Config.Dir, p.Split)
+	if p.Config.ValFraction > 0 && (err != nil || !HasFolders(root)) { // train may be a class
+		return p.Config.Dir, nil //nolint:nilerr // there are no parts to be found
+	}
+	return root, err
 }

@@ -19,7 +19,7 @@ import (
 	"fasternet/checkpoints"
 	"fasternet/configs"
 	"fasternet/data/picture"
-	"fasternet/eval"
+	"fasternet/data/preprocess"
 	"fasternet/eval/predict"
 	"fasternet/formats"
 	"fasternet/formats/npy"
@@ -43,7 +43,7 @@ func newRunner(t testing.TB) *graph.Runner {
 }
 
 func options(batch int) predict.Options {
-	return predict.Options{Transform: eval.Transform(small, 3), Batch: batch, Workers: 2}
+	return predict.Options{Transform: preprocess.Evaluation(small, 3), Batch: batch, Workers: 2}
 }
 
 // writeImage writes an image whose colours depend on i, of different sizes.
@@ -93,7 +93,7 @@ func planes(t *testing.T, path string) []float32 {
 		t.Fatal(err)
 	}
 	pixels := make([]float32, 48*48*3)
-	if err := eval.Transform(small, 3).Apply(m, nil, pixels); err != nil {
+	if err := preprocess.Evaluation(small, 3).Apply(m, nil, pixels); err != nil {
 		t.Fatal(err)
 	}
 	out := make([]float32, len(pixels))

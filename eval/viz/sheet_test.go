@@ -17,7 +17,7 @@ import (
 	"fasternet/configs"
 	"fasternet/data"
 	"fasternet/data/picture"
-	"fasternet/eval"
+	"fasternet/data/preprocess"
 	_ "fasternet/graph/families"
 	"fasternet/graph/localmim"
 	"fasternet/kernels"
@@ -58,7 +58,7 @@ func sheetOf(t *testing.T, family string, n int, seed uint64) *Sheet {
 	pool := kernels.NewPool(2)
 	defer pool.Close()
 	s, err := Reconstructions(context.Background(), localmim.NewRunner(net, pool), images(12), Options{
-		Title: "A & B", Transform: eval.Transform(c.Data, 1), Most: n, Seed: seed,
+		Title: "A & B", Transform: preprocess.Evaluation(c.Data, 1), Most: n, Seed: seed,
 	})
 	if err != nil {
 		t.Fatal(err)

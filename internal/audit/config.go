@@ -8,6 +8,7 @@ import (
 
 	"fasternet/configs"
 	"fasternet/data"
+	"fasternet/data/sets"
 	"fasternet/eval"
 	"fasternet/train"
 )
@@ -68,11 +69,11 @@ func (r *Report) there(d configs.Data, wrong func(key string) bool) bool {
 		}
 	}
 	switch {
-	case d.Dir == "" && d.Name != "fashion-mnist":
+	case d.Dir == "" && sets.NeedsDir(d):
 		r.add(Note, NotThere, "data.dir is not set: no data set was looked at")
 		return false
 	case d.Dir == "":
-		if _, err := eval.Inspect(d, true); err != nil {
+		if _, err := sets.Inspect(d, true); err != nil {
 			r.add(Note, NotThere, fmt.Sprintf("the data set was not looked at: %v", err))
 			return false
 		}
@@ -87,7 +88,7 @@ func (r *Report) there(d configs.Data, wrong func(key string) bool) bool {
 
 // open opens a part; nil if it cannot be.
 func (r *Report) open(c *configs.Config, split data.Split) data.Dataset {
-	ds, err := eval.Inspect(c.Data, split == data.Train)
+	ds, err := sets.Inspect(c.Data, split == data.Train)
 	if err != nil {
 		r.add(Error, Unopened, fmt.Sprintf("the %s part cannot be opened: %v", partName[split], err))
 		return nil

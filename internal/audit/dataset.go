@@ -7,6 +7,7 @@ import (
 
 	"fasternet/configs"
 	"fasternet/data"
+	"fasternet/data/sets"
 	"fasternet/eval"
 )
 
@@ -45,7 +46,7 @@ func Dataset(ctx context.Context, c *configs.Config, o Options) (*Report, error)
 	var parts []part
 	for _, split := range o.Splits {
 		name := partName[split]
-		ds, err := eval.Inspect(c.Data, split == data.Train)
+		ds, err := sets.Inspect(c.Data, split == data.Train)
 		if err != nil {
 			r.add(Error, Unopened, fmt.Sprintf("the %s part cannot be opened: %v", name, err))
 			if c.Data.ValFraction > 0 {

@@ -18,7 +18,6 @@ import (
 	"fasternet/configs"
 	"fasternet/data"
 	"fasternet/data/sets"
-	"fasternet/eval"
 )
 
 // pngOf is a file of an image of 12×11 pixels of some colour.
@@ -236,7 +235,7 @@ func TestCopiesInEveryFormat(t *testing.T) {
 	folders := config(t, root)
 	write := func(t *testing.T, dir string, form sets.PackForm) {
 		for _, split := range both.Splits {
-			ds, err := eval.Open(folders.Data, split == data.Train)
+			ds, err := sets.Open(folders.Data, split == data.Train)
 			if err == nil && form == "" {
 				err = sets.WriteShards(context.Background(), dir, ds, sets.ShardOptions{Name: string(split), PerShard: 2})
 			} else if err == nil {

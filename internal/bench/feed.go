@@ -10,7 +10,8 @@ import (
 
 	"fasternet/configs"
 	"fasternet/data"
-	"fasternet/eval"
+	"fasternet/data/preprocess"
+	"fasternet/data/sets"
 	"fasternet/kernels"
 	"fasternet/train"
 )
@@ -55,16 +56,16 @@ func MeasureFeed(ctx context.Context, c *configs.Config, o FeedOptions) (Feed, e
 	if _, err := kernels.Default().ParsePrecision(c.Precision); err != nil && o.Rounds > 0 { // before the stages are timed
 		return Feed{}, err
 	}
-	ds, err := eval.Open(c.Data, true)
+	ds, err := sets.Open(c.Data, true)
 	if err != nil {
 		return Feed{}, err
 	}
 	size := c.Data.Scale(0)
 	f := Feed{Dataset: c.Data.Name, Size: size, Rounds: o.Rounds}
 	if o.Images > 0 {
-		t, ok := train.Transform(c, size).(*data.TrainTransform)
-		if !ok {
-			return f, errors.New("the transform of this configuration has no stages")
+		t, err := preprocess.Training(c, size)
+		if err != nil {
+			return f, err
 		}
 		if _, err := data.MeasureStages(ctx, ds, t, min(o.Images, 50), c.Seed); err != nil { // warms up
 			return f, err

@@ -1,4 +1,4 @@
-package train
+package preprocess_test
 
 import (
 	"testing"
@@ -6,6 +6,7 @@ import (
 	"fasternet/configs"
 	"fasternet/data"
 	"fasternet/data/augment"
+	"fasternet/data/preprocess"
 )
 
 // What a configuration says of augmentation arrives where images are made.
@@ -14,8 +15,8 @@ func TestTransformOfConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tr := Transform(c, 192).(*data.TrainTransform)
-	if err := tr.Validate(); err != nil {
+	tr, err := preprocess.Training(c, 192)
+	if err != nil {
 		t.Fatal(err)
 	}
 	if p := tr.RandAugment; p == nil || p.String() != "rand-m9-n2-mstd0.5-inc1" {
@@ -24,14 +25,14 @@ func TestTransformOfConfig(t *testing.T) {
 	if want := (augment.Erasing{Prob: 0.25, Mode: augment.ErasePixel, Count: 3, Area: [2]float64{0.02, 1.0 / 3}}); tr.Erasing != want || tr.Size != 192 {
 		t.Errorf("%+v", tr)
 	}
-	m := mixup(c.Augment, 10)
+	m := preprocess.Mixing(c.Augment, 10)
 	if m.Mode != data.MixPair || m.OffEpoch != 90 || m.CutmixMinMax == nil || m.Validate() != nil {
 		t.Errorf("%+v", m)
 	}
 	if c, err = configs.Load("fasternet_t0", "augment.color_jitter=0.4"); err != nil {
 		t.Fatal(err)
 	}
-	if tr = Transform(c, 192).(*data.TrainTransform); tr.ColorJitter != 0.4 || tr.RandAugment != nil || tr.Validate() != nil {
+	if tr, err = preprocess.Training(c, 192); err != nil || tr.ColorJitter != 0.4 || tr.RandAugment != nil {
 		t.Errorf("%+v", tr)
 	}
 }

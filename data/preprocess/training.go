@@ -1,0 +1,46 @@
+package preprocess
+
+import (
+	"fmt"
+
+	"fasternet/configs"
+	"fasternet/data"
+	"fasternet/data/augment"
+	"fasternet/data/picture"
+	"fasternet/data/policy"
+)
+
+// Training is the transform of training at an image size, for a model with 1 or 3
+// channels. It is an error when the configuration names something that does not exist.
+func Training(c *configs.Config, size int) (*data.TrainTransform, error) {
+	d, a := c.Data, c.Augment
+	t := &data.TrainTransform{
+		Size: size, Scale: [2]float64(a.Scale), Ratio: [2]float64(a.Ratio), HFlip: a.HFlip,
+		Padding: a.Padding, Interpolation: picture.Interpolation(d.Interpolation), Mean: float32s(d.Mean), Std: float32s(d.Std), Channels: c.Model.InChans,
+		ScaledDecoding: d.ScaledDecode, ColorJitter: a.ColorJitter,
+		Erasing: augment.Erasing{
+			Prob: a.Erasing.Prob, Mode: augment.ErasingMode(a.Erasing.Mode), Count: a.Erasing.Count, Area: [2]float64(a.Erasing.Area),
+		},
+	}
+	if a.RandAugment != "" {
+		p, err := policy.Parse(a.RandAugment)
+		if err != nil {
+			return nil, fmt.Errorf("augment.rand_augment: %w", err)
+		}
+		t.RandAugment = &p
+	}
+	return t, t.Validate()
+}
+
+// Mixing is how batches are mixed and their labels smoothed, for a number of classes.
+func Mixing(a configs.Augment, classes int) *data.Mixup {
+	m := &data.Mixup{
+		Mode: data.MixMode(a.MixupMode), OffEpoch: a.MixupOffEpoch,
+		MixupAlpha: a.Mixup, CutmixAlpha: a.Cutmix, Prob: a.MixupProb, SwitchProb: a.MixupSwitchProb,
+		Smoothing: a.Smoothing, Classes: classes,
+	}
+	if len(a.CutmixMinmax) == 2 {
+		m.CutmixMinMax = &[2]float64{a.CutmixMinmax[0], a.CutmixMinmax[1]}
+	}
+	return m
+}

@@ -1,0 +1,149 @@
+package sets
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"fasternet/configs"
+	"fasternet/data"
+	"fasternet/data/preprocess"
+)
+
+// Open opens the training or the validation part of the configured data set. With
+// data.val_fraction both are made of the training part. It is an error when something
+// is wrong with the part; with data.on_bad_image: skip, images that cannot be read are
+// not.
+func Open(d configs.Data, train bool) (data.Dataset, error) {
+	ds, err := Inspect(d, train)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkFaults(d, ds); err != nil {
+		return nil, err
+	}
+	return ds, nil
+}
+
+func checkFaults(d configs.Data, ds data.Dataset) error {
+	switch d.OnBadImage {
+	case "", "error":
+		return data.CheckFaults(ds, false)
+	case "skip":
+		return data.CheckFaults(ds, true)
+	}
+	return fmt.Errorf("data.on_bad_image: want error or skip, got %q", d.OnBadImage)
+}
+
+// moved says what to do about an error if the folder of the data set is not there.
+func moved(dir string, err error) error {
+	if _, gone := os.Stat(dir); dir == "" || !errors.Is(gone, fs.ErrNotExist) {
+		return err
+	}
+	return fmt.Errorf("data.dir: %s: no such folder; if the data set has moved, say where it is now: --data FOLDER", dir)
+}
+
+// Inspect is [Open] that leaves what is wrong with the part to the caller: see
+// [data.FaultsOf].
+func Inspect(d configs.Data, train bool) (data.Dataset, error) {
+	if d.ValFraction > 0 {
+		kept, held, err := InspectBoth(d)
+		if train {
+			return kept, err
+		}
+		return held, err
+	}
+	if err := checkDir(d); err != nil {
+		return nil, err
+	}
+	return decoded(d, train, nil)
+}
+
+// OpenBoth opens both parts, see [Open]. What they have in common is read once.
+func OpenBoth(d configs.Data) (train, val data.Dataset, err error) {
+	if train, val, err = InspectBoth(d); err != nil {
+		return nil, nil, err
+	}
+	for _, ds := range []data.Dataset{train, val} {
+		if err := checkFaults(d, ds); err != nil {
+			return nil, nil, err
+		}
+	}
+	return train, val, nil
+}
+
+// InspectBoth is [OpenBoth] that leaves what is wrong with the parts to the caller.
+func InspectBoth(d configs.Data) (train, val data.Dataset, err error) {
+	if err := checkDir(d); err != nil {
+		return nil, nil, err
+	}
+	if train, err = decoded(d, true, nil); err != nil {
+		return nil, nil, err
+	}
+	if d.ValFraction == 0 {
+		val, err = decoded(d, false, train)
+		return train, val, err
+	}
+	switch d.ValSplit {
+	case "", configs.HashSplit:
+		train, val, err = data.HoldOut(train, d.ValFraction, d.ValSeed)
+	case configs.ShuffleSplit:
+		train, val, err = data.HoldOutShuffled(train, d.ValFraction, d.ValSeed)
+	default:
+		return nil, nil, fmt.Errorf("data.val_split: want %s or %s, got %q", configs.HashSplit, configs.ShuffleSplit, d.ValSplit)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("data.val_fraction: %w", err)
+	}
+	return train, val, nil
+}
+
+func checkDir(d configs.Data) error {
+	if d.Dir != "" || !NeedsDir(d) {
+		return nil
+	}
+	layout := ""
+	if d.Name == imageFolderFormat.Name {
+		layout = ", with train/<class>/ and val/<class>/"
+	}
+	return fmt.Errorf("data.dir: want the folder of the data set: --data FOLDER%s", layout)
+}
+
+// decoded is a part whose files are decoded as the configuration says.
+func decoded(d configs.Data, train bool, training data.Dataset) (data.Dataset, error) {
+	how, err := preprocess.Decoding(d)
+	if err != nil {
+		return nil, err
+	}
+	ds, err := part(d, train, training)
+	if err != nil {
+		return nil, moved(d.Dir, err)
+	}
+	data.DecodeAs(ds, how)
+	return ds, nil
+}
+
+// part opens a part that has files of its own. For the validation part, training is the
+// training part if that is open; otherwise it is opened where labels need it.
+func part(d configs.Data, train bool, training data.Dataset) (data.Dataset, error) {
+	f, err := formatOf(d)
+	if err != nil {
+		return nil, err
+	}
+	p := &Part{Config: d, Split: data.Val, File: d.Val, LabelFile: d.ValLabels, training: training}
+	if train {
+		p.Split, p.File, p.LabelFile = data.Train, d.Train, d.TrainLabels
+	}
+	if p.Options, err = f.kind().ReadOptions(d.Options, "data.options"); err != nil {
+		return nil, err
+	}
+	ds, err := f.Open(p)
+	switch {
+	case err != nil:
+		return nil, err
+	case ds == nil:
+		return nil, fmt.Errorf("data.name: %s opened no data set, without an error", d.Name)
+	}
+	return ds, nil
+}
