@@ -68,6 +68,11 @@ mim: {taps: [1], scales: [1], decoder_dim: 8, decoder_heads: 2, mask_ratio: 0.5}
 			t.Errorf("%s has no gradient", q.Name)
 		}
 	}
+	c.MIM.Taps, c.MIM.Scales = []int{1, 1}, []float64{1, 1}
+	_, r = newMIM(t, c)
+	if _, err := r.Program(2, true); err == nil || !strings.Contains(err.Error(), "has 1 taps: want 2") {
+		t.Errorf("a backbone without the second tap: %v", err)
+	}
 	defer func() {
 		if recover() == nil {
 			t.Error("a family has two encoders")

@@ -142,6 +142,9 @@ func (m *Model) forward(p *layers.Pass, images *gorgonia.Node, v *Visible, targe
 	if err != nil {
 		return nil, nil, err
 	}
+	if len(taps) != len(m.scales) {
+		return nil, nil, fmt.Errorf("localmim: the backbone of family %s has %d taps: want %d", m.encoder.Family, len(taps), len(m.scales))
+	}
 	var list []ops.Reconstruction
 	var predictions []*gorgonia.Node
 	for k, x := range taps {

@@ -36,7 +36,7 @@ type Runner struct {
 	// Parallel is of all programs.
 	Parallel ops.Parallel
 	// Recompute has programs for training compute the blocks, those of the decoders
-	// too, anew in the backward pass: less memory, more time, the same bits. It is
+	// too, again in the backward pass: less memory, more time, the same bits. It is
 	// to be set before the first program.
 	Recompute bool
 
