@@ -2,7 +2,6 @@ package collective
 
 import (
 	"errors"
-	"fmt"
 )
 
 // RankError is what went wrong on one rank, known to all of them.
@@ -65,21 +64,3 @@ type told struct {
 func (e *told) Error() string { return e.text }
 
 func (e *told) Unwrap() error { return e.kind }
-
-// Same is an error unless all ranks have the same of what is called by name, such as
-// a version: the error names the first that has another than rank 0.
-func Same(g Group, name, own string) error {
-	if g.Size() == 1 {
-		return nil
-	}
-	all, err := g.Gather([]byte(own))
-	if err != nil {
-		return err
-	}
-	for rank, text := range all {
-		if string(text) != string(all[0]) {
-			return &RankError{Rank: rank, Name: g.Name(rank), Err: fmt.Errorf("it has another %s than %s: %s, not %s", name, g.Name(0), text, all[0])}
-		}
-	}
-	return nil
-}

@@ -94,15 +94,9 @@ func TestAgree(t *testing.T) {
 		if !errors.Is(err, kind) || !errors.As(err, &at) || at.Rank != 1 || err.Error() != "rank 1: stopped by a signal on 1" {
 			t.Errorf("%v", err)
 		}
-		if err := Same(g, "size", "x"); err != nil {
-			t.Error(err)
-		}
-		if err := Same(g, "size", g.Name(g.Rank()/2)); err == nil || err.Error() != "rank 2: it has another size than rank 0: rank 1, not rank 0" {
-			t.Errorf("%v", err)
-		}
 	})
 	own := errors.New("alone")
-	if err := Agree(Single{}, own); err != own || Same(Single{}, "size", "x") != nil {
+	if err := Agree(Single{}, own); err != own {
 		t.Error(err)
 	}
 }

@@ -37,11 +37,3 @@ func LeftOut(d configs.Data, train, val data.Dataset) (parts []PartLeftOut) {
 	of("validation part", val)
 	return parts
 }
-
-// DescribeLeftOut describes the files of [LeftOut] in one line for each part.
-func DescribeLeftOut(d configs.Data, train, val data.Dataset) (lines []string) {
-	for _, p := range LeftOut(d, train, val) {
-		lines = append(lines, p.String())
-	}
-	return lines
-}

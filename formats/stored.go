@@ -21,7 +21,7 @@ type Stored struct {
 const MaxDims = 32
 
 // Check says whether the tensor has as many bytes as its shape asks for; size is the number of
-// bytes of a value. Size of a shape that was checked does not overflow.
+// bytes of a value. The Size of a tensor that was checked does not overflow.
 func (s Stored) Check(size int) error {
 	if len(s.Shape) > MaxDims {
 		return fmt.Errorf("%d dimensions: more than %d", len(s.Shape), MaxDims)
@@ -51,7 +51,7 @@ func (s Stored) Check(size int) error {
 }
 
 // Size is the number of values.
-func (s Stored) Size() int { return Size(s.Shape) }
+func (s Stored) Size() int { return sizeOf(s.Shape) }
 
 // chunk is how many bytes are read at a time where they cannot be read into their place.
 const chunk = 1 << 16

@@ -20,10 +20,10 @@ type Tensor struct {
 }
 
 // Size is the number of values that the shape asks for.
-func (t Tensor) Size() int { return Size(t.Shape) }
+func (t Tensor) Size() int { return sizeOf(t.Shape) }
 
-// Size is the number of values of a shape.
-func Size(shape []int) int {
+// sizeOf is the number of values of a shape.
+func sizeOf(shape []int) int {
 	n := 1
 	for _, d := range shape {
 		n *= d

@@ -35,9 +35,6 @@ func NewOrientations(n int) *Orientations {
 	return o
 }
 
-// Bins is the number of bins.
-func (o *Orientations) Bins() int { return o.bins }
-
 // Orient writes the magnitude of Sobel's gradient of a row of an image, and the
 // bin of its orientation, for the pixels between the first and the last: above,
 // here and below are rows of values [pixels, channels], and mag and bin have two

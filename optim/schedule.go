@@ -15,15 +15,15 @@ type Schedule struct {
 	Steps  int // updates in an epoch
 }
 
-// PublishedWarmup is the number of epochs that the published training of FasterNet warms up
+// publishedWarmup is the number of epochs that the published training of FasterNet warms up
 // for. It spends the first of them at WarmupLR.
-const PublishedWarmup = 20
+const publishedWarmup = 20
 
 // At is the learning rate of update step (from 0) of an epoch (from 0).
 //
 //   - fasternet: constant in an epoch; linear from WarmupLR to the peak, which
 //     the last epoch of the warm-up already has; then a cosine towards MinLR. A
-//     warm-up of fewer than PublishedWarmup epochs rises every step, and has the
+//     warm-up of fewer than publishedWarmup epochs rises every step, and has the
 //     peak at its last: the first epoch would else be lost at WarmupLR.
 //   - localmim: changes every step; linear from 0 to the peak, then a cosine
 //     to MinLR.
@@ -51,7 +51,7 @@ func (s Schedule) At(epoch, step int) float64 {
 		return s.cosine(t-w, total-w)
 	case s.Form == "fasternet" || s.Form == "":
 		switch {
-		case epoch < s.WarmupEpochs && s.WarmupEpochs < PublishedWarmup:
+		case epoch < s.WarmupEpochs && s.WarmupEpochs < publishedWarmup:
 			t += float64(step+1) / float64(s.Steps)
 			return s.WarmupLR + t*(s.LR-s.WarmupLR)/w
 		case epoch < s.WarmupEpochs:

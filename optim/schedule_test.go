@@ -69,7 +69,7 @@ func TestFasterNetSchedule(t *testing.T) {
 // the peak, and no epoch of it is lost at the rate that it starts from; however few steps
 // an epoch has. The published one is what it was.
 func TestShortFasterNetWarmup(t *testing.T) {
-	for warmup := 1; warmup < PublishedWarmup; warmup++ {
+	for warmup := 1; warmup < publishedWarmup; warmup++ {
 		for _, steps := range []int{1, 2, 7, 100} {
 			s := Schedule{Sched: configs.Sched{Form: "fasternet", WarmupEpochs: warmup, WarmupLR: 1e-6, MinLR: 1e-5}, LR: 4e-3, Epochs: warmup + 10, Steps: steps}
 			before := s.WarmupLR

@@ -13,8 +13,8 @@ import (
 	"fasternet/train"
 )
 
-// Reconstructed is how many images a report of a pre-training reconstructs.
-const Reconstructed = 3
+// mostReconstructed is how many images a report of a pre-training reconstructs.
+const mostReconstructed = 3
 
 // Examine runs the best checkpoint for what the folder does not say: the classes
 // and mistakes of a run that has no evaluation of its best epoch, and the
@@ -40,7 +40,7 @@ func (r *Run) Examine(ctx context.Context, progress func(done, total int)) error
 			return err
 		}
 		r.sheet, err = viz.Reconstructions(ctx, runner, ds, viz.Options{
-			Transform: transform, Most: Reconstructed, Seed: r.Config.Seed,
+			Transform: transform, Most: mostReconstructed, Seed: r.Config.Seed,
 		})
 		return err
 	}

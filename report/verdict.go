@@ -29,11 +29,11 @@ type Note struct {
 // go on.
 const fresh = 10 * time.Minute
 
-// Unfinished is the state of a run whose last process has left no word.
-const Unfinished = "unfinished"
+// stateUnfinished is the state of a run whose last process has left no word.
+const stateUnfinished = "unfinished"
 
-// Running is the state of a run that goes on.
-const Running = "running"
+// stateRunning is the state of a run that goes on.
+const stateRunning = "running"
 
 // State is how far the run is, at a time of day.
 func (r *Run) State(now time.Time) string {
@@ -44,9 +44,9 @@ func (r *Run) State(now time.Time) string {
 	case len(r.Epochs) >= r.Config.Train.Epochs:
 		return train.Finished
 	case now.Sub(r.Modified) < fresh:
-		return Running
+		return stateRunning
 	}
-	return Unfinished
+	return stateUnfinished
 }
 
 // Judge says how a run went.
@@ -91,7 +91,7 @@ func (r *Run) progress(state string, total int) string {
 			return fmt.Sprintf("It ended after %s of %s, in %s: it got no better (train.patience).", epochs(done), plural(total, "epoch"), took)
 		}
 		return fmt.Sprintf("All %s took %s.", plural(total, "epoch"), took)
-	case Running:
+	case stateRunning:
 		text := fmt.Sprintf("It is in epoch %d of %d", min(int(done)+1, total), total)
 		if left := r.remaining(); left > 0 {
 			text += ", with about " + duration(left) + " to go"
@@ -108,7 +108,7 @@ func (r *Run) endNotes(state string) (notes []Note) {
 		notes = append(notes, Note{"info", "It was stopped; " + resume})
 	case train.Diverged, train.Failed:
 		notes = append(notes, Note{"bad", r.last().End.Message})
-	case Unfinished:
+	case stateUnfinished:
 		notes = append(notes, Note{"bad", fmt.Sprintf("No end is recorded: its process was killed, or the machine went down, after %s; %s", moment(r.Modified), resume)})
 	}
 	return notes

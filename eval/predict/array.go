@@ -19,8 +19,8 @@ type array struct {
 	formats.Stored
 }
 
-// InputTensor is the tensor that is read of a safetensors file which has several.
-const InputTensor = "input"
+// inputTensor is the tensor that is read of a safetensors file which has several.
+const inputTensor = "input"
 
 // isArray says whether the name is one of a file of arrays.
 func isArray(name string) bool { return npy.IsFile(name) || safetensors.IsFile(name) }
@@ -59,10 +59,10 @@ func findInput(f *os.File, size int64) (formats.Stored, error) {
 	if err != nil {
 		return formats.Stored{}, err
 	}
-	i := slices.IndexFunc(l.Tensors, func(t formats.Stored) bool { return t.Name == InputTensor || len(l.Tensors) == 1 })
+	i := slices.IndexFunc(l.Tensors, func(t formats.Stored) bool { return t.Name == inputTensor || len(l.Tensors) == 1 })
 	switch {
 	case i < 0:
-		return formats.Stored{}, fmt.Errorf("want one tensor, or one that is called %s, among %d", InputTensor, len(l.Tensors))
+		return formats.Stored{}, fmt.Errorf("want one tensor, or one that is called %s, among %d", inputTensor, len(l.Tensors))
 	case l.Tensors[i].DType != formats.Float32:
 		return formats.Stored{}, fmt.Errorf("tensor %s is of type %s: want float32 (F32)", formats.Short(l.Tensors[i].Name), formats.Short(l.Tensors[i].Type))
 	}

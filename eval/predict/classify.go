@@ -34,7 +34,7 @@ func TopK(logits []float32, k int, names []string) []Guess {
 	for _, v := range logits {
 		sum += math.Exp(float64(v) - top)
 	}
-	order := Named(len(logits), names)
+	order := namedOutputs(len(logits), names)
 	if len(order) == 0 {
 		for c := range logits {
 			order = append(order, c)
@@ -49,8 +49,8 @@ func TopK(logits []float32, k int, names []string) []Guess {
 	return guesses
 }
 
-// Named are the outputs of a model that have a name.
-func Named(outputs int, names []string) (classes []int) {
+// namedOutputs are the outputs of a model that have a name.
+func namedOutputs(outputs int, names []string) (classes []int) {
 	for c, name := range names[:min(outputs, len(names))] {
 		if name != "" {
 			classes = append(classes, c)
@@ -62,7 +62,7 @@ func Named(outputs int, names []string) (classes []int) {
 // DescribeNames says in a line which outputs of a model have no name, and what becomes of
 // them. It is "" if all have one.
 func DescribeNames(outputs int, names []string) string {
-	switch named := len(Named(outputs, names)); named {
+	switch named := len(namedOutputs(outputs, names)); named {
 	case outputs:
 		return ""
 	case 0:

@@ -167,14 +167,14 @@ func CheckFeaturesFile(path, which string) error {
 	return nil
 }
 
-// NamesFile is where the names of the images are that belong to the features in
+// namesFile is where the names of the images are that belong to the features in
 // an .npy file: beside it.
-func NamesFile(path string) string { return strings.TrimSuffix(path, filepath.Ext(path)) + ".csv" }
+func namesFile(path string) string { return strings.TrimSuffix(path, filepath.Ext(path)) + ".csv" }
 
 // Write writes the features to a file. A safetensors file has a tensor for each
 // kind, labels [images] if there are some, and in its metadata the names of the
 // images (files) and of the labels' classes (classes), each a JSON list. An .npy
-// file has the array; names and labels go to the file of [NamesFile].
+// file has the array; names and labels go to a .csv file of the same name.
 func (f *Features) Write(path string) error {
 	if len(f.Arrays) == 0 {
 		return errors.New("predict: no features")
@@ -185,7 +185,7 @@ func (f *Features) Write(path string) error {
 		if err != nil {
 			return err
 		}
-		return checkpoints.WriteAtomic(NamesFile(path), f.writeNames)
+		return checkpoints.WriteAtomic(namesFile(path), f.writeNames)
 	}
 	var file checkpoints.File
 	for _, a := range f.Arrays {

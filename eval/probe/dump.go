@@ -37,7 +37,7 @@ func CheckDumpFile(path string) error {
 // train.features and val.features [images, features], train.labels and val.labels
 // [images]; in the metadata the names of the classes, as a JSON list.
 func Dump(path string, d *Dumped) error {
-	if err := Match(d.Train, d.Val); err != nil {
+	if err := match(d.Train, d.Val); err != nil {
 		return err
 	}
 	classes, err := json.Marshal(d.Train.Classes)
@@ -80,7 +80,7 @@ func Load(path string) (*Dumped, error) {
 		d.Val, err = loadSet(f, "val", classes)
 	}
 	if err == nil {
-		err = Match(d.Train, d.Val)
+		err = match(d.Train, d.Val)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)

@@ -49,8 +49,8 @@ func (s *Set) Validate() error {
 	return nil
 }
 
-// Match returns an error if two sets are useless, or cannot be compared.
-func Match(train, val *Set) error {
+// match returns an error if two sets are useless, or cannot be compared.
+func match(train, val *Set) error {
 	if err := train.Validate(); err != nil {
 		return fmt.Errorf("probe: training images: %w", err)
 	}

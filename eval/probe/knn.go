@@ -42,7 +42,7 @@ const (
 //
 // Similarities are computed for some images at a time; never all are in memory.
 func KNN(ctx context.Context, pool *kernels.Pool, train, val *Set, o KNNOptions) ([]Votes, error) {
-	if err := Match(train, val); err != nil {
+	if err := match(train, val); err != nil {
 		return nil, err
 	}
 	if !(o.Temperature > 0) || math.IsInf(o.Temperature, 1) {

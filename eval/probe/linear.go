@@ -135,7 +135,7 @@ func finite(loss float64, epoch int) error {
 
 // fits says whether the features of an epoch can be trained on.
 func (o LinearOptions) fits(images, val *Set, m *machine) error {
-	if err := Match(images, val); err != nil {
+	if err := match(images, val); err != nil {
 		return err
 	}
 	if images.Len() < 2 {
