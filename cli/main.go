@@ -1,4 +1,5 @@
-// Command fasternet-train trains, resumes and evaluates vision backbones.
+// Package cli is the command line: it trains, resumes and evaluates vision backbones. A program of
+// its own can add commands to it.
 //
 // Exit codes: 0 success; 1 the work failed; 2 wrong usage or configuration;
 // 130 and 143 stopped by SIGINT or SIGTERM, 129 by SIGHUP, 141 by a broken pipe.
