@@ -42,6 +42,10 @@ second SIGINT or SIGTERM stops at once. nohup lets a run go on when the terminal
 --max-hours stops after a time, with the exit code of SIGTERM. One process at a time works on
 a run.
 
+If the loss, the gradient norm or a weight becomes NaN or infinite, the run repeats that
+step, names the first op, tensor and sample, saves the batch in the folder debug, and ends
+with exit code 1. "debug step" shows all values of that step.
+
 --resume goes on with the classes that the run began with; other classes are an error. If
 images were added or removed since then, it says how many, and goes on. It names the settings
 that differ from the run's own, and writes a best checkpoint that is lost again if it can.

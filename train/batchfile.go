@@ -287,7 +287,6 @@ func (t *trainer) saveStep(rank int, a attempt, b *data.Batch, e *DivergedError)
 	if err := checkpoints.Write(t.folder.path(DebugFolder, name+stateEnding), state); err != nil {
 		return path, err
 	}
-	t.show.Line("to see all values: fasternet-train debug step %s --batch %s", t.dir, path)
 	return path, nil
 }
 

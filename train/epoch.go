@@ -154,7 +154,7 @@ func (t *trainer) update(ctx context.Context, it *data.Iterator, n int, lr float
 		a.state = t.copyState()
 	}
 	t.optimizer.Step(lr, t.optimizer.Clip(norm, n))
-	if bad := t.optimizer.NotFinite(); bad != "" {
+	if bad := t.notFinite(); bad != "" {
 		a.updated = true
 		e := &DivergedError{Epoch: p.Epoch, Step: p.Step - 1, Loss: all.batches[n-1].loss, GradNorm: norm}
 		e.update = fmt.Sprintf("%s after the update by %s with learning rate %g", bad, t.config.Optim.Opt, lr)
@@ -171,6 +171,15 @@ func (t *trainer) update(ctx context.Context, it *data.Iterator, n int, lr float
 		t.ema.Update(p.Updates)
 	}
 	return norm, nil
+}
+
+// notFinite names a parameter that an update has made infinite or NaN; "" for none. A search
+// for a learning rate sees by the next loss that it is too large.
+func (t *trainer) notFinite() string {
+	if !t.explains {
+		return ""
+	}
+	return t.optimizer.NotFinite()
 }
 
 // enormous is a learning rate or a gradient norm from which on an update is likely to leave

@@ -6,6 +6,9 @@ import (
 	"os"
 	"testing"
 
+	"fasternet/checkpoints"
+	"fasternet/configs"
+	"fasternet/formats"
 	"fasternet/internal/hostile"
 )
 
@@ -45,6 +48,38 @@ func FuzzLogs(f *testing.F) {
 			if _, err := json.Marshal(r); err != nil || r.Batches > p.Batches {
 				t.Errorf("%+v is kept of a run at batch %d: %v", r, p.Batches, err)
 			}
+		}
+	})
+}
+
+// A saved batch comes from anybody: Python may have changed it.
+func FuzzBatch(f *testing.F) {
+	f.Add(`{"epoch":0,"step":1,"batches":1,"seed":0,"whole":4,"places":[0,2]}`, `[{"index":3,"name":"a.png","label":1}]`, 2, 1, 2, int64(1))
+	f.Add(`{"whole":9223372036854775807,"places":[-1,0]}`, `[]`, 2, 1, 0, int64(-1))
+	f.Fuzz(func(t *testing.T, at, samples string, n, channels, side int, label int64) {
+		if n < 0 || channels < 0 || side < 0 || n > 8 || channels > 8 || side > 8 {
+			return
+		}
+		file := &checkpoints.File{
+			Meta: map[string]string{formatKey: batchFormat, batchKey: at, samplesKey: samples},
+			Tensors: []formats.Tensor{
+				{Name: imagesTensor, Shape: []int{n, channels, side, side}, F32: make([]float32, n*channels*side*side)},
+				{Name: labelsTensor, Shape: []int{2}, I64: []int64{label, 0}},
+				{Name: indicesTensor, Shape: []int{2}, I64: []int64{0, label}},
+				{Name: targetsTensor, Shape: []int{2, 2}, F32: []float32{0, 1, 1, 0}},
+			},
+		}
+		var b *savedBatch
+		var err error
+		hostile.Bound(t, 1<<20+200*(len(at)+len(samples))+64*n*channels*side*side, func() { b, err = parseBatch(file) })
+		if err != nil {
+			return
+		}
+		c := configs.Default()
+		c.Task, c.Augment.Mixup, c.Augment.MixupProb = "classify", 1, 1
+		tr := &trainer{config: &c, train: knownSamples{[]string{"a"}, b.samples}}
+		for k := range b.batch.Size {
+			_ = tr.nameSample(k, b.batch)
 		}
 	})
 }

@@ -81,6 +81,9 @@ func (t *trainer) explain(e *DivergedError, a attempt) {
 		e.Finding = fmt.Sprintf("the step could not be repeated: %v", err)
 	}
 	t.show.Line("%s", e.Finding)
+	if e.Saved != "" {
+		t.show.Line("to see all values: fasternet-train debug step %s --batch %s", t.dir, e.Saved)
+	}
 }
 
 // repeat makes the forward and backward passes of a step again, up to the first batch with a

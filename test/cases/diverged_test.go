@@ -106,3 +106,31 @@ func TestDebugStepOfChangedBatch(t *testing.T) {
 		says("before the step, images: 1 infinite of 24576 values", "the first at [5 ", "sample 5 of the batch (image ", "base/train/", `first not finite: the output of PatchEmbed "patch_embed" (forward)`)
 	o.hides("all values are finite")
 }
+
+// Weights with which the loss is finite and a gradient is not: the message names the parameter.
+func TestDivergedByGradient(t *testing.T) {
+	f := newFolder(t)
+	f.imageFolders("base", []string{"cat", "dog"}, 8, 4)
+	f.config("t.yaml", tinyViT)
+	f.run("train", "t.yaml", "--run", "run").exits(0)
+	set := func(v float32) func([]float32) {
+		return func(values []float32) {
+			for i := range values {
+				values[i] = v
+			}
+		}
+	}
+	f.edit("run/checkpoints/best.safetensors", "1.safetensors", "fc_norm.weight", set(1e-38))
+	f.edit("1.safetensors", "2.safetensors", "fc_norm.bias", set(0))
+	f.edit("2.safetensors", "3.safetensors", "head.weight", func(v []float32) {
+		for i := range v {
+			v[i] = 3e38
+			if i >= len(v)/2 {
+				v[i] = -3e38
+			}
+		}
+	})
+	f.run("train", "t.yaml", "--run", "other", "--from", "3.safetensors").exits(1).
+		says("in epoch 1, step 1", "the gradient norm is ", `first not finite: the gradient of parameter fc_norm.weight, computed by LayerNormGrad "fc_norm" (backward)`, "infinite of 24 values", "base/train/")
+	f.run("debug", "step", "other", "--batch", f.batch("other")).exits(0).says("gradient norm not finite", "the gradient of parameter fc_norm.weight")
+}
