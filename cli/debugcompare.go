@@ -72,7 +72,7 @@ and the first such value is named.`,
 			}
 			r, err := stages.Compare(runner, dump, o)
 			if err != nil {
-				return fmt.Errorf("%s: %w", args[1], err)
+				return err
 			}
 			if note := m.Padding(r.Size[0], r.Size[1]); note != "" {
 				train.NewDisplay(os.Stderr).Line("%s", note)
