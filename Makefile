@@ -10,14 +10,18 @@ PGO = -pgo=cmd/fasternet-train/decode.pgo
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
 export CGO_ENABLED = 0
+export GO # for the scripts
 
-.PHONY: build build-mpi test test-onnx test-report test-mpi test-deploy chaos soak fuzz race lint generate profile cross quickstart mim-demo mim-demo-short data bench clean
+.PHONY: build build-mpi check test test-onnx test-report test-mpi test-deploy chaos soak fuzz race lint generate profile cross quickstart mim-demo mim-demo-short data bench clean
 
 build: ## the program, one static file
 	$(GO) build $(PGO) -trimpath -ldflags "-s -w -X fasternet/cli.version=$(VERSION)" -o fasternet-train ./cmd/fasternet-train
 
 build-mpi: ## the program for several machines, which loads Open MPI or MPICH; Linux, linked with the C library
 	$(GO) build $(PGO) -tags mpi -trimpath -ldflags "-s -w -X fasternet/cli.version=$(VERSION)" -o fasternet-train ./cmd/fasternet-train
+
+check: ## vet and short tests of what has changed, and of what imports it (less than a minute)
+	scripts/check.sh
 
 test: ## all tests; exports in ONNX Runtime and the report in Chromium, ranks under MPI, where they can be had; builds for the other platforms
 	$(GO) vet ./...

@@ -35,6 +35,9 @@ var tinyMIM = map[string]string{
 // Pre-training learns, resumes after a kill to the same bits, and becomes a
 // classifier.
 func TestPretraining(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains small models of both families")
+	}
 	data := fashion(t, 80, 20)
 	for _, name := range slices.Sorted(maps.Keys(tinyMIM)) {
 		model := tinyMIM[name]

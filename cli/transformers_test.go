@@ -25,6 +25,9 @@ func tinyTransformer(t *testing.T, family string) string {
 // Transformers train, resume after a kill to the same bits, and are evaluated
 // as FasterNet is.
 func TestTransformers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains small models of both families")
+	}
 	data := fashion(t, 200, 50)
 	for _, family := range slices.Sorted(maps.Keys(tinyTransformers)) {
 		t.Run(family, func(t *testing.T) {

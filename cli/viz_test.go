@@ -18,6 +18,9 @@ var vizModels = []struct{ family, model string }{
 }
 
 func TestVizOfPretraining(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains small models of both families")
+	}
 	data := fashion(t, 40, 20)
 	for _, c := range vizModels {
 		family, model := c.family, c.model

@@ -34,6 +34,9 @@ const (
 // Nothing is kept of 200 epochs, each with an evaluation: for every family, with all
 // that runs next to the training.
 func TestMemoryOfEvaluations(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains for 200 epochs")
+	}
 	images := stripes(t, 16, 10)
 	run := func(c *configs.Config, observe func(Status)) string {
 		t.Helper()

@@ -135,6 +135,9 @@ func TestValBatchSize(t *testing.T) {
 // A picture and histograms that are due when the run is asked to stop are there after it
 // was resumed, and once.
 func TestStopWhenPicturesAreDue(t *testing.T) {
+	if testing.Short() {
+		t.Skip("stops and resumes many runs")
+	}
 	folder := noise(t)
 	c := smallConfig(t, small["localmim of a vit"], folder, "mim.picture_interval=1", "log.histogram_interval=1", "checkpoint.every_steps=0", "data.workers=1", "threads=1")
 	whole := filepath.Join(ramdisk.Dir(t), "run")

@@ -1,0 +1,145 @@
+// Command check vets and tests the packages of the repository that have changed, in whose root
+// it is started. scripts/check.sh builds and runs it.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	flags := flag.NewFlagSet("check", flag.ContinueOnError)
+	flags.Usage = func() {
+		fmt.Fprintln(os.Stderr, "usage: scripts/check.sh [--base COMMIT] [--limit TIME]\n\nVets and tests the packages that have changed, and those that import them.")
+		flags.PrintDefaults()
+	}
+	base := flags.String("base", "", "the `commit` to compare with; by default the one at which the work left the main branch")
+	limit := flags.Duration("limit", 55*time.Second, "the `time` after which no more is tested")
+	switch err := flags.Parse(os.Args[1:]); {
+	case errors.Is(err, flag.ErrHelp):
+		return
+	case err != nil:
+		os.Exit(2)
+	case flags.NArg() > 0:
+		fmt.Fprintf(os.Stderr, "check: want no arguments, got %q\n", flags.Arg(0))
+		os.Exit(2)
+	case *limit <= 0:
+		fmt.Fprintf(os.Stderr, "check: --limit: want a time above 0, got %v\n", *limit)
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := check(ctx, os.Stdout, *base, *limit)
+	stop()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "check: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+// check writes to w what it does and what came of it. It returns an error if something failed.
+func check(ctx context.Context, w io.Writer, base string, limit time.Duration) error {
+	start := time.Now()
+	what, err := changes(base)
+	if err != nil {
+		return err
+	}
+	packages, err := list()
+	if err != nil {
+		return err
+	}
+	p := plan(packages, what.files)
+	fmt.Fprintf(w, "compared with %s: %s\n", what.since, counted(len(what.files), "changed file"))
+	if len(p.outside) > 0 {
+		fmt.Fprintf(w, "  in no package, not checked here: %s\n", some(p.outside))
+	}
+	if p.all {
+		fmt.Fprintln(w, "  the modules it needs, or a package that is gone: everything is built")
+	}
+	if len(p.changed) == 0 && !p.all {
+		fmt.Fprintln(w, "no package has changed: nothing to check")
+		return nil
+	}
+	fmt.Fprintf(w, "  packages that changed: %s\n  packages that import them: %s\n", some(names(p.changed)), some(names(p.importers)))
+
+	ctx, cancel := context.WithDeadlineCause(ctx, start.Add(limit), errLimit)
+	defer cancel()
+	if p.all {
+		if err := run(ctx, w, "build", "./..."); err != nil {
+			return ended(ctx, err, "go build")
+		}
+	}
+	both := append(paths(p.changed), paths(p.importers)...)
+	if len(both) == 0 {
+		fmt.Fprintf(w, "passed in %.0f s\n", time.Since(start).Seconds())
+		return nil
+	}
+	if err := run(ctx, w, append([]string{"vet"}, both...)...); err != nil {
+		return ended(ctx, err, "go vet")
+	}
+	// What changed comes first, so that the time is theirs. vet has run, and need not again.
+	done := results{ctx: ctx}
+	var failed error
+	for _, group := range [][]string{paths(p.changed), paths(p.importers)} {
+		if len(group) == 0 || ctx.Err() != nil {
+			continue
+		}
+		if err := run(ctx, io.MultiWriter(w, &done), append([]string{"test", "-short", "-vet=off"}, group...)...); err != nil && ctx.Err() == nil {
+			failed = errors.Join(failed, err)
+		}
+	}
+	if ctx.Err() != nil && !errors.Is(context.Cause(ctx), errLimit) {
+		return errors.New("interrupted")
+	}
+	switch left := done.without(both); {
+	case len(done.failed) > 0:
+		return fmt.Errorf("tests failed: %s", strings.Join(done.failed, " "))
+	case failed != nil:
+		return fmt.Errorf("go test: %w", failed)
+	case len(left) > 0:
+		fmt.Fprintf(w, "NOT FINISHED within %v: go test -short %s\nNothing else failed. make test runs everything.\n", limit, strings.Join(left, " "))
+	default:
+		fmt.Fprintf(w, "passed in %.0f s: the short tests of these packages; make test runs everything\n", time.Since(start).Seconds())
+	}
+	return nil
+}
+
+var errLimit = errors.New("the time is over")
+
+// ended says why a step before the tests did not succeed.
+func ended(ctx context.Context, err error, step string) error {
+	switch {
+	case ctx.Err() == nil:
+		return fmt.Errorf("%s: %w", step, err)
+	case errors.Is(context.Cause(ctx), errLimit):
+		return fmt.Errorf("%s was not done in time, so nothing was tested; --limit gives more, and what was compiled is kept", step)
+	}
+	return errors.New("interrupted")
+}
+
+// run runs the go command with the output going to w, and ends it and all that it started
+// when ctx does.
+func run(ctx context.Context, w io.Writer, args ...string) error {
+	fmt.Fprintf(w, "go %s\n", strings.Join(args, " "))
+	cmd := exec.CommandContext(ctx, goProgram(), args...)
+	cmd.Stdout, cmd.Stderr = w, w
+	cmd.WaitDelay = 2 * time.Second
+	ownGroup(cmd)
+	return cmd.Run()
+}
+
+// goProgram is the go command, as in the Makefile.
+func goProgram() string {
+	if program := os.Getenv("GO"); program != "" {
+		return program
+	}
+	return "go"
+}
