@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 
 	"gopkg.in/yaml.v3"
 )
@@ -115,7 +116,10 @@ func (l *loader) resolveExtras() {
 		at := slices.IndexFunc(known, func(k Kind) bool { return k.Name == e.Name })
 		var err error
 		switch {
+		case at >= 0 && (hasKey(known[at].options(), extraName) || hasKey(known[at].options(), extraProb)):
+			l.report(e.where, "augment.extra", "%s has an option called %s or %s, which every augmentation has already", e.Name, extraName, extraProb)
 		case at >= 0:
+			l.origin[strings.TrimSuffix(extraPrefix(e.Name), ".")] = e.where
 			e.Options = l.resolve(&known[at], "the augmentation "+e.Name, extraPrefix(e.Name), e.given)
 		case known == nil || l.noFiles:
 			e.Options, err = plain(e.given)

@@ -211,6 +211,15 @@ func (k Kind) CheckOptions() error {
 	return nil
 }
 
+// hasKey says whether a struct of options has a key.
+func hasKey(options any, key string) bool {
+	if options == nil {
+		return false
+	}
+	field, _ := fieldOf(reflect.ValueOf(options).Elem(), key)
+	return field.IsValid()
+}
+
 // kindDoc is the explanation of an option: the tag doc of its field.
 func kindDoc(options any, key string) string {
 	if options == nil {

@@ -27,11 +27,14 @@ func BenchmarkAugment(b *testing.B) {
 			src := photo(b)
 			m, spare := clonedImage(src), clonedImage(src)
 			r := rng.New(1, rng.Augment)
+			var canvas augment.Canvas
 			b.ReportAllocs()
 			for b.Loop() {
 				m.Reshape(size, size, 3) // it may have become the spare, of any shape
 				copy(m.Pix, src.Pix)
-				tr.recolour(m, spare, nil, r)
+				if _, err := tr.recolour(&canvas, m, spare, nil, r); err != nil {
+					b.Fatal(err)
+				}
 			}
 		})
 	}

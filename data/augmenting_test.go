@@ -2,6 +2,7 @@ package data
 
 import (
 	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -107,4 +108,56 @@ func parsed(t testing.TB, text string) *policy.RandAugment {
 		t.Fatal(err)
 	}
 	return &p
+}
+
+// Extra augmentations come after RandAugment or colour jitter, each with its probability, and
+// what is drawn depends on the sample alone.
+func TestExtraAugmentations(t *testing.T) {
+	opt := trainOptions()
+	transform := trainTransform(8, 3)
+	transform.ColorJitter = 0.2
+	transform.Extra = []augment.Step{
+		{Name: "add", Prob: 1, Apply: func(m *picture.Image, r *rand.Rand) (*picture.Image, error) {
+			v := uint8(r.IntN(20))
+			for i := range m.Pix {
+				m.Pix[i] = max(m.Pix[i], v)
+			}
+			return m, nil
+		}},
+		{Name: "black", Prob: 0.5, Apply: func(m *picture.Image, _ *rand.Rand) (*picture.Image, error) {
+			return picture.NewImage(m.Height, m.Width, m.Channels), nil
+		}},
+	}
+	opt.Transform, opt.Mix, opt.Trace = transform, nil, true
+	ds := newFakeSet(32)
+	whole := batches(t, newLoader(t, ds, opt), 1, 0)
+	opt.Workers = 1
+	for k, b := range batches(t, newLoader(t, ds, opt), 1, 3) { // resumed in the epoch
+		if !slices.Equal(b.Images, whole[3+k].Images) {
+			t.Errorf("batch %d is another one after a resume", 3+k)
+		}
+	}
+	black := 0
+	for _, b := range whole {
+		n := len(b.Images) / b.Size
+		for k, trace := range b.Traces {
+			names := trace.Operations[3:] // of colour jitter
+			if len(names) == 0 || names[0] != "add" || len(names) > 2 {
+				t.Fatalf("operations %v", trace.Operations)
+			}
+			is := slices.Max(b.Images[k*n:][:n]) == 0
+			if is != (len(names) == 2) {
+				t.Errorf("black: %v, operations %v", is, trace.Operations)
+			}
+			if is {
+				black++
+			}
+		}
+	}
+	if black < 6 || black > 26 {
+		t.Errorf("%d of 32 images are black", black)
+	}
+	transform = trainTransform(8, 3)
+	transform.Extra = []augment.Step{{Name: "x", Prob: 1}}
+	datatest.WantError(t, transform.Validate(), `TrainTransform.Extra: augmentation "x" has no function`)
 }

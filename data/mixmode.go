@@ -1,6 +1,7 @@
 package data
 
 import (
+	"fmt"
 	"math/rand/v2"
 
 	"fasternet/data/picture"
@@ -18,15 +19,19 @@ const (
 
 // mix draws, mixes the batch in place and returns the draws: one, or one for each
 // sample. What is drawn for pairs before the first is not for these images.
-func (m *Mixup) mix(images []float32, b, h, w, c, first int, r *rand.Rand) []mixing {
-	if m.Mode != MixPair && m.Mode != MixElem {
+func (m *Mixup) mix(images []float32, b, h, w, c, first int, r *rand.Rand) ([]mixing, error) {
+	switch m.Mode {
+	case "", MixBatch:
 		d := m.draw(h, w, r)
 		if d.cut {
 			swapPartners(images, b, h, w, c, d.box)
 		} else {
 			blendPartners(images, b, d.lambda)
 		}
-		return []mixing{d}
+		return []mixing{d}, nil
+	case MixPair, MixElem:
+	default:
+		return nil, fmt.Errorf("data: unknown Mixup.Mode %q", string(m.Mode))
 	}
 	draws := make([]mixing, b)
 	size, row := h*w*c, make([]float32, w*c)
@@ -52,7 +57,7 @@ func (m *Mixup) mix(images []float32, b, h, w, c, first int, r *rand.Rand) []mix
 			e.mixRow(q, row, k, c)
 		}
 	}
-	return draws
+	return draws, nil
 }
 
 // mixRow mixes row y of the partner into that of a sample, of pixels of c channels.

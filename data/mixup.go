@@ -99,7 +99,10 @@ func (m *Mixup) apply(images []float32, b, h, w, c int, labels []int, targets []
 			return nil, fmt.Errorf("data: a batch of %d samples cannot be mixed; "+
 				"mixup and CutMix pair the samples, so use an even batch size", b)
 		}
-		draws = m.mix(images, b, h, w, c, first, r)
+		var err error
+		if draws, err = m.mix(images, b, h, w, c, first, r); err != nil {
+			return nil, err
+		}
 	}
 	lambdas := make([]float64, len(draws))
 	for i, d := range draws {

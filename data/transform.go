@@ -32,7 +32,7 @@ const maxJitter = 100
 
 // TrainTransform is the random transform of training:
 //
-//	RGB or grey → random resized crop → flip → RandAugment or colour jitter → normalise → random erasing
+//	RGB or grey → random resized crop → flip → RandAugment or colour jitter → extra → normalise → random erasing
 //
 // At a size of 32 and below an image of about that size keeps its scale (28 to 32 pixels
 // a side at 32): the first step is then a random crop after zero padding. Zero is black,
@@ -56,6 +56,7 @@ type TrainTransform struct {
 	// else bicubic: Pillow's know no other filter.
 	RandAugment *policy.RandAugment
 	ColorJitter float64         // strength of random brightness, contrast and saturation; 0 for off; not with RandAugment
+	Extra       []augment.Step  // more augmentations in their order, after RandAugment or colour jitter
 	Erasing     augment.Erasing // of the normalised image
 	// ScaledDecoding lets a loader decode JPEG files at a half, a quarter or an eighth
 	// of their size where the crop stays at least twice as large as the output.
@@ -71,6 +72,11 @@ func (t *TrainTransform) Validate() error {
 	}
 	if err := t.Erasing.Validate(); err != nil {
 		return err
+	}
+	for _, step := range t.Extra {
+		if err := step.Validate(); err != nil {
+			return fmt.Errorf("data: TrainTransform.Extra: %w", err)
+		}
 	}
 	if t.RandAugment != nil {
 		if err := t.RandAugment.Validate(); err != nil {
@@ -156,16 +162,31 @@ func (t *TrainTransform) apply(src *input, r *rand.Rand, dst []float32) error {
 		picture.FlipHorizontal(out)
 		src.note(func(n *Trace) { n.Flipped = true })
 	}
-	t.normaliser.normalise(dst, t.recolour(out, &s.spare, src.trace, r))
-	erased := t.Erasing.Apply(dst, t.Size, t.Size, t.Channels, r)
+	changed, err := t.recolour(&s.canvas, out, &s.spare, src.trace, r)
+	if err != nil {
+		return err
+	}
+	t.normaliser.normalise(dst, changed)
+	erased, err := t.Erasing.Apply(dst, t.Size, t.Size, t.Channels, r)
+	if err != nil {
+		return err
+	}
 	src.note(func(n *Trace) { n.Height, n.Width, n.Erased = height, width, erased })
 	return nil
 }
 
 // recolour is the part between flip and normalisation. The result is one of the
-// images, both of which it changes.
-func (t *TrainTransform) recolour(m, spare *picture.Image, trace *Trace, r *rand.Rand) *picture.Image {
-	c := augment.Canvas{Image: m, Spare: spare, Cubic: t.Interpolation != picture.Bilinear}
+// images, both of which it changes, or a new one.
+func (t *TrainTransform) recolour(c *augment.Canvas, m, spare *picture.Image, trace *Trace, r *rand.Rand) (*picture.Image, error) {
+	var cubic bool
+	switch t.Interpolation {
+	case picture.Bilinear:
+	case picture.Bicubic, picture.Lanczos:
+		cubic = true
+	default:
+		return nil, fmt.Errorf("data: unknown interpolation %q", string(t.Interpolation))
+	}
+	*c = augment.Canvas{Image: m, Spare: spare, Cubic: cubic}
 	if trace != nil {
 		c.Note = func(operation string) { trace.Operations = append(trace.Operations, operation) }
 	}
@@ -177,7 +198,12 @@ func (t *TrainTransform) recolour(m, spare *picture.Image, trace *Trace, r *rand
 	} else {
 		c.ColorJitter(t.ColorJitter, r)
 	}
-	return c.Image
+	for _, step := range t.Extra {
+		if err := c.Step(step, r); err != nil {
+			return nil, fmt.Errorf("data: %w", err)
+		}
+	}
+	return c.Image, nil
 }
 
 // EvalTransform is the transform of evaluation and inference, which has no
@@ -349,6 +375,7 @@ func checkInput(src *input, dst []float32, t Transform) error {
 type scratch struct {
 	picture.Memory
 	cropped, spare picture.Image
+	canvas         augment.Canvas
 	resizer        picture.Resizer
 }
 

@@ -22,8 +22,8 @@ func photo(b *testing.B) *picture.Image {
 
 // BenchmarkOperation is each operation at magnitude 9 on a 224×224 image.
 func BenchmarkOperation(b *testing.B) {
-	for o := range operations {
-		b.Run(operationNames[o], func(b *testing.B) {
+	for o := range operationCount {
+		b.Run(operations[o].name, func(b *testing.B) {
 			src := photo(b)
 			c := Canvas{Image: clonedImage(src), Spare: clonedImage(src), Cubic: true}
 			v := o.argument(9, true, rng.New(1, rng.Augment))

@@ -29,7 +29,7 @@ func TestOperationArguments(t *testing.T) {
 		{opColor, [4]float64{.27, .45, .63, .81}}, {opContrast, [4]float64{.27, .45, .63, .81}}, {opBrightness, [4]float64{.27, .45, .63, .81}}, {opSharpness, [4]float64{.27, .45, .63, .81}},
 		{opShearX, [4]float64{.09, .15, .21, .27}}, {opShearY, [4]float64{.09, .15, .21, .27}}, {opTranslateXRel, [4]float64{.135, .225, .315, .405}}, {opTranslateYRel, [4]float64{.135, .225, .315, .405}},
 	} {
-		t.Run(operationNames[test.o], func(t *testing.T) {
+		t.Run(operations[test.o].name, func(t *testing.T) {
 			for k, m := range []float64{3, 5, 7, 9} {
 				signs := map[float64]bool{}
 				for seed := range uint64(40) {
@@ -39,11 +39,11 @@ func TestOperationArguments(t *testing.T) {
 					}
 					signs[math.Copysign(1, got)] = true
 					if math.Abs(math.Abs(got)-test.want[k]) > 1e-12 {
-						t.Fatalf("%s at %v: %v, want %v", operationNames[test.o], m, got, test.want[k])
+						t.Fatalf("%s at %v: %v, want %v", operations[test.o].name, m, got, test.want[k])
 					}
 				}
 				if signed := test.o != opPosterize && test.o != opSolarize && test.o != opSolarizeAdd; len(signs) == 2 != signed {
-					t.Errorf("%s at %v: signs %v", operationNames[test.o], m, signs)
+					t.Errorf("%s at %v: signs %v", operations[test.o].name, m, signs)
 				}
 			}
 		})
@@ -60,7 +60,7 @@ func TestOperationArguments(t *testing.T) {
 		{opColor, 5, false, 1}, {opColor, 0, false, 0.1}, {opBrightness, 10, false, 1.9}, {opAutoContrast, 9, true, 0},
 	} {
 		if got := c.o.argument(c.level, c.increasing, rng.New(1, rng.Augment)); math.Abs(got-c.want) > 1e-12 {
-			t.Errorf("%s at %v, increasing %v: %v, want %v", operationNames[c.o], c.level, c.increasing, got, c.want)
+			t.Errorf("%s at %v, increasing %v: %v, want %v", operations[c.o].name, c.level, c.increasing, got, c.want)
 		}
 	}
 	for seed := range uint64(20) { // a factor is never below 0.1
@@ -107,21 +107,21 @@ func TestLevel(t *testing.T) {
 // weights are kept to.
 func TestRandAugmentDraws(t *testing.T) {
 	r := rng.New(1, rng.Augment)
-	var drawn [operations]bool
-	var count [operations]int
+	var drawn [operationCount]bool
+	var count [operationCount]int
 	for range 20000 {
 		count[weighted(&drawn, r)]++
 	}
 	for o, n := range count {
-		if want := 20000 * operationWeights[o] / 200; math.Abs(float64(n-want)) > 0.1*float64(want)+40 {
-			t.Errorf("%s is drawn %d times of 20000, want about %d", operationNames[o], n, want)
+		if want := 20000 * operations[o].weight / 200; math.Abs(float64(n-want)) > 0.1*float64(want)+40 {
+			t.Errorf("%s is drawn %d times of 20000, want about %d", operations[o].name, n, want)
 		}
 	}
 	for o := range drawn {
-		drawn[o] = o != int(opEqualize) && operationWeights[o] > 0
+		drawn[o] = o != int(opEqualize) && operations[o].weight > 0
 	}
 	if o := weighted(&drawn, r); o != opEqualize {
-		t.Errorf("%s is drawn, where only Equalize is left", operationNames[o])
+		t.Errorf("%s is drawn, where only Equalize is left", operations[o].name)
 	}
 	// A policy of one operation on a flat image of 10: each of the 15 has its value.
 	changed := func(text string) (share float64) {
@@ -164,7 +164,9 @@ func TestErasing(t *testing.T) {
 		for i := range x {
 			x[i] = 100
 		}
-		e.Apply(x, h, w, c, rng.New(seed, rng.Augment))
+		if _, err := e.Apply(x, h, w, c, rng.New(seed, rng.Augment)); err != nil {
+			t.Fatal(err)
+		}
 		for _, v := range x {
 			if v != 100 {
 				n++

@@ -44,10 +44,11 @@ func (e *Erasing) Validate() error {
 	return nil
 }
 
-// Apply erases in x [height, width, channels], and returns the number of rectangles.
-func (e *Erasing) Apply(x []float32, height, width, channels int, r *rand.Rand) (erased int) {
+// Apply erases in x [height, width, channels], and returns the number of rectangles. It is
+// an error when there is no such mode.
+func (e *Erasing) Apply(x []float32, height, width, channels int, r *rand.Rand) (erased int, err error) {
 	if e.Prob == 0 || r.Float64() >= e.Prob {
-		return 0
+		return 0, nil
 	}
 	count := 1
 	if e.Count > 1 {
@@ -55,11 +56,13 @@ func (e *Erasing) Apply(x []float32, height, width, channels int, r *rand.Rand) 
 	}
 	for range count {
 		if box, ok := e.box(height, width, count, r); ok {
-			e.fill(x, width, channels, box, r)
+			if err := e.fill(x, width, channels, box, r); err != nil {
+				return erased, err
+			}
 			erased++
 		}
 	}
-	return erased
+	return erased, nil
 }
 
 // box draws one of count rectangles. After ten attempts that are as high or as wide
@@ -80,16 +83,23 @@ func (e *Erasing) box(height, width, count int, r *rand.Rand) (picture.Box, bool
 	return picture.Box{}, false
 }
 
-func (e *Erasing) fill(x []float32, width, channels int, box picture.Box, r *rand.Rand) {
+func (e *Erasing) fill(x []float32, width, channels int, box picture.Box, r *rand.Rand) error {
 	var colour [3]float32
-	if e.Mode == EraseRand {
+	noise := false
+	switch e.Mode {
+	case EraseConst:
+	case EraseRand:
 		for c := range channels {
 			colour[c] = float32(r.NormFloat64())
 		}
+	case ErasePixel:
+		noise = true
+	default:
+		return fmt.Errorf("data: unknown Erasing.Mode %q", string(e.Mode))
 	}
 	for y := box.Top; y < box.Top+box.Height; y++ {
 		row := x[(y*width+box.Left)*channels:][:box.Width*channels]
-		if e.Mode == ErasePixel {
+		if noise {
 			for i := range row {
 				row[i] = float32(r.NormFloat64())
 			}
@@ -99,4 +109,5 @@ func (e *Erasing) fill(x []float32, width, channels int, box picture.Box, r *ran
 			row = row[copy(row, colour[:channels]):]
 		}
 	}
+	return nil
 }

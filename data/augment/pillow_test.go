@@ -49,8 +49,8 @@ func pillowOperation(t *testing.T, m *picture.Image, operation, argument string)
 	if m.Channels == 1 {
 		c.Fill[0] = 118
 	}
-	for o := range operations {
-		if operationNames[o] == name {
+	for o := range operationCount {
+		if operations[o].name == name {
 			c.apply(o, v)
 			return c.Image
 		}
@@ -81,9 +81,9 @@ func TestOperationsArePillows(t *testing.T) {
 		datatest.SameImage(t, name+" changes its input:", in, before)
 		seen[strings.Split(parts[2], ".")[0]] = true
 	}
-	for o := range operations {
-		if !seen[operationNames[o]] {
-			t.Errorf("no reference values of %s", operationNames[o])
+	for o := range operationCount {
+		if !seen[operations[o].name] {
+			t.Errorf("no reference values of %s", operations[o].name)
 		}
 	}
 }

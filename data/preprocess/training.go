@@ -29,7 +29,47 @@ func Training(c *configs.Config, size int) (*data.TrainTransform, error) {
 		}
 		t.RandAugment = &p
 	}
+	for _, e := range a.Extra {
+		step, err := extraStep(e)
+		if err != nil {
+			return nil, err
+		}
+		t.Extra = append(t.Extra, step)
+	}
 	return t, t.Validate()
+}
+
+func init() {
+	configs.KnowAugmentations(func() (known []configs.Kind) {
+		for _, a := range augment.Augmentations() {
+			known = append(known, kindOf(a))
+		}
+		return known
+	})
+}
+
+func kindOf(a augment.Augmentation) configs.Kind {
+	return configs.Kind{Name: a.Name, Doc: a.Doc, Options: a.Options}
+}
+
+// extraStep is an augmentation that a configuration names.
+func extraStep(e configs.Extra) (augment.Step, error) {
+	for _, a := range augment.Augmentations() {
+		if a.Name != e.Name {
+			continue
+		}
+		section := "augment.extra." + e.Name
+		options, err := kindOf(a).ReadOptions(e.Options, section)
+		if err != nil {
+			return augment.Step{}, err
+		}
+		apply, err := a.New(options)
+		if err != nil {
+			return augment.Step{}, fmt.Errorf("%s: %w", section, err)
+		}
+		return augment.Step{Name: e.Name, Prob: e.Prob, Apply: apply}, nil
+	}
+	return augment.Step{}, fmt.Errorf("augment.extra: no augmentation is called %q; an augmentation of a program of one's own is known in that program alone", e.Name)
 }
 
 // Mixing is how batches are mixed and their labels smoothed, for a number of classes.

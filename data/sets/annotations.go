@@ -55,6 +55,9 @@ func OpenAnnotations(path, root string, labels Labels) (*Annotations, error) {
 // InspectAnnotations is [OpenAnnotations] that does not stop at what is wrong with a
 // line, but remembers it: see [data.FaultsOf].
 func InspectAnnotations(path, root string, labels Labels) (*Annotations, error) {
+	if err := labels.check(); err != nil {
+		return nil, err
+	}
 	text, err := readText(path)
 	if err != nil {
 		return nil, err

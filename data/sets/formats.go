@@ -106,11 +106,6 @@ func formatOf(d configs.Data) (Format, error) {
 	return Format{}, fmt.Errorf("data.name: no data set is called %q; a format of a program of one's own is known in that program alone", d.Name)
 }
 
-// Known says whether there is a format of a name.
-func Known(name string) bool {
-	return slices.ContainsFunc(Formats(), func(f Format) bool { return f.Name == name })
-}
-
 // NeedsDir says whether a data set cannot be opened without data.dir.
 func NeedsDir(d configs.Data) bool {
 	f, err := formatOf(d)

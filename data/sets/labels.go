@@ -35,6 +35,15 @@ type Labels struct {
 // FromTraining says that the names of the classes are what the training part has labels of.
 const FromTraining = "the training part"
 
+// check returns an error unless there is a kind of that name.
+func (l Labels) check() error {
+	switch l.Kind {
+	case "", LabelAuto, LabelNumber, LabelName:
+		return nil
+	}
+	return fmt.Errorf("data: labels of the kind %q; want %s, %s or %s", string(l.Kind), LabelAuto, LabelNumber, LabelName)
+}
+
 // Ambiguous reports whether a number may be the name of a class with another number, so
 // that only the labels of a whole data set can tell which is meant.
 func (l Labels) Ambiguous() bool {

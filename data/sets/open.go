@@ -99,9 +99,11 @@ func InspectBoth(d configs.Data) (train, val data.Dataset, err error) {
 	return train, val, nil
 }
 
+// checkDir returns an error unless there is such a format, and a folder if it needs one.
 func checkDir(d configs.Data) error {
-	if d.Dir != "" || !NeedsDir(d) {
-		return nil
+	f, err := formatOf(d)
+	if err != nil || d.Dir != "" || f.NoDir {
+		return err
 	}
 	layout := ""
 	if d.Name == imageFolderFormat.Name {

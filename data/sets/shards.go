@@ -68,6 +68,9 @@ const LabelFolder = "folder"
 // InspectShards is [OpenShards] that does not stop at a sample without a label and the
 // like, but remembers it: see [data.FaultsOf].
 func InspectShards(files []string, labels Labels) (*Shards, error) {
+	if err := labels.check(); err != nil {
+		return nil, err
+	}
 	if len(files) == 0 {
 		return nil, errors.New("data: no shards")
 	}

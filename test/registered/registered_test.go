@@ -3,8 +3,12 @@
 package registered
 
 import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +18,7 @@ import (
 	"fasternet/cli"
 	"fasternet/configs"
 	"fasternet/data"
+	"fasternet/data/augment"
 	"fasternet/data/picture"
 	"fasternet/data/sets"
 )
@@ -74,6 +79,52 @@ func init() {
 				s.offset = 20
 			}
 			return s, nil
+		},
+	})
+}
+
+// blurOptions are the options of the augmentation box_blur.
+type blurOptions struct {
+	Radius int `yaml:"radius" doc:"pixels to either side, at most"`
+}
+
+func (o *blurOptions) Check() error {
+	if o.Radius < 1 {
+		return configs.WrongOption("radius", "want 1 or more, got %d", o.Radius)
+	}
+	return nil
+}
+
+func init() {
+	augment.Register(augment.Augmentation{
+		Name: "box_blur", Doc: "rows are blurred by a random radius",
+		Options: func() any { return &blurOptions{Radius: 1} },
+		New: func(options any) (augment.Func, error) {
+			most := options.(*blurOptions).Radius
+			return func(m *picture.Image, r *rand.Rand) (*picture.Image, error) {
+				radius := 1 + r.IntN(most)
+				out := picture.NewImage(m.Height, m.Width, m.Channels)
+				for y := range m.Height {
+					for x := range m.Width {
+						for c := range m.Channels {
+							sum, n := 0, 0
+							for k := max(x-radius, 0); k <= min(x+radius, m.Width-1); k++ {
+								sum, n = sum+int(m.Pix[(y*m.Width+k)*m.Channels+c]), n+1
+							}
+							out.Pix[(y*m.Width+x)*m.Channels+c] = uint8(sum / n)
+						}
+					}
+				}
+				return out, nil
+			}, nil
+		},
+	})
+	augment.Register(augment.Augmentation{
+		Name: "cut_off", Doc: "an augmentation that is wrong: it changes the size",
+		New: func(any) (augment.Func, error) {
+			return func(m *picture.Image, _ *rand.Rand) (*picture.Image, error) {
+				return picture.NewImage(m.Height-1, m.Width, m.Channels), nil
+			}, nil
 		},
 	})
 }
@@ -176,4 +227,70 @@ func TestBadOptions(t *testing.T) {
 			fails(t, write(t, "data:\n"+c.data), c.want, "config", "check", "c.yaml")
 		})
 	}
+}
+
+// An augmentation of the program's own is used, can be repeated and resumed, and is a part
+// of the configuration of a run.
+func TestAugmentation(t *testing.T) {
+	const of = "data: {name: stripes, image_size: 32, options: {images: 16}}\n" + small
+	dir := write(t, of+"augment:\n  extra:\n    - {name: box_blur, radius: 3, prob: 0.7}\n    - grayscale\n")
+	show := succeeds(t, dir, "config", "show", "c.yaml")
+	for _, want := range []string{"name: box_blur", "radius: 3", "prob: 0.7", "there are autocontrast, equalize, grayscale"} {
+		if !strings.Contains(show, want) {
+			t.Errorf("config show has no %q:\n%s", want, show)
+		}
+	}
+	weights := func(run string) []byte {
+		text, err := os.ReadFile(filepath.Join(dir, run, "checkpoints", "last.safetensors"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var head struct {
+			Meta json.RawMessage `json:"__metadata__"`
+		}
+		n := binary.LittleEndian.Uint64(text)
+		if err := json.Unmarshal(text[8:8+n], &head); err != nil {
+			t.Fatal(err)
+		}
+		return text[8+n:]
+	}
+	succeeds(t, dir, "train", "c.yaml", "--run", "whole")
+	succeeds(t, dir, "train", "c.yaml", "--run", "plain", "--set", "augment.extra=[]")
+	succeeds(t, dir, "train", "c.yaml", "--run", "parts", "--set", "train.epochs=1")
+	succeeds(t, dir, "train", "c.yaml", "--run", "other", "--set", "augment.extra=[{name: box_blur, radius: 2, prob: 0.7}, grayscale]")
+	whole := weights("whole")
+	if bytes.Equal(whole, weights("plain")) {
+		t.Error("the augmentations change nothing")
+	}
+	if bytes.Equal(whole, weights("other")) {
+		t.Error("the radius changes nothing")
+	}
+	succeeds(t, dir, "train", "c.yaml", "--run", "again", "--set", "data.workers=1")
+	if !bytes.Equal(whole, weights("again")) {
+		t.Error("a second run is another one")
+	}
+	out := succeeds(t, dir, "train", "c.yaml", "--run", "parts", "--resume", "--set", "train.epochs=3", "--set", "augment.extra=[grayscale]")
+	if !strings.Contains(out, "setting augment.extra:") || !strings.Contains(out, "box_blur") {
+		t.Errorf("nothing is said of another augmentation:\n%s", out)
+	}
+}
+
+func TestBadAugmentations(t *testing.T) {
+	for _, c := range []struct{ name, extra, want string }{
+		{"a misspelt name", "[box_blurr]", `c.yaml:1: augment.extra: no augmentation is called "box_blurr", did you mean box_blur?`},
+		{"a misspelt option", "[{name: box_blur, radios: 3}]", "augment.extra.box_blur.radios: unknown key, did you mean radius?"},
+		{"a value that cannot be", "[{name: box_blur, radius: 0}]", "augment.extra.box_blur.radius: want 1 or more, got 0"},
+		{"a built-in one", "[{name: posterize, bits: 9}]", "c.yaml:1: augment.extra.posterize: bits: want 0 to 8, got 9"},
+		{"a probability", "[{name: box_blur, prob: 2}]", "augment.extra.box_blur.prob: want a number from 0 to 1, got"},
+		{"without options", "[{name: invert, strength: 2}]", "augment.extra.invert.strength: the augmentation invert has no options"},
+		{"no name", "[{radius: 2}]", "this one has no name"},
+		{"no list", "box_blur", "augment.extra: want a list"},
+		{"a number", "[3]", "augment.extra: want a name, or keys and values"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			fails(t, write(t, "augment: {extra: "+c.extra+"}\n"), c.want, "config", "check", "c.yaml")
+		})
+	}
+	dir := write(t, "data: {name: stripes, image_size: 32}\naugment: {extra: [cut_off]}\n"+small)
+	fails(t, dir, "augmentation cut_off made 31×32×3", "train", "c.yaml", "--run", "run")
 }
