@@ -1,8 +1,11 @@
 package cli
 
 import (
+	"fmt"
 	"os"
+	"strings"
 
+	"fasternet/data/augment"
 	"fasternet/data/sets"
 	"fasternet/internal/printable"
 	"fasternet/train"
@@ -14,6 +17,7 @@ func dataCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "data",
 		Short: "Fetch, inspect, check and convert data sets",
+		Long:  "Fetch, inspect, check and convert data sets.\n\n" + kindsHelp(),
 		Example: `  fasternet-train data fetch fashion-mnist
   fasternet-train data info /data/imagenet
   fasternet-train data verify /data/imagenet
@@ -65,4 +69,18 @@ SHA-256 sums. Without --dir they go to the user's cache, where training looks.`,
 	}
 	c.Flags().StringVar(&dir, "dir", "", "`folder` for the files")
 	return c
+}
+
+// kindsHelp lists what data.name and augment.extra can name.
+func kindsHelp() string {
+	var b strings.Builder
+	b.WriteString("Formats (data.name):\n")
+	for _, f := range sets.Formats() {
+		fmt.Fprintf(&b, "  %-16s %s\n", f.Name, f.Doc)
+	}
+	b.WriteString("\nAugmentations (augment.extra; names, or {name: solarize, prob: 0.2, threshold: 128}):\n")
+	for _, a := range augment.Augmentations() {
+		fmt.Fprintf(&b, "  %-16s %s\n", a.Name, a.Doc)
+	}
+	return strings.TrimRight(b.String(), "\n")
 }

@@ -126,6 +126,7 @@ func (l *loader) resolveExtras() {
 		default:
 			names := kindNames(known)
 			l.report(e.where, "augment.extra", "no augmentation is called %q%s; there are %s", e.Name, suggest(e.Name, names), listed(names))
+			continue
 		}
 		if err != nil {
 			l.report(e.where, "augment.extra", "%v", err)

@@ -30,8 +30,7 @@ func (d stripes) Image(i int) (*picture.Image, error) {
 	return m, nil
 }
 
-// One epoch of training on any dataset; data.OpenFashionMNIST and
-// data.OpenImageFolder return such.
+// One epoch of training on any dataset; those that package fasternet/data/sets opens are such.
 func Example() {
 	loader, err := data.NewLoader(stripes{}, data.LoaderOptions{
 		Batch:    16,

@@ -291,6 +291,11 @@ func TestBadAugmentations(t *testing.T) {
 			fails(t, write(t, "augment: {extra: "+c.extra+"}\n"), c.want, "config", "check", "c.yaml")
 		})
 	}
+	// Every problem is told of once.
+	out, _ := run(t, write(t, "data: {name: stripes}\naugment: {extra: [box_blurr, {name: solarize, treshold: 3}, invert]}\ntrain: {batch_size: 8}\n"), "config", "check", "c.yaml")
+	if n := strings.Count("\n"+out, "\nerror:"); n != 2 {
+		t.Errorf("%d errors, want 2:\n%s", n, out)
+	}
 	dir := write(t, "data: {name: stripes, image_size: 32}\naugment: {extra: [cut_off]}\n"+small)
 	fails(t, dir, "augmentation cut_off made 31×32×3", "train", "c.yaml", "--run", "run")
 }
