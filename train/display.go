@@ -62,6 +62,9 @@ func (d *Display) logLine(line string) {
 	}
 }
 
+// note has a line in the log alone.
+func (d *Display) note(line string) { d.logLine(printable.Line(line) + "\n") }
+
 // logTo has the log from now on, and what was shown before.
 func (d *Display) logTo(log io.Writer) {
 	d.log = log

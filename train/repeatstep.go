@@ -69,7 +69,7 @@ func (t *trainer) explain(e *DivergedError, a attempt) {
 	a.undo(true)
 	if a.updated && a.state == nil {
 		e.Finding = "loss and gradients were finite; the weights from before the update are not there to repeat the step"
-		t.show.Line("%s", e.Finding)
+		t.show.note(e.Finding)
 		return
 	}
 	b, found, err := t.repeat(a)
@@ -80,7 +80,7 @@ func (t *trainer) explain(e *DivergedError, a attempt) {
 	if err != nil {
 		e.Finding = fmt.Sprintf("the step could not be repeated: %v", err)
 	}
-	t.show.Line("%s", e.Finding)
+	t.show.note(e.Finding)
 	if e.Saved != "" {
 		t.show.Line("to see all values: fasternet-train debug step %s --batch %s", t.dir, e.Saved)
 	}
