@@ -14,6 +14,7 @@ import (
 )
 
 func TestBF16OfFasterNet(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"fasternet_small_gelu", "fasternet_small_relu"} {
 		t.Run(name, func(t *testing.T) {
 			var ref reference
@@ -35,6 +36,7 @@ func TestBF16OfFasterNet(t *testing.T) {
 }
 
 func TestBF16OfTransformers(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"vit_small_gap", "vit_small_cls", "swin_small_w4", "swin_small_w7"} {
 		t.Run(name, func(t *testing.T) {
 			var ref transformerReference
@@ -70,6 +72,7 @@ func checkBF16Model(t *testing.T, k *kernels.Set, m graph.Model, s graph.Shape, 
 
 // In bf16 too a result does not depend on the number of threads.
 func TestBF16Threads(t *testing.T) {
+	t.Parallel()
 	graphtest.EveryBF16(t, func(t *testing.T, k *kernels.Set) {
 		if k.BF16() == kernels.BF16Go && testing.Short() {
 			t.Skip("slow in the emulation")

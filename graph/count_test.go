@@ -38,6 +38,7 @@ func counted(t *testing.T, m graph.Model, height, width int) []graph.LayerCount 
 // The exact figures of the official models, and those published with one to
 // three digits.
 func TestCounts(t *testing.T) {
+	t.Parallel()
 	for i, name := range variants {
 		m := preset(t, name, 0)
 		at224, at192 := graph.Total(counted(t, m, 224, 224)), graph.Total(counted(t, m, 192, 192))
@@ -127,6 +128,7 @@ func TestFoldedCounts(t *testing.T) {
 
 // Layer scale folds too.
 func TestFoldedLayerScale(t *testing.T) {
+	t.Parallel()
 	without, with := preset(t, "t0", 0), preset(t, "t0", 0.1)
 	a, b := graph.Total(counted(t, without, 224, 224)), graph.Total(counted(t, with, 224, 224))
 	if b.Parameters-a.Parameters != 40+2*80+8*160+2*320 || b.Folded() != a.Folded() {
@@ -137,6 +139,7 @@ func TestFoldedLayerScale(t *testing.T) {
 // What the convolutions and linear layers of transformers put out: of a block
 // 3 + 1 + 4 + 1 times the channels of its tokens.
 func TestTransformerActivations(t *testing.T) {
+	t.Parallel()
 	vit := configs.DefaultModel("vit")
 	vit.PatchSize, vit.EmbedDim, vit.Depth, vit.MLPRatio, vit.NumClasses, vit.NumHeads = 16, 192, 12, 4, 1000, configs.Heads{3}
 	swin := vit
@@ -160,6 +163,7 @@ func TestTransformerActivations(t *testing.T) {
 
 // Parameters are counted without making the model.
 func TestParameters(t *testing.T) {
+	t.Parallel()
 	for _, name := range configs.Presets() {
 		c, err := configs.Load(name)
 		if err != nil {

@@ -69,6 +69,7 @@ func TestFeaturesOfReference(t *testing.T) {
 // Features fit together, also where the image is not square: the last map, its
 // mean, and the logits.
 func TestFeaturesAgree(t *testing.T) {
+	t.Parallel()
 	c, err := configs.Load("fasternet_t0")
 	if err != nil {
 		t.Fatal(err)

@@ -87,6 +87,7 @@ var variants = []string{"t0", "t1", "t2", "s", "m", "l"}
 // The six official sizes, unfolded and folded: state dict, parameters, MACs and
 // logits.
 func TestFullSizeVariants(t *testing.T) {
+	t.Parallel()
 	for i, name := range variants {
 		t.Run(name, func(t *testing.T) {
 			var ref reference
@@ -166,6 +167,7 @@ func smoothed(labels []int, classes int) []float32 {
 // The small models: evaluation, one training step with every gradient and the
 // running statistics, and three steps of AdamW.
 func TestSmallModels(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"fasternet_small_gelu", "fasternet_small_relu"} {
 		t.Run(name, func(t *testing.T) {
 			graphtest.EveryVariant(t, func(t *testing.T, k *kernels.Set) {

@@ -43,6 +43,7 @@ func smallConfig() configs.Model {
 // Sizes of one's own: every hyperparameter changed, non-square images, sides
 // with a remainder, patches that overlap.
 func TestOwnSizes(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name   string
 		change func(c *configs.Model)

@@ -12,6 +12,7 @@ import (
 
 // A model that no machine has memory for is refused before its first parameter is made.
 func TestModelsThatDoNotFit(t *testing.T) {
+	t.Parallel()
 	load := func(name string, settings ...string) *configs.Config {
 		t.Helper()
 		c, err := configs.Load(name, settings...)

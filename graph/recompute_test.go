@@ -93,6 +93,7 @@ func recomputed(t *testing.T) map[string]graph.Model {
 // Blocks that are computed anew take less memory and leave the same bits: for any
 // number of threads, every variant of the kernels, and bf16.
 func TestRecompute(t *testing.T) {
+	t.Parallel()
 	for _, name := range slices.Sorted(maps.Keys(recomputed(t))) {
 		check := func(t *testing.T, k *kernels.Set, in kernels.Precision) {
 			m := recomputed(t)[name]
@@ -115,6 +116,7 @@ func TestRecompute(t *testing.T) {
 // Frozen layers keep nothing that could be computed anew; a teacher, and parameters
 // that are frozen by name, change nothing.
 func TestRecomputeFrozen(t *testing.T) {
+	t.Parallel()
 	ms := recomputed(t)
 	for _, name := range slices.Sorted(maps.Keys(ms)) {
 		m := ms[name]
@@ -162,6 +164,7 @@ func TestRecomputeStatistics(t *testing.T) {
 
 // The models that the reference values are of.
 func TestRecomputeGolden(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"vit_small_gap", "vit_small_cls", "swin_small_w4", "swin_small_w7"} {
 		var ref transformerReference
 		golden.JSON(t, name+".json", &ref)

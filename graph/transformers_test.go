@@ -91,6 +91,7 @@ func shrink(m graph.Model) {
 
 // Logits, loss and every gradient of the small models.
 func TestSmallTransformers(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"vit_small_gap", "vit_small_cls", "vit_eps_probe", "swin_small_w4", "swin_small_w7", "swin_eps_probe"} {
 		t.Run(name, func(t *testing.T) {
 			var ref transformerReference
@@ -161,6 +162,7 @@ func checkTransformerState(t *testing.T, m graph.Model, ref transformerReference
 
 // The models of the papers at 224 pixels.
 func TestFullSizeTransformers(t *testing.T) {
+	// Not at the same time as others: it takes 2 GB.
 	if testing.Short() {
 		t.Skip("large models: left out of short tests")
 	}

@@ -52,6 +52,7 @@ func transposed(r *rand.Rand, m Matrix) Matrix {
 }
 
 func TestBF16Rounding(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ in, want uint32 }{
 		{0x3f800000, 0x3f80}, {0x3f808000, 0x3f80}, {0x3f818000, 0x3f82}, // ties go to even
 		{0x3f808001, 0x3f81}, {0x3f807fff, 0x3f80}, {0xbf818000, 0xbf82},
@@ -77,6 +78,7 @@ func TestBF16Rounding(t *testing.T) {
 
 // Conversions of rows, and of rows in pairs, with all that they may not touch.
 func TestBF16Conversions(t *testing.T) {
+	t.Parallel()
 	everyPath(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for n := range 200 {
 			rows, cols := pick(r), pick(r)
@@ -137,6 +139,7 @@ func TestBF16Conversions(t *testing.T) {
 }
 
 func TestBF16Gemm(t *testing.T) {
+	t.Parallel()
 	everyPath(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for n := range 200 {
 			M, K, N := pick(r), pick(r), pick(r)
@@ -194,6 +197,7 @@ func TestBF16Gemm(t *testing.T) {
 }
 
 func TestBF16GemmTN(t *testing.T) {
+	t.Parallel()
 	everyPath(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for n := range 200 {
 			R, M, N := pick(r), pick(r), pick(r)
@@ -234,6 +238,7 @@ func TestBF16GemmTN(t *testing.T) {
 // The paths with the order of VDPBF16PS agree to the bit, with numbers of all
 // sizes too: denormals are zero, infinities and NaN come out where they must.
 func TestBF16PathsAgree(t *testing.T) {
+	t.Parallel()
 	if halves[BF16AVX512] == nil {
 		t.Skip("NOT TESTED HERE: " + fmt.Sprint(Default().BF16Refusals()))
 	}
@@ -285,6 +290,7 @@ func TestBF16PathsAgree(t *testing.T) {
 
 // Convolutions, with an even and an odd number of channels.
 func TestBF16Convolutions(t *testing.T) {
+	t.Parallel()
 	everyPath(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for _, p := range []PConv{{4, 5, 4}, {3, 7, 5}, {7, 7, 10}, {2, 3, 1}} {
 			pixels := p.Height * p.Width

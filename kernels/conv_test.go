@@ -8,6 +8,7 @@ import (
 )
 
 func TestPConv(t *testing.T) {
+	t.Parallel()
 	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for n := 0; n < 60; n++ {
 			p := PConv{Height: 1 + r.IntN(9), Width: 1 + r.IntN(18), Channels: 1 + r.IntN(40)}
@@ -131,6 +132,7 @@ func TestPConvCountsTaps(t *testing.T) {
 }
 
 func TestPatchConv(t *testing.T) {
+	t.Parallel()
 	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for range 80 {
 			p := PatchConv{Height: 4 + r.IntN(30), Width: 4 + r.IntN(30), Channels: 1 + r.IntN(20), Size: 1 + r.IntN(4), Step: 1 + r.IntN(4)}

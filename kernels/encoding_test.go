@@ -18,6 +18,7 @@ import (
 // The instructions that are written as bytes are what a disassembler reads, and an
 // assembler makes the same bytes of that.
 func TestEncodings(t *testing.T) {
+	t.Parallel()
 	for _, tool := range []string{"objdump", "as", "objcopy"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Skip("NOT TESTED HERE: GNU binutils are not installed")

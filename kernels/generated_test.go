@@ -11,6 +11,7 @@ import (
 
 // The assembly in the tree is what the generator writes.
 func TestGeneratedCodeIsUpToDate(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("builds the generator")
 	}

@@ -25,6 +25,7 @@ func groupConvDefinition(x Matrix, height, width, size int, w []float32, pixel, 
 }
 
 func TestDWConv(t *testing.T) {
+	t.Parallel()
 	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for n := range 150 {
 			c := DWConv{Height: 1 + r.IntN(9), Width: 1 + r.IntN(18), Channels: 1 + r.IntN(70)}
@@ -58,6 +59,7 @@ func TestDWConv(t *testing.T) {
 }
 
 func TestGroupConv(t *testing.T) {
+	t.Parallel()
 	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for n := range 150 {
 			g := GroupConv{Height: 1 + r.IntN(6), Width: 1 + r.IntN(33), Groups: 1 + r.IntN(9)}

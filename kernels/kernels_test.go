@@ -94,6 +94,7 @@ var sizes = []int{0, 1, 2, 3, 5, 7, 8, 9, 13, 14, 15, 16, 17, 27, 28, 29, 31, 32
 func pick(r *rand.Rand) int { return sizes[r.IntN(len(sizes))] }
 
 func TestGemm(t *testing.T) {
+	t.Parallel()
 	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for n := 0; n < 400; n++ {
 			M, K, N := pick(r), pick(r), pick(r)
@@ -148,6 +149,7 @@ func TestGemm(t *testing.T) {
 }
 
 func TestGemmTN(t *testing.T) {
+	t.Parallel()
 	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for n := 0; n < 300; n++ {
 			R, M, N := pick(r), pick(r), pick(r)
@@ -242,6 +244,7 @@ func refAct(act Activation, z float64) (y, dy float64) {
 }
 
 func TestAffine(t *testing.T) {
+	t.Parallel()
 	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for n := 0; n < 200; n++ {
 			act := Activation(n % activationCount)
@@ -328,6 +331,7 @@ func TestAffineNonFinite(t *testing.T) {
 }
 
 func TestAffineGrad(t *testing.T) {
+	t.Parallel()
 	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for n := 0; n < 200; n++ {
 			act := Activation(n % activationCount)
@@ -371,6 +375,7 @@ func TestAffineGrad(t *testing.T) {
 }
 
 func TestCombine(t *testing.T) {
+	t.Parallel()
 	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for n := 0; n < 200; n++ {
 			rows, cols := pick(r), pick(r)
@@ -406,6 +411,7 @@ func TestCombine(t *testing.T) {
 }
 
 func TestColumnReductions(t *testing.T) {
+	t.Parallel()
 	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for n := 0; n < 200; n++ {
 			rows, cols := pick(r), pick(r)
@@ -518,6 +524,7 @@ func TestVectorReductions(t *testing.T) {
 }
 
 func TestSoftmaxCrossEntropy(t *testing.T) {
+	t.Parallel()
 	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for _, size := range []float64{0.1, 1, 30, 1000} {
 			for n := 0; n < 40; n++ {
@@ -625,6 +632,7 @@ func TestAdamWBiasCorrection(t *testing.T) {
 }
 
 func TestTranspose(t *testing.T) {
+	t.Parallel()
 	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for n := 0; n < 200; n++ {
 			rows, cols := pick(r), pick(r)

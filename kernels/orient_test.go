@@ -18,6 +18,7 @@ func refOrient(a, h, b []float32, i, step, bins int, bias [2]float32) (mag float
 }
 
 func TestOrient(t *testing.T) {
+	t.Parallel()
 	binCounts := []int{1, 2, 4, 8, 9, 12, 18, 31}
 	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		checked := 0

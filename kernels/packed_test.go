@@ -9,6 +9,7 @@ import (
 
 // Products with a part of a packed matrix, whose memory and size change.
 func TestGemmBlock(t *testing.T) {
+	t.Parallel()
 	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		p := Packed{Kernels: k}
 		memory := make([]float32, 1<<15)

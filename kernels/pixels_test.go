@@ -44,6 +44,7 @@ func randomWeights(r *rand.Rand, n int) []int32 {
 func clipped(v int64) uint8 { return uint8(min(max(v>>ResampleBits, 0), 255)) }
 
 func TestResampleRGB(t *testing.T) {
+	t.Parallel()
 	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for range 300 {
 			n, groups, width := 1+r.IntN(40), 1+r.IntN(4), 1+r.IntN(60)

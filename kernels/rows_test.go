@@ -7,6 +7,7 @@ import (
 )
 
 func TestLayerNorm(t *testing.T) {
+	t.Parallel()
 	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for n := range 200 {
 			rows, cols := pick(r), max(pick(r), 1)
@@ -55,6 +56,7 @@ func refMoments(x []float32, eps float64) (mean, rstd float64) {
 }
 
 func TestLayerNormGrad(t *testing.T) {
+	t.Parallel()
 	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for n := range 200 {
 			rows, cols := pick(r), 2+pick(r)

@@ -222,6 +222,7 @@ func (h *harness) block(r *rand.Rand, batch, height, width, c, partial, hidden i
 }
 
 func TestBlockGradient(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		batch, height, width, c, partial, hidden int
 		act                                      kernels.Activation
@@ -246,6 +247,7 @@ func TestBlockGradient(t *testing.T) {
 // With ReLU, central differences are wrong at the kink: small steps, and a
 // function that is linear nearly everywhere.
 func TestBlockGradientReLU(t *testing.T) {
+	t.Parallel()
 	everyVariant(t, func(t *testing.T, k *kernels.Set) {
 		h := newHarnessOn(t, k, 2, true)
 		h.block(rand.New(rand.NewPCG(1, 2)), 2, 3, 3, 8, 2, 8, kernels.ReLU, false, false)
@@ -254,6 +256,7 @@ func TestBlockGradientReLU(t *testing.T) {
 }
 
 func TestPatchConvGradient(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ batch, height, width, in, out, size, stride int }{
 		{2, 8, 8, 3, 5, 4, 4},
 		{3, 9, 7, 4, 8, 2, 2}, // a remainder on both sides
@@ -285,6 +288,7 @@ func TestFirstLayerGradient(t *testing.T) {
 }
 
 func TestHeadGradients(t *testing.T) {
+	t.Parallel()
 	everyVariant(t, func(t *testing.T, k *kernels.Set) {
 		r := rand.New(rand.NewPCG(1, 2))
 		t.Run("pool", func(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 )
 
 func TestProjectGradient(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		tokens, in, out int
 		norm, gelu, up  bool
@@ -72,6 +73,7 @@ func TestProjectUpFormula(t *testing.T) {
 }
 
 func TestSelectTokensGradient(t *testing.T) {
+	t.Parallel()
 	r := rand.New(rand.NewPCG(1, 2))
 	position := func(n int) []float32 {
 		out := make([]float32, n)

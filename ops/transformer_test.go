@@ -42,6 +42,7 @@ func someVariants(t *testing.T, all bool, f func(t *testing.T, k *kernels.Set)) 
 }
 
 func TestNormaliseGradient(t *testing.T) {
+	t.Parallel()
 	everyVariant(t, func(t *testing.T, k *kernels.Set) {
 		r := rand.New(rand.NewPCG(1, 2))
 		h := newHarnessOn(t, k, 2, true)
@@ -52,6 +53,7 @@ func TestNormaliseGradient(t *testing.T) {
 }
 
 func TestMLPGradient(t *testing.T) {
+	t.Parallel()
 	for i, c := range []struct {
 		images, tokens, c, hidden int
 		keep                      bool
@@ -125,6 +127,7 @@ func ragged(t *testing.T, images int) *Windows {
 }
 
 func TestAttentionGradient(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name              string
 		w                 *Windows

@@ -10,6 +10,7 @@ import (
 
 // The values of model.act_layer are the activations of package kernels.
 func TestActivations(t *testing.T) {
+	t.Parallel()
 	_, err := configs.Load("fasternet_t0", "model.act_layer=swish")
 	if err == nil {
 		t.Fatal("any activation is accepted")

@@ -10,6 +10,7 @@ import (
 
 // The rates of drop path of the official sizes are the reference's.
 func TestDropPathRates(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"t0", "t1", "t2", "s", "m", "l"} {
 		var ref struct {
 			Config struct {

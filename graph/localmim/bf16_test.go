@@ -10,6 +10,7 @@ import (
 )
 
 func TestBF16(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"mim_vit_n9", "mim_vit_n18_bias", "mim_swin_hog"} {
 		t.Run(name, func(t *testing.T) {
 			var ref reference

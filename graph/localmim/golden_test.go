@@ -155,6 +155,7 @@ var references = []string{"mim_vit_n9", "mim_vit_n18_bias", "mim_swin_hog", "mim
 
 // State dict, latents, predictions, losses and every gradient.
 func TestLocalMIM(t *testing.T) {
+	t.Parallel()
 	for _, name := range references {
 		t.Run(name, func(t *testing.T) {
 			var ref reference
@@ -252,6 +253,7 @@ func checkMIMState(t *testing.T, m *Model, ref reference, tensors map[string]gol
 
 // The state dicts of the official base models.
 func TestFullSizeLocalMIM(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("90 million parameters")
 	}

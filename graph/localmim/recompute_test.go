@@ -11,6 +11,7 @@ import (
 
 // Blocks that are computed again in the backward pass leave the same bits, in less memory.
 func TestRecompute(t *testing.T) {
+	t.Parallel()
 	for _, name := range references {
 		var ref reference
 		golden.JSON(t, name+".json", &ref)

@@ -74,8 +74,8 @@ func repository(t *testing.T) {
 		t.Skip("needs git")
 	}
 	t.Chdir(t.TempDir())
-	for name, value := range map[string]string{"GIT_CONFIG_GLOBAL": os.DevNull, "GIT_CONFIG_NOSYSTEM": "1", "GOWORK": "off", "GOFLAGS": "-mod=mod", "GOPROXY": "off"} {
-		t.Setenv(name, value)
+	for _, c := range []struct{ name, value string }{{"GIT_CONFIG_GLOBAL", os.DevNull}, {"GIT_CONFIG_NOSYSTEM", "1"}, {"GOWORK", "off"}, {"GOFLAGS", "-mod=mod"}, {"GOPROXY", "off"}} {
+		t.Setenv(c.name, c.value)
 	}
 	for _, name := range []string{"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"} {
 		if value, ok := os.LookupEnv(name); ok {
