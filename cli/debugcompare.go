@@ -24,7 +24,7 @@ func debugCompareCommand() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "compare MODEL DUMP.npz",
-		Short: "Compare the values within a model with those of another framework",
+		Short: "Compare the values within a model with what another framework computes",
 		Long: `Run a MODEL on the images of a DUMP and show, for every value that has a name in both, how
 far it is from the one that another framework has computed. MODEL is the folder of a run,
 a checkpoint, an export, a folder as timm writes it, or weights of PyTorch.

@@ -140,7 +140,7 @@ func (p *profile) end(keep bool) error {
 	return <-p.written
 }
 
-// runningProfiles are those of the command in progress. A signal that ends the process at
+// runningProfiles belong to the command in progress. A signal that ends the process at
 // once ends them too.
 type runningProfiles struct {
 	mu  sync.Mutex

@@ -6,7 +6,7 @@
 MODEL is a folder that timm wrote, the name of a model of timm, or FILE.py:FUNCTION, a
 function without arguments that returns a module, such as the official FasterNet or Swin.
 --weights loads a state dict into it. Hooks on its modules collect what the model computes
-for some images: random ones, or those of --images (.npy, [images, channels, height, width]).
+for some images: random ones, or the array in --images (.npy, [images, channels, height, width]).
 
 FasterNet, ViT and Swin are known by their structure, in timm's and in the official code: their
 values get the names that this program has for them. For any other module, or another value,

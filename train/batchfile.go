@@ -244,7 +244,7 @@ func (t *trainer) copyState() *checkpoints.File {
 }
 
 // saveStep writes the batch of a rank and the state of the run before the step, on rank 0.
-// All ranks call it. The path is that of the batch; "" where nothing is written.
+// All ranks call it. It returns the path of the batch; "" where nothing is written.
 func (t *trainer) saveStep(rank int, a attempt, b *data.Batch, e *DivergedError) (string, error) {
 	k := b.Step - a.before.Step // of the batches of the step
 	f, err := t.batchOf(rank, checkpoints.File{Tensors: batchTensors(b), Meta: map[string]string{}}, func(f *checkpoints.File) error {
@@ -279,6 +279,9 @@ func (t *trainer) saveStep(rank int, a attempt, b *data.Batch, e *DivergedError)
 	path := t.folder.path(DebugFolder, name+batchEnding)
 	if err := checkpoints.Write(path, f); err != nil {
 		return "", err
+	}
+	if a.updated && a.state == nil { // it is lost
+		return path, nil
 	}
 	after := t.progress
 	t.progress = a.before

@@ -26,7 +26,7 @@ type StepOptions struct {
 	Checkpoint string // a file, or a name in the run such as "best"; "" for the newest
 	Batch      string // a saved batch; "" for one of the data set
 	Step       int    // of the epoch, from 1; 0 for the one after the checkpoint
-	Epoch      int    // from 1; 0 for that of the checkpoint
+	Epoch      int    // from 1; 0 for the epoch of the checkpoint
 	Log        io.Writer
 }
 
@@ -77,7 +77,7 @@ func DebugStep(ctx context.Context, c *configs.Config, o StepOptions) (*StepRepo
 	if err := b.fits(t.task); err != nil {
 		return nil, fmt.Errorf("%s: %w", o.Batch, err)
 	}
-	own := *c // the random numbers are those of the batch
+	own := *c // the batch decides about the random numbers
 	own.Seed = b.at.Seed
 	t.config = &own
 	if err := t.debug(r, 1, func() (*data.Batch, error) { return b.batch, nil }); err != nil {
@@ -216,7 +216,7 @@ func (t *trainer) debug(r *StepReport, n int, next func() (*data.Batch, error)) 
 	return nil
 }
 
-// knownSamples is a data set of which only the names are known: those of a saved batch.
+// knownSamples is the data set of a saved batch, of which only names are known.
 type knownSamples struct {
 	classes []string
 	samples []sampleRecord

@@ -69,16 +69,16 @@ func (t *trainer) explain(e *DivergedError, a attempt) {
 	a.undo(true)
 	if a.updated && a.state == nil {
 		e.Finding = "loss and gradients were finite; the weights from before the update are not there to repeat the step"
-		t.show.note(e.Finding)
-		return
-	}
-	b, found, err := t.repeat(a)
-	a.undo(true)
-	if err == nil {
-		err = t.conclude(e, a, b, found)
-	}
-	if err != nil {
-		e.Finding = fmt.Sprintf("the step could not be repeated: %v", err)
+		t.saveOrWarn(0, a, a.last, e)
+	} else {
+		b, found, err := t.repeat(a)
+		a.undo(true)
+		if err == nil {
+			err = t.conclude(e, a, b, found)
+		}
+		if err != nil {
+			e.Finding = fmt.Sprintf("the step could not be repeated: %v", err)
+		}
 	}
 	t.show.note(e.Finding)
 	if e.Saved != "" {
@@ -230,11 +230,16 @@ func (t *trainer) conclude(e *DivergedError, a attempt, b *data.Batch, own findi
 			e.Finding += ", or the sum over the ranks is too large"
 		}
 	}
-	e.Saved, err = t.saveStep(rank, a, b, e)
-	if err != nil {
+	t.saveOrWarn(rank, a, b, e)
+	return nil
+}
+
+// saveOrWarn saves the batch of a rank. The run ends with its own error if that is not possible.
+func (t *trainer) saveOrWarn(rank int, a attempt, b *data.Batch, e *DivergedError) {
+	var err error
+	if e.Saved, err = t.saveStep(rank, a, b, e); err != nil {
 		t.show.Line("warning: the batch could not be saved: %v", err)
 	}
-	return nil
 }
 
 // String says what was found, with the samples.

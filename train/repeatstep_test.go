@@ -200,3 +200,36 @@ func TestUpdateIsNotFinite(t *testing.T) {
 		t.Errorf("the saved step: %+v, %v", r, err)
 	}
 }
+
+// An update whose step cannot be repeated still leaves its batch.
+func TestUpdateWithoutState(t *testing.T) {
+	c := smallConfig(t, small["vit"], noise(t))
+	tr := &trainer{config: c, ranks: ranks{collective.Single{}}, dir: filepath.Join(ramdisk.Dir(t), "run"), show: NewDisplay(io.Discard), explains: true, patience: context.Background()}
+	if err := tr.open(context.Background(), Options{Dir: tr.dir}); err != nil {
+		t.Fatal(err)
+	}
+	loader, err := tr.loaderFor(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	it := loader.Epoch(context.Background(), 0, 0)
+	defer it.Close()
+	b, err := it.Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &DivergedError{Samples: b.Indices, update: "parameter w[0] is +Inf after the update"}
+	tr.explain(e, attempt{batches: 1, last: b, it: it, undo: func(bool) {}, updated: true})
+	if !strings.Contains(e.Error(), "+Inf after the update; loss and gradients were finite; the weights from before the update are not there") || e.Saved == "" {
+		t.Errorf("got %v", e)
+	}
+	if _, err := readBatch(e.Saved); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(strings.TrimSuffix(e.Saved, batchEnding) + stateEnding); err == nil {
+		t.Error("a state is saved")
+	}
+	if err := tr.close(); err != nil {
+		t.Error(err)
+	}
+}

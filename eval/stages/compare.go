@@ -1,5 +1,5 @@
-// Package stages compares values within a model with those that another framework has
-// computed for the same images and weights.
+// Package stages compares values within a model with what another framework has computed for
+// the same images and weights.
 package stages
 
 import (
@@ -32,7 +32,7 @@ type Stage struct {
 	Op     string        `json:"op"`    // that computes it here
 	Shape  []int         `json:"shape"` // here, and in the dump:
 	Dump   []int         `json:"dump_shape"`
-	Layout string        `json:"layout"` // of the dump; "" if its shape is that of something else
+	Layout string        `json:"layout"` // of the dump; "" if its shape does not fit
 	Ours   inspect.Range `json:"ours"`
 	Theirs inspect.Range `json:"theirs"`
 	// Largest is the largest absolute difference; nil if a value is NaN or infinite on one
@@ -68,7 +68,7 @@ type value struct {
 }
 
 // Compare runs the model on the images of a dump, [images, channels, height, width], and
-// compares the values that have the same names: those of [graph.Program.FeatureNames], the
+// compares the values that have the same names: what [graph.Program.FeatureNames] lists, the
 // results of all ops by the name of their layer, and the logits.
 func Compare(r *graph.Runner, dump *npy.Archive, o Options) (*Result, error) {
 	images, shape, err := input(dump, r.Model.Channels())

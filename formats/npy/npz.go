@@ -64,7 +64,7 @@ func ParseArchive(r io.ReaderAt, size int64) (*Archive, error) {
 	return a, nil
 }
 
-// Names are those of the arrays, in the order of the file.
+// Names lists the arrays in the order of the file.
 func (a *Archive) Names() []string { return a.names }
 
 // Has says whether there is an array of that name.

@@ -12,8 +12,8 @@ import (
 type Fault struct {
 	// Tensor says which one it is, as in "the output" or "parameter head.weight".
 	Tensor string `json:"tensor"`
-	// Op, Name and Pass are those of the op that has computed it; empty for what the step
-	// begins with.
+	// Op, Name and Pass describe the op that has computed it. They are empty for what the
+	// step begins with.
 	Op   string `json:"op,omitempty"`
 	Name string `json:"name,omitempty"`
 	Pass string `json:"pass,omitempty"`
