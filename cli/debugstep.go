@@ -18,6 +18,7 @@ func debugStepCommand() *cobra.Command {
 	var o train.StepOptions
 	var asJSON bool
 	var settings []string
+	var dataDir string
 	var profiles profiles
 	c := &cobra.Command{
 		Use:   "step RUN",
@@ -48,6 +49,12 @@ The exit code is 0 whether the values are finite or not.`,
 					return usageError{fmt.Errorf("--%s: want 1 or more, got %d", flag, n)}
 				}
 			}
+			if !train.Holds(args[0]) {
+				return usageError{fmt.Errorf("%s holds no run: want the folder of one", args[0])}
+			}
+			if dataDir != "" {
+				settings = append(settings, "data.dir="+quoted(dataDir))
+			}
 			config, err := train.Config(args[0], settings...)
 			if err != nil {
 				return usageError{err}
@@ -68,6 +75,7 @@ The exit code is 0 whether the values are finite or not.`,
 	f.StringVar(&o.Batch, "batch", "", "`file` with a batch that the run has saved")
 	f.IntVar(&o.Epoch, "epoch", 0, "`epoch` of the batch, from 1")
 	f.IntVar(&o.Step, "step", 0, "`step` of the epoch whose batch is taken, from 1")
+	f.StringVar(&dataDir, "data", "", "`folder` of the data set (data.dir)")
 	f.BoolVar(&asJSON, "json", false, "print one JSON object")
 	f.StringArrayVar(&settings, "set", nil, "change a setting of the run, `key=value`, e.g. precision=fp32; repeatable")
 	profiles.around(c)

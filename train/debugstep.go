@@ -62,10 +62,7 @@ func DebugStep(ctx context.Context, c *configs.Config, o StepOptions) (*StepRepo
 			return nil, err
 		}
 	}
-	if err := t.openToDebug(state, b); err != nil {
-		if path != "" {
-			err = fmt.Errorf("%s: %w", path, err)
-		}
+	if err := t.openToDebug(state, path, b); err != nil {
 		return nil, err
 	}
 	defer t.pool.Close()
@@ -119,7 +116,7 @@ func (t *trainer) stateToDebug(o StepOptions) (*checkpoints.File, string, error)
 
 // openToDebug makes what a step needs. With a batch the data set need not be there, if the
 // checkpoint names its classes.
-func (t *trainer) openToDebug(state *checkpoints.File, b *savedBatch) (err error) {
+func (t *trainer) openToDebug(state *checkpoints.File, path string, b *savedBatch) (err error) {
 	t.pool = kernels.NewPool(t.config.Threads)
 	defer func() {
 		if err != nil {
@@ -139,10 +136,13 @@ func (t *trainer) openToDebug(state *checkpoints.File, b *savedBatch) (err error
 	if state == nil {
 		return t.startFrom()
 	}
-	if t.progress, err = progressOf(state.Meta); err != nil {
-		return err
+	if t.progress, err = progressOf(state.Meta); err == nil {
+		err = model.Restore(t.task.store(), state, checkpoints.OptimizerPrefix, checkpoints.EMAPrefix, checkpoints.GradientPrefix)
 	}
-	return model.Restore(t.task.store(), state, checkpoints.OptimizerPrefix, checkpoints.EMAPrefix, checkpoints.GradientPrefix)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
 }
 
 // debugNext makes a step with batches of the data set.
