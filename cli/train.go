@@ -142,10 +142,13 @@ loss (nats) of the best checkpoint; of a pre-training the loss.`,
 			if err != nil || !ranks.first() {
 				return err
 			}
-			if config.Task == "localmim" {
+			switch config.Task {
+			case "localmim":
 				return printJSON(outcome.Pretraining())
+			case "classify":
+				return printJSON(outcome)
 			}
-			return printJSON(outcome)
+			return fmt.Errorf("task: there is no outcome of a task %q", config.Task)
 		},
 	}
 	c.Flags().StringArrayVar(&settings, "set", nil, "change a setting, `key=value`, e.g. train.epochs=10; repeatable")

@@ -33,6 +33,15 @@ var Tasks = []string{"classify", "localmim"}
 // Precisions are the values of precision.
 var Precisions = []string{"fp32", "bf16", "auto"}
 
+// Check says which value of a configuration is impossible, as Load and Parse do: a program that
+// has changed a configuration is told, and no kind of anything is taken for another.
+func (c *Config) Check() error {
+	if p := c.check(false); p != nil {
+		return fmt.Errorf("%s: %s", p.key, p.text)
+	}
+	return nil
+}
+
 // check finds the first impossible value. Where it is not strict, names of formats and
 // augmentations may be those of another program.
 func (c *Config) check(strict bool) *problem {

@@ -100,13 +100,16 @@ func Write(l *model.Loaded, path string, pool *kernels.Pool, o Options) (Result,
 	ending := filepath.Ext(path)
 	part := strings.TrimSuffix(path, ending) + ".part" + ending
 	defer os.Remove(part)
-	if format == ONNXFormat {
+	switch format {
+	case ONNXFormat:
 		if r.Opset = o.Opset; r.Opset == 0 {
 			r.Opset = DefaultOpset
 		}
 		err = writeONNX(&out, part, r.Opset, o.Version)
-	} else {
+	case SafetensorsFormat:
 		err = writeSafetensors(&out, part)
+	default:
+		err = fmt.Errorf("export: there is no format %q", format)
 	}
 	if err != nil {
 		return Result{}, err

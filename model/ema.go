@@ -25,6 +25,9 @@ func HasAverage(f *checkpoints.File) bool {
 
 // choose says whether the weights to take of a file are averaged ones.
 func choose(f *checkpoints.File, c torch.Choice, r Remedies) (bool, error) {
+	if _, err := torch.ParseChoice(string(c)); err != nil {
+		return false, fmt.Errorf("which weights to take: %w", err)
+	}
 	both, only := HasAverage(f), f.Meta[UsedKey] == string(torch.EMA)
 	switch {
 	case c == torch.EMA && !both && !only:

@@ -184,6 +184,8 @@ func (h *hubConfig) configuration(s *source, settings []string) (*configs.Config
 	case torch.Swin:
 		a.swin(&m, windowsOf(s.state.Tensors))
 		m.NormBeforePool, m.NormEps, m.Norm2Eps = true, 1e-5, 1e-5
+	default:
+		return nil, fmt.Errorf("%s: %q is of a family that timm's configurations are not read of", h.path, family)
 	}
 	given := a.imageSize()
 	switch {

@@ -48,7 +48,11 @@ func WriteHub(l *Loaded, dir string) (note string, err error) {
 	if err != nil {
 		return "", err
 	}
-	text, err := json.MarshalIndent(hubFileOf(l), "", "  ")
+	file, err := hubFileOf(l)
+	if err != nil {
+		return "", err
+	}
+	text, err := json.MarshalIndent(file, "", "  ")
 	if err != nil {
 		return "", fmt.Errorf("model: %s: %w", HubConfigFile, err)
 	}
@@ -118,7 +122,7 @@ func hubFolder(dir string) error {
 }
 
 // hubFileOf describes a model for timm.
-func hubFileOf(l *Loaded) hubFile {
+func hubFileOf(l *Loaded) (hubFile, error) {
 	m, d := l.Config.Model, l.Config.Data
 	classes := l.Model.Classes()
 	if l.Headless {
@@ -151,15 +155,18 @@ func hubFileOf(l *Loaded) hubFile {
 		a["depths"], a["num_heads"], a["img_size"], a["qkv_bias"] = m.Depths, []int(m.NumHeads), d.ImageSize, m.QKVBias
 		a["window_size"], a["global_pool"] = m.WindowSize, "avg"
 		f.NumFeatures, p.Classifier = m.EmbedDim<<(len(m.Depths)-1), "head.fc"
+	default:
+		return f, fmt.Errorf("model: timm has no architecture of the family %s: %w", m.Name, ErrNaming)
 	}
-	f.Architecture = hubArchitecture(m)
-	return f
+	var err error
+	f.Architecture, err = hubArchitecture(m)
+	return f, err
 }
 
 // hubArchitecture is timm's architecture for a model: one of its size, or else one with the
 // same computation, and other sizes in the arguments. The activation of a FasterNet
 // follows from the architecture alone.
-func hubArchitecture(m configs.Model) string {
+func hubArchitecture(m configs.Model) (string, error) {
 	names := map[string]string{
 		"vit_tiny": "vit_tiny_patch16_224", "vit_small": "vit_small_patch16_224", "vit_base": "vit_base_patch16_224", "vit_large": "vit_large_patch16_224",
 		"swin_tiny": "swin_tiny_patch4_window7_224", "swin_small": "swin_small_patch4_window7_224", "swin_base": "swin_base_patch4_window7_224", "swin_large": "swin_large_patch4_window7_224",
@@ -170,19 +177,21 @@ func hubArchitecture(m configs.Model) string {
 			continue
 		}
 		if plainArchitectures[torch.FasterNet].MatchString(preset) {
-			return preset
+			return preset, nil
 		}
 		if name, ok := names[preset]; ok {
-			return name
+			return name, nil
 		}
 	}
 	switch {
 	case m.Name == "vit":
-		return names["vit_base"]
+		return names["vit_base"], nil
 	case m.Name == "swin":
-		return names["swin_tiny"]
-	case m.ActLayer == "gelu":
-		return "fasternet_t0"
+		return names["swin_tiny"], nil
+	case m.Name == "fasternet" && m.ActLayer == "gelu":
+		return "fasternet_t0", nil
+	case m.Name == "fasternet" && m.ActLayer == "relu":
+		return "fasternet_t2", nil
 	}
-	return "fasternet_t2"
+	return "", fmt.Errorf("model: timm has no %s with the activation %s: %w", m.Name, m.ActLayer, ErrOtherCode)
 }

@@ -158,8 +158,10 @@ func sameShapes(a, b configs.Model) bool {
 		return true
 	case "swin":
 		return slices.Equal(a.NumHeads, b.NumHeads) && a.WindowSize == b.WindowSize && a.PatchNorm == b.PatchNorm
+	case "fasternet":
+		return a.NDiv == b.NDiv && a.FeatureDim == b.FeatureDim && a.PatchSize2 == b.PatchSize2 && (a.LayerScaleInitValue > 0) == (b.LayerScaleInitValue > 0)
 	}
-	return a.NDiv == b.NDiv && a.FeatureDim == b.FeatureDim && a.PatchSize2 == b.PatchSize2 && (a.LayerScaleInitValue > 0) == (b.LayerScaleInitValue > 0)
+	return false // of another family no tensors are known
 }
 
 // noteAssumed says which values are taken that no tensor tells.

@@ -113,6 +113,8 @@ func (l *Loaded) computedBy(n torch.Naming) error {
 		if !m.PatchNorm && (n == torch.Timm || n == torch.Torchvision) {
 			other = append(other, "a norm after the patches (model.patch_norm)")
 		}
+	default:
+		return fmt.Errorf("%w for a %s: what other programs compute of it is not known", ErrNaming, m.Name)
 	}
 	if len(settings)+len(other) == 0 {
 		return nil

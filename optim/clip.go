@@ -1,12 +1,16 @@
 package optim
 
 import (
+	"fmt"
 	"math"
 	"strings"
 
 	"fasternet/kernels"
 	"fasternet/ops"
 )
+
+// clipModes are the values of optim.clip_mode; the empty one is norm.
+var clipModes = []string{"norm", "value", "agc", ""}
 
 // Clip limits the gradients, which are sums over a number of batches and have the
 // given norm as their mean, as configured. It returns the factor for Step that is
@@ -30,8 +34,10 @@ func (o *Optimizer) Clip(norm float64, batches int) (scale float64) {
 	case "agc":
 		o.pool.Run(len(o.units), o.adapt)
 		return scale
+	case "norm", "":
+		return scale * min(1, o.config.ClipGrad/(norm+1e-6))
 	}
-	return scale * min(1, o.config.ClipGrad/(norm+1e-6))
+	panic(fmt.Sprintf("optim: there is no clip mode %q", o.config.ClipMode)) // New says so with an error
 }
 
 func (o *Optimizer) clampPart(_, i int) {

@@ -56,6 +56,9 @@ func New(c configs.Optim, params []*ops.Param, pool *kernels.Pool) (*Optimizer, 
 	if err != nil {
 		return nil, err
 	}
+	if !slices.Contains(clipModes, c.ClipMode) {
+		return nil, fmt.Errorf("optim.clip_mode: there is no mode called %q", c.ClipMode)
+	}
 	o := &Optimizer{config: c, pool: pool, params: params, rule: r}
 	_, whole := r.(WholeTensor)
 	for i, p := range params {

@@ -1,6 +1,7 @@
 package optim
 
 import (
+	"fmt"
 	"math"
 	"slices"
 
@@ -89,8 +90,10 @@ func (s Schedule) after(t, total float64) float64 {
 		return s.decayed(float64(passed))
 	case "constant":
 		return s.LR
+	case "timm":
+		return s.cosine(t, total)
 	}
-	return s.cosine(t, total)
+	panic(fmt.Sprintf("optim: there is no schedule %q", s.Form)) // configs.Config.Check says so with an error
 }
 
 func (s Schedule) cosine(t, total float64) float64 {

@@ -97,19 +97,24 @@ func (r *Run) progress(state string, total int) string {
 			text += ", with about " + duration(left) + " to go"
 		}
 		return text + "."
+	case train.Stopped, train.Diverged, train.Failed, stateUnfinished:
+		return fmt.Sprintf("It came to %s of %s in %s.", epochs(done), plural(total, "epoch"), took)
 	}
-	return fmt.Sprintf("It came to %s of %s in %s.", epochs(done), plural(total, "epoch"), took)
+	return fmt.Sprintf("Its last process ended in a way that this version does not know (%q), after %s of %s in %s.", state, epochs(done), plural(total, "epoch"), took)
 }
 
 func (r *Run) endNotes(state string) (notes []Note) {
 	resume := "train --resume continues it."
 	switch state {
+	case train.Finished, stateRunning:
 	case train.Stopped:
 		notes = append(notes, Note{"info", "It was stopped; " + resume})
 	case train.Diverged, train.Failed:
 		notes = append(notes, Note{"bad", r.last().End.Message})
 	case stateUnfinished:
 		notes = append(notes, Note{"bad", fmt.Sprintf("No end is recorded: its process was killed, or the machine went down, after %s; %s", moment(r.Modified), resume)})
+	default:
+		notes = append(notes, Note{"bad", fmt.Sprintf("The log has an end of an unknown kind, %q; %s", state, resume)})
 	}
 	return notes
 }

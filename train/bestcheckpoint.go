@@ -53,7 +53,7 @@ func (s Score) holds(k kept) bool { return s.same(k.Score) }
 
 // words names a score in a message.
 func (s Score) words(monitor string) string {
-	if monitor == "loss" {
+	if byLoss(monitor) {
 		return fmt.Sprintf("epoch %d, loss %.4f", s.Epoch+1, s.Loss)
 	}
 	return fmt.Sprintf("epoch %d, top-1 %.2f %%", s.Epoch+1, s.Top1)

@@ -92,6 +92,9 @@ func FindLR(ctx context.Context, c *configs.Config, o FindOptions) (LRFinding, e
 
 // lookFor makes what a step of training needs.
 func (t *trainer) lookFor() (err error) {
+	if err := t.config.Check(); err != nil {
+		return err
+	}
 	if err := t.openData(); err != nil {
 		return err
 	}

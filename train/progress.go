@@ -3,6 +3,7 @@ package train
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"slices"
 
 	"fasternet/eval"
@@ -43,11 +44,22 @@ type Score struct {
 	Plain       *eval.Result `json:"plain,omitempty"` // of the weights as they are then
 }
 
+// byLoss says whether a configured measure (checkpoint.monitor) is the loss, and not the accuracy.
+func byLoss(monitor string) bool {
+	switch monitor {
+	case "loss":
+		return true
+	case "top1":
+		return false
+	}
+	panic(fmt.Sprintf("train: there is no measure %q", monitor)) // configs.Config.Check says so with an error
+}
+
 // Better compares by the configured measure. The other one decides between equal
 // accuracies, or losses. What is not a number is worse than all that is.
 func (s Score) Better(than Score, monitor string) bool {
 	top1, loss := cmp.Compare(s.Top1, than.Top1), cmp.Compare(-s.Loss, -than.Loss)
-	if monitor == "loss" {
+	if byLoss(monitor) {
 		return cmp.Or(loss, top1) > 0
 	}
 	return cmp.Or(top1, loss) > 0
@@ -55,7 +67,7 @@ func (s Score) Better(than Score, monitor string) bool {
 
 // value is what the configured measure has, the larger the better.
 func (s Score) value(monitor string) float64 {
-	if monitor == "loss" {
+	if byLoss(monitor) {
 		return -s.Loss
 	}
 	return s.Top1

@@ -96,14 +96,23 @@ func (t *trainer) distribute(statistics [][]float32) error {
 	if t.ranks.Size() == 1 || len(statistics) == 0 {
 		return nil
 	}
-	if t.config.Train.DistBN == "broadcast" {
+	switch how := t.config.Train.DistBN; how {
+	case "broadcast":
 		for _, s := range statistics {
 			if err := t.ranks.Broadcast(bytesOf(s), 0); err != nil {
 				return err
 			}
 		}
 		return nil
+	case "reduce":
+		return t.reduce(statistics)
+	default:
+		return fmt.Errorf("train.dist_bn: there is no way %q", how)
 	}
+}
+
+// reduce makes statistics their mean over the ranks.
+func (t *trainer) reduce(statistics [][]float32) error {
 	var sums []float64
 	for _, s := range statistics {
 		for _, v := range s {

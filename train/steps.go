@@ -23,6 +23,9 @@ type Steps struct {
 // NewSteps makes a new model for the classes of a data set, and what trains it. The error says
 // what does not fit.
 func NewSteps(c *configs.Config, ds data.Dataset, pool *kernels.Pool) (*Steps, error) {
+	if err := c.Check(); err != nil {
+		return nil, err
+	}
 	t, err := newTask(c, ds, ds, pool)
 	if err != nil {
 		return nil, err

@@ -2,10 +2,11 @@ package train
 
 import (
 	"context"
-	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	"fasternet/configs"
 	"fasternet/data"
 	"fasternet/data/sets"
 	"fasternet/kernels"
@@ -103,45 +104,56 @@ func TestStepsFollowTheConfiguration(t *testing.T) {
 	}
 }
 
-// A configuration that cannot be is an error of the runner, never another precision or loss.
-func TestNewRunnerRefuses(t *testing.T) {
+// A configuration that somebody has changed to something unknown is an error of all that trains,
+// never another loss, measure or task.
+func TestUnknownKindsAreErrors(t *testing.T) {
 	pool := kernels.NewPool(1)
 	defer pool.Close()
-	for _, test := range []struct {
-		name  string
-		spoil func() error
+	dir := noise(t)
+	for _, c := range []struct {
+		key   string
+		spoil func(c *configs.Config)
 	}{
-		{"loss", func() error {
-			c := smallConfig(t, small["vit"], os.TempDir())
-			c.Loss.Name = "mse"
-			net, err := model.New(c, 10)
-			if err == nil {
-				_, _, err = NewRunner(c, net, pool)
-			}
-			return err
-		}},
-		{"distillation", func() error {
-			c := smallConfig(t, small["vit"], os.TempDir())
-			c.Distill.Type = "feature"
-			net, err := model.New(c, 10)
-			if err == nil {
-				_, _, err = NewRunner(c, net, pool)
-			}
-			return err
-		}},
-		{"task", func() error {
-			c := smallConfig(t, small["vit"], os.TempDir())
-			c.Task = "detect"
-			_, err := newTask(c, nil, nil, pool)
-			return err
-		}},
+		{"task", func(c *configs.Config) { c.Task = "detect" }},
+		{"precision", func(c *configs.Config) { c.Precision = "fp8" }},
+		{"loss.name", func(c *configs.Config) { c.Loss.Name = "mse" }},
+		{"distill.type", func(c *configs.Config) { c.Distill.Type = "feature" }},
+		{"checkpoint.monitor", func(c *configs.Config) { c.Checkpoint.Monitor = "f1" }},
+		{"train.dist_bn", func(c *configs.Config) { c.Train.DistBN = "gather" }},
+		{"optim.opt", func(c *configs.Config) { c.Optim.Opt = "adamax" }},
+		{"optim.clip_mode", func(c *configs.Config) { c.Optim.ClipMode = "median" }},
+		{"sched.form", func(c *configs.Config) { c.Sched.Form = "exponential" }},
+		{"data.on_bad_image", func(c *configs.Config) { c.Data.OnBadImage = "ignore" }},
+		{"model.name", func(c *configs.Config) { c.Model.Name = "resnet" }},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			if err := test.spoil(); err == nil {
-				t.Errorf("an unknown %s is accepted", test.name)
-			} else {
-				t.Log(err)
+		t.Run(c.key, func(t *testing.T) {
+			config := smallConfig(t, small["vit"], dir)
+			c.spoil(config)
+			ds, err := sets.Open(smallConfig(t, small["vit"], dir).Data, true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, run := Run(context.Background(), config, Options{Dir: filepath.Join(t.TempDir(), "run")})
+			_, find := FindLR(context.Background(), config, DefaultFind())
+			_, steps := NewSteps(config, ds, pool)
+			for _, err := range []error{run, find, steps} {
+				if err == nil || !strings.Contains(err.Error(), c.key) {
+					t.Errorf("%v, want an error with %s", err, c.key)
+				}
 			}
 		})
+	}
+	net, err := model.New(smallConfig(t, small["vit"], dir), 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, spoil := range []func(c *configs.Config){
+		func(c *configs.Config) { c.Loss.Name = "mse" }, func(c *configs.Config) { c.Distill.Type = "feature" }, func(c *configs.Config) { c.Precision = "fp8" },
+	} {
+		config := smallConfig(t, small["vit"], dir)
+		spoil(config)
+		if _, _, err := NewRunner(config, net, pool); err == nil {
+			t.Errorf("a runner for loss %s, distillation %s, precision %s", config.Loss.Name, config.Distill.Type, config.Precision)
+		}
 	}
 }

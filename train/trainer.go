@@ -242,6 +242,9 @@ func (t *trainer) open(ctx context.Context, o Options) error {
 // make makes what a step needs, and finds what is wrong before there is a folder.
 func (t *trainer) make(o Options) (err error) {
 	c := t.config
+	if err := c.Check(); err != nil {
+		return err
+	}
 	if err := t.openData(); err != nil {
 		return err
 	}

@@ -50,12 +50,9 @@ func CheckFile(path string) error {
 // Write writes a page or a picture, by the ending of the name. The file appears
 // when it is complete.
 func (s *Sheet) Write(path string) error {
-	if err := CheckFile(path); err != nil {
-		return fmt.Errorf("viz: %w", err)
+	write := map[string]func(io.Writer) error{".html": s.WriteHTML, ".png": s.WritePNG}[strings.ToLower(filepath.Ext(path))]
+	if write == nil {
+		return fmt.Errorf("viz: %w", CheckFile(path))
 	}
-	write := s.WriteHTML
-	if strings.ToLower(filepath.Ext(path)) == ".png" {
-		write = s.WritePNG
-	}
-	return checkpoints.WriteAtomic(path, func(w io.Writer) error { return write(w) })
+	return checkpoints.WriteAtomic(path, write)
 }

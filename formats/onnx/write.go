@@ -156,7 +156,11 @@ func (m *Model) encode() (message, error) {
 func (g *Graph) encode() (message, error) {
 	var e message
 	for _, n := range g.Nodes {
-		e.embed(1, n.encode())
+		node, err := n.encode()
+		if err != nil {
+			return message{}, err
+		}
+		e.embed(1, node)
 	}
 	e.text(2, g.Name)
 	names := map[string]bool{}
@@ -180,7 +184,7 @@ func (g *Graph) encode() (message, error) {
 	return e, nil
 }
 
-func (n *Node) encode() message {
+func (n *Node) encode() (message, error) {
 	var e message
 	for _, s := range n.Inputs {
 		e.text(1, s)
@@ -191,12 +195,16 @@ func (n *Node) encode() message {
 	e.text(3, n.Name)
 	e.text(4, n.Op)
 	for _, a := range n.Attributes {
-		e.embed(5, a.encode())
+		attribute, err := a.encode()
+		if err != nil {
+			return message{}, fmt.Errorf("onnx: node %s: %w", n.Name, err)
+		}
+		e.embed(5, attribute)
 	}
-	return e
+	return e, nil
 }
 
-func (a *Attribute) encode() message {
+func (a *Attribute) encode() (message, error) {
 	var e message
 	e.text(1, a.Name)
 	switch a.Type {
@@ -208,9 +216,11 @@ func (a *Attribute) encode() message {
 		for _, v := range a.Ints {
 			e.int(8, v)
 		}
+	default:
+		return message{}, fmt.Errorf("attribute %s is of type %d, which cannot be written", a.Name, a.Type)
 	}
 	e.int(20, int64(a.Type))
-	return e
+	return e, nil
 }
 
 // bytes is the length of the values.

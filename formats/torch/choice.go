@@ -214,6 +214,9 @@ func (s set) rank(list []string) int {
 // words.
 func choose(sets []set, o Options) (chosen set, others []string, err error) {
 	o.complete()
+	if o.Choice, err = ParseChoice(string(o.Choice)); err != nil {
+		return set{}, nil, fmt.Errorf("which weights to take: %w", err)
+	}
 	var all []set
 	for _, s := range sets {
 		all = append(all, resolve(s)...)

@@ -89,6 +89,9 @@ func Run(ctx context.Context, name string, c *configs.Config, o Options) (Result
 	if o.Precision != "" {
 		c = c.In(o.Precision)
 	}
+	if err := c.Check(); err != nil {
+		return Result{}, err
+	}
 	pool := kernels.NewPool(o.Threads)
 	defer pool.Close()
 	subject, err := o.subject(c, pool)
@@ -164,8 +167,11 @@ func (s steps) step() error {
 }
 
 func (o Options) subject(c *configs.Config, pool *kernels.Pool) (subject, error) {
-	if c.Task == "localmim" && o.Model == nil {
+	switch {
+	case c.Task == "localmim" && o.Model == nil:
 		return o.pretraining(c, pool)
+	case c.Task != "classify" && o.Model == nil:
+		return subject{}, fmt.Errorf("task: there is no task %q", c.Task)
 	}
 	net, folded, err := o.model(c)
 	if err != nil {

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"fmt"
 	"math"
 
 	"fasternet/internal/rng"
@@ -98,6 +99,9 @@ func newLayer(k *kernels.Set, o Operator, m Map, lines int, weights []float32) (
 		w := kernels.Aligned(c.WeightsLen())
 		c.Weights(w, weights)
 		return func(_ int, dst, image kernels.Matrix, y int, _ []float32) { c.Convolve(k, dst, image, y, w) }, 1, 0
+	}
+	if o != Conv && o != PConv {
+		panic(fmt.Sprintf("bench: there is no operator %s", o))
 	}
 	p := kernels.PConv{Height: lines, Width: m.Side, Channels: o.outputs(m)}
 	ordered := make([]float32, len(weights))

@@ -74,6 +74,9 @@ func RunRanks(ctx context.Context, name string, c *configs.Config, o Options, g 
 	if o.Precision != "" {
 		c = c.In(o.Precision)
 	}
+	if err := c.Check(); err != nil {
+		return RanksResult{}, err
+	}
 	pool := kernels.NewPool(o.Threads)
 	defer pool.Close()
 	s, err := o.subject(c, pool)
