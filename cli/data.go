@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"os"
 	"strings"
 
@@ -76,11 +75,11 @@ func kindsHelp() string {
 	var b strings.Builder
 	b.WriteString("Formats (data.name):\n")
 	for _, f := range sets.Formats() {
-		fmt.Fprintf(&b, "  %-16s %s\n", f.Name, f.Doc)
+		printable.Fprintf(&b, "  %-16s %s\n", f.Name, f.Doc)
 	}
 	b.WriteString("\nAugmentations (augment.extra; names, or {name: solarize, prob: 0.2, threshold: 128}):\n")
 	for _, a := range augment.Augmentations() {
-		fmt.Fprintf(&b, "  %-16s %s\n", a.Name, a.Doc)
+		printable.Fprintf(&b, "  %-16s %s\n", a.Name, a.Doc)
 	}
 	return strings.TrimRight(b.String(), "\n")
 }
