@@ -40,6 +40,7 @@ func TestVersion(t *testing.T) {
 }
 
 func TestConfigCommands(t *testing.T) {
+	t.Parallel()
 	r := invoke(t, "config", "list")
 	for _, name := range []string{"fasternet_t0", "fasternet_t1", "fasternet_t2", "fasternet_s", "fasternet_m", "fasternet_l", "quickstart"} {
 		if !strings.Contains(r.stdout, name) {
@@ -114,6 +115,7 @@ func TestStaticBinary(t *testing.T) {
 
 // The other platforms get the plain Go kernels; they must build.
 func TestOtherPlatforms(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("builds the program three times")
 	}

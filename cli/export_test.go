@@ -15,6 +15,7 @@ import (
 
 // A run is exported to both formats; both score what the checkpoint scores.
 func TestExport(t *testing.T) {
+	t.Parallel()
 	data := fashion(t, 160, 60)
 	dir, args := tinyRun(t, data)
 	succeed(t, args...)

@@ -25,6 +25,7 @@ func tinyTransformer(t *testing.T, family string) string {
 // Transformers train, resume after a kill to the same bits, and are evaluated
 // as FasterNet is.
 func TestTransformers(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("trains small models of both families")
 	}

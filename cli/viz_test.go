@@ -18,6 +18,7 @@ var vizModels = []struct{ family, model string }{
 }
 
 func TestVizOfPretraining(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("trains small models of both families")
 	}
@@ -91,6 +92,7 @@ func decode(t *testing.T, path string) {
 }
 
 func TestVizOfClassifier(t *testing.T) {
+	t.Parallel()
 	data, scratch := fashion(t, 40, 20), t.TempDir()
 	train := func(config string) string {
 		dir := filepath.Join(t.TempDir(), "run")

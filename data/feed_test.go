@@ -21,6 +21,7 @@ func fileInput(t testing.TB, content []byte) *input {
 
 // Decoding at a smaller scale changes little.
 func TestScaledDecoding(t *testing.T) {
+	t.Parallel()
 	content := datatest.EncodeJPEG(t, datatest.Scene(1403, 1001))
 	of := func(scaled bool) []float32 {
 		tr := trainTransform(64, 3)
@@ -43,6 +44,7 @@ func TestScaledDecoding(t *testing.T) {
 
 // Decoding at a smaller scale has the same part of an image that is turned.
 func TestOrientationOfScaledParts(t *testing.T) {
+	t.Parallel()
 	plain := datatest.EncodeJPEG(t, datatest.Scene(1403, 1001))
 	for o := 1; o <= 8; o++ {
 		content := datatest.WithOrientation(plain, o)

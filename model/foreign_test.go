@@ -74,6 +74,7 @@ func names(t *testing.T, path string) []string {
 // of a file in it, and gives timm's logits; what is written of it has timm's names, says
 // the same in config.json, and is the same model again.
 func TestTimmFolders(t *testing.T) {
+	t.Parallel()
 	folders := golden.TimmFolders(t)
 	if len(folders) < 10 {
 		t.Fatalf("only %d folders", len(folders))
@@ -397,6 +398,7 @@ func TestFolderWithoutConfig(t *testing.T) {
 
 // A Swin whose names do not tell which one it is is asked about, and both are computed.
 func TestSwinVariants(t *testing.T) {
+	t.Parallel()
 	timm, err := model.Open(golden.Foreign(t, "timm/swin"), model.LoadOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -466,6 +468,7 @@ func TestSwinVariants(t *testing.T) {
 
 // Models of torchvision, as its references save them, and back.
 func TestTorchvision(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name     string
 		settings []string
@@ -627,6 +630,7 @@ func TestUnsupported(t *testing.T) {
 // A preset is told by its shapes in any naming that it can be written in, and the model
 // comes back with the same bits.
 func TestNamingsRoundTrip(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(ramdisk.Dir(t), "w.safetensors")
 	for _, c := range []struct {
 		preset   string

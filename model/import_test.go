@@ -45,6 +45,7 @@ func ExampleOpen() {
 
 // Imported from any container, a model gives the logits of the reference.
 func TestGoldenLogits(t *testing.T) {
+	t.Parallel()
 	want := golden.Tensors(t, "fasternet_small_gelu.safetensors")["eval_logits"]
 	images := golden.ToNHWC(golden.Image("input", 1, 4*3*64*64), 4, 3, 64, 64)
 	pool := kernels.NewPool(2)

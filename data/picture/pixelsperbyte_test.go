@@ -41,6 +41,7 @@ func TestPixelsPerByte(t *testing.T) {
 
 // Blank images of usual sizes are no bombs.
 func TestBlankImages(t *testing.T) {
+	t.Parallel()
 	var packed, plain bytes.Buffer
 	white := datatest.Filled(image.NewGray(image.Rect(0, 0, 1500, 1000)), color.Gray{255})
 	if err := tiff.Encode(&packed, white, &tiff.Options{Compression: tiff.Deflate}); err != nil {

@@ -32,6 +32,7 @@ func utf16LE(text string) string {
 
 // Lists are read in all the forms in which they are written.
 func TestAnnotations(t *testing.T) {
+	t.Parallel()
 	images := []string{"a.png", "b c.png", "x/y.jpg", "d, e.png", "raw"}
 	pets := Labels{Classes: []string{"cat", "dog", "Retriever", "Golden Retriever", "dog, old"}, From: "classes.txt"}
 	for _, c := range []struct {
@@ -97,6 +98,7 @@ func TestAnnotations(t *testing.T) {
 
 // What is wrong with a list is an error with the line, before anything is trained.
 func TestAnnotationErrors(t *testing.T) {
+	t.Parallel()
 	pets := Labels{Classes: []string{"cat", "dog", "Golden Retriever"}, From: "classes.txt"}
 	var long strings.Builder // of one folder, so that it is listed
 	for i := range 40 {

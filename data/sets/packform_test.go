@@ -114,6 +114,7 @@ func TestPackPixels(t *testing.T) {
 
 // What is packed has the orientations of its source: it can be read with and without.
 func TestPackKeepsOrientation(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	tall := image.NewRGBA(image.Rect(0, 0, 60, 40))
 	for y := range 40 {
