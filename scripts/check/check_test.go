@@ -156,8 +156,8 @@ func TestCheck(t *testing.T) {
 		{"a file of no package", "README.md", "x", "in no package, not checked here: README.md", ""},
 		{"right", "down/down.go", "package down\n\n// X is two.\nconst X = 3 - 2\n", "packages that changed: down\n  packages that import them: up\n", ""},
 		{"a test of an importer fails", "down/down.go", "package down\n\n// X is two.\nconst X = 2\n", "FAIL\tm/up", "tests failed: m/up"},
-		{"vet has something to say", "down/down.go", "package down\n\nimport \"fmt\"\n\n// X is one.\nconst X = 1\n\nfunc init() { fmt.Printf(\"%d\\n\", \"one\") }\n", "go vet m/down m/up", "go vet: exit status 1"},
-		{"out of time", "down/down_test.go", "package down\n\nimport (\n\t\"os\"\n\t\"testing\"\n\t\"time\"\n)\n\nfunc TestLong(*testing.T) {\n\tos.WriteFile(\"started\", nil, 0o600)\n\ttime.Sleep(time.Hour)\n}\n", "go test -short m/down m/up", ""},
+		{"vet has something to say", "down/down.go", "package down\n\nimport \"fmt\"\n\n// X is one.\nconst X = 1\n\nfunc init() { fmt.Printf(\"%d\\n\", \"one\") }\n", "go vet m/down\n", "go vet: exit status 1"},
+		{"out of time", "down/down_test.go", "package down\n\nimport (\n\t\"os\"\n\t\"testing\"\n\t\"time\"\n)\n\nfunc TestLong(*testing.T) {\n\tos.WriteFile(\"started\", nil, 0o600)\n\ttime.Sleep(time.Hour)\n}\n", "go test -short m/down m/up\n", ""},
 		{"a package that is gone", "down/down.go", "", "everything is built", "go build: exit status 1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
