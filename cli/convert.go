@@ -87,7 +87,7 @@ standard output is a JSON object with their numbers.`,
 // namings are the values of --naming.
 func namings() []string {
 	all := []string{ours}
-	for _, n := range torch.AllNamings {
+	for _, n := range torch.AllNamings() {
 		all = append(all, string(n))
 	}
 	return all

@@ -12,7 +12,6 @@ import (
 	"fasternet/eval/predict"
 	"fasternet/formats/torch"
 	"fasternet/graph"
-	"fasternet/graph/vit"
 	"fasternet/kernels"
 	"fasternet/model"
 	"fasternet/train"
@@ -114,9 +113,9 @@ func openModel(f *modelFlags, dataDir string) (*model.Loaded, *configs.Config, e
 	if err != nil {
 		return nil, nil, usageError{err}
 	}
-	if v, ok := m.Model.(*vit.Model); ok {
-		if from, to := v.Grid()[0], config.Model.Side(config.Data.ImageSize); from != to {
-			showNotes([]string{fmt.Sprintf("position embeddings of a %d×%[1]d grid are interpolated for %d×%[2]d", from, to)})
+	if v, ok := m.Model.(graph.Sized); ok {
+		if note := v.SizeNote(config.Data.ImageSize); note != "" {
+			showNotes([]string{note})
 		}
 	}
 	return m, config, nil

@@ -7,25 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 )
-
-// problem is a value that cannot be, with the key that it stands at.
-type problem struct {
-	key, text string
-	others    []string
-}
-
-func wrong(key, format string, args ...any) *problem {
-	return &problem{key: key, text: fmt.Sprintf(format, args...)}
-}
-
-// with names the other keys, or sections, that a problem involves. If one of them is wrong
-// by itself, nobody knows whether there is a problem at all.
-func (p *problem) with(keys ...string) *problem {
-	p.others = append(p.others, keys...)
-	return p
-}
 
 // Tasks are the values of task.
 var Tasks = []string{"classify", "localmim"}
@@ -88,36 +70,6 @@ func (c *Config) check(strict bool) *problem {
 	return nil
 }
 
-func first(ps ...*problem) *problem {
-	for _, p := range ps {
-		if p != nil {
-			return p
-		}
-	}
-	return nil
-}
-
-func atLeast(key string, v, least int) *problem {
-	if v < least {
-		return wrong(key, "want %d or more, got %d", least, v)
-	}
-	return nil
-}
-
-func within(key string, v, lo, hi float64) *problem {
-	if v < lo || v > hi {
-		return wrong(key, "want a number from %v to %v, got %v", lo, hi, v)
-	}
-	return nil
-}
-
-func oneOf(key, v string, options ...string) *problem {
-	if slices.Contains(options, v) {
-		return nil
-	}
-	return wrong(key, "want %s, got %q%s", strings.Join(options, " or "), v, suggest(v, options))
-}
-
 // checkFinite refuses NaN and infinity anywhere.
 func checkFinite(key string, v reflect.Value) *problem {
 	switch v.Kind() {
@@ -131,13 +83,17 @@ func checkFinite(key string, v reflect.Value) *problem {
 				return p
 			}
 		}
+	case reflect.Interface: // the part of a family
+		if !v.IsNil() {
+			return checkFinite(key, v.Elem())
+		}
 	case reflect.Struct:
 		for i := range v.NumField() {
-			name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ",")
-			if key != "" {
-				name = key + "." + name
+			name := keyOf(v.Type().Field(i))
+			if name == "-" { // no key
+				continue
 			}
-			if p := checkFinite(name, v.Field(i)); p != nil {
+			if p := checkFinite(join(key, name), v.Field(i)); p != nil {
 				return p
 			}
 		}
@@ -162,7 +118,7 @@ func (d Data) check(m Model, strict bool) *problem {
 	if p := first(
 		d.checkSource(strict),
 		atLeast("data.image_size", d.ImageSize, 1),
-		m.checkImageSize("data.image_size", d.ImageSize),
+		m.checkImage("data.image_size", d.ImageSize),
 		oneOf("data.interpolation", d.Interpolation, "bilinear", "bicubic", "lanczos"),
 		atLeast("data.workers", d.Workers, 0),
 		atLeast("data.max_per_class", d.MaxPerClass, 0),
@@ -179,7 +135,7 @@ func (d Data) check(m Model, strict bool) *problem {
 		if _, err := strconv.Atoi(match[2]); err != nil || d.Scale(0) > mostPixels {
 			return wrong("data.multi_scale", "want size_epoch, e.g. 192_280, got %q", d.MultiScale)
 		}
-		if p := m.checkImageSize("data.multi_scale", d.Scale(0)); p != nil {
+		if p := m.checkImage("data.multi_scale", d.Scale(0)); p != nil {
 			return p
 		}
 	}
@@ -239,12 +195,12 @@ func (c *Config) checkMix() *problem {
 
 // checkStatistics: a batch norm needs two values a channel.
 func (c *Config) checkStatistics() *problem {
-	if c.Model.Name != "fasternet" {
+	m, ok := c.Model.Arch.(BatchNormed)
+	if !ok {
 		return nil
 	}
-	sides := c.Model.StageSides(c.Data.Scale(0))
-	if last := sides[len(sides)-1]; c.Train.BatchSize*last*last < 2 {
-		return wrong("train.batch_size", "a batch of 1 leaves one value a channel in the last stage, a %d×%d map: batch norm needs two", last, last).with(sideKeys...).with("data.image_size", "data.multi_scale")
+	if last := m.LastSide(c.Data.Scale(0)); c.Train.BatchSize*last*last < 2 {
+		return wrong("train.batch_size", "a batch of 1 leaves one value a channel in the last stage, a %d×%d map: batch norm needs two", last, last).with("model", "data.image_size", "data.multi_scale")
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package configs
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"fmt"
 	"go/ast"
@@ -30,11 +31,16 @@ func (c *Config) Commented() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if f, ok := FamilyOf(c.Model.Name); ok {
+		if err := notes.parse(f.Name+".go", []byte(f.Source), f.Name+"."); err != nil {
+			return nil, err
+		}
+	}
 	var n yaml.Node
 	if err := yaml.Unmarshal(text, &n); err != nil {
 		return nil, fmt.Errorf("config: %w", err)
 	}
-	notes.annotate(n.Content[0], reflect.TypeOf(*c), "")
+	notes.annotate(n.Content[0], reflect.ValueOf(*c), "", "")
 	var b bytes.Buffer
 	e := yaml.NewEncoder(&b)
 	e.SetIndent(2)
@@ -62,21 +68,33 @@ func readComments() (comments, error) {
 		if err != nil {
 			return nil, fmt.Errorf("config: %w", err)
 		}
-		file, err := parser.ParseFile(token.NewFileSet(), e.Name(), text, parser.ParseComments)
-		if err != nil {
-			return nil, fmt.Errorf("config: %w", err)
-		}
-		for _, d := range file.Decls {
-			if g, ok := d.(*ast.GenDecl); ok {
-				found.add(g)
-			}
+		if err := found.parse(e.Name(), text, ""); err != nil {
+			return nil, err
 		}
 	}
 	return found, nil
 }
 
+// parse takes the comments of a source of Go, under names with a prefix. A source that is
+// empty has none.
+func (c comments) parse(name string, text []byte, prefix string) error {
+	if len(text) == 0 {
+		return nil
+	}
+	file, err := parser.ParseFile(token.NewFileSet(), name, text, parser.ParseComments)
+	if err != nil {
+		return fmt.Errorf("config: %w", err)
+	}
+	for _, d := range file.Decls {
+		if g, ok := d.(*ast.GenDecl); ok {
+			c.add(g, prefix)
+		}
+	}
+	return nil
+}
+
 // add takes the comments of a declaration of structs.
-func (c comments) add(g *ast.GenDecl) {
+func (c comments) add(g *ast.GenDecl, prefix string) {
 	for _, spec := range g.Specs {
 		t, ok := spec.(*ast.TypeSpec)
 		if !ok {
@@ -86,10 +104,10 @@ func (c comments) add(g *ast.GenDecl) {
 		if !ok {
 			continue
 		}
-		c[t.Name.Name] = new(doc.Package).Synopsis(g.Doc.Text())
+		c[prefix+t.Name.Name] = new(doc.Package).Synopsis(g.Doc.Text())
 		for _, f := range s.Fields.List {
 			for _, name := range f.Names {
-				c[t.Name.Name+"."+name.Name] = strings.Join(strings.Fields(f.Doc.Text()+" "+f.Comment.Text()), " ")
+				c[prefix+t.Name.Name+"."+name.Name] = strings.Join(strings.Fields(f.Doc.Text()+" "+f.Comment.Text()), " ")
 			}
 		}
 	}
@@ -97,36 +115,39 @@ func (c comments) add(g *ast.GenDecl) {
 
 // annotate puts the comments of the struct of a section, and the limits of its values, to
 // the keys of its mapping.
-func (c comments) annotate(n *yaml.Node, t reflect.Type, section string) {
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := n.Content[i], n.Content[i+1]
-		for k := range t.NumField() {
-			f := t.Field(k)
-			if name, _, _ := strings.Cut(f.Tag.Get("yaml"), ","); name != key.Value {
-				continue
-			}
+func (c comments) annotate(n *yaml.Node, v reflect.Value, section, prefix string) {
+	t := v.Type()
+	for k := range t.NumField() {
+		f := t.Field(k)
+		if f.Type == reflect.TypeFor[Arch]() && !v.Field(k).IsNil() {
+			c.annotate(n, v.Field(k).Elem(), section, v.FieldByName("Name").String()+".")
+			continue
+		}
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			key, value := n.Content[i], n.Content[i+1]
+			comment := cmp.Or(c[prefix+t.Name()+"."+f.Name], f.Tag.Get("doc"))
 			switch name := join(section, key.Value); {
+			case keyOf(f) != key.Value:
 			case f.Type.Kind() == reflect.Struct:
 				key.HeadComment = c[f.Type.Name()]
-				c.annotate(value, f.Type, name)
+				c.annotate(value, v.Field(k), name, "")
 			case name == "data.name":
-				value.LineComment = c[t.Name()+"."+f.Name] + describeKinds(dataNames())
+				value.LineComment = comment + describeKinds(dataNames())
 			case name == "data.options":
-				key.HeadComment = c[t.Name()+"."+f.Name]
+				key.HeadComment = comment
 				annotateOptions(value, dataFormat(valueOf(n, "name").Value))
 			case name == "augment.extra":
-				key.HeadComment = c[t.Name()+"."+f.Name] + describeKinds(kindNames(Augmentations()))
+				key.HeadComment = comment + describeKinds(kindNames(Augmentations()))
 			default:
-				value.LineComment = withLimit(c[t.Name()+"."+f.Name], name)
+				value.LineComment = withLimit(comment, mostOfField(name, f))
 			}
 		}
 	}
 }
 
 // withLimit adds the largest value of a key to its comment.
-func withLimit(comment, key string) string {
-	most, ok := mostOf(key)
-	if !ok {
+func withLimit(comment string, most int) string {
+	if most == 0 {
 		return comment
 	}
 	limit := fmt.Sprintf("at most %d", most)

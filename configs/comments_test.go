@@ -1,17 +1,19 @@
-package configs
+package configs_test
 
 import (
 	"bytes"
 	"slices"
 	"strings"
 	"testing"
+
+	"fasternet/configs"
 )
 
 // A configuration with comments is the same, says what its keys are, and explains
 // each section.
 func TestCommented(t *testing.T) {
 	for _, name := range []string{"fasternet_t0", "vit_tiny", "mim_quickstart"} {
-		c, err := Load(name)
+		c, err := configs.Load(name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -19,7 +21,7 @@ func TestCommented(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := Parse("commented.yaml", string(text))
+		again, err := configs.Parse("commented.yaml", string(text))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -32,36 +32,15 @@ type Config struct {
 	written map[string]string `yaml:"-"` // by a path that Locate has set: what the file says
 }
 
-// Model is a backbone with its classifier. The names are those of the official
-// configs. The tag family says which families have a key; the others do not
-// accept it.
+// Model is a backbone with its classifier. Besides these keys there are those of its
+// family.
 type Model struct {
-	Name                string  `yaml:"name"` // fasternet, vit or swin
-	EmbedDim            int     `yaml:"embed_dim"`
-	Depths              []int   `yaml:"depths,flow" family:"fasternet swin"` // blocks of each stage
-	Depth               int     `yaml:"depth" family:"vit"`                  // blocks
-	NumHeads            Heads   `yaml:"num_heads,flow" family:"vit swin"`    // of swin: of each stage
-	MLPRatio            float64 `yaml:"mlp_ratio"`
-	NDiv                int     `yaml:"n_div" family:"fasternet"` // 1/n_div of the channels are convolved
-	FeatureDim          int     `yaml:"feature_dim" family:"fasternet"`
-	PatchSize           int     `yaml:"patch_size"` // of the embedding
-	PatchStride         int     `yaml:"patch_stride" family:"fasternet"`
-	PatchSize2          int     `yaml:"patch_size2" family:"fasternet"` // of the merging layers
-	PatchStride2        int     `yaml:"patch_stride2" family:"fasternet"`
-	ActLayer            string  `yaml:"act_layer" family:"fasternet"` // gelu or relu
-	LayerScaleInitValue float64 `yaml:"layer_scale_init_value" family:"fasternet"`
-	WindowSize          int     `yaml:"window_size" family:"swin"` // a smaller stage is one window
-	QKVBias             bool    `yaml:"qkv_bias" family:"vit swin"`
-	GlobalPool          bool    `yaml:"global_pool" family:"vit"`           // mean of the patches, not the class token
-	PosEmbed            string  `yaml:"pos_embed" family:"vit"`             // learned, sincos (learned from there on) or fixed (sincos)
-	PatchNorm           bool    `yaml:"patch_norm" family:"swin"`           // norm behind the patch embedding
-	NormBeforePool      bool    `yaml:"norm_before_pool" family:"vit swin"` // final norm on every token, not on their mean
-	NormEps             float64 `yaml:"norm_eps" family:"vit swin"`
-	Norm2Eps            float64 `yaml:"norm2_eps" family:"swin"` // of the norm before the MLPs
-	DropPathRate        float64 `yaml:"drop_path_rate"`
-	InitStd             float64 `yaml:"init_std"`    // of the normal distribution that weights are drawn from
-	InChans             int     `yaml:"in_chans"`    // 1 or 3
-	NumClasses          int     `yaml:"num_classes"` // 0 for that of the data set
+	Name         string  `yaml:"name"` // fasternet, vit or swin
+	Arch         Arch    `yaml:",inline"`
+	DropPathRate float64 `yaml:"drop_path_rate"`
+	InitStd      float64 `yaml:"init_std"`    // of the normal distribution that weights are drawn from
+	InChans      int     `yaml:"in_chans"`    // 1 or 3
+	NumClasses   int     `yaml:"num_classes"` // 0 for that of the data set
 }
 
 // Data is where the images come from and how they become tensors.

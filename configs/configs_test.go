@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"fasternet/configs"
+	_ "fasternet/graph/families"
+	"fasternet/graph/fasternet"
 	"fasternet/internal/hostile"
 )
 
@@ -18,7 +20,8 @@ func ExampleLoad() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(c.Model.EmbedDim, c.Model.Depths, c.Train.Epochs, c.Data.Dir)
+	model := c.Model.Arch.(fasternet.Config)
+	fmt.Println(model.EmbedDim, model.Depths, c.Train.Epochs, c.Data.Dir)
 	_, err = configs.Load("fasternet_t0", "train.epoch=30")
 	fmt.Println(err)
 	// Output:
@@ -52,7 +55,8 @@ func TestPresets(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			got := recipe{c.Model.EmbedDim, c.Model.Depths, c.Model.ActLayer, c.Train.BatchSize * c.Train.AccumSteps,
+			m := c.Model.Arch.(fasternet.Config)
+			got := recipe{m.EmbedDim, m.Depths, m.ActLayer, c.Train.BatchSize * c.Train.AccumSteps,
 				c.Optim.LR, c.Optim.WeightDecay, c.Model.DropPathRate, c.Augment.Mixup, c.Optim.ClipGrad}
 			if !reflect.DeepEqual(got, test.want) {
 				t.Errorf("%s: %+v, want %+v", test.name, got, test.want)
@@ -93,7 +97,7 @@ func TestPrecedence(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Model.EmbedDim != 64 || c.Train.Epochs != 50 || c.Train.BatchSize != 32 || c.Optim.LR != 0.0625 || c.Data.Prefetch != configs.Default().Data.Prefetch {
+	if c.Model.Arch.(fasternet.Config).EmbedDim != 64 || c.Train.Epochs != 50 || c.Train.BatchSize != 32 || c.Optim.LR != 0.0625 || c.Data.Prefetch != configs.Default().Data.Prefetch {
 		t.Errorf("got %+v", c)
 	}
 	if err := os.WriteFile(base, []byte("base: "+base+"\n"), 0o644); err != nil {
@@ -139,23 +143,6 @@ func TestYAMLRoundTrip(t *testing.T) {
 	}
 }
 
-func TestStageSides(t *testing.T) {
-	m := configs.Default().Model
-	for _, c := range []struct {
-		size int
-		want []int
-	}{{224, []int{56, 28, 14, 7}}, {192, []int{48, 24, 12, 6}}, {32, []int{8, 4, 2, 1}}, {63, []int{15, 7, 3, 1}}, {31, []int{7, 3, 1, 0}}} {
-		t.Run(fmt.Sprint(c.size), func(t *testing.T) {
-			if got := m.StageSides(c.size); !reflect.DeepEqual(got, c.want) {
-				t.Errorf("%d px: %v, want %v", c.size, got, c.want)
-			}
-			if err := m.CheckImageSize(c.size); (err != nil) != (c.size == 31) {
-				t.Errorf("%d px: %v", c.size, err)
-			}
-		})
-	}
-}
-
 // No text makes the reader panic, and what it accepts it can write and read.
 func FuzzParse(f *testing.F) {
 	for _, name := range configs.Presets() {
@@ -196,7 +183,7 @@ func TestParseNoFiles(t *testing.T) {
 	if _, err := configs.Parse("checkpoint", "base: "+path); err == nil || !strings.Contains(err.Error(), "checkpoint:1: base: no preset is called") {
 		t.Errorf("got %v", err)
 	}
-	if c, err := configs.Parse("checkpoint", "base: fasternet_t1"); err != nil || c.Model.EmbedDim != 64 {
+	if c, err := configs.Parse("checkpoint", "base: fasternet_t1"); err != nil || c.Model.Arch.(fasternet.Config).EmbedDim != 64 {
 		t.Errorf("a preset: %v, %v", c, err)
 	}
 }

@@ -9,28 +9,159 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// Families are the kinds of backbones, the values of model.name.
-var Families = []string{"fasternet", "vit", "swin"}
+// Family is a kind of backbone: what the section model of its configurations looks like.
+type Family struct {
+	Name  string // the value of model.name, e.g. vit
+	Title string // in messages, e.g. ViT
+	// Default is the model of a file that has no other keys. Its Arch has the defaults of
+	// the family's own keys. Every call makes new slices.
+	Default func() Model
+	// Source is the Go source of the type of Arch. The comments of its fields, or else their
+	// tags doc, explain the keys in what config show prints.
+	Source string
+}
 
-// DefaultModel is the model of a family whose file has no other keys:
-// FasterNet-T0, ViT-B or Swin-B. Other names give that of FasterNet.
+// Arch is the part of the section model that belongs to a family: a struct, not a pointer,
+// whose yaml tags are the keys. A field that is an integer or a list may have the tag most,
+// the largest value (1<<16 without it), and longest, the largest number of values.
+//
+// An Arch may also have the methods of [ImageChecker], [Staged], [Sized], [BatchNormed] and
+// [Maskable].
+type Arch interface {
+	// Check finds a value that cannot be. m is the section, with the keys of all families.
+	Check(m Model) *Problem
+}
+
+// ImageChecker says which images a model can compute. The loader asks, so that an image
+// that is too small is an error before the graph is built.
+type ImageChecker interface {
+	// CheckImage is nil if sides of so many pixels are possible. The problem is with key.
+	CheckImage(key string, size int) *Problem
+}
+
+// Staged is a model whose first stages, or blocks, can be frozen.
+type Staged interface {
+	// Stages is what train.frozen_stages counts, e.g. "stages", and how many there are.
+	Stages() (what string, n int)
+	// Blocks is the number of blocks of all stages. Each has parameters of its own.
+	Blocks() int
+}
+
+// Sized knows about how large its largest layer is, so that a configuration from anybody
+// does not make memory plans overflow.
+type Sized interface {
+	// Outputs is the number of values that the largest layer makes of an image with sides
+	// of so many pixels.
+	Outputs(size int) float64
+}
+
+// BatchNormed is a model with batch norms.
+type BatchNormed interface {
+	// LastSide is the side of the smallest map that is normalised, for an image with sides
+	// of so many pixels.
+	LastSide(size int) int
+}
+
+// families are in the order in which they were registered.
+var families []Family
+
+// RegisterFamily adds a family, before any configuration is read. It panics if the name is
+// taken, or if the family is not complete.
+func RegisterFamily(f Family) {
+	var t reflect.Type
+	if f.Default != nil {
+		t = reflect.TypeOf(f.Default().Arch)
+	}
+	switch {
+	case f.Name == "" || slices.Contains(FamilyNames(), f.Name):
+		panic(fmt.Sprintf("configs: RegisterFamily of %q: want a new name", f.Name))
+	case t == nil || t.Kind() != reflect.Struct:
+		panic(fmt.Sprintf("configs: RegisterFamily of %q: Default.Arch is a %v: want a struct", f.Name, t))
+	}
+	for _, key := range keysOf(t) {
+		if slices.Contains(keysOf(reflect.TypeFor[Model]()), key) {
+			panic(fmt.Sprintf("configs: RegisterFamily of %q: every model has a key %s", f.Name, key))
+		}
+	}
+	if f.Title == "" {
+		f.Title = f.Name
+	}
+	families = append(families, f)
+}
+
+// FamilyNames are the values of model.name.
+func FamilyNames() []string {
+	names := make([]string, len(families))
+	for i, f := range families {
+		names[i] = f.Name
+	}
+	return names
+}
+
+// FamilyOf finds a family by its name.
+func FamilyOf(name string) (Family, bool) {
+	for _, f := range families {
+		if f.Name == name {
+			return f, true
+		}
+	}
+	return Family{}, false
+}
+
+// Title is the name of the family in messages.
+func (m Model) Title() string {
+	if f, ok := FamilyOf(m.Name); ok {
+		return f.Title
+	}
+	return m.Name
+}
+
+// DefaultModel is the model of a family whose file has no other keys. A family that is not
+// registered has none: only the name is set.
 func DefaultModel(family string) Model {
-	switch family {
-	case "vit":
-		return Model{
-			Name: "vit", EmbedDim: 768, Depth: 12, NumHeads: Heads{12}, MLPRatio: 4, PatchSize: 16, QKVBias: true, GlobalPool: true,
-			PosEmbed: "learned", NormEps: 1e-6, InitStd: 0.02, InChans: 3,
-		}
-	case "swin":
-		return Model{
-			Name: "swin", EmbedDim: 128, Depths: []int{2, 2, 18, 2}, NumHeads: Heads{4, 8, 16, 32}, MLPRatio: 4, PatchSize: 4, WindowSize: 7,
-			QKVBias: true, PatchNorm: true, NormEps: 1e-6, Norm2Eps: 1e-5, InitStd: 0.02, InChans: 3,
+	var m Model
+	if f, ok := FamilyOf(family); ok {
+		m = f.Default()
+	}
+	m.Name = family
+	return m
+}
+
+// ArchOf is the part of a model that belongs to its family, by its type.
+func ArchOf[A Arch](m Model) (a A, err error) {
+	a, ok := m.Arch.(A)
+	if !ok {
+		return a, fmt.Errorf("configs: model %q has an architecture of type %T: want %T", m.Name, m.Arch, a)
+	}
+	return a, nil
+}
+
+// keyOf is the key of a field; "" for a part without one.
+func keyOf(f reflect.StructField) string {
+	key, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+	return key
+}
+
+// keysOf lists the keys of a struct, but not those of a part.
+func keysOf(t reflect.Type) (keys []string) {
+	for i := range t.NumField() {
+		if key := keyOf(t.Field(i)); key != "" && key != "-" {
+			keys = append(keys, key)
 		}
 	}
-	return Model{
-		Name: "fasternet", EmbedDim: 40, Depths: []int{1, 2, 8, 2}, MLPRatio: 2, NDiv: 4, FeatureDim: 1280,
-		PatchSize: 4, PatchStride: 4, PatchSize2: 2, PatchStride2: 2, ActLayer: "gelu", InitStd: 0.02, InChans: 3,
+	return keys
+}
+
+// settable gives the struct of a section whose fields can be set, and for a model the
+// struct of its family too. store takes over what was set there.
+func settable(v reflect.Value) (parts []reflect.Value, store func()) {
+	m, ok := v.Addr().Interface().(*Model)
+	if !ok || m.Arch == nil {
+		return []reflect.Value{v}, func() {}
 	}
+	arch := reflect.New(reflect.TypeOf(m.Arch)).Elem()
+	arch.Set(reflect.ValueOf(m.Arch))
+	return []reflect.Value{v, arch}, func() { m.Arch = arch.Interface().(Arch) }
 }
 
 // Heads are the numbers of attention heads. A file may give one number for a
@@ -52,34 +183,41 @@ func (h *Heads) UnmarshalYAML(n *yaml.Node) error {
 	return nil
 }
 
-// MarshalYAML is part of yaml.Marshaler. It writes the keys that the family has.
+// MarshalYAML is part of yaml.Marshaler. It writes the keys that the family has, where the
+// section has its part.
 func (m Model) MarshalYAML() (any, error) {
 	out := &yaml.Node{Kind: yaml.MappingNode}
-	v := reflect.ValueOf(m)
+	return out, encodeKeys(out, reflect.ValueOf(m))
+}
+
+func encodeKeys(out *yaml.Node, v reflect.Value) error {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
-		if !inFamily(f, m.Name) {
+		key := keyOf(f)
+		if f.Type == reflect.TypeFor[Arch]() {
+			if !v.Field(i).IsNil() {
+				if err := encodeKeys(out, v.Field(i).Elem()); err != nil {
+					return err
+				}
+			}
 			continue
 		}
-		key, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		if key == "-" {
+			continue
+		}
 		var value yaml.Node
 		if err := value.Encode(v.Field(i).Interface()); err != nil {
-			return nil, fmt.Errorf("model.%s: %w", key, err)
+			return fmt.Errorf("model.%s: %w", key, err)
 		}
 		if value.Kind == yaml.SequenceNode {
 			value.Style = yaml.FlowStyle
-			if key == "num_heads" && len(value.Content) == 1 {
+			if f.Type == reflect.TypeFor[Heads]() && len(value.Content) == 1 {
 				value = *value.Content[0]
 			}
 		}
 		out.Content = append(out.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: key}, &value)
 	}
-	return out, nil
-}
-
-func inFamily(f reflect.StructField, family string) bool {
-	tag, ok := f.Tag.Lookup("family")
-	return !ok || slices.Contains(strings.Fields(tag), family)
+	return nil
 }
 
 // changeFamily looks for another model.name in a document before its other keys
@@ -90,7 +228,10 @@ func (l *loader) changeFamily(root *yaml.Node) {
 		return
 	}
 	name := valueOf(model, "name")
-	if name == nil || name.Value == l.config.Model.Name || !slices.Contains(Families, name.Value) {
+	if name == nil || name.Value == l.config.Model.Name {
+		return
+	}
+	if _, ok := FamilyOf(name.Value); !ok {
 		return
 	}
 	l.config.Model = DefaultModel(name.Value)
@@ -117,32 +258,20 @@ func valueOf(n *yaml.Node, key string) *yaml.Node {
 	return nil
 }
 
-// checkKeys refuses keys that only other families have.
-func (l *loader) checkKeys() (found []*problem) {
-	t := reflect.TypeOf(l.config.Model)
-	var known []string
-	for i := range t.NumField() {
-		if f := t.Field(i); inFamily(f, l.config.Model.Name) {
-			key, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
-			known = append(known, key)
-		}
-	}
-	for i := range t.NumField() {
-		key, _, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
-		if _, set := l.origin["model."+key]; set && !slices.Contains(known, key) {
-			found = append(found, wrong("model."+key, "a %s has no such key%s: it has %s", l.config.Model.Name, suggest(key, known), strings.Join(known, ", ")))
-		}
-	}
-	return found
+// ofOtherFamily says whether a key that the model has not is one of other families.
+func ofOtherFamily(key string) bool {
+	return slices.ContainsFunc(families, func(f Family) bool {
+		return slices.Contains(keysOf(reflect.TypeOf(f.Default().Arch)), key)
+	})
 }
 
-// YAML is the section "model" of a configuration.
-func (m Model) YAML() (string, error) {
-	text, err := yaml.Marshal(struct {
-		Model Model `yaml:"model"`
-	}{m})
+// Change changes the part of a model that belongs to its family, by its type. It panics if
+// the model is of another family.
+func Change[A Arch](m *Model, change func(a *A)) {
+	a, err := ArchOf[A](*m)
 	if err != nil {
-		return "", fmt.Errorf("config: %w", err)
+		panic(err)
 	}
-	return string(text), nil
+	change(&a)
+	m.Arch = a
 }

@@ -216,7 +216,7 @@ func hasKey(options any, key string) bool {
 	if options == nil {
 		return false
 	}
-	field, _ := fieldOf(reflect.ValueOf(options).Elem(), key)
+	field, _ := fieldOf([]reflect.Value{reflect.ValueOf(options).Elem()}, key)
 	return field.IsValid()
 }
 

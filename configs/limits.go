@@ -3,7 +3,7 @@ package configs
 import (
 	"math"
 	"reflect"
-	"strings"
+	"strconv"
 )
 
 // limit is the largest value of a key. A configuration can come in a checkpoint, an
@@ -42,18 +42,6 @@ const (
 // few values only.
 var limits = []limit{
 	{"threads", mostThreads},
-	{"model.embed_dim", mostChannels},
-	{"model.depths", mostBlocks},
-	{"model.depth", mostBlocks},
-	{"model.num_heads", mostHeads},
-	{"model.mlp_ratio", 64},
-	{"model.n_div", mostChannels},
-	{"model.feature_dim", mostChannels},
-	{"model.patch_size", 1 << 10},
-	{"model.patch_stride", 1 << 10},
-	{"model.patch_size2", 1 << 10},
-	{"model.patch_stride2", 1 << 10},
-	{"model.window_size", 1 << 8},
 	{"model.num_classes", MostClasses},
 	{"mim.taps", mostBlocks},
 	{"mim.decoder_dim", mostChannels},
@@ -92,7 +80,7 @@ var limits = []limit{
 
 // lengths are the limits of lists that have one of their own.
 var lengths = map[string]int{
-	"model.depths": mostStages, "model.num_heads": mostStages, "mim.taps": mostTaps, "mim.scales": mostTaps, "mim.decoder_dim": mostTaps,
+	"mim.taps": mostTaps, "mim.scales": mostTaps, "mim.decoder_dim": mostTaps,
 }
 
 // mostOf is the limit of a key, and whether it has one.
@@ -105,16 +93,65 @@ func mostOf(key string) (int, bool) {
 	return 0, false
 }
 
-// checkLimits refuses values above their limits, and lists and texts that are too long.
-func checkLimits(key string, v reflect.Value) *problem {
-	most, limited := mostOf(key)
+// mostOfField is the limit of the key of a field: of the table, or of a part of a family by
+// its tag; 0 for none.
+func mostOfField(key string, f reflect.StructField) int {
+	if most, ok := mostOf(key); ok {
+		return most
+	}
+	most, _ := strconv.Atoi(f.Tag.Get("most"))
+	return most
+}
+
+// longestOf is the largest number of values of a list.
+func longestOf(key string, f reflect.StructField) int {
+	if n, ok := lengths[key]; ok {
+		return n
+	}
+	if n, err := strconv.Atoi(f.Tag.Get("longest")); err == nil {
+		return n
+	}
+	return mostValues
+}
+
+// checkLimits refuses values above their limits, and lists and texts that are too long, in a
+// section.
+func checkLimits(section string, v reflect.Value) *problem {
+	t := v.Type()
+	for i := range t.NumField() {
+		f := t.Field(i)
+		key := join(section, keyOf(f))
+		switch {
+		case keyOf(f) == "-": // no key
+		case f.Type == reflect.TypeFor[Arch]():
+			if v.Field(i).IsNil() {
+				continue
+			}
+			if p := checkLimits(section, v.Field(i).Elem()); p != nil {
+				return p
+			}
+		case f.Type.Kind() == reflect.Struct:
+			if p := checkLimits(key, v.Field(i)); p != nil {
+				return p
+			}
+		default:
+			if p := checkLimit(key, v.Field(i), mostOfField(key, f), longestOf(key, f)); p != nil {
+				return p
+			}
+		}
+	}
+	return nil
+}
+
+// checkLimit is checkLimits of one value; most is 0 for no limit.
+func checkLimit(key string, v reflect.Value, most, longest int) *problem {
 	switch v.Kind() {
 	case reflect.Int:
-		if n := v.Int(); limited && n > int64(most) {
+		if n := v.Int(); most > 0 && n > int64(most) {
 			return wrong(key, "want %d or less, got %d", most, n)
 		}
 	case reflect.Float64:
-		if f := v.Float(); limited && f > float64(most) {
+		if f := v.Float(); most > 0 && f > float64(most) {
 			return wrong(key, "want %d or less, got %.10g", most, f)
 		}
 	case reflect.String:
@@ -122,25 +159,11 @@ func checkLimits(key string, v reflect.Value) *problem {
 			return wrong(key, "want a text of %d bytes or less, got %d", mostText, n)
 		}
 	case reflect.Slice:
-		longest, ok := lengths[key]
-		if !ok {
-			longest = mostValues
-		}
 		if n := v.Len(); n > longest {
 			return wrong(key, "want %d values or fewer, got %d", longest, n)
 		}
 		for i := range v.Len() {
-			if p := checkLimits(key, v.Index(i)); p != nil {
-				return p
-			}
-		}
-	case reflect.Struct:
-		for i := range v.NumField() {
-			name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ",")
-			if name == "-" { // no key
-				continue
-			}
-			if p := checkLimits(join(key, name), v.Field(i)); p != nil {
+			if p := checkLimit(key, v.Index(i), most, mostValues); p != nil {
 				return p
 			}
 		}
@@ -156,37 +179,19 @@ func join(section, key string) string {
 	return section + "." + key
 }
 
-// checkChannels: the channels double from stage to stage.
-func (m Model) checkChannels() *problem {
-	if stages := len(m.Depths); m.EmbedDim<<(max(stages, 1)-1) > mostChannels {
-		return wrong("model.embed_dim", "%d channels would be %d in the last of %d stages: want %d or less there", m.EmbedDim, m.EmbedDim<<(stages-1), stages, mostChannels).with("model.depths")
-	}
-	return nil
-}
-
-// checkOutputs: what the first stage, which has the largest maps, makes of a batch can be
-// counted.
+// checkOutputs: what the largest layer makes of a batch can be counted.
 func (c *Config) checkOutputs() *problem {
-	m := c.Model
+	m, ok := c.Model.Arch.(Sized)
+	if !ok {
+		return nil
+	}
 	for _, b := range []struct {
 		key  string
 		size int
 	}{{"train.batch_size", c.Train.BatchSize}, {"train.val_batch_size", c.Train.ValBatchSize}} {
-		var values float64
 		size := max(c.Data.ImageSize, c.Data.Scale(0))
-		switch m.Name {
-		case "fasternet":
-			side := float64(outSide(size, m.PatchSize, m.PatchStride))
-			values = side * side * float64(m.EmbedDim) * max(m.MLPRatio, 1)
-		default:
-			side := float64(m.Side(size))
-			seen := side * side // by a token
-			if m.Name == "swin" {
-				seen = min(seen, float64(m.WindowSize*m.WindowSize))
-			}
-			values = side * side * max(float64(m.EmbedDim)*max(m.MLPRatio, 3), seen*float64(m.NumHeads[0]))
-		}
-		if values *= float64(b.size); values > mostOutput || math.IsNaN(values) {
+		values := m.Outputs(size) * float64(b.size)
+		if values > mostOutput || math.IsNaN(values) {
 			return wrong(b.key, "a layer would make %.3g values of a batch of %d images of %d pixels: want %.3g or less; take a smaller batch, or smaller images (data.image_size)",
 				values, b.size, size, float64(mostOutput)).with("model", "data.image_size", "data.multi_scale")
 		}

@@ -1,43 +1,28 @@
-package configs
+package configs_test
 
 import (
 	"fmt"
 	"os"
-	"reflect"
+	"slices"
 	"strings"
 	"testing"
+
+	"fasternet/configs"
 )
 
 // Every key that is a number has a limit, or allows only few values.
 func TestLimitsAreComplete(t *testing.T) {
-	exact := map[string]bool{"model.in_chans": true, "mim.scales": true}
+	exact := []string{"model.in_chans"}
 	seen := map[string]bool{}
-	var walk func(section string, typ reflect.Type)
-	walk = func(section string, typ reflect.Type) {
-		for i := range typ.NumField() {
-			f := typ.Field(i)
-			name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
-			if name == "-" {
-				continue
-			}
-			key, kind := join(section, name), f.Type.Kind()
-			if kind == reflect.Struct {
-				walk(key, f.Type)
-				continue
-			}
-			if kind == reflect.Slice {
-				kind = f.Type.Elem().Kind()
-			}
-			seen[key] = true
-			if _, ok := mostOf(key); kind == reflect.Int && !ok && !exact[key] {
-				t.Errorf("%s has no limit", key)
-			}
+	for _, l := range configs.Limits() {
+		seen[l.Key] = true
+		if l.Most == 0 && !slices.Contains(exact, l.Key) {
+			t.Errorf("%s has no limit", l.Key)
 		}
 	}
-	walk("", reflect.TypeFor[Config]())
-	for _, l := range limits {
-		if !seen[l.key] {
-			t.Errorf("there is no key %s", l.key)
+	for _, key := range configs.LimitTable() {
+		if !seen[key] {
+			t.Errorf("there is no key %s", key)
 		}
 	}
 }
@@ -45,26 +30,26 @@ func TestLimitsAreComplete(t *testing.T) {
 // Every limit is checked, in a file and in text that came with a model, and the error
 // names the place.
 func TestLimits(t *testing.T) {
-	for _, l := range limits {
-		family, task := "fasternet", "classify"
-		for i := range reflect.TypeFor[Model]().NumField() {
-			f := reflect.TypeFor[Model]().Field(i)
-			if name, _, _ := strings.Cut(f.Tag.Get("yaml"), ","); "model."+name == l.key && !inFamily(f, family) {
-				family = strings.Fields(f.Tag.Get("family"))[0]
-			}
+	for _, l := range configs.Limits() {
+		if l.Most == 0 {
+			continue
 		}
-		if strings.HasPrefix(l.key, "mim.") {
+		family, task := "fasternet", "classify"
+		if l.Family != "" {
+			family = l.Family
+		}
+		if strings.HasPrefix(l.Key, "mim.") {
 			family, task = "vit", "localmim"
 		}
-		value := fmt.Sprint(l.most + 1)
-		list := map[string]string{"model.depths": "[1, %s]", "mim.taps": "[1, %s]", "sched.milestones": "[%s]"}[l.key]
+		value := fmt.Sprint(l.Most + 1)
+		list := map[string]string{"model.depths": "[1, %s]", "mim.taps": "[1, %s]", "sched.milestones": "[%s]"}[l.Key]
 		if list != "" {
 			value = fmt.Sprintf(list, value)
 		}
-		_, err := Parse("metadata", "task: "+task+"\nmodel:\n  name: "+family+"\n", l.key+"="+value)
-		want := fmt.Sprintf("--set %s=%s: %s: want %d or less, got %d", l.key, value, l.key, l.most, l.most+1)
+		_, err := configs.Parse("metadata", "task: "+task+"\nmodel:\n  name: "+family+"\n", l.Key+"="+value)
+		want := fmt.Sprintf("--set %s=%s: %s: want %d or less, got %d", l.Key, value, l.Key, l.Most, l.Most+1)
 		if err == nil || err.Error() != want {
-			t.Errorf("%s: %v, want %s", l.key, err, want)
+			t.Errorf("%s of %s: %v, want %s", l.Key, family, err, want)
 		}
 	}
 	for _, c := range []struct{ name, text, want string }{
@@ -77,7 +62,7 @@ func TestLimits(t *testing.T) {
 		{"many large images", "train:\n  batch_size: 65536\ndata:\n  image_size: 8192\n", "metadata:2: train.batch_size: a layer would make "},
 		{"many tokens", "model:\n  name: vit\n  patch_size: 1\ndata:\n  image_size: 8192\n", "config: train.batch_size: a layer would make "},
 	} {
-		_, err := Parse("metadata", c.text)
+		_, err := configs.Parse("metadata", c.text)
 		if err == nil || !strings.HasPrefix(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %s", c.name, err, c.want)
 		}
@@ -86,7 +71,7 @@ func TestLimits(t *testing.T) {
 
 // The configuration that is shown, and docs/hostile-input.md, name the limits.
 func TestLimitsAreDocumented(t *testing.T) {
-	c, err := Load("mim_swin_base")
+	c, err := configs.Load("mim_swin_base")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,8 +88,8 @@ func TestLimitsAreDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, l := range limits {
-		if row := fmt.Sprintf("| `%s` | %s |", l.key, thousands(l.most)); !strings.Contains(string(page), row) {
+	for _, l := range configs.Limits() {
+		if row := fmt.Sprintf("| `%s` | %s |", l.Key, thousands(l.Most)); l.Most > 0 && !strings.Contains(string(page), row) {
 			t.Errorf("docs/hostile-input.md has no row %s", row)
 		}
 	}

@@ -55,6 +55,9 @@ func Load(name string, settings ...string) (*Config, error) {
 // text in errors. A text with data.val_fraction and without data.val_split comes from an
 // older version, whose rule was shuffle.
 func Parse(name, text string, settings ...string) (*Config, error) {
+	if p := noFamily(); p != nil {
+		return nil, fmt.Errorf("%s: %s: %s", name, p.key, p.text)
+	}
 	l := newLoader()
 	l.noFiles = true
 	if err := l.file(name, []byte(text)); err != nil {
@@ -146,6 +149,9 @@ func newLoader() *loader {
 // source reads a preset or a file. A name with a separator or an ending is a
 // file.
 func (l *loader) source(name string) error {
+	if p := noFamily(); p != nil {
+		return fmt.Errorf("%s: %s: %s", name, p.key, p.text)
+	}
 	if text, err := presets.ReadFile(name + ".yaml"); err == nil {
 		err := l.file(path.Join("configs", name+".yaml"), text)
 		l.inherit(name)
@@ -259,12 +265,18 @@ func (l *loader) decode(n *yaml.Node, v reflect.Value, prefix string, where func
 		l.incomplete = l.incomplete || prefix == ""
 		return
 	}
+	parts, store := settable(v)
+	defer store()
 	seen := map[string]bool{}
 	for i := 0; i < len(n.Content) && !l.full(); i += 2 {
 		key, value := renamed(prefix, n.Content[i], n.Content[i+1])
 		name := prefix + key.Value
-		field, known := fieldOf(v, key.Value)
+		field, known := fieldOf(parts, key.Value)
 		if !field.IsValid() {
+			if prefix == "model." && ofOtherFamily(key.Value) {
+				l.otherFamily(n, where(key), key.Value, known)
+				continue
+			}
 			l.unknown(where(key), prefix, key.Value, known)
 			continue
 		}
@@ -295,6 +307,17 @@ func (l *loader) decode(n *yaml.Node, v reflect.Value, prefix string, where func
 	}
 }
 
+// otherFamily reports a key that only models of other families have, unless nobody knows
+// which family the section is of.
+func (l *loader) otherFamily(section *yaml.Node, where, key string, known []string) {
+	if name := valueOf(section, "name"); name != nil {
+		if _, ok := FamilyOf(name.Value); !ok {
+			return
+		}
+	}
+	l.report(where, "model."+key, "a %s has no such key%s: it has %s", l.config.Model.Name, suggest(key, known), strings.Join(known, ", "))
+}
+
 // fits says whether a value is of a type, where the library would convert: it
 // makes 1 of 1.5, for one.
 func fits(n *yaml.Node, t reflect.Type) bool {
@@ -321,18 +344,30 @@ func fits(n *yaml.Node, t reflect.Type) bool {
 	return n.Kind == yaml.ScalarNode && tag != "!!null"
 }
 
-// fieldOf finds the field of a key, and lists all keys.
-func fieldOf(v reflect.Value, key string) (field reflect.Value, known []string) {
-	for i := range v.NumField() {
-		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ",")
-		if name == "-" { // no key
-			continue
-		}
-		known = append(known, name)
-		if name == key {
-			field = v.Field(i)
+// fieldOf finds the field of a key in the parts of a section, and lists all keys.
+func fieldOf(parts []reflect.Value, key string) (field reflect.Value, known []string) {
+	var of func(parts []reflect.Value)
+	of = func(parts []reflect.Value) {
+		v := parts[0]
+		for i := range v.NumField() {
+			f := v.Type().Field(i)
+			if f.Type == reflect.TypeFor[Arch]() {
+				if len(parts) > 1 {
+					of(parts[1:])
+				}
+				continue
+			}
+			name := keyOf(f)
+			if name == "-" { // no key
+				continue
+			}
+			known = append(known, name)
+			if name == key {
+				field = v.Field(i)
+			}
 		}
 	}
+	of(parts)
 	return field, known
 }
 

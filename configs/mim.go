@@ -1,6 +1,9 @@
 package configs
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // MIM is masked image modelling with local reconstruction (LocalMIM): what is
 // masked, what is reconstructed and where. What a file leaves out is filled in
@@ -33,55 +36,30 @@ func DefaultMIM() MIM {
 	}
 }
 
-// fillMIM sets what depends on the family.
-func (c *Config) fillMIM() {
-	m, model := &c.MIM, c.Model
-	swin := model.Name == "swin"
-	set := func(list *[]int, v ...int) {
-		if len(*list) == 0 {
-			*list = v
-		}
-	}
-	one := func(v *int, value int) {
-		if *v == 0 {
-			*v = value
-		}
-	}
-	if swin {
-		set(&m.Taps, upTo(len(model.Depths))...)
-		one(&m.DecoderHeads, 4)
-		one(&m.MaskUnit, model.PatchSize<<(max(len(model.Depths), 1)-1))
-		if len(m.DecoderDim) == 0 {
-			m.DecoderDim = Heads{128}
-		}
-		if m.MaskPer == "" {
-			m.MaskPer = "batch"
-		}
-		if len(m.Scales) == 0 {
-			m.Scales = slices.Repeat([]float64{1}, len(m.Taps))
-		}
-		return
-	}
-	set(&m.Taps, 2, 4, model.Depth-2, model.Depth)
-	one(&m.DecoderHeads, 8)
-	one(&m.MaskUnit, model.PatchSize)
-	if len(m.DecoderDim) == 0 {
-		m.DecoderDim = Heads{256}
-	}
-	if m.MaskPer == "" {
-		m.MaskPer = "sample"
-	}
-	if len(m.Scales) == 0 && len(m.Taps) == 4 {
-		m.Scales = []float64{4, 2, 1, 0.5}
-	}
+// Maskable is an [Arch] whose models LocalMIM can pre-train.
+type Maskable interface {
+	Arch
+	// FillMIM sets what a file has left out of the section.
+	FillMIM(m *MIM)
+	// Taps is what a tap can come after, e.g. "blocks", and how many there are.
+	Taps() (what string, n int)
+	// Tap is the number of channels after a block or stage, counted from 1, and how many
+	// pixels along a side of the image one of its tokens stands for.
+	Tap(tap int) (dim, patch int)
+	// MaskUnit is the smallest mask unit, in pixels of a side, and what it consists of, e.g.
+	// "patches of".
+	MaskUnit() (least int, why string)
+	// Visible is how many of n mask units stay visible.
+	Visible(n int, ratio float64) int
+	// CheckMIM finds values of the section that the family cannot have.
+	CheckMIM(m MIM) *Problem
 }
 
-func upTo(n int) []int {
-	var out []int
-	for i := range n {
-		out = append(out, i+1)
+// fillMIM sets what depends on the family.
+func (c *Config) fillMIM() {
+	if a, ok := c.Model.Arch.(Maskable); ok {
+		a.FillMIM(&c.MIM)
 	}
-	return out
 }
 
 // MIMScale is the arithmetic of one tap.
@@ -114,34 +92,32 @@ func (c *Config) MIMScales() []MIMScale {
 	return out
 }
 
-// tapOf are the sizes of the encoder at a tap. The tap of a stage is behind its
+// tapOf are the sizes of the encoder at a tap. The tap of a stage comes after its
 // patch merging.
 func (c *Config) tapOf(tap int) (dim, tokens, unit int) {
-	m := c.Model
-	dim, patch := m.EmbedDim, m.PatchSize
-	if m.Name == "swin" {
-		merges := min(tap, len(m.Depths)-1)
-		dim, patch = dim<<merges, patch<<merges
+	a, ok := c.Model.Arch.(Maskable)
+	if !ok {
+		return 0, 0, 0
 	}
+	dim, patch := a.Tap(tap)
 	return dim, c.Data.ImageSize / patch, c.MIM.MaskUnit / patch
 }
 
 // MIMUnits is the number of mask units along a side of an image, and of those of
-// an image that stay visible: as published, a ViT keeps ⌊(1-ratio)·n⌋ of n, and
-// a Swin masks ⌊ratio·n⌋+1.
+// an image that stay visible. Both are 0 for a model that is not [Maskable].
 func (c *Config) MIMUnits() (side, visible int) {
-	side = c.Data.ImageSize / max(c.MIM.MaskUnit, 1)
-	n := float64(side * side)
-	if c.Model.Name == "swin" {
-		return side, side*side - int(c.MIM.MaskRatio*n) - 1
+	a, ok := c.Model.Arch.(Maskable)
+	if !ok {
+		return 0, 0
 	}
-	return side, int(n * (1 - c.MIM.MaskRatio))
+	side = c.Data.ImageSize / max(c.MIM.MaskUnit, 1)
+	return side, a.Visible(side*side, c.MIM.MaskRatio)
 }
 
 func (c *Config) checkMIM() *problem {
-	m, model, size := c.MIM, c.Model, c.Data.ImageSize
-	if model.Name != "vit" && model.Name != "swin" {
-		return wrong("task", "localmim pre-trains a vit or a swin (model.name), not a %s: its encoder sees only visible patches, which a convolution cannot", model.Name)
+	m, size := c.MIM, c.Data.ImageSize
+	if _, ok := c.Model.Arch.(Maskable); !ok {
+		return wrong("task", "localmim pre-trains a %s (model.name), not a %s: its encoder sees only visible patches, which a convolution cannot", strings.Join(maskable(), " or a "), c.Model.Name)
 	}
 	if p := first(
 		atLeast("mim.decoder_depth", m.DecoderDepth, 1),
@@ -179,13 +155,20 @@ func (c *Config) checkMIM() *problem {
 	return c.checkPretraining()
 }
 
+// maskable are the families that LocalMIM can pre-train.
+func maskable() (names []string) {
+	for _, f := range families {
+		if _, ok := f.Default().Arch.(Maskable); ok {
+			names = append(names, f.Name)
+		}
+	}
+	return names
+}
+
 // checkTaps: which taps there may be, and how many of the lists.
 func (c *Config) checkTaps() *problem {
-	m, model := c.MIM, c.Model
-	what, last := "blocks", model.Depth
-	if model.Name == "swin" {
-		what, last = "stages", len(model.Depths)
-	}
+	m := c.MIM
+	what, last := c.Model.Arch.(Maskable).Taps()
 	if len(m.Taps) == 0 {
 		return wrong("mim.taps", "want the numbers of 1 to %d %s", mostTaps, what)
 	}
@@ -207,9 +190,6 @@ func (c *Config) checkTaps() *problem {
 		return wrong("mim.decoder_dim", "want one number, or one for each of the %d taps, got %v", len(m.Taps), []int(m.DecoderDim))
 	}
 	for _, s := range m.Scales {
-		if model.Name == "swin" && s != 1 {
-			return wrong("mim.scales", "a Swin has scales by its stages: each token predicts one cell, want 1, got %v", m.Scales)
-		}
 		if !slices.Contains([]float64{4, 2, 1, 0.5}, s) {
 			return wrong("mim.scales", "want 4, 2, 1 or 0.5 cells along a side of a token, got %v", m.Scales)
 		}
@@ -220,19 +200,13 @@ func (c *Config) checkTaps() *problem {
 // checkMask: units divide the image, and some are masked and some not.
 func (c *Config) checkMask() *problem {
 	m, size := c.MIM, c.Data.ImageSize
-	least, why := c.Model.PatchSize, "patches of"
-	if c.Model.Name == "swin" {
-		least <<= len(c.Model.Depths) - 1
-		why = "tokens of the last stage, of"
-	}
+	a := c.Model.Arch.(Maskable)
+	least, why := a.MaskUnit()
 	if m.MaskUnit < least || m.MaskUnit%least != 0 {
 		return wrong("mim.mask_unit", "want a multiple of %d, as a unit consists of whole %s %d pixels; got %d", least, why, least, m.MaskUnit)
 	}
-	if c.Model.Name == "vit" && (m.MaskUnit != least || m.MaskPer != "sample") {
-		if m.MaskUnit != least {
-			return wrong("mim.mask_unit", "a ViT is masked by patches: want patch_size (%d), got %d", least, m.MaskUnit)
-		}
-		return wrong("mim.mask_per", "a ViT is masked per sample, got %q", m.MaskPer)
+	if p := a.CheckMIM(m); p != nil {
+		return p
 	}
 	if size%m.MaskUnit != 0 {
 		return wrong("mim.mask_unit", "an image of %d pixels is not divided by units of %d", size, m.MaskUnit)
@@ -275,8 +249,6 @@ func (c *Config) checkPretraining() *problem {
 		return wrong("distill.type", "pre-training has no logits that a teacher could teach: want none, got %q", c.Distill.Type)
 	case c.Train.FrozenStages >= 0:
 		return wrong("train.frozen_stages", "pre-training trains all of the encoder: want -1, got %d", c.Train.FrozenStages)
-	case c.Model.Name == "vit" && c.Model.EmbedDim%4 != 0:
-		return wrong("model.embed_dim", "want a multiple of 4 for sine-cosine position embeddings, got %d", c.Model.EmbedDim)
 	}
 	return nil
 }

@@ -1,23 +1,25 @@
-package configs
+package configs_test
 
 import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"fasternet/configs"
 )
 
 func TestMIMPresets(t *testing.T) {
 	for _, test := range []struct {
 		name string
-		want []MIMScale
+		want []configs.MIMScale
 	}{
-		{"mim_vit_base", []MIMScale{{2, 768, 14, 1, 4, 56, 4, 27, 256}, {4, 768, 14, 1, 2, 28, 8, 27, 256}, {10, 768, 14, 1, 1, 14, 16, 27, 256}, {12, 768, 14, 1, 0.5, 7, 32, 27, 256}}},
-		{"mim_swin_base", []MIMScale{{1, 256, 28, 4, 1, 28, 8, 54, 64}, {2, 512, 14, 2, 1, 14, 16, 54, 128}, {3, 1024, 7, 1, 1, 7, 32, 54, 128},
+		{"mim_vit_base", []configs.MIMScale{{2, 768, 14, 1, 4, 56, 4, 27, 256}, {4, 768, 14, 1, 2, 28, 8, 27, 256}, {10, 768, 14, 1, 1, 14, 16, 27, 256}, {12, 768, 14, 1, 0.5, 7, 32, 27, 256}}},
+		{"mim_swin_base", []configs.MIMScale{{1, 256, 28, 4, 1, 28, 8, 54, 64}, {2, 512, 14, 2, 1, 14, 16, 54, 128}, {3, 1024, 7, 1, 1, 7, 32, 54, 128},
 			{4, 1024, 7, 1, 1, 7, 32, 54, 128}}},
-		{"mim_quickstart", []MIMScale{{2, 96, 8, 1, 2, 16, 2, 9, 64}, {4, 96, 8, 1, 1, 8, 4, 9, 64}, {6, 96, 8, 1, 0.5, 4, 8, 9, 64}}},
+		{"mim_quickstart", []configs.MIMScale{{2, 96, 8, 1, 2, 16, 2, 9, 64}, {4, 96, 8, 1, 1, 8, 4, 9, 64}, {6, 96, 8, 1, 0.5, 4, 8, 9, 64}}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			c, err := Load(test.name)
+			c, err := configs.Load(test.name)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -28,7 +30,7 @@ func TestMIMPresets(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			again, err := Parse("again", string(text))
+			again, err := configs.Parse("again", string(text))
 			if err != nil || !reflect.DeepEqual(again.MIM, c.MIM) {
 				t.Errorf("%s: after writing and reading %v, %+v, want %+v", test.name, err, again, c.MIM)
 			}
@@ -39,7 +41,7 @@ func TestMIMPresets(t *testing.T) {
 		want [2]int
 	}{{"mim_vit_base", [2]int{14, 49}}, {"mim_vit_large", [2]int{14, 49}}, {"mim_swin_base", [2]int{7, 12}}, {"mim_swin_large", [2]int{7, 12}}, {"mim_quickstart", [2]int{8, 16}}} {
 		t.Run(tt.name, func(t *testing.T) {
-			c, err := Load(tt.name)
+			c, err := configs.Load(tt.name)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -84,7 +86,7 @@ func TestMIMErrors(t *testing.T) {
 		{"mim_swin_base", "mim.mask_ratio=0.98", "leaves none visible"},
 		{"mim_swin_base", "mim.coordinates=true", "spatial or official"},
 	} {
-		_, err := Load(c.preset, c.setting)
+		_, err := configs.Load(c.preset, c.setting)
 		if c.want == "" {
 			if err != nil {
 				t.Errorf("%s with %s: %v", c.preset, c.setting, err)

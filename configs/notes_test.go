@@ -1,4 +1,4 @@
-package configs
+package configs_test
 
 import (
 	"os"
@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"fasternet/configs"
 )
 
 // What a preset has together is noted when a part of it is changed alone.
@@ -42,7 +44,7 @@ func TestNotes(t *testing.T) {
 		{text: "optim: {lr: 5e-7}\nsched: {form: constant, warmup_epochs: 0}"},
 		{text: "optim: {lr: 5e-6}\nsched: {form: step, warmup_epochs: 0, cooldown_epochs: 2}", want: []string{"sched.min_lr 1e-05 is above"}},
 	} {
-		config, err := Parse("my.yaml", c.text, c.settings...)
+		config, err := configs.Parse("my.yaml", c.text, c.settings...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -50,7 +52,7 @@ func TestNotes(t *testing.T) {
 			t.Errorf("%q %v: notes %q, want %q", c.text, c.settings, config.Notes, c.want)
 		}
 	}
-	config, err := Load("fasternet_s", "train.batch_size=32")
+	config, err := configs.Load("fasternet_s", "train.batch_size=32")
 	if err != nil || len(config.Notes) != 1 || !strings.Contains(config.Notes[0], "that of fasternet_s") {
 		t.Errorf("notes %q, %v", config.Notes, err)
 	}
@@ -59,7 +61,7 @@ func TestNotes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, err := Parse("config.yaml", string(text)); err != nil || again.Notes != nil {
+	if again, err := configs.Parse("config.yaml", string(text)); err != nil || again.Notes != nil {
 		t.Errorf("notes %q, %v", again.Notes, err)
 	}
 	first, second := filepath.Join(t.TempDir(), "a.yaml"), filepath.Join(t.TempDir(), "b.yaml")
@@ -69,10 +71,10 @@ func TestNotes(t *testing.T) {
 	if err := os.WriteFile(second, []byte("base: "+first+"\ntrain: {batch_size: 64}"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if config, err = Load(second); err != nil || len(config.Notes) != 1 {
+	if config, err = configs.Load(second); err != nil || len(config.Notes) != 1 {
 		t.Errorf("notes %q, %v", config.Notes, err)
 	}
-	if _, err := Parse("my.yaml", "-: 1"); err == nil || !strings.Contains(err.Error(), "unknown key") {
+	if _, err := configs.Parse("my.yaml", "-: 1"); err == nil || !strings.Contains(err.Error(), "unknown key") {
 		t.Errorf("the key -: %v", err)
 	}
 }
@@ -92,13 +94,12 @@ func TestRateNotes(t *testing.T) {
 		{"mine", 64, "these are of 64: set it; lr-find looks for one"},
 		{"adamw", 1024, ""},
 	} {
-		p := &inherited{preset: "a", optim: Optim{Opt: c.opt, LR: 1}, batch: 1024}
-		if got := p.rateNote(c.opt, c.batch); !strings.HasSuffix(got, c.want) || (got == "") != (c.want == "") {
+		if got := configs.RateNote("a", c.opt, 1, 1024, c.batch); !strings.HasSuffix(got, c.want) || (got == "") != (c.want == "") {
 			t.Errorf("%s with %d: %q, want %q", c.opt, c.batch, got, c.want)
 		}
 	}
-	for _, o := range Optimizers {
-		if _, ok := batchPower[o]; !ok {
+	for _, o := range configs.Optimizers {
+		if _, ok := configs.BatchPower[o]; !ok {
 			t.Errorf("nobody says how the learning rate of %s goes with the batch", o)
 		}
 	}

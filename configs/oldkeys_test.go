@@ -1,8 +1,10 @@
-package configs
+package configs_test
 
 import (
 	"strings"
 	"testing"
+
+	"fasternet/configs"
 )
 
 // Keys that were renamed are read as they were.
@@ -13,7 +15,7 @@ func TestOldKeys(t *testing.T) {
 		{"from_ema: false\ndistill: {ema: false}", "plain", "plain"},
 		{"from_weights: ema\ndistill: {weights: plain}", "ema", "plain"},
 	} {
-		c, err := Parse("test", k.yaml)
+		c, err := configs.Parse("test", k.yaml)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -21,7 +23,7 @@ func TestOldKeys(t *testing.T) {
 			t.Errorf("%q: %s and %s, want %s and %s", k.yaml, c.FromWeights, c.Distill.Weights, k.from, k.teacher)
 		}
 	}
-	if c, err := Parse("test", "", "from_ema=false"); err != nil || c.FromWeights != "plain" {
+	if c, err := configs.Parse("test", "", "from_ema=false"); err != nil || c.FromWeights != "plain" {
 		t.Errorf("as a setting: %v", err)
 	}
 	for _, test := range []struct{ yaml, want string }{
@@ -31,7 +33,7 @@ func TestOldKeys(t *testing.T) {
 		{"distill: {weights: avg}", "distill.weights: want auto or plain or ema"},
 	} {
 		t.Run(test.yaml, func(t *testing.T) {
-			if _, err := Parse("test", test.yaml); err == nil || !strings.Contains(err.Error(), test.want) {
+			if _, err := configs.Parse("test", test.yaml); err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("%q: %v, want %q", test.yaml, err, test.want)
 			}
 		})

@@ -1,4 +1,4 @@
-package configs
+package configs_test
 
 import (
 	"maps"
@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"fasternet/configs"
 )
 
 // A configuration that was written in one folder is used in another.
@@ -57,7 +59,7 @@ func TestPaths(t *testing.T) {
 			if c.before != nil {
 				c.before(home)
 			}
-			config := Default()
+			config := configs.Default()
 			config.Data.Dir, config.Distill.Teacher, config.Distill.Config = c.dir, "runs/large", "vit_base"
 			paths, err := config.AbsolutePaths()
 			if err != nil {
@@ -99,12 +101,12 @@ func TestPaths(t *testing.T) {
 
 // What is said now is meant from the working folder.
 func TestPathsWithout(t *testing.T) {
-	p := Paths{"base": "/home/base", "runs/large": "/home/runs/large", "2": "/home/2"}
+	p := configs.Paths{"base": "/home/base", "runs/large": "/home/runs/large", "2": "/home/2"}
 	got := p.Without([]string{`data.dir="base"`, "train.epochs=2", "distill.teacher=runs/small"})
-	if want := (Paths{"runs/large": "/home/runs/large", "2": "/home/2"}); !maps.Equal(got, want) || len(p) != 3 {
+	if want := (configs.Paths{"runs/large": "/home/runs/large", "2": "/home/2"}); !maps.Equal(got, want) || len(p) != 3 {
 		t.Errorf("%v, want %v", got, want)
 	}
-	if got := Paths(nil).Without([]string{"data.dir=base"}); len(got) != 0 {
+	if got := configs.Paths(nil).Without([]string{"data.dir=base"}); len(got) != 0 {
 		t.Error(got)
 	}
 }

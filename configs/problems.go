@@ -91,14 +91,13 @@ func (l *loader) result() (*Config, error) {
 // of them is wrong by itself.
 func (l *loader) check() {
 	c := l.config
-	if p := oneOf("model.name", c.Model.Name, Families...); p != nil {
+	if p := c.Model.checkName(); p != nil {
 		l.reportAt(p)
-		c.Model = DefaultModel("fasternet") // without a family the other keys mean nothing
+		c.Model = Default().Model // without a family the other keys mean nothing
 		l.wrong["model"] = true
-	} else {
-		for _, p := range l.checkKeys() {
-			l.reportAt(p)
-		}
+	}
+	if c.Model.Arch == nil { // no family is registered
+		return
 	}
 	had := map[string]bool{}
 	for !l.full() {
@@ -155,22 +154,26 @@ func touches(wrong map[string]bool, key string) bool {
 func (c *Config) reset(key string) bool {
 	d := Default()
 	d.Model = DefaultModel(c.Model.Name)
-	from, to := reflect.ValueOf(d), reflect.ValueOf(c).Elem()
-	for name := range strings.SplitSeq(key, ".") {
-		at := slices.IndexFunc(reflect.VisibleFields(to.Type()), func(f reflect.StructField) bool {
-			tag, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
-			return tag == name
-		})
-		if at < 0 {
-			return false
-		}
-		if from, to = from.Field(at), to.Field(at); to.Kind() != reflect.Struct {
-			break
-		}
-	}
-	to.Set(from)
-	if c.Task == "localmim" {
+	ok := set(reflect.ValueOf(c).Elem(), reflect.ValueOf(&d).Elem(), strings.Split(key, "."))
+	if ok && c.Task == "localmim" {
 		c.fillMIM()
 	}
+	return ok
+}
+
+// set copies the value of a key, given by its parts, from another section of the type.
+func set(to, from reflect.Value, key []string) bool {
+	parts, store := settable(to)
+	defer store()
+	others, _ := settable(from)
+	field, _ := fieldOf(parts, key[0])
+	if !field.IsValid() {
+		return false
+	}
+	value, _ := fieldOf(others, key[0])
+	if field.Kind() == reflect.Struct && len(key) > 1 {
+		return set(field, value, key[1:])
+	}
+	field.Set(value)
 	return true
 }

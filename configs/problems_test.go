@@ -1,4 +1,4 @@
-package configs
+package configs_test
 
 import (
 	"errors"
@@ -8,6 +8,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"fasternet/configs"
+	"fasternet/graph/fasternet"
 )
 
 // All problems are found, each at its place, and none that another one has caused.
@@ -21,8 +24,8 @@ func TestExamine(t *testing.T) {
 		{
 			name: "unknown keys and wrong types",
 			text: "trian: {epochs: 3}\nmodel:\n  depth: 3\n  nme: vit\n  depths: many\ndata:\n  image_size: 9.5\n  mean: [a]\n  image_size: 3\n",
-			want: []string{"1: trian: unknown key, did you mean train?", "4: model.nme: unknown key, did you mean name?", `5: model.depths: want a list of integers, got "many"`,
-				`7: data.image_size: want an integer, got "9.5"`, "8: data.mean: want a list of numbers", "9: data.image_size: the key is there twice", "3: model.depth: a fasternet has no such key, did you mean depths?"},
+			want: []string{"1: trian: unknown key, did you mean train?", "3: model.depth: a fasternet has no such key, did you mean depths?", "4: model.nme: unknown key, did you mean name?", `5: model.depths: want a list of integers, got "many"`,
+				`7: data.image_size: want an integer, got "9.5"`, "8: data.mean: want a list of numbers", "9: data.image_size: the key is there twice"},
 		},
 		{
 			name: "values of every section",
@@ -39,7 +42,7 @@ train: {epochs: 0, batch_size: 0, val_interval: 0}
 checkpoint: {monitor: top5}
 log: {histogram_interval: -3}
 `,
-			want: []string{"1: task: want", "2: threads: want 0 or more", "3: model.embed_dim: want 1 or more", "3: model.in_chans: want 1 (grey) or 3", "3: model.act_layer: want gelu or relu",
+			want: []string{"1: task: want", "2: threads: want 0 or more", "3: model.in_chans: want 1 (grey) or 3", "3: model.embed_dim: want 1 or more", "3: model.act_layer: want gelu or relu",
 				"4: data.val_fraction: want a number from 0 to 0.99", "4: data.interpolation: want", "4: data.std: want numbers above 0",
 				"5: augment.hflip: want", "5: augment.mixup_mode: want", "6: loss.name: want", "7: optim.betas: want", "7: optim.lr: want", "7: optim.opt: want",
 				"9: ema.decay: want", "10: train.epochs: want", "10: train.batch_size: want", "10: train.val_interval: want", "8: sched.form: want", "11: checkpoint.monitor: want", "12: log.histogram_interval: want"},
@@ -99,7 +102,7 @@ log: {histogram_interval: -3}
 			if err := os.WriteFile(path, []byte(c.text), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			e := Examine(path, c.settings...)
+			e := configs.Examine(path, c.settings...)
 			same := slices.EqualFunc(e.Problems, c.want, func(got error, want string) bool {
 				text := strings.TrimPrefix(got.Error(), path+":")
 				return strings.HasPrefix(text, want) || strings.Contains(text, want) && !strings.ContainsRune("123456789", rune(want[0]))
@@ -107,8 +110,8 @@ log: {histogram_interval: -3}
 			if !same {
 				t.Errorf("found\n  %s\nwant\n  %s", strings.Join(texts(e.Problems), "\n  "), strings.Join(c.want, "\n  "))
 			}
-			_, err := Load(path, c.settings...)
-			var all Problems
+			_, err := configs.Load(path, c.settings...)
+			var all configs.Problems
 			switch {
 			case len(c.want) == 0 && err != nil, len(c.want) > 0 && err == nil, len(c.want) == 1 && errors.As(err, &all):
 				t.Errorf("Load: %v", err)
@@ -128,9 +131,9 @@ func texts(errs []error) (out []string) {
 
 // What is not wrong stays as it is, and what is wrong is known by its key.
 func TestExaminedConfig(t *testing.T) {
-	e := Examine("fasternet_t0", "data.dir=here", "train.epochs=none", "model.act_layer=tanh", "model.dpeths=[1]")
+	e := configs.Examine("fasternet_t0", "data.dir=here", "train.epochs=none", "model.act_layer=tanh", "model.dpeths=[1]")
 	c := e.Config
-	if len(e.Problems) != 3 || c == nil || c.Data.Dir != "here" || c.Train.BatchSize == 0 || c.Model.ActLayer != "gelu" {
+	if len(e.Problems) != 3 || c == nil || c.Data.Dir != "here" || c.Train.BatchSize == 0 || c.Model.Arch.(fasternet.Config).ActLayer != "gelu" {
 		t.Fatalf("%+v, %+v", e.Problems, c)
 	}
 	for _, test := range []struct {
@@ -143,7 +146,7 @@ func TestExaminedConfig(t *testing.T) {
 			}
 		})
 	}
-	if e := Examine("none"); e.Config != nil || len(e.Problems) != 1 {
+	if e := configs.Examine("none"); e.Config != nil || len(e.Problems) != 1 {
 		t.Errorf("%+v", e)
 	}
 	lines := strings.Repeat("a%d: 1\n", 1)
@@ -155,7 +158,7 @@ func TestExaminedConfig(t *testing.T) {
 	if err := os.WriteFile(path, []byte(text.String()), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if e := Examine(path); len(e.Problems) != mostProblems {
+	if e := configs.Examine(path); len(e.Problems) != configs.MostProblems {
 		t.Errorf("%d problems", len(e.Problems))
 	}
 }
@@ -163,26 +166,26 @@ func TestExaminedConfig(t *testing.T) {
 // Every key has a default that passes, whatever else is wrong: a value that is not
 // possible gives way to it, and the checks after it run.
 func TestReset(t *testing.T) {
-	for _, family := range Families {
-		for _, task := range Tasks {
+	for _, family := range configs.FamilyNames() {
+		for _, task := range configs.Tasks {
 			if task == "localmim" && family == "fasternet" {
 				continue
 			}
 			base := []string{"task=" + task, "model.name=" + family}
-			e := Examine("quickstart", append(base, "model.in_chans=3")...)
+			e := configs.Examine("quickstart", append(base, "model.in_chans=3")...)
 			settings, err := e.Config.Settings()
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, s := range settings {
 				c := *e.Config
-				if s.Key != "base" && !c.reset(s.Key) {
+				if s.Key != "base" && !c.Reset(s.Key) {
 					t.Errorf("%s of %s: there is no %s", task, family, s.Key)
 				}
 			}
 		}
 	}
-	if c := Default(); c.reset("model.none") || c.reset("none.none") {
+	if c := configs.Default(); c.Reset("model.none") || c.Reset("none.none") {
 		t.Error("a key that there is not is reset")
 	}
 }

@@ -211,12 +211,10 @@ func (t Train) check() *problem {
 
 // checkFrozen: as many stages as there are, and patterns that can be read.
 func (c *Config) checkFrozen() *problem {
-	what, n := "stages", len(c.Model.Depths)
-	if c.Model.Name == "vit" {
-		what, n = "blocks", c.Model.Depth
-	}
-	if c.Train.FrozenStages > n {
-		return wrong("train.frozen_stages", "the model has %d %s, got %d", n, what, c.Train.FrozenStages).with("model")
+	if m, ok := c.Model.Arch.(Staged); ok {
+		if what, n := m.Stages(); c.Train.FrozenStages > n {
+			return wrong("train.frozen_stages", "the model has %d %s, got %d", n, what, c.Train.FrozenStages).with("model")
+		}
 	}
 	for _, p := range c.Train.Frozen {
 		if _, err := path.Match(p, ""); err != nil || p == "" {
@@ -228,10 +226,11 @@ func (c *Config) checkFrozen() *problem {
 
 // checkPreciseBN: there are batch norms to measure, and batches to measure them on.
 func (c *Config) checkPreciseBN() *problem {
+	_, normed := c.Model.Arch.(BatchNormed)
 	switch n := c.Train.PreciseBN; {
 	case n == 0:
 		return nil
-	case c.Model.Name != "fasternet":
+	case !normed:
 		return wrong("train.precise_bn", "a %s has no batch norms: want 0, got %d", c.Model.Name, n).with("model.name")
 	case n < c.Train.BatchSize:
 		return wrong("train.precise_bn", "want a batch (train.batch_size, %d) or more, or 0, got %d", c.Train.BatchSize, n).with("train.batch_size")

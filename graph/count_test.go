@@ -9,6 +9,8 @@ import (
 	"fasternet/configs"
 	"fasternet/graph"
 	"fasternet/graph/fasternet"
+	"fasternet/graph/swin"
+	"fasternet/graph/vit"
 )
 
 func preset(t *testing.T, variant string, scale float64) *fasternet.Model {
@@ -17,7 +19,7 @@ func preset(t *testing.T, variant string, scale float64) *fasternet.Model {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Model.LayerScaleInitValue = scale
+	configs.Change(&c.Model, func(a *fasternet.Config) { a.LayerScaleInitValue = scale })
 	m, err := fasternet.New(c.Model, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -83,7 +85,7 @@ func TestCounts(t *testing.T) {
 			total graph.LayerCount
 		}{{224, at224}, {192, at192}} {
 			t.Run(fmt.Sprint(test.side), func(t *testing.T) {
-				norms, pool := normElements(m, test.side), test.side*test.side/1024*m.Config().StageDims()[3]
+				norms, pool := normElements(m, test.side), test.side*test.side/1024*m.Arch().StageDims()[3]
 				if test.total.MACsWithNorm() != test.total.MACs+2*norms+pool || test.total.Folded().MACsWithNorm() != test.total.MACs+pool {
 					t.Errorf("%s at %d: %d and folded %d with norms, of them %d of convolutions; want %d elements of norms and %d of the pool",
 						name, test.side, test.total.MACsWithNorm(), test.total.Folded().MACsWithNorm(), test.total.MACs, norms, pool)
@@ -97,9 +99,9 @@ func TestCounts(t *testing.T) {
 // network.
 func normElements(m *fasternet.Model, side int) int {
 	n := 0
-	for i, dim := range m.Config().StageDims() {
+	for i, dim := range m.Arch().StageDims() {
 		pixels := (side >> (2 + i)) * (side >> (2 + i))
-		n += pixels * (dim + 2*dim*m.Config().Depths[i])
+		n += pixels * (dim + 2*dim*m.Arch().Depths[i])
 	}
 	return n
 }
@@ -140,16 +142,20 @@ func TestFoldedLayerScale(t *testing.T) {
 // 3 + 1 + 4 + 1 times the channels of its tokens.
 func TestTransformerActivations(t *testing.T) {
 	t.Parallel()
-	vit := configs.DefaultModel("vit")
-	vit.PatchSize, vit.EmbedDim, vit.Depth, vit.MLPRatio, vit.NumClasses, vit.NumHeads = 16, 192, 12, 4, 1000, configs.Heads{3}
-	swin := vit
-	swin.Name, swin.PatchSize, swin.EmbedDim, swin.Depths, swin.NumHeads, swin.WindowSize = "swin", 4, 96, []int{2, 2}, []int{3, 6}, 7
+	vitConfig, swinConfig := configs.DefaultModel("vit"), configs.DefaultModel("swin")
+	configs.Change(&vitConfig, func(a *vit.Config) {
+		a.PatchSize, a.EmbedDim, a.Depth, a.MLPRatio, a.NumHeads = 16, 192, 12, 4, configs.Heads{3}
+	})
+	configs.Change(&swinConfig, func(a *swin.Config) {
+		a.PatchSize, a.EmbedDim, a.Depths, a.NumHeads, a.WindowSize = 4, 96, []int{2, 2}, []int{3, 6}, 7
+	})
+	vitConfig.NumClasses, swinConfig.NumClasses = 1000, 1000
 	for _, c := range []struct {
 		config configs.Model
 		want   int
 	}{
-		{vit, 196*192 + 12*197*9*192 + 1000},
-		{swin, 3136*96 + 2*3136*9*96 + 784*192 + 2*784*9*192 + 1000},
+		{vitConfig, 196*192 + 12*197*9*192 + 1000},
+		{swinConfig, 3136*96 + 2*3136*9*96 + 784*192 + 2*784*9*192 + 1000},
 	} {
 		m, err := graph.New(c.config, 224, 1)
 		if err != nil {
@@ -169,7 +175,7 @@ func TestParameters(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if c.Model.EmbedDim > 400 {
+		if c.Model.Arch.(configs.Sized).Outputs(224) > 2.5e6 {
 			continue
 		}
 		c.Model.NumClasses = 7

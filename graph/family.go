@@ -6,17 +6,22 @@ import (
 	"strings"
 
 	"fasternet/configs"
+	"fasternet/formats/torch"
+	"fasternet/graph/foreign"
 	"fasternet/layers"
 )
 
 // Family is a kind of backbone. Its folder has everything that is known of it; a line in
 // package graph/families registers it.
 type Family struct {
-	Name string // the value of model.name
+	// Config is the section model of its configurations.
+	Config configs.Family
 	// New makes a model. The configuration has passed the checks of package configs and
 	// names the number of classes; images are square, with sides of imageSize pixels.
 	// Parameters and buffers belong to the store, under the names of checkpoints.
 	New func(c configs.Model, imageSize int, s *layers.Store) (Model, error)
+	// Weights is what is known of weights of other programs.
+	Weights foreign.Family
 	// Counted changes a configuration whose parameters are to be counted, where some
 	// values may be learned or not; nil changes nothing.
 	Counted func(configs.Model) configs.Model
@@ -27,15 +32,23 @@ var families []Family
 
 // Register adds a family, before any model is made. It panics if the name is taken.
 func Register(f Family) {
-	if _, ok := FamilyOf(f.Name); ok || f.Name == "" || f.New == nil {
-		panic(fmt.Sprintf("graph: Register of a family %q: want a new name, and New", f.Name))
+	if f.New == nil {
+		panic(fmt.Sprintf("graph: Register of a family %q without New", f.Config.Name))
 	}
+	configs.RegisterFamily(f.Config)
+	if f.Weights.Network.Family = torch.Family(f.Config.Name); f.Weights.Network.Title == "" {
+		f.Weights.Network.Title = f.Config.Title
+	}
+	if len(f.Weights.Network.Namings) == 0 {
+		f.Weights.Network.Namings = []torch.Names{{Naming: torch.Official}}
+	}
+	torch.Register(f.Weights.Network)
 	families = append(families, f)
 }
 
 // FamilyOf finds a family by its name.
 func FamilyOf(name string) (Family, bool) {
-	i := slices.IndexFunc(families, func(f Family) bool { return f.Name == name })
+	i := slices.IndexFunc(families, func(f Family) bool { return f.Config.Name == name })
 	if i < 0 {
 		return Family{}, false
 	}
@@ -47,11 +60,7 @@ func family(c configs.Model) (Family, error) {
 	if f, ok := FamilyOf(c.Name); ok {
 		return f, nil
 	}
-	names := make([]string, len(families))
-	for i, f := range families {
-		names[i] = f.Name
-	}
-	return Family{}, fmt.Errorf("graph: model.name: want %s, got %q", strings.Join(names, " or "), c.Name)
+	return Family{}, fmt.Errorf("graph: model.name: want %s, got %q", strings.Join(configs.FamilyNames(), " or "), c.Name)
 }
 
 // New makes the model that a configuration names, with parameters drawn from the seed.
@@ -88,14 +97,14 @@ func fromStore(c configs.Model, imageSize int, s *layers.Store) (Model, error) {
 
 // Make makes a model of a family, of a known type.
 func Make[M Model](f Family, c configs.Model, imageSize int, s *layers.Store) (m M, err error) {
-	c.Name = f.Name
+	c.Name = f.Config.Name
 	made, err := f.make(c, imageSize, s)
 	if err != nil {
 		return m, err
 	}
 	m, ok := made.(M)
 	if !ok {
-		return m, fmt.Errorf("graph: family %s makes a %T", f.Name, made)
+		return m, fmt.Errorf("graph: family %s makes a %T", f.Config.Name, made)
 	}
 	return m, nil
 }

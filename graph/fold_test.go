@@ -85,11 +85,18 @@ func TestFoldOwnSizes(t *testing.T) {
 	}{
 		{"plain", func(c *configs.Model) {}},
 		{"grey", func(c *configs.Model) { c.InChans = 1 }},
-		{"n_div 2", func(c *configs.Model) { c.NDiv = 2 }},
-		{"odd widths", func(c *configs.Model) { c.EmbedDim, c.NDiv, c.MLPRatio = 9, 3, 1.6 }},
-		{"overlap", func(c *configs.Model) { c.PatchSize, c.PatchStride, c.PatchSize2, c.PatchStride2 = 7, 4, 3, 2 }},
-		{"layer scale", func(c *configs.Model) { c.LayerScaleInitValue = 0.1 }},
-		{"drop path, relu", func(c *configs.Model) { c.DropPathRate, c.ActLayer = 0.5, "relu" }},
+		{"n_div 2", func(c *configs.Model) { configs.Change(c, func(a *fasternet.Config) { a.NDiv = 2 }) }},
+		{"odd widths", func(c *configs.Model) {
+			configs.Change(c, func(a *fasternet.Config) { a.EmbedDim, a.NDiv, a.MLPRatio = 9, 3, 1.6 })
+		}},
+		{"overlap", func(c *configs.Model) {
+			configs.Change(c, func(a *fasternet.Config) { a.PatchSize, a.PatchStride, a.PatchSize2, a.PatchStride2 = 7, 4, 3, 2 })
+		}},
+		{"layer scale", func(c *configs.Model) { configs.Change(c, func(a *fasternet.Config) { a.LayerScaleInitValue = 0.1 }) }},
+		{"drop path, relu", func(c *configs.Model) {
+			configs.Change(c, func(a *fasternet.Config) { a.ActLayer = "relu" })
+			c.DropPathRate = 0.5
+		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			graphtest.EveryVariant(t, func(t *testing.T, k *kernels.Set) {

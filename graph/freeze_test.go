@@ -20,10 +20,14 @@ import (
 func frozenModels(t *testing.T) map[string]graph.Model {
 	t.Helper()
 	vitConfig, swinConfig := configs.DefaultModel("vit"), configs.DefaultModel("swin")
-	vitConfig.EmbedDim, vitConfig.Depth, vitConfig.NumHeads, vitConfig.PatchSize, vitConfig.NumClasses = 24, 3, configs.Heads{3}, 8, 5
-	swinConfig.EmbedDim, swinConfig.Depths, swinConfig.NumHeads, swinConfig.WindowSize, swinConfig.NumClasses = 12, []int{2, 2}, configs.Heads{2, 4}, 4, 5
+	configs.Change(&vitConfig, func(a *vit.Config) { a.EmbedDim, a.Depth, a.NumHeads, a.PatchSize = 24, 3, configs.Heads{3}, 8 })
+	vitConfig.NumClasses = 5
+	configs.Change(&swinConfig, func(a *swin.Config) {
+		a.EmbedDim, a.Depths, a.NumHeads, a.WindowSize = 12, []int{2, 2}, configs.Heads{2, 4}, 4
+	})
+	swinConfig.NumClasses = 5
 	fasterNet := smallConfig()
-	fasterNet.Depths = []int{2, 1}
+	configs.Change(&fasterNet, func(a *fasternet.Config) { a.Depths = []int{2, 1} })
 	ms := map[string]graph.Model{}
 	for _, c := range []struct {
 		name string

@@ -46,12 +46,14 @@ type reference struct {
 
 func modelConfig(r reference) configs.Model {
 	c := configs.Default().Model
-	c.EmbedDim, c.Depths, c.MLPRatio, c.NDiv, c.FeatureDim = r.Config.EmbedDim, r.Config.Depths, r.Config.MLPRatio, r.Config.NDiv, r.Config.FeatureDim
+	configs.Change(&c, func(a *fasternet.Config) {
+		a.EmbedDim, a.Depths, a.MLPRatio, a.NDiv, a.FeatureDim = r.Config.EmbedDim, r.Config.Depths, r.Config.MLPRatio, r.Config.NDiv, r.Config.FeatureDim
+		if a.ActLayer = "gelu"; r.Config.Act+r.Config.ActLayer == "RELU" {
+			a.ActLayer = "relu"
+		}
+	})
 	c.NumClasses = r.Config.Classes + r.NumClasses
 	c.DropPathRate = r.Config.DropPath + r.Config.DropPathAll
-	if c.ActLayer = "gelu"; r.Config.Act+r.Config.ActLayer == "RELU" {
-		c.ActLayer = "relu"
-	}
 	return c
 }
 

@@ -16,7 +16,8 @@ import (
 // A model of one's own size, run on two images.
 func ExampleRunner() {
 	c := configs.Default().Model
-	c.EmbedDim, c.Depths, c.NumClasses = 16, []int{1, 2}, 10
+	configs.Change(&c, func(a *fasternet.Config) { a.EmbedDim, a.Depths = 16, []int{1, 2} })
+	c.NumClasses = 10
 	net, err := fasternet.New(c, 42)
 	if err != nil {
 		fmt.Println(err)
@@ -36,7 +37,8 @@ func ExampleRunner() {
 
 func smallConfig() configs.Model {
 	c := configs.Default().Model
-	c.EmbedDim, c.Depths, c.FeatureDim, c.NumClasses, c.InitStd = 8, []int{1, 2}, 24, 5, 0.2
+	configs.Change(&c, func(a *fasternet.Config) { a.EmbedDim, a.Depths, a.FeatureDim = 8, []int{1, 2}, 24 })
+	c.NumClasses, c.InitStd = 5, 0.2
 	return c
 }
 
@@ -49,17 +51,23 @@ func TestOwnSizes(t *testing.T) {
 		change func(c *configs.Model)
 	}{
 		{"grey", func(c *configs.Model) { c.InChans = 1 }},
-		{"n_div 2", func(c *configs.Model) { c.NDiv = 2 }},
-		{"n_div 1", func(c *configs.Model) { c.NDiv = 1 }},
-		{"mlp_ratio", func(c *configs.Model) { c.MLPRatio = 1.6 }},
-		{"patch 2", func(c *configs.Model) { c.PatchSize, c.PatchStride = 2, 2 }},
-		{"overlap", func(c *configs.Model) { c.PatchSize, c.PatchStride, c.PatchSize2, c.PatchStride2 = 7, 4, 3, 2 }},
-		{"gaps", func(c *configs.Model) { c.PatchStride2 = 3 }},
-		{"layer scale", func(c *configs.Model) { c.LayerScaleInitValue = 0.1 }},
+		{"n_div 2", func(c *configs.Model) { configs.Change(c, func(a *fasternet.Config) { a.NDiv = 2 }) }},
+		{"n_div 1", func(c *configs.Model) { configs.Change(c, func(a *fasternet.Config) { a.NDiv = 1 }) }},
+		{"mlp_ratio", func(c *configs.Model) { configs.Change(c, func(a *fasternet.Config) { a.MLPRatio = 1.6 }) }},
+		{"patch 2", func(c *configs.Model) {
+			configs.Change(c, func(a *fasternet.Config) { a.PatchSize, a.PatchStride = 2, 2 })
+		}},
+		{"overlap", func(c *configs.Model) {
+			configs.Change(c, func(a *fasternet.Config) { a.PatchSize, a.PatchStride, a.PatchSize2, a.PatchStride2 = 7, 4, 3, 2 })
+		}},
+		{"gaps", func(c *configs.Model) { configs.Change(c, func(a *fasternet.Config) { a.PatchStride2 = 3 }) }},
+		{"layer scale", func(c *configs.Model) { configs.Change(c, func(a *fasternet.Config) { a.LayerScaleInitValue = 0.1 }) }},
 		{"drop path", func(c *configs.Model) { c.DropPathRate = 0.5 }},
-		{"relu", func(c *configs.Model) { c.ActLayer = "relu" }},
-		{"one stage", func(c *configs.Model) { c.Depths = []int{2} }},
-		{"five stages", func(c *configs.Model) { c.Depths, c.PatchSize, c.PatchStride = []int{1, 1, 1, 1, 1}, 2, 2 }},
+		{"relu", func(c *configs.Model) { configs.Change(c, func(a *fasternet.Config) { a.ActLayer = "relu" }) }},
+		{"one stage", func(c *configs.Model) { configs.Change(c, func(a *fasternet.Config) { a.Depths = []int{2} }) }},
+		{"five stages", func(c *configs.Model) {
+			configs.Change(c, func(a *fasternet.Config) { a.Depths, a.PatchSize, a.PatchStride = []int{1, 1, 1, 1, 1}, 2, 2 })
+		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := smallConfig()
@@ -248,7 +256,8 @@ func TestProgramErrors(t *testing.T) {
 	if _, err := fasternet.New(c, 0); err == nil {
 		t.Error("a model without classes")
 	}
-	c.NumClasses, c.ActLayer = 5, "swish"
+	configs.Change(&c, func(a *fasternet.Config) { a.ActLayer = "swish" })
+	c.NumClasses = 5
 	if _, err := fasternet.New(c, 0); err == nil {
 		t.Error("an activation that does not exist")
 	}

@@ -13,7 +13,8 @@ import (
 // that package train reads.
 func TestLayersOf(t *testing.T) {
 	c := configs.Default().Model
-	c.EmbedDim, c.Depths, c.FeatureDim, c.NumClasses = 8, []int{1, 2, 1}, 16, 5
+	configs.Change(&c, func(a *fasternet.Config) { a.EmbedDim, a.Depths, a.FeatureDim = 8, []int{1, 2, 1}, 16 })
+	c.NumClasses = 5
 	m, err := fasternet.New(c, 1)
 	if err != nil {
 		t.Fatal(err)

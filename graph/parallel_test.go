@@ -16,7 +16,8 @@ import (
 // the one that the program promises.
 func TestFinalGradients(t *testing.T) {
 	c := configs.Default()
-	c.Model.EmbedDim, c.Model.Depths, c.Model.FeatureDim, c.Model.NumClasses = 16, []int{1, 2}, 32, 5
+	configs.Change(&c.Model, func(a *fasternet.Config) { a.EmbedDim, a.Depths, a.FeatureDim = 16, []int{1, 2}, 32 })
+	c.Model.NumClasses = 5
 	m, err := fasternet.New(c.Model, 1)
 	if err != nil {
 		t.Fatal(err)

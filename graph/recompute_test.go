@@ -11,6 +11,8 @@ import (
 	"fasternet/graph"
 	"fasternet/graph/fasternet"
 	"fasternet/graph/graphtest"
+	"fasternet/graph/swin"
+	"fasternet/graph/vit"
 	"fasternet/internal/golden"
 	"fasternet/kernels"
 	"fasternet/ops"
@@ -65,11 +67,16 @@ func twoBatches(t *testing.T, m graph.Model, how plan, size int, change func(r *
 func recomputed(t *testing.T) map[string]graph.Model {
 	t.Helper()
 	vitConfig, swinConfig := configs.DefaultModel("vit"), configs.DefaultModel("swin")
-	vitConfig.EmbedDim, vitConfig.Depth, vitConfig.NumHeads, vitConfig.PatchSize, vitConfig.NumClasses, vitConfig.DropPathRate = 24, 3, configs.Heads{3}, 8, 5, 0.5
-	swinConfig.EmbedDim, swinConfig.Depths, swinConfig.NumHeads, swinConfig.WindowSize, swinConfig.NumClasses, swinConfig.DropPathRate = 12, []int{2, 3}, configs.Heads{2, 4}, 4, 5, 0.5
+	configs.Change(&vitConfig, func(a *vit.Config) { a.EmbedDim, a.Depth, a.NumHeads, a.PatchSize = 24, 3, configs.Heads{3}, 8 })
+	vitConfig.NumClasses, vitConfig.DropPathRate = 5, 0.5
+	configs.Change(&swinConfig, func(a *swin.Config) {
+		a.EmbedDim, a.Depths, a.NumHeads, a.WindowSize = 12, []int{2, 3}, configs.Heads{2, 4}, 4
+	})
+	swinConfig.NumClasses, swinConfig.DropPathRate = 5, 0.5
 	fasterNet, relu := smallConfig(), smallConfig()
-	fasterNet.Depths, fasterNet.DropPathRate = []int{1, 2, 3}, 0.5
-	relu.ActLayer, relu.LayerScaleInitValue = "relu", 0.1
+	configs.Change(&fasterNet, func(a *fasternet.Config) { a.Depths = []int{1, 2, 3} })
+	fasterNet.DropPathRate = 0.5
+	configs.Change(&relu, func(a *fasternet.Config) { a.ActLayer, a.LayerScaleInitValue = "relu", 0.1 })
 	ms := map[string]graph.Model{}
 	for _, test := range []struct {
 		name string

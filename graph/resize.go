@@ -7,6 +7,8 @@ type Sized interface {
 	// pixels of a side, with the logits that it gives there. It is the model itself if
 	// nothing changes. The error says why the weights cannot be changed to that size.
 	ForSize(imageSize int) (Model, error)
+	// SizeNote tells the user what ForSize changes; "" for nothing that is worth a note.
+	SizeNote(imageSize int) string
 }
 
 // ForSize is a model for images of another size, see [Sized], or the model itself if its

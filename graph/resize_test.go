@@ -7,30 +7,36 @@ import (
 	"fasternet/configs"
 	"fasternet/graph"
 	"fasternet/graph/graphtest"
+	"fasternet/graph/swin"
+	"fasternet/graph/vit"
 	"fasternet/internal/golden"
 )
 
 // A model that is made for another size gives the logits there that it gave
 // before, also where maps become smaller than windows.
 func TestForSize(t *testing.T) {
-	vit := configs.DefaultModel("vit")
-	vit.EmbedDim, vit.Depth, vit.NumHeads, vit.PatchSize, vit.NumClasses = 24, 1, configs.Heads{3}, 8, 5
-	fixed := vit
-	fixed.PosEmbed = "fixed"
-	swin := configs.DefaultModel("swin")
-	swin.EmbedDim, swin.Depths, swin.NumHeads, swin.WindowSize, swin.NumClasses = 8, []int{2, 2}, configs.Heads{2, 4}, 4, 5
+	vitConfig := configs.DefaultModel("vit")
+	configs.Change(&vitConfig, func(a *vit.Config) { a.EmbedDim, a.Depth, a.NumHeads, a.PatchSize = 24, 1, configs.Heads{3}, 8 })
+	vitConfig.NumClasses = 5
+	fixed := vitConfig
+	configs.Change(&fixed, func(a *vit.Config) { a.PosEmbed = "fixed" })
+	swinConfig := configs.DefaultModel("swin")
+	configs.Change(&swinConfig, func(a *swin.Config) {
+		a.EmbedDim, a.Depths, a.NumHeads, a.WindowSize = 8, []int{2, 2}, configs.Heads{2, 4}, 4
+	})
+	swinConfig.NumClasses = 5
 	for _, c := range []struct {
 		name     string
 		config   configs.Model
 		from, to int
 		same     bool // nothing to be changed
 	}{
-		{"vit larger", vit, 32, 48, false},
+		{"vit larger", vitConfig, 32, 48, false},
 		{"vit smaller", fixed, 32, 16, false},
-		{"vit", vit, 32, 32, true},
-		{"swin larger", swin, 32, 48, true},
-		{"swin smaller", swin, 32, 24, false},
-		{"swin smallest", swin, 32, 8, false},
+		{"vit", vitConfig, 32, 32, true},
+		{"swin larger", swinConfig, 32, 48, true},
+		{"swin smaller", swinConfig, 32, 24, false},
+		{"swin smallest", swinConfig, 32, 8, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m, err := newTransformer(c.config, c.from)
@@ -64,7 +70,7 @@ func TestForSize(t *testing.T) {
 			}
 		})
 	}
-	m, err := newTransformer(swin, 16)
+	m, err := newTransformer(swinConfig, 16)
 	if err != nil {
 		t.Fatal(err)
 	}

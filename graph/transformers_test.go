@@ -47,14 +47,16 @@ func (r transformerReference) model(t *testing.T) graph.Model {
 	m := configs.DefaultModel("vit")
 	if c.Embed > 0 {
 		m = configs.DefaultModel("swin")
-		m.EmbedDim, m.Depths, m.WindowSize = c.Embed, c.Depths, c.Window
-		m.NumHeads = nil
-		for _, h := range c.Heads.([]any) {
-			m.NumHeads = append(m.NumHeads, int(h.(float64)))
-		}
+		configs.Change(&m, func(a *swin.Config) {
+			a.EmbedDim, a.Depths, a.WindowSize, a.NumHeads = c.Embed, c.Depths, c.Window, nil
+			for _, h := range c.Heads.([]any) {
+				a.NumHeads = append(a.NumHeads, int(h.(float64)))
+			}
+		})
 	} else {
-		m.EmbedDim, m.Depth, m.PatchSize, m.GlobalPool = c.Dim, c.Depth, c.Patch, c.GlobalPool
-		m.NumHeads = configs.Heads{int(c.Heads.(float64))}
+		configs.Change(&m, func(a *vit.Config) {
+			a.EmbedDim, a.Depth, a.PatchSize, a.GlobalPool, a.NumHeads = c.Dim, c.Depth, c.Patch, c.GlobalPool, configs.Heads{int(c.Heads.(float64))}
+		})
 	}
 	m.NumClasses = c.Classes
 	net, err := newTransformer(m, c.Image)
@@ -172,11 +174,13 @@ func TestFullSizeTransformers(t *testing.T) {
 		change func(m *configs.Model)
 	}{
 		{"vit_base_patch16_224", "vit", func(*configs.Model) {}},
-		{"vit_base_patch16_224_cls", "vit", func(m *configs.Model) { m.GlobalPool = false }},
+		{"vit_base_patch16_224_cls", "vit", func(m *configs.Model) { configs.Change(m, func(a *vit.Config) { a.GlobalPool = false }) }},
 		{"swin_base_patch4_win7_224", "swin", func(*configs.Model) {}},
 		{"swin_t_torchvision", "swin", func(m *configs.Model) {
-			m.EmbedDim, m.Depths, m.NumHeads = 96, []int{2, 2, 6, 2}, configs.Heads{3, 6, 12, 24}
-			m.NormEps, m.Norm2Eps, m.NormBeforePool = 1e-5, 1e-5, true
+			configs.Change(m, func(a *swin.Config) {
+				a.EmbedDim, a.Depths, a.NumHeads = 96, []int{2, 2, 6, 2}, configs.Heads{3, 6, 12, 24}
+				a.NormEps, a.Norm2Eps, a.NormBeforePool = 1e-5, 1e-5, true
+			})
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -317,13 +321,17 @@ func TestTransformerFeatures(t *testing.T) {
 // too, and refuses those that do not divide.
 func TestTransformerSizes(t *testing.T) {
 	vitConfig, swinConfig := configs.DefaultModel("vit"), configs.DefaultModel("swin")
-	vitConfig.EmbedDim, vitConfig.Depth, vitConfig.NumHeads, vitConfig.PatchSize, vitConfig.NumClasses, vitConfig.DropPathRate = 24, 2, configs.Heads{3}, 8, 5, 0.2
-	swinConfig.EmbedDim, swinConfig.Depths, swinConfig.NumHeads, swinConfig.WindowSize, swinConfig.NumClasses, swinConfig.DropPathRate = 8, []int{2, 2}, configs.Heads{2, 4}, 4, 5, 0.2
+	configs.Change(&vitConfig, func(a *vit.Config) { a.EmbedDim, a.Depth, a.NumHeads, a.PatchSize = 24, 2, configs.Heads{3}, 8 })
+	vitConfig.NumClasses, vitConfig.DropPathRate = 5, 0.2
+	configs.Change(&swinConfig, func(a *swin.Config) {
+		a.EmbedDim, a.Depths, a.NumHeads, a.WindowSize = 8, []int{2, 2}, configs.Heads{2, 4}, 4
+	})
+	swinConfig.NumClasses, swinConfig.DropPathRate = 5, 0.2
 	fixed, plain := vitConfig, swinConfig
-	fixed.PosEmbed, fixed.QKVBias = "fixed", false
-	plain.PatchNorm, plain.NormBeforePool = false, true
+	configs.Change(&fixed, func(a *vit.Config) { a.PosEmbed, a.QKVBias = "fixed", false })
+	configs.Change(&plain, func(a *swin.Config) { a.PatchNorm, a.NormBeforePool = false, true })
 	early := vitConfig
-	early.NormBeforePool = true
+	configs.Change(&early, func(a *vit.Config) { a.NormBeforePool = true })
 	for i, c := range []configs.Model{vitConfig, swinConfig, fixed, plain, early} {
 		m, err := newTransformer(c, 32)
 		if err != nil {

@@ -84,9 +84,9 @@ func (l *Loaded) empty() (graph.Model, error) {
 
 // affordable says whether the tensors of the file are at least those of a model.
 func (l *Loaded) affordable(c configs.Model) error {
-	blocks, values := min(c.Depth, len(l.File.Tensors)+1), 0
-	for _, d := range c.Depths {
-		blocks += min(d, len(l.File.Tensors)+1)
+	blocks, values := 0, 0
+	if m, ok := c.Arch.(configs.Staged); ok {
+		blocks = m.Blocks()
 	}
 	for _, t := range l.File.Tensors {
 		values += len(t.F32)

@@ -15,6 +15,7 @@ import (
 	"fasternet/formats"
 	"fasternet/formats/torch"
 	"fasternet/graph"
+	"fasternet/graph/swin"
 	"fasternet/internal/golden"
 	"fasternet/internal/ramdisk"
 	"fasternet/kernels"
@@ -343,7 +344,7 @@ func TestTimmWindowsOfStages(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := plain.Config.Model
+		m := plain.Config.Model.Arch.(swin.Config)
 		numbers, pairs, own := []any{}, []any{}, []any{}
 		for i := range m.Depths {
 			w := m.WindowSize
@@ -424,14 +425,14 @@ func TestSwinVariants(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden.CheckRel(t, "Microsoft's", answer(t, microsoft, want["input"], ""), want["output"].Data, 1e-4)
-	if m := microsoft.Config.Model; m.NormEps != 1e-5 || m.Norm2Eps != 1e-5 {
+	if m := microsoft.Config.Model.Arch.(swin.Config); m.NormEps != 1e-5 || m.Norm2Eps != 1e-5 {
 		t.Errorf("eps %v and %v", m.NormEps, m.Norm2Eps)
 	}
 	localMIM, err := model.Open(path, model.LoadOptions{Settings: []string{"model.norm_before_pool=false"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m := localMIM.Config.Model; m.NormEps != 1e-6 || m.Norm2Eps != 1e-5 || m.NormBeforePool {
+	if m := localMIM.Config.Model.Arch.(swin.Config); m.NormEps != 1e-6 || m.Norm2Eps != 1e-5 || m.NormBeforePool {
 		t.Errorf("LocalMIM's has eps %v and %v", m.NormEps, m.Norm2Eps)
 	}
 	if slices.Equal(answer(t, localMIM, want["input"], ""), answer(t, microsoft, want["input"], "")) {
@@ -736,7 +737,8 @@ func TestPadding(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	size, unit := foreign.Config.Data.ImageSize, foreign.Config.Model.PatchSize
+	size := foreign.Config.Data.ImageSize
+	_, unit := foreign.Config.Model.Arch.(configs.Maskable).Tap(0)
 	odd := 2*size + 2*unit
 	for _, c := range []struct {
 		l             *model.Loaded

@@ -13,6 +13,7 @@ import (
 
 	"fasternet/configs"
 	"fasternet/formats/torch"
+	"fasternet/graph/foreign"
 	"fasternet/internal/disk"
 )
 
@@ -124,7 +125,7 @@ func jsonError(err error) string {
 	case kind.Field == "":
 		return fmt.Sprintf("it holds %s %s, and not an object", article(kind.Value), kind.Value)
 	}
-	return fmt.Sprintf("%s: %s %s is not possible here", clip(kind.Field), article(kind.Value), clip(kind.Value))
+	return fmt.Sprintf("%s: %s %s is not possible here", foreign.Clip(kind.Field), article(kind.Value), foreign.Clip(kind.Value))
 }
 
 func article(noun string) string {
@@ -144,55 +145,28 @@ func belongs(weightsPath string) bool {
 	return err == nil && filepath.Clean(only) == filepath.Clean(weightsPath)
 }
 
-// plain are timm's architectures that compute what ours of the family do.
-var plainArchitectures = map[torch.Family]*regexp.Regexp{
-	torch.FasterNet: regexp.MustCompile(`^fasternet_(t0|t1|t2|s|m|l)$`),
-	torch.ViT:       regexp.MustCompile(`^(vit_(tiny|small|base|large|huge|giant|gigantic)_patch\d+_\d+(_miil)?|deit_(tiny|small|base)_patch\d+_\d+|eva_large_patch\d+_\d+|test_vit)$`),
-	torch.Swin:      regexp.MustCompile(`^swin_(tiny|small|base|large)_patch\d+_window\d+_\d+$`),
-}
-
-// vitSizes are the channels and attention heads of timm's ViT by the word for their size.
-var vitSizes = map[string]struct{ channels, heads int }{
-	"tiny": {192, 3}, "small": {384, 6}, "base": {768, 12}, "large": {1024, 16}, "huge": {1280, 16}, "giant": {1408, 16}, "gigantic": {1664, 16},
-}
-
 // configuration makes a configuration of what config.json says, of the shapes of the
 // tensors, and of settings, which come last. Whatever it does not understand is an error.
 func (h *hubConfig) configuration(s *source, settings []string) (*configs.Config, error) {
 	if h.Architecture == "" {
-		return nil, fmt.Errorf("%s is of Hugging Face transformers (model_type %s), whose models are not read: export the model from timm", h.path, clip(h.ModelType))
+		return nil, fmt.Errorf("%s is of Hugging Face transformers (model_type %s), whose models are not read: export the model from timm", h.path, foreign.Clip(h.ModelType))
 	}
-	family := s.state.Family
-	known, ok := plainArchitectures[family]
-	if name, _, _ := strings.Cut(h.Architecture, "."); !ok || !known.MatchString(name) {
-		return nil, fmt.Errorf("%s: architecture %q is none of those whose computation is known (fasternet_*, vit_*_patch*, deit_*_patch*, swin_*_window*)%s", h.path, clip(h.Architecture), option(": ", s.ways.Config, ""))
+	f := weightsOf(s.state.Family)
+	if name, _, _ := strings.Cut(h.Architecture, "."); f.Hub == nil || !f.Hub.Architecture(name) {
+		return nil, fmt.Errorf("%s: architecture %q is none of those whose computation is known (%s)%s", h.path, foreign.Clip(h.Architecture), describedHubs(), option(": ", s.ways.Config, ""))
 	}
-	m, size, err := shapesOf(s.state)
+	m, size, err := s.shapesOf()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.path, err)
 	}
-	a := hubArgs{h: h, ways: s.ways}
-	switch family {
-	case torch.FasterNet:
-		m.ActLayer = "relu"
-		if strings.HasPrefix(h.Architecture, "fasternet_t0") || strings.HasPrefix(h.Architecture, "fasternet_t1") {
-			m.ActLayer = "gelu"
-		}
-		a.fasterNet(m)
-	case torch.ViT:
-		a.vit(&m, setsKey(settings, "model.num_heads"))
-	case torch.Swin:
-		a.swin(&m, windowsOf(s.state.Tensors))
-		m.NormBeforePool, m.NormEps, m.Norm2Eps = true, 1e-5, 1e-5
-	default:
-		return nil, fmt.Errorf("%s: %q is of a family that timm's configurations are not read of", h.path, family)
-	}
-	given := a.imageSize()
+	a := foreign.NewArgs(h.Architecture, h.path, h.ModelArgs, option(": ", s.ways.Config, ""))
+	f.Hub.Args(a, &m, s.weights(settings))
+	given := a.ImageSize()
 	switch {
-	case a.err != nil:
-		return nil, a.err
+	case a.Err() != nil:
+		return nil, a.Err()
 	case given == 0:
-	case family == torch.ViT && given != size:
+	case f.Hub.FixedImageSize && given != size:
 		return nil, fmt.Errorf("%s: model_args.img_size: it is %d, but the position embeddings are for images of %d pixels", h.path, given, size)
 	default:
 		size = given
@@ -209,13 +183,15 @@ func setsKey(settings []string, key string) bool {
 	return slices.ContainsFunc(settings, func(s string) bool { return strings.HasPrefix(s, key+"=") })
 }
 
-// clip cuts a text of a file for an error.
-func clip(s string) string {
-	const most = 80
-	if len(s) > most {
-		s = s[:most] + "…"
+// describedHubs lists the architectures of timm that are known.
+func describedHubs() string {
+	var all []string
+	for _, name := range configs.FamilyNames() {
+		if hub := weightsOf(torch.Family(name)).Hub; hub != nil {
+			all = append(all, hub.Described)
+		}
 	}
-	return strings.ToValidUTF8(s, "?")
+	return strings.Join(all, ", ")
 }
 
 // yaml is a configuration of a model and of what images must look like.
@@ -249,7 +225,7 @@ func (h *hubConfig) yaml(m configs.Model, size int, s *source) (string, error) {
 		data = append(data, "interpolation: "+p.Interpolation)
 	case "":
 	default:
-		s.note("%s: interpolation %q is not there: bicubic is taken", h.path, clip(p.Interpolation))
+		s.note("%s: interpolation %q is not there: bicubic is taken", h.path, foreign.Clip(p.Interpolation))
 	}
 	// timm reads files by Pillow, without these.
 	data = append(data, "orientation: "+configs.IgnoreEXIF, "sixteen_bit: "+configs.ClipSixteenBit)
@@ -257,7 +233,7 @@ func (h *hubConfig) yaml(m configs.Model, size int, s *source) (string, error) {
 		data = append(data, "test_crop: "+configs.SquashTestCrop)
 	} else {
 		if p.CropMode != "" && p.CropMode != "center" {
-			s.note("%s: crop_mode %q is not there: images are cropped in their centre", h.path, clip(p.CropMode))
+			s.note("%s: crop_mode %q is not there: images are cropped in their centre", h.path, foreign.Clip(p.CropMode))
 		}
 		ratio := timmCropRatio
 		if p.CropPct > 0 && p.CropPct <= 1 {

@@ -14,6 +14,7 @@ import (
 	"fasternet/configs"
 	"fasternet/data/preprocess"
 	"fasternet/formats/torch"
+	"fasternet/graph/foreign"
 )
 
 // hubFile is config.json as timm writes it.
@@ -128,70 +129,40 @@ func hubFileOf(l *Loaded) (hubFile, error) {
 	if l.Headless {
 		classes = 0
 	}
-	f := hubFile{NumClasses: classes, GlobalPool: "avg", ModelArgs: map[string]any{
-		"embed_dim": m.EmbedDim, "mlp_ratio": m.MLPRatio, "patch_size": m.PatchSize, "in_chans": m.InChans, "num_classes": classes,
-	}}
+	hub := weightsOf(torch.Family(m.Name)).Hub
+	if hub == nil {
+		return hubFile{}, fmt.Errorf("model: timm has no architecture of the family %s: %w", m.Name, ErrNaming)
+	}
+	described := hub.Write(m, d.ImageSize)
+	f := hubFile{NumClasses: classes, GlobalPool: described.GlobalPool, NumFeatures: described.NumFeatures, ModelArgs: described.Args}
+	f.ModelArgs["in_chans"], f.ModelArgs["num_classes"] = m.InChans, classes
 	if len(l.Classes) == classes {
 		f.LabelNames = l.Classes
 	}
 	p := &f.Pretrained
 	cut := preprocess.Evaluation(d, m.InChans).Cut()
 	p.InputSize, p.Interpolation, p.CropPct, p.CropMode = []int{m.InChans, d.ImageSize, d.ImageSize}, d.Interpolation, cut.Ratio, string(cut.Mode)
-	p.Mean, p.Std, p.NumClasses, p.FirstConv, p.FixedInputSize = d.Mean, d.Std, classes, "patch_embed.proj", m.Name != "fasternet"
-	a := f.ModelArgs
-	switch m.Name {
-	case "fasternet":
-		a["depths"], a["n_div"], a["feature_dim"], a["merge_size"] = m.Depths, m.NDiv, m.FeatureDim, m.PatchSize2
-		a["layer_scale_init_value"], a["global_pool"] = m.LayerScaleInitValue, "avg"
-		f.NumFeatures, p.Classifier = m.EmbedDim<<(len(m.Depths)-1), "classifier"
-	case "vit":
-		if !m.GlobalPool {
-			f.GlobalPool = "token"
-		}
-		a["depth"], a["num_heads"], a["img_size"], a["qkv_bias"] = m.Depth, m.NumHeads[0], d.ImageSize, m.QKVBias
-		a["global_pool"], a["class_token"], a["fc_norm"] = f.GlobalPool, true, m.GlobalPool && !m.NormBeforePool
-		f.NumFeatures, p.Classifier = m.EmbedDim, "head"
-	case "swin":
-		a["depths"], a["num_heads"], a["img_size"], a["qkv_bias"] = m.Depths, []int(m.NumHeads), d.ImageSize, m.QKVBias
-		a["window_size"], a["global_pool"] = m.WindowSize, "avg"
-		f.NumFeatures, p.Classifier = m.EmbedDim<<(len(m.Depths)-1), "head.fc"
-	default:
-		return f, fmt.Errorf("model: timm has no architecture of the family %s: %w", m.Name, ErrNaming)
-	}
+	p.Mean, p.Std, p.NumClasses = d.Mean, d.Std, classes
+	p.FirstConv, p.Classifier, p.FixedInputSize = described.FirstConv, described.Classifier, described.FixedInputSize
 	var err error
-	f.Architecture, err = hubArchitecture(m)
+	f.Architecture, err = hubArchitecture(hub, m)
 	return f, err
 }
 
 // hubArchitecture is timm's architecture for a model: one of its size, or else one with the
-// same computation, and other sizes in the arguments. The activation of a FasterNet
-// follows from the architecture alone.
-func hubArchitecture(m configs.Model) (string, error) {
-	names := map[string]string{
-		"vit_tiny": "vit_tiny_patch16_224", "vit_small": "vit_small_patch16_224", "vit_base": "vit_base_patch16_224", "vit_large": "vit_large_patch16_224",
-		"swin_tiny": "swin_tiny_patch4_window7_224", "swin_small": "swin_small_patch4_window7_224", "swin_base": "swin_base_patch4_window7_224", "swin_large": "swin_large_patch4_window7_224",
-	}
+// same computation, and other sizes in the arguments.
+func hubArchitecture(hub *foreign.Hub, m configs.Model) (string, error) {
 	for _, preset := range configs.Presets() {
 		c, err := configs.Load(preset)
-		if err != nil || c.Task != "classify" || !sameShapes(c.Model, m) || c.Model.ActLayer != m.ActLayer {
+		if err != nil || c.Task != "classify" || !sameShapes(c.Model, m) {
 			continue
 		}
-		if plainArchitectures[torch.FasterNet].MatchString(preset) {
-			return preset, nil
-		}
-		if name, ok := names[preset]; ok {
+		if name := hub.Preset(preset, c.Model, m); name != "" {
 			return name, nil
 		}
 	}
-	switch {
-	case m.Name == "vit":
-		return names["vit_base"], nil
-	case m.Name == "swin":
-		return names["swin_tiny"], nil
-	case m.Name == "fasternet" && m.ActLayer == "gelu":
-		return "fasternet_t0", nil
-	case m.Name == "fasternet" && m.ActLayer == "relu":
-		return "fasternet_t2", nil
+	if name := hub.Default(m); name != "" {
+		return name, nil
 	}
-	return "", fmt.Errorf("model: timm has no %s with the activation %s: %w", m.Name, m.ActLayer, ErrOtherCode)
+	return "", fmt.Errorf("model: timm has no %s that computes the same: %w", m.Title(), ErrOtherCode)
 }

@@ -16,6 +16,7 @@ import (
 	"fasternet/formats"
 	"fasternet/formats/torch"
 	"fasternet/graph"
+	"fasternet/graph/fasternet"
 	"fasternet/internal/golden"
 	"fasternet/kernels"
 	"fasternet/model"
@@ -36,7 +37,8 @@ func ExampleOpen() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(l.Config.Model.EmbedDim, l.Config.Model.Depths, l.Model.Classes())
+	arch := l.Config.Model.Arch.(fasternet.Config)
+	fmt.Println(arch.EmbedDim, arch.Depths, l.Model.Classes())
 	// Output:
 	// true
 	// 67 loaded
@@ -138,10 +140,13 @@ func TestInfer(t *testing.T) {
 			continue
 		}
 		got, m := l.Config.Model, c.Model
-		m.NumClasses, m.DropPathRate, m.InitStd, m.MLPRatio = want.Classes(), 0, got.InitStd, got.MLPRatio
-		if m.LayerScaleInitValue > 0 {
-			m.LayerScaleInitValue = 1
-		}
+		m.NumClasses, m.DropPathRate, m.InitStd = want.Classes(), 0, got.InitStd
+		configs.Change(&m, func(a *fasternet.Config) {
+			a.MLPRatio = got.Arch.(fasternet.Config).MLPRatio
+			if a.LayerScaleInitValue > 0 {
+				a.LayerScaleInitValue = 1
+			}
+		})
 		if fmt.Sprint(got) != fmt.Sprint(m) {
 			t.Errorf("%v: got %+v, want %+v", settings, got, m)
 		}

@@ -7,6 +7,8 @@ import (
 	"fasternet/checkpoints"
 	"fasternet/configs"
 	"fasternet/formats/torch"
+	"fasternet/graph/fasternet"
+	"fasternet/graph/foreign"
 )
 
 // Of a family, an activation or weights that are not known nothing is taken for granted.
@@ -31,12 +33,12 @@ func TestUnknownKinds(t *testing.T) {
 	if sameShapes(other.Model, other.Model) {
 		t.Error("two models of an unknown family have the same tensors")
 	}
-	if name, err := hubArchitecture(other.Model); err == nil {
+	if name, err := hubArchitecture(&foreign.Hub{Default: func(configs.Model) string { return "" }}, other.Model); err == nil {
 		t.Errorf("the architecture is %s", name)
 	}
-	other.Model.Name, other.Model.ActLayer = "fasternet", "silu"
-	other.Model.EmbedDim++
-	if name, err := hubArchitecture(other.Model); !errors.Is(err, ErrOtherCode) {
+	other.Model.Name = "fasternet"
+	configs.Change(&other.Model, func(a *fasternet.Config) { a.ActLayer, a.EmbedDim = "silu", a.EmbedDim+1 })
+	if name, err := hubArchitecture(weightsOf("fasternet").Hub, other.Model); !errors.Is(err, ErrOtherCode) {
 		t.Errorf("with another activation the architecture is %s, %v", name, err)
 	}
 	if _, err := choose(&checkpoints.File{}, "newest", Remedies{}); err == nil {

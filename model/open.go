@@ -8,9 +8,9 @@ import (
 	"fasternet/checkpoints"
 	"fasternet/configs"
 	"fasternet/formats"
+	"fasternet/formats/torch"
 	"fasternet/graph"
 	"fasternet/layers"
-	"fasternet/ops"
 )
 
 // Open makes the model of a run's folder (its best checkpoint), of a
@@ -106,7 +106,7 @@ func (s *source) fits(c *configs.Config, settings []string, o LoadOptions) error
 		return err
 	}
 	if s.own == nil && !o.AllowMissing {
-		if err := unsupported(s.state.Family, s.state.Tensors); err != nil && !s.pretrained() {
+		if err := s.unsupported(); err != nil && !s.pretrained() {
 			return fmt.Errorf("%s: %w", s.path, err)
 		}
 	}
@@ -144,7 +144,7 @@ func (e ConfigError) Unwrap() error { return e.error }
 // configure finds the configuration of a model for the tensors.
 func (s *source) configure(o LoadOptions) (c *configs.Config, err error) {
 	if o.Config == "" && s.own == nil && !o.AllowMissing {
-		if err := unsupported(s.state.Family, s.state.Tensors); err != nil && !s.pretrained() {
+		if err := s.unsupported(); err != nil && !s.pretrained() {
 			return nil, fmt.Errorf("%s: %w", s.path, err)
 		}
 	}
@@ -198,20 +198,20 @@ func (s *source) configure(o LoadOptions) (c *configs.Config, err error) {
 // fill imports the tensors and reports what became of them, also if it fails.
 func (s *source) fill(store *layers.Store, c *configs.Config, o LoadOptions) error {
 	ts, fresh := s.state.Tensors, func(string) bool { return false }
-	how := ops.Antialiased
+	antialias := true
 	fineTune := s.pretrained() && c.Task != "localmim"
 	switch {
 	case fineTune:
 		var notes []string
 		ts, notes = s.encoder(c)
 		s.notes = append(s.notes, notes...)
-		fresh, how = afterEncoder, ops.Pointwise
+		fresh, antialias = afterEncoder, false
 	case s.newHead:
 		ts, fresh = s.withoutHead(ts, store)
 	}
 	if c.Task != "localmim" {
 		var notes []string
-		ts, notes = fitSizes(ts, store, how)
+		ts, notes = fitSizes(weightsOf(torch.Family(c.Model.Name)), ts, store, antialias)
 		s.notes = append(s.notes, notes...)
 	}
 	t, err := importTensors(store, ts, o.AllowMissing, o.remedies().AllowMissing, fresh)
@@ -219,8 +219,10 @@ func (s *source) fill(store *layers.Store, c *configs.Config, o LoadOptions) err
 		freshHead(store, c.Model.InitStd)
 	}
 	s.describe(&t)
-	if s.config != nil && s.config.Model.ActLayer != c.Model.ActLayer {
-		t.Notes = append(t.Notes, fmt.Sprintf("the weights were trained with %s, the model has %s", s.config.Model.ActLayer, c.Model.ActLayer))
+	if s.config != nil {
+		if f := weightsOf(torch.Family(c.Model.Name)).Trained; f != nil {
+			t.Notes = append(t.Notes, f(s.config.Model, c.Model)...)
+		}
 	}
 	if o.Report != nil {
 		o.Report(t)

@@ -38,9 +38,7 @@ func (s *source) sameFunction(c *configs.Config, settings []string) error {
 		switch {
 		case !strings.HasPrefix(d.Key, "model.") || slices.Contains(anyValue, d.Key) || setsKey(settings, d.Key):
 		case s.pretrained() && c.Task != "localmim" && slices.Contains(behindEncoder, d.Key):
-		case d.Key == "model.window_size" && c.Task != "localmim": // the tables are resized
-		case d.Key == "model.norm_before_pool" && c.Model.Name == "vit" && !c.Model.GlobalPool && !s.config.Model.GlobalPool: // one token is the same
-		case d.Key == "model.layer_scale_init_value" && s.config.Model.LayerScaleInitValue != 0 && c.Model.LayerScaleInitValue != 0: // it has been learned
+		case c.Task != "localmim" && s.alike(d.Key, c.Model):
 		default:
 			have, want := d.Values[0], d.Values[1]
 			wrong = append(wrong, fmt.Sprintf("%s is %s in %s and %s in the configuration", d.Key, valueOr(have), where, valueOr(want)))
@@ -63,55 +61,10 @@ func valueOr(v string) string {
 	return v
 }
 
-// swinCode is what a program computes of the tensors of a Swin.
-type swinCode struct {
-	normBeforePool bool
-	eps, eps2      float64 // of all norms but norm2, and of norm2
-}
-
-// The Swin of Microsoft, timm and torchvision, and the Swin of LocalMIM's fine-tuning.
-var (
-	microsoft = swinCode{true, 1e-5, 1e-5}
-	localMIM  = swinCode{false, 1e-6, 1e-5}
-)
-
-// vitEps is the eps of the norms of ViT in all programs whose names are known.
-const vitEps = 1e-6
-
-func (c swinCode) settings() []string {
-	return []string{fmt.Sprintf("model.norm_before_pool=%v", c.normBeforePool), fmt.Sprintf("model.norm_eps=%g", c.eps), fmt.Sprintf("model.norm2_eps=%g", c.eps2)}
-}
-
-func (c swinCode) of(m configs.Model) bool { return len(c.differences(m)) == 0 }
-
-// differences are the settings of the code that a model has not.
-func (c swinCode) differences(m configs.Model) (out []string) {
-	have := swinCode{m.NormBeforePool, m.NormEps, m.Norm2Eps}.settings()
-	for i, s := range c.settings() {
-		if s != have[i] {
-			out = append(out, s)
-		}
-	}
-	return out
-}
-
-// describeSwin is what a configuration computes, in settings.
-func describeSwin(m configs.Model) string {
-	return strings.Join(swinCode{m.NormBeforePool, m.NormEps, m.Norm2Eps}.settings(), ", ")
-}
-
-// swinCode is what the program computes that wrote foreign weights of a Swin; nil if
-// several have such names.
-func (s *source) swinCode() *swinCode {
-	switch s.state.Naming {
-	case torch.Timm, torch.Torchvision, torch.Microsoft:
-		return &microsoft
-	}
-	// The training program of Microsoft keeps its configuration next to the weights.
-	if slices.Contains(s.state.Ignored, "yacs.config.CfgNode") {
-		return &microsoft
-	}
-	return nil
+// alike says whether a difference in a key does not change what is computed.
+func (s *source) alike(key string, m configs.Model) bool {
+	f := weightsOf(torch.Family(m.Name)).Alike
+	return f != nil && f(key, s.config.Model, m)
 }
 
 // noteFunction says if weights without a configuration may be for another computation
@@ -120,22 +73,8 @@ func (s *source) noteFunction(c *configs.Config) {
 	if s.config != nil || s.pretrained() {
 		return
 	}
-	m := c.Model
-	switch s.state.Family {
-	case torch.ViT:
-		if m.NormEps != vitEps {
-			s.note("a ViT with such names has norms with eps %g, and the configuration says %g (model.norm_eps)", vitEps, m.NormEps)
-		}
-	case torch.Swin:
-		code := s.swinCode()
-		switch {
-		case code == nil:
-			s.note("the names of the tensors do not tell Microsoft's Swin (%s) from LocalMIM's (%s): it is taken as the configuration says (%s)",
-				strings.Join(microsoft.settings(), ", "), strings.Join(localMIM.settings(), ", "), describeSwin(m))
-		case !code.of(m):
-			s.note("warning: the Swin with such names computes something else (%s) than the configuration (%s); set these keys if the weights are of that program",
-				strings.Join(code.settings(), ", "), describeSwin(m))
-		}
+	if f := weightsOf(s.state.Family).Doubts; f != nil {
+		f(s.weights(nil), c.Model)
 	}
 	s.notePadding(c)
 }
@@ -171,31 +110,8 @@ func (l *Loaded) Padding(height, width int) string {
 }
 
 func padding(m configs.Model, height, width int, n torch.Naming) string {
-	if m.Name != "swin" || n != torch.Timm && n != torch.Torchvision {
-		return ""
+	if f := weightsOf(torch.Family(m.Name)).Padding; f != nil {
+		return f(m, height, width, n)
 	}
-	stage, size := paddedStage(m, height, n), fmt.Sprint(height)
-	if height != width {
-		size = fmt.Sprintf("%d×%d", height, width)
-		if other := paddedStage(m, width, n); stage == 0 || other > 0 && other < stage {
-			stage = other
-		}
-	}
-	if stage == 0 {
-		return ""
-	}
-	return fmt.Sprintf("warning: for images of %s pixels the maps of stage %d are no multiple of the windows: %s pads them with zeros, which count as tokens there, and ours are cut; the logits differ", size, stage, n)
-}
-
-// paddedStage is the first stage of a Swin, from 1, that other code pads for images of a
-// size; 0 if there is none. Where a map is smaller than a window, timm has a smaller window,
-// as ours, and torchvision pads.
-func paddedStage(m configs.Model, size int, n torch.Naming) int {
-	for i := range m.Depths {
-		side := m.Side(size) >> i
-		if side > m.WindowSize && side%m.WindowSize != 0 || side < m.WindowSize && n == torch.Torchvision {
-			return i + 1
-		}
-	}
-	return 0
+	return ""
 }

@@ -7,6 +7,8 @@ import (
 
 	"fasternet/configs"
 	"fasternet/graph"
+	"fasternet/graph/swin"
+	"fasternet/graph/vit"
 	"fasternet/internal/golden"
 	"fasternet/kernels"
 	"fasternet/model"
@@ -94,10 +96,11 @@ func TestLayerDecay(t *testing.T) {
 			if c.Optim.WeightDecayOn != test.on {
 				t.Errorf("%s: weight decay on %s", test.name, c.Optim.WeightDecayOn)
 			}
-			heads := c.Model.NumHeads
-			c.Model.EmbedDim = 4 // the names and dimensions are the same
-			for i := range heads {
-				heads[i] = 1
+			switch c.Model.Name { // small: the names and dimensions are the same
+			case vit.Name:
+				configs.Change(&c.Model, func(a *vit.Config) { a.EmbedDim, a.NumHeads = 4, configs.Heads{1} })
+			case swin.Name:
+				configs.Change(&c.Model, func(a *swin.Config) { a.EmbedDim, a.NumHeads = 4, configs.Heads{1, 1, 1, 1} })
 			}
 			m, err := model.New(c, 10)
 			if err != nil {

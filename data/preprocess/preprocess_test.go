@@ -10,6 +10,7 @@ import (
 	"fasternet/configs"
 	"fasternet/data/picture"
 	"fasternet/data/preprocess"
+	_ "fasternet/graph/families"
 )
 
 func image(height, width int) *picture.Image {

@@ -11,6 +11,7 @@ import (
 	"fasternet/data"
 	"fasternet/data/picture"
 	"fasternet/data/sets"
+	_ "fasternet/graph/families"
 )
 
 // dots is a data set in memory.

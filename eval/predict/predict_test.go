@@ -24,6 +24,7 @@ import (
 	"fasternet/formats"
 	"fasternet/formats/npy"
 	"fasternet/graph"
+	_ "fasternet/graph/families"
 	"fasternet/graph/fasternet"
 	"fasternet/kernels"
 )
@@ -32,7 +33,8 @@ var small = configs.Data{ImageSize: 48, TestCropRatio: 1, Interpolation: "bicubi
 
 func newRunner(t testing.TB) *graph.Runner {
 	c := configs.Default().Model
-	c.EmbedDim, c.Depths, c.FeatureDim, c.NumClasses, c.InitStd = 8, []int{1, 1, 1}, 24, 4, 0.3
+	configs.Change(&c, func(a *fasternet.Config) { a.EmbedDim, a.Depths, a.FeatureDim = 8, []int{1, 1, 1}, 24 })
+	c.NumClasses, c.InitStd = 4, 0.3
 	m, err := fasternet.New(c, 3)
 	if err != nil {
 		t.Fatal(err)

@@ -16,7 +16,7 @@ const mostHeads = 16
 // Attentions draws where the last block of a ViT looks in images of a data set:
 // the mean over its heads and every head.
 func Attentions(ctx context.Context, r *graph.Runner, net *vit.Model, ds data.Dataset, o Options) (*Sheet, error) {
-	c := net.Config()
+	c := net.Arch()
 	size, patch := o.Transform.Size, c.PatchSize
 	if size%patch != 0 {
 		return nil, fmt.Errorf("viz: an image of %d pixels is not divided by patches of %d: want --size a multiple", size, patch)

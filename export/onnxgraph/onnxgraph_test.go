@@ -12,6 +12,7 @@ import (
 	"fasternet/export/onnxgraph"
 	"fasternet/formats/onnx"
 	"fasternet/graph"
+	_ "fasternet/graph/families"
 	"fasternet/graph/fasternet"
 	"fasternet/internal/golden"
 	"fasternet/layers"
@@ -20,7 +21,8 @@ import (
 
 func small() configs.Model {
 	c := configs.Default().Model
-	c.EmbedDim, c.Depths, c.FeatureDim, c.NumClasses = 8, []int{1, 2}, 16, 5
+	configs.Change(&c, func(a *fasternet.Config) { a.EmbedDim, a.Depths, a.FeatureDim = 8, []int{1, 2}, 16 })
+	c.NumClasses = 5
 	return c
 }
 
@@ -45,7 +47,8 @@ func build(t testing.TB, m graph.Model, opset int) *onnx.Model {
 // The graph of a small model.
 func ExampleBuild() {
 	c := configs.Default().Model
-	c.EmbedDim, c.Depths, c.NumClasses, c.ActLayer = 8, []int{1}, 5, "relu"
+	configs.Change(&c, func(a *fasternet.Config) { a.EmbedDim, a.Depths, a.ActLayer = 8, []int{1}, "relu" })
+	c.NumClasses = 5
 	m, err := fasternet.NewFolded(c)
 	if err != nil {
 		fmt.Println(err)

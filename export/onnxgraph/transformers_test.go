@@ -17,14 +17,18 @@ import (
 func smallTransformer(t testing.TB, family string) graph.Model {
 	t.Helper()
 	c := configs.DefaultModel(family)
-	c.NumClasses, c.MLPRatio = 5, 2
+	c.NumClasses = 5
 	var m graph.Model
 	var err error
 	if family == "vit" {
-		c.EmbedDim, c.Depth, c.NumHeads, c.PatchSize, c.PosEmbed = 24, 2, configs.Heads{3}, 8, "fixed"
+		configs.Change(&c, func(a *vit.Config) {
+			a.EmbedDim, a.Depth, a.NumHeads, a.PatchSize, a.PosEmbed, a.MLPRatio = 24, 2, configs.Heads{3}, 8, "fixed", 2
+		})
 		m, err = vit.New(c, 32, 1)
 	} else {
-		c.EmbedDim, c.Depths, c.NumHeads, c.WindowSize = 8, []int{2, 2}, configs.Heads{2, 4}, 4
+		configs.Change(&c, func(a *swin.Config) {
+			a.EmbedDim, a.Depths, a.NumHeads, a.WindowSize, a.MLPRatio = 8, []int{2, 2}, configs.Heads{2, 4}, 4, 2
+		})
 		m, err = swin.New(c, 32, 1)
 	}
 	if err != nil {

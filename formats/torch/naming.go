@@ -6,15 +6,9 @@ import (
 	"strings"
 )
 
-// Family is a kind of network whose tensors have known names.
+// Family is a kind of network whose tensors have known names: the value of model.name in
+// configurations.
 type Family string
-
-// The families, called as in configurations. Another network has none.
-const (
-	FasterNet Family = "fasternet"
-	ViT       Family = "vit"
-	Swin      Family = "swin"
-)
 
 // Naming is a scheme of names for the tensors of a family: the code that writes
 // state dicts with these names.
@@ -30,85 +24,98 @@ const (
 	LocalMIM    Naming = "localmim"
 )
 
+// Network says how the tensors of a family are called.
+type Network struct {
+	Family Family
+	Title  string // in messages, e.g. ViT
+	// Namings are those that the family has, the official one among them, with the rules that
+	// make their names of official ones; none where the names are the same.
+	Namings []Names
+	// Recognise tells the naming of tensors by their names; ok is false if they are of
+	// another network. Names that several namings share count as official.
+	Recognise func(has Has) (n Naming, ok bool)
+}
+
+// Names are the rules of a naming.
+type Names struct {
+	Naming Naming
+	Rules  []Rule
+}
+
+// networks are in the order in which they were registered.
+var networks []Network
+
+// Register adds the names of a family, before any file is read.
+func Register(n Network) { networks = append(networks, n) }
+
+func networkOf(f Family) (Network, bool) {
+	for _, n := range networks {
+		if n.Family == f {
+			return n, true
+		}
+	}
+	return Network{}, false
+}
+
+// Titles are the families in messages, in the order in which they were registered.
+func Titles() (titles []string) {
+	for _, n := range networks {
+		titles = append(titles, n.Title)
+	}
+	return titles
+}
+
 // AllNamings are the namings of all families.
-var AllNamings = []Naming{Official, Timm, Torchvision, Microsoft, LocalMIM}
+func AllNamings() (all []Naming) {
+	for _, n := range []Naming{Official, Timm, Torchvision, Microsoft, LocalMIM} {
+		if slices.ContainsFunc(networks, func(w Network) bool { return slices.Contains(Namings(w.Family), n) }) {
+			all = append(all, n)
+		}
+	}
+	for _, w := range networks {
+		for _, n := range Namings(w.Family) {
+			if !slices.Contains(all, n) {
+				all = append(all, n)
+			}
+		}
+	}
+	return all
+}
 
 // Namings lists those that a family has.
-func Namings(f Family) []Naming {
-	var out []Naming
-	for _, n := range AllNamings {
-		if _, ok := renamings[f][n]; ok {
-			out = append(out, n)
-		}
+func Namings(f Family) (out []Naming) {
+	w, _ := networkOf(f)
+	for _, n := range w.Namings {
+		out = append(out, n.Naming)
 	}
 	return out
 }
 
-// renamings are the rules of the namings. An empty list is for official names.
-var renamings = map[Family]map[Naming][]renaming{
-	FasterNet: {
-		Official: nil,
-		// The official network is one list in which stages and merging layers take
-		// turns; in timm a merging layer belongs to the stage after it.
-		Timm: {
-			{official: "avgpool_pre_head.1.*", other: "conv_head.*"},
-			{official: "head.*", other: "classifier.*"},
-			{official: "stages.#.*", other: "stages.#.downsample.*", p: 1, q: 2, r: -1},
-			{official: "stages.#.*", other: "stages.#.*", p: 1, q: 2},
-		},
-	},
-	ViT: {
-		Official: nil, LocalMIM: nil, Timm: nil,
-		Torchvision: {
-			{official: "cls_token", other: "class_token"},
-			{official: "pos_embed", other: "encoder.pos_embedding"},
-			{official: "patch_embed.proj.*", other: "conv_proj.*"},
-			{official: "blocks.#.norm1.*", other: "encoder.layers.encoder_layer_#.ln_1.*"},
-			{official: "blocks.#.attn.qkv.weight", other: "encoder.layers.encoder_layer_#.self_attention.in_proj_weight"},
-			{official: "blocks.#.attn.qkv.bias", other: "encoder.layers.encoder_layer_#.self_attention.in_proj_bias"},
-			{official: "blocks.#.attn.proj.*", other: "encoder.layers.encoder_layer_#.self_attention.out_proj.*"},
-			{official: "blocks.#.norm2.*", other: "encoder.layers.encoder_layer_#.ln_2.*"},
-			{official: "blocks.#.mlp.fc1.*", other: "encoder.layers.encoder_layer_#.mlp.0.*"},
-			{official: "blocks.#.mlp.fc2.*", other: "encoder.layers.encoder_layer_#.mlp.3.*"},
-			{official: "norm.*", other: "encoder.ln.*"},
-			{official: "head.*", other: "heads.head.*"},
-			// As the first releases had them; never written.
-			{official: "blocks.#.mlp.fc1.*", other: "encoder.layers.encoder_layer_#.mlp.linear_1.*"},
-			{official: "blocks.#.mlp.fc2.*", other: "encoder.layers.encoder_layer_#.mlp.linear_2.*"},
-		},
-	},
-	Swin: {
-		Official: nil, LocalMIM: nil, Microsoft: nil,
-		Timm: {
-			{official: "layers.#.downsample.*", other: "layers.#.downsample.*", p: 1, q: 1, r: -1},
-			{official: "head.*", other: "head.fc.*"},
-		},
-		Torchvision: {
-			{official: "patch_embed.proj.*", other: "features.0.0.*"},
-			{official: "patch_embed.norm.*", other: "features.0.2.*"},
-			{official: "layers.#.blocks.#.mlp.fc1.*", other: "features.#.#.mlp.0.*", p: 2, q: 1, r: -1},
-			{official: "layers.#.blocks.#.mlp.fc2.*", other: "features.#.#.mlp.3.*", p: 2, q: 1, r: -1},
-			{official: "layers.#.blocks.#.*", other: "features.#.#.*", p: 2, q: 1, r: -1},
-			{official: "layers.#.downsample.*", other: "features.#.*", p: 2, q: 1, r: -2},
-		},
-	},
+func rulesOf(f Family, n Naming) []Rule {
+	w, _ := networkOf(f)
+	for _, names := range w.Namings {
+		if names.Naming == n {
+			return names.Rules
+		}
+	}
+	return nil
 }
 
-// renaming is a rule for some of the names. In the patterns # is a number and * the
+// Rule is a rule for some of the names. In the patterns # is a number and * the
 // rest of the name. The first numbers of the two are related by
 //
-//	p·official = q·other + r
+//	P·official = Q·other + R
 //
-// where p is not 0; all other numbers are the same.
-type renaming struct {
-	official, other string
-	p, q, r         int
+// where P is not 0; all other numbers are the same.
+type Rule struct {
+	Official, Other string
+	P, Q, R         int
 }
 
 // NameOf is the name of a tensor in a naming. The tensor is given by its official name.
 func NameOf(f Family, n Naming, official string) string {
-	for _, rule := range renamings[f][n] {
-		if name, ok := rename(official, rule.official, rule.other, func(i int) (int, bool) { return divide(rule.p*i-rule.r, rule.q, i, rule.p) }); ok {
+	for _, rule := range rulesOf(f, n) {
+		if name, ok := rename(official, rule.Official, rule.Other, func(i int) (int, bool) { return divide(rule.P*i-rule.R, rule.Q, i, rule.P) }); ok {
 			return name
 		}
 	}
@@ -117,8 +124,8 @@ func NameOf(f Family, n Naming, official string) string {
 
 // OfficialName is the official name of a tensor with a name of that naming.
 func OfficialName(f Family, n Naming, name string) string {
-	for _, rule := range renamings[f][n] {
-		if official, ok := rename(name, rule.other, rule.official, func(i int) (int, bool) { return divide(rule.q*i+rule.r, rule.p, i, rule.p) }); ok {
+	for _, rule := range rulesOf(f, n) {
+		if official, ok := rename(name, rule.Other, rule.Official, func(i int) (int, bool) { return divide(rule.Q*i+rule.R, rule.P, i, rule.P) }); ok {
 			return official
 		}
 	}
@@ -126,7 +133,7 @@ func OfficialName(f Family, n Naming, name string) string {
 }
 
 // divide is a/b, if that is a number that can be in a name; i if the numbers are not
-// related (p is 0).
+// related (P is 0).
 func divide(a, b, i, p int) (int, bool) {
 	if p == 0 {
 		return i, true
@@ -171,43 +178,38 @@ func rename(name, from, to string, first func(int) (int, bool)) (string, bool) {
 	return out + rest, true
 }
 
-// Recognise tells the family and the naming of the tensors of a network. Names that
-// several namings share count as official. Of another network ok is false.
+// Has asks for names of tensors.
+type Has struct{ names []string }
+
+// NewHas asks for these names.
+func NewHas(names []string) Has { return Has{names} }
+
+// Any says whether a name passes a test.
+func (h Has) Any(test func(name string) bool) bool { return slices.ContainsFunc(h.names, test) }
+
+// Name says whether there is a tensor of that name.
+func (h Has) Name(name string) bool { return slices.Contains(h.names, name) }
+
+// Between says whether a name begins and ends so; "" is for any.
+func (h Has) Between(prefix, suffix string) bool {
+	return h.Any(func(s string) bool { return strings.HasPrefix(s, prefix) && strings.HasSuffix(s, suffix) })
+}
+
+// Part says whether a name contains a text.
+func (h Has) Part(part string) bool {
+	return h.Any(func(s string) bool { return strings.Contains(s, part) })
+}
+
+// Recognise tells the family and the naming of the tensors of a network. Of another
+// network ok is false.
 func Recognise(names []string) (f Family, n Naming, ok bool) {
-	has := func(test func(string) bool) bool { return slices.ContainsFunc(names, test) }
-	prefix := func(p string) bool { return has(func(s string) bool { return strings.HasPrefix(s, p) }) }
-	part := func(p string) bool { return has(func(s string) bool { return strings.Contains(s, p) }) }
-	tables := func(p string) bool {
-		return has(func(s string) bool {
-			return strings.HasPrefix(s, p) && strings.HasSuffix(s, ".attn.relative_position_bias_table")
-		})
-	}
-	switch {
-	case slices.Contains(names, "decoder.0.mask_token") && slices.Contains(names, "blocks.0.attn.qkv.weight"):
-		return ViT, LocalMIM, true
-	case slices.Contains(names, "decoder.0.mask_token") && tables("encoder.layers."):
-		return Swin, LocalMIM, true
-	case has(func(s string) bool {
-		return strings.HasPrefix(s, "stages.") && strings.HasSuffix(s, ".spatial_mixing.partial_conv3.weight")
-	}):
-		if prefix("conv_head.") || prefix("classifier.") || part(".downsample.") {
-			return FasterNet, Timm, true
+	for _, w := range networks {
+		if w.Recognise == nil {
+			continue
 		}
-		return FasterNet, Official, true
-	case prefix("encoder.layers.encoder_layer_") && prefix("conv_proj."):
-		return ViT, Torchvision, true
-	case tables("features."):
-		return Swin, Torchvision, true
-	case tables("layers."):
-		later := has(func(s string) bool {
-			return strings.HasPrefix(s, "layers.") && strings.Contains(s, ".downsample.") && !strings.HasPrefix(s, "layers.0.")
-		})
-		if prefix("head.fc.") || later && !prefix("layers.0.downsample.") {
-			return Swin, Timm, true
+		if n, ok := w.Recognise(Has{names}); ok {
+			return w.Family, n, true
 		}
-		return Swin, Official, true
-	case slices.Contains(names, "patch_embed.proj.weight") && slices.Contains(names, "blocks.0.attn.qkv.weight"):
-		return ViT, Official, true
 	}
 	return "", Official, false
 }

@@ -30,7 +30,7 @@ func ExampleRead() {
 	}
 	t := s.Tensors[0]
 	fmt.Println(s.Container, t.Name, t.DType, t.Shape, t.F32)
-	fmt.Println(torch.OfficialName(torch.FasterNet, torch.Timm, t.Name))
+	fmt.Println(torch.OfficialName("fasternet", torch.Timm, t.Name))
 	// Output:
 	// safetensors file stages.1.downsample.norm.bias float16 [2] [1 -2]
 	// stages.1.norm.bias

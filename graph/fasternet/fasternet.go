@@ -16,6 +16,7 @@ import (
 // its classifier.
 type Model struct {
 	config configs.Model
+	arch   Config
 	act    kernels.Activation
 	store  *layers.Store
 	embed  *layers.PatchConv
@@ -32,34 +33,34 @@ func New(c configs.Model, seed uint64) (*Model, error) {
 }
 
 func newModel(c configs.Model, _ int, s *layers.Store) (*Model, error) {
-	act, err := kernels.ParseActivation(c.ActLayer)
+	a, err := configs.ArchOf[Config](c)
+	if err != nil {
+		return nil, err
+	}
+	act, err := kernels.ParseActivation(a.ActLayer)
 	if err != nil {
 		return nil, fmt.Errorf("fasternet: model.act_layer: %w", err)
 	}
-	m := &Model{config: c, act: act, store: s}
-	dims := c.StageDims()
-	blocks := 0
-	for _, d := range c.Depths {
-		blocks += d
-	}
-	rates := layers.DropPathRates(c.DropPathRate, blocks)
-	m.embed = layers.NewPatchEmbed(s, c.InChans, dims[0], c.PatchSize, c.PatchStride)
+	m := &Model{config: c, arch: a, act: act, store: s}
+	dims := a.StageDims()
+	rates := layers.DropPathRates(c.DropPathRate, a.Blocks())
+	m.embed = layers.NewPatchEmbed(s, c.InChans, dims[0], a.PatchSize, a.PatchStride)
 	number := 0
 	for i, dim := range dims {
 		if i > 0 {
-			m.merges = append(m.merges, layers.NewPatchMerging(s, fmt.Sprintf("stages.%d", 2*i-1), dims[i-1], dim, c.PatchSize2, c.PatchStride2))
+			m.merges = append(m.merges, layers.NewPatchMerging(s, fmt.Sprintf("stages.%d", 2*i-1), dims[i-1], dim, a.PatchSize2, a.PatchStride2))
 		}
 		var stage []*layers.Block
-		for j := range c.Depths[i] {
+		for j := range a.Depths[i] {
 			stage = append(stage, layers.NewBlock(s, fmt.Sprintf("stages.%d.blocks.%d", 2*i, j), layers.BlockOptions{
-				Channels: dim, Hidden: int(float64(dim) * c.MLPRatio), NDiv: c.NDiv, Act: act, LayerScale: c.LayerScaleInitValue,
+				Channels: dim, Hidden: int(float64(dim) * a.MLPRatio), NDiv: a.NDiv, Act: act, LayerScale: a.LayerScaleInitValue,
 				DropPath: layers.DropPath{Block: number, Rate: rates[number]},
 			}))
 			number++
 		}
 		m.stages = append(m.stages, stage)
 	}
-	m.head = layers.NewHead(s, dims[len(dims)-1], c.FeatureDim, c.NumClasses, act)
+	m.head = layers.NewHead(s, dims[len(dims)-1], a.FeatureDim, c.NumClasses, act)
 	return m, nil
 }
 
@@ -74,6 +75,9 @@ func (m *Model) Classes() int { return m.config.NumClasses }
 
 // Config is the configuration that the model was made of.
 func (m *Model) Config() configs.Model { return m.config }
+
+// Arch has the sizes that only this family has.
+func (m *Model) Arch() Config { return m.arch }
 
 // Forward is part of [graph.Model].
 func (m *Model) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
@@ -109,7 +113,7 @@ func (m *Model) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error
 // Family is what package graph knows of this kind of model.
 func Family() graph.Family {
 	return graph.Family{
-		Name: "fasternet",
+		Config: family(), Weights: weights(),
 		New: func(c configs.Model, imageSize int, s *layers.Store) (graph.Model, error) {
 			m, err := newModel(c, imageSize, s)
 			if err != nil {

@@ -30,7 +30,7 @@ type localDecoder struct {
 type linearLayer struct{ weight, bias *ops.Param }
 
 func newLocalDecoder(s *layers.Store, prefix string, c *configs.Config, scale configs.MIMScale, encoder Encoder) (*localDecoder, error) {
-	dim, side, class := scale.DecoderDim, scale.Tokens, encoder.ClassTokens
+	dim, side, class, eps := scale.DecoderDim, scale.Tokens, encoder.ClassTokens, encoder.NormEps(c.Model)
 	d := &localDecoder{name: prefix, scale: scale, class: class}
 	d.maskToken = s.Param(prefix+".mask_token", layers.Normal(0.02), 1, 1, dim)
 	d.position = s.Drawn(prefix+".pos_embed", layers.Made(func() []float32 { return ops.SinCosPositions(class, dim, [2]int{side, side}) }), 1, class+side*side, dim)
@@ -38,10 +38,10 @@ func newLocalDecoder(s *layers.Store, prefix string, c *configs.Config, scale co
 	for i := range c.MIM.DecoderDepth {
 		d.blocks = append(d.blocks, layers.NewTransformer(s, fmt.Sprintf("%s.blocks.%d", prefix, i), layers.TransformerOptions{
 			Channels: dim, Hidden: int(float64(dim) * c.MIM.DecoderMLPRatio), Heads: c.MIM.DecoderHeads, QKVBias: true,
-			Eps1: c.Model.NormEps, Eps2: c.Model.NormEps, DropPath: layers.DropPath{}, Weights: layers.Xavier,
+			Eps1: eps, Eps2: eps, DropPath: layers.DropPath{}, Weights: layers.Xavier,
 		}))
 	}
-	d.norm = layers.NewLayerNorm(s, prefix+".norm", dim, c.Model.NormEps)
+	d.norm = layers.NewLayerNorm(s, prefix+".norm", dim, eps)
 	var err error
 	d.head, err = encoder.NewHead(s, prefix+".pred", scale, d.norm)
 	return d, err

@@ -23,6 +23,8 @@ type Encoder struct {
 	New    func(s *layers.Store, c *configs.Config) (Backbone, error)
 	Prefix string // of the names of the backbone, and of the norms of its taps
 	Tap    string // what a tap is the end of: block or stage
+	// NormEps is the eps of the norms of the taps and the decoders.
+	NormEps func(m configs.Model) float64
 	// ClassTokens is the number of tokens in front of the visible ones of an image.
 	ClassTokens int
 	// Draw draws the visible units of an image, into kept, of so many units. The encoder
@@ -58,8 +60,8 @@ func init() {
 // family has an encoder, or a function is missing.
 func Register(e Encoder) {
 	taken := slices.ContainsFunc(encoders, func(o Encoder) bool { return o.Family == e.Family })
-	if taken || e.Family == "" || e.New == nil || e.Draw == nil || e.NewHead == nil {
-		panic(fmt.Sprintf("localmim: Register of an encoder for %q: want a new family, New, Draw and NewHead", e.Family))
+	if taken || e.Family == "" || e.New == nil || e.NormEps == nil || e.Draw == nil || e.NewHead == nil {
+		panic(fmt.Sprintf("localmim: Register of an encoder for %q: want a new family, New, NormEps, Draw and NewHead", e.Family))
 	}
 	encoders = append(encoders, e)
 }
@@ -74,4 +76,10 @@ func EncoderOf(family string) (Encoder, error) {
 		names = append(names, e.Family)
 	}
 	return Encoder{}, fmt.Errorf("localmim: model.name: there is no encoder of visible units for %q: want %s", family, strings.Join(names, " or "))
+}
+
+// archOf is the part of a model that belongs to a family; the model is of that family.
+func archOf[A configs.Arch](m configs.Model) A {
+	a, _ := configs.ArchOf[A](m)
+	return a
 }

@@ -47,7 +47,7 @@ mim: {taps: [1], scales: [1], decoder_dim: 8, decoder_heads: 2, mask_ratio: 0.5}
 	before := slices.Clone(encoders)
 	t.Cleanup(func() { encoders = before })
 	Register(Encoder{
-		Family: "mean", Prefix: "body.", Tap: "layer", Draw: DrawPermutation, NewHead: LinearHead,
+		Family: "mean", NormEps: func(configs.Model) float64 { return 1e-6 }, Prefix: "body.", Tap: "layer", Draw: DrawPermutation, NewHead: LinearHead,
 		New: func(s *layers.Store, c *configs.Config) (Backbone, error) {
 			return &meanEncoder{layers.NewTokenEmbed(s, 3, 8, 4, layers.Xavier, layers.FanIn(48), 0), 8}, nil
 		},

@@ -9,6 +9,7 @@ import (
 
 	"fasternet/configs"
 	"fasternet/graph"
+	_ "fasternet/graph/families"
 	"fasternet/graph/graphtest"
 	"fasternet/internal/golden"
 	"fasternet/kernels"

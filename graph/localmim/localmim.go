@@ -79,7 +79,7 @@ func newModel(c *configs.Config, s *layers.Store) (*Model, error) {
 		return nil, err
 	}
 	for k, scale := range m.scales {
-		m.norms = append(m.norms, layers.NewLayerNorm(s, fmt.Sprintf("norm.%d", k), scale.Dim, c.Model.NormEps))
+		m.norms = append(m.norms, layers.NewLayerNorm(s, fmt.Sprintf("norm.%d", k), scale.Dim, m.encoder.NormEps(c.Model)))
 	}
 	s.Prefix = ""
 	for k, scale := range m.scales {

@@ -16,7 +16,7 @@ import (
 // swinEncoder: a unit is so large that no token of any stage belongs to two, and attention
 // goes over the visible tokens of a window.
 func swinEncoder() Encoder {
-	return Encoder{Family: "swin", New: newVisibleSwin, Prefix: "encoder.", Tap: "stage", Draw: DrawPermutation, NewHead: LinearHead, Reorder: swapNeighbours}
+	return Encoder{Family: swin.Name, New: newVisibleSwin, NormEps: func(m configs.Model) float64 { return archOf[swin.Config](m).NormEps }, Prefix: "encoder.", Tap: "stage", Draw: DrawPermutation, NewHead: LinearHead, Reorder: swapNeighbours}
 }
 
 // visibleSwin is a Swin without classifier. Its visible tokens are in the order
@@ -31,14 +31,17 @@ type visibleSwin struct {
 }
 
 func newVisibleSwin(s *layers.Store, c *configs.Config) (Backbone, error) {
-	m, eps := c.Model, 0.0
+	m, err := configs.ArchOf[swin.Config](c.Model)
+	if err != nil {
+		return nil, err
+	}
+	chans, eps := c.Model.InChans, 0.0
 	if m.PatchNorm {
 		eps = m.NormEps
 	}
 	e := &visibleSwin{taps: c.MIM.Taps, unit: c.MIM.MaskUnit / m.PatchSize, official: c.MIM.Coordinates == "official"}
-	e.embed = layers.NewTokenEmbed(s, m.InChans, m.EmbedDim, m.PatchSize, layers.Xavier, layers.FanIn(m.InChans*m.PatchSize*m.PatchSize), eps)
-	var err error
-	if e.stages, err = swin.NewStages(s, m, c.Data.ImageSize, layers.Xavier); err != nil {
+	e.embed = layers.NewTokenEmbed(s, chans, m.EmbedDim, m.PatchSize, layers.Xavier, layers.FanIn(chans*m.PatchSize*m.PatchSize), eps)
+	if e.stages, err = swin.NewStages(s, m, c.Model.DropPathRate, c.Data.ImageSize, layers.Xavier); err != nil {
 		return nil, err
 	}
 	if c.MIM.MergeOrder == "official" {

@@ -198,7 +198,7 @@ func TestAllVisibleIsDenseSwin(t *testing.T) {
 		bias, _ := m.Store().Lookup("encoder.norm.2.bias")
 		normed := make([]float32, len(want))
 		dim := shape[3]
-		kernels.Default().LayerNorm(kernels.NewMatrix(normed, len(want)/dim, dim), kernels.NewMatrix(want, len(want)/dim, dim), weight.Param.Data(), bias.Param.Data(), make([]float32, 2*len(want)/dim), c.Model.NormEps)
+		kernels.Default().LayerNorm(kernels.NewMatrix(normed, len(want)/dim, dim), kernels.NewMatrix(want, len(want)/dim, dim), weight.Param.Data(), bias.Param.Data(), make([]float32, 2*len(want)/dim), c.Model.Arch.(swin.Config).NormEps)
 		golden.CheckRel(t, fmt.Sprintf("last stage, masks per sample %v", perSample), got, normed, 3e-5)
 	}
 }

@@ -14,7 +14,7 @@ import (
 
 // vitEncoder: a unit is a patch, and attention goes over the visible patches of an image.
 func vitEncoder() Encoder {
-	return Encoder{Family: "vit", New: newVisibleViT, Tap: "block", ClassTokens: 1, Draw: DrawOrder, NewHead: ConvHead}
+	return Encoder{Family: vit.Name, New: newVisibleViT, NormEps: func(m configs.Model) float64 { return archOf[vit.Config](m).NormEps }, Tap: "block", ClassTokens: 1, Draw: DrawOrder, NewHead: ConvHead}
 }
 
 // visibleViT is a ViT without classifier.
@@ -27,12 +27,16 @@ type visibleViT struct {
 }
 
 func newVisibleViT(s *layers.Store, c *configs.Config) (Backbone, error) {
-	m, side := c.Model, c.Model.Side(c.Data.ImageSize)
+	m, err := configs.ArchOf[vit.Config](c.Model)
+	if err != nil {
+		return nil, err
+	}
+	side, chans := m.Side(c.Data.ImageSize), c.Model.InChans
 	e := &visibleViT{taps: c.MIM.Taps}
 	e.class = s.Param("cls_token", layers.Normal(0.02), 1, 1, m.EmbedDim)
 	e.position = s.Drawn("pos_embed", layers.Made(func() []float32 { return ops.SinCosPositions(1, m.EmbedDim, [2]int{side, side}) }), 1, 1+side*side, m.EmbedDim)
-	e.embed = layers.NewTokenEmbed(s, m.InChans, m.EmbedDim, m.PatchSize, layers.Xavier, layers.FanIn(m.InChans*m.PatchSize*m.PatchSize), 0)
-	e.blocks = vit.NewBlocks(s, m, layers.Xavier)
+	e.embed = layers.NewTokenEmbed(s, chans, m.EmbedDim, m.PatchSize, layers.Xavier, layers.FanIn(chans*m.PatchSize*m.PatchSize), 0)
+	e.blocks = vit.NewBlocks(s, m, c.Model.DropPathRate, layers.Xavier)
 	return e, nil
 }
 

@@ -10,7 +10,7 @@ import (
 // ForSize is part of [graph.Sized]: the tables of position bias lose the places that windows
 // of a smaller map do not have. Windows larger than the tables are an error.
 func (m *Model) ForSize(imageSize int) (graph.Model, error) {
-	sides, changed := windowSides(m.config, imageSize), false
+	sides, changed := windowSides(m.arch, imageSize), false
 	for i, s := range m.stages {
 		if sides[i] > s.Side {
 			return nil, fmt.Errorf("swin: for images of %d pixels the windows of stage %d are of %d×%[3]d tokens, but the model was made for a size at which they are of %d×%[4]d: "+
@@ -33,7 +33,7 @@ func (m *Model) ForSize(imageSize int) (graph.Model, error) {
 		if _, err := fmt.Sscanf(name, "layers.%d.", &stage); err != nil {
 			return src
 		}
-		return middle(src, m.stages[stage].Side, sides[stage], m.config.NumHeads[stage])
+		return middle(src, m.stages[stage].Side, sides[stage], m.arch.NumHeads[stage])
 	})
 	return to, nil
 }
@@ -49,3 +49,6 @@ func middle(table []float32, from, to, heads int) []float32 {
 	}
 	return out
 }
+
+// SizeNote is part of [graph.Sized]: smaller windows need none.
+func (m *Model) SizeNote(int) string { return "" }

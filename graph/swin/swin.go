@@ -18,6 +18,7 @@ import (
 // behind it (norm_before_pool) as in the original.
 type Model struct {
 	config configs.Model
+	arch   Config
 	store  *layers.Store
 	embed  *layers.TokenEmbed
 	stages []Stage
@@ -44,48 +45,48 @@ func New(c configs.Model, imageSize int, seed uint64) (*Model, error) {
 }
 
 func newModel(c configs.Model, imageSize int, s *layers.Store) (*Model, error) {
-	m := &Model{config: c, store: s}
-	normal := layers.TruncatedNormal(c.InitStd)
-	conv := layers.FanIn(c.InChans * c.PatchSize * c.PatchSize)
-	eps := 0.0
-	if c.PatchNorm {
-		eps = c.NormEps
+	a, err := configs.ArchOf[Config](c)
+	if err != nil {
+		return nil, err
 	}
-	m.embed = layers.NewTokenEmbed(s, c.InChans, c.EmbedDim, c.PatchSize, conv, conv, eps)
-	stages, err := NewStages(s, c, imageSize, normal)
+	m := &Model{config: c, arch: a, store: s}
+	normal := layers.TruncatedNormal(c.InitStd)
+	conv := layers.FanIn(c.InChans * a.PatchSize * a.PatchSize)
+	eps := 0.0
+	if a.PatchNorm {
+		eps = a.NormEps
+	}
+	m.embed = layers.NewTokenEmbed(s, c.InChans, a.EmbedDim, a.PatchSize, conv, conv, eps)
+	stages, err := NewStages(s, a, c.DropPathRate, imageSize, normal)
 	if err != nil {
 		return nil, err
 	}
 	m.stages = stages
-	last := c.EmbedDim << (len(c.Depths) - 1)
-	m.norm = layers.NewLayerNorm(s, "norm", last, c.NormEps)
+	last := a.EmbedDim << (len(a.Depths) - 1)
+	m.norm = layers.NewLayerNorm(s, "norm", last, a.NormEps)
 	m.head = layers.NewClassifier(s, last, c.NumClasses, normal)
 	return m, nil
 }
 
 // NewStages makes the blocks and the merging layers, with linear layers
 // initialised as given.
-func NewStages(s *layers.Store, c configs.Model, imageSize int, weights layers.Init) ([]Stage, error) {
-	blocks := 0
-	for _, d := range c.Depths {
-		blocks += d
-	}
+func NewStages(s *layers.Store, a Config, dropPathRate float64, imageSize int, weights layers.Init) ([]Stage, error) {
 	var stages []Stage
-	rates, number, sides := layers.DropPathRates(c.DropPathRate, blocks), 0, windowSides(c, imageSize)
-	for i, dim := range c.StageDims() {
+	rates, number, sides := layers.DropPathRates(dropPathRate, a.Blocks()), 0, windowSides(a, imageSize)
+	for i, dim := range a.StageDims() {
 		if sides[i] < 1 {
 			return nil, fmt.Errorf("swin: images of %d pixels leave no token in stage %d", imageSize, i+1)
 		}
 		stage := Stage{Side: sides[i]}
-		for j := range c.Depths[i] {
+		for j := range a.Depths[i] {
 			stage.Blocks = append(stage.Blocks, layers.NewTransformer(s, fmt.Sprintf("layers.%d.blocks.%d", i, j), layers.TransformerOptions{
-				Channels: dim, Hidden: int(float64(dim) * c.MLPRatio), Heads: c.NumHeads[i], QKVBias: c.QKVBias, Window: stage.Side,
-				Eps1: c.NormEps, Eps2: c.Norm2Eps, DropPath: layers.DropPath{Block: number, Rate: rates[number]}, Weights: weights,
+				Channels: dim, Hidden: int(float64(dim) * a.MLPRatio), Heads: a.NumHeads[i], QKVBias: a.QKVBias, Window: stage.Side,
+				Eps1: a.NormEps, Eps2: a.Norm2Eps, DropPath: layers.DropPath{Block: number, Rate: rates[number]}, Weights: weights,
 			}))
 			number++
 		}
-		if i+1 < len(c.Depths) {
-			stage.Merge = layers.NewTokenMerging(s, fmt.Sprintf("layers.%d.downsample", i), dim, weights, c.NormEps)
+		if i+1 < len(a.Depths) {
+			stage.Merge = layers.NewTokenMerging(s, fmt.Sprintf("layers.%d.downsample", i), dim, weights, a.NormEps)
 		}
 		stages = append(stages, stage)
 	}
@@ -93,10 +94,10 @@ func NewStages(s *layers.Store, c configs.Model, imageSize int, weights layers.I
 }
 
 // windowSides are the sides of the windows of each stage for an image size.
-func windowSides(c configs.Model, imageSize int) []int {
-	sides := make([]int, len(c.Depths))
+func windowSides(a Config, imageSize int) []int {
+	sides := make([]int, len(a.Depths))
 	for i := range sides {
-		sides[i] = min(c.Side(imageSize)>>i, c.WindowSize)
+		sides[i] = min(a.Side(imageSize)>>i, a.WindowSize)
 	}
 	return sides
 }
@@ -112,6 +113,9 @@ func (m *Model) Classes() int { return m.config.NumClasses }
 
 // Config is the configuration that the model was made of.
 func (m *Model) Config() configs.Model { return m.config }
+
+// Arch has the sizes that only this family has.
+func (m *Model) Arch() Config { return m.arch }
 
 // Shift is that of every second block, for a map of a stage: none if the map is
 // one window.
@@ -172,7 +176,7 @@ func (m *Model) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error
 	p.Layer(layer + 1)
 	defer p.Within("head")()
 	norm := func() { x, err = ops.Normalise(p.Tape, "norm", x, m.norm) }
-	if m.config.NormBeforePool {
+	if m.arch.NormBeforePool {
 		if norm(); err != nil {
 			return nil, err
 		}
@@ -181,7 +185,7 @@ func (m *Model) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error
 		return nil, err
 	}
 	p.TapPooled(x)
-	if !m.config.NormBeforePool {
+	if !m.arch.NormBeforePool {
 		if norm(); err != nil {
 			return nil, err
 		}
@@ -192,7 +196,7 @@ func (m *Model) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error
 // Family is what package graph knows of this kind of model.
 func Family() graph.Family {
 	return graph.Family{
-		Name: "swin",
+		Config: family(), Weights: weights(),
 		New: func(c configs.Model, imageSize int, s *layers.Store) (graph.Model, error) {
 			m, err := newModel(c, imageSize, s)
 			if err != nil {

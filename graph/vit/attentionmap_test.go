@@ -14,7 +14,10 @@ import (
 func TestAttentionMaps(t *testing.T) {
 	for _, pooled := range []bool{false, true} {
 		c := configs.DefaultModel("vit")
-		c.EmbedDim, c.Depth, c.NumHeads, c.PatchSize, c.NumClasses, c.GlobalPool = 24, 2, configs.Heads{3}, 8, 5, pooled
+		configs.Change(&c, func(a *Config) {
+			a.EmbedDim, a.Depth, a.NumHeads, a.PatchSize, a.GlobalPool = 24, 2, configs.Heads{3}, 8, pooled
+		})
+		c.NumClasses = 5
 		net, err := New(c, 32, 3)
 		if err != nil {
 			t.Fatal(err)
@@ -63,7 +66,7 @@ func TestAttentionMaps(t *testing.T) {
 }
 
 func referenceAttention(net *Model, tokens []float32, images int) []float64 {
-	a, c := net.blocks[len(net.blocks)-1].Attention, net.config.EmbedDim
+	a, c := net.blocks[len(net.blocks)-1].Attention, net.arch.EmbedDim
 	n, d := len(tokens)/images/c, c/a.Heads
 	var out []float64
 	for image := range images {
@@ -89,7 +92,7 @@ func referenceAttention(net *Model, tokens []float32, images int) []float64 {
 		for h := range a.Heads {
 			mean := make([]float64, n)
 			readers := qkv[:1]
-			if net.config.GlobalPool {
+			if net.arch.GlobalPool {
 				readers = qkv[1:]
 			}
 			for _, q := range readers {

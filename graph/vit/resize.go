@@ -1,13 +1,15 @@
 package vit
 
 import (
+	"fmt"
+
 	"fasternet/graph"
 	"fasternet/ops"
 )
 
 // ForSize is part of [graph.Sized]: the position embeddings are interpolated.
 func (m *Model) ForSize(imageSize int) (graph.Model, error) {
-	if side := m.config.Side(imageSize); m.grid == [2]int{side, side} {
+	if side := m.arch.Side(imageSize); m.grid == [2]int{side, side} {
 		return m, nil
 	}
 	to, err := New(m.config, imageSize, 0)
@@ -18,7 +20,16 @@ func (m *Model) ForSize(imageSize int) (graph.Model, error) {
 		if name != "pos_embed" {
 			return src
 		}
-		return ops.ResizePositions(src, 1, m.config.EmbedDim, m.grid, to.grid, ops.Antialiased)
+		return ops.ResizePositions(src, 1, m.arch.EmbedDim, m.grid, to.grid, ops.Antialiased)
 	})
 	return to, nil
+}
+
+// SizeNote is part of [graph.Sized].
+func (m *Model) SizeNote(imageSize int) string {
+	from, to := m.grid[0], m.arch.Side(imageSize)
+	if from == to {
+		return ""
+	}
+	return fmt.Sprintf("position embeddings of a %d×%[1]d grid are interpolated for %d×%[2]d", from, to)
 }

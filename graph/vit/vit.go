@@ -18,6 +18,7 @@ import (
 // final norm works on this vector, or on every token before the pool (norm_before_pool).
 type Model struct {
 	config    configs.Model
+	arch      Config
 	store     *layers.Store
 	grid      [2]int // that the position embeddings are for
 	embed     *layers.TokenEmbed
@@ -39,16 +40,20 @@ func New(c configs.Model, imageSize int, seed uint64) (*Model, error) {
 }
 
 func newModel(c configs.Model, imageSize int, s *layers.Store) (*Model, error) {
-	side := c.Side(imageSize)
-	if side < 1 {
-		return nil, fmt.Errorf("vit: images of %d pixels have no patch of %d", imageSize, c.PatchSize)
+	a, err := configs.ArchOf[Config](c)
+	if err != nil {
+		return nil, err
 	}
-	m := &Model{config: c, store: s, grid: [2]int{side, side}}
-	normal, dim := layers.TruncatedNormal(c.InitStd), c.EmbedDim
+	side := a.Side(imageSize)
+	if side < 1 {
+		return nil, fmt.Errorf("vit: images of %d pixels have no patch of %d", imageSize, a.PatchSize)
+	}
+	m := &Model{config: c, arch: a, store: s, grid: [2]int{side, side}}
+	normal, dim := layers.TruncatedNormal(c.InitStd), a.EmbedDim
 	m.embedding = ops.Embedding{Name: "pos_embed", Class: s.Param("cls_token", normal, 1, 1, dim), Grid: m.grid}
 	tokens := 1 + side*side
 	sincos := layers.Made(func() []float32 { return ops.SinCosPositions(1, dim, m.grid) })
-	switch c.PosEmbed {
+	switch a.PosEmbed {
 	case "fixed":
 		m.embedding.Fixed = s.Drawn("pos_embed", sincos, 1, tokens, dim)
 	case "sincos":
@@ -56,19 +61,19 @@ func newModel(c configs.Model, imageSize int, s *layers.Store) (*Model, error) {
 	case "learned":
 		m.embedding.Position = s.Param("pos_embed", normal, 1, tokens, dim)
 	default:
-		return nil, fmt.Errorf("vit: model.pos_embed: want learned, sincos or fixed, got %q", c.PosEmbed)
+		return nil, fmt.Errorf("vit: model.pos_embed: want learned, sincos or fixed, got %q", a.PosEmbed)
 	}
-	conv := layers.FanIn(c.InChans * c.PatchSize * c.PatchSize)
-	m.embed = layers.NewTokenEmbed(s, c.InChans, dim, c.PatchSize, conv, conv, 0)
-	m.blocks = NewBlocks(s, c, normal)
+	conv := layers.FanIn(c.InChans * a.PatchSize * a.PatchSize)
+	m.embed = layers.NewTokenEmbed(s, c.InChans, dim, a.PatchSize, conv, conv, 0)
+	m.blocks = NewBlocks(s, a, c.DropPathRate, normal)
 	// The order of the official state dicts.
 	name := m.finalNorm()
 	if name == "norm" {
-		m.norm = layers.NewLayerNorm(s, name, dim, c.NormEps)
+		m.norm = layers.NewLayerNorm(s, name, dim, a.NormEps)
 	}
 	m.head = layers.NewClassifier(s, dim, c.NumClasses, normal)
 	if name == "fc_norm" {
-		m.norm = layers.NewLayerNorm(s, name, dim, c.NormEps)
+		m.norm = layers.NewLayerNorm(s, name, dim, a.NormEps)
 	}
 	return m, nil
 }
@@ -76,20 +81,20 @@ func newModel(c configs.Model, imageSize int, s *layers.Store) (*Model, error) {
 // finalNorm is the name of the norm after the blocks. Before a pool over the class token
 // alone it is the same as after it.
 func (m *Model) finalNorm() string {
-	if m.config.GlobalPool && !m.config.NormBeforePool {
+	if m.arch.GlobalPool && !m.arch.NormBeforePool {
 		return "fc_norm"
 	}
 	return "norm"
 }
 
 // NewBlocks makes the blocks of a ViT, with linear layers initialised as given.
-func NewBlocks(s *layers.Store, c configs.Model, weights layers.Init) []*layers.Transformer {
+func NewBlocks(s *layers.Store, a Config, dropPathRate float64, weights layers.Init) []*layers.Transformer {
 	var blocks []*layers.Transformer
-	rates := layers.DropPathRates(c.DropPathRate, c.Depth)
-	for i := range c.Depth {
+	rates := layers.DropPathRates(dropPathRate, a.Depth)
+	for i := range a.Depth {
 		blocks = append(blocks, layers.NewTransformer(s, fmt.Sprintf("blocks.%d", i), layers.TransformerOptions{
-			Channels: c.EmbedDim, Hidden: int(float64(c.EmbedDim) * c.MLPRatio), Heads: c.NumHeads[0], QKVBias: c.QKVBias,
-			Eps1: c.NormEps, Eps2: c.NormEps, DropPath: layers.DropPath{Block: i, Rate: rates[i]}, Weights: weights,
+			Channels: a.EmbedDim, Hidden: int(float64(a.EmbedDim) * a.MLPRatio), Heads: a.NumHeads[0], QKVBias: a.QKVBias,
+			Eps1: a.NormEps, Eps2: a.NormEps, DropPath: layers.DropPath{Block: i, Rate: rates[i]}, Weights: weights,
 		}))
 	}
 	return blocks
@@ -106,6 +111,9 @@ func (m *Model) Classes() int { return m.config.NumClasses }
 
 // Config is the configuration that the model was made of.
 func (m *Model) Config() configs.Model { return m.config }
+
+// Arch has the sizes that only this family has.
+func (m *Model) Arch() Config { return m.arch }
 
 // Grid is the height and width in patches that the position embeddings are for.
 func (m *Model) Grid() [2]int { return m.grid }
@@ -137,10 +145,10 @@ func (m *Model) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error
 	p.Layer(len(m.blocks) + 1)
 	defer p.Within("head")()
 	from, to := 0, 1 // the class token
-	if m.config.GlobalPool {
+	if m.arch.GlobalPool {
 		from, to = 1, tokens
 	}
-	normFirst := m.config.GlobalPool && m.config.NormBeforePool
+	normFirst := m.arch.GlobalPool && m.arch.NormBeforePool
 	if normFirst {
 		if x, err = ops.Normalise(p.Tape, m.finalNorm(), x, m.norm); err != nil {
 			return nil, err
@@ -161,7 +169,7 @@ func (m *Model) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error
 // Family is what package graph knows of this kind of model.
 func Family() graph.Family {
 	return graph.Family{
-		Name: "vit",
+		Config: family(), Weights: weights(),
 		New: func(c configs.Model, imageSize int, s *layers.Store) (graph.Model, error) {
 			m, err := newModel(c, imageSize, s)
 			if err != nil {
@@ -170,7 +178,11 @@ func Family() graph.Family {
 			return m, nil
 		},
 		Counted: func(c configs.Model) configs.Model { // fixed position embeddings count as learned ones
-			c.PosEmbed = "learned"
+			a, ok := c.Arch.(Config)
+			if ok {
+				a.PosEmbed = "learned"
+				c.Arch = a
+			}
 			return c
 		},
 	}

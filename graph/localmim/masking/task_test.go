@@ -14,6 +14,7 @@ import (
 	"fasternet/configs"
 	"fasternet/data"
 	"fasternet/data/picture"
+	_ "fasternet/graph/families"
 	"fasternet/graph/localmim"
 	"fasternet/graph/localmim/masking"
 )

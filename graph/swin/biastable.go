@@ -1,8 +1,13 @@
-package model
+package swin
 
 import (
+	"fmt"
 	"math"
+	"slices"
 	"sort"
+	"strings"
+
+	"fasternet/graph/foreign"
 )
 
 // resizeTable makes a table of relative position bias [(2·from-1)², heads] for windows
@@ -69,4 +74,19 @@ func between(at []float64, x float64) share {
 		return share{left: i - 1}
 	}
 	return share{i - 1, 1, (x - at[i-1]) / (at[i] - at[i-1])}
+}
+
+// fit interpolates a table of position bias [(2·side-1)², heads] for windows of another
+// side.
+func fit(t foreign.Tensor, want []int, _ bool) (fitted foreign.Tensor, note string, ok bool) {
+	if !strings.HasSuffix(t.Name, ".relative_position_bias_table") || len(t.Shape) != 2 || t.Shape[1] != want[1] {
+		return t, "", false
+	}
+	from, to := foreign.SquareRoot(t.Shape[0]), foreign.SquareRoot(want[0])
+	if from%2 == 0 || to%2 == 0 {
+		return t, "", false
+	}
+	from, to = (from+1)/2, (to+1)/2
+	t.F32, t.Shape = resizeTable(t.F32, t.Shape[1], from, to), slices.Clone(want)
+	return t, fmt.Sprintf("%%d tables of position bias for windows of %d×%[1]d are interpolated for %d×%[2]d", from, to), true
 }

@@ -1,0 +1,67 @@
+package configs
+
+import (
+	"fmt"
+
+	"gopkg.in/yaml.v3"
+)
+
+// checkName says whether the family of the model is known.
+func (m Model) checkName() *problem {
+	if p := noFamily(); p != nil {
+		return p
+	}
+	return oneOf("model.name", m.Name, FamilyNames()...)
+}
+
+// check checks the keys that all models have, and has the family check its own.
+func (m Model) check() *problem {
+	if p := first(
+		m.checkName(),
+		within("model.drop_path_rate", m.DropPathRate, 0, 0.99),
+		within("model.init_std", m.InitStd, 0, 1),
+		atLeast("model.num_classes", m.NumClasses, 0),
+	); p != nil {
+		return p
+	}
+	if m.InChans != 1 && m.InChans != 3 {
+		return wrong("model.in_chans", "want 1 (grey) or 3 (RGB), got %d", m.InChans)
+	}
+	return m.Arch.Check(m)
+}
+
+// CheckImageSize says whether an image of that size keeps a pixel up to the
+// last stage.
+func (m Model) CheckImageSize(size int) error {
+	if p := m.checkImage("image size", size); p != nil {
+		return fmt.Errorf("%s: %s", p.key, p.text)
+	}
+	return nil
+}
+
+// checkImage says whether the family can compute images of a size.
+func (m Model) checkImage(key string, size int) *problem {
+	if a, ok := m.Arch.(ImageChecker); ok {
+		return a.CheckImage(key, size)
+	}
+	return nil
+}
+
+// YAML is the section as a file that has no other.
+func (m Model) YAML() (string, error) {
+	text, err := yaml.Marshal(struct {
+		Model Model `yaml:"model"`
+	}{m})
+	if err != nil {
+		return "", fmt.Errorf("config: %w", err)
+	}
+	return string(text), nil
+}
+
+// noFamily is a problem of the program: it has not registered any.
+func noFamily() *problem {
+	if len(families) > 0 {
+		return nil
+	}
+	return wrong("model.name", "no family of models is registered: a program must import fasternet/graph/families, or register its own")
+}

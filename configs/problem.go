@@ -1,0 +1,122 @@
+package configs
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Problem is a value that cannot be, with the key that it stands at.
+type Problem struct {
+	key, text string
+	others    []string
+}
+
+type problem = Problem
+
+// Wrong is a problem with a key, e.g. "model.depths". The text says what is wanted and what
+// is there; the place in the file is added to it.
+func Wrong(key, format string, args ...any) *Problem {
+	return &Problem{key: key, text: fmt.Sprintf(format, args...)}
+}
+
+func wrong(key, format string, args ...any) *problem { return Wrong(key, format, args...) }
+
+// With names the other keys, or sections, that a problem involves. If one of them is wrong
+// by itself, nobody knows whether there is a problem at all.
+func (p *Problem) With(keys ...string) *Problem {
+	p.others = append(p.others, keys...)
+	return p
+}
+
+func (p *problem) with(keys ...string) *problem { return p.With(keys...) }
+
+// First is the first problem that there is.
+func First(ps ...*Problem) *Problem { return first(ps...) }
+
+// AtLeast wants a number of least or more.
+func AtLeast(key string, v, least int) *Problem { return atLeast(key, v, least) }
+
+// Within wants a number from lo to hi.
+func Within(key string, v, lo, hi float64) *Problem { return within(key, v, lo, hi) }
+
+// OneOf wants one of the options.
+func OneOf(key, v string, options ...string) *Problem { return oneOf(key, v, options...) }
+
+func first(ps ...*problem) *problem {
+	for _, p := range ps {
+		if p != nil {
+			return p
+		}
+	}
+	return nil
+}
+
+func atLeast(key string, v, least int) *problem {
+	if v < least {
+		return wrong(key, "want %d or more, got %d", least, v)
+	}
+	return nil
+}
+
+func within(key string, v, lo, hi float64) *problem {
+	if v < lo || v > hi {
+		return wrong(key, "want a number from %v to %v, got %v", lo, hi, v)
+	}
+	return nil
+}
+
+func oneOf(key, v string, options ...string) *problem {
+	if slices.Contains(options, v) {
+		return nil
+	}
+	return wrong(key, "want %s, got %q%s", strings.Join(options, " or "), v, suggest(v, options))
+}
+
+// Checks of keys that several families have.
+
+// CheckHidden wants model.mlp_ratio to leave a hidden channel of model.embed_dim.
+func CheckHidden(embedDim int, ratio float64) *Problem {
+	if ratio <= 0 || int(float64(embedDim)*ratio) < 1 {
+		return wrong("model.mlp_ratio", "want a number above 0 that leaves a hidden channel or more, got %v", ratio).with("model.embed_dim")
+	}
+	return nil
+}
+
+// CheckDepths checks model.depths, the number of blocks of stages.
+func CheckDepths(depths []int, example string) *Problem {
+	if len(depths) < 1 {
+		return wrong("model.depths", "want the number of blocks of 1 to %d stages, e.g. %s, got no stages", mostStages, example)
+	}
+	for i, d := range depths {
+		if d < 1 {
+			return wrong("model.depths", "want 1 block or more a stage, stage %d has %d", i+1, d)
+		}
+	}
+	return nil
+}
+
+// Doubling are the channels of stages, each of which has twice as many as the one before.
+func Doubling(embedDim, stages int) []int {
+	dims := make([]int, stages)
+	for i := range dims {
+		dims[i] = embedDim << i
+	}
+	return dims
+}
+
+// CheckDoubling wants the channels of the last of the stages to be within the limit.
+func CheckDoubling(embedDim, stages int) *Problem {
+	if embedDim<<(max(stages, 1)-1) > mostChannels {
+		return wrong("model.embed_dim", "%d channels would be %d in the last of %d stages: want %d or less there", embedDim, embedDim<<(stages-1), stages, mostChannels).with("model.depths")
+	}
+	return nil
+}
+
+// CheckHeads wants the channels of a stage, counted from 0, to be divided among the heads.
+func CheckHeads(heads, stage, dim int) *Problem {
+	if heads < 1 || dim%heads != 0 {
+		return wrong("model.num_heads", "want a divisor of the %d channels of stage %d, got %d", dim, stage+1, heads).with("model.embed_dim", "model.depths")
+	}
+	return nil
+}

@@ -1,0 +1,5 @@
+package fasternet
+
+import "fasternet/graph"
+
+func init() { graph.Register(Family()) }

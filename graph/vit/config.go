@@ -1,0 +1,132 @@
+package vit
+
+import (
+	_ "embed"
+
+	"fasternet/configs"
+)
+
+// Name is the value of model.name.
+const Name = "vit"
+
+// Config is what the section model of a ViT has besides the keys of all models. The names
+// are those of the official configs.
+type Config struct {
+	EmbedDim       int           `yaml:"embed_dim" most:"65536"`
+	Depth          int           `yaml:"depth" most:"1024"` // blocks
+	NumHeads       configs.Heads `yaml:"num_heads,flow" most:"4096" longest:"8"`
+	MLPRatio       float64       `yaml:"mlp_ratio" most:"64"`
+	PatchSize      int           `yaml:"patch_size" most:"1024"` // of the embedding
+	QKVBias        bool          `yaml:"qkv_bias"`
+	GlobalPool     bool          `yaml:"global_pool"`      // mean of the patches, not the class token
+	PosEmbed       string        `yaml:"pos_embed"`        // learned, sincos (learned from there on) or fixed (sincos)
+	NormBeforePool bool          `yaml:"norm_before_pool"` // final norm on every token, not on their mean
+	NormEps        float64       `yaml:"norm_eps"`
+}
+
+//go:embed config.go
+var source string
+
+// family is the section of a file that has no other keys: ViT-B.
+func family() configs.Family {
+	return configs.Family{Name: Name, Title: "ViT", Source: source, Default: func() configs.Model {
+		return configs.Model{
+			Arch: Config{
+				EmbedDim: 768, Depth: 12, NumHeads: configs.Heads{12}, MLPRatio: 4, PatchSize: 16, QKVBias: true, GlobalPool: true,
+				PosEmbed: "learned", NormEps: 1e-6,
+			},
+			InitStd: 0.02, InChans: 3,
+		}
+	}}
+}
+
+// Check is part of [configs.Arch].
+func (c Config) Check(configs.Model) *configs.Problem {
+	if p := configs.First(
+		configs.AtLeast("model.embed_dim", c.EmbedDim, 1),
+		configs.AtLeast("model.patch_size", c.PatchSize, 1),
+		configs.CheckHidden(c.EmbedDim, c.MLPRatio),
+		configs.AtLeast("model.depth", c.Depth, 1),
+		configs.OneOf("model.pos_embed", c.PosEmbed, "learned", "sincos", "fixed"),
+		configs.Within("model.norm_eps", c.NormEps, 1e-12, 1),
+	); p != nil {
+		return p
+	}
+	if len(c.NumHeads) != 1 {
+		return configs.Wrong("model.num_heads", "want one number, got %v", []int(c.NumHeads))
+	}
+	if c.PosEmbed != "learned" && c.EmbedDim%4 != 0 {
+		return configs.Wrong("model.embed_dim", "want a multiple of 4 for sine-cosine position embeddings, got %d", c.EmbedDim).With("model.pos_embed")
+	}
+	return configs.CheckHeads(c.NumHeads[0], 0, c.EmbedDim)
+}
+
+// CheckImage is part of [configs.ImageChecker]: an image is cut into whole patches.
+func (c Config) CheckImage(key string, size int) *configs.Problem {
+	if size < c.PatchSize || size%c.PatchSize != 0 {
+		return configs.Wrong(key, "want a multiple of patch_size (%d), got %d", c.PatchSize, size).With("model.name", "model.patch_size")
+	}
+	return nil
+}
+
+// Side is the side of the grid of patches for an image of the given height or width.
+func (c Config) Side(image int) int { return image / c.PatchSize }
+
+// Stages is part of [configs.Staged].
+func (c Config) Stages() (what string, n int) { return "blocks", c.Depth }
+
+// Blocks is part of [configs.Staged].
+func (c Config) Blocks() int { return c.Depth }
+
+// Outputs is part of [configs.Sized]: of the products within a block, or of its attention.
+func (c Config) Outputs(size int) float64 {
+	tokens := float64(c.Side(size)) * float64(c.Side(size))
+	return tokens * max(float64(c.EmbedDim)*max(c.MLPRatio, 3), tokens*float64(c.NumHeads[0]))
+}
+
+// FillMIM is part of [configs.Maskable].
+func (c Config) FillMIM(m *configs.MIM) {
+	if len(m.Taps) == 0 {
+		m.Taps = []int{2, 4, c.Depth - 2, c.Depth}
+	}
+	if m.DecoderHeads == 0 {
+		m.DecoderHeads = 8
+	}
+	if m.MaskUnit == 0 {
+		m.MaskUnit = c.PatchSize
+	}
+	if len(m.DecoderDim) == 0 {
+		m.DecoderDim = configs.Heads{256}
+	}
+	if m.MaskPer == "" {
+		m.MaskPer = "sample"
+	}
+	if len(m.Scales) == 0 && len(m.Taps) == 4 {
+		m.Scales = []float64{4, 2, 1, 0.5}
+	}
+}
+
+// Taps is part of [configs.Maskable].
+func (c Config) Taps() (what string, n int) { return "blocks", c.Depth }
+
+// Tap is part of [configs.Maskable].
+func (c Config) Tap(int) (dim, patch int) { return c.EmbedDim, c.PatchSize }
+
+// MaskUnit is part of [configs.Maskable].
+func (c Config) MaskUnit() (least int, why string) { return c.PatchSize, "patches of" }
+
+// Visible is part of [configs.Maskable]: ⌊(1-ratio)·n⌋, as published.
+func (c Config) Visible(n int, ratio float64) int { return int(float64(n) * (1 - ratio)) }
+
+// CheckMIM is part of [configs.Maskable].
+func (c Config) CheckMIM(m configs.MIM) *configs.Problem {
+	switch {
+	case m.MaskUnit != c.PatchSize:
+		return configs.Wrong("mim.mask_unit", "a ViT is masked by patches: want patch_size (%d), got %d", c.PatchSize, m.MaskUnit)
+	case m.MaskPer != "sample":
+		return configs.Wrong("mim.mask_per", "a ViT is masked per sample, got %q", m.MaskPer)
+	case c.EmbedDim%4 != 0:
+		return configs.Wrong("model.embed_dim", "want a multiple of 4 for sine-cosine position embeddings, got %d", c.EmbedDim)
+	}
+	return nil
+}

@@ -1,0 +1,5 @@
+package vit
+
+import "fasternet/graph"
+
+func init() { graph.Register(Family()) }
