@@ -51,7 +51,7 @@ func checkPath(to string) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }() // of the system, which clears it
 	cmd := exec.Command(goProgram(), "mod", "init", "--", to)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOWORK=off")

@@ -167,7 +167,7 @@ func isAlphanumeric(c byte) bool {
 
 var (
 	// What stands before a module path and makes it one by itself, whatever comes after.
-	named = regexp.MustCompile("(?:\\bgo (?:get|install|mod init|mod edit -module)[ =]|-(?:replace|require|droprequire|dropreplace)[ =])$")
+	named = regexp.MustCompile(`(?:\bgo (?:get|install|mod init|mod edit -module)[ =]|-(?:replace|require|droprequire|dropreplace)[ =])$`)
 	// What stands before or after it in a directive of go.mod.
 	directive = regexp.MustCompile(`\breplace $`)
 	required  = regexp.MustCompile(`\brequire $`)

@@ -218,7 +218,7 @@ func TestKnowsNothingOf(t *testing.T) {
 		prefix, tree := strings.CutSuffix(c.who, "*")
 		found := false
 		for name, list := range packages {
-			if name != prefix && !(tree && strings.HasPrefix(name, prefix+"/")) || slices.Contains(c.except, name) {
+			if slices.Contains(c.except, name) || name != prefix && (!tree || !strings.HasPrefix(name, prefix+"/")) {
 				continue
 			}
 			found = true
