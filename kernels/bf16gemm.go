@@ -149,7 +149,7 @@ func (k *Set) addTNHalf(c Matrix, a *float32, lda, outerA int, b *float32, ldb, 
 	}
 }
 
-// transposedHalf is the factor A of Aᵀ·B in the form that the path in use reads.
+// transposedHalf is the factor A of Aᵀ·B in the form that the path of its kernels reads.
 type transposedHalf struct {
 	kernels             *Set
 	rows, count, stride int       // of Aᵀ; pairs
