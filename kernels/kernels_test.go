@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -768,18 +770,43 @@ func TestPackedForOthers(t *testing.T) {
 	}
 }
 
-// Pools of several variants work at the same time, each with its own.
+// Pools of several variants work at the same time, and each computes the bits of its own
+// variant.
 func TestPoolsOfSeveralVariants(t *testing.T) {
+	const rows, inner, cols, block = 96, 70, 50, 8
+	r := rand.New(rand.NewPCG(1, 2))
+	a, b := newGuarded(r, rows, inner), newGuarded(r, inner, cols)
+	product := func(pool *Pool) []float32 {
+		k, c := pool.Kernels(), NewMatrix(make([]float32, rows*cols), rows, cols)
+		packed := k.NewPacked(inner, cols, FP32)
+		packed.Pack(b.Matrix)
+		pool.Run(rows/block, func(_, i int) {
+			k.Gemm(c.Slice(i*block, (i+1)*block), 1, a.Slice(i*block, (i+1)*block), packed, Matrix{})
+		})
+		return c.Data
+	}
+	var pools []*Pool
+	var want [][]float32
 	for _, v := range Available() {
-		t.Run(string(v), func(t *testing.T) {
-			t.Parallel()
-			pool := withPath(t, v, "").NewPool(2)
-			defer pool.Close()
-			if got := pool.Kernels().Variant(); got != v {
-				t.Errorf("the pool has the kernels of %s", got)
+		pool := withPath(t, v, "").NewPool(2)
+		defer pool.Close()
+		if got := pool.Kernels().Variant(); got != v {
+			t.Errorf("the pool has the kernels of %s, want %s", got, v)
+		}
+		pools, want = append(pools, pool), append(want, product(pool))
+	}
+	var all sync.WaitGroup
+	for i, pool := range pools {
+		all.Go(func() {
+			for range 50 {
+				if !slices.Equal(product(pool), want[i]) {
+					t.Errorf("%v: a product is another one next to those of other variants", pool.Kernels())
+					return
+				}
 			}
 		})
 	}
+	all.Wait()
 	pool := NewPool(1)
 	defer pool.Close()
 	if pool.Kernels() != Default() {
