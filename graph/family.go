@@ -95,6 +95,17 @@ func fromStore(c configs.Model, imageSize int, s *layers.Store) (Model, error) {
 	return f.make(c, imageSize, s)
 }
 
+// Maker is a function for New of a [Family] of one that returns the type of the family.
+func Maker[M Model](make func(c configs.Model, imageSize int, s *layers.Store) (M, error)) func(configs.Model, int, *layers.Store) (Model, error) {
+	return func(c configs.Model, imageSize int, s *layers.Store) (Model, error) {
+		m, err := make(c, imageSize, s)
+		if err != nil { // not the nil of a type, which would be an interface that is not nil
+			return nil, err
+		}
+		return m, nil
+	}
+}
+
 // Make makes a model of a family, of a known type.
 func Make[M Model](f Family, c configs.Model, imageSize int, s *layers.Store) (m M, err error) {
 	c.Name = f.Config.Name

@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"fasternet/configs"
 	"fasternet/layers"
 
 	"gorgonia.org/gorgonia"
@@ -17,3 +18,33 @@ type Model interface {
 	Channels() int
 	Classes() int
 }
+
+// Base is what all families have: embed it in the type of a model. A is the part of the
+// configuration that belongs to the family.
+type Base[A configs.Arch] struct {
+	store  *layers.Store
+	config configs.Model
+	arch   A
+}
+
+// NewBase is the base of a model that puts its parameters and buffers into a store. The
+// error is for a configuration of another family.
+func NewBase[A configs.Arch](c configs.Model, s *layers.Store) (Base[A], error) {
+	arch, err := configs.ArchOf[A](c)
+	return Base[A]{s, c, arch}, err
+}
+
+// Store is part of [Model].
+func (b *Base[A]) Store() *layers.Store { return b.store }
+
+// Channels is part of [Model].
+func (b *Base[A]) Channels() int { return b.config.InChans }
+
+// Classes is part of [Model].
+func (b *Base[A]) Classes() int { return b.config.NumClasses }
+
+// Config is the configuration that the model was made of.
+func (b *Base[A]) Config() configs.Model { return b.config }
+
+// Arch is the part of the configuration that only this family has.
+func (b *Base[A]) Arch() A { return b.arch }

@@ -3,9 +3,8 @@ package fasternet
 import (
 	"fmt"
 
-	"fasternet/graph"
-
 	"fasternet/configs"
+	"fasternet/graph"
 	"fasternet/kernels"
 	"fasternet/layers"
 
@@ -15,10 +14,8 @@ import (
 // Model is the backbone of Chen et al., "Run, Don't Walk" (CVPR 2023) with
 // its classifier.
 type Model struct {
-	config configs.Model
-	arch   Config
+	graph.Base[Config]
 	act    kernels.Activation
-	store  *layers.Store
 	embed  *layers.PatchConv
 	stages [][]*layers.Block
 	merges []*layers.PatchConv // between the stages
@@ -33,15 +30,16 @@ func New(c configs.Model, seed uint64) (*Model, error) {
 }
 
 func newModel(c configs.Model, _ int, s *layers.Store) (*Model, error) {
-	a, err := configs.ArchOf[Config](c)
+	base, err := graph.NewBase[Config](c, s)
 	if err != nil {
 		return nil, err
 	}
+	a := base.Arch()
 	act, err := kernels.ParseActivation(a.ActLayer)
 	if err != nil {
 		return nil, fmt.Errorf("fasternet: model.act_layer: %w", err)
 	}
-	m := &Model{config: c, arch: a, act: act, store: s}
+	m := &Model{Base: base, act: act}
 	dims := a.StageDims()
 	rates := layers.DropPathRates(c.DropPathRate, a.Blocks())
 	m.embed = layers.NewPatchEmbed(s, c.InChans, dims[0], a.PatchSize, a.PatchStride)
@@ -63,21 +61,6 @@ func newModel(c configs.Model, _ int, s *layers.Store) (*Model, error) {
 	m.head = layers.NewHead(s, dims[len(dims)-1], a.FeatureDim, c.NumClasses, act)
 	return m, nil
 }
-
-// Store is part of [graph.Model].
-func (m *Model) Store() *layers.Store { return m.store }
-
-// Channels is part of [graph.Model].
-func (m *Model) Channels() int { return m.config.InChans }
-
-// Classes is part of [graph.Model].
-func (m *Model) Classes() int { return m.config.NumClasses }
-
-// Config is the configuration that the model was made of.
-func (m *Model) Config() configs.Model { return m.config }
-
-// Arch has the sizes that only this family has.
-func (m *Model) Arch() Config { return m.arch }
 
 // Forward is part of [graph.Model].
 func (m *Model) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
@@ -114,12 +97,6 @@ func (m *Model) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error
 func Family() graph.Family {
 	return graph.Family{
 		Config: family(), Weights: weights(),
-		New: func(c configs.Model, imageSize int, s *layers.Store) (graph.Model, error) {
-			m, err := newModel(c, imageSize, s)
-			if err != nil {
-				return nil, err
-			}
-			return m, nil
-		},
+		New: graph.Maker(newModel),
 	}
 }

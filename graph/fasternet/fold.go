@@ -17,14 +17,14 @@ func NewFolded(c configs.Model) (*Model, error) {
 }
 
 // Folded is part of [graph.Foldable].
-func (m *Model) Folded() bool { return m.store.Folded }
+func (m *Model) Folded() bool { return m.Store().Folded }
 
 // Fold is part of [graph.Foldable].
 func (m *Model) Fold() (graph.Model, error) {
 	if m.Folded() {
 		return m, nil
 	}
-	f, err := NewFolded(m.config)
+	f, err := NewFolded(m.Config())
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +38,7 @@ func (m *Model) Refold(folded graph.Model) error {
 	switch {
 	case ok && f == m:
 		return nil
-	case !ok || !f.Folded() || m.Folded() || !reflect.DeepEqual(f.config, m.config):
+	case !ok || !f.Folded() || m.Folded() || !reflect.DeepEqual(f.Config(), m.Config()):
 		return errors.New("fasternet: Refold of a model that is not the folded form of this one")
 	}
 	m.foldInto(f)

@@ -10,7 +10,7 @@ import (
 // ForSize is part of [graph.Sized]: the tables of position bias lose the places that windows
 // of a smaller map do not have. Windows larger than the tables are an error.
 func (m *Model) ForSize(imageSize int) (graph.Model, error) {
-	sides, changed := windowSides(m.arch, imageSize), false
+	sides, changed := windowSides(m.Arch(), imageSize), false
 	for i, s := range m.stages {
 		if sides[i] > s.Side {
 			return nil, fmt.Errorf("swin: for images of %d pixels the windows of stage %d are of %d×%[3]d tokens, but the model was made for a size at which they are of %d×%[4]d: "+
@@ -21,11 +21,11 @@ func (m *Model) ForSize(imageSize int) (graph.Model, error) {
 	if !changed {
 		return m, nil
 	}
-	to, err := New(m.config, imageSize, 0)
+	to, err := New(m.Config(), imageSize, 0)
 	if err != nil {
 		return nil, err
 	}
-	to.store.CopyFrom(m.store, func(name string, src []float32) []float32 {
+	to.Store().CopyFrom(m.Store(), func(name string, src []float32) []float32 {
 		var stage int
 		if !strings.HasSuffix(name, ".relative_position_bias_table") {
 			return src
@@ -33,7 +33,7 @@ func (m *Model) ForSize(imageSize int) (graph.Model, error) {
 		if _, err := fmt.Sscanf(name, "layers.%d.", &stage); err != nil {
 			return src
 		}
-		return middle(src, m.stages[stage].Side, sides[stage], m.arch.NumHeads[stage])
+		return middle(src, m.stages[stage].Side, sides[stage], m.Arch().NumHeads[stage])
 	})
 	return to, nil
 }

@@ -3,9 +3,8 @@ package swin
 import (
 	"fmt"
 
-	"fasternet/graph"
-
 	"fasternet/configs"
+	"fasternet/graph"
 	"fasternet/layers"
 	"fasternet/ops"
 
@@ -17,9 +16,7 @@ import (
 // fine-tunes it: the mean over the tokens comes before the final norm, or
 // behind it (norm_before_pool) as in the original.
 type Model struct {
-	config configs.Model
-	arch   Config
-	store  *layers.Store
+	graph.Base[Config]
 	embed  *layers.TokenEmbed
 	stages []Stage
 	norm   *ops.LayerNorm
@@ -45,11 +42,12 @@ func New(c configs.Model, imageSize int, seed uint64) (*Model, error) {
 }
 
 func newModel(c configs.Model, imageSize int, s *layers.Store) (*Model, error) {
-	a, err := configs.ArchOf[Config](c)
+	base, err := graph.NewBase[Config](c, s)
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{config: c, arch: a, store: s}
+	a := base.Arch()
+	m := &Model{Base: base}
 	normal := layers.TruncatedNormal(c.InitStd)
 	conv := layers.FanIn(c.InChans * a.PatchSize * a.PatchSize)
 	eps := 0.0
@@ -101,21 +99,6 @@ func windowSides(a Config, imageSize int) []int {
 	}
 	return sides
 }
-
-// Store is part of [graph.Model].
-func (m *Model) Store() *layers.Store { return m.store }
-
-// Channels is part of [graph.Model].
-func (m *Model) Channels() int { return m.config.InChans }
-
-// Classes is part of [graph.Model].
-func (m *Model) Classes() int { return m.config.NumClasses }
-
-// Config is the configuration that the model was made of.
-func (m *Model) Config() configs.Model { return m.config }
-
-// Arch has the sizes that only this family has.
-func (m *Model) Arch() Config { return m.arch }
 
 // Shift is that of every second block, for a map of a stage: none if the map is
 // one window.
@@ -176,7 +159,7 @@ func (m *Model) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error
 	p.Layer(layer + 1)
 	defer p.Within("head")()
 	norm := func() { x, err = ops.Normalise(p.Tape, "norm", x, m.norm) }
-	if m.arch.NormBeforePool {
+	if m.Arch().NormBeforePool {
 		if norm(); err != nil {
 			return nil, err
 		}
@@ -185,7 +168,7 @@ func (m *Model) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error
 		return nil, err
 	}
 	p.TapPooled(x)
-	if !m.arch.NormBeforePool {
+	if !m.Arch().NormBeforePool {
 		if norm(); err != nil {
 			return nil, err
 		}
@@ -197,12 +180,6 @@ func (m *Model) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error
 func Family() graph.Family {
 	return graph.Family{
 		Config: family(), Weights: weights(),
-		New: func(c configs.Model, imageSize int, s *layers.Store) (graph.Model, error) {
-			m, err := newModel(c, imageSize, s)
-			if err != nil {
-				return nil, err
-			}
-			return m, nil
-		},
+		New: graph.Maker(newModel),
 	}
 }

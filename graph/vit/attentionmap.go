@@ -15,7 +15,7 @@ import (
 // the mean over them. What is read of the class token is missing from the sum of 1. It
 // computes with k.
 func (m *Model) AttentionMaps(k *kernels.Set, tokens []float32, images int) ([]float32, error) {
-	c := m.arch.EmbedDim
+	c := m.Arch().EmbedDim
 	if images < 1 || len(tokens)%(images*c) != 0 || len(tokens) < 2*images*c {
 		return nil, fmt.Errorf("vit: %d values are not the tokens of %d images in %d channels", len(tokens), images, c)
 	}
@@ -23,7 +23,7 @@ func (m *Model) AttentionMaps(k *kernels.Set, tokens []float32, images int) ([]f
 	a := &m.blocks[len(m.blocks)-1].Attention
 	depth := c / a.Heads
 	first, readers := 0, 1 // the class token
-	if m.arch.GlobalPool {
+	if m.Arch().GlobalPool {
 		first, readers = 1, n // those behind it
 	}
 	out := make([]float32, images*a.Heads*(n-1))

@@ -66,7 +66,7 @@ func TestAttentionMaps(t *testing.T) {
 }
 
 func referenceAttention(net *Model, tokens []float32, images int) []float64 {
-	a, c := net.blocks[len(net.blocks)-1].Attention, net.arch.EmbedDim
+	a, c := net.blocks[len(net.blocks)-1].Attention, net.Arch().EmbedDim
 	n, d := len(tokens)/images/c, c/a.Heads
 	var out []float64
 	for image := range images {
@@ -92,7 +92,7 @@ func referenceAttention(net *Model, tokens []float32, images int) []float64 {
 		for h := range a.Heads {
 			mean := make([]float64, n)
 			readers := qkv[:1]
-			if net.arch.GlobalPool {
+			if net.Arch().GlobalPool {
 				readers = qkv[1:]
 			}
 			for _, q := range readers {

@@ -9,25 +9,25 @@ import (
 
 // ForSize is part of [graph.Sized]: the position embeddings are interpolated.
 func (m *Model) ForSize(imageSize int) (graph.Model, error) {
-	if side := m.arch.Side(imageSize); m.grid == [2]int{side, side} {
+	if side := m.Arch().Side(imageSize); m.grid == [2]int{side, side} {
 		return m, nil
 	}
-	to, err := New(m.config, imageSize, 0)
+	to, err := New(m.Config(), imageSize, 0)
 	if err != nil {
 		return nil, err
 	}
-	to.store.CopyFrom(m.store, func(name string, src []float32) []float32 {
+	to.Store().CopyFrom(m.Store(), func(name string, src []float32) []float32 {
 		if name != "pos_embed" {
 			return src
 		}
-		return ops.ResizePositions(src, 1, m.arch.EmbedDim, m.grid, to.grid, ops.Antialiased)
+		return ops.ResizePositions(src, 1, m.Arch().EmbedDim, m.grid, to.grid, ops.Antialiased)
 	})
 	return to, nil
 }
 
 // SizeNote is part of [graph.Sized].
 func (m *Model) SizeNote(imageSize int) string {
-	from, to := m.grid[0], m.arch.Side(imageSize)
+	from, to := m.grid[0], m.Arch().Side(imageSize)
 	if from == to {
 		return ""
 	}

@@ -3,9 +3,8 @@ package vit
 import (
 	"fmt"
 
-	"fasternet/graph"
-
 	"fasternet/configs"
+	"fasternet/graph"
 	"fasternet/layers"
 	"fasternet/ops"
 
@@ -17,9 +16,7 @@ import (
 // classifier sees the mean of the patches (global_pool) or the class token. The
 // final norm works on this vector, or on every token before the pool (norm_before_pool).
 type Model struct {
-	config    configs.Model
-	arch      Config
-	store     *layers.Store
+	graph.Base[Config]
 	grid      [2]int // that the position embeddings are for
 	embed     *layers.TokenEmbed
 	embedding ops.Embedding
@@ -40,15 +37,16 @@ func New(c configs.Model, imageSize int, seed uint64) (*Model, error) {
 }
 
 func newModel(c configs.Model, imageSize int, s *layers.Store) (*Model, error) {
-	a, err := configs.ArchOf[Config](c)
+	base, err := graph.NewBase[Config](c, s)
 	if err != nil {
 		return nil, err
 	}
+	a := base.Arch()
 	side := a.Side(imageSize)
 	if side < 1 {
 		return nil, fmt.Errorf("vit: images of %d pixels have no patch of %d", imageSize, a.PatchSize)
 	}
-	m := &Model{config: c, arch: a, store: s, grid: [2]int{side, side}}
+	m := &Model{Base: base, grid: [2]int{side, side}}
 	normal, dim := layers.TruncatedNormal(c.InitStd), a.EmbedDim
 	m.embedding = ops.Embedding{Name: "pos_embed", Class: s.Param("cls_token", normal, 1, 1, dim), Grid: m.grid}
 	tokens := 1 + side*side
@@ -81,7 +79,7 @@ func newModel(c configs.Model, imageSize int, s *layers.Store) (*Model, error) {
 // finalNorm is the name of the norm after the blocks. Before a pool over the class token
 // alone it is the same as after it.
 func (m *Model) finalNorm() string {
-	if m.arch.GlobalPool && !m.arch.NormBeforePool {
+	if m.Arch().GlobalPool && !m.Arch().NormBeforePool {
 		return "fc_norm"
 	}
 	return "norm"
@@ -99,21 +97,6 @@ func NewBlocks(s *layers.Store, a Config, dropPathRate float64, weights layers.I
 	}
 	return blocks
 }
-
-// Store is part of [graph.Model].
-func (m *Model) Store() *layers.Store { return m.store }
-
-// Channels is part of [graph.Model].
-func (m *Model) Channels() int { return m.config.InChans }
-
-// Classes is part of [graph.Model].
-func (m *Model) Classes() int { return m.config.NumClasses }
-
-// Config is the configuration that the model was made of.
-func (m *Model) Config() configs.Model { return m.config }
-
-// Arch has the sizes that only this family has.
-func (m *Model) Arch() Config { return m.arch }
 
 // Grid is the height and width in patches that the position embeddings are for.
 func (m *Model) Grid() [2]int { return m.grid }
@@ -145,10 +128,10 @@ func (m *Model) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error
 	p.Layer(len(m.blocks) + 1)
 	defer p.Within("head")()
 	from, to := 0, 1 // the class token
-	if m.arch.GlobalPool {
+	if m.Arch().GlobalPool {
 		from, to = 1, tokens
 	}
-	normFirst := m.arch.GlobalPool && m.arch.NormBeforePool
+	normFirst := m.Arch().GlobalPool && m.Arch().NormBeforePool
 	if normFirst {
 		if x, err = ops.Normalise(p.Tape, m.finalNorm(), x, m.norm); err != nil {
 			return nil, err
@@ -170,13 +153,7 @@ func (m *Model) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error
 func Family() graph.Family {
 	return graph.Family{
 		Config: family(), Weights: weights(),
-		New: func(c configs.Model, imageSize int, s *layers.Store) (graph.Model, error) {
-			m, err := newModel(c, imageSize, s)
-			if err != nil {
-				return nil, err
-			}
-			return m, nil
-		},
+		New: graph.Maker(newModel),
 		Counted: func(c configs.Model) configs.Model { // fixed position embeddings count as learned ones
 			a, ok := c.Arch.(Config)
 			if ok {
