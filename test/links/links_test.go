@@ -1,0 +1,304 @@
+// Package links_test looks whether what the pages name exists: links and anchors, files,
+// packages, names in Go, tests and targets of make.
+package links_test
+
+import (
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var root = filepath.Join("..", "..")
+
+// A text is a file that names others. Its name is relative to the root, with slashes.
+type text struct {
+	name, content string
+}
+
+// texts are the files of the repository for which want is true.
+func texts(t *testing.T, want func(name string) bool) []text {
+	t.Helper()
+	var all []text
+	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			if base := d.Name(); name != root && (base == "testdata" || base == "dist" || base == "runs" || base == "node_modules" || base[0] == '.' && base != ".github") {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		rel, err := filepath.Rel(root, name)
+		if err != nil {
+			return err
+		}
+		rel = filepath.ToSlash(rel)
+		if !want(rel) || !d.Type().IsRegular() {
+			return nil
+		}
+		content, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		all = append(all, text{rel, string(content)})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func isPage(name string) bool { return path.Ext(name) == ".md" }
+
+// isScript is true for what names files in comments and commands, but is not Go.
+func isScript(name string) bool {
+	switch path.Ext(name) {
+	case ".sh", ".py", ".yaml", ".yml", ".sbatch":
+		return true
+	}
+	base := path.Base(name)
+	return base == "Makefile" || base == "Containerfile"
+}
+
+func exists(name string) bool {
+	_, err := os.Stat(filepath.Join(root, filepath.FromSlash(name)))
+	return err == nil
+}
+
+var (
+	fence    = regexp.MustCompile("(?ms)^ *```.*?^ *```")
+	span     = regexp.MustCompile("`[^`]+`")
+	link     = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	heading  = regexp.MustCompile(`(?m)^#+ +(.+?) *#*$`)
+	noAnchor = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
+)
+
+// anchors are the anchors of a page, as GitHub makes them of the headings.
+func anchors(page string) map[string]bool {
+	found := map[string]bool{}
+	for _, m := range heading.FindAllStringSubmatch(fence.ReplaceAllString(page, ""), -1) {
+		title := link.ReplaceAllString(m[1], "]")
+		found[strings.ReplaceAll(noAnchor.ReplaceAllString(strings.ToLower(title), ""), " ", "-")] = true
+	}
+	return found
+}
+
+// deadLinks are the relative links of a page that lead nowhere.
+func deadLinks(page text, read func(name string) (string, bool)) []string {
+	var dead []string
+	prose := span.ReplaceAllString(fence.ReplaceAllString(page.content, ""), "")
+	for _, m := range link.FindAllStringSubmatch(prose, -1) {
+		target, anchor, _ := strings.Cut(m[1], "#")
+		if strings.Contains(target, ":") {
+			continue // of the web
+		}
+		name := page.name
+		if target != "" {
+			name = path.Join(path.Dir(page.name), target)
+		}
+		content, ok := read(name)
+		if target == "" {
+			content, ok = page.content, true
+		}
+		if !ok || anchor != "" && !anchors(content)[anchor] {
+			dead = append(dead, m[1])
+		}
+	}
+	return dead
+}
+
+func TestLinks(t *testing.T) {
+	pages := texts(t, isPage)
+	if len(pages) < 15 {
+		t.Fatalf("only %d pages found", len(pages))
+	}
+	read := func(name string) (string, bool) {
+		content, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(name)))
+		return string(content), err == nil || exists(name)
+	}
+	for _, page := range pages {
+		for _, dead := range deadLinks(page, read) {
+			t.Errorf("%s: the link (%s) leads nowhere", page.name, dead)
+		}
+	}
+}
+
+func TestDeadLinks(t *testing.T) {
+	files := map[string]string{
+		"docs/a.md": "# A title, `with` (signs) – and more\n\n```sh\n# no title\n```\n\n## Second\n",
+		"x.png":     "",
+	}
+	read := func(name string) (string, bool) {
+		content, ok := files[name]
+		return content, ok
+	}
+	for _, c := range []struct{ name, page, want string }{
+		{"file", "[a](docs/a.md) and ![x](x.png)", ""},
+		{"web", "[a](https://example.org/docs/b.md)", ""},
+		{"no file", "[a](docs/b.md)", "docs/b.md"},
+		{"anchor", "[a](docs/a.md#second) [b](docs/a.md#a-title-with-signs--and-more)", ""},
+		{"no anchor", "[a](docs/a.md#third)", "docs/a.md#third"},
+		{"no anchor in code", "[a](docs/a.md#no-title)", "docs/a.md#no-title"},
+		{"own anchor", "## Mine\n[a](#mine) [b](#yours)", "#yours"},
+		{"in code", "`[a](docs/b.md)`\n```\n[a](docs/b.md)\n```\n", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := strings.Join(deadLinks(text{"page.md", c.page}, read), " "); got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+// folders are the folders at the top: a path that begins with one is meant to be ours.
+func folders(t *testing.T) []string {
+	t.Helper()
+	entries, err := os.ReadDir(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		if e.IsDir() && e.Name()[0] != '.' {
+			names = append(names, e.Name())
+		}
+	}
+	return names
+}
+
+// file finds paths with the ending of a source. What is before it must not belong to a longer path.
+var file = regexp.MustCompile(`(?:^|[^\w./$~*>}…-])((?:\.\./)*[\w-]+(?:/[\w.-]+)*/[\w.-]+\.(?:go|md|sh|py|ya?ml|s|pgo|sbatch|svg))\b`)
+
+// missingFiles are the files that a text names and that are neither below the root nor next to the text.
+func missingFiles(from text, top []string, exists func(string) bool) []string {
+	var missing []string
+	for _, m := range file.FindAllStringSubmatch(from.content, -1) {
+		below, _, _ := strings.Cut(m[1], "/")
+		if below != ".." && !slices.Contains(top, below) {
+			continue // of somebody else
+		}
+		if !exists(path.Clean(m[1])) && !exists(path.Join(path.Dir(from.name), m[1])) {
+			missing = append(missing, m[1])
+		}
+	}
+	return missing
+}
+
+// folder is a path without an ending, alone in a code span: a package or another folder.
+var folder = regexp.MustCompile("`((?:[a-z0-9_-]+/)+[a-z0-9_-]+)/?`")
+
+// missingFolders are the folders that a page names and that are not there.
+func missingFolders(page text, top []string, exists func(string) bool) []string {
+	var missing []string
+	for _, m := range folder.FindAllStringSubmatch(fence.ReplaceAllString(page.content, ""), -1) {
+		below, _, _ := strings.Cut(m[1], "/")
+		if slices.Contains(top, below) && below != "testdata" && !exists(m[1]) { // many packages have a testdata
+			missing = append(missing, m[1])
+		}
+	}
+	return missing
+}
+
+// goCommand is a call of the go command; argument a package of it.
+var (
+	goCommand = regexp.MustCompile(`\bgo (?:test|run|build|vet|generate|doc)\b[^\n;&|)` + "`" + `#]*`)
+	argument  = regexp.MustCompile(`(?:^|\s)(\./[\w./-]*)`)
+)
+
+// missingPackages are the packages that the go commands of a text name and that are not there.
+func missingPackages(from text, exists func(string) bool) []string {
+	var missing []string
+	for _, command := range goCommand.FindAllString(from.content, -1) {
+		for _, m := range argument.FindAllStringSubmatch(command, -1) {
+			if name := path.Clean(strings.TrimSuffix(m[1], "/...")); !exists(name) {
+				missing = append(missing, m[1])
+			}
+		}
+	}
+	return missing
+}
+
+// isHistory is true for the page that says what was: it keeps the names of its time.
+func isHistory(name string) bool { return name == "CHANGELOG.md" }
+
+func TestFilesAndPackages(t *testing.T) {
+	top := folders(t)
+	for _, from := range texts(t, func(name string) bool { return isPage(name) && !isHistory(name) || isScript(name) }) {
+		for _, name := range missingFiles(from, top, exists) {
+			t.Errorf("%s names %s, which does not exist", from.name, name)
+		}
+		for _, name := range missingPackages(from, exists) {
+			t.Errorf("%s calls go with the package %s, which does not exist", from.name, name)
+		}
+		if isPage(from.name) {
+			for _, name := range missingFolders(from, top, exists) {
+				t.Errorf("%s names the folder %s, which does not exist", from.name, name)
+			}
+		}
+	}
+	// Of Go only the pages and scripts that it names: its other paths are of files that tests make.
+	ours := regexp.MustCompile(`\b(?:docs|scripts|deploy)/[\w./-]*\w`)
+	for _, from := range texts(t, func(name string) bool {
+		return path.Ext(name) == ".go" && !strings.HasPrefix(name, "test/links/") && !strings.HasPrefix(name, "scripts/")
+	}) {
+		for _, m := range file.FindAllStringSubmatch(from.content, -1) {
+			if ours.MatchString(m[1]) && !exists(path.Clean(m[1])) && !exists(path.Join(path.Dir(from.name), m[1])) {
+				t.Errorf("%s names %s, which does not exist", from.name, m[1])
+			}
+		}
+	}
+}
+
+func TestMissing(t *testing.T) {
+	files := []string{".", "data", "data/sets", "data/a.go", "docs", "docs/b.md", "cmd", "cmd/x"}
+	exists := func(name string) bool { return slices.Contains(files, name) }
+	top := []string{"data", "docs", "cmd"}
+	for _, c := range []struct{ name, text, want string }{
+		{"files", "`data/a.go`, docs/b.md and (../data/a.go)", ""},
+		{"no file", "see `data/b.go`, docs/c.md.", "data/b.go docs/c.md"},
+		{"next to it", "[b](b.md) [c](../docs/c.md)", "../docs/c.md"},
+		{"of others", "runs/x.yaml, /etc/data/x.go, $HOME/docs/x.md, src/data/x.go", ""},
+		{"folder", "`data/sets`, `data/set/`, `data/set x`", "data/set"},
+		{"folder in a block", "```\n`data/set`\n```\n", ""},
+		{"packages", "`go test -run X ./data`, go build -o x ./cmd/x && go vet ./...", ""},
+		{"no package", "go run ./cmd/y -x; go test ./datas/...", "./cmd/y ./datas/..."},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			from := text{"docs/page.md", c.text}
+			got := slices.Concat(missingFiles(from, top, exists), missingFolders(from, top, exists), missingPackages(from, exists))
+			if strings.Join(got, " ") != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+func TestMakeTargets(t *testing.T) {
+	makefile, err := os.ReadFile(filepath.Join(root, "Makefile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	targets := map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?m)^([a-z][\w-]*):`).FindAllStringSubmatch(string(makefile), -1) {
+		targets[m[1]] = true
+	}
+	named := 0
+	for _, page := range texts(t, func(name string) bool { return isPage(name) && !isHistory(name) }) {
+		for _, m := range regexp.MustCompile("(?m)(?:`|^\\s*(?:\\$ )?|&& |[A-Z_]+=\\w+ )make ([a-z][\\w-]*)").FindAllStringSubmatch(page.content, -1) {
+			named++
+			if !targets[m[1]] {
+				t.Errorf("%s: the Makefile has no target %s", page.name, m[1])
+			}
+		}
+	}
+	if named < 20 {
+		t.Errorf("only %d targets found in the pages", named)
+	}
+}
