@@ -67,7 +67,7 @@ func Example() {
 
 // What inference does with one image.
 func ExampleEvalTransform() {
-	photo := picture.NewImage(375, 500, 3) // such as data.ReadImage returns
+	photo := picture.NewImage(375, 500, 3) // such as picture.ReadImage returns
 	transform := &data.EvalTransform{
 		Size: 224, CropRatio: 0.9, Interpolation: picture.Bicubic, Channels: 3,
 		Mean: []float32{0.485, 0.456, 0.406}, Std: []float32{0.229, 0.224, 0.225},

@@ -29,7 +29,7 @@ const (
 )
 
 // PackWeight is a weight [out, in] or [out, in, kh, kw] in the order in which the products of
-// package kernels read it, as a matrix [out, kh·kw·in]: kernels.Gemm(y, 1, x, packed, …). Ask
+// package kernels read it, as a matrix [out, kh·kw·in]: t.Kernels().Gemm(y, 1, x, packed, …). Ask
 // for it where the op is recorded, and use it in Run. All graphs share it; before every run it
 // is brought up to date if [Param.Changed] was called.
 func (t *Tape) PackWeight(p *Param, use PackUse, in kernels.Precision) (*kernels.Packed, error) {

@@ -65,7 +65,7 @@ func newModel(c configs.Model, _ int, s *layers.Store) (*Model, error) {
 // Forward is part of [graph.Model].
 func (m *Model) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
 	p.Layer(0)
-	layer := 0 // as LayerOf has it: a merging is of the layer before it
+	layer := 0 // see graph.Layers: a merging belongs to the layer before it
 	for i, stage := range m.stages {
 		enter := m.embed
 		if i > 0 {

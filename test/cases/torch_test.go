@@ -21,7 +21,7 @@ type torchFile struct {
 // pair is an entry of a dict.
 type pair struct {
 	key   string
-	value any // []pair, []weights.Tensor, int or weights.Tensor
+	value any // []pair, []formats.Tensor, int or formats.Tensor
 }
 
 // torch writes a file with an object.

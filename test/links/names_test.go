@@ -95,7 +95,10 @@ func members(e ast.Expr) []string {
 var (
 	// goName is a name of a package in a code span. Keys of YAML have small letters only.
 	goName   = regexp.MustCompile("`(?:[a-z0-9]+/)*\\*?([a-z0-9]+)\\.([A-Za-z]*[A-Z]\\w*)(?:\\.([A-Za-z]\\w*))?[(`]")
-	testName = regexp.MustCompile(`\b((?:Test|Benchmark|Fuzz)[A-Z]\w*)(…?)`)
+	testName = regexp.MustCompile(`\b((?:Test|Benchmark)[A-Z]\w*)(…?)`)
+	fuzzName = regexp.MustCompile(`\bFuzz[A-Z]\w*`)
+	// commentName is a name of a package in a comment of Go.
+	commentName = regexp.MustCompile(`\b([a-z0-9]+)\.([A-Z]\w*)`)
 )
 
 // others are packages and variables outside of the module that pages name.
@@ -114,11 +117,16 @@ func undeclared(page string, declared map[string]bool) []string {
 			missing = append(missing, name)
 		}
 	}
+	for _, name := range fuzzName.FindAllString(prose, -1) {
+		if !declared[name] {
+			missing = append(missing, name)
+		}
+	}
 	for _, code := range span.FindAllString(page, -1) {
 		for _, m := range testName.FindAllStringSubmatch(code, -1) {
 			ok := declared[m[1]]
 			for name := range declared { // a name that is cut short, or a pattern of -run
-				ok = ok || (m[2] != "" || strings.Contains(code, "-run") || strings.Contains(code, "-fuzz") || strings.Contains(code, "-bench")) && strings.HasPrefix(name, m[1])
+				ok = ok || (m[2] != "" || strings.Contains(code, "-run") || strings.Contains(code, "-bench")) && strings.HasPrefix(name, m[1])
 			}
 			if !ok {
 				missing = append(missing, m[1])
@@ -129,29 +137,67 @@ func undeclared(page string, declared map[string]bool) []string {
 }
 
 func TestNames(t *testing.T) {
-	declared := names(t, texts(t, func(name string) bool { return path.Ext(name) == ".go" }))
+	files := texts(t, func(name string) bool { return path.Ext(name) == ".go" })
+	declared := names(t, files)
 	for _, page := range texts(t, func(name string) bool { return isPage(name) && !isHistory(name) }) {
 		for _, name := range undeclared(page.content, declared) {
 			t.Errorf("%s names %s, which no Go file declares", page.name, name)
 		}
 	}
+	for _, f := range files {
+		for _, name := range staleComments(f.content, declared) {
+			t.Errorf("%s: a comment names %s, which no Go file declares", f.name, name)
+		}
+	}
+}
+
+// staleComments are the names of our packages in the comments of a Go file that are not declared.
+func staleComments(content string, declared map[string]bool) []string {
+	ours := map[string]bool{}
+	for name := range declared {
+		if pkg, _, ok := strings.Cut(name, "."); ok {
+			ours[pkg] = true
+		}
+	}
+	var stale []string
+	for line := range strings.Lines(content) {
+		code, comment, ok := strings.Cut(line, "// ")
+		if !ok || strings.ContainsAny(code, "\"`") {
+			continue
+		}
+		for _, m := range commentName.FindAllStringSubmatch(comment, -1) {
+			if ours[m[1]] && !declared[m[0]] {
+				stale = append(stale, m[0])
+			}
+		}
+	}
+	return stale
 }
 
 func TestUndeclared(t *testing.T) {
 	declared := names(t, []text{
 		{"ops/a.go", "package ops\ntype Tape struct{ Kernels int }\nfunc (t *Tape[T]) Record() {}\nvar Known, plainName = 1, 2\ntype R interface{ Run() }\n"},
-		{"ops/a_test.go", "package ops_test\nfunc TestOne(t *T) {}\n"},
+		{"ops/a_test.go", "package ops_test\nfunc TestOne(t *T) {}\nfunc FuzzTape(f *F) {}\n"},
 	})
 	for _, c := range []struct{ name, page, want string }{
 		{"there", "`ops.Tape`, `ops.Tape.Record`, `ops.Tape.Kernels`, `ops.Known`, `ops.plainName`, `ops.R.Run()`, `TestOne`, `TestO…`, `go test -run TestO`", ""},
 		{"gone", "`ops.Tapes`, `ops.Tape.Recorded`, `ops.plainNames`, `TestO`, `TestTwo…`", "ops.Tapes ops.Tape.Recorded ops.plainNames TestO TestTwo"},
 		{"keys and others", "`ops.some_key`, `http.Get`, ops.Tapes", ""},
 		{"no package", "`op.Tape`", "op.Tape"},
+		{"fuzz targets", "`ops` FuzzTape and FuzzTapes", "FuzzTapes"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := strings.Join(undeclared(c.page, declared), " "); got != c.want {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})
+	}
+}
+
+func TestStaleComments(t *testing.T) {
+	declared := map[string]bool{"ops.Tape": true}
+	text := "// ops.Tape and ops.Tapes, http.Get\nx := 1 // as ops.Record\ny := \"// ops.Text\"\n"
+	if got := strings.Join(staleComments(text, declared), " "); got != "ops.Tapes ops.Record" {
+		t.Errorf("got %q", got)
 	}
 }
