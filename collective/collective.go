@@ -1,6 +1,6 @@
-// Package collective is what training on several machines needs of them: who takes
-// part, and the few operations that all of them do together. The training loop knows
-// this interface alone; a run by itself is a group of one.
+// Package collective describes the ranks that train one model together, and the few
+// operations that they do together. The training loop knows only this interface; a run by
+// itself is a group of one.
 //
 // All ranks call the same operations in the same order. An operation that fails says
 // which rank is to blame, as far as that is known.

@@ -1,4 +1,4 @@
-// Package sets reads datasets from files: [OpenImageFolder] and [OpenAnnotations] for image
-// files, [OpenShards] for tar files in WebDataset form, [OpenPacked] for what [Pack] writes,
-// [OpenCIFAR], [OpenFashionMNIST] and [OpenIDX] for files of those.
+// Package sets reads datasets from files: image folders, lists and tables, tar files in
+// WebDataset form, packed files, CIFAR, IDX and Fashion-MNIST. [Open] opens the data set
+// that a configuration names; [Register] adds a format.
 package sets

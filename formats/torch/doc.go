@@ -4,9 +4,9 @@
 //
 // Pickle files are programs. Nothing in them is executed here: a class or
 // function that is not needed for tensors becomes an inert value, whatever is
-// called on it. Sizes that a file claims are held against its own size before
-// memory is taken.
+// called on it. Sizes that a file claims are checked against its own size before
+// memory is allocated.
 //
-// The package knows names and shapes of tensors and no models; which of them a
-// model takes is decided in package model.
+// The package knows names and shapes of tensors, and no models: package model decides
+// which of them a model takes.
 package torch

@@ -1,3 +1,6 @@
+// Package fasternet is the family of FasterNets (Chen et al., "Run, Don't Walk: Chasing Higher
+// FLOPS for Faster Neural Networks", CVPR 2023): its section of the configuration, its forward
+// pass and folded form, and what it knows about weights of other programs.
 package fasternet
 
 import (

@@ -1,6 +1,6 @@
-// Package foreign is what a family of models knows of weights that other programs wrote, and
-// of weights for them: names, sizes that the shapes of tensors tell, what each program
-// computes. A family fills in a [Family]; package model does the rest.
+// Package foreign describes what a family of models knows about weights that other programs
+// read and write: names, the sizes that the shapes of tensors tell, what each program computes.
+// A family fills in a [Family]; package model does the rest.
 package foreign
 
 import (

@@ -1,3 +1,7 @@
+// Package localmim is the network of LocalMIM (Wang et al., "Masked Image Modeling with Local
+// Multi-Scale Reconstruction", CVPR 2023): encoders that see only the visible units of images,
+// local decoders, losses, and the programs that train them. Package
+// fasternet/graph/localmim/masking makes its masks and targets.
 package localmim
 
 import (

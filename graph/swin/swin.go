@@ -1,3 +1,6 @@
+// Package swin is the family of Swin transformers (Liu et al., 2021): its section of the
+// configuration, its forward pass, bias tables for other window sizes, and what it knows about
+// weights of other programs.
 package swin
 
 import (

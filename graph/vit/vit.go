@@ -1,3 +1,6 @@
+// Package vit is the family of vision transformers (Dosovitskiy et al., 2021): its section of the
+// configuration, its forward pass, attention maps, positions for other image sizes, and what it
+// knows about weights of other programs.
 package vit
 
 import (

@@ -1,5 +1,5 @@
-// Package audit looks for what is wrong with a data set, and for what does not fit
-// between a configuration and its data set. It never stops at the first finding.
+// Package audit finds what is wrong with a data set, and where a configuration does not
+// fit its data set. It never stops at the first finding.
 package audit
 
 // Level says how bad a finding is.

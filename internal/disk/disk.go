@@ -1,5 +1,5 @@
-// Package disk is the way to the file system of what must not be lost: a run's
-// checkpoints, configuration and logs.
+// Package disk writes the files that must not be lost: the checkpoints, configuration and
+// logs of a run.
 //
 // It adds three things to package os: a folder can be claimed, so that nothing is written to
 // it any more once it has become another's ([Claim]); nothing is written through a symbolic

@@ -1,4 +1,4 @@
-// Package finite looks for values among weights that are no numbers.
+// Package finite finds values in weights that are NaN or infinite.
 package finite
 
 import "fmt"

@@ -1,5 +1,5 @@
-// Package flat is for tests that a process keeps nothing of what it does again and again:
-// no memory, no goroutines, no open files.
+// Package flat tests that a process keeps nothing from work that it repeats: no memory, no
+// goroutines, no open files.
 package flat
 
 import (

@@ -1,5 +1,5 @@
-// Package hostile is for the fuzz tests of parsers: it holds the memory that
-// they take against the bound that docs/hostile-input.md states.
+// Package hostile helps the fuzz tests of parsers: it compares the memory that they take
+// with the bound that docs/hostile-input.md states.
 package hostile
 
 import (

@@ -1,7 +1,7 @@
-// Package verify says whether what the program has written, or is to read, is
-// whole: its structure, its checksum, its shapes against its configuration, and
-// whether all its numbers are numbers. What is not, it says in a sentence, and
-// what can be saved.
+// Package verify checks whether a file or a run that the program has written, or will
+// read, is whole: its structure, its checksum, its shapes against its configuration, and
+// whether all its numbers are finite. It says in one sentence what is wrong, and what can
+// be saved.
 //
 // It changes nothing. A new format is a row of [kinds] and a file with its check.
 package verify

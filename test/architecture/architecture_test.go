@@ -1,4 +1,4 @@
-// Package architecture_test holds the imports of the module against docs/architecture.md.
+// Package architecture_test compares the imports of the module with docs/architecture.md.
 package architecture_test
 
 import (

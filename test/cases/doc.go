@@ -1,3 +1,3 @@
-// Package cases tries the built program on inputs that public bug reports are about: one
-// test a report, which makes its own small input and names its source.
+// Package cases runs the built program on inputs from public bug reports: one test for each
+// report, which makes its own small input and names its source.
 package cases

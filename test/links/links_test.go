@@ -1,5 +1,5 @@
-// Package links_test looks whether what the pages name exists: links and anchors, files,
-// packages, names in Go, tests and targets of make.
+// Package links_test checks that everything the pages name exists: links and anchors, files,
+// packages, names in Go, tests, and targets of make.
 package links_test
 
 import (

@@ -201,3 +201,24 @@ func TestStaleComments(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// Every package says in one file what it is for.
+func TestPackageDocs(t *testing.T) {
+	docs, packages := map[string][]string{}, map[string]bool{}
+	for _, f := range texts(t, func(name string) bool { return path.Ext(name) == ".go" }) {
+		folder := path.Dir(f.name)
+		packages[folder] = true
+		parsed, err := parser.ParseFile(token.NewFileSet(), f.name, f.content, parser.PackageClauseOnly|parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if doc := parsed.Doc.Text(); strings.HasPrefix(doc, "Package ") || strings.HasPrefix(doc, "Command ") {
+			docs[folder] = append(docs[folder], path.Base(f.name))
+		}
+	}
+	for folder := range packages {
+		if len(docs[folder]) != 1 {
+			t.Errorf("%s: the package is described in %d files, want one: %v", folder, len(docs[folder]), docs[folder])
+		}
+	}
+}

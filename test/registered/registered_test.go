@@ -1,5 +1,5 @@
-// Package registered tests a program of one's own: the whole command line with a format of
-// data sets and an augmentation that it registers.
+// Package registered tests a program that adds to this one: the whole command line, with a data
+// set format and an augmentation that the program registers.
 package registered
 
 import (
