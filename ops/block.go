@@ -57,9 +57,12 @@ func FasterNetBlock(t *Tape, x *gorgonia.Node, b Block) (*gorgonia.Node, error) 
 	if b.LayerScale != nil {
 		s.Cost.Foldable += b.LayerScale.Size()
 	}
-	if t.Train {
+	switch {
+	case t.Train:
 		s.Run, s.Again = f.forwardTrain, f.restore
 		s.Uses = []*Buffer{f.convolvedBuf, f.hiddenMap.buf}
+	case f.columns != nil:
+		s.Run, s.Uses = f.columns.forward, []*Buffer{f.columns.mixed.buf, f.columns.hiddenMap.buf}
 	}
 	return t.Record(s)
 }
@@ -73,8 +76,9 @@ type block struct {
 	partial, hidden int // channels that are convolved; channels between conv1 and conv2
 	norm            *normState
 	spans           []span
-	maxRows         int // of a span
-	strip           int // length of the padded copy of a span's lines
+	maxRows         int           // of a span
+	strip           int           // length of the padded copy of a span's lines
+	columns         *blockColumns // for evaluation where there are few lines, else nil
 
 	// Kept for the backward pass: the convolved channels [rows, partial] and
 	// the hidden map before the norm [rows, hidden].
@@ -101,7 +105,11 @@ func newBlock(t *Tape, x *gorgonia.Node, b Block) (*block, error) {
 		return nil, err
 	}
 	c := f.shape.channels
-	f.spans = f.shape.cut(blockRows(f.shape.rows(), c+f.hidden))
+	if load := 0.0; t.Train || b.Keep != nil {
+		f.spans = f.shape.cut(blockRows(f.shape.rows(), c+f.hidden))
+	} else if f.spans, load = f.shape.even(blockRows(f.shape.rows(), c+f.hidden), t.Pool().Workers()); load > columnsFrom {
+		f.columns = t.newBlockColumns(f)
+	}
 	for _, b := range f.spans {
 		f.maxRows = max(f.maxRows, b.images*b.lines*f.shape.width)
 		f.strip = max(f.strip, f.pconv(b).PaddedLen())

@@ -97,7 +97,11 @@ func newPatchConv(t *Tape, x *gorgonia.Node, p PatchConv) (*patchConv, error) {
 		patch: kernels.PatchConv{Height: in.height, Width: in.width, Channels: in.channels, Size: w[2], Step: p.Stride},
 	}
 	f.out = mapShape{in.batch, f.patch.OutHeight(), f.patch.OutWidth(), w[0]}
-	f.spans = f.out.cut(blockRows(f.out.rows(), f.patch.Inner()+f.out.channels))
+	if rows := blockRows(f.out.rows(), f.patch.Inner()+f.out.channels); t.Train {
+		f.spans = f.out.cut(rows)
+	} else {
+		f.spans, _ = f.out.even(rows, t.Pool().Workers())
+	}
 	if f.patch.Overlap() && t.Train && !p.NoInputGrad {
 		f.spans = f.out.cut(f.out.height * f.out.width) // whole images: they share no pixels
 	}

@@ -54,6 +54,34 @@ func (s mapShape) cut(rows int) []span {
 	return out
 }
 
+// even is cut for evaluation, where rows depend on nothing but themselves: if there are few
+// spans, their number is one that gives all workers about as many lines. load is the largest
+// part of the lines that a worker gets, times the number of workers: 1 if all get the same.
+func (s mapShape) even(rows, workers int) (spans []span, load float64) {
+	spans = s.cut(rows)
+	load = s.load(spans, workers)
+	for parts := len(spans)/s.batch + 1; load > 1.01 && parts <= min(s.height, 4*workers) && len(spans) >= s.batch; parts++ {
+		finer := s.cut((s.height*s.width + parts - 1) / parts)
+		if l := s.load(finer, workers); l < load-0.01 {
+			spans, load = finer, l
+		}
+	}
+	return spans, load
+}
+
+// load is the largest part of the lines that a worker gets of some spans; see even.
+func (s mapShape) load(spans []span, workers int) float64 {
+	most := 0
+	for w := range workers { // as Pool.Run divides tasks
+		lines := 0
+		for _, b := range spans[w*len(spans)/workers : (w+1)*len(spans)/workers] {
+			lines += b.images * b.lines
+		}
+		most = max(most, lines)
+	}
+	return float64(most*workers) / float64(s.batch*s.height)
+}
+
 // blockRows is the number of rows to work on at a time: few enough that rowLen
 // values of each fit into a part of the second-level cache, and that there is
 // work for many cores.

@@ -1,0 +1,89 @@
+package ops
+
+import "fasternet/kernels"
+
+// columnsFrom is the load of the busiest worker, see [mapShape.even], from which the products
+// of a block are divided by columns.
+const columnsFrom = 1.05
+
+// blockColumns is a FasterNet block for evaluation on a map of so few lines that they cannot
+// be divided evenly among the workers. The partial convolution is still divided by lines, but
+// each of the two products by the columns of its result: a worker then reads only its part of
+// the weights, which at batch 1 are more than the map. Every value is the sum that it is
+// otherwise, in the same order.
+type blockColumns struct {
+	*block
+	mixed, hiddenMap padded   // what conv1 gets, and what conv2 gets
+	up, down         [][2]int // columns of the two products
+	tasks            struct{ mix, expand, project func(worker, i int) }
+}
+
+func (t *Tape) newBlockColumns(f *block) *blockColumns {
+	c, rows, workers := &blockColumns{block: f}, f.shape.rows(), t.Pool().Workers()
+	c.mixed, c.hiddenMap = t.newPadded(rows, f.shape.channels), t.newPadded(rows, f.hidden)
+	c.up, c.down = panelRanges(f.hidden, t.kernels.PanelWidth(), workers), panelRanges(f.shape.channels, t.kernels.PanelWidth(), workers)
+	c.tasks.mix, c.tasks.expand, c.tasks.project = c.mix, c.expand, c.project
+	t.NeedScratch(scratchSize(nil, rows, longest(c.down)))
+	return c
+}
+
+// panelRanges divides columns into as many ranges as there are workers, of whole panels of a
+// packed matrix, the last of which may be half as wide again.
+func panelRanges(columns, panel, workers int) [][2]int {
+	vectors := (2*columns + panel - 1) / panel // a panel has two
+	panels := max(1, vectors/2)
+	parts := min(panels, workers)
+	out := make([][2]int, parts)
+	for i := range out {
+		out[i] = [2]int{i * panels / parts * panel, (i + 1) * panels / parts * panel}
+	}
+	out[parts-1][1] = columns
+	return out
+}
+
+func (c *blockColumns) forward(in [][]float32, out []float32) error {
+	c.bind(in, out)
+	c.norm.running()
+	pool := c.tape.Pool()
+	pool.Run(len(c.spans), c.tasks.mix)
+	pool.Run(len(c.up), c.tasks.expand)
+	pool.Run(len(c.down), c.tasks.project)
+	return nil
+}
+
+// mix is the partial convolution of a span.
+func (c *blockColumns) mix(worker, i int) {
+	s := scratch{c.tape.Scratch(worker)}
+	b := c.spans[i]
+	strip, u := s.vector(c.strip), c.mixed.matrix().Slice(c.shape.from(b), c.shape.to(b))
+	c.convolve(u.Columns(0, c.partial), b, strip)
+	c.gather(u, u.Columns(0, c.partial), b)
+}
+
+// expand computes some columns of the first product, its norm and its activation.
+func (c *blockColumns) expand(_, i int) {
+	from, to := c.up[i][0], c.up[i][1]
+	h := c.hiddenMap.matrix().Columns(from, to)
+	var bias kernels.Matrix
+	if c.Bias != nil {
+		bias = kernels.Broadcast(c.Bias.Data()[from:to], h.Rows)
+	}
+	k := c.tape.kernels
+	k.GemmBlock(h, 1, c.mixed.matrix(), c.w1.Packed, 0, from, bias)
+	k.Affine(h, h, c.norm.scale[from:to], c.norm.shift[from:to], c.Act)
+}
+
+// project computes some columns of y = x + scale·conv2(h).
+func (c *blockColumns) project(worker, i int) {
+	from, to := c.down[i][0], c.down[i][1]
+	x, y, h, k := c.x.Columns(from, to), c.y.Columns(from, to), c.hiddenMap.matrix(), c.tape.kernels
+	if c.LayerScale == nil {
+		k.GemmBlock(y, 1, h, c.w2.Packed, 0, from, x)
+		return
+	}
+	s := scratch{c.tape.Scratch(worker)}
+	v := s.matrix(y.Rows, to-from)
+	k.GemmBlock(v, 1, h, c.w2.Packed, 0, from, kernels.Matrix{})
+	kernels.ScaleColumns(v, v, c.LayerScale.Data()[from:to])
+	k.Combine(y, v, x, 1, 1)
+}
