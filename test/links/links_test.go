@@ -302,3 +302,45 @@ func TestMakeTargets(t *testing.T) {
 		t.Errorf("only %d targets found in the pages", named)
 	}
 }
+
+// Every library that a module asks for has its reason in docs/dependencies.md, and no other has one.
+func TestDependencies(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join(root, "docs", "dependencies.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var listed []string
+	for _, row := range regexp.MustCompile(`(?m)^\| (`+"`.*?"+`) \|`).FindAllStringSubmatch(string(page), -1) {
+		for _, name := range span.FindAllString(row[1], -1) {
+			if name = strings.Trim(name, "`"); strings.Contains(name, "/") {
+				listed = append(listed, name)
+			}
+		}
+	}
+	direct, known := map[string]string{}, map[string]bool{}
+	for _, mod := range texts(t, func(name string) bool { return path.Base(name) == "go.mod" }) {
+		for _, m := range regexp.MustCompile(`(?m)^(?:require )?\s*(\S+\.\S+/\S+) v\S+( // indirect)?$`).FindAllStringSubmatch(mod.content, -1) {
+			known[m[1]] = true
+			if m[2] == "" {
+				direct[m[1]] = mod.name
+			}
+		}
+	}
+	if len(direct) < 20 {
+		t.Fatalf("only %d dependencies found", len(direct))
+	}
+	for name, mod := range direct {
+		if !slices.ContainsFunc(listed, func(l string) bool { return l == name || strings.HasPrefix(l, name+"/") }) {
+			t.Errorf("docs/dependencies.md does not say what %s of %s is for", name, mod)
+		}
+	}
+	for _, l := range listed {
+		mod := l
+		for !known[mod] && strings.Contains(mod, "/") { // a package of a module
+			mod = path.Dir(mod)
+		}
+		if !known[mod] {
+			t.Errorf("docs/dependencies.md has %s, which no module asks for", l)
+		}
+	}
+}
