@@ -42,7 +42,7 @@ the time of a step, what of it is communication, and how much of that the backwa
 hides. "bench sums" times the sums alone.
 
 "bench pconv" times the operators of table 1 of the paper instead of a model, "bench
-data" how fast the images come to it.`,
+data" how fast the images come to it; "bench peak" measures what the processor can do.`,
 		Example: `  fasternet-train bench fasternet_t0 --train --batch 32 --threads 2
   fasternet-train bench fasternet_t0 --protocol paper --json
   fasternet-train bench fasternet_t0 --batch 1 --threads 1 --iterations 100
@@ -51,6 +51,7 @@ data" how fast the images come to it.`,
   fasternet-train bench vit_base --train --batch 8 --precision bf16
   fasternet-train bench vit_base --train --batch 32 --set train.grad_checkpointing=true
   fasternet-train bench pconv
+  fasternet-train bench peak
   mpirun -n 4 fasternet-train bench vit_base --train --batch 8 --seconds 30 --json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
@@ -102,7 +103,7 @@ data" how fast the images come to it.`,
 	f.StringArrayVar(&settings, "set", nil, "change a setting of a preset or a YAML file, `key=value`; repeatable")
 	c.MarkFlagsMutuallyExclusive("train", "infer")
 	c.MarkFlagsMutuallyExclusive("iterations", "seconds")
-	c.AddCommand(benchPConvCommand(), benchDataCommand(), benchSumsCommand())
+	c.AddCommand(benchPConvCommand(), benchPeakCommand(), benchDataCommand(), benchSumsCommand())
 	profiles.register(c)
 	r.register(c)
 	return c

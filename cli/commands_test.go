@@ -11,7 +11,7 @@ import (
 )
 
 func TestHelp(t *testing.T) {
-	for _, args := range [][]string{{}, {"train"}, {"eval"}, {"predict"}, {"features"}, {"convert"}, {"export"}, {"verify"}, {"summary"}, {"bench"}, {"bench", "pconv"}, {"config"}, {"config", "list"}, {"config", "show"}, {"config", "check"}, {"config", "schedule"}, {"lr-find"}, {"data"}, {"data", "fetch"}, {"data", "info"}, {"version"}} {
+	for _, args := range [][]string{{}, {"train"}, {"eval"}, {"predict"}, {"features"}, {"convert"}, {"export"}, {"verify"}, {"summary"}, {"bench"}, {"bench", "pconv"}, {"bench", "peak"}, {"config"}, {"config", "list"}, {"config", "show"}, {"config", "check"}, {"config", "schedule"}, {"lr-find"}, {"data"}, {"data", "fetch"}, {"data", "info"}, {"version"}} {
 		r := invoke(t, append(args, "--help")...)
 		if r.code != 0 || !strings.Contains(r.stdout, "Examples:") || !strings.Contains(r.stdout, "  fasternet-train "+strings.Join(args, " ")) {
 			t.Errorf("%v --help: exit code %d\n%s%s", args, r.code, r.stdout, r.stderr)

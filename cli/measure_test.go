@@ -128,6 +128,26 @@ func TestBenchPConv(t *testing.T) {
 	}
 }
 
+func TestBenchPeak(t *testing.T) {
+	r := invoke(t, "bench", "peak", "--threads", "2")
+	for _, want := range []string{"format", "1 thread", "2 threads", "GFLOPS", "GB/s", "arrays of", "fp32", "triad"} {
+		if r.code != 0 || !strings.Contains(r.stdout, want) {
+			t.Errorf("no %q: %+v", want, r)
+		}
+	}
+	for _, format := range []string{"bf16", "int8"} { // measured, or why not
+		if !strings.Contains(r.stdout, format) {
+			t.Errorf("nothing about %s: %s", format, r.stdout)
+		}
+	}
+	v := succeed(t, "bench", "peak", "--threads", "1", "--json")
+	if v["threads"] != 1.0 || len(v["products"].([]any)) < 8 || len(v["memory"].([]any)) != 3 {
+		t.Errorf("got %v", v)
+	}
+	fail(t, 2, "--threads", "bench", "peak", "--threads", "-1")
+	fail(t, 2, "unknown", "bench", "peak", "quickstart")
+}
+
 func TestBadMeasurements(t *testing.T) {
 	for _, c := range []struct {
 		want string

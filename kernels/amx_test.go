@@ -84,6 +84,7 @@ type tileCPU struct {
 	regs  [16]uint64
 	flags int64 // sign of the last result or comparison
 
+	ops        int // multiplications and additions on tiles
 	configured bool
 	tiles      [8][tileRows][64]byte
 }
@@ -149,7 +150,14 @@ func (c *tileCPU) run(code *assembly) {
 		case "LEAQ": // of the configuration
 			c.regs[generalRegister(line[2])] = address(&tileConfiguration)
 		case "MOVQ":
+			if name, ok := strings.CutSuffix(line[2], "(FP)"); ok { // a result
+				name, _, _ = strings.Cut(name, "+")
+				c.args[name] = c.value(line[1])
+				break
+			}
 			c.regs[generalRegister(line[2])] = c.value(line[1])
+		case "IMUL3Q":
+			c.regs[generalRegister(line[3])] = c.value(line[1]) * c.value(line[2])
 		case "SHLQ":
 			c.regs[generalRegister(line[2])] <<= c.value(line[1])
 		case "ADDQ":
@@ -189,7 +197,7 @@ func (c *tileCPU) tileInstruction(b []byte) {
 	opcode, modrm := b[3], b[4]
 	dst, rm, vvvv := int(modrm>>3&7), int(modrm&7), int(^b[2]>>3&15)
 	prefix := b[2] & 3
-	const none, f3, f2 = 0, 2, 3
+	const none, x66, f3, f2 = 0, 1, 2, 3
 	if b[1]&0x80 == 0 {
 		panic("tile 8 and more")
 	}
@@ -203,6 +211,10 @@ func (c *tileCPU) tileInstruction(b []byte) {
 		case opcode == 0x5c && prefix == f3:
 			c.need()
 			c.dot(dst, rm, vvvv)
+			c.ops += 2 * tileRows * tileRows * tileStep
+		case opcode == 0x5e && prefix == x66:
+			c.need()
+			c.ops += 2 * tileRows * tileRows * 2 * tileStep // bytes; the loop that has it never looks at the sums
 		default:
 			panic(fmt.Sprintf("% x is not known", b))
 		}

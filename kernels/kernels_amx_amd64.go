@@ -12,5 +12,11 @@ func tiles1AMX(m int, a *uint16, lda int, b *float32, ldb int, steps int, c *flo
 //go:noescape
 func tiles2AMX(m int, a *uint16, lda int, b *float32, ldb int, steps int, c *float32, ldc int, add int)
 
+// peakAMX multiplies tiles of bfloat16 values for n rounds.
+func peakAMX(n int) (ops int)
+
+// peakBytesAMX multiplies tiles of bytes for n rounds.
+func peakBytesAMX(n int) (ops int)
+
 // xcr0AMX is the low half of XCR0, which says what registers the system saves.
 func xcr0AMX() uint32

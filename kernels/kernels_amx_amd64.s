@@ -334,6 +334,96 @@ end1:
 	BYTE $0xc0
 	RET
 
+// func peakAMX(n int) (ops int)
+TEXT ·peakAMX(SB), NOSPLIT, $0-16
+	LEAQ  tileConfig<>+0(SB), R8
+	LONG  $0x4978c2c4
+	BYTE  $0x00
+	LONG  $0x497be2c4
+	BYTE  $0xc0
+	LONG  $0x497be2c4
+	BYTE  $0xc8
+	LONG  $0x497be2c4
+	BYTE  $0xd0
+	LONG  $0x497be2c4
+	BYTE  $0xd8
+	LONG  $0x497be2c4
+	BYTE  $0xe0
+	LONG  $0x497be2c4
+	BYTE  $0xe8
+	LONG  $0x497be2c4
+	BYTE  $0xf0
+	LONG  $0x497be2c4
+	BYTE  $0xf8
+	MOVQ  n+0(FP), AX
+	MOVQ  AX, CX
+	TESTQ CX, CX
+	JZ    end
+
+rounds:
+	LONG $0x5c4ae2c4
+	BYTE $0xc4
+	LONG $0x5c42e2c4
+	BYTE $0xcc
+	LONG $0x5c4ae2c4
+	BYTE $0xd5
+	LONG $0x5c42e2c4
+	BYTE $0xdd
+	DECQ CX
+	JNZ  rounds
+
+end:
+	LONG   $0x4978e2c4
+	BYTE   $0xc0
+	IMUL3Q $0x00010000, AX, AX
+	MOVQ   AX, ops+8(FP)
+	RET
+
+// func peakBytesAMX(n int) (ops int)
+TEXT ·peakBytesAMX(SB), NOSPLIT, $0-16
+	LEAQ  tileConfig<>+0(SB), R8
+	LONG  $0x4978c2c4
+	BYTE  $0x00
+	LONG  $0x497be2c4
+	BYTE  $0xc0
+	LONG  $0x497be2c4
+	BYTE  $0xc8
+	LONG  $0x497be2c4
+	BYTE  $0xd0
+	LONG  $0x497be2c4
+	BYTE  $0xd8
+	LONG  $0x497be2c4
+	BYTE  $0xe0
+	LONG  $0x497be2c4
+	BYTE  $0xe8
+	LONG  $0x497be2c4
+	BYTE  $0xf0
+	LONG  $0x497be2c4
+	BYTE  $0xf8
+	MOVQ  n+0(FP), AX
+	MOVQ  AX, CX
+	TESTQ CX, CX
+	JZ    end
+
+rounds:
+	LONG $0x5e49e2c4
+	BYTE $0xc4
+	LONG $0x5e41e2c4
+	BYTE $0xcc
+	LONG $0x5e49e2c4
+	BYTE $0xd5
+	LONG $0x5e41e2c4
+	BYTE $0xdd
+	DECQ CX
+	JNZ  rounds
+
+end:
+	LONG   $0x4978e2c4
+	BYTE   $0xc0
+	IMUL3Q $0x00020000, AX, AX
+	MOVQ   AX, ops+8(FP)
+	RET
+
 // func xcr0AMX() uint32
 TEXT ·xcr0AMX(SB), NOSPLIT, $0-4
 	XORL CX, CX

@@ -171,3 +171,13 @@ func upsampleChromaAVX2(n int, out *uint8, near *uint8, far *uint8)
 //
 //go:noescape
 func yCbCrToRGBAVX2(n int, rgb *uint8, y *uint8, cb *uint8, cr *uint8)
+
+// peakFloatAVX2 multiplies and adds float32 values for n rounds.
+//
+//go:noescape
+func peakFloatAVX2(n int) (ops int)
+
+// peakBytesAVX2 multiplies bytes, and adds four products at a time, for n rounds. It needs VNNI.
+//
+//go:noescape
+func peakBytesAVX2(n int) (ops int)

@@ -171,3 +171,13 @@ func upsampleChromaAVX512(n int, out *uint8, near *uint8, far *uint8)
 //
 //go:noescape
 func yCbCrToRGBAVX512(n int, rgb *uint8, y *uint8, cb *uint8, cr *uint8)
+
+// peakFloatAVX512 multiplies and adds float32 values for n rounds.
+//
+//go:noescape
+func peakFloatAVX512(n int) (ops int)
+
+// peakBytesAVX512 multiplies bytes, and adds four products at a time, for n rounds. It needs VNNI.
+//
+//go:noescape
+func peakBytesAVX512(n int) (ops int)

@@ -46,3 +46,8 @@ func fromHalfBF16(rows int, cols int, dst *float32, ldd int, src *uint16, lds in
 //
 //go:noescape
 func interleaveBF16(pairs int, rows int, cols int, dst *float32, ldd int, src *float32, lds int)
+
+// peakBF16 multiplies bfloat16 values, and adds two products at a time, for n rounds.
+//
+//go:noescape
+func peakBF16(n int) (ops int)

@@ -17,11 +17,13 @@ func main() {
 	switch *name {
 	case "BF16":
 		s.bf16Kernels()
+		s.bf16Peak()
 		Generate()
 		return
 	case "AMX":
 		s.amxTiles(1)
 		s.amxTiles(2)
+		s.amxPeaks()
 		s.xcr0()
 		Generate()
 		return
@@ -58,5 +60,6 @@ func main() {
 	s.resampleRows()
 	s.upsampleChroma()
 	s.yCbCrToRGB()
+	s.peaks()
 	Generate()
 }

@@ -1,0 +1,82 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"text/tabwriter"
+
+	"fasternet/internal/bench"
+	"fasternet/internal/printable"
+
+	"github.com/spf13/cobra"
+)
+
+func benchPeakCommand() *cobra.Command {
+	o := bench.NewPeakOptions()
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "peak",
+		Short: "Measure what the processor can do at most",
+		Long: `Measure what the processor can do at most, on one thread and on all of them: multiply-adds
+in registers in fp32, bf16 and int8, with each set of instructions that it has, and the
+bandwidth of the memory. It takes a few seconds. Everything is measured once in each of 15
+rounds: shown are the median, and the best round. On a busy machine the median is lower.
+
+A multiplication counts as one operation, and so does an addition. Reading, copying and the
+triad (a = b + s·c) go through arrays of four times the size of the last cache; bytes are those
+that the loops read and write. No kernel computes in int8: the figure is what it would bring.`,
+		Example: `  fasternet-train bench peak
+  fasternet-train bench peak --threads 1 --json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.Threads < 0 {
+				return usageError{fmt.Errorf("--threads: want 0 or more, got %d", o.Threads)}
+			}
+			t, err := bench.RunPeak(cmd.Context(), o)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(t)
+			}
+			return printPeak(t)
+		},
+	}
+	c.Flags().IntVar(&o.Threads, "threads", 0, "threads of the second column; 0 for one a processor")
+	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	return c
+}
+
+func printPeak(t bench.PeakTable) error {
+	printable.Printf("%s\n%s kernels in use; %d rounds\n\n", t.Processor, t.Kernels, t.Rounds)
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	printable.Fprintf(w, "format\tpath\t1 thread\tbest\t")
+	if t.Threads > 1 { // else the columns would say the same twice
+		printable.Fprintf(w, "%d threads\tbest\t", t.Threads)
+	}
+	printable.Fprintf(w, "unit\t\n")
+	for _, r := range append(t.Products, t.Memory...) {
+		if r.Missing != "" {
+			continue
+		}
+		printable.Fprintf(w, "%s\t%s\t%.1f\t%.1f\t", r.Format, r.Path, r.One.Median, r.One.Best)
+		if t.Threads > 1 {
+			printable.Fprintf(w, "%.1f\t%.1f\t", r.All.Median, r.All.Best)
+		}
+		printable.Fprintf(w, "%s\t\n", r.Unit)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	cache := "the processor does not say how large its last cache is"
+	if t.CacheMiB > 0 {
+		cache = fmt.Sprintf("the last cache has %.0f MiB", t.CacheMiB)
+	}
+	printable.Printf("\nread, copy and triad: arrays of %.0f MiB; %s\n", t.ArrayMiB, cache)
+	for _, r := range t.Products {
+		if r.Missing != "" {
+			printable.Printf("no %s with %s: %s\n", r.Format, r.Path, r.Missing)
+		}
+	}
+	return nil
+}

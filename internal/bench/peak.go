@@ -1,0 +1,231 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"fasternet/internal/memory"
+	"fasternet/kernels"
+
+	"github.com/klauspost/cpuid/v2"
+)
+
+// PeakOptions say how to measure what the processor can do at most.
+type PeakOptions struct {
+	Threads int           // of the second figure; 0 for one a processor
+	Rounds  int           // the result is the median over them
+	Each    time.Duration // of a measurement in a round, about
+	Memory  int           // bytes of each of the three arrays; 0 for four times the last cache, and 64 MiB at least
+}
+
+// NewPeakOptions are the default: enough rounds for a median, each so short that one or the
+// other goes undisturbed on a busy machine; all together some seconds.
+func NewPeakOptions() PeakOptions { return PeakOptions{Rounds: 15, Each: 4 * time.Millisecond} }
+
+// PeakTable is what the processor can do at most.
+type PeakTable struct {
+	Processor string       `json:"processor"`
+	Kernels   string       `json:"kernels"` // in use
+	Threads   int          `json:"threads"`
+	Rounds    int          `json:"rounds"`
+	Products  []PeakTiming `json:"products"` // multiply-adds in registers
+	Memory    []PeakTiming `json:"memory"`   // of arrays that do not fit into a cache
+	ArrayMiB  float64      `json:"array_mib"`
+	CacheMiB  float64      `json:"last_cache_mib"` // as the processor says; 0 if it does not
+}
+
+// PeakTiming is a row.
+type PeakTiming struct {
+	Format  string   `json:"format"`            // fp32, bf16 or int8; or read, copy or triad
+	Path    string   `json:"path"`              // the instructions; or the kernels
+	Unit    string   `json:"unit"`              // GFLOPS, GOPS for int8, GB/s
+	One     PeakRate `json:"one_thread"`        //
+	All     PeakRate `json:"all_threads"`       //
+	Missing string   `json:"missing,omitempty"` // why there is no figure
+}
+
+// PeakRate is what the rounds found. On a machine that does nothing else the two are nearly
+// the same.
+type PeakRate struct {
+	Median float64 `json:"median"`
+	Best   float64 `json:"best"`
+}
+
+// RunPeak measures products in registers in every format that the processor has, and the
+// bandwidth of the memory: one thread alone, and all of them.
+func RunPeak(ctx context.Context, o PeakOptions) (PeakTable, error) {
+	if o.Rounds < 1 || o.Each <= 0 || o.Threads < 0 || o.Memory < 0 {
+		return PeakTable{}, fmt.Errorf("bench: peak: want rounds and time above 0, and no negative threads or memory; got %+v", o)
+	}
+	one, all := kernels.NewPool(1), kernels.NewPool(o.Threads)
+	defer one.Close()
+	defer all.Close()
+	t := PeakTable{Processor: kernels.CPU(), Kernels: string(all.Kernels().Variant()), Threads: all.Workers(), Rounds: o.Rounds}
+	t.CacheMiB = float64(max(cpuid.CPU.Cache.L3, 0)) / (1 << 20)
+	var m peakMeasure
+	for _, p := range kernels.Peaks() {
+		row := PeakTiming{Format: p.Format, Path: p.Path, Unit: "GFLOPS", Missing: p.Missing}
+		if p.Format == kernels.Int8 {
+			row.Unit = "GOPS"
+		}
+		t.Products = append(t.Products, row)
+	}
+	for i, p := range kernels.Peaks() {
+		if p.Run != nil {
+			m.add(&t.Products[i].One, one, p.Run)
+			m.add(&t.Products[i].All, all, p.Run)
+		}
+	}
+	rows, err := m.addMemory(&o, one, all)
+	if err != nil {
+		return PeakTable{}, err
+	}
+	for i := range rows {
+		t.Memory = append(t.Memory, rows[i].PeakTiming)
+	}
+	for i, r := range rows {
+		m.add(&t.Memory[i].One, one, r.one)
+		m.add(&t.Memory[i].All, all, nil)
+		m.last().task = r.all
+	}
+	t.ArrayMiB = float64(o.Memory) / (1 << 20)
+	return t, m.run(ctx, o)
+}
+
+// peakMeasure is all that is measured in a round: one after the other, so that what else
+// the machine does meets all of them.
+type peakMeasure []*peakItem
+
+type peakItem struct {
+	result *PeakRate
+	pool   *kernels.Pool
+	task   func(worker, n int) (ops int) // n rounds on each worker
+	n      int
+	rates  []float64 // of the rounds, in 10⁹ a second
+}
+
+func (m *peakMeasure) add(result *PeakRate, pool *kernels.Pool, run func(n int) int) {
+	*m = append(*m, &peakItem{result: result, pool: pool, task: func(_, n int) int { return run(n) }})
+}
+
+func (m peakMeasure) last() *peakItem { return m[len(m)-1] }
+
+// run finds how many rounds of each loop take about the time that was asked for, and
+// measures them.
+func (m peakMeasure) run(ctx context.Context, o PeakOptions) error {
+	for _, p := range m {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		p.plan(o.Each)
+	}
+	for range o.Rounds {
+		for _, p := range m {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			p.rates = append(p.rates, p.once())
+		}
+	}
+	for _, p := range m {
+		slices.Sort(p.rates)
+		*p.result = PeakRate{Median: quantile(p.rates, 0.5), Best: p.rates[len(p.rates)-1]}
+	}
+	return nil
+}
+
+// plan doubles the number of rounds until it takes long enough to be extrapolated: three
+// times, since what else the machine does may have taken the time.
+func (p *peakItem) plan(each time.Duration) {
+	for p.n = 1; ; p.n *= 2 {
+		best := time.Duration(math.MaxInt64)
+		for range 3 {
+			begin := time.Now()
+			p.once()
+			if best = min(best, time.Since(begin)); best < each/8 {
+				break
+			}
+		}
+		if best >= each/8 || p.n > 1<<40 {
+			p.n = max(1, int(float64(p.n)*float64(each)/float64(best)))
+			return
+		}
+	}
+}
+
+// once is the rate of all workers together. Every worker has one task: one that begins
+// late ends late, and that counts.
+func (p *peakItem) once() float64 {
+	ops := make([]int, p.pool.Workers())
+	begin := time.Now()
+	p.pool.Run(len(ops), func(_, i int) { ops[i] = p.task(i, p.n) })
+	d := time.Since(begin)
+	sum := 0
+	for _, n := range ops {
+		sum += n
+	}
+	return float64(sum) / float64(max(d, 1))
+}
+
+// memoryRow is a kernel that goes through whole arrays.
+type memoryRow struct {
+	PeakTiming
+	one func(n int) (bytes int)
+	all func(worker, n int) (bytes int)
+}
+
+// addMemory makes the arrays and the loops over them. Bytes are counted as the STREAM
+// benchmark counts them: those that the loop reads and writes, and not those that a
+// processor reads of a line before it is overwritten.
+func (m *peakMeasure) addMemory(o *PeakOptions, one, all *kernels.Pool) ([]memoryRow, error) {
+	const arrays, least, most = 3, 64 << 20, 1 << 30
+	if o.Memory == 0 {
+		o.Memory = min(max(4*cpuid.CPU.Cache.L3, least), most)
+	}
+	if err := memory.Check("the arrays to measure memory with", arrays*o.Memory); err != nil {
+		return nil, err
+	}
+	n := max(o.Memory/4/all.Workers()/16*16, 16) // of a worker
+	parts := make([][arrays][]float32, all.Workers())
+	var whole [arrays][]float32
+	for i := range whole {
+		whole[i] = kernels.Aligned(n * len(parts))
+	}
+	all.Run(len(parts), func(_, w int) { // who uses a part touches it first
+		for i, v := range whole {
+			parts[w][i] = v[w*n : (w+1)*n]
+			for k := range parts[w][i] {
+				parts[w][i][k] = 1
+			}
+		}
+	})
+	k := all.Kernels()
+	var rows []memoryRow
+	for _, op := range []struct {
+		name  string
+		bytes int // of a value
+		run   func(a, b, c []float32)
+	}{
+		{"read", 4, func(a, _, _ []float32) { k.SumSquares(a) }},
+		{"copy", 8, func(a, b, _ []float32) { k.Copy(kernels.NewMatrix(a, 1, len(a)), kernels.NewMatrix(b, 1, len(b))) }},
+		{"triad", 12, func(a, b, c []float32) {
+			k.Combine(kernels.NewMatrix(a, 1, len(a)), kernels.NewMatrix(b, 1, len(b)), kernels.NewMatrix(c, 1, len(c)), 1, 0.5)
+		}},
+	} {
+		sweep := func(v [arrays][]float32, n int) int {
+			for range n {
+				op.run(v[0], v[1], v[2])
+			}
+			return n * op.bytes * len(v[0])
+		}
+		rows = append(rows, memoryRow{
+			PeakTiming: PeakTiming{Format: op.name, Path: string(k.Variant()), Unit: "GB/s"},
+			one:        func(n int) int { return sweep(whole, n) },
+			all:        func(worker, n int) int { return sweep(parts[worker], n) },
+		})
+	}
+	return rows, nil
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"fmt"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// Loops that measure how many operations the processor can do: products in registers,
+// without memory, each with a sum of its own, so that none waits for another.
+
+// peak generates a loop of n rounds, which returns the number of its operations. step is
+// an instruction that adds the products of x and y to a sum; it does ops operations.
+func (s *isa) peak(name, doc string, ops int, step func(x, y, sum reg.Register)) {
+	s.text(name, "func(n int) (ops int)", doc)
+	sums := s.pick(24, 12)
+	x, y := s.register(sums), s.register(sums+1)
+	s.splatTo(1.0/1024, x)
+	s.splatTo(1.0/1024, y)
+	for i := range sums {
+		s.clear(s.register(i))
+	}
+	n := loadGP("n")
+	repeat("rounds", n, func() {
+		for i := range sums {
+			step(x, y, s.register(i))
+		}
+	})
+	VZEROUPPER()
+	IMUL3Q(U32(ops*sums), n, n)
+	Store(n, ReturnIndex(0))
+	RET()
+}
+
+// peaks generates the loops for float32 and for bytes.
+func (s *isa) peaks() {
+	s.peak("peakFloat", "multiplies and adds float32 values for n rounds.", 2*s.lanes, func(x, y, sum reg.Register) {
+		VFMADD231PS(x, y, sum)
+	})
+	s.peak("peakBytes", "multiplies bytes, and adds four products at a time, for n rounds. It needs VNNI.", 2*4*s.lanes, func(x, y, sum reg.Register) {
+		if s.wide() {
+			VPDPBUSD(x, y, sum)
+		} else {
+			raw(vexBytes(x, y, sum), []reg.Register{x, y, sum}, []reg.Register{sum})
+		}
+	})
+}
+
+// vexBytes encodes VPDPBUSD on registers of 256 bits as processors without AVX-512 know it.
+func vexBytes(x, y, sum reg.Register) []byte {
+	d, f, s := number(sum), number(y), number(x)
+	code := vex(0x66, int(f), d, 0, s)
+	code[2] |= 1 << 2 // 256 bits
+	return append(code, 0x50, 3<<6|d&7<<3|s&7)
+}
+
+// bf16Peak generates the loop for VDPBF16PS.
+func (s *isa) bf16Peak() {
+	s.peak("peak", "multiplies bfloat16 values, and adds two products at a time, for n rounds.", 2*2*s.lanes, dotPairs)
+}
+
+// amxPeak generates the loop for an instruction on tiles with values of so many bytes.
+func (s *isa) amxPeak(name, values string, size int, prefix, opcode byte) {
+	const sums, rows, bytes = 4, 16, 64
+	TEXT(name+s.name, 4, "func(n int) (ops int)") // NOSPLIT
+	Doc(fmt.Sprintf("%s%s multiplies tiles of %s for n rounds.", name, s.name, values))
+	LEAQ(s.tileConfig(), reg.R8)
+	raw(vexMemory(0, 0x49, 0, reg.R8, nil), []reg.Register{reg.R8}, nil) // LDTILECFG
+	for tile := range 8 {
+		raw(vexTiles(0xf2, 0x49, tile, 0, 0), nil, nil) // TILEZERO
+	}
+	n, k := GP64(), GP64()
+	Load(Param("n"), n)
+	MOVQ(n, k)
+	TESTQ(k, k)
+	JZ(LabelRef("end"))
+	Label("rounds")
+	for i := range sums {
+		raw(vexTiles(prefix, opcode, i, tileA+i/2, tileB+i%2), nil, nil)
+	}
+	DECQ(k)
+	JNZ(LabelRef("rounds"))
+	Label("end")
+	raw(vexTiles(0, 0x49, 0, 0, 0), nil, nil) // TILERELEASE
+	IMUL3Q(U32(2*sums*rows*rows*bytes/size), n, n)
+	Store(n, ReturnIndex(0))
+	RET()
+}
+
+// amxPeaks generates the loops for TDPBF16PS and TDPBUSD.
+func (s *isa) amxPeaks() {
+	s.amxPeak("peak", "bfloat16 values", 2, 0xf3, 0x5c)
+	s.amxPeak("peakBytes", "bytes", 1, 0x66, 0x5e)
+}

@@ -1,0 +1,80 @@
+package kernels
+
+import "fmt"
+
+// A Peak is the most operations that one thread can do: a loop of multiply-adds in
+// registers, which waits neither for memory nor for an earlier result. It is what the
+// speed of a product can be compared with.
+type Peak struct {
+	Format string // of the factors: fp32, bf16 or int8
+	Path   string // avx512, avx2, go, avx512_bf16, amx, avx512_vnni, avx_vnni, amx_int8
+	// Run does n rounds and returns the number of operations: a multiplication counts as
+	// one, and so does an addition. It is nil where Missing says why this machine has no
+	// such instructions.
+	Run     func(n int) (ops int)
+	Missing string
+}
+
+// Int8 is the format of the factors that only [Peaks] knows: no kernel computes with it.
+const Int8 = "int8"
+
+// Peaks are the loops for all formats and paths, the fastest path of a format first.
+func Peaks() []Peak {
+	all := []Peak{
+		{Format: FP32.String(), Path: string(AVX512)},
+		{Format: FP32.String(), Path: string(AVX2)},
+		{Format: FP32.String(), Path: string(Go), Run: peakGo},
+		{Format: BF16.String(), Path: string(BF16AMX), Missing: refusals[BF16AMX]},
+		{Format: BF16.String(), Path: string(BF16AVX512), Missing: refusals[BF16AVX512]},
+		{Format: Int8, Path: "amx_int8"},
+		{Format: Int8, Path: "avx512_vnni"},
+		{Format: Int8, Path: "avx_vnni"},
+	}
+	for i := range all {
+		p := &all[i]
+		if p.Run == nil && p.Missing == "" {
+			p.Run, p.Missing = peakLoop(p.Path)
+		}
+	}
+	return all
+}
+
+// Peak is the loop that products in a precision can be compared with. The error says why
+// there is none: an emulation has no instructions of its own.
+func (k *Set) Peak(in Precision) (Peak, error) {
+	path := string(k.variant)
+	if in == BF16 {
+		if err := k.Check(in); err != nil {
+			return Peak{}, err
+		}
+		path = string(k.half.path)
+	}
+	for _, p := range Peaks() {
+		if p.Format == in.String() && p.Path == path && p.Run != nil {
+			return p, nil
+		}
+	}
+	return Peak{}, fmt.Errorf("kernels: %s (%s) has no peak: it is emulated", in, path)
+}
+
+// peakGo is the loop in Go. Compilers make scalar instructions of it: fused ones where the
+// architecture always has them, else two for each step.
+func peakGo(n int) (ops int) {
+	const sums = 8
+	x, y := peakFactors[0], peakFactors[1]
+	a, b, c, d, e, f, g, h := x, 2*x, 3*x, 4*x, 5*x, 6*x, 7*x, 8*x // or the compiler would keep one of them
+	for range n {
+		a = a*x + y
+		b = b*x + y
+		c = c*x + y
+		d = d*x + y
+		e = e*x + y
+		f = f*x + y
+		g = g*x + y
+		h = h*x + y
+	}
+	return 2*sums*n + int(min(a+b+c+d+e+f+g+h, 0)) // which uses the sums, and adds nothing
+}
+
+// peakFactors are variables, so that the compiler does not know them.
+var peakFactors = [2]float32{1.0 / 2, 1}
