@@ -320,6 +320,9 @@ func TestDependencies(t *testing.T) {
 	direct, known := map[string]string{}, map[string]bool{}
 	for _, mod := range texts(t, func(name string) bool { return path.Base(name) == "go.mod" }) {
 		for _, m := range regexp.MustCompile(`(?m)^(?:require )?\s*(\S+\.\S+/\S+) v\S+( // indirect)?$`).FindAllStringSubmatch(mod.content, -1) {
+			if strings.HasSuffix(strings.TrimSuffix(m[0], m[2]), " v0.0.0") {
+				continue // the framework itself, by a replace directive
+			}
 			known[m[1]] = true
 			if m[2] == "" {
 				direct[m[1]] = mod.name
@@ -341,6 +344,29 @@ func TestDependencies(t *testing.T) {
 		}
 		if !known[mod] {
 			t.Errorf("docs/dependencies.md has %s, which no module asks for", l)
+		}
+	}
+}
+
+// The picture of the house has every package. Those in internal are named by their last part.
+func TestPictureHasPackages(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join(root, "docs", "architecture.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := map[string]bool{}
+	for _, word := range regexp.MustCompile(`[a-z0-9-]+(?:/[a-z0-9-]+)*`).FindAllString(fence.FindString(string(page)), -1) {
+		named[word] = true
+	}
+	for _, f := range texts(t, func(name string) bool { return path.Ext(name) == ".go" && !strings.HasSuffix(name, "_test.go") }) {
+		folder := path.Dir(f.name)
+		top, rest, _ := strings.Cut(folder, "/")
+		if slices.Contains([]string{"test", "scripts", "experiments", "examples", "deploy"}, top) || folder == "kernels/gen" {
+			continue
+		}
+		if named[folder] = named[folder] || top == "internal" && named[rest]; !named[folder] {
+			t.Errorf("the first picture of docs/architecture.md has no %s", folder)
+			named[folder] = true // once
 		}
 	}
 }
