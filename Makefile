@@ -23,7 +23,7 @@ build-mpi: ## the program for several machines, which loads Open MPI or MPICH; L
 check: ## vet and short tests of what has changed, and of what imports it (less than a minute)
 	scripts/check.sh
 
-test: ## all tests; exports in ONNX Runtime and the report in Chromium, ranks under MPI, where they can be had; builds for the other platforms
+test: ## all tests; exports in ONNX Runtime, the report in Chromium and ranks under MPI, where these are installed; builds for the other platforms
 	$(GO) vet ./...
 	$(GO) test ./...
 	scripts/test-onnx.sh
@@ -40,7 +40,7 @@ test-report: ## the report in headless Chromium; skips without one
 test-mpi: ## several ranks under Open MPI and MPICH (two minutes); skips without them
 	scripts/test-mpi.sh
 
-test-deploy: ## the manifests of deploy/kubernetes before the schemas that their operators publish (downloads 50 MB)
+test-deploy: ## checks the manifests of deploy/kubernetes with the schemas that their operators publish (downloads 50 MB)
 	cd deploy/validate && $(GO) vet . && $(GO) test -count 1 .
 
 chaos: ## all that can happen to a run, tried and counted (at most 15 minutes)
@@ -63,10 +63,10 @@ lint: ## formatting and static checks
 	cd kernels/gen && $(GO) vet .
 	GO=$(GO) scripts/vulncheck.sh $(VULN)
 
-generate: ## the assembly, anew from kernels/gen
+generate: ## writes the assembly again, from kernels/gen
 	$(GO) generate ./kernels
 
-profile: ## cmd/fasternet-train/decode.pgo, anew
+profile: ## measures cmd/fasternet-train/decode.pgo again
 	$(GO) test -run '^$$' -bench ApplyJPEG -trimpath -benchtime 5s -cpu 1 -cpuprofile cmd/fasternet-train/decode.pgo -o dist/data.test ./data
 
 cross: ## the program for the other platforms, into dist/
