@@ -44,9 +44,12 @@ The exit code is 0 whether the values are finite or not.`,
   fasternet-train debug step runs/t0 --batch runs/t0/debug/epoch-003-step-00017.batch.safetensors`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			for flag, n := range map[string]int{"step": o.Step, "epoch": o.Epoch} {
-				if cmd.Flags().Changed(flag) && n < 1 {
-					return usageError{fmt.Errorf("--%s: want 1 or more, got %d", flag, n)}
+			for _, flag := range []struct {
+				name string
+				n    int
+			}{{"epoch", o.Epoch}, {"step", o.Step}} {
+				if cmd.Flags().Changed(flag.name) && flag.n < 1 {
+					return usageError{fmt.Errorf("--%s: want 1 or more, got %d", flag.name, flag.n)}
 				}
 			}
 			if !train.Holds(args[0]) {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"strings"
 
 	"fasternet/model"
 
@@ -17,8 +18,9 @@ type startFlags struct {
 
 func (f *startFlags) register(c *cobra.Command) {
 	registerLoad(c, &f.load, &f.ema)
-	for flag, setting := range map[string]string{"weights": "from_weights", "state-key": "from_state_key", "allow-missing": "from_allow_missing", "allow-nan": "from_allow_nan"} {
-		c.Flags().Lookup(flag).Usage = "of --from: " + c.Flags().Lookup(flag).Usage + " (" + setting + ")"
+	for _, name := range []string{"weights", "state-key", "allow-missing", "allow-nan"} {
+		flag := c.Flags().Lookup(name)
+		flag.Usage = "of --from: " + flag.Usage + " (from_" + strings.ReplaceAll(name, "-", "_") + ")"
 	}
 	c.Flags().BoolVar(&f.old, "from-ema", true, "")
 	_ = c.Flags().MarkDeprecated("from-ema", "take --weights plain for --from-ema=false") // the flag is there
@@ -40,10 +42,11 @@ func (f *startFlags) settings(c *cobra.Command) (all []string, err error) {
 	if flags.Changed("state-key") {
 		all = append(all, "from_state_key="+quoted(f.load.StateKey))
 	}
-	for flag, value := range map[string]bool{"allow-missing": f.load.AllowMissing, "allow-nan": f.load.AllowNaN} {
-		if flags.Changed(flag) {
-			all = append(all, fmt.Sprintf("from_%s=%v", map[string]string{"allow-missing": "allow_missing", "allow-nan": "allow_nan"}[flag], value))
-		}
+	if flags.Changed("allow-missing") {
+		all = append(all, fmt.Sprintf("from_allow_missing=%v", f.load.AllowMissing))
+	}
+	if flags.Changed("allow-nan") {
+		all = append(all, fmt.Sprintf("from_allow_nan=%v", f.load.AllowNaN))
 	}
 	return all, nil
 }

@@ -90,10 +90,14 @@ func checkFinite(key string, v reflect.Value) *problem {
 	case reflect.Struct:
 		for i := range v.NumField() {
 			name := keyOf(v.Type().Field(i))
-			if name == "-" { // no key
+			field := join(key, name)
+			switch name {
+			case "-": // no key
 				continue
+			case "": // a part of the same section
+				field = key
 			}
-			if p := checkFinite(join(key, name), v.Field(i)); p != nil {
+			if p := checkFinite(field, v.Field(i)); p != nil {
 				return p
 			}
 		}

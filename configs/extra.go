@@ -87,9 +87,12 @@ func (l *loader) extras(list *yaml.Node, where func(*yaml.Node) string) {
 				switch o.key.Value {
 				case extraName:
 				case extraProb:
-					if !fits(o.value, reflect.TypeFor[float64]()) || o.value.Decode(&e.Prob) != nil || !(e.Prob >= 0 && e.Prob <= 1) {
+					var prob float64
+					if !fits(o.value, reflect.TypeFor[float64]()) || o.value.Decode(&prob) != nil || !(prob >= 0 && prob <= 1) {
 						l.report(where(o.key), extraPrefix(e.Name)+extraProb, "want a number from 0 to 1, got %s", describe(o.value))
+						continue
 					}
+					e.Prob = prob
 				default:
 					e.given = append(e.given, o)
 				}

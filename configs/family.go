@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -221,7 +222,7 @@ func encodeKeys(out *yaml.Node, v reflect.Value) error {
 }
 
 // changeFamily looks for another model.name in a document before its other keys
-// are read: what was set for the old family is void then.
+// are read: what was set for the old family is void then, even if that has no such key.
 func (l *loader) changeFamily(root *yaml.Node) {
 	model := valueOf(root, "model")
 	if model == nil {
@@ -235,11 +236,35 @@ func (l *loader) changeFamily(root *yaml.Node) {
 		return
 	}
 	l.config.Model = DefaultModel(name.Value)
-	for key := range l.origin {
+	forget := func(key, where string) {
+		if strings.HasPrefix(where, "--set ") && key != "model.name" {
+			l.void = append(l.void, where)
+		}
+	}
+	for key, where := range l.origin {
 		if strings.HasPrefix(key, "model.") {
+			forget(key, where)
 			delete(l.origin, key)
 		}
 	}
+	l.problems = slices.DeleteFunc(l.problems, func(err error) bool {
+		var k foreignKey
+		if !errors.As(err, &k) {
+			return false
+		}
+		forget(k.key, k.where)
+		delete(l.wrong, k.key)
+		return true
+	})
+}
+
+// voidNotes are about settings that have no effect, because the family changes after them.
+func (l *loader) voidNotes() (notes []string) {
+	slices.Sort(l.void)
+	for _, setting := range slices.Compact(l.void) {
+		notes = append(notes, fmt.Sprintf("%s has no effect: another model.name is set after it, which starts with the defaults of a %s; put it after that one", setting, l.config.Model.Name))
+	}
+	return notes
 }
 
 // valueOf is the value of a key of a mapping, or nil.

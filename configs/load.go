@@ -127,6 +127,7 @@ type loader struct {
 	origin map[string]string // key → file:line, or the setting
 	depth  int               // of base
 	preset *inherited        // what the preset that it starts from was made for; nil without one
+	void   []string          // settings before another model.name, which have no effect
 	crop   map[string]string // where the crop of evaluation was set, if nobody has chosen it
 
 	noFiles bool // base may name a preset only
@@ -315,7 +316,18 @@ func (l *loader) otherFamily(section *yaml.Node, where, key string, known []stri
 			return
 		}
 	}
+	before := len(l.problems)
 	l.report(where, "model."+key, "a %s has no such key%s: it has %s", l.config.Model.Name, suggest(key, known), strings.Join(known, ", "))
+	if before < len(l.problems) {
+		l.problems[before] = foreignKey{l.problems[before], "model." + key, where}
+	}
+}
+
+// foreignKey is a problem with a key that only models of other families have. It is none any
+// more if the family changes after it.
+type foreignKey struct {
+	error
+	key, where string
 }
 
 // fits says whether a value is of a type, where the library would convert: it

@@ -33,6 +33,7 @@ func (l *loader) notes() (notes []string) {
 	if n := l.config.warmupNote(); n != "" {
 		notes = append(notes, n)
 	}
+	notes = append(notes, l.voidNotes()...)
 	notes = append(notes, l.config.risingNotes()...)
 	return append(notes, l.presetNotes()...)
 }

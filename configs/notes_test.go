@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"fasternet/configs"
+	"fasternet/graph/vit"
 )
 
 // What a preset has together is noted when a part of it is changed alone.
@@ -43,6 +44,16 @@ func TestNotes(t *testing.T) {
 		{text: "optim: {lr: 5e-7}\nsched: {min_lr: 0}", want: []string{"sched.warmup_lr 1e-06, where the warm-up begins, is above optim.lr 5e-07"}},
 		{text: "optim: {lr: 5e-7}\nsched: {form: constant, warmup_epochs: 0}"},
 		{text: "optim: {lr: 5e-6}\nsched: {form: step, warmup_epochs: 0, cooldown_epochs: 2}", want: []string{"sched.min_lr 1e-05 is above"}},
+		// What is set for a family has no effect if another one is set after it.
+		{text: "model: {depths: [1, 1]}\nsched: {warmup_epochs: 0}", settings: []string{"model.name=vit", "model.depth=3"}},
+		{text: "sched: {warmup_epochs: 0}", settings: []string{"model.name=swin", "model.name=vit"}},
+		{
+			text: "sched: {warmup_epochs: 0}", settings: []string{"model.depth=3", "model.embed_dim=48", "model={n_div: 2, feature_dim: 9}", "model.name=vit", "model.mlp_ratio=2"},
+			want: []string{
+				"--set model.depth=3 has no effect: another model.name is set after it, which starts with the defaults of a vit; put it after that one",
+				"--set model.embed_dim=48 has no effect", "--set model={n_div: 2, feature_dim: 9} has no effect",
+			},
+		},
 	} {
 		config, err := configs.Parse("my.yaml", c.text, c.settings...)
 		if err != nil {
@@ -102,5 +113,42 @@ func TestRateNotes(t *testing.T) {
 		if _, ok := configs.BatchPower[o]; !ok {
 			t.Errorf("nobody says how the learning rate of %s goes with the batch", o)
 		}
+	}
+}
+
+// A key of a family is no mistake if model.name is set to that family after it, in a setting or
+// in a file that starts from the first one. Other mistakes stay.
+func TestFamilyAfterItsKeys(t *testing.T) {
+	dir := t.TempDir()
+	base, child := filepath.Join(dir, "base.yaml"), filepath.Join(dir, "child.yaml")
+	if err := os.WriteFile(base, []byte("model: {depth: 3, embed_dim: 48}\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(child, []byte("base: "+base+"\nmodel: {name: vit, num_heads: 4}\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name, source string
+		settings     []string
+		want         string // the error; "" for none
+	}{
+		{name: "a setting", source: "fasternet_t0", settings: []string{"model.depth=3", "model.name=vit"}},
+		{name: "a base", source: child},
+		{name: "no other family", source: base, want: base + ":1: model.depth: a fasternet has no such key"},
+		{name: "a family without the key", source: "vit_tiny", settings: []string{"model.name=swin", "model.depth=3"}, want: "--set model.depth=3: model.depth: a swin has no such key"},
+		{name: "an unknown key", source: "fasternet_t0", settings: []string{"model.dpeth=3", "model.name=vit"}, want: "--set model.dpeth=3: model.dpeth: unknown key"},
+		{name: "an unknown family", source: "fasternet_t0", settings: []string{"model.depth=3", "model.name=vitt"}, want: "--set model.depth=3: model.depth: a fasternet has no such key"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			config, err := configs.Load(c.source, c.settings...)
+			switch {
+			case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
+				t.Errorf("got %v, want %s", err, c.want)
+			case c.want == "" && err != nil:
+				t.Error(err)
+			case c.want == "" && (config.Model.Name != "vit" || config.Model.Arch.(vit.Config).Depth != 12 || config.Model.Arch.(vit.Config).EmbedDim != 768):
+				t.Errorf("%+v", config.Model)
+			}
+		})
 	}
 }

@@ -92,6 +92,13 @@ log: {histogram_interval: -3}
 			settings: []string{"optim.lr=fast", "nonsense", "optim.optt=sgd", "data.workers=-1"},
 			want:     []string{"--set optim.lr=fast: optim.lr: want a number", "--set nonsense: want key=value", "--set optim.optt=sgd: optim.optt: unknown key, did you mean opt?"},
 		},
+		{
+			name:     "numbers that are not finite, in sections, in the part of a family, and in lists of parts",
+			text:     "model: {name: vit, mlp_ratio: .inf, norm_eps: .nan, drop_path_rate: .nan}\noptim: {lr: .inf}\naugment:\n  scale: [.nan, 1]\n  extra: [{name: solarize, prob: .nan}, invert]\n",
+			settings: []string{"model.init_std=-.inf"},
+			want: []string{"5: augment.extra.solarize.prob: want a number from 0 to 1", "1: model.mlp_ratio: want a finite number, got +Inf", "1: model.norm_eps: want a finite number, got NaN",
+				"1: model.drop_path_rate: want a finite number, got NaN", "--set model.init_std=-.inf: model.init_std: want a finite number, got -Inf", "4: augment.scale: want a finite number", "2: optim.lr: want a finite number"},
+		},
 		{name: "a base that is not there", text: "base: fasternet_t9\ntrain: {epochs: 0, epoch: 1}\n",
 			want: []string{"1: base: no preset is called", "2: train.epoch: unknown key"}},
 		{name: "no mapping", text: "just text", want: []string{"1: the file: want keys and values"}},

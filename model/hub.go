@@ -208,7 +208,11 @@ func (h *hubConfig) yaml(m configs.Model, size int, s *source) (string, error) {
 	if size > 0 {
 		data = append(data, fmt.Sprintf("image_size: %d", size))
 	}
-	for key, values := range map[string][]float64{"mean": p.Mean, "std": p.Std} {
+	for _, statistic := range []struct {
+		key    string
+		values []float64
+	}{{"mean", p.Mean}, {"std", p.Std}} {
+		key, values := statistic.key, statistic.values
 		if len(values) == 3 && m.InChans == 1 {
 			values = []float64{(values[0] + values[1] + values[2]) / 3}
 			s.note("%s: %s of three channels, of which the model has one: it gets %.4g, their average", h.path, key, values[0])

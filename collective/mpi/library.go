@@ -95,8 +95,11 @@ func bind(path string, h uintptr) (*library, error) {
 	}
 	if world, err := purego.Dlsym(h, "ompi_mpi_comm_world"); err == nil {
 		lib.world, lib.requestSize, lib.statusIgnore, lib.anySource = world, 8, 0, -1
-		for name, p := range map[string]*uintptr{"ompi_mpi_byte": &lib.bytes, "ompi_mpi_errors_return": &lib.errorsReturn, "ompi_mpi_info_null": &lib.infoNull} {
-			if *p, err = purego.Dlsym(h, name); err != nil {
+		for _, symbol := range []struct {
+			name string
+			p    *uintptr
+		}{{"ompi_mpi_byte", &lib.bytes}, {"ompi_mpi_errors_return", &lib.errorsReturn}, {"ompi_mpi_info_null", &lib.infoNull}} {
+			if *symbol.p, err = purego.Dlsym(h, symbol.name); err != nil {
 				return nil, fmt.Errorf("%s is no Open MPI that we know: %w", path, err)
 			}
 		}

@@ -146,14 +146,17 @@ func FindMNIST(dir string, train bool) (images, labels string, err error) {
 	if train {
 		part = "train"
 	}
-	for name, path := range map[string]*string{part + "-images-idx3-ubyte": &images, part + "-labels-idx1-ubyte": &labels} {
+	for _, file := range []struct {
+		name string
+		path *string
+	}{{part + "-images-idx3-ubyte", &images}, {part + "-labels-idx1-ubyte", &labels}} {
 		for _, ending := range []string{".gz", ""} {
-			if _, err := os.Stat(filepath.Join(dir, name+ending)); err == nil && *path == "" {
-				*path = name + ending
+			if _, err := os.Stat(filepath.Join(dir, file.name+ending)); err == nil && *file.path == "" {
+				*file.path = file.name + ending
 			}
 		}
-		if *path == "" {
-			return "", "", fmt.Errorf("data: %s: no file %s or %s.gz; name the files with data.train, data.train_labels, data.val and data.val_labels", dir, name, name)
+		if *file.path == "" {
+			return "", "", fmt.Errorf("data: %s: no file %s or %s.gz; name the files with data.train, data.train_labels, data.val and data.val_labels", dir, file.name, file.name)
 		}
 	}
 	return images, labels, nil

@@ -65,9 +65,9 @@ func (t *shardTar) check() error {
 			return fmt.Errorf("compressed with %s; images are read where they lie in a shard, so decompress it: %s %s", c.name, c.command, t.file.Name())
 		}
 	}
-	for name, magic := range map[string]string{"zip": "PK\x03\x04", "7z": "7z\xbc\xaf\x27\x1c", "RAR": "Rar!"} {
-		if bytes.HasPrefix(head[:n], []byte(magic)) {
-			return fmt.Errorf("a %s file; a shard is a tar file: unpack it, and make a tar file of what was in it", name)
+	for _, archive := range []struct{ name, magic string }{{"zip", "PK\x03\x04"}, {"7z", "7z\xbc\xaf\x27\x1c"}, {"RAR", "Rar!"}} {
+		if bytes.HasPrefix(head[:n], []byte(archive.magic)) {
+			return fmt.Errorf("a %s file; a shard is a tar file: unpack it, and make a tar file of what was in it", archive.name)
 		}
 	}
 	return nil

@@ -139,18 +139,21 @@ func describe(f *checkpoints.File, files, classes []string) error {
 	// Readers of safetensors refuse headers above 100 MB.
 	const most = 40_000_000
 	f.Meta = map[string]string{}
-	for key, list := range map[string][]string{"files": files, "classes": classes} {
-		if len(list) == 0 {
+	for _, names := range []struct {
+		key  string
+		list []string
+	}{{"files", files}, {"classes", classes}} {
+		if len(names.list) == 0 {
 			continue
 		}
-		text, err := json.Marshal(list)
+		text, err := json.Marshal(names.list)
 		if err != nil {
 			return fmt.Errorf("predict: names: %w", err)
 		}
 		if len(text) > most {
-			return fmt.Errorf("predict: the names of %d %s are too many for the header of a safetensors file: want fewer at a time", len(list), key)
+			return fmt.Errorf("predict: the names of %d %s are too many for the header of a safetensors file: want fewer at a time", len(names.list), names.key)
 		}
-		f.Meta[key] = string(text)
+		f.Meta[names.key] = string(text)
 	}
 	return nil
 }

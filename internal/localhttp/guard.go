@@ -19,12 +19,12 @@ func Guard(h http.Handler, listens string) http.Handler {
 	onlyLoopback := strings.EqualFold(listens, "localhost") || loopback != nil && loopback.IsLoopback()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()
-		for k, v := range map[string]string{
-			"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store",
-			"Cross-Origin-Resource-Policy": "same-origin", "Cross-Origin-Opener-Policy": "same-origin",
-			"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+		for _, h := range [][2]string{
+			{"X-Content-Type-Options", "nosniff"}, {"X-Frame-Options", "DENY"}, {"Referrer-Policy", "no-referrer"}, {"Cache-Control", "no-store"},
+			{"Cross-Origin-Resource-Policy", "same-origin"}, {"Cross-Origin-Opener-Policy", "same-origin"},
+			{"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"},
 		} {
-			header.Set(k, v)
+			header.Set(h[0], h[1])
 		}
 		if !trusted(r.Host, listens, own, onlyLoopback) {
 			http.Error(w, "this host is not served here: use the address that the program names", http.StatusMisdirectedRequest)

@@ -19,18 +19,10 @@ import (
 
 var root = filepath.Join("..", "..")
 
-// imports are the imports of each package by its folder, of all platforms and build tags,
-// without those of tests. Packages of the module are named by their folders.
-func imports(t *testing.T) map[string][]string {
+// sources are the Go files of the module, of all platforms and build tags, without tests.
+func sources(t *testing.T) (names []string) {
 	t.Helper()
-	mod, err := os.ReadFile(filepath.Join(root, "go.mod"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	line, _, _ := strings.Cut(string(mod), "\n")
-	module := strings.TrimSpace(strings.TrimPrefix(line, "module "))
-	found := map[string][]string{}
-	err = filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -46,32 +38,48 @@ func imports(t *testing.T) map[string][]string {
 			}
 			return nil
 		}
-		if filepath.Ext(name) != ".go" || strings.HasSuffix(name, "_test.go") {
-			return nil
+		if filepath.Ext(name) == ".go" && !strings.HasSuffix(name, "_test.go") {
+			names = append(names, name)
 		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+// imports are the imports of each package by its folder, without those of tests. Packages of
+// the module are named by their folders.
+func imports(t *testing.T) map[string][]string {
+	t.Helper()
+	mod, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	line, _, _ := strings.Cut(string(mod), "\n")
+	module := strings.TrimSpace(strings.TrimPrefix(line, "module "))
+	found := map[string][]string{}
+	for _, name := range sources(t) {
 		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)
 		if err != nil {
-			return err
+			t.Fatal(err)
 		}
 		dir, err := filepath.Rel(root, filepath.Dir(name))
 		if err != nil {
-			return err
+			t.Fatal(err)
 		}
 		dir = filepath.ToSlash(dir)
 		list := found[dir]
 		for _, s := range file.Imports {
 			imported, err := strconv.Unquote(s.Path.Value)
 			if err != nil {
-				return err
+				t.Fatal(err)
 			}
 			list = append(list, strings.TrimPrefix(imported, module+"/"))
 		}
 		slices.Sort(list)
 		found[dir] = slices.Compact(list)
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 	if len(found) < 20 {
 		t.Fatalf("only %d packages found", len(found))
