@@ -2,10 +2,8 @@ package cli
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"fasternet/collective"
 	"fasternet/configs"
@@ -40,6 +38,14 @@ one thread, 10 runs to warm up, 200 that are timed. Their figure is the mean.
 Under mpirun every rank has a batch of its own, and the gradients are summed as in a run:
 the time of a step, what of it is communication, and how much of that the backward pass
 hides. "bench sums" times the sums alone.
+
+With --profile the time is divided into operations and their parts: each product and
+convolution with its sizes, batch norms, activations, copies, packing, and so on. The time of
+a part is that of all threads together, divided by their number, so that the parts of an
+operation add up to it. GFLOPS are those of all threads while they do it, and the peak is the
+one of "bench peak" for their precision, measured before and after. What threads do while they
+have nothing to do is a part too: "waiting" within a parallel region, for its beginning and
+for its longest task, and "waiting for one" while one thread works alone.
 
 "bench pconv" times the operators of table 1 of the paper instead of a model, "bench
 data" how fast the images come to it; "bench peak" measures what the processor can do.`,
@@ -97,7 +103,7 @@ data" how fast the images come to it; "bench peak" measures what the processor c
 	f.IntVar(&o.Iterations, "iterations", 0, "runs to time; 0 for as many as --seconds allow")
 	f.Float64Var(&o.Seconds, "seconds", 8, "how long to time, at least five runs")
 	f.StringVar(&o.Precision, "precision", "", "`format` of the factors of matrix products: fp32, bf16 or auto (the setting precision)")
-	f.BoolVar(&o.Profile, "profile", false, "show the time of every operation")
+	f.BoolVar(&o.Profile, "profile", false, "show the time of every operation, and of its parts")
 	f.BoolVar(&serial, "no-overlap", false, "under mpirun: sum the gradients after the backward pass, to compare")
 	f.BoolVar(&asJSON, "json", false, "print one JSON object")
 	f.StringArrayVar(&settings, "set", nil, "change a setting of a preset or a YAML file, `key=value`; repeatable")
@@ -152,16 +158,10 @@ func checkPrecision(name string) error {
 }
 
 func printBench(r bench.Result) error {
-	if len(r.Profile) > 0 {
-		w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-		printable.Fprintf(w, "operation\tname\tms\tshare\t\n")
-		for _, e := range r.Profile {
-			printable.Fprintf(w, "%s\t%s\t%.3f\t%.1f %%\t\n", e.Op, e.Name, e.MS, 100*e.Share)
-		}
-		if err := w.Flush(); err != nil {
+	if r.Sums != nil {
+		if err := printProfile(r); err != nil {
 			return err
 		}
-		printable.Println()
 	}
 	form := ""
 	if r.BNFolded {

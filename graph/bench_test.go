@@ -40,8 +40,8 @@ func BenchmarkT0(b *testing.B) {
 			for i := range batch {
 				targets[i*1000+i] = 1
 			}
-			var prof ops.Profile
-			p.Profile(&prof)
+			prof := ops.NewProfile(pool)
+			p.Profile(prof)
 			for b.Loop() {
 				if train {
 					for _, q := range m.Store().Params() {

@@ -18,6 +18,9 @@ func (m *Moments) Measure(k *Set, x Matrix) {
 	if x.empty() {
 		return
 	}
+	l := k.Begin()
+	defer l.End(Work{Kind: BatchNorm}, 8*x.Rows*x.Cols)
+	k = k.Unmetered()
 	k.ColumnSums(x, m.Mean)
 	Scale(m.Mean, 1/float32(x.Rows))
 	k.columnDeviations(x.Rows, x.Cols, x.ptr(), x.Stride,

@@ -52,6 +52,13 @@ func (p *Packed) multiplyHalf(panels []panel, c Matrix, alpha float32, a *float3
 	s := halfScratches.Get().(*halfScratch)
 	defer halfScratches.Put(s)
 	converted := asHalves(grow(&s.a, roundUp(rows, tileRows)*stride/2))
+	work, cols := Work{Kind: Product, Inner: inner, Columns: c.Cols, Precision: BF16}, 0
+	if segs > 1 {
+		work.Kind = Convolution
+	}
+	for _, t := range panels {
+		cols += t.cols
+	}
 	for from := 0; from < c.Rows; from += rows {
 		n := min(rows, c.Rows-from)
 		for seg := range segs {
@@ -65,7 +72,9 @@ func (p *Packed) multiplyHalf(panels []panel, c Matrix, alpha float32, a *float3
 		if d.Data != nil {
 			part = d.Slice(from, from+n)
 		}
+		l := p.Kernels.Begin()
 		p.multiplyConverted(panels, c.Slice(from, from+n), alpha, &converted[0], stride, 1, filled, 0, k0, n0, part)
+		l.End(work, 2*n*inner*cols)
 	}
 }
 
@@ -96,6 +105,7 @@ func (p PConv) convolveHalf(dst Matrix, padded []float32, weights *Packed, d Mat
 	n := (p.Height + 2) * line
 	converted := asHalves(grow(&s.a, (n+1)/2))
 	weights.Kernels.half.toHalf(1, n, n, &converted[0], 0, &padded[0], 0)
+	l := weights.Kernels.Begin()
 	for y := range p.Height {
 		from, to := y*p.Width, (y+1)*p.Width
 		var dy Matrix
@@ -104,6 +114,7 @@ func (p PConv) convolveHalf(dst Matrix, padded []float32, weights *Packed, d Mat
 		}
 		weights.multiplyConverted(weights.panels, dst.Slice(from, to), 1, &converted[y*line], p.Channels, side, side*p.Channels, line, 0, 0, dy)
 	}
+	l.End(Work{Kind: Convolution, Inner: p.Inner(), Columns: dst.Cols, Precision: BF16}, 2*dst.Rows*p.Inner()*dst.Cols)
 }
 
 // addTNHalf is addTN in bf16. Both factors become pairs of rows; of B those of
@@ -130,7 +141,7 @@ func (k *Set) addTNHalf(c Matrix, a *float32, lda, outerA int, b *float32, ldb, 
 			h.interleave(n, inner, cols, &dst[o*each*ldd], ldd, offset(src, o*jump), ld)
 		}
 	}
-	t := k.newTransposedHalf(s, c.Rows, pairs)
+	t := k.newTransposedHalf(s, transposedWork(outerB != 0, c, BF16), pairs, outer*inner)
 	stack(t.pairs, t.stride, a, lda, outerA, c.Rows)
 	t.finish()
 	width := 3 * k.lanes
@@ -152,15 +163,18 @@ func (k *Set) addTNHalf(c Matrix, a *float32, lda, outerA int, b *float32, ldb, 
 // transposedHalf is the factor A of Aᵀ·B in the form that the path of its kernels reads.
 type transposedHalf struct {
 	kernels             *Set
+	work                Work      // of the product, for a meter
+	inner               int       // rows of A and B
 	rows, count, stride int       // of Aᵀ; pairs
 	pairs               []float32 // [count, rows]
 	tiles               []uint16  // [rows, 2·count], where the path wants that
 	scratch             *halfScratch
 }
 
-func (k *Set) newTransposedHalf(s *halfScratch, rows, pairs int) *transposedHalf {
+func (k *Set) newTransposedHalf(s *halfScratch, work Work, pairs, inner int) *transposedHalf {
+	rows := work.Inner
 	stride := roundUp(rows, 16)
-	return &transposedHalf{kernels: k, rows: rows, count: pairs, stride: stride, pairs: grow(&s.a, pairs*stride), scratch: s}
+	return &transposedHalf{kernels: k, work: work, inner: inner, rows: rows, count: pairs, stride: stride, pairs: grow(&s.a, pairs*stride), scratch: s}
 }
 
 // finish must be called when the pairs are there.
@@ -178,7 +192,8 @@ func (t *transposedHalf) finish() {
 
 // multiply adds the product with a panel.
 func (t *transposedHalf) multiply(vectors int, panel, c *float32, ldc, cols int) {
-	h := t.kernels.half
+	h, l := t.kernels.half, t.kernels.Begin()
+	defer l.End(t.work, 2*t.rows*t.inner*cols)
 	if t.tiles != nil {
 		h.nn[vectors](t.rows, &t.tiles[0], t.stride, 1, t.count, 0, panel, c, ldc, c, ldc, 1, cols)
 		return
@@ -195,7 +210,7 @@ func (k *Set) gemmTNPackedHalf(c, a Matrix, b *Packed, from int) {
 	}
 	s := halfScratches.Get().(*halfScratch)
 	defer halfScratches.Put(s)
-	t := k.newTransposedHalf(s, c.Rows, pairs)
+	t := k.newTransposedHalf(s, transposedWork(false, c, BF16), pairs, a.Rows)
 	h.interleave(pairs, a.Rows, c.Rows, &t.pairs[0], t.stride, a.ptr(), a.Stride)
 	t.finish()
 	cp := c.ptr()

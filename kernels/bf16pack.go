@@ -3,7 +3,7 @@ package kernels
 // packHalf packs panel t of b [K, N] in pairs of rows.
 func (p *Packed) packHalf(t panel, b Matrix) {
 	if p.K > 0 {
-		p.Kernels.half.interleave(p.depth, p.K, t.cols, &p.data[t.offset], t.vectors*p.lanes, b.Columns(t.from, t.from+t.cols).ptr(), b.Stride)
+		p.Kernels.Unmetered().half.interleave(p.depth, p.K, t.cols, &p.data[t.offset], t.vectors*p.lanes, b.Columns(t.from, t.from+t.cols).ptr(), b.Stride)
 	}
 }
 
@@ -17,8 +17,8 @@ func (p *Packed) packHalfTransposed(t panel, b Matrix) {
 	defer halfScratches.Put(s)
 	stride := halfStride(2 * p.depth)
 	rows := grow(&s.a, t.cols*stride/2)
-	p.Kernels.half.toHalf(t.cols, p.K, 2*p.depth, &asHalves(rows)[0], stride, b.Slice(t.from, t.from+t.cols).ptr(), b.Stride)
-	p.Kernels.Transpose(Matrix{Data: p.data[t.offset:], Rows: p.depth, Cols: t.cols, Stride: t.vectors * p.lanes},
+	p.Kernels.Unmetered().half.toHalf(t.cols, p.K, 2*p.depth, &asHalves(rows)[0], stride, b.Slice(t.from, t.from+t.cols).ptr(), b.Stride)
+	p.Kernels.Unmetered().Transpose(Matrix{Data: p.data[t.offset:], Rows: p.depth, Cols: t.cols, Stride: t.vectors * p.lanes},
 		Matrix{Data: rows, Rows: t.cols, Cols: p.depth, Stride: stride / 2})
 }
 
@@ -51,6 +51,6 @@ func (p *Packed) putHalf(from, n0 int, t panel, m Matrix) {
 	if pairs > 0 {
 		rows := last - first
 		src := m.Data[min(max(first-from, 0)*m.Stride, len(m.Data)-1):]
-		p.Kernels.half.interleave(pairs, rows, t.cols, &p.data[t.offset+first/2*width], width, &src[0], m.Stride)
+		p.Kernels.Unmetered().half.interleave(pairs, rows, t.cols, &p.data[t.offset+first/2*width], width, &src[0], m.Stride)
 	}
 }

@@ -41,6 +41,8 @@ func (p PatchConv) Convolve(k *Set, dst Matrix, image []float32, y int, weights 
 	if bias != nil {
 		d = Broadcast(bias, ow)
 	}
+	l := weights.begin()
+	defer l.End(productWork(Convolution, p.Inner(), dst.Cols), 2*dst.Rows*p.Inner()*dst.Cols)
 	for i := range n {
 		k.gemm(dst.Slice(i*ow, (i+1)*ow), 1, &src[i*p.Step*p.line()], p.Step*p.Channels, p.Size, p.run(), p.line(), weights, d)
 	}

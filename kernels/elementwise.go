@@ -60,6 +60,13 @@ func (k *Set) Add(dst, x []float32) {
 	k.Combine(m, m, NewMatrix(x, 1, len(x)), 1, 1)
 }
 
+// Clear fills x with zeros.
+func (k *Set) Clear(x []float32) {
+	l := k.Begin()
+	clear(x)
+	l.End(Work{Kind: Clearing}, 4*len(x))
+}
+
 // Scale computes x *= alpha over a slice.
 func Scale(x []float32, alpha float32) {
 	for i := range x {

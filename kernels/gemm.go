@@ -20,7 +20,14 @@ func (k *Set) Gemm(c Matrix, alpha float32, a Matrix, b *Packed, d Matrix) {
 		k.gemmNothing(c, d)
 		return
 	}
+	l := b.begin()
 	k.gemm(c, alpha, a.ptr(), a.Stride, 1, a.Cols, 0, b, d)
+	l.End(productWork(Product, a.Cols, c.Cols), 2*c.Rows*a.Cols*c.Cols)
+}
+
+// productWork is that of a product in FP32.
+func productWork(k Kind, inner, columns int) Work {
+	return Work{Kind: k, Inner: inner, Columns: columns}
 }
 
 // gemmNothing is a product over no inner index: C = D.
@@ -41,7 +48,9 @@ func (k *Set) GemmPanel(c Matrix, alpha float32, a Matrix, b *Packed, i int, d M
 		panic(fmt.Sprintf("kernels: GemmPanel: %d×%d by %d×%d into %d×%d", a.Rows, a.Cols, b.K, b.N, c.Rows, c.Cols))
 	}
 	b.of("GemmPanel", k)
+	l, t := b.begin(), b.panels[i]
 	b.multiply(b.panels[i:i+1], c, alpha, a.ptr(), a.Stride, 1, a.Cols, 0, d)
+	l.End(productWork(Product, a.Cols, c.Cols), 2*c.Rows*a.Cols*t.cols)
 }
 
 // gemm is Gemm with an inner index of segs segments of segLen values that lie
@@ -96,6 +105,7 @@ func (k *Set) addTN(c Matrix, a *float32, lda, outerA int, b *float32, ldb, oute
 		k.addTNHalf(c, a, lda, outerA, b, ldb, outerB, outer, inner)
 		return
 	}
+	l := k.Begin()
 	cp := c.ptr()
 	lanes := k.lanes
 	for from, left := 0, (c.Cols+lanes-1)/lanes; left > 0; {
@@ -108,4 +118,15 @@ func (k *Set) addTN(c Matrix, a *float32, lda, outerA int, b *float32, ldb, oute
 		from += w * lanes
 		left -= w
 	}
+	l.End(transposedWork(outerB != 0, c, FP32), 2*c.Rows*c.Cols*outer*inner)
+}
+
+// transposedWork is that of a product Aᵀ·B into c. Its rows are the pixels of several lines if
+// it is the gradient of the weights of a convolution.
+func transposedWork(convolution bool, c Matrix, in Precision) Work {
+	w := Work{Kind: Product, Transposed: true, Inner: c.Rows, Columns: c.Cols, Precision: in}
+	if convolution {
+		w.Kind = Convolution
+	}
+	return w
 }

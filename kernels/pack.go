@@ -70,7 +70,8 @@ func (p *Packed) PackTransposed(b Matrix) {
 // PackPanel packs panel i of b [K, N].
 func (p *Packed) PackPanel(i int, b Matrix) {
 	p.check(b.Rows, b.Cols)
-	t := p.panels[i]
+	t, l := p.panels[i], p.Kernels.Begin()
+	defer l.End(Work{Kind: Packing}, packedBytes(p.Precision, p.K*t.cols))
 	if p.Precision == BF16 {
 		p.packHalf(t, b)
 		return
@@ -85,13 +86,22 @@ func (p *Packed) PackPanel(i int, b Matrix) {
 // PackPanelTransposed packs panel i of the transpose of b [N, K].
 func (p *Packed) PackPanelTransposed(i int, b Matrix) {
 	p.check(b.Cols, b.Rows)
-	t := p.panels[i]
+	t, l := p.panels[i], p.Kernels.Begin()
+	defer l.End(Work{Kind: Packing}, packedBytes(p.Precision, p.K*t.cols))
 	if p.Precision == BF16 {
 		p.packHalfTransposed(t, b)
 		return
 	}
 	width := t.vectors * p.lanes
-	p.Kernels.Transpose(Matrix{Data: p.data[t.offset:], Rows: p.K, Cols: t.cols, Stride: width}, b.Slice(t.from, t.from+t.cols))
+	p.Kernels.Unmetered().Transpose(Matrix{Data: p.data[t.offset:], Rows: p.K, Cols: t.cols, Stride: width}, b.Slice(t.from, t.from+t.cols))
+}
+
+// packedBytes is what packing so many values reads and writes.
+func packedBytes(in Precision, values int) int {
+	if in == BF16 {
+		return (4 + 2) * values
+	}
+	return (4 + 4) * values
 }
 
 func (p *Packed) check(rows, cols int) {
@@ -110,6 +120,8 @@ func (k *Set) Transpose(dst, src Matrix) {
 	}
 	dst.ptr()
 	src.ptr()
+	l := k.Begin()
+	defer l.End(Work{Kind: Copying}, 8*src.Rows*src.Cols)
 	const side = 8
 	rows, cols := src.Rows/side*side, src.Cols/side*side
 	if cols > 0 {

@@ -53,14 +53,16 @@ func (p *Packed) PutBlock(from, col int, m Matrix) {
 		return
 	}
 	m.ptr()
+	l := p.Kernels.Begin()
 	for _, t := range p.panelsIn(col, col+m.Cols) {
 		if p.Precision == BF16 {
 			p.putHalf(from, col, t, m)
 			continue
 		}
 		width := t.vectors * p.lanes
-		p.Kernels.copyRows(m.Rows, t.cols, &p.data[t.offset+from*width], width, &m.Data[t.from-col], m.Stride)
+		p.Kernels.Unmetered().copyRows(m.Rows, t.cols, &p.data[t.offset+from*width], width, &m.Data[t.from-col], m.Stride)
 	}
+	l.End(Work{Kind: Packing}, packedBytes(p.Precision, m.Rows*m.Cols))
 }
 
 // GemmBlock computes C = alpha·A·B' + D where B' is the part of B with the rows
@@ -87,6 +89,7 @@ func (k *Set) GemmBlock(c Matrix, alpha float32, a Matrix, b *Packed, k0, n0 int
 		same("GemmBlock", c, d)
 		dp = d.ptr()
 	}
+	l := k.Begin()
 	cp, ap := c.ptr(), a.ptr()
 	for _, t := range b.panelsIn(n0, n0+c.Cols) {
 		var dt *float32
@@ -96,6 +99,7 @@ func (k *Set) GemmBlock(c Matrix, alpha float32, a Matrix, b *Packed, k0, n0 int
 		k.gemmNN[t.vectors](c.Rows, ap, a.Stride, 1, a.Cols, 0, &b.data[t.offset+k0*t.vectors*b.lanes],
 			offset(cp, t.from-n0), c.Stride, dt, d.Stride, alpha, t.cols)
 	}
+	l.End(productWork(Product, a.Cols, c.Cols), 2*c.Rows*a.Cols*c.Cols)
 }
 
 // GemmTNPacked computes C += Aᵀ·B' with A [R, M], C [M, N] and B' the rows
@@ -113,10 +117,12 @@ func (k *Set) GemmTNPacked(c, a Matrix, b *Packed, from int) {
 		k.gemmTNPackedHalf(c, a, b, from)
 		return
 	}
+	l := k.Begin()
 	cp, ap := c.ptr(), a.ptr()
 	for _, t := range b.panels {
 		width := t.vectors * b.lanes
 		k.gemmTN[t.vectors](c.Rows, ap, a.Stride, 0, &b.data[t.offset+from*width], width, 0, 1, a.Rows,
 			offset(cp, t.from), c.Stride, t.cols)
 	}
+	l.End(transposedWork(false, c, FP32), 2*c.Rows*c.Cols*a.Rows)
 }

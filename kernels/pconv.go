@@ -25,6 +25,9 @@ func (p PConv) Inner() int { return side * side * p.Channels }
 // the image is zero.
 func (p PConv) Pad(k *Set, dst []float32, image Matrix, y int) {
 	c, line := p.Channels, (p.Width+2)*p.Channels
+	l := k.Begin()
+	defer l.End(Work{Kind: Copying}, 8*p.PaddedLen())
+	k = k.Unmetered()
 	for i := range p.Height + 2 {
 		out := dst[i*line:][:line]
 		from := (y + i - 1) * p.Width
@@ -49,6 +52,8 @@ func (p PConv) Convolve(k *Set, dst Matrix, padded []float32, weights *Packed, d
 		p.convolveHalf(dst, padded, weights, d)
 		return
 	}
+	l := weights.begin()
+	defer l.End(productWork(Convolution, p.Inner(), dst.Cols), 2*dst.Rows*p.Inner()*dst.Cols)
 	step := len(weights.panels)
 	if len(weights.data) > len(padded) { // walk the smaller of the two again and again
 		step = 1

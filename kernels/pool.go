@@ -17,6 +17,7 @@ import (
 // A pool is used by one goroutine at a time.
 type Pool struct {
 	kernels *Set
+	meter   *Meter        // of the kernels, or nil
 	workers []*worker     // without worker 0
 	pending atomic.Int64  // tasks of the job that are not done
 	parked  atomic.Bool   // worker 0 sleeps
@@ -93,7 +94,7 @@ func (k *Set) NewPool(n int) *Pool {
 	if n < 1 {
 		n = procs
 	}
-	p := &Pool{kernels: k, done: make(chan struct{}, 1), ranges: make([]taskRange, n)}
+	p := &Pool{kernels: k, meter: k.meter, done: make(chan struct{}, 1), ranges: make([]taskRange, n)}
 	if n <= procs {
 		p.spins = spinRounds
 	}
@@ -127,6 +128,14 @@ func (p *Pool) Close() {
 // – a goroutine of a loader has it for up to 10 ms – leaves its tasks to the others,
 // and what it finds when it comes back is a later job.
 func (p *Pool) Run(tasks int, f func(worker, task int)) {
+	if m := p.meter; m != nil {
+		m.region(p, tasks, f)
+		return
+	}
+	p.run(tasks, f)
+}
+
+func (p *Pool) run(tasks int, f func(worker, task int)) {
 	n := len(p.workers) + 1
 	if n == 1 || tasks == 1 {
 		for i := 0; i < tasks; i++ {

@@ -13,6 +13,7 @@ type Set struct {
 	variant Variant
 	half    *halfFunctions // nil without bf16
 	off     bool           // bf16 is switched off by BF16Variable
+	meter   *Meter         // nil without measurements
 }
 
 // Variant is the variant of all kernels but the products in bf16.

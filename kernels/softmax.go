@@ -13,6 +13,9 @@ func (k *Set) SoftmaxCrossEntropy(probs, logits, targets Matrix) float64 {
 	}
 	logits.ptr()
 	probs.ptr()
+	l := k.Begin()
+	defer l.End(Work{Kind: Softmax}, 4*4*logits.Rows*logits.Cols)
+	k = k.Unmetered()
 	var loss float64
 	for r := 0; r < logits.Rows; r++ {
 		x, p, t := logits.Row(r), probs.Row(r), targets.Row(r)

@@ -92,6 +92,8 @@ func (a *attention) split(i int) (head int, ws []window) {
 
 // gather copies the rows of a window out of some columns of a map.
 func (w *window) gather(k *kernels.Set, dst, src kernels.Matrix) {
+	defer k.Begin().End(kernels.Work{Kind: kernels.Copying}, 2*4*len(w.tokens)*dst.Cols)
+	k = k.Unmetered() // the runs are short
 	at := 0
 	for _, r := range w.runs {
 		n := int(r[1])
@@ -102,6 +104,8 @@ func (w *window) gather(k *kernels.Set, dst, src kernels.Matrix) {
 
 // scatter is the way back.
 func (w *window) scatter(k *kernels.Set, dst, src kernels.Matrix) {
+	defer k.Begin().End(kernels.Work{Kind: kernels.Copying}, 2*4*len(w.tokens)*dst.Cols)
+	k = k.Unmetered()
 	at := 0
 	for _, r := range w.runs {
 		n := int(r[1])
@@ -221,8 +225,8 @@ func (a *attention) backwardTask(worker, i int) {
 				clear(dbias.Row(r)[:n])
 			}
 		}
-		clear(dk.Data[:n*d])
-		clear(dv.Data[:n*d])
+		a.tape.kernels.Clear(dk.Data[:n*d])
+		a.tape.kernels.Clear(dv.Data[:n*d])
 		b := dbias.Slice(0, n).Columns(0, n)
 		for from := 0; from < n; from += a.queries {
 			to := min(from+a.queries, n)

@@ -88,7 +88,7 @@ func (g *blockGrad) hiddenPart(worker int, b span, dw kernels.Matrix, sum, dot [
 	from, to := g.shape.from(b), g.shape.to(b)
 	dz, keep := g.dz.Slice(from, to), g.keepOf(b.image)
 	if keep == 0 {
-		clear(dz.Data[:(to-from)*dz.Stride])
+		g.tape.kernels.Clear(dz.Data[:(to-from)*dz.Stride])
 		return
 	}
 	s := scratch{g.tape.Scratch(worker)}

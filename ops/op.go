@@ -7,7 +7,6 @@ import (
 	"hash/fnv"
 	"runtime/debug"
 	"sync/atomic"
-	"time"
 
 	"github.com/chewxy/hm"
 	"gorgonia.org/gorgonia"
@@ -91,18 +90,19 @@ func (o *op) Do(values ...gorgonia.Value) (result gorgonia.Value, err error) {
 	if o.Result != nil {
 		o.value = o.Result.Grad // which may have moved
 	}
-	start := time.Now()
 	out := o.scalarOut[:]
 	if o.scalar == nil {
 		out = o.value.(*tensor.Dense).Float32s()
 	}
-	if err := o.Run(o.in, out); err != nil {
+	leave := o.tape.profile.enterOp(o)
+	err = o.Run(o.in, out)
+	leave()
+	if err != nil {
 		return nil, fmt.Errorf("%v: %w", o, err)
 	}
 	if o.scalar != nil {
 		*o.scalar = gorgonia.F32(out[0])
 	}
-	o.tape.profile.add(o, time.Since(start))
 	if o.tape.observe != nil {
 		if err := o.tape.observe(o.observed(out)); err != nil {
 			return nil, err

@@ -110,6 +110,7 @@ func (p *Param) dims() (out, in, kh, kw int) {
 func (q *pack) reorder(part int) {
 	out, in, kh, kw := q.param.dims()
 	from, to := part*out/reorderParts, (part+1)*out/reorderParts
+	defer q.how.kernels.Begin().End(kernels.Work{Kind: kernels.Packing}, 2*4*(to-from)*in*kh*kw)
 	if q.how.use == packAdjoint {
 		kernels.PConv{Channels: out}.Adjoint(q.reordered, q.param.Data(), from, to)
 		return

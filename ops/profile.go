@@ -1,53 +1,218 @@
 package ops
 
 import (
+	"slices"
 	"sort"
 	"time"
+
+	"fasternet/kernels"
 )
 
-// Profile collects the time spent in each operation. A nil Profile collects
-// nothing.
+// Profile collects the time spent in each operation. With a pool of metered kernels
+// ([kernels.Set.Metered]) it also divides it into parts. A nil Profile collects nothing.
 type Profile struct {
-	times map[*op]*OpTime
-	order []*OpTime
+	begin   time.Time
+	meter   *kernels.Meter // or nil
+	workers int
+	times   map[any]*timed // by op, nil for the packs, or by the name of a section
+	order   []*timed
+}
+
+// timed is an entry that is being filled.
+type timed struct {
+	OpTime
+	ledger kernels.Ledger
 }
 
 // OpTime is the time spent in one operation.
 type OpTime struct {
 	Kind, Name string
+	Pass       Pass
 	Calls      int
 	Total      time.Duration
+	// Parts are what the workers did, all together, the longest first: their times add up
+	// to Total for each worker. Nil without a meter.
+	Parts   []OpPart
+	Regions kernels.Regions
+}
+
+// Pass is the pass of a step that something belongs to.
+type Pass string
+
+// The passes. Around them are the packing of weights, and what a [Profile.Section] is for.
+const (
+	Forward  Pass = "forward"
+	Backward Pass = "backward"
+	Around   Pass = "around"
+)
+
+// OpPart is a part of the time of an operation: kernels, or one of those below.
+type OpPart struct {
+	kernels.Part
+	Rest string // what it is if it is not kernels
+}
+
+// What workers do that is not kernels.
+const (
+	// RestOther is the code of an operation around the kernels.
+	RestOther = "other"
+	// RestWaiting is the time of workers in a region of [kernels.Pool.Run] that have no task:
+	// until they begin, and until the last one is done.
+	RestWaiting = "waiting"
+	// RestAlone is the time of workers while the first one does something outside of regions.
+	RestAlone = "waiting for one"
+)
+
+// NewProfile is for what runs on a pool.
+func NewProfile(pool *kernels.Pool) *Profile {
+	return &Profile{begin: time.Now(), meter: pool.Kernels().Meter(), workers: pool.Workers(), times: map[any]*timed{}}
 }
 
 // Measure makes the tape record the time of every operation.
 func (t *Tape) Measure(p *Profile) { t.profile = p }
 
-func (p *Profile) add(o *op, d time.Duration) {
+// Section measures something that is no operation.
+func (p *Profile) Section(kind, name string, run func()) {
 	if p == nil {
+		run()
 		return
 	}
-	if p.times == nil {
-		p.times = map[*op]*OpTime{}
+	defer p.enter([2]string{kind, name}, OpTime{Kind: kind, Name: name, Pass: Around})()
+	run()
+}
+
+func (p *Profile) enterOp(o *op) (leave func()) {
+	if p == nil {
+		return func() {}
 	}
-	e := p.times[o]
+	t := OpTime{Kind: o.Kind, Name: o.Name, Pass: Backward}
+	if o.forward {
+		t.Pass = Forward
+	}
+	return p.enter(o, t)
+}
+
+// enter begins the time of a key.
+func (p *Profile) enter(key any, t OpTime) (leave func()) {
+	e := p.times[key]
 	if e == nil {
-		e = &OpTime{Kind: KindPack, Name: "weights"} // before the ops
-		if o != nil {
-			e = &OpTime{Kind: o.Kind, Name: o.Name}
-		}
-		p.times[o] = e
+		e = &timed{OpTime: t}
+		p.times[key] = e
 		p.order = append(p.order, e)
 	}
-	e.Calls++
-	e.Total += d
+	var before *kernels.Ledger
+	if p.meter != nil {
+		before = p.meter.Enter(&e.ledger)
+	}
+	begin := p.now()
+	return func() {
+		e.Calls++
+		e.Total += p.now() - begin
+		if p.meter != nil {
+			p.meter.Enter(before)
+		}
+	}
+}
+
+// now is the time of the meter's clock, so that parts and totals are of the same one.
+func (p *Profile) now() time.Duration {
+	if p.meter != nil {
+		return p.meter.Now()
+	}
+	return time.Since(p.begin)
+}
+
+// Take is Times, and begins again.
+func (p *Profile) Take() []OpTime {
+	if p == nil {
+		return nil
+	}
+	out := p.Times()
+	for _, e := range p.order {
+		e.Calls, e.Total, e.ledger = 0, 0, kernels.Ledger{}
+	}
+	return out
 }
 
 // Times lists the operations, the most expensive first.
 func (p *Profile) Times() []OpTime {
+	if p == nil {
+		return nil
+	}
 	out := make([]OpTime, len(p.order))
 	for i, e := range p.order {
-		out[i] = *e
+		out[i] = e.OpTime
+		if p.meter != nil {
+			out[i].Regions = e.ledger.Regions
+			out[i].Parts = partsOf(e.Total, e.ledger.Parts(), e.ledger.Regions, p.workers)
+		}
 	}
 	sort.SliceStable(out, func(i, j int) bool { return out[i].Total > out[j].Total })
+	return out
+}
+
+// AddTimes adds the times of one run to the sums of others, operation by operation and part
+// by part.
+func AddTimes(sums, run []OpTime) []OpTime {
+	type key struct {
+		kind, name string
+		pass       Pass
+	}
+	at := map[key]int{}
+	for i, s := range sums {
+		at[key{s.Kind, s.Name, s.Pass}] = i
+	}
+	for _, t := range run {
+		i, ok := at[key{t.Kind, t.Name, t.Pass}]
+		if !ok {
+			t.Parts = slices.Clone(t.Parts)
+			at[key{t.Kind, t.Name, t.Pass}] = len(sums)
+			sums = append(sums, t)
+			continue
+		}
+		s := &sums[i]
+		s.Calls += t.Calls
+		s.Total += t.Total
+		s.Regions.Add(t.Regions)
+		s.Parts = addParts(s.Parts, t.Parts)
+	}
+	return sums
+}
+
+func addParts(sums, more []OpPart) []OpPart {
+	for _, p := range more {
+		i := slices.IndexFunc(sums, func(s OpPart) bool { return s.Work == p.Work && s.Rest == p.Rest })
+		if i < 0 {
+			sums = append(sums, p)
+			continue
+		}
+		s := &sums[i]
+		s.Calls += p.Calls
+		s.Time += p.Time
+		s.FLOPs += p.FLOPs
+		s.Bytes += p.Bytes
+	}
+	sort.SliceStable(sums, func(i, j int) bool { return sums[i].Time > sums[j].Time })
+	return sums
+}
+
+// partsOf adds to the parts that are kernels what is left of the time of the workers.
+func partsOf(total time.Duration, parts []kernels.Part, r kernels.Regions, workers int) []OpPart {
+	out := make([]OpPart, 0, len(parts)+3)
+	other := total - r.Wall + r.Busy // of the first worker outside of regions, and of all in tasks
+	for _, p := range parts {
+		other -= p.Time
+		out = append(out, OpPart{Part: p})
+	}
+	n := time.Duration(workers)
+	for _, rest := range []struct {
+		name string
+		time time.Duration
+	}{{RestOther, other}, {RestWaiting, n*r.Wall - r.Busy}, {RestAlone, (n - 1) * (total - r.Wall)}} {
+		if rest.time != 0 {
+			out = append(out, OpPart{Part: kernels.Part{Time: rest.time}, Rest: rest.name})
+		}
+	}
+	sort.SliceStable(out, func(i, j int) bool { return out[i].Time > out[j].Time })
 	return out
 }

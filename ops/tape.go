@@ -2,7 +2,6 @@ package ops
 
 import (
 	"fmt"
-	"time"
 
 	"fasternet/kernels"
 
@@ -122,9 +121,7 @@ func (t *Tape) Run(machine gorgonia.VM) error {
 	if t.seen != t.space.moves {
 		t.bind() // another graph has made the workspace grow
 	}
-	start := time.Now()
-	t.updatePacks()
-	t.profile.add(nil, time.Since(start))
+	t.profile.Section(KindPack, "weights", t.updatePacks) // before the ops
 	err := machine.RunAll()
 	machine.Reset()
 	if t.failure != nil {

@@ -216,8 +216,8 @@ func TestSharedWorkspace(t *testing.T) {
 func TestProfile(t *testing.T) {
 	h := newHarness(t, 1, false)
 	h.block(rand.New(rand.NewPCG(1, 2)), 1, 4, 4, 8, 2, 16, kernels.GELU, false, false)
-	var p Profile
-	h.tape.Measure(&p)
+	p := NewProfile(h.tape.Pool())
+	h.tape.Measure(p)
 	h.run()
 	h.run()
 	found := false

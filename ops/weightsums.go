@@ -25,7 +25,7 @@ func (w *weightSums) run(i int) kernels.Matrix {
 // start clears run i and returns it.
 func (w *weightSums) start(i int) kernels.Matrix {
 	m := w.run(i)
-	clear(m.Data)
+	w.kernels.Clear(m.Data)
 	return m
 }
 
@@ -47,7 +47,9 @@ func (w *weightSums) finish(part int) {
 		w.kernels.Add(grad, total)
 		return
 	}
+	l := w.kernels.Begin()
 	addChannelsFirst(grad, total, (to-from)/n, in, kh*kw)
+	l.End(kernels.Work{Kind: kernels.Addition}, 3*4*(to-from))
 }
 
 // finishTask is the task that adds the sums of several weights: a pool runs it

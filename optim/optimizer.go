@@ -113,7 +113,7 @@ func (o *Optimizer) DecayLayers(decay float64, of func(name string) (layer, last
 // ZeroGrad clears the gradients.
 func (o *Optimizer) ZeroGrad() { o.pool.Run(len(o.parts), o.zero) }
 
-func (o *Optimizer) zeroPart(_, i int) { clear(o.values(o.parts[i]).Grad) }
+func (o *Optimizer) zeroPart(_, i int) { o.pool.Kernels().Clear(o.values(o.parts[i]).Grad) }
 
 // values are the slices of a part. Gradients may have moved since the last step.
 func (o *Optimizer) values(p part) Values {

@@ -31,8 +31,8 @@ func BenchmarkMIMStep(b *testing.B) {
 				b.Fatal(err)
 			}
 			in := m.Noise(test.batch)
-			var prof ops.Profile
-			p.Profile(&prof)
+			prof := ops.NewProfile(pool)
+			p.Profile(prof)
 			for b.Loop() {
 				for _, q := range m.Store().Params() {
 					q.Changed()

@@ -25,11 +25,13 @@ type Options struct {
 	Warmup     int     // runs that are not timed
 	Iterations int     // runs that are; 0 for as many as fit into Seconds
 	Seconds    float64 // and five at least
-	Profile    bool    // time of each operation
+	Profile    bool    // time of each operation and of its parts
 	Precision  string  // fp32, bf16 or auto; "" for that of the configuration
 
 	// Model to time; nil for a new one of the configuration.
 	Model graph.Model
+
+	profile *profiled // nil without
 }
 
 // Paper sets the protocol of the authors for latency on a CPU: batch 1, one
@@ -64,14 +66,7 @@ type Result struct {
 	ArenaMiB   float64        `json:"arena_mib"`                    // activations
 	Recomputed bool           `json:"grad_checkpointing,omitempty"` // blocks are computed anew in the backward pass
 	Profile    []ProfileEntry `json:"profile,omitempty"`
-}
-
-// ProfileEntry is the mean time of an operation in one run.
-type ProfileEntry struct {
-	Op    string  `json:"op"`
-	Name  string  `json:"name"`
-	MS    float64 `json:"ms"`
-	Share float64 `json:"share"` // of all operations
+	Sums       *ProfileSums   `json:"profile_sums,omitempty"`
 }
 
 // Run times the model of a configuration. A step of training is forward,
@@ -92,7 +87,11 @@ func Run(ctx context.Context, name string, c *configs.Config, o Options) (Result
 	if err := c.Check(); err != nil {
 		return Result{}, err
 	}
-	pool := kernels.NewPool(o.Threads)
+	set := kernels.Default()
+	if o.Profile {
+		set, o.profile = set.Metered(nil), new(profiled)
+	}
+	pool := set.NewPool(o.Threads)
 	defer pool.Close()
 	subject, err := o.subject(c, pool)
 	if err != nil {
@@ -102,15 +101,23 @@ func Run(ctx context.Context, name string, c *configs.Config, o Options) (Result
 	if o.Train {
 		mode = "train"
 	}
-	var profile ops.Profile
 	var begin time.Duration
-	warm := func() {
-		begin = cpuTime()
-		if o.Profile {
-			subject.program.Profile(&profile)
+	warm := func() error {
+		if o.profile != nil {
+			p, err := o.profile.begin(ctx, pool, subject.precision)
+			if err != nil {
+				return err
+			}
+			subject.program.Profile(p)
 		}
+		begin = cpuTime()
+		return nil
 	}
-	times, err := measure(ctx, timing{step: subject.step, warm: warm, warmup: o.Warmup, iterations: o.Iterations, seconds: o.Seconds})
+	step, before := subject.step, func() {}
+	if o.profile != nil {
+		step, before = o.profile.around(step), o.profile.take
+	}
+	times, err := measure(ctx, timing{step: step, before: before, warm: warm, warmup: o.Warmup, iterations: o.Iterations, seconds: o.Seconds})
 	if err != nil {
 		return Result{}, err
 	}
@@ -131,8 +138,11 @@ func Run(ctx context.Context, name string, c *configs.Config, o Options) (Result
 	if subject.precision == kernels.BF16 {
 		r.BF16Path = string(pool.Kernels().BF16())
 	}
-	r.Profile = entries(profile.Times(), len(times))
-	return r, nil
+	if o.profile != nil {
+		subject.program.Profile(nil)
+		r.Profile, r.Sums, err = o.profile.end(ctx, pool.Workers())
+	}
+	return r, err
 }
 
 // subject is what is timed.
@@ -235,18 +245,6 @@ func prepare(net graph.Model) (_ graph.Model, folded bool, err error) {
 	return net, folded, err
 }
 
-func entries(times []ops.OpTime, runs int) []ProfileEntry {
-	var out []ProfileEntry
-	var sum time.Duration
-	for _, t := range times {
-		sum += t.Total
-	}
-	for _, t := range times {
-		out = append(out, ProfileEntry{t.Kind, t.Name, milliseconds(t.Total) / float64(runs), float64(t.Total) / float64(sum)})
-	}
-	return out
-}
-
 func images(net graph.Model, o Options) []float32 {
 	x := kernels.Aligned(o.Batch * o.Size * o.Size * net.Channels())
 	r := rng.New(0, rng.Bench)
@@ -278,11 +276,11 @@ func training(p *graph.Program, net graph.Model, depths *graph.Layers, pool *ker
 	return steps{
 		params: params, learned: p.Learned(),
 		gradients: func() error {
-			optimizer.ZeroGrad()
+			o.profile.section("clear gradients", optimizer.ZeroGrad)
 			number++
 			_, err := p.Gradients(x, targets, graph.Position{Step: number - 1})
 			return err
 		},
-		update: func() { optimizer.Step(1e-3, 1) },
+		update: func() { o.profile.section("update", func() { optimizer.Step(1e-3, 1) }) },
 	}, nil
 }

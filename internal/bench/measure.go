@@ -12,8 +12,8 @@ const least = 5
 // timing is a step to run again and again.
 type timing struct {
 	step   func() error
-	warm   func() // after the runs that are not timed; may be nil
-	before func() // before every run, not timed; may be nil
+	warm   func() error // after the runs that are not timed; may be nil
+	before func()       // before every run, not timed; may be nil
 	warmup int
 	// How long: a number of runs, or, if it is 0, the time, and the least number
 	// at least.
@@ -40,7 +40,9 @@ func measure(ctx context.Context, t timing) ([]float64, error) {
 		}
 	}
 	if t.warm != nil {
-		t.warm()
+		if err := t.warm(); err != nil {
+			return nil, err
+		}
 	}
 	var times []float64
 	end := time.Now().Add(time.Duration(t.seconds * float64(time.Second)))

@@ -152,7 +152,7 @@ func TestParseOperators(t *testing.T) {
 func TestMeasure(t *testing.T) {
 	var runs, before int
 	warm := 0
-	times, err := measure(t.Context(), timing{step: func() error { runs++; return nil }, before: func() { before++ }, warm: func() { warm = runs }, warmup: 3, iterations: 7})
+	times, err := measure(t.Context(), timing{step: func() error { runs++; return nil }, before: func() { before++ }, warm: func() error { warm = runs; return nil }, warmup: 3, iterations: 7})
 	if err != nil || len(times) != 7 || runs != 10 || before != 10 || warm != 3 || !slices.IsSorted(times) {
 		t.Errorf("%d times, %d runs, %d before, warm after %d, %v", len(times), runs, before, warm, err)
 	}

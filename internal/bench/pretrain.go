@@ -37,7 +37,7 @@ func (o Options) pretraining(c *configs.Config, pool *kernels.Pool) (subject, er
 	run := func() error {
 		net.Draw(in.Kept, rng.New(c.Seed, rng.Mask, number))
 		number++
-		optimizer.ZeroGrad()
+		o.profile.section("clear gradients", optimizer.ZeroGrad)
 		_, err := program.Run(in)
 		return err
 	}
@@ -48,7 +48,7 @@ func (o Options) pretraining(c *configs.Config, pool *kernels.Pool) (subject, er
 	s := subject{program: program, step: run, counts: counts, precision: runner.Precision}
 	if o.Train {
 		s.steps = steps{
-			gradients: run, update: func() { optimizer.Step(1e-4, 1) },
+			gradients: run, update: func() { o.profile.section("update", func() { optimizer.Step(1e-4, 1) }) },
 			params: net.Store().Params(), learned: program.Learned(), parallel: &runner.Parallel,
 		}
 		s.step = s.steps.step

@@ -71,6 +71,9 @@ func RunRanks(ctx context.Context, name string, c *configs.Config, o Options, g 
 	if !o.Train {
 		return RanksResult{}, errors.New("inference has nothing to do with other ranks: --train times training")
 	}
+	if o.Profile {
+		return RanksResult{}, errors.New("a profile is of one rank: leave --profile or mpirun out")
+	}
 	if o.Precision != "" {
 		c = c.In(o.Precision)
 	}

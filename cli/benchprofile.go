@@ -1,0 +1,92 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"text/tabwriter"
+
+	"fasternet/internal/bench"
+	"fasternet/internal/printable"
+)
+
+// printProfile shows the parts of the whole run, and then each operation with its parts.
+func printProfile(r bench.Result) error {
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	printable.Fprintf(w, "pass\tpart\tms\tshare\tGFLOPS\tof peak\tGB/s\t\n")
+	for _, p := range r.Sums.Parts {
+		printable.Fprintf(w, "%s\t%s\t%.3f\t%.1f %%\t%s\t%s\t%s\t\n", p.Pass, p.Part, p.MS, 100*p.Share, gflops(p), ofPeak(p), gbps(p))
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	printable.Println()
+	printable.Fprintf(w, "operation\tname\tms\tshare\tGFLOPS\tof peak\tGB/s\tcalls\t\n")
+	for _, e := range r.Profile {
+		printable.Fprintf(w, "%s\t%s\t%.3f\t%.1f %%\t\t\t\t%s\t\n", e.Op, e.Name, e.MS, 100*e.Share, regions(e))
+		rest, small := bench.PartEntry{}, 0
+		for _, p := range e.Parts {
+			if p.MS < e.MS/50 {
+				rest.MS += p.MS
+				rest.Share += p.Share
+				small++
+				continue
+			}
+			printable.Fprintf(w, "\t%s\t%.3f\t%.1f %%\t%s\t%s\t%s\t%s\t\n", p.Part, p.MS, 100*p.Share, gflops(p), ofPeak(p), gbps(p), calls(p))
+		}
+		if small > 0 {
+			printable.Fprintf(w, "\t%d parts below 2 %%\t%.3f\t%.1f %%\t\t\t\t\t\n", small, rest.MS, 100*rest.Share)
+		}
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	printable.Printf("\nthe faster %d of %d runs, %.2f ms each; %.0f parallel regions in a run, whose longest tasks take %.2f ms\n",
+		r.Sums.Runs, r.Runs, r.Sums.RunMS, r.Sums.Regions, r.Sums.LongestMS)
+	var peaks []string
+	for _, in := range []string{"fp32", "bf16"} {
+		if v, ok := r.Sums.Peaks[in]; ok {
+			peaks = append(peaks, fmt.Sprintf("%s %.0f GFLOPS", in, v))
+		}
+	}
+	if len(peaks) > 0 {
+		printable.Printf("peak of %d threads: %s\n", r.Threads, strings.Join(peaks, ", "))
+	}
+	printable.Println()
+	return nil
+}
+
+func gflops(p bench.PartEntry) string {
+	if p.GFLOPS == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.1f", p.GFLOPS)
+}
+
+func ofPeak(p bench.PartEntry) string {
+	if p.OfPeak == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.0f %%", 100*p.OfPeak)
+}
+
+func gbps(p bench.PartEntry) string {
+	if p.GBps == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.1f", p.GBps)
+}
+
+func calls(p bench.PartEntry) string {
+	if p.Calls == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.0f", p.Calls)
+}
+
+func regions(e bench.ProfileEntry) string {
+	if e.Regions == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.0f in %.0f", e.Tasks, e.Regions)
+}
