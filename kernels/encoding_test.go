@@ -29,7 +29,8 @@ func TestEncodings(t *testing.T) {
 		want []string
 	}{
 		{"kernels_bf16_amd64.s", []string{"vcvtne2ps2bf16", "vdpbf16ps"}},
-		{"kernels_amx_amd64.s", []string{"ldtilecfg", "nop", "tdpbf16ps", "tileloadd", "tilerelease", "tilestored", "tilezero", "xgetbv"}},
+		{"kernels_amx_amd64.s", []string{"ldtilecfg", "nop", "tdpbf16ps", "tdpbusd", "tileloadd", "tilerelease", "tilestored", "tilezero", "xgetbv"}},
+		{"kernels_avx2_amd64.s", []string{"vpdpbusd"}},
 	} {
 		t.Run(c.file, func(t *testing.T) {
 			code := rawInstructions(t, c.file)
@@ -42,7 +43,7 @@ func TestEncodings(t *testing.T) {
 				if f := strings.Split(line, "\t"); len(f) == 3 {
 					text := strings.TrimSpace(f[2])
 					instructions = append(instructions, text)
-					kinds = append(kinds, strings.Fields(text)[0])
+					kinds = append(kinds, strings.Fields(strings.TrimPrefix(text, "{vex} "))[0])
 				}
 			}
 			slices.Sort(kinds)
