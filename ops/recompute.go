@@ -49,13 +49,17 @@ func (s *segment) check(y *gorgonia.Node) error {
 	if len(s.ops) == 0 {
 		return nil
 	}
-	if y.Op() != gorgonia.Op(s.ops[len(s.ops)-1]) {
+	last := s.ops[len(s.ops)-1]
+	if y.Op() != gorgonia.Op(last) {
 		return fmt.Errorf("its result is not that of its last op")
 	}
 	for _, o := range s.ops {
-		if o.Again == nil || o.out == nil || o.Alias > 0 {
+		if o.Again == nil || o.out == nil {
 			return fmt.Errorf("%v cannot be", o)
 		}
+	}
+	if last.Alias > 0 {
+		return fmt.Errorf("its last op, %v, has no memory of its own", last)
 	}
 	return nil
 }
@@ -65,7 +69,7 @@ func (s *segment) buffers() []*Buffer {
 	var all []*Buffer
 	for i, o := range s.ops {
 		all = append(all, o.Uses...)
-		if i+1 < len(s.ops) {
+		if i+1 < len(s.ops) && o.Alias == 0 { // an alias is memory of an op before it, which may be no part of the segment
 			all = append(all, o.out)
 		}
 	}

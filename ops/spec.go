@@ -69,7 +69,8 @@ type Spec struct {
 	// activations are recomputed to save memory (train.grad_checkpointing): it writes the same
 	// bits to Uses, and to out unless that is nil. It changes nothing else, such as running
 	// statistics. [Repeat] makes one for a Run that keeps nothing in Uses. An op whose Again
-	// is nil cannot be part of [Tape.Recompute].
+	// is nil cannot be part of [Tape.Recompute]. An op with Alias has an Again only if it passes
+	// the input on as it is: what changes it in place would do so twice.
 	Again func(in [][]float32, out []float32) error
 }
 
