@@ -70,6 +70,31 @@ func complain(err error) int {
 	return code
 }
 
+// added are the commands of the program that are not of this package.
+var added []func() *cobra.Command
+
+// Usage makes an error one of wrong usage, for RunE of commands that [Add] adds.
+func Usage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return usageError{err}
+}
+
+// Add adds a command of the program's own. Call it before [Main]; each run of the program calls
+// command once. Wrong flags and arguments end the program with exit code 2, and so do errors of
+// [Usage]; all other errors of RunE with 1. A signal ends the command's context. Add panics if
+// there is a command of that name.
+func Add(command func() *cobra.Command) {
+	name := command().Name()
+	for _, c := range newRoot().Commands() {
+		if c.Name() == name || c.HasAlias(name) {
+			panic(fmt.Sprintf("cli: Add: there is a command %q", name))
+		}
+	}
+	added = append(added, command)
+}
+
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "fasternet-train",
@@ -97,6 +122,9 @@ a variant of the kernels.`,
 		trainCommand(), lrFindCommand(), evalCommand(), predictCommand(), featuresCommand(), knnCommand(), linprobeCommand(), vizCommand(),
 		reportCommand(), convertCommand(), exportCommand(), verifyCommand(), summaryCommand(), benchCommand(), configCommand(), dataCommand(), debugCommand(), versionCommand(),
 	)
+	for _, command := range added {
+		root.AddCommand(command())
+	}
 	asUsage(root)
 	return root
 }
@@ -106,9 +134,16 @@ func asUsage(c *cobra.Command) {
 	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see %s --help", err, c.CommandPath())}
 	})
-	c.PreRunE = func(c *cobra.Command, _ []string) error { // before cobra does, whose error says no more
+	before, simple := c.PreRunE, c.PreRun
+	c.PreRunE = func(c *cobra.Command, args []string) error { // before cobra does, whose error says no more
 		if err := c.ValidateFlagGroups(); err != nil {
 			return usageError{fmt.Errorf("%w; see %s --help", err, c.CommandPath())}
+		}
+		switch { // as cobra has it
+		case before != nil:
+			return before(c, args)
+		case simple != nil:
+			simple(c, args)
 		}
 		return nil
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"fasternet/collective/mpi"
+	"fasternet/configs"
 	"fasternet/internal/printable"
 	"fasternet/kernels"
 
@@ -17,7 +18,7 @@ var version = "development"
 
 func versionCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "version", Short: "Show the version and the kernels in use", Example: "  fasternet-train version", Args: cobra.NoArgs,
+		Use: "version", Short: "Show the version, the kernels in use, and the families of models", Example: "  fasternet-train version", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			var all []string
 			for _, v := range kernels.Available() {
@@ -30,9 +31,9 @@ func versionCommand() *cobra.Command {
 			if refused := kernels.Default().BF16Refusals(); len(refused) > 0 {
 				bf16 += " (" + strings.Join(refused, "; ") + ")"
 			}
-			_, err := printable.Printf("fasternet-train %s%s\n%s %s/%s\nprocessor: %s, %d in use\nkernels: %s (available: %s; %s forces one)\nbf16: %s; %s forces a path\nmpi: %s\n",
+			_, err := printable.Printf("fasternet-train %s%s\n%s %s/%s\nprocessor: %s, %d in use\nkernels: %s (available: %s; %s forces one)\nbf16: %s; %s forces a path\nmpi: %s\nmodels: %s\n",
 				version, revision(), runtime.Version(), runtime.GOOS, runtime.GOARCH, kernels.CPU(), runtime.GOMAXPROCS(0),
-				kernels.Default().Variant(), strings.Join(all, ", "), kernels.EnvVariable, bf16, kernels.BF16Variable, mpi.Describe())
+				kernels.Default().Variant(), strings.Join(all, ", "), kernels.EnvVariable, bf16, kernels.BF16Variable, mpi.Describe(), strings.Join(configs.FamilyNames(), ", "))
 			return err
 		},
 	}

@@ -131,6 +131,8 @@ func (c comments) annotate(n *yaml.Node, v reflect.Value, section, prefix string
 			case f.Type.Kind() == reflect.Struct:
 				key.HeadComment = c[f.Type.Name()]
 				c.annotate(value, v.Field(k), name, "")
+			case name == "model.name":
+				value.LineComment = comment + describeKinds(FamilyNames())
 			case name == "data.name":
 				value.LineComment = comment + describeKinds(dataNames())
 			case name == "data.options":

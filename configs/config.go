@@ -35,7 +35,7 @@ type Config struct {
 // Model is a backbone with its classifier. Besides these keys there are those of its
 // family.
 type Model struct {
-	Name         string  `yaml:"name"` // fasternet, vit or swin
+	Name         string  `yaml:"name"` // family of the model
 	Arch         Arch    `yaml:",inline"`
 	DropPathRate float64 `yaml:"drop_path_rate"`
 	InitStd      float64 `yaml:"init_std"`    // of the normal distribution that weights are drawn from
@@ -109,11 +109,14 @@ type Log struct {
 	HistogramInterval int  `yaml:"histogram_interval"` // epochs between histograms of weights and gradients in them; 0 for none
 }
 
+// defaultFamily is the family of a file that names none.
+const defaultFamily = "fasternet"
+
 // Default is the configuration that a file without keys describes.
 func Default() Config {
 	return Config{
 		Task: "classify", Precision: "fp32", RunDir: "runs", FromWeights: "auto",
-		Model: DefaultModel("fasternet"), MIM: DefaultMIM(),
+		Model: DefaultModel(defaultFamily), MIM: DefaultMIM(),
 		Data: Data{
 			Name: "imagefolder", LabelKind: "auto", ValSplit: HashSplit, ImageSize: 224, Interpolation: "bicubic", OnBadImage: "error", ScaledDecode: true,
 			Mean: []float64{0.485, 0.456, 0.406}, Std: []float64{0.229, 0.224, 0.225}, Prefetch: 2,

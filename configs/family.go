@@ -23,11 +23,14 @@ type Family struct {
 }
 
 // Arch is the part of the section model that belongs to a family: a struct, not a pointer,
-// whose yaml tags are the keys. A field that is an integer or a list may have the tag most,
-// the largest value (1<<16 without it), and longest, the largest number of values.
+// whose yaml tags are the keys. Fields are integers, numbers, texts, true or false, or lists
+// of them. A field may have the tag most, the largest value (65536 for integers without it),
+// and longest, the largest number of values of a list (1000 without it).
 //
-// An Arch may also have the methods of [ImageChecker], [Staged], [Sized], [BatchNormed] and
-// [Maskable].
+// An Arch may also have the methods of [ImageChecker], [Staged], [Sized] and [Maskable], and
+// must have those of [BatchNormed] if its models have batch norms. Without ImageChecker all
+// sizes of images are tried; without Staged a wrong train.frozen_stages is found when the
+// model is there; without Sized nothing is known before that of how large its layers are.
 type Arch interface {
 	// Check finds a value that cannot be. m is the section, with the keys of all families.
 	Check(m Model) *Problem
@@ -79,6 +82,9 @@ func RegisterFamily(f Family) {
 	case t == nil || t.Kind() != reflect.Struct:
 		panic(fmt.Sprintf("configs: RegisterFamily of %q: Default.Arch is a %v: want a struct", f.Name, t))
 	}
+	if err := checkFields(t); err != nil {
+		panic(fmt.Sprintf("configs: RegisterFamily of %q: %v", f.Name, err))
+	}
 	for _, key := range keysOf(t) {
 		if slices.Contains(keysOf(reflect.TypeFor[Model]()), key) {
 			panic(fmt.Sprintf("configs: RegisterFamily of %q: every model has a key %s", f.Name, key))
@@ -88,6 +94,26 @@ func RegisterFamily(f Family) {
 		f.Title = f.Name
 	}
 	families = append(families, f)
+}
+
+// checkFields says which field of a family's section could not be read from a file.
+func checkFields(t reflect.Type) error {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		of := f.Type
+		if of.Kind() == reflect.Slice {
+			of = of.Elem()
+		}
+		if key := keyOf(f); !f.IsExported() || key == "" || key == "-" || f.Anonymous {
+			return fmt.Errorf("field %s of %v: want an exported field with a key, e.g. Dim int `yaml:\"dim\"`", f.Name, t)
+		}
+		switch of.Kind() {
+		case reflect.Int, reflect.Float64, reflect.String, reflect.Bool:
+		default:
+			return fmt.Errorf("field %s of %v is a %v: want int, float64, string, bool, or a slice of them", f.Name, t, f.Type)
+		}
+	}
+	return nil
 }
 
 // FamilyNames are the values of model.name.

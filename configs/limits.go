@@ -3,7 +3,9 @@ package configs
 import (
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
+	"strings"
 )
 
 // limit is the largest value of a key. A configuration can come in a checkpoint, an
@@ -94,13 +96,20 @@ func mostOf(key string) (int, bool) {
 }
 
 // mostOfField is the limit of the key of a field: of the table, or of a part of a family by
-// its tag; 0 for none.
+// its tag, which integers need not have; 0 for none.
 func mostOfField(key string, f reflect.StructField) int {
 	if most, ok := mostOf(key); ok {
 		return most
 	}
-	most, _ := strconv.Atoi(f.Tag.Get("most"))
-	return most
+	if most, err := strconv.Atoi(f.Tag.Get("most")); err == nil {
+		return most
+	}
+	if name, ok := strings.CutPrefix(key, "model."); ok && !slices.Contains(keysOf(reflect.TypeFor[Model]()), name) {
+		if f.Type.Kind() == reflect.Int || f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.Int {
+			return mostChannels
+		}
+	}
+	return 0
 }
 
 // longestOf is the largest number of values of a list.

@@ -2,46 +2,17 @@ package configs
 
 import (
 	"bytes"
-	"embed"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path"
 	"reflect"
-	"sort"
 	"strings"
 
 	"github.com/agnivade/levenshtein"
 	"gopkg.in/yaml.v3"
 )
-
-//go:embed *.yaml
-var presets embed.FS
-
-// Presets lists the names of the embedded configurations.
-func Presets() []string {
-	entries, err := fs.ReadDir(presets, ".")
-	if err != nil {
-		return nil
-	}
-	var names []string
-	for _, e := range entries {
-		names = append(names, strings.TrimSuffix(e.Name(), ".yaml"))
-	}
-	sort.Strings(names)
-	return names
-}
-
-// PresetText is the YAML of a preset with its comments.
-func PresetText(name string) (string, error) {
-	text, err := presets.ReadFile(name + ".yaml")
-	if err != nil {
-		return "", fmt.Errorf("no preset is called %q%s; there are %s", name, suggest(name, Presets()), strings.Join(Presets(), ", "))
-	}
-	return string(text), nil
-}
 
 // Load reads a configuration by the name of a preset or of a file, applies the
 // settings ("key.sub=value") and checks it. The error may be [Problems].
@@ -153,7 +124,7 @@ func (l *loader) source(name string) error {
 	if p := noFamily(); p != nil {
 		return fmt.Errorf("%s: %s: %s", name, p.key, p.text)
 	}
-	if text, err := presets.ReadFile(name + ".yaml"); err == nil {
+	if text, ok := presetText(name); ok {
 		err := l.file(path.Join("configs", name+".yaml"), text)
 		l.inherit(name)
 		return err
@@ -210,8 +181,8 @@ func (l *loader) base(name string, root *yaml.Node) {
 			continue
 		}
 		line := root.Content[i].Line
-		if l.depth++; l.depth > 10 {
-			l.give(fmt.Errorf("%s:%d: base: a chain of more than 10 files", name, line))
+		if l.depth++; l.depth > mostBases {
+			l.give(fmt.Errorf("%s:%d: base: a chain of more than %d files", name, line, mostBases))
 			return
 		}
 		before := len(l.problems)

@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"cmp"
 	"fmt"
 
 	"fasternet/configs"
@@ -64,11 +65,12 @@ func CountsOf(recorded []ops.Recorded) []LayerCount {
 	seen := map[*ops.Param]bool{}
 	var grid [2]int // of the last map
 	for _, r := range recorded {
-		i, ok := at[r.Part]
+		name := cmp.Or(r.Part, r.Name) // an op that is in no part is one
+		i, ok := at[name]
 		if !ok {
 			i = len(counts)
-			at[r.Part] = i
-			counts = append(counts, LayerCount{Name: r.Part})
+			at[name] = i
+			counts = append(counts, LayerCount{Name: name})
 		}
 		c := &counts[i]
 		c.Add(r.Cost)

@@ -37,7 +37,7 @@ func Register(f Family) {
 	}
 	configs.RegisterFamily(f.Config)
 	if f.Weights.Network.Family = torch.Family(f.Config.Name); f.Weights.Network.Title == "" {
-		f.Weights.Network.Title = f.Config.Title
+		f.Weights.Network.Title = configs.Model{Name: f.Config.Name}.Title()
 	}
 	if len(f.Weights.Network.Namings) == 0 {
 		f.Weights.Network.Namings = []torch.Names{{Naming: torch.Official}}
@@ -134,7 +134,17 @@ func (f Family) make(c configs.Model, imageSize int, s *layers.Store) (Model, er
 			return nil, err
 		}
 	}
-	return f.New(c, imageSize, s)
+	m, err := f.New(c, imageSize, s)
+	if err != nil {
+		return nil, err
+	}
+	if m == nil || m.Store() != s {
+		return nil, fmt.Errorf("graph: New of family %s: want a model whose Store is the one that it was given", f.Config.Name)
+	}
+	if _, ok := c.Arch.(configs.BatchNormed); !ok && len(s.Norms) > 0 {
+		return nil, fmt.Errorf("graph: a %s has batch norms: %T must have the method LastSide of configs.BatchNormed", c.Title(), c.Arch)
+	}
+	return m, nil
 }
 
 // parameters is [Parameters] of a model of the family.

@@ -19,7 +19,7 @@ import (
 func (s *source) shapesOf() (m configs.Model, imageSize int, err error) {
 	f := weightsOf(s.state.Family)
 	if f.Shapes == nil {
-		return m, 0, errUnknown(s.state.Tensors)
+		return m, 0, fmt.Errorf("%w%s", errUnknown(s.state.Tensors), option(": ", s.ways.Config, ""))
 	}
 	if m, imageSize, err = f.Shapes(s.shapes()); err != nil {
 		return m, imageSize, err

@@ -55,7 +55,7 @@ func (s *segment) check(y *gorgonia.Node) error {
 	}
 	for _, o := range s.ops {
 		if o.Again == nil || o.out == nil {
-			return fmt.Errorf("%v cannot be", o)
+			return fmt.Errorf("%v cannot be, its Again is missing", o)
 		}
 	}
 	if last.Alias > 0 {

@@ -70,7 +70,9 @@ func Extract(ctx context.Context, r *graph.Runner, in *Inputs, o Options, which 
 	var err error
 	f.Skipped, err = in.each(ctx, r, o, true, func(name string, row eval.Row) error {
 		if f.Arrays == nil {
-			f.Arrays = chosen(row.Program, which)
+			if f.Arrays = chosen(row.Program, which); len(f.Arrays) == 0 {
+				return fmt.Errorf("the model has no stages: it has %s (--stage)", strings.Join(row.Program.FeatureNames(), ", "))
+			}
 		}
 		for i := range f.Arrays {
 			if err := f.Arrays[i].add(row, average, in.Len()); err != nil {

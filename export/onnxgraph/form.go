@@ -132,7 +132,7 @@ func init() {
 }
 
 // errUnfolded says that a model is exported in folded form only.
-var errUnfolded = errors.New("its batch norm or layer scale is not folded, and has no ONNX form")
+var errUnfolded = errors.New("its batch norm or layer scale is not folded, and has no ONNX form: the model must be a graph.Foldable")
 
 // walk adds the nodes of the ops in their order to a graph for images, and returns the result
 // of the last one.

@@ -140,14 +140,24 @@ func TestMain(m *testing.M) {
 // run starts the program and returns what it prints, and whether it ended well.
 func run(t *testing.T, dir string, args ...string) (string, bool) {
 	t.Helper()
+	out, code := exits(t, dir, args...)
+	return out, code == 0
+}
+
+// exits starts the program and returns what it prints, and its exit code.
+func exits(t *testing.T, dir string, args ...string) (out string, code int) {
+	t.Helper()
 	program, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := exec.CommandContext(t.Context(), program, args...)
 	c.Dir, c.Env = dir, append(os.Environ(), "FASTERNET_REGISTERED=1")
-	out, err := c.CombinedOutput()
-	return string(out), err == nil
+	text, err := c.CombinedOutput()
+	if err != nil && c.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return string(text), c.ProcessState.ExitCode()
 }
 
 func succeeds(t *testing.T, dir string, args ...string) string {
