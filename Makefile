@@ -12,7 +12,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 export CGO_ENABLED = 0
 export GO # for the scripts
 
-.PHONY: build build-mpi check test test-onnx test-report test-mpi test-deploy chaos soak fuzz race lint generate profile cross quickstart mim-demo mim-demo-short data bench clean
+.PHONY: build build-mpi check test test-examples test-onnx test-report test-mpi test-deploy chaos soak fuzz race lint generate profile cross quickstart mim-demo mim-demo-short data bench clean
 
 build: ## the program, one static file
 	$(GO) build $(PGO) -trimpath -ldflags "-s -w -X fasternet/cli.version=$(VERSION)" -o fasternet-train ./cmd/fasternet-train
@@ -26,10 +26,14 @@ check: ## vet and short tests of what has changed, and of what imports it (less 
 test: ## all tests; exports in ONNX Runtime, the report in Chromium and ranks under MPI, where these are installed; builds for the other platforms
 	$(GO) vet ./...
 	$(GO) test ./...
+	$(MAKE) test-examples
 	scripts/test-onnx.sh
 	scripts/test-report.sh
 	scripts/test-mpi.sh
 	$(MAKE) cross
+
+test-examples: ## the modules of examples, which import this one as any other module does
+	cd examples/convnet && GOWORK=off $(GO) vet ./... && GOWORK=off $(GO) test ./...
 
 test-onnx: ## exports in ONNX Runtime and onnx.checker; skips what is not installed
 	scripts/test-onnx.sh
