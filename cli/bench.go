@@ -43,7 +43,8 @@ With --profile the time is divided into operations and their parts: each product
 convolution with its sizes, batch norms, activations, copies, packing, and so on. The time of
 a part is that of all threads together, divided by their number, so that the parts of an
 operation add up to it. GFLOPS are those of all threads while they do it, and the peak is the
-one of "bench peak" for their precision, measured before and after. What threads do while they
+one of "bench peak" for their precision, measured before and after. The time of each part is
+the median over the runs, which other work on the machine changes little. What threads do while they
 have nothing to do is a part too: "waiting" within a parallel region, for its beginning and
 for its longest task, and "waiting for one" while one thread works alone.
 

@@ -41,8 +41,8 @@ func printProfile(r bench.Result) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	printable.Printf("\nthe faster %d of %d runs, %.2f ms each; %.0f parallel regions in a run, whose longest tasks take %.2f ms\n",
-		r.Sums.Runs, r.Runs, r.Sums.RunMS, r.Sums.Regions, r.Sums.LongestMS)
+	printable.Printf("\nmedians over %d runs, part by part: %.2f ms together; %.0f parallel regions in a run, whose longest tasks take %.2f ms\n",
+		r.Runs, r.Sums.RunMS, r.Sums.Regions, r.Sums.LongestMS)
 	var peaks []string
 	for _, in := range []string{"fp32", "bf16"} {
 		if v, ok := r.Sums.Peaks[in]; ok {
@@ -50,7 +50,11 @@ func printProfile(r bench.Result) error {
 		}
 	}
 	if len(peaks) > 0 {
-		printable.Printf("peak of %d threads: %s\n", r.Threads, strings.Join(peaks, ", "))
+		threads := "one thread"
+		if r.Threads > 1 {
+			threads = fmt.Sprintf("%d threads", r.Threads)
+		}
+		printable.Printf("peak of %s: %s\n", threads, strings.Join(peaks, ", "))
 	}
 	printable.Println()
 	return nil

@@ -95,9 +95,12 @@ func TestBench(t *testing.T) {
 		if _, ok := v["bn_folded"].(bool); !ok || "--"+v["mode"].(string) != mode || v["batch"] != 4.0 || v["threads"] != 1.0 || len(v["profile"].([]any)) < 10 {
 			t.Errorf("%s: got %v", mode, v)
 		}
+		if sums := v["profile_sums"].(map[string]any); len(sums["parts"].([]any)) < 5 || sums["run_ms"].(float64) <= 0 {
+			t.Errorf("%s: parts of all operations: %v", mode, sums)
+		}
 	}
-	r := invoke(t, "bench", "quickstart", "--seconds", "0.1", "--batch", "2", "--profile")
-	for _, want := range []string{"img/s", "mean ", "GFLOPS", "peak memory", "share", " %\n"} {
+	r := invoke(t, "bench", "quickstart", "--seconds", "0.1", "--batch", "2", "--threads", "2", "--profile")
+	for _, want := range []string{"img/s", "mean ", "GFLOPS", "peak memory", "share", "of peak", "between the operations", "waiting", "product 48→96", "parallel regions", "peak of 2 threads: fp32 "} {
 		if r.code != 0 || !strings.Contains(r.stdout, want) {
 			t.Errorf("no %q: %+v", want, r)
 		}

@@ -1,7 +1,6 @@
 package ops
 
 import (
-	"slices"
 	"sort"
 	"time"
 
@@ -149,51 +148,6 @@ func (p *Profile) Times() []OpTime {
 	}
 	sort.SliceStable(out, func(i, j int) bool { return out[i].Total > out[j].Total })
 	return out
-}
-
-// AddTimes adds the times of one run to the sums of others, operation by operation and part
-// by part.
-func AddTimes(sums, run []OpTime) []OpTime {
-	type key struct {
-		kind, name string
-		pass       Pass
-	}
-	at := map[key]int{}
-	for i, s := range sums {
-		at[key{s.Kind, s.Name, s.Pass}] = i
-	}
-	for _, t := range run {
-		i, ok := at[key{t.Kind, t.Name, t.Pass}]
-		if !ok {
-			t.Parts = slices.Clone(t.Parts)
-			at[key{t.Kind, t.Name, t.Pass}] = len(sums)
-			sums = append(sums, t)
-			continue
-		}
-		s := &sums[i]
-		s.Calls += t.Calls
-		s.Total += t.Total
-		s.Regions.Add(t.Regions)
-		s.Parts = addParts(s.Parts, t.Parts)
-	}
-	return sums
-}
-
-func addParts(sums, more []OpPart) []OpPart {
-	for _, p := range more {
-		i := slices.IndexFunc(sums, func(s OpPart) bool { return s.Work == p.Work && s.Rest == p.Rest })
-		if i < 0 {
-			sums = append(sums, p)
-			continue
-		}
-		s := &sums[i]
-		s.Calls += p.Calls
-		s.Time += p.Time
-		s.FLOPs += p.FLOPs
-		s.Bytes += p.Bytes
-	}
-	sort.SliceStable(sums, func(i, j int) bool { return sums[i].Time > sums[j].Time })
-	return sums
 }
 
 // partsOf adds to the parts that are kernels what is left of the time of the workers.

@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"sort"
@@ -11,7 +10,7 @@ import (
 	"fasternet/ops"
 )
 
-// ProfileEntry is the mean time of an operation in one run.
+// ProfileEntry is the time of an operation in one run: what the medians of its parts add up to.
 type ProfileEntry struct {
 	Op    string      `json:"op"`
 	Name  string      `json:"name"`
@@ -26,7 +25,7 @@ type ProfileEntry struct {
 	LongestMS float64 `json:"longest_ms"`
 }
 
-// PartEntry is the mean time of a part in one run. The time is that of all threads together,
+// PartEntry is the time of a part in one run, the median over the runs. It is that of all threads together,
 // divided by their number.
 type PartEntry struct {
 	Part   string   `json:"part"` // of products with their inner index and columns, or the rows and columns of Aᵀ·B
@@ -47,8 +46,7 @@ type PartEntry struct {
 
 // ProfileSums are the parts of the whole run.
 type ProfileSums struct {
-	Runs      int                `json:"runs"`   // that are divided: the faster half, which other work on the machine has disturbed less
-	RunMS     float64            `json:"run_ms"` // their mean; the shares are of it
+	RunMS     float64            `json:"run_ms"` // what the medians of all parts add up to; the shares are of it
 	Parts     []PartEntry        `json:"parts"`  // of each kind in each pass, the longest first; their times add up to RunMS
 	Peaks     map[string]float64 `json:"peaks"`  // GFLOPS of all threads, by precision: the best of some rounds before and after the runs
 	Regions   float64            `json:"regions"`
@@ -88,17 +86,6 @@ func (p *profiled) take() {
 	p.last = 0
 }
 
-// fasterHalf drops the slower half of the runs, and adds up what the others did.
-func (p *profiled) fasterHalf() (runs int, sum time.Duration, times []ops.OpTime) {
-	slices.SortStableFunc(p.runs, func(a, b profiledRun) int { return cmp.Compare(a.time, b.time) })
-	half := p.runs[:(len(p.runs)+1)/2]
-	for _, r := range half {
-		sum += r.time
-		times = ops.AddTimes(times, r.ops)
-	}
-	return len(half), sum, times
-}
-
 // section measures a part of a step that is no operation. It may be called on nil.
 func (p *profiled) section(name string, run func()) {
 	if p == nil {
@@ -136,37 +123,22 @@ func (p *profiled) end(ctx context.Context, workers int) ([]ProfileEntry, *Profi
 	if err := p.measurePeaks(ctx); err != nil {
 		return nil, nil, err
 	}
-	runs, total, times := p.fasterHalf()
-	runMS := milliseconds(total) / float64(runs)
-	s := &ProfileSums{Runs: runs, RunMS: runMS, Peaks: map[string]float64{}}
+	s := &ProfileSums{Peaks: map[string]float64{}}
 	for in, m := range p.rates {
 		s.Peaks[in.String()] = m.result.Best
 		if slices.Min(m.best) == 0 { // they never ran at the same time, on a busy machine
 			s.Peaks[in.String()] = sumOf(m.alone)
 		}
 	}
-	entries := make([]ProfileEntry, 0, len(times)+1)
-	rest := runMS
-	for _, t := range times {
-		e := entryOf(t, workers, runs)
-		rest -= e.MS
-		entries = append(entries, e)
-	}
-	// Gorgonia's machine, and what binds the inputs of the graph.
-	between := ProfileEntry{Op: "graph", Name: "between the operations", Pass: ops.Around, MS: rest}
-	n := float64(workers)
-	between.Parts = []PartEntry{{Part: ops.RestOther, kind: ops.RestOther, Pass: ops.Around, MS: rest / n}}
-	if workers > 1 {
-		between.Parts = append(between.Parts, PartEntry{Part: ops.RestAlone, kind: ops.RestAlone, Pass: ops.Around, MS: rest * (n - 1) / n})
-	}
-	entries = append(entries, between)
-	sort.SliceStable(entries, func(i, j int) bool { return entries[i].MS > entries[j].MS })
-
-	for i := range entries {
-		e := &entries[i]
-		e.Share = e.MS / runMS
+	entries := medians(p.runs, workers)
+	for _, e := range entries {
+		s.RunMS += e.MS
 		s.Regions += e.Regions
 		s.LongestMS += e.LongestMS
+	}
+	for i := range entries {
+		e := &entries[i]
+		e.Share = e.MS / s.RunMS
 		for k := range e.Parts {
 			e.Parts[k].finish(s)
 		}
@@ -178,23 +150,97 @@ func (p *profiled) end(ctx context.Context, workers int) ([]ProfileEntry, *Profi
 	return entries, s, nil
 }
 
-func entryOf(t ops.OpTime, workers, runs int) ProfileEntry {
-	each := func(d time.Duration) float64 { return milliseconds(d) / float64(runs) }
-	e := ProfileEntry{
-		Op: t.Kind, Name: t.Name, Pass: t.Pass, MS: each(t.Total),
-		Regions: float64(t.Regions.Count) / float64(runs), Tasks: float64(t.Regions.Tasks) / float64(runs), LongestMS: each(t.Regions.Longest),
+// medians are the entries of several runs, part by part: what else the machine does meets one
+// part in one run, and another part in the next.
+func medians(runs []profiledRun, workers int) []ProfileEntry {
+	type partKey struct {
+		op   opKey
+		work kernels.Work
+		rest string
 	}
-	for _, p := range t.Parts {
-		x := PartEntry{Part: p.Rest, kind: p.Rest, Pass: t.Pass, MS: each(p.Time) / float64(workers)}
-		if p.Rest == "" {
-			x.Part, x.kernels, x.precision = p.Work.String(), true, p.Precision
-			x.kind = p.Work.WithoutSizes().String()
-			x.Calls = float64(p.Calls) / float64(runs)
-			x.flops, x.bytes = p.FLOPs/float64(runs), p.Bytes/float64(runs)
+	var order []opKey
+	entries, parts := map[opKey]*ProfileEntry{}, map[opKey][]*PartEntry{}
+	times, longest := map[partKey][]float64{}, map[opKey][]float64{}
+	byKey := map[partKey]*PartEntry{}
+	n := float64(len(runs))
+	for _, r := range runs {
+		for _, t := range append(r.ops, between(r, workers)) {
+			k := opKey{t.Kind, t.Name, t.Pass}
+			e := entries[k]
+			if e == nil {
+				e = &ProfileEntry{Op: t.Kind, Name: t.Name, Pass: t.Pass}
+				entries[k] = e
+				order = append(order, k)
+			}
+			e.Regions += float64(t.Regions.Count) / n
+			e.Tasks += float64(t.Regions.Tasks) / n
+			longest[k] = append(longest[k], milliseconds(t.Regions.Longest))
+			for _, p := range t.Parts {
+				pk := partKey{k, p.Work, p.Rest}
+				x := byKey[pk]
+				if x == nil {
+					x = newPart(p, t.Pass)
+					byKey[pk], parts[k] = x, append(parts[k], x)
+				}
+				x.Calls += float64(p.Calls) / n
+				x.flops += p.FLOPs / n
+				x.bytes += p.Bytes / n
+				times[pk] = append(times[pk], milliseconds(p.Time)/float64(workers))
+			}
 		}
-		e.Parts = append(e.Parts, x)
 	}
-	return e
+	for k, x := range byKey {
+		x.MS = median(times[k], len(runs))
+	}
+	out := make([]ProfileEntry, 0, len(order))
+	for _, k := range order {
+		e := entries[k]
+		e.LongestMS = median(longest[k], len(runs))
+		for _, x := range parts[k] {
+			e.Parts = append(e.Parts, *x)
+			e.MS += x.MS
+		}
+		sort.SliceStable(e.Parts, func(i, j int) bool { return e.Parts[i].MS > e.Parts[j].MS })
+		out = append(out, *e)
+	}
+	sort.SliceStable(out, func(i, j int) bool { return out[i].MS > out[j].MS })
+	return out
+}
+
+// opKey tells operations apart.
+type opKey struct {
+	kind, name string
+	pass       ops.Pass
+}
+
+// median is that of the values of some runs, and of zeros for the others.
+func median(values []float64, runs int) float64 {
+	for len(values) < runs {
+		values = append(values, 0)
+	}
+	slices.Sort(values)
+	return quantile(values, 0.5)
+}
+
+// between is what a run does outside of its operations: Gorgonia's machine, and what binds the
+// inputs of the graph, on one thread.
+func between(r profiledRun, workers int) ops.OpTime {
+	t := ops.OpTime{Kind: "graph", Name: "between the operations", Pass: ops.Around, Calls: 1, Total: r.time}
+	for _, o := range r.ops {
+		t.Total -= o.Total
+	}
+	t.Parts = []ops.OpPart{{Part: kernels.Part{Time: t.Total}, Rest: ops.RestOther}}
+	if workers > 1 {
+		t.Parts = append(t.Parts, ops.OpPart{Part: kernels.Part{Time: time.Duration(workers-1) * t.Total}, Rest: ops.RestAlone})
+	}
+	return t
+}
+
+func newPart(p ops.OpPart, pass ops.Pass) *PartEntry {
+	if p.Rest != "" {
+		return &PartEntry{Part: p.Rest, kind: p.Rest, Pass: pass}
+	}
+	return &PartEntry{Part: p.Work.String(), kind: p.Work.WithoutSizes().String(), Pass: pass, kernels: true, precision: p.Precision}
 }
 
 // finish computes the rates and the shares.

@@ -65,7 +65,7 @@ func TestProfileAddsUp(t *testing.T) {
 			}
 		}
 		s := r.Sums
-		if !near(share, 1) || !near(total, s.RunMS) || !near(sums, s.RunMS) || s.Runs != (r.Runs+1)/2 || s.Regions <= 0 || !near(longest, s.LongestMS) || s.Peaks["fp32"] <= 0 {
+		if !near(share, 1) || !near(total, s.RunMS) || !near(sums, s.RunMS) || s.Regions <= 0 || !near(longest, s.LongestMS) || s.Peaks["fp32"] <= 0 {
 			t.Errorf("shares of %v, %v ms and %v ms: %+v", share, total, sums, s)
 		}
 		forward := 2 * r.GMACs * 1e9 * float64(o.Batch)
