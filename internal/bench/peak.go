@@ -136,7 +136,7 @@ func (m peakMeasure) run(ctx context.Context, o PeakOptions) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			p.rates = append(p.rates, p.once())
+			p.count(p.once())
 		}
 	}
 	for _, p := range m {
@@ -155,14 +155,16 @@ func (p *peakItem) plan(each time.Duration) {
 	for p.n = 1; ; p.n *= 2 {
 		best := time.Duration(math.MaxInt64)
 		for range 3 {
-			begin := time.Now()
-			p.once()
-			if best = min(best, time.Since(begin)); best < each/8 {
+			for _, r := range p.once() {
+				w := whole(r)
+				best = min(best, w.end-w.begin)
+			}
+			if best < each/8 {
 				break
 			}
 		}
 		if best >= each/8 || p.n > 1<<40 {
-			p.n = max(1, int(float64(p.n)*float64(each)/float64(best)))
+			p.n = max(1, int(float64(p.n)*float64(each)/float64(max(best, 1))))
 			return
 		}
 	}
@@ -172,9 +174,9 @@ func (p *peakItem) plan(each time.Duration) {
 // has no processor at all.
 const together = 20 * time.Millisecond
 
-// once is the rate of all workers together. They begin at the same time, as far as the machine
-// lets them.
-func (p *peakItem) once() float64 {
+// once lets all workers do a round. They begin at the same time, as far as the machine lets
+// them.
+func (p *peakItem) once() [][]peakSlice {
 	workers := p.pool.Workers()
 	runs := make([][]peakSlice, workers)
 	var there atomic.Int64
@@ -191,13 +193,18 @@ func (p *peakItem) once() float64 {
 			runs[i] = append(runs[i], s)
 		}
 	})
+	return runs
+}
+
+// count takes the rates of a round.
+func (p *peakItem) count(runs [][]peakSlice) {
+	p.rates = append(p.rates, rateOf(runs))
 	if p.best == nil {
-		p.best, p.alone = make([]float64, workers), make([]float64, workers)
+		p.best, p.alone = make([]float64, len(runs)), make([]float64, len(runs))
 	}
 	from, to := window(runs)
 	bestSlices(p.best, runs, from, to)
 	bestSlices(p.alone, runs, 0, math.MaxInt64)
-	return rateOf(runs)
 }
 
 // peakSlice is a piece of what one worker did.
