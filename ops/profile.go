@@ -8,7 +8,8 @@ import (
 )
 
 // Profile collects the time spent in each operation. With a pool of metered kernels
-// ([kernels.Set.Metered]) it also divides it into parts. A nil Profile collects nothing.
+// ([kernels.Set.Metered]) it also divides it into parts. A nil Profile collects nothing; others
+// come from [NewProfile].
 type Profile struct {
 	begin   time.Time
 	meter   *kernels.Meter // or nil

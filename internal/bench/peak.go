@@ -82,7 +82,7 @@ func RunPeak(ctx context.Context, o PeakOptions) (PeakTable, error) {
 			m.add(&t.Products[i].All, all, p.Run)
 		}
 	}
-	rows, err := m.addMemory(&o, one, all)
+	rows, err := memoryRows(&o, all)
 	if err != nil {
 		return PeakTable{}, err
 	}
@@ -278,10 +278,10 @@ type memoryRow struct {
 	all func(worker, n int) (bytes int)
 }
 
-// addMemory makes the arrays and the loops over them. Bytes are counted as the STREAM
+// memoryRows makes the arrays and the loops over them. Bytes are counted as the STREAM
 // benchmark counts them: those that the loop reads and writes, and not those that a
 // processor reads of a line before it is overwritten.
-func (m *peakMeasure) addMemory(o *PeakOptions, one, all *kernels.Pool) ([]memoryRow, error) {
+func memoryRows(o *PeakOptions, all *kernels.Pool) ([]memoryRow, error) {
 	const arrays, least, most = 3, 64 << 20, 1 << 30
 	if o.Memory == 0 {
 		o.Memory = min(max(4*cpuid.CPU.Cache.L3, least), most)

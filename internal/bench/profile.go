@@ -240,7 +240,7 @@ func newPart(p ops.OpPart, pass ops.Pass) *PartEntry {
 	if p.Rest != "" {
 		return &PartEntry{Part: p.Rest, kind: p.Rest, Pass: pass}
 	}
-	return &PartEntry{Part: p.Work.String(), kind: p.Work.WithoutSizes().String(), Pass: pass, kernels: true, precision: p.Precision}
+	return &PartEntry{Part: p.String(), kind: p.WithoutSizes().String(), Pass: pass, kernels: true, precision: p.Precision}
 }
 
 // finish computes the rates and the shares.
