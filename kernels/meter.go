@@ -140,8 +140,8 @@ func (m *Meter) Now() time.Duration { return m.clock() }
 // Ledger is where a meter adds up. Any number of workers may add at a time; it is read, and
 // Regions are written, when none does.
 type Ledger struct {
-	slots   [64]slot
-	rest    slot // of what finds no room, and is not reported
+	slots   [64]slot            // of work with sizes
+	kinds   [4 * kindCount]slot // of work without, by kind, precision, and whether it is Aᵀ·B
 	Regions Regions
 }
 
@@ -172,10 +172,11 @@ func workOf(key uint64) Work {
 	}
 }
 
-// at finds the slot of a key. Where all are taken by others, work of one kind shares the slot
-// of its kind without sizes.
+// at finds the slot of a work: that of its sizes, or where others have taken all of these, that
+// of its kind.
 func (l *Ledger) at(w Work) *slot {
-	for _, key := range [2]uint64{w.key(), w.WithoutSizes().key()} {
+	key := w.key()
+	if w.Inner > 0 {
 		h := int(key * 0x9e3779b97f4a7c15 >> 58)
 		for i := range len(l.slots) / 2 {
 			s := &l.slots[(h+i)%len(l.slots)]
@@ -184,15 +185,25 @@ func (l *Ledger) at(w Work) *slot {
 				return s
 			}
 		}
+		key = w.WithoutSizes().key()
 	}
-	return &l.rest
+	i := 4*int(w.Kind) + 2*int(w.Precision)
+	if w.Transposed {
+		i++
+	}
+	s := &l.kinds[i]
+	s.key.Store(key)
+	return s
 }
 
 // Parts are what has been added, the longest first.
 func (l *Ledger) Parts() []Part {
 	var out []Part
-	for i := range l.slots {
-		s := &l.slots[i]
+	for i := range len(l.slots) + len(l.kinds) {
+		s := &l.kinds[max(i-len(l.slots), 0)]
+		if i < len(l.slots) {
+			s = &l.slots[i]
+		}
 		key := s.key.Load()
 		if key == 0 {
 			continue
