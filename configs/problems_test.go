@@ -68,7 +68,7 @@ log: {histogram_interval: -3}
 		{
 			name: "an unknown family",
 			text: "model: {name: vitt, depth: 3, num_heads: 7}\ndata: {image_size: 31}\ntrain: {batch_size: 0}\n",
-			want: []string{"1: model.name: want fasternet or vit or swin, got \"vitt\", did you mean vit?", "3: train.batch_size: want 1 or more"},
+			want: []string{"1: model.name: want " + strings.Join(configs.FamilyNames(), " or ") + ", got \"vitt\", did you mean vit?", "3: train.batch_size: want 1 or more"},
 		},
 		{
 			name: "keys of another family",

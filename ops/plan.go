@@ -192,7 +192,7 @@ func (t *Tape) Plan() error {
 	}
 	t.planPacks()
 	if err := t.space.reserve(t.arena, t.scratch); err != nil {
-		if t.Train && !t.recomputes {
+		if t.Train && t.chains == 0 {
 			err = fmt.Errorf("%w; so does train.grad_checkpointing=true", err)
 		}
 		return err

@@ -34,7 +34,9 @@ func (t *Tape) Recompute(name string, build func() (*gorgonia.Node, error)) (*go
 	if err != nil {
 		return nil, err
 	}
-	t.recomputes = t.recomputes || len(s.ops) > 0
+	if len(s.ops) > 0 {
+		t.chains++
+	}
 	if err := s.check(y); err != nil {
 		return nil, fmt.Errorf("ops: %q is to be computed anew: %w", name, err)
 	}
@@ -43,6 +45,10 @@ func (t *Tape) Recompute(name string, build func() (*gorgonia.Node, error)) (*go
 	}
 	return y, nil
 }
+
+// Chains is the number of chains of ops that the backward pass computes again: see
+// [Tape.Recompute].
+func (t *Tape) Chains() int { return t.chains }
 
 // check says what keeps the ops from being computed anew.
 func (s *segment) check(y *gorgonia.Node) error {

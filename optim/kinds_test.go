@@ -1,6 +1,7 @@
 package optim
 
 import (
+	"slices"
 	"testing"
 
 	"fasternet/configs"
@@ -28,4 +29,20 @@ func TestUnknownKinds(t *testing.T) {
 		}
 	}()
 	Schedule{Sched: configs.Sched{Form: "exponential"}, LR: 1, Epochs: 10, Steps: 1}.At(5, 0)
+}
+
+// A rule of the table can be named in a file, and all that can be named are in the table.
+func TestRulesCanBeNamed(t *testing.T) {
+	registry.Lock()
+	defer registry.Unlock()
+	for name := range registry.rules {
+		if !slices.Contains(configs.Optimizers, name) {
+			t.Errorf("configs.Optimizers has no %s", name)
+		}
+	}
+	for _, name := range configs.Optimizers {
+		if registry.rules[name] == nil {
+			t.Errorf("there is no rule %s", name)
+		}
+	}
 }

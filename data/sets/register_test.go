@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -165,12 +166,16 @@ func TestRegisterErrors(t *testing.T) {
 	}
 }
 
-// Every format of the table is explained and has an example where it takes data.train.
+// Every format of the table is explained, takes keys that exist, and has an example where it
+// takes data.train.
 func TestFormats(t *testing.T) {
 	for _, f := range sets.Formats() {
 		takes := false
 		for _, key := range f.Keys {
 			takes = takes || key == "train"
+			if !slices.Contains(configs.FormatKeys, key) {
+				t.Errorf("%s takes data.%s, which does not exist", f.Name, key)
+			}
 		}
 		if f.Doc == "" || takes != (f.Example != "") {
 			t.Errorf("%+v", f)

@@ -38,6 +38,12 @@ func (c config) CheckImage(key string, size int) *configs.Problem {
 func (c config) Stages() (what string, n int) { return "blocks", c.Depth }
 func (c config) Blocks() int                  { return c.Depth }
 
+// Outputs is part of configs.Sized: the hidden layer of an MLP is the largest.
+func (c config) Outputs(size int) float64 {
+	patches := float64(size / c.PatchSize * (size / c.PatchSize))
+	return patches * float64(c.Dim) * c.MLPRatio
+}
+
 func family() graph.Family {
 	return graph.Family{
 		Config: configs.Family{Name: "convnet", Title: "ConvNet", Default: func() configs.Model {
