@@ -245,8 +245,11 @@ func (l *loader) decode(n *yaml.Node, v reflect.Value, prefix string, where func
 		name := prefix + key.Value
 		field, known := fieldOf(parts, key.Value)
 		if !field.IsValid() {
+			if prefix == "model." && ofUnknownFamily(n) {
+				continue // the name is the problem: nobody knows the keys of that family
+			}
 			if prefix == "model." && ofOtherFamily(key.Value) {
-				l.otherFamily(n, where(key), key.Value, known)
+				l.otherFamily(where(key), key.Value, known)
 				continue
 			}
 			l.unknown(where(key), prefix, key.Value, known)
@@ -279,14 +282,19 @@ func (l *loader) decode(n *yaml.Node, v reflect.Value, prefix string, where func
 	}
 }
 
-// otherFamily reports a key that only models of other families have, unless nobody knows
-// which family the section is of.
-func (l *loader) otherFamily(section *yaml.Node, where, key string, known []string) {
-	if name := valueOf(section, "name"); name != nil {
-		if _, ok := FamilyOf(name.Value); !ok {
-			return
-		}
+// ofUnknownFamily says whether a section model names a family that is not registered, such as
+// one of another program.
+func ofUnknownFamily(section *yaml.Node) bool {
+	name := valueOf(section, "name")
+	if name == nil {
+		return false
 	}
+	_, ok := FamilyOf(name.Value)
+	return !ok
+}
+
+// otherFamily reports a key that only models of other families have.
+func (l *loader) otherFamily(where, key string, known []string) {
 	before := len(l.problems)
 	l.report(where, "model."+key, "a %s has no such key%s: it has %s", l.config.Model.Name, suggest(key, known), strings.Join(known, ", "))
 	if before < len(l.problems) {

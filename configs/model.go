@@ -11,7 +11,11 @@ func (m Model) checkName() *problem {
 	if p := noFamily(); p != nil {
 		return p
 	}
-	return oneOf("model.name", m.Name, FamilyNames()...)
+	p := oneOf("model.name", m.Name, FamilyNames()...)
+	if p != nil && closest(m.Name, FamilyNames()) == "" {
+		p.text += ": only a program that registers that family can use it"
+	}
+	return p
 }
 
 // check checks the keys that all models have, and has the family check its own.

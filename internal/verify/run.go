@@ -67,7 +67,11 @@ func checkRun(r *Report) error {
 		r.Facts += fmt.Sprintf("; %d files that a process which was killed left half-written, which --resume removes", left)
 	}
 	newest := r.newest(folder)
-	if newest == "" {
+	switch {
+	case newest != "":
+	case config == nil:
+		newest = "its configuration cannot be read, and without it nobody knows what --resume would take"
+	default:
 		newest = "no checkpoint is whole: --resume starts from the beginning"
 	}
 	if len(problems) == 0 {
