@@ -56,7 +56,7 @@ and the first such value is named.`,
 			if err != nil {
 				return err
 			}
-			defer dump.Close()
+			defer func() { _ = dump.Close() }() // it was only read
 			f.path = args[0]
 			f.load.Encoder, f.load.Headless = true, true
 			m, config, err := openModel(&f, "")

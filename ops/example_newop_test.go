@@ -321,7 +321,7 @@ func TestGradErrors(t *testing.T) {
 		want string
 	}{
 		{"none", nil, `Bad "layer" has no gradient`},
-		{"too few", func(*ops.Tape, *gorgonia.Node) (gorgonia.Nodes, error) { return nil, nil }, `ops: Bad "layer": Grad returns 0 gradients, want one for each of 1 inputs`},
+		{"too few", func(*ops.Tape, *gorgonia.Node) (gorgonia.Nodes, error) { return nil, nil }, `ops: Bad "layer": its Grad returns 0 gradients, want one for each of 1 inputs`},
 		{"nil", func(*ops.Tape, *gorgonia.Node) (gorgonia.Nodes, error) { return gorgonia.Nodes{nil}, nil }, "no gradient of input 0"},
 		{"shape", func(_ *ops.Tape, g *gorgonia.Node) (gorgonia.Nodes, error) { return gorgonia.Nodes{g}, nil }, "the gradient of input 0 has shape (), want (2, 3)"},
 		{"foreign", func(*ops.Tape, *gorgonia.Node) (gorgonia.Nodes, error) {

@@ -102,7 +102,7 @@ func (s *Spec) check(t *Tape) error {
 	}
 	for _, b := range s.Uses {
 		if b == nil || b.tape != t {
-			return s.wrap(errors.New("Uses has a buffer that is nil or belongs to another tape"))
+			return s.wrap(errors.New("its Uses has a buffer that is nil or belongs to another tape"))
 		}
 	}
 	err := s.checkResult()
@@ -162,17 +162,17 @@ func (s *Spec) checkResult() error {
 // checkGrads says what is wrong with the gradients that Grad returned.
 func (s *Spec) checkGrads(t *Tape, grads gorgonia.Nodes) error {
 	if len(grads) != len(s.Inputs) {
-		return fmt.Errorf("Grad returns %d gradients, want one for each of %d inputs", len(grads), len(s.Inputs))
+		return fmt.Errorf("its Grad returns %d gradients, want one for each of %d inputs", len(grads), len(s.Inputs))
 	}
 	for i, n := range grads {
 		switch {
 		case n == nil && s.WRT[i]:
-			return fmt.Errorf("Grad returns no gradient of input %d, and WRT says that there is one", i)
+			return fmt.Errorf("its Grad returns no gradient of input %d, and WRT says that there is one", i)
 		case n == nil:
 		case n.Graph() != t.Graph:
-			return fmt.Errorf("Grad: the gradient of input %d belongs to another tape", i)
+			return fmt.Errorf("its Grad: the gradient of input %d belongs to another tape", i)
 		case !n.Shape().Eq(s.Inputs[i].Shape()):
-			return fmt.Errorf("Grad: the gradient of input %d has shape %v, want %v", i, n.Shape(), s.Inputs[i].Shape())
+			return fmt.Errorf("its Grad: the gradient of input %d has shape %v, want %v", i, n.Shape(), s.Inputs[i].Shape())
 		}
 	}
 	return nil

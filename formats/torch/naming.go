@@ -48,13 +48,14 @@ var networks []Network
 // Register adds the names of a family, before any file is read.
 func Register(n Network) { networks = append(networks, n) }
 
-func networkOf(f Family) (Network, bool) {
+// networkOf is the network of a family; one without names if nobody has registered it.
+func networkOf(f Family) Network {
 	for _, n := range networks {
 		if n.Family == f {
-			return n, true
+			return n
 		}
 	}
-	return Network{}, false
+	return Network{}
 }
 
 // Titles are the families in messages, in the order in which they were registered.
@@ -84,7 +85,7 @@ func AllNamings() (all []Naming) {
 
 // Namings lists those that a family has.
 func Namings(f Family) (out []Naming) {
-	w, _ := networkOf(f)
+	w := networkOf(f)
 	for _, n := range w.Namings {
 		out = append(out, n.Naming)
 	}
@@ -92,7 +93,7 @@ func Namings(f Family) (out []Naming) {
 }
 
 func rulesOf(f Family, n Naming) []Rule {
-	w, _ := networkOf(f)
+	w := networkOf(f)
 	for _, names := range w.Namings {
 		if names.Naming == n {
 			return names.Rules

@@ -14,7 +14,7 @@ import (
 // weights is what is known of FasterNets of other programs.
 func weights() foreign.Family {
 	return foreign.Family{
-		Network: network, Shapes: shapes, ImageSize: func(m configs.Model) int { return 224 }, SameShapes: sameShapes,
+		Network: network, Shapes: shapes, ImageSize: func(configs.Model) int { return 224 }, SameShapes: sameShapes,
 		Untold: untold, Assumed: assumed, Alike: alike, Trained: trained, Differs: differs,
 		Hub: &foreign.Hub{
 			Architecture: architecture.MatchString, Described: "fasternet_*", Args: args, Write: describe,

@@ -126,7 +126,7 @@ func (c Check) Gradients(t testing.TB, build func(g *Graph) (*gorgonia.Node, err
 	compare("3 workers", compile(t, 3, true, build))
 	if c.Recompute {
 		compare("recomputed", compile(t, 2, true, func(g *Graph) (*gorgonia.Node, error) {
-			return g.Tape.Recompute("opstest", func() (*gorgonia.Node, error) {
+			return g.Recompute("opstest", func() (*gorgonia.Node, error) {
 				n, err := build(g)
 				if err != nil {
 					return nil, err

@@ -175,7 +175,7 @@ func TestEverything(t *testing.T) {
 		after  int // 15 batches an epoch
 	}{{syscall.SIGKILL, 8}, {syscall.SIGTERM, 20}} {
 		stopped := filepath.Join(dir, c.signal.String())
-		all := append(args, "--run", stopped)
+		all := slices.Concat(args, []string{"--run", stopped})
 		interrupt(t, stopped, c.signal, c.after, slices.Concat(all, set("threads=2", "data.workers=3"))...)
 		got, _ := succeed(t, slices.Concat(all, []string{"--resume"}, set("threads=2", "data.workers=2"))...)
 		if got["loss"] != want["loss"] || got["top1"] != want["top1"] || got["ema"] != true {
