@@ -41,11 +41,11 @@ hides. "bench sums" times the sums alone.
 
 With --profile the time is divided into operations and their parts: each product and
 convolution with its sizes, batch norms, activations, copies, packing, and so on. The time of
-a part is that of all threads together, divided by their number, so that the parts of an
-operation add up to it. GFLOPS are those of all threads while they do it, and the peak is the
-one of "bench peak" for their precision, measured before and after. The time of each part is
-the median over the runs, which other work on the machine changes little. What threads do while they
-have nothing to do is a part too: "waiting" within a parallel region, for its beginning and
+a part is summed over all threads and divided by their number, so that the parts of an
+operation add up to it. GFLOPS count all threads that work on the part. The peak is what
+"bench peak" measures for the precision, before and after. The time of each part is
+the median over the runs, which other work on the machine changes little. Idle time
+is a part too: "waiting" within a parallel region, for its beginning and
 for its longest task, and "waiting for one" while one thread works alone.
 
 "bench pconv" times the operators of table 1 of the paper instead of a model, "bench

@@ -21,7 +21,7 @@ func benchDataCommand() *cobra.Command {
 		Short: "Time how fast a data set comes to a model",
 		Long: `Measure the processor time of the stages between a file and a tensor, and, in turns, training
 steps on the data set and on one batch in memory: what is lost is what the data costs. The
-steps are those of a run: precision, teacher and frozen layers are as CONFIG says.
+steps are as in a run: precision, teacher and frozen layers are as CONFIG says.
 ` + datasetHelp,
 		Example: `  fasternet-train bench data fasternet_t0 --data /data/imagenet
   fasternet-train bench data fasternet_t0 --data packed --set data.name=packed --json

@@ -25,7 +25,7 @@ func (c *Config) Check() error {
 }
 
 // check finds the first impossible value. Where it is not strict, names of formats and
-// augmentations may be those of another program.
+// augmentations may come from another program.
 func (c *Config) check(strict bool) *problem {
 	if p := checkFinite("", reflect.ValueOf(*c)); p != nil {
 		return p

@@ -32,15 +32,14 @@ type Config struct {
 	written map[string]string `yaml:"-"` // by a path that Locate has set: what the file says
 }
 
-// Model is a backbone with its classifier. Besides these keys there are those of its
-// family.
+// Model is a backbone with its classifier. Its family has more keys.
 type Model struct {
 	Name         string  `yaml:"name"` // family of the model
 	Arch         Arch    `yaml:",inline"`
 	DropPathRate float64 `yaml:"drop_path_rate"`
 	InitStd      float64 `yaml:"init_std"`    // of the normal distribution that weights are drawn from
 	InChans      int     `yaml:"in_chans"`    // 1 or 3
-	NumClasses   int     `yaml:"num_classes"` // 0 for that of the data set
+	NumClasses   int     `yaml:"num_classes"` // 0 for as many as the data set has
 }
 
 // Data is where the images come from and how they become tensors.

@@ -11,7 +11,7 @@ import (
 // DataFormat is what a configuration knows of a format of data sets, a value of data.name.
 type DataFormat struct {
 	Kind
-	// Keys are those of the section data that it takes, of [FormatKeys].
+	// Keys lists the keys of the section data that it takes, of [FormatKeys].
 	Keys []string
 	// Example is a value of data.train, of a format that takes it.
 	Example string

@@ -16,7 +16,7 @@ type Limited struct {
 	Most        int
 }
 
-// Limits are those of all keys, those of families with the family.
+// Limits lists the limits of all keys; a key of a family comes with its family.
 func Limits() (all []Limited) {
 	var walk func(family, section string, v reflect.Value)
 	walk = func(family, section string, v reflect.Value) {

@@ -25,8 +25,8 @@ type ProfileEntry struct {
 	LongestMS float64 `json:"longest_ms"`
 }
 
-// PartEntry is the time of a part in one run, the median over the runs. It is that of all threads together,
-// divided by their number.
+// PartEntry is the time of a part in one run, the median over the runs. It is summed over all
+// threads and divided by their number.
 type PartEntry struct {
 	Part   string   `json:"part"` // of products with their inner index and columns, or the rows and columns of Aᵀ·B
 	Pass   ops.Pass `json:"pass"`
