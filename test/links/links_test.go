@@ -5,11 +5,13 @@ package links_test
 import (
 	"io/fs"
 	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -20,37 +22,70 @@ type text struct {
 	name, content string
 }
 
-// texts are the files of the repository for which want is true.
-func texts(t *testing.T, want func(name string) bool) []text {
-	t.Helper()
-	var all []text
-	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+// project are the files of the repository, relative to the root, with slashes: those that git
+// knows, or without git all but those in folders that programs write.
+var project = func() func(t *testing.T) []string {
+	var once sync.Once
+	var files []string
+	var failure error
+	return func(t *testing.T) []string {
+		t.Helper()
+		once.Do(func() { files, failure = listProject() })
+		if failure != nil {
+			t.Fatal(failure)
+		}
+		return files
+	}
+}()
+
+func listProject() (files []string, err error) {
+	list := exec.Command("git", "ls-files", "-z")
+	list.Dir = root
+	if _, err := os.Stat(filepath.Join(root, ".git")); err == nil {
+		if out, err := list.Output(); err == nil {
+			for _, name := range strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00") {
+				if exists(name) { // one that was removed is still in the index
+					files = append(files, name)
+				}
+			}
+			return files, nil
+		}
+	}
+	err = filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
 		if d.IsDir() {
-			if base := d.Name(); name != root && (base == "testdata" || base == "dist" || base == "runs" || base == "node_modules" || base[0] == '.' && base != ".github") {
+			if base := d.Name(); name != root && (base == "dist" || base == "runs" || base[0] == '.' && base != ".github") {
 				return filepath.SkipDir
 			}
 			return nil
 		}
 		rel, err := filepath.Rel(root, name)
-		if err != nil {
-			return err
-		}
-		rel = filepath.ToSlash(rel)
-		if !want(rel) || !d.Type().IsRegular() {
-			return nil
-		}
-		content, err := os.ReadFile(name)
-		if err != nil {
-			return err
-		}
-		all = append(all, text{rel, string(content)})
-		return nil
+		files = append(files, filepath.ToSlash(rel))
+		return err
 	})
-	if err != nil {
-		t.Fatal(err)
+	return files, err
+}
+
+// texts are the files of the repository for which want is true.
+func texts(t *testing.T, want func(name string) bool) []text {
+	t.Helper()
+	var all []text
+	for _, name := range project(t) {
+		inside := strings.Split(path.Dir(name), "/")
+		if !want(name) || slices.Contains(inside, "testdata") || slices.Contains(inside, "node_modules") {
+			continue
+		}
+		at := filepath.Join(root, filepath.FromSlash(name))
+		if info, err := os.Lstat(at); err != nil || !info.Mode().IsRegular() {
+			continue
+		}
+		content, err := os.ReadFile(at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, text{name, string(content)})
 	}
 	return all
 }
@@ -157,17 +192,14 @@ func TestDeadLinks(t *testing.T) {
 	}
 }
 
-// folders are the folders at the top: a path that begins with one is meant to be ours.
+// folders are the folders at the top: a path that begins with one is meant to be ours. What a
+// user has in a checkout, such as runs and data sets, does not count.
 func folders(t *testing.T) []string {
 	t.Helper()
-	entries, err := os.ReadDir(root)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var names []string
-	for _, e := range entries {
-		if e.IsDir() && e.Name()[0] != '.' {
-			names = append(names, e.Name())
+	for _, file := range project(t) {
+		if top, _, below := strings.Cut(file, "/"); below && top[0] != '.' && !slices.Contains(names, top) {
+			names = append(names, top)
 		}
 	}
 	return names
