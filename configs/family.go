@@ -30,7 +30,7 @@ type Family struct {
 // An Arch may also have the methods of [ImageChecker], [Staged], [Sized] and [Maskable], and
 // must have those of [BatchNormed] if its models have batch norms. Without ImageChecker all
 // sizes of images are tried; without Staged a wrong train.frozen_stages is found when the
-// model is there; without Sized nothing is known before that of how large its layers are.
+// model is there; without Sized the size of its layers is not known until then.
 type Arch interface {
 	// Check finds a value that cannot be. m is the section, with the keys of all families.
 	Check(m Model) *Problem
@@ -169,7 +169,7 @@ func keyOf(f reflect.StructField) string {
 	return key
 }
 
-// keysOf lists the keys of a struct, but not those of a part.
+// keysOf lists the keys of a struct, without the keys of its parts.
 func keysOf(t reflect.Type) (keys []string) {
 	for i := range t.NumField() {
 		if key := keyOf(t.Field(i)); key != "" && key != "-" {

@@ -107,7 +107,7 @@ func newBlock(t *Tape, x *gorgonia.Node, b Block) (*block, error) {
 	c := f.shape.channels
 	if load := 0.0; t.Train || b.Keep != nil {
 		f.spans = f.shape.cut(blockRows(f.shape.rows(), c+f.hidden))
-	} else if f.spans, load = f.shape.even(blockRows(f.shape.rows(), c+f.hidden), t.Pool().Workers()); load > columnsFrom {
+	} else if f.spans, load = f.shape.even(blockRows(f.shape.rows(), c+f.hidden), t.Pool().Workers()); byColumns(f.shape, f.hidden, t.kernels.PanelWidth(), t.Pool().Workers(), load) {
 		f.columns = t.newBlockColumns(f)
 	}
 	for _, b := range f.spans {

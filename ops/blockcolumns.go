@@ -2,9 +2,21 @@ package ops
 
 import "fasternet/kernels"
 
-// columnsFrom is the load of the busiest worker, see [mapShape.even], from which the products
-// of a block are divided by columns.
-const columnsFrom = 1.05
+// byColumns says whether the products of a block are divided by columns: if the workers then
+// get more even parts than the lines give them, whose load [mapShape.even] returns, and if
+// the map between the products is so small that it stays in the caches.
+func byColumns(s mapShape, hidden, panel, workers int, load float64) bool {
+	const gain, mostValues = 0.04, 512 << 10
+	if s.rows()*(s.channels+hidden) > mostValues {
+		return false
+	}
+	for _, columns := range []int{s.channels, hidden} {
+		if most := longest(panelRanges(columns, panel, workers)); float64(most*workers)/float64(columns) > load-gain {
+			return false
+		}
+	}
+	return true
+}
 
 // blockColumns is a FasterNet block for evaluation on a map of so few lines that they cannot
 // be divided evenly among the workers. The partial convolution is still divided by lines, but

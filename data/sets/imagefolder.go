@@ -36,8 +36,8 @@ type classFolder struct {
 
 // OpenImageFolder lists the images of root/<split>/<class>/**/*, which are told by
 // the usual endings in any case, such as .jpg or .png; of files without an ending, by
-// their content. The folder of [data.Train] is train or training; that of [data.Val] is the first
-// there is of val, valid, validation, eval, evaluation and test; that of [data.Test] is test.
+// their content. [data.Train] is in the folder train or training, [data.Val] in the
+// first that exists of val, valid, validation, eval, evaluation and test, [data.Test] in test.
 // With split "" the class folders are those in root itself.
 //
 // The index of a class is its position in the list of class folders, sorted by

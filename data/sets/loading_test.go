@@ -46,7 +46,7 @@ func TestLoaderReplacesBadImages(t *testing.T) {
 			if !strings.Contains(r.Err.Error(), d.Name(r.Index)) {
 				t.Errorf("%v does not name %s", r.Err, d.Name(r.Index))
 			}
-			if b.Labels[r.At] != d.Label(4) { // that of the image which is there
+			if b.Labels[r.At] != d.Label(4) { // of the image that took its place
 				t.Errorf("label %d", b.Labels[r.At])
 			}
 		}

@@ -124,7 +124,7 @@ func shardLabels(dir string, l Labels) (Labels, error) {
 	return l, nil
 }
 
-// shardsInDir are the shards of a part: those of the pattern, or <split>*.tar in the
+// shardsInDir are the shards of a part: what the pattern finds, or <split>*.tar in the
 // folder or in one called like the part.
 func shardsInDir(p *Part) ([]string, error) {
 	if p.File != "" {
