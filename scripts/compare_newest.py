@@ -1,0 +1,185 @@
+"""Compares `fasternet-train bench` with the newest engines, and prints the table of docs/benchmarks.md.
+
+usage: python scripts/compare_newest.py [--rounds 4] [--rows WORDS] [--store FILE] [--table] [--all-peers]
+
+Run it from the top folder, with the python of a virtual environment as in bench_newest.py and
+./fasternet-train built. In each round our program and its peers take turns. The first round
+tries every peer of a row, the others the two that were best in it. What has been measured is added to
+the file of --store at once, one JSON object a line, and is not measured again: a comparison that
+was stopped goes on where it was. --rows WORD,WORD takes the rows whose names hold one of the words;
+--table measures nothing. LocalMIM needs LOCALMIM and TIMM_LOCALMIM.
+
+The ratio is the median over the rounds of ours ÷ the best peer of the same round. Share of peak is ours, by
+the multiply-adds of the model (three times as many in training) and `fasternet-train bench peak`.
+Let nothing else run.
+"""
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+
+TORCH = ["torch", "torch-cl", "compile", "compile-cl"]
+INFERENCE = ["ov", "ort", "torch", "compile-cl"]
+MIM = ["official"]
+# Names are MODEL MODE BATCH THREADS [avx2]; each with the engines that may be the best.
+ROWS = {
+    "fasternet_t0 train 32 2": TORCH, "fasternet_t0 train 4 2": TORCH,
+    "fasternet_s train 8 2": TORCH, "fasternet_l train 4 2": TORCH,
+    "vit_small train 8 2": ["torch", "compile"], "vit_base train 8 2": ["torch", "compile"],
+    "swin_tiny train 8 2": ["torch", "compile"],
+    "mim_vit_small train 8 2": MIM, "mim_vit_base train 8 2": MIM, "mim_swin_base train 8 2": MIM,
+    "fasternet_t0 train-bf16 32 2": TORCH, "fasternet_s train-bf16 8 2": TORCH,
+    "vit_base train-bf16 8 2": ["torch", "compile"],
+    "fasternet_t0 infer 1 1": INFERENCE, "fasternet_t0 infer 1 2": INFERENCE, "fasternet_t0 infer 32 2": INFERENCE,
+    "fasternet_s infer 1 1": INFERENCE, "fasternet_s infer 1 2": INFERENCE, "fasternet_s infer 32 2": INFERENCE,
+    "fasternet_l infer 1 1": INFERENCE, "fasternet_l infer 1 2": INFERENCE,
+    "vit_base infer 1 2": ["ov", "ort", "torch", "compile"], "vit_base infer 8 2": ["ov", "ort", "torch", "compile"],
+    "swin_tiny infer 1 2": ["ov", "ort", "torch", "compile"], "swin_base infer 8 2": ["ov", "ort", "torch", "compile"],
+    "fasternet_t0 infer-bf16 1 1": ["ov", "torch", "compile-cl"], "fasternet_t0 infer-bf16 32 2": ["ov", "torch-cl", "compile-cl"],
+    "fasternet_s infer-bf16 1 2": ["ov", "torch", "compile-cl"],
+    "fasternet_t0 train 32 2 avx2": TORCH, "fasternet_s train 8 2 avx2": TORCH,
+}
+# Names in `fasternet-train`, where a preset has another or needs settings.
+OURS = {"mim_vit_small": ["mim_vit_base", "--set", "model.embed_dim=384", "--set", "model.num_heads=6"]}
+AVX2 = {"FASTERNET_KERNELS": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
+
+
+def arguments():
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--rows", default="", help="words, separated by commas")
+    parser.add_argument("--store", default="newest.jsonl")
+    parser.add_argument("--seconds", type=float, default=5, help="of each measurement")
+    parser.add_argument("--table", action="store_true")
+    parser.add_argument("--all-peers", action="store_true", help="all peers in every round")
+    return parser.parse_args()
+
+
+class Store:
+    """Measurements by row, round and engine, in a file that only grows."""
+
+    def __init__(self, name):
+        self.name, self.seen = name, {}
+        if os.path.exists(name):
+            with open(name) as file:
+                for line in file:
+                    one = json.loads(line)
+                    self.seen[one["row"], one["round"], one["by"]] = one
+
+    def add(self, row, number, by, result):
+        result = dict(row=row, round=number, by=by, **result)
+        self.seen[row, number, by] = result
+        with open(self.name, "a") as file:
+            file.write(json.dumps(result) + "\n")
+
+    def of(self, row):
+        """A dictionary of engines by round."""
+        rounds = {}
+        for (name, number, by), one in self.seen.items():
+            if name == row:
+                rounds.setdefault(number, {})[by] = one
+        return rounds
+
+
+def run(command, environment):
+    done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True)
+    if done.returncode != 0:
+        message = done.stderr.strip().splitlines() or ["no message"]
+        print(f"failed: {' '.join(command)}: {message[-1]}", file=sys.stderr)
+        return {"img_per_s": 0, "error": message[-1]}
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def measure(row, by, seconds):
+    model, mode, batch, threads, *rest = row.split()
+    environment = AVX2 if rest == ["avx2"] else {}
+    if by == "ours":
+        command = ["./fasternet-train", "bench", *OURS.get(model, [model]), "--batch", batch, "--threads", threads,
+                   "--seconds", str(seconds), "--precision", "bf16" if mode.endswith("bf16") else "fp32", "--json"]
+        return run(command + (["--train"] if mode.startswith("train") else []), environment)
+    script = os.path.join(os.path.dirname(__file__), "bench_newest.py")
+    return run([sys.executable, script, by, model, mode, batch, threads, "--seconds", str(seconds)], environment)
+
+
+def best(engines):
+    """The names of the peers of a round, the fastest first."""
+    return sorted((by for by, one in engines.items() if by != "ours" and one["img_per_s"]),
+                  key=lambda by: -engines[by]["img_per_s"])
+
+
+def compare(rows, args, store):
+    for number in range(1, args.rounds + 1):
+        for row in rows:
+            first = best(store.of(row).get(1, {}))
+            peers = ROWS[row] if number == 1 or args.all_peers else first[:2]
+            for by in ["ours", *peers]:
+                if (row, number, by) in store.seen:
+                    continue
+                result = measure(row, by, args.seconds)
+                store.add(row, number, by, result)
+                print(f"round {number}: {row}: {by}: {result['img_per_s']:.2f} img/s", file=sys.stderr)
+
+
+def peak(store):
+    """GFLOPS by precision, kernels and threads, measured once and kept with the rest."""
+    if ("peak", 1, "ours") not in store.seen:
+        store.add("peak", 1, "ours", run(["./fasternet-train", "bench", "peak", "--json"], {}))
+    return store.seen["peak", 1, "ours"]
+
+
+def share(row, one, peaks):
+    _, mode, _, threads, *rest = row.split()
+    path = "avx2" if rest else {"fp32": one["kernels"], "bf16": "avx512_bf16"}[one["precision"]]
+    for product in peaks["products"]:
+        if product["path"] == path and product["format"] == one["precision"]:
+            key = "one_thread" if threads == "1" else "all_threads"
+            return f"{one['gflops'] / product[key]['median']:.0%}".replace("%", " %")
+    return ""
+
+
+def label(row):
+    model, mode, batch, threads, *rest = row.split()
+    mode = {"train": "training", "infer": "inference", "train-bf16": "training, bf16", "infer-bf16": "inference, bf16"}[mode]
+    return f"{model} {mode}, batch {batch}, {threads} thread{'s' if threads != '1' else ''}{', AVX2' if rest else ''}"
+
+
+def table(rows, store):
+    peaks = peak(store)
+    versions = sorted({one["version"] for one in store.seen.values() if one.get("version")})
+    print(f"{peaks['processor']}, {os.cpu_count()} processors, {platform.system()}; {', '.join(versions)}\n")
+    print("| | ours, img/s | of peak | MiB | best peer | its img/s | its MiB | ours ÷ it | rounds, lowest to highest |")
+    print("|---|---:|---:|---:|---|---:|---:|---:|---|")
+    for row in rows:
+        rounds = [engines for engines in store.of(row).values() if "ours" in engines and best(engines)]
+        if not rounds:
+            continue
+        ours = [engines["ours"] for engines in rounds]
+        ratios = [engines["ours"]["img_per_s"] / engines[best(engines)[0]]["img_per_s"] for engines in rounds]
+        names = [best(engines)[0] for engines in rounds]
+        name = max(set(names), key=names.count)
+        theirs = [engines[name] for engines in rounds if name in engines and engines[name]["img_per_s"]]
+        middle = sorted(ours, key=lambda one: one["img_per_s"])[len(ours) // 2]
+
+        def median(key, ones):
+            return statistics.median(one[key] for one in ones)
+
+        print(f"| {label(row)} | {median('img_per_s', ours):.4g} | {share(row, middle, peaks)} | {median('peak_rss_mib', ours):.0f} | {name}"
+              f" | {median('img_per_s', theirs):.4g} | {median('peak_rss_mib', theirs):.0f} | {statistics.median(ratios):.2f}"
+              f" | {len(ratios)}: {min(ratios):.2f} to {max(ratios):.2f} |")
+
+
+def main():
+    args = arguments()
+    words = [word for word in args.rows.split(",") if word]
+    rows = [row for row in ROWS if not words or any(word in row for word in words)]
+    store = Store(args.store)
+    if not args.table:
+        peak(store)
+        compare(rows, args, store)
+    table(rows, store)
+
+
+main()
