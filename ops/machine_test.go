@@ -3,6 +3,7 @@ package ops
 import (
 	"math/rand/v2"
 	"runtime"
+	"strings"
 	"testing"
 	"weak"
 
@@ -23,5 +24,23 @@ func TestMachineIsFreed(t *testing.T) {
 	}
 	if tape.Value() != nil {
 		t.Error("the tape is still there")
+	}
+}
+
+// An input without a value is an error that names it.
+func TestMachineWithoutInput(t *testing.T) {
+	pool := kernels.NewPool(1)
+	defer pool.Close()
+	tape := NewTape(NewWorkspace(pool), false)
+	y, err := GlobalAvgPool(tape, "pool", tape.Input("pixels", 1, 2, 2, 3))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tape.Keep(y)
+	if err := tape.Plan(); err != nil {
+		t.Fatal(err)
+	}
+	if err := tape.Run(tape.NewMachine()); err == nil || !strings.Contains(err.Error(), "pixels") {
+		t.Errorf("got %v", err)
 	}
 }

@@ -21,14 +21,17 @@ type op struct {
 	index   int      // position on the tape
 	part    *segment // that it belongs to, or nil
 	scope   Scope
-	forward bool // of the forward pass
+	forward bool     // of the forward pass
+	learned []*Param // whose gradients it computes
 
 	out       *Buffer // nil for a scalar and for memory of its own
 	value     gorgonia.Value
 	scalar    *gorgonia.F32
 	in        [][]float32
-	one       [1]float32 // memory of the gradient of the cost
-	scalarOut [1]float32 // memory of a scalar result
+	values    []gorgonia.Value // of the inputs, in the run in progress
+	shapes    []tensor.Shape   // of the inputs
+	one       [1]float32       // memory of the gradient of the cost
+	scalarOut [1]float32       // memory of a scalar result
 }
 
 var ids atomic.Uint64
@@ -58,8 +61,7 @@ func (o *op) InferShape(...gorgonia.DimSizer) (tensor.Shape, error) {
 	return o.Shape.Clone(), nil
 }
 
-// Do is part of gorgonia.Op. It runs on a goroutine of Gorgonia's, where a
-// panic would end the process: it becomes an error that names the node.
+// Do is part of gorgonia.Op. A panic becomes an error that names the node.
 func (o *op) Do(values ...gorgonia.Value) (result gorgonia.Value, err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -76,8 +78,8 @@ func (o *op) Do(values ...gorgonia.Value) (result gorgonia.Value, err error) {
 	for i, v := range values {
 		switch v := v.(type) {
 		case *tensor.Dense:
-			if !v.Shape().Eq(o.Inputs[i].Shape()) {
-				return nil, fmt.Errorf("%v: input %d has shape %v, want %v", o, i, v.Shape(), o.Inputs[i].Shape())
+			if !v.Shape().Eq(o.shapes[i]) {
+				return nil, fmt.Errorf("%v: input %d has shape %v, want %v", o, i, v.Shape(), o.shapes[i])
 			}
 			o.in[i] = v.Float32s()
 		case *gorgonia.F32: // the gradient of the cost with respect to itself

@@ -192,7 +192,7 @@ func (t *Tape) record(s Spec) (*gorgonia.Node, error) {
 		return nil, err
 	}
 	o := &op{
-		Spec: s, tape: t, id: ids.Add(1), index: len(t.ops), in: make([][]float32, len(s.Inputs)),
+		Spec: s, tape: t, id: ids.Add(1), index: len(t.ops), in: make([][]float32, len(s.Inputs)), values: make([]gorgonia.Value, len(s.Inputs)),
 		scope: t.scope, forward: !t.backward,
 	}
 	switch {
@@ -215,6 +215,7 @@ func (t *Tape) record(s Spec) (*gorgonia.Node, error) {
 		o.out.touch(o.index)
 	}
 	for i, n := range s.Inputs {
+		o.shapes = append(o.shapes, n.Shape())
 		if p, ok := n.Op().(*op); ok && p.out != nil {
 			p.out.touch(o.index)
 			if s.Reuse == i+1 {
@@ -245,6 +246,9 @@ func (t *Tape) ParamGrad(p *Param, after *gorgonia.Node) (*gorgonia.Node, error)
 	if p == nil {
 		return nil, errors.New("ops: ParamGrad of a parameter that is nil")
 	}
+	if computed, ok := opOf(after); ok {
+		computed.learned = append(computed.learned, p)
+	}
 	return t.record(Spec{
 		Kind: KindGradient, Name: p.Name, Inputs: gorgonia.Nodes{after}, Shape: p.Shape(), Result: p,
 		Run: func([][]float32, []float32) error {
@@ -266,4 +270,13 @@ func (t *Tape) Gradients(dx *gorgonia.Node, params ...*Param) (gorgonia.Nodes, e
 		grads = append(grads, n)
 	}
 	return grads, nil
+}
+
+// opOf is the op of a node, if it is one of this package.
+func opOf(n *gorgonia.Node) (*op, bool) {
+	if n == nil {
+		return nil, false
+	}
+	o, ok := n.Op().(*op)
+	return o, ok
 }

@@ -231,8 +231,8 @@ func TestProfile(t *testing.T) {
 	}
 }
 
-// Nothing is allocated while the ops run: what is left are the few small
-// objects of the tape machine, a number that does not grow with the maps.
+// Nothing is allocated while the ops run, but for a few small objects: a number that does not
+// grow with the maps.
 func TestRunsWithoutAllocation(t *testing.T) {
 	count := func(batch int) float64 {
 		h := newHarness(t, 2, true)
