@@ -49,7 +49,8 @@ is a part too: "waiting" within a parallel region, for its beginning and
 for its longest task, and "waiting for one" while one thread works alone.
 
 "bench pconv" times the operators of table 1 of the paper instead of a model, "bench
-data" how fast the images come to it; "bench peak" measures what the processor can do.`,
+data" how fast the images come to it; "bench peak" measures what the processor can do, and
+"bench threads" how the time of a model depends on the number of threads.`,
 		Example: `  fasternet-train bench fasternet_t0 --train --batch 32 --threads 2
   fasternet-train bench fasternet_t0 --protocol paper --json
   fasternet-train bench fasternet_t0 --batch 1 --threads 1 --iterations 100
@@ -59,6 +60,7 @@ data" how fast the images come to it; "bench peak" measures what the processor c
   fasternet-train bench vit_base --train --batch 32 --set train.grad_checkpointing=true
   fasternet-train bench pconv
   fasternet-train bench peak
+  fasternet-train bench threads fasternet_t0 --train
   mpirun -n 4 fasternet-train bench vit_base --train --batch 8 --seconds 30 --json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
@@ -110,7 +112,7 @@ data" how fast the images come to it; "bench peak" measures what the processor c
 	f.StringArrayVar(&settings, "set", nil, "change a setting of a preset or a YAML file, `key=value`; repeatable")
 	c.MarkFlagsMutuallyExclusive("train", "infer")
 	c.MarkFlagsMutuallyExclusive("iterations", "seconds")
-	c.AddCommand(benchPConvCommand(), benchPeakCommand(), benchDataCommand(), benchSumsCommand())
+	c.AddCommand(benchPConvCommand(), benchPeakCommand(), benchThreadsCommand(), benchDataCommand(), benchSumsCommand())
 	profiles.register(c)
 	r.register(c)
 	return c
@@ -118,6 +120,26 @@ data" how fast the images come to it; "bench peak" measures what the processor c
 
 // benchProtocol checks the options and applies the protocol.
 func benchProtocol(cmd *cobra.Command, o *bench.Options, protocol string) error {
+	if err := benchOptions(o); err != nil {
+		return err
+	}
+	switch protocol {
+	case throughput:
+	case paper:
+		for _, flag := range []string{"train", "batch", "threads", "warmup", "iterations", "seconds"} {
+			if cmd.Flags().Changed(flag) {
+				return usageError{fmt.Errorf("--protocol paper is inference of batch 1 on 1 thread, 10 runs to warm up and 200 that are timed: leave --%s out", flag)}
+			}
+		}
+		o.Paper()
+	default:
+		return usageError{fmt.Errorf("--protocol: want throughput or paper, got %q", protocol)}
+	}
+	return nil
+}
+
+// benchOptions finds numbers out of range.
+func benchOptions(o *bench.Options) error {
 	for _, n := range []struct {
 		flag  string
 		least int
@@ -131,21 +153,7 @@ func benchProtocol(cmd *cobra.Command, o *bench.Options, protocol string) error 
 		return usageError{fmt.Errorf("--seconds: want 0 or more, got %v", o.Seconds)}
 	}
 	if o.Precision != "" {
-		if err := checkPrecision(o.Precision); err != nil {
-			return err
-		}
-	}
-	switch protocol {
-	case throughput:
-	case paper:
-		for _, flag := range []string{"train", "batch", "threads", "warmup", "iterations", "seconds"} {
-			if cmd.Flags().Changed(flag) {
-				return usageError{fmt.Errorf("--protocol paper is inference of batch 1 on 1 thread, 10 runs to warm up and 200 that are timed: leave --%s out", flag)}
-			}
-		}
-		o.Paper()
-	default:
-		return usageError{fmt.Errorf("--protocol: want throughput or paper, got %q", protocol)}
+		return checkPrecision(o.Precision)
 	}
 	return nil
 }

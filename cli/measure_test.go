@@ -111,6 +111,26 @@ func TestBench(t *testing.T) {
 	}
 }
 
+func TestBenchThreads(t *testing.T) {
+	args := []string{"bench", "threads", "quickstart", "--batch", "2", "--seconds", "0.05", "--warmup", "1", "--predict", "5,16"}
+	r := invoke(t, args...)
+	for _, want := range []string{"quickstart infer, 32×32 px, batch 2", "measured ms", "lost most to", "what 16 threads lose the most time in", "FasterNetBlock", "1 of 1", "barrier: 0.0 µs with 1", "not known for more (--bandwidth)"} {
+		if r.code != 0 || !strings.Contains(r.stdout, want) {
+			t.Errorf("no %q: %+v", want, r)
+		}
+	}
+	v := succeed(t, append(args, "--train", "--threads", "1", "--bandwidth", "100", "--json")...)
+	rows := v["threads"].([]any)
+	first, last := rows[0].(map[string]any), rows[len(rows)-1].(map[string]any)
+	if len(rows) != 3 || first["threads"] != 1.0 || first["measured_ms"].(float64) <= 0 || last["threads"] != 16.0 || last["measured_ms"] != nil || v["given_gb_per_s"] != 100.0 || v["mode"] != "train" {
+		t.Errorf("got %v", v)
+	}
+	fail(t, 2, "--threads: 1000 cannot be timed", append(args, "--threads", "1000")...)
+	fail(t, 2, "--predict: want 1 to 1024 threads, got 0", append(args, "--predict", "0")...)
+	fail(t, 2, "--bandwidth: want 0 or more GB/s, got -1", append(args, "--bandwidth", "-1")...)
+	fail(t, 2, "--batch: want 1 or more", append(args, "--batch", "0")...)
+}
+
 func TestBenchPConv(t *testing.T) {
 	args := []string{"bench", "pconv", "--operators", "dwconv,pconv", "--iterations", "2", "--warmup", "1", "--batch", "2"}
 	r := invoke(t, args...)

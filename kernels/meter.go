@@ -277,7 +277,7 @@ type workerTime struct {
 
 // region is [Pool.Run], measured task by task.
 func (m *Meter) region(p *Pool, tasks int, f func(worker, task int)) {
-	times := make([]workerTime, p.Workers())
+	times := make([]workerTime, p.Goroutines())
 	begin := m.clock()
 	p.run(tasks, func(worker, task int) {
 		begin := m.clock()

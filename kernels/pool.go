@@ -18,12 +18,14 @@ import (
 type Pool struct {
 	kernels *Set
 	meter   *Meter        // of the kernels, or nil
-	workers []*worker     // without worker 0
+	size    int           // number of workers
+	workers []*worker     // those that are goroutines of their own
 	pending atomic.Int64  // tasks of the job that are not done
 	parked  atomic.Bool   // worker 0 sleeps
 	done    chan struct{} // wakes it
 	failure atomic.Pointer[workerPanic]
 	spins   int
+	trace   func(TracedRegion) // or nil
 
 	job    func(worker, task int)
 	ranges []taskRange // of each worker
@@ -94,7 +96,7 @@ func (k *Set) NewPool(n int) *Pool {
 	if n < 1 {
 		n = procs
 	}
-	p := &Pool{kernels: k, meter: k.meter, done: make(chan struct{}, 1), ranges: make([]taskRange, n)}
+	p := &Pool{kernels: k, meter: k.meter, size: n, done: make(chan struct{}, 1), ranges: make([]taskRange, n)}
 	if n <= procs {
 		p.spins = spinRounds
 	}
@@ -110,7 +112,7 @@ func (k *Set) NewPool(n int) *Pool {
 func (p *Pool) Kernels() *Set { return p.kernels }
 
 // Workers is the number of workers.
-func (p *Pool) Workers() int { return len(p.workers) + 1 }
+func (p *Pool) Workers() int { return p.size }
 
 // Close ends the workers. The pool must not be used afterwards.
 func (p *Pool) Close() {
@@ -128,6 +130,10 @@ func (p *Pool) Close() {
 // – a goroutine of a loader has it for up to 10 ms – leaves its tasks to the others,
 // and what it finds when it comes back is a later job.
 func (p *Pool) Run(tasks int, f func(worker, task int)) {
+	if p.trace != nil {
+		p.traced(tasks, f)
+		return
+	}
 	if m := p.meter; m != nil {
 		m.region(p, tasks, f)
 		return

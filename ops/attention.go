@@ -59,7 +59,7 @@ func (t *Tape) newAttention(w *Windows, channels, heads int, table *Param) (*att
 		a.queries = most
 	}
 	a.parts = min(w.count(), max(1, 64/heads))
-	a.workers = make([]attentionPacks, t.Pool().Workers())
+	a.workers = make([]attentionPacks, t.Pool().Goroutines())
 	for i := range a.workers {
 		a.workers[i].keys = kernels.Packed{Kernels: t.kernels, Precision: t.Precision}
 		a.workers[i].values = kernels.Packed{Kernels: t.kernels, Precision: t.Precision}

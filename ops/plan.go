@@ -43,7 +43,7 @@ func (w *Workspace) reserve(arena, scratch int) error {
 	if arena > len(w.arena) {
 		more += arena
 	}
-	for i := range w.pool.Workers() {
+	for i := range w.pool.Goroutines() {
 		if w.scratch == nil || scratch > len(w.scratch[i]) {
 			more += scratch
 		}
@@ -57,7 +57,7 @@ func (w *Workspace) reserve(arena, scratch int) error {
 		moved = true
 	}
 	if w.scratch == nil {
-		w.scratch = make([][]float32, w.pool.Workers())
+		w.scratch = make([][]float32, w.pool.Goroutines())
 	}
 	for i := range w.scratch {
 		if scratch > len(w.scratch[i]) {

@@ -12,7 +12,9 @@ import (
 // come from [NewProfile].
 type Profile struct {
 	begin   time.Time
+	pool    *kernels.Pool
 	meter   *kernels.Meter // or nil
+	trace   *Trace         // or nil
 	workers int
 	times   map[any]*timed // by op, nil for the packs, or by the name of a section
 	order   []*timed
@@ -65,19 +67,22 @@ const (
 
 // NewProfile is for what runs on a pool.
 func NewProfile(pool *kernels.Pool) *Profile {
-	return &Profile{begin: time.Now(), meter: pool.Kernels().Meter(), workers: pool.Workers(), times: map[any]*timed{}}
+	return &Profile{begin: time.Now(), pool: pool, meter: pool.Kernels().Meter(), workers: pool.Workers(), times: map[any]*timed{}}
 }
 
 // Measure makes the tape record the time of every operation.
 func (t *Tape) Measure(p *Profile) { t.profile = p }
 
 // Section measures something that is no operation.
-func (p *Profile) Section(kind, name string, run func()) {
+func (p *Profile) Section(kind, name string, run func()) { p.section(kind, name, nil, run) }
+
+// section is Section with the memory that it reads and writes.
+func (p *Profile) section(kind, name string, memory func() []Extent, run func()) {
 	if p == nil {
 		run()
 		return
 	}
-	defer p.enter([2]string{kind, name}, OpTime{Kind: kind, Name: name, Pass: Around})()
+	defer p.enter([2]string{kind, name}, OpTime{Kind: kind, Name: name, Pass: Around}, memory)()
 	run()
 }
 
@@ -89,11 +94,11 @@ func (p *Profile) enterOp(o *op) (leave func()) {
 	if o.forward {
 		t.Pass = Forward
 	}
-	return p.enter(o, t)
+	return p.enter(o, t, o.memory)
 }
 
 // enter begins the time of a key.
-func (p *Profile) enter(key any, t OpTime) (leave func()) {
+func (p *Profile) enter(key any, t OpTime, memory func() []Extent) (leave func()) {
 	e := p.times[key]
 	if e == nil {
 		e = &timed{OpTime: t}
@@ -104,8 +109,10 @@ func (p *Profile) enter(key any, t OpTime) (leave func()) {
 	if p.meter != nil {
 		before = p.meter.Enter(&e.ledger)
 	}
+	traced := p.trace.enter(t, memory)
 	begin := p.now()
 	return func() {
+		traced()
 		e.Calls++
 		e.Total += p.now() - begin
 		if p.meter != nil {

@@ -121,7 +121,7 @@ func (t *Tape) Run(machine gorgonia.VM) error {
 	if t.seen != t.space.moves {
 		t.bind() // another graph has made the workspace grow
 	}
-	t.profile.Section(KindPack, "weights", t.updatePacks) // before the ops
+	t.profile.section(KindPack, "weights", t.packMemory, t.updatePacks) // before the ops
 	err := machine.RunAll()
 	machine.Reset()
 	if t.failure != nil {

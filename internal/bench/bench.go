@@ -13,6 +13,7 @@ import (
 	"fasternet/kernels"
 	"fasternet/model"
 	"fasternet/ops"
+	"fasternet/optim"
 	"fasternet/train"
 )
 
@@ -72,19 +73,8 @@ type Result struct {
 // Run times the model of a configuration. A step of training is forward,
 // backward and AdamW.
 func Run(ctx context.Context, name string, c *configs.Config, o Options) (Result, error) {
-	if o.Size == 0 {
-		o.Size = c.Data.ImageSize
-	}
-	if err := c.Model.CheckImageSize(o.Size); err != nil {
-		return Result{}, err
-	}
-	if o.Batch < 1 {
-		return Result{}, fmt.Errorf("batch: want 1 or more, got %d", o.Batch)
-	}
-	if o.Precision != "" {
-		c = c.In(o.Precision)
-	}
-	if err := c.Check(); err != nil {
+	c, err := o.prepare(c)
+	if err != nil {
 		return Result{}, err
 	}
 	set := kernels.Default()
@@ -96,10 +86,6 @@ func Run(ctx context.Context, name string, c *configs.Config, o Options) (Result
 	subject, err := o.subject(c, pool)
 	if err != nil {
 		return Result{}, err
-	}
-	mode := "infer"
-	if o.Train {
-		mode = "train"
 	}
 	var begin time.Duration
 	warm := func() error {
@@ -126,7 +112,7 @@ func Run(ctx context.Context, name string, c *configs.Config, o Options) (Result
 	macs := float64(total.MACs + total.AttentionMACs)
 	median := quantile(times, 0.5)
 	r := Result{
-		Model: name, Mode: mode, Kernels: string(pool.Kernels().Variant()), Precision: subject.precision.String(), BNFolded: subject.folded, Threads: pool.Workers(), Batch: o.Batch, Size: o.Size,
+		Model: name, Mode: o.mode(), Kernels: string(pool.Kernels().Variant()), Precision: subject.precision.String(), BNFolded: subject.folded, Threads: pool.Workers(), Batch: o.Batch, Size: o.Size,
 		Warmup: o.Warmup, Runs: len(times), MedianMS: median, MeanMS: mean(times), P10MS: quantile(times, 0.1), P90MS: quantile(times, 0.9), BestMS: times[0], CPUMS: used,
 		ImgPerS: 1000 * float64(o.Batch) / median, GMACs: macs / 1e9, GFLOPS: 2 * macs * float64(o.Batch) / median / 1e6,
 		PeakRSSMiB: PeakRSS() / (1 << 20), ArenaMiB: float64(subject.program.ArenaBytes()) / (1 << 20),
@@ -143,6 +129,31 @@ func Run(ctx context.Context, name string, c *configs.Config, o Options) (Result
 		r.Profile, r.Sums, err = o.profile.end(ctx, pool.Workers())
 	}
 	return r, err
+}
+
+// prepare checks the options, and fills in what they leave to the configuration. It returns the
+// configuration with what they change in it.
+func (o *Options) prepare(c *configs.Config) (*configs.Config, error) {
+	if o.Size == 0 {
+		o.Size = c.Data.ImageSize
+	}
+	if err := c.Model.CheckImageSize(o.Size); err != nil {
+		return nil, err
+	}
+	if o.Batch < 1 {
+		return nil, fmt.Errorf("batch: want 1 or more, got %d", o.Batch)
+	}
+	if o.Precision != "" {
+		c = c.In(o.Precision)
+	}
+	return c, c.Check()
+}
+
+func (o *Options) mode() string {
+	if o.Train {
+		return "train"
+	}
+	return "infer"
 }
 
 // subject is what is timed.
@@ -165,6 +176,7 @@ type steps struct {
 	params    []*ops.Param
 	learned   []*ops.Param // in the order in which their gradients are complete
 	parallel  *ops.Parallel
+	optimizer *optim.Optimizer
 }
 
 // step is one without other ranks.
@@ -274,13 +286,13 @@ func training(p *graph.Program, net graph.Model, depths *graph.Layers, pool *ker
 	}
 	number := uint64(0)
 	return steps{
-		params: params, learned: p.Learned(),
+		params: params, learned: p.Learned(), optimizer: optimizer,
 		gradients: func() error {
 			o.profile.section("clear gradients", optimizer.ZeroGrad)
 			number++
 			_, err := p.Gradients(x, targets, graph.Position{Step: number - 1})
 			return err
 		},
-		update: func() { o.profile.section("update", func() { optimizer.Step(1e-3, 1) }) },
+		update: func() { o.profile.section(updateSection, func() { optimizer.Step(1e-3, 1) }) },
 	}, nil
 }

@@ -12,13 +12,15 @@ const least = 5
 // timing is a step to run again and again.
 type timing struct {
 	step   func() error
-	warm   func() error // after the runs that are not timed; may be nil
-	before func()       // before every run, not timed; may be nil
+	warm   func() error     // after the runs that are not timed; may be nil
+	before func()           // before every run, not timed; may be nil
+	after  func(ms float64) // after every run, not timed; may be nil
 	warmup int
 	// How long: a number of runs, or, if it is 0, the time, and the least number
 	// at least.
 	iterations int
 	seconds    float64
+	least      int // 0 for five
 }
 
 // measure returns the times of the runs in milliseconds, sorted.
@@ -32,7 +34,11 @@ func measure(ctx context.Context, t timing) ([]float64, error) {
 		}
 		begin := time.Now()
 		err := t.step()
-		return time.Since(begin), err
+		d := time.Since(begin)
+		if t.after != nil {
+			t.after(milliseconds(d))
+		}
+		return d, err
 	}
 	for range t.warmup {
 		if _, err := run(); err != nil {
@@ -45,12 +51,15 @@ func measure(ctx context.Context, t timing) ([]float64, error) {
 		}
 	}
 	var times []float64
+	if t.least == 0 {
+		t.least = least
+	}
 	end := time.Now().Add(time.Duration(t.seconds * float64(time.Second)))
 	more := func() bool {
 		if t.iterations > 0 {
 			return len(times) < t.iterations
 		}
-		return time.Now().Before(end) || len(times) < least
+		return time.Now().Before(end) || len(times) < t.least
 	}
 	for more() {
 		d, err := run()

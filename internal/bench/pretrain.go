@@ -48,8 +48,8 @@ func (o Options) pretraining(c *configs.Config, pool *kernels.Pool) (subject, er
 	s := subject{program: program, step: run, counts: counts, precision: runner.Precision}
 	if o.Train {
 		s.steps = steps{
-			gradients: run, update: func() { o.profile.section("update", func() { optimizer.Step(1e-4, 1) }) },
-			params: net.Store().Params(), learned: program.Learned(), parallel: &runner.Parallel,
+			gradients: run, update: func() { o.profile.section(updateSection, func() { optimizer.Step(1e-4, 1) }) },
+			params: net.Store().Params(), learned: program.Learned(), parallel: &runner.Parallel, optimizer: optimizer,
 		}
 		s.step = s.steps.step
 	}

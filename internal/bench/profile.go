@@ -86,13 +86,19 @@ func (p *profiled) take() {
 	p.last = 0
 }
 
+// The sections of a step that are no operations are those of the optimizer.
+const (
+	optimizerSection = "optimizer"
+	updateSection    = "update"
+)
+
 // section measures a part of a step that is no operation. It may be called on nil.
 func (p *profiled) section(name string, run func()) {
 	if p == nil {
 		run()
 		return
 	}
-	p.Section("optimizer", name, run)
+	p.Section(optimizerSection, name, run)
 }
 
 // begin measures the peaks a first time, and returns the profile of what follows.
@@ -222,10 +228,14 @@ func median(values []float64, runs int) float64 {
 	return quantile(values, 0.5)
 }
 
-// between is what a run does outside of its operations: Gorgonia's machine, and what binds the
-// inputs of the graph, on one thread.
+// betweenOps is what a run does outside of its operations.
+var betweenOps = ops.OpTime{Kind: "graph", Name: "between the operations", Pass: ops.Around}
+
+// between is what a run does outside of its operations, on one thread: it binds the inputs of the
+// graph and goes from op to op.
 func between(r profiledRun, workers int) ops.OpTime {
-	t := ops.OpTime{Kind: "graph", Name: "between the operations", Pass: ops.Around, Calls: 1, Total: r.time}
+	t := betweenOps
+	t.Calls, t.Total = 1, r.time
 	for _, o := range r.ops {
 		t.Total -= o.Total
 	}
