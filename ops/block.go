@@ -24,6 +24,7 @@ type Block struct {
 	Conv2      *Param         // [C, hidden, 1, 1]
 	LayerScale *Param         // [C], or nil for none
 	Keep       *gorgonia.Node // [batch]: 0 or 1/(1-rate) for each sample; nil for all ones
+	Units      *Units         // the images are visible units of larger ones; nil for whole images
 }
 
 // FasterNetBlock adds a FasterNet block on the map x [batch, height, width, C].
@@ -79,6 +80,7 @@ type block struct {
 	maxRows         int           // of a span
 	strip           int           // length of the padded copy of a span's lines
 	columns         *blockColumns // for evaluation where there are few lines, else nil
+	taps            [][9]unitTap  // of the pixels of a unit, where these are few, else nil
 
 	// Kept for the backward pass: the convolved channels [rows, partial] and
 	// the hidden map before the norm [rows, hidden].
@@ -113,6 +115,9 @@ func newBlock(t *Tape, x *gorgonia.Node, b Block) (*block, error) {
 	for _, b := range f.spans {
 		f.maxRows = max(f.maxRows, b.images*b.lines*f.shape.width)
 		f.strip = max(f.strip, f.pconv(b).PaddedLen())
+	}
+	if f.sideBySide() {
+		f.taps, f.strip = unitTaps(f.shape.height, f.shape.width), scratchSize(nil, f.maxRows, 9*f.partial)
 	}
 	f.wp, f.w1, f.w2 = t.pack(b.PConv, packing{in: t.Precision}), t.pack(b.Conv1, packing{in: t.Precision}), t.pack(b.Conv2, packing{in: t.Precision})
 	if f.Norm == nil {
@@ -162,6 +167,9 @@ func (f *block) check() error {
 	}
 	if f.Keep != nil && !f.Keep.Shape().Eq(tensor.Shape{f.shape.batch}) {
 		return fmt.Errorf("keep has shape %v, want [%d]", f.Keep.Shape(), f.shape.batch)
+	}
+	if f.Units != nil {
+		return f.Units.fit(f.shape.batch)
 	}
 	return nil
 }
@@ -254,9 +262,13 @@ func (f *block) fill(worker, i int) kernels.Matrix {
 
 // convolve computes the convolved channels of the rows of a span.
 func (f *block) convolve(dst kernels.Matrix, b span, strip []float32) {
+	if f.taps != nil {
+		f.convolveSideBySide(dst, f.x, b, strip, f.wp, kernels.Matrix{})
+		return
+	}
 	p, at := f.pconv(b), 0
 	b.eachImage(func(b span) {
-		p.Pad(f.tape.kernels, strip, f.image(f.x, b.image), b.line)
+		f.pad(strip, p, f.x, b)
 		n := b.lines * f.shape.width
 		p.Convolve(f.tape.kernels, dst.Slice(at, at+n), strip, f.wp.Packed, kernels.Matrix{})
 		at += n

@@ -156,12 +156,16 @@ func (g *blockGrad) sweepConvolution(worker, run int) {
 	strip, gradStrip := s.vector(g.strip), s.vector(g.strip)
 	dw := g.dwp.start(run)
 	for i := g.runs[run][0]; i < g.runs[run][1]; i++ {
+		if g.taps != nil {
+			g.sweepSideBySide(g.spans[i], dw, strip)
+			continue
+		}
 		p := g.pconv(g.spans[i])
 		g.spans[i].eachImage(func(b span) {
 			from, to := g.shape.from(b), g.shape.to(b)
-			p.Pad(g.tape.kernels, strip, g.image(g.x, b.image), b.line)
+			g.pad(strip, p, g.x, b)
 			p.WeightGrad(g.tape.kernels, dw, strip, g.convolved.Slice(from, to), g.tape.Precision)
-			p.Pad(g.tape.kernels, gradStrip, g.image(g.convolved, b.image), b.line)
+			g.pad(gradStrip, p, g.convolved, b)
 			dx := g.dx.Slice(from, to).Columns(0, g.partial)
 			p.Convolve(g.tape.kernels, dx, gradStrip, g.vp.Packed, dx)
 		})

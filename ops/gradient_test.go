@@ -24,6 +24,7 @@ type harness struct {
 	result  *gorgonia.Node
 	loss    float64 // in float64: differences of it are taken
 	grads   map[string]*gorgonia.Node
+	running map[string]*BatchNorm
 }
 
 func newHarness(t *testing.T, workers int, train bool) *harness {
@@ -33,7 +34,7 @@ func newHarness(t *testing.T, workers int, train bool) *harness {
 func newHarnessOn(t *testing.T, k *kernels.Set, workers int, train bool) *harness {
 	pool := k.NewPool(workers)
 	t.Cleanup(pool.Close)
-	return &harness{t: t, tape: NewTape(NewWorkspace(pool), train), inputs: map[string]*tensor.Dense{}, nodes: map[string]*gorgonia.Node{}, grads: map[string]*gorgonia.Node{}}
+	return &harness{t: t, tape: NewTape(NewWorkspace(pool), train), inputs: map[string]*tensor.Dense{}, nodes: map[string]*gorgonia.Node{}, grads: map[string]*gorgonia.Node{}, running: map[string]*BatchNorm{}}
 }
 
 func (h *harness) input(name string, r *rand.Rand, shape ...int) *gorgonia.Node {
@@ -67,6 +68,7 @@ func (h *harness) norm(name string, r *rand.Rand, c int) *BatchNorm {
 		bn.RunningMean[i] = float32(0.2 * r.NormFloat64())
 		bn.RunningVar[i] = 0.5 + r.Float32()
 	}
+	h.running[name] = bn
 	return bn
 }
 

@@ -20,6 +20,9 @@ type PatchConv struct {
 	// NoInputGrad leaves out the gradient of the input, which a first layer
 	// has no use for.
 	NoInputGrad bool
+	// Units says that the maps are visible units of larger ones: many small maps, whose
+	// patches do not overlap.
+	Units bool
 }
 
 // PatchConvNorm adds the layer on the map x [batch, height, width, in]. The
@@ -69,6 +72,8 @@ type patchConv struct {
 	y    kernels.Matrix
 	w    *pack
 
+	gather bool // the patches of a span are gathered, for one product
+
 	tasks struct{ measure, convolve, normalise, infer func(worker, span int) }
 }
 
@@ -107,6 +112,9 @@ func newPatchConv(t *Tape, x *gorgonia.Node, p PatchConv) (*patchConv, error) {
 	}
 	for _, b := range f.spans {
 		f.maxRows = max(f.maxRows, f.out.to(b)-f.out.from(b))
+	}
+	if f.gather = f.gathers(); f.gather {
+		t.NeedScratch(scratchSize(nil, f.maxRows, f.patch.Inner()))
 	}
 	// Tiles of a product are written whole, which patches that overlap do not allow.
 	if !p.NoInputGrad && !f.patch.Overlap() {
@@ -175,7 +183,11 @@ func (f *patchConv) image(maps []float32, i int) []float32 {
 }
 
 // product computes the convolution for the rows of a span.
-func (f *patchConv) product(dst kernels.Matrix, b span) {
+func (f *patchConv) product(worker int, dst kernels.Matrix, b span) {
+	if f.gather {
+		f.gatheredProduct(worker, dst, b)
+		return
+	}
 	at, n := 0, b.lines*f.out.width
 	var bias []float32
 	if f.Bias != nil {
@@ -187,7 +199,7 @@ func (f *patchConv) product(dst kernels.Matrix, b span) {
 	})
 }
 
-func (f *patchConv) convolve(_, i int) { f.product(f.convolved(i), f.spans[i]) }
+func (f *patchConv) convolve(worker, i int) { f.product(worker, f.convolved(i), f.spans[i]) }
 
 func (f *patchConv) measureSpan(worker, i int) {
 	f.convolve(worker, i)
@@ -204,9 +216,9 @@ func (f *patchConv) normalise(_, i int) {
 	f.tape.kernels.Affine(f.y.Slice(from, to), f.conv.Slice(from, to), f.norm.scale, f.norm.shift, kernels.Identity)
 }
 
-func (f *patchConv) infer(_, i int) {
+func (f *patchConv) infer(worker, i int) {
 	y := f.y.Slice(f.out.from(f.spans[i]), f.out.to(f.spans[i]))
-	f.product(y, f.spans[i])
+	f.product(worker, y, f.spans[i])
 	if f.Norm != nil {
 		f.tape.kernels.Affine(y, y, f.norm.scale, f.norm.shift, kernels.Identity)
 	}
@@ -228,7 +240,7 @@ func (f *patchConv) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) 
 	g := &patchConvGrad{patchConv: f, runs: chunks(len(f.spans), chunkLimit(f.Weight.Size()))}
 	g.dw = t.newWeightSums(f.Weight, len(g.runs))
 	g.tasks.measure, g.tasks.input, g.tasks.finish = g.measure, g.sweepInput, finishTask(g.dw)
-	t.NeedScratch(scratchSize(nil, f.maxRows, f.out.channels))
+	t.NeedScratch(scratchSize(nil, f.maxRows, f.out.channels, f.patch.Inner()))
 	s := Spec{
 		Kind: KindPatchConvNorm + GradSuffix, Name: f.Name, Inputs: gorgonia.Nodes{dy, f.input},
 		Uses: []*Buffer{f.convBuf, g.dw.buf}, Run: g.backward,
@@ -237,7 +249,10 @@ func (f *patchConv) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) 
 		s.Shape, s.Result = f.Weight.Shape(), f.Weight
 	} else {
 		s.Shape = f.input.Shape().Clone()
-		for row := range f.patch.Size {
+		if f.gather {
+			g.v = append(g.v, t.pack(f.Weight, packing{use: PackInput, in: f.precision}).Packed)
+		}
+		for row := 0; row < f.patch.Size && !f.gather; row++ {
 			q := t.pack(f.Weight, packing{use: packRow, row: row, in: f.precision})
 			g.v = append(g.v, q.Packed)
 		}
@@ -287,6 +302,10 @@ func (g *patchConvGrad) sweepInput(worker, run int) {
 		from, to := g.out.from(g.spans[i]), g.out.to(g.spans[i])
 		dconv := s.matrix(to-from, g.out.channels)
 		g.tape.kernels.CombineColumns(dconv, g.dy.Slice(from, to), g.conv.Slice(from, to), g.norm.scale, g.norm.slope, g.norm.level)
+		if g.gather {
+			g.sweepGathered(dconv, dw, g.spans[i], &s)
+			continue
+		}
 		at, n := 0, g.spans[i].lines*g.out.width
 		g.spans[i].eachImage(func(b span) {
 			rows := dconv.Slice(at, at+n)

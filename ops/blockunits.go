@@ -1,0 +1,47 @@
+package ops
+
+import "fasternet/kernels"
+
+// mostSideBySide is the number of pixels of a unit up to which the taps of the convolution of
+// a block are put side by side. The lines of larger units are long enough for products of
+// their own; those of smaller ones would read all weights again for a row or two.
+const mostSideBySide = 4
+
+// sideBySide says whether the convolution is one product for all units of a span.
+func (f *block) sideBySide() bool {
+	return f.Units != nil && f.shape.height*f.shape.width <= mostSideBySide
+}
+
+// pad copies the lines of a part of one image to strip, with what is around them: zeros, or
+// the lines of the units next to it.
+func (f *block) pad(strip []float32, p kernels.PConv, m kernels.Matrix, b span) {
+	if f.Units != nil {
+		f.Units.pad(f.tape.kernels, strip, p, m, f.shape, b.image, b.line)
+		return
+	}
+	p.Pad(f.tape.kernels, strip, f.image(m, b.image), b.line)
+}
+
+// convolveSideBySide computes dst = conv(m) + d for the rows of a span, with the weights or
+// their adjoint.
+func (f *block) convolveSideBySide(dst, m kernels.Matrix, b span, memory []float32, weights *pack, d kernels.Matrix) {
+	f.tape.kernels.Gemm(dst, 1, f.tapsOf(m, b, memory), weights.Packed, d)
+}
+
+// tapsOf puts the taps of the rows of a span into memory: [rows, 9·partial].
+func (f *block) tapsOf(m kernels.Matrix, b span, memory []float32) kernels.Matrix {
+	s := scratch{memory}
+	taps := s.matrix(f.shape.to(b)-f.shape.from(b), 9*f.partial)
+	f.Units.gather(f.tape.kernels, taps, m, f.shape, f.taps, b)
+	return taps
+}
+
+// sweepSideBySide goes back through the convolution of a span. Whoever is next to a unit has
+// it as a neighbour: so the gradient of the input is the convolution of the output's gradient
+// with the kernel turned, over the same neighbours.
+func (g *blockGrad) sweepSideBySide(b span, dw kernels.Matrix, memory []float32) {
+	from, to := g.shape.from(b), g.shape.to(b)
+	g.tape.kernels.GemmTN(dw, g.convolved.Slice(from, to), g.tapsOf(g.x, b, memory), g.tape.Precision)
+	dx := g.dx.Slice(from, to).Columns(0, g.partial)
+	g.convolveSideBySide(dx, g.convolved, b, memory, g.vp, dx)
+}

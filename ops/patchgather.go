@@ -1,0 +1,66 @@
+package ops
+
+import "fasternet/kernels"
+
+// mostGathered is the number of patches in a line of a unit up to which patches are gathered.
+// The lines of larger units are long enough for products of their own; those of smaller ones
+// would read all weights again for a few patches.
+const mostGathered = 4
+
+// gathers says whether the patches of a span are put together for one product.
+func (f *patchConv) gathers() bool {
+	return f.Units && f.out.width <= mostGathered && !f.patch.Overlap() && f.patch.Covers()
+}
+
+// eachPatchLine calls f for the lines of pixels in the patches of a span: with the row of the
+// first patch, the column of its pixels in a gathered patch, and the pixels of the line,
+// [patches, size·channels].
+func (f *patchConv) eachPatchLine(maps []float32, b span, each func(row, column int, pixels kernels.Matrix)) {
+	run, step := f.patch.Size*f.in.channels, f.patch.Step*f.in.channels
+	row := 0
+	for i := range b.images {
+		image := f.image(maps, b.image+i)
+		for y := b.line; y < b.line+b.lines; y++ {
+			for line := range f.patch.Size {
+				from := (y*f.patch.Step + line) * f.in.width * f.in.channels
+				each(row, line*run, kernels.Matrix{Data: image[from:], Rows: f.out.width, Cols: run, Stride: step})
+			}
+			row += f.out.width
+		}
+	}
+}
+
+// gathered puts the patches of a span into scratch: [rows, values of a patch].
+func (f *patchConv) gathered(s *scratch, b span) kernels.Matrix {
+	patches := s.matrix(f.out.to(b)-f.out.from(b), f.patch.Inner())
+	defer f.tape.kernels.Begin().End(kernels.Work{Kind: kernels.Copying}, 8*patches.Rows*patches.Cols)
+	k := f.tape.kernels.Unmetered()
+	f.eachPatchLine(f.x, b, func(row, column int, pixels kernels.Matrix) {
+		k.Copy(patches.Slice(row, row+pixels.Rows).Columns(column, column+pixels.Cols), pixels)
+	})
+	return patches
+}
+
+func (f *patchConv) gatheredProduct(worker int, dst kernels.Matrix, b span) {
+	s := scratch{f.tape.Scratch(worker)}
+	var bias kernels.Matrix
+	if f.Bias != nil {
+		bias = kernels.Broadcast(f.Bias.Data(), dst.Rows)
+	}
+	f.tape.kernels.Gemm(dst, 1, f.gathered(&s, b), f.w.Packed, bias)
+}
+
+// sweepGathered goes back through the product of a span.
+func (g *patchConvGrad) sweepGathered(dconv, dw kernels.Matrix, b span, s *scratch) {
+	patches := g.gathered(s, b)
+	g.tape.kernels.GemmTN(dw, dconv, patches, g.precision)
+	if g.dx == nil {
+		return
+	}
+	g.tape.kernels.Gemm(patches, 1, dconv, g.v[0], kernels.Matrix{})
+	defer g.tape.kernels.Begin().End(kernels.Work{Kind: kernels.Copying}, 8*patches.Rows*patches.Cols)
+	k := g.tape.kernels.Unmetered()
+	g.eachPatchLine(g.dx, b, func(row, column int, pixels kernels.Matrix) {
+		k.Copy(pixels, patches.Slice(row, row+pixels.Rows).Columns(column, column+pixels.Cols))
+	})
+}
