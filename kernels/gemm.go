@@ -72,14 +72,35 @@ func (p *Packed) multiply(panels []panel, c Matrix, alpha float32, a *float32, l
 		dp = d.ptr()
 	}
 	k, cp := p.Kernels, c.ptr()
-	for _, t := range panels {
+	for i, t := range panels {
 		var dt *float32
 		if dp != nil {
 			dt = offset(dp, t.from)
 		}
+		next, step := p.following(panels[i:], c.Rows, 0)
 		k.gemmNN[t.vectors](c.Rows, a, lda, segs, segLen, segStride, &p.data[t.offset],
-			offset(cp, t.from), c.Stride, dt, d.Stride, alpha, t.cols)
+			offset(cp, t.from), c.Stride, dt, d.Stride, alpha, t.cols, next, step)
 	}
+}
+
+// following is what a kernel fetches into the second-level cache while it multiplies some rows
+// by the first of these panels: the address of the next panel, from row k0 on, and the bytes of
+// it that each step of a tile fetches. The tiles together fetch the whole panel. Without this,
+// the first tile of a panel waits for weights that come from memory. A product of one tile
+// needs nothing else than what the kernel fetches anyway.
+func (p *Packed) following(panels []panel, rows, k0 int) (next *float32, step int) {
+	t := panels[0]
+	tile := p.Kernels.tile
+	if t.vectors == 3 {
+		tile = tile * 2 / 3
+	}
+	tiles := (rows + tile - 1) / tile
+	if tiles == 1 || len(panels) == 1 {
+		return &p.data[t.offset], 0
+	}
+	t = panels[1]
+	width := t.vectors * p.lanes
+	return &p.data[t.offset+k0*width], (4*width + tiles - 1) / tiles
 }
 
 func offset(p *float32, n int) *float32 {

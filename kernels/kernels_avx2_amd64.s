@@ -20,9 +20,9 @@ DATA tailMask<>+56(SB)/4, $0x00000000
 DATA tailMask<>+60(SB)/4, $0x00000000
 GLOBL tailMask<>(SB), RODATA|NOPTR, $64
 
-// func gemmNN1AVX2(m int, a *float32, lda int, segs int, segLen int, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int)
+// func gemmNN1AVX2(m int, a *float32, lda int, segs int, segLen int, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int, next *float32, step int)
 // Requires: AVX, FMA3, MMX+, SSE
-TEXT ·gemmNN1AVX2(SB), NOSPLIT, $24-104
+TEXT ·gemmNN1AVX2(SB), NOSPLIT, $24-120
 	STMXCSR (SP)
 	MOVL    (SP), AX
 	ORL     $0x00008040, AX
@@ -39,6 +39,7 @@ TEXT ·gemmNN1AVX2(SB), NOSPLIT, $24-104
 	MOVQ    d+72(FP), R8
 	MOVQ    ldd+80(FP), R9
 	SHLQ    $0x02, R9
+	MOVQ    next+104(FP), R12
 	MOVQ    segStride+40(FP), R10
 	SHLQ    $0x02, R10
 	MOVQ    segLen+32(FP), R11
@@ -86,16 +87,19 @@ prefetch2:
 	MOVQ CX, R10
 	LEAQ (R10)(DX*4), R11
 	ADDQ DX, R11
-	MOVQ b+48(FP), R12
-	MOVQ segs+24(FP), R13
-	MOVQ R13, 16(SP)
+	MOVQ b+48(FP), R13
+	MOVQ segs+24(FP), R14
+	MOVQ step+112(FP), R15
+	MOVQ R14, 16(SP)
 
 nn1_seg:
-	MOVQ segLen+32(FP), R13
+	MOVQ segLen+32(FP), R14
 
 nn1_k:
-	VMOVUPS      (R12), Y0
-	PREFETCHT0   4096(R12)
+	VMOVUPS      (R13), Y0
+	PREFETCHT0   4096(R13)
+	PREFETCHT1   (R12)
+	ADDQ         R15, R12
 	VBROADCASTSS (R10), Y1
 	VFMADD231PS  Y0, Y1, Y2
 	VBROADCASTSS (R10)(DX*1), Y1
@@ -110,8 +114,8 @@ nn1_k:
 	VFMADD231PS  Y0, Y1, Y7
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
-	ADDQ         $0x00000020, R12
-	DECQ         R13
+	ADDQ         $0x00000020, R13
+	DECQ         R14
 	JNZ          nn1_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -120,10 +124,10 @@ nn1_k:
 	VBROADCASTSS alpha+88(FP), Y1
 	MOVQ         cols+96(FP), R10
 	SUBQ         $0x00000000, R10
-	LEAQ         tailMask<>+0(SB), R12
+	LEAQ         tailMask<>+0(SB), R13
 	MOVQ         $0x00000008, R11
 	SUBQ         R10, R11
-	VMOVUPS      (R12)(R11*4), Y15
+	VMOVUPS      (R13)(R11*4), Y15
 	TESTQ        R8, R8
 	JZ           nn1_plain
 	VMASKMOVPS   (R8), Y15, Y0
@@ -234,6 +238,7 @@ prefetch4:
 	MOVQ CX, R10
 	MOVQ b+48(FP), AX
 	MOVQ segs+24(FP), CX
+	MOVQ step+112(FP), R11
 	MOVQ CX, 16(SP)
 
 nn3_seg:
@@ -242,6 +247,8 @@ nn3_seg:
 nn3_k:
 	VMOVUPS      (AX), Y0
 	PREFETCHT0   4096(AX)
+	PREFETCHT1   (R12)
+	ADDQ         R11, R12
 	VBROADCASTSS (R10), Y1
 	VFMADD231PS  Y0, Y1, Y2
 	VBROADCASTSS (R10)(DX*1), Y1
@@ -347,6 +354,7 @@ prefetch6:
 	MOVQ CX, R10
 	MOVQ b+48(FP), AX
 	MOVQ segs+24(FP), CX
+	MOVQ step+112(FP), R11
 	MOVQ CX, 16(SP)
 
 nn5_seg:
@@ -355,6 +363,8 @@ nn5_seg:
 nn5_k:
 	VMOVUPS      (AX), Y0
 	PREFETCHT0   4096(AX)
+	PREFETCHT1   (R12)
+	ADDQ         R11, R12
 	VBROADCASTSS (R10), Y1
 	VFMADD231PS  Y0, Y1, Y2
 	VBROADCASTSS (R10)(DX*1), Y1
@@ -445,6 +455,7 @@ prefetch8:
 	MOVQ CX, R10
 	MOVQ b+48(FP), AX
 	MOVQ segs+24(FP), CX
+	MOVQ step+112(FP), BX
 	MOVQ CX, 16(SP)
 
 nn7_seg:
@@ -453,6 +464,8 @@ nn7_seg:
 nn7_k:
 	VMOVUPS      (AX), Y0
 	PREFETCHT0   4096(AX)
+	PREFETCHT1   (R12)
+	ADDQ         BX, R12
 	VBROADCASTSS (R10), Y1
 	VFMADD231PS  Y0, Y1, Y2
 	VBROADCASTSS (R10)(DX*1), Y1
@@ -528,6 +541,7 @@ prefetch10:
 	MOVQ CX, R10
 	MOVQ b+48(FP), AX
 	MOVQ segs+24(FP), CX
+	MOVQ step+112(FP), BX
 	MOVQ CX, 16(SP)
 
 nn9_seg:
@@ -536,6 +550,8 @@ nn9_seg:
 nn9_k:
 	VMOVUPS      (AX), Y0
 	PREFETCHT0   4096(AX)
+	PREFETCHT1   (R12)
+	ADDQ         BX, R12
 	VBROADCASTSS (R10), Y1
 	VFMADD231PS  Y0, Y1, Y2
 	VBROADCASTSS (R10)(DX*1), Y1
@@ -596,6 +612,7 @@ prefetch12:
 	MOVQ CX, R10
 	MOVQ b+48(FP), AX
 	MOVQ segs+24(FP), CX
+	MOVQ step+112(FP), DX
 	MOVQ CX, 16(SP)
 
 nn11_seg:
@@ -604,6 +621,8 @@ nn11_seg:
 nn11_k:
 	VMOVUPS      (AX), Y0
 	PREFETCHT0   4096(AX)
+	PREFETCHT1   (R12)
+	ADDQ         DX, R12
 	VBROADCASTSS (R10), Y1
 	VFMADD231PS  Y0, Y1, Y2
 	ADDQ         $0x00000004, R10
@@ -1050,9 +1069,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func gemmNN2AVX2(m int, a *float32, lda int, segs int, segLen int, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int)
+// func gemmNN2AVX2(m int, a *float32, lda int, segs int, segLen int, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int, next *float32, step int)
 // Requires: AVX, FMA3, MMX+, SSE
-TEXT ·gemmNN2AVX2(SB), NOSPLIT, $24-104
+TEXT ·gemmNN2AVX2(SB), NOSPLIT, $24-120
 	STMXCSR (SP)
 	MOVL    (SP), AX
 	ORL     $0x00008040, AX
@@ -1069,6 +1088,7 @@ TEXT ·gemmNN2AVX2(SB), NOSPLIT, $24-104
 	MOVQ    d+72(FP), R8
 	MOVQ    ldd+80(FP), R9
 	SHLQ    $0x02, R9
+	MOVQ    next+104(FP), R12
 	MOVQ    segStride+40(FP), R10
 	SHLQ    $0x02, R10
 	MOVQ    segLen+32(FP), R11
@@ -1122,17 +1142,20 @@ prefetch20:
 	MOVQ CX, R10
 	LEAQ (R10)(DX*4), R11
 	ADDQ DX, R11
-	MOVQ b+48(FP), R12
-	MOVQ segs+24(FP), R13
-	MOVQ R13, 16(SP)
+	MOVQ b+48(FP), R13
+	MOVQ segs+24(FP), R14
+	MOVQ step+112(FP), R15
+	MOVQ R14, 16(SP)
 
 nn19_seg:
-	MOVQ segLen+32(FP), R13
+	MOVQ segLen+32(FP), R14
 
 nn19_k:
-	VMOVUPS      (R12), Y0
-	VMOVUPS      32(R12), Y1
-	PREFETCHT0   4096(R12)
+	VMOVUPS      (R13), Y0
+	VMOVUPS      32(R13), Y1
+	PREFETCHT0   4096(R13)
+	PREFETCHT1   (R12)
+	ADDQ         R15, R12
 	VBROADCASTSS (R10), Y2
 	VFMADD231PS  Y0, Y2, Y3
 	VFMADD231PS  Y1, Y2, Y4
@@ -1153,8 +1176,8 @@ nn19_k:
 	VFMADD231PS  Y1, Y2, Y14
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
-	ADDQ         $0x00000040, R12
-	DECQ         R13
+	ADDQ         $0x00000040, R13
+	DECQ         R14
 	JNZ          nn19_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -1163,10 +1186,10 @@ nn19_k:
 	VBROADCASTSS alpha+88(FP), Y2
 	MOVQ         cols+96(FP), R10
 	SUBQ         $0x00000008, R10
-	LEAQ         tailMask<>+0(SB), R12
+	LEAQ         tailMask<>+0(SB), R13
 	MOVQ         $0x00000008, R11
 	SUBQ         R10, R11
-	VMOVUPS      (R12)(R11*4), Y1
+	VMOVUPS      (R13)(R11*4), Y1
 	TESTQ        R8, R8
 	JZ           nn19_plain
 	VMOVUPS      (R8), Y0
@@ -1312,6 +1335,7 @@ prefetch22:
 	MOVQ CX, R10
 	MOVQ b+48(FP), AX
 	MOVQ segs+24(FP), CX
+	MOVQ step+112(FP), R11
 	MOVQ CX, 16(SP)
 
 nn21_seg:
@@ -1321,6 +1345,8 @@ nn21_k:
 	VMOVUPS      (AX), Y0
 	VMOVUPS      32(AX), Y1
 	PREFETCHT0   4096(AX)
+	PREFETCHT1   (R12)
+	ADDQ         R11, R12
 	VBROADCASTSS (R10), Y2
 	VFMADD231PS  Y0, Y2, Y3
 	VFMADD231PS  Y1, Y2, Y4
@@ -1460,6 +1486,7 @@ prefetch24:
 	MOVQ CX, R10
 	MOVQ b+48(FP), AX
 	MOVQ segs+24(FP), CX
+	MOVQ step+112(FP), R11
 	MOVQ CX, 16(SP)
 
 nn23_seg:
@@ -1469,6 +1496,8 @@ nn23_k:
 	VMOVUPS      (AX), Y0
 	VMOVUPS      32(AX), Y1
 	PREFETCHT0   4096(AX)
+	PREFETCHT1   (R12)
+	ADDQ         R11, R12
 	VBROADCASTSS (R10), Y2
 	VFMADD231PS  Y0, Y2, Y3
 	VFMADD231PS  Y1, Y2, Y4
@@ -1586,6 +1615,7 @@ prefetch26:
 	MOVQ CX, R10
 	MOVQ b+48(FP), AX
 	MOVQ segs+24(FP), CX
+	MOVQ step+112(FP), BX
 	MOVQ CX, 16(SP)
 
 nn25_seg:
@@ -1595,6 +1625,8 @@ nn25_k:
 	VMOVUPS      (AX), Y0
 	VMOVUPS      32(AX), Y1
 	PREFETCHT0   4096(AX)
+	PREFETCHT1   (R12)
+	ADDQ         BX, R12
 	VBROADCASTSS (R10), Y2
 	VFMADD231PS  Y0, Y2, Y3
 	VFMADD231PS  Y1, Y2, Y4
@@ -1690,6 +1722,7 @@ prefetch28:
 	MOVQ CX, R10
 	MOVQ b+48(FP), AX
 	MOVQ segs+24(FP), CX
+	MOVQ step+112(FP), BX
 	MOVQ CX, 16(SP)
 
 nn27_seg:
@@ -1699,6 +1732,8 @@ nn27_k:
 	VMOVUPS      (AX), Y0
 	VMOVUPS      32(AX), Y1
 	PREFETCHT0   4096(AX)
+	PREFETCHT1   (R12)
+	ADDQ         BX, R12
 	VBROADCASTSS (R10), Y2
 	VFMADD231PS  Y0, Y2, Y3
 	VFMADD231PS  Y1, Y2, Y4
@@ -1772,6 +1807,7 @@ prefetch30:
 	MOVQ CX, R10
 	MOVQ b+48(FP), AX
 	MOVQ segs+24(FP), CX
+	MOVQ step+112(FP), DX
 	MOVQ CX, 16(SP)
 
 nn29_seg:
@@ -1781,6 +1817,8 @@ nn29_k:
 	VMOVUPS      (AX), Y0
 	VMOVUPS      32(AX), Y1
 	PREFETCHT0   4096(AX)
+	PREFETCHT1   (R12)
+	ADDQ         DX, R12
 	VBROADCASTSS (R10), Y2
 	VFMADD231PS  Y0, Y2, Y3
 	VFMADD231PS  Y1, Y2, Y4
@@ -2344,9 +2382,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func gemmNN3AVX2(m int, a *float32, lda int, segs int, segLen int, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int)
+// func gemmNN3AVX2(m int, a *float32, lda int, segs int, segLen int, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int, next *float32, step int)
 // Requires: AVX, FMA3, MMX+, SSE
-TEXT ·gemmNN3AVX2(SB), NOSPLIT, $24-104
+TEXT ·gemmNN3AVX2(SB), NOSPLIT, $24-120
 	STMXCSR (SP)
 	MOVL    (SP), AX
 	ORL     $0x00008040, AX
@@ -2363,11 +2401,12 @@ TEXT ·gemmNN3AVX2(SB), NOSPLIT, $24-104
 	MOVQ    d+72(FP), R8
 	MOVQ    ldd+80(FP), R9
 	SHLQ    $0x02, R9
+	MOVQ    next+104(FP), R11
 	MOVQ    segStride+40(FP), R10
 	SHLQ    $0x02, R10
-	MOVQ    segLen+32(FP), R11
-	SHLQ    $0x02, R11
-	SUBQ    R11, R10
+	MOVQ    segLen+32(FP), R12
+	SHLQ    $0x02, R12
+	SUBQ    R12, R10
 	MOVQ    R10, 8(SP)
 
 tiles:
@@ -2414,19 +2453,22 @@ tiles:
 
 prefetch38:
 	MOVQ CX, R10
-	MOVQ b+48(FP), R11
-	MOVQ segs+24(FP), R12
-	MOVQ R12, 16(SP)
+	MOVQ b+48(FP), R12
+	MOVQ segs+24(FP), R13
+	MOVQ step+112(FP), R14
+	MOVQ R13, 16(SP)
 
 nn37_seg:
-	MOVQ segLen+32(FP), R12
+	MOVQ segLen+32(FP), R13
 
 nn37_k:
-	VMOVUPS      (R11), Y0
-	VMOVUPS      32(R11), Y1
-	VMOVUPS      64(R11), Y2
-	PREFETCHT0   4096(R11)
-	PREFETCHT0   4160(R11)
+	VMOVUPS      (R12), Y0
+	VMOVUPS      32(R12), Y1
+	VMOVUPS      64(R12), Y2
+	PREFETCHT0   4096(R12)
+	PREFETCHT0   4160(R12)
+	PREFETCHT1   (R11)
+	ADDQ         R14, R11
 	VBROADCASTSS (R10), Y3
 	VFMADD231PS  Y0, Y3, Y4
 	VFMADD231PS  Y1, Y3, Y5
@@ -2444,8 +2486,8 @@ nn37_k:
 	VFMADD231PS  Y1, Y3, Y14
 	VFMADD231PS  Y2, Y3, Y15
 	ADDQ         $0x00000004, R10
-	ADDQ         $0x00000060, R11
-	DECQ         R12
+	ADDQ         $0x00000060, R12
+	DECQ         R13
 	JNZ          nn37_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
@@ -2453,10 +2495,10 @@ nn37_k:
 	VBROADCASTSS alpha+88(FP), Y3
 	MOVQ         cols+96(FP), R10
 	SUBQ         $0x00000010, R10
-	LEAQ         tailMask<>+0(SB), R12
-	MOVQ         $0x00000008, R11
-	SUBQ         R10, R11
-	VMOVUPS      (R12)(R11*4), Y1
+	LEAQ         tailMask<>+0(SB), R13
+	MOVQ         $0x00000008, R12
+	SUBQ         R10, R12
+	VMOVUPS      (R13)(R12*4), Y1
 	TESTQ        R8, R8
 	JZ           nn37_plain
 	VMOVUPS      (R8), Y0
@@ -2589,6 +2631,7 @@ prefetch40:
 	MOVQ CX, R10
 	MOVQ b+48(FP), AX
 	MOVQ segs+24(FP), CX
+	MOVQ step+112(FP), BX
 	MOVQ CX, 16(SP)
 
 nn39_seg:
@@ -2600,6 +2643,8 @@ nn39_k:
 	VMOVUPS      64(AX), Y2
 	PREFETCHT0   4096(AX)
 	PREFETCHT0   4160(AX)
+	PREFETCHT1   (R11)
+	ADDQ         BX, R11
 	VBROADCASTSS (R10), Y3
 	VFMADD231PS  Y0, Y3, Y4
 	VFMADD231PS  Y1, Y3, Y5
@@ -2719,6 +2764,7 @@ prefetch42:
 	MOVQ CX, R10
 	MOVQ b+48(FP), AX
 	MOVQ segs+24(FP), CX
+	MOVQ step+112(FP), BX
 	MOVQ CX, 16(SP)
 
 nn41_seg:
@@ -2730,6 +2776,8 @@ nn41_k:
 	VMOVUPS      64(AX), Y2
 	PREFETCHT0   4096(AX)
 	PREFETCHT0   4160(AX)
+	PREFETCHT1   (R11)
+	ADDQ         BX, R11
 	VBROADCASTSS (R10), Y3
 	VFMADD231PS  Y0, Y3, Y4
 	VFMADD231PS  Y1, Y3, Y5
@@ -2818,6 +2866,7 @@ prefetch44:
 	MOVQ CX, R10
 	MOVQ b+48(FP), AX
 	MOVQ segs+24(FP), CX
+	MOVQ step+112(FP), DX
 	MOVQ CX, 16(SP)
 
 nn43_seg:
@@ -2829,6 +2878,8 @@ nn43_k:
 	VMOVUPS      64(AX), Y2
 	PREFETCHT0   4096(AX)
 	PREFETCHT0   4160(AX)
+	PREFETCHT1   (R11)
+	ADDQ         DX, R11
 	VBROADCASTSS (R10), Y3
 	VFMADD231PS  Y0, Y3, Y4
 	VFMADD231PS  Y1, Y3, Y5

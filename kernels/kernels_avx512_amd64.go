@@ -5,7 +5,7 @@ package kernels
 // gemmNN1AVX512 computes C = alpha·A·B + D for one panel of B, 1 vectors wide.
 //
 //go:noescape
-func gemmNN1AVX512(m int, a *float32, lda int, segs int, segLen int, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int)
+func gemmNN1AVX512(m int, a *float32, lda int, segs int, segLen int, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int, next *float32, step int)
 
 // gemmTN1AVX512 computes C += Aᵀ·B for one panel of columns, 1 vectors wide.
 //
@@ -15,7 +15,7 @@ func gemmTN1AVX512(ka int, a *float32, lda int, outerA int, b *float32, ldb int,
 // gemmNN2AVX512 computes C = alpha·A·B + D for one panel of B, 2 vectors wide.
 //
 //go:noescape
-func gemmNN2AVX512(m int, a *float32, lda int, segs int, segLen int, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int)
+func gemmNN2AVX512(m int, a *float32, lda int, segs int, segLen int, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int, next *float32, step int)
 
 // gemmTN2AVX512 computes C += Aᵀ·B for one panel of columns, 2 vectors wide.
 //
@@ -25,7 +25,7 @@ func gemmTN2AVX512(ka int, a *float32, lda int, outerA int, b *float32, ldb int,
 // gemmNN3AVX512 computes C = alpha·A·B + D for one panel of B, 3 vectors wide.
 //
 //go:noescape
-func gemmNN3AVX512(m int, a *float32, lda int, segs int, segLen int, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int)
+func gemmNN3AVX512(m int, a *float32, lda int, segs int, segLen int, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int, next *float32, step int)
 
 // gemmTN3AVX512 computes C += Aᵀ·B for one panel of columns, 3 vectors wide.
 //

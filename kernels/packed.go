@@ -91,13 +91,15 @@ func (k *Set) GemmBlock(c Matrix, alpha float32, a Matrix, b *Packed, k0, n0 int
 	}
 	l := k.Begin()
 	cp, ap := c.ptr(), a.ptr()
-	for _, t := range b.panelsIn(n0, n0+c.Cols) {
+	panels := b.panelsIn(n0, n0+c.Cols)
+	for i, t := range panels {
 		var dt *float32
 		if dp != nil {
 			dt = offset(dp, t.from-n0)
 		}
+		next, step := b.following(panels[i:], c.Rows, k0)
 		k.gemmNN[t.vectors](c.Rows, ap, a.Stride, 1, a.Cols, 0, &b.data[t.offset+k0*t.vectors*b.lanes],
-			offset(cp, t.from-n0), c.Stride, dt, d.Stride, alpha, t.cols)
+			offset(cp, t.from-n0), c.Stride, dt, d.Stride, alpha, t.cols, next, step)
 	}
 	l.End(productWork(Product, a.Cols, c.Cols), 2*c.Rows*a.Cols*c.Cols)
 }

@@ -102,3 +102,38 @@ func TestPackedPanics(t *testing.T) {
 		})
 	}
 }
+
+// While a panel is multiplied, all of the next one is fetched, and nothing after the last.
+func TestFollowing(t *testing.T) {
+	for _, v := range Available() {
+		k, err := New(v, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		const inner = 40
+		p := k.NewPacked(inner, 7*k.lanes, FP32) // panels of 2, 2 and 3 vectors
+		for i := range p.panels {
+			for _, rows := range []int{1, k.tile, k.tile + 1, 5 * k.tile} {
+				next, step := p.following(p.panels[i:], rows, 8)
+				if rows <= k.tile*2/p.panels[i].vectors || i+1 == len(p.panels) {
+					if step != 0 {
+						t.Errorf("%s, panel %d, %d rows: %d bytes at each step, want none", v, i, rows, step)
+					}
+					continue
+				}
+				after := p.panels[i+1]
+				width := after.vectors * k.lanes
+				if want := &p.data[after.offset+8*width]; next != want {
+					t.Errorf("%s, panel %d, %d rows: the fetching begins at another place than row 8 of the next panel", v, i, rows)
+				}
+				tile := k.tile
+				if p.panels[i].vectors == 3 {
+					tile = tile * 2 / 3
+				}
+				if tiles := (rows + tile - 1) / tile; tiles*step < 4*width || (tiles-1)*step > 4*width {
+					t.Errorf("%s, panel %d, %d rows: %d tiles fetch %d bytes each of a row of %d", v, i, rows, tiles, step, 4*width)
+				}
+			}
+		}
+	}
+}

@@ -9,7 +9,8 @@ import (
 // runs on processors without AVX2.
 var plain = functions{
 	lanes:            8,
-	gemmNN:           [4]func(int, *float32, int, int, int, int, *float32, *float32, int, *float32, int, float32, int){nil, plainGemmNN(1), plainGemmNN(2), plainGemmNN(3)},
+	tile:             2,
+	gemmNN:           [4]func(int, *float32, int, int, int, int, *float32, *float32, int, *float32, int, float32, int, *float32, int){nil, plainGemmNN(1), plainGemmNN(2), plainGemmNN(3)},
 	gemmTN:           [4]func(int, *float32, int, int, *float32, int, int, int, int, *float32, int, int){nil, plainGemmTN, plainGemmTN, plainGemmTN},
 	combineColumns:   plainCombineColumns,
 	combine:          plainCombine,
@@ -50,9 +51,9 @@ const plainLanes = 8
 // The products work on tiles of 2×4 elements, which fit into the registers of
 // every processor.
 
-func plainGemmNN(nv int) func(m int, a *float32, lda, segs, segLen, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int) {
+func plainGemmNN(nv int) func(m int, a *float32, lda, segs, segLen, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int, next *float32, step int) {
 	width := nv * plainLanes
-	return func(m int, a *float32, lda, segs, segLen, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int) {
+	return func(m int, a *float32, lda, segs, segLen, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int, _ *float32, _ int) {
 		for i := 0; i < m; i += 2 {
 			second := min(i+1, m-1) // the last row twice if their number is odd
 			for j := 0; j < cols; j += 4 {

@@ -7,7 +7,8 @@ func register() {
 	if cpuid.CPU.Supports(cpuid.AVX2, cpuid.FMA3, cpuid.BMI2) {
 		variants[AVX2] = &functions{
 			lanes:            8,
-			gemmNN:           [4]func(int, *float32, int, int, int, int, *float32, *float32, int, *float32, int, float32, int){nil, gemmNN1AVX2, gemmNN2AVX2, gemmNN3AVX2},
+			tile:             6,
+			gemmNN:           [4]func(int, *float32, int, int, int, int, *float32, *float32, int, *float32, int, float32, int, *float32, int){nil, gemmNN1AVX2, gemmNN2AVX2, gemmNN3AVX2},
 			gemmTN:           [4]func(int, *float32, int, int, *float32, int, int, int, int, *float32, int, int){nil, gemmTN1AVX2, gemmTN2AVX2, gemmTN3AVX2},
 			affine:           [activationCount]affineFunc{Identity: affineAVX2, ReLU: affineReLUAVX2, GELU: affineGELUAVX2},
 			affineGrad:       [activationCount]affineGradFunc{ReLU: affineReLUGradAVX2, GELU: affineGELUGradAVX2},
@@ -39,7 +40,8 @@ func register() {
 	if cpuid.CPU.Supports(cpuid.AVX512F, cpuid.AVX512DQ, cpuid.AVX512BW, cpuid.AVX512VL, cpuid.BMI2) {
 		variants[AVX512] = &functions{
 			lanes:            16,
-			gemmNN:           [4]func(int, *float32, int, int, int, int, *float32, *float32, int, *float32, int, float32, int){nil, gemmNN1AVX512, gemmNN2AVX512, gemmNN3AVX512},
+			tile:             14,
+			gemmNN:           [4]func(int, *float32, int, int, int, int, *float32, *float32, int, *float32, int, float32, int, *float32, int){nil, gemmNN1AVX512, gemmNN2AVX512, gemmNN3AVX512},
 			gemmTN:           [4]func(int, *float32, int, int, *float32, int, int, int, int, *float32, int, int){nil, gemmTN1AVX512, gemmTN2AVX512, gemmTN3AVX512},
 			affine:           [activationCount]affineFunc{Identity: affineAVX512, ReLU: affineReLUAVX512, GELU: affineGELUAVX512},
 			affineGrad:       [activationCount]affineGradFunc{ReLU: affineReLUGradAVX512, GELU: affineGELUGradAVX512},

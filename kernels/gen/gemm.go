@@ -103,13 +103,14 @@ func (p rowPointers) advance(rows int, by Op) {
 }
 
 // gemmNN generates the product of a row-major matrix with one packed panel.
+// Every step of a tile fetches a line at next, and moves next by step bytes.
 //
 // The inner index runs over segs segments of segLen values, segStride apart
 // in A: one segment is a plain product; three are the rows of a 3×3
 // convolution over a padded map.
 func (s *isa) gemmNN(nv int) {
 	s.text(fmt.Sprintf("gemmNN%d", nv),
-		"func(m int, a *float32, lda, segs, segLen, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int)",
+		"func(m int, a *float32, lda, segs, segLen, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int, next *float32, step int)",
 		fmt.Sprintf("computes C = alpha·A·B + D for one panel of B, %d vectors wide.", nv))
 	rows := s.tileRows(nv)
 	s.flushDenormals()
@@ -118,6 +119,7 @@ func (s *isa) gemmNN(nv int) {
 	LEAQ(Mem{Base: lda, Index: lda, Scale: 2}, lda3)
 	c, ldc, d, ldd := loadGP("c"), loadStride("ldc"), loadGP("d"), loadStride("ldd")
 	p := newRowPointers(rows, lda, lda3)
+	next := loadGP("next")
 
 	// What a row pointer still lacks at the end of a segment.
 	jump := AllocLocal(8)
@@ -130,7 +132,7 @@ func (s *isa) gemmNN(nv int) {
 	Label("tiles")
 	CMPQ(m, U32(rows))
 	JLT(LabelRef("rest"))
-	s.tileNN(nv, rows, a, c, d, ldc, ldd, p, jump, left)
+	s.tileNN(nv, rows, a, c, d, ldc, ldd, next, p, jump, left)
 	IMUL3Q(U32(rows), lda, p.base[0])
 	ADDQ(p.base[0], a)
 	SUBQ(U32(rows), m)
@@ -143,20 +145,21 @@ func (s *isa) gemmNN(nv int) {
 	JMP(LabelRef("done"))
 	for r := rows - 1; r > 0; r-- {
 		Label(fmt.Sprintf("rest%d", r))
-		s.tileNN(nv, r, a, c, d, ldc, ldd, p, jump, left)
+		s.tileNN(nv, r, a, c, d, ldc, ldd, next, p, jump, left)
 		JMP(LabelRef("done"))
 	}
 	Label("done")
 	s.done()
 }
 
-func (s *isa) tileNN(nv, rows int, a, c, d, ldc, ldd reg.GPVirtual, p rowPointers, jump, left Mem) {
+func (s *isa) tileNN(nv, rows int, a, c, d, ldc, ldd, next reg.GPVirtual, p rowPointers, jump, left Mem) {
 	id := label("nn")
 	acc, bv, av := s.tileRegisters(nv, rows)
 	s.prefetchTile(nv, rows, c, d, ldc, ldd, p.base[0])
 	p.set(a, rows)
 	b := loadGP("b")
 	k := loadGP("segs")
+	step := s.stepOperand()
 	MOVQ(k, left)
 	Label(id + "_seg")
 	Load(Param("segLen"), k)
@@ -167,6 +170,8 @@ func (s *isa) tileNN(nv, rows int, a, c, d, ldc, ldd reg.GPVirtual, p rowPointer
 	for l := 0; l < nv*s.bytes(); l += line {
 		PREFETCHT0(Mem{Base: b, Disp: panelAhead + l})
 	}
+	PREFETCHT1(Mem{Base: next})
+	ADDQ(step, next)
 	for i := 0; i < rows; i++ {
 		VBROADCASTSS(p.at(i), av)
 		for j := range bv {
@@ -182,6 +187,19 @@ func (s *isa) tileNN(nv, rows int, a, c, d, ldc, ldd reg.GPVirtual, p rowPointer
 	JNZ(LabelRef(id + "_seg"))
 
 	s.finishTile(id, nv, acc, bv, av, c, d, ldc, ldd)
+}
+
+// stepOperand is what a tile adds to the address that it fetches from. The tile of AVX-512 leaves
+// no register for it; the one of AVX2 has no load to spare.
+func (s *isa) stepOperand() Op {
+	if !s.wide() {
+		return loadGP("step")
+	}
+	step, err := Param("step").Resolve()
+	if err != nil {
+		panic(err)
+	}
+	return step.Addr
 }
 
 // finishTile stores a tile as alpha·tile + D. It moves c and d to the rows behind
