@@ -78,7 +78,7 @@ func (p *Packed) multiply(panels []panel, c Matrix, alpha float32, a *float32, l
 			dt = offset(dp, t.from)
 		}
 		next, step := p.following(panels[i:], c.Rows, 0)
-		k.gemmNN[t.vectors](c.Rows, a, lda, segs, segLen, segStride, &p.data[t.offset],
+		k.gemmNN[t.kernel()](c.Rows, a, lda, segs, segLen, segStride, &p.data[t.offset],
 			offset(cp, t.from), c.Stride, dt, d.Stride, alpha, t.cols, next, step)
 	}
 }
@@ -128,16 +128,12 @@ func (k *Set) addTN(c Matrix, a *float32, lda, outerA int, b *float32, ldb, oute
 	}
 	l := k.Begin()
 	cp := c.ptr()
-	lanes := k.lanes
-	for from, left := 0, (c.Cols+lanes-1)/lanes; left > 0; {
-		w := 2
-		if left == 1 || left == 3 {
-			w = left
-		}
-		k.gemmTN[w](c.Rows, a, lda, outerA, offset(b, from), ldb, outerB, outer, inner,
-			offset(cp, from), c.Stride, min(w*lanes, c.Cols-from))
-		from += w * lanes
-		left -= w
+	for from := 0; from < c.Cols; {
+		s := nextPanel(c.Cols-from, k.lanes, FP32)
+		width := s.vectors * k.lanes
+		k.gemmTN[s.kernel()](c.Rows, a, lda, outerA, offset(b, from), ldb, outerB, outer, inner,
+			offset(cp, from), c.Stride, min(width, c.Cols-from))
+		from += width
 	}
 	l.End(transposedWork(outerB != 0, c, FP32), 2*c.Rows*c.Cols*outer*inner)
 }

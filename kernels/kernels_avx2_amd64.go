@@ -32,6 +32,26 @@ func gemmNN3AVX2(m int, a *float32, lda int, segs int, segLen int, segStride int
 //go:noescape
 func gemmTN3AVX2(ka int, a *float32, lda int, outerA int, b *float32, ldb int, outerB int, outer int, inner int, c *float32, ldc int, cols int)
 
+// gemmNN2PairedAVX2 computes C = alpha·A·B + D for one panel of B, 2 vectors wide, of which the last has columns in its lower half alone, and holds them twice.
+//
+//go:noescape
+func gemmNN2PairedAVX2(m int, a *float32, lda int, segs int, segLen int, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int, next *float32, step int)
+
+// gemmTN2PairedAVX2 computes C += Aᵀ·B for one panel of columns, 2 vectors wide, of which the last has columns in its lower half alone, and holds them twice.
+//
+//go:noescape
+func gemmTN2PairedAVX2(ka int, a *float32, lda int, outerA int, b *float32, ldb int, outerB int, outer int, inner int, c *float32, ldc int, cols int)
+
+// gemmNN3PairedAVX2 computes C = alpha·A·B + D for one panel of B, 3 vectors wide, of which the last has columns in its lower half alone, and holds them twice.
+//
+//go:noescape
+func gemmNN3PairedAVX2(m int, a *float32, lda int, segs int, segLen int, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int, next *float32, step int)
+
+// gemmTN3PairedAVX2 computes C += Aᵀ·B for one panel of columns, 3 vectors wide, of which the last has columns in its lower half alone, and holds them twice.
+//
+//go:noescape
+func gemmTN3PairedAVX2(ka int, a *float32, lda int, outerA int, b *float32, ldb int, outerB int, outer int, inner int, c *float32, ldc int, cols int)
+
 // affineAVX2 computes dst = act(a·src + b), a and b per column.
 //
 //go:noescape

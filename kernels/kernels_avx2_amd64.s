@@ -48,8 +48,10 @@ TEXT ·gemmNN1AVX2(SB), NOSPLIT, $24-120
 	MOVQ    R10, 8(SP)
 
 tiles:
-	CMPQ       AX, $0x00000006
-	JLT        rest
+	CMPQ AX, $0x00000009
+	JLT  few
+
+tile6:
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
@@ -192,20 +194,29 @@ nn1_end:
 	SUBQ   $0x00000006, AX
 	JMP    tiles
 
-rest:
-	CMPQ AX, $0x00000005
-	JEQ  rest5
-	CMPQ AX, $0x00000004
-	JEQ  rest4
-	CMPQ AX, $0x00000003
-	JEQ  rest3
-	CMPQ AX, $0x00000002
-	JEQ  rest2
-	CMPQ AX, $0x00000001
-	JEQ  rest1
+few:
+	MOVQ AX, R10
+	CMPQ AX, $0x00000006
+	JLE  last
+	INCQ R10
+	SHRQ $0x01, R10
+
+last:
+	CMPQ R10, $0x00000006
+	JEQ  tile6
+	CMPQ R10, $0x00000005
+	JEQ  tile5
+	CMPQ R10, $0x00000004
+	JEQ  tile4
+	CMPQ R10, $0x00000003
+	JEQ  tile3
+	CMPQ R10, $0x00000002
+	JEQ  tile2
+	CMPQ R10, $0x00000001
+	JEQ  tile1
 	JMP  done
 
-rest5:
+tile5:
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
@@ -236,19 +247,19 @@ rest5:
 
 prefetch4:
 	MOVQ CX, R10
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ step+112(FP), R11
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R13
+	MOVQ step+112(FP), R14
+	MOVQ R13, 16(SP)
 
 nn3_seg:
-	MOVQ segLen+32(FP), CX
+	MOVQ segLen+32(FP), R13
 
 nn3_k:
-	VMOVUPS      (AX), Y0
-	PREFETCHT0   4096(AX)
+	VMOVUPS      (R11), Y0
+	PREFETCHT0   4096(R11)
 	PREFETCHT1   (R12)
-	ADDQ         R11, R12
+	ADDQ         R14, R12
 	VBROADCASTSS (R10), Y1
 	VFMADD231PS  Y0, Y1, Y2
 	VBROADCASTSS (R10)(DX*1), Y1
@@ -260,19 +271,19 @@ nn3_k:
 	VBROADCASTSS (R10)(DX*4), Y1
 	VFMADD231PS  Y0, Y1, Y6
 	ADDQ         $0x00000004, R10
-	ADDQ         $0x00000020, AX
-	DECQ         CX
+	ADDQ         $0x00000020, R11
+	DECQ         R13
 	JNZ          nn3_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
 	JNZ          nn3_seg
 	VBROADCASTSS alpha+88(FP), Y1
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000000, AX
-	LEAQ         tailMask<>+0(SB), DX
-	MOVQ         $0x00000008, CX
-	SUBQ         AX, CX
-	VMOVUPS      (DX)(CX*4), Y15
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000000, R10
+	LEAQ         tailMask<>+0(SB), R13
+	MOVQ         $0x00000008, R11
+	SUBQ         R10, R11
+	VMOVUPS      (R13)(R11*4), Y15
 	TESTQ        R8, R8
 	JZ           nn3_plain
 	VMASKMOVPS   (R8), Y15, Y0
@@ -324,9 +335,12 @@ nn3_bare:
 	ADDQ       DI, SI
 
 nn3_end:
-	JMP done
+	IMUL3Q $0x00000005, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000005, AX
+	JMP    few
 
-rest4:
+tile4:
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
@@ -352,19 +366,19 @@ rest4:
 
 prefetch6:
 	MOVQ CX, R10
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ step+112(FP), R11
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R13
+	MOVQ step+112(FP), R14
+	MOVQ R13, 16(SP)
 
 nn5_seg:
-	MOVQ segLen+32(FP), CX
+	MOVQ segLen+32(FP), R13
 
 nn5_k:
-	VMOVUPS      (AX), Y0
-	PREFETCHT0   4096(AX)
+	VMOVUPS      (R11), Y0
+	PREFETCHT0   4096(R11)
 	PREFETCHT1   (R12)
-	ADDQ         R11, R12
+	ADDQ         R14, R12
 	VBROADCASTSS (R10), Y1
 	VFMADD231PS  Y0, Y1, Y2
 	VBROADCASTSS (R10)(DX*1), Y1
@@ -374,19 +388,19 @@ nn5_k:
 	VBROADCASTSS (R10)(BX*1), Y1
 	VFMADD231PS  Y0, Y1, Y5
 	ADDQ         $0x00000004, R10
-	ADDQ         $0x00000020, AX
-	DECQ         CX
+	ADDQ         $0x00000020, R11
+	DECQ         R13
 	JNZ          nn5_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
 	JNZ          nn5_seg
 	VBROADCASTSS alpha+88(FP), Y1
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000000, AX
-	LEAQ         tailMask<>+0(SB), DX
-	MOVQ         $0x00000008, CX
-	SUBQ         AX, CX
-	VMOVUPS      (DX)(CX*4), Y15
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000000, R10
+	LEAQ         tailMask<>+0(SB), R13
+	MOVQ         $0x00000008, R11
+	SUBQ         R10, R11
+	VMOVUPS      (R13)(R11*4), Y15
 	TESTQ        R8, R8
 	JZ           nn5_plain
 	VMASKMOVPS   (R8), Y15, Y0
@@ -430,9 +444,12 @@ nn5_bare:
 	ADDQ       DI, SI
 
 nn5_end:
-	JMP done
+	IMUL3Q $0x00000004, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000004, AX
+	JMP    few
 
-rest3:
+tile3:
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
@@ -453,19 +470,19 @@ rest3:
 
 prefetch8:
 	MOVQ CX, R10
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ step+112(FP), BX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R13
+	MOVQ step+112(FP), R14
+	MOVQ R13, 16(SP)
 
 nn7_seg:
-	MOVQ segLen+32(FP), CX
+	MOVQ segLen+32(FP), R13
 
 nn7_k:
-	VMOVUPS      (AX), Y0
-	PREFETCHT0   4096(AX)
+	VMOVUPS      (R11), Y0
+	PREFETCHT0   4096(R11)
 	PREFETCHT1   (R12)
-	ADDQ         BX, R12
+	ADDQ         R14, R12
 	VBROADCASTSS (R10), Y1
 	VFMADD231PS  Y0, Y1, Y2
 	VBROADCASTSS (R10)(DX*1), Y1
@@ -473,19 +490,19 @@ nn7_k:
 	VBROADCASTSS (R10)(DX*2), Y1
 	VFMADD231PS  Y0, Y1, Y4
 	ADDQ         $0x00000004, R10
-	ADDQ         $0x00000020, AX
-	DECQ         CX
+	ADDQ         $0x00000020, R11
+	DECQ         R13
 	JNZ          nn7_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
 	JNZ          nn7_seg
 	VBROADCASTSS alpha+88(FP), Y1
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000000, AX
-	LEAQ         tailMask<>+0(SB), DX
-	MOVQ         $0x00000008, CX
-	SUBQ         AX, CX
-	VMOVUPS      (DX)(CX*4), Y15
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000000, R10
+	LEAQ         tailMask<>+0(SB), R13
+	MOVQ         $0x00000008, R11
+	SUBQ         R10, R11
+	VMOVUPS      (R13)(R11*4), Y15
 	TESTQ        R8, R8
 	JZ           nn7_plain
 	VMASKMOVPS   (R8), Y15, Y0
@@ -521,9 +538,12 @@ nn7_bare:
 	ADDQ       DI, SI
 
 nn7_end:
-	JMP done
+	IMUL3Q $0x00000003, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000003, AX
+	JMP    few
 
-rest2:
+tile2:
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
 	MOVQ       SI, R10
@@ -539,37 +559,37 @@ rest2:
 
 prefetch10:
 	MOVQ CX, R10
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ step+112(FP), BX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R13
+	MOVQ step+112(FP), R14
+	MOVQ R13, 16(SP)
 
 nn9_seg:
-	MOVQ segLen+32(FP), CX
+	MOVQ segLen+32(FP), R13
 
 nn9_k:
-	VMOVUPS      (AX), Y0
-	PREFETCHT0   4096(AX)
+	VMOVUPS      (R11), Y0
+	PREFETCHT0   4096(R11)
 	PREFETCHT1   (R12)
-	ADDQ         BX, R12
+	ADDQ         R14, R12
 	VBROADCASTSS (R10), Y1
 	VFMADD231PS  Y0, Y1, Y2
 	VBROADCASTSS (R10)(DX*1), Y1
 	VFMADD231PS  Y0, Y1, Y3
 	ADDQ         $0x00000004, R10
-	ADDQ         $0x00000020, AX
-	DECQ         CX
+	ADDQ         $0x00000020, R11
+	DECQ         R13
 	JNZ          nn9_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
 	JNZ          nn9_seg
 	VBROADCASTSS alpha+88(FP), Y1
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000000, AX
-	LEAQ         tailMask<>+0(SB), DX
-	MOVQ         $0x00000008, CX
-	SUBQ         AX, CX
-	VMOVUPS      (DX)(CX*4), Y15
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000000, R10
+	LEAQ         tailMask<>+0(SB), R13
+	MOVQ         $0x00000008, R11
+	SUBQ         R10, R11
+	VMOVUPS      (R13)(R11*4), Y15
 	TESTQ        R8, R8
 	JZ           nn9_plain
 	VMASKMOVPS   (R8), Y15, Y0
@@ -597,9 +617,12 @@ nn9_bare:
 	ADDQ       DI, SI
 
 nn9_end:
-	JMP done
+	IMUL3Q $0x00000002, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000002, AX
+	JMP    few
 
-rest1:
+tile1:
 	VXORPS     Y2, Y2, Y2
 	MOVQ       SI, R10
 	PREFETCHT0 (R10)
@@ -610,35 +633,35 @@ rest1:
 
 prefetch12:
 	MOVQ CX, R10
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ step+112(FP), DX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R13
+	MOVQ step+112(FP), R14
+	MOVQ R13, 16(SP)
 
 nn11_seg:
-	MOVQ segLen+32(FP), CX
+	MOVQ segLen+32(FP), R13
 
 nn11_k:
-	VMOVUPS      (AX), Y0
-	PREFETCHT0   4096(AX)
+	VMOVUPS      (R11), Y0
+	PREFETCHT0   4096(R11)
 	PREFETCHT1   (R12)
-	ADDQ         DX, R12
+	ADDQ         R14, R12
 	VBROADCASTSS (R10), Y1
 	VFMADD231PS  Y0, Y1, Y2
 	ADDQ         $0x00000004, R10
-	ADDQ         $0x00000020, AX
-	DECQ         CX
+	ADDQ         $0x00000020, R11
+	DECQ         R13
 	JNZ          nn11_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
 	JNZ          nn11_seg
 	VBROADCASTSS alpha+88(FP), Y1
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000000, AX
-	LEAQ         tailMask<>+0(SB), DX
-	MOVQ         $0x00000008, CX
-	SUBQ         AX, CX
-	VMOVUPS      (DX)(CX*4), Y15
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000000, R10
+	LEAQ         tailMask<>+0(SB), R13
+	MOVQ         $0x00000008, R11
+	SUBQ         R10, R11
+	VMOVUPS      (R13)(R11*4), Y15
 	TESTQ        R8, R8
 	JZ           nn11_plain
 	VMASKMOVPS   (R8), Y15, Y0
@@ -658,6 +681,11 @@ nn11_bare:
 	ADDQ       DI, SI
 
 nn11_end:
+	IMUL3Q $0x00000001, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000001, AX
+	JMP    few
+
 done:
 	LDMXCSR (SP)
 	VZEROUPPER
@@ -704,8 +732,10 @@ TEXT ·gemmTN1AVX2(SB), NOSPLIT, $24-96
 	VMOVUPS (R10)(R9*4), Y15
 
 tiles:
-	CMPQ       AX, $0x00000006
-	JLT        rest
+	CMPQ AX, $0x00000009
+	JLT  few
+
+tile6:
 	MOVQ       DX, R10
 	SHLQ       $0x04, R10
 	MOVQ       BX, R11
@@ -787,24 +817,33 @@ tn13_inner:
 	SUBQ         $0x00000006, AX
 	JMP          tiles
 
-rest:
-	CMPQ AX, $0x00000005
-	JEQ  rest5
-	CMPQ AX, $0x00000004
-	JEQ  rest4
-	CMPQ AX, $0x00000003
-	JEQ  rest3
-	CMPQ AX, $0x00000002
-	JEQ  rest2
-	CMPQ AX, $0x00000001
-	JEQ  rest1
+few:
+	MOVQ AX, R8
+	CMPQ AX, $0x00000006
+	JLE  last
+	INCQ R8
+	SHRQ $0x01, R8
+
+last:
+	CMPQ R8, $0x00000006
+	JEQ  tile6
+	CMPQ R8, $0x00000005
+	JEQ  tile5
+	CMPQ R8, $0x00000004
+	JEQ  tile4
+	CMPQ R8, $0x00000003
+	JEQ  tile3
+	CMPQ R8, $0x00000002
+	JEQ  tile2
+	CMPQ R8, $0x00000001
+	JEQ  tile1
 	JMP  done
 
-rest5:
-	MOVQ       DX, AX
-	SHLQ       $0x04, AX
-	MOVQ       BX, R10
-	SHLQ       $0x05, R10
+tile5:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
@@ -822,15 +861,15 @@ rest5:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), CX
+	MOVQ       outer+56(FP), R12
 
 tn14_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn14_inner:
 	VMASKMOVPS   (R9), Y15, Y0
-	PREFETCHT0   (R8)(AX*1)
-	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
 	VBROADCASTSS (R8), Y1
 	VFMADD231PS  Y0, Y1, Y2
 	VBROADCASTSS 4(R8), Y1
@@ -843,11 +882,11 @@ tn14_inner:
 	VFMADD231PS  Y0, Y1, Y6
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn14_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         CX
+	DECQ         R12
 	JNZ          tn14_outer
 	VMASKMOVPS   (SI), Y15, Y1
 	VADDPS       Y1, Y2, Y2
@@ -869,13 +908,15 @@ tn14_inner:
 	VADDPS       Y1, Y6, Y6
 	VMASKMOVPS   Y6, Y15, (SI)
 	ADDQ         DI, SI
-	JMP          done
+	ADDQ         $0x00000014, CX
+	SUBQ         $0x00000005, AX
+	JMP          few
 
-rest4:
-	MOVQ       DX, AX
-	SHLQ       $0x04, AX
-	MOVQ       BX, R10
-	SHLQ       $0x05, R10
+tile4:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
@@ -890,15 +931,15 @@ rest4:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), CX
+	MOVQ       outer+56(FP), R12
 
 tn15_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn15_inner:
 	VMASKMOVPS   (R9), Y15, Y0
-	PREFETCHT0   (R8)(AX*1)
-	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
 	VBROADCASTSS (R8), Y1
 	VFMADD231PS  Y0, Y1, Y2
 	VBROADCASTSS 4(R8), Y1
@@ -909,11 +950,11 @@ tn15_inner:
 	VFMADD231PS  Y0, Y1, Y5
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn15_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         CX
+	DECQ         R12
 	JNZ          tn15_outer
 	VMASKMOVPS   (SI), Y15, Y1
 	VADDPS       Y1, Y2, Y2
@@ -931,13 +972,15 @@ tn15_inner:
 	VADDPS       Y1, Y5, Y5
 	VMASKMOVPS   Y5, Y15, (SI)
 	ADDQ         DI, SI
-	JMP          done
+	ADDQ         $0x00000010, CX
+	SUBQ         $0x00000004, AX
+	JMP          few
 
-rest3:
-	MOVQ       DX, AX
-	SHLQ       $0x04, AX
-	MOVQ       BX, R10
-	SHLQ       $0x05, R10
+tile3:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
@@ -949,15 +992,15 @@ rest3:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), CX
+	MOVQ       outer+56(FP), R12
 
 tn16_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn16_inner:
 	VMASKMOVPS   (R9), Y15, Y0
-	PREFETCHT0   (R8)(AX*1)
-	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
 	VBROADCASTSS (R8), Y1
 	VFMADD231PS  Y0, Y1, Y2
 	VBROADCASTSS 4(R8), Y1
@@ -966,11 +1009,11 @@ tn16_inner:
 	VFMADD231PS  Y0, Y1, Y4
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn16_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         CX
+	DECQ         R12
 	JNZ          tn16_outer
 	VMASKMOVPS   (SI), Y15, Y1
 	VADDPS       Y1, Y2, Y2
@@ -984,13 +1027,15 @@ tn16_inner:
 	VADDPS       Y1, Y4, Y4
 	VMASKMOVPS   Y4, Y15, (SI)
 	ADDQ         DI, SI
-	JMP          done
+	ADDQ         $0x0000000c, CX
+	SUBQ         $0x00000003, AX
+	JMP          few
 
-rest2:
-	MOVQ       DX, AX
-	SHLQ       $0x04, AX
-	MOVQ       BX, R10
-	SHLQ       $0x05, R10
+tile2:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
 	MOVQ       SI, R8
@@ -999,26 +1044,26 @@ rest2:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), CX
+	MOVQ       outer+56(FP), R12
 
 tn17_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn17_inner:
 	VMASKMOVPS   (R9), Y15, Y0
-	PREFETCHT0   (R8)(AX*1)
-	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
 	VBROADCASTSS (R8), Y1
 	VFMADD231PS  Y0, Y1, Y2
 	VBROADCASTSS 4(R8), Y1
 	VFMADD231PS  Y0, Y1, Y3
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn17_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         CX
+	DECQ         R12
 	JNZ          tn17_outer
 	VMASKMOVPS   (SI), Y15, Y1
 	VADDPS       Y1, Y2, Y2
@@ -1028,41 +1073,46 @@ tn17_inner:
 	VADDPS       Y1, Y3, Y3
 	VMASKMOVPS   Y3, Y15, (SI)
 	ADDQ         DI, SI
-	JMP          done
+	ADDQ         $0x00000008, CX
+	SUBQ         $0x00000002, AX
+	JMP          few
 
-rest1:
-	MOVQ       DX, AX
-	SHLQ       $0x04, AX
-	MOVQ       BX, R10
-	SHLQ       $0x05, R10
+tile1:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VXORPS     Y2, Y2, Y2
 	MOVQ       SI, R8
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), CX
+	MOVQ       outer+56(FP), R12
 
 tn18_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn18_inner:
 	VMASKMOVPS   (R9), Y15, Y0
-	PREFETCHT0   (R8)(AX*1)
-	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
 	VBROADCASTSS (R8), Y1
 	VFMADD231PS  Y0, Y1, Y2
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn18_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         CX
+	DECQ         R12
 	JNZ          tn18_outer
 	VMASKMOVPS   (SI), Y15, Y1
 	VADDPS       Y1, Y2, Y2
 	VMASKMOVPS   Y2, Y15, (SI)
 	ADDQ         DI, SI
+	ADDQ         $0x00000004, CX
+	SUBQ         $0x00000001, AX
+	JMP          few
 
 done:
 	LDMXCSR (SP)
@@ -1097,8 +1147,10 @@ TEXT ·gemmNN2AVX2(SB), NOSPLIT, $24-120
 	MOVQ    R10, 8(SP)
 
 tiles:
-	CMPQ       AX, $0x00000006
-	JLT        rest
+	CMPQ AX, $0x00000009
+	JLT  few
+
+tile6:
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
@@ -1284,20 +1336,29 @@ nn19_end:
 	SUBQ   $0x00000006, AX
 	JMP    tiles
 
-rest:
-	CMPQ AX, $0x00000005
-	JEQ  rest5
-	CMPQ AX, $0x00000004
-	JEQ  rest4
-	CMPQ AX, $0x00000003
-	JEQ  rest3
-	CMPQ AX, $0x00000002
-	JEQ  rest2
-	CMPQ AX, $0x00000001
-	JEQ  rest1
+few:
+	MOVQ AX, R10
+	CMPQ AX, $0x00000006
+	JLE  last
+	INCQ R10
+	SHRQ $0x01, R10
+
+last:
+	CMPQ R10, $0x00000006
+	JEQ  tile6
+	CMPQ R10, $0x00000005
+	JEQ  tile5
+	CMPQ R10, $0x00000004
+	JEQ  tile4
+	CMPQ R10, $0x00000003
+	JEQ  tile3
+	CMPQ R10, $0x00000002
+	JEQ  tile2
+	CMPQ R10, $0x00000001
+	JEQ  tile1
 	JMP  done
 
-rest5:
+tile5:
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
@@ -1333,20 +1394,20 @@ rest5:
 
 prefetch22:
 	MOVQ CX, R10
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ step+112(FP), R11
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R13
+	MOVQ step+112(FP), R14
+	MOVQ R13, 16(SP)
 
 nn21_seg:
-	MOVQ segLen+32(FP), CX
+	MOVQ segLen+32(FP), R13
 
 nn21_k:
-	VMOVUPS      (AX), Y0
-	VMOVUPS      32(AX), Y1
-	PREFETCHT0   4096(AX)
+	VMOVUPS      (R11), Y0
+	VMOVUPS      32(R11), Y1
+	PREFETCHT0   4096(R11)
 	PREFETCHT1   (R12)
-	ADDQ         R11, R12
+	ADDQ         R14, R12
 	VBROADCASTSS (R10), Y2
 	VFMADD231PS  Y0, Y2, Y3
 	VFMADD231PS  Y1, Y2, Y4
@@ -1363,19 +1424,19 @@ nn21_k:
 	VFMADD231PS  Y0, Y2, Y11
 	VFMADD231PS  Y1, Y2, Y12
 	ADDQ         $0x00000004, R10
-	ADDQ         $0x00000040, AX
-	DECQ         CX
+	ADDQ         $0x00000040, R11
+	DECQ         R13
 	JNZ          nn21_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
 	JNZ          nn21_seg
 	VBROADCASTSS alpha+88(FP), Y2
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000008, AX
-	LEAQ         tailMask<>+0(SB), DX
-	MOVQ         $0x00000008, CX
-	SUBQ         AX, CX
-	VMOVUPS      (DX)(CX*4), Y1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000008, R10
+	LEAQ         tailMask<>+0(SB), R13
+	MOVQ         $0x00000008, R11
+	SUBQ         R10, R11
+	VMOVUPS      (R13)(R11*4), Y1
 	TESTQ        R8, R8
 	JZ           nn21_plain
 	VMOVUPS      (R8), Y0
@@ -1452,9 +1513,12 @@ nn21_bare:
 	ADDQ       DI, SI
 
 nn21_end:
-	JMP done
+	IMUL3Q $0x00000005, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000005, AX
+	JMP    few
 
-rest4:
+tile4:
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
@@ -1484,20 +1548,20 @@ rest4:
 
 prefetch24:
 	MOVQ CX, R10
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ step+112(FP), R11
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R13
+	MOVQ step+112(FP), R14
+	MOVQ R13, 16(SP)
 
 nn23_seg:
-	MOVQ segLen+32(FP), CX
+	MOVQ segLen+32(FP), R13
 
 nn23_k:
-	VMOVUPS      (AX), Y0
-	VMOVUPS      32(AX), Y1
-	PREFETCHT0   4096(AX)
+	VMOVUPS      (R11), Y0
+	VMOVUPS      32(R11), Y1
+	PREFETCHT0   4096(R11)
 	PREFETCHT1   (R12)
-	ADDQ         R11, R12
+	ADDQ         R14, R12
 	VBROADCASTSS (R10), Y2
 	VFMADD231PS  Y0, Y2, Y3
 	VFMADD231PS  Y1, Y2, Y4
@@ -1511,19 +1575,19 @@ nn23_k:
 	VFMADD231PS  Y0, Y2, Y9
 	VFMADD231PS  Y1, Y2, Y10
 	ADDQ         $0x00000004, R10
-	ADDQ         $0x00000040, AX
-	DECQ         CX
+	ADDQ         $0x00000040, R11
+	DECQ         R13
 	JNZ          nn23_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
 	JNZ          nn23_seg
 	VBROADCASTSS alpha+88(FP), Y2
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000008, AX
-	LEAQ         tailMask<>+0(SB), DX
-	MOVQ         $0x00000008, CX
-	SUBQ         AX, CX
-	VMOVUPS      (DX)(CX*4), Y1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000008, R10
+	LEAQ         tailMask<>+0(SB), R13
+	MOVQ         $0x00000008, R11
+	SUBQ         R10, R11
+	VMOVUPS      (R13)(R11*4), Y1
 	TESTQ        R8, R8
 	JZ           nn23_plain
 	VMOVUPS      (R8), Y0
@@ -1587,9 +1651,12 @@ nn23_bare:
 	ADDQ       DI, SI
 
 nn23_end:
-	JMP done
+	IMUL3Q $0x00000004, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000004, AX
+	JMP    few
 
-rest3:
+tile3:
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
@@ -1613,20 +1680,20 @@ rest3:
 
 prefetch26:
 	MOVQ CX, R10
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ step+112(FP), BX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R13
+	MOVQ step+112(FP), R14
+	MOVQ R13, 16(SP)
 
 nn25_seg:
-	MOVQ segLen+32(FP), CX
+	MOVQ segLen+32(FP), R13
 
 nn25_k:
-	VMOVUPS      (AX), Y0
-	VMOVUPS      32(AX), Y1
-	PREFETCHT0   4096(AX)
+	VMOVUPS      (R11), Y0
+	VMOVUPS      32(R11), Y1
+	PREFETCHT0   4096(R11)
 	PREFETCHT1   (R12)
-	ADDQ         BX, R12
+	ADDQ         R14, R12
 	VBROADCASTSS (R10), Y2
 	VFMADD231PS  Y0, Y2, Y3
 	VFMADD231PS  Y1, Y2, Y4
@@ -1637,19 +1704,19 @@ nn25_k:
 	VFMADD231PS  Y0, Y2, Y7
 	VFMADD231PS  Y1, Y2, Y8
 	ADDQ         $0x00000004, R10
-	ADDQ         $0x00000040, AX
-	DECQ         CX
+	ADDQ         $0x00000040, R11
+	DECQ         R13
 	JNZ          nn25_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
 	JNZ          nn25_seg
 	VBROADCASTSS alpha+88(FP), Y2
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000008, AX
-	LEAQ         tailMask<>+0(SB), DX
-	MOVQ         $0x00000008, CX
-	SUBQ         AX, CX
-	VMOVUPS      (DX)(CX*4), Y1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000008, R10
+	LEAQ         tailMask<>+0(SB), R13
+	MOVQ         $0x00000008, R11
+	SUBQ         R10, R11
+	VMOVUPS      (R13)(R11*4), Y1
 	TESTQ        R8, R8
 	JZ           nn25_plain
 	VMOVUPS      (R8), Y0
@@ -1700,9 +1767,12 @@ nn25_bare:
 	ADDQ       DI, SI
 
 nn25_end:
-	JMP done
+	IMUL3Q $0x00000003, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000003, AX
+	JMP    few
 
-rest2:
+tile2:
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
@@ -1720,20 +1790,20 @@ rest2:
 
 prefetch28:
 	MOVQ CX, R10
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ step+112(FP), BX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R13
+	MOVQ step+112(FP), R14
+	MOVQ R13, 16(SP)
 
 nn27_seg:
-	MOVQ segLen+32(FP), CX
+	MOVQ segLen+32(FP), R13
 
 nn27_k:
-	VMOVUPS      (AX), Y0
-	VMOVUPS      32(AX), Y1
-	PREFETCHT0   4096(AX)
+	VMOVUPS      (R11), Y0
+	VMOVUPS      32(R11), Y1
+	PREFETCHT0   4096(R11)
 	PREFETCHT1   (R12)
-	ADDQ         BX, R12
+	ADDQ         R14, R12
 	VBROADCASTSS (R10), Y2
 	VFMADD231PS  Y0, Y2, Y3
 	VFMADD231PS  Y1, Y2, Y4
@@ -1741,19 +1811,19 @@ nn27_k:
 	VFMADD231PS  Y0, Y2, Y5
 	VFMADD231PS  Y1, Y2, Y6
 	ADDQ         $0x00000004, R10
-	ADDQ         $0x00000040, AX
-	DECQ         CX
+	ADDQ         $0x00000040, R11
+	DECQ         R13
 	JNZ          nn27_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
 	JNZ          nn27_seg
 	VBROADCASTSS alpha+88(FP), Y2
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000008, AX
-	LEAQ         tailMask<>+0(SB), DX
-	MOVQ         $0x00000008, CX
-	SUBQ         AX, CX
-	VMOVUPS      (DX)(CX*4), Y1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000008, R10
+	LEAQ         tailMask<>+0(SB), R13
+	MOVQ         $0x00000008, R11
+	SUBQ         R10, R11
+	VMOVUPS      (R13)(R11*4), Y1
 	TESTQ        R8, R8
 	JZ           nn27_plain
 	VMOVUPS      (R8), Y0
@@ -1791,9 +1861,12 @@ nn27_bare:
 	ADDQ       DI, SI
 
 nn27_end:
-	JMP done
+	IMUL3Q $0x00000002, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000002, AX
+	JMP    few
 
-rest1:
+tile1:
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	MOVQ       SI, R10
@@ -1805,37 +1878,37 @@ rest1:
 
 prefetch30:
 	MOVQ CX, R10
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ step+112(FP), DX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R13
+	MOVQ step+112(FP), R14
+	MOVQ R13, 16(SP)
 
 nn29_seg:
-	MOVQ segLen+32(FP), CX
+	MOVQ segLen+32(FP), R13
 
 nn29_k:
-	VMOVUPS      (AX), Y0
-	VMOVUPS      32(AX), Y1
-	PREFETCHT0   4096(AX)
+	VMOVUPS      (R11), Y0
+	VMOVUPS      32(R11), Y1
+	PREFETCHT0   4096(R11)
 	PREFETCHT1   (R12)
-	ADDQ         DX, R12
+	ADDQ         R14, R12
 	VBROADCASTSS (R10), Y2
 	VFMADD231PS  Y0, Y2, Y3
 	VFMADD231PS  Y1, Y2, Y4
 	ADDQ         $0x00000004, R10
-	ADDQ         $0x00000040, AX
-	DECQ         CX
+	ADDQ         $0x00000040, R11
+	DECQ         R13
 	JNZ          nn29_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
 	JNZ          nn29_seg
 	VBROADCASTSS alpha+88(FP), Y2
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000008, AX
-	LEAQ         tailMask<>+0(SB), DX
-	MOVQ         $0x00000008, CX
-	SUBQ         AX, CX
-	VMOVUPS      (DX)(CX*4), Y1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000008, R10
+	LEAQ         tailMask<>+0(SB), R13
+	MOVQ         $0x00000008, R11
+	SUBQ         R10, R11
+	VMOVUPS      (R13)(R11*4), Y1
 	TESTQ        R8, R8
 	JZ           nn29_plain
 	VMOVUPS      (R8), Y0
@@ -1860,6 +1933,11 @@ nn29_bare:
 	ADDQ       DI, SI
 
 nn29_end:
+	IMUL3Q $0x00000001, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000001, AX
+	JMP    few
+
 done:
 	LDMXCSR (SP)
 	VZEROUPPER
@@ -1906,8 +1984,10 @@ TEXT ·gemmTN2AVX2(SB), NOSPLIT, $24-96
 	VMOVUPS (R10)(R9*4), Y15
 
 tiles:
-	CMPQ       AX, $0x00000006
-	JLT        rest
+	CMPQ AX, $0x00000009
+	JLT  few
+
+tile6:
 	MOVQ       DX, R10
 	SHLQ       $0x04, R10
 	MOVQ       BX, R11
@@ -2020,24 +2100,33 @@ tn31_inner:
 	SUBQ         $0x00000006, AX
 	JMP          tiles
 
-rest:
-	CMPQ AX, $0x00000005
-	JEQ  rest5
-	CMPQ AX, $0x00000004
-	JEQ  rest4
-	CMPQ AX, $0x00000003
-	JEQ  rest3
-	CMPQ AX, $0x00000002
-	JEQ  rest2
-	CMPQ AX, $0x00000001
-	JEQ  rest1
+few:
+	MOVQ AX, R8
+	CMPQ AX, $0x00000006
+	JLE  last
+	INCQ R8
+	SHRQ $0x01, R8
+
+last:
+	CMPQ R8, $0x00000006
+	JEQ  tile6
+	CMPQ R8, $0x00000005
+	JEQ  tile5
+	CMPQ R8, $0x00000004
+	JEQ  tile4
+	CMPQ R8, $0x00000003
+	JEQ  tile3
+	CMPQ R8, $0x00000002
+	JEQ  tile2
+	CMPQ R8, $0x00000001
+	JEQ  tile1
 	JMP  done
 
-rest5:
-	MOVQ       DX, AX
-	SHLQ       $0x04, AX
-	MOVQ       BX, R10
-	SHLQ       $0x05, R10
+tile5:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
@@ -2060,16 +2149,16 @@ rest5:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), CX
+	MOVQ       outer+56(FP), R12
 
 tn32_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn32_inner:
 	VMOVUPS      (R9), Y0
 	VMASKMOVPS   32(R9), Y15, Y1
-	PREFETCHT0   (R8)(AX*1)
-	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
 	VBROADCASTSS (R8), Y2
 	VFMADD231PS  Y0, Y2, Y3
 	VFMADD231PS  Y1, Y2, Y4
@@ -2087,11 +2176,11 @@ tn32_inner:
 	VFMADD231PS  Y1, Y2, Y12
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn32_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         CX
+	DECQ         R12
 	JNZ          tn32_outer
 	VMOVUPS      (SI), Y2
 	VADDPS       Y2, Y3, Y3
@@ -2128,13 +2217,15 @@ tn32_inner:
 	VADDPS       Y2, Y12, Y12
 	VMASKMOVPS   Y12, Y15, 32(SI)
 	ADDQ         DI, SI
-	JMP          done
+	ADDQ         $0x00000014, CX
+	SUBQ         $0x00000005, AX
+	JMP          few
 
-rest4:
-	MOVQ       DX, AX
-	SHLQ       $0x04, AX
-	MOVQ       BX, R10
-	SHLQ       $0x05, R10
+tile4:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
@@ -2153,16 +2244,16 @@ rest4:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), CX
+	MOVQ       outer+56(FP), R12
 
 tn33_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn33_inner:
 	VMOVUPS      (R9), Y0
 	VMASKMOVPS   32(R9), Y15, Y1
-	PREFETCHT0   (R8)(AX*1)
-	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
 	VBROADCASTSS (R8), Y2
 	VFMADD231PS  Y0, Y2, Y3
 	VFMADD231PS  Y1, Y2, Y4
@@ -2177,11 +2268,11 @@ tn33_inner:
 	VFMADD231PS  Y1, Y2, Y10
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn33_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         CX
+	DECQ         R12
 	JNZ          tn33_outer
 	VMOVUPS      (SI), Y2
 	VADDPS       Y2, Y3, Y3
@@ -2211,13 +2302,15 @@ tn33_inner:
 	VADDPS       Y2, Y10, Y10
 	VMASKMOVPS   Y10, Y15, 32(SI)
 	ADDQ         DI, SI
-	JMP          done
+	ADDQ         $0x00000010, CX
+	SUBQ         $0x00000004, AX
+	JMP          few
 
-rest3:
-	MOVQ       DX, AX
-	SHLQ       $0x04, AX
-	MOVQ       BX, R10
-	SHLQ       $0x05, R10
+tile3:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
@@ -2232,16 +2325,16 @@ rest3:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), CX
+	MOVQ       outer+56(FP), R12
 
 tn34_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn34_inner:
 	VMOVUPS      (R9), Y0
 	VMASKMOVPS   32(R9), Y15, Y1
-	PREFETCHT0   (R8)(AX*1)
-	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
 	VBROADCASTSS (R8), Y2
 	VFMADD231PS  Y0, Y2, Y3
 	VFMADD231PS  Y1, Y2, Y4
@@ -2253,11 +2346,11 @@ tn34_inner:
 	VFMADD231PS  Y1, Y2, Y8
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn34_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         CX
+	DECQ         R12
 	JNZ          tn34_outer
 	VMOVUPS      (SI), Y2
 	VADDPS       Y2, Y3, Y3
@@ -2280,13 +2373,15 @@ tn34_inner:
 	VADDPS       Y2, Y8, Y8
 	VMASKMOVPS   Y8, Y15, 32(SI)
 	ADDQ         DI, SI
-	JMP          done
+	ADDQ         $0x0000000c, CX
+	SUBQ         $0x00000003, AX
+	JMP          few
 
-rest2:
-	MOVQ       DX, AX
-	SHLQ       $0x04, AX
-	MOVQ       BX, R10
-	SHLQ       $0x05, R10
+tile2:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
@@ -2297,16 +2392,16 @@ rest2:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), CX
+	MOVQ       outer+56(FP), R12
 
 tn35_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn35_inner:
 	VMOVUPS      (R9), Y0
 	VMASKMOVPS   32(R9), Y15, Y1
-	PREFETCHT0   (R8)(AX*1)
-	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
 	VBROADCASTSS (R8), Y2
 	VFMADD231PS  Y0, Y2, Y3
 	VFMADD231PS  Y1, Y2, Y4
@@ -2315,11 +2410,11 @@ tn35_inner:
 	VFMADD231PS  Y1, Y2, Y6
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn35_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         CX
+	DECQ         R12
 	JNZ          tn35_outer
 	VMOVUPS      (SI), Y2
 	VADDPS       Y2, Y3, Y3
@@ -2335,39 +2430,41 @@ tn35_inner:
 	VADDPS       Y2, Y6, Y6
 	VMASKMOVPS   Y6, Y15, 32(SI)
 	ADDQ         DI, SI
-	JMP          done
+	ADDQ         $0x00000008, CX
+	SUBQ         $0x00000002, AX
+	JMP          few
 
-rest1:
-	MOVQ       DX, AX
-	SHLQ       $0x04, AX
-	MOVQ       BX, R10
-	SHLQ       $0x05, R10
+tile1:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	MOVQ       SI, R8
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), CX
+	MOVQ       outer+56(FP), R12
 
 tn36_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn36_inner:
 	VMOVUPS      (R9), Y0
 	VMASKMOVPS   32(R9), Y15, Y1
-	PREFETCHT0   (R8)(AX*1)
-	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
 	VBROADCASTSS (R8), Y2
 	VFMADD231PS  Y0, Y2, Y3
 	VFMADD231PS  Y1, Y2, Y4
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn36_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         CX
+	DECQ         R12
 	JNZ          tn36_outer
 	VMOVUPS      (SI), Y2
 	VADDPS       Y2, Y3, Y3
@@ -2376,6 +2473,9 @@ tn36_inner:
 	VADDPS       Y2, Y4, Y4
 	VMASKMOVPS   Y4, Y15, 32(SI)
 	ADDQ         DI, SI
+	ADDQ         $0x00000004, CX
+	SUBQ         $0x00000001, AX
+	JMP          few
 
 done:
 	LDMXCSR (SP)
@@ -2410,8 +2510,10 @@ TEXT ·gemmNN3AVX2(SB), NOSPLIT, $24-120
 	MOVQ    R10, 8(SP)
 
 tiles:
-	CMPQ       AX, $0x00000004
-	JLT        rest
+	CMPQ AX, $0x00000006
+	JLT  few
+
+tile4:
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
@@ -2587,16 +2689,25 @@ nn37_end:
 	SUBQ   $0x00000004, AX
 	JMP    tiles
 
-rest:
-	CMPQ AX, $0x00000003
-	JEQ  rest3
-	CMPQ AX, $0x00000002
-	JEQ  rest2
-	CMPQ AX, $0x00000001
-	JEQ  rest1
+few:
+	MOVQ AX, R10
+	CMPQ AX, $0x00000004
+	JLE  last
+	INCQ R10
+	SHRQ $0x01, R10
+
+last:
+	CMPQ R10, $0x00000004
+	JEQ  tile4
+	CMPQ R10, $0x00000003
+	JEQ  tile3
+	CMPQ R10, $0x00000002
+	JEQ  tile2
+	CMPQ R10, $0x00000001
+	JEQ  tile1
 	JMP  done
 
-rest3:
+tile3:
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
@@ -2629,22 +2740,22 @@ rest3:
 
 prefetch40:
 	MOVQ CX, R10
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ step+112(FP), BX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R12
+	MOVQ segs+24(FP), R13
+	MOVQ step+112(FP), R14
+	MOVQ R13, 16(SP)
 
 nn39_seg:
-	MOVQ segLen+32(FP), CX
+	MOVQ segLen+32(FP), R13
 
 nn39_k:
-	VMOVUPS      (AX), Y0
-	VMOVUPS      32(AX), Y1
-	VMOVUPS      64(AX), Y2
-	PREFETCHT0   4096(AX)
-	PREFETCHT0   4160(AX)
+	VMOVUPS      (R12), Y0
+	VMOVUPS      32(R12), Y1
+	VMOVUPS      64(R12), Y2
+	PREFETCHT0   4096(R12)
+	PREFETCHT0   4160(R12)
 	PREFETCHT1   (R11)
-	ADDQ         BX, R11
+	ADDQ         R14, R11
 	VBROADCASTSS (R10), Y3
 	VFMADD231PS  Y0, Y3, Y4
 	VFMADD231PS  Y1, Y3, Y5
@@ -2658,19 +2769,19 @@ nn39_k:
 	VFMADD231PS  Y1, Y3, Y11
 	VFMADD231PS  Y2, Y3, Y12
 	ADDQ         $0x00000004, R10
-	ADDQ         $0x00000060, AX
-	DECQ         CX
+	ADDQ         $0x00000060, R12
+	DECQ         R13
 	JNZ          nn39_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
 	JNZ          nn39_seg
 	VBROADCASTSS alpha+88(FP), Y3
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000010, AX
-	LEAQ         tailMask<>+0(SB), DX
-	MOVQ         $0x00000008, CX
-	SUBQ         AX, CX
-	VMOVUPS      (DX)(CX*4), Y1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000010, R10
+	LEAQ         tailMask<>+0(SB), R13
+	MOVQ         $0x00000008, R12
+	SUBQ         R10, R12
+	VMOVUPS      (R13)(R12*4), Y1
 	TESTQ        R8, R8
 	JZ           nn39_plain
 	VMOVUPS      (R8), Y0
@@ -2736,9 +2847,12 @@ nn39_bare:
 	ADDQ       DI, SI
 
 nn39_end:
-	JMP done
+	IMUL3Q $0x00000003, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000003, AX
+	JMP    few
 
-rest2:
+tile2:
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
@@ -2762,22 +2876,22 @@ rest2:
 
 prefetch42:
 	MOVQ CX, R10
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ step+112(FP), BX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R12
+	MOVQ segs+24(FP), R13
+	MOVQ step+112(FP), R14
+	MOVQ R13, 16(SP)
 
 nn41_seg:
-	MOVQ segLen+32(FP), CX
+	MOVQ segLen+32(FP), R13
 
 nn41_k:
-	VMOVUPS      (AX), Y0
-	VMOVUPS      32(AX), Y1
-	VMOVUPS      64(AX), Y2
-	PREFETCHT0   4096(AX)
-	PREFETCHT0   4160(AX)
+	VMOVUPS      (R12), Y0
+	VMOVUPS      32(R12), Y1
+	VMOVUPS      64(R12), Y2
+	PREFETCHT0   4096(R12)
+	PREFETCHT0   4160(R12)
 	PREFETCHT1   (R11)
-	ADDQ         BX, R11
+	ADDQ         R14, R11
 	VBROADCASTSS (R10), Y3
 	VFMADD231PS  Y0, Y3, Y4
 	VFMADD231PS  Y1, Y3, Y5
@@ -2787,19 +2901,19 @@ nn41_k:
 	VFMADD231PS  Y1, Y3, Y8
 	VFMADD231PS  Y2, Y3, Y9
 	ADDQ         $0x00000004, R10
-	ADDQ         $0x00000060, AX
-	DECQ         CX
+	ADDQ         $0x00000060, R12
+	DECQ         R13
 	JNZ          nn41_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
 	JNZ          nn41_seg
 	VBROADCASTSS alpha+88(FP), Y3
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000010, AX
-	LEAQ         tailMask<>+0(SB), DX
-	MOVQ         $0x00000008, CX
-	SUBQ         AX, CX
-	VMOVUPS      (DX)(CX*4), Y1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000010, R10
+	LEAQ         tailMask<>+0(SB), R13
+	MOVQ         $0x00000008, R12
+	SUBQ         R10, R12
+	VMOVUPS      (R13)(R12*4), Y1
 	TESTQ        R8, R8
 	JZ           nn41_plain
 	VMOVUPS      (R8), Y0
@@ -2847,9 +2961,12 @@ nn41_bare:
 	ADDQ       DI, SI
 
 nn41_end:
-	JMP done
+	IMUL3Q $0x00000002, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000002, AX
+	JMP    few
 
-rest1:
+tile1:
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
@@ -2864,40 +2981,40 @@ rest1:
 
 prefetch44:
 	MOVQ CX, R10
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ step+112(FP), DX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R12
+	MOVQ segs+24(FP), R13
+	MOVQ step+112(FP), R14
+	MOVQ R13, 16(SP)
 
 nn43_seg:
-	MOVQ segLen+32(FP), CX
+	MOVQ segLen+32(FP), R13
 
 nn43_k:
-	VMOVUPS      (AX), Y0
-	VMOVUPS      32(AX), Y1
-	VMOVUPS      64(AX), Y2
-	PREFETCHT0   4096(AX)
-	PREFETCHT0   4160(AX)
+	VMOVUPS      (R12), Y0
+	VMOVUPS      32(R12), Y1
+	VMOVUPS      64(R12), Y2
+	PREFETCHT0   4096(R12)
+	PREFETCHT0   4160(R12)
 	PREFETCHT1   (R11)
-	ADDQ         DX, R11
+	ADDQ         R14, R11
 	VBROADCASTSS (R10), Y3
 	VFMADD231PS  Y0, Y3, Y4
 	VFMADD231PS  Y1, Y3, Y5
 	VFMADD231PS  Y2, Y3, Y6
 	ADDQ         $0x00000004, R10
-	ADDQ         $0x00000060, AX
-	DECQ         CX
+	ADDQ         $0x00000060, R12
+	DECQ         R13
 	JNZ          nn43_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
 	JNZ          nn43_seg
 	VBROADCASTSS alpha+88(FP), Y3
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000010, AX
-	LEAQ         tailMask<>+0(SB), DX
-	MOVQ         $0x00000008, CX
-	SUBQ         AX, CX
-	VMOVUPS      (DX)(CX*4), Y1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000010, R10
+	LEAQ         tailMask<>+0(SB), R13
+	MOVQ         $0x00000008, R12
+	SUBQ         R10, R12
+	VMOVUPS      (R13)(R12*4), Y1
 	TESTQ        R8, R8
 	JZ           nn43_plain
 	VMOVUPS      (R8), Y0
@@ -2927,6 +3044,11 @@ nn43_bare:
 	ADDQ       DI, SI
 
 nn43_end:
+	IMUL3Q $0x00000001, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000001, AX
+	JMP    few
+
 done:
 	LDMXCSR (SP)
 	VZEROUPPER
@@ -2973,8 +3095,10 @@ TEXT ·gemmTN3AVX2(SB), NOSPLIT, $24-96
 	VMOVUPS (R10)(R9*4), Y15
 
 tiles:
-	CMPQ       AX, $0x00000003
-	JLT        rest
+	CMPQ AX, $0x00000004
+	JLT  few
+
+tile3:
 	MOVQ       DX, R10
 	SHLQ       $0x04, R10
 	MOVQ       BX, R11
@@ -3065,18 +3189,27 @@ tn45_inner:
 	SUBQ         $0x00000003, AX
 	JMP          tiles
 
-rest:
-	CMPQ AX, $0x00000002
-	JEQ  rest2
-	CMPQ AX, $0x00000001
-	JEQ  rest1
+few:
+	MOVQ AX, R8
+	CMPQ AX, $0x00000003
+	JLE  last
+	INCQ R8
+	SHRQ $0x01, R8
+
+last:
+	CMPQ R8, $0x00000003
+	JEQ  tile3
+	CMPQ R8, $0x00000002
+	JEQ  tile2
+	CMPQ R8, $0x00000001
+	JEQ  tile1
 	JMP  done
 
-rest2:
-	MOVQ       DX, AX
-	SHLQ       $0x04, AX
-	MOVQ       BX, R10
-	SHLQ       $0x05, R10
+tile2:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
@@ -3091,18 +3224,18 @@ rest2:
 	PREFETCHT0 64(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), CX
+	MOVQ       outer+56(FP), R12
 
 tn46_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn46_inner:
 	VMOVUPS      (R9), Y0
 	VMOVUPS      32(R9), Y1
 	VMASKMOVPS   64(R9), Y15, Y2
-	PREFETCHT0   (R8)(AX*1)
-	PREFETCHT0   (R9)(R10*1)
-	PREFETCHT0   64(R9)(R10*1)
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
+	PREFETCHT0   64(R9)(R11*1)
 	VBROADCASTSS (R8), Y3
 	VFMADD231PS  Y0, Y3, Y4
 	VFMADD231PS  Y1, Y3, Y5
@@ -3113,11 +3246,11 @@ tn46_inner:
 	VFMADD231PS  Y2, Y3, Y9
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn46_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         CX
+	DECQ         R12
 	JNZ          tn46_outer
 	VMOVUPS      (SI), Y3
 	VADDPS       Y3, Y4, Y4
@@ -3139,13 +3272,15 @@ tn46_inner:
 	VADDPS       Y3, Y9, Y9
 	VMASKMOVPS   Y9, Y15, 64(SI)
 	ADDQ         DI, SI
-	JMP          done
+	ADDQ         $0x00000008, CX
+	SUBQ         $0x00000002, AX
+	JMP          few
 
-rest1:
-	MOVQ       DX, AX
-	SHLQ       $0x04, AX
-	MOVQ       BX, R10
-	SHLQ       $0x05, R10
+tile1:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
@@ -3154,29 +3289,29 @@ rest1:
 	PREFETCHT0 64(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), CX
+	MOVQ       outer+56(FP), R12
 
 tn47_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn47_inner:
 	VMOVUPS      (R9), Y0
 	VMOVUPS      32(R9), Y1
 	VMASKMOVPS   64(R9), Y15, Y2
-	PREFETCHT0   (R8)(AX*1)
-	PREFETCHT0   (R9)(R10*1)
-	PREFETCHT0   64(R9)(R10*1)
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
+	PREFETCHT0   64(R9)(R11*1)
 	VBROADCASTSS (R8), Y3
 	VFMADD231PS  Y0, Y3, Y4
 	VFMADD231PS  Y1, Y3, Y5
 	VFMADD231PS  Y2, Y3, Y6
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn47_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         CX
+	DECQ         R12
 	JNZ          tn47_outer
 	VMOVUPS      (SI), Y3
 	VADDPS       Y3, Y4, Y4
@@ -3188,6 +3323,2345 @@ tn47_inner:
 	VADDPS       Y3, Y6, Y6
 	VMASKMOVPS   Y6, Y15, 64(SI)
 	ADDQ         DI, SI
+	ADDQ         $0x00000004, CX
+	SUBQ         $0x00000001, AX
+	JMP          few
+
+done:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
+// func gemmNN2PairedAVX2(m int, a *float32, lda int, segs int, segLen int, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int, next *float32, step int)
+// Requires: AVX, FMA3, MMX+, SSE
+TEXT ·gemmNN2PairedAVX2(SB), NOSPLIT, $24-120
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 4(SP)
+	LDMXCSR 4(SP)
+	MOVQ    m+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    lda+16(FP), DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), BX
+	MOVQ    c+56(FP), SI
+	MOVQ    ldc+64(FP), DI
+	SHLQ    $0x02, DI
+	MOVQ    d+72(FP), R8
+	MOVQ    ldd+80(FP), R9
+	SHLQ    $0x02, R9
+	MOVQ    next+104(FP), R12
+	MOVQ    segStride+40(FP), R10
+	SHLQ    $0x02, R10
+	MOVQ    segLen+32(FP), R11
+	SHLQ    $0x02, R11
+	SUBQ    R11, R10
+	MOVQ    R10, 8(SP)
+
+tiles:
+	CMPQ AX, $0x00000009
+	JLT  few
+
+tile6:
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	VXORPS     Y12, Y12, Y12
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	TESTQ      R8, R8
+	JZ         prefetch49
+	MOVQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+
+prefetch49:
+	MOVQ CX, R10
+	LEAQ (R10)(DX*4), R11
+	ADDQ DX, R11
+	MOVQ b+48(FP), R13
+	MOVQ segs+24(FP), R14
+	MOVQ step+112(FP), R15
+	MOVQ R14, 16(SP)
+
+nn48_seg:
+	MOVQ segLen+32(FP), R14
+
+nn48_k:
+	VMOVUPS      (R13), Y0
+	VMOVUPS      32(R13), Y1
+	PREFETCHT0   4096(R13)
+	PREFETCHT1   (R12)
+	ADDQ         R15, R12
+	VBROADCASTSS (R10), Y2
+	VFMADD231PS  Y0, Y2, Y4
+	VBROADCASTSS (R10)(DX*1), Y3
+	VFMADD231PS  Y0, Y3, Y6
+	VBLENDPS     $0xf0, Y3, Y2, Y2
+	VFMADD231PS  Y1, Y2, Y5
+	VBROADCASTSS (R10)(DX*2), Y2
+	VFMADD231PS  Y0, Y2, Y7
+	VBROADCASTSS (R10)(BX*1), Y3
+	VFMADD231PS  Y0, Y3, Y9
+	VBLENDPS     $0xf0, Y3, Y2, Y2
+	VFMADD231PS  Y1, Y2, Y8
+	VBROADCASTSS (R10)(DX*4), Y2
+	VFMADD231PS  Y0, Y2, Y10
+	VBROADCASTSS (R11), Y3
+	VFMADD231PS  Y0, Y3, Y12
+	VBLENDPS     $0xf0, Y3, Y2, Y2
+	VFMADD231PS  Y1, Y2, Y11
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000004, R11
+	ADDQ         $0x00000040, R13
+	DECQ         R14
+	JNZ          nn48_k
+	ADDQ         8(SP), R10
+	ADDQ         8(SP), R11
+	DECQ         16(SP)
+	JNZ          nn48_seg
+	VBROADCASTSS alpha+88(FP), Y2
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000008, R10
+	LEAQ         tailMask<>+0(SB), R13
+	MOVQ         $0x00000008, R11
+	SUBQ         R10, R11
+	VMOVUPS      (R13)(R11*4), Y1
+	TESTQ        R8, R8
+	JZ           nn48_plain
+	VEXTRACTF128 $0x01, Y5, X3
+	VMOVUPS      (R8), Y0
+	VFMADD213PS  Y0, Y2, Y4
+	VMOVUPS      Y4, (SI)
+	VMASKMOVPS   32(R8), X1, X0
+	VFMADD213PS  X0, X2, X5
+	VMASKMOVPS   X5, X1, 32(SI)
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Y0
+	VFMADD213PS  Y0, Y2, Y6
+	VMOVUPS      Y6, (SI)
+	VMASKMOVPS   32(R8), X1, X0
+	VFMADD213PS  X0, X2, X3
+	VMASKMOVPS   X3, X1, 32(SI)
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	VEXTRACTF128 $0x01, Y8, X3
+	VMOVUPS      (R8), Y0
+	VFMADD213PS  Y0, Y2, Y7
+	VMOVUPS      Y7, (SI)
+	VMASKMOVPS   32(R8), X1, X0
+	VFMADD213PS  X0, X2, X8
+	VMASKMOVPS   X8, X1, 32(SI)
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Y0
+	VFMADD213PS  Y0, Y2, Y9
+	VMOVUPS      Y9, (SI)
+	VMASKMOVPS   32(R8), X1, X0
+	VFMADD213PS  X0, X2, X3
+	VMASKMOVPS   X3, X1, 32(SI)
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	VEXTRACTF128 $0x01, Y11, X3
+	VMOVUPS      (R8), Y0
+	VFMADD213PS  Y0, Y2, Y10
+	VMOVUPS      Y10, (SI)
+	VMASKMOVPS   32(R8), X1, X0
+	VFMADD213PS  X0, X2, X11
+	VMASKMOVPS   X11, X1, 32(SI)
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Y0
+	VFMADD213PS  Y0, Y2, Y12
+	VMOVUPS      Y12, (SI)
+	VMASKMOVPS   32(R8), X1, X0
+	VFMADD213PS  X0, X2, X3
+	VMASKMOVPS   X3, X1, 32(SI)
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	JMP          nn48_end
+
+nn48_plain:
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn48_bare
+	VMULPS Y2, Y4, Y4
+	VMULPS Y2, Y6, Y6
+	VMULPS Y2, Y7, Y7
+	VMULPS Y2, Y9, Y9
+	VMULPS Y2, Y10, Y10
+	VMULPS Y2, Y12, Y12
+	VMULPS Y2, Y5, Y5
+	VMULPS Y2, Y8, Y8
+	VMULPS Y2, Y11, Y11
+
+nn48_bare:
+	VEXTRACTF128 $0x01, Y5, X3
+	VMOVUPS      Y4, (SI)
+	VMASKMOVPS   X5, X1, 32(SI)
+	ADDQ         DI, SI
+	VMOVUPS      Y6, (SI)
+	VMASKMOVPS   X3, X1, 32(SI)
+	ADDQ         DI, SI
+	VEXTRACTF128 $0x01, Y8, X3
+	VMOVUPS      Y7, (SI)
+	VMASKMOVPS   X8, X1, 32(SI)
+	ADDQ         DI, SI
+	VMOVUPS      Y9, (SI)
+	VMASKMOVPS   X3, X1, 32(SI)
+	ADDQ         DI, SI
+	VEXTRACTF128 $0x01, Y11, X3
+	VMOVUPS      Y10, (SI)
+	VMASKMOVPS   X11, X1, 32(SI)
+	ADDQ         DI, SI
+	VMOVUPS      Y12, (SI)
+	VMASKMOVPS   X3, X1, 32(SI)
+	ADDQ         DI, SI
+
+nn48_end:
+	IMUL3Q $0x00000006, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000006, AX
+	JMP    tiles
+
+few:
+	MOVQ AX, R10
+	CMPQ AX, $0x00000006
+	JLE  last
+	INCQ R10
+	SHRQ $0x01, R10
+
+last:
+	CMPQ R10, $0x00000006
+	JEQ  tile6
+	CMPQ R10, $0x00000005
+	JEQ  tile5
+	CMPQ R10, $0x00000004
+	JEQ  tile4
+	CMPQ R10, $0x00000003
+	JEQ  tile3
+	CMPQ R10, $0x00000002
+	JEQ  tile2
+	CMPQ R10, $0x00000001
+	JEQ  tile1
+	JMP  done
+
+tile5:
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	TESTQ      R8, R8
+	JZ         prefetch51
+	MOVQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+
+prefetch51:
+	MOVQ CX, R10
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R13
+	MOVQ step+112(FP), R14
+	MOVQ R13, 16(SP)
+
+nn50_seg:
+	MOVQ segLen+32(FP), R13
+
+nn50_k:
+	VMOVUPS      (R11), Y0
+	VMOVUPS      32(R11), Y1
+	PREFETCHT0   4096(R11)
+	PREFETCHT1   (R12)
+	ADDQ         R14, R12
+	VBROADCASTSS (R10), Y2
+	VFMADD231PS  Y0, Y2, Y4
+	VBROADCASTSS (R10)(DX*1), Y3
+	VFMADD231PS  Y0, Y3, Y6
+	VBLENDPS     $0xf0, Y3, Y2, Y2
+	VFMADD231PS  Y1, Y2, Y5
+	VBROADCASTSS (R10)(DX*2), Y2
+	VFMADD231PS  Y0, Y2, Y7
+	VBROADCASTSS (R10)(BX*1), Y3
+	VFMADD231PS  Y0, Y3, Y9
+	VBLENDPS     $0xf0, Y3, Y2, Y2
+	VFMADD231PS  Y1, Y2, Y8
+	VBROADCASTSS (R10)(DX*4), Y2
+	VFMADD231PS  Y0, Y2, Y10
+	VFMADD231PS  Y1, Y2, Y11
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000040, R11
+	DECQ         R13
+	JNZ          nn50_k
+	ADDQ         8(SP), R10
+	DECQ         16(SP)
+	JNZ          nn50_seg
+	VBROADCASTSS alpha+88(FP), Y2
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000008, R10
+	LEAQ         tailMask<>+0(SB), R13
+	MOVQ         $0x00000008, R11
+	SUBQ         R10, R11
+	VMOVUPS      (R13)(R11*4), Y1
+	TESTQ        R8, R8
+	JZ           nn50_plain
+	VEXTRACTF128 $0x01, Y5, X3
+	VMOVUPS      (R8), Y0
+	VFMADD213PS  Y0, Y2, Y4
+	VMOVUPS      Y4, (SI)
+	VMASKMOVPS   32(R8), X1, X0
+	VFMADD213PS  X0, X2, X5
+	VMASKMOVPS   X5, X1, 32(SI)
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Y0
+	VFMADD213PS  Y0, Y2, Y6
+	VMOVUPS      Y6, (SI)
+	VMASKMOVPS   32(R8), X1, X0
+	VFMADD213PS  X0, X2, X3
+	VMASKMOVPS   X3, X1, 32(SI)
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	VEXTRACTF128 $0x01, Y8, X3
+	VMOVUPS      (R8), Y0
+	VFMADD213PS  Y0, Y2, Y7
+	VMOVUPS      Y7, (SI)
+	VMASKMOVPS   32(R8), X1, X0
+	VFMADD213PS  X0, X2, X8
+	VMASKMOVPS   X8, X1, 32(SI)
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Y0
+	VFMADD213PS  Y0, Y2, Y9
+	VMOVUPS      Y9, (SI)
+	VMASKMOVPS   32(R8), X1, X0
+	VFMADD213PS  X0, X2, X3
+	VMASKMOVPS   X3, X1, 32(SI)
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Y0
+	VFMADD213PS  Y0, Y2, Y10
+	VMOVUPS      Y10, (SI)
+	VMASKMOVPS   32(R8), X1, X0
+	VFMADD213PS  X0, X2, X11
+	VMASKMOVPS   X11, X1, 32(SI)
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	JMP          nn50_end
+
+nn50_plain:
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn50_bare
+	VMULPS Y2, Y4, Y4
+	VMULPS Y2, Y6, Y6
+	VMULPS Y2, Y7, Y7
+	VMULPS Y2, Y9, Y9
+	VMULPS Y2, Y10, Y10
+	VMULPS Y2, Y5, Y5
+	VMULPS Y2, Y8, Y8
+	VMULPS Y2, Y11, Y11
+
+nn50_bare:
+	VEXTRACTF128 $0x01, Y5, X3
+	VMOVUPS      Y4, (SI)
+	VMASKMOVPS   X5, X1, 32(SI)
+	ADDQ         DI, SI
+	VMOVUPS      Y6, (SI)
+	VMASKMOVPS   X3, X1, 32(SI)
+	ADDQ         DI, SI
+	VEXTRACTF128 $0x01, Y8, X3
+	VMOVUPS      Y7, (SI)
+	VMASKMOVPS   X8, X1, 32(SI)
+	ADDQ         DI, SI
+	VMOVUPS      Y9, (SI)
+	VMASKMOVPS   X3, X1, 32(SI)
+	ADDQ         DI, SI
+	VMOVUPS      Y10, (SI)
+	VMASKMOVPS   X11, X1, 32(SI)
+	ADDQ         DI, SI
+
+nn50_end:
+	IMUL3Q $0x00000005, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000005, AX
+	JMP    few
+
+tile4:
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	TESTQ      R8, R8
+	JZ         prefetch53
+	MOVQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+
+prefetch53:
+	MOVQ CX, R10
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R13
+	MOVQ step+112(FP), R14
+	MOVQ R13, 16(SP)
+
+nn52_seg:
+	MOVQ segLen+32(FP), R13
+
+nn52_k:
+	VMOVUPS      (R11), Y0
+	VMOVUPS      32(R11), Y1
+	PREFETCHT0   4096(R11)
+	PREFETCHT1   (R12)
+	ADDQ         R14, R12
+	VBROADCASTSS (R10), Y2
+	VFMADD231PS  Y0, Y2, Y4
+	VBROADCASTSS (R10)(DX*1), Y3
+	VFMADD231PS  Y0, Y3, Y6
+	VBLENDPS     $0xf0, Y3, Y2, Y2
+	VFMADD231PS  Y1, Y2, Y5
+	VBROADCASTSS (R10)(DX*2), Y2
+	VFMADD231PS  Y0, Y2, Y7
+	VBROADCASTSS (R10)(BX*1), Y3
+	VFMADD231PS  Y0, Y3, Y9
+	VBLENDPS     $0xf0, Y3, Y2, Y2
+	VFMADD231PS  Y1, Y2, Y8
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000040, R11
+	DECQ         R13
+	JNZ          nn52_k
+	ADDQ         8(SP), R10
+	DECQ         16(SP)
+	JNZ          nn52_seg
+	VBROADCASTSS alpha+88(FP), Y2
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000008, R10
+	LEAQ         tailMask<>+0(SB), R13
+	MOVQ         $0x00000008, R11
+	SUBQ         R10, R11
+	VMOVUPS      (R13)(R11*4), Y1
+	TESTQ        R8, R8
+	JZ           nn52_plain
+	VEXTRACTF128 $0x01, Y5, X3
+	VMOVUPS      (R8), Y0
+	VFMADD213PS  Y0, Y2, Y4
+	VMOVUPS      Y4, (SI)
+	VMASKMOVPS   32(R8), X1, X0
+	VFMADD213PS  X0, X2, X5
+	VMASKMOVPS   X5, X1, 32(SI)
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Y0
+	VFMADD213PS  Y0, Y2, Y6
+	VMOVUPS      Y6, (SI)
+	VMASKMOVPS   32(R8), X1, X0
+	VFMADD213PS  X0, X2, X3
+	VMASKMOVPS   X3, X1, 32(SI)
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	VEXTRACTF128 $0x01, Y8, X3
+	VMOVUPS      (R8), Y0
+	VFMADD213PS  Y0, Y2, Y7
+	VMOVUPS      Y7, (SI)
+	VMASKMOVPS   32(R8), X1, X0
+	VFMADD213PS  X0, X2, X8
+	VMASKMOVPS   X8, X1, 32(SI)
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Y0
+	VFMADD213PS  Y0, Y2, Y9
+	VMOVUPS      Y9, (SI)
+	VMASKMOVPS   32(R8), X1, X0
+	VFMADD213PS  X0, X2, X3
+	VMASKMOVPS   X3, X1, 32(SI)
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	JMP          nn52_end
+
+nn52_plain:
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn52_bare
+	VMULPS Y2, Y4, Y4
+	VMULPS Y2, Y6, Y6
+	VMULPS Y2, Y7, Y7
+	VMULPS Y2, Y9, Y9
+	VMULPS Y2, Y5, Y5
+	VMULPS Y2, Y8, Y8
+
+nn52_bare:
+	VEXTRACTF128 $0x01, Y5, X3
+	VMOVUPS      Y4, (SI)
+	VMASKMOVPS   X5, X1, 32(SI)
+	ADDQ         DI, SI
+	VMOVUPS      Y6, (SI)
+	VMASKMOVPS   X3, X1, 32(SI)
+	ADDQ         DI, SI
+	VEXTRACTF128 $0x01, Y8, X3
+	VMOVUPS      Y7, (SI)
+	VMASKMOVPS   X8, X1, 32(SI)
+	ADDQ         DI, SI
+	VMOVUPS      Y9, (SI)
+	VMASKMOVPS   X3, X1, 32(SI)
+	ADDQ         DI, SI
+
+nn52_end:
+	IMUL3Q $0x00000004, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000004, AX
+	JMP    few
+
+tile3:
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	TESTQ      R8, R8
+	JZ         prefetch55
+	MOVQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+
+prefetch55:
+	MOVQ CX, R10
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R13
+	MOVQ step+112(FP), R14
+	MOVQ R13, 16(SP)
+
+nn54_seg:
+	MOVQ segLen+32(FP), R13
+
+nn54_k:
+	VMOVUPS      (R11), Y0
+	VMOVUPS      32(R11), Y1
+	PREFETCHT0   4096(R11)
+	PREFETCHT1   (R12)
+	ADDQ         R14, R12
+	VBROADCASTSS (R10), Y2
+	VFMADD231PS  Y0, Y2, Y4
+	VBROADCASTSS (R10)(DX*1), Y3
+	VFMADD231PS  Y0, Y3, Y6
+	VBLENDPS     $0xf0, Y3, Y2, Y2
+	VFMADD231PS  Y1, Y2, Y5
+	VBROADCASTSS (R10)(DX*2), Y2
+	VFMADD231PS  Y0, Y2, Y7
+	VFMADD231PS  Y1, Y2, Y8
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000040, R11
+	DECQ         R13
+	JNZ          nn54_k
+	ADDQ         8(SP), R10
+	DECQ         16(SP)
+	JNZ          nn54_seg
+	VBROADCASTSS alpha+88(FP), Y2
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000008, R10
+	LEAQ         tailMask<>+0(SB), R13
+	MOVQ         $0x00000008, R11
+	SUBQ         R10, R11
+	VMOVUPS      (R13)(R11*4), Y1
+	TESTQ        R8, R8
+	JZ           nn54_plain
+	VEXTRACTF128 $0x01, Y5, X3
+	VMOVUPS      (R8), Y0
+	VFMADD213PS  Y0, Y2, Y4
+	VMOVUPS      Y4, (SI)
+	VMASKMOVPS   32(R8), X1, X0
+	VFMADD213PS  X0, X2, X5
+	VMASKMOVPS   X5, X1, 32(SI)
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Y0
+	VFMADD213PS  Y0, Y2, Y6
+	VMOVUPS      Y6, (SI)
+	VMASKMOVPS   32(R8), X1, X0
+	VFMADD213PS  X0, X2, X3
+	VMASKMOVPS   X3, X1, 32(SI)
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Y0
+	VFMADD213PS  Y0, Y2, Y7
+	VMOVUPS      Y7, (SI)
+	VMASKMOVPS   32(R8), X1, X0
+	VFMADD213PS  X0, X2, X8
+	VMASKMOVPS   X8, X1, 32(SI)
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	JMP          nn54_end
+
+nn54_plain:
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn54_bare
+	VMULPS Y2, Y4, Y4
+	VMULPS Y2, Y6, Y6
+	VMULPS Y2, Y7, Y7
+	VMULPS Y2, Y5, Y5
+	VMULPS Y2, Y8, Y8
+
+nn54_bare:
+	VEXTRACTF128 $0x01, Y5, X3
+	VMOVUPS      Y4, (SI)
+	VMASKMOVPS   X5, X1, 32(SI)
+	ADDQ         DI, SI
+	VMOVUPS      Y6, (SI)
+	VMASKMOVPS   X3, X1, 32(SI)
+	ADDQ         DI, SI
+	VMOVUPS      Y7, (SI)
+	VMASKMOVPS   X8, X1, 32(SI)
+	ADDQ         DI, SI
+
+nn54_end:
+	IMUL3Q $0x00000003, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000003, AX
+	JMP    few
+
+tile2:
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	TESTQ      R8, R8
+	JZ         prefetch57
+	MOVQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+
+prefetch57:
+	MOVQ CX, R10
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R13
+	MOVQ step+112(FP), R14
+	MOVQ R13, 16(SP)
+
+nn56_seg:
+	MOVQ segLen+32(FP), R13
+
+nn56_k:
+	VMOVUPS      (R11), Y0
+	VMOVUPS      32(R11), Y1
+	PREFETCHT0   4096(R11)
+	PREFETCHT1   (R12)
+	ADDQ         R14, R12
+	VBROADCASTSS (R10), Y2
+	VFMADD231PS  Y0, Y2, Y4
+	VBROADCASTSS (R10)(DX*1), Y3
+	VFMADD231PS  Y0, Y3, Y6
+	VBLENDPS     $0xf0, Y3, Y2, Y2
+	VFMADD231PS  Y1, Y2, Y5
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000040, R11
+	DECQ         R13
+	JNZ          nn56_k
+	ADDQ         8(SP), R10
+	DECQ         16(SP)
+	JNZ          nn56_seg
+	VBROADCASTSS alpha+88(FP), Y2
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000008, R10
+	LEAQ         tailMask<>+0(SB), R13
+	MOVQ         $0x00000008, R11
+	SUBQ         R10, R11
+	VMOVUPS      (R13)(R11*4), Y1
+	TESTQ        R8, R8
+	JZ           nn56_plain
+	VEXTRACTF128 $0x01, Y5, X3
+	VMOVUPS      (R8), Y0
+	VFMADD213PS  Y0, Y2, Y4
+	VMOVUPS      Y4, (SI)
+	VMASKMOVPS   32(R8), X1, X0
+	VFMADD213PS  X0, X2, X5
+	VMASKMOVPS   X5, X1, 32(SI)
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Y0
+	VFMADD213PS  Y0, Y2, Y6
+	VMOVUPS      Y6, (SI)
+	VMASKMOVPS   32(R8), X1, X0
+	VFMADD213PS  X0, X2, X3
+	VMASKMOVPS   X3, X1, 32(SI)
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	JMP          nn56_end
+
+nn56_plain:
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn56_bare
+	VMULPS Y2, Y4, Y4
+	VMULPS Y2, Y6, Y6
+	VMULPS Y2, Y5, Y5
+
+nn56_bare:
+	VEXTRACTF128 $0x01, Y5, X3
+	VMOVUPS      Y4, (SI)
+	VMASKMOVPS   X5, X1, 32(SI)
+	ADDQ         DI, SI
+	VMOVUPS      Y6, (SI)
+	VMASKMOVPS   X3, X1, 32(SI)
+	ADDQ         DI, SI
+
+nn56_end:
+	IMUL3Q $0x00000002, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000002, AX
+	JMP    few
+
+tile1:
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	TESTQ      R8, R8
+	JZ         prefetch59
+	MOVQ       R8, R10
+	PREFETCHT0 (R10)
+
+prefetch59:
+	MOVQ CX, R10
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R13
+	MOVQ step+112(FP), R14
+	MOVQ R13, 16(SP)
+
+nn58_seg:
+	MOVQ segLen+32(FP), R13
+
+nn58_k:
+	VMOVUPS      (R11), Y0
+	VMOVUPS      32(R11), Y1
+	PREFETCHT0   4096(R11)
+	PREFETCHT1   (R12)
+	ADDQ         R14, R12
+	VBROADCASTSS (R10), Y2
+	VFMADD231PS  Y0, Y2, Y4
+	VFMADD231PS  Y1, Y2, Y5
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000040, R11
+	DECQ         R13
+	JNZ          nn58_k
+	ADDQ         8(SP), R10
+	DECQ         16(SP)
+	JNZ          nn58_seg
+	VBROADCASTSS alpha+88(FP), Y2
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000008, R10
+	LEAQ         tailMask<>+0(SB), R13
+	MOVQ         $0x00000008, R11
+	SUBQ         R10, R11
+	VMOVUPS      (R13)(R11*4), Y1
+	TESTQ        R8, R8
+	JZ           nn58_plain
+	VMOVUPS      (R8), Y0
+	VFMADD213PS  Y0, Y2, Y4
+	VMOVUPS      Y4, (SI)
+	VMASKMOVPS   32(R8), X1, X0
+	VFMADD213PS  X0, X2, X5
+	VMASKMOVPS   X5, X1, 32(SI)
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	JMP          nn58_end
+
+nn58_plain:
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn58_bare
+	VMULPS Y2, Y4, Y4
+	VMULPS Y2, Y5, Y5
+
+nn58_bare:
+	VMOVUPS    Y4, (SI)
+	VMASKMOVPS X5, X1, 32(SI)
+	ADDQ       DI, SI
+
+nn58_end:
+	IMUL3Q $0x00000001, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000001, AX
+	JMP    few
+
+done:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
+// func gemmTN2PairedAVX2(ka int, a *float32, lda int, outerA int, b *float32, ldb int, outerB int, outer int, inner int, c *float32, ldc int, cols int)
+// Requires: AVX, FMA3, MMX+, SSE
+TEXT ·gemmTN2PairedAVX2(SB), NOSPLIT, $24-96
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 4(SP)
+	LDMXCSR 4(SP)
+	MOVQ    ka+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    lda+16(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+40(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    c+72(FP), SI
+	MOVQ    ldc+80(FP), DI
+	SHLQ    $0x02, DI
+	MOVQ    outerA+24(FP), R8
+	SHLQ    $0x02, R8
+	MOVQ    lda+16(FP), R9
+	SHLQ    $0x02, R9
+	MOVQ    inner+64(FP), R10
+	IMULQ   R10, R9
+	SUBQ    R9, R8
+	MOVQ    R8, 8(SP)
+	MOVQ    outerB+48(FP), R8
+	SHLQ    $0x02, R8
+	MOVQ    ldb+40(FP), R9
+	SHLQ    $0x02, R9
+	MOVQ    inner+64(FP), R10
+	IMULQ   R10, R9
+	SUBQ    R9, R8
+	MOVQ    R8, 16(SP)
+	MOVQ    cols+88(FP), R8
+	SUBQ    $0x00000008, R8
+	LEAQ    tailMask<>+0(SB), R10
+	MOVQ    $0x00000008, R9
+	SUBQ    R8, R9
+	VMOVUPS (R10)(R9*4), Y15
+
+tiles:
+	CMPQ AX, $0x00000009
+	JLT  few
+
+tile6:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	VXORPS     Y12, Y12, Y12
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), R12
+
+tn60_outer:
+	MOVQ inner+64(FP), R13
+
+tn60_inner:
+	VMOVUPS      (R9), Y0
+	VMASKMOVPS   32(R9), X15, X1
+	VINSERTF128  $0x01, X1, Y1, Y1
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
+	VBROADCASTSS (R8), Y2
+	VFMADD231PS  Y0, Y2, Y4
+	VBROADCASTSS 4(R8), Y3
+	VFMADD231PS  Y0, Y3, Y6
+	VBLENDPS     $0xf0, Y3, Y2, Y2
+	VFMADD231PS  Y1, Y2, Y5
+	VBROADCASTSS 8(R8), Y2
+	VFMADD231PS  Y0, Y2, Y7
+	VBROADCASTSS 12(R8), Y3
+	VFMADD231PS  Y0, Y3, Y9
+	VBLENDPS     $0xf0, Y3, Y2, Y2
+	VFMADD231PS  Y1, Y2, Y8
+	VBROADCASTSS 16(R8), Y2
+	VFMADD231PS  Y0, Y2, Y10
+	VBROADCASTSS 20(R8), Y3
+	VFMADD231PS  Y0, Y3, Y12
+	VBLENDPS     $0xf0, Y3, Y2, Y2
+	VFMADD231PS  Y1, Y2, Y11
+	ADDQ         DX, R8
+	ADDQ         BX, R9
+	DECQ         R13
+	JNZ          tn60_inner
+	ADDQ         8(SP), R8
+	ADDQ         16(SP), R9
+	DECQ         R12
+	JNZ          tn60_outer
+	VEXTRACTF128 $0x01, Y5, X3
+	VMOVUPS      (SI), Y2
+	VADDPS       Y2, Y4, Y4
+	VMOVUPS      Y4, (SI)
+	VMASKMOVPS   32(SI), X15, X2
+	VADDPS       X2, X5, X5
+	VMASKMOVPS   X5, X15, 32(SI)
+	ADDQ         DI, SI
+	VMOVUPS      (SI), Y2
+	VADDPS       Y2, Y6, Y6
+	VMOVUPS      Y6, (SI)
+	VMASKMOVPS   32(SI), X15, X2
+	VADDPS       X2, X3, X3
+	VMASKMOVPS   X3, X15, 32(SI)
+	ADDQ         DI, SI
+	VEXTRACTF128 $0x01, Y8, X3
+	VMOVUPS      (SI), Y2
+	VADDPS       Y2, Y7, Y7
+	VMOVUPS      Y7, (SI)
+	VMASKMOVPS   32(SI), X15, X2
+	VADDPS       X2, X8, X8
+	VMASKMOVPS   X8, X15, 32(SI)
+	ADDQ         DI, SI
+	VMOVUPS      (SI), Y2
+	VADDPS       Y2, Y9, Y9
+	VMOVUPS      Y9, (SI)
+	VMASKMOVPS   32(SI), X15, X2
+	VADDPS       X2, X3, X3
+	VMASKMOVPS   X3, X15, 32(SI)
+	ADDQ         DI, SI
+	VEXTRACTF128 $0x01, Y11, X3
+	VMOVUPS      (SI), Y2
+	VADDPS       Y2, Y10, Y10
+	VMOVUPS      Y10, (SI)
+	VMASKMOVPS   32(SI), X15, X2
+	VADDPS       X2, X11, X11
+	VMASKMOVPS   X11, X15, 32(SI)
+	ADDQ         DI, SI
+	VMOVUPS      (SI), Y2
+	VADDPS       Y2, Y12, Y12
+	VMOVUPS      Y12, (SI)
+	VMASKMOVPS   32(SI), X15, X2
+	VADDPS       X2, X3, X3
+	VMASKMOVPS   X3, X15, 32(SI)
+	ADDQ         DI, SI
+	ADDQ         $0x00000018, CX
+	SUBQ         $0x00000006, AX
+	JMP          tiles
+
+few:
+	MOVQ AX, R8
+	CMPQ AX, $0x00000006
+	JLE  last
+	INCQ R8
+	SHRQ $0x01, R8
+
+last:
+	CMPQ R8, $0x00000006
+	JEQ  tile6
+	CMPQ R8, $0x00000005
+	JEQ  tile5
+	CMPQ R8, $0x00000004
+	JEQ  tile4
+	CMPQ R8, $0x00000003
+	JEQ  tile3
+	CMPQ R8, $0x00000002
+	JEQ  tile2
+	CMPQ R8, $0x00000001
+	JEQ  tile1
+	JMP  done
+
+tile5:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), R12
+
+tn61_outer:
+	MOVQ inner+64(FP), R13
+
+tn61_inner:
+	VMOVUPS      (R9), Y0
+	VMASKMOVPS   32(R9), X15, X1
+	VINSERTF128  $0x01, X1, Y1, Y1
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
+	VBROADCASTSS (R8), Y2
+	VFMADD231PS  Y0, Y2, Y4
+	VBROADCASTSS 4(R8), Y3
+	VFMADD231PS  Y0, Y3, Y6
+	VBLENDPS     $0xf0, Y3, Y2, Y2
+	VFMADD231PS  Y1, Y2, Y5
+	VBROADCASTSS 8(R8), Y2
+	VFMADD231PS  Y0, Y2, Y7
+	VBROADCASTSS 12(R8), Y3
+	VFMADD231PS  Y0, Y3, Y9
+	VBLENDPS     $0xf0, Y3, Y2, Y2
+	VFMADD231PS  Y1, Y2, Y8
+	VBROADCASTSS 16(R8), Y2
+	VFMADD231PS  Y0, Y2, Y10
+	VFMADD231PS  Y1, Y2, Y11
+	ADDQ         DX, R8
+	ADDQ         BX, R9
+	DECQ         R13
+	JNZ          tn61_inner
+	ADDQ         8(SP), R8
+	ADDQ         16(SP), R9
+	DECQ         R12
+	JNZ          tn61_outer
+	VEXTRACTF128 $0x01, Y5, X3
+	VMOVUPS      (SI), Y2
+	VADDPS       Y2, Y4, Y4
+	VMOVUPS      Y4, (SI)
+	VMASKMOVPS   32(SI), X15, X2
+	VADDPS       X2, X5, X5
+	VMASKMOVPS   X5, X15, 32(SI)
+	ADDQ         DI, SI
+	VMOVUPS      (SI), Y2
+	VADDPS       Y2, Y6, Y6
+	VMOVUPS      Y6, (SI)
+	VMASKMOVPS   32(SI), X15, X2
+	VADDPS       X2, X3, X3
+	VMASKMOVPS   X3, X15, 32(SI)
+	ADDQ         DI, SI
+	VEXTRACTF128 $0x01, Y8, X3
+	VMOVUPS      (SI), Y2
+	VADDPS       Y2, Y7, Y7
+	VMOVUPS      Y7, (SI)
+	VMASKMOVPS   32(SI), X15, X2
+	VADDPS       X2, X8, X8
+	VMASKMOVPS   X8, X15, 32(SI)
+	ADDQ         DI, SI
+	VMOVUPS      (SI), Y2
+	VADDPS       Y2, Y9, Y9
+	VMOVUPS      Y9, (SI)
+	VMASKMOVPS   32(SI), X15, X2
+	VADDPS       X2, X3, X3
+	VMASKMOVPS   X3, X15, 32(SI)
+	ADDQ         DI, SI
+	VMOVUPS      (SI), Y2
+	VADDPS       Y2, Y10, Y10
+	VMOVUPS      Y10, (SI)
+	VMASKMOVPS   32(SI), X15, X2
+	VADDPS       X2, X11, X11
+	VMASKMOVPS   X11, X15, 32(SI)
+	ADDQ         DI, SI
+	ADDQ         $0x00000014, CX
+	SUBQ         $0x00000005, AX
+	JMP          few
+
+tile4:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), R12
+
+tn62_outer:
+	MOVQ inner+64(FP), R13
+
+tn62_inner:
+	VMOVUPS      (R9), Y0
+	VMASKMOVPS   32(R9), X15, X1
+	VINSERTF128  $0x01, X1, Y1, Y1
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
+	VBROADCASTSS (R8), Y2
+	VFMADD231PS  Y0, Y2, Y4
+	VBROADCASTSS 4(R8), Y3
+	VFMADD231PS  Y0, Y3, Y6
+	VBLENDPS     $0xf0, Y3, Y2, Y2
+	VFMADD231PS  Y1, Y2, Y5
+	VBROADCASTSS 8(R8), Y2
+	VFMADD231PS  Y0, Y2, Y7
+	VBROADCASTSS 12(R8), Y3
+	VFMADD231PS  Y0, Y3, Y9
+	VBLENDPS     $0xf0, Y3, Y2, Y2
+	VFMADD231PS  Y1, Y2, Y8
+	ADDQ         DX, R8
+	ADDQ         BX, R9
+	DECQ         R13
+	JNZ          tn62_inner
+	ADDQ         8(SP), R8
+	ADDQ         16(SP), R9
+	DECQ         R12
+	JNZ          tn62_outer
+	VEXTRACTF128 $0x01, Y5, X3
+	VMOVUPS      (SI), Y2
+	VADDPS       Y2, Y4, Y4
+	VMOVUPS      Y4, (SI)
+	VMASKMOVPS   32(SI), X15, X2
+	VADDPS       X2, X5, X5
+	VMASKMOVPS   X5, X15, 32(SI)
+	ADDQ         DI, SI
+	VMOVUPS      (SI), Y2
+	VADDPS       Y2, Y6, Y6
+	VMOVUPS      Y6, (SI)
+	VMASKMOVPS   32(SI), X15, X2
+	VADDPS       X2, X3, X3
+	VMASKMOVPS   X3, X15, 32(SI)
+	ADDQ         DI, SI
+	VEXTRACTF128 $0x01, Y8, X3
+	VMOVUPS      (SI), Y2
+	VADDPS       Y2, Y7, Y7
+	VMOVUPS      Y7, (SI)
+	VMASKMOVPS   32(SI), X15, X2
+	VADDPS       X2, X8, X8
+	VMASKMOVPS   X8, X15, 32(SI)
+	ADDQ         DI, SI
+	VMOVUPS      (SI), Y2
+	VADDPS       Y2, Y9, Y9
+	VMOVUPS      Y9, (SI)
+	VMASKMOVPS   32(SI), X15, X2
+	VADDPS       X2, X3, X3
+	VMASKMOVPS   X3, X15, 32(SI)
+	ADDQ         DI, SI
+	ADDQ         $0x00000010, CX
+	SUBQ         $0x00000004, AX
+	JMP          few
+
+tile3:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), R12
+
+tn63_outer:
+	MOVQ inner+64(FP), R13
+
+tn63_inner:
+	VMOVUPS      (R9), Y0
+	VMASKMOVPS   32(R9), X15, X1
+	VINSERTF128  $0x01, X1, Y1, Y1
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
+	VBROADCASTSS (R8), Y2
+	VFMADD231PS  Y0, Y2, Y4
+	VBROADCASTSS 4(R8), Y3
+	VFMADD231PS  Y0, Y3, Y6
+	VBLENDPS     $0xf0, Y3, Y2, Y2
+	VFMADD231PS  Y1, Y2, Y5
+	VBROADCASTSS 8(R8), Y2
+	VFMADD231PS  Y0, Y2, Y7
+	VFMADD231PS  Y1, Y2, Y8
+	ADDQ         DX, R8
+	ADDQ         BX, R9
+	DECQ         R13
+	JNZ          tn63_inner
+	ADDQ         8(SP), R8
+	ADDQ         16(SP), R9
+	DECQ         R12
+	JNZ          tn63_outer
+	VEXTRACTF128 $0x01, Y5, X3
+	VMOVUPS      (SI), Y2
+	VADDPS       Y2, Y4, Y4
+	VMOVUPS      Y4, (SI)
+	VMASKMOVPS   32(SI), X15, X2
+	VADDPS       X2, X5, X5
+	VMASKMOVPS   X5, X15, 32(SI)
+	ADDQ         DI, SI
+	VMOVUPS      (SI), Y2
+	VADDPS       Y2, Y6, Y6
+	VMOVUPS      Y6, (SI)
+	VMASKMOVPS   32(SI), X15, X2
+	VADDPS       X2, X3, X3
+	VMASKMOVPS   X3, X15, 32(SI)
+	ADDQ         DI, SI
+	VMOVUPS      (SI), Y2
+	VADDPS       Y2, Y7, Y7
+	VMOVUPS      Y7, (SI)
+	VMASKMOVPS   32(SI), X15, X2
+	VADDPS       X2, X8, X8
+	VMASKMOVPS   X8, X15, 32(SI)
+	ADDQ         DI, SI
+	ADDQ         $0x0000000c, CX
+	SUBQ         $0x00000003, AX
+	JMP          few
+
+tile2:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), R12
+
+tn64_outer:
+	MOVQ inner+64(FP), R13
+
+tn64_inner:
+	VMOVUPS      (R9), Y0
+	VMASKMOVPS   32(R9), X15, X1
+	VINSERTF128  $0x01, X1, Y1, Y1
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
+	VBROADCASTSS (R8), Y2
+	VFMADD231PS  Y0, Y2, Y4
+	VBROADCASTSS 4(R8), Y3
+	VFMADD231PS  Y0, Y3, Y6
+	VBLENDPS     $0xf0, Y3, Y2, Y2
+	VFMADD231PS  Y1, Y2, Y5
+	ADDQ         DX, R8
+	ADDQ         BX, R9
+	DECQ         R13
+	JNZ          tn64_inner
+	ADDQ         8(SP), R8
+	ADDQ         16(SP), R9
+	DECQ         R12
+	JNZ          tn64_outer
+	VEXTRACTF128 $0x01, Y5, X3
+	VMOVUPS      (SI), Y2
+	VADDPS       Y2, Y4, Y4
+	VMOVUPS      Y4, (SI)
+	VMASKMOVPS   32(SI), X15, X2
+	VADDPS       X2, X5, X5
+	VMASKMOVPS   X5, X15, 32(SI)
+	ADDQ         DI, SI
+	VMOVUPS      (SI), Y2
+	VADDPS       Y2, Y6, Y6
+	VMOVUPS      Y6, (SI)
+	VMASKMOVPS   32(SI), X15, X2
+	VADDPS       X2, X3, X3
+	VMASKMOVPS   X3, X15, 32(SI)
+	ADDQ         DI, SI
+	ADDQ         $0x00000008, CX
+	SUBQ         $0x00000002, AX
+	JMP          few
+
+tile1:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), R12
+
+tn65_outer:
+	MOVQ inner+64(FP), R13
+
+tn65_inner:
+	VMOVUPS      (R9), Y0
+	VMASKMOVPS   32(R9), X15, X1
+	VINSERTF128  $0x01, X1, Y1, Y1
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
+	VBROADCASTSS (R8), Y2
+	VFMADD231PS  Y0, Y2, Y4
+	VFMADD231PS  Y1, Y2, Y5
+	ADDQ         DX, R8
+	ADDQ         BX, R9
+	DECQ         R13
+	JNZ          tn65_inner
+	ADDQ         8(SP), R8
+	ADDQ         16(SP), R9
+	DECQ         R12
+	JNZ          tn65_outer
+	VMOVUPS      (SI), Y2
+	VADDPS       Y2, Y4, Y4
+	VMOVUPS      Y4, (SI)
+	VMASKMOVPS   32(SI), X15, X2
+	VADDPS       X2, X5, X5
+	VMASKMOVPS   X5, X15, 32(SI)
+	ADDQ         DI, SI
+	ADDQ         $0x00000004, CX
+	SUBQ         $0x00000001, AX
+	JMP          few
+
+done:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
+// func gemmNN3PairedAVX2(m int, a *float32, lda int, segs int, segLen int, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int, next *float32, step int)
+// Requires: AVX, FMA3, MMX+, SSE
+TEXT ·gemmNN3PairedAVX2(SB), NOSPLIT, $24-120
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 4(SP)
+	LDMXCSR 4(SP)
+	MOVQ    m+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    lda+16(FP), DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), BX
+	MOVQ    c+56(FP), SI
+	MOVQ    ldc+64(FP), DI
+	SHLQ    $0x02, DI
+	MOVQ    d+72(FP), R8
+	MOVQ    ldd+80(FP), R9
+	SHLQ    $0x02, R9
+	MOVQ    next+104(FP), R11
+	MOVQ    segStride+40(FP), R10
+	SHLQ    $0x02, R10
+	MOVQ    segLen+32(FP), R12
+	SHLQ    $0x02, R12
+	SUBQ    R12, R10
+	MOVQ    R10, 8(SP)
+
+tiles:
+	CMPQ AX, $0x00000006
+	JLT  few
+
+tile4:
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	VXORPS     Y12, Y12, Y12
+	VXORPS     Y13, Y13, Y13
+	VXORPS     Y14, Y14, Y14
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	TESTQ      R8, R8
+	JZ         prefetch67
+	MOVQ       R8, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+
+prefetch67:
+	MOVQ CX, R10
+	MOVQ b+48(FP), R12
+	MOVQ segs+24(FP), R13
+	MOVQ step+112(FP), R14
+	MOVQ R13, 16(SP)
+
+nn66_seg:
+	MOVQ segLen+32(FP), R13
+
+nn66_k:
+	VMOVUPS      (R12), Y0
+	VMOVUPS      32(R12), Y1
+	VMOVUPS      64(R12), Y2
+	PREFETCHT0   4096(R12)
+	PREFETCHT0   4160(R12)
+	PREFETCHT1   (R11)
+	ADDQ         R14, R11
+	VBROADCASTSS (R10), Y3
+	VFMADD231PS  Y0, Y3, Y5
+	VFMADD231PS  Y1, Y3, Y6
+	VBROADCASTSS (R10)(DX*1), Y4
+	VFMADD231PS  Y0, Y4, Y8
+	VFMADD231PS  Y1, Y4, Y9
+	VBLENDPS     $0xf0, Y4, Y3, Y3
+	VFMADD231PS  Y2, Y3, Y7
+	VBROADCASTSS (R10)(DX*2), Y3
+	VFMADD231PS  Y0, Y3, Y10
+	VFMADD231PS  Y1, Y3, Y11
+	VBROADCASTSS (R10)(BX*1), Y4
+	VFMADD231PS  Y0, Y4, Y13
+	VFMADD231PS  Y1, Y4, Y14
+	VBLENDPS     $0xf0, Y4, Y3, Y3
+	VFMADD231PS  Y2, Y3, Y12
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000060, R12
+	DECQ         R13
+	JNZ          nn66_k
+	ADDQ         8(SP), R10
+	DECQ         16(SP)
+	JNZ          nn66_seg
+	VBROADCASTSS alpha+88(FP), Y3
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000010, R10
+	LEAQ         tailMask<>+0(SB), R13
+	MOVQ         $0x00000008, R12
+	SUBQ         R10, R12
+	VMOVUPS      (R13)(R12*4), Y1
+	TESTQ        R8, R8
+	JZ           nn66_plain
+	VEXTRACTF128 $0x01, Y7, X4
+	VMOVUPS      (R8), Y0
+	VFMADD213PS  Y0, Y3, Y5
+	VMOVUPS      Y5, (SI)
+	VMOVUPS      32(R8), Y0
+	VFMADD213PS  Y0, Y3, Y6
+	VMOVUPS      Y6, 32(SI)
+	VMASKMOVPS   64(R8), X1, X0
+	VFMADD213PS  X0, X3, X7
+	VMASKMOVPS   X7, X1, 64(SI)
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Y0
+	VFMADD213PS  Y0, Y3, Y8
+	VMOVUPS      Y8, (SI)
+	VMOVUPS      32(R8), Y0
+	VFMADD213PS  Y0, Y3, Y9
+	VMOVUPS      Y9, 32(SI)
+	VMASKMOVPS   64(R8), X1, X0
+	VFMADD213PS  X0, X3, X4
+	VMASKMOVPS   X4, X1, 64(SI)
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	VEXTRACTF128 $0x01, Y12, X4
+	VMOVUPS      (R8), Y0
+	VFMADD213PS  Y0, Y3, Y10
+	VMOVUPS      Y10, (SI)
+	VMOVUPS      32(R8), Y0
+	VFMADD213PS  Y0, Y3, Y11
+	VMOVUPS      Y11, 32(SI)
+	VMASKMOVPS   64(R8), X1, X0
+	VFMADD213PS  X0, X3, X12
+	VMASKMOVPS   X12, X1, 64(SI)
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Y0
+	VFMADD213PS  Y0, Y3, Y13
+	VMOVUPS      Y13, (SI)
+	VMOVUPS      32(R8), Y0
+	VFMADD213PS  Y0, Y3, Y14
+	VMOVUPS      Y14, 32(SI)
+	VMASKMOVPS   64(R8), X1, X0
+	VFMADD213PS  X0, X3, X4
+	VMASKMOVPS   X4, X1, 64(SI)
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	JMP          nn66_end
+
+nn66_plain:
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn66_bare
+	VMULPS Y3, Y5, Y5
+	VMULPS Y3, Y6, Y6
+	VMULPS Y3, Y8, Y8
+	VMULPS Y3, Y9, Y9
+	VMULPS Y3, Y10, Y10
+	VMULPS Y3, Y11, Y11
+	VMULPS Y3, Y13, Y13
+	VMULPS Y3, Y14, Y14
+	VMULPS Y3, Y7, Y7
+	VMULPS Y3, Y12, Y12
+
+nn66_bare:
+	VEXTRACTF128 $0x01, Y7, X4
+	VMOVUPS      Y5, (SI)
+	VMOVUPS      Y6, 32(SI)
+	VMASKMOVPS   X7, X1, 64(SI)
+	ADDQ         DI, SI
+	VMOVUPS      Y8, (SI)
+	VMOVUPS      Y9, 32(SI)
+	VMASKMOVPS   X4, X1, 64(SI)
+	ADDQ         DI, SI
+	VEXTRACTF128 $0x01, Y12, X4
+	VMOVUPS      Y10, (SI)
+	VMOVUPS      Y11, 32(SI)
+	VMASKMOVPS   X12, X1, 64(SI)
+	ADDQ         DI, SI
+	VMOVUPS      Y13, (SI)
+	VMOVUPS      Y14, 32(SI)
+	VMASKMOVPS   X4, X1, 64(SI)
+	ADDQ         DI, SI
+
+nn66_end:
+	IMUL3Q $0x00000004, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000004, AX
+	JMP    tiles
+
+few:
+	MOVQ AX, R10
+	CMPQ AX, $0x00000004
+	JLE  last
+	INCQ R10
+	SHRQ $0x01, R10
+
+last:
+	CMPQ R10, $0x00000004
+	JEQ  tile4
+	CMPQ R10, $0x00000003
+	JEQ  tile3
+	CMPQ R10, $0x00000002
+	JEQ  tile2
+	CMPQ R10, $0x00000001
+	JEQ  tile1
+	JMP  done
+
+tile3:
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	VXORPS     Y12, Y12, Y12
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	TESTQ      R8, R8
+	JZ         prefetch69
+	MOVQ       R8, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+
+prefetch69:
+	MOVQ CX, R10
+	MOVQ b+48(FP), R12
+	MOVQ segs+24(FP), R13
+	MOVQ step+112(FP), R14
+	MOVQ R13, 16(SP)
+
+nn68_seg:
+	MOVQ segLen+32(FP), R13
+
+nn68_k:
+	VMOVUPS      (R12), Y0
+	VMOVUPS      32(R12), Y1
+	VMOVUPS      64(R12), Y2
+	PREFETCHT0   4096(R12)
+	PREFETCHT0   4160(R12)
+	PREFETCHT1   (R11)
+	ADDQ         R14, R11
+	VBROADCASTSS (R10), Y3
+	VFMADD231PS  Y0, Y3, Y5
+	VFMADD231PS  Y1, Y3, Y6
+	VBROADCASTSS (R10)(DX*1), Y4
+	VFMADD231PS  Y0, Y4, Y8
+	VFMADD231PS  Y1, Y4, Y9
+	VBLENDPS     $0xf0, Y4, Y3, Y3
+	VFMADD231PS  Y2, Y3, Y7
+	VBROADCASTSS (R10)(DX*2), Y3
+	VFMADD231PS  Y0, Y3, Y10
+	VFMADD231PS  Y1, Y3, Y11
+	VFMADD231PS  Y2, Y3, Y12
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000060, R12
+	DECQ         R13
+	JNZ          nn68_k
+	ADDQ         8(SP), R10
+	DECQ         16(SP)
+	JNZ          nn68_seg
+	VBROADCASTSS alpha+88(FP), Y3
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000010, R10
+	LEAQ         tailMask<>+0(SB), R13
+	MOVQ         $0x00000008, R12
+	SUBQ         R10, R12
+	VMOVUPS      (R13)(R12*4), Y1
+	TESTQ        R8, R8
+	JZ           nn68_plain
+	VEXTRACTF128 $0x01, Y7, X4
+	VMOVUPS      (R8), Y0
+	VFMADD213PS  Y0, Y3, Y5
+	VMOVUPS      Y5, (SI)
+	VMOVUPS      32(R8), Y0
+	VFMADD213PS  Y0, Y3, Y6
+	VMOVUPS      Y6, 32(SI)
+	VMASKMOVPS   64(R8), X1, X0
+	VFMADD213PS  X0, X3, X7
+	VMASKMOVPS   X7, X1, 64(SI)
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Y0
+	VFMADD213PS  Y0, Y3, Y8
+	VMOVUPS      Y8, (SI)
+	VMOVUPS      32(R8), Y0
+	VFMADD213PS  Y0, Y3, Y9
+	VMOVUPS      Y9, 32(SI)
+	VMASKMOVPS   64(R8), X1, X0
+	VFMADD213PS  X0, X3, X4
+	VMASKMOVPS   X4, X1, 64(SI)
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Y0
+	VFMADD213PS  Y0, Y3, Y10
+	VMOVUPS      Y10, (SI)
+	VMOVUPS      32(R8), Y0
+	VFMADD213PS  Y0, Y3, Y11
+	VMOVUPS      Y11, 32(SI)
+	VMASKMOVPS   64(R8), X1, X0
+	VFMADD213PS  X0, X3, X12
+	VMASKMOVPS   X12, X1, 64(SI)
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	JMP          nn68_end
+
+nn68_plain:
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn68_bare
+	VMULPS Y3, Y5, Y5
+	VMULPS Y3, Y6, Y6
+	VMULPS Y3, Y8, Y8
+	VMULPS Y3, Y9, Y9
+	VMULPS Y3, Y10, Y10
+	VMULPS Y3, Y11, Y11
+	VMULPS Y3, Y7, Y7
+	VMULPS Y3, Y12, Y12
+
+nn68_bare:
+	VEXTRACTF128 $0x01, Y7, X4
+	VMOVUPS      Y5, (SI)
+	VMOVUPS      Y6, 32(SI)
+	VMASKMOVPS   X7, X1, 64(SI)
+	ADDQ         DI, SI
+	VMOVUPS      Y8, (SI)
+	VMOVUPS      Y9, 32(SI)
+	VMASKMOVPS   X4, X1, 64(SI)
+	ADDQ         DI, SI
+	VMOVUPS      Y10, (SI)
+	VMOVUPS      Y11, 32(SI)
+	VMASKMOVPS   X12, X1, 64(SI)
+	ADDQ         DI, SI
+
+nn68_end:
+	IMUL3Q $0x00000003, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000003, AX
+	JMP    few
+
+tile2:
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	TESTQ      R8, R8
+	JZ         prefetch71
+	MOVQ       R8, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+
+prefetch71:
+	MOVQ CX, R10
+	MOVQ b+48(FP), R12
+	MOVQ segs+24(FP), R13
+	MOVQ step+112(FP), R14
+	MOVQ R13, 16(SP)
+
+nn70_seg:
+	MOVQ segLen+32(FP), R13
+
+nn70_k:
+	VMOVUPS      (R12), Y0
+	VMOVUPS      32(R12), Y1
+	VMOVUPS      64(R12), Y2
+	PREFETCHT0   4096(R12)
+	PREFETCHT0   4160(R12)
+	PREFETCHT1   (R11)
+	ADDQ         R14, R11
+	VBROADCASTSS (R10), Y3
+	VFMADD231PS  Y0, Y3, Y5
+	VFMADD231PS  Y1, Y3, Y6
+	VBROADCASTSS (R10)(DX*1), Y4
+	VFMADD231PS  Y0, Y4, Y8
+	VFMADD231PS  Y1, Y4, Y9
+	VBLENDPS     $0xf0, Y4, Y3, Y3
+	VFMADD231PS  Y2, Y3, Y7
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000060, R12
+	DECQ         R13
+	JNZ          nn70_k
+	ADDQ         8(SP), R10
+	DECQ         16(SP)
+	JNZ          nn70_seg
+	VBROADCASTSS alpha+88(FP), Y3
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000010, R10
+	LEAQ         tailMask<>+0(SB), R13
+	MOVQ         $0x00000008, R12
+	SUBQ         R10, R12
+	VMOVUPS      (R13)(R12*4), Y1
+	TESTQ        R8, R8
+	JZ           nn70_plain
+	VEXTRACTF128 $0x01, Y7, X4
+	VMOVUPS      (R8), Y0
+	VFMADD213PS  Y0, Y3, Y5
+	VMOVUPS      Y5, (SI)
+	VMOVUPS      32(R8), Y0
+	VFMADD213PS  Y0, Y3, Y6
+	VMOVUPS      Y6, 32(SI)
+	VMASKMOVPS   64(R8), X1, X0
+	VFMADD213PS  X0, X3, X7
+	VMASKMOVPS   X7, X1, 64(SI)
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	VMOVUPS      (R8), Y0
+	VFMADD213PS  Y0, Y3, Y8
+	VMOVUPS      Y8, (SI)
+	VMOVUPS      32(R8), Y0
+	VFMADD213PS  Y0, Y3, Y9
+	VMOVUPS      Y9, 32(SI)
+	VMASKMOVPS   64(R8), X1, X0
+	VFMADD213PS  X0, X3, X4
+	VMASKMOVPS   X4, X1, 64(SI)
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	JMP          nn70_end
+
+nn70_plain:
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn70_bare
+	VMULPS Y3, Y5, Y5
+	VMULPS Y3, Y6, Y6
+	VMULPS Y3, Y8, Y8
+	VMULPS Y3, Y9, Y9
+	VMULPS Y3, Y7, Y7
+
+nn70_bare:
+	VEXTRACTF128 $0x01, Y7, X4
+	VMOVUPS      Y5, (SI)
+	VMOVUPS      Y6, 32(SI)
+	VMASKMOVPS   X7, X1, 64(SI)
+	ADDQ         DI, SI
+	VMOVUPS      Y8, (SI)
+	VMOVUPS      Y9, 32(SI)
+	VMASKMOVPS   X4, X1, 64(SI)
+	ADDQ         DI, SI
+
+nn70_end:
+	IMUL3Q $0x00000002, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000002, AX
+	JMP    few
+
+tile1:
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	TESTQ      R8, R8
+	JZ         prefetch73
+	MOVQ       R8, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+
+prefetch73:
+	MOVQ CX, R10
+	MOVQ b+48(FP), R12
+	MOVQ segs+24(FP), R13
+	MOVQ step+112(FP), R14
+	MOVQ R13, 16(SP)
+
+nn72_seg:
+	MOVQ segLen+32(FP), R13
+
+nn72_k:
+	VMOVUPS      (R12), Y0
+	VMOVUPS      32(R12), Y1
+	VMOVUPS      64(R12), Y2
+	PREFETCHT0   4096(R12)
+	PREFETCHT0   4160(R12)
+	PREFETCHT1   (R11)
+	ADDQ         R14, R11
+	VBROADCASTSS (R10), Y3
+	VFMADD231PS  Y0, Y3, Y5
+	VFMADD231PS  Y1, Y3, Y6
+	VFMADD231PS  Y2, Y3, Y7
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000060, R12
+	DECQ         R13
+	JNZ          nn72_k
+	ADDQ         8(SP), R10
+	DECQ         16(SP)
+	JNZ          nn72_seg
+	VBROADCASTSS alpha+88(FP), Y3
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000010, R10
+	LEAQ         tailMask<>+0(SB), R13
+	MOVQ         $0x00000008, R12
+	SUBQ         R10, R12
+	VMOVUPS      (R13)(R12*4), Y1
+	TESTQ        R8, R8
+	JZ           nn72_plain
+	VMOVUPS      (R8), Y0
+	VFMADD213PS  Y0, Y3, Y5
+	VMOVUPS      Y5, (SI)
+	VMOVUPS      32(R8), Y0
+	VFMADD213PS  Y0, Y3, Y6
+	VMOVUPS      Y6, 32(SI)
+	VMASKMOVPS   64(R8), X1, X0
+	VFMADD213PS  X0, X3, X7
+	VMASKMOVPS   X7, X1, 64(SI)
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	JMP          nn72_end
+
+nn72_plain:
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn72_bare
+	VMULPS Y3, Y5, Y5
+	VMULPS Y3, Y6, Y6
+	VMULPS Y3, Y7, Y7
+
+nn72_bare:
+	VMOVUPS    Y5, (SI)
+	VMOVUPS    Y6, 32(SI)
+	VMASKMOVPS X7, X1, 64(SI)
+	ADDQ       DI, SI
+
+nn72_end:
+	IMUL3Q $0x00000001, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000001, AX
+	JMP    few
+
+done:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
+// func gemmTN3PairedAVX2(ka int, a *float32, lda int, outerA int, b *float32, ldb int, outerB int, outer int, inner int, c *float32, ldc int, cols int)
+// Requires: AVX, FMA3, MMX+, SSE
+TEXT ·gemmTN3PairedAVX2(SB), NOSPLIT, $24-96
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 4(SP)
+	LDMXCSR 4(SP)
+	MOVQ    ka+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    lda+16(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+40(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    c+72(FP), SI
+	MOVQ    ldc+80(FP), DI
+	SHLQ    $0x02, DI
+	MOVQ    outerA+24(FP), R8
+	SHLQ    $0x02, R8
+	MOVQ    lda+16(FP), R9
+	SHLQ    $0x02, R9
+	MOVQ    inner+64(FP), R10
+	IMULQ   R10, R9
+	SUBQ    R9, R8
+	MOVQ    R8, 8(SP)
+	MOVQ    outerB+48(FP), R8
+	SHLQ    $0x02, R8
+	MOVQ    ldb+40(FP), R9
+	SHLQ    $0x02, R9
+	MOVQ    inner+64(FP), R10
+	IMULQ   R10, R9
+	SUBQ    R9, R8
+	MOVQ    R8, 16(SP)
+	MOVQ    cols+88(FP), R8
+	SUBQ    $0x00000010, R8
+	LEAQ    tailMask<>+0(SB), R10
+	MOVQ    $0x00000008, R9
+	SUBQ    R8, R9
+	VMOVUPS (R10)(R9*4), Y15
+
+tiles:
+	CMPQ AX, $0x00000006
+	JLT  few
+
+tile4:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	VXORPS     Y12, Y12, Y12
+	VXORPS     Y13, Y13, Y13
+	VXORPS     Y14, Y14, Y14
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), R12
+
+tn74_outer:
+	MOVQ inner+64(FP), R13
+
+tn74_inner:
+	VMOVUPS      (R9), Y0
+	VMOVUPS      32(R9), Y1
+	VMASKMOVPS   64(R9), X15, X2
+	VINSERTF128  $0x01, X2, Y2, Y2
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
+	PREFETCHT0   64(R9)(R11*1)
+	VBROADCASTSS (R8), Y3
+	VFMADD231PS  Y0, Y3, Y5
+	VFMADD231PS  Y1, Y3, Y6
+	VBROADCASTSS 4(R8), Y4
+	VFMADD231PS  Y0, Y4, Y8
+	VFMADD231PS  Y1, Y4, Y9
+	VBLENDPS     $0xf0, Y4, Y3, Y3
+	VFMADD231PS  Y2, Y3, Y7
+	VBROADCASTSS 8(R8), Y3
+	VFMADD231PS  Y0, Y3, Y10
+	VFMADD231PS  Y1, Y3, Y11
+	VBROADCASTSS 12(R8), Y4
+	VFMADD231PS  Y0, Y4, Y13
+	VFMADD231PS  Y1, Y4, Y14
+	VBLENDPS     $0xf0, Y4, Y3, Y3
+	VFMADD231PS  Y2, Y3, Y12
+	ADDQ         DX, R8
+	ADDQ         BX, R9
+	DECQ         R13
+	JNZ          tn74_inner
+	ADDQ         8(SP), R8
+	ADDQ         16(SP), R9
+	DECQ         R12
+	JNZ          tn74_outer
+	VEXTRACTF128 $0x01, Y7, X4
+	VMOVUPS      (SI), Y3
+	VADDPS       Y3, Y5, Y5
+	VMOVUPS      Y5, (SI)
+	VMOVUPS      32(SI), Y3
+	VADDPS       Y3, Y6, Y6
+	VMOVUPS      Y6, 32(SI)
+	VMASKMOVPS   64(SI), X15, X3
+	VADDPS       X3, X7, X7
+	VMASKMOVPS   X7, X15, 64(SI)
+	ADDQ         DI, SI
+	VMOVUPS      (SI), Y3
+	VADDPS       Y3, Y8, Y8
+	VMOVUPS      Y8, (SI)
+	VMOVUPS      32(SI), Y3
+	VADDPS       Y3, Y9, Y9
+	VMOVUPS      Y9, 32(SI)
+	VMASKMOVPS   64(SI), X15, X3
+	VADDPS       X3, X4, X4
+	VMASKMOVPS   X4, X15, 64(SI)
+	ADDQ         DI, SI
+	VEXTRACTF128 $0x01, Y12, X4
+	VMOVUPS      (SI), Y3
+	VADDPS       Y3, Y10, Y10
+	VMOVUPS      Y10, (SI)
+	VMOVUPS      32(SI), Y3
+	VADDPS       Y3, Y11, Y11
+	VMOVUPS      Y11, 32(SI)
+	VMASKMOVPS   64(SI), X15, X3
+	VADDPS       X3, X12, X12
+	VMASKMOVPS   X12, X15, 64(SI)
+	ADDQ         DI, SI
+	VMOVUPS      (SI), Y3
+	VADDPS       Y3, Y13, Y13
+	VMOVUPS      Y13, (SI)
+	VMOVUPS      32(SI), Y3
+	VADDPS       Y3, Y14, Y14
+	VMOVUPS      Y14, 32(SI)
+	VMASKMOVPS   64(SI), X15, X3
+	VADDPS       X3, X4, X4
+	VMASKMOVPS   X4, X15, 64(SI)
+	ADDQ         DI, SI
+	ADDQ         $0x00000010, CX
+	SUBQ         $0x00000004, AX
+	JMP          tiles
+
+few:
+	MOVQ AX, R8
+	CMPQ AX, $0x00000004
+	JLE  last
+	INCQ R8
+	SHRQ $0x01, R8
+
+last:
+	CMPQ R8, $0x00000004
+	JEQ  tile4
+	CMPQ R8, $0x00000003
+	JEQ  tile3
+	CMPQ R8, $0x00000002
+	JEQ  tile2
+	CMPQ R8, $0x00000001
+	JEQ  tile1
+	JMP  done
+
+tile3:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	VXORPS     Y12, Y12, Y12
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), R12
+
+tn75_outer:
+	MOVQ inner+64(FP), R13
+
+tn75_inner:
+	VMOVUPS      (R9), Y0
+	VMOVUPS      32(R9), Y1
+	VMASKMOVPS   64(R9), X15, X2
+	VINSERTF128  $0x01, X2, Y2, Y2
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
+	PREFETCHT0   64(R9)(R11*1)
+	VBROADCASTSS (R8), Y3
+	VFMADD231PS  Y0, Y3, Y5
+	VFMADD231PS  Y1, Y3, Y6
+	VBROADCASTSS 4(R8), Y4
+	VFMADD231PS  Y0, Y4, Y8
+	VFMADD231PS  Y1, Y4, Y9
+	VBLENDPS     $0xf0, Y4, Y3, Y3
+	VFMADD231PS  Y2, Y3, Y7
+	VBROADCASTSS 8(R8), Y3
+	VFMADD231PS  Y0, Y3, Y10
+	VFMADD231PS  Y1, Y3, Y11
+	VFMADD231PS  Y2, Y3, Y12
+	ADDQ         DX, R8
+	ADDQ         BX, R9
+	DECQ         R13
+	JNZ          tn75_inner
+	ADDQ         8(SP), R8
+	ADDQ         16(SP), R9
+	DECQ         R12
+	JNZ          tn75_outer
+	VEXTRACTF128 $0x01, Y7, X4
+	VMOVUPS      (SI), Y3
+	VADDPS       Y3, Y5, Y5
+	VMOVUPS      Y5, (SI)
+	VMOVUPS      32(SI), Y3
+	VADDPS       Y3, Y6, Y6
+	VMOVUPS      Y6, 32(SI)
+	VMASKMOVPS   64(SI), X15, X3
+	VADDPS       X3, X7, X7
+	VMASKMOVPS   X7, X15, 64(SI)
+	ADDQ         DI, SI
+	VMOVUPS      (SI), Y3
+	VADDPS       Y3, Y8, Y8
+	VMOVUPS      Y8, (SI)
+	VMOVUPS      32(SI), Y3
+	VADDPS       Y3, Y9, Y9
+	VMOVUPS      Y9, 32(SI)
+	VMASKMOVPS   64(SI), X15, X3
+	VADDPS       X3, X4, X4
+	VMASKMOVPS   X4, X15, 64(SI)
+	ADDQ         DI, SI
+	VMOVUPS      (SI), Y3
+	VADDPS       Y3, Y10, Y10
+	VMOVUPS      Y10, (SI)
+	VMOVUPS      32(SI), Y3
+	VADDPS       Y3, Y11, Y11
+	VMOVUPS      Y11, 32(SI)
+	VMASKMOVPS   64(SI), X15, X3
+	VADDPS       X3, X12, X12
+	VMASKMOVPS   X12, X15, 64(SI)
+	ADDQ         DI, SI
+	ADDQ         $0x0000000c, CX
+	SUBQ         $0x00000003, AX
+	JMP          few
+
+tile2:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), R12
+
+tn76_outer:
+	MOVQ inner+64(FP), R13
+
+tn76_inner:
+	VMOVUPS      (R9), Y0
+	VMOVUPS      32(R9), Y1
+	VMASKMOVPS   64(R9), X15, X2
+	VINSERTF128  $0x01, X2, Y2, Y2
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
+	PREFETCHT0   64(R9)(R11*1)
+	VBROADCASTSS (R8), Y3
+	VFMADD231PS  Y0, Y3, Y5
+	VFMADD231PS  Y1, Y3, Y6
+	VBROADCASTSS 4(R8), Y4
+	VFMADD231PS  Y0, Y4, Y8
+	VFMADD231PS  Y1, Y4, Y9
+	VBLENDPS     $0xf0, Y4, Y3, Y3
+	VFMADD231PS  Y2, Y3, Y7
+	ADDQ         DX, R8
+	ADDQ         BX, R9
+	DECQ         R13
+	JNZ          tn76_inner
+	ADDQ         8(SP), R8
+	ADDQ         16(SP), R9
+	DECQ         R12
+	JNZ          tn76_outer
+	VEXTRACTF128 $0x01, Y7, X4
+	VMOVUPS      (SI), Y3
+	VADDPS       Y3, Y5, Y5
+	VMOVUPS      Y5, (SI)
+	VMOVUPS      32(SI), Y3
+	VADDPS       Y3, Y6, Y6
+	VMOVUPS      Y6, 32(SI)
+	VMASKMOVPS   64(SI), X15, X3
+	VADDPS       X3, X7, X7
+	VMASKMOVPS   X7, X15, 64(SI)
+	ADDQ         DI, SI
+	VMOVUPS      (SI), Y3
+	VADDPS       Y3, Y8, Y8
+	VMOVUPS      Y8, (SI)
+	VMOVUPS      32(SI), Y3
+	VADDPS       Y3, Y9, Y9
+	VMOVUPS      Y9, 32(SI)
+	VMASKMOVPS   64(SI), X15, X3
+	VADDPS       X3, X4, X4
+	VMASKMOVPS   X4, X15, 64(SI)
+	ADDQ         DI, SI
+	ADDQ         $0x00000008, CX
+	SUBQ         $0x00000002, AX
+	JMP          few
+
+tile1:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), R12
+
+tn77_outer:
+	MOVQ inner+64(FP), R13
+
+tn77_inner:
+	VMOVUPS      (R9), Y0
+	VMOVUPS      32(R9), Y1
+	VMASKMOVPS   64(R9), X15, X2
+	VINSERTF128  $0x01, X2, Y2, Y2
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
+	PREFETCHT0   64(R9)(R11*1)
+	VBROADCASTSS (R8), Y3
+	VFMADD231PS  Y0, Y3, Y5
+	VFMADD231PS  Y1, Y3, Y6
+	VFMADD231PS  Y2, Y3, Y7
+	ADDQ         DX, R8
+	ADDQ         BX, R9
+	DECQ         R13
+	JNZ          tn77_inner
+	ADDQ         8(SP), R8
+	ADDQ         16(SP), R9
+	DECQ         R12
+	JNZ          tn77_outer
+	VMOVUPS      (SI), Y3
+	VADDPS       Y3, Y5, Y5
+	VMOVUPS      Y5, (SI)
+	VMOVUPS      32(SI), Y3
+	VADDPS       Y3, Y6, Y6
+	VMOVUPS      Y6, 32(SI)
+	VMASKMOVPS   64(SI), X15, X3
+	VADDPS       X3, X7, X7
+	VMASKMOVPS   X7, X15, 64(SI)
+	ADDQ         DI, SI
+	ADDQ         $0x00000004, CX
+	SUBQ         $0x00000001, AX
+	JMP          few
 
 done:
 	LDMXCSR (SP)
@@ -3210,9 +5684,9 @@ TEXT ·affineAVX2(SB), NOSPLIT, $8-64
 	XORQ    SI, SI
 	MOVQ    AX, DI
 
-cols48_by2:
+cols78_by2:
 	CMPQ    DI, $0x00000010
-	JLT     cols48_by1
+	JLT     cols78_by1
 	MOVQ    a+48(FP), AX
 	VMOVUPS (AX)(SI*1), Y0
 	VMOVUPS 32(AX)(SI*1), Y1
@@ -3225,9 +5699,9 @@ cols48_by2:
 	ADDQ    SI, DX
 	MOVQ    rows+0(FP), R8
 	TESTQ   R8, R8
-	JLE     rows49_end
+	JLE     rows79_end
 
-rows49:
+rows79:
 	VMOVUPS     (DX), Y4
 	VFMADD213PS Y2, Y0, Y4
 	VMOVUPS     Y4, (AX)
@@ -3237,16 +5711,16 @@ rows49:
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        R8
-	JNZ         rows49
+	JNZ         rows79
 
-rows49_end:
+rows79_end:
 	ADDQ $0x00000040, SI
 	SUBQ $0x00000010, DI
-	JMP  cols48_by2
+	JMP  cols78_by2
 
-cols48_by1:
+cols78_by1:
 	CMPQ    DI, $0x00000008
-	JLT     cols48_by0
+	JLT     cols78_by0
 	MOVQ    a+48(FP), AX
 	VMOVUPS (AX)(SI*1), Y0
 	MOVQ    b+56(FP), AX
@@ -3257,25 +5731,25 @@ cols48_by1:
 	ADDQ    SI, DX
 	MOVQ    rows+0(FP), R8
 	TESTQ   R8, R8
-	JLE     rows50_end
+	JLE     rows80_end
 
-rows50:
+rows80:
 	VMOVUPS     (DX), Y2
 	VFMADD213PS Y1, Y0, Y2
 	VMOVUPS     Y2, (AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        R8
-	JNZ         rows50
+	JNZ         rows80
 
-rows50_end:
+rows80_end:
 	ADDQ $0x00000020, SI
 	SUBQ $0x00000008, DI
-	JMP  cols48_by1
+	JMP  cols78_by1
 
-cols48_by0:
+cols78_by0:
 	TESTQ      DI, DI
-	JLE        cols48_end
+	JLE        cols78_end
 	LEAQ       tailMask<>+0(SB), DX
 	MOVQ       $0x00000008, AX
 	SUBQ       DI, AX
@@ -3290,19 +5764,19 @@ cols48_by0:
 	ADDQ       SI, DX
 	MOVQ       rows+0(FP), SI
 	TESTQ      SI, SI
-	JLE        rows51_end
+	JLE        rows81_end
 
-rows51:
+rows81:
 	VMASKMOVPS  (DX), Y0, Y3
 	VFMADD213PS Y2, Y1, Y3
 	VMASKMOVPS  Y3, Y0, (AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        SI
-	JNZ         rows51
+	JNZ         rows81
 
-rows51_end:
-cols48_end:
+rows81_end:
+cols78_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3323,9 +5797,9 @@ TEXT ·affineReLUAVX2(SB), NOSPLIT, $8-64
 	XORQ    SI, SI
 	MOVQ    AX, DI
 
-cols52_by2:
+cols82_by2:
 	CMPQ    DI, $0x00000010
-	JLT     cols52_by1
+	JLT     cols82_by1
 	MOVQ    a+48(FP), AX
 	VMOVUPS (AX)(SI*1), Y0
 	VMOVUPS 32(AX)(SI*1), Y1
@@ -3338,9 +5812,9 @@ cols52_by2:
 	ADDQ    SI, DX
 	MOVQ    rows+0(FP), R8
 	TESTQ   R8, R8
-	JLE     rows53_end
+	JLE     rows83_end
 
-rows53:
+rows83:
 	VMOVUPS     (DX), Y4
 	VFMADD213PS Y2, Y0, Y4
 	VXORPS      Y5, Y5, Y5
@@ -3354,16 +5828,16 @@ rows53:
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        R8
-	JNZ         rows53
+	JNZ         rows83
 
-rows53_end:
+rows83_end:
 	ADDQ $0x00000040, SI
 	SUBQ $0x00000010, DI
-	JMP  cols52_by2
+	JMP  cols82_by2
 
-cols52_by1:
+cols82_by1:
 	CMPQ    DI, $0x00000008
-	JLT     cols52_by0
+	JLT     cols82_by0
 	MOVQ    a+48(FP), AX
 	VMOVUPS (AX)(SI*1), Y0
 	MOVQ    b+56(FP), AX
@@ -3374,9 +5848,9 @@ cols52_by1:
 	ADDQ    SI, DX
 	MOVQ    rows+0(FP), R8
 	TESTQ   R8, R8
-	JLE     rows54_end
+	JLE     rows84_end
 
-rows54:
+rows84:
 	VMOVUPS     (DX), Y2
 	VFMADD213PS Y1, Y0, Y2
 	VXORPS      Y3, Y3, Y3
@@ -3385,16 +5859,16 @@ rows54:
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        R8
-	JNZ         rows54
+	JNZ         rows84
 
-rows54_end:
+rows84_end:
 	ADDQ $0x00000020, SI
 	SUBQ $0x00000008, DI
-	JMP  cols52_by1
+	JMP  cols82_by1
 
-cols52_by0:
+cols82_by0:
 	TESTQ      DI, DI
-	JLE        cols52_end
+	JLE        cols82_end
 	LEAQ       tailMask<>+0(SB), DX
 	MOVQ       $0x00000008, AX
 	SUBQ       DI, AX
@@ -3409,9 +5883,9 @@ cols52_by0:
 	ADDQ       SI, DX
 	MOVQ       rows+0(FP), SI
 	TESTQ      SI, SI
-	JLE        rows55_end
+	JLE        rows85_end
 
-rows55:
+rows85:
 	VMASKMOVPS  (DX), Y0, Y3
 	VFMADD213PS Y2, Y1, Y3
 	VXORPS      Y4, Y4, Y4
@@ -3420,10 +5894,10 @@ rows55:
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        SI
-	JNZ         rows55
+	JNZ         rows85
 
-rows55_end:
-cols52_end:
+rows85_end:
+cols82_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3444,9 +5918,9 @@ TEXT ·affineGELUAVX2(SB), NOSPLIT, $8-64
 	XORQ    SI, SI
 	MOVQ    AX, DI
 
-cols56_by2:
+cols86_by2:
 	CMPQ    DI, $0x00000010
-	JLT     cols56_by1
+	JLT     cols86_by1
 	MOVQ    a+48(FP), AX
 	VMOVUPS (AX)(SI*1), Y0
 	VMOVUPS 32(AX)(SI*1), Y1
@@ -3459,9 +5933,9 @@ cols56_by2:
 	ADDQ    SI, DX
 	MOVQ    rows+0(FP), R8
 	TESTQ   R8, R8
-	JLE     rows57_end
+	JLE     rows87_end
 
-rows57:
+rows87:
 	VMOVUPS      (DX), Y4
 	VFMADD213PS  Y2, Y0, Y4
 	VPAND        c7fffffff<>+0(SB), Y4, Y5
@@ -3545,16 +6019,16 @@ rows57:
 	ADDQ         CX, AX
 	ADDQ         BX, DX
 	DECQ         R8
-	JNZ          rows57
+	JNZ          rows87
 
-rows57_end:
+rows87_end:
 	ADDQ $0x00000040, SI
 	SUBQ $0x00000010, DI
-	JMP  cols56_by2
+	JMP  cols86_by2
 
-cols56_by1:
+cols86_by1:
 	CMPQ    DI, $0x00000008
-	JLT     cols56_by0
+	JLT     cols86_by0
 	MOVQ    a+48(FP), AX
 	VMOVUPS (AX)(SI*1), Y0
 	MOVQ    b+56(FP), AX
@@ -3565,9 +6039,9 @@ cols56_by1:
 	ADDQ    SI, DX
 	MOVQ    rows+0(FP), R8
 	TESTQ   R8, R8
-	JLE     rows58_end
+	JLE     rows88_end
 
-rows58:
+rows88:
 	VMOVUPS      (DX), Y2
 	VFMADD213PS  Y1, Y0, Y2
 	VPAND        c7fffffff<>+0(SB), Y2, Y3
@@ -3611,16 +6085,16 @@ rows58:
 	ADDQ         CX, AX
 	ADDQ         BX, DX
 	DECQ         R8
-	JNZ          rows58
+	JNZ          rows88
 
-rows58_end:
+rows88_end:
 	ADDQ $0x00000020, SI
 	SUBQ $0x00000008, DI
-	JMP  cols56_by1
+	JMP  cols86_by1
 
-cols56_by0:
+cols86_by0:
 	TESTQ      DI, DI
-	JLE        cols56_end
+	JLE        cols86_end
 	LEAQ       tailMask<>+0(SB), DX
 	MOVQ       $0x00000008, AX
 	SUBQ       DI, AX
@@ -3635,9 +6109,9 @@ cols56_by0:
 	ADDQ       SI, DX
 	MOVQ       rows+0(FP), SI
 	TESTQ      SI, SI
-	JLE        rows59_end
+	JLE        rows89_end
 
-rows59:
+rows89:
 	VMASKMOVPS   (DX), Y0, Y3
 	VFMADD213PS  Y2, Y1, Y3
 	VPAND        c7fffffff<>+0(SB), Y3, Y4
@@ -3681,10 +6155,10 @@ rows59:
 	ADDQ         CX, AX
 	ADDQ         BX, DX
 	DECQ         SI
-	JNZ          rows59
+	JNZ          rows89
 
-rows59_end:
-cols56_end:
+rows89_end:
+cols86_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3889,9 +6363,9 @@ TEXT ·affineReLUGradAVX2(SB), NOSPLIT, $8-120
 	XORQ    R10, R10
 	MOVQ    AX, R11
 
-cols60_by1:
+cols90_by1:
 	CMPQ    R11, $0x00000008
-	JLT     cols60_by0
+	JLT     cols90_by0
 	MOVQ    a+80(FP), AX
 	VMOVUPS (AX)(R10*1), Y0
 	MOVQ    b+88(FP), AX
@@ -3910,9 +6384,9 @@ cols60_by1:
 	ADDQ    R10, R8
 	MOVQ    rows+0(FP), R12
 	TESTQ   R12, R12
-	JLE     rows61_end
+	JLE     rows91_end
 
-rows61:
+rows91:
 	VMOVUPS     (SI), Y5
 	VMOVAPS     Y5, Y6
 	VFMADD213PS Y1, Y0, Y6
@@ -3933,9 +6407,9 @@ rows61:
 	ADDQ        DI, SI
 	ADDQ        R9, R8
 	DECQ        R12
-	JNZ         rows61
+	JNZ         rows91
 
-rows61_end:
+rows91_end:
 	MOVQ    sum+104(FP), AX
 	VMOVUPS (AX)(R10*1), Y0
 	VADDPS  Y0, Y3, Y3
@@ -3946,11 +6420,11 @@ rows61_end:
 	VMOVUPS Y4, (AX)(R10*1)
 	ADDQ    $0x00000020, R10
 	SUBQ    $0x00000008, R11
-	JMP     cols60_by1
+	JMP     cols90_by1
 
-cols60_by0:
+cols90_by0:
 	TESTQ      R11, R11
-	JLE        cols60_end
+	JLE        cols90_end
 	LEAQ       tailMask<>+0(SB), DX
 	MOVQ       $0x00000008, AX
 	SUBQ       R11, AX
@@ -3973,9 +6447,9 @@ cols60_by0:
 	ADDQ       R10, R8
 	MOVQ       rows+0(FP), R11
 	TESTQ      R11, R11
-	JLE        rows62_end
+	JLE        rows92_end
 
-rows62:
+rows92:
 	VMASKMOVPS  (SI), Y0, Y6
 	VMOVAPS     Y6, Y7
 	VFMADD213PS Y2, Y1, Y7
@@ -3996,9 +6470,9 @@ rows62:
 	ADDQ        DI, SI
 	ADDQ        R9, R8
 	DECQ        R11
-	JNZ         rows62
+	JNZ         rows92
 
-rows62_end:
+rows92_end:
 	MOVQ       sum+104(FP), AX
 	VMASKMOVPS (AX)(R10*1), Y0, Y1
 	VADDPS     Y1, Y4, Y4
@@ -4008,7 +6482,7 @@ rows62_end:
 	VADDPS     Y1, Y5, Y5
 	VMASKMOVPS Y5, Y0, (AX)(R10*1)
 
-cols60_end:
+cols90_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -4033,9 +6507,9 @@ TEXT ·affineGELUGradAVX2(SB), NOSPLIT, $8-120
 	XORQ    R10, R10
 	MOVQ    AX, R11
 
-cols63_by1:
+cols93_by1:
 	CMPQ    R11, $0x00000008
-	JLT     cols63_by0
+	JLT     cols93_by0
 	MOVQ    a+80(FP), AX
 	VMOVUPS (AX)(R10*1), Y0
 	MOVQ    b+88(FP), AX
@@ -4054,9 +6528,9 @@ cols63_by1:
 	ADDQ    R10, R8
 	MOVQ    rows+0(FP), R12
 	TESTQ   R12, R12
-	JLE     rows64_end
+	JLE     rows94_end
 
-rows64:
+rows94:
 	VMOVUPS      (SI), Y5
 	VMOVAPS      Y5, Y6
 	VFMADD213PS  Y1, Y0, Y6
@@ -4113,9 +6587,9 @@ rows64:
 	ADDQ         DI, SI
 	ADDQ         R9, R8
 	DECQ         R12
-	JNZ          rows64
+	JNZ          rows94
 
-rows64_end:
+rows94_end:
 	MOVQ    sum+104(FP), AX
 	VMOVUPS (AX)(R10*1), Y0
 	VADDPS  Y0, Y3, Y3
@@ -4126,11 +6600,11 @@ rows64_end:
 	VMOVUPS Y4, (AX)(R10*1)
 	ADDQ    $0x00000020, R10
 	SUBQ    $0x00000008, R11
-	JMP     cols63_by1
+	JMP     cols93_by1
 
-cols63_by0:
+cols93_by0:
 	TESTQ      R11, R11
-	JLE        cols63_end
+	JLE        cols93_end
 	LEAQ       tailMask<>+0(SB), DX
 	MOVQ       $0x00000008, AX
 	SUBQ       R11, AX
@@ -4153,9 +6627,9 @@ cols63_by0:
 	ADDQ       R10, R8
 	MOVQ       rows+0(FP), R11
 	TESTQ      R11, R11
-	JLE        rows65_end
+	JLE        rows95_end
 
-rows65:
+rows95:
 	VMASKMOVPS   (SI), Y0, Y6
 	VMOVAPS      Y6, Y7
 	VFMADD213PS  Y2, Y1, Y7
@@ -4212,9 +6686,9 @@ rows65:
 	ADDQ         DI, SI
 	ADDQ         R9, R8
 	DECQ         R11
-	JNZ          rows65
+	JNZ          rows95
 
-rows65_end:
+rows95_end:
 	MOVQ       sum+104(FP), AX
 	VMASKMOVPS (AX)(R10*1), Y0, Y1
 	VADDPS     Y1, Y4, Y4
@@ -4224,7 +6698,7 @@ rows65_end:
 	VADDPS     Y1, Y5, Y5
 	VMASKMOVPS Y5, Y0, (AX)(R10*1)
 
-cols63_end:
+cols93_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -4257,9 +6731,9 @@ TEXT ·combineColumnsAVX2(SB), NOSPLIT, $8-88
 	XORQ    R8, R8
 	MOVQ    AX, R9
 
-cols66_by2:
+cols96_by2:
 	CMPQ    R9, $0x00000010
-	JLT     cols66_by1
+	JLT     cols96_by1
 	MOVQ    a+64(FP), AX
 	VMOVUPS (AX)(R8*1), Y0
 	VMOVUPS 32(AX)(R8*1), Y1
@@ -4277,9 +6751,9 @@ cols66_by2:
 	ADDQ    R8, SI
 	MOVQ    rows+0(FP), R10
 	TESTQ   R10, R10
-	JLE     rows67_end
+	JLE     rows97_end
 
-rows67:
+rows97:
 	VMOVUPS     (DX), Y6
 	VMOVUPS     (SI), Y7
 	VFMADD213PS Y4, Y2, Y7
@@ -4294,16 +6768,16 @@ rows67:
 	ADDQ        BX, DX
 	ADDQ        DI, SI
 	DECQ        R10
-	JNZ         rows67
+	JNZ         rows97
 
-rows67_end:
+rows97_end:
 	ADDQ $0x00000040, R8
 	SUBQ $0x00000010, R9
-	JMP  cols66_by2
+	JMP  cols96_by2
 
-cols66_by1:
+cols96_by1:
 	CMPQ    R9, $0x00000008
-	JLT     cols66_by0
+	JLT     cols96_by0
 	MOVQ    a+64(FP), AX
 	VMOVUPS (AX)(R8*1), Y0
 	MOVQ    p+72(FP), AX
@@ -4318,9 +6792,9 @@ cols66_by1:
 	ADDQ    R8, SI
 	MOVQ    rows+0(FP), R10
 	TESTQ   R10, R10
-	JLE     rows68_end
+	JLE     rows98_end
 
-rows68:
+rows98:
 	VMOVUPS     (DX), Y3
 	VMOVUPS     (SI), Y4
 	VFMADD213PS Y2, Y1, Y4
@@ -4330,16 +6804,16 @@ rows68:
 	ADDQ        BX, DX
 	ADDQ        DI, SI
 	DECQ        R10
-	JNZ         rows68
+	JNZ         rows98
 
-rows68_end:
+rows98_end:
 	ADDQ $0x00000020, R8
 	SUBQ $0x00000008, R9
-	JMP  cols66_by1
+	JMP  cols96_by1
 
-cols66_by0:
+cols96_by0:
 	TESTQ      R9, R9
-	JLE        cols66_end
+	JLE        cols96_end
 	LEAQ       tailMask<>+0(SB), DX
 	MOVQ       $0x00000008, AX
 	SUBQ       R9, AX
@@ -4358,9 +6832,9 @@ cols66_by0:
 	ADDQ       R8, SI
 	MOVQ       rows+0(FP), R8
 	TESTQ      R8, R8
-	JLE        rows69_end
+	JLE        rows99_end
 
-rows69:
+rows99:
 	VMASKMOVPS  (DX), Y0, Y4
 	VMASKMOVPS  (SI), Y0, Y5
 	VFMADD213PS Y3, Y2, Y5
@@ -4370,10 +6844,10 @@ rows69:
 	ADDQ        BX, DX
 	ADDQ        DI, SI
 	DECQ        R8
-	JNZ         rows69
+	JNZ         rows99
 
-rows69_end:
-cols66_end:
+rows99_end:
+cols96_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -4396,13 +6870,13 @@ TEXT ·combineAVX2(SB), NOSPLIT, $8-72
 	VBROADCASTSS beta+68(FP), Y1
 	MOVQ         cols+8(FP), AX
 	CMPQ         AX, $0x00000020
-	JGT          sweep70_wide
+	JGT          sweep100_wide
 	XORQ         R8, R8
 	MOVQ         AX, R9
 
-cols71_by4:
+cols101_by4:
 	CMPQ  R9, $0x00000020
-	JLT   cols71_by2
+	JLT   cols101_by2
 	MOVQ  dst+16(FP), AX
 	ADDQ  R8, AX
 	MOVQ  x+32(FP), DX
@@ -4411,9 +6885,9 @@ cols71_by4:
 	ADDQ  R8, SI
 	MOVQ  rows+0(FP), R10
 	TESTQ R10, R10
-	JLE   rows72_end
+	JLE   rows102_end
 
-rows72:
+rows102:
 	VMOVUPS     (DX), Y2
 	VMOVUPS     (SI), Y3
 	VMULPS      Y3, Y1, Y3
@@ -4438,16 +6912,16 @@ rows72:
 	ADDQ        BX, DX
 	ADDQ        DI, SI
 	DECQ        R10
-	JNZ         rows72
+	JNZ         rows102
 
-rows72_end:
+rows102_end:
 	ADDQ $0x00000080, R8
 	SUBQ $0x00000020, R9
-	JMP  cols71_by4
+	JMP  cols101_by4
 
-cols71_by2:
+cols101_by2:
 	CMPQ  R9, $0x00000010
-	JLT   cols71_by1
+	JLT   cols101_by1
 	MOVQ  dst+16(FP), AX
 	ADDQ  R8, AX
 	MOVQ  x+32(FP), DX
@@ -4456,9 +6930,9 @@ cols71_by2:
 	ADDQ  R8, SI
 	MOVQ  rows+0(FP), R10
 	TESTQ R10, R10
-	JLE   rows73_end
+	JLE   rows103_end
 
-rows73:
+rows103:
 	VMOVUPS     (DX), Y2
 	VMOVUPS     (SI), Y3
 	VMULPS      Y3, Y1, Y3
@@ -4473,16 +6947,16 @@ rows73:
 	ADDQ        BX, DX
 	ADDQ        DI, SI
 	DECQ        R10
-	JNZ         rows73
+	JNZ         rows103
 
-rows73_end:
+rows103_end:
 	ADDQ $0x00000040, R8
 	SUBQ $0x00000010, R9
-	JMP  cols71_by2
+	JMP  cols101_by2
 
-cols71_by1:
+cols101_by1:
 	CMPQ  R9, $0x00000008
-	JLT   cols71_by0
+	JLT   cols101_by0
 	MOVQ  dst+16(FP), AX
 	ADDQ  R8, AX
 	MOVQ  x+32(FP), DX
@@ -4491,9 +6965,9 @@ cols71_by1:
 	ADDQ  R8, SI
 	MOVQ  rows+0(FP), R10
 	TESTQ R10, R10
-	JLE   rows74_end
+	JLE   rows104_end
 
-rows74:
+rows104:
 	VMOVUPS     (DX), Y2
 	VMOVUPS     (SI), Y3
 	VMULPS      Y3, Y1, Y3
@@ -4503,16 +6977,16 @@ rows74:
 	ADDQ        BX, DX
 	ADDQ        DI, SI
 	DECQ        R10
-	JNZ         rows74
+	JNZ         rows104
 
-rows74_end:
+rows104_end:
 	ADDQ $0x00000020, R8
 	SUBQ $0x00000008, R9
-	JMP  cols71_by1
+	JMP  cols101_by1
 
-cols71_by0:
+cols101_by0:
 	TESTQ   R9, R9
-	JLE     cols71_end
+	JLE     cols101_end
 	LEAQ    tailMask<>+0(SB), DX
 	MOVQ    $0x00000008, AX
 	SUBQ    R9, AX
@@ -4525,9 +6999,9 @@ cols71_by0:
 	ADDQ    R8, SI
 	MOVQ    rows+0(FP), R8
 	TESTQ   R8, R8
-	JLE     rows75_end
+	JLE     rows105_end
 
-rows75:
+rows105:
 	VMASKMOVPS  (DX), Y2, Y3
 	VMASKMOVPS  (SI), Y2, Y4
 	VMULPS      Y4, Y1, Y4
@@ -4537,27 +7011,27 @@ rows75:
 	ADDQ        BX, DX
 	ADDQ        DI, SI
 	DECQ        R8
-	JNZ         rows75
+	JNZ         rows105
 
-rows75_end:
-cols71_end:
-	JMP sweep70_end
+rows105_end:
+cols101_end:
+	JMP sweep100_end
 
-sweep70_wide:
+sweep100_wide:
 	MOVQ  dst+16(FP), AX
 	MOVQ  x+32(FP), DX
 	MOVQ  y+48(FP), SI
 	MOVQ  rows+0(FP), R8
 	TESTQ R8, R8
-	JLE   rows76_end
+	JLE   rows106_end
 
-rows76:
+rows106:
 	MOVQ cols+8(FP), R9
 	XORQ R10, R10
 
-cols77_by4:
+cols107_by4:
 	CMPQ        R9, $0x00000020
-	JLT         cols77_by2
+	JLT         cols107_by2
 	VMOVUPS     (DX)(R10*1), Y2
 	VMOVUPS     (SI)(R10*1), Y3
 	VMULPS      Y3, Y1, Y3
@@ -4580,11 +7054,11 @@ cols77_by4:
 	VMOVUPS     Y3, 96(AX)(R10*1)
 	ADDQ        $0x00000080, R10
 	SUBQ        $0x00000020, R9
-	JMP         cols77_by4
+	JMP         cols107_by4
 
-cols77_by2:
+cols107_by2:
 	CMPQ        R9, $0x00000010
-	JLT         cols77_by1
+	JLT         cols107_by1
 	VMOVUPS     (DX)(R10*1), Y2
 	VMOVUPS     (SI)(R10*1), Y3
 	VMULPS      Y3, Y1, Y3
@@ -4597,11 +7071,11 @@ cols77_by2:
 	VMOVUPS     Y3, 32(AX)(R10*1)
 	ADDQ        $0x00000040, R10
 	SUBQ        $0x00000010, R9
-	JMP         cols77_by2
+	JMP         cols107_by2
 
-cols77_by1:
+cols107_by1:
 	CMPQ        R9, $0x00000008
-	JLT         cols77_by0
+	JLT         cols107_by0
 	VMOVUPS     (DX)(R10*1), Y2
 	VMOVUPS     (SI)(R10*1), Y3
 	VMULPS      Y3, Y1, Y3
@@ -4609,11 +7083,11 @@ cols77_by1:
 	VMOVUPS     Y3, (AX)(R10*1)
 	ADDQ        $0x00000020, R10
 	SUBQ        $0x00000008, R9
-	JMP         cols77_by1
+	JMP         cols107_by1
 
-cols77_by0:
+cols107_by0:
 	TESTQ       R9, R9
-	JLE         cols77_end
+	JLE         cols107_end
 	LEAQ        tailMask<>+0(SB), R12
 	MOVQ        $0x00000008, R11
 	SUBQ        R9, R11
@@ -4624,15 +7098,15 @@ cols77_by0:
 	VFMADD231PS Y0, Y3, Y4
 	VMASKMOVPS  Y4, Y2, (AX)(R10*1)
 
-cols77_end:
+cols107_end:
 	ADDQ CX, AX
 	ADDQ BX, DX
 	ADDQ DI, SI
 	DECQ R8
-	JNZ  rows76
+	JNZ  rows106
 
-rows76_end:
-sweep70_end:
+rows106_end:
+sweep100_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -4646,22 +7120,22 @@ TEXT ·copyRowsAVX2(SB), NOSPLIT, $0-48
 	SHLQ $0x02, BX
 	MOVQ cols+8(FP), AX
 	CMPQ AX, $0x00000020
-	JGT  sweep78_wide
+	JGT  sweep108_wide
 	XORQ SI, SI
 	MOVQ AX, DI
 
-cols79_by4:
+cols109_by4:
 	CMPQ  DI, $0x00000020
-	JLT   cols79_by2
+	JLT   cols109_by2
 	MOVQ  dst+16(FP), AX
 	ADDQ  SI, AX
 	MOVQ  src+32(FP), DX
 	ADDQ  SI, DX
 	MOVQ  rows+0(FP), R8
 	TESTQ R8, R8
-	JLE   rows80_end
+	JLE   rows110_end
 
-rows80:
+rows110:
 	VMOVUPS (DX), Y0
 	VMOVUPS Y0, (AX)
 	VMOVUPS 32(DX), Y0
@@ -4673,25 +7147,25 @@ rows80:
 	ADDQ    CX, AX
 	ADDQ    BX, DX
 	DECQ    R8
-	JNZ     rows80
+	JNZ     rows110
 
-rows80_end:
+rows110_end:
 	ADDQ $0x00000080, SI
 	SUBQ $0x00000020, DI
-	JMP  cols79_by4
+	JMP  cols109_by4
 
-cols79_by2:
+cols109_by2:
 	CMPQ  DI, $0x00000010
-	JLT   cols79_by1
+	JLT   cols109_by1
 	MOVQ  dst+16(FP), AX
 	ADDQ  SI, AX
 	MOVQ  src+32(FP), DX
 	ADDQ  SI, DX
 	MOVQ  rows+0(FP), R8
 	TESTQ R8, R8
-	JLE   rows81_end
+	JLE   rows111_end
 
-rows81:
+rows111:
 	VMOVUPS (DX), Y0
 	VMOVUPS Y0, (AX)
 	VMOVUPS 32(DX), Y0
@@ -4699,40 +7173,40 @@ rows81:
 	ADDQ    CX, AX
 	ADDQ    BX, DX
 	DECQ    R8
-	JNZ     rows81
+	JNZ     rows111
 
-rows81_end:
+rows111_end:
 	ADDQ $0x00000040, SI
 	SUBQ $0x00000010, DI
-	JMP  cols79_by2
+	JMP  cols109_by2
 
-cols79_by1:
+cols109_by1:
 	CMPQ  DI, $0x00000008
-	JLT   cols79_by0
+	JLT   cols109_by0
 	MOVQ  dst+16(FP), AX
 	ADDQ  SI, AX
 	MOVQ  src+32(FP), DX
 	ADDQ  SI, DX
 	MOVQ  rows+0(FP), R8
 	TESTQ R8, R8
-	JLE   rows82_end
+	JLE   rows112_end
 
-rows82:
+rows112:
 	VMOVUPS (DX), Y0
 	VMOVUPS Y0, (AX)
 	ADDQ    CX, AX
 	ADDQ    BX, DX
 	DECQ    R8
-	JNZ     rows82
+	JNZ     rows112
 
-rows82_end:
+rows112_end:
 	ADDQ $0x00000020, SI
 	SUBQ $0x00000008, DI
-	JMP  cols79_by1
+	JMP  cols109_by1
 
-cols79_by0:
+cols109_by0:
 	TESTQ   DI, DI
-	JLE     cols79_end
+	JLE     cols109_end
 	LEAQ    tailMask<>+0(SB), DX
 	MOVQ    $0x00000008, AX
 	SUBQ    DI, AX
@@ -4743,34 +7217,34 @@ cols79_by0:
 	ADDQ    SI, DX
 	MOVQ    rows+0(FP), SI
 	TESTQ   SI, SI
-	JLE     rows83_end
+	JLE     rows113_end
 
-rows83:
+rows113:
 	VMASKMOVPS (DX), Y0, Y1
 	VMASKMOVPS Y1, Y0, (AX)
 	ADDQ       CX, AX
 	ADDQ       BX, DX
 	DECQ       SI
-	JNZ        rows83
+	JNZ        rows113
 
-rows83_end:
-cols79_end:
-	JMP sweep78_end
+rows113_end:
+cols109_end:
+	JMP sweep108_end
 
-sweep78_wide:
+sweep108_wide:
 	MOVQ  dst+16(FP), AX
 	MOVQ  src+32(FP), DX
 	MOVQ  rows+0(FP), SI
 	TESTQ SI, SI
-	JLE   rows84_end
+	JLE   rows114_end
 
-rows84:
+rows114:
 	MOVQ cols+8(FP), DI
 	XORQ R8, R8
 
-cols85_by4:
+cols115_by4:
 	CMPQ    DI, $0x00000020
-	JLT     cols85_by2
+	JLT     cols115_by2
 	VMOVUPS (DX)(R8*1), Y0
 	VMOVUPS Y0, (AX)(R8*1)
 	VMOVUPS 32(DX)(R8*1), Y0
@@ -4781,31 +7255,31 @@ cols85_by4:
 	VMOVUPS Y0, 96(AX)(R8*1)
 	ADDQ    $0x00000080, R8
 	SUBQ    $0x00000020, DI
-	JMP     cols85_by4
+	JMP     cols115_by4
 
-cols85_by2:
+cols115_by2:
 	CMPQ    DI, $0x00000010
-	JLT     cols85_by1
+	JLT     cols115_by1
 	VMOVUPS (DX)(R8*1), Y0
 	VMOVUPS Y0, (AX)(R8*1)
 	VMOVUPS 32(DX)(R8*1), Y0
 	VMOVUPS Y0, 32(AX)(R8*1)
 	ADDQ    $0x00000040, R8
 	SUBQ    $0x00000010, DI
-	JMP     cols85_by2
+	JMP     cols115_by2
 
-cols85_by1:
+cols115_by1:
 	CMPQ    DI, $0x00000008
-	JLT     cols85_by0
+	JLT     cols115_by0
 	VMOVUPS (DX)(R8*1), Y0
 	VMOVUPS Y0, (AX)(R8*1)
 	ADDQ    $0x00000020, R8
 	SUBQ    $0x00000008, DI
-	JMP     cols85_by1
+	JMP     cols115_by1
 
-cols85_by0:
+cols115_by0:
 	TESTQ      DI, DI
-	JLE        cols85_end
+	JLE        cols115_end
 	LEAQ       tailMask<>+0(SB), R10
 	MOVQ       $0x00000008, R9
 	SUBQ       DI, R9
@@ -4813,14 +7287,14 @@ cols85_by0:
 	VMASKMOVPS (DX)(R8*1), Y0, Y1
 	VMASKMOVPS Y1, Y0, (AX)(R8*1)
 
-cols85_end:
+cols115_end:
 	ADDQ CX, AX
 	ADDQ BX, DX
 	DECQ SI
-	JNZ  rows84
+	JNZ  rows114
 
-rows84_end:
-sweep78_end:
+rows114_end:
+sweep108_end:
 	VZEROUPPER
 	RET
 
@@ -4838,9 +7312,9 @@ TEXT ·columnSumsAVX2(SB), NOSPLIT, $8-40
 	XORQ    DX, DX
 	MOVQ    AX, BX
 
-cols86_by4:
+cols116_by4:
 	CMPQ   BX, $0x00000020
-	JLT    cols86_by2
+	JLT    cols116_by2
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -4849,9 +7323,9 @@ cols86_by4:
 	ADDQ   DX, AX
 	MOVQ   rows+0(FP), SI
 	TESTQ  SI, SI
-	JLE    rows87_end
+	JLE    rows117_end
 
-rows87:
+rows117:
 	VMOVUPS (AX), Y4
 	VADDPS  Y4, Y0, Y0
 	VMOVUPS 32(AX), Y4
@@ -4862,9 +7336,9 @@ rows87:
 	VADDPS  Y4, Y3, Y3
 	ADDQ    CX, AX
 	DECQ    SI
-	JNZ     rows87
+	JNZ     rows117
 
-rows87_end:
+rows117_end:
 	MOVQ    sum+32(FP), AX
 	VMOVUPS (AX)(DX*1), Y4
 	VADDPS  Y4, Y0, Y0
@@ -4880,29 +7354,29 @@ rows87_end:
 	VMOVUPS Y3, 96(AX)(DX*1)
 	ADDQ    $0x00000080, DX
 	SUBQ    $0x00000020, BX
-	JMP     cols86_by4
+	JMP     cols116_by4
 
-cols86_by2:
+cols116_by2:
 	CMPQ   BX, $0x00000010
-	JLT    cols86_by1
+	JLT    cols116_by1
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	MOVQ   x+16(FP), AX
 	ADDQ   DX, AX
 	MOVQ   rows+0(FP), SI
 	TESTQ  SI, SI
-	JLE    rows88_end
+	JLE    rows118_end
 
-rows88:
+rows118:
 	VMOVUPS (AX), Y2
 	VADDPS  Y2, Y0, Y0
 	VMOVUPS 32(AX), Y2
 	VADDPS  Y2, Y1, Y1
 	ADDQ    CX, AX
 	DECQ    SI
-	JNZ     rows88
+	JNZ     rows118
 
-rows88_end:
+rows118_end:
 	MOVQ    sum+32(FP), AX
 	VMOVUPS (AX)(DX*1), Y2
 	VADDPS  Y2, Y0, Y0
@@ -4912,37 +7386,37 @@ rows88_end:
 	VMOVUPS Y1, 32(AX)(DX*1)
 	ADDQ    $0x00000040, DX
 	SUBQ    $0x00000010, BX
-	JMP     cols86_by2
+	JMP     cols116_by2
 
-cols86_by1:
+cols116_by1:
 	CMPQ   BX, $0x00000008
-	JLT    cols86_by0
+	JLT    cols116_by0
 	VXORPS Y0, Y0, Y0
 	MOVQ   x+16(FP), AX
 	ADDQ   DX, AX
 	MOVQ   rows+0(FP), SI
 	TESTQ  SI, SI
-	JLE    rows89_end
+	JLE    rows119_end
 
-rows89:
+rows119:
 	VMOVUPS (AX), Y1
 	VADDPS  Y1, Y0, Y0
 	ADDQ    CX, AX
 	DECQ    SI
-	JNZ     rows89
+	JNZ     rows119
 
-rows89_end:
+rows119_end:
 	MOVQ    sum+32(FP), AX
 	VMOVUPS (AX)(DX*1), Y1
 	VADDPS  Y1, Y0, Y0
 	VMOVUPS Y0, (AX)(DX*1)
 	ADDQ    $0x00000020, DX
 	SUBQ    $0x00000008, BX
-	JMP     cols86_by1
+	JMP     cols116_by1
 
-cols86_by0:
+cols116_by0:
 	TESTQ   BX, BX
-	JLE     cols86_end
+	JLE     cols116_end
 	LEAQ    tailMask<>+0(SB), SI
 	MOVQ    $0x00000008, AX
 	SUBQ    BX, AX
@@ -4952,22 +7426,22 @@ cols86_by0:
 	ADDQ    DX, AX
 	MOVQ    rows+0(FP), BX
 	TESTQ   BX, BX
-	JLE     rows90_end
+	JLE     rows120_end
 
-rows90:
+rows120:
 	VMASKMOVPS (AX), Y0, Y2
 	VADDPS     Y2, Y1, Y1
 	ADDQ       CX, AX
 	DECQ       BX
-	JNZ        rows90
+	JNZ        rows120
 
-rows90_end:
+rows120_end:
 	MOVQ       sum+32(FP), AX
 	VMASKMOVPS (AX)(DX*1), Y0, Y2
 	VADDPS     Y2, Y1, Y1
 	VMASKMOVPS Y1, Y0, (AX)(DX*1)
 
-cols86_end:
+cols116_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -4986,9 +7460,9 @@ TEXT ·columnDeviationsAVX2(SB), NOSPLIT, $8-48
 	XORQ    DX, DX
 	MOVQ    AX, BX
 
-cols91_by4:
+cols121_by4:
 	CMPQ    BX, $0x00000020
-	JLT     cols91_by2
+	JLT     cols121_by2
 	MOVQ    mean+32(FP), AX
 	VMOVUPS (AX)(DX*1), Y0
 	VMOVUPS 32(AX)(DX*1), Y1
@@ -5002,9 +7476,9 @@ cols91_by4:
 	ADDQ    DX, AX
 	MOVQ    rows+0(FP), SI
 	TESTQ   SI, SI
-	JLE     rows92_end
+	JLE     rows122_end
 
-rows92:
+rows122:
 	VMOVUPS     (AX), Y8
 	VSUBPS      Y0, Y8, Y8
 	VFMADD231PS Y8, Y8, Y4
@@ -5019,9 +7493,9 @@ rows92:
 	VFMADD231PS Y8, Y8, Y7
 	ADDQ        CX, AX
 	DECQ        SI
-	JNZ         rows92
+	JNZ         rows122
 
-rows92_end:
+rows122_end:
 	MOVQ    sum+40(FP), AX
 	VMOVUPS (AX)(DX*1), Y0
 	VADDPS  Y0, Y4, Y4
@@ -5037,11 +7511,11 @@ rows92_end:
 	VMOVUPS Y7, 96(AX)(DX*1)
 	ADDQ    $0x00000080, DX
 	SUBQ    $0x00000020, BX
-	JMP     cols91_by4
+	JMP     cols121_by4
 
-cols91_by2:
+cols121_by2:
 	CMPQ    BX, $0x00000010
-	JLT     cols91_by1
+	JLT     cols121_by1
 	MOVQ    mean+32(FP), AX
 	VMOVUPS (AX)(DX*1), Y0
 	VMOVUPS 32(AX)(DX*1), Y1
@@ -5051,9 +7525,9 @@ cols91_by2:
 	ADDQ    DX, AX
 	MOVQ    rows+0(FP), SI
 	TESTQ   SI, SI
-	JLE     rows93_end
+	JLE     rows123_end
 
-rows93:
+rows123:
 	VMOVUPS     (AX), Y4
 	VSUBPS      Y0, Y4, Y4
 	VFMADD231PS Y4, Y4, Y2
@@ -5062,9 +7536,9 @@ rows93:
 	VFMADD231PS Y4, Y4, Y3
 	ADDQ        CX, AX
 	DECQ        SI
-	JNZ         rows93
+	JNZ         rows123
 
-rows93_end:
+rows123_end:
 	MOVQ    sum+40(FP), AX
 	VMOVUPS (AX)(DX*1), Y0
 	VADDPS  Y0, Y2, Y2
@@ -5074,11 +7548,11 @@ rows93_end:
 	VMOVUPS Y3, 32(AX)(DX*1)
 	ADDQ    $0x00000040, DX
 	SUBQ    $0x00000010, BX
-	JMP     cols91_by2
+	JMP     cols121_by2
 
-cols91_by1:
+cols121_by1:
 	CMPQ    BX, $0x00000008
-	JLT     cols91_by0
+	JLT     cols121_by0
 	MOVQ    mean+32(FP), AX
 	VMOVUPS (AX)(DX*1), Y0
 	VXORPS  Y1, Y1, Y1
@@ -5086,28 +7560,28 @@ cols91_by1:
 	ADDQ    DX, AX
 	MOVQ    rows+0(FP), SI
 	TESTQ   SI, SI
-	JLE     rows94_end
+	JLE     rows124_end
 
-rows94:
+rows124:
 	VMOVUPS     (AX), Y2
 	VSUBPS      Y0, Y2, Y2
 	VFMADD231PS Y2, Y2, Y1
 	ADDQ        CX, AX
 	DECQ        SI
-	JNZ         rows94
+	JNZ         rows124
 
-rows94_end:
+rows124_end:
 	MOVQ    sum+40(FP), AX
 	VMOVUPS (AX)(DX*1), Y0
 	VADDPS  Y0, Y1, Y1
 	VMOVUPS Y1, (AX)(DX*1)
 	ADDQ    $0x00000020, DX
 	SUBQ    $0x00000008, BX
-	JMP     cols91_by1
+	JMP     cols121_by1
 
-cols91_by0:
+cols121_by0:
 	TESTQ      BX, BX
-	JLE        cols91_end
+	JLE        cols121_end
 	LEAQ       tailMask<>+0(SB), SI
 	MOVQ       $0x00000008, AX
 	SUBQ       BX, AX
@@ -5119,23 +7593,23 @@ cols91_by0:
 	ADDQ       DX, AX
 	MOVQ       rows+0(FP), BX
 	TESTQ      BX, BX
-	JLE        rows95_end
+	JLE        rows125_end
 
-rows95:
+rows125:
 	VMASKMOVPS  (AX), Y0, Y3
 	VSUBPS      Y1, Y3, Y3
 	VFMADD231PS Y3, Y3, Y2
 	ADDQ        CX, AX
 	DECQ        BX
-	JNZ         rows95
+	JNZ         rows125
 
-rows95_end:
+rows125_end:
 	MOVQ       sum+40(FP), AX
 	VMASKMOVPS (AX)(DX*1), Y0, Y1
 	VADDPS     Y1, Y2, Y2
 	VMASKMOVPS Y2, Y0, (AX)(DX*1)
 
-cols91_end:
+cols121_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -5156,9 +7630,9 @@ TEXT ·columnDotsAVX2(SB), NOSPLIT, $8-72
 	XORQ    SI, SI
 	MOVQ    AX, DI
 
-cols96_by2:
+cols126_by2:
 	CMPQ    DI, $0x00000010
-	JLT     cols96_by1
+	JLT     cols126_by1
 	MOVQ    mean+48(FP), AX
 	VMOVUPS (AX)(SI*1), Y0
 	VMOVUPS 32(AX)(SI*1), Y1
@@ -5172,9 +7646,9 @@ cols96_by2:
 	ADDQ    SI, DX
 	MOVQ    rows+0(FP), R8
 	TESTQ   R8, R8
-	JLE     rows97_end
+	JLE     rows127_end
 
-rows97:
+rows127:
 	VMOVUPS     (AX), Y6
 	VMOVUPS     (DX), Y7
 	VADDPS      Y6, Y2, Y2
@@ -5188,9 +7662,9 @@ rows97:
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        R8
-	JNZ         rows97
+	JNZ         rows127
 
-rows97_end:
+rows127_end:
 	MOVQ    sum+56(FP), AX
 	VMOVUPS (AX)(SI*1), Y0
 	VADDPS  Y0, Y2, Y2
@@ -5207,11 +7681,11 @@ rows97_end:
 	VMOVUPS Y5, 32(AX)(SI*1)
 	ADDQ    $0x00000040, SI
 	SUBQ    $0x00000010, DI
-	JMP     cols96_by2
+	JMP     cols126_by2
 
-cols96_by1:
+cols126_by1:
 	CMPQ    DI, $0x00000008
-	JLT     cols96_by0
+	JLT     cols126_by0
 	MOVQ    mean+48(FP), AX
 	VMOVUPS (AX)(SI*1), Y0
 	VXORPS  Y1, Y1, Y1
@@ -5222,9 +7696,9 @@ cols96_by1:
 	ADDQ    SI, DX
 	MOVQ    rows+0(FP), R8
 	TESTQ   R8, R8
-	JLE     rows98_end
+	JLE     rows128_end
 
-rows98:
+rows128:
 	VMOVUPS     (AX), Y3
 	VMOVUPS     (DX), Y4
 	VADDPS      Y3, Y1, Y1
@@ -5233,9 +7707,9 @@ rows98:
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        R8
-	JNZ         rows98
+	JNZ         rows128
 
-rows98_end:
+rows128_end:
 	MOVQ    sum+56(FP), AX
 	VMOVUPS (AX)(SI*1), Y0
 	VADDPS  Y0, Y1, Y1
@@ -5246,11 +7720,11 @@ rows98_end:
 	VMOVUPS Y2, (AX)(SI*1)
 	ADDQ    $0x00000020, SI
 	SUBQ    $0x00000008, DI
-	JMP     cols96_by1
+	JMP     cols126_by1
 
-cols96_by0:
+cols126_by0:
 	TESTQ      DI, DI
-	JLE        cols96_end
+	JLE        cols126_end
 	LEAQ       tailMask<>+0(SB), DX
 	MOVQ       $0x00000008, AX
 	SUBQ       DI, AX
@@ -5265,9 +7739,9 @@ cols96_by0:
 	ADDQ       SI, DX
 	MOVQ       rows+0(FP), DI
 	TESTQ      DI, DI
-	JLE        rows99_end
+	JLE        rows129_end
 
-rows99:
+rows129:
 	VMASKMOVPS  (AX), Y0, Y4
 	VMASKMOVPS  (DX), Y0, Y5
 	VADDPS      Y4, Y2, Y2
@@ -5276,9 +7750,9 @@ rows99:
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        DI
-	JNZ         rows99
+	JNZ         rows129
 
-rows99_end:
+rows129_end:
 	MOVQ       sum+56(FP), AX
 	VMASKMOVPS (AX)(SI*1), Y0, Y1
 	VADDPS     Y1, Y2, Y2
@@ -5288,7 +7762,7 @@ rows99_end:
 	VADDPS     Y1, Y3, Y3
 	VMASKMOVPS Y3, Y0, (AX)(SI*1)
 
-cols96_end:
+cols126_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -5301,18 +7775,18 @@ TEXT ·vectorMaxAVX2(SB), NOSPLIT, $0-20
 	MOVQ         n+0(FP), CX
 	XORQ         DX, DX
 
-cols100_by1:
+cols130_by1:
 	CMPQ    CX, $0x00000008
-	JLT     cols100_by0
+	JLT     cols130_by0
 	VMOVUPS (AX)(DX*1), Y1
 	VMAXPS  Y1, Y0, Y0
 	ADDQ    $0x00000020, DX
 	SUBQ    $0x00000008, CX
-	JMP     cols100_by1
+	JMP     cols130_by1
 
-cols100_by0:
+cols130_by0:
 	TESTQ      CX, CX
-	JLE        cols100_end
+	JLE        cols130_end
 	LEAQ       tailMask<>+0(SB), SI
 	MOVQ       $0x00000008, BX
 	SUBQ       CX, BX
@@ -5321,7 +7795,7 @@ cols100_by0:
 	VBLENDVPS  Y1, Y2, Y0, Y2
 	VMAXPS     Y2, Y0, Y0
 
-cols100_end:
+cols130_end:
 	VEXTRACTF128 $0x01, Y0, X1
 	VMAXPS       X1, X0, X0
 	VPSHUFD      $0x4e, X0, X1
@@ -5347,9 +7821,9 @@ TEXT ·expSumAVX2(SB), NOSPLIT, $8-36
 	MOVQ         n+0(FP), DX
 	XORQ         BX, BX
 
-cols101_by1:
+cols131_by1:
 	CMPQ         DX, $0x00000008
-	JLT          cols101_by0
+	JLT          cols131_by0
 	VMOVUPS      (CX)(BX*1), Y2
 	VSUBPS       Y0, Y2, Y2
 	VMULPS       c3fb8aa3b<>+0(SB), Y2, Y2
@@ -5371,11 +7845,11 @@ cols101_by1:
 	VADDPS       Y2, Y1, Y1
 	ADDQ         $0x00000020, BX
 	SUBQ         $0x00000008, DX
-	JMP          cols101_by1
+	JMP          cols131_by1
 
-cols101_by0:
+cols131_by0:
 	TESTQ        DX, DX
-	JLE          cols101_end
+	JLE          cols131_end
 	LEAQ         tailMask<>+0(SB), DI
 	MOVQ         $0x00000008, SI
 	SUBQ         DX, SI
@@ -5401,7 +7875,7 @@ cols101_by0:
 	VANDPS       Y2, Y3, Y3
 	VADDPS       Y3, Y1, Y1
 
-cols101_end:
+cols131_end:
 	VEXTRACTF128 $0x01, Y1, X0
 	VADDPS       X0, X1, X1
 	VPSHUFD      $0x4e, X1, X0
@@ -5447,19 +7921,19 @@ TEXT ·dotAVX2(SB), NOSPLIT, $8-28
 	MOVQ    n+0(FP), DX
 	XORQ    BX, BX
 
-cols102_by1:
+cols132_by1:
 	CMPQ        DX, $0x00000008
-	JLT         cols102_by0
+	JLT         cols132_by0
 	VMOVUPS     (AX)(BX*1), Y1
 	VMOVUPS     (CX)(BX*1), Y2
 	VFMADD231PS Y1, Y2, Y0
 	ADDQ        $0x00000020, BX
 	SUBQ        $0x00000008, DX
-	JMP         cols102_by1
+	JMP         cols132_by1
 
-cols102_by0:
+cols132_by0:
 	TESTQ       DX, DX
-	JLE         cols102_end
+	JLE         cols132_end
 	LEAQ        tailMask<>+0(SB), DI
 	MOVQ        $0x00000008, SI
 	SUBQ        DX, SI
@@ -5468,7 +7942,7 @@ cols102_by0:
 	VMASKMOVPS  (CX)(BX*1), Y1, Y1
 	VFMADD231PS Y2, Y1, Y0
 
-cols102_end:
+cols132_end:
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
 	VPSHUFD      $0x4e, X0, X1
@@ -5489,9 +7963,9 @@ TEXT ·sumSquaresAVX2(SB), NOSPLIT, $0-24
 	MOVQ   n+0(FP), CX
 	XORQ   DX, DX
 
-cols103_by1:
+cols133_by1:
 	CMPQ         CX, $0x00000008
-	JLT          cols103_by0
+	JLT          cols133_by0
 	VMOVUPS      (AX)(DX*1), Y2
 	VCVTPS2PD    X2, Y3
 	VFMADD231PD  Y3, Y3, Y0
@@ -5500,11 +7974,11 @@ cols103_by1:
 	VFMADD231PD  Y3, Y3, Y1
 	ADDQ         $0x00000020, DX
 	SUBQ         $0x00000008, CX
-	JMP          cols103_by1
+	JMP          cols133_by1
 
-cols103_by0:
+cols133_by0:
 	TESTQ        CX, CX
-	JLE          cols103_end
+	JLE          cols133_end
 	LEAQ         tailMask<>+0(SB), SI
 	MOVQ         $0x00000008, BX
 	SUBQ         CX, BX
@@ -5516,7 +7990,7 @@ cols103_by0:
 	VCVTPS2PD    X2, Y3
 	VFMADD231PD  Y3, Y3, Y1
 
-cols103_end:
+cols133_end:
 	VADDPD       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPD       X1, X0, X0
@@ -5552,9 +8026,9 @@ TEXT ·adamWAVX2(SB), NOSPLIT, $8-68
 	MOVQ         n+0(FP), SI
 	XORQ         DI, DI
 
-cols104_by1:
+cols134_by1:
 	CMPQ        SI, $0x00000008
-	JLT         cols104_by0
+	JLT         cols134_by0
 	VMOVUPS     (CX)(DI*1), Y9
 	VMULPS      Y0, Y9, Y9
 	VMOVUPS     (DX)(DI*1), Y10
@@ -5576,11 +8050,11 @@ cols104_by1:
 	VMOVUPS     Y9, (AX)(DI*1)
 	ADDQ        $0x00000020, DI
 	SUBQ        $0x00000008, SI
-	JMP         cols104_by1
+	JMP         cols134_by1
 
-cols104_by0:
+cols134_by0:
 	TESTQ       SI, SI
-	JLE         cols104_end
+	JLE         cols134_end
 	LEAQ        tailMask<>+0(SB), R9
 	MOVQ        $0x00000008, R8
 	SUBQ        SI, R8
@@ -5605,7 +8079,7 @@ cols104_by0:
 	VSUBPS      Y0, Y2, Y2
 	VMASKMOVPS  Y2, Y9, (AX)(DI*1)
 
-cols104_end:
+cols134_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -5622,9 +8096,9 @@ TEXT ·transpose8AVX2(SB), NOSPLIT, $0-40
 	SHLQ  $0x02, SI
 	MOVQ  AX, DI
 	TESTQ DI, DI
-	JLE   blocks105_end
+	JLE   blocks135_end
 
-blocks105:
+blocks135:
 	MOVQ       BX, AX
 	VMOVUPS    (AX), Y0
 	ADDQ       SI, AX
@@ -5686,9 +8160,9 @@ blocks105:
 	ADDQ       $0x00000020, BX
 	MOVQ       AX, CX
 	DECQ       DI
-	JNZ        blocks105
+	JNZ        blocks135
 
-blocks105_end:
+blocks135_end:
 	VZEROUPPER
 	RET
 
@@ -5711,9 +8185,9 @@ TEXT ·dwConvAVX2(SB), NOSPLIT, $48-120
 	MOVQ    cols+16(FP), SI
 	XORQ    DI, DI
 
-cols106_by1:
+cols136_by1:
 	CMPQ    SI, $0x00000008
-	JLT     cols106_by0
+	JLT     cols136_by0
 	MOVQ    w+104(FP), R8
 	MOVQ    ldw+112(FP), R9
 	SHLQ    $0x02, R9
@@ -5751,7 +8225,7 @@ cols106_by1:
 	MOVQ    lines+0(FP), R8
 	MOVQ    R8, 40(SP)
 
-dw107_line:
+dw137_line:
 	MOVQ        8(SP), R8
 	MOVQ        16(SP), R9
 	MOVQ        24(SP), R10
@@ -5770,9 +8244,9 @@ dw107_line:
 	VFMADD231PS Y6, Y11, Y10
 	ADDQ        DX, R10
 
-dw107_columns:
+dw137_columns:
 	DECQ        R12
-	JZ          dw107_last0
+	JZ          dw137_last0
 	VMOVUPS     (R8), Y11
 	VFMADD231PS Y2, Y11, Y9
 	VFMADD231PS Y1, Y11, Y10
@@ -5791,7 +8265,7 @@ dw107_columns:
 	VMOVUPS     Y9, (R11)
 	ADDQ        BX, R11
 	DECQ        R12
-	JZ          dw107_last1
+	JZ          dw137_last1
 	VMOVUPS     (R8), Y9
 	VFMADD231PS Y2, Y9, Y10
 	VFMADD231PS Y1, Y9, Y11
@@ -5810,7 +8284,7 @@ dw107_columns:
 	VMOVUPS     Y10, (R11)
 	ADDQ        BX, R11
 	DECQ        R12
-	JZ          dw107_last2
+	JZ          dw137_last2
 	VMOVUPS     (R8), Y10
 	VFMADD231PS Y2, Y10, Y11
 	VFMADD231PS Y1, Y10, Y9
@@ -5828,20 +8302,20 @@ dw107_columns:
 	ADDQ        DX, R10
 	VMOVUPS     Y11, (R11)
 	ADDQ        BX, R11
-	JMP         dw107_columns
+	JMP         dw137_columns
 
-dw107_last0:
+dw137_last0:
 	VMOVUPS Y9, (R11)
-	JMP     dw107_next
+	JMP     dw137_next
 
-dw107_last1:
+dw137_last1:
 	VMOVUPS Y10, (R11)
-	JMP     dw107_next
+	JMP     dw137_next
 
-dw107_last2:
+dw137_last2:
 	VMOVUPS Y11, (R11)
 
-dw107_next:
+dw137_next:
 	MOVQ srcLine+96(FP), R8
 	SHLQ $0x02, R8
 	ADDQ R8, 8(SP)
@@ -5855,14 +8329,14 @@ dw107_next:
 	SHLQ $0x02, R8
 	ADDQ R8, 32(SP)
 	DECQ 40(SP)
-	JNZ  dw107_line
+	JNZ  dw137_line
 	ADDQ $0x00000020, DI
 	SUBQ $0x00000008, SI
-	JMP  cols106_by1
+	JMP  cols136_by1
 
-cols106_by0:
+cols136_by0:
 	TESTQ      SI, SI
-	JLE        cols106_end
+	JLE        cols136_end
 	LEAQ       tailMask<>+0(SB), R9
 	MOVQ       $0x00000008, R8
 	SUBQ       SI, R8
@@ -5904,7 +8378,7 @@ cols106_by0:
 	MOVQ       lines+0(FP), SI
 	MOVQ       SI, 40(SP)
 
-dw108_line:
+dw138_line:
 	MOVQ        8(SP), SI
 	MOVQ        16(SP), DI
 	MOVQ        24(SP), R8
@@ -5923,9 +8397,9 @@ dw108_line:
 	VFMADD231PS Y7, Y12, Y11
 	ADDQ        DX, R8
 
-dw108_columns:
+dw138_columns:
 	DECQ        R10
-	JZ          dw108_last0
+	JZ          dw138_last0
 	VMASKMOVPS  (SI), Y0, Y12
 	VFMADD231PS Y3, Y12, Y10
 	VFMADD231PS Y2, Y12, Y11
@@ -5944,7 +8418,7 @@ dw108_columns:
 	VMASKMOVPS  Y10, Y0, (R9)
 	ADDQ        BX, R9
 	DECQ        R10
-	JZ          dw108_last1
+	JZ          dw138_last1
 	VMASKMOVPS  (SI), Y0, Y10
 	VFMADD231PS Y3, Y10, Y11
 	VFMADD231PS Y2, Y10, Y12
@@ -5963,7 +8437,7 @@ dw108_columns:
 	VMASKMOVPS  Y11, Y0, (R9)
 	ADDQ        BX, R9
 	DECQ        R10
-	JZ          dw108_last2
+	JZ          dw138_last2
 	VMASKMOVPS  (SI), Y0, Y11
 	VFMADD231PS Y3, Y11, Y12
 	VFMADD231PS Y2, Y11, Y10
@@ -5981,20 +8455,20 @@ dw108_columns:
 	ADDQ        DX, R8
 	VMASKMOVPS  Y12, Y0, (R9)
 	ADDQ        BX, R9
-	JMP         dw108_columns
+	JMP         dw138_columns
 
-dw108_last0:
+dw138_last0:
 	VMASKMOVPS Y10, Y0, (R9)
-	JMP        dw108_next
+	JMP        dw138_next
 
-dw108_last1:
+dw138_last1:
 	VMASKMOVPS Y11, Y0, (R9)
-	JMP        dw108_next
+	JMP        dw138_next
 
-dw108_last2:
+dw138_last2:
 	VMASKMOVPS Y12, Y0, (R9)
 
-dw108_next:
+dw138_next:
 	MOVQ srcLine+96(FP), SI
 	SHLQ $0x02, SI
 	ADDQ SI, 8(SP)
@@ -6008,9 +8482,9 @@ dw108_next:
 	SHLQ $0x02, SI
 	ADDQ SI, 32(SP)
 	DECQ 40(SP)
-	JNZ  dw108_line
+	JNZ  dw138_line
 
-cols106_end:
+cols136_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -6053,11 +8527,11 @@ tiles:
 	MOVQ   $0x00000003, R12
 	MOVQ   R12, 16(SP)
 
-group109_line:
+group139_line:
 	MOVQ index+40(FP), R11
 	MOVQ inner+8(FP), R12
 
-group109_input:
+group139_input:
 	VMOVUPS     (R11), Y8
 	VMOVUPS     (R10), Y10
 	VMOVUPS     32(R10), Y11
@@ -6099,11 +8573,11 @@ group109_input:
 	ADDQ        $0x00000060, R10
 	ADDQ        $0x00000020, R11
 	DECQ        R12
-	JNZ         group109_input
+	JNZ         group139_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
 	DECQ        16(SP)
-	JNZ         group109_line
+	JNZ         group139_line
 	MOVQ        cols+72(FP), R8
 	LEAQ        tailMask<>+0(SB), R10
 	MOVQ        $0x00000008, R9
@@ -6162,11 +8636,11 @@ rest7:
 	MOVQ   $0x00000003, R10
 	MOVQ   R10, 16(SP)
 
-group110_line:
+group140_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R10
 
-group110_input:
+group140_input:
 	VMOVUPS     (CX), Y7
 	VMOVUPS     (AX), Y9
 	VMOVUPS     32(AX), Y10
@@ -6204,11 +8678,11 @@ group110_input:
 	ADDQ        $0x00000060, AX
 	ADDQ        $0x00000020, CX
 	DECQ        R10
-	JNZ         group110_input
+	JNZ         group140_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
 	DECQ        16(SP)
-	JNZ         group110_line
+	JNZ         group140_line
 	MOVQ        cols+72(FP), AX
 	LEAQ        tailMask<>+0(SB), DX
 	MOVQ        $0x00000008, CX
@@ -6244,11 +8718,11 @@ rest6:
 	MOVQ   $0x00000003, R10
 	MOVQ   R10, 16(SP)
 
-group111_line:
+group141_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R10
 
-group111_input:
+group141_input:
 	VMOVUPS     (CX), Y6
 	VMOVUPS     (AX), Y8
 	VMOVUPS     32(AX), Y9
@@ -6282,11 +8756,11 @@ group111_input:
 	ADDQ        $0x00000060, AX
 	ADDQ        $0x00000020, CX
 	DECQ        R10
-	JNZ         group111_input
+	JNZ         group141_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
 	DECQ        16(SP)
-	JNZ         group111_line
+	JNZ         group141_line
 	MOVQ        cols+72(FP), AX
 	LEAQ        tailMask<>+0(SB), DX
 	MOVQ        $0x00000008, CX
@@ -6319,11 +8793,11 @@ rest5:
 	MOVQ   $0x00000003, R10
 	MOVQ   R10, 16(SP)
 
-group112_line:
+group142_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R10
 
-group112_input:
+group142_input:
 	VMOVUPS     (CX), Y5
 	VMOVUPS     (AX), Y7
 	VMOVUPS     32(AX), Y8
@@ -6353,11 +8827,11 @@ group112_input:
 	ADDQ        $0x00000060, AX
 	ADDQ        $0x00000020, CX
 	DECQ        R10
-	JNZ         group112_input
+	JNZ         group142_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
 	DECQ        16(SP)
-	JNZ         group112_line
+	JNZ         group142_line
 	MOVQ        cols+72(FP), AX
 	LEAQ        tailMask<>+0(SB), DX
 	MOVQ        $0x00000008, CX
@@ -6387,11 +8861,11 @@ rest4:
 	MOVQ   $0x00000003, R10
 	MOVQ   R10, 16(SP)
 
-group113_line:
+group143_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R10
 
-group113_input:
+group143_input:
 	VMOVUPS     (CX), Y4
 	VMOVUPS     (AX), Y6
 	VMOVUPS     32(AX), Y7
@@ -6417,11 +8891,11 @@ group113_input:
 	ADDQ        $0x00000060, AX
 	ADDQ        $0x00000020, CX
 	DECQ        R10
-	JNZ         group113_input
+	JNZ         group143_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
 	DECQ        16(SP)
-	JNZ         group113_line
+	JNZ         group143_line
 	MOVQ        cols+72(FP), AX
 	LEAQ        tailMask<>+0(SB), DX
 	MOVQ        $0x00000008, CX
@@ -6446,11 +8920,11 @@ rest3:
 	MOVQ   $0x00000003, R9
 	MOVQ   R9, 16(SP)
 
-group114_line:
+group144_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R9
 
-group114_input:
+group144_input:
 	VMOVUPS     (CX), Y3
 	VMOVUPS     (AX), Y5
 	VMOVUPS     32(AX), Y6
@@ -6472,10 +8946,10 @@ group114_input:
 	ADDQ        $0x00000060, AX
 	ADDQ        $0x00000020, CX
 	DECQ        R9
-	JNZ         group114_input
+	JNZ         group144_input
 	ADDQ        8(SP), R8
 	DECQ        16(SP)
-	JNZ         group114_line
+	JNZ         group144_line
 	MOVQ        cols+72(FP), AX
 	LEAQ        tailMask<>+0(SB), DX
 	MOVQ        $0x00000008, CX
@@ -6497,11 +8971,11 @@ rest2:
 	MOVQ   $0x00000003, R9
 	MOVQ   R9, 16(SP)
 
-group115_line:
+group145_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R9
 
-group115_input:
+group145_input:
 	VMOVUPS     (CX), Y2
 	VMOVUPS     (AX), Y4
 	VMOVUPS     32(AX), Y5
@@ -6519,10 +8993,10 @@ group115_input:
 	ADDQ        $0x00000060, AX
 	ADDQ        $0x00000020, CX
 	DECQ        R9
-	JNZ         group115_input
+	JNZ         group145_input
 	ADDQ        8(SP), R8
 	DECQ        16(SP)
-	JNZ         group115_line
+	JNZ         group145_line
 	MOVQ        cols+72(FP), AX
 	LEAQ        tailMask<>+0(SB), DX
 	MOVQ        $0x00000008, CX
@@ -6541,11 +9015,11 @@ rest1:
 	MOVQ   $0x00000003, BX
 	MOVQ   BX, 16(SP)
 
-group116_line:
+group146_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), BX
 
-group116_input:
+group146_input:
 	VMOVUPS     (CX), Y1
 	VMOVUPS     (AX), Y3
 	VMOVUPS     32(AX), Y4
@@ -6559,10 +9033,10 @@ group116_input:
 	ADDQ        $0x00000060, AX
 	ADDQ        $0x00000020, CX
 	DECQ        BX
-	JNZ         group116_input
+	JNZ         group146_input
 	ADDQ        8(SP), R8
 	DECQ        16(SP)
-	JNZ         group116_line
+	JNZ         group146_line
 	MOVQ        cols+72(FP), AX
 	LEAQ        tailMask<>+0(SB), DX
 	MOVQ        $0x00000008, CX
@@ -6589,16 +9063,16 @@ TEXT ·layerNormAVX2(SB), NOSPLIT, $8-80
 	MOVQ    stats+64(FP), DX
 	MOVQ    rows+0(FP), BX
 	TESTQ   BX, BX
-	JLE     rows117_end
+	JLE     rows147_end
 
-rows117:
+rows147:
 	VXORPS Y0, Y0, Y0
 	MOVQ   cols+8(FP), SI
 	XORQ   DI, DI
 
-cols118_by4:
+cols148_by4:
 	CMPQ    SI, $0x00000020
-	JLT     cols118_by2
+	JLT     cols148_by2
 	VMOVUPS (CX)(DI*1), Y1
 	VADDPS  Y1, Y0, Y0
 	VMOVUPS 32(CX)(DI*1), Y1
@@ -6609,31 +9083,31 @@ cols118_by4:
 	VADDPS  Y1, Y0, Y0
 	ADDQ    $0x00000080, DI
 	SUBQ    $0x00000020, SI
-	JMP     cols118_by4
+	JMP     cols148_by4
 
-cols118_by2:
+cols148_by2:
 	CMPQ    SI, $0x00000010
-	JLT     cols118_by1
+	JLT     cols148_by1
 	VMOVUPS (CX)(DI*1), Y1
 	VADDPS  Y1, Y0, Y0
 	VMOVUPS 32(CX)(DI*1), Y1
 	VADDPS  Y1, Y0, Y0
 	ADDQ    $0x00000040, DI
 	SUBQ    $0x00000010, SI
-	JMP     cols118_by2
+	JMP     cols148_by2
 
-cols118_by1:
+cols148_by1:
 	CMPQ    SI, $0x00000008
-	JLT     cols118_by0
+	JLT     cols148_by0
 	VMOVUPS (CX)(DI*1), Y1
 	VADDPS  Y1, Y0, Y0
 	ADDQ    $0x00000020, DI
 	SUBQ    $0x00000008, SI
-	JMP     cols118_by1
+	JMP     cols148_by1
 
-cols118_by0:
+cols148_by0:
 	TESTQ      SI, SI
-	JLE        cols118_end
+	JLE        cols148_end
 	LEAQ       tailMask<>+0(SB), R9
 	MOVQ       $0x00000008, R8
 	SUBQ       SI, R8
@@ -6641,7 +9115,7 @@ cols118_by0:
 	VMASKMOVPS (CX)(DI*1), Y1, Y1
 	VADDPS     Y1, Y0, Y0
 
-cols118_end:
+cols148_end:
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
 	VPSHUFD      $0x4e, X0, X1
@@ -6654,9 +9128,9 @@ cols118_end:
 	MOVQ         cols+8(FP), SI
 	XORQ         DI, DI
 
-cols119_by4:
+cols149_by4:
 	CMPQ        SI, $0x00000020
-	JLT         cols119_by2
+	JLT         cols149_by2
 	VMOVUPS     (CX)(DI*1), Y2
 	VSUBPS      Y0, Y2, Y2
 	VFMADD231PS Y2, Y2, Y1
@@ -6671,11 +9145,11 @@ cols119_by4:
 	VFMADD231PS Y2, Y2, Y1
 	ADDQ        $0x00000080, DI
 	SUBQ        $0x00000020, SI
-	JMP         cols119_by4
+	JMP         cols149_by4
 
-cols119_by2:
+cols149_by2:
 	CMPQ        SI, $0x00000010
-	JLT         cols119_by1
+	JLT         cols149_by1
 	VMOVUPS     (CX)(DI*1), Y2
 	VSUBPS      Y0, Y2, Y2
 	VFMADD231PS Y2, Y2, Y1
@@ -6684,21 +9158,21 @@ cols119_by2:
 	VFMADD231PS Y2, Y2, Y1
 	ADDQ        $0x00000040, DI
 	SUBQ        $0x00000010, SI
-	JMP         cols119_by2
+	JMP         cols149_by2
 
-cols119_by1:
+cols149_by1:
 	CMPQ        SI, $0x00000008
-	JLT         cols119_by0
+	JLT         cols149_by0
 	VMOVUPS     (CX)(DI*1), Y2
 	VSUBPS      Y0, Y2, Y2
 	VFMADD231PS Y2, Y2, Y1
 	ADDQ        $0x00000020, DI
 	SUBQ        $0x00000008, SI
-	JMP         cols119_by1
+	JMP         cols149_by1
 
-cols119_by0:
+cols149_by0:
 	TESTQ       SI, SI
-	JLE         cols119_end
+	JLE         cols149_end
 	LEAQ        tailMask<>+0(SB), R9
 	MOVQ        $0x00000008, R8
 	SUBQ        SI, R8
@@ -6708,7 +9182,7 @@ cols119_by0:
 	VANDPS      Y2, Y3, Y3
 	VFMADD231PS Y3, Y3, Y1
 
-cols119_end:
+cols149_end:
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPS       X2, X1, X1
 	VPSHUFD      $0x4e, X1, X2
@@ -6729,9 +9203,9 @@ cols119_end:
 	MOVQ         cols+8(FP), R8
 	XORQ         R9, R9
 
-cols120_by2:
+cols150_by2:
 	CMPQ        R8, $0x00000010
-	JLT         cols120_by1
+	JLT         cols150_by1
 	VMOVUPS     (CX)(R9*1), Y2
 	VMOVUPS     (SI)(R9*1), Y3
 	VMOVUPS     (DI)(R9*1), Y4
@@ -6748,11 +9222,11 @@ cols120_by2:
 	VMOVUPS     Y2, 32(AX)(R9*1)
 	ADDQ        $0x00000040, R9
 	SUBQ        $0x00000010, R8
-	JMP         cols120_by2
+	JMP         cols150_by2
 
-cols120_by1:
+cols150_by1:
 	CMPQ        R8, $0x00000008
-	JLT         cols120_by0
+	JLT         cols150_by0
 	VMOVUPS     (CX)(R9*1), Y2
 	VMOVUPS     (SI)(R9*1), Y3
 	VMOVUPS     (DI)(R9*1), Y4
@@ -6762,11 +9236,11 @@ cols120_by1:
 	VMOVUPS     Y2, (AX)(R9*1)
 	ADDQ        $0x00000020, R9
 	SUBQ        $0x00000008, R8
-	JMP         cols120_by1
+	JMP         cols150_by1
 
-cols120_by0:
+cols150_by0:
 	TESTQ       R8, R8
-	JLE         cols120_end
+	JLE         cols150_end
 	LEAQ        tailMask<>+0(SB), R11
 	MOVQ        $0x00000008, R10
 	SUBQ        R8, R10
@@ -6779,7 +9253,7 @@ cols120_by0:
 	VFMADD213PS Y5, Y4, Y3
 	VMASKMOVPS  Y3, Y2, (AX)(R9*1)
 
-cols120_end:
+cols150_end:
 	MOVQ ldy+24(FP), SI
 	SHLQ $0x02, SI
 	ADDQ SI, AX
@@ -6787,9 +9261,9 @@ cols120_end:
 	SHLQ $0x02, SI
 	ADDQ SI, CX
 	DECQ BX
-	JNZ  rows117
+	JNZ  rows147
 
-rows117_end:
+rows147_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -6809,9 +9283,9 @@ TEXT ·layerNormGradAVX2(SB), NOSPLIT, $8-116
 	MOVQ    stats+88(FP), SI
 	MOVQ    rows+0(FP), DI
 	TESTQ   DI, DI
-	JLE     rows121_end
+	JLE     rows151_end
 
-rows121:
+rows151:
 	VBROADCASTSS (SI), Y0
 	VBROADCASTSS 4(SI), Y1
 	ADDQ         $0x00000008, SI
@@ -6821,9 +9295,9 @@ rows121:
 	MOVQ         cols+8(FP), R9
 	XORQ         R10, R10
 
-cols122_by2:
+cols152_by2:
 	CMPQ        R9, $0x00000010
-	JLT         cols122_by1
+	JLT         cols152_by1
 	VMOVUPS     (DX)(R10*1), Y4
 	VMOVUPS     (CX)(R10*1), Y5
 	VSUBPS      Y0, Y4, Y4
@@ -6842,11 +9316,11 @@ cols122_by2:
 	VFMADD231PS Y5, Y4, Y3
 	ADDQ        $0x00000040, R10
 	SUBQ        $0x00000010, R9
-	JMP         cols122_by2
+	JMP         cols152_by2
 
-cols122_by1:
+cols152_by1:
 	CMPQ        R9, $0x00000008
-	JLT         cols122_by0
+	JLT         cols152_by0
 	VMOVUPS     (DX)(R10*1), Y4
 	VMOVUPS     (CX)(R10*1), Y5
 	VSUBPS      Y0, Y4, Y4
@@ -6857,11 +9331,11 @@ cols122_by1:
 	VFMADD231PS Y5, Y4, Y3
 	ADDQ        $0x00000020, R10
 	SUBQ        $0x00000008, R9
-	JMP         cols122_by1
+	JMP         cols152_by1
 
-cols122_by0:
+cols152_by0:
 	TESTQ       R9, R9
-	JLE         cols122_end
+	JLE         cols152_end
 	LEAQ        tailMask<>+0(SB), R12
 	MOVQ        $0x00000008, R11
 	SUBQ        R9, R11
@@ -6875,7 +9349,7 @@ cols122_by0:
 	VADDPS      Y6, Y2, Y2
 	VFMADD231PS Y6, Y5, Y3
 
-cols122_end:
+cols152_end:
 	VEXTRACTF128 $0x01, Y2, X4
 	VADDPS       X4, X2, X2
 	VPSHUFD      $0x4e, X2, X4
@@ -6894,16 +9368,16 @@ cols122_end:
 	VBROADCASTSS X3, Y3
 	MOVQ         add+64(FP), R8
 	TESTQ        R8, R8
-	JZ           add123_none
+	JZ           add153_none
 	MOVQ         w+80(FP), R8
 	MOVQ         dw+96(FP), R9
 	MOVQ         db+104(FP), R10
 	MOVQ         cols+8(FP), R11
 	XORQ         R12, R12
 
-cols124_by1:
+cols154_by1:
 	CMPQ         R11, $0x00000008
-	JLT          cols124_by0
+	JLT          cols154_by0
 	VMOVUPS      (DX)(R12*1), Y4
 	VMOVUPS      (CX)(R12*1), Y5
 	VSUBPS       Y0, Y4, Y4
@@ -6923,11 +9397,11 @@ cols124_by1:
 	VMOVUPS      Y5, (AX)(R12*1)
 	ADDQ         $0x00000020, R12
 	SUBQ         $0x00000008, R11
-	JMP          cols124_by1
+	JMP          cols154_by1
 
-cols124_by0:
+cols154_by0:
 	TESTQ        R11, R11
-	JLE          cols124_end
+	JLE          cols154_end
 	LEAQ         tailMask<>+0(SB), R14
 	MOVQ         $0x00000008, R13
 	SUBQ         R11, R13
@@ -6950,19 +9424,19 @@ cols124_by0:
 	VFMADD213PS  Y0, Y1, Y6
 	VMASKMOVPS   Y6, Y4, (AX)(R12*1)
 
-cols124_end:
-	JMP add123_end
+cols154_end:
+	JMP add153_end
 
-add123_none:
+add153_none:
 	MOVQ w+80(FP), R8
 	MOVQ dw+96(FP), R9
 	MOVQ db+104(FP), R10
 	MOVQ cols+8(FP), R11
 	XORQ R12, R12
 
-cols125_by1:
+cols155_by1:
 	CMPQ         R11, $0x00000008
-	JLT          cols125_by0
+	JLT          cols155_by0
 	VMOVUPS      (DX)(R12*1), Y4
 	VMOVUPS      (CX)(R12*1), Y5
 	VSUBPS       Y0, Y4, Y4
@@ -6981,11 +9455,11 @@ cols125_by1:
 	VMOVUPS      Y5, (AX)(R12*1)
 	ADDQ         $0x00000020, R12
 	SUBQ         $0x00000008, R11
-	JMP          cols125_by1
+	JMP          cols155_by1
 
-cols125_by0:
+cols155_by0:
 	TESTQ        R11, R11
-	JLE          cols125_end
+	JLE          cols155_end
 	LEAQ         tailMask<>+0(SB), R14
 	MOVQ         $0x00000008, R13
 	SUBQ         R11, R13
@@ -7007,8 +9481,8 @@ cols125_by0:
 	VMULPS       Y1, Y6, Y6
 	VMASKMOVPS   Y6, Y4, (AX)(R12*1)
 
-cols125_end:
-add123_end:
+cols155_end:
+add153_end:
 	MOVQ lddx+24(FP), R8
 	SHLQ $0x02, R8
 	ADDQ R8, AX
@@ -7022,9 +9496,9 @@ add123_end:
 	SHLQ $0x02, R8
 	ADDQ R8, BX
 	DECQ DI
-	JNZ  rows121
+	JNZ  rows151
 
-rows121_end:
+rows151_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -7040,16 +9514,16 @@ TEXT ·softmaxRowsAVX2(SB), NOSPLIT, $8-32
 	MOVQ    x+16(FP), AX
 	MOVQ    rows+0(FP), CX
 	TESTQ   CX, CX
-	JLE     rows126_end
+	JLE     rows156_end
 
-rows126:
+rows156:
 	VBROADCASTSS (AX), Y0
 	MOVQ         cols+8(FP), DX
 	XORQ         BX, BX
 
-cols127_by4:
+cols157_by4:
 	CMPQ    DX, $0x00000020
-	JLT     cols127_by2
+	JLT     cols157_by2
 	VMOVUPS (AX)(BX*1), Y1
 	VMAXPS  Y1, Y0, Y0
 	VMOVUPS 32(AX)(BX*1), Y1
@@ -7060,31 +9534,31 @@ cols127_by4:
 	VMAXPS  Y1, Y0, Y0
 	ADDQ    $0x00000080, BX
 	SUBQ    $0x00000020, DX
-	JMP     cols127_by4
+	JMP     cols157_by4
 
-cols127_by2:
+cols157_by2:
 	CMPQ    DX, $0x00000010
-	JLT     cols127_by1
+	JLT     cols157_by1
 	VMOVUPS (AX)(BX*1), Y1
 	VMAXPS  Y1, Y0, Y0
 	VMOVUPS 32(AX)(BX*1), Y1
 	VMAXPS  Y1, Y0, Y0
 	ADDQ    $0x00000040, BX
 	SUBQ    $0x00000010, DX
-	JMP     cols127_by2
+	JMP     cols157_by2
 
-cols127_by1:
+cols157_by1:
 	CMPQ    DX, $0x00000008
-	JLT     cols127_by0
+	JLT     cols157_by0
 	VMOVUPS (AX)(BX*1), Y1
 	VMAXPS  Y1, Y0, Y0
 	ADDQ    $0x00000020, BX
 	SUBQ    $0x00000008, DX
-	JMP     cols127_by1
+	JMP     cols157_by1
 
-cols127_by0:
+cols157_by0:
 	TESTQ      DX, DX
-	JLE        cols127_end
+	JLE        cols157_end
 	LEAQ       tailMask<>+0(SB), DI
 	MOVQ       $0x00000008, SI
 	SUBQ       DX, SI
@@ -7093,7 +9567,7 @@ cols127_by0:
 	VBLENDVPS  Y1, Y2, Y0, Y2
 	VMAXPS     Y2, Y0, Y0
 
-cols127_end:
+cols157_end:
 	VEXTRACTF128 $0x01, Y0, X1
 	VMAXPS       X1, X0, X0
 	VPSHUFD      $0x4e, X0, X1
@@ -7105,9 +9579,9 @@ cols127_end:
 	MOVQ         cols+8(FP), DX
 	XORQ         BX, BX
 
-cols128_by2:
+cols158_by2:
 	CMPQ         DX, $0x00000010
-	JLT          cols128_by1
+	JLT          cols158_by1
 	VMOVUPS      (AX)(BX*1), Y2
 	VSUBPS       Y0, Y2, Y2
 	VMULPS       c3fb8aa3b<>+0(SB), Y2, Y2
@@ -7148,11 +9622,11 @@ cols128_by2:
 	VADDPS       Y2, Y1, Y1
 	ADDQ         $0x00000040, BX
 	SUBQ         $0x00000010, DX
-	JMP          cols128_by2
+	JMP          cols158_by2
 
-cols128_by1:
+cols158_by1:
 	CMPQ         DX, $0x00000008
-	JLT          cols128_by0
+	JLT          cols158_by0
 	VMOVUPS      (AX)(BX*1), Y2
 	VSUBPS       Y0, Y2, Y2
 	VMULPS       c3fb8aa3b<>+0(SB), Y2, Y2
@@ -7174,11 +9648,11 @@ cols128_by1:
 	VADDPS       Y2, Y1, Y1
 	ADDQ         $0x00000020, BX
 	SUBQ         $0x00000008, DX
-	JMP          cols128_by1
+	JMP          cols158_by1
 
-cols128_by0:
+cols158_by0:
 	TESTQ        DX, DX
-	JLE          cols128_end
+	JLE          cols158_end
 	LEAQ         tailMask<>+0(SB), DI
 	MOVQ         $0x00000008, SI
 	SUBQ         DX, SI
@@ -7204,7 +9678,7 @@ cols128_by0:
 	VANDPS       Y2, Y3, Y3
 	VADDPS       Y3, Y1, Y1
 
-cols128_end:
+cols158_end:
 	VEXTRACTF128 $0x01, Y1, X0
 	VADDPS       X0, X1, X1
 	VPSHUFD      $0x4e, X1, X0
@@ -7217,9 +9691,9 @@ cols128_end:
 	MOVQ         cols+8(FP), DX
 	XORQ         BX, BX
 
-cols129_by4:
+cols159_by4:
 	CMPQ    DX, $0x00000020
-	JLT     cols129_by2
+	JLT     cols159_by2
 	VMOVUPS (AX)(BX*1), Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS Y1, (AX)(BX*1)
@@ -7234,11 +9708,11 @@ cols129_by4:
 	VMOVUPS Y1, 96(AX)(BX*1)
 	ADDQ    $0x00000080, BX
 	SUBQ    $0x00000020, DX
-	JMP     cols129_by4
+	JMP     cols159_by4
 
-cols129_by2:
+cols159_by2:
 	CMPQ    DX, $0x00000010
-	JLT     cols129_by1
+	JLT     cols159_by1
 	VMOVUPS (AX)(BX*1), Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS Y1, (AX)(BX*1)
@@ -7247,21 +9721,21 @@ cols129_by2:
 	VMOVUPS Y1, 32(AX)(BX*1)
 	ADDQ    $0x00000040, BX
 	SUBQ    $0x00000010, DX
-	JMP     cols129_by2
+	JMP     cols159_by2
 
-cols129_by1:
+cols159_by1:
 	CMPQ    DX, $0x00000008
-	JLT     cols129_by0
+	JLT     cols159_by0
 	VMOVUPS (AX)(BX*1), Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS Y1, (AX)(BX*1)
 	ADDQ    $0x00000020, BX
 	SUBQ    $0x00000008, DX
-	JMP     cols129_by1
+	JMP     cols159_by1
 
-cols129_by0:
+cols159_by0:
 	TESTQ      DX, DX
-	JLE        cols129_end
+	JLE        cols159_end
 	LEAQ       tailMask<>+0(SB), DI
 	MOVQ       $0x00000008, SI
 	SUBQ       DX, SI
@@ -7270,14 +9744,14 @@ cols129_by0:
 	VMULPS     Y0, Y2, Y2
 	VMASKMOVPS Y2, Y1, (AX)(BX*1)
 
-cols129_end:
+cols159_end:
 	MOVQ ldx+24(FP), DX
 	SHLQ $0x02, DX
 	ADDQ DX, AX
 	DECQ CX
-	JNZ  rows126
+	JNZ  rows156
 
-rows126_end:
+rows156_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -7294,16 +9768,16 @@ TEXT ·softmaxRowsGradAVX2(SB), NOSPLIT, $8-48
 	MOVQ    d+32(FP), CX
 	MOVQ    rows+0(FP), DX
 	TESTQ   DX, DX
-	JLE     rows130_end
+	JLE     rows160_end
 
-rows130:
+rows160:
 	VXORPS Y0, Y0, Y0
 	MOVQ   cols+8(FP), BX
 	XORQ   SI, SI
 
-cols131_by4:
+cols161_by4:
 	CMPQ        BX, $0x00000020
-	JLT         cols131_by2
+	JLT         cols161_by2
 	VMOVUPS     (AX)(SI*1), Y1
 	VMOVUPS     (CX)(SI*1), Y2
 	VFMADD231PS Y1, Y2, Y0
@@ -7318,11 +9792,11 @@ cols131_by4:
 	VFMADD231PS Y1, Y2, Y0
 	ADDQ        $0x00000080, SI
 	SUBQ        $0x00000020, BX
-	JMP         cols131_by4
+	JMP         cols161_by4
 
-cols131_by2:
+cols161_by2:
 	CMPQ        BX, $0x00000010
-	JLT         cols131_by1
+	JLT         cols161_by1
 	VMOVUPS     (AX)(SI*1), Y1
 	VMOVUPS     (CX)(SI*1), Y2
 	VFMADD231PS Y1, Y2, Y0
@@ -7331,21 +9805,21 @@ cols131_by2:
 	VFMADD231PS Y1, Y2, Y0
 	ADDQ        $0x00000040, SI
 	SUBQ        $0x00000010, BX
-	JMP         cols131_by2
+	JMP         cols161_by2
 
-cols131_by1:
+cols161_by1:
 	CMPQ        BX, $0x00000008
-	JLT         cols131_by0
+	JLT         cols161_by0
 	VMOVUPS     (AX)(SI*1), Y1
 	VMOVUPS     (CX)(SI*1), Y2
 	VFMADD231PS Y1, Y2, Y0
 	ADDQ        $0x00000020, SI
 	SUBQ        $0x00000008, BX
-	JMP         cols131_by1
+	JMP         cols161_by1
 
-cols131_by0:
+cols161_by0:
 	TESTQ       BX, BX
-	JLE         cols131_end
+	JLE         cols161_end
 	LEAQ        tailMask<>+0(SB), R8
 	MOVQ        $0x00000008, DI
 	SUBQ        BX, DI
@@ -7354,7 +9828,7 @@ cols131_by0:
 	VMASKMOVPS  (CX)(SI*1), Y1, Y1
 	VFMADD231PS Y2, Y1, Y0
 
-cols131_end:
+cols161_end:
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
 	VPSHUFD      $0x4e, X0, X1
@@ -7365,9 +9839,9 @@ cols131_end:
 	MOVQ         cols+8(FP), BX
 	XORQ         SI, SI
 
-cols132_by4:
+cols162_by4:
 	CMPQ    BX, $0x00000020
-	JLT     cols132_by2
+	JLT     cols162_by2
 	VMOVUPS (AX)(SI*1), Y1
 	VMOVUPS (CX)(SI*1), Y2
 	VSUBPS  Y0, Y2, Y2
@@ -7390,11 +9864,11 @@ cols132_by4:
 	VMOVUPS Y2, 96(CX)(SI*1)
 	ADDQ    $0x00000080, SI
 	SUBQ    $0x00000020, BX
-	JMP     cols132_by4
+	JMP     cols162_by4
 
-cols132_by2:
+cols162_by2:
 	CMPQ    BX, $0x00000010
-	JLT     cols132_by1
+	JLT     cols162_by1
 	VMOVUPS (AX)(SI*1), Y1
 	VMOVUPS (CX)(SI*1), Y2
 	VSUBPS  Y0, Y2, Y2
@@ -7407,11 +9881,11 @@ cols132_by2:
 	VMOVUPS Y2, 32(CX)(SI*1)
 	ADDQ    $0x00000040, SI
 	SUBQ    $0x00000010, BX
-	JMP     cols132_by2
+	JMP     cols162_by2
 
-cols132_by1:
+cols162_by1:
 	CMPQ    BX, $0x00000008
-	JLT     cols132_by0
+	JLT     cols162_by0
 	VMOVUPS (AX)(SI*1), Y1
 	VMOVUPS (CX)(SI*1), Y2
 	VSUBPS  Y0, Y2, Y2
@@ -7419,11 +9893,11 @@ cols132_by1:
 	VMOVUPS Y2, (CX)(SI*1)
 	ADDQ    $0x00000020, SI
 	SUBQ    $0x00000008, BX
-	JMP     cols132_by1
+	JMP     cols162_by1
 
-cols132_by0:
+cols162_by0:
 	TESTQ      BX, BX
-	JLE        cols132_end
+	JLE        cols162_end
 	LEAQ       tailMask<>+0(SB), R8
 	MOVQ       $0x00000008, DI
 	SUBQ       BX, DI
@@ -7434,7 +9908,7 @@ cols132_by0:
 	VMULPS     Y2, Y3, Y3
 	VMASKMOVPS Y3, Y1, (CX)(SI*1)
 
-cols132_end:
+cols162_end:
 	MOVQ ldp+24(FP), BX
 	SHLQ $0x02, BX
 	ADDQ BX, AX
@@ -7442,9 +9916,9 @@ cols132_end:
 	SHLQ $0x02, BX
 	ADDQ BX, CX
 	DECQ DX
-	JNZ  rows130
+	JNZ  rows160
 
-rows130_end:
+rows160_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -7467,9 +9941,9 @@ TEXT ·orientAVX2(SB), NOSPLIT, $0-80
 	MOVQ         n+0(FP), R10
 	XORQ         R11, R11
 
-cols133_by1:
+cols163_by1:
 	CMPQ    R10, $0x00000008
-	JLT     cols133_by0
+	JLT     cols163_by0
 	LEAQ    (R11)(DI*1), R12
 	LEAQ    (R12)(DI*1), R13
 	VMOVUPS (DX)(R11*1), Y2
@@ -7508,9 +9982,9 @@ cols133_by1:
 	MOVQ    R8, R12
 	MOVQ    R9, R13
 	TESTQ   R13, R13
-	JLE     edge134_end
+	JLE     edge164_end
 
-edge134:
+edge164:
 	VBROADCASTSS (R12), Y2
 	VBROADCASTSS 4(R12), Y3
 	VMULPS       Y6, Y2, Y2
@@ -7519,20 +9993,20 @@ edge134:
 	VPSUBD       Y2, Y4, Y4
 	ADDQ         $0x00000008, R12
 	DECQ         R13
-	JNZ          edge134
+	JNZ          edge164
 
-edge134_end:
+edge164_end:
 	VXORPS  Y2, Y2, Y2
 	VCMPPS  $0x04, Y2, Y6, Y2
 	VANDPS  Y2, Y4, Y4
 	VMOVUPS Y4, (CX)(R11*1)
 	ADDQ    $0x00000020, R11
 	SUBQ    $0x00000008, R10
-	JMP     cols133_by1
+	JMP     cols163_by1
 
-cols133_by0:
+cols163_by0:
 	TESTQ      R10, R10
-	JLE        cols133_end
+	JLE        cols163_end
 	LEAQ       tailMask<>+0(SB), R13
 	MOVQ       $0x00000008, R12
 	SUBQ       R10, R12
@@ -7575,9 +10049,9 @@ cols133_by0:
 	MOVQ       R8, AX
 	MOVQ       R9, DX
 	TESTQ      DX, DX
-	JLE        edge135_end
+	JLE        edge165_end
 
-edge135:
+edge165:
 	VBROADCASTSS (AX), Y0
 	VBROADCASTSS 4(AX), Y1
 	VMULPS       Y7, Y0, Y0
@@ -7586,15 +10060,15 @@ edge135:
 	VPSUBD       Y0, Y3, Y3
 	ADDQ         $0x00000008, AX
 	DECQ         DX
-	JNZ          edge135
+	JNZ          edge165
 
-edge135_end:
+edge165_end:
 	VXORPS     Y0, Y0, Y0
 	VCMPPS     $0x04, Y0, Y7, Y0
 	VANDPS     Y0, Y3, Y3
 	VMASKMOVPS Y3, Y2, (CX)(R11*1)
 
-cols133_end:
+cols163_end:
 	VZEROUPPER
 	RET
 
@@ -7643,9 +10117,9 @@ pixel:
 	VPXOR   Y5, Y5, Y5
 	MOVQ    DI, R9
 	TESTQ   R9, R9
-	JLE     group136_end
+	JLE     group166_end
 
-group136:
+group166:
 	VBROADCASTI128 (SI), Y7
 	VMOVDQU        (R8), X6
 	VPSHUFB        X0, X6, X6
@@ -7661,9 +10135,9 @@ group136:
 	ADDQ           $0x00000010, SI
 	ADDQ           $0x0000000c, R8
 	DECQ           R9
-	JNZ            group136
+	JNZ            group166
 
-group136_end:
+group166_end:
 	VPADDD       Y5, Y4, Y4
 	VEXTRACTI128 $0x01, Y4, X5
 	VPADDD       X4, X5, X5
@@ -7746,9 +10220,9 @@ wide:
 	MOVQ    SI, R10
 	MOVQ    DI, R11
 	TESTQ   R11, R11
-	JLE     tap137_end
+	JLE     tap167_end
 
-tap137:
+tap167:
 	VPBROADCASTD (R10), Y6
 	VPMOVZXBD    (R9), Y7
 	VPMULLD      Y6, Y7, Y7
@@ -7765,9 +10239,9 @@ tap137:
 	ADDQ         BX, R9
 	ADDQ         $0x00000004, R10
 	DECQ         R11
-	JNZ          tap137
+	JNZ          tap167
 
-tap137_end:
+tap167_end:
 	VPSRAD    $0x16, Y2, Y2
 	VPSRAD    $0x16, Y3, Y3
 	VPSRAD    $0x16, Y4, Y4
@@ -7794,9 +10268,9 @@ narrow:
 	MOVQ    SI, R9
 	MOVQ    DI, R10
 	TESTQ   R10, R10
-	JLE     tap138_end
+	JLE     tap168_end
 
-tap138:
+tap168:
 	VPBROADCASTD (R9), Y2
 	VPMOVZXBD    (R8), Y3
 	VPMULLD      Y2, Y3, Y3
@@ -7804,9 +10278,9 @@ tap138:
 	ADDQ         BX, R8
 	ADDQ         $0x00000004, R9
 	DECQ         R10
-	JNZ          tap138
+	JNZ          tap168
 
-tap138_end:
+tap168_end:
 	VPSRAD       $0x16, Y1, Y1
 	VEXTRACTI128 $0x01, Y1, X2
 	VPACKUSDW    X2, X1, X2

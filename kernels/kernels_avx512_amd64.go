@@ -32,6 +32,26 @@ func gemmNN3AVX512(m int, a *float32, lda int, segs int, segLen int, segStride i
 //go:noescape
 func gemmTN3AVX512(ka int, a *float32, lda int, outerA int, b *float32, ldb int, outerB int, outer int, inner int, c *float32, ldc int, cols int)
 
+// gemmNN2PairedAVX512 computes C = alpha·A·B + D for one panel of B, 2 vectors wide, of which the last has columns in its lower half alone, and holds them twice.
+//
+//go:noescape
+func gemmNN2PairedAVX512(m int, a *float32, lda int, segs int, segLen int, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int, next *float32, step int)
+
+// gemmTN2PairedAVX512 computes C += Aᵀ·B for one panel of columns, 2 vectors wide, of which the last has columns in its lower half alone, and holds them twice.
+//
+//go:noescape
+func gemmTN2PairedAVX512(ka int, a *float32, lda int, outerA int, b *float32, ldb int, outerB int, outer int, inner int, c *float32, ldc int, cols int)
+
+// gemmNN3PairedAVX512 computes C = alpha·A·B + D for one panel of B, 3 vectors wide, of which the last has columns in its lower half alone, and holds them twice.
+//
+//go:noescape
+func gemmNN3PairedAVX512(m int, a *float32, lda int, segs int, segLen int, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int, next *float32, step int)
+
+// gemmTN3PairedAVX512 computes C += Aᵀ·B for one panel of columns, 3 vectors wide, of which the last has columns in its lower half alone, and holds them twice.
+//
+//go:noescape
+func gemmTN3PairedAVX512(ka int, a *float32, lda int, outerA int, b *float32, ldb int, outerB int, outer int, inner int, c *float32, ldc int, cols int)
+
 // affineAVX512 computes dst = act(a·src + b), a and b per column.
 //
 //go:noescape

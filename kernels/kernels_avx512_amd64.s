@@ -30,8 +30,10 @@ TEXT ·gemmNN1AVX512(SB), NOSPLIT, $24-120
 	MOVQ    R10, 8(SP)
 
 tiles:
-	CMPQ       AX, $0x0000000e
-	JLT        rest
+	CMPQ AX, $0x00000015
+	JLT  few
+
+tile14:
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -296,36 +298,45 @@ nn1_end:
 	SUBQ   $0x0000000e, AX
 	JMP    tiles
 
-rest:
-	CMPQ AX, $0x0000000d
-	JEQ  rest13
-	CMPQ AX, $0x0000000c
-	JEQ  rest12
-	CMPQ AX, $0x0000000b
-	JEQ  rest11
-	CMPQ AX, $0x0000000a
-	JEQ  rest10
-	CMPQ AX, $0x00000009
-	JEQ  rest9
-	CMPQ AX, $0x00000008
-	JEQ  rest8
-	CMPQ AX, $0x00000007
-	JEQ  rest7
-	CMPQ AX, $0x00000006
-	JEQ  rest6
-	CMPQ AX, $0x00000005
-	JEQ  rest5
-	CMPQ AX, $0x00000004
-	JEQ  rest4
-	CMPQ AX, $0x00000003
-	JEQ  rest3
-	CMPQ AX, $0x00000002
-	JEQ  rest2
-	CMPQ AX, $0x00000001
-	JEQ  rest1
+few:
+	MOVQ AX, R10
+	CMPQ AX, $0x0000000e
+	JLE  last
+	INCQ R10
+	SHRQ $0x01, R10
+
+last:
+	CMPQ R10, $0x0000000e
+	JEQ  tile14
+	CMPQ R10, $0x0000000d
+	JEQ  tile13
+	CMPQ R10, $0x0000000c
+	JEQ  tile12
+	CMPQ R10, $0x0000000b
+	JEQ  tile11
+	CMPQ R10, $0x0000000a
+	JEQ  tile10
+	CMPQ R10, $0x00000009
+	JEQ  tile9
+	CMPQ R10, $0x00000008
+	JEQ  tile8
+	CMPQ R10, $0x00000007
+	JEQ  tile7
+	CMPQ R10, $0x00000006
+	JEQ  tile6
+	CMPQ R10, $0x00000005
+	JEQ  tile5
+	CMPQ R10, $0x00000004
+	JEQ  tile4
+	CMPQ R10, $0x00000003
+	JEQ  tile3
+	CMPQ R10, $0x00000002
+	JEQ  tile2
+	CMPQ R10, $0x00000001
+	JEQ  tile1
 	JMP  done
 
-rest13:
+tile13:
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -400,16 +411,16 @@ prefetch4:
 	ADDQ DX, R11
 	LEAQ (R11)(DX*4), R12
 	ADDQ DX, R12
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R14
+	MOVQ segs+24(FP), R15
+	MOVQ R15, 16(SP)
 
 nn3_seg:
-	MOVQ segLen+32(FP), CX
+	MOVQ segLen+32(FP), R15
 
 nn3_k:
-	VMOVUPS      (AX), Z0
-	PREFETCHT0   4096(AX)
+	VMOVUPS      (R14), Z0
+	PREFETCHT0   4096(R14)
 	PREFETCHT1   (R13)
 	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z1
@@ -441,8 +452,8 @@ nn3_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
 	ADDQ         $0x00000004, R12
-	ADDQ         $0x00000040, AX
-	DECQ         CX
+	ADDQ         $0x00000040, R14
+	DECQ         R15
 	JNZ          nn3_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -450,11 +461,11 @@ nn3_k:
 	DECQ         16(SP)
 	JNZ          nn3_seg
 	VBROADCASTSS alpha+88(FP), Z1
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000000, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000000, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn3_plain
 	VMOVUPS.Z    (R8), K1, Z0
@@ -570,9 +581,12 @@ nn3_bare:
 	ADDQ    DI, SI
 
 nn3_end:
-	JMP done
+	IMUL3Q $0x0000000d, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x0000000d, AX
+	JMP    few
 
-rest12:
+tile12:
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -642,16 +656,16 @@ prefetch6:
 	ADDQ DX, R11
 	LEAQ (R11)(DX*4), R12
 	ADDQ DX, R12
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R14
+	MOVQ segs+24(FP), R15
+	MOVQ R15, 16(SP)
 
 nn5_seg:
-	MOVQ segLen+32(FP), CX
+	MOVQ segLen+32(FP), R15
 
 nn5_k:
-	VMOVUPS      (AX), Z0
-	PREFETCHT0   4096(AX)
+	VMOVUPS      (R14), Z0
+	PREFETCHT0   4096(R14)
 	PREFETCHT1   (R13)
 	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z1
@@ -681,8 +695,8 @@ nn5_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
 	ADDQ         $0x00000004, R12
-	ADDQ         $0x00000040, AX
-	DECQ         CX
+	ADDQ         $0x00000040, R14
+	DECQ         R15
 	JNZ          nn5_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -690,11 +704,11 @@ nn5_k:
 	DECQ         16(SP)
 	JNZ          nn5_seg
 	VBROADCASTSS alpha+88(FP), Z1
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000000, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000000, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn5_plain
 	VMOVUPS.Z    (R8), K1, Z0
@@ -802,9 +816,12 @@ nn5_bare:
 	ADDQ    DI, SI
 
 nn5_end:
-	JMP done
+	IMUL3Q $0x0000000c, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x0000000c, AX
+	JMP    few
 
-rest11:
+tile11:
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -869,16 +886,16 @@ prefetch8:
 	ADDQ DX, R11
 	LEAQ (R11)(DX*4), R12
 	ADDQ DX, R12
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R14
+	MOVQ segs+24(FP), R15
+	MOVQ R15, 16(SP)
 
 nn7_seg:
-	MOVQ segLen+32(FP), CX
+	MOVQ segLen+32(FP), R15
 
 nn7_k:
-	VMOVUPS      (AX), Z0
-	PREFETCHT0   4096(AX)
+	VMOVUPS      (R14), Z0
+	PREFETCHT0   4096(R14)
 	PREFETCHT1   (R13)
 	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z1
@@ -906,8 +923,8 @@ nn7_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
 	ADDQ         $0x00000004, R12
-	ADDQ         $0x00000040, AX
-	DECQ         CX
+	ADDQ         $0x00000040, R14
+	DECQ         R15
 	JNZ          nn7_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -915,11 +932,11 @@ nn7_k:
 	DECQ         16(SP)
 	JNZ          nn7_seg
 	VBROADCASTSS alpha+88(FP), Z1
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000000, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000000, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn7_plain
 	VMOVUPS.Z    (R8), K1, Z0
@@ -1019,9 +1036,12 @@ nn7_bare:
 	ADDQ    DI, SI
 
 nn7_end:
-	JMP done
+	IMUL3Q $0x0000000b, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x0000000b, AX
+	JMP    few
 
-rest10:
+tile10:
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -1079,16 +1099,16 @@ prefetch10:
 	MOVQ CX, R10
 	LEAQ (R10)(DX*4), R11
 	ADDQ DX, R11
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R12
+	MOVQ segs+24(FP), R14
+	MOVQ R14, 16(SP)
 
 nn9_seg:
-	MOVQ segLen+32(FP), CX
+	MOVQ segLen+32(FP), R14
 
 nn9_k:
-	VMOVUPS      (AX), Z0
-	PREFETCHT0   4096(AX)
+	VMOVUPS      (R12), Z0
+	PREFETCHT0   4096(R12)
 	PREFETCHT1   (R13)
 	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z1
@@ -1113,19 +1133,19 @@ nn9_k:
 	VFMADD231PS  Z0, Z1, Z11
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
-	ADDQ         $0x00000040, AX
-	DECQ         CX
+	ADDQ         $0x00000040, R12
+	DECQ         R14
 	JNZ          nn9_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
 	DECQ         16(SP)
 	JNZ          nn9_seg
 	VBROADCASTSS alpha+88(FP), Z1
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000000, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000000, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn9_plain
 	VMOVUPS.Z    (R8), K1, Z0
@@ -1217,9 +1237,12 @@ nn9_bare:
 	ADDQ    DI, SI
 
 nn9_end:
-	JMP done
+	IMUL3Q $0x0000000a, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x0000000a, AX
+	JMP    few
 
-rest9:
+tile9:
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -1272,16 +1295,16 @@ prefetch12:
 	MOVQ CX, R10
 	LEAQ (R10)(DX*4), R11
 	ADDQ DX, R11
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R12
+	MOVQ segs+24(FP), R14
+	MOVQ R14, 16(SP)
 
 nn11_seg:
-	MOVQ segLen+32(FP), CX
+	MOVQ segLen+32(FP), R14
 
 nn11_k:
-	VMOVUPS      (AX), Z0
-	PREFETCHT0   4096(AX)
+	VMOVUPS      (R12), Z0
+	PREFETCHT0   4096(R12)
 	PREFETCHT1   (R13)
 	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z1
@@ -1304,19 +1327,19 @@ nn11_k:
 	VFMADD231PS  Z0, Z1, Z10
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
-	ADDQ         $0x00000040, AX
-	DECQ         CX
+	ADDQ         $0x00000040, R12
+	DECQ         R14
 	JNZ          nn11_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
 	DECQ         16(SP)
 	JNZ          nn11_seg
 	VBROADCASTSS alpha+88(FP), Z1
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000000, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000000, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn11_plain
 	VMOVUPS.Z    (R8), K1, Z0
@@ -1400,9 +1423,12 @@ nn11_bare:
 	ADDQ    DI, SI
 
 nn11_end:
-	JMP done
+	IMUL3Q $0x00000009, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000009, AX
+	JMP    few
 
-rest8:
+tile8:
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -1450,16 +1476,16 @@ prefetch14:
 	MOVQ CX, R10
 	LEAQ (R10)(DX*4), R11
 	ADDQ DX, R11
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R12
+	MOVQ segs+24(FP), R14
+	MOVQ R14, 16(SP)
 
 nn13_seg:
-	MOVQ segLen+32(FP), CX
+	MOVQ segLen+32(FP), R14
 
 nn13_k:
-	VMOVUPS      (AX), Z0
-	PREFETCHT0   4096(AX)
+	VMOVUPS      (R12), Z0
+	PREFETCHT0   4096(R12)
 	PREFETCHT1   (R13)
 	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z1
@@ -1480,19 +1506,19 @@ nn13_k:
 	VFMADD231PS  Z0, Z1, Z9
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
-	ADDQ         $0x00000040, AX
-	DECQ         CX
+	ADDQ         $0x00000040, R12
+	DECQ         R14
 	JNZ          nn13_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
 	DECQ         16(SP)
 	JNZ          nn13_seg
 	VBROADCASTSS alpha+88(FP), Z1
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000000, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000000, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn13_plain
 	VMOVUPS.Z    (R8), K1, Z0
@@ -1568,9 +1594,12 @@ nn13_bare:
 	ADDQ    DI, SI
 
 nn13_end:
-	JMP done
+	IMUL3Q $0x00000008, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000008, AX
+	JMP    few
 
-rest7:
+tile7:
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -1613,16 +1642,16 @@ prefetch16:
 	MOVQ CX, R10
 	LEAQ (R10)(DX*4), R11
 	ADDQ DX, R11
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R12
+	MOVQ segs+24(FP), R14
+	MOVQ R14, 16(SP)
 
 nn15_seg:
-	MOVQ segLen+32(FP), CX
+	MOVQ segLen+32(FP), R14
 
 nn15_k:
-	VMOVUPS      (AX), Z0
-	PREFETCHT0   4096(AX)
+	VMOVUPS      (R12), Z0
+	PREFETCHT0   4096(R12)
 	PREFETCHT1   (R13)
 	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z1
@@ -1641,19 +1670,19 @@ nn15_k:
 	VFMADD231PS  Z0, Z1, Z8
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
-	ADDQ         $0x00000040, AX
-	DECQ         CX
+	ADDQ         $0x00000040, R12
+	DECQ         R14
 	JNZ          nn15_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
 	DECQ         16(SP)
 	JNZ          nn15_seg
 	VBROADCASTSS alpha+88(FP), Z1
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000000, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000000, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn15_plain
 	VMOVUPS.Z    (R8), K1, Z0
@@ -1721,9 +1750,12 @@ nn15_bare:
 	ADDQ    DI, SI
 
 nn15_end:
-	JMP done
+	IMUL3Q $0x00000007, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000007, AX
+	JMP    few
 
-rest6:
+tile6:
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -1761,16 +1793,16 @@ prefetch18:
 	MOVQ CX, R10
 	LEAQ (R10)(DX*4), R11
 	ADDQ DX, R11
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R12
+	MOVQ segs+24(FP), R14
+	MOVQ R14, 16(SP)
 
 nn17_seg:
-	MOVQ segLen+32(FP), CX
+	MOVQ segLen+32(FP), R14
 
 nn17_k:
-	VMOVUPS      (AX), Z0
-	PREFETCHT0   4096(AX)
+	VMOVUPS      (R12), Z0
+	PREFETCHT0   4096(R12)
 	PREFETCHT1   (R13)
 	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z1
@@ -1787,19 +1819,19 @@ nn17_k:
 	VFMADD231PS  Z0, Z1, Z7
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
-	ADDQ         $0x00000040, AX
-	DECQ         CX
+	ADDQ         $0x00000040, R12
+	DECQ         R14
 	JNZ          nn17_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
 	DECQ         16(SP)
 	JNZ          nn17_seg
 	VBROADCASTSS alpha+88(FP), Z1
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000000, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000000, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn17_plain
 	VMOVUPS.Z    (R8), K1, Z0
@@ -1859,9 +1891,12 @@ nn17_bare:
 	ADDQ    DI, SI
 
 nn17_end:
-	JMP done
+	IMUL3Q $0x00000006, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000006, AX
+	JMP    few
 
-rest5:
+tile5:
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -1892,16 +1927,16 @@ rest5:
 
 prefetch20:
 	MOVQ CX, R10
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R12
+	MOVQ R12, 16(SP)
 
 nn19_seg:
-	MOVQ segLen+32(FP), CX
+	MOVQ segLen+32(FP), R12
 
 nn19_k:
-	VMOVUPS      (AX), Z0
-	PREFETCHT0   4096(AX)
+	VMOVUPS      (R11), Z0
+	PREFETCHT0   4096(R11)
 	PREFETCHT1   (R13)
 	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z1
@@ -1915,18 +1950,18 @@ nn19_k:
 	VBROADCASTSS (R10)(DX*4), Z1
 	VFMADD231PS  Z0, Z1, Z6
 	ADDQ         $0x00000004, R10
-	ADDQ         $0x00000040, AX
-	DECQ         CX
+	ADDQ         $0x00000040, R11
+	DECQ         R12
 	JNZ          nn19_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
 	JNZ          nn19_seg
 	VBROADCASTSS alpha+88(FP), Z1
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000000, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000000, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn19_plain
 	VMOVUPS.Z    (R8), K1, Z0
@@ -1978,9 +2013,12 @@ nn19_bare:
 	ADDQ    DI, SI
 
 nn19_end:
-	JMP done
+	IMUL3Q $0x00000005, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000005, AX
+	JMP    few
 
-rest4:
+tile4:
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -2006,16 +2044,16 @@ rest4:
 
 prefetch22:
 	MOVQ CX, R10
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R12
+	MOVQ R12, 16(SP)
 
 nn21_seg:
-	MOVQ segLen+32(FP), CX
+	MOVQ segLen+32(FP), R12
 
 nn21_k:
-	VMOVUPS      (AX), Z0
-	PREFETCHT0   4096(AX)
+	VMOVUPS      (R11), Z0
+	PREFETCHT0   4096(R11)
 	PREFETCHT1   (R13)
 	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z1
@@ -2027,18 +2065,18 @@ nn21_k:
 	VBROADCASTSS (R10)(BX*1), Z1
 	VFMADD231PS  Z0, Z1, Z5
 	ADDQ         $0x00000004, R10
-	ADDQ         $0x00000040, AX
-	DECQ         CX
+	ADDQ         $0x00000040, R11
+	DECQ         R12
 	JNZ          nn21_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
 	JNZ          nn21_seg
 	VBROADCASTSS alpha+88(FP), Z1
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000000, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000000, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn21_plain
 	VMOVUPS.Z    (R8), K1, Z0
@@ -2082,9 +2120,12 @@ nn21_bare:
 	ADDQ    DI, SI
 
 nn21_end:
-	JMP done
+	IMUL3Q $0x00000004, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000004, AX
+	JMP    few
 
-rest3:
+tile3:
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -2105,16 +2146,16 @@ rest3:
 
 prefetch24:
 	MOVQ CX, R10
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R12
+	MOVQ R12, 16(SP)
 
 nn23_seg:
-	MOVQ segLen+32(FP), CX
+	MOVQ segLen+32(FP), R12
 
 nn23_k:
-	VMOVUPS      (AX), Z0
-	PREFETCHT0   4096(AX)
+	VMOVUPS      (R11), Z0
+	PREFETCHT0   4096(R11)
 	PREFETCHT1   (R13)
 	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z1
@@ -2124,18 +2165,18 @@ nn23_k:
 	VBROADCASTSS (R10)(DX*2), Z1
 	VFMADD231PS  Z0, Z1, Z4
 	ADDQ         $0x00000004, R10
-	ADDQ         $0x00000040, AX
-	DECQ         CX
+	ADDQ         $0x00000040, R11
+	DECQ         R12
 	JNZ          nn23_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
 	JNZ          nn23_seg
 	VBROADCASTSS alpha+88(FP), Z1
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000000, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000000, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn23_plain
 	VMOVUPS.Z    (R8), K1, Z0
@@ -2171,9 +2212,12 @@ nn23_bare:
 	ADDQ    DI, SI
 
 nn23_end:
-	JMP done
+	IMUL3Q $0x00000003, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000003, AX
+	JMP    few
 
-rest2:
+tile2:
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	MOVQ       SI, R10
@@ -2189,16 +2233,16 @@ rest2:
 
 prefetch26:
 	MOVQ CX, R10
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R12
+	MOVQ R12, 16(SP)
 
 nn25_seg:
-	MOVQ segLen+32(FP), CX
+	MOVQ segLen+32(FP), R12
 
 nn25_k:
-	VMOVUPS      (AX), Z0
-	PREFETCHT0   4096(AX)
+	VMOVUPS      (R11), Z0
+	PREFETCHT0   4096(R11)
 	PREFETCHT1   (R13)
 	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z1
@@ -2206,18 +2250,18 @@ nn25_k:
 	VBROADCASTSS (R10)(DX*1), Z1
 	VFMADD231PS  Z0, Z1, Z3
 	ADDQ         $0x00000004, R10
-	ADDQ         $0x00000040, AX
-	DECQ         CX
+	ADDQ         $0x00000040, R11
+	DECQ         R12
 	JNZ          nn25_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
 	JNZ          nn25_seg
 	VBROADCASTSS alpha+88(FP), Z1
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000000, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000000, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn25_plain
 	VMOVUPS.Z    (R8), K1, Z0
@@ -2245,9 +2289,12 @@ nn25_bare:
 	ADDQ    DI, SI
 
 nn25_end:
-	JMP done
+	IMUL3Q $0x00000002, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000002, AX
+	JMP    few
 
-rest1:
+tile1:
 	VPXORD     Z2, Z2, Z2
 	MOVQ       SI, R10
 	PREFETCHT0 (R10)
@@ -2258,33 +2305,33 @@ rest1:
 
 prefetch28:
 	MOVQ CX, R10
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R12
+	MOVQ R12, 16(SP)
 
 nn27_seg:
-	MOVQ segLen+32(FP), CX
+	MOVQ segLen+32(FP), R12
 
 nn27_k:
-	VMOVUPS      (AX), Z0
-	PREFETCHT0   4096(AX)
+	VMOVUPS      (R11), Z0
+	PREFETCHT0   4096(R11)
 	PREFETCHT1   (R13)
 	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	ADDQ         $0x00000004, R10
-	ADDQ         $0x00000040, AX
-	DECQ         CX
+	ADDQ         $0x00000040, R11
+	DECQ         R12
 	JNZ          nn27_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
 	JNZ          nn27_seg
 	VBROADCASTSS alpha+88(FP), Z1
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000000, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000000, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn27_plain
 	VMOVUPS.Z    (R8), K1, Z0
@@ -2304,6 +2351,11 @@ nn27_bare:
 	ADDQ    DI, SI
 
 nn27_end:
+	IMUL3Q $0x00000001, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000001, AX
+	JMP    few
+
 done:
 	LDMXCSR (SP)
 	VZEROUPPER
@@ -2349,8 +2401,10 @@ TEXT ·gemmTN1AVX512(SB), NOSPLIT, $24-96
 	KMOVW   R9, K1
 
 tiles:
-	CMPQ       AX, $0x0000000e
-	JLT        rest
+	CMPQ AX, $0x00000015
+	JLT  few
+
+tile14:
 	MOVQ       DX, R10
 	SHLQ       $0x04, R10
 	MOVQ       BX, R11
@@ -2504,40 +2558,49 @@ tn29_inner:
 	SUBQ         $0x0000000e, AX
 	JMP          tiles
 
-rest:
-	CMPQ AX, $0x0000000d
-	JEQ  rest13
-	CMPQ AX, $0x0000000c
-	JEQ  rest12
-	CMPQ AX, $0x0000000b
-	JEQ  rest11
-	CMPQ AX, $0x0000000a
-	JEQ  rest10
-	CMPQ AX, $0x00000009
-	JEQ  rest9
-	CMPQ AX, $0x00000008
-	JEQ  rest8
-	CMPQ AX, $0x00000007
-	JEQ  rest7
-	CMPQ AX, $0x00000006
-	JEQ  rest6
-	CMPQ AX, $0x00000005
-	JEQ  rest5
-	CMPQ AX, $0x00000004
-	JEQ  rest4
-	CMPQ AX, $0x00000003
-	JEQ  rest3
-	CMPQ AX, $0x00000002
-	JEQ  rest2
-	CMPQ AX, $0x00000001
-	JEQ  rest1
+few:
+	MOVQ AX, R8
+	CMPQ AX, $0x0000000e
+	JLE  last
+	INCQ R8
+	SHRQ $0x01, R8
+
+last:
+	CMPQ R8, $0x0000000e
+	JEQ  tile14
+	CMPQ R8, $0x0000000d
+	JEQ  tile13
+	CMPQ R8, $0x0000000c
+	JEQ  tile12
+	CMPQ R8, $0x0000000b
+	JEQ  tile11
+	CMPQ R8, $0x0000000a
+	JEQ  tile10
+	CMPQ R8, $0x00000009
+	JEQ  tile9
+	CMPQ R8, $0x00000008
+	JEQ  tile8
+	CMPQ R8, $0x00000007
+	JEQ  tile7
+	CMPQ R8, $0x00000006
+	JEQ  tile6
+	CMPQ R8, $0x00000005
+	JEQ  tile5
+	CMPQ R8, $0x00000004
+	JEQ  tile4
+	CMPQ R8, $0x00000003
+	JEQ  tile3
+	CMPQ R8, $0x00000002
+	JEQ  tile2
+	CMPQ R8, $0x00000001
+	JEQ  tile1
 	JMP  done
 
-rest13:
-	MOVQ       DX, AX
-	SHLQ       $0x04, AX
-	MOVQ       BX, R10
-	SHLQ       $0x05, R10
+tile13:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -2579,15 +2642,15 @@ rest13:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), CX
+	MOVQ       outer+56(FP), R12
 
 tn30_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn30_inner:
 	VMOVUPS.Z    (R9), K1, Z0
-	PREFETCHT0   (R8)(AX*1)
-	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
 	VBROADCASTSS (R8), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS 4(R8), Z1
@@ -2616,11 +2679,11 @@ tn30_inner:
 	VFMADD231PS  Z0, Z1, Z14
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn30_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         CX
+	DECQ         R12
 	JNZ          tn30_outer
 	VMOVUPS.Z    (SI), K1, Z1
 	VADDPS       Z1, Z2, Z2
@@ -2674,13 +2737,15 @@ tn30_inner:
 	VADDPS       Z1, Z14, Z14
 	VMOVUPS      Z14, K1, (SI)
 	ADDQ         DI, SI
-	JMP          done
+	ADDQ         $0x00000034, CX
+	SUBQ         $0x0000000d, AX
+	JMP          few
 
-rest12:
-	MOVQ       DX, AX
-	SHLQ       $0x04, AX
-	MOVQ       BX, R10
-	SHLQ       $0x05, R10
+tile12:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -2719,15 +2784,15 @@ rest12:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), CX
+	MOVQ       outer+56(FP), R12
 
 tn31_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn31_inner:
 	VMOVUPS.Z    (R9), K1, Z0
-	PREFETCHT0   (R8)(AX*1)
-	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
 	VBROADCASTSS (R8), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS 4(R8), Z1
@@ -2754,11 +2819,11 @@ tn31_inner:
 	VFMADD231PS  Z0, Z1, Z13
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn31_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         CX
+	DECQ         R12
 	JNZ          tn31_outer
 	VMOVUPS.Z    (SI), K1, Z1
 	VADDPS       Z1, Z2, Z2
@@ -2808,13 +2873,15 @@ tn31_inner:
 	VADDPS       Z1, Z13, Z13
 	VMOVUPS      Z13, K1, (SI)
 	ADDQ         DI, SI
-	JMP          done
+	ADDQ         $0x00000030, CX
+	SUBQ         $0x0000000c, AX
+	JMP          few
 
-rest11:
-	MOVQ       DX, AX
-	SHLQ       $0x04, AX
-	MOVQ       BX, R10
-	SHLQ       $0x05, R10
+tile11:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -2850,15 +2917,15 @@ rest11:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), CX
+	MOVQ       outer+56(FP), R12
 
 tn32_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn32_inner:
 	VMOVUPS.Z    (R9), K1, Z0
-	PREFETCHT0   (R8)(AX*1)
-	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
 	VBROADCASTSS (R8), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS 4(R8), Z1
@@ -2883,11 +2950,11 @@ tn32_inner:
 	VFMADD231PS  Z0, Z1, Z12
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn32_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         CX
+	DECQ         R12
 	JNZ          tn32_outer
 	VMOVUPS.Z    (SI), K1, Z1
 	VADDPS       Z1, Z2, Z2
@@ -2933,13 +3000,15 @@ tn32_inner:
 	VADDPS       Z1, Z12, Z12
 	VMOVUPS      Z12, K1, (SI)
 	ADDQ         DI, SI
-	JMP          done
+	ADDQ         $0x0000002c, CX
+	SUBQ         $0x0000000b, AX
+	JMP          few
 
-rest10:
-	MOVQ       DX, AX
-	SHLQ       $0x04, AX
-	MOVQ       BX, R10
-	SHLQ       $0x05, R10
+tile10:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -2972,15 +3041,15 @@ rest10:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), CX
+	MOVQ       outer+56(FP), R12
 
 tn33_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn33_inner:
 	VMOVUPS.Z    (R9), K1, Z0
-	PREFETCHT0   (R8)(AX*1)
-	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
 	VBROADCASTSS (R8), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS 4(R8), Z1
@@ -3003,11 +3072,11 @@ tn33_inner:
 	VFMADD231PS  Z0, Z1, Z11
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn33_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         CX
+	DECQ         R12
 	JNZ          tn33_outer
 	VMOVUPS.Z    (SI), K1, Z1
 	VADDPS       Z1, Z2, Z2
@@ -3049,13 +3118,15 @@ tn33_inner:
 	VADDPS       Z1, Z11, Z11
 	VMOVUPS      Z11, K1, (SI)
 	ADDQ         DI, SI
-	JMP          done
+	ADDQ         $0x00000028, CX
+	SUBQ         $0x0000000a, AX
+	JMP          few
 
-rest9:
-	MOVQ       DX, AX
-	SHLQ       $0x04, AX
-	MOVQ       BX, R10
-	SHLQ       $0x05, R10
+tile9:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -3085,15 +3156,15 @@ rest9:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), CX
+	MOVQ       outer+56(FP), R12
 
 tn34_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn34_inner:
 	VMOVUPS.Z    (R9), K1, Z0
-	PREFETCHT0   (R8)(AX*1)
-	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
 	VBROADCASTSS (R8), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS 4(R8), Z1
@@ -3114,11 +3185,11 @@ tn34_inner:
 	VFMADD231PS  Z0, Z1, Z10
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn34_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         CX
+	DECQ         R12
 	JNZ          tn34_outer
 	VMOVUPS.Z    (SI), K1, Z1
 	VADDPS       Z1, Z2, Z2
@@ -3156,13 +3227,15 @@ tn34_inner:
 	VADDPS       Z1, Z10, Z10
 	VMOVUPS      Z10, K1, (SI)
 	ADDQ         DI, SI
-	JMP          done
+	ADDQ         $0x00000024, CX
+	SUBQ         $0x00000009, AX
+	JMP          few
 
-rest8:
-	MOVQ       DX, AX
-	SHLQ       $0x04, AX
-	MOVQ       BX, R10
-	SHLQ       $0x05, R10
+tile8:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -3189,15 +3262,15 @@ rest8:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), CX
+	MOVQ       outer+56(FP), R12
 
 tn35_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn35_inner:
 	VMOVUPS.Z    (R9), K1, Z0
-	PREFETCHT0   (R8)(AX*1)
-	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
 	VBROADCASTSS (R8), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS 4(R8), Z1
@@ -3216,11 +3289,11 @@ tn35_inner:
 	VFMADD231PS  Z0, Z1, Z9
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn35_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         CX
+	DECQ         R12
 	JNZ          tn35_outer
 	VMOVUPS.Z    (SI), K1, Z1
 	VADDPS       Z1, Z2, Z2
@@ -3254,13 +3327,15 @@ tn35_inner:
 	VADDPS       Z1, Z9, Z9
 	VMOVUPS      Z9, K1, (SI)
 	ADDQ         DI, SI
-	JMP          done
+	ADDQ         $0x00000020, CX
+	SUBQ         $0x00000008, AX
+	JMP          few
 
-rest7:
-	MOVQ       DX, AX
-	SHLQ       $0x04, AX
-	MOVQ       BX, R10
-	SHLQ       $0x05, R10
+tile7:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -3284,15 +3359,15 @@ rest7:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), CX
+	MOVQ       outer+56(FP), R12
 
 tn36_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn36_inner:
 	VMOVUPS.Z    (R9), K1, Z0
-	PREFETCHT0   (R8)(AX*1)
-	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
 	VBROADCASTSS (R8), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS 4(R8), Z1
@@ -3309,11 +3384,11 @@ tn36_inner:
 	VFMADD231PS  Z0, Z1, Z8
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn36_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         CX
+	DECQ         R12
 	JNZ          tn36_outer
 	VMOVUPS.Z    (SI), K1, Z1
 	VADDPS       Z1, Z2, Z2
@@ -3343,13 +3418,15 @@ tn36_inner:
 	VADDPS       Z1, Z8, Z8
 	VMOVUPS      Z8, K1, (SI)
 	ADDQ         DI, SI
-	JMP          done
+	ADDQ         $0x0000001c, CX
+	SUBQ         $0x00000007, AX
+	JMP          few
 
-rest6:
-	MOVQ       DX, AX
-	SHLQ       $0x04, AX
-	MOVQ       BX, R10
-	SHLQ       $0x05, R10
+tile6:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -3370,15 +3447,15 @@ rest6:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), CX
+	MOVQ       outer+56(FP), R12
 
 tn37_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn37_inner:
 	VMOVUPS.Z    (R9), K1, Z0
-	PREFETCHT0   (R8)(AX*1)
-	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
 	VBROADCASTSS (R8), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS 4(R8), Z1
@@ -3393,11 +3470,11 @@ tn37_inner:
 	VFMADD231PS  Z0, Z1, Z7
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn37_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         CX
+	DECQ         R12
 	JNZ          tn37_outer
 	VMOVUPS.Z    (SI), K1, Z1
 	VADDPS       Z1, Z2, Z2
@@ -3423,13 +3500,15 @@ tn37_inner:
 	VADDPS       Z1, Z7, Z7
 	VMOVUPS      Z7, K1, (SI)
 	ADDQ         DI, SI
-	JMP          done
+	ADDQ         $0x00000018, CX
+	SUBQ         $0x00000006, AX
+	JMP          few
 
-rest5:
-	MOVQ       DX, AX
-	SHLQ       $0x04, AX
-	MOVQ       BX, R10
-	SHLQ       $0x05, R10
+tile5:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -3447,15 +3526,15 @@ rest5:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), CX
+	MOVQ       outer+56(FP), R12
 
 tn38_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn38_inner:
 	VMOVUPS.Z    (R9), K1, Z0
-	PREFETCHT0   (R8)(AX*1)
-	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
 	VBROADCASTSS (R8), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS 4(R8), Z1
@@ -3468,11 +3547,11 @@ tn38_inner:
 	VFMADD231PS  Z0, Z1, Z6
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn38_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         CX
+	DECQ         R12
 	JNZ          tn38_outer
 	VMOVUPS.Z    (SI), K1, Z1
 	VADDPS       Z1, Z2, Z2
@@ -3494,13 +3573,15 @@ tn38_inner:
 	VADDPS       Z1, Z6, Z6
 	VMOVUPS      Z6, K1, (SI)
 	ADDQ         DI, SI
-	JMP          done
+	ADDQ         $0x00000014, CX
+	SUBQ         $0x00000005, AX
+	JMP          few
 
-rest4:
-	MOVQ       DX, AX
-	SHLQ       $0x04, AX
-	MOVQ       BX, R10
-	SHLQ       $0x05, R10
+tile4:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -3515,15 +3596,15 @@ rest4:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), CX
+	MOVQ       outer+56(FP), R12
 
 tn39_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn39_inner:
 	VMOVUPS.Z    (R9), K1, Z0
-	PREFETCHT0   (R8)(AX*1)
-	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
 	VBROADCASTSS (R8), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS 4(R8), Z1
@@ -3534,11 +3615,11 @@ tn39_inner:
 	VFMADD231PS  Z0, Z1, Z5
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn39_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         CX
+	DECQ         R12
 	JNZ          tn39_outer
 	VMOVUPS.Z    (SI), K1, Z1
 	VADDPS       Z1, Z2, Z2
@@ -3556,13 +3637,15 @@ tn39_inner:
 	VADDPS       Z1, Z5, Z5
 	VMOVUPS      Z5, K1, (SI)
 	ADDQ         DI, SI
-	JMP          done
+	ADDQ         $0x00000010, CX
+	SUBQ         $0x00000004, AX
+	JMP          few
 
-rest3:
-	MOVQ       DX, AX
-	SHLQ       $0x04, AX
-	MOVQ       BX, R10
-	SHLQ       $0x05, R10
+tile3:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -3574,15 +3657,15 @@ rest3:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), CX
+	MOVQ       outer+56(FP), R12
 
 tn40_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn40_inner:
 	VMOVUPS.Z    (R9), K1, Z0
-	PREFETCHT0   (R8)(AX*1)
-	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
 	VBROADCASTSS (R8), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS 4(R8), Z1
@@ -3591,11 +3674,11 @@ tn40_inner:
 	VFMADD231PS  Z0, Z1, Z4
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn40_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         CX
+	DECQ         R12
 	JNZ          tn40_outer
 	VMOVUPS.Z    (SI), K1, Z1
 	VADDPS       Z1, Z2, Z2
@@ -3609,13 +3692,15 @@ tn40_inner:
 	VADDPS       Z1, Z4, Z4
 	VMOVUPS      Z4, K1, (SI)
 	ADDQ         DI, SI
-	JMP          done
+	ADDQ         $0x0000000c, CX
+	SUBQ         $0x00000003, AX
+	JMP          few
 
-rest2:
-	MOVQ       DX, AX
-	SHLQ       $0x04, AX
-	MOVQ       BX, R10
-	SHLQ       $0x05, R10
+tile2:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	MOVQ       SI, R8
@@ -3624,26 +3709,26 @@ rest2:
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), CX
+	MOVQ       outer+56(FP), R12
 
 tn41_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn41_inner:
 	VMOVUPS.Z    (R9), K1, Z0
-	PREFETCHT0   (R8)(AX*1)
-	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
 	VBROADCASTSS (R8), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	VBROADCASTSS 4(R8), Z1
 	VFMADD231PS  Z0, Z1, Z3
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn41_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         CX
+	DECQ         R12
 	JNZ          tn41_outer
 	VMOVUPS.Z    (SI), K1, Z1
 	VADDPS       Z1, Z2, Z2
@@ -3653,41 +3738,46 @@ tn41_inner:
 	VADDPS       Z1, Z3, Z3
 	VMOVUPS      Z3, K1, (SI)
 	ADDQ         DI, SI
-	JMP          done
+	ADDQ         $0x00000008, CX
+	SUBQ         $0x00000002, AX
+	JMP          few
 
-rest1:
-	MOVQ       DX, AX
-	SHLQ       $0x04, AX
-	MOVQ       BX, R10
-	SHLQ       $0x05, R10
+tile1:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VPXORD     Z2, Z2, Z2
 	MOVQ       SI, R8
 	PREFETCHT0 (R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), CX
+	MOVQ       outer+56(FP), R12
 
 tn42_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn42_inner:
 	VMOVUPS.Z    (R9), K1, Z0
-	PREFETCHT0   (R8)(AX*1)
-	PREFETCHT0   (R9)(R10*1)
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
 	VBROADCASTSS (R8), Z1
 	VFMADD231PS  Z0, Z1, Z2
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn42_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         CX
+	DECQ         R12
 	JNZ          tn42_outer
 	VMOVUPS.Z    (SI), K1, Z1
 	VADDPS       Z1, Z2, Z2
 	VMOVUPS      Z2, K1, (SI)
 	ADDQ         DI, SI
+	ADDQ         $0x00000004, CX
+	SUBQ         $0x00000001, AX
+	JMP          few
 
 done:
 	LDMXCSR (SP)
@@ -3722,8 +3812,10 @@ TEXT ·gemmNN2AVX512(SB), NOSPLIT, $24-120
 	MOVQ    R10, 8(SP)
 
 tiles:
-	CMPQ       AX, $0x0000000e
-	JLT        rest
+	CMPQ AX, $0x00000015
+	JLT  few
+
+tile14:
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -4116,36 +4208,45 @@ nn43_end:
 	SUBQ   $0x0000000e, AX
 	JMP    tiles
 
-rest:
-	CMPQ AX, $0x0000000d
-	JEQ  rest13
-	CMPQ AX, $0x0000000c
-	JEQ  rest12
-	CMPQ AX, $0x0000000b
-	JEQ  rest11
-	CMPQ AX, $0x0000000a
-	JEQ  rest10
-	CMPQ AX, $0x00000009
-	JEQ  rest9
-	CMPQ AX, $0x00000008
-	JEQ  rest8
-	CMPQ AX, $0x00000007
-	JEQ  rest7
-	CMPQ AX, $0x00000006
-	JEQ  rest6
-	CMPQ AX, $0x00000005
-	JEQ  rest5
-	CMPQ AX, $0x00000004
-	JEQ  rest4
-	CMPQ AX, $0x00000003
-	JEQ  rest3
-	CMPQ AX, $0x00000002
-	JEQ  rest2
-	CMPQ AX, $0x00000001
-	JEQ  rest1
+few:
+	MOVQ AX, R10
+	CMPQ AX, $0x0000000e
+	JLE  last
+	INCQ R10
+	SHRQ $0x01, R10
+
+last:
+	CMPQ R10, $0x0000000e
+	JEQ  tile14
+	CMPQ R10, $0x0000000d
+	JEQ  tile13
+	CMPQ R10, $0x0000000c
+	JEQ  tile12
+	CMPQ R10, $0x0000000b
+	JEQ  tile11
+	CMPQ R10, $0x0000000a
+	JEQ  tile10
+	CMPQ R10, $0x00000009
+	JEQ  tile9
+	CMPQ R10, $0x00000008
+	JEQ  tile8
+	CMPQ R10, $0x00000007
+	JEQ  tile7
+	CMPQ R10, $0x00000006
+	JEQ  tile6
+	CMPQ R10, $0x00000005
+	JEQ  tile5
+	CMPQ R10, $0x00000004
+	JEQ  tile4
+	CMPQ R10, $0x00000003
+	JEQ  tile3
+	CMPQ R10, $0x00000002
+	JEQ  tile2
+	CMPQ R10, $0x00000001
+	JEQ  tile1
 	JMP  done
 
-rest13:
+tile13:
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -4259,18 +4360,18 @@ prefetch46:
 	ADDQ DX, R11
 	LEAQ (R11)(DX*4), R12
 	ADDQ DX, R12
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R14
+	MOVQ segs+24(FP), R15
+	MOVQ R15, 16(SP)
 
 nn45_seg:
-	MOVQ segLen+32(FP), CX
+	MOVQ segLen+32(FP), R15
 
 nn45_k:
-	VMOVUPS      (AX), Z0
-	VMOVUPS      64(AX), Z1
-	PREFETCHT0   4096(AX)
-	PREFETCHT0   4160(AX)
+	VMOVUPS      (R14), Z0
+	VMOVUPS      64(R14), Z1
+	PREFETCHT0   4096(R14)
+	PREFETCHT0   4160(R14)
 	PREFETCHT1   (R13)
 	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z2
@@ -4315,8 +4416,8 @@ nn45_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
 	ADDQ         $0x00000004, R12
-	ADDQ         $0x00000080, AX
-	DECQ         CX
+	ADDQ         $0x00000080, R14
+	DECQ         R15
 	JNZ          nn45_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -4324,11 +4425,11 @@ nn45_k:
 	DECQ         16(SP)
 	JNZ          nn45_seg
 	VBROADCASTSS alpha+88(FP), Z2
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000010, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000010, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn45_plain
 	VMOVUPS      (R8), Z0
@@ -4509,9 +4610,12 @@ nn45_bare:
 	ADDQ    DI, SI
 
 nn45_end:
-	JMP done
+	IMUL3Q $0x0000000d, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x0000000d, AX
+	JMP    few
 
-rest12:
+tile12:
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -4617,18 +4721,18 @@ prefetch48:
 	ADDQ DX, R11
 	LEAQ (R11)(DX*4), R12
 	ADDQ DX, R12
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R14
+	MOVQ segs+24(FP), R15
+	MOVQ R15, 16(SP)
 
 nn47_seg:
-	MOVQ segLen+32(FP), CX
+	MOVQ segLen+32(FP), R15
 
 nn47_k:
-	VMOVUPS      (AX), Z0
-	VMOVUPS      64(AX), Z1
-	PREFETCHT0   4096(AX)
-	PREFETCHT0   4160(AX)
+	VMOVUPS      (R14), Z0
+	VMOVUPS      64(R14), Z1
+	PREFETCHT0   4096(R14)
+	PREFETCHT0   4160(R14)
 	PREFETCHT1   (R13)
 	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z2
@@ -4670,8 +4774,8 @@ nn47_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
 	ADDQ         $0x00000004, R12
-	ADDQ         $0x00000080, AX
-	DECQ         CX
+	ADDQ         $0x00000080, R14
+	DECQ         R15
 	JNZ          nn47_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -4679,11 +4783,11 @@ nn47_k:
 	DECQ         16(SP)
 	JNZ          nn47_seg
 	VBROADCASTSS alpha+88(FP), Z2
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000010, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000010, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn47_plain
 	VMOVUPS      (R8), Z0
@@ -4851,9 +4955,12 @@ nn47_bare:
 	ADDQ    DI, SI
 
 nn47_end:
-	JMP done
+	IMUL3Q $0x0000000c, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x0000000c, AX
+	JMP    few
 
-rest11:
+tile11:
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -4951,18 +5058,18 @@ prefetch50:
 	ADDQ DX, R11
 	LEAQ (R11)(DX*4), R12
 	ADDQ DX, R12
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R14
+	MOVQ segs+24(FP), R15
+	MOVQ R15, 16(SP)
 
 nn49_seg:
-	MOVQ segLen+32(FP), CX
+	MOVQ segLen+32(FP), R15
 
 nn49_k:
-	VMOVUPS      (AX), Z0
-	VMOVUPS      64(AX), Z1
-	PREFETCHT0   4096(AX)
-	PREFETCHT0   4160(AX)
+	VMOVUPS      (R14), Z0
+	VMOVUPS      64(R14), Z1
+	PREFETCHT0   4096(R14)
+	PREFETCHT0   4160(R14)
 	PREFETCHT1   (R13)
 	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z2
@@ -5001,8 +5108,8 @@ nn49_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
 	ADDQ         $0x00000004, R12
-	ADDQ         $0x00000080, AX
-	DECQ         CX
+	ADDQ         $0x00000080, R14
+	DECQ         R15
 	JNZ          nn49_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -5010,11 +5117,11 @@ nn49_k:
 	DECQ         16(SP)
 	JNZ          nn49_seg
 	VBROADCASTSS alpha+88(FP), Z2
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000010, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000010, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn49_plain
 	VMOVUPS      (R8), Z0
@@ -5169,9 +5276,12 @@ nn49_bare:
 	ADDQ    DI, SI
 
 nn49_end:
-	JMP done
+	IMUL3Q $0x0000000b, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x0000000b, AX
+	JMP    few
 
-rest10:
+tile10:
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -5259,18 +5369,18 @@ prefetch52:
 	MOVQ CX, R10
 	LEAQ (R10)(DX*4), R11
 	ADDQ DX, R11
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R12
+	MOVQ segs+24(FP), R14
+	MOVQ R14, 16(SP)
 
 nn51_seg:
-	MOVQ segLen+32(FP), CX
+	MOVQ segLen+32(FP), R14
 
 nn51_k:
-	VMOVUPS      (AX), Z0
-	VMOVUPS      64(AX), Z1
-	PREFETCHT0   4096(AX)
-	PREFETCHT0   4160(AX)
+	VMOVUPS      (R12), Z0
+	VMOVUPS      64(R12), Z1
+	PREFETCHT0   4096(R12)
+	PREFETCHT0   4160(R12)
 	PREFETCHT1   (R13)
 	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z2
@@ -5305,19 +5415,19 @@ nn51_k:
 	VFMADD231PS  Z1, Z2, Z22
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
-	ADDQ         $0x00000080, AX
-	DECQ         CX
+	ADDQ         $0x00000080, R12
+	DECQ         R14
 	JNZ          nn51_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
 	DECQ         16(SP)
 	JNZ          nn51_seg
 	VBROADCASTSS alpha+88(FP), Z2
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000010, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000010, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn51_plain
 	VMOVUPS      (R8), Z0
@@ -5459,9 +5569,12 @@ nn51_bare:
 	ADDQ    DI, SI
 
 nn51_end:
-	JMP done
+	IMUL3Q $0x0000000a, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x0000000a, AX
+	JMP    few
 
-rest9:
+tile9:
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -5541,18 +5654,18 @@ prefetch54:
 	MOVQ CX, R10
 	LEAQ (R10)(DX*4), R11
 	ADDQ DX, R11
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R12
+	MOVQ segs+24(FP), R14
+	MOVQ R14, 16(SP)
 
 nn53_seg:
-	MOVQ segLen+32(FP), CX
+	MOVQ segLen+32(FP), R14
 
 nn53_k:
-	VMOVUPS      (AX), Z0
-	VMOVUPS      64(AX), Z1
-	PREFETCHT0   4096(AX)
-	PREFETCHT0   4160(AX)
+	VMOVUPS      (R12), Z0
+	VMOVUPS      64(R12), Z1
+	PREFETCHT0   4096(R12)
+	PREFETCHT0   4160(R12)
 	PREFETCHT1   (R13)
 	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z2
@@ -5584,19 +5697,19 @@ nn53_k:
 	VFMADD231PS  Z1, Z2, Z20
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
-	ADDQ         $0x00000080, AX
-	DECQ         CX
+	ADDQ         $0x00000080, R12
+	DECQ         R14
 	JNZ          nn53_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
 	DECQ         16(SP)
 	JNZ          nn53_seg
 	VBROADCASTSS alpha+88(FP), Z2
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000010, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000010, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn53_plain
 	VMOVUPS      (R8), Z0
@@ -5725,9 +5838,12 @@ nn53_bare:
 	ADDQ    DI, SI
 
 nn53_end:
-	JMP done
+	IMUL3Q $0x00000009, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000009, AX
+	JMP    few
 
-rest8:
+tile8:
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -5799,18 +5915,18 @@ prefetch56:
 	MOVQ CX, R10
 	LEAQ (R10)(DX*4), R11
 	ADDQ DX, R11
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R12
+	MOVQ segs+24(FP), R14
+	MOVQ R14, 16(SP)
 
 nn55_seg:
-	MOVQ segLen+32(FP), CX
+	MOVQ segLen+32(FP), R14
 
 nn55_k:
-	VMOVUPS      (AX), Z0
-	VMOVUPS      64(AX), Z1
-	PREFETCHT0   4096(AX)
-	PREFETCHT0   4160(AX)
+	VMOVUPS      (R12), Z0
+	VMOVUPS      64(R12), Z1
+	PREFETCHT0   4096(R12)
+	PREFETCHT0   4160(R12)
 	PREFETCHT1   (R13)
 	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z2
@@ -5839,19 +5955,19 @@ nn55_k:
 	VFMADD231PS  Z1, Z2, Z18
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
-	ADDQ         $0x00000080, AX
-	DECQ         CX
+	ADDQ         $0x00000080, R12
+	DECQ         R14
 	JNZ          nn55_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
 	DECQ         16(SP)
 	JNZ          nn55_seg
 	VBROADCASTSS alpha+88(FP), Z2
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000010, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000010, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn55_plain
 	VMOVUPS      (R8), Z0
@@ -5967,9 +6083,12 @@ nn55_bare:
 	ADDQ    DI, SI
 
 nn55_end:
-	JMP done
+	IMUL3Q $0x00000008, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000008, AX
+	JMP    few
 
-rest7:
+tile7:
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -6033,18 +6152,18 @@ prefetch58:
 	MOVQ CX, R10
 	LEAQ (R10)(DX*4), R11
 	ADDQ DX, R11
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R12
+	MOVQ segs+24(FP), R14
+	MOVQ R14, 16(SP)
 
 nn57_seg:
-	MOVQ segLen+32(FP), CX
+	MOVQ segLen+32(FP), R14
 
 nn57_k:
-	VMOVUPS      (AX), Z0
-	VMOVUPS      64(AX), Z1
-	PREFETCHT0   4096(AX)
-	PREFETCHT0   4160(AX)
+	VMOVUPS      (R12), Z0
+	VMOVUPS      64(R12), Z1
+	PREFETCHT0   4096(R12)
+	PREFETCHT0   4160(R12)
 	PREFETCHT1   (R13)
 	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z2
@@ -6070,19 +6189,19 @@ nn57_k:
 	VFMADD231PS  Z1, Z2, Z16
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
-	ADDQ         $0x00000080, AX
-	DECQ         CX
+	ADDQ         $0x00000080, R12
+	DECQ         R14
 	JNZ          nn57_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
 	DECQ         16(SP)
 	JNZ          nn57_seg
 	VBROADCASTSS alpha+88(FP), Z2
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000010, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000010, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn57_plain
 	VMOVUPS      (R8), Z0
@@ -6185,9 +6304,12 @@ nn57_bare:
 	ADDQ    DI, SI
 
 nn57_end:
-	JMP done
+	IMUL3Q $0x00000007, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000007, AX
+	JMP    few
 
-rest6:
+tile6:
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -6243,18 +6365,18 @@ prefetch60:
 	MOVQ CX, R10
 	LEAQ (R10)(DX*4), R11
 	ADDQ DX, R11
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R12
+	MOVQ segs+24(FP), R14
+	MOVQ R14, 16(SP)
 
 nn59_seg:
-	MOVQ segLen+32(FP), CX
+	MOVQ segLen+32(FP), R14
 
 nn59_k:
-	VMOVUPS      (AX), Z0
-	VMOVUPS      64(AX), Z1
-	PREFETCHT0   4096(AX)
-	PREFETCHT0   4160(AX)
+	VMOVUPS      (R12), Z0
+	VMOVUPS      64(R12), Z1
+	PREFETCHT0   4096(R12)
+	PREFETCHT0   4160(R12)
 	PREFETCHT1   (R13)
 	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z2
@@ -6277,19 +6399,19 @@ nn59_k:
 	VFMADD231PS  Z1, Z2, Z14
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
-	ADDQ         $0x00000080, AX
-	DECQ         CX
+	ADDQ         $0x00000080, R12
+	DECQ         R14
 	JNZ          nn59_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
 	DECQ         16(SP)
 	JNZ          nn59_seg
 	VBROADCASTSS alpha+88(FP), Z2
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000010, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000010, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn59_plain
 	VMOVUPS      (R8), Z0
@@ -6379,9 +6501,12 @@ nn59_bare:
 	ADDQ    DI, SI
 
 nn59_end:
-	JMP done
+	IMUL3Q $0x00000006, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000006, AX
+	JMP    few
 
-rest5:
+tile5:
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -6427,18 +6552,18 @@ rest5:
 
 prefetch62:
 	MOVQ CX, R10
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R12
+	MOVQ R12, 16(SP)
 
 nn61_seg:
-	MOVQ segLen+32(FP), CX
+	MOVQ segLen+32(FP), R12
 
 nn61_k:
-	VMOVUPS      (AX), Z0
-	VMOVUPS      64(AX), Z1
-	PREFETCHT0   4096(AX)
-	PREFETCHT0   4160(AX)
+	VMOVUPS      (R11), Z0
+	VMOVUPS      64(R11), Z1
+	PREFETCHT0   4096(R11)
+	PREFETCHT0   4160(R11)
 	PREFETCHT1   (R13)
 	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z2
@@ -6457,18 +6582,18 @@ nn61_k:
 	VFMADD231PS  Z0, Z2, Z11
 	VFMADD231PS  Z1, Z2, Z12
 	ADDQ         $0x00000004, R10
-	ADDQ         $0x00000080, AX
-	DECQ         CX
+	ADDQ         $0x00000080, R11
+	DECQ         R12
 	JNZ          nn61_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
 	JNZ          nn61_seg
 	VBROADCASTSS alpha+88(FP), Z2
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000010, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000010, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn61_plain
 	VMOVUPS      (R8), Z0
@@ -6545,9 +6670,12 @@ nn61_bare:
 	ADDQ    DI, SI
 
 nn61_end:
-	JMP done
+	IMUL3Q $0x00000005, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000005, AX
+	JMP    few
 
-rest4:
+tile4:
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -6585,18 +6713,18 @@ rest4:
 
 prefetch64:
 	MOVQ CX, R10
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R12
+	MOVQ R12, 16(SP)
 
 nn63_seg:
-	MOVQ segLen+32(FP), CX
+	MOVQ segLen+32(FP), R12
 
 nn63_k:
-	VMOVUPS      (AX), Z0
-	VMOVUPS      64(AX), Z1
-	PREFETCHT0   4096(AX)
-	PREFETCHT0   4160(AX)
+	VMOVUPS      (R11), Z0
+	VMOVUPS      64(R11), Z1
+	PREFETCHT0   4096(R11)
+	PREFETCHT0   4160(R11)
 	PREFETCHT1   (R13)
 	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z2
@@ -6612,18 +6740,18 @@ nn63_k:
 	VFMADD231PS  Z0, Z2, Z9
 	VFMADD231PS  Z1, Z2, Z10
 	ADDQ         $0x00000004, R10
-	ADDQ         $0x00000080, AX
-	DECQ         CX
+	ADDQ         $0x00000080, R11
+	DECQ         R12
 	JNZ          nn63_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
 	JNZ          nn63_seg
 	VBROADCASTSS alpha+88(FP), Z2
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000010, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000010, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn63_plain
 	VMOVUPS      (R8), Z0
@@ -6687,9 +6815,12 @@ nn63_bare:
 	ADDQ    DI, SI
 
 nn63_end:
-	JMP done
+	IMUL3Q $0x00000004, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000004, AX
+	JMP    few
 
-rest3:
+tile3:
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -6719,18 +6850,18 @@ rest3:
 
 prefetch66:
 	MOVQ CX, R10
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R12
+	MOVQ R12, 16(SP)
 
 nn65_seg:
-	MOVQ segLen+32(FP), CX
+	MOVQ segLen+32(FP), R12
 
 nn65_k:
-	VMOVUPS      (AX), Z0
-	VMOVUPS      64(AX), Z1
-	PREFETCHT0   4096(AX)
-	PREFETCHT0   4160(AX)
+	VMOVUPS      (R11), Z0
+	VMOVUPS      64(R11), Z1
+	PREFETCHT0   4096(R11)
+	PREFETCHT0   4160(R11)
 	PREFETCHT1   (R13)
 	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z2
@@ -6743,18 +6874,18 @@ nn65_k:
 	VFMADD231PS  Z0, Z2, Z7
 	VFMADD231PS  Z1, Z2, Z8
 	ADDQ         $0x00000004, R10
-	ADDQ         $0x00000080, AX
-	DECQ         CX
+	ADDQ         $0x00000080, R11
+	DECQ         R12
 	JNZ          nn65_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
 	JNZ          nn65_seg
 	VBROADCASTSS alpha+88(FP), Z2
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000010, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000010, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn65_plain
 	VMOVUPS      (R8), Z0
@@ -6805,9 +6936,12 @@ nn65_bare:
 	ADDQ    DI, SI
 
 nn65_end:
-	JMP done
+	IMUL3Q $0x00000003, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000003, AX
+	JMP    few
 
-rest2:
+tile2:
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -6829,18 +6963,18 @@ rest2:
 
 prefetch68:
 	MOVQ CX, R10
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R12
+	MOVQ R12, 16(SP)
 
 nn67_seg:
-	MOVQ segLen+32(FP), CX
+	MOVQ segLen+32(FP), R12
 
 nn67_k:
-	VMOVUPS      (AX), Z0
-	VMOVUPS      64(AX), Z1
-	PREFETCHT0   4096(AX)
-	PREFETCHT0   4160(AX)
+	VMOVUPS      (R11), Z0
+	VMOVUPS      64(R11), Z1
+	PREFETCHT0   4096(R11)
+	PREFETCHT0   4160(R11)
 	PREFETCHT1   (R13)
 	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z2
@@ -6850,18 +6984,18 @@ nn67_k:
 	VFMADD231PS  Z0, Z2, Z5
 	VFMADD231PS  Z1, Z2, Z6
 	ADDQ         $0x00000004, R10
-	ADDQ         $0x00000080, AX
-	DECQ         CX
+	ADDQ         $0x00000080, R11
+	DECQ         R12
 	JNZ          nn67_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
 	JNZ          nn67_seg
 	VBROADCASTSS alpha+88(FP), Z2
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000010, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000010, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn67_plain
 	VMOVUPS      (R8), Z0
@@ -6899,9 +7033,12 @@ nn67_bare:
 	ADDQ    DI, SI
 
 nn67_end:
-	JMP done
+	IMUL3Q $0x00000002, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000002, AX
+	JMP    few
 
-rest1:
+tile1:
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	MOVQ       SI, R10
@@ -6915,36 +7052,36 @@ rest1:
 
 prefetch70:
 	MOVQ CX, R10
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R12
+	MOVQ R12, 16(SP)
 
 nn69_seg:
-	MOVQ segLen+32(FP), CX
+	MOVQ segLen+32(FP), R12
 
 nn69_k:
-	VMOVUPS      (AX), Z0
-	VMOVUPS      64(AX), Z1
-	PREFETCHT0   4096(AX)
-	PREFETCHT0   4160(AX)
+	VMOVUPS      (R11), Z0
+	VMOVUPS      64(R11), Z1
+	PREFETCHT0   4096(R11)
+	PREFETCHT0   4160(R11)
 	PREFETCHT1   (R13)
 	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
 	ADDQ         $0x00000004, R10
-	ADDQ         $0x00000080, AX
-	DECQ         CX
+	ADDQ         $0x00000080, R11
+	DECQ         R12
 	JNZ          nn69_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
 	JNZ          nn69_seg
 	VBROADCASTSS alpha+88(FP), Z2
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000010, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000010, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn69_plain
 	VMOVUPS      (R8), Z0
@@ -6969,6 +7106,11 @@ nn69_bare:
 	ADDQ    DI, SI
 
 nn69_end:
+	IMUL3Q $0x00000001, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000001, AX
+	JMP    few
+
 done:
 	LDMXCSR (SP)
 	VZEROUPPER
@@ -7014,8 +7156,10 @@ TEXT ·gemmTN2AVX512(SB), NOSPLIT, $24-96
 	KMOVW   R9, K1
 
 tiles:
-	CMPQ       AX, $0x0000000e
-	JLT        rest
+	CMPQ AX, $0x00000015
+	JLT  few
+
+tile14:
 	MOVQ       DX, R10
 	SHLQ       $0x04, R10
 	MOVQ       BX, R11
@@ -7255,40 +7399,49 @@ tn71_inner:
 	SUBQ         $0x0000000e, AX
 	JMP          tiles
 
-rest:
-	CMPQ AX, $0x0000000d
-	JEQ  rest13
-	CMPQ AX, $0x0000000c
-	JEQ  rest12
-	CMPQ AX, $0x0000000b
-	JEQ  rest11
-	CMPQ AX, $0x0000000a
-	JEQ  rest10
-	CMPQ AX, $0x00000009
-	JEQ  rest9
-	CMPQ AX, $0x00000008
-	JEQ  rest8
-	CMPQ AX, $0x00000007
-	JEQ  rest7
-	CMPQ AX, $0x00000006
-	JEQ  rest6
-	CMPQ AX, $0x00000005
-	JEQ  rest5
-	CMPQ AX, $0x00000004
-	JEQ  rest4
-	CMPQ AX, $0x00000003
-	JEQ  rest3
-	CMPQ AX, $0x00000002
-	JEQ  rest2
-	CMPQ AX, $0x00000001
-	JEQ  rest1
+few:
+	MOVQ AX, R8
+	CMPQ AX, $0x0000000e
+	JLE  last
+	INCQ R8
+	SHRQ $0x01, R8
+
+last:
+	CMPQ R8, $0x0000000e
+	JEQ  tile14
+	CMPQ R8, $0x0000000d
+	JEQ  tile13
+	CMPQ R8, $0x0000000c
+	JEQ  tile12
+	CMPQ R8, $0x0000000b
+	JEQ  tile11
+	CMPQ R8, $0x0000000a
+	JEQ  tile10
+	CMPQ R8, $0x00000009
+	JEQ  tile9
+	CMPQ R8, $0x00000008
+	JEQ  tile8
+	CMPQ R8, $0x00000007
+	JEQ  tile7
+	CMPQ R8, $0x00000006
+	JEQ  tile6
+	CMPQ R8, $0x00000005
+	JEQ  tile5
+	CMPQ R8, $0x00000004
+	JEQ  tile4
+	CMPQ R8, $0x00000003
+	JEQ  tile3
+	CMPQ R8, $0x00000002
+	JEQ  tile2
+	CMPQ R8, $0x00000001
+	JEQ  tile1
 	JMP  done
 
-rest13:
-	MOVQ       DX, AX
-	SHLQ       $0x04, AX
-	MOVQ       BX, R10
-	SHLQ       $0x05, R10
+tile13:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -7356,17 +7509,17 @@ rest13:
 	PREFETCHT0 64(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), CX
+	MOVQ       outer+56(FP), R12
 
 tn72_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn72_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS.Z    64(R9), K1, Z1
-	PREFETCHT0   (R8)(AX*1)
-	PREFETCHT0   (R9)(R10*1)
-	PREFETCHT0   64(R9)(R10*1)
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
+	PREFETCHT0   64(R9)(R11*1)
 	VBROADCASTSS (R8), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -7408,11 +7561,11 @@ tn72_inner:
 	VFMADD231PS  Z1, Z2, Z28
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn72_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         CX
+	DECQ         R12
 	JNZ          tn72_outer
 	VMOVUPS      (SI), Z2
 	VADDPS       Z2, Z3, Z3
@@ -7505,13 +7658,15 @@ tn72_inner:
 	VADDPS       Z2, Z28, Z28
 	VMOVUPS      Z28, K1, 64(SI)
 	ADDQ         DI, SI
-	JMP          done
+	ADDQ         $0x00000034, CX
+	SUBQ         $0x0000000d, AX
+	JMP          few
 
-rest12:
-	MOVQ       DX, AX
-	SHLQ       $0x04, AX
-	MOVQ       BX, R10
-	SHLQ       $0x05, R10
+tile12:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -7574,17 +7729,17 @@ rest12:
 	PREFETCHT0 64(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), CX
+	MOVQ       outer+56(FP), R12
 
 tn73_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn73_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS.Z    64(R9), K1, Z1
-	PREFETCHT0   (R8)(AX*1)
-	PREFETCHT0   (R9)(R10*1)
-	PREFETCHT0   64(R9)(R10*1)
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
+	PREFETCHT0   64(R9)(R11*1)
 	VBROADCASTSS (R8), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -7623,11 +7778,11 @@ tn73_inner:
 	VFMADD231PS  Z1, Z2, Z26
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn73_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         CX
+	DECQ         R12
 	JNZ          tn73_outer
 	VMOVUPS      (SI), Z2
 	VADDPS       Z2, Z3, Z3
@@ -7713,13 +7868,15 @@ tn73_inner:
 	VADDPS       Z2, Z26, Z26
 	VMOVUPS      Z26, K1, 64(SI)
 	ADDQ         DI, SI
-	JMP          done
+	ADDQ         $0x00000030, CX
+	SUBQ         $0x0000000c, AX
+	JMP          few
 
-rest11:
-	MOVQ       DX, AX
-	SHLQ       $0x04, AX
-	MOVQ       BX, R10
-	SHLQ       $0x05, R10
+tile11:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -7777,17 +7934,17 @@ rest11:
 	PREFETCHT0 64(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), CX
+	MOVQ       outer+56(FP), R12
 
 tn74_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn74_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS.Z    64(R9), K1, Z1
-	PREFETCHT0   (R8)(AX*1)
-	PREFETCHT0   (R9)(R10*1)
-	PREFETCHT0   64(R9)(R10*1)
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
+	PREFETCHT0   64(R9)(R11*1)
 	VBROADCASTSS (R8), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -7823,11 +7980,11 @@ tn74_inner:
 	VFMADD231PS  Z1, Z2, Z24
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn74_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         CX
+	DECQ         R12
 	JNZ          tn74_outer
 	VMOVUPS      (SI), Z2
 	VADDPS       Z2, Z3, Z3
@@ -7906,13 +8063,15 @@ tn74_inner:
 	VADDPS       Z2, Z24, Z24
 	VMOVUPS      Z24, K1, 64(SI)
 	ADDQ         DI, SI
-	JMP          done
+	ADDQ         $0x0000002c, CX
+	SUBQ         $0x0000000b, AX
+	JMP          few
 
-rest10:
-	MOVQ       DX, AX
-	SHLQ       $0x04, AX
-	MOVQ       BX, R10
-	SHLQ       $0x05, R10
+tile10:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -7965,17 +8124,17 @@ rest10:
 	PREFETCHT0 64(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), CX
+	MOVQ       outer+56(FP), R12
 
 tn75_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn75_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS.Z    64(R9), K1, Z1
-	PREFETCHT0   (R8)(AX*1)
-	PREFETCHT0   (R9)(R10*1)
-	PREFETCHT0   64(R9)(R10*1)
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
+	PREFETCHT0   64(R9)(R11*1)
 	VBROADCASTSS (R8), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -8008,11 +8167,11 @@ tn75_inner:
 	VFMADD231PS  Z1, Z2, Z22
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn75_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         CX
+	DECQ         R12
 	JNZ          tn75_outer
 	VMOVUPS      (SI), Z2
 	VADDPS       Z2, Z3, Z3
@@ -8084,13 +8243,15 @@ tn75_inner:
 	VADDPS       Z2, Z22, Z22
 	VMOVUPS      Z22, K1, 64(SI)
 	ADDQ         DI, SI
-	JMP          done
+	ADDQ         $0x00000028, CX
+	SUBQ         $0x0000000a, AX
+	JMP          few
 
-rest9:
-	MOVQ       DX, AX
-	SHLQ       $0x04, AX
-	MOVQ       BX, R10
-	SHLQ       $0x05, R10
+tile9:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -8138,17 +8299,17 @@ rest9:
 	PREFETCHT0 64(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), CX
+	MOVQ       outer+56(FP), R12
 
 tn76_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn76_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS.Z    64(R9), K1, Z1
-	PREFETCHT0   (R8)(AX*1)
-	PREFETCHT0   (R9)(R10*1)
-	PREFETCHT0   64(R9)(R10*1)
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
+	PREFETCHT0   64(R9)(R11*1)
 	VBROADCASTSS (R8), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -8178,11 +8339,11 @@ tn76_inner:
 	VFMADD231PS  Z1, Z2, Z20
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn76_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         CX
+	DECQ         R12
 	JNZ          tn76_outer
 	VMOVUPS      (SI), Z2
 	VADDPS       Z2, Z3, Z3
@@ -8247,13 +8408,15 @@ tn76_inner:
 	VADDPS       Z2, Z20, Z20
 	VMOVUPS      Z20, K1, 64(SI)
 	ADDQ         DI, SI
-	JMP          done
+	ADDQ         $0x00000024, CX
+	SUBQ         $0x00000009, AX
+	JMP          few
 
-rest8:
-	MOVQ       DX, AX
-	SHLQ       $0x04, AX
-	MOVQ       BX, R10
-	SHLQ       $0x05, R10
+tile8:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -8296,17 +8459,17 @@ rest8:
 	PREFETCHT0 64(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), CX
+	MOVQ       outer+56(FP), R12
 
 tn77_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn77_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS.Z    64(R9), K1, Z1
-	PREFETCHT0   (R8)(AX*1)
-	PREFETCHT0   (R9)(R10*1)
-	PREFETCHT0   64(R9)(R10*1)
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
+	PREFETCHT0   64(R9)(R11*1)
 	VBROADCASTSS (R8), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -8333,11 +8496,11 @@ tn77_inner:
 	VFMADD231PS  Z1, Z2, Z18
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn77_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         CX
+	DECQ         R12
 	JNZ          tn77_outer
 	VMOVUPS      (SI), Z2
 	VADDPS       Z2, Z3, Z3
@@ -8395,13 +8558,15 @@ tn77_inner:
 	VADDPS       Z2, Z18, Z18
 	VMOVUPS      Z18, K1, 64(SI)
 	ADDQ         DI, SI
-	JMP          done
+	ADDQ         $0x00000020, CX
+	SUBQ         $0x00000008, AX
+	JMP          few
 
-rest7:
-	MOVQ       DX, AX
-	SHLQ       $0x04, AX
-	MOVQ       BX, R10
-	SHLQ       $0x05, R10
+tile7:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -8439,17 +8604,17 @@ rest7:
 	PREFETCHT0 64(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), CX
+	MOVQ       outer+56(FP), R12
 
 tn78_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn78_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS.Z    64(R9), K1, Z1
-	PREFETCHT0   (R8)(AX*1)
-	PREFETCHT0   (R9)(R10*1)
-	PREFETCHT0   64(R9)(R10*1)
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
+	PREFETCHT0   64(R9)(R11*1)
 	VBROADCASTSS (R8), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -8473,11 +8638,11 @@ tn78_inner:
 	VFMADD231PS  Z1, Z2, Z16
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn78_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         CX
+	DECQ         R12
 	JNZ          tn78_outer
 	VMOVUPS      (SI), Z2
 	VADDPS       Z2, Z3, Z3
@@ -8528,13 +8693,15 @@ tn78_inner:
 	VADDPS       Z2, Z16, Z16
 	VMOVUPS      Z16, K1, 64(SI)
 	ADDQ         DI, SI
-	JMP          done
+	ADDQ         $0x0000001c, CX
+	SUBQ         $0x00000007, AX
+	JMP          few
 
-rest6:
-	MOVQ       DX, AX
-	SHLQ       $0x04, AX
-	MOVQ       BX, R10
-	SHLQ       $0x05, R10
+tile6:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -8567,17 +8734,17 @@ rest6:
 	PREFETCHT0 64(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), CX
+	MOVQ       outer+56(FP), R12
 
 tn79_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn79_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS.Z    64(R9), K1, Z1
-	PREFETCHT0   (R8)(AX*1)
-	PREFETCHT0   (R9)(R10*1)
-	PREFETCHT0   64(R9)(R10*1)
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
+	PREFETCHT0   64(R9)(R11*1)
 	VBROADCASTSS (R8), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -8598,11 +8765,11 @@ tn79_inner:
 	VFMADD231PS  Z1, Z2, Z14
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn79_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         CX
+	DECQ         R12
 	JNZ          tn79_outer
 	VMOVUPS      (SI), Z2
 	VADDPS       Z2, Z3, Z3
@@ -8646,13 +8813,15 @@ tn79_inner:
 	VADDPS       Z2, Z14, Z14
 	VMOVUPS      Z14, K1, 64(SI)
 	ADDQ         DI, SI
-	JMP          done
+	ADDQ         $0x00000018, CX
+	SUBQ         $0x00000006, AX
+	JMP          few
 
-rest5:
-	MOVQ       DX, AX
-	SHLQ       $0x04, AX
-	MOVQ       BX, R10
-	SHLQ       $0x05, R10
+tile5:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -8680,17 +8849,17 @@ rest5:
 	PREFETCHT0 64(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), CX
+	MOVQ       outer+56(FP), R12
 
 tn80_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn80_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS.Z    64(R9), K1, Z1
-	PREFETCHT0   (R8)(AX*1)
-	PREFETCHT0   (R9)(R10*1)
-	PREFETCHT0   64(R9)(R10*1)
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
+	PREFETCHT0   64(R9)(R11*1)
 	VBROADCASTSS (R8), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -8708,11 +8877,11 @@ tn80_inner:
 	VFMADD231PS  Z1, Z2, Z12
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn80_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         CX
+	DECQ         R12
 	JNZ          tn80_outer
 	VMOVUPS      (SI), Z2
 	VADDPS       Z2, Z3, Z3
@@ -8749,13 +8918,15 @@ tn80_inner:
 	VADDPS       Z2, Z12, Z12
 	VMOVUPS      Z12, K1, 64(SI)
 	ADDQ         DI, SI
-	JMP          done
+	ADDQ         $0x00000014, CX
+	SUBQ         $0x00000005, AX
+	JMP          few
 
-rest4:
-	MOVQ       DX, AX
-	SHLQ       $0x04, AX
-	MOVQ       BX, R10
-	SHLQ       $0x05, R10
+tile4:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -8778,17 +8949,17 @@ rest4:
 	PREFETCHT0 64(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), CX
+	MOVQ       outer+56(FP), R12
 
 tn81_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn81_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS.Z    64(R9), K1, Z1
-	PREFETCHT0   (R8)(AX*1)
-	PREFETCHT0   (R9)(R10*1)
-	PREFETCHT0   64(R9)(R10*1)
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
+	PREFETCHT0   64(R9)(R11*1)
 	VBROADCASTSS (R8), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -8803,11 +8974,11 @@ tn81_inner:
 	VFMADD231PS  Z1, Z2, Z10
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn81_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         CX
+	DECQ         R12
 	JNZ          tn81_outer
 	VMOVUPS      (SI), Z2
 	VADDPS       Z2, Z3, Z3
@@ -8837,13 +9008,15 @@ tn81_inner:
 	VADDPS       Z2, Z10, Z10
 	VMOVUPS      Z10, K1, 64(SI)
 	ADDQ         DI, SI
-	JMP          done
+	ADDQ         $0x00000010, CX
+	SUBQ         $0x00000004, AX
+	JMP          few
 
-rest3:
-	MOVQ       DX, AX
-	SHLQ       $0x04, AX
-	MOVQ       BX, R10
-	SHLQ       $0x05, R10
+tile3:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -8861,17 +9034,17 @@ rest3:
 	PREFETCHT0 64(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), CX
+	MOVQ       outer+56(FP), R12
 
 tn82_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn82_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS.Z    64(R9), K1, Z1
-	PREFETCHT0   (R8)(AX*1)
-	PREFETCHT0   (R9)(R10*1)
-	PREFETCHT0   64(R9)(R10*1)
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
+	PREFETCHT0   64(R9)(R11*1)
 	VBROADCASTSS (R8), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -8883,11 +9056,11 @@ tn82_inner:
 	VFMADD231PS  Z1, Z2, Z8
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn82_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         CX
+	DECQ         R12
 	JNZ          tn82_outer
 	VMOVUPS      (SI), Z2
 	VADDPS       Z2, Z3, Z3
@@ -8910,13 +9083,15 @@ tn82_inner:
 	VADDPS       Z2, Z8, Z8
 	VMOVUPS      Z8, K1, 64(SI)
 	ADDQ         DI, SI
-	JMP          done
+	ADDQ         $0x0000000c, CX
+	SUBQ         $0x00000003, AX
+	JMP          few
 
-rest2:
-	MOVQ       DX, AX
-	SHLQ       $0x04, AX
-	MOVQ       BX, R10
-	SHLQ       $0x05, R10
+tile2:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -8929,17 +9104,17 @@ rest2:
 	PREFETCHT0 64(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), CX
+	MOVQ       outer+56(FP), R12
 
 tn83_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn83_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS.Z    64(R9), K1, Z1
-	PREFETCHT0   (R8)(AX*1)
-	PREFETCHT0   (R9)(R10*1)
-	PREFETCHT0   64(R9)(R10*1)
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
+	PREFETCHT0   64(R9)(R11*1)
 	VBROADCASTSS (R8), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
@@ -8948,11 +9123,11 @@ tn83_inner:
 	VFMADD231PS  Z1, Z2, Z6
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn83_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         CX
+	DECQ         R12
 	JNZ          tn83_outer
 	VMOVUPS      (SI), Z2
 	VADDPS       Z2, Z3, Z3
@@ -8968,13 +9143,15 @@ tn83_inner:
 	VADDPS       Z2, Z6, Z6
 	VMOVUPS      Z6, K1, 64(SI)
 	ADDQ         DI, SI
-	JMP          done
+	ADDQ         $0x00000008, CX
+	SUBQ         $0x00000002, AX
+	JMP          few
 
-rest1:
-	MOVQ       DX, AX
-	SHLQ       $0x04, AX
-	MOVQ       BX, R10
-	SHLQ       $0x05, R10
+tile1:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	MOVQ       SI, R8
@@ -8982,27 +9159,27 @@ rest1:
 	PREFETCHT0 64(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), CX
+	MOVQ       outer+56(FP), R12
 
 tn84_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn84_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS.Z    64(R9), K1, Z1
-	PREFETCHT0   (R8)(AX*1)
-	PREFETCHT0   (R9)(R10*1)
-	PREFETCHT0   64(R9)(R10*1)
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
+	PREFETCHT0   64(R9)(R11*1)
 	VBROADCASTSS (R8), Z2
 	VFMADD231PS  Z0, Z2, Z3
 	VFMADD231PS  Z1, Z2, Z4
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn84_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         CX
+	DECQ         R12
 	JNZ          tn84_outer
 	VMOVUPS      (SI), Z2
 	VADDPS       Z2, Z3, Z3
@@ -9011,6 +9188,9 @@ tn84_inner:
 	VADDPS       Z2, Z4, Z4
 	VMOVUPS      Z4, K1, 64(SI)
 	ADDQ         DI, SI
+	ADDQ         $0x00000004, CX
+	SUBQ         $0x00000001, AX
+	JMP          few
 
 done:
 	LDMXCSR (SP)
@@ -9045,8 +9225,10 @@ TEXT ·gemmNN3AVX512(SB), NOSPLIT, $24-120
 	MOVQ    R10, 8(SP)
 
 tiles:
-	CMPQ       AX, $0x00000009
-	JLT        rest
+	CMPQ AX, $0x0000000d
+	JLT  few
+
+tile9:
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -9398,26 +9580,35 @@ nn85_end:
 	SUBQ   $0x00000009, AX
 	JMP    tiles
 
-rest:
-	CMPQ AX, $0x00000008
-	JEQ  rest8
-	CMPQ AX, $0x00000007
-	JEQ  rest7
-	CMPQ AX, $0x00000006
-	JEQ  rest6
-	CMPQ AX, $0x00000005
-	JEQ  rest5
-	CMPQ AX, $0x00000004
-	JEQ  rest4
-	CMPQ AX, $0x00000003
-	JEQ  rest3
-	CMPQ AX, $0x00000002
-	JEQ  rest2
-	CMPQ AX, $0x00000001
-	JEQ  rest1
+few:
+	MOVQ AX, R10
+	CMPQ AX, $0x00000009
+	JLE  last
+	INCQ R10
+	SHRQ $0x01, R10
+
+last:
+	CMPQ R10, $0x00000009
+	JEQ  tile9
+	CMPQ R10, $0x00000008
+	JEQ  tile8
+	CMPQ R10, $0x00000007
+	JEQ  tile7
+	CMPQ R10, $0x00000006
+	JEQ  tile6
+	CMPQ R10, $0x00000005
+	JEQ  tile5
+	CMPQ R10, $0x00000004
+	JEQ  tile4
+	CMPQ R10, $0x00000003
+	JEQ  tile3
+	CMPQ R10, $0x00000002
+	JEQ  tile2
+	CMPQ R10, $0x00000001
+	JEQ  tile1
 	JMP  done
 
-rest8:
+tile8:
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -9513,20 +9704,20 @@ prefetch88:
 	MOVQ CX, R10
 	LEAQ (R10)(DX*4), R11
 	ADDQ DX, R11
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R13
+	MOVQ segs+24(FP), R14
+	MOVQ R14, 16(SP)
 
 nn87_seg:
-	MOVQ segLen+32(FP), CX
+	MOVQ segLen+32(FP), R14
 
 nn87_k:
-	VMOVUPS      (AX), Z0
-	VMOVUPS      64(AX), Z1
-	VMOVUPS      128(AX), Z2
-	PREFETCHT0   4096(AX)
-	PREFETCHT0   4160(AX)
-	PREFETCHT0   4224(AX)
+	VMOVUPS      (R13), Z0
+	VMOVUPS      64(R13), Z1
+	VMOVUPS      128(R13), Z2
+	PREFETCHT0   4096(R13)
+	PREFETCHT0   4160(R13)
+	PREFETCHT0   4224(R13)
 	PREFETCHT1   (R12)
 	ADDQ         step+112(FP), R12
 	VBROADCASTSS (R10), Z3
@@ -9563,19 +9754,19 @@ nn87_k:
 	VFMADD231PS  Z2, Z3, Z27
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
-	ADDQ         $0x000000c0, AX
-	DECQ         CX
+	ADDQ         $0x000000c0, R13
+	DECQ         R14
 	JNZ          nn87_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
 	DECQ         16(SP)
 	JNZ          nn87_seg
 	VBROADCASTSS alpha+88(FP), Z3
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000020, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000020, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn87_plain
 	VMOVUPS      (R8), Z0
@@ -9731,9 +9922,12 @@ nn87_bare:
 	ADDQ    DI, SI
 
 nn87_end:
-	JMP done
+	IMUL3Q $0x00000008, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000008, AX
+	JMP    few
 
-rest7:
+tile7:
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -9818,20 +10012,20 @@ prefetch90:
 	MOVQ CX, R10
 	LEAQ (R10)(DX*4), R11
 	ADDQ DX, R11
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R13
+	MOVQ segs+24(FP), R14
+	MOVQ R14, 16(SP)
 
 nn89_seg:
-	MOVQ segLen+32(FP), CX
+	MOVQ segLen+32(FP), R14
 
 nn89_k:
-	VMOVUPS      (AX), Z0
-	VMOVUPS      64(AX), Z1
-	VMOVUPS      128(AX), Z2
-	PREFETCHT0   4096(AX)
-	PREFETCHT0   4160(AX)
-	PREFETCHT0   4224(AX)
+	VMOVUPS      (R13), Z0
+	VMOVUPS      64(R13), Z1
+	VMOVUPS      128(R13), Z2
+	PREFETCHT0   4096(R13)
+	PREFETCHT0   4160(R13)
+	PREFETCHT0   4224(R13)
 	PREFETCHT1   (R12)
 	ADDQ         step+112(FP), R12
 	VBROADCASTSS (R10), Z3
@@ -9864,19 +10058,19 @@ nn89_k:
 	VFMADD231PS  Z2, Z3, Z24
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
-	ADDQ         $0x000000c0, AX
-	DECQ         CX
+	ADDQ         $0x000000c0, R13
+	DECQ         R14
 	JNZ          nn89_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
 	DECQ         16(SP)
 	JNZ          nn89_seg
 	VBROADCASTSS alpha+88(FP), Z3
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000020, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000020, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn89_plain
 	VMOVUPS      (R8), Z0
@@ -10014,9 +10208,12 @@ nn89_bare:
 	ADDQ    DI, SI
 
 nn89_end:
-	JMP done
+	IMUL3Q $0x00000007, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000007, AX
+	JMP    few
 
-rest6:
+tile6:
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -10090,20 +10287,20 @@ prefetch92:
 	MOVQ CX, R10
 	LEAQ (R10)(DX*4), R11
 	ADDQ DX, R11
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R13
+	MOVQ segs+24(FP), R14
+	MOVQ R14, 16(SP)
 
 nn91_seg:
-	MOVQ segLen+32(FP), CX
+	MOVQ segLen+32(FP), R14
 
 nn91_k:
-	VMOVUPS      (AX), Z0
-	VMOVUPS      64(AX), Z1
-	VMOVUPS      128(AX), Z2
-	PREFETCHT0   4096(AX)
-	PREFETCHT0   4160(AX)
-	PREFETCHT0   4224(AX)
+	VMOVUPS      (R13), Z0
+	VMOVUPS      64(R13), Z1
+	VMOVUPS      128(R13), Z2
+	PREFETCHT0   4096(R13)
+	PREFETCHT0   4160(R13)
+	PREFETCHT0   4224(R13)
 	PREFETCHT1   (R12)
 	ADDQ         step+112(FP), R12
 	VBROADCASTSS (R10), Z3
@@ -10132,19 +10329,19 @@ nn91_k:
 	VFMADD231PS  Z2, Z3, Z21
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
-	ADDQ         $0x000000c0, AX
-	DECQ         CX
+	ADDQ         $0x000000c0, R13
+	DECQ         R14
 	JNZ          nn91_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
 	DECQ         16(SP)
 	JNZ          nn91_seg
 	VBROADCASTSS alpha+88(FP), Z3
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000020, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000020, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn91_plain
 	VMOVUPS      (R8), Z0
@@ -10264,9 +10461,12 @@ nn91_bare:
 	ADDQ    DI, SI
 
 nn91_end:
-	JMP done
+	IMUL3Q $0x00000006, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000006, AX
+	JMP    few
 
-rest5:
+tile5:
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -10327,20 +10527,20 @@ rest5:
 
 prefetch94:
 	MOVQ CX, R10
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R13
+	MOVQ R13, 16(SP)
 
 nn93_seg:
-	MOVQ segLen+32(FP), CX
+	MOVQ segLen+32(FP), R13
 
 nn93_k:
-	VMOVUPS      (AX), Z0
-	VMOVUPS      64(AX), Z1
-	VMOVUPS      128(AX), Z2
-	PREFETCHT0   4096(AX)
-	PREFETCHT0   4160(AX)
-	PREFETCHT0   4224(AX)
+	VMOVUPS      (R11), Z0
+	VMOVUPS      64(R11), Z1
+	VMOVUPS      128(R11), Z2
+	PREFETCHT0   4096(R11)
+	PREFETCHT0   4160(R11)
+	PREFETCHT0   4224(R11)
 	PREFETCHT1   (R12)
 	ADDQ         step+112(FP), R12
 	VBROADCASTSS (R10), Z3
@@ -10364,18 +10564,18 @@ nn93_k:
 	VFMADD231PS  Z1, Z3, Z17
 	VFMADD231PS  Z2, Z3, Z18
 	ADDQ         $0x00000004, R10
-	ADDQ         $0x000000c0, AX
-	DECQ         CX
+	ADDQ         $0x000000c0, R11
+	DECQ         R13
 	JNZ          nn93_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
 	JNZ          nn93_seg
 	VBROADCASTSS alpha+88(FP), Z3
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000020, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000020, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn93_plain
 	VMOVUPS      (R8), Z0
@@ -10477,9 +10677,12 @@ nn93_bare:
 	ADDQ    DI, SI
 
 nn93_end:
-	JMP done
+	IMUL3Q $0x00000005, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000005, AX
+	JMP    few
 
-rest4:
+tile4:
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -10529,20 +10732,20 @@ rest4:
 
 prefetch96:
 	MOVQ CX, R10
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R13
+	MOVQ R13, 16(SP)
 
 nn95_seg:
-	MOVQ segLen+32(FP), CX
+	MOVQ segLen+32(FP), R13
 
 nn95_k:
-	VMOVUPS      (AX), Z0
-	VMOVUPS      64(AX), Z1
-	VMOVUPS      128(AX), Z2
-	PREFETCHT0   4096(AX)
-	PREFETCHT0   4160(AX)
-	PREFETCHT0   4224(AX)
+	VMOVUPS      (R11), Z0
+	VMOVUPS      64(R11), Z1
+	VMOVUPS      128(R11), Z2
+	PREFETCHT0   4096(R11)
+	PREFETCHT0   4160(R11)
+	PREFETCHT0   4224(R11)
 	PREFETCHT1   (R12)
 	ADDQ         step+112(FP), R12
 	VBROADCASTSS (R10), Z3
@@ -10562,18 +10765,18 @@ nn95_k:
 	VFMADD231PS  Z1, Z3, Z14
 	VFMADD231PS  Z2, Z3, Z15
 	ADDQ         $0x00000004, R10
-	ADDQ         $0x000000c0, AX
-	DECQ         CX
+	ADDQ         $0x000000c0, R11
+	DECQ         R13
 	JNZ          nn95_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
 	JNZ          nn95_seg
 	VBROADCASTSS alpha+88(FP), Z3
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000020, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000020, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn95_plain
 	VMOVUPS      (R8), Z0
@@ -10657,9 +10860,12 @@ nn95_bare:
 	ADDQ    DI, SI
 
 nn95_end:
-	JMP done
+	IMUL3Q $0x00000004, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000004, AX
+	JMP    few
 
-rest3:
+tile3:
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -10698,20 +10904,20 @@ rest3:
 
 prefetch98:
 	MOVQ CX, R10
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R13
+	MOVQ R13, 16(SP)
 
 nn97_seg:
-	MOVQ segLen+32(FP), CX
+	MOVQ segLen+32(FP), R13
 
 nn97_k:
-	VMOVUPS      (AX), Z0
-	VMOVUPS      64(AX), Z1
-	VMOVUPS      128(AX), Z2
-	PREFETCHT0   4096(AX)
-	PREFETCHT0   4160(AX)
-	PREFETCHT0   4224(AX)
+	VMOVUPS      (R11), Z0
+	VMOVUPS      64(R11), Z1
+	VMOVUPS      128(R11), Z2
+	PREFETCHT0   4096(R11)
+	PREFETCHT0   4160(R11)
+	PREFETCHT0   4224(R11)
 	PREFETCHT1   (R12)
 	ADDQ         step+112(FP), R12
 	VBROADCASTSS (R10), Z3
@@ -10727,18 +10933,18 @@ nn97_k:
 	VFMADD231PS  Z1, Z3, Z11
 	VFMADD231PS  Z2, Z3, Z12
 	ADDQ         $0x00000004, R10
-	ADDQ         $0x000000c0, AX
-	DECQ         CX
+	ADDQ         $0x000000c0, R11
+	DECQ         R13
 	JNZ          nn97_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
 	JNZ          nn97_seg
 	VBROADCASTSS alpha+88(FP), Z3
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000020, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000020, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn97_plain
 	VMOVUPS      (R8), Z0
@@ -10804,9 +11010,12 @@ nn97_bare:
 	ADDQ    DI, SI
 
 nn97_end:
-	JMP done
+	IMUL3Q $0x00000003, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000003, AX
+	JMP    few
 
-rest2:
+tile2:
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -10834,20 +11043,20 @@ rest2:
 
 prefetch100:
 	MOVQ CX, R10
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R13
+	MOVQ R13, 16(SP)
 
 nn99_seg:
-	MOVQ segLen+32(FP), CX
+	MOVQ segLen+32(FP), R13
 
 nn99_k:
-	VMOVUPS      (AX), Z0
-	VMOVUPS      64(AX), Z1
-	VMOVUPS      128(AX), Z2
-	PREFETCHT0   4096(AX)
-	PREFETCHT0   4160(AX)
-	PREFETCHT0   4224(AX)
+	VMOVUPS      (R11), Z0
+	VMOVUPS      64(R11), Z1
+	VMOVUPS      128(R11), Z2
+	PREFETCHT0   4096(R11)
+	PREFETCHT0   4160(R11)
+	PREFETCHT0   4224(R11)
 	PREFETCHT1   (R12)
 	ADDQ         step+112(FP), R12
 	VBROADCASTSS (R10), Z3
@@ -10859,18 +11068,18 @@ nn99_k:
 	VFMADD231PS  Z1, Z3, Z8
 	VFMADD231PS  Z2, Z3, Z9
 	ADDQ         $0x00000004, R10
-	ADDQ         $0x000000c0, AX
-	DECQ         CX
+	ADDQ         $0x000000c0, R11
+	DECQ         R13
 	JNZ          nn99_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
 	JNZ          nn99_seg
 	VBROADCASTSS alpha+88(FP), Z3
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000020, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000020, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn99_plain
 	VMOVUPS      (R8), Z0
@@ -10918,9 +11127,12 @@ nn99_bare:
 	ADDQ    DI, SI
 
 nn99_end:
-	JMP done
+	IMUL3Q $0x00000002, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000002, AX
+	JMP    few
 
-rest1:
+tile1:
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -10937,20 +11149,20 @@ rest1:
 
 prefetch102:
 	MOVQ CX, R10
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R13
+	MOVQ R13, 16(SP)
 
 nn101_seg:
-	MOVQ segLen+32(FP), CX
+	MOVQ segLen+32(FP), R13
 
 nn101_k:
-	VMOVUPS      (AX), Z0
-	VMOVUPS      64(AX), Z1
-	VMOVUPS      128(AX), Z2
-	PREFETCHT0   4096(AX)
-	PREFETCHT0   4160(AX)
-	PREFETCHT0   4224(AX)
+	VMOVUPS      (R11), Z0
+	VMOVUPS      64(R11), Z1
+	VMOVUPS      128(R11), Z2
+	PREFETCHT0   4096(R11)
+	PREFETCHT0   4160(R11)
+	PREFETCHT0   4224(R11)
 	PREFETCHT1   (R12)
 	ADDQ         step+112(FP), R12
 	VBROADCASTSS (R10), Z3
@@ -10958,18 +11170,18 @@ nn101_k:
 	VFMADD231PS  Z1, Z3, Z5
 	VFMADD231PS  Z2, Z3, Z6
 	ADDQ         $0x00000004, R10
-	ADDQ         $0x000000c0, AX
-	DECQ         CX
+	ADDQ         $0x000000c0, R11
+	DECQ         R13
 	JNZ          nn101_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
 	JNZ          nn101_seg
 	VBROADCASTSS alpha+88(FP), Z3
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000020, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000020, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn101_plain
 	VMOVUPS      (R8), Z0
@@ -10999,6 +11211,11 @@ nn101_bare:
 	ADDQ    DI, SI
 
 nn101_end:
+	IMUL3Q $0x00000001, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000001, AX
+	JMP    few
+
 done:
 	LDMXCSR (SP)
 	VZEROUPPER
@@ -11044,8 +11261,10 @@ TEXT ·gemmTN3AVX512(SB), NOSPLIT, $24-96
 	KMOVW   R9, K1
 
 tiles:
-	CMPQ       AX, $0x00000009
-	JLT        rest
+	CMPQ AX, $0x0000000d
+	JLT  few
+
+tile9:
 	MOVQ       DX, R10
 	SHLQ       $0x04, R10
 	MOVQ       BX, R11
@@ -11266,30 +11485,39 @@ tn103_inner:
 	SUBQ         $0x00000009, AX
 	JMP          tiles
 
-rest:
-	CMPQ AX, $0x00000008
-	JEQ  rest8
-	CMPQ AX, $0x00000007
-	JEQ  rest7
-	CMPQ AX, $0x00000006
-	JEQ  rest6
-	CMPQ AX, $0x00000005
-	JEQ  rest5
-	CMPQ AX, $0x00000004
-	JEQ  rest4
-	CMPQ AX, $0x00000003
-	JEQ  rest3
-	CMPQ AX, $0x00000002
-	JEQ  rest2
-	CMPQ AX, $0x00000001
-	JEQ  rest1
+few:
+	MOVQ AX, R8
+	CMPQ AX, $0x00000009
+	JLE  last
+	INCQ R8
+	SHRQ $0x01, R8
+
+last:
+	CMPQ R8, $0x00000009
+	JEQ  tile9
+	CMPQ R8, $0x00000008
+	JEQ  tile8
+	CMPQ R8, $0x00000007
+	JEQ  tile7
+	CMPQ R8, $0x00000006
+	JEQ  tile6
+	CMPQ R8, $0x00000005
+	JEQ  tile5
+	CMPQ R8, $0x00000004
+	JEQ  tile4
+	CMPQ R8, $0x00000003
+	JEQ  tile3
+	CMPQ R8, $0x00000002
+	JEQ  tile2
+	CMPQ R8, $0x00000001
+	JEQ  tile1
 	JMP  done
 
-rest8:
-	MOVQ       DX, AX
-	SHLQ       $0x04, AX
-	MOVQ       BX, R10
-	SHLQ       $0x05, R10
+tile8:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -11348,19 +11576,19 @@ rest8:
 	PREFETCHT0 128(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), CX
+	MOVQ       outer+56(FP), R12
 
 tn104_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn104_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS      64(R9), Z1
 	VMOVUPS.Z    128(R9), K1, Z2
-	PREFETCHT0   (R8)(AX*1)
-	PREFETCHT0   (R9)(R10*1)
-	PREFETCHT0   64(R9)(R10*1)
-	PREFETCHT0   128(R9)(R10*1)
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
+	PREFETCHT0   64(R9)(R11*1)
+	PREFETCHT0   128(R9)(R11*1)
 	VBROADCASTSS (R8), Z3
 	VFMADD231PS  Z0, Z3, Z4
 	VFMADD231PS  Z1, Z3, Z5
@@ -11395,11 +11623,11 @@ tn104_inner:
 	VFMADD231PS  Z2, Z3, Z27
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn104_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         CX
+	DECQ         R12
 	JNZ          tn104_outer
 	VMOVUPS      (SI), Z3
 	VADDPS       Z3, Z4, Z4
@@ -11481,13 +11709,15 @@ tn104_inner:
 	VADDPS       Z3, Z27, Z27
 	VMOVUPS      Z27, K1, 128(SI)
 	ADDQ         DI, SI
-	JMP          done
+	ADDQ         $0x00000020, CX
+	SUBQ         $0x00000008, AX
+	JMP          few
 
-rest7:
-	MOVQ       DX, AX
-	SHLQ       $0x04, AX
-	MOVQ       BX, R10
-	SHLQ       $0x05, R10
+tile7:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -11539,19 +11769,19 @@ rest7:
 	PREFETCHT0 128(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), CX
+	MOVQ       outer+56(FP), R12
 
 tn105_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn105_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS      64(R9), Z1
 	VMOVUPS.Z    128(R9), K1, Z2
-	PREFETCHT0   (R8)(AX*1)
-	PREFETCHT0   (R9)(R10*1)
-	PREFETCHT0   64(R9)(R10*1)
-	PREFETCHT0   128(R9)(R10*1)
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
+	PREFETCHT0   64(R9)(R11*1)
+	PREFETCHT0   128(R9)(R11*1)
 	VBROADCASTSS (R8), Z3
 	VFMADD231PS  Z0, Z3, Z4
 	VFMADD231PS  Z1, Z3, Z5
@@ -11582,11 +11812,11 @@ tn105_inner:
 	VFMADD231PS  Z2, Z3, Z24
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn105_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         CX
+	DECQ         R12
 	JNZ          tn105_outer
 	VMOVUPS      (SI), Z3
 	VADDPS       Z3, Z4, Z4
@@ -11658,13 +11888,15 @@ tn105_inner:
 	VADDPS       Z3, Z24, Z24
 	VMOVUPS      Z24, K1, 128(SI)
 	ADDQ         DI, SI
-	JMP          done
+	ADDQ         $0x0000001c, CX
+	SUBQ         $0x00000007, AX
+	JMP          few
 
-rest6:
-	MOVQ       DX, AX
-	SHLQ       $0x04, AX
-	MOVQ       BX, R10
-	SHLQ       $0x05, R10
+tile6:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -11709,19 +11941,19 @@ rest6:
 	PREFETCHT0 128(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), CX
+	MOVQ       outer+56(FP), R12
 
 tn106_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn106_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS      64(R9), Z1
 	VMOVUPS.Z    128(R9), K1, Z2
-	PREFETCHT0   (R8)(AX*1)
-	PREFETCHT0   (R9)(R10*1)
-	PREFETCHT0   64(R9)(R10*1)
-	PREFETCHT0   128(R9)(R10*1)
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
+	PREFETCHT0   64(R9)(R11*1)
+	PREFETCHT0   128(R9)(R11*1)
 	VBROADCASTSS (R8), Z3
 	VFMADD231PS  Z0, Z3, Z4
 	VFMADD231PS  Z1, Z3, Z5
@@ -11748,11 +11980,11 @@ tn106_inner:
 	VFMADD231PS  Z2, Z3, Z21
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn106_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         CX
+	DECQ         R12
 	JNZ          tn106_outer
 	VMOVUPS      (SI), Z3
 	VADDPS       Z3, Z4, Z4
@@ -11814,13 +12046,15 @@ tn106_inner:
 	VADDPS       Z3, Z21, Z21
 	VMOVUPS      Z21, K1, 128(SI)
 	ADDQ         DI, SI
-	JMP          done
+	ADDQ         $0x00000018, CX
+	SUBQ         $0x00000006, AX
+	JMP          few
 
-rest5:
-	MOVQ       DX, AX
-	SHLQ       $0x04, AX
-	MOVQ       BX, R10
-	SHLQ       $0x05, R10
+tile5:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -11858,19 +12092,19 @@ rest5:
 	PREFETCHT0 128(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), CX
+	MOVQ       outer+56(FP), R12
 
 tn107_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn107_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS      64(R9), Z1
 	VMOVUPS.Z    128(R9), K1, Z2
-	PREFETCHT0   (R8)(AX*1)
-	PREFETCHT0   (R9)(R10*1)
-	PREFETCHT0   64(R9)(R10*1)
-	PREFETCHT0   128(R9)(R10*1)
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
+	PREFETCHT0   64(R9)(R11*1)
+	PREFETCHT0   128(R9)(R11*1)
 	VBROADCASTSS (R8), Z3
 	VFMADD231PS  Z0, Z3, Z4
 	VFMADD231PS  Z1, Z3, Z5
@@ -11893,11 +12127,11 @@ tn107_inner:
 	VFMADD231PS  Z2, Z3, Z18
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn107_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         CX
+	DECQ         R12
 	JNZ          tn107_outer
 	VMOVUPS      (SI), Z3
 	VADDPS       Z3, Z4, Z4
@@ -11949,13 +12183,15 @@ tn107_inner:
 	VADDPS       Z3, Z18, Z18
 	VMOVUPS      Z18, K1, 128(SI)
 	ADDQ         DI, SI
-	JMP          done
+	ADDQ         $0x00000014, CX
+	SUBQ         $0x00000005, AX
+	JMP          few
 
-rest4:
-	MOVQ       DX, AX
-	SHLQ       $0x04, AX
-	MOVQ       BX, R10
-	SHLQ       $0x05, R10
+tile4:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -11986,19 +12222,19 @@ rest4:
 	PREFETCHT0 128(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), CX
+	MOVQ       outer+56(FP), R12
 
 tn108_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn108_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS      64(R9), Z1
 	VMOVUPS.Z    128(R9), K1, Z2
-	PREFETCHT0   (R8)(AX*1)
-	PREFETCHT0   (R9)(R10*1)
-	PREFETCHT0   64(R9)(R10*1)
-	PREFETCHT0   128(R9)(R10*1)
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
+	PREFETCHT0   64(R9)(R11*1)
+	PREFETCHT0   128(R9)(R11*1)
 	VBROADCASTSS (R8), Z3
 	VFMADD231PS  Z0, Z3, Z4
 	VFMADD231PS  Z1, Z3, Z5
@@ -12017,11 +12253,11 @@ tn108_inner:
 	VFMADD231PS  Z2, Z3, Z15
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn108_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         CX
+	DECQ         R12
 	JNZ          tn108_outer
 	VMOVUPS      (SI), Z3
 	VADDPS       Z3, Z4, Z4
@@ -12063,13 +12299,15 @@ tn108_inner:
 	VADDPS       Z3, Z15, Z15
 	VMOVUPS      Z15, K1, 128(SI)
 	ADDQ         DI, SI
-	JMP          done
+	ADDQ         $0x00000010, CX
+	SUBQ         $0x00000004, AX
+	JMP          few
 
-rest3:
-	MOVQ       DX, AX
-	SHLQ       $0x04, AX
-	MOVQ       BX, R10
-	SHLQ       $0x05, R10
+tile3:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -12093,19 +12331,19 @@ rest3:
 	PREFETCHT0 128(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), CX
+	MOVQ       outer+56(FP), R12
 
 tn109_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn109_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS      64(R9), Z1
 	VMOVUPS.Z    128(R9), K1, Z2
-	PREFETCHT0   (R8)(AX*1)
-	PREFETCHT0   (R9)(R10*1)
-	PREFETCHT0   64(R9)(R10*1)
-	PREFETCHT0   128(R9)(R10*1)
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
+	PREFETCHT0   64(R9)(R11*1)
+	PREFETCHT0   128(R9)(R11*1)
 	VBROADCASTSS (R8), Z3
 	VFMADD231PS  Z0, Z3, Z4
 	VFMADD231PS  Z1, Z3, Z5
@@ -12120,11 +12358,11 @@ tn109_inner:
 	VFMADD231PS  Z2, Z3, Z12
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn109_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         CX
+	DECQ         R12
 	JNZ          tn109_outer
 	VMOVUPS      (SI), Z3
 	VADDPS       Z3, Z4, Z4
@@ -12156,13 +12394,15 @@ tn109_inner:
 	VADDPS       Z3, Z12, Z12
 	VMOVUPS      Z12, K1, 128(SI)
 	ADDQ         DI, SI
-	JMP          done
+	ADDQ         $0x0000000c, CX
+	SUBQ         $0x00000003, AX
+	JMP          few
 
-rest2:
-	MOVQ       DX, AX
-	SHLQ       $0x04, AX
-	MOVQ       BX, R10
-	SHLQ       $0x05, R10
+tile2:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -12179,19 +12419,19 @@ rest2:
 	PREFETCHT0 128(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), CX
+	MOVQ       outer+56(FP), R12
 
 tn110_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn110_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS      64(R9), Z1
 	VMOVUPS.Z    128(R9), K1, Z2
-	PREFETCHT0   (R8)(AX*1)
-	PREFETCHT0   (R9)(R10*1)
-	PREFETCHT0   64(R9)(R10*1)
-	PREFETCHT0   128(R9)(R10*1)
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
+	PREFETCHT0   64(R9)(R11*1)
+	PREFETCHT0   128(R9)(R11*1)
 	VBROADCASTSS (R8), Z3
 	VFMADD231PS  Z0, Z3, Z4
 	VFMADD231PS  Z1, Z3, Z5
@@ -12202,11 +12442,11 @@ tn110_inner:
 	VFMADD231PS  Z2, Z3, Z9
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn110_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         CX
+	DECQ         R12
 	JNZ          tn110_outer
 	VMOVUPS      (SI), Z3
 	VADDPS       Z3, Z4, Z4
@@ -12228,13 +12468,15 @@ tn110_inner:
 	VADDPS       Z3, Z9, Z9
 	VMOVUPS      Z9, K1, 128(SI)
 	ADDQ         DI, SI
-	JMP          done
+	ADDQ         $0x00000008, CX
+	SUBQ         $0x00000002, AX
+	JMP          few
 
-rest1:
-	MOVQ       DX, AX
-	SHLQ       $0x04, AX
-	MOVQ       BX, R10
-	SHLQ       $0x05, R10
+tile1:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -12244,30 +12486,30 @@ rest1:
 	PREFETCHT0 128(R8)
 	MOVQ       CX, R8
 	MOVQ       b+32(FP), R9
-	MOVQ       outer+56(FP), CX
+	MOVQ       outer+56(FP), R12
 
 tn111_outer:
-	MOVQ inner+64(FP), R11
+	MOVQ inner+64(FP), R13
 
 tn111_inner:
 	VMOVUPS      (R9), Z0
 	VMOVUPS      64(R9), Z1
 	VMOVUPS.Z    128(R9), K1, Z2
-	PREFETCHT0   (R8)(AX*1)
-	PREFETCHT0   (R9)(R10*1)
-	PREFETCHT0   64(R9)(R10*1)
-	PREFETCHT0   128(R9)(R10*1)
+	PREFETCHT0   (R8)(R10*1)
+	PREFETCHT0   (R9)(R11*1)
+	PREFETCHT0   64(R9)(R11*1)
+	PREFETCHT0   128(R9)(R11*1)
 	VBROADCASTSS (R8), Z3
 	VFMADD231PS  Z0, Z3, Z4
 	VFMADD231PS  Z1, Z3, Z5
 	VFMADD231PS  Z2, Z3, Z6
 	ADDQ         DX, R8
 	ADDQ         BX, R9
-	DECQ         R11
+	DECQ         R13
 	JNZ          tn111_inner
 	ADDQ         8(SP), R8
 	ADDQ         16(SP), R9
-	DECQ         CX
+	DECQ         R12
 	JNZ          tn111_outer
 	VMOVUPS      (SI), Z3
 	VADDPS       Z3, Z4, Z4
@@ -12279,6 +12521,9398 @@ tn111_inner:
 	VADDPS       Z3, Z6, Z6
 	VMOVUPS      Z6, K1, 128(SI)
 	ADDQ         DI, SI
+	ADDQ         $0x00000004, CX
+	SUBQ         $0x00000001, AX
+	JMP          few
+
+done:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
+// func gemmNN2PairedAVX512(m int, a *float32, lda int, segs int, segLen int, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int, next *float32, step int)
+// Requires: AVX, AVX512F, AVX512VL, BMI2, FMA3, MMX+, SSE
+TEXT ·gemmNN2PairedAVX512(SB), NOSPLIT, $24-120
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 4(SP)
+	LDMXCSR 4(SP)
+	MOVL    $0x0000ff00, AX
+	KMOVW   AX, K1
+	MOVQ    m+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    lda+16(FP), DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), BX
+	MOVQ    c+56(FP), SI
+	MOVQ    ldc+64(FP), DI
+	SHLQ    $0x02, DI
+	MOVQ    d+72(FP), R8
+	MOVQ    ldd+80(FP), R9
+	SHLQ    $0x02, R9
+	MOVQ    next+104(FP), R13
+	MOVQ    segStride+40(FP), R10
+	SHLQ    $0x02, R10
+	MOVQ    segLen+32(FP), R11
+	SHLQ    $0x02, R11
+	SUBQ    R11, R10
+	MOVQ    R10, 8(SP)
+
+tiles:
+	CMPQ AX, $0x00000015
+	JLT  few
+
+tile14:
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	VPXORD     Z24, Z24, Z24
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	TESTQ      R8, R8
+	JZ         prefetch113
+	MOVQ       R8, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+
+prefetch113:
+	MOVQ CX, R10
+	LEAQ (R10)(DX*4), R11
+	ADDQ DX, R11
+	LEAQ (R11)(DX*4), R12
+	ADDQ DX, R12
+	MOVQ b+48(FP), R14
+	MOVQ segs+24(FP), R15
+	MOVQ R15, 16(SP)
+
+nn112_seg:
+	MOVQ segLen+32(FP), R15
+
+nn112_k:
+	VMOVUPS       (R14), Z0
+	VMOVUPS       64(R14), Z1
+	PREFETCHT0    4096(R14)
+	PREFETCHT0    4160(R14)
+	PREFETCHT1    (R13)
+	ADDQ          step+112(FP), R13
+	VBROADCASTSS  (R10), Z2
+	VFMADD231PS   Z0, Z2, Z4
+	VBROADCASTSS  (R10)(DX*1), Z3
+	VFMADD231PS   Z0, Z3, Z6
+	VMOVAPS       Z3, K1, Z2
+	VFMADD231PS   Z1, Z2, Z5
+	VBROADCASTSS  (R10)(DX*2), Z2
+	VFMADD231PS   Z0, Z2, Z7
+	VBROADCASTSS  (R10)(BX*1), Z3
+	VFMADD231PS   Z0, Z3, Z9
+	VMOVAPS       Z3, K1, Z2
+	VFMADD231PS   Z1, Z2, Z8
+	VBROADCASTSS  (R10)(DX*4), Z2
+	VFMADD231PS   Z0, Z2, Z10
+	VBROADCASTSS  (R11), Z3
+	VFMADD231PS   Z0, Z3, Z12
+	VMOVAPS       Z3, K1, Z2
+	VFMADD231PS   Z1, Z2, Z11
+	VBROADCASTSS  (R11)(DX*1), Z2
+	VFMADD231PS   Z0, Z2, Z13
+	VBROADCASTSS  (R11)(DX*2), Z3
+	VFMADD231PS   Z0, Z3, Z15
+	VMOVAPS       Z3, K1, Z2
+	VFMADD231PS   Z1, Z2, Z14
+	VBROADCASTSS  (R11)(BX*1), Z2
+	VFMADD231PS   Z0, Z2, Z16
+	VBROADCASTSS  (R11)(DX*4), Z3
+	VFMADD231PS   Z0, Z3, Z18
+	VMOVAPS       Z3, K1, Z2
+	VFMADD231PS   Z1, Z2, Z17
+	VBROADCASTSS  (R12), Z2
+	VFMADD231PS   Z0, Z2, Z19
+	VBROADCASTSS  (R12)(DX*1), Z3
+	VFMADD231PS   Z0, Z3, Z21
+	VMOVAPS       Z3, K1, Z2
+	VFMADD231PS   Z1, Z2, Z20
+	VBROADCASTSS  (R12)(DX*2), Z2
+	VFMADD231PS   Z0, Z2, Z22
+	VBROADCASTSS  (R12)(BX*1), Z3
+	VFMADD231PS   Z0, Z3, Z24
+	VMOVAPS       Z3, K1, Z2
+	VFMADD231PS   Z1, Z2, Z23
+	ADDQ          $0x00000004, R10
+	ADDQ          $0x00000004, R11
+	ADDQ          $0x00000004, R12
+	ADDQ          $0x00000080, R14
+	DECQ          R15
+	JNZ           nn112_k
+	ADDQ          8(SP), R10
+	ADDQ          8(SP), R11
+	ADDQ          8(SP), R12
+	DECQ          16(SP)
+	JNZ           nn112_seg
+	VBROADCASTSS  alpha+88(FP), Z2
+	MOVQ          cols+96(FP), R10
+	SUBQ          $0x00000010, R10
+	MOVQ          $-1, R11
+	BZHIQ         R10, R11, R11
+	KMOVW         R11, K2
+	TESTQ         R8, R8
+	JZ            nn112_plain
+	VEXTRACTF64X4 $0x01, Z5, Y3
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z4
+	VMOVUPS       Z4, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y5
+	VMOVUPS       Y5, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z6
+	VMOVUPS       Z6, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y3
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z8, Y3
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z7
+	VMOVUPS       Z7, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y8
+	VMOVUPS       Y8, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z9
+	VMOVUPS       Z9, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y3
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z11, Y3
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z10
+	VMOVUPS       Z10, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y11
+	VMOVUPS       Y11, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z12
+	VMOVUPS       Z12, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y3
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z14, Y3
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z13
+	VMOVUPS       Z13, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y14
+	VMOVUPS       Y14, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z15
+	VMOVUPS       Z15, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y3
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z17, Y3
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z16
+	VMOVUPS       Z16, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y17
+	VMOVUPS       Y17, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z18
+	VMOVUPS       Z18, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y3
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z20, Y3
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z19
+	VMOVUPS       Z19, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y20
+	VMOVUPS       Y20, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z21
+	VMOVUPS       Z21, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y3
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z23, Y3
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z22
+	VMOVUPS       Z22, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y23
+	VMOVUPS       Y23, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z24
+	VMOVUPS       Z24, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y3
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	JMP           nn112_end
+
+nn112_plain:
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn112_bare
+	VMULPS Z2, Z4, Z4
+	VMULPS Z2, Z6, Z6
+	VMULPS Z2, Z7, Z7
+	VMULPS Z2, Z9, Z9
+	VMULPS Z2, Z10, Z10
+	VMULPS Z2, Z12, Z12
+	VMULPS Z2, Z13, Z13
+	VMULPS Z2, Z15, Z15
+	VMULPS Z2, Z16, Z16
+	VMULPS Z2, Z18, Z18
+	VMULPS Z2, Z19, Z19
+	VMULPS Z2, Z21, Z21
+	VMULPS Z2, Z22, Z22
+	VMULPS Z2, Z24, Z24
+	VMULPS Z2, Z5, Z5
+	VMULPS Z2, Z8, Z8
+	VMULPS Z2, Z11, Z11
+	VMULPS Z2, Z14, Z14
+	VMULPS Z2, Z17, Z17
+	VMULPS Z2, Z20, Z20
+	VMULPS Z2, Z23, Z23
+
+nn112_bare:
+	VEXTRACTF64X4 $0x01, Z5, Y3
+	VMOVUPS       Z4, (SI)
+	VMOVUPS       Y5, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z6, (SI)
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z8, Y3
+	VMOVUPS       Z7, (SI)
+	VMOVUPS       Y8, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z9, (SI)
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z11, Y3
+	VMOVUPS       Z10, (SI)
+	VMOVUPS       Y11, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z12, (SI)
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z14, Y3
+	VMOVUPS       Z13, (SI)
+	VMOVUPS       Y14, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z15, (SI)
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z17, Y3
+	VMOVUPS       Z16, (SI)
+	VMOVUPS       Y17, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z18, (SI)
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z20, Y3
+	VMOVUPS       Z19, (SI)
+	VMOVUPS       Y20, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z21, (SI)
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z23, Y3
+	VMOVUPS       Z22, (SI)
+	VMOVUPS       Y23, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z24, (SI)
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+
+nn112_end:
+	IMUL3Q $0x0000000e, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x0000000e, AX
+	JMP    tiles
+
+few:
+	MOVQ AX, R10
+	CMPQ AX, $0x0000000e
+	JLE  last
+	INCQ R10
+	SHRQ $0x01, R10
+
+last:
+	CMPQ R10, $0x0000000e
+	JEQ  tile14
+	CMPQ R10, $0x0000000d
+	JEQ  tile13
+	CMPQ R10, $0x0000000c
+	JEQ  tile12
+	CMPQ R10, $0x0000000b
+	JEQ  tile11
+	CMPQ R10, $0x0000000a
+	JEQ  tile10
+	CMPQ R10, $0x00000009
+	JEQ  tile9
+	CMPQ R10, $0x00000008
+	JEQ  tile8
+	CMPQ R10, $0x00000007
+	JEQ  tile7
+	CMPQ R10, $0x00000006
+	JEQ  tile6
+	CMPQ R10, $0x00000005
+	JEQ  tile5
+	CMPQ R10, $0x00000004
+	JEQ  tile4
+	CMPQ R10, $0x00000003
+	JEQ  tile3
+	CMPQ R10, $0x00000002
+	JEQ  tile2
+	CMPQ R10, $0x00000001
+	JEQ  tile1
+	JMP  done
+
+tile13:
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	TESTQ      R8, R8
+	JZ         prefetch115
+	MOVQ       R8, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+
+prefetch115:
+	MOVQ CX, R10
+	LEAQ (R10)(DX*4), R11
+	ADDQ DX, R11
+	LEAQ (R11)(DX*4), R12
+	ADDQ DX, R12
+	MOVQ b+48(FP), R14
+	MOVQ segs+24(FP), R15
+	MOVQ R15, 16(SP)
+
+nn114_seg:
+	MOVQ segLen+32(FP), R15
+
+nn114_k:
+	VMOVUPS       (R14), Z0
+	VMOVUPS       64(R14), Z1
+	PREFETCHT0    4096(R14)
+	PREFETCHT0    4160(R14)
+	PREFETCHT1    (R13)
+	ADDQ          step+112(FP), R13
+	VBROADCASTSS  (R10), Z2
+	VFMADD231PS   Z0, Z2, Z4
+	VBROADCASTSS  (R10)(DX*1), Z3
+	VFMADD231PS   Z0, Z3, Z6
+	VMOVAPS       Z3, K1, Z2
+	VFMADD231PS   Z1, Z2, Z5
+	VBROADCASTSS  (R10)(DX*2), Z2
+	VFMADD231PS   Z0, Z2, Z7
+	VBROADCASTSS  (R10)(BX*1), Z3
+	VFMADD231PS   Z0, Z3, Z9
+	VMOVAPS       Z3, K1, Z2
+	VFMADD231PS   Z1, Z2, Z8
+	VBROADCASTSS  (R10)(DX*4), Z2
+	VFMADD231PS   Z0, Z2, Z10
+	VBROADCASTSS  (R11), Z3
+	VFMADD231PS   Z0, Z3, Z12
+	VMOVAPS       Z3, K1, Z2
+	VFMADD231PS   Z1, Z2, Z11
+	VBROADCASTSS  (R11)(DX*1), Z2
+	VFMADD231PS   Z0, Z2, Z13
+	VBROADCASTSS  (R11)(DX*2), Z3
+	VFMADD231PS   Z0, Z3, Z15
+	VMOVAPS       Z3, K1, Z2
+	VFMADD231PS   Z1, Z2, Z14
+	VBROADCASTSS  (R11)(BX*1), Z2
+	VFMADD231PS   Z0, Z2, Z16
+	VBROADCASTSS  (R11)(DX*4), Z3
+	VFMADD231PS   Z0, Z3, Z18
+	VMOVAPS       Z3, K1, Z2
+	VFMADD231PS   Z1, Z2, Z17
+	VBROADCASTSS  (R12), Z2
+	VFMADD231PS   Z0, Z2, Z19
+	VBROADCASTSS  (R12)(DX*1), Z3
+	VFMADD231PS   Z0, Z3, Z21
+	VMOVAPS       Z3, K1, Z2
+	VFMADD231PS   Z1, Z2, Z20
+	VBROADCASTSS  (R12)(DX*2), Z2
+	VFMADD231PS   Z0, Z2, Z22
+	VFMADD231PS   Z1, Z2, Z23
+	ADDQ          $0x00000004, R10
+	ADDQ          $0x00000004, R11
+	ADDQ          $0x00000004, R12
+	ADDQ          $0x00000080, R14
+	DECQ          R15
+	JNZ           nn114_k
+	ADDQ          8(SP), R10
+	ADDQ          8(SP), R11
+	ADDQ          8(SP), R12
+	DECQ          16(SP)
+	JNZ           nn114_seg
+	VBROADCASTSS  alpha+88(FP), Z2
+	MOVQ          cols+96(FP), R10
+	SUBQ          $0x00000010, R10
+	MOVQ          $-1, R11
+	BZHIQ         R10, R11, R11
+	KMOVW         R11, K2
+	TESTQ         R8, R8
+	JZ            nn114_plain
+	VEXTRACTF64X4 $0x01, Z5, Y3
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z4
+	VMOVUPS       Z4, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y5
+	VMOVUPS       Y5, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z6
+	VMOVUPS       Z6, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y3
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z8, Y3
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z7
+	VMOVUPS       Z7, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y8
+	VMOVUPS       Y8, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z9
+	VMOVUPS       Z9, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y3
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z11, Y3
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z10
+	VMOVUPS       Z10, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y11
+	VMOVUPS       Y11, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z12
+	VMOVUPS       Z12, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y3
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z14, Y3
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z13
+	VMOVUPS       Z13, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y14
+	VMOVUPS       Y14, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z15
+	VMOVUPS       Z15, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y3
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z17, Y3
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z16
+	VMOVUPS       Z16, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y17
+	VMOVUPS       Y17, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z18
+	VMOVUPS       Z18, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y3
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z20, Y3
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z19
+	VMOVUPS       Z19, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y20
+	VMOVUPS       Y20, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z21
+	VMOVUPS       Z21, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y3
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z22
+	VMOVUPS       Z22, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y23
+	VMOVUPS       Y23, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	JMP           nn114_end
+
+nn114_plain:
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn114_bare
+	VMULPS Z2, Z4, Z4
+	VMULPS Z2, Z6, Z6
+	VMULPS Z2, Z7, Z7
+	VMULPS Z2, Z9, Z9
+	VMULPS Z2, Z10, Z10
+	VMULPS Z2, Z12, Z12
+	VMULPS Z2, Z13, Z13
+	VMULPS Z2, Z15, Z15
+	VMULPS Z2, Z16, Z16
+	VMULPS Z2, Z18, Z18
+	VMULPS Z2, Z19, Z19
+	VMULPS Z2, Z21, Z21
+	VMULPS Z2, Z22, Z22
+	VMULPS Z2, Z5, Z5
+	VMULPS Z2, Z8, Z8
+	VMULPS Z2, Z11, Z11
+	VMULPS Z2, Z14, Z14
+	VMULPS Z2, Z17, Z17
+	VMULPS Z2, Z20, Z20
+	VMULPS Z2, Z23, Z23
+
+nn114_bare:
+	VEXTRACTF64X4 $0x01, Z5, Y3
+	VMOVUPS       Z4, (SI)
+	VMOVUPS       Y5, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z6, (SI)
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z8, Y3
+	VMOVUPS       Z7, (SI)
+	VMOVUPS       Y8, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z9, (SI)
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z11, Y3
+	VMOVUPS       Z10, (SI)
+	VMOVUPS       Y11, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z12, (SI)
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z14, Y3
+	VMOVUPS       Z13, (SI)
+	VMOVUPS       Y14, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z15, (SI)
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z17, Y3
+	VMOVUPS       Z16, (SI)
+	VMOVUPS       Y17, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z18, (SI)
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z20, Y3
+	VMOVUPS       Z19, (SI)
+	VMOVUPS       Y20, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z21, (SI)
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z22, (SI)
+	VMOVUPS       Y23, K2, 64(SI)
+	ADDQ          DI, SI
+
+nn114_end:
+	IMUL3Q $0x0000000d, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x0000000d, AX
+	JMP    few
+
+tile12:
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	TESTQ      R8, R8
+	JZ         prefetch117
+	MOVQ       R8, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+
+prefetch117:
+	MOVQ CX, R10
+	LEAQ (R10)(DX*4), R11
+	ADDQ DX, R11
+	LEAQ (R11)(DX*4), R12
+	ADDQ DX, R12
+	MOVQ b+48(FP), R14
+	MOVQ segs+24(FP), R15
+	MOVQ R15, 16(SP)
+
+nn116_seg:
+	MOVQ segLen+32(FP), R15
+
+nn116_k:
+	VMOVUPS       (R14), Z0
+	VMOVUPS       64(R14), Z1
+	PREFETCHT0    4096(R14)
+	PREFETCHT0    4160(R14)
+	PREFETCHT1    (R13)
+	ADDQ          step+112(FP), R13
+	VBROADCASTSS  (R10), Z2
+	VFMADD231PS   Z0, Z2, Z4
+	VBROADCASTSS  (R10)(DX*1), Z3
+	VFMADD231PS   Z0, Z3, Z6
+	VMOVAPS       Z3, K1, Z2
+	VFMADD231PS   Z1, Z2, Z5
+	VBROADCASTSS  (R10)(DX*2), Z2
+	VFMADD231PS   Z0, Z2, Z7
+	VBROADCASTSS  (R10)(BX*1), Z3
+	VFMADD231PS   Z0, Z3, Z9
+	VMOVAPS       Z3, K1, Z2
+	VFMADD231PS   Z1, Z2, Z8
+	VBROADCASTSS  (R10)(DX*4), Z2
+	VFMADD231PS   Z0, Z2, Z10
+	VBROADCASTSS  (R11), Z3
+	VFMADD231PS   Z0, Z3, Z12
+	VMOVAPS       Z3, K1, Z2
+	VFMADD231PS   Z1, Z2, Z11
+	VBROADCASTSS  (R11)(DX*1), Z2
+	VFMADD231PS   Z0, Z2, Z13
+	VBROADCASTSS  (R11)(DX*2), Z3
+	VFMADD231PS   Z0, Z3, Z15
+	VMOVAPS       Z3, K1, Z2
+	VFMADD231PS   Z1, Z2, Z14
+	VBROADCASTSS  (R11)(BX*1), Z2
+	VFMADD231PS   Z0, Z2, Z16
+	VBROADCASTSS  (R11)(DX*4), Z3
+	VFMADD231PS   Z0, Z3, Z18
+	VMOVAPS       Z3, K1, Z2
+	VFMADD231PS   Z1, Z2, Z17
+	VBROADCASTSS  (R12), Z2
+	VFMADD231PS   Z0, Z2, Z19
+	VBROADCASTSS  (R12)(DX*1), Z3
+	VFMADD231PS   Z0, Z3, Z21
+	VMOVAPS       Z3, K1, Z2
+	VFMADD231PS   Z1, Z2, Z20
+	ADDQ          $0x00000004, R10
+	ADDQ          $0x00000004, R11
+	ADDQ          $0x00000004, R12
+	ADDQ          $0x00000080, R14
+	DECQ          R15
+	JNZ           nn116_k
+	ADDQ          8(SP), R10
+	ADDQ          8(SP), R11
+	ADDQ          8(SP), R12
+	DECQ          16(SP)
+	JNZ           nn116_seg
+	VBROADCASTSS  alpha+88(FP), Z2
+	MOVQ          cols+96(FP), R10
+	SUBQ          $0x00000010, R10
+	MOVQ          $-1, R11
+	BZHIQ         R10, R11, R11
+	KMOVW         R11, K2
+	TESTQ         R8, R8
+	JZ            nn116_plain
+	VEXTRACTF64X4 $0x01, Z5, Y3
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z4
+	VMOVUPS       Z4, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y5
+	VMOVUPS       Y5, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z6
+	VMOVUPS       Z6, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y3
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z8, Y3
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z7
+	VMOVUPS       Z7, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y8
+	VMOVUPS       Y8, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z9
+	VMOVUPS       Z9, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y3
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z11, Y3
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z10
+	VMOVUPS       Z10, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y11
+	VMOVUPS       Y11, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z12
+	VMOVUPS       Z12, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y3
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z14, Y3
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z13
+	VMOVUPS       Z13, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y14
+	VMOVUPS       Y14, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z15
+	VMOVUPS       Z15, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y3
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z17, Y3
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z16
+	VMOVUPS       Z16, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y17
+	VMOVUPS       Y17, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z18
+	VMOVUPS       Z18, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y3
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z20, Y3
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z19
+	VMOVUPS       Z19, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y20
+	VMOVUPS       Y20, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z21
+	VMOVUPS       Z21, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y3
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	JMP           nn116_end
+
+nn116_plain:
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn116_bare
+	VMULPS Z2, Z4, Z4
+	VMULPS Z2, Z6, Z6
+	VMULPS Z2, Z7, Z7
+	VMULPS Z2, Z9, Z9
+	VMULPS Z2, Z10, Z10
+	VMULPS Z2, Z12, Z12
+	VMULPS Z2, Z13, Z13
+	VMULPS Z2, Z15, Z15
+	VMULPS Z2, Z16, Z16
+	VMULPS Z2, Z18, Z18
+	VMULPS Z2, Z19, Z19
+	VMULPS Z2, Z21, Z21
+	VMULPS Z2, Z5, Z5
+	VMULPS Z2, Z8, Z8
+	VMULPS Z2, Z11, Z11
+	VMULPS Z2, Z14, Z14
+	VMULPS Z2, Z17, Z17
+	VMULPS Z2, Z20, Z20
+
+nn116_bare:
+	VEXTRACTF64X4 $0x01, Z5, Y3
+	VMOVUPS       Z4, (SI)
+	VMOVUPS       Y5, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z6, (SI)
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z8, Y3
+	VMOVUPS       Z7, (SI)
+	VMOVUPS       Y8, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z9, (SI)
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z11, Y3
+	VMOVUPS       Z10, (SI)
+	VMOVUPS       Y11, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z12, (SI)
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z14, Y3
+	VMOVUPS       Z13, (SI)
+	VMOVUPS       Y14, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z15, (SI)
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z17, Y3
+	VMOVUPS       Z16, (SI)
+	VMOVUPS       Y17, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z18, (SI)
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z20, Y3
+	VMOVUPS       Z19, (SI)
+	VMOVUPS       Y20, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z21, (SI)
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+
+nn116_end:
+	IMUL3Q $0x0000000c, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x0000000c, AX
+	JMP    few
+
+tile11:
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	TESTQ      R8, R8
+	JZ         prefetch119
+	MOVQ       R8, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+
+prefetch119:
+	MOVQ CX, R10
+	LEAQ (R10)(DX*4), R11
+	ADDQ DX, R11
+	LEAQ (R11)(DX*4), R12
+	ADDQ DX, R12
+	MOVQ b+48(FP), R14
+	MOVQ segs+24(FP), R15
+	MOVQ R15, 16(SP)
+
+nn118_seg:
+	MOVQ segLen+32(FP), R15
+
+nn118_k:
+	VMOVUPS       (R14), Z0
+	VMOVUPS       64(R14), Z1
+	PREFETCHT0    4096(R14)
+	PREFETCHT0    4160(R14)
+	PREFETCHT1    (R13)
+	ADDQ          step+112(FP), R13
+	VBROADCASTSS  (R10), Z2
+	VFMADD231PS   Z0, Z2, Z4
+	VBROADCASTSS  (R10)(DX*1), Z3
+	VFMADD231PS   Z0, Z3, Z6
+	VMOVAPS       Z3, K1, Z2
+	VFMADD231PS   Z1, Z2, Z5
+	VBROADCASTSS  (R10)(DX*2), Z2
+	VFMADD231PS   Z0, Z2, Z7
+	VBROADCASTSS  (R10)(BX*1), Z3
+	VFMADD231PS   Z0, Z3, Z9
+	VMOVAPS       Z3, K1, Z2
+	VFMADD231PS   Z1, Z2, Z8
+	VBROADCASTSS  (R10)(DX*4), Z2
+	VFMADD231PS   Z0, Z2, Z10
+	VBROADCASTSS  (R11), Z3
+	VFMADD231PS   Z0, Z3, Z12
+	VMOVAPS       Z3, K1, Z2
+	VFMADD231PS   Z1, Z2, Z11
+	VBROADCASTSS  (R11)(DX*1), Z2
+	VFMADD231PS   Z0, Z2, Z13
+	VBROADCASTSS  (R11)(DX*2), Z3
+	VFMADD231PS   Z0, Z3, Z15
+	VMOVAPS       Z3, K1, Z2
+	VFMADD231PS   Z1, Z2, Z14
+	VBROADCASTSS  (R11)(BX*1), Z2
+	VFMADD231PS   Z0, Z2, Z16
+	VBROADCASTSS  (R11)(DX*4), Z3
+	VFMADD231PS   Z0, Z3, Z18
+	VMOVAPS       Z3, K1, Z2
+	VFMADD231PS   Z1, Z2, Z17
+	VBROADCASTSS  (R12), Z2
+	VFMADD231PS   Z0, Z2, Z19
+	VFMADD231PS   Z1, Z2, Z20
+	ADDQ          $0x00000004, R10
+	ADDQ          $0x00000004, R11
+	ADDQ          $0x00000004, R12
+	ADDQ          $0x00000080, R14
+	DECQ          R15
+	JNZ           nn118_k
+	ADDQ          8(SP), R10
+	ADDQ          8(SP), R11
+	ADDQ          8(SP), R12
+	DECQ          16(SP)
+	JNZ           nn118_seg
+	VBROADCASTSS  alpha+88(FP), Z2
+	MOVQ          cols+96(FP), R10
+	SUBQ          $0x00000010, R10
+	MOVQ          $-1, R11
+	BZHIQ         R10, R11, R11
+	KMOVW         R11, K2
+	TESTQ         R8, R8
+	JZ            nn118_plain
+	VEXTRACTF64X4 $0x01, Z5, Y3
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z4
+	VMOVUPS       Z4, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y5
+	VMOVUPS       Y5, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z6
+	VMOVUPS       Z6, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y3
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z8, Y3
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z7
+	VMOVUPS       Z7, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y8
+	VMOVUPS       Y8, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z9
+	VMOVUPS       Z9, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y3
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z11, Y3
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z10
+	VMOVUPS       Z10, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y11
+	VMOVUPS       Y11, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z12
+	VMOVUPS       Z12, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y3
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z14, Y3
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z13
+	VMOVUPS       Z13, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y14
+	VMOVUPS       Y14, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z15
+	VMOVUPS       Z15, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y3
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z17, Y3
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z16
+	VMOVUPS       Z16, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y17
+	VMOVUPS       Y17, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z18
+	VMOVUPS       Z18, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y3
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z19
+	VMOVUPS       Z19, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y20
+	VMOVUPS       Y20, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	JMP           nn118_end
+
+nn118_plain:
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn118_bare
+	VMULPS Z2, Z4, Z4
+	VMULPS Z2, Z6, Z6
+	VMULPS Z2, Z7, Z7
+	VMULPS Z2, Z9, Z9
+	VMULPS Z2, Z10, Z10
+	VMULPS Z2, Z12, Z12
+	VMULPS Z2, Z13, Z13
+	VMULPS Z2, Z15, Z15
+	VMULPS Z2, Z16, Z16
+	VMULPS Z2, Z18, Z18
+	VMULPS Z2, Z19, Z19
+	VMULPS Z2, Z5, Z5
+	VMULPS Z2, Z8, Z8
+	VMULPS Z2, Z11, Z11
+	VMULPS Z2, Z14, Z14
+	VMULPS Z2, Z17, Z17
+	VMULPS Z2, Z20, Z20
+
+nn118_bare:
+	VEXTRACTF64X4 $0x01, Z5, Y3
+	VMOVUPS       Z4, (SI)
+	VMOVUPS       Y5, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z6, (SI)
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z8, Y3
+	VMOVUPS       Z7, (SI)
+	VMOVUPS       Y8, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z9, (SI)
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z11, Y3
+	VMOVUPS       Z10, (SI)
+	VMOVUPS       Y11, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z12, (SI)
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z14, Y3
+	VMOVUPS       Z13, (SI)
+	VMOVUPS       Y14, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z15, (SI)
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z17, Y3
+	VMOVUPS       Z16, (SI)
+	VMOVUPS       Y17, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z18, (SI)
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z19, (SI)
+	VMOVUPS       Y20, K2, 64(SI)
+	ADDQ          DI, SI
+
+nn118_end:
+	IMUL3Q $0x0000000b, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x0000000b, AX
+	JMP    few
+
+tile10:
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	TESTQ      R8, R8
+	JZ         prefetch121
+	MOVQ       R8, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+
+prefetch121:
+	MOVQ CX, R10
+	LEAQ (R10)(DX*4), R11
+	ADDQ DX, R11
+	MOVQ b+48(FP), R12
+	MOVQ segs+24(FP), R14
+	MOVQ R14, 16(SP)
+
+nn120_seg:
+	MOVQ segLen+32(FP), R14
+
+nn120_k:
+	VMOVUPS       (R12), Z0
+	VMOVUPS       64(R12), Z1
+	PREFETCHT0    4096(R12)
+	PREFETCHT0    4160(R12)
+	PREFETCHT1    (R13)
+	ADDQ          step+112(FP), R13
+	VBROADCASTSS  (R10), Z2
+	VFMADD231PS   Z0, Z2, Z4
+	VBROADCASTSS  (R10)(DX*1), Z3
+	VFMADD231PS   Z0, Z3, Z6
+	VMOVAPS       Z3, K1, Z2
+	VFMADD231PS   Z1, Z2, Z5
+	VBROADCASTSS  (R10)(DX*2), Z2
+	VFMADD231PS   Z0, Z2, Z7
+	VBROADCASTSS  (R10)(BX*1), Z3
+	VFMADD231PS   Z0, Z3, Z9
+	VMOVAPS       Z3, K1, Z2
+	VFMADD231PS   Z1, Z2, Z8
+	VBROADCASTSS  (R10)(DX*4), Z2
+	VFMADD231PS   Z0, Z2, Z10
+	VBROADCASTSS  (R11), Z3
+	VFMADD231PS   Z0, Z3, Z12
+	VMOVAPS       Z3, K1, Z2
+	VFMADD231PS   Z1, Z2, Z11
+	VBROADCASTSS  (R11)(DX*1), Z2
+	VFMADD231PS   Z0, Z2, Z13
+	VBROADCASTSS  (R11)(DX*2), Z3
+	VFMADD231PS   Z0, Z3, Z15
+	VMOVAPS       Z3, K1, Z2
+	VFMADD231PS   Z1, Z2, Z14
+	VBROADCASTSS  (R11)(BX*1), Z2
+	VFMADD231PS   Z0, Z2, Z16
+	VBROADCASTSS  (R11)(DX*4), Z3
+	VFMADD231PS   Z0, Z3, Z18
+	VMOVAPS       Z3, K1, Z2
+	VFMADD231PS   Z1, Z2, Z17
+	ADDQ          $0x00000004, R10
+	ADDQ          $0x00000004, R11
+	ADDQ          $0x00000080, R12
+	DECQ          R14
+	JNZ           nn120_k
+	ADDQ          8(SP), R10
+	ADDQ          8(SP), R11
+	DECQ          16(SP)
+	JNZ           nn120_seg
+	VBROADCASTSS  alpha+88(FP), Z2
+	MOVQ          cols+96(FP), R10
+	SUBQ          $0x00000010, R10
+	MOVQ          $-1, R11
+	BZHIQ         R10, R11, R11
+	KMOVW         R11, K2
+	TESTQ         R8, R8
+	JZ            nn120_plain
+	VEXTRACTF64X4 $0x01, Z5, Y3
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z4
+	VMOVUPS       Z4, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y5
+	VMOVUPS       Y5, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z6
+	VMOVUPS       Z6, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y3
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z8, Y3
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z7
+	VMOVUPS       Z7, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y8
+	VMOVUPS       Y8, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z9
+	VMOVUPS       Z9, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y3
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z11, Y3
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z10
+	VMOVUPS       Z10, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y11
+	VMOVUPS       Y11, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z12
+	VMOVUPS       Z12, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y3
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z14, Y3
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z13
+	VMOVUPS       Z13, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y14
+	VMOVUPS       Y14, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z15
+	VMOVUPS       Z15, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y3
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z17, Y3
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z16
+	VMOVUPS       Z16, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y17
+	VMOVUPS       Y17, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z18
+	VMOVUPS       Z18, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y3
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	JMP           nn120_end
+
+nn120_plain:
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn120_bare
+	VMULPS Z2, Z4, Z4
+	VMULPS Z2, Z6, Z6
+	VMULPS Z2, Z7, Z7
+	VMULPS Z2, Z9, Z9
+	VMULPS Z2, Z10, Z10
+	VMULPS Z2, Z12, Z12
+	VMULPS Z2, Z13, Z13
+	VMULPS Z2, Z15, Z15
+	VMULPS Z2, Z16, Z16
+	VMULPS Z2, Z18, Z18
+	VMULPS Z2, Z5, Z5
+	VMULPS Z2, Z8, Z8
+	VMULPS Z2, Z11, Z11
+	VMULPS Z2, Z14, Z14
+	VMULPS Z2, Z17, Z17
+
+nn120_bare:
+	VEXTRACTF64X4 $0x01, Z5, Y3
+	VMOVUPS       Z4, (SI)
+	VMOVUPS       Y5, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z6, (SI)
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z8, Y3
+	VMOVUPS       Z7, (SI)
+	VMOVUPS       Y8, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z9, (SI)
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z11, Y3
+	VMOVUPS       Z10, (SI)
+	VMOVUPS       Y11, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z12, (SI)
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z14, Y3
+	VMOVUPS       Z13, (SI)
+	VMOVUPS       Y14, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z15, (SI)
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z17, Y3
+	VMOVUPS       Z16, (SI)
+	VMOVUPS       Y17, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z18, (SI)
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+
+nn120_end:
+	IMUL3Q $0x0000000a, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x0000000a, AX
+	JMP    few
+
+tile9:
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	TESTQ      R8, R8
+	JZ         prefetch123
+	MOVQ       R8, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+
+prefetch123:
+	MOVQ CX, R10
+	LEAQ (R10)(DX*4), R11
+	ADDQ DX, R11
+	MOVQ b+48(FP), R12
+	MOVQ segs+24(FP), R14
+	MOVQ R14, 16(SP)
+
+nn122_seg:
+	MOVQ segLen+32(FP), R14
+
+nn122_k:
+	VMOVUPS       (R12), Z0
+	VMOVUPS       64(R12), Z1
+	PREFETCHT0    4096(R12)
+	PREFETCHT0    4160(R12)
+	PREFETCHT1    (R13)
+	ADDQ          step+112(FP), R13
+	VBROADCASTSS  (R10), Z2
+	VFMADD231PS   Z0, Z2, Z4
+	VBROADCASTSS  (R10)(DX*1), Z3
+	VFMADD231PS   Z0, Z3, Z6
+	VMOVAPS       Z3, K1, Z2
+	VFMADD231PS   Z1, Z2, Z5
+	VBROADCASTSS  (R10)(DX*2), Z2
+	VFMADD231PS   Z0, Z2, Z7
+	VBROADCASTSS  (R10)(BX*1), Z3
+	VFMADD231PS   Z0, Z3, Z9
+	VMOVAPS       Z3, K1, Z2
+	VFMADD231PS   Z1, Z2, Z8
+	VBROADCASTSS  (R10)(DX*4), Z2
+	VFMADD231PS   Z0, Z2, Z10
+	VBROADCASTSS  (R11), Z3
+	VFMADD231PS   Z0, Z3, Z12
+	VMOVAPS       Z3, K1, Z2
+	VFMADD231PS   Z1, Z2, Z11
+	VBROADCASTSS  (R11)(DX*1), Z2
+	VFMADD231PS   Z0, Z2, Z13
+	VBROADCASTSS  (R11)(DX*2), Z3
+	VFMADD231PS   Z0, Z3, Z15
+	VMOVAPS       Z3, K1, Z2
+	VFMADD231PS   Z1, Z2, Z14
+	VBROADCASTSS  (R11)(BX*1), Z2
+	VFMADD231PS   Z0, Z2, Z16
+	VFMADD231PS   Z1, Z2, Z17
+	ADDQ          $0x00000004, R10
+	ADDQ          $0x00000004, R11
+	ADDQ          $0x00000080, R12
+	DECQ          R14
+	JNZ           nn122_k
+	ADDQ          8(SP), R10
+	ADDQ          8(SP), R11
+	DECQ          16(SP)
+	JNZ           nn122_seg
+	VBROADCASTSS  alpha+88(FP), Z2
+	MOVQ          cols+96(FP), R10
+	SUBQ          $0x00000010, R10
+	MOVQ          $-1, R11
+	BZHIQ         R10, R11, R11
+	KMOVW         R11, K2
+	TESTQ         R8, R8
+	JZ            nn122_plain
+	VEXTRACTF64X4 $0x01, Z5, Y3
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z4
+	VMOVUPS       Z4, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y5
+	VMOVUPS       Y5, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z6
+	VMOVUPS       Z6, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y3
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z8, Y3
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z7
+	VMOVUPS       Z7, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y8
+	VMOVUPS       Y8, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z9
+	VMOVUPS       Z9, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y3
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z11, Y3
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z10
+	VMOVUPS       Z10, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y11
+	VMOVUPS       Y11, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z12
+	VMOVUPS       Z12, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y3
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z14, Y3
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z13
+	VMOVUPS       Z13, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y14
+	VMOVUPS       Y14, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z15
+	VMOVUPS       Z15, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y3
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z16
+	VMOVUPS       Z16, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y17
+	VMOVUPS       Y17, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	JMP           nn122_end
+
+nn122_plain:
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn122_bare
+	VMULPS Z2, Z4, Z4
+	VMULPS Z2, Z6, Z6
+	VMULPS Z2, Z7, Z7
+	VMULPS Z2, Z9, Z9
+	VMULPS Z2, Z10, Z10
+	VMULPS Z2, Z12, Z12
+	VMULPS Z2, Z13, Z13
+	VMULPS Z2, Z15, Z15
+	VMULPS Z2, Z16, Z16
+	VMULPS Z2, Z5, Z5
+	VMULPS Z2, Z8, Z8
+	VMULPS Z2, Z11, Z11
+	VMULPS Z2, Z14, Z14
+	VMULPS Z2, Z17, Z17
+
+nn122_bare:
+	VEXTRACTF64X4 $0x01, Z5, Y3
+	VMOVUPS       Z4, (SI)
+	VMOVUPS       Y5, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z6, (SI)
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z8, Y3
+	VMOVUPS       Z7, (SI)
+	VMOVUPS       Y8, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z9, (SI)
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z11, Y3
+	VMOVUPS       Z10, (SI)
+	VMOVUPS       Y11, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z12, (SI)
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z14, Y3
+	VMOVUPS       Z13, (SI)
+	VMOVUPS       Y14, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z15, (SI)
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z16, (SI)
+	VMOVUPS       Y17, K2, 64(SI)
+	ADDQ          DI, SI
+
+nn122_end:
+	IMUL3Q $0x00000009, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000009, AX
+	JMP    few
+
+tile8:
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	TESTQ      R8, R8
+	JZ         prefetch125
+	MOVQ       R8, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+
+prefetch125:
+	MOVQ CX, R10
+	LEAQ (R10)(DX*4), R11
+	ADDQ DX, R11
+	MOVQ b+48(FP), R12
+	MOVQ segs+24(FP), R14
+	MOVQ R14, 16(SP)
+
+nn124_seg:
+	MOVQ segLen+32(FP), R14
+
+nn124_k:
+	VMOVUPS       (R12), Z0
+	VMOVUPS       64(R12), Z1
+	PREFETCHT0    4096(R12)
+	PREFETCHT0    4160(R12)
+	PREFETCHT1    (R13)
+	ADDQ          step+112(FP), R13
+	VBROADCASTSS  (R10), Z2
+	VFMADD231PS   Z0, Z2, Z4
+	VBROADCASTSS  (R10)(DX*1), Z3
+	VFMADD231PS   Z0, Z3, Z6
+	VMOVAPS       Z3, K1, Z2
+	VFMADD231PS   Z1, Z2, Z5
+	VBROADCASTSS  (R10)(DX*2), Z2
+	VFMADD231PS   Z0, Z2, Z7
+	VBROADCASTSS  (R10)(BX*1), Z3
+	VFMADD231PS   Z0, Z3, Z9
+	VMOVAPS       Z3, K1, Z2
+	VFMADD231PS   Z1, Z2, Z8
+	VBROADCASTSS  (R10)(DX*4), Z2
+	VFMADD231PS   Z0, Z2, Z10
+	VBROADCASTSS  (R11), Z3
+	VFMADD231PS   Z0, Z3, Z12
+	VMOVAPS       Z3, K1, Z2
+	VFMADD231PS   Z1, Z2, Z11
+	VBROADCASTSS  (R11)(DX*1), Z2
+	VFMADD231PS   Z0, Z2, Z13
+	VBROADCASTSS  (R11)(DX*2), Z3
+	VFMADD231PS   Z0, Z3, Z15
+	VMOVAPS       Z3, K1, Z2
+	VFMADD231PS   Z1, Z2, Z14
+	ADDQ          $0x00000004, R10
+	ADDQ          $0x00000004, R11
+	ADDQ          $0x00000080, R12
+	DECQ          R14
+	JNZ           nn124_k
+	ADDQ          8(SP), R10
+	ADDQ          8(SP), R11
+	DECQ          16(SP)
+	JNZ           nn124_seg
+	VBROADCASTSS  alpha+88(FP), Z2
+	MOVQ          cols+96(FP), R10
+	SUBQ          $0x00000010, R10
+	MOVQ          $-1, R11
+	BZHIQ         R10, R11, R11
+	KMOVW         R11, K2
+	TESTQ         R8, R8
+	JZ            nn124_plain
+	VEXTRACTF64X4 $0x01, Z5, Y3
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z4
+	VMOVUPS       Z4, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y5
+	VMOVUPS       Y5, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z6
+	VMOVUPS       Z6, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y3
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z8, Y3
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z7
+	VMOVUPS       Z7, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y8
+	VMOVUPS       Y8, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z9
+	VMOVUPS       Z9, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y3
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z11, Y3
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z10
+	VMOVUPS       Z10, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y11
+	VMOVUPS       Y11, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z12
+	VMOVUPS       Z12, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y3
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z14, Y3
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z13
+	VMOVUPS       Z13, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y14
+	VMOVUPS       Y14, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z15
+	VMOVUPS       Z15, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y3
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	JMP           nn124_end
+
+nn124_plain:
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn124_bare
+	VMULPS Z2, Z4, Z4
+	VMULPS Z2, Z6, Z6
+	VMULPS Z2, Z7, Z7
+	VMULPS Z2, Z9, Z9
+	VMULPS Z2, Z10, Z10
+	VMULPS Z2, Z12, Z12
+	VMULPS Z2, Z13, Z13
+	VMULPS Z2, Z15, Z15
+	VMULPS Z2, Z5, Z5
+	VMULPS Z2, Z8, Z8
+	VMULPS Z2, Z11, Z11
+	VMULPS Z2, Z14, Z14
+
+nn124_bare:
+	VEXTRACTF64X4 $0x01, Z5, Y3
+	VMOVUPS       Z4, (SI)
+	VMOVUPS       Y5, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z6, (SI)
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z8, Y3
+	VMOVUPS       Z7, (SI)
+	VMOVUPS       Y8, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z9, (SI)
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z11, Y3
+	VMOVUPS       Z10, (SI)
+	VMOVUPS       Y11, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z12, (SI)
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z14, Y3
+	VMOVUPS       Z13, (SI)
+	VMOVUPS       Y14, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z15, (SI)
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+
+nn124_end:
+	IMUL3Q $0x00000008, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000008, AX
+	JMP    few
+
+tile7:
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	TESTQ      R8, R8
+	JZ         prefetch127
+	MOVQ       R8, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+
+prefetch127:
+	MOVQ CX, R10
+	LEAQ (R10)(DX*4), R11
+	ADDQ DX, R11
+	MOVQ b+48(FP), R12
+	MOVQ segs+24(FP), R14
+	MOVQ R14, 16(SP)
+
+nn126_seg:
+	MOVQ segLen+32(FP), R14
+
+nn126_k:
+	VMOVUPS       (R12), Z0
+	VMOVUPS       64(R12), Z1
+	PREFETCHT0    4096(R12)
+	PREFETCHT0    4160(R12)
+	PREFETCHT1    (R13)
+	ADDQ          step+112(FP), R13
+	VBROADCASTSS  (R10), Z2
+	VFMADD231PS   Z0, Z2, Z4
+	VBROADCASTSS  (R10)(DX*1), Z3
+	VFMADD231PS   Z0, Z3, Z6
+	VMOVAPS       Z3, K1, Z2
+	VFMADD231PS   Z1, Z2, Z5
+	VBROADCASTSS  (R10)(DX*2), Z2
+	VFMADD231PS   Z0, Z2, Z7
+	VBROADCASTSS  (R10)(BX*1), Z3
+	VFMADD231PS   Z0, Z3, Z9
+	VMOVAPS       Z3, K1, Z2
+	VFMADD231PS   Z1, Z2, Z8
+	VBROADCASTSS  (R10)(DX*4), Z2
+	VFMADD231PS   Z0, Z2, Z10
+	VBROADCASTSS  (R11), Z3
+	VFMADD231PS   Z0, Z3, Z12
+	VMOVAPS       Z3, K1, Z2
+	VFMADD231PS   Z1, Z2, Z11
+	VBROADCASTSS  (R11)(DX*1), Z2
+	VFMADD231PS   Z0, Z2, Z13
+	VFMADD231PS   Z1, Z2, Z14
+	ADDQ          $0x00000004, R10
+	ADDQ          $0x00000004, R11
+	ADDQ          $0x00000080, R12
+	DECQ          R14
+	JNZ           nn126_k
+	ADDQ          8(SP), R10
+	ADDQ          8(SP), R11
+	DECQ          16(SP)
+	JNZ           nn126_seg
+	VBROADCASTSS  alpha+88(FP), Z2
+	MOVQ          cols+96(FP), R10
+	SUBQ          $0x00000010, R10
+	MOVQ          $-1, R11
+	BZHIQ         R10, R11, R11
+	KMOVW         R11, K2
+	TESTQ         R8, R8
+	JZ            nn126_plain
+	VEXTRACTF64X4 $0x01, Z5, Y3
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z4
+	VMOVUPS       Z4, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y5
+	VMOVUPS       Y5, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z6
+	VMOVUPS       Z6, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y3
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z8, Y3
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z7
+	VMOVUPS       Z7, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y8
+	VMOVUPS       Y8, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z9
+	VMOVUPS       Z9, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y3
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z11, Y3
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z10
+	VMOVUPS       Z10, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y11
+	VMOVUPS       Y11, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z12
+	VMOVUPS       Z12, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y3
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z13
+	VMOVUPS       Z13, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y14
+	VMOVUPS       Y14, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	JMP           nn126_end
+
+nn126_plain:
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn126_bare
+	VMULPS Z2, Z4, Z4
+	VMULPS Z2, Z6, Z6
+	VMULPS Z2, Z7, Z7
+	VMULPS Z2, Z9, Z9
+	VMULPS Z2, Z10, Z10
+	VMULPS Z2, Z12, Z12
+	VMULPS Z2, Z13, Z13
+	VMULPS Z2, Z5, Z5
+	VMULPS Z2, Z8, Z8
+	VMULPS Z2, Z11, Z11
+	VMULPS Z2, Z14, Z14
+
+nn126_bare:
+	VEXTRACTF64X4 $0x01, Z5, Y3
+	VMOVUPS       Z4, (SI)
+	VMOVUPS       Y5, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z6, (SI)
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z8, Y3
+	VMOVUPS       Z7, (SI)
+	VMOVUPS       Y8, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z9, (SI)
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z11, Y3
+	VMOVUPS       Z10, (SI)
+	VMOVUPS       Y11, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z12, (SI)
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z13, (SI)
+	VMOVUPS       Y14, K2, 64(SI)
+	ADDQ          DI, SI
+
+nn126_end:
+	IMUL3Q $0x00000007, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000007, AX
+	JMP    few
+
+tile6:
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	TESTQ      R8, R8
+	JZ         prefetch129
+	MOVQ       R8, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+
+prefetch129:
+	MOVQ CX, R10
+	LEAQ (R10)(DX*4), R11
+	ADDQ DX, R11
+	MOVQ b+48(FP), R12
+	MOVQ segs+24(FP), R14
+	MOVQ R14, 16(SP)
+
+nn128_seg:
+	MOVQ segLen+32(FP), R14
+
+nn128_k:
+	VMOVUPS       (R12), Z0
+	VMOVUPS       64(R12), Z1
+	PREFETCHT0    4096(R12)
+	PREFETCHT0    4160(R12)
+	PREFETCHT1    (R13)
+	ADDQ          step+112(FP), R13
+	VBROADCASTSS  (R10), Z2
+	VFMADD231PS   Z0, Z2, Z4
+	VBROADCASTSS  (R10)(DX*1), Z3
+	VFMADD231PS   Z0, Z3, Z6
+	VMOVAPS       Z3, K1, Z2
+	VFMADD231PS   Z1, Z2, Z5
+	VBROADCASTSS  (R10)(DX*2), Z2
+	VFMADD231PS   Z0, Z2, Z7
+	VBROADCASTSS  (R10)(BX*1), Z3
+	VFMADD231PS   Z0, Z3, Z9
+	VMOVAPS       Z3, K1, Z2
+	VFMADD231PS   Z1, Z2, Z8
+	VBROADCASTSS  (R10)(DX*4), Z2
+	VFMADD231PS   Z0, Z2, Z10
+	VBROADCASTSS  (R11), Z3
+	VFMADD231PS   Z0, Z3, Z12
+	VMOVAPS       Z3, K1, Z2
+	VFMADD231PS   Z1, Z2, Z11
+	ADDQ          $0x00000004, R10
+	ADDQ          $0x00000004, R11
+	ADDQ          $0x00000080, R12
+	DECQ          R14
+	JNZ           nn128_k
+	ADDQ          8(SP), R10
+	ADDQ          8(SP), R11
+	DECQ          16(SP)
+	JNZ           nn128_seg
+	VBROADCASTSS  alpha+88(FP), Z2
+	MOVQ          cols+96(FP), R10
+	SUBQ          $0x00000010, R10
+	MOVQ          $-1, R11
+	BZHIQ         R10, R11, R11
+	KMOVW         R11, K2
+	TESTQ         R8, R8
+	JZ            nn128_plain
+	VEXTRACTF64X4 $0x01, Z5, Y3
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z4
+	VMOVUPS       Z4, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y5
+	VMOVUPS       Y5, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z6
+	VMOVUPS       Z6, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y3
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z8, Y3
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z7
+	VMOVUPS       Z7, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y8
+	VMOVUPS       Y8, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z9
+	VMOVUPS       Z9, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y3
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z11, Y3
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z10
+	VMOVUPS       Z10, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y11
+	VMOVUPS       Y11, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z12
+	VMOVUPS       Z12, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y3
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	JMP           nn128_end
+
+nn128_plain:
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn128_bare
+	VMULPS Z2, Z4, Z4
+	VMULPS Z2, Z6, Z6
+	VMULPS Z2, Z7, Z7
+	VMULPS Z2, Z9, Z9
+	VMULPS Z2, Z10, Z10
+	VMULPS Z2, Z12, Z12
+	VMULPS Z2, Z5, Z5
+	VMULPS Z2, Z8, Z8
+	VMULPS Z2, Z11, Z11
+
+nn128_bare:
+	VEXTRACTF64X4 $0x01, Z5, Y3
+	VMOVUPS       Z4, (SI)
+	VMOVUPS       Y5, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z6, (SI)
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z8, Y3
+	VMOVUPS       Z7, (SI)
+	VMOVUPS       Y8, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z9, (SI)
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z11, Y3
+	VMOVUPS       Z10, (SI)
+	VMOVUPS       Y11, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z12, (SI)
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+
+nn128_end:
+	IMUL3Q $0x00000006, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000006, AX
+	JMP    few
+
+tile5:
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	TESTQ      R8, R8
+	JZ         prefetch131
+	MOVQ       R8, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+
+prefetch131:
+	MOVQ CX, R10
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R12
+	MOVQ R12, 16(SP)
+
+nn130_seg:
+	MOVQ segLen+32(FP), R12
+
+nn130_k:
+	VMOVUPS       (R11), Z0
+	VMOVUPS       64(R11), Z1
+	PREFETCHT0    4096(R11)
+	PREFETCHT0    4160(R11)
+	PREFETCHT1    (R13)
+	ADDQ          step+112(FP), R13
+	VBROADCASTSS  (R10), Z2
+	VFMADD231PS   Z0, Z2, Z4
+	VBROADCASTSS  (R10)(DX*1), Z3
+	VFMADD231PS   Z0, Z3, Z6
+	VMOVAPS       Z3, K1, Z2
+	VFMADD231PS   Z1, Z2, Z5
+	VBROADCASTSS  (R10)(DX*2), Z2
+	VFMADD231PS   Z0, Z2, Z7
+	VBROADCASTSS  (R10)(BX*1), Z3
+	VFMADD231PS   Z0, Z3, Z9
+	VMOVAPS       Z3, K1, Z2
+	VFMADD231PS   Z1, Z2, Z8
+	VBROADCASTSS  (R10)(DX*4), Z2
+	VFMADD231PS   Z0, Z2, Z10
+	VFMADD231PS   Z1, Z2, Z11
+	ADDQ          $0x00000004, R10
+	ADDQ          $0x00000080, R11
+	DECQ          R12
+	JNZ           nn130_k
+	ADDQ          8(SP), R10
+	DECQ          16(SP)
+	JNZ           nn130_seg
+	VBROADCASTSS  alpha+88(FP), Z2
+	MOVQ          cols+96(FP), R10
+	SUBQ          $0x00000010, R10
+	MOVQ          $-1, R11
+	BZHIQ         R10, R11, R11
+	KMOVW         R11, K2
+	TESTQ         R8, R8
+	JZ            nn130_plain
+	VEXTRACTF64X4 $0x01, Z5, Y3
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z4
+	VMOVUPS       Z4, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y5
+	VMOVUPS       Y5, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z6
+	VMOVUPS       Z6, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y3
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z8, Y3
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z7
+	VMOVUPS       Z7, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y8
+	VMOVUPS       Y8, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z9
+	VMOVUPS       Z9, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y3
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z10
+	VMOVUPS       Z10, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y11
+	VMOVUPS       Y11, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	JMP           nn130_end
+
+nn130_plain:
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn130_bare
+	VMULPS Z2, Z4, Z4
+	VMULPS Z2, Z6, Z6
+	VMULPS Z2, Z7, Z7
+	VMULPS Z2, Z9, Z9
+	VMULPS Z2, Z10, Z10
+	VMULPS Z2, Z5, Z5
+	VMULPS Z2, Z8, Z8
+	VMULPS Z2, Z11, Z11
+
+nn130_bare:
+	VEXTRACTF64X4 $0x01, Z5, Y3
+	VMOVUPS       Z4, (SI)
+	VMOVUPS       Y5, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z6, (SI)
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z8, Y3
+	VMOVUPS       Z7, (SI)
+	VMOVUPS       Y8, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z9, (SI)
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z10, (SI)
+	VMOVUPS       Y11, K2, 64(SI)
+	ADDQ          DI, SI
+
+nn130_end:
+	IMUL3Q $0x00000005, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000005, AX
+	JMP    few
+
+tile4:
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	TESTQ      R8, R8
+	JZ         prefetch133
+	MOVQ       R8, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+
+prefetch133:
+	MOVQ CX, R10
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R12
+	MOVQ R12, 16(SP)
+
+nn132_seg:
+	MOVQ segLen+32(FP), R12
+
+nn132_k:
+	VMOVUPS       (R11), Z0
+	VMOVUPS       64(R11), Z1
+	PREFETCHT0    4096(R11)
+	PREFETCHT0    4160(R11)
+	PREFETCHT1    (R13)
+	ADDQ          step+112(FP), R13
+	VBROADCASTSS  (R10), Z2
+	VFMADD231PS   Z0, Z2, Z4
+	VBROADCASTSS  (R10)(DX*1), Z3
+	VFMADD231PS   Z0, Z3, Z6
+	VMOVAPS       Z3, K1, Z2
+	VFMADD231PS   Z1, Z2, Z5
+	VBROADCASTSS  (R10)(DX*2), Z2
+	VFMADD231PS   Z0, Z2, Z7
+	VBROADCASTSS  (R10)(BX*1), Z3
+	VFMADD231PS   Z0, Z3, Z9
+	VMOVAPS       Z3, K1, Z2
+	VFMADD231PS   Z1, Z2, Z8
+	ADDQ          $0x00000004, R10
+	ADDQ          $0x00000080, R11
+	DECQ          R12
+	JNZ           nn132_k
+	ADDQ          8(SP), R10
+	DECQ          16(SP)
+	JNZ           nn132_seg
+	VBROADCASTSS  alpha+88(FP), Z2
+	MOVQ          cols+96(FP), R10
+	SUBQ          $0x00000010, R10
+	MOVQ          $-1, R11
+	BZHIQ         R10, R11, R11
+	KMOVW         R11, K2
+	TESTQ         R8, R8
+	JZ            nn132_plain
+	VEXTRACTF64X4 $0x01, Z5, Y3
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z4
+	VMOVUPS       Z4, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y5
+	VMOVUPS       Y5, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z6
+	VMOVUPS       Z6, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y3
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z8, Y3
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z7
+	VMOVUPS       Z7, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y8
+	VMOVUPS       Y8, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z9
+	VMOVUPS       Z9, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y3
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	JMP           nn132_end
+
+nn132_plain:
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn132_bare
+	VMULPS Z2, Z4, Z4
+	VMULPS Z2, Z6, Z6
+	VMULPS Z2, Z7, Z7
+	VMULPS Z2, Z9, Z9
+	VMULPS Z2, Z5, Z5
+	VMULPS Z2, Z8, Z8
+
+nn132_bare:
+	VEXTRACTF64X4 $0x01, Z5, Y3
+	VMOVUPS       Z4, (SI)
+	VMOVUPS       Y5, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z6, (SI)
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z8, Y3
+	VMOVUPS       Z7, (SI)
+	VMOVUPS       Y8, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z9, (SI)
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+
+nn132_end:
+	IMUL3Q $0x00000004, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000004, AX
+	JMP    few
+
+tile3:
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	TESTQ      R8, R8
+	JZ         prefetch135
+	MOVQ       R8, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+
+prefetch135:
+	MOVQ CX, R10
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R12
+	MOVQ R12, 16(SP)
+
+nn134_seg:
+	MOVQ segLen+32(FP), R12
+
+nn134_k:
+	VMOVUPS       (R11), Z0
+	VMOVUPS       64(R11), Z1
+	PREFETCHT0    4096(R11)
+	PREFETCHT0    4160(R11)
+	PREFETCHT1    (R13)
+	ADDQ          step+112(FP), R13
+	VBROADCASTSS  (R10), Z2
+	VFMADD231PS   Z0, Z2, Z4
+	VBROADCASTSS  (R10)(DX*1), Z3
+	VFMADD231PS   Z0, Z3, Z6
+	VMOVAPS       Z3, K1, Z2
+	VFMADD231PS   Z1, Z2, Z5
+	VBROADCASTSS  (R10)(DX*2), Z2
+	VFMADD231PS   Z0, Z2, Z7
+	VFMADD231PS   Z1, Z2, Z8
+	ADDQ          $0x00000004, R10
+	ADDQ          $0x00000080, R11
+	DECQ          R12
+	JNZ           nn134_k
+	ADDQ          8(SP), R10
+	DECQ          16(SP)
+	JNZ           nn134_seg
+	VBROADCASTSS  alpha+88(FP), Z2
+	MOVQ          cols+96(FP), R10
+	SUBQ          $0x00000010, R10
+	MOVQ          $-1, R11
+	BZHIQ         R10, R11, R11
+	KMOVW         R11, K2
+	TESTQ         R8, R8
+	JZ            nn134_plain
+	VEXTRACTF64X4 $0x01, Z5, Y3
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z4
+	VMOVUPS       Z4, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y5
+	VMOVUPS       Y5, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z6
+	VMOVUPS       Z6, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y3
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z7
+	VMOVUPS       Z7, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y8
+	VMOVUPS       Y8, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	JMP           nn134_end
+
+nn134_plain:
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn134_bare
+	VMULPS Z2, Z4, Z4
+	VMULPS Z2, Z6, Z6
+	VMULPS Z2, Z7, Z7
+	VMULPS Z2, Z5, Z5
+	VMULPS Z2, Z8, Z8
+
+nn134_bare:
+	VEXTRACTF64X4 $0x01, Z5, Y3
+	VMOVUPS       Z4, (SI)
+	VMOVUPS       Y5, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z6, (SI)
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z7, (SI)
+	VMOVUPS       Y8, K2, 64(SI)
+	ADDQ          DI, SI
+
+nn134_end:
+	IMUL3Q $0x00000003, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000003, AX
+	JMP    few
+
+tile2:
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	TESTQ      R8, R8
+	JZ         prefetch137
+	MOVQ       R8, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+
+prefetch137:
+	MOVQ CX, R10
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R12
+	MOVQ R12, 16(SP)
+
+nn136_seg:
+	MOVQ segLen+32(FP), R12
+
+nn136_k:
+	VMOVUPS       (R11), Z0
+	VMOVUPS       64(R11), Z1
+	PREFETCHT0    4096(R11)
+	PREFETCHT0    4160(R11)
+	PREFETCHT1    (R13)
+	ADDQ          step+112(FP), R13
+	VBROADCASTSS  (R10), Z2
+	VFMADD231PS   Z0, Z2, Z4
+	VBROADCASTSS  (R10)(DX*1), Z3
+	VFMADD231PS   Z0, Z3, Z6
+	VMOVAPS       Z3, K1, Z2
+	VFMADD231PS   Z1, Z2, Z5
+	ADDQ          $0x00000004, R10
+	ADDQ          $0x00000080, R11
+	DECQ          R12
+	JNZ           nn136_k
+	ADDQ          8(SP), R10
+	DECQ          16(SP)
+	JNZ           nn136_seg
+	VBROADCASTSS  alpha+88(FP), Z2
+	MOVQ          cols+96(FP), R10
+	SUBQ          $0x00000010, R10
+	MOVQ          $-1, R11
+	BZHIQ         R10, R11, R11
+	KMOVW         R11, K2
+	TESTQ         R8, R8
+	JZ            nn136_plain
+	VEXTRACTF64X4 $0x01, Z5, Y3
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z4
+	VMOVUPS       Z4, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y5
+	VMOVUPS       Y5, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z2, Z6
+	VMOVUPS       Z6, (SI)
+	VMOVUPS.Z     64(R8), K2, Y0
+	VFMADD213PS   Y0, Y2, Y3
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	JMP           nn136_end
+
+nn136_plain:
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn136_bare
+	VMULPS Z2, Z4, Z4
+	VMULPS Z2, Z6, Z6
+	VMULPS Z2, Z5, Z5
+
+nn136_bare:
+	VEXTRACTF64X4 $0x01, Z5, Y3
+	VMOVUPS       Z4, (SI)
+	VMOVUPS       Y5, K2, 64(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z6, (SI)
+	VMOVUPS       Y3, K2, 64(SI)
+	ADDQ          DI, SI
+
+nn136_end:
+	IMUL3Q $0x00000002, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000002, AX
+	JMP    few
+
+tile1:
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	TESTQ      R8, R8
+	JZ         prefetch139
+	MOVQ       R8, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+
+prefetch139:
+	MOVQ CX, R10
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R12
+	MOVQ R12, 16(SP)
+
+nn138_seg:
+	MOVQ segLen+32(FP), R12
+
+nn138_k:
+	VMOVUPS      (R11), Z0
+	VMOVUPS      64(R11), Z1
+	PREFETCHT0   4096(R11)
+	PREFETCHT0   4160(R11)
+	PREFETCHT1   (R13)
+	ADDQ         step+112(FP), R13
+	VBROADCASTSS (R10), Z2
+	VFMADD231PS  Z0, Z2, Z4
+	VFMADD231PS  Z1, Z2, Z5
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000080, R11
+	DECQ         R12
+	JNZ          nn138_k
+	ADDQ         8(SP), R10
+	DECQ         16(SP)
+	JNZ          nn138_seg
+	VBROADCASTSS alpha+88(FP), Z2
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000010, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K2
+	TESTQ        R8, R8
+	JZ           nn138_plain
+	VMOVUPS      (R8), Z0
+	VFMADD213PS  Z0, Z2, Z4
+	VMOVUPS      Z4, (SI)
+	VMOVUPS.Z    64(R8), K2, Y0
+	VFMADD213PS  Y0, Y2, Y5
+	VMOVUPS      Y5, K2, 64(SI)
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	JMP          nn138_end
+
+nn138_plain:
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn138_bare
+	VMULPS Z2, Z4, Z4
+	VMULPS Z2, Z5, Z5
+
+nn138_bare:
+	VMOVUPS Z4, (SI)
+	VMOVUPS Y5, K2, 64(SI)
+	ADDQ    DI, SI
+
+nn138_end:
+	IMUL3Q $0x00000001, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000001, AX
+	JMP    few
+
+done:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
+// func gemmTN2PairedAVX512(ka int, a *float32, lda int, outerA int, b *float32, ldb int, outerB int, outer int, inner int, c *float32, ldc int, cols int)
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2, MMX+, SSE
+TEXT ·gemmTN2PairedAVX512(SB), NOSPLIT, $24-96
+	STMXCSR  (SP)
+	MOVL     (SP), AX
+	ORL      $0x00008040, AX
+	MOVL     AX, 4(SP)
+	LDMXCSR  4(SP)
+	MOVL     $0x0000ff00, AX
+	KMOVW    AX, K1
+	MOVQ     ka+0(FP), AX
+	MOVQ     a+8(FP), CX
+	MOVQ     lda+16(FP), DX
+	SHLQ     $0x02, DX
+	MOVQ     ldb+40(FP), BX
+	SHLQ     $0x02, BX
+	MOVQ     c+72(FP), SI
+	MOVQ     ldc+80(FP), DI
+	SHLQ     $0x02, DI
+	MOVQ     outerA+24(FP), R8
+	SHLQ     $0x02, R8
+	MOVQ     lda+16(FP), R9
+	SHLQ     $0x02, R9
+	MOVQ     inner+64(FP), R10
+	IMULQ    R10, R9
+	SUBQ     R9, R8
+	MOVQ     R8, 8(SP)
+	MOVQ     outerB+48(FP), R8
+	SHLQ     $0x02, R8
+	MOVQ     ldb+40(FP), R9
+	SHLQ     $0x02, R9
+	MOVQ     inner+64(FP), R10
+	IMULQ    R10, R9
+	SUBQ     R9, R8
+	MOVQ     R8, 16(SP)
+	MOVQ     cols+88(FP), R8
+	SUBQ     $0x00000010, R8
+	MOVQ     $-1, R9
+	BZHIQ    R8, R9, R9
+	KMOVW    R9, K2
+	KSHIFTLW $0x08, K2, K3
+	KORW     K2, K3, K2
+
+tiles:
+	CMPQ AX, $0x00000015
+	JLT  few
+
+tile14:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	VPXORD     Z24, Z24, Z24
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), R12
+
+tn140_outer:
+	MOVQ inner+64(FP), R13
+
+tn140_inner:
+	VMOVUPS           (R9), Z0
+	VBROADCASTF32X8.Z 64(R9), K2, Z1
+	PREFETCHT0        (R8)(R10*1)
+	PREFETCHT0        (R9)(R11*1)
+	PREFETCHT0        64(R9)(R11*1)
+	VBROADCASTSS      (R8), Z2
+	VFMADD231PS       Z0, Z2, Z4
+	VBROADCASTSS      4(R8), Z3
+	VFMADD231PS       Z0, Z3, Z6
+	VMOVAPS           Z3, K1, Z2
+	VFMADD231PS       Z1, Z2, Z5
+	VBROADCASTSS      8(R8), Z2
+	VFMADD231PS       Z0, Z2, Z7
+	VBROADCASTSS      12(R8), Z3
+	VFMADD231PS       Z0, Z3, Z9
+	VMOVAPS           Z3, K1, Z2
+	VFMADD231PS       Z1, Z2, Z8
+	VBROADCASTSS      16(R8), Z2
+	VFMADD231PS       Z0, Z2, Z10
+	VBROADCASTSS      20(R8), Z3
+	VFMADD231PS       Z0, Z3, Z12
+	VMOVAPS           Z3, K1, Z2
+	VFMADD231PS       Z1, Z2, Z11
+	VBROADCASTSS      24(R8), Z2
+	VFMADD231PS       Z0, Z2, Z13
+	VBROADCASTSS      28(R8), Z3
+	VFMADD231PS       Z0, Z3, Z15
+	VMOVAPS           Z3, K1, Z2
+	VFMADD231PS       Z1, Z2, Z14
+	VBROADCASTSS      32(R8), Z2
+	VFMADD231PS       Z0, Z2, Z16
+	VBROADCASTSS      36(R8), Z3
+	VFMADD231PS       Z0, Z3, Z18
+	VMOVAPS           Z3, K1, Z2
+	VFMADD231PS       Z1, Z2, Z17
+	VBROADCASTSS      40(R8), Z2
+	VFMADD231PS       Z0, Z2, Z19
+	VBROADCASTSS      44(R8), Z3
+	VFMADD231PS       Z0, Z3, Z21
+	VMOVAPS           Z3, K1, Z2
+	VFMADD231PS       Z1, Z2, Z20
+	VBROADCASTSS      48(R8), Z2
+	VFMADD231PS       Z0, Z2, Z22
+	VBROADCASTSS      52(R8), Z3
+	VFMADD231PS       Z0, Z3, Z24
+	VMOVAPS           Z3, K1, Z2
+	VFMADD231PS       Z1, Z2, Z23
+	ADDQ              DX, R8
+	ADDQ              BX, R9
+	DECQ              R13
+	JNZ               tn140_inner
+	ADDQ              8(SP), R8
+	ADDQ              16(SP), R9
+	DECQ              R12
+	JNZ               tn140_outer
+	VEXTRACTF64X4     $0x01, Z5, Y3
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z4, Z4
+	VMOVUPS           Z4, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y5, Y5
+	VMOVUPS           Y5, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z6, Z6
+	VMOVUPS           Z6, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y3, Y3
+	VMOVUPS           Y3, K2, 64(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z8, Y3
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z7, Z7
+	VMOVUPS           Z7, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y8, Y8
+	VMOVUPS           Y8, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z9, Z9
+	VMOVUPS           Z9, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y3, Y3
+	VMOVUPS           Y3, K2, 64(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z11, Y3
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z10, Z10
+	VMOVUPS           Z10, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y11, Y11
+	VMOVUPS           Y11, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z12, Z12
+	VMOVUPS           Z12, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y3, Y3
+	VMOVUPS           Y3, K2, 64(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z14, Y3
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z13, Z13
+	VMOVUPS           Z13, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y14, Y14
+	VMOVUPS           Y14, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z15, Z15
+	VMOVUPS           Z15, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y3, Y3
+	VMOVUPS           Y3, K2, 64(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z17, Y3
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z16, Z16
+	VMOVUPS           Z16, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y17, Y17
+	VMOVUPS           Y17, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z18, Z18
+	VMOVUPS           Z18, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y3, Y3
+	VMOVUPS           Y3, K2, 64(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z20, Y3
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z19, Z19
+	VMOVUPS           Z19, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y20, Y20
+	VMOVUPS           Y20, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z21, Z21
+	VMOVUPS           Z21, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y3, Y3
+	VMOVUPS           Y3, K2, 64(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z23, Y3
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z22, Z22
+	VMOVUPS           Z22, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y23, Y23
+	VMOVUPS           Y23, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z24, Z24
+	VMOVUPS           Z24, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y3, Y3
+	VMOVUPS           Y3, K2, 64(SI)
+	ADDQ              DI, SI
+	ADDQ              $0x00000038, CX
+	SUBQ              $0x0000000e, AX
+	JMP               tiles
+
+few:
+	MOVQ AX, R8
+	CMPQ AX, $0x0000000e
+	JLE  last
+	INCQ R8
+	SHRQ $0x01, R8
+
+last:
+	CMPQ R8, $0x0000000e
+	JEQ  tile14
+	CMPQ R8, $0x0000000d
+	JEQ  tile13
+	CMPQ R8, $0x0000000c
+	JEQ  tile12
+	CMPQ R8, $0x0000000b
+	JEQ  tile11
+	CMPQ R8, $0x0000000a
+	JEQ  tile10
+	CMPQ R8, $0x00000009
+	JEQ  tile9
+	CMPQ R8, $0x00000008
+	JEQ  tile8
+	CMPQ R8, $0x00000007
+	JEQ  tile7
+	CMPQ R8, $0x00000006
+	JEQ  tile6
+	CMPQ R8, $0x00000005
+	JEQ  tile5
+	CMPQ R8, $0x00000004
+	JEQ  tile4
+	CMPQ R8, $0x00000003
+	JEQ  tile3
+	CMPQ R8, $0x00000002
+	JEQ  tile2
+	CMPQ R8, $0x00000001
+	JEQ  tile1
+	JMP  done
+
+tile13:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), R12
+
+tn141_outer:
+	MOVQ inner+64(FP), R13
+
+tn141_inner:
+	VMOVUPS           (R9), Z0
+	VBROADCASTF32X8.Z 64(R9), K2, Z1
+	PREFETCHT0        (R8)(R10*1)
+	PREFETCHT0        (R9)(R11*1)
+	PREFETCHT0        64(R9)(R11*1)
+	VBROADCASTSS      (R8), Z2
+	VFMADD231PS       Z0, Z2, Z4
+	VBROADCASTSS      4(R8), Z3
+	VFMADD231PS       Z0, Z3, Z6
+	VMOVAPS           Z3, K1, Z2
+	VFMADD231PS       Z1, Z2, Z5
+	VBROADCASTSS      8(R8), Z2
+	VFMADD231PS       Z0, Z2, Z7
+	VBROADCASTSS      12(R8), Z3
+	VFMADD231PS       Z0, Z3, Z9
+	VMOVAPS           Z3, K1, Z2
+	VFMADD231PS       Z1, Z2, Z8
+	VBROADCASTSS      16(R8), Z2
+	VFMADD231PS       Z0, Z2, Z10
+	VBROADCASTSS      20(R8), Z3
+	VFMADD231PS       Z0, Z3, Z12
+	VMOVAPS           Z3, K1, Z2
+	VFMADD231PS       Z1, Z2, Z11
+	VBROADCASTSS      24(R8), Z2
+	VFMADD231PS       Z0, Z2, Z13
+	VBROADCASTSS      28(R8), Z3
+	VFMADD231PS       Z0, Z3, Z15
+	VMOVAPS           Z3, K1, Z2
+	VFMADD231PS       Z1, Z2, Z14
+	VBROADCASTSS      32(R8), Z2
+	VFMADD231PS       Z0, Z2, Z16
+	VBROADCASTSS      36(R8), Z3
+	VFMADD231PS       Z0, Z3, Z18
+	VMOVAPS           Z3, K1, Z2
+	VFMADD231PS       Z1, Z2, Z17
+	VBROADCASTSS      40(R8), Z2
+	VFMADD231PS       Z0, Z2, Z19
+	VBROADCASTSS      44(R8), Z3
+	VFMADD231PS       Z0, Z3, Z21
+	VMOVAPS           Z3, K1, Z2
+	VFMADD231PS       Z1, Z2, Z20
+	VBROADCASTSS      48(R8), Z2
+	VFMADD231PS       Z0, Z2, Z22
+	VFMADD231PS       Z1, Z2, Z23
+	ADDQ              DX, R8
+	ADDQ              BX, R9
+	DECQ              R13
+	JNZ               tn141_inner
+	ADDQ              8(SP), R8
+	ADDQ              16(SP), R9
+	DECQ              R12
+	JNZ               tn141_outer
+	VEXTRACTF64X4     $0x01, Z5, Y3
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z4, Z4
+	VMOVUPS           Z4, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y5, Y5
+	VMOVUPS           Y5, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z6, Z6
+	VMOVUPS           Z6, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y3, Y3
+	VMOVUPS           Y3, K2, 64(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z8, Y3
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z7, Z7
+	VMOVUPS           Z7, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y8, Y8
+	VMOVUPS           Y8, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z9, Z9
+	VMOVUPS           Z9, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y3, Y3
+	VMOVUPS           Y3, K2, 64(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z11, Y3
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z10, Z10
+	VMOVUPS           Z10, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y11, Y11
+	VMOVUPS           Y11, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z12, Z12
+	VMOVUPS           Z12, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y3, Y3
+	VMOVUPS           Y3, K2, 64(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z14, Y3
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z13, Z13
+	VMOVUPS           Z13, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y14, Y14
+	VMOVUPS           Y14, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z15, Z15
+	VMOVUPS           Z15, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y3, Y3
+	VMOVUPS           Y3, K2, 64(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z17, Y3
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z16, Z16
+	VMOVUPS           Z16, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y17, Y17
+	VMOVUPS           Y17, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z18, Z18
+	VMOVUPS           Z18, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y3, Y3
+	VMOVUPS           Y3, K2, 64(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z20, Y3
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z19, Z19
+	VMOVUPS           Z19, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y20, Y20
+	VMOVUPS           Y20, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z21, Z21
+	VMOVUPS           Z21, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y3, Y3
+	VMOVUPS           Y3, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z22, Z22
+	VMOVUPS           Z22, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y23, Y23
+	VMOVUPS           Y23, K2, 64(SI)
+	ADDQ              DI, SI
+	ADDQ              $0x00000034, CX
+	SUBQ              $0x0000000d, AX
+	JMP               few
+
+tile12:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), R12
+
+tn142_outer:
+	MOVQ inner+64(FP), R13
+
+tn142_inner:
+	VMOVUPS           (R9), Z0
+	VBROADCASTF32X8.Z 64(R9), K2, Z1
+	PREFETCHT0        (R8)(R10*1)
+	PREFETCHT0        (R9)(R11*1)
+	PREFETCHT0        64(R9)(R11*1)
+	VBROADCASTSS      (R8), Z2
+	VFMADD231PS       Z0, Z2, Z4
+	VBROADCASTSS      4(R8), Z3
+	VFMADD231PS       Z0, Z3, Z6
+	VMOVAPS           Z3, K1, Z2
+	VFMADD231PS       Z1, Z2, Z5
+	VBROADCASTSS      8(R8), Z2
+	VFMADD231PS       Z0, Z2, Z7
+	VBROADCASTSS      12(R8), Z3
+	VFMADD231PS       Z0, Z3, Z9
+	VMOVAPS           Z3, K1, Z2
+	VFMADD231PS       Z1, Z2, Z8
+	VBROADCASTSS      16(R8), Z2
+	VFMADD231PS       Z0, Z2, Z10
+	VBROADCASTSS      20(R8), Z3
+	VFMADD231PS       Z0, Z3, Z12
+	VMOVAPS           Z3, K1, Z2
+	VFMADD231PS       Z1, Z2, Z11
+	VBROADCASTSS      24(R8), Z2
+	VFMADD231PS       Z0, Z2, Z13
+	VBROADCASTSS      28(R8), Z3
+	VFMADD231PS       Z0, Z3, Z15
+	VMOVAPS           Z3, K1, Z2
+	VFMADD231PS       Z1, Z2, Z14
+	VBROADCASTSS      32(R8), Z2
+	VFMADD231PS       Z0, Z2, Z16
+	VBROADCASTSS      36(R8), Z3
+	VFMADD231PS       Z0, Z3, Z18
+	VMOVAPS           Z3, K1, Z2
+	VFMADD231PS       Z1, Z2, Z17
+	VBROADCASTSS      40(R8), Z2
+	VFMADD231PS       Z0, Z2, Z19
+	VBROADCASTSS      44(R8), Z3
+	VFMADD231PS       Z0, Z3, Z21
+	VMOVAPS           Z3, K1, Z2
+	VFMADD231PS       Z1, Z2, Z20
+	ADDQ              DX, R8
+	ADDQ              BX, R9
+	DECQ              R13
+	JNZ               tn142_inner
+	ADDQ              8(SP), R8
+	ADDQ              16(SP), R9
+	DECQ              R12
+	JNZ               tn142_outer
+	VEXTRACTF64X4     $0x01, Z5, Y3
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z4, Z4
+	VMOVUPS           Z4, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y5, Y5
+	VMOVUPS           Y5, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z6, Z6
+	VMOVUPS           Z6, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y3, Y3
+	VMOVUPS           Y3, K2, 64(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z8, Y3
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z7, Z7
+	VMOVUPS           Z7, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y8, Y8
+	VMOVUPS           Y8, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z9, Z9
+	VMOVUPS           Z9, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y3, Y3
+	VMOVUPS           Y3, K2, 64(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z11, Y3
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z10, Z10
+	VMOVUPS           Z10, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y11, Y11
+	VMOVUPS           Y11, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z12, Z12
+	VMOVUPS           Z12, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y3, Y3
+	VMOVUPS           Y3, K2, 64(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z14, Y3
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z13, Z13
+	VMOVUPS           Z13, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y14, Y14
+	VMOVUPS           Y14, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z15, Z15
+	VMOVUPS           Z15, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y3, Y3
+	VMOVUPS           Y3, K2, 64(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z17, Y3
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z16, Z16
+	VMOVUPS           Z16, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y17, Y17
+	VMOVUPS           Y17, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z18, Z18
+	VMOVUPS           Z18, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y3, Y3
+	VMOVUPS           Y3, K2, 64(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z20, Y3
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z19, Z19
+	VMOVUPS           Z19, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y20, Y20
+	VMOVUPS           Y20, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z21, Z21
+	VMOVUPS           Z21, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y3, Y3
+	VMOVUPS           Y3, K2, 64(SI)
+	ADDQ              DI, SI
+	ADDQ              $0x00000030, CX
+	SUBQ              $0x0000000c, AX
+	JMP               few
+
+tile11:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), R12
+
+tn143_outer:
+	MOVQ inner+64(FP), R13
+
+tn143_inner:
+	VMOVUPS           (R9), Z0
+	VBROADCASTF32X8.Z 64(R9), K2, Z1
+	PREFETCHT0        (R8)(R10*1)
+	PREFETCHT0        (R9)(R11*1)
+	PREFETCHT0        64(R9)(R11*1)
+	VBROADCASTSS      (R8), Z2
+	VFMADD231PS       Z0, Z2, Z4
+	VBROADCASTSS      4(R8), Z3
+	VFMADD231PS       Z0, Z3, Z6
+	VMOVAPS           Z3, K1, Z2
+	VFMADD231PS       Z1, Z2, Z5
+	VBROADCASTSS      8(R8), Z2
+	VFMADD231PS       Z0, Z2, Z7
+	VBROADCASTSS      12(R8), Z3
+	VFMADD231PS       Z0, Z3, Z9
+	VMOVAPS           Z3, K1, Z2
+	VFMADD231PS       Z1, Z2, Z8
+	VBROADCASTSS      16(R8), Z2
+	VFMADD231PS       Z0, Z2, Z10
+	VBROADCASTSS      20(R8), Z3
+	VFMADD231PS       Z0, Z3, Z12
+	VMOVAPS           Z3, K1, Z2
+	VFMADD231PS       Z1, Z2, Z11
+	VBROADCASTSS      24(R8), Z2
+	VFMADD231PS       Z0, Z2, Z13
+	VBROADCASTSS      28(R8), Z3
+	VFMADD231PS       Z0, Z3, Z15
+	VMOVAPS           Z3, K1, Z2
+	VFMADD231PS       Z1, Z2, Z14
+	VBROADCASTSS      32(R8), Z2
+	VFMADD231PS       Z0, Z2, Z16
+	VBROADCASTSS      36(R8), Z3
+	VFMADD231PS       Z0, Z3, Z18
+	VMOVAPS           Z3, K1, Z2
+	VFMADD231PS       Z1, Z2, Z17
+	VBROADCASTSS      40(R8), Z2
+	VFMADD231PS       Z0, Z2, Z19
+	VFMADD231PS       Z1, Z2, Z20
+	ADDQ              DX, R8
+	ADDQ              BX, R9
+	DECQ              R13
+	JNZ               tn143_inner
+	ADDQ              8(SP), R8
+	ADDQ              16(SP), R9
+	DECQ              R12
+	JNZ               tn143_outer
+	VEXTRACTF64X4     $0x01, Z5, Y3
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z4, Z4
+	VMOVUPS           Z4, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y5, Y5
+	VMOVUPS           Y5, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z6, Z6
+	VMOVUPS           Z6, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y3, Y3
+	VMOVUPS           Y3, K2, 64(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z8, Y3
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z7, Z7
+	VMOVUPS           Z7, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y8, Y8
+	VMOVUPS           Y8, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z9, Z9
+	VMOVUPS           Z9, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y3, Y3
+	VMOVUPS           Y3, K2, 64(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z11, Y3
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z10, Z10
+	VMOVUPS           Z10, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y11, Y11
+	VMOVUPS           Y11, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z12, Z12
+	VMOVUPS           Z12, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y3, Y3
+	VMOVUPS           Y3, K2, 64(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z14, Y3
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z13, Z13
+	VMOVUPS           Z13, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y14, Y14
+	VMOVUPS           Y14, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z15, Z15
+	VMOVUPS           Z15, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y3, Y3
+	VMOVUPS           Y3, K2, 64(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z17, Y3
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z16, Z16
+	VMOVUPS           Z16, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y17, Y17
+	VMOVUPS           Y17, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z18, Z18
+	VMOVUPS           Z18, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y3, Y3
+	VMOVUPS           Y3, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z19, Z19
+	VMOVUPS           Z19, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y20, Y20
+	VMOVUPS           Y20, K2, 64(SI)
+	ADDQ              DI, SI
+	ADDQ              $0x0000002c, CX
+	SUBQ              $0x0000000b, AX
+	JMP               few
+
+tile10:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), R12
+
+tn144_outer:
+	MOVQ inner+64(FP), R13
+
+tn144_inner:
+	VMOVUPS           (R9), Z0
+	VBROADCASTF32X8.Z 64(R9), K2, Z1
+	PREFETCHT0        (R8)(R10*1)
+	PREFETCHT0        (R9)(R11*1)
+	PREFETCHT0        64(R9)(R11*1)
+	VBROADCASTSS      (R8), Z2
+	VFMADD231PS       Z0, Z2, Z4
+	VBROADCASTSS      4(R8), Z3
+	VFMADD231PS       Z0, Z3, Z6
+	VMOVAPS           Z3, K1, Z2
+	VFMADD231PS       Z1, Z2, Z5
+	VBROADCASTSS      8(R8), Z2
+	VFMADD231PS       Z0, Z2, Z7
+	VBROADCASTSS      12(R8), Z3
+	VFMADD231PS       Z0, Z3, Z9
+	VMOVAPS           Z3, K1, Z2
+	VFMADD231PS       Z1, Z2, Z8
+	VBROADCASTSS      16(R8), Z2
+	VFMADD231PS       Z0, Z2, Z10
+	VBROADCASTSS      20(R8), Z3
+	VFMADD231PS       Z0, Z3, Z12
+	VMOVAPS           Z3, K1, Z2
+	VFMADD231PS       Z1, Z2, Z11
+	VBROADCASTSS      24(R8), Z2
+	VFMADD231PS       Z0, Z2, Z13
+	VBROADCASTSS      28(R8), Z3
+	VFMADD231PS       Z0, Z3, Z15
+	VMOVAPS           Z3, K1, Z2
+	VFMADD231PS       Z1, Z2, Z14
+	VBROADCASTSS      32(R8), Z2
+	VFMADD231PS       Z0, Z2, Z16
+	VBROADCASTSS      36(R8), Z3
+	VFMADD231PS       Z0, Z3, Z18
+	VMOVAPS           Z3, K1, Z2
+	VFMADD231PS       Z1, Z2, Z17
+	ADDQ              DX, R8
+	ADDQ              BX, R9
+	DECQ              R13
+	JNZ               tn144_inner
+	ADDQ              8(SP), R8
+	ADDQ              16(SP), R9
+	DECQ              R12
+	JNZ               tn144_outer
+	VEXTRACTF64X4     $0x01, Z5, Y3
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z4, Z4
+	VMOVUPS           Z4, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y5, Y5
+	VMOVUPS           Y5, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z6, Z6
+	VMOVUPS           Z6, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y3, Y3
+	VMOVUPS           Y3, K2, 64(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z8, Y3
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z7, Z7
+	VMOVUPS           Z7, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y8, Y8
+	VMOVUPS           Y8, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z9, Z9
+	VMOVUPS           Z9, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y3, Y3
+	VMOVUPS           Y3, K2, 64(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z11, Y3
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z10, Z10
+	VMOVUPS           Z10, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y11, Y11
+	VMOVUPS           Y11, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z12, Z12
+	VMOVUPS           Z12, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y3, Y3
+	VMOVUPS           Y3, K2, 64(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z14, Y3
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z13, Z13
+	VMOVUPS           Z13, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y14, Y14
+	VMOVUPS           Y14, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z15, Z15
+	VMOVUPS           Z15, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y3, Y3
+	VMOVUPS           Y3, K2, 64(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z17, Y3
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z16, Z16
+	VMOVUPS           Z16, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y17, Y17
+	VMOVUPS           Y17, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z18, Z18
+	VMOVUPS           Z18, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y3, Y3
+	VMOVUPS           Y3, K2, 64(SI)
+	ADDQ              DI, SI
+	ADDQ              $0x00000028, CX
+	SUBQ              $0x0000000a, AX
+	JMP               few
+
+tile9:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), R12
+
+tn145_outer:
+	MOVQ inner+64(FP), R13
+
+tn145_inner:
+	VMOVUPS           (R9), Z0
+	VBROADCASTF32X8.Z 64(R9), K2, Z1
+	PREFETCHT0        (R8)(R10*1)
+	PREFETCHT0        (R9)(R11*1)
+	PREFETCHT0        64(R9)(R11*1)
+	VBROADCASTSS      (R8), Z2
+	VFMADD231PS       Z0, Z2, Z4
+	VBROADCASTSS      4(R8), Z3
+	VFMADD231PS       Z0, Z3, Z6
+	VMOVAPS           Z3, K1, Z2
+	VFMADD231PS       Z1, Z2, Z5
+	VBROADCASTSS      8(R8), Z2
+	VFMADD231PS       Z0, Z2, Z7
+	VBROADCASTSS      12(R8), Z3
+	VFMADD231PS       Z0, Z3, Z9
+	VMOVAPS           Z3, K1, Z2
+	VFMADD231PS       Z1, Z2, Z8
+	VBROADCASTSS      16(R8), Z2
+	VFMADD231PS       Z0, Z2, Z10
+	VBROADCASTSS      20(R8), Z3
+	VFMADD231PS       Z0, Z3, Z12
+	VMOVAPS           Z3, K1, Z2
+	VFMADD231PS       Z1, Z2, Z11
+	VBROADCASTSS      24(R8), Z2
+	VFMADD231PS       Z0, Z2, Z13
+	VBROADCASTSS      28(R8), Z3
+	VFMADD231PS       Z0, Z3, Z15
+	VMOVAPS           Z3, K1, Z2
+	VFMADD231PS       Z1, Z2, Z14
+	VBROADCASTSS      32(R8), Z2
+	VFMADD231PS       Z0, Z2, Z16
+	VFMADD231PS       Z1, Z2, Z17
+	ADDQ              DX, R8
+	ADDQ              BX, R9
+	DECQ              R13
+	JNZ               tn145_inner
+	ADDQ              8(SP), R8
+	ADDQ              16(SP), R9
+	DECQ              R12
+	JNZ               tn145_outer
+	VEXTRACTF64X4     $0x01, Z5, Y3
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z4, Z4
+	VMOVUPS           Z4, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y5, Y5
+	VMOVUPS           Y5, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z6, Z6
+	VMOVUPS           Z6, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y3, Y3
+	VMOVUPS           Y3, K2, 64(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z8, Y3
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z7, Z7
+	VMOVUPS           Z7, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y8, Y8
+	VMOVUPS           Y8, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z9, Z9
+	VMOVUPS           Z9, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y3, Y3
+	VMOVUPS           Y3, K2, 64(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z11, Y3
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z10, Z10
+	VMOVUPS           Z10, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y11, Y11
+	VMOVUPS           Y11, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z12, Z12
+	VMOVUPS           Z12, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y3, Y3
+	VMOVUPS           Y3, K2, 64(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z14, Y3
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z13, Z13
+	VMOVUPS           Z13, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y14, Y14
+	VMOVUPS           Y14, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z15, Z15
+	VMOVUPS           Z15, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y3, Y3
+	VMOVUPS           Y3, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z16, Z16
+	VMOVUPS           Z16, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y17, Y17
+	VMOVUPS           Y17, K2, 64(SI)
+	ADDQ              DI, SI
+	ADDQ              $0x00000024, CX
+	SUBQ              $0x00000009, AX
+	JMP               few
+
+tile8:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), R12
+
+tn146_outer:
+	MOVQ inner+64(FP), R13
+
+tn146_inner:
+	VMOVUPS           (R9), Z0
+	VBROADCASTF32X8.Z 64(R9), K2, Z1
+	PREFETCHT0        (R8)(R10*1)
+	PREFETCHT0        (R9)(R11*1)
+	PREFETCHT0        64(R9)(R11*1)
+	VBROADCASTSS      (R8), Z2
+	VFMADD231PS       Z0, Z2, Z4
+	VBROADCASTSS      4(R8), Z3
+	VFMADD231PS       Z0, Z3, Z6
+	VMOVAPS           Z3, K1, Z2
+	VFMADD231PS       Z1, Z2, Z5
+	VBROADCASTSS      8(R8), Z2
+	VFMADD231PS       Z0, Z2, Z7
+	VBROADCASTSS      12(R8), Z3
+	VFMADD231PS       Z0, Z3, Z9
+	VMOVAPS           Z3, K1, Z2
+	VFMADD231PS       Z1, Z2, Z8
+	VBROADCASTSS      16(R8), Z2
+	VFMADD231PS       Z0, Z2, Z10
+	VBROADCASTSS      20(R8), Z3
+	VFMADD231PS       Z0, Z3, Z12
+	VMOVAPS           Z3, K1, Z2
+	VFMADD231PS       Z1, Z2, Z11
+	VBROADCASTSS      24(R8), Z2
+	VFMADD231PS       Z0, Z2, Z13
+	VBROADCASTSS      28(R8), Z3
+	VFMADD231PS       Z0, Z3, Z15
+	VMOVAPS           Z3, K1, Z2
+	VFMADD231PS       Z1, Z2, Z14
+	ADDQ              DX, R8
+	ADDQ              BX, R9
+	DECQ              R13
+	JNZ               tn146_inner
+	ADDQ              8(SP), R8
+	ADDQ              16(SP), R9
+	DECQ              R12
+	JNZ               tn146_outer
+	VEXTRACTF64X4     $0x01, Z5, Y3
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z4, Z4
+	VMOVUPS           Z4, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y5, Y5
+	VMOVUPS           Y5, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z6, Z6
+	VMOVUPS           Z6, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y3, Y3
+	VMOVUPS           Y3, K2, 64(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z8, Y3
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z7, Z7
+	VMOVUPS           Z7, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y8, Y8
+	VMOVUPS           Y8, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z9, Z9
+	VMOVUPS           Z9, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y3, Y3
+	VMOVUPS           Y3, K2, 64(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z11, Y3
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z10, Z10
+	VMOVUPS           Z10, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y11, Y11
+	VMOVUPS           Y11, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z12, Z12
+	VMOVUPS           Z12, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y3, Y3
+	VMOVUPS           Y3, K2, 64(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z14, Y3
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z13, Z13
+	VMOVUPS           Z13, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y14, Y14
+	VMOVUPS           Y14, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z15, Z15
+	VMOVUPS           Z15, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y3, Y3
+	VMOVUPS           Y3, K2, 64(SI)
+	ADDQ              DI, SI
+	ADDQ              $0x00000020, CX
+	SUBQ              $0x00000008, AX
+	JMP               few
+
+tile7:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), R12
+
+tn147_outer:
+	MOVQ inner+64(FP), R13
+
+tn147_inner:
+	VMOVUPS           (R9), Z0
+	VBROADCASTF32X8.Z 64(R9), K2, Z1
+	PREFETCHT0        (R8)(R10*1)
+	PREFETCHT0        (R9)(R11*1)
+	PREFETCHT0        64(R9)(R11*1)
+	VBROADCASTSS      (R8), Z2
+	VFMADD231PS       Z0, Z2, Z4
+	VBROADCASTSS      4(R8), Z3
+	VFMADD231PS       Z0, Z3, Z6
+	VMOVAPS           Z3, K1, Z2
+	VFMADD231PS       Z1, Z2, Z5
+	VBROADCASTSS      8(R8), Z2
+	VFMADD231PS       Z0, Z2, Z7
+	VBROADCASTSS      12(R8), Z3
+	VFMADD231PS       Z0, Z3, Z9
+	VMOVAPS           Z3, K1, Z2
+	VFMADD231PS       Z1, Z2, Z8
+	VBROADCASTSS      16(R8), Z2
+	VFMADD231PS       Z0, Z2, Z10
+	VBROADCASTSS      20(R8), Z3
+	VFMADD231PS       Z0, Z3, Z12
+	VMOVAPS           Z3, K1, Z2
+	VFMADD231PS       Z1, Z2, Z11
+	VBROADCASTSS      24(R8), Z2
+	VFMADD231PS       Z0, Z2, Z13
+	VFMADD231PS       Z1, Z2, Z14
+	ADDQ              DX, R8
+	ADDQ              BX, R9
+	DECQ              R13
+	JNZ               tn147_inner
+	ADDQ              8(SP), R8
+	ADDQ              16(SP), R9
+	DECQ              R12
+	JNZ               tn147_outer
+	VEXTRACTF64X4     $0x01, Z5, Y3
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z4, Z4
+	VMOVUPS           Z4, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y5, Y5
+	VMOVUPS           Y5, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z6, Z6
+	VMOVUPS           Z6, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y3, Y3
+	VMOVUPS           Y3, K2, 64(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z8, Y3
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z7, Z7
+	VMOVUPS           Z7, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y8, Y8
+	VMOVUPS           Y8, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z9, Z9
+	VMOVUPS           Z9, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y3, Y3
+	VMOVUPS           Y3, K2, 64(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z11, Y3
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z10, Z10
+	VMOVUPS           Z10, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y11, Y11
+	VMOVUPS           Y11, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z12, Z12
+	VMOVUPS           Z12, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y3, Y3
+	VMOVUPS           Y3, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z13, Z13
+	VMOVUPS           Z13, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y14, Y14
+	VMOVUPS           Y14, K2, 64(SI)
+	ADDQ              DI, SI
+	ADDQ              $0x0000001c, CX
+	SUBQ              $0x00000007, AX
+	JMP               few
+
+tile6:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), R12
+
+tn148_outer:
+	MOVQ inner+64(FP), R13
+
+tn148_inner:
+	VMOVUPS           (R9), Z0
+	VBROADCASTF32X8.Z 64(R9), K2, Z1
+	PREFETCHT0        (R8)(R10*1)
+	PREFETCHT0        (R9)(R11*1)
+	PREFETCHT0        64(R9)(R11*1)
+	VBROADCASTSS      (R8), Z2
+	VFMADD231PS       Z0, Z2, Z4
+	VBROADCASTSS      4(R8), Z3
+	VFMADD231PS       Z0, Z3, Z6
+	VMOVAPS           Z3, K1, Z2
+	VFMADD231PS       Z1, Z2, Z5
+	VBROADCASTSS      8(R8), Z2
+	VFMADD231PS       Z0, Z2, Z7
+	VBROADCASTSS      12(R8), Z3
+	VFMADD231PS       Z0, Z3, Z9
+	VMOVAPS           Z3, K1, Z2
+	VFMADD231PS       Z1, Z2, Z8
+	VBROADCASTSS      16(R8), Z2
+	VFMADD231PS       Z0, Z2, Z10
+	VBROADCASTSS      20(R8), Z3
+	VFMADD231PS       Z0, Z3, Z12
+	VMOVAPS           Z3, K1, Z2
+	VFMADD231PS       Z1, Z2, Z11
+	ADDQ              DX, R8
+	ADDQ              BX, R9
+	DECQ              R13
+	JNZ               tn148_inner
+	ADDQ              8(SP), R8
+	ADDQ              16(SP), R9
+	DECQ              R12
+	JNZ               tn148_outer
+	VEXTRACTF64X4     $0x01, Z5, Y3
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z4, Z4
+	VMOVUPS           Z4, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y5, Y5
+	VMOVUPS           Y5, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z6, Z6
+	VMOVUPS           Z6, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y3, Y3
+	VMOVUPS           Y3, K2, 64(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z8, Y3
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z7, Z7
+	VMOVUPS           Z7, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y8, Y8
+	VMOVUPS           Y8, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z9, Z9
+	VMOVUPS           Z9, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y3, Y3
+	VMOVUPS           Y3, K2, 64(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z11, Y3
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z10, Z10
+	VMOVUPS           Z10, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y11, Y11
+	VMOVUPS           Y11, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z12, Z12
+	VMOVUPS           Z12, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y3, Y3
+	VMOVUPS           Y3, K2, 64(SI)
+	ADDQ              DI, SI
+	ADDQ              $0x00000018, CX
+	SUBQ              $0x00000006, AX
+	JMP               few
+
+tile5:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), R12
+
+tn149_outer:
+	MOVQ inner+64(FP), R13
+
+tn149_inner:
+	VMOVUPS           (R9), Z0
+	VBROADCASTF32X8.Z 64(R9), K2, Z1
+	PREFETCHT0        (R8)(R10*1)
+	PREFETCHT0        (R9)(R11*1)
+	PREFETCHT0        64(R9)(R11*1)
+	VBROADCASTSS      (R8), Z2
+	VFMADD231PS       Z0, Z2, Z4
+	VBROADCASTSS      4(R8), Z3
+	VFMADD231PS       Z0, Z3, Z6
+	VMOVAPS           Z3, K1, Z2
+	VFMADD231PS       Z1, Z2, Z5
+	VBROADCASTSS      8(R8), Z2
+	VFMADD231PS       Z0, Z2, Z7
+	VBROADCASTSS      12(R8), Z3
+	VFMADD231PS       Z0, Z3, Z9
+	VMOVAPS           Z3, K1, Z2
+	VFMADD231PS       Z1, Z2, Z8
+	VBROADCASTSS      16(R8), Z2
+	VFMADD231PS       Z0, Z2, Z10
+	VFMADD231PS       Z1, Z2, Z11
+	ADDQ              DX, R8
+	ADDQ              BX, R9
+	DECQ              R13
+	JNZ               tn149_inner
+	ADDQ              8(SP), R8
+	ADDQ              16(SP), R9
+	DECQ              R12
+	JNZ               tn149_outer
+	VEXTRACTF64X4     $0x01, Z5, Y3
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z4, Z4
+	VMOVUPS           Z4, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y5, Y5
+	VMOVUPS           Y5, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z6, Z6
+	VMOVUPS           Z6, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y3, Y3
+	VMOVUPS           Y3, K2, 64(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z8, Y3
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z7, Z7
+	VMOVUPS           Z7, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y8, Y8
+	VMOVUPS           Y8, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z9, Z9
+	VMOVUPS           Z9, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y3, Y3
+	VMOVUPS           Y3, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z10, Z10
+	VMOVUPS           Z10, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y11, Y11
+	VMOVUPS           Y11, K2, 64(SI)
+	ADDQ              DI, SI
+	ADDQ              $0x00000014, CX
+	SUBQ              $0x00000005, AX
+	JMP               few
+
+tile4:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), R12
+
+tn150_outer:
+	MOVQ inner+64(FP), R13
+
+tn150_inner:
+	VMOVUPS           (R9), Z0
+	VBROADCASTF32X8.Z 64(R9), K2, Z1
+	PREFETCHT0        (R8)(R10*1)
+	PREFETCHT0        (R9)(R11*1)
+	PREFETCHT0        64(R9)(R11*1)
+	VBROADCASTSS      (R8), Z2
+	VFMADD231PS       Z0, Z2, Z4
+	VBROADCASTSS      4(R8), Z3
+	VFMADD231PS       Z0, Z3, Z6
+	VMOVAPS           Z3, K1, Z2
+	VFMADD231PS       Z1, Z2, Z5
+	VBROADCASTSS      8(R8), Z2
+	VFMADD231PS       Z0, Z2, Z7
+	VBROADCASTSS      12(R8), Z3
+	VFMADD231PS       Z0, Z3, Z9
+	VMOVAPS           Z3, K1, Z2
+	VFMADD231PS       Z1, Z2, Z8
+	ADDQ              DX, R8
+	ADDQ              BX, R9
+	DECQ              R13
+	JNZ               tn150_inner
+	ADDQ              8(SP), R8
+	ADDQ              16(SP), R9
+	DECQ              R12
+	JNZ               tn150_outer
+	VEXTRACTF64X4     $0x01, Z5, Y3
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z4, Z4
+	VMOVUPS           Z4, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y5, Y5
+	VMOVUPS           Y5, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z6, Z6
+	VMOVUPS           Z6, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y3, Y3
+	VMOVUPS           Y3, K2, 64(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z8, Y3
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z7, Z7
+	VMOVUPS           Z7, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y8, Y8
+	VMOVUPS           Y8, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z9, Z9
+	VMOVUPS           Z9, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y3, Y3
+	VMOVUPS           Y3, K2, 64(SI)
+	ADDQ              DI, SI
+	ADDQ              $0x00000010, CX
+	SUBQ              $0x00000004, AX
+	JMP               few
+
+tile3:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), R12
+
+tn151_outer:
+	MOVQ inner+64(FP), R13
+
+tn151_inner:
+	VMOVUPS           (R9), Z0
+	VBROADCASTF32X8.Z 64(R9), K2, Z1
+	PREFETCHT0        (R8)(R10*1)
+	PREFETCHT0        (R9)(R11*1)
+	PREFETCHT0        64(R9)(R11*1)
+	VBROADCASTSS      (R8), Z2
+	VFMADD231PS       Z0, Z2, Z4
+	VBROADCASTSS      4(R8), Z3
+	VFMADD231PS       Z0, Z3, Z6
+	VMOVAPS           Z3, K1, Z2
+	VFMADD231PS       Z1, Z2, Z5
+	VBROADCASTSS      8(R8), Z2
+	VFMADD231PS       Z0, Z2, Z7
+	VFMADD231PS       Z1, Z2, Z8
+	ADDQ              DX, R8
+	ADDQ              BX, R9
+	DECQ              R13
+	JNZ               tn151_inner
+	ADDQ              8(SP), R8
+	ADDQ              16(SP), R9
+	DECQ              R12
+	JNZ               tn151_outer
+	VEXTRACTF64X4     $0x01, Z5, Y3
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z4, Z4
+	VMOVUPS           Z4, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y5, Y5
+	VMOVUPS           Y5, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z6, Z6
+	VMOVUPS           Z6, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y3, Y3
+	VMOVUPS           Y3, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z7, Z7
+	VMOVUPS           Z7, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y8, Y8
+	VMOVUPS           Y8, K2, 64(SI)
+	ADDQ              DI, SI
+	ADDQ              $0x0000000c, CX
+	SUBQ              $0x00000003, AX
+	JMP               few
+
+tile2:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), R12
+
+tn152_outer:
+	MOVQ inner+64(FP), R13
+
+tn152_inner:
+	VMOVUPS           (R9), Z0
+	VBROADCASTF32X8.Z 64(R9), K2, Z1
+	PREFETCHT0        (R8)(R10*1)
+	PREFETCHT0        (R9)(R11*1)
+	PREFETCHT0        64(R9)(R11*1)
+	VBROADCASTSS      (R8), Z2
+	VFMADD231PS       Z0, Z2, Z4
+	VBROADCASTSS      4(R8), Z3
+	VFMADD231PS       Z0, Z3, Z6
+	VMOVAPS           Z3, K1, Z2
+	VFMADD231PS       Z1, Z2, Z5
+	ADDQ              DX, R8
+	ADDQ              BX, R9
+	DECQ              R13
+	JNZ               tn152_inner
+	ADDQ              8(SP), R8
+	ADDQ              16(SP), R9
+	DECQ              R12
+	JNZ               tn152_outer
+	VEXTRACTF64X4     $0x01, Z5, Y3
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z4, Z4
+	VMOVUPS           Z4, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y5, Y5
+	VMOVUPS           Y5, K2, 64(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z6, Z6
+	VMOVUPS           Z6, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y3, Y3
+	VMOVUPS           Y3, K2, 64(SI)
+	ADDQ              DI, SI
+	ADDQ              $0x00000008, CX
+	SUBQ              $0x00000002, AX
+	JMP               few
+
+tile1:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), R12
+
+tn153_outer:
+	MOVQ inner+64(FP), R13
+
+tn153_inner:
+	VMOVUPS           (R9), Z0
+	VBROADCASTF32X8.Z 64(R9), K2, Z1
+	PREFETCHT0        (R8)(R10*1)
+	PREFETCHT0        (R9)(R11*1)
+	PREFETCHT0        64(R9)(R11*1)
+	VBROADCASTSS      (R8), Z2
+	VFMADD231PS       Z0, Z2, Z4
+	VFMADD231PS       Z1, Z2, Z5
+	ADDQ              DX, R8
+	ADDQ              BX, R9
+	DECQ              R13
+	JNZ               tn153_inner
+	ADDQ              8(SP), R8
+	ADDQ              16(SP), R9
+	DECQ              R12
+	JNZ               tn153_outer
+	VMOVUPS           (SI), Z2
+	VADDPS            Z2, Z4, Z4
+	VMOVUPS           Z4, (SI)
+	VMOVUPS.Z         64(SI), K2, Y2
+	VADDPS            Y2, Y5, Y5
+	VMOVUPS           Y5, K2, 64(SI)
+	ADDQ              DI, SI
+	ADDQ              $0x00000004, CX
+	SUBQ              $0x00000001, AX
+	JMP               few
+
+done:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
+// func gemmNN3PairedAVX512(m int, a *float32, lda int, segs int, segLen int, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int, next *float32, step int)
+// Requires: AVX, AVX512F, AVX512VL, BMI2, FMA3, MMX+, SSE
+TEXT ·gemmNN3PairedAVX512(SB), NOSPLIT, $24-120
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 4(SP)
+	LDMXCSR 4(SP)
+	MOVL    $0x0000ff00, AX
+	KMOVW   AX, K1
+	MOVQ    m+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    lda+16(FP), DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), BX
+	MOVQ    c+56(FP), SI
+	MOVQ    ldc+64(FP), DI
+	SHLQ    $0x02, DI
+	MOVQ    d+72(FP), R8
+	MOVQ    ldd+80(FP), R9
+	SHLQ    $0x02, R9
+	MOVQ    next+104(FP), R12
+	MOVQ    segStride+40(FP), R10
+	SHLQ    $0x02, R10
+	MOVQ    segLen+32(FP), R11
+	SHLQ    $0x02, R11
+	SUBQ    R11, R10
+	MOVQ    R10, 8(SP)
+
+tiles:
+	CMPQ AX, $0x0000000f
+	JLT  few
+
+tile10:
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	VPXORD     Z24, Z24, Z24
+	VPXORD     Z25, Z25, Z25
+	VPXORD     Z26, Z26, Z26
+	VPXORD     Z27, Z27, Z27
+	VPXORD     Z28, Z28, Z28
+	VPXORD     Z29, Z29, Z29
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	TESTQ      R8, R8
+	JZ         prefetch155
+	MOVQ       R8, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+
+prefetch155:
+	MOVQ CX, R10
+	LEAQ (R10)(DX*4), R11
+	ADDQ DX, R11
+	MOVQ b+48(FP), R13
+	MOVQ segs+24(FP), R14
+	MOVQ R14, 16(SP)
+
+nn154_seg:
+	MOVQ segLen+32(FP), R14
+
+nn154_k:
+	VMOVUPS       (R13), Z0
+	VMOVUPS       64(R13), Z1
+	VMOVUPS       128(R13), Z2
+	PREFETCHT0    4096(R13)
+	PREFETCHT0    4160(R13)
+	PREFETCHT0    4224(R13)
+	PREFETCHT1    (R12)
+	ADDQ          step+112(FP), R12
+	VBROADCASTSS  (R10), Z3
+	VFMADD231PS   Z0, Z3, Z5
+	VFMADD231PS   Z1, Z3, Z6
+	VBROADCASTSS  (R10)(DX*1), Z4
+	VFMADD231PS   Z0, Z4, Z8
+	VFMADD231PS   Z1, Z4, Z9
+	VMOVAPS       Z4, K1, Z3
+	VFMADD231PS   Z2, Z3, Z7
+	VBROADCASTSS  (R10)(DX*2), Z3
+	VFMADD231PS   Z0, Z3, Z10
+	VFMADD231PS   Z1, Z3, Z11
+	VBROADCASTSS  (R10)(BX*1), Z4
+	VFMADD231PS   Z0, Z4, Z13
+	VFMADD231PS   Z1, Z4, Z14
+	VMOVAPS       Z4, K1, Z3
+	VFMADD231PS   Z2, Z3, Z12
+	VBROADCASTSS  (R10)(DX*4), Z3
+	VFMADD231PS   Z0, Z3, Z15
+	VFMADD231PS   Z1, Z3, Z16
+	VBROADCASTSS  (R11), Z4
+	VFMADD231PS   Z0, Z4, Z18
+	VFMADD231PS   Z1, Z4, Z19
+	VMOVAPS       Z4, K1, Z3
+	VFMADD231PS   Z2, Z3, Z17
+	VBROADCASTSS  (R11)(DX*1), Z3
+	VFMADD231PS   Z0, Z3, Z20
+	VFMADD231PS   Z1, Z3, Z21
+	VBROADCASTSS  (R11)(DX*2), Z4
+	VFMADD231PS   Z0, Z4, Z23
+	VFMADD231PS   Z1, Z4, Z24
+	VMOVAPS       Z4, K1, Z3
+	VFMADD231PS   Z2, Z3, Z22
+	VBROADCASTSS  (R11)(BX*1), Z3
+	VFMADD231PS   Z0, Z3, Z25
+	VFMADD231PS   Z1, Z3, Z26
+	VBROADCASTSS  (R11)(DX*4), Z4
+	VFMADD231PS   Z0, Z4, Z28
+	VFMADD231PS   Z1, Z4, Z29
+	VMOVAPS       Z4, K1, Z3
+	VFMADD231PS   Z2, Z3, Z27
+	ADDQ          $0x00000004, R10
+	ADDQ          $0x00000004, R11
+	ADDQ          $0x000000c0, R13
+	DECQ          R14
+	JNZ           nn154_k
+	ADDQ          8(SP), R10
+	ADDQ          8(SP), R11
+	DECQ          16(SP)
+	JNZ           nn154_seg
+	VBROADCASTSS  alpha+88(FP), Z3
+	MOVQ          cols+96(FP), R10
+	SUBQ          $0x00000020, R10
+	MOVQ          $-1, R11
+	BZHIQ         R10, R11, R11
+	KMOVW         R11, K2
+	TESTQ         R8, R8
+	JZ            nn154_plain
+	VEXTRACTF64X4 $0x01, Z7, Y4
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z5
+	VMOVUPS       Z5, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z6
+	VMOVUPS       Z6, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y7
+	VMOVUPS       Y7, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z8
+	VMOVUPS       Z8, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z9
+	VMOVUPS       Z9, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y4
+	VMOVUPS       Y4, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z12, Y4
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z10
+	VMOVUPS       Z10, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z11
+	VMOVUPS       Z11, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y12
+	VMOVUPS       Y12, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z13
+	VMOVUPS       Z13, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z14
+	VMOVUPS       Z14, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y4
+	VMOVUPS       Y4, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z17, Y4
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z15
+	VMOVUPS       Z15, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z16
+	VMOVUPS       Z16, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y17
+	VMOVUPS       Y17, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z18
+	VMOVUPS       Z18, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z19
+	VMOVUPS       Z19, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y4
+	VMOVUPS       Y4, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z22, Y4
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z20
+	VMOVUPS       Z20, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z21
+	VMOVUPS       Z21, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y22
+	VMOVUPS       Y22, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z23
+	VMOVUPS       Z23, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z24
+	VMOVUPS       Z24, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y4
+	VMOVUPS       Y4, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z27, Y4
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z25
+	VMOVUPS       Z25, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z26
+	VMOVUPS       Z26, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y27
+	VMOVUPS       Y27, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z28
+	VMOVUPS       Z28, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z29
+	VMOVUPS       Z29, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y4
+	VMOVUPS       Y4, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	JMP           nn154_end
+
+nn154_plain:
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn154_bare
+	VMULPS Z3, Z5, Z5
+	VMULPS Z3, Z6, Z6
+	VMULPS Z3, Z8, Z8
+	VMULPS Z3, Z9, Z9
+	VMULPS Z3, Z10, Z10
+	VMULPS Z3, Z11, Z11
+	VMULPS Z3, Z13, Z13
+	VMULPS Z3, Z14, Z14
+	VMULPS Z3, Z15, Z15
+	VMULPS Z3, Z16, Z16
+	VMULPS Z3, Z18, Z18
+	VMULPS Z3, Z19, Z19
+	VMULPS Z3, Z20, Z20
+	VMULPS Z3, Z21, Z21
+	VMULPS Z3, Z23, Z23
+	VMULPS Z3, Z24, Z24
+	VMULPS Z3, Z25, Z25
+	VMULPS Z3, Z26, Z26
+	VMULPS Z3, Z28, Z28
+	VMULPS Z3, Z29, Z29
+	VMULPS Z3, Z7, Z7
+	VMULPS Z3, Z12, Z12
+	VMULPS Z3, Z17, Z17
+	VMULPS Z3, Z22, Z22
+	VMULPS Z3, Z27, Z27
+
+nn154_bare:
+	VEXTRACTF64X4 $0x01, Z7, Y4
+	VMOVUPS       Z5, (SI)
+	VMOVUPS       Z6, 64(SI)
+	VMOVUPS       Y7, K2, 128(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z8, (SI)
+	VMOVUPS       Z9, 64(SI)
+	VMOVUPS       Y4, K2, 128(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z12, Y4
+	VMOVUPS       Z10, (SI)
+	VMOVUPS       Z11, 64(SI)
+	VMOVUPS       Y12, K2, 128(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z13, (SI)
+	VMOVUPS       Z14, 64(SI)
+	VMOVUPS       Y4, K2, 128(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z17, Y4
+	VMOVUPS       Z15, (SI)
+	VMOVUPS       Z16, 64(SI)
+	VMOVUPS       Y17, K2, 128(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z18, (SI)
+	VMOVUPS       Z19, 64(SI)
+	VMOVUPS       Y4, K2, 128(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z22, Y4
+	VMOVUPS       Z20, (SI)
+	VMOVUPS       Z21, 64(SI)
+	VMOVUPS       Y22, K2, 128(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z23, (SI)
+	VMOVUPS       Z24, 64(SI)
+	VMOVUPS       Y4, K2, 128(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z27, Y4
+	VMOVUPS       Z25, (SI)
+	VMOVUPS       Z26, 64(SI)
+	VMOVUPS       Y27, K2, 128(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z28, (SI)
+	VMOVUPS       Z29, 64(SI)
+	VMOVUPS       Y4, K2, 128(SI)
+	ADDQ          DI, SI
+
+nn154_end:
+	IMUL3Q $0x0000000a, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x0000000a, AX
+	JMP    tiles
+
+few:
+	MOVQ AX, R10
+	CMPQ AX, $0x0000000a
+	JLE  last
+	INCQ R10
+	SHRQ $0x01, R10
+
+last:
+	CMPQ R10, $0x0000000a
+	JEQ  tile10
+	CMPQ R10, $0x00000009
+	JEQ  tile9
+	CMPQ R10, $0x00000008
+	JEQ  tile8
+	CMPQ R10, $0x00000007
+	JEQ  tile7
+	CMPQ R10, $0x00000006
+	JEQ  tile6
+	CMPQ R10, $0x00000005
+	JEQ  tile5
+	CMPQ R10, $0x00000004
+	JEQ  tile4
+	CMPQ R10, $0x00000003
+	JEQ  tile3
+	CMPQ R10, $0x00000002
+	JEQ  tile2
+	CMPQ R10, $0x00000001
+	JEQ  tile1
+	JMP  done
+
+tile9:
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	VPXORD     Z24, Z24, Z24
+	VPXORD     Z25, Z25, Z25
+	VPXORD     Z26, Z26, Z26
+	VPXORD     Z27, Z27, Z27
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	TESTQ      R8, R8
+	JZ         prefetch157
+	MOVQ       R8, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+
+prefetch157:
+	MOVQ CX, R10
+	LEAQ (R10)(DX*4), R11
+	ADDQ DX, R11
+	MOVQ b+48(FP), R13
+	MOVQ segs+24(FP), R14
+	MOVQ R14, 16(SP)
+
+nn156_seg:
+	MOVQ segLen+32(FP), R14
+
+nn156_k:
+	VMOVUPS       (R13), Z0
+	VMOVUPS       64(R13), Z1
+	VMOVUPS       128(R13), Z2
+	PREFETCHT0    4096(R13)
+	PREFETCHT0    4160(R13)
+	PREFETCHT0    4224(R13)
+	PREFETCHT1    (R12)
+	ADDQ          step+112(FP), R12
+	VBROADCASTSS  (R10), Z3
+	VFMADD231PS   Z0, Z3, Z5
+	VFMADD231PS   Z1, Z3, Z6
+	VBROADCASTSS  (R10)(DX*1), Z4
+	VFMADD231PS   Z0, Z4, Z8
+	VFMADD231PS   Z1, Z4, Z9
+	VMOVAPS       Z4, K1, Z3
+	VFMADD231PS   Z2, Z3, Z7
+	VBROADCASTSS  (R10)(DX*2), Z3
+	VFMADD231PS   Z0, Z3, Z10
+	VFMADD231PS   Z1, Z3, Z11
+	VBROADCASTSS  (R10)(BX*1), Z4
+	VFMADD231PS   Z0, Z4, Z13
+	VFMADD231PS   Z1, Z4, Z14
+	VMOVAPS       Z4, K1, Z3
+	VFMADD231PS   Z2, Z3, Z12
+	VBROADCASTSS  (R10)(DX*4), Z3
+	VFMADD231PS   Z0, Z3, Z15
+	VFMADD231PS   Z1, Z3, Z16
+	VBROADCASTSS  (R11), Z4
+	VFMADD231PS   Z0, Z4, Z18
+	VFMADD231PS   Z1, Z4, Z19
+	VMOVAPS       Z4, K1, Z3
+	VFMADD231PS   Z2, Z3, Z17
+	VBROADCASTSS  (R11)(DX*1), Z3
+	VFMADD231PS   Z0, Z3, Z20
+	VFMADD231PS   Z1, Z3, Z21
+	VBROADCASTSS  (R11)(DX*2), Z4
+	VFMADD231PS   Z0, Z4, Z23
+	VFMADD231PS   Z1, Z4, Z24
+	VMOVAPS       Z4, K1, Z3
+	VFMADD231PS   Z2, Z3, Z22
+	VBROADCASTSS  (R11)(BX*1), Z3
+	VFMADD231PS   Z0, Z3, Z25
+	VFMADD231PS   Z1, Z3, Z26
+	VFMADD231PS   Z2, Z3, Z27
+	ADDQ          $0x00000004, R10
+	ADDQ          $0x00000004, R11
+	ADDQ          $0x000000c0, R13
+	DECQ          R14
+	JNZ           nn156_k
+	ADDQ          8(SP), R10
+	ADDQ          8(SP), R11
+	DECQ          16(SP)
+	JNZ           nn156_seg
+	VBROADCASTSS  alpha+88(FP), Z3
+	MOVQ          cols+96(FP), R10
+	SUBQ          $0x00000020, R10
+	MOVQ          $-1, R11
+	BZHIQ         R10, R11, R11
+	KMOVW         R11, K2
+	TESTQ         R8, R8
+	JZ            nn156_plain
+	VEXTRACTF64X4 $0x01, Z7, Y4
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z5
+	VMOVUPS       Z5, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z6
+	VMOVUPS       Z6, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y7
+	VMOVUPS       Y7, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z8
+	VMOVUPS       Z8, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z9
+	VMOVUPS       Z9, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y4
+	VMOVUPS       Y4, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z12, Y4
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z10
+	VMOVUPS       Z10, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z11
+	VMOVUPS       Z11, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y12
+	VMOVUPS       Y12, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z13
+	VMOVUPS       Z13, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z14
+	VMOVUPS       Z14, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y4
+	VMOVUPS       Y4, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z17, Y4
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z15
+	VMOVUPS       Z15, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z16
+	VMOVUPS       Z16, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y17
+	VMOVUPS       Y17, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z18
+	VMOVUPS       Z18, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z19
+	VMOVUPS       Z19, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y4
+	VMOVUPS       Y4, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z22, Y4
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z20
+	VMOVUPS       Z20, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z21
+	VMOVUPS       Z21, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y22
+	VMOVUPS       Y22, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z23
+	VMOVUPS       Z23, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z24
+	VMOVUPS       Z24, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y4
+	VMOVUPS       Y4, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z25
+	VMOVUPS       Z25, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z26
+	VMOVUPS       Z26, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y27
+	VMOVUPS       Y27, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	JMP           nn156_end
+
+nn156_plain:
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn156_bare
+	VMULPS Z3, Z5, Z5
+	VMULPS Z3, Z6, Z6
+	VMULPS Z3, Z8, Z8
+	VMULPS Z3, Z9, Z9
+	VMULPS Z3, Z10, Z10
+	VMULPS Z3, Z11, Z11
+	VMULPS Z3, Z13, Z13
+	VMULPS Z3, Z14, Z14
+	VMULPS Z3, Z15, Z15
+	VMULPS Z3, Z16, Z16
+	VMULPS Z3, Z18, Z18
+	VMULPS Z3, Z19, Z19
+	VMULPS Z3, Z20, Z20
+	VMULPS Z3, Z21, Z21
+	VMULPS Z3, Z23, Z23
+	VMULPS Z3, Z24, Z24
+	VMULPS Z3, Z25, Z25
+	VMULPS Z3, Z26, Z26
+	VMULPS Z3, Z7, Z7
+	VMULPS Z3, Z12, Z12
+	VMULPS Z3, Z17, Z17
+	VMULPS Z3, Z22, Z22
+	VMULPS Z3, Z27, Z27
+
+nn156_bare:
+	VEXTRACTF64X4 $0x01, Z7, Y4
+	VMOVUPS       Z5, (SI)
+	VMOVUPS       Z6, 64(SI)
+	VMOVUPS       Y7, K2, 128(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z8, (SI)
+	VMOVUPS       Z9, 64(SI)
+	VMOVUPS       Y4, K2, 128(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z12, Y4
+	VMOVUPS       Z10, (SI)
+	VMOVUPS       Z11, 64(SI)
+	VMOVUPS       Y12, K2, 128(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z13, (SI)
+	VMOVUPS       Z14, 64(SI)
+	VMOVUPS       Y4, K2, 128(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z17, Y4
+	VMOVUPS       Z15, (SI)
+	VMOVUPS       Z16, 64(SI)
+	VMOVUPS       Y17, K2, 128(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z18, (SI)
+	VMOVUPS       Z19, 64(SI)
+	VMOVUPS       Y4, K2, 128(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z22, Y4
+	VMOVUPS       Z20, (SI)
+	VMOVUPS       Z21, 64(SI)
+	VMOVUPS       Y22, K2, 128(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z23, (SI)
+	VMOVUPS       Z24, 64(SI)
+	VMOVUPS       Y4, K2, 128(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z25, (SI)
+	VMOVUPS       Z26, 64(SI)
+	VMOVUPS       Y27, K2, 128(SI)
+	ADDQ          DI, SI
+
+nn156_end:
+	IMUL3Q $0x00000009, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000009, AX
+	JMP    few
+
+tile8:
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	VPXORD     Z24, Z24, Z24
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	TESTQ      R8, R8
+	JZ         prefetch159
+	MOVQ       R8, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+
+prefetch159:
+	MOVQ CX, R10
+	LEAQ (R10)(DX*4), R11
+	ADDQ DX, R11
+	MOVQ b+48(FP), R13
+	MOVQ segs+24(FP), R14
+	MOVQ R14, 16(SP)
+
+nn158_seg:
+	MOVQ segLen+32(FP), R14
+
+nn158_k:
+	VMOVUPS       (R13), Z0
+	VMOVUPS       64(R13), Z1
+	VMOVUPS       128(R13), Z2
+	PREFETCHT0    4096(R13)
+	PREFETCHT0    4160(R13)
+	PREFETCHT0    4224(R13)
+	PREFETCHT1    (R12)
+	ADDQ          step+112(FP), R12
+	VBROADCASTSS  (R10), Z3
+	VFMADD231PS   Z0, Z3, Z5
+	VFMADD231PS   Z1, Z3, Z6
+	VBROADCASTSS  (R10)(DX*1), Z4
+	VFMADD231PS   Z0, Z4, Z8
+	VFMADD231PS   Z1, Z4, Z9
+	VMOVAPS       Z4, K1, Z3
+	VFMADD231PS   Z2, Z3, Z7
+	VBROADCASTSS  (R10)(DX*2), Z3
+	VFMADD231PS   Z0, Z3, Z10
+	VFMADD231PS   Z1, Z3, Z11
+	VBROADCASTSS  (R10)(BX*1), Z4
+	VFMADD231PS   Z0, Z4, Z13
+	VFMADD231PS   Z1, Z4, Z14
+	VMOVAPS       Z4, K1, Z3
+	VFMADD231PS   Z2, Z3, Z12
+	VBROADCASTSS  (R10)(DX*4), Z3
+	VFMADD231PS   Z0, Z3, Z15
+	VFMADD231PS   Z1, Z3, Z16
+	VBROADCASTSS  (R11), Z4
+	VFMADD231PS   Z0, Z4, Z18
+	VFMADD231PS   Z1, Z4, Z19
+	VMOVAPS       Z4, K1, Z3
+	VFMADD231PS   Z2, Z3, Z17
+	VBROADCASTSS  (R11)(DX*1), Z3
+	VFMADD231PS   Z0, Z3, Z20
+	VFMADD231PS   Z1, Z3, Z21
+	VBROADCASTSS  (R11)(DX*2), Z4
+	VFMADD231PS   Z0, Z4, Z23
+	VFMADD231PS   Z1, Z4, Z24
+	VMOVAPS       Z4, K1, Z3
+	VFMADD231PS   Z2, Z3, Z22
+	ADDQ          $0x00000004, R10
+	ADDQ          $0x00000004, R11
+	ADDQ          $0x000000c0, R13
+	DECQ          R14
+	JNZ           nn158_k
+	ADDQ          8(SP), R10
+	ADDQ          8(SP), R11
+	DECQ          16(SP)
+	JNZ           nn158_seg
+	VBROADCASTSS  alpha+88(FP), Z3
+	MOVQ          cols+96(FP), R10
+	SUBQ          $0x00000020, R10
+	MOVQ          $-1, R11
+	BZHIQ         R10, R11, R11
+	KMOVW         R11, K2
+	TESTQ         R8, R8
+	JZ            nn158_plain
+	VEXTRACTF64X4 $0x01, Z7, Y4
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z5
+	VMOVUPS       Z5, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z6
+	VMOVUPS       Z6, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y7
+	VMOVUPS       Y7, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z8
+	VMOVUPS       Z8, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z9
+	VMOVUPS       Z9, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y4
+	VMOVUPS       Y4, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z12, Y4
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z10
+	VMOVUPS       Z10, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z11
+	VMOVUPS       Z11, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y12
+	VMOVUPS       Y12, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z13
+	VMOVUPS       Z13, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z14
+	VMOVUPS       Z14, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y4
+	VMOVUPS       Y4, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z17, Y4
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z15
+	VMOVUPS       Z15, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z16
+	VMOVUPS       Z16, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y17
+	VMOVUPS       Y17, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z18
+	VMOVUPS       Z18, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z19
+	VMOVUPS       Z19, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y4
+	VMOVUPS       Y4, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z22, Y4
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z20
+	VMOVUPS       Z20, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z21
+	VMOVUPS       Z21, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y22
+	VMOVUPS       Y22, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z23
+	VMOVUPS       Z23, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z24
+	VMOVUPS       Z24, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y4
+	VMOVUPS       Y4, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	JMP           nn158_end
+
+nn158_plain:
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn158_bare
+	VMULPS Z3, Z5, Z5
+	VMULPS Z3, Z6, Z6
+	VMULPS Z3, Z8, Z8
+	VMULPS Z3, Z9, Z9
+	VMULPS Z3, Z10, Z10
+	VMULPS Z3, Z11, Z11
+	VMULPS Z3, Z13, Z13
+	VMULPS Z3, Z14, Z14
+	VMULPS Z3, Z15, Z15
+	VMULPS Z3, Z16, Z16
+	VMULPS Z3, Z18, Z18
+	VMULPS Z3, Z19, Z19
+	VMULPS Z3, Z20, Z20
+	VMULPS Z3, Z21, Z21
+	VMULPS Z3, Z23, Z23
+	VMULPS Z3, Z24, Z24
+	VMULPS Z3, Z7, Z7
+	VMULPS Z3, Z12, Z12
+	VMULPS Z3, Z17, Z17
+	VMULPS Z3, Z22, Z22
+
+nn158_bare:
+	VEXTRACTF64X4 $0x01, Z7, Y4
+	VMOVUPS       Z5, (SI)
+	VMOVUPS       Z6, 64(SI)
+	VMOVUPS       Y7, K2, 128(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z8, (SI)
+	VMOVUPS       Z9, 64(SI)
+	VMOVUPS       Y4, K2, 128(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z12, Y4
+	VMOVUPS       Z10, (SI)
+	VMOVUPS       Z11, 64(SI)
+	VMOVUPS       Y12, K2, 128(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z13, (SI)
+	VMOVUPS       Z14, 64(SI)
+	VMOVUPS       Y4, K2, 128(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z17, Y4
+	VMOVUPS       Z15, (SI)
+	VMOVUPS       Z16, 64(SI)
+	VMOVUPS       Y17, K2, 128(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z18, (SI)
+	VMOVUPS       Z19, 64(SI)
+	VMOVUPS       Y4, K2, 128(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z22, Y4
+	VMOVUPS       Z20, (SI)
+	VMOVUPS       Z21, 64(SI)
+	VMOVUPS       Y22, K2, 128(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z23, (SI)
+	VMOVUPS       Z24, 64(SI)
+	VMOVUPS       Y4, K2, 128(SI)
+	ADDQ          DI, SI
+
+nn158_end:
+	IMUL3Q $0x00000008, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000008, AX
+	JMP    few
+
+tile7:
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	TESTQ      R8, R8
+	JZ         prefetch161
+	MOVQ       R8, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+
+prefetch161:
+	MOVQ CX, R10
+	LEAQ (R10)(DX*4), R11
+	ADDQ DX, R11
+	MOVQ b+48(FP), R13
+	MOVQ segs+24(FP), R14
+	MOVQ R14, 16(SP)
+
+nn160_seg:
+	MOVQ segLen+32(FP), R14
+
+nn160_k:
+	VMOVUPS       (R13), Z0
+	VMOVUPS       64(R13), Z1
+	VMOVUPS       128(R13), Z2
+	PREFETCHT0    4096(R13)
+	PREFETCHT0    4160(R13)
+	PREFETCHT0    4224(R13)
+	PREFETCHT1    (R12)
+	ADDQ          step+112(FP), R12
+	VBROADCASTSS  (R10), Z3
+	VFMADD231PS   Z0, Z3, Z5
+	VFMADD231PS   Z1, Z3, Z6
+	VBROADCASTSS  (R10)(DX*1), Z4
+	VFMADD231PS   Z0, Z4, Z8
+	VFMADD231PS   Z1, Z4, Z9
+	VMOVAPS       Z4, K1, Z3
+	VFMADD231PS   Z2, Z3, Z7
+	VBROADCASTSS  (R10)(DX*2), Z3
+	VFMADD231PS   Z0, Z3, Z10
+	VFMADD231PS   Z1, Z3, Z11
+	VBROADCASTSS  (R10)(BX*1), Z4
+	VFMADD231PS   Z0, Z4, Z13
+	VFMADD231PS   Z1, Z4, Z14
+	VMOVAPS       Z4, K1, Z3
+	VFMADD231PS   Z2, Z3, Z12
+	VBROADCASTSS  (R10)(DX*4), Z3
+	VFMADD231PS   Z0, Z3, Z15
+	VFMADD231PS   Z1, Z3, Z16
+	VBROADCASTSS  (R11), Z4
+	VFMADD231PS   Z0, Z4, Z18
+	VFMADD231PS   Z1, Z4, Z19
+	VMOVAPS       Z4, K1, Z3
+	VFMADD231PS   Z2, Z3, Z17
+	VBROADCASTSS  (R11)(DX*1), Z3
+	VFMADD231PS   Z0, Z3, Z20
+	VFMADD231PS   Z1, Z3, Z21
+	VFMADD231PS   Z2, Z3, Z22
+	ADDQ          $0x00000004, R10
+	ADDQ          $0x00000004, R11
+	ADDQ          $0x000000c0, R13
+	DECQ          R14
+	JNZ           nn160_k
+	ADDQ          8(SP), R10
+	ADDQ          8(SP), R11
+	DECQ          16(SP)
+	JNZ           nn160_seg
+	VBROADCASTSS  alpha+88(FP), Z3
+	MOVQ          cols+96(FP), R10
+	SUBQ          $0x00000020, R10
+	MOVQ          $-1, R11
+	BZHIQ         R10, R11, R11
+	KMOVW         R11, K2
+	TESTQ         R8, R8
+	JZ            nn160_plain
+	VEXTRACTF64X4 $0x01, Z7, Y4
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z5
+	VMOVUPS       Z5, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z6
+	VMOVUPS       Z6, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y7
+	VMOVUPS       Y7, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z8
+	VMOVUPS       Z8, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z9
+	VMOVUPS       Z9, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y4
+	VMOVUPS       Y4, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z12, Y4
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z10
+	VMOVUPS       Z10, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z11
+	VMOVUPS       Z11, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y12
+	VMOVUPS       Y12, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z13
+	VMOVUPS       Z13, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z14
+	VMOVUPS       Z14, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y4
+	VMOVUPS       Y4, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z17, Y4
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z15
+	VMOVUPS       Z15, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z16
+	VMOVUPS       Z16, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y17
+	VMOVUPS       Y17, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z18
+	VMOVUPS       Z18, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z19
+	VMOVUPS       Z19, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y4
+	VMOVUPS       Y4, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z20
+	VMOVUPS       Z20, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z21
+	VMOVUPS       Z21, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y22
+	VMOVUPS       Y22, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	JMP           nn160_end
+
+nn160_plain:
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn160_bare
+	VMULPS Z3, Z5, Z5
+	VMULPS Z3, Z6, Z6
+	VMULPS Z3, Z8, Z8
+	VMULPS Z3, Z9, Z9
+	VMULPS Z3, Z10, Z10
+	VMULPS Z3, Z11, Z11
+	VMULPS Z3, Z13, Z13
+	VMULPS Z3, Z14, Z14
+	VMULPS Z3, Z15, Z15
+	VMULPS Z3, Z16, Z16
+	VMULPS Z3, Z18, Z18
+	VMULPS Z3, Z19, Z19
+	VMULPS Z3, Z20, Z20
+	VMULPS Z3, Z21, Z21
+	VMULPS Z3, Z7, Z7
+	VMULPS Z3, Z12, Z12
+	VMULPS Z3, Z17, Z17
+	VMULPS Z3, Z22, Z22
+
+nn160_bare:
+	VEXTRACTF64X4 $0x01, Z7, Y4
+	VMOVUPS       Z5, (SI)
+	VMOVUPS       Z6, 64(SI)
+	VMOVUPS       Y7, K2, 128(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z8, (SI)
+	VMOVUPS       Z9, 64(SI)
+	VMOVUPS       Y4, K2, 128(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z12, Y4
+	VMOVUPS       Z10, (SI)
+	VMOVUPS       Z11, 64(SI)
+	VMOVUPS       Y12, K2, 128(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z13, (SI)
+	VMOVUPS       Z14, 64(SI)
+	VMOVUPS       Y4, K2, 128(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z17, Y4
+	VMOVUPS       Z15, (SI)
+	VMOVUPS       Z16, 64(SI)
+	VMOVUPS       Y17, K2, 128(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z18, (SI)
+	VMOVUPS       Z19, 64(SI)
+	VMOVUPS       Y4, K2, 128(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z20, (SI)
+	VMOVUPS       Z21, 64(SI)
+	VMOVUPS       Y22, K2, 128(SI)
+	ADDQ          DI, SI
+
+nn160_end:
+	IMUL3Q $0x00000007, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000007, AX
+	JMP    few
+
+tile6:
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	TESTQ      R8, R8
+	JZ         prefetch163
+	MOVQ       R8, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+
+prefetch163:
+	MOVQ CX, R10
+	LEAQ (R10)(DX*4), R11
+	ADDQ DX, R11
+	MOVQ b+48(FP), R13
+	MOVQ segs+24(FP), R14
+	MOVQ R14, 16(SP)
+
+nn162_seg:
+	MOVQ segLen+32(FP), R14
+
+nn162_k:
+	VMOVUPS       (R13), Z0
+	VMOVUPS       64(R13), Z1
+	VMOVUPS       128(R13), Z2
+	PREFETCHT0    4096(R13)
+	PREFETCHT0    4160(R13)
+	PREFETCHT0    4224(R13)
+	PREFETCHT1    (R12)
+	ADDQ          step+112(FP), R12
+	VBROADCASTSS  (R10), Z3
+	VFMADD231PS   Z0, Z3, Z5
+	VFMADD231PS   Z1, Z3, Z6
+	VBROADCASTSS  (R10)(DX*1), Z4
+	VFMADD231PS   Z0, Z4, Z8
+	VFMADD231PS   Z1, Z4, Z9
+	VMOVAPS       Z4, K1, Z3
+	VFMADD231PS   Z2, Z3, Z7
+	VBROADCASTSS  (R10)(DX*2), Z3
+	VFMADD231PS   Z0, Z3, Z10
+	VFMADD231PS   Z1, Z3, Z11
+	VBROADCASTSS  (R10)(BX*1), Z4
+	VFMADD231PS   Z0, Z4, Z13
+	VFMADD231PS   Z1, Z4, Z14
+	VMOVAPS       Z4, K1, Z3
+	VFMADD231PS   Z2, Z3, Z12
+	VBROADCASTSS  (R10)(DX*4), Z3
+	VFMADD231PS   Z0, Z3, Z15
+	VFMADD231PS   Z1, Z3, Z16
+	VBROADCASTSS  (R11), Z4
+	VFMADD231PS   Z0, Z4, Z18
+	VFMADD231PS   Z1, Z4, Z19
+	VMOVAPS       Z4, K1, Z3
+	VFMADD231PS   Z2, Z3, Z17
+	ADDQ          $0x00000004, R10
+	ADDQ          $0x00000004, R11
+	ADDQ          $0x000000c0, R13
+	DECQ          R14
+	JNZ           nn162_k
+	ADDQ          8(SP), R10
+	ADDQ          8(SP), R11
+	DECQ          16(SP)
+	JNZ           nn162_seg
+	VBROADCASTSS  alpha+88(FP), Z3
+	MOVQ          cols+96(FP), R10
+	SUBQ          $0x00000020, R10
+	MOVQ          $-1, R11
+	BZHIQ         R10, R11, R11
+	KMOVW         R11, K2
+	TESTQ         R8, R8
+	JZ            nn162_plain
+	VEXTRACTF64X4 $0x01, Z7, Y4
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z5
+	VMOVUPS       Z5, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z6
+	VMOVUPS       Z6, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y7
+	VMOVUPS       Y7, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z8
+	VMOVUPS       Z8, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z9
+	VMOVUPS       Z9, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y4
+	VMOVUPS       Y4, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z12, Y4
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z10
+	VMOVUPS       Z10, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z11
+	VMOVUPS       Z11, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y12
+	VMOVUPS       Y12, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z13
+	VMOVUPS       Z13, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z14
+	VMOVUPS       Z14, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y4
+	VMOVUPS       Y4, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z17, Y4
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z15
+	VMOVUPS       Z15, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z16
+	VMOVUPS       Z16, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y17
+	VMOVUPS       Y17, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z18
+	VMOVUPS       Z18, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z19
+	VMOVUPS       Z19, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y4
+	VMOVUPS       Y4, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	JMP           nn162_end
+
+nn162_plain:
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn162_bare
+	VMULPS Z3, Z5, Z5
+	VMULPS Z3, Z6, Z6
+	VMULPS Z3, Z8, Z8
+	VMULPS Z3, Z9, Z9
+	VMULPS Z3, Z10, Z10
+	VMULPS Z3, Z11, Z11
+	VMULPS Z3, Z13, Z13
+	VMULPS Z3, Z14, Z14
+	VMULPS Z3, Z15, Z15
+	VMULPS Z3, Z16, Z16
+	VMULPS Z3, Z18, Z18
+	VMULPS Z3, Z19, Z19
+	VMULPS Z3, Z7, Z7
+	VMULPS Z3, Z12, Z12
+	VMULPS Z3, Z17, Z17
+
+nn162_bare:
+	VEXTRACTF64X4 $0x01, Z7, Y4
+	VMOVUPS       Z5, (SI)
+	VMOVUPS       Z6, 64(SI)
+	VMOVUPS       Y7, K2, 128(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z8, (SI)
+	VMOVUPS       Z9, 64(SI)
+	VMOVUPS       Y4, K2, 128(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z12, Y4
+	VMOVUPS       Z10, (SI)
+	VMOVUPS       Z11, 64(SI)
+	VMOVUPS       Y12, K2, 128(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z13, (SI)
+	VMOVUPS       Z14, 64(SI)
+	VMOVUPS       Y4, K2, 128(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z17, Y4
+	VMOVUPS       Z15, (SI)
+	VMOVUPS       Z16, 64(SI)
+	VMOVUPS       Y17, K2, 128(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z18, (SI)
+	VMOVUPS       Z19, 64(SI)
+	VMOVUPS       Y4, K2, 128(SI)
+	ADDQ          DI, SI
+
+nn162_end:
+	IMUL3Q $0x00000006, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000006, AX
+	JMP    few
+
+tile5:
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	TESTQ      R8, R8
+	JZ         prefetch165
+	MOVQ       R8, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+
+prefetch165:
+	MOVQ CX, R10
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R13
+	MOVQ R13, 16(SP)
+
+nn164_seg:
+	MOVQ segLen+32(FP), R13
+
+nn164_k:
+	VMOVUPS       (R11), Z0
+	VMOVUPS       64(R11), Z1
+	VMOVUPS       128(R11), Z2
+	PREFETCHT0    4096(R11)
+	PREFETCHT0    4160(R11)
+	PREFETCHT0    4224(R11)
+	PREFETCHT1    (R12)
+	ADDQ          step+112(FP), R12
+	VBROADCASTSS  (R10), Z3
+	VFMADD231PS   Z0, Z3, Z5
+	VFMADD231PS   Z1, Z3, Z6
+	VBROADCASTSS  (R10)(DX*1), Z4
+	VFMADD231PS   Z0, Z4, Z8
+	VFMADD231PS   Z1, Z4, Z9
+	VMOVAPS       Z4, K1, Z3
+	VFMADD231PS   Z2, Z3, Z7
+	VBROADCASTSS  (R10)(DX*2), Z3
+	VFMADD231PS   Z0, Z3, Z10
+	VFMADD231PS   Z1, Z3, Z11
+	VBROADCASTSS  (R10)(BX*1), Z4
+	VFMADD231PS   Z0, Z4, Z13
+	VFMADD231PS   Z1, Z4, Z14
+	VMOVAPS       Z4, K1, Z3
+	VFMADD231PS   Z2, Z3, Z12
+	VBROADCASTSS  (R10)(DX*4), Z3
+	VFMADD231PS   Z0, Z3, Z15
+	VFMADD231PS   Z1, Z3, Z16
+	VFMADD231PS   Z2, Z3, Z17
+	ADDQ          $0x00000004, R10
+	ADDQ          $0x000000c0, R11
+	DECQ          R13
+	JNZ           nn164_k
+	ADDQ          8(SP), R10
+	DECQ          16(SP)
+	JNZ           nn164_seg
+	VBROADCASTSS  alpha+88(FP), Z3
+	MOVQ          cols+96(FP), R10
+	SUBQ          $0x00000020, R10
+	MOVQ          $-1, R11
+	BZHIQ         R10, R11, R11
+	KMOVW         R11, K2
+	TESTQ         R8, R8
+	JZ            nn164_plain
+	VEXTRACTF64X4 $0x01, Z7, Y4
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z5
+	VMOVUPS       Z5, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z6
+	VMOVUPS       Z6, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y7
+	VMOVUPS       Y7, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z8
+	VMOVUPS       Z8, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z9
+	VMOVUPS       Z9, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y4
+	VMOVUPS       Y4, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z12, Y4
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z10
+	VMOVUPS       Z10, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z11
+	VMOVUPS       Z11, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y12
+	VMOVUPS       Y12, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z13
+	VMOVUPS       Z13, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z14
+	VMOVUPS       Z14, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y4
+	VMOVUPS       Y4, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z15
+	VMOVUPS       Z15, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z16
+	VMOVUPS       Z16, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y17
+	VMOVUPS       Y17, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	JMP           nn164_end
+
+nn164_plain:
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn164_bare
+	VMULPS Z3, Z5, Z5
+	VMULPS Z3, Z6, Z6
+	VMULPS Z3, Z8, Z8
+	VMULPS Z3, Z9, Z9
+	VMULPS Z3, Z10, Z10
+	VMULPS Z3, Z11, Z11
+	VMULPS Z3, Z13, Z13
+	VMULPS Z3, Z14, Z14
+	VMULPS Z3, Z15, Z15
+	VMULPS Z3, Z16, Z16
+	VMULPS Z3, Z7, Z7
+	VMULPS Z3, Z12, Z12
+	VMULPS Z3, Z17, Z17
+
+nn164_bare:
+	VEXTRACTF64X4 $0x01, Z7, Y4
+	VMOVUPS       Z5, (SI)
+	VMOVUPS       Z6, 64(SI)
+	VMOVUPS       Y7, K2, 128(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z8, (SI)
+	VMOVUPS       Z9, 64(SI)
+	VMOVUPS       Y4, K2, 128(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z12, Y4
+	VMOVUPS       Z10, (SI)
+	VMOVUPS       Z11, 64(SI)
+	VMOVUPS       Y12, K2, 128(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z13, (SI)
+	VMOVUPS       Z14, 64(SI)
+	VMOVUPS       Y4, K2, 128(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z15, (SI)
+	VMOVUPS       Z16, 64(SI)
+	VMOVUPS       Y17, K2, 128(SI)
+	ADDQ          DI, SI
+
+nn164_end:
+	IMUL3Q $0x00000005, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000005, AX
+	JMP    few
+
+tile4:
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	TESTQ      R8, R8
+	JZ         prefetch167
+	MOVQ       R8, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+
+prefetch167:
+	MOVQ CX, R10
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R13
+	MOVQ R13, 16(SP)
+
+nn166_seg:
+	MOVQ segLen+32(FP), R13
+
+nn166_k:
+	VMOVUPS       (R11), Z0
+	VMOVUPS       64(R11), Z1
+	VMOVUPS       128(R11), Z2
+	PREFETCHT0    4096(R11)
+	PREFETCHT0    4160(R11)
+	PREFETCHT0    4224(R11)
+	PREFETCHT1    (R12)
+	ADDQ          step+112(FP), R12
+	VBROADCASTSS  (R10), Z3
+	VFMADD231PS   Z0, Z3, Z5
+	VFMADD231PS   Z1, Z3, Z6
+	VBROADCASTSS  (R10)(DX*1), Z4
+	VFMADD231PS   Z0, Z4, Z8
+	VFMADD231PS   Z1, Z4, Z9
+	VMOVAPS       Z4, K1, Z3
+	VFMADD231PS   Z2, Z3, Z7
+	VBROADCASTSS  (R10)(DX*2), Z3
+	VFMADD231PS   Z0, Z3, Z10
+	VFMADD231PS   Z1, Z3, Z11
+	VBROADCASTSS  (R10)(BX*1), Z4
+	VFMADD231PS   Z0, Z4, Z13
+	VFMADD231PS   Z1, Z4, Z14
+	VMOVAPS       Z4, K1, Z3
+	VFMADD231PS   Z2, Z3, Z12
+	ADDQ          $0x00000004, R10
+	ADDQ          $0x000000c0, R11
+	DECQ          R13
+	JNZ           nn166_k
+	ADDQ          8(SP), R10
+	DECQ          16(SP)
+	JNZ           nn166_seg
+	VBROADCASTSS  alpha+88(FP), Z3
+	MOVQ          cols+96(FP), R10
+	SUBQ          $0x00000020, R10
+	MOVQ          $-1, R11
+	BZHIQ         R10, R11, R11
+	KMOVW         R11, K2
+	TESTQ         R8, R8
+	JZ            nn166_plain
+	VEXTRACTF64X4 $0x01, Z7, Y4
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z5
+	VMOVUPS       Z5, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z6
+	VMOVUPS       Z6, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y7
+	VMOVUPS       Y7, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z8
+	VMOVUPS       Z8, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z9
+	VMOVUPS       Z9, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y4
+	VMOVUPS       Y4, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VEXTRACTF64X4 $0x01, Z12, Y4
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z10
+	VMOVUPS       Z10, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z11
+	VMOVUPS       Z11, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y12
+	VMOVUPS       Y12, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z13
+	VMOVUPS       Z13, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z14
+	VMOVUPS       Z14, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y4
+	VMOVUPS       Y4, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	JMP           nn166_end
+
+nn166_plain:
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn166_bare
+	VMULPS Z3, Z5, Z5
+	VMULPS Z3, Z6, Z6
+	VMULPS Z3, Z8, Z8
+	VMULPS Z3, Z9, Z9
+	VMULPS Z3, Z10, Z10
+	VMULPS Z3, Z11, Z11
+	VMULPS Z3, Z13, Z13
+	VMULPS Z3, Z14, Z14
+	VMULPS Z3, Z7, Z7
+	VMULPS Z3, Z12, Z12
+
+nn166_bare:
+	VEXTRACTF64X4 $0x01, Z7, Y4
+	VMOVUPS       Z5, (SI)
+	VMOVUPS       Z6, 64(SI)
+	VMOVUPS       Y7, K2, 128(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z8, (SI)
+	VMOVUPS       Z9, 64(SI)
+	VMOVUPS       Y4, K2, 128(SI)
+	ADDQ          DI, SI
+	VEXTRACTF64X4 $0x01, Z12, Y4
+	VMOVUPS       Z10, (SI)
+	VMOVUPS       Z11, 64(SI)
+	VMOVUPS       Y12, K2, 128(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z13, (SI)
+	VMOVUPS       Z14, 64(SI)
+	VMOVUPS       Y4, K2, 128(SI)
+	ADDQ          DI, SI
+
+nn166_end:
+	IMUL3Q $0x00000004, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000004, AX
+	JMP    few
+
+tile3:
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	TESTQ      R8, R8
+	JZ         prefetch169
+	MOVQ       R8, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+
+prefetch169:
+	MOVQ CX, R10
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R13
+	MOVQ R13, 16(SP)
+
+nn168_seg:
+	MOVQ segLen+32(FP), R13
+
+nn168_k:
+	VMOVUPS       (R11), Z0
+	VMOVUPS       64(R11), Z1
+	VMOVUPS       128(R11), Z2
+	PREFETCHT0    4096(R11)
+	PREFETCHT0    4160(R11)
+	PREFETCHT0    4224(R11)
+	PREFETCHT1    (R12)
+	ADDQ          step+112(FP), R12
+	VBROADCASTSS  (R10), Z3
+	VFMADD231PS   Z0, Z3, Z5
+	VFMADD231PS   Z1, Z3, Z6
+	VBROADCASTSS  (R10)(DX*1), Z4
+	VFMADD231PS   Z0, Z4, Z8
+	VFMADD231PS   Z1, Z4, Z9
+	VMOVAPS       Z4, K1, Z3
+	VFMADD231PS   Z2, Z3, Z7
+	VBROADCASTSS  (R10)(DX*2), Z3
+	VFMADD231PS   Z0, Z3, Z10
+	VFMADD231PS   Z1, Z3, Z11
+	VFMADD231PS   Z2, Z3, Z12
+	ADDQ          $0x00000004, R10
+	ADDQ          $0x000000c0, R11
+	DECQ          R13
+	JNZ           nn168_k
+	ADDQ          8(SP), R10
+	DECQ          16(SP)
+	JNZ           nn168_seg
+	VBROADCASTSS  alpha+88(FP), Z3
+	MOVQ          cols+96(FP), R10
+	SUBQ          $0x00000020, R10
+	MOVQ          $-1, R11
+	BZHIQ         R10, R11, R11
+	KMOVW         R11, K2
+	TESTQ         R8, R8
+	JZ            nn168_plain
+	VEXTRACTF64X4 $0x01, Z7, Y4
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z5
+	VMOVUPS       Z5, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z6
+	VMOVUPS       Z6, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y7
+	VMOVUPS       Y7, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z8
+	VMOVUPS       Z8, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z9
+	VMOVUPS       Z9, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y4
+	VMOVUPS       Y4, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z10
+	VMOVUPS       Z10, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z11
+	VMOVUPS       Z11, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y12
+	VMOVUPS       Y12, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	JMP           nn168_end
+
+nn168_plain:
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn168_bare
+	VMULPS Z3, Z5, Z5
+	VMULPS Z3, Z6, Z6
+	VMULPS Z3, Z8, Z8
+	VMULPS Z3, Z9, Z9
+	VMULPS Z3, Z10, Z10
+	VMULPS Z3, Z11, Z11
+	VMULPS Z3, Z7, Z7
+	VMULPS Z3, Z12, Z12
+
+nn168_bare:
+	VEXTRACTF64X4 $0x01, Z7, Y4
+	VMOVUPS       Z5, (SI)
+	VMOVUPS       Z6, 64(SI)
+	VMOVUPS       Y7, K2, 128(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z8, (SI)
+	VMOVUPS       Z9, 64(SI)
+	VMOVUPS       Y4, K2, 128(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z10, (SI)
+	VMOVUPS       Z11, 64(SI)
+	VMOVUPS       Y12, K2, 128(SI)
+	ADDQ          DI, SI
+
+nn168_end:
+	IMUL3Q $0x00000003, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000003, AX
+	JMP    few
+
+tile2:
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	TESTQ      R8, R8
+	JZ         prefetch171
+	MOVQ       R8, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+
+prefetch171:
+	MOVQ CX, R10
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R13
+	MOVQ R13, 16(SP)
+
+nn170_seg:
+	MOVQ segLen+32(FP), R13
+
+nn170_k:
+	VMOVUPS       (R11), Z0
+	VMOVUPS       64(R11), Z1
+	VMOVUPS       128(R11), Z2
+	PREFETCHT0    4096(R11)
+	PREFETCHT0    4160(R11)
+	PREFETCHT0    4224(R11)
+	PREFETCHT1    (R12)
+	ADDQ          step+112(FP), R12
+	VBROADCASTSS  (R10), Z3
+	VFMADD231PS   Z0, Z3, Z5
+	VFMADD231PS   Z1, Z3, Z6
+	VBROADCASTSS  (R10)(DX*1), Z4
+	VFMADD231PS   Z0, Z4, Z8
+	VFMADD231PS   Z1, Z4, Z9
+	VMOVAPS       Z4, K1, Z3
+	VFMADD231PS   Z2, Z3, Z7
+	ADDQ          $0x00000004, R10
+	ADDQ          $0x000000c0, R11
+	DECQ          R13
+	JNZ           nn170_k
+	ADDQ          8(SP), R10
+	DECQ          16(SP)
+	JNZ           nn170_seg
+	VBROADCASTSS  alpha+88(FP), Z3
+	MOVQ          cols+96(FP), R10
+	SUBQ          $0x00000020, R10
+	MOVQ          $-1, R11
+	BZHIQ         R10, R11, R11
+	KMOVW         R11, K2
+	TESTQ         R8, R8
+	JZ            nn170_plain
+	VEXTRACTF64X4 $0x01, Z7, Y4
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z5
+	VMOVUPS       Z5, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z6
+	VMOVUPS       Z6, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y7
+	VMOVUPS       Y7, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	VMOVUPS       (R8), Z0
+	VFMADD213PS   Z0, Z3, Z8
+	VMOVUPS       Z8, (SI)
+	VMOVUPS       64(R8), Z0
+	VFMADD213PS   Z0, Z3, Z9
+	VMOVUPS       Z9, 64(SI)
+	VMOVUPS.Z     128(R8), K2, Y0
+	VFMADD213PS   Y0, Y3, Y4
+	VMOVUPS       Y4, K2, 128(SI)
+	ADDQ          DI, SI
+	ADDQ          R9, R8
+	JMP           nn170_end
+
+nn170_plain:
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn170_bare
+	VMULPS Z3, Z5, Z5
+	VMULPS Z3, Z6, Z6
+	VMULPS Z3, Z8, Z8
+	VMULPS Z3, Z9, Z9
+	VMULPS Z3, Z7, Z7
+
+nn170_bare:
+	VEXTRACTF64X4 $0x01, Z7, Y4
+	VMOVUPS       Z5, (SI)
+	VMOVUPS       Z6, 64(SI)
+	VMOVUPS       Y7, K2, 128(SI)
+	ADDQ          DI, SI
+	VMOVUPS       Z8, (SI)
+	VMOVUPS       Z9, 64(SI)
+	VMOVUPS       Y4, K2, 128(SI)
+	ADDQ          DI, SI
+
+nn170_end:
+	IMUL3Q $0x00000002, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000002, AX
+	JMP    few
+
+tile1:
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	TESTQ      R8, R8
+	JZ         prefetch173
+	MOVQ       R8, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+
+prefetch173:
+	MOVQ CX, R10
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R13
+	MOVQ R13, 16(SP)
+
+nn172_seg:
+	MOVQ segLen+32(FP), R13
+
+nn172_k:
+	VMOVUPS      (R11), Z0
+	VMOVUPS      64(R11), Z1
+	VMOVUPS      128(R11), Z2
+	PREFETCHT0   4096(R11)
+	PREFETCHT0   4160(R11)
+	PREFETCHT0   4224(R11)
+	PREFETCHT1   (R12)
+	ADDQ         step+112(FP), R12
+	VBROADCASTSS (R10), Z3
+	VFMADD231PS  Z0, Z3, Z5
+	VFMADD231PS  Z1, Z3, Z6
+	VFMADD231PS  Z2, Z3, Z7
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x000000c0, R11
+	DECQ         R13
+	JNZ          nn172_k
+	ADDQ         8(SP), R10
+	DECQ         16(SP)
+	JNZ          nn172_seg
+	VBROADCASTSS alpha+88(FP), Z3
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000020, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K2
+	TESTQ        R8, R8
+	JZ           nn172_plain
+	VMOVUPS      (R8), Z0
+	VFMADD213PS  Z0, Z3, Z5
+	VMOVUPS      Z5, (SI)
+	VMOVUPS      64(R8), Z0
+	VFMADD213PS  Z0, Z3, Z6
+	VMOVUPS      Z6, 64(SI)
+	VMOVUPS.Z    128(R8), K2, Y0
+	VFMADD213PS  Y0, Y3, Y7
+	VMOVUPS      Y7, K2, 128(SI)
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	JMP          nn172_end
+
+nn172_plain:
+	CMPL   alpha+88(FP), $0x3f800000
+	JEQ    nn172_bare
+	VMULPS Z3, Z5, Z5
+	VMULPS Z3, Z6, Z6
+	VMULPS Z3, Z7, Z7
+
+nn172_bare:
+	VMOVUPS Z5, (SI)
+	VMOVUPS Z6, 64(SI)
+	VMOVUPS Y7, K2, 128(SI)
+	ADDQ    DI, SI
+
+nn172_end:
+	IMUL3Q $0x00000001, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000001, AX
+	JMP    few
+
+done:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
+// func gemmTN3PairedAVX512(ka int, a *float32, lda int, outerA int, b *float32, ldb int, outerB int, outer int, inner int, c *float32, ldc int, cols int)
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2, MMX+, SSE
+TEXT ·gemmTN3PairedAVX512(SB), NOSPLIT, $24-96
+	STMXCSR  (SP)
+	MOVL     (SP), AX
+	ORL      $0x00008040, AX
+	MOVL     AX, 4(SP)
+	LDMXCSR  4(SP)
+	MOVL     $0x0000ff00, AX
+	KMOVW    AX, K1
+	MOVQ     ka+0(FP), AX
+	MOVQ     a+8(FP), CX
+	MOVQ     lda+16(FP), DX
+	SHLQ     $0x02, DX
+	MOVQ     ldb+40(FP), BX
+	SHLQ     $0x02, BX
+	MOVQ     c+72(FP), SI
+	MOVQ     ldc+80(FP), DI
+	SHLQ     $0x02, DI
+	MOVQ     outerA+24(FP), R8
+	SHLQ     $0x02, R8
+	MOVQ     lda+16(FP), R9
+	SHLQ     $0x02, R9
+	MOVQ     inner+64(FP), R10
+	IMULQ    R10, R9
+	SUBQ     R9, R8
+	MOVQ     R8, 8(SP)
+	MOVQ     outerB+48(FP), R8
+	SHLQ     $0x02, R8
+	MOVQ     ldb+40(FP), R9
+	SHLQ     $0x02, R9
+	MOVQ     inner+64(FP), R10
+	IMULQ    R10, R9
+	SUBQ     R9, R8
+	MOVQ     R8, 16(SP)
+	MOVQ     cols+88(FP), R8
+	SUBQ     $0x00000020, R8
+	MOVQ     $-1, R9
+	BZHIQ    R8, R9, R9
+	KMOVW    R9, K2
+	KSHIFTLW $0x08, K2, K3
+	KORW     K2, K3, K2
+
+tiles:
+	CMPQ AX, $0x0000000f
+	JLT  few
+
+tile10:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	VPXORD     Z24, Z24, Z24
+	VPXORD     Z25, Z25, Z25
+	VPXORD     Z26, Z26, Z26
+	VPXORD     Z27, Z27, Z27
+	VPXORD     Z28, Z28, Z28
+	VPXORD     Z29, Z29, Z29
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), R12
+
+tn174_outer:
+	MOVQ inner+64(FP), R13
+
+tn174_inner:
+	VMOVUPS           (R9), Z0
+	VMOVUPS           64(R9), Z1
+	VBROADCASTF32X8.Z 128(R9), K2, Z2
+	PREFETCHT0        (R8)(R10*1)
+	PREFETCHT0        (R9)(R11*1)
+	PREFETCHT0        64(R9)(R11*1)
+	PREFETCHT0        128(R9)(R11*1)
+	VBROADCASTSS      (R8), Z3
+	VFMADD231PS       Z0, Z3, Z5
+	VFMADD231PS       Z1, Z3, Z6
+	VBROADCASTSS      4(R8), Z4
+	VFMADD231PS       Z0, Z4, Z8
+	VFMADD231PS       Z1, Z4, Z9
+	VMOVAPS           Z4, K1, Z3
+	VFMADD231PS       Z2, Z3, Z7
+	VBROADCASTSS      8(R8), Z3
+	VFMADD231PS       Z0, Z3, Z10
+	VFMADD231PS       Z1, Z3, Z11
+	VBROADCASTSS      12(R8), Z4
+	VFMADD231PS       Z0, Z4, Z13
+	VFMADD231PS       Z1, Z4, Z14
+	VMOVAPS           Z4, K1, Z3
+	VFMADD231PS       Z2, Z3, Z12
+	VBROADCASTSS      16(R8), Z3
+	VFMADD231PS       Z0, Z3, Z15
+	VFMADD231PS       Z1, Z3, Z16
+	VBROADCASTSS      20(R8), Z4
+	VFMADD231PS       Z0, Z4, Z18
+	VFMADD231PS       Z1, Z4, Z19
+	VMOVAPS           Z4, K1, Z3
+	VFMADD231PS       Z2, Z3, Z17
+	VBROADCASTSS      24(R8), Z3
+	VFMADD231PS       Z0, Z3, Z20
+	VFMADD231PS       Z1, Z3, Z21
+	VBROADCASTSS      28(R8), Z4
+	VFMADD231PS       Z0, Z4, Z23
+	VFMADD231PS       Z1, Z4, Z24
+	VMOVAPS           Z4, K1, Z3
+	VFMADD231PS       Z2, Z3, Z22
+	VBROADCASTSS      32(R8), Z3
+	VFMADD231PS       Z0, Z3, Z25
+	VFMADD231PS       Z1, Z3, Z26
+	VBROADCASTSS      36(R8), Z4
+	VFMADD231PS       Z0, Z4, Z28
+	VFMADD231PS       Z1, Z4, Z29
+	VMOVAPS           Z4, K1, Z3
+	VFMADD231PS       Z2, Z3, Z27
+	ADDQ              DX, R8
+	ADDQ              BX, R9
+	DECQ              R13
+	JNZ               tn174_inner
+	ADDQ              8(SP), R8
+	ADDQ              16(SP), R9
+	DECQ              R12
+	JNZ               tn174_outer
+	VEXTRACTF64X4     $0x01, Z7, Y4
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z5, Z5
+	VMOVUPS           Z5, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z6, Z6
+	VMOVUPS           Z6, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y7, Y7
+	VMOVUPS           Y7, K2, 128(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z8, Z8
+	VMOVUPS           Z8, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z9, Z9
+	VMOVUPS           Z9, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y4, Y4
+	VMOVUPS           Y4, K2, 128(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z12, Y4
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z10, Z10
+	VMOVUPS           Z10, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z11, Z11
+	VMOVUPS           Z11, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y12, Y12
+	VMOVUPS           Y12, K2, 128(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z13, Z13
+	VMOVUPS           Z13, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z14, Z14
+	VMOVUPS           Z14, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y4, Y4
+	VMOVUPS           Y4, K2, 128(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z17, Y4
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z15, Z15
+	VMOVUPS           Z15, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z16, Z16
+	VMOVUPS           Z16, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y17, Y17
+	VMOVUPS           Y17, K2, 128(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z18, Z18
+	VMOVUPS           Z18, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z19, Z19
+	VMOVUPS           Z19, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y4, Y4
+	VMOVUPS           Y4, K2, 128(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z22, Y4
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z20, Z20
+	VMOVUPS           Z20, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z21, Z21
+	VMOVUPS           Z21, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y22, Y22
+	VMOVUPS           Y22, K2, 128(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z23, Z23
+	VMOVUPS           Z23, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z24, Z24
+	VMOVUPS           Z24, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y4, Y4
+	VMOVUPS           Y4, K2, 128(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z27, Y4
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z25, Z25
+	VMOVUPS           Z25, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z26, Z26
+	VMOVUPS           Z26, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y27, Y27
+	VMOVUPS           Y27, K2, 128(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z28, Z28
+	VMOVUPS           Z28, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z29, Z29
+	VMOVUPS           Z29, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y4, Y4
+	VMOVUPS           Y4, K2, 128(SI)
+	ADDQ              DI, SI
+	ADDQ              $0x00000028, CX
+	SUBQ              $0x0000000a, AX
+	JMP               tiles
+
+few:
+	MOVQ AX, R8
+	CMPQ AX, $0x0000000a
+	JLE  last
+	INCQ R8
+	SHRQ $0x01, R8
+
+last:
+	CMPQ R8, $0x0000000a
+	JEQ  tile10
+	CMPQ R8, $0x00000009
+	JEQ  tile9
+	CMPQ R8, $0x00000008
+	JEQ  tile8
+	CMPQ R8, $0x00000007
+	JEQ  tile7
+	CMPQ R8, $0x00000006
+	JEQ  tile6
+	CMPQ R8, $0x00000005
+	JEQ  tile5
+	CMPQ R8, $0x00000004
+	JEQ  tile4
+	CMPQ R8, $0x00000003
+	JEQ  tile3
+	CMPQ R8, $0x00000002
+	JEQ  tile2
+	CMPQ R8, $0x00000001
+	JEQ  tile1
+	JMP  done
+
+tile9:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	VPXORD     Z24, Z24, Z24
+	VPXORD     Z25, Z25, Z25
+	VPXORD     Z26, Z26, Z26
+	VPXORD     Z27, Z27, Z27
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), R12
+
+tn175_outer:
+	MOVQ inner+64(FP), R13
+
+tn175_inner:
+	VMOVUPS           (R9), Z0
+	VMOVUPS           64(R9), Z1
+	VBROADCASTF32X8.Z 128(R9), K2, Z2
+	PREFETCHT0        (R8)(R10*1)
+	PREFETCHT0        (R9)(R11*1)
+	PREFETCHT0        64(R9)(R11*1)
+	PREFETCHT0        128(R9)(R11*1)
+	VBROADCASTSS      (R8), Z3
+	VFMADD231PS       Z0, Z3, Z5
+	VFMADD231PS       Z1, Z3, Z6
+	VBROADCASTSS      4(R8), Z4
+	VFMADD231PS       Z0, Z4, Z8
+	VFMADD231PS       Z1, Z4, Z9
+	VMOVAPS           Z4, K1, Z3
+	VFMADD231PS       Z2, Z3, Z7
+	VBROADCASTSS      8(R8), Z3
+	VFMADD231PS       Z0, Z3, Z10
+	VFMADD231PS       Z1, Z3, Z11
+	VBROADCASTSS      12(R8), Z4
+	VFMADD231PS       Z0, Z4, Z13
+	VFMADD231PS       Z1, Z4, Z14
+	VMOVAPS           Z4, K1, Z3
+	VFMADD231PS       Z2, Z3, Z12
+	VBROADCASTSS      16(R8), Z3
+	VFMADD231PS       Z0, Z3, Z15
+	VFMADD231PS       Z1, Z3, Z16
+	VBROADCASTSS      20(R8), Z4
+	VFMADD231PS       Z0, Z4, Z18
+	VFMADD231PS       Z1, Z4, Z19
+	VMOVAPS           Z4, K1, Z3
+	VFMADD231PS       Z2, Z3, Z17
+	VBROADCASTSS      24(R8), Z3
+	VFMADD231PS       Z0, Z3, Z20
+	VFMADD231PS       Z1, Z3, Z21
+	VBROADCASTSS      28(R8), Z4
+	VFMADD231PS       Z0, Z4, Z23
+	VFMADD231PS       Z1, Z4, Z24
+	VMOVAPS           Z4, K1, Z3
+	VFMADD231PS       Z2, Z3, Z22
+	VBROADCASTSS      32(R8), Z3
+	VFMADD231PS       Z0, Z3, Z25
+	VFMADD231PS       Z1, Z3, Z26
+	VFMADD231PS       Z2, Z3, Z27
+	ADDQ              DX, R8
+	ADDQ              BX, R9
+	DECQ              R13
+	JNZ               tn175_inner
+	ADDQ              8(SP), R8
+	ADDQ              16(SP), R9
+	DECQ              R12
+	JNZ               tn175_outer
+	VEXTRACTF64X4     $0x01, Z7, Y4
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z5, Z5
+	VMOVUPS           Z5, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z6, Z6
+	VMOVUPS           Z6, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y7, Y7
+	VMOVUPS           Y7, K2, 128(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z8, Z8
+	VMOVUPS           Z8, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z9, Z9
+	VMOVUPS           Z9, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y4, Y4
+	VMOVUPS           Y4, K2, 128(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z12, Y4
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z10, Z10
+	VMOVUPS           Z10, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z11, Z11
+	VMOVUPS           Z11, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y12, Y12
+	VMOVUPS           Y12, K2, 128(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z13, Z13
+	VMOVUPS           Z13, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z14, Z14
+	VMOVUPS           Z14, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y4, Y4
+	VMOVUPS           Y4, K2, 128(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z17, Y4
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z15, Z15
+	VMOVUPS           Z15, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z16, Z16
+	VMOVUPS           Z16, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y17, Y17
+	VMOVUPS           Y17, K2, 128(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z18, Z18
+	VMOVUPS           Z18, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z19, Z19
+	VMOVUPS           Z19, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y4, Y4
+	VMOVUPS           Y4, K2, 128(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z22, Y4
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z20, Z20
+	VMOVUPS           Z20, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z21, Z21
+	VMOVUPS           Z21, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y22, Y22
+	VMOVUPS           Y22, K2, 128(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z23, Z23
+	VMOVUPS           Z23, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z24, Z24
+	VMOVUPS           Z24, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y4, Y4
+	VMOVUPS           Y4, K2, 128(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z25, Z25
+	VMOVUPS           Z25, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z26, Z26
+	VMOVUPS           Z26, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y27, Y27
+	VMOVUPS           Y27, K2, 128(SI)
+	ADDQ              DI, SI
+	ADDQ              $0x00000024, CX
+	SUBQ              $0x00000009, AX
+	JMP               few
+
+tile8:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	VPXORD     Z24, Z24, Z24
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), R12
+
+tn176_outer:
+	MOVQ inner+64(FP), R13
+
+tn176_inner:
+	VMOVUPS           (R9), Z0
+	VMOVUPS           64(R9), Z1
+	VBROADCASTF32X8.Z 128(R9), K2, Z2
+	PREFETCHT0        (R8)(R10*1)
+	PREFETCHT0        (R9)(R11*1)
+	PREFETCHT0        64(R9)(R11*1)
+	PREFETCHT0        128(R9)(R11*1)
+	VBROADCASTSS      (R8), Z3
+	VFMADD231PS       Z0, Z3, Z5
+	VFMADD231PS       Z1, Z3, Z6
+	VBROADCASTSS      4(R8), Z4
+	VFMADD231PS       Z0, Z4, Z8
+	VFMADD231PS       Z1, Z4, Z9
+	VMOVAPS           Z4, K1, Z3
+	VFMADD231PS       Z2, Z3, Z7
+	VBROADCASTSS      8(R8), Z3
+	VFMADD231PS       Z0, Z3, Z10
+	VFMADD231PS       Z1, Z3, Z11
+	VBROADCASTSS      12(R8), Z4
+	VFMADD231PS       Z0, Z4, Z13
+	VFMADD231PS       Z1, Z4, Z14
+	VMOVAPS           Z4, K1, Z3
+	VFMADD231PS       Z2, Z3, Z12
+	VBROADCASTSS      16(R8), Z3
+	VFMADD231PS       Z0, Z3, Z15
+	VFMADD231PS       Z1, Z3, Z16
+	VBROADCASTSS      20(R8), Z4
+	VFMADD231PS       Z0, Z4, Z18
+	VFMADD231PS       Z1, Z4, Z19
+	VMOVAPS           Z4, K1, Z3
+	VFMADD231PS       Z2, Z3, Z17
+	VBROADCASTSS      24(R8), Z3
+	VFMADD231PS       Z0, Z3, Z20
+	VFMADD231PS       Z1, Z3, Z21
+	VBROADCASTSS      28(R8), Z4
+	VFMADD231PS       Z0, Z4, Z23
+	VFMADD231PS       Z1, Z4, Z24
+	VMOVAPS           Z4, K1, Z3
+	VFMADD231PS       Z2, Z3, Z22
+	ADDQ              DX, R8
+	ADDQ              BX, R9
+	DECQ              R13
+	JNZ               tn176_inner
+	ADDQ              8(SP), R8
+	ADDQ              16(SP), R9
+	DECQ              R12
+	JNZ               tn176_outer
+	VEXTRACTF64X4     $0x01, Z7, Y4
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z5, Z5
+	VMOVUPS           Z5, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z6, Z6
+	VMOVUPS           Z6, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y7, Y7
+	VMOVUPS           Y7, K2, 128(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z8, Z8
+	VMOVUPS           Z8, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z9, Z9
+	VMOVUPS           Z9, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y4, Y4
+	VMOVUPS           Y4, K2, 128(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z12, Y4
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z10, Z10
+	VMOVUPS           Z10, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z11, Z11
+	VMOVUPS           Z11, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y12, Y12
+	VMOVUPS           Y12, K2, 128(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z13, Z13
+	VMOVUPS           Z13, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z14, Z14
+	VMOVUPS           Z14, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y4, Y4
+	VMOVUPS           Y4, K2, 128(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z17, Y4
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z15, Z15
+	VMOVUPS           Z15, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z16, Z16
+	VMOVUPS           Z16, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y17, Y17
+	VMOVUPS           Y17, K2, 128(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z18, Z18
+	VMOVUPS           Z18, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z19, Z19
+	VMOVUPS           Z19, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y4, Y4
+	VMOVUPS           Y4, K2, 128(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z22, Y4
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z20, Z20
+	VMOVUPS           Z20, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z21, Z21
+	VMOVUPS           Z21, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y22, Y22
+	VMOVUPS           Y22, K2, 128(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z23, Z23
+	VMOVUPS           Z23, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z24, Z24
+	VMOVUPS           Z24, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y4, Y4
+	VMOVUPS           Y4, K2, 128(SI)
+	ADDQ              DI, SI
+	ADDQ              $0x00000020, CX
+	SUBQ              $0x00000008, AX
+	JMP               few
+
+tile7:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), R12
+
+tn177_outer:
+	MOVQ inner+64(FP), R13
+
+tn177_inner:
+	VMOVUPS           (R9), Z0
+	VMOVUPS           64(R9), Z1
+	VBROADCASTF32X8.Z 128(R9), K2, Z2
+	PREFETCHT0        (R8)(R10*1)
+	PREFETCHT0        (R9)(R11*1)
+	PREFETCHT0        64(R9)(R11*1)
+	PREFETCHT0        128(R9)(R11*1)
+	VBROADCASTSS      (R8), Z3
+	VFMADD231PS       Z0, Z3, Z5
+	VFMADD231PS       Z1, Z3, Z6
+	VBROADCASTSS      4(R8), Z4
+	VFMADD231PS       Z0, Z4, Z8
+	VFMADD231PS       Z1, Z4, Z9
+	VMOVAPS           Z4, K1, Z3
+	VFMADD231PS       Z2, Z3, Z7
+	VBROADCASTSS      8(R8), Z3
+	VFMADD231PS       Z0, Z3, Z10
+	VFMADD231PS       Z1, Z3, Z11
+	VBROADCASTSS      12(R8), Z4
+	VFMADD231PS       Z0, Z4, Z13
+	VFMADD231PS       Z1, Z4, Z14
+	VMOVAPS           Z4, K1, Z3
+	VFMADD231PS       Z2, Z3, Z12
+	VBROADCASTSS      16(R8), Z3
+	VFMADD231PS       Z0, Z3, Z15
+	VFMADD231PS       Z1, Z3, Z16
+	VBROADCASTSS      20(R8), Z4
+	VFMADD231PS       Z0, Z4, Z18
+	VFMADD231PS       Z1, Z4, Z19
+	VMOVAPS           Z4, K1, Z3
+	VFMADD231PS       Z2, Z3, Z17
+	VBROADCASTSS      24(R8), Z3
+	VFMADD231PS       Z0, Z3, Z20
+	VFMADD231PS       Z1, Z3, Z21
+	VFMADD231PS       Z2, Z3, Z22
+	ADDQ              DX, R8
+	ADDQ              BX, R9
+	DECQ              R13
+	JNZ               tn177_inner
+	ADDQ              8(SP), R8
+	ADDQ              16(SP), R9
+	DECQ              R12
+	JNZ               tn177_outer
+	VEXTRACTF64X4     $0x01, Z7, Y4
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z5, Z5
+	VMOVUPS           Z5, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z6, Z6
+	VMOVUPS           Z6, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y7, Y7
+	VMOVUPS           Y7, K2, 128(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z8, Z8
+	VMOVUPS           Z8, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z9, Z9
+	VMOVUPS           Z9, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y4, Y4
+	VMOVUPS           Y4, K2, 128(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z12, Y4
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z10, Z10
+	VMOVUPS           Z10, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z11, Z11
+	VMOVUPS           Z11, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y12, Y12
+	VMOVUPS           Y12, K2, 128(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z13, Z13
+	VMOVUPS           Z13, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z14, Z14
+	VMOVUPS           Z14, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y4, Y4
+	VMOVUPS           Y4, K2, 128(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z17, Y4
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z15, Z15
+	VMOVUPS           Z15, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z16, Z16
+	VMOVUPS           Z16, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y17, Y17
+	VMOVUPS           Y17, K2, 128(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z18, Z18
+	VMOVUPS           Z18, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z19, Z19
+	VMOVUPS           Z19, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y4, Y4
+	VMOVUPS           Y4, K2, 128(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z20, Z20
+	VMOVUPS           Z20, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z21, Z21
+	VMOVUPS           Z21, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y22, Y22
+	VMOVUPS           Y22, K2, 128(SI)
+	ADDQ              DI, SI
+	ADDQ              $0x0000001c, CX
+	SUBQ              $0x00000007, AX
+	JMP               few
+
+tile6:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), R12
+
+tn178_outer:
+	MOVQ inner+64(FP), R13
+
+tn178_inner:
+	VMOVUPS           (R9), Z0
+	VMOVUPS           64(R9), Z1
+	VBROADCASTF32X8.Z 128(R9), K2, Z2
+	PREFETCHT0        (R8)(R10*1)
+	PREFETCHT0        (R9)(R11*1)
+	PREFETCHT0        64(R9)(R11*1)
+	PREFETCHT0        128(R9)(R11*1)
+	VBROADCASTSS      (R8), Z3
+	VFMADD231PS       Z0, Z3, Z5
+	VFMADD231PS       Z1, Z3, Z6
+	VBROADCASTSS      4(R8), Z4
+	VFMADD231PS       Z0, Z4, Z8
+	VFMADD231PS       Z1, Z4, Z9
+	VMOVAPS           Z4, K1, Z3
+	VFMADD231PS       Z2, Z3, Z7
+	VBROADCASTSS      8(R8), Z3
+	VFMADD231PS       Z0, Z3, Z10
+	VFMADD231PS       Z1, Z3, Z11
+	VBROADCASTSS      12(R8), Z4
+	VFMADD231PS       Z0, Z4, Z13
+	VFMADD231PS       Z1, Z4, Z14
+	VMOVAPS           Z4, K1, Z3
+	VFMADD231PS       Z2, Z3, Z12
+	VBROADCASTSS      16(R8), Z3
+	VFMADD231PS       Z0, Z3, Z15
+	VFMADD231PS       Z1, Z3, Z16
+	VBROADCASTSS      20(R8), Z4
+	VFMADD231PS       Z0, Z4, Z18
+	VFMADD231PS       Z1, Z4, Z19
+	VMOVAPS           Z4, K1, Z3
+	VFMADD231PS       Z2, Z3, Z17
+	ADDQ              DX, R8
+	ADDQ              BX, R9
+	DECQ              R13
+	JNZ               tn178_inner
+	ADDQ              8(SP), R8
+	ADDQ              16(SP), R9
+	DECQ              R12
+	JNZ               tn178_outer
+	VEXTRACTF64X4     $0x01, Z7, Y4
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z5, Z5
+	VMOVUPS           Z5, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z6, Z6
+	VMOVUPS           Z6, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y7, Y7
+	VMOVUPS           Y7, K2, 128(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z8, Z8
+	VMOVUPS           Z8, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z9, Z9
+	VMOVUPS           Z9, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y4, Y4
+	VMOVUPS           Y4, K2, 128(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z12, Y4
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z10, Z10
+	VMOVUPS           Z10, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z11, Z11
+	VMOVUPS           Z11, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y12, Y12
+	VMOVUPS           Y12, K2, 128(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z13, Z13
+	VMOVUPS           Z13, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z14, Z14
+	VMOVUPS           Z14, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y4, Y4
+	VMOVUPS           Y4, K2, 128(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z17, Y4
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z15, Z15
+	VMOVUPS           Z15, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z16, Z16
+	VMOVUPS           Z16, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y17, Y17
+	VMOVUPS           Y17, K2, 128(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z18, Z18
+	VMOVUPS           Z18, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z19, Z19
+	VMOVUPS           Z19, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y4, Y4
+	VMOVUPS           Y4, K2, 128(SI)
+	ADDQ              DI, SI
+	ADDQ              $0x00000018, CX
+	SUBQ              $0x00000006, AX
+	JMP               few
+
+tile5:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), R12
+
+tn179_outer:
+	MOVQ inner+64(FP), R13
+
+tn179_inner:
+	VMOVUPS           (R9), Z0
+	VMOVUPS           64(R9), Z1
+	VBROADCASTF32X8.Z 128(R9), K2, Z2
+	PREFETCHT0        (R8)(R10*1)
+	PREFETCHT0        (R9)(R11*1)
+	PREFETCHT0        64(R9)(R11*1)
+	PREFETCHT0        128(R9)(R11*1)
+	VBROADCASTSS      (R8), Z3
+	VFMADD231PS       Z0, Z3, Z5
+	VFMADD231PS       Z1, Z3, Z6
+	VBROADCASTSS      4(R8), Z4
+	VFMADD231PS       Z0, Z4, Z8
+	VFMADD231PS       Z1, Z4, Z9
+	VMOVAPS           Z4, K1, Z3
+	VFMADD231PS       Z2, Z3, Z7
+	VBROADCASTSS      8(R8), Z3
+	VFMADD231PS       Z0, Z3, Z10
+	VFMADD231PS       Z1, Z3, Z11
+	VBROADCASTSS      12(R8), Z4
+	VFMADD231PS       Z0, Z4, Z13
+	VFMADD231PS       Z1, Z4, Z14
+	VMOVAPS           Z4, K1, Z3
+	VFMADD231PS       Z2, Z3, Z12
+	VBROADCASTSS      16(R8), Z3
+	VFMADD231PS       Z0, Z3, Z15
+	VFMADD231PS       Z1, Z3, Z16
+	VFMADD231PS       Z2, Z3, Z17
+	ADDQ              DX, R8
+	ADDQ              BX, R9
+	DECQ              R13
+	JNZ               tn179_inner
+	ADDQ              8(SP), R8
+	ADDQ              16(SP), R9
+	DECQ              R12
+	JNZ               tn179_outer
+	VEXTRACTF64X4     $0x01, Z7, Y4
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z5, Z5
+	VMOVUPS           Z5, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z6, Z6
+	VMOVUPS           Z6, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y7, Y7
+	VMOVUPS           Y7, K2, 128(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z8, Z8
+	VMOVUPS           Z8, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z9, Z9
+	VMOVUPS           Z9, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y4, Y4
+	VMOVUPS           Y4, K2, 128(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z12, Y4
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z10, Z10
+	VMOVUPS           Z10, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z11, Z11
+	VMOVUPS           Z11, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y12, Y12
+	VMOVUPS           Y12, K2, 128(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z13, Z13
+	VMOVUPS           Z13, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z14, Z14
+	VMOVUPS           Z14, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y4, Y4
+	VMOVUPS           Y4, K2, 128(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z15, Z15
+	VMOVUPS           Z15, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z16, Z16
+	VMOVUPS           Z16, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y17, Y17
+	VMOVUPS           Y17, K2, 128(SI)
+	ADDQ              DI, SI
+	ADDQ              $0x00000014, CX
+	SUBQ              $0x00000005, AX
+	JMP               few
+
+tile4:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), R12
+
+tn180_outer:
+	MOVQ inner+64(FP), R13
+
+tn180_inner:
+	VMOVUPS           (R9), Z0
+	VMOVUPS           64(R9), Z1
+	VBROADCASTF32X8.Z 128(R9), K2, Z2
+	PREFETCHT0        (R8)(R10*1)
+	PREFETCHT0        (R9)(R11*1)
+	PREFETCHT0        64(R9)(R11*1)
+	PREFETCHT0        128(R9)(R11*1)
+	VBROADCASTSS      (R8), Z3
+	VFMADD231PS       Z0, Z3, Z5
+	VFMADD231PS       Z1, Z3, Z6
+	VBROADCASTSS      4(R8), Z4
+	VFMADD231PS       Z0, Z4, Z8
+	VFMADD231PS       Z1, Z4, Z9
+	VMOVAPS           Z4, K1, Z3
+	VFMADD231PS       Z2, Z3, Z7
+	VBROADCASTSS      8(R8), Z3
+	VFMADD231PS       Z0, Z3, Z10
+	VFMADD231PS       Z1, Z3, Z11
+	VBROADCASTSS      12(R8), Z4
+	VFMADD231PS       Z0, Z4, Z13
+	VFMADD231PS       Z1, Z4, Z14
+	VMOVAPS           Z4, K1, Z3
+	VFMADD231PS       Z2, Z3, Z12
+	ADDQ              DX, R8
+	ADDQ              BX, R9
+	DECQ              R13
+	JNZ               tn180_inner
+	ADDQ              8(SP), R8
+	ADDQ              16(SP), R9
+	DECQ              R12
+	JNZ               tn180_outer
+	VEXTRACTF64X4     $0x01, Z7, Y4
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z5, Z5
+	VMOVUPS           Z5, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z6, Z6
+	VMOVUPS           Z6, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y7, Y7
+	VMOVUPS           Y7, K2, 128(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z8, Z8
+	VMOVUPS           Z8, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z9, Z9
+	VMOVUPS           Z9, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y4, Y4
+	VMOVUPS           Y4, K2, 128(SI)
+	ADDQ              DI, SI
+	VEXTRACTF64X4     $0x01, Z12, Y4
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z10, Z10
+	VMOVUPS           Z10, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z11, Z11
+	VMOVUPS           Z11, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y12, Y12
+	VMOVUPS           Y12, K2, 128(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z13, Z13
+	VMOVUPS           Z13, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z14, Z14
+	VMOVUPS           Z14, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y4, Y4
+	VMOVUPS           Y4, K2, 128(SI)
+	ADDQ              DI, SI
+	ADDQ              $0x00000010, CX
+	SUBQ              $0x00000004, AX
+	JMP               few
+
+tile3:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), R12
+
+tn181_outer:
+	MOVQ inner+64(FP), R13
+
+tn181_inner:
+	VMOVUPS           (R9), Z0
+	VMOVUPS           64(R9), Z1
+	VBROADCASTF32X8.Z 128(R9), K2, Z2
+	PREFETCHT0        (R8)(R10*1)
+	PREFETCHT0        (R9)(R11*1)
+	PREFETCHT0        64(R9)(R11*1)
+	PREFETCHT0        128(R9)(R11*1)
+	VBROADCASTSS      (R8), Z3
+	VFMADD231PS       Z0, Z3, Z5
+	VFMADD231PS       Z1, Z3, Z6
+	VBROADCASTSS      4(R8), Z4
+	VFMADD231PS       Z0, Z4, Z8
+	VFMADD231PS       Z1, Z4, Z9
+	VMOVAPS           Z4, K1, Z3
+	VFMADD231PS       Z2, Z3, Z7
+	VBROADCASTSS      8(R8), Z3
+	VFMADD231PS       Z0, Z3, Z10
+	VFMADD231PS       Z1, Z3, Z11
+	VFMADD231PS       Z2, Z3, Z12
+	ADDQ              DX, R8
+	ADDQ              BX, R9
+	DECQ              R13
+	JNZ               tn181_inner
+	ADDQ              8(SP), R8
+	ADDQ              16(SP), R9
+	DECQ              R12
+	JNZ               tn181_outer
+	VEXTRACTF64X4     $0x01, Z7, Y4
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z5, Z5
+	VMOVUPS           Z5, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z6, Z6
+	VMOVUPS           Z6, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y7, Y7
+	VMOVUPS           Y7, K2, 128(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z8, Z8
+	VMOVUPS           Z8, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z9, Z9
+	VMOVUPS           Z9, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y4, Y4
+	VMOVUPS           Y4, K2, 128(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z10, Z10
+	VMOVUPS           Z10, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z11, Z11
+	VMOVUPS           Z11, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y12, Y12
+	VMOVUPS           Y12, K2, 128(SI)
+	ADDQ              DI, SI
+	ADDQ              $0x0000000c, CX
+	SUBQ              $0x00000003, AX
+	JMP               few
+
+tile2:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), R12
+
+tn182_outer:
+	MOVQ inner+64(FP), R13
+
+tn182_inner:
+	VMOVUPS           (R9), Z0
+	VMOVUPS           64(R9), Z1
+	VBROADCASTF32X8.Z 128(R9), K2, Z2
+	PREFETCHT0        (R8)(R10*1)
+	PREFETCHT0        (R9)(R11*1)
+	PREFETCHT0        64(R9)(R11*1)
+	PREFETCHT0        128(R9)(R11*1)
+	VBROADCASTSS      (R8), Z3
+	VFMADD231PS       Z0, Z3, Z5
+	VFMADD231PS       Z1, Z3, Z6
+	VBROADCASTSS      4(R8), Z4
+	VFMADD231PS       Z0, Z4, Z8
+	VFMADD231PS       Z1, Z4, Z9
+	VMOVAPS           Z4, K1, Z3
+	VFMADD231PS       Z2, Z3, Z7
+	ADDQ              DX, R8
+	ADDQ              BX, R9
+	DECQ              R13
+	JNZ               tn182_inner
+	ADDQ              8(SP), R8
+	ADDQ              16(SP), R9
+	DECQ              R12
+	JNZ               tn182_outer
+	VEXTRACTF64X4     $0x01, Z7, Y4
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z5, Z5
+	VMOVUPS           Z5, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z6, Z6
+	VMOVUPS           Z6, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y7, Y7
+	VMOVUPS           Y7, K2, 128(SI)
+	ADDQ              DI, SI
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z8, Z8
+	VMOVUPS           Z8, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z9, Z9
+	VMOVUPS           Z9, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y4, Y4
+	VMOVUPS           Y4, K2, 128(SI)
+	ADDQ              DI, SI
+	ADDQ              $0x00000008, CX
+	SUBQ              $0x00000002, AX
+	JMP               few
+
+tile1:
+	MOVQ       DX, R10
+	SHLQ       $0x04, R10
+	MOVQ       BX, R11
+	SHLQ       $0x05, R11
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	MOVQ       SI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	MOVQ       CX, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       outer+56(FP), R12
+
+tn183_outer:
+	MOVQ inner+64(FP), R13
+
+tn183_inner:
+	VMOVUPS           (R9), Z0
+	VMOVUPS           64(R9), Z1
+	VBROADCASTF32X8.Z 128(R9), K2, Z2
+	PREFETCHT0        (R8)(R10*1)
+	PREFETCHT0        (R9)(R11*1)
+	PREFETCHT0        64(R9)(R11*1)
+	PREFETCHT0        128(R9)(R11*1)
+	VBROADCASTSS      (R8), Z3
+	VFMADD231PS       Z0, Z3, Z5
+	VFMADD231PS       Z1, Z3, Z6
+	VFMADD231PS       Z2, Z3, Z7
+	ADDQ              DX, R8
+	ADDQ              BX, R9
+	DECQ              R13
+	JNZ               tn183_inner
+	ADDQ              8(SP), R8
+	ADDQ              16(SP), R9
+	DECQ              R12
+	JNZ               tn183_outer
+	VMOVUPS           (SI), Z3
+	VADDPS            Z3, Z5, Z5
+	VMOVUPS           Z5, (SI)
+	VMOVUPS           64(SI), Z3
+	VADDPS            Z3, Z6, Z6
+	VMOVUPS           Z6, 64(SI)
+	VMOVUPS.Z         128(SI), K2, Y3
+	VADDPS            Y3, Y7, Y7
+	VMOVUPS           Y7, K2, 128(SI)
+	ADDQ              DI, SI
+	ADDQ              $0x00000004, CX
+	SUBQ              $0x00000001, AX
+	JMP               few
 
 done:
 	LDMXCSR (SP)
@@ -12301,9 +21935,9 @@ TEXT ·affineAVX512(SB), NOSPLIT, $8-64
 	XORQ    SI, SI
 	MOVQ    AX, DI
 
-cols112_by4:
+cols184_by4:
 	CMPQ    DI, $0x00000040
-	JLT     cols112_by2
+	JLT     cols184_by2
 	MOVQ    a+48(FP), AX
 	VMOVUPS (AX)(SI*1), Z0
 	VMOVUPS 64(AX)(SI*1), Z1
@@ -12320,9 +21954,9 @@ cols112_by4:
 	ADDQ    SI, DX
 	MOVQ    rows+0(FP), R8
 	TESTQ   R8, R8
-	JLE     rows113_end
+	JLE     rows185_end
 
-rows113:
+rows185:
 	VMOVUPS     (DX), Z8
 	VFMADD213PS Z4, Z0, Z8
 	VMOVUPS     Z8, (AX)
@@ -12338,16 +21972,16 @@ rows113:
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        R8
-	JNZ         rows113
+	JNZ         rows185
 
-rows113_end:
+rows185_end:
 	ADDQ $0x00000100, SI
 	SUBQ $0x00000040, DI
-	JMP  cols112_by4
+	JMP  cols184_by4
 
-cols112_by2:
+cols184_by2:
 	CMPQ    DI, $0x00000020
-	JLT     cols112_by1
+	JLT     cols184_by1
 	MOVQ    a+48(FP), AX
 	VMOVUPS (AX)(SI*1), Z0
 	VMOVUPS 64(AX)(SI*1), Z1
@@ -12360,9 +21994,9 @@ cols112_by2:
 	ADDQ    SI, DX
 	MOVQ    rows+0(FP), R8
 	TESTQ   R8, R8
-	JLE     rows114_end
+	JLE     rows186_end
 
-rows114:
+rows186:
 	VMOVUPS     (DX), Z4
 	VFMADD213PS Z2, Z0, Z4
 	VMOVUPS     Z4, (AX)
@@ -12372,16 +22006,16 @@ rows114:
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        R8
-	JNZ         rows114
+	JNZ         rows186
 
-rows114_end:
+rows186_end:
 	ADDQ $0x00000080, SI
 	SUBQ $0x00000020, DI
-	JMP  cols112_by2
+	JMP  cols184_by2
 
-cols112_by1:
+cols184_by1:
 	CMPQ    DI, $0x00000010
-	JLT     cols112_by0
+	JLT     cols184_by0
 	MOVQ    a+48(FP), AX
 	VMOVUPS (AX)(SI*1), Z0
 	MOVQ    b+56(FP), AX
@@ -12392,25 +22026,25 @@ cols112_by1:
 	ADDQ    SI, DX
 	MOVQ    rows+0(FP), R8
 	TESTQ   R8, R8
-	JLE     rows115_end
+	JLE     rows187_end
 
-rows115:
+rows187:
 	VMOVUPS     (DX), Z2
 	VFMADD213PS Z1, Z0, Z2
 	VMOVUPS     Z2, (AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        R8
-	JNZ         rows115
+	JNZ         rows187
 
-rows115_end:
+rows187_end:
 	ADDQ $0x00000040, SI
 	SUBQ $0x00000010, DI
-	JMP  cols112_by1
+	JMP  cols184_by1
 
-cols112_by0:
+cols184_by0:
 	TESTQ     DI, DI
-	JLE       cols112_end
+	JLE       cols184_end
 	MOVQ      $-1, AX
 	BZHIQ     DI, AX, AX
 	KMOVW     AX, K1
@@ -12424,19 +22058,19 @@ cols112_by0:
 	ADDQ      SI, DX
 	MOVQ      rows+0(FP), SI
 	TESTQ     SI, SI
-	JLE       rows116_end
+	JLE       rows188_end
 
-rows116:
+rows188:
 	VMOVUPS.Z   (DX), K1, Z2
 	VFMADD213PS Z1, Z0, Z2
 	VMOVUPS     Z2, K1, (AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        SI
-	JNZ         rows116
+	JNZ         rows188
 
-rows116_end:
-cols112_end:
+rows188_end:
+cols184_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -12457,9 +22091,9 @@ TEXT ·affineReLUAVX512(SB), NOSPLIT, $8-64
 	XORQ    SI, SI
 	MOVQ    AX, DI
 
-cols117_by4:
+cols189_by4:
 	CMPQ    DI, $0x00000040
-	JLT     cols117_by2
+	JLT     cols189_by2
 	MOVQ    a+48(FP), AX
 	VMOVUPS (AX)(SI*1), Z0
 	VMOVUPS 64(AX)(SI*1), Z1
@@ -12476,9 +22110,9 @@ cols117_by4:
 	ADDQ    SI, DX
 	MOVQ    rows+0(FP), R8
 	TESTQ   R8, R8
-	JLE     rows118_end
+	JLE     rows190_end
 
-rows118:
+rows190:
 	VMOVUPS     (DX), Z8
 	VFMADD213PS Z4, Z0, Z8
 	VPXORD      Z9, Z9, Z9
@@ -12502,16 +22136,16 @@ rows118:
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        R8
-	JNZ         rows118
+	JNZ         rows190
 
-rows118_end:
+rows190_end:
 	ADDQ $0x00000100, SI
 	SUBQ $0x00000040, DI
-	JMP  cols117_by4
+	JMP  cols189_by4
 
-cols117_by2:
+cols189_by2:
 	CMPQ    DI, $0x00000020
-	JLT     cols117_by1
+	JLT     cols189_by1
 	MOVQ    a+48(FP), AX
 	VMOVUPS (AX)(SI*1), Z0
 	VMOVUPS 64(AX)(SI*1), Z1
@@ -12524,9 +22158,9 @@ cols117_by2:
 	ADDQ    SI, DX
 	MOVQ    rows+0(FP), R8
 	TESTQ   R8, R8
-	JLE     rows119_end
+	JLE     rows191_end
 
-rows119:
+rows191:
 	VMOVUPS     (DX), Z4
 	VFMADD213PS Z2, Z0, Z4
 	VPXORD      Z13, Z13, Z13
@@ -12540,16 +22174,16 @@ rows119:
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        R8
-	JNZ         rows119
+	JNZ         rows191
 
-rows119_end:
+rows191_end:
 	ADDQ $0x00000080, SI
 	SUBQ $0x00000020, DI
-	JMP  cols117_by2
+	JMP  cols189_by2
 
-cols117_by1:
+cols189_by1:
 	CMPQ    DI, $0x00000010
-	JLT     cols117_by0
+	JLT     cols189_by0
 	MOVQ    a+48(FP), AX
 	VMOVUPS (AX)(SI*1), Z0
 	MOVQ    b+56(FP), AX
@@ -12560,9 +22194,9 @@ cols117_by1:
 	ADDQ    SI, DX
 	MOVQ    rows+0(FP), R8
 	TESTQ   R8, R8
-	JLE     rows120_end
+	JLE     rows192_end
 
-rows120:
+rows192:
 	VMOVUPS     (DX), Z2
 	VFMADD213PS Z1, Z0, Z2
 	VPXORD      Z15, Z15, Z15
@@ -12571,16 +22205,16 @@ rows120:
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        R8
-	JNZ         rows120
+	JNZ         rows192
 
-rows120_end:
+rows192_end:
 	ADDQ $0x00000040, SI
 	SUBQ $0x00000010, DI
-	JMP  cols117_by1
+	JMP  cols189_by1
 
-cols117_by0:
+cols189_by0:
 	TESTQ     DI, DI
-	JLE       cols117_end
+	JLE       cols189_end
 	MOVQ      $-1, AX
 	BZHIQ     DI, AX, AX
 	KMOVW     AX, K1
@@ -12594,9 +22228,9 @@ cols117_by0:
 	ADDQ      SI, DX
 	MOVQ      rows+0(FP), SI
 	TESTQ     SI, SI
-	JLE       rows121_end
+	JLE       rows193_end
 
-rows121:
+rows193:
 	VMOVUPS.Z   (DX), K1, Z2
 	VFMADD213PS Z1, Z0, Z2
 	VPXORD      Z16, Z16, Z16
@@ -12605,10 +22239,10 @@ rows121:
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        SI
-	JNZ         rows121
+	JNZ         rows193
 
-rows121_end:
-cols117_end:
+rows193_end:
+cols189_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -12629,9 +22263,9 @@ TEXT ·affineGELUAVX512(SB), NOSPLIT, $8-64
 	XORQ    SI, SI
 	MOVQ    AX, DI
 
-cols122_by4:
+cols194_by4:
 	CMPQ    DI, $0x00000040
-	JLT     cols122_by2
+	JLT     cols194_by2
 	MOVQ    a+48(FP), AX
 	VMOVUPS (AX)(SI*1), Z0
 	VMOVUPS 64(AX)(SI*1), Z1
@@ -12648,9 +22282,9 @@ cols122_by4:
 	ADDQ    SI, DX
 	MOVQ    rows+0(FP), R8
 	TESTQ   R8, R8
-	JLE     rows123_end
+	JLE     rows195_end
 
-rows123:
+rows195:
 	VMOVUPS          (DX), Z8
 	VFMADD213PS      Z4, Z0, Z8
 	VPANDD.BCST      c7fffffff<>+0(SB), Z8, Z10
@@ -12810,16 +22444,16 @@ rows123:
 	ADDQ             CX, AX
 	ADDQ             BX, DX
 	DECQ             R8
-	JNZ              rows123
+	JNZ              rows195
 
-rows123_end:
+rows195_end:
 	ADDQ $0x00000100, SI
 	SUBQ $0x00000040, DI
-	JMP  cols122_by4
+	JMP  cols194_by4
 
-cols122_by2:
+cols194_by2:
 	CMPQ    DI, $0x00000020
-	JLT     cols122_by1
+	JLT     cols194_by1
 	MOVQ    a+48(FP), AX
 	VMOVUPS (AX)(SI*1), Z0
 	VMOVUPS 64(AX)(SI*1), Z1
@@ -12832,9 +22466,9 @@ cols122_by2:
 	ADDQ    SI, DX
 	MOVQ    rows+0(FP), R8
 	TESTQ   R8, R8
-	JLE     rows124_end
+	JLE     rows196_end
 
-rows124:
+rows196:
 	VMOVUPS          (DX), Z4
 	VFMADD213PS      Z2, Z0, Z4
 	VPANDD.BCST      c7fffffff<>+0(SB), Z4, Z5
@@ -12916,16 +22550,16 @@ rows124:
 	ADDQ             CX, AX
 	ADDQ             BX, DX
 	DECQ             R8
-	JNZ              rows124
+	JNZ              rows196
 
-rows124_end:
+rows196_end:
 	ADDQ $0x00000080, SI
 	SUBQ $0x00000020, DI
-	JMP  cols122_by2
+	JMP  cols194_by2
 
-cols122_by1:
+cols194_by1:
 	CMPQ    DI, $0x00000010
-	JLT     cols122_by0
+	JLT     cols194_by0
 	MOVQ    a+48(FP), AX
 	VMOVUPS (AX)(SI*1), Z0
 	MOVQ    b+56(FP), AX
@@ -12936,9 +22570,9 @@ cols122_by1:
 	ADDQ    SI, DX
 	MOVQ    rows+0(FP), R8
 	TESTQ   R8, R8
-	JLE     rows125_end
+	JLE     rows197_end
 
-rows125:
+rows197:
 	VMOVUPS          (DX), Z2
 	VFMADD213PS      Z1, Z0, Z2
 	VPANDD.BCST      c7fffffff<>+0(SB), Z2, Z3
@@ -12981,16 +22615,16 @@ rows125:
 	ADDQ             CX, AX
 	ADDQ             BX, DX
 	DECQ             R8
-	JNZ              rows125
+	JNZ              rows197
 
-rows125_end:
+rows197_end:
 	ADDQ $0x00000040, SI
 	SUBQ $0x00000010, DI
-	JMP  cols122_by1
+	JMP  cols194_by1
 
-cols122_by0:
+cols194_by0:
 	TESTQ     DI, DI
-	JLE       cols122_end
+	JLE       cols194_end
 	MOVQ      $-1, AX
 	BZHIQ     DI, AX, AX
 	KMOVW     AX, K1
@@ -13004,9 +22638,9 @@ cols122_by0:
 	ADDQ      SI, DX
 	MOVQ      rows+0(FP), SI
 	TESTQ     SI, SI
-	JLE       rows126_end
+	JLE       rows198_end
 
-rows126:
+rows198:
 	VMOVUPS.Z        (DX), K1, Z2
 	VFMADD213PS      Z1, Z0, Z2
 	VPANDD.BCST      c7fffffff<>+0(SB), Z2, Z3
@@ -13049,10 +22683,10 @@ rows126:
 	ADDQ             CX, AX
 	ADDQ             BX, DX
 	DECQ             SI
-	JNZ              rows126
+	JNZ              rows198
 
-rows126_end:
-cols122_end:
+rows198_end:
+cols194_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -13131,9 +22765,9 @@ TEXT ·affineReLUGradAVX512(SB), NOSPLIT, $8-120
 	XORQ    R10, R10
 	MOVQ    AX, R11
 
-cols127_by2:
+cols199_by2:
 	CMPQ    R11, $0x00000020
-	JLT     cols127_by1
+	JLT     cols199_by1
 	MOVQ    a+80(FP), AX
 	VMOVUPS (AX)(R10*1), Z0
 	VMOVUPS 64(AX)(R10*1), Z1
@@ -13157,9 +22791,9 @@ cols127_by2:
 	ADDQ    R10, R8
 	MOVQ    rows+0(FP), R12
 	TESTQ   R12, R12
-	JLE     rows128_end
+	JLE     rows200_end
 
-rows128:
+rows200:
 	VMOVUPS     (SI), Z10
 	VMOVAPS     Z10, Z11
 	VFMADD213PS Z2, Z0, Z11
@@ -13195,9 +22829,9 @@ rows128:
 	ADDQ        DI, SI
 	ADDQ        R9, R8
 	DECQ        R12
-	JNZ         rows128
+	JNZ         rows200
 
-rows128_end:
+rows200_end:
 	MOVQ    sum+104(FP), AX
 	VMOVUPS (AX)(R10*1), Z0
 	VADDPS  Z0, Z6, Z6
@@ -13214,11 +22848,11 @@ rows128_end:
 	VMOVUPS Z9, 64(AX)(R10*1)
 	ADDQ    $0x00000080, R10
 	SUBQ    $0x00000020, R11
-	JMP     cols127_by2
+	JMP     cols199_by2
 
-cols127_by1:
+cols199_by1:
 	CMPQ    R11, $0x00000010
-	JLT     cols127_by0
+	JLT     cols199_by0
 	MOVQ    a+80(FP), AX
 	VMOVUPS (AX)(R10*1), Z0
 	MOVQ    b+88(FP), AX
@@ -13237,9 +22871,9 @@ cols127_by1:
 	ADDQ    R10, R8
 	MOVQ    rows+0(FP), R12
 	TESTQ   R12, R12
-	JLE     rows129_end
+	JLE     rows201_end
 
-rows129:
+rows201:
 	VMOVUPS     (SI), Z3
 	VMOVAPS     Z3, Z4
 	VFMADD213PS Z1, Z0, Z4
@@ -13260,9 +22894,9 @@ rows129:
 	ADDQ        DI, SI
 	ADDQ        R9, R8
 	DECQ        R12
-	JNZ         rows129
+	JNZ         rows201
 
-rows129_end:
+rows201_end:
 	MOVQ    sum+104(FP), AX
 	VMOVUPS (AX)(R10*1), Z0
 	VADDPS  Z0, Z15, Z15
@@ -13273,11 +22907,11 @@ rows129_end:
 	VMOVUPS Z16, (AX)(R10*1)
 	ADDQ    $0x00000040, R10
 	SUBQ    $0x00000010, R11
-	JMP     cols127_by1
+	JMP     cols199_by1
 
-cols127_by0:
+cols199_by0:
 	TESTQ     R11, R11
-	JLE       cols127_end
+	JLE       cols199_end
 	MOVQ      $-1, AX
 	BZHIQ     R11, AX, AX
 	KMOVW     AX, K1
@@ -13299,9 +22933,9 @@ cols127_by0:
 	ADDQ      R10, R8
 	MOVQ      rows+0(FP), R11
 	TESTQ     R11, R11
-	JLE       rows130_end
+	JLE       rows202_end
 
-rows130:
+rows202:
 	VMOVUPS.Z   (SI), K1, Z3
 	VMOVAPS     Z3, Z4
 	VFMADD213PS Z1, Z0, Z4
@@ -13322,9 +22956,9 @@ rows130:
 	ADDQ        DI, SI
 	ADDQ        R9, R8
 	DECQ        R11
-	JNZ         rows130
+	JNZ         rows202
 
-rows130_end:
+rows202_end:
 	MOVQ      sum+104(FP), AX
 	VMOVUPS.Z (AX)(R10*1), K1, Z0
 	VADDPS    Z0, Z18, Z18
@@ -13334,7 +22968,7 @@ rows130_end:
 	VADDPS    Z0, Z19, Z19
 	VMOVUPS   Z19, K1, (AX)(R10*1)
 
-cols127_end:
+cols199_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -13359,9 +22993,9 @@ TEXT ·affineGELUGradAVX512(SB), NOSPLIT, $8-120
 	XORQ    R10, R10
 	MOVQ    AX, R11
 
-cols131_by2:
+cols203_by2:
 	CMPQ    R11, $0x00000020
-	JLT     cols131_by1
+	JLT     cols203_by1
 	MOVQ    a+80(FP), AX
 	VMOVUPS (AX)(R10*1), Z0
 	VMOVUPS 64(AX)(R10*1), Z1
@@ -13385,9 +23019,9 @@ cols131_by2:
 	ADDQ    R10, R8
 	MOVQ    rows+0(FP), R12
 	TESTQ   R12, R12
-	JLE     rows132_end
+	JLE     rows204_end
 
-rows132:
+rows204:
 	VMOVUPS          (SI), Z10
 	VMOVAPS          Z10, Z11
 	VFMADD213PS      Z2, Z0, Z11
@@ -13493,9 +23127,9 @@ rows132:
 	ADDQ             DI, SI
 	ADDQ             R9, R8
 	DECQ             R12
-	JNZ              rows132
+	JNZ              rows204
 
-rows132_end:
+rows204_end:
 	MOVQ    sum+104(FP), AX
 	VMOVUPS (AX)(R10*1), Z0
 	VADDPS  Z0, Z6, Z6
@@ -13512,11 +23146,11 @@ rows132_end:
 	VMOVUPS Z9, 64(AX)(R10*1)
 	ADDQ    $0x00000080, R10
 	SUBQ    $0x00000020, R11
-	JMP     cols131_by2
+	JMP     cols203_by2
 
-cols131_by1:
+cols203_by1:
 	CMPQ    R11, $0x00000010
-	JLT     cols131_by0
+	JLT     cols203_by0
 	MOVQ    a+80(FP), AX
 	VMOVUPS (AX)(R10*1), Z0
 	MOVQ    b+88(FP), AX
@@ -13535,9 +23169,9 @@ cols131_by1:
 	ADDQ    R10, R8
 	MOVQ    rows+0(FP), R12
 	TESTQ   R12, R12
-	JLE     rows133_end
+	JLE     rows205_end
 
-rows133:
+rows205:
 	VMOVUPS          (SI), Z3
 	VMOVAPS          Z3, Z4
 	VFMADD213PS      Z1, Z0, Z4
@@ -13593,9 +23227,9 @@ rows133:
 	ADDQ             DI, SI
 	ADDQ             R9, R8
 	DECQ             R12
-	JNZ              rows133
+	JNZ              rows205
 
-rows133_end:
+rows205_end:
 	MOVQ    sum+104(FP), AX
 	VMOVUPS (AX)(R10*1), Z0
 	VADDPS  Z0, Z18, Z18
@@ -13606,11 +23240,11 @@ rows133_end:
 	VMOVUPS Z19, (AX)(R10*1)
 	ADDQ    $0x00000040, R10
 	SUBQ    $0x00000010, R11
-	JMP     cols131_by1
+	JMP     cols203_by1
 
-cols131_by0:
+cols203_by0:
 	TESTQ     R11, R11
-	JLE       cols131_end
+	JLE       cols203_end
 	MOVQ      $-1, AX
 	BZHIQ     R11, AX, AX
 	KMOVW     AX, K1
@@ -13632,9 +23266,9 @@ cols131_by0:
 	ADDQ      R10, R8
 	MOVQ      rows+0(FP), R11
 	TESTQ     R11, R11
-	JLE       rows134_end
+	JLE       rows206_end
 
-rows134:
+rows206:
 	VMOVUPS.Z        (SI), K1, Z3
 	VMOVAPS          Z3, Z4
 	VFMADD213PS      Z1, Z0, Z4
@@ -13690,9 +23324,9 @@ rows134:
 	ADDQ             DI, SI
 	ADDQ             R9, R8
 	DECQ             R11
-	JNZ              rows134
+	JNZ              rows206
 
-rows134_end:
+rows206_end:
 	MOVQ      sum+104(FP), AX
 	VMOVUPS.Z (AX)(R10*1), K1, Z0
 	VADDPS    Z0, Z21, Z21
@@ -13702,7 +23336,7 @@ rows134_end:
 	VADDPS    Z0, Z22, Z22
 	VMOVUPS   Z22, K1, (AX)(R10*1)
 
-cols131_end:
+cols203_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -13728,9 +23362,9 @@ TEXT ·combineColumnsAVX512(SB), NOSPLIT, $8-88
 	XORQ    R8, R8
 	MOVQ    AX, R9
 
-cols135_by4:
+cols207_by4:
 	CMPQ    R9, $0x00000040
-	JLT     cols135_by2
+	JLT     cols207_by2
 	MOVQ    a+64(FP), AX
 	VMOVUPS (AX)(R8*1), Z0
 	VMOVUPS 64(AX)(R8*1), Z1
@@ -13754,9 +23388,9 @@ cols135_by4:
 	ADDQ    R8, SI
 	MOVQ    rows+0(FP), R10
 	TESTQ   R10, R10
-	JLE     rows136_end
+	JLE     rows208_end
 
-rows136:
+rows208:
 	VMOVUPS     (DX), Z12
 	VMOVUPS     (SI), Z13
 	VFMADD213PS Z8, Z4, Z13
@@ -13781,16 +23415,16 @@ rows136:
 	ADDQ        BX, DX
 	ADDQ        DI, SI
 	DECQ        R10
-	JNZ         rows136
+	JNZ         rows208
 
-rows136_end:
+rows208_end:
 	ADDQ $0x00000100, R8
 	SUBQ $0x00000040, R9
-	JMP  cols135_by4
+	JMP  cols207_by4
 
-cols135_by2:
+cols207_by2:
 	CMPQ    R9, $0x00000020
-	JLT     cols135_by1
+	JLT     cols207_by1
 	MOVQ    a+64(FP), AX
 	VMOVUPS (AX)(R8*1), Z0
 	VMOVUPS 64(AX)(R8*1), Z1
@@ -13808,9 +23442,9 @@ cols135_by2:
 	ADDQ    R8, SI
 	MOVQ    rows+0(FP), R10
 	TESTQ   R10, R10
-	JLE     rows137_end
+	JLE     rows209_end
 
-rows137:
+rows209:
 	VMOVUPS     (DX), Z6
 	VMOVUPS     (SI), Z7
 	VFMADD213PS Z4, Z2, Z7
@@ -13825,16 +23459,16 @@ rows137:
 	ADDQ        BX, DX
 	ADDQ        DI, SI
 	DECQ        R10
-	JNZ         rows137
+	JNZ         rows209
 
-rows137_end:
+rows209_end:
 	ADDQ $0x00000080, R8
 	SUBQ $0x00000020, R9
-	JMP  cols135_by2
+	JMP  cols207_by2
 
-cols135_by1:
+cols207_by1:
 	CMPQ    R9, $0x00000010
-	JLT     cols135_by0
+	JLT     cols207_by0
 	MOVQ    a+64(FP), AX
 	VMOVUPS (AX)(R8*1), Z0
 	MOVQ    p+72(FP), AX
@@ -13849,9 +23483,9 @@ cols135_by1:
 	ADDQ    R8, SI
 	MOVQ    rows+0(FP), R10
 	TESTQ   R10, R10
-	JLE     rows138_end
+	JLE     rows210_end
 
-rows138:
+rows210:
 	VMOVUPS     (DX), Z3
 	VMOVUPS     (SI), Z4
 	VFMADD213PS Z2, Z1, Z4
@@ -13861,16 +23495,16 @@ rows138:
 	ADDQ        BX, DX
 	ADDQ        DI, SI
 	DECQ        R10
-	JNZ         rows138
+	JNZ         rows210
 
-rows138_end:
+rows210_end:
 	ADDQ $0x00000040, R8
 	SUBQ $0x00000010, R9
-	JMP  cols135_by1
+	JMP  cols207_by1
 
-cols135_by0:
+cols207_by0:
 	TESTQ     R9, R9
-	JLE       cols135_end
+	JLE       cols207_end
 	MOVQ      $-1, AX
 	BZHIQ     R9, AX, AX
 	KMOVW     AX, K1
@@ -13888,9 +23522,9 @@ cols135_by0:
 	ADDQ      R8, SI
 	MOVQ      rows+0(FP), R8
 	TESTQ     R8, R8
-	JLE       rows139_end
+	JLE       rows211_end
 
-rows139:
+rows211:
 	VMOVUPS.Z   (DX), K1, Z3
 	VMOVUPS.Z   (SI), K1, Z4
 	VFMADD213PS Z2, Z1, Z4
@@ -13900,10 +23534,10 @@ rows139:
 	ADDQ        BX, DX
 	ADDQ        DI, SI
 	DECQ        R8
-	JNZ         rows139
+	JNZ         rows211
 
-rows139_end:
-cols135_end:
+rows211_end:
+cols207_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -13926,13 +23560,13 @@ TEXT ·combineAVX512(SB), NOSPLIT, $8-72
 	VBROADCASTSS beta+68(FP), Z1
 	MOVQ         cols+8(FP), AX
 	CMPQ         AX, $0x00000040
-	JGT          sweep140_wide
+	JGT          sweep212_wide
 	XORQ         R8, R8
 	MOVQ         AX, R9
 
-cols141_by4:
+cols213_by4:
 	CMPQ  R9, $0x00000040
-	JLT   cols141_by2
+	JLT   cols213_by2
 	MOVQ  dst+16(FP), AX
 	ADDQ  R8, AX
 	MOVQ  x+32(FP), DX
@@ -13941,9 +23575,9 @@ cols141_by4:
 	ADDQ  R8, SI
 	MOVQ  rows+0(FP), R10
 	TESTQ R10, R10
-	JLE   rows142_end
+	JLE   rows214_end
 
-rows142:
+rows214:
 	VMOVUPS     (DX), Z2
 	VMOVUPS     (SI), Z3
 	VMULPS      Z3, Z1, Z3
@@ -13968,16 +23602,16 @@ rows142:
 	ADDQ        BX, DX
 	ADDQ        DI, SI
 	DECQ        R10
-	JNZ         rows142
+	JNZ         rows214
 
-rows142_end:
+rows214_end:
 	ADDQ $0x00000100, R8
 	SUBQ $0x00000040, R9
-	JMP  cols141_by4
+	JMP  cols213_by4
 
-cols141_by2:
+cols213_by2:
 	CMPQ  R9, $0x00000020
-	JLT   cols141_by1
+	JLT   cols213_by1
 	MOVQ  dst+16(FP), AX
 	ADDQ  R8, AX
 	MOVQ  x+32(FP), DX
@@ -13986,9 +23620,9 @@ cols141_by2:
 	ADDQ  R8, SI
 	MOVQ  rows+0(FP), R10
 	TESTQ R10, R10
-	JLE   rows143_end
+	JLE   rows215_end
 
-rows143:
+rows215:
 	VMOVUPS     (DX), Z2
 	VMOVUPS     (SI), Z3
 	VMULPS      Z3, Z1, Z3
@@ -14003,16 +23637,16 @@ rows143:
 	ADDQ        BX, DX
 	ADDQ        DI, SI
 	DECQ        R10
-	JNZ         rows143
+	JNZ         rows215
 
-rows143_end:
+rows215_end:
 	ADDQ $0x00000080, R8
 	SUBQ $0x00000020, R9
-	JMP  cols141_by2
+	JMP  cols213_by2
 
-cols141_by1:
+cols213_by1:
 	CMPQ  R9, $0x00000010
-	JLT   cols141_by0
+	JLT   cols213_by0
 	MOVQ  dst+16(FP), AX
 	ADDQ  R8, AX
 	MOVQ  x+32(FP), DX
@@ -14021,9 +23655,9 @@ cols141_by1:
 	ADDQ  R8, SI
 	MOVQ  rows+0(FP), R10
 	TESTQ R10, R10
-	JLE   rows144_end
+	JLE   rows216_end
 
-rows144:
+rows216:
 	VMOVUPS     (DX), Z2
 	VMOVUPS     (SI), Z3
 	VMULPS      Z3, Z1, Z3
@@ -14033,16 +23667,16 @@ rows144:
 	ADDQ        BX, DX
 	ADDQ        DI, SI
 	DECQ        R10
-	JNZ         rows144
+	JNZ         rows216
 
-rows144_end:
+rows216_end:
 	ADDQ $0x00000040, R8
 	SUBQ $0x00000010, R9
-	JMP  cols141_by1
+	JMP  cols213_by1
 
-cols141_by0:
+cols213_by0:
 	TESTQ R9, R9
-	JLE   cols141_end
+	JLE   cols213_end
 	MOVQ  $-1, AX
 	BZHIQ R9, AX, AX
 	KMOVW AX, K1
@@ -14054,9 +23688,9 @@ cols141_by0:
 	ADDQ  R8, SI
 	MOVQ  rows+0(FP), R8
 	TESTQ R8, R8
-	JLE   rows145_end
+	JLE   rows217_end
 
-rows145:
+rows217:
 	VMOVUPS.Z   (DX), K1, Z2
 	VMOVUPS.Z   (SI), K1, Z3
 	VMULPS      Z3, Z1, Z3
@@ -14066,27 +23700,27 @@ rows145:
 	ADDQ        BX, DX
 	ADDQ        DI, SI
 	DECQ        R8
-	JNZ         rows145
+	JNZ         rows217
 
-rows145_end:
-cols141_end:
-	JMP sweep140_end
+rows217_end:
+cols213_end:
+	JMP sweep212_end
 
-sweep140_wide:
+sweep212_wide:
 	MOVQ  dst+16(FP), AX
 	MOVQ  x+32(FP), DX
 	MOVQ  y+48(FP), SI
 	MOVQ  rows+0(FP), R8
 	TESTQ R8, R8
-	JLE   rows146_end
+	JLE   rows218_end
 
-rows146:
+rows218:
 	MOVQ cols+8(FP), R9
 	XORQ R10, R10
 
-cols147_by4:
+cols219_by4:
 	CMPQ        R9, $0x00000040
-	JLT         cols147_by2
+	JLT         cols219_by2
 	VMOVUPS     (DX)(R10*1), Z2
 	VMOVUPS     (SI)(R10*1), Z3
 	VMULPS      Z3, Z1, Z3
@@ -14109,11 +23743,11 @@ cols147_by4:
 	VMOVUPS     Z3, 192(AX)(R10*1)
 	ADDQ        $0x00000100, R10
 	SUBQ        $0x00000040, R9
-	JMP         cols147_by4
+	JMP         cols219_by4
 
-cols147_by2:
+cols219_by2:
 	CMPQ        R9, $0x00000020
-	JLT         cols147_by1
+	JLT         cols219_by1
 	VMOVUPS     (DX)(R10*1), Z2
 	VMOVUPS     (SI)(R10*1), Z3
 	VMULPS      Z3, Z1, Z3
@@ -14126,11 +23760,11 @@ cols147_by2:
 	VMOVUPS     Z3, 64(AX)(R10*1)
 	ADDQ        $0x00000080, R10
 	SUBQ        $0x00000020, R9
-	JMP         cols147_by2
+	JMP         cols219_by2
 
-cols147_by1:
+cols219_by1:
 	CMPQ        R9, $0x00000010
-	JLT         cols147_by0
+	JLT         cols219_by0
 	VMOVUPS     (DX)(R10*1), Z2
 	VMOVUPS     (SI)(R10*1), Z3
 	VMULPS      Z3, Z1, Z3
@@ -14138,11 +23772,11 @@ cols147_by1:
 	VMOVUPS     Z3, (AX)(R10*1)
 	ADDQ        $0x00000040, R10
 	SUBQ        $0x00000010, R9
-	JMP         cols147_by1
+	JMP         cols219_by1
 
-cols147_by0:
+cols219_by0:
 	TESTQ       R9, R9
-	JLE         cols147_end
+	JLE         cols219_end
 	MOVQ        $-1, R11
 	BZHIQ       R9, R11, R11
 	KMOVW       R11, K1
@@ -14152,15 +23786,15 @@ cols147_by0:
 	VFMADD231PS Z0, Z2, Z3
 	VMOVUPS     Z3, K1, (AX)(R10*1)
 
-cols147_end:
+cols219_end:
 	ADDQ CX, AX
 	ADDQ BX, DX
 	ADDQ DI, SI
 	DECQ R8
-	JNZ  rows146
+	JNZ  rows218
 
-rows146_end:
-sweep140_end:
+rows218_end:
+sweep212_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -14174,22 +23808,22 @@ TEXT ·copyRowsAVX512(SB), NOSPLIT, $0-48
 	SHLQ $0x02, BX
 	MOVQ cols+8(FP), AX
 	CMPQ AX, $0x00000040
-	JGT  sweep148_wide
+	JGT  sweep220_wide
 	XORQ SI, SI
 	MOVQ AX, DI
 
-cols149_by4:
+cols221_by4:
 	CMPQ  DI, $0x00000040
-	JLT   cols149_by2
+	JLT   cols221_by2
 	MOVQ  dst+16(FP), AX
 	ADDQ  SI, AX
 	MOVQ  src+32(FP), DX
 	ADDQ  SI, DX
 	MOVQ  rows+0(FP), R8
 	TESTQ R8, R8
-	JLE   rows150_end
+	JLE   rows222_end
 
-rows150:
+rows222:
 	VMOVUPS (DX), Z0
 	VMOVUPS Z0, (AX)
 	VMOVUPS 64(DX), Z0
@@ -14201,25 +23835,25 @@ rows150:
 	ADDQ    CX, AX
 	ADDQ    BX, DX
 	DECQ    R8
-	JNZ     rows150
+	JNZ     rows222
 
-rows150_end:
+rows222_end:
 	ADDQ $0x00000100, SI
 	SUBQ $0x00000040, DI
-	JMP  cols149_by4
+	JMP  cols221_by4
 
-cols149_by2:
+cols221_by2:
 	CMPQ  DI, $0x00000020
-	JLT   cols149_by1
+	JLT   cols221_by1
 	MOVQ  dst+16(FP), AX
 	ADDQ  SI, AX
 	MOVQ  src+32(FP), DX
 	ADDQ  SI, DX
 	MOVQ  rows+0(FP), R8
 	TESTQ R8, R8
-	JLE   rows151_end
+	JLE   rows223_end
 
-rows151:
+rows223:
 	VMOVUPS (DX), Z0
 	VMOVUPS Z0, (AX)
 	VMOVUPS 64(DX), Z0
@@ -14227,40 +23861,40 @@ rows151:
 	ADDQ    CX, AX
 	ADDQ    BX, DX
 	DECQ    R8
-	JNZ     rows151
+	JNZ     rows223
 
-rows151_end:
+rows223_end:
 	ADDQ $0x00000080, SI
 	SUBQ $0x00000020, DI
-	JMP  cols149_by2
+	JMP  cols221_by2
 
-cols149_by1:
+cols221_by1:
 	CMPQ  DI, $0x00000010
-	JLT   cols149_by0
+	JLT   cols221_by0
 	MOVQ  dst+16(FP), AX
 	ADDQ  SI, AX
 	MOVQ  src+32(FP), DX
 	ADDQ  SI, DX
 	MOVQ  rows+0(FP), R8
 	TESTQ R8, R8
-	JLE   rows152_end
+	JLE   rows224_end
 
-rows152:
+rows224:
 	VMOVUPS (DX), Z0
 	VMOVUPS Z0, (AX)
 	ADDQ    CX, AX
 	ADDQ    BX, DX
 	DECQ    R8
-	JNZ     rows152
+	JNZ     rows224
 
-rows152_end:
+rows224_end:
 	ADDQ $0x00000040, SI
 	SUBQ $0x00000010, DI
-	JMP  cols149_by1
+	JMP  cols221_by1
 
-cols149_by0:
+cols221_by0:
 	TESTQ DI, DI
-	JLE   cols149_end
+	JLE   cols221_end
 	MOVQ  $-1, AX
 	BZHIQ DI, AX, AX
 	KMOVW AX, K1
@@ -14270,34 +23904,34 @@ cols149_by0:
 	ADDQ  SI, DX
 	MOVQ  rows+0(FP), SI
 	TESTQ SI, SI
-	JLE   rows153_end
+	JLE   rows225_end
 
-rows153:
+rows225:
 	VMOVUPS.Z (DX), K1, Z0
 	VMOVUPS   Z0, K1, (AX)
 	ADDQ      CX, AX
 	ADDQ      BX, DX
 	DECQ      SI
-	JNZ       rows153
+	JNZ       rows225
 
-rows153_end:
-cols149_end:
-	JMP sweep148_end
+rows225_end:
+cols221_end:
+	JMP sweep220_end
 
-sweep148_wide:
+sweep220_wide:
 	MOVQ  dst+16(FP), AX
 	MOVQ  src+32(FP), DX
 	MOVQ  rows+0(FP), SI
 	TESTQ SI, SI
-	JLE   rows154_end
+	JLE   rows226_end
 
-rows154:
+rows226:
 	MOVQ cols+8(FP), DI
 	XORQ R8, R8
 
-cols155_by4:
+cols227_by4:
 	CMPQ    DI, $0x00000040
-	JLT     cols155_by2
+	JLT     cols227_by2
 	VMOVUPS (DX)(R8*1), Z0
 	VMOVUPS Z0, (AX)(R8*1)
 	VMOVUPS 64(DX)(R8*1), Z0
@@ -14308,45 +23942,45 @@ cols155_by4:
 	VMOVUPS Z0, 192(AX)(R8*1)
 	ADDQ    $0x00000100, R8
 	SUBQ    $0x00000040, DI
-	JMP     cols155_by4
+	JMP     cols227_by4
 
-cols155_by2:
+cols227_by2:
 	CMPQ    DI, $0x00000020
-	JLT     cols155_by1
+	JLT     cols227_by1
 	VMOVUPS (DX)(R8*1), Z0
 	VMOVUPS Z0, (AX)(R8*1)
 	VMOVUPS 64(DX)(R8*1), Z0
 	VMOVUPS Z0, 64(AX)(R8*1)
 	ADDQ    $0x00000080, R8
 	SUBQ    $0x00000020, DI
-	JMP     cols155_by2
+	JMP     cols227_by2
 
-cols155_by1:
+cols227_by1:
 	CMPQ    DI, $0x00000010
-	JLT     cols155_by0
+	JLT     cols227_by0
 	VMOVUPS (DX)(R8*1), Z0
 	VMOVUPS Z0, (AX)(R8*1)
 	ADDQ    $0x00000040, R8
 	SUBQ    $0x00000010, DI
-	JMP     cols155_by1
+	JMP     cols227_by1
 
-cols155_by0:
+cols227_by0:
 	TESTQ     DI, DI
-	JLE       cols155_end
+	JLE       cols227_end
 	MOVQ      $-1, R9
 	BZHIQ     DI, R9, R9
 	KMOVW     R9, K1
 	VMOVUPS.Z (DX)(R8*1), K1, Z0
 	VMOVUPS   Z0, K1, (AX)(R8*1)
 
-cols155_end:
+cols227_end:
 	ADDQ CX, AX
 	ADDQ BX, DX
 	DECQ SI
-	JNZ  rows154
+	JNZ  rows226
 
-rows154_end:
-sweep148_end:
+rows226_end:
+sweep220_end:
 	VZEROUPPER
 	RET
 
@@ -14364,9 +23998,9 @@ TEXT ·columnSumsAVX512(SB), NOSPLIT, $8-40
 	XORQ    DX, DX
 	MOVQ    AX, BX
 
-cols156_by4:
+cols228_by4:
 	CMPQ   BX, $0x00000040
-	JLT    cols156_by2
+	JLT    cols228_by2
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -14375,9 +24009,9 @@ cols156_by4:
 	ADDQ   DX, AX
 	MOVQ   rows+0(FP), SI
 	TESTQ  SI, SI
-	JLE    rows157_end
+	JLE    rows229_end
 
-rows157:
+rows229:
 	VMOVUPS (AX), Z4
 	VADDPS  Z4, Z0, Z0
 	VMOVUPS 64(AX), Z4
@@ -14388,9 +24022,9 @@ rows157:
 	VADDPS  Z4, Z3, Z3
 	ADDQ    CX, AX
 	DECQ    SI
-	JNZ     rows157
+	JNZ     rows229
 
-rows157_end:
+rows229_end:
 	MOVQ    sum+32(FP), AX
 	VMOVUPS (AX)(DX*1), Z4
 	VADDPS  Z4, Z0, Z0
@@ -14406,29 +24040,29 @@ rows157_end:
 	VMOVUPS Z3, 192(AX)(DX*1)
 	ADDQ    $0x00000100, DX
 	SUBQ    $0x00000040, BX
-	JMP     cols156_by4
+	JMP     cols228_by4
 
-cols156_by2:
+cols228_by2:
 	CMPQ   BX, $0x00000020
-	JLT    cols156_by1
+	JLT    cols228_by1
 	VPXORD Z5, Z5, Z5
 	VPXORD Z6, Z6, Z6
 	MOVQ   x+16(FP), AX
 	ADDQ   DX, AX
 	MOVQ   rows+0(FP), SI
 	TESTQ  SI, SI
-	JLE    rows158_end
+	JLE    rows230_end
 
-rows158:
+rows230:
 	VMOVUPS (AX), Z0
 	VADDPS  Z0, Z5, Z5
 	VMOVUPS 64(AX), Z0
 	VADDPS  Z0, Z6, Z6
 	ADDQ    CX, AX
 	DECQ    SI
-	JNZ     rows158
+	JNZ     rows230
 
-rows158_end:
+rows230_end:
 	MOVQ    sum+32(FP), AX
 	VMOVUPS (AX)(DX*1), Z0
 	VADDPS  Z0, Z5, Z5
@@ -14438,37 +24072,37 @@ rows158_end:
 	VMOVUPS Z6, 64(AX)(DX*1)
 	ADDQ    $0x00000080, DX
 	SUBQ    $0x00000020, BX
-	JMP     cols156_by2
+	JMP     cols228_by2
 
-cols156_by1:
+cols228_by1:
 	CMPQ   BX, $0x00000010
-	JLT    cols156_by0
+	JLT    cols228_by0
 	VPXORD Z7, Z7, Z7
 	MOVQ   x+16(FP), AX
 	ADDQ   DX, AX
 	MOVQ   rows+0(FP), SI
 	TESTQ  SI, SI
-	JLE    rows159_end
+	JLE    rows231_end
 
-rows159:
+rows231:
 	VMOVUPS (AX), Z0
 	VADDPS  Z0, Z7, Z7
 	ADDQ    CX, AX
 	DECQ    SI
-	JNZ     rows159
+	JNZ     rows231
 
-rows159_end:
+rows231_end:
 	MOVQ    sum+32(FP), AX
 	VMOVUPS (AX)(DX*1), Z0
 	VADDPS  Z0, Z7, Z7
 	VMOVUPS Z7, (AX)(DX*1)
 	ADDQ    $0x00000040, DX
 	SUBQ    $0x00000010, BX
-	JMP     cols156_by1
+	JMP     cols228_by1
 
-cols156_by0:
+cols228_by0:
 	TESTQ  BX, BX
-	JLE    cols156_end
+	JLE    cols228_end
 	MOVQ   $-1, AX
 	BZHIQ  BX, AX, AX
 	KMOVW  AX, K1
@@ -14477,22 +24111,22 @@ cols156_by0:
 	ADDQ   DX, AX
 	MOVQ   rows+0(FP), BX
 	TESTQ  BX, BX
-	JLE    rows160_end
+	JLE    rows232_end
 
-rows160:
+rows232:
 	VMOVUPS.Z (AX), K1, Z0
 	VADDPS    Z0, Z8, Z8
 	ADDQ      CX, AX
 	DECQ      BX
-	JNZ       rows160
+	JNZ       rows232
 
-rows160_end:
+rows232_end:
 	MOVQ      sum+32(FP), AX
 	VMOVUPS.Z (AX)(DX*1), K1, Z0
 	VADDPS    Z0, Z8, Z8
 	VMOVUPS   Z8, K1, (AX)(DX*1)
 
-cols156_end:
+cols228_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -14511,9 +24145,9 @@ TEXT ·columnDeviationsAVX512(SB), NOSPLIT, $8-48
 	XORQ    DX, DX
 	MOVQ    AX, BX
 
-cols161_by4:
+cols233_by4:
 	CMPQ    BX, $0x00000040
-	JLT     cols161_by2
+	JLT     cols233_by2
 	MOVQ    mean+32(FP), AX
 	VMOVUPS (AX)(DX*1), Z0
 	VMOVUPS 64(AX)(DX*1), Z1
@@ -14527,9 +24161,9 @@ cols161_by4:
 	ADDQ    DX, AX
 	MOVQ    rows+0(FP), SI
 	TESTQ   SI, SI
-	JLE     rows162_end
+	JLE     rows234_end
 
-rows162:
+rows234:
 	VMOVUPS     (AX), Z8
 	VSUBPS      Z0, Z8, Z8
 	VFMADD231PS Z8, Z8, Z4
@@ -14544,9 +24178,9 @@ rows162:
 	VFMADD231PS Z8, Z8, Z7
 	ADDQ        CX, AX
 	DECQ        SI
-	JNZ         rows162
+	JNZ         rows234
 
-rows162_end:
+rows234_end:
 	MOVQ    sum+40(FP), AX
 	VMOVUPS (AX)(DX*1), Z0
 	VADDPS  Z0, Z4, Z4
@@ -14562,11 +24196,11 @@ rows162_end:
 	VMOVUPS Z7, 192(AX)(DX*1)
 	ADDQ    $0x00000100, DX
 	SUBQ    $0x00000040, BX
-	JMP     cols161_by4
+	JMP     cols233_by4
 
-cols161_by2:
+cols233_by2:
 	CMPQ    BX, $0x00000020
-	JLT     cols161_by1
+	JLT     cols233_by1
 	MOVQ    mean+32(FP), AX
 	VMOVUPS (AX)(DX*1), Z0
 	VMOVUPS 64(AX)(DX*1), Z1
@@ -14576,9 +24210,9 @@ cols161_by2:
 	ADDQ    DX, AX
 	MOVQ    rows+0(FP), SI
 	TESTQ   SI, SI
-	JLE     rows163_end
+	JLE     rows235_end
 
-rows163:
+rows235:
 	VMOVUPS     (AX), Z2
 	VSUBPS      Z0, Z2, Z2
 	VFMADD231PS Z2, Z2, Z9
@@ -14587,9 +24221,9 @@ rows163:
 	VFMADD231PS Z2, Z2, Z10
 	ADDQ        CX, AX
 	DECQ        SI
-	JNZ         rows163
+	JNZ         rows235
 
-rows163_end:
+rows235_end:
 	MOVQ    sum+40(FP), AX
 	VMOVUPS (AX)(DX*1), Z0
 	VADDPS  Z0, Z9, Z9
@@ -14599,11 +24233,11 @@ rows163_end:
 	VMOVUPS Z10, 64(AX)(DX*1)
 	ADDQ    $0x00000080, DX
 	SUBQ    $0x00000020, BX
-	JMP     cols161_by2
+	JMP     cols233_by2
 
-cols161_by1:
+cols233_by1:
 	CMPQ    BX, $0x00000010
-	JLT     cols161_by0
+	JLT     cols233_by0
 	MOVQ    mean+32(FP), AX
 	VMOVUPS (AX)(DX*1), Z0
 	VPXORD  Z11, Z11, Z11
@@ -14611,28 +24245,28 @@ cols161_by1:
 	ADDQ    DX, AX
 	MOVQ    rows+0(FP), SI
 	TESTQ   SI, SI
-	JLE     rows164_end
+	JLE     rows236_end
 
-rows164:
+rows236:
 	VMOVUPS     (AX), Z1
 	VSUBPS      Z0, Z1, Z1
 	VFMADD231PS Z1, Z1, Z11
 	ADDQ        CX, AX
 	DECQ        SI
-	JNZ         rows164
+	JNZ         rows236
 
-rows164_end:
+rows236_end:
 	MOVQ    sum+40(FP), AX
 	VMOVUPS (AX)(DX*1), Z0
 	VADDPS  Z0, Z11, Z11
 	VMOVUPS Z11, (AX)(DX*1)
 	ADDQ    $0x00000040, DX
 	SUBQ    $0x00000010, BX
-	JMP     cols161_by1
+	JMP     cols233_by1
 
-cols161_by0:
+cols233_by0:
 	TESTQ     BX, BX
-	JLE       cols161_end
+	JLE       cols233_end
 	MOVQ      $-1, AX
 	BZHIQ     BX, AX, AX
 	KMOVW     AX, K1
@@ -14643,23 +24277,23 @@ cols161_by0:
 	ADDQ      DX, AX
 	MOVQ      rows+0(FP), BX
 	TESTQ     BX, BX
-	JLE       rows165_end
+	JLE       rows237_end
 
-rows165:
+rows237:
 	VMOVUPS.Z   (AX), K1, Z1
 	VSUBPS      Z0, Z1, Z1
 	VFMADD231PS Z1, Z1, Z12
 	ADDQ        CX, AX
 	DECQ        BX
-	JNZ         rows165
+	JNZ         rows237
 
-rows165_end:
+rows237_end:
 	MOVQ      sum+40(FP), AX
 	VMOVUPS.Z (AX)(DX*1), K1, Z0
 	VADDPS    Z0, Z12, Z12
 	VMOVUPS   Z12, K1, (AX)(DX*1)
 
-cols161_end:
+cols233_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -14680,9 +24314,9 @@ TEXT ·columnDotsAVX512(SB), NOSPLIT, $8-72
 	XORQ    SI, SI
 	MOVQ    AX, DI
 
-cols166_by4:
+cols238_by4:
 	CMPQ    DI, $0x00000040
-	JLT     cols166_by2
+	JLT     cols238_by2
 	MOVQ    mean+48(FP), AX
 	VMOVUPS (AX)(SI*1), Z0
 	VMOVUPS 64(AX)(SI*1), Z1
@@ -14702,9 +24336,9 @@ cols166_by4:
 	ADDQ    SI, DX
 	MOVQ    rows+0(FP), R8
 	TESTQ   R8, R8
-	JLE     rows167_end
+	JLE     rows239_end
 
-rows167:
+rows239:
 	VMOVUPS     (AX), Z12
 	VMOVUPS     (DX), Z13
 	VADDPS      Z12, Z4, Z4
@@ -14728,9 +24362,9 @@ rows167:
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        R8
-	JNZ         rows167
+	JNZ         rows239
 
-rows167_end:
+rows239_end:
 	MOVQ    sum+56(FP), AX
 	VMOVUPS (AX)(SI*1), Z0
 	VADDPS  Z0, Z4, Z4
@@ -14759,11 +24393,11 @@ rows167_end:
 	VMOVUPS Z11, 192(AX)(SI*1)
 	ADDQ    $0x00000100, SI
 	SUBQ    $0x00000040, DI
-	JMP     cols166_by4
+	JMP     cols238_by4
 
-cols166_by2:
+cols238_by2:
 	CMPQ    DI, $0x00000020
-	JLT     cols166_by1
+	JLT     cols238_by1
 	MOVQ    mean+48(FP), AX
 	VMOVUPS (AX)(SI*1), Z0
 	VMOVUPS 64(AX)(SI*1), Z1
@@ -14777,9 +24411,9 @@ cols166_by2:
 	ADDQ    SI, DX
 	MOVQ    rows+0(FP), R8
 	TESTQ   R8, R8
-	JLE     rows168_end
+	JLE     rows240_end
 
-rows168:
+rows240:
 	VMOVUPS     (AX), Z2
 	VMOVUPS     (DX), Z3
 	VADDPS      Z2, Z14, Z14
@@ -14793,9 +24427,9 @@ rows168:
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        R8
-	JNZ         rows168
+	JNZ         rows240
 
-rows168_end:
+rows240_end:
 	MOVQ    sum+56(FP), AX
 	VMOVUPS (AX)(SI*1), Z0
 	VADDPS  Z0, Z14, Z14
@@ -14812,11 +24446,11 @@ rows168_end:
 	VMOVUPS Z17, 64(AX)(SI*1)
 	ADDQ    $0x00000080, SI
 	SUBQ    $0x00000020, DI
-	JMP     cols166_by2
+	JMP     cols238_by2
 
-cols166_by1:
+cols238_by1:
 	CMPQ    DI, $0x00000010
-	JLT     cols166_by0
+	JLT     cols238_by0
 	MOVQ    mean+48(FP), AX
 	VMOVUPS (AX)(SI*1), Z0
 	VPXORD  Z18, Z18, Z18
@@ -14827,9 +24461,9 @@ cols166_by1:
 	ADDQ    SI, DX
 	MOVQ    rows+0(FP), R8
 	TESTQ   R8, R8
-	JLE     rows169_end
+	JLE     rows241_end
 
-rows169:
+rows241:
 	VMOVUPS     (AX), Z1
 	VMOVUPS     (DX), Z2
 	VADDPS      Z1, Z18, Z18
@@ -14838,9 +24472,9 @@ rows169:
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        R8
-	JNZ         rows169
+	JNZ         rows241
 
-rows169_end:
+rows241_end:
 	MOVQ    sum+56(FP), AX
 	VMOVUPS (AX)(SI*1), Z0
 	VADDPS  Z0, Z18, Z18
@@ -14851,11 +24485,11 @@ rows169_end:
 	VMOVUPS Z19, (AX)(SI*1)
 	ADDQ    $0x00000040, SI
 	SUBQ    $0x00000010, DI
-	JMP     cols166_by1
+	JMP     cols238_by1
 
-cols166_by0:
+cols238_by0:
 	TESTQ     DI, DI
-	JLE       cols166_end
+	JLE       cols238_end
 	MOVQ      $-1, AX
 	BZHIQ     DI, AX, AX
 	KMOVW     AX, K1
@@ -14869,9 +24503,9 @@ cols166_by0:
 	ADDQ      SI, DX
 	MOVQ      rows+0(FP), DI
 	TESTQ     DI, DI
-	JLE       rows170_end
+	JLE       rows242_end
 
-rows170:
+rows242:
 	VMOVUPS.Z   (AX), K1, Z1
 	VMOVUPS.Z   (DX), K1, Z2
 	VADDPS      Z1, Z20, Z20
@@ -14880,9 +24514,9 @@ rows170:
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        DI
-	JNZ         rows170
+	JNZ         rows242
 
-rows170_end:
+rows242_end:
 	MOVQ      sum+56(FP), AX
 	VMOVUPS.Z (AX)(SI*1), K1, Z0
 	VADDPS    Z0, Z20, Z20
@@ -14892,7 +24526,7 @@ rows170_end:
 	VADDPS    Z0, Z21, Z21
 	VMOVUPS   Z21, K1, (AX)(SI*1)
 
-cols166_end:
+cols238_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -14905,18 +24539,18 @@ TEXT ·vectorMaxAVX512(SB), NOSPLIT, $0-20
 	MOVQ         n+0(FP), CX
 	XORQ         DX, DX
 
-cols171_by1:
+cols243_by1:
 	CMPQ    CX, $0x00000010
-	JLT     cols171_by0
+	JLT     cols243_by0
 	VMOVUPS (AX)(DX*1), Z1
 	VMAXPS  Z1, Z0, Z0
 	ADDQ    $0x00000040, DX
 	SUBQ    $0x00000010, CX
-	JMP     cols171_by1
+	JMP     cols243_by1
 
-cols171_by0:
+cols243_by0:
 	TESTQ   CX, CX
-	JLE     cols171_end
+	JLE     cols243_end
 	MOVQ    $-1, BX
 	BZHIQ   CX, BX, BX
 	KMOVW   BX, K1
@@ -14924,7 +24558,7 @@ cols171_by0:
 	VMOVUPS (AX)(DX*1), K1, Z1
 	VMAXPS  Z1, Z0, Z0
 
-cols171_end:
+cols243_end:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VMAXPS        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
@@ -14952,9 +24586,9 @@ TEXT ·expSumAVX512(SB), NOSPLIT, $8-36
 	MOVQ         n+0(FP), DX
 	XORQ         BX, BX
 
-cols172_by1:
+cols244_by1:
 	CMPQ             DX, $0x00000010
-	JLT              cols172_by0
+	JLT              cols244_by0
 	VMOVUPS          (CX)(BX*1), Z2
 	VSUBPS           Z0, Z2, Z2
 	VMULPS.BCST      c3fb8aa3b<>+0(SB), Z2, Z2
@@ -14974,11 +24608,11 @@ cols172_by1:
 	VADDPS           Z2, Z1, Z1
 	ADDQ             $0x00000040, BX
 	SUBQ             $0x00000010, DX
-	JMP              cols172_by1
+	JMP              cols244_by1
 
-cols172_by0:
+cols244_by0:
 	TESTQ            DX, DX
-	JLE              cols172_end
+	JLE              cols244_end
 	MOVQ             $-1, SI
 	BZHIQ            DX, SI, SI
 	KMOVW            SI, K1
@@ -15001,7 +24635,7 @@ cols172_by0:
 	VMOVAPS.Z        Z2, K1, Z2
 	VADDPS           Z2, Z1, Z1
 
-cols172_end:
+cols244_end:
 	VEXTRACTF64X4 $0x01, Z1, Y0
 	VADDPS        Y0, Y1, Y1
 	VEXTRACTF128  $0x01, Y1, X0
@@ -15035,19 +24669,19 @@ TEXT ·dotAVX512(SB), NOSPLIT, $8-28
 	MOVQ    n+0(FP), DX
 	XORQ    BX, BX
 
-cols173_by1:
+cols245_by1:
 	CMPQ        DX, $0x00000010
-	JLT         cols173_by0
+	JLT         cols245_by0
 	VMOVUPS     (AX)(BX*1), Z1
 	VMOVUPS     (CX)(BX*1), Z2
 	VFMADD231PS Z1, Z2, Z0
 	ADDQ        $0x00000040, BX
 	SUBQ        $0x00000010, DX
-	JMP         cols173_by1
+	JMP         cols245_by1
 
-cols173_by0:
+cols245_by0:
 	TESTQ       DX, DX
-	JLE         cols173_end
+	JLE         cols245_end
 	MOVQ        $-1, SI
 	BZHIQ       DX, SI, SI
 	KMOVW       SI, K1
@@ -15055,7 +24689,7 @@ cols173_by0:
 	VMOVUPS.Z   (CX)(BX*1), K1, Z2
 	VFMADD231PS Z1, Z2, Z0
 
-cols173_end:
+cols245_end:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
@@ -15078,9 +24712,9 @@ TEXT ·sumSquaresAVX512(SB), NOSPLIT, $0-24
 	MOVQ   n+0(FP), CX
 	XORQ   DX, DX
 
-cols174_by1:
+cols246_by1:
 	CMPQ          CX, $0x00000010
-	JLT           cols174_by0
+	JLT           cols246_by0
 	VMOVUPS       (AX)(DX*1), Z2
 	VCVTPS2PD     Y2, Z3
 	VFMADD231PD   Z3, Z3, Z0
@@ -15089,11 +24723,11 @@ cols174_by1:
 	VFMADD231PD   Z3, Z3, Z1
 	ADDQ          $0x00000040, DX
 	SUBQ          $0x00000010, CX
-	JMP           cols174_by1
+	JMP           cols246_by1
 
-cols174_by0:
+cols246_by0:
 	TESTQ         CX, CX
-	JLE           cols174_end
+	JLE           cols246_end
 	MOVQ          $-1, BX
 	BZHIQ         CX, BX, BX
 	KMOVW         BX, K1
@@ -15104,7 +24738,7 @@ cols174_by0:
 	VCVTPS2PD     Y2, Z3
 	VFMADD231PD   Z3, Z3, Z1
 
-cols174_end:
+cols246_end:
 	VADDPD        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
@@ -15142,9 +24776,9 @@ TEXT ·adamWAVX512(SB), NOSPLIT, $8-68
 	MOVQ         n+0(FP), SI
 	XORQ         DI, DI
 
-cols175_by1:
+cols247_by1:
 	CMPQ        SI, $0x00000010
-	JLT         cols175_by0
+	JLT         cols247_by0
 	VMOVUPS     (CX)(DI*1), Z9
 	VMULPS      Z0, Z9, Z9
 	VMOVUPS     (DX)(DI*1), Z10
@@ -15166,11 +24800,11 @@ cols175_by1:
 	VMOVUPS     Z9, (AX)(DI*1)
 	ADDQ        $0x00000040, DI
 	SUBQ        $0x00000010, SI
-	JMP         cols175_by1
+	JMP         cols247_by1
 
-cols175_by0:
+cols247_by0:
 	TESTQ       SI, SI
-	JLE         cols175_end
+	JLE         cols247_end
 	MOVQ        $-1, R8
 	BZHIQ       SI, R8, R8
 	KMOVW       R8, K1
@@ -15194,7 +24828,7 @@ cols175_by0:
 	VSUBPS      Z0, Z2, Z2
 	VMOVUPS     Z2, K1, (AX)(DI*1)
 
-cols175_end:
+cols247_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -15211,9 +24845,9 @@ TEXT ·transpose8AVX512(SB), NOSPLIT, $0-40
 	SHLQ  $0x02, SI
 	MOVQ  AX, DI
 	TESTQ DI, DI
-	JLE   blocks176_end
+	JLE   blocks248_end
 
-blocks176:
+blocks248:
 	MOVQ       BX, AX
 	VMOVUPS    (AX), Y0
 	ADDQ       SI, AX
@@ -15275,9 +24909,9 @@ blocks176:
 	ADDQ       $0x00000020, BX
 	MOVQ       AX, CX
 	DECQ       DI
-	JNZ        blocks176
+	JNZ        blocks248
 
-blocks176_end:
+blocks248_end:
 	VZEROUPPER
 	RET
 
@@ -15300,9 +24934,9 @@ TEXT ·dwConvAVX512(SB), NOSPLIT, $48-120
 	MOVQ    cols+16(FP), SI
 	XORQ    DI, DI
 
-cols177_by2:
+cols249_by2:
 	CMPQ    SI, $0x00000020
-	JLT     cols177_by1
+	JLT     cols249_by1
 	MOVQ    w+104(FP), R8
 	MOVQ    ldw+112(FP), R9
 	SHLQ    $0x02, R9
@@ -15349,7 +24983,7 @@ cols177_by2:
 	MOVQ    lines+0(FP), R8
 	MOVQ    R8, 40(SP)
 
-dw178_line:
+dw250_line:
 	MOVQ        8(SP), R8
 	MOVQ        16(SP), R9
 	MOVQ        24(SP), R10
@@ -15377,9 +25011,9 @@ dw178_line:
 	VFMADD231PS Z13, Z22, Z21
 	ADDQ        DX, R10
 
-dw178_columns:
+dw250_columns:
 	DECQ        R12
-	JZ          dw178_last0
+	JZ          dw250_last0
 	VMOVUPS     (R8), Z22
 	VFMADD231PS Z4, Z22, Z18
 	VFMADD231PS Z2, Z22, Z20
@@ -15411,7 +25045,7 @@ dw178_columns:
 	VMOVUPS     Z19, 64(R11)
 	ADDQ        BX, R11
 	DECQ        R12
-	JZ          dw178_last1
+	JZ          dw250_last1
 	VMOVUPS     (R8), Z18
 	VFMADD231PS Z4, Z18, Z20
 	VFMADD231PS Z2, Z18, Z22
@@ -15443,7 +25077,7 @@ dw178_columns:
 	VMOVUPS     Z21, 64(R11)
 	ADDQ        BX, R11
 	DECQ        R12
-	JZ          dw178_last2
+	JZ          dw250_last2
 	VMOVUPS     (R8), Z20
 	VFMADD231PS Z4, Z20, Z22
 	VFMADD231PS Z2, Z20, Z18
@@ -15474,23 +25108,23 @@ dw178_columns:
 	VMOVUPS     Z22, (R11)
 	VMOVUPS     Z23, 64(R11)
 	ADDQ        BX, R11
-	JMP         dw178_columns
+	JMP         dw250_columns
 
-dw178_last0:
+dw250_last0:
 	VMOVUPS Z18, (R11)
 	VMOVUPS Z19, 64(R11)
-	JMP     dw178_next
+	JMP     dw250_next
 
-dw178_last1:
+dw250_last1:
 	VMOVUPS Z20, (R11)
 	VMOVUPS Z21, 64(R11)
-	JMP     dw178_next
+	JMP     dw250_next
 
-dw178_last2:
+dw250_last2:
 	VMOVUPS Z22, (R11)
 	VMOVUPS Z23, 64(R11)
 
-dw178_next:
+dw250_next:
 	MOVQ srcLine+96(FP), R8
 	SHLQ $0x02, R8
 	ADDQ R8, 8(SP)
@@ -15504,14 +25138,14 @@ dw178_next:
 	SHLQ $0x02, R8
 	ADDQ R8, 32(SP)
 	DECQ 40(SP)
-	JNZ  dw178_line
+	JNZ  dw250_line
 	ADDQ $0x00000080, DI
 	SUBQ $0x00000020, SI
-	JMP  cols177_by2
+	JMP  cols249_by2
 
-cols177_by1:
+cols249_by1:
 	CMPQ    SI, $0x00000010
-	JLT     cols177_by0
+	JLT     cols249_by0
 	MOVQ    w+104(FP), R8
 	MOVQ    ldw+112(FP), R9
 	SHLQ    $0x02, R9
@@ -15549,7 +25183,7 @@ cols177_by1:
 	MOVQ    lines+0(FP), R8
 	MOVQ    R8, 40(SP)
 
-dw179_line:
+dw251_line:
 	MOVQ        8(SP), R8
 	MOVQ        16(SP), R9
 	MOVQ        24(SP), R10
@@ -15568,9 +25202,9 @@ dw179_line:
 	VFMADD231PS Z6, Z11, Z10
 	ADDQ        DX, R10
 
-dw179_columns:
+dw251_columns:
 	DECQ        R12
-	JZ          dw179_last0
+	JZ          dw251_last0
 	VMOVUPS     (R8), Z11
 	VFMADD231PS Z2, Z11, Z9
 	VFMADD231PS Z1, Z11, Z10
@@ -15589,7 +25223,7 @@ dw179_columns:
 	VMOVUPS     Z9, (R11)
 	ADDQ        BX, R11
 	DECQ        R12
-	JZ          dw179_last1
+	JZ          dw251_last1
 	VMOVUPS     (R8), Z9
 	VFMADD231PS Z2, Z9, Z10
 	VFMADD231PS Z1, Z9, Z11
@@ -15608,7 +25242,7 @@ dw179_columns:
 	VMOVUPS     Z10, (R11)
 	ADDQ        BX, R11
 	DECQ        R12
-	JZ          dw179_last2
+	JZ          dw251_last2
 	VMOVUPS     (R8), Z10
 	VFMADD231PS Z2, Z10, Z11
 	VFMADD231PS Z1, Z10, Z9
@@ -15626,20 +25260,20 @@ dw179_columns:
 	ADDQ        DX, R10
 	VMOVUPS     Z11, (R11)
 	ADDQ        BX, R11
-	JMP         dw179_columns
+	JMP         dw251_columns
 
-dw179_last0:
+dw251_last0:
 	VMOVUPS Z9, (R11)
-	JMP     dw179_next
+	JMP     dw251_next
 
-dw179_last1:
+dw251_last1:
 	VMOVUPS Z10, (R11)
-	JMP     dw179_next
+	JMP     dw251_next
 
-dw179_last2:
+dw251_last2:
 	VMOVUPS Z11, (R11)
 
-dw179_next:
+dw251_next:
 	MOVQ srcLine+96(FP), R8
 	SHLQ $0x02, R8
 	ADDQ R8, 8(SP)
@@ -15653,14 +25287,14 @@ dw179_next:
 	SHLQ $0x02, R8
 	ADDQ R8, 32(SP)
 	DECQ 40(SP)
-	JNZ  dw179_line
+	JNZ  dw251_line
 	ADDQ $0x00000040, DI
 	SUBQ $0x00000010, SI
-	JMP  cols177_by1
+	JMP  cols249_by1
 
-cols177_by0:
+cols249_by0:
 	TESTQ     SI, SI
-	JLE       cols177_end
+	JLE       cols249_end
 	MOVQ      $-1, R8
 	BZHIQ     SI, R8, R8
 	KMOVW     R8, K1
@@ -15701,7 +25335,7 @@ cols177_by0:
 	MOVQ      lines+0(FP), SI
 	MOVQ      SI, 40(SP)
 
-dw180_line:
+dw252_line:
 	MOVQ        8(SP), SI
 	MOVQ        16(SP), DI
 	MOVQ        24(SP), R8
@@ -15720,9 +25354,9 @@ dw180_line:
 	VFMADD231PS Z6, Z11, Z10
 	ADDQ        DX, R8
 
-dw180_columns:
+dw252_columns:
 	DECQ        R10
-	JZ          dw180_last0
+	JZ          dw252_last0
 	VMOVUPS.Z   (SI), K1, Z11
 	VFMADD231PS Z2, Z11, Z9
 	VFMADD231PS Z1, Z11, Z10
@@ -15741,7 +25375,7 @@ dw180_columns:
 	VMOVUPS     Z9, K1, (R9)
 	ADDQ        BX, R9
 	DECQ        R10
-	JZ          dw180_last1
+	JZ          dw252_last1
 	VMOVUPS.Z   (SI), K1, Z9
 	VFMADD231PS Z2, Z9, Z10
 	VFMADD231PS Z1, Z9, Z11
@@ -15760,7 +25394,7 @@ dw180_columns:
 	VMOVUPS     Z10, K1, (R9)
 	ADDQ        BX, R9
 	DECQ        R10
-	JZ          dw180_last2
+	JZ          dw252_last2
 	VMOVUPS.Z   (SI), K1, Z10
 	VFMADD231PS Z2, Z10, Z11
 	VFMADD231PS Z1, Z10, Z9
@@ -15778,20 +25412,20 @@ dw180_columns:
 	ADDQ        DX, R8
 	VMOVUPS     Z11, K1, (R9)
 	ADDQ        BX, R9
-	JMP         dw180_columns
+	JMP         dw252_columns
 
-dw180_last0:
+dw252_last0:
 	VMOVUPS Z9, K1, (R9)
-	JMP     dw180_next
+	JMP     dw252_next
 
-dw180_last1:
+dw252_last1:
 	VMOVUPS Z10, K1, (R9)
-	JMP     dw180_next
+	JMP     dw252_next
 
-dw180_last2:
+dw252_last2:
 	VMOVUPS Z11, K1, (R9)
 
-dw180_next:
+dw252_next:
 	MOVQ srcLine+96(FP), SI
 	SHLQ $0x02, SI
 	ADDQ SI, 8(SP)
@@ -15805,9 +25439,9 @@ dw180_next:
 	SHLQ $0x02, SI
 	ADDQ SI, 32(SP)
 	DECQ 40(SP)
-	JNZ  dw180_line
+	JNZ  dw252_line
 
-cols177_end:
+cols249_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -15860,11 +25494,11 @@ tiles:
 	MOVQ   $0x00000003, R14
 	MOVQ   R14, 16(SP)
 
-group181_line:
+group253_line:
 	MOVQ index+40(FP), R13
 	MOVQ inner+8(FP), R14
 
-group181_input:
+group253_input:
 	VMOVUPS     (R13), Z14
 	VMOVUPS     (R12), Z16
 	VMOVUPS     64(R12), Z17
@@ -15930,13 +25564,13 @@ group181_input:
 	ADDQ        $0x000000c0, R12
 	ADDQ        $0x00000040, R13
 	DECQ        R14
-	JNZ         group181_input
+	JNZ         group253_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
 	ADDQ        8(SP), R10
 	ADDQ        8(SP), R11
 	DECQ        16(SP)
-	JNZ         group181_line
+	JNZ         group253_line
 	MOVQ        cols+72(FP), R8
 	MOVQ        $-1, R9
 	BZHIQ       R8, R9, R9
@@ -16026,11 +25660,11 @@ rest13:
 	MOVQ   $0x00000003, R11
 	MOVQ   R11, 16(SP)
 
-group182_line:
+group254_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R11
 
-group182_input:
+group254_input:
 	VMOVUPS     (CX), Z0
 	VMOVUPS     (AX), Z2
 	VMOVUPS     64(AX), Z3
@@ -16092,12 +25726,12 @@ group182_input:
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
 	DECQ        R11
-	JNZ         group182_input
+	JNZ         group254_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
 	ADDQ        8(SP), R10
 	DECQ        16(SP)
-	JNZ         group182_line
+	JNZ         group254_line
 	MOVQ        cols+72(FP), AX
 	MOVQ        $-1, CX
 	BZHIQ       AX, CX, CX
@@ -16152,11 +25786,11 @@ rest12:
 	MOVQ   $0x00000003, R11
 	MOVQ   R11, 16(SP)
 
-group183_line:
+group255_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R11
 
-group183_input:
+group255_input:
 	VMOVUPS     (CX), Z0
 	VMOVUPS     (AX), Z2
 	VMOVUPS     64(AX), Z3
@@ -16214,12 +25848,12 @@ group183_input:
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
 	DECQ        R11
-	JNZ         group183_input
+	JNZ         group255_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
 	ADDQ        8(SP), R10
 	DECQ        16(SP)
-	JNZ         group183_line
+	JNZ         group255_line
 	MOVQ        cols+72(FP), AX
 	MOVQ        $-1, CX
 	BZHIQ       AX, CX, CX
@@ -16271,11 +25905,11 @@ rest11:
 	MOVQ   $0x00000003, R11
 	MOVQ   R11, 16(SP)
 
-group184_line:
+group256_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R11
 
-group184_input:
+group256_input:
 	VMOVUPS     (CX), Z0
 	VMOVUPS     (AX), Z2
 	VMOVUPS     64(AX), Z3
@@ -16329,12 +25963,12 @@ group184_input:
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
 	DECQ        R11
-	JNZ         group184_input
+	JNZ         group256_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
 	ADDQ        8(SP), R10
 	DECQ        16(SP)
-	JNZ         group184_line
+	JNZ         group256_line
 	MOVQ        cols+72(FP), AX
 	MOVQ        $-1, CX
 	BZHIQ       AX, CX, CX
@@ -16383,11 +26017,11 @@ rest10:
 	MOVQ   $0x00000003, R11
 	MOVQ   R11, 16(SP)
 
-group185_line:
+group257_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R11
 
-group185_input:
+group257_input:
 	VMOVUPS     (CX), Z0
 	VMOVUPS     (AX), Z2
 	VMOVUPS     64(AX), Z3
@@ -16437,12 +26071,12 @@ group185_input:
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
 	DECQ        R11
-	JNZ         group185_input
+	JNZ         group257_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
 	ADDQ        8(SP), R10
 	DECQ        16(SP)
-	JNZ         group185_line
+	JNZ         group257_line
 	MOVQ        cols+72(FP), AX
 	MOVQ        $-1, CX
 	BZHIQ       AX, CX, CX
@@ -16488,11 +26122,11 @@ rest9:
 	MOVQ   $0x00000003, R11
 	MOVQ   R11, 16(SP)
 
-group186_line:
+group258_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R11
 
-group186_input:
+group258_input:
 	VMOVUPS     (CX), Z0
 	VMOVUPS     (AX), Z2
 	VMOVUPS     64(AX), Z3
@@ -16538,12 +26172,12 @@ group186_input:
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
 	DECQ        R11
-	JNZ         group186_input
+	JNZ         group258_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
 	ADDQ        8(SP), R10
 	DECQ        16(SP)
-	JNZ         group186_line
+	JNZ         group258_line
 	MOVQ        cols+72(FP), AX
 	MOVQ        $-1, CX
 	BZHIQ       AX, CX, CX
@@ -16584,11 +26218,11 @@ rest8:
 	MOVQ   $0x00000003, R10
 	MOVQ   R10, 16(SP)
 
-group187_line:
+group259_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R10
 
-group187_input:
+group259_input:
 	VMOVUPS     (CX), Z0
 	VMOVUPS     (AX), Z2
 	VMOVUPS     64(AX), Z3
@@ -16630,11 +26264,11 @@ group187_input:
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
 	DECQ        R10
-	JNZ         group187_input
+	JNZ         group259_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
 	DECQ        16(SP)
-	JNZ         group187_line
+	JNZ         group259_line
 	MOVQ        cols+72(FP), AX
 	MOVQ        $-1, CX
 	BZHIQ       AX, CX, CX
@@ -16672,11 +26306,11 @@ rest7:
 	MOVQ   $0x00000003, R10
 	MOVQ   R10, 16(SP)
 
-group188_line:
+group260_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R10
 
-group188_input:
+group260_input:
 	VMOVUPS     (CX), Z0
 	VMOVUPS     (AX), Z2
 	VMOVUPS     64(AX), Z3
@@ -16714,11 +26348,11 @@ group188_input:
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
 	DECQ        R10
-	JNZ         group188_input
+	JNZ         group260_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
 	DECQ        16(SP)
-	JNZ         group188_line
+	JNZ         group260_line
 	MOVQ        cols+72(FP), AX
 	MOVQ        $-1, CX
 	BZHIQ       AX, CX, CX
@@ -16753,11 +26387,11 @@ rest6:
 	MOVQ   $0x00000003, R10
 	MOVQ   R10, 16(SP)
 
-group189_line:
+group261_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R10
 
-group189_input:
+group261_input:
 	VMOVUPS     (CX), Z0
 	VMOVUPS     (AX), Z2
 	VMOVUPS     64(AX), Z3
@@ -16791,11 +26425,11 @@ group189_input:
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
 	DECQ        R10
-	JNZ         group189_input
+	JNZ         group261_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
 	DECQ        16(SP)
-	JNZ         group189_line
+	JNZ         group261_line
 	MOVQ        cols+72(FP), AX
 	MOVQ        $-1, CX
 	BZHIQ       AX, CX, CX
@@ -16827,11 +26461,11 @@ rest5:
 	MOVQ   $0x00000003, R10
 	MOVQ   R10, 16(SP)
 
-group190_line:
+group262_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R10
 
-group190_input:
+group262_input:
 	VMOVUPS     (CX), Z0
 	VMOVUPS     (AX), Z2
 	VMOVUPS     64(AX), Z3
@@ -16861,11 +26495,11 @@ group190_input:
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
 	DECQ        R10
-	JNZ         group190_input
+	JNZ         group262_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
 	DECQ        16(SP)
-	JNZ         group190_line
+	JNZ         group262_line
 	MOVQ        cols+72(FP), AX
 	MOVQ        $-1, CX
 	BZHIQ       AX, CX, CX
@@ -16894,11 +26528,11 @@ rest4:
 	MOVQ   $0x00000003, R10
 	MOVQ   R10, 16(SP)
 
-group191_line:
+group263_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R10
 
-group191_input:
+group263_input:
 	VMOVUPS     (CX), Z0
 	VMOVUPS     (AX), Z2
 	VMOVUPS     64(AX), Z3
@@ -16924,11 +26558,11 @@ group191_input:
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
 	DECQ        R10
-	JNZ         group191_input
+	JNZ         group263_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
 	DECQ        16(SP)
-	JNZ         group191_line
+	JNZ         group263_line
 	MOVQ        cols+72(FP), AX
 	MOVQ        $-1, CX
 	BZHIQ       AX, CX, CX
@@ -16952,11 +26586,11 @@ rest3:
 	MOVQ   $0x00000003, R9
 	MOVQ   R9, 16(SP)
 
-group192_line:
+group264_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R9
 
-group192_input:
+group264_input:
 	VMOVUPS     (CX), Z0
 	VMOVUPS     (AX), Z2
 	VMOVUPS     64(AX), Z3
@@ -16978,10 +26612,10 @@ group192_input:
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
 	DECQ        R9
-	JNZ         group192_input
+	JNZ         group264_input
 	ADDQ        8(SP), R8
 	DECQ        16(SP)
-	JNZ         group192_line
+	JNZ         group264_line
 	MOVQ        cols+72(FP), AX
 	MOVQ        $-1, CX
 	BZHIQ       AX, CX, CX
@@ -17002,11 +26636,11 @@ rest2:
 	MOVQ   $0x00000003, R9
 	MOVQ   R9, 16(SP)
 
-group193_line:
+group265_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R9
 
-group193_input:
+group265_input:
 	VMOVUPS     (CX), Z0
 	VMOVUPS     (AX), Z2
 	VMOVUPS     64(AX), Z3
@@ -17024,10 +26658,10 @@ group193_input:
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
 	DECQ        R9
-	JNZ         group193_input
+	JNZ         group265_input
 	ADDQ        8(SP), R8
 	DECQ        16(SP)
-	JNZ         group193_line
+	JNZ         group265_line
 	MOVQ        cols+72(FP), AX
 	MOVQ        $-1, CX
 	BZHIQ       AX, CX, CX
@@ -17045,11 +26679,11 @@ rest1:
 	MOVQ   $0x00000003, BX
 	MOVQ   BX, 16(SP)
 
-group194_line:
+group266_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), BX
 
-group194_input:
+group266_input:
 	VMOVUPS     (CX), Z0
 	VMOVUPS     (AX), Z2
 	VMOVUPS     64(AX), Z3
@@ -17063,10 +26697,10 @@ group194_input:
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
 	DECQ        BX
-	JNZ         group194_input
+	JNZ         group266_input
 	ADDQ        8(SP), R8
 	DECQ        16(SP)
-	JNZ         group194_line
+	JNZ         group266_line
 	MOVQ        cols+72(FP), AX
 	MOVQ        $-1, CX
 	BZHIQ       AX, CX, CX
@@ -17092,16 +26726,16 @@ TEXT ·layerNormAVX512(SB), NOSPLIT, $8-80
 	MOVQ    stats+64(FP), DX
 	MOVQ    rows+0(FP), BX
 	TESTQ   BX, BX
-	JLE     rows195_end
+	JLE     rows267_end
 
-rows195:
+rows267:
 	VPXORD Z0, Z0, Z0
 	MOVQ   cols+8(FP), SI
 	XORQ   DI, DI
 
-cols196_by4:
+cols268_by4:
 	CMPQ    SI, $0x00000040
-	JLT     cols196_by2
+	JLT     cols268_by2
 	VMOVUPS (CX)(DI*1), Z1
 	VADDPS  Z1, Z0, Z0
 	VMOVUPS 64(CX)(DI*1), Z1
@@ -17112,38 +26746,38 @@ cols196_by4:
 	VADDPS  Z1, Z0, Z0
 	ADDQ    $0x00000100, DI
 	SUBQ    $0x00000040, SI
-	JMP     cols196_by4
+	JMP     cols268_by4
 
-cols196_by2:
+cols268_by2:
 	CMPQ    SI, $0x00000020
-	JLT     cols196_by1
+	JLT     cols268_by1
 	VMOVUPS (CX)(DI*1), Z1
 	VADDPS  Z1, Z0, Z0
 	VMOVUPS 64(CX)(DI*1), Z1
 	VADDPS  Z1, Z0, Z0
 	ADDQ    $0x00000080, DI
 	SUBQ    $0x00000020, SI
-	JMP     cols196_by2
+	JMP     cols268_by2
 
-cols196_by1:
+cols268_by1:
 	CMPQ    SI, $0x00000010
-	JLT     cols196_by0
+	JLT     cols268_by0
 	VMOVUPS (CX)(DI*1), Z1
 	VADDPS  Z1, Z0, Z0
 	ADDQ    $0x00000040, DI
 	SUBQ    $0x00000010, SI
-	JMP     cols196_by1
+	JMP     cols268_by1
 
-cols196_by0:
+cols268_by0:
 	TESTQ     SI, SI
-	JLE       cols196_end
+	JLE       cols268_end
 	MOVQ      $-1, R8
 	BZHIQ     SI, R8, R8
 	KMOVW     R8, K1
 	VMOVUPS.Z (CX)(DI*1), K1, Z1
 	VADDPS    Z1, Z0, Z0
 
-cols196_end:
+cols268_end:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
@@ -17158,9 +26792,9 @@ cols196_end:
 	MOVQ          cols+8(FP), SI
 	XORQ          DI, DI
 
-cols197_by4:
+cols269_by4:
 	CMPQ        SI, $0x00000040
-	JLT         cols197_by2
+	JLT         cols269_by2
 	VMOVUPS     (CX)(DI*1), Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMADD231PS Z3, Z3, Z2
@@ -17175,11 +26809,11 @@ cols197_by4:
 	VFMADD231PS Z3, Z3, Z2
 	ADDQ        $0x00000100, DI
 	SUBQ        $0x00000040, SI
-	JMP         cols197_by4
+	JMP         cols269_by4
 
-cols197_by2:
+cols269_by2:
 	CMPQ        SI, $0x00000020
-	JLT         cols197_by1
+	JLT         cols269_by1
 	VMOVUPS     (CX)(DI*1), Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMADD231PS Z3, Z3, Z2
@@ -17188,21 +26822,21 @@ cols197_by2:
 	VFMADD231PS Z3, Z3, Z2
 	ADDQ        $0x00000080, DI
 	SUBQ        $0x00000020, SI
-	JMP         cols197_by2
+	JMP         cols269_by2
 
-cols197_by1:
+cols269_by1:
 	CMPQ        SI, $0x00000010
-	JLT         cols197_by0
+	JLT         cols269_by0
 	VMOVUPS     (CX)(DI*1), Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMADD231PS Z3, Z3, Z2
 	ADDQ        $0x00000040, DI
 	SUBQ        $0x00000010, SI
-	JMP         cols197_by1
+	JMP         cols269_by1
 
-cols197_by0:
+cols269_by0:
 	TESTQ       SI, SI
-	JLE         cols197_end
+	JLE         cols269_end
 	MOVQ        $-1, R8
 	BZHIQ       SI, R8, R8
 	KMOVW       R8, K1
@@ -17211,7 +26845,7 @@ cols197_by0:
 	VMOVAPS.Z   Z3, K1, Z3
 	VFMADD231PS Z3, Z3, Z2
 
-cols197_end:
+cols269_end:
 	VEXTRACTF64X4 $0x01, Z2, Y3
 	VADDPS        Y3, Y2, Y2
 	VEXTRACTF128  $0x01, Y2, X3
@@ -17234,9 +26868,9 @@ cols197_end:
 	MOVQ          cols+8(FP), R8
 	XORQ          R9, R9
 
-cols198_by4:
+cols270_by4:
 	CMPQ        R8, $0x00000040
-	JLT         cols198_by2
+	JLT         cols270_by2
 	VMOVUPS     (CX)(R9*1), Z4
 	VMOVUPS     (SI)(R9*1), Z5
 	VMOVUPS     (DI)(R9*1), Z6
@@ -17267,11 +26901,11 @@ cols198_by4:
 	VMOVUPS     Z4, 192(AX)(R9*1)
 	ADDQ        $0x00000100, R9
 	SUBQ        $0x00000040, R8
-	JMP         cols198_by4
+	JMP         cols270_by4
 
-cols198_by2:
+cols270_by2:
 	CMPQ        R8, $0x00000020
-	JLT         cols198_by1
+	JLT         cols270_by1
 	VMOVUPS     (CX)(R9*1), Z4
 	VMOVUPS     (SI)(R9*1), Z5
 	VMOVUPS     (DI)(R9*1), Z6
@@ -17288,11 +26922,11 @@ cols198_by2:
 	VMOVUPS     Z4, 64(AX)(R9*1)
 	ADDQ        $0x00000080, R9
 	SUBQ        $0x00000020, R8
-	JMP         cols198_by2
+	JMP         cols270_by2
 
-cols198_by1:
+cols270_by1:
 	CMPQ        R8, $0x00000010
-	JLT         cols198_by0
+	JLT         cols270_by0
 	VMOVUPS     (CX)(R9*1), Z4
 	VMOVUPS     (SI)(R9*1), Z5
 	VMOVUPS     (DI)(R9*1), Z6
@@ -17302,11 +26936,11 @@ cols198_by1:
 	VMOVUPS     Z4, (AX)(R9*1)
 	ADDQ        $0x00000040, R9
 	SUBQ        $0x00000010, R8
-	JMP         cols198_by1
+	JMP         cols270_by1
 
-cols198_by0:
+cols270_by0:
 	TESTQ       R8, R8
-	JLE         cols198_end
+	JLE         cols270_end
 	MOVQ        $-1, R10
 	BZHIQ       R8, R10, R10
 	KMOVW       R10, K1
@@ -17318,7 +26952,7 @@ cols198_by0:
 	VFMADD213PS Z6, Z5, Z4
 	VMOVUPS     Z4, K1, (AX)(R9*1)
 
-cols198_end:
+cols270_end:
 	MOVQ ldy+24(FP), SI
 	SHLQ $0x02, SI
 	ADDQ SI, AX
@@ -17326,9 +26960,9 @@ cols198_end:
 	SHLQ $0x02, SI
 	ADDQ SI, CX
 	DECQ BX
-	JNZ  rows195
+	JNZ  rows267
 
-rows195_end:
+rows267_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -17348,9 +26982,9 @@ TEXT ·layerNormGradAVX512(SB), NOSPLIT, $8-116
 	MOVQ    stats+88(FP), SI
 	MOVQ    rows+0(FP), DI
 	TESTQ   DI, DI
-	JLE     rows199_end
+	JLE     rows271_end
 
-rows199:
+rows271:
 	VBROADCASTSS (SI), Z0
 	VBROADCASTSS 4(SI), Z1
 	ADDQ         $0x00000008, SI
@@ -17360,9 +26994,9 @@ rows199:
 	MOVQ         cols+8(FP), R9
 	XORQ         R10, R10
 
-cols200_by2:
+cols272_by2:
 	CMPQ        R9, $0x00000020
-	JLT         cols200_by1
+	JLT         cols272_by1
 	VMOVUPS     (DX)(R10*1), Z4
 	VMOVUPS     (CX)(R10*1), Z5
 	VSUBPS      Z0, Z4, Z4
@@ -17381,11 +27015,11 @@ cols200_by2:
 	VFMADD231PS Z5, Z4, Z3
 	ADDQ        $0x00000080, R10
 	SUBQ        $0x00000020, R9
-	JMP         cols200_by2
+	JMP         cols272_by2
 
-cols200_by1:
+cols272_by1:
 	CMPQ        R9, $0x00000010
-	JLT         cols200_by0
+	JLT         cols272_by0
 	VMOVUPS     (DX)(R10*1), Z4
 	VMOVUPS     (CX)(R10*1), Z5
 	VSUBPS      Z0, Z4, Z4
@@ -17396,11 +27030,11 @@ cols200_by1:
 	VFMADD231PS Z5, Z4, Z3
 	ADDQ        $0x00000040, R10
 	SUBQ        $0x00000010, R9
-	JMP         cols200_by1
+	JMP         cols272_by1
 
-cols200_by0:
+cols272_by0:
 	TESTQ       R9, R9
-	JLE         cols200_end
+	JLE         cols272_end
 	MOVQ        $-1, R11
 	BZHIQ       R9, R11, R11
 	KMOVW       R11, K1
@@ -17413,7 +27047,7 @@ cols200_by0:
 	VADDPS      Z5, Z2, Z2
 	VFMADD231PS Z5, Z4, Z3
 
-cols200_end:
+cols272_end:
 	VEXTRACTF64X4 $0x01, Z2, Y4
 	VADDPS        Y4, Y2, Y2
 	VEXTRACTF128  $0x01, Y2, X4
@@ -17436,16 +27070,16 @@ cols200_end:
 	VBROADCASTSS  X3, Z5
 	MOVQ          add+64(FP), R8
 	TESTQ         R8, R8
-	JZ            add201_none
+	JZ            add273_none
 	MOVQ          w+80(FP), R8
 	MOVQ          dw+96(FP), R9
 	MOVQ          db+104(FP), R10
 	MOVQ          cols+8(FP), R11
 	XORQ          R12, R12
 
-cols202_by2:
+cols274_by2:
 	CMPQ         R11, $0x00000020
-	JLT          cols202_by1
+	JLT          cols274_by1
 	VMOVUPS      (DX)(R12*1), Z6
 	VMOVUPS      (CX)(R12*1), Z7
 	VSUBPS       Z0, Z6, Z6
@@ -17482,11 +27116,11 @@ cols202_by2:
 	VMOVUPS      Z7, 64(AX)(R12*1)
 	ADDQ         $0x00000080, R12
 	SUBQ         $0x00000020, R11
-	JMP          cols202_by2
+	JMP          cols274_by2
 
-cols202_by1:
+cols274_by1:
 	CMPQ         R11, $0x00000010
-	JLT          cols202_by0
+	JLT          cols274_by0
 	VMOVUPS      (DX)(R12*1), Z6
 	VMOVUPS      (CX)(R12*1), Z7
 	VSUBPS       Z0, Z6, Z6
@@ -17506,11 +27140,11 @@ cols202_by1:
 	VMOVUPS      Z7, (AX)(R12*1)
 	ADDQ         $0x00000040, R12
 	SUBQ         $0x00000010, R11
-	JMP          cols202_by1
+	JMP          cols274_by1
 
-cols202_by0:
+cols274_by0:
 	TESTQ        R11, R11
-	JLE          cols202_end
+	JLE          cols274_end
 	MOVQ         $-1, R13
 	BZHIQ        R11, R13, R13
 	KMOVW        R13, K1
@@ -17532,19 +27166,19 @@ cols202_by0:
 	VFMADD213PS  Z0, Z1, Z7
 	VMOVUPS      Z7, K1, (AX)(R12*1)
 
-cols202_end:
-	JMP add201_end
+cols274_end:
+	JMP add273_end
 
-add201_none:
+add273_none:
 	MOVQ w+80(FP), R8
 	MOVQ dw+96(FP), R9
 	MOVQ db+104(FP), R10
 	MOVQ cols+8(FP), R11
 	XORQ R12, R12
 
-cols203_by2:
+cols275_by2:
 	CMPQ         R11, $0x00000020
-	JLT          cols203_by1
+	JLT          cols275_by1
 	VMOVUPS      (DX)(R12*1), Z6
 	VMOVUPS      (CX)(R12*1), Z7
 	VSUBPS       Z0, Z6, Z6
@@ -17579,11 +27213,11 @@ cols203_by2:
 	VMOVUPS      Z7, 64(AX)(R12*1)
 	ADDQ         $0x00000080, R12
 	SUBQ         $0x00000020, R11
-	JMP          cols203_by2
+	JMP          cols275_by2
 
-cols203_by1:
+cols275_by1:
 	CMPQ         R11, $0x00000010
-	JLT          cols203_by0
+	JLT          cols275_by0
 	VMOVUPS      (DX)(R12*1), Z6
 	VMOVUPS      (CX)(R12*1), Z7
 	VSUBPS       Z0, Z6, Z6
@@ -17602,11 +27236,11 @@ cols203_by1:
 	VMOVUPS      Z7, (AX)(R12*1)
 	ADDQ         $0x00000040, R12
 	SUBQ         $0x00000010, R11
-	JMP          cols203_by1
+	JMP          cols275_by1
 
-cols203_by0:
+cols275_by0:
 	TESTQ        R11, R11
-	JLE          cols203_end
+	JLE          cols275_end
 	MOVQ         $-1, R13
 	BZHIQ        R11, R13, R13
 	KMOVW        R13, K1
@@ -17627,8 +27261,8 @@ cols203_by0:
 	VMULPS       Z1, Z7, Z7
 	VMOVUPS      Z7, K1, (AX)(R12*1)
 
-cols203_end:
-add201_end:
+cols275_end:
+add273_end:
 	MOVQ lddx+24(FP), R8
 	SHLQ $0x02, R8
 	ADDQ R8, AX
@@ -17642,9 +27276,9 @@ add201_end:
 	SHLQ $0x02, R8
 	ADDQ R8, BX
 	DECQ DI
-	JNZ  rows199
+	JNZ  rows271
 
-rows199_end:
+rows271_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -17660,16 +27294,16 @@ TEXT ·softmaxRowsAVX512(SB), NOSPLIT, $8-32
 	MOVQ    x+16(FP), AX
 	MOVQ    rows+0(FP), CX
 	TESTQ   CX, CX
-	JLE     rows204_end
+	JLE     rows276_end
 
-rows204:
+rows276:
 	VBROADCASTSS (AX), Z0
 	MOVQ         cols+8(FP), DX
 	XORQ         BX, BX
 
-cols205_by4:
+cols277_by4:
 	CMPQ    DX, $0x00000040
-	JLT     cols205_by2
+	JLT     cols277_by2
 	VMOVUPS (AX)(BX*1), Z1
 	VMAXPS  Z1, Z0, Z0
 	VMOVUPS 64(AX)(BX*1), Z1
@@ -17680,31 +27314,31 @@ cols205_by4:
 	VMAXPS  Z1, Z0, Z0
 	ADDQ    $0x00000100, BX
 	SUBQ    $0x00000040, DX
-	JMP     cols205_by4
+	JMP     cols277_by4
 
-cols205_by2:
+cols277_by2:
 	CMPQ    DX, $0x00000020
-	JLT     cols205_by1
+	JLT     cols277_by1
 	VMOVUPS (AX)(BX*1), Z1
 	VMAXPS  Z1, Z0, Z0
 	VMOVUPS 64(AX)(BX*1), Z1
 	VMAXPS  Z1, Z0, Z0
 	ADDQ    $0x00000080, BX
 	SUBQ    $0x00000020, DX
-	JMP     cols205_by2
+	JMP     cols277_by2
 
-cols205_by1:
+cols277_by1:
 	CMPQ    DX, $0x00000010
-	JLT     cols205_by0
+	JLT     cols277_by0
 	VMOVUPS (AX)(BX*1), Z1
 	VMAXPS  Z1, Z0, Z0
 	ADDQ    $0x00000040, BX
 	SUBQ    $0x00000010, DX
-	JMP     cols205_by1
+	JMP     cols277_by1
 
-cols205_by0:
+cols277_by0:
 	TESTQ   DX, DX
-	JLE     cols205_end
+	JLE     cols277_end
 	MOVQ    $-1, SI
 	BZHIQ   DX, SI, SI
 	KMOVW   SI, K1
@@ -17712,7 +27346,7 @@ cols205_by0:
 	VMOVUPS (AX)(BX*1), K1, Z1
 	VMAXPS  Z1, Z0, Z0
 
-cols205_end:
+cols277_end:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VMAXPS        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
@@ -17726,9 +27360,9 @@ cols205_end:
 	MOVQ          cols+8(FP), DX
 	XORQ          BX, BX
 
-cols206_by4:
+cols278_by4:
 	CMPQ             DX, $0x00000040
-	JLT              cols206_by2
+	JLT              cols278_by2
 	VMOVUPS          (AX)(BX*1), Z1
 	VSUBPS           Z0, Z1, Z1
 	VMULPS.BCST      c3fb8aa3b<>+0(SB), Z1, Z1
@@ -17799,11 +27433,11 @@ cols206_by4:
 	VADDPS           Z1, Z2, Z2
 	ADDQ             $0x00000100, BX
 	SUBQ             $0x00000040, DX
-	JMP              cols206_by4
+	JMP              cols278_by4
 
-cols206_by2:
+cols278_by2:
 	CMPQ             DX, $0x00000020
-	JLT              cols206_by1
+	JLT              cols278_by1
 	VMOVUPS          (AX)(BX*1), Z1
 	VSUBPS           Z0, Z1, Z1
 	VMULPS.BCST      c3fb8aa3b<>+0(SB), Z1, Z1
@@ -17840,11 +27474,11 @@ cols206_by2:
 	VADDPS           Z1, Z2, Z2
 	ADDQ             $0x00000080, BX
 	SUBQ             $0x00000020, DX
-	JMP              cols206_by2
+	JMP              cols278_by2
 
-cols206_by1:
+cols278_by1:
 	CMPQ             DX, $0x00000010
-	JLT              cols206_by0
+	JLT              cols278_by0
 	VMOVUPS          (AX)(BX*1), Z1
 	VSUBPS           Z0, Z1, Z1
 	VMULPS.BCST      c3fb8aa3b<>+0(SB), Z1, Z1
@@ -17864,11 +27498,11 @@ cols206_by1:
 	VADDPS           Z1, Z2, Z2
 	ADDQ             $0x00000040, BX
 	SUBQ             $0x00000010, DX
-	JMP              cols206_by1
+	JMP              cols278_by1
 
-cols206_by0:
+cols278_by0:
 	TESTQ            DX, DX
-	JLE              cols206_end
+	JLE              cols278_end
 	MOVQ             $-1, SI
 	BZHIQ            DX, SI, SI
 	KMOVW            SI, K1
@@ -17891,7 +27525,7 @@ cols206_by0:
 	VMOVAPS.Z        Z1, K1, Z1
 	VADDPS           Z1, Z2, Z2
 
-cols206_end:
+cols278_end:
 	VEXTRACTF64X4 $0x01, Z2, Y0
 	VADDPS        Y0, Y2, Y2
 	VEXTRACTF128  $0x01, Y2, X0
@@ -17906,9 +27540,9 @@ cols206_end:
 	MOVQ          cols+8(FP), DX
 	XORQ          BX, BX
 
-cols207_by4:
+cols279_by4:
 	CMPQ    DX, $0x00000040
-	JLT     cols207_by2
+	JLT     cols279_by2
 	VMOVUPS (AX)(BX*1), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(BX*1)
@@ -17923,11 +27557,11 @@ cols207_by4:
 	VMOVUPS Z1, 192(AX)(BX*1)
 	ADDQ    $0x00000100, BX
 	SUBQ    $0x00000040, DX
-	JMP     cols207_by4
+	JMP     cols279_by4
 
-cols207_by2:
+cols279_by2:
 	CMPQ    DX, $0x00000020
-	JLT     cols207_by1
+	JLT     cols279_by1
 	VMOVUPS (AX)(BX*1), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(BX*1)
@@ -17936,21 +27570,21 @@ cols207_by2:
 	VMOVUPS Z1, 64(AX)(BX*1)
 	ADDQ    $0x00000080, BX
 	SUBQ    $0x00000020, DX
-	JMP     cols207_by2
+	JMP     cols279_by2
 
-cols207_by1:
+cols279_by1:
 	CMPQ    DX, $0x00000010
-	JLT     cols207_by0
+	JLT     cols279_by0
 	VMOVUPS (AX)(BX*1), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(BX*1)
 	ADDQ    $0x00000040, BX
 	SUBQ    $0x00000010, DX
-	JMP     cols207_by1
+	JMP     cols279_by1
 
-cols207_by0:
+cols279_by0:
 	TESTQ     DX, DX
-	JLE       cols207_end
+	JLE       cols279_end
 	MOVQ      $-1, SI
 	BZHIQ     DX, SI, SI
 	KMOVW     SI, K1
@@ -17958,14 +27592,14 @@ cols207_by0:
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (AX)(BX*1)
 
-cols207_end:
+cols279_end:
 	MOVQ ldx+24(FP), DX
 	SHLQ $0x02, DX
 	ADDQ DX, AX
 	DECQ CX
-	JNZ  rows204
+	JNZ  rows276
 
-rows204_end:
+rows276_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -17982,16 +27616,16 @@ TEXT ·softmaxRowsGradAVX512(SB), NOSPLIT, $8-48
 	MOVQ    d+32(FP), CX
 	MOVQ    rows+0(FP), DX
 	TESTQ   DX, DX
-	JLE     rows208_end
+	JLE     rows280_end
 
-rows208:
+rows280:
 	VPXORD Z0, Z0, Z0
 	MOVQ   cols+8(FP), BX
 	XORQ   SI, SI
 
-cols209_by4:
+cols281_by4:
 	CMPQ        BX, $0x00000040
-	JLT         cols209_by2
+	JLT         cols281_by2
 	VMOVUPS     (AX)(SI*1), Z1
 	VMOVUPS     (CX)(SI*1), Z2
 	VFMADD231PS Z1, Z2, Z0
@@ -18006,11 +27640,11 @@ cols209_by4:
 	VFMADD231PS Z1, Z2, Z0
 	ADDQ        $0x00000100, SI
 	SUBQ        $0x00000040, BX
-	JMP         cols209_by4
+	JMP         cols281_by4
 
-cols209_by2:
+cols281_by2:
 	CMPQ        BX, $0x00000020
-	JLT         cols209_by1
+	JLT         cols281_by1
 	VMOVUPS     (AX)(SI*1), Z1
 	VMOVUPS     (CX)(SI*1), Z2
 	VFMADD231PS Z1, Z2, Z0
@@ -18019,21 +27653,21 @@ cols209_by2:
 	VFMADD231PS Z1, Z2, Z0
 	ADDQ        $0x00000080, SI
 	SUBQ        $0x00000020, BX
-	JMP         cols209_by2
+	JMP         cols281_by2
 
-cols209_by1:
+cols281_by1:
 	CMPQ        BX, $0x00000010
-	JLT         cols209_by0
+	JLT         cols281_by0
 	VMOVUPS     (AX)(SI*1), Z1
 	VMOVUPS     (CX)(SI*1), Z2
 	VFMADD231PS Z1, Z2, Z0
 	ADDQ        $0x00000040, SI
 	SUBQ        $0x00000010, BX
-	JMP         cols209_by1
+	JMP         cols281_by1
 
-cols209_by0:
+cols281_by0:
 	TESTQ       BX, BX
-	JLE         cols209_end
+	JLE         cols281_end
 	MOVQ        $-1, DI
 	BZHIQ       BX, DI, DI
 	KMOVW       DI, K1
@@ -18041,7 +27675,7 @@ cols209_by0:
 	VMOVUPS.Z   (CX)(SI*1), K1, Z2
 	VFMADD231PS Z1, Z2, Z0
 
-cols209_end:
+cols281_end:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
@@ -18054,9 +27688,9 @@ cols209_end:
 	MOVQ          cols+8(FP), BX
 	XORQ          SI, SI
 
-cols210_by4:
+cols282_by4:
 	CMPQ    BX, $0x00000040
-	JLT     cols210_by2
+	JLT     cols282_by2
 	VMOVUPS (AX)(SI*1), Z2
 	VMOVUPS (CX)(SI*1), Z3
 	VSUBPS  Z1, Z3, Z3
@@ -18079,11 +27713,11 @@ cols210_by4:
 	VMOVUPS Z3, 192(CX)(SI*1)
 	ADDQ    $0x00000100, SI
 	SUBQ    $0x00000040, BX
-	JMP     cols210_by4
+	JMP     cols282_by4
 
-cols210_by2:
+cols282_by2:
 	CMPQ    BX, $0x00000020
-	JLT     cols210_by1
+	JLT     cols282_by1
 	VMOVUPS (AX)(SI*1), Z2
 	VMOVUPS (CX)(SI*1), Z3
 	VSUBPS  Z1, Z3, Z3
@@ -18096,11 +27730,11 @@ cols210_by2:
 	VMOVUPS Z3, 64(CX)(SI*1)
 	ADDQ    $0x00000080, SI
 	SUBQ    $0x00000020, BX
-	JMP     cols210_by2
+	JMP     cols282_by2
 
-cols210_by1:
+cols282_by1:
 	CMPQ    BX, $0x00000010
-	JLT     cols210_by0
+	JLT     cols282_by0
 	VMOVUPS (AX)(SI*1), Z2
 	VMOVUPS (CX)(SI*1), Z3
 	VSUBPS  Z1, Z3, Z3
@@ -18108,11 +27742,11 @@ cols210_by1:
 	VMOVUPS Z3, (CX)(SI*1)
 	ADDQ    $0x00000040, SI
 	SUBQ    $0x00000010, BX
-	JMP     cols210_by1
+	JMP     cols282_by1
 
-cols210_by0:
+cols282_by0:
 	TESTQ     BX, BX
-	JLE       cols210_end
+	JLE       cols282_end
 	MOVQ      $-1, DI
 	BZHIQ     BX, DI, DI
 	KMOVW     DI, K1
@@ -18122,7 +27756,7 @@ cols210_by0:
 	VMULPS    Z2, Z3, Z3
 	VMOVUPS   Z3, K1, (CX)(SI*1)
 
-cols210_end:
+cols282_end:
 	MOVQ ldp+24(FP), BX
 	SHLQ $0x02, BX
 	ADDQ BX, AX
@@ -18130,9 +27764,9 @@ cols210_end:
 	SHLQ $0x02, BX
 	ADDQ BX, CX
 	DECQ DX
-	JNZ  rows208
+	JNZ  rows280
 
-rows208_end:
+rows280_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -18155,9 +27789,9 @@ TEXT ·orientAVX512(SB), NOSPLIT, $0-80
 	MOVQ         n+0(FP), R10
 	XORQ         R11, R11
 
-cols211_by1:
+cols283_by1:
 	CMPQ        R10, $0x00000010
-	JLT         cols211_by0
+	JLT         cols283_by0
 	LEAQ        (R11)(DI*1), R12
 	LEAQ        (R12)(DI*1), R13
 	VMOVUPS     (DX)(R11*1), Z3
@@ -18196,9 +27830,9 @@ cols211_by1:
 	MOVQ        R8, R12
 	MOVQ        R9, R13
 	TESTQ       R13, R13
-	JLE         edge212_end
+	JLE         edge284_end
 
-edge212:
+edge284:
 	VBROADCASTSS (R12), Z3
 	VBROADCASTSS 4(R12), Z4
 	VMULPS       Z7, Z3, Z3
@@ -18207,20 +27841,20 @@ edge212:
 	VPADDD       Z2, Z9, K1, Z9
 	ADDQ         $0x00000008, R12
 	DECQ         R13
-	JNZ          edge212
+	JNZ          edge284
 
-edge212_end:
+edge284_end:
 	VPXORD      Z10, Z10, Z10
 	VCMPPS      $0x04, Z10, Z7, K1
 	VMOVDQA32.Z Z9, K1, Z9
 	VMOVUPS     Z9, (CX)(R11*1)
 	ADDQ        $0x00000040, R11
 	SUBQ        $0x00000010, R10
-	JMP         cols211_by1
+	JMP         cols283_by1
 
-cols211_by0:
+cols283_by0:
 	TESTQ       R10, R10
-	JLE         cols211_end
+	JLE         cols283_end
 	MOVQ        $-1, R12
 	BZHIQ       R10, R12, R12
 	KMOVW       R12, K1
@@ -18262,9 +27896,9 @@ cols211_by0:
 	MOVQ        R8, AX
 	MOVQ        R9, DX
 	TESTQ       DX, DX
-	JLE         edge213_end
+	JLE         edge285_end
 
-edge213:
+edge285:
 	VBROADCASTSS (AX), Z0
 	VBROADCASTSS 4(AX), Z1
 	VMULPS       Z7, Z0, Z0
@@ -18273,15 +27907,15 @@ edge213:
 	VPADDD       Z2, Z11, K2, Z11
 	ADDQ         $0x00000008, AX
 	DECQ         DX
-	JNZ          edge213
+	JNZ          edge285
 
-edge213_end:
+edge285_end:
 	VPXORD      Z12, Z12, Z12
 	VCMPPS      $0x04, Z12, Z7, K2
 	VMOVDQA32.Z Z11, K2, Z11
 	VMOVUPS     Z11, K1, (CX)(R11*1)
 
-cols211_end:
+cols283_end:
 	VZEROUPPER
 	RET
 
@@ -18316,9 +27950,9 @@ pixel:
 	VPXOR   Y5, Y5, Y5
 	MOVQ    DI, R9
 	TESTQ   R9, R9
-	JLE     group214_end
+	JLE     group286_end
 
-group214:
+group286:
 	VBROADCASTI128 (SI), Y7
 	VMOVDQU        (R8), X6
 	VPSHUFB        X0, X6, X6
@@ -18334,9 +27968,9 @@ group214:
 	ADDQ           $0x00000010, SI
 	ADDQ           $0x0000000c, R8
 	DECQ           R9
-	JNZ            group214
+	JNZ            group286
 
-group214_end:
+group286_end:
 	VPADDD       Y5, Y4, Y4
 	VEXTRACTI128 $0x01, Y4, X5
 	VPADDD       X4, X5, X5
@@ -18419,9 +28053,9 @@ wide:
 	MOVQ    SI, R10
 	MOVQ    DI, R11
 	TESTQ   R11, R11
-	JLE     tap215_end
+	JLE     tap287_end
 
-tap215:
+tap287:
 	VPBROADCASTD (R10), Y6
 	VPMOVZXBD    (R9), Y7
 	VPMULLD      Y6, Y7, Y7
@@ -18438,9 +28072,9 @@ tap215:
 	ADDQ         BX, R9
 	ADDQ         $0x00000004, R10
 	DECQ         R11
-	JNZ          tap215
+	JNZ          tap287
 
-tap215_end:
+tap287_end:
 	VPSRAD    $0x16, Y2, Y2
 	VPSRAD    $0x16, Y3, Y3
 	VPSRAD    $0x16, Y4, Y4
@@ -18467,9 +28101,9 @@ narrow:
 	MOVQ    SI, R9
 	MOVQ    DI, R10
 	TESTQ   R10, R10
-	JLE     tap216_end
+	JLE     tap288_end
 
-tap216:
+tap288:
 	VPBROADCASTD (R9), Y2
 	VPMOVZXBD    (R8), Y3
 	VPMULLD      Y2, Y3, Y3
@@ -18477,9 +28111,9 @@ tap216:
 	ADDQ         BX, R8
 	ADDQ         $0x00000004, R9
 	DECQ         R10
-	JNZ          tap216
+	JNZ          tap288
 
-tap216_end:
+tap288_end:
 	VPSRAD       $0x16, Y1, Y1
 	VEXTRACTI128 $0x01, Y1, X2
 	VPACKUSDW    X2, X1, X2

@@ -29,8 +29,10 @@ TEXT ·halfNN1BF16(SB), NOSPLIT, $24-104
 	MOVQ    R10, 8(SP)
 
 tiles:
-	CMPQ       AX, $0x0000000e
-	JLT        rest
+	CMPQ AX, $0x00000015
+	JLT  few
+
+tile14:
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -306,36 +308,45 @@ nn1_end:
 	SUBQ   $0x0000000e, AX
 	JMP    tiles
 
-rest:
-	CMPQ AX, $0x0000000d
-	JEQ  rest13
-	CMPQ AX, $0x0000000c
-	JEQ  rest12
-	CMPQ AX, $0x0000000b
-	JEQ  rest11
-	CMPQ AX, $0x0000000a
-	JEQ  rest10
-	CMPQ AX, $0x00000009
-	JEQ  rest9
-	CMPQ AX, $0x00000008
-	JEQ  rest8
-	CMPQ AX, $0x00000007
-	JEQ  rest7
-	CMPQ AX, $0x00000006
-	JEQ  rest6
-	CMPQ AX, $0x00000005
-	JEQ  rest5
-	CMPQ AX, $0x00000004
-	JEQ  rest4
-	CMPQ AX, $0x00000003
-	JEQ  rest3
-	CMPQ AX, $0x00000002
-	JEQ  rest2
-	CMPQ AX, $0x00000001
-	JEQ  rest1
+few:
+	MOVQ AX, R10
+	CMPQ AX, $0x0000000e
+	JLE  last
+	INCQ R10
+	SHRQ $0x01, R10
+
+last:
+	CMPQ R10, $0x0000000e
+	JEQ  tile14
+	CMPQ R10, $0x0000000d
+	JEQ  tile13
+	CMPQ R10, $0x0000000c
+	JEQ  tile12
+	CMPQ R10, $0x0000000b
+	JEQ  tile11
+	CMPQ R10, $0x0000000a
+	JEQ  tile10
+	CMPQ R10, $0x00000009
+	JEQ  tile9
+	CMPQ R10, $0x00000008
+	JEQ  tile8
+	CMPQ R10, $0x00000007
+	JEQ  tile7
+	CMPQ R10, $0x00000006
+	JEQ  tile6
+	CMPQ R10, $0x00000005
+	JEQ  tile5
+	CMPQ R10, $0x00000004
+	JEQ  tile4
+	CMPQ R10, $0x00000003
+	JEQ  tile3
+	CMPQ R10, $0x00000002
+	JEQ  tile2
+	CMPQ R10, $0x00000001
+	JEQ  tile1
 	JMP  done
 
-rest13:
+tile13:
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -410,15 +421,15 @@ prefetch4:
 	ADDQ DX, R11
 	LEAQ (R11)(DX*4), R12
 	ADDQ DX, R12
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R13
+	MOVQ segs+24(FP), R14
+	MOVQ R14, 16(SP)
 
 nn3_seg:
-	MOVQ segPairs+32(FP), CX
+	MOVQ segPairs+32(FP), R14
 
 nn3_k:
-	VMOVUPS      (AX), Z0
+	VMOVUPS      (R13), Z0
 	VBROADCASTSS (R10), Z1
 	LONG         $0x4876f262
 	WORD         $0xd052
@@ -461,8 +472,8 @@ nn3_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
 	ADDQ         $0x00000004, R12
-	ADDQ         $0x00000040, AX
-	DECQ         CX
+	ADDQ         $0x00000040, R13
+	DECQ         R14
 	JNZ          nn3_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -470,11 +481,11 @@ nn3_k:
 	DECQ         16(SP)
 	JNZ          nn3_seg
 	VBROADCASTSS alpha+88(FP), Z1
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000000, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000000, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn3_plain
 	VMOVUPS.Z    (R8), K1, Z0
@@ -590,9 +601,12 @@ nn3_bare:
 	ADDQ    DI, SI
 
 nn3_end:
-	JMP done
+	IMUL3Q $0x0000000d, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x0000000d, AX
+	JMP    few
 
-rest12:
+tile12:
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -662,15 +676,15 @@ prefetch6:
 	ADDQ DX, R11
 	LEAQ (R11)(DX*4), R12
 	ADDQ DX, R12
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R13
+	MOVQ segs+24(FP), R14
+	MOVQ R14, 16(SP)
 
 nn5_seg:
-	MOVQ segPairs+32(FP), CX
+	MOVQ segPairs+32(FP), R14
 
 nn5_k:
-	VMOVUPS      (AX), Z0
+	VMOVUPS      (R13), Z0
 	VBROADCASTSS (R10), Z1
 	LONG         $0x4876f262
 	WORD         $0xd052
@@ -710,8 +724,8 @@ nn5_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
 	ADDQ         $0x00000004, R12
-	ADDQ         $0x00000040, AX
-	DECQ         CX
+	ADDQ         $0x00000040, R13
+	DECQ         R14
 	JNZ          nn5_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -719,11 +733,11 @@ nn5_k:
 	DECQ         16(SP)
 	JNZ          nn5_seg
 	VBROADCASTSS alpha+88(FP), Z1
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000000, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000000, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn5_plain
 	VMOVUPS.Z    (R8), K1, Z0
@@ -831,9 +845,12 @@ nn5_bare:
 	ADDQ    DI, SI
 
 nn5_end:
-	JMP done
+	IMUL3Q $0x0000000c, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x0000000c, AX
+	JMP    few
 
-rest11:
+tile11:
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -898,15 +915,15 @@ prefetch8:
 	ADDQ DX, R11
 	LEAQ (R11)(DX*4), R12
 	ADDQ DX, R12
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R13
+	MOVQ segs+24(FP), R14
+	MOVQ R14, 16(SP)
 
 nn7_seg:
-	MOVQ segPairs+32(FP), CX
+	MOVQ segPairs+32(FP), R14
 
 nn7_k:
-	VMOVUPS      (AX), Z0
+	VMOVUPS      (R13), Z0
 	VBROADCASTSS (R10), Z1
 	LONG         $0x4876f262
 	WORD         $0xd052
@@ -943,8 +960,8 @@ nn7_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
 	ADDQ         $0x00000004, R12
-	ADDQ         $0x00000040, AX
-	DECQ         CX
+	ADDQ         $0x00000040, R13
+	DECQ         R14
 	JNZ          nn7_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -952,11 +969,11 @@ nn7_k:
 	DECQ         16(SP)
 	JNZ          nn7_seg
 	VBROADCASTSS alpha+88(FP), Z1
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000000, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000000, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn7_plain
 	VMOVUPS.Z    (R8), K1, Z0
@@ -1056,9 +1073,12 @@ nn7_bare:
 	ADDQ    DI, SI
 
 nn7_end:
-	JMP done
+	IMUL3Q $0x0000000b, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x0000000b, AX
+	JMP    few
 
-rest10:
+tile10:
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -1116,15 +1136,15 @@ prefetch10:
 	MOVQ CX, R10
 	LEAQ (R10)(DX*4), R11
 	ADDQ DX, R11
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R12
+	MOVQ segs+24(FP), R13
+	MOVQ R13, 16(SP)
 
 nn9_seg:
-	MOVQ segPairs+32(FP), CX
+	MOVQ segPairs+32(FP), R13
 
 nn9_k:
-	VMOVUPS      (AX), Z0
+	VMOVUPS      (R12), Z0
 	VBROADCASTSS (R10), Z1
 	LONG         $0x4876f262
 	WORD         $0xd052
@@ -1157,19 +1177,19 @@ nn9_k:
 	WORD         $0xd852
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
-	ADDQ         $0x00000040, AX
-	DECQ         CX
+	ADDQ         $0x00000040, R12
+	DECQ         R13
 	JNZ          nn9_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
 	DECQ         16(SP)
 	JNZ          nn9_seg
 	VBROADCASTSS alpha+88(FP), Z1
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000000, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000000, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn9_plain
 	VMOVUPS.Z    (R8), K1, Z0
@@ -1261,9 +1281,12 @@ nn9_bare:
 	ADDQ    DI, SI
 
 nn9_end:
-	JMP done
+	IMUL3Q $0x0000000a, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x0000000a, AX
+	JMP    few
 
-rest9:
+tile9:
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -1316,15 +1339,15 @@ prefetch12:
 	MOVQ CX, R10
 	LEAQ (R10)(DX*4), R11
 	ADDQ DX, R11
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R12
+	MOVQ segs+24(FP), R13
+	MOVQ R13, 16(SP)
 
 nn11_seg:
-	MOVQ segPairs+32(FP), CX
+	MOVQ segPairs+32(FP), R13
 
 nn11_k:
-	VMOVUPS      (AX), Z0
+	VMOVUPS      (R12), Z0
 	VBROADCASTSS (R10), Z1
 	LONG         $0x4876f262
 	WORD         $0xd052
@@ -1354,19 +1377,19 @@ nn11_k:
 	WORD         $0xd052
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
-	ADDQ         $0x00000040, AX
-	DECQ         CX
+	ADDQ         $0x00000040, R12
+	DECQ         R13
 	JNZ          nn11_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
 	DECQ         16(SP)
 	JNZ          nn11_seg
 	VBROADCASTSS alpha+88(FP), Z1
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000000, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000000, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn11_plain
 	VMOVUPS.Z    (R8), K1, Z0
@@ -1450,9 +1473,12 @@ nn11_bare:
 	ADDQ    DI, SI
 
 nn11_end:
-	JMP done
+	IMUL3Q $0x00000009, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000009, AX
+	JMP    few
 
-rest8:
+tile8:
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -1500,15 +1526,15 @@ prefetch14:
 	MOVQ CX, R10
 	LEAQ (R10)(DX*4), R11
 	ADDQ DX, R11
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R12
+	MOVQ segs+24(FP), R13
+	MOVQ R13, 16(SP)
 
 nn13_seg:
-	MOVQ segPairs+32(FP), CX
+	MOVQ segPairs+32(FP), R13
 
 nn13_k:
-	VMOVUPS      (AX), Z0
+	VMOVUPS      (R12), Z0
 	VBROADCASTSS (R10), Z1
 	LONG         $0x4876f262
 	WORD         $0xd052
@@ -1535,19 +1561,19 @@ nn13_k:
 	WORD         $0xc852
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
-	ADDQ         $0x00000040, AX
-	DECQ         CX
+	ADDQ         $0x00000040, R12
+	DECQ         R13
 	JNZ          nn13_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
 	DECQ         16(SP)
 	JNZ          nn13_seg
 	VBROADCASTSS alpha+88(FP), Z1
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000000, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000000, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn13_plain
 	VMOVUPS.Z    (R8), K1, Z0
@@ -1623,9 +1649,12 @@ nn13_bare:
 	ADDQ    DI, SI
 
 nn13_end:
-	JMP done
+	IMUL3Q $0x00000008, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000008, AX
+	JMP    few
 
-rest7:
+tile7:
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -1668,15 +1697,15 @@ prefetch16:
 	MOVQ CX, R10
 	LEAQ (R10)(DX*4), R11
 	ADDQ DX, R11
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R12
+	MOVQ segs+24(FP), R13
+	MOVQ R13, 16(SP)
 
 nn15_seg:
-	MOVQ segPairs+32(FP), CX
+	MOVQ segPairs+32(FP), R13
 
 nn15_k:
-	VMOVUPS      (AX), Z0
+	VMOVUPS      (R12), Z0
 	VBROADCASTSS (R10), Z1
 	LONG         $0x4876f262
 	WORD         $0xd052
@@ -1700,19 +1729,19 @@ nn15_k:
 	WORD         $0xc052
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
-	ADDQ         $0x00000040, AX
-	DECQ         CX
+	ADDQ         $0x00000040, R12
+	DECQ         R13
 	JNZ          nn15_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
 	DECQ         16(SP)
 	JNZ          nn15_seg
 	VBROADCASTSS alpha+88(FP), Z1
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000000, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000000, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn15_plain
 	VMOVUPS.Z    (R8), K1, Z0
@@ -1780,9 +1809,12 @@ nn15_bare:
 	ADDQ    DI, SI
 
 nn15_end:
-	JMP done
+	IMUL3Q $0x00000007, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000007, AX
+	JMP    few
 
-rest6:
+tile6:
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -1820,15 +1852,15 @@ prefetch18:
 	MOVQ CX, R10
 	LEAQ (R10)(DX*4), R11
 	ADDQ DX, R11
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R12
+	MOVQ segs+24(FP), R13
+	MOVQ R13, 16(SP)
 
 nn17_seg:
-	MOVQ segPairs+32(FP), CX
+	MOVQ segPairs+32(FP), R13
 
 nn17_k:
-	VMOVUPS      (AX), Z0
+	VMOVUPS      (R12), Z0
 	VBROADCASTSS (R10), Z1
 	LONG         $0x4876f262
 	WORD         $0xd052
@@ -1849,19 +1881,19 @@ nn17_k:
 	WORD         $0xf852
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
-	ADDQ         $0x00000040, AX
-	DECQ         CX
+	ADDQ         $0x00000040, R12
+	DECQ         R13
 	JNZ          nn17_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
 	DECQ         16(SP)
 	JNZ          nn17_seg
 	VBROADCASTSS alpha+88(FP), Z1
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000000, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000000, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn17_plain
 	VMOVUPS.Z    (R8), K1, Z0
@@ -1921,9 +1953,12 @@ nn17_bare:
 	ADDQ    DI, SI
 
 nn17_end:
-	JMP done
+	IMUL3Q $0x00000006, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000006, AX
+	JMP    few
 
-rest5:
+tile5:
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -1954,15 +1989,15 @@ rest5:
 
 prefetch20:
 	MOVQ CX, R10
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R12
+	MOVQ R12, 16(SP)
 
 nn19_seg:
-	MOVQ segPairs+32(FP), CX
+	MOVQ segPairs+32(FP), R12
 
 nn19_k:
-	VMOVUPS      (AX), Z0
+	VMOVUPS      (R11), Z0
 	VBROADCASTSS (R10), Z1
 	LONG         $0x4876f262
 	WORD         $0xd052
@@ -1979,18 +2014,18 @@ nn19_k:
 	LONG         $0x4876f262
 	WORD         $0xf052
 	ADDQ         $0x00000004, R10
-	ADDQ         $0x00000040, AX
-	DECQ         CX
+	ADDQ         $0x00000040, R11
+	DECQ         R12
 	JNZ          nn19_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
 	JNZ          nn19_seg
 	VBROADCASTSS alpha+88(FP), Z1
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000000, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000000, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn19_plain
 	VMOVUPS.Z    (R8), K1, Z0
@@ -2042,9 +2077,12 @@ nn19_bare:
 	ADDQ    DI, SI
 
 nn19_end:
-	JMP done
+	IMUL3Q $0x00000005, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000005, AX
+	JMP    few
 
-rest4:
+tile4:
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -2070,15 +2108,15 @@ rest4:
 
 prefetch22:
 	MOVQ CX, R10
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R12
+	MOVQ R12, 16(SP)
 
 nn21_seg:
-	MOVQ segPairs+32(FP), CX
+	MOVQ segPairs+32(FP), R12
 
 nn21_k:
-	VMOVUPS      (AX), Z0
+	VMOVUPS      (R11), Z0
 	VBROADCASTSS (R10), Z1
 	LONG         $0x4876f262
 	WORD         $0xd052
@@ -2092,18 +2130,18 @@ nn21_k:
 	LONG         $0x4876f262
 	WORD         $0xe852
 	ADDQ         $0x00000004, R10
-	ADDQ         $0x00000040, AX
-	DECQ         CX
+	ADDQ         $0x00000040, R11
+	DECQ         R12
 	JNZ          nn21_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
 	JNZ          nn21_seg
 	VBROADCASTSS alpha+88(FP), Z1
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000000, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000000, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn21_plain
 	VMOVUPS.Z    (R8), K1, Z0
@@ -2147,9 +2185,12 @@ nn21_bare:
 	ADDQ    DI, SI
 
 nn21_end:
-	JMP done
+	IMUL3Q $0x00000004, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000004, AX
+	JMP    few
 
-rest3:
+tile3:
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -2170,15 +2211,15 @@ rest3:
 
 prefetch24:
 	MOVQ CX, R10
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R12
+	MOVQ R12, 16(SP)
 
 nn23_seg:
-	MOVQ segPairs+32(FP), CX
+	MOVQ segPairs+32(FP), R12
 
 nn23_k:
-	VMOVUPS      (AX), Z0
+	VMOVUPS      (R11), Z0
 	VBROADCASTSS (R10), Z1
 	LONG         $0x4876f262
 	WORD         $0xd052
@@ -2189,18 +2230,18 @@ nn23_k:
 	LONG         $0x4876f262
 	WORD         $0xe052
 	ADDQ         $0x00000004, R10
-	ADDQ         $0x00000040, AX
-	DECQ         CX
+	ADDQ         $0x00000040, R11
+	DECQ         R12
 	JNZ          nn23_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
 	JNZ          nn23_seg
 	VBROADCASTSS alpha+88(FP), Z1
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000000, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000000, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn23_plain
 	VMOVUPS.Z    (R8), K1, Z0
@@ -2236,9 +2277,12 @@ nn23_bare:
 	ADDQ    DI, SI
 
 nn23_end:
-	JMP done
+	IMUL3Q $0x00000003, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000003, AX
+	JMP    few
 
-rest2:
+tile2:
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	MOVQ       SI, R10
@@ -2254,15 +2298,15 @@ rest2:
 
 prefetch26:
 	MOVQ CX, R10
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R12
+	MOVQ R12, 16(SP)
 
 nn25_seg:
-	MOVQ segPairs+32(FP), CX
+	MOVQ segPairs+32(FP), R12
 
 nn25_k:
-	VMOVUPS      (AX), Z0
+	VMOVUPS      (R11), Z0
 	VBROADCASTSS (R10), Z1
 	LONG         $0x4876f262
 	WORD         $0xd052
@@ -2270,18 +2314,18 @@ nn25_k:
 	LONG         $0x4876f262
 	WORD         $0xd852
 	ADDQ         $0x00000004, R10
-	ADDQ         $0x00000040, AX
-	DECQ         CX
+	ADDQ         $0x00000040, R11
+	DECQ         R12
 	JNZ          nn25_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
 	JNZ          nn25_seg
 	VBROADCASTSS alpha+88(FP), Z1
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000000, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000000, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn25_plain
 	VMOVUPS.Z    (R8), K1, Z0
@@ -2309,9 +2353,12 @@ nn25_bare:
 	ADDQ    DI, SI
 
 nn25_end:
-	JMP done
+	IMUL3Q $0x00000002, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000002, AX
+	JMP    few
 
-rest1:
+tile1:
 	VPXORD     Z2, Z2, Z2
 	MOVQ       SI, R10
 	PREFETCHT0 (R10)
@@ -2322,31 +2369,31 @@ rest1:
 
 prefetch28:
 	MOVQ CX, R10
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R12
+	MOVQ R12, 16(SP)
 
 nn27_seg:
-	MOVQ segPairs+32(FP), CX
+	MOVQ segPairs+32(FP), R12
 
 nn27_k:
-	VMOVUPS      (AX), Z0
+	VMOVUPS      (R11), Z0
 	VBROADCASTSS (R10), Z1
 	LONG         $0x4876f262
 	WORD         $0xd052
 	ADDQ         $0x00000004, R10
-	ADDQ         $0x00000040, AX
-	DECQ         CX
+	ADDQ         $0x00000040, R11
+	DECQ         R12
 	JNZ          nn27_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
 	JNZ          nn27_seg
 	VBROADCASTSS alpha+88(FP), Z1
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000000, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000000, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn27_plain
 	VMOVUPS.Z    (R8), K1, Z0
@@ -2366,6 +2413,11 @@ nn27_bare:
 	ADDQ    DI, SI
 
 nn27_end:
+	IMUL3Q $0x00000001, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000001, AX
+	JMP    few
+
 done:
 	LDMXCSR (SP)
 	VZEROUPPER
@@ -2393,8 +2445,10 @@ TEXT ·halfTN1BF16(SB), NOSPLIT, $8-64
 	KMOVW   R8, K1
 
 tiles:
-	CMPQ       AX, $0x0000000e
-	JLT        rest
+	CMPQ AX, $0x00000015
+	JLT  few
+
+tile14:
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -2553,36 +2607,45 @@ tn29_end:
 	SUBQ      $0x0000000e, AX
 	JMP       tiles
 
-rest:
-	CMPQ AX, $0x0000000d
-	JEQ  rest13
-	CMPQ AX, $0x0000000c
-	JEQ  rest12
-	CMPQ AX, $0x0000000b
-	JEQ  rest11
-	CMPQ AX, $0x0000000a
-	JEQ  rest10
-	CMPQ AX, $0x00000009
-	JEQ  rest9
-	CMPQ AX, $0x00000008
-	JEQ  rest8
-	CMPQ AX, $0x00000007
-	JEQ  rest7
-	CMPQ AX, $0x00000006
-	JEQ  rest6
-	CMPQ AX, $0x00000005
-	JEQ  rest5
-	CMPQ AX, $0x00000004
-	JEQ  rest4
-	CMPQ AX, $0x00000003
-	JEQ  rest3
-	CMPQ AX, $0x00000002
-	JEQ  rest2
-	CMPQ AX, $0x00000001
-	JEQ  rest1
+few:
+	MOVQ AX, DI
+	CMPQ AX, $0x0000000e
+	JLE  last
+	INCQ DI
+	SHRQ $0x01, DI
+
+last:
+	CMPQ DI, $0x0000000e
+	JEQ  tile14
+	CMPQ DI, $0x0000000d
+	JEQ  tile13
+	CMPQ DI, $0x0000000c
+	JEQ  tile12
+	CMPQ DI, $0x0000000b
+	JEQ  tile11
+	CMPQ DI, $0x0000000a
+	JEQ  tile10
+	CMPQ DI, $0x00000009
+	JEQ  tile9
+	CMPQ DI, $0x00000008
+	JEQ  tile8
+	CMPQ DI, $0x00000007
+	JEQ  tile7
+	CMPQ DI, $0x00000006
+	JEQ  tile6
+	CMPQ DI, $0x00000005
+	JEQ  tile5
+	CMPQ DI, $0x00000004
+	JEQ  tile4
+	CMPQ DI, $0x00000003
+	JEQ  tile3
+	CMPQ DI, $0x00000002
+	JEQ  tile2
+	CMPQ DI, $0x00000001
+	JEQ  tile1
 	JMP  done
 
-rest13:
+tile13:
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -2624,8 +2687,8 @@ rest13:
 	PREFETCHT0 (DI)
 	MOVQ       CX, DI
 	MOVQ       b+24(FP), R8
-	MOVQ       pairs+32(FP), AX
-	TESTQ      AX, AX
+	MOVQ       pairs+32(FP), R9
+	TESTQ      R9, R9
 	JLE        tn30_end
 
 tn30:
@@ -2671,7 +2734,7 @@ tn30:
 	WORD         $0xf052
 	ADDQ         DX, DI
 	ADDQ         $0x00000040, R8
-	DECQ         AX
+	DECQ         R9
 	JNZ          tn30
 
 tn30_end:
@@ -2727,9 +2790,11 @@ tn30_end:
 	VADDPS    Z1, Z14, Z14
 	VMOVUPS   Z14, K1, (BX)
 	ADDQ      SI, BX
-	JMP       done
+	ADDQ      $0x00000034, CX
+	SUBQ      $0x0000000d, AX
+	JMP       few
 
-rest12:
+tile12:
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -2768,8 +2833,8 @@ rest12:
 	PREFETCHT0 (DI)
 	MOVQ       CX, DI
 	MOVQ       b+24(FP), R8
-	MOVQ       pairs+32(FP), AX
-	TESTQ      AX, AX
+	MOVQ       pairs+32(FP), R9
+	TESTQ      R9, R9
 	JLE        tn31_end
 
 tn31:
@@ -2812,7 +2877,7 @@ tn31:
 	WORD         $0xe852
 	ADDQ         DX, DI
 	ADDQ         $0x00000040, R8
-	DECQ         AX
+	DECQ         R9
 	JNZ          tn31
 
 tn31_end:
@@ -2864,9 +2929,11 @@ tn31_end:
 	VADDPS    Z1, Z13, Z13
 	VMOVUPS   Z13, K1, (BX)
 	ADDQ      SI, BX
-	JMP       done
+	ADDQ      $0x00000030, CX
+	SUBQ      $0x0000000c, AX
+	JMP       few
 
-rest11:
+tile11:
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -2902,8 +2969,8 @@ rest11:
 	PREFETCHT0 (DI)
 	MOVQ       CX, DI
 	MOVQ       b+24(FP), R8
-	MOVQ       pairs+32(FP), AX
-	TESTQ      AX, AX
+	MOVQ       pairs+32(FP), R9
+	TESTQ      R9, R9
 	JLE        tn32_end
 
 tn32:
@@ -2943,7 +3010,7 @@ tn32:
 	WORD         $0xe052
 	ADDQ         DX, DI
 	ADDQ         $0x00000040, R8
-	DECQ         AX
+	DECQ         R9
 	JNZ          tn32
 
 tn32_end:
@@ -2991,9 +3058,11 @@ tn32_end:
 	VADDPS    Z1, Z12, Z12
 	VMOVUPS   Z12, K1, (BX)
 	ADDQ      SI, BX
-	JMP       done
+	ADDQ      $0x0000002c, CX
+	SUBQ      $0x0000000b, AX
+	JMP       few
 
-rest10:
+tile10:
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -3026,8 +3095,8 @@ rest10:
 	PREFETCHT0 (DI)
 	MOVQ       CX, DI
 	MOVQ       b+24(FP), R8
-	MOVQ       pairs+32(FP), AX
-	TESTQ      AX, AX
+	MOVQ       pairs+32(FP), R9
+	TESTQ      R9, R9
 	JLE        tn33_end
 
 tn33:
@@ -3064,7 +3133,7 @@ tn33:
 	WORD         $0xd852
 	ADDQ         DX, DI
 	ADDQ         $0x00000040, R8
-	DECQ         AX
+	DECQ         R9
 	JNZ          tn33
 
 tn33_end:
@@ -3108,9 +3177,11 @@ tn33_end:
 	VADDPS    Z1, Z11, Z11
 	VMOVUPS   Z11, K1, (BX)
 	ADDQ      SI, BX
-	JMP       done
+	ADDQ      $0x00000028, CX
+	SUBQ      $0x0000000a, AX
+	JMP       few
 
-rest9:
+tile9:
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -3140,8 +3211,8 @@ rest9:
 	PREFETCHT0 (DI)
 	MOVQ       CX, DI
 	MOVQ       b+24(FP), R8
-	MOVQ       pairs+32(FP), AX
-	TESTQ      AX, AX
+	MOVQ       pairs+32(FP), R9
+	TESTQ      R9, R9
 	JLE        tn34_end
 
 tn34:
@@ -3175,7 +3246,7 @@ tn34:
 	WORD         $0xd052
 	ADDQ         DX, DI
 	ADDQ         $0x00000040, R8
-	DECQ         AX
+	DECQ         R9
 	JNZ          tn34
 
 tn34_end:
@@ -3215,9 +3286,11 @@ tn34_end:
 	VADDPS    Z1, Z10, Z10
 	VMOVUPS   Z10, K1, (BX)
 	ADDQ      SI, BX
-	JMP       done
+	ADDQ      $0x00000024, CX
+	SUBQ      $0x00000009, AX
+	JMP       few
 
-rest8:
+tile8:
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -3244,8 +3317,8 @@ rest8:
 	PREFETCHT0 (DI)
 	MOVQ       CX, DI
 	MOVQ       b+24(FP), R8
-	MOVQ       pairs+32(FP), AX
-	TESTQ      AX, AX
+	MOVQ       pairs+32(FP), R9
+	TESTQ      R9, R9
 	JLE        tn35_end
 
 tn35:
@@ -3276,7 +3349,7 @@ tn35:
 	WORD         $0xc852
 	ADDQ         DX, DI
 	ADDQ         $0x00000040, R8
-	DECQ         AX
+	DECQ         R9
 	JNZ          tn35
 
 tn35_end:
@@ -3312,9 +3385,11 @@ tn35_end:
 	VADDPS    Z1, Z9, Z9
 	VMOVUPS   Z9, K1, (BX)
 	ADDQ      SI, BX
-	JMP       done
+	ADDQ      $0x00000020, CX
+	SUBQ      $0x00000008, AX
+	JMP       few
 
-rest7:
+tile7:
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -3338,8 +3413,8 @@ rest7:
 	PREFETCHT0 (DI)
 	MOVQ       CX, DI
 	MOVQ       b+24(FP), R8
-	MOVQ       pairs+32(FP), AX
-	TESTQ      AX, AX
+	MOVQ       pairs+32(FP), R9
+	TESTQ      R9, R9
 	JLE        tn36_end
 
 tn36:
@@ -3367,7 +3442,7 @@ tn36:
 	WORD         $0xc052
 	ADDQ         DX, DI
 	ADDQ         $0x00000040, R8
-	DECQ         AX
+	DECQ         R9
 	JNZ          tn36
 
 tn36_end:
@@ -3399,9 +3474,11 @@ tn36_end:
 	VADDPS    Z1, Z8, Z8
 	VMOVUPS   Z8, K1, (BX)
 	ADDQ      SI, BX
-	JMP       done
+	ADDQ      $0x0000001c, CX
+	SUBQ      $0x00000007, AX
+	JMP       few
 
-rest6:
+tile6:
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -3422,8 +3499,8 @@ rest6:
 	PREFETCHT0 (DI)
 	MOVQ       CX, DI
 	MOVQ       b+24(FP), R8
-	MOVQ       pairs+32(FP), AX
-	TESTQ      AX, AX
+	MOVQ       pairs+32(FP), R9
+	TESTQ      R9, R9
 	JLE        tn37_end
 
 tn37:
@@ -3448,7 +3525,7 @@ tn37:
 	WORD         $0xf852
 	ADDQ         DX, DI
 	ADDQ         $0x00000040, R8
-	DECQ         AX
+	DECQ         R9
 	JNZ          tn37
 
 tn37_end:
@@ -3476,9 +3553,11 @@ tn37_end:
 	VADDPS    Z1, Z7, Z7
 	VMOVUPS   Z7, K1, (BX)
 	ADDQ      SI, BX
-	JMP       done
+	ADDQ      $0x00000018, CX
+	SUBQ      $0x00000006, AX
+	JMP       few
 
-rest5:
+tile5:
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -3496,8 +3575,8 @@ rest5:
 	PREFETCHT0 (DI)
 	MOVQ       CX, DI
 	MOVQ       b+24(FP), R8
-	MOVQ       pairs+32(FP), AX
-	TESTQ      AX, AX
+	MOVQ       pairs+32(FP), R9
+	TESTQ      R9, R9
 	JLE        tn38_end
 
 tn38:
@@ -3519,7 +3598,7 @@ tn38:
 	WORD         $0xf052
 	ADDQ         DX, DI
 	ADDQ         $0x00000040, R8
-	DECQ         AX
+	DECQ         R9
 	JNZ          tn38
 
 tn38_end:
@@ -3543,9 +3622,11 @@ tn38_end:
 	VADDPS    Z1, Z6, Z6
 	VMOVUPS   Z6, K1, (BX)
 	ADDQ      SI, BX
-	JMP       done
+	ADDQ      $0x00000014, CX
+	SUBQ      $0x00000005, AX
+	JMP       few
 
-rest4:
+tile4:
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -3560,8 +3641,8 @@ rest4:
 	PREFETCHT0 (DI)
 	MOVQ       CX, DI
 	MOVQ       b+24(FP), R8
-	MOVQ       pairs+32(FP), AX
-	TESTQ      AX, AX
+	MOVQ       pairs+32(FP), R9
+	TESTQ      R9, R9
 	JLE        tn39_end
 
 tn39:
@@ -3580,7 +3661,7 @@ tn39:
 	WORD         $0xe852
 	ADDQ         DX, DI
 	ADDQ         $0x00000040, R8
-	DECQ         AX
+	DECQ         R9
 	JNZ          tn39
 
 tn39_end:
@@ -3600,9 +3681,11 @@ tn39_end:
 	VADDPS    Z1, Z5, Z5
 	VMOVUPS   Z5, K1, (BX)
 	ADDQ      SI, BX
-	JMP       done
+	ADDQ      $0x00000010, CX
+	SUBQ      $0x00000004, AX
+	JMP       few
 
-rest3:
+tile3:
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
@@ -3614,8 +3697,8 @@ rest3:
 	PREFETCHT0 (DI)
 	MOVQ       CX, DI
 	MOVQ       b+24(FP), R8
-	MOVQ       pairs+32(FP), AX
-	TESTQ      AX, AX
+	MOVQ       pairs+32(FP), R9
+	TESTQ      R9, R9
 	JLE        tn40_end
 
 tn40:
@@ -3631,7 +3714,7 @@ tn40:
 	WORD         $0xe052
 	ADDQ         DX, DI
 	ADDQ         $0x00000040, R8
-	DECQ         AX
+	DECQ         R9
 	JNZ          tn40
 
 tn40_end:
@@ -3647,9 +3730,11 @@ tn40_end:
 	VADDPS    Z1, Z4, Z4
 	VMOVUPS   Z4, K1, (BX)
 	ADDQ      SI, BX
-	JMP       done
+	ADDQ      $0x0000000c, CX
+	SUBQ      $0x00000003, AX
+	JMP       few
 
-rest2:
+tile2:
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	MOVQ       BX, DI
@@ -3658,8 +3743,8 @@ rest2:
 	PREFETCHT0 (DI)
 	MOVQ       CX, DI
 	MOVQ       b+24(FP), R8
-	MOVQ       pairs+32(FP), AX
-	TESTQ      AX, AX
+	MOVQ       pairs+32(FP), R9
+	TESTQ      R9, R9
 	JLE        tn41_end
 
 tn41:
@@ -3672,7 +3757,7 @@ tn41:
 	WORD         $0xd852
 	ADDQ         DX, DI
 	ADDQ         $0x00000040, R8
-	DECQ         AX
+	DECQ         R9
 	JNZ          tn41
 
 tn41_end:
@@ -3684,16 +3769,18 @@ tn41_end:
 	VADDPS    Z1, Z3, Z3
 	VMOVUPS   Z3, K1, (BX)
 	ADDQ      SI, BX
-	JMP       done
+	ADDQ      $0x00000008, CX
+	SUBQ      $0x00000002, AX
+	JMP       few
 
-rest1:
+tile1:
 	VPXORD     Z2, Z2, Z2
 	MOVQ       BX, DI
 	PREFETCHT0 (DI)
 	MOVQ       CX, DI
 	MOVQ       b+24(FP), R8
-	MOVQ       pairs+32(FP), AX
-	TESTQ      AX, AX
+	MOVQ       pairs+32(FP), R9
+	TESTQ      R9, R9
 	JLE        tn42_end
 
 tn42:
@@ -3703,7 +3790,7 @@ tn42:
 	WORD         $0xd052
 	ADDQ         DX, DI
 	ADDQ         $0x00000040, R8
-	DECQ         AX
+	DECQ         R9
 	JNZ          tn42
 
 tn42_end:
@@ -3711,6 +3798,9 @@ tn42_end:
 	VADDPS    Z1, Z2, Z2
 	VMOVUPS   Z2, K1, (BX)
 	ADDQ      SI, BX
+	ADDQ      $0x00000004, CX
+	SUBQ      $0x00000001, AX
+	JMP       few
 
 done:
 	LDMXCSR (SP)
@@ -3744,8 +3834,10 @@ TEXT ·halfNN2BF16(SB), NOSPLIT, $24-104
 	MOVQ    R10, 8(SP)
 
 tiles:
-	CMPQ       AX, $0x0000000e
-	JLT        rest
+	CMPQ AX, $0x00000015
+	JLT  few
+
+tile14:
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -4162,36 +4254,45 @@ nn43_end:
 	SUBQ   $0x0000000e, AX
 	JMP    tiles
 
-rest:
-	CMPQ AX, $0x0000000d
-	JEQ  rest13
-	CMPQ AX, $0x0000000c
-	JEQ  rest12
-	CMPQ AX, $0x0000000b
-	JEQ  rest11
-	CMPQ AX, $0x0000000a
-	JEQ  rest10
-	CMPQ AX, $0x00000009
-	JEQ  rest9
-	CMPQ AX, $0x00000008
-	JEQ  rest8
-	CMPQ AX, $0x00000007
-	JEQ  rest7
-	CMPQ AX, $0x00000006
-	JEQ  rest6
-	CMPQ AX, $0x00000005
-	JEQ  rest5
-	CMPQ AX, $0x00000004
-	JEQ  rest4
-	CMPQ AX, $0x00000003
-	JEQ  rest3
-	CMPQ AX, $0x00000002
-	JEQ  rest2
-	CMPQ AX, $0x00000001
-	JEQ  rest1
+few:
+	MOVQ AX, R10
+	CMPQ AX, $0x0000000e
+	JLE  last
+	INCQ R10
+	SHRQ $0x01, R10
+
+last:
+	CMPQ R10, $0x0000000e
+	JEQ  tile14
+	CMPQ R10, $0x0000000d
+	JEQ  tile13
+	CMPQ R10, $0x0000000c
+	JEQ  tile12
+	CMPQ R10, $0x0000000b
+	JEQ  tile11
+	CMPQ R10, $0x0000000a
+	JEQ  tile10
+	CMPQ R10, $0x00000009
+	JEQ  tile9
+	CMPQ R10, $0x00000008
+	JEQ  tile8
+	CMPQ R10, $0x00000007
+	JEQ  tile7
+	CMPQ R10, $0x00000006
+	JEQ  tile6
+	CMPQ R10, $0x00000005
+	JEQ  tile5
+	CMPQ R10, $0x00000004
+	JEQ  tile4
+	CMPQ R10, $0x00000003
+	JEQ  tile3
+	CMPQ R10, $0x00000002
+	JEQ  tile2
+	CMPQ R10, $0x00000001
+	JEQ  tile1
 	JMP  done
 
-rest13:
+tile13:
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -4305,16 +4406,16 @@ prefetch46:
 	ADDQ DX, R11
 	LEAQ (R11)(DX*4), R12
 	ADDQ DX, R12
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R13
+	MOVQ segs+24(FP), R14
+	MOVQ R14, 16(SP)
 
 nn45_seg:
-	MOVQ segPairs+32(FP), CX
+	MOVQ segPairs+32(FP), R14
 
 nn45_k:
-	VMOVUPS      (AX), Z0
-	VMOVUPS      64(AX), Z1
+	VMOVUPS      (R13), Z0
+	VMOVUPS      64(R13), Z1
 	VBROADCASTSS (R10), Z2
 	LONG         $0x486ef262
 	WORD         $0xd852
@@ -4383,8 +4484,8 @@ nn45_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
 	ADDQ         $0x00000004, R12
-	ADDQ         $0x00000080, AX
-	DECQ         CX
+	ADDQ         $0x00000080, R13
+	DECQ         R14
 	JNZ          nn45_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -4392,11 +4493,11 @@ nn45_k:
 	DECQ         16(SP)
 	JNZ          nn45_seg
 	VBROADCASTSS alpha+88(FP), Z2
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000010, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000010, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn45_plain
 	VMOVUPS      (R8), Z0
@@ -4577,9 +4678,12 @@ nn45_bare:
 	ADDQ    DI, SI
 
 nn45_end:
-	JMP done
+	IMUL3Q $0x0000000d, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x0000000d, AX
+	JMP    few
 
-rest12:
+tile12:
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -4685,16 +4789,16 @@ prefetch48:
 	ADDQ DX, R11
 	LEAQ (R11)(DX*4), R12
 	ADDQ DX, R12
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R13
+	MOVQ segs+24(FP), R14
+	MOVQ R14, 16(SP)
 
 nn47_seg:
-	MOVQ segPairs+32(FP), CX
+	MOVQ segPairs+32(FP), R14
 
 nn47_k:
-	VMOVUPS      (AX), Z0
-	VMOVUPS      64(AX), Z1
+	VMOVUPS      (R13), Z0
+	VMOVUPS      64(R13), Z1
 	VBROADCASTSS (R10), Z2
 	LONG         $0x486ef262
 	WORD         $0xd852
@@ -4758,8 +4862,8 @@ nn47_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
 	ADDQ         $0x00000004, R12
-	ADDQ         $0x00000080, AX
-	DECQ         CX
+	ADDQ         $0x00000080, R13
+	DECQ         R14
 	JNZ          nn47_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -4767,11 +4871,11 @@ nn47_k:
 	DECQ         16(SP)
 	JNZ          nn47_seg
 	VBROADCASTSS alpha+88(FP), Z2
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000010, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000010, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn47_plain
 	VMOVUPS      (R8), Z0
@@ -4939,9 +5043,12 @@ nn47_bare:
 	ADDQ    DI, SI
 
 nn47_end:
-	JMP done
+	IMUL3Q $0x0000000c, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x0000000c, AX
+	JMP    few
 
-rest11:
+tile11:
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -5039,16 +5146,16 @@ prefetch50:
 	ADDQ DX, R11
 	LEAQ (R11)(DX*4), R12
 	ADDQ DX, R12
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R13
+	MOVQ segs+24(FP), R14
+	MOVQ R14, 16(SP)
 
 nn49_seg:
-	MOVQ segPairs+32(FP), CX
+	MOVQ segPairs+32(FP), R14
 
 nn49_k:
-	VMOVUPS      (AX), Z0
-	VMOVUPS      64(AX), Z1
+	VMOVUPS      (R13), Z0
+	VMOVUPS      64(R13), Z1
 	VBROADCASTSS (R10), Z2
 	LONG         $0x486ef262
 	WORD         $0xd852
@@ -5107,8 +5214,8 @@ nn49_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
 	ADDQ         $0x00000004, R12
-	ADDQ         $0x00000080, AX
-	DECQ         CX
+	ADDQ         $0x00000080, R13
+	DECQ         R14
 	JNZ          nn49_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -5116,11 +5223,11 @@ nn49_k:
 	DECQ         16(SP)
 	JNZ          nn49_seg
 	VBROADCASTSS alpha+88(FP), Z2
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000010, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000010, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn49_plain
 	VMOVUPS      (R8), Z0
@@ -5275,9 +5382,12 @@ nn49_bare:
 	ADDQ    DI, SI
 
 nn49_end:
-	JMP done
+	IMUL3Q $0x0000000b, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x0000000b, AX
+	JMP    few
 
-rest10:
+tile10:
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -5365,16 +5475,16 @@ prefetch52:
 	MOVQ CX, R10
 	LEAQ (R10)(DX*4), R11
 	ADDQ DX, R11
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R12
+	MOVQ segs+24(FP), R13
+	MOVQ R13, 16(SP)
 
 nn51_seg:
-	MOVQ segPairs+32(FP), CX
+	MOVQ segPairs+32(FP), R13
 
 nn51_k:
-	VMOVUPS      (AX), Z0
-	VMOVUPS      64(AX), Z1
+	VMOVUPS      (R12), Z0
+	VMOVUPS      64(R12), Z1
 	VBROADCASTSS (R10), Z2
 	LONG         $0x486ef262
 	WORD         $0xd852
@@ -5427,19 +5537,19 @@ nn51_k:
 	WORD         $0xf152
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
-	ADDQ         $0x00000080, AX
-	DECQ         CX
+	ADDQ         $0x00000080, R12
+	DECQ         R13
 	JNZ          nn51_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
 	DECQ         16(SP)
 	JNZ          nn51_seg
 	VBROADCASTSS alpha+88(FP), Z2
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000010, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000010, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn51_plain
 	VMOVUPS      (R8), Z0
@@ -5581,9 +5691,12 @@ nn51_bare:
 	ADDQ    DI, SI
 
 nn51_end:
-	JMP done
+	IMUL3Q $0x0000000a, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x0000000a, AX
+	JMP    few
 
-rest9:
+tile9:
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -5663,16 +5776,16 @@ prefetch54:
 	MOVQ CX, R10
 	LEAQ (R10)(DX*4), R11
 	ADDQ DX, R11
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R12
+	MOVQ segs+24(FP), R13
+	MOVQ R13, 16(SP)
 
 nn53_seg:
-	MOVQ segPairs+32(FP), CX
+	MOVQ segPairs+32(FP), R13
 
 nn53_k:
-	VMOVUPS      (AX), Z0
-	VMOVUPS      64(AX), Z1
+	VMOVUPS      (R12), Z0
+	VMOVUPS      64(R12), Z1
 	VBROADCASTSS (R10), Z2
 	LONG         $0x486ef262
 	WORD         $0xd852
@@ -5720,19 +5833,19 @@ nn53_k:
 	WORD         $0xe152
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
-	ADDQ         $0x00000080, AX
-	DECQ         CX
+	ADDQ         $0x00000080, R12
+	DECQ         R13
 	JNZ          nn53_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
 	DECQ         16(SP)
 	JNZ          nn53_seg
 	VBROADCASTSS alpha+88(FP), Z2
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000010, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000010, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn53_plain
 	VMOVUPS      (R8), Z0
@@ -5861,9 +5974,12 @@ nn53_bare:
 	ADDQ    DI, SI
 
 nn53_end:
-	JMP done
+	IMUL3Q $0x00000009, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000009, AX
+	JMP    few
 
-rest8:
+tile8:
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -5935,16 +6051,16 @@ prefetch56:
 	MOVQ CX, R10
 	LEAQ (R10)(DX*4), R11
 	ADDQ DX, R11
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R12
+	MOVQ segs+24(FP), R13
+	MOVQ R13, 16(SP)
 
 nn55_seg:
-	MOVQ segPairs+32(FP), CX
+	MOVQ segPairs+32(FP), R13
 
 nn55_k:
-	VMOVUPS      (AX), Z0
-	VMOVUPS      64(AX), Z1
+	VMOVUPS      (R12), Z0
+	VMOVUPS      64(R12), Z1
 	VBROADCASTSS (R10), Z2
 	LONG         $0x486ef262
 	WORD         $0xd852
@@ -5987,19 +6103,19 @@ nn55_k:
 	WORD         $0xd152
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
-	ADDQ         $0x00000080, AX
-	DECQ         CX
+	ADDQ         $0x00000080, R12
+	DECQ         R13
 	JNZ          nn55_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
 	DECQ         16(SP)
 	JNZ          nn55_seg
 	VBROADCASTSS alpha+88(FP), Z2
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000010, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000010, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn55_plain
 	VMOVUPS      (R8), Z0
@@ -6115,9 +6231,12 @@ nn55_bare:
 	ADDQ    DI, SI
 
 nn55_end:
-	JMP done
+	IMUL3Q $0x00000008, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000008, AX
+	JMP    few
 
-rest7:
+tile7:
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -6181,16 +6300,16 @@ prefetch58:
 	MOVQ CX, R10
 	LEAQ (R10)(DX*4), R11
 	ADDQ DX, R11
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R12
+	MOVQ segs+24(FP), R13
+	MOVQ R13, 16(SP)
 
 nn57_seg:
-	MOVQ segPairs+32(FP), CX
+	MOVQ segPairs+32(FP), R13
 
 nn57_k:
-	VMOVUPS      (AX), Z0
-	VMOVUPS      64(AX), Z1
+	VMOVUPS      (R12), Z0
+	VMOVUPS      64(R12), Z1
 	VBROADCASTSS (R10), Z2
 	LONG         $0x486ef262
 	WORD         $0xd852
@@ -6228,19 +6347,19 @@ nn57_k:
 	WORD         $0xc152
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
-	ADDQ         $0x00000080, AX
-	DECQ         CX
+	ADDQ         $0x00000080, R12
+	DECQ         R13
 	JNZ          nn57_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
 	DECQ         16(SP)
 	JNZ          nn57_seg
 	VBROADCASTSS alpha+88(FP), Z2
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000010, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000010, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn57_plain
 	VMOVUPS      (R8), Z0
@@ -6343,9 +6462,12 @@ nn57_bare:
 	ADDQ    DI, SI
 
 nn57_end:
-	JMP done
+	IMUL3Q $0x00000007, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000007, AX
+	JMP    few
 
-rest6:
+tile6:
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -6401,16 +6523,16 @@ prefetch60:
 	MOVQ CX, R10
 	LEAQ (R10)(DX*4), R11
 	ADDQ DX, R11
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R12
+	MOVQ segs+24(FP), R13
+	MOVQ R13, 16(SP)
 
 nn59_seg:
-	MOVQ segPairs+32(FP), CX
+	MOVQ segPairs+32(FP), R13
 
 nn59_k:
-	VMOVUPS      (AX), Z0
-	VMOVUPS      64(AX), Z1
+	VMOVUPS      (R12), Z0
+	VMOVUPS      64(R12), Z1
 	VBROADCASTSS (R10), Z2
 	LONG         $0x486ef262
 	WORD         $0xd852
@@ -6443,19 +6565,19 @@ nn59_k:
 	WORD         $0xf152
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
-	ADDQ         $0x00000080, AX
-	DECQ         CX
+	ADDQ         $0x00000080, R12
+	DECQ         R13
 	JNZ          nn59_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
 	DECQ         16(SP)
 	JNZ          nn59_seg
 	VBROADCASTSS alpha+88(FP), Z2
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000010, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000010, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn59_plain
 	VMOVUPS      (R8), Z0
@@ -6545,9 +6667,12 @@ nn59_bare:
 	ADDQ    DI, SI
 
 nn59_end:
-	JMP done
+	IMUL3Q $0x00000006, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000006, AX
+	JMP    few
 
-rest5:
+tile5:
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -6593,16 +6718,16 @@ rest5:
 
 prefetch62:
 	MOVQ CX, R10
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R12
+	MOVQ R12, 16(SP)
 
 nn61_seg:
-	MOVQ segPairs+32(FP), CX
+	MOVQ segPairs+32(FP), R12
 
 nn61_k:
-	VMOVUPS      (AX), Z0
-	VMOVUPS      64(AX), Z1
+	VMOVUPS      (R11), Z0
+	VMOVUPS      64(R11), Z1
 	VBROADCASTSS (R10), Z2
 	LONG         $0x486ef262
 	WORD         $0xd852
@@ -6629,18 +6754,18 @@ nn61_k:
 	LONG         $0x486e7262
 	WORD         $0xe152
 	ADDQ         $0x00000004, R10
-	ADDQ         $0x00000080, AX
-	DECQ         CX
+	ADDQ         $0x00000080, R11
+	DECQ         R12
 	JNZ          nn61_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
 	JNZ          nn61_seg
 	VBROADCASTSS alpha+88(FP), Z2
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000010, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000010, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn61_plain
 	VMOVUPS      (R8), Z0
@@ -6717,9 +6842,12 @@ nn61_bare:
 	ADDQ    DI, SI
 
 nn61_end:
-	JMP done
+	IMUL3Q $0x00000005, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000005, AX
+	JMP    few
 
-rest4:
+tile4:
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -6757,16 +6885,16 @@ rest4:
 
 prefetch64:
 	MOVQ CX, R10
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R12
+	MOVQ R12, 16(SP)
 
 nn63_seg:
-	MOVQ segPairs+32(FP), CX
+	MOVQ segPairs+32(FP), R12
 
 nn63_k:
-	VMOVUPS      (AX), Z0
-	VMOVUPS      64(AX), Z1
+	VMOVUPS      (R11), Z0
+	VMOVUPS      64(R11), Z1
 	VBROADCASTSS (R10), Z2
 	LONG         $0x486ef262
 	WORD         $0xd852
@@ -6788,18 +6916,18 @@ nn63_k:
 	LONG         $0x486e7262
 	WORD         $0xd152
 	ADDQ         $0x00000004, R10
-	ADDQ         $0x00000080, AX
-	DECQ         CX
+	ADDQ         $0x00000080, R11
+	DECQ         R12
 	JNZ          nn63_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
 	JNZ          nn63_seg
 	VBROADCASTSS alpha+88(FP), Z2
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000010, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000010, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn63_plain
 	VMOVUPS      (R8), Z0
@@ -6863,9 +6991,12 @@ nn63_bare:
 	ADDQ    DI, SI
 
 nn63_end:
-	JMP done
+	IMUL3Q $0x00000004, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000004, AX
+	JMP    few
 
-rest3:
+tile3:
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -6895,16 +7026,16 @@ rest3:
 
 prefetch66:
 	MOVQ CX, R10
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R12
+	MOVQ R12, 16(SP)
 
 nn65_seg:
-	MOVQ segPairs+32(FP), CX
+	MOVQ segPairs+32(FP), R12
 
 nn65_k:
-	VMOVUPS      (AX), Z0
-	VMOVUPS      64(AX), Z1
+	VMOVUPS      (R11), Z0
+	VMOVUPS      64(R11), Z1
 	VBROADCASTSS (R10), Z2
 	LONG         $0x486ef262
 	WORD         $0xd852
@@ -6921,18 +7052,18 @@ nn65_k:
 	LONG         $0x486e7262
 	WORD         $0xc152
 	ADDQ         $0x00000004, R10
-	ADDQ         $0x00000080, AX
-	DECQ         CX
+	ADDQ         $0x00000080, R11
+	DECQ         R12
 	JNZ          nn65_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
 	JNZ          nn65_seg
 	VBROADCASTSS alpha+88(FP), Z2
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000010, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000010, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn65_plain
 	VMOVUPS      (R8), Z0
@@ -6983,9 +7114,12 @@ nn65_bare:
 	ADDQ    DI, SI
 
 nn65_end:
-	JMP done
+	IMUL3Q $0x00000003, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000003, AX
+	JMP    few
 
-rest2:
+tile2:
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -7007,16 +7141,16 @@ rest2:
 
 prefetch68:
 	MOVQ CX, R10
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R12
+	MOVQ R12, 16(SP)
 
 nn67_seg:
-	MOVQ segPairs+32(FP), CX
+	MOVQ segPairs+32(FP), R12
 
 nn67_k:
-	VMOVUPS      (AX), Z0
-	VMOVUPS      64(AX), Z1
+	VMOVUPS      (R11), Z0
+	VMOVUPS      64(R11), Z1
 	VBROADCASTSS (R10), Z2
 	LONG         $0x486ef262
 	WORD         $0xd852
@@ -7028,18 +7162,18 @@ nn67_k:
 	LONG         $0x486ef262
 	WORD         $0xf152
 	ADDQ         $0x00000004, R10
-	ADDQ         $0x00000080, AX
-	DECQ         CX
+	ADDQ         $0x00000080, R11
+	DECQ         R12
 	JNZ          nn67_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
 	JNZ          nn67_seg
 	VBROADCASTSS alpha+88(FP), Z2
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000010, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000010, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn67_plain
 	VMOVUPS      (R8), Z0
@@ -7077,9 +7211,12 @@ nn67_bare:
 	ADDQ    DI, SI
 
 nn67_end:
-	JMP done
+	IMUL3Q $0x00000002, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000002, AX
+	JMP    few
 
-rest1:
+tile1:
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	MOVQ       SI, R10
@@ -7093,34 +7230,34 @@ rest1:
 
 prefetch70:
 	MOVQ CX, R10
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R12
+	MOVQ R12, 16(SP)
 
 nn69_seg:
-	MOVQ segPairs+32(FP), CX
+	MOVQ segPairs+32(FP), R12
 
 nn69_k:
-	VMOVUPS      (AX), Z0
-	VMOVUPS      64(AX), Z1
+	VMOVUPS      (R11), Z0
+	VMOVUPS      64(R11), Z1
 	VBROADCASTSS (R10), Z2
 	LONG         $0x486ef262
 	WORD         $0xd852
 	LONG         $0x486ef262
 	WORD         $0xe152
 	ADDQ         $0x00000004, R10
-	ADDQ         $0x00000080, AX
-	DECQ         CX
+	ADDQ         $0x00000080, R11
+	DECQ         R12
 	JNZ          nn69_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
 	JNZ          nn69_seg
 	VBROADCASTSS alpha+88(FP), Z2
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000010, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000010, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn69_plain
 	VMOVUPS      (R8), Z0
@@ -7145,6 +7282,11 @@ nn69_bare:
 	ADDQ    DI, SI
 
 nn69_end:
+	IMUL3Q $0x00000001, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000001, AX
+	JMP    few
+
 done:
 	LDMXCSR (SP)
 	VZEROUPPER
@@ -7172,8 +7314,10 @@ TEXT ·halfTN2BF16(SB), NOSPLIT, $8-64
 	KMOVW   R8, K1
 
 tiles:
-	CMPQ       AX, $0x0000000e
-	JLT        rest
+	CMPQ AX, $0x00000015
+	JLT  few
+
+tile14:
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -7431,36 +7575,45 @@ tn71_end:
 	SUBQ      $0x0000000e, AX
 	JMP       tiles
 
-rest:
-	CMPQ AX, $0x0000000d
-	JEQ  rest13
-	CMPQ AX, $0x0000000c
-	JEQ  rest12
-	CMPQ AX, $0x0000000b
-	JEQ  rest11
-	CMPQ AX, $0x0000000a
-	JEQ  rest10
-	CMPQ AX, $0x00000009
-	JEQ  rest9
-	CMPQ AX, $0x00000008
-	JEQ  rest8
-	CMPQ AX, $0x00000007
-	JEQ  rest7
-	CMPQ AX, $0x00000006
-	JEQ  rest6
-	CMPQ AX, $0x00000005
-	JEQ  rest5
-	CMPQ AX, $0x00000004
-	JEQ  rest4
-	CMPQ AX, $0x00000003
-	JEQ  rest3
-	CMPQ AX, $0x00000002
-	JEQ  rest2
-	CMPQ AX, $0x00000001
-	JEQ  rest1
+few:
+	MOVQ AX, DI
+	CMPQ AX, $0x0000000e
+	JLE  last
+	INCQ DI
+	SHRQ $0x01, DI
+
+last:
+	CMPQ DI, $0x0000000e
+	JEQ  tile14
+	CMPQ DI, $0x0000000d
+	JEQ  tile13
+	CMPQ DI, $0x0000000c
+	JEQ  tile12
+	CMPQ DI, $0x0000000b
+	JEQ  tile11
+	CMPQ DI, $0x0000000a
+	JEQ  tile10
+	CMPQ DI, $0x00000009
+	JEQ  tile9
+	CMPQ DI, $0x00000008
+	JEQ  tile8
+	CMPQ DI, $0x00000007
+	JEQ  tile7
+	CMPQ DI, $0x00000006
+	JEQ  tile6
+	CMPQ DI, $0x00000005
+	JEQ  tile5
+	CMPQ DI, $0x00000004
+	JEQ  tile4
+	CMPQ DI, $0x00000003
+	JEQ  tile3
+	CMPQ DI, $0x00000002
+	JEQ  tile2
+	CMPQ DI, $0x00000001
+	JEQ  tile1
 	JMP  done
 
-rest13:
+tile13:
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -7528,8 +7681,8 @@ rest13:
 	PREFETCHT0 64(DI)
 	MOVQ       CX, DI
 	MOVQ       b+24(FP), R8
-	MOVQ       pairs+32(FP), AX
-	TESTQ      AX, AX
+	MOVQ       pairs+32(FP), R9
+	TESTQ      R9, R9
 	JLE        tn72_end
 
 tn72:
@@ -7602,7 +7755,7 @@ tn72:
 	WORD         $0xe152
 	ADDQ         DX, DI
 	ADDQ         $0x00000080, R8
-	DECQ         AX
+	DECQ         R9
 	JNZ          tn72
 
 tn72_end:
@@ -7697,9 +7850,11 @@ tn72_end:
 	VADDPS    Z2, Z28, Z28
 	VMOVUPS   Z28, K1, 64(BX)
 	ADDQ      SI, BX
-	JMP       done
+	ADDQ      $0x00000034, CX
+	SUBQ      $0x0000000d, AX
+	JMP       few
 
-rest12:
+tile12:
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -7762,8 +7917,8 @@ rest12:
 	PREFETCHT0 64(DI)
 	MOVQ       CX, DI
 	MOVQ       b+24(FP), R8
-	MOVQ       pairs+32(FP), AX
-	TESTQ      AX, AX
+	MOVQ       pairs+32(FP), R9
+	TESTQ      R9, R9
 	JLE        tn73_end
 
 tn73:
@@ -7831,7 +7986,7 @@ tn73:
 	WORD         $0xd152
 	ADDQ         DX, DI
 	ADDQ         $0x00000080, R8
-	DECQ         AX
+	DECQ         R9
 	JNZ          tn73
 
 tn73_end:
@@ -7919,9 +8074,11 @@ tn73_end:
 	VADDPS    Z2, Z26, Z26
 	VMOVUPS   Z26, K1, 64(BX)
 	ADDQ      SI, BX
-	JMP       done
+	ADDQ      $0x00000030, CX
+	SUBQ      $0x0000000c, AX
+	JMP       few
 
-rest11:
+tile11:
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -7979,8 +8136,8 @@ rest11:
 	PREFETCHT0 64(DI)
 	MOVQ       CX, DI
 	MOVQ       b+24(FP), R8
-	MOVQ       pairs+32(FP), AX
-	TESTQ      AX, AX
+	MOVQ       pairs+32(FP), R9
+	TESTQ      R9, R9
 	JLE        tn74_end
 
 tn74:
@@ -8043,7 +8200,7 @@ tn74:
 	WORD         $0xc152
 	ADDQ         DX, DI
 	ADDQ         $0x00000080, R8
-	DECQ         AX
+	DECQ         R9
 	JNZ          tn74
 
 tn74_end:
@@ -8124,9 +8281,11 @@ tn74_end:
 	VADDPS    Z2, Z24, Z24
 	VMOVUPS   Z24, K1, 64(BX)
 	ADDQ      SI, BX
-	JMP       done
+	ADDQ      $0x0000002c, CX
+	SUBQ      $0x0000000b, AX
+	JMP       few
 
-rest10:
+tile10:
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -8179,8 +8338,8 @@ rest10:
 	PREFETCHT0 64(DI)
 	MOVQ       CX, DI
 	MOVQ       b+24(FP), R8
-	MOVQ       pairs+32(FP), AX
-	TESTQ      AX, AX
+	MOVQ       pairs+32(FP), R9
+	TESTQ      R9, R9
 	JLE        tn75_end
 
 tn75:
@@ -8238,7 +8397,7 @@ tn75:
 	WORD         $0xf152
 	ADDQ         DX, DI
 	ADDQ         $0x00000080, R8
-	DECQ         AX
+	DECQ         R9
 	JNZ          tn75
 
 tn75_end:
@@ -8312,9 +8471,11 @@ tn75_end:
 	VADDPS    Z2, Z22, Z22
 	VMOVUPS   Z22, K1, 64(BX)
 	ADDQ      SI, BX
-	JMP       done
+	ADDQ      $0x00000028, CX
+	SUBQ      $0x0000000a, AX
+	JMP       few
 
-rest9:
+tile9:
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -8362,8 +8523,8 @@ rest9:
 	PREFETCHT0 64(DI)
 	MOVQ       CX, DI
 	MOVQ       b+24(FP), R8
-	MOVQ       pairs+32(FP), AX
-	TESTQ      AX, AX
+	MOVQ       pairs+32(FP), R9
+	TESTQ      R9, R9
 	JLE        tn76_end
 
 tn76:
@@ -8416,7 +8577,7 @@ tn76:
 	WORD         $0xe152
 	ADDQ         DX, DI
 	ADDQ         $0x00000080, R8
-	DECQ         AX
+	DECQ         R9
 	JNZ          tn76
 
 tn76_end:
@@ -8483,9 +8644,11 @@ tn76_end:
 	VADDPS    Z2, Z20, Z20
 	VMOVUPS   Z20, K1, 64(BX)
 	ADDQ      SI, BX
-	JMP       done
+	ADDQ      $0x00000024, CX
+	SUBQ      $0x00000009, AX
+	JMP       few
 
-rest8:
+tile8:
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -8528,8 +8691,8 @@ rest8:
 	PREFETCHT0 64(DI)
 	MOVQ       CX, DI
 	MOVQ       b+24(FP), R8
-	MOVQ       pairs+32(FP), AX
-	TESTQ      AX, AX
+	MOVQ       pairs+32(FP), R9
+	TESTQ      R9, R9
 	JLE        tn77_end
 
 tn77:
@@ -8577,7 +8740,7 @@ tn77:
 	WORD         $0xd152
 	ADDQ         DX, DI
 	ADDQ         $0x00000080, R8
-	DECQ         AX
+	DECQ         R9
 	JNZ          tn77
 
 tn77_end:
@@ -8637,9 +8800,11 @@ tn77_end:
 	VADDPS    Z2, Z18, Z18
 	VMOVUPS   Z18, K1, 64(BX)
 	ADDQ      SI, BX
-	JMP       done
+	ADDQ      $0x00000020, CX
+	SUBQ      $0x00000008, AX
+	JMP       few
 
-rest7:
+tile7:
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -8677,8 +8842,8 @@ rest7:
 	PREFETCHT0 64(DI)
 	MOVQ       CX, DI
 	MOVQ       b+24(FP), R8
-	MOVQ       pairs+32(FP), AX
-	TESTQ      AX, AX
+	MOVQ       pairs+32(FP), R9
+	TESTQ      R9, R9
 	JLE        tn78_end
 
 tn78:
@@ -8721,7 +8886,7 @@ tn78:
 	WORD         $0xc152
 	ADDQ         DX, DI
 	ADDQ         $0x00000080, R8
-	DECQ         AX
+	DECQ         R9
 	JNZ          tn78
 
 tn78_end:
@@ -8774,9 +8939,11 @@ tn78_end:
 	VADDPS    Z2, Z16, Z16
 	VMOVUPS   Z16, K1, 64(BX)
 	ADDQ      SI, BX
-	JMP       done
+	ADDQ      $0x0000001c, CX
+	SUBQ      $0x00000007, AX
+	JMP       few
 
-rest6:
+tile6:
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -8809,8 +8976,8 @@ rest6:
 	PREFETCHT0 64(DI)
 	MOVQ       CX, DI
 	MOVQ       b+24(FP), R8
-	MOVQ       pairs+32(FP), AX
-	TESTQ      AX, AX
+	MOVQ       pairs+32(FP), R9
+	TESTQ      R9, R9
 	JLE        tn79_end
 
 tn79:
@@ -8848,7 +9015,7 @@ tn79:
 	WORD         $0xf152
 	ADDQ         DX, DI
 	ADDQ         $0x00000080, R8
-	DECQ         AX
+	DECQ         R9
 	JNZ          tn79
 
 tn79_end:
@@ -8894,9 +9061,11 @@ tn79_end:
 	VADDPS    Z2, Z14, Z14
 	VMOVUPS   Z14, K1, 64(BX)
 	ADDQ      SI, BX
-	JMP       done
+	ADDQ      $0x00000018, CX
+	SUBQ      $0x00000006, AX
+	JMP       few
 
-rest5:
+tile5:
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -8924,8 +9093,8 @@ rest5:
 	PREFETCHT0 64(DI)
 	MOVQ       CX, DI
 	MOVQ       b+24(FP), R8
-	MOVQ       pairs+32(FP), AX
-	TESTQ      AX, AX
+	MOVQ       pairs+32(FP), R9
+	TESTQ      R9, R9
 	JLE        tn80_end
 
 tn80:
@@ -8958,7 +9127,7 @@ tn80:
 	WORD         $0xe152
 	ADDQ         DX, DI
 	ADDQ         $0x00000080, R8
-	DECQ         AX
+	DECQ         R9
 	JNZ          tn80
 
 tn80_end:
@@ -8997,9 +9166,11 @@ tn80_end:
 	VADDPS    Z2, Z12, Z12
 	VMOVUPS   Z12, K1, 64(BX)
 	ADDQ      SI, BX
-	JMP       done
+	ADDQ      $0x00000014, CX
+	SUBQ      $0x00000005, AX
+	JMP       few
 
-rest4:
+tile4:
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -9022,8 +9193,8 @@ rest4:
 	PREFETCHT0 64(DI)
 	MOVQ       CX, DI
 	MOVQ       b+24(FP), R8
-	MOVQ       pairs+32(FP), AX
-	TESTQ      AX, AX
+	MOVQ       pairs+32(FP), R9
+	TESTQ      R9, R9
 	JLE        tn81_end
 
 tn81:
@@ -9051,7 +9222,7 @@ tn81:
 	WORD         $0xd152
 	ADDQ         DX, DI
 	ADDQ         $0x00000080, R8
-	DECQ         AX
+	DECQ         R9
 	JNZ          tn81
 
 tn81_end:
@@ -9083,9 +9254,11 @@ tn81_end:
 	VADDPS    Z2, Z10, Z10
 	VMOVUPS   Z10, K1, 64(BX)
 	ADDQ      SI, BX
-	JMP       done
+	ADDQ      $0x00000010, CX
+	SUBQ      $0x00000004, AX
+	JMP       few
 
-rest3:
+tile3:
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -9103,8 +9276,8 @@ rest3:
 	PREFETCHT0 64(DI)
 	MOVQ       CX, DI
 	MOVQ       b+24(FP), R8
-	MOVQ       pairs+32(FP), AX
-	TESTQ      AX, AX
+	MOVQ       pairs+32(FP), R9
+	TESTQ      R9, R9
 	JLE        tn82_end
 
 tn82:
@@ -9127,7 +9300,7 @@ tn82:
 	WORD         $0xc152
 	ADDQ         DX, DI
 	ADDQ         $0x00000080, R8
-	DECQ         AX
+	DECQ         R9
 	JNZ          tn82
 
 tn82_end:
@@ -9152,9 +9325,11 @@ tn82_end:
 	VADDPS    Z2, Z8, Z8
 	VMOVUPS   Z8, K1, 64(BX)
 	ADDQ      SI, BX
-	JMP       done
+	ADDQ      $0x0000000c, CX
+	SUBQ      $0x00000003, AX
+	JMP       few
 
-rest2:
+tile2:
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
@@ -9167,8 +9342,8 @@ rest2:
 	PREFETCHT0 64(DI)
 	MOVQ       CX, DI
 	MOVQ       b+24(FP), R8
-	MOVQ       pairs+32(FP), AX
-	TESTQ      AX, AX
+	MOVQ       pairs+32(FP), R9
+	TESTQ      R9, R9
 	JLE        tn83_end
 
 tn83:
@@ -9186,7 +9361,7 @@ tn83:
 	WORD         $0xf152
 	ADDQ         DX, DI
 	ADDQ         $0x00000080, R8
-	DECQ         AX
+	DECQ         R9
 	JNZ          tn83
 
 tn83_end:
@@ -9204,9 +9379,11 @@ tn83_end:
 	VADDPS    Z2, Z6, Z6
 	VMOVUPS   Z6, K1, 64(BX)
 	ADDQ      SI, BX
-	JMP       done
+	ADDQ      $0x00000008, CX
+	SUBQ      $0x00000002, AX
+	JMP       few
 
-rest1:
+tile1:
 	VPXORD     Z3, Z3, Z3
 	VPXORD     Z4, Z4, Z4
 	MOVQ       BX, DI
@@ -9214,8 +9391,8 @@ rest1:
 	PREFETCHT0 64(DI)
 	MOVQ       CX, DI
 	MOVQ       b+24(FP), R8
-	MOVQ       pairs+32(FP), AX
-	TESTQ      AX, AX
+	MOVQ       pairs+32(FP), R9
+	TESTQ      R9, R9
 	JLE        tn84_end
 
 tn84:
@@ -9228,7 +9405,7 @@ tn84:
 	WORD         $0xe152
 	ADDQ         DX, DI
 	ADDQ         $0x00000080, R8
-	DECQ         AX
+	DECQ         R9
 	JNZ          tn84
 
 tn84_end:
@@ -9239,6 +9416,9 @@ tn84_end:
 	VADDPS    Z2, Z4, Z4
 	VMOVUPS   Z4, K1, 64(BX)
 	ADDQ      SI, BX
+	ADDQ      $0x00000004, CX
+	SUBQ      $0x00000001, AX
+	JMP       few
 
 done:
 	LDMXCSR (SP)
@@ -9272,8 +9452,10 @@ TEXT ·halfNN3BF16(SB), NOSPLIT, $24-104
 	MOVQ    R10, 8(SP)
 
 tiles:
-	CMPQ       AX, $0x00000009
-	JLT        rest
+	CMPQ AX, $0x0000000d
+	JLT  few
+
+tile9:
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -9647,26 +9829,35 @@ nn85_end:
 	SUBQ   $0x00000009, AX
 	JMP    tiles
 
-rest:
-	CMPQ AX, $0x00000008
-	JEQ  rest8
-	CMPQ AX, $0x00000007
-	JEQ  rest7
-	CMPQ AX, $0x00000006
-	JEQ  rest6
-	CMPQ AX, $0x00000005
-	JEQ  rest5
-	CMPQ AX, $0x00000004
-	JEQ  rest4
-	CMPQ AX, $0x00000003
-	JEQ  rest3
-	CMPQ AX, $0x00000002
-	JEQ  rest2
-	CMPQ AX, $0x00000001
-	JEQ  rest1
+few:
+	MOVQ AX, R10
+	CMPQ AX, $0x00000009
+	JLE  last
+	INCQ R10
+	SHRQ $0x01, R10
+
+last:
+	CMPQ R10, $0x00000009
+	JEQ  tile9
+	CMPQ R10, $0x00000008
+	JEQ  tile8
+	CMPQ R10, $0x00000007
+	JEQ  tile7
+	CMPQ R10, $0x00000006
+	JEQ  tile6
+	CMPQ R10, $0x00000005
+	JEQ  tile5
+	CMPQ R10, $0x00000004
+	JEQ  tile4
+	CMPQ R10, $0x00000003
+	JEQ  tile3
+	CMPQ R10, $0x00000002
+	JEQ  tile2
+	CMPQ R10, $0x00000001
+	JEQ  tile1
 	JMP  done
 
-rest8:
+tile8:
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -9762,17 +9953,17 @@ prefetch88:
 	MOVQ CX, R10
 	LEAQ (R10)(DX*4), R11
 	ADDQ DX, R11
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R12
+	MOVQ segs+24(FP), R13
+	MOVQ R13, 16(SP)
 
 nn87_seg:
-	MOVQ segPairs+32(FP), CX
+	MOVQ segPairs+32(FP), R13
 
 nn87_k:
-	VMOVUPS      (AX), Z0
-	VMOVUPS      64(AX), Z1
-	VMOVUPS      128(AX), Z2
+	VMOVUPS      (R12), Z0
+	VMOVUPS      64(R12), Z1
+	VMOVUPS      128(R12), Z2
 	VBROADCASTSS (R10), Z3
 	LONG         $0x4866f262
 	WORD         $0xe052
@@ -9831,19 +10022,19 @@ nn87_k:
 	WORD         $0xda52
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
-	ADDQ         $0x000000c0, AX
-	DECQ         CX
+	ADDQ         $0x000000c0, R12
+	DECQ         R13
 	JNZ          nn87_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
 	DECQ         16(SP)
 	JNZ          nn87_seg
 	VBROADCASTSS alpha+88(FP), Z3
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000020, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000020, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn87_plain
 	VMOVUPS      (R8), Z0
@@ -9999,9 +10190,12 @@ nn87_bare:
 	ADDQ    DI, SI
 
 nn87_end:
-	JMP done
+	IMUL3Q $0x00000008, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000008, AX
+	JMP    few
 
-rest7:
+tile7:
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -10086,17 +10280,17 @@ prefetch90:
 	MOVQ CX, R10
 	LEAQ (R10)(DX*4), R11
 	ADDQ DX, R11
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R12
+	MOVQ segs+24(FP), R13
+	MOVQ R13, 16(SP)
 
 nn89_seg:
-	MOVQ segPairs+32(FP), CX
+	MOVQ segPairs+32(FP), R13
 
 nn89_k:
-	VMOVUPS      (AX), Z0
-	VMOVUPS      64(AX), Z1
-	VMOVUPS      128(AX), Z2
+	VMOVUPS      (R12), Z0
+	VMOVUPS      64(R12), Z1
+	VMOVUPS      128(R12), Z2
 	VBROADCASTSS (R10), Z3
 	LONG         $0x4866f262
 	WORD         $0xe052
@@ -10148,19 +10342,19 @@ nn89_k:
 	WORD         $0xc252
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
-	ADDQ         $0x000000c0, AX
-	DECQ         CX
+	ADDQ         $0x000000c0, R12
+	DECQ         R13
 	JNZ          nn89_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
 	DECQ         16(SP)
 	JNZ          nn89_seg
 	VBROADCASTSS alpha+88(FP), Z3
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000020, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000020, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn89_plain
 	VMOVUPS      (R8), Z0
@@ -10298,9 +10492,12 @@ nn89_bare:
 	ADDQ    DI, SI
 
 nn89_end:
-	JMP done
+	IMUL3Q $0x00000007, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000007, AX
+	JMP    few
 
-rest6:
+tile6:
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -10374,17 +10571,17 @@ prefetch92:
 	MOVQ CX, R10
 	LEAQ (R10)(DX*4), R11
 	ADDQ DX, R11
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R12
+	MOVQ segs+24(FP), R13
+	MOVQ R13, 16(SP)
 
 nn91_seg:
-	MOVQ segPairs+32(FP), CX
+	MOVQ segPairs+32(FP), R13
 
 nn91_k:
-	VMOVUPS      (AX), Z0
-	VMOVUPS      64(AX), Z1
-	VMOVUPS      128(AX), Z2
+	VMOVUPS      (R12), Z0
+	VMOVUPS      64(R12), Z1
+	VMOVUPS      128(R12), Z2
 	VBROADCASTSS (R10), Z3
 	LONG         $0x4866f262
 	WORD         $0xe052
@@ -10429,19 +10626,19 @@ nn91_k:
 	WORD         $0xea52
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
-	ADDQ         $0x000000c0, AX
-	DECQ         CX
+	ADDQ         $0x000000c0, R12
+	DECQ         R13
 	JNZ          nn91_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
 	DECQ         16(SP)
 	JNZ          nn91_seg
 	VBROADCASTSS alpha+88(FP), Z3
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000020, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000020, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn91_plain
 	VMOVUPS      (R8), Z0
@@ -10561,9 +10758,12 @@ nn91_bare:
 	ADDQ    DI, SI
 
 nn91_end:
-	JMP done
+	IMUL3Q $0x00000006, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000006, AX
+	JMP    few
 
-rest5:
+tile5:
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -10624,17 +10824,17 @@ rest5:
 
 prefetch94:
 	MOVQ CX, R10
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R12
+	MOVQ R12, 16(SP)
 
 nn93_seg:
-	MOVQ segPairs+32(FP), CX
+	MOVQ segPairs+32(FP), R12
 
 nn93_k:
-	VMOVUPS      (AX), Z0
-	VMOVUPS      64(AX), Z1
-	VMOVUPS      128(AX), Z2
+	VMOVUPS      (R11), Z0
+	VMOVUPS      64(R11), Z1
+	VMOVUPS      128(R11), Z2
 	VBROADCASTSS (R10), Z3
 	LONG         $0x4866f262
 	WORD         $0xe052
@@ -10671,18 +10871,18 @@ nn93_k:
 	LONG         $0x4866e262
 	WORD         $0xd252
 	ADDQ         $0x00000004, R10
-	ADDQ         $0x000000c0, AX
-	DECQ         CX
+	ADDQ         $0x000000c0, R11
+	DECQ         R12
 	JNZ          nn93_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
 	JNZ          nn93_seg
 	VBROADCASTSS alpha+88(FP), Z3
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000020, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000020, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn93_plain
 	VMOVUPS      (R8), Z0
@@ -10784,9 +10984,12 @@ nn93_bare:
 	ADDQ    DI, SI
 
 nn93_end:
-	JMP done
+	IMUL3Q $0x00000005, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000005, AX
+	JMP    few
 
-rest4:
+tile4:
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -10836,17 +11039,17 @@ rest4:
 
 prefetch96:
 	MOVQ CX, R10
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R12
+	MOVQ R12, 16(SP)
 
 nn95_seg:
-	MOVQ segPairs+32(FP), CX
+	MOVQ segPairs+32(FP), R12
 
 nn95_k:
-	VMOVUPS      (AX), Z0
-	VMOVUPS      64(AX), Z1
-	VMOVUPS      128(AX), Z2
+	VMOVUPS      (R11), Z0
+	VMOVUPS      64(R11), Z1
+	VMOVUPS      128(R11), Z2
 	VBROADCASTSS (R10), Z3
 	LONG         $0x4866f262
 	WORD         $0xe052
@@ -10876,18 +11079,18 @@ nn95_k:
 	LONG         $0x48667262
 	WORD         $0xfa52
 	ADDQ         $0x00000004, R10
-	ADDQ         $0x000000c0, AX
-	DECQ         CX
+	ADDQ         $0x000000c0, R11
+	DECQ         R12
 	JNZ          nn95_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
 	JNZ          nn95_seg
 	VBROADCASTSS alpha+88(FP), Z3
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000020, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000020, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn95_plain
 	VMOVUPS      (R8), Z0
@@ -10971,9 +11174,12 @@ nn95_bare:
 	ADDQ    DI, SI
 
 nn95_end:
-	JMP done
+	IMUL3Q $0x00000004, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000004, AX
+	JMP    few
 
-rest3:
+tile3:
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -11012,17 +11218,17 @@ rest3:
 
 prefetch98:
 	MOVQ CX, R10
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R12
+	MOVQ R12, 16(SP)
 
 nn97_seg:
-	MOVQ segPairs+32(FP), CX
+	MOVQ segPairs+32(FP), R12
 
 nn97_k:
-	VMOVUPS      (AX), Z0
-	VMOVUPS      64(AX), Z1
-	VMOVUPS      128(AX), Z2
+	VMOVUPS      (R11), Z0
+	VMOVUPS      64(R11), Z1
+	VMOVUPS      128(R11), Z2
 	VBROADCASTSS (R10), Z3
 	LONG         $0x4866f262
 	WORD         $0xe052
@@ -11045,18 +11251,18 @@ nn97_k:
 	LONG         $0x48667262
 	WORD         $0xe252
 	ADDQ         $0x00000004, R10
-	ADDQ         $0x000000c0, AX
-	DECQ         CX
+	ADDQ         $0x000000c0, R11
+	DECQ         R12
 	JNZ          nn97_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
 	JNZ          nn97_seg
 	VBROADCASTSS alpha+88(FP), Z3
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000020, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000020, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn97_plain
 	VMOVUPS      (R8), Z0
@@ -11122,9 +11328,12 @@ nn97_bare:
 	ADDQ    DI, SI
 
 nn97_end:
-	JMP done
+	IMUL3Q $0x00000003, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000003, AX
+	JMP    few
 
-rest2:
+tile2:
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -11152,17 +11361,17 @@ rest2:
 
 prefetch100:
 	MOVQ CX, R10
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R12
+	MOVQ R12, 16(SP)
 
 nn99_seg:
-	MOVQ segPairs+32(FP), CX
+	MOVQ segPairs+32(FP), R12
 
 nn99_k:
-	VMOVUPS      (AX), Z0
-	VMOVUPS      64(AX), Z1
-	VMOVUPS      128(AX), Z2
+	VMOVUPS      (R11), Z0
+	VMOVUPS      64(R11), Z1
+	VMOVUPS      128(R11), Z2
 	VBROADCASTSS (R10), Z3
 	LONG         $0x4866f262
 	WORD         $0xe052
@@ -11178,18 +11387,18 @@ nn99_k:
 	LONG         $0x48667262
 	WORD         $0xca52
 	ADDQ         $0x00000004, R10
-	ADDQ         $0x000000c0, AX
-	DECQ         CX
+	ADDQ         $0x000000c0, R11
+	DECQ         R12
 	JNZ          nn99_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
 	JNZ          nn99_seg
 	VBROADCASTSS alpha+88(FP), Z3
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000020, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000020, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn99_plain
 	VMOVUPS      (R8), Z0
@@ -11237,9 +11446,12 @@ nn99_bare:
 	ADDQ    DI, SI
 
 nn99_end:
-	JMP done
+	IMUL3Q $0x00000002, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000002, AX
+	JMP    few
 
-rest1:
+tile1:
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -11256,17 +11468,17 @@ rest1:
 
 prefetch102:
 	MOVQ CX, R10
-	MOVQ b+48(FP), AX
-	MOVQ segs+24(FP), CX
-	MOVQ CX, 16(SP)
+	MOVQ b+48(FP), R11
+	MOVQ segs+24(FP), R12
+	MOVQ R12, 16(SP)
 
 nn101_seg:
-	MOVQ segPairs+32(FP), CX
+	MOVQ segPairs+32(FP), R12
 
 nn101_k:
-	VMOVUPS      (AX), Z0
-	VMOVUPS      64(AX), Z1
-	VMOVUPS      128(AX), Z2
+	VMOVUPS      (R11), Z0
+	VMOVUPS      64(R11), Z1
+	VMOVUPS      128(R11), Z2
 	VBROADCASTSS (R10), Z3
 	LONG         $0x4866f262
 	WORD         $0xe052
@@ -11275,18 +11487,18 @@ nn101_k:
 	LONG         $0x4866f262
 	WORD         $0xf252
 	ADDQ         $0x00000004, R10
-	ADDQ         $0x000000c0, AX
-	DECQ         CX
+	ADDQ         $0x000000c0, R11
+	DECQ         R12
 	JNZ          nn101_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
 	JNZ          nn101_seg
 	VBROADCASTSS alpha+88(FP), Z3
-	MOVQ         cols+96(FP), AX
-	SUBQ         $0x00000020, AX
-	MOVQ         $-1, CX
-	BZHIQ        AX, CX, CX
-	KMOVW        CX, K1
+	MOVQ         cols+96(FP), R10
+	SUBQ         $0x00000020, R10
+	MOVQ         $-1, R11
+	BZHIQ        R10, R11, R11
+	KMOVW        R11, K1
 	TESTQ        R8, R8
 	JZ           nn101_plain
 	VMOVUPS      (R8), Z0
@@ -11316,6 +11528,11 @@ nn101_bare:
 	ADDQ    DI, SI
 
 nn101_end:
+	IMUL3Q $0x00000001, DX, R10
+	ADDQ   R10, CX
+	SUBQ   $0x00000001, AX
+	JMP    few
+
 done:
 	LDMXCSR (SP)
 	VZEROUPPER
@@ -11343,8 +11560,10 @@ TEXT ·halfTN3BF16(SB), NOSPLIT, $8-64
 	KMOVW   R8, K1
 
 tiles:
-	CMPQ       AX, $0x00000009
-	JLT        rest
+	CMPQ AX, $0x0000000d
+	JLT  few
+
+tile9:
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -11581,26 +11800,35 @@ tn103_end:
 	SUBQ      $0x00000009, AX
 	JMP       tiles
 
-rest:
-	CMPQ AX, $0x00000008
-	JEQ  rest8
-	CMPQ AX, $0x00000007
-	JEQ  rest7
-	CMPQ AX, $0x00000006
-	JEQ  rest6
-	CMPQ AX, $0x00000005
-	JEQ  rest5
-	CMPQ AX, $0x00000004
-	JEQ  rest4
-	CMPQ AX, $0x00000003
-	JEQ  rest3
-	CMPQ AX, $0x00000002
-	JEQ  rest2
-	CMPQ AX, $0x00000001
-	JEQ  rest1
+few:
+	MOVQ AX, DI
+	CMPQ AX, $0x00000009
+	JLE  last
+	INCQ DI
+	SHRQ $0x01, DI
+
+last:
+	CMPQ DI, $0x00000009
+	JEQ  tile9
+	CMPQ DI, $0x00000008
+	JEQ  tile8
+	CMPQ DI, $0x00000007
+	JEQ  tile7
+	CMPQ DI, $0x00000006
+	JEQ  tile6
+	CMPQ DI, $0x00000005
+	JEQ  tile5
+	CMPQ DI, $0x00000004
+	JEQ  tile4
+	CMPQ DI, $0x00000003
+	JEQ  tile3
+	CMPQ DI, $0x00000002
+	JEQ  tile2
+	CMPQ DI, $0x00000001
+	JEQ  tile1
 	JMP  done
 
-rest8:
+tile8:
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -11659,8 +11887,8 @@ rest8:
 	PREFETCHT0 128(DI)
 	MOVQ       CX, DI
 	MOVQ       b+24(FP), R8
-	MOVQ       pairs+32(FP), AX
-	TESTQ      AX, AX
+	MOVQ       pairs+32(FP), R9
+	TESTQ      R9, R9
 	JLE        tn104_end
 
 tn104:
@@ -11725,7 +11953,7 @@ tn104:
 	WORD         $0xda52
 	ADDQ         DX, DI
 	ADDQ         $0x000000c0, R8
-	DECQ         AX
+	DECQ         R9
 	JNZ          tn104
 
 tn104_end:
@@ -11809,9 +12037,11 @@ tn104_end:
 	VADDPS    Z3, Z27, Z27
 	VMOVUPS   Z27, K1, 128(BX)
 	ADDQ      SI, BX
-	JMP       done
+	ADDQ      $0x00000020, CX
+	SUBQ      $0x00000008, AX
+	JMP       few
 
-rest7:
+tile7:
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -11863,8 +12093,8 @@ rest7:
 	PREFETCHT0 128(DI)
 	MOVQ       CX, DI
 	MOVQ       b+24(FP), R8
-	MOVQ       pairs+32(FP), AX
-	TESTQ      AX, AX
+	MOVQ       pairs+32(FP), R9
+	TESTQ      R9, R9
 	JLE        tn105_end
 
 tn105:
@@ -11922,7 +12152,7 @@ tn105:
 	WORD         $0xc252
 	ADDQ         DX, DI
 	ADDQ         $0x000000c0, R8
-	DECQ         AX
+	DECQ         R9
 	JNZ          tn105
 
 tn105_end:
@@ -11996,9 +12226,11 @@ tn105_end:
 	VADDPS    Z3, Z24, Z24
 	VMOVUPS   Z24, K1, 128(BX)
 	ADDQ      SI, BX
-	JMP       done
+	ADDQ      $0x0000001c, CX
+	SUBQ      $0x00000007, AX
+	JMP       few
 
-rest6:
+tile6:
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -12043,8 +12275,8 @@ rest6:
 	PREFETCHT0 128(DI)
 	MOVQ       CX, DI
 	MOVQ       b+24(FP), R8
-	MOVQ       pairs+32(FP), AX
-	TESTQ      AX, AX
+	MOVQ       pairs+32(FP), R9
+	TESTQ      R9, R9
 	JLE        tn106_end
 
 tn106:
@@ -12095,7 +12327,7 @@ tn106:
 	WORD         $0xea52
 	ADDQ         DX, DI
 	ADDQ         $0x000000c0, R8
-	DECQ         AX
+	DECQ         R9
 	JNZ          tn106
 
 tn106_end:
@@ -12159,9 +12391,11 @@ tn106_end:
 	VADDPS    Z3, Z21, Z21
 	VMOVUPS   Z21, K1, 128(BX)
 	ADDQ      SI, BX
-	JMP       done
+	ADDQ      $0x00000018, CX
+	SUBQ      $0x00000006, AX
+	JMP       few
 
-rest5:
+tile5:
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -12199,8 +12433,8 @@ rest5:
 	PREFETCHT0 128(DI)
 	MOVQ       CX, DI
 	MOVQ       b+24(FP), R8
-	MOVQ       pairs+32(FP), AX
-	TESTQ      AX, AX
+	MOVQ       pairs+32(FP), R9
+	TESTQ      R9, R9
 	JLE        tn107_end
 
 tn107:
@@ -12244,7 +12478,7 @@ tn107:
 	WORD         $0xd252
 	ADDQ         DX, DI
 	ADDQ         $0x000000c0, R8
-	DECQ         AX
+	DECQ         R9
 	JNZ          tn107
 
 tn107_end:
@@ -12298,9 +12532,11 @@ tn107_end:
 	VADDPS    Z3, Z18, Z18
 	VMOVUPS   Z18, K1, 128(BX)
 	ADDQ      SI, BX
-	JMP       done
+	ADDQ      $0x00000014, CX
+	SUBQ      $0x00000005, AX
+	JMP       few
 
-rest4:
+tile4:
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -12331,8 +12567,8 @@ rest4:
 	PREFETCHT0 128(DI)
 	MOVQ       CX, DI
 	MOVQ       b+24(FP), R8
-	MOVQ       pairs+32(FP), AX
-	TESTQ      AX, AX
+	MOVQ       pairs+32(FP), R9
+	TESTQ      R9, R9
 	JLE        tn108_end
 
 tn108:
@@ -12369,7 +12605,7 @@ tn108:
 	WORD         $0xfa52
 	ADDQ         DX, DI
 	ADDQ         $0x000000c0, R8
-	DECQ         AX
+	DECQ         R9
 	JNZ          tn108
 
 tn108_end:
@@ -12413,9 +12649,11 @@ tn108_end:
 	VADDPS    Z3, Z15, Z15
 	VMOVUPS   Z15, K1, 128(BX)
 	ADDQ      SI, BX
-	JMP       done
+	ADDQ      $0x00000010, CX
+	SUBQ      $0x00000004, AX
+	JMP       few
 
-rest3:
+tile3:
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -12439,8 +12677,8 @@ rest3:
 	PREFETCHT0 128(DI)
 	MOVQ       CX, DI
 	MOVQ       b+24(FP), R8
-	MOVQ       pairs+32(FP), AX
-	TESTQ      AX, AX
+	MOVQ       pairs+32(FP), R9
+	TESTQ      R9, R9
 	JLE        tn109_end
 
 tn109:
@@ -12470,7 +12708,7 @@ tn109:
 	WORD         $0xe252
 	ADDQ         DX, DI
 	ADDQ         $0x000000c0, R8
-	DECQ         AX
+	DECQ         R9
 	JNZ          tn109
 
 tn109_end:
@@ -12504,9 +12742,11 @@ tn109_end:
 	VADDPS    Z3, Z12, Z12
 	VMOVUPS   Z12, K1, 128(BX)
 	ADDQ      SI, BX
-	JMP       done
+	ADDQ      $0x0000000c, CX
+	SUBQ      $0x00000003, AX
+	JMP       few
 
-rest2:
+tile2:
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -12523,8 +12763,8 @@ rest2:
 	PREFETCHT0 128(DI)
 	MOVQ       CX, DI
 	MOVQ       b+24(FP), R8
-	MOVQ       pairs+32(FP), AX
-	TESTQ      AX, AX
+	MOVQ       pairs+32(FP), R9
+	TESTQ      R9, R9
 	JLE        tn110_end
 
 tn110:
@@ -12547,7 +12787,7 @@ tn110:
 	WORD         $0xca52
 	ADDQ         DX, DI
 	ADDQ         $0x000000c0, R8
-	DECQ         AX
+	DECQ         R9
 	JNZ          tn110
 
 tn110_end:
@@ -12571,9 +12811,11 @@ tn110_end:
 	VADDPS    Z3, Z9, Z9
 	VMOVUPS   Z9, K1, 128(BX)
 	ADDQ      SI, BX
-	JMP       done
+	ADDQ      $0x00000008, CX
+	SUBQ      $0x00000002, AX
+	JMP       few
 
-rest1:
+tile1:
 	VPXORD     Z4, Z4, Z4
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
@@ -12583,8 +12825,8 @@ rest1:
 	PREFETCHT0 128(DI)
 	MOVQ       CX, DI
 	MOVQ       b+24(FP), R8
-	MOVQ       pairs+32(FP), AX
-	TESTQ      AX, AX
+	MOVQ       pairs+32(FP), R9
+	TESTQ      R9, R9
 	JLE        tn111_end
 
 tn111:
@@ -12600,7 +12842,7 @@ tn111:
 	WORD         $0xf252
 	ADDQ         DX, DI
 	ADDQ         $0x000000c0, R8
-	DECQ         AX
+	DECQ         R9
 	JNZ          tn111
 
 tn111_end:
@@ -12614,6 +12856,9 @@ tn111_end:
 	VADDPS    Z3, Z6, Z6
 	VMOVUPS   Z6, K1, 128(BX)
 	ADDQ      SI, BX
+	ADDQ      $0x00000004, CX
+	SUBQ      $0x00000001, AX
+	JMP       few
 
 done:
 	LDMXCSR (SP)

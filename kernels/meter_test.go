@@ -169,7 +169,7 @@ func TestMeterCountsProducts(t *testing.T) {
 	}
 }
 
-func panelColumns(k *Set, n int) int { return appendPanels(nil, n, k.lanes)[0].cols }
+func panelColumns(k *Set, n int) int { return appendPanels(nil, n, k.lanes, FP32)[0].cols }
 
 // The sum over the workers is exact, whoever comes first.
 func TestLedgerOfManyWorkers(t *testing.T) {

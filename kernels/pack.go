@@ -15,25 +15,58 @@ type Packed struct {
 	data      []float32
 }
 
-// panel is a group of columns that a kernel multiplies in one go.
-type panel struct {
-	vectors, from, cols int // width in vectors; first column; columns in use
-	offset              int // of its data
+// panelShape is the width of a panel in vectors. A paired one has columns in the lower half
+// of its last vector alone, and holds them twice: two rows of A share that vector.
+type panelShape struct {
+	vectors int
+	paired  bool
 }
 
-// appendPanels cuts n columns into panels: two vectors wide, which keeps the most
-// accumulators busy; three at the end if the number of vectors is odd.
-func appendPanels(out []panel, n, lanes int) []panel {
-	for from, left := 0, (n+lanes-1)/lanes; left > 0; {
-		w := 2
-		if left == 1 || left == 3 {
-			w = left
-		}
-		out = append(out, panel{vectors: w, from: from, cols: min(w*lanes, n-from)})
-		from += w * lanes
-		left -= w
+// kernel is the place of its kernel in the tables.
+func (p panelShape) kernel() int {
+	if p.paired {
+		return p.vectors + 2
+	}
+	return p.vectors
+}
+
+// nextPanel is the width of the next panel where n columns are left: two vectors, which keeps
+// the most accumulators busy, or at the end three if the number of vectors is odd.
+func nextPanel(n, lanes int, in Precision) panelShape {
+	left := (n + lanes - 1) / lanes
+	w := 2
+	if left == 1 || left == 3 {
+		w = left
+	}
+	rest := n - (w-1)*lanes
+	return panelShape{vectors: w, paired: in == FP32 && left == w && w > 1 && rest <= lanes/2}
+}
+
+// panel is a group of columns that a kernel multiplies in one go.
+type panel struct {
+	panelShape
+	from, cols int // first column; columns in use
+	offset     int // of its data
+}
+
+// appendPanels cuts n columns into panels.
+func appendPanels(out []panel, n, lanes int, in Precision) []panel {
+	for from := 0; from < n; {
+		s := nextPanel(n-from, lanes, in)
+		out = append(out, panel{panelShape: s, from: from, cols: min(s.vectors*lanes, n-from)})
+		from += s.vectors * lanes
 	}
 	return out
+}
+
+// repeatTail copies the last columns of rows of a paired panel to where they are once more.
+func (p *Packed) repeatTail(t panel, from, rows int) {
+	if !t.paired || rows == 0 {
+		return
+	}
+	width, n := t.vectors*p.lanes, p.lanes/2
+	m := p.data[t.offset+from*width+width-2*n:]
+	p.Kernels.Unmetered().copyRows(rows, n, &m[n], width, &m[0], width)
 }
 
 // NewPacked makes room for a matrix of the given size.
@@ -81,6 +114,7 @@ func (p *Packed) PackPanel(i int, b Matrix) {
 		out := p.data[t.offset+r*width:][:width]
 		copy(out, b.Row(r)[t.from:t.from+t.cols])
 	}
+	p.repeatTail(t, 0, p.K)
 }
 
 // PackPanelTransposed packs panel i of the transpose of b [N, K].
@@ -94,6 +128,7 @@ func (p *Packed) PackPanelTransposed(i int, b Matrix) {
 	}
 	width := t.vectors * p.lanes
 	p.Kernels.Unmetered().Transpose(Matrix{Data: p.data[t.offset:], Rows: p.K, Cols: t.cols, Stride: width}, b.Slice(t.from, t.from+t.cols))
+	p.repeatTail(t, 0, p.K)
 }
 
 // packedBytes is what packing so many values reads and writes.

@@ -12,7 +12,7 @@ func (p *Packed) Resize(rows, cols int, data []float32) {
 	depth := k.depth(rows, p.Precision)
 	if p.K != rows || p.N != cols || p.lanes != k.lanes || p.depth != depth {
 		p.K, p.N, p.lanes, p.depth = rows, cols, k.lanes, depth
-		p.panels = appendPanels(p.panels[:0], cols, k.lanes)
+		p.panels = appendPanels(p.panels[:0], cols, k.lanes, p.Precision)
 		size := 0
 		for i := range p.panels {
 			p.panels[i].offset = size
@@ -61,6 +61,7 @@ func (p *Packed) PutBlock(from, col int, m Matrix) {
 		}
 		width := t.vectors * p.lanes
 		p.Kernels.Unmetered().copyRows(m.Rows, t.cols, &p.data[t.offset+from*width], width, &m.Data[t.from-col], m.Stride)
+		p.repeatTail(t, from, m.Rows)
 	}
 	l.End(Work{Kind: Packing}, packedBytes(p.Precision, m.Rows*m.Cols))
 }
@@ -98,7 +99,7 @@ func (k *Set) GemmBlock(c Matrix, alpha float32, a Matrix, b *Packed, k0, n0 int
 			dt = offset(dp, t.from-n0)
 		}
 		next, step := b.following(panels[i:], c.Rows, k0)
-		k.gemmNN[t.vectors](c.Rows, ap, a.Stride, 1, a.Cols, 0, &b.data[t.offset+k0*t.vectors*b.lanes],
+		k.gemmNN[t.kernel()](c.Rows, ap, a.Stride, 1, a.Cols, 0, &b.data[t.offset+k0*t.vectors*b.lanes],
 			offset(cp, t.from-n0), c.Stride, dt, d.Stride, alpha, t.cols, next, step)
 	}
 	l.End(productWork(Product, a.Cols, c.Cols), 2*c.Rows*a.Cols*c.Cols)
@@ -123,7 +124,7 @@ func (k *Set) GemmTNPacked(c, a Matrix, b *Packed, from int) {
 	cp, ap := c.ptr(), a.ptr()
 	for _, t := range b.panels {
 		width := t.vectors * b.lanes
-		k.gemmTN[t.vectors](c.Rows, ap, a.Stride, 0, &b.data[t.offset+from*width], width, 0, 1, a.Rows,
+		k.gemmTN[t.kernel()](c.Rows, ap, a.Stride, 0, &b.data[t.offset+from*width], width, 0, 1, a.Rows,
 			offset(cp, t.from), c.Stride, t.cols)
 	}
 	l.End(transposedWork(false, c, FP32), 2*c.Rows*c.Cols*a.Rows)

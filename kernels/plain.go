@@ -10,8 +10,8 @@ import (
 var plain = functions{
 	lanes:            8,
 	tile:             2,
-	gemmNN:           [4]func(int, *float32, int, int, int, int, *float32, *float32, int, *float32, int, float32, int, *float32, int){nil, plainGemmNN(1), plainGemmNN(2), plainGemmNN(3)},
-	gemmTN:           [4]func(int, *float32, int, int, *float32, int, int, int, int, *float32, int, int){nil, plainGemmTN, plainGemmTN, plainGemmTN},
+	gemmNN:           [6]func(int, *float32, int, int, int, int, *float32, *float32, int, *float32, int, float32, int, *float32, int){nil, plainGemmNN(1), plainGemmNN(2), plainGemmNN(3), plainGemmNN(2), plainGemmNN(3)},
+	gemmTN:           [6]func(int, *float32, int, int, *float32, int, int, int, int, *float32, int, int){nil, plainGemmTN, plainGemmTN, plainGemmTN, plainGemmTN, plainGemmTN},
 	combineColumns:   plainCombineColumns,
 	combine:          plainCombine,
 	copyRows:         plainCopyRows,

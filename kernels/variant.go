@@ -30,8 +30,8 @@ type (
 type functions struct {
 	lanes  int // columns of a panel are a multiple of it
 	tile   int // rows of a tile of registers
-	gemmNN [4]func(m int, a *float32, lda, segs, segLen, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int, next *float32, step int)
-	gemmTN [4]func(ka int, a *float32, lda, outerA int, b *float32, ldb, outerB int, outer, inner int, c *float32, ldc int, cols int)
+	gemmNN [6]func(m int, a *float32, lda, segs, segLen, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int, next *float32, step int)
+	gemmTN [6]func(ka int, a *float32, lda, outerA int, b *float32, ldb, outerB int, outer, inner int, c *float32, ldc int, cols int)
 
 	affine     [activationCount]affineFunc     // nil for the plain ones
 	affineGrad [activationCount]affineGradFunc // likewise

@@ -8,8 +8,8 @@ func register() {
 		variants[AVX2] = &functions{
 			lanes:            8,
 			tile:             6,
-			gemmNN:           [4]func(int, *float32, int, int, int, int, *float32, *float32, int, *float32, int, float32, int, *float32, int){nil, gemmNN1AVX2, gemmNN2AVX2, gemmNN3AVX2},
-			gemmTN:           [4]func(int, *float32, int, int, *float32, int, int, int, int, *float32, int, int){nil, gemmTN1AVX2, gemmTN2AVX2, gemmTN3AVX2},
+			gemmNN:           [6]func(int, *float32, int, int, int, int, *float32, *float32, int, *float32, int, float32, int, *float32, int){nil, gemmNN1AVX2, gemmNN2AVX2, gemmNN3AVX2, gemmNN2PairedAVX2, gemmNN3PairedAVX2},
+			gemmTN:           [6]func(int, *float32, int, int, *float32, int, int, int, int, *float32, int, int){nil, gemmTN1AVX2, gemmTN2AVX2, gemmTN3AVX2, gemmTN2PairedAVX2, gemmTN3PairedAVX2},
 			affine:           [activationCount]affineFunc{Identity: affineAVX2, ReLU: affineReLUAVX2, GELU: affineGELUAVX2},
 			affineGrad:       [activationCount]affineGradFunc{ReLU: affineReLUGradAVX2, GELU: affineGELUGradAVX2},
 			combineColumns:   combineColumnsAVX2,
@@ -41,8 +41,8 @@ func register() {
 		variants[AVX512] = &functions{
 			lanes:            16,
 			tile:             14,
-			gemmNN:           [4]func(int, *float32, int, int, int, int, *float32, *float32, int, *float32, int, float32, int, *float32, int){nil, gemmNN1AVX512, gemmNN2AVX512, gemmNN3AVX512},
-			gemmTN:           [4]func(int, *float32, int, int, *float32, int, int, int, int, *float32, int, int){nil, gemmTN1AVX512, gemmTN2AVX512, gemmTN3AVX512},
+			gemmNN:           [6]func(int, *float32, int, int, int, int, *float32, *float32, int, *float32, int, float32, int, *float32, int){nil, gemmNN1AVX512, gemmNN2AVX512, gemmNN3AVX512, gemmNN2PairedAVX512, gemmNN3PairedAVX512},
+			gemmTN:           [6]func(int, *float32, int, int, *float32, int, int, int, int, *float32, int, int){nil, gemmTN1AVX512, gemmTN2AVX512, gemmTN3AVX512, gemmTN2PairedAVX512, gemmTN3PairedAVX512},
 			affine:           [activationCount]affineFunc{Identity: affineAVX512, ReLU: affineReLUAVX512, GELU: affineGELUAVX512},
 			affineGrad:       [activationCount]affineGradFunc{ReLU: affineReLUGradAVX512, GELU: affineGELUGradAVX512},
 			combineColumns:   combineColumnsAVX512,

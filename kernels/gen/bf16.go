@@ -37,7 +37,7 @@ func (s *isa) halfNN(nv int) {
 	s.text(fmt.Sprintf("halfNN%d", nv),
 		"func(m int, a *uint16, lda, segs, segPairs, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int)",
 		fmt.Sprintf("computes C = alpha·A·B + D for one panel of B, %d vectors wide.", nv))
-	rows := s.tileRows(nv)
+	rows := s.tileRows(panelShape{vectors: nv})
 	s.flushDenormals()
 	m, a, lda := loadGP("m"), loadGP("a"), loadHalves("lda")
 	lda3 := GP64()
@@ -48,43 +48,18 @@ func (s *isa) halfNN(nv int) {
 	t, u := loadHalves("segStride"), loadStride("segPairs")
 	SUBQ(u, t)
 	MOVQ(t, jump)
-	s.tiles(rows, m, func(r int) {
-		s.halfTileNN(nv, r, a, c, d, ldc, ldd, p, jump, left)
-	}, func() {
-		IMUL3Q(U32(rows), lda, p.base[0])
+	inTiles(rows, m, func(r int) {
+		s.halfTileNN(panelShape{vectors: nv}, r, a, c, d, ldc, ldd, p, jump, left)
+		IMUL3Q(U32(r), lda, p.base[0])
 		ADDQ(p.base[0], a)
 	})
 	s.done()
 }
 
-// tiles emits the loop over m rows in tiles, and the tiles of the rest: tile
-// emits one of r rows, next moves to the one behind a whole one.
-func (s *isa) tiles(rows int, m reg.GPVirtual, tile func(r int), next func()) {
-	Label("tiles")
-	CMPQ(m, U32(rows))
-	JLT(LabelRef("rest"))
-	tile(rows)
-	next()
-	SUBQ(U32(rows), m)
-	JMP(LabelRef("tiles"))
-	Label("rest")
-	for r := rows - 1; r > 0; r-- {
-		CMPQ(m, U32(r))
-		JEQ(LabelRef(fmt.Sprintf("rest%d", r)))
-	}
-	JMP(LabelRef("done"))
-	for r := rows - 1; r > 0; r-- {
-		Label(fmt.Sprintf("rest%d", r))
-		tile(r)
-		JMP(LabelRef("done"))
-	}
-	Label("done")
-}
-
-func (s *isa) halfTileNN(nv, rows int, a, c, d, ldc, ldd reg.GPVirtual, p rowPointers, jump, left Mem) {
+func (s *isa) halfTileNN(shape panelShape, rows int, a, c, d, ldc, ldd reg.GPVirtual, p rowPointers, jump, left Mem) {
 	id := label("nn")
-	acc, bv, av := s.tileRegisters(nv, rows)
-	s.prefetchTile(nv, rows, c, d, ldc, ldd, p.base[0])
+	t := s.tileRegisters(shape, rows)
+	s.prefetchTile(shape.vectors, rows, c, d, ldc, ldd, p.base[0])
 	p.set(a, rows)
 	b := loadGP("b")
 	k := loadGP("segs")
@@ -92,23 +67,20 @@ func (s *isa) halfTileNN(nv, rows int, a, c, d, ldc, ldd reg.GPVirtual, p rowPoi
 	Label(id + "_seg")
 	Load(Param("segPairs"), k)
 	Label(id + "_k")
-	for j := range bv {
-		VMOVUPS(Mem{Base: b, Disp: j * s.bytes()}, bv[j])
+	for j := range t.b {
+		VMOVUPS(Mem{Base: b, Disp: j * s.bytes()}, t.b[j])
 	}
-	for i := 0; i < rows; i++ {
-		VBROADCASTSS(p.at(i), av)
-		for j := range bv {
-			dotPairs(bv[j], av, acc[i][j])
-		}
+	for i := range rows {
+		s.addRow(t, i, p.at(i), nil, dotPairs)
 	}
 	p.advance(rows, U32(4))
-	ADDQ(U32(nv*s.bytes()), b)
+	ADDQ(U32(shape.vectors*s.bytes()), b)
 	DECQ(k)
 	JNZ(LabelRef(id + "_k"))
 	p.advance(rows, jump)
 	DECQ(left)
 	JNZ(LabelRef(id + "_seg"))
-	s.finishTile(id, nv, acc, bv, av, c, d, ldc, ldd)
+	s.finishTile(id, shape, t, c, d, ldc, ldd)
 }
 
 // halfTN generates the update of a panel of columns of C by Aᵀ·B, both in pairs
@@ -117,7 +89,7 @@ func (s *isa) halfTN(nv int) {
 	s.text(fmt.Sprintf("halfTN%d", nv),
 		"func(ka int, a *float32, lda int, b *float32, pairs int, c *float32, ldc int, cols int)",
 		fmt.Sprintf("computes C += Aᵀ·B for one panel of B, %d vectors wide, A and B in pairs of rows.", nv))
-	rows := s.tileRows(nv)
+	rows := s.tileRows(panelShape{vectors: nv})
 	s.flushDenormals()
 	ka, a, lda := loadGP("ka"), loadGP("a"), loadStride("lda")
 	c, ldc := loadGP("c"), loadStride("ldc")
@@ -125,38 +97,33 @@ func (s *isa) halfTN(nv int) {
 	SUBQ(U32((nv-1)*s.lanes), cols)
 	last := s.tail(cols)
 	pa, pb := GP64(), GP64()
-	s.tiles(rows, ka, func(r int) {
+	inTiles(rows, ka, func(r int) {
 		id := label("tn")
-		acc, bv, av := s.tileRegisters(nv, r)
+		t := s.tileRegisters(panelShape{vectors: nv}, r)
 		s.prefetchRows(nv, r, c, ldc, pa)
 		MOVQ(a, pa)
 		Load(Param("b"), pb)
 		repeat(id, loadGP("pairs"), func() {
-			for j := range bv {
-				VMOVUPS(Mem{Base: pb, Disp: j * s.bytes()}, bv[j])
+			for j := range t.b {
+				VMOVUPS(Mem{Base: pb, Disp: j * s.bytes()}, t.b[j])
 			}
 			for i := range r {
-				VBROADCASTSS(Mem{Base: pa, Disp: 4 * i}, av)
-				for j := range bv {
-					dotPairs(bv[j], av, acc[i][j])
-				}
+				s.addRow(t, i, Mem{Base: pa, Disp: 4 * i}, nil, dotPairs)
 			}
 			ADDQ(lda, pa)
 			ADDQ(U32(nv*s.bytes()), pb)
 		})
-		for i := range acc {
-			for j, v := range acc[i] {
-				m, k := Mem{Base: c, Disp: j * s.bytes()}, s.fullMask()
-				if j == nv-1 {
-					k = last
-				}
-				s.load(m, k, av)
-				VADDPS(av, v, v)
-				s.store(v, k, m)
+		for i := range t.acc {
+			for _, p := range s.parts(t, i, last, nil) {
+				m := Mem{Base: c, Disp: p.disp}
+				s.load(m, p.k, t.a[0])
+				VADDPS(t.a[0], p.v, p.v)
+				s.store(p.v, p.k, m)
 			}
 			ADDQ(ldc, c)
 		}
-	}, func() { ADDQ(U32(4*rows), a) })
+		ADDQ(U32(4*r), a)
+	})
 	s.done()
 }
 

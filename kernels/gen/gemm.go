@@ -17,45 +17,182 @@ const (
 	panelAhead = 4096
 )
 
-// tileRows is the number of rows of the register tile of a panel that is nv
-// vectors wide: as many accumulators as the registers hold, less the vectors
-// of B and one broadcast.
-func (s *isa) tileRows(nv int) int {
-	if s.wide() {
-		return []int{0, 14, 14, 9}[nv]
-	}
-	return []int{0, 6, 6, 4}[nv]
+// panelShape is the width of a panel of B.
+//
+// The last vector of a paired one has columns in its lower half alone, and holds them
+// twice: the products of two rows of A with these columns then share a vector.
+type panelShape struct {
+	vectors int
+	paired  bool
 }
 
-// tileRegisters returns the cleared accumulators, the vectors of B and the
-// broadcast of A. They fill the register file to the last, which is too tight
-// for avo's allocator: they are assigned by hand.
-func (s *isa) tileRegisters(nv, rows int) (acc [][]reg.Register, bv []reg.Register, av reg.Register) {
+// panelShapes are those that there are kernels for.
+var panelShapes = []panelShape{{1, false}, {2, false}, {3, false}, {2, true}, {3, true}}
+
+func (p panelShape) String() string {
+	if p.paired {
+		return fmt.Sprintf("%dPaired", p.vectors)
+	}
+	return fmt.Sprint(p.vectors)
+}
+
+func (p panelShape) doc() string {
+	if p.paired {
+		return fmt.Sprintf("%d vectors wide, of which the last has columns in its lower half alone, and holds them twice", p.vectors)
+	}
+	return fmt.Sprintf("%d vectors wide", p.vectors)
+}
+
+// full is the number of vectors that belong to one row.
+func (p panelShape) full() int {
+	if p.paired {
+		return p.vectors - 1
+	}
+	return p.vectors
+}
+
+// tileRows is the number of rows of the register tile of a panel: as many
+// accumulators as the registers hold, less the vectors of B and one broadcast, or two.
+func (s *isa) tileRows(p panelShape) int {
+	switch {
+	case p.paired:
+		return s.pick([]int{0, 0, 14, 10}[p.vectors], []int{0, 0, 6, 4}[p.vectors])
+	case s.wide():
+		return []int{0, 14, 14, 9}[p.vectors]
+	}
+	return []int{0, 6, 6, 4}[p.vectors]
+}
+
+// registerTile is a tile of C in registers, and what goes into it.
+type registerTile struct {
+	acc  [][]reg.Register // of each row
+	tail []reg.Register   // of each two rows, if the panel is paired
+	b    []reg.Register   // a row of B
+	a    []reg.Register   // broadcasts of A: one, or those of two rows
+}
+
+// tileRegisters returns a tile with cleared accumulators. It fills the register file to
+// the last, which is too tight for avo's allocator: registers are assigned by hand.
+func (s *isa) tileRegisters(p panelShape, rows int) registerTile {
 	next := 0
 	take := func() reg.Register {
 		next++
 		return s.register(next - 1)
 	}
-	for j := 0; j < nv; j++ {
-		bv = append(bv, take())
+	var t registerTile
+	for range p.vectors {
+		t.b = append(t.b, take())
 	}
-	av = take()
-	for i := 0; i < rows; i++ {
-		row := make([]reg.Register, nv)
+	t.a = append(t.a, take())
+	if p.paired {
+		t.a = append(t.a, take())
+	}
+	sum := func() reg.Register {
+		r := take()
+		s.clear(r)
+		return r
+	}
+	for i := range rows {
+		row := make([]reg.Register, p.full())
 		for j := range row {
-			row[j] = take()
-			s.clear(row[j])
+			row[j] = sum()
 		}
-		acc = append(acc, row)
+		t.acc = append(t.acc, row)
+		if p.paired && i%2 == 0 {
+			t.tail = append(t.tail, sum())
+		}
 	}
-	return acc, bv, av
+	return t
+}
+
+// addRow adds the products of row i of A, whose value is at a, with the row of B in
+// registers. upper is the mask of the upper half of a vector.
+func (s *isa) addRow(t registerTile, i int, a Mem, upper reg.Register, add func(b, a, sum reg.Register)) {
+	av := t.a[i%len(t.a)]
+	VBROADCASTSS(a, av)
+	for j, v := range t.acc[i] {
+		add(t.b[j], av, v)
+	}
+	if t.tail == nil || i%2 == 0 && i < len(t.acc)-1 {
+		return
+	}
+	if i%2 == 1 {
+		s.mergeUpper(av, t.a[0], upper)
+	}
+	add(t.b[len(t.b)-1], t.a[0], t.tail[i/2])
+}
+
+func multiplyAdd(b, a, sum reg.Register) { VFMADD231PS(b, a, sum) }
+
+// upperHalf is the mask of the upper half of a vector, where a kernel needs it as a register.
+func (s *isa) upperHalf(shape panelShape) reg.Register {
+	if !shape.paired || !s.wide() {
+		return nil
+	}
+	t, k := GP32(), K()
+	MOVL(U32(0xff00), t)
+	KMOVW(t, k)
+	return k
+}
+
+// mergeUpper copies the upper half of src to dst.
+func (s *isa) mergeUpper(src, dst, upper reg.Register) {
+	if s.wide() {
+		VMOVAPS(src, upper, dst)
+	} else {
+		VBLENDPS(U8(0xf0), src, dst, dst)
+	}
+}
+
+// extractUpper copies the upper half of src to dst, half a vector.
+func (s *isa) extractUpper(src, dst reg.Register) {
+	if s.wide() {
+		VEXTRACTF64X4(U8(1), src, dst)
+	} else {
+		VEXTRACTF128(U8(1), src, dst)
+	}
+}
+
+// lower is the lower half of a vector register.
+func (s *isa) lower(r reg.Register) reg.Register {
+	spec := reg.S128
+	if s.wide() {
+		spec = reg.S256
+	}
+	return reg.LookupPhysical(reg.KindVector, r.(reg.Physical).PhysicalIndex(), spec)
+}
+
+// lowerMask is a mask of at most half a vector, for half a vector.
+func (s *isa) lowerMask(k mask) mask {
+	if !s.wide() {
+		k.r = s.lower(k.r)
+	}
+	return k
+}
+
+// twice is the mask of at most half a vector, in both halves; for AVX-512.
+func (s *isa) twice(k mask) mask {
+	both, t := K(), K()
+	KSHIFTLW(U8(8), k.r, t)
+	KORW(k.r, t, both)
+	return mask{r: both}
+}
+
+// loadTwice loads at most half a vector into both halves.
+func (s *isa) loadTwice(m Mem, k mask, dst reg.Register) {
+	if s.wide() {
+		VBROADCASTF32X8_Z(m, k.r, dst)
+		return
+	}
+	VMASKMOVPS(m, s.lower(k.r), s.lower(dst))
+	VINSERTF128(U8(1), s.lower(dst), dst, dst)
 }
 
 // maskRegister is a register for the mask at the end of a tile, when those of
 // B are free again but for the first.
-func (s *isa) maskRegister(nv int, bv []reg.Register) reg.Register {
-	if nv > 1 {
-		return bv[1]
+func (s *isa) maskRegister(b []reg.Register) reg.Register {
+	if len(b) > 1 {
+		return b[1]
 	}
 	return s.register(s.registers() - 1)
 }
@@ -108,12 +245,13 @@ func (p rowPointers) advance(rows int, by Op) {
 // The inner index runs over segs segments of segLen values, segStride apart
 // in A: one segment is a plain product; three are the rows of a 3×3
 // convolution over a padded map.
-func (s *isa) gemmNN(nv int) {
-	s.text(fmt.Sprintf("gemmNN%d", nv),
+func (s *isa) gemmNN(shape panelShape) {
+	s.text(fmt.Sprintf("gemmNN%v", shape),
 		"func(m int, a *float32, lda, segs, segLen, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int, next *float32, step int)",
-		fmt.Sprintf("computes C = alpha·A·B + D for one panel of B, %d vectors wide.", nv))
-	rows := s.tileRows(nv)
+		fmt.Sprintf("computes C = alpha·A·B + D for one panel of B, %s.", shape.doc()))
+	rows := s.tileRows(shape)
 	s.flushDenormals()
+	upper := s.upperHalf(shape)
 	m, a, lda := loadGP("m"), loadGP("a"), loadStride("lda")
 	lda3 := GP64()
 	LEAQ(Mem{Base: lda, Index: lda, Scale: 2}, lda3)
@@ -129,33 +267,53 @@ func (s *isa) gemmNN(nv int) {
 		SUBQ(u, t)
 		MOVQ(t, jump)
 	}
-	Label("tiles")
-	CMPQ(m, U32(rows))
-	JLT(LabelRef("rest"))
-	s.tileNN(nv, rows, a, c, d, ldc, ldd, next, p, jump, left)
-	IMUL3Q(U32(rows), lda, p.base[0])
-	ADDQ(p.base[0], a)
-	SUBQ(U32(rows), m)
-	JMP(LabelRef("tiles"))
-	Label("rest")
-	for r := rows - 1; r > 0; r-- {
-		CMPQ(m, U32(r))
-		JEQ(LabelRef(fmt.Sprintf("rest%d", r)))
-	}
-	JMP(LabelRef("done"))
-	for r := rows - 1; r > 0; r-- {
-		Label(fmt.Sprintf("rest%d", r))
-		s.tileNN(nv, r, a, c, d, ldc, ldd, next, p, jump, left)
-		JMP(LabelRef("done"))
-	}
-	Label("done")
+	inTiles(rows, m, func(r int) {
+		s.tileNN(shape, r, a, c, d, ldc, ldd, next, p, jump, left, upper)
+		IMUL3Q(U32(r), lda, p.base[0])
+		ADDQ(p.base[0], a)
+	})
 	s.done()
 }
 
-func (s *isa) tileNN(nv, rows int, a, c, d, ldc, ldd, next reg.GPVirtual, p rowPointers, jump, left Mem) {
+// inTiles walks m rows in tiles of at most the given number of rows. If the last tile would
+// get less than half of them, the last two are divided evenly: a tile of one or two rows has
+// too few sums to keep the multipliers busy.
+func inTiles(rows int, m reg.GPVirtual, tile func(rows int)) {
+	of := func(r int) string { return fmt.Sprintf("tile%d", r) }
+	Label("tiles")
+	CMPQ(m, U32(rows+rows/2))
+	JLT(LabelRef("few"))
+	Label(of(rows))
+	tile(rows)
+	SUBQ(U32(rows), m)
+	JMP(LabelRef("tiles"))
+	Label("few")
+	n := GP64()
+	MOVQ(m, n)
+	CMPQ(m, U32(rows))
+	JLE(LabelRef("last"))
+	INCQ(n)
+	SHRQ(U8(1), n)
+	Label("last")
+	for r := rows; r > 0; r-- {
+		CMPQ(n, U32(r))
+		JEQ(LabelRef(of(r)))
+	}
+	JMP(LabelRef("done"))
+	for r := rows - 1; r > 0; r-- {
+		Label(of(r))
+		tile(r)
+		SUBQ(U32(r), m)
+		JMP(LabelRef("few"))
+	}
+	Label("done")
+}
+
+func (s *isa) tileNN(shape panelShape, rows int, a, c, d, ldc, ldd, next reg.GPVirtual, p rowPointers, jump, left Mem, upper reg.Register) {
 	id := label("nn")
-	acc, bv, av := s.tileRegisters(nv, rows)
-	s.prefetchTile(nv, rows, c, d, ldc, ldd, p.base[0])
+	t := s.tileRegisters(shape, rows)
+	width := shape.vectors * s.bytes()
+	s.prefetchTile(shape.vectors, rows, c, d, ldc, ldd, p.base[0])
 	p.set(a, rows)
 	b := loadGP("b")
 	k := loadGP("segs")
@@ -164,29 +322,25 @@ func (s *isa) tileNN(nv, rows int, a, c, d, ldc, ldd, next reg.GPVirtual, p rowP
 	Label(id + "_seg")
 	Load(Param("segLen"), k)
 	Label(id + "_k")
-	for j := range bv {
-		VMOVUPS(Mem{Base: b, Disp: j * s.bytes()}, bv[j])
+	for j := range t.b {
+		VMOVUPS(Mem{Base: b, Disp: j * s.bytes()}, t.b[j])
 	}
-	for l := 0; l < nv*s.bytes(); l += line {
+	for l := 0; l < width; l += line {
 		PREFETCHT0(Mem{Base: b, Disp: panelAhead + l})
 	}
 	PREFETCHT1(Mem{Base: next})
 	ADDQ(step, next)
-	for i := 0; i < rows; i++ {
-		VBROADCASTSS(p.at(i), av)
-		for j := range bv {
-			VFMADD231PS(bv[j], av, acc[i][j])
-		}
+	for i := range rows {
+		s.addRow(t, i, p.at(i), upper, multiplyAdd)
 	}
 	p.advance(rows, U32(4))
-	ADDQ(U32(nv*s.bytes()), b)
+	ADDQ(U32(width), b)
 	DECQ(k)
 	JNZ(LabelRef(id + "_k"))
 	p.advance(rows, jump)
 	DECQ(left)
 	JNZ(LabelRef(id + "_seg"))
-
-	s.finishTile(id, nv, acc, bv, av, c, d, ldc, ldd)
+	s.finishTile(id, shape, t, c, d, ldc, ldd)
 }
 
 // stepOperand is what a tile adds to the address that it fetches from. The tile of AVX-512 leaves
@@ -202,27 +356,58 @@ func (s *isa) stepOperand() Op {
 	return step.Addr
 }
 
-// finishTile stores a tile as alpha·tile + D. It moves c and d to the rows behind
+// part is a register of a tile that belongs to a row, and its place there. The mask is that
+// of the vector, or of its half.
+type part struct {
+	v    reg.Register
+	k    mask
+	disp int
+}
+
+// parts are the registers of row i. Rows must be taken in order: the half of a shared
+// register that belongs to the second row waits in spare. last is the mask of the last vector.
+func (s *isa) parts(t registerTile, i int, last mask, spare reg.Register) []part {
+	var out []part
+	for j, v := range t.acc[i] {
+		k := s.fullMask()
+		if t.tail == nil && j == len(t.acc[i])-1 {
+			k = last
+		}
+		out = append(out, part{v, k, j * s.bytes()})
+	}
+	if t.tail != nil {
+		v, at := t.tail[i/2], len(t.acc[i])*s.bytes()
+		switch {
+		case i%2 == 1:
+			v = spare
+		case i < len(t.acc)-1: // what is done with the lower half clears the upper one
+			s.extractUpper(v, s.lower(spare))
+		}
+		out = append(out, part{s.lower(v), s.lowerMask(last), at})
+	}
+	return out
+}
+
+// finishTile stores a tile as alpha·tile + D. It moves c and d to the rows after
 // the tile.
-func (s *isa) finishTile(id string, nv int, acc [][]reg.Register, bv []reg.Register, av reg.Register, c, d, ldc, ldd reg.GPVirtual) {
-	alpha, dv := av, bv[0]
+func (s *isa) finishTile(id string, shape panelShape, t registerTile, c, d, ldc, ldd reg.GPVirtual) {
+	alpha, dv := t.a[0], t.b[0]
+	spare := t.a[len(t.a)-1] // where a panel is paired
 	alphaAddr := s.loadParam("alpha", alpha)
 	cols := loadGP("cols")
-	SUBQ(U32((nv-1)*s.lanes), cols)
-	last := s.tailIn(cols, s.maskRegister(nv, bv))
-	maskOf := func(j int) mask {
-		if j == nv-1 {
-			return last
-		}
-		return s.fullMask()
-	}
+	SUBQ(U32((shape.vectors-1)*s.lanes), cols)
+	last := s.tailIn(cols, s.maskRegister(t.b))
 	TESTQ(d, d)
 	JZ(LabelRef(id + "_plain"))
-	for i := range acc {
-		for j, v := range acc[i] {
-			s.load(Mem{Base: d, Disp: j * s.bytes()}, maskOf(j), dv)
-			VFMADD213PS(dv, alpha, v)
-			s.store(v, maskOf(j), Mem{Base: c, Disp: j * s.bytes()})
+	for i := range t.acc {
+		for _, p := range s.parts(t, i, last, spare) {
+			to, by := dv, alpha
+			if p.v.Size() != dv.Size() {
+				to, by = s.lower(dv), s.lower(alpha)
+			}
+			s.load(Mem{Base: d, Disp: p.disp}, p.k, to)
+			VFMADD213PS(to, by, p.v)
+			s.store(p.v, p.k, Mem{Base: c, Disp: p.disp})
 		}
 		ADDQ(ldc, c)
 		ADDQ(ldd, d)
@@ -231,15 +416,18 @@ func (s *isa) finishTile(id string, nv int, acc [][]reg.Register, bv []reg.Regis
 	Label(id + "_plain")
 	CMPL(alphaAddr, U32(0x3f800000)) // 1: the usual case, without a multiplication
 	JEQ(LabelRef(id + "_bare"))
-	for i := range acc {
-		for _, v := range acc[i] {
+	for i := range t.acc {
+		for _, v := range t.acc[i] {
 			VMULPS(alpha, v, v)
 		}
 	}
+	for _, v := range t.tail {
+		VMULPS(alpha, v, v)
+	}
 	Label(id + "_bare")
-	for i := range acc {
-		for j, v := range acc[i] {
-			s.store(v, maskOf(j), Mem{Base: c, Disp: j * s.bytes()})
+	for i := range t.acc {
+		for _, p := range s.parts(t, i, last, spare) {
+			s.store(p.v, p.k, Mem{Base: c, Disp: p.disp})
 		}
 		ADDQ(ldc, c)
 	}
@@ -248,19 +436,19 @@ func (s *isa) finishTile(id string, nv int, acc [][]reg.Register, bv []reg.Regis
 
 // prefetchTile fetches what a tile will write, and add, while it is computed:
 // both often lie in memory, and the stores of a whole tile come at once.
-func (s *isa) prefetchTile(nv, rows int, c, d, ldc, ldd, at reg.GPVirtual) {
+func (s *isa) prefetchTile(vectors, rows int, c, d, ldc, ldd, at reg.GPVirtual) {
 	id := label("prefetch")
-	s.prefetchRows(nv, rows, c, ldc, at)
+	s.prefetchRows(vectors, rows, c, ldc, at)
 	TESTQ(d, d)
 	JZ(LabelRef(id))
-	s.prefetchRows(nv, rows, d, ldd, at)
+	s.prefetchRows(vectors, rows, d, ldd, at)
 	Label(id)
 }
 
-func (s *isa) prefetchRows(nv, rows int, base, ld, at reg.GPVirtual) {
+func (s *isa) prefetchRows(vectors, rows int, base, ld, at reg.GPVirtual) {
 	MOVQ(base, at)
 	for i := range rows {
-		for l := 0; l < nv*s.bytes(); l += line {
+		for l := 0; l < vectors*s.bytes(); l += line {
 			PREFETCHT0(Mem{Base: at, Disp: l})
 		}
 		if i < rows-1 {
@@ -271,16 +459,17 @@ func (s *isa) prefetchRows(nv, rows int, base, ld, at reg.GPVirtual) {
 
 // gemmTN generates the update of a panel of columns of C by Aᵀ·B. The rows of
 // A and B are walked in two nested loops, so that the rows of a map can be
-// taken out of a padded one.
-func (s *isa) gemmTN(nv int) {
-	s.text(fmt.Sprintf("gemmTN%d", nv),
+// taken out of a padded one. B need not be packed.
+func (s *isa) gemmTN(shape panelShape) {
+	s.text(fmt.Sprintf("gemmTN%v", shape),
 		"func(ka int, a *float32, lda, outerA int, b *float32, ldb, outerB int, outer, inner int, c *float32, ldc int, cols int)",
-		fmt.Sprintf("computes C += Aᵀ·B for one panel of columns, %d vectors wide.", nv))
-	rows := s.tileRows(nv)
-	if !s.wide() && nv == 3 {
+		fmt.Sprintf("computes C += Aᵀ·B for one panel of columns, %s.", shape.doc()))
+	rows := s.tileRows(shape)
+	if !s.wide() && shape == (panelShape{3, false}) {
 		rows-- // a register for the mask
 	}
 	s.flushDenormals()
+	upper := s.upperHalf(shape)
 	ka, a, lda, ldb := loadGP("ka"), loadGP("a"), loadStride("lda"), loadStride("ldb")
 	c, ldc := loadGP("c"), loadStride("ldc")
 	jumpA, jumpB := AllocLocal(8), AllocLocal(8)
@@ -294,64 +483,51 @@ func (s *isa) gemmTN(nv int) {
 		MOVQ(t, j.to)
 	}
 	cols := loadGP("cols")
-	SUBQ(U32((nv-1)*s.lanes), cols)
+	SUBQ(U32((shape.vectors-1)*s.lanes), cols)
 	last := s.tailIn(cols, s.register(s.registers()-1))
+	if shape.paired && s.wide() {
+		last = s.twice(last)
+	}
 	pa, pb := GP64(), GP64()
-	Label("tiles")
-	CMPQ(ka, U32(rows))
-	JLT(LabelRef("rest"))
-	s.tileTN(nv, rows, a, pa, lda, pb, ldb, c, ldc, jumpA, jumpB, last)
-	ADDQ(U32(4*rows), a)
-	SUBQ(U32(rows), ka)
-	JMP(LabelRef("tiles"))
-	Label("rest")
-	for r := rows - 1; r > 0; r-- {
-		CMPQ(ka, U32(r))
-		JEQ(LabelRef(fmt.Sprintf("rest%d", r)))
-	}
-	JMP(LabelRef("done"))
-	for r := rows - 1; r > 0; r-- {
-		Label(fmt.Sprintf("rest%d", r))
-		s.tileTN(nv, r, a, pa, lda, pb, ldb, c, ldc, jumpA, jumpB, last)
-		JMP(LabelRef("done"))
-	}
-	Label("done")
+	inTiles(rows, ka, func(r int) {
+		s.tileTN(shape, r, a, pa, lda, pb, ldb, c, ldc, jumpA, jumpB, last, upper)
+		ADDQ(U32(4*r), a)
+	})
 	s.done()
 }
 
-func (s *isa) tileTN(nv, rows int, a, pa, lda, pb, ldb, c, ldc reg.GPVirtual, jumpA, jumpB Mem, last mask) {
+func (s *isa) tileTN(shape panelShape, rows int, a, pa, lda, pb, ldb, c, ldc reg.GPVirtual, jumpA, jumpB Mem, last mask, upper reg.Register) {
 	id := label("tn")
 	aheadA, aheadB := GP64(), GP64() // 16 rows of A, most of which is in the second-level cache; 32 of B
 	MOVQ(lda, aheadA)
 	SHLQ(U8(4), aheadA)
 	MOVQ(ldb, aheadB)
 	SHLQ(U8(5), aheadB)
-	acc, bv, av := s.tileRegisters(nv, rows)
-	maskOf := func(j int) mask {
-		if j == nv-1 {
-			return last
-		}
-		return s.fullMask()
-	}
-	s.prefetchRows(nv, rows, c, ldc, pa)
+	t := s.tileRegisters(shape, rows)
+	s.prefetchRows(shape.vectors, rows, c, ldc, pa)
 	MOVQ(a, pa)
 	Load(Param("b"), pb)
 	outer := loadGP("outer")
 	Label(id + "_outer")
 	inner := loadGP("inner")
 	Label(id + "_inner")
-	for j := range bv {
-		s.load(Mem{Base: pb, Disp: j * s.bytes()}, maskOf(j), bv[j])
+	for j := range t.b {
+		from, k := Mem{Base: pb, Disp: j * s.bytes()}, s.fullMask()
+		if j == len(t.b)-1 {
+			k = last
+		}
+		if j == shape.full() {
+			s.loadTwice(from, k, t.b[j])
+		} else {
+			s.load(from, k, t.b[j])
+		}
 	}
 	PREFETCHT0(Mem{Base: pa, Index: aheadA, Scale: 1})
-	for l := 0; l < nv*s.bytes(); l += line {
+	for l := 0; l < shape.vectors*s.bytes(); l += line {
 		PREFETCHT0(Mem{Base: pb, Index: aheadB, Scale: 1, Disp: l})
 	}
-	for i := 0; i < rows; i++ {
-		VBROADCASTSS(Mem{Base: pa, Disp: 4 * i}, av)
-		for j := range bv {
-			VFMADD231PS(bv[j], av, acc[i][j])
-		}
+	for i := range rows {
+		s.addRow(t, i, Mem{Base: pa, Disp: 4 * i}, upper, multiplyAdd)
 	}
 	ADDQ(lda, pa)
 	ADDQ(ldb, pb)
@@ -361,12 +537,15 @@ func (s *isa) tileTN(nv, rows int, a, pa, lda, pb, ldb, c, ldc reg.GPVirtual, ju
 	ADDQ(jumpB, pb)
 	DECQ(outer)
 	JNZ(LabelRef(id + "_outer"))
-	cv := av
-	for i := range acc {
-		for j, v := range acc[i] {
-			s.load(Mem{Base: c, Disp: j * s.bytes()}, maskOf(j), cv)
-			VADDPS(cv, v, v)
-			s.store(v, maskOf(j), Mem{Base: c, Disp: j * s.bytes()})
+	for i := range t.acc {
+		for _, p := range s.parts(t, i, last, t.a[len(t.a)-1]) {
+			cv := t.a[0]
+			if p.v.Size() != cv.Size() {
+				cv = s.lower(cv)
+			}
+			s.load(Mem{Base: c, Disp: p.disp}, p.k, cv)
+			VADDPS(cv, p.v, p.v)
+			s.store(p.v, p.k, Mem{Base: c, Disp: p.disp})
 		}
 		ADDQ(ldc, c)
 	}

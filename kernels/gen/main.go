@@ -28,9 +28,9 @@ func main() {
 		Generate()
 		return
 	}
-	for nv := 1; nv <= 3; nv++ {
-		s.gemmNN(nv)
-		s.gemmTN(nv)
+	for _, p := range panelShapes {
+		s.gemmNN(p)
+		s.gemmTN(p)
 	}
 	for _, act := range []string{"", "ReLU", "GELU"} {
 		s.affine(act)
