@@ -1,12 +1,15 @@
 package data
 
 import (
+	"bytes"
 	"math"
 	"testing"
 
 	"fasternet/data/picture"
 	"fasternet/internal/datatest"
 	"fasternet/internal/rng"
+
+	"github.com/gen2brain/jpegn"
 )
 
 // fileInput is the input of a transform that an image file is.
@@ -71,14 +74,42 @@ func TestOrientationOfScaledParts(t *testing.T) {
 	}
 }
 
-func BenchmarkApplyJPEG(b *testing.B) {
-	content := datatest.EncodeJPEG(b, datatest.Scene(500, 375))
-	src := fileInput(b, content)
-	t, dst := trainTransform(224, 3), make([]float32, 224*224*3)
-	b.ReportAllocs()
-	for i := range b.N {
-		if err := t.apply(src, rng.New(1, rng.Augment, uint64(i)), dst); err != nil {
-			b.Fatal(err)
+// A grey image can be made of a colour file at a smaller scale.
+func TestScaledDecodingToGrey(t *testing.T) {
+	t.Parallel()
+	content := datatest.EncodeJPEG(t, datatest.Scene(1403, 1001))
+	var means [2]float64
+	for i := range means {
+		tr := trainTransform(64, 1)
+		tr.ScaledDecoding, tr.Scale = i == 1, [2]float64{0.5, 1}
+		dst := make([]float32, 64*64)
+		if err := tr.apply(fileInput(t, content), rng.New(2, rng.Augment), dst); err != nil {
+			t.Fatal(err)
 		}
+		for _, v := range dst {
+			means[i] += float64(v) / float64(len(dst))
+		}
+	}
+	if d := math.Abs(means[0] - means[1]); d > 0.02 {
+		t.Errorf("means of %v", means)
+	}
+}
+
+func BenchmarkApplyJPEG(b *testing.B) {
+	for _, form := range []string{"sequential", "progressive"} {
+		b.Run(form, func(b *testing.B) {
+			var file bytes.Buffer
+			if err := jpegn.Encode(&file, datatest.Scene(500, 375), &jpegn.EncodeOptions{Quality: 93, Progressive: form == "progressive"}); err != nil {
+				b.Fatal(err)
+			}
+			src := fileInput(b, file.Bytes())
+			t, dst := trainTransform(224, 3), make([]float32, 224*224*3)
+			b.ReportAllocs()
+			for i := range b.N {
+				if err := t.apply(src, rng.New(1, rng.Augment, uint64(i)), dst); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

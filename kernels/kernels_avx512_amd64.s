@@ -28301,6 +28301,406 @@ DATA gatherRGB<>+14(SB)/1, $0x80
 DATA gatherRGB<>+15(SB)/1, $0x80
 GLOBL gatherRGB<>(SB), RODATA|NOPTR, $16
 
+// func inverseDCTAVX512(block *int32, out *uint8, stride int)
+// Requires: AVX, AVX2
+TEXT ·inverseDCTAVX512(SB), NOSPLIT, $0-24
+	MOVQ         block+0(FP), AX
+	MOVQ         out+8(FP), CX
+	MOVQ         stride+16(FP), DX
+	VPXOR        Y0, Y0, Y0
+	VMOVDQU      (AX), Y1
+	VMOVDQU      Y0, (AX)
+	VPMAXSD      dctLeast<>+0(SB), Y1, Y1
+	VPMINSD      dctMost<>+0(SB), Y1, Y1
+	VMOVDQU      32(AX), Y2
+	VMOVDQU      Y0, 32(AX)
+	VPMAXSD      dctLeast<>+0(SB), Y2, Y2
+	VPMINSD      dctMost<>+0(SB), Y2, Y2
+	VMOVDQU      64(AX), Y3
+	VMOVDQU      Y0, 64(AX)
+	VPMAXSD      dctLeast<>+0(SB), Y3, Y3
+	VPMINSD      dctMost<>+0(SB), Y3, Y3
+	VMOVDQU      96(AX), Y4
+	VMOVDQU      Y0, 96(AX)
+	VPMAXSD      dctLeast<>+0(SB), Y4, Y4
+	VPMINSD      dctMost<>+0(SB), Y4, Y4
+	VMOVDQU      128(AX), Y5
+	VMOVDQU      Y0, 128(AX)
+	VPMAXSD      dctLeast<>+0(SB), Y5, Y5
+	VPMINSD      dctMost<>+0(SB), Y5, Y5
+	VMOVDQU      160(AX), Y6
+	VMOVDQU      Y0, 160(AX)
+	VPMAXSD      dctLeast<>+0(SB), Y6, Y6
+	VPMINSD      dctMost<>+0(SB), Y6, Y6
+	VMOVDQU      192(AX), Y7
+	VMOVDQU      Y0, 192(AX)
+	VPMAXSD      dctLeast<>+0(SB), Y7, Y7
+	VPMINSD      dctMost<>+0(SB), Y7, Y7
+	VMOVDQU      224(AX), Y8
+	VMOVDQU      Y0, 224(AX)
+	VPMAXSD      dctLeast<>+0(SB), Y8, Y8
+	VPMINSD      dctMost<>+0(SB), Y8, Y8
+	VPSLLD       $0x0b, Y1, Y1
+	VPSLLD       $0x0b, Y5, Y5
+	VPADDD       dctHalf<>+0(SB), Y1, Y1
+	VPADDD       Y8, Y2, Y0
+	VPMULLD      dctW7<>+0(SB), Y0, Y0
+	VPMULLD      dctW1less7<>+0(SB), Y2, Y2
+	VPMULLD      dctW1and7<>+0(SB), Y8, Y8
+	VPADDD       Y2, Y0, Y2
+	VPSUBD       Y8, Y0, Y8
+	VPADDD       Y4, Y6, Y0
+	VPMULLD      dctW3<>+0(SB), Y0, Y0
+	VPMULLD      dctW3less5<>+0(SB), Y6, Y6
+	VPMULLD      dctW3and5<>+0(SB), Y4, Y4
+	VPSUBD       Y6, Y0, Y6
+	VPSUBD       Y4, Y0, Y4
+	VPADDD       Y7, Y3, Y0
+	VPMULLD      dctW6<>+0(SB), Y0, Y0
+	VPMULLD      dctW2less6<>+0(SB), Y3, Y3
+	VPMULLD      dctW2and6<>+0(SB), Y7, Y7
+	VPADDD       Y3, Y0, Y3
+	VPSUBD       Y7, Y0, Y7
+	VPADDD       Y5, Y1, Y0
+	VPSUBD       Y5, Y1, Y5
+	VMOVDQA      Y0, Y1
+	VPADDD       Y6, Y2, Y0
+	VPSUBD       Y6, Y2, Y6
+	VMOVDQA      Y0, Y2
+	VPADDD       Y4, Y8, Y0
+	VPSUBD       Y4, Y8, Y4
+	VMOVDQA      Y0, Y8
+	VPADDD       Y3, Y1, Y0
+	VPSUBD       Y3, Y1, Y3
+	VMOVDQA      Y0, Y1
+	VPADDD       Y7, Y5, Y0
+	VPSUBD       Y7, Y5, Y7
+	VMOVDQA      Y0, Y5
+	VPADDD       Y4, Y6, Y0
+	VPSUBD       Y4, Y6, Y4
+	VMOVDQA      Y0, Y6
+	VPMULLD      dct181<>+0(SB), Y6, Y6
+	VPADDD       dctHalf<>+0(SB), Y6, Y6
+	VPSRAD       $0x08, Y6, Y6
+	VPMULLD      dct181<>+0(SB), Y4, Y4
+	VPADDD       dctHalf<>+0(SB), Y4, Y4
+	VPSRAD       $0x08, Y4, Y4
+	VPADDD       Y2, Y1, Y0
+	VPSUBD       Y2, Y1, Y2
+	VMOVDQA      Y0, Y1
+	VPADDD       Y6, Y5, Y0
+	VPSUBD       Y6, Y5, Y6
+	VMOVDQA      Y0, Y5
+	VPADDD       Y4, Y7, Y0
+	VPSUBD       Y4, Y7, Y4
+	VMOVDQA      Y0, Y7
+	VPADDD       Y8, Y3, Y0
+	VPSUBD       Y8, Y3, Y8
+	VMOVDQA      Y0, Y3
+	VPSRAD       $0x08, Y1, Y1
+	VPSRAD       $0x08, Y5, Y5
+	VPSRAD       $0x08, Y7, Y7
+	VPSRAD       $0x08, Y3, Y3
+	VPSRAD       $0x08, Y8, Y8
+	VPSRAD       $0x08, Y4, Y4
+	VPSRAD       $0x08, Y6, Y6
+	VPSRAD       $0x08, Y2, Y2
+	VPUNPCKLDQ   Y5, Y1, Y0
+	VPUNPCKHDQ   Y5, Y1, Y9
+	VPUNPCKLDQ   Y3, Y7, Y5
+	VPUNPCKHDQ   Y3, Y7, Y10
+	VPUNPCKLDQ   Y4, Y8, Y11
+	VPUNPCKHDQ   Y4, Y8, Y12
+	VPUNPCKLDQ   Y2, Y6, Y4
+	VPUNPCKHDQ   Y2, Y6, Y2
+	VPUNPCKLQDQ  Y5, Y0, Y1
+	VPUNPCKHQDQ  Y5, Y0, Y5
+	VPUNPCKLQDQ  Y10, Y9, Y7
+	VPUNPCKHQDQ  Y10, Y9, Y3
+	VPUNPCKLQDQ  Y4, Y11, Y8
+	VPUNPCKHQDQ  Y4, Y11, Y4
+	VPUNPCKLQDQ  Y2, Y12, Y6
+	VPUNPCKHQDQ  Y2, Y12, Y2
+	VPERM2I128   $0x20, Y8, Y1, Y0
+	VPERM2I128   $0x31, Y8, Y1, Y11
+	VPERM2I128   $0x20, Y4, Y5, Y9
+	VPERM2I128   $0x31, Y4, Y5, Y12
+	VPERM2I128   $0x20, Y6, Y7, Y5
+	VPERM2I128   $0x31, Y6, Y7, Y4
+	VPERM2I128   $0x20, Y2, Y3, Y10
+	VPERM2I128   $0x31, Y2, Y3, Y2
+	VPSLLD       $0x08, Y0, Y0
+	VPSLLD       $0x08, Y11, Y11
+	VPADDD       dctRound<>+0(SB), Y0, Y0
+	VPADDD       Y2, Y9, Y1
+	VPMULLD      dctW7<>+0(SB), Y1, Y1
+	VPADDD       dctFour<>+0(SB), Y1, Y1
+	VPMULLD      dctW1less7<>+0(SB), Y9, Y9
+	VPMULLD      dctW1and7<>+0(SB), Y2, Y2
+	VPADDD       Y9, Y1, Y9
+	VPSUBD       Y2, Y1, Y2
+	VPSRAD       $0x03, Y9, Y9
+	VPSRAD       $0x03, Y2, Y2
+	VPADDD       Y10, Y12, Y1
+	VPMULLD      dctW3<>+0(SB), Y1, Y1
+	VPADDD       dctFour<>+0(SB), Y1, Y1
+	VPMULLD      dctW3less5<>+0(SB), Y12, Y12
+	VPMULLD      dctW3and5<>+0(SB), Y10, Y10
+	VPSUBD       Y12, Y1, Y12
+	VPSUBD       Y10, Y1, Y10
+	VPSRAD       $0x03, Y12, Y12
+	VPSRAD       $0x03, Y10, Y10
+	VPADDD       Y4, Y5, Y1
+	VPMULLD      dctW6<>+0(SB), Y1, Y1
+	VPADDD       dctFour<>+0(SB), Y1, Y1
+	VPMULLD      dctW2less6<>+0(SB), Y5, Y5
+	VPMULLD      dctW2and6<>+0(SB), Y4, Y4
+	VPADDD       Y5, Y1, Y5
+	VPSUBD       Y4, Y1, Y4
+	VPSRAD       $0x03, Y5, Y5
+	VPSRAD       $0x03, Y4, Y4
+	VPADDD       Y11, Y0, Y1
+	VPSUBD       Y11, Y0, Y11
+	VMOVDQA      Y1, Y0
+	VPADDD       Y12, Y9, Y1
+	VPSUBD       Y12, Y9, Y12
+	VMOVDQA      Y1, Y9
+	VPADDD       Y10, Y2, Y1
+	VPSUBD       Y10, Y2, Y10
+	VMOVDQA      Y1, Y2
+	VPADDD       Y5, Y0, Y1
+	VPSUBD       Y5, Y0, Y5
+	VMOVDQA      Y1, Y0
+	VPADDD       Y4, Y11, Y1
+	VPSUBD       Y4, Y11, Y4
+	VMOVDQA      Y1, Y11
+	VPADDD       Y10, Y12, Y1
+	VPSUBD       Y10, Y12, Y10
+	VMOVDQA      Y1, Y12
+	VPMULLD      dct181<>+0(SB), Y12, Y12
+	VPADDD       dctHalf<>+0(SB), Y12, Y12
+	VPSRAD       $0x08, Y12, Y12
+	VPMULLD      dct181<>+0(SB), Y10, Y10
+	VPADDD       dctHalf<>+0(SB), Y10, Y10
+	VPSRAD       $0x08, Y10, Y10
+	VPADDD       Y9, Y0, Y1
+	VPSUBD       Y9, Y0, Y9
+	VMOVDQA      Y1, Y0
+	VPADDD       Y12, Y11, Y1
+	VPSUBD       Y12, Y11, Y12
+	VMOVDQA      Y1, Y11
+	VPADDD       Y10, Y4, Y1
+	VPSUBD       Y10, Y4, Y10
+	VMOVDQA      Y1, Y4
+	VPADDD       Y2, Y5, Y1
+	VPSUBD       Y2, Y5, Y2
+	VMOVDQA      Y1, Y5
+	VPSRAD       $0x0e, Y0, Y0
+	VPSRAD       $0x0e, Y11, Y11
+	VPSRAD       $0x0e, Y4, Y4
+	VPSRAD       $0x0e, Y5, Y5
+	VPSRAD       $0x0e, Y2, Y2
+	VPSRAD       $0x0e, Y10, Y10
+	VPSRAD       $0x0e, Y12, Y12
+	VPSRAD       $0x0e, Y9, Y9
+	VMOVDQU      dctOrder<>+0(SB), Y1
+	VPBROADCASTD dctShift<>+0(SB), Y3
+	VPACKSSDW    Y11, Y0, Y0
+	VPACKSSDW    Y5, Y4, Y4
+	VPADDSW      Y3, Y0, Y0
+	VPADDSW      Y3, Y4, Y4
+	VPACKUSWB    Y4, Y0, Y0
+	VPERMD       Y0, Y1, Y0
+	VEXTRACTI128 $0x01, Y0, X4
+	VMOVQ        X0, (CX)
+	ADDQ         DX, CX
+	VMOVHPS      X0, (CX)
+	ADDQ         DX, CX
+	VMOVQ        X4, (CX)
+	ADDQ         DX, CX
+	VMOVHPS      X4, (CX)
+	ADDQ         DX, CX
+	VPACKSSDW    Y10, Y2, Y2
+	VPACKSSDW    Y9, Y12, Y12
+	VPADDSW      Y3, Y2, Y2
+	VPADDSW      Y3, Y12, Y12
+	VPACKUSWB    Y12, Y2, Y2
+	VPERMD       Y2, Y1, Y2
+	VEXTRACTI128 $0x01, Y2, X0
+	VMOVQ        X2, (CX)
+	ADDQ         DX, CX
+	VMOVHPS      X2, (CX)
+	ADDQ         DX, CX
+	VMOVQ        X0, (CX)
+	ADDQ         DX, CX
+	VMOVHPS      X0, (CX)
+	ADDQ         DX, CX
+	VZEROUPPER
+	RET
+
+DATA dctLeast<>+0(SB)/4, $0xffffe000
+DATA dctLeast<>+4(SB)/4, $0xffffe000
+DATA dctLeast<>+8(SB)/4, $0xffffe000
+DATA dctLeast<>+12(SB)/4, $0xffffe000
+DATA dctLeast<>+16(SB)/4, $0xffffe000
+DATA dctLeast<>+20(SB)/4, $0xffffe000
+DATA dctLeast<>+24(SB)/4, $0xffffe000
+DATA dctLeast<>+28(SB)/4, $0xffffe000
+GLOBL dctLeast<>(SB), RODATA|NOPTR, $32
+
+DATA dctMost<>+0(SB)/4, $0x00002000
+DATA dctMost<>+4(SB)/4, $0x00002000
+DATA dctMost<>+8(SB)/4, $0x00002000
+DATA dctMost<>+12(SB)/4, $0x00002000
+DATA dctMost<>+16(SB)/4, $0x00002000
+DATA dctMost<>+20(SB)/4, $0x00002000
+DATA dctMost<>+24(SB)/4, $0x00002000
+DATA dctMost<>+28(SB)/4, $0x00002000
+GLOBL dctMost<>(SB), RODATA|NOPTR, $32
+
+DATA dctW7<>+0(SB)/4, $0x00000235
+DATA dctW7<>+4(SB)/4, $0x00000235
+DATA dctW7<>+8(SB)/4, $0x00000235
+DATA dctW7<>+12(SB)/4, $0x00000235
+DATA dctW7<>+16(SB)/4, $0x00000235
+DATA dctW7<>+20(SB)/4, $0x00000235
+DATA dctW7<>+24(SB)/4, $0x00000235
+DATA dctW7<>+28(SB)/4, $0x00000235
+GLOBL dctW7<>(SB), RODATA|NOPTR, $32
+
+DATA dctW1less7<>+0(SB)/4, $0x000008e4
+DATA dctW1less7<>+4(SB)/4, $0x000008e4
+DATA dctW1less7<>+8(SB)/4, $0x000008e4
+DATA dctW1less7<>+12(SB)/4, $0x000008e4
+DATA dctW1less7<>+16(SB)/4, $0x000008e4
+DATA dctW1less7<>+20(SB)/4, $0x000008e4
+DATA dctW1less7<>+24(SB)/4, $0x000008e4
+DATA dctW1less7<>+28(SB)/4, $0x000008e4
+GLOBL dctW1less7<>(SB), RODATA|NOPTR, $32
+
+DATA dctW1and7<>+0(SB)/4, $0x00000d4e
+DATA dctW1and7<>+4(SB)/4, $0x00000d4e
+DATA dctW1and7<>+8(SB)/4, $0x00000d4e
+DATA dctW1and7<>+12(SB)/4, $0x00000d4e
+DATA dctW1and7<>+16(SB)/4, $0x00000d4e
+DATA dctW1and7<>+20(SB)/4, $0x00000d4e
+DATA dctW1and7<>+24(SB)/4, $0x00000d4e
+DATA dctW1and7<>+28(SB)/4, $0x00000d4e
+GLOBL dctW1and7<>(SB), RODATA|NOPTR, $32
+
+DATA dctW3<>+0(SB)/4, $0x00000968
+DATA dctW3<>+4(SB)/4, $0x00000968
+DATA dctW3<>+8(SB)/4, $0x00000968
+DATA dctW3<>+12(SB)/4, $0x00000968
+DATA dctW3<>+16(SB)/4, $0x00000968
+DATA dctW3<>+20(SB)/4, $0x00000968
+DATA dctW3<>+24(SB)/4, $0x00000968
+DATA dctW3<>+28(SB)/4, $0x00000968
+GLOBL dctW3<>(SB), RODATA|NOPTR, $32
+
+DATA dctW3less5<>+0(SB)/4, $0x0000031f
+DATA dctW3less5<>+4(SB)/4, $0x0000031f
+DATA dctW3less5<>+8(SB)/4, $0x0000031f
+DATA dctW3less5<>+12(SB)/4, $0x0000031f
+DATA dctW3less5<>+16(SB)/4, $0x0000031f
+DATA dctW3less5<>+20(SB)/4, $0x0000031f
+DATA dctW3less5<>+24(SB)/4, $0x0000031f
+DATA dctW3less5<>+28(SB)/4, $0x0000031f
+GLOBL dctW3less5<>(SB), RODATA|NOPTR, $32
+
+DATA dctW3and5<>+0(SB)/4, $0x00000fb1
+DATA dctW3and5<>+4(SB)/4, $0x00000fb1
+DATA dctW3and5<>+8(SB)/4, $0x00000fb1
+DATA dctW3and5<>+12(SB)/4, $0x00000fb1
+DATA dctW3and5<>+16(SB)/4, $0x00000fb1
+DATA dctW3and5<>+20(SB)/4, $0x00000fb1
+DATA dctW3and5<>+24(SB)/4, $0x00000fb1
+DATA dctW3and5<>+28(SB)/4, $0x00000fb1
+GLOBL dctW3and5<>(SB), RODATA|NOPTR, $32
+
+DATA dctW6<>+0(SB)/4, $0x00000454
+DATA dctW6<>+4(SB)/4, $0x00000454
+DATA dctW6<>+8(SB)/4, $0x00000454
+DATA dctW6<>+12(SB)/4, $0x00000454
+DATA dctW6<>+16(SB)/4, $0x00000454
+DATA dctW6<>+20(SB)/4, $0x00000454
+DATA dctW6<>+24(SB)/4, $0x00000454
+DATA dctW6<>+28(SB)/4, $0x00000454
+GLOBL dctW6<>(SB), RODATA|NOPTR, $32
+
+DATA dctW2and6<>+0(SB)/4, $0x00000ec8
+DATA dctW2and6<>+4(SB)/4, $0x00000ec8
+DATA dctW2and6<>+8(SB)/4, $0x00000ec8
+DATA dctW2and6<>+12(SB)/4, $0x00000ec8
+DATA dctW2and6<>+16(SB)/4, $0x00000ec8
+DATA dctW2and6<>+20(SB)/4, $0x00000ec8
+DATA dctW2and6<>+24(SB)/4, $0x00000ec8
+DATA dctW2and6<>+28(SB)/4, $0x00000ec8
+GLOBL dctW2and6<>(SB), RODATA|NOPTR, $32
+
+DATA dctW2less6<>+0(SB)/4, $0x00000620
+DATA dctW2less6<>+4(SB)/4, $0x00000620
+DATA dctW2less6<>+8(SB)/4, $0x00000620
+DATA dctW2less6<>+12(SB)/4, $0x00000620
+DATA dctW2less6<>+16(SB)/4, $0x00000620
+DATA dctW2less6<>+20(SB)/4, $0x00000620
+DATA dctW2less6<>+24(SB)/4, $0x00000620
+DATA dctW2less6<>+28(SB)/4, $0x00000620
+GLOBL dctW2less6<>(SB), RODATA|NOPTR, $32
+
+DATA dct181<>+0(SB)/4, $0x000000b5
+DATA dct181<>+4(SB)/4, $0x000000b5
+DATA dct181<>+8(SB)/4, $0x000000b5
+DATA dct181<>+12(SB)/4, $0x000000b5
+DATA dct181<>+16(SB)/4, $0x000000b5
+DATA dct181<>+20(SB)/4, $0x000000b5
+DATA dct181<>+24(SB)/4, $0x000000b5
+DATA dct181<>+28(SB)/4, $0x000000b5
+GLOBL dct181<>(SB), RODATA|NOPTR, $32
+
+DATA dctHalf<>+0(SB)/4, $0x00000080
+DATA dctHalf<>+4(SB)/4, $0x00000080
+DATA dctHalf<>+8(SB)/4, $0x00000080
+DATA dctHalf<>+12(SB)/4, $0x00000080
+DATA dctHalf<>+16(SB)/4, $0x00000080
+DATA dctHalf<>+20(SB)/4, $0x00000080
+DATA dctHalf<>+24(SB)/4, $0x00000080
+DATA dctHalf<>+28(SB)/4, $0x00000080
+GLOBL dctHalf<>(SB), RODATA|NOPTR, $32
+
+DATA dctFour<>+0(SB)/4, $0x00000004
+DATA dctFour<>+4(SB)/4, $0x00000004
+DATA dctFour<>+8(SB)/4, $0x00000004
+DATA dctFour<>+12(SB)/4, $0x00000004
+DATA dctFour<>+16(SB)/4, $0x00000004
+DATA dctFour<>+20(SB)/4, $0x00000004
+DATA dctFour<>+24(SB)/4, $0x00000004
+DATA dctFour<>+28(SB)/4, $0x00000004
+GLOBL dctFour<>(SB), RODATA|NOPTR, $32
+
+DATA dctRound<>+0(SB)/4, $0x00002000
+DATA dctRound<>+4(SB)/4, $0x00002000
+DATA dctRound<>+8(SB)/4, $0x00002000
+DATA dctRound<>+12(SB)/4, $0x00002000
+DATA dctRound<>+16(SB)/4, $0x00002000
+DATA dctRound<>+20(SB)/4, $0x00002000
+DATA dctRound<>+24(SB)/4, $0x00002000
+DATA dctRound<>+28(SB)/4, $0x00002000
+GLOBL dctRound<>(SB), RODATA|NOPTR, $32
+
+DATA dctOrder<>+0(SB)/4, $0x00000000
+DATA dctOrder<>+4(SB)/4, $0x00000004
+DATA dctOrder<>+8(SB)/4, $0x00000001
+DATA dctOrder<>+12(SB)/4, $0x00000005
+DATA dctOrder<>+16(SB)/4, $0x00000002
+DATA dctOrder<>+20(SB)/4, $0x00000006
+DATA dctOrder<>+24(SB)/4, $0x00000003
+DATA dctOrder<>+28(SB)/4, $0x00000007
+GLOBL dctOrder<>(SB), RODATA|NOPTR, $32
+
+DATA dctShift<>+0(SB)/4, $0x00800080
+GLOBL dctShift<>(SB), RODATA|NOPTR, $4
+
 // func peakFloatAVX512(n int) (ops int)
 // Requires: AVX, AVX512F
 TEXT ·peakFloatAVX512(SB), NOSPLIT, $0-16

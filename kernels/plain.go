@@ -35,6 +35,7 @@ var plain = functions{
 	resampleRows:     plainResampleRows,
 	upsampleChroma:   plainUpsampleChroma,
 	yCbCrToRGB:       plainYCbCrToRGB,
+	inverseDCT:       plainInverseDCT,
 }
 
 // row is row i of a matrix of the given number of columns.

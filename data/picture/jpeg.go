@@ -156,6 +156,7 @@ func decodeJPEG(content []byte) (*Image, error) {
 type jpegDecoder struct {
 	reader  bytes.Reader
 	options jpegn.Options
+	own     jpegBaseline
 	cb, cr  []uint8 // rows of chroma as long as those of luma
 	webp    bool    // the planes are those of WebP, whose chroma is always interpolated
 }
@@ -169,6 +170,12 @@ func (d *jpegDecoder) decode(m *Image, content []byte, h jpegHeader, box Box, ch
 // decodeScaled is decode of a part of the image made smaller by 2, 4 or 8, which
 // the header must say is fast.
 func (d *jpegDecoder) decodeScaled(m *Image, content []byte, h jpegHeader, box Box, channels, by int) error {
+	if h.fast && by == 1 {
+		if src, at, ok := d.own.decode(content, h, box); ok {
+			d.convert(m, src, at, h, channels)
+			return nil
+		}
+	}
 	d.reader.Reset(content)
 	src, err := safely(func() (image.Image, error) {
 		if h.inks {
@@ -191,10 +198,16 @@ func (d *jpegDecoder) decodeScaled(m *Image, content []byte, h jpegHeader, box B
 	if b := src.Bounds(); b.Dx() != (h.width+by-1)/by || b.Dy() != (h.height+by-1)/by {
 		return errors.New("the frames of the JPEG file differ in size")
 	}
+	d.convert(m, src, box, h, channels)
+	return nil
+}
+
+// convert makes m the part in box of what a decoder has made.
+func (d *jpegDecoder) convert(m *Image, src image.Image, box Box, h jpegHeader, channels int) {
 	switch src := src.(type) {
 	case *image.YCbCr:
 		if channels == 3 && d.planes(m, src, box, kernels.Default().YCbCrToRGB) {
-			return nil
+			return
 		}
 	case *image.Gray:
 		if channels == 1 {
@@ -202,7 +215,7 @@ func (d *jpegDecoder) decodeScaled(m *Image, content []byte, h jpegHeader, box B
 			for y := range box.Height {
 				copy(m.Row(y, 0, box.Width), src.Pix[(box.Top+y)*src.Stride+box.Left:])
 			}
-			return nil
+			return
 		}
 	}
 	whole := d.whole(src, h)
@@ -213,7 +226,6 @@ func (d *jpegDecoder) decodeScaled(m *Image, content []byte, h jpegHeader, box B
 	}
 	m.Reshape(box.Height, box.Width, channels)
 	CropPadded(m, whole, box.Top, box.Left)
-	return nil
 }
 
 // whole converts an image that has no quicker way.
@@ -223,7 +235,7 @@ func (d *jpegDecoder) whole(src image.Image, h jpegHeader) *Image {
 		return d.inks(src, h)
 	case *image.YCbCr:
 		m := new(Image)
-		if d.planes(m, spread(src), Box{0, 0, h.height, h.width}, kernels.Default().YCbCrToRGB) {
+		if d.planes(m, spread(src), Box{0, 0, src.Rect.Dy(), src.Rect.Dx()}, kernels.Default().YCbCrToRGB) {
 			return m
 		}
 	}

@@ -60,6 +60,7 @@ func main() {
 	s.resampleRows()
 	s.upsampleChroma()
 	s.yCbCrToRGB()
+	s.inverseDCT()
 	s.peaks()
 	Generate()
 }
