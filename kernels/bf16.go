@@ -26,6 +26,9 @@ const BF16Variable = "FASTERNET_BF16"
 // bf16Off is the path of sets that have none because of BF16Variable.
 const bf16Off BF16Path = "off"
 
+// productFunc is a product of rows of bfloat16 with a panel: C = alpha·A·B + D.
+type productFunc func(m int, a *uint16, lda, segs, segPairs, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int)
+
 // halfFunctions is the table that a path fills. The functions are those of
 // functions with another format of the factors; pairs are two bfloat16 values
 // that are neighbours in the inner index, the first in the low half.
@@ -39,14 +42,21 @@ type halfFunctions struct {
 
 	// nn is the product of rows of bfloat16 with a panel of pairs. The inner index
 	// has segments.
-	nn [4]func(m int, a *uint16, lda, segs, segPairs, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int)
+	nn [4]productFunc
+	// nnHalf is nn without a factor, and with a result in bfloat16.
+	nnHalf [4]productHalfFunc
 	// tn is C += Aᵀ·B with A in pairs of rows, and B a panel of them. Where it is
 	// nil, A is transposed and the product is nn.
 	tn [4]func(ka int, a *float32, lda int, b *float32, pairs int, c *float32, ldc int, cols int)
 
 	toHalf     func(rows, cols, fill int, dst *uint16, ldd int, src *float32, lds int)
+	copyHalf   func(rows, cols int, dst *uint16, ldd int, src *uint16, lds int)
 	fromHalf   func(rows, cols int, dst *float32, ldd int, src *uint16, lds int)
 	interleave func(pairs, rows, cols int, dst *float32, ldd int, src *float32, lds int)
+
+	// An activation and the conversion of its result, of float32 and of bfloat16.
+	affineHalf   [activationCount]affineHalfFunc
+	affineHalves [activationCount]affineHalvesFunc
 }
 
 // halves are the paths in assembly that run here, and refusals say of others why they do

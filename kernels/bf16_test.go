@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -29,6 +30,7 @@ func bf16Sets(t *testing.T, v Variant) []*Set {
 	if v == AVX512 && halves[BF16AMX] == nil {
 		t.Logf("%s: its kernels are interpreted", BF16AMX.refusal(v))
 		out = append(out, &Set{functions: *variants[v], variant: v, half: interpretedAMX(t)})
+		out[0].half.complete(variants[AVX512])
 	}
 	for _, p := range AvailableBF16(v) {
 		out = append(out, withPath(t, v, p))
@@ -118,6 +120,19 @@ func TestBF16Conversions(t *testing.T) {
 				}
 			}
 			pairs := (rows+1)/2 + r.IntN(3)
+			again := slices.Clone(out)
+			k.half.copyHalf(rows, cols, &again[3], ld, &out[3], ld)
+			k.half.copyHalf(rows, cols, &again[4], ld, &out[3], ld)
+			for i, v := range again {
+				row, col := (i-4)/ld, (i-4)%ld
+				want := out[i]
+				if i >= 4 && row < rows && col < cols {
+					want = out[i-1]
+				}
+				if v != want {
+					t.Fatalf("%d×%d, copied one further: element %d is %04x, want %04x", rows, cols, i-3, v, want)
+				}
+			}
 			inter := newGuarded(r, pairs, cols)
 			k.half.interleave(pairs, rows, cols, inter.ptr(), inter.Stride, src.ptr(), src.Stride)
 			inter.check(t, "interleave")

@@ -3,7 +3,6 @@ package kernels
 import (
 	"fmt"
 	"sync"
-	"unsafe"
 )
 
 // halfScratch is where the factors of a product are converted to. It belongs to
@@ -18,11 +17,6 @@ func grow(s *[]float32, n int) []float32 {
 		*s = Aligned(roundUp(n, 1<<12))
 	}
 	return (*s)[:n]
-}
-
-// asHalves is memory of float32 seen as twice as many 16-bit values.
-func asHalves(v []float32) []uint16 {
-	return unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(v))), 2*len(v))
 }
 
 // halfStride is the distance of converted rows of n values: an odd number of

@@ -1,39 +1,89 @@
 package kernels
 
-import "fmt"
+import (
+	"fmt"
+	"unsafe"
+)
 
-// Halves is a matrix of bfloat16, for values that are kept for later. Two of them
-// lie in each float32 of Data.
+// Halves is a row-major matrix of bfloat16: element (r, c) is Data[r·Stride+c]. It lies in
+// memory of float32, two values in each.
 type Halves struct {
-	Data       []float32
-	Rows, Cols int
+	Data               []uint16
+	Rows, Cols, Stride int
+	zeros              int // after the last column of a row, which products may read
 }
 
-// HalvesLen is the length of Data.
-func HalvesLen(rows, cols int) int { return rows * halvesStride(cols) / 2 }
+// asHalves is memory of float32 seen as twice as many 16-bit values.
+func asHalves(v []float32) []uint16 {
+	return unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(v))), 2*len(v))
+}
 
-func halvesStride(cols int) int { return roundUp(cols, 32) }
+// NewHalves is a matrix in memory of at least HalvesLen values. What it holds is not defined.
+func NewHalves(memory []float32, rows, cols int) Halves {
+	return Halves{Data: asHalves(memory), Rows: rows, Cols: cols, Stride: roundUp(cols, 2)}
+}
 
-// Put rounds src to row from and column col, and those behind them.
-func (m Halves) Put(k *Set, from, col int, src Matrix) {
-	if p := m.at(from, col, src); p != nil {
-		k.half.toHalf(src.Rows, src.Cols, src.Cols, p, halvesStride(m.Cols), src.ptr(), src.Stride)
+// HalvesLen is the number of float32 that the memory of a matrix takes.
+func HalvesLen(rows, cols int) int { return rows * roundUp(cols, 2) / 2 }
+
+// Slice is rows [from, to) of m, sharing its memory.
+func (m Halves) Slice(from, to int) Halves {
+	m.Data = m.Data[min(from*m.Stride, len(m.Data)):]
+	m.Rows = to - from
+	return m
+}
+
+// Columns is columns [from, to) of m, sharing its memory.
+func (m Halves) Columns(from, to int) Halves {
+	m.Data = m.Data[min(from, len(m.Data)):]
+	if to != m.Cols {
+		m.zeros = 0
+	}
+	m.Cols = to - from
+	return m
+}
+
+func (m Halves) empty() bool { return m.Rows <= 0 || m.Cols <= 0 }
+
+// ptr is the address of the first element, after a check that the last one is inside the
+// slice. m must not be empty.
+func (m Halves) ptr() *uint16 { return m.reading(m.Rows, m.Cols) }
+
+// reading is ptr for a kernel that touches so many rows and columns.
+func (m Halves) reading(rows, cols int) *uint16 {
+	if need := (rows-1)*m.Stride + cols; need > len(m.Data) || m.Stride < 0 {
+		panic(fmt.Sprintf("kernels: %d×%d values of a %d×%d matrix of stride %d need %d elements, the slice has %d",
+			rows, cols, m.Rows, m.Cols, m.Stride, need, len(m.Data)))
+	}
+	return unsafe.SliceData(m.Data)
+}
+
+func (m Halves) sameSize(kernel string, rows, cols int) {
+	if m.Rows != rows || m.Cols != cols {
+		panic(fmt.Sprintf("kernels: %s: matrices of %d×%d and %d×%d", kernel, m.Rows, m.Cols, rows, cols))
 	}
 }
 
-// Get is the way back: it fills dst.
-func (m Halves) Get(k *Set, dst Matrix, from, col int) {
-	if p := m.at(from, col, dst); p != nil {
-		k.half.fromHalf(dst.Rows, dst.Cols, dst.ptr(), dst.Stride, p, halvesStride(m.Cols))
+// Round rounds src, of the same size, into dst.
+func (k *Set) Round(dst Halves, src Matrix) {
+	dst.sameSize("Round", src.Rows, src.Cols)
+	if !dst.empty() {
+		k.half.toHalf(src.Rows, src.Cols, src.Cols, dst.ptr(), dst.Stride, src.ptr(), src.Stride)
 	}
 }
 
-func (m Halves) at(from, col int, part Matrix) *uint16 {
-	if from < 0 || col < 0 || from+part.Rows > m.Rows || col+part.Cols > m.Cols || len(m.Data) < HalvesLen(m.Rows, m.Cols) {
-		panic(fmt.Sprintf("kernels: Halves: %d×%d values at (%d, %d) of %d×%d", part.Rows, part.Cols, from, col, m.Rows, m.Cols))
+// Widen is the way back: it fills dst.
+func (k *Set) Widen(dst Matrix, src Halves) {
+	src.sameSize("Widen", dst.Rows, dst.Cols)
+	if !src.empty() {
+		k.half.fromHalf(dst.Rows, dst.Cols, dst.ptr(), dst.Stride, src.ptr(), src.Stride)
 	}
-	if part.empty() {
-		return nil
+}
+
+// CopyHalves copies src, of the same size, into dst.
+func (k *Set) CopyHalves(dst, src Halves) {
+	dst.sameSize("CopyHalves", src.Rows, src.Cols)
+	if !dst.empty() {
+		k.half.copyHalf(dst.Rows, dst.Cols, dst.ptr(), dst.Stride, src.ptr(), src.Stride)
 	}
-	return &asHalves(m.Data)[from*halvesStride(m.Cols)+col]
 }

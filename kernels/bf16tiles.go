@@ -19,9 +19,10 @@ type tilesFunction func(m int, a *uint16, lda int, b *float32, ldb, steps int, c
 func tilePath(one, two tilesFunction, conversions *halfFunctions, f *functions) *halfFunctions {
 	return &halfFunctions{
 		path: BF16AMX, variant: AVX512, step: tileStep, tiles: true,
-		nn: [4]func(int, *uint16, int, int, int, int, *float32, *float32, int, *float32, int, float32, int){
+		nn: [4]productFunc{
 			nil, tilesNN(1, one, two, f), tilesNN(2, one, two, f), tilesNN(3, one, two, f)},
-		toHalf: conversions.toHalf, fromHalf: conversions.fromHalf, interleave: conversions.interleave,
+		toHalf: conversions.toHalf, copyHalf: conversions.copyHalf, fromHalf: conversions.fromHalf, interleave: conversions.interleave,
+		affineHalf: conversions.affineHalf, affineHalves: conversions.affineHalves,
 	}
 }
 
@@ -30,7 +31,11 @@ const tileLanes = 16
 // noTerm stands for a D that is not there.
 var noTerm [3 * tileLanes]float32
 
-var tileScratches = sync.Pool{New: func() any { return new([]float32) }}
+// tileScratches are for tiles and their likes, resultScratches for what is made of some.
+var (
+	tileScratches   = sync.Pool{New: func() any { return new([]float32) }}
+	resultScratches = sync.Pool{New: func() any { return new([]float32) }}
+)
 
 // tilesNN is the product with a panel of some vectors. Tiles are stored where
 // they belong if they are whole and nothing is to be done with them; if D is C

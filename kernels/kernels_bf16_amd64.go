@@ -47,6 +47,56 @@ func fromHalfBF16(rows int, cols int, dst *float32, ldd int, src *uint16, lds in
 //go:noescape
 func interleaveBF16(pairs int, rows int, cols int, dst *float32, ldd int, src *float32, lds int)
 
+// halfNNHalf1BF16 computes C = A·B + D, rounded to bfloat16, for one panel of B, 1 vectors wide.
+//
+//go:noescape
+func halfNNHalf1BF16(m int, a *uint16, lda int, segs int, segPairs int, segStride int, b *float32, c *uint16, ldc int, d *float32, ldd int, cols int)
+
+// halfNNHalf2BF16 computes C = A·B + D, rounded to bfloat16, for one panel of B, 2 vectors wide.
+//
+//go:noescape
+func halfNNHalf2BF16(m int, a *uint16, lda int, segs int, segPairs int, segStride int, b *float32, c *uint16, ldc int, d *float32, ldd int, cols int)
+
+// halfNNHalf3BF16 computes C = A·B + D, rounded to bfloat16, for one panel of B, 3 vectors wide.
+//
+//go:noescape
+func halfNNHalf3BF16(m int, a *uint16, lda int, segs int, segPairs int, segStride int, b *float32, c *uint16, ldc int, d *float32, ldd int, cols int)
+
+// copyHalfBF16 copies a matrix of bfloat16.
+//
+//go:noescape
+func copyHalfBF16(rows int, cols int, dst *uint16, ldd int, src *uint16, lds int)
+
+// affineHalfBF16 computes dst = act(a·src + b), a and b per column, rounded to bfloat16.
+//
+//go:noescape
+func affineHalfBF16(rows int, cols int, dst *uint16, ldd int, src *float32, lds int, a *float32, b *float32)
+
+// affineHalfReLUBF16 computes dst = act(a·src + b), a and b per column, rounded to bfloat16.
+//
+//go:noescape
+func affineHalfReLUBF16(rows int, cols int, dst *uint16, ldd int, src *float32, lds int, a *float32, b *float32)
+
+// affineHalfGELUBF16 computes dst = act(a·src + b), a and b per column, rounded to bfloat16.
+//
+//go:noescape
+func affineHalfGELUBF16(rows int, cols int, dst *uint16, ldd int, src *float32, lds int, a *float32, b *float32)
+
+// affineHalvesBF16 computes dst = act(a·src + b), a and b per column, rounded to bfloat16.
+//
+//go:noescape
+func affineHalvesBF16(rows int, cols int, dst *uint16, ldd int, src *uint16, lds int, a *float32, b *float32)
+
+// affineHalvesReLUBF16 computes dst = act(a·src + b), a and b per column, rounded to bfloat16.
+//
+//go:noescape
+func affineHalvesReLUBF16(rows int, cols int, dst *uint16, ldd int, src *uint16, lds int, a *float32, b *float32)
+
+// affineHalvesGELUBF16 computes dst = act(a·src + b), a and b per column, rounded to bfloat16.
+//
+//go:noescape
+func affineHalvesGELUBF16(rows int, cols int, dst *uint16, ldd int, src *uint16, lds int, a *float32, b *float32)
+
 // peakBF16 multiplies bfloat16 values, and adds two products at a time, for n rounds.
 //
 //go:noescape

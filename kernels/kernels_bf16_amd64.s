@@ -16,10 +16,10 @@ TEXT ·halfNN1BF16(SB), NOSPLIT, $24-104
 	SHLQ    $0x01, DX
 	LEAQ    (DX)(DX*2), BX
 	MOVQ    c+56(FP), SI
-	MOVQ    ldc+64(FP), DI
-	SHLQ    $0x02, DI
-	MOVQ    d+72(FP), R8
-	MOVQ    ldd+80(FP), R9
+	MOVQ    d+72(FP), DI
+	MOVQ    ldd+80(FP), R8
+	SHLQ    $0x02, R8
+	MOVQ    ldc+64(FP), R9
 	SHLQ    $0x02, R9
 	MOVQ    segStride+40(FP), R10
 	SHLQ    $0x01, R10
@@ -49,61 +49,61 @@ tile14:
 	VPXORD     Z15, Z15, Z15
 	MOVQ       SI, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	TESTQ      R8, R8
+	TESTQ      DI, DI
 	JZ         prefetch2
-	MOVQ       R8, R10
+	MOVQ       DI, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 
 prefetch2:
@@ -180,78 +180,78 @@ nn1_k:
 	MOVQ         $-1, R11
 	BZHIQ        R10, R11, R11
 	KMOVW        R11, K1
-	TESTQ        R8, R8
+	TESTQ        DI, DI
 	JZ           nn1_plain
-	VMOVUPS.Z    (R8), K1, Z0
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z2
 	VMOVUPS      Z2, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z3
 	VMOVUPS      Z3, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z4
 	VMOVUPS      Z4, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z5
 	VMOVUPS      Z5, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z6
 	VMOVUPS      Z6, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z7
 	VMOVUPS      Z7, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z8
 	VMOVUPS      Z8, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z9
 	VMOVUPS      Z9, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z10
 	VMOVUPS      Z10, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z11
 	VMOVUPS      Z11, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z12
 	VMOVUPS      Z12, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z13
 	VMOVUPS      Z13, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z14
 	VMOVUPS      Z14, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z15
 	VMOVUPS      Z15, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
+	ADDQ         R9, SI
+	ADDQ         R8, DI
 	JMP          nn1_end
 
 nn1_plain:
@@ -274,33 +274,33 @@ nn1_plain:
 
 nn1_bare:
 	VMOVUPS Z2, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z3, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z4, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z5, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z6, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z7, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z8, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z9, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z10, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z11, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z12, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z13, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z14, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z15, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 
 nn1_end:
 	IMUL3Q $0x0000000e, DX, R10
@@ -362,57 +362,57 @@ tile13:
 	VPXORD     Z14, Z14, Z14
 	MOVQ       SI, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	TESTQ      R8, R8
+	TESTQ      DI, DI
 	JZ         prefetch4
-	MOVQ       R8, R10
+	MOVQ       DI, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 
 prefetch4:
@@ -486,73 +486,73 @@ nn3_k:
 	MOVQ         $-1, R11
 	BZHIQ        R10, R11, R11
 	KMOVW        R11, K1
-	TESTQ        R8, R8
+	TESTQ        DI, DI
 	JZ           nn3_plain
-	VMOVUPS.Z    (R8), K1, Z0
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z2
 	VMOVUPS      Z2, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z3
 	VMOVUPS      Z3, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z4
 	VMOVUPS      Z4, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z5
 	VMOVUPS      Z5, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z6
 	VMOVUPS      Z6, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z7
 	VMOVUPS      Z7, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z8
 	VMOVUPS      Z8, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z9
 	VMOVUPS      Z9, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z10
 	VMOVUPS      Z10, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z11
 	VMOVUPS      Z11, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z12
 	VMOVUPS      Z12, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z13
 	VMOVUPS      Z13, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z14
 	VMOVUPS      Z14, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
+	ADDQ         R9, SI
+	ADDQ         R8, DI
 	JMP          nn3_end
 
 nn3_plain:
@@ -574,31 +574,31 @@ nn3_plain:
 
 nn3_bare:
 	VMOVUPS Z2, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z3, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z4, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z5, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z6, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z7, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z8, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z9, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z10, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z11, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z12, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z13, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z14, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 
 nn3_end:
 	IMUL3Q $0x0000000d, DX, R10
@@ -621,53 +621,53 @@ tile12:
 	VPXORD     Z13, Z13, Z13
 	MOVQ       SI, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	TESTQ      R8, R8
+	TESTQ      DI, DI
 	JZ         prefetch6
-	MOVQ       R8, R10
+	MOVQ       DI, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 
 prefetch6:
@@ -738,68 +738,68 @@ nn5_k:
 	MOVQ         $-1, R11
 	BZHIQ        R10, R11, R11
 	KMOVW        R11, K1
-	TESTQ        R8, R8
+	TESTQ        DI, DI
 	JZ           nn5_plain
-	VMOVUPS.Z    (R8), K1, Z0
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z2
 	VMOVUPS      Z2, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z3
 	VMOVUPS      Z3, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z4
 	VMOVUPS      Z4, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z5
 	VMOVUPS      Z5, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z6
 	VMOVUPS      Z6, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z7
 	VMOVUPS      Z7, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z8
 	VMOVUPS      Z8, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z9
 	VMOVUPS      Z9, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z10
 	VMOVUPS      Z10, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z11
 	VMOVUPS      Z11, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z12
 	VMOVUPS      Z12, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z13
 	VMOVUPS      Z13, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
+	ADDQ         R9, SI
+	ADDQ         R8, DI
 	JMP          nn5_end
 
 nn5_plain:
@@ -820,29 +820,29 @@ nn5_plain:
 
 nn5_bare:
 	VMOVUPS Z2, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z3, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z4, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z5, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z6, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z7, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z8, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z9, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z10, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z11, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z12, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z13, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 
 nn5_end:
 	IMUL3Q $0x0000000c, DX, R10
@@ -864,49 +864,49 @@ tile11:
 	VPXORD     Z12, Z12, Z12
 	MOVQ       SI, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	TESTQ      R8, R8
+	TESTQ      DI, DI
 	JZ         prefetch8
-	MOVQ       R8, R10
+	MOVQ       DI, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 
 prefetch8:
@@ -974,63 +974,63 @@ nn7_k:
 	MOVQ         $-1, R11
 	BZHIQ        R10, R11, R11
 	KMOVW        R11, K1
-	TESTQ        R8, R8
+	TESTQ        DI, DI
 	JZ           nn7_plain
-	VMOVUPS.Z    (R8), K1, Z0
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z2
 	VMOVUPS      Z2, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z3
 	VMOVUPS      Z3, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z4
 	VMOVUPS      Z4, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z5
 	VMOVUPS      Z5, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z6
 	VMOVUPS      Z6, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z7
 	VMOVUPS      Z7, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z8
 	VMOVUPS      Z8, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z9
 	VMOVUPS      Z9, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z10
 	VMOVUPS      Z10, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z11
 	VMOVUPS      Z11, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z12
 	VMOVUPS      Z12, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
+	ADDQ         R9, SI
+	ADDQ         R8, DI
 	JMP          nn7_end
 
 nn7_plain:
@@ -1050,27 +1050,27 @@ nn7_plain:
 
 nn7_bare:
 	VMOVUPS Z2, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z3, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z4, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z5, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z6, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z7, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z8, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z9, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z10, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z11, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z12, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 
 nn7_end:
 	IMUL3Q $0x0000000b, DX, R10
@@ -1091,45 +1091,45 @@ tile10:
 	VPXORD     Z11, Z11, Z11
 	MOVQ       SI, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	TESTQ      R8, R8
+	TESTQ      DI, DI
 	JZ         prefetch10
-	MOVQ       R8, R10
+	MOVQ       DI, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 
 prefetch10:
@@ -1190,58 +1190,58 @@ nn9_k:
 	MOVQ         $-1, R11
 	BZHIQ        R10, R11, R11
 	KMOVW        R11, K1
-	TESTQ        R8, R8
+	TESTQ        DI, DI
 	JZ           nn9_plain
-	VMOVUPS.Z    (R8), K1, Z0
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z2
 	VMOVUPS      Z2, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z3
 	VMOVUPS      Z3, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z4
 	VMOVUPS      Z4, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z5
 	VMOVUPS      Z5, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z6
 	VMOVUPS      Z6, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z7
 	VMOVUPS      Z7, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z8
 	VMOVUPS      Z8, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z9
 	VMOVUPS      Z9, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z10
 	VMOVUPS      Z10, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z11
 	VMOVUPS      Z11, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
+	ADDQ         R9, SI
+	ADDQ         R8, DI
 	JMP          nn9_end
 
 nn9_plain:
@@ -1260,25 +1260,25 @@ nn9_plain:
 
 nn9_bare:
 	VMOVUPS Z2, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z3, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z4, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z5, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z6, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z7, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z8, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z9, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z10, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z11, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 
 nn9_end:
 	IMUL3Q $0x0000000a, DX, R10
@@ -1298,41 +1298,41 @@ tile9:
 	VPXORD     Z10, Z10, Z10
 	MOVQ       SI, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	TESTQ      R8, R8
+	TESTQ      DI, DI
 	JZ         prefetch12
-	MOVQ       R8, R10
+	MOVQ       DI, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 
 prefetch12:
@@ -1390,53 +1390,53 @@ nn11_k:
 	MOVQ         $-1, R11
 	BZHIQ        R10, R11, R11
 	KMOVW        R11, K1
-	TESTQ        R8, R8
+	TESTQ        DI, DI
 	JZ           nn11_plain
-	VMOVUPS.Z    (R8), K1, Z0
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z2
 	VMOVUPS      Z2, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z3
 	VMOVUPS      Z3, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z4
 	VMOVUPS      Z4, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z5
 	VMOVUPS      Z5, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z6
 	VMOVUPS      Z6, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z7
 	VMOVUPS      Z7, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z8
 	VMOVUPS      Z8, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z9
 	VMOVUPS      Z9, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z10
 	VMOVUPS      Z10, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
+	ADDQ         R9, SI
+	ADDQ         R8, DI
 	JMP          nn11_end
 
 nn11_plain:
@@ -1454,23 +1454,23 @@ nn11_plain:
 
 nn11_bare:
 	VMOVUPS Z2, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z3, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z4, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z5, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z6, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z7, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z8, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z9, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z10, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 
 nn11_end:
 	IMUL3Q $0x00000009, DX, R10
@@ -1489,37 +1489,37 @@ tile8:
 	VPXORD     Z9, Z9, Z9
 	MOVQ       SI, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	TESTQ      R8, R8
+	TESTQ      DI, DI
 	JZ         prefetch14
-	MOVQ       R8, R10
+	MOVQ       DI, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 
 prefetch14:
@@ -1574,48 +1574,48 @@ nn13_k:
 	MOVQ         $-1, R11
 	BZHIQ        R10, R11, R11
 	KMOVW        R11, K1
-	TESTQ        R8, R8
+	TESTQ        DI, DI
 	JZ           nn13_plain
-	VMOVUPS.Z    (R8), K1, Z0
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z2
 	VMOVUPS      Z2, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z3
 	VMOVUPS      Z3, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z4
 	VMOVUPS      Z4, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z5
 	VMOVUPS      Z5, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z6
 	VMOVUPS      Z6, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z7
 	VMOVUPS      Z7, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z8
 	VMOVUPS      Z8, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z9
 	VMOVUPS      Z9, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
+	ADDQ         R9, SI
+	ADDQ         R8, DI
 	JMP          nn13_end
 
 nn13_plain:
@@ -1632,21 +1632,21 @@ nn13_plain:
 
 nn13_bare:
 	VMOVUPS Z2, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z3, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z4, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z5, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z6, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z7, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z8, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z9, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 
 nn13_end:
 	IMUL3Q $0x00000008, DX, R10
@@ -1664,33 +1664,33 @@ tile7:
 	VPXORD     Z8, Z8, Z8
 	MOVQ       SI, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	TESTQ      R8, R8
+	TESTQ      DI, DI
 	JZ         prefetch16
-	MOVQ       R8, R10
+	MOVQ       DI, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 
 prefetch16:
@@ -1742,43 +1742,43 @@ nn15_k:
 	MOVQ         $-1, R11
 	BZHIQ        R10, R11, R11
 	KMOVW        R11, K1
-	TESTQ        R8, R8
+	TESTQ        DI, DI
 	JZ           nn15_plain
-	VMOVUPS.Z    (R8), K1, Z0
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z2
 	VMOVUPS      Z2, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z3
 	VMOVUPS      Z3, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z4
 	VMOVUPS      Z4, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z5
 	VMOVUPS      Z5, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z6
 	VMOVUPS      Z6, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z7
 	VMOVUPS      Z7, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z8
 	VMOVUPS      Z8, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
+	ADDQ         R9, SI
+	ADDQ         R8, DI
 	JMP          nn15_end
 
 nn15_plain:
@@ -1794,19 +1794,19 @@ nn15_plain:
 
 nn15_bare:
 	VMOVUPS Z2, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z3, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z4, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z5, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z6, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z7, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z8, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 
 nn15_end:
 	IMUL3Q $0x00000007, DX, R10
@@ -1823,29 +1823,29 @@ tile6:
 	VPXORD     Z7, Z7, Z7
 	MOVQ       SI, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	TESTQ      R8, R8
+	TESTQ      DI, DI
 	JZ         prefetch18
-	MOVQ       R8, R10
+	MOVQ       DI, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 
 prefetch18:
@@ -1894,38 +1894,38 @@ nn17_k:
 	MOVQ         $-1, R11
 	BZHIQ        R10, R11, R11
 	KMOVW        R11, K1
-	TESTQ        R8, R8
+	TESTQ        DI, DI
 	JZ           nn17_plain
-	VMOVUPS.Z    (R8), K1, Z0
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z2
 	VMOVUPS      Z2, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z3
 	VMOVUPS      Z3, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z4
 	VMOVUPS      Z4, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z5
 	VMOVUPS      Z5, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z6
 	VMOVUPS      Z6, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z7
 	VMOVUPS      Z7, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
+	ADDQ         R9, SI
+	ADDQ         R8, DI
 	JMP          nn17_end
 
 nn17_plain:
@@ -1940,17 +1940,17 @@ nn17_plain:
 
 nn17_bare:
 	VMOVUPS Z2, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z3, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z4, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z5, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z6, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z7, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 
 nn17_end:
 	IMUL3Q $0x00000006, DX, R10
@@ -1966,25 +1966,25 @@ tile5:
 	VPXORD     Z6, Z6, Z6
 	MOVQ       SI, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	TESTQ      R8, R8
+	TESTQ      DI, DI
 	JZ         prefetch20
-	MOVQ       R8, R10
+	MOVQ       DI, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 
 prefetch20:
@@ -2026,33 +2026,33 @@ nn19_k:
 	MOVQ         $-1, R11
 	BZHIQ        R10, R11, R11
 	KMOVW        R11, K1
-	TESTQ        R8, R8
+	TESTQ        DI, DI
 	JZ           nn19_plain
-	VMOVUPS.Z    (R8), K1, Z0
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z2
 	VMOVUPS      Z2, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z3
 	VMOVUPS      Z3, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z4
 	VMOVUPS      Z4, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z5
 	VMOVUPS      Z5, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z6
 	VMOVUPS      Z6, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
+	ADDQ         R9, SI
+	ADDQ         R8, DI
 	JMP          nn19_end
 
 nn19_plain:
@@ -2066,15 +2066,15 @@ nn19_plain:
 
 nn19_bare:
 	VMOVUPS Z2, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z3, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z4, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z5, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z6, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 
 nn19_end:
 	IMUL3Q $0x00000005, DX, R10
@@ -2089,21 +2089,21 @@ tile4:
 	VPXORD     Z5, Z5, Z5
 	MOVQ       SI, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	TESTQ      R8, R8
+	TESTQ      DI, DI
 	JZ         prefetch22
-	MOVQ       R8, R10
+	MOVQ       DI, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 
 prefetch22:
@@ -2142,28 +2142,28 @@ nn21_k:
 	MOVQ         $-1, R11
 	BZHIQ        R10, R11, R11
 	KMOVW        R11, K1
-	TESTQ        R8, R8
+	TESTQ        DI, DI
 	JZ           nn21_plain
-	VMOVUPS.Z    (R8), K1, Z0
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z2
 	VMOVUPS      Z2, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z3
 	VMOVUPS      Z3, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z4
 	VMOVUPS      Z4, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z5
 	VMOVUPS      Z5, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
+	ADDQ         R9, SI
+	ADDQ         R8, DI
 	JMP          nn21_end
 
 nn21_plain:
@@ -2176,13 +2176,13 @@ nn21_plain:
 
 nn21_bare:
 	VMOVUPS Z2, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z3, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z4, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z5, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 
 nn21_end:
 	IMUL3Q $0x00000004, DX, R10
@@ -2196,17 +2196,17 @@ tile3:
 	VPXORD     Z4, Z4, Z4
 	MOVQ       SI, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
-	TESTQ      R8, R8
+	TESTQ      DI, DI
 	JZ         prefetch24
-	MOVQ       R8, R10
+	MOVQ       DI, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 
 prefetch24:
@@ -2242,23 +2242,23 @@ nn23_k:
 	MOVQ         $-1, R11
 	BZHIQ        R10, R11, R11
 	KMOVW        R11, K1
-	TESTQ        R8, R8
+	TESTQ        DI, DI
 	JZ           nn23_plain
-	VMOVUPS.Z    (R8), K1, Z0
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z2
 	VMOVUPS      Z2, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z3
 	VMOVUPS      Z3, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z4
 	VMOVUPS      Z4, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
+	ADDQ         R9, SI
+	ADDQ         R8, DI
 	JMP          nn23_end
 
 nn23_plain:
@@ -2270,11 +2270,11 @@ nn23_plain:
 
 nn23_bare:
 	VMOVUPS Z2, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z3, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z4, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 
 nn23_end:
 	IMUL3Q $0x00000003, DX, R10
@@ -2287,13 +2287,13 @@ tile2:
 	VPXORD     Z3, Z3, Z3
 	MOVQ       SI, R10
 	PREFETCHT0 (R10)
-	ADDQ       DI, R10
-	PREFETCHT0 (R10)
-	TESTQ      R8, R8
-	JZ         prefetch26
-	MOVQ       R8, R10
-	PREFETCHT0 (R10)
 	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	TESTQ      DI, DI
+	JZ         prefetch26
+	MOVQ       DI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 
 prefetch26:
@@ -2326,18 +2326,18 @@ nn25_k:
 	MOVQ         $-1, R11
 	BZHIQ        R10, R11, R11
 	KMOVW        R11, K1
-	TESTQ        R8, R8
+	TESTQ        DI, DI
 	JZ           nn25_plain
-	VMOVUPS.Z    (R8), K1, Z0
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z2
 	VMOVUPS      Z2, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS.Z    (R8), K1, Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z3
 	VMOVUPS      Z3, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
+	ADDQ         R9, SI
+	ADDQ         R8, DI
 	JMP          nn25_end
 
 nn25_plain:
@@ -2348,9 +2348,9 @@ nn25_plain:
 
 nn25_bare:
 	VMOVUPS Z2, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z3, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 
 nn25_end:
 	IMUL3Q $0x00000002, DX, R10
@@ -2362,9 +2362,9 @@ tile1:
 	VPXORD     Z2, Z2, Z2
 	MOVQ       SI, R10
 	PREFETCHT0 (R10)
-	TESTQ      R8, R8
+	TESTQ      DI, DI
 	JZ         prefetch28
-	MOVQ       R8, R10
+	MOVQ       DI, R10
 	PREFETCHT0 (R10)
 
 prefetch28:
@@ -2394,13 +2394,13 @@ nn27_k:
 	MOVQ         $-1, R11
 	BZHIQ        R10, R11, R11
 	KMOVW        R11, K1
-	TESTQ        R8, R8
+	TESTQ        DI, DI
 	JZ           nn27_plain
-	VMOVUPS.Z    (R8), K1, Z0
+	VMOVUPS.Z    (DI), K1, Z0
 	VFMADD213PS  Z0, Z1, Z2
 	VMOVUPS      Z2, K1, (SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
+	ADDQ         R9, SI
+	ADDQ         R8, DI
 	JMP          nn27_end
 
 nn27_plain:
@@ -2410,7 +2410,7 @@ nn27_plain:
 
 nn27_bare:
 	VMOVUPS Z2, K1, (SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 
 nn27_end:
 	IMUL3Q $0x00000001, DX, R10
@@ -3821,10 +3821,10 @@ TEXT ·halfNN2BF16(SB), NOSPLIT, $24-104
 	SHLQ    $0x01, DX
 	LEAQ    (DX)(DX*2), BX
 	MOVQ    c+56(FP), SI
-	MOVQ    ldc+64(FP), DI
-	SHLQ    $0x02, DI
-	MOVQ    d+72(FP), R8
-	MOVQ    ldd+80(FP), R9
+	MOVQ    d+72(FP), DI
+	MOVQ    ldd+80(FP), R8
+	SHLQ    $0x02, R8
+	MOVQ    ldc+64(FP), R9
 	SHLQ    $0x02, R9
 	MOVQ    segStride+40(FP), R10
 	SHLQ    $0x01, R10
@@ -3869,87 +3869,87 @@ tile14:
 	MOVQ       SI, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	TESTQ      R8, R8
+	TESTQ      DI, DI
 	JZ         prefetch44
-	MOVQ       R8, R10
+	MOVQ       DI, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 
@@ -4056,120 +4056,120 @@ nn43_k:
 	MOVQ         $-1, R11
 	BZHIQ        R10, R11, R11
 	KMOVW        R11, K1
-	TESTQ        R8, R8
+	TESTQ        DI, DI
 	JZ           nn43_plain
-	VMOVUPS      (R8), Z0
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z3
 	VMOVUPS      Z3, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z4
 	VMOVUPS      Z4, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z5
 	VMOVUPS      Z5, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z6
 	VMOVUPS      Z6, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z7
 	VMOVUPS      Z7, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z8
 	VMOVUPS      Z8, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z9
 	VMOVUPS      Z9, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z10
 	VMOVUPS      Z10, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z11
 	VMOVUPS      Z11, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z12
 	VMOVUPS      Z12, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z13
 	VMOVUPS      Z13, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z14
 	VMOVUPS      Z14, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z15
 	VMOVUPS      Z15, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z16
 	VMOVUPS      Z16, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z17
 	VMOVUPS      Z17, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z18
 	VMOVUPS      Z18, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z19
 	VMOVUPS      Z19, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z20
 	VMOVUPS      Z20, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z21
 	VMOVUPS      Z21, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z22
 	VMOVUPS      Z22, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z23
 	VMOVUPS      Z23, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z24
 	VMOVUPS      Z24, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z25
 	VMOVUPS      Z25, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z26
 	VMOVUPS      Z26, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z27
 	VMOVUPS      Z27, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z28
 	VMOVUPS      Z28, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z29
 	VMOVUPS      Z29, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z30
 	VMOVUPS      Z30, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
+	ADDQ         R9, SI
+	ADDQ         R8, DI
 	JMP          nn43_end
 
 nn43_plain:
@@ -4207,46 +4207,46 @@ nn43_plain:
 nn43_bare:
 	VMOVUPS Z3, (SI)
 	VMOVUPS Z4, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z5, (SI)
 	VMOVUPS Z6, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z7, (SI)
 	VMOVUPS Z8, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z9, (SI)
 	VMOVUPS Z10, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z11, (SI)
 	VMOVUPS Z12, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z13, (SI)
 	VMOVUPS Z14, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z15, (SI)
 	VMOVUPS Z16, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z17, (SI)
 	VMOVUPS Z18, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z19, (SI)
 	VMOVUPS Z20, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z21, (SI)
 	VMOVUPS Z22, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z23, (SI)
 	VMOVUPS Z24, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z25, (SI)
 	VMOVUPS Z26, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z27, (SI)
 	VMOVUPS Z28, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z29, (SI)
 	VMOVUPS Z30, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 
 nn43_end:
 	IMUL3Q $0x0000000e, DX, R10
@@ -4322,81 +4322,81 @@ tile13:
 	MOVQ       SI, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	TESTQ      R8, R8
+	TESTQ      DI, DI
 	JZ         prefetch46
-	MOVQ       R8, R10
+	MOVQ       DI, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 
@@ -4498,112 +4498,112 @@ nn45_k:
 	MOVQ         $-1, R11
 	BZHIQ        R10, R11, R11
 	KMOVW        R11, K1
-	TESTQ        R8, R8
+	TESTQ        DI, DI
 	JZ           nn45_plain
-	VMOVUPS      (R8), Z0
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z3
 	VMOVUPS      Z3, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z4
 	VMOVUPS      Z4, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z5
 	VMOVUPS      Z5, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z6
 	VMOVUPS      Z6, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z7
 	VMOVUPS      Z7, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z8
 	VMOVUPS      Z8, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z9
 	VMOVUPS      Z9, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z10
 	VMOVUPS      Z10, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z11
 	VMOVUPS      Z11, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z12
 	VMOVUPS      Z12, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z13
 	VMOVUPS      Z13, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z14
 	VMOVUPS      Z14, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z15
 	VMOVUPS      Z15, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z16
 	VMOVUPS      Z16, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z17
 	VMOVUPS      Z17, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z18
 	VMOVUPS      Z18, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z19
 	VMOVUPS      Z19, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z20
 	VMOVUPS      Z20, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z21
 	VMOVUPS      Z21, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z22
 	VMOVUPS      Z22, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z23
 	VMOVUPS      Z23, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z24
 	VMOVUPS      Z24, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z25
 	VMOVUPS      Z25, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z26
 	VMOVUPS      Z26, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z27
 	VMOVUPS      Z27, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z28
 	VMOVUPS      Z28, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
+	ADDQ         R9, SI
+	ADDQ         R8, DI
 	JMP          nn45_end
 
 nn45_plain:
@@ -4639,43 +4639,43 @@ nn45_plain:
 nn45_bare:
 	VMOVUPS Z3, (SI)
 	VMOVUPS Z4, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z5, (SI)
 	VMOVUPS Z6, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z7, (SI)
 	VMOVUPS Z8, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z9, (SI)
 	VMOVUPS Z10, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z11, (SI)
 	VMOVUPS Z12, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z13, (SI)
 	VMOVUPS Z14, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z15, (SI)
 	VMOVUPS Z16, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z17, (SI)
 	VMOVUPS Z18, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z19, (SI)
 	VMOVUPS Z20, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z21, (SI)
 	VMOVUPS Z22, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z23, (SI)
 	VMOVUPS Z24, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z25, (SI)
 	VMOVUPS Z26, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z27, (SI)
 	VMOVUPS Z28, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 
 nn45_end:
 	IMUL3Q $0x0000000d, DX, R10
@@ -4711,75 +4711,75 @@ tile12:
 	MOVQ       SI, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	TESTQ      R8, R8
+	TESTQ      DI, DI
 	JZ         prefetch48
-	MOVQ       R8, R10
+	MOVQ       DI, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 
@@ -4876,104 +4876,104 @@ nn47_k:
 	MOVQ         $-1, R11
 	BZHIQ        R10, R11, R11
 	KMOVW        R11, K1
-	TESTQ        R8, R8
+	TESTQ        DI, DI
 	JZ           nn47_plain
-	VMOVUPS      (R8), Z0
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z3
 	VMOVUPS      Z3, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z4
 	VMOVUPS      Z4, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z5
 	VMOVUPS      Z5, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z6
 	VMOVUPS      Z6, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z7
 	VMOVUPS      Z7, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z8
 	VMOVUPS      Z8, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z9
 	VMOVUPS      Z9, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z10
 	VMOVUPS      Z10, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z11
 	VMOVUPS      Z11, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z12
 	VMOVUPS      Z12, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z13
 	VMOVUPS      Z13, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z14
 	VMOVUPS      Z14, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z15
 	VMOVUPS      Z15, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z16
 	VMOVUPS      Z16, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z17
 	VMOVUPS      Z17, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z18
 	VMOVUPS      Z18, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z19
 	VMOVUPS      Z19, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z20
 	VMOVUPS      Z20, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z21
 	VMOVUPS      Z21, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z22
 	VMOVUPS      Z22, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z23
 	VMOVUPS      Z23, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z24
 	VMOVUPS      Z24, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z25
 	VMOVUPS      Z25, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z26
 	VMOVUPS      Z26, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
+	ADDQ         R9, SI
+	ADDQ         R8, DI
 	JMP          nn47_end
 
 nn47_plain:
@@ -5007,40 +5007,40 @@ nn47_plain:
 nn47_bare:
 	VMOVUPS Z3, (SI)
 	VMOVUPS Z4, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z5, (SI)
 	VMOVUPS Z6, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z7, (SI)
 	VMOVUPS Z8, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z9, (SI)
 	VMOVUPS Z10, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z11, (SI)
 	VMOVUPS Z12, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z13, (SI)
 	VMOVUPS Z14, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z15, (SI)
 	VMOVUPS Z16, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z17, (SI)
 	VMOVUPS Z18, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z19, (SI)
 	VMOVUPS Z20, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z21, (SI)
 	VMOVUPS Z22, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z23, (SI)
 	VMOVUPS Z24, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z25, (SI)
 	VMOVUPS Z26, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 
 nn47_end:
 	IMUL3Q $0x0000000c, DX, R10
@@ -5074,69 +5074,69 @@ tile11:
 	MOVQ       SI, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	TESTQ      R8, R8
+	TESTQ      DI, DI
 	JZ         prefetch50
-	MOVQ       R8, R10
+	MOVQ       DI, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 
@@ -5228,96 +5228,96 @@ nn49_k:
 	MOVQ         $-1, R11
 	BZHIQ        R10, R11, R11
 	KMOVW        R11, K1
-	TESTQ        R8, R8
+	TESTQ        DI, DI
 	JZ           nn49_plain
-	VMOVUPS      (R8), Z0
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z3
 	VMOVUPS      Z3, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z4
 	VMOVUPS      Z4, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z5
 	VMOVUPS      Z5, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z6
 	VMOVUPS      Z6, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z7
 	VMOVUPS      Z7, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z8
 	VMOVUPS      Z8, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z9
 	VMOVUPS      Z9, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z10
 	VMOVUPS      Z10, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z11
 	VMOVUPS      Z11, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z12
 	VMOVUPS      Z12, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z13
 	VMOVUPS      Z13, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z14
 	VMOVUPS      Z14, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z15
 	VMOVUPS      Z15, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z16
 	VMOVUPS      Z16, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z17
 	VMOVUPS      Z17, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z18
 	VMOVUPS      Z18, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z19
 	VMOVUPS      Z19, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z20
 	VMOVUPS      Z20, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z21
 	VMOVUPS      Z21, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z22
 	VMOVUPS      Z22, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z23
 	VMOVUPS      Z23, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z24
 	VMOVUPS      Z24, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
+	ADDQ         R9, SI
+	ADDQ         R8, DI
 	JMP          nn49_end
 
 nn49_plain:
@@ -5349,37 +5349,37 @@ nn49_plain:
 nn49_bare:
 	VMOVUPS Z3, (SI)
 	VMOVUPS Z4, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z5, (SI)
 	VMOVUPS Z6, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z7, (SI)
 	VMOVUPS Z8, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z9, (SI)
 	VMOVUPS Z10, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z11, (SI)
 	VMOVUPS Z12, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z13, (SI)
 	VMOVUPS Z14, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z15, (SI)
 	VMOVUPS Z16, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z17, (SI)
 	VMOVUPS Z18, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z19, (SI)
 	VMOVUPS Z20, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z21, (SI)
 	VMOVUPS Z22, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z23, (SI)
 	VMOVUPS Z24, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 
 nn49_end:
 	IMUL3Q $0x0000000b, DX, R10
@@ -5411,63 +5411,63 @@ tile10:
 	MOVQ       SI, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	TESTQ      R8, R8
+	TESTQ      DI, DI
 	JZ         prefetch52
-	MOVQ       R8, R10
+	MOVQ       DI, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 
@@ -5550,88 +5550,88 @@ nn51_k:
 	MOVQ         $-1, R11
 	BZHIQ        R10, R11, R11
 	KMOVW        R11, K1
-	TESTQ        R8, R8
+	TESTQ        DI, DI
 	JZ           nn51_plain
-	VMOVUPS      (R8), Z0
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z3
 	VMOVUPS      Z3, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z4
 	VMOVUPS      Z4, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z5
 	VMOVUPS      Z5, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z6
 	VMOVUPS      Z6, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z7
 	VMOVUPS      Z7, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z8
 	VMOVUPS      Z8, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z9
 	VMOVUPS      Z9, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z10
 	VMOVUPS      Z10, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z11
 	VMOVUPS      Z11, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z12
 	VMOVUPS      Z12, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z13
 	VMOVUPS      Z13, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z14
 	VMOVUPS      Z14, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z15
 	VMOVUPS      Z15, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z16
 	VMOVUPS      Z16, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z17
 	VMOVUPS      Z17, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z18
 	VMOVUPS      Z18, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z19
 	VMOVUPS      Z19, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z20
 	VMOVUPS      Z20, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z21
 	VMOVUPS      Z21, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z22
 	VMOVUPS      Z22, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
+	ADDQ         R9, SI
+	ADDQ         R8, DI
 	JMP          nn51_end
 
 nn51_plain:
@@ -5661,34 +5661,34 @@ nn51_plain:
 nn51_bare:
 	VMOVUPS Z3, (SI)
 	VMOVUPS Z4, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z5, (SI)
 	VMOVUPS Z6, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z7, (SI)
 	VMOVUPS Z8, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z9, (SI)
 	VMOVUPS Z10, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z11, (SI)
 	VMOVUPS Z12, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z13, (SI)
 	VMOVUPS Z14, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z15, (SI)
 	VMOVUPS Z16, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z17, (SI)
 	VMOVUPS Z18, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z19, (SI)
 	VMOVUPS Z20, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z21, (SI)
 	VMOVUPS Z22, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 
 nn51_end:
 	IMUL3Q $0x0000000a, DX, R10
@@ -5718,57 +5718,57 @@ tile9:
 	MOVQ       SI, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	TESTQ      R8, R8
+	TESTQ      DI, DI
 	JZ         prefetch54
-	MOVQ       R8, R10
+	MOVQ       DI, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 
@@ -5846,80 +5846,80 @@ nn53_k:
 	MOVQ         $-1, R11
 	BZHIQ        R10, R11, R11
 	KMOVW        R11, K1
-	TESTQ        R8, R8
+	TESTQ        DI, DI
 	JZ           nn53_plain
-	VMOVUPS      (R8), Z0
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z3
 	VMOVUPS      Z3, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z4
 	VMOVUPS      Z4, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z5
 	VMOVUPS      Z5, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z6
 	VMOVUPS      Z6, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z7
 	VMOVUPS      Z7, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z8
 	VMOVUPS      Z8, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z9
 	VMOVUPS      Z9, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z10
 	VMOVUPS      Z10, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z11
 	VMOVUPS      Z11, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z12
 	VMOVUPS      Z12, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z13
 	VMOVUPS      Z13, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z14
 	VMOVUPS      Z14, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z15
 	VMOVUPS      Z15, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z16
 	VMOVUPS      Z16, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z17
 	VMOVUPS      Z17, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z18
 	VMOVUPS      Z18, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z19
 	VMOVUPS      Z19, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z20
 	VMOVUPS      Z20, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
+	ADDQ         R9, SI
+	ADDQ         R8, DI
 	JMP          nn53_end
 
 nn53_plain:
@@ -5947,31 +5947,31 @@ nn53_plain:
 nn53_bare:
 	VMOVUPS Z3, (SI)
 	VMOVUPS Z4, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z5, (SI)
 	VMOVUPS Z6, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z7, (SI)
 	VMOVUPS Z8, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z9, (SI)
 	VMOVUPS Z10, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z11, (SI)
 	VMOVUPS Z12, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z13, (SI)
 	VMOVUPS Z14, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z15, (SI)
 	VMOVUPS Z16, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z17, (SI)
 	VMOVUPS Z18, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z19, (SI)
 	VMOVUPS Z20, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 
 nn53_end:
 	IMUL3Q $0x00000009, DX, R10
@@ -5999,51 +5999,51 @@ tile8:
 	MOVQ       SI, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	TESTQ      R8, R8
+	TESTQ      DI, DI
 	JZ         prefetch56
-	MOVQ       R8, R10
+	MOVQ       DI, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 
@@ -6116,72 +6116,72 @@ nn55_k:
 	MOVQ         $-1, R11
 	BZHIQ        R10, R11, R11
 	KMOVW        R11, K1
-	TESTQ        R8, R8
+	TESTQ        DI, DI
 	JZ           nn55_plain
-	VMOVUPS      (R8), Z0
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z3
 	VMOVUPS      Z3, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z4
 	VMOVUPS      Z4, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z5
 	VMOVUPS      Z5, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z6
 	VMOVUPS      Z6, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z7
 	VMOVUPS      Z7, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z8
 	VMOVUPS      Z8, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z9
 	VMOVUPS      Z9, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z10
 	VMOVUPS      Z10, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z11
 	VMOVUPS      Z11, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z12
 	VMOVUPS      Z12, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z13
 	VMOVUPS      Z13, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z14
 	VMOVUPS      Z14, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z15
 	VMOVUPS      Z15, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z16
 	VMOVUPS      Z16, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z17
 	VMOVUPS      Z17, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z18
 	VMOVUPS      Z18, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
+	ADDQ         R9, SI
+	ADDQ         R8, DI
 	JMP          nn55_end
 
 nn55_plain:
@@ -6207,28 +6207,28 @@ nn55_plain:
 nn55_bare:
 	VMOVUPS Z3, (SI)
 	VMOVUPS Z4, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z5, (SI)
 	VMOVUPS Z6, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z7, (SI)
 	VMOVUPS Z8, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z9, (SI)
 	VMOVUPS Z10, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z11, (SI)
 	VMOVUPS Z12, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z13, (SI)
 	VMOVUPS Z14, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z15, (SI)
 	VMOVUPS Z16, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z17, (SI)
 	VMOVUPS Z18, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 
 nn55_end:
 	IMUL3Q $0x00000008, DX, R10
@@ -6254,45 +6254,45 @@ tile7:
 	MOVQ       SI, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	TESTQ      R8, R8
+	TESTQ      DI, DI
 	JZ         prefetch58
-	MOVQ       R8, R10
+	MOVQ       DI, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 
@@ -6360,64 +6360,64 @@ nn57_k:
 	MOVQ         $-1, R11
 	BZHIQ        R10, R11, R11
 	KMOVW        R11, K1
-	TESTQ        R8, R8
+	TESTQ        DI, DI
 	JZ           nn57_plain
-	VMOVUPS      (R8), Z0
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z3
 	VMOVUPS      Z3, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z4
 	VMOVUPS      Z4, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z5
 	VMOVUPS      Z5, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z6
 	VMOVUPS      Z6, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z7
 	VMOVUPS      Z7, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z8
 	VMOVUPS      Z8, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z9
 	VMOVUPS      Z9, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z10
 	VMOVUPS      Z10, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z11
 	VMOVUPS      Z11, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z12
 	VMOVUPS      Z12, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z13
 	VMOVUPS      Z13, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z14
 	VMOVUPS      Z14, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z15
 	VMOVUPS      Z15, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z16
 	VMOVUPS      Z16, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
+	ADDQ         R9, SI
+	ADDQ         R8, DI
 	JMP          nn57_end
 
 nn57_plain:
@@ -6441,25 +6441,25 @@ nn57_plain:
 nn57_bare:
 	VMOVUPS Z3, (SI)
 	VMOVUPS Z4, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z5, (SI)
 	VMOVUPS Z6, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z7, (SI)
 	VMOVUPS Z8, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z9, (SI)
 	VMOVUPS Z10, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z11, (SI)
 	VMOVUPS Z12, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z13, (SI)
 	VMOVUPS Z14, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z15, (SI)
 	VMOVUPS Z16, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 
 nn57_end:
 	IMUL3Q $0x00000007, DX, R10
@@ -6483,39 +6483,39 @@ tile6:
 	MOVQ       SI, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	TESTQ      R8, R8
+	TESTQ      DI, DI
 	JZ         prefetch60
-	MOVQ       R8, R10
+	MOVQ       DI, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 
@@ -6578,56 +6578,56 @@ nn59_k:
 	MOVQ         $-1, R11
 	BZHIQ        R10, R11, R11
 	KMOVW        R11, K1
-	TESTQ        R8, R8
+	TESTQ        DI, DI
 	JZ           nn59_plain
-	VMOVUPS      (R8), Z0
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z3
 	VMOVUPS      Z3, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z4
 	VMOVUPS      Z4, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z5
 	VMOVUPS      Z5, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z6
 	VMOVUPS      Z6, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z7
 	VMOVUPS      Z7, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z8
 	VMOVUPS      Z8, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z9
 	VMOVUPS      Z9, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z10
 	VMOVUPS      Z10, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z11
 	VMOVUPS      Z11, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z12
 	VMOVUPS      Z12, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z13
 	VMOVUPS      Z13, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z14
 	VMOVUPS      Z14, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
+	ADDQ         R9, SI
+	ADDQ         R8, DI
 	JMP          nn59_end
 
 nn59_plain:
@@ -6649,22 +6649,22 @@ nn59_plain:
 nn59_bare:
 	VMOVUPS Z3, (SI)
 	VMOVUPS Z4, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z5, (SI)
 	VMOVUPS Z6, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z7, (SI)
 	VMOVUPS Z8, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z9, (SI)
 	VMOVUPS Z10, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z11, (SI)
 	VMOVUPS Z12, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z13, (SI)
 	VMOVUPS Z14, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 
 nn59_end:
 	IMUL3Q $0x00000006, DX, R10
@@ -6686,33 +6686,33 @@ tile5:
 	MOVQ       SI, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	TESTQ      R8, R8
+	TESTQ      DI, DI
 	JZ         prefetch62
-	MOVQ       R8, R10
+	MOVQ       DI, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 
@@ -6766,48 +6766,48 @@ nn61_k:
 	MOVQ         $-1, R11
 	BZHIQ        R10, R11, R11
 	KMOVW        R11, K1
-	TESTQ        R8, R8
+	TESTQ        DI, DI
 	JZ           nn61_plain
-	VMOVUPS      (R8), Z0
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z3
 	VMOVUPS      Z3, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z4
 	VMOVUPS      Z4, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z5
 	VMOVUPS      Z5, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z6
 	VMOVUPS      Z6, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z7
 	VMOVUPS      Z7, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z8
 	VMOVUPS      Z8, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z9
 	VMOVUPS      Z9, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z10
 	VMOVUPS      Z10, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z11
 	VMOVUPS      Z11, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z12
 	VMOVUPS      Z12, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
+	ADDQ         R9, SI
+	ADDQ         R8, DI
 	JMP          nn61_end
 
 nn61_plain:
@@ -6827,19 +6827,19 @@ nn61_plain:
 nn61_bare:
 	VMOVUPS Z3, (SI)
 	VMOVUPS Z4, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z5, (SI)
 	VMOVUPS Z6, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z7, (SI)
 	VMOVUPS Z8, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z9, (SI)
 	VMOVUPS Z10, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z11, (SI)
 	VMOVUPS Z12, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 
 nn61_end:
 	IMUL3Q $0x00000005, DX, R10
@@ -6859,27 +6859,27 @@ tile4:
 	MOVQ       SI, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	TESTQ      R8, R8
+	TESTQ      DI, DI
 	JZ         prefetch64
-	MOVQ       R8, R10
+	MOVQ       DI, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 
@@ -6928,40 +6928,40 @@ nn63_k:
 	MOVQ         $-1, R11
 	BZHIQ        R10, R11, R11
 	KMOVW        R11, K1
-	TESTQ        R8, R8
+	TESTQ        DI, DI
 	JZ           nn63_plain
-	VMOVUPS      (R8), Z0
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z3
 	VMOVUPS      Z3, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z4
 	VMOVUPS      Z4, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z5
 	VMOVUPS      Z5, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z6
 	VMOVUPS      Z6, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z7
 	VMOVUPS      Z7, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z8
 	VMOVUPS      Z8, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z9
 	VMOVUPS      Z9, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z10
 	VMOVUPS      Z10, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
+	ADDQ         R9, SI
+	ADDQ         R8, DI
 	JMP          nn63_end
 
 nn63_plain:
@@ -6979,16 +6979,16 @@ nn63_plain:
 nn63_bare:
 	VMOVUPS Z3, (SI)
 	VMOVUPS Z4, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z5, (SI)
 	VMOVUPS Z6, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z7, (SI)
 	VMOVUPS Z8, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z9, (SI)
 	VMOVUPS Z10, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 
 nn63_end:
 	IMUL3Q $0x00000004, DX, R10
@@ -7006,21 +7006,21 @@ tile3:
 	MOVQ       SI, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	TESTQ      R8, R8
+	TESTQ      DI, DI
 	JZ         prefetch66
-	MOVQ       R8, R10
+	MOVQ       DI, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 
@@ -7064,32 +7064,32 @@ nn65_k:
 	MOVQ         $-1, R11
 	BZHIQ        R10, R11, R11
 	KMOVW        R11, K1
-	TESTQ        R8, R8
+	TESTQ        DI, DI
 	JZ           nn65_plain
-	VMOVUPS      (R8), Z0
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z3
 	VMOVUPS      Z3, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z4
 	VMOVUPS      Z4, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z5
 	VMOVUPS      Z5, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z6
 	VMOVUPS      Z6, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z7
 	VMOVUPS      Z7, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z8
 	VMOVUPS      Z8, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
+	ADDQ         R9, SI
+	ADDQ         R8, DI
 	JMP          nn65_end
 
 nn65_plain:
@@ -7105,13 +7105,13 @@ nn65_plain:
 nn65_bare:
 	VMOVUPS Z3, (SI)
 	VMOVUPS Z4, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z5, (SI)
 	VMOVUPS Z6, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z7, (SI)
 	VMOVUPS Z8, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 
 nn65_end:
 	IMUL3Q $0x00000003, DX, R10
@@ -7127,15 +7127,15 @@ tile2:
 	MOVQ       SI, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	ADDQ       DI, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	TESTQ      R8, R8
-	JZ         prefetch68
-	MOVQ       R8, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
 	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	TESTQ      DI, DI
+	JZ         prefetch68
+	MOVQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 
@@ -7174,24 +7174,24 @@ nn67_k:
 	MOVQ         $-1, R11
 	BZHIQ        R10, R11, R11
 	KMOVW        R11, K1
-	TESTQ        R8, R8
+	TESTQ        DI, DI
 	JZ           nn67_plain
-	VMOVUPS      (R8), Z0
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z3
 	VMOVUPS      Z3, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z4
 	VMOVUPS      Z4, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z5
 	VMOVUPS      Z5, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z6
 	VMOVUPS      Z6, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
+	ADDQ         R9, SI
+	ADDQ         R8, DI
 	JMP          nn67_end
 
 nn67_plain:
@@ -7205,10 +7205,10 @@ nn67_plain:
 nn67_bare:
 	VMOVUPS Z3, (SI)
 	VMOVUPS Z4, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z5, (SI)
 	VMOVUPS Z6, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 
 nn67_end:
 	IMUL3Q $0x00000002, DX, R10
@@ -7222,9 +7222,9 @@ tile1:
 	MOVQ       SI, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
-	TESTQ      R8, R8
+	TESTQ      DI, DI
 	JZ         prefetch70
-	MOVQ       R8, R10
+	MOVQ       DI, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 
@@ -7258,16 +7258,16 @@ nn69_k:
 	MOVQ         $-1, R11
 	BZHIQ        R10, R11, R11
 	KMOVW        R11, K1
-	TESTQ        R8, R8
+	TESTQ        DI, DI
 	JZ           nn69_plain
-	VMOVUPS      (R8), Z0
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z2, Z3
 	VMOVUPS      Z3, (SI)
-	VMOVUPS.Z    64(R8), K1, Z0
+	VMOVUPS.Z    64(DI), K1, Z0
 	VFMADD213PS  Z0, Z2, Z4
 	VMOVUPS      Z4, K1, 64(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
+	ADDQ         R9, SI
+	ADDQ         R8, DI
 	JMP          nn69_end
 
 nn69_plain:
@@ -7279,7 +7279,7 @@ nn69_plain:
 nn69_bare:
 	VMOVUPS Z3, (SI)
 	VMOVUPS Z4, K1, 64(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 
 nn69_end:
 	IMUL3Q $0x00000001, DX, R10
@@ -9439,10 +9439,10 @@ TEXT ·halfNN3BF16(SB), NOSPLIT, $24-104
 	SHLQ    $0x01, DX
 	LEAQ    (DX)(DX*2), BX
 	MOVQ    c+56(FP), SI
-	MOVQ    ldc+64(FP), DI
-	SHLQ    $0x02, DI
-	MOVQ    d+72(FP), R8
-	MOVQ    ldd+80(FP), R9
+	MOVQ    d+72(FP), DI
+	MOVQ    ldd+80(FP), R8
+	SHLQ    $0x02, R8
+	MOVQ    ldc+64(FP), R9
 	SHLQ    $0x02, R9
 	MOVQ    segStride+40(FP), R10
 	SHLQ    $0x01, R10
@@ -9487,73 +9487,73 @@ tile9:
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	TESTQ      R8, R8
+	TESTQ      DI, DI
 	JZ         prefetch86
-	MOVQ       R8, R10
+	MOVQ       DI, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
@@ -9651,107 +9651,107 @@ nn85_k:
 	MOVQ         $-1, R11
 	BZHIQ        R10, R11, R11
 	KMOVW        R11, K1
-	TESTQ        R8, R8
+	TESTQ        DI, DI
 	JZ           nn85_plain
-	VMOVUPS      (R8), Z0
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z3, Z4
 	VMOVUPS      Z4, (SI)
-	VMOVUPS      64(R8), Z0
+	VMOVUPS      64(DI), Z0
 	VFMADD213PS  Z0, Z3, Z5
 	VMOVUPS      Z5, 64(SI)
-	VMOVUPS.Z    128(R8), K1, Z0
+	VMOVUPS.Z    128(DI), K1, Z0
 	VFMADD213PS  Z0, Z3, Z6
 	VMOVUPS      Z6, K1, 128(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z3, Z7
 	VMOVUPS      Z7, (SI)
-	VMOVUPS      64(R8), Z0
+	VMOVUPS      64(DI), Z0
 	VFMADD213PS  Z0, Z3, Z8
 	VMOVUPS      Z8, 64(SI)
-	VMOVUPS.Z    128(R8), K1, Z0
+	VMOVUPS.Z    128(DI), K1, Z0
 	VFMADD213PS  Z0, Z3, Z9
 	VMOVUPS      Z9, K1, 128(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z3, Z10
 	VMOVUPS      Z10, (SI)
-	VMOVUPS      64(R8), Z0
+	VMOVUPS      64(DI), Z0
 	VFMADD213PS  Z0, Z3, Z11
 	VMOVUPS      Z11, 64(SI)
-	VMOVUPS.Z    128(R8), K1, Z0
+	VMOVUPS.Z    128(DI), K1, Z0
 	VFMADD213PS  Z0, Z3, Z12
 	VMOVUPS      Z12, K1, 128(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z3, Z13
 	VMOVUPS      Z13, (SI)
-	VMOVUPS      64(R8), Z0
+	VMOVUPS      64(DI), Z0
 	VFMADD213PS  Z0, Z3, Z14
 	VMOVUPS      Z14, 64(SI)
-	VMOVUPS.Z    128(R8), K1, Z0
+	VMOVUPS.Z    128(DI), K1, Z0
 	VFMADD213PS  Z0, Z3, Z15
 	VMOVUPS      Z15, K1, 128(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z3, Z16
 	VMOVUPS      Z16, (SI)
-	VMOVUPS      64(R8), Z0
+	VMOVUPS      64(DI), Z0
 	VFMADD213PS  Z0, Z3, Z17
 	VMOVUPS      Z17, 64(SI)
-	VMOVUPS.Z    128(R8), K1, Z0
+	VMOVUPS.Z    128(DI), K1, Z0
 	VFMADD213PS  Z0, Z3, Z18
 	VMOVUPS      Z18, K1, 128(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z3, Z19
 	VMOVUPS      Z19, (SI)
-	VMOVUPS      64(R8), Z0
+	VMOVUPS      64(DI), Z0
 	VFMADD213PS  Z0, Z3, Z20
 	VMOVUPS      Z20, 64(SI)
-	VMOVUPS.Z    128(R8), K1, Z0
+	VMOVUPS.Z    128(DI), K1, Z0
 	VFMADD213PS  Z0, Z3, Z21
 	VMOVUPS      Z21, K1, 128(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z3, Z22
 	VMOVUPS      Z22, (SI)
-	VMOVUPS      64(R8), Z0
+	VMOVUPS      64(DI), Z0
 	VFMADD213PS  Z0, Z3, Z23
 	VMOVUPS      Z23, 64(SI)
-	VMOVUPS.Z    128(R8), K1, Z0
+	VMOVUPS.Z    128(DI), K1, Z0
 	VFMADD213PS  Z0, Z3, Z24
 	VMOVUPS      Z24, K1, 128(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z3, Z25
 	VMOVUPS      Z25, (SI)
-	VMOVUPS      64(R8), Z0
+	VMOVUPS      64(DI), Z0
 	VFMADD213PS  Z0, Z3, Z26
 	VMOVUPS      Z26, 64(SI)
-	VMOVUPS.Z    128(R8), K1, Z0
+	VMOVUPS.Z    128(DI), K1, Z0
 	VFMADD213PS  Z0, Z3, Z27
 	VMOVUPS      Z27, K1, 128(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z3, Z28
 	VMOVUPS      Z28, (SI)
-	VMOVUPS      64(R8), Z0
+	VMOVUPS      64(DI), Z0
 	VFMADD213PS  Z0, Z3, Z29
 	VMOVUPS      Z29, 64(SI)
-	VMOVUPS.Z    128(R8), K1, Z0
+	VMOVUPS.Z    128(DI), K1, Z0
 	VFMADD213PS  Z0, Z3, Z30
 	VMOVUPS      Z30, K1, 128(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
+	ADDQ         R9, SI
+	ADDQ         R8, DI
 	JMP          nn85_end
 
 nn85_plain:
@@ -9789,39 +9789,39 @@ nn85_bare:
 	VMOVUPS Z4, (SI)
 	VMOVUPS Z5, 64(SI)
 	VMOVUPS Z6, K1, 128(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z7, (SI)
 	VMOVUPS Z8, 64(SI)
 	VMOVUPS Z9, K1, 128(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z10, (SI)
 	VMOVUPS Z11, 64(SI)
 	VMOVUPS Z12, K1, 128(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z13, (SI)
 	VMOVUPS Z14, 64(SI)
 	VMOVUPS Z15, K1, 128(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z16, (SI)
 	VMOVUPS Z17, 64(SI)
 	VMOVUPS Z18, K1, 128(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z19, (SI)
 	VMOVUPS Z20, 64(SI)
 	VMOVUPS Z21, K1, 128(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z22, (SI)
 	VMOVUPS Z23, 64(SI)
 	VMOVUPS Z24, K1, 128(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z25, (SI)
 	VMOVUPS Z26, 64(SI)
 	VMOVUPS Z27, K1, 128(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z28, (SI)
 	VMOVUPS Z29, 64(SI)
 	VMOVUPS Z30, K1, 128(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 
 nn85_end:
 	IMUL3Q $0x00000009, DX, R10
@@ -9886,65 +9886,65 @@ tile8:
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	TESTQ      R8, R8
+	TESTQ      DI, DI
 	JZ         prefetch88
-	MOVQ       R8, R10
+	MOVQ       DI, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
@@ -10035,96 +10035,96 @@ nn87_k:
 	MOVQ         $-1, R11
 	BZHIQ        R10, R11, R11
 	KMOVW        R11, K1
-	TESTQ        R8, R8
+	TESTQ        DI, DI
 	JZ           nn87_plain
-	VMOVUPS      (R8), Z0
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z3, Z4
 	VMOVUPS      Z4, (SI)
-	VMOVUPS      64(R8), Z0
+	VMOVUPS      64(DI), Z0
 	VFMADD213PS  Z0, Z3, Z5
 	VMOVUPS      Z5, 64(SI)
-	VMOVUPS.Z    128(R8), K1, Z0
+	VMOVUPS.Z    128(DI), K1, Z0
 	VFMADD213PS  Z0, Z3, Z6
 	VMOVUPS      Z6, K1, 128(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z3, Z7
 	VMOVUPS      Z7, (SI)
-	VMOVUPS      64(R8), Z0
+	VMOVUPS      64(DI), Z0
 	VFMADD213PS  Z0, Z3, Z8
 	VMOVUPS      Z8, 64(SI)
-	VMOVUPS.Z    128(R8), K1, Z0
+	VMOVUPS.Z    128(DI), K1, Z0
 	VFMADD213PS  Z0, Z3, Z9
 	VMOVUPS      Z9, K1, 128(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z3, Z10
 	VMOVUPS      Z10, (SI)
-	VMOVUPS      64(R8), Z0
+	VMOVUPS      64(DI), Z0
 	VFMADD213PS  Z0, Z3, Z11
 	VMOVUPS      Z11, 64(SI)
-	VMOVUPS.Z    128(R8), K1, Z0
+	VMOVUPS.Z    128(DI), K1, Z0
 	VFMADD213PS  Z0, Z3, Z12
 	VMOVUPS      Z12, K1, 128(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z3, Z13
 	VMOVUPS      Z13, (SI)
-	VMOVUPS      64(R8), Z0
+	VMOVUPS      64(DI), Z0
 	VFMADD213PS  Z0, Z3, Z14
 	VMOVUPS      Z14, 64(SI)
-	VMOVUPS.Z    128(R8), K1, Z0
+	VMOVUPS.Z    128(DI), K1, Z0
 	VFMADD213PS  Z0, Z3, Z15
 	VMOVUPS      Z15, K1, 128(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z3, Z16
 	VMOVUPS      Z16, (SI)
-	VMOVUPS      64(R8), Z0
+	VMOVUPS      64(DI), Z0
 	VFMADD213PS  Z0, Z3, Z17
 	VMOVUPS      Z17, 64(SI)
-	VMOVUPS.Z    128(R8), K1, Z0
+	VMOVUPS.Z    128(DI), K1, Z0
 	VFMADD213PS  Z0, Z3, Z18
 	VMOVUPS      Z18, K1, 128(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z3, Z19
 	VMOVUPS      Z19, (SI)
-	VMOVUPS      64(R8), Z0
+	VMOVUPS      64(DI), Z0
 	VFMADD213PS  Z0, Z3, Z20
 	VMOVUPS      Z20, 64(SI)
-	VMOVUPS.Z    128(R8), K1, Z0
+	VMOVUPS.Z    128(DI), K1, Z0
 	VFMADD213PS  Z0, Z3, Z21
 	VMOVUPS      Z21, K1, 128(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z3, Z22
 	VMOVUPS      Z22, (SI)
-	VMOVUPS      64(R8), Z0
+	VMOVUPS      64(DI), Z0
 	VFMADD213PS  Z0, Z3, Z23
 	VMOVUPS      Z23, 64(SI)
-	VMOVUPS.Z    128(R8), K1, Z0
+	VMOVUPS.Z    128(DI), K1, Z0
 	VFMADD213PS  Z0, Z3, Z24
 	VMOVUPS      Z24, K1, 128(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z3, Z25
 	VMOVUPS      Z25, (SI)
-	VMOVUPS      64(R8), Z0
+	VMOVUPS      64(DI), Z0
 	VFMADD213PS  Z0, Z3, Z26
 	VMOVUPS      Z26, 64(SI)
-	VMOVUPS.Z    128(R8), K1, Z0
+	VMOVUPS.Z    128(DI), K1, Z0
 	VFMADD213PS  Z0, Z3, Z27
 	VMOVUPS      Z27, K1, 128(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
+	ADDQ         R9, SI
+	ADDQ         R8, DI
 	JMP          nn87_end
 
 nn87_plain:
@@ -10159,35 +10159,35 @@ nn87_bare:
 	VMOVUPS Z4, (SI)
 	VMOVUPS Z5, 64(SI)
 	VMOVUPS Z6, K1, 128(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z7, (SI)
 	VMOVUPS Z8, 64(SI)
 	VMOVUPS Z9, K1, 128(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z10, (SI)
 	VMOVUPS Z11, 64(SI)
 	VMOVUPS Z12, K1, 128(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z13, (SI)
 	VMOVUPS Z14, 64(SI)
 	VMOVUPS Z15, K1, 128(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z16, (SI)
 	VMOVUPS Z17, 64(SI)
 	VMOVUPS Z18, K1, 128(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z19, (SI)
 	VMOVUPS Z20, 64(SI)
 	VMOVUPS Z21, K1, 128(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z22, (SI)
 	VMOVUPS Z23, 64(SI)
 	VMOVUPS Z24, K1, 128(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z25, (SI)
 	VMOVUPS Z26, 64(SI)
 	VMOVUPS Z27, K1, 128(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 
 nn87_end:
 	IMUL3Q $0x00000008, DX, R10
@@ -10221,57 +10221,57 @@ tile7:
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	TESTQ      R8, R8
+	TESTQ      DI, DI
 	JZ         prefetch90
-	MOVQ       R8, R10
+	MOVQ       DI, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
@@ -10355,85 +10355,85 @@ nn89_k:
 	MOVQ         $-1, R11
 	BZHIQ        R10, R11, R11
 	KMOVW        R11, K1
-	TESTQ        R8, R8
+	TESTQ        DI, DI
 	JZ           nn89_plain
-	VMOVUPS      (R8), Z0
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z3, Z4
 	VMOVUPS      Z4, (SI)
-	VMOVUPS      64(R8), Z0
+	VMOVUPS      64(DI), Z0
 	VFMADD213PS  Z0, Z3, Z5
 	VMOVUPS      Z5, 64(SI)
-	VMOVUPS.Z    128(R8), K1, Z0
+	VMOVUPS.Z    128(DI), K1, Z0
 	VFMADD213PS  Z0, Z3, Z6
 	VMOVUPS      Z6, K1, 128(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z3, Z7
 	VMOVUPS      Z7, (SI)
-	VMOVUPS      64(R8), Z0
+	VMOVUPS      64(DI), Z0
 	VFMADD213PS  Z0, Z3, Z8
 	VMOVUPS      Z8, 64(SI)
-	VMOVUPS.Z    128(R8), K1, Z0
+	VMOVUPS.Z    128(DI), K1, Z0
 	VFMADD213PS  Z0, Z3, Z9
 	VMOVUPS      Z9, K1, 128(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z3, Z10
 	VMOVUPS      Z10, (SI)
-	VMOVUPS      64(R8), Z0
+	VMOVUPS      64(DI), Z0
 	VFMADD213PS  Z0, Z3, Z11
 	VMOVUPS      Z11, 64(SI)
-	VMOVUPS.Z    128(R8), K1, Z0
+	VMOVUPS.Z    128(DI), K1, Z0
 	VFMADD213PS  Z0, Z3, Z12
 	VMOVUPS      Z12, K1, 128(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z3, Z13
 	VMOVUPS      Z13, (SI)
-	VMOVUPS      64(R8), Z0
+	VMOVUPS      64(DI), Z0
 	VFMADD213PS  Z0, Z3, Z14
 	VMOVUPS      Z14, 64(SI)
-	VMOVUPS.Z    128(R8), K1, Z0
+	VMOVUPS.Z    128(DI), K1, Z0
 	VFMADD213PS  Z0, Z3, Z15
 	VMOVUPS      Z15, K1, 128(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z3, Z16
 	VMOVUPS      Z16, (SI)
-	VMOVUPS      64(R8), Z0
+	VMOVUPS      64(DI), Z0
 	VFMADD213PS  Z0, Z3, Z17
 	VMOVUPS      Z17, 64(SI)
-	VMOVUPS.Z    128(R8), K1, Z0
+	VMOVUPS.Z    128(DI), K1, Z0
 	VFMADD213PS  Z0, Z3, Z18
 	VMOVUPS      Z18, K1, 128(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z3, Z19
 	VMOVUPS      Z19, (SI)
-	VMOVUPS      64(R8), Z0
+	VMOVUPS      64(DI), Z0
 	VFMADD213PS  Z0, Z3, Z20
 	VMOVUPS      Z20, 64(SI)
-	VMOVUPS.Z    128(R8), K1, Z0
+	VMOVUPS.Z    128(DI), K1, Z0
 	VFMADD213PS  Z0, Z3, Z21
 	VMOVUPS      Z21, K1, 128(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z3, Z22
 	VMOVUPS      Z22, (SI)
-	VMOVUPS      64(R8), Z0
+	VMOVUPS      64(DI), Z0
 	VFMADD213PS  Z0, Z3, Z23
 	VMOVUPS      Z23, 64(SI)
-	VMOVUPS.Z    128(R8), K1, Z0
+	VMOVUPS.Z    128(DI), K1, Z0
 	VFMADD213PS  Z0, Z3, Z24
 	VMOVUPS      Z24, K1, 128(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
+	ADDQ         R9, SI
+	ADDQ         R8, DI
 	JMP          nn89_end
 
 nn89_plain:
@@ -10465,31 +10465,31 @@ nn89_bare:
 	VMOVUPS Z4, (SI)
 	VMOVUPS Z5, 64(SI)
 	VMOVUPS Z6, K1, 128(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z7, (SI)
 	VMOVUPS Z8, 64(SI)
 	VMOVUPS Z9, K1, 128(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z10, (SI)
 	VMOVUPS Z11, 64(SI)
 	VMOVUPS Z12, K1, 128(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z13, (SI)
 	VMOVUPS Z14, 64(SI)
 	VMOVUPS Z15, K1, 128(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z16, (SI)
 	VMOVUPS Z17, 64(SI)
 	VMOVUPS Z18, K1, 128(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z19, (SI)
 	VMOVUPS Z20, 64(SI)
 	VMOVUPS Z21, K1, 128(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z22, (SI)
 	VMOVUPS Z23, 64(SI)
 	VMOVUPS Z24, K1, 128(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 
 nn89_end:
 	IMUL3Q $0x00000007, DX, R10
@@ -10520,49 +10520,49 @@ tile6:
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	TESTQ      R8, R8
+	TESTQ      DI, DI
 	JZ         prefetch92
-	MOVQ       R8, R10
+	MOVQ       DI, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
@@ -10639,74 +10639,74 @@ nn91_k:
 	MOVQ         $-1, R11
 	BZHIQ        R10, R11, R11
 	KMOVW        R11, K1
-	TESTQ        R8, R8
+	TESTQ        DI, DI
 	JZ           nn91_plain
-	VMOVUPS      (R8), Z0
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z3, Z4
 	VMOVUPS      Z4, (SI)
-	VMOVUPS      64(R8), Z0
+	VMOVUPS      64(DI), Z0
 	VFMADD213PS  Z0, Z3, Z5
 	VMOVUPS      Z5, 64(SI)
-	VMOVUPS.Z    128(R8), K1, Z0
+	VMOVUPS.Z    128(DI), K1, Z0
 	VFMADD213PS  Z0, Z3, Z6
 	VMOVUPS      Z6, K1, 128(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z3, Z7
 	VMOVUPS      Z7, (SI)
-	VMOVUPS      64(R8), Z0
+	VMOVUPS      64(DI), Z0
 	VFMADD213PS  Z0, Z3, Z8
 	VMOVUPS      Z8, 64(SI)
-	VMOVUPS.Z    128(R8), K1, Z0
+	VMOVUPS.Z    128(DI), K1, Z0
 	VFMADD213PS  Z0, Z3, Z9
 	VMOVUPS      Z9, K1, 128(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z3, Z10
 	VMOVUPS      Z10, (SI)
-	VMOVUPS      64(R8), Z0
+	VMOVUPS      64(DI), Z0
 	VFMADD213PS  Z0, Z3, Z11
 	VMOVUPS      Z11, 64(SI)
-	VMOVUPS.Z    128(R8), K1, Z0
+	VMOVUPS.Z    128(DI), K1, Z0
 	VFMADD213PS  Z0, Z3, Z12
 	VMOVUPS      Z12, K1, 128(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z3, Z13
 	VMOVUPS      Z13, (SI)
-	VMOVUPS      64(R8), Z0
+	VMOVUPS      64(DI), Z0
 	VFMADD213PS  Z0, Z3, Z14
 	VMOVUPS      Z14, 64(SI)
-	VMOVUPS.Z    128(R8), K1, Z0
+	VMOVUPS.Z    128(DI), K1, Z0
 	VFMADD213PS  Z0, Z3, Z15
 	VMOVUPS      Z15, K1, 128(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z3, Z16
 	VMOVUPS      Z16, (SI)
-	VMOVUPS      64(R8), Z0
+	VMOVUPS      64(DI), Z0
 	VFMADD213PS  Z0, Z3, Z17
 	VMOVUPS      Z17, 64(SI)
-	VMOVUPS.Z    128(R8), K1, Z0
+	VMOVUPS.Z    128(DI), K1, Z0
 	VFMADD213PS  Z0, Z3, Z18
 	VMOVUPS      Z18, K1, 128(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z3, Z19
 	VMOVUPS      Z19, (SI)
-	VMOVUPS      64(R8), Z0
+	VMOVUPS      64(DI), Z0
 	VFMADD213PS  Z0, Z3, Z20
 	VMOVUPS      Z20, 64(SI)
-	VMOVUPS.Z    128(R8), K1, Z0
+	VMOVUPS.Z    128(DI), K1, Z0
 	VFMADD213PS  Z0, Z3, Z21
 	VMOVUPS      Z21, K1, 128(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
+	ADDQ         R9, SI
+	ADDQ         R8, DI
 	JMP          nn91_end
 
 nn91_plain:
@@ -10735,27 +10735,27 @@ nn91_bare:
 	VMOVUPS Z4, (SI)
 	VMOVUPS Z5, 64(SI)
 	VMOVUPS Z6, K1, 128(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z7, (SI)
 	VMOVUPS Z8, 64(SI)
 	VMOVUPS Z9, K1, 128(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z10, (SI)
 	VMOVUPS Z11, 64(SI)
 	VMOVUPS Z12, K1, 128(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z13, (SI)
 	VMOVUPS Z14, 64(SI)
 	VMOVUPS Z15, K1, 128(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z16, (SI)
 	VMOVUPS Z17, 64(SI)
 	VMOVUPS Z18, K1, 128(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z19, (SI)
 	VMOVUPS Z20, 64(SI)
 	VMOVUPS Z21, K1, 128(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 
 nn91_end:
 	IMUL3Q $0x00000006, DX, R10
@@ -10783,41 +10783,41 @@ tile5:
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	TESTQ      R8, R8
+	TESTQ      DI, DI
 	JZ         prefetch94
-	MOVQ       R8, R10
+	MOVQ       DI, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
@@ -10883,63 +10883,63 @@ nn93_k:
 	MOVQ         $-1, R11
 	BZHIQ        R10, R11, R11
 	KMOVW        R11, K1
-	TESTQ        R8, R8
+	TESTQ        DI, DI
 	JZ           nn93_plain
-	VMOVUPS      (R8), Z0
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z3, Z4
 	VMOVUPS      Z4, (SI)
-	VMOVUPS      64(R8), Z0
+	VMOVUPS      64(DI), Z0
 	VFMADD213PS  Z0, Z3, Z5
 	VMOVUPS      Z5, 64(SI)
-	VMOVUPS.Z    128(R8), K1, Z0
+	VMOVUPS.Z    128(DI), K1, Z0
 	VFMADD213PS  Z0, Z3, Z6
 	VMOVUPS      Z6, K1, 128(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z3, Z7
 	VMOVUPS      Z7, (SI)
-	VMOVUPS      64(R8), Z0
+	VMOVUPS      64(DI), Z0
 	VFMADD213PS  Z0, Z3, Z8
 	VMOVUPS      Z8, 64(SI)
-	VMOVUPS.Z    128(R8), K1, Z0
+	VMOVUPS.Z    128(DI), K1, Z0
 	VFMADD213PS  Z0, Z3, Z9
 	VMOVUPS      Z9, K1, 128(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z3, Z10
 	VMOVUPS      Z10, (SI)
-	VMOVUPS      64(R8), Z0
+	VMOVUPS      64(DI), Z0
 	VFMADD213PS  Z0, Z3, Z11
 	VMOVUPS      Z11, 64(SI)
-	VMOVUPS.Z    128(R8), K1, Z0
+	VMOVUPS.Z    128(DI), K1, Z0
 	VFMADD213PS  Z0, Z3, Z12
 	VMOVUPS      Z12, K1, 128(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z3, Z13
 	VMOVUPS      Z13, (SI)
-	VMOVUPS      64(R8), Z0
+	VMOVUPS      64(DI), Z0
 	VFMADD213PS  Z0, Z3, Z14
 	VMOVUPS      Z14, 64(SI)
-	VMOVUPS.Z    128(R8), K1, Z0
+	VMOVUPS.Z    128(DI), K1, Z0
 	VFMADD213PS  Z0, Z3, Z15
 	VMOVUPS      Z15, K1, 128(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z3, Z16
 	VMOVUPS      Z16, (SI)
-	VMOVUPS      64(R8), Z0
+	VMOVUPS      64(DI), Z0
 	VFMADD213PS  Z0, Z3, Z17
 	VMOVUPS      Z17, 64(SI)
-	VMOVUPS.Z    128(R8), K1, Z0
+	VMOVUPS.Z    128(DI), K1, Z0
 	VFMADD213PS  Z0, Z3, Z18
 	VMOVUPS      Z18, K1, 128(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
+	ADDQ         R9, SI
+	ADDQ         R8, DI
 	JMP          nn93_end
 
 nn93_plain:
@@ -10965,23 +10965,23 @@ nn93_bare:
 	VMOVUPS Z4, (SI)
 	VMOVUPS Z5, 64(SI)
 	VMOVUPS Z6, K1, 128(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z7, (SI)
 	VMOVUPS Z8, 64(SI)
 	VMOVUPS Z9, K1, 128(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z10, (SI)
 	VMOVUPS Z11, 64(SI)
 	VMOVUPS Z12, K1, 128(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z13, (SI)
 	VMOVUPS Z14, 64(SI)
 	VMOVUPS Z15, K1, 128(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z16, (SI)
 	VMOVUPS Z17, 64(SI)
 	VMOVUPS Z18, K1, 128(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 
 nn93_end:
 	IMUL3Q $0x00000005, DX, R10
@@ -11006,33 +11006,33 @@ tile4:
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	TESTQ      R8, R8
+	TESTQ      DI, DI
 	JZ         prefetch96
-	MOVQ       R8, R10
+	MOVQ       DI, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
@@ -11091,52 +11091,52 @@ nn95_k:
 	MOVQ         $-1, R11
 	BZHIQ        R10, R11, R11
 	KMOVW        R11, K1
-	TESTQ        R8, R8
+	TESTQ        DI, DI
 	JZ           nn95_plain
-	VMOVUPS      (R8), Z0
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z3, Z4
 	VMOVUPS      Z4, (SI)
-	VMOVUPS      64(R8), Z0
+	VMOVUPS      64(DI), Z0
 	VFMADD213PS  Z0, Z3, Z5
 	VMOVUPS      Z5, 64(SI)
-	VMOVUPS.Z    128(R8), K1, Z0
+	VMOVUPS.Z    128(DI), K1, Z0
 	VFMADD213PS  Z0, Z3, Z6
 	VMOVUPS      Z6, K1, 128(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z3, Z7
 	VMOVUPS      Z7, (SI)
-	VMOVUPS      64(R8), Z0
+	VMOVUPS      64(DI), Z0
 	VFMADD213PS  Z0, Z3, Z8
 	VMOVUPS      Z8, 64(SI)
-	VMOVUPS.Z    128(R8), K1, Z0
+	VMOVUPS.Z    128(DI), K1, Z0
 	VFMADD213PS  Z0, Z3, Z9
 	VMOVUPS      Z9, K1, 128(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z3, Z10
 	VMOVUPS      Z10, (SI)
-	VMOVUPS      64(R8), Z0
+	VMOVUPS      64(DI), Z0
 	VFMADD213PS  Z0, Z3, Z11
 	VMOVUPS      Z11, 64(SI)
-	VMOVUPS.Z    128(R8), K1, Z0
+	VMOVUPS.Z    128(DI), K1, Z0
 	VFMADD213PS  Z0, Z3, Z12
 	VMOVUPS      Z12, K1, 128(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z3, Z13
 	VMOVUPS      Z13, (SI)
-	VMOVUPS      64(R8), Z0
+	VMOVUPS      64(DI), Z0
 	VFMADD213PS  Z0, Z3, Z14
 	VMOVUPS      Z14, 64(SI)
-	VMOVUPS.Z    128(R8), K1, Z0
+	VMOVUPS.Z    128(DI), K1, Z0
 	VFMADD213PS  Z0, Z3, Z15
 	VMOVUPS      Z15, K1, 128(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
+	ADDQ         R9, SI
+	ADDQ         R8, DI
 	JMP          nn95_end
 
 nn95_plain:
@@ -11159,19 +11159,19 @@ nn95_bare:
 	VMOVUPS Z4, (SI)
 	VMOVUPS Z5, 64(SI)
 	VMOVUPS Z6, K1, 128(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z7, (SI)
 	VMOVUPS Z8, 64(SI)
 	VMOVUPS Z9, K1, 128(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z10, (SI)
 	VMOVUPS Z11, 64(SI)
 	VMOVUPS Z12, K1, 128(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z13, (SI)
 	VMOVUPS Z14, 64(SI)
 	VMOVUPS Z15, K1, 128(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 
 nn95_end:
 	IMUL3Q $0x00000004, DX, R10
@@ -11193,25 +11193,25 @@ tile3:
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       DI, R10
+	ADDQ       R9, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	TESTQ      R8, R8
+	TESTQ      DI, DI
 	JZ         prefetch98
-	MOVQ       R8, R10
+	MOVQ       DI, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       R9, R10
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
@@ -11263,41 +11263,41 @@ nn97_k:
 	MOVQ         $-1, R11
 	BZHIQ        R10, R11, R11
 	KMOVW        R11, K1
-	TESTQ        R8, R8
+	TESTQ        DI, DI
 	JZ           nn97_plain
-	VMOVUPS      (R8), Z0
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z3, Z4
 	VMOVUPS      Z4, (SI)
-	VMOVUPS      64(R8), Z0
+	VMOVUPS      64(DI), Z0
 	VFMADD213PS  Z0, Z3, Z5
 	VMOVUPS      Z5, 64(SI)
-	VMOVUPS.Z    128(R8), K1, Z0
+	VMOVUPS.Z    128(DI), K1, Z0
 	VFMADD213PS  Z0, Z3, Z6
 	VMOVUPS      Z6, K1, 128(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z3, Z7
 	VMOVUPS      Z7, (SI)
-	VMOVUPS      64(R8), Z0
+	VMOVUPS      64(DI), Z0
 	VFMADD213PS  Z0, Z3, Z8
 	VMOVUPS      Z8, 64(SI)
-	VMOVUPS.Z    128(R8), K1, Z0
+	VMOVUPS.Z    128(DI), K1, Z0
 	VFMADD213PS  Z0, Z3, Z9
 	VMOVUPS      Z9, K1, 128(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z3, Z10
 	VMOVUPS      Z10, (SI)
-	VMOVUPS      64(R8), Z0
+	VMOVUPS      64(DI), Z0
 	VFMADD213PS  Z0, Z3, Z11
 	VMOVUPS      Z11, 64(SI)
-	VMOVUPS.Z    128(R8), K1, Z0
+	VMOVUPS.Z    128(DI), K1, Z0
 	VFMADD213PS  Z0, Z3, Z12
 	VMOVUPS      Z12, K1, 128(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
+	ADDQ         R9, SI
+	ADDQ         R8, DI
 	JMP          nn97_end
 
 nn97_plain:
@@ -11317,15 +11317,15 @@ nn97_bare:
 	VMOVUPS Z4, (SI)
 	VMOVUPS Z5, 64(SI)
 	VMOVUPS Z6, K1, 128(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z7, (SI)
 	VMOVUPS Z8, 64(SI)
 	VMOVUPS Z9, K1, 128(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z10, (SI)
 	VMOVUPS Z11, 64(SI)
 	VMOVUPS Z12, K1, 128(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 
 nn97_end:
 	IMUL3Q $0x00000003, DX, R10
@@ -11344,17 +11344,17 @@ tile2:
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	ADDQ       DI, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
-	TESTQ      R8, R8
-	JZ         prefetch100
-	MOVQ       R8, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
 	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	TESTQ      DI, DI
+	JZ         prefetch100
+	MOVQ       DI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R8, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
@@ -11399,30 +11399,30 @@ nn99_k:
 	MOVQ         $-1, R11
 	BZHIQ        R10, R11, R11
 	KMOVW        R11, K1
-	TESTQ        R8, R8
+	TESTQ        DI, DI
 	JZ           nn99_plain
-	VMOVUPS      (R8), Z0
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z3, Z4
 	VMOVUPS      Z4, (SI)
-	VMOVUPS      64(R8), Z0
+	VMOVUPS      64(DI), Z0
 	VFMADD213PS  Z0, Z3, Z5
 	VMOVUPS      Z5, 64(SI)
-	VMOVUPS.Z    128(R8), K1, Z0
+	VMOVUPS.Z    128(DI), K1, Z0
 	VFMADD213PS  Z0, Z3, Z6
 	VMOVUPS      Z6, K1, 128(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	VMOVUPS      (R8), Z0
+	ADDQ         R9, SI
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z3, Z7
 	VMOVUPS      Z7, (SI)
-	VMOVUPS      64(R8), Z0
+	VMOVUPS      64(DI), Z0
 	VFMADD213PS  Z0, Z3, Z8
 	VMOVUPS      Z8, 64(SI)
-	VMOVUPS.Z    128(R8), K1, Z0
+	VMOVUPS.Z    128(DI), K1, Z0
 	VFMADD213PS  Z0, Z3, Z9
 	VMOVUPS      Z9, K1, 128(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
+	ADDQ         R9, SI
+	ADDQ         R8, DI
 	JMP          nn99_end
 
 nn99_plain:
@@ -11439,11 +11439,11 @@ nn99_bare:
 	VMOVUPS Z4, (SI)
 	VMOVUPS Z5, 64(SI)
 	VMOVUPS Z6, K1, 128(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 	VMOVUPS Z7, (SI)
 	VMOVUPS Z8, 64(SI)
 	VMOVUPS Z9, K1, 128(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 
 nn99_end:
 	IMUL3Q $0x00000002, DX, R10
@@ -11459,9 +11459,9 @@ tile1:
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
-	TESTQ      R8, R8
+	TESTQ      DI, DI
 	JZ         prefetch102
-	MOVQ       R8, R10
+	MOVQ       DI, R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 128(R10)
@@ -11499,19 +11499,19 @@ nn101_k:
 	MOVQ         $-1, R11
 	BZHIQ        R10, R11, R11
 	KMOVW        R11, K1
-	TESTQ        R8, R8
+	TESTQ        DI, DI
 	JZ           nn101_plain
-	VMOVUPS      (R8), Z0
+	VMOVUPS      (DI), Z0
 	VFMADD213PS  Z0, Z3, Z4
 	VMOVUPS      Z4, (SI)
-	VMOVUPS      64(R8), Z0
+	VMOVUPS      64(DI), Z0
 	VFMADD213PS  Z0, Z3, Z5
 	VMOVUPS      Z5, 64(SI)
-	VMOVUPS.Z    128(R8), K1, Z0
+	VMOVUPS.Z    128(DI), K1, Z0
 	VFMADD213PS  Z0, Z3, Z6
 	VMOVUPS      Z6, K1, 128(SI)
-	ADDQ         DI, SI
-	ADDQ         R9, R8
+	ADDQ         R9, SI
+	ADDQ         R8, DI
 	JMP          nn101_end
 
 nn101_plain:
@@ -11525,7 +11525,7 @@ nn101_bare:
 	VMOVUPS Z4, (SI)
 	VMOVUPS Z5, 64(SI)
 	VMOVUPS Z6, K1, 128(SI)
-	ADDQ    DI, SI
+	ADDQ    R9, SI
 
 nn101_end:
 	IMUL3Q $0x00000001, DX, R10
@@ -12868,75 +12868,157 @@ done:
 // func toHalfBF16(rows int, cols int, fill int, dst *uint16, ldd int, src *float32, lds int)
 // Requires: AVX, AVX512BW, AVX512F, BMI2, CMOV
 TEXT ·toHalfBF16(SB), NOSPLIT, $0-56
-	MOVQ  rows+0(FP), AX
-	MOVQ  dst+24(FP), CX
-	MOVQ  ldd+32(FP), DX
-	SHLQ  $0x01, DX
-	MOVQ  src+40(FP), BX
-	MOVQ  lds+48(FP), SI
-	SHLQ  $0x02, SI
-	TESTQ AX, AX
-	JLE   rows112_end
+	MOVQ  dst+24(FP), AX
+	MOVQ  ldd+32(FP), CX
+	SHLQ  $0x01, CX
+	MOVQ  src+40(FP), DX
+	MOVQ  lds+48(FP), BX
+	SHLQ  $0x02, BX
+	MOVQ  cols+8(FP), SI
+	MOVQ  fill+16(FP), DI
+	CMPQ  DI, $0x00000080
+	JLE   narrow112
+	MOVQ  rows+0(FP), SI
+	MOVQ  SI, R8
+	TESTQ R8, R8
+	JLE   rows114_end
 
-rows112:
-	MOVQ cols+8(FP), R9
-	MOVQ fill+16(FP), R10
-	MOVQ BX, DI
-	MOVQ CX, R8
+rows114:
+	MOVQ DX, R9
+	MOVQ AX, R10
+	MOVQ cols+8(FP), SI
+	MOVQ fill+16(FP), DI
 
-whole113:
-	CMPQ      R9, $0x00000020
-	JLT       rest114
-	VMOVUPS   (DI), Z0
-	VMOVUPS   64(DI), Z1
-	LONG      $0x4877f262
-	WORD      $0xd072
-	VMOVDQU16 Z2, (R8)
-	ADDQ      $0x00000080, DI
-	ADDQ      $0x00000040, R8
-	SUBQ      $0x00000020, R9
-	SUBQ      $0x00000020, R10
-	JMP       whole113
+whole115:
+	CMPQ    SI, $0x00000020
+	JLT     rest116
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	LONG    $0x4877f262
+	WORD    $0xd072
+	VMOVUPS Z2, (R10)
+	ADDQ    $0x00000080, R9
+	ADDQ    $0x00000040, R10
+	SUBQ    $0x00000020, SI
+	SUBQ    $0x00000020, DI
+	JMP     whole115
 
-rest114:
-	TESTQ     R10, R10
-	JLE       end115
+rest116:
+	TESTQ     DI, DI
+	JLE       end117
 	XORQ      R11, R11
-	TESTQ     R9, R9
-	CMOVQLT   R11, R9
+	TESTQ     SI, SI
+	CMOVQLT   R11, SI
 	MOVQ      $-1, R11
-	BZHIQ     R9, R11, R11
+	BZHIQ     SI, R11, R11
 	KMOVD     R11, K1
 	KMOVW     R11, K1
 	SHRQ      $0x10, R11
 	KMOVW     R11, K2
-	VMOVUPS.Z (DI), K1, Z0
-	VMOVUPS.Z 64(DI), K2, Z1
-	LONG      $0x4877f262
-	WORD      $0xd072
 	MOVQ      $0x00000020, R11
-	CMPQ      R10, R11
-	CMOVQLT   R10, R11
+	CMPQ      DI, R11
+	CMOVQLT   DI, R11
 	MOVQ      $-1, R12
 	BZHIQ     R11, R12, R11
-	KMOVD     R11, K2
-	KMOVW     R11, K1
+	KMOVD     R11, K4
+	KMOVW     R11, K3
 	SHRQ      $0x10, R11
-	KMOVW     R11, K1
-	VMOVDQU16 Z2, K2, (R8)
-	ADDQ      $0x00000080, DI
-	ADDQ      $0x00000040, R8
-	SUBQ      $0x00000020, R9
-	SUBQ      $0x00000020, R10
-	JMP       rest114
+	KMOVW     R11, K3
+	VMOVUPS.Z (R9), K1, Z0
+	VMOVUPS.Z 64(R9), K2, Z1
+	LONG      $0x4877f262
+	WORD      $0xd072
+	VMOVDQU16 Z2, K4, (R10)
+	ADDQ      $0x00000080, R9
+	ADDQ      $0x00000040, R10
+	SUBQ      $0x00000020, SI
+	SUBQ      $0x00000020, DI
+	JMP       rest116
 
-end115:
-	ADDQ SI, BX
-	ADDQ DX, CX
-	DECQ AX
-	JNZ  rows112
+end117:
+	ADDQ BX, DX
+	ADDQ CX, AX
+	DECQ R8
+	JNZ  rows114
 
-rows112_end:
+rows114_end:
+	JMP end113
+
+narrow112:
+whole118:
+	CMPQ  SI, $0x00000020
+	JLT   rest119
+	MOVQ  DX, R8
+	MOVQ  AX, R9
+	MOVQ  rows+0(FP), R10
+	TESTQ R10, R10
+	JLE   rows121_end
+
+rows121:
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	LONG    $0x4877f262
+	WORD    $0xd072
+	VMOVUPS Z2, (R9)
+	ADDQ    BX, R8
+	ADDQ    CX, R9
+	DECQ    R10
+	JNZ     rows121
+
+rows121_end:
+	ADDQ $0x00000080, DX
+	ADDQ $0x00000040, AX
+	SUBQ $0x00000020, SI
+	SUBQ $0x00000020, DI
+	JMP  whole118
+
+rest119:
+	TESTQ   DI, DI
+	JLE     end120
+	XORQ    R8, R8
+	TESTQ   SI, SI
+	CMOVQLT R8, SI
+	MOVQ    $-1, R8
+	BZHIQ   SI, R8, R8
+	KMOVD   R8, K1
+	KMOVW   R8, K1
+	SHRQ    $0x10, R8
+	KMOVW   R8, K2
+	MOVQ    $0x00000020, R8
+	CMPQ    DI, R8
+	CMOVQLT DI, R8
+	MOVQ    $-1, R9
+	BZHIQ   R8, R9, R8
+	KMOVD   R8, K4
+	KMOVW   R8, K3
+	SHRQ    $0x10, R8
+	KMOVW   R8, K3
+	MOVQ    DX, R8
+	MOVQ    AX, R9
+	MOVQ    rows+0(FP), R10
+	TESTQ   R10, R10
+	JLE     rows122_end
+
+rows122:
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z 64(R8), K2, Z1
+	LONG      $0x4877f262
+	WORD      $0xd072
+	VMOVDQU16 Z2, K4, (R9)
+	ADDQ      BX, R8
+	ADDQ      CX, R9
+	DECQ      R10
+	JNZ       rows122
+
+rows122_end:
+	ADDQ $0x00000080, DX
+	ADDQ $0x00000040, AX
+	SUBQ $0x00000020, SI
+	SUBQ $0x00000020, DI
+	JMP  rest119
+
+end120:
+end113:
 	VZEROUPPER
 	RET
 
@@ -12951,27 +13033,27 @@ TEXT ·fromHalfBF16(SB), NOSPLIT, $0-48
 	MOVQ  lds+40(FP), SI
 	SHLQ  $0x01, SI
 	TESTQ AX, AX
-	JLE   rows116_end
+	JLE   rows123_end
 
-rows116:
+rows123:
 	MOVQ cols+8(FP), R9
 	MOVQ BX, DI
 	MOVQ CX, R8
 
-whole117:
+whole124:
 	CMPQ      R9, $0x00000010
-	JLT       rest118
+	JLT       rest125
 	VPMOVZXWD (DI), Z0
 	VPSLLD    $0x10, Z0, Z0
 	VMOVUPS   Z0, (R8)
 	ADDQ      $0x00000020, DI
 	ADDQ      $0x00000040, R8
 	SUBQ      $0x00000010, R9
-	JMP       whole117
+	JMP       whole124
 
-rest118:
+rest125:
 	TESTQ       R9, R9
-	JLE         end119
+	JLE         end126
 	MOVQ        $-1, R10
 	BZHIQ       R9, R10, R10
 	KMOVW       R10, K1
@@ -12979,13 +13061,13 @@ rest118:
 	VPSLLD      $0x10, Z0, Z0
 	VMOVUPS     Z0, K1, (R8)
 
-end119:
+end126:
 	ADDQ SI, BX
 	ADDQ DX, CX
 	DECQ AX
-	JNZ  rows116
+	JNZ  rows123
 
-rows116_end:
+rows123_end:
 	VZEROUPPER
 	RET
 
@@ -13020,19 +13102,19 @@ TEXT ·interleaveBF16(SB), NOSPLIT, $0-56
 	SHLQ    $0x02, DI
 	VMOVUPS interleaved<>+0(SB), Z3
 	TESTQ   AX, AX
-	JLE     pairs120_end
+	JLE     pairs127_end
 
-pairs120:
+pairs127:
 	MOVQ cols+16(FP), R11
 	MOVQ SI, R8
 	LEAQ (SI)(DI*1), R9
 	MOVQ DX, R10
 	CMPQ CX, $0x00000002
-	JLT  few124
+	JLT  few131
 
-whole121:
+whole128:
 	CMPQ    R11, $0x00000010
-	JLT     rest122
+	JLT     rest129
 	VMOVUPS (R8), Z0
 	VMOVUPS (R9), Z1
 	LONG    $0x4877f262
@@ -13043,11 +13125,11 @@ whole121:
 	ADDQ    $0x00000040, R9
 	ADDQ    $0x00000040, R10
 	SUBQ    $0x00000010, R11
-	JMP     whole121
+	JMP     whole128
 
-rest122:
+rest129:
 	TESTQ     R11, R11
-	JLE       end123
+	JLE       end130
 	MOVQ      $-1, R12
 	BZHIQ     R11, R12, R12
 	KMOVW     R12, K1
@@ -13057,14 +13139,14 @@ rest122:
 	WORD      $0xd072
 	VPERMW    Z2, Z3, Z2
 	VMOVUPS   Z2, K1, (R10)
-	JMP       end123
+	JMP       end130
 
-few124:
+few131:
 	VPXORD Z1, Z1, Z1
 
-one125:
+one132:
 	TESTQ     R11, R11
-	JLE       end123
+	JLE       end130
 	MOVQ      $0x00000010, R9
 	CMPQ      R11, R9
 	CMOVQLT   R11, R9
@@ -13073,10 +13155,10 @@ one125:
 	KMOVW     R12, K1
 	VPXORD    Z0, Z0, Z0
 	TESTQ     CX, CX
-	JLE       none126
+	JLE       none133
 	VMOVUPS.Z (R8), K1, Z0
 
-none126:
+none133:
 	LONG    $0x4877f262
 	WORD    $0xd072
 	VPERMW  Z2, Z3, Z2
@@ -13084,16 +13166,7305 @@ none126:
 	ADDQ    $0x00000040, R8
 	ADDQ    $0x00000040, R10
 	SUBQ    $0x00000010, R11
-	JMP     one125
+	JMP     one132
 
-end123:
+end130:
 	LEAQ (SI)(DI*2), SI
 	ADDQ BX, DX
 	SUBQ $0x00000002, CX
 	DECQ AX
-	JNZ  pairs120
+	JNZ  pairs127
 
-pairs120_end:
+pairs127_end:
+	VZEROUPPER
+	RET
+
+// func halfNNHalf1BF16(m int, a *uint16, lda int, segs int, segPairs int, segStride int, b *float32, c *uint16, ldc int, d *float32, ldd int, cols int)
+// Requires: AVX, AVX512BW, AVX512F, BMI2, MMX+, SSE
+TEXT ·halfNNHalf1BF16(SB), NOSPLIT, $24-96
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 4(SP)
+	LDMXCSR 4(SP)
+	MOVQ    m+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    lda+16(FP), DX
+	SHLQ    $0x01, DX
+	LEAQ    (DX)(DX*2), BX
+	MOVQ    c+56(FP), SI
+	MOVQ    d+72(FP), DI
+	MOVQ    ldd+80(FP), R8
+	SHLQ    $0x02, R8
+	MOVQ    ldc+64(FP), R9
+	SHLQ    $0x01, R9
+	MOVQ    segStride+40(FP), R10
+	SHLQ    $0x01, R10
+	MOVQ    segPairs+32(FP), R11
+	SHLQ    $0x02, R11
+	SUBQ    R11, R10
+	MOVQ    R10, 8(SP)
+
+tiles:
+	CMPQ AX, $0x00000015
+	JLT  few
+
+tile14:
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	LEAQ       (R10)(DX*4), R11
+	ADDQ       DX, R11
+	LEAQ       (R11)(DX*4), R12
+	ADDQ       DX, R12
+	MOVQ       b+48(FP), R13
+	MOVQ       segs+24(FP), R14
+	MOVQ       R14, 16(SP)
+
+nn134_seg:
+	MOVQ segPairs+32(FP), R14
+
+nn134_k:
+	VMOVUPS      (R13), Z0
+	VBROADCASTSS (R10), Z1
+	LONG         $0x4876f262
+	WORD         $0xd052
+	VBROADCASTSS (R10)(DX*1), Z1
+	LONG         $0x4876f262
+	WORD         $0xd852
+	VBROADCASTSS (R10)(DX*2), Z1
+	LONG         $0x4876f262
+	WORD         $0xe052
+	VBROADCASTSS (R10)(BX*1), Z1
+	LONG         $0x4876f262
+	WORD         $0xe852
+	VBROADCASTSS (R10)(DX*4), Z1
+	LONG         $0x4876f262
+	WORD         $0xf052
+	VBROADCASTSS (R11), Z1
+	LONG         $0x4876f262
+	WORD         $0xf852
+	VBROADCASTSS (R11)(DX*1), Z1
+	LONG         $0x48767262
+	WORD         $0xc052
+	VBROADCASTSS (R11)(DX*2), Z1
+	LONG         $0x48767262
+	WORD         $0xc852
+	VBROADCASTSS (R11)(BX*1), Z1
+	LONG         $0x48767262
+	WORD         $0xd052
+	VBROADCASTSS (R11)(DX*4), Z1
+	LONG         $0x48767262
+	WORD         $0xd852
+	VBROADCASTSS (R12), Z1
+	LONG         $0x48767262
+	WORD         $0xe052
+	VBROADCASTSS (R12)(DX*1), Z1
+	LONG         $0x48767262
+	WORD         $0xe852
+	VBROADCASTSS (R12)(DX*2), Z1
+	LONG         $0x48767262
+	WORD         $0xf052
+	VBROADCASTSS (R12)(BX*1), Z1
+	LONG         $0x48767262
+	WORD         $0xf852
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000004, R11
+	ADDQ         $0x00000004, R12
+	ADDQ         $0x00000040, R13
+	DECQ         R14
+	JNZ          nn134_k
+	ADDQ         8(SP), R10
+	ADDQ         8(SP), R11
+	ADDQ         8(SP), R12
+	DECQ         16(SP)
+	JNZ          nn134_seg
+	MOVQ         cols+88(FP), R10
+	MOVQ         R10, R11
+	SUBQ         $0x00000000, R11
+	MOVQ         $-1, R12
+	BZHIQ        R11, R12, R12
+	KMOVW        R12, K1
+	TESTQ        DI, DI
+	JZ           nn134_bare
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z2, Z2
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z3, Z3
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z4, Z4
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z5, Z5
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z6, Z6
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z7, Z7
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z8, Z8
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z9, Z9
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z10, Z10
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z11, Z11
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z12, Z12
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z13, Z13
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z14, Z14
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z15, Z15
+	ADDQ         R8, DI
+
+nn134_bare:
+	MOVQ      $-1, R11
+	BZHIQ     R10, R11, R10
+	KMOVD     R10, K2
+	KMOVW     R10, K1
+	SHRQ      $0x10, R10
+	KMOVW     R10, K1
+	LONG      $0x486ff262
+	WORD      $0xca72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x4867f262
+	WORD      $0xcb72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x485ff262
+	WORD      $0xcc72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x4857f262
+	WORD      $0xcd72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x484ff262
+	WORD      $0xce72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x4847f262
+	WORD      $0xcf72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x483fd262
+	WORD      $0xc872
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x4837d262
+	WORD      $0xc972
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x482fd262
+	WORD      $0xca72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x4827d262
+	WORD      $0xcb72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x481fd262
+	WORD      $0xcc72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x4817d262
+	WORD      $0xcd72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x480fd262
+	WORD      $0xce72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x4807d262
+	WORD      $0xcf72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	IMUL3Q    $0x0000000e, DX, R10
+	ADDQ      R10, CX
+	SUBQ      $0x0000000e, AX
+	JMP       tiles
+
+few:
+	MOVQ AX, R10
+	CMPQ AX, $0x0000000e
+	JLE  last
+	INCQ R10
+	SHRQ $0x01, R10
+
+last:
+	CMPQ R10, $0x0000000e
+	JEQ  tile14
+	CMPQ R10, $0x0000000d
+	JEQ  tile13
+	CMPQ R10, $0x0000000c
+	JEQ  tile12
+	CMPQ R10, $0x0000000b
+	JEQ  tile11
+	CMPQ R10, $0x0000000a
+	JEQ  tile10
+	CMPQ R10, $0x00000009
+	JEQ  tile9
+	CMPQ R10, $0x00000008
+	JEQ  tile8
+	CMPQ R10, $0x00000007
+	JEQ  tile7
+	CMPQ R10, $0x00000006
+	JEQ  tile6
+	CMPQ R10, $0x00000005
+	JEQ  tile5
+	CMPQ R10, $0x00000004
+	JEQ  tile4
+	CMPQ R10, $0x00000003
+	JEQ  tile3
+	CMPQ R10, $0x00000002
+	JEQ  tile2
+	CMPQ R10, $0x00000001
+	JEQ  tile1
+	JMP  done
+
+tile13:
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	LEAQ       (R10)(DX*4), R11
+	ADDQ       DX, R11
+	LEAQ       (R11)(DX*4), R12
+	ADDQ       DX, R12
+	MOVQ       b+48(FP), R13
+	MOVQ       segs+24(FP), R14
+	MOVQ       R14, 16(SP)
+
+nn135_seg:
+	MOVQ segPairs+32(FP), R14
+
+nn135_k:
+	VMOVUPS      (R13), Z0
+	VBROADCASTSS (R10), Z1
+	LONG         $0x4876f262
+	WORD         $0xd052
+	VBROADCASTSS (R10)(DX*1), Z1
+	LONG         $0x4876f262
+	WORD         $0xd852
+	VBROADCASTSS (R10)(DX*2), Z1
+	LONG         $0x4876f262
+	WORD         $0xe052
+	VBROADCASTSS (R10)(BX*1), Z1
+	LONG         $0x4876f262
+	WORD         $0xe852
+	VBROADCASTSS (R10)(DX*4), Z1
+	LONG         $0x4876f262
+	WORD         $0xf052
+	VBROADCASTSS (R11), Z1
+	LONG         $0x4876f262
+	WORD         $0xf852
+	VBROADCASTSS (R11)(DX*1), Z1
+	LONG         $0x48767262
+	WORD         $0xc052
+	VBROADCASTSS (R11)(DX*2), Z1
+	LONG         $0x48767262
+	WORD         $0xc852
+	VBROADCASTSS (R11)(BX*1), Z1
+	LONG         $0x48767262
+	WORD         $0xd052
+	VBROADCASTSS (R11)(DX*4), Z1
+	LONG         $0x48767262
+	WORD         $0xd852
+	VBROADCASTSS (R12), Z1
+	LONG         $0x48767262
+	WORD         $0xe052
+	VBROADCASTSS (R12)(DX*1), Z1
+	LONG         $0x48767262
+	WORD         $0xe852
+	VBROADCASTSS (R12)(DX*2), Z1
+	LONG         $0x48767262
+	WORD         $0xf052
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000004, R11
+	ADDQ         $0x00000004, R12
+	ADDQ         $0x00000040, R13
+	DECQ         R14
+	JNZ          nn135_k
+	ADDQ         8(SP), R10
+	ADDQ         8(SP), R11
+	ADDQ         8(SP), R12
+	DECQ         16(SP)
+	JNZ          nn135_seg
+	MOVQ         cols+88(FP), R10
+	MOVQ         R10, R11
+	SUBQ         $0x00000000, R11
+	MOVQ         $-1, R12
+	BZHIQ        R11, R12, R12
+	KMOVW        R12, K1
+	TESTQ        DI, DI
+	JZ           nn135_bare
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z2, Z2
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z3, Z3
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z4, Z4
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z5, Z5
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z6, Z6
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z7, Z7
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z8, Z8
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z9, Z9
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z10, Z10
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z11, Z11
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z12, Z12
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z13, Z13
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z14, Z14
+	ADDQ         R8, DI
+
+nn135_bare:
+	MOVQ      $-1, R11
+	BZHIQ     R10, R11, R10
+	KMOVD     R10, K2
+	KMOVW     R10, K1
+	SHRQ      $0x10, R10
+	KMOVW     R10, K1
+	LONG      $0x486ff262
+	WORD      $0xca72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x4867f262
+	WORD      $0xcb72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x485ff262
+	WORD      $0xcc72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x4857f262
+	WORD      $0xcd72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x484ff262
+	WORD      $0xce72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x4847f262
+	WORD      $0xcf72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x483fd262
+	WORD      $0xc872
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x4837d262
+	WORD      $0xc972
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x482fd262
+	WORD      $0xca72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x4827d262
+	WORD      $0xcb72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x481fd262
+	WORD      $0xcc72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x4817d262
+	WORD      $0xcd72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x480fd262
+	WORD      $0xce72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	IMUL3Q    $0x0000000d, DX, R10
+	ADDQ      R10, CX
+	SUBQ      $0x0000000d, AX
+	JMP       few
+
+tile12:
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	LEAQ       (R10)(DX*4), R11
+	ADDQ       DX, R11
+	LEAQ       (R11)(DX*4), R12
+	ADDQ       DX, R12
+	MOVQ       b+48(FP), R13
+	MOVQ       segs+24(FP), R14
+	MOVQ       R14, 16(SP)
+
+nn136_seg:
+	MOVQ segPairs+32(FP), R14
+
+nn136_k:
+	VMOVUPS      (R13), Z0
+	VBROADCASTSS (R10), Z1
+	LONG         $0x4876f262
+	WORD         $0xd052
+	VBROADCASTSS (R10)(DX*1), Z1
+	LONG         $0x4876f262
+	WORD         $0xd852
+	VBROADCASTSS (R10)(DX*2), Z1
+	LONG         $0x4876f262
+	WORD         $0xe052
+	VBROADCASTSS (R10)(BX*1), Z1
+	LONG         $0x4876f262
+	WORD         $0xe852
+	VBROADCASTSS (R10)(DX*4), Z1
+	LONG         $0x4876f262
+	WORD         $0xf052
+	VBROADCASTSS (R11), Z1
+	LONG         $0x4876f262
+	WORD         $0xf852
+	VBROADCASTSS (R11)(DX*1), Z1
+	LONG         $0x48767262
+	WORD         $0xc052
+	VBROADCASTSS (R11)(DX*2), Z1
+	LONG         $0x48767262
+	WORD         $0xc852
+	VBROADCASTSS (R11)(BX*1), Z1
+	LONG         $0x48767262
+	WORD         $0xd052
+	VBROADCASTSS (R11)(DX*4), Z1
+	LONG         $0x48767262
+	WORD         $0xd852
+	VBROADCASTSS (R12), Z1
+	LONG         $0x48767262
+	WORD         $0xe052
+	VBROADCASTSS (R12)(DX*1), Z1
+	LONG         $0x48767262
+	WORD         $0xe852
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000004, R11
+	ADDQ         $0x00000004, R12
+	ADDQ         $0x00000040, R13
+	DECQ         R14
+	JNZ          nn136_k
+	ADDQ         8(SP), R10
+	ADDQ         8(SP), R11
+	ADDQ         8(SP), R12
+	DECQ         16(SP)
+	JNZ          nn136_seg
+	MOVQ         cols+88(FP), R10
+	MOVQ         R10, R11
+	SUBQ         $0x00000000, R11
+	MOVQ         $-1, R12
+	BZHIQ        R11, R12, R12
+	KMOVW        R12, K1
+	TESTQ        DI, DI
+	JZ           nn136_bare
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z2, Z2
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z3, Z3
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z4, Z4
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z5, Z5
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z6, Z6
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z7, Z7
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z8, Z8
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z9, Z9
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z10, Z10
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z11, Z11
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z12, Z12
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z13, Z13
+	ADDQ         R8, DI
+
+nn136_bare:
+	MOVQ      $-1, R11
+	BZHIQ     R10, R11, R10
+	KMOVD     R10, K2
+	KMOVW     R10, K1
+	SHRQ      $0x10, R10
+	KMOVW     R10, K1
+	LONG      $0x486ff262
+	WORD      $0xca72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x4867f262
+	WORD      $0xcb72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x485ff262
+	WORD      $0xcc72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x4857f262
+	WORD      $0xcd72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x484ff262
+	WORD      $0xce72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x4847f262
+	WORD      $0xcf72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x483fd262
+	WORD      $0xc872
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x4837d262
+	WORD      $0xc972
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x482fd262
+	WORD      $0xca72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x4827d262
+	WORD      $0xcb72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x481fd262
+	WORD      $0xcc72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x4817d262
+	WORD      $0xcd72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	IMUL3Q    $0x0000000c, DX, R10
+	ADDQ      R10, CX
+	SUBQ      $0x0000000c, AX
+	JMP       few
+
+tile11:
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	LEAQ       (R10)(DX*4), R11
+	ADDQ       DX, R11
+	LEAQ       (R11)(DX*4), R12
+	ADDQ       DX, R12
+	MOVQ       b+48(FP), R13
+	MOVQ       segs+24(FP), R14
+	MOVQ       R14, 16(SP)
+
+nn137_seg:
+	MOVQ segPairs+32(FP), R14
+
+nn137_k:
+	VMOVUPS      (R13), Z0
+	VBROADCASTSS (R10), Z1
+	LONG         $0x4876f262
+	WORD         $0xd052
+	VBROADCASTSS (R10)(DX*1), Z1
+	LONG         $0x4876f262
+	WORD         $0xd852
+	VBROADCASTSS (R10)(DX*2), Z1
+	LONG         $0x4876f262
+	WORD         $0xe052
+	VBROADCASTSS (R10)(BX*1), Z1
+	LONG         $0x4876f262
+	WORD         $0xe852
+	VBROADCASTSS (R10)(DX*4), Z1
+	LONG         $0x4876f262
+	WORD         $0xf052
+	VBROADCASTSS (R11), Z1
+	LONG         $0x4876f262
+	WORD         $0xf852
+	VBROADCASTSS (R11)(DX*1), Z1
+	LONG         $0x48767262
+	WORD         $0xc052
+	VBROADCASTSS (R11)(DX*2), Z1
+	LONG         $0x48767262
+	WORD         $0xc852
+	VBROADCASTSS (R11)(BX*1), Z1
+	LONG         $0x48767262
+	WORD         $0xd052
+	VBROADCASTSS (R11)(DX*4), Z1
+	LONG         $0x48767262
+	WORD         $0xd852
+	VBROADCASTSS (R12), Z1
+	LONG         $0x48767262
+	WORD         $0xe052
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000004, R11
+	ADDQ         $0x00000004, R12
+	ADDQ         $0x00000040, R13
+	DECQ         R14
+	JNZ          nn137_k
+	ADDQ         8(SP), R10
+	ADDQ         8(SP), R11
+	ADDQ         8(SP), R12
+	DECQ         16(SP)
+	JNZ          nn137_seg
+	MOVQ         cols+88(FP), R10
+	MOVQ         R10, R11
+	SUBQ         $0x00000000, R11
+	MOVQ         $-1, R12
+	BZHIQ        R11, R12, R12
+	KMOVW        R12, K1
+	TESTQ        DI, DI
+	JZ           nn137_bare
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z2, Z2
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z3, Z3
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z4, Z4
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z5, Z5
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z6, Z6
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z7, Z7
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z8, Z8
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z9, Z9
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z10, Z10
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z11, Z11
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z12, Z12
+	ADDQ         R8, DI
+
+nn137_bare:
+	MOVQ      $-1, R11
+	BZHIQ     R10, R11, R10
+	KMOVD     R10, K2
+	KMOVW     R10, K1
+	SHRQ      $0x10, R10
+	KMOVW     R10, K1
+	LONG      $0x486ff262
+	WORD      $0xca72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x4867f262
+	WORD      $0xcb72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x485ff262
+	WORD      $0xcc72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x4857f262
+	WORD      $0xcd72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x484ff262
+	WORD      $0xce72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x4847f262
+	WORD      $0xcf72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x483fd262
+	WORD      $0xc872
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x4837d262
+	WORD      $0xc972
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x482fd262
+	WORD      $0xca72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x4827d262
+	WORD      $0xcb72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x481fd262
+	WORD      $0xcc72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	IMUL3Q    $0x0000000b, DX, R10
+	ADDQ      R10, CX
+	SUBQ      $0x0000000b, AX
+	JMP       few
+
+tile10:
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	LEAQ       (R10)(DX*4), R11
+	ADDQ       DX, R11
+	MOVQ       b+48(FP), R12
+	MOVQ       segs+24(FP), R13
+	MOVQ       R13, 16(SP)
+
+nn138_seg:
+	MOVQ segPairs+32(FP), R13
+
+nn138_k:
+	VMOVUPS      (R12), Z0
+	VBROADCASTSS (R10), Z1
+	LONG         $0x4876f262
+	WORD         $0xd052
+	VBROADCASTSS (R10)(DX*1), Z1
+	LONG         $0x4876f262
+	WORD         $0xd852
+	VBROADCASTSS (R10)(DX*2), Z1
+	LONG         $0x4876f262
+	WORD         $0xe052
+	VBROADCASTSS (R10)(BX*1), Z1
+	LONG         $0x4876f262
+	WORD         $0xe852
+	VBROADCASTSS (R10)(DX*4), Z1
+	LONG         $0x4876f262
+	WORD         $0xf052
+	VBROADCASTSS (R11), Z1
+	LONG         $0x4876f262
+	WORD         $0xf852
+	VBROADCASTSS (R11)(DX*1), Z1
+	LONG         $0x48767262
+	WORD         $0xc052
+	VBROADCASTSS (R11)(DX*2), Z1
+	LONG         $0x48767262
+	WORD         $0xc852
+	VBROADCASTSS (R11)(BX*1), Z1
+	LONG         $0x48767262
+	WORD         $0xd052
+	VBROADCASTSS (R11)(DX*4), Z1
+	LONG         $0x48767262
+	WORD         $0xd852
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000004, R11
+	ADDQ         $0x00000040, R12
+	DECQ         R13
+	JNZ          nn138_k
+	ADDQ         8(SP), R10
+	ADDQ         8(SP), R11
+	DECQ         16(SP)
+	JNZ          nn138_seg
+	MOVQ         cols+88(FP), R10
+	MOVQ         R10, R11
+	SUBQ         $0x00000000, R11
+	MOVQ         $-1, R12
+	BZHIQ        R11, R12, R12
+	KMOVW        R12, K1
+	TESTQ        DI, DI
+	JZ           nn138_bare
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z2, Z2
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z3, Z3
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z4, Z4
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z5, Z5
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z6, Z6
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z7, Z7
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z8, Z8
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z9, Z9
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z10, Z10
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z11, Z11
+	ADDQ         R8, DI
+
+nn138_bare:
+	MOVQ      $-1, R11
+	BZHIQ     R10, R11, R10
+	KMOVD     R10, K2
+	KMOVW     R10, K1
+	SHRQ      $0x10, R10
+	KMOVW     R10, K1
+	LONG      $0x486ff262
+	WORD      $0xca72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x4867f262
+	WORD      $0xcb72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x485ff262
+	WORD      $0xcc72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x4857f262
+	WORD      $0xcd72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x484ff262
+	WORD      $0xce72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x4847f262
+	WORD      $0xcf72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x483fd262
+	WORD      $0xc872
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x4837d262
+	WORD      $0xc972
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x482fd262
+	WORD      $0xca72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x4827d262
+	WORD      $0xcb72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	IMUL3Q    $0x0000000a, DX, R10
+	ADDQ      R10, CX
+	SUBQ      $0x0000000a, AX
+	JMP       few
+
+tile9:
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	LEAQ       (R10)(DX*4), R11
+	ADDQ       DX, R11
+	MOVQ       b+48(FP), R12
+	MOVQ       segs+24(FP), R13
+	MOVQ       R13, 16(SP)
+
+nn139_seg:
+	MOVQ segPairs+32(FP), R13
+
+nn139_k:
+	VMOVUPS      (R12), Z0
+	VBROADCASTSS (R10), Z1
+	LONG         $0x4876f262
+	WORD         $0xd052
+	VBROADCASTSS (R10)(DX*1), Z1
+	LONG         $0x4876f262
+	WORD         $0xd852
+	VBROADCASTSS (R10)(DX*2), Z1
+	LONG         $0x4876f262
+	WORD         $0xe052
+	VBROADCASTSS (R10)(BX*1), Z1
+	LONG         $0x4876f262
+	WORD         $0xe852
+	VBROADCASTSS (R10)(DX*4), Z1
+	LONG         $0x4876f262
+	WORD         $0xf052
+	VBROADCASTSS (R11), Z1
+	LONG         $0x4876f262
+	WORD         $0xf852
+	VBROADCASTSS (R11)(DX*1), Z1
+	LONG         $0x48767262
+	WORD         $0xc052
+	VBROADCASTSS (R11)(DX*2), Z1
+	LONG         $0x48767262
+	WORD         $0xc852
+	VBROADCASTSS (R11)(BX*1), Z1
+	LONG         $0x48767262
+	WORD         $0xd052
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000004, R11
+	ADDQ         $0x00000040, R12
+	DECQ         R13
+	JNZ          nn139_k
+	ADDQ         8(SP), R10
+	ADDQ         8(SP), R11
+	DECQ         16(SP)
+	JNZ          nn139_seg
+	MOVQ         cols+88(FP), R10
+	MOVQ         R10, R11
+	SUBQ         $0x00000000, R11
+	MOVQ         $-1, R12
+	BZHIQ        R11, R12, R12
+	KMOVW        R12, K1
+	TESTQ        DI, DI
+	JZ           nn139_bare
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z2, Z2
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z3, Z3
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z4, Z4
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z5, Z5
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z6, Z6
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z7, Z7
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z8, Z8
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z9, Z9
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z10, Z10
+	ADDQ         R8, DI
+
+nn139_bare:
+	MOVQ      $-1, R11
+	BZHIQ     R10, R11, R10
+	KMOVD     R10, K2
+	KMOVW     R10, K1
+	SHRQ      $0x10, R10
+	KMOVW     R10, K1
+	LONG      $0x486ff262
+	WORD      $0xca72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x4867f262
+	WORD      $0xcb72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x485ff262
+	WORD      $0xcc72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x4857f262
+	WORD      $0xcd72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x484ff262
+	WORD      $0xce72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x4847f262
+	WORD      $0xcf72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x483fd262
+	WORD      $0xc872
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x4837d262
+	WORD      $0xc972
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x482fd262
+	WORD      $0xca72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	IMUL3Q    $0x00000009, DX, R10
+	ADDQ      R10, CX
+	SUBQ      $0x00000009, AX
+	JMP       few
+
+tile8:
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	LEAQ       (R10)(DX*4), R11
+	ADDQ       DX, R11
+	MOVQ       b+48(FP), R12
+	MOVQ       segs+24(FP), R13
+	MOVQ       R13, 16(SP)
+
+nn140_seg:
+	MOVQ segPairs+32(FP), R13
+
+nn140_k:
+	VMOVUPS      (R12), Z0
+	VBROADCASTSS (R10), Z1
+	LONG         $0x4876f262
+	WORD         $0xd052
+	VBROADCASTSS (R10)(DX*1), Z1
+	LONG         $0x4876f262
+	WORD         $0xd852
+	VBROADCASTSS (R10)(DX*2), Z1
+	LONG         $0x4876f262
+	WORD         $0xe052
+	VBROADCASTSS (R10)(BX*1), Z1
+	LONG         $0x4876f262
+	WORD         $0xe852
+	VBROADCASTSS (R10)(DX*4), Z1
+	LONG         $0x4876f262
+	WORD         $0xf052
+	VBROADCASTSS (R11), Z1
+	LONG         $0x4876f262
+	WORD         $0xf852
+	VBROADCASTSS (R11)(DX*1), Z1
+	LONG         $0x48767262
+	WORD         $0xc052
+	VBROADCASTSS (R11)(DX*2), Z1
+	LONG         $0x48767262
+	WORD         $0xc852
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000004, R11
+	ADDQ         $0x00000040, R12
+	DECQ         R13
+	JNZ          nn140_k
+	ADDQ         8(SP), R10
+	ADDQ         8(SP), R11
+	DECQ         16(SP)
+	JNZ          nn140_seg
+	MOVQ         cols+88(FP), R10
+	MOVQ         R10, R11
+	SUBQ         $0x00000000, R11
+	MOVQ         $-1, R12
+	BZHIQ        R11, R12, R12
+	KMOVW        R12, K1
+	TESTQ        DI, DI
+	JZ           nn140_bare
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z2, Z2
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z3, Z3
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z4, Z4
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z5, Z5
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z6, Z6
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z7, Z7
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z8, Z8
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z9, Z9
+	ADDQ         R8, DI
+
+nn140_bare:
+	MOVQ      $-1, R11
+	BZHIQ     R10, R11, R10
+	KMOVD     R10, K2
+	KMOVW     R10, K1
+	SHRQ      $0x10, R10
+	KMOVW     R10, K1
+	LONG      $0x486ff262
+	WORD      $0xca72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x4867f262
+	WORD      $0xcb72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x485ff262
+	WORD      $0xcc72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x4857f262
+	WORD      $0xcd72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x484ff262
+	WORD      $0xce72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x4847f262
+	WORD      $0xcf72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x483fd262
+	WORD      $0xc872
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x4837d262
+	WORD      $0xc972
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	IMUL3Q    $0x00000008, DX, R10
+	ADDQ      R10, CX
+	SUBQ      $0x00000008, AX
+	JMP       few
+
+tile7:
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	LEAQ       (R10)(DX*4), R11
+	ADDQ       DX, R11
+	MOVQ       b+48(FP), R12
+	MOVQ       segs+24(FP), R13
+	MOVQ       R13, 16(SP)
+
+nn141_seg:
+	MOVQ segPairs+32(FP), R13
+
+nn141_k:
+	VMOVUPS      (R12), Z0
+	VBROADCASTSS (R10), Z1
+	LONG         $0x4876f262
+	WORD         $0xd052
+	VBROADCASTSS (R10)(DX*1), Z1
+	LONG         $0x4876f262
+	WORD         $0xd852
+	VBROADCASTSS (R10)(DX*2), Z1
+	LONG         $0x4876f262
+	WORD         $0xe052
+	VBROADCASTSS (R10)(BX*1), Z1
+	LONG         $0x4876f262
+	WORD         $0xe852
+	VBROADCASTSS (R10)(DX*4), Z1
+	LONG         $0x4876f262
+	WORD         $0xf052
+	VBROADCASTSS (R11), Z1
+	LONG         $0x4876f262
+	WORD         $0xf852
+	VBROADCASTSS (R11)(DX*1), Z1
+	LONG         $0x48767262
+	WORD         $0xc052
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000004, R11
+	ADDQ         $0x00000040, R12
+	DECQ         R13
+	JNZ          nn141_k
+	ADDQ         8(SP), R10
+	ADDQ         8(SP), R11
+	DECQ         16(SP)
+	JNZ          nn141_seg
+	MOVQ         cols+88(FP), R10
+	MOVQ         R10, R11
+	SUBQ         $0x00000000, R11
+	MOVQ         $-1, R12
+	BZHIQ        R11, R12, R12
+	KMOVW        R12, K1
+	TESTQ        DI, DI
+	JZ           nn141_bare
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z2, Z2
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z3, Z3
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z4, Z4
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z5, Z5
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z6, Z6
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z7, Z7
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z8, Z8
+	ADDQ         R8, DI
+
+nn141_bare:
+	MOVQ      $-1, R11
+	BZHIQ     R10, R11, R10
+	KMOVD     R10, K2
+	KMOVW     R10, K1
+	SHRQ      $0x10, R10
+	KMOVW     R10, K1
+	LONG      $0x486ff262
+	WORD      $0xca72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x4867f262
+	WORD      $0xcb72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x485ff262
+	WORD      $0xcc72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x4857f262
+	WORD      $0xcd72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x484ff262
+	WORD      $0xce72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x4847f262
+	WORD      $0xcf72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x483fd262
+	WORD      $0xc872
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	IMUL3Q    $0x00000007, DX, R10
+	ADDQ      R10, CX
+	SUBQ      $0x00000007, AX
+	JMP       few
+
+tile6:
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	LEAQ       (R10)(DX*4), R11
+	ADDQ       DX, R11
+	MOVQ       b+48(FP), R12
+	MOVQ       segs+24(FP), R13
+	MOVQ       R13, 16(SP)
+
+nn142_seg:
+	MOVQ segPairs+32(FP), R13
+
+nn142_k:
+	VMOVUPS      (R12), Z0
+	VBROADCASTSS (R10), Z1
+	LONG         $0x4876f262
+	WORD         $0xd052
+	VBROADCASTSS (R10)(DX*1), Z1
+	LONG         $0x4876f262
+	WORD         $0xd852
+	VBROADCASTSS (R10)(DX*2), Z1
+	LONG         $0x4876f262
+	WORD         $0xe052
+	VBROADCASTSS (R10)(BX*1), Z1
+	LONG         $0x4876f262
+	WORD         $0xe852
+	VBROADCASTSS (R10)(DX*4), Z1
+	LONG         $0x4876f262
+	WORD         $0xf052
+	VBROADCASTSS (R11), Z1
+	LONG         $0x4876f262
+	WORD         $0xf852
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000004, R11
+	ADDQ         $0x00000040, R12
+	DECQ         R13
+	JNZ          nn142_k
+	ADDQ         8(SP), R10
+	ADDQ         8(SP), R11
+	DECQ         16(SP)
+	JNZ          nn142_seg
+	MOVQ         cols+88(FP), R10
+	MOVQ         R10, R11
+	SUBQ         $0x00000000, R11
+	MOVQ         $-1, R12
+	BZHIQ        R11, R12, R12
+	KMOVW        R12, K1
+	TESTQ        DI, DI
+	JZ           nn142_bare
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z2, Z2
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z3, Z3
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z4, Z4
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z5, Z5
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z6, Z6
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z7, Z7
+	ADDQ         R8, DI
+
+nn142_bare:
+	MOVQ      $-1, R11
+	BZHIQ     R10, R11, R10
+	KMOVD     R10, K2
+	KMOVW     R10, K1
+	SHRQ      $0x10, R10
+	KMOVW     R10, K1
+	LONG      $0x486ff262
+	WORD      $0xca72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x4867f262
+	WORD      $0xcb72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x485ff262
+	WORD      $0xcc72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x4857f262
+	WORD      $0xcd72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x484ff262
+	WORD      $0xce72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x4847f262
+	WORD      $0xcf72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	IMUL3Q    $0x00000006, DX, R10
+	ADDQ      R10, CX
+	SUBQ      $0x00000006, AX
+	JMP       few
+
+tile5:
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R12
+	MOVQ       R12, 16(SP)
+
+nn143_seg:
+	MOVQ segPairs+32(FP), R12
+
+nn143_k:
+	VMOVUPS      (R11), Z0
+	VBROADCASTSS (R10), Z1
+	LONG         $0x4876f262
+	WORD         $0xd052
+	VBROADCASTSS (R10)(DX*1), Z1
+	LONG         $0x4876f262
+	WORD         $0xd852
+	VBROADCASTSS (R10)(DX*2), Z1
+	LONG         $0x4876f262
+	WORD         $0xe052
+	VBROADCASTSS (R10)(BX*1), Z1
+	LONG         $0x4876f262
+	WORD         $0xe852
+	VBROADCASTSS (R10)(DX*4), Z1
+	LONG         $0x4876f262
+	WORD         $0xf052
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000040, R11
+	DECQ         R12
+	JNZ          nn143_k
+	ADDQ         8(SP), R10
+	DECQ         16(SP)
+	JNZ          nn143_seg
+	MOVQ         cols+88(FP), R10
+	MOVQ         R10, R11
+	SUBQ         $0x00000000, R11
+	MOVQ         $-1, R12
+	BZHIQ        R11, R12, R12
+	KMOVW        R12, K1
+	TESTQ        DI, DI
+	JZ           nn143_bare
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z2, Z2
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z3, Z3
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z4, Z4
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z5, Z5
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z6, Z6
+	ADDQ         R8, DI
+
+nn143_bare:
+	MOVQ      $-1, R11
+	BZHIQ     R10, R11, R10
+	KMOVD     R10, K2
+	KMOVW     R10, K1
+	SHRQ      $0x10, R10
+	KMOVW     R10, K1
+	LONG      $0x486ff262
+	WORD      $0xca72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x4867f262
+	WORD      $0xcb72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x485ff262
+	WORD      $0xcc72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x4857f262
+	WORD      $0xcd72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x484ff262
+	WORD      $0xce72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	IMUL3Q    $0x00000005, DX, R10
+	ADDQ      R10, CX
+	SUBQ      $0x00000005, AX
+	JMP       few
+
+tile4:
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R12
+	MOVQ       R12, 16(SP)
+
+nn144_seg:
+	MOVQ segPairs+32(FP), R12
+
+nn144_k:
+	VMOVUPS      (R11), Z0
+	VBROADCASTSS (R10), Z1
+	LONG         $0x4876f262
+	WORD         $0xd052
+	VBROADCASTSS (R10)(DX*1), Z1
+	LONG         $0x4876f262
+	WORD         $0xd852
+	VBROADCASTSS (R10)(DX*2), Z1
+	LONG         $0x4876f262
+	WORD         $0xe052
+	VBROADCASTSS (R10)(BX*1), Z1
+	LONG         $0x4876f262
+	WORD         $0xe852
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000040, R11
+	DECQ         R12
+	JNZ          nn144_k
+	ADDQ         8(SP), R10
+	DECQ         16(SP)
+	JNZ          nn144_seg
+	MOVQ         cols+88(FP), R10
+	MOVQ         R10, R11
+	SUBQ         $0x00000000, R11
+	MOVQ         $-1, R12
+	BZHIQ        R11, R12, R12
+	KMOVW        R12, K1
+	TESTQ        DI, DI
+	JZ           nn144_bare
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z2, Z2
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z3, Z3
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z4, Z4
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z5, Z5
+	ADDQ         R8, DI
+
+nn144_bare:
+	MOVQ      $-1, R11
+	BZHIQ     R10, R11, R10
+	KMOVD     R10, K2
+	KMOVW     R10, K1
+	SHRQ      $0x10, R10
+	KMOVW     R10, K1
+	LONG      $0x486ff262
+	WORD      $0xca72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x4867f262
+	WORD      $0xcb72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x485ff262
+	WORD      $0xcc72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x4857f262
+	WORD      $0xcd72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	IMUL3Q    $0x00000004, DX, R10
+	ADDQ      R10, CX
+	SUBQ      $0x00000004, AX
+	JMP       few
+
+tile3:
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R12
+	MOVQ       R12, 16(SP)
+
+nn145_seg:
+	MOVQ segPairs+32(FP), R12
+
+nn145_k:
+	VMOVUPS      (R11), Z0
+	VBROADCASTSS (R10), Z1
+	LONG         $0x4876f262
+	WORD         $0xd052
+	VBROADCASTSS (R10)(DX*1), Z1
+	LONG         $0x4876f262
+	WORD         $0xd852
+	VBROADCASTSS (R10)(DX*2), Z1
+	LONG         $0x4876f262
+	WORD         $0xe052
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000040, R11
+	DECQ         R12
+	JNZ          nn145_k
+	ADDQ         8(SP), R10
+	DECQ         16(SP)
+	JNZ          nn145_seg
+	MOVQ         cols+88(FP), R10
+	MOVQ         R10, R11
+	SUBQ         $0x00000000, R11
+	MOVQ         $-1, R12
+	BZHIQ        R11, R12, R12
+	KMOVW        R12, K1
+	TESTQ        DI, DI
+	JZ           nn145_bare
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z2, Z2
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z3, Z3
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z4, Z4
+	ADDQ         R8, DI
+
+nn145_bare:
+	MOVQ      $-1, R11
+	BZHIQ     R10, R11, R10
+	KMOVD     R10, K2
+	KMOVW     R10, K1
+	SHRQ      $0x10, R10
+	KMOVW     R10, K1
+	LONG      $0x486ff262
+	WORD      $0xca72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x4867f262
+	WORD      $0xcb72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x485ff262
+	WORD      $0xcc72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	IMUL3Q    $0x00000003, DX, R10
+	ADDQ      R10, CX
+	SUBQ      $0x00000003, AX
+	JMP       few
+
+tile2:
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R12
+	MOVQ       R12, 16(SP)
+
+nn146_seg:
+	MOVQ segPairs+32(FP), R12
+
+nn146_k:
+	VMOVUPS      (R11), Z0
+	VBROADCASTSS (R10), Z1
+	LONG         $0x4876f262
+	WORD         $0xd052
+	VBROADCASTSS (R10)(DX*1), Z1
+	LONG         $0x4876f262
+	WORD         $0xd852
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000040, R11
+	DECQ         R12
+	JNZ          nn146_k
+	ADDQ         8(SP), R10
+	DECQ         16(SP)
+	JNZ          nn146_seg
+	MOVQ         cols+88(FP), R10
+	MOVQ         R10, R11
+	SUBQ         $0x00000000, R11
+	MOVQ         $-1, R12
+	BZHIQ        R11, R12, R12
+	KMOVW        R12, K1
+	TESTQ        DI, DI
+	JZ           nn146_bare
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z2, Z2
+	ADDQ         R8, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z3, Z3
+	ADDQ         R8, DI
+
+nn146_bare:
+	MOVQ      $-1, R11
+	BZHIQ     R10, R11, R10
+	KMOVD     R10, K2
+	KMOVW     R10, K1
+	SHRQ      $0x10, R10
+	KMOVW     R10, K1
+	LONG      $0x486ff262
+	WORD      $0xca72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x4867f262
+	WORD      $0xcb72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	IMUL3Q    $0x00000002, DX, R10
+	ADDQ      R10, CX
+	SUBQ      $0x00000002, AX
+	JMP       few
+
+tile1:
+	VPXORD     Z2, Z2, Z2
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R12
+	MOVQ       R12, 16(SP)
+
+nn147_seg:
+	MOVQ segPairs+32(FP), R12
+
+nn147_k:
+	VMOVUPS      (R11), Z0
+	VBROADCASTSS (R10), Z1
+	LONG         $0x4876f262
+	WORD         $0xd052
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000040, R11
+	DECQ         R12
+	JNZ          nn147_k
+	ADDQ         8(SP), R10
+	DECQ         16(SP)
+	JNZ          nn147_seg
+	MOVQ         cols+88(FP), R10
+	MOVQ         R10, R11
+	SUBQ         $0x00000000, R11
+	MOVQ         $-1, R12
+	BZHIQ        R11, R12, R12
+	KMOVW        R12, K1
+	TESTQ        DI, DI
+	JZ           nn147_bare
+	VMOVUPS.Z    (DI), K1, Z0
+	VADDPS       Z0, Z2, Z2
+	ADDQ         R8, DI
+
+nn147_bare:
+	MOVQ      $-1, R11
+	BZHIQ     R10, R11, R10
+	KMOVD     R10, K2
+	KMOVW     R10, K1
+	SHRQ      $0x10, R10
+	KMOVW     R10, K1
+	LONG      $0x486ff262
+	WORD      $0xca72
+	VMOVDQU16 Z1, K2, (SI)
+	ADDQ      R9, SI
+	IMUL3Q    $0x00000001, DX, R10
+	ADDQ      R10, CX
+	SUBQ      $0x00000001, AX
+	JMP       few
+
+done:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
+// func halfNNHalf2BF16(m int, a *uint16, lda int, segs int, segPairs int, segStride int, b *float32, c *uint16, ldc int, d *float32, ldd int, cols int)
+// Requires: AVX, AVX512BW, AVX512F, BMI2, MMX+, SSE
+TEXT ·halfNNHalf2BF16(SB), NOSPLIT, $24-96
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 4(SP)
+	LDMXCSR 4(SP)
+	MOVQ    m+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    lda+16(FP), DX
+	SHLQ    $0x01, DX
+	LEAQ    (DX)(DX*2), BX
+	MOVQ    c+56(FP), SI
+	MOVQ    d+72(FP), DI
+	MOVQ    ldd+80(FP), R8
+	SHLQ    $0x02, R8
+	MOVQ    ldc+64(FP), R9
+	SHLQ    $0x01, R9
+	MOVQ    segStride+40(FP), R10
+	SHLQ    $0x01, R10
+	MOVQ    segPairs+32(FP), R11
+	SHLQ    $0x02, R11
+	SUBQ    R11, R10
+	MOVQ    R10, 8(SP)
+
+tiles:
+	CMPQ AX, $0x00000015
+	JLT  few
+
+tile14:
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	VPXORD     Z24, Z24, Z24
+	VPXORD     Z25, Z25, Z25
+	VPXORD     Z26, Z26, Z26
+	VPXORD     Z27, Z27, Z27
+	VPXORD     Z28, Z28, Z28
+	VPXORD     Z29, Z29, Z29
+	VPXORD     Z30, Z30, Z30
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	LEAQ       (R10)(DX*4), R11
+	ADDQ       DX, R11
+	LEAQ       (R11)(DX*4), R12
+	ADDQ       DX, R12
+	MOVQ       b+48(FP), R13
+	MOVQ       segs+24(FP), R14
+	MOVQ       R14, 16(SP)
+
+nn148_seg:
+	MOVQ segPairs+32(FP), R14
+
+nn148_k:
+	VMOVUPS      (R13), Z0
+	VMOVUPS      64(R13), Z1
+	VBROADCASTSS (R10), Z2
+	LONG         $0x486ef262
+	WORD         $0xd852
+	LONG         $0x486ef262
+	WORD         $0xe152
+	VBROADCASTSS (R10)(DX*1), Z2
+	LONG         $0x486ef262
+	WORD         $0xe852
+	LONG         $0x486ef262
+	WORD         $0xf152
+	VBROADCASTSS (R10)(DX*2), Z2
+	LONG         $0x486ef262
+	WORD         $0xf852
+	LONG         $0x486e7262
+	WORD         $0xc152
+	VBROADCASTSS (R10)(BX*1), Z2
+	LONG         $0x486e7262
+	WORD         $0xc852
+	LONG         $0x486e7262
+	WORD         $0xd152
+	VBROADCASTSS (R10)(DX*4), Z2
+	LONG         $0x486e7262
+	WORD         $0xd852
+	LONG         $0x486e7262
+	WORD         $0xe152
+	VBROADCASTSS (R11), Z2
+	LONG         $0x486e7262
+	WORD         $0xe852
+	LONG         $0x486e7262
+	WORD         $0xf152
+	VBROADCASTSS (R11)(DX*1), Z2
+	LONG         $0x486e7262
+	WORD         $0xf852
+	LONG         $0x486ee262
+	WORD         $0xc152
+	VBROADCASTSS (R11)(DX*2), Z2
+	LONG         $0x486ee262
+	WORD         $0xc852
+	LONG         $0x486ee262
+	WORD         $0xd152
+	VBROADCASTSS (R11)(BX*1), Z2
+	LONG         $0x486ee262
+	WORD         $0xd852
+	LONG         $0x486ee262
+	WORD         $0xe152
+	VBROADCASTSS (R11)(DX*4), Z2
+	LONG         $0x486ee262
+	WORD         $0xe852
+	LONG         $0x486ee262
+	WORD         $0xf152
+	VBROADCASTSS (R12), Z2
+	LONG         $0x486ee262
+	WORD         $0xf852
+	LONG         $0x486e6262
+	WORD         $0xc152
+	VBROADCASTSS (R12)(DX*1), Z2
+	LONG         $0x486e6262
+	WORD         $0xc852
+	LONG         $0x486e6262
+	WORD         $0xd152
+	VBROADCASTSS (R12)(DX*2), Z2
+	LONG         $0x486e6262
+	WORD         $0xd852
+	LONG         $0x486e6262
+	WORD         $0xe152
+	VBROADCASTSS (R12)(BX*1), Z2
+	LONG         $0x486e6262
+	WORD         $0xe852
+	LONG         $0x486e6262
+	WORD         $0xf152
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000004, R11
+	ADDQ         $0x00000004, R12
+	ADDQ         $0x00000080, R13
+	DECQ         R14
+	JNZ          nn148_k
+	ADDQ         8(SP), R10
+	ADDQ         8(SP), R11
+	ADDQ         8(SP), R12
+	DECQ         16(SP)
+	JNZ          nn148_seg
+	MOVQ         cols+88(FP), R10
+	MOVQ         R10, R11
+	SUBQ         $0x00000010, R11
+	MOVQ         $-1, R12
+	BZHIQ        R11, R12, R12
+	KMOVW        R12, K1
+	TESTQ        DI, DI
+	JZ           nn148_bare
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z3, Z3
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z4, Z4
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z5, Z5
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z6, Z6
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z7, Z7
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z8, Z8
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z9, Z9
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z10, Z10
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z11, Z11
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z12, Z12
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z13, Z13
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z14, Z14
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z15, Z15
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z16, Z16
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z17, Z17
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z18, Z18
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z19, Z19
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z20, Z20
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z21, Z21
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z22, Z22
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z23, Z23
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z24, Z24
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z25, Z25
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z26, Z26
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z27, Z27
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z28, Z28
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z29, Z29
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z30, Z30
+	ADDQ         R8, DI
+
+nn148_bare:
+	MOVQ      $-1, R11
+	BZHIQ     R10, R11, R10
+	KMOVD     R10, K2
+	KMOVW     R10, K1
+	SHRQ      $0x10, R10
+	KMOVW     R10, K1
+	LONG      $0x485ff262
+	WORD      $0xd372
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x484ff262
+	WORD      $0xd572
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x483ff262
+	WORD      $0xd772
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x482fd262
+	WORD      $0xd172
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x481fd262
+	WORD      $0xd372
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x480fd262
+	WORD      $0xd572
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x407fd262
+	WORD      $0xd772
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x406fb262
+	WORD      $0xd172
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x405fb262
+	WORD      $0xd372
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x404fb262
+	WORD      $0xd572
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x403fb262
+	WORD      $0xd772
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x402f9262
+	WORD      $0xd172
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x401f9262
+	WORD      $0xd372
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x400f9262
+	WORD      $0xd572
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	IMUL3Q    $0x0000000e, DX, R10
+	ADDQ      R10, CX
+	SUBQ      $0x0000000e, AX
+	JMP       tiles
+
+few:
+	MOVQ AX, R10
+	CMPQ AX, $0x0000000e
+	JLE  last
+	INCQ R10
+	SHRQ $0x01, R10
+
+last:
+	CMPQ R10, $0x0000000e
+	JEQ  tile14
+	CMPQ R10, $0x0000000d
+	JEQ  tile13
+	CMPQ R10, $0x0000000c
+	JEQ  tile12
+	CMPQ R10, $0x0000000b
+	JEQ  tile11
+	CMPQ R10, $0x0000000a
+	JEQ  tile10
+	CMPQ R10, $0x00000009
+	JEQ  tile9
+	CMPQ R10, $0x00000008
+	JEQ  tile8
+	CMPQ R10, $0x00000007
+	JEQ  tile7
+	CMPQ R10, $0x00000006
+	JEQ  tile6
+	CMPQ R10, $0x00000005
+	JEQ  tile5
+	CMPQ R10, $0x00000004
+	JEQ  tile4
+	CMPQ R10, $0x00000003
+	JEQ  tile3
+	CMPQ R10, $0x00000002
+	JEQ  tile2
+	CMPQ R10, $0x00000001
+	JEQ  tile1
+	JMP  done
+
+tile13:
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	VPXORD     Z24, Z24, Z24
+	VPXORD     Z25, Z25, Z25
+	VPXORD     Z26, Z26, Z26
+	VPXORD     Z27, Z27, Z27
+	VPXORD     Z28, Z28, Z28
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	LEAQ       (R10)(DX*4), R11
+	ADDQ       DX, R11
+	LEAQ       (R11)(DX*4), R12
+	ADDQ       DX, R12
+	MOVQ       b+48(FP), R13
+	MOVQ       segs+24(FP), R14
+	MOVQ       R14, 16(SP)
+
+nn149_seg:
+	MOVQ segPairs+32(FP), R14
+
+nn149_k:
+	VMOVUPS      (R13), Z0
+	VMOVUPS      64(R13), Z1
+	VBROADCASTSS (R10), Z2
+	LONG         $0x486ef262
+	WORD         $0xd852
+	LONG         $0x486ef262
+	WORD         $0xe152
+	VBROADCASTSS (R10)(DX*1), Z2
+	LONG         $0x486ef262
+	WORD         $0xe852
+	LONG         $0x486ef262
+	WORD         $0xf152
+	VBROADCASTSS (R10)(DX*2), Z2
+	LONG         $0x486ef262
+	WORD         $0xf852
+	LONG         $0x486e7262
+	WORD         $0xc152
+	VBROADCASTSS (R10)(BX*1), Z2
+	LONG         $0x486e7262
+	WORD         $0xc852
+	LONG         $0x486e7262
+	WORD         $0xd152
+	VBROADCASTSS (R10)(DX*4), Z2
+	LONG         $0x486e7262
+	WORD         $0xd852
+	LONG         $0x486e7262
+	WORD         $0xe152
+	VBROADCASTSS (R11), Z2
+	LONG         $0x486e7262
+	WORD         $0xe852
+	LONG         $0x486e7262
+	WORD         $0xf152
+	VBROADCASTSS (R11)(DX*1), Z2
+	LONG         $0x486e7262
+	WORD         $0xf852
+	LONG         $0x486ee262
+	WORD         $0xc152
+	VBROADCASTSS (R11)(DX*2), Z2
+	LONG         $0x486ee262
+	WORD         $0xc852
+	LONG         $0x486ee262
+	WORD         $0xd152
+	VBROADCASTSS (R11)(BX*1), Z2
+	LONG         $0x486ee262
+	WORD         $0xd852
+	LONG         $0x486ee262
+	WORD         $0xe152
+	VBROADCASTSS (R11)(DX*4), Z2
+	LONG         $0x486ee262
+	WORD         $0xe852
+	LONG         $0x486ee262
+	WORD         $0xf152
+	VBROADCASTSS (R12), Z2
+	LONG         $0x486ee262
+	WORD         $0xf852
+	LONG         $0x486e6262
+	WORD         $0xc152
+	VBROADCASTSS (R12)(DX*1), Z2
+	LONG         $0x486e6262
+	WORD         $0xc852
+	LONG         $0x486e6262
+	WORD         $0xd152
+	VBROADCASTSS (R12)(DX*2), Z2
+	LONG         $0x486e6262
+	WORD         $0xd852
+	LONG         $0x486e6262
+	WORD         $0xe152
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000004, R11
+	ADDQ         $0x00000004, R12
+	ADDQ         $0x00000080, R13
+	DECQ         R14
+	JNZ          nn149_k
+	ADDQ         8(SP), R10
+	ADDQ         8(SP), R11
+	ADDQ         8(SP), R12
+	DECQ         16(SP)
+	JNZ          nn149_seg
+	MOVQ         cols+88(FP), R10
+	MOVQ         R10, R11
+	SUBQ         $0x00000010, R11
+	MOVQ         $-1, R12
+	BZHIQ        R11, R12, R12
+	KMOVW        R12, K1
+	TESTQ        DI, DI
+	JZ           nn149_bare
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z3, Z3
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z4, Z4
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z5, Z5
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z6, Z6
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z7, Z7
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z8, Z8
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z9, Z9
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z10, Z10
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z11, Z11
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z12, Z12
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z13, Z13
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z14, Z14
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z15, Z15
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z16, Z16
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z17, Z17
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z18, Z18
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z19, Z19
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z20, Z20
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z21, Z21
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z22, Z22
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z23, Z23
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z24, Z24
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z25, Z25
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z26, Z26
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z27, Z27
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z28, Z28
+	ADDQ         R8, DI
+
+nn149_bare:
+	MOVQ      $-1, R11
+	BZHIQ     R10, R11, R10
+	KMOVD     R10, K2
+	KMOVW     R10, K1
+	SHRQ      $0x10, R10
+	KMOVW     R10, K1
+	LONG      $0x485ff262
+	WORD      $0xd372
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x484ff262
+	WORD      $0xd572
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x483ff262
+	WORD      $0xd772
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x482fd262
+	WORD      $0xd172
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x481fd262
+	WORD      $0xd372
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x480fd262
+	WORD      $0xd572
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x407fd262
+	WORD      $0xd772
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x406fb262
+	WORD      $0xd172
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x405fb262
+	WORD      $0xd372
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x404fb262
+	WORD      $0xd572
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x403fb262
+	WORD      $0xd772
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x402f9262
+	WORD      $0xd172
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x401f9262
+	WORD      $0xd372
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	IMUL3Q    $0x0000000d, DX, R10
+	ADDQ      R10, CX
+	SUBQ      $0x0000000d, AX
+	JMP       few
+
+tile12:
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	VPXORD     Z24, Z24, Z24
+	VPXORD     Z25, Z25, Z25
+	VPXORD     Z26, Z26, Z26
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	LEAQ       (R10)(DX*4), R11
+	ADDQ       DX, R11
+	LEAQ       (R11)(DX*4), R12
+	ADDQ       DX, R12
+	MOVQ       b+48(FP), R13
+	MOVQ       segs+24(FP), R14
+	MOVQ       R14, 16(SP)
+
+nn150_seg:
+	MOVQ segPairs+32(FP), R14
+
+nn150_k:
+	VMOVUPS      (R13), Z0
+	VMOVUPS      64(R13), Z1
+	VBROADCASTSS (R10), Z2
+	LONG         $0x486ef262
+	WORD         $0xd852
+	LONG         $0x486ef262
+	WORD         $0xe152
+	VBROADCASTSS (R10)(DX*1), Z2
+	LONG         $0x486ef262
+	WORD         $0xe852
+	LONG         $0x486ef262
+	WORD         $0xf152
+	VBROADCASTSS (R10)(DX*2), Z2
+	LONG         $0x486ef262
+	WORD         $0xf852
+	LONG         $0x486e7262
+	WORD         $0xc152
+	VBROADCASTSS (R10)(BX*1), Z2
+	LONG         $0x486e7262
+	WORD         $0xc852
+	LONG         $0x486e7262
+	WORD         $0xd152
+	VBROADCASTSS (R10)(DX*4), Z2
+	LONG         $0x486e7262
+	WORD         $0xd852
+	LONG         $0x486e7262
+	WORD         $0xe152
+	VBROADCASTSS (R11), Z2
+	LONG         $0x486e7262
+	WORD         $0xe852
+	LONG         $0x486e7262
+	WORD         $0xf152
+	VBROADCASTSS (R11)(DX*1), Z2
+	LONG         $0x486e7262
+	WORD         $0xf852
+	LONG         $0x486ee262
+	WORD         $0xc152
+	VBROADCASTSS (R11)(DX*2), Z2
+	LONG         $0x486ee262
+	WORD         $0xc852
+	LONG         $0x486ee262
+	WORD         $0xd152
+	VBROADCASTSS (R11)(BX*1), Z2
+	LONG         $0x486ee262
+	WORD         $0xd852
+	LONG         $0x486ee262
+	WORD         $0xe152
+	VBROADCASTSS (R11)(DX*4), Z2
+	LONG         $0x486ee262
+	WORD         $0xe852
+	LONG         $0x486ee262
+	WORD         $0xf152
+	VBROADCASTSS (R12), Z2
+	LONG         $0x486ee262
+	WORD         $0xf852
+	LONG         $0x486e6262
+	WORD         $0xc152
+	VBROADCASTSS (R12)(DX*1), Z2
+	LONG         $0x486e6262
+	WORD         $0xc852
+	LONG         $0x486e6262
+	WORD         $0xd152
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000004, R11
+	ADDQ         $0x00000004, R12
+	ADDQ         $0x00000080, R13
+	DECQ         R14
+	JNZ          nn150_k
+	ADDQ         8(SP), R10
+	ADDQ         8(SP), R11
+	ADDQ         8(SP), R12
+	DECQ         16(SP)
+	JNZ          nn150_seg
+	MOVQ         cols+88(FP), R10
+	MOVQ         R10, R11
+	SUBQ         $0x00000010, R11
+	MOVQ         $-1, R12
+	BZHIQ        R11, R12, R12
+	KMOVW        R12, K1
+	TESTQ        DI, DI
+	JZ           nn150_bare
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z3, Z3
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z4, Z4
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z5, Z5
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z6, Z6
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z7, Z7
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z8, Z8
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z9, Z9
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z10, Z10
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z11, Z11
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z12, Z12
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z13, Z13
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z14, Z14
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z15, Z15
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z16, Z16
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z17, Z17
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z18, Z18
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z19, Z19
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z20, Z20
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z21, Z21
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z22, Z22
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z23, Z23
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z24, Z24
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z25, Z25
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z26, Z26
+	ADDQ         R8, DI
+
+nn150_bare:
+	MOVQ      $-1, R11
+	BZHIQ     R10, R11, R10
+	KMOVD     R10, K2
+	KMOVW     R10, K1
+	SHRQ      $0x10, R10
+	KMOVW     R10, K1
+	LONG      $0x485ff262
+	WORD      $0xd372
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x484ff262
+	WORD      $0xd572
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x483ff262
+	WORD      $0xd772
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x482fd262
+	WORD      $0xd172
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x481fd262
+	WORD      $0xd372
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x480fd262
+	WORD      $0xd572
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x407fd262
+	WORD      $0xd772
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x406fb262
+	WORD      $0xd172
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x405fb262
+	WORD      $0xd372
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x404fb262
+	WORD      $0xd572
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x403fb262
+	WORD      $0xd772
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x402f9262
+	WORD      $0xd172
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	IMUL3Q    $0x0000000c, DX, R10
+	ADDQ      R10, CX
+	SUBQ      $0x0000000c, AX
+	JMP       few
+
+tile11:
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	VPXORD     Z24, Z24, Z24
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	LEAQ       (R10)(DX*4), R11
+	ADDQ       DX, R11
+	LEAQ       (R11)(DX*4), R12
+	ADDQ       DX, R12
+	MOVQ       b+48(FP), R13
+	MOVQ       segs+24(FP), R14
+	MOVQ       R14, 16(SP)
+
+nn151_seg:
+	MOVQ segPairs+32(FP), R14
+
+nn151_k:
+	VMOVUPS      (R13), Z0
+	VMOVUPS      64(R13), Z1
+	VBROADCASTSS (R10), Z2
+	LONG         $0x486ef262
+	WORD         $0xd852
+	LONG         $0x486ef262
+	WORD         $0xe152
+	VBROADCASTSS (R10)(DX*1), Z2
+	LONG         $0x486ef262
+	WORD         $0xe852
+	LONG         $0x486ef262
+	WORD         $0xf152
+	VBROADCASTSS (R10)(DX*2), Z2
+	LONG         $0x486ef262
+	WORD         $0xf852
+	LONG         $0x486e7262
+	WORD         $0xc152
+	VBROADCASTSS (R10)(BX*1), Z2
+	LONG         $0x486e7262
+	WORD         $0xc852
+	LONG         $0x486e7262
+	WORD         $0xd152
+	VBROADCASTSS (R10)(DX*4), Z2
+	LONG         $0x486e7262
+	WORD         $0xd852
+	LONG         $0x486e7262
+	WORD         $0xe152
+	VBROADCASTSS (R11), Z2
+	LONG         $0x486e7262
+	WORD         $0xe852
+	LONG         $0x486e7262
+	WORD         $0xf152
+	VBROADCASTSS (R11)(DX*1), Z2
+	LONG         $0x486e7262
+	WORD         $0xf852
+	LONG         $0x486ee262
+	WORD         $0xc152
+	VBROADCASTSS (R11)(DX*2), Z2
+	LONG         $0x486ee262
+	WORD         $0xc852
+	LONG         $0x486ee262
+	WORD         $0xd152
+	VBROADCASTSS (R11)(BX*1), Z2
+	LONG         $0x486ee262
+	WORD         $0xd852
+	LONG         $0x486ee262
+	WORD         $0xe152
+	VBROADCASTSS (R11)(DX*4), Z2
+	LONG         $0x486ee262
+	WORD         $0xe852
+	LONG         $0x486ee262
+	WORD         $0xf152
+	VBROADCASTSS (R12), Z2
+	LONG         $0x486ee262
+	WORD         $0xf852
+	LONG         $0x486e6262
+	WORD         $0xc152
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000004, R11
+	ADDQ         $0x00000004, R12
+	ADDQ         $0x00000080, R13
+	DECQ         R14
+	JNZ          nn151_k
+	ADDQ         8(SP), R10
+	ADDQ         8(SP), R11
+	ADDQ         8(SP), R12
+	DECQ         16(SP)
+	JNZ          nn151_seg
+	MOVQ         cols+88(FP), R10
+	MOVQ         R10, R11
+	SUBQ         $0x00000010, R11
+	MOVQ         $-1, R12
+	BZHIQ        R11, R12, R12
+	KMOVW        R12, K1
+	TESTQ        DI, DI
+	JZ           nn151_bare
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z3, Z3
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z4, Z4
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z5, Z5
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z6, Z6
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z7, Z7
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z8, Z8
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z9, Z9
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z10, Z10
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z11, Z11
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z12, Z12
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z13, Z13
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z14, Z14
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z15, Z15
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z16, Z16
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z17, Z17
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z18, Z18
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z19, Z19
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z20, Z20
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z21, Z21
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z22, Z22
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z23, Z23
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z24, Z24
+	ADDQ         R8, DI
+
+nn151_bare:
+	MOVQ      $-1, R11
+	BZHIQ     R10, R11, R10
+	KMOVD     R10, K2
+	KMOVW     R10, K1
+	SHRQ      $0x10, R10
+	KMOVW     R10, K1
+	LONG      $0x485ff262
+	WORD      $0xd372
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x484ff262
+	WORD      $0xd572
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x483ff262
+	WORD      $0xd772
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x482fd262
+	WORD      $0xd172
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x481fd262
+	WORD      $0xd372
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x480fd262
+	WORD      $0xd572
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x407fd262
+	WORD      $0xd772
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x406fb262
+	WORD      $0xd172
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x405fb262
+	WORD      $0xd372
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x404fb262
+	WORD      $0xd572
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x403fb262
+	WORD      $0xd772
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	IMUL3Q    $0x0000000b, DX, R10
+	ADDQ      R10, CX
+	SUBQ      $0x0000000b, AX
+	JMP       few
+
+tile10:
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	LEAQ       (R10)(DX*4), R11
+	ADDQ       DX, R11
+	MOVQ       b+48(FP), R12
+	MOVQ       segs+24(FP), R13
+	MOVQ       R13, 16(SP)
+
+nn152_seg:
+	MOVQ segPairs+32(FP), R13
+
+nn152_k:
+	VMOVUPS      (R12), Z0
+	VMOVUPS      64(R12), Z1
+	VBROADCASTSS (R10), Z2
+	LONG         $0x486ef262
+	WORD         $0xd852
+	LONG         $0x486ef262
+	WORD         $0xe152
+	VBROADCASTSS (R10)(DX*1), Z2
+	LONG         $0x486ef262
+	WORD         $0xe852
+	LONG         $0x486ef262
+	WORD         $0xf152
+	VBROADCASTSS (R10)(DX*2), Z2
+	LONG         $0x486ef262
+	WORD         $0xf852
+	LONG         $0x486e7262
+	WORD         $0xc152
+	VBROADCASTSS (R10)(BX*1), Z2
+	LONG         $0x486e7262
+	WORD         $0xc852
+	LONG         $0x486e7262
+	WORD         $0xd152
+	VBROADCASTSS (R10)(DX*4), Z2
+	LONG         $0x486e7262
+	WORD         $0xd852
+	LONG         $0x486e7262
+	WORD         $0xe152
+	VBROADCASTSS (R11), Z2
+	LONG         $0x486e7262
+	WORD         $0xe852
+	LONG         $0x486e7262
+	WORD         $0xf152
+	VBROADCASTSS (R11)(DX*1), Z2
+	LONG         $0x486e7262
+	WORD         $0xf852
+	LONG         $0x486ee262
+	WORD         $0xc152
+	VBROADCASTSS (R11)(DX*2), Z2
+	LONG         $0x486ee262
+	WORD         $0xc852
+	LONG         $0x486ee262
+	WORD         $0xd152
+	VBROADCASTSS (R11)(BX*1), Z2
+	LONG         $0x486ee262
+	WORD         $0xd852
+	LONG         $0x486ee262
+	WORD         $0xe152
+	VBROADCASTSS (R11)(DX*4), Z2
+	LONG         $0x486ee262
+	WORD         $0xe852
+	LONG         $0x486ee262
+	WORD         $0xf152
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000004, R11
+	ADDQ         $0x00000080, R12
+	DECQ         R13
+	JNZ          nn152_k
+	ADDQ         8(SP), R10
+	ADDQ         8(SP), R11
+	DECQ         16(SP)
+	JNZ          nn152_seg
+	MOVQ         cols+88(FP), R10
+	MOVQ         R10, R11
+	SUBQ         $0x00000010, R11
+	MOVQ         $-1, R12
+	BZHIQ        R11, R12, R12
+	KMOVW        R12, K1
+	TESTQ        DI, DI
+	JZ           nn152_bare
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z3, Z3
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z4, Z4
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z5, Z5
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z6, Z6
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z7, Z7
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z8, Z8
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z9, Z9
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z10, Z10
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z11, Z11
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z12, Z12
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z13, Z13
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z14, Z14
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z15, Z15
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z16, Z16
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z17, Z17
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z18, Z18
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z19, Z19
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z20, Z20
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z21, Z21
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z22, Z22
+	ADDQ         R8, DI
+
+nn152_bare:
+	MOVQ      $-1, R11
+	BZHIQ     R10, R11, R10
+	KMOVD     R10, K2
+	KMOVW     R10, K1
+	SHRQ      $0x10, R10
+	KMOVW     R10, K1
+	LONG      $0x485ff262
+	WORD      $0xd372
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x484ff262
+	WORD      $0xd572
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x483ff262
+	WORD      $0xd772
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x482fd262
+	WORD      $0xd172
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x481fd262
+	WORD      $0xd372
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x480fd262
+	WORD      $0xd572
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x407fd262
+	WORD      $0xd772
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x406fb262
+	WORD      $0xd172
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x405fb262
+	WORD      $0xd372
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x404fb262
+	WORD      $0xd572
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	IMUL3Q    $0x0000000a, DX, R10
+	ADDQ      R10, CX
+	SUBQ      $0x0000000a, AX
+	JMP       few
+
+tile9:
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	LEAQ       (R10)(DX*4), R11
+	ADDQ       DX, R11
+	MOVQ       b+48(FP), R12
+	MOVQ       segs+24(FP), R13
+	MOVQ       R13, 16(SP)
+
+nn153_seg:
+	MOVQ segPairs+32(FP), R13
+
+nn153_k:
+	VMOVUPS      (R12), Z0
+	VMOVUPS      64(R12), Z1
+	VBROADCASTSS (R10), Z2
+	LONG         $0x486ef262
+	WORD         $0xd852
+	LONG         $0x486ef262
+	WORD         $0xe152
+	VBROADCASTSS (R10)(DX*1), Z2
+	LONG         $0x486ef262
+	WORD         $0xe852
+	LONG         $0x486ef262
+	WORD         $0xf152
+	VBROADCASTSS (R10)(DX*2), Z2
+	LONG         $0x486ef262
+	WORD         $0xf852
+	LONG         $0x486e7262
+	WORD         $0xc152
+	VBROADCASTSS (R10)(BX*1), Z2
+	LONG         $0x486e7262
+	WORD         $0xc852
+	LONG         $0x486e7262
+	WORD         $0xd152
+	VBROADCASTSS (R10)(DX*4), Z2
+	LONG         $0x486e7262
+	WORD         $0xd852
+	LONG         $0x486e7262
+	WORD         $0xe152
+	VBROADCASTSS (R11), Z2
+	LONG         $0x486e7262
+	WORD         $0xe852
+	LONG         $0x486e7262
+	WORD         $0xf152
+	VBROADCASTSS (R11)(DX*1), Z2
+	LONG         $0x486e7262
+	WORD         $0xf852
+	LONG         $0x486ee262
+	WORD         $0xc152
+	VBROADCASTSS (R11)(DX*2), Z2
+	LONG         $0x486ee262
+	WORD         $0xc852
+	LONG         $0x486ee262
+	WORD         $0xd152
+	VBROADCASTSS (R11)(BX*1), Z2
+	LONG         $0x486ee262
+	WORD         $0xd852
+	LONG         $0x486ee262
+	WORD         $0xe152
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000004, R11
+	ADDQ         $0x00000080, R12
+	DECQ         R13
+	JNZ          nn153_k
+	ADDQ         8(SP), R10
+	ADDQ         8(SP), R11
+	DECQ         16(SP)
+	JNZ          nn153_seg
+	MOVQ         cols+88(FP), R10
+	MOVQ         R10, R11
+	SUBQ         $0x00000010, R11
+	MOVQ         $-1, R12
+	BZHIQ        R11, R12, R12
+	KMOVW        R12, K1
+	TESTQ        DI, DI
+	JZ           nn153_bare
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z3, Z3
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z4, Z4
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z5, Z5
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z6, Z6
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z7, Z7
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z8, Z8
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z9, Z9
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z10, Z10
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z11, Z11
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z12, Z12
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z13, Z13
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z14, Z14
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z15, Z15
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z16, Z16
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z17, Z17
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z18, Z18
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z19, Z19
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z20, Z20
+	ADDQ         R8, DI
+
+nn153_bare:
+	MOVQ      $-1, R11
+	BZHIQ     R10, R11, R10
+	KMOVD     R10, K2
+	KMOVW     R10, K1
+	SHRQ      $0x10, R10
+	KMOVW     R10, K1
+	LONG      $0x485ff262
+	WORD      $0xd372
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x484ff262
+	WORD      $0xd572
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x483ff262
+	WORD      $0xd772
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x482fd262
+	WORD      $0xd172
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x481fd262
+	WORD      $0xd372
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x480fd262
+	WORD      $0xd572
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x407fd262
+	WORD      $0xd772
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x406fb262
+	WORD      $0xd172
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x405fb262
+	WORD      $0xd372
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	IMUL3Q    $0x00000009, DX, R10
+	ADDQ      R10, CX
+	SUBQ      $0x00000009, AX
+	JMP       few
+
+tile8:
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	LEAQ       (R10)(DX*4), R11
+	ADDQ       DX, R11
+	MOVQ       b+48(FP), R12
+	MOVQ       segs+24(FP), R13
+	MOVQ       R13, 16(SP)
+
+nn154_seg:
+	MOVQ segPairs+32(FP), R13
+
+nn154_k:
+	VMOVUPS      (R12), Z0
+	VMOVUPS      64(R12), Z1
+	VBROADCASTSS (R10), Z2
+	LONG         $0x486ef262
+	WORD         $0xd852
+	LONG         $0x486ef262
+	WORD         $0xe152
+	VBROADCASTSS (R10)(DX*1), Z2
+	LONG         $0x486ef262
+	WORD         $0xe852
+	LONG         $0x486ef262
+	WORD         $0xf152
+	VBROADCASTSS (R10)(DX*2), Z2
+	LONG         $0x486ef262
+	WORD         $0xf852
+	LONG         $0x486e7262
+	WORD         $0xc152
+	VBROADCASTSS (R10)(BX*1), Z2
+	LONG         $0x486e7262
+	WORD         $0xc852
+	LONG         $0x486e7262
+	WORD         $0xd152
+	VBROADCASTSS (R10)(DX*4), Z2
+	LONG         $0x486e7262
+	WORD         $0xd852
+	LONG         $0x486e7262
+	WORD         $0xe152
+	VBROADCASTSS (R11), Z2
+	LONG         $0x486e7262
+	WORD         $0xe852
+	LONG         $0x486e7262
+	WORD         $0xf152
+	VBROADCASTSS (R11)(DX*1), Z2
+	LONG         $0x486e7262
+	WORD         $0xf852
+	LONG         $0x486ee262
+	WORD         $0xc152
+	VBROADCASTSS (R11)(DX*2), Z2
+	LONG         $0x486ee262
+	WORD         $0xc852
+	LONG         $0x486ee262
+	WORD         $0xd152
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000004, R11
+	ADDQ         $0x00000080, R12
+	DECQ         R13
+	JNZ          nn154_k
+	ADDQ         8(SP), R10
+	ADDQ         8(SP), R11
+	DECQ         16(SP)
+	JNZ          nn154_seg
+	MOVQ         cols+88(FP), R10
+	MOVQ         R10, R11
+	SUBQ         $0x00000010, R11
+	MOVQ         $-1, R12
+	BZHIQ        R11, R12, R12
+	KMOVW        R12, K1
+	TESTQ        DI, DI
+	JZ           nn154_bare
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z3, Z3
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z4, Z4
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z5, Z5
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z6, Z6
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z7, Z7
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z8, Z8
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z9, Z9
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z10, Z10
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z11, Z11
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z12, Z12
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z13, Z13
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z14, Z14
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z15, Z15
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z16, Z16
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z17, Z17
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z18, Z18
+	ADDQ         R8, DI
+
+nn154_bare:
+	MOVQ      $-1, R11
+	BZHIQ     R10, R11, R10
+	KMOVD     R10, K2
+	KMOVW     R10, K1
+	SHRQ      $0x10, R10
+	KMOVW     R10, K1
+	LONG      $0x485ff262
+	WORD      $0xd372
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x484ff262
+	WORD      $0xd572
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x483ff262
+	WORD      $0xd772
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x482fd262
+	WORD      $0xd172
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x481fd262
+	WORD      $0xd372
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x480fd262
+	WORD      $0xd572
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x407fd262
+	WORD      $0xd772
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x406fb262
+	WORD      $0xd172
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	IMUL3Q    $0x00000008, DX, R10
+	ADDQ      R10, CX
+	SUBQ      $0x00000008, AX
+	JMP       few
+
+tile7:
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	LEAQ       (R10)(DX*4), R11
+	ADDQ       DX, R11
+	MOVQ       b+48(FP), R12
+	MOVQ       segs+24(FP), R13
+	MOVQ       R13, 16(SP)
+
+nn155_seg:
+	MOVQ segPairs+32(FP), R13
+
+nn155_k:
+	VMOVUPS      (R12), Z0
+	VMOVUPS      64(R12), Z1
+	VBROADCASTSS (R10), Z2
+	LONG         $0x486ef262
+	WORD         $0xd852
+	LONG         $0x486ef262
+	WORD         $0xe152
+	VBROADCASTSS (R10)(DX*1), Z2
+	LONG         $0x486ef262
+	WORD         $0xe852
+	LONG         $0x486ef262
+	WORD         $0xf152
+	VBROADCASTSS (R10)(DX*2), Z2
+	LONG         $0x486ef262
+	WORD         $0xf852
+	LONG         $0x486e7262
+	WORD         $0xc152
+	VBROADCASTSS (R10)(BX*1), Z2
+	LONG         $0x486e7262
+	WORD         $0xc852
+	LONG         $0x486e7262
+	WORD         $0xd152
+	VBROADCASTSS (R10)(DX*4), Z2
+	LONG         $0x486e7262
+	WORD         $0xd852
+	LONG         $0x486e7262
+	WORD         $0xe152
+	VBROADCASTSS (R11), Z2
+	LONG         $0x486e7262
+	WORD         $0xe852
+	LONG         $0x486e7262
+	WORD         $0xf152
+	VBROADCASTSS (R11)(DX*1), Z2
+	LONG         $0x486e7262
+	WORD         $0xf852
+	LONG         $0x486ee262
+	WORD         $0xc152
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000004, R11
+	ADDQ         $0x00000080, R12
+	DECQ         R13
+	JNZ          nn155_k
+	ADDQ         8(SP), R10
+	ADDQ         8(SP), R11
+	DECQ         16(SP)
+	JNZ          nn155_seg
+	MOVQ         cols+88(FP), R10
+	MOVQ         R10, R11
+	SUBQ         $0x00000010, R11
+	MOVQ         $-1, R12
+	BZHIQ        R11, R12, R12
+	KMOVW        R12, K1
+	TESTQ        DI, DI
+	JZ           nn155_bare
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z3, Z3
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z4, Z4
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z5, Z5
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z6, Z6
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z7, Z7
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z8, Z8
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z9, Z9
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z10, Z10
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z11, Z11
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z12, Z12
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z13, Z13
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z14, Z14
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z15, Z15
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z16, Z16
+	ADDQ         R8, DI
+
+nn155_bare:
+	MOVQ      $-1, R11
+	BZHIQ     R10, R11, R10
+	KMOVD     R10, K2
+	KMOVW     R10, K1
+	SHRQ      $0x10, R10
+	KMOVW     R10, K1
+	LONG      $0x485ff262
+	WORD      $0xd372
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x484ff262
+	WORD      $0xd572
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x483ff262
+	WORD      $0xd772
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x482fd262
+	WORD      $0xd172
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x481fd262
+	WORD      $0xd372
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x480fd262
+	WORD      $0xd572
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x407fd262
+	WORD      $0xd772
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	IMUL3Q    $0x00000007, DX, R10
+	ADDQ      R10, CX
+	SUBQ      $0x00000007, AX
+	JMP       few
+
+tile6:
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	LEAQ       (R10)(DX*4), R11
+	ADDQ       DX, R11
+	MOVQ       b+48(FP), R12
+	MOVQ       segs+24(FP), R13
+	MOVQ       R13, 16(SP)
+
+nn156_seg:
+	MOVQ segPairs+32(FP), R13
+
+nn156_k:
+	VMOVUPS      (R12), Z0
+	VMOVUPS      64(R12), Z1
+	VBROADCASTSS (R10), Z2
+	LONG         $0x486ef262
+	WORD         $0xd852
+	LONG         $0x486ef262
+	WORD         $0xe152
+	VBROADCASTSS (R10)(DX*1), Z2
+	LONG         $0x486ef262
+	WORD         $0xe852
+	LONG         $0x486ef262
+	WORD         $0xf152
+	VBROADCASTSS (R10)(DX*2), Z2
+	LONG         $0x486ef262
+	WORD         $0xf852
+	LONG         $0x486e7262
+	WORD         $0xc152
+	VBROADCASTSS (R10)(BX*1), Z2
+	LONG         $0x486e7262
+	WORD         $0xc852
+	LONG         $0x486e7262
+	WORD         $0xd152
+	VBROADCASTSS (R10)(DX*4), Z2
+	LONG         $0x486e7262
+	WORD         $0xd852
+	LONG         $0x486e7262
+	WORD         $0xe152
+	VBROADCASTSS (R11), Z2
+	LONG         $0x486e7262
+	WORD         $0xe852
+	LONG         $0x486e7262
+	WORD         $0xf152
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000004, R11
+	ADDQ         $0x00000080, R12
+	DECQ         R13
+	JNZ          nn156_k
+	ADDQ         8(SP), R10
+	ADDQ         8(SP), R11
+	DECQ         16(SP)
+	JNZ          nn156_seg
+	MOVQ         cols+88(FP), R10
+	MOVQ         R10, R11
+	SUBQ         $0x00000010, R11
+	MOVQ         $-1, R12
+	BZHIQ        R11, R12, R12
+	KMOVW        R12, K1
+	TESTQ        DI, DI
+	JZ           nn156_bare
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z3, Z3
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z4, Z4
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z5, Z5
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z6, Z6
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z7, Z7
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z8, Z8
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z9, Z9
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z10, Z10
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z11, Z11
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z12, Z12
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z13, Z13
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z14, Z14
+	ADDQ         R8, DI
+
+nn156_bare:
+	MOVQ      $-1, R11
+	BZHIQ     R10, R11, R10
+	KMOVD     R10, K2
+	KMOVW     R10, K1
+	SHRQ      $0x10, R10
+	KMOVW     R10, K1
+	LONG      $0x485ff262
+	WORD      $0xd372
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x484ff262
+	WORD      $0xd572
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x483ff262
+	WORD      $0xd772
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x482fd262
+	WORD      $0xd172
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x481fd262
+	WORD      $0xd372
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x480fd262
+	WORD      $0xd572
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	IMUL3Q    $0x00000006, DX, R10
+	ADDQ      R10, CX
+	SUBQ      $0x00000006, AX
+	JMP       few
+
+tile5:
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R12
+	MOVQ       R12, 16(SP)
+
+nn157_seg:
+	MOVQ segPairs+32(FP), R12
+
+nn157_k:
+	VMOVUPS      (R11), Z0
+	VMOVUPS      64(R11), Z1
+	VBROADCASTSS (R10), Z2
+	LONG         $0x486ef262
+	WORD         $0xd852
+	LONG         $0x486ef262
+	WORD         $0xe152
+	VBROADCASTSS (R10)(DX*1), Z2
+	LONG         $0x486ef262
+	WORD         $0xe852
+	LONG         $0x486ef262
+	WORD         $0xf152
+	VBROADCASTSS (R10)(DX*2), Z2
+	LONG         $0x486ef262
+	WORD         $0xf852
+	LONG         $0x486e7262
+	WORD         $0xc152
+	VBROADCASTSS (R10)(BX*1), Z2
+	LONG         $0x486e7262
+	WORD         $0xc852
+	LONG         $0x486e7262
+	WORD         $0xd152
+	VBROADCASTSS (R10)(DX*4), Z2
+	LONG         $0x486e7262
+	WORD         $0xd852
+	LONG         $0x486e7262
+	WORD         $0xe152
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000080, R11
+	DECQ         R12
+	JNZ          nn157_k
+	ADDQ         8(SP), R10
+	DECQ         16(SP)
+	JNZ          nn157_seg
+	MOVQ         cols+88(FP), R10
+	MOVQ         R10, R11
+	SUBQ         $0x00000010, R11
+	MOVQ         $-1, R12
+	BZHIQ        R11, R12, R12
+	KMOVW        R12, K1
+	TESTQ        DI, DI
+	JZ           nn157_bare
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z3, Z3
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z4, Z4
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z5, Z5
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z6, Z6
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z7, Z7
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z8, Z8
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z9, Z9
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z10, Z10
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z11, Z11
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z12, Z12
+	ADDQ         R8, DI
+
+nn157_bare:
+	MOVQ      $-1, R11
+	BZHIQ     R10, R11, R10
+	KMOVD     R10, K2
+	KMOVW     R10, K1
+	SHRQ      $0x10, R10
+	KMOVW     R10, K1
+	LONG      $0x485ff262
+	WORD      $0xd372
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x484ff262
+	WORD      $0xd572
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x483ff262
+	WORD      $0xd772
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x482fd262
+	WORD      $0xd172
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x481fd262
+	WORD      $0xd372
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	IMUL3Q    $0x00000005, DX, R10
+	ADDQ      R10, CX
+	SUBQ      $0x00000005, AX
+	JMP       few
+
+tile4:
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R12
+	MOVQ       R12, 16(SP)
+
+nn158_seg:
+	MOVQ segPairs+32(FP), R12
+
+nn158_k:
+	VMOVUPS      (R11), Z0
+	VMOVUPS      64(R11), Z1
+	VBROADCASTSS (R10), Z2
+	LONG         $0x486ef262
+	WORD         $0xd852
+	LONG         $0x486ef262
+	WORD         $0xe152
+	VBROADCASTSS (R10)(DX*1), Z2
+	LONG         $0x486ef262
+	WORD         $0xe852
+	LONG         $0x486ef262
+	WORD         $0xf152
+	VBROADCASTSS (R10)(DX*2), Z2
+	LONG         $0x486ef262
+	WORD         $0xf852
+	LONG         $0x486e7262
+	WORD         $0xc152
+	VBROADCASTSS (R10)(BX*1), Z2
+	LONG         $0x486e7262
+	WORD         $0xc852
+	LONG         $0x486e7262
+	WORD         $0xd152
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000080, R11
+	DECQ         R12
+	JNZ          nn158_k
+	ADDQ         8(SP), R10
+	DECQ         16(SP)
+	JNZ          nn158_seg
+	MOVQ         cols+88(FP), R10
+	MOVQ         R10, R11
+	SUBQ         $0x00000010, R11
+	MOVQ         $-1, R12
+	BZHIQ        R11, R12, R12
+	KMOVW        R12, K1
+	TESTQ        DI, DI
+	JZ           nn158_bare
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z3, Z3
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z4, Z4
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z5, Z5
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z6, Z6
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z7, Z7
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z8, Z8
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z9, Z9
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z10, Z10
+	ADDQ         R8, DI
+
+nn158_bare:
+	MOVQ      $-1, R11
+	BZHIQ     R10, R11, R10
+	KMOVD     R10, K2
+	KMOVW     R10, K1
+	SHRQ      $0x10, R10
+	KMOVW     R10, K1
+	LONG      $0x485ff262
+	WORD      $0xd372
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x484ff262
+	WORD      $0xd572
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x483ff262
+	WORD      $0xd772
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x482fd262
+	WORD      $0xd172
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	IMUL3Q    $0x00000004, DX, R10
+	ADDQ      R10, CX
+	SUBQ      $0x00000004, AX
+	JMP       few
+
+tile3:
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R12
+	MOVQ       R12, 16(SP)
+
+nn159_seg:
+	MOVQ segPairs+32(FP), R12
+
+nn159_k:
+	VMOVUPS      (R11), Z0
+	VMOVUPS      64(R11), Z1
+	VBROADCASTSS (R10), Z2
+	LONG         $0x486ef262
+	WORD         $0xd852
+	LONG         $0x486ef262
+	WORD         $0xe152
+	VBROADCASTSS (R10)(DX*1), Z2
+	LONG         $0x486ef262
+	WORD         $0xe852
+	LONG         $0x486ef262
+	WORD         $0xf152
+	VBROADCASTSS (R10)(DX*2), Z2
+	LONG         $0x486ef262
+	WORD         $0xf852
+	LONG         $0x486e7262
+	WORD         $0xc152
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000080, R11
+	DECQ         R12
+	JNZ          nn159_k
+	ADDQ         8(SP), R10
+	DECQ         16(SP)
+	JNZ          nn159_seg
+	MOVQ         cols+88(FP), R10
+	MOVQ         R10, R11
+	SUBQ         $0x00000010, R11
+	MOVQ         $-1, R12
+	BZHIQ        R11, R12, R12
+	KMOVW        R12, K1
+	TESTQ        DI, DI
+	JZ           nn159_bare
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z3, Z3
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z4, Z4
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z5, Z5
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z6, Z6
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z7, Z7
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z8, Z8
+	ADDQ         R8, DI
+
+nn159_bare:
+	MOVQ      $-1, R11
+	BZHIQ     R10, R11, R10
+	KMOVD     R10, K2
+	KMOVW     R10, K1
+	SHRQ      $0x10, R10
+	KMOVW     R10, K1
+	LONG      $0x485ff262
+	WORD      $0xd372
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x484ff262
+	WORD      $0xd572
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x483ff262
+	WORD      $0xd772
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	IMUL3Q    $0x00000003, DX, R10
+	ADDQ      R10, CX
+	SUBQ      $0x00000003, AX
+	JMP       few
+
+tile2:
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R12
+	MOVQ       R12, 16(SP)
+
+nn160_seg:
+	MOVQ segPairs+32(FP), R12
+
+nn160_k:
+	VMOVUPS      (R11), Z0
+	VMOVUPS      64(R11), Z1
+	VBROADCASTSS (R10), Z2
+	LONG         $0x486ef262
+	WORD         $0xd852
+	LONG         $0x486ef262
+	WORD         $0xe152
+	VBROADCASTSS (R10)(DX*1), Z2
+	LONG         $0x486ef262
+	WORD         $0xe852
+	LONG         $0x486ef262
+	WORD         $0xf152
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000080, R11
+	DECQ         R12
+	JNZ          nn160_k
+	ADDQ         8(SP), R10
+	DECQ         16(SP)
+	JNZ          nn160_seg
+	MOVQ         cols+88(FP), R10
+	MOVQ         R10, R11
+	SUBQ         $0x00000010, R11
+	MOVQ         $-1, R12
+	BZHIQ        R11, R12, R12
+	KMOVW        R12, K1
+	TESTQ        DI, DI
+	JZ           nn160_bare
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z3, Z3
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z4, Z4
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z5, Z5
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z6, Z6
+	ADDQ         R8, DI
+
+nn160_bare:
+	MOVQ      $-1, R11
+	BZHIQ     R10, R11, R10
+	KMOVD     R10, K2
+	KMOVW     R10, K1
+	SHRQ      $0x10, R10
+	KMOVW     R10, K1
+	LONG      $0x485ff262
+	WORD      $0xd372
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	LONG      $0x484ff262
+	WORD      $0xd572
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	IMUL3Q    $0x00000002, DX, R10
+	ADDQ      R10, CX
+	SUBQ      $0x00000002, AX
+	JMP       few
+
+tile1:
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R12
+	MOVQ       R12, 16(SP)
+
+nn161_seg:
+	MOVQ segPairs+32(FP), R12
+
+nn161_k:
+	VMOVUPS      (R11), Z0
+	VMOVUPS      64(R11), Z1
+	VBROADCASTSS (R10), Z2
+	LONG         $0x486ef262
+	WORD         $0xd852
+	LONG         $0x486ef262
+	WORD         $0xe152
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000080, R11
+	DECQ         R12
+	JNZ          nn161_k
+	ADDQ         8(SP), R10
+	DECQ         16(SP)
+	JNZ          nn161_seg
+	MOVQ         cols+88(FP), R10
+	MOVQ         R10, R11
+	SUBQ         $0x00000010, R11
+	MOVQ         $-1, R12
+	BZHIQ        R11, R12, R12
+	KMOVW        R12, K1
+	TESTQ        DI, DI
+	JZ           nn161_bare
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z3, Z3
+	VMOVUPS.Z    64(DI), K1, Z0
+	VADDPS       Z0, Z4, Z4
+	ADDQ         R8, DI
+
+nn161_bare:
+	MOVQ      $-1, R11
+	BZHIQ     R10, R11, R10
+	KMOVD     R10, K2
+	KMOVW     R10, K1
+	SHRQ      $0x10, R10
+	KMOVW     R10, K1
+	LONG      $0x485ff262
+	WORD      $0xd372
+	VMOVDQU16 Z2, K2, (SI)
+	ADDQ      R9, SI
+	IMUL3Q    $0x00000001, DX, R10
+	ADDQ      R10, CX
+	SUBQ      $0x00000001, AX
+	JMP       few
+
+done:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
+// func halfNNHalf3BF16(m int, a *uint16, lda int, segs int, segPairs int, segStride int, b *float32, c *uint16, ldc int, d *float32, ldd int, cols int)
+// Requires: AVX, AVX512BW, AVX512F, BMI2, MMX+, SSE
+TEXT ·halfNNHalf3BF16(SB), NOSPLIT, $24-96
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 4(SP)
+	LDMXCSR 4(SP)
+	MOVQ    m+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    lda+16(FP), DX
+	SHLQ    $0x01, DX
+	LEAQ    (DX)(DX*2), BX
+	MOVQ    c+56(FP), SI
+	MOVQ    d+72(FP), DI
+	MOVQ    ldd+80(FP), R8
+	SHLQ    $0x02, R8
+	MOVQ    ldc+64(FP), R9
+	SHLQ    $0x01, R9
+	MOVQ    segStride+40(FP), R10
+	SHLQ    $0x01, R10
+	MOVQ    segPairs+32(FP), R11
+	SHLQ    $0x02, R11
+	SUBQ    R11, R10
+	MOVQ    R10, 8(SP)
+
+tiles:
+	CMPQ AX, $0x0000000d
+	JLT  few
+
+tile9:
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	VPXORD     Z24, Z24, Z24
+	VPXORD     Z25, Z25, Z25
+	VPXORD     Z26, Z26, Z26
+	VPXORD     Z27, Z27, Z27
+	VPXORD     Z28, Z28, Z28
+	VPXORD     Z29, Z29, Z29
+	VPXORD     Z30, Z30, Z30
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	MOVQ       CX, R10
+	LEAQ       (R10)(DX*4), R11
+	ADDQ       DX, R11
+	MOVQ       b+48(FP), R12
+	MOVQ       segs+24(FP), R13
+	MOVQ       R13, 16(SP)
+
+nn162_seg:
+	MOVQ segPairs+32(FP), R13
+
+nn162_k:
+	VMOVUPS      (R12), Z0
+	VMOVUPS      64(R12), Z1
+	VMOVUPS      128(R12), Z2
+	VBROADCASTSS (R10), Z3
+	LONG         $0x4866f262
+	WORD         $0xe052
+	LONG         $0x4866f262
+	WORD         $0xe952
+	LONG         $0x4866f262
+	WORD         $0xf252
+	VBROADCASTSS (R10)(DX*1), Z3
+	LONG         $0x4866f262
+	WORD         $0xf852
+	LONG         $0x48667262
+	WORD         $0xc152
+	LONG         $0x48667262
+	WORD         $0xca52
+	VBROADCASTSS (R10)(DX*2), Z3
+	LONG         $0x48667262
+	WORD         $0xd052
+	LONG         $0x48667262
+	WORD         $0xd952
+	LONG         $0x48667262
+	WORD         $0xe252
+	VBROADCASTSS (R10)(BX*1), Z3
+	LONG         $0x48667262
+	WORD         $0xe852
+	LONG         $0x48667262
+	WORD         $0xf152
+	LONG         $0x48667262
+	WORD         $0xfa52
+	VBROADCASTSS (R10)(DX*4), Z3
+	LONG         $0x4866e262
+	WORD         $0xc052
+	LONG         $0x4866e262
+	WORD         $0xc952
+	LONG         $0x4866e262
+	WORD         $0xd252
+	VBROADCASTSS (R11), Z3
+	LONG         $0x4866e262
+	WORD         $0xd852
+	LONG         $0x4866e262
+	WORD         $0xe152
+	LONG         $0x4866e262
+	WORD         $0xea52
+	VBROADCASTSS (R11)(DX*1), Z3
+	LONG         $0x4866e262
+	WORD         $0xf052
+	LONG         $0x4866e262
+	WORD         $0xf952
+	LONG         $0x48666262
+	WORD         $0xc252
+	VBROADCASTSS (R11)(DX*2), Z3
+	LONG         $0x48666262
+	WORD         $0xc852
+	LONG         $0x48666262
+	WORD         $0xd152
+	LONG         $0x48666262
+	WORD         $0xda52
+	VBROADCASTSS (R11)(BX*1), Z3
+	LONG         $0x48666262
+	WORD         $0xe052
+	LONG         $0x48666262
+	WORD         $0xe952
+	LONG         $0x48666262
+	WORD         $0xf252
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000004, R11
+	ADDQ         $0x000000c0, R12
+	DECQ         R13
+	JNZ          nn162_k
+	ADDQ         8(SP), R10
+	ADDQ         8(SP), R11
+	DECQ         16(SP)
+	JNZ          nn162_seg
+	MOVQ         cols+88(FP), R10
+	MOVQ         R10, R11
+	SUBQ         $0x00000020, R11
+	MOVQ         $-1, R12
+	BZHIQ        R11, R12, R12
+	KMOVW        R12, K1
+	TESTQ        DI, DI
+	JZ           nn162_bare
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z4, Z4
+	VMOVUPS      64(DI), Z0
+	VADDPS       Z0, Z5, Z5
+	VMOVUPS.Z    128(DI), K1, Z0
+	VADDPS       Z0, Z6, Z6
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z7, Z7
+	VMOVUPS      64(DI), Z0
+	VADDPS       Z0, Z8, Z8
+	VMOVUPS.Z    128(DI), K1, Z0
+	VADDPS       Z0, Z9, Z9
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z10, Z10
+	VMOVUPS      64(DI), Z0
+	VADDPS       Z0, Z11, Z11
+	VMOVUPS.Z    128(DI), K1, Z0
+	VADDPS       Z0, Z12, Z12
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z13, Z13
+	VMOVUPS      64(DI), Z0
+	VADDPS       Z0, Z14, Z14
+	VMOVUPS.Z    128(DI), K1, Z0
+	VADDPS       Z0, Z15, Z15
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z16, Z16
+	VMOVUPS      64(DI), Z0
+	VADDPS       Z0, Z17, Z17
+	VMOVUPS.Z    128(DI), K1, Z0
+	VADDPS       Z0, Z18, Z18
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z19, Z19
+	VMOVUPS      64(DI), Z0
+	VADDPS       Z0, Z20, Z20
+	VMOVUPS.Z    128(DI), K1, Z0
+	VADDPS       Z0, Z21, Z21
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z22, Z22
+	VMOVUPS      64(DI), Z0
+	VADDPS       Z0, Z23, Z23
+	VMOVUPS.Z    128(DI), K1, Z0
+	VADDPS       Z0, Z24, Z24
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z25, Z25
+	VMOVUPS      64(DI), Z0
+	VADDPS       Z0, Z26, Z26
+	VMOVUPS.Z    128(DI), K1, Z0
+	VADDPS       Z0, Z27, Z27
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z28, Z28
+	VMOVUPS      64(DI), Z0
+	VADDPS       Z0, Z29, Z29
+	VMOVUPS.Z    128(DI), K1, Z0
+	VADDPS       Z0, Z30, Z30
+	ADDQ         R8, DI
+
+nn162_bare:
+	SUBQ      $0x00000020, R10
+	MOVQ      $-1, R11
+	BZHIQ     R10, R11, R10
+	KMOVD     R10, K2
+	KMOVW     R10, K1
+	SHRQ      $0x10, R10
+	KMOVW     R10, K1
+	LONG      $0x4857f262
+	WORD      $0xdc72
+	VMOVUPS   Z3, (SI)
+	LONG      $0x484ff262
+	WORD      $0xde72
+	VMOVDQU16 Z3, K2, 64(SI)
+	ADDQ      R9, SI
+	LONG      $0x483ff262
+	WORD      $0xdf72
+	VMOVUPS   Z3, (SI)
+	LONG      $0x4837d262
+	WORD      $0xd972
+	VMOVDQU16 Z3, K2, 64(SI)
+	ADDQ      R9, SI
+	LONG      $0x4827d262
+	WORD      $0xda72
+	VMOVUPS   Z3, (SI)
+	LONG      $0x481fd262
+	WORD      $0xdc72
+	VMOVDQU16 Z3, K2, 64(SI)
+	ADDQ      R9, SI
+	LONG      $0x480fd262
+	WORD      $0xdd72
+	VMOVUPS   Z3, (SI)
+	LONG      $0x4807d262
+	WORD      $0xdf72
+	VMOVDQU16 Z3, K2, 64(SI)
+	ADDQ      R9, SI
+	LONG      $0x4077b262
+	WORD      $0xd872
+	VMOVUPS   Z3, (SI)
+	LONG      $0x406fb262
+	WORD      $0xda72
+	VMOVDQU16 Z3, K2, 64(SI)
+	ADDQ      R9, SI
+	LONG      $0x405fb262
+	WORD      $0xdb72
+	VMOVUPS   Z3, (SI)
+	LONG      $0x4057b262
+	WORD      $0xdd72
+	VMOVDQU16 Z3, K2, 64(SI)
+	ADDQ      R9, SI
+	LONG      $0x4047b262
+	WORD      $0xde72
+	VMOVUPS   Z3, (SI)
+	LONG      $0x403f9262
+	WORD      $0xd872
+	VMOVDQU16 Z3, K2, 64(SI)
+	ADDQ      R9, SI
+	LONG      $0x402f9262
+	WORD      $0xd972
+	VMOVUPS   Z3, (SI)
+	LONG      $0x40279262
+	WORD      $0xdb72
+	VMOVDQU16 Z3, K2, 64(SI)
+	ADDQ      R9, SI
+	LONG      $0x40179262
+	WORD      $0xdc72
+	VMOVUPS   Z3, (SI)
+	LONG      $0x400f9262
+	WORD      $0xde72
+	VMOVDQU16 Z3, K2, 64(SI)
+	ADDQ      R9, SI
+	IMUL3Q    $0x00000009, DX, R10
+	ADDQ      R10, CX
+	SUBQ      $0x00000009, AX
+	JMP       tiles
+
+few:
+	MOVQ AX, R10
+	CMPQ AX, $0x00000009
+	JLE  last
+	INCQ R10
+	SHRQ $0x01, R10
+
+last:
+	CMPQ R10, $0x00000009
+	JEQ  tile9
+	CMPQ R10, $0x00000008
+	JEQ  tile8
+	CMPQ R10, $0x00000007
+	JEQ  tile7
+	CMPQ R10, $0x00000006
+	JEQ  tile6
+	CMPQ R10, $0x00000005
+	JEQ  tile5
+	CMPQ R10, $0x00000004
+	JEQ  tile4
+	CMPQ R10, $0x00000003
+	JEQ  tile3
+	CMPQ R10, $0x00000002
+	JEQ  tile2
+	CMPQ R10, $0x00000001
+	JEQ  tile1
+	JMP  done
+
+tile8:
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	VPXORD     Z24, Z24, Z24
+	VPXORD     Z25, Z25, Z25
+	VPXORD     Z26, Z26, Z26
+	VPXORD     Z27, Z27, Z27
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	MOVQ       CX, R10
+	LEAQ       (R10)(DX*4), R11
+	ADDQ       DX, R11
+	MOVQ       b+48(FP), R12
+	MOVQ       segs+24(FP), R13
+	MOVQ       R13, 16(SP)
+
+nn163_seg:
+	MOVQ segPairs+32(FP), R13
+
+nn163_k:
+	VMOVUPS      (R12), Z0
+	VMOVUPS      64(R12), Z1
+	VMOVUPS      128(R12), Z2
+	VBROADCASTSS (R10), Z3
+	LONG         $0x4866f262
+	WORD         $0xe052
+	LONG         $0x4866f262
+	WORD         $0xe952
+	LONG         $0x4866f262
+	WORD         $0xf252
+	VBROADCASTSS (R10)(DX*1), Z3
+	LONG         $0x4866f262
+	WORD         $0xf852
+	LONG         $0x48667262
+	WORD         $0xc152
+	LONG         $0x48667262
+	WORD         $0xca52
+	VBROADCASTSS (R10)(DX*2), Z3
+	LONG         $0x48667262
+	WORD         $0xd052
+	LONG         $0x48667262
+	WORD         $0xd952
+	LONG         $0x48667262
+	WORD         $0xe252
+	VBROADCASTSS (R10)(BX*1), Z3
+	LONG         $0x48667262
+	WORD         $0xe852
+	LONG         $0x48667262
+	WORD         $0xf152
+	LONG         $0x48667262
+	WORD         $0xfa52
+	VBROADCASTSS (R10)(DX*4), Z3
+	LONG         $0x4866e262
+	WORD         $0xc052
+	LONG         $0x4866e262
+	WORD         $0xc952
+	LONG         $0x4866e262
+	WORD         $0xd252
+	VBROADCASTSS (R11), Z3
+	LONG         $0x4866e262
+	WORD         $0xd852
+	LONG         $0x4866e262
+	WORD         $0xe152
+	LONG         $0x4866e262
+	WORD         $0xea52
+	VBROADCASTSS (R11)(DX*1), Z3
+	LONG         $0x4866e262
+	WORD         $0xf052
+	LONG         $0x4866e262
+	WORD         $0xf952
+	LONG         $0x48666262
+	WORD         $0xc252
+	VBROADCASTSS (R11)(DX*2), Z3
+	LONG         $0x48666262
+	WORD         $0xc852
+	LONG         $0x48666262
+	WORD         $0xd152
+	LONG         $0x48666262
+	WORD         $0xda52
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000004, R11
+	ADDQ         $0x000000c0, R12
+	DECQ         R13
+	JNZ          nn163_k
+	ADDQ         8(SP), R10
+	ADDQ         8(SP), R11
+	DECQ         16(SP)
+	JNZ          nn163_seg
+	MOVQ         cols+88(FP), R10
+	MOVQ         R10, R11
+	SUBQ         $0x00000020, R11
+	MOVQ         $-1, R12
+	BZHIQ        R11, R12, R12
+	KMOVW        R12, K1
+	TESTQ        DI, DI
+	JZ           nn163_bare
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z4, Z4
+	VMOVUPS      64(DI), Z0
+	VADDPS       Z0, Z5, Z5
+	VMOVUPS.Z    128(DI), K1, Z0
+	VADDPS       Z0, Z6, Z6
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z7, Z7
+	VMOVUPS      64(DI), Z0
+	VADDPS       Z0, Z8, Z8
+	VMOVUPS.Z    128(DI), K1, Z0
+	VADDPS       Z0, Z9, Z9
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z10, Z10
+	VMOVUPS      64(DI), Z0
+	VADDPS       Z0, Z11, Z11
+	VMOVUPS.Z    128(DI), K1, Z0
+	VADDPS       Z0, Z12, Z12
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z13, Z13
+	VMOVUPS      64(DI), Z0
+	VADDPS       Z0, Z14, Z14
+	VMOVUPS.Z    128(DI), K1, Z0
+	VADDPS       Z0, Z15, Z15
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z16, Z16
+	VMOVUPS      64(DI), Z0
+	VADDPS       Z0, Z17, Z17
+	VMOVUPS.Z    128(DI), K1, Z0
+	VADDPS       Z0, Z18, Z18
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z19, Z19
+	VMOVUPS      64(DI), Z0
+	VADDPS       Z0, Z20, Z20
+	VMOVUPS.Z    128(DI), K1, Z0
+	VADDPS       Z0, Z21, Z21
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z22, Z22
+	VMOVUPS      64(DI), Z0
+	VADDPS       Z0, Z23, Z23
+	VMOVUPS.Z    128(DI), K1, Z0
+	VADDPS       Z0, Z24, Z24
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z25, Z25
+	VMOVUPS      64(DI), Z0
+	VADDPS       Z0, Z26, Z26
+	VMOVUPS.Z    128(DI), K1, Z0
+	VADDPS       Z0, Z27, Z27
+	ADDQ         R8, DI
+
+nn163_bare:
+	SUBQ      $0x00000020, R10
+	MOVQ      $-1, R11
+	BZHIQ     R10, R11, R10
+	KMOVD     R10, K2
+	KMOVW     R10, K1
+	SHRQ      $0x10, R10
+	KMOVW     R10, K1
+	LONG      $0x4857f262
+	WORD      $0xdc72
+	VMOVUPS   Z3, (SI)
+	LONG      $0x484ff262
+	WORD      $0xde72
+	VMOVDQU16 Z3, K2, 64(SI)
+	ADDQ      R9, SI
+	LONG      $0x483ff262
+	WORD      $0xdf72
+	VMOVUPS   Z3, (SI)
+	LONG      $0x4837d262
+	WORD      $0xd972
+	VMOVDQU16 Z3, K2, 64(SI)
+	ADDQ      R9, SI
+	LONG      $0x4827d262
+	WORD      $0xda72
+	VMOVUPS   Z3, (SI)
+	LONG      $0x481fd262
+	WORD      $0xdc72
+	VMOVDQU16 Z3, K2, 64(SI)
+	ADDQ      R9, SI
+	LONG      $0x480fd262
+	WORD      $0xdd72
+	VMOVUPS   Z3, (SI)
+	LONG      $0x4807d262
+	WORD      $0xdf72
+	VMOVDQU16 Z3, K2, 64(SI)
+	ADDQ      R9, SI
+	LONG      $0x4077b262
+	WORD      $0xd872
+	VMOVUPS   Z3, (SI)
+	LONG      $0x406fb262
+	WORD      $0xda72
+	VMOVDQU16 Z3, K2, 64(SI)
+	ADDQ      R9, SI
+	LONG      $0x405fb262
+	WORD      $0xdb72
+	VMOVUPS   Z3, (SI)
+	LONG      $0x4057b262
+	WORD      $0xdd72
+	VMOVDQU16 Z3, K2, 64(SI)
+	ADDQ      R9, SI
+	LONG      $0x4047b262
+	WORD      $0xde72
+	VMOVUPS   Z3, (SI)
+	LONG      $0x403f9262
+	WORD      $0xd872
+	VMOVDQU16 Z3, K2, 64(SI)
+	ADDQ      R9, SI
+	LONG      $0x402f9262
+	WORD      $0xd972
+	VMOVUPS   Z3, (SI)
+	LONG      $0x40279262
+	WORD      $0xdb72
+	VMOVDQU16 Z3, K2, 64(SI)
+	ADDQ      R9, SI
+	IMUL3Q    $0x00000008, DX, R10
+	ADDQ      R10, CX
+	SUBQ      $0x00000008, AX
+	JMP       few
+
+tile7:
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	VPXORD     Z24, Z24, Z24
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	MOVQ       CX, R10
+	LEAQ       (R10)(DX*4), R11
+	ADDQ       DX, R11
+	MOVQ       b+48(FP), R12
+	MOVQ       segs+24(FP), R13
+	MOVQ       R13, 16(SP)
+
+nn164_seg:
+	MOVQ segPairs+32(FP), R13
+
+nn164_k:
+	VMOVUPS      (R12), Z0
+	VMOVUPS      64(R12), Z1
+	VMOVUPS      128(R12), Z2
+	VBROADCASTSS (R10), Z3
+	LONG         $0x4866f262
+	WORD         $0xe052
+	LONG         $0x4866f262
+	WORD         $0xe952
+	LONG         $0x4866f262
+	WORD         $0xf252
+	VBROADCASTSS (R10)(DX*1), Z3
+	LONG         $0x4866f262
+	WORD         $0xf852
+	LONG         $0x48667262
+	WORD         $0xc152
+	LONG         $0x48667262
+	WORD         $0xca52
+	VBROADCASTSS (R10)(DX*2), Z3
+	LONG         $0x48667262
+	WORD         $0xd052
+	LONG         $0x48667262
+	WORD         $0xd952
+	LONG         $0x48667262
+	WORD         $0xe252
+	VBROADCASTSS (R10)(BX*1), Z3
+	LONG         $0x48667262
+	WORD         $0xe852
+	LONG         $0x48667262
+	WORD         $0xf152
+	LONG         $0x48667262
+	WORD         $0xfa52
+	VBROADCASTSS (R10)(DX*4), Z3
+	LONG         $0x4866e262
+	WORD         $0xc052
+	LONG         $0x4866e262
+	WORD         $0xc952
+	LONG         $0x4866e262
+	WORD         $0xd252
+	VBROADCASTSS (R11), Z3
+	LONG         $0x4866e262
+	WORD         $0xd852
+	LONG         $0x4866e262
+	WORD         $0xe152
+	LONG         $0x4866e262
+	WORD         $0xea52
+	VBROADCASTSS (R11)(DX*1), Z3
+	LONG         $0x4866e262
+	WORD         $0xf052
+	LONG         $0x4866e262
+	WORD         $0xf952
+	LONG         $0x48666262
+	WORD         $0xc252
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000004, R11
+	ADDQ         $0x000000c0, R12
+	DECQ         R13
+	JNZ          nn164_k
+	ADDQ         8(SP), R10
+	ADDQ         8(SP), R11
+	DECQ         16(SP)
+	JNZ          nn164_seg
+	MOVQ         cols+88(FP), R10
+	MOVQ         R10, R11
+	SUBQ         $0x00000020, R11
+	MOVQ         $-1, R12
+	BZHIQ        R11, R12, R12
+	KMOVW        R12, K1
+	TESTQ        DI, DI
+	JZ           nn164_bare
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z4, Z4
+	VMOVUPS      64(DI), Z0
+	VADDPS       Z0, Z5, Z5
+	VMOVUPS.Z    128(DI), K1, Z0
+	VADDPS       Z0, Z6, Z6
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z7, Z7
+	VMOVUPS      64(DI), Z0
+	VADDPS       Z0, Z8, Z8
+	VMOVUPS.Z    128(DI), K1, Z0
+	VADDPS       Z0, Z9, Z9
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z10, Z10
+	VMOVUPS      64(DI), Z0
+	VADDPS       Z0, Z11, Z11
+	VMOVUPS.Z    128(DI), K1, Z0
+	VADDPS       Z0, Z12, Z12
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z13, Z13
+	VMOVUPS      64(DI), Z0
+	VADDPS       Z0, Z14, Z14
+	VMOVUPS.Z    128(DI), K1, Z0
+	VADDPS       Z0, Z15, Z15
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z16, Z16
+	VMOVUPS      64(DI), Z0
+	VADDPS       Z0, Z17, Z17
+	VMOVUPS.Z    128(DI), K1, Z0
+	VADDPS       Z0, Z18, Z18
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z19, Z19
+	VMOVUPS      64(DI), Z0
+	VADDPS       Z0, Z20, Z20
+	VMOVUPS.Z    128(DI), K1, Z0
+	VADDPS       Z0, Z21, Z21
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z22, Z22
+	VMOVUPS      64(DI), Z0
+	VADDPS       Z0, Z23, Z23
+	VMOVUPS.Z    128(DI), K1, Z0
+	VADDPS       Z0, Z24, Z24
+	ADDQ         R8, DI
+
+nn164_bare:
+	SUBQ      $0x00000020, R10
+	MOVQ      $-1, R11
+	BZHIQ     R10, R11, R10
+	KMOVD     R10, K2
+	KMOVW     R10, K1
+	SHRQ      $0x10, R10
+	KMOVW     R10, K1
+	LONG      $0x4857f262
+	WORD      $0xdc72
+	VMOVUPS   Z3, (SI)
+	LONG      $0x484ff262
+	WORD      $0xde72
+	VMOVDQU16 Z3, K2, 64(SI)
+	ADDQ      R9, SI
+	LONG      $0x483ff262
+	WORD      $0xdf72
+	VMOVUPS   Z3, (SI)
+	LONG      $0x4837d262
+	WORD      $0xd972
+	VMOVDQU16 Z3, K2, 64(SI)
+	ADDQ      R9, SI
+	LONG      $0x4827d262
+	WORD      $0xda72
+	VMOVUPS   Z3, (SI)
+	LONG      $0x481fd262
+	WORD      $0xdc72
+	VMOVDQU16 Z3, K2, 64(SI)
+	ADDQ      R9, SI
+	LONG      $0x480fd262
+	WORD      $0xdd72
+	VMOVUPS   Z3, (SI)
+	LONG      $0x4807d262
+	WORD      $0xdf72
+	VMOVDQU16 Z3, K2, 64(SI)
+	ADDQ      R9, SI
+	LONG      $0x4077b262
+	WORD      $0xd872
+	VMOVUPS   Z3, (SI)
+	LONG      $0x406fb262
+	WORD      $0xda72
+	VMOVDQU16 Z3, K2, 64(SI)
+	ADDQ      R9, SI
+	LONG      $0x405fb262
+	WORD      $0xdb72
+	VMOVUPS   Z3, (SI)
+	LONG      $0x4057b262
+	WORD      $0xdd72
+	VMOVDQU16 Z3, K2, 64(SI)
+	ADDQ      R9, SI
+	LONG      $0x4047b262
+	WORD      $0xde72
+	VMOVUPS   Z3, (SI)
+	LONG      $0x403f9262
+	WORD      $0xd872
+	VMOVDQU16 Z3, K2, 64(SI)
+	ADDQ      R9, SI
+	IMUL3Q    $0x00000007, DX, R10
+	ADDQ      R10, CX
+	SUBQ      $0x00000007, AX
+	JMP       few
+
+tile6:
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	MOVQ       CX, R10
+	LEAQ       (R10)(DX*4), R11
+	ADDQ       DX, R11
+	MOVQ       b+48(FP), R12
+	MOVQ       segs+24(FP), R13
+	MOVQ       R13, 16(SP)
+
+nn165_seg:
+	MOVQ segPairs+32(FP), R13
+
+nn165_k:
+	VMOVUPS      (R12), Z0
+	VMOVUPS      64(R12), Z1
+	VMOVUPS      128(R12), Z2
+	VBROADCASTSS (R10), Z3
+	LONG         $0x4866f262
+	WORD         $0xe052
+	LONG         $0x4866f262
+	WORD         $0xe952
+	LONG         $0x4866f262
+	WORD         $0xf252
+	VBROADCASTSS (R10)(DX*1), Z3
+	LONG         $0x4866f262
+	WORD         $0xf852
+	LONG         $0x48667262
+	WORD         $0xc152
+	LONG         $0x48667262
+	WORD         $0xca52
+	VBROADCASTSS (R10)(DX*2), Z3
+	LONG         $0x48667262
+	WORD         $0xd052
+	LONG         $0x48667262
+	WORD         $0xd952
+	LONG         $0x48667262
+	WORD         $0xe252
+	VBROADCASTSS (R10)(BX*1), Z3
+	LONG         $0x48667262
+	WORD         $0xe852
+	LONG         $0x48667262
+	WORD         $0xf152
+	LONG         $0x48667262
+	WORD         $0xfa52
+	VBROADCASTSS (R10)(DX*4), Z3
+	LONG         $0x4866e262
+	WORD         $0xc052
+	LONG         $0x4866e262
+	WORD         $0xc952
+	LONG         $0x4866e262
+	WORD         $0xd252
+	VBROADCASTSS (R11), Z3
+	LONG         $0x4866e262
+	WORD         $0xd852
+	LONG         $0x4866e262
+	WORD         $0xe152
+	LONG         $0x4866e262
+	WORD         $0xea52
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000004, R11
+	ADDQ         $0x000000c0, R12
+	DECQ         R13
+	JNZ          nn165_k
+	ADDQ         8(SP), R10
+	ADDQ         8(SP), R11
+	DECQ         16(SP)
+	JNZ          nn165_seg
+	MOVQ         cols+88(FP), R10
+	MOVQ         R10, R11
+	SUBQ         $0x00000020, R11
+	MOVQ         $-1, R12
+	BZHIQ        R11, R12, R12
+	KMOVW        R12, K1
+	TESTQ        DI, DI
+	JZ           nn165_bare
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z4, Z4
+	VMOVUPS      64(DI), Z0
+	VADDPS       Z0, Z5, Z5
+	VMOVUPS.Z    128(DI), K1, Z0
+	VADDPS       Z0, Z6, Z6
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z7, Z7
+	VMOVUPS      64(DI), Z0
+	VADDPS       Z0, Z8, Z8
+	VMOVUPS.Z    128(DI), K1, Z0
+	VADDPS       Z0, Z9, Z9
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z10, Z10
+	VMOVUPS      64(DI), Z0
+	VADDPS       Z0, Z11, Z11
+	VMOVUPS.Z    128(DI), K1, Z0
+	VADDPS       Z0, Z12, Z12
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z13, Z13
+	VMOVUPS      64(DI), Z0
+	VADDPS       Z0, Z14, Z14
+	VMOVUPS.Z    128(DI), K1, Z0
+	VADDPS       Z0, Z15, Z15
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z16, Z16
+	VMOVUPS      64(DI), Z0
+	VADDPS       Z0, Z17, Z17
+	VMOVUPS.Z    128(DI), K1, Z0
+	VADDPS       Z0, Z18, Z18
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z19, Z19
+	VMOVUPS      64(DI), Z0
+	VADDPS       Z0, Z20, Z20
+	VMOVUPS.Z    128(DI), K1, Z0
+	VADDPS       Z0, Z21, Z21
+	ADDQ         R8, DI
+
+nn165_bare:
+	SUBQ      $0x00000020, R10
+	MOVQ      $-1, R11
+	BZHIQ     R10, R11, R10
+	KMOVD     R10, K2
+	KMOVW     R10, K1
+	SHRQ      $0x10, R10
+	KMOVW     R10, K1
+	LONG      $0x4857f262
+	WORD      $0xdc72
+	VMOVUPS   Z3, (SI)
+	LONG      $0x484ff262
+	WORD      $0xde72
+	VMOVDQU16 Z3, K2, 64(SI)
+	ADDQ      R9, SI
+	LONG      $0x483ff262
+	WORD      $0xdf72
+	VMOVUPS   Z3, (SI)
+	LONG      $0x4837d262
+	WORD      $0xd972
+	VMOVDQU16 Z3, K2, 64(SI)
+	ADDQ      R9, SI
+	LONG      $0x4827d262
+	WORD      $0xda72
+	VMOVUPS   Z3, (SI)
+	LONG      $0x481fd262
+	WORD      $0xdc72
+	VMOVDQU16 Z3, K2, 64(SI)
+	ADDQ      R9, SI
+	LONG      $0x480fd262
+	WORD      $0xdd72
+	VMOVUPS   Z3, (SI)
+	LONG      $0x4807d262
+	WORD      $0xdf72
+	VMOVDQU16 Z3, K2, 64(SI)
+	ADDQ      R9, SI
+	LONG      $0x4077b262
+	WORD      $0xd872
+	VMOVUPS   Z3, (SI)
+	LONG      $0x406fb262
+	WORD      $0xda72
+	VMOVDQU16 Z3, K2, 64(SI)
+	ADDQ      R9, SI
+	LONG      $0x405fb262
+	WORD      $0xdb72
+	VMOVUPS   Z3, (SI)
+	LONG      $0x4057b262
+	WORD      $0xdd72
+	VMOVDQU16 Z3, K2, 64(SI)
+	ADDQ      R9, SI
+	IMUL3Q    $0x00000006, DX, R10
+	ADDQ      R10, CX
+	SUBQ      $0x00000006, AX
+	JMP       few
+
+tile5:
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R12
+	MOVQ       R12, 16(SP)
+
+nn166_seg:
+	MOVQ segPairs+32(FP), R12
+
+nn166_k:
+	VMOVUPS      (R11), Z0
+	VMOVUPS      64(R11), Z1
+	VMOVUPS      128(R11), Z2
+	VBROADCASTSS (R10), Z3
+	LONG         $0x4866f262
+	WORD         $0xe052
+	LONG         $0x4866f262
+	WORD         $0xe952
+	LONG         $0x4866f262
+	WORD         $0xf252
+	VBROADCASTSS (R10)(DX*1), Z3
+	LONG         $0x4866f262
+	WORD         $0xf852
+	LONG         $0x48667262
+	WORD         $0xc152
+	LONG         $0x48667262
+	WORD         $0xca52
+	VBROADCASTSS (R10)(DX*2), Z3
+	LONG         $0x48667262
+	WORD         $0xd052
+	LONG         $0x48667262
+	WORD         $0xd952
+	LONG         $0x48667262
+	WORD         $0xe252
+	VBROADCASTSS (R10)(BX*1), Z3
+	LONG         $0x48667262
+	WORD         $0xe852
+	LONG         $0x48667262
+	WORD         $0xf152
+	LONG         $0x48667262
+	WORD         $0xfa52
+	VBROADCASTSS (R10)(DX*4), Z3
+	LONG         $0x4866e262
+	WORD         $0xc052
+	LONG         $0x4866e262
+	WORD         $0xc952
+	LONG         $0x4866e262
+	WORD         $0xd252
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x000000c0, R11
+	DECQ         R12
+	JNZ          nn166_k
+	ADDQ         8(SP), R10
+	DECQ         16(SP)
+	JNZ          nn166_seg
+	MOVQ         cols+88(FP), R10
+	MOVQ         R10, R11
+	SUBQ         $0x00000020, R11
+	MOVQ         $-1, R12
+	BZHIQ        R11, R12, R12
+	KMOVW        R12, K1
+	TESTQ        DI, DI
+	JZ           nn166_bare
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z4, Z4
+	VMOVUPS      64(DI), Z0
+	VADDPS       Z0, Z5, Z5
+	VMOVUPS.Z    128(DI), K1, Z0
+	VADDPS       Z0, Z6, Z6
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z7, Z7
+	VMOVUPS      64(DI), Z0
+	VADDPS       Z0, Z8, Z8
+	VMOVUPS.Z    128(DI), K1, Z0
+	VADDPS       Z0, Z9, Z9
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z10, Z10
+	VMOVUPS      64(DI), Z0
+	VADDPS       Z0, Z11, Z11
+	VMOVUPS.Z    128(DI), K1, Z0
+	VADDPS       Z0, Z12, Z12
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z13, Z13
+	VMOVUPS      64(DI), Z0
+	VADDPS       Z0, Z14, Z14
+	VMOVUPS.Z    128(DI), K1, Z0
+	VADDPS       Z0, Z15, Z15
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z16, Z16
+	VMOVUPS      64(DI), Z0
+	VADDPS       Z0, Z17, Z17
+	VMOVUPS.Z    128(DI), K1, Z0
+	VADDPS       Z0, Z18, Z18
+	ADDQ         R8, DI
+
+nn166_bare:
+	SUBQ      $0x00000020, R10
+	MOVQ      $-1, R11
+	BZHIQ     R10, R11, R10
+	KMOVD     R10, K2
+	KMOVW     R10, K1
+	SHRQ      $0x10, R10
+	KMOVW     R10, K1
+	LONG      $0x4857f262
+	WORD      $0xdc72
+	VMOVUPS   Z3, (SI)
+	LONG      $0x484ff262
+	WORD      $0xde72
+	VMOVDQU16 Z3, K2, 64(SI)
+	ADDQ      R9, SI
+	LONG      $0x483ff262
+	WORD      $0xdf72
+	VMOVUPS   Z3, (SI)
+	LONG      $0x4837d262
+	WORD      $0xd972
+	VMOVDQU16 Z3, K2, 64(SI)
+	ADDQ      R9, SI
+	LONG      $0x4827d262
+	WORD      $0xda72
+	VMOVUPS   Z3, (SI)
+	LONG      $0x481fd262
+	WORD      $0xdc72
+	VMOVDQU16 Z3, K2, 64(SI)
+	ADDQ      R9, SI
+	LONG      $0x480fd262
+	WORD      $0xdd72
+	VMOVUPS   Z3, (SI)
+	LONG      $0x4807d262
+	WORD      $0xdf72
+	VMOVDQU16 Z3, K2, 64(SI)
+	ADDQ      R9, SI
+	LONG      $0x4077b262
+	WORD      $0xd872
+	VMOVUPS   Z3, (SI)
+	LONG      $0x406fb262
+	WORD      $0xda72
+	VMOVDQU16 Z3, K2, 64(SI)
+	ADDQ      R9, SI
+	IMUL3Q    $0x00000005, DX, R10
+	ADDQ      R10, CX
+	SUBQ      $0x00000005, AX
+	JMP       few
+
+tile4:
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R12
+	MOVQ       R12, 16(SP)
+
+nn167_seg:
+	MOVQ segPairs+32(FP), R12
+
+nn167_k:
+	VMOVUPS      (R11), Z0
+	VMOVUPS      64(R11), Z1
+	VMOVUPS      128(R11), Z2
+	VBROADCASTSS (R10), Z3
+	LONG         $0x4866f262
+	WORD         $0xe052
+	LONG         $0x4866f262
+	WORD         $0xe952
+	LONG         $0x4866f262
+	WORD         $0xf252
+	VBROADCASTSS (R10)(DX*1), Z3
+	LONG         $0x4866f262
+	WORD         $0xf852
+	LONG         $0x48667262
+	WORD         $0xc152
+	LONG         $0x48667262
+	WORD         $0xca52
+	VBROADCASTSS (R10)(DX*2), Z3
+	LONG         $0x48667262
+	WORD         $0xd052
+	LONG         $0x48667262
+	WORD         $0xd952
+	LONG         $0x48667262
+	WORD         $0xe252
+	VBROADCASTSS (R10)(BX*1), Z3
+	LONG         $0x48667262
+	WORD         $0xe852
+	LONG         $0x48667262
+	WORD         $0xf152
+	LONG         $0x48667262
+	WORD         $0xfa52
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x000000c0, R11
+	DECQ         R12
+	JNZ          nn167_k
+	ADDQ         8(SP), R10
+	DECQ         16(SP)
+	JNZ          nn167_seg
+	MOVQ         cols+88(FP), R10
+	MOVQ         R10, R11
+	SUBQ         $0x00000020, R11
+	MOVQ         $-1, R12
+	BZHIQ        R11, R12, R12
+	KMOVW        R12, K1
+	TESTQ        DI, DI
+	JZ           nn167_bare
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z4, Z4
+	VMOVUPS      64(DI), Z0
+	VADDPS       Z0, Z5, Z5
+	VMOVUPS.Z    128(DI), K1, Z0
+	VADDPS       Z0, Z6, Z6
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z7, Z7
+	VMOVUPS      64(DI), Z0
+	VADDPS       Z0, Z8, Z8
+	VMOVUPS.Z    128(DI), K1, Z0
+	VADDPS       Z0, Z9, Z9
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z10, Z10
+	VMOVUPS      64(DI), Z0
+	VADDPS       Z0, Z11, Z11
+	VMOVUPS.Z    128(DI), K1, Z0
+	VADDPS       Z0, Z12, Z12
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z13, Z13
+	VMOVUPS      64(DI), Z0
+	VADDPS       Z0, Z14, Z14
+	VMOVUPS.Z    128(DI), K1, Z0
+	VADDPS       Z0, Z15, Z15
+	ADDQ         R8, DI
+
+nn167_bare:
+	SUBQ      $0x00000020, R10
+	MOVQ      $-1, R11
+	BZHIQ     R10, R11, R10
+	KMOVD     R10, K2
+	KMOVW     R10, K1
+	SHRQ      $0x10, R10
+	KMOVW     R10, K1
+	LONG      $0x4857f262
+	WORD      $0xdc72
+	VMOVUPS   Z3, (SI)
+	LONG      $0x484ff262
+	WORD      $0xde72
+	VMOVDQU16 Z3, K2, 64(SI)
+	ADDQ      R9, SI
+	LONG      $0x483ff262
+	WORD      $0xdf72
+	VMOVUPS   Z3, (SI)
+	LONG      $0x4837d262
+	WORD      $0xd972
+	VMOVDQU16 Z3, K2, 64(SI)
+	ADDQ      R9, SI
+	LONG      $0x4827d262
+	WORD      $0xda72
+	VMOVUPS   Z3, (SI)
+	LONG      $0x481fd262
+	WORD      $0xdc72
+	VMOVDQU16 Z3, K2, 64(SI)
+	ADDQ      R9, SI
+	LONG      $0x480fd262
+	WORD      $0xdd72
+	VMOVUPS   Z3, (SI)
+	LONG      $0x4807d262
+	WORD      $0xdf72
+	VMOVDQU16 Z3, K2, 64(SI)
+	ADDQ      R9, SI
+	IMUL3Q    $0x00000004, DX, R10
+	ADDQ      R10, CX
+	SUBQ      $0x00000004, AX
+	JMP       few
+
+tile3:
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R12
+	MOVQ       R12, 16(SP)
+
+nn168_seg:
+	MOVQ segPairs+32(FP), R12
+
+nn168_k:
+	VMOVUPS      (R11), Z0
+	VMOVUPS      64(R11), Z1
+	VMOVUPS      128(R11), Z2
+	VBROADCASTSS (R10), Z3
+	LONG         $0x4866f262
+	WORD         $0xe052
+	LONG         $0x4866f262
+	WORD         $0xe952
+	LONG         $0x4866f262
+	WORD         $0xf252
+	VBROADCASTSS (R10)(DX*1), Z3
+	LONG         $0x4866f262
+	WORD         $0xf852
+	LONG         $0x48667262
+	WORD         $0xc152
+	LONG         $0x48667262
+	WORD         $0xca52
+	VBROADCASTSS (R10)(DX*2), Z3
+	LONG         $0x48667262
+	WORD         $0xd052
+	LONG         $0x48667262
+	WORD         $0xd952
+	LONG         $0x48667262
+	WORD         $0xe252
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x000000c0, R11
+	DECQ         R12
+	JNZ          nn168_k
+	ADDQ         8(SP), R10
+	DECQ         16(SP)
+	JNZ          nn168_seg
+	MOVQ         cols+88(FP), R10
+	MOVQ         R10, R11
+	SUBQ         $0x00000020, R11
+	MOVQ         $-1, R12
+	BZHIQ        R11, R12, R12
+	KMOVW        R12, K1
+	TESTQ        DI, DI
+	JZ           nn168_bare
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z4, Z4
+	VMOVUPS      64(DI), Z0
+	VADDPS       Z0, Z5, Z5
+	VMOVUPS.Z    128(DI), K1, Z0
+	VADDPS       Z0, Z6, Z6
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z7, Z7
+	VMOVUPS      64(DI), Z0
+	VADDPS       Z0, Z8, Z8
+	VMOVUPS.Z    128(DI), K1, Z0
+	VADDPS       Z0, Z9, Z9
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z10, Z10
+	VMOVUPS      64(DI), Z0
+	VADDPS       Z0, Z11, Z11
+	VMOVUPS.Z    128(DI), K1, Z0
+	VADDPS       Z0, Z12, Z12
+	ADDQ         R8, DI
+
+nn168_bare:
+	SUBQ      $0x00000020, R10
+	MOVQ      $-1, R11
+	BZHIQ     R10, R11, R10
+	KMOVD     R10, K2
+	KMOVW     R10, K1
+	SHRQ      $0x10, R10
+	KMOVW     R10, K1
+	LONG      $0x4857f262
+	WORD      $0xdc72
+	VMOVUPS   Z3, (SI)
+	LONG      $0x484ff262
+	WORD      $0xde72
+	VMOVDQU16 Z3, K2, 64(SI)
+	ADDQ      R9, SI
+	LONG      $0x483ff262
+	WORD      $0xdf72
+	VMOVUPS   Z3, (SI)
+	LONG      $0x4837d262
+	WORD      $0xd972
+	VMOVDQU16 Z3, K2, 64(SI)
+	ADDQ      R9, SI
+	LONG      $0x4827d262
+	WORD      $0xda72
+	VMOVUPS   Z3, (SI)
+	LONG      $0x481fd262
+	WORD      $0xdc72
+	VMOVDQU16 Z3, K2, 64(SI)
+	ADDQ      R9, SI
+	IMUL3Q    $0x00000003, DX, R10
+	ADDQ      R10, CX
+	SUBQ      $0x00000003, AX
+	JMP       few
+
+tile2:
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R9, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R12
+	MOVQ       R12, 16(SP)
+
+nn169_seg:
+	MOVQ segPairs+32(FP), R12
+
+nn169_k:
+	VMOVUPS      (R11), Z0
+	VMOVUPS      64(R11), Z1
+	VMOVUPS      128(R11), Z2
+	VBROADCASTSS (R10), Z3
+	LONG         $0x4866f262
+	WORD         $0xe052
+	LONG         $0x4866f262
+	WORD         $0xe952
+	LONG         $0x4866f262
+	WORD         $0xf252
+	VBROADCASTSS (R10)(DX*1), Z3
+	LONG         $0x4866f262
+	WORD         $0xf852
+	LONG         $0x48667262
+	WORD         $0xc152
+	LONG         $0x48667262
+	WORD         $0xca52
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x000000c0, R11
+	DECQ         R12
+	JNZ          nn169_k
+	ADDQ         8(SP), R10
+	DECQ         16(SP)
+	JNZ          nn169_seg
+	MOVQ         cols+88(FP), R10
+	MOVQ         R10, R11
+	SUBQ         $0x00000020, R11
+	MOVQ         $-1, R12
+	BZHIQ        R11, R12, R12
+	KMOVW        R12, K1
+	TESTQ        DI, DI
+	JZ           nn169_bare
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z4, Z4
+	VMOVUPS      64(DI), Z0
+	VADDPS       Z0, Z5, Z5
+	VMOVUPS.Z    128(DI), K1, Z0
+	VADDPS       Z0, Z6, Z6
+	ADDQ         R8, DI
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z7, Z7
+	VMOVUPS      64(DI), Z0
+	VADDPS       Z0, Z8, Z8
+	VMOVUPS.Z    128(DI), K1, Z0
+	VADDPS       Z0, Z9, Z9
+	ADDQ         R8, DI
+
+nn169_bare:
+	SUBQ      $0x00000020, R10
+	MOVQ      $-1, R11
+	BZHIQ     R10, R11, R10
+	KMOVD     R10, K2
+	KMOVW     R10, K1
+	SHRQ      $0x10, R10
+	KMOVW     R10, K1
+	LONG      $0x4857f262
+	WORD      $0xdc72
+	VMOVUPS   Z3, (SI)
+	LONG      $0x484ff262
+	WORD      $0xde72
+	VMOVDQU16 Z3, K2, 64(SI)
+	ADDQ      R9, SI
+	LONG      $0x483ff262
+	WORD      $0xdf72
+	VMOVUPS   Z3, (SI)
+	LONG      $0x4837d262
+	WORD      $0xd972
+	VMOVDQU16 Z3, K2, 64(SI)
+	ADDQ      R9, SI
+	IMUL3Q    $0x00000002, DX, R10
+	ADDQ      R10, CX
+	SUBQ      $0x00000002, AX
+	JMP       few
+
+tile1:
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R12
+	MOVQ       R12, 16(SP)
+
+nn170_seg:
+	MOVQ segPairs+32(FP), R12
+
+nn170_k:
+	VMOVUPS      (R11), Z0
+	VMOVUPS      64(R11), Z1
+	VMOVUPS      128(R11), Z2
+	VBROADCASTSS (R10), Z3
+	LONG         $0x4866f262
+	WORD         $0xe052
+	LONG         $0x4866f262
+	WORD         $0xe952
+	LONG         $0x4866f262
+	WORD         $0xf252
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x000000c0, R11
+	DECQ         R12
+	JNZ          nn170_k
+	ADDQ         8(SP), R10
+	DECQ         16(SP)
+	JNZ          nn170_seg
+	MOVQ         cols+88(FP), R10
+	MOVQ         R10, R11
+	SUBQ         $0x00000020, R11
+	MOVQ         $-1, R12
+	BZHIQ        R11, R12, R12
+	KMOVW        R12, K1
+	TESTQ        DI, DI
+	JZ           nn170_bare
+	VMOVUPS      (DI), Z0
+	VADDPS       Z0, Z4, Z4
+	VMOVUPS      64(DI), Z0
+	VADDPS       Z0, Z5, Z5
+	VMOVUPS.Z    128(DI), K1, Z0
+	VADDPS       Z0, Z6, Z6
+	ADDQ         R8, DI
+
+nn170_bare:
+	SUBQ      $0x00000020, R10
+	MOVQ      $-1, R11
+	BZHIQ     R10, R11, R10
+	KMOVD     R10, K2
+	KMOVW     R10, K1
+	SHRQ      $0x10, R10
+	KMOVW     R10, K1
+	LONG      $0x4857f262
+	WORD      $0xdc72
+	VMOVUPS   Z3, (SI)
+	LONG      $0x484ff262
+	WORD      $0xde72
+	VMOVDQU16 Z3, K2, 64(SI)
+	ADDQ      R9, SI
+	IMUL3Q    $0x00000001, DX, R10
+	ADDQ      R10, CX
+	SUBQ      $0x00000001, AX
+	JMP       few
+
+done:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
+// func copyHalfBF16(rows int, cols int, dst *uint16, ldd int, src *uint16, lds int)
+// Requires: AVX, AVX512BW, AVX512F, BMI2
+TEXT ·copyHalfBF16(SB), NOSPLIT, $0-48
+	MOVQ dst+16(FP), AX
+	MOVQ src+32(FP), CX
+	MOVQ ldd+24(FP), DX
+	SHLQ $0x01, DX
+	MOVQ lds+40(FP), BX
+	SHLQ $0x01, BX
+	MOVQ cols+8(FP), SI
+	XORQ DI, DI
+	XORQ R8, R8
+
+strip171:
+	CMPQ  SI, $0x00000020
+	JLT   strip_rest172
+	MOVQ  CX, R9
+	ADDQ  R8, R9
+	MOVQ  AX, R10
+	ADDQ  R8, R10
+	MOVQ  rows+0(FP), R11
+	TESTQ R11, R11
+	JLE   rows174_end
+
+rows174:
+	VMOVUPS (R9), Z0
+	VMOVUPS Z0, (R10)
+	ADDQ    BX, R9
+	ADDQ    DX, R10
+	DECQ    R11
+	JNZ     rows174
+
+rows174_end:
+	ADDQ $0x00000080, DI
+	ADDQ $0x00000040, R8
+	SUBQ $0x00000020, SI
+	JMP  strip171
+
+strip_rest172:
+	TESTQ SI, SI
+	JLE   strip_end173
+	MOVQ  $-1, DI
+	BZHIQ SI, DI, SI
+	KMOVD SI, K2
+	KMOVW SI, K1
+	SHRQ  $0x10, SI
+	KMOVW SI, K1
+	ADDQ  R8, CX
+	ADDQ  R8, AX
+	MOVQ  rows+0(FP), SI
+	TESTQ SI, SI
+	JLE   rows175_end
+
+rows175:
+	VMOVDQU16.Z (CX), K2, Z0
+	VMOVDQU16   Z0, K2, (AX)
+	ADDQ        BX, CX
+	ADDQ        DX, AX
+	DECQ        SI
+	JNZ         rows175
+
+rows175_end:
+strip_end173:
+	VZEROUPPER
+	RET
+
+// func affineHalfBF16(rows int, cols int, dst *uint16, ldd int, src *float32, lds int, a *float32, b *float32)
+// Requires: AVX, AVX512BW, AVX512F, BMI2, SSE
+TEXT ·affineHalfBF16(SB), NOSPLIT, $8-64
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 4(SP)
+	LDMXCSR 4(SP)
+	MOVQ    dst+16(FP), AX
+	MOVQ    src+32(FP), CX
+	MOVQ    ldd+24(FP), DX
+	SHLQ    $0x01, DX
+	MOVQ    lds+40(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    cols+8(FP), SI
+	XORQ    DI, DI
+	XORQ    R8, R8
+
+strip176:
+	CMPQ    SI, $0x00000020
+	JLT     strip_rest177
+	MOVQ    a+48(FP), R9
+	VMOVUPS (R9)(DI*1), Z3
+	VMOVUPS 64(R9)(DI*1), Z4
+	MOVQ    b+56(FP), R9
+	VMOVUPS (R9)(DI*1), Z5
+	VMOVUPS 64(R9)(DI*1), Z6
+	MOVQ    CX, R9
+	ADDQ    DI, R9
+	MOVQ    AX, R10
+	ADDQ    R8, R10
+	MOVQ    rows+0(FP), R11
+	TESTQ   R11, R11
+	JLE     rows179_end
+
+rows179:
+	VMOVUPS     (R9), Z0
+	VMOVUPS     64(R9), Z1
+	VFMADD213PS Z5, Z3, Z0
+	VFMADD213PS Z6, Z4, Z1
+	LONG        $0x4877f262
+	WORD        $0xd072
+	VMOVUPS     Z2, (R10)
+	ADDQ        BX, R9
+	ADDQ        DX, R10
+	DECQ        R11
+	JNZ         rows179
+
+rows179_end:
+	ADDQ $0x00000080, DI
+	ADDQ $0x00000040, R8
+	SUBQ $0x00000020, SI
+	JMP  strip176
+
+strip_rest177:
+	TESTQ     SI, SI
+	JLE       strip_end178
+	MOVQ      $-1, R9
+	BZHIQ     SI, R9, SI
+	KMOVD     SI, K3
+	KMOVW     SI, K1
+	SHRQ      $0x10, SI
+	KMOVW     SI, K2
+	MOVQ      a+48(FP), SI
+	VMOVUPS.Z (SI)(DI*1), K1, Z3
+	VMOVUPS.Z 64(SI)(DI*1), K2, Z4
+	MOVQ      b+56(FP), SI
+	VMOVUPS.Z (SI)(DI*1), K1, Z5
+	VMOVUPS.Z 64(SI)(DI*1), K2, Z6
+	ADDQ      DI, CX
+	ADDQ      R8, AX
+	MOVQ      rows+0(FP), SI
+	TESTQ     SI, SI
+	JLE       rows180_end
+
+rows180:
+	VMOVUPS.Z   (CX), K1, Z0
+	VMOVUPS.Z   64(CX), K2, Z1
+	VFMADD213PS Z5, Z3, Z0
+	VFMADD213PS Z6, Z4, Z1
+	LONG        $0x4877f262
+	WORD        $0xd072
+	VMOVDQU16   Z2, K3, (AX)
+	ADDQ        BX, CX
+	ADDQ        DX, AX
+	DECQ        SI
+	JNZ         rows180
+
+rows180_end:
+strip_end178:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
+// func affineHalfReLUBF16(rows int, cols int, dst *uint16, ldd int, src *float32, lds int, a *float32, b *float32)
+// Requires: AVX, AVX512BW, AVX512F, BMI2, SSE
+TEXT ·affineHalfReLUBF16(SB), NOSPLIT, $8-64
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 4(SP)
+	LDMXCSR 4(SP)
+	MOVQ    dst+16(FP), AX
+	MOVQ    src+32(FP), CX
+	MOVQ    ldd+24(FP), DX
+	SHLQ    $0x01, DX
+	MOVQ    lds+40(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    cols+8(FP), SI
+	XORQ    DI, DI
+	XORQ    R8, R8
+
+strip181:
+	CMPQ    SI, $0x00000020
+	JLT     strip_rest182
+	MOVQ    a+48(FP), R9
+	VMOVUPS (R9)(DI*1), Z3
+	VMOVUPS 64(R9)(DI*1), Z4
+	MOVQ    b+56(FP), R9
+	VMOVUPS (R9)(DI*1), Z5
+	VMOVUPS 64(R9)(DI*1), Z6
+	MOVQ    CX, R9
+	ADDQ    DI, R9
+	MOVQ    AX, R10
+	ADDQ    R8, R10
+	MOVQ    rows+0(FP), R11
+	TESTQ   R11, R11
+	JLE     rows184_end
+
+rows184:
+	VMOVUPS     (R9), Z0
+	VMOVUPS     64(R9), Z1
+	VFMADD213PS Z5, Z3, Z0
+	VPXORD      Z7, Z7, Z7
+	VMAXPS      Z0, Z7, Z0
+	VFMADD213PS Z6, Z4, Z1
+	VPXORD      Z8, Z8, Z8
+	VMAXPS      Z1, Z8, Z1
+	LONG        $0x4877f262
+	WORD        $0xd072
+	VMOVUPS     Z2, (R10)
+	ADDQ        BX, R9
+	ADDQ        DX, R10
+	DECQ        R11
+	JNZ         rows184
+
+rows184_end:
+	ADDQ $0x00000080, DI
+	ADDQ $0x00000040, R8
+	SUBQ $0x00000020, SI
+	JMP  strip181
+
+strip_rest182:
+	TESTQ     SI, SI
+	JLE       strip_end183
+	MOVQ      $-1, R9
+	BZHIQ     SI, R9, SI
+	KMOVD     SI, K3
+	KMOVW     SI, K1
+	SHRQ      $0x10, SI
+	KMOVW     SI, K2
+	MOVQ      a+48(FP), SI
+	VMOVUPS.Z (SI)(DI*1), K1, Z3
+	VMOVUPS.Z 64(SI)(DI*1), K2, Z4
+	MOVQ      b+56(FP), SI
+	VMOVUPS.Z (SI)(DI*1), K1, Z5
+	VMOVUPS.Z 64(SI)(DI*1), K2, Z6
+	ADDQ      DI, CX
+	ADDQ      R8, AX
+	MOVQ      rows+0(FP), SI
+	TESTQ     SI, SI
+	JLE       rows185_end
+
+rows185:
+	VMOVUPS.Z   (CX), K1, Z0
+	VMOVUPS.Z   64(CX), K2, Z1
+	VFMADD213PS Z5, Z3, Z0
+	VPXORD      Z9, Z9, Z9
+	VMAXPS      Z0, Z9, Z0
+	VFMADD213PS Z6, Z4, Z1
+	VPXORD      Z10, Z10, Z10
+	VMAXPS      Z1, Z10, Z1
+	LONG        $0x4877f262
+	WORD        $0xd072
+	VMOVDQU16   Z2, K3, (AX)
+	ADDQ        BX, CX
+	ADDQ        DX, AX
+	DECQ        SI
+	JNZ         rows185
+
+rows185_end:
+strip_end183:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
+// func affineHalfGELUBF16(rows int, cols int, dst *uint16, ldd int, src *float32, lds int, a *float32, b *float32)
+// Requires: AVX, AVX512BW, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·affineHalfGELUBF16(SB), NOSPLIT, $8-64
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 4(SP)
+	LDMXCSR 4(SP)
+	MOVQ    dst+16(FP), AX
+	MOVQ    src+32(FP), CX
+	MOVQ    ldd+24(FP), DX
+	SHLQ    $0x01, DX
+	MOVQ    lds+40(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    cols+8(FP), SI
+	XORQ    DI, DI
+	XORQ    R8, R8
+
+strip186:
+	CMPQ    SI, $0x00000020
+	JLT     strip_rest187
+	MOVQ    a+48(FP), R9
+	VMOVUPS (R9)(DI*1), Z3
+	VMOVUPS 64(R9)(DI*1), Z4
+	MOVQ    b+56(FP), R9
+	VMOVUPS (R9)(DI*1), Z5
+	VMOVUPS 64(R9)(DI*1), Z6
+	MOVQ    CX, R9
+	ADDQ    DI, R9
+	MOVQ    AX, R10
+	ADDQ    R8, R10
+	MOVQ    rows+0(FP), R11
+	TESTQ   R11, R11
+	JLE     rows189_end
+
+rows189:
+	VMOVUPS          (R9), Z0
+	VMOVUPS          64(R9), Z1
+	VFMADD213PS      Z5, Z3, Z0
+	VPANDD.BCST      c7fffffff<>+0(SB), Z0, Z2
+	VBROADCASTSS     c41500000<>+0(SB), Z11
+	VMINPS           Z2, Z11, Z2
+	VBROADCASTSS     c3f800000<>+0(SB), Z12
+	VBROADCASTSS     c3e828f5c<>+0(SB), Z11
+	VFMADD231PS      Z11, Z2, Z12
+	VRCP14PS         Z12, Z11
+	VBROADCASTSS     c3f800000<>+0(SB), Z13
+	VFNMADD231PS     Z12, Z11, Z13
+	VFMADD213PS      Z11, Z13, Z11
+	VMULPS           Z2, Z2, Z2
+	VMULPS.BCST      cbf38aa3b<>+0(SB), Z2, Z2
+	VRNDSCALEPS      $0x08, Z2, Z12
+	VSUBPS           Z12, Z2, Z13
+	VBROADCASTSS     c3920fde6<>+0(SB), Z2
+	VFMADD213PS.BCST c3aaf9f2c<>+0(SB), Z13, Z2
+	VFMADD213PS.BCST c3c1d96a6<>+0(SB), Z13, Z2
+	VFMADD213PS.BCST c3d635774<>+0(SB), Z13, Z2
+	VFMADD213PS.BCST c3e75fdee<>+0(SB), Z13, Z2
+	VFMADD213PS.BCST c3f317218<>+0(SB), Z13, Z2
+	VFMADD213PS.BCST c3f800000<>+0(SB), Z13, Z2
+	VSCALEFPS        Z12, Z2, Z2
+	VBROADCASTSS     cbda7d8a8<>+0(SB), Z12
+	VFMADD213PS.BCST c3e8fef8f<>+0(SB), Z11, Z12
+	VFMADD213PS.BCST cbe35bb0d<>+0(SB), Z11, Z12
+	VFMADD213PS.BCST c3e5c403f<>+0(SB), Z11, Z12
+	VFMADD213PS.BCST c3d5a1d5a<>+0(SB), Z11, Z12
+	VFMADD213PS.BCST c3ddea35c<>+0(SB), Z11, Z12
+	VFMADD213PS.BCST c3dcf5e02<>+0(SB), Z11, Z12
+	VMULPS           Z11, Z12, Z12
+	VMULPS           Z2, Z12, Z12
+	VBROADCASTSS     c3f800000<>+0(SB), Z11
+	VSUBPS           Z12, Z11, Z11
+	VPMOVD2M         Z0, K1
+	VBLENDMPS        Z12, Z11, K1, Z7
+	VMULPS           Z0, Z7, Z0
+	VFMADD213PS      Z6, Z4, Z1
+	VPANDD.BCST      c7fffffff<>+0(SB), Z1, Z2
+	VBROADCASTSS     c41500000<>+0(SB), Z11
+	VMINPS           Z2, Z11, Z2
+	VBROADCASTSS     c3f800000<>+0(SB), Z12
+	VBROADCASTSS     c3e828f5c<>+0(SB), Z11
+	VFMADD231PS      Z11, Z2, Z12
+	VRCP14PS         Z12, Z11
+	VBROADCASTSS     c3f800000<>+0(SB), Z13
+	VFNMADD231PS     Z12, Z11, Z13
+	VFMADD213PS      Z11, Z13, Z11
+	VMULPS           Z2, Z2, Z2
+	VMULPS.BCST      cbf38aa3b<>+0(SB), Z2, Z2
+	VRNDSCALEPS      $0x08, Z2, Z12
+	VSUBPS           Z12, Z2, Z13
+	VBROADCASTSS     c3920fde6<>+0(SB), Z2
+	VFMADD213PS.BCST c3aaf9f2c<>+0(SB), Z13, Z2
+	VFMADD213PS.BCST c3c1d96a6<>+0(SB), Z13, Z2
+	VFMADD213PS.BCST c3d635774<>+0(SB), Z13, Z2
+	VFMADD213PS.BCST c3e75fdee<>+0(SB), Z13, Z2
+	VFMADD213PS.BCST c3f317218<>+0(SB), Z13, Z2
+	VFMADD213PS.BCST c3f800000<>+0(SB), Z13, Z2
+	VSCALEFPS        Z12, Z2, Z2
+	VBROADCASTSS     cbda7d8a8<>+0(SB), Z12
+	VFMADD213PS.BCST c3e8fef8f<>+0(SB), Z11, Z12
+	VFMADD213PS.BCST cbe35bb0d<>+0(SB), Z11, Z12
+	VFMADD213PS.BCST c3e5c403f<>+0(SB), Z11, Z12
+	VFMADD213PS.BCST c3d5a1d5a<>+0(SB), Z11, Z12
+	VFMADD213PS.BCST c3ddea35c<>+0(SB), Z11, Z12
+	VFMADD213PS.BCST c3dcf5e02<>+0(SB), Z11, Z12
+	VMULPS           Z11, Z12, Z12
+	VMULPS           Z2, Z12, Z12
+	VBROADCASTSS     c3f800000<>+0(SB), Z11
+	VSUBPS           Z12, Z11, Z11
+	VPMOVD2M         Z1, K1
+	VBLENDMPS        Z12, Z11, K1, Z8
+	VMULPS           Z1, Z8, Z1
+	LONG             $0x4877f262
+	WORD             $0xd072
+	VMOVUPS          Z2, (R10)
+	ADDQ             BX, R9
+	ADDQ             DX, R10
+	DECQ             R11
+	JNZ              rows189
+
+rows189_end:
+	ADDQ $0x00000080, DI
+	ADDQ $0x00000040, R8
+	SUBQ $0x00000020, SI
+	JMP  strip186
+
+strip_rest187:
+	TESTQ     SI, SI
+	JLE       strip_end188
+	MOVQ      $-1, R9
+	BZHIQ     SI, R9, SI
+	KMOVD     SI, K3
+	KMOVW     SI, K1
+	SHRQ      $0x10, SI
+	KMOVW     SI, K2
+	MOVQ      a+48(FP), SI
+	VMOVUPS.Z (SI)(DI*1), K1, Z3
+	VMOVUPS.Z 64(SI)(DI*1), K2, Z4
+	MOVQ      b+56(FP), SI
+	VMOVUPS.Z (SI)(DI*1), K1, Z5
+	VMOVUPS.Z 64(SI)(DI*1), K2, Z6
+	ADDQ      DI, CX
+	ADDQ      R8, AX
+	MOVQ      rows+0(FP), SI
+	TESTQ     SI, SI
+	JLE       rows190_end
+
+rows190:
+	VMOVUPS.Z        (CX), K1, Z0
+	VMOVUPS.Z        64(CX), K2, Z1
+	VFMADD213PS      Z5, Z3, Z0
+	VPANDD.BCST      c7fffffff<>+0(SB), Z0, Z2
+	VBROADCASTSS     c41500000<>+0(SB), Z7
+	VMINPS           Z2, Z7, Z2
+	VBROADCASTSS     c3f800000<>+0(SB), Z8
+	VBROADCASTSS     c3e828f5c<>+0(SB), Z7
+	VFMADD231PS      Z7, Z2, Z8
+	VRCP14PS         Z8, Z7
+	VBROADCASTSS     c3f800000<>+0(SB), Z11
+	VFNMADD231PS     Z8, Z7, Z11
+	VFMADD213PS      Z7, Z11, Z7
+	VMULPS           Z2, Z2, Z2
+	VMULPS.BCST      cbf38aa3b<>+0(SB), Z2, Z2
+	VRNDSCALEPS      $0x08, Z2, Z8
+	VSUBPS           Z8, Z2, Z11
+	VBROADCASTSS     c3920fde6<>+0(SB), Z2
+	VFMADD213PS.BCST c3aaf9f2c<>+0(SB), Z11, Z2
+	VFMADD213PS.BCST c3c1d96a6<>+0(SB), Z11, Z2
+	VFMADD213PS.BCST c3d635774<>+0(SB), Z11, Z2
+	VFMADD213PS.BCST c3e75fdee<>+0(SB), Z11, Z2
+	VFMADD213PS.BCST c3f317218<>+0(SB), Z11, Z2
+	VFMADD213PS.BCST c3f800000<>+0(SB), Z11, Z2
+	VSCALEFPS        Z8, Z2, Z2
+	VBROADCASTSS     cbda7d8a8<>+0(SB), Z8
+	VFMADD213PS.BCST c3e8fef8f<>+0(SB), Z7, Z8
+	VFMADD213PS.BCST cbe35bb0d<>+0(SB), Z7, Z8
+	VFMADD213PS.BCST c3e5c403f<>+0(SB), Z7, Z8
+	VFMADD213PS.BCST c3d5a1d5a<>+0(SB), Z7, Z8
+	VFMADD213PS.BCST c3ddea35c<>+0(SB), Z7, Z8
+	VFMADD213PS.BCST c3dcf5e02<>+0(SB), Z7, Z8
+	VMULPS           Z7, Z8, Z8
+	VMULPS           Z2, Z8, Z8
+	VBROADCASTSS     c3f800000<>+0(SB), Z7
+	VSUBPS           Z8, Z7, Z7
+	VPMOVD2M         Z0, K4
+	VBLENDMPS        Z8, Z7, K4, Z9
+	VMULPS           Z0, Z9, Z0
+	VFMADD213PS      Z6, Z4, Z1
+	VPANDD.BCST      c7fffffff<>+0(SB), Z1, Z2
+	VBROADCASTSS     c41500000<>+0(SB), Z7
+	VMINPS           Z2, Z7, Z2
+	VBROADCASTSS     c3f800000<>+0(SB), Z8
+	VBROADCASTSS     c3e828f5c<>+0(SB), Z7
+	VFMADD231PS      Z7, Z2, Z8
+	VRCP14PS         Z8, Z7
+	VBROADCASTSS     c3f800000<>+0(SB), Z11
+	VFNMADD231PS     Z8, Z7, Z11
+	VFMADD213PS      Z7, Z11, Z7
+	VMULPS           Z2, Z2, Z2
+	VMULPS.BCST      cbf38aa3b<>+0(SB), Z2, Z2
+	VRNDSCALEPS      $0x08, Z2, Z8
+	VSUBPS           Z8, Z2, Z11
+	VBROADCASTSS     c3920fde6<>+0(SB), Z2
+	VFMADD213PS.BCST c3aaf9f2c<>+0(SB), Z11, Z2
+	VFMADD213PS.BCST c3c1d96a6<>+0(SB), Z11, Z2
+	VFMADD213PS.BCST c3d635774<>+0(SB), Z11, Z2
+	VFMADD213PS.BCST c3e75fdee<>+0(SB), Z11, Z2
+	VFMADD213PS.BCST c3f317218<>+0(SB), Z11, Z2
+	VFMADD213PS.BCST c3f800000<>+0(SB), Z11, Z2
+	VSCALEFPS        Z8, Z2, Z2
+	VBROADCASTSS     cbda7d8a8<>+0(SB), Z8
+	VFMADD213PS.BCST c3e8fef8f<>+0(SB), Z7, Z8
+	VFMADD213PS.BCST cbe35bb0d<>+0(SB), Z7, Z8
+	VFMADD213PS.BCST c3e5c403f<>+0(SB), Z7, Z8
+	VFMADD213PS.BCST c3d5a1d5a<>+0(SB), Z7, Z8
+	VFMADD213PS.BCST c3ddea35c<>+0(SB), Z7, Z8
+	VFMADD213PS.BCST c3dcf5e02<>+0(SB), Z7, Z8
+	VMULPS           Z7, Z8, Z8
+	VMULPS           Z2, Z8, Z8
+	VBROADCASTSS     c3f800000<>+0(SB), Z7
+	VSUBPS           Z8, Z7, Z7
+	VPMOVD2M         Z1, K4
+	VBLENDMPS        Z8, Z7, K4, Z10
+	VMULPS           Z1, Z10, Z1
+	LONG             $0x4877f262
+	WORD             $0xd072
+	VMOVDQU16        Z2, K3, (AX)
+	ADDQ             BX, CX
+	ADDQ             DX, AX
+	DECQ             SI
+	JNZ              rows190
+
+rows190_end:
+strip_end188:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
+DATA c7fffffff<>+0(SB)/4, $0x7fffffff
+GLOBL c7fffffff<>(SB), RODATA|NOPTR, $4
+
+DATA c41500000<>+0(SB)/4, $0x41500000
+GLOBL c41500000<>(SB), RODATA|NOPTR, $4
+
+DATA c3f800000<>+0(SB)/4, $0x3f800000
+GLOBL c3f800000<>(SB), RODATA|NOPTR, $4
+
+DATA c3e828f5c<>+0(SB)/4, $0x3e828f5c
+GLOBL c3e828f5c<>(SB), RODATA|NOPTR, $4
+
+DATA cbf38aa3b<>+0(SB)/4, $0xbf38aa3b
+GLOBL cbf38aa3b<>(SB), RODATA|NOPTR, $4
+
+DATA c3920fde6<>+0(SB)/4, $0x3920fde6
+GLOBL c3920fde6<>(SB), RODATA|NOPTR, $4
+
+DATA c3aaf9f2c<>+0(SB)/4, $0x3aaf9f2c
+GLOBL c3aaf9f2c<>(SB), RODATA|NOPTR, $4
+
+DATA c3c1d96a6<>+0(SB)/4, $0x3c1d96a6
+GLOBL c3c1d96a6<>(SB), RODATA|NOPTR, $4
+
+DATA c3d635774<>+0(SB)/4, $0x3d635774
+GLOBL c3d635774<>(SB), RODATA|NOPTR, $4
+
+DATA c3e75fdee<>+0(SB)/4, $0x3e75fdee
+GLOBL c3e75fdee<>(SB), RODATA|NOPTR, $4
+
+DATA c3f317218<>+0(SB)/4, $0x3f317218
+GLOBL c3f317218<>(SB), RODATA|NOPTR, $4
+
+DATA cbda7d8a8<>+0(SB)/4, $0xbda7d8a8
+GLOBL cbda7d8a8<>(SB), RODATA|NOPTR, $4
+
+DATA c3e8fef8f<>+0(SB)/4, $0x3e8fef8f
+GLOBL c3e8fef8f<>(SB), RODATA|NOPTR, $4
+
+DATA cbe35bb0d<>+0(SB)/4, $0xbe35bb0d
+GLOBL cbe35bb0d<>(SB), RODATA|NOPTR, $4
+
+DATA c3e5c403f<>+0(SB)/4, $0x3e5c403f
+GLOBL c3e5c403f<>(SB), RODATA|NOPTR, $4
+
+DATA c3d5a1d5a<>+0(SB)/4, $0x3d5a1d5a
+GLOBL c3d5a1d5a<>(SB), RODATA|NOPTR, $4
+
+DATA c3ddea35c<>+0(SB)/4, $0x3ddea35c
+GLOBL c3ddea35c<>(SB), RODATA|NOPTR, $4
+
+DATA c3dcf5e02<>+0(SB)/4, $0x3dcf5e02
+GLOBL c3dcf5e02<>(SB), RODATA|NOPTR, $4
+
+// func affineHalvesBF16(rows int, cols int, dst *uint16, ldd int, src *uint16, lds int, a *float32, b *float32)
+// Requires: AVX, AVX512BW, AVX512F, BMI2, MMX+, SSE
+TEXT ·affineHalvesBF16(SB), NOSPLIT, $8-64
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 4(SP)
+	LDMXCSR 4(SP)
+	MOVQ    dst+16(FP), AX
+	MOVQ    src+32(FP), CX
+	MOVQ    ldd+24(FP), DX
+	SHLQ    $0x01, DX
+	MOVQ    lds+40(FP), BX
+	SHLQ    $0x01, BX
+	MOVQ    cols+8(FP), SI
+	XORQ    DI, DI
+	XORQ    R8, R8
+
+strip191:
+	CMPQ    SI, $0x00000020
+	JLT     strip_rest192
+	MOVQ    a+48(FP), R9
+	VMOVUPS (R9)(DI*1), Z3
+	VMOVUPS 64(R9)(DI*1), Z4
+	MOVQ    b+56(FP), R9
+	VMOVUPS (R9)(DI*1), Z5
+	VMOVUPS 64(R9)(DI*1), Z6
+	MOVQ    CX, R9
+	ADDQ    R8, R9
+	MOVQ    AX, R10
+	ADDQ    R8, R10
+	MOVQ    rows+0(FP), R11
+	TESTQ   R11, R11
+	JLE     rows194_end
+
+rows194:
+	VPMOVZXWD   (R9), Z0
+	VPMOVZXWD   32(R9), Z1
+	VPSLLD      $0x10, Z0, Z0
+	VPSLLD      $0x10, Z1, Z1
+	PREFETCHT0  (R9)(BX*8)
+	VFMADD213PS Z5, Z3, Z0
+	VFMADD213PS Z6, Z4, Z1
+	LONG        $0x4877f262
+	WORD        $0xd072
+	VMOVUPS     Z2, (R10)
+	ADDQ        BX, R9
+	ADDQ        DX, R10
+	DECQ        R11
+	JNZ         rows194
+
+rows194_end:
+	ADDQ $0x00000080, DI
+	ADDQ $0x00000040, R8
+	SUBQ $0x00000020, SI
+	JMP  strip191
+
+strip_rest192:
+	TESTQ     SI, SI
+	JLE       strip_end193
+	MOVQ      $-1, R9
+	BZHIQ     SI, R9, SI
+	KMOVD     SI, K3
+	KMOVW     SI, K1
+	SHRQ      $0x10, SI
+	KMOVW     SI, K2
+	MOVQ      a+48(FP), SI
+	VMOVUPS.Z (SI)(DI*1), K1, Z3
+	VMOVUPS.Z 64(SI)(DI*1), K2, Z4
+	MOVQ      b+56(FP), SI
+	VMOVUPS.Z (SI)(DI*1), K1, Z5
+	VMOVUPS.Z 64(SI)(DI*1), K2, Z6
+	ADDQ      R8, CX
+	ADDQ      R8, AX
+	MOVQ      rows+0(FP), SI
+	TESTQ     SI, SI
+	JLE       rows195_end
+
+rows195:
+	VPMOVZXWD.Z (CX), K1, Z0
+	VPMOVZXWD.Z 32(CX), K2, Z1
+	VPSLLD      $0x10, Z0, Z0
+	VPSLLD      $0x10, Z1, Z1
+	PREFETCHT0  (CX)(BX*8)
+	VFMADD213PS Z5, Z3, Z0
+	VFMADD213PS Z6, Z4, Z1
+	LONG        $0x4877f262
+	WORD        $0xd072
+	VMOVDQU16   Z2, K3, (AX)
+	ADDQ        BX, CX
+	ADDQ        DX, AX
+	DECQ        SI
+	JNZ         rows195
+
+rows195_end:
+strip_end193:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
+// func affineHalvesReLUBF16(rows int, cols int, dst *uint16, ldd int, src *uint16, lds int, a *float32, b *float32)
+// Requires: AVX, AVX512BW, AVX512F, BMI2, MMX+, SSE
+TEXT ·affineHalvesReLUBF16(SB), NOSPLIT, $8-64
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 4(SP)
+	LDMXCSR 4(SP)
+	MOVQ    dst+16(FP), AX
+	MOVQ    src+32(FP), CX
+	MOVQ    ldd+24(FP), DX
+	SHLQ    $0x01, DX
+	MOVQ    lds+40(FP), BX
+	SHLQ    $0x01, BX
+	MOVQ    cols+8(FP), SI
+	XORQ    DI, DI
+	XORQ    R8, R8
+
+strip196:
+	CMPQ    SI, $0x00000020
+	JLT     strip_rest197
+	MOVQ    a+48(FP), R9
+	VMOVUPS (R9)(DI*1), Z3
+	VMOVUPS 64(R9)(DI*1), Z4
+	MOVQ    b+56(FP), R9
+	VMOVUPS (R9)(DI*1), Z5
+	VMOVUPS 64(R9)(DI*1), Z6
+	MOVQ    CX, R9
+	ADDQ    R8, R9
+	MOVQ    AX, R10
+	ADDQ    R8, R10
+	MOVQ    rows+0(FP), R11
+	TESTQ   R11, R11
+	JLE     rows199_end
+
+rows199:
+	VPMOVZXWD   (R9), Z0
+	VPMOVZXWD   32(R9), Z1
+	VPSLLD      $0x10, Z0, Z0
+	VPSLLD      $0x10, Z1, Z1
+	PREFETCHT0  (R9)(BX*8)
+	VFMADD213PS Z5, Z3, Z0
+	VPXORD      Z7, Z7, Z7
+	VMAXPS      Z0, Z7, Z0
+	VFMADD213PS Z6, Z4, Z1
+	VPXORD      Z8, Z8, Z8
+	VMAXPS      Z1, Z8, Z1
+	LONG        $0x4877f262
+	WORD        $0xd072
+	VMOVUPS     Z2, (R10)
+	ADDQ        BX, R9
+	ADDQ        DX, R10
+	DECQ        R11
+	JNZ         rows199
+
+rows199_end:
+	ADDQ $0x00000080, DI
+	ADDQ $0x00000040, R8
+	SUBQ $0x00000020, SI
+	JMP  strip196
+
+strip_rest197:
+	TESTQ     SI, SI
+	JLE       strip_end198
+	MOVQ      $-1, R9
+	BZHIQ     SI, R9, SI
+	KMOVD     SI, K3
+	KMOVW     SI, K1
+	SHRQ      $0x10, SI
+	KMOVW     SI, K2
+	MOVQ      a+48(FP), SI
+	VMOVUPS.Z (SI)(DI*1), K1, Z3
+	VMOVUPS.Z 64(SI)(DI*1), K2, Z4
+	MOVQ      b+56(FP), SI
+	VMOVUPS.Z (SI)(DI*1), K1, Z5
+	VMOVUPS.Z 64(SI)(DI*1), K2, Z6
+	ADDQ      R8, CX
+	ADDQ      R8, AX
+	MOVQ      rows+0(FP), SI
+	TESTQ     SI, SI
+	JLE       rows200_end
+
+rows200:
+	VPMOVZXWD.Z (CX), K1, Z0
+	VPMOVZXWD.Z 32(CX), K2, Z1
+	VPSLLD      $0x10, Z0, Z0
+	VPSLLD      $0x10, Z1, Z1
+	PREFETCHT0  (CX)(BX*8)
+	VFMADD213PS Z5, Z3, Z0
+	VPXORD      Z9, Z9, Z9
+	VMAXPS      Z0, Z9, Z0
+	VFMADD213PS Z6, Z4, Z1
+	VPXORD      Z10, Z10, Z10
+	VMAXPS      Z1, Z10, Z1
+	LONG        $0x4877f262
+	WORD        $0xd072
+	VMOVDQU16   Z2, K3, (AX)
+	ADDQ        BX, CX
+	ADDQ        DX, AX
+	DECQ        SI
+	JNZ         rows200
+
+rows200_end:
+strip_end198:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
+// func affineHalvesGELUBF16(rows int, cols int, dst *uint16, ldd int, src *uint16, lds int, a *float32, b *float32)
+// Requires: AVX, AVX512BW, AVX512DQ, AVX512F, BMI2, MMX+, SSE
+TEXT ·affineHalvesGELUBF16(SB), NOSPLIT, $8-64
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 4(SP)
+	LDMXCSR 4(SP)
+	MOVQ    dst+16(FP), AX
+	MOVQ    src+32(FP), CX
+	MOVQ    ldd+24(FP), DX
+	SHLQ    $0x01, DX
+	MOVQ    lds+40(FP), BX
+	SHLQ    $0x01, BX
+	MOVQ    cols+8(FP), SI
+	XORQ    DI, DI
+	XORQ    R8, R8
+
+strip201:
+	CMPQ    SI, $0x00000020
+	JLT     strip_rest202
+	MOVQ    a+48(FP), R9
+	VMOVUPS (R9)(DI*1), Z3
+	VMOVUPS 64(R9)(DI*1), Z4
+	MOVQ    b+56(FP), R9
+	VMOVUPS (R9)(DI*1), Z5
+	VMOVUPS 64(R9)(DI*1), Z6
+	MOVQ    CX, R9
+	ADDQ    R8, R9
+	MOVQ    AX, R10
+	ADDQ    R8, R10
+	MOVQ    rows+0(FP), R11
+	TESTQ   R11, R11
+	JLE     rows204_end
+
+rows204:
+	VPMOVZXWD        (R9), Z0
+	VPMOVZXWD        32(R9), Z1
+	VPSLLD           $0x10, Z0, Z0
+	VPSLLD           $0x10, Z1, Z1
+	PREFETCHT0       (R9)(BX*8)
+	VFMADD213PS      Z5, Z3, Z0
+	VPANDD.BCST      c7fffffff<>+0(SB), Z0, Z2
+	VBROADCASTSS     c41500000<>+0(SB), Z11
+	VMINPS           Z2, Z11, Z2
+	VBROADCASTSS     c3f800000<>+0(SB), Z12
+	VBROADCASTSS     c3e828f5c<>+0(SB), Z11
+	VFMADD231PS      Z11, Z2, Z12
+	VRCP14PS         Z12, Z11
+	VBROADCASTSS     c3f800000<>+0(SB), Z13
+	VFNMADD231PS     Z12, Z11, Z13
+	VFMADD213PS      Z11, Z13, Z11
+	VMULPS           Z2, Z2, Z2
+	VMULPS.BCST      cbf38aa3b<>+0(SB), Z2, Z2
+	VRNDSCALEPS      $0x08, Z2, Z12
+	VSUBPS           Z12, Z2, Z13
+	VBROADCASTSS     c3920fde6<>+0(SB), Z2
+	VFMADD213PS.BCST c3aaf9f2c<>+0(SB), Z13, Z2
+	VFMADD213PS.BCST c3c1d96a6<>+0(SB), Z13, Z2
+	VFMADD213PS.BCST c3d635774<>+0(SB), Z13, Z2
+	VFMADD213PS.BCST c3e75fdee<>+0(SB), Z13, Z2
+	VFMADD213PS.BCST c3f317218<>+0(SB), Z13, Z2
+	VFMADD213PS.BCST c3f800000<>+0(SB), Z13, Z2
+	VSCALEFPS        Z12, Z2, Z2
+	VBROADCASTSS     cbda7d8a8<>+0(SB), Z12
+	VFMADD213PS.BCST c3e8fef8f<>+0(SB), Z11, Z12
+	VFMADD213PS.BCST cbe35bb0d<>+0(SB), Z11, Z12
+	VFMADD213PS.BCST c3e5c403f<>+0(SB), Z11, Z12
+	VFMADD213PS.BCST c3d5a1d5a<>+0(SB), Z11, Z12
+	VFMADD213PS.BCST c3ddea35c<>+0(SB), Z11, Z12
+	VFMADD213PS.BCST c3dcf5e02<>+0(SB), Z11, Z12
+	VMULPS           Z11, Z12, Z12
+	VMULPS           Z2, Z12, Z12
+	VBROADCASTSS     c3f800000<>+0(SB), Z11
+	VSUBPS           Z12, Z11, Z11
+	VPMOVD2M         Z0, K1
+	VBLENDMPS        Z12, Z11, K1, Z7
+	VMULPS           Z0, Z7, Z0
+	VFMADD213PS      Z6, Z4, Z1
+	VPANDD.BCST      c7fffffff<>+0(SB), Z1, Z2
+	VBROADCASTSS     c41500000<>+0(SB), Z11
+	VMINPS           Z2, Z11, Z2
+	VBROADCASTSS     c3f800000<>+0(SB), Z12
+	VBROADCASTSS     c3e828f5c<>+0(SB), Z11
+	VFMADD231PS      Z11, Z2, Z12
+	VRCP14PS         Z12, Z11
+	VBROADCASTSS     c3f800000<>+0(SB), Z13
+	VFNMADD231PS     Z12, Z11, Z13
+	VFMADD213PS      Z11, Z13, Z11
+	VMULPS           Z2, Z2, Z2
+	VMULPS.BCST      cbf38aa3b<>+0(SB), Z2, Z2
+	VRNDSCALEPS      $0x08, Z2, Z12
+	VSUBPS           Z12, Z2, Z13
+	VBROADCASTSS     c3920fde6<>+0(SB), Z2
+	VFMADD213PS.BCST c3aaf9f2c<>+0(SB), Z13, Z2
+	VFMADD213PS.BCST c3c1d96a6<>+0(SB), Z13, Z2
+	VFMADD213PS.BCST c3d635774<>+0(SB), Z13, Z2
+	VFMADD213PS.BCST c3e75fdee<>+0(SB), Z13, Z2
+	VFMADD213PS.BCST c3f317218<>+0(SB), Z13, Z2
+	VFMADD213PS.BCST c3f800000<>+0(SB), Z13, Z2
+	VSCALEFPS        Z12, Z2, Z2
+	VBROADCASTSS     cbda7d8a8<>+0(SB), Z12
+	VFMADD213PS.BCST c3e8fef8f<>+0(SB), Z11, Z12
+	VFMADD213PS.BCST cbe35bb0d<>+0(SB), Z11, Z12
+	VFMADD213PS.BCST c3e5c403f<>+0(SB), Z11, Z12
+	VFMADD213PS.BCST c3d5a1d5a<>+0(SB), Z11, Z12
+	VFMADD213PS.BCST c3ddea35c<>+0(SB), Z11, Z12
+	VFMADD213PS.BCST c3dcf5e02<>+0(SB), Z11, Z12
+	VMULPS           Z11, Z12, Z12
+	VMULPS           Z2, Z12, Z12
+	VBROADCASTSS     c3f800000<>+0(SB), Z11
+	VSUBPS           Z12, Z11, Z11
+	VPMOVD2M         Z1, K1
+	VBLENDMPS        Z12, Z11, K1, Z8
+	VMULPS           Z1, Z8, Z1
+	LONG             $0x4877f262
+	WORD             $0xd072
+	VMOVUPS          Z2, (R10)
+	ADDQ             BX, R9
+	ADDQ             DX, R10
+	DECQ             R11
+	JNZ              rows204
+
+rows204_end:
+	ADDQ $0x00000080, DI
+	ADDQ $0x00000040, R8
+	SUBQ $0x00000020, SI
+	JMP  strip201
+
+strip_rest202:
+	TESTQ     SI, SI
+	JLE       strip_end203
+	MOVQ      $-1, R9
+	BZHIQ     SI, R9, SI
+	KMOVD     SI, K3
+	KMOVW     SI, K1
+	SHRQ      $0x10, SI
+	KMOVW     SI, K2
+	MOVQ      a+48(FP), SI
+	VMOVUPS.Z (SI)(DI*1), K1, Z3
+	VMOVUPS.Z 64(SI)(DI*1), K2, Z4
+	MOVQ      b+56(FP), SI
+	VMOVUPS.Z (SI)(DI*1), K1, Z5
+	VMOVUPS.Z 64(SI)(DI*1), K2, Z6
+	ADDQ      R8, CX
+	ADDQ      R8, AX
+	MOVQ      rows+0(FP), SI
+	TESTQ     SI, SI
+	JLE       rows205_end
+
+rows205:
+	VPMOVZXWD.Z      (CX), K1, Z0
+	VPMOVZXWD.Z      32(CX), K2, Z1
+	VPSLLD           $0x10, Z0, Z0
+	VPSLLD           $0x10, Z1, Z1
+	PREFETCHT0       (CX)(BX*8)
+	VFMADD213PS      Z5, Z3, Z0
+	VPANDD.BCST      c7fffffff<>+0(SB), Z0, Z2
+	VBROADCASTSS     c41500000<>+0(SB), Z7
+	VMINPS           Z2, Z7, Z2
+	VBROADCASTSS     c3f800000<>+0(SB), Z8
+	VBROADCASTSS     c3e828f5c<>+0(SB), Z7
+	VFMADD231PS      Z7, Z2, Z8
+	VRCP14PS         Z8, Z7
+	VBROADCASTSS     c3f800000<>+0(SB), Z11
+	VFNMADD231PS     Z8, Z7, Z11
+	VFMADD213PS      Z7, Z11, Z7
+	VMULPS           Z2, Z2, Z2
+	VMULPS.BCST      cbf38aa3b<>+0(SB), Z2, Z2
+	VRNDSCALEPS      $0x08, Z2, Z8
+	VSUBPS           Z8, Z2, Z11
+	VBROADCASTSS     c3920fde6<>+0(SB), Z2
+	VFMADD213PS.BCST c3aaf9f2c<>+0(SB), Z11, Z2
+	VFMADD213PS.BCST c3c1d96a6<>+0(SB), Z11, Z2
+	VFMADD213PS.BCST c3d635774<>+0(SB), Z11, Z2
+	VFMADD213PS.BCST c3e75fdee<>+0(SB), Z11, Z2
+	VFMADD213PS.BCST c3f317218<>+0(SB), Z11, Z2
+	VFMADD213PS.BCST c3f800000<>+0(SB), Z11, Z2
+	VSCALEFPS        Z8, Z2, Z2
+	VBROADCASTSS     cbda7d8a8<>+0(SB), Z8
+	VFMADD213PS.BCST c3e8fef8f<>+0(SB), Z7, Z8
+	VFMADD213PS.BCST cbe35bb0d<>+0(SB), Z7, Z8
+	VFMADD213PS.BCST c3e5c403f<>+0(SB), Z7, Z8
+	VFMADD213PS.BCST c3d5a1d5a<>+0(SB), Z7, Z8
+	VFMADD213PS.BCST c3ddea35c<>+0(SB), Z7, Z8
+	VFMADD213PS.BCST c3dcf5e02<>+0(SB), Z7, Z8
+	VMULPS           Z7, Z8, Z8
+	VMULPS           Z2, Z8, Z8
+	VBROADCASTSS     c3f800000<>+0(SB), Z7
+	VSUBPS           Z8, Z7, Z7
+	VPMOVD2M         Z0, K4
+	VBLENDMPS        Z8, Z7, K4, Z9
+	VMULPS           Z0, Z9, Z0
+	VFMADD213PS      Z6, Z4, Z1
+	VPANDD.BCST      c7fffffff<>+0(SB), Z1, Z2
+	VBROADCASTSS     c41500000<>+0(SB), Z7
+	VMINPS           Z2, Z7, Z2
+	VBROADCASTSS     c3f800000<>+0(SB), Z8
+	VBROADCASTSS     c3e828f5c<>+0(SB), Z7
+	VFMADD231PS      Z7, Z2, Z8
+	VRCP14PS         Z8, Z7
+	VBROADCASTSS     c3f800000<>+0(SB), Z11
+	VFNMADD231PS     Z8, Z7, Z11
+	VFMADD213PS      Z7, Z11, Z7
+	VMULPS           Z2, Z2, Z2
+	VMULPS.BCST      cbf38aa3b<>+0(SB), Z2, Z2
+	VRNDSCALEPS      $0x08, Z2, Z8
+	VSUBPS           Z8, Z2, Z11
+	VBROADCASTSS     c3920fde6<>+0(SB), Z2
+	VFMADD213PS.BCST c3aaf9f2c<>+0(SB), Z11, Z2
+	VFMADD213PS.BCST c3c1d96a6<>+0(SB), Z11, Z2
+	VFMADD213PS.BCST c3d635774<>+0(SB), Z11, Z2
+	VFMADD213PS.BCST c3e75fdee<>+0(SB), Z11, Z2
+	VFMADD213PS.BCST c3f317218<>+0(SB), Z11, Z2
+	VFMADD213PS.BCST c3f800000<>+0(SB), Z11, Z2
+	VSCALEFPS        Z8, Z2, Z2
+	VBROADCASTSS     cbda7d8a8<>+0(SB), Z8
+	VFMADD213PS.BCST c3e8fef8f<>+0(SB), Z7, Z8
+	VFMADD213PS.BCST cbe35bb0d<>+0(SB), Z7, Z8
+	VFMADD213PS.BCST c3e5c403f<>+0(SB), Z7, Z8
+	VFMADD213PS.BCST c3d5a1d5a<>+0(SB), Z7, Z8
+	VFMADD213PS.BCST c3ddea35c<>+0(SB), Z7, Z8
+	VFMADD213PS.BCST c3dcf5e02<>+0(SB), Z7, Z8
+	VMULPS           Z7, Z8, Z8
+	VMULPS           Z2, Z8, Z8
+	VBROADCASTSS     c3f800000<>+0(SB), Z7
+	VSUBPS           Z8, Z7, Z7
+	VPMOVD2M         Z1, K4
+	VBLENDMPS        Z8, Z7, K4, Z10
+	VMULPS           Z1, Z10, Z1
+	LONG             $0x4877f262
+	WORD             $0xd072
+	VMOVDQU16        Z2, K3, (AX)
+	ADDQ             BX, CX
+	ADDQ             DX, AX
+	DECQ             SI
+	JNZ              rows205
+
+rows205_end:
+strip_end203:
+	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 

@@ -30,7 +30,7 @@ func TestMeterKnowsEveryFunction(t *testing.T) {
 	elsewhere := map[string]string{
 		"gemmNN": "Gemm and others", "gemmTN": "addTN and GemmTNPacked", "transpose8": "Transpose",
 		"vectorMax": "SoftmaxCrossEntropy", "expSum": "SoftmaxCrossEntropy",
-		"nn": "multiplyHalf", "tn": "transposedHalf.multiply",
+		"nn": "multiplyHalf", "nnHalf": "ConvolveTo", "tn": "transposedHalf.multiply",
 		// Of images, which loaders prepare with the default kernels.
 		"orient": "", "resampleRGB": "", "resampleRows": "", "upsampleChroma": "", "yCbCrToRGB": "",
 	}

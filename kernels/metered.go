@@ -130,8 +130,13 @@ func (m *Meter) measureHalves(f *halfFunctions) *halfFunctions {
 	}
 	begin := func() Lap { return Lap{m, m.clock()} }
 	const value, half = 4, 2 // bytes
-	return &halfFunctions{
-		path: f.path, variant: f.variant, step: f.step, tiles: f.tiles, nn: f.nn, tn: f.tn,
+	out := &halfFunctions{
+		path: f.path, variant: f.variant, step: f.step, tiles: f.tiles, nn: f.nn, nnHalf: f.nnHalf, tn: f.tn,
+		copyHalf: func(rows, cols int, dst *uint16, ldd int, src *uint16, lds int) {
+			l := begin()
+			f.copyHalf(rows, cols, dst, ldd, src, lds)
+			l.End(Work{Kind: Copying}, 2*half*rows*cols)
+		},
 		toHalf: func(rows, cols, fill int, dst *uint16, ldd int, src *float32, lds int) {
 			l := begin()
 			f.toHalf(rows, cols, fill, dst, ldd, src, lds)
@@ -148,4 +153,22 @@ func (m *Meter) measureHalves(f *halfFunctions) *halfFunctions {
 			l.End(Work{Kind: Conversion}, (value+half)*rows*cols)
 		},
 	}
+	for act := range f.affineHalf {
+		work := Work{Kind: ActivationKind}
+		if Activation(act) == Identity {
+			work.Kind = BatchNorm
+		}
+		affine, again := f.affineHalf[act], f.affineHalves[act]
+		out.affineHalf[act] = func(rows, cols int, dst *uint16, ldd int, src *float32, lds int, a, b *float32) {
+			l := begin()
+			affine(rows, cols, dst, ldd, src, lds, a, b)
+			l.End(work, (value+half)*rows*cols)
+		}
+		out.affineHalves[act] = func(rows, cols int, dst *uint16, ldd int, src *uint16, lds int, a, b *float32) {
+			l := begin()
+			again(rows, cols, dst, ldd, src, lds, a, b)
+			l.End(work, 2*half*rows*cols)
+		}
+	}
+	return out
 }

@@ -15,9 +15,10 @@ func plainHalf(lanes int) *halfFunctions {
 	return &halfFunctions{
 		path:       BF16Go,
 		step:       2,
-		nn:         [4]func(int, *uint16, int, int, int, int, *float32, *float32, int, *float32, int, float32, int){nil, plainHalfNN(lanes), plainHalfNN(2 * lanes), plainHalfNN(3 * lanes)},
+		nn:         [4]productFunc{nil, plainHalfNN(lanes), plainHalfNN(2 * lanes), plainHalfNN(3 * lanes)},
 		tn:         [4]func(int, *float32, int, *float32, int, *float32, int, int){nil, plainHalfTN(lanes), plainHalfTN(2 * lanes), plainHalfTN(3 * lanes)},
 		toHalf:     plainToHalf,
+		copyHalf:   plainCopyHalf,
 		fromHalf:   plainFromHalf,
 		interleave: plainInterleave,
 	}
@@ -56,6 +57,10 @@ func flushed(v float32) float32 {
 
 func pairsAt(p *float32, at, n int) []uint32 {
 	return unsafe.Slice((*uint32)(unsafe.Add(unsafe.Pointer(p), 4*at)), n)
+}
+
+func halfOffset(p *uint16, n int) *uint16 {
+	return (*uint16)(unsafe.Add(unsafe.Pointer(p), 2*n))
 }
 
 func halvesAt(p *uint16, at, n int) []uint16 {
@@ -114,6 +119,12 @@ func plainToHalf(rows, cols, fill int, dst *uint16, ldd int, src *float32, lds i
 			out[i] = toBF16(v)
 		}
 		clear(out[cols:])
+	}
+}
+
+func plainCopyHalf(rows, cols int, dst *uint16, ldd int, src *uint16, lds int) {
+	for r := range rows {
+		copy(halvesAt(dst, r*ldd, cols), halvesAt(src, r*lds, cols))
 	}
 }
 

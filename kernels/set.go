@@ -63,6 +63,7 @@ func makeSets() {
 		add(bf16Off, nil)
 		for _, p := range bf16Paths {
 			if h := halfOf(p, v); h != nil {
+				h.complete(f)
 				add(p, h)
 			}
 		}

@@ -78,7 +78,8 @@ type block struct {
 	norm            *normState
 	spans           []span
 	maxRows         int           // of a span
-	strip           int           // length of the padded copy of a span's lines
+	strip           int           // length of the padded copy of a span's lines, in float32
+	factorStrip     int           // that of the copy that products read
 	columns         *blockColumns // for evaluation where there are few lines, else nil
 	taps            [][9]unitTap  // of the pixels of a unit, where these are few, else nil
 
@@ -115,6 +116,7 @@ func newBlock(t *Tape, x *gorgonia.Node, b Block) (*block, error) {
 	for _, b := range f.spans {
 		f.maxRows = max(f.maxRows, b.images*b.lines*f.shape.width)
 		f.strip = max(f.strip, f.pconv(b).PaddedLen())
+		f.factorStrip = max(f.factorStrip, f.pconv(b).StripLen(t.kernels, t.Precision))
 	}
 	if f.sideBySide() {
 		f.taps, f.strip = unitTaps(f.shape.height, f.shape.width), scratchSize(nil, f.maxRows, 9*f.partial)
@@ -127,7 +129,8 @@ func newBlock(t *Tape, x *gorgonia.Node, b Block) (*block, error) {
 	}
 	f.tasks.mix, f.tasks.expand, f.tasks.infer = f.mix, f.expand, f.infer
 	f.tasks.fill = func(worker, i int) { f.fill(worker, i) }
-	t.NeedScratch(scratchSize([]int{f.strip}, f.maxRows, c, f.hidden))
+	factors := []int{f.strip, f.factorStrip, t.factorLen(f.maxRows, c), t.factorLen(f.maxRows, f.hidden)}
+	t.NeedScratch(scratchSize(factors, f.maxRows, c, f.hidden, f.partial))
 	if t.Train {
 		f.convolvedBuf = t.NewBuffer(f.shape.rows() * f.partial)
 		f.hiddenMap = t.newKept(f.shape.rows(), f.hidden, f.hidden)
@@ -250,18 +253,42 @@ func (f *block) fill(worker, i int) kernels.Matrix {
 	s := scratch{f.tape.Scratch(worker)}
 	b := f.spans[i]
 	from, to := f.shape.from(b), f.shape.to(b)
-	strip, u, h := s.vector(f.strip), s.matrix(to-from, f.shape.channels), s.matrix(to-from, f.hidden)
+	u, h := s.factor(f.tape, to-from, f.shape.channels), s.matrix(to-from, f.hidden)
 	convolved := f.convolved.Slice(from, to)
-	f.convolve(convolved, b, strip)
-	f.gather(u, convolved, b)
+	f.convolve(convolved.AsFactor(), b, s)
+	f.tape.kernels.CopyTo(u.Columns(0, f.partial), convolved)
+	f.copyUntouched(u, b)
 	h = f.hiddenMap.place(h, from, 0)
-	f.tape.kernels.Gemm(h, 1, u, f.w1.Packed, kernels.Matrix{})
+	f.tape.kernels.GemmFactor(h, 1, u, f.w1.Packed, kernels.Matrix{})
 	f.hiddenMap.put(h, from, 0)
 	return h
 }
 
 // convolve computes the convolved channels of the rows of a span.
-func (f *block) convolve(dst kernels.Matrix, b span, strip []float32) {
+func (f *block) convolve(dst kernels.Factor, b span, s scratch) {
+	if f.Units != nil {
+		full := dst.Full
+		if dst.Precision == kernels.BF16 {
+			full = s.matrix(dst.Rows(), f.partial)
+		}
+		f.convolveUnits(full, b, s.vector(f.strip))
+		if dst.Precision == kernels.BF16 {
+			f.tape.kernels.CopyTo(dst, full)
+		}
+		return
+	}
+	p, at := f.pconv(b), 0
+	strip := p.Strip(s.vector(f.factorStrip), f.tape.Precision)
+	b.eachImage(func(b span) {
+		p.PadTo(f.tape.kernels, strip, f.image(f.x, b.image).AsFactor(), b.line)
+		n := b.lines * f.shape.width
+		p.ConvolveTo(f.tape.kernels, dst.Slice(at, at+n), strip, f.wp.Packed, kernels.Matrix{})
+		at += n
+	})
+}
+
+// convolveUnits does so for visible units of masked images.
+func (f *block) convolveUnits(dst kernels.Matrix, b span, strip []float32) {
 	if f.taps != nil {
 		f.convolveSideBySide(dst, f.x, b, strip, f.wp, kernels.Matrix{})
 		return
@@ -281,6 +308,13 @@ func (f *block) image(m kernels.Matrix, i int) kernels.Matrix {
 	return m.Slice(i*n, (i+1)*n)
 }
 
+// copyUntouched copies the channels of x that are not convolved to their place in the factor of
+// the first product.
+func (f *block) copyUntouched(u kernels.Factor, b span) {
+	c := f.shape.channels
+	f.tape.kernels.CopyTo(u.Columns(f.partial, c), f.x.Slice(f.shape.from(b), f.shape.to(b)).Columns(f.partial, c))
+}
+
 // gather puts the convolved channels and the untouched ones of x together.
 func (f *block) gather(u, convolved kernels.Matrix, b span) {
 	c := f.shape.channels
@@ -293,8 +327,8 @@ func (f *block) expand(worker, i int) {
 	s := scratch{f.tape.Scratch(worker)}
 	b := f.spans[i]
 	from, to := f.shape.from(b), f.shape.to(b)
-	a, v := s.matrix(to-from, f.hidden), s.matrix(to-from, f.shape.channels)
-	f.tape.kernels.Affine(a, f.hiddenMap.get(a, from, 0), f.norm.scale, f.norm.shift, f.Act)
+	a, v := s.factor(f.tape, to-from, f.hidden), s.matrix(to-from, f.shape.channels)
+	f.tape.kernels.AffineTo(a, f.hiddenMap.part(to-from, f.hidden, from, 0), f.norm.scale, f.norm.shift, f.Act)
 	f.project(a, v, b)
 }
 
@@ -303,21 +337,26 @@ func (f *block) infer(worker, i int) {
 	s := scratch{f.tape.Scratch(worker)}
 	b := f.spans[i]
 	rows := f.shape.to(b) - f.shape.from(b)
-	strip, u, h := s.vector(f.strip), s.matrix(rows, f.shape.channels), s.matrix(rows, f.hidden)
-	f.convolve(u.Columns(0, f.partial), b, strip)
-	f.gather(u, u.Columns(0, f.partial), b)
-	var bias kernels.Matrix
+	u, h := s.factor(f.tape, rows, f.shape.channels), s.matrix(rows, f.hidden)
+	f.convolve(u.Columns(0, f.partial), b, s)
+	f.copyUntouched(u, b)
+	f.tape.kernels.GemmFactor(h, 1, u, f.w1.Packed, kernels.Matrix{})
+	a := s.factorOf(f.tape, h)
+	f.tape.kernels.AffineTo(a, h.AsFactor(), f.norm.scale, f.shift(), f.Act)
+	f.project(a, s.matrix(rows, f.shape.channels), b)
+}
+
+// shift is what is added to the hidden map before the activation.
+func (f *block) shift() []float32 {
 	if f.Bias != nil {
-		bias = kernels.Broadcast(f.Bias.Data(), rows)
+		return f.Bias.Data()
 	}
-	f.tape.kernels.Gemm(h, 1, u, f.w1.Packed, bias)
-	f.tape.kernels.Affine(h, h, f.norm.scale, f.norm.shift, f.Act)
-	f.project(h, u, b)
+	return f.norm.shift
 }
 
 // project computes y = x + keep·scale·conv2(a) for the rows of a span; v is
 // scratch.
-func (f *block) project(a, v kernels.Matrix, b span) {
+func (f *block) project(a kernels.Factor, v kernels.Matrix, b span) {
 	at := 0
 	part := func(b span) {
 		from, to := f.shape.from(b), f.shape.to(b)
@@ -328,10 +367,10 @@ func (f *block) project(a, v kernels.Matrix, b span) {
 		case keep == 0:
 			f.tape.kernels.Copy(y, x)
 		case f.LayerScale == nil:
-			f.tape.kernels.Gemm(y, keep, rows, f.w2.Packed, x)
+			f.tape.kernels.GemmFactor(y, keep, rows, f.w2.Packed, x)
 		default:
 			vr := v.Slice(at, at+to-from)
-			f.tape.kernels.Gemm(vr, keep, rows, f.w2.Packed, kernels.Matrix{})
+			f.tape.kernels.GemmFactor(vr, keep, rows, f.w2.Packed, kernels.Matrix{})
 			kernels.ScaleColumns(vr, vr, f.LayerScale.Data())
 			f.tape.kernels.Combine(y, vr, x, 1, 1)
 		}

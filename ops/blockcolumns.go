@@ -25,17 +25,19 @@ func byColumns(s mapShape, hidden, panel, workers int, load float64) bool {
 // otherwise, in the same order.
 type blockColumns struct {
 	*block
-	mixed, hiddenMap padded   // what conv1 gets, and what conv2 gets
-	up, down         [][2]int // columns of the two products
+	mixed, hiddenMap plannedFactor // what conv1 gets, and what conv2 gets
+	up, down         [][2]int      // columns of the two products
 	tasks            struct{ mix, expand, project func(worker, i int) }
+
+	u, a kernels.Factor // the two, of the run in progress
 }
 
 func (t *Tape) newBlockColumns(f *block) *blockColumns {
 	c, rows, workers := &blockColumns{block: f}, f.shape.rows(), t.Pool().Workers()
-	c.mixed, c.hiddenMap = t.newPadded(rows, f.shape.channels), t.newPadded(rows, f.hidden)
+	c.mixed, c.hiddenMap = t.newPlannedFactor(rows, f.shape.channels), t.newPlannedFactor(rows, f.hidden)
 	c.up, c.down = panelRanges(f.hidden, t.kernels.PanelWidth(), workers), panelRanges(f.shape.channels, t.kernels.PanelWidth(), workers)
 	c.tasks.mix, c.tasks.expand, c.tasks.project = c.mix, c.expand, c.project
-	t.NeedScratch(scratchSize(nil, rows, longest(c.down)))
+	t.NeedScratch(scratchSize(nil, rows, max(longest(c.down), longest(c.up))))
 	return c
 }
 
@@ -56,6 +58,7 @@ func panelRanges(columns, panel, workers int) [][2]int {
 func (c *blockColumns) forward(in [][]float32, out []float32) error {
 	c.bind(in, out)
 	c.norm.running()
+	c.u, c.a = c.mixed.factor(), c.hiddenMap.factor()
 	pool := c.tape.Pool()
 	pool.Run(len(c.spans), c.tasks.mix)
 	pool.Run(len(c.up), c.tasks.expand)
@@ -67,35 +70,35 @@ func (c *blockColumns) forward(in [][]float32, out []float32) error {
 func (c *blockColumns) mix(worker, i int) {
 	s := scratch{c.tape.Scratch(worker)}
 	b := c.spans[i]
-	strip, u := s.vector(c.strip), c.mixed.matrix().Slice(c.shape.from(b), c.shape.to(b))
-	c.convolve(u.Columns(0, c.partial), b, strip)
-	c.gather(u, u.Columns(0, c.partial), b)
+	u := c.u.Slice(c.shape.from(b), c.shape.to(b))
+	c.convolve(u.Columns(0, c.partial), b, s)
+	c.copyUntouched(u, b)
 }
 
 // expand computes some columns of the first product, its norm and its activation.
-func (c *blockColumns) expand(_, i int) {
+func (c *blockColumns) expand(worker, i int) {
 	from, to := c.up[i][0], c.up[i][1]
-	h := c.hiddenMap.matrix().Columns(from, to)
-	var bias kernels.Matrix
-	if c.Bias != nil {
-		bias = kernels.Broadcast(c.Bias.Data()[from:to], h.Rows)
+	s := scratch{c.tape.Scratch(worker)}
+	a, k := c.a.Columns(from, to), c.tape.kernels
+	h := a.Full
+	if c.tape.Precision == kernels.BF16 {
+		h = s.matrix(c.shape.rows(), to-from)
 	}
-	k := c.tape.kernels
-	k.GemmBlock(h, 1, c.mixed.matrix(), c.w1.Packed, 0, from, bias)
-	k.Affine(h, h, c.norm.scale[from:to], c.norm.shift[from:to], c.Act)
+	k.GemmBlockFactor(h, 1, c.u, c.w1.Packed, 0, from, kernels.Matrix{})
+	k.AffineTo(a, h.AsFactor(), c.norm.scale[from:to], c.shift()[from:to], c.Act)
 }
 
 // project computes some columns of y = x + scale·conv2(h).
 func (c *blockColumns) project(worker, i int) {
 	from, to := c.down[i][0], c.down[i][1]
-	x, y, h, k := c.x.Columns(from, to), c.y.Columns(from, to), c.hiddenMap.matrix(), c.tape.kernels
+	x, y, k := c.x.Columns(from, to), c.y.Columns(from, to), c.tape.kernels
 	if c.LayerScale == nil {
-		k.GemmBlock(y, 1, h, c.w2.Packed, 0, from, x)
+		k.GemmBlockFactor(y, 1, c.a, c.w2.Packed, 0, from, x)
 		return
 	}
 	s := scratch{c.tape.Scratch(worker)}
 	v := s.matrix(y.Rows, to-from)
-	k.GemmBlock(v, 1, h, c.w2.Packed, 0, from, kernels.Matrix{})
+	k.GemmBlockFactor(v, 1, c.a, c.w2.Packed, 0, from, kernels.Matrix{})
 	kernels.ScaleColumns(v, v, c.LayerScale.Data()[from:to])
 	k.Combine(y, v, x, 1, 1)
 }

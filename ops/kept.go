@@ -20,8 +20,8 @@ func (t *Tape) newKept(rows, cols, stride int) kept {
 	return kept{kernels: t.kernels, in: t.Precision, rows: rows, cols: cols, stride: stride, buf: t.NewBuffer(size)}
 }
 
-func (k kept) halves() kernels.Halves {
-	return kernels.Halves{Data: k.buf.data, Rows: k.rows, Cols: k.cols}
+func (k kept) halves(part kernels.Matrix, row, col int) kernels.Halves {
+	return kernels.NewHalves(k.buf.data, k.rows, k.cols).Slice(row, row+part.Rows).Columns(col, col+part.Cols)
 }
 
 // place is where to compute the part from row and column on, of the size of
@@ -38,9 +38,9 @@ func (k kept) place(scratch kernels.Matrix, row, col int) kernels.Matrix {
 // nowhere; memory is for its halves.
 func (t *Tape) rounded(part kernels.Matrix, memory []float32) kernels.Matrix {
 	if t.Precision == kernels.BF16 {
-		h := kernels.Halves{Data: memory, Rows: part.Rows, Cols: part.Cols}
-		h.Put(t.kernels, 0, 0, part)
-		h.Get(t.kernels, part, 0, 0)
+		h := kernels.NewHalves(memory, part.Rows, part.Cols)
+		t.kernels.Round(h, part)
+		t.kernels.Widen(part, h)
 	}
 	return part
 }
@@ -48,14 +48,23 @@ func (t *Tape) rounded(part kernels.Matrix, memory []float32) kernels.Matrix {
 // put keeps what was computed in that place.
 func (k kept) put(part kernels.Matrix, row, col int) {
 	if k.in == kernels.BF16 {
-		k.halves().Put(k.kernels, row, col, part)
+		k.kernels.Round(k.halves(part, row, col), part)
 	}
 }
 
 // get is a part of the map, which may be in scratch.
 func (k kept) get(scratch kernels.Matrix, row, col int) kernels.Matrix {
 	if k.in == kernels.BF16 {
-		k.halves().Get(k.kernels, scratch, row, col)
+		k.kernels.Widen(scratch, k.halves(scratch, row, col))
 	}
 	return k.place(scratch, row, col)
+}
+
+// part is a part of the map as it is kept.
+func (k kept) part(rows, cols, row, col int) kernels.Factor {
+	size := kernels.Matrix{Rows: rows, Cols: cols}
+	if k.in == kernels.BF16 {
+		return kernels.Factor{Precision: kernels.BF16, Half: k.halves(size, row, col)}
+	}
+	return k.place(size, row, col).AsFactor()
 }

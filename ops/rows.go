@@ -132,6 +132,23 @@ func (s *scratch) matrix(rows, cols int) kernels.Matrix {
 	return kernels.Matrix{Data: s.vector(rows * ld), Rows: rows, Cols: cols, Stride: ld}
 }
 
+// factorLen is the memory for a left-hand side of products in the precision of the tape.
+func (t *Tape) factorLen(rows, cols int) int { return t.kernels.FactorLen(rows, cols, t.Precision) }
+
+// factor is a left-hand side of products in the precision of the tape.
+func (s *scratch) factor(t *Tape, rows, cols int) kernels.Factor {
+	return t.kernels.NewFactor(s.vector(t.factorLen(rows, cols)), rows, cols, t.Precision)
+}
+
+// factorOf is memory for what an op makes of m before a product: that of m itself, unless the
+// format is another one.
+func (s *scratch) factorOf(t *Tape, m kernels.Matrix) kernels.Factor {
+	if t.Precision == kernels.BF16 {
+		return s.factor(t, m.Rows, m.Cols)
+	}
+	return m.AsFactor()
+}
+
 // scratchSize is the memory for vectors of the given lengths and for matrices
 // of the given numbers of columns.
 func scratchSize(vectors []int, rows int, cols ...int) int {

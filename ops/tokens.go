@@ -110,6 +110,22 @@ func (p padded) matrix() kernels.Matrix {
 	return kernels.Matrix{Data: p.buf.data, Rows: p.rows, Cols: p.cols, Stride: rowStride(p.cols)}
 }
 
+// plannedFactor is a left-hand side of products in planned memory.
+type plannedFactor struct {
+	tape       *Tape
+	buf        *Buffer
+	rows, cols int
+}
+
+func (t *Tape) newPlannedFactor(rows, cols int) plannedFactor {
+	return plannedFactor{t, t.NewBuffer(t.factorLen(rows, cols)), rows, cols}
+}
+
+// factor must be called once in a run, before the factor is written.
+func (p plannedFactor) factor() kernels.Factor {
+	return p.tape.kernels.NewFactor(p.buf.data, p.rows, p.cols, p.tape.Precision)
+}
+
 // packedRows is a packed matrix of tokens in planned memory: the inputs of a
 // layer, for the gradient of its weights.
 type packedRows struct {

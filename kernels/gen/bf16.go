@@ -16,12 +16,21 @@ import (
 // bf16Kernels generates all of them.
 func (s *isa) bf16Kernels() {
 	for nv := 1; nv <= 3; nv++ {
-		s.halfNN(nv)
+		s.halfNN(nv, false)
 		s.halfTN(nv)
 	}
 	s.toHalf()
 	s.fromHalf()
 	s.interleave()
+	for nv := 1; nv <= 3; nv++ {
+		s.halfNN(nv, true)
+	}
+	s.copyHalf()
+	for _, rounded := range []bool{false, true} {
+		for _, act := range []string{"", "ReLU", "GELU"} {
+			s.affineHalf(act, rounded)
+		}
+	}
 }
 
 // loadHalves loads a stride given in 16-bit elements as bytes.
@@ -32,34 +41,50 @@ func loadHalves(name string) reg.GPVirtual {
 }
 
 // halfNN generates the product of a row-major matrix of bfloat16 with one
-// packed panel of pairs; see gemmNN.
-func (s *isa) halfNN(nv int) {
-	s.text(fmt.Sprintf("halfNN%d", nv),
-		"func(m int, a *uint16, lda, segs, segPairs, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int)",
-		fmt.Sprintf("computes C = alpha·A·B + D for one panel of B, %d vectors wide.", nv))
+// packed panel of pairs; see gemmNN. With rounded, C is bfloat16 too.
+func (s *isa) halfNN(nv int, rounded bool) {
+	if rounded {
+		s.text(fmt.Sprintf("halfNNHalf%d", nv),
+			"func(m int, a *uint16, lda, segs, segPairs, segStride int, b *float32, c *uint16, ldc int, d *float32, ldd int, cols int)",
+			fmt.Sprintf("computes C = A·B + D, rounded to bfloat16, for one panel of B, %d vectors wide.", nv))
+	} else {
+		s.text(fmt.Sprintf("halfNN%d", nv),
+			"func(m int, a *uint16, lda, segs, segPairs, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int)",
+			fmt.Sprintf("computes C = alpha·A·B + D for one panel of B, %d vectors wide.", nv))
+	}
 	rows := s.tileRows(panelShape{vectors: nv})
 	s.flushDenormals()
 	m, a, lda := loadGP("m"), loadGP("a"), loadHalves("lda")
 	lda3 := GP64()
 	LEAQ(Mem{Base: lda, Index: lda, Scale: 2}, lda3)
-	c, ldc, d, ldd := loadGP("c"), loadStride("ldc"), loadGP("d"), loadStride("ldd")
+	c, d, ldd := loadGP("c"), loadGP("d"), loadStride("ldd")
+	ldc := loadGP("ldc")
+	if rounded {
+		SHLQ(U8(1), ldc)
+	} else {
+		SHLQ(U8(2), ldc)
+	}
 	p := newRowPointers(rows, lda, lda3)
 	jump, left := AllocLocal(8), AllocLocal(8)
 	t, u := loadHalves("segStride"), loadStride("segPairs")
 	SUBQ(u, t)
 	MOVQ(t, jump)
 	inTiles(rows, m, func(r int) {
-		s.halfTileNN(panelShape{vectors: nv}, r, a, c, d, ldc, ldd, p, jump, left)
+		s.halfTileNN(panelShape{vectors: nv}, r, a, c, d, ldc, ldd, p, jump, left, rounded)
 		IMUL3Q(U32(r), lda, p.base[0])
 		ADDQ(p.base[0], a)
 	})
 	s.done()
 }
 
-func (s *isa) halfTileNN(shape panelShape, rows int, a, c, d, ldc, ldd reg.GPVirtual, p rowPointers, jump, left Mem) {
+func (s *isa) halfTileNN(shape panelShape, rows int, a, c, d, ldc, ldd reg.GPVirtual, p rowPointers, jump, left Mem, rounded bool) {
 	id := label("nn")
 	t := s.tileRegisters(shape, rows)
-	s.prefetchTile(shape.vectors, rows, c, d, ldc, ldd, p.base[0])
+	if rounded {
+		s.prefetchRows((shape.vectors+1)/2, rows, c, ldc, p.base[0])
+	} else {
+		s.prefetchTile(shape.vectors, rows, c, d, ldc, ldd, p.base[0])
+	}
 	p.set(a, rows)
 	b := loadGP("b")
 	k := loadGP("segs")
@@ -80,7 +105,55 @@ func (s *isa) halfTileNN(shape panelShape, rows int, a, c, d, ldc, ldd reg.GPVir
 	p.advance(rows, jump)
 	DECQ(left)
 	JNZ(LabelRef(id + "_seg"))
-	s.finishTile(id, shape, t, c, d, ldc, ldd)
+	if rounded {
+		s.finishHalfTile(id, shape, t, c, d, ldc, ldd)
+	} else {
+		s.finishTile(id, shape, t, c, d, ldc, ldd)
+	}
+}
+
+// finishHalfTile stores a tile plus D as bfloat16. It moves c and d to the rows after
+// the tile.
+func (s *isa) finishHalfTile(id string, shape panelShape, t registerTile, c, d, ldc, ldd reg.GPVirtual) {
+	nv, spare := shape.vectors, t.a[0]
+	cols := loadGP("cols")
+	last := GP64()
+	MOVQ(cols, last)
+	SUBQ(U32((nv-1)*s.lanes), last)
+	end := s.tail(last)
+	maskOf := func(j int) mask {
+		if j == nv-1 {
+			return end
+		}
+		return s.fullMask()
+	}
+	TESTQ(d, d)
+	JZ(LabelRef(id + "_bare"))
+	for i := range t.acc {
+		for j, v := range t.acc[i] {
+			s.load(Mem{Base: d, Disp: j * s.bytes()}, maskOf(j), t.b[0])
+			VADDPS(t.b[0], v, v)
+		}
+		ADDQ(ldd, d)
+	}
+	Label(id + "_bare")
+	if nv == 3 {
+		SUBQ(U32(halfStrip), cols)
+	}
+	_, _, both := halfMasks(cols)
+	for i := range t.acc {
+		at := Mem{Base: c}
+		row := t.acc[i]
+		if nv == 3 {
+			pairHalves(row[0], row[1], spare)
+			VMOVUPS(spare, at)
+			at.Disp += 2 * halfStrip
+			row = row[2:]
+		}
+		pairHalves(row[0], row[len(row)-1], spare)
+		VMOVDQU16(spare, both, at)
+		ADDQ(ldc, c)
+	}
 }
 
 // halfTN generates the update of a panel of columns of C by Aᵀ·B, both in pairs
@@ -142,58 +215,83 @@ func halfMasks(n reg.GPVirtual) (low, high, both reg.Register) {
 	return low, high, both
 }
 
-// toHalf generates the conversion of rows to bfloat16.
+// toHalf generates the conversion of rows to bfloat16. Narrow matrices are walked in
+// strips, wide ones row by row.
 func (s *isa) toHalf() {
 	s.text("toHalf", "func(rows, cols, fill int, dst *uint16, ldd int, src *float32, lds int)",
 		"converts rows to bfloat16 and writes zeros from column cols to column fill.")
-	rows, dst, ldd, src, lds := loadGP("rows"), loadGP("dst"), loadHalves("ldd"), loadGP("src"), loadStride("lds")
-	const step = 32
-	repeat(label("rows"), rows, func() {
-		x, h, t := s.register(0), s.register(1), s.register(2)
-		in, out, cols, fill := GP64(), GP64(), loadGP("cols"), loadGP("fill")
+	dst, ldd, src, lds := loadGP("dst"), loadHalves("ldd"), loadGP("src"), loadStride("lds")
+	x, h, t := s.register(0), s.register(1), s.register(2)
+	narrow, end := label("narrow"), label("end")
+	cols, fill := loadGP("cols"), loadGP("fill")
+	CMPQ(fill, U32(4*halfStrip))
+	JLE(LabelRef(narrow))
+	repeat(label("rows"), loadGP("rows"), func() {
+		in, out := GP64(), GP64()
 		MOVQ(src, in)
 		MOVQ(dst, out)
-		whole, rest, end := label("whole"), label("rest"), label("end")
-		next := func() {
-			ADDQ(U32(4*step), in)
-			ADDQ(U32(2*step), out)
-			SUBQ(U32(step), cols)
-			SUBQ(U32(step), fill)
-		}
-		Label(whole)
-		CMPQ(cols, U32(step))
-		JLT(LabelRef(rest))
-		VMOVUPS(Mem{Base: in}, x)
-		VMOVUPS(Mem{Base: in, Disp: s.bytes()}, h)
-		pairHalves(x, h, t)
-		VMOVDQU16(t, Mem{Base: out})
-		next()
-		JMP(LabelRef(whole))
-		Label(rest)
-		TESTQ(fill, fill)
-		JLE(LabelRef(end))
-		zero := GP64()
-		XORQ(zero, zero)
-		TESTQ(cols, cols)
-		CMOVQLT(zero, cols)
-		low, high, _ := halfMasks(cols)
-		VMOVUPS_Z(Mem{Base: in}, low, x)
-		VMOVUPS_Z(Mem{Base: in, Disp: s.bytes()}, high, h)
-		pairHalves(x, h, t)
-		n := GP64()
-		MOVQ(U32(step), n)
-		CMPQ(fill, n)
-		CMOVQLT(fill, n)
-		_, _, both := halfMasks(n)
-		VMOVDQU16(t, both, Mem{Base: out})
-		next()
-		JMP(LabelRef(rest))
-		Label(end)
+		Load(Param("cols"), cols)
+		Load(Param("fill"), fill)
+		s.convertStrips(cols, fill, in, out, func(k halfColumns) {
+			s.loadFloats(k, Mem{Base: in}, x, h)
+			pairHalves(x, h, t)
+			storeHalves(k, t, Mem{Base: out})
+		})
 		ADDQ(lds, src)
 		ADDQ(ldd, dst)
 	})
+	JMP(LabelRef(end))
+	Label(narrow)
+	in, out := GP64(), GP64()
+	s.convertStrips(cols, fill, src, dst, func(k halfColumns) {
+		MOVQ(src, in)
+		MOVQ(dst, out)
+		repeat(label("rows"), loadGP("rows"), func() {
+			s.loadFloats(k, Mem{Base: in}, x, h)
+			pairHalves(x, h, t)
+			storeHalves(k, t, Mem{Base: out})
+			ADDQ(lds, in)
+			ADDQ(ldd, out)
+		})
+	})
+	Label(end)
 	VZEROUPPER()
 	RET()
+}
+
+// convertStrips emits body for the strips of cols columns, of which fill are written. It moves in
+// and out from strip to strip.
+func (s *isa) convertStrips(cols, fill, in, out reg.GPVirtual, body func(k halfColumns)) {
+	whole, rest, end := label("whole"), label("rest"), label("end")
+	next := func() {
+		ADDQ(U32(4*halfStrip), in)
+		ADDQ(U32(2*halfStrip), out)
+		SUBQ(U32(halfStrip), cols)
+		SUBQ(U32(halfStrip), fill)
+	}
+	Label(whole)
+	CMPQ(cols, U32(halfStrip))
+	JLT(LabelRef(rest))
+	body(halfColumns{full: true})
+	next()
+	JMP(LabelRef(whole))
+	Label(rest)
+	TESTQ(fill, fill)
+	JLE(LabelRef(end))
+	zero := GP64()
+	XORQ(zero, zero)
+	TESTQ(cols, cols)
+	CMOVQLT(zero, cols)
+	low, high, _ := halfMasks(cols)
+	n := GP64()
+	MOVQ(U32(halfStrip), n)
+	CMPQ(fill, n)
+	CMOVQLT(fill, n)
+	_, _, both := halfMasks(n)
+	body(halfColumns{low: low, high: high, both: both})
+	next()
+	JMP(LabelRef(rest))
+	Label(end)
 }
 
 // fromHalf generates the way back.
