@@ -18,38 +18,71 @@ const temporary = ".unfinished.tmp"
 
 // WriteAtomic replaces the file at path by what write produces, or leaves it as
 // it was. What a crash leaves has a name that ends in .unfinished.tmp; [Clean] removes it.
-func WriteAtomic(path string, write func(io.Writer) error) (err error) {
-	tmp := path + temporary
-	file, err := disk.CreateFile(tmp)
+func WriteAtomic(path string, write func(io.Writer) error) error {
+	s, err := stage(path, write)
 	if err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	beingWritten.Store(tmp, nil)
-	defer beingWritten.Delete(tmp)
-	defer func() {
-		if err != nil {
-			_ = disk.RemoveFile(tmp)
-			err = fmt.Errorf("writing %s: %w", path, err)
-		}
-	}()
-	buffered := bufio.NewWriterSize(file, 1<<16)
-	err = errors.Join(write(buffered), buffered.Flush())
-	if err == nil {
-		err = file.Sync()
-	}
-	if err = errors.Join(err, file.Close()); err != nil {
 		return err
 	}
-	if err = disk.RenameFile(tmp, path); err != nil {
-		return err
-	}
-	return disk.SyncFolder(filepath.Dir(path))
+	return s.commit()
 }
 
-// beingWritten are the temporary files of WriteAtomic in this process.
+// staged is a file that has its content, but not yet its name.
+type staged struct {
+	path, tmp string
+	file      *disk.File
+}
+
+// stage writes the content of a file that is to be at path. After an error nothing is left behind.
+func stage(path string, write func(io.Writer) error) (*staged, error) {
+	s := &staged{path: path, tmp: path + temporary}
+	var err error
+	if s.file, err = disk.CreateFile(s.tmp); err != nil {
+		return nil, s.failed(err)
+	}
+	beingWritten.Store(s.tmp, nil)
+	buffered := bufio.NewWriterSize(s.file, 1<<16)
+	if err := errors.Join(write(buffered), buffered.Flush()); err != nil {
+		err = errors.Join(err, s.file.Close())
+		s.remove()
+		return nil, s.failed(err)
+	}
+	return s, nil
+}
+
+// commit syncs the file and gives it its name. After an error nothing is left behind.
+func (s *staged) commit() error {
+	if err := errors.Join(s.file.Sync(), s.file.Close()); err != nil {
+		s.remove()
+		return s.failed(err)
+	}
+	if err := disk.RenameFile(s.tmp, s.path); err != nil {
+		s.remove()
+		return s.failed(err)
+	}
+	beingWritten.Delete(s.tmp)
+	if err := disk.SyncFolder(filepath.Dir(s.path)); err != nil {
+		return s.failed(err)
+	}
+	return nil
+}
+
+// discard gives the file up.
+func (s *staged) discard() {
+	_ = s.file.Close()
+	s.remove()
+}
+
+func (s *staged) remove() {
+	_ = disk.RemoveFile(s.tmp)
+	beingWritten.Delete(s.tmp)
+}
+
+func (s *staged) failed(err error) error { return fmt.Errorf("writing %s: %w", s.path, err) }
+
+// beingWritten are the temporary files of this process.
 var beingWritten sync.Map
 
-// Abandon deletes what WriteAtomic has not finished. It is for a process that ends now.
+// Abandon deletes what is not finished. It is for a process that ends now.
 func Abandon() {
 	beingWritten.Range(func(tmp, _ any) bool {
 		_ = os.Remove(tmp.(string))

@@ -68,13 +68,16 @@ func (f *File) checksum() string {
 // Write puts a checkpoint on disk. The file at path, if there is one, is
 // replaced when the new one is complete and synced; after an error it is
 // unchanged, and nothing else is left behind.
-func Write(path string, f File) error {
+func Write(path string, f File) error { return WriteAtomic(path, f.writer()) }
+
+// writer writes the file with its checksum, which is computed now.
+func (f *File) writer() func(io.Writer) error {
 	meta := maps.Clone(f.Meta)
 	if meta == nil {
 		meta = map[string]string{}
 	}
 	meta[checksumKey] = f.checksum()
-	return WriteAtomic(path, func(w io.Writer) error { return safetensors.Write(w, meta, f.Tensors) })
+	return func(w io.Writer) error { return safetensors.Write(w, meta, f.Tensors) }
 }
 
 // Read reads a checkpoint and verifies its checksum. An error that wraps

@@ -42,11 +42,51 @@ func Epoch(epoch int) string { return fmt.Sprintf("epoch-%03d.safetensors", epoc
 const next = "next.safetensors"
 
 // SaveLast writes the last checkpoint and keeps the one before it.
-func (f Folder) SaveLast(c File) error {
-	if err := Write(f.Path(next), c); err != nil {
+func (f Folder) SaveLast(c File) error { return f.SaveTogether(c, []string{Last}, func() {}) }
+
+// SaveTogether writes a checkpoint under several names, in their order; under the name Last as SaveLast
+// does. It calls read when it no longer needs the values, also if there is an error: all files have
+// their content then, and get their names one after the other.
+func (f Folder) SaveTogether(c File, names []string, read func()) error {
+	files, err := f.stageTogether(c, names)
+	read()
+	if err != nil {
 		return err
 	}
-	return f.promote()
+	for i, file := range files {
+		err := file.commit()
+		if err == nil && names[i] == Last {
+			err = f.promote()
+		}
+		if err != nil {
+			discard(files[i+1:])
+			return err
+		}
+	}
+	return nil
+}
+
+// stageTogether writes the content of all files, or leaves nothing behind.
+func (f Folder) stageTogether(c File, names []string) (files []*staged, err error) {
+	write := c.writer()
+	for _, name := range names {
+		if name == Last {
+			name = next
+		}
+		file, err := stage(f.Path(name), write)
+		if err != nil {
+			discard(files)
+			return nil, err
+		}
+		files = append(files, file)
+	}
+	return files, nil
+}
+
+func discard(files []*staged) {
+	for _, file := range files {
+		file.discard()
+	}
 }
 
 // promote makes next the last checkpoint, and the last the previous one. It can

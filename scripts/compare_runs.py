@@ -155,7 +155,8 @@ def ours(row, data, out, args):
     seconds, peak, _ = run(command, {})
     with open(out / "log.jsonl") as file:
         epochs = [one for one in map(json.loads, file) if one["kind"] == "epoch"]
-    # A record is written when the epoch has been evaluated, before its checkpoint.
+    # A record is written when the epoch has been evaluated, before its checkpoint. An update that waits
+    # for a checkpoint counts as training too.
     rest = [b["seconds"] - a["seconds"] - b["train_s"] - b["eval_s"] for a, b in zip(epochs, epochs[1:])]
     with open(out / "launches.jsonl") as file:
         begun = json.loads(file.readline())

@@ -23,7 +23,11 @@ func (t *trainer) loop(ctx context.Context) error {
 			return err
 		}
 	}
-	return collective.Agree(t.ranks, t.confirm())
+	err := t.written()
+	if err == nil {
+		err = t.confirm()
+	}
+	return collective.Agree(t.ranks, err)
 }
 
 // epoch trains the rest of an epoch. It returns the learning rate of its last step.
@@ -152,6 +156,9 @@ func (t *trainer) update(ctx context.Context, it *data.Iterator, n int, lr float
 	}
 	if t.explains && (lr > enormous || norm > enormous) {
 		a.state = t.copyState()
+	}
+	if err := t.beforeChange(); err != nil {
+		return 0, err
 	}
 	t.optimizer.Step(lr, t.optimizer.Clip(norm, n))
 	if bad := t.notFinite(); bad != "" {

@@ -40,7 +40,7 @@ func (t *trainer) finishEpoch(ctx context.Context, lr float64) error {
 	p.Epoch, p.Step, p.LossSum, p.LossCount, p.ScaleSums = p.Epoch+1, 0, 0, 0, nil
 	p.NormSum, p.NormCount, p.Window = 0, 0, Window{}
 	if !evaluated {
-		return t.saveEpoch(last)
+		return t.saveEpoch(last, nil, nil)
 	}
 	p.Last = s
 	p.wait(s, c.Checkpoint.Monitor, c.Train.MinDelta)
@@ -52,25 +52,19 @@ func (t *trainer) finishEpoch(ctx context.Context, lr float64) error {
 		p.Best = &s
 	}
 	p.rank(s, c.Checkpoint.Monitor, c.Checkpoint.TopK)
+	var names []string
 	if best {
 		// First what is said of it: a run that is killed between the two has another best
 		// one, and for that the evaluation does not count.
 		if err := t.keepEvaluation(s.Epoch); err != nil {
 			return err
 		}
-		if err := t.save(t.folder.saver(checkpoints.Best)); err != nil {
-			return err
-		}
+		names = append(names, checkpoints.Best)
 	}
 	if slices.ContainsFunc(p.TopK, func(k Score) bool { return k.Epoch == s.Epoch }) {
-		if err := t.save(t.folder.saver(checkpoints.Epoch(s.Epoch))); err != nil {
-			return err
-		}
+		names = append(names, checkpoints.Epoch(s.Epoch))
 	}
-	if err := t.saveEpoch(last); err != nil {
-		return err
-	}
-	return t.dropEpochs(p.Dropped)
+	return t.saveEpoch(last, names, p.Dropped)
 }
 
 // dropEpochs removes the checkpoints of epochs that are no longer among the best.
@@ -83,16 +77,21 @@ func (t *trainer) dropEpochs(epochs []int) error {
 	return nil
 }
 
-func (t *trainer) saveEpoch(last bool) error {
-	if !last && t.progress.Epoch%t.config.Checkpoint.EveryEpochs != 0 {
-		return nil
+// saveEpoch writes the checkpoints of an epoch: those of the names, and after them the last one if it is
+// time for it. The epochs to drop go when a checkpoint says so.
+func (t *trainer) saveEpoch(last bool, names []string, drop []int) error {
+	if last || t.progress.Epoch%t.config.Checkpoint.EveryEpochs == 0 {
+		names = append(names, checkpoints.Last)
 	}
-	return t.saveLast()
+	return t.saveUnder(names, drop)
 }
 
 // evaluate measures the model for a score, and says in words what it found. With EMA
 // it measures the weights as they are, and their average, which counts.
 func (t *trainer) evaluate(ctx context.Context, s *Score) (found string, err error) {
+	if err := t.beforeChange(); err != nil { // averaged weights change places with the others
+		return "", err
+	}
 	began := clock()
 	defer func() { t.evaluated = since(began) }()
 	if s.Result, err = t.measure(ctx, "validation"); err != nil {
@@ -129,8 +128,9 @@ func (t *trainer) measure(ctx context.Context, what string) (eval.Result, error)
 func (t *trainer) recordEpoch(s Score, found string) error {
 	r := Record{
 		Kind: EpochRecord, Epoch: s.Epoch, Batches: t.progress.Batches, Loss: s.TrainLoss, LR: s.LR, GradNorm: t.progress.NormSum / float64(max(t.progress.NormCount, 1)),
-		Seconds: since(t.began).Seconds(), Memory: residentMemory() / 1e6,
+		Seconds: since(t.began).Seconds(), Memory: residentMemory() / 1e6, Stood: t.stood.Seconds(),
 	}
+	t.stood = 0
 	t.pace.complete(&r)
 	line := fmt.Sprintf("epoch %d/%d: training loss %.4f", s.Epoch+1, t.config.Train.Epochs, s.TrainLoss)
 	if r.Scales = meanScales(t.progress.ScaleSums, t.progress.LossCount); r.Scales != nil {

@@ -130,33 +130,21 @@ func appendTo(path string) (*disk.File, error) {
 // SaveLast writes the last checkpoint, and before it makes durable what the log
 // says of the way to it.
 func (f *Folder) SaveLast(c checkpoints.File) error {
-	if f == nil {
-		return nil
-	}
-	if err := errors.Join(f.syncLog(), f.remake()); err != nil {
+	if err := f.prepare(); err != nil {
 		return err
 	}
 	return f.Checkpoints.SaveLast(c)
 }
+
+// prepare has a checkpoint written next, from which a run may be resumed: what the log says of the way
+// to it is made durable, and there is a folder.
+func (f *Folder) prepare() error { return errors.Join(f.syncLog(), f.remake()) }
 
 func (f *Folder) syncLog() error {
 	if err := f.log.file.Sync(); err != nil {
 		return fmt.Errorf("run folder: %w", err)
 	}
 	return nil
-}
-
-// saver writes a checkpoint of a name, likewise: a run may be resumed from it.
-func (f *Folder) saver(name string) func(checkpoints.File) error {
-	return func(c checkpoints.File) error {
-		if f == nil {
-			return nil
-		}
-		if err := errors.Join(f.syncLog(), f.remake()); err != nil {
-			return err
-		}
-		return f.Checkpoints.Save(name, c)
-	}
 }
 
 // dropEpoch removes the checkpoint of an epoch.
@@ -207,12 +195,13 @@ type Record struct {
 	LR        float64   `json:"lr"`
 	GradNorm  float64   `json:"grad_norm,omitempty"`
 	Speed     float64   `json:"img_per_s,omitempty"`
-	Waited    float64   `json:"data_s,omitempty"`    // seconds spent waiting for data, since the last record or in the epoch
-	Synced    float64   `json:"sync_s,omitempty"`    // seconds spent waiting for the gradients of other ranks, likewise
-	Trained   float64   `json:"train_s,omitempty"`   // seconds of training in the epoch
-	Evaluated float64   `json:"eval_s,omitempty"`    // seconds of its evaluation
-	Memory    float64   `json:"memory_mb,omitempty"` // resident
-	Top1      *float64  `json:"top1,omitempty"`      // of the evaluation, percent
+	Waited    float64   `json:"data_s,omitempty"`       // seconds spent waiting for data, since the last record or in the epoch
+	Synced    float64   `json:"sync_s,omitempty"`       // seconds spent waiting for the gradients of other ranks, likewise
+	Trained   float64   `json:"train_s,omitempty"`      // seconds of training in the epoch
+	Evaluated float64   `json:"eval_s,omitempty"`       // seconds of its evaluation
+	Stood     float64   `json:"checkpoint_s,omitempty"` // seconds that training stood still for checkpoints, since the last record of an epoch
+	Memory    float64   `json:"memory_mb,omitempty"`    // resident
+	Top1      *float64  `json:"top1,omitempty"`         // of the evaluation, percent
 	Top5      *float64  `json:"top5,omitempty"`
 	EvalLoss  *float64  `json:"eval_loss,omitempty"`
 	Seconds   float64   `json:"seconds"` // since this process began

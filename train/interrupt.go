@@ -44,6 +44,9 @@ func (t *trainer) interrupt(reason error) error {
 			return err
 		}
 	}
+	if err := t.written(); err != nil {
+		return err
+	}
 	t.show.End()
 	by, err := "", ErrInterrupted
 	if errors.Is(reason, ErrTimeLimit) {

@@ -48,7 +48,7 @@ func untimed(t *testing.T, dir string) []Record {
 	}
 	for i := range records {
 		r := &records[i]
-		r.Speed, r.Waited, r.Synced, r.Trained, r.Evaluated, r.Memory, r.Seconds, r.Time = 0, 0, 0, 0, 0, 0, 0, ""
+		r.Speed, r.Waited, r.Synced, r.Trained, r.Evaluated, r.Stood, r.Memory, r.Seconds, r.Time = 0, 0, 0, 0, 0, 0, 0, 0, ""
 	}
 	return records
 }

@@ -4,9 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"unsafe"
-
-	"fasternet/checkpoints"
-	"fasternet/collective"
 )
 
 // receive gives all ranks the state of rank 0: what it would write to a checkpoint.
@@ -43,29 +40,6 @@ func bytesOf[T float32 | int64](x []T) []byte {
 		return nil
 	}
 	return unsafe.Slice((*byte)(unsafe.Pointer(&x[0])), len(x)*int(unsafe.Sizeof(x[0])))
-}
-
-// save lets rank 0 write a checkpoint. All ranks know whether it could.
-func (t *trainer) save(write func(checkpoints.File) error) error {
-	buffers := t.statistics()
-	if t.ema != nil {
-		buffers = append(buffers, t.ema.Statistics()...)
-	}
-	if err := t.distribute(buffers); err != nil {
-		return err
-	}
-	err := write(t.checkpoint())
-	t.tellLost()
-	return collective.Agree(t.ranks, err)
-}
-
-// saveLast writes the last checkpoint.
-func (t *trainer) saveLast() error {
-	if err := t.save(t.folder.SaveLast); err != nil {
-		return err
-	}
-	t.saved = t.progress.text()
-	return nil
 }
 
 // average makes the running statistics of batch norms their mean over the ranks, after

@@ -128,6 +128,9 @@ func (t *trainer) run(ctx context.Context, o Options) (out Outcome, err error) {
 	}
 	err = t.loop(limited)
 	t.show.End()
+	if failed := t.written(); failed != nil { // of a run that has ended in another way
+		err = errors.Join(err, failed)
+	}
 	if t.ranks.knows(err) {
 		err = errors.Join(err, t.countBad())
 	}
@@ -189,6 +192,8 @@ type trainer struct {
 
 	patience     context.Context // ends when images are no longer waited for
 	saved        string          // progress of the last checkpoint
+	saving       *saving         // the checkpoint that is being written; nil for none
+	stood        time.Duration   // that training stood still for checkpoints, since the last record of an epoch
 	hasGradients bool            // those of the last step are there
 
 	left     bool // to what goes on in the background: see promptly

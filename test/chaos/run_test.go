@@ -97,8 +97,8 @@ func (r *run) survives() error {
 }
 
 // intact checks that every file with the name of a checkpoint is one, and that
-// the newest is not older than the last that was due before the last record of
-// the log.
+// the newest is not older than the last but one that was due before the last record of
+// the log: the last one may still have been on its way.
 func (r *run) intact() error {
 	if r.damaged {
 		return nil
@@ -119,7 +119,7 @@ func (r *run) intact() error {
 		}
 		newest = max(newest, p.Batches)
 	}
-	if due := (r.batches() - 1) / every * every; newest < due {
+	if due := (r.batches()-1)/every*every - every; newest < due {
 		return fmt.Errorf("batch %d was done, the newest checkpoint is of batch %d", r.batches(), newest)
 	}
 	return nil
