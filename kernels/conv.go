@@ -37,6 +37,11 @@ func (p PatchConv) Convolve(k *Set, dst Matrix, image []float32, y int, weights 
 	ow := p.OutWidth()
 	n := dst.Rows / ow
 	src := p.lines(image, y, n)
+	if weights.Precision == BF16 {
+		weights.of("PatchConv", k)
+		p.convolveHalf(k, dst, src, weights, bias)
+		return
+	}
 	var d Matrix
 	if bias != nil {
 		d = Broadcast(bias, ow)
