@@ -8,7 +8,7 @@ package kernels
 type (
 	affineHalfFunc   func(rows, cols int, dst *uint16, ldd int, src *float32, lds int, a, b *float32)
 	affineHalvesFunc func(rows, cols int, dst *uint16, ldd int, src *uint16, lds int, a, b *float32)
-	productHalfFunc  func(m int, a *uint16, lda, segs, segPairs, segStride int, b *float32, c *uint16, ldc int, d *float32, ldd int, cols int)
+	productHalfFunc  func(m int, a *uint16, lda, segs, segPairs, segStride int, b *float32, c *uint16, ldc int, d *float32, ldd int, cols int, next *float32, step int)
 )
 
 // complete fills what h lacks. f are the functions of the variant that it runs with.
@@ -60,11 +60,11 @@ func (h *halfFunctions) composeAffineHalves(affine affineFunc) affineHalvesFunc 
 }
 
 func (h *halfFunctions) composeProduct(nn productFunc) productHalfFunc {
-	return func(m int, a *uint16, lda, segs, segPairs, segStride int, b *float32, c *uint16, ldc int, d *float32, ldd int, cols int) {
+	return func(m int, a *uint16, lda, segs, segPairs, segStride int, b *float32, c *uint16, ldc int, d *float32, ldd int, cols int, next *float32, step int) {
 		s := resultScratches.Get().(*[]float32)
 		defer resultScratches.Put(s)
 		memory := &grow(s, m*cols)[0]
-		nn(m, a, lda, segs, segPairs, segStride, b, memory, cols, d, ldd, 1, cols)
+		nn(m, a, lda, segs, segPairs, segStride, b, memory, cols, d, ldd, 1, cols, next, step)
 		h.toHalf(m, cols, cols, c, ldc, memory, cols)
 	}
 }

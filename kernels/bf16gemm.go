@@ -80,13 +80,14 @@ func (p *Packed) multiplyConverted(panels []panel, c Matrix, alpha float32, a *u
 		same("Gemm", c, d)
 		dp = d.ptr()
 	}
-	for _, t := range panels {
+	for i, t := range panels {
 		var dt *float32
 		if dp != nil {
 			dt = offset(dp, t.from-n0)
 		}
+		next, step := p.following(panels[i:], c.Rows, k0/2)
 		h.nn[t.vectors](c.Rows, a, lda, segs, segLen/2, segStride, &p.data[t.offset+k0/2*t.vectors*p.lanes],
-			offset(cp, t.from-n0), c.Stride, dt, d.Stride, alpha, t.cols)
+			offset(cp, t.from-n0), c.Stride, dt, d.Stride, alpha, t.cols, next, step)
 	}
 }
 
@@ -189,7 +190,7 @@ func (t *transposedHalf) multiply(vectors int, panel, c *float32, ldc, cols int)
 	h, l := t.kernels.half, t.kernels.Begin()
 	defer l.End(t.work, 2*t.rows*t.inner*cols)
 	if t.tiles != nil {
-		h.nn[vectors](t.rows, &t.tiles[0], t.stride, 1, t.count, 0, panel, c, ldc, c, ldc, 1, cols)
+		h.nn[vectors](t.rows, &t.tiles[0], t.stride, 1, t.count, 0, panel, c, ldc, c, ldc, 1, cols, panel, 0)
 		return
 	}
 	h.tn[vectors](t.rows, &t.pairs[0], t.stride, panel, t.count, c, ldc, cols)

@@ -40,7 +40,7 @@ var (
 // tilesNN is the product with a panel of some vectors. Tiles are stored where
 // they belong if they are whole and nothing is to be done with them; if D is C
 // they begin with it. Others take a way through memory in the cache.
-func tilesNN(vectors int, one, two tilesFunction, f *functions) func(m int, a *uint16, lda, segs, segPairs, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int) {
+func tilesNN(vectors int, one, two tilesFunction, f *functions) productFunc {
 	width := vectors * tileLanes
 	multiply := func(m int, a *uint16, lda int, b *float32, steps int, c *float32, ldc, add int) {
 		switch vectors {
@@ -53,7 +53,7 @@ func tilesNN(vectors int, one, two tilesFunction, f *functions) func(m int, a *u
 			one(m, a, lda, offset(b, 2*tileLanes), width, steps, offset(c, 2*tileLanes), ldc, add)
 		}
 	}
-	return func(m int, a *uint16, lda, _, segPairs, _ int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int) {
+	return func(m int, a *uint16, lda, _, segPairs, _ int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int, _ *float32, _ int) {
 		if m == 0 {
 			return
 		}

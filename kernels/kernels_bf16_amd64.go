@@ -5,7 +5,7 @@ package kernels
 // halfNN1BF16 computes C = alpha·A·B + D for one panel of B, 1 vectors wide.
 //
 //go:noescape
-func halfNN1BF16(m int, a *uint16, lda int, segs int, segPairs int, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int)
+func halfNN1BF16(m int, a *uint16, lda int, segs int, segPairs int, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int, next *float32, step int)
 
 // halfTN1BF16 computes C += Aᵀ·B for one panel of B, 1 vectors wide, A and B in pairs of rows.
 //
@@ -15,7 +15,7 @@ func halfTN1BF16(ka int, a *float32, lda int, b *float32, pairs int, c *float32,
 // halfNN2BF16 computes C = alpha·A·B + D for one panel of B, 2 vectors wide.
 //
 //go:noescape
-func halfNN2BF16(m int, a *uint16, lda int, segs int, segPairs int, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int)
+func halfNN2BF16(m int, a *uint16, lda int, segs int, segPairs int, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int, next *float32, step int)
 
 // halfTN2BF16 computes C += Aᵀ·B for one panel of B, 2 vectors wide, A and B in pairs of rows.
 //
@@ -25,7 +25,7 @@ func halfTN2BF16(ka int, a *float32, lda int, b *float32, pairs int, c *float32,
 // halfNN3BF16 computes C = alpha·A·B + D for one panel of B, 3 vectors wide.
 //
 //go:noescape
-func halfNN3BF16(m int, a *uint16, lda int, segs int, segPairs int, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int)
+func halfNN3BF16(m int, a *uint16, lda int, segs int, segPairs int, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int, next *float32, step int)
 
 // halfTN3BF16 computes C += Aᵀ·B for one panel of B, 3 vectors wide, A and B in pairs of rows.
 //
@@ -50,17 +50,17 @@ func interleaveBF16(pairs int, rows int, cols int, dst *float32, ldd int, src *f
 // halfNNHalf1BF16 computes C = A·B + D, rounded to bfloat16, for one panel of B, 1 vectors wide.
 //
 //go:noescape
-func halfNNHalf1BF16(m int, a *uint16, lda int, segs int, segPairs int, segStride int, b *float32, c *uint16, ldc int, d *float32, ldd int, cols int)
+func halfNNHalf1BF16(m int, a *uint16, lda int, segs int, segPairs int, segStride int, b *float32, c *uint16, ldc int, d *float32, ldd int, cols int, next *float32, step int)
 
 // halfNNHalf2BF16 computes C = A·B + D, rounded to bfloat16, for one panel of B, 2 vectors wide.
 //
 //go:noescape
-func halfNNHalf2BF16(m int, a *uint16, lda int, segs int, segPairs int, segStride int, b *float32, c *uint16, ldc int, d *float32, ldd int, cols int)
+func halfNNHalf2BF16(m int, a *uint16, lda int, segs int, segPairs int, segStride int, b *float32, c *uint16, ldc int, d *float32, ldd int, cols int, next *float32, step int)
 
 // halfNNHalf3BF16 computes C = A·B + D, rounded to bfloat16, for one panel of B, 3 vectors wide.
 //
 //go:noescape
-func halfNNHalf3BF16(m int, a *uint16, lda int, segs int, segPairs int, segStride int, b *float32, c *uint16, ldc int, d *float32, ldd int, cols int)
+func halfNNHalf3BF16(m int, a *uint16, lda int, segs int, segPairs int, segStride int, b *float32, c *uint16, ldc int, d *float32, ldd int, cols int, next *float32, step int)
 
 // copyHalfBF16 copies a matrix of bfloat16.
 //

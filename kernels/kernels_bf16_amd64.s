@@ -2,9 +2,9 @@
 
 #include "textflag.h"
 
-// func halfNN1BF16(m int, a *uint16, lda int, segs int, segPairs int, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int)
+// func halfNN1BF16(m int, a *uint16, lda int, segs int, segPairs int, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int, next *float32, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+, SSE
-TEXT ·halfNN1BF16(SB), NOSPLIT, $24-104
+TEXT ·halfNN1BF16(SB), NOSPLIT, $24-120
 	STMXCSR (SP)
 	MOVL    (SP), AX
 	ORL     $0x00008040, AX
@@ -21,6 +21,7 @@ TEXT ·halfNN1BF16(SB), NOSPLIT, $24-104
 	SHLQ    $0x02, R8
 	MOVQ    ldc+64(FP), R9
 	SHLQ    $0x02, R9
+	MOVQ    next+104(FP), R13
 	MOVQ    segStride+40(FP), R10
 	SHLQ    $0x01, R10
 	MOVQ    segPairs+32(FP), R11
@@ -112,15 +113,18 @@ prefetch2:
 	ADDQ DX, R11
 	LEAQ (R11)(DX*4), R12
 	ADDQ DX, R12
-	MOVQ b+48(FP), R13
-	MOVQ segs+24(FP), R14
-	MOVQ R14, 16(SP)
+	MOVQ b+48(FP), R14
+	MOVQ segs+24(FP), R15
+	MOVQ R15, 16(SP)
 
 nn1_seg:
-	MOVQ segPairs+32(FP), R14
+	MOVQ segPairs+32(FP), R15
 
 nn1_k:
-	VMOVUPS      (R13), Z0
+	VMOVUPS      (R14), Z0
+	PREFETCHT0   4096(R14)
+	PREFETCHT1   (R13)
+	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z1
 	LONG         $0x4876f262
 	WORD         $0xd052
@@ -166,8 +170,8 @@ nn1_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
 	ADDQ         $0x00000004, R12
-	ADDQ         $0x00000040, R13
-	DECQ         R14
+	ADDQ         $0x00000040, R14
+	DECQ         R15
 	JNZ          nn1_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -421,15 +425,18 @@ prefetch4:
 	ADDQ DX, R11
 	LEAQ (R11)(DX*4), R12
 	ADDQ DX, R12
-	MOVQ b+48(FP), R13
-	MOVQ segs+24(FP), R14
-	MOVQ R14, 16(SP)
+	MOVQ b+48(FP), R14
+	MOVQ segs+24(FP), R15
+	MOVQ R15, 16(SP)
 
 nn3_seg:
-	MOVQ segPairs+32(FP), R14
+	MOVQ segPairs+32(FP), R15
 
 nn3_k:
-	VMOVUPS      (R13), Z0
+	VMOVUPS      (R14), Z0
+	PREFETCHT0   4096(R14)
+	PREFETCHT1   (R13)
+	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z1
 	LONG         $0x4876f262
 	WORD         $0xd052
@@ -472,8 +479,8 @@ nn3_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
 	ADDQ         $0x00000004, R12
-	ADDQ         $0x00000040, R13
-	DECQ         R14
+	ADDQ         $0x00000040, R14
+	DECQ         R15
 	JNZ          nn3_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -676,15 +683,18 @@ prefetch6:
 	ADDQ DX, R11
 	LEAQ (R11)(DX*4), R12
 	ADDQ DX, R12
-	MOVQ b+48(FP), R13
-	MOVQ segs+24(FP), R14
-	MOVQ R14, 16(SP)
+	MOVQ b+48(FP), R14
+	MOVQ segs+24(FP), R15
+	MOVQ R15, 16(SP)
 
 nn5_seg:
-	MOVQ segPairs+32(FP), R14
+	MOVQ segPairs+32(FP), R15
 
 nn5_k:
-	VMOVUPS      (R13), Z0
+	VMOVUPS      (R14), Z0
+	PREFETCHT0   4096(R14)
+	PREFETCHT1   (R13)
+	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z1
 	LONG         $0x4876f262
 	WORD         $0xd052
@@ -724,8 +734,8 @@ nn5_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
 	ADDQ         $0x00000004, R12
-	ADDQ         $0x00000040, R13
-	DECQ         R14
+	ADDQ         $0x00000040, R14
+	DECQ         R15
 	JNZ          nn5_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -915,15 +925,18 @@ prefetch8:
 	ADDQ DX, R11
 	LEAQ (R11)(DX*4), R12
 	ADDQ DX, R12
-	MOVQ b+48(FP), R13
-	MOVQ segs+24(FP), R14
-	MOVQ R14, 16(SP)
+	MOVQ b+48(FP), R14
+	MOVQ segs+24(FP), R15
+	MOVQ R15, 16(SP)
 
 nn7_seg:
-	MOVQ segPairs+32(FP), R14
+	MOVQ segPairs+32(FP), R15
 
 nn7_k:
-	VMOVUPS      (R13), Z0
+	VMOVUPS      (R14), Z0
+	PREFETCHT0   4096(R14)
+	PREFETCHT1   (R13)
+	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z1
 	LONG         $0x4876f262
 	WORD         $0xd052
@@ -960,8 +973,8 @@ nn7_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
 	ADDQ         $0x00000004, R12
-	ADDQ         $0x00000040, R13
-	DECQ         R14
+	ADDQ         $0x00000040, R14
+	DECQ         R15
 	JNZ          nn7_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -1137,14 +1150,17 @@ prefetch10:
 	LEAQ (R10)(DX*4), R11
 	ADDQ DX, R11
 	MOVQ b+48(FP), R12
-	MOVQ segs+24(FP), R13
-	MOVQ R13, 16(SP)
+	MOVQ segs+24(FP), R14
+	MOVQ R14, 16(SP)
 
 nn9_seg:
-	MOVQ segPairs+32(FP), R13
+	MOVQ segPairs+32(FP), R14
 
 nn9_k:
 	VMOVUPS      (R12), Z0
+	PREFETCHT0   4096(R12)
+	PREFETCHT1   (R13)
+	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z1
 	LONG         $0x4876f262
 	WORD         $0xd052
@@ -1178,7 +1194,7 @@ nn9_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
 	ADDQ         $0x00000040, R12
-	DECQ         R13
+	DECQ         R14
 	JNZ          nn9_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -1340,14 +1356,17 @@ prefetch12:
 	LEAQ (R10)(DX*4), R11
 	ADDQ DX, R11
 	MOVQ b+48(FP), R12
-	MOVQ segs+24(FP), R13
-	MOVQ R13, 16(SP)
+	MOVQ segs+24(FP), R14
+	MOVQ R14, 16(SP)
 
 nn11_seg:
-	MOVQ segPairs+32(FP), R13
+	MOVQ segPairs+32(FP), R14
 
 nn11_k:
 	VMOVUPS      (R12), Z0
+	PREFETCHT0   4096(R12)
+	PREFETCHT1   (R13)
+	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z1
 	LONG         $0x4876f262
 	WORD         $0xd052
@@ -1378,7 +1397,7 @@ nn11_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
 	ADDQ         $0x00000040, R12
-	DECQ         R13
+	DECQ         R14
 	JNZ          nn11_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -1527,14 +1546,17 @@ prefetch14:
 	LEAQ (R10)(DX*4), R11
 	ADDQ DX, R11
 	MOVQ b+48(FP), R12
-	MOVQ segs+24(FP), R13
-	MOVQ R13, 16(SP)
+	MOVQ segs+24(FP), R14
+	MOVQ R14, 16(SP)
 
 nn13_seg:
-	MOVQ segPairs+32(FP), R13
+	MOVQ segPairs+32(FP), R14
 
 nn13_k:
 	VMOVUPS      (R12), Z0
+	PREFETCHT0   4096(R12)
+	PREFETCHT1   (R13)
+	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z1
 	LONG         $0x4876f262
 	WORD         $0xd052
@@ -1562,7 +1584,7 @@ nn13_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
 	ADDQ         $0x00000040, R12
-	DECQ         R13
+	DECQ         R14
 	JNZ          nn13_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -1698,14 +1720,17 @@ prefetch16:
 	LEAQ (R10)(DX*4), R11
 	ADDQ DX, R11
 	MOVQ b+48(FP), R12
-	MOVQ segs+24(FP), R13
-	MOVQ R13, 16(SP)
+	MOVQ segs+24(FP), R14
+	MOVQ R14, 16(SP)
 
 nn15_seg:
-	MOVQ segPairs+32(FP), R13
+	MOVQ segPairs+32(FP), R14
 
 nn15_k:
 	VMOVUPS      (R12), Z0
+	PREFETCHT0   4096(R12)
+	PREFETCHT1   (R13)
+	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z1
 	LONG         $0x4876f262
 	WORD         $0xd052
@@ -1730,7 +1755,7 @@ nn15_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
 	ADDQ         $0x00000040, R12
-	DECQ         R13
+	DECQ         R14
 	JNZ          nn15_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -1853,14 +1878,17 @@ prefetch18:
 	LEAQ (R10)(DX*4), R11
 	ADDQ DX, R11
 	MOVQ b+48(FP), R12
-	MOVQ segs+24(FP), R13
-	MOVQ R13, 16(SP)
+	MOVQ segs+24(FP), R14
+	MOVQ R14, 16(SP)
 
 nn17_seg:
-	MOVQ segPairs+32(FP), R13
+	MOVQ segPairs+32(FP), R14
 
 nn17_k:
 	VMOVUPS      (R12), Z0
+	PREFETCHT0   4096(R12)
+	PREFETCHT1   (R13)
+	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z1
 	LONG         $0x4876f262
 	WORD         $0xd052
@@ -1882,7 +1910,7 @@ nn17_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
 	ADDQ         $0x00000040, R12
-	DECQ         R13
+	DECQ         R14
 	JNZ          nn17_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -1998,6 +2026,9 @@ nn19_seg:
 
 nn19_k:
 	VMOVUPS      (R11), Z0
+	PREFETCHT0   4096(R11)
+	PREFETCHT1   (R13)
+	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z1
 	LONG         $0x4876f262
 	WORD         $0xd052
@@ -2117,6 +2148,9 @@ nn21_seg:
 
 nn21_k:
 	VMOVUPS      (R11), Z0
+	PREFETCHT0   4096(R11)
+	PREFETCHT1   (R13)
+	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z1
 	LONG         $0x4876f262
 	WORD         $0xd052
@@ -2220,6 +2254,9 @@ nn23_seg:
 
 nn23_k:
 	VMOVUPS      (R11), Z0
+	PREFETCHT0   4096(R11)
+	PREFETCHT1   (R13)
+	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z1
 	LONG         $0x4876f262
 	WORD         $0xd052
@@ -2307,6 +2344,9 @@ nn25_seg:
 
 nn25_k:
 	VMOVUPS      (R11), Z0
+	PREFETCHT0   4096(R11)
+	PREFETCHT1   (R13)
+	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z1
 	LONG         $0x4876f262
 	WORD         $0xd052
@@ -2378,6 +2418,9 @@ nn27_seg:
 
 nn27_k:
 	VMOVUPS      (R11), Z0
+	PREFETCHT0   4096(R11)
+	PREFETCHT1   (R13)
+	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z1
 	LONG         $0x4876f262
 	WORD         $0xd052
@@ -3807,9 +3850,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func halfNN2BF16(m int, a *uint16, lda int, segs int, segPairs int, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int)
+// func halfNN2BF16(m int, a *uint16, lda int, segs int, segPairs int, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int, next *float32, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+, SSE
-TEXT ·halfNN2BF16(SB), NOSPLIT, $24-104
+TEXT ·halfNN2BF16(SB), NOSPLIT, $24-120
 	STMXCSR (SP)
 	MOVL    (SP), AX
 	ORL     $0x00008040, AX
@@ -3826,6 +3869,7 @@ TEXT ·halfNN2BF16(SB), NOSPLIT, $24-104
 	SHLQ    $0x02, R8
 	MOVQ    ldc+64(FP), R9
 	SHLQ    $0x02, R9
+	MOVQ    next+104(FP), R13
 	MOVQ    segStride+40(FP), R10
 	SHLQ    $0x01, R10
 	MOVQ    segPairs+32(FP), R11
@@ -3959,16 +4003,20 @@ prefetch44:
 	ADDQ DX, R11
 	LEAQ (R11)(DX*4), R12
 	ADDQ DX, R12
-	MOVQ b+48(FP), R13
-	MOVQ segs+24(FP), R14
-	MOVQ R14, 16(SP)
+	MOVQ b+48(FP), R14
+	MOVQ segs+24(FP), R15
+	MOVQ R15, 16(SP)
 
 nn43_seg:
-	MOVQ segPairs+32(FP), R14
+	MOVQ segPairs+32(FP), R15
 
 nn43_k:
-	VMOVUPS      (R13), Z0
-	VMOVUPS      64(R13), Z1
+	VMOVUPS      (R14), Z0
+	VMOVUPS      64(R14), Z1
+	PREFETCHT0   4096(R14)
+	PREFETCHT0   4160(R14)
+	PREFETCHT1   (R13)
+	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z2
 	LONG         $0x486ef262
 	WORD         $0xd852
@@ -4042,8 +4090,8 @@ nn43_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
 	ADDQ         $0x00000004, R12
-	ADDQ         $0x00000080, R13
-	DECQ         R14
+	ADDQ         $0x00000080, R14
+	DECQ         R15
 	JNZ          nn43_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -4406,16 +4454,20 @@ prefetch46:
 	ADDQ DX, R11
 	LEAQ (R11)(DX*4), R12
 	ADDQ DX, R12
-	MOVQ b+48(FP), R13
-	MOVQ segs+24(FP), R14
-	MOVQ R14, 16(SP)
+	MOVQ b+48(FP), R14
+	MOVQ segs+24(FP), R15
+	MOVQ R15, 16(SP)
 
 nn45_seg:
-	MOVQ segPairs+32(FP), R14
+	MOVQ segPairs+32(FP), R15
 
 nn45_k:
-	VMOVUPS      (R13), Z0
-	VMOVUPS      64(R13), Z1
+	VMOVUPS      (R14), Z0
+	VMOVUPS      64(R14), Z1
+	PREFETCHT0   4096(R14)
+	PREFETCHT0   4160(R14)
+	PREFETCHT1   (R13)
+	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z2
 	LONG         $0x486ef262
 	WORD         $0xd852
@@ -4484,8 +4536,8 @@ nn45_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
 	ADDQ         $0x00000004, R12
-	ADDQ         $0x00000080, R13
-	DECQ         R14
+	ADDQ         $0x00000080, R14
+	DECQ         R15
 	JNZ          nn45_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -4789,16 +4841,20 @@ prefetch48:
 	ADDQ DX, R11
 	LEAQ (R11)(DX*4), R12
 	ADDQ DX, R12
-	MOVQ b+48(FP), R13
-	MOVQ segs+24(FP), R14
-	MOVQ R14, 16(SP)
+	MOVQ b+48(FP), R14
+	MOVQ segs+24(FP), R15
+	MOVQ R15, 16(SP)
 
 nn47_seg:
-	MOVQ segPairs+32(FP), R14
+	MOVQ segPairs+32(FP), R15
 
 nn47_k:
-	VMOVUPS      (R13), Z0
-	VMOVUPS      64(R13), Z1
+	VMOVUPS      (R14), Z0
+	VMOVUPS      64(R14), Z1
+	PREFETCHT0   4096(R14)
+	PREFETCHT0   4160(R14)
+	PREFETCHT1   (R13)
+	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z2
 	LONG         $0x486ef262
 	WORD         $0xd852
@@ -4862,8 +4918,8 @@ nn47_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
 	ADDQ         $0x00000004, R12
-	ADDQ         $0x00000080, R13
-	DECQ         R14
+	ADDQ         $0x00000080, R14
+	DECQ         R15
 	JNZ          nn47_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -5146,16 +5202,20 @@ prefetch50:
 	ADDQ DX, R11
 	LEAQ (R11)(DX*4), R12
 	ADDQ DX, R12
-	MOVQ b+48(FP), R13
-	MOVQ segs+24(FP), R14
-	MOVQ R14, 16(SP)
+	MOVQ b+48(FP), R14
+	MOVQ segs+24(FP), R15
+	MOVQ R15, 16(SP)
 
 nn49_seg:
-	MOVQ segPairs+32(FP), R14
+	MOVQ segPairs+32(FP), R15
 
 nn49_k:
-	VMOVUPS      (R13), Z0
-	VMOVUPS      64(R13), Z1
+	VMOVUPS      (R14), Z0
+	VMOVUPS      64(R14), Z1
+	PREFETCHT0   4096(R14)
+	PREFETCHT0   4160(R14)
+	PREFETCHT1   (R13)
+	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z2
 	LONG         $0x486ef262
 	WORD         $0xd852
@@ -5214,8 +5274,8 @@ nn49_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
 	ADDQ         $0x00000004, R12
-	ADDQ         $0x00000080, R13
-	DECQ         R14
+	ADDQ         $0x00000080, R14
+	DECQ         R15
 	JNZ          nn49_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -5476,15 +5536,19 @@ prefetch52:
 	LEAQ (R10)(DX*4), R11
 	ADDQ DX, R11
 	MOVQ b+48(FP), R12
-	MOVQ segs+24(FP), R13
-	MOVQ R13, 16(SP)
+	MOVQ segs+24(FP), R14
+	MOVQ R14, 16(SP)
 
 nn51_seg:
-	MOVQ segPairs+32(FP), R13
+	MOVQ segPairs+32(FP), R14
 
 nn51_k:
 	VMOVUPS      (R12), Z0
 	VMOVUPS      64(R12), Z1
+	PREFETCHT0   4096(R12)
+	PREFETCHT0   4160(R12)
+	PREFETCHT1   (R13)
+	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z2
 	LONG         $0x486ef262
 	WORD         $0xd852
@@ -5538,7 +5602,7 @@ nn51_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
 	ADDQ         $0x00000080, R12
-	DECQ         R13
+	DECQ         R14
 	JNZ          nn51_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -5777,15 +5841,19 @@ prefetch54:
 	LEAQ (R10)(DX*4), R11
 	ADDQ DX, R11
 	MOVQ b+48(FP), R12
-	MOVQ segs+24(FP), R13
-	MOVQ R13, 16(SP)
+	MOVQ segs+24(FP), R14
+	MOVQ R14, 16(SP)
 
 nn53_seg:
-	MOVQ segPairs+32(FP), R13
+	MOVQ segPairs+32(FP), R14
 
 nn53_k:
 	VMOVUPS      (R12), Z0
 	VMOVUPS      64(R12), Z1
+	PREFETCHT0   4096(R12)
+	PREFETCHT0   4160(R12)
+	PREFETCHT1   (R13)
+	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z2
 	LONG         $0x486ef262
 	WORD         $0xd852
@@ -5834,7 +5902,7 @@ nn53_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
 	ADDQ         $0x00000080, R12
-	DECQ         R13
+	DECQ         R14
 	JNZ          nn53_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -6052,15 +6120,19 @@ prefetch56:
 	LEAQ (R10)(DX*4), R11
 	ADDQ DX, R11
 	MOVQ b+48(FP), R12
-	MOVQ segs+24(FP), R13
-	MOVQ R13, 16(SP)
+	MOVQ segs+24(FP), R14
+	MOVQ R14, 16(SP)
 
 nn55_seg:
-	MOVQ segPairs+32(FP), R13
+	MOVQ segPairs+32(FP), R14
 
 nn55_k:
 	VMOVUPS      (R12), Z0
 	VMOVUPS      64(R12), Z1
+	PREFETCHT0   4096(R12)
+	PREFETCHT0   4160(R12)
+	PREFETCHT1   (R13)
+	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z2
 	LONG         $0x486ef262
 	WORD         $0xd852
@@ -6104,7 +6176,7 @@ nn55_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
 	ADDQ         $0x00000080, R12
-	DECQ         R13
+	DECQ         R14
 	JNZ          nn55_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -6301,15 +6373,19 @@ prefetch58:
 	LEAQ (R10)(DX*4), R11
 	ADDQ DX, R11
 	MOVQ b+48(FP), R12
-	MOVQ segs+24(FP), R13
-	MOVQ R13, 16(SP)
+	MOVQ segs+24(FP), R14
+	MOVQ R14, 16(SP)
 
 nn57_seg:
-	MOVQ segPairs+32(FP), R13
+	MOVQ segPairs+32(FP), R14
 
 nn57_k:
 	VMOVUPS      (R12), Z0
 	VMOVUPS      64(R12), Z1
+	PREFETCHT0   4096(R12)
+	PREFETCHT0   4160(R12)
+	PREFETCHT1   (R13)
+	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z2
 	LONG         $0x486ef262
 	WORD         $0xd852
@@ -6348,7 +6424,7 @@ nn57_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
 	ADDQ         $0x00000080, R12
-	DECQ         R13
+	DECQ         R14
 	JNZ          nn57_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -6524,15 +6600,19 @@ prefetch60:
 	LEAQ (R10)(DX*4), R11
 	ADDQ DX, R11
 	MOVQ b+48(FP), R12
-	MOVQ segs+24(FP), R13
-	MOVQ R13, 16(SP)
+	MOVQ segs+24(FP), R14
+	MOVQ R14, 16(SP)
 
 nn59_seg:
-	MOVQ segPairs+32(FP), R13
+	MOVQ segPairs+32(FP), R14
 
 nn59_k:
 	VMOVUPS      (R12), Z0
 	VMOVUPS      64(R12), Z1
+	PREFETCHT0   4096(R12)
+	PREFETCHT0   4160(R12)
+	PREFETCHT1   (R13)
+	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z2
 	LONG         $0x486ef262
 	WORD         $0xd852
@@ -6566,7 +6646,7 @@ nn59_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
 	ADDQ         $0x00000080, R12
-	DECQ         R13
+	DECQ         R14
 	JNZ          nn59_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -6728,6 +6808,10 @@ nn61_seg:
 nn61_k:
 	VMOVUPS      (R11), Z0
 	VMOVUPS      64(R11), Z1
+	PREFETCHT0   4096(R11)
+	PREFETCHT0   4160(R11)
+	PREFETCHT1   (R13)
+	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z2
 	LONG         $0x486ef262
 	WORD         $0xd852
@@ -6895,6 +6979,10 @@ nn63_seg:
 nn63_k:
 	VMOVUPS      (R11), Z0
 	VMOVUPS      64(R11), Z1
+	PREFETCHT0   4096(R11)
+	PREFETCHT0   4160(R11)
+	PREFETCHT1   (R13)
+	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z2
 	LONG         $0x486ef262
 	WORD         $0xd852
@@ -7036,6 +7124,10 @@ nn65_seg:
 nn65_k:
 	VMOVUPS      (R11), Z0
 	VMOVUPS      64(R11), Z1
+	PREFETCHT0   4096(R11)
+	PREFETCHT0   4160(R11)
+	PREFETCHT1   (R13)
+	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z2
 	LONG         $0x486ef262
 	WORD         $0xd852
@@ -7151,6 +7243,10 @@ nn67_seg:
 nn67_k:
 	VMOVUPS      (R11), Z0
 	VMOVUPS      64(R11), Z1
+	PREFETCHT0   4096(R11)
+	PREFETCHT0   4160(R11)
+	PREFETCHT1   (R13)
+	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z2
 	LONG         $0x486ef262
 	WORD         $0xd852
@@ -7240,6 +7336,10 @@ nn69_seg:
 nn69_k:
 	VMOVUPS      (R11), Z0
 	VMOVUPS      64(R11), Z1
+	PREFETCHT0   4096(R11)
+	PREFETCHT0   4160(R11)
+	PREFETCHT1   (R13)
+	ADDQ         step+112(FP), R13
 	VBROADCASTSS (R10), Z2
 	LONG         $0x486ef262
 	WORD         $0xd852
@@ -9425,9 +9525,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func halfNN3BF16(m int, a *uint16, lda int, segs int, segPairs int, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int)
+// func halfNN3BF16(m int, a *uint16, lda int, segs int, segPairs int, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int, next *float32, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+, SSE
-TEXT ·halfNN3BF16(SB), NOSPLIT, $24-104
+TEXT ·halfNN3BF16(SB), NOSPLIT, $24-120
 	STMXCSR (SP)
 	MOVL    (SP), AX
 	ORL     $0x00008040, AX
@@ -9444,6 +9544,7 @@ TEXT ·halfNN3BF16(SB), NOSPLIT, $24-104
 	SHLQ    $0x02, R8
 	MOVQ    ldc+64(FP), R9
 	SHLQ    $0x02, R9
+	MOVQ    next+104(FP), R12
 	MOVQ    segStride+40(FP), R10
 	SHLQ    $0x01, R10
 	MOVQ    segPairs+32(FP), R11
@@ -9562,17 +9663,22 @@ prefetch86:
 	MOVQ CX, R10
 	LEAQ (R10)(DX*4), R11
 	ADDQ DX, R11
-	MOVQ b+48(FP), R12
-	MOVQ segs+24(FP), R13
-	MOVQ R13, 16(SP)
+	MOVQ b+48(FP), R13
+	MOVQ segs+24(FP), R14
+	MOVQ R14, 16(SP)
 
 nn85_seg:
-	MOVQ segPairs+32(FP), R13
+	MOVQ segPairs+32(FP), R14
 
 nn85_k:
-	VMOVUPS      (R12), Z0
-	VMOVUPS      64(R12), Z1
-	VMOVUPS      128(R12), Z2
+	VMOVUPS      (R13), Z0
+	VMOVUPS      64(R13), Z1
+	VMOVUPS      128(R13), Z2
+	PREFETCHT0   4096(R13)
+	PREFETCHT0   4160(R13)
+	PREFETCHT0   4224(R13)
+	PREFETCHT1   (R12)
+	ADDQ         step+112(FP), R12
 	VBROADCASTSS (R10), Z3
 	LONG         $0x4866f262
 	WORD         $0xe052
@@ -9638,8 +9744,8 @@ nn85_k:
 	WORD         $0xf252
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
-	ADDQ         $0x000000c0, R12
-	DECQ         R13
+	ADDQ         $0x000000c0, R13
+	DECQ         R14
 	JNZ          nn85_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -9953,17 +10059,22 @@ prefetch88:
 	MOVQ CX, R10
 	LEAQ (R10)(DX*4), R11
 	ADDQ DX, R11
-	MOVQ b+48(FP), R12
-	MOVQ segs+24(FP), R13
-	MOVQ R13, 16(SP)
+	MOVQ b+48(FP), R13
+	MOVQ segs+24(FP), R14
+	MOVQ R14, 16(SP)
 
 nn87_seg:
-	MOVQ segPairs+32(FP), R13
+	MOVQ segPairs+32(FP), R14
 
 nn87_k:
-	VMOVUPS      (R12), Z0
-	VMOVUPS      64(R12), Z1
-	VMOVUPS      128(R12), Z2
+	VMOVUPS      (R13), Z0
+	VMOVUPS      64(R13), Z1
+	VMOVUPS      128(R13), Z2
+	PREFETCHT0   4096(R13)
+	PREFETCHT0   4160(R13)
+	PREFETCHT0   4224(R13)
+	PREFETCHT1   (R12)
+	ADDQ         step+112(FP), R12
 	VBROADCASTSS (R10), Z3
 	LONG         $0x4866f262
 	WORD         $0xe052
@@ -10022,8 +10133,8 @@ nn87_k:
 	WORD         $0xda52
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
-	ADDQ         $0x000000c0, R12
-	DECQ         R13
+	ADDQ         $0x000000c0, R13
+	DECQ         R14
 	JNZ          nn87_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -10280,17 +10391,22 @@ prefetch90:
 	MOVQ CX, R10
 	LEAQ (R10)(DX*4), R11
 	ADDQ DX, R11
-	MOVQ b+48(FP), R12
-	MOVQ segs+24(FP), R13
-	MOVQ R13, 16(SP)
+	MOVQ b+48(FP), R13
+	MOVQ segs+24(FP), R14
+	MOVQ R14, 16(SP)
 
 nn89_seg:
-	MOVQ segPairs+32(FP), R13
+	MOVQ segPairs+32(FP), R14
 
 nn89_k:
-	VMOVUPS      (R12), Z0
-	VMOVUPS      64(R12), Z1
-	VMOVUPS      128(R12), Z2
+	VMOVUPS      (R13), Z0
+	VMOVUPS      64(R13), Z1
+	VMOVUPS      128(R13), Z2
+	PREFETCHT0   4096(R13)
+	PREFETCHT0   4160(R13)
+	PREFETCHT0   4224(R13)
+	PREFETCHT1   (R12)
+	ADDQ         step+112(FP), R12
 	VBROADCASTSS (R10), Z3
 	LONG         $0x4866f262
 	WORD         $0xe052
@@ -10342,8 +10458,8 @@ nn89_k:
 	WORD         $0xc252
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
-	ADDQ         $0x000000c0, R12
-	DECQ         R13
+	ADDQ         $0x000000c0, R13
+	DECQ         R14
 	JNZ          nn89_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -10571,17 +10687,22 @@ prefetch92:
 	MOVQ CX, R10
 	LEAQ (R10)(DX*4), R11
 	ADDQ DX, R11
-	MOVQ b+48(FP), R12
-	MOVQ segs+24(FP), R13
-	MOVQ R13, 16(SP)
+	MOVQ b+48(FP), R13
+	MOVQ segs+24(FP), R14
+	MOVQ R14, 16(SP)
 
 nn91_seg:
-	MOVQ segPairs+32(FP), R13
+	MOVQ segPairs+32(FP), R14
 
 nn91_k:
-	VMOVUPS      (R12), Z0
-	VMOVUPS      64(R12), Z1
-	VMOVUPS      128(R12), Z2
+	VMOVUPS      (R13), Z0
+	VMOVUPS      64(R13), Z1
+	VMOVUPS      128(R13), Z2
+	PREFETCHT0   4096(R13)
+	PREFETCHT0   4160(R13)
+	PREFETCHT0   4224(R13)
+	PREFETCHT1   (R12)
+	ADDQ         step+112(FP), R12
 	VBROADCASTSS (R10), Z3
 	LONG         $0x4866f262
 	WORD         $0xe052
@@ -10626,8 +10747,8 @@ nn91_k:
 	WORD         $0xea52
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
-	ADDQ         $0x000000c0, R12
-	DECQ         R13
+	ADDQ         $0x000000c0, R13
+	DECQ         R14
 	JNZ          nn91_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -10825,16 +10946,21 @@ tile5:
 prefetch94:
 	MOVQ CX, R10
 	MOVQ b+48(FP), R11
-	MOVQ segs+24(FP), R12
-	MOVQ R12, 16(SP)
+	MOVQ segs+24(FP), R13
+	MOVQ R13, 16(SP)
 
 nn93_seg:
-	MOVQ segPairs+32(FP), R12
+	MOVQ segPairs+32(FP), R13
 
 nn93_k:
 	VMOVUPS      (R11), Z0
 	VMOVUPS      64(R11), Z1
 	VMOVUPS      128(R11), Z2
+	PREFETCHT0   4096(R11)
+	PREFETCHT0   4160(R11)
+	PREFETCHT0   4224(R11)
+	PREFETCHT1   (R12)
+	ADDQ         step+112(FP), R12
 	VBROADCASTSS (R10), Z3
 	LONG         $0x4866f262
 	WORD         $0xe052
@@ -10872,7 +10998,7 @@ nn93_k:
 	WORD         $0xd252
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x000000c0, R11
-	DECQ         R12
+	DECQ         R13
 	JNZ          nn93_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
@@ -11040,16 +11166,21 @@ tile4:
 prefetch96:
 	MOVQ CX, R10
 	MOVQ b+48(FP), R11
-	MOVQ segs+24(FP), R12
-	MOVQ R12, 16(SP)
+	MOVQ segs+24(FP), R13
+	MOVQ R13, 16(SP)
 
 nn95_seg:
-	MOVQ segPairs+32(FP), R12
+	MOVQ segPairs+32(FP), R13
 
 nn95_k:
 	VMOVUPS      (R11), Z0
 	VMOVUPS      64(R11), Z1
 	VMOVUPS      128(R11), Z2
+	PREFETCHT0   4096(R11)
+	PREFETCHT0   4160(R11)
+	PREFETCHT0   4224(R11)
+	PREFETCHT1   (R12)
+	ADDQ         step+112(FP), R12
 	VBROADCASTSS (R10), Z3
 	LONG         $0x4866f262
 	WORD         $0xe052
@@ -11080,7 +11211,7 @@ nn95_k:
 	WORD         $0xfa52
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x000000c0, R11
-	DECQ         R12
+	DECQ         R13
 	JNZ          nn95_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
@@ -11219,16 +11350,21 @@ tile3:
 prefetch98:
 	MOVQ CX, R10
 	MOVQ b+48(FP), R11
-	MOVQ segs+24(FP), R12
-	MOVQ R12, 16(SP)
+	MOVQ segs+24(FP), R13
+	MOVQ R13, 16(SP)
 
 nn97_seg:
-	MOVQ segPairs+32(FP), R12
+	MOVQ segPairs+32(FP), R13
 
 nn97_k:
 	VMOVUPS      (R11), Z0
 	VMOVUPS      64(R11), Z1
 	VMOVUPS      128(R11), Z2
+	PREFETCHT0   4096(R11)
+	PREFETCHT0   4160(R11)
+	PREFETCHT0   4224(R11)
+	PREFETCHT1   (R12)
+	ADDQ         step+112(FP), R12
 	VBROADCASTSS (R10), Z3
 	LONG         $0x4866f262
 	WORD         $0xe052
@@ -11252,7 +11388,7 @@ nn97_k:
 	WORD         $0xe252
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x000000c0, R11
-	DECQ         R12
+	DECQ         R13
 	JNZ          nn97_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
@@ -11362,16 +11498,21 @@ tile2:
 prefetch100:
 	MOVQ CX, R10
 	MOVQ b+48(FP), R11
-	MOVQ segs+24(FP), R12
-	MOVQ R12, 16(SP)
+	MOVQ segs+24(FP), R13
+	MOVQ R13, 16(SP)
 
 nn99_seg:
-	MOVQ segPairs+32(FP), R12
+	MOVQ segPairs+32(FP), R13
 
 nn99_k:
 	VMOVUPS      (R11), Z0
 	VMOVUPS      64(R11), Z1
 	VMOVUPS      128(R11), Z2
+	PREFETCHT0   4096(R11)
+	PREFETCHT0   4160(R11)
+	PREFETCHT0   4224(R11)
+	PREFETCHT1   (R12)
+	ADDQ         step+112(FP), R12
 	VBROADCASTSS (R10), Z3
 	LONG         $0x4866f262
 	WORD         $0xe052
@@ -11388,7 +11529,7 @@ nn99_k:
 	WORD         $0xca52
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x000000c0, R11
-	DECQ         R12
+	DECQ         R13
 	JNZ          nn99_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
@@ -11469,16 +11610,21 @@ tile1:
 prefetch102:
 	MOVQ CX, R10
 	MOVQ b+48(FP), R11
-	MOVQ segs+24(FP), R12
-	MOVQ R12, 16(SP)
+	MOVQ segs+24(FP), R13
+	MOVQ R13, 16(SP)
 
 nn101_seg:
-	MOVQ segPairs+32(FP), R12
+	MOVQ segPairs+32(FP), R13
 
 nn101_k:
 	VMOVUPS      (R11), Z0
 	VMOVUPS      64(R11), Z1
 	VMOVUPS      128(R11), Z2
+	PREFETCHT0   4096(R11)
+	PREFETCHT0   4160(R11)
+	PREFETCHT0   4224(R11)
+	PREFETCHT1   (R12)
+	ADDQ         step+112(FP), R12
 	VBROADCASTSS (R10), Z3
 	LONG         $0x4866f262
 	WORD         $0xe052
@@ -11488,7 +11634,7 @@ nn101_k:
 	WORD         $0xf252
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x000000c0, R11
-	DECQ         R12
+	DECQ         R13
 	JNZ          nn101_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
@@ -13179,9 +13325,9 @@ pairs127_end:
 	VZEROUPPER
 	RET
 
-// func halfNNHalf1BF16(m int, a *uint16, lda int, segs int, segPairs int, segStride int, b *float32, c *uint16, ldc int, d *float32, ldd int, cols int)
+// func halfNNHalf1BF16(m int, a *uint16, lda int, segs int, segPairs int, segStride int, b *float32, c *uint16, ldc int, d *float32, ldd int, cols int, next *float32, step int)
 // Requires: AVX, AVX512BW, AVX512F, BMI2, MMX+, SSE
-TEXT ·halfNNHalf1BF16(SB), NOSPLIT, $24-96
+TEXT ·halfNNHalf1BF16(SB), NOSPLIT, $24-112
 	STMXCSR (SP)
 	MOVL    (SP), AX
 	ORL     $0x00008040, AX
@@ -13198,6 +13344,7 @@ TEXT ·halfNNHalf1BF16(SB), NOSPLIT, $24-96
 	SHLQ    $0x02, R8
 	MOVQ    ldc+64(FP), R9
 	SHLQ    $0x01, R9
+	MOVQ    next+96(FP), R13
 	MOVQ    segStride+40(FP), R10
 	SHLQ    $0x01, R10
 	MOVQ    segPairs+32(FP), R11
@@ -13257,15 +13404,18 @@ tile14:
 	ADDQ       DX, R11
 	LEAQ       (R11)(DX*4), R12
 	ADDQ       DX, R12
-	MOVQ       b+48(FP), R13
-	MOVQ       segs+24(FP), R14
-	MOVQ       R14, 16(SP)
+	MOVQ       b+48(FP), R14
+	MOVQ       segs+24(FP), R15
+	MOVQ       R15, 16(SP)
 
 nn134_seg:
-	MOVQ segPairs+32(FP), R14
+	MOVQ segPairs+32(FP), R15
 
 nn134_k:
-	VMOVUPS      (R13), Z0
+	VMOVUPS      (R14), Z0
+	PREFETCHT0   4096(R14)
+	PREFETCHT1   (R13)
+	ADDQ         step+104(FP), R13
 	VBROADCASTSS (R10), Z1
 	LONG         $0x4876f262
 	WORD         $0xd052
@@ -13311,8 +13461,8 @@ nn134_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
 	ADDQ         $0x00000004, R12
-	ADDQ         $0x00000040, R13
-	DECQ         R14
+	ADDQ         $0x00000040, R14
+	DECQ         R15
 	JNZ          nn134_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -13521,15 +13671,18 @@ tile13:
 	ADDQ       DX, R11
 	LEAQ       (R11)(DX*4), R12
 	ADDQ       DX, R12
-	MOVQ       b+48(FP), R13
-	MOVQ       segs+24(FP), R14
-	MOVQ       R14, 16(SP)
+	MOVQ       b+48(FP), R14
+	MOVQ       segs+24(FP), R15
+	MOVQ       R15, 16(SP)
 
 nn135_seg:
-	MOVQ segPairs+32(FP), R14
+	MOVQ segPairs+32(FP), R15
 
 nn135_k:
-	VMOVUPS      (R13), Z0
+	VMOVUPS      (R14), Z0
+	PREFETCHT0   4096(R14)
+	PREFETCHT1   (R13)
+	ADDQ         step+104(FP), R13
 	VBROADCASTSS (R10), Z1
 	LONG         $0x4876f262
 	WORD         $0xd052
@@ -13572,8 +13725,8 @@ nn135_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
 	ADDQ         $0x00000004, R12
-	ADDQ         $0x00000040, R13
-	DECQ         R14
+	ADDQ         $0x00000040, R14
+	DECQ         R15
 	JNZ          nn135_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -13734,15 +13887,18 @@ tile12:
 	ADDQ       DX, R11
 	LEAQ       (R11)(DX*4), R12
 	ADDQ       DX, R12
-	MOVQ       b+48(FP), R13
-	MOVQ       segs+24(FP), R14
-	MOVQ       R14, 16(SP)
+	MOVQ       b+48(FP), R14
+	MOVQ       segs+24(FP), R15
+	MOVQ       R15, 16(SP)
 
 nn136_seg:
-	MOVQ segPairs+32(FP), R14
+	MOVQ segPairs+32(FP), R15
 
 nn136_k:
-	VMOVUPS      (R13), Z0
+	VMOVUPS      (R14), Z0
+	PREFETCHT0   4096(R14)
+	PREFETCHT1   (R13)
+	ADDQ         step+104(FP), R13
 	VBROADCASTSS (R10), Z1
 	LONG         $0x4876f262
 	WORD         $0xd052
@@ -13782,8 +13938,8 @@ nn136_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
 	ADDQ         $0x00000004, R12
-	ADDQ         $0x00000040, R13
-	DECQ         R14
+	ADDQ         $0x00000040, R14
+	DECQ         R15
 	JNZ          nn136_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -13934,15 +14090,18 @@ tile11:
 	ADDQ       DX, R11
 	LEAQ       (R11)(DX*4), R12
 	ADDQ       DX, R12
-	MOVQ       b+48(FP), R13
-	MOVQ       segs+24(FP), R14
-	MOVQ       R14, 16(SP)
+	MOVQ       b+48(FP), R14
+	MOVQ       segs+24(FP), R15
+	MOVQ       R15, 16(SP)
 
 nn137_seg:
-	MOVQ segPairs+32(FP), R14
+	MOVQ segPairs+32(FP), R15
 
 nn137_k:
-	VMOVUPS      (R13), Z0
+	VMOVUPS      (R14), Z0
+	PREFETCHT0   4096(R14)
+	PREFETCHT1   (R13)
+	ADDQ         step+104(FP), R13
 	VBROADCASTSS (R10), Z1
 	LONG         $0x4876f262
 	WORD         $0xd052
@@ -13979,8 +14138,8 @@ nn137_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
 	ADDQ         $0x00000004, R12
-	ADDQ         $0x00000040, R13
-	DECQ         R14
+	ADDQ         $0x00000040, R14
+	DECQ         R15
 	JNZ          nn137_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -14120,14 +14279,17 @@ tile10:
 	LEAQ       (R10)(DX*4), R11
 	ADDQ       DX, R11
 	MOVQ       b+48(FP), R12
-	MOVQ       segs+24(FP), R13
-	MOVQ       R13, 16(SP)
+	MOVQ       segs+24(FP), R14
+	MOVQ       R14, 16(SP)
 
 nn138_seg:
-	MOVQ segPairs+32(FP), R13
+	MOVQ segPairs+32(FP), R14
 
 nn138_k:
 	VMOVUPS      (R12), Z0
+	PREFETCHT0   4096(R12)
+	PREFETCHT1   (R13)
+	ADDQ         step+104(FP), R13
 	VBROADCASTSS (R10), Z1
 	LONG         $0x4876f262
 	WORD         $0xd052
@@ -14161,7 +14323,7 @@ nn138_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
 	ADDQ         $0x00000040, R12
-	DECQ         R13
+	DECQ         R14
 	JNZ          nn138_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -14290,14 +14452,17 @@ tile9:
 	LEAQ       (R10)(DX*4), R11
 	ADDQ       DX, R11
 	MOVQ       b+48(FP), R12
-	MOVQ       segs+24(FP), R13
-	MOVQ       R13, 16(SP)
+	MOVQ       segs+24(FP), R14
+	MOVQ       R14, 16(SP)
 
 nn139_seg:
-	MOVQ segPairs+32(FP), R13
+	MOVQ segPairs+32(FP), R14
 
 nn139_k:
 	VMOVUPS      (R12), Z0
+	PREFETCHT0   4096(R12)
+	PREFETCHT1   (R13)
+	ADDQ         step+104(FP), R13
 	VBROADCASTSS (R10), Z1
 	LONG         $0x4876f262
 	WORD         $0xd052
@@ -14328,7 +14493,7 @@ nn139_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
 	ADDQ         $0x00000040, R12
-	DECQ         R13
+	DECQ         R14
 	JNZ          nn139_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -14447,14 +14612,17 @@ tile8:
 	LEAQ       (R10)(DX*4), R11
 	ADDQ       DX, R11
 	MOVQ       b+48(FP), R12
-	MOVQ       segs+24(FP), R13
-	MOVQ       R13, 16(SP)
+	MOVQ       segs+24(FP), R14
+	MOVQ       R14, 16(SP)
 
 nn140_seg:
-	MOVQ segPairs+32(FP), R13
+	MOVQ segPairs+32(FP), R14
 
 nn140_k:
 	VMOVUPS      (R12), Z0
+	PREFETCHT0   4096(R12)
+	PREFETCHT1   (R13)
+	ADDQ         step+104(FP), R13
 	VBROADCASTSS (R10), Z1
 	LONG         $0x4876f262
 	WORD         $0xd052
@@ -14482,7 +14650,7 @@ nn140_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
 	ADDQ         $0x00000040, R12
-	DECQ         R13
+	DECQ         R14
 	JNZ          nn140_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -14591,14 +14759,17 @@ tile7:
 	LEAQ       (R10)(DX*4), R11
 	ADDQ       DX, R11
 	MOVQ       b+48(FP), R12
-	MOVQ       segs+24(FP), R13
-	MOVQ       R13, 16(SP)
+	MOVQ       segs+24(FP), R14
+	MOVQ       R14, 16(SP)
 
 nn141_seg:
-	MOVQ segPairs+32(FP), R13
+	MOVQ segPairs+32(FP), R14
 
 nn141_k:
 	VMOVUPS      (R12), Z0
+	PREFETCHT0   4096(R12)
+	PREFETCHT1   (R13)
+	ADDQ         step+104(FP), R13
 	VBROADCASTSS (R10), Z1
 	LONG         $0x4876f262
 	WORD         $0xd052
@@ -14623,7 +14794,7 @@ nn141_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
 	ADDQ         $0x00000040, R12
-	DECQ         R13
+	DECQ         R14
 	JNZ          nn141_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -14722,14 +14893,17 @@ tile6:
 	LEAQ       (R10)(DX*4), R11
 	ADDQ       DX, R11
 	MOVQ       b+48(FP), R12
-	MOVQ       segs+24(FP), R13
-	MOVQ       R13, 16(SP)
+	MOVQ       segs+24(FP), R14
+	MOVQ       R14, 16(SP)
 
 nn142_seg:
-	MOVQ segPairs+32(FP), R13
+	MOVQ segPairs+32(FP), R14
 
 nn142_k:
 	VMOVUPS      (R12), Z0
+	PREFETCHT0   4096(R12)
+	PREFETCHT1   (R13)
+	ADDQ         step+104(FP), R13
 	VBROADCASTSS (R10), Z1
 	LONG         $0x4876f262
 	WORD         $0xd052
@@ -14751,7 +14925,7 @@ nn142_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
 	ADDQ         $0x00000040, R12
-	DECQ         R13
+	DECQ         R14
 	JNZ          nn142_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -14846,6 +15020,9 @@ nn143_seg:
 
 nn143_k:
 	VMOVUPS      (R11), Z0
+	PREFETCHT0   4096(R11)
+	PREFETCHT1   (R13)
+	ADDQ         step+104(FP), R13
 	VBROADCASTSS (R10), Z1
 	LONG         $0x4876f262
 	WORD         $0xd052
@@ -14947,6 +15124,9 @@ nn144_seg:
 
 nn144_k:
 	VMOVUPS      (R11), Z0
+	PREFETCHT0   4096(R11)
+	PREFETCHT1   (R13)
+	ADDQ         step+104(FP), R13
 	VBROADCASTSS (R10), Z1
 	LONG         $0x4876f262
 	WORD         $0xd052
@@ -15035,6 +15215,9 @@ nn145_seg:
 
 nn145_k:
 	VMOVUPS      (R11), Z0
+	PREFETCHT0   4096(R11)
+	PREFETCHT1   (R13)
+	ADDQ         step+104(FP), R13
 	VBROADCASTSS (R10), Z1
 	LONG         $0x4876f262
 	WORD         $0xd052
@@ -15110,6 +15293,9 @@ nn146_seg:
 
 nn146_k:
 	VMOVUPS      (R11), Z0
+	PREFETCHT0   4096(R11)
+	PREFETCHT1   (R13)
+	ADDQ         step+104(FP), R13
 	VBROADCASTSS (R10), Z1
 	LONG         $0x4876f262
 	WORD         $0xd052
@@ -15172,6 +15358,9 @@ nn147_seg:
 
 nn147_k:
 	VMOVUPS      (R11), Z0
+	PREFETCHT0   4096(R11)
+	PREFETCHT1   (R13)
+	ADDQ         step+104(FP), R13
 	VBROADCASTSS (R10), Z1
 	LONG         $0x4876f262
 	WORD         $0xd052
@@ -15215,9 +15404,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func halfNNHalf2BF16(m int, a *uint16, lda int, segs int, segPairs int, segStride int, b *float32, c *uint16, ldc int, d *float32, ldd int, cols int)
+// func halfNNHalf2BF16(m int, a *uint16, lda int, segs int, segPairs int, segStride int, b *float32, c *uint16, ldc int, d *float32, ldd int, cols int, next *float32, step int)
 // Requires: AVX, AVX512BW, AVX512F, BMI2, MMX+, SSE
-TEXT ·halfNNHalf2BF16(SB), NOSPLIT, $24-96
+TEXT ·halfNNHalf2BF16(SB), NOSPLIT, $24-112
 	STMXCSR (SP)
 	MOVL    (SP), AX
 	ORL     $0x00008040, AX
@@ -15234,6 +15423,7 @@ TEXT ·halfNNHalf2BF16(SB), NOSPLIT, $24-96
 	SHLQ    $0x02, R8
 	MOVQ    ldc+64(FP), R9
 	SHLQ    $0x01, R9
+	MOVQ    next+96(FP), R13
 	MOVQ    segStride+40(FP), R10
 	SHLQ    $0x01, R10
 	MOVQ    segPairs+32(FP), R11
@@ -15307,16 +15497,20 @@ tile14:
 	ADDQ       DX, R11
 	LEAQ       (R11)(DX*4), R12
 	ADDQ       DX, R12
-	MOVQ       b+48(FP), R13
-	MOVQ       segs+24(FP), R14
-	MOVQ       R14, 16(SP)
+	MOVQ       b+48(FP), R14
+	MOVQ       segs+24(FP), R15
+	MOVQ       R15, 16(SP)
 
 nn148_seg:
-	MOVQ segPairs+32(FP), R14
+	MOVQ segPairs+32(FP), R15
 
 nn148_k:
-	VMOVUPS      (R13), Z0
-	VMOVUPS      64(R13), Z1
+	VMOVUPS      (R14), Z0
+	VMOVUPS      64(R14), Z1
+	PREFETCHT0   4096(R14)
+	PREFETCHT0   4160(R14)
+	PREFETCHT1   (R13)
+	ADDQ         step+104(FP), R13
 	VBROADCASTSS (R10), Z2
 	LONG         $0x486ef262
 	WORD         $0xd852
@@ -15390,8 +15584,8 @@ nn148_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
 	ADDQ         $0x00000004, R12
-	ADDQ         $0x00000080, R13
-	DECQ         R14
+	ADDQ         $0x00000080, R14
+	DECQ         R15
 	JNZ          nn148_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -15641,16 +15835,20 @@ tile13:
 	ADDQ       DX, R11
 	LEAQ       (R11)(DX*4), R12
 	ADDQ       DX, R12
-	MOVQ       b+48(FP), R13
-	MOVQ       segs+24(FP), R14
-	MOVQ       R14, 16(SP)
+	MOVQ       b+48(FP), R14
+	MOVQ       segs+24(FP), R15
+	MOVQ       R15, 16(SP)
 
 nn149_seg:
-	MOVQ segPairs+32(FP), R14
+	MOVQ segPairs+32(FP), R15
 
 nn149_k:
-	VMOVUPS      (R13), Z0
-	VMOVUPS      64(R13), Z1
+	VMOVUPS      (R14), Z0
+	VMOVUPS      64(R14), Z1
+	PREFETCHT0   4096(R14)
+	PREFETCHT0   4160(R14)
+	PREFETCHT1   (R13)
+	ADDQ         step+104(FP), R13
 	VBROADCASTSS (R10), Z2
 	LONG         $0x486ef262
 	WORD         $0xd852
@@ -15719,8 +15917,8 @@ nn149_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
 	ADDQ         $0x00000004, R12
-	ADDQ         $0x00000080, R13
-	DECQ         R14
+	ADDQ         $0x00000080, R14
+	DECQ         R15
 	JNZ          nn149_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -15919,16 +16117,20 @@ tile12:
 	ADDQ       DX, R11
 	LEAQ       (R11)(DX*4), R12
 	ADDQ       DX, R12
-	MOVQ       b+48(FP), R13
-	MOVQ       segs+24(FP), R14
-	MOVQ       R14, 16(SP)
+	MOVQ       b+48(FP), R14
+	MOVQ       segs+24(FP), R15
+	MOVQ       R15, 16(SP)
 
 nn150_seg:
-	MOVQ segPairs+32(FP), R14
+	MOVQ segPairs+32(FP), R15
 
 nn150_k:
-	VMOVUPS      (R13), Z0
-	VMOVUPS      64(R13), Z1
+	VMOVUPS      (R14), Z0
+	VMOVUPS      64(R14), Z1
+	PREFETCHT0   4096(R14)
+	PREFETCHT0   4160(R14)
+	PREFETCHT1   (R13)
+	ADDQ         step+104(FP), R13
 	VBROADCASTSS (R10), Z2
 	LONG         $0x486ef262
 	WORD         $0xd852
@@ -15992,8 +16194,8 @@ nn150_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
 	ADDQ         $0x00000004, R12
-	ADDQ         $0x00000080, R13
-	DECQ         R14
+	ADDQ         $0x00000080, R14
+	DECQ         R15
 	JNZ          nn150_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -16179,16 +16381,20 @@ tile11:
 	ADDQ       DX, R11
 	LEAQ       (R11)(DX*4), R12
 	ADDQ       DX, R12
-	MOVQ       b+48(FP), R13
-	MOVQ       segs+24(FP), R14
-	MOVQ       R14, 16(SP)
+	MOVQ       b+48(FP), R14
+	MOVQ       segs+24(FP), R15
+	MOVQ       R15, 16(SP)
 
 nn151_seg:
-	MOVQ segPairs+32(FP), R14
+	MOVQ segPairs+32(FP), R15
 
 nn151_k:
-	VMOVUPS      (R13), Z0
-	VMOVUPS      64(R13), Z1
+	VMOVUPS      (R14), Z0
+	VMOVUPS      64(R14), Z1
+	PREFETCHT0   4096(R14)
+	PREFETCHT0   4160(R14)
+	PREFETCHT1   (R13)
+	ADDQ         step+104(FP), R13
 	VBROADCASTSS (R10), Z2
 	LONG         $0x486ef262
 	WORD         $0xd852
@@ -16247,8 +16453,8 @@ nn151_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
 	ADDQ         $0x00000004, R12
-	ADDQ         $0x00000080, R13
-	DECQ         R14
+	ADDQ         $0x00000080, R14
+	DECQ         R15
 	JNZ          nn151_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -16420,15 +16626,19 @@ tile10:
 	LEAQ       (R10)(DX*4), R11
 	ADDQ       DX, R11
 	MOVQ       b+48(FP), R12
-	MOVQ       segs+24(FP), R13
-	MOVQ       R13, 16(SP)
+	MOVQ       segs+24(FP), R14
+	MOVQ       R14, 16(SP)
 
 nn152_seg:
-	MOVQ segPairs+32(FP), R13
+	MOVQ segPairs+32(FP), R14
 
 nn152_k:
 	VMOVUPS      (R12), Z0
 	VMOVUPS      64(R12), Z1
+	PREFETCHT0   4096(R12)
+	PREFETCHT0   4160(R12)
+	PREFETCHT1   (R13)
+	ADDQ         step+104(FP), R13
 	VBROADCASTSS (R10), Z2
 	LONG         $0x486ef262
 	WORD         $0xd852
@@ -16482,7 +16692,7 @@ nn152_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
 	ADDQ         $0x00000080, R12
-	DECQ         R13
+	DECQ         R14
 	JNZ          nn152_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -16640,15 +16850,19 @@ tile9:
 	LEAQ       (R10)(DX*4), R11
 	ADDQ       DX, R11
 	MOVQ       b+48(FP), R12
-	MOVQ       segs+24(FP), R13
-	MOVQ       R13, 16(SP)
+	MOVQ       segs+24(FP), R14
+	MOVQ       R14, 16(SP)
 
 nn153_seg:
-	MOVQ segPairs+32(FP), R13
+	MOVQ segPairs+32(FP), R14
 
 nn153_k:
 	VMOVUPS      (R12), Z0
 	VMOVUPS      64(R12), Z1
+	PREFETCHT0   4096(R12)
+	PREFETCHT0   4160(R12)
+	PREFETCHT1   (R13)
+	ADDQ         step+104(FP), R13
 	VBROADCASTSS (R10), Z2
 	LONG         $0x486ef262
 	WORD         $0xd852
@@ -16697,7 +16911,7 @@ nn153_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
 	ADDQ         $0x00000080, R12
-	DECQ         R13
+	DECQ         R14
 	JNZ          nn153_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -16842,15 +17056,19 @@ tile8:
 	LEAQ       (R10)(DX*4), R11
 	ADDQ       DX, R11
 	MOVQ       b+48(FP), R12
-	MOVQ       segs+24(FP), R13
-	MOVQ       R13, 16(SP)
+	MOVQ       segs+24(FP), R14
+	MOVQ       R14, 16(SP)
 
 nn154_seg:
-	MOVQ segPairs+32(FP), R13
+	MOVQ segPairs+32(FP), R14
 
 nn154_k:
 	VMOVUPS      (R12), Z0
 	VMOVUPS      64(R12), Z1
+	PREFETCHT0   4096(R12)
+	PREFETCHT0   4160(R12)
+	PREFETCHT1   (R13)
+	ADDQ         step+104(FP), R13
 	VBROADCASTSS (R10), Z2
 	LONG         $0x486ef262
 	WORD         $0xd852
@@ -16894,7 +17112,7 @@ nn154_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
 	ADDQ         $0x00000080, R12
-	DECQ         R13
+	DECQ         R14
 	JNZ          nn154_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -17026,15 +17244,19 @@ tile7:
 	LEAQ       (R10)(DX*4), R11
 	ADDQ       DX, R11
 	MOVQ       b+48(FP), R12
-	MOVQ       segs+24(FP), R13
-	MOVQ       R13, 16(SP)
+	MOVQ       segs+24(FP), R14
+	MOVQ       R14, 16(SP)
 
 nn155_seg:
-	MOVQ segPairs+32(FP), R13
+	MOVQ segPairs+32(FP), R14
 
 nn155_k:
 	VMOVUPS      (R12), Z0
 	VMOVUPS      64(R12), Z1
+	PREFETCHT0   4096(R12)
+	PREFETCHT0   4160(R12)
+	PREFETCHT1   (R13)
+	ADDQ         step+104(FP), R13
 	VBROADCASTSS (R10), Z2
 	LONG         $0x486ef262
 	WORD         $0xd852
@@ -17073,7 +17295,7 @@ nn155_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
 	ADDQ         $0x00000080, R12
-	DECQ         R13
+	DECQ         R14
 	JNZ          nn155_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -17192,15 +17414,19 @@ tile6:
 	LEAQ       (R10)(DX*4), R11
 	ADDQ       DX, R11
 	MOVQ       b+48(FP), R12
-	MOVQ       segs+24(FP), R13
-	MOVQ       R13, 16(SP)
+	MOVQ       segs+24(FP), R14
+	MOVQ       R14, 16(SP)
 
 nn156_seg:
-	MOVQ segPairs+32(FP), R13
+	MOVQ segPairs+32(FP), R14
 
 nn156_k:
 	VMOVUPS      (R12), Z0
 	VMOVUPS      64(R12), Z1
+	PREFETCHT0   4096(R12)
+	PREFETCHT0   4160(R12)
+	PREFETCHT1   (R13)
+	ADDQ         step+104(FP), R13
 	VBROADCASTSS (R10), Z2
 	LONG         $0x486ef262
 	WORD         $0xd852
@@ -17234,7 +17460,7 @@ nn156_k:
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
 	ADDQ         $0x00000080, R12
-	DECQ         R13
+	DECQ         R14
 	JNZ          nn156_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -17347,6 +17573,10 @@ nn157_seg:
 nn157_k:
 	VMOVUPS      (R11), Z0
 	VMOVUPS      64(R11), Z1
+	PREFETCHT0   4096(R11)
+	PREFETCHT0   4160(R11)
+	PREFETCHT1   (R13)
+	ADDQ         step+104(FP), R13
 	VBROADCASTSS (R10), Z2
 	LONG         $0x486ef262
 	WORD         $0xd852
@@ -17473,6 +17703,10 @@ nn158_seg:
 nn158_k:
 	VMOVUPS      (R11), Z0
 	VMOVUPS      64(R11), Z1
+	PREFETCHT0   4096(R11)
+	PREFETCHT0   4160(R11)
+	PREFETCHT1   (R13)
+	ADDQ         step+104(FP), R13
 	VBROADCASTSS (R10), Z2
 	LONG         $0x486ef262
 	WORD         $0xd852
@@ -17581,6 +17815,10 @@ nn159_seg:
 nn159_k:
 	VMOVUPS      (R11), Z0
 	VMOVUPS      64(R11), Z1
+	PREFETCHT0   4096(R11)
+	PREFETCHT0   4160(R11)
+	PREFETCHT1   (R13)
+	ADDQ         step+104(FP), R13
 	VBROADCASTSS (R10), Z2
 	LONG         $0x486ef262
 	WORD         $0xd852
@@ -17671,6 +17909,10 @@ nn160_seg:
 nn160_k:
 	VMOVUPS      (R11), Z0
 	VMOVUPS      64(R11), Z1
+	PREFETCHT0   4096(R11)
+	PREFETCHT0   4160(R11)
+	PREFETCHT1   (R13)
+	ADDQ         step+104(FP), R13
 	VBROADCASTSS (R10), Z2
 	LONG         $0x486ef262
 	WORD         $0xd852
@@ -17743,6 +17985,10 @@ nn161_seg:
 nn161_k:
 	VMOVUPS      (R11), Z0
 	VMOVUPS      64(R11), Z1
+	PREFETCHT0   4096(R11)
+	PREFETCHT0   4160(R11)
+	PREFETCHT1   (R13)
+	ADDQ         step+104(FP), R13
 	VBROADCASTSS (R10), Z2
 	LONG         $0x486ef262
 	WORD         $0xd852
@@ -17790,9 +18036,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func halfNNHalf3BF16(m int, a *uint16, lda int, segs int, segPairs int, segStride int, b *float32, c *uint16, ldc int, d *float32, ldd int, cols int)
+// func halfNNHalf3BF16(m int, a *uint16, lda int, segs int, segPairs int, segStride int, b *float32, c *uint16, ldc int, d *float32, ldd int, cols int, next *float32, step int)
 // Requires: AVX, AVX512BW, AVX512F, BMI2, MMX+, SSE
-TEXT ·halfNNHalf3BF16(SB), NOSPLIT, $24-96
+TEXT ·halfNNHalf3BF16(SB), NOSPLIT, $24-112
 	STMXCSR (SP)
 	MOVL    (SP), AX
 	ORL     $0x00008040, AX
@@ -17809,6 +18055,7 @@ TEXT ·halfNNHalf3BF16(SB), NOSPLIT, $24-96
 	SHLQ    $0x02, R8
 	MOVQ    ldc+64(FP), R9
 	SHLQ    $0x01, R9
+	MOVQ    next+96(FP), R12
 	MOVQ    segStride+40(FP), R10
 	SHLQ    $0x01, R10
 	MOVQ    segPairs+32(FP), R11
@@ -17878,17 +18125,22 @@ tile9:
 	MOVQ       CX, R10
 	LEAQ       (R10)(DX*4), R11
 	ADDQ       DX, R11
-	MOVQ       b+48(FP), R12
-	MOVQ       segs+24(FP), R13
-	MOVQ       R13, 16(SP)
+	MOVQ       b+48(FP), R13
+	MOVQ       segs+24(FP), R14
+	MOVQ       R14, 16(SP)
 
 nn162_seg:
-	MOVQ segPairs+32(FP), R13
+	MOVQ segPairs+32(FP), R14
 
 nn162_k:
-	VMOVUPS      (R12), Z0
-	VMOVUPS      64(R12), Z1
-	VMOVUPS      128(R12), Z2
+	VMOVUPS      (R13), Z0
+	VMOVUPS      64(R13), Z1
+	VMOVUPS      128(R13), Z2
+	PREFETCHT0   4096(R13)
+	PREFETCHT0   4160(R13)
+	PREFETCHT0   4224(R13)
+	PREFETCHT1   (R12)
+	ADDQ         step+104(FP), R12
 	VBROADCASTSS (R10), Z3
 	LONG         $0x4866f262
 	WORD         $0xe052
@@ -17954,8 +18206,8 @@ nn162_k:
 	WORD         $0xf252
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
-	ADDQ         $0x000000c0, R12
-	DECQ         R13
+	ADDQ         $0x000000c0, R13
+	DECQ         R14
 	JNZ          nn162_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -17964,9 +18216,9 @@ nn162_k:
 	MOVQ         cols+88(FP), R10
 	MOVQ         R10, R11
 	SUBQ         $0x00000020, R11
-	MOVQ         $-1, R12
-	BZHIQ        R11, R12, R12
-	KMOVW        R12, K1
+	MOVQ         $-1, R13
+	BZHIQ        R11, R13, R13
+	KMOVW        R13, K1
 	TESTQ        DI, DI
 	JZ           nn162_bare
 	VMOVUPS      (DI), Z0
@@ -18189,17 +18441,22 @@ tile8:
 	MOVQ       CX, R10
 	LEAQ       (R10)(DX*4), R11
 	ADDQ       DX, R11
-	MOVQ       b+48(FP), R12
-	MOVQ       segs+24(FP), R13
-	MOVQ       R13, 16(SP)
+	MOVQ       b+48(FP), R13
+	MOVQ       segs+24(FP), R14
+	MOVQ       R14, 16(SP)
 
 nn163_seg:
-	MOVQ segPairs+32(FP), R13
+	MOVQ segPairs+32(FP), R14
 
 nn163_k:
-	VMOVUPS      (R12), Z0
-	VMOVUPS      64(R12), Z1
-	VMOVUPS      128(R12), Z2
+	VMOVUPS      (R13), Z0
+	VMOVUPS      64(R13), Z1
+	VMOVUPS      128(R13), Z2
+	PREFETCHT0   4096(R13)
+	PREFETCHT0   4160(R13)
+	PREFETCHT0   4224(R13)
+	PREFETCHT1   (R12)
+	ADDQ         step+104(FP), R12
 	VBROADCASTSS (R10), Z3
 	LONG         $0x4866f262
 	WORD         $0xe052
@@ -18258,8 +18515,8 @@ nn163_k:
 	WORD         $0xda52
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
-	ADDQ         $0x000000c0, R12
-	DECQ         R13
+	ADDQ         $0x000000c0, R13
+	DECQ         R14
 	JNZ          nn163_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -18268,9 +18525,9 @@ nn163_k:
 	MOVQ         cols+88(FP), R10
 	MOVQ         R10, R11
 	SUBQ         $0x00000020, R11
-	MOVQ         $-1, R12
-	BZHIQ        R11, R12, R12
-	KMOVW        R12, K1
+	MOVQ         $-1, R13
+	BZHIQ        R11, R13, R13
+	KMOVW        R13, K1
 	TESTQ        DI, DI
 	JZ           nn163_bare
 	VMOVUPS      (DI), Z0
@@ -18445,17 +18702,22 @@ tile7:
 	MOVQ       CX, R10
 	LEAQ       (R10)(DX*4), R11
 	ADDQ       DX, R11
-	MOVQ       b+48(FP), R12
-	MOVQ       segs+24(FP), R13
-	MOVQ       R13, 16(SP)
+	MOVQ       b+48(FP), R13
+	MOVQ       segs+24(FP), R14
+	MOVQ       R14, 16(SP)
 
 nn164_seg:
-	MOVQ segPairs+32(FP), R13
+	MOVQ segPairs+32(FP), R14
 
 nn164_k:
-	VMOVUPS      (R12), Z0
-	VMOVUPS      64(R12), Z1
-	VMOVUPS      128(R12), Z2
+	VMOVUPS      (R13), Z0
+	VMOVUPS      64(R13), Z1
+	VMOVUPS      128(R13), Z2
+	PREFETCHT0   4096(R13)
+	PREFETCHT0   4160(R13)
+	PREFETCHT0   4224(R13)
+	PREFETCHT1   (R12)
+	ADDQ         step+104(FP), R12
 	VBROADCASTSS (R10), Z3
 	LONG         $0x4866f262
 	WORD         $0xe052
@@ -18507,8 +18769,8 @@ nn164_k:
 	WORD         $0xc252
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
-	ADDQ         $0x000000c0, R12
-	DECQ         R13
+	ADDQ         $0x000000c0, R13
+	DECQ         R14
 	JNZ          nn164_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -18517,9 +18779,9 @@ nn164_k:
 	MOVQ         cols+88(FP), R10
 	MOVQ         R10, R11
 	SUBQ         $0x00000020, R11
-	MOVQ         $-1, R12
-	BZHIQ        R11, R12, R12
-	KMOVW        R12, K1
+	MOVQ         $-1, R13
+	BZHIQ        R11, R13, R13
+	KMOVW        R13, K1
 	TESTQ        DI, DI
 	JZ           nn164_bare
 	VMOVUPS      (DI), Z0
@@ -18674,17 +18936,22 @@ tile6:
 	MOVQ       CX, R10
 	LEAQ       (R10)(DX*4), R11
 	ADDQ       DX, R11
-	MOVQ       b+48(FP), R12
-	MOVQ       segs+24(FP), R13
-	MOVQ       R13, 16(SP)
+	MOVQ       b+48(FP), R13
+	MOVQ       segs+24(FP), R14
+	MOVQ       R14, 16(SP)
 
 nn165_seg:
-	MOVQ segPairs+32(FP), R13
+	MOVQ segPairs+32(FP), R14
 
 nn165_k:
-	VMOVUPS      (R12), Z0
-	VMOVUPS      64(R12), Z1
-	VMOVUPS      128(R12), Z2
+	VMOVUPS      (R13), Z0
+	VMOVUPS      64(R13), Z1
+	VMOVUPS      128(R13), Z2
+	PREFETCHT0   4096(R13)
+	PREFETCHT0   4160(R13)
+	PREFETCHT0   4224(R13)
+	PREFETCHT1   (R12)
+	ADDQ         step+104(FP), R12
 	VBROADCASTSS (R10), Z3
 	LONG         $0x4866f262
 	WORD         $0xe052
@@ -18729,8 +18996,8 @@ nn165_k:
 	WORD         $0xea52
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x00000004, R11
-	ADDQ         $0x000000c0, R12
-	DECQ         R13
+	ADDQ         $0x000000c0, R13
+	DECQ         R14
 	JNZ          nn165_k
 	ADDQ         8(SP), R10
 	ADDQ         8(SP), R11
@@ -18739,9 +19006,9 @@ nn165_k:
 	MOVQ         cols+88(FP), R10
 	MOVQ         R10, R11
 	SUBQ         $0x00000020, R11
-	MOVQ         $-1, R12
-	BZHIQ        R11, R12, R12
-	KMOVW        R12, K1
+	MOVQ         $-1, R13
+	BZHIQ        R11, R13, R13
+	KMOVW        R13, K1
 	TESTQ        DI, DI
 	JZ           nn165_bare
 	VMOVUPS      (DI), Z0
@@ -18875,16 +19142,21 @@ tile5:
 	PREFETCHT0 64(R10)
 	MOVQ       CX, R10
 	MOVQ       b+48(FP), R11
-	MOVQ       segs+24(FP), R12
-	MOVQ       R12, 16(SP)
+	MOVQ       segs+24(FP), R13
+	MOVQ       R13, 16(SP)
 
 nn166_seg:
-	MOVQ segPairs+32(FP), R12
+	MOVQ segPairs+32(FP), R13
 
 nn166_k:
 	VMOVUPS      (R11), Z0
 	VMOVUPS      64(R11), Z1
 	VMOVUPS      128(R11), Z2
+	PREFETCHT0   4096(R11)
+	PREFETCHT0   4160(R11)
+	PREFETCHT0   4224(R11)
+	PREFETCHT1   (R12)
+	ADDQ         step+104(FP), R12
 	VBROADCASTSS (R10), Z3
 	LONG         $0x4866f262
 	WORD         $0xe052
@@ -18922,7 +19194,7 @@ nn166_k:
 	WORD         $0xd252
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x000000c0, R11
-	DECQ         R12
+	DECQ         R13
 	JNZ          nn166_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
@@ -18930,9 +19202,9 @@ nn166_k:
 	MOVQ         cols+88(FP), R10
 	MOVQ         R10, R11
 	SUBQ         $0x00000020, R11
-	MOVQ         $-1, R12
-	BZHIQ        R11, R12, R12
-	KMOVW        R12, K1
+	MOVQ         $-1, R13
+	BZHIQ        R11, R13, R13
+	KMOVW        R13, K1
 	TESTQ        DI, DI
 	JZ           nn166_bare
 	VMOVUPS      (DI), Z0
@@ -19046,16 +19318,21 @@ tile4:
 	PREFETCHT0 64(R10)
 	MOVQ       CX, R10
 	MOVQ       b+48(FP), R11
-	MOVQ       segs+24(FP), R12
-	MOVQ       R12, 16(SP)
+	MOVQ       segs+24(FP), R13
+	MOVQ       R13, 16(SP)
 
 nn167_seg:
-	MOVQ segPairs+32(FP), R12
+	MOVQ segPairs+32(FP), R13
 
 nn167_k:
 	VMOVUPS      (R11), Z0
 	VMOVUPS      64(R11), Z1
 	VMOVUPS      128(R11), Z2
+	PREFETCHT0   4096(R11)
+	PREFETCHT0   4160(R11)
+	PREFETCHT0   4224(R11)
+	PREFETCHT1   (R12)
+	ADDQ         step+104(FP), R12
 	VBROADCASTSS (R10), Z3
 	LONG         $0x4866f262
 	WORD         $0xe052
@@ -19086,7 +19363,7 @@ nn167_k:
 	WORD         $0xfa52
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x000000c0, R11
-	DECQ         R12
+	DECQ         R13
 	JNZ          nn167_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
@@ -19094,9 +19371,9 @@ nn167_k:
 	MOVQ         cols+88(FP), R10
 	MOVQ         R10, R11
 	SUBQ         $0x00000020, R11
-	MOVQ         $-1, R12
-	BZHIQ        R11, R12, R12
-	KMOVW        R12, K1
+	MOVQ         $-1, R13
+	BZHIQ        R11, R13, R13
+	KMOVW        R13, K1
 	TESTQ        DI, DI
 	JZ           nn167_bare
 	VMOVUPS      (DI), Z0
@@ -19190,16 +19467,21 @@ tile3:
 	PREFETCHT0 64(R10)
 	MOVQ       CX, R10
 	MOVQ       b+48(FP), R11
-	MOVQ       segs+24(FP), R12
-	MOVQ       R12, 16(SP)
+	MOVQ       segs+24(FP), R13
+	MOVQ       R13, 16(SP)
 
 nn168_seg:
-	MOVQ segPairs+32(FP), R12
+	MOVQ segPairs+32(FP), R13
 
 nn168_k:
 	VMOVUPS      (R11), Z0
 	VMOVUPS      64(R11), Z1
 	VMOVUPS      128(R11), Z2
+	PREFETCHT0   4096(R11)
+	PREFETCHT0   4160(R11)
+	PREFETCHT0   4224(R11)
+	PREFETCHT1   (R12)
+	ADDQ         step+104(FP), R12
 	VBROADCASTSS (R10), Z3
 	LONG         $0x4866f262
 	WORD         $0xe052
@@ -19223,7 +19505,7 @@ nn168_k:
 	WORD         $0xe252
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x000000c0, R11
-	DECQ         R12
+	DECQ         R13
 	JNZ          nn168_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
@@ -19231,9 +19513,9 @@ nn168_k:
 	MOVQ         cols+88(FP), R10
 	MOVQ         R10, R11
 	SUBQ         $0x00000020, R11
-	MOVQ         $-1, R12
-	BZHIQ        R11, R12, R12
-	KMOVW        R12, K1
+	MOVQ         $-1, R13
+	BZHIQ        R11, R13, R13
+	KMOVW        R13, K1
 	TESTQ        DI, DI
 	JZ           nn168_bare
 	VMOVUPS      (DI), Z0
@@ -19307,16 +19589,21 @@ tile2:
 	PREFETCHT0 64(R10)
 	MOVQ       CX, R10
 	MOVQ       b+48(FP), R11
-	MOVQ       segs+24(FP), R12
-	MOVQ       R12, 16(SP)
+	MOVQ       segs+24(FP), R13
+	MOVQ       R13, 16(SP)
 
 nn169_seg:
-	MOVQ segPairs+32(FP), R12
+	MOVQ segPairs+32(FP), R13
 
 nn169_k:
 	VMOVUPS      (R11), Z0
 	VMOVUPS      64(R11), Z1
 	VMOVUPS      128(R11), Z2
+	PREFETCHT0   4096(R11)
+	PREFETCHT0   4160(R11)
+	PREFETCHT0   4224(R11)
+	PREFETCHT1   (R12)
+	ADDQ         step+104(FP), R12
 	VBROADCASTSS (R10), Z3
 	LONG         $0x4866f262
 	WORD         $0xe052
@@ -19333,7 +19620,7 @@ nn169_k:
 	WORD         $0xca52
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x000000c0, R11
-	DECQ         R12
+	DECQ         R13
 	JNZ          nn169_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
@@ -19341,9 +19628,9 @@ nn169_k:
 	MOVQ         cols+88(FP), R10
 	MOVQ         R10, R11
 	SUBQ         $0x00000020, R11
-	MOVQ         $-1, R12
-	BZHIQ        R11, R12, R12
-	KMOVW        R12, K1
+	MOVQ         $-1, R13
+	BZHIQ        R11, R13, R13
+	KMOVW        R13, K1
 	TESTQ        DI, DI
 	JZ           nn169_bare
 	VMOVUPS      (DI), Z0
@@ -19397,16 +19684,21 @@ tile1:
 	PREFETCHT0 64(R10)
 	MOVQ       CX, R10
 	MOVQ       b+48(FP), R11
-	MOVQ       segs+24(FP), R12
-	MOVQ       R12, 16(SP)
+	MOVQ       segs+24(FP), R13
+	MOVQ       R13, 16(SP)
 
 nn170_seg:
-	MOVQ segPairs+32(FP), R12
+	MOVQ segPairs+32(FP), R13
 
 nn170_k:
 	VMOVUPS      (R11), Z0
 	VMOVUPS      64(R11), Z1
 	VMOVUPS      128(R11), Z2
+	PREFETCHT0   4096(R11)
+	PREFETCHT0   4160(R11)
+	PREFETCHT0   4224(R11)
+	PREFETCHT1   (R12)
+	ADDQ         step+104(FP), R12
 	VBROADCASTSS (R10), Z3
 	LONG         $0x4866f262
 	WORD         $0xe052
@@ -19416,7 +19708,7 @@ nn170_k:
 	WORD         $0xf252
 	ADDQ         $0x00000004, R10
 	ADDQ         $0x000000c0, R11
-	DECQ         R12
+	DECQ         R13
 	JNZ          nn170_k
 	ADDQ         8(SP), R10
 	DECQ         16(SP)
@@ -19424,9 +19716,9 @@ nn170_k:
 	MOVQ         cols+88(FP), R10
 	MOVQ         R10, R11
 	SUBQ         $0x00000020, R11
-	MOVQ         $-1, R12
-	BZHIQ        R11, R12, R12
-	KMOVW        R12, K1
+	MOVQ         $-1, R13
+	BZHIQ        R11, R13, R13
+	KMOVW        R13, K1
 	TESTQ        DI, DI
 	JZ           nn170_bare
 	VMOVUPS      (DI), Z0

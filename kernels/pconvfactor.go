@@ -136,11 +136,12 @@ func (p *Packed) multiplyRounded(panels []panel, c Halves, a *uint16, lda, segs,
 		c.sameSize("Gemm", d.Rows, d.Cols)
 		dp = d.ptr()
 	}
-	for _, t := range panels {
+	for i, t := range panels {
 		var dt *float32
 		if dp != nil {
 			dt = offset(dp, t.from)
 		}
-		h.nnHalf[t.vectors](c.Rows, a, lda, segs, segLen/2, segStride, &p.data[t.offset], halfOffset(cp, t.from), c.Stride, dt, d.Stride, t.cols)
+		next, step := p.following(panels[i:], c.Rows, 0)
+		h.nnHalf[t.vectors](c.Rows, a, lda, segs, segLen/2, segStride, &p.data[t.offset], halfOffset(cp, t.from), c.Stride, dt, d.Stride, t.cols, next, step)
 	}
 }

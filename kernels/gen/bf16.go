@@ -45,11 +45,11 @@ func loadHalves(name string) reg.GPVirtual {
 func (s *isa) halfNN(nv int, rounded bool) {
 	if rounded {
 		s.text(fmt.Sprintf("halfNNHalf%d", nv),
-			"func(m int, a *uint16, lda, segs, segPairs, segStride int, b *float32, c *uint16, ldc int, d *float32, ldd int, cols int)",
+			"func(m int, a *uint16, lda, segs, segPairs, segStride int, b *float32, c *uint16, ldc int, d *float32, ldd int, cols int, next *float32, step int)",
 			fmt.Sprintf("computes C = A·B + D, rounded to bfloat16, for one panel of B, %d vectors wide.", nv))
 	} else {
 		s.text(fmt.Sprintf("halfNN%d", nv),
-			"func(m int, a *uint16, lda, segs, segPairs, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int)",
+			"func(m int, a *uint16, lda, segs, segPairs, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int, next *float32, step int)",
 			fmt.Sprintf("computes C = alpha·A·B + D for one panel of B, %d vectors wide.", nv))
 	}
 	rows := s.tileRows(panelShape{vectors: nv})
@@ -65,19 +65,20 @@ func (s *isa) halfNN(nv int, rounded bool) {
 		SHLQ(U8(2), ldc)
 	}
 	p := newRowPointers(rows, lda, lda3)
+	next := loadGP("next")
 	jump, left := AllocLocal(8), AllocLocal(8)
 	t, u := loadHalves("segStride"), loadStride("segPairs")
 	SUBQ(u, t)
 	MOVQ(t, jump)
 	inTiles(rows, m, func(r int) {
-		s.halfTileNN(panelShape{vectors: nv}, r, a, c, d, ldc, ldd, p, jump, left, rounded)
+		s.halfTileNN(panelShape{vectors: nv}, r, a, c, d, ldc, ldd, next, p, jump, left, rounded)
 		IMUL3Q(U32(r), lda, p.base[0])
 		ADDQ(p.base[0], a)
 	})
 	s.done()
 }
 
-func (s *isa) halfTileNN(shape panelShape, rows int, a, c, d, ldc, ldd reg.GPVirtual, p rowPointers, jump, left Mem, rounded bool) {
+func (s *isa) halfTileNN(shape panelShape, rows int, a, c, d, ldc, ldd, next reg.GPVirtual, p rowPointers, jump, left Mem, rounded bool) {
 	id := label("nn")
 	t := s.tileRegisters(shape, rows)
 	if rounded {
@@ -88,6 +89,7 @@ func (s *isa) halfTileNN(shape panelShape, rows int, a, c, d, ldc, ldd reg.GPVir
 	p.set(a, rows)
 	b := loadGP("b")
 	k := loadGP("segs")
+	step := s.stepOperand()
 	MOVQ(k, left)
 	Label(id + "_seg")
 	Load(Param("segPairs"), k)
@@ -95,6 +97,11 @@ func (s *isa) halfTileNN(shape panelShape, rows int, a, c, d, ldc, ldd reg.GPVir
 	for j := range t.b {
 		VMOVUPS(Mem{Base: b, Disp: j * s.bytes()}, t.b[j])
 	}
+	for j := range t.b {
+		PREFETCHT0(Mem{Base: b, Disp: panelAhead + j*s.bytes()})
+	}
+	PREFETCHT1(Mem{Base: next})
+	ADDQ(step, next)
 	for i := range rows {
 		s.addRow(t, i, p.at(i), nil, dotPairs)
 	}
