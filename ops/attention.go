@@ -22,14 +22,16 @@ type attention struct {
 	heads, depth int    // number of heads; channels of a head
 	table        *Param // [(2·side-1)², heads]: relative position bias; or nil
 	scale        float32
-	parts        int // of the windows
 	queries      int // at a time
+	// How the windows of a head are divided among tasks. In the backward pass with a table each
+	// part has sums of its own, and their number depends on nothing but the pattern.
+	forwardParts, backwardParts int
+	groups                      int // of the queries of a window, in the forward pass
 
-	tables    *Buffer // gradient of the table for each task
+	tables    *Buffer // gradient of the table for each task of the backward pass
 	workers   []attentionPacks
 	forwardTo func(worker, i int)
 	backward  func(worker, i int)
-	sumTables func(worker, i int)
 
 	// Of the run in progress.
 	qkv, o, do, dqkv kernels.Matrix
@@ -58,18 +60,18 @@ func (t *Tape) newAttention(w *Windows, channels, heads int, table *Param) (*att
 	if a.queries > most+tile {
 		a.queries = most
 	}
-	a.parts = min(w.count(), max(1, 64/heads))
+	a.divide(t.Pool().Workers())
 	a.workers = make([]attentionPacks, t.Pool().Goroutines())
 	for i := range a.workers {
 		a.workers[i].keys = kernels.Packed{Kernels: t.kernels, Precision: t.Precision}
 		a.workers[i].values = kernels.Packed{Kernels: t.kernels, Precision: t.Precision}
 	}
-	a.forwardTo, a.backward, a.sumTables = a.forwardTask, a.backwardTask, a.sumTable
+	a.forwardTo, a.backward = a.forwardTask, a.backwardTask
 	n, d := w.longest, a.depth
 	size := 8*(n*d+16) + 4*(t.kernels.PackedLen(d, n, t.Precision)+t.kernels.PackedLen(n, d, t.Precision)+64) + 2*a.tableRows()
 	t.NeedScratch(scratchSize([]int{size}, n, n, n) + scratchSize(nil, a.queries, n, n))
 	if t.Train && table != nil {
-		a.tables = t.NewBuffer(heads * a.parts * a.tableRows())
+		a.tables = t.NewBuffer(heads * a.backwardParts * a.tableRows())
 	}
 	return a, nil
 }
@@ -81,35 +83,85 @@ func (a *attention) tableRows() int {
 	return a.table.Shape()[0]
 }
 
-func (a *attention) tasks() int { return a.heads * a.parts }
-
-// range of the windows of task i, and its head.
-func (a *attention) split(i int) (head int, ws []window) {
-	head, part := i/a.parts, i%a.parts
-	n := len(a.windows.list)
-	return head, a.windows.list[part*n/a.parts : (part+1)*n/a.parts]
+// divide finds how many tasks there are.
+func (a *attention) divide(workers int) {
+	const most = 128
+	count := a.windows.count()
+	a.forwardParts, a.groups = attentionParts(a.heads, count, (a.windows.longest+a.queries-1)/a.queries, workers)
+	if a.table != nil {
+		a.backwardParts = min(count, max(1, most/a.heads))
+		return
+	}
+	a.backwardParts, _ = attentionParts(a.heads, count, 1, workers)
 }
 
-// gather copies the rows of a window out of some columns of a map.
-func (w *window) gather(k *kernels.Set, dst, src kernels.Matrix) {
-	defer k.Begin().End(kernels.Work{Kind: kernels.Copying}, 2*4*len(w.tokens)*dst.Cols)
-	k = k.Unmetered() // the runs are short
-	at := 0
-	for _, r := range w.runs {
-		n := int(r[1])
-		k.Copy(dst.Slice(at, at+n), src.Slice(int(r[0]), int(r[0])+n))
-		at += n
+// attentionParts divides the windows of each head into parts, or each window into groups of
+// queries, of which there are at most so many, so that the worker with the most work gets little.
+// A group has the keys and the values of the whole window to pack.
+func attentionParts(heads, windows, queries, workers int) (parts, groups int) {
+	const packing, ofTask = 0.3, 0.1 // of the time of a window
+	best := 0.0
+	try := func(p, g int) {
+		tasks := heads * p * g
+		if enough := min(heads*windows, 4*workers); tasks < enough && p < windows {
+			return // a worker that is interrupted could not leave much to others
+		}
+		load := 0.0
+		for w := range workers { // as Pool.Run divides tasks
+			sum := 0.0
+			for i := w * tasks / workers; i < (w+1)*tasks/workers; i++ {
+				part := i / g % p
+				sum += ofTask + float64((part+1)*windows/p-part*windows/p)*(packing+(1-packing)/float64(g))
+			}
+			load = max(load, sum)
+		}
+		if best == 0 || load < 0.99*best {
+			best, parts, groups = load, p, g
+		}
 	}
+	for p := 1; p <= min(windows, 8*workers); p++ {
+		try(p, 1)
+	}
+	for g := 2; g <= queries; g++ {
+		try(windows, g)
+	}
+	if best == 0 {
+		return windows, 1
+	}
+	return parts, groups
+}
+
+// range of the windows of task i of a head's parts, and the head.
+func (a *attention) split(i, parts int) (head int, ws []window) {
+	head, part := i/parts, i%parts
+	n := len(a.windows.list)
+	return head, a.windows.list[part*n/parts : (part+1)*n/parts]
+}
+
+// gather copies rows from, …, to-1 of a window out of some columns of a map.
+func (w *window) gather(k *kernels.Set, dst, src kernels.Matrix, from, to int) {
+	defer k.Begin().End(kernels.Work{Kind: kernels.Copying}, 2*4*(to-from)*dst.Cols)
+	k = k.Unmetered() // the runs are short
+	w.eachRun(from, to, func(at, row, n int) { k.Copy(dst.Slice(at, at+n), src.Slice(row, row+n)) })
 }
 
 // scatter is the way back.
-func (w *window) scatter(k *kernels.Set, dst, src kernels.Matrix) {
-	defer k.Begin().End(kernels.Work{Kind: kernels.Copying}, 2*4*len(w.tokens)*dst.Cols)
+func (w *window) scatter(k *kernels.Set, dst, src kernels.Matrix, from, to int) {
+	defer k.Begin().End(kernels.Work{Kind: kernels.Copying}, 2*4*(to-from)*dst.Cols)
 	k = k.Unmetered()
+	w.eachRun(from, to, func(at, row, n int) { k.Copy(dst.Slice(row, row+n), src.Slice(at, at+n)) })
+}
+
+// eachRun calls f for tokens from, …, to-1 of a window: number of the first since from, row of the
+// map, and how many follow one another there.
+func (w *window) eachRun(from, to int, f func(at, row, n int)) {
 	at := 0
 	for _, r := range w.runs {
 		n := int(r[1])
-		k.Copy(dst.Slice(int(r[0]), int(r[0])+n), src.Slice(at, at+n))
+		a, b := max(at, from), min(at+n, to)
+		if a < b {
+			f(a-from, int(r[0])+a-at, b-a)
+		}
 		at += n
 	}
 }
@@ -140,7 +192,8 @@ func (a *attention) layBias(dst kernels.Matrix, w *window, table []float32) {
 }
 
 func (a *attention) forwardTask(worker, i int) {
-	head, ws := a.split(i)
+	group := i % a.groups
+	head, ws := a.split(i/a.groups, a.forwardParts)
 	s := scratch{a.tape.Scratch(worker)}
 	packs := &a.workers[worker]
 	longest, d := a.windows.longest, a.depth
@@ -156,10 +209,15 @@ func (a *attention) forwardTask(worker, i int) {
 	for j := range ws {
 		w := &ws[j]
 		n := len(w.tokens)
-		queries, keys, values := kernels.NewMatrix(q, n, d), kernels.NewMatrix(k, n, d), kernels.NewMatrix(v, n, d)
-		w.gather(a.tape.kernels, queries, a.columns(a.qkv, 0, head))
-		w.gather(a.tape.kernels, keys, a.columns(a.qkv, 1, head))
-		w.gather(a.tape.kernels, values, a.columns(a.qkv, 2, head))
+		times := (n + a.queries - 1) / a.queries
+		first, end := group*times/a.groups*a.queries, min(n, (group+1)*times/a.groups*a.queries)
+		if first >= end {
+			continue
+		}
+		queries, keys, values := kernels.NewMatrix(q, end-first, d), kernels.NewMatrix(k, n, d), kernels.NewMatrix(v, n, d)
+		w.gather(a.tape.kernels, queries, a.columns(a.qkv, 0, head), first, end)
+		w.gather(a.tape.kernels, keys, a.columns(a.qkv, 1, head), 0, n)
+		w.gather(a.tape.kernels, values, a.columns(a.qkv, 2, head), 0, n)
 		packs.keys.Resize(d, n, keyMemory)
 		packs.keys.PackTransposed(keys)
 		packs.values.Resize(n, d, valueMemory)
@@ -168,14 +226,14 @@ func (a *attention) forwardTask(worker, i int) {
 			a.layBias(bias.Columns(0, n), w, table)
 			pattern = w.pattern
 		}
-		for from := 0; from < n; from += a.queries {
-			to := min(from+a.queries, n)
-			p := scores.Slice(0, to-from).Columns(0, n)
-			a.tape.kernels.Gemm(p, a.scale, queries.Slice(from, to), &packs.keys, a.biasOf(bias, from, to, n))
+		for from := first; from < end; from += a.queries {
+			to := min(from+a.queries, end)
+			p, some := scores.Slice(0, to-from).Columns(0, n), queries.Slice(from-first, to-first)
+			a.tape.kernels.Gemm(p, a.scale, some, &packs.keys, a.biasOf(bias, from, to, n))
 			a.tape.kernels.SoftmaxRows(p)
-			a.tape.kernels.Gemm(queries.Slice(from, to), 1, p, &packs.values, kernels.Matrix{}) // the queries are not needed any more
+			a.tape.kernels.Gemm(some, 1, p, &packs.values, kernels.Matrix{}) // the queries are not needed any more
 		}
-		w.scatter(a.tape.kernels, out, queries)
+		w.scatter(a.tape.kernels, out, queries, first, end)
 	}
 }
 
@@ -188,7 +246,7 @@ func (a *attention) biasOf(bias kernels.Matrix, from, to, n int) kernels.Matrix 
 }
 
 func (a *attention) backwardTask(worker, i int) {
-	head, ws := a.split(i)
+	head, ws := a.split(i, a.backwardParts)
 	s := scratch{a.tape.Scratch(worker)}
 	packs := &a.workers[worker]
 	longest, d := a.windows.longest, a.depth
@@ -215,10 +273,10 @@ func (a *attention) backwardTask(worker, i int) {
 			m[j] = memory[j].Slice(0, n)
 		}
 		q, k, v, do, dq, dk, dv := m[0], m[1], m[2], m[3], m[4], m[5], m[6]
-		w.gather(a.tape.kernels, q, a.columns(a.qkv, 0, head))
-		w.gather(a.tape.kernels, k, a.columns(a.qkv, 1, head))
-		w.gather(a.tape.kernels, v, a.columns(a.qkv, 2, head))
-		w.gather(a.tape.kernels, do, a.do.Columns(head*d, (head+1)*d))
+		w.gather(a.tape.kernels, q, a.columns(a.qkv, 0, head), 0, n)
+		w.gather(a.tape.kernels, k, a.columns(a.qkv, 1, head), 0, n)
+		w.gather(a.tape.kernels, v, a.columns(a.qkv, 2, head), 0, n)
+		w.gather(a.tape.kernels, do, a.do.Columns(head*d, (head+1)*d), 0, n)
 		if a.table != nil && (j == 0 || w.pattern != ws[j-1].pattern) {
 			a.layBias(bias.Columns(0, n), w, table)
 			for r := range n {
@@ -255,9 +313,9 @@ func (a *attention) backwardTask(worker, i int) {
 			a.tape.kernels.GemmTN(dk, dp, q.Slice(from, to), a.tape.Precision)
 		}
 		a.tape.kernels.Combine(dk, dk, dk, a.scale, 0)
-		w.scatter(a.tape.kernels, a.columns(a.dqkv, 0, head), dq)
-		w.scatter(a.tape.kernels, a.columns(a.dqkv, 1, head), dk)
-		w.scatter(a.tape.kernels, a.columns(a.dqkv, 2, head), dv)
+		w.scatter(a.tape.kernels, a.columns(a.dqkv, 0, head), dq, 0, n)
+		w.scatter(a.tape.kernels, a.columns(a.dqkv, 1, head), dk, 0, n)
+		w.scatter(a.tape.kernels, a.columns(a.dqkv, 2, head), dv, 0, n)
 		if a.table != nil && (j+1 == len(ws) || ws[j+1].pattern != w.pattern) {
 			a.collectBias(tableGrad, w, b)
 		}
@@ -278,8 +336,8 @@ func (a *attention) collectBias(table []float32, w *window, dbias kernels.Matrix
 // sumTable adds the table's gradients of a head, task by task.
 func (a *attention) sumTable(_, head int) {
 	grad, n := a.table.GradData(), a.tableRows()
-	for part := range a.parts {
-		task := head*a.parts + part
+	for part := range a.backwardParts {
+		task := head*a.backwardParts + part
 		for r, v := range a.tables.data[task*n : (task+1)*n] {
 			grad[r*a.heads+head] += v
 		}
@@ -289,15 +347,26 @@ func (a *attention) sumTable(_, head int) {
 // runForward computes o from qkv.
 func (a *attention) runForward(qkv, o kernels.Matrix) {
 	a.qkv, a.o = qkv, o
-	a.tape.Pool().Run(a.tasks(), a.forwardTo)
+	a.tape.Pool().Run(a.heads*a.forwardParts*a.groups, a.forwardTo)
 }
 
-// runBackward computes dqkv from do, and adds the gradient of the table.
+// runBackward computes dqkv from do. The gradient of the table is left to sumAfter.
 func (a *attention) runBackward(qkv, do, dqkv kernels.Matrix) {
 	a.qkv, a.do, a.dqkv = qkv, do, dqkv
-	a.tape.Pool().Run(a.tasks(), a.backward)
-	if a.table != nil {
-		a.tape.Pool().Run(a.heads, a.sumTables)
+	a.tape.Pool().Run(a.heads*a.backwardParts, a.backward)
+}
+
+// sumAfter are the tasks that add the gradient of the table, after other tasks of a region.
+func (a *attention) sumAfter(tasks int, task func(worker, i int)) (all int, run func(worker, i int)) {
+	if a.table == nil {
+		return tasks, task
+	}
+	return tasks + a.heads, func(worker, i int) {
+		if i < tasks {
+			task(worker, i)
+			return
+		}
+		a.sumTable(worker, i-tasks)
 	}
 }
 

@@ -39,7 +39,7 @@ func AttentionBlock(t *Tape, x *gorgonia.Node, a Attention) (*gorgonia.Node, err
 	cost.AttentionActivations = rows * (a.Windows.attended*a.Heads + c)
 	return t.recordLayer(Spec{
 		Kind: KindAttentionBlock, About: a, Name: a.Name, Cost: cost, Shape: f.shape.shape, Run: f.forward, Again: f.forward, Grad: f.differentiate,
-		Uses: append(used(f.wqkv, f.wproj), f.norm.statsBuf, f.qkvMap.buf, f.outMap.buf),
+		Uses: append(append(used(f.wqkv, f.wproj), f.norm.uses()...), f.qkvMap.buf, f.outMap.buf),
 	}, x, f.params(), a.Keep)
 }
 
@@ -54,6 +54,10 @@ type attentionBlock struct {
 	core           *attention
 	qkvMap, outMap padded // kept
 	before, after  func(worker, i int)
+	// For evaluation of few rows, else without tasks.
+	up, down grid // of queries, keys and values; of the result
+	// How often before and after run.
+	projections, merges int
 
 	// Of the run in progress.
 	x, y, qkv, o kernels.Matrix
@@ -78,14 +82,22 @@ func newAttentionBlock(t *Tape, x *gorgonia.Node, a Attention) (*attentionBlock,
 	if a.Windows.total != shape.rows {
 		return nil, fmt.Errorf("windows over %d tokens on a map of %d", a.Windows.total, shape.rows)
 	}
-	f := &attentionBlock{Attention: a, tape: t, input: x, shape: shape, cut: blocks(shape.rows)}
+	f := &attentionBlock{Attention: a, tape: t, input: x, shape: shape, cut: t.rowBlocks(shape.rows)}
 	if f.core, err = t.newAttention(a.Windows, c, a.Heads, a.Table); err != nil {
 		return nil, err
 	}
-	f.norm = t.newRowNorm(a.Norm, shape.rows, len(f.cut))
+	f.norm = t.newRowNorm(a.Norm, shape.rows, sumBlocks(shape.rows))
 	f.wqkv, f.wproj = t.newLayerWeight(a.QKV, PackForward), t.newLayerWeight(a.Proj, PackForward)
 	f.qkvMap, f.outMap = t.newPadded(shape.rows, 3*c), t.newPadded(shape.rows, c)
-	f.before, f.after = f.project, f.merge
+	f.before, f.after, f.projections, f.merges = f.project, f.merge, len(f.cut), len(f.cut)
+	if g, ok := t.byGrid(f.cut, 3*c); ok {
+		f.up, f.before, f.projections = g, f.projectPart, g.tasks()
+		t.NeedScratch(scratchSize([]int{2 * longest(g.rows)}, longest(g.rows), c))
+	}
+	if g, ok := t.byGrid(f.cut, c); ok {
+		f.down, f.after, f.merges = g, f.mergePart, g.tasks()
+		t.NeedScratch(scratchSize(nil, longest(g.rows), longest(g.cols)))
+	}
 	t.NeedScratch(scratchSize(nil, longest(f.cut), c))
 	return f, nil
 }
@@ -102,15 +114,18 @@ func (f *attentionBlock) forward(in [][]float32, out []float32) error {
 		f.keep = in[len(in)-1]
 	}
 	f.qkv, f.o = f.qkvMap.matrix(), f.outMap.matrix()
-	f.wqkv.ready(pool)
-	pool.Run(len(f.cut), f.before)
+	if out == nil {
+		readyWeights(pool, f.wqkv)
+	} else {
+		readyWeights(pool, f.wqkv, f.wproj)
+	}
+	pool.Run(f.projections, f.before)
 	f.core.runForward(f.qkv, f.o)
 	if out == nil {
 		return nil
 	}
 	f.y = f.shape.matrix(out)
-	f.wproj.ready(pool)
-	pool.Run(len(f.cut), f.after)
+	pool.Run(f.merges, f.after)
 	return nil
 }
 
@@ -127,6 +142,19 @@ func (f *attentionBlock) project(worker, i int) {
 	f.tape.kernels.Gemm(f.qkv.Slice(from, to), 1, n, f.wqkv.Packed, bias)
 }
 
+// projectPart computes some of their rows and columns: see [grid].
+func (f *attentionBlock) projectPart(worker, i int) {
+	from, to, c, end := f.up.task(i)
+	s := scratch{f.tape.Scratch(worker)}
+	n := s.matrix(to-from, f.shape.channels)
+	f.norm.normalise(n, f.x.Slice(from, to), s.vector(2*(to-from)))
+	var bias kernels.Matrix
+	if f.QKVBias != nil {
+		bias = kernels.Broadcast(f.QKVBias.Data()[c:end], to-from)
+	}
+	f.tape.kernels.GemmBlock(f.qkv.Slice(from, to).Columns(c, end), 1, n, f.wqkv.Packed, 0, c, bias)
+}
+
 // merge brings the heads together and adds the residual.
 func (f *attentionBlock) merge(worker, i int) {
 	from, to := f.cut[i][0], f.cut[i][1]
@@ -134,6 +162,15 @@ func (f *attentionBlock) merge(worker, i int) {
 	v := s.matrix(to-from, f.shape.channels)
 	f.tape.kernels.Gemm(v, 1, f.o.Slice(from, to), f.wproj.Packed, kernels.Broadcast(f.ProjBias.Data(), to-from))
 	f.shape.addScaled(f.tape.kernels, f.y.Slice(from, to), f.x.Slice(from, to), v, from, f.keep)
+}
+
+// mergePart computes some rows and columns of the result.
+func (f *attentionBlock) mergePart(worker, i int) {
+	from, to, c, end := f.down.task(i)
+	s := scratch{f.tape.Scratch(worker)}
+	v := s.matrix(to-from, end-c)
+	f.tape.kernels.GemmBlock(v, 1, f.o.Slice(from, to), f.wproj.Packed, 0, c, kernels.Broadcast(f.ProjBias.Data()[c:end], to-from))
+	f.shape.addScaled(f.tape.kernels, f.y.Slice(from, to).Columns(c, end), f.x.Slice(from, to).Columns(c, end), v, from, f.keep)
 }
 
 // attentionGrad is the backward pass.
@@ -161,13 +198,13 @@ func (f *attentionBlock) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, er
 	wide := f.shape
 	wide.channels = 3 * c
 	g.gradQKV, g.gradProj = t.newLayerGrad(f.QKV, f.QKVBias, wide), t.newLayerGrad(f.Proj, f.ProjBias, f.shape)
-	g.tasks, g.weights = layerGradTask(g.gradQKV, g.gradProj)
+	g.tasks, g.weights = f.core.sumAfter(f.norm.finishAfter(layerGradTask(g.gradQKV, g.gradProj)))
 	g.unmerge, g.unproject = g.unmergeRows, g.unprojectRows
 	t.NeedScratch(scratchSize(nil, longest(f.cut), c))
 	uses := append(used(g.vqkv, g.vproj), f.core.uses()...)
 	return t.recordGrad(Spec{
 		Kind: KindAttentionBlock + GradSuffix, Name: f.Name, Run: g.backward,
-		Uses: append(uses, f.norm.statsBuf, f.qkvMap.buf, f.outMap.buf, g.heads.buf, g.normed.buf, g.outGrad.buf, g.qkvGrad.buf),
+		Uses: append(append(uses, f.norm.gradUses(t)...), f.qkvMap.buf, f.outMap.buf, g.heads.buf, g.normed.buf, g.outGrad.buf, g.qkvGrad.buf),
 	}, dy, f.input, f.params(), f.Keep)
 }
 
@@ -180,12 +217,10 @@ func (g *attentionGrad) backward(in [][]float32, out []float32) error {
 	g.qkv, g.o, g.do, g.dqkv = g.qkvMap.matrix(), g.outMap.matrix(), g.outGrad.matrix(), g.qkvGrad.matrix()
 	g.heads.bind()
 	g.normed.bind()
-	g.vproj.ready(pool)
+	readyWeights(pool, g.vproj, g.vqkv)
 	pool.Run(len(g.cut), g.unmerge)
 	g.core.runBackward(g.qkv, g.do, g.dqkv)
-	g.vqkv.ready(pool)
 	pool.Run(len(g.cut), g.unproject)
-	g.norm.finish()
 	g.gradQKV.dy, g.gradQKV.x = g.dqkv, g.normed
 	g.gradProj.dy, g.gradProj.x, g.gradProj.keep = g.dy, g.heads, g.keep
 	pool.Run(g.tasks, g.weights)
@@ -206,8 +241,7 @@ func (g *attentionGrad) unprojectRows(worker, i int) {
 	s := scratch{g.tape.Scratch(worker)}
 	dn, x := s.matrix(to-from, g.shape.channels), g.x.Slice(from, to)
 	g.tape.kernels.Gemm(dn, 1, g.dqkv.Slice(from, to), g.vqkv.Packed, kernels.Matrix{})
-	g.norm.start(i)
-	g.norm.backward(g.dx.Slice(from, to), dn, x, g.dy.Slice(from, to), from, i)
+	g.norm.backward(g.dx.Slice(from, to), dn, x, g.dy.Slice(from, to), from)
 	g.norm.forward(dn, x, from)
 	g.normed.PutRows(from, dn)
 }

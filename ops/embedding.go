@@ -46,7 +46,8 @@ func Embed(t *Tape, x *gorgonia.Node, e Embedding) (*gorgonia.Node, error) {
 		f.resize = newPositionResize(t.kernels, f.class, c, e.Grid, to, Antialiased)
 		f.resized, f.resizedGrad = make([]float32, f.tokens*c), make([]float32, f.tokens*c)
 	}
-	f.forwardTask, f.backwardTask, f.sumTask = f.forwardImage, f.backwardImage, f.sumTokens
+	f.parts = (sumParts + in.images - 1) / in.images
+	f.forwardTask, f.backwardTask = f.forwardPart, f.backwardTo
 	return t.recordLayer(Spec{
 		Kind: KindEmbed, About: e, Name: e.Name, Shape: tensor.Shape{in.images, f.tokens, c}, Run: f.forward, Grad: f.differentiate,
 	}, x, given(e.Class, e.Position), nil)
@@ -58,13 +59,14 @@ type embedding struct {
 	input         *gorgonia.Node
 	in            tokenShape
 	class, tokens int             // of an image: class tokens, and all
+	parts         int             // of an image, in the forward pass
 	resize        *positionResize // nil where the grid is that of the positions
 	resized       []float32
 	resizedGrad   []float32
 
-	x, y, dx, dy                       kernels.Matrix
-	position, positionGrad             []float32
-	forwardTask, backwardTask, sumTask func(worker, i int)
+	x, y, dx, dy              kernels.Matrix
+	position, positionGrad    []float32
+	forwardTask, backwardTask func(worker, i int)
 }
 
 func (f *embedding) forward(in [][]float32, out []float32) error {
@@ -77,7 +79,7 @@ func (f *embedding) forward(in [][]float32, out []float32) error {
 		f.resize.forward(f.resized, f.position)
 		f.position = f.resized
 	}
-	f.tape.Pool().Run(f.in.images, f.forwardTask)
+	f.tape.Pool().Run(f.in.images*f.parts, f.forwardTask)
 	return nil
 }
 
@@ -87,14 +89,25 @@ func (f *embedding) ofImage(m kernels.Matrix, image int) kernels.Matrix {
 	return m.Slice(image*f.tokens+f.class, (image+1)*f.tokens)
 }
 
-func (f *embedding) forwardImage(_, image int) {
+// forwardPart embeds a part of the tokens of an image.
+func (f *embedding) forwardPart(_, i int) {
 	n, c := f.in.perImage(), f.in.channels
-	if f.Class != nil {
-		copy(f.y.Row(image*f.tokens), f.Class.Data())
+	image, part := i/f.parts, i%f.parts
+	if f.Class != nil && part == 0 {
+		row := f.y.Row(image * f.tokens)
+		copy(row, f.Class.Data())
+		if f.position != nil {
+			f.tape.kernels.Add(row, f.position[:c])
+		}
 	}
-	f.tape.kernels.Copy(f.ofImage(f.y, image), f.x.Slice(image*n, (image+1)*n))
+	from, to := part*n/f.parts, (part+1)*n/f.parts
+	if from == to {
+		return
+	}
+	y := f.ofImage(f.y, image).Slice(from, to)
+	f.tape.kernels.Copy(y, f.x.Slice(image*n+from, image*n+to))
 	if f.position != nil {
-		f.tape.kernels.Add(f.y.Data[image*f.tokens*c:(image+1)*f.tokens*c], f.position)
+		f.tape.kernels.Add(y.Data[:(to-from)*c], f.position[(f.class+from)*c:(f.class+to)*c])
 	}
 }
 
@@ -104,7 +117,6 @@ func (f *embedding) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) 
 
 func (f *embedding) backward(in [][]float32, out []float32) error {
 	f.dy, f.dx = kernels.NewMatrix(in[0], f.in.images*f.tokens, f.in.channels), f.in.matrix(out)
-	f.tape.Pool().Run(f.in.images, f.backwardTask)
 	f.positionGrad = nil
 	if f.Position != nil {
 		f.positionGrad = f.Position.GradData()
@@ -113,20 +125,25 @@ func (f *embedding) backward(in [][]float32, out []float32) error {
 			f.positionGrad = f.resizedGrad
 		}
 	}
-	f.tape.Pool().Run(sumParts, f.sumTask)
+	f.tape.Pool().Run(f.in.images+sumParts, f.backwardTask)
 	if f.Position != nil && f.resize != nil {
 		f.resize.backward(f.Position.GradData(), f.resizedGrad)
 	}
 	return nil
 }
 
-func (f *embedding) backwardImage(_, image int) {
+// backwardTo is the gradient of an image, or, after them, the sums over the images.
+func (f *embedding) backwardTo(_, image int) {
+	if image >= f.in.images {
+		f.sumTokens(image - f.in.images)
+		return
+	}
 	n := f.in.perImage()
 	f.tape.kernels.Copy(f.dx.Slice(image*n, (image+1)*n), f.ofImage(f.dy, image))
 }
 
 // sumTokens adds the gradients of a part of the tokens over the images.
-func (f *embedding) sumTokens(_, part int) {
+func (f *embedding) sumTokens(part int) {
 	from, to := part*f.tokens/sumParts, (part+1)*f.tokens/sumParts
 	c := f.in.channels
 	for image := range f.in.images {

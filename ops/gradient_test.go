@@ -32,7 +32,10 @@ func newHarness(t *testing.T, workers int, train bool) *harness {
 }
 
 func newHarnessOn(t *testing.T, k *kernels.Set, workers int, train bool) *harness {
-	pool := k.NewPool(workers)
+	return newHarnessPool(t, k.NewPool(workers), train)
+}
+
+func newHarnessPool(t *testing.T, pool *kernels.Pool, train bool) *harness {
 	t.Cleanup(pool.Close)
 	return &harness{t: t, tape: NewTape(NewWorkspace(pool), train), inputs: map[string]*tensor.Dense{}, nodes: map[string]*gorgonia.Node{}, grads: map[string]*gorgonia.Node{}, running: map[string]*BatchNorm{}}
 }

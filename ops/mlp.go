@@ -34,9 +34,12 @@ func MLPBlock(t *Tape, x *gorgonia.Node, m MLP) (*gorgonia.Node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ops: MLP %q: %w", m.Name, err)
 	}
-	uses := append(used(f.w1, f.w2), f.norm.statsBuf)
+	uses := append(used(f.w1, f.w2), f.norm.uses()...)
 	if f.hiddenMap.buf != nil {
 		uses = append(uses, f.hiddenMap.buf)
+	}
+	if f.grid != nil {
+		uses = append(uses, f.grid.hiddenMap.buf)
 	}
 	return t.recordLayer(Spec{
 		Kind: KindMLPBlock, About: m, Name: m.Name, Cost: product(f.shape.rows, f.hidden+f.shape.channels, m.Fc1, m.Fc2), Shape: f.shape.shape, Uses: uses, Run: f.forward, Again: f.again, Grad: f.differentiate,
@@ -56,6 +59,7 @@ type mlpBlock struct {
 	hiddenMap   kept      // in training, unless it is: fc1 without its bias
 	ones        []float32 // one a hidden column
 	forwardTask func(worker, i int)
+	grid        *mlpGrid // for evaluation of few rows, else nil
 
 	// Of the run in progress.
 	x, y kernels.Matrix
@@ -78,8 +82,8 @@ func newMLPBlock(t *Tape, x *gorgonia.Node, m MLP) (*mlpBlock, error) {
 		return nil, err
 	}
 	m.hidden, m.channels = hidden, c
-	f := &mlpBlock{MLP: m, tape: t, input: x, shape: shape, cut: blocks(shape.rows), chunk: hiddenChunk(hidden, t.kernels.PanelWidth())}
-	f.norm = t.newRowNorm(m.Norm, shape.rows, len(f.cut))
+	f := &mlpBlock{MLP: m, tape: t, input: x, shape: shape, cut: t.rowBlocks(shape.rows), chunk: hiddenChunk(hidden, t.kernels.PanelWidth())}
+	f.norm = t.newRowNorm(m.Norm, shape.rows, sumBlocks(shape.rows))
 	f.w1, f.w2 = t.newLayerWeight(m.Fc1, PackForward), t.newLayerWeight(m.Fc2, PackForward)
 	if f.anew = t.Train && t.segment != nil; t.Train && !f.anew {
 		f.hiddenMap = t.newKept(shape.rows, hidden, rowStride(hidden))
@@ -89,6 +93,7 @@ func newMLPBlock(t *Tape, x *gorgonia.Node, m MLP) (*mlpBlock, error) {
 		f.ones[i] = 1
 	}
 	f.forwardTask = f.forwardPart
+	f.grid = t.newMLPGrid(f)
 	wide := f.chunk + t.kernels.PanelWidth() // the last panel may be wider
 	t.NeedScratch(scratchSize(nil, longest(f.cut), c, c, wide, wide))
 	return f, nil
@@ -112,8 +117,11 @@ func (f *mlpBlock) forward(in [][]float32, out []float32) error {
 	if f.Keep != nil {
 		f.keep = in[len(in)-1]
 	}
-	f.w1.ready(pool)
-	f.w2.ready(pool)
+	readyWeights(pool, f.w1, f.w2)
+	if f.grid != nil {
+		f.grid.forward(pool)
+		return nil
+	}
 	pool.Run(len(f.cut), f.forwardTask)
 	return nil
 }
@@ -188,10 +196,10 @@ func (f *mlpBlock) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
 	g.grad1, g.grad2 = t.newLayerGrad(f.Fc1, f.Fc1Bias, wide), t.newLayerGrad(f.Fc2, f.Fc2Bias, f.shape)
 	g.zeros = make([]float32, f.hidden)
 	g.sweep = g.sweepRows
-	g.tasks, g.weights = layerGradTask(g.grad1, g.grad2)
+	g.tasks, g.weights = g.norm.finishAfter(layerGradTask(g.grad1, g.grad2))
 	widest := f.chunk + f.tape.kernels.PanelWidth()
 	t.NeedScratch(scratchSize([]int{f.hidden, f.hidden}, longest(f.cut), f.channels, f.channels, widest, widest, widest))
-	uses := append(used(g.v1, g.v2), f.norm.statsBuf, g.act.buf, g.normed.buf, g.hiddenGrad.buf)
+	uses := append(append(used(g.v1, g.v2), g.act.buf, g.normed.buf, g.hiddenGrad.buf), f.norm.gradUses(t)...)
 	if f.anew {
 		uses = append(uses, used(f.w1)...)
 		halves := kernels.HalvesLen(longest(f.cut), widest)
@@ -211,13 +219,12 @@ func (g *mlpGrad) backward(in [][]float32, out []float32) error {
 	g.dh = g.hiddenGrad.matrix()
 	g.act.bind()
 	g.normed.bind()
-	g.v1.ready(pool)
-	g.v2.ready(pool)
 	if g.anew {
-		g.w1.ready(pool)
+		readyWeights(pool, g.v1, g.v2, g.w1)
+	} else {
+		readyWeights(pool, g.v1, g.v2)
 	}
 	pool.Run(len(g.cut), g.sweep)
-	g.norm.finish()
 	g.grad1.dy, g.grad1.x = g.dh, g.normed
 	g.grad2.dy, g.grad2.x, g.grad2.keep = g.dy, g.act, g.keep
 	pool.Run(g.tasks, g.weights)
@@ -249,8 +256,7 @@ func (g *mlpGrad) sweepRows(worker, i int) {
 		g.tape.kernels.GemmBlock(dn, 1, dh, g.v1.Packed, c, 0, before)
 		before = dn
 	})
-	g.norm.start(i)
-	g.norm.backward(g.dx.Slice(from, to), dn, x, g.dy.Slice(from, to), from, i)
+	g.norm.backward(g.dx.Slice(from, to), dn, x, g.dy.Slice(from, to), from)
 	g.norm.forward(dv, x, from)
 	g.normed.PutRows(from, dv)
 }

@@ -34,7 +34,7 @@ func PatchEmbed(t *Tape, x *gorgonia.Node, p PatchEmbedding) (*gorgonia.Node, er
 	}
 	s.Cost = product(f.out.rows(), f.out.channels, p.Weight)
 	if p.Norm != nil {
-		s.Uses = []*Buffer{f.norm.statsBuf}
+		s.Uses = f.norm.uses()
 		if t.Train {
 			s.Uses = append(s.Uses, f.convBuf)
 		}
@@ -54,8 +54,10 @@ type patchEmbed struct {
 	convBuf *Buffer  // kept in training: the tokens before the norm
 	w       *pack
 	runs    [][2]int
+	outputs [][2]int // that a run is divided into
 	dw      *weightSums
 	dbias   [][]float32 // of each run
+	ends    int         // how often finish runs
 
 	// Of the run in progress.
 	x                       []float32
@@ -78,7 +80,11 @@ func newPatchEmbed(t *Tape, x *gorgonia.Node, p PatchEmbedding) (*patchEmbed, er
 	f := &patchEmbed{PatchEmbedding: p, tape: t, input: x, in: in}
 	f.patch = kernels.PatchConv{Height: in.height, Width: in.width, Channels: in.channels, Size: w[2], Step: w[2]}
 	f.out = mapShape{in.batch, f.patch.OutHeight(), f.patch.OutWidth(), w[0]}
-	f.spans = f.out.cut(blockRows(f.out.rows(), f.patch.Inner()+f.out.channels))
+	if rows := blockRows(f.out.rows(), f.patch.Inner()+f.out.channels); t.Train {
+		f.spans = f.out.cut(rows)
+	} else {
+		f.spans, _ = f.out.even(rows, t.Pool().Workers())
+	}
 	for _, b := range f.spans {
 		f.maxRows = max(f.maxRows, f.out.to(b)-f.out.from(b))
 	}
@@ -87,7 +93,7 @@ func newPatchEmbed(t *Tape, x *gorgonia.Node, p PatchEmbedding) (*patchEmbed, er
 		if err := p.Norm.check(w[0]); err != nil {
 			return nil, err
 		}
-		f.norm = t.newRowNorm(p.Norm, f.out.rows(), len(f.spans))
+		f.norm = t.newRowNorm(p.Norm, f.out.rows(), f.out.rowsOf(f.spans))
 		if t.Train {
 			f.convBuf = t.NewBuffer(f.out.rows() * f.out.channels)
 		}
@@ -140,7 +146,11 @@ func (f *patchEmbed) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error)
 	t := f.tape
 	f.runs = chunks(len(f.spans), chunkLimit(f.Weight.Size()))
 	f.dw = t.newWeightSums(f.Weight, len(f.runs))
-	f.finish = finishTask(f.dw)
+	f.outputs = [][2]int{{0, f.out.channels}}
+	if f.norm == nil { // the gradient before a norm would be computed for each of them
+		f.outputs = f.outputRanges(t.Pool().Workers())
+	}
+	f.ends, f.finish = f.norm.finishAfter(sumParts, f.finishPart)
 	for range f.runs {
 		f.dbias = append(f.dbias, make([]float32, f.out.channels))
 	}
@@ -150,7 +160,7 @@ func (f *patchEmbed) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error)
 		Shape: f.Weight.Shape(), Result: f.Weight, Run: f.runBackward,
 	}
 	if f.norm != nil {
-		s.Uses = append(s.Uses, f.convBuf, f.norm.statsBuf)
+		s.Uses = append(append(s.Uses, f.convBuf), f.norm.gradUses(t)...)
 	}
 	main, err := t.Record(s)
 	if err != nil {
@@ -166,20 +176,40 @@ func (f *patchEmbed) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error)
 func (f *patchEmbed) runBackward(in [][]float32, _ []float32) error {
 	pool := f.tape.Pool()
 	f.dy, f.x = f.out.matrix(in[0]), in[1]
-	pool.Run(len(f.runs), f.backward)
-	pool.Run(sumParts, f.finish)
-	for _, b := range f.dbias {
-		f.tape.kernels.Add(f.Bias.GradData(), b)
-	}
-	if f.norm != nil {
-		f.norm.finish()
-	}
+	pool.Run(len(f.runs)*len(f.outputs), f.backward)
+	pool.Run(f.ends, f.finish)
 	return nil
 }
 
-func (f *patchEmbed) backwardRun(worker, run int) {
-	dw := f.dw.start(run)
-	clear(f.dbias[run])
+// outputRanges divides the outputs such that all workers have something to do with the runs. Every
+// sum is the same whatever the ranges.
+func (f *patchEmbed) outputRanges(workers int) [][2]int {
+	const least = 4 * tile
+	parts := min((workers+len(f.runs)-1)/len(f.runs), max(1, f.out.channels/least))
+	out := make([][2]int, parts)
+	for i := range out {
+		out[i] = [2]int{i * f.out.channels / parts, (i + 1) * f.out.channels / parts}
+	}
+	return out
+}
+
+func (f *patchEmbed) finishPart(_, i int) {
+	f.dw.finish(i)
+	from, to := i*f.out.channels/sumParts, (i+1)*f.out.channels/sumParts
+	if from == to {
+		return
+	}
+	for _, b := range f.dbias {
+		f.tape.kernels.Add(f.Bias.GradData()[from:to], b[from:to])
+	}
+}
+
+// backwardRun adds up the gradients of some outputs over a run of spans.
+func (f *patchEmbed) backwardRun(worker, task int) {
+	run, first, end := task/len(f.outputs), f.outputs[task%len(f.outputs)][0], f.outputs[task%len(f.outputs)][1]
+	dw, dbias := f.dw.run(run).Slice(first, end), f.dbias[run][first:end]
+	f.tape.kernels.Clear(dw.Data[:dw.Rows*dw.Stride])
+	clear(dbias)
 	for i := f.runs[run][0]; i < f.runs[run][1]; i++ {
 		b := f.spans[i]
 		from, to := f.out.from(b), f.out.to(b)
@@ -187,11 +217,11 @@ func (f *patchEmbed) backwardRun(worker, run int) {
 		if f.norm != nil {
 			s := scratch{f.tape.Scratch(worker)}
 			dconv := s.matrix(to-from, f.out.channels)
-			f.norm.start(i)
-			f.norm.backward(dconv, d, f.conv(from, to), kernels.Matrix{}, from, i)
+			f.norm.backward(dconv, d, f.conv(from, to), kernels.Matrix{}, from)
 			d = dconv
 		}
-		f.tape.kernels.ColumnSums(d, f.dbias[run])
+		d = d.Columns(first, end)
+		f.tape.kernels.ColumnSums(d, dbias)
 		at, n := 0, b.lines*f.out.width
 		b.eachImage(func(b span) {
 			f.patch.WeightGrad(f.tape.kernels, dw, f.image(b.image), b.line, d.Slice(at, at+n), kernels.FP32)

@@ -38,7 +38,7 @@ func PatchMerge(t *Tape, x *gorgonia.Node, m Merging) (*gorgonia.Node, error) {
 	}
 	return t.recordLayer(Spec{
 		Kind: KindPatchMerge, About: m, Name: m.Name, Cost: product(f.out.rows(), f.out.channels, m.Reduction), Shape: tensor.Shape{f.out.batch, f.out.height, f.out.width, f.out.channels},
-		Uses: append(used(f.w), f.norm.statsBuf), Run: f.forward, Again: within(f.forward), Grad: f.differentiate,
+		Uses: append(used(f.w), f.norm.uses()...), Run: f.forward, Again: within(f.forward), Grad: f.differentiate,
 	}, x, f.params(), nil)
 }
 
@@ -47,8 +47,8 @@ type patchMerge struct {
 	tape    *Tape
 	input   *gorgonia.Node
 	in, out mapShape
-	spans   []span
-	maxRows int
+	cut     [][2]int // rows of the merged map: whole lines
+	grid    grid     // for evaluation of few rows, else without tasks
 	norm    *rowNorm
 	w, v    *layerWeight
 	normed  *packedRows // input of the reduction
@@ -57,6 +57,7 @@ type patchMerge struct {
 	// Of the run in progress.
 	x, dx           []float32
 	y, dy           kernels.Matrix
+	merges, tasks   int // how often merge and weights run
 	merge, backward func(worker, i int)
 	weights         func(worker, i int)
 }
@@ -77,15 +78,16 @@ func newPatchMerge(t *Tape, x *gorgonia.Node, m Merging) (*patchMerge, error) {
 		return nil, err
 	}
 	f := &patchMerge{Merging: m, tape: t, input: x, in: in, out: mapShape{in.batch, in.height / 2, in.width / 2, w[0]}}
-	const rows = 98
-	f.spans = f.out.cut(rows)
-	for _, b := range f.spans {
-		f.maxRows = max(f.maxRows, f.out.to(b)-f.out.from(b))
-	}
-	f.norm = t.newRowNorm(m.Norm, f.out.rows(), len(f.spans))
+	f.cut = t.lineBlocks(f.out)
+	f.norm = t.newRowNorm(m.Norm, f.out.rows(), f.out.sumLines())
 	f.w = t.newLayerWeight(m.Reduction, PackForward)
-	f.merge, f.backward = f.mergeSpan, f.backwardSpan
-	t.NeedScratch(scratchSize(nil, f.maxRows, 4*in.channels, 4*in.channels))
+	f.merge, f.merges, f.backward = f.mergeRows, len(f.cut), f.backwardRows
+	t.NeedScratch(scratchSize(nil, longest(f.cut), 4*in.channels, 4*in.channels))
+	if g, ok := t.byGrid(f.cut, w[0]); ok {
+		g.rows = f.cut // whole lines
+		f.grid, f.merge, f.merges = g, f.mergePart, g.tasks()
+		t.NeedScratch(scratchSize([]int{2 * longest(g.rows)}, longest(g.rows), 4*in.channels))
+	}
 	return f, nil
 }
 
@@ -96,41 +98,48 @@ func (f *patchMerge) params() []*Param {
 func (f *patchMerge) forward(in [][]float32, out []float32) error {
 	f.x, f.y = in[0], f.out.matrix(out)
 	f.w.ready(f.tape.Pool())
-	f.tape.Pool().Run(len(f.spans), f.merge)
+	f.tape.Pool().Run(f.merges, f.merge)
 	return nil
 }
 
-// neighbours calls each for every line of merged tokens in a span and every
-// neighbour: the rows of the merged map, and the tokens of the map that are
-// neighbour number i of them.
-func (f *patchMerge) neighbours(b span, data []float32, each func(row, i int, tokens kernels.Matrix)) {
-	row, c := 0, f.in.channels
-	for image := range b.images {
-		for line := range b.lines {
-			for i, o := range f.Order {
-				at := ((b.image+image)*f.in.height+2*(b.line+line)+o[0])*f.in.width + o[1]
-				each(row, i, kernels.Matrix{Data: data[at*c:], Rows: f.out.width, Cols: c, Stride: 2 * c})
-			}
-			row += f.out.width
+// neighbours calls each for every line of merged tokens in rows [from, to) and every
+// neighbour: the rows since from, and the tokens of the map that are neighbour number i of
+// them.
+func (f *patchMerge) neighbours(from, to int, data []float32, each func(row, i int, tokens kernels.Matrix)) {
+	c := f.in.channels
+	for line := from / f.out.width; line < to/f.out.width; line++ {
+		// Of the map two lines for each merged one: its height is even.
+		for i, o := range f.Order {
+			at := (2*line+o[0])*f.in.width + o[1]
+			each(line*f.out.width-from, i, kernels.Matrix{Data: data[at*c:], Rows: f.out.width, Cols: c, Stride: 2 * c})
 		}
 	}
 }
 
-func (f *patchMerge) gather(dst kernels.Matrix, b span) {
+func (f *patchMerge) gather(dst kernels.Matrix, from, to int) {
 	c := f.in.channels
-	f.neighbours(b, f.x, func(row, i int, tokens kernels.Matrix) {
+	f.neighbours(from, to, f.x, func(row, i int, tokens kernels.Matrix) {
 		f.tape.kernels.Copy(dst.Slice(row, row+tokens.Rows).Columns(i*c, (i+1)*c), tokens)
 	})
 }
 
-func (f *patchMerge) mergeSpan(worker, i int) {
-	b := f.spans[i]
-	from, to := f.out.from(b), f.out.to(b)
+func (f *patchMerge) mergeRows(worker, i int) {
+	from, to := f.cut[i][0], f.cut[i][1]
 	s := scratch{f.tape.Scratch(worker)}
 	merged := s.matrix(to-from, 4*f.in.channels)
-	f.gather(merged, b)
+	f.gather(merged, from, to)
 	f.norm.forward(merged, merged, from)
 	f.tape.kernels.Gemm(f.y.Slice(from, to), 1, merged, f.w.Packed, kernels.Matrix{})
+}
+
+// mergePart computes some rows and columns: see [grid].
+func (f *patchMerge) mergePart(worker, i int) {
+	from, to, c, end := f.grid.task(i)
+	s := scratch{f.tape.Scratch(worker)}
+	merged := s.matrix(to-from, 4*f.in.channels)
+	f.gather(merged, from, to)
+	f.norm.normalise(merged, merged, s.vector(2*(to-from)))
+	f.tape.kernels.GemmBlock(f.y.Slice(from, to).Columns(c, end), 1, merged, f.w.Packed, 0, c, kernels.Matrix{})
 }
 
 func (f *patchMerge) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
@@ -138,10 +147,10 @@ func (f *patchMerge) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error)
 	f.v = t.newLayerWeight(f.Reduction, PackInput)
 	f.normed = t.newPackedRows(f.out.rows(), 4*f.in.channels)
 	f.grad = t.newLayerGrad(f.Reduction, nil, tokenShape{images: f.out.batch, rows: f.out.rows(), channels: f.out.channels})
-	_, f.weights = layerGradTask(f.grad)
+	f.tasks, f.weights = f.norm.finishAfter(layerGradTask(f.grad))
 	return t.recordGrad(Spec{
 		Kind: KindPatchMerge + GradSuffix, Name: f.Name, Run: f.runBackward,
-		Uses: append(used(f.v), f.norm.statsBuf, f.normed.buf),
+		Uses: append(append(used(f.v), f.norm.gradUses(t)...), f.normed.buf),
 	}, dy, f.input, f.params(), nil)
 }
 
@@ -150,23 +159,21 @@ func (f *patchMerge) runBackward(in [][]float32, out []float32) error {
 	f.dy, f.x, f.dx = f.out.matrix(in[0]), in[1], out
 	f.normed.bind()
 	f.v.ready(pool)
-	pool.Run(len(f.spans), f.backward)
-	f.norm.finish()
+	pool.Run(len(f.cut), f.backward)
 	f.grad.dy, f.grad.x = f.dy, f.normed
-	pool.Run(f.grad.parts, f.weights)
+	pool.Run(f.tasks, f.weights)
 	return nil
 }
 
-func (f *patchMerge) backwardSpan(worker, i int) {
-	b, c := f.spans[i], f.in.channels
-	from, to := f.out.from(b), f.out.to(b)
+func (f *patchMerge) backwardRows(worker, i int) {
+	c := f.in.channels
+	from, to := f.cut[i][0], f.cut[i][1]
 	s := scratch{f.tape.Scratch(worker)}
 	d, merged := s.matrix(to-from, 4*c), s.matrix(to-from, 4*c)
-	f.gather(merged, b)
+	f.gather(merged, from, to)
 	f.tape.kernels.Gemm(d, 1, f.dy.Slice(from, to), f.v.Packed, kernels.Matrix{})
-	f.norm.start(i)
-	f.norm.backward(d, d, merged, kernels.Matrix{}, from, i)
-	f.neighbours(b, f.dx, func(row, i int, tokens kernels.Matrix) {
+	f.norm.backward(d, d, merged, kernels.Matrix{}, from)
+	f.neighbours(from, to, f.dx, func(row, i int, tokens kernels.Matrix) {
 		f.tape.kernels.Copy(tokens, d.Slice(row, row+tokens.Rows).Columns(i*c, (i+1)*c))
 	})
 	f.norm.forward(merged, merged, from)

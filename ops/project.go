@@ -32,7 +32,7 @@ func Project(t *Tape, x *gorgonia.Node, p Projection) (*gorgonia.Node, error) {
 	}
 	uses := used(f.w)
 	if f.norm != nil {
-		uses = append(uses, f.norm.statsBuf)
+		uses = append(uses, f.norm.uses()...)
 	}
 	return t.recordLayer(Spec{
 		Kind: KindProject, Name: p.Name, Cost: Cost{MACs: f.shape.rows * p.Weight.Size(), Activations: f.shape.rows * f.wide}, Uses: uses, Run: f.forward, Grad: f.differentiate,
@@ -66,7 +66,7 @@ func newProjection(t *Tape, x *gorgonia.Node, p Projection) (*projection, error)
 		return nil, fmt.Errorf("GELU without a norm before it")
 	}
 	in := shape.channels
-	f := &projection{Projection: p, tape: t, input: x, shape: shape, cut: blocks(shape.rows), taps: 1}
+	f := &projection{Projection: p, tape: t, input: x, shape: shape, cut: t.rowBlocks(shape.rows), taps: 1}
 	s := p.Weight.Shape()
 	if p.Up {
 		if !s.Eq(tensor.Shape{in, p.Bias.Size(), 2, 2}) {
@@ -86,7 +86,7 @@ func newProjection(t *Tape, x *gorgonia.Node, p Projection) (*projection, error)
 		if err := p.Norm.check(in); err != nil {
 			return nil, err
 		}
-		f.norm = t.newRowNorm(p.Norm, shape.rows, len(f.cut))
+		f.norm = t.newRowNorm(p.Norm, shape.rows, sumBlocks(shape.rows))
 	}
 	f.ones, f.zeros = make([]float32, in), make([]float32, in)
 	for i := range f.ones {
@@ -136,7 +136,9 @@ type projectionGrad struct {
 	v              *layerWeight
 	inputs         *packedRows // of the product
 	grad           *layerGrad
+	tasks          int // of weights
 	sweep, weights func(worker, i int)
+	finish         func(worker, i int)
 
 	// Of the run in progress.
 	dy, dx kernels.Matrix
@@ -157,11 +159,12 @@ func (f *projection) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error)
 		g.v = t.newLayerWeight(f.Weight, PackInput)
 	}
 	if f.norm != nil {
-		uses = append(uses, f.norm.statsBuf)
+		uses = append(uses, f.norm.gradUses(t)...)
 	}
 	g.grad = t.newProductGrad(l)
 	g.sweep = g.sweepRows
-	_, g.weights = layerGradTask(g.grad)
+	g.tasks, g.weights = f.norm.finishAfter(layerGradTask(g.grad))
+	g.finish = func(_, i int) { g.grad.up.finish(i) }
 	t.NeedScratch(scratchSize([]int{in, in}, longest(f.cut), in, in, in))
 	return t.recordGrad(Spec{Kind: KindProject + GradSuffix, Name: f.Name, Run: g.backward, Uses: append(uses, used(g.v)...)}, dy, f.input, f.params(), nil)
 }
@@ -171,22 +174,24 @@ func (g *projectionGrad) backward(in [][]float32, out []float32) error {
 	g.dy, g.x, g.dx = kernels.NewMatrix(in[0], g.shape.rows, g.wide), g.shape.matrix(in[1]), g.shape.matrix(out)
 	g.inputs.bind()
 	g.v.ready(pool)
-	pool.Run(len(g.cut), g.sweep)
-	if g.norm != nil {
-		g.norm.finish()
-	}
 	if g.grad.up != nil {
-		g.grad.up.start()
+		pool.Run(len(g.cut)+sumParts, g.sweep)
+	} else {
+		pool.Run(len(g.cut), g.sweep)
 	}
 	g.grad.dy, g.grad.x = g.dy, g.inputs
-	pool.Run(g.grad.parts, g.weights)
+	pool.Run(g.tasks, g.weights)
 	if g.grad.up != nil {
-		g.grad.up.finish()
+		pool.Run(sumParts, g.finish)
 	}
 	return nil
 }
 
 func (g *projectionGrad) sweepRows(worker, i int) {
+	if i >= len(g.cut) {
+		g.grad.up.clear(g.tape.kernels, i-len(g.cut))
+		return
+	}
 	from, to := g.cut[i][0], g.cut[i][1]
 	x, dx, dy := g.x.Slice(from, to), g.dx.Slice(from, to), g.dy.Slice(from, to)
 	if g.norm == nil {
@@ -205,6 +210,5 @@ func (g *projectionGrad) sweepRows(worker, i int) {
 		n = act
 	}
 	g.inputs.PutRows(from, n)
-	g.norm.start(i)
-	g.norm.backward(dx, dn, x, kernels.Matrix{}, from, i)
+	g.norm.backward(dx, dn, x, kernels.Matrix{}, from)
 }

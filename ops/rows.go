@@ -24,6 +24,15 @@ func (s mapShape) matrix(data []float32) kernels.Matrix {
 func (s mapShape) from(b span) int { return (b.image*s.height + b.line) * s.width }
 func (s mapShape) to(b span) int   { return s.from(b) + b.images*b.lines*s.width }
 
+// rowsOf are the rows of each of some spans.
+func (s mapShape) rowsOf(spans []span) [][2]int {
+	out := make([][2]int, len(spans))
+	for i, b := range spans {
+		out[i] = [2]int{s.from(b), s.to(b)}
+	}
+	return out
+}
+
 // eachImage calls f with the part of every image in b.
 func (b span) eachImage(f func(b span)) {
 	for i := range b.images {

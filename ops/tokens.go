@@ -65,28 +65,6 @@ func (s tokenShape) addScaled(k *kernels.Set, dst, x, v kernels.Matrix, from int
 	})
 }
 
-// tile is a number of rows that the kernels' tiles divide well.
-const tile = 14
-
-// blocks cuts rows into blocks of about seven tiles, an even number of them if
-// there are many; the last rows of a block need not fill a tile. The cut
-// depends on the number of rows alone.
-func blocks(rows int) [][2]int {
-	const tiles, least = 7, 3
-	n := (rows + tile - 1) / tile
-	parts := (n + tiles - 1) / tiles
-	if even := (parts + 7) / 8 * 8; n >= least*even {
-		parts = even
-	} else if even = (parts + 1) / 2 * 2; n >= even {
-		parts = even
-	}
-	out := make([][2]int, parts)
-	for i := range out {
-		out[i] = [2]int{min(rows, i*n/parts*tile), min(rows, (i+1)*n/parts*tile)}
-	}
-	return out
-}
-
 func longest(blocks [][2]int) int {
 	n := 0
 	for _, b := range blocks {

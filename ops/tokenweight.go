@@ -60,17 +60,43 @@ func (w *layerWeight) packPanel(_, i int) {
 	}
 }
 
-// ready must be called in a run before the weight is used.
-func (w *layerWeight) ready(pool *kernels.Pool) {
-	if w.shared != nil {
-		return
-	}
-	if w.up != nil {
-		w.up.reorder()
-	}
+// bind is the part of ready that takes no time.
+func (w *layerWeight) bind() {
 	rows, cols := w.size()
 	w.Resize(rows, cols, w.buf.data)
-	pool.Run(w.Panels(), w.panel)
+}
+
+// ready must be called in a run before the weight is used.
+func (w *layerWeight) ready(pool *kernels.Pool) { readyWeights(pool, w) }
+
+// readyWeights is ready for several weights, in one parallel region.
+func readyWeights(pool *kernels.Pool, ws ...*layerWeight) {
+	panels := 0
+	for _, w := range ws {
+		if w.shared != nil {
+			continue
+		}
+		if w.up != nil {
+			w.up.reorder(pool)
+		}
+		w.bind()
+		panels += w.Panels()
+	}
+	if panels == 0 {
+		return
+	}
+	pool.Run(panels, func(worker, i int) {
+		for _, w := range ws {
+			if w.shared != nil {
+				continue
+			}
+			if i < w.Panels() {
+				w.panel(worker, i)
+				return
+			}
+			i -= w.Panels()
+		}
+	})
 }
 
 // used lists the planned memory of weights.

@@ -366,29 +366,6 @@ func checkAbs(t *testing.T, name string, got, want []float32) {
 	}
 }
 
-// The gradients do not depend on the number of threads, to the last bit.
-func TestTransformerThreads(t *testing.T) {
-	gradients := func(workers int) [][]float32 {
-		h := newHarness(t, workers, true)
-		r := rand.New(rand.NewPCG(1, 2))
-		h.attention(r, ShiftedWindows(4, 12, 12, 7, 3), 4, 144, 32, 4, 7, true, true)
-		h.run()
-		var out [][]float32
-		for _, p := range h.params {
-			out = append(out, slices.Clone(p.GradData()))
-		}
-		return out
-	}
-	want := gradients(1)
-	for _, workers := range []int{2, 3, 5} {
-		for i, g := range gradients(workers) {
-			if !slices.Equal(g, want[i]) {
-				t.Errorf("gradient %d differs with %d threads", i, workers)
-			}
-		}
-	}
-}
-
 func TestTransformerErrors(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	h := newHarness(t, 1, true)

@@ -21,8 +21,12 @@ func (t *Tape) newUpWeight(p *Param) *upWeight {
 	return &upWeight{param: p, in: s[0], out: s[1], buf: t.NewBuffer(p.Size())}
 }
 
-func (w *upWeight) reorder() {
-	kernels.ToChannelsLast(w.buf.data, w.param.Data(), w.in, w.out, upTaps)
+func (w *upWeight) reorder(pool *kernels.Pool) {
+	size := upTaps * w.out
+	pool.Run(sumParts, func(_, i int) {
+		from, to := i*w.in/sumParts, (i+1)*w.in/sumParts
+		kernels.ToChannelsLast(w.buf.data[from*size:to*size], w.param.Data()[from*size:to*size], to-from, w.out, upTaps)
+	})
 }
 
 func (w *upWeight) matrix() kernels.Matrix {
@@ -52,23 +56,32 @@ func (t *Tape) newUpGrad(weight, bias *Param) *upGrad {
 	return &upGrad{weight: weight, bias: bias, in: s[0], out: s[1], buf: t.NewBuffer(upTaps * s[1] * (s[0] + 1))}
 }
 
-func (g *upGrad) start() { clear(g.buf.data) }
+// clear is a task of sumParts before the gradients.
+func (g *upGrad) clear(k *kernels.Set, part int) {
+	n := len(g.buf.data)
+	k.Clear(g.buf.data[part*n/sumParts : (part+1)*n/sumParts])
+}
 
 func (g *upGrad) sums() (weights, bias []float32) {
 	n := upTaps * g.out * g.in
 	return g.buf.data[:n], g.buf.data[n:]
 }
 
-func (g *upGrad) finish() {
+// finish is a task of sumParts after the gradients: a part of the inputs, and the first one the
+// bias.
+func (g *upGrad) finish(part int) {
 	weights, bias := g.sums()
 	dw, db := g.weight.GradData(), g.bias.GradData()
+	from, to := part*g.in/sumParts, (part+1)*g.in/sumParts
 	for tap := range upTaps {
 		for o := range g.out {
-			row := weights[(tap*g.out+o)*g.in:][:g.in]
+			row := weights[(tap*g.out+o)*g.in:][from:to]
 			for i, v := range row {
-				dw[(i*g.out+o)*upTaps+tap] += v
+				dw[((from+i)*g.out+o)*upTaps+tap] += v
 			}
-			db[o] += bias[tap*g.out+o]
+			if part == 0 {
+				db[o] += bias[tap*g.out+o]
+			}
 		}
 	}
 }

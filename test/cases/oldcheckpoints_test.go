@@ -42,7 +42,7 @@ augment: {mixup: 0.2, cutmix: 1}
 optim: {lr: 0.002, layer_decay: 0.8, weight_decay_on: no-1d-positions}
 augment: {rand_augment: rand-m9-mstd0.5-inc1, erasing: {prob: 0.5, mode: pixel}}
 `,
-		loss: 1.069259911775589, evalLoss: 1.0250365902021625, state: "0159daa5f2bb4995568167ab9f25605d700f154a3bcaa80703cc4d70a358d93f",
+		loss: 1.069259911775589, evalLoss: 1.0250365902021625, state: "8d83946376c0864b74748d3e98b912ae7a46d1ce3dc65b3a7ee2f1c7bd8fc457",
 	},
 	{
 		name: "swin", command: "predict",
@@ -50,7 +50,7 @@ augment: {rand_augment: rand-m9-mstd0.5-inc1, erasing: {prob: 0.5, mode: pixel}}
 optim: {opt: sgd, lr: 0.02, clip_grad: 1}
 train: {grad_checkpointing: true, accum_steps: 2}
 `,
-		loss: 0.726587325334549, evalLoss: 0.6257366635962944, state: "8938e99e1c0ec2c173c08c0b998ece144cd291c31fa4902c4453b9e934b2ecc3",
+		loss: 0.726587325334549, evalLoss: 0.6257366635962944, state: "75b677f777245e16c6379f5930ef517dbcc86a05de79a7cf2a5c0b72b078eccc",
 	},
 	{
 		name: "localmim_swin", command: "features",
@@ -59,7 +59,7 @@ model: {name: swin, embed_dim: 8, depths: [2, 1], num_heads: [1, 2], mlp_ratio: 
 mim: {decoder_dim: [4], decoder_heads: 2, decoder_mlp_ratio: 2, picture_interval: 0}
 optim: {lr: 0.002}
 `,
-		loss: 0.5966518968343735, evalLoss: 0.5829655124973029, state: "61a175c8e0f4c9941a30985412e5c30262b041dbeadfd8bf515ee54a112e2eda",
+		loss: 0.5966518968343735, evalLoss: 0.5829655157449918, state: "89ca403d401272d245056abc2a2a70cb6d42d619fafefd245dd483f6b21b80f7",
 	},
 }
 

@@ -1,0 +1,88 @@
+package ops
+
+// tile is a number of rows that the kernels' tiles divide well.
+const tile = 14
+
+// Sizes of blocks of rows, in tiles.
+const (
+	mostTiles = 7   // of a block: its rows stay in the second-level cache
+	mostSums  = 128 // about, of a map whose blocks are not at their largest
+)
+
+// sumLines is sumBlocks for a map whose blocks are whole lines.
+func (s mapShape) sumLines() [][2]int {
+	lines := s.batch * s.height
+	each := max((tile+s.width-1)/s.width, (lines+mostSums-1)/mostSums)
+	each = max(1, min(each, mostTiles*tile/s.width))
+	out := make([][2]int, (lines+each-1)/each)
+	for i := range out {
+		out[i] = [2]int{i * each * s.width, min(lines, (i+1)*each) * s.width}
+	}
+	return out
+}
+
+// lineBlocks is rowBlocks for such a map.
+func (t *Tape) lineBlocks(s mapShape) [][2]int {
+	return joinBlocks(s.sumLines(), mostTiles*tile, t.Pool().Workers())
+}
+
+// sumBlocks cuts rows into the blocks over which the gradients of a layer norm are summed. The
+// cut depends on the number of rows alone.
+func sumBlocks(rows int) [][2]int {
+	tiles := (rows + tile - 1) / tile
+	each := min(max(1, (tiles+mostSums-1)/mostSums), mostTiles)
+	out := make([][2]int, (tiles+each-1)/each)
+	for i := range out {
+		out[i] = [2]int{i * each * tile, min(rows, (i+1)*each*tile)}
+	}
+	return out
+}
+
+// rowBlocks cuts rows into blocks for tasks, so that all workers get about as many tiles. In
+// training the blocks consist of whole ones of [sumBlocks], so that sums do not depend on the
+// number of workers. In evaluation a row depends on nothing but itself.
+func (t *Tape) rowBlocks(rows int) [][2]int {
+	var units [][2]int
+	if t.Train {
+		units = sumBlocks(rows)
+	} else {
+		for from := 0; from < rows; from += tile {
+			units = append(units, [2]int{from, min(rows, from+tile)})
+		}
+	}
+	return joinBlocks(units, mostTiles*tile, t.Pool().Workers())
+}
+
+// joinBlocks joins units that follow one another into blocks of at most so many rows, unless a
+// unit has more, such that the worker with the most work has little.
+func joinBlocks(units [][2]int, most, workers int) [][2]int {
+	rows := units[len(units)-1][1] - units[0][0]
+	least := min(max(1, (rows+most-1)/most), len(units))
+	best, bestLoad := least, blockLoad(units, least, workers)
+	for parts := least + 1; parts <= min(len(units), least+4*workers); parts++ {
+		if load := blockLoad(units, parts, workers); load < bestLoad {
+			best, bestLoad = parts, load
+		}
+	}
+	out := make([][2]int, best)
+	for i := range out {
+		out[i] = [2]int{units[i*len(units)/best][0], units[(i+1)*len(units)/best-1][1]}
+	}
+	return out
+}
+
+// blockLoad is what the worker with the most work gets of units that are joined to some parts: in
+// rows, of which a block has a few more, since it reads the weights of a layer once.
+func blockLoad(units [][2]int, parts, workers int) int {
+	const rowsOfBlock = tile / 4
+	load := 0
+	for w := range workers { // as Pool.Run divides tasks
+		from, to := w*parts/workers, (w+1)*parts/workers
+		if from == to {
+			continue
+		}
+		first, last := units[from*len(units)/parts], units[to*len(units)/parts-1]
+		load = max(load, last[1]-first[0]+(to-from)*rowsOfBlock)
+	}
+	return load
+}
