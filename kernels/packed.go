@@ -27,6 +27,16 @@ func (p *Packed) Resize(rows, cols int, data []float32) {
 // whole panels.
 func (k *Set) PanelWidth() int { return 2 * k.lanes }
 
+// PanelStart is the first column from col on with which a panel begins, or the number of columns.
+func (p *Packed) PanelStart(col int) int {
+	for _, t := range p.panels {
+		if t.from >= col {
+			return t.from
+		}
+	}
+	return p.N
+}
+
 // panelsIn are the panels of columns [from, to).
 func (p *Packed) panelsIn(from, to int) []panel {
 	width := p.Kernels.PanelWidth()

@@ -7,13 +7,14 @@ import (
 )
 
 // blockGrad is the backward pass of a FasterNet block. It computes the
-// activation anew from the hidden map, and all gradients in three sweeps over
-// the rows; batch statistics couple the rows between the first and the second,
-// the convolution's neighbourhoods between the second and the third.
+// activation again from the hidden map, and all gradients in sweeps over the rows.
+// Batch statistics couple the rows between the first sweep and the second. A third one is for
+// the convolution of images that are divided among runs: see [imagesInRun].
 type blockGrad struct {
 	*block
 	runs          [][2]int // of spans; gradients of weights are summed a run
-	dhBuf         *Buffer  // gradient of the hidden map behind the norm [rows, hidden]
+	images        imagesInRun
+	dhBuf         *Buffer // gradient of the hidden map behind the norm [rows, hidden]
 	dw1, dw2, dwp *weightSums
 
 	// Of the run in progress.
@@ -27,6 +28,7 @@ func (f *block) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
 	t := f.tape
 	g := &blockGrad{block: f, dhBuf: t.NewBuffer(f.shape.rows() * f.hidden)}
 	g.runs = chunks(len(f.spans), chunkLimit(f.Conv1.Size()))
+	g.images = newImagesInRun(f.shape, f.spans, g.runs, f.Units != nil)
 	g.dw1, g.dw2, g.dwp = t.newWeightSums(f.Conv1, len(g.runs)), t.newWeightSums(f.Conv2, len(g.runs)), t.newWeightSums(f.PConv, len(g.runs))
 	g.v1, g.v2, g.vp = t.pack(f.Conv1, packing{use: PackInput, in: t.Precision}), t.pack(f.Conv2, packing{use: PackInput, in: t.Precision}), t.pack(f.PConv, packing{use: packAdjoint, in: t.Precision})
 	g.tasks.hidden, g.tasks.input, g.tasks.convolution = g.sweepHidden, g.sweepInput, g.sweepConvolution
@@ -65,7 +67,9 @@ func (g *blockGrad) backward(in [][]float32, out []float32) error {
 		return err
 	}
 	pool.Run(len(g.runs), g.tasks.input)
-	pool.Run(len(g.runs), g.tasks.convolution)
+	if g.images.any {
+		pool.Run(len(g.runs), g.tasks.convolution)
+	}
 	pool.Run(3*sumParts, g.tasks.finish)
 	return nil
 }
@@ -130,44 +134,39 @@ func (g *blockGrad) scaleGradient() {
 }
 
 // sweepInput goes back through the norm and the first product. The gradient of
-// the convolved channels takes the place of the convolved channels.
+// the convolved channels takes the place of the convolved channels. At the end of an image it
+// also goes back through the convolution.
 func (g *blockGrad) sweepInput(worker, run int) {
-	dw, c := g.dw1.start(run), g.shape.channels
+	dw, dwp, c := g.dw1.start(run), g.dwp.start(run), g.shape.channels
+	// Of the panels of the product, those with convolved channels have a result apart. The others
+	// add dy themselves, in float32; a product in bfloat16 converts its rows, and is one.
+	apart := c
+	if g.tape.Precision == kernels.FP32 {
+		apart = g.v1.PanelStart(g.partial)
+	}
 	for i := g.runs[run][0]; i < g.runs[run][1]; i++ {
 		s := scratch{g.tape.Scratch(worker)}
 		b := g.spans[i]
 		from, to := g.shape.from(b), g.shape.to(b)
-		dh, u, du := s.matrix(to-from, g.hidden), s.matrix(to-from, c), s.matrix(to-from, c)
+		dh, u, du := s.matrix(to-from, g.hidden), s.matrix(to-from, c), s.matrix(to-from, c).Columns(0, apart)
 		g.tape.kernels.CombineColumns(dh, g.dz.Slice(from, to), g.hiddenMap.get(dh, from, 0), g.norm.scale, g.norm.slope, g.norm.level)
 		convolved := g.convolved.Slice(from, to)
 		g.gather(u, convolved, b)
-		g.tape.kernels.Gemm(du, 1, dh, g.v1.Packed, kernels.Matrix{})
+		dx, dy := g.dx.Slice(from, to), g.dy.Slice(from, to)
+		g.tape.kernels.GemmBlock(du, 1, dh, g.v1.Packed, 0, 0, kernels.Matrix{})
+		g.tape.kernels.GemmBlock(dx.Columns(apart, c), 1, dh, g.v1.Packed, 0, apart, dy.Columns(apart, c))
 		g.tape.kernels.GemmTN(dw, dh, u, g.tape.Precision)
 		g.tape.kernels.Copy(convolved, du.Columns(0, g.partial))
-		dx, dy := g.dx.Slice(from, to), g.dy.Slice(from, to)
-		g.tape.kernels.Copy(dx.Columns(0, g.partial), dy.Columns(0, g.partial))
-		g.tape.kernels.Combine(dx.Columns(g.partial, c), dy.Columns(g.partial, c), du.Columns(g.partial, c), 1, 1)
+		g.tape.kernels.Combine(dx.Columns(g.partial, apart), dy.Columns(g.partial, apart), du.Columns(g.partial, apart), 1, 1)
+		for first := g.images.first[i]; first >= 0 && first <= i; first++ {
+			g.convolutionGrad(worker, g.spans[first], dwp)
+		}
 	}
 }
 
-// sweepConvolution goes back through the partial convolution.
+// sweepConvolution goes back through the partial convolution of the spans that had to wait.
 func (g *blockGrad) sweepConvolution(worker, run int) {
-	s := scratch{g.tape.Scratch(worker)}
-	strip, gradStrip := s.vector(g.strip), s.vector(g.strip)
-	dw := g.dwp.start(run)
-	for i := g.runs[run][0]; i < g.runs[run][1]; i++ {
-		if g.taps != nil {
-			g.sweepSideBySide(g.spans[i], dw, strip)
-			continue
-		}
-		p := g.pconv(g.spans[i])
-		g.spans[i].eachImage(func(b span) {
-			from, to := g.shape.from(b), g.shape.to(b)
-			g.pad(strip, p, g.x, b)
-			p.WeightGrad(g.tape.kernels, dw, strip, g.convolved.Slice(from, to), g.tape.Precision)
-			g.pad(gradStrip, p, g.convolved, b)
-			dx := g.dx.Slice(from, to).Columns(0, g.partial)
-			p.Convolve(g.tape.kernels, dx, gradStrip, g.vp.Packed, dx)
-		})
+	for _, i := range g.images.late[run] {
+		g.convolutionGrad(worker, g.spans[i], g.dwp.run(run))
 	}
 }
