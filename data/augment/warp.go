@@ -91,6 +91,8 @@ func (s *warper) pixel(dst *picture.Image, x, y int, quick bool) {
 	switch {
 	case !s.smooth:
 		s.linear(out, x0, y0, dx, dy)
+	case quick && s.flat(x0-1, y0-1):
+		copy(out, s.Pix[3*(y0*s.Width+x0):][:3])
 	case !quick || !s.quick((*[3]uint8)(out), x0-1, y0-1, dx, dy):
 		s.cubic(out, x0, y0, dx, dy)
 	}

@@ -1,10 +1,37 @@
 package augment
 
+import "encoding/binary"
+
 // weightsAt are the weights of four neighbours at d beyond the second.
 func weightsAt(d float64) [4]float64 {
 	square := d * d
 	cube := d * square
 	return [4]float64{2*square - cube - d, 1 - 2*square + cube, d + square - cube, cube - square}
+}
+
+// flat says whether the 4×4 neighbours of an RGB image from (x, y) on have one colour. The cubic of
+// equal values is that value, to the last bit. It is false at the border.
+func (s *warper) flat(x, y int) bool {
+	if x < 0 || y < 0 || x+4 > s.Width || y+4 > s.Height {
+		return false
+	}
+	at := 3 * (y*s.Width + x)
+	row := (*[12]uint8)(s.Pix[at:])
+	if !even(row) {
+		return false
+	}
+	for range 3 {
+		at += 3 * s.Width
+		if *(*[12]uint8)(s.Pix[at:]) != *row {
+			return false
+		}
+	}
+	return true
+}
+
+// even says whether four pixels in a row have one colour.
+func even(p *[12]uint8) bool {
+	return binary.LittleEndian.Uint64(p[:]) == binary.LittleEndian.Uint64(p[3:]) && p[8] == p[11]
 }
 
 // quick interpolates an RGB image by weights, which takes half of the arithmetic of

@@ -55,6 +55,11 @@ func (s *warper) shiftRows(dst *picture.Image) {
 		w0, w1, w2, w3 := t.weights[0], t.weights[1], t.weights[2], t.weights[3]
 		for x := from; x < to; x++ {
 			p := (*[12]uint8)(in)
+			if even(p) {
+				out[0], out[1], out[2] = p[0], p[1], p[2]
+				in, out = in[3:], out[3:]
+				continue
+			}
 			r, okR := shifted(w0*int32(p[0]) + w1*int32(p[3]) + w2*int32(p[6]) + w3*int32(p[9]))
 			g, okG := shifted(w0*int32(p[1]) + w1*int32(p[4]) + w2*int32(p[7]) + w3*int32(p[10]))
 			b, okB := shifted(w0*int32(p[2]) + w1*int32(p[5]) + w2*int32(p[8]) + w3*int32(p[11]))
@@ -87,6 +92,10 @@ func (s *warper) shiftColumns(dst *picture.Image) {
 					at := top*stride + 3*(left+i)
 					p, q := (*[3]uint8)(s.Pix[at:]), (*[3]uint8)(s.Pix[at+stride:])
 					u, v := (*[3]uint8)(s.Pix[at+2*stride:]), (*[3]uint8)(s.Pix[at+3*stride:])
+					if *p == *q && *q == *u && *u == *v { // of equal values nothing else comes out
+						out[3*i], out[3*i+1], out[3*i+2] = p[0], p[1], p[2]
+						continue
+					}
 					w0, w1, w2, w3 := t.weights[0], t.weights[1], t.weights[2], t.weights[3]
 					r, okR := shifted(w0*int32(p[0]) + w1*int32(q[0]) + w2*int32(u[0]) + w3*int32(v[0]))
 					g, okG := shifted(w0*int32(p[1]) + w1*int32(q[1]) + w2*int32(u[1]) + w3*int32(v[1]))
