@@ -26,6 +26,8 @@ checkpoint: {every_steps: 1}
 var tinyMIM = map[string]string{
 	"vit": "model: {name: vit, embed_dim: 24, depth: 2, num_heads: 3, patch_size: 8, mlp_ratio: 2, in_chans: 1}\n" +
 		"mim: {taps: [1, 2], scales: [4, 0.5], decoder_dim: 16, decoder_heads: 2, hog_bias: true}",
+	"fasternet": "model: {name: fasternet, embed_dim: 16, depths: [1, 1, 1], feature_dim: 32, patch_size: 2, patch_stride: 2, in_chans: 1}\n" +
+		"mim: {decoder_dim: 16, decoder_heads: 2, nbins: 6}",
 	"swin": "model: {name: swin, embed_dim: 12, depths: [2, 2], num_heads: [2, 4], window_size: 4, mlp_ratio: 2, in_chans: 1, norm2_eps: 1.0e-6}\n" +
 		"mim: {decoder_dim: 16, decoder_heads: 2, mask_ratio: 0.6, target: pixel}",
 	"swin of the published code": "model: {name: swin, embed_dim: 12, depths: [2, 2], num_heads: [2, 4], window_size: 4, mlp_ratio: 2, in_chans: 1}\n" +
@@ -87,13 +89,24 @@ func TestPretraining(t *testing.T) {
 func fineTune(t *testing.T, from, data, family string) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "fine")
-	args := []string{"train", tinyTransformer(t, family), "--data", data, "--run", dir, "--from", from,
+	config := ""
+	if family == "fasternet" {
+		model, _, _ := strings.Cut(tinyMIM[family], "\n")
+		_, rest, _ := strings.Cut(strings.TrimSpace(tiny), "\n")
+		config = writeConfig(t, model+"\n"+rest)
+	} else {
+		config = tinyTransformer(t, family)
+	}
+	args := []string{"train", config, "--data", data, "--run", dir, "--from", from,
 		"--set", "train.epochs=1", "--set", "optim.lr=1e-9", "--set", "sched.warmup_epochs=0", "--set", "model.drop_path_rate=0"}
 	if r := invoke(t, args...); r.code != 0 || !strings.Contains(r.stderr, "fresh (") || !strings.Contains(r.stderr, "decoders and targets are not used") {
 		t.Fatalf("exit code %d\n%s", r.code, r.stderr)
 	}
 	old, now := readLast(t, from), readLast(t, dir)
 	prefix, block, merge := "", "blocks.1.mlp.fc1.weight", ""
+	if family == "fasternet" {
+		prefix, block = "encoder.", "stages.2.blocks.0.mlp.0.weight"
+	}
 	if family == "swin" {
 		prefix, block, merge = "encoder.", "layers.1.blocks.1.mlp.fc1.weight", "layers.0.downsample.reduction.weight"
 	}

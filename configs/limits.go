@@ -52,6 +52,7 @@ var limits = []limit{
 	{"mim.decoder_mlp_ratio", 64},
 	{"mim.nbins", 1 << 10},
 	{"mim.mask_unit", mostPixels},
+	{"mim.mask_block", mostPixels},
 	{"mim.picture_interval", mostEpochs},
 	{"data.image_size", mostPixels},
 	{"data.max_per_class", mostSteps},

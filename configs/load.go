@@ -58,6 +58,7 @@ func (l *loader) finish(settings []string) {
 	l.resolveDataOptions()
 	l.resolveExtras()
 	if l.config.Task == "localmim" {
+		l.config.ownMIM(func(key string) bool { return l.origin[key] != "" })
 		l.config.fillMIM()
 		if _, set := l.origin["checkpoint.monitor"]; !set {
 			l.config.Checkpoint.Monitor = "loss"

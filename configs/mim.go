@@ -1,6 +1,8 @@
 package configs
 
 import (
+	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -9,8 +11,8 @@ import (
 // masked, what is reconstructed and where. What a file leaves out is filled in
 // for the model's family.
 type MIM struct {
-	Taps            []int     `yaml:"taps,flow"`   // blocks of a ViT or stages of a Swin, from 1, that have a decoder
-	Scales          []float64 `yaml:"scales,flow"` // cells that a token of a tap predicts, along a side: 4, 2, 1 or 0.5
+	Taps            []int     `yaml:"taps,flow"`   // blocks of a ViT or stages of a Swin or FasterNet, from 1, that have a decoder
+	Scales          []float64 `yaml:"scales,flow"` // cells that a token of a decoder predicts, along a side: 4, 2, 1 or 0.5
 	DecoderDim      Heads     `yaml:"decoder_dim,flow"`
 	DecoderDepth    int       `yaml:"decoder_depth"`
 	DecoderHeads    int       `yaml:"decoder_heads"`
@@ -22,6 +24,8 @@ type MIM struct {
 	MaskRatio       float64   `yaml:"mask_ratio"`
 	MaskUnit        int       `yaml:"mask_unit"`        // pixels of a side
 	MaskPer         string    `yaml:"mask_per"`         // sample or batch, in training
+	MaskBlock       int       `yaml:"mask_block"`       // units of a side that are visible or masked together
+	Border          string    `yaml:"border"`           // neighbours, or zero: what a convolution of a FasterNet sees beyond a visible unit
 	Coordinates     string    `yaml:"coordinates"`      // spatial, or official: of the second and third stage of Swin as published
 	MergeOrder      string    `yaml:"merge_order"`      // swin, or official: of Swin's patch merging in the published pre-training
 	PictureInterval int       `yaml:"picture_interval"` // epochs between pictures of what is predicted; 0 for none
@@ -32,8 +36,23 @@ type MIM struct {
 func DefaultMIM() MIM {
 	return MIM{
 		DecoderDepth: 1, DecoderMLPRatio: 4, Target: "hog", NBins: 9, NormPixLoss: true, MaskRatio: 0.75,
-		Coordinates: "spatial", MergeOrder: "swin", PictureInterval: 10,
+		MaskBlock: 1, Border: "neighbours", Coordinates: "spatial", MergeOrder: "swin", PictureInterval: 10,
 	}
+}
+
+// OwnMIM is a [Maskable] with defaults of its own.
+type OwnMIM interface {
+	// DefaultMIM changes the section that a file without it has.
+	DefaultMIM(m *MIM)
+}
+
+// defaultMIM is the section of a model that a file without it has.
+func (m Model) defaultMIM() MIM {
+	d := DefaultMIM()
+	if a, ok := m.Arch.(OwnMIM); ok {
+		a.DefaultMIM(&d)
+	}
+	return d
 }
 
 // Maskable is an [Arch] whose models LocalMIM can pre-train.
@@ -55,6 +74,24 @@ type Maskable interface {
 	CheckMIM(m MIM) *Problem
 }
 
+// UnitDecoder is a [Maskable] that may have decoders with a token for each mask unit.
+type UnitDecoder interface {
+	Maskable
+	// DecodesUnits says whether all tokens that a tap has in a unit become one of the decoder.
+	// The cells of a scale are then counted along a side of a unit.
+	DecodesUnits() bool
+}
+
+// ownMIM sets the keys that nobody has set to the defaults of the family.
+func (c *Config) ownMIM(given func(key string) bool) {
+	own, section := reflect.ValueOf(c.Model.defaultMIM()), reflect.ValueOf(&c.MIM).Elem()
+	for i := range section.NumField() {
+		if !given("mim." + keyOf(section.Type().Field(i))) {
+			section.Field(i).Set(own.Field(i))
+		}
+	}
+}
+
 // fillMIM sets what depends on the family.
 func (c *Config) fillMIM() {
 	if a, ok := c.Model.Arch.(Maskable); ok {
@@ -66,9 +103,9 @@ func (c *Config) fillMIM() {
 type MIMScale struct {
 	Tap        int     // block or stage, from 1
 	Dim        int     // channels of the encoder there
-	Tokens     int     // tokens along a side of the image there
-	UnitTokens int     // tokens along a side of a mask unit there
-	Factor     float64 // cells a token predicts, along a side
+	Tokens     int     // tokens of the decoder along a side of the image
+	UnitTokens int     // tokens of the encoder along a side of a mask unit there
+	Factor     float64 // cells a token of the decoder predicts, along a side
 	Grid       int     // cells along a side of the image
 	Cell       int     // pixels along a side of a cell
 	Values     int     // that a cell has
@@ -81,6 +118,9 @@ func (c *Config) MIMScales() []MIMScale {
 	for i, tap := range c.MIM.Taps {
 		s := MIMScale{Tap: tap, Factor: c.MIM.Scales[i], DecoderDim: c.MIM.DecoderDim[min(i, len(c.MIM.DecoderDim)-1)]}
 		s.Dim, s.Tokens, s.UnitTokens = c.tapOf(tap)
+		if c.decodesUnits() {
+			s.Tokens = c.Data.ImageSize / c.MIM.MaskUnit
+		}
 		s.Grid = int(float64(s.Tokens) * s.Factor)
 		s.Cell = c.Data.ImageSize / s.Grid
 		s.Values = c.Model.InChans * c.MIM.NBins
@@ -103,6 +143,11 @@ func (c *Config) tapOf(tap int) (dim, tokens, unit int) {
 	return dim, c.Data.ImageSize / patch, c.MIM.MaskUnit / patch
 }
 
+func (c *Config) decodesUnits() bool {
+	a, ok := c.Model.Arch.(UnitDecoder)
+	return ok && a.DecodesUnits()
+}
+
 // MIMUnits is the number of mask units along a side of an image, and of those of
 // an image that stay visible. Both are 0 for a model that is not [Maskable].
 func (c *Config) MIMUnits() (side, visible int) {
@@ -117,7 +162,7 @@ func (c *Config) MIMUnits() (side, visible int) {
 func (c *Config) checkMIM() *problem {
 	m, size := c.MIM, c.Data.ImageSize
 	if _, ok := c.Model.Arch.(Maskable); !ok {
-		return wrong("task", "localmim pre-trains a %s (model.name), not a %s: its encoder sees only visible patches, which a convolution cannot", strings.Join(maskable(), " or a "), c.Model.Name)
+		return wrong("task", "localmim pre-trains a %s (model.name), not a %s, which cannot see visible units alone", strings.Join(maskable(), " or a "), c.Model.Name)
 	}
 	if p := first(
 		atLeast("mim.decoder_depth", m.DecoderDepth, 1),
@@ -127,6 +172,7 @@ func (c *Config) checkMIM() *problem {
 		oneOf("mim.target", m.Target, "hog", "pixel"),
 		atLeast("mim.nbins", m.NBins, 1),
 		oneOf("mim.mask_per", m.MaskPer, "sample", "batch"),
+		oneOf("mim.border", m.Border, "neighbours", "zero"),
 		oneOf("mim.coordinates", m.Coordinates, "spatial", "official"),
 		oneOf("mim.merge_order", m.MergeOrder, "swin", "official"),
 		c.checkMask(),
@@ -142,8 +188,12 @@ func (c *Config) checkMIM() *problem {
 			return wrong("mim.decoder_mlp_ratio", "leaves no hidden channel of %d", s.DecoderDim)
 		}
 		if float64(s.Tokens)*s.Factor != float64(s.Grid) || s.Grid*s.Cell != size || s.Factor < 1 && s.UnitTokens == 1 && s.Tokens%2 != 0 {
-			return wrong("mim.scales", "tap %d has %d×%d tokens (%d pixels / %d): %v times that is no grid of whole cells",
-				s.Tap, s.Tokens, s.Tokens, size, size/s.Tokens, s.Factor)
+			what := "tokens"
+			if c.decodesUnits() {
+				what = "units"
+			}
+			return wrong("mim.scales", "tap %d has %d×%d %s (%d pixels / %d): %v times that is no grid of whole cells",
+				s.Tap, s.Tokens, s.Tokens, what, size, size/s.Tokens, s.Factor)
 		}
 		if m.Target == "hog" && size < 2 {
 			return wrong("data.image_size", "HOG needs two pixels or more, got %d", size)
@@ -152,7 +202,24 @@ func (c *Config) checkMIM() *problem {
 			return wrong("mim.norm_pix_loss", "a cell of scale %d is one value: it has no variance", i+1)
 		}
 	}
+	if p := c.checkVisibleStatistics(); p != nil {
+		return p
+	}
 	return c.checkPretraining()
+}
+
+// checkVisibleStatistics: a batch norm needs two values a channel, and sees visible ones alone.
+func (c *Config) checkVisibleStatistics() *problem {
+	a, ok := c.Model.Arch.(BatchNormed)
+	if !ok {
+		return nil
+	}
+	_, visible := c.MIMUnits()
+	last := a.LastSide(c.MIM.MaskUnit)
+	if c.Train.BatchSize*visible*last*last < 2 {
+		return wrong("train.batch_size", "a batch of 1 with 1 visible unit leaves one value a channel in the last stage: batch norm needs two").with("mim.mask_ratio", "mim.mask_unit")
+	}
+	return nil
 }
 
 // maskable are the families that LocalMIM can pre-train.
@@ -209,7 +276,8 @@ func (c *Config) checkMask() *problem {
 		return p
 	}
 	if size%m.MaskUnit != 0 {
-		return wrong("mim.mask_unit", "an image of %d pixels is not divided by units of %d", size, m.MaskUnit)
+		less := size / m.MaskUnit * m.MaskUnit
+		return wrong("mim.mask_unit", "an image of %d pixels is not divided by units of %d: want data.image_size %s", size, m.MaskUnit, either(less, less+m.MaskUnit))
 	}
 	if m.MaskRatio <= 0 || m.MaskRatio >= 1 {
 		return wrong("mim.mask_ratio", "want a number above 0 and below 1, got %v", m.MaskRatio)
@@ -221,7 +289,18 @@ func (c *Config) checkMask() *problem {
 	if visible >= side*side {
 		return wrong("mim.mask_ratio", "%v of the %d×%d = %d units (data.image_size %d / mim.mask_unit %d) masks none", m.MaskRatio, side, side, side*side, size, m.MaskUnit)
 	}
+	if b := m.MaskBlock; b < 1 || b > side || b > 1 && b*b > min(visible, side*side-visible) {
+		return wrong("mim.mask_block", "want units of a side, from 1, of a block that fits into the %d visible and the %d masked units of an image; got %d, which are %d units", visible, side*side-visible, b, b*b)
+	}
 	return nil
+}
+
+// either names one or two sizes; 0 is none.
+func either(a, b int) string {
+	if a == 0 {
+		return fmt.Sprint(b)
+	}
+	return fmt.Sprintf("%d or %d", a, b)
 }
 
 // checkPretraining: what goes with labels does not go with masks.

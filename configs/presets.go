@@ -97,7 +97,8 @@ func presetFamily(name string) string {
 func PresetText(name string) (string, error) {
 	text, ok := presetText(name)
 	if !ok {
-		return "", fmt.Errorf("no preset is called %q%s; there are %s", name, suggest(name, Presets()), strings.Join(Presets(), ", "))
+		all := Presets() // which reads all of them
+		return "", fmt.Errorf("no preset is called %q%s; there are %s", name, suggest(name, all), strings.Join(all, ", "))
 	}
 	return string(text), nil
 }

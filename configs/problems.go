@@ -154,6 +154,7 @@ func touches(wrong map[string]bool, key string) bool {
 func (c *Config) reset(key string) bool {
 	d := Default()
 	d.Model = DefaultModel(c.Model.Name)
+	d.MIM = d.Model.defaultMIM()
 	ok := set(reflect.ValueOf(c).Elem(), reflect.ValueOf(&d).Elem(), strings.Split(key, "."))
 	if ok && c.Task == "localmim" {
 		c.fillMIM()

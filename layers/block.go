@@ -24,6 +24,7 @@ type MLP struct {
 	Norm  *ops.BatchNorm
 	Bias  *ops.Param // [hidden], of Conv1, in the place of Norm in a folded model
 	Act   kernels.Activation
+	GRN   *ops.GRN   // after Act, or nil
 	Conv2 *ops.Param // [c, hidden, 1, 1]
 }
 
@@ -54,6 +55,7 @@ type BlockOptions struct {
 	Channels, Hidden, NDiv int
 	Act                    kernels.Activation
 	LayerScale             float64 // initial value; 0 for none
+	GRN                    bool    // global response normalisation after the activation
 	DropPath               DropPath
 }
 
@@ -65,6 +67,12 @@ func NewBlock(s *Store, prefix string, o BlockOptions) *Block {
 		b.LayerScale = s.Param(prefix+".layer_scale", Constant(float32(o.LayerScale)), o.Channels)
 	}
 	b.MLP = NewMLP(s, prefix+".mlp", o.Channels, o.Hidden, o.Act)
+	if o.GRN { // zeros: it begins as the identity
+		b.MLP.GRN = &ops.GRN{
+			Weight: s.Param(prefix+".mlp.grn.weight", Constant(0), o.Hidden),
+			Bias:   s.Param(prefix+".mlp.grn.bias", Constant(0), o.Hidden),
+		}
+	}
 	b.PConv = NewPConv(s, prefix+".spatial_mixing", o.Channels, o.NDiv)
 	return b
 }
@@ -73,9 +81,17 @@ func NewBlock(s *Store, prefix string, o BlockOptions) *Block {
 func (b *Block) Forward(p *Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
 	defer p.Within(b.Name)()
 	return p.Block(b.Name, func() (*gorgonia.Node, error) {
-		return ops.FasterNetBlock(p.Tape, x, ops.Block{
-			Name: b.Name, PConv: b.PConv.Weight, Conv1: b.MLP.Conv1, Norm: b.MLP.Norm, Bias: b.MLP.Bias, Act: b.MLP.Act, Conv2: b.MLP.Conv2,
-			LayerScale: b.LayerScale, Keep: b.DropPath.Forward(p, x.Shape()[0]),
-		})
+		block := ops.Block{
+			Name: b.Name, PConv: b.PConv.Weight, Conv1: b.MLP.Conv1, Norm: b.MLP.Norm, Bias: b.MLP.Bias, Act: b.MLP.Act, GRN: b.MLP.GRN, Conv2: b.MLP.Conv2,
+			LayerScale: b.LayerScale, Keep: b.DropPath.Forward(p, x.Shape()[0]), Units: p.Units,
+		}
+		if p.Similarity != nil {
+			n, err := ops.ChannelSimilarity(p.Tape, x, block)
+			if err != nil {
+				return nil, err
+			}
+			p.Similarity(b.Name, n)
+		}
+		return ops.FasterNetBlock(p.Tape, x, block)
 	})
 }

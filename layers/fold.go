@@ -20,6 +20,10 @@ func (l *PatchConv) Fold(dst *PatchConv) {
 func (b *Block) Fold(dst *Block) {
 	foldNorm(dst.MLP.Conv1, dst.MLP.Bias, b.MLP.Conv1, b.MLP.Norm)
 	copyParam(dst.PConv.Weight, b.PConv.Weight)
+	if b.MLP.GRN != nil { // it is not linear, and stays
+		copyParam(dst.MLP.GRN.Weight, b.MLP.GRN.Weight)
+		copyParam(dst.MLP.GRN.Bias, b.MLP.GRN.Bias)
+	}
 	if b.LayerScale == nil {
 		copyParam(dst.MLP.Conv2, b.MLP.Conv2)
 		return

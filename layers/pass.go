@@ -19,6 +19,11 @@ type Pass struct {
 	// Recompute has the blocks keep nothing but their input for the backward pass,
 	// which computes the rest anew.
 	Recompute bool
+	// Units says that maps are the visible units of masked images; nil for whole images.
+	Units *ops.Units
+	// Similarity is told how alike the hidden channels of each block of a FasterNet are, in an
+	// evaluation, where it is set: see [ops.ChannelSimilarity].
+	Similarity func(block string, n *gorgonia.Node)
 	// Tap is told of values within the model by their names, where it is set.
 	Tap func(name string, n *gorgonia.Node)
 }

@@ -50,6 +50,6 @@ func newPatchConv(s *Store, prefix, conv string, in, out, size, stride int) *Pat
 func (l *PatchConv) Forward(p *Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
 	defer p.Within(l.Name)()
 	return ops.PatchConvNorm(p.Tape, x, ops.PatchConv{
-		Name: l.Name, Weight: l.Weight, Stride: l.Stride, Norm: l.Norm, Bias: l.Bias, NoInputGrad: l.First,
+		Name: l.Name, Weight: l.Weight, Stride: l.Stride, Norm: l.Norm, Bias: l.Bias, NoInputGrad: l.First, Units: p.Units != nil,
 	})
 }

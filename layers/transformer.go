@@ -81,11 +81,17 @@ func NewTransformer(s *Store, prefix string, o TransformerOptions) *Transformer 
 // Forward keeps the shape [images, …, channels]; windows says which tokens
 // attend to each other.
 func (b *Transformer) Forward(p *Pass, x *gorgonia.Node, windows *ops.Windows) (*gorgonia.Node, error) {
-	defer p.Within(b.Name)()
-	return p.Block(b.Name, func() (*gorgonia.Node, error) { return b.forward(p, x, windows) })
+	return b.ForwardSome(p, x, windows, func(x *gorgonia.Node) (*gorgonia.Node, error) { return x, nil })
 }
 
-func (b *Transformer) forward(p *Pass, x *gorgonia.Node, windows *ops.Windows) (*gorgonia.Node, error) {
+// ForwardSome is Forward for some of the tokens: all attend and are attended to, then pick adds
+// an op that takes those whose results are of use.
+func (b *Transformer) ForwardSome(p *Pass, x *gorgonia.Node, windows *ops.Windows, pick func(x *gorgonia.Node) (*gorgonia.Node, error)) (*gorgonia.Node, error) {
+	defer p.Within(b.Name)()
+	return p.Block(b.Name, func() (*gorgonia.Node, error) { return b.forward(p, x, windows, pick) })
+}
+
+func (b *Transformer) forward(p *Pass, x *gorgonia.Node, windows *ops.Windows, pick func(x *gorgonia.Node) (*gorgonia.Node, error)) (*gorgonia.Node, error) {
 	images := x.Shape()[0]
 	a, m := b.Attention, b.MLP
 	first, second := b.DropPath.Branch(0), b.DropPath.Branch(1)
@@ -94,6 +100,9 @@ func (b *Transformer) forward(p *Pass, x *gorgonia.Node, windows *ops.Windows) (
 		Heads: a.Heads, Windows: windows, Table: a.Table, Keep: first.Forward(p, images),
 	})
 	if err != nil {
+		return nil, err
+	}
+	if x, err = pick(x); err != nil {
 		return nil, err
 	}
 	return ops.MLPBlock(p.Tape, x, ops.MLP{

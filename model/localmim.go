@@ -3,6 +3,7 @@ package model
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"fasternet/configs"
 	"fasternet/formats"
@@ -57,8 +58,12 @@ func OpenLocalMIM(path string, o LoadOptions) (*localmim.Model, error) {
 // ExportPretraining is the state of a pre-training as a bare state dict under the names
 // of the published code, for which patch merging is put into its order.
 func ExportPretraining(m *localmim.Model, n torch.Naming) ([]formats.Tensor, error) {
-	if n != torch.Official && n != torch.LocalMIM {
-		return nil, fmt.Errorf("%w for a pre-training: %s; it has official, localmim", ErrNaming, n)
+	names := []torch.Naming{torch.Official}
+	if slices.Contains(torch.Namings(torch.Family(m.Config().Model.Name)), torch.LocalMIM) {
+		names = append(names, torch.LocalMIM)
+	}
+	if !slices.Contains(names, n) {
+		return nil, fmt.Errorf("%w for a pre-training of a %s: %s; it has %s", ErrNaming, m.Config().Model.Title(), n, joinNamings(names))
 	}
 	ts := Tensors(m.Store())
 	if swap := m.Encoder().Reorder; swap != nil && m.Config().MIM.MergeOrder != "official" {

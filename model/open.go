@@ -205,7 +205,7 @@ func (s *source) fill(store *layers.Store, c *configs.Config, o LoadOptions) err
 		var notes []string
 		ts, notes = s.encoder(c)
 		s.notes = append(s.notes, notes...)
-		fresh, antialias = afterEncoder, false
+		fresh, antialias = afterEncoder(c.Model.Name), false
 	case s.newHead:
 		ts, fresh = s.withoutHead(ts, store)
 	}

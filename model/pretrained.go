@@ -50,10 +50,11 @@ func (s *source) mergesOfficially() bool {
 	return s.config == nil || s.config.MIM.MergeOrder == "official"
 }
 
-// afterEncoder says whether a tensor of a classifier comes behind the encoder:
-// it begins with fresh values.
-func afterEncoder(name string) bool {
-	return strings.HasPrefix(name, "norm.") || strings.HasPrefix(name, "fc_norm.") || strings.HasPrefix(name, "head.")
+// afterEncoder says whether a tensor of a classifier comes after the encoder: it begins with
+// fresh values.
+func afterEncoder(family string) func(name string) bool {
+	e, _ := localmim.EncoderOf(family) // of a family without one, as of most
+	return e.AfterEncoder
 }
 
 // encoder turns the tensors of a LocalMIM into those of a classifier without its
@@ -69,12 +70,49 @@ func (s *source) encoder(c *configs.Config) (ts []formats.Tensor, notes []string
 		t.Name = name
 		ts = append(ts, t)
 	}
+	if n := s.fromVisible(ts); n > 0 {
+		notes = append(notes, fmt.Sprintf("the statistics of %d batch norms are of masked images: the run has not measured them on whole ones yet, which it does at the end of an epoch; train.precise_bn measures them again", n))
+	}
 	if e, err := localmim.EncoderOf(c.Model.Name); err == nil && e.Reorder != nil && s.mergesOfficially() {
 		ts = reorder(ts, e)
 		notes = append(notes, "patch merging of the pre-training has another order of neighbours: the two in the middle are swapped")
 	}
 	notes = append(notes, fmt.Sprintf("%d tensors of the pre-training's taps, decoders and targets are not used", left))
 	return ts, notes
+}
+
+// fromVisible gives batch norms whose statistics have not been measured on whole images, since
+// the run did not get so far, those of masked ones. It returns the number of these norms.
+func (s *source) fromVisible(ts []formats.Tensor) (norms int) {
+	const mean, variance, count = ".running_mean", ".running_var", ".num_batches_tracked"
+	values := func(name string) *formats.Tensor {
+		i := slices.IndexFunc(s.state.Tensors, func(t formats.Tensor) bool { return t.Name == name })
+		if i < 0 {
+			return nil
+		}
+		return &s.state.Tensors[i]
+	}
+	measured := map[string]bool{}
+	for _, t := range ts {
+		if norm, ok := strings.CutSuffix(t.Name, count); ok && (len(t.I64) > 0 && t.I64[0] > 0 || len(t.F32) > 0 && t.F32[0] > 0) {
+			measured[norm] = true
+		}
+	}
+	for i, t := range ts {
+		for _, what := range []string{mean, variance} {
+			norm, ok := strings.CutSuffix(t.Name, what)
+			if !ok || measured[norm] {
+				continue
+			}
+			if visible := values(localmim.VisibleName(t.Name)); visible != nil && len(visible.F32) == len(t.F32) {
+				ts[i].F32 = visible.F32
+				if what == mean {
+					norms++
+				}
+			}
+		}
+	}
+	return norms
 }
 
 // reorder puts the tensors of a backbone into the other of its two published orders, if it

@@ -21,6 +21,7 @@ type Block struct {
 	Norm       *BatchNorm
 	Bias       *Param // [hidden]: of conv1, in the place of a norm that is folded; for evaluation
 	Act        kernels.Activation
+	GRN        *GRN           // of the activated map, or nil
 	Conv2      *Param         // [C, hidden, 1, 1]
 	LayerScale *Param         // [C], or nil for none
 	Keep       *gorgonia.Node // [batch]: 0 or 1/(1-rate) for each sample; nil for all ones
@@ -62,6 +63,8 @@ func FasterNetBlock(t *Tape, x *gorgonia.Node, b Block) (*gorgonia.Node, error) 
 	case t.Train:
 		s.Run, s.Again = f.forwardTrain, f.restore
 		s.Uses = []*Buffer{f.convolvedBuf, f.hiddenMap.buf}
+	case f.grn != nil:
+		s.Run, s.Uses = f.forwardGRN, []*Buffer{f.convolvedBuf, f.hiddenMap.buf}
 	case f.columns != nil:
 		s.Run, s.Uses = f.columns.forward, []*Buffer{f.columns.mixed.buf, f.columns.hiddenMap.buf}
 	}
@@ -82,6 +85,8 @@ type block struct {
 	factorStrip     int           // that of the copy that products read
 	columns         *blockColumns // for evaluation where there are few lines, else nil
 	taps            [][9]unitTap  // of the pixels of a unit, where these are few, else nil
+
+	grn *blockGRN // or nil
 
 	// Kept for the backward pass: the convolved channels [rows, partial] and
 	// the hidden map before the norm [rows, hidden].
@@ -110,7 +115,7 @@ func newBlock(t *Tape, x *gorgonia.Node, b Block) (*block, error) {
 	c := f.shape.channels
 	if load := 0.0; t.Train || b.Keep != nil {
 		f.spans = f.shape.cut(blockRows(f.shape.rows(), c+f.hidden))
-	} else if f.spans, load = f.shape.even(blockRows(f.shape.rows(), c+f.hidden), t.Pool().Workers()); byColumns(f.shape, f.hidden, t.kernels.PanelWidth(), t.Pool().Workers(), load) {
+	} else if f.spans, load = f.shape.even(blockRows(f.shape.rows(), c+f.hidden), t.Pool().Workers()); b.GRN == nil && byColumns(f.shape, f.hidden, t.kernels.PanelWidth(), t.Pool().Workers(), load) {
 		f.columns = t.newBlockColumns(f)
 	}
 	for _, b := range f.spans {
@@ -131,7 +136,12 @@ func newBlock(t *Tape, x *gorgonia.Node, b Block) (*block, error) {
 	f.tasks.fill = func(worker, i int) { f.fill(worker, i) }
 	factors := []int{f.strip, f.factorStrip, t.factorLen(f.maxRows, c), t.factorLen(f.maxRows, f.hidden)}
 	t.NeedScratch(scratchSize(factors, f.maxRows, c, f.hidden, f.partial))
-	if t.Train {
+	if b.GRN != nil {
+		if f.grn, err = newBlockGRN(f); err != nil {
+			return nil, err
+		}
+	}
+	if t.Train || b.GRN != nil {
 		f.convolvedBuf = t.NewBuffer(f.shape.rows() * f.partial)
 		f.hiddenMap = t.newKept(f.shape.rows(), f.hidden, f.hidden)
 	}
@@ -180,7 +190,7 @@ func (f *block) check() error {
 // params are the parameters in the order of the op's inputs.
 func (f *block) params() []*Param {
 	ps := append([]*Param{f.PConv, f.Conv1}, f.normParams()...)
-	ps = append(ps, f.Conv2)
+	ps = append(append(ps, f.Conv2), f.GRN.params()...)
 	if f.LayerScale != nil {
 		ps = append(ps, f.LayerScale)
 	}
@@ -208,8 +218,28 @@ func (f *block) forwardTrain(in [][]float32, out []float32) error {
 	if err := f.norm.batch(f.tape.Parallel); err != nil {
 		return err
 	}
+	if f.grn != nil {
+		f.grn.run()
+	}
 	pool.Run(len(f.spans), f.tasks.expand)
 	return nil
+}
+
+// forwardGRN is the evaluation of a block with a GRN, which needs all of a hidden map before it
+// goes on.
+func (f *block) forwardGRN(in [][]float32, out []float32) error {
+	f.bind(in, out)
+	f.measureGRN()
+	f.tape.Pool().Run(len(f.spans), f.tasks.expand)
+	return nil
+}
+
+// measureGRN fills the hidden map of an evaluation, and measures it for the GRN.
+func (f *block) measureGRN() {
+	f.convolved = kernels.NewMatrix(f.convolvedBuf.data, f.shape.rows(), f.partial)
+	f.norm.running()
+	f.tape.Pool().Run(len(f.spans), f.tasks.fill)
+	f.grn.run()
 }
 
 // restore computes what forwardTrain kept, with the statistics that it measured,
@@ -328,7 +358,11 @@ func (f *block) expand(worker, i int) {
 	b := f.spans[i]
 	from, to := f.shape.from(b), f.shape.to(b)
 	a, v := s.factor(f.tape, to-from, f.hidden), s.matrix(to-from, f.shape.channels)
-	f.tape.kernels.AffineTo(a, f.hiddenMap.part(to-from, f.hidden, from, 0), f.norm.scale, f.norm.shift, f.Act)
+	if f.grn != nil {
+		f.tape.kernels.CopyTo(a, f.grn.normalised(s.matrix(to-from, f.hidden), i))
+	} else {
+		f.tape.kernels.AffineTo(a, f.hiddenMap.part(to-from, f.hidden, from, 0), f.norm.scale, f.norm.shift, f.Act)
+	}
 	f.project(a, v, b)
 }
 
@@ -338,12 +372,18 @@ func (f *block) infer(worker, i int) {
 	b := f.spans[i]
 	rows := f.shape.to(b) - f.shape.from(b)
 	u, h := s.factor(f.tape, rows, f.shape.channels), s.matrix(rows, f.hidden)
-	f.convolve(u.Columns(0, f.partial), b, s)
-	f.copyUntouched(u, b)
-	f.tape.kernels.GemmFactor(h, 1, u, f.w1.Packed, kernels.Matrix{})
+	f.hiddenOf(h, u, b, s)
 	a := s.factorOf(f.tape, h)
 	f.tape.kernels.AffineTo(a, h.AsFactor(), f.norm.scale, f.shift(), f.Act)
 	f.project(a, s.matrix(rows, f.shape.channels), b)
+}
+
+// hiddenOf computes the hidden map of a span before its norm; u is scratch, and s what is left
+// of it.
+func (f *block) hiddenOf(h kernels.Matrix, u kernels.Factor, b span, s scratch) {
+	f.convolve(u.Columns(0, f.partial), b, s)
+	f.copyUntouched(u, b)
+	f.tape.kernels.GemmFactor(h, 1, u, f.w1.Packed, kernels.Matrix{})
 }
 
 // shift is what is added to the hidden map before the activation.

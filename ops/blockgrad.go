@@ -35,7 +35,7 @@ func (f *block) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
 	g.tasks.finish = finishTask(g.dw1, g.dw2, g.dwp)
 	c := f.shape.channels
 	t.NeedScratch(max(
-		scratchSize(nil, f.maxRows, c, c, f.hidden, f.hidden, f.hidden),
+		scratchSize([]int{f.hidden, f.hidden}, f.maxRows, c, c, f.hidden, f.hidden, f.hidden),
 		scratchSize([]int{f.strip, f.strip}, 0),
 	))
 	s := Spec{
@@ -61,7 +61,11 @@ func (g *blockGrad) backward(in [][]float32, out []float32) error {
 	pool := g.tape.Pool()
 	g.dy, g.dx = g.shape.matrix(in[0]), g.shape.matrix(out)
 	g.dz = kernels.NewMatrix(g.dhBuf.data, g.shape.rows(), g.hidden)
-	pool.Run(len(g.runs), g.tasks.hidden)
+	if g.grn != nil {
+		g.hiddenWithGRN()
+	} else {
+		pool.Run(len(g.runs), g.tasks.hidden)
+	}
 	g.scaleGradient()
 	if err := g.norm.gradients(g.tape.Parallel); err != nil {
 		return err

@@ -8,6 +8,7 @@ const (
 	KindAttentionBlock      = "AttentionBlock"
 	KindAvgPoolTokens       = "AvgPoolTokens"
 	KindBranch              = "Branch"
+	KindChannelSimilarity   = "ChannelSimilarity"
 	KindClassifierLoss      = "ClassifierLoss"
 	KindCutUnits            = "CutUnits"
 	KindEmbed               = "Embed"

@@ -15,8 +15,9 @@ type Reconstruction struct {
 	Prediction *gorgonia.Node // [images, rows, D]
 	Target     *gorgonia.Node // [images, cells, D]
 	Weight     *gorgonia.Node // [images, cells]: 1 where the image was masked, 0 where not
-	// Cells has the number of the cell that each row of an image predicts, or -1
-	// for a row that predicts none.
+	// Cells has the number of the cell that each row of an image predicts, or -1 for a row
+	// that predicts none: [rows] for all images, or [images, rows], and then whoever owns it may
+	// write other numbers between two runs.
 	Cells []int32
 }
 
@@ -41,14 +42,12 @@ func ReconstructionLoss(t *Tape, list []Reconstruction) (*Reconstructions, error
 	var wrt []bool
 	for _, s := range list {
 		p, target := s.Prediction.Shape(), s.Target.Shape()
-		if p.Dims() != 3 || target.Dims() != 3 || p[0] != target[0] || p[2] != target[2] || len(s.Cells) != p[1] || !s.Weight.Shape().Eq(tensor.Shape{target[0], target[1]}) {
+		if p.Dims() != 3 || target.Dims() != 3 || p[0] != target[0] || p[2] != target[2] || len(s.Cells) != p[1] && len(s.Cells) != p[0]*p[1] || !s.Weight.Shape().Eq(tensor.Shape{target[0], target[1]}) {
 			return nil, fmt.Errorf("ops: reconstruction %q: predictions %v (%d of them numbered) for targets %v with weights %v",
 				s.Name, p, len(s.Cells), target, s.Weight.Shape())
 		}
-		for _, c := range s.Cells {
-			if c < -1 || int(c) >= target[1] {
-				return nil, fmt.Errorf("ops: reconstruction %q: a prediction of cell %d of %d", s.Name, c, target[1])
-			}
+		if err := s.check(); err != nil {
+			return nil, fmt.Errorf("ops: %w", err)
 		}
 		r.Cells = append(r.Cells, make([]float32, target[0]*target[1]))
 		inputs, wrt = append(inputs, s.Prediction, s.Target, s.Weight), append(wrt, true, false, false)
@@ -58,16 +57,31 @@ func ReconstructionLoss(t *Tape, list []Reconstruction) (*Reconstructions, error
 	return r, err
 }
 
+// check finds numbers of cells that there are not.
+func (s Reconstruction) check() error {
+	cells := s.Target.Shape()[1]
+	for _, c := range s.Cells {
+		if c < -1 || int(c) >= cells {
+			return fmt.Errorf("reconstruction %q: a prediction of cell %d of %d", s.Name, c, cells)
+		}
+	}
+	return nil
+}
+
 // eachRow calls f for every image and row that predicts a cell, images in
 // parallel: with the numbers of the row and of the cell in the batch.
 func (r *Reconstructions) eachRow(k int, f func(row, cell int)) {
 	s := r.list[k]
-	rows, cells := len(s.Cells), s.Target.Shape()[1]
+	rows, cells := s.Prediction.Shape()[1], s.Target.Shape()[1]
 	const parts = 8 // of an image
 	r.tape.Pool().Run(s.Target.Shape()[0]*parts, func(_, i int) {
 		image, part := i/parts, i%parts
+		numbers := s.Cells
+		if len(numbers) > rows {
+			numbers = numbers[image*rows:]
+		}
 		for j := part * rows / parts; j < (part+1)*rows/parts; j++ {
-			if c := int(s.Cells[j]); c >= 0 {
+			if c := int(numbers[j]); c >= 0 {
 				f(image*rows+j, image*cells+c)
 			} else {
 				f(image*rows+j, -1)
@@ -82,6 +96,12 @@ func (r *Reconstructions) forward(in [][]float32, out []float32) error {
 		p, target, weight := in[3*k], in[3*k+1], in[3*k+2]
 		d := s.Target.Shape()[2]
 		found := r.Cells[k]
+		if len(s.Cells) > s.Prediction.Shape()[1] { // other cells than in the last run
+			if err := s.check(); err != nil {
+				return err
+			}
+			clear(found)
+		}
 		r.eachRow(k, func(row, cell int) {
 			if cell < 0 {
 				return

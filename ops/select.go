@@ -53,7 +53,7 @@ func SelectTokens(t *Tape, x *gorgonia.Node, s Selection) (*gorgonia.Node, error
 	}
 	f.forwardTask, f.backwardTask = f.forwardImage, f.backwardImage
 	return t.recordLayer(Spec{
-		Kind: KindSelectTokens, Name: s.Name, Shape: s.Shape, Run: f.forward, Grad: f.differentiate,
+		Kind: KindSelectTokens, Name: s.Name, Shape: s.Shape, Run: f.forward, Again: Repeat(f.forward), Grad: f.differentiate,
 	}, x, given(s.Token), nil)
 }
 

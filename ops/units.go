@@ -17,6 +17,9 @@ type Units struct {
 	// between two runs, and calls Check. Nil is for no neighbours at all: zeros around every
 	// unit.
 	Neighbours []int32
+	// PerImage is the number of units of an image, which lie one after the other: what goes over
+	// all pixels of an image needs it.
+	PerImage int
 }
 
 // around is the number of units around a unit.

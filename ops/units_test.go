@@ -100,7 +100,7 @@ func TestUnitBlock(t *testing.T) {
 					h := newHarness(t, 2, train)
 					h.unitBlock(rand.New(rand.NewPCG(1, 2)), someMasks, c.height, c.width, 8, 3, 14, around)
 					h.run()
-					want := h.maskedBlock(someMasks, c.height, c.width, 8, 3, 14, around)
+					want := h.maskedBlock(someMasks, c.height, c.width, around)
 					for i, v := range h.tape.Value(h.result) {
 						if math.Abs(float64(v)-want[i]) > 1e-5*(1+math.Abs(want[i])) {
 							t.Fatalf("value %d is %v, want %v", i, v, want[i])
@@ -113,24 +113,47 @@ func TestUnitBlock(t *testing.T) {
 }
 
 // maskedBlock computes the block of the harness in float64, pixel by pixel.
-func (h *harness) maskedBlock(masks []mask, height, width, c, partial, hidden int, around bool) []float64 {
+func (h *harness) maskedBlock(masks []mask, height, width int, around bool) []float64 {
 	x := h.inputs["x"].Float32s()
-	type pixel struct{ image, y, x int }
-	rows, places := map[pixel]int{}, []pixel(nil) // the row of a pixel of a whole image, and back
+	var out []float64
+	for row, v := range h.activated(pixelsOf(masks, height, width), height, width, around) {
+		c := len(h.weight("conv2")) / len(v)
+		for i, w := range product64(v, h.weight("conv2"), c) {
+			out = append(out, w+float64(x[row*c+i]))
+		}
+	}
+	return out
+}
+
+// pixel is one of an image.
+type pixel struct{ image, y, x int }
+
+// pixelsOf are the pixels of visible units in their order.
+func pixelsOf(masks []mask, height, width int) (all []pixel) {
 	for image, m := range masks {
 		for _, u := range m.kept {
 			for p := range height * width {
-				at := pixel{image, u/m.cols*height + p/width, u%m.cols*width + p%width}
-				rows[at] = len(places)
-				places = append(places, at)
+				all = append(all, pixel{image, u/m.cols*height + p/width, u%m.cols*width + p%width})
 			}
 		}
 	}
-	weight := func(name string) []float32 {
-		return h.params[slices.IndexFunc(h.params, func(p *Param) bool { return p.Name == name })].Data()
+	return all
+}
+
+func (h *harness) weight(name string) []float32 {
+	return h.params[slices.IndexFunc(h.params, func(p *Param) bool { return p.Name == name })].Data()
+}
+
+// activated is the hidden map of the block of the harness after the activation, in float64.
+// Pixels beyond a unit of height×width are zero if nothing is seen around it.
+func (h *harness) activated(places []pixel, height, width int, around bool) [][]float64 {
+	x, rows := h.inputs["x"].Float32s(), map[pixel]int{}
+	for row, at := range places {
+		rows[at] = row
 	}
-	pconv, conv1, conv2 := weight("pconv"), weight("conv1"), weight("conv2")
-	map1 := make([][]float64, len(places))
+	pconv, conv1 := h.weight("pconv"), h.weight("conv1")
+	partial, c := int(math.Sqrt(float64(len(pconv)/9))), len(x)/len(places)
+	hidden := make([][]float64, len(places))
 	for row, at := range places {
 		u := make([]float64, c)
 		for i := range u {
@@ -150,23 +173,17 @@ func (h *harness) maskedBlock(masks []mask, height, width, c, partial, hidden in
 				}
 			}
 		}
-		map1[row] = product64(u, conv1, hidden)
+		hidden[row] = product64(u, conv1, len(conv1)/c)
 	}
-	for j := range hidden {
-		mean, variance := h.moments(map1, j)
-		gamma, beta := float64(weight("norm.weight")[j]), float64(weight("norm.bias")[j])
-		for _, v := range map1 {
+	for j := range hidden[0] {
+		mean, variance := h.moments(hidden, j)
+		gamma, beta := float64(h.weight("norm.weight")[j]), float64(h.weight("norm.bias")[j])
+		for _, v := range hidden {
 			z := (v[j]-mean)/math.Sqrt(variance+1e-5)*gamma + beta
 			v[j] = z * 0.5 * (1 + math.Erf(z/math.Sqrt2))
 		}
 	}
-	var out []float64
-	for row, v := range map1 {
-		for i, w := range product64(v, conv2, c) {
-			out = append(out, w+float64(x[row*c+i]))
-		}
-	}
-	return out
+	return hidden
 }
 
 // moments are what the norm of the harness uses for column j.

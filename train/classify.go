@@ -154,3 +154,17 @@ func (t *classification) start(path string, o model.LoadOptions) error {
 func (t *classification) result(r eval.Result) string {
 	return fmt.Sprintf("validation top-1 %.2f %%, top-5 %.2f %%, loss %.4f", r.Top1, r.Top5, r.Loss)
 }
+
+func (t *classification) statistics(batch, size int) (m normMeter, err error) {
+	program, err := t.runner.Statistics(batch, size, size)
+	if err != nil {
+		return m, err
+	}
+	for _, n := range t.store().Norms {
+		if !n.Weight.Frozen || t.runner.Frozen == 0 {
+			m.norms = append(m.norms, n)
+		}
+	}
+	m.measure = func(b *data.Batch) error { return program.Measure(b.Images) }
+	return m, nil
+}

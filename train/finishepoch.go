@@ -118,6 +118,9 @@ func (t *trainer) measure(ctx context.Context, what string) (eval.Result, error)
 	if err := t.distribute(t.statistics()); err != nil {
 		return eval.Result{}, err
 	}
+	if err := t.wholeStatistics(ctx); err != nil {
+		return eval.Result{}, err
+	}
 	name := fmt.Sprintf("epoch %d/%d %s", t.progress.Epoch+1, t.config.Train.Epochs, what)
 	t.show.Begin(name, 0, t.val.Len())
 	defer t.show.End()
@@ -139,6 +142,9 @@ func (t *trainer) recordEpoch(s Score, found string) error {
 	if found != "" {
 		if r.EvalLoss = &s.Loss; r.Scales == nil {
 			r.Top1, r.Top5 = &s.Top1, &s.Top5
+		}
+		if p, ok := t.task.(*pretraining); ok {
+			r.Similar = p.similar
 		}
 		r.Plain, r.Evaluated = s.Plain, t.evaluated.Seconds()
 		line += ", " + found

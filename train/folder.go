@@ -204,8 +204,9 @@ type Record struct {
 	Top1      *float64  `json:"top1,omitempty"`         // of the evaluation, percent
 	Top5      *float64  `json:"top5,omitempty"`
 	EvalLoss  *float64  `json:"eval_loss,omitempty"`
-	Seconds   float64   `json:"seconds"` // since this process began
-	Time      string    `json:"time"`    // of day, RFC 3339
+	Similar   []float64 `json:"channel_similarity,omitempty"` // of each stage, in the pre-training of a FasterNet: mean cosine of pairs of hidden channels
+	Seconds   float64   `json:"seconds"`                      // since this process began
+	Time      string    `json:"time"`                         // of day, RFC 3339
 
 	// Plain is the evaluation of the weights as they are, where the one above is of
 	// their average.

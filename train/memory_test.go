@@ -67,6 +67,7 @@ func TestMemoryOfEvaluations(t *testing.T) {
 		{"vit", tinyViT, []string{"ema.decay=0.9", "distill.type=hard", "distill.teacher=" + teacher}},
 		{"swin", tinySwin, []string{"ema.decay=0.9"}},
 		{"localmim vit", tinyMIM + tinyViT, []string{"mim.mask_unit=8"}},
+		{"localmim fasternet", tinyMIM + tinyBackbone, []string{"mim.mask_unit=8", "ema.decay=0.9", "mim.scales=[2, 1]", "model.drop_path_rate=0", "train.precise_bn=16"}},
 		{"localmim swin", tinyMIM + tinySwin, []string{"mim.mask_unit=8", "ema.decay=0.9", "mim.scales=[1, 1]"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -30,6 +30,7 @@ type pretraining struct {
 	runner     *localmim.Runner
 	batches    *data.Loader // of validation images
 	scales     []float64    // of the last evaluation
+	similar    []float64    // likewise: of the hidden channels of each stage, nil of an encoder without
 	replaced   func([]data.BadSample)
 }
 
@@ -107,6 +108,7 @@ func (t *pretraining) watch(b *data.Batch, see func(ops.Observed) error) error {
 // data.on_bad_image: skip another image takes the place of one that cannot be read, as
 // in training.
 func (t *pretraining) evaluate(ctx context.Context, with ranks, progress func(done int)) (r eval.Result, err error) {
+	t.similar = nil
 	sums, count, err := t.sumLosses(ctx, with, progress) // of the loss and its scales
 	if err := with.agree(ctx, err); err != nil {
 		return r, err
@@ -148,6 +150,11 @@ func (t *pretraining) sumLosses(ctx context.Context, with ranks, progress func(d
 		if err := t.addLosses(sums, b); err != nil {
 			return nil, 0, err
 		}
+		if count == 0 {
+			if t.similar, err = t.similarity(b); err != nil {
+				return nil, 0, err
+			}
+		}
 		count += b.Size
 		progress(count)
 	}
@@ -167,6 +174,18 @@ func (t *pretraining) addLosses(sums []float64, b *data.Batch) error {
 	return nil
 }
 
+// similarity is that of the hidden channels for the first images of a batch. Channels that
+// become alike are how a masked pre-training of convolutions fails while its loss still falls.
+func (t *pretraining) similarity(b *data.Batch) ([]float64, error) {
+	const most = 16
+	n, m := min(b.Size, most), masking.Masked(b)
+	m.Images = m.Images[:n*b.Height*b.Width*b.Channels]
+	if _, visible := t.net.Units(); len(m.Kept) > visible {
+		m.Kept = m.Kept[:n*visible]
+	}
+	return t.runner.Similarity(n, m)
+}
+
 func (t *pretraining) valLoader() (*data.Loader, error) {
 	extra, err := masking.ForEvaluation(t.net)
 	if err != nil {
@@ -180,12 +199,29 @@ func (t *pretraining) valLoader() (*data.Loader, error) {
 	})
 }
 
+func (t *pretraining) statistics(batch, _ int) (normMeter, error) {
+	program, err := t.runner.Statistics(batch, false)
+	return normMeter{t.store().Norms, func(b *data.Batch) error { return program.Measure(masking.Masked(b)) }}, err
+}
+
+// wholeStatistics measures the batch norms of the encoder on whole images.
+func (t *pretraining) wholeStatistics(batch int) (normMeter, error) {
+	program, err := t.runner.Statistics(batch, true)
+	return normMeter{t.net.WholeNorms(), func(b *data.Batch) error {
+		return program.Measure(localmim.Masked{Images: b.Images, Whole: b.Whole})
+	}}, err
+}
+
 func (t *pretraining) start(path string, o model.LoadOptions) error {
 	return model.StartPretraining(t.net, path, o)
 }
 
 func (t *pretraining) result(r eval.Result) string {
-	return fmt.Sprintf("validation loss %.4f = %s", r.Loss, sum(t.scales))
+	text := fmt.Sprintf("validation loss %.4f = %s", r.Loss, sum(t.scales))
+	if t.similar != nil {
+		text += fmt.Sprintf(", similarity of channels %.2f by stages", t.similar)
+	}
+	return text
 }
 
 // sum shows the losses of the scales.

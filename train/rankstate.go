@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"unsafe"
+
+	"fasternet/ops"
 )
 
 // receive gives all ranks the state of rank 0: what it would write to a checkpoint.
@@ -57,8 +59,11 @@ func (t *trainer) statistics() [][]float32 {
 	if t.config.Train.SyncBatchNorm {
 		return nil
 	}
-	var all [][]float32
-	for _, n := range t.task.store().Norms {
+	return statisticsOf(t.task.store().Norms)
+}
+
+func statisticsOf(norms []*ops.BatchNorm) (all [][]float32) {
+	for _, n := range norms {
 		all = append(all, n.RunningMean, n.RunningVar)
 	}
 	return all

@@ -39,6 +39,7 @@ func TestRepeat(t *testing.T) {
 		{"swin", "", `AttentionBlock "layers.0.blocks.0.attn" (forward)`},
 		{"localmim of a vit", "", `AttentionBlock "blocks.0.attn" (forward)`},
 		{"localmim of a vit", "precision=bf16", `AttentionBlock "blocks.0.attn" (forward)`},
+		{"localmim of a fasternet", "", `FasterNetBlock "stages.0.blocks.0" (forward)`},
 		{"localmim of a swin", "train.accum_steps=2", `AttentionBlock "layers.0.blocks.0.attn" (forward)`},
 	} {
 		t.Run(c.model+" "+c.settings, func(t *testing.T) {

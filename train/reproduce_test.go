@@ -30,6 +30,8 @@ var small = map[string]string{
 		"mim: {taps: [1, 2], scales: [4, 0.5], decoder_dim: 16, decoder_heads: 2, hog_bias: true}\n",
 	"localmim of a swin": "task: localmim\nmodel: {name: swin, embed_dim: 12, depths: [2, 2], num_heads: [2, 4], window_size: 4, mlp_ratio: 2, in_chans: 1}\n" +
 		"mim: {decoder_dim: 16, decoder_heads: 2, mask_ratio: 0.6, target: pixel}\n",
+	"localmim of a fasternet": "task: localmim\nmodel: {embed_dim: 8, depths: [1, 1, 1], feature_dim: 32, patch_size: 2, patch_stride: 2, in_chans: 1}\n" +
+		"mim: {decoder_dim: 16, decoder_heads: 2, nbins: 6, mask_block: 2}\n",
 }
 
 const smallTraining = `

@@ -44,6 +44,9 @@ type task interface {
 	// evaluate measures the model on the validation images, each rank on a part of
 	// them; progress gets the number of those that this one has done.
 	evaluate(ctx context.Context, with ranks, progress func(done int)) (eval.Result, error)
+	// statistics measures the running statistics of batch norms that are trained, on batches of
+	// so many images with sides of so many pixels.
+	statistics(batch, size int) (normMeter, error)
 	// start takes the weights of a run or a file.
 	start(path string, o model.LoadOptions) error
 	// result says in words what evaluate found.

@@ -75,6 +75,9 @@ func (b *board) record(r Record, steps int) error {
 			values = append(values, scalar{Tag: v.tag, Value: *v.value})
 		}
 	}
+	for k, v := range r.Similar {
+		values = append(values, scalar{Tag: fmt.Sprintf("channel_similarity/stage%d", k+1), Value: v})
+	}
 	return b.thousandths.Scalars(thousandths(r.Epoch+1, 0, steps), values...)
 }
 

@@ -285,7 +285,7 @@ func TestErrors(t *testing.T) {
 		{"a type", "model.dim=a", `model.dim: want an integer, got "a"`},
 		{"frozen blocks", "train.frozen_stages=9", "the model has 4 blocks, got 9"},
 		{"a small image", "data.image_size=1", "data.image_size: want 2 or more, got 1"},
-		{"a pre-training", "task=localmim", "localmim pre-trains a vit or a swin (model.name), not a convnet"},
+		{"a pre-training", "task=localmim", "localmim pre-trains a fasternet or a vit or a swin (model.name), not a convnet"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			out, err := p.command("config", "check", "convnet.yaml", "--set", c.setting, "--set", "data.dir=").CombinedOutput()

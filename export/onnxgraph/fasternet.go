@@ -29,8 +29,24 @@ func fasterNetBlock(b *Builder, r Op, o ops.Block) (Value, error) {
 	v := b.pconv(o.PConv, x.Name, r.Shape[3])
 	v = b.Conv(layerName(o.Conv1), v, Convolution{Weight: o.Conv1, Bias: o.Bias, Stride: 1})
 	v = b.Activation(o.Name+".mlp.2", v, o.Act)
+	if o.GRN != nil {
+		v = b.responseNorm(o.Name+".mlp.grn", v, o.GRN)
+	}
 	v = b.Conv(layerName(o.Conv2), v, Convolution{Weight: o.Conv2, Stride: 1})
 	return Value{Name: b.Node("Add", b.Name(o.Name), []string{x.Name, v}), Layout: MapLayout}, nil
+}
+
+// responseNorm adds global response normalisation of a map.
+func (b *Builder) responseNorm(name, x string, g *ops.GRN) string {
+	channels := g.Weight.Size()
+	weight, bias := b.Reshape(name+".weights", b.Param(g.Weight), 1, channels, 1, 1), b.Reshape(name+".biases", b.Param(g.Bias), 1, channels, 1, 1)
+	norms := b.Node("ReduceL2", name+".norms", []string{x}, onnx.Ints("axes", 2, 3), onnx.Int("keepdims", 1))
+	mean := b.Node("ReduceMean", name+".mean", []string{norms}, onnx.Ints("axes", 1), onnx.Int("keepdims", 1))
+	mean = b.Node("Add", name+".epsilon", []string{mean, b.Scalar("grn.epsilon", ops.GRNEps)})
+	v := b.Node("Mul", name+".weighted", []string{b.Node("Div", name+".relative", []string{norms, mean}), weight})
+	v = b.Node("Add", name+".factor", []string{v, b.Scalar("grn.one", 1)})
+	v = b.Node("Mul", name+".scaled", []string{x, v})
+	return b.Node("Add", name, []string{v, bias})
 }
 
 // pconv adds a partial convolution: 3×3 on the first of c channels.

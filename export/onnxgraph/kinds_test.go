@@ -16,7 +16,7 @@ import (
 func TestKindsHaveForms(t *testing.T) {
 	training := []string{
 		ops.KindGradient, ops.KindRecompute, ops.KindPack, ops.KindClassifierLoss, ops.KindSoftmaxCrossEntropy,
-		ops.KindAvgPoolTokens, ops.KindCutUnits, ops.KindProject, ops.KindReconstruction, ops.KindReshape, ops.KindSelectTokens, // of LocalMIM
+		ops.KindAvgPoolTokens, ops.KindChannelSimilarity, ops.KindCutUnits, ops.KindProject, ops.KindReconstruction, ops.KindReshape, ops.KindSelectTokens, // of LocalMIM
 	}
 	file, err := parser.ParseFile(token.NewFileSet(), "../../ops/kinds.go", nil, 0)
 	if err != nil {

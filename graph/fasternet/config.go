@@ -24,6 +24,7 @@ type Config struct {
 	PatchStride2        int     `yaml:"patch_stride2" most:"1024"`
 	ActLayer            string  `yaml:"act_layer"` // gelu or relu
 	LayerScaleInitValue float64 `yaml:"layer_scale_init_value"`
+	GRN                 bool    `yaml:"grn"` // global response normalisation of ConvNeXt V2 in every block, which no official weights have
 }
 
 //go:embed config.go

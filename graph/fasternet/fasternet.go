@@ -18,12 +18,26 @@ import (
 // its classifier.
 type Model struct {
 	graph.Base[Config]
+	Backbone
+	head *layers.Head
+}
+
+// Backbone is a FasterNet without what follows the last stage.
+type Backbone struct {
 	act    kernels.Activation
 	embed  *layers.PatchConv
 	stages [][]*layers.Block
 	merges []*layers.PatchConv // between the stages
-	head   *layers.Head
 }
+
+// Embed is the layer before the first stage.
+func (b *Backbone) Embed() *layers.PatchConv { return b.embed }
+
+// Stages are the blocks of each stage.
+func (b *Backbone) Stages() [][]*layers.Block { return b.stages }
+
+// Merges are the layers between the stages: Merges()[i] comes after stage i, counted from 0.
+func (b *Backbone) Merges() []*layers.PatchConv { return b.merges }
 
 // New makes a model with parameters drawn from the seed. The
 // configuration must have passed the checks of package configs, and name the
@@ -37,32 +51,39 @@ func newModel(c configs.Model, _ int, s *layers.Store) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := base.Arch()
-	act, err := kernels.ParseActivation(a.ActLayer)
-	if err != nil {
-		return nil, fmt.Errorf("fasternet: model.act_layer: %w", err)
+	m := &Model{Base: base}
+	if m.Backbone, err = NewBackbone(s, base.Arch(), c); err != nil {
+		return nil, err
 	}
-	m := &Model{Base: base, act: act}
+	dims := base.Arch().StageDims()
+	m.head = layers.NewHead(s, dims[len(dims)-1], base.Arch().FeatureDim, c.NumClasses, m.act)
+	return m, nil
+}
+
+// NewBackbone makes the stages of a model, and what is before and between them.
+func NewBackbone(s *layers.Store, a Config, c configs.Model) (b Backbone, err error) {
+	if b.act, err = kernels.ParseActivation(a.ActLayer); err != nil {
+		return b, fmt.Errorf("fasternet: model.act_layer: %w", err)
+	}
 	dims := a.StageDims()
 	rates := layers.DropPathRates(c.DropPathRate, a.Blocks())
-	m.embed = layers.NewPatchEmbed(s, c.InChans, dims[0], a.PatchSize, a.PatchStride)
+	b.embed = layers.NewPatchEmbed(s, c.InChans, dims[0], a.PatchSize, a.PatchStride)
 	number := 0
 	for i, dim := range dims {
 		if i > 0 {
-			m.merges = append(m.merges, layers.NewPatchMerging(s, fmt.Sprintf("stages.%d", 2*i-1), dims[i-1], dim, a.PatchSize2, a.PatchStride2))
+			b.merges = append(b.merges, layers.NewPatchMerging(s, fmt.Sprintf("stages.%d", 2*i-1), dims[i-1], dim, a.PatchSize2, a.PatchStride2))
 		}
 		var stage []*layers.Block
 		for j := range a.Depths[i] {
 			stage = append(stage, layers.NewBlock(s, fmt.Sprintf("stages.%d.blocks.%d", 2*i, j), layers.BlockOptions{
-				Channels: dim, Hidden: int(float64(dim) * a.MLPRatio), NDiv: a.NDiv, Act: act, LayerScale: a.LayerScaleInitValue,
+				Channels: dim, Hidden: int(float64(dim) * a.MLPRatio), NDiv: a.NDiv, Act: b.act, LayerScale: a.LayerScaleInitValue, GRN: a.GRN,
 				DropPath: layers.DropPath{Block: number, Rate: rates[number]},
 			}))
 			number++
 		}
-		m.stages = append(m.stages, stage)
+		b.stages = append(b.stages, stage)
 	}
-	m.head = layers.NewHead(s, dims[len(dims)-1], a.FeatureDim, c.NumClasses, act)
-	return m, nil
+	return b, nil
 }
 
 // Forward is part of [graph.Model].

@@ -31,6 +31,9 @@ func weights() foreign.Family {
 	}
 }
 
+// pretrainedPrefix begins the names of the encoder in a LocalMIM.
+const pretrainedPrefix = "encoder."
+
 // network has the names. The official network is one list in which stages and merging
 // layers take turns; in timm a merging layer belongs to the stage after it.
 var network = torch.Network{
@@ -46,6 +49,8 @@ var network = torch.Network{
 	},
 	Recognise: func(has torch.Has) (torch.Naming, bool) {
 		switch {
+		case has.Name("decoder.0.mask_token") && has.Between(pretrainedPrefix+"stages.", ".spatial_mixing.partial_conv3.weight"):
+			return torch.Official, true // a LocalMIM of ours
 		case !has.Between("stages.", ".spatial_mixing.partial_conv3.weight"):
 			return "", false
 		case has.Between("conv_head.", "") || has.Between("classifier.", "") || has.Part(".downsample."):
@@ -60,7 +65,11 @@ func shapes(all foreign.Shapes) (m configs.Model, imageSize int, err error) {
 	m = configs.DefaultModel(Name)
 	c := m.Arch.(Config)
 	fail := func(err error) (configs.Model, int, error) { return m, 0, err }
-	s, err := all.Get("patch_embed.proj.weight", 4)
+	prefix := ""
+	if all.Has(pretrainedPrefix + "patch_embed.proj.weight") {
+		prefix = pretrainedPrefix
+	}
+	s, err := all.Get(prefix+"patch_embed.proj.weight", 4)
 	if err != nil {
 		return fail(err)
 	}
@@ -68,7 +77,7 @@ func shapes(all foreign.Shapes) (m configs.Model, imageSize int, err error) {
 	c.Depths, c.MLPRatio = nil, 0
 	for dim := c.EmbedDim; ; dim *= 2 {
 		i := len(c.Depths)
-		block := func(j int) string { return fmt.Sprintf("stages.%d.blocks.%d.mlp.0.weight", 2*i, j) }
+		block := func(j int) string { return fmt.Sprintf("%sstages.%d.blocks.%d.mlp.0.weight", prefix, 2*i, j) }
 		if !all.Has(block(0)) && i > 0 {
 			break
 		}
@@ -82,30 +91,34 @@ func shapes(all foreign.Shapes) (m configs.Model, imageSize int, err error) {
 		// A ratio with a fraction leaves different remainders: the largest fits all.
 		c.MLPRatio = max(c.MLPRatio, foreign.Ratio(s[0], dim))
 		if i > 0 {
-			if s, err = all.Get(fmt.Sprintf("stages.%d.reduction.weight", 2*i-1), 4); err != nil {
+			merge := fmt.Sprintf("%sstages.%d.reduction.weight", prefix, 2*i-1)
+			if s, err = all.Get(merge, 4); err != nil {
 				return fail(err)
 			}
 			if s[0] != dim {
-				return fail(all.Errorf("stages.%d.reduction.weight has shape %v, want %d channels", 2*i-1, s, dim))
+				return fail(all.Errorf("%s has shape %v, want %d channels", merge, s, dim))
 			}
 			c.PatchSize2 = s[2]
 		}
 		c.Depths = append(c.Depths, all.Count(block))
 	}
-	if s, err = all.Get("stages.0.blocks.0.spatial_mixing.partial_conv3.weight", 4); err != nil {
+	if s, err = all.Get(prefix+"stages.0.blocks.0.spatial_mixing.partial_conv3.weight", 4); err != nil {
 		return fail(err)
 	}
 	if c.NDiv = c.EmbedDim / s[0]; c.NDiv < 1 {
 		return fail(all.Errorf("a partial convolution of %d channels, of which there are %d", s[0], c.EmbedDim))
 	}
-	if s, err = all.Get("avgpool_pre_head.1.weight", 2); err != nil {
-		return fail(err)
+	if prefix == "" { // a pre-training has no classifier
+		if s, err = all.Get("avgpool_pre_head.1.weight", 2); err != nil {
+			return fail(err)
+		}
+		c.FeatureDim, m.NumClasses = s[0], all.Classes()
 	}
-	c.FeatureDim, m.NumClasses = s[0], all.Classes()
 	c.PatchStride, c.PatchStride2 = c.PatchSize, c.PatchSize2
-	if all.Has("stages.0.blocks.0.layer_scale") {
+	if all.Has(prefix + "stages.0.blocks.0.layer_scale") {
 		c.LayerScaleInitValue = 1 // the values are in the file
 	}
+	c.GRN = all.Has(prefix + "stages.0.blocks.0.mlp.grn.weight")
 	m.Arch = c
 	return m, 0, nil
 }
@@ -115,7 +128,7 @@ func sameShapes(a, b configs.Model) bool {
 	x, okX := a.Arch.(Config)
 	y, okY := b.Arch.(Config)
 	return okX && okY && x.EmbedDim == y.EmbedDim && slices.Equal(x.Depths, y.Depths) && x.MLPRatio == y.MLPRatio && a.InChans == b.InChans && x.PatchSize == y.PatchSize &&
-		x.NDiv == y.NDiv && x.FeatureDim == y.FeatureDim && x.PatchSize2 == y.PatchSize2 && (x.LayerScaleInitValue > 0) == (y.LayerScaleInitValue > 0)
+		x.NDiv == y.NDiv && x.FeatureDim == y.FeatureDim && x.PatchSize2 == y.PatchSize2 && (x.LayerScaleInitValue > 0) == (y.LayerScaleInitValue > 0) && x.GRN == y.GRN
 }
 
 func untold(w *foreign.Weights, m configs.Model) error {
@@ -156,6 +169,9 @@ func differs(n torch.Naming, m configs.Model, _ int, folded bool) (settings, oth
 	}
 	if c.PatchStride != c.PatchSize || c.PatchStride2 != c.PatchSize2 {
 		other = append(other, "patches that do not overlap (model.patch_stride, model.patch_stride2)")
+	}
+	if c.GRN {
+		other = append(other, "no global response normalisation (model.grn)")
 	}
 	if folded {
 		other = append(other, "batch norms, which are folded into the convolutions here")

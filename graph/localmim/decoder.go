@@ -18,6 +18,8 @@ type localDecoder struct {
 	name      string
 	scale     configs.MIMScale
 	class     int
+	unit      int // tokens of the decoder along a side of a unit
+	together  int // tokens of the encoder along a side of one of the decoder
 	embed     linearLayer
 	maskToken *ops.Param
 	position  []float32 // [1, class + tokens, C]
@@ -31,10 +33,11 @@ type linearLayer struct{ weight, bias *ops.Param }
 
 func newLocalDecoder(s *layers.Store, prefix string, c *configs.Config, scale configs.MIMScale, encoder Encoder) (*localDecoder, error) {
 	dim, side, class, eps := scale.DecoderDim, scale.Tokens, encoder.ClassTokens, encoder.NormEps(c.Model)
-	d := &localDecoder{name: prefix, scale: scale, class: class}
+	units, _ := c.MIMUnits()
+	d := &localDecoder{name: prefix, scale: scale, class: class, unit: side / units, together: scale.UnitTokens * units / side}
 	d.maskToken = s.Param(prefix+".mask_token", layers.Normal(0.02), 1, 1, dim)
 	d.position = s.Drawn(prefix+".pos_embed", layers.Made(func() []float32 { return ops.SinCosPositions(class, dim, [2]int{side, side}) }), 1, class+side*side, dim)
-	d.embed = linearLayer{s.Param(prefix+".embed.weight", layers.Xavier, dim, scale.Dim), s.Param(prefix+".embed.bias", layers.Constant(0), dim)}
+	d.embed = linearLayer{s.Param(prefix+".embed.weight", layers.Xavier, dim, scale.Dim*d.together*d.together), s.Param(prefix+".embed.bias", layers.Constant(0), dim)}
 	for i := range c.MIM.DecoderDepth {
 		d.blocks = append(d.blocks, layers.NewTransformer(s, fmt.Sprintf("%s.blocks.%d", prefix, i), layers.TransformerOptions{
 			Channels: dim, Hidden: int(float64(dim) * c.MIM.DecoderMLPRatio), Heads: c.MIM.DecoderHeads, QKVBias: true,
@@ -75,41 +78,76 @@ func (d *localDecoder) predicted() []int32 {
 	return cells
 }
 
-// forward maps the normalised tokens of its tap to predictions [images, rows,
-// values].
-func (d *localDecoder) forward(p *layers.Pass, x *gorgonia.Node, v *Visible) (*gorgonia.Node, error) {
+// cellsOf are the cells of some tokens of each image, which change from run to run.
+func (d *localDecoder) cellsOf(tokens []int32, v *Visible) []int32 {
+	n := int(d.scale.Factor * d.scale.Factor)
+	cells := make([]int32, n*len(tokens))
+	v.OnChange(func() error {
+		for i, t := range tokens {
+			copy(cells[i*n:(i+1)*n], d.cells[int(t)*n:])
+		}
+		return nil
+	})
+	return cells
+}
+
+// forward maps the normalised tokens of its tap to predictions [images, rows, values], and
+// says which cells the rows are for. With maskedOnly there are none of visible units in
+// training: nothing is learned from them.
+func (d *localDecoder) forward(p *layers.Pass, x *gorgonia.Node, v *Visible, maskedOnly bool) (_ *gorgonia.Node, cells []int32, err error) {
 	defer p.Within(d.name)()
-	x, err := ops.Project(p.Tape, x, ops.Projection{Name: d.name + ".embed", Weight: d.embed.weight, Bias: d.embed.bias})
+	if n := d.together * d.together; n > 1 { // the tokens of a unit lie one after the other
+		if x, err = ops.Reshape(p.Tape, d.name+".units", x, v.Images, v.Units, n*d.scale.Dim); err != nil {
+			return nil, nil, err
+		}
+	}
+	x, err = ops.Project(p.Tape, x, ops.Projection{Name: d.name + ".embed", Weight: d.embed.weight, Bias: d.embed.bias})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	side := d.scale.Tokens
 	tokens := d.class + side*side
 	x, err = ops.SelectTokens(p.Tape, x, ops.Selection{
-		Name: d.name + ".restore", Index: v.Restore(d.scale.UnitTokens), Images: v.Images, Shape: tensor.Shape{v.Images, tokens, d.scale.DecoderDim},
+		Name: d.name + ".restore", Index: v.Restore(d.unit), Images: v.Images, Shape: tensor.Shape{v.Images, tokens, d.scale.DecoderDim},
 		Token: d.maskToken, Position: d.position,
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	windows := ops.WholeImages(v.Images, tokens)
-	for _, b := range d.blocks {
-		if x, err = b.Forward(p, x, windows); err != nil {
-			return nil, err
+	cells = d.cells
+	pick := func(x *gorgonia.Node) (*gorgonia.Node, error) { return x, nil }
+	if maskedOnly && p.Train && d.scale.Factor >= 1 {
+		masked := v.Masked(d.unit)
+		cells = d.cellsOf(masked, v)
+		pick = func(x *gorgonia.Node) (*gorgonia.Node, error) {
+			return ops.SelectTokens(p.Tape, x, ops.Selection{
+				Name: d.name + ".masked", Index: masked, Images: v.Images, Shape: tensor.Shape{v.Images, len(masked) / v.Images, d.scale.DecoderDim},
+			})
+		}
+	}
+	for i, b := range d.blocks {
+		if i+1 < len(d.blocks) {
+			x, err = b.Forward(p, x, windows)
+		} else {
+			x, err = b.ForwardSome(p, x, windows, pick)
+		}
+		if err != nil {
+			return nil, nil, err
 		}
 	}
 	if d.scale.Factor < 1 {
 		if x, err = ops.Normalise(p.Tape, d.name+".norm", x, d.norm); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if x, err = ops.AvgPoolTokens(p.Tape, d.name+".pred.0", x, d.class, side, side); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	for _, h := range d.head {
 		if x, err = ops.Project(p.Tape, x, h); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return x, nil
+	return x, cells, nil
 }

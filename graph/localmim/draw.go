@@ -48,10 +48,34 @@ func keepLast(kept []int32, perm []int) {
 	}
 }
 
+// drawBlocks draws the visible units of an image of side×side units by squares of block×block
+// units, which are visible or masked together. The squares begin anywhere, so that no two units
+// are always in one square; the border of the image cuts some. Of the last square that is
+// visible only as many units are as are missing. The units are in raster order.
+func drawBlocks(kept []int32, side, block int, r *rand.Rand) {
+	dy, dx := r.IntN(block), r.IntN(block)
+	squares := (side-1)/block + 2 // along a side, where the border cuts the first
+	units := kept[:0]
+	for _, square := range r.Perm(squares * squares) {
+		for _, i := range r.Perm(block * block) {
+			y, x := square/squares*block-dy+i/block, square%squares*block-dx+i%block
+			if y >= 0 && x >= 0 && y < side && x < side && len(units) < len(kept) {
+				units = append(units, int32(y*side+x))
+			}
+		}
+	}
+	slices.Sort(kept)
+}
+
 // Draw draws the visible units of some images: kept has room for those of each, one image
 // after the other.
 func (m *Model) Draw(kept []int32, r *rand.Rand) {
 	for ; len(kept) > 0; kept = kept[m.visible:] {
-		m.encoder.Draw(kept[:m.visible:m.visible], m.side*m.side, r)
+		own := kept[:m.visible:m.visible]
+		if block := m.config.MIM.MaskBlock; block > 1 {
+			drawBlocks(own, m.side, block, r)
+			continue
+		}
+		m.encoder.Draw(own, m.side*m.side, r)
 	}
 }

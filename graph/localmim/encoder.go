@@ -34,6 +34,12 @@ type Encoder struct {
 	// The norm comes before the first, unless the scale has less than one cell a token:
 	// then the decoder normalises and pools its tokens before them.
 	NewHead func(s *layers.Store, prefix string, scale configs.MIMScale, norm *ops.LayerNorm) ([]ops.Projection, error)
+	// Fresh says whether a tensor of a classifier comes after the encoder, and begins with fresh
+	// values; nil for norm.*, fc_norm.* and head.*.
+	Fresh func(name string) bool
+	// MaskedOnly has the decoders predict nothing of visible units in training. The loss and its
+	// gradients are the same, in less time.
+	MaskedOnly bool
 	// Reorder turns a tensor between the two published orders of the neighbours that the
 	// backbone merges; most stay as they are. It is nil for a backbone with one order.
 	Reorder func(name string, shape []int, values []float32) []float32
@@ -52,6 +58,7 @@ type Backbone interface {
 var encoders []Encoder
 
 func init() {
+	Register(fasternetEncoder())
 	Register(vitEncoder())
 	Register(swinEncoder())
 }
@@ -76,6 +83,18 @@ func EncoderOf(family string) (Encoder, error) {
 		names = append(names, e.Family)
 	}
 	return Encoder{}, fmt.Errorf("localmim: model.name: there is no encoder of visible units for %q: want %s", family, strings.Join(names, " or "))
+}
+
+// AfterEncoder says whether a tensor of a classifier of the family comes after the encoder.
+func (e Encoder) AfterEncoder(name string) bool {
+	if e.Fresh != nil {
+		return e.Fresh(name)
+	}
+	return hasPrefix(name, "norm.", "fc_norm.", "head.")
+}
+
+func hasPrefix(name string, prefixes ...string) bool {
+	return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) })
 }
 
 // archOf is the part of a model that belongs to a family; the model is of that family.

@@ -41,7 +41,7 @@ mim: {taps: [1], scales: [1], decoder_dim: 8, decoder_heads: 2, mask_ratio: 0.5}
 		t.Fatal(err)
 	}
 	c.Model.Name = "mean"
-	if _, err := New(c, 1); err == nil || !strings.Contains(err.Error(), `no encoder of visible units for "mean": want vit or swin`) {
+	if _, err := New(c, 1); err == nil || !strings.Contains(err.Error(), `no encoder of visible units for "mean": want fasternet or vit or swin`) {
 		t.Fatalf("got %v", err)
 	}
 	before := slices.Clone(encoders)

@@ -28,6 +28,7 @@ type Model struct {
 	side, visible int // units along a side of an image, and those that are visible in an image
 	encoder       Encoder
 	backbone      Backbone
+	whole         []wholeNorm      // the batch norms of the backbone
 	norms         []*ops.LayerNorm // of the taps
 	decoders      []*localDecoder
 }
@@ -86,6 +87,7 @@ func newModel(c *configs.Config, s *layers.Store) (*Model, error) {
 		m.norms = append(m.norms, layers.NewLayerNorm(s, fmt.Sprintf("norm.%d", k), scale.Dim, m.encoder.NormEps(c.Model)))
 	}
 	s.Prefix = ""
+	m.whole = separateStatistics(s, m.encoder.Prefix)
 	for k, scale := range m.scales {
 		d, err := newLocalDecoder(s, fmt.Sprintf("decoder.%d", k), c, scale, m.encoder)
 		if err != nil {
@@ -162,12 +164,13 @@ func (m *Model) forward(p *layers.Pass, images *gorgonia.Node, v *Visible, targe
 		if p.Tap != nil {
 			p.Tap(fmt.Sprintf("latent%d", k+1), x)
 		}
-		if x, err = m.decoders[k].forward(p, x, v); err != nil {
+		x, cells, err := m.decoders[k].forward(p, x, v, m.encoder.MaskedOnly)
+		if err != nil {
 			return nil, nil, err
 		}
 		predictions = append(predictions, x)
 		list = append(list, ops.Reconstruction{
-			Name: fmt.Sprintf("%d", k+1), Prediction: x, Target: targets[k], Weight: weights[k], Cells: m.decoders[k].cells,
+			Name: fmt.Sprintf("%d", k+1), Prediction: x, Target: targets[k], Weight: weights[k], Cells: cells,
 		})
 	}
 	loss, err := ops.ReconstructionLoss(p.Tape, list)

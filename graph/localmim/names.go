@@ -6,7 +6,7 @@ import (
 )
 
 // besideBackbone are the tensors that the backbone does not have.
-var besideBackbone = regexp.MustCompile(`^(norm\.\d+|decoder\.\d+|hog_enc\.\d+)\.`)
+var besideBackbone = regexp.MustCompile(`^(norm\.\d+|decoder\.\d+|hog_enc\.\d+|visible)\.`)
 
 // Pretrained says whether a state dict with these names is one of a LocalMIM.
 func Pretrained(has func(name string) bool) bool { return has("decoder.0.mask_token") }

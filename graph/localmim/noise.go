@@ -8,8 +8,8 @@ import (
 )
 
 // Noise is a batch without meaning, to time programs or to try them: images and targets of
-// random values, all cells count, each image has its own visible units, or all have the same
-// where the configuration says so.
+// random values, each image has its own visible units, or all have the same where the
+// configuration says so. All cells count of which anything is predicted.
 func (m *Model) Noise(batch int) Masked {
 	r := rng.New(0, rng.Bench)
 	random := func(n int) []float32 {

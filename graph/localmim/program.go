@@ -20,7 +20,7 @@ type Masked struct {
 	// [batch, units].
 	Kept    []int32
 	Targets [][]float32 // of each scale: [batch, cells, values]
-	Weights [][]float32 // of each scale: [batch, cells], how much of a cell is masked
+	Weights [][]float32 // of each scale: [batch, cells], how much of a cell is masked, 0 in visible units
 	// Whole is the number of images of all ranks; 0 for these alone. The loss is then
 	// the part of these in the mean over all.
 	Whole int
@@ -47,7 +47,18 @@ type Runner struct {
 type shape struct {
 	batch int
 	train bool
+	kind  kind
 }
+
+// kind is what a program is for.
+type kind int
+
+const (
+	reconstructs kind = iota // the loss of masked images
+	ofMasked                 // the batch norms measure masked images
+	ofWhole                  // they measure whole images
+	ofChannels               // how alike hidden channels are
+)
 
 // NewRunner makes a runner whose programs run on a pool.
 func NewRunner(m *Model, pool *kernels.Pool) *Runner {
@@ -73,17 +84,21 @@ type Program struct {
 	loss             *ops.Reconstructions
 	predictions      []*gorgonia.Node
 	latents          []*gorgonia.Node
+	similar          []similarity // of the blocks
 }
 
 // Program returns the program for a batch size. It is compiled at the first call, and
 // again if many other sizes have been asked for since. That for evaluation keeps the
 // predictions.
 func (r *Runner) Program(batch int, train bool) (*Program, error) {
-	s := shape{batch, train}
+	return r.program(shape{batch: batch, train: train})
+}
+
+func (r *Runner) program(s shape) (*Program, error) {
 	return r.programs.Get(s, func() (*Program, error) {
 		p, err := r.compile(s)
 		if err != nil {
-			return nil, fmt.Errorf("localmim: batch of %d masked images: %w", batch, err)
+			return nil, fmt.Errorf("localmim: batch of %d masked images: %w", s.batch, err)
 		}
 		return p, nil
 	})
@@ -104,7 +119,9 @@ func (r *Runner) compile(s shape) (p *Program, err error) {
 	if p, err = m.program(tape, s, r.Recompute); err != nil {
 		return nil, err
 	}
-	if s.train {
+	switch {
+	case s.kind != reconstructs:
+	case s.train:
 		var params gorgonia.Nodes
 		for _, q := range m.store.Params() {
 			if !q.Frozen {
@@ -114,7 +131,7 @@ func (r *Runner) compile(s shape) (p *Program, err error) {
 		if _, err := gorgonia.Grad(p.loss.Loss, params...); err != nil {
 			return nil, err
 		}
-	} else {
+	default:
 		for _, n := range p.predictions {
 			tape.Keep(n)
 		}
@@ -129,14 +146,11 @@ func (r *Runner) compile(s shape) (p *Program, err error) {
 // Run computes the loss of a batch: the sum over the scales. In a program for
 // training it adds the gradient of the loss to the parameters' gradients.
 func (p *Program) Run(b Masked) (loss float32, err error) {
+	if p.kind != reconstructs {
+		return 0, fmt.Errorf("localmim: Run on a program that has no loss")
+	}
 	if len(b.Targets) != len(p.targets) || len(b.Weights) != len(p.weights) {
 		return 0, fmt.Errorf("localmim: targets of %d scales and weights of %d: the model has %d", len(b.Targets), len(b.Weights), len(p.targets))
-	}
-	if err := p.visible.set(b.Kept); err != nil {
-		return 0, err
-	}
-	if err := graph.Bind(p.images, b.Images); err != nil {
-		return 0, err
 	}
 	for k := range p.targets {
 		if err := graph.Bind(p.targets[k], b.Targets[k]); err != nil {
@@ -146,11 +160,22 @@ func (p *Program) Run(b Masked) (loss float32, err error) {
 			return 0, err
 		}
 	}
-	p.tape.Parallel.Batch = b.Whole
-	if err := p.tape.Run(p.machine); err != nil {
+	if err := p.start(b); err != nil {
 		return 0, err
 	}
 	return p.tape.Value(p.loss.Loss)[0], nil
+}
+
+// start runs the program on images and their visible units.
+func (p *Program) start(b Masked) error {
+	if err := p.visible.set(b.Kept); err != nil {
+		return err
+	}
+	if err := graph.Bind(p.images, b.Images); err != nil {
+		return err
+	}
+	p.tape.Parallel.Batch = b.Whole
+	return p.tape.Run(p.machine)
 }
 
 // Learned are the parameters whose gradients a program for training computes, in the
@@ -161,8 +186,8 @@ func (p *Program) Learned() []*ops.Param { return p.tape.Learned() }
 // the next.
 func (p *Program) ScaleLosses() []float64 { return p.loss.Scales }
 
-// CellLosses are the mean squared differences of the cells of scale k in the last
-// run, [batch, cells], visible ones too.
+// CellLosses are the mean squared differences of the cells of scale k in the last run, [batch,
+// cells]. Those of visible cells are 0 in a program for training that does not predict them.
 func (p *Program) CellLosses(k int) []float32 { return p.loss.Cells[k] }
 
 // Predictions copies what the last run of a program for evaluation predicted at
@@ -213,12 +238,22 @@ func (m *Model) program(tape *ops.Tape, s shape, recompute bool) (*Program, erro
 	size := m.config.Data.ImageSize
 	p := &Program{shape: s, model: m, tape: tape, visible: &Visible{Images: s.batch, Units: m.visible, Side: m.side, Class: m.encoder.ClassTokens}}
 	p.images = tape.Input(graph.Images, s.batch, size, size, m.Channels())
+	pass := &layers.Pass{Tape: tape, Recompute: recompute}
+	if s.kind == ofWhole {
+		p.visible.Units = m.side * m.side
+	}
+	if s.kind == ofChannels {
+		pass.Similarity = p.addSimilarity()
+	}
+	if s.kind != reconstructs {
+		_, err := m.backbone.Forward(pass, p.images, p.visible)
+		return p, err
+	}
 	for k, scale := range m.scales {
 		cells := scale.Grid * scale.Grid
 		p.targets = append(p.targets, tape.Input(fmt.Sprintf("targets.%d", k), s.batch, cells, scale.Values))
 		p.weights = append(p.weights, tape.Input(fmt.Sprintf("weights.%d", k), s.batch, cells))
 	}
-	pass := &layers.Pass{Tape: tape, Recompute: recompute}
 	if !s.train {
 		pass.Tap = func(_ string, n *gorgonia.Node) {
 			tape.Keep(n)

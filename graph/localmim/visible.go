@@ -1,6 +1,10 @@
 package localmim
 
-import "fmt"
+import (
+	"fmt"
+
+	"fasternet/ops"
+)
 
 // Visible is what a program knows of the visible units of its images: how many they are,
 // which is the same in every run, and which, which changes from run to run. Lists that depend
@@ -66,6 +70,52 @@ func (v *Visible) Select(side int) []int32 {
 	return list
 }
 
+// List is the list of the visible units themselves: for every image their numbers, in raster
+// order of the units of an image.
+func (v *Visible) List() []int32 {
+	list := make([]int32, v.Images*v.Units)
+	v.OnChange(func() error {
+		for image := range v.Images {
+			copy(list[image*v.Units:], v.Kept(image))
+		}
+		return nil
+	})
+	return list
+}
+
+// Around are the neighbours of the visible units, one image after the other, as convolutions
+// with padding see them.
+func (v *Visible) Around() *ops.Units {
+	const square, centre = 9, 4
+	around := &ops.Units{Neighbours: make([]int32, v.Images*v.Units*(square-1)), PerImage: v.Units}
+	places := make([]int32, v.Side*v.Side) // of the units of an image; -1 for masked ones
+	v.OnChange(func() error {
+		list := around.Neighbours
+		for image := range v.Images {
+			for u := range places {
+				places[u] = -1
+			}
+			for i, u := range v.Kept(image) {
+				places[u] = int32(image*v.Units + i)
+			}
+			for _, u := range v.Kept(image) {
+				for i := range square {
+					y, x := int(u)/v.Side+i/3-1, int(u)%v.Side+i%3-1
+					if i == centre {
+						continue
+					}
+					if list[0] = -1; y >= 0 && x >= 0 && y < v.Side && x < v.Side {
+						list[0] = places[y*v.Side+x]
+					}
+					list = list[1:]
+				}
+			}
+		}
+		return around.Check()
+	})
+	return around
+}
+
 // Restore is the list that puts the visible tokens back into a map of whole images where a
 // unit has side×side tokens: for every place of an image, class tokens first, then in raster
 // order, the number of its token; -1 where it is masked.
@@ -83,6 +133,29 @@ func (v *Visible) Restore(side int) []int32 {
 				}
 			}
 			v.EachToken(image, side, func(n, row, col int) { own[v.Class+row*width+col] = int32(v.Class + n) })
+		}
+		return nil
+	})
+	return list
+}
+
+// Masked is the list that takes the masked tokens from a map of whole images where a unit has
+// side×side tokens: for each of them its place on the map, class tokens first, in raster order.
+func (v *Visible) Masked(side int) []int32 {
+	width := v.Side * side
+	n := (v.Side*v.Side - v.Units) * side * side
+	list := make([]int32, v.Images*n)
+	seen := make([]bool, width*width)
+	v.OnChange(func() error {
+		for image := range v.Images {
+			clear(seen)
+			v.EachToken(image, side, func(_, row, col int) { seen[row*width+col] = true })
+			own := list[image*n:][:0]
+			for place, visible := range seen {
+				if !visible {
+					own = append(own, int32(v.Class+place))
+				}
+			}
 		}
 		return nil
 	})

@@ -1,0 +1,90 @@
+package localmim
+
+import (
+	"fmt"
+	"strings"
+
+	"fasternet/layers"
+	"fasternet/ops"
+)
+
+// visiblePrefix begins the names of the running statistics over visible positions.
+const visiblePrefix = "visible."
+
+// wholeNorm is a batch norm of the encoder, and the same one as it is on whole images: with
+// statistics of its own.
+type wholeNorm struct{ visible, whole *ops.BatchNorm }
+
+// A batch norm of the encoder sees visible positions alone. Its channels have other statistics
+// there than in a whole image, where every convolution sees all of its neighbours: a classifier
+// that starts from the encoder needs those of whole images. So the state has both, each with its
+// number of batches: under the name that the tensor has in a classifier those of whole images,
+// which are measured now and then, and after a prefix those that normalise masked images in
+// evaluation.
+
+// separateStatistics gives the batch norms of the encoder statistics for whole images. It comes
+// after the backbone has been made, whose tensors have the prefix.
+func separateStatistics(s *layers.Store, prefix string) (all []wholeNorm) {
+	for _, n := range s.Norms {
+		whole := *n
+		all = append(all, wholeNorm{n, &whole})
+		name := VisibleName(strings.TrimPrefix(strings.TrimSuffix(n.Weight.Name, ".weight"), prefix))
+		c := n.Weight.Size()
+		n.RunningMean, n.RunningVar = s.Buffer(name+".running_mean", 0, c), s.Buffer(name+".running_var", 1, c)
+		n.Tracked = s.Counter(name + ".num_batches_tracked")
+	}
+	return all
+}
+
+// VisibleName is the name of the statistics over visible positions that belong to a tensor of
+// a classifier, such as "stages.1.norm.running_mean".
+func VisibleName(name string) string { return visiblePrefix + name }
+
+// WholeNorms are the batch norms of the encoder as they are on whole images: weights shared
+// with those of the store, statistics of their own. There are none of an encoder without batch
+// norms.
+func (m *Model) WholeNorms() (norms []*ops.BatchNorm) {
+	for _, n := range m.whole {
+		norms = append(norms, n.whole)
+	}
+	return norms
+}
+
+// Statistics is a program that measures the batch norms of the encoder, without a gradient: of
+// masked images, or of whole ones.
+func (r *Runner) Statistics(batch int, whole bool) (*Program, error) {
+	k := ofMasked
+	if whole {
+		k = ofWhole
+	}
+	return r.program(shape{batch: batch, train: true, kind: k})
+}
+
+// Measure moves the running statistics of the batch norms by those of a batch, of which
+// whole images need nothing but the images.
+func (p *Program) Measure(b Masked) error {
+	if p.kind != ofMasked && p.kind != ofWhole {
+		return fmt.Errorf("localmim: Measure on a program that is not for statistics")
+	}
+	if p.kind == ofWhole {
+		p.model.exchangeNorms()
+		defer p.model.exchangeNorms()
+		b.Kept = allUnits(p.visible.Units)
+	}
+	return p.start(b)
+}
+
+// exchangeNorms puts the norms of whole images into the place of the others, and back.
+func (m *Model) exchangeNorms() {
+	for _, n := range m.whole {
+		*n.visible, *n.whole = *n.whole, *n.visible
+	}
+}
+
+func allUnits(n int) []int32 {
+	all := make([]int32, n)
+	for i := range all {
+		all[i] = int32(i)
+	}
+	return all
+}
