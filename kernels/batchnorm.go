@@ -27,24 +27,32 @@ func (m *Moments) Measure(k *Set, x Matrix) {
 		columnsOf("Moments", m.Mean, x.Cols), columnsOf("Moments", m.Dev, x.Cols))
 }
 
-// MergeMoments combines the moments of column c over blocks of rows, in their
-// order (Chan, Golub and LeVeque, 1983). It returns the mean and the biased
-// variance over all rows, and their number.
-func MergeMoments(blocks []Moments, c int) (mean, variance float64, count int) {
-	var n, dev float64
+// MergeMoments combines the moments of columns from, from+1, … over blocks of rows, in their
+// order (Chan, Golub and LeVeque, 1983): as many columns as mean and variance have values. It
+// writes the mean and the biased variance over all rows, and returns their number.
+func MergeMoments(blocks []Moments, from int, mean, variance []float64) (count int) {
+	variance = variance[:len(mean)]
+	clear(mean)
+	clear(variance)
+	var n float64
 	for _, b := range blocks {
 		if b.Count == 0 {
 			continue
 		}
 		bn := float64(b.Count)
-		d := float64(b.Mean[c]) - mean
 		total := n + bn
-		mean += d * bn / total
-		dev += float64(b.Dev[c]) + d*d*n*bn/total
+		means, devs := b.Mean[from:][:len(mean)], b.Dev[from:][:len(mean)]
+		for c, m := range mean { // columns side by side: their divisions do not wait for each other
+			d := float64(means[c]) - m
+			mean[c] = m + d*bn/total
+			variance[c] += float64(devs[c]) + d*d*n*bn/total
+		}
 		n = total
 	}
-	if n == 0 {
-		return 0, 0, 0
+	for c := range variance {
+		if n > 0 {
+			variance[c] /= n
+		}
 	}
-	return mean, dev / n, int(n)
+	return int(n)
 }

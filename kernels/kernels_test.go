@@ -472,7 +472,9 @@ func TestMergeMoments(t *testing.T) {
 			blocks = append(blocks, m)
 		}
 		blocks = append(blocks, Moments{Mean: []float32{7}, Dev: []float32{7}}) // empty
-		mean, variance, count := MergeMoments(blocks, 0)
+		var both [2]float64
+		count := MergeMoments(blocks, 0, both[:1], both[1:])
+		mean, variance := both[0], both[1]
 		var mu, v float64
 		for _, a := range x {
 			mu += float64(a) / rows

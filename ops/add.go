@@ -21,17 +21,9 @@ func Add(t *Tape, name string, x, y *gorgonia.Node) (*gorgonia.Node, error) {
 	if x == nil || y == nil || !x.Shape().Eq(y.Shape()) || x.Shape().Dims() == 0 {
 		return nil, fmt.Errorf("ops: sum %q of %v and %v: want two values of the same shape", name, shapeOrNil(x), shapeOrNil(y))
 	}
-	const values = 1 << 14 // of a task
-	total := x.Shape().TotalSize()
-	var a, b, out []float32
-	part := func(_, i int) {
-		from, to := i*values, min((i+1)*values, total)
-		row := func(v []float32) kernels.Matrix { return kernels.NewMatrix(v[from:to], 1, to-from) }
-		t.kernels.Combine(row(out), row(a), row(b), 1, 1)
-	}
-	run := func(in [][]float32, o []float32) error {
-		a, b, out = in[0], in[1], o
-		t.Pool().Run((total+values-1)/values, part)
+	sum := t.newElementwise(x.Shape().TotalSize())
+	run := func(in [][]float32, out []float32) error {
+		sum.add(out, in[0], in[1])
 		return nil
 	}
 	return t.Record(Spec{
@@ -46,4 +38,34 @@ func shapeOrNil(n *gorgonia.Node) any {
 		return "nothing"
 	}
 	return n.Shape()
+}
+
+// elementwise adds maps of some number of values, a part of them in each task.
+type elementwise struct {
+	tape  *Tape
+	total int
+	part  func(worker, i int)
+
+	// Of the run in progress.
+	out, x, y []float32
+}
+
+func (t *Tape) newElementwise(total int) *elementwise {
+	e := &elementwise{tape: t, total: total}
+	e.part = e.addPart
+	return e
+}
+
+const elementsOfPart = 1 << 14
+
+// add computes out = x + y.
+func (e *elementwise) add(out, x, y []float32) {
+	e.out, e.x, e.y = out, x, y
+	e.tape.Pool().Run((e.total+elementsOfPart-1)/elementsOfPart, e.part)
+}
+
+func (e *elementwise) addPart(_, i int) {
+	from, to := i*elementsOfPart, min((i+1)*elementsOfPart, e.total)
+	row := func(v []float32) kernels.Matrix { return kernels.NewMatrix(v[from:to], 1, to-from) }
+	e.tape.kernels.Combine(row(e.out), row(e.x), row(e.y), 1, 1)
 }

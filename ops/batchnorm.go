@@ -29,16 +29,21 @@ type normState struct {
 	slope, level []float32
 	moments      []kernels.Moments // one a span
 	sums, dots   [][]float32       // one a span
+
+	pool  *kernels.Pool
+	tasks struct{ merge, measure, add, divide func(worker, part int) }
 }
 
-func newNormState(bn *BatchNorm, spans int, train bool) *normState {
+// newNormState has a pool for what takes time if there are many channels and spans.
+func newNormState(pool *kernels.Pool, bn *BatchNorm, spans int, train bool) *normState {
 	c := bn.Weight.Size()
-	n := &normState{BatchNorm: bn, scale: make([]float32, c), shift: make([]float32, c)}
+	n := &normState{BatchNorm: bn, pool: pool, scale: make([]float32, c), shift: make([]float32, c)}
 	if !train {
 		return n
 	}
 	n.mean, n.inv, n.mean32 = make([]float64, c), make([]float64, c), make([]float32, c)
 	n.all = make([]float64, 2*c+1)
+	n.tasks.merge, n.tasks.measure, n.tasks.add, n.tasks.divide = n.mergePart, n.measurePart, n.addPart, n.dividePart
 	n.slope, n.level = make([]float32, c), make([]float32, c)
 	for range spans {
 		n.moments = append(n.moments, kernels.Moments{Mean: make([]float32, c), Dev: make([]float32, c)})
@@ -87,55 +92,100 @@ func (n *normState) set(c int, gamma, beta, mean, inv float64) {
 	n.shift[c] = float32(beta - mean*gamma*inv)
 }
 
+// channelsOfPart is the number of channels of a task.
+const channelsOfPart = 32
+
+// each runs a task for every part of the channels: in parallel if it goes over the spans.
+func (n *normState) each(overSpans bool, task func(worker, part int)) {
+	const little = 4096 // values, which take about as long as a region begins and ends
+	c := len(n.mean)
+	parts := (c + channelsOfPart - 1) / channelsOfPart
+	if overSpans && c*len(n.moments) > little {
+		n.pool.Run(parts, task)
+		return
+	}
+	for i := range parts {
+		task(0, i)
+	}
+}
+
+// channels are those of a part.
+func (n *normState) channels(part int) (from, to int) {
+	return part * channelsOfPart, min(len(n.mean), (part+1)*channelsOfPart)
+}
+
 // batch sets scale and shift from the moments of the spans, and moves the
 // running statistics: the variance that normalises is the biased one, the one
 // that is tracked the unbiased.
 func (n *normState) batch(with *Parallel) error {
-	gamma, beta := n.Weight.Data(), n.Bias.Data()
+	n.count = 0
+	for _, m := range n.moments {
+		n.count += m.Count
+	}
 	if with.Sum != nil {
-		if err := n.sumMoments(with); err != nil {
+		n.each(true, n.tasks.measure)
+		n.all[2*len(n.mean)] = float64(n.count)
+		if err := with.Sum(n.all); err != nil {
 			return err
 		}
+		n.count = int(n.all[2*len(n.mean)])
 	}
-	for c := range gamma {
-		mean, variance, count := n.momentsOf(c, with)
-		if count < 2 {
-			return fmt.Errorf("batch norm over %d value a channel: use a larger batch or input size", count)
-		}
-		inv := 1 / math.Sqrt(variance+n.Eps)
-		n.set(c, float64(gamma[c]), float64(beta[c]), mean, inv)
-		n.mean[c], n.inv[c], n.mean32[c], n.count = mean, inv, float32(mean), count
-		unbiased := variance * float64(count) / float64(count-1)
-		n.RunningMean[c] += float32(n.Momentum * (mean - float64(n.RunningMean[c])))
-		n.RunningVar[c] += float32(n.Momentum * (unbiased - float64(n.RunningVar[c])))
+	if n.count < 2 {
+		return fmt.Errorf("batch norm over %d value a channel: use a larger batch or input size", n.count)
+	}
+	if with.Sum != nil {
+		n.each(false, n.tasks.divide)
+	} else {
+		n.each(true, n.tasks.merge)
 	}
 	*n.Tracked++
 	return nil
 }
 
-// sumMoments adds up over the ranks, of every channel, the distances to the running
-// mean and their squares. The running mean is the same everywhere, and near: a large
-// mean costs no digits.
-func (n *normState) sumMoments(with *Parallel) error {
-	c := len(n.mean)
-	for i := range c {
-		mean, variance, count := kernels.MergeMoments(n.moments, i)
-		d := mean - float64(n.RunningMean[i])
-		n.all[i], n.all[c+i], n.all[2*c] = float64(count)*d, float64(count)*(variance+d*d), float64(count)
+// mergePart normalises some channels by the moments of the spans.
+func (n *normState) mergePart(_, part int) {
+	var memory [2 * channelsOfPart]float64
+	from, to := n.channels(part)
+	mean, variance := memory[:to-from], memory[channelsOfPart:][:to-from]
+	kernels.MergeMoments(n.moments, from, mean, variance)
+	for i := range mean {
+		n.normalise(from+i, mean[i], variance[i])
 	}
-	return with.Sum(n.all)
 }
 
-// momentsOf are mean, biased variance and number of the values of a channel: of the
-// graph's, or of those of all ranks where they have been summed.
-func (n *normState) momentsOf(c int, with *Parallel) (mean, variance float64, count int) {
-	if with.Sum == nil {
-		return kernels.MergeMoments(n.moments, c)
+// measurePart writes down, of some channels, the distances to the running mean and their squares,
+// to be added up over the ranks. The running mean is the same everywhere, and near: a large mean
+// costs no digits.
+func (n *normState) measurePart(_, part int) {
+	var memory [2 * channelsOfPart]float64
+	from, to := n.channels(part)
+	mean, variance := memory[:to-from], memory[channelsOfPart:][:to-from]
+	count := kernels.MergeMoments(n.moments, from, mean, variance)
+	for i := range mean {
+		d := mean[i] - float64(n.RunningMean[from+i])
+		n.all[from+i], n.all[len(n.mean)+from+i] = float64(count)*d, float64(count)*(variance[i]+d*d)
 	}
+}
+
+// dividePart normalises some channels by the moments of all ranks, which have been added up.
+func (n *normState) dividePart(_, part int) {
+	from, to := n.channels(part)
 	channels := len(n.mean)
 	total := n.all[2*channels]
-	d := n.all[c] / total
-	return float64(n.RunningMean[c]) + d, max(n.all[channels+c]/total-d*d, 0), int(total)
+	for c := from; c < to; c++ {
+		d := n.all[c] / total
+		n.normalise(c, float64(n.RunningMean[c])+d, max(n.all[channels+c]/total-d*d, 0))
+	}
+}
+
+// normalise takes mean and biased variance of a channel.
+func (n *normState) normalise(c int, mean, variance float64) {
+	inv := 1 / math.Sqrt(variance+n.Eps)
+	n.set(c, float64(n.Weight.Data()[c]), float64(n.Bias.Data()[c]), mean, inv)
+	n.mean[c], n.inv[c], n.mean32[c] = mean, inv, float32(mean)
+	unbiased := variance * float64(n.count) / float64(n.count-1)
+	n.RunningMean[c] += float32(n.Momentum * (mean - float64(n.RunningMean[c])))
+	n.RunningVar[c] += float32(n.Momentum * (unbiased - float64(n.RunningVar[c])))
 }
 
 // clearSums prepares the sums of a span for AffineGrad or ColumnDots.
@@ -149,33 +199,48 @@ func (n *normState) clearSums(span int) (sum, dot []float32) {
 // the input's gradient, from the sums of the spans. Those of weight and bias are of the
 // samples of the graph; that of the input needs the sums over all that were measured.
 func (n *normState) gradients(with *Parallel) error {
-	gamma, dgamma, dbeta := n.Weight.Data(), n.Weight.GradData(), n.Bias.GradData()
-	channels := len(gamma)
-	sums, dots := n.all[:channels], n.all[channels:2*channels]
-	for c := range gamma {
-		var sum, dot float64
-		for i := range n.sums {
-			sum += float64(n.sums[i][c])
-			dot += float64(n.dots[i][c])
-		}
-		// The kernels measured the distance to the rounded mean.
-		dot += sum * (float64(n.mean32[c]) - n.mean[c])
-		dgamma[c] += float32(dot * n.inv[c])
-		dbeta[c] += float32(sum)
-		sums[c], dots[c] = sum, dot
+	n.each(true, n.tasks.add)
+	if with.Sum == nil {
+		return nil
 	}
-	if with.Sum != nil {
-		if err := with.Sum(n.all[:2*channels]); err != nil {
-			return err
-		}
+	if err := with.Sum(n.all[:2*len(n.mean)]); err != nil {
+		return err
 	}
-	count := float64(n.count)
-	for c := range gamma {
-		sum, dot := sums[c], dots[c]
-		a := float64(gamma[c]) * n.inv[c]
-		slope := -a * n.inv[c] * n.inv[c] * dot / count
-		n.slope[c] = float32(slope)
-		n.level[c] = float32(-a*sum/count - slope*n.mean[c])
+	for c := range n.mean {
+		n.coefficients(c)
 	}
 	return nil
+}
+
+// addPart adds up some channels over the spans.
+func (n *normState) addPart(_, part int) {
+	from, to := n.channels(part)
+	sums, dots := n.all[from:to], n.all[len(n.mean)+from:][:to-from]
+	clear(sums)
+	clear(dots)
+	for i := range n.sums {
+		s, d := n.sums[i][from:to], n.dots[i][from:to]
+		for c := range sums {
+			sums[c] += float64(s[c])
+			dots[c] += float64(d[c])
+		}
+	}
+	dgamma, dbeta := n.Weight.GradData(), n.Bias.GradData()
+	for i := range sums {
+		c := from + i
+		// The kernels measured the distance to the rounded mean.
+		dots[i] += sums[i] * (float64(n.mean32[c]) - n.mean[c])
+		dgamma[c] += float32(dots[i] * n.inv[c])
+		dbeta[c] += float32(sums[i])
+		n.coefficients(c) // of other ranks the sums are not there yet: see gradients
+	}
+}
+
+// coefficients are those of the gradient of a channel, from the sums over all.
+func (n *normState) coefficients(c int) {
+	sum, dot, count := n.all[c], n.all[len(n.mean)+c], float64(n.count)
+	a := float64(n.Weight.Data()[c]) * n.inv[c]
+	slope := -a * n.inv[c] * n.inv[c] * dot / count
+	n.slope[c] = float32(slope)
+	n.level[c] = float32(-a*sum/count - slope*n.mean[c])
 }

@@ -19,7 +19,7 @@ func TestSumMoments(t *testing.T) {
 	}
 	norm := func(spans ...int) *normState {
 		bn := &BatchNorm{Weight: NewParam("w", c), Bias: NewParam("b", c), RunningMean: []float32{0, 2.9e4, 0}, RunningVar: make([]float32, c), Tracked: new(int64), Momentum: 0.1}
-		n := newNormState(bn, len(spans)-1, true)
+		n := newNormState(nil, bn, len(spans)-1, true)
 		for i := range n.moments {
 			n.moments[i].Measure(kernels.Default(), x.Slice(spans[i], spans[i+1]))
 		}
@@ -34,7 +34,7 @@ func TestSumMoments(t *testing.T) {
 		}
 		return nil
 	}
-	if err := second.sumMoments(&Parallel{Sum: keep}); err != nil {
+	if err := second.batch(&Parallel{Sum: keep}); err != nil {
 		t.Fatal(err)
 	}
 	if err := whole.batch(&Parallel{}); err != nil {

@@ -130,7 +130,7 @@ func newBlock(t *Tape, x *gorgonia.Node, b Block) (*block, error) {
 	if f.Norm == nil {
 		f.norm = newFoldedNorm(f.hidden)
 	} else {
-		f.norm = newNormState(f.Norm, len(f.spans), t.Train)
+		f.norm = newNormState(t.Pool(), f.Norm, len(f.spans), t.Train)
 	}
 	f.tasks.mix, f.tasks.expand, f.tasks.infer = f.mix, f.expand, f.infer
 	f.tasks.fill = func(worker, i int) { f.fill(worker, i) }

@@ -171,23 +171,28 @@ func MeanTokens(t *Tape, name string, x *gorgonia.Node, from, to int) (*gorgonia
 	}
 	n, scale := shape.perImage(), 1/float32(to-from)
 	var src, dst, dy, dx kernels.Matrix
-	mean := func(_, i int) {
-		out := dst.Row(i)
+	columns := newColumnParts(shape.images, shape.channels)
+	mean := func(_, task int) {
+		i, a, b := columns.task(task)
+		out := dst.Row(i)[a:b]
 		clear(out)
-		t.kernels.ColumnSums(src.Slice(i*n+from, i*n+to), out)
+		t.kernels.ColumnSums(src.Slice(i*n+from, i*n+to).Columns(a, b), out)
 		kernels.Scale(out, scale)
 	}
-	spread := func(_, i int) {
-		clear(dx.Data[i*n*shape.channels : (i+1)*n*shape.channels])
-		g := kernels.Broadcast(dy.Row(i), to-from)
-		t.kernels.Combine(dx.Slice(i*n+from, i*n+to), g, g, scale, 0)
+	spread := func(_, task int) {
+		i, a, b := columns.task(task)
+		for row := i * n; row < (i+1)*n; row++ {
+			clear(dx.Row(row)[a:b])
+		}
+		g := kernels.Broadcast(dy.Row(i)[a:b], to-from)
+		t.kernels.Combine(dx.Slice(i*n+from, i*n+to).Columns(a, b), g, g, scale, 0)
 	}
 	out := kernels.Matrix{Rows: shape.images, Cols: shape.channels}
 	return t.recordLayer(Spec{
 		Kind: KindMeanTokens, About: TokenMean{from, to}, Name: name, Shape: tensor.Shape{shape.images, shape.channels},
 		Run: func(in [][]float32, o []float32) error {
 			src, dst = shape.matrix(in[0]), kernels.NewMatrix(o, out.Rows, out.Cols)
-			t.Pool().Run(shape.images, mean)
+			t.Pool().Run(shape.images*columns.parts, mean)
 			return nil
 		},
 		Grad: func(_, grad *gorgonia.Node) (gorgonia.Nodes, error) {
@@ -195,7 +200,7 @@ func MeanTokens(t *Tape, name string, x *gorgonia.Node, from, to int) (*gorgonia
 				Kind: KindMeanTokens + GradSuffix, Name: name,
 				Run: func(in [][]float32, o []float32) error {
 					dy, dx = kernels.NewMatrix(in[0], out.Rows, out.Cols), shape.matrix(o)
-					t.Pool().Run(shape.images, spread)
+					t.Pool().Run(shape.images*columns.parts, spread)
 					return nil
 				},
 			}, grad, x, nil, nil)

@@ -18,18 +18,21 @@ func GlobalAvgPool(t *Tape, name string, x *gorgonia.Node) (*gorgonia.Node, erro
 	}
 	pixels := shape.height * shape.width
 	var src, dst, dy, dx kernels.Matrix
-	pool := func(_, i int) {
-		out := dst.Row(i)
+	columns := newColumnParts(shape.batch, shape.channels)
+	pool := func(_, task int) {
+		i, a, b := columns.task(task)
+		out := dst.Row(i)[a:b]
 		clear(out)
-		t.kernels.ColumnSums(src.Slice(i*pixels, (i+1)*pixels), out)
+		t.kernels.ColumnSums(src.Slice(i*pixels, (i+1)*pixels).Columns(a, b), out)
 		kernels.Scale(out, 1/float32(pixels))
 	}
-	spread := func(_, i int) {
-		first := dx.Row(i * pixels)
-		copy(first, dy.Row(i))
+	spread := func(_, task int) {
+		i, a, b := columns.task(task)
+		first := dx.Row(i * pixels)[a:b]
+		copy(first, dy.Row(i)[a:b])
 		kernels.Scale(first, 1/float32(pixels))
 		for r := i*pixels + 1; r < (i+1)*pixels; r++ {
-			copy(dx.Row(r), first)
+			copy(dx.Row(r)[a:b], first)
 		}
 	}
 	node, err := t.Record(Spec{
@@ -37,7 +40,7 @@ func GlobalAvgPool(t *Tape, name string, x *gorgonia.Node) (*gorgonia.Node, erro
 		Cost: Cost{PoolElements: shape.rows() * shape.channels},
 		Run: func(in [][]float32, out []float32) error {
 			src, dst = shape.matrix(in[0]), kernels.NewMatrix(out, shape.batch, shape.channels)
-			t.Pool().Run(shape.batch, pool)
+			t.Pool().Run(shape.batch*columns.parts, pool)
 			return nil
 		},
 		Grad: func(_, grad *gorgonia.Node) (gorgonia.Nodes, error) {
@@ -45,7 +48,7 @@ func GlobalAvgPool(t *Tape, name string, x *gorgonia.Node) (*gorgonia.Node, erro
 				Kind: KindGlobalAvgPool + GradSuffix, Name: name, Inputs: gorgonia.Nodes{grad}, Shape: x.Shape().Clone(),
 				Run: func(in [][]float32, out []float32) error {
 					dy, dx = kernels.NewMatrix(in[0], shape.batch, shape.channels), shape.matrix(out)
-					t.Pool().Run(shape.batch, spread)
+					t.Pool().Run(shape.batch*columns.parts, spread)
 					return nil
 				},
 			})

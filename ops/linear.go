@@ -26,7 +26,8 @@ func Linear(t *Tape, name string, x *gorgonia.Node, weight, bias *Param) (*gorgo
 	}
 	f := &linear{tape: t, name: name, input: x, weight: weight, bias: bias, rows: s[0], in: in, out: out}
 	f.w = t.pack(weight, packing{})
-	f.forwardTask, f.inputTask, f.weightTask = f.forwardPart, f.inputPart, f.weightPart
+	f.parts = max(1, min((out+tile-1)/tile, max(sumParts, t.Pool().Workers())))
+	f.forwardTask, f.gradTask = f.forwardPart, f.gradPart
 	inputs, wrt := gorgonia.Nodes{x, t.Param(weight)}, []bool{true, true}
 	if bias != nil {
 		inputs, wrt = append(inputs, t.Param(bias)), append(wrt, true)
@@ -45,9 +46,10 @@ type linear struct {
 	weight, bias  *Param
 	rows, in, out int
 
-	x, y, dx, dy                       kernels.Matrix
-	w, v                               *pack
-	forwardTask, inputTask, weightTask func(worker, part int)
+	parts                 int // of the outputs, for the gradient of the weight
+	x, y, dx, dy          kernels.Matrix
+	w, v                  *pack
+	forwardTask, gradTask func(worker, part int)
 }
 
 func (f *linear) forward(in [][]float32, out []float32) error {
@@ -79,21 +81,26 @@ func (f *linear) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
 func (f *linear) backward(in [][]float32, out []float32) error {
 	pool := f.tape.Pool()
 	f.dy, f.dx = kernels.NewMatrix(in[0], f.rows, f.out), kernels.NewMatrix(out, f.rows, f.in)
-	pool.Run(f.v.Panels(), f.inputTask)
-	pool.Run(sumParts, f.weightTask)
-	if f.bias != nil {
-		f.tape.kernels.ColumnSums(f.dy, f.bias.GradData())
-	}
+	pool.Run(f.v.Panels()+f.parts, f.gradTask)
 	return nil
 }
 
-func (f *linear) inputPart(_, i int) {
+// gradPart is a panel of the gradient of the input or, after them, a part of the gradients of
+// weight and bias.
+func (f *linear) gradPart(worker, i int) {
+	if n := f.v.Panels(); i >= n {
+		f.weightPart(worker, i-n)
+		return
+	}
 	f.tape.kernels.GemmPanel(f.dx, 1, f.dy, f.v.Packed, i, kernels.Matrix{})
 }
 
 // weightPart adds the gradient of a part of the outputs' weights.
 func (f *linear) weightPart(_, i int) {
-	from, to := i*f.out/sumParts, (i+1)*f.out/sumParts
+	from, to := i*f.out/f.parts, (i+1)*f.out/f.parts
+	if f.bias != nil {
+		f.tape.kernels.ColumnSums(f.dy.Columns(from, to), f.bias.GradData()[from:to])
+	}
 	dw := kernels.NewMatrix(f.weight.GradData(), f.out, f.in)
 	f.tape.kernels.GemmTN(dw.Slice(from, to), f.dy.Columns(from, to), f.x, kernels.FP32)
 }

@@ -122,7 +122,7 @@ func newPatchConv(t *Tape, x *gorgonia.Node, p PatchConv) (*patchConv, error) {
 	}
 	f.w = t.pack(p.Weight, packing{in: f.precision})
 	if p.Norm != nil {
-		f.norm = newNormState(p.Norm, len(f.spans), t.Train)
+		f.norm = newNormState(t.Pool(), p.Norm, len(f.spans), t.Train)
 	}
 	f.tasks.measure, f.tasks.convolve, f.tasks.normalise, f.tasks.infer = f.measureSpan, f.convolve, f.normalise, f.infer
 	if t.Train {

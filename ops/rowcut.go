@@ -86,3 +86,18 @@ func blockLoad(units [][2]int, parts, workers int) int {
 	}
 	return load
 }
+
+// columnParts divides the channels of tasks that have an image each, where there are few images.
+// Sums over the rows of an image are the same for any division.
+type columnParts struct{ parts, channels int }
+
+func newColumnParts(images, channels int) columnParts {
+	const tasks, least = 16, 64
+	return columnParts{max(1, min((tasks+images-1)/images, channels/least)), channels}
+}
+
+// task is the image of task i, and its channels.
+func (c columnParts) task(i int) (image, from, to int) {
+	part := i % c.parts
+	return i / c.parts, part * c.channels / c.parts, (part + 1) * c.channels / c.parts
+}

@@ -51,7 +51,8 @@ func SelectTokens(t *Tape, x *gorgonia.Node, s Selection) (*gorgonia.Node, error
 	if s.Position != nil && len(s.Position) != places*c {
 		return nil, fmt.Errorf("ops: selection %q: %d values of positions for %d tokens of %d channels", s.Name, len(s.Position), places, c)
 	}
-	f.forwardTask, f.backwardTask = f.forwardImage, f.backwardImage
+	f.columns = newColumnParts(s.Images, c)
+	f.forwardTask, f.backwardTask = f.forwardPart, f.backwardPart
 	return t.recordLayer(Spec{
 		Kind: KindSelectTokens, Name: s.Name, Shape: s.Shape, Run: f.forward, Again: Repeat(f.forward), Grad: f.differentiate,
 	}, x, given(s.Token), nil)
@@ -63,11 +64,12 @@ type selection struct {
 	input     *gorgonia.Node
 	in        tokenShape
 	channels  int
-	from, to  int       // tokens of an image of x, and of the result
+	from, to  int // tokens of an image of x, and of the result
+	columns   columnParts
 	tokenGrad []float32 // of each image
 
 	x, y, dx, dy              kernels.Matrix
-	forwardTask, backwardTask func(worker, image int)
+	forwardTask, backwardTask func(worker, i int)
 }
 
 // check finds numbers that would read outside the image.
@@ -85,26 +87,27 @@ func (f *selection) forward(in [][]float32, out []float32) error {
 		return err
 	}
 	f.x, f.y = f.in.matrix(in[0]), kernels.NewMatrix(out, f.Images*f.to, f.channels)
-	f.tape.Pool().Run(f.Images, f.forwardTask)
+	f.tape.Pool().Run(f.Images*f.columns.parts, f.forwardTask)
 	return nil
 }
 
-func (f *selection) forwardImage(_, image int) {
+func (f *selection) forwardPart(_, task int) {
+	image, from, to := f.columns.task(task)
 	c := f.channels
 	for i := range f.to {
-		row := f.y.Row(image*f.to + i)
+		row := f.y.Row(image*f.to + i)[from:to]
 		source := int(f.Index[image*f.to+i])
 		if source < 0 {
-			copy(row, f.Token.Data())
+			copy(row, f.Token.Data()[from:to])
 		} else {
-			copy(row, f.x.Row(image*f.from+source))
+			copy(row, f.x.Row(image*f.from + source)[from:to])
 		}
 		switch {
 		case f.Position == nil:
 		case !f.BySource:
-			f.tape.kernels.Add(row, f.Position[i*c:(i+1)*c])
+			f.tape.kernels.Add(row, f.Position[i*c+from:i*c+to])
 		case source >= 0:
-			f.tape.kernels.Add(row, f.Position[source*c:(source+1)*c])
+			f.tape.kernels.Add(row, f.Position[source*c+from:source*c+to])
 		}
 	}
 }
@@ -118,27 +121,29 @@ func (f *selection) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) 
 
 func (f *selection) backward(in [][]float32, out []float32) error {
 	f.dy, f.dx = kernels.NewMatrix(in[0], f.Images*f.to, f.channels), f.in.matrix(out)
-	f.tape.Pool().Run(f.Images, f.backwardTask)
+	f.tape.Pool().Run(f.Images*f.columns.parts, f.backwardTask)
 	if f.Token != nil {
 		f.tape.kernels.ColumnSums(kernels.NewMatrix(f.tokenGrad, f.Images, f.channels), f.Token.GradData())
 	}
 	return nil
 }
 
-func (f *selection) backwardImage(_, image int) {
-	c := f.channels
-	clear(f.dx.Data[image*f.from*c : (image+1)*f.from*c])
+func (f *selection) backwardPart(_, task int) {
+	image, from, to := f.columns.task(task)
+	for i := range f.from {
+		clear(f.dx.Row(image*f.from + i)[from:to])
+	}
 	var token []float32
 	if f.Token != nil {
-		token = f.tokenGrad[image*c : (image+1)*c]
+		token = f.tokenGrad[image*f.channels+from : image*f.channels+to]
 		clear(token)
 	}
 	for i := range f.to {
-		row := f.dy.Row(image*f.to + i)
+		row := f.dy.Row(image*f.to + i)[from:to]
 		if source := int(f.Index[image*f.to+i]); source < 0 {
 			f.tape.kernels.Add(token, row)
 		} else {
-			copy(f.dx.Row(image*f.from+source), row)
+			copy(f.dx.Row(image*f.from + source)[from:to], row)
 		}
 	}
 }
@@ -165,16 +170,23 @@ func AvgPoolTokens(t *Tape, name string, x *gorgonia.Node, skip, height, width i
 			}
 		}
 	}
+	columns := newColumnParts(s.images, s.channels)
 	var src, dst kernels.Matrix
-	mean := func(_, image int) {
-		clear(dst.Data[image*h*w*out.channels : (image+1)*h*w*out.channels])
-		each(image, func(to, from int) { addMultiple(t.kernels, dst.Row(to), src.Row(from), 0.25) })
+	mean := func(_, i int) {
+		image, a, b := columns.task(i)
+		for row := image * h * w; row < (image+1)*h*w; row++ {
+			clear(dst.Row(row)[a:b])
+		}
+		each(image, func(to, from int) { addMultiple(t.kernels, dst.Row(to)[a:b], src.Row(from)[a:b], 0.25) })
 	}
-	spread := func(_, image int) {
-		clear(dst.Data[image*n*s.channels : (image*n+skip)*s.channels])
+	spread := func(_, i int) {
+		image, a, b := columns.task(i)
+		for row := image * n; row < image*n+skip; row++ {
+			clear(dst.Row(row)[a:b])
+		}
 		each(image, func(to, from int) {
-			row := dst.Row(from)
-			copy(row, src.Row(to))
+			row := dst.Row(from)[a:b]
+			copy(row, src.Row(to)[a:b])
 			kernels.Scale(row, 0.25)
 		})
 	}
@@ -182,7 +194,7 @@ func AvgPoolTokens(t *Tape, name string, x *gorgonia.Node, skip, height, width i
 		Kind: KindAvgPoolTokens, Name: name, Shape: tensor.Shape{s.images, h * w, s.channels},
 		Run: func(in [][]float32, o []float32) error {
 			src, dst = s.matrix(in[0]), out.matrix(o)
-			t.Pool().Run(s.images, mean)
+			t.Pool().Run(s.images*columns.parts, mean)
 			return nil
 		},
 		Grad: func(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
@@ -190,7 +202,7 @@ func AvgPoolTokens(t *Tape, name string, x *gorgonia.Node, skip, height, width i
 				Kind: KindAvgPoolTokens + GradSuffix, Name: name,
 				Run: func(in [][]float32, o []float32) error {
 					src, dst = out.matrix(in[0]), s.matrix(o)
-					t.Pool().Run(s.images, spread)
+					t.Pool().Run(s.images*columns.parts, spread)
 					return nil
 				},
 			}, dy, x, nil, nil)

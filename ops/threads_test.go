@@ -96,6 +96,16 @@ func TestThreadsChangeNoBit(t *testing.T) {
 			h.compile(out, err, "x")
 		}},
 		{"block", func(h *harness, r *rand.Rand) { h.block(r, 6, 14, 14, 40, 10, 80, kernels.GELU, true, true) }},
+		{"block of many channels", func(h *harness, r *rand.Rand) { h.block(r, 8, 7, 7, 60, 16, 600, kernels.ReLU, false, false) }},
+		{"select tokens", func(h *harness, r *rand.Rand) {
+			index := []int32{4, -1, 0, 2, -1, 1, 1, 3, -1, -1, 0, 4}
+			out, err := SelectTokens(h.tape, h.input("x", r, 2, 5, 200), Selection{Name: "s", Index: index, Images: 2, Shape: []int{2, 6, 200}, Token: h.param("token", r, 1, 1, 1, 200)})
+			h.compile(out, err, "x")
+		}},
+		{"pool of tokens", func(h *harness, r *rand.Rand) {
+			out, err := AvgPoolTokens(h.tape, "pool", h.input("x", r, 2, 1+4*6, 200), 1, 4, 6)
+			h.compile(out, err, "x")
+		}},
 		{"patch convolution", func(h *harness, r *rand.Rand) {
 			p := PatchConv{Name: "merge", Weight: h.param("weight", r, 0.3, 70, 20, 2, 2), Stride: 2, Norm: h.norm("norm", r, 70)}
 			out, err := PatchConvNorm(h.tape, h.input("x", r, 5, 14, 14, 20), p)

@@ -24,6 +24,7 @@ type EMA struct {
 	parts  []emaPart
 	decay  float32
 	update func(worker, i int)
+	swap   func(worker, i int)
 }
 
 type emaPart struct{ entry, from, to int }
@@ -34,7 +35,7 @@ func NewEMA(c configs.EMA, s *layers.Store, pool *kernels.Pool) *EMA {
 		return nil
 	}
 	e := &EMA{config: c, store: s, pool: pool}
-	e.update = e.updatePart
+	e.update, e.swap = e.updatePart, e.swapPart
 	const most = 1 << 16
 	for i := range s.Entries {
 		live := e.live(i)
@@ -85,14 +86,19 @@ func (e *EMA) updatePart(_, i int) {
 // Exchange puts the average into the model and the model into the average: what
 // runs now is the average. A second call undoes it.
 func (e *EMA) Exchange() {
-	for i, avg := range e.shadow {
-		live := e.live(i)
-		for k, v := range live {
-			live[k], avg[k] = avg[k], v
-		}
+	e.pool.Run(len(e.parts), e.swap)
+	for i := range e.shadow {
 		if p := e.store.Entries[i].Param; p != nil {
 			p.Changed()
 		}
+	}
+}
+
+func (e *EMA) swapPart(_, i int) {
+	p := e.parts[i]
+	avg, live := e.shadow[p.entry][p.from:p.to], e.live(p.entry)[p.from:p.to]
+	for k, v := range live {
+		live[k], avg[k] = avg[k], v
 	}
 }
 

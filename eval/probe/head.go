@@ -147,8 +147,10 @@ func (m *machine) gradients(s *Set, rows []int) (loss float64) {
 // norm takes the moments of a batch: for this batch and into the running ones,
 // whose variance is the unbiased one.
 func (m *machine) norm(blocks []kernels.Moments) {
-	for c := range m.Mean {
-		mean, variance, n := kernels.MergeMoments(blocks, c)
+	means, variances := make([]float64, len(m.Mean)), make([]float64, len(m.Mean))
+	n := kernels.MergeMoments(blocks, 0, means, variances)
+	for c, mean := range means {
+		variance := variances[c]
 		m.setNorm(c, mean, variance)
 		unbiased := variance * float64(n) / float64(max(n-1, 1))
 		m.Mean[c] += float32(normMomentum * (mean - float64(m.Mean[c])))
