@@ -231,7 +231,7 @@ func (g *attentionGrad) unmergeRows(worker, i int) {
 	from, to := g.cut[i][0], g.cut[i][1]
 	s := scratch{g.tape.Scratch(worker)}
 	dv := s.matrix(to-from, g.shape.channels)
-	g.shape.scaled(g.tape.kernels, dv, g.dy.Slice(from, to), from, g.keep)
+	dv = g.shape.scaledFactor(g.tape, dv, g.dy.Slice(from, to), from, g.keep)
 	g.tape.kernels.Gemm(g.do.Slice(from, to), 1, dv, g.vproj.Packed, kernels.Matrix{})
 	g.heads.PutRows(from, g.o.Slice(from, to))
 }

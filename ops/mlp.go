@@ -95,7 +95,8 @@ func newMLPBlock(t *Tape, x *gorgonia.Node, m MLP) (*mlpBlock, error) {
 	f.forwardTask = f.forwardPart
 	f.grid = t.newMLPGrid(f)
 	wide := f.chunk + t.kernels.PanelWidth() // the last panel may be wider
-	t.NeedScratch(scratchSize(nil, longest(f.cut), c, c, wide, wide))
+	factors := []int{t.factorLen(longest(f.cut), c), t.factorLen(longest(f.cut), wide)}
+	t.NeedScratch(scratchSize(factors, longest(f.cut), c, c, wide))
 	return f, nil
 }
 
@@ -143,21 +144,23 @@ func (f *mlpBlock) forwardPart(worker, i int) {
 	s := scratch{f.tape.Scratch(worker)}
 	n, v := s.matrix(to-from, f.channels), s.matrix(to-from, f.channels)
 	wide := f.chunk + f.tape.kernels.PanelWidth()
-	a, h := s.matrix(to-from, wide), s.matrix(to-from, wide)
+	h := s.matrix(to-from, wide)
 	x := f.x.Slice(from, to)
 	f.norm.forward(n, x, from)
+	normed := s.rounded(f.tape, n)
 	sum := kernels.Broadcast(f.Fc2Bias.Data(), to-from)
 	f.columns(func(c, end int) {
-		hidden, act := h.Columns(0, end-c), a.Columns(0, end-c)
+		s := s // the same memory for all columns
+		hidden, act := h.Columns(0, end-c), s.factor(f.tape, to-from, end-c)
 		if f.hiddenMap.buf != nil {
 			hidden = f.hiddenMap.place(hidden, from, c)
 		}
-		f.tape.kernels.GemmBlock(hidden, 1, n, f.w1.Packed, 0, c, kernels.Matrix{})
+		f.tape.kernels.GemmBlockFactor(hidden, 1, normed, f.w1.Packed, 0, c, kernels.Matrix{})
 		if f.hiddenMap.buf != nil {
 			f.hiddenMap.put(hidden, from, c)
 		}
-		f.tape.kernels.Affine(act, hidden, f.ones[c:end], f.Fc1Bias.Data()[c:end], kernels.GELU)
-		f.tape.kernels.GemmBlock(v, 1, act, f.w2.Packed, c, 0, sum)
+		f.tape.kernels.AffineTo(act, hidden.AsFactor(), f.ones[c:end], f.Fc1Bias.Data()[c:end], kernels.GELU)
+		f.tape.kernels.GemmBlockFactor(v, 1, act, f.w2.Packed, c, 0, sum)
 		sum = v
 	})
 	f.shape.addScaled(f.tape.kernels, f.y.Slice(from, to), x, v, from, f.keep)
@@ -198,12 +201,13 @@ func (f *mlpBlock) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
 	g.sweep = g.sweepRows
 	g.tasks, g.weights = g.norm.finishAfter(layerGradTask(g.grad1, g.grad2))
 	widest := f.chunk + f.tape.kernels.PanelWidth()
-	t.NeedScratch(scratchSize([]int{f.hidden, f.hidden}, longest(f.cut), f.channels, f.channels, widest, widest, widest))
+	factor := t.factorLen(longest(f.cut), f.channels)
+	t.NeedScratch(scratchSize([]int{f.hidden, f.hidden, factor}, longest(f.cut), f.channels, f.channels, widest, widest, widest))
 	uses := append(append(used(g.v1, g.v2), g.act.buf, g.normed.buf, g.hiddenGrad.buf), f.norm.gradUses(t)...)
 	if f.anew {
 		uses = append(uses, used(f.w1)...)
 		halves := kernels.HalvesLen(longest(f.cut), widest)
-		t.NeedScratch(scratchSize([]int{f.hidden, f.hidden, halves}, longest(f.cut), f.channels, f.channels, f.channels, widest, widest, widest))
+		t.NeedScratch(scratchSize([]int{f.hidden, f.hidden, halves, factor, factor}, longest(f.cut), f.channels, f.channels, f.channels, widest, widest, widest))
 	} else {
 		uses = append(uses, f.hiddenMap.buf)
 	}
@@ -239,18 +243,20 @@ func (g *mlpGrad) sweepRows(worker, i int) {
 	dv, dn := s.matrix(to-from, g.channels), s.matrix(to-from, g.channels)
 	a, da, h := s.matrix(to-from, wide), s.matrix(to-from, wide), s.matrix(to-from, wide)
 	x := g.x.Slice(from, to)
-	var n kernels.Matrix
+	var normed kernels.Factor
 	var halves []float32
 	if g.anew {
-		n, halves = s.matrix(to-from, g.channels), s.vector(kernels.HalvesLen(to-from, wide))
+		n := s.matrix(to-from, g.channels)
+		halves = s.vector(kernels.HalvesLen(to-from, wide))
 		g.norm.forward(n, x, from)
+		normed = s.rounded(g.tape, n)
 	}
-	g.shape.scaled(g.tape.kernels, dv, g.dy.Slice(from, to), from, g.keep)
+	outGrad := s.rounded(g.tape, g.shape.scaledFactor(g.tape, dv, g.dy.Slice(from, to), from, g.keep))
 	var before kernels.Matrix
 	g.columns(func(c, end int) {
 		act, dact, dh := a.Columns(0, end-c), da.Columns(0, end-c), g.dh.Slice(from, to).Columns(c, end)
-		g.tape.kernels.GemmBlock(dact, 1, dv, g.v2.Packed, 0, c, kernels.Matrix{})
-		g.tape.kernels.AffineGrad(act, dh, g.hiddenPart(h.Columns(0, end-c), n, halves, from, c), dact,
+		g.tape.kernels.GemmBlockFactor(dact, 1, outGrad, g.v2.Packed, 0, c, kernels.Matrix{})
+		g.tape.kernels.AffineGrad(act, dh, g.hiddenPart(h.Columns(0, end-c), normed, halves, from, c), dact,
 			g.ones[c:end], g.Fc1Bias.Data()[c:end], g.zeros[c:end], sum[c:end], dot[c:end], kernels.GELU)
 		g.act.PutBlock(from, c, act)
 		g.tape.kernels.GemmBlock(dn, 1, dh, g.v1.Packed, c, 0, before)
@@ -263,10 +269,10 @@ func (g *mlpGrad) sweepRows(worker, i int) {
 
 // hiddenPart is the hidden layer before GELU, from a row and a column on, of the
 // size of scratch: what was kept, or computed anew of the normalised rows n.
-func (g *mlpGrad) hiddenPart(scratch, n kernels.Matrix, halves []float32, row, col int) kernels.Matrix {
+func (g *mlpGrad) hiddenPart(scratch kernels.Matrix, n kernels.Factor, halves []float32, row, col int) kernels.Matrix {
 	if !g.anew {
 		return g.hiddenMap.get(scratch, row, col)
 	}
-	g.tape.kernels.GemmBlock(scratch, 1, n, g.w1.Packed, 0, col, kernels.Matrix{})
+	g.tape.kernels.GemmBlockFactor(scratch, 1, n, g.w1.Packed, 0, col, kernels.Matrix{})
 	return g.tape.rounded(scratch, halves)
 }

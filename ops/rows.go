@@ -149,6 +149,15 @@ func (s *scratch) factor(t *Tape, rows, cols int) kernels.Factor {
 	return t.kernels.NewFactor(s.vector(t.factorLen(rows, cols)), rows, cols, t.Precision)
 }
 
+// rounded is m as products read it: m itself, or a rounded copy for more than one product.
+func (s *scratch) rounded(t *Tape, m kernels.Matrix) kernels.Factor {
+	f := s.factorOf(t, m)
+	if f.Precision == kernels.BF16 {
+		t.kernels.CopyTo(f, m)
+	}
+	return f
+}
+
 // factorOf is memory for what an op makes of m before a product: that of m itself, unless the
 // format is another one.
 func (s *scratch) factorOf(t *Tape, m kernels.Matrix) kernels.Factor {

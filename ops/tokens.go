@@ -53,6 +53,16 @@ func (s tokenShape) scaled(k *kernels.Set, dst, src kernels.Matrix, from int, fa
 	})
 }
 
+// scaledFactor is src, multiplied by the factors of the images if there are any, for a product.
+// It is in scratch, unless the product makes a copy of its own.
+func (s tokenShape) scaledFactor(t *Tape, scratch, src kernels.Matrix, from int, factors []float32) kernels.Matrix {
+	if factors == nil && t.Precision == kernels.BF16 {
+		return src
+	}
+	s.scaled(t.kernels, scratch, src, from, factors)
+	return scratch
+}
+
 // addScaled computes dst = x + factor·v for rows from, from+1, … with the factor
 // of their image.
 func (s tokenShape) addScaled(k *kernels.Set, dst, x, v kernels.Matrix, from int, factors []float32) {
