@@ -27926,7 +27926,7 @@ DATA c80000000<>+0(SB)/4, $0x80000000
 GLOBL c80000000<>(SB), RODATA|NOPTR, $4
 
 // func resampleRGBAVX512(n int, out *uint8, in *uint8, first *int32, weights *int32, groups int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, AVX512F
 TEXT ·resampleRGBAVX512(SB), NOSPLIT, $0-48
 	MOVQ         n+0(FP), AX
 	MOVQ         out+8(FP), CX
@@ -27936,8 +27936,7 @@ TEXT ·resampleRGBAVX512(SB), NOSPLIT, $0-48
 	MOVQ         groups+40(FP), DI
 	VMOVDQU      spreadRGB<>+0(SB), X0
 	VPBROADCASTD resampleHalf<>+0(SB), X1
-	VMOVDQU      pairLow<>+0(SB), Y2
-	VMOVDQU      pairHigh<>+0(SB), Y3
+	VMOVDQU32    fourLanes<>+0(SB), Z2
 	TESTQ        AX, AX
 	JLE          pixel_end
 
@@ -27946,42 +27945,37 @@ pixel:
 	ADDQ    $0x00000004, BX
 	LEAQ    (R8)(R8*2), R8
 	ADDQ    DX, R8
-	VPXOR   Y4, Y4, Y4
-	VPXOR   Y5, Y5, Y5
+	VPXORD  Z3, Z3, Z3
 	MOVQ    DI, R9
 	TESTQ   R9, R9
 	JLE     group286_end
 
 group286:
-	VBROADCASTI128 (SI), Y7
-	VMOVDQU        (R8), X6
-	VPSHUFB        X0, X6, X6
-	VPMOVZXBD      X6, Y8
-	VPERMD         Y7, Y2, Y9
-	VPMULLD        Y9, Y8, Y8
-	VPADDD         Y8, Y4, Y4
-	VPSRLDQ        $0x08, X6, X6
-	VPMOVZXBD      X6, Y8
-	VPERMD         Y7, Y3, Y9
-	VPMULLD        Y9, Y8, Y8
-	VPADDD         Y8, Y5, Y5
-	ADDQ           $0x00000010, SI
-	ADDQ           $0x0000000c, R8
-	DECQ           R9
-	JNZ            group286
+	VBROADCASTI32X4 (SI), Z5
+	VPERMD          Z5, Z2, Z5
+	VMOVDQU         (R8), X4
+	VPSHUFB         X0, X4, X4
+	VPMOVZXBD       X4, Z4
+	VPMULLD         Z5, Z4, Z4
+	VPADDD          Z4, Z3, Z3
+	ADDQ            $0x00000010, SI
+	ADDQ            $0x0000000c, R8
+	DECQ            R9
+	JNZ             group286
 
 group286_end:
-	VPADDD       Y5, Y4, Y4
-	VEXTRACTI128 $0x01, Y4, X5
-	VPADDD       X4, X5, X5
-	VPADDD       X1, X5, X5
-	VPSRAD       $0x16, X5, X5
-	VPACKUSDW    X5, X5, X5
-	VPACKUSWB    X5, X5, X5
-	VMOVD        X5, (CX)
-	ADDQ         $0x00000003, CX
-	DECQ         AX
-	JNZ          pixel
+	VEXTRACTI64X4 $0x01, Z3, Y4
+	VPADDD        Y3, Y4, Y4
+	VEXTRACTI128  $0x01, Y4, X5
+	VPADDD        X4, X5, X5
+	VPADDD        X1, X5, X5
+	VPSRAD        $0x16, X5, X5
+	VPACKUSDW     X5, X5, X5
+	VPACKUSWB     X5, X5, X5
+	VMOVD         X5, (CX)
+	ADDQ          $0x00000003, CX
+	DECQ          AX
+	JNZ           pixel
 
 pixel_end:
 	VZEROUPPER
@@ -28008,25 +28002,23 @@ GLOBL spreadRGB<>(SB), RODATA|NOPTR, $16
 DATA resampleHalf<>+0(SB)/4, $0x00200000
 GLOBL resampleHalf<>(SB), RODATA|NOPTR, $4
 
-DATA pairLow<>+0(SB)/4, $0x00000000
-DATA pairLow<>+4(SB)/4, $0x00000000
-DATA pairLow<>+8(SB)/4, $0x00000000
-DATA pairLow<>+12(SB)/4, $0x00000000
-DATA pairLow<>+16(SB)/4, $0x00000001
-DATA pairLow<>+20(SB)/4, $0x00000001
-DATA pairLow<>+24(SB)/4, $0x00000001
-DATA pairLow<>+28(SB)/4, $0x00000001
-GLOBL pairLow<>(SB), RODATA|NOPTR, $32
-
-DATA pairHigh<>+0(SB)/4, $0x00000002
-DATA pairHigh<>+4(SB)/4, $0x00000002
-DATA pairHigh<>+8(SB)/4, $0x00000002
-DATA pairHigh<>+12(SB)/4, $0x00000002
-DATA pairHigh<>+16(SB)/4, $0x00000003
-DATA pairHigh<>+20(SB)/4, $0x00000003
-DATA pairHigh<>+24(SB)/4, $0x00000003
-DATA pairHigh<>+28(SB)/4, $0x00000003
-GLOBL pairHigh<>(SB), RODATA|NOPTR, $32
+DATA fourLanes<>+0(SB)/4, $0x00000000
+DATA fourLanes<>+4(SB)/4, $0x00000000
+DATA fourLanes<>+8(SB)/4, $0x00000000
+DATA fourLanes<>+12(SB)/4, $0x00000000
+DATA fourLanes<>+16(SB)/4, $0x00000001
+DATA fourLanes<>+20(SB)/4, $0x00000001
+DATA fourLanes<>+24(SB)/4, $0x00000001
+DATA fourLanes<>+28(SB)/4, $0x00000001
+DATA fourLanes<>+32(SB)/4, $0x00000002
+DATA fourLanes<>+36(SB)/4, $0x00000002
+DATA fourLanes<>+40(SB)/4, $0x00000002
+DATA fourLanes<>+44(SB)/4, $0x00000002
+DATA fourLanes<>+48(SB)/4, $0x00000003
+DATA fourLanes<>+52(SB)/4, $0x00000003
+DATA fourLanes<>+56(SB)/4, $0x00000003
+DATA fourLanes<>+60(SB)/4, $0x00000003
+GLOBL fourLanes<>(SB), RODATA|NOPTR, $64
 
 // func resampleRowsAVX512(n int, out *uint8, in *uint8, stride int, weights *int32, taps int)
 // Requires: AVX, AVX2

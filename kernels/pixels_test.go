@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -56,9 +57,12 @@ func TestResampleRGB(t *testing.T) {
 			}
 			weights, first := make([]int32, n*groups*ResampleGroup), make([]int32, n)
 			want := make([]uint8, 3*n)
+			for i := range first {
+				first[i] = int32(r.IntN(width))
+			}
+			slices.Sort(first)
 			for i := range n {
-				count := 1 + r.IntN(min(groups*ResampleGroup, width))
-				first[i] = int32(r.IntN(width - count + 1))
+				count := 1 + r.IntN(min(groups*ResampleGroup, width-int(first[i])))
 				ws := randomWeights(r, count)
 				copy(weights[i*groups*ResampleGroup:], ws)
 				for c := range 3 {

@@ -18,8 +18,8 @@ const ResampleGroup = 4
 
 // ResampleRGB writes a row of pixels [len(first), 3], each a weighted sum of pixels
 // of a row in [any, 3]: output i is that of groups·4 pixels from first[i] on, with
-// the weights of row i of weights [len(first), groups·4]. Pixels beyond the end of
-// in must have the weight 0. What follows a row in memory should be part of in,
+// the weights of row i of weights [len(first), groups·4]. The values of first do not
+// decrease. Pixels beyond the end of in must have the weight 0. What follows a row in memory should be part of in,
 // since it lets vectors reach beyond the row.
 func (k *Set) ResampleRGB(out, in []uint8, first, weights []int32, groups int) {
 	n := len(first)
@@ -28,9 +28,12 @@ func (k *Set) ResampleRGB(out, in []uint8, first, weights []int32, groups int) {
 	}
 	// A vector reads a group of pixels and 4 bytes, and writes a pixel and a byte:
 	// from the first output that has not the room on, it is done without vectors.
-	vectors, most := 0, len(in)-3*ResampleGroup*groups-4
-	for vectors < n-1 && first[vectors] >= 0 && 3*int(first[vectors]) <= most {
-		vectors++
+	vectors, most := max(n-1, 0), len(in)-3*ResampleGroup*groups-4
+	for vectors > 0 && 3*int(first[vectors-1]) > most {
+		vectors--
+	}
+	if vectors > 0 && first[0] < 0 {
+		panic(fmt.Sprintf("kernels: ResampleRGB: pixels from %d on", first[0]))
 	}
 	if vectors > 0 {
 		k.resampleRGB(vectors, &out[0], &in[0], &first[0], &weights[0], groups)

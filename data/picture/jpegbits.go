@@ -112,17 +112,28 @@ func (r *jpegBits) skip(first, others *huffman, dc *int) (ok bool) {
 	}
 	*dc += diff
 	data, at, bits, n := r.data, r.at, r.bits, r.n
-	for k := uint(1); k < 64; k++ {
+	for k := uint(1); k < 64; {
 		if n < 32 {
 			bits |= binary.BigEndian.Uint64(data[at:]) >> (n & 63)
 			at += int((63 - n) >> 3)
 			n |= 56
 		}
+		if e := others.several[bits>>(64-severalBits)]; e != 0 {
+			end := uint(e) >> severalEnd
+			if next := k + uint(e)>>severalPlaces&63; next+end <= 64 {
+				used := uint(e) & severalUsed
+				bits, n = bits<<used, n-used
+				if k = next; end != 0 {
+					break
+				}
+				continue
+			}
+		}
 		e := others.quick[bits>>(64-quickBits)]
 		used := uint(e & 31)
 		if int32(e)>>16 != 0 {
 			bits, n = bits<<used, n-used
-			if k += uint(e>>8) & 15; k > 63 {
+			if k += uint(e>>8)&15 + 1; k > 64 {
 				return false
 			}
 			continue
@@ -145,10 +156,10 @@ func (r *jpegBits) skip(first, others *huffman, dc *int) (ok bool) {
 			if value != 0xf0 {
 				return false
 			}
-			k += 15
+			k += 16
 			continue
 		}
-		if k += uint(value >> 4); k > 63 {
+		if k += uint(value>>4) + 1; k > 64 {
 			return false
 		}
 	}

@@ -163,27 +163,33 @@ func (t *taps) compute(n int, offset, length float64, size, from, to int, f Filt
 	scale := length / float64(size)
 	widen := max(scale, 1)
 	support := f.support * widen
-	const group = kernels.ResampleGroup
-	t.stride = (2*int(math.Ceil(support)) + 1 + group - 1) / group * group
+	centre := func(i int) float64 { return offset + (float64(i)+0.5)*scale }
 	t.first, t.count = t.first[:0], t.count[:0]
+	most := 0
+	for i := from; i < to; i++ {
+		lo := max(int(centre(i)-support+0.5), 0)
+		hi := min(int(centre(i)+support+0.5), n)
+		t.first = append(t.first, int32(lo))
+		t.count = append(t.count, hi-lo)
+		most = max(most, hi-lo)
+	}
+	const group = kernels.ResampleGroup
+	t.stride = (most + group - 1) / group * group
 	if need := (to - from) * t.stride; cap(t.weights) < need {
 		t.weights = make([]int32, need)
 	} else {
 		t.weights = t.weights[:need]
 	}
 	for i := from; i < to; i++ {
-		centre := offset + (float64(i)+0.5)*scale
-		lo := max(int(centre-support+0.5), 0)
-		hi := min(int(centre+support+0.5), n)
+		lo := int(t.first[i-from])
+		hi := lo + t.count[i-from]
 		t.kernel = t.kernel[:0]
 		sum := 0.0
 		for j := lo; j < hi; j++ {
-			v := f.at((float64(j) - centre + 0.5) / widen)
+			v := f.at((float64(j) - centre(i) + 0.5) / widen)
 			t.kernel = append(t.kernel, v)
 			sum += v
 		}
-		t.first = append(t.first, int32(lo))
-		t.count = append(t.count, hi-lo)
 		for j, v := range t.kernel {
 			t.weights[(i-from)*t.stride+j] = int32(math.Round(v / sum * (1 << fraction)))
 		}

@@ -43,18 +43,43 @@ func (s *isa) resampleRGB() {
 		"writes n pixels; see ResampleRGB.")
 	n, out, in := loadGP("n"), loadGP("out"), loadGP("in")
 	first, weights, groups := loadGP("first"), loadGP("weights"), loadGP("groups")
-	spread, half, low, high := XMM(), XMM(), YMM(), YMM()
+	spread, half := XMM(), XMM()
 	// Each pixel to the four bytes of a lane.
 	VMOVDQU(bytesOf("spreadRGB", 0, 1, 2, drop, 3, 4, 5, drop, 6, 7, 8, drop, 9, 10, 11, drop), spread)
 	VPBROADCASTD(dwords("resampleHalf", 1<<21), half)
-	VMOVDQU(dwords("pairLow", 0, 0, 0, 0, 1, 1, 1, 1), low)
-	VMOVDQU(dwords("pairHigh", 2, 2, 2, 2, 3, 3, 3, 3), high)
+	sums := s.pairsOfPixels
+	if s.wide() {
+		sums = s.fourPixels
+	}
+	group := sums(spread, weights, groups)
 	repeat("pixel", n, func() {
 		p := GP64()
 		MOVLQSX(Mem{Base: first}, p)
 		ADDQ(U32(4), first)
 		LEAQ(Mem{Base: p, Index: p, Scale: 2}, p)
 		ADDQ(in, p)
+		a := group(p)
+		sum := XMM()
+		VEXTRACTI128(U8(1), a, sum)
+		VPADDD(a.AsX(), sum, sum)
+		VPADDD(half, sum, sum)
+		VPSRAD(U8(22), sum, sum)
+		VPACKUSDW(sum, sum, sum)
+		VPACKUSWB(sum, sum, sum)
+		VMOVD(sum, Mem{Base: out})
+		ADDQ(U32(3), out)
+	})
+	VZEROUPPER()
+	RET()
+}
+
+// pairsOfPixels sums the weighted pixels from p on in two registers. What it returns emits that, and
+// gives the sum in two halves.
+func (s *isa) pairsOfPixels(spread reg.VecVirtual, weights, groups reg.GPVirtual) func(p reg.GPVirtual) reg.VecVirtual {
+	low, high := YMM(), YMM()
+	VMOVDQU(dwords("pairLow", 0, 0, 0, 0, 1, 1, 1, 1), low)
+	VMOVDQU(dwords("pairHigh", 2, 2, 2, 2, 3, 3, 3, 3), high)
+	return func(p reg.GPVirtual) reg.VecVirtual {
 		a, b := YMM(), YMM()
 		VPXOR(a, a, a)
 		VPXOR(b, b, b)
@@ -78,18 +103,34 @@ func (s *isa) resampleRGB() {
 			ADDQ(U32(12), p)
 		})
 		VPADDD(b, a, a)
-		sum := XMM()
-		VEXTRACTI128(U8(1), a, sum)
-		VPADDD(a.AsX(), sum, sum)
-		VPADDD(half, sum, sum)
-		VPSRAD(U8(22), sum, sum)
-		VPACKUSDW(sum, sum, sum)
-		VPACKUSWB(sum, sum, sum)
-		VMOVD(sum, Mem{Base: out})
-		ADDQ(U32(3), out)
-	})
-	VZEROUPPER()
-	RET()
+		return a
+	}
+}
+
+// fourPixels does so in one register of 512 bits.
+func (s *isa) fourPixels(spread reg.VecVirtual, weights, groups reg.GPVirtual) func(p reg.GPVirtual) reg.VecVirtual {
+	lanes := ZMM()
+	VMOVDQU32(dwords("fourLanes", 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3), lanes)
+	return func(p reg.GPVirtual) reg.VecVirtual {
+		sum := ZMM()
+		VPXORD(sum, sum, sum)
+		repeat(label("group"), groups, func() {
+			x, w, px := XMM(), ZMM(), ZMM()
+			VBROADCASTI32X4(Mem{Base: weights}, w)
+			VPERMD(w, lanes, w)
+			VMOVDQU(Mem{Base: p}, x)
+			VPSHUFB(spread, x, x)
+			VPMOVZXBD(x, px)
+			VPMULLD(w, px, px)
+			VPADDD(px, sum, sum)
+			ADDQ(U32(16), weights)
+			ADDQ(U32(12), p)
+		})
+		upper := YMM()
+		VEXTRACTI64X4(U8(1), sum, upper)
+		VPADDD(sum.AsY(), upper, upper)
+		return upper
+	}
 }
 
 // resampleRows generates sums of rows: 32 columns at a time, then 8.
