@@ -83,11 +83,11 @@ quickstart: build data ## train on Fashion-MNIST (at most 5 minutes) and evaluat
 	./fasternet-train eval --model runs/quickstart/checkpoints/best.safetensors
 	@echo "report: $(CURDIR)/runs/quickstart/report.html"
 
-mim-demo: data ## does pre-training pay? LocalMIM on Fashion-MNIST, three seeds (at most an hour on two cores)
-	$(GO) run ./experiments/mimdemo
+mim-demo: data ## does pre-training pay? LocalMIM on Fashion-MNIST, three seeds; FAMILY=fasternet for one family
+	$(GO) run ./experiments/mimdemo $(if $(FAMILY),-only $(FAMILY))
 
 mim-demo-short: data ## the same in five minutes, one seed
-	$(GO) run ./experiments/mimdemo -short
+	$(GO) run ./experiments/mimdemo -short $(if $(FAMILY),-only $(FAMILY))
 
 data: build ## Fashion-MNIST: from the system, from the network, or as a Debian package
 	@./fasternet-train data fetch fashion-mnist || (echo "trying the Debian package" && scripts/install-fashion-mnist.sh)

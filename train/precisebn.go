@@ -52,6 +52,9 @@ func (t *trainer) wholeStatistics(ctx context.Context) error {
 	if err := t.measureNorms(ctx, m, max(1, min(images/t.config.Train.BatchSize, loader.Steps()/share))); err != nil {
 		return err
 	}
+	for _, n := range m.norms {
+		*n.Tracked++ // measurements; 0 says that there has been none
+	}
 	if t.config.Train.SyncBatchNorm {
 		return nil
 	}

@@ -17,8 +17,8 @@ type wholeNorm struct{ visible, whole *ops.BatchNorm }
 
 // A batch norm of the encoder sees visible positions alone. Its channels have other statistics
 // there than in a whole image, where every convolution sees all of its neighbours: a classifier
-// that starts from the encoder needs those of whole images. So the state has both, each with its
-// number of batches: under the name that the tensor has in a classifier those of whole images,
+// that starts from the encoder needs those of whole images. So the state has both, each with
+// its counter: under the name that the tensor has in a classifier those of whole images,
 // which are measured now and then, and after a prefix those that normalise masked images in
 // evaluation.
 
