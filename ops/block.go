@@ -113,10 +113,14 @@ func newBlock(t *Tape, x *gorgonia.Node, b Block) (*block, error) {
 		return nil, err
 	}
 	c := f.shape.channels
-	if load := 0.0; t.Train || b.Keep != nil {
-		f.spans = f.shape.cut(blockRows(f.shape.rows(), c+f.hidden))
-	} else if f.spans, load = f.shape.even(blockRows(f.shape.rows(), c+f.hidden), t.Pool().Workers()); b.GRN == nil && byColumns(f.shape, f.hidden, t.kernels.PanelWidth(), t.Pool().Workers(), load) {
-		f.columns = t.newBlockColumns(f)
+	if rows, workers := blockRows(f.shape.rows(), c+f.hidden), t.Pool().Workers(); t.Train || b.Keep != nil {
+		f.spans = f.shape.cut(rows)
+	} else {
+		spans, load := f.shape.even(rows, workers)
+		f.spans = spans
+		if up, down, ok := blockGrids(f.shape, f.hidden, t.kernels.PanelWidth(), workers, load); ok && b.GRN == nil {
+			f.columns = t.newBlockColumns(f, up, down)
+		}
 	}
 	for _, b := range f.spans {
 		f.maxRows = max(f.maxRows, b.images*b.lines*f.shape.width)

@@ -2,20 +2,26 @@ package ops
 
 import "fasternet/kernels"
 
-// byColumns says whether the products of a block are divided by columns: if the workers then
-// get more even parts than the lines give them, whose load [mapShape.even] returns, and if
-// the map between the products is so small that it stays in the caches.
-func byColumns(s mapShape, hidden, panel, workers int, load float64) bool {
+// blockGrids divides the products of a block by columns, and by rows too where there are fewer
+// panels of columns than workers: if the workers then get more even parts than the lines give
+// them, whose load [mapShape.even] returns, if that saves more time than the two regions more
+// cost, and if the map between the products is so small that it stays in the caches.
+func blockGrids(s mapShape, hidden, panel, workers int, load float64) (up, down grid, ok bool) {
 	const gain, mostValues = 0.04, 512 << 10
-	if s.rows()*(s.channels+hidden) > mostValues {
-		return false
+	const flops, region = 200, 300 // in a nanosecond on one thread; nanoseconds for each thread
+	rows := s.rows()
+	if rows*(s.channels+hidden) > mostValues || load < 1+gain {
+		return up, down, false
 	}
-	for _, columns := range []int{s.channels, hidden} {
-		if most := longest(panelRanges(columns, panel, workers)); float64(most*workers)/float64(columns) > load-gain {
-			return false
-		}
+	even := func(columns int) (grid, float64) {
+		g, most := bestGrid(rows, columns, panel, workers, 0)
+		return g, most * float64(workers) / gridLoad(grid{[][2]int{{0, rows}}, [][2]int{{0, columns}}}, 1, 0)
 	}
-	return true
+	up, upLoad := even(hidden)
+	down, downLoad := even(s.channels)
+	product := float64(2*rows*s.channels*hidden) / flops / float64(workers) // if it is even
+	saved := (2*load - upLoad - downLoad) * product
+	return up, down, max(upLoad, downLoad) <= load-gain && saved > 2*region*float64(workers)
 }
 
 // blockColumns is a FasterNet block for evaluation on a map of so few lines that they cannot
@@ -26,18 +32,17 @@ func byColumns(s mapShape, hidden, panel, workers int, load float64) bool {
 type blockColumns struct {
 	*block
 	mixed, hiddenMap plannedFactor // what conv1 gets, and what conv2 gets
-	up, down         [][2]int      // columns of the two products
+	up, down         grid          // of the two products
 	tasks            struct{ mix, expand, project func(worker, i int) }
 
 	u, a kernels.Factor // the two, of the run in progress
 }
 
-func (t *Tape) newBlockColumns(f *block) *blockColumns {
-	c, rows, workers := &blockColumns{block: f}, f.shape.rows(), t.Pool().Workers()
+func (t *Tape) newBlockColumns(f *block, up, down grid) *blockColumns {
+	c, rows := &blockColumns{block: f, up: up, down: down}, f.shape.rows()
 	c.mixed, c.hiddenMap = t.newPlannedFactor(rows, f.shape.channels), t.newPlannedFactor(rows, f.hidden)
-	c.up, c.down = panelRanges(f.hidden, t.kernels.PanelWidth(), workers), panelRanges(f.shape.channels, t.kernels.PanelWidth(), workers)
 	c.tasks.mix, c.tasks.expand, c.tasks.project = c.mix, c.expand, c.project
-	t.NeedScratch(scratchSize(nil, rows, max(longest(c.down), longest(c.up))))
+	t.NeedScratch(scratchSize(nil, max(longest(up.rows), longest(down.rows)), max(longest(down.cols), longest(up.cols))))
 	return c
 }
 
@@ -61,8 +66,8 @@ func (c *blockColumns) forward(in [][]float32, out []float32) error {
 	c.u, c.a = c.mixed.factor(), c.hiddenMap.factor()
 	pool := c.tape.Pool()
 	pool.Run(len(c.spans), c.tasks.mix)
-	pool.Run(len(c.up), c.tasks.expand)
-	pool.Run(len(c.down), c.tasks.project)
+	pool.Run(c.up.tasks(), c.tasks.expand)
+	pool.Run(c.down.tasks(), c.tasks.project)
 	return nil
 }
 
@@ -75,30 +80,30 @@ func (c *blockColumns) mix(worker, i int) {
 	c.copyUntouched(u, b)
 }
 
-// expand computes some columns of the first product, its norm and its activation.
+// expand computes some rows and columns of the first product, its norm and its activation.
 func (c *blockColumns) expand(worker, i int) {
-	from, to := c.up[i][0], c.up[i][1]
+	first, end, from, to := c.up.task(i)
 	s := scratch{c.tape.Scratch(worker)}
-	a, k := c.a.Columns(from, to), c.tape.kernels
+	a, k := c.a.Slice(first, end).Columns(from, to), c.tape.kernels
 	h := a.Full
 	if c.tape.Precision == kernels.BF16 {
-		h = s.matrix(c.shape.rows(), to-from)
+		h = s.matrix(end-first, to-from)
 	}
-	k.GemmBlockFactor(h, 1, c.u, c.w1.Packed, 0, from, kernels.Matrix{})
+	k.GemmBlockFactor(h, 1, c.u.Slice(first, end), c.w1.Packed, 0, from, kernels.Matrix{})
 	k.AffineTo(a, h.AsFactor(), c.norm.scale[from:to], c.shift()[from:to], c.Act)
 }
 
-// project computes some columns of y = x + scale·conv2(h).
+// project computes some rows and columns of y = x + scale·conv2(h).
 func (c *blockColumns) project(worker, i int) {
-	from, to := c.down[i][0], c.down[i][1]
-	x, y, k := c.x.Columns(from, to), c.y.Columns(from, to), c.tape.kernels
+	first, end, from, to := c.down.task(i)
+	x, y, a, k := c.x.Slice(first, end).Columns(from, to), c.y.Slice(first, end).Columns(from, to), c.a.Slice(first, end), c.tape.kernels
 	if c.LayerScale == nil {
-		k.GemmBlockFactor(y, 1, c.a, c.w2.Packed, 0, from, x)
+		k.GemmBlockFactor(y, 1, a, c.w2.Packed, 0, from, x)
 		return
 	}
 	s := scratch{c.tape.Scratch(worker)}
 	v := s.matrix(y.Rows, to-from)
-	k.GemmBlockFactor(v, 1, c.a, c.w2.Packed, 0, from, kernels.Matrix{})
+	k.GemmBlockFactor(v, 1, a, c.w2.Packed, 0, from, kernels.Matrix{})
 	kernels.ScaleColumns(v, v, c.LayerScale.Data()[from:to])
 	k.Combine(y, v, x, 1, 1)
 }

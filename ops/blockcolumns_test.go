@@ -45,7 +45,7 @@ func TestEven(t *testing.T) {
 }
 
 // A block is divided by columns only where the workers get more even parts of them.
-func TestByColumns(t *testing.T) {
+func TestBlockGrids(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		shape   mapShape
@@ -58,11 +58,13 @@ func TestByColumns(t *testing.T) {
 		{"lines are even", mapShape{1, 14, 14, 512}, 1024, 2, false},
 		{"one worker", mapShape{1, 7, 7, 1024}, 2048, 1, false},
 		{"fewer panels than workers", mapShape{1, 56, 56, 128}, 256, 64, false},
+		{"more workers than panels", mapShape{1, 14, 14, 384}, 768, 64, true},
+		{"little work, many workers", mapShape{1, 14, 14, 160}, 320, 64, false},
 		{"a large map", mapShape{1, 57, 57, 1024}, 2048, 16, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, load := c.shape.even(blockRows(c.shape.rows(), c.shape.channels+c.hidden), c.workers)
-			if got := byColumns(c.shape, c.hidden, 32, c.workers, load); got != c.want {
+			if _, _, got := blockGrids(c.shape, c.hidden, 32, c.workers, load); got != c.want {
 				t.Errorf("%v, want %v; the lines have a load of %.3f", got, c.want, load)
 			}
 		})
@@ -109,7 +111,7 @@ func TestBlockColumns(t *testing.T) {
 		{"fp32", kernels.FP32, false, false, 136, 264, 7},
 		{"folded", kernels.FP32, false, true, 200, 332, 7},
 		{"layer scale", kernels.FP32, true, false, 132, 270, 5},
-		{"one line", kernels.FP32, false, true, 96, 192, 1},
+		{"one line", kernels.FP32, false, true, 640, 1280, 1},
 		{"bf16", kernels.BF16, false, true, 128, 256, 7},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -118,7 +120,7 @@ func TestBlockColumns(t *testing.T) {
 				if columns {
 					t.Error("one worker divides by columns")
 				}
-				for _, workers := range []int{2, 3, 8} {
+				for _, workers := range []int{2, 3, 8, 32} {
 					got, columns := inferBlock(t, k, workers, c.in, c.scale, c.folded, c.channels, c.hidden, c.side)
 					if !columns && workers == 2 { // with more the panels may be too few
 						t.Errorf("%s, %d workers: the block is not divided by columns", k.Variant(), workers)

@@ -235,7 +235,7 @@ func TestByGrid(t *testing.T) {
 			if !ok {
 				return
 			}
-			if g.tasks() < c.workers*3/4 || gridLoad(g, c.workers) > gridLoad(grid{cut, [][2]int{{0, c.columns}}}, c.workers) {
+			if g.tasks() < c.workers*3/4 || gridLoad(g, c.workers, 20) > gridLoad(grid{cut, [][2]int{{0, c.columns}}}, c.workers, 20) {
 				t.Errorf("%d tasks: %v", g.tasks(), g)
 			}
 			seen := 0

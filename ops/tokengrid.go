@@ -19,23 +19,30 @@ func (g grid) task(i int) (fromRow, toRow, fromCol, toCol int) {
 // byGrid divides a map of some rows and columns, if the worker with the most work then gets
 // clearly less than with the blocks of rows alone.
 func (t *Tape) byGrid(blocks [][2]int, columns int) (g grid, ok bool) {
-	const gain = 0.1
+	const gain, normColumns = 0.1, 20 // a task normalises its rows
 	workers := t.Pool().Workers()
 	if t.Train || workers == 1 {
 		return grid{}, false
 	}
-	rows := blocks[len(blocks)-1][1]
-	most := (1 - gain) * gridLoad(grid{blocks, [][2]int{{0, columns}}}, workers)
+	g, load := bestGrid(blocks[len(blocks)-1][1], columns, t.kernels.PanelWidth(), workers, normColumns)
+	return g, len(g.cols) > 1 && load < (1-gain)*gridLoad(grid{blocks, [][2]int{{0, columns}}}, workers, normColumns)
+}
+
+// bestGrid is the grid with the least load.
+func bestGrid(rows, columns, panel, workers, more int) (g grid, load float64) {
 	for parts := 1; parts <= min((rows+tile-1)/tile, workers); parts++ {
 		cut := tileBlocks(rows, parts)
-		for across := 2; across <= workers; across++ {
-			x := grid{cut, panelRanges(columns, t.kernels.PanelWidth(), across)}
-			if load := gridLoad(x, workers); load < most {
-				g, most, ok = x, load, true
+		for across := 1; across <= workers; across++ {
+			x := grid{cut, panelRanges(columns, panel, across)}
+			if len(x.cols) < across {
+				break // there are no more panels
+			}
+			if l := gridLoad(x, workers, more); load == 0 || l < load {
+				g, load = x, l
 			}
 		}
 	}
-	return g, ok
+	return g, load
 }
 
 // tileBlocks cuts rows into parts of whole tiles, the last of which need not be full.
@@ -48,10 +55,11 @@ func tileBlocks(rows, parts int) [][2]int {
 	return out
 }
 
-// gridLoad is what the worker with the most work gets, in values of the result. A task also
-// normalises its rows, and reads its columns of the weights from a cache that is far away.
-func gridLoad(g grid, workers int) float64 {
-	const normColumns, weightRows = 20, 6
+// gridLoad is what the worker with the most work gets, in values of the result. A task takes as
+// long as if it had some columns more, and reads its columns of the weights from a cache that is
+// far away.
+func gridLoad(g grid, workers, more int) float64 {
+	const weightRows = 6
 	load := 0.0
 	for w := range workers { // as Pool.Run divides tasks
 		sum := 0.0
@@ -61,7 +69,7 @@ func gridLoad(g grid, workers int) float64 {
 			if rest := (to - from) % tile; rest > 0 {
 				rows += float64(tile-rest) / 2 // fewer rows than a tile has cost more than their share
 			}
-			sum += rows*float64(end-first+normColumns) + weightRows*float64(end-first)
+			sum += rows*float64(end-first+more) + weightRows*float64(end-first)
 		}
 		load = max(load, sum)
 	}
