@@ -107,6 +107,11 @@ func offset(p *float32, n int) *float32 {
 	return (*float32)(unsafe.Add(unsafe.Pointer(p), 4*n))
 }
 
+// TileRows is the number of rows of a product that are computed together. A number of rows that
+// is no multiple of it ends with a smaller tile, which is less efficient if it has few rows. In
+// GemmTN the columns of A count.
+func (k *Set) TileRows() int { return k.tile }
+
 // GemmTN computes C += Aᵀ·B with A [R, M], B [R, N] and C [M, N]: the gradient
 // of the weights of a linear layer, accumulated.
 func (k *Set) GemmTN(c, a, b Matrix, in Precision) {

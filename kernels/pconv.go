@@ -72,7 +72,8 @@ func (p PConv) Convolve(k *Set, dst Matrix, padded []float32, weights *Packed, d
 
 // WeightGrad adds to dw [Channels out, taps·Channels in] the gradient of the
 // weights from one strip: padded is the input's padded copy, dy
-// [Height·Width, Channels] the gradient of the output.
+// [Height·Width, Channels] the gradient of the output. It may be of some output channels only:
+// the rows of dw are those, and so are the columns of dy.
 func (p PConv) WeightGrad(k *Set, dw Matrix, padded []float32, dy Matrix, in Precision) {
 	line := (p.Width + 2) * p.Channels
 	NewMatrix(padded, p.Height+2, line).ptr()

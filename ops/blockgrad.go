@@ -10,12 +10,16 @@ import (
 // activation again from the hidden map, and all gradients in sweeps over the rows.
 // Batch statistics couple the rows between the first sweep and the second. A third one is for
 // the convolution of images that are divided among runs: see [imagesInRun].
+//
+// The gradients of small weights are summed as the rows pass, a run of spans at a
+// time. The gradients of large ones have tasks of their own: see [blockOutputs].
 type blockGrad struct {
 	*block
-	runs          [][2]int // of spans; gradients of weights are summed a run
+	runs          [][2]int // of spans; gradients of small weights are summed a run
 	images        imagesInRun
-	dhBuf         *Buffer // gradient of the hidden map behind the norm [rows, hidden]
-	dw1, dw2, dwp *weightSums
+	dhBuf         *Buffer       // gradient of the hidden map after the norm [rows, hidden]
+	dw1, dw2, dwp *weightSums   // of small weights
+	outputs       *blockOutputs // of large ones, or nil
 
 	// Of the run in progress.
 	dy, dx, dz kernels.Matrix
@@ -26,23 +30,32 @@ type blockGrad struct {
 // differentiate builds the backward op and hands out its gradients.
 func (f *block) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
 	t := f.tape
-	g := &blockGrad{block: f, dhBuf: t.NewBuffer(f.shape.rows() * f.hidden)}
-	g.runs = chunks(len(f.spans), chunkLimit(f.Conv1.Size()))
-	g.images = newImagesInRun(f.shape, f.spans, g.runs, f.Units != nil)
-	g.dw1, g.dw2, g.dwp = t.newWeightSums(f.Conv1, len(g.runs)), t.newWeightSums(f.Conv2, len(g.runs)), t.newWeightSums(f.PConv, len(g.runs))
+	g := &blockGrad{block: f}
+	s := Spec{
+		Kind: KindFasterNetBlock + GradSuffix, Name: f.Name, Inputs: gorgonia.Nodes{dy, f.input}, Shape: f.input.Shape().Clone(),
+		Uses: []*Buffer{f.convolvedBuf, f.hiddenMap.buf}, Run: g.backward,
+	}
+	c := f.shape.channels
+	if t.byOutputs(f.Conv1.Size()) && f.grn == nil { // a GRN has sweeps of its own
+		g.runs = chunks(len(f.spans), len(f.spans))
+		g.images = newImagesInRun(f.shape, f.spans, g.runs, f.Units != nil)
+		g.outputs = t.newBlockOutputs(g)
+		g.dhBuf = g.outputs.hiddenGrad.buf
+		s.Uses = append(s.Uses, g.outputs.uses()...)
+		t.NeedScratch(scratchSize(nil, f.maxRows, c, c, f.hidden, f.hidden))
+	} else {
+		s.Reuse = 1 // the other way needs dy after dx has been computed
+		g.dhBuf = t.NewBuffer(f.shape.rows() * f.hidden)
+		g.runs = chunks(len(f.spans), chunkLimit(f.Conv1.Size()))
+		g.images = newImagesInRun(f.shape, f.spans, g.runs, f.Units != nil)
+		g.dw1, g.dw2, g.dwp = t.newWeightSums(f.Conv1, len(g.runs)), t.newWeightSums(f.Conv2, len(g.runs)), t.newWeightSums(f.PConv, len(g.runs))
+		g.tasks.finish = finishTask(g.dw1, g.dw2, g.dwp)
+		s.Uses = append(s.Uses, g.dhBuf, g.dw1.buf, g.dw2.buf, g.dwp.buf)
+		t.NeedScratch(scratchSize([]int{f.hidden, f.hidden}, f.maxRows, c, c, f.hidden, f.hidden, f.hidden))
+	}
+	t.NeedScratch(scratchSize([]int{f.strip, f.strip}, 0))
 	g.v1, g.v2, g.vp = t.pack(f.Conv1, packing{use: PackInput, in: t.Precision}), t.pack(f.Conv2, packing{use: PackInput, in: t.Precision}), t.pack(f.PConv, packing{use: packAdjoint, in: t.Precision})
 	g.tasks.hidden, g.tasks.input, g.tasks.convolution = g.sweepHidden, g.sweepInput, g.sweepConvolution
-	g.tasks.finish = finishTask(g.dw1, g.dw2, g.dwp)
-	c := f.shape.channels
-	t.NeedScratch(max(
-		scratchSize([]int{f.hidden, f.hidden}, f.maxRows, c, c, f.hidden, f.hidden, f.hidden),
-		scratchSize([]int{f.strip, f.strip}, 0),
-	))
-	s := Spec{
-		Kind: KindFasterNetBlock + GradSuffix, Name: f.Name, Inputs: gorgonia.Nodes{dy, f.input}, Shape: f.input.Shape().Clone(), Reuse: 1,
-		Uses: []*Buffer{f.convolvedBuf, f.hiddenMap.buf, g.dhBuf, g.dw1.buf, g.dw2.buf, g.dwp.buf},
-		Run:  g.backward,
-	}
 	if f.Keep != nil {
 		s.Inputs = append(s.Inputs, f.Keep)
 	}
@@ -61,16 +74,26 @@ func (g *blockGrad) backward(in [][]float32, out []float32) error {
 	pool := g.tape.Pool()
 	g.dy, g.dx = g.shape.matrix(in[0]), g.shape.matrix(out)
 	g.dz = kernels.NewMatrix(g.dhBuf.data, g.shape.rows(), g.hidden)
+	if g.outputs != nil {
+		g.dz = g.outputs.hiddenGrad.matrix()
+		g.outputs.bind()
+	}
 	if g.grn != nil {
 		g.hiddenWithGRN()
 	} else {
 		pool.Run(len(g.runs), g.tasks.hidden)
 	}
-	g.scaleGradient()
+	if g.outputs == nil {
+		g.scaleGradient()
+	}
 	if err := g.norm.gradients(g.tape.Parallel); err != nil {
 		return err
 	}
 	pool.Run(len(g.runs), g.tasks.input)
+	if g.outputs != nil {
+		pool.Run(g.outputs.tasks, g.outputs.task)
+		return nil
+	}
 	if g.images.any {
 		pool.Run(len(g.runs), g.tasks.convolution)
 	}
@@ -80,7 +103,10 @@ func (g *blockGrad) backward(in [][]float32, out []float32) error {
 
 // sweepHidden goes back through the second product and the activation.
 func (g *blockGrad) sweepHidden(worker, run int) {
-	dw := g.dw2.start(run)
+	var dw kernels.Matrix
+	if g.outputs == nil {
+		dw = g.dw2.start(run)
+	}
 	for i := g.runs[run][0]; i < g.runs[run][1]; i++ {
 		sum, dot := g.norm.clearSums(i)
 		b := g.spans[i]
@@ -97,6 +123,9 @@ func (g *blockGrad) hiddenPart(worker int, b span, dw kernels.Matrix, sum, dot [
 	dz, keep := g.dz.Slice(from, to), g.keepOf(b.image)
 	if keep == 0 {
 		g.tape.kernels.Clear(dz.Data[:(to-from)*dz.Stride])
+		if g.outputs != nil {
+			g.outputs.activations.leaveOut(from, to)
+		}
 		return
 	}
 	s := scratch{g.tape.Scratch(worker)}
@@ -112,9 +141,20 @@ func (g *blockGrad) hiddenPart(worker int, b span, dw kernels.Matrix, sum, dot [
 		dv = s.matrix(rows, c)
 		kernels.ScaleColumns(dv, dy, g.LayerScale.Data())
 	}
-	da, a, h := s.matrix(rows, g.hidden), s.matrix(rows, g.hidden), s.matrix(rows, g.hidden)
+	da := dz
+	if g.outputs == nil {
+		da = s.matrix(rows, g.hidden)
+	}
+	a, h := s.matrix(rows, g.hidden), s.matrix(rows, g.hidden)
+	if g.outputs != nil {
+		a = g.outputs.activations.place(a, from)
+	}
 	g.tape.kernels.Gemm(da, 1, dv, g.v2.Packed, kernels.Matrix{})
 	g.tape.kernels.AffineGrad(a, dz, g.hiddenMap.get(h, from, 0), da, g.norm.scale, g.norm.shift, g.norm.mean32, sum, dot, g.Act)
+	if g.outputs != nil {
+		g.outputs.activations.put(a, from)
+		return
+	}
 	g.tape.kernels.GemmTN(dw, dy, a, g.tape.Precision) // without the layer scale: see scaleGradient
 }
 
@@ -141,7 +181,11 @@ func (g *blockGrad) scaleGradient() {
 // the convolved channels takes the place of the convolved channels. At the end of an image it
 // also goes back through the convolution.
 func (g *blockGrad) sweepInput(worker, run int) {
-	dw, dwp, c := g.dw1.start(run), g.dwp.start(run), g.shape.channels
+	var dw, dwp kernels.Matrix
+	if g.outputs == nil {
+		dw, dwp = g.dw1.start(run), g.dwp.start(run)
+	}
+	c := g.shape.channels
 	// Of the panels of the product, those with convolved channels have a result apart. The others
 	// add dy themselves, in float32; a product in bfloat16 converts its rows, and is one.
 	apart := c
@@ -152,14 +196,24 @@ func (g *blockGrad) sweepInput(worker, run int) {
 		s := scratch{g.tape.Scratch(worker)}
 		b := g.spans[i]
 		from, to := g.shape.from(b), g.shape.to(b)
-		dh, u, du := s.matrix(to-from, g.hidden), s.matrix(to-from, c), s.matrix(to-from, c).Columns(0, apart)
-		g.tape.kernels.CombineColumns(dh, g.dz.Slice(from, to), g.hiddenMap.get(dh, from, 0), g.norm.scale, g.norm.slope, g.norm.level)
+		h, u, du := s.matrix(to-from, g.hidden), s.matrix(to-from, c), s.matrix(to-from, c).Columns(0, apart)
+		dz := g.dz.Slice(from, to)
+		dh := h
+		if g.outputs != nil {
+			dh, u = dz, g.outputs.mixed.place(u, from)
+		}
+		g.tape.kernels.CombineColumns(dh, dz, g.hiddenMap.get(h, from, 0), g.norm.scale, g.norm.slope, g.norm.level)
 		convolved := g.convolved.Slice(from, to)
 		g.gather(u, convolved, b)
 		dx, dy := g.dx.Slice(from, to), g.dy.Slice(from, to)
 		g.tape.kernels.GemmBlock(du, 1, dh, g.v1.Packed, 0, 0, kernels.Matrix{})
 		g.tape.kernels.GemmBlock(dx.Columns(apart, c), 1, dh, g.v1.Packed, 0, apart, dy.Columns(apart, c))
-		g.tape.kernels.GemmTN(dw, dh, u, g.tape.Precision)
+		if g.outputs != nil {
+			g.outputs.mixed.put(u, from)
+			g.outputs.conv.put(b, s)
+		} else {
+			g.tape.kernels.GemmTN(dw, dh, u, g.tape.Precision)
+		}
 		g.tape.kernels.Copy(convolved, du.Columns(0, g.partial))
 		g.tape.kernels.Combine(dx.Columns(g.partial, apart), dy.Columns(g.partial, apart), du.Columns(g.partial, apart), 1, 1)
 		for first := g.images.first[i]; first >= 0 && first <= i; first++ {
@@ -171,6 +225,10 @@ func (g *blockGrad) sweepInput(worker, run int) {
 // sweepConvolution goes back through the partial convolution of the spans that had to wait.
 func (g *blockGrad) sweepConvolution(worker, run int) {
 	for _, i := range g.images.late[run] {
-		g.convolutionGrad(worker, g.spans[i], g.dwp.run(run))
+		var dwp kernels.Matrix
+		if g.outputs == nil {
+			dwp = g.dwp.run(run)
+		}
+		g.convolutionGrad(worker, g.spans[i], dwp)
 	}
 }

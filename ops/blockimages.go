@@ -41,7 +41,7 @@ func newImagesInRun(s mapShape, spans []span, runs [][2]int, units bool) imagesI
 }
 
 // convolutionGrad goes back through the partial convolution of a span: the gradient of its weights
-// is added to dw, and the gradient of the first channels of the input is written.
+// is added to dw, unless that has tasks of its own, and the gradient of the first channels of the input is written.
 func (g *blockGrad) convolutionGrad(worker int, b span, dw kernels.Matrix) {
 	s := scratch{g.tape.Scratch(worker)}
 	strip, gradStrip := s.vector(g.strip), s.vector(g.strip)
@@ -52,8 +52,10 @@ func (g *blockGrad) convolutionGrad(worker int, b span, dw kernels.Matrix) {
 	p := g.pconv(b)
 	b.eachImage(func(b span) {
 		from, to := g.shape.from(b), g.shape.to(b)
-		g.pad(strip, p, g.x, b)
-		p.WeightGrad(g.tape.kernels, dw, strip, g.convolved.Slice(from, to), g.tape.Precision)
+		if g.outputs == nil {
+			g.pad(strip, p, g.x, b)
+			p.WeightGrad(g.tape.kernels, dw, strip, g.convolved.Slice(from, to), g.tape.Precision)
+		}
 		g.pad(gradStrip, p, g.convolved, b)
 		dx, dy := g.dx.Slice(from, to), g.dy.Slice(from, to)
 		p.Convolve(g.tape.kernels, dx.Columns(0, g.partial), gradStrip, g.vp.Packed, dy.Columns(0, g.partial))

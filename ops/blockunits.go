@@ -41,7 +41,9 @@ func (f *block) tapsOf(m kernels.Matrix, b span, memory []float32) kernels.Matri
 // with the kernel turned, over the same neighbours.
 func (g *blockGrad) sweepSideBySide(b span, dw kernels.Matrix, memory []float32) {
 	from, to := g.shape.from(b), g.shape.to(b)
-	g.tape.kernels.GemmTN(dw, g.convolved.Slice(from, to), g.tapsOf(g.x, b, memory), g.tape.Precision)
+	if g.outputs == nil {
+		g.tape.kernels.GemmTN(dw, g.convolved.Slice(from, to), g.tapsOf(g.x, b, memory), g.tape.Precision)
+	}
 	dx, dy := g.dx.Slice(from, to), g.dy.Slice(from, to)
 	g.convolveSideBySide(dx.Columns(0, g.partial), g.convolved, b, memory, g.vp, dy.Columns(0, g.partial))
 }

@@ -247,9 +247,16 @@ func TestBlockGradient(t *testing.T) {
 				if c.c > 100 && k.Variant() == kernels.Go {
 					t.Skip("takes 10 s")
 				}
-				h := newHarnessOn(t, k, 2, true)
-				h.block(rand.New(rand.NewPCG(1, 2)), c.batch, c.height, c.width, c.c, c.partial, c.hidden, c.act, c.scaled, c.keep)
-				h.checkGradients(1e-2, 2e-2)
+				for _, gradients := range []string{"by rows", "by outputs"} {
+					t.Run(gradients, func(t *testing.T) {
+						h := newHarnessOn(t, k, 2, true)
+						if gradients == "by outputs" {
+							h.tape.rowsWeight = 0
+						}
+						h.block(rand.New(rand.NewPCG(1, 2)), c.batch, c.height, c.width, c.c, c.partial, c.hidden, c.act, c.scaled, c.keep)
+						h.checkGradients(1e-2, 2e-2)
+					})
+				}
 			})
 		})
 	}

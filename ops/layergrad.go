@@ -4,20 +4,27 @@ import "fasternet/kernels"
 
 // layerGrad adds the gradients of a layer's weight [out, in] and bias (or nil)
 // from the inputs x and the gradient dy of the outputs. Each task has some
-// outputs and all tokens, so that nothing is left to be summed up.
+// outputs and all rows, so that nothing is left to be summed up.
 type layerGrad struct {
 	tape         *Tape
 	weight, bias *Param
-	up           *upGrad // where the weight is that of a transposed convolution
+	up           *upGrad     // where the weight is that of a transposed convolution
+	scale        *scaledGrad // where the outputs are scaled after the product
 	out, in      int
 	shape        tokenShape // of dy
-	parts        int
-	chunk        int // tokens at a time: what fits into the second-level cache
+	outputs      [][2]int   // of each task
+	chunk        int        // rows at a time: what fits into the second-level cache
 
 	// Of the run in progress.
 	dy   kernels.Matrix
-	x    *packedRows
-	keep []float32 // factors of dy, or nil
+	x    layerInputs
+	keep []float32 // factors of dy for each image, or nil
+}
+
+// layerInputs are the inputs of a layer, of all rows.
+type layerInputs interface {
+	// addGrad computes dw += dyᵀ·x, with as many rows of x as dy has, from row on.
+	addGrad(dw, dy kernels.Matrix, row int)
 }
 
 func (t *Tape) newLayerGrad(weight, bias *Param, shape tokenShape) *layerGrad {
@@ -32,48 +39,75 @@ func (t *Tape) newProductGrad(g *layerGrad) *layerGrad {
 	chunks := (shape.rows + most - 1) / most
 	step := t.kernels.RowStep(t.Precision)
 	g.chunk = ((shape.rows+chunks-1)/chunks + step - 1) / step * step
-	g.parts = (out + width - 1) / width
-	if few := min(8, (out+31)/32); g.parts < few {
-		g.parts = few
-	}
-	g.parts = (g.parts + 1) / 2 * 2
-	t.NeedScratch(scratchSize([]int{g.chunk * g.stride()}, 0))
+	parts := max((out+width-1)/width, min(8, (out+31)/32))
+	g.outputs = tileRanges(out, t.kernels.TileRows(), (parts+1)/2*2)
+	t.NeedScratch(scratchSize([]int{g.chunk * longest(g.outputs)}, 0))
 	return g
-}
-
-// stride is the widest part.
-func (g *layerGrad) stride() int {
-	return (g.out + g.parts - 1) / g.parts
 }
 
 // sums are what the gradients of weight and bias are added to.
 func (g *layerGrad) sums() (weights, bias []float32) {
-	if g.up != nil {
+	switch {
+	case g.up != nil:
 		return g.up.sums()
-	}
-	if g.bias != nil {
+	case g.scale != nil:
+		return g.scale.buf.data, nil
+	case g.bias != nil:
 		bias = g.bias.GradData()
 	}
 	return g.weight.GradData(), bias
 }
 
 func (g *layerGrad) task(worker, i int) {
-	from, to := i*g.out/g.parts, (i+1)*g.out/g.parts
-	if from == to {
-		return
-	}
+	from, to := g.outputs[i][0], g.outputs[i][1]
 	weights, bias := g.sums()
 	dw := kernels.NewMatrix(weights, g.out, g.in).Slice(from, to)
+	if g.scale != nil {
+		g.scale.start(dw)
+	}
 	s := scratch{g.tape.Scratch(worker)}
 	memory := s.vector(g.chunk * (to - from))
-	for row := 0; row < g.shape.rows; row += g.chunk {
-		end := min(row+g.chunk, g.shape.rows)
-		part := kernels.NewMatrix(memory, end-row, to-from)
-		g.shape.scaled(g.tape.kernels, part, g.dy.Slice(row, end).Columns(from, to), row, g.keep)
-		if bias != nil {
-			g.tape.kernels.ColumnSums(part, bias[from:to])
+	k := g.tape.kernels
+	g.eachChunk(func(row, end int) {
+		dy := g.dy.Slice(row, end).Columns(from, to)
+		if g.keep != nil || rowStride(g.dy.Stride) != g.dy.Stride { // else its rows spread over the cache already
+			part := kernels.NewMatrix(memory, end-row, to-from)
+			g.shape.scaled(k, part, dy, row, g.keep)
+			dy = part
 		}
-		g.tape.kernels.GemmTNPacked(dw, part, &g.x.Packed, row)
+		if bias != nil {
+			k.ColumnSums(dy, bias[from:to])
+		}
+		g.x.addGrad(dw, dy, row)
+	})
+	if g.scale != nil {
+		g.scale.finish(dw, from)
+	}
+}
+
+// eachChunk calls f for the rows, some at a time. The rows of an image whose factor is 0 are
+// left out, but for what is needed to begin at a row of a packed matrix.
+func (g *layerGrad) eachChunk(f func(row, end int)) {
+	some := func(from, to int) {
+		for row := from; row < to; row += g.chunk {
+			f(row, min(row+g.chunk, to))
+		}
+	}
+	if g.keep == nil {
+		some(0, g.shape.rows)
+		return
+	}
+	n, step, done := g.shape.perImage(), g.tape.kernels.RowStep(g.tape.Precision), 0
+	for i := 0; i < g.shape.images; i++ {
+		if g.keep[i] == 0 {
+			continue
+		}
+		from := max(done, i*n/step*step)
+		for i+1 < g.shape.images && g.keep[i+1] != 0 {
+			i++
+		}
+		done = min(g.shape.rows, ((i+1)*n+step-1)/step*step)
+		some(from, done)
 	}
 }
 
@@ -81,15 +115,42 @@ func (g *layerGrad) task(worker, i int) {
 // have parts together.
 func layerGradTask(gs ...*layerGrad) (tasks int, task func(worker, i int)) {
 	for _, g := range gs {
-		tasks += g.parts
+		tasks += len(g.outputs)
 	}
 	return tasks, func(worker, i int) {
 		for _, g := range gs {
-			if i < g.parts {
+			if i < len(g.outputs) {
 				g.task(worker, i)
 				return
 			}
-			i -= g.parts
+			i -= len(g.outputs)
 		}
+	}
+}
+
+// scaledGrad is for a layer whose outputs are multiplied by the values of a parameter: with
+// D = Σ dyᵀ·x the gradient of the weight is scale·D by rows, and the gradient of the scale is
+// the product of D with the weight, summed over each row.
+type scaledGrad struct {
+	kernels       *kernels.Set
+	weight, scale *Param
+	buf           *Buffer // D
+}
+
+func (t *Tape) newScaledGrad(weight, scale *Param) *scaledGrad {
+	return &scaledGrad{kernels: t.kernels, weight: weight, scale: scale, buf: t.NewBuffer(weight.Size())}
+}
+
+// start clears rows of D.
+func (g *scaledGrad) start(d kernels.Matrix) { g.kernels.Clear(d.Data[:d.Rows*d.Cols]) }
+
+// finish adds the gradients of some outputs, whose rows of D are complete.
+func (g *scaledGrad) finish(d kernels.Matrix, from int) {
+	for i := range d.Rows {
+		row, o := d.Row(i), from+i
+		at := o * d.Cols
+		g.scale.GradData()[o] += g.kernels.Dot(row, g.weight.Data()[at:])
+		grad := kernels.NewMatrix(g.weight.GradData()[at:at+d.Cols], 1, d.Cols)
+		g.kernels.Combine(grad, kernels.NewMatrix(row, 1, d.Cols), grad, g.scale.Data()[o], 1)
 	}
 }

@@ -122,6 +122,19 @@ func chunkLimit(values int) int {
 	return 4
 }
 
+// tileRanges cuts n outputs into about as many parts, of whole tiles of registers but for the
+// last one. No part is empty.
+func tileRanges(n, tile, parts int) [][2]int {
+	tiles := (n + tile - 1) / tile
+	parts = min(parts, tiles)
+	out := make([][2]int, parts)
+	for i := range out {
+		out[i] = [2]int{i * tiles / parts * tile, (i + 1) * tiles / parts * tile}
+	}
+	out[parts-1][1] = n
+	return out
+}
+
 // rowStride is the distance of rows of the given length in scratch: an odd
 // number of cache lines, so that the rows of a tile spread over all sets of the
 // first-level cache.

@@ -25,23 +25,24 @@ type Tape struct {
 	// Parallel may be changed between runs.
 	Parallel *Parallel
 
-	space    *Workspace
-	kernels  *kernels.Set // of the pool
-	ops      []*op
-	params   map[*Param]*gorgonia.Node
-	buffers  []*Buffer
-	scratch  int      // float32 values that an op needs for each worker
-	arena    int      // float32 values of the planned arena
-	seen     int      // number of arenas of the workspace when last bound
-	last     int      // op that ran last
-	segment  *segment // that ops are added to, or nil
-	chains   int      // of ops that are computed anew
-	failure  error
-	scope    Scope // of the ops that are added
-	backward bool  // the forward pass is complete
-	sketch   bool  // see NewSketch
-	profile  *Profile
-	observe  func(Observed) error
+	space      *Workspace
+	kernels    *kernels.Set // of the pool
+	ops        []*op
+	params     map[*Param]*gorgonia.Node
+	buffers    []*Buffer
+	scratch    int      // float32 values that an op needs for each worker
+	arena      int      // float32 values of the planned arena
+	seen       int      // number of arenas of the workspace when last bound
+	last       int      // op that ran last
+	segment    *segment // that ops are added to, or nil
+	chains     int      // of ops that are computed anew
+	failure    error
+	scope      Scope // of the ops that are added
+	backward   bool  // the forward pass is complete
+	sketch     bool  // see NewSketch
+	rowsWeight int   // see byOutputs
+	profile    *Profile
+	observe    func(Observed) error
 
 	packs                  []*pack
 	reorders, panels       []packJob
@@ -53,7 +54,7 @@ type Tape struct {
 func NewTape(space *Workspace, train bool) *Tape {
 	return &Tape{
 		Graph: gorgonia.NewGraph(), Train: train, Parallel: &Parallel{},
-		space: space, kernels: space.pool.Kernels(), params: map[*Param]*gorgonia.Node{}, last: -1,
+		space: space, kernels: space.pool.Kernels(), params: map[*Param]*gorgonia.Node{}, last: -1, rowsWeight: rowsWeight,
 	}
 }
 

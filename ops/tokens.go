@@ -129,6 +129,66 @@ func (t *Tape) newPackedRows(rows, cols int) *packedRows {
 // bind must be called before the rows are packed.
 func (p *packedRows) bind() { p.Resize(p.rows, p.cols, p.buf.data) }
 
+func (p *packedRows) addGrad(dw, dy kernels.Matrix, row int) {
+	p.Kernels.GemmTNPacked(dw, dy, &p.Packed, row)
+}
+
+// placedRows are the inputs of a layer where they have been computed, in float32: in planned
+// memory, so that nothing is copied. In bf16 they are packed, as every task would have to
+// convert them.
+type placedRows struct {
+	padded
+	kernels *kernels.Set
+	packed  *packedRows // nil in float32
+	zeros   []float32   // a row
+}
+
+func (t *Tape) newPlacedRows(rows, cols int) *placedRows {
+	if t.Precision == kernels.BF16 {
+		p := t.newPackedRows(rows, cols)
+		return &placedRows{padded: padded{p.buf, rows, cols}, kernels: t.kernels, packed: p, zeros: make([]float32, cols)}
+	}
+	return &placedRows{padded: t.newPadded(rows, cols), kernels: t.kernels}
+}
+
+// bind must be called before the rows are computed.
+func (p *placedRows) bind() {
+	if p.packed != nil {
+		p.packed.bind()
+	}
+}
+
+// place is where to compute rows, as many as scratch has: scratch, or their place.
+func (p *placedRows) place(scratch kernels.Matrix, row int) kernels.Matrix {
+	if p.packed != nil {
+		return scratch
+	}
+	return p.matrix().Slice(row, row+scratch.Rows)
+}
+
+// leaveOut is for rows that are not computed, and have no part in a gradient. In bf16 they may
+// be multiplied by 0, so they must not be NaN.
+func (p *placedRows) leaveOut(from, to int) {
+	if p.packed != nil {
+		p.packed.PutRows(from, kernels.Broadcast(p.zeros, to-from))
+	}
+}
+
+// put keeps rows that were computed in that place.
+func (p *placedRows) put(part kernels.Matrix, row int) {
+	if p.packed != nil {
+		p.packed.PutRows(row, part)
+	}
+}
+
+func (p *placedRows) addGrad(dw, dy kernels.Matrix, row int) {
+	if p.packed != nil {
+		p.packed.addGrad(dw, dy, row)
+		return
+	}
+	p.kernels.GemmTN(dw, dy, p.matrix().Slice(row, row+dy.Rows), kernels.FP32)
+}
+
 // keepOf checks and reads the factors of drop path, the last input of an op.
 func checkKeep(keep *gorgonia.Node, images int) error {
 	if keep != nil && !keep.Shape().Eq(tensor.Shape{images}) {

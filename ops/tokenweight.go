@@ -112,4 +112,3 @@ func used(ws ...*layerWeight) []*Buffer {
 	}
 	return out
 }
-

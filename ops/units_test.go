@@ -80,9 +80,12 @@ func TestUnitBlockGradient(t *testing.T) {
 		for _, around := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%d×%d, around %v", c.height, c.width, around), func(t *testing.T) {
 				everyVariant(t, func(t *testing.T, k *kernels.Set) {
-					h := newHarnessOn(t, k, 2, true)
-					h.unitBlock(rand.New(rand.NewPCG(1, 2)), someMasks, c.height, c.width, 8, 3, 14, around)
-					h.checkGradients(1e-2, 2e-2)
+					for _, rowsWeight := range []int{rowsWeight, 0} {
+						h := newHarnessOn(t, k, 2, true)
+						h.tape.rowsWeight = rowsWeight
+						h.unitBlock(rand.New(rand.NewPCG(1, 2)), someMasks, c.height, c.width, 8, 3, 14, around)
+						h.checkGradients(1e-2, 2e-2)
+					}
 				})
 			})
 		}

@@ -42,20 +42,27 @@ func (w *weightSums) finish(part int) {
 	for i := 1; i < w.runs; i++ {
 		w.kernels.Add(total, w.run(i).Data[from:to])
 	}
-	grad := w.param.GradData()[from:to]
-	if kh*kw == 1 {
-		w.kernels.Add(grad, total)
-		return
-	}
-	l := w.kernels.Begin()
-	addChannelsFirst(grad, total, (to-from)/n, in, kh*kw)
-	l.End(kernels.Work{Kind: kernels.Addition}, 3*4*(to-from))
+	addWeights(w.kernels, w.param, from/n, kernels.NewMatrix(total, (to-from)/n, n))
 }
 
 // finishTask is the task that adds the sums of several weights: a pool runs it
 // sumParts times for each.
 func finishTask(ws ...*weightSums) func(worker, i int) {
 	return func(_, i int) { ws[i/sumParts].finish(i % sumParts) }
+}
+
+// addWeights adds to the gradient of a weight the rows dw [outputs, kh·kw·in] of the outputs
+// from, from+1, ….
+func addWeights(k *kernels.Set, p *Param, from int, dw kernels.Matrix) {
+	_, in, kh, kw := p.dims()
+	grad := p.GradData()[from*dw.Cols:][:dw.Rows*dw.Cols]
+	if kh*kw == 1 {
+		k.Add(grad, dw.Data[:len(grad)])
+		return
+	}
+	l := k.Begin()
+	addChannelsFirst(grad, dw.Data, dw.Rows, in, kh*kw)
+	l.End(kernels.Work{Kind: kernels.Addition}, 3*4*len(grad))
 }
 
 // addChannelsFirst adds weights [out, taps, in] to weights [out, in, taps].
