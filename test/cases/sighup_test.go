@@ -214,7 +214,7 @@ func TestCommandsStop(t *testing.T) {
 		after string // what it says first
 		code  int
 	}{
-		{"eval", []string{"eval", "--model", "run", "--split", "train"}, "evaluating", 129},
+		{"eval", []string{"eval", "--model", "run", "--split", "train", "--size", "128"}, "evaluating", 129},
 		{"lr-find", append([]string{"lr-find", "--steps", "100000"}, append(args[1:2:2], args[4:]...)...), "parameters", 129},
 		{"report --serve", []string{"report", "run", "--serve", "127.0.0.1:0"}, "http://", 0},
 	} {

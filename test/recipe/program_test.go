@@ -81,10 +81,15 @@ func set(settings ...string) (args []string) {
 	return args
 }
 
-// progressOf is where the last checkpoint of a run stands.
+// progressOf is where a run stands by its newest checkpoint. After a kill that one may still lack
+// the name of the last one.
 func progressOf(t *testing.T, dir string) (p train.Progress) {
 	t.Helper()
-	if err := json.Unmarshal([]byte(read(t, dir, checkpoints.Last).Meta[train.ProgressKey]), &p); err != nil {
+	newest, _, err := checkpoints.Folder{Dir: filepath.Join(dir, "checkpoints")}.Newest(func(err error) { t.Log(err) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal([]byte(newest.Meta[train.ProgressKey]), &p); err != nil {
 		t.Fatal(err)
 	}
 	return p
