@@ -42,7 +42,7 @@ augment: {mixup: 0.2, cutmix: 1}
 optim: {lr: 0.002, layer_decay: 0.8, weight_decay_on: no-1d-positions}
 augment: {rand_augment: rand-m9-mstd0.5-inc1, erasing: {prob: 0.5, mode: pixel}}
 `,
-		loss: 1.069259911775589, evalLoss: 1.0250365902021625, state: "8d83946376c0864b74748d3e98b912ae7a46d1ce3dc65b3a7ee2f1c7bd8fc457",
+		loss: 1.069259911775589, evalLoss: 1.0250365902021625, state: "16e397c04eced7406e0a80d5b06a55282dcd9bd13c655021bd0d66dd1fdaa719",
 	},
 	{
 		name: "swin", command: "predict",
@@ -50,7 +50,7 @@ augment: {rand_augment: rand-m9-mstd0.5-inc1, erasing: {prob: 0.5, mode: pixel}}
 optim: {opt: sgd, lr: 0.02, clip_grad: 1}
 train: {grad_checkpointing: true, accum_steps: 2}
 `,
-		loss: 0.726587325334549, evalLoss: 0.6257366635962944, state: "75b677f777245e16c6379f5930ef517dbcc86a05de79a7cf2a5c0b72b078eccc",
+		loss: 0.726587325334549, evalLoss: 0.6257366635962944, state: "2f0c4f404c0b75353f8112edfcaa74566b7533f10d12d6a966fa88026118c9d8",
 	},
 	{
 		name: "localmim_swin", command: "features",
