@@ -44,13 +44,14 @@ func (p PatchConv) Convolve(k *Set, dst Matrix, image []float32, y int, weights 
 	}
 	var d Matrix
 	if bias != nil {
-		d = Broadcast(bias, ow)
+		d = Broadcast(bias, dst.Rows)
 	}
+	weights.of("Convolve", k)
 	l := weights.begin()
 	defer l.End(productWork(Convolution, p.Inner(), dst.Cols), 2*dst.Rows*p.Inner()*dst.Cols)
-	for i := range n {
-		k.gemm(dst.Slice(i*ow, (i+1)*ow), 1, &src[i*p.Step*p.line()], p.Step*p.Channels, p.Size, p.run(), p.line(), weights, d)
-	}
+	weights.multiplyLines(dst, lines{
+		data: src, count: n, step: p.Step * p.line(), lda: p.Step * p.Channels, segs: p.Size, segLen: p.run(), segStride: p.line(),
+	}, d)
 }
 
 // WeightGrad adds to dw [out, Inner] the gradient of the weights from output

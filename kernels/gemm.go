@@ -83,22 +83,78 @@ func (p *Packed) multiply(panels []panel, c Matrix, alpha float32, a *float32, l
 	}
 }
 
+// lines is the left-hand side of a product that has some lines of the same number of rows each,
+// with an inner index of segs segments of segLen values that lie segStride apart. The rows of a
+// line are lda apart, the lines step.
+type lines struct {
+	data             []float32
+	count, step, lda int
+	segs, segLen     int
+	segStride        int
+}
+
+// multiplyLines is multiply with c = the product of the lines + d. If the matrix is larger than
+// what the lines read, a panel of it is multiplied by all lines before the next panel.
+func (p *Packed) multiplyLines(c Matrix, l lines, d Matrix) {
+	rows := c.Rows / l.count
+	if p.Precision == BF16 || len(p.data) <= len(l.data) {
+		for y := range l.count {
+			var dy Matrix
+			if d.Data != nil {
+				dy = d.Slice(y*rows, (y+1)*rows)
+			}
+			p.multiply(p.panels, c.Slice(y*rows, (y+1)*rows), 1, &l.data[y*l.step], l.lda, l.segs, l.segLen, l.segStride, dy)
+		}
+		return
+	}
+	var dp *float32
+	if d.Data != nil {
+		same("Convolve", c, d)
+		dp = d.ptr()
+	}
+	k, cp := p.Kernels, c.ptr()
+	for i, t := range p.panels {
+		tiles := p.tiles(t, rows)
+		next, step := p.ahead(p.panels[i:], l.count*tiles, 0)
+		for y := range l.count {
+			from := next
+			if step > 0 { // rounded up, the steps may fetch more than the panel
+				from = offset(next, min(y*tiles*p.K*step/4, p.K*p.panels[i+1].vectors*p.lanes-1))
+			}
+			var dt *float32
+			if dp != nil {
+				dt = offset(dp, y*rows*d.Stride+t.from)
+			}
+			k.gemmNN[t.kernel()](rows, &l.data[y*l.step], l.lda, l.segs, l.segLen, l.segStride, &p.data[t.offset],
+				offset(cp, y*rows*c.Stride+t.from), c.Stride, dt, d.Stride, 1, t.cols, from, step)
+		}
+	}
+}
+
 // following is what a kernel fetches into the second-level cache while it multiplies some rows
 // by the first of these panels: the address of the next panel, from row k0 on, and the bytes of
 // it that each step of a tile fetches. The tiles together fetch the whole panel. Without this,
-// the first tile of a panel waits for weights that come from memory. A product of one tile
-// needs nothing else than what the kernel fetches anyway.
+// the first tile of a panel waits for weights that come from memory.
 func (p *Packed) following(panels []panel, rows, k0 int) (next *float32, step int) {
-	t := panels[0]
+	return p.ahead(panels, p.tiles(panels[0], rows), k0)
+}
+
+// tiles is the number of tiles of registers that rows of a panel have.
+func (p *Packed) tiles(t panel, rows int) int {
 	tile := p.Kernels.tile
 	if t.vectors == 3 {
 		tile = tile * 2 / 3
 	}
-	tiles := (rows + tile - 1) / tile
+	return (rows + tile - 1) / tile
+}
+
+// ahead is following for a number of tiles. A product of one tile needs nothing else than what
+// the kernel fetches anyway.
+func (p *Packed) ahead(panels []panel, tiles, k0 int) (next *float32, step int) {
 	if tiles == 1 || len(panels) == 1 {
-		return &p.data[t.offset], 0
+		return &p.data[panels[0].offset], 0
 	}
-	t = panels[1]
+	t := panels[1]
 	width := t.vectors * p.lanes
 	return &p.data[t.offset+k0*width], (4*width + tiles - 1) / tiles
 }

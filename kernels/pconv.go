@@ -54,20 +54,9 @@ func (p PConv) Convolve(k *Set, dst Matrix, padded []float32, weights *Packed, d
 	}
 	l := weights.begin()
 	defer l.End(productWork(Convolution, p.Inner(), dst.Cols), 2*dst.Rows*p.Inner()*dst.Cols)
-	step := len(weights.panels)
-	if len(weights.data) > len(padded) { // walk the smaller of the two again and again
-		step = 1
-	}
-	for i := 0; i < len(weights.panels); i += step {
-		for y := 0; y < p.Height; y++ {
-			from, to := y*p.Width, (y+1)*p.Width
-			var dy Matrix
-			if d.Data != nil {
-				dy = d.Slice(from, to)
-			}
-			weights.multiply(weights.panels[i:i+step], dst.Slice(from, to), 1, &padded[y*line], p.Channels, side, side*p.Channels, line, dy)
-		}
-	}
+	weights.multiplyLines(dst, lines{
+		data: padded[:p.PaddedLen()], count: p.Height, step: line, lda: p.Channels, segs: side, segLen: side * p.Channels, segStride: line,
+	}, d)
 }
 
 // WeightGrad adds to dw [Channels out, taps·Channels in] the gradient of the

@@ -7,8 +7,14 @@ import "fasternet/kernels"
 // would read all weights again for a few patches.
 const mostGathered = 4
 
-// gathers says whether the patches of a span are put together for one product.
+// gathers says whether the patches of a span are put together for one product. In evaluation
+// that is also done for lines that fill half of a tile, where copying takes little time next to
+// the product.
 func (f *patchConv) gathers() bool {
+	const manyChannels = 256
+	if !f.tape.Train && f.out.width <= tile/2 && f.out.channels >= manyChannels {
+		return true
+	}
 	return f.Units && f.out.width <= mostGathered && !f.patch.Overlap() && f.patch.Covers()
 }
 
