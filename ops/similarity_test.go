@@ -85,6 +85,25 @@ func pairwise(rows [][]float64) float64 {
 	return sum / pairs
 }
 
+// A map that is so small that a block divides its products by columns is no exception.
+func TestChannelSimilarityOfSmallMap(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	h := newHarness(t, 2, false)
+	const c, hidden = 128, 256
+	b := Block{Name: "block", PConv: h.param("pconv", r, 0.3, 16, 16, 3, 3), Conv1: h.param("conv1", r, 0.3, hidden, c, 1, 1), Norm: h.norm("norm", r, hidden), Act: kernels.GELU, Conv2: h.param("conv2", r, 0.3, c, hidden, 1, 1)}
+	x := h.input("x", r, 1, 7, 7, c)
+	if f, err := newBlock(newHarness(t, 2, false).tape, x, b, true); err != nil || f.columns == nil {
+		t.Fatalf("the block does not divide its products by columns: %v", err)
+	}
+	out, err := ChannelSimilarity(h.tape, x, b)
+	h.compile(out, err)
+	h.run()
+	want := pairwise(h.activated(pixelsOf([]mask{{1, 1, []int{0}}}, 7, 7), 7, 7, true))
+	if got := float64(h.tape.Value(out)[0]); math.Abs(got-want) > 1e-5 {
+		t.Errorf("%v, want %v", got, want)
+	}
+}
+
 // Dead channels have no direction, and one alone has no pair.
 func TestSimilarityOfDeadChannels(t *testing.T) {
 	for _, c := range []struct {
