@@ -230,6 +230,18 @@ func TestBF16GemmTN(t *testing.T) {
 				p := k.NewPacked(R, N, BF16)
 				p.Pack(b.Matrix)
 				k.GemmTNPacked(c.Matrix, a.Slice(from, R), p, from)
+				last := 0
+				if n := p.Panels(); n > 0 {
+					last = p.panels[n-1].from
+				}
+				some := newGuarded(r, M, N-last)
+				k.Copy(some.Matrix, before.Columns(last, N))
+				k.GemmTNPackedBlock(some.Matrix, a.Slice(from, R), p, from, last)
+				for i := range M {
+					if !slices.Equal(some.Row(i), c.Row(i)[last:]) {
+						t.Fatalf("%s from %d: row %d of some columns has other bits than that of all", name, from, i)
+					}
+				}
 			}
 			c.check(t, name)
 			av, bv := rounded(a.Matrix), rounded(b.Matrix)

@@ -196,8 +196,8 @@ func (t *transposedHalf) multiply(vectors int, panel, c *float32, ldc, cols int)
 	h.tn[vectors](t.rows, &t.pairs[0], t.stride, panel, t.count, c, ldc, cols)
 }
 
-// gemmTNPackedHalf is GemmTNPacked in bf16.
-func (k *Set) gemmTNPackedHalf(c, a Matrix, b *Packed, from int) {
+// gemmTNPackedHalf is GemmTNPackedBlock in bf16.
+func (k *Set) gemmTNPackedHalf(c, a Matrix, b *Packed, panels []panel, from, col int) {
 	h := k.half
 	pairs := roundUp(a.Rows, h.step) / 2
 	if b.depth != k.depth(b.K, b.Precision) || from%h.step != 0 || from/2+pairs > b.depth {
@@ -209,7 +209,7 @@ func (k *Set) gemmTNPackedHalf(c, a Matrix, b *Packed, from int) {
 	h.interleave(pairs, a.Rows, c.Rows, &t.pairs[0], t.stride, a.ptr(), a.Stride)
 	t.finish()
 	cp := c.ptr()
-	for _, p := range b.panels {
-		t.multiply(p.vectors, &b.data[p.offset+from/2*p.vectors*b.lanes], offset(cp, p.from), c.Stride, p.cols)
+	for _, p := range panels {
+		t.multiply(p.vectors, &b.data[p.offset+from/2*p.vectors*b.lanes], offset(cp, p.from-col), c.Stride, p.cols)
 	}
 }

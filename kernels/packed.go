@@ -119,23 +119,33 @@ func (k *Set) GemmBlock(c Matrix, alpha float32, a Matrix, b *Packed, k0, n0 int
 // from, from+1, … of B: the gradient of weights, with the inputs packed. What
 // the panels of B hold lies close together, which rows of a wide matrix do not. In BF16 from must be a multiple of RowStep.
 func (k *Set) GemmTNPacked(c, a Matrix, b *Packed, from int) {
-	if from < 0 || from+a.Rows > b.K || c.Rows != a.Cols || c.Cols != b.N {
-		panic(fmt.Sprintf("kernels: GemmTNPacked: %d×%d transposed by rows %d, … of %d×%d into %d×%d", a.Rows, a.Cols, from, b.K, b.N, c.Rows, c.Cols))
+	if c.Cols != b.N {
+		panic(fmt.Sprintf("kernels: GemmTNPacked: %d columns of B into %d", b.N, c.Cols))
+	}
+	k.GemmTNPackedBlock(c, a, b, from, 0)
+}
+
+// GemmTNPackedBlock is GemmTNPacked with the columns col, col+1, … of B (as many as C has), which
+// must be those of whole panels.
+func (k *Set) GemmTNPackedBlock(c, a Matrix, b *Packed, from, col int) {
+	if from < 0 || from+a.Rows > b.K || c.Rows != a.Cols || col < 0 || col+c.Cols > b.N {
+		panic(fmt.Sprintf("kernels: GemmTNPacked: %d×%d transposed by rows %d, … and columns %d, … of %d×%d into %d×%d", a.Rows, a.Cols, from, col, b.K, b.N, c.Rows, c.Cols))
 	}
 	if c.empty() || a.Rows == 0 {
 		return
 	}
 	b.of("GemmTNPacked", k)
+	panels := b.panelsIn(col, col+c.Cols)
 	if b.Precision == BF16 {
-		k.gemmTNPackedHalf(c, a, b, from)
+		k.gemmTNPackedHalf(c, a, b, panels, from, col)
 		return
 	}
 	l := k.Begin()
 	cp, ap := c.ptr(), a.ptr()
-	for _, t := range b.panels {
+	for _, t := range panels {
 		width := t.vectors * b.lanes
-		k.gemmTN[t.kernel()](c.Rows, ap, a.Stride, 0, &b.data[t.offset+from*width], width, 0, 1, a.Rows,
-			offset(cp, t.from), c.Stride, t.cols)
+		k.gemmTN[t.vectors](c.Rows, ap, a.Stride, 0, &b.data[t.offset+from*width], width, 0, 1, a.Rows,
+			offset(cp, t.from-col), c.Stride, t.cols)
 	}
 	l.End(transposedWork(false, c, FP32), 2*c.Rows*c.Cols*a.Rows)
 }

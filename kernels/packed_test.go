@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -51,6 +52,15 @@ func TestGemmBlock(t *testing.T) {
 			ct0 := ct.clone()
 			k.GemmTNPacked(ct.Matrix, at.Matrix, &p, k0)
 			ct.check(t, name)
+			cb := newGuarded(r, M, n1-n0)
+			k.Copy(cb.Matrix, ct0.Columns(n0, n1))
+			k.GemmTNPackedBlock(cb.Matrix, at.Matrix, &p, k0, n0)
+			cb.check(t, name)
+			for i := range M {
+				if !slices.Equal(cb.Row(i), ct.Row(i)[n0:n1]) {
+					t.Fatalf("%s: row %d of the transposed product of some columns has other bits than that of all", name, i)
+				}
+			}
 			for i := range M {
 				for j := range N {
 					var want, scale, wantT float64

@@ -12,7 +12,8 @@ type layerGrad struct {
 	scale        *scaledGrad // where the outputs are scaled after the product
 	out, in      int
 	shape        tokenShape // of dy
-	outputs      [][2]int   // of each task
+	outputs      [][2]int   // that tasks have
+	inputs       [][2]int   // that tasks have: see divideInputs
 	chunk        int        // rows at a time: what fits into the second-level cache
 
 	// Of the run in progress.
@@ -23,8 +24,9 @@ type layerGrad struct {
 
 // layerInputs are the inputs of a layer, of all rows.
 type layerInputs interface {
-	// addGrad computes dw += dyᵀ·x, with as many rows of x as dy has, from row on.
-	addGrad(dw, dy kernels.Matrix, row int)
+	// addGrad computes dw += dyᵀ·x, with as many rows of x as dy has, from row on, and as many
+	// columns as dw has, from col on, which are whole panels.
+	addGrad(dw, dy kernels.Matrix, row, col int)
 }
 
 func (t *Tape) newLayerGrad(weight, bias *Param, shape tokenShape) *layerGrad {
@@ -41,8 +43,73 @@ func (t *Tape) newProductGrad(g *layerGrad) *layerGrad {
 	g.chunk = ((shape.rows+chunks-1)/chunks + step - 1) / step * step
 	parts := max((out+width-1)/width, min(8, (out+31)/32))
 	g.outputs = tileRanges(out, t.kernels.TileRows(), (parts+1)/2*2)
+	g.inputs = [][2]int{{0, g.in}}
 	t.NeedScratch(scratchSize([]int{g.chunk * longest(g.outputs)}, 0))
 	return g
+}
+
+func (g *layerGrad) tasks() int { return len(g.outputs) * len(g.inputs) }
+
+// divideInputs divides the inputs of layers whose tasks run in one region, where the outputs
+// alone give the workers too few tasks, or tasks of layers of other sizes. The sums are the same
+// for any division.
+func divideInputs(gs []*layerGrad) {
+	const gain, mostRounds = 0.05, 4
+	t := gs[0].tape
+	workers := t.Pool().Workers()
+	total := 0
+	for _, g := range gs {
+		total += g.out * g.in
+	}
+	best, load := []int(nil), (1-gain)*layerGradLoad(gs, nil, workers)
+	for rounds := 1; rounds <= mostRounds; rounds++ {
+		across := make([]int, len(gs))
+		for i, g := range gs {
+			each := float64(g.out*g.in) / float64(len(g.outputs)) // of a task that has all inputs
+			across[i] = max(1, int(each*float64(workers*rounds)/float64(total)+0.5))
+			if g.scale != nil { // it ends with sums over the inputs
+				across[i] = 1
+			}
+		}
+		if l := layerGradLoad(gs, across, workers); l < load {
+			best, load = across, l
+		}
+	}
+	for i := range best {
+		gs[i].inputs = panelRanges(gs[i].in, t.kernels.PanelWidth(), best[i])
+	}
+}
+
+// layerGradLoad is what the worker with the most work gets if the inputs are divided into so many
+// parts, in values of the weights. A task reads its outputs once more, which takes as long as
+// some inputs more.
+func layerGradLoad(gs []*layerGrad, across []int, workers int) float64 {
+	const inputsOfTask = 24
+	var tasks []float64
+	for i, g := range gs {
+		inputs := [][2]int{{0, g.in}}
+		if across != nil {
+			inputs = panelRanges(g.in, g.tape.kernels.PanelWidth(), across[i])
+		}
+		for _, o := range g.outputs {
+			for _, in := range inputs {
+				tasks = append(tasks, float64((o[1]-o[0])*(in[1]-in[0]+inputsOfTask)))
+			}
+		}
+	}
+	// Tasks differ, and workers help each other: nobody waits longer than for an even share and
+	// the longest task, and with one task for each worker for the longest task.
+	sum, most, load := 0.0, 0.0, 0.0
+	for w := range workers { // as Pool.Run divides tasks
+		own := 0.0
+		for _, v := range tasks[w*len(tasks)/workers : (w+1)*len(tasks)/workers] {
+			own += v
+			most = max(most, v)
+		}
+		sum += own
+		load = max(load, own)
+	}
+	return min(load, sum/float64(workers)+most)
 }
 
 // sums are what the gradients of weight and bias are added to.
@@ -59,9 +126,13 @@ func (g *layerGrad) sums() (weights, bias []float32) {
 }
 
 func (g *layerGrad) task(worker, i int) {
-	from, to := g.outputs[i][0], g.outputs[i][1]
+	from, to := g.outputs[i/len(g.inputs)][0], g.outputs[i/len(g.inputs)][1]
+	in := g.inputs[i%len(g.inputs)]
 	weights, bias := g.sums()
-	dw := kernels.NewMatrix(weights, g.out, g.in).Slice(from, to)
+	dw := kernels.NewMatrix(weights, g.out, g.in).Slice(from, to).Columns(in[0], in[1])
+	if in[0] > 0 {
+		bias = nil // the task with the first inputs has it
+	}
 	if g.scale != nil {
 		g.scale.start(dw)
 	}
@@ -78,7 +149,7 @@ func (g *layerGrad) task(worker, i int) {
 		if bias != nil {
 			k.ColumnSums(dy, bias[from:to])
 		}
-		g.x.addGrad(dw, dy, row)
+		g.x.addGrad(dw, dy, row, in[0])
 	})
 	if g.scale != nil {
 		g.scale.finish(dw, from)
@@ -114,16 +185,17 @@ func (g *layerGrad) eachChunk(f func(row, end int)) {
 // layerGradTask is the task of several layers: a pool runs it as often as they
 // have parts together.
 func layerGradTask(gs ...*layerGrad) (tasks int, task func(worker, i int)) {
+	divideInputs(gs)
 	for _, g := range gs {
-		tasks += len(g.outputs)
+		tasks += g.tasks()
 	}
 	return tasks, func(worker, i int) {
 		for _, g := range gs {
-			if i < len(g.outputs) {
+			if i < g.tasks() {
 				g.task(worker, i)
 				return
 			}
-			i -= len(g.outputs)
+			i -= g.tasks()
 		}
 	}
 }

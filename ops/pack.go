@@ -59,7 +59,7 @@ type pack struct {
 	reordered []float32
 }
 
-const reorderParts = 8
+const reorderParts = 16
 
 // pack returns the pack of a weight, and has it brought up to date before every
 // run of the graph.

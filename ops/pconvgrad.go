@@ -71,7 +71,7 @@ func (g *pconvGrad) task(worker, part int) {
 	if g.mixed != nil {
 		const most = 1024 // rows at a time, a multiple of every RowStep
 		for row := 0; row < g.shape.rows(); row += most {
-			g.mixed.addGrad(dw, dy.Slice(row, min(row+most, g.shape.rows())), row)
+			g.mixed.addGrad(dw, dy.Slice(row, min(row+most, g.shape.rows())), row, 0)
 		}
 	} else {
 		n := g.shape.height * g.shape.width

@@ -97,6 +97,10 @@ func TestThreadsChangeNoBit(t *testing.T) {
 		}},
 		{"block", func(h *harness, r *rand.Rand) { h.block(r, 6, 14, 14, 40, 10, 80, kernels.GELU, true, true) }},
 		{"block of many channels", func(h *harness, r *rand.Rand) { h.block(r, 8, 7, 7, 60, 16, 600, kernels.ReLU, false, false) }},
+		{"block by outputs", func(h *harness, r *rand.Rand) {
+			h.tape.rowsWeight = 0
+			h.block(r, 4, 7, 7, 60, 16, 200, kernels.GELU, true, true)
+		}},
 		{"select tokens", func(h *harness, r *rand.Rand) {
 			index := []int32{4, -1, 0, 2, -1, 1, 1, 3, -1, -1, 0, 4}
 			out, err := SelectTokens(h.tape, h.input("x", r, 2, 5, 200), Selection{Name: "s", Index: index, Images: 2, Shape: []int{2, 6, 200}, Token: h.param("token", r, 1, 1, 1, 200)})
@@ -268,6 +272,48 @@ func TestAttentionParts(t *testing.T) {
 			parts, groups := attentionParts(c.heads, c.windows, c.queries, c.workers)
 			if tasks := c.heads * parts * groups; tasks < c.least || tasks > c.most || groups != c.groups {
 				t.Errorf("%d parts of %d groups", parts, groups)
+			}
+		})
+	}
+}
+
+// The gradients of layers have a task for every worker, of about the same size, and cover the
+// weights once.
+func TestDivideInputs(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		out, in     int // and of another layer the other way round
+		workers     int
+		least, most int // tasks; 0 for no division of the inputs
+	}{
+		{"ViT-B, 2 workers", 3072, 768, 2, 0, 0},
+		{"ViT-B, 16 workers", 3072, 768, 16, 48, 96},
+		{"ViT-B, 64 workers", 3072, 768, 64, 64, 192},
+		{"a decoder, 16 workers", 64, 512, 16, 16, 64},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			pool := kernels.Default().NewRehearsal(c.workers)
+			defer pool.Close()
+			tape := NewTape(NewWorkspace(pool), true)
+			layer := func(out, in int) *layerGrad {
+				return tape.newLayerGrad(NewShapeParam("w", out, in), nil, tokenShape{images: 8, rows: 1576, channels: out})
+			}
+			gs := []*layerGrad{layer(c.out, c.in), layer(c.in, c.out)}
+			before := len(gs[0].outputs) + len(gs[1].outputs)
+			tasks, _ := layerGradTask(gs...)
+			if c.least == 0 && tasks != before || c.least > 0 && (tasks < c.least || tasks > c.most) {
+				t.Errorf("%d tasks, %d before; outputs %d and %d, inputs %v and %v", tasks, before, len(gs[0].outputs), len(gs[1].outputs), gs[0].inputs, gs[1].inputs)
+			}
+			for _, g := range gs {
+				values := 0
+				for _, o := range g.outputs {
+					for _, in := range g.inputs {
+						values += (o[1] - o[0]) * (in[1] - in[0])
+					}
+				}
+				if values != g.out*g.in {
+					t.Errorf("%d of %d values", values, g.out*g.in)
+				}
 			}
 		})
 	}

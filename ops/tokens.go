@@ -129,8 +129,8 @@ func (t *Tape) newPackedRows(rows, cols int) *packedRows {
 // bind must be called before the rows are packed.
 func (p *packedRows) bind() { p.Resize(p.rows, p.cols, p.buf.data) }
 
-func (p *packedRows) addGrad(dw, dy kernels.Matrix, row int) {
-	p.Kernels.GemmTNPacked(dw, dy, &p.Packed, row)
+func (p *packedRows) addGrad(dw, dy kernels.Matrix, row, col int) {
+	p.Kernels.GemmTNPackedBlock(dw, dy, &p.Packed, row, col)
 }
 
 // placedRows are the inputs of a layer where they have been computed, in float32: in planned
@@ -181,12 +181,12 @@ func (p *placedRows) put(part kernels.Matrix, row int) {
 	}
 }
 
-func (p *placedRows) addGrad(dw, dy kernels.Matrix, row int) {
+func (p *placedRows) addGrad(dw, dy kernels.Matrix, row, col int) {
 	if p.packed != nil {
-		p.packed.addGrad(dw, dy, row)
+		p.packed.addGrad(dw, dy, row, col)
 		return
 	}
-	p.kernels.GemmTN(dw, dy, p.matrix().Slice(row, row+dy.Rows), kernels.FP32)
+	p.kernels.GemmTN(dw, dy, p.matrix().Slice(row, row+dy.Rows).Columns(col, col+dw.Cols), kernels.FP32)
 }
 
 // keepOf checks and reads the factors of drop path, the last input of an op.

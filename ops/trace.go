@@ -44,7 +44,7 @@ func ExtentOf(values []float32) Extent {
 func (p *Profile) Record() *Trace {
 	t := &Trace{pool: p.pool}
 	p.trace = t
-	p.pool.Trace(t.region)
+	p.pool.Trace(t.Region)
 	return t
 }
 
@@ -63,7 +63,8 @@ func (t *Trace) Take() []TracedOp {
 // Stop ends the recording.
 func (t *Trace) Stop() { t.pool.Trace(nil) }
 
-func (t *Trace) region(r kernels.TracedRegion) {
+// Region adds a region to the op in progress, for who takes over [kernels.Pool.Trace].
+func (t *Trace) Region(r kernels.TracedRegion) {
 	if !t.running {
 		t.ops, t.memory = append(t.ops, TracedOp{Begin: r.Begin, Wall: r.Wall}), append(t.memory, nil)
 	}
