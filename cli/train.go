@@ -64,8 +64,8 @@ position bias are interpolated for another image size or window. Of a pre-traini
 or an official one of LocalMIM, the encoder is taken. A CONFIG without a model takes the
 model of the weights. A run that is resumed goes on from its own checkpoint.
 
-A CONFIG with "task: localmim" pre-trains a ViT or a Swin on images without their
-labels (LocalMIM); its section mim says what is masked and reconstructed.
+A CONFIG with "task: localmim" pre-trains a FasterNet, a ViT or a Swin on images without
+their labels (LocalMIM); its section mim says what is masked and reconstructed.
 
 Under mpirun or srun all processes that it starts train one model: each batch is shared
 among them, and rank 0 writes. It needs the build with MPI (make build-mpi), which

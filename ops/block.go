@@ -35,7 +35,7 @@ type Block struct {
 // then normalisation, activation, second product and residual. For the backward
 // pass it keeps the convolved channels and the hidden map before the norm.
 func FasterNetBlock(t *Tape, x *gorgonia.Node, b Block) (*gorgonia.Node, error) {
-	f, err := newBlock(t, x, b)
+	f, err := newBlock(t, x, b, b.GRN == nil)
 	if err != nil {
 		return nil, fmt.Errorf("ops: block %q: %w", b.Name, err)
 	}
@@ -100,7 +100,8 @@ type block struct {
 	tasks           struct{ mix, fill, expand, infer func(worker, span int) }
 }
 
-func newBlock(t *Tape, x *gorgonia.Node, b Block) (*block, error) {
+// newBlock prepares a block; columns says whether its products may be divided by columns.
+func newBlock(t *Tape, x *gorgonia.Node, b Block, columns bool) (*block, error) {
 	shape, err := shapeOfMap(x)
 	if err != nil {
 		return nil, err
@@ -118,7 +119,7 @@ func newBlock(t *Tape, x *gorgonia.Node, b Block) (*block, error) {
 	} else {
 		spans, load := f.shape.even(rows, workers)
 		f.spans = spans
-		if up, down, ok := blockGrids(f.shape, f.hidden, t.kernels.PanelWidth(), workers, load); ok && b.GRN == nil {
+		if up, down, ok := blockGrids(f.shape, f.hidden, t.kernels.PanelWidth(), workers, load); ok && columns {
 			f.columns = t.newBlockColumns(f, up, down)
 		}
 	}

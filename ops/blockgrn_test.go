@@ -106,8 +106,20 @@ func (h *harness) responseNormed(images, rows int, masks []mask) []float64 {
 		masks = slices.Repeat([]mask{{1, 1, []int{0}}}, images)
 	}
 	hidden := h.activated(pixelsOf(masks, 2, 3), 2, 3, true)
-	per := rows / images
-	n := len(hidden[0])
+	h.normaliseResponses(hidden, images)
+	c := len(x) / rows
+	var out []float64
+	for row, v := range hidden {
+		for i, w := range product64(v, h.weight("conv2"), c) {
+			out = append(out, w+float64(x[row*c+i]))
+		}
+	}
+	return out
+}
+
+// normaliseResponses is the GRN of the harness.
+func (h *harness) normaliseResponses(hidden [][]float64, images int) {
+	n, per := len(hidden[0]), len(hidden)/images
 	for image := range images {
 		part := hidden[image*per : (image+1)*per]
 		norms, mean := make([]float64, n), 0.0
@@ -124,12 +136,4 @@ func (h *harness) responseNormed(images, rows int, masks []mask) []float64 {
 			}
 		}
 	}
-	c := len(x) / rows
-	var out []float64
-	for row, v := range hidden {
-		for i, w := range product64(v, h.weight("conv2"), c) {
-			out = append(out, w+float64(x[row*c+i]))
-		}
-	}
-	return out
 }

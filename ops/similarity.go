@@ -22,11 +22,10 @@ func ChannelSimilarity(t *Tape, x *gorgonia.Node, b Block) (*gorgonia.Node, erro
 	if t.Train {
 		return fail(fmt.Errorf("want a graph for evaluation"))
 	}
-	f, err := newBlock(t, x, b)
+	f, err := newBlock(t, x, b, false)
 	if err != nil {
 		return fail(err)
 	}
-	f.columns = nil
 	s := &channelSimilarity{block: f, images: f.shape.batch, buf: t.NewBuffer(f.shape.rows() * f.hidden)}
 	if f.Units != nil {
 		if f.Units.PerImage < 1 || f.shape.batch%f.Units.PerImage != 0 {

@@ -101,6 +101,15 @@ func TestStructure(t *testing.T) {
 	}
 }
 
+// GRN is part of the graph, in every block.
+func TestGRN(t *testing.T) {
+	c := small()
+	configs.Change(&c, func(a *fasternet.Config) { a.GRN = true })
+	if ops := checkNodes(t, build(t, folded(t, c), 17)); ops["ReduceL2"] != 3 || ops["ReduceMean"] != 3 {
+		t.Errorf("nodes %v, want a norm of channels in each of 3 blocks", ops)
+	}
+}
+
 // checkNodes looks at the flow of values, and counts the nodes by operator.
 func checkNodes(t *testing.T, g *onnx.Model) map[string]int {
 	t.Helper()

@@ -202,6 +202,7 @@ func TestOwnSizes(t *testing.T) {
 		{"overlap", []string{"model.patch_size=7", "model.patch_size2=3"}},
 		{"gaps", []string{"model.patch_stride2=3"}},
 		{"layer scale", []string{"model.layer_scale_init_value=0.1"}},
+		{"grn", []string{"model.grn=true"}},
 		{"one stage", []string{"model.depths=[2]"}},
 		{"five stages", []string{"model.depths=[1,1,1,1,1]", "model.patch_size=2", "model.patch_stride=2"}},
 		{"many classes", []string{"model.num_classes=1234"}},
