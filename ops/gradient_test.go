@@ -277,19 +277,23 @@ func TestPatchConvGradient(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ batch, height, width, in, out, size, stride int }{
 		{2, 8, 8, 3, 5, 4, 4},
-		{3, 9, 7, 4, 8, 2, 2}, // a remainder on both sides
-		{2, 7, 7, 3, 4, 3, 2}, // overlap
-		{2, 9, 9, 3, 4, 2, 3}, // gaps
+		{3, 9, 7, 4, 8, 2, 2},   // a remainder on both sides
+		{2, 7, 7, 3, 4, 3, 2},   // overlap
+		{2, 9, 9, 3, 4, 2, 3},   // gaps
+		{1, 4, 32, 3, 20, 2, 2}, // lines longer than a tile
 	} {
 		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
 			everyVariant(t, func(t *testing.T, k *kernels.Set) {
-				r := rand.New(rand.NewPCG(1, 2))
-				h := newHarnessOn(t, k, 2, true)
-				x := h.input("x", r, c.batch, c.height, c.width, c.in)
-				out, err := PatchConvNorm(h.tape, x, PatchConv{
-					Name: "embed", Weight: h.param("weight", r, 0.3, c.out, c.in, c.size, c.size), Stride: c.stride, Norm: h.norm("norm", r, c.out)})
-				h.compile(out, err, "x")
-				h.checkGradients(1e-2, 2e-2)
+				for _, rowsWeight := range []int{rowsWeight, 0} { // divided by rows, and by outputs
+					r := rand.New(rand.NewPCG(1, 2))
+					h := newHarnessOn(t, k, 2, true)
+					h.tape.rowsWeight = rowsWeight
+					x := h.input("x", r, c.batch, c.height, c.width, c.in)
+					out, err := PatchConvNorm(h.tape, x, PatchConv{
+						Name: "embed", Weight: h.param("weight", r, 0.3, c.out, c.in, c.size, c.size), Stride: c.stride, Norm: h.norm("norm", r, c.out)})
+					h.compile(out, err, "x")
+					h.checkGradients(1e-2, 2e-2)
+				}
 			})
 		})
 	}

@@ -11,6 +11,7 @@ type layerGrad struct {
 	up           *upGrad     // where the weight is that of a transposed convolution
 	scale        *scaledGrad // where the outputs are scaled after the product
 	out, in      int
+	taps         int        // of a convolution without bias: pixels that an output sees; 0 for a layer
 	shape        tokenShape // of dy
 	outputs      [][2]int   // that tasks have
 	inputs       [][2]int   // that tasks have: see divideInputs
@@ -35,7 +36,11 @@ func (t *Tape) newLayerGrad(weight, bias *Param, shape tokenShape) *layerGrad {
 }
 
 func (t *Tape) newProductGrad(g *layerGrad) *layerGrad {
-	const most, width = 1024, 96
+	const most = 1024
+	width := 96
+	if g.taps > 0 { // the sums of a task should stay in the second-level cache: they begin as zeros
+		width = 42
+	}
 	g.tape = t
 	shape, out := g.shape, g.out
 	chunks := (shape.rows + most - 1) / most
@@ -44,7 +49,11 @@ func (t *Tape) newProductGrad(g *layerGrad) *layerGrad {
 	parts := max((out+width-1)/width, min(8, (out+31)/32))
 	g.outputs = tileRanges(out, t.kernels.TileRows(), (parts+1)/2*2)
 	g.inputs = [][2]int{{0, g.in}}
-	t.NeedScratch(scratchSize([]int{g.chunk * longest(g.outputs)}, 0))
+	memory := []int{g.chunk * longest(g.outputs)}
+	if g.taps > 0 {
+		memory = append(memory, longest(g.outputs)*g.in)
+	}
+	t.NeedScratch(scratchSize(memory, 0))
 	return g
 }
 
@@ -67,7 +76,7 @@ func divideInputs(gs []*layerGrad) {
 		for i, g := range gs {
 			each := float64(g.out*g.in) / float64(len(g.outputs)) // of a task that has all inputs
 			across[i] = max(1, int(each*float64(workers*rounds)/float64(total)+0.5))
-			if g.scale != nil { // it ends with sums over the inputs
+			if g.scale != nil || g.taps > 0 { // they end with all inputs of an output
 				across[i] = 1
 			}
 		}
@@ -128,17 +137,22 @@ func (g *layerGrad) sums() (weights, bias []float32) {
 func (g *layerGrad) task(worker, i int) {
 	from, to := g.outputs[i/len(g.inputs)][0], g.outputs[i/len(g.inputs)][1]
 	in := g.inputs[i%len(g.inputs)]
+	k, s := g.tape.kernels, scratch{g.tape.Scratch(worker)}
+	memory := s.vector(g.chunk * (to - from))
 	weights, bias := g.sums()
-	dw := kernels.NewMatrix(weights, g.out, g.in).Slice(from, to).Columns(in[0], in[1])
+	var dw kernels.Matrix
+	if g.taps > 0 { // in the order of the product, which is not that of the gradient
+		dw = kernels.NewMatrix(s.vector((to-from)*g.in), to-from, g.in)
+		k.Clear(dw.Data)
+	} else {
+		dw = kernels.NewMatrix(weights, g.out, g.in).Slice(from, to).Columns(in[0], in[1])
+	}
 	if in[0] > 0 {
 		bias = nil // the task with the first inputs has it
 	}
 	if g.scale != nil {
 		g.scale.start(dw)
 	}
-	s := scratch{g.tape.Scratch(worker)}
-	memory := s.vector(g.chunk * (to - from))
-	k := g.tape.kernels
 	g.eachChunk(func(row, end int) {
 		dy := g.dy.Slice(row, end).Columns(from, to)
 		if g.keep != nil || rowStride(g.dy.Stride) != g.dy.Stride { // else its rows spread over the cache already
@@ -153,6 +167,9 @@ func (g *layerGrad) task(worker, i int) {
 	})
 	if g.scale != nil {
 		g.scale.finish(dw, from)
+	}
+	if g.taps > 0 {
+		addWeights(k, g.weight, from, dw)
 	}
 }
 

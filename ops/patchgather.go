@@ -15,8 +15,16 @@ func (f *patchConv) gathers() bool {
 	if !f.tape.Train && f.out.width <= tile/2 && f.out.channels >= manyChannels {
 		return true
 	}
-	return f.Units && f.out.width <= mostGathered && !f.patch.Overlap() && f.patch.Covers()
+	return f.Units && f.out.width <= mostGathered && f.tiled()
 }
+
+// tiled says whether every pixel is in exactly one patch.
+func (f *patchConv) tiled() bool { return !f.patch.Overlap() && f.patch.Covers() }
+
+// scatters says whether the gradient of the input is one product for a span, whose rows are
+// then copied to their lines. A line that fills a tile has a product of its own, which writes
+// to the line itself.
+func (f *patchConv) scatters() bool { return f.tiled() && f.out.width < tile }
 
 // eachPatchLine calls f for the lines of pixels in the patches of a span: with the row of the
 // first patch, the column of its pixels in a gathered patch, and the pixels of the line,
@@ -39,12 +47,17 @@ func (f *patchConv) eachPatchLine(maps []float32, b span, each func(row, column 
 // gathered puts the patches of a span into scratch: [rows, values of a patch].
 func (f *patchConv) gathered(s *scratch, b span) kernels.Matrix {
 	patches := s.matrix(f.out.to(b)-f.out.from(b), f.patch.Inner())
+	f.gatherInto(patches, b)
+	return patches
+}
+
+// gatherInto puts them into a matrix.
+func (f *patchConv) gatherInto(patches kernels.Matrix, b span) {
 	defer f.tape.kernels.Begin().End(kernels.Work{Kind: kernels.Copying}, 8*patches.Rows*patches.Cols)
 	k := f.tape.kernels.Unmetered()
 	f.eachPatchLine(f.x, b, func(row, column int, pixels kernels.Matrix) {
 		k.Copy(patches.Slice(row, row+pixels.Rows).Columns(column, column+pixels.Cols), pixels)
 	})
-	return patches
 }
 
 func (f *patchConv) gatheredProduct(worker int, dst kernels.Matrix, b span) {
@@ -54,19 +67,4 @@ func (f *patchConv) gatheredProduct(worker int, dst kernels.Matrix, b span) {
 		bias = kernels.Broadcast(f.Bias.Data(), dst.Rows)
 	}
 	f.tape.kernels.Gemm(dst, 1, f.gathered(&s, b), f.w.Packed, bias)
-}
-
-// sweepGathered goes back through the product of a span.
-func (g *patchConvGrad) sweepGathered(dconv, dw kernels.Matrix, b span, s *scratch) {
-	patches := g.gathered(s, b)
-	g.tape.kernels.GemmTN(dw, dconv, patches, g.precision)
-	if g.dx == nil {
-		return
-	}
-	g.tape.kernels.Gemm(patches, 1, dconv, g.v[0], kernels.Matrix{})
-	defer g.tape.kernels.Begin().End(kernels.Work{Kind: kernels.Copying}, 8*patches.Rows*patches.Cols)
-	k := g.tape.kernels.Unmetered()
-	g.eachPatchLine(g.dx, b, func(row, column int, pixels kernels.Matrix) {
-		k.Copy(pixels, patches.Slice(row, row+pixels.Rows).Columns(column, column+pixels.Cols))
-	})
 }

@@ -97,6 +97,12 @@ func TestThreadsChangeNoBit(t *testing.T) {
 		}},
 		{"block", func(h *harness, r *rand.Rand) { h.block(r, 6, 14, 14, 40, 10, 80, kernels.GELU, true, true) }},
 		{"block of many channels", func(h *harness, r *rand.Rand) { h.block(r, 8, 7, 7, 60, 16, 600, kernels.ReLU, false, false) }},
+		{"merging by outputs", func(h *harness, r *rand.Rand) {
+			h.tape.rowsWeight = 0
+			p := PatchConv{Name: "merge", Weight: h.param("weight", r, 0.3, 70, 20, 2, 2), Stride: 2, Norm: h.norm("norm", r, 70)}
+			out, err := PatchConvNorm(h.tape, h.input("x", r, 5, 14, 14, 20), p)
+			h.compile(out, err, "x")
+		}},
 		{"block by outputs", func(h *harness, r *rand.Rand) {
 			h.tape.rowsWeight = 0
 			h.block(r, 4, 7, 7, 60, 16, 200, kernels.GELU, true, true)
