@@ -206,6 +206,7 @@ def compare(rows, args, store):
                     # The recipe for ImageNet has its thousand classes.
                     data[name] = dict(folder=folder, classes=1000 if name == "jpeg" else classes, images=count)
                 out = args.work / "run"
+                shutil.rmtree(out, ignore_errors=True)  # of a comparison that was stopped
                 result = ours(row, data[name], out, args) if by == "ours" else timm(row, by, data[name], out, args)
                 shutil.rmtree(out)
                 result = measured(data[name], result, args)
