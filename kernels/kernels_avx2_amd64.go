@@ -192,11 +192,6 @@ func upsampleChromaAVX2(n int, out *uint8, near *uint8, far *uint8)
 //go:noescape
 func yCbCrToRGBAVX2(n int, rgb *uint8, y *uint8, cb *uint8, cr *uint8)
 
-// inverseDCTAVX2 writes 8 rows of 8 values, and clears the block; see InverseDCT.
-//
-//go:noescape
-func inverseDCTAVX2(block *int32, out *uint8, stride int)
-
 // peakFloatAVX2 multiplies and adds float32 values for n rounds.
 //
 //go:noescape

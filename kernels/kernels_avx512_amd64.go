@@ -192,11 +192,6 @@ func upsampleChromaAVX512(n int, out *uint8, near *uint8, far *uint8)
 //go:noescape
 func yCbCrToRGBAVX512(n int, rgb *uint8, y *uint8, cb *uint8, cr *uint8)
 
-// inverseDCTAVX512 writes 8 rows of 8 values, and clears the block; see InverseDCT.
-//
-//go:noescape
-func inverseDCTAVX512(block *int32, out *uint8, stride int)
-
 // peakFloatAVX512 multiplies and adds float32 values for n rounds.
 //
 //go:noescape

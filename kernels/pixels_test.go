@@ -2,7 +2,6 @@ package kernels
 
 import (
 	"bytes"
-	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -150,65 +149,4 @@ func TestYCbCrToRGB(t *testing.T) {
 			t.Errorf("grey became %v", grey)
 		}
 	})
-}
-
-// The pixels are those of the transform in float64 but for rounding, in all variants the same.
-func TestInverseDCT(t *testing.T) {
-	var plain Set
-	plain.inverseDCT = plainInverseDCT
-	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
-		for round := range 400 {
-			var block DCTBlock
-			most := []int{20, 300, 2000, 1 << 20}[round%4]
-			for range 1 + r.IntN(64) {
-				block[r.IntN(64)] = int32(r.IntN(2*most+1) - most)
-			}
-			copied, stride := block, 8+r.IntN(9)
-			want := make([]uint8, 7*stride+8)
-			plain.InverseDCT(want, stride, &copied)
-			coefficients := block
-			out, check := guardedBytes(t, 7*stride+8)
-			for i := range out {
-				out[i] = 0x5A
-			}
-			k.InverseDCT(out, stride, &block)
-			check()
-			if block != (DCTBlock{}) {
-				t.Fatal("the block is not cleared")
-			}
-			for i, v := range out {
-				y, x := i/stride, i%stride
-				if x >= 8 {
-					if v != 0x5A {
-						t.Fatalf("value %d between the rows was written", i)
-					}
-					continue
-				}
-				if v != want[i] {
-					t.Fatalf("row %d, column %d: %d, want %d", y, x, v, want[i])
-				}
-				if exact := inverseDCTAt(&coefficients, y, x); most <= 300 && math.Abs(float64(v)-min(max(exact, 0), 255)) > 1.1 {
-					t.Fatalf("row %d, column %d: %d, want %.2f", y, x, v, exact)
-				}
-			}
-		}
-	})
-}
-
-// inverseDCTAt is a pixel by the definition of the transform.
-func inverseDCTAt(block *DCTBlock, y, x int) float64 {
-	sum := 0.0
-	for u := range 8 {
-		for v := range 8 {
-			w := math.Cos(float64((2*x+1)*u)*math.Pi/16) * math.Cos(float64((2*y+1)*v)*math.Pi/16) / 4
-			if u == 0 {
-				w /= math.Sqrt2
-			}
-			if v == 0 {
-				w /= math.Sqrt2
-			}
-			sum += w * float64(block[8*u+v])
-		}
-	}
-	return sum + 128
 }

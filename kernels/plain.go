@@ -35,7 +35,6 @@ var plain = functions{
 	resampleRows:     plainResampleRows,
 	upsampleChroma:   plainUpsampleChroma,
 	yCbCrToRGB:       plainYCbCrToRGB,
-	inverseDCT:       plainInverseDCT,
 }
 
 // row is row i of a matrix of the given number of columns.

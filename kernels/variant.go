@@ -65,7 +65,6 @@ type functions struct {
 	resampleRows   func(n int, out, in *uint8, stride int, weights *int32, taps int)
 	upsampleChroma func(n int, out, near, far *uint8)
 	yCbCrToRGB     func(n int, rgb, y, cb, cr *uint8)
-	inverseDCT     func(block *int32, out *uint8, stride int)
 }
 
 // variants are what the processor can run. It is filled when the package is loaded.

@@ -35,7 +35,6 @@ func register() {
 			resampleRows:     resampleRowsAVX2,
 			upsampleChroma:   upsampleChromaAVX2,
 			yCbCrToRGB:       yCbCrToRGBAVX2,
-			inverseDCT:       inverseDCTAVX2,
 		}
 	}
 	if cpuid.CPU.Supports(cpuid.AVX512F, cpuid.AVX512DQ, cpuid.AVX512BW, cpuid.AVX512VL, cpuid.BMI2) {
@@ -69,7 +68,6 @@ func register() {
 			resampleRows:     resampleRowsAVX512,
 			upsampleChroma:   upsampleChromaAVX512,
 			yCbCrToRGB:       yCbCrToRGBAVX512,
-			inverseDCT:       inverseDCTAVX512,
 		}
 	}
 }

@@ -156,7 +156,6 @@ func decodeJPEG(content []byte) (*Image, error) {
 type jpegDecoder struct {
 	reader  bytes.Reader
 	options jpegn.Options
-	own     jpegBaseline
 	cb, cr  []uint8 // rows of chroma as long as those of luma
 	webp    bool    // the planes are those of WebP, whose chroma is always interpolated
 }
@@ -170,12 +169,6 @@ func (d *jpegDecoder) decode(m *Image, content []byte, h jpegHeader, box Box, ch
 // decodeScaled is decode of a part of the image made smaller by 2, 4 or 8, which
 // the header must say is fast.
 func (d *jpegDecoder) decodeScaled(m *Image, content []byte, h jpegHeader, box Box, channels, by int) error {
-	if h.fast && by == 1 {
-		if src, at, ok := d.own.decode(content, h, box); ok {
-			d.convert(m, src, at, h, channels)
-			return nil
-		}
-	}
 	d.reader.Reset(content)
 	src, err := safely(func() (image.Image, error) {
 		if h.inks {
@@ -198,16 +191,10 @@ func (d *jpegDecoder) decodeScaled(m *Image, content []byte, h jpegHeader, box B
 	if b := src.Bounds(); b.Dx() != (h.width+by-1)/by || b.Dy() != (h.height+by-1)/by {
 		return errors.New("the frames of the JPEG file differ in size")
 	}
-	d.convert(m, src, box, h, channels)
-	return nil
-}
-
-// convert makes m the part in box of what a decoder has made.
-func (d *jpegDecoder) convert(m *Image, src image.Image, box Box, h jpegHeader, channels int) {
 	switch src := src.(type) {
 	case *image.YCbCr:
 		if channels == 3 && d.planes(m, src, box, kernels.Default().YCbCrToRGB) {
-			return
+			return nil
 		}
 	case *image.Gray:
 		if channels == 1 {
@@ -215,7 +202,7 @@ func (d *jpegDecoder) convert(m *Image, src image.Image, box Box, h jpegHeader, 
 			for y := range box.Height {
 				copy(m.Row(y, 0, box.Width), src.Pix[(box.Top+y)*src.Stride+box.Left:])
 			}
-			return
+			return nil
 		}
 	}
 	whole := d.whole(src, h)
@@ -226,6 +213,7 @@ func (d *jpegDecoder) convert(m *Image, src image.Image, box Box, h jpegHeader, 
 	}
 	m.Reshape(box.Height, box.Width, channels)
 	CropPadded(m, whole, box.Top, box.Left)
+	return nil
 }
 
 // whole converts an image that has no quicker way.

@@ -60,7 +60,6 @@ func main() {
 	s.resampleRows()
 	s.upsampleChroma()
 	s.yCbCrToRGB()
-	s.inverseDCT()
 	s.peaks()
 	Generate()
 }
