@@ -22,6 +22,7 @@ type jpegHeader struct {
 	subsampled    bool        // with several pixels to a sample of the middle two
 	adobe         int         // the transform that Adobe's segment names; -1 without one
 	scan          int         // where the marker of the first scan is
+	rows          int         // where the height is, if the file is sequential and its first scan has all colours; or 0
 	orientation   Orientation // 0 if the file has none
 }
 
@@ -33,7 +34,7 @@ func parseJPEG(b []byte) (h jpegHeader, err error) {
 	frame := false
 	var m metadata
 	var ids, sampling [4]byte
-	components := 0
+	components, progressive := 0, false
 	for at := 2; ; {
 		for at < len(b) && b[at] != 0xff {
 			at++ // garbage between segments is passed over, as all decoders do
@@ -80,6 +81,9 @@ func parseJPEG(b []byte) (h jpegHeader, err error) {
 				h.channels = 1
 			}
 			h.inks, h.subsampled, h.scan = components == 4, sampling[1] != sampling[0], at-n-2
+			if progressive || len(s) == 0 || int(s[0]) != components {
+				h.rows = 0
+			}
 			h.fast = h.fast && fastComponents(components, ids, sampling, h.adobe)
 			h.orientation = m.orientation()
 			return h, nil
@@ -95,7 +99,7 @@ func parseJPEG(b []byte) (h jpegHeader, err error) {
 			if kind := unreadJPEG(marker, s[0]); kind != "" {
 				return h, fmt.Errorf("a JPEG image %s, which is not read; %w", kind, ErrConvert)
 			}
-			h.fast = true
+			h.fast, progressive, h.rows = true, marker == 0xc2, at-n+3
 			h.height, h.width = int(binary.BigEndian.Uint16(s[1:])), int(binary.BigEndian.Uint16(s[3:]))
 			components = int(s[5])
 			for c := range components {
@@ -170,6 +174,7 @@ func (d *jpegDecoder) decode(m *Image, content []byte, h jpegHeader, box Box, ch
 // the header must say is fast.
 func (d *jpegDecoder) decodeScaled(m *Image, content []byte, h jpegHeader, box Box, channels, by int) error {
 	d.reader.Reset(content)
+	height := h.decodedRows(box, by)
 	src, err := safely(func() (image.Image, error) {
 		if h.inks {
 			return jpeg.Decode(rawInks(content, h))
@@ -179,6 +184,9 @@ func (d *jpegDecoder) decodeScaled(m *Image, content []byte, h jpegHeader, box B
 		}
 		// To the planes of the file, at a multiple of the speed of the standard library.
 		d.options.ScaleDenom = by
+		if height < h.height {
+			return jpegn.Decode(newUpperRows(content, h, height), &d.options)
+		}
 		return jpegn.Decode(&d.reader, &d.options)
 	})
 	d.reader.Reset(nil)
@@ -188,7 +196,7 @@ func (d *jpegDecoder) decodeScaled(m *Image, content []byte, h jpegHeader, box B
 		}
 		return decodeError(err)
 	}
-	if b := src.Bounds(); b.Dx() != (h.width+by-1)/by || b.Dy() != (h.height+by-1)/by {
+	if b := src.Bounds(); b.Dx() != (h.width+by-1)/by || b.Dy() != (height+by-1)/by {
 		return errors.New("the frames of the JPEG file differ in size")
 	}
 	switch src := src.(type) {

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"image"
+	"io"
 	"math/rand/v2"
 	"testing"
+	"testing/iotest"
 
 	"fasternet/internal/datatest"
 	"fasternet/internal/rng"
@@ -46,7 +48,7 @@ func randomBox(r *rand.Rand, height, width int) Box {
 }
 
 // What a loader decodes of a JPEG file, the part that the crop needs, is what
-// decoding all of it gives, in colour and in grey.
+// decoding all of it gives, in colour and in grey, at every scale.
 func TestPartsOfJPEGs(t *testing.T) {
 	r := rng.New(1, rng.Bench)
 	var d jpegDecoder // keeps its memory from file to file
@@ -63,26 +65,65 @@ func TestPartsOfJPEGs(t *testing.T) {
 					if err != nil || !h.fast {
 						t.Fatalf("%+v, %v", h, err)
 					}
-					whole, err := Decode(content)
-					if err != nil {
-						t.Fatal(err)
-					}
-					other := new(Image)
-					Convert(other, whole)
-					for range 10 {
-						box := randomBox(r, h.height, h.width)
-						for _, whole := range []*Image{whole, other} {
-							var got Image
-							if err := d.decode(&got, content, h, box, whole.Channels); err != nil {
+					for _, by := range []int{1, 2, 4, 8} {
+						height, width := (h.height+by-1)/by, (h.width+by-1)/by
+						for _, channels := range []int{1, 3} {
+							whole, got := new(Image), new(Image)
+							if err := d.decodeScaled(whole, content, h, Box{0, 0, height, width}, channels, by); err != nil {
 								t.Fatal(err)
 							}
-							want := NewImage(box.Height, box.Width, whole.Channels)
-							CropPadded(want, whole, box.Top, box.Left)
-							datatest.SameImage(t, fmt.Sprint(box, whole.Channels), &got, want)
+							for range 5 {
+								box := randomBox(r, height, width)
+								if err := d.decodeScaled(got, content, h, box, channels, by); err != nil {
+									t.Fatal(err)
+								}
+								want := NewImage(box.Height, box.Width, channels)
+								CropPadded(want, whole, box.Top, box.Left)
+								datatest.SameImage(t, fmt.Sprintf("1/%d %v %d", by, box, channels), got, want)
+							}
 						}
 					}
 				})
 			}
 		}
+	}
+}
+
+// Of a sequential file in one scan, a decoder is only shown the rows that a part needs.
+func TestUpperRows(t *testing.T) {
+	for _, test := range []struct {
+		name        string
+		progressive bool
+		box         Box
+		by, want    int
+	}{
+		{"the upper part", false, Box{3, 5, 17, 20}, 1, 22},
+		{"at a smaller scale", false, Box{3, 5, 17, 20}, 2, 44},
+		{"the lower part", false, Box{60, 0, 17, 20}, 1, 77},
+		{"a progressive file", true, Box{3, 5, 17, 20}, 1, 77},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			content := sceneJPEG(t, 77, 123, jpegn.EncodeOptions{Quality: 90, Progressive: test.progressive})
+			h, err := parseJPEG(content)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := h.decodedRows(test.box, test.by); got != test.want {
+				t.Fatalf("%d rows, want %d", got, test.want)
+			}
+			if test.want == h.height { // the file is shown as it is
+				return
+			}
+			shown, err := io.ReadAll(iotest.OneByteReader(newUpperRows(content, h, test.want)))
+			if err != nil || len(shown) != len(content) {
+				t.Fatalf("%d bytes of %d, %v", len(shown), len(content), err)
+			}
+			if c, err := jpegn.DecodeConfig(bytes.NewReader(shown)); err != nil || c.Height != test.want || c.Width != 123 {
+				t.Errorf("%+v, %v", c, err)
+			}
+			if c, err := jpegn.DecodeConfig(bytes.NewReader(content)); err != nil || c.Height != 77 {
+				t.Errorf("the content has changed: %+v, %v", c, err)
+			}
+		})
 	}
 }
