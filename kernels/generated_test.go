@@ -15,9 +15,12 @@ func TestGeneratedCodeIsUpToDate(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the generator")
 	}
-	for _, isa := range []string{"AVX512", "AVX2", "BF16", "AMX"} {
+	for _, isa := range []string{"AVX512", "AVX2", "BF16", "AMX", "NEON"} {
 		dir := t.TempDir()
 		name := "kernels_" + strings.ToLower(isa) + "_amd64"
+		if isa == "NEON" {
+			name = "kernels_neon_arm64"
+		}
 		cmd := exec.Command("go", "run", ".", "-isa", isa, "-pkg", "kernels",
 			"-out", filepath.Join(dir, name+".s"), "-stubs", filepath.Join(dir, name+".go"))
 		cmd.Dir = "gen"

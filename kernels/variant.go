@@ -14,6 +14,7 @@ type Variant string
 const (
 	AVX512 Variant = "avx512"
 	AVX2   Variant = "avx2"
+	NEON   Variant = "neon" // of arm64
 	Go     Variant = "go"
 )
 
@@ -73,7 +74,7 @@ var variants = map[Variant]*functions{Go: &plain}
 // Available lists the variants that this processor can run, fastest first.
 func Available() []Variant {
 	var out []Variant
-	for _, v := range []Variant{AVX512, AVX2, Go} {
+	for _, v := range []Variant{AVX512, AVX2, NEON, Go} {
 		if variants[v] != nil {
 			out = append(out, v)
 		}
@@ -91,11 +92,14 @@ func init() {
 // CPU names the processor and the features that the choice of a variant rests on.
 func CPU() string {
 	name := strings.TrimSpace(cpuid.CPU.BrandName)
+	if name == "" { // arm64 processors have none but on macOS
+		name = strings.TrimSpace(cpuid.CPU.VendorString)
+	}
 	if name == "" {
 		name = "unknown processor"
 	}
 	var has []string
-	for _, f := range []cpuid.FeatureID{cpuid.AVX2, cpuid.FMA3, cpuid.AVX512F, cpuid.AVX512BF16, cpuid.AMXBF16} {
+	for _, f := range []cpuid.FeatureID{cpuid.AVX2, cpuid.FMA3, cpuid.AVX512F, cpuid.AVX512BF16, cpuid.AMXBF16, cpuid.ASIMD, cpuid.BF16} {
 		if cpuid.CPU.Supports(f) {
 			has = append(has, f.String())
 		}

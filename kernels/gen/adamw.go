@@ -1,7 +1,6 @@
 package main
 
 import (
-	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
@@ -13,33 +12,33 @@ func (s *isa) adamW() {
 		"func(n int, w, grad, m, v *float32, scale, decay, beta1, beta2, step, correct2, eps float32)",
 		"updates w, m and v by the gradient scale·grad; see AdamW.")
 	s.flushDenormals()
-	w, g, m, v := loadGP("w"), loadGP("grad"), loadGP("m"), loadGP("v")
+	w, g, m, v := s.loadGP("w"), s.loadGP("grad"), s.loadGP("m"), s.loadGP("v")
 	scale, decay, beta1, beta2 := s.param("scale"), s.param("decay"), s.param("beta1"), s.param("beta2")
 	step, correct2, eps := s.param("step"), s.param("correct2"), s.param("eps")
 	rest1, rest2 := s.splat(1), s.splat(1)
-	VSUBPS(beta1, rest1, rest1)
-	VSUBPS(beta2, rest2, rest2)
+	s.sub(rest1, beta1, rest1)
+	s.sub(rest2, beta2, rest2)
 	s.vectors(func(k mask, off reg.GPVirtual) {
 		at := func(base reg.GPVirtual) Mem { return Mem{Base: base, Index: off, Scale: 1} }
 		gv, mv, vv, t := s.vec(), s.vec(), s.vec(), s.vec()
 		s.load(at(g), k, gv)
-		VMULPS(scale, gv, gv)
+		s.mul(scale, gv, gv)
 		s.load(at(m), k, mv)
-		VMULPS(beta1, mv, mv)
-		VFMADD231PS(rest1, gv, mv)
+		s.mul(beta1, mv, mv)
+		s.addProduct(mv, rest1, gv)
 		s.store(mv, k, at(m))
 		s.load(at(v), k, vv)
-		VMULPS(beta2, vv, vv)
-		VMULPS(gv, gv, gv)
-		VFMADD231PS(rest2, gv, vv)
+		s.mul(beta2, vv, vv)
+		s.mul(gv, gv, gv)
+		s.addProduct(vv, rest2, gv)
 		s.store(vv, k, at(v))
-		VSQRTPS(vv, vv)
-		VFMADD213PS(eps, correct2, vv) // sqrt(v)/sqrt(1-beta2^t) + eps
-		VMULPS(step, mv, mv)
-		VDIVPS(vv, mv, mv)
+		s.sqrt(vv, vv)
+		s.mulAdd(vv, correct2, eps) // sqrt(v)/sqrt(1-beta2^t) + eps
+		s.mul(step, mv, mv)
+		s.div(mv, vv, mv)
 		s.load(at(w), k, t)
-		VMULPS(decay, t, t)
-		VSUBPS(mv, t, t)
+		s.mul(decay, t, t)
+		s.sub(t, mv, t)
 		s.store(t, k, at(w))
 	})
 	s.done()

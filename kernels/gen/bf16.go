@@ -34,8 +34,8 @@ func (s *isa) bf16Kernels() {
 }
 
 // loadHalves loads a stride given in 16-bit elements as bytes.
-func loadHalves(name string) reg.GPVirtual {
-	r := loadGP(name)
+func (s *isa) loadHalves(name string) reg.GPVirtual {
+	r := s.loadGP(name)
 	SHLQ(U8(1), r)
 	return r
 }
@@ -54,23 +54,23 @@ func (s *isa) halfNN(nv int, rounded bool) {
 	}
 	rows := s.tileRows(panelShape{vectors: nv})
 	s.flushDenormals()
-	m, a, lda := loadGP("m"), loadGP("a"), loadHalves("lda")
+	m, a, lda := s.loadGP("m"), s.loadGP("a"), s.loadHalves("lda")
 	lda3 := GP64()
 	LEAQ(Mem{Base: lda, Index: lda, Scale: 2}, lda3)
-	c, d, ldd := loadGP("c"), loadGP("d"), loadStride("ldd")
-	ldc := loadGP("ldc")
+	c, d, ldd := s.loadGP("c"), s.loadGP("d"), s.loadStride("ldd")
+	ldc := s.loadGP("ldc")
 	if rounded {
 		SHLQ(U8(1), ldc)
 	} else {
 		SHLQ(U8(2), ldc)
 	}
-	p := newRowPointers(rows, lda, lda3)
-	next := loadGP("next")
+	p := s.newRowPointers(rows, lda, lda3)
+	next := s.loadGP("next")
 	jump, left := AllocLocal(8), AllocLocal(8)
-	t, u := loadHalves("segStride"), loadStride("segPairs")
+	t, u := s.loadHalves("segStride"), s.loadStride("segPairs")
 	SUBQ(u, t)
 	MOVQ(t, jump)
-	inTiles(rows, m, func(r int) {
+	s.inTiles(rows, m, func(r int) {
 		s.halfTileNN(panelShape{vectors: nv}, r, a, c, d, ldc, ldd, next, p, jump, left, rounded)
 		IMUL3Q(U32(r), lda, p.base[0])
 		ADDQ(p.base[0], a)
@@ -78,7 +78,7 @@ func (s *isa) halfNN(nv int, rounded bool) {
 	s.done()
 }
 
-func (s *isa) halfTileNN(shape panelShape, rows int, a, c, d, ldc, ldd, next reg.GPVirtual, p rowPointers, jump, left Mem, rounded bool) {
+func (s *isa) halfTileNN(shape panelShape, rows int, a, c, d, ldc, ldd, next reg.GPVirtual, p rowPointers, jump, left Op, rounded bool) {
 	id := label("nn")
 	t := s.tileRegisters(shape, rows)
 	if rounded {
@@ -87,8 +87,8 @@ func (s *isa) halfTileNN(shape panelShape, rows int, a, c, d, ldc, ldd, next reg
 		s.prefetchTile(shape.vectors, rows, c, d, ldc, ldd, p.base[0])
 	}
 	p.set(a, rows)
-	b := loadGP("b")
-	k := loadGP("segs")
+	b := s.loadGP("b")
+	k := s.loadGP("segs")
 	step := s.stepOperand()
 	MOVQ(k, left)
 	Label(id + "_seg")
@@ -123,7 +123,7 @@ func (s *isa) halfTileNN(shape panelShape, rows int, a, c, d, ldc, ldd, next reg
 // the tile.
 func (s *isa) finishHalfTile(id string, shape panelShape, t registerTile, c, d, ldc, ldd reg.GPVirtual) {
 	nv, spare := shape.vectors, t.a[0]
-	cols := loadGP("cols")
+	cols := s.loadGP("cols")
 	last := GP64()
 	MOVQ(cols, last)
 	SUBQ(U32((nv-1)*s.lanes), last)
@@ -171,19 +171,19 @@ func (s *isa) halfTN(nv int) {
 		fmt.Sprintf("computes C += Aᵀ·B for one panel of B, %d vectors wide, A and B in pairs of rows.", nv))
 	rows := s.tileRows(panelShape{vectors: nv})
 	s.flushDenormals()
-	ka, a, lda := loadGP("ka"), loadGP("a"), loadStride("lda")
-	c, ldc := loadGP("c"), loadStride("ldc")
-	cols := loadGP("cols")
+	ka, a, lda := s.loadGP("ka"), s.loadGP("a"), s.loadStride("lda")
+	c, ldc := s.loadGP("c"), s.loadStride("ldc")
+	cols := s.loadGP("cols")
 	SUBQ(U32((nv-1)*s.lanes), cols)
 	last := s.tail(cols)
 	pa, pb := GP64(), GP64()
-	inTiles(rows, ka, func(r int) {
+	s.inTiles(rows, ka, func(r int) {
 		id := label("tn")
 		t := s.tileRegisters(panelShape{vectors: nv}, r)
 		s.prefetchRows(nv, r, c, ldc, pa)
 		MOVQ(a, pa)
 		Load(Param("b"), pb)
-		repeat(id, loadGP("pairs"), func() {
+		s.repeat(id, s.loadGP("pairs"), func() {
 			for j := range t.b {
 				VMOVUPS(Mem{Base: pb, Disp: j * s.bytes()}, t.b[j])
 			}
@@ -227,13 +227,13 @@ func halfMasks(n reg.GPVirtual) (low, high, both reg.Register) {
 func (s *isa) toHalf() {
 	s.text("toHalf", "func(rows, cols, fill int, dst *uint16, ldd int, src *float32, lds int)",
 		"converts rows to bfloat16 and writes zeros from column cols to column fill.")
-	dst, ldd, src, lds := loadGP("dst"), loadHalves("ldd"), loadGP("src"), loadStride("lds")
+	dst, ldd, src, lds := s.loadGP("dst"), s.loadHalves("ldd"), s.loadGP("src"), s.loadStride("lds")
 	x, h, t := s.register(0), s.register(1), s.register(2)
 	narrow, end := label("narrow"), label("end")
-	cols, fill := loadGP("cols"), loadGP("fill")
+	cols, fill := s.loadGP("cols"), s.loadGP("fill")
 	CMPQ(fill, U32(4*halfStrip))
 	JLE(LabelRef(narrow))
-	repeat(label("rows"), loadGP("rows"), func() {
+	s.repeat(label("rows"), s.loadGP("rows"), func() {
 		in, out := GP64(), GP64()
 		MOVQ(src, in)
 		MOVQ(dst, out)
@@ -253,7 +253,7 @@ func (s *isa) toHalf() {
 	s.convertStrips(cols, fill, src, dst, func(k halfColumns) {
 		MOVQ(src, in)
 		MOVQ(dst, out)
-		repeat(label("rows"), loadGP("rows"), func() {
+		s.repeat(label("rows"), s.loadGP("rows"), func() {
 			s.loadFloats(k, Mem{Base: in}, x, h)
 			pairHalves(x, h, t)
 			storeHalves(k, t, Mem{Base: out})
@@ -305,10 +305,10 @@ func (s *isa) convertStrips(cols, fill, in, out reg.GPVirtual, body func(k halfC
 func (s *isa) fromHalf() {
 	s.text("fromHalf", "func(rows, cols int, dst *float32, ldd int, src *uint16, lds int)",
 		"converts rows of bfloat16 to float32.")
-	rows, dst, ldd, src, lds := loadGP("rows"), loadGP("dst"), loadStride("ldd"), loadGP("src"), loadHalves("lds")
-	repeat(label("rows"), rows, func() {
+	rows, dst, ldd, src, lds := s.loadGP("rows"), s.loadGP("dst"), s.loadStride("ldd"), s.loadGP("src"), s.loadHalves("lds")
+	s.repeat(label("rows"), rows, func() {
 		v := s.register(0)
-		in, out, left := GP64(), GP64(), loadGP("cols")
+		in, out, left := GP64(), GP64(), s.loadGP("cols")
 		MOVQ(src, in)
 		MOVQ(dst, out)
 		whole, rest, end := label("whole"), label("rest"), label("end")
@@ -345,11 +345,11 @@ func (s *isa) interleave() {
 	}
 	s.text("interleave", "func(pairs, rows, cols int, dst *float32, ldd int, src *float32, lds int)",
 		"converts rows 2·p and 2·p+1 to row p of pairs; rows that are not there are zero.")
-	pairs, rows, dst, ldd, src, lds := loadGP("pairs"), loadGP("rows"), loadGP("dst"), loadStride("ldd"), loadGP("src"), loadStride("lds")
+	pairs, rows, dst, ldd, src, lds := s.loadGP("pairs"), s.loadGP("rows"), s.loadGP("dst"), s.loadStride("ldd"), s.loadGP("src"), s.loadStride("lds")
 	x, y, v, perm := s.register(0), s.register(1), s.register(2), s.register(3)
 	VMOVUPS(order, perm)
-	repeat(label("pairs"), pairs, func() {
-		in, second, out, left := GP64(), GP64(), GP64(), loadGP("cols")
+	s.repeat(label("pairs"), pairs, func() {
+		in, second, out, left := GP64(), GP64(), GP64(), s.loadGP("cols")
 		MOVQ(src, in)
 		LEAQ(Mem{Base: src, Index: lds, Scale: 1}, second)
 		MOVQ(dst, out)

@@ -88,8 +88,8 @@ func (s *isa) affineHalf(act string, rounded bool) {
 	s.text(name, "func(rows, cols int, dst *uint16, ldd int, "+source+", lds int, a, b *float32)",
 		"computes dst = act(a·src + b), a and b per column, rounded to bfloat16.")
 	s.flushDenormals()
-	dst, src, ldd := loadGP("dst"), loadGP("src"), loadHalves("ldd")
-	lds := loadGP("lds")
+	dst, src, ldd := s.loadGP("dst"), s.loadGP("src"), s.loadHalves("ldd")
+	lds := s.loadGP("lds")
 	if rounded {
 		SHLQ(U8(1), lds)
 	} else {
@@ -97,11 +97,11 @@ func (s *isa) affineHalf(act string, rounded bool) {
 	}
 	// The conversion is no instruction that avo knows, so its registers are given.
 	x, y, t := s.register(0), s.register(1), s.register(2)
-	s.halfStrips(loadGP("cols"), func(k halfColumns, floats, halves reg.GPVirtual) {
+	s.halfStrips(s.loadGP("cols"), func(k halfColumns, floats, halves reg.GPVirtual) {
 		scale, shift := [2]reg.VecVirtual{s.vec(), s.vec()}, [2]reg.VecVirtual{s.vec(), s.vec()}
-		p := loadGP("a")
+		p := s.loadGP("a")
 		s.loadFloats(k, Mem{Base: p, Index: floats, Scale: 1}, scale[0], scale[1])
-		p = loadGP("b")
+		p = s.loadGP("b")
 		s.loadFloats(k, Mem{Base: p, Index: floats, Scale: 1}, shift[0], shift[1])
 		in, out := GP64(), GP64()
 		MOVQ(src, in)
@@ -112,7 +112,7 @@ func (s *isa) affineHalf(act string, rounded bool) {
 		}
 		MOVQ(dst, out)
 		ADDQ(halves, out)
-		repeat(label("rows"), loadGP("rows"), func() {
+		s.repeat(label("rows"), s.loadGP("rows"), func() {
 			if rounded {
 				s.loadRounded(k, Mem{Base: in}, x, y)
 				PREFETCHT0(Mem{Base: in, Index: lds, Scale: 8})
@@ -135,15 +135,15 @@ func (s *isa) affineHalf(act string, rounded bool) {
 // copyHalf generates the copy of a matrix of bfloat16.
 func (s *isa) copyHalf() {
 	s.text("copyHalf", "func(rows, cols int, dst *uint16, ldd int, src *uint16, lds int)", "copies a matrix of bfloat16.")
-	dst, src, ldd, lds := loadGP("dst"), loadGP("src"), loadHalves("ldd"), loadHalves("lds")
+	dst, src, ldd, lds := s.loadGP("dst"), s.loadGP("src"), s.loadHalves("ldd"), s.loadHalves("lds")
 	v := s.register(0)
-	s.halfStrips(loadGP("cols"), func(k halfColumns, _, halves reg.GPVirtual) {
+	s.halfStrips(s.loadGP("cols"), func(k halfColumns, _, halves reg.GPVirtual) {
 		in, out := GP64(), GP64()
 		MOVQ(src, in)
 		ADDQ(halves, in)
 		MOVQ(dst, out)
 		ADDQ(halves, out)
-		repeat(label("rows"), loadGP("rows"), func() {
+		s.repeat(label("rows"), s.loadGP("rows"), func() {
 			if k.full {
 				VMOVUPS(Mem{Base: in}, v)
 			} else {

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 
-	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
@@ -19,15 +18,15 @@ func (s *isa) dwConv() {
 	rows := []string{"above", "here", "below"}
 	var strides [3]reg.GPVirtual
 	for i, name := range []string{"ldAbove", "lds", "ldBelow"} {
-		strides[i] = loadStride(name)
+		strides[i] = s.loadStride(name)
 	}
-	ldd := loadStride("ldd")
-	var starts [4]Mem // of the line: of the rows, and of dst
+	ldd := s.loadStride("ldd")
+	var starts [4]Op // of the line: of the rows, and of dst
 	for i := range starts {
-		starts[i] = AllocLocal(8)
+		starts[i] = s.local()
 	}
-	left := AllocLocal(8)
-	s.columns(loadGP("cols"), s.pick(2, 1), func(ks []mask, off reg.GPVirtual) {
+	left := s.local()
+	s.columns(s.loadGP("cols"), s.pick(2, 1), func(ks []mask, off reg.GPVirtual) {
 		id := label("dw")
 		w := s.tapWeights(off, ks)
 		var acc [3][]reg.Register
@@ -38,20 +37,20 @@ func (s *isa) dwConv() {
 		}
 		var p [3]reg.GPVirtual
 		for i, name := range append(rows, "dst") {
-			t := loadGP(name)
-			ADDQ(off, t)
-			MOVQ(t, starts[i])
+			t := s.loadGP(name)
+			s.increase(t, off)
+			s.move(t, starts[i])
 		}
-		n := loadGP("lines")
-		MOVQ(n, left)
-		Label(id + "_line")
+		n := s.loadGP("lines")
+		s.move(n, left)
+		s.place(id + "_line")
 		for i := range p {
-			p[i] = GP64()
-			MOVQ(starts[i], p[i])
+			p[i] = s.gp()
+			s.move(starts[i], p[i])
 		}
-		dst := GP64()
-		MOVQ(starts[3], dst)
-		x := loadGP("width")
+		dst := s.gp()
+		s.move(starts[3], dst)
+		x := s.loadGP("width")
 		// column adds what a column of the map gives to the pixels before it, at
 		// it and after it; before is nil for the first column.
 		column := func(before, at, after []reg.Register) {
@@ -60,20 +59,20 @@ func (s *isa) dwConv() {
 					v := s.vec()
 					s.load(Mem{Base: p[dy], Disp: i * s.bytes()}, k, v)
 					if before != nil {
-						VFMADD231PS(w[3*dy+2][i], v, before[i])
+						s.addProduct(before[i], w[3*dy+2][i], v)
 					}
 					if before != nil || dy > 0 {
-						VFMADD231PS(w[3*dy+1][i], v, at[i])
+						s.addProduct(at[i], w[3*dy+1][i], v)
 					} else {
-						VMULPS(w[1][i], v, at[i])
+						s.mul(w[1][i], v, at[i])
 					}
 					if dy > 0 {
-						VFMADD231PS(w[3*dy][i], v, after[i])
+						s.addProduct(after[i], w[3*dy][i], v)
 					} else {
-						VMULPS(w[0][i], v, after[i])
+						s.mul(w[0][i], v, after[i])
 					}
 				}
-				ADDQ(strides[dy], p[dy])
+				s.increase(p[dy], strides[dy])
 			}
 		}
 		write := func(vs []reg.Register) {
@@ -82,37 +81,35 @@ func (s *isa) dwConv() {
 			}
 		}
 		column(nil, acc[0], acc[1])
-		Label(id + "_columns")
+		s.place(id + "_columns")
 		for r := range acc {
-			DECQ(x)
-			JZ(LabelRef(fmt.Sprintf("%s_last%d", id, r)))
+			s.countDownTo(x, fmt.Sprintf("%s_last%d", id, r))
 			column(acc[r], acc[(r+1)%3], acc[(r+2)%3])
 			write(acc[r])
-			ADDQ(ldd, dst)
+			s.increase(dst, ldd)
 		}
-		JMP(LabelRef(id + "_columns"))
+		s.jump(id + "_columns")
 		for r := range acc {
-			Label(fmt.Sprintf("%s_last%d", id, r))
+			s.place(fmt.Sprintf("%s_last%d", id, r))
 			write(acc[r])
 			if r < 2 {
-				JMP(LabelRef(id + "_next"))
+				s.jump(id + "_next")
 			}
 		}
-		Label(id + "_next")
+		s.place(id + "_next")
 		for i, name := range []string{"srcLine", "srcLine", "srcLine", "dstLine"} {
-			t := loadStride(name)
-			ADDQ(t, starts[i])
+			t := s.loadStride(name)
+			s.increase(starts[i], t)
 		}
-		DECQ(left)
-		JNZ(LabelRef(id + "_line"))
+		s.countDown(left, id+"_line")
 	})
 	s.done()
 }
 
 // tapWeights loads the nine weights of the columns at off.
 func (s *isa) tapWeights(off reg.GPVirtual, ks []mask) [][]reg.Register {
-	p, ld := loadGP("w"), loadStride("ldw")
-	ADDQ(off, p)
+	p, ld := s.loadGP("w"), s.loadStride("ldw")
+	s.increase(p, off)
 	w := make([][]reg.Register, 9)
 	for tap := range w {
 		for i, k := range ks {
@@ -120,7 +117,7 @@ func (s *isa) tapWeights(off reg.GPVirtual, ks []mask) [][]reg.Register {
 			s.load(Mem{Base: p, Disp: i * s.bytes()}, k, v)
 			w[tap] = append(w[tap], v)
 		}
-		ADDQ(ld, p)
+		s.increase(p, ld)
 	}
 	return w
 }

@@ -8,22 +8,23 @@ import (
 
 // matrix walks the rows of a matrix parameter, one column vector at a time.
 type matrix struct {
+	s      *isa
 	base   string // parameter with the address
 	p, ld  reg.GPVirtual
 	offset reg.GPVirtual
 }
 
-func newMatrix(base, stride string) *matrix {
-	return &matrix{base: base, p: GP64(), ld: loadStride(stride)}
+func (s *isa) newMatrix(base, stride string) *matrix {
+	return &matrix{s: s, base: base, p: s.gp(), ld: s.loadStride(stride)}
 }
 
 // start moves to the first row of the column vector at off.
 func (m *matrix) start(off reg.GPVirtual) {
-	Load(Param(m.base), m.p)
-	ADDQ(off, m.p)
+	m.s.loadGPTo(m.base, m.p)
+	m.s.increase(m.p, off)
 }
 
-func (m *matrix) next() { ADDQ(m.ld, m.p) }
+func (m *matrix) next() { m.s.increase(m.p, m.ld) }
 
 // mem is vector i of the group at the current row.
 func (m *matrix) mem(s *isa, i int) Mem { return Mem{Base: m.p, Disp: i * s.bytes()} }
@@ -31,13 +32,13 @@ func (m *matrix) mem(s *isa, i int) Mem { return Mem{Base: m.p, Disp: i * s.byte
 // fetch brings vector i of the group eight rows on into the cache: rows of a
 // wide map lie on pages of their own, where the processor does not look ahead.
 func (m *matrix) fetch(s *isa, i int) {
-	PREFETCHT0(Mem{Base: m.p, Index: m.ld, Scale: 8, Disp: i * s.bytes()})
+	s.prefetch(Mem{Base: m.p, Index: m.ld, Scale: 8, Disp: i * s.bytes()})
 }
 
 // vectorsAt loads the vectors at off of a parameter that holds one value a
 // column.
 func (s *isa) vectorsAt(param string, off reg.GPVirtual, ks []mask) []reg.Register {
-	t := loadGP(param)
+	t := s.loadGP(param)
 	var vs []reg.Register
 	for i, k := range ks {
 		v := s.vec()
@@ -58,11 +59,11 @@ func (s *isa) zeros(ks []mask) []reg.Register {
 
 // accumulate adds vs to the vectors at off of a parameter.
 func (s *isa) accumulate(param string, off reg.GPVirtual, ks []mask, vs []reg.Register) {
-	t, old := loadGP(param), s.vec()
+	t, old := s.loadGP(param), s.vec()
 	for i, k := range ks {
 		m := Mem{Base: t, Index: off, Scale: 1, Disp: i * s.bytes()}
 		s.load(m, k, old)
-		VADDPS(old, vs[i], vs[i])
+		s.add(old, vs[i], vs[i])
 		s.store(vs[i], k, m)
 	}
 }
@@ -72,7 +73,7 @@ func (s *isa) rowsOf(off reg.GPVirtual, body func(), ms ...*matrix) {
 	for _, m := range ms {
 		m.start(off)
 	}
-	repeat(label("rows"), loadGP("rows"), func() {
+	s.repeat(label("rows"), s.loadGP("rows"), func() {
 		body()
 		for _, m := range ms {
 			m.next()
@@ -85,14 +86,14 @@ func (s *isa) affine(act string) {
 	s.text("affine"+act, "func(rows, cols int, dst *float32, ldd int, src *float32, lds int, a, b *float32)",
 		"computes dst = act(a·src + b), a and b per column.")
 	s.flushDenormals()
-	dst, src := newMatrix("dst", "ldd"), newMatrix("src", "lds")
-	s.columns(loadGP("cols"), s.pick(4, 2), func(ks []mask, off reg.GPVirtual) {
+	dst, src := s.newMatrix("dst", "ldd"), s.newMatrix("src", "lds")
+	s.columns(s.loadGP("cols"), s.pick(4, 2), func(ks []mask, off reg.GPVirtual) {
 		a, b := s.vectorsAt("a", off, ks), s.vectorsAt("b", off, ks)
 		s.rowsOf(off, func() {
 			for i, k := range ks {
 				z := s.vec()
 				s.load(src.mem(s, i), k, z)
-				VFMADD213PS(b[i], a[i], z)
+				s.mulAdd(z, a[i], b[i])
 				s.store(s.activate(act, z), k, dst.mem(s, i))
 			}
 		}, dst, src)
@@ -105,11 +106,11 @@ func (s *isa) activate(act string, z reg.Register) reg.Register {
 	case "": // the identity
 	case "ReLU":
 		zero := s.zero()
-		VMAXPS(z, zero, z) // the second source is returned for NaN
+		s.max(z, zero, z) // the second source is returned for NaN
 	case "GELU":
 		cdf := s.vec()
 		s.normal(z, cdf, nil)
-		VMULPS(z, cdf, z)
+		s.mul(z, cdf, z)
 	default:
 		panic("no activation " + act)
 	}
@@ -123,25 +124,25 @@ func (s *isa) affineGrad(act string) {
 		"func(rows, cols int, y *float32, ldy int, dz *float32, lddz int, x *float32, ldx int, dy *float32, lddy int, a, b, mean, sum, dot *float32)",
 		"computes, with z = a·x + b: y = act(z), dz = dy·act'(z), sum += Σ dz, dot += Σ dz·(x - mean).")
 	s.flushDenormals()
-	y, dz, x, dy := newMatrix("y", "ldy"), newMatrix("dz", "lddz"), newMatrix("x", "ldx"), newMatrix("dy", "lddy")
-	s.columns(loadGP("cols"), s.pick(2, 1), func(ks []mask, off reg.GPVirtual) {
+	y, dz, x, dy := s.newMatrix("y", "ldy"), s.newMatrix("dz", "lddz"), s.newMatrix("x", "ldx"), s.newMatrix("dy", "lddy")
+	s.columns(s.loadGP("cols"), s.pick(2, 1), func(ks []mask, off reg.GPVirtual) {
 		a, b, mean := s.vectorsAt("a", off, ks), s.vectorsAt("b", off, ks), s.vectorsAt("mean", off, ks)
 		sum, dot := s.zeros(ks), s.zeros(ks)
 		s.rowsOf(off, func() {
 			for i, k := range ks {
 				xv, z, g := s.vec(), s.vec(), s.vec()
 				s.load(x.mem(s, i), k, xv)
-				VMOVAPS(xv, z)
-				VFMADD213PS(b[i], a[i], z)
+				s.copyTo(xv, z)
+				s.mulAdd(z, a[i], b[i])
 				s.load(dy.mem(s, i), k, g)
 				x.fetch(s, i)
 				dz.fetch(s, i)
 				s.activateGrad(act, z, g)
 				s.store(z, k, y.mem(s, i))
 				s.store(g, k, dz.mem(s, i))
-				VADDPS(g, sum[i], sum[i])
-				VSUBPS(mean[i], xv, xv)
-				VFMADD231PS(g, xv, dot[i])
+				s.add(g, sum[i], sum[i])
+				s.sub(xv, mean[i], xv)
+				s.addProduct(dot[i], g, xv)
 			}
 		}, y, dz, x, dy)
 		s.accumulate("sum", off, ks, sum)
@@ -164,13 +165,13 @@ func (s *isa) activateGrad(act string, z, g reg.Register) {
 			VCMPPS(U8(6), zero, z, keep)
 			VANDPS(keep, g, g)
 		}
-		VMAXPS(z, zero, z)
+		s.max(z, zero, z)
 	case "GELU":
 		cdf, pdf := s.vec(), s.vec()
 		s.normal(z, cdf, pdf)
-		VFMADD213PS(cdf, z, pdf) // z·pdf + cdf
-		VMULPS(pdf, g, g)
-		VMULPS(z, cdf, z)
+		s.mulAdd(pdf, z, cdf) // z·pdf + cdf
+		s.mul(pdf, g, g)
+		s.mul(z, cdf, z)
 	default:
 		panic("no activation " + act)
 	}
@@ -183,16 +184,16 @@ func (s *isa) combineColumns() {
 		"func(rows, cols int, dst *float32, ldd int, x *float32, ldx int, y *float32, ldy int, a, p, q *float32)",
 		"computes dst = a·x + p·y + q, a, p and q per column.")
 	s.flushDenormals()
-	dst, x, y := newMatrix("dst", "ldd"), newMatrix("x", "ldx"), newMatrix("y", "ldy")
-	s.columns(loadGP("cols"), s.pick(4, 2), func(ks []mask, off reg.GPVirtual) {
+	dst, x, y := s.newMatrix("dst", "ldd"), s.newMatrix("x", "ldx"), s.newMatrix("y", "ldy")
+	s.columns(s.loadGP("cols"), s.pick(4, 2), func(ks []mask, off reg.GPVirtual) {
 		a, p, q := s.vectorsAt("a", off, ks), s.vectorsAt("p", off, ks), s.vectorsAt("q", off, ks)
 		s.rowsOf(off, func() {
 			for i, k := range ks {
 				xv, yv := s.vec(), s.vec()
 				s.load(x.mem(s, i), k, xv)
 				s.load(y.mem(s, i), k, yv)
-				VFMADD213PS(q[i], p[i], yv)
-				VFMADD231PS(a[i], xv, yv)
+				s.mulAdd(yv, p[i], q[i])
+				s.addProduct(yv, a[i], xv)
 				s.store(yv, k, dst.mem(s, i))
 			}
 		}, dst, x, y)
@@ -204,28 +205,27 @@ func (s *isa) combineColumns() {
 // strips of columns, with few jumps and masks; of a wide one that would touch a
 // page a row again and again, and it is walked row by row.
 func (s *isa) sweep(body func(ks []mask, at func(m *matrix, i int) Mem), ms ...*matrix) {
-	cols, id := loadGP("cols"), label("sweep")
-	CMPQ(cols, U32(4*s.lanes))
-	JGT(LabelRef(id + "_wide"))
+	cols, id := s.loadGP("cols"), label("sweep")
+	s.jumpIf(cols, greater, U32(4*s.lanes), id+"_wide")
 	s.columns(cols, 4, func(ks []mask, off reg.GPVirtual) {
 		s.rowsOf(off, func() {
 			body(ks, func(m *matrix, i int) Mem { return m.mem(s, i) })
 		}, ms...)
 	})
-	JMP(LabelRef(id + "_end"))
-	Label(id + "_wide")
+	s.jump(id + "_end")
+	s.place(id + "_wide")
 	for _, m := range ms {
-		Load(Param(m.base), m.p)
+		s.loadGPTo(m.base, m.p)
 	}
-	repeat(label("rows"), loadGP("rows"), func() {
-		s.columns(loadGP("cols"), 4, func(ks []mask, off reg.GPVirtual) {
+	s.repeat(label("rows"), s.loadGP("rows"), func() {
+		s.columns(s.loadGP("cols"), 4, func(ks []mask, off reg.GPVirtual) {
 			body(ks, func(m *matrix, i int) Mem { return s.at(m.p, off, i) })
 		})
 		for _, m := range ms {
 			m.next()
 		}
 	})
-	Label(id + "_end")
+	s.place(id + "_end")
 }
 
 // combine generates dst = alpha·x + beta·y.
@@ -234,15 +234,15 @@ func (s *isa) combine() {
 		"func(rows, cols int, dst *float32, ldd int, x *float32, ldx int, y *float32, ldy int, alpha, beta float32)",
 		"computes dst = alpha·x + beta·y.")
 	s.flushDenormals()
-	dst, x, y := newMatrix("dst", "ldd"), newMatrix("x", "ldx"), newMatrix("y", "ldy")
+	dst, x, y := s.newMatrix("dst", "ldd"), s.newMatrix("x", "ldx"), s.newMatrix("y", "ldy")
 	alpha, beta := s.param("alpha"), s.param("beta")
 	s.sweep(func(ks []mask, at func(m *matrix, i int) Mem) {
 		for i, k := range ks {
 			xv, yv := s.vec(), s.vec()
 			s.load(at(x, i), k, xv)
 			s.load(at(y, i), k, yv)
-			VMULPS(yv, beta, yv)
-			VFMADD231PS(alpha, xv, yv)
+			s.mul(yv, beta, yv)
+			s.addProduct(yv, alpha, xv)
 			s.store(yv, k, at(dst, i))
 		}
 	}, dst, x, y)
@@ -253,7 +253,7 @@ func (s *isa) combine() {
 // memmove a row would cost more than the copy.
 func (s *isa) copyRows() {
 	s.text("copyRows", "func(rows, cols int, dst *float32, ldd int, src *float32, lds int)", "copies a matrix.")
-	dst, src := newMatrix("dst", "ldd"), newMatrix("src", "lds")
+	dst, src := s.newMatrix("dst", "ldd"), s.newMatrix("src", "lds")
 	s.sweep(func(ks []mask, at func(m *matrix, i int) Mem) {
 		for i, k := range ks {
 			v := s.vec()
@@ -261,6 +261,5 @@ func (s *isa) copyRows() {
 			s.store(v, k, at(dst, i))
 		}
 	}, dst, src)
-	VZEROUPPER()
-	RET()
+	s.ret()
 }

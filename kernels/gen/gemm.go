@@ -200,25 +200,26 @@ func (s *isa) maskRegister(b []reg.Register) reg.Register {
 // rowPointers addresses rows p, p+ld, p+2ld … with few registers: a base
 // serves five rows.
 type rowPointers struct {
+	s       *isa
 	base    []reg.GPVirtual
 	ld, ld3 reg.GPVirtual
 }
 
-func newRowPointers(rows int, ld, ld3 reg.GPVirtual) rowPointers {
-	p := rowPointers{ld: ld, ld3: ld3}
+func (s *isa) newRowPointers(rows int, ld, ld3 reg.GPVirtual) rowPointers {
+	p := rowPointers{s: s, ld: ld, ld3: ld3}
 	for i := 0; i < rows; i += 5 {
-		p.base = append(p.base, GP64())
+		p.base = append(p.base, s.gp())
 	}
 	return p
 }
 
 // set points the rows at a, a+ld, …; rows are those in use.
 func (p rowPointers) set(a reg.GPVirtual, rows int) {
-	MOVQ(a, p.base[0])
+	p.s.move(a, p.base[0])
 	for i := 5; i < rows; i += 5 {
 		prev := p.base[i/5-1]
-		LEAQ(Mem{Base: prev, Index: p.ld, Scale: 4}, p.base[i/5])
-		ADDQ(p.ld, p.base[i/5])
+		p.s.address(Mem{Base: prev, Index: p.ld, Scale: 4}, p.base[i/5])
+		p.s.increase(p.base[i/5], p.ld)
 	}
 }
 
@@ -235,7 +236,7 @@ func (p rowPointers) at(i int) Mem {
 
 func (p rowPointers) advance(rows int, by Op) {
 	for i := 0; i < rows; i += 5 {
-		ADDQ(by, p.base[i/5])
+		p.s.increase(p.base[i/5], by)
 	}
 }
 
@@ -246,100 +247,103 @@ func (p rowPointers) advance(rows int, by Op) {
 // in A: one segment is a plain product; three are the rows of a 3×3
 // convolution over a padded map.
 func (s *isa) gemmNN(shape panelShape) {
-	s.text(fmt.Sprintf("gemmNN%v", shape),
-		"func(m int, a *float32, lda, segs, segLen, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int, next *float32, step int)",
-		fmt.Sprintf("computes C = alpha·A·B + D for one panel of B, %s.", shape.doc()))
+	if s.arm != nil {
+		s.gemmNNQuads(shape)
+		return
+	}
+	s.textNN(shape)
 	rows := s.tileRows(shape)
 	s.flushDenormals()
 	upper := s.upperHalf(shape)
-	m, a, lda := loadGP("m"), loadGP("a"), loadStride("lda")
-	lda3 := GP64()
-	LEAQ(Mem{Base: lda, Index: lda, Scale: 2}, lda3)
-	c, ldc, d, ldd := loadGP("c"), loadStride("ldc"), loadGP("d"), loadStride("ldd")
-	p := newRowPointers(rows, lda, lda3)
-	next := loadGP("next")
+	m, a, lda := s.loadGP("m"), s.loadGP("a"), s.loadStride("lda")
+	lda3 := s.gp()
+	s.address(Mem{Base: lda, Index: lda, Scale: 2}, lda3)
+	c, ldc, d, ldd := s.loadGP("c"), s.loadStride("ldc"), s.loadGP("d"), s.loadStride("ldd")
+	p := s.newRowPointers(rows, lda, lda3)
+	next := s.loadGP("next")
 
 	// What a row pointer still lacks at the end of a segment.
-	jump := AllocLocal(8)
-	left := AllocLocal(8) // segments to go
+	jump := s.local()
+	left := s.local() // segments to go
 	{
-		t, u := loadStride("segStride"), loadStride("segLen")
-		SUBQ(u, t)
-		MOVQ(t, jump)
+		t, u := s.loadStride("segStride"), s.loadStride("segLen")
+		s.decrease(t, u)
+		s.move(t, jump)
 	}
-	inTiles(rows, m, func(r int) {
+	s.inTiles(rows, m, func(r int) {
 		s.tileNN(shape, r, a, c, d, ldc, ldd, next, p, jump, left, upper)
-		IMUL3Q(U32(r), lda, p.base[0])
-		ADDQ(p.base[0], a)
+		s.multiplyBy(r, lda, p.base[0])
+		s.increase(a, p.base[0])
 	})
 	s.done()
+}
+
+func (s *isa) textNN(shape panelShape) {
+	s.text(fmt.Sprintf("gemmNN%v", shape),
+		"func(m int, a *float32, lda, segs, segLen, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int, next *float32, step int)",
+		fmt.Sprintf("computes C = alpha·A·B + D for one panel of B, %s.", shape.doc()))
 }
 
 // inTiles walks m rows in tiles of at most the given number of rows. If the last tile would
 // get less than half of them, the last two are divided evenly: a tile of one or two rows has
 // too few sums to keep the multipliers busy.
-func inTiles(rows int, m reg.GPVirtual, tile func(rows int)) {
+func (s *isa) inTiles(rows int, m reg.GPVirtual, tile func(rows int)) {
 	of := func(r int) string { return fmt.Sprintf("tile%d", r) }
-	Label("tiles")
-	CMPQ(m, U32(rows+rows/2))
-	JLT(LabelRef("few"))
-	Label(of(rows))
+	s.place("tiles")
+	s.jumpIf(m, less, U32(rows+rows/2), "few")
+	s.place(of(rows))
 	tile(rows)
-	SUBQ(U32(rows), m)
-	JMP(LabelRef("tiles"))
-	Label("few")
-	n := GP64()
-	MOVQ(m, n)
-	CMPQ(m, U32(rows))
-	JLE(LabelRef("last"))
-	INCQ(n)
-	SHRQ(U8(1), n)
-	Label("last")
+	s.decrease(m, U32(rows))
+	s.jump("tiles")
+	s.place("few")
+	n := s.gp()
+	s.move(m, n)
+	s.jumpIf(m, lessOrEqual, U32(rows), "last")
+	s.increment(n)
+	s.shiftRight(1, n)
+	s.place("last")
 	for r := rows; r > 0; r-- {
-		CMPQ(n, U32(r))
-		JEQ(LabelRef(of(r)))
+		s.jumpIf(n, equal, U32(r), of(r))
 	}
-	JMP(LabelRef("done"))
+	s.jump("done")
 	for r := rows - 1; r > 0; r-- {
-		Label(of(r))
+		s.place(of(r))
 		tile(r)
-		SUBQ(U32(r), m)
-		JMP(LabelRef("few"))
+		s.decrease(m, U32(r))
+		s.jump("few")
 	}
-	Label("done")
+	s.place("done")
 }
 
-func (s *isa) tileNN(shape panelShape, rows int, a, c, d, ldc, ldd, next reg.GPVirtual, p rowPointers, jump, left Mem, upper reg.Register) {
+func (s *isa) tileNN(shape panelShape, rows int, a, c, d, ldc, ldd, next reg.GPVirtual, p rowPointers, jump, left Op, upper reg.Register) {
 	id := label("nn")
 	t := s.tileRegisters(shape, rows)
 	width := shape.vectors * s.bytes()
 	s.prefetchTile(shape.vectors, rows, c, d, ldc, ldd, p.base[0])
 	p.set(a, rows)
-	b := loadGP("b")
-	k := loadGP("segs")
+	b := s.loadGP("b")
+	k := s.loadGP("segs")
 	step := s.stepOperand()
-	MOVQ(k, left)
-	Label(id + "_seg")
-	Load(Param("segLen"), k)
-	Label(id + "_k")
+	s.move(k, left)
+	s.place(id + "_seg")
+	s.loadGPTo("segLen", k)
+	s.place(id + "_k")
 	for j := range t.b {
 		VMOVUPS(Mem{Base: b, Disp: j * s.bytes()}, t.b[j])
 	}
 	for l := 0; l < width; l += line {
-		PREFETCHT0(Mem{Base: b, Disp: panelAhead + l})
+		s.prefetch(Mem{Base: b, Disp: panelAhead + l})
 	}
 	PREFETCHT1(Mem{Base: next})
-	ADDQ(step, next)
+	s.increase(next, step)
 	for i := range rows {
 		s.addRow(t, i, p.at(i), upper, multiplyAdd)
 	}
 	p.advance(rows, U32(4))
-	ADDQ(U32(width), b)
-	DECQ(k)
-	JNZ(LabelRef(id + "_k"))
+	s.increase(b, U32(width))
+	s.countDown(k, id+"_k")
 	p.advance(rows, jump)
-	DECQ(left)
-	JNZ(LabelRef(id + "_seg"))
+	s.countDown(left, id+"_seg")
 	s.finishTile(id, shape, t, c, d, ldc, ldd)
 }
 
@@ -347,7 +351,7 @@ func (s *isa) tileNN(shape panelShape, rows int, a, c, d, ldc, ldd, next reg.GPV
 // no register for it; the one of AVX2 has no load to spare.
 func (s *isa) stepOperand() Op {
 	if !s.wide() {
-		return loadGP("step")
+		return s.loadGP("step")
 	}
 	step, err := Param("step").Resolve()
 	if err != nil {
@@ -394,11 +398,10 @@ func (s *isa) finishTile(id string, shape panelShape, t registerTile, c, d, ldc,
 	alpha, dv := t.a[0], t.b[0]
 	spare := t.a[len(t.a)-1] // where a panel is paired
 	alphaAddr := s.loadParam("alpha", alpha)
-	cols := loadGP("cols")
-	SUBQ(U32((shape.vectors-1)*s.lanes), cols)
+	cols := s.loadGP("cols")
+	s.decrease(cols, U32((shape.vectors-1)*s.lanes))
 	last := s.tailIn(cols, s.maskRegister(t.b))
-	TESTQ(d, d)
-	JZ(LabelRef(id + "_plain"))
+	s.jumpIfZero(d, id+"_plain")
 	for i := range t.acc {
 		for _, p := range s.parts(t, i, last, spare) {
 			to, by := dv, alpha
@@ -406,32 +409,32 @@ func (s *isa) finishTile(id string, shape panelShape, t registerTile, c, d, ldc,
 				to, by = s.lower(dv), s.lower(alpha)
 			}
 			s.load(Mem{Base: d, Disp: p.disp}, p.k, to)
-			VFMADD213PS(to, by, p.v)
+			s.mulAdd(p.v, by, to)
 			s.store(p.v, p.k, Mem{Base: c, Disp: p.disp})
 		}
-		ADDQ(ldc, c)
-		ADDQ(ldd, d)
+		s.increase(c, ldc)
+		s.increase(d, ldd)
 	}
-	JMP(LabelRef(id + "_end"))
-	Label(id + "_plain")
+	s.jump(id + "_end")
+	s.place(id + "_plain")
 	CMPL(alphaAddr, U32(0x3f800000)) // 1: the usual case, without a multiplication
 	JEQ(LabelRef(id + "_bare"))
 	for i := range t.acc {
 		for _, v := range t.acc[i] {
-			VMULPS(alpha, v, v)
+			s.mul(alpha, v, v)
 		}
 	}
 	for _, v := range t.tail {
-		VMULPS(alpha, v, v)
+		s.mul(alpha, v, v)
 	}
-	Label(id + "_bare")
+	s.place(id + "_bare")
 	for i := range t.acc {
 		for _, p := range s.parts(t, i, last, spare) {
 			s.store(p.v, p.k, Mem{Base: c, Disp: p.disp})
 		}
-		ADDQ(ldc, c)
+		s.increase(c, ldc)
 	}
-	Label(id + "_end")
+	s.place(id + "_end")
 }
 
 // prefetchTile fetches what a tile will write, and add, while it is computed:
@@ -439,20 +442,19 @@ func (s *isa) finishTile(id string, shape panelShape, t registerTile, c, d, ldc,
 func (s *isa) prefetchTile(vectors, rows int, c, d, ldc, ldd, at reg.GPVirtual) {
 	id := label("prefetch")
 	s.prefetchRows(vectors, rows, c, ldc, at)
-	TESTQ(d, d)
-	JZ(LabelRef(id))
+	s.jumpIfZero(d, id)
 	s.prefetchRows(vectors, rows, d, ldd, at)
-	Label(id)
+	s.place(id)
 }
 
 func (s *isa) prefetchRows(vectors, rows int, base, ld, at reg.GPVirtual) {
-	MOVQ(base, at)
+	s.move(base, at)
 	for i := range rows {
 		for l := 0; l < vectors*s.bytes(); l += line {
-			PREFETCHT0(Mem{Base: at, Disp: l})
+			s.prefetch(Mem{Base: at, Disp: l})
 		}
 		if i < rows-1 {
-			ADDQ(ld, at)
+			s.increase(at, ld)
 		}
 	}
 }
@@ -461,56 +463,64 @@ func (s *isa) prefetchRows(vectors, rows int, base, ld, at reg.GPVirtual) {
 // A and B are walked in two nested loops, so that the rows of a map can be
 // taken out of a padded one. B need not be packed.
 func (s *isa) gemmTN(shape panelShape) {
-	s.text(fmt.Sprintf("gemmTN%v", shape),
-		"func(ka int, a *float32, lda, outerA int, b *float32, ldb, outerB int, outer, inner int, c *float32, ldc int, cols int)",
-		fmt.Sprintf("computes C += Aᵀ·B for one panel of columns, %s.", shape.doc()))
+	if s.arm != nil {
+		s.gemmTNQuads(shape)
+		return
+	}
+	s.textTN(shape)
 	rows := s.tileRows(shape)
 	if !s.wide() && shape == (panelShape{3, false}) {
 		rows-- // a register for the mask
 	}
 	s.flushDenormals()
 	upper := s.upperHalf(shape)
-	ka, a, lda, ldb := loadGP("ka"), loadGP("a"), loadStride("lda"), loadStride("ldb")
-	c, ldc := loadGP("c"), loadStride("ldc")
-	jumpA, jumpB := AllocLocal(8), AllocLocal(8)
+	ka, a, lda, ldb := s.loadGP("ka"), s.loadGP("a"), s.loadStride("lda"), s.loadStride("ldb")
+	c, ldc := s.loadGP("c"), s.loadStride("ldc")
+	jumpA, jumpB := s.local(), s.local()
 	for _, j := range []struct {
 		ld, outer string
-		to        Mem
+		to        Op
 	}{{"lda", "outerA", jumpA}, {"ldb", "outerB", jumpB}} {
-		t, u, n := loadStride(j.outer), loadStride(j.ld), loadGP("inner")
-		IMULQ(n, u)
-		SUBQ(u, t)
-		MOVQ(t, j.to)
+		t, u, n := s.loadStride(j.outer), s.loadStride(j.ld), s.loadGP("inner")
+		s.multiply(u, n)
+		s.decrease(t, u)
+		s.move(t, j.to)
 	}
-	cols := loadGP("cols")
-	SUBQ(U32((shape.vectors-1)*s.lanes), cols)
+	cols := s.loadGP("cols")
+	s.decrease(cols, U32((shape.vectors-1)*s.lanes))
 	last := s.tailIn(cols, s.register(s.registers()-1))
 	if shape.paired && s.wide() {
 		last = s.twice(last)
 	}
-	pa, pb := GP64(), GP64()
-	inTiles(rows, ka, func(r int) {
+	pa, pb := s.gp(), s.gp()
+	s.inTiles(rows, ka, func(r int) {
 		s.tileTN(shape, r, a, pa, lda, pb, ldb, c, ldc, jumpA, jumpB, last, upper)
-		ADDQ(U32(4*r), a)
+		s.increase(a, U32(4*r))
 	})
 	s.done()
 }
 
-func (s *isa) tileTN(shape panelShape, rows int, a, pa, lda, pb, ldb, c, ldc reg.GPVirtual, jumpA, jumpB Mem, last mask, upper reg.Register) {
+func (s *isa) textTN(shape panelShape) {
+	s.text(fmt.Sprintf("gemmTN%v", shape),
+		"func(ka int, a *float32, lda, outerA int, b *float32, ldb, outerB int, outer, inner int, c *float32, ldc int, cols int)",
+		fmt.Sprintf("computes C += Aᵀ·B for one panel of columns, %s.", shape.doc()))
+}
+
+func (s *isa) tileTN(shape panelShape, rows int, a, pa, lda, pb, ldb, c, ldc reg.GPVirtual, jumpA, jumpB Op, last mask, upper reg.Register) {
 	id := label("tn")
-	aheadA, aheadB := GP64(), GP64() // 16 rows of A, most of which is in the second-level cache; 32 of B
-	MOVQ(lda, aheadA)
-	SHLQ(U8(4), aheadA)
-	MOVQ(ldb, aheadB)
-	SHLQ(U8(5), aheadB)
+	aheadA, aheadB := s.gp(), s.gp() // 16 rows of A, most of which is in the second-level cache; 32 of B
+	s.move(lda, aheadA)
+	s.shiftLeft(4, aheadA)
+	s.move(ldb, aheadB)
+	s.shiftLeft(5, aheadB)
 	t := s.tileRegisters(shape, rows)
 	s.prefetchRows(shape.vectors, rows, c, ldc, pa)
-	MOVQ(a, pa)
-	Load(Param("b"), pb)
-	outer := loadGP("outer")
-	Label(id + "_outer")
-	inner := loadGP("inner")
-	Label(id + "_inner")
+	s.move(a, pa)
+	s.loadGPTo("b", pb)
+	outer := s.loadGP("outer")
+	s.place(id + "_outer")
+	inner := s.loadGP("inner")
+	s.place(id + "_inner")
 	for j := range t.b {
 		from, k := Mem{Base: pb, Disp: j * s.bytes()}, s.fullMask()
 		if j == len(t.b)-1 {
@@ -522,21 +532,19 @@ func (s *isa) tileTN(shape panelShape, rows int, a, pa, lda, pb, ldb, c, ldc reg
 			s.load(from, k, t.b[j])
 		}
 	}
-	PREFETCHT0(Mem{Base: pa, Index: aheadA, Scale: 1})
+	s.prefetch(Mem{Base: pa, Index: aheadA, Scale: 1})
 	for l := 0; l < shape.vectors*s.bytes(); l += line {
-		PREFETCHT0(Mem{Base: pb, Index: aheadB, Scale: 1, Disp: l})
+		s.prefetch(Mem{Base: pb, Index: aheadB, Scale: 1, Disp: l})
 	}
 	for i := range rows {
 		s.addRow(t, i, Mem{Base: pa, Disp: 4 * i}, upper, multiplyAdd)
 	}
-	ADDQ(lda, pa)
-	ADDQ(ldb, pb)
-	DECQ(inner)
-	JNZ(LabelRef(id + "_inner"))
-	ADDQ(jumpA, pa)
-	ADDQ(jumpB, pb)
-	DECQ(outer)
-	JNZ(LabelRef(id + "_outer"))
+	s.increase(pa, lda)
+	s.increase(pb, ldb)
+	s.countDown(inner, id+"_inner")
+	s.increase(pa, jumpA)
+	s.increase(pb, jumpB)
+	s.countDown(outer, id+"_outer")
 	for i := range t.acc {
 		for _, p := range s.parts(t, i, last, t.a[len(t.a)-1]) {
 			cv := t.a[0]
@@ -544,9 +552,9 @@ func (s *isa) tileTN(shape panelShape, rows int, a, pa, lda, pb, ldb, c, ldc reg
 				cv = s.lower(cv)
 			}
 			s.load(Mem{Base: c, Disp: p.disp}, p.k, cv)
-			VADDPS(cv, p.v, p.v)
+			s.add(cv, p.v, p.v)
 			s.store(p.v, p.k, Mem{Base: c, Disp: p.disp})
 		}
-		ADDQ(ldc, c)
+		s.increase(c, ldc)
 	}
 }

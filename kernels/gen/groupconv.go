@@ -22,51 +22,49 @@ func (s *isa) groupConv() {
 		"computes a line of a 3×3 convolution in small groups from a padded map: dst[x][o] = Σ w[dy][j][dx][o]·src[dy][x+dx][index[j][o]].")
 	rows := s.groupTile()
 	s.flushDenormals()
-	width, src, lds := loadGP("width"), loadGP("src"), loadStride("lds")
-	lds3 := GP64()
-	LEAQ(Mem{Base: lds, Index: lds, Scale: 2}, lds3)
-	dst, ldd := loadGP("dst"), loadStride("ldd")
-	p := newRowPointers(rows+2, lds, lds3)
-	line, left := AllocLocal(8), AllocLocal(8)
-	t := loadStride("line")
-	MOVQ(t, line)
-	Label("tiles")
-	CMPQ(width, U32(rows))
-	JLT(LabelRef("rest"))
+	width, src, lds := s.loadGP("width"), s.loadGP("src"), s.loadStride("lds")
+	lds3 := s.gp()
+	s.address(Mem{Base: lds, Index: lds, Scale: 2}, lds3)
+	dst, ldd := s.loadGP("dst"), s.loadStride("ldd")
+	p := s.newRowPointers(rows+2, lds, lds3)
+	line, left := s.local(), s.local()
+	t := s.loadStride("line")
+	s.move(t, line)
+	s.place("tiles")
+	s.jumpIf(width, less, U32(rows), "rest")
 	s.groupTileOf(rows, src, dst, ldd, p, line, left)
-	IMUL3Q(U32(rows), lds, p.base[0])
-	ADDQ(p.base[0], src)
-	SUBQ(U32(rows), width)
-	JMP(LabelRef("tiles"))
-	Label("rest")
+	s.multiplyBy(rows, lds, p.base[0])
+	s.increase(src, p.base[0])
+	s.decrease(width, U32(rows))
+	s.jump("tiles")
+	s.place("rest")
 	for r := rows - 1; r > 0; r-- {
-		CMPQ(width, U32(r))
-		JEQ(LabelRef(fmt.Sprintf("rest%d", r)))
+		s.jumpIf(width, equal, U32(r), fmt.Sprintf("rest%d", r))
 	}
-	JMP(LabelRef("done"))
+	s.jump("done")
 	for r := rows - 1; r > 0; r-- {
-		Label(fmt.Sprintf("rest%d", r))
+		s.place(fmt.Sprintf("rest%d", r))
 		s.groupTileOf(r, src, dst, ldd, p, line, left)
-		JMP(LabelRef("done"))
+		s.jump("done")
 	}
-	Label("done")
+	s.place("done")
 	s.done()
 }
 
-func (s *isa) groupTileOf(rows int, src, dst, ldd reg.GPVirtual, p rowPointers, line, left Mem) {
+func (s *isa) groupTileOf(rows int, src, dst, ldd reg.GPVirtual, p rowPointers, line, left Op) {
 	id := label("group")
 	var acc []reg.Register
 	for range rows {
 		acc = append(acc, s.zero())
 	}
 	p.set(src, rows+2)
-	w, index, j := loadGP("w"), GP64(), GP64()
-	MOVQ(U32(3), j)
-	MOVQ(j, left)
-	Label(id + "_line")
-	Load(Param("index"), index)
-	Load(Param("inner"), j)
-	Label(id + "_input")
+	w, index, j := s.loadGP("w"), s.gp(), s.gp()
+	s.move(U32(3), j)
+	s.move(j, left)
+	s.place(id + "_line")
+	s.loadGPTo("index", index)
+	s.loadGPTo("inner", j)
+	s.place(id + "_input")
 	lanes, v := s.vec(), s.vec()
 	VMOVUPS(Mem{Base: index}, lanes)
 	var wv [3]reg.Register
@@ -78,20 +76,18 @@ func (s *isa) groupTileOf(rows int, src, dst, ldd reg.GPVirtual, p rowPointers, 
 		VPERMPS(p.at(i), lanes, v)
 		for dx := range wv {
 			if o := i - dx; o >= 0 && o < rows {
-				VFMADD231PS(wv[dx], v, acc[o])
+				s.addProduct(acc[o], wv[dx], v)
 			}
 		}
 	}
-	ADDQ(U32(3*s.bytes()), w)
-	ADDQ(U32(s.bytes()), index)
-	DECQ(j)
-	JNZ(LabelRef(id + "_input"))
+	s.increase(w, U32(3*s.bytes()))
+	s.increase(index, U32(s.bytes()))
+	s.countDown(j, id+"_input")
 	p.advance(rows+2, line)
-	DECQ(left)
-	JNZ(LabelRef(id + "_line"))
-	k := s.tail(loadGP("cols"))
+	s.countDown(left, id+"_line")
+	k := s.tail(s.loadGP("cols"))
 	for _, a := range acc {
 		s.store(a, k, Mem{Base: dst})
-		ADDQ(ldd, dst)
+		s.increase(dst, ldd)
 	}
 }

@@ -11,7 +11,7 @@ import (
 )
 
 func main() {
-	name := flag.String("isa", "AVX512", "AVX512, AVX2, BF16 or AMX")
+	name := flag.String("isa", "AVX512", "AVX512, AVX2, BF16, AMX or NEON")
 	flag.Parse()
 	s := newISA(*name)
 	switch *name {
@@ -26,6 +26,10 @@ func main() {
 		s.amxPeaks()
 		s.xcr0()
 		Generate()
+		return
+	case "NEON":
+		s.neonKernels()
+		s.arm.generate(flag.Lookup("out").Value.String(), flag.Lookup("stubs").Value.String(), flag.Lookup("pkg").Value.String())
 		return
 	}
 	for _, p := range panelShapes {
@@ -62,4 +66,12 @@ func main() {
 	s.yCbCrToRGB()
 	s.peaks()
 	Generate()
+}
+
+// neonKernels generates the kernels that there are for arm64; the others are in Go.
+func (s *isa) neonKernels() {
+	for _, p := range panelShapes {
+		s.gemmNN(p)
+		s.gemmTN(p)
+	}
 }

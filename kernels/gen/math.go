@@ -14,7 +14,7 @@ import (
 func (s *isa) exp2(u reg.Register) {
 	n, f := s.vec(), s.vec()
 	s.round(u, n)
-	VSUBPS(n, u, f)
+	s.sub(u, n, f)
 	s.splatTo(0.0001535337360110134, u)
 	for _, c := range []float64{0.001339887734502554, 0.00961843691766262, 0.055503323674201965,
 		0.24022647738456726, 0.6931471824645996, 1} {
@@ -48,11 +48,11 @@ func (s *isa) normal(z, cdf, pdf reg.Register) {
 	y, t, d := s.vec(), s.vec(), s.vec()
 	s.bitsAnd(0x7fffffff, z, y)
 	s.splatTo(13, t)
-	VMINPS(y, t, y) // the second source is returned for NaN
+	s.min(y, t, y) // the second source is returned for NaN
 	s.splatTo(1, d)
-	VFMADD231PS(s.splat(0.255), y, d)
+	s.addProduct(d, s.splat(0.255), y)
 	s.reciprocal(d, t)
-	VMULPS(y, y, y)
+	s.mul(y, y, y)
 	s.mulC(-0.7213475204444817, y, y) // -½·log2(e)
 	s.exp2(y)
 	q := d
@@ -61,13 +61,13 @@ func (s *isa) normal(z, cdf, pdf reg.Register) {
 		0.05325064808130264, 0.10871002078056335, 0.10125352442264557} {
 		s.fmaC(c, t, q)
 	}
-	VMULPS(t, q, q)
-	VMULPS(y, q, q)
+	s.mul(t, q, q)
+	s.mul(y, q, q)
 	if pdf != nil {
 		s.mulC(0.3989422804014327, y, pdf)
 	}
 	s.splatTo(1, t)
-	VSUBPS(q, t, t)
+	s.sub(t, q, t)
 	if s.wide() {
 		k := K()
 		VPMOVD2M(z, k)
@@ -85,8 +85,8 @@ func (s *isa) reciprocal(d, dst reg.Register) {
 		VRCPPS(d, dst)
 	}
 	e := s.splat(1)
-	VFNMADD231PS(d, dst, e)  // e = 1 - d·r
-	VFMADD213PS(dst, e, dst) // r = r·e + r
+	s.subProduct(e, d, dst) // e = 1 - d·r
+	s.mulAdd(dst, e, dst)   // r = r·e + r
 }
 
 // sumLanes adds the float32 lanes of v and leaves the sum in lane 0 of the

@@ -22,8 +22,8 @@ func (s *isa) peak(name, doc string, ops int, step func(x, y, sum reg.Register))
 	for i := range sums {
 		s.clear(s.register(i))
 	}
-	n := loadGP("n")
-	repeat("rounds", n, func() {
+	n := s.loadGP("n")
+	s.repeat("rounds", n, func() {
 		for i := range sums {
 			step(x, y, s.register(i))
 		}

@@ -41,8 +41,8 @@ func (s *isa) resampleRGB() {
 	s.text("resampleRGB",
 		"func(n int, out, in *uint8, first, weights *int32, groups int)",
 		"writes n pixels; see ResampleRGB.")
-	n, out, in := loadGP("n"), loadGP("out"), loadGP("in")
-	first, weights, groups := loadGP("first"), loadGP("weights"), loadGP("groups")
+	n, out, in := s.loadGP("n"), s.loadGP("out"), s.loadGP("in")
+	first, weights, groups := s.loadGP("first"), s.loadGP("weights"), s.loadGP("groups")
 	spread, half := XMM(), XMM()
 	// Each pixel to the four bytes of a lane.
 	VMOVDQU(bytesOf("spreadRGB", 0, 1, 2, drop, 3, 4, 5, drop, 6, 7, 8, drop, 9, 10, 11, drop), spread)
@@ -52,12 +52,12 @@ func (s *isa) resampleRGB() {
 		sums = s.fourPixels
 	}
 	group := sums(spread, weights, groups)
-	repeat("pixel", n, func() {
-		p := GP64()
-		MOVLQSX(Mem{Base: first}, p)
-		ADDQ(U32(4), first)
-		LEAQ(Mem{Base: p, Index: p, Scale: 2}, p)
-		ADDQ(in, p)
+	s.repeat("pixel", n, func() {
+		p := s.gp()
+		s.loadInt32(Mem{Base: first}, p)
+		s.increase(first, U32(4))
+		s.address(Mem{Base: p, Index: p, Scale: 2}, p)
+		s.increase(p, in)
 		a := group(p)
 		sum := XMM()
 		VEXTRACTI128(U8(1), a, sum)
@@ -67,10 +67,9 @@ func (s *isa) resampleRGB() {
 		VPACKUSDW(sum, sum, sum)
 		VPACKUSWB(sum, sum, sum)
 		VMOVD(sum, Mem{Base: out})
-		ADDQ(U32(3), out)
+		s.increase(out, U32(3))
 	})
-	VZEROUPPER()
-	RET()
+	s.ret()
 }
 
 // pairsOfPixels sums the weighted pixels from p on in two registers. What it returns emits that, and
@@ -83,7 +82,7 @@ func (s *isa) pairsOfPixels(spread reg.VecVirtual, weights, groups reg.GPVirtual
 		a, b := YMM(), YMM()
 		VPXOR(a, a, a)
 		VPXOR(b, b, b)
-		repeat(label("group"), groups, func() {
+		s.repeat(label("group"), groups, func() {
 			x, w, px, ws := XMM(), YMM(), YMM(), YMM()
 			VBROADCASTI128(Mem{Base: weights}, w)
 			VMOVDQU(Mem{Base: p}, x)
@@ -99,8 +98,8 @@ func (s *isa) pairsOfPixels(spread reg.VecVirtual, weights, groups reg.GPVirtual
 					VPSRLDQ(U8(8), x, x)
 				}
 			}
-			ADDQ(U32(16), weights)
-			ADDQ(U32(12), p)
+			s.increase(weights, U32(16))
+			s.increase(p, U32(12))
 		})
 		VPADDD(b, a, a)
 		return a
@@ -114,7 +113,7 @@ func (s *isa) fourPixels(spread reg.VecVirtual, weights, groups reg.GPVirtual) f
 	return func(p reg.GPVirtual) reg.VecVirtual {
 		sum := ZMM()
 		VPXORD(sum, sum, sum)
-		repeat(label("group"), groups, func() {
+		s.repeat(label("group"), groups, func() {
 			x, w, px := XMM(), ZMM(), ZMM()
 			VBROADCASTI32X4(Mem{Base: weights}, w)
 			VPERMD(w, lanes, w)
@@ -123,8 +122,8 @@ func (s *isa) fourPixels(spread reg.VecVirtual, weights, groups reg.GPVirtual) f
 			VPMOVZXBD(x, px)
 			VPMULLD(w, px, px)
 			VPADDD(px, sum, sum)
-			ADDQ(U32(16), weights)
-			ADDQ(U32(12), p)
+			s.increase(weights, U32(16))
+			s.increase(p, U32(12))
 		})
 		upper := YMM()
 		VEXTRACTI64X4(U8(1), sum, upper)
@@ -138,8 +137,8 @@ func (s *isa) resampleRows() {
 	s.text("resampleRows",
 		"func(n int, out, in *uint8, stride int, weights *int32, taps int)",
 		"writes n values, a multiple of 8; see ResampleRows.")
-	n, out, in := loadGP("n"), loadGP("out"), loadGP("in")
-	stride, weights, taps := loadGP("stride"), loadGP("weights"), loadGP("taps")
+	n, out, in := s.loadGP("n"), s.loadGP("out"), s.loadGP("in")
+	stride, weights, taps := s.loadGP("stride"), s.loadGP("weights"), s.loadGP("taps")
 	half, order := every("rowsHalf", 1<<21), YMM()
 	VMOVDQU(dwords("rowsOrder", 0, 4, 1, 5, 2, 6, 3, 7), order)
 	columns := func(count int) {
@@ -148,10 +147,10 @@ func (s *isa) resampleRows() {
 			sums[i] = YMM()
 			VMOVDQA(half, sums[i])
 		}
-		p, w := GP64(), GP64()
-		MOVQ(in, p)
-		MOVQ(weights, w)
-		repeat(label("tap"), taps, func() {
+		p, w := s.gp(), s.gp()
+		s.move(in, p)
+		s.move(weights, w)
+		s.repeat(label("tap"), taps, func() {
 			wv := YMM()
 			VPBROADCASTD(Mem{Base: w}, wv)
 			for i, sum := range sums {
@@ -160,8 +159,8 @@ func (s *isa) resampleRows() {
 				VPMULLD(wv, px, px)
 				VPADDD(px, sum, sum)
 			}
-			ADDQ(stride, p)
-			ADDQ(U32(4), w)
+			s.increase(p, stride)
+			s.increase(w, U32(4))
 		})
 		for _, sum := range sums {
 			VPSRAD(U8(22), sum, sum)
@@ -179,18 +178,17 @@ func (s *isa) resampleRows() {
 			VPACKUSWB(upper, upper, upper)
 			VMOVQ(upper, Mem{Base: out})
 		}
-		ADDQ(U32(uint32(8*count)), in)
-		ADDQ(U32(uint32(8*count)), out)
+		s.increase(in, U32(uint32(8*count)))
+		s.increase(out, U32(uint32(8*count)))
 	}
-	blocks := GP64()
-	MOVQ(n, blocks)
-	SHRQ(U8(5), blocks)
-	repeat("wide", blocks, func() { columns(4) })
-	ANDQ(U32(31), n)
-	SHRQ(U8(3), n)
-	repeat("narrow", n, func() { columns(1) })
-	VZEROUPPER()
-	RET()
+	blocks := s.gp()
+	s.move(n, blocks)
+	s.shiftRight(5, blocks)
+	s.repeat("wide", blocks, func() { columns(4) })
+	s.keepBits(n, U32(31))
+	s.shiftRight(3, n)
+	s.repeat("narrow", n, func() { columns(1) })
+	s.ret()
 }
 
 // upsampleChroma generates rows of chroma of twice the length, 16 samples a step.
@@ -198,7 +196,7 @@ func (s *isa) upsampleChroma() {
 	s.text("upsampleChroma",
 		"func(n int, out, near, far *uint8)",
 		"does n samples, a multiple of 16, whose neighbours are there too; see UpsampleChroma.")
-	n, out, near, far := loadGP("n"), loadGP("out"), loadGP("near"), loadGP("far")
+	n, out, near, far := s.loadGP("n"), s.loadGP("out"), s.loadGP("near"), s.loadGP("far")
 	three, eight, seven := YMM(), YMM(), YMM()
 	VPBROADCASTD(dwords("chroma3", 3|3<<16), three)
 	VPBROADCASTD(dwords("chroma8", 8|8<<16), eight)
@@ -211,8 +209,8 @@ func (s *isa) upsampleChroma() {
 		VPADDW(f, v, v)
 		return v
 	}
-	SHRQ(U8(4), n)
-	repeat("sample", n, func() {
+	s.shiftRight(4, n)
+	s.repeat("sample", n, func() {
 		last, this, next := blend(-1), blend(0), blend(1)
 		VPMULLW(three, this, this)
 		VPADDW(this, last, last)
@@ -224,12 +222,11 @@ func (s *isa) upsampleChroma() {
 		VPSLLW(U8(8), next, next) // the odd ones into the upper bytes
 		VPOR(last, next, next)
 		VMOVDQU(next, Mem{Base: out})
-		ADDQ(U32(16), near)
-		ADDQ(U32(16), far)
-		ADDQ(U32(32), out)
+		s.increase(near, U32(16))
+		s.increase(far, U32(16))
+		s.increase(out, U32(32))
 	})
-	VZEROUPPER()
-	RET()
+	s.ret()
 }
 
 // yCbCrToRGB generates the conversion of colours, 8 pixels a step.
@@ -237,15 +234,15 @@ func (s *isa) yCbCrToRGB() {
 	s.text("yCbCrToRGB",
 		"func(n int, rgb, y, cb, cr *uint8)",
 		"does n pixels, a multiple of 8, and writes 4 bytes more; see YCbCrToRGB.")
-	n, rgb, y, cb, cr := loadGP("n"), loadGP("rgb"), loadGP("y"), loadGP("cb"), loadGP("cr")
+	n, rgb, y, cb, cr := s.loadGP("n"), s.loadGP("rgb"), s.loadGP("y"), s.loadGP("cb"), s.loadGP("cr")
 	redOfCr, greenOfCb := every("redOfCr", 91881), every("greenOfCb", 0xffffffff-22554+1)
 	greenOfCr, blueOfCb := every("greenOfCr", 0xffffffff-46802+1), every("blueOfCb", 116130)
 	half, middle, top := every("colourHalf", 1<<15), every("colourMiddle", 128), every("colourTop", 255)
 	zero, gather := YMM(), YMM()
 	VPXOR(zero, zero, zero)
 	VBROADCASTI128(bytesOf("gatherRGB", 0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, drop, drop, drop, drop), gather)
-	SHRQ(U8(3), n)
-	repeat("pixels", n, func() {
+	s.shiftRight(3, n)
+	s.repeat("pixels", n, func() {
 		l, u, v := YMM(), YMM(), YMM()
 		VPMOVZXBD(Mem{Base: y}, l)
 		VPMOVZXBD(Mem{Base: cb}, u)
@@ -276,11 +273,10 @@ func (s *isa) yCbCrToRGB() {
 		VPSHUFB(gather, r, r)
 		VMOVDQU(r.AsX(), Mem{Base: rgb})
 		VEXTRACTI128(U8(1), r, Mem{Base: rgb, Disp: 12})
-		ADDQ(U32(24), rgb)
-		ADDQ(U32(8), y)
-		ADDQ(U32(8), cb)
-		ADDQ(U32(8), cr)
+		s.increase(rgb, U32(24))
+		s.increase(y, U32(8))
+		s.increase(cb, U32(8))
+		s.increase(cr, U32(8))
 	})
-	VZEROUPPER()
-	RET()
+	s.ret()
 }

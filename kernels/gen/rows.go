@@ -44,10 +44,10 @@ func (s *isa) spread(v reg.VecVirtual, factor string) reg.VecVirtual {
 // eachRow emits a loop over the rows; step moves the pointers on by the strides
 // named.
 func (s *isa) eachRow(pointers []reg.GPVirtual, strides []string, body func()) {
-	repeat(label("rows"), loadGP("rows"), func() {
+	s.repeat(label("rows"), s.loadGP("rows"), func() {
 		body()
 		for i, p := range pointers {
-			ADDQ(loadStride(strides[i]), p)
+			s.increase(p, s.loadStride(strides[i]))
 		}
 	})
 }
@@ -57,25 +57,25 @@ func (s *isa) layerNorm() {
 	s.text("layerNorm", "func(rows, cols int, y *float32, ldy int, x *float32, ldx int, w, b, stats *float32, eps, inv float32)",
 		"computes, row by row, y = (x - mean)·rstd·w + b and stores mean and rstd; inv is 1/cols.")
 	s.flushDenormals()
-	y, x, stats := loadGP("y"), loadGP("x"), loadGP("stats")
+	y, x, stats := s.loadGP("y"), s.loadGP("x"), s.loadGP("stats")
 	s.eachRow([]reg.GPVirtual{y, x}, []string{"ldy", "ldx"}, func() {
 		sum := s.zero()
-		s.columns(loadGP("cols"), 4, func(ks []mask, off reg.GPVirtual) {
+		s.columns(s.loadGP("cols"), 4, func(ks []mask, off reg.GPVirtual) {
 			for i, k := range ks {
 				v := s.vec()
 				s.load(s.at(x, off, i), k, v)
-				VADDPS(v, sum, sum)
+				s.add(v, sum, sum)
 			}
 		})
 		mean := s.spread(sum, "inv")
 		square := s.zero()
-		s.columns(loadGP("cols"), 4, func(ks []mask, off reg.GPVirtual) {
+		s.columns(s.loadGP("cols"), 4, func(ks []mask, off reg.GPVirtual) {
 			for i, k := range ks {
 				v := s.vec()
 				s.load(s.at(x, off, i), k, v)
-				VSUBPS(mean, v, v)
+				s.sub(v, mean, v)
 				s.lanesOf(v, k)
-				VFMADD231PS(v, v, square)
+				s.addProduct(square, v, v)
 			}
 		})
 		// Scalars until the reciprocal root is there.
@@ -96,19 +96,19 @@ func (s *isa) layerNorm() {
 		VDIVSS(variance, one, one)
 		VMOVSS(mean.AsX(), Mem{Base: stats})
 		VMOVSS(one, Mem{Base: stats, Disp: 4})
-		ADDQ(U32(8), stats)
+		s.increase(stats, U32(8))
 		rstd := s.vec()
 		VBROADCASTSS(one, rstd)
-		w, b := loadGP("w"), loadGP("b")
-		s.columns(loadGP("cols"), s.pick(4, 2), func(ks []mask, off reg.GPVirtual) {
+		w, b := s.loadGP("w"), s.loadGP("b")
+		s.columns(s.loadGP("cols"), s.pick(4, 2), func(ks []mask, off reg.GPVirtual) {
 			for i, k := range ks {
 				v, wv, bv := s.vec(), s.vec(), s.vec()
 				s.load(s.at(x, off, i), k, v)
 				s.load(s.at(w, off, i), k, wv)
 				s.load(s.at(b, off, i), k, bv)
-				VSUBPS(mean, v, v)
-				VMULPS(rstd, v, v)
-				VFMADD213PS(bv, wv, v)
+				s.sub(v, mean, v)
+				s.mul(rstd, v, v)
+				s.mulAdd(v, wv, bv)
 				s.store(v, k, s.at(y, off, i))
 			}
 		})
@@ -122,70 +122,69 @@ func (s *isa) layerNormGrad() {
 		"func(rows, cols int, dx *float32, lddx int, dy *float32, lddy int, x *float32, ldx int, add *float32, ldadd int, w, stats, dw, db *float32, inv float32)",
 		"computes, with h = (x - mean)·rstd and g = dy·w: dx = rstd·(g - Σg/n - h·Σgh/n) + add, dw += Σ dy·h, db += Σ dy; add may be nil.")
 	s.flushDenormals()
-	dx, dy, x, add, stats := loadGP("dx"), loadGP("dy"), loadGP("x"), loadGP("add"), loadGP("stats")
+	dx, dy, x, add, stats := s.loadGP("dx"), s.loadGP("dy"), s.loadGP("x"), s.loadGP("add"), s.loadGP("stats")
 	s.eachRow([]reg.GPVirtual{dx, dy, x, add}, []string{"lddx", "lddy", "ldx", "ldadd"}, func() {
 		mean, rstd := s.vec(), s.vec()
-		VBROADCASTSS(Mem{Base: stats}, mean)
-		VBROADCASTSS(Mem{Base: stats, Disp: 4}, rstd)
-		ADDQ(U32(8), stats)
+		s.broadcast(Mem{Base: stats}, mean)
+		s.broadcast(Mem{Base: stats, Disp: 4}, rstd)
+		s.increase(stats, U32(8))
 		sum, dot := s.zero(), s.zero()
 		// hidden loads the normalised input, and the gradient.
 		normalised := func(i int, k mask, off reg.GPVirtual) (h, g reg.Register) {
 			h, g = s.vec(), s.vec()
 			s.load(s.at(x, off, i), k, h)
 			s.load(s.at(dy, off, i), k, g)
-			VSUBPS(mean, h, h)
-			VMULPS(rstd, h, h)
+			s.sub(h, mean, h)
+			s.mul(rstd, h, h)
 			return h, g
 		}
-		w := loadGP("w")
-		s.columns(loadGP("cols"), 2, func(ks []mask, off reg.GPVirtual) {
+		w := s.loadGP("w")
+		s.columns(s.loadGP("cols"), 2, func(ks []mask, off reg.GPVirtual) {
 			for i, k := range ks {
 				h, g := normalised(i, k, off)
 				wv := s.vec()
 				s.load(s.at(w, off, i), k, wv)
-				VMULPS(wv, g, g)
-				VADDPS(g, sum, sum)
-				VFMADD231PS(g, h, dot)
+				s.mul(wv, g, g)
+				s.add(g, sum, sum)
+				s.addProduct(dot, g, h)
 			}
 		})
 		m1, m2 := s.spread(sum, "inv"), s.spread(dot, "inv")
 		pass := func(added bool) {
-			w, dw, db := loadGP("w"), loadGP("dw"), loadGP("db")
-			s.columns(loadGP("cols"), s.pick(2, 1), func(ks []mask, off reg.GPVirtual) {
+			w, dw, db := s.loadGP("w"), s.loadGP("dw"), s.loadGP("db")
+			s.columns(s.loadGP("cols"), s.pick(2, 1), func(ks []mask, off reg.GPVirtual) {
 				for i, k := range ks {
 					h, g := normalised(i, k, off)
 					acc := s.vec()
 					s.load(s.at(db, off, i), k, acc)
-					VADDPS(g, acc, acc)
+					s.add(g, acc, acc)
 					s.store(acc, k, s.at(db, off, i))
 					s.load(s.at(dw, off, i), k, acc)
-					VFMADD231PS(g, h, acc)
+					s.addProduct(acc, g, h)
 					s.store(acc, k, s.at(dw, off, i))
 					wv := s.vec()
 					s.load(s.at(w, off, i), k, wv)
-					VMULPS(wv, g, g)
-					VSUBPS(m1, g, g)
-					VFNMADD231PS(m2, h, g)
+					s.mul(wv, g, g)
+					s.sub(g, m1, g)
+					s.subProduct(g, m2, h)
 					if added {
 						s.load(s.at(add, off, i), k, acc)
-						VFMADD213PS(acc, rstd, g)
+						s.mulAdd(g, rstd, acc)
 					} else {
-						VMULPS(rstd, g, g)
+						s.mul(rstd, g, g)
 					}
 					s.store(g, k, s.at(dx, off, i))
 				}
 			})
 		}
 		id := label("add")
-		given := loadGP("add")
-		TESTQ(given, given)
-		JZ(LabelRef(id + "_none"))
+		given := s.loadGP("add")
+		s.jumpIfZero(given, id+"_none")
 		pass(true)
-		JMP(LabelRef(id + "_end"))
-		Label(id + "_none")
+		s.jump(id + "_end")
+		s.place(id + "_none")
 		pass(false)
-		Label(id + "_end")
+		s.place(id + "_end")
 	})
 	s.done()
 }
@@ -195,42 +194,42 @@ func (s *isa) softmaxRows() {
 	s.text("softmaxRows", "func(rows, cols int, x *float32, ldx int)",
 		"replaces every row of x by its softmax.")
 	s.flushDenormals()
-	x := loadGP("x")
+	x := s.loadGP("x")
 	s.eachRow([]reg.GPVirtual{x}, []string{"ldx"}, func() {
 		top := s.vec()
-		VBROADCASTSS(Mem{Base: x}, top)
-		s.columns(loadGP("cols"), 4, func(ks []mask, off reg.GPVirtual) {
+		s.broadcast(Mem{Base: x}, top)
+		s.columns(s.loadGP("cols"), 4, func(ks []mask, off reg.GPVirtual) {
 			for i, k := range ks {
 				v, m := s.vec(), s.at(x, off, i)
 				switch {
 				case k.full:
 					VMOVUPS(m, v)
 				case s.wide():
-					VMOVAPS(top, v)
+					s.copyTo(top, v)
 					VMOVUPS(m, k.r, v)
 				default:
 					s.load(m, k, v)
 					VBLENDVPS(k.r, v, top, v)
 				}
-				VMAXPS(v, top, top)
+				s.max(v, top, top)
 			}
 		})
 		highest := s.maxLanes(top)
 		shift := s.vec()
 		VBROADCASTSS(highest, shift)
 		sum := s.zero()
-		s.columns(loadGP("cols"), s.pick(4, 2), func(ks []mask, off reg.GPVirtual) {
+		s.columns(s.loadGP("cols"), s.pick(4, 2), func(ks []mask, off reg.GPVirtual) {
 			for i, k := range ks {
 				u := s.vec()
 				s.load(s.at(x, off, i), k, u)
-				VSUBPS(shift, u, u)
+				s.sub(u, shift, u)
 				s.mulC(1.4426950408889634, u, u)
 				low := s.splat(-126)
-				VMAXPS(u, low, u) // the second source is returned for NaN
+				s.max(u, low, u) // the second source is returned for NaN
 				s.exp2(u)
 				s.store(u, k, s.at(x, off, i))
 				s.lanesOf(u, k)
-				VADDPS(u, sum, sum)
+				s.add(u, sum, sum)
 			}
 		})
 		total := s.sumLanes(sum).(reg.VecVirtual)
@@ -239,11 +238,11 @@ func (s *isa) softmaxRows() {
 		VDIVSS(total, one, one)
 		scale := s.vec()
 		VBROADCASTSS(one, scale)
-		s.columns(loadGP("cols"), 4, func(ks []mask, off reg.GPVirtual) {
+		s.columns(s.loadGP("cols"), 4, func(ks []mask, off reg.GPVirtual) {
 			for i, k := range ks {
 				v := s.vec()
 				s.load(s.at(x, off, i), k, v)
-				VMULPS(scale, v, v)
+				s.mul(scale, v, v)
 				s.store(v, k, s.at(x, off, i))
 			}
 		})
@@ -256,25 +255,25 @@ func (s *isa) softmaxRowsGrad() {
 	s.text("softmaxRowsGrad", "func(rows, cols int, p *float32, ldp int, d *float32, ldd int)",
 		"replaces the gradient d of the softmax p by that of its input, p·(d - Σ p·d), row by row.")
 	s.flushDenormals()
-	p, d := loadGP("p"), loadGP("d")
+	p, d := s.loadGP("p"), s.loadGP("d")
 	s.eachRow([]reg.GPVirtual{p, d}, []string{"ldp", "ldd"}, func() {
 		dot := s.zero()
-		s.columns(loadGP("cols"), 4, func(ks []mask, off reg.GPVirtual) {
+		s.columns(s.loadGP("cols"), 4, func(ks []mask, off reg.GPVirtual) {
 			for i, k := range ks {
 				pv, dv := s.vec(), s.vec()
 				s.load(s.at(p, off, i), k, pv)
 				s.load(s.at(d, off, i), k, dv)
-				VFMADD231PS(pv, dv, dot)
+				s.addProduct(dot, pv, dv)
 			}
 		})
 		mean := s.spread(dot, "")
-		s.columns(loadGP("cols"), 4, func(ks []mask, off reg.GPVirtual) {
+		s.columns(s.loadGP("cols"), 4, func(ks []mask, off reg.GPVirtual) {
 			for i, k := range ks {
 				pv, dv := s.vec(), s.vec()
 				s.load(s.at(p, off, i), k, pv)
 				s.load(s.at(d, off, i), k, dv)
-				VSUBPS(mean, dv, dv)
-				VMULPS(pv, dv, dv)
+				s.sub(dv, mean, dv)
+				s.mul(pv, dv, dv)
 				s.store(dv, k, s.at(d, off, i))
 			}
 		})

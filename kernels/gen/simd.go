@@ -20,11 +20,17 @@ type isa struct {
 	known map[uint32]Mem
 
 	config Mem // of the tiles of AMX
+
+	arm       *arm64 // where NEON is generated
+	savedFPCR reg.GPVirtual
 }
 
 func newISA(name string) *isa {
 	s := &isa{name: name, lanes: 16, known: map[uint32]Mem{}}
-	if name == "AVX2" {
+	switch name {
+	case "NEON":
+		s.lanes, s.arm = 4, newARM64()
+	case "AVX2":
 		s.lanes = 8
 		s.ones = GLOBL("tailMask", 8|16) // RODATA|NOPTR
 		for i := 0; i < 16; i++ {
@@ -41,7 +47,10 @@ func newISA(name string) *isa {
 func (s *isa) wide() bool { return s.lanes == 16 }
 func (s *isa) bytes() int { return 4 * s.lanes }
 func (s *isa) vec() reg.VecVirtual {
-	if s.wide() {
+	switch {
+	case s.arm != nil:
+		return s.arm.XMM()
+	case s.wide():
 		return ZMM()
 	}
 	return YMM()
@@ -50,17 +59,24 @@ func (s *isa) vec() reg.VecVirtual {
 // register returns a vector register by number.
 func (s *isa) register(i int) reg.Register {
 	spec := reg.S256
-	if s.wide() {
+	switch {
+	case s.arm != nil:
+		spec = reg.S128
+	case s.wide():
 		spec = reg.S512
 	}
 	return reg.LookupPhysical(reg.KindVector, reg.Index(i), spec)
 }
 
 // registers is the size of the vector register file.
-func (s *isa) registers() int { return 2 * s.lanes }
+func (s *isa) registers() int { return s.pick(32, 16) }
 
 // text opens a function and gives it the suffix of the instruction set.
 func (s *isa) text(name, signature, doc string) {
+	if s.arm != nil {
+		s.arm.begin(name+s.name, signature, doc)
+		return
+	}
 	TEXT(name+s.name, 4, signature) // NOSPLIT
 	Pragma("noescape")
 	Doc(name + s.name + " " + doc)
@@ -93,33 +109,53 @@ func (s *isa) splat(v float64) reg.VecVirtual {
 	return r
 }
 
-func (s *isa) splatTo(v float64, dst reg.Register) { VBROADCASTSS(s.float(v), dst) }
+func (s *isa) splatTo(v float64, dst reg.Register) {
+	if s.arm != nil {
+		s.arm.loadConstant(math.Float32bits(float32(v)), dst)
+		return
+	}
+	VBROADCASTSS(s.float(v), dst)
+}
 
 // The instructions with a constant operand.
 
 // mulC computes dst = a·v.
 func (s *isa) mulC(v float64, a, dst reg.Register) {
-	if s.wide() {
+	switch {
+	case s.arm != nil:
+		t := s.splat(v)
+		s.mul(t, a, dst)
+	case s.wide():
 		VMULPS_BCST(s.float(v), a, dst)
-	} else {
+	default:
 		VMULPS(s.float(v), a, dst)
 	}
 }
 
 // fmaC computes dst = dst·a + v.
 func (s *isa) fmaC(v float64, a, dst reg.Register) {
-	if s.wide() {
+	switch {
+	case s.arm != nil:
+		t := s.splat(v)
+		s.addProduct(t, dst, a)
+		s.copyTo(t, dst)
+	case s.wide():
 		VFMADD213PS_BCST(s.float(v), a, dst)
-	} else {
+	default:
 		VFMADD213PS(s.float(v), a, dst)
 	}
 }
 
 // bitsAnd computes dst = a & v.
 func (s *isa) bitsAnd(v uint32, a, dst reg.Register) {
-	if s.wide() {
+	switch {
+	case s.arm != nil:
+		t := s.vec()
+		s.arm.loadConstant(v, t)
+		s.arm.and(a, t, dst)
+	case s.wide():
 		VPANDD_BCST(s.constant(v), a, dst)
-	} else {
+	default:
 		VPAND(s.constant(v), a, dst)
 	}
 }
@@ -131,8 +167,13 @@ func (s *isa) param(name string) reg.VecVirtual {
 	return r
 }
 
-// loadParam does so into the register given, and returns the parameter's place.
+// loadParam does so into the register given, and returns the parameter's place on x86.
 func (s *isa) loadParam(name string, r reg.Register) Mem {
+	if s.arm != nil {
+		s.arm.text("FMOVS "+s.arm.parameter(name)+", F%d", written(r))
+		s.spreadLane(r, r)
+		return Mem{}
+	}
 	m, err := Param(name).Resolve()
 	if err != nil {
 		panic(err)
@@ -148,16 +189,20 @@ func (s *isa) zero() reg.VecVirtual {
 }
 
 func (s *isa) clear(r reg.Register) {
-	if s.wide() {
+	switch {
+	case s.arm != nil:
+		s.arm.word(0x6f00e400, "movi v%d.2d, #0000000000000000", written(r))
+	case s.wide():
 		VPXORD(r, r, r)
-	} else {
+	default:
 		VXORPS(r, r, r)
 	}
 }
 
 // mask selects the first n lanes. n may be larger than the vector.
 type mask struct {
-	r    reg.Register
+	r    reg.Register  // on x86
+	n    reg.GPVirtual // on arm64, which has no masks: lanes are loaded and stored one by one
 	full bool
 }
 
@@ -168,18 +213,21 @@ func (s *isa) tail(n reg.GPVirtual) mask { return s.tailIn(n, nil) }
 
 // tailIn does so in the given vector register, if masks are vectors.
 func (s *isa) tailIn(n reg.GPVirtual, m reg.Register) mask {
-	tmp := GP64()
+	if s.arm != nil {
+		return mask{n: n}
+	}
+	tmp := s.gp()
 	if s.wide() {
-		MOVQ(I32(-1), tmp)
+		s.move(I32(-1), tmp)
 		BZHIQ(n, tmp, tmp)
 		k := K()
 		KMOVW(tmp.As32(), k)
 		return mask{r: k}
 	}
-	base := GP64()
-	LEAQ(s.ones, base)
-	MOVQ(U32(8), tmp)
-	SUBQ(n, tmp)
+	base := s.gp()
+	s.address(s.ones, base)
+	s.move(U32(8), tmp)
+	s.decrease(tmp, n)
 	if m == nil {
 		m = YMM()
 	}
@@ -189,6 +237,8 @@ func (s *isa) tailIn(n reg.GPVirtual, m reg.Register) mask {
 
 func (s *isa) load(m Mem, k mask, dst reg.Register) {
 	switch {
+	case s.arm != nil:
+		s.arm.load(m, k, dst)
 	case k.full:
 		VMOVUPS(m, dst)
 	case s.wide():
@@ -200,6 +250,8 @@ func (s *isa) load(m Mem, k mask, dst reg.Register) {
 
 func (s *isa) store(src reg.Register, k mask, m Mem) {
 	switch {
+	case s.arm != nil:
+		s.arm.store(src, k, m)
 	case k.full:
 		VMOVUPS(src, m)
 	case s.wide():
@@ -212,6 +264,14 @@ func (s *isa) store(src reg.Register, k mask, m Mem) {
 // flushDenormals sets FTZ and DAZ until restoreDenormals: a denormal number
 // costs a hundred cycles and more, and is never wanted in training.
 func (s *isa) flushDenormals() {
+	if s.arm != nil {
+		const flushToZero = 1 << 24
+		s.savedFPCR = s.gp()
+		s.arm.text("MOVD FPCR, R%d", written(s.savedFPCR))
+		s.arm.text(fmt.Sprintf("ORR $%d, R%%d, %s", flushToZero, scratch), read(s.savedFPCR))
+		s.arm.text("MOVD " + scratch + ", FPCR")
+		return
+	}
 	s.saved = AllocLocal(8)
 	STMXCSR(s.saved)
 	t := GP32()
@@ -221,22 +281,27 @@ func (s *isa) flushDenormals() {
 	LDMXCSR(s.saved.Offset(4))
 }
 
-func (s *isa) restoreDenormals() { LDMXCSR(s.saved) }
+func (s *isa) restoreDenormals() {
+	if s.arm != nil {
+		s.arm.text("MOVD R%d, FPCR", read(s.savedFPCR))
+		return
+	}
+	LDMXCSR(s.saved)
+}
 
 // done ends a function that changed MXCSR.
 func (s *isa) done() {
 	s.restoreDenormals()
-	VZEROUPPER()
-	RET()
+	s.ret()
 }
 
 // columns emits body for every vector of columns: off holds the byte offset of
 // the first vector, ks the masks of the vectors side by side that body handles.
 // Several at a time, up to the number of groups, read longer pieces of a row.
 func (s *isa) columns(cols reg.GPVirtual, group int, body func(ks []mask, off reg.GPVirtual)) {
-	off, left := GP64(), GP64()
-	XORQ(off, off)
-	MOVQ(cols, left)
+	off, left := s.gp(), s.gp()
+	s.clearGP(off)
+	s.move(cols, left)
 	name := label("cols")
 	for g := group; g > 0; g /= 2 {
 		ks := make([]mask, g)
@@ -244,45 +309,30 @@ func (s *isa) columns(cols reg.GPVirtual, group int, body func(ks []mask, off re
 			ks[i] = s.fullMask()
 		}
 		loop, next := fmt.Sprintf("%s_by%d", name, g), fmt.Sprintf("%s_by%d", name, g/2)
-		Label(loop)
-		CMPQ(left, U32(g*s.lanes))
-		JLT(LabelRef(next))
+		s.place(loop)
+		s.jumpIf(left, less, U32(g*s.lanes), next)
 		body(ks, off)
-		ADDQ(U32(g*s.bytes()), off)
-		SUBQ(U32(g*s.lanes), left)
-		JMP(LabelRef(loop))
+		s.increase(off, U32(g*s.bytes()))
+		s.decrease(left, U32(g*s.lanes))
+		s.jump(loop)
 	}
-	Label(name + "_by0")
-	TESTQ(left, left)
-	JLE(LabelRef(name + "_end"))
+	s.place(name + "_by0")
+	s.jumpIfNotPositive(left, name+"_end")
 	body([]mask{s.tail(left)}, off)
-	Label(name + "_end")
+	s.place(name + "_end")
 }
 
 // vectors emits body for every vector of the n values of a vector.
 func (s *isa) vectors(body func(k mask, off reg.GPVirtual)) {
-	s.columns(loadGP("n"), 1, func(ks []mask, off reg.GPVirtual) { body(ks[0], off) })
+	s.columns(s.loadGP("n"), 1, func(ks []mask, off reg.GPVirtual) { body(ks[0], off) })
 }
 
-// pick returns the size of groups for registers of AVX-512 and of AVX2.
+// pick returns the size of groups for 32 registers, or for 16 (AVX2).
 func (s *isa) pick(wide, narrow int) int {
-	if s.wide() {
+	if s.wide() || s.arm != nil {
 		return wide
 	}
 	return narrow
-}
-
-// repeat emits a counted loop over n rows, n > 0 not required.
-func repeat(name string, n reg.GPVirtual, body func()) {
-	i := GP64()
-	MOVQ(n, i)
-	TESTQ(i, i)
-	JLE(LabelRef(name + "_end"))
-	Label(name)
-	body()
-	DECQ(i)
-	JNZ(LabelRef(name))
-	Label(name + "_end")
 }
 
 var labels int
@@ -291,17 +341,4 @@ var labels int
 func label(prefix string) string {
 	labels++
 	return fmt.Sprintf("%s%d", prefix, labels)
-}
-
-func loadGP(name string) reg.GPVirtual {
-	r := GP64()
-	Load(Param(name), r)
-	return r
-}
-
-// loadStride loads a stride given in elements as bytes.
-func loadStride(name string) reg.GPVirtual {
-	r := loadGP(name)
-	SHLQ(U8(2), r)
-	return r
 }

@@ -10,15 +10,15 @@ import (
 func (s *isa) transpose8() {
 	s.text("transpose8", "func(blocks int, dst *float32, ldd int, src *float32, lds int)",
 		"transposes 8×8 blocks: dst[c][r] = src[r][c]; the blocks lie side by side in src and below each other in dst.")
-	blocks, dst, ldd, src, lds := loadGP("blocks"), loadGP("dst"), loadStride("ldd"), loadGP("src"), loadStride("lds")
-	in, out := GP64(), GP64()
-	repeat(label("blocks"), blocks, func() {
+	blocks, dst, ldd, src, lds := s.loadGP("blocks"), s.loadGP("dst"), s.loadStride("ldd"), s.loadGP("src"), s.loadStride("lds")
+	in, out := s.gp(), s.gp()
+	s.repeat(label("blocks"), blocks, func() {
 		var r, t [8]reg.Register
-		MOVQ(src, in)
+		s.move(src, in)
 		for i := range r {
 			r[i], t[i] = YMM(), YMM()
 			VMOVUPS(Mem{Base: in}, r[i])
-			ADDQ(lds, in)
+			s.increase(in, lds)
 		}
 		for i := 0; i < 8; i += 2 {
 			VUNPCKLPS(r[i+1], r[i], t[i])
@@ -34,14 +34,13 @@ func (s *isa) transpose8() {
 			VPERM2F128(U8(0x20), r[i+4], r[i], t[i])
 			VPERM2F128(U8(0x31), r[i+4], r[i], t[i+4])
 		}
-		MOVQ(dst, out)
+		s.move(dst, out)
 		for i := range t {
 			VMOVUPS(t[i], Mem{Base: out})
-			ADDQ(ldd, out)
+			s.increase(out, ldd)
 		}
-		ADDQ(U32(32), src)
-		MOVQ(out, dst)
+		s.increase(src, U32(32))
+		s.move(out, dst)
 	})
-	VZEROUPPER()
-	RET()
+	s.ret()
 }

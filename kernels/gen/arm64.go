@@ -1,0 +1,283 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"log"
+	"os"
+
+	"github.com/mmcloughlin/avo/gotypes"
+	"github.com/mmcloughlin/avo/ir"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/pass"
+	"github.com/mmcloughlin/avo/printer"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// arm64 collects the code of functions for arm64. avo knows no instruction of it, but its
+// intermediate form, its analysis of liveness and its allocation of registers do for any
+// processor: registers of x86 stand for those of arm64 until they are printed.
+type arm64 struct {
+	*reg.Collection
+	function  *ir.Function
+	file      *ir.File
+	table     reg.GPVirtual  // address of the constants
+	constants []uint32       // of the file, each four times in the table
+	places    map[uint32]int // in the table
+}
+
+func newARM64() *arm64 {
+	return &arm64{Collection: reg.NewCollection(), file: ir.NewFile(), places: map[uint32]int{}}
+}
+
+// instruction is what an instruction of avo's form holds in place of operands. The numbers of its
+// registers go into the text, in their order, and, if it has a code, into that.
+type instruction struct {
+	text      string
+	code      uint32
+	registers []operand
+}
+
+func (instruction) Asm() string { panic("no instruction of x86") }
+
+// operand is a register of an instruction: read, written or both.
+type operand struct {
+	r       reg.Register
+	in, out bool
+	bit     int // of the code where the number begins; below zero for nowhere
+}
+
+// The operands of an instruction are in the order of its text. Those of a code begin at bits
+// 0, 5, 16 and 10, if nothing else is said.
+func read(r reg.Register) operand       { return operand{r: r, in: true} }
+func written(r reg.Register) operand    { return operand{r: r, out: true} }
+func changed(r reg.Register) operand    { return operand{r: r, in: true, out: true} }
+func (o operand) at(bit int) operand    { o.bit = bit; return o }
+func (a *arm64) emit(i *ir.Instruction) { a.function.AddInstruction(i) }
+func (a *arm64) place(name string)      { a.function.AddLabel(ir.Label(name)) }
+func (a *arm64) text(format string, registers ...operand) {
+	a.emit(newInstruction(instruction{text: format, registers: registers}))
+}
+
+// word emits an instruction that the assembler of Go does not know. The text is the assembly of
+// the manual, as llvm-mc prints it.
+func (a *arm64) word(code uint32, format string, registers ...operand) {
+	for i := range registers {
+		if registers[i].bit == 0 {
+			registers[i].bit = []int{0, 5, 16, 10}[i]
+		}
+	}
+	a.emit(newInstruction(instruction{text: format, code: code, registers: registers}))
+}
+
+func newInstruction(n instruction) *ir.Instruction {
+	i := &ir.Instruction{Opcode: "arm64", Operands: []Op{n}}
+	for _, o := range n.registers {
+		if o.in {
+			i.Inputs = append(i.Inputs, o.r)
+		}
+		if o.out {
+			i.Outputs = append(i.Outputs, o.r)
+		}
+	}
+	return i
+}
+
+// branch emits a jump, with registers that it tests or changes.
+func (a *arm64) branch(format, label string, conditional bool, registers ...operand) {
+	i := newInstruction(instruction{text: format + " " + label, registers: registers})
+	i.IsBranch, i.IsConditional = true, conditional
+	i.Operands = append([]Op{LabelRef(label)}, i.Operands...)
+	a.emit(i)
+}
+
+// begin opens a function.
+func (a *arm64) begin(name, signature, doc string) {
+	s, err := gotypes.ParseSignature(signature)
+	if err != nil {
+		panic(err)
+	}
+	a.function = ir.NewFunction(name)
+	a.function.Attributes = 4 // NOSPLIT
+	a.function.SetSignature(s)
+	a.function.AddPragma("noescape")
+	a.function.Doc = []string{name + " " + doc}
+	a.file.AddSection(a.function)
+	a.table = a.GP64()
+	a.text("MOVD $constants<>(SB), R%d", written(a.table))
+}
+
+func (a *arm64) ret() {
+	i := newInstruction(instruction{text: "RET"})
+	i.IsTerminal = true
+	a.emit(i)
+}
+
+// parameter is the place of an argument, as the assembler of Go names it.
+func (a *arm64) parameter(name string) string {
+	return a.component(a.function.Signature.Params().Lookup(name))
+}
+
+func (a *arm64) component(c gotypes.Component) string {
+	b, err := c.Resolve()
+	if err != nil {
+		panic(err)
+	}
+	return fmt.Sprintf("%s+%d(FP)", b.Addr.Symbol.Name, b.Addr.Disp)
+}
+
+// constant is the place of four copies of a value in the table of constants.
+func (a *arm64) constant(bits uint32) int {
+	at, ok := a.places[bits]
+	if !ok {
+		at = 16 * len(a.constants)
+		a.places[bits] = at
+		a.constants = append(a.constants, bits)
+	}
+	return at
+}
+
+// The registers that functions may use. Others belong to the system (18), the assembler (27), the
+// runtime (28, 29) and to the return address (30). 16 and 17 hold addresses within an instruction
+// of a kernel.
+func freeRegisters(kind reg.Kind) []reg.Physical {
+	var out []reg.Physical
+	for i := range reg.Index(32) {
+		if kind == reg.KindGP && (i > 15 && i < 19 || i > 26) {
+			continue
+		}
+		out = append(out, numbered{reg.LookupPhysical(reg.KindVector, i, reg.S128), kind, i})
+	}
+	return out
+}
+
+// scratch is a register that no kernel holds a value in.
+const scratch = "R16"
+
+// numbered is a register of arm64.
+type numbered struct {
+	reg.Physical
+	kind  reg.Kind
+	index reg.Index
+}
+
+func (n numbered) Kind() reg.Kind           { return n.kind }
+func (n numbered) PhysicalIndex() reg.Index { return n.index }
+func (n numbered) ID() reg.ID               { return reg.ID(n.kind)<<8 | reg.ID(n.index)<<16 }
+
+// allocate chooses the registers of a function.
+func allocate(f *ir.Function) error {
+	dropUnusedTable(f)
+	for _, p := range []func(*ir.Function) error{
+		pass.PruneJumpToFollowingLabel, pass.PruneDanglingLabels, pass.LabelTarget, pass.CFG, pass.Liveness} {
+		if err := p(f); err != nil {
+			return fmt.Errorf("%s: %w", f.Name, err)
+		}
+	}
+	f.Allocation = reg.NewEmptyAllocation()
+	for _, kind := range []reg.Kind{reg.KindGP, reg.KindVector} {
+		al, err := pass.NewAllocator(freeRegisters(kind))
+		if err != nil {
+			return err
+		}
+		for _, i := range f.Instructions() {
+			for _, r := range append(i.InputRegisters(), i.OutputRegisters()...) {
+				if r.Kind() == kind {
+					al.Add(r.ID())
+				}
+			}
+			for _, r := range i.OutputRegisters() {
+				if r.Kind() == kind {
+					out := i.LiveOut.OfKind(kind)
+					out.DiscardRegister(r)
+					al.AddInterferenceSet(r, out)
+				}
+			}
+		}
+		got, err := al.Allocate()
+		if err != nil {
+			return fmt.Errorf("%s: kind %d: %w", f.Name, kind, err)
+		}
+		if err := f.Allocation.Merge(got); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dropUnusedTable removes the first instruction of a function, if nobody reads its result.
+func dropUnusedTable(f *ir.Function) {
+	is := f.Instructions()
+	table := is[0].OutputRegisters()[0].ID()
+	for _, i := range is {
+		for _, r := range i.InputRegisters() {
+			if r.ID() == table {
+				return
+			}
+		}
+	}
+	f.Nodes = f.Nodes[1:]
+}
+
+// print writes an instruction with the registers of an allocation.
+func (n instruction) print(al reg.Allocation) string {
+	code := n.code
+	var numbers []any
+	for _, o := range n.registers {
+		i := al.LookupDefault(o.r.ID())
+		if i.IsVirtual() {
+			panic("no register for an operand of " + n.text)
+		}
+		numbers = append(numbers, int(i.Index()))
+		if n.code != 0 && o.bit >= 0 {
+			code |= uint32(i.Index()) << o.bit
+		}
+	}
+	text := fmt.Sprintf(n.text, numbers...)
+	if n.code != 0 {
+		return fmt.Sprintf("WORD $0x%08x // %s", code, text)
+	}
+	return text
+}
+
+// generate writes the assembly and the stubs.
+func (a *arm64) generate(out, stubs, pkg string) {
+	var b bytes.Buffer
+	config := printer.NewGoRunConfig()
+	config.Pkg = pkg
+	fmt.Fprintf(&b, "// %s\n\n#include \"textflag.h\"\n", config.GeneratedWarning())
+	for _, f := range a.file.Functions() {
+		if err := allocate(f); err != nil {
+			log.Fatal(err)
+		}
+		fmt.Fprintf(&b, "\n// %s\nTEXT ·%s(SB), NOSPLIT, $0-%d\n", f.Stub(), f.Name, f.ArgumentBytes())
+		for _, n := range f.Nodes {
+			switch n := n.(type) {
+			case ir.Label:
+				fmt.Fprintf(&b, "\n%s:\n", n)
+			case *ir.Instruction:
+				fmt.Fprintf(&b, "\t%s\n", n.Operands[len(n.Operands)-1].(instruction).print(f.Allocation))
+			default:
+				panic("a node of an unknown type")
+			}
+		}
+	}
+	if len(a.constants) > 0 {
+		fmt.Fprintln(&b)
+		for i, c := range a.constants {
+			for j := range 4 {
+				fmt.Fprintf(&b, "DATA constants<>+%d(SB)/4, $0x%08x\n", 16*i+4*j, c)
+			}
+		}
+		fmt.Fprintf(&b, "GLOBL constants<>(SB), RODATA|NOPTR, $%d\n", 16*len(a.constants))
+	}
+	text, err := printer.NewStubs(config).Print(a.file)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for name, content := range map[string][]byte{out: b.Bytes(), stubs: text} {
+		if err := os.WriteFile(name, content, 0o644); err != nil {
+			log.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"fmt"
+	"math/bits"
+
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// The instructions of NEON that kernels do not meet by themselves.
+
+// loadConstant loads four copies of a value.
+func (a *arm64) loadConstant(v uint32, dst reg.Register) {
+	a.text(fmt.Sprintf("FMOVQ %d(R%%d), F%%d", a.constant(v)), read(a.table), written(dst))
+}
+
+func (a *arm64) and(x, y, dst reg.Register) {
+	a.word(0x4e201c00, "and v%d.16b, v%d.16b, v%d.16b", written(dst), read(x), read(y))
+}
+
+// pointScratch makes an address one of a register alone.
+func (a *arm64) pointScratch(m Mem) {
+	base, registers := "R%d", []operand{read(m.Base)}
+	if m.Index != nil {
+		a.text(fmt.Sprintf("ADD R%%d<<%d, R%%d, %s", bits.TrailingZeros8(m.Scale), scratch), read(m.Index), read(m.Base))
+		base, registers = scratch, nil
+	}
+	if m.Disp != 0 || m.Index == nil {
+		a.text(fmt.Sprintf("ADD $%d, %s, %s", m.Disp, base, scratch), registers...)
+	}
+}
+
+// load loads a vector, or its first lanes, one to three; the others are zero then.
+func (a *arm64) load(m Mem, k mask, dst reg.Register) {
+	if k.full {
+		at, registers := a.address(m)
+		a.text("FMOVQ "+at+", F%d", append(registers, written(dst))...)
+		return
+	}
+	a.lanes(m, k,
+		func() { a.text("FMOVS ("+scratch+"), F%d", written(dst)) },
+		func() { a.text("FMOVD ("+scratch+"), F%d", written(dst)) },
+		func() { a.text("VLD1 ("+scratch+"), V%d.S[2]", changed(dst)) })
+}
+
+// store stores a vector, or its first lanes, one to three.
+func (a *arm64) store(src reg.Register, k mask, m Mem) {
+	if k.full {
+		at, registers := a.address(m)
+		a.text("FMOVQ F%d, "+at, append([]operand{read(src)}, registers...)...)
+		return
+	}
+	a.lanes(m, k,
+		func() { a.text("FMOVS F%d, ("+scratch+")", read(src)) },
+		func() { a.text("FMOVD F%d, ("+scratch+")", read(src)) },
+		func() { a.text("VST1 V%d.S[2], ("+scratch+")", read(src)) })
+}
+
+// lanes emits what is to be done with one lane; or with two, and with the third, at the address
+// in scratch.
+func (a *arm64) lanes(m Mem, k mask, one, two, third func()) {
+	single, end := label("lane"), label("lanes")
+	a.pointScratch(m)
+	a.text("CMP $2, R%d", read(k.n))
+	a.branch("BLT", single, true)
+	two()
+	a.branch("BEQ", end, true)
+	a.text("ADD $8, " + scratch)
+	third()
+	a.branch("JMP", end, false)
+	a.place(single)
+	one()
+	a.place(end)
+}

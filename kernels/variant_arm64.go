@@ -1,0 +1,16 @@
+package kernels
+
+// register adds the kernels for NEON, which every arm64 processor has. What is not written for it
+// yet is in Go.
+func register() {
+	f := plain
+	f.lanes, f.tile = 8, 6 // a vector of a panel is two registers
+	f.gemmNN = [6]func(int, *float32, int, int, int, int, *float32, *float32, int, *float32, int, float32, int, *float32, int){nil, gemmNN1NEON, gemmNN2NEON, gemmNN3NEON, gemmNN2PairedNEON, gemmNN3PairedNEON}
+	f.gemmTN = [6]func(int, *float32, int, int, *float32, int, int, int, int, *float32, int, int){nil, gemmTN1NEON, gemmTN2NEON, gemmTN3NEON, gemmTN2PairedNEON, gemmTN3PairedNEON}
+	variants[NEON] = &f
+}
+
+func registerBF16() {}
+
+// peakLoop is the loop in assembly of a path, or why the processor cannot run it.
+func peakLoop(string) (run func(int) int, missing string) { return nil, "not for this architecture" }
