@@ -28,6 +28,7 @@ func (r *Run) charts() []*Chart {
 		newChart("Accuracy", "% of the validation images", math.NaN(), series{name: "top-1", colour: 1, points: top1}, series{name: "top-5", colour: 2, points: top5}),
 		newChart("Loss", unit, math.NaN(), series{name: "training", colour: 1, points: loss}, series{name: "validation", colour: 2, points: evalLoss}),
 		newChart("Loss of each scale", "training", math.NaN(), r.scales()...),
+		newChart("Similarity of channels", "mean cosine of pairs of hidden channels; near 1 all are the same", 0, r.similarities()...),
 		r.steps("Learning rate", "", 0, func(_ int, s train.Record) float64 { return s.LR }),
 	}
 	return compact(append(all, r.costs()...))
@@ -68,6 +69,19 @@ func (r *Run) scales() (all []series) {
 				all = append(all, series{name: fmt.Sprintf("scale %d", k+1), colour: k + 1})
 			}
 			all[k].points = append(all[k].points, point{r.at(s), l})
+		}
+	}
+	return all
+}
+
+// similarities are those of the hidden channels of each stage, in the pre-training of a FasterNet.
+func (r *Run) similarities() (all []series) {
+	for _, e := range r.Epochs {
+		for k, v := range e.Similar {
+			if k == len(all) {
+				all = append(all, series{name: fmt.Sprintf("stage %d", k+1), colour: k%colours + 1, dashed: k >= colours})
+			}
+			all[k].points = append(all[k].points, point{float64(e.Epoch + 1), v})
 		}
 	}
 	return all

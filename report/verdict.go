@@ -78,7 +78,7 @@ func (r *Run) Judge(now time.Time) Verdict {
 		}
 	}
 	v.Headline += " " + r.progress(v.State, r.Config.Train.Epochs)
-	v.Notes = slices.Concat(r.endNotes(v.State), r.learningNotes(v.State), r.classNotes(), r.costNotes())
+	v.Notes = slices.Concat(r.endNotes(v.State), r.learningNotes(v.State), r.channelNotes(), r.classNotes(), r.costNotes())
 	return v
 }
 
@@ -146,6 +146,22 @@ func (r *Run) learningNotes(state string) (notes []Note) {
 		if middle, top := sorted[len(sorted)/2], sorted[len(sorted)-1]; middle > 0 && top > 20*middle {
 			at := r.Steps[slices.Index(norms, top)]
 			notes = append(notes, Note{"info", fmt.Sprintf("The gradient norm peaks at %s in epoch %d, where %s is usual; optim.clip_grad would cut it.", short(top), at.Epoch+1, short(middle))})
+		}
+	}
+	return notes
+}
+
+// channelNotes look for channels that have become copies of one another.
+func (r *Run) channelNotes() (notes []Note) {
+	const alike = 0.8
+	for i := len(r.Epochs) - 1; i >= 0; i-- {
+		for k, v := range r.Epochs[i].Similar {
+			if v > alike {
+				notes = append(notes, Note{"bad", fmt.Sprintf("The hidden channels of stage %d are nearly the same: the mean cosine of their pairs is %.2f. model.grn: true or a lower learning rate may keep them apart.", k+1, v)})
+			}
+		}
+		if r.Epochs[i].Similar != nil {
+			break
 		}
 	}
 	return notes
