@@ -35,6 +35,7 @@ const (
 	full       = "LocalMIM"
 	topOnly    = "top layer only"
 	oneScale   = "local layers, one scale"
+	tenEpochs  = "LocalMIM, ten epochs"
 	zeroBorder = "zeros around a unit"
 	grn        = "with GRN"
 	grnScratch = "scratch, with GRN"
@@ -43,8 +44,8 @@ const (
 // families are those that are compared.
 var families = []string{"vit", "swin", "fasternet"}
 
-// ablation is a pre-training that differs in a part of the method, and what is fine-tuned from
-// it with 600 labels.
+// ablation is a pre-training of ten epochs that differs in a part of the method, and what is
+// fine-tuned from it with 600 labels.
 type ablation struct {
 	start, name string
 	settings    []string // of the pre-training
@@ -58,6 +59,7 @@ var ablations = map[string][]ablation{
 		{start: oneScale, name: "one-scale", settings: []string{"mim.scales=[1, 1, 1]"}},
 	},
 	"fasternet": {
+		{start: tenEpochs, name: "ten-epochs"},
 		{start: zeroBorder, name: "zero-border", settings: []string{"mim.border=zero"}},
 		{start: oneScale, name: "one-scale", settings: []string{"mim.scales=[1, 1, 1]"}},
 		{start: grn, name: "grn", model: []string{"model.grn=true"}, fresh: grnScratch},
@@ -95,7 +97,7 @@ func (p plan) family(family, dir string) []run {
 		epochs, fewEpochs, manyEpochs, seeds = 2, 20, 0, 1
 	}
 	var out []run
-	pretrain := func(name string, settings ...string) string {
+	pretrain := func(name string, epochs int, settings ...string) string {
 		settings = append(settings, fmt.Sprintf("train.epochs=%d", epochs), fmt.Sprintf("train.val_interval=%d", epochs), "mim.picture_interval=5")
 		out = append(out, run{name: family + "-" + name, file: family + ".yaml", family: family, settings: settings})
 		return filepath.Join(dir, family+"-"+name)
@@ -116,7 +118,7 @@ func (p plan) family(family, dir string) []run {
 			})
 		}
 	}
-	encoder := pretrain("pretrain")
+	encoder := pretrain("pretrain", epochs)
 	classify(scratch, "scratch", "", 600, fewEpochs)
 	classify(full, "localmim", encoder, 600, fewEpochs)
 	if !p.short {
@@ -131,7 +133,8 @@ func (p plan) family(family, dir string) []run {
 		if p.short {
 			break
 		}
-		from := pretrain("pretrain-"+a.name, append(slices.Clone(a.settings), a.model...)...)
+		const epochs = 10
+		from := pretrain("pretrain-"+a.name, epochs, append(slices.Clone(a.settings), a.model...)...)
 		classify(a.start, a.name, from, 600, fewEpochs, a.model...)
 		if a.fresh != "" {
 			classify(a.fresh, "scratch-"+a.name, "", 600, fewEpochs, a.model...)
