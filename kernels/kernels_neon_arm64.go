@@ -51,3 +51,28 @@ func gemmNN3PairedNEON(m int, a *float32, lda int, segs int, segLen int, segStri
 //
 //go:noescape
 func gemmTN3PairedNEON(ka int, a *float32, lda int, outerA int, b *float32, ldb int, outerB int, outer int, inner int, c *float32, ldc int, cols int)
+
+// transpose8NEON transposes 8×8 blocks: dst[c][r] = src[r][c]; the blocks lie side by side in src and below each other in dst.
+//
+//go:noescape
+func transpose8NEON(blocks int, dst *float32, ldd int, src *float32, lds int)
+
+// dwConvNEON computes lines of a depthwise 3×3 convolution; above, here and below are the lines of the map that the first one sees, with their pixel strides, and w the weights [9, ldw].
+//
+//go:noescape
+func dwConvNEON(lines int, width int, cols int, dst *float32, ldd int, dstLine int, above *float32, ldAbove int, here *float32, lds int, below *float32, ldBelow int, srcLine int, w *float32, ldw int)
+
+// groupConvNEON computes a line of a 3×3 convolution in small groups from a padded map: dst[x][o] = Σ w[dy][j][dx][o]·src[dy][x+dx][index[j][o]].
+//
+//go:noescape
+func groupConvNEON(width int, inner int, src *float32, lds int, line int, index *int32, w *float32, dst *float32, ldd int, cols int)
+
+// combineNEON computes dst = alpha·x + beta·y.
+//
+//go:noescape
+func combineNEON(rows int, cols int, dst *float32, ldd int, x *float32, ldx int, y *float32, ldy int, alpha float32, beta float32)
+
+// copyRowsNEON copies a matrix.
+//
+//go:noescape
+func copyRowsNEON(rows int, cols int, dst *float32, ldd int, src *float32, lds int)

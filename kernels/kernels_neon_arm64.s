@@ -44446,3 +44446,4143 @@ tn3649_done:
 done:
 	MOVD R0, FPCR
 	RET
+
+// func transpose8NEON(blocks int, dst *float32, ldd int, src *float32, lds int)
+TEXT ·transpose8NEON(SB), NOSPLIT, $0-40
+	MOVD blocks+0(FP), R0
+	MOVD dst+8(FP), R1
+	MOVD ldd+16(FP), R2
+	LSL $2, R2, R2
+	MOVD src+24(FP), R3
+	MOVD lds+32(FP), R4
+	LSL $2, R4, R4
+	MOVD R0, R0
+	CMP $0, R0
+	BLE blocks3666_end
+
+blocks3666:
+	MOVD R3, R5
+	FMOVQ 0(R5), F0
+	FMOVQ 16(R5), F1
+	ADD R4, R5, R5
+	FMOVQ 0(R5), F2
+	FMOVQ 16(R5), F3
+	ADD R4, R5, R5
+	FMOVQ 0(R5), F4
+	FMOVQ 16(R5), F5
+	ADD R4, R5, R5
+	FMOVQ 0(R5), F6
+	FMOVQ 16(R5), F7
+	ADD R4, R5, R5
+	FMOVQ 0(R5), F8
+	FMOVQ 16(R5), F9
+	ADD R4, R5, R5
+	FMOVQ 0(R5), F10
+	FMOVQ 16(R5), F11
+	ADD R4, R5, R5
+	FMOVQ 0(R5), F12
+	FMOVQ 16(R5), F13
+	ADD R4, R5, R5
+	FMOVQ 0(R5), F14
+	FMOVQ 16(R5), F15
+	ADD R4, R5, R5
+	WORD $0x4e822810 // trn1 v16.4s, v0.4s, v2.4s
+	WORD $0x4e826811 // trn2 v17.4s, v0.4s, v2.4s
+	WORD $0x4e862892 // trn1 v18.4s, v4.4s, v6.4s
+	WORD $0x4e866893 // trn2 v19.4s, v4.4s, v6.4s
+	WORD $0x4ed22a00 // trn1 v0.2d, v16.2d, v18.2d
+	WORD $0x4ed26a04 // trn2 v4.2d, v16.2d, v18.2d
+	WORD $0x4ed32a22 // trn1 v2.2d, v17.2d, v19.2d
+	WORD $0x4ed36a26 // trn2 v6.2d, v17.2d, v19.2d
+	WORD $0x4e832830 // trn1 v16.4s, v1.4s, v3.4s
+	WORD $0x4e836831 // trn2 v17.4s, v1.4s, v3.4s
+	WORD $0x4e8728b2 // trn1 v18.4s, v5.4s, v7.4s
+	WORD $0x4e8768b3 // trn2 v19.4s, v5.4s, v7.4s
+	WORD $0x4ed22a01 // trn1 v1.2d, v16.2d, v18.2d
+	WORD $0x4ed26a05 // trn2 v5.2d, v16.2d, v18.2d
+	WORD $0x4ed32a23 // trn1 v3.2d, v17.2d, v19.2d
+	WORD $0x4ed36a27 // trn2 v7.2d, v17.2d, v19.2d
+	WORD $0x4e8a2910 // trn1 v16.4s, v8.4s, v10.4s
+	WORD $0x4e8a6911 // trn2 v17.4s, v8.4s, v10.4s
+	WORD $0x4e8e2992 // trn1 v18.4s, v12.4s, v14.4s
+	WORD $0x4e8e6993 // trn2 v19.4s, v12.4s, v14.4s
+	WORD $0x4ed22a08 // trn1 v8.2d, v16.2d, v18.2d
+	WORD $0x4ed26a0c // trn2 v12.2d, v16.2d, v18.2d
+	WORD $0x4ed32a2a // trn1 v10.2d, v17.2d, v19.2d
+	WORD $0x4ed36a2e // trn2 v14.2d, v17.2d, v19.2d
+	WORD $0x4e8b2930 // trn1 v16.4s, v9.4s, v11.4s
+	WORD $0x4e8b6931 // trn2 v17.4s, v9.4s, v11.4s
+	WORD $0x4e8f29b2 // trn1 v18.4s, v13.4s, v15.4s
+	WORD $0x4e8f69b3 // trn2 v19.4s, v13.4s, v15.4s
+	WORD $0x4ed22a09 // trn1 v9.2d, v16.2d, v18.2d
+	WORD $0x4ed26a0d // trn2 v13.2d, v16.2d, v18.2d
+	WORD $0x4ed32a2b // trn1 v11.2d, v17.2d, v19.2d
+	WORD $0x4ed36a2f // trn2 v15.2d, v17.2d, v19.2d
+	MOVD R1, R1
+	FMOVQ F0, 0(R1)
+	FMOVQ F8, 16(R1)
+	ADD R2, R1, R1
+	FMOVQ F2, 0(R1)
+	FMOVQ F10, 16(R1)
+	ADD R2, R1, R1
+	FMOVQ F4, 0(R1)
+	FMOVQ F12, 16(R1)
+	ADD R2, R1, R1
+	FMOVQ F6, 0(R1)
+	FMOVQ F14, 16(R1)
+	ADD R2, R1, R1
+	FMOVQ F1, 0(R1)
+	FMOVQ F9, 16(R1)
+	ADD R2, R1, R1
+	FMOVQ F3, 0(R1)
+	FMOVQ F11, 16(R1)
+	ADD R2, R1, R1
+	FMOVQ F5, 0(R1)
+	FMOVQ F13, 16(R1)
+	ADD R2, R1, R1
+	FMOVQ F7, 0(R1)
+	FMOVQ F15, 16(R1)
+	ADD R2, R1, R1
+	ADD $32, R3, R3
+	MOVD R1, R1
+	SUB $1, R0, R0
+	CBNZ R0, blocks3666
+
+blocks3666_end:
+	RET
+
+// func dwConvNEON(lines int, width int, cols int, dst *float32, ldd int, dstLine int, above *float32, ldAbove int, here *float32, lds int, below *float32, ldBelow int, srcLine int, w *float32, ldw int)
+TEXT ·dwConvNEON(SB), NOSPLIT, $0-120
+	MOVD FPCR, R0
+	ORR $16777216, R0, R16
+	MOVD R16, FPCR
+	MOVD ldAbove+56(FP), R1
+	LSL $2, R1, R1
+	MOVD lds+72(FP), R2
+	LSL $2, R2, R2
+	MOVD ldBelow+88(FP), R3
+	LSL $2, R3, R3
+	MOVD ldd+32(FP), R4
+	LSL $2, R4, R4
+	MOVD cols+16(FP), R5
+	MOVD ZR, R10
+	MOVD R5, R11
+
+cols3667_by2:
+	CMP $8, R11
+	BLT cols3667_by1
+	MOVD w+104(FP), R5
+	MOVD ldw+112(FP), R6
+	LSL $2, R6, R6
+	ADD R10, R5, R5
+	FMOVQ 0(R5), F0
+	FMOVQ 16(R5), F1
+	ADD R6, R5, R5
+	FMOVQ 0(R5), F2
+	FMOVQ 16(R5), F3
+	ADD R6, R5, R5
+	FMOVQ 0(R5), F4
+	FMOVQ 16(R5), F5
+	ADD R6, R5, R5
+	FMOVQ 0(R5), F6
+	FMOVQ 16(R5), F7
+	ADD R6, R5, R5
+	FMOVQ 0(R5), F8
+	FMOVQ 16(R5), F9
+	ADD R6, R5, R5
+	FMOVQ 0(R5), F10
+	FMOVQ 16(R5), F11
+	ADD R6, R5, R5
+	FMOVQ 0(R5), F12
+	FMOVQ 16(R5), F13
+	ADD R6, R5, R5
+	FMOVQ 0(R5), F14
+	FMOVQ 16(R5), F15
+	ADD R6, R5, R5
+	FMOVQ 0(R5), F16
+	FMOVQ 16(R5), F17
+	ADD R6, R5, R5
+	MOVD above+48(FP), R5
+	ADD R10, R5, R5
+	MOVD R5, R5
+	MOVD here+64(FP), R6
+	ADD R10, R6, R6
+	MOVD R6, R6
+	MOVD below+80(FP), R7
+	ADD R10, R7, R7
+	MOVD R7, R7
+	MOVD dst+24(FP), R8
+	ADD R10, R8, R8
+	MOVD R8, R8
+	MOVD lines+0(FP), R9
+	MOVD R9, R9
+
+dw3668_line:
+	MOVD R5, R12
+	MOVD R6, R13
+	MOVD R7, R14
+	MOVD R8, R15
+	MOVD width+8(FP), R19
+	FMOVQ 0(R12), F19
+	WORD $0x6e33dc52 // fmul v18.4s, v2.4s, v19.4s
+	WORD $0x6e33dc14 // fmul v20.4s, v0.4s, v19.4s
+	FMOVQ 16(R12), F21
+	WORD $0x6e35dc73 // fmul v19.4s, v3.4s, v21.4s
+	WORD $0x6e35dc35 // fmul v21.4s, v1.4s, v21.4s
+	ADD R1, R12, R12
+	FMOVQ 0(R13), F22
+	WORD $0x4e36cd12 // fmla v18.4s, v8.4s, v22.4s
+	WORD $0x4e36ccd4 // fmla v20.4s, v6.4s, v22.4s
+	FMOVQ 16(R13), F22
+	WORD $0x4e36cd33 // fmla v19.4s, v9.4s, v22.4s
+	WORD $0x4e36ccf5 // fmla v21.4s, v7.4s, v22.4s
+	ADD R2, R13, R13
+	FMOVQ 0(R14), F22
+	WORD $0x4e36cdd2 // fmla v18.4s, v14.4s, v22.4s
+	WORD $0x4e36cd94 // fmla v20.4s, v12.4s, v22.4s
+	FMOVQ 16(R14), F22
+	WORD $0x4e36cdf3 // fmla v19.4s, v15.4s, v22.4s
+	WORD $0x4e36cdb5 // fmla v21.4s, v13.4s, v22.4s
+	ADD R3, R14, R14
+
+dw3668_columns:
+	SUB $1, R19, R19
+	CBZ R19, dw3668_last0
+	FMOVQ 0(R12), F22
+	WORD $0x4e36cc92 // fmla v18.4s, v4.4s, v22.4s
+	WORD $0x4e36cc54 // fmla v20.4s, v2.4s, v22.4s
+	WORD $0x6e36dc16 // fmul v22.4s, v0.4s, v22.4s
+	FMOVQ 16(R12), F23
+	WORD $0x4e37ccb3 // fmla v19.4s, v5.4s, v23.4s
+	WORD $0x4e37cc75 // fmla v21.4s, v3.4s, v23.4s
+	WORD $0x6e37dc37 // fmul v23.4s, v1.4s, v23.4s
+	ADD R1, R12, R12
+	FMOVQ 0(R13), F24
+	WORD $0x4e38cd52 // fmla v18.4s, v10.4s, v24.4s
+	WORD $0x4e38cd14 // fmla v20.4s, v8.4s, v24.4s
+	WORD $0x4e38ccd6 // fmla v22.4s, v6.4s, v24.4s
+	FMOVQ 16(R13), F24
+	WORD $0x4e38cd73 // fmla v19.4s, v11.4s, v24.4s
+	WORD $0x4e38cd35 // fmla v21.4s, v9.4s, v24.4s
+	WORD $0x4e38ccf7 // fmla v23.4s, v7.4s, v24.4s
+	ADD R2, R13, R13
+	FMOVQ 0(R14), F24
+	WORD $0x4e38ce12 // fmla v18.4s, v16.4s, v24.4s
+	WORD $0x4e38cdd4 // fmla v20.4s, v14.4s, v24.4s
+	WORD $0x4e38cd96 // fmla v22.4s, v12.4s, v24.4s
+	FMOVQ 16(R14), F24
+	WORD $0x4e38ce33 // fmla v19.4s, v17.4s, v24.4s
+	WORD $0x4e38cdf5 // fmla v21.4s, v15.4s, v24.4s
+	WORD $0x4e38cdb7 // fmla v23.4s, v13.4s, v24.4s
+	ADD R3, R14, R14
+	FMOVQ F18, 0(R15)
+	FMOVQ F19, 16(R15)
+	ADD R4, R15, R15
+	SUB $1, R19, R19
+	CBZ R19, dw3668_last1
+	FMOVQ 0(R12), F18
+	WORD $0x4e32cc94 // fmla v20.4s, v4.4s, v18.4s
+	WORD $0x4e32cc56 // fmla v22.4s, v2.4s, v18.4s
+	WORD $0x6e32dc12 // fmul v18.4s, v0.4s, v18.4s
+	FMOVQ 16(R12), F19
+	WORD $0x4e33ccb5 // fmla v21.4s, v5.4s, v19.4s
+	WORD $0x4e33cc77 // fmla v23.4s, v3.4s, v19.4s
+	WORD $0x6e33dc33 // fmul v19.4s, v1.4s, v19.4s
+	ADD R1, R12, R12
+	FMOVQ 0(R13), F24
+	WORD $0x4e38cd54 // fmla v20.4s, v10.4s, v24.4s
+	WORD $0x4e38cd16 // fmla v22.4s, v8.4s, v24.4s
+	WORD $0x4e38ccd2 // fmla v18.4s, v6.4s, v24.4s
+	FMOVQ 16(R13), F24
+	WORD $0x4e38cd75 // fmla v21.4s, v11.4s, v24.4s
+	WORD $0x4e38cd37 // fmla v23.4s, v9.4s, v24.4s
+	WORD $0x4e38ccf3 // fmla v19.4s, v7.4s, v24.4s
+	ADD R2, R13, R13
+	FMOVQ 0(R14), F24
+	WORD $0x4e38ce14 // fmla v20.4s, v16.4s, v24.4s
+	WORD $0x4e38cdd6 // fmla v22.4s, v14.4s, v24.4s
+	WORD $0x4e38cd92 // fmla v18.4s, v12.4s, v24.4s
+	FMOVQ 16(R14), F24
+	WORD $0x4e38ce35 // fmla v21.4s, v17.4s, v24.4s
+	WORD $0x4e38cdf7 // fmla v23.4s, v15.4s, v24.4s
+	WORD $0x4e38cdb3 // fmla v19.4s, v13.4s, v24.4s
+	ADD R3, R14, R14
+	FMOVQ F20, 0(R15)
+	FMOVQ F21, 16(R15)
+	ADD R4, R15, R15
+	SUB $1, R19, R19
+	CBZ R19, dw3668_last2
+	FMOVQ 0(R12), F20
+	WORD $0x4e34cc96 // fmla v22.4s, v4.4s, v20.4s
+	WORD $0x4e34cc52 // fmla v18.4s, v2.4s, v20.4s
+	WORD $0x6e34dc14 // fmul v20.4s, v0.4s, v20.4s
+	FMOVQ 16(R12), F21
+	WORD $0x4e35ccb7 // fmla v23.4s, v5.4s, v21.4s
+	WORD $0x4e35cc73 // fmla v19.4s, v3.4s, v21.4s
+	WORD $0x6e35dc35 // fmul v21.4s, v1.4s, v21.4s
+	ADD R1, R12, R12
+	FMOVQ 0(R13), F24
+	WORD $0x4e38cd56 // fmla v22.4s, v10.4s, v24.4s
+	WORD $0x4e38cd12 // fmla v18.4s, v8.4s, v24.4s
+	WORD $0x4e38ccd4 // fmla v20.4s, v6.4s, v24.4s
+	FMOVQ 16(R13), F24
+	WORD $0x4e38cd77 // fmla v23.4s, v11.4s, v24.4s
+	WORD $0x4e38cd33 // fmla v19.4s, v9.4s, v24.4s
+	WORD $0x4e38ccf5 // fmla v21.4s, v7.4s, v24.4s
+	ADD R2, R13, R13
+	FMOVQ 0(R14), F24
+	WORD $0x4e38ce16 // fmla v22.4s, v16.4s, v24.4s
+	WORD $0x4e38cdd2 // fmla v18.4s, v14.4s, v24.4s
+	WORD $0x4e38cd94 // fmla v20.4s, v12.4s, v24.4s
+	FMOVQ 16(R14), F24
+	WORD $0x4e38ce37 // fmla v23.4s, v17.4s, v24.4s
+	WORD $0x4e38cdf3 // fmla v19.4s, v15.4s, v24.4s
+	WORD $0x4e38cdb5 // fmla v21.4s, v13.4s, v24.4s
+	ADD R3, R14, R14
+	FMOVQ F22, 0(R15)
+	FMOVQ F23, 16(R15)
+	ADD R4, R15, R15
+	JMP dw3668_columns
+
+dw3668_last0:
+	FMOVQ F18, 0(R15)
+	FMOVQ F19, 16(R15)
+	JMP dw3668_next
+
+dw3668_last1:
+	FMOVQ F20, 0(R15)
+	FMOVQ F21, 16(R15)
+	JMP dw3668_next
+
+dw3668_last2:
+	FMOVQ F22, 0(R15)
+	FMOVQ F23, 16(R15)
+
+dw3668_next:
+	MOVD srcLine+96(FP), R12
+	LSL $2, R12, R12
+	ADD R12, R5, R5
+	MOVD srcLine+96(FP), R12
+	LSL $2, R12, R12
+	ADD R12, R6, R6
+	MOVD srcLine+96(FP), R12
+	LSL $2, R12, R12
+	ADD R12, R7, R7
+	MOVD dstLine+40(FP), R12
+	LSL $2, R12, R12
+	ADD R12, R8, R8
+	SUB $1, R9, R9
+	CBNZ R9, dw3668_line
+	ADD $32, R10, R10
+	SUB $8, R11, R11
+	JMP cols3667_by2
+
+cols3667_by1:
+	CMP $4, R11
+	BLT cols3667_by0
+	MOVD w+104(FP), R5
+	MOVD ldw+112(FP), R6
+	LSL $2, R6, R6
+	ADD R10, R5, R5
+	FMOVQ 0(R5), F0
+	ADD R6, R5, R5
+	FMOVQ 0(R5), F1
+	ADD R6, R5, R5
+	FMOVQ 0(R5), F2
+	ADD R6, R5, R5
+	FMOVQ 0(R5), F3
+	ADD R6, R5, R5
+	FMOVQ 0(R5), F4
+	ADD R6, R5, R5
+	FMOVQ 0(R5), F5
+	ADD R6, R5, R5
+	FMOVQ 0(R5), F6
+	ADD R6, R5, R5
+	FMOVQ 0(R5), F7
+	ADD R6, R5, R5
+	FMOVQ 0(R5), F8
+	ADD R6, R5, R5
+	MOVD above+48(FP), R5
+	ADD R10, R5, R5
+	MOVD R5, R5
+	MOVD here+64(FP), R6
+	ADD R10, R6, R6
+	MOVD R6, R6
+	MOVD below+80(FP), R7
+	ADD R10, R7, R7
+	MOVD R7, R7
+	MOVD dst+24(FP), R8
+	ADD R10, R8, R8
+	MOVD R8, R8
+	MOVD lines+0(FP), R9
+	MOVD R9, R9
+
+dw3669_line:
+	MOVD R5, R12
+	MOVD R6, R13
+	MOVD R7, R14
+	MOVD R8, R15
+	MOVD width+8(FP), R19
+	FMOVQ 0(R12), F10
+	WORD $0x6e2adc29 // fmul v9.4s, v1.4s, v10.4s
+	WORD $0x6e2adc0a // fmul v10.4s, v0.4s, v10.4s
+	ADD R1, R12, R12
+	FMOVQ 0(R13), F11
+	WORD $0x4e2bcc89 // fmla v9.4s, v4.4s, v11.4s
+	WORD $0x4e2bcc6a // fmla v10.4s, v3.4s, v11.4s
+	ADD R2, R13, R13
+	FMOVQ 0(R14), F11
+	WORD $0x4e2bcce9 // fmla v9.4s, v7.4s, v11.4s
+	WORD $0x4e2bccca // fmla v10.4s, v6.4s, v11.4s
+	ADD R3, R14, R14
+
+dw3669_columns:
+	SUB $1, R19, R19
+	CBZ R19, dw3669_last0
+	FMOVQ 0(R12), F11
+	WORD $0x4e2bcc49 // fmla v9.4s, v2.4s, v11.4s
+	WORD $0x4e2bcc2a // fmla v10.4s, v1.4s, v11.4s
+	WORD $0x6e2bdc0b // fmul v11.4s, v0.4s, v11.4s
+	ADD R1, R12, R12
+	FMOVQ 0(R13), F12
+	WORD $0x4e2ccca9 // fmla v9.4s, v5.4s, v12.4s
+	WORD $0x4e2ccc8a // fmla v10.4s, v4.4s, v12.4s
+	WORD $0x4e2ccc6b // fmla v11.4s, v3.4s, v12.4s
+	ADD R2, R13, R13
+	FMOVQ 0(R14), F12
+	WORD $0x4e2ccd09 // fmla v9.4s, v8.4s, v12.4s
+	WORD $0x4e2cccea // fmla v10.4s, v7.4s, v12.4s
+	WORD $0x4e2ccccb // fmla v11.4s, v6.4s, v12.4s
+	ADD R3, R14, R14
+	FMOVQ F9, 0(R15)
+	ADD R4, R15, R15
+	SUB $1, R19, R19
+	CBZ R19, dw3669_last1
+	FMOVQ 0(R12), F9
+	WORD $0x4e29cc4a // fmla v10.4s, v2.4s, v9.4s
+	WORD $0x4e29cc2b // fmla v11.4s, v1.4s, v9.4s
+	WORD $0x6e29dc09 // fmul v9.4s, v0.4s, v9.4s
+	ADD R1, R12, R12
+	FMOVQ 0(R13), F12
+	WORD $0x4e2cccaa // fmla v10.4s, v5.4s, v12.4s
+	WORD $0x4e2ccc8b // fmla v11.4s, v4.4s, v12.4s
+	WORD $0x4e2ccc69 // fmla v9.4s, v3.4s, v12.4s
+	ADD R2, R13, R13
+	FMOVQ 0(R14), F12
+	WORD $0x4e2ccd0a // fmla v10.4s, v8.4s, v12.4s
+	WORD $0x4e2ccceb // fmla v11.4s, v7.4s, v12.4s
+	WORD $0x4e2cccc9 // fmla v9.4s, v6.4s, v12.4s
+	ADD R3, R14, R14
+	FMOVQ F10, 0(R15)
+	ADD R4, R15, R15
+	SUB $1, R19, R19
+	CBZ R19, dw3669_last2
+	FMOVQ 0(R12), F10
+	WORD $0x4e2acc4b // fmla v11.4s, v2.4s, v10.4s
+	WORD $0x4e2acc29 // fmla v9.4s, v1.4s, v10.4s
+	WORD $0x6e2adc0a // fmul v10.4s, v0.4s, v10.4s
+	ADD R1, R12, R12
+	FMOVQ 0(R13), F12
+	WORD $0x4e2cccab // fmla v11.4s, v5.4s, v12.4s
+	WORD $0x4e2ccc89 // fmla v9.4s, v4.4s, v12.4s
+	WORD $0x4e2ccc6a // fmla v10.4s, v3.4s, v12.4s
+	ADD R2, R13, R13
+	FMOVQ 0(R14), F12
+	WORD $0x4e2ccd0b // fmla v11.4s, v8.4s, v12.4s
+	WORD $0x4e2ccce9 // fmla v9.4s, v7.4s, v12.4s
+	WORD $0x4e2cccca // fmla v10.4s, v6.4s, v12.4s
+	ADD R3, R14, R14
+	FMOVQ F11, 0(R15)
+	ADD R4, R15, R15
+	JMP dw3669_columns
+
+dw3669_last0:
+	FMOVQ F9, 0(R15)
+	JMP dw3669_next
+
+dw3669_last1:
+	FMOVQ F10, 0(R15)
+	JMP dw3669_next
+
+dw3669_last2:
+	FMOVQ F11, 0(R15)
+
+dw3669_next:
+	MOVD srcLine+96(FP), R12
+	LSL $2, R12, R12
+	ADD R12, R5, R5
+	MOVD srcLine+96(FP), R12
+	LSL $2, R12, R12
+	ADD R12, R6, R6
+	MOVD srcLine+96(FP), R12
+	LSL $2, R12, R12
+	ADD R12, R7, R7
+	MOVD dstLine+40(FP), R12
+	LSL $2, R12, R12
+	ADD R12, R8, R8
+	SUB $1, R9, R9
+	CBNZ R9, dw3669_line
+	ADD $16, R10, R10
+	SUB $4, R11, R11
+	JMP cols3667_by1
+
+cols3667_by0:
+	CMP $0, R11
+	BLE cols3667_end
+	MOVD w+104(FP), R5
+	MOVD ldw+112(FP), R6
+	LSL $2, R6, R6
+	ADD R10, R5, R5
+	ADD $0, R5, R16
+	CMP $2, R11
+	BLT lane3671
+	FMOVD (R16), F0
+	BEQ lanes3672
+	ADD $8, R16
+	VLD1 (R16), V0.S[2]
+	JMP lanes3672
+
+lane3671:
+	FMOVS (R16), F0
+
+lanes3672:
+	ADD R6, R5, R5
+	ADD $0, R5, R16
+	CMP $2, R11
+	BLT lane3673
+	FMOVD (R16), F1
+	BEQ lanes3674
+	ADD $8, R16
+	VLD1 (R16), V1.S[2]
+	JMP lanes3674
+
+lane3673:
+	FMOVS (R16), F1
+
+lanes3674:
+	ADD R6, R5, R5
+	ADD $0, R5, R16
+	CMP $2, R11
+	BLT lane3675
+	FMOVD (R16), F2
+	BEQ lanes3676
+	ADD $8, R16
+	VLD1 (R16), V2.S[2]
+	JMP lanes3676
+
+lane3675:
+	FMOVS (R16), F2
+
+lanes3676:
+	ADD R6, R5, R5
+	ADD $0, R5, R16
+	CMP $2, R11
+	BLT lane3677
+	FMOVD (R16), F3
+	BEQ lanes3678
+	ADD $8, R16
+	VLD1 (R16), V3.S[2]
+	JMP lanes3678
+
+lane3677:
+	FMOVS (R16), F3
+
+lanes3678:
+	ADD R6, R5, R5
+	ADD $0, R5, R16
+	CMP $2, R11
+	BLT lane3679
+	FMOVD (R16), F4
+	BEQ lanes3680
+	ADD $8, R16
+	VLD1 (R16), V4.S[2]
+	JMP lanes3680
+
+lane3679:
+	FMOVS (R16), F4
+
+lanes3680:
+	ADD R6, R5, R5
+	ADD $0, R5, R16
+	CMP $2, R11
+	BLT lane3681
+	FMOVD (R16), F5
+	BEQ lanes3682
+	ADD $8, R16
+	VLD1 (R16), V5.S[2]
+	JMP lanes3682
+
+lane3681:
+	FMOVS (R16), F5
+
+lanes3682:
+	ADD R6, R5, R5
+	ADD $0, R5, R16
+	CMP $2, R11
+	BLT lane3683
+	FMOVD (R16), F6
+	BEQ lanes3684
+	ADD $8, R16
+	VLD1 (R16), V6.S[2]
+	JMP lanes3684
+
+lane3683:
+	FMOVS (R16), F6
+
+lanes3684:
+	ADD R6, R5, R5
+	ADD $0, R5, R16
+	CMP $2, R11
+	BLT lane3685
+	FMOVD (R16), F7
+	BEQ lanes3686
+	ADD $8, R16
+	VLD1 (R16), V7.S[2]
+	JMP lanes3686
+
+lane3685:
+	FMOVS (R16), F7
+
+lanes3686:
+	ADD R6, R5, R5
+	ADD $0, R5, R16
+	CMP $2, R11
+	BLT lane3687
+	FMOVD (R16), F8
+	BEQ lanes3688
+	ADD $8, R16
+	VLD1 (R16), V8.S[2]
+	JMP lanes3688
+
+lane3687:
+	FMOVS (R16), F8
+
+lanes3688:
+	ADD R6, R5, R5
+	MOVD above+48(FP), R5
+	ADD R10, R5, R5
+	MOVD R5, R5
+	MOVD here+64(FP), R6
+	ADD R10, R6, R6
+	MOVD R6, R6
+	MOVD below+80(FP), R7
+	ADD R10, R7, R7
+	MOVD R7, R7
+	MOVD dst+24(FP), R8
+	ADD R10, R8, R8
+	MOVD R8, R8
+	MOVD lines+0(FP), R9
+	MOVD R9, R9
+
+dw3670_line:
+	MOVD R5, R10
+	MOVD R6, R12
+	MOVD R7, R13
+	MOVD R8, R14
+	MOVD width+8(FP), R15
+	ADD $0, R10, R16
+	CMP $2, R11
+	BLT lane3689
+	FMOVD (R16), F10
+	BEQ lanes3690
+	ADD $8, R16
+	VLD1 (R16), V10.S[2]
+	JMP lanes3690
+
+lane3689:
+	FMOVS (R16), F10
+
+lanes3690:
+	WORD $0x6e2adc29 // fmul v9.4s, v1.4s, v10.4s
+	WORD $0x6e2adc0a // fmul v10.4s, v0.4s, v10.4s
+	ADD R1, R10, R10
+	ADD $0, R12, R16
+	CMP $2, R11
+	BLT lane3691
+	FMOVD (R16), F11
+	BEQ lanes3692
+	ADD $8, R16
+	VLD1 (R16), V11.S[2]
+	JMP lanes3692
+
+lane3691:
+	FMOVS (R16), F11
+
+lanes3692:
+	WORD $0x4e2bcc89 // fmla v9.4s, v4.4s, v11.4s
+	WORD $0x4e2bcc6a // fmla v10.4s, v3.4s, v11.4s
+	ADD R2, R12, R12
+	ADD $0, R13, R16
+	CMP $2, R11
+	BLT lane3693
+	FMOVD (R16), F11
+	BEQ lanes3694
+	ADD $8, R16
+	VLD1 (R16), V11.S[2]
+	JMP lanes3694
+
+lane3693:
+	FMOVS (R16), F11
+
+lanes3694:
+	WORD $0x4e2bcce9 // fmla v9.4s, v7.4s, v11.4s
+	WORD $0x4e2bccca // fmla v10.4s, v6.4s, v11.4s
+	ADD R3, R13, R13
+
+dw3670_columns:
+	SUB $1, R15, R15
+	CBZ R15, dw3670_last0
+	ADD $0, R10, R16
+	CMP $2, R11
+	BLT lane3695
+	FMOVD (R16), F11
+	BEQ lanes3696
+	ADD $8, R16
+	VLD1 (R16), V11.S[2]
+	JMP lanes3696
+
+lane3695:
+	FMOVS (R16), F11
+
+lanes3696:
+	WORD $0x4e2bcc49 // fmla v9.4s, v2.4s, v11.4s
+	WORD $0x4e2bcc2a // fmla v10.4s, v1.4s, v11.4s
+	WORD $0x6e2bdc0b // fmul v11.4s, v0.4s, v11.4s
+	ADD R1, R10, R10
+	ADD $0, R12, R16
+	CMP $2, R11
+	BLT lane3697
+	FMOVD (R16), F12
+	BEQ lanes3698
+	ADD $8, R16
+	VLD1 (R16), V12.S[2]
+	JMP lanes3698
+
+lane3697:
+	FMOVS (R16), F12
+
+lanes3698:
+	WORD $0x4e2ccca9 // fmla v9.4s, v5.4s, v12.4s
+	WORD $0x4e2ccc8a // fmla v10.4s, v4.4s, v12.4s
+	WORD $0x4e2ccc6b // fmla v11.4s, v3.4s, v12.4s
+	ADD R2, R12, R12
+	ADD $0, R13, R16
+	CMP $2, R11
+	BLT lane3699
+	FMOVD (R16), F12
+	BEQ lanes3700
+	ADD $8, R16
+	VLD1 (R16), V12.S[2]
+	JMP lanes3700
+
+lane3699:
+	FMOVS (R16), F12
+
+lanes3700:
+	WORD $0x4e2ccd09 // fmla v9.4s, v8.4s, v12.4s
+	WORD $0x4e2cccea // fmla v10.4s, v7.4s, v12.4s
+	WORD $0x4e2ccccb // fmla v11.4s, v6.4s, v12.4s
+	ADD R3, R13, R13
+	ADD $0, R14, R16
+	CMP $2, R11
+	BLT lane3701
+	FMOVD F9, (R16)
+	BEQ lanes3702
+	ADD $8, R16
+	VST1 V9.S[2], (R16)
+	JMP lanes3702
+
+lane3701:
+	FMOVS F9, (R16)
+
+lanes3702:
+	ADD R4, R14, R14
+	SUB $1, R15, R15
+	CBZ R15, dw3670_last1
+	ADD $0, R10, R16
+	CMP $2, R11
+	BLT lane3703
+	FMOVD (R16), F9
+	BEQ lanes3704
+	ADD $8, R16
+	VLD1 (R16), V9.S[2]
+	JMP lanes3704
+
+lane3703:
+	FMOVS (R16), F9
+
+lanes3704:
+	WORD $0x4e29cc4a // fmla v10.4s, v2.4s, v9.4s
+	WORD $0x4e29cc2b // fmla v11.4s, v1.4s, v9.4s
+	WORD $0x6e29dc09 // fmul v9.4s, v0.4s, v9.4s
+	ADD R1, R10, R10
+	ADD $0, R12, R16
+	CMP $2, R11
+	BLT lane3705
+	FMOVD (R16), F12
+	BEQ lanes3706
+	ADD $8, R16
+	VLD1 (R16), V12.S[2]
+	JMP lanes3706
+
+lane3705:
+	FMOVS (R16), F12
+
+lanes3706:
+	WORD $0x4e2cccaa // fmla v10.4s, v5.4s, v12.4s
+	WORD $0x4e2ccc8b // fmla v11.4s, v4.4s, v12.4s
+	WORD $0x4e2ccc69 // fmla v9.4s, v3.4s, v12.4s
+	ADD R2, R12, R12
+	ADD $0, R13, R16
+	CMP $2, R11
+	BLT lane3707
+	FMOVD (R16), F12
+	BEQ lanes3708
+	ADD $8, R16
+	VLD1 (R16), V12.S[2]
+	JMP lanes3708
+
+lane3707:
+	FMOVS (R16), F12
+
+lanes3708:
+	WORD $0x4e2ccd0a // fmla v10.4s, v8.4s, v12.4s
+	WORD $0x4e2ccceb // fmla v11.4s, v7.4s, v12.4s
+	WORD $0x4e2cccc9 // fmla v9.4s, v6.4s, v12.4s
+	ADD R3, R13, R13
+	ADD $0, R14, R16
+	CMP $2, R11
+	BLT lane3709
+	FMOVD F10, (R16)
+	BEQ lanes3710
+	ADD $8, R16
+	VST1 V10.S[2], (R16)
+	JMP lanes3710
+
+lane3709:
+	FMOVS F10, (R16)
+
+lanes3710:
+	ADD R4, R14, R14
+	SUB $1, R15, R15
+	CBZ R15, dw3670_last2
+	ADD $0, R10, R16
+	CMP $2, R11
+	BLT lane3711
+	FMOVD (R16), F10
+	BEQ lanes3712
+	ADD $8, R16
+	VLD1 (R16), V10.S[2]
+	JMP lanes3712
+
+lane3711:
+	FMOVS (R16), F10
+
+lanes3712:
+	WORD $0x4e2acc4b // fmla v11.4s, v2.4s, v10.4s
+	WORD $0x4e2acc29 // fmla v9.4s, v1.4s, v10.4s
+	WORD $0x6e2adc0a // fmul v10.4s, v0.4s, v10.4s
+	ADD R1, R10, R10
+	ADD $0, R12, R16
+	CMP $2, R11
+	BLT lane3713
+	FMOVD (R16), F12
+	BEQ lanes3714
+	ADD $8, R16
+	VLD1 (R16), V12.S[2]
+	JMP lanes3714
+
+lane3713:
+	FMOVS (R16), F12
+
+lanes3714:
+	WORD $0x4e2cccab // fmla v11.4s, v5.4s, v12.4s
+	WORD $0x4e2ccc89 // fmla v9.4s, v4.4s, v12.4s
+	WORD $0x4e2ccc6a // fmla v10.4s, v3.4s, v12.4s
+	ADD R2, R12, R12
+	ADD $0, R13, R16
+	CMP $2, R11
+	BLT lane3715
+	FMOVD (R16), F12
+	BEQ lanes3716
+	ADD $8, R16
+	VLD1 (R16), V12.S[2]
+	JMP lanes3716
+
+lane3715:
+	FMOVS (R16), F12
+
+lanes3716:
+	WORD $0x4e2ccd0b // fmla v11.4s, v8.4s, v12.4s
+	WORD $0x4e2ccce9 // fmla v9.4s, v7.4s, v12.4s
+	WORD $0x4e2cccca // fmla v10.4s, v6.4s, v12.4s
+	ADD R3, R13, R13
+	ADD $0, R14, R16
+	CMP $2, R11
+	BLT lane3717
+	FMOVD F11, (R16)
+	BEQ lanes3718
+	ADD $8, R16
+	VST1 V11.S[2], (R16)
+	JMP lanes3718
+
+lane3717:
+	FMOVS F11, (R16)
+
+lanes3718:
+	ADD R4, R14, R14
+	JMP dw3670_columns
+
+dw3670_last0:
+	ADD $0, R14, R16
+	CMP $2, R11
+	BLT lane3719
+	FMOVD F9, (R16)
+	BEQ lanes3720
+	ADD $8, R16
+	VST1 V9.S[2], (R16)
+	JMP lanes3720
+
+lane3719:
+	FMOVS F9, (R16)
+
+lanes3720:
+	JMP dw3670_next
+
+dw3670_last1:
+	ADD $0, R14, R16
+	CMP $2, R11
+	BLT lane3721
+	FMOVD F10, (R16)
+	BEQ lanes3722
+	ADD $8, R16
+	VST1 V10.S[2], (R16)
+	JMP lanes3722
+
+lane3721:
+	FMOVS F10, (R16)
+
+lanes3722:
+	JMP dw3670_next
+
+dw3670_last2:
+	ADD $0, R14, R16
+	CMP $2, R11
+	BLT lane3723
+	FMOVD F11, (R16)
+	BEQ lanes3724
+	ADD $8, R16
+	VST1 V11.S[2], (R16)
+	JMP lanes3724
+
+lane3723:
+	FMOVS F11, (R16)
+
+lanes3724:
+
+dw3670_next:
+	MOVD srcLine+96(FP), R10
+	LSL $2, R10, R10
+	ADD R10, R5, R5
+	MOVD srcLine+96(FP), R10
+	LSL $2, R10, R10
+	ADD R10, R6, R6
+	MOVD srcLine+96(FP), R10
+	LSL $2, R10, R10
+	ADD R10, R7, R7
+	MOVD dstLine+40(FP), R10
+	LSL $2, R10, R10
+	ADD R10, R8, R8
+	SUB $1, R9, R9
+	CBNZ R9, dw3670_line
+
+cols3667_end:
+	MOVD R0, FPCR
+	RET
+
+// func groupConvNEON(width int, inner int, src *float32, lds int, line int, index *int32, w *float32, dst *float32, ldd int, cols int)
+TEXT ·groupConvNEON(SB), NOSPLIT, $0-80
+	MOVD $constants<>(SB), R0
+	MOVD FPCR, R1
+	ORR $16777216, R1, R16
+	MOVD R16, FPCR
+	MOVD width+0(FP), R2
+	MOVD src+16(FP), R3
+	MOVD lds+24(FP), R4
+	LSL $2, R4, R4
+	ADD R4<<1, R4, R5
+	MOVD dst+56(FP), R5
+	MOVD ldd+64(FP), R6
+	LSL $2, R6, R6
+	MOVD line+32(FP), R7
+	LSL $2, R7, R7
+	MOVD R7, R8
+
+tiles:
+	CMP $8, R2
+	BLT rest
+	WORD $0x6f00e400 // movi v0.2d, #0000000000000000
+	WORD $0x6f00e401 // movi v1.2d, #0000000000000000
+	WORD $0x6f00e402 // movi v2.2d, #0000000000000000
+	WORD $0x6f00e403 // movi v3.2d, #0000000000000000
+	WORD $0x6f00e404 // movi v4.2d, #0000000000000000
+	WORD $0x6f00e405 // movi v5.2d, #0000000000000000
+	WORD $0x6f00e406 // movi v6.2d, #0000000000000000
+	WORD $0x6f00e407 // movi v7.2d, #0000000000000000
+	WORD $0x6f00e408 // movi v8.2d, #0000000000000000
+	WORD $0x6f00e409 // movi v9.2d, #0000000000000000
+	WORD $0x6f00e40a // movi v10.2d, #0000000000000000
+	WORD $0x6f00e40b // movi v11.2d, #0000000000000000
+	WORD $0x6f00e40c // movi v12.2d, #0000000000000000
+	WORD $0x6f00e40d // movi v13.2d, #0000000000000000
+	WORD $0x6f00e40e // movi v14.2d, #0000000000000000
+	WORD $0x6f00e40f // movi v15.2d, #0000000000000000
+	MOVD w+48(FP), R11
+	MOVD R3, R9
+	MOVD $3, R7
+
+group3725_line:
+	MOVD index+40(FP), R12
+	MOVD inner+8(FP), R13
+
+group3725_input:
+	FMOVQ 0(R12), F18
+	FMOVQ 16(R12), F19
+	FMOVQ 0(R0), F20
+	FMOVQ 16(R0), F21
+	WORD $0x4eb49e52 // mul v18.4s, v18.4s, v20.4s
+	WORD $0x4eb58652 // add v18.4s, v18.4s, v21.4s
+	WORD $0x4eb49e73 // mul v19.4s, v19.4s, v20.4s
+	WORD $0x4eb58673 // add v19.4s, v19.4s, v21.4s
+	FMOVQ 0(R11), F22
+	FMOVQ 16(R11), F23
+	FMOVQ 32(R11), F24
+	FMOVQ 48(R11), F25
+	FMOVQ 64(R11), F26
+	FMOVQ 80(R11), F27
+	MOVD R9, R10
+	FMOVQ 0(R10), F16
+	FMOVQ 16(R10), F17
+	WORD $0x4e122214 // tbl v20.16b, { v16.16b, v17.16b }, v18.16b
+	WORD $0x4e132215 // tbl v21.16b, { v16.16b, v17.16b }, v19.16b
+	ADD R4, R10, R10
+	WORD $0x4e34cec0 // fmla v0.4s, v22.4s, v20.4s
+	WORD $0x4e35cee1 // fmla v1.4s, v23.4s, v21.4s
+	FMOVQ 0(R10), F16
+	FMOVQ 16(R10), F17
+	WORD $0x4e122214 // tbl v20.16b, { v16.16b, v17.16b }, v18.16b
+	WORD $0x4e132215 // tbl v21.16b, { v16.16b, v17.16b }, v19.16b
+	ADD R4, R10, R10
+	WORD $0x4e34cec2 // fmla v2.4s, v22.4s, v20.4s
+	WORD $0x4e35cee3 // fmla v3.4s, v23.4s, v21.4s
+	WORD $0x4e34cf00 // fmla v0.4s, v24.4s, v20.4s
+	WORD $0x4e35cf21 // fmla v1.4s, v25.4s, v21.4s
+	FMOVQ 0(R10), F16
+	FMOVQ 16(R10), F17
+	WORD $0x4e122214 // tbl v20.16b, { v16.16b, v17.16b }, v18.16b
+	WORD $0x4e132215 // tbl v21.16b, { v16.16b, v17.16b }, v19.16b
+	ADD R4, R10, R10
+	WORD $0x4e34cec4 // fmla v4.4s, v22.4s, v20.4s
+	WORD $0x4e35cee5 // fmla v5.4s, v23.4s, v21.4s
+	WORD $0x4e34cf02 // fmla v2.4s, v24.4s, v20.4s
+	WORD $0x4e35cf23 // fmla v3.4s, v25.4s, v21.4s
+	WORD $0x4e34cf40 // fmla v0.4s, v26.4s, v20.4s
+	WORD $0x4e35cf61 // fmla v1.4s, v27.4s, v21.4s
+	FMOVQ 0(R10), F16
+	FMOVQ 16(R10), F17
+	WORD $0x4e122214 // tbl v20.16b, { v16.16b, v17.16b }, v18.16b
+	WORD $0x4e132215 // tbl v21.16b, { v16.16b, v17.16b }, v19.16b
+	ADD R4, R10, R10
+	WORD $0x4e34cec6 // fmla v6.4s, v22.4s, v20.4s
+	WORD $0x4e35cee7 // fmla v7.4s, v23.4s, v21.4s
+	WORD $0x4e34cf04 // fmla v4.4s, v24.4s, v20.4s
+	WORD $0x4e35cf25 // fmla v5.4s, v25.4s, v21.4s
+	WORD $0x4e34cf42 // fmla v2.4s, v26.4s, v20.4s
+	WORD $0x4e35cf63 // fmla v3.4s, v27.4s, v21.4s
+	FMOVQ 0(R10), F16
+	FMOVQ 16(R10), F17
+	WORD $0x4e122214 // tbl v20.16b, { v16.16b, v17.16b }, v18.16b
+	WORD $0x4e132215 // tbl v21.16b, { v16.16b, v17.16b }, v19.16b
+	ADD R4, R10, R10
+	WORD $0x4e34cec8 // fmla v8.4s, v22.4s, v20.4s
+	WORD $0x4e35cee9 // fmla v9.4s, v23.4s, v21.4s
+	WORD $0x4e34cf06 // fmla v6.4s, v24.4s, v20.4s
+	WORD $0x4e35cf27 // fmla v7.4s, v25.4s, v21.4s
+	WORD $0x4e34cf44 // fmla v4.4s, v26.4s, v20.4s
+	WORD $0x4e35cf65 // fmla v5.4s, v27.4s, v21.4s
+	FMOVQ 0(R10), F16
+	FMOVQ 16(R10), F17
+	WORD $0x4e122214 // tbl v20.16b, { v16.16b, v17.16b }, v18.16b
+	WORD $0x4e132215 // tbl v21.16b, { v16.16b, v17.16b }, v19.16b
+	ADD R4, R10, R10
+	WORD $0x4e34ceca // fmla v10.4s, v22.4s, v20.4s
+	WORD $0x4e35ceeb // fmla v11.4s, v23.4s, v21.4s
+	WORD $0x4e34cf08 // fmla v8.4s, v24.4s, v20.4s
+	WORD $0x4e35cf29 // fmla v9.4s, v25.4s, v21.4s
+	WORD $0x4e34cf46 // fmla v6.4s, v26.4s, v20.4s
+	WORD $0x4e35cf67 // fmla v7.4s, v27.4s, v21.4s
+	FMOVQ 0(R10), F16
+	FMOVQ 16(R10), F17
+	WORD $0x4e122214 // tbl v20.16b, { v16.16b, v17.16b }, v18.16b
+	WORD $0x4e132215 // tbl v21.16b, { v16.16b, v17.16b }, v19.16b
+	ADD R4, R10, R10
+	WORD $0x4e34cecc // fmla v12.4s, v22.4s, v20.4s
+	WORD $0x4e35ceed // fmla v13.4s, v23.4s, v21.4s
+	WORD $0x4e34cf0a // fmla v10.4s, v24.4s, v20.4s
+	WORD $0x4e35cf2b // fmla v11.4s, v25.4s, v21.4s
+	WORD $0x4e34cf48 // fmla v8.4s, v26.4s, v20.4s
+	WORD $0x4e35cf69 // fmla v9.4s, v27.4s, v21.4s
+	FMOVQ 0(R10), F16
+	FMOVQ 16(R10), F17
+	WORD $0x4e122214 // tbl v20.16b, { v16.16b, v17.16b }, v18.16b
+	WORD $0x4e132215 // tbl v21.16b, { v16.16b, v17.16b }, v19.16b
+	ADD R4, R10, R10
+	WORD $0x4e34cece // fmla v14.4s, v22.4s, v20.4s
+	WORD $0x4e35ceef // fmla v15.4s, v23.4s, v21.4s
+	WORD $0x4e34cf0c // fmla v12.4s, v24.4s, v20.4s
+	WORD $0x4e35cf2d // fmla v13.4s, v25.4s, v21.4s
+	WORD $0x4e34cf4a // fmla v10.4s, v26.4s, v20.4s
+	WORD $0x4e35cf6b // fmla v11.4s, v27.4s, v21.4s
+	FMOVQ 0(R10), F16
+	FMOVQ 16(R10), F17
+	WORD $0x4e122214 // tbl v20.16b, { v16.16b, v17.16b }, v18.16b
+	WORD $0x4e132215 // tbl v21.16b, { v16.16b, v17.16b }, v19.16b
+	ADD R4, R10, R10
+	WORD $0x4e34cf0e // fmla v14.4s, v24.4s, v20.4s
+	WORD $0x4e35cf2f // fmla v15.4s, v25.4s, v21.4s
+	WORD $0x4e34cf4c // fmla v12.4s, v26.4s, v20.4s
+	WORD $0x4e35cf6d // fmla v13.4s, v27.4s, v21.4s
+	FMOVQ 0(R10), F16
+	FMOVQ 16(R10), F17
+	WORD $0x4e122214 // tbl v20.16b, { v16.16b, v17.16b }, v18.16b
+	WORD $0x4e132215 // tbl v21.16b, { v16.16b, v17.16b }, v19.16b
+	WORD $0x4e34cf4e // fmla v14.4s, v26.4s, v20.4s
+	WORD $0x4e35cf6f // fmla v15.4s, v27.4s, v21.4s
+	ADD $96, R11, R11
+	ADD $32, R12, R12
+	SUB $1, R13, R13
+	CBNZ R13, group3725_input
+	ADD R8, R9, R9
+	SUB $1, R7, R7
+	CBNZ R7, group3725_line
+	MOVD cols+72(FP), R7
+	SUB $0, R7, R7
+	MOVD cols+72(FP), R9
+	SUB $4, R9, R9
+	CMP $0, R7
+	BLE some3726_end
+	CMP $4, R7
+	BLT some3726_few
+	FMOVQ F0, 0(R5)
+	JMP some3726_end
+
+some3726_few:
+	ADD $0, R5, R16
+	CMP $2, R7
+	BLT lane3727
+	FMOVD F0, (R16)
+	BEQ lanes3728
+	ADD $8, R16
+	VST1 V0.S[2], (R16)
+	JMP lanes3728
+
+lane3727:
+	FMOVS F0, (R16)
+
+lanes3728:
+
+some3726_end:
+	CMP $0, R9
+	BLE some3729_end
+	CMP $4, R9
+	BLT some3729_few
+	FMOVQ F1, 16(R5)
+	JMP some3729_end
+
+some3729_few:
+	ADD $16, R5, R16
+	CMP $2, R9
+	BLT lane3730
+	FMOVD F1, (R16)
+	BEQ lanes3731
+	ADD $8, R16
+	VST1 V1.S[2], (R16)
+	JMP lanes3731
+
+lane3730:
+	FMOVS F1, (R16)
+
+lanes3731:
+
+some3729_end:
+	ADD R6, R5, R5
+	CMP $0, R7
+	BLE some3732_end
+	CMP $4, R7
+	BLT some3732_few
+	FMOVQ F2, 0(R5)
+	JMP some3732_end
+
+some3732_few:
+	ADD $0, R5, R16
+	CMP $2, R7
+	BLT lane3733
+	FMOVD F2, (R16)
+	BEQ lanes3734
+	ADD $8, R16
+	VST1 V2.S[2], (R16)
+	JMP lanes3734
+
+lane3733:
+	FMOVS F2, (R16)
+
+lanes3734:
+
+some3732_end:
+	CMP $0, R9
+	BLE some3735_end
+	CMP $4, R9
+	BLT some3735_few
+	FMOVQ F3, 16(R5)
+	JMP some3735_end
+
+some3735_few:
+	ADD $16, R5, R16
+	CMP $2, R9
+	BLT lane3736
+	FMOVD F3, (R16)
+	BEQ lanes3737
+	ADD $8, R16
+	VST1 V3.S[2], (R16)
+	JMP lanes3737
+
+lane3736:
+	FMOVS F3, (R16)
+
+lanes3737:
+
+some3735_end:
+	ADD R6, R5, R5
+	CMP $0, R7
+	BLE some3738_end
+	CMP $4, R7
+	BLT some3738_few
+	FMOVQ F4, 0(R5)
+	JMP some3738_end
+
+some3738_few:
+	ADD $0, R5, R16
+	CMP $2, R7
+	BLT lane3739
+	FMOVD F4, (R16)
+	BEQ lanes3740
+	ADD $8, R16
+	VST1 V4.S[2], (R16)
+	JMP lanes3740
+
+lane3739:
+	FMOVS F4, (R16)
+
+lanes3740:
+
+some3738_end:
+	CMP $0, R9
+	BLE some3741_end
+	CMP $4, R9
+	BLT some3741_few
+	FMOVQ F5, 16(R5)
+	JMP some3741_end
+
+some3741_few:
+	ADD $16, R5, R16
+	CMP $2, R9
+	BLT lane3742
+	FMOVD F5, (R16)
+	BEQ lanes3743
+	ADD $8, R16
+	VST1 V5.S[2], (R16)
+	JMP lanes3743
+
+lane3742:
+	FMOVS F5, (R16)
+
+lanes3743:
+
+some3741_end:
+	ADD R6, R5, R5
+	CMP $0, R7
+	BLE some3744_end
+	CMP $4, R7
+	BLT some3744_few
+	FMOVQ F6, 0(R5)
+	JMP some3744_end
+
+some3744_few:
+	ADD $0, R5, R16
+	CMP $2, R7
+	BLT lane3745
+	FMOVD F6, (R16)
+	BEQ lanes3746
+	ADD $8, R16
+	VST1 V6.S[2], (R16)
+	JMP lanes3746
+
+lane3745:
+	FMOVS F6, (R16)
+
+lanes3746:
+
+some3744_end:
+	CMP $0, R9
+	BLE some3747_end
+	CMP $4, R9
+	BLT some3747_few
+	FMOVQ F7, 16(R5)
+	JMP some3747_end
+
+some3747_few:
+	ADD $16, R5, R16
+	CMP $2, R9
+	BLT lane3748
+	FMOVD F7, (R16)
+	BEQ lanes3749
+	ADD $8, R16
+	VST1 V7.S[2], (R16)
+	JMP lanes3749
+
+lane3748:
+	FMOVS F7, (R16)
+
+lanes3749:
+
+some3747_end:
+	ADD R6, R5, R5
+	CMP $0, R7
+	BLE some3750_end
+	CMP $4, R7
+	BLT some3750_few
+	FMOVQ F8, 0(R5)
+	JMP some3750_end
+
+some3750_few:
+	ADD $0, R5, R16
+	CMP $2, R7
+	BLT lane3751
+	FMOVD F8, (R16)
+	BEQ lanes3752
+	ADD $8, R16
+	VST1 V8.S[2], (R16)
+	JMP lanes3752
+
+lane3751:
+	FMOVS F8, (R16)
+
+lanes3752:
+
+some3750_end:
+	CMP $0, R9
+	BLE some3753_end
+	CMP $4, R9
+	BLT some3753_few
+	FMOVQ F9, 16(R5)
+	JMP some3753_end
+
+some3753_few:
+	ADD $16, R5, R16
+	CMP $2, R9
+	BLT lane3754
+	FMOVD F9, (R16)
+	BEQ lanes3755
+	ADD $8, R16
+	VST1 V9.S[2], (R16)
+	JMP lanes3755
+
+lane3754:
+	FMOVS F9, (R16)
+
+lanes3755:
+
+some3753_end:
+	ADD R6, R5, R5
+	CMP $0, R7
+	BLE some3756_end
+	CMP $4, R7
+	BLT some3756_few
+	FMOVQ F10, 0(R5)
+	JMP some3756_end
+
+some3756_few:
+	ADD $0, R5, R16
+	CMP $2, R7
+	BLT lane3757
+	FMOVD F10, (R16)
+	BEQ lanes3758
+	ADD $8, R16
+	VST1 V10.S[2], (R16)
+	JMP lanes3758
+
+lane3757:
+	FMOVS F10, (R16)
+
+lanes3758:
+
+some3756_end:
+	CMP $0, R9
+	BLE some3759_end
+	CMP $4, R9
+	BLT some3759_few
+	FMOVQ F11, 16(R5)
+	JMP some3759_end
+
+some3759_few:
+	ADD $16, R5, R16
+	CMP $2, R9
+	BLT lane3760
+	FMOVD F11, (R16)
+	BEQ lanes3761
+	ADD $8, R16
+	VST1 V11.S[2], (R16)
+	JMP lanes3761
+
+lane3760:
+	FMOVS F11, (R16)
+
+lanes3761:
+
+some3759_end:
+	ADD R6, R5, R5
+	CMP $0, R7
+	BLE some3762_end
+	CMP $4, R7
+	BLT some3762_few
+	FMOVQ F12, 0(R5)
+	JMP some3762_end
+
+some3762_few:
+	ADD $0, R5, R16
+	CMP $2, R7
+	BLT lane3763
+	FMOVD F12, (R16)
+	BEQ lanes3764
+	ADD $8, R16
+	VST1 V12.S[2], (R16)
+	JMP lanes3764
+
+lane3763:
+	FMOVS F12, (R16)
+
+lanes3764:
+
+some3762_end:
+	CMP $0, R9
+	BLE some3765_end
+	CMP $4, R9
+	BLT some3765_few
+	FMOVQ F13, 16(R5)
+	JMP some3765_end
+
+some3765_few:
+	ADD $16, R5, R16
+	CMP $2, R9
+	BLT lane3766
+	FMOVD F13, (R16)
+	BEQ lanes3767
+	ADD $8, R16
+	VST1 V13.S[2], (R16)
+	JMP lanes3767
+
+lane3766:
+	FMOVS F13, (R16)
+
+lanes3767:
+
+some3765_end:
+	ADD R6, R5, R5
+	CMP $0, R7
+	BLE some3768_end
+	CMP $4, R7
+	BLT some3768_few
+	FMOVQ F14, 0(R5)
+	JMP some3768_end
+
+some3768_few:
+	ADD $0, R5, R16
+	CMP $2, R7
+	BLT lane3769
+	FMOVD F14, (R16)
+	BEQ lanes3770
+	ADD $8, R16
+	VST1 V14.S[2], (R16)
+	JMP lanes3770
+
+lane3769:
+	FMOVS F14, (R16)
+
+lanes3770:
+
+some3768_end:
+	CMP $0, R9
+	BLE some3771_end
+	CMP $4, R9
+	BLT some3771_few
+	FMOVQ F15, 16(R5)
+	JMP some3771_end
+
+some3771_few:
+	ADD $16, R5, R16
+	CMP $2, R9
+	BLT lane3772
+	FMOVD F15, (R16)
+	BEQ lanes3773
+	ADD $8, R16
+	VST1 V15.S[2], (R16)
+	JMP lanes3773
+
+lane3772:
+	FMOVS F15, (R16)
+
+lanes3773:
+
+some3771_end:
+	ADD R6, R5, R5
+	MOVD $8, R16
+	MUL R16, R4, R7
+	ADD R7, R3, R3
+	SUB $8, R2, R2
+	JMP tiles
+
+rest:
+	CMP $7, R2
+	BEQ rest7
+	CMP $6, R2
+	BEQ rest6
+	CMP $5, R2
+	BEQ rest5
+	CMP $4, R2
+	BEQ rest4
+	CMP $3, R2
+	BEQ rest3
+	CMP $2, R2
+	BEQ rest2
+	CMP $1, R2
+	BEQ rest1
+	JMP done
+
+rest7:
+	WORD $0x6f00e400 // movi v0.2d, #0000000000000000
+	WORD $0x6f00e401 // movi v1.2d, #0000000000000000
+	WORD $0x6f00e402 // movi v2.2d, #0000000000000000
+	WORD $0x6f00e403 // movi v3.2d, #0000000000000000
+	WORD $0x6f00e404 // movi v4.2d, #0000000000000000
+	WORD $0x6f00e405 // movi v5.2d, #0000000000000000
+	WORD $0x6f00e406 // movi v6.2d, #0000000000000000
+	WORD $0x6f00e407 // movi v7.2d, #0000000000000000
+	WORD $0x6f00e408 // movi v8.2d, #0000000000000000
+	WORD $0x6f00e409 // movi v9.2d, #0000000000000000
+	WORD $0x6f00e40a // movi v10.2d, #0000000000000000
+	WORD $0x6f00e40b // movi v11.2d, #0000000000000000
+	WORD $0x6f00e40c // movi v12.2d, #0000000000000000
+	WORD $0x6f00e40d // movi v13.2d, #0000000000000000
+	MOVD w+48(FP), R2
+	MOVD R3, R3
+	MOVD $3, R7
+
+group3774_line:
+	MOVD index+40(FP), R10
+	MOVD inner+8(FP), R11
+
+group3774_input:
+	FMOVQ 0(R10), F16
+	FMOVQ 16(R10), F17
+	FMOVQ 0(R0), F18
+	FMOVQ 16(R0), F19
+	WORD $0x4eb29e10 // mul v16.4s, v16.4s, v18.4s
+	WORD $0x4eb38610 // add v16.4s, v16.4s, v19.4s
+	WORD $0x4eb29e31 // mul v17.4s, v17.4s, v18.4s
+	WORD $0x4eb38631 // add v17.4s, v17.4s, v19.4s
+	FMOVQ 0(R2), F20
+	FMOVQ 16(R2), F21
+	FMOVQ 32(R2), F22
+	FMOVQ 48(R2), F23
+	FMOVQ 64(R2), F24
+	FMOVQ 80(R2), F25
+	MOVD R3, R9
+	FMOVQ 0(R9), F14
+	FMOVQ 16(R9), F15
+	WORD $0x4e1021d2 // tbl v18.16b, { v14.16b, v15.16b }, v16.16b
+	WORD $0x4e1121d3 // tbl v19.16b, { v14.16b, v15.16b }, v17.16b
+	ADD R4, R9, R9
+	WORD $0x4e32ce80 // fmla v0.4s, v20.4s, v18.4s
+	WORD $0x4e33cea1 // fmla v1.4s, v21.4s, v19.4s
+	FMOVQ 0(R9), F14
+	FMOVQ 16(R9), F15
+	WORD $0x4e1021d2 // tbl v18.16b, { v14.16b, v15.16b }, v16.16b
+	WORD $0x4e1121d3 // tbl v19.16b, { v14.16b, v15.16b }, v17.16b
+	ADD R4, R9, R9
+	WORD $0x4e32ce82 // fmla v2.4s, v20.4s, v18.4s
+	WORD $0x4e33cea3 // fmla v3.4s, v21.4s, v19.4s
+	WORD $0x4e32cec0 // fmla v0.4s, v22.4s, v18.4s
+	WORD $0x4e33cee1 // fmla v1.4s, v23.4s, v19.4s
+	FMOVQ 0(R9), F14
+	FMOVQ 16(R9), F15
+	WORD $0x4e1021d2 // tbl v18.16b, { v14.16b, v15.16b }, v16.16b
+	WORD $0x4e1121d3 // tbl v19.16b, { v14.16b, v15.16b }, v17.16b
+	ADD R4, R9, R9
+	WORD $0x4e32ce84 // fmla v4.4s, v20.4s, v18.4s
+	WORD $0x4e33cea5 // fmla v5.4s, v21.4s, v19.4s
+	WORD $0x4e32cec2 // fmla v2.4s, v22.4s, v18.4s
+	WORD $0x4e33cee3 // fmla v3.4s, v23.4s, v19.4s
+	WORD $0x4e32cf00 // fmla v0.4s, v24.4s, v18.4s
+	WORD $0x4e33cf21 // fmla v1.4s, v25.4s, v19.4s
+	FMOVQ 0(R9), F14
+	FMOVQ 16(R9), F15
+	WORD $0x4e1021d2 // tbl v18.16b, { v14.16b, v15.16b }, v16.16b
+	WORD $0x4e1121d3 // tbl v19.16b, { v14.16b, v15.16b }, v17.16b
+	ADD R4, R9, R9
+	WORD $0x4e32ce86 // fmla v6.4s, v20.4s, v18.4s
+	WORD $0x4e33cea7 // fmla v7.4s, v21.4s, v19.4s
+	WORD $0x4e32cec4 // fmla v4.4s, v22.4s, v18.4s
+	WORD $0x4e33cee5 // fmla v5.4s, v23.4s, v19.4s
+	WORD $0x4e32cf02 // fmla v2.4s, v24.4s, v18.4s
+	WORD $0x4e33cf23 // fmla v3.4s, v25.4s, v19.4s
+	FMOVQ 0(R9), F14
+	FMOVQ 16(R9), F15
+	WORD $0x4e1021d2 // tbl v18.16b, { v14.16b, v15.16b }, v16.16b
+	WORD $0x4e1121d3 // tbl v19.16b, { v14.16b, v15.16b }, v17.16b
+	ADD R4, R9, R9
+	WORD $0x4e32ce88 // fmla v8.4s, v20.4s, v18.4s
+	WORD $0x4e33cea9 // fmla v9.4s, v21.4s, v19.4s
+	WORD $0x4e32cec6 // fmla v6.4s, v22.4s, v18.4s
+	WORD $0x4e33cee7 // fmla v7.4s, v23.4s, v19.4s
+	WORD $0x4e32cf04 // fmla v4.4s, v24.4s, v18.4s
+	WORD $0x4e33cf25 // fmla v5.4s, v25.4s, v19.4s
+	FMOVQ 0(R9), F14
+	FMOVQ 16(R9), F15
+	WORD $0x4e1021d2 // tbl v18.16b, { v14.16b, v15.16b }, v16.16b
+	WORD $0x4e1121d3 // tbl v19.16b, { v14.16b, v15.16b }, v17.16b
+	ADD R4, R9, R9
+	WORD $0x4e32ce8a // fmla v10.4s, v20.4s, v18.4s
+	WORD $0x4e33ceab // fmla v11.4s, v21.4s, v19.4s
+	WORD $0x4e32cec8 // fmla v8.4s, v22.4s, v18.4s
+	WORD $0x4e33cee9 // fmla v9.4s, v23.4s, v19.4s
+	WORD $0x4e32cf06 // fmla v6.4s, v24.4s, v18.4s
+	WORD $0x4e33cf27 // fmla v7.4s, v25.4s, v19.4s
+	FMOVQ 0(R9), F14
+	FMOVQ 16(R9), F15
+	WORD $0x4e1021d2 // tbl v18.16b, { v14.16b, v15.16b }, v16.16b
+	WORD $0x4e1121d3 // tbl v19.16b, { v14.16b, v15.16b }, v17.16b
+	ADD R4, R9, R9
+	WORD $0x4e32ce8c // fmla v12.4s, v20.4s, v18.4s
+	WORD $0x4e33cead // fmla v13.4s, v21.4s, v19.4s
+	WORD $0x4e32ceca // fmla v10.4s, v22.4s, v18.4s
+	WORD $0x4e33ceeb // fmla v11.4s, v23.4s, v19.4s
+	WORD $0x4e32cf08 // fmla v8.4s, v24.4s, v18.4s
+	WORD $0x4e33cf29 // fmla v9.4s, v25.4s, v19.4s
+	FMOVQ 0(R9), F14
+	FMOVQ 16(R9), F15
+	WORD $0x4e1021d2 // tbl v18.16b, { v14.16b, v15.16b }, v16.16b
+	WORD $0x4e1121d3 // tbl v19.16b, { v14.16b, v15.16b }, v17.16b
+	ADD R4, R9, R9
+	WORD $0x4e32cecc // fmla v12.4s, v22.4s, v18.4s
+	WORD $0x4e33ceed // fmla v13.4s, v23.4s, v19.4s
+	WORD $0x4e32cf0a // fmla v10.4s, v24.4s, v18.4s
+	WORD $0x4e33cf2b // fmla v11.4s, v25.4s, v19.4s
+	FMOVQ 0(R9), F14
+	FMOVQ 16(R9), F15
+	WORD $0x4e1021d2 // tbl v18.16b, { v14.16b, v15.16b }, v16.16b
+	WORD $0x4e1121d3 // tbl v19.16b, { v14.16b, v15.16b }, v17.16b
+	WORD $0x4e32cf0c // fmla v12.4s, v24.4s, v18.4s
+	WORD $0x4e33cf2d // fmla v13.4s, v25.4s, v19.4s
+	ADD $96, R2, R2
+	ADD $32, R10, R10
+	SUB $1, R11, R11
+	CBNZ R11, group3774_input
+	ADD R8, R3, R3
+	SUB $1, R7, R7
+	CBNZ R7, group3774_line
+	MOVD cols+72(FP), R0
+	SUB $0, R0, R0
+	MOVD cols+72(FP), R2
+	SUB $4, R2, R2
+	CMP $0, R0
+	BLE some3775_end
+	CMP $4, R0
+	BLT some3775_few
+	FMOVQ F0, 0(R5)
+	JMP some3775_end
+
+some3775_few:
+	ADD $0, R5, R16
+	CMP $2, R0
+	BLT lane3776
+	FMOVD F0, (R16)
+	BEQ lanes3777
+	ADD $8, R16
+	VST1 V0.S[2], (R16)
+	JMP lanes3777
+
+lane3776:
+	FMOVS F0, (R16)
+
+lanes3777:
+
+some3775_end:
+	CMP $0, R2
+	BLE some3778_end
+	CMP $4, R2
+	BLT some3778_few
+	FMOVQ F1, 16(R5)
+	JMP some3778_end
+
+some3778_few:
+	ADD $16, R5, R16
+	CMP $2, R2
+	BLT lane3779
+	FMOVD F1, (R16)
+	BEQ lanes3780
+	ADD $8, R16
+	VST1 V1.S[2], (R16)
+	JMP lanes3780
+
+lane3779:
+	FMOVS F1, (R16)
+
+lanes3780:
+
+some3778_end:
+	ADD R6, R5, R5
+	CMP $0, R0
+	BLE some3781_end
+	CMP $4, R0
+	BLT some3781_few
+	FMOVQ F2, 0(R5)
+	JMP some3781_end
+
+some3781_few:
+	ADD $0, R5, R16
+	CMP $2, R0
+	BLT lane3782
+	FMOVD F2, (R16)
+	BEQ lanes3783
+	ADD $8, R16
+	VST1 V2.S[2], (R16)
+	JMP lanes3783
+
+lane3782:
+	FMOVS F2, (R16)
+
+lanes3783:
+
+some3781_end:
+	CMP $0, R2
+	BLE some3784_end
+	CMP $4, R2
+	BLT some3784_few
+	FMOVQ F3, 16(R5)
+	JMP some3784_end
+
+some3784_few:
+	ADD $16, R5, R16
+	CMP $2, R2
+	BLT lane3785
+	FMOVD F3, (R16)
+	BEQ lanes3786
+	ADD $8, R16
+	VST1 V3.S[2], (R16)
+	JMP lanes3786
+
+lane3785:
+	FMOVS F3, (R16)
+
+lanes3786:
+
+some3784_end:
+	ADD R6, R5, R5
+	CMP $0, R0
+	BLE some3787_end
+	CMP $4, R0
+	BLT some3787_few
+	FMOVQ F4, 0(R5)
+	JMP some3787_end
+
+some3787_few:
+	ADD $0, R5, R16
+	CMP $2, R0
+	BLT lane3788
+	FMOVD F4, (R16)
+	BEQ lanes3789
+	ADD $8, R16
+	VST1 V4.S[2], (R16)
+	JMP lanes3789
+
+lane3788:
+	FMOVS F4, (R16)
+
+lanes3789:
+
+some3787_end:
+	CMP $0, R2
+	BLE some3790_end
+	CMP $4, R2
+	BLT some3790_few
+	FMOVQ F5, 16(R5)
+	JMP some3790_end
+
+some3790_few:
+	ADD $16, R5, R16
+	CMP $2, R2
+	BLT lane3791
+	FMOVD F5, (R16)
+	BEQ lanes3792
+	ADD $8, R16
+	VST1 V5.S[2], (R16)
+	JMP lanes3792
+
+lane3791:
+	FMOVS F5, (R16)
+
+lanes3792:
+
+some3790_end:
+	ADD R6, R5, R5
+	CMP $0, R0
+	BLE some3793_end
+	CMP $4, R0
+	BLT some3793_few
+	FMOVQ F6, 0(R5)
+	JMP some3793_end
+
+some3793_few:
+	ADD $0, R5, R16
+	CMP $2, R0
+	BLT lane3794
+	FMOVD F6, (R16)
+	BEQ lanes3795
+	ADD $8, R16
+	VST1 V6.S[2], (R16)
+	JMP lanes3795
+
+lane3794:
+	FMOVS F6, (R16)
+
+lanes3795:
+
+some3793_end:
+	CMP $0, R2
+	BLE some3796_end
+	CMP $4, R2
+	BLT some3796_few
+	FMOVQ F7, 16(R5)
+	JMP some3796_end
+
+some3796_few:
+	ADD $16, R5, R16
+	CMP $2, R2
+	BLT lane3797
+	FMOVD F7, (R16)
+	BEQ lanes3798
+	ADD $8, R16
+	VST1 V7.S[2], (R16)
+	JMP lanes3798
+
+lane3797:
+	FMOVS F7, (R16)
+
+lanes3798:
+
+some3796_end:
+	ADD R6, R5, R5
+	CMP $0, R0
+	BLE some3799_end
+	CMP $4, R0
+	BLT some3799_few
+	FMOVQ F8, 0(R5)
+	JMP some3799_end
+
+some3799_few:
+	ADD $0, R5, R16
+	CMP $2, R0
+	BLT lane3800
+	FMOVD F8, (R16)
+	BEQ lanes3801
+	ADD $8, R16
+	VST1 V8.S[2], (R16)
+	JMP lanes3801
+
+lane3800:
+	FMOVS F8, (R16)
+
+lanes3801:
+
+some3799_end:
+	CMP $0, R2
+	BLE some3802_end
+	CMP $4, R2
+	BLT some3802_few
+	FMOVQ F9, 16(R5)
+	JMP some3802_end
+
+some3802_few:
+	ADD $16, R5, R16
+	CMP $2, R2
+	BLT lane3803
+	FMOVD F9, (R16)
+	BEQ lanes3804
+	ADD $8, R16
+	VST1 V9.S[2], (R16)
+	JMP lanes3804
+
+lane3803:
+	FMOVS F9, (R16)
+
+lanes3804:
+
+some3802_end:
+	ADD R6, R5, R5
+	CMP $0, R0
+	BLE some3805_end
+	CMP $4, R0
+	BLT some3805_few
+	FMOVQ F10, 0(R5)
+	JMP some3805_end
+
+some3805_few:
+	ADD $0, R5, R16
+	CMP $2, R0
+	BLT lane3806
+	FMOVD F10, (R16)
+	BEQ lanes3807
+	ADD $8, R16
+	VST1 V10.S[2], (R16)
+	JMP lanes3807
+
+lane3806:
+	FMOVS F10, (R16)
+
+lanes3807:
+
+some3805_end:
+	CMP $0, R2
+	BLE some3808_end
+	CMP $4, R2
+	BLT some3808_few
+	FMOVQ F11, 16(R5)
+	JMP some3808_end
+
+some3808_few:
+	ADD $16, R5, R16
+	CMP $2, R2
+	BLT lane3809
+	FMOVD F11, (R16)
+	BEQ lanes3810
+	ADD $8, R16
+	VST1 V11.S[2], (R16)
+	JMP lanes3810
+
+lane3809:
+	FMOVS F11, (R16)
+
+lanes3810:
+
+some3808_end:
+	ADD R6, R5, R5
+	CMP $0, R0
+	BLE some3811_end
+	CMP $4, R0
+	BLT some3811_few
+	FMOVQ F12, 0(R5)
+	JMP some3811_end
+
+some3811_few:
+	ADD $0, R5, R16
+	CMP $2, R0
+	BLT lane3812
+	FMOVD F12, (R16)
+	BEQ lanes3813
+	ADD $8, R16
+	VST1 V12.S[2], (R16)
+	JMP lanes3813
+
+lane3812:
+	FMOVS F12, (R16)
+
+lanes3813:
+
+some3811_end:
+	CMP $0, R2
+	BLE some3814_end
+	CMP $4, R2
+	BLT some3814_few
+	FMOVQ F13, 16(R5)
+	JMP some3814_end
+
+some3814_few:
+	ADD $16, R5, R16
+	CMP $2, R2
+	BLT lane3815
+	FMOVD F13, (R16)
+	BEQ lanes3816
+	ADD $8, R16
+	VST1 V13.S[2], (R16)
+	JMP lanes3816
+
+lane3815:
+	FMOVS F13, (R16)
+
+lanes3816:
+
+some3814_end:
+	ADD R6, R5, R5
+	JMP done
+
+rest6:
+	WORD $0x6f00e400 // movi v0.2d, #0000000000000000
+	WORD $0x6f00e401 // movi v1.2d, #0000000000000000
+	WORD $0x6f00e402 // movi v2.2d, #0000000000000000
+	WORD $0x6f00e403 // movi v3.2d, #0000000000000000
+	WORD $0x6f00e404 // movi v4.2d, #0000000000000000
+	WORD $0x6f00e405 // movi v5.2d, #0000000000000000
+	WORD $0x6f00e406 // movi v6.2d, #0000000000000000
+	WORD $0x6f00e407 // movi v7.2d, #0000000000000000
+	WORD $0x6f00e408 // movi v8.2d, #0000000000000000
+	WORD $0x6f00e409 // movi v9.2d, #0000000000000000
+	WORD $0x6f00e40a // movi v10.2d, #0000000000000000
+	WORD $0x6f00e40b // movi v11.2d, #0000000000000000
+	MOVD w+48(FP), R2
+	MOVD R3, R3
+	MOVD $3, R7
+
+group3817_line:
+	MOVD index+40(FP), R10
+	MOVD inner+8(FP), R11
+
+group3817_input:
+	FMOVQ 0(R10), F14
+	FMOVQ 16(R10), F15
+	FMOVQ 0(R0), F16
+	FMOVQ 16(R0), F17
+	WORD $0x4eb09dce // mul v14.4s, v14.4s, v16.4s
+	WORD $0x4eb185ce // add v14.4s, v14.4s, v17.4s
+	WORD $0x4eb09def // mul v15.4s, v15.4s, v16.4s
+	WORD $0x4eb185ef // add v15.4s, v15.4s, v17.4s
+	FMOVQ 0(R2), F18
+	FMOVQ 16(R2), F19
+	FMOVQ 32(R2), F20
+	FMOVQ 48(R2), F21
+	FMOVQ 64(R2), F22
+	FMOVQ 80(R2), F23
+	MOVD R3, R9
+	FMOVQ 0(R9), F12
+	FMOVQ 16(R9), F13
+	WORD $0x4e0e2190 // tbl v16.16b, { v12.16b, v13.16b }, v14.16b
+	WORD $0x4e0f2191 // tbl v17.16b, { v12.16b, v13.16b }, v15.16b
+	ADD R4, R9, R9
+	WORD $0x4e30ce40 // fmla v0.4s, v18.4s, v16.4s
+	WORD $0x4e31ce61 // fmla v1.4s, v19.4s, v17.4s
+	FMOVQ 0(R9), F12
+	FMOVQ 16(R9), F13
+	WORD $0x4e0e2190 // tbl v16.16b, { v12.16b, v13.16b }, v14.16b
+	WORD $0x4e0f2191 // tbl v17.16b, { v12.16b, v13.16b }, v15.16b
+	ADD R4, R9, R9
+	WORD $0x4e30ce42 // fmla v2.4s, v18.4s, v16.4s
+	WORD $0x4e31ce63 // fmla v3.4s, v19.4s, v17.4s
+	WORD $0x4e30ce80 // fmla v0.4s, v20.4s, v16.4s
+	WORD $0x4e31cea1 // fmla v1.4s, v21.4s, v17.4s
+	FMOVQ 0(R9), F12
+	FMOVQ 16(R9), F13
+	WORD $0x4e0e2190 // tbl v16.16b, { v12.16b, v13.16b }, v14.16b
+	WORD $0x4e0f2191 // tbl v17.16b, { v12.16b, v13.16b }, v15.16b
+	ADD R4, R9, R9
+	WORD $0x4e30ce44 // fmla v4.4s, v18.4s, v16.4s
+	WORD $0x4e31ce65 // fmla v5.4s, v19.4s, v17.4s
+	WORD $0x4e30ce82 // fmla v2.4s, v20.4s, v16.4s
+	WORD $0x4e31cea3 // fmla v3.4s, v21.4s, v17.4s
+	WORD $0x4e30cec0 // fmla v0.4s, v22.4s, v16.4s
+	WORD $0x4e31cee1 // fmla v1.4s, v23.4s, v17.4s
+	FMOVQ 0(R9), F12
+	FMOVQ 16(R9), F13
+	WORD $0x4e0e2190 // tbl v16.16b, { v12.16b, v13.16b }, v14.16b
+	WORD $0x4e0f2191 // tbl v17.16b, { v12.16b, v13.16b }, v15.16b
+	ADD R4, R9, R9
+	WORD $0x4e30ce46 // fmla v6.4s, v18.4s, v16.4s
+	WORD $0x4e31ce67 // fmla v7.4s, v19.4s, v17.4s
+	WORD $0x4e30ce84 // fmla v4.4s, v20.4s, v16.4s
+	WORD $0x4e31cea5 // fmla v5.4s, v21.4s, v17.4s
+	WORD $0x4e30cec2 // fmla v2.4s, v22.4s, v16.4s
+	WORD $0x4e31cee3 // fmla v3.4s, v23.4s, v17.4s
+	FMOVQ 0(R9), F12
+	FMOVQ 16(R9), F13
+	WORD $0x4e0e2190 // tbl v16.16b, { v12.16b, v13.16b }, v14.16b
+	WORD $0x4e0f2191 // tbl v17.16b, { v12.16b, v13.16b }, v15.16b
+	ADD R4, R9, R9
+	WORD $0x4e30ce48 // fmla v8.4s, v18.4s, v16.4s
+	WORD $0x4e31ce69 // fmla v9.4s, v19.4s, v17.4s
+	WORD $0x4e30ce86 // fmla v6.4s, v20.4s, v16.4s
+	WORD $0x4e31cea7 // fmla v7.4s, v21.4s, v17.4s
+	WORD $0x4e30cec4 // fmla v4.4s, v22.4s, v16.4s
+	WORD $0x4e31cee5 // fmla v5.4s, v23.4s, v17.4s
+	FMOVQ 0(R9), F12
+	FMOVQ 16(R9), F13
+	WORD $0x4e0e2190 // tbl v16.16b, { v12.16b, v13.16b }, v14.16b
+	WORD $0x4e0f2191 // tbl v17.16b, { v12.16b, v13.16b }, v15.16b
+	ADD R4, R9, R9
+	WORD $0x4e30ce4a // fmla v10.4s, v18.4s, v16.4s
+	WORD $0x4e31ce6b // fmla v11.4s, v19.4s, v17.4s
+	WORD $0x4e30ce88 // fmla v8.4s, v20.4s, v16.4s
+	WORD $0x4e31cea9 // fmla v9.4s, v21.4s, v17.4s
+	WORD $0x4e30cec6 // fmla v6.4s, v22.4s, v16.4s
+	WORD $0x4e31cee7 // fmla v7.4s, v23.4s, v17.4s
+	FMOVQ 0(R9), F12
+	FMOVQ 16(R9), F13
+	WORD $0x4e0e2190 // tbl v16.16b, { v12.16b, v13.16b }, v14.16b
+	WORD $0x4e0f2191 // tbl v17.16b, { v12.16b, v13.16b }, v15.16b
+	ADD R4, R9, R9
+	WORD $0x4e30ce8a // fmla v10.4s, v20.4s, v16.4s
+	WORD $0x4e31ceab // fmla v11.4s, v21.4s, v17.4s
+	WORD $0x4e30cec8 // fmla v8.4s, v22.4s, v16.4s
+	WORD $0x4e31cee9 // fmla v9.4s, v23.4s, v17.4s
+	FMOVQ 0(R9), F12
+	FMOVQ 16(R9), F13
+	WORD $0x4e0e2190 // tbl v16.16b, { v12.16b, v13.16b }, v14.16b
+	WORD $0x4e0f2191 // tbl v17.16b, { v12.16b, v13.16b }, v15.16b
+	WORD $0x4e30ceca // fmla v10.4s, v22.4s, v16.4s
+	WORD $0x4e31ceeb // fmla v11.4s, v23.4s, v17.4s
+	ADD $96, R2, R2
+	ADD $32, R10, R10
+	SUB $1, R11, R11
+	CBNZ R11, group3817_input
+	ADD R8, R3, R3
+	SUB $1, R7, R7
+	CBNZ R7, group3817_line
+	MOVD cols+72(FP), R0
+	SUB $0, R0, R0
+	MOVD cols+72(FP), R2
+	SUB $4, R2, R2
+	CMP $0, R0
+	BLE some3818_end
+	CMP $4, R0
+	BLT some3818_few
+	FMOVQ F0, 0(R5)
+	JMP some3818_end
+
+some3818_few:
+	ADD $0, R5, R16
+	CMP $2, R0
+	BLT lane3819
+	FMOVD F0, (R16)
+	BEQ lanes3820
+	ADD $8, R16
+	VST1 V0.S[2], (R16)
+	JMP lanes3820
+
+lane3819:
+	FMOVS F0, (R16)
+
+lanes3820:
+
+some3818_end:
+	CMP $0, R2
+	BLE some3821_end
+	CMP $4, R2
+	BLT some3821_few
+	FMOVQ F1, 16(R5)
+	JMP some3821_end
+
+some3821_few:
+	ADD $16, R5, R16
+	CMP $2, R2
+	BLT lane3822
+	FMOVD F1, (R16)
+	BEQ lanes3823
+	ADD $8, R16
+	VST1 V1.S[2], (R16)
+	JMP lanes3823
+
+lane3822:
+	FMOVS F1, (R16)
+
+lanes3823:
+
+some3821_end:
+	ADD R6, R5, R5
+	CMP $0, R0
+	BLE some3824_end
+	CMP $4, R0
+	BLT some3824_few
+	FMOVQ F2, 0(R5)
+	JMP some3824_end
+
+some3824_few:
+	ADD $0, R5, R16
+	CMP $2, R0
+	BLT lane3825
+	FMOVD F2, (R16)
+	BEQ lanes3826
+	ADD $8, R16
+	VST1 V2.S[2], (R16)
+	JMP lanes3826
+
+lane3825:
+	FMOVS F2, (R16)
+
+lanes3826:
+
+some3824_end:
+	CMP $0, R2
+	BLE some3827_end
+	CMP $4, R2
+	BLT some3827_few
+	FMOVQ F3, 16(R5)
+	JMP some3827_end
+
+some3827_few:
+	ADD $16, R5, R16
+	CMP $2, R2
+	BLT lane3828
+	FMOVD F3, (R16)
+	BEQ lanes3829
+	ADD $8, R16
+	VST1 V3.S[2], (R16)
+	JMP lanes3829
+
+lane3828:
+	FMOVS F3, (R16)
+
+lanes3829:
+
+some3827_end:
+	ADD R6, R5, R5
+	CMP $0, R0
+	BLE some3830_end
+	CMP $4, R0
+	BLT some3830_few
+	FMOVQ F4, 0(R5)
+	JMP some3830_end
+
+some3830_few:
+	ADD $0, R5, R16
+	CMP $2, R0
+	BLT lane3831
+	FMOVD F4, (R16)
+	BEQ lanes3832
+	ADD $8, R16
+	VST1 V4.S[2], (R16)
+	JMP lanes3832
+
+lane3831:
+	FMOVS F4, (R16)
+
+lanes3832:
+
+some3830_end:
+	CMP $0, R2
+	BLE some3833_end
+	CMP $4, R2
+	BLT some3833_few
+	FMOVQ F5, 16(R5)
+	JMP some3833_end
+
+some3833_few:
+	ADD $16, R5, R16
+	CMP $2, R2
+	BLT lane3834
+	FMOVD F5, (R16)
+	BEQ lanes3835
+	ADD $8, R16
+	VST1 V5.S[2], (R16)
+	JMP lanes3835
+
+lane3834:
+	FMOVS F5, (R16)
+
+lanes3835:
+
+some3833_end:
+	ADD R6, R5, R5
+	CMP $0, R0
+	BLE some3836_end
+	CMP $4, R0
+	BLT some3836_few
+	FMOVQ F6, 0(R5)
+	JMP some3836_end
+
+some3836_few:
+	ADD $0, R5, R16
+	CMP $2, R0
+	BLT lane3837
+	FMOVD F6, (R16)
+	BEQ lanes3838
+	ADD $8, R16
+	VST1 V6.S[2], (R16)
+	JMP lanes3838
+
+lane3837:
+	FMOVS F6, (R16)
+
+lanes3838:
+
+some3836_end:
+	CMP $0, R2
+	BLE some3839_end
+	CMP $4, R2
+	BLT some3839_few
+	FMOVQ F7, 16(R5)
+	JMP some3839_end
+
+some3839_few:
+	ADD $16, R5, R16
+	CMP $2, R2
+	BLT lane3840
+	FMOVD F7, (R16)
+	BEQ lanes3841
+	ADD $8, R16
+	VST1 V7.S[2], (R16)
+	JMP lanes3841
+
+lane3840:
+	FMOVS F7, (R16)
+
+lanes3841:
+
+some3839_end:
+	ADD R6, R5, R5
+	CMP $0, R0
+	BLE some3842_end
+	CMP $4, R0
+	BLT some3842_few
+	FMOVQ F8, 0(R5)
+	JMP some3842_end
+
+some3842_few:
+	ADD $0, R5, R16
+	CMP $2, R0
+	BLT lane3843
+	FMOVD F8, (R16)
+	BEQ lanes3844
+	ADD $8, R16
+	VST1 V8.S[2], (R16)
+	JMP lanes3844
+
+lane3843:
+	FMOVS F8, (R16)
+
+lanes3844:
+
+some3842_end:
+	CMP $0, R2
+	BLE some3845_end
+	CMP $4, R2
+	BLT some3845_few
+	FMOVQ F9, 16(R5)
+	JMP some3845_end
+
+some3845_few:
+	ADD $16, R5, R16
+	CMP $2, R2
+	BLT lane3846
+	FMOVD F9, (R16)
+	BEQ lanes3847
+	ADD $8, R16
+	VST1 V9.S[2], (R16)
+	JMP lanes3847
+
+lane3846:
+	FMOVS F9, (R16)
+
+lanes3847:
+
+some3845_end:
+	ADD R6, R5, R5
+	CMP $0, R0
+	BLE some3848_end
+	CMP $4, R0
+	BLT some3848_few
+	FMOVQ F10, 0(R5)
+	JMP some3848_end
+
+some3848_few:
+	ADD $0, R5, R16
+	CMP $2, R0
+	BLT lane3849
+	FMOVD F10, (R16)
+	BEQ lanes3850
+	ADD $8, R16
+	VST1 V10.S[2], (R16)
+	JMP lanes3850
+
+lane3849:
+	FMOVS F10, (R16)
+
+lanes3850:
+
+some3848_end:
+	CMP $0, R2
+	BLE some3851_end
+	CMP $4, R2
+	BLT some3851_few
+	FMOVQ F11, 16(R5)
+	JMP some3851_end
+
+some3851_few:
+	ADD $16, R5, R16
+	CMP $2, R2
+	BLT lane3852
+	FMOVD F11, (R16)
+	BEQ lanes3853
+	ADD $8, R16
+	VST1 V11.S[2], (R16)
+	JMP lanes3853
+
+lane3852:
+	FMOVS F11, (R16)
+
+lanes3853:
+
+some3851_end:
+	ADD R6, R5, R5
+	JMP done
+
+rest5:
+	WORD $0x6f00e400 // movi v0.2d, #0000000000000000
+	WORD $0x6f00e401 // movi v1.2d, #0000000000000000
+	WORD $0x6f00e402 // movi v2.2d, #0000000000000000
+	WORD $0x6f00e403 // movi v3.2d, #0000000000000000
+	WORD $0x6f00e404 // movi v4.2d, #0000000000000000
+	WORD $0x6f00e405 // movi v5.2d, #0000000000000000
+	WORD $0x6f00e406 // movi v6.2d, #0000000000000000
+	WORD $0x6f00e407 // movi v7.2d, #0000000000000000
+	WORD $0x6f00e408 // movi v8.2d, #0000000000000000
+	WORD $0x6f00e409 // movi v9.2d, #0000000000000000
+	MOVD w+48(FP), R2
+	MOVD R3, R3
+	MOVD $3, R7
+
+group3854_line:
+	MOVD index+40(FP), R10
+	MOVD inner+8(FP), R11
+
+group3854_input:
+	FMOVQ 0(R10), F12
+	FMOVQ 16(R10), F13
+	FMOVQ 0(R0), F14
+	FMOVQ 16(R0), F15
+	WORD $0x4eae9d8c // mul v12.4s, v12.4s, v14.4s
+	WORD $0x4eaf858c // add v12.4s, v12.4s, v15.4s
+	WORD $0x4eae9dad // mul v13.4s, v13.4s, v14.4s
+	WORD $0x4eaf85ad // add v13.4s, v13.4s, v15.4s
+	FMOVQ 0(R2), F16
+	FMOVQ 16(R2), F17
+	FMOVQ 32(R2), F18
+	FMOVQ 48(R2), F19
+	FMOVQ 64(R2), F20
+	FMOVQ 80(R2), F21
+	MOVD R3, R9
+	FMOVQ 0(R9), F10
+	FMOVQ 16(R9), F11
+	WORD $0x4e0c214e // tbl v14.16b, { v10.16b, v11.16b }, v12.16b
+	WORD $0x4e0d214f // tbl v15.16b, { v10.16b, v11.16b }, v13.16b
+	ADD R4, R9, R9
+	WORD $0x4e2ece00 // fmla v0.4s, v16.4s, v14.4s
+	WORD $0x4e2fce21 // fmla v1.4s, v17.4s, v15.4s
+	FMOVQ 0(R9), F10
+	FMOVQ 16(R9), F11
+	WORD $0x4e0c214e // tbl v14.16b, { v10.16b, v11.16b }, v12.16b
+	WORD $0x4e0d214f // tbl v15.16b, { v10.16b, v11.16b }, v13.16b
+	ADD R4, R9, R9
+	WORD $0x4e2ece02 // fmla v2.4s, v16.4s, v14.4s
+	WORD $0x4e2fce23 // fmla v3.4s, v17.4s, v15.4s
+	WORD $0x4e2ece40 // fmla v0.4s, v18.4s, v14.4s
+	WORD $0x4e2fce61 // fmla v1.4s, v19.4s, v15.4s
+	FMOVQ 0(R9), F10
+	FMOVQ 16(R9), F11
+	WORD $0x4e0c214e // tbl v14.16b, { v10.16b, v11.16b }, v12.16b
+	WORD $0x4e0d214f // tbl v15.16b, { v10.16b, v11.16b }, v13.16b
+	ADD R4, R9, R9
+	WORD $0x4e2ece04 // fmla v4.4s, v16.4s, v14.4s
+	WORD $0x4e2fce25 // fmla v5.4s, v17.4s, v15.4s
+	WORD $0x4e2ece42 // fmla v2.4s, v18.4s, v14.4s
+	WORD $0x4e2fce63 // fmla v3.4s, v19.4s, v15.4s
+	WORD $0x4e2ece80 // fmla v0.4s, v20.4s, v14.4s
+	WORD $0x4e2fcea1 // fmla v1.4s, v21.4s, v15.4s
+	FMOVQ 0(R9), F10
+	FMOVQ 16(R9), F11
+	WORD $0x4e0c214e // tbl v14.16b, { v10.16b, v11.16b }, v12.16b
+	WORD $0x4e0d214f // tbl v15.16b, { v10.16b, v11.16b }, v13.16b
+	ADD R4, R9, R9
+	WORD $0x4e2ece06 // fmla v6.4s, v16.4s, v14.4s
+	WORD $0x4e2fce27 // fmla v7.4s, v17.4s, v15.4s
+	WORD $0x4e2ece44 // fmla v4.4s, v18.4s, v14.4s
+	WORD $0x4e2fce65 // fmla v5.4s, v19.4s, v15.4s
+	WORD $0x4e2ece82 // fmla v2.4s, v20.4s, v14.4s
+	WORD $0x4e2fcea3 // fmla v3.4s, v21.4s, v15.4s
+	FMOVQ 0(R9), F10
+	FMOVQ 16(R9), F11
+	WORD $0x4e0c214e // tbl v14.16b, { v10.16b, v11.16b }, v12.16b
+	WORD $0x4e0d214f // tbl v15.16b, { v10.16b, v11.16b }, v13.16b
+	ADD R4, R9, R9
+	WORD $0x4e2ece08 // fmla v8.4s, v16.4s, v14.4s
+	WORD $0x4e2fce29 // fmla v9.4s, v17.4s, v15.4s
+	WORD $0x4e2ece46 // fmla v6.4s, v18.4s, v14.4s
+	WORD $0x4e2fce67 // fmla v7.4s, v19.4s, v15.4s
+	WORD $0x4e2ece84 // fmla v4.4s, v20.4s, v14.4s
+	WORD $0x4e2fcea5 // fmla v5.4s, v21.4s, v15.4s
+	FMOVQ 0(R9), F10
+	FMOVQ 16(R9), F11
+	WORD $0x4e0c214e // tbl v14.16b, { v10.16b, v11.16b }, v12.16b
+	WORD $0x4e0d214f // tbl v15.16b, { v10.16b, v11.16b }, v13.16b
+	ADD R4, R9, R9
+	WORD $0x4e2ece48 // fmla v8.4s, v18.4s, v14.4s
+	WORD $0x4e2fce69 // fmla v9.4s, v19.4s, v15.4s
+	WORD $0x4e2ece86 // fmla v6.4s, v20.4s, v14.4s
+	WORD $0x4e2fcea7 // fmla v7.4s, v21.4s, v15.4s
+	FMOVQ 0(R9), F10
+	FMOVQ 16(R9), F11
+	WORD $0x4e0c214e // tbl v14.16b, { v10.16b, v11.16b }, v12.16b
+	WORD $0x4e0d214f // tbl v15.16b, { v10.16b, v11.16b }, v13.16b
+	WORD $0x4e2ece88 // fmla v8.4s, v20.4s, v14.4s
+	WORD $0x4e2fcea9 // fmla v9.4s, v21.4s, v15.4s
+	ADD $96, R2, R2
+	ADD $32, R10, R10
+	SUB $1, R11, R11
+	CBNZ R11, group3854_input
+	ADD R8, R3, R3
+	SUB $1, R7, R7
+	CBNZ R7, group3854_line
+	MOVD cols+72(FP), R0
+	SUB $0, R0, R0
+	MOVD cols+72(FP), R2
+	SUB $4, R2, R2
+	CMP $0, R0
+	BLE some3855_end
+	CMP $4, R0
+	BLT some3855_few
+	FMOVQ F0, 0(R5)
+	JMP some3855_end
+
+some3855_few:
+	ADD $0, R5, R16
+	CMP $2, R0
+	BLT lane3856
+	FMOVD F0, (R16)
+	BEQ lanes3857
+	ADD $8, R16
+	VST1 V0.S[2], (R16)
+	JMP lanes3857
+
+lane3856:
+	FMOVS F0, (R16)
+
+lanes3857:
+
+some3855_end:
+	CMP $0, R2
+	BLE some3858_end
+	CMP $4, R2
+	BLT some3858_few
+	FMOVQ F1, 16(R5)
+	JMP some3858_end
+
+some3858_few:
+	ADD $16, R5, R16
+	CMP $2, R2
+	BLT lane3859
+	FMOVD F1, (R16)
+	BEQ lanes3860
+	ADD $8, R16
+	VST1 V1.S[2], (R16)
+	JMP lanes3860
+
+lane3859:
+	FMOVS F1, (R16)
+
+lanes3860:
+
+some3858_end:
+	ADD R6, R5, R5
+	CMP $0, R0
+	BLE some3861_end
+	CMP $4, R0
+	BLT some3861_few
+	FMOVQ F2, 0(R5)
+	JMP some3861_end
+
+some3861_few:
+	ADD $0, R5, R16
+	CMP $2, R0
+	BLT lane3862
+	FMOVD F2, (R16)
+	BEQ lanes3863
+	ADD $8, R16
+	VST1 V2.S[2], (R16)
+	JMP lanes3863
+
+lane3862:
+	FMOVS F2, (R16)
+
+lanes3863:
+
+some3861_end:
+	CMP $0, R2
+	BLE some3864_end
+	CMP $4, R2
+	BLT some3864_few
+	FMOVQ F3, 16(R5)
+	JMP some3864_end
+
+some3864_few:
+	ADD $16, R5, R16
+	CMP $2, R2
+	BLT lane3865
+	FMOVD F3, (R16)
+	BEQ lanes3866
+	ADD $8, R16
+	VST1 V3.S[2], (R16)
+	JMP lanes3866
+
+lane3865:
+	FMOVS F3, (R16)
+
+lanes3866:
+
+some3864_end:
+	ADD R6, R5, R5
+	CMP $0, R0
+	BLE some3867_end
+	CMP $4, R0
+	BLT some3867_few
+	FMOVQ F4, 0(R5)
+	JMP some3867_end
+
+some3867_few:
+	ADD $0, R5, R16
+	CMP $2, R0
+	BLT lane3868
+	FMOVD F4, (R16)
+	BEQ lanes3869
+	ADD $8, R16
+	VST1 V4.S[2], (R16)
+	JMP lanes3869
+
+lane3868:
+	FMOVS F4, (R16)
+
+lanes3869:
+
+some3867_end:
+	CMP $0, R2
+	BLE some3870_end
+	CMP $4, R2
+	BLT some3870_few
+	FMOVQ F5, 16(R5)
+	JMP some3870_end
+
+some3870_few:
+	ADD $16, R5, R16
+	CMP $2, R2
+	BLT lane3871
+	FMOVD F5, (R16)
+	BEQ lanes3872
+	ADD $8, R16
+	VST1 V5.S[2], (R16)
+	JMP lanes3872
+
+lane3871:
+	FMOVS F5, (R16)
+
+lanes3872:
+
+some3870_end:
+	ADD R6, R5, R5
+	CMP $0, R0
+	BLE some3873_end
+	CMP $4, R0
+	BLT some3873_few
+	FMOVQ F6, 0(R5)
+	JMP some3873_end
+
+some3873_few:
+	ADD $0, R5, R16
+	CMP $2, R0
+	BLT lane3874
+	FMOVD F6, (R16)
+	BEQ lanes3875
+	ADD $8, R16
+	VST1 V6.S[2], (R16)
+	JMP lanes3875
+
+lane3874:
+	FMOVS F6, (R16)
+
+lanes3875:
+
+some3873_end:
+	CMP $0, R2
+	BLE some3876_end
+	CMP $4, R2
+	BLT some3876_few
+	FMOVQ F7, 16(R5)
+	JMP some3876_end
+
+some3876_few:
+	ADD $16, R5, R16
+	CMP $2, R2
+	BLT lane3877
+	FMOVD F7, (R16)
+	BEQ lanes3878
+	ADD $8, R16
+	VST1 V7.S[2], (R16)
+	JMP lanes3878
+
+lane3877:
+	FMOVS F7, (R16)
+
+lanes3878:
+
+some3876_end:
+	ADD R6, R5, R5
+	CMP $0, R0
+	BLE some3879_end
+	CMP $4, R0
+	BLT some3879_few
+	FMOVQ F8, 0(R5)
+	JMP some3879_end
+
+some3879_few:
+	ADD $0, R5, R16
+	CMP $2, R0
+	BLT lane3880
+	FMOVD F8, (R16)
+	BEQ lanes3881
+	ADD $8, R16
+	VST1 V8.S[2], (R16)
+	JMP lanes3881
+
+lane3880:
+	FMOVS F8, (R16)
+
+lanes3881:
+
+some3879_end:
+	CMP $0, R2
+	BLE some3882_end
+	CMP $4, R2
+	BLT some3882_few
+	FMOVQ F9, 16(R5)
+	JMP some3882_end
+
+some3882_few:
+	ADD $16, R5, R16
+	CMP $2, R2
+	BLT lane3883
+	FMOVD F9, (R16)
+	BEQ lanes3884
+	ADD $8, R16
+	VST1 V9.S[2], (R16)
+	JMP lanes3884
+
+lane3883:
+	FMOVS F9, (R16)
+
+lanes3884:
+
+some3882_end:
+	ADD R6, R5, R5
+	JMP done
+
+rest4:
+	WORD $0x6f00e400 // movi v0.2d, #0000000000000000
+	WORD $0x6f00e401 // movi v1.2d, #0000000000000000
+	WORD $0x6f00e402 // movi v2.2d, #0000000000000000
+	WORD $0x6f00e403 // movi v3.2d, #0000000000000000
+	WORD $0x6f00e404 // movi v4.2d, #0000000000000000
+	WORD $0x6f00e405 // movi v5.2d, #0000000000000000
+	WORD $0x6f00e406 // movi v6.2d, #0000000000000000
+	WORD $0x6f00e407 // movi v7.2d, #0000000000000000
+	MOVD w+48(FP), R2
+	MOVD R3, R3
+	MOVD $3, R7
+
+group3885_line:
+	MOVD index+40(FP), R10
+	MOVD inner+8(FP), R11
+
+group3885_input:
+	FMOVQ 0(R10), F10
+	FMOVQ 16(R10), F11
+	FMOVQ 0(R0), F12
+	FMOVQ 16(R0), F13
+	WORD $0x4eac9d4a // mul v10.4s, v10.4s, v12.4s
+	WORD $0x4ead854a // add v10.4s, v10.4s, v13.4s
+	WORD $0x4eac9d6b // mul v11.4s, v11.4s, v12.4s
+	WORD $0x4ead856b // add v11.4s, v11.4s, v13.4s
+	FMOVQ 0(R2), F14
+	FMOVQ 16(R2), F15
+	FMOVQ 32(R2), F16
+	FMOVQ 48(R2), F17
+	FMOVQ 64(R2), F18
+	FMOVQ 80(R2), F19
+	MOVD R3, R9
+	FMOVQ 0(R9), F8
+	FMOVQ 16(R9), F9
+	WORD $0x4e0a210c // tbl v12.16b, { v8.16b, v9.16b }, v10.16b
+	WORD $0x4e0b210d // tbl v13.16b, { v8.16b, v9.16b }, v11.16b
+	ADD R4, R9, R9
+	WORD $0x4e2ccdc0 // fmla v0.4s, v14.4s, v12.4s
+	WORD $0x4e2dcde1 // fmla v1.4s, v15.4s, v13.4s
+	FMOVQ 0(R9), F8
+	FMOVQ 16(R9), F9
+	WORD $0x4e0a210c // tbl v12.16b, { v8.16b, v9.16b }, v10.16b
+	WORD $0x4e0b210d // tbl v13.16b, { v8.16b, v9.16b }, v11.16b
+	ADD R4, R9, R9
+	WORD $0x4e2ccdc2 // fmla v2.4s, v14.4s, v12.4s
+	WORD $0x4e2dcde3 // fmla v3.4s, v15.4s, v13.4s
+	WORD $0x4e2cce00 // fmla v0.4s, v16.4s, v12.4s
+	WORD $0x4e2dce21 // fmla v1.4s, v17.4s, v13.4s
+	FMOVQ 0(R9), F8
+	FMOVQ 16(R9), F9
+	WORD $0x4e0a210c // tbl v12.16b, { v8.16b, v9.16b }, v10.16b
+	WORD $0x4e0b210d // tbl v13.16b, { v8.16b, v9.16b }, v11.16b
+	ADD R4, R9, R9
+	WORD $0x4e2ccdc4 // fmla v4.4s, v14.4s, v12.4s
+	WORD $0x4e2dcde5 // fmla v5.4s, v15.4s, v13.4s
+	WORD $0x4e2cce02 // fmla v2.4s, v16.4s, v12.4s
+	WORD $0x4e2dce23 // fmla v3.4s, v17.4s, v13.4s
+	WORD $0x4e2cce40 // fmla v0.4s, v18.4s, v12.4s
+	WORD $0x4e2dce61 // fmla v1.4s, v19.4s, v13.4s
+	FMOVQ 0(R9), F8
+	FMOVQ 16(R9), F9
+	WORD $0x4e0a210c // tbl v12.16b, { v8.16b, v9.16b }, v10.16b
+	WORD $0x4e0b210d // tbl v13.16b, { v8.16b, v9.16b }, v11.16b
+	ADD R4, R9, R9
+	WORD $0x4e2ccdc6 // fmla v6.4s, v14.4s, v12.4s
+	WORD $0x4e2dcde7 // fmla v7.4s, v15.4s, v13.4s
+	WORD $0x4e2cce04 // fmla v4.4s, v16.4s, v12.4s
+	WORD $0x4e2dce25 // fmla v5.4s, v17.4s, v13.4s
+	WORD $0x4e2cce42 // fmla v2.4s, v18.4s, v12.4s
+	WORD $0x4e2dce63 // fmla v3.4s, v19.4s, v13.4s
+	FMOVQ 0(R9), F8
+	FMOVQ 16(R9), F9
+	WORD $0x4e0a210c // tbl v12.16b, { v8.16b, v9.16b }, v10.16b
+	WORD $0x4e0b210d // tbl v13.16b, { v8.16b, v9.16b }, v11.16b
+	ADD R4, R9, R9
+	WORD $0x4e2cce06 // fmla v6.4s, v16.4s, v12.4s
+	WORD $0x4e2dce27 // fmla v7.4s, v17.4s, v13.4s
+	WORD $0x4e2cce44 // fmla v4.4s, v18.4s, v12.4s
+	WORD $0x4e2dce65 // fmla v5.4s, v19.4s, v13.4s
+	FMOVQ 0(R9), F8
+	FMOVQ 16(R9), F9
+	WORD $0x4e0a210c // tbl v12.16b, { v8.16b, v9.16b }, v10.16b
+	WORD $0x4e0b210d // tbl v13.16b, { v8.16b, v9.16b }, v11.16b
+	WORD $0x4e2cce46 // fmla v6.4s, v18.4s, v12.4s
+	WORD $0x4e2dce67 // fmla v7.4s, v19.4s, v13.4s
+	ADD $96, R2, R2
+	ADD $32, R10, R10
+	SUB $1, R11, R11
+	CBNZ R11, group3885_input
+	ADD R8, R3, R3
+	SUB $1, R7, R7
+	CBNZ R7, group3885_line
+	MOVD cols+72(FP), R0
+	SUB $0, R0, R0
+	MOVD cols+72(FP), R2
+	SUB $4, R2, R2
+	CMP $0, R0
+	BLE some3886_end
+	CMP $4, R0
+	BLT some3886_few
+	FMOVQ F0, 0(R5)
+	JMP some3886_end
+
+some3886_few:
+	ADD $0, R5, R16
+	CMP $2, R0
+	BLT lane3887
+	FMOVD F0, (R16)
+	BEQ lanes3888
+	ADD $8, R16
+	VST1 V0.S[2], (R16)
+	JMP lanes3888
+
+lane3887:
+	FMOVS F0, (R16)
+
+lanes3888:
+
+some3886_end:
+	CMP $0, R2
+	BLE some3889_end
+	CMP $4, R2
+	BLT some3889_few
+	FMOVQ F1, 16(R5)
+	JMP some3889_end
+
+some3889_few:
+	ADD $16, R5, R16
+	CMP $2, R2
+	BLT lane3890
+	FMOVD F1, (R16)
+	BEQ lanes3891
+	ADD $8, R16
+	VST1 V1.S[2], (R16)
+	JMP lanes3891
+
+lane3890:
+	FMOVS F1, (R16)
+
+lanes3891:
+
+some3889_end:
+	ADD R6, R5, R5
+	CMP $0, R0
+	BLE some3892_end
+	CMP $4, R0
+	BLT some3892_few
+	FMOVQ F2, 0(R5)
+	JMP some3892_end
+
+some3892_few:
+	ADD $0, R5, R16
+	CMP $2, R0
+	BLT lane3893
+	FMOVD F2, (R16)
+	BEQ lanes3894
+	ADD $8, R16
+	VST1 V2.S[2], (R16)
+	JMP lanes3894
+
+lane3893:
+	FMOVS F2, (R16)
+
+lanes3894:
+
+some3892_end:
+	CMP $0, R2
+	BLE some3895_end
+	CMP $4, R2
+	BLT some3895_few
+	FMOVQ F3, 16(R5)
+	JMP some3895_end
+
+some3895_few:
+	ADD $16, R5, R16
+	CMP $2, R2
+	BLT lane3896
+	FMOVD F3, (R16)
+	BEQ lanes3897
+	ADD $8, R16
+	VST1 V3.S[2], (R16)
+	JMP lanes3897
+
+lane3896:
+	FMOVS F3, (R16)
+
+lanes3897:
+
+some3895_end:
+	ADD R6, R5, R5
+	CMP $0, R0
+	BLE some3898_end
+	CMP $4, R0
+	BLT some3898_few
+	FMOVQ F4, 0(R5)
+	JMP some3898_end
+
+some3898_few:
+	ADD $0, R5, R16
+	CMP $2, R0
+	BLT lane3899
+	FMOVD F4, (R16)
+	BEQ lanes3900
+	ADD $8, R16
+	VST1 V4.S[2], (R16)
+	JMP lanes3900
+
+lane3899:
+	FMOVS F4, (R16)
+
+lanes3900:
+
+some3898_end:
+	CMP $0, R2
+	BLE some3901_end
+	CMP $4, R2
+	BLT some3901_few
+	FMOVQ F5, 16(R5)
+	JMP some3901_end
+
+some3901_few:
+	ADD $16, R5, R16
+	CMP $2, R2
+	BLT lane3902
+	FMOVD F5, (R16)
+	BEQ lanes3903
+	ADD $8, R16
+	VST1 V5.S[2], (R16)
+	JMP lanes3903
+
+lane3902:
+	FMOVS F5, (R16)
+
+lanes3903:
+
+some3901_end:
+	ADD R6, R5, R5
+	CMP $0, R0
+	BLE some3904_end
+	CMP $4, R0
+	BLT some3904_few
+	FMOVQ F6, 0(R5)
+	JMP some3904_end
+
+some3904_few:
+	ADD $0, R5, R16
+	CMP $2, R0
+	BLT lane3905
+	FMOVD F6, (R16)
+	BEQ lanes3906
+	ADD $8, R16
+	VST1 V6.S[2], (R16)
+	JMP lanes3906
+
+lane3905:
+	FMOVS F6, (R16)
+
+lanes3906:
+
+some3904_end:
+	CMP $0, R2
+	BLE some3907_end
+	CMP $4, R2
+	BLT some3907_few
+	FMOVQ F7, 16(R5)
+	JMP some3907_end
+
+some3907_few:
+	ADD $16, R5, R16
+	CMP $2, R2
+	BLT lane3908
+	FMOVD F7, (R16)
+	BEQ lanes3909
+	ADD $8, R16
+	VST1 V7.S[2], (R16)
+	JMP lanes3909
+
+lane3908:
+	FMOVS F7, (R16)
+
+lanes3909:
+
+some3907_end:
+	ADD R6, R5, R5
+	JMP done
+
+rest3:
+	WORD $0x6f00e400 // movi v0.2d, #0000000000000000
+	WORD $0x6f00e401 // movi v1.2d, #0000000000000000
+	WORD $0x6f00e402 // movi v2.2d, #0000000000000000
+	WORD $0x6f00e403 // movi v3.2d, #0000000000000000
+	WORD $0x6f00e404 // movi v4.2d, #0000000000000000
+	WORD $0x6f00e405 // movi v5.2d, #0000000000000000
+	MOVD w+48(FP), R2
+	MOVD R3, R3
+	MOVD $3, R7
+
+group3910_line:
+	MOVD index+40(FP), R10
+	MOVD inner+8(FP), R11
+
+group3910_input:
+	FMOVQ 0(R10), F8
+	FMOVQ 16(R10), F9
+	FMOVQ 0(R0), F10
+	FMOVQ 16(R0), F11
+	WORD $0x4eaa9d08 // mul v8.4s, v8.4s, v10.4s
+	WORD $0x4eab8508 // add v8.4s, v8.4s, v11.4s
+	WORD $0x4eaa9d29 // mul v9.4s, v9.4s, v10.4s
+	WORD $0x4eab8529 // add v9.4s, v9.4s, v11.4s
+	FMOVQ 0(R2), F12
+	FMOVQ 16(R2), F13
+	FMOVQ 32(R2), F14
+	FMOVQ 48(R2), F15
+	FMOVQ 64(R2), F16
+	FMOVQ 80(R2), F17
+	MOVD R3, R9
+	FMOVQ 0(R9), F6
+	FMOVQ 16(R9), F7
+	WORD $0x4e0820ca // tbl v10.16b, { v6.16b, v7.16b }, v8.16b
+	WORD $0x4e0920cb // tbl v11.16b, { v6.16b, v7.16b }, v9.16b
+	ADD R4, R9, R9
+	WORD $0x4e2acd80 // fmla v0.4s, v12.4s, v10.4s
+	WORD $0x4e2bcda1 // fmla v1.4s, v13.4s, v11.4s
+	FMOVQ 0(R9), F6
+	FMOVQ 16(R9), F7
+	WORD $0x4e0820ca // tbl v10.16b, { v6.16b, v7.16b }, v8.16b
+	WORD $0x4e0920cb // tbl v11.16b, { v6.16b, v7.16b }, v9.16b
+	ADD R4, R9, R9
+	WORD $0x4e2acd82 // fmla v2.4s, v12.4s, v10.4s
+	WORD $0x4e2bcda3 // fmla v3.4s, v13.4s, v11.4s
+	WORD $0x4e2acdc0 // fmla v0.4s, v14.4s, v10.4s
+	WORD $0x4e2bcde1 // fmla v1.4s, v15.4s, v11.4s
+	FMOVQ 0(R9), F6
+	FMOVQ 16(R9), F7
+	WORD $0x4e0820ca // tbl v10.16b, { v6.16b, v7.16b }, v8.16b
+	WORD $0x4e0920cb // tbl v11.16b, { v6.16b, v7.16b }, v9.16b
+	ADD R4, R9, R9
+	WORD $0x4e2acd84 // fmla v4.4s, v12.4s, v10.4s
+	WORD $0x4e2bcda5 // fmla v5.4s, v13.4s, v11.4s
+	WORD $0x4e2acdc2 // fmla v2.4s, v14.4s, v10.4s
+	WORD $0x4e2bcde3 // fmla v3.4s, v15.4s, v11.4s
+	WORD $0x4e2ace00 // fmla v0.4s, v16.4s, v10.4s
+	WORD $0x4e2bce21 // fmla v1.4s, v17.4s, v11.4s
+	FMOVQ 0(R9), F6
+	FMOVQ 16(R9), F7
+	WORD $0x4e0820ca // tbl v10.16b, { v6.16b, v7.16b }, v8.16b
+	WORD $0x4e0920cb // tbl v11.16b, { v6.16b, v7.16b }, v9.16b
+	ADD R4, R9, R9
+	WORD $0x4e2acdc4 // fmla v4.4s, v14.4s, v10.4s
+	WORD $0x4e2bcde5 // fmla v5.4s, v15.4s, v11.4s
+	WORD $0x4e2ace02 // fmla v2.4s, v16.4s, v10.4s
+	WORD $0x4e2bce23 // fmla v3.4s, v17.4s, v11.4s
+	FMOVQ 0(R9), F6
+	FMOVQ 16(R9), F7
+	WORD $0x4e0820ca // tbl v10.16b, { v6.16b, v7.16b }, v8.16b
+	WORD $0x4e0920cb // tbl v11.16b, { v6.16b, v7.16b }, v9.16b
+	WORD $0x4e2ace04 // fmla v4.4s, v16.4s, v10.4s
+	WORD $0x4e2bce25 // fmla v5.4s, v17.4s, v11.4s
+	ADD $96, R2, R2
+	ADD $32, R10, R10
+	SUB $1, R11, R11
+	CBNZ R11, group3910_input
+	ADD R8, R3, R3
+	SUB $1, R7, R7
+	CBNZ R7, group3910_line
+	MOVD cols+72(FP), R0
+	SUB $0, R0, R0
+	MOVD cols+72(FP), R2
+	SUB $4, R2, R2
+	CMP $0, R0
+	BLE some3911_end
+	CMP $4, R0
+	BLT some3911_few
+	FMOVQ F0, 0(R5)
+	JMP some3911_end
+
+some3911_few:
+	ADD $0, R5, R16
+	CMP $2, R0
+	BLT lane3912
+	FMOVD F0, (R16)
+	BEQ lanes3913
+	ADD $8, R16
+	VST1 V0.S[2], (R16)
+	JMP lanes3913
+
+lane3912:
+	FMOVS F0, (R16)
+
+lanes3913:
+
+some3911_end:
+	CMP $0, R2
+	BLE some3914_end
+	CMP $4, R2
+	BLT some3914_few
+	FMOVQ F1, 16(R5)
+	JMP some3914_end
+
+some3914_few:
+	ADD $16, R5, R16
+	CMP $2, R2
+	BLT lane3915
+	FMOVD F1, (R16)
+	BEQ lanes3916
+	ADD $8, R16
+	VST1 V1.S[2], (R16)
+	JMP lanes3916
+
+lane3915:
+	FMOVS F1, (R16)
+
+lanes3916:
+
+some3914_end:
+	ADD R6, R5, R5
+	CMP $0, R0
+	BLE some3917_end
+	CMP $4, R0
+	BLT some3917_few
+	FMOVQ F2, 0(R5)
+	JMP some3917_end
+
+some3917_few:
+	ADD $0, R5, R16
+	CMP $2, R0
+	BLT lane3918
+	FMOVD F2, (R16)
+	BEQ lanes3919
+	ADD $8, R16
+	VST1 V2.S[2], (R16)
+	JMP lanes3919
+
+lane3918:
+	FMOVS F2, (R16)
+
+lanes3919:
+
+some3917_end:
+	CMP $0, R2
+	BLE some3920_end
+	CMP $4, R2
+	BLT some3920_few
+	FMOVQ F3, 16(R5)
+	JMP some3920_end
+
+some3920_few:
+	ADD $16, R5, R16
+	CMP $2, R2
+	BLT lane3921
+	FMOVD F3, (R16)
+	BEQ lanes3922
+	ADD $8, R16
+	VST1 V3.S[2], (R16)
+	JMP lanes3922
+
+lane3921:
+	FMOVS F3, (R16)
+
+lanes3922:
+
+some3920_end:
+	ADD R6, R5, R5
+	CMP $0, R0
+	BLE some3923_end
+	CMP $4, R0
+	BLT some3923_few
+	FMOVQ F4, 0(R5)
+	JMP some3923_end
+
+some3923_few:
+	ADD $0, R5, R16
+	CMP $2, R0
+	BLT lane3924
+	FMOVD F4, (R16)
+	BEQ lanes3925
+	ADD $8, R16
+	VST1 V4.S[2], (R16)
+	JMP lanes3925
+
+lane3924:
+	FMOVS F4, (R16)
+
+lanes3925:
+
+some3923_end:
+	CMP $0, R2
+	BLE some3926_end
+	CMP $4, R2
+	BLT some3926_few
+	FMOVQ F5, 16(R5)
+	JMP some3926_end
+
+some3926_few:
+	ADD $16, R5, R16
+	CMP $2, R2
+	BLT lane3927
+	FMOVD F5, (R16)
+	BEQ lanes3928
+	ADD $8, R16
+	VST1 V5.S[2], (R16)
+	JMP lanes3928
+
+lane3927:
+	FMOVS F5, (R16)
+
+lanes3928:
+
+some3926_end:
+	ADD R6, R5, R5
+	JMP done
+
+rest2:
+	WORD $0x6f00e400 // movi v0.2d, #0000000000000000
+	WORD $0x6f00e401 // movi v1.2d, #0000000000000000
+	WORD $0x6f00e402 // movi v2.2d, #0000000000000000
+	WORD $0x6f00e403 // movi v3.2d, #0000000000000000
+	MOVD w+48(FP), R2
+	MOVD R3, R3
+	MOVD $3, R7
+
+group3929_line:
+	MOVD index+40(FP), R10
+	MOVD inner+8(FP), R11
+
+group3929_input:
+	FMOVQ 0(R10), F6
+	FMOVQ 16(R10), F7
+	FMOVQ 0(R0), F8
+	FMOVQ 16(R0), F9
+	WORD $0x4ea89cc6 // mul v6.4s, v6.4s, v8.4s
+	WORD $0x4ea984c6 // add v6.4s, v6.4s, v9.4s
+	WORD $0x4ea89ce7 // mul v7.4s, v7.4s, v8.4s
+	WORD $0x4ea984e7 // add v7.4s, v7.4s, v9.4s
+	FMOVQ 0(R2), F10
+	FMOVQ 16(R2), F11
+	FMOVQ 32(R2), F12
+	FMOVQ 48(R2), F13
+	FMOVQ 64(R2), F14
+	FMOVQ 80(R2), F15
+	MOVD R3, R9
+	FMOVQ 0(R9), F4
+	FMOVQ 16(R9), F5
+	WORD $0x4e062088 // tbl v8.16b, { v4.16b, v5.16b }, v6.16b
+	WORD $0x4e072089 // tbl v9.16b, { v4.16b, v5.16b }, v7.16b
+	ADD R4, R9, R9
+	WORD $0x4e28cd40 // fmla v0.4s, v10.4s, v8.4s
+	WORD $0x4e29cd61 // fmla v1.4s, v11.4s, v9.4s
+	FMOVQ 0(R9), F4
+	FMOVQ 16(R9), F5
+	WORD $0x4e062088 // tbl v8.16b, { v4.16b, v5.16b }, v6.16b
+	WORD $0x4e072089 // tbl v9.16b, { v4.16b, v5.16b }, v7.16b
+	ADD R4, R9, R9
+	WORD $0x4e28cd42 // fmla v2.4s, v10.4s, v8.4s
+	WORD $0x4e29cd63 // fmla v3.4s, v11.4s, v9.4s
+	WORD $0x4e28cd80 // fmla v0.4s, v12.4s, v8.4s
+	WORD $0x4e29cda1 // fmla v1.4s, v13.4s, v9.4s
+	FMOVQ 0(R9), F4
+	FMOVQ 16(R9), F5
+	WORD $0x4e062088 // tbl v8.16b, { v4.16b, v5.16b }, v6.16b
+	WORD $0x4e072089 // tbl v9.16b, { v4.16b, v5.16b }, v7.16b
+	ADD R4, R9, R9
+	WORD $0x4e28cd82 // fmla v2.4s, v12.4s, v8.4s
+	WORD $0x4e29cda3 // fmla v3.4s, v13.4s, v9.4s
+	WORD $0x4e28cdc0 // fmla v0.4s, v14.4s, v8.4s
+	WORD $0x4e29cde1 // fmla v1.4s, v15.4s, v9.4s
+	FMOVQ 0(R9), F4
+	FMOVQ 16(R9), F5
+	WORD $0x4e062088 // tbl v8.16b, { v4.16b, v5.16b }, v6.16b
+	WORD $0x4e072089 // tbl v9.16b, { v4.16b, v5.16b }, v7.16b
+	WORD $0x4e28cdc2 // fmla v2.4s, v14.4s, v8.4s
+	WORD $0x4e29cde3 // fmla v3.4s, v15.4s, v9.4s
+	ADD $96, R2, R2
+	ADD $32, R10, R10
+	SUB $1, R11, R11
+	CBNZ R11, group3929_input
+	ADD R8, R3, R3
+	SUB $1, R7, R7
+	CBNZ R7, group3929_line
+	MOVD cols+72(FP), R0
+	SUB $0, R0, R0
+	MOVD cols+72(FP), R2
+	SUB $4, R2, R2
+	CMP $0, R0
+	BLE some3930_end
+	CMP $4, R0
+	BLT some3930_few
+	FMOVQ F0, 0(R5)
+	JMP some3930_end
+
+some3930_few:
+	ADD $0, R5, R16
+	CMP $2, R0
+	BLT lane3931
+	FMOVD F0, (R16)
+	BEQ lanes3932
+	ADD $8, R16
+	VST1 V0.S[2], (R16)
+	JMP lanes3932
+
+lane3931:
+	FMOVS F0, (R16)
+
+lanes3932:
+
+some3930_end:
+	CMP $0, R2
+	BLE some3933_end
+	CMP $4, R2
+	BLT some3933_few
+	FMOVQ F1, 16(R5)
+	JMP some3933_end
+
+some3933_few:
+	ADD $16, R5, R16
+	CMP $2, R2
+	BLT lane3934
+	FMOVD F1, (R16)
+	BEQ lanes3935
+	ADD $8, R16
+	VST1 V1.S[2], (R16)
+	JMP lanes3935
+
+lane3934:
+	FMOVS F1, (R16)
+
+lanes3935:
+
+some3933_end:
+	ADD R6, R5, R5
+	CMP $0, R0
+	BLE some3936_end
+	CMP $4, R0
+	BLT some3936_few
+	FMOVQ F2, 0(R5)
+	JMP some3936_end
+
+some3936_few:
+	ADD $0, R5, R16
+	CMP $2, R0
+	BLT lane3937
+	FMOVD F2, (R16)
+	BEQ lanes3938
+	ADD $8, R16
+	VST1 V2.S[2], (R16)
+	JMP lanes3938
+
+lane3937:
+	FMOVS F2, (R16)
+
+lanes3938:
+
+some3936_end:
+	CMP $0, R2
+	BLE some3939_end
+	CMP $4, R2
+	BLT some3939_few
+	FMOVQ F3, 16(R5)
+	JMP some3939_end
+
+some3939_few:
+	ADD $16, R5, R16
+	CMP $2, R2
+	BLT lane3940
+	FMOVD F3, (R16)
+	BEQ lanes3941
+	ADD $8, R16
+	VST1 V3.S[2], (R16)
+	JMP lanes3941
+
+lane3940:
+	FMOVS F3, (R16)
+
+lanes3941:
+
+some3939_end:
+	ADD R6, R5, R5
+	JMP done
+
+rest1:
+	WORD $0x6f00e400 // movi v0.2d, #0000000000000000
+	WORD $0x6f00e401 // movi v1.2d, #0000000000000000
+	MOVD w+48(FP), R2
+	MOVD R3, R3
+	MOVD $3, R7
+
+group3942_line:
+	MOVD index+40(FP), R10
+	MOVD inner+8(FP), R11
+
+group3942_input:
+	FMOVQ 0(R10), F4
+	FMOVQ 16(R10), F5
+	FMOVQ 0(R0), F6
+	FMOVQ 16(R0), F7
+	WORD $0x4ea69c84 // mul v4.4s, v4.4s, v6.4s
+	WORD $0x4ea78484 // add v4.4s, v4.4s, v7.4s
+	WORD $0x4ea69ca5 // mul v5.4s, v5.4s, v6.4s
+	WORD $0x4ea784a5 // add v5.4s, v5.4s, v7.4s
+	FMOVQ 0(R2), F8
+	FMOVQ 16(R2), F9
+	FMOVQ 32(R2), F10
+	FMOVQ 48(R2), F11
+	FMOVQ 64(R2), F12
+	FMOVQ 80(R2), F13
+	MOVD R3, R9
+	FMOVQ 0(R9), F2
+	FMOVQ 16(R9), F3
+	WORD $0x4e042046 // tbl v6.16b, { v2.16b, v3.16b }, v4.16b
+	WORD $0x4e052047 // tbl v7.16b, { v2.16b, v3.16b }, v5.16b
+	ADD R4, R9, R9
+	WORD $0x4e26cd00 // fmla v0.4s, v8.4s, v6.4s
+	WORD $0x4e27cd21 // fmla v1.4s, v9.4s, v7.4s
+	FMOVQ 0(R9), F2
+	FMOVQ 16(R9), F3
+	WORD $0x4e042046 // tbl v6.16b, { v2.16b, v3.16b }, v4.16b
+	WORD $0x4e052047 // tbl v7.16b, { v2.16b, v3.16b }, v5.16b
+	ADD R4, R9, R9
+	WORD $0x4e26cd40 // fmla v0.4s, v10.4s, v6.4s
+	WORD $0x4e27cd61 // fmla v1.4s, v11.4s, v7.4s
+	FMOVQ 0(R9), F2
+	FMOVQ 16(R9), F3
+	WORD $0x4e042046 // tbl v6.16b, { v2.16b, v3.16b }, v4.16b
+	WORD $0x4e052047 // tbl v7.16b, { v2.16b, v3.16b }, v5.16b
+	WORD $0x4e26cd80 // fmla v0.4s, v12.4s, v6.4s
+	WORD $0x4e27cda1 // fmla v1.4s, v13.4s, v7.4s
+	ADD $96, R2, R2
+	ADD $32, R10, R10
+	SUB $1, R11, R11
+	CBNZ R11, group3942_input
+	ADD R8, R3, R3
+	SUB $1, R7, R7
+	CBNZ R7, group3942_line
+	MOVD cols+72(FP), R0
+	SUB $0, R0, R0
+	MOVD cols+72(FP), R2
+	SUB $4, R2, R2
+	CMP $0, R0
+	BLE some3943_end
+	CMP $4, R0
+	BLT some3943_few
+	FMOVQ F0, 0(R5)
+	JMP some3943_end
+
+some3943_few:
+	ADD $0, R5, R16
+	CMP $2, R0
+	BLT lane3944
+	FMOVD F0, (R16)
+	BEQ lanes3945
+	ADD $8, R16
+	VST1 V0.S[2], (R16)
+	JMP lanes3945
+
+lane3944:
+	FMOVS F0, (R16)
+
+lanes3945:
+
+some3943_end:
+	CMP $0, R2
+	BLE some3946_end
+	CMP $4, R2
+	BLT some3946_few
+	FMOVQ F1, 16(R5)
+	JMP some3946_end
+
+some3946_few:
+	ADD $16, R5, R16
+	CMP $2, R2
+	BLT lane3947
+	FMOVD F1, (R16)
+	BEQ lanes3948
+	ADD $8, R16
+	VST1 V1.S[2], (R16)
+	JMP lanes3948
+
+lane3947:
+	FMOVS F1, (R16)
+
+lanes3948:
+
+some3946_end:
+	ADD R6, R5, R5
+
+done:
+	MOVD R1, FPCR
+	RET
+
+// func combineNEON(rows int, cols int, dst *float32, ldd int, x *float32, ldx int, y *float32, ldy int, alpha float32, beta float32)
+TEXT ·combineNEON(SB), NOSPLIT, $0-72
+	MOVD FPCR, R0
+	ORR $16777216, R0, R16
+	MOVD R16, FPCR
+	MOVD ldd+24(FP), R2
+	LSL $2, R2, R2
+	MOVD ldx+40(FP), R4
+	LSL $2, R4, R4
+	MOVD ldy+56(FP), R6
+	LSL $2, R6, R6
+	FMOVS alpha+64(FP), F0
+	WORD $0x4e040400 // dup v0.4s, v0.s[0]
+	FMOVS beta+68(FP), F1
+	WORD $0x4e040421 // dup v1.4s, v1.s[0]
+	MOVD cols+8(FP), R1
+	CMP $16, R1
+	BGT sweep3949_wide
+	MOVD ZR, R7
+	MOVD R1, R8
+
+cols3950_by4:
+	CMP $16, R8
+	BLT cols3950_by2
+	MOVD dst+16(FP), R1
+	ADD R7, R1, R1
+	MOVD x+32(FP), R3
+	ADD R7, R3, R3
+	MOVD y+48(FP), R5
+	ADD R7, R5, R5
+	MOVD rows+0(FP), R9
+	MOVD R9, R9
+	CMP $0, R9
+	BLE rows3951_end
+
+rows3951:
+	FMOVQ 0(R3), F2
+	FMOVQ 0(R5), F3
+	WORD $0x6e21dc63 // fmul v3.4s, v3.4s, v1.4s
+	WORD $0x4e22cc03 // fmla v3.4s, v0.4s, v2.4s
+	FMOVQ F3, 0(R1)
+	FMOVQ 16(R3), F2
+	FMOVQ 16(R5), F3
+	WORD $0x6e21dc63 // fmul v3.4s, v3.4s, v1.4s
+	WORD $0x4e22cc03 // fmla v3.4s, v0.4s, v2.4s
+	FMOVQ F3, 16(R1)
+	FMOVQ 32(R3), F2
+	FMOVQ 32(R5), F3
+	WORD $0x6e21dc63 // fmul v3.4s, v3.4s, v1.4s
+	WORD $0x4e22cc03 // fmla v3.4s, v0.4s, v2.4s
+	FMOVQ F3, 32(R1)
+	FMOVQ 48(R3), F2
+	FMOVQ 48(R5), F3
+	WORD $0x6e21dc63 // fmul v3.4s, v3.4s, v1.4s
+	WORD $0x4e22cc03 // fmla v3.4s, v0.4s, v2.4s
+	FMOVQ F3, 48(R1)
+	ADD R2, R1, R1
+	ADD R4, R3, R3
+	ADD R6, R5, R5
+	SUB $1, R9, R9
+	CBNZ R9, rows3951
+
+rows3951_end:
+	ADD $64, R7, R7
+	SUB $16, R8, R8
+	JMP cols3950_by4
+
+cols3950_by2:
+	CMP $8, R8
+	BLT cols3950_by1
+	MOVD dst+16(FP), R1
+	ADD R7, R1, R1
+	MOVD x+32(FP), R3
+	ADD R7, R3, R3
+	MOVD y+48(FP), R5
+	ADD R7, R5, R5
+	MOVD rows+0(FP), R9
+	MOVD R9, R9
+	CMP $0, R9
+	BLE rows3952_end
+
+rows3952:
+	FMOVQ 0(R3), F2
+	FMOVQ 0(R5), F3
+	WORD $0x6e21dc63 // fmul v3.4s, v3.4s, v1.4s
+	WORD $0x4e22cc03 // fmla v3.4s, v0.4s, v2.4s
+	FMOVQ F3, 0(R1)
+	FMOVQ 16(R3), F2
+	FMOVQ 16(R5), F3
+	WORD $0x6e21dc63 // fmul v3.4s, v3.4s, v1.4s
+	WORD $0x4e22cc03 // fmla v3.4s, v0.4s, v2.4s
+	FMOVQ F3, 16(R1)
+	ADD R2, R1, R1
+	ADD R4, R3, R3
+	ADD R6, R5, R5
+	SUB $1, R9, R9
+	CBNZ R9, rows3952
+
+rows3952_end:
+	ADD $32, R7, R7
+	SUB $8, R8, R8
+	JMP cols3950_by2
+
+cols3950_by1:
+	CMP $4, R8
+	BLT cols3950_by0
+	MOVD dst+16(FP), R1
+	ADD R7, R1, R1
+	MOVD x+32(FP), R3
+	ADD R7, R3, R3
+	MOVD y+48(FP), R5
+	ADD R7, R5, R5
+	MOVD rows+0(FP), R9
+	MOVD R9, R9
+	CMP $0, R9
+	BLE rows3953_end
+
+rows3953:
+	FMOVQ 0(R3), F2
+	FMOVQ 0(R5), F3
+	WORD $0x6e21dc63 // fmul v3.4s, v3.4s, v1.4s
+	WORD $0x4e22cc03 // fmla v3.4s, v0.4s, v2.4s
+	FMOVQ F3, 0(R1)
+	ADD R2, R1, R1
+	ADD R4, R3, R3
+	ADD R6, R5, R5
+	SUB $1, R9, R9
+	CBNZ R9, rows3953
+
+rows3953_end:
+	ADD $16, R7, R7
+	SUB $4, R8, R8
+	JMP cols3950_by1
+
+cols3950_by0:
+	CMP $0, R8
+	BLE cols3950_end
+	MOVD dst+16(FP), R1
+	ADD R7, R1, R1
+	MOVD x+32(FP), R3
+	ADD R7, R3, R3
+	MOVD y+48(FP), R5
+	ADD R7, R5, R5
+	MOVD rows+0(FP), R7
+	MOVD R7, R7
+	CMP $0, R7
+	BLE rows3954_end
+
+rows3954:
+	ADD $0, R3, R16
+	CMP $2, R8
+	BLT lane3955
+	FMOVD (R16), F2
+	BEQ lanes3956
+	ADD $8, R16
+	VLD1 (R16), V2.S[2]
+	JMP lanes3956
+
+lane3955:
+	FMOVS (R16), F2
+
+lanes3956:
+	ADD $0, R5, R16
+	CMP $2, R8
+	BLT lane3957
+	FMOVD (R16), F3
+	BEQ lanes3958
+	ADD $8, R16
+	VLD1 (R16), V3.S[2]
+	JMP lanes3958
+
+lane3957:
+	FMOVS (R16), F3
+
+lanes3958:
+	WORD $0x6e21dc63 // fmul v3.4s, v3.4s, v1.4s
+	WORD $0x4e22cc03 // fmla v3.4s, v0.4s, v2.4s
+	ADD $0, R1, R16
+	CMP $2, R8
+	BLT lane3959
+	FMOVD F3, (R16)
+	BEQ lanes3960
+	ADD $8, R16
+	VST1 V3.S[2], (R16)
+	JMP lanes3960
+
+lane3959:
+	FMOVS F3, (R16)
+
+lanes3960:
+	ADD R2, R1, R1
+	ADD R4, R3, R3
+	ADD R6, R5, R5
+	SUB $1, R7, R7
+	CBNZ R7, rows3954
+
+rows3954_end:
+
+cols3950_end:
+	JMP sweep3949_end
+
+sweep3949_wide:
+	MOVD dst+16(FP), R1
+	MOVD x+32(FP), R3
+	MOVD y+48(FP), R5
+	MOVD rows+0(FP), R7
+	MOVD R7, R7
+	CMP $0, R7
+	BLE rows3961_end
+
+rows3961:
+	MOVD cols+8(FP), R8
+	MOVD ZR, R9
+	MOVD R8, R8
+
+cols3962_by4:
+	CMP $16, R8
+	BLT cols3962_by2
+	ADD R9<<0, R3, R16
+	FMOVQ 0(R16), F2
+	ADD R9<<0, R5, R16
+	FMOVQ 0(R16), F3
+	WORD $0x6e21dc63 // fmul v3.4s, v3.4s, v1.4s
+	WORD $0x4e22cc03 // fmla v3.4s, v0.4s, v2.4s
+	ADD R9<<0, R1, R16
+	FMOVQ F3, 0(R16)
+	ADD R9<<0, R3, R16
+	FMOVQ 16(R16), F2
+	ADD R9<<0, R5, R16
+	FMOVQ 16(R16), F3
+	WORD $0x6e21dc63 // fmul v3.4s, v3.4s, v1.4s
+	WORD $0x4e22cc03 // fmla v3.4s, v0.4s, v2.4s
+	ADD R9<<0, R1, R16
+	FMOVQ F3, 16(R16)
+	ADD R9<<0, R3, R16
+	FMOVQ 32(R16), F2
+	ADD R9<<0, R5, R16
+	FMOVQ 32(R16), F3
+	WORD $0x6e21dc63 // fmul v3.4s, v3.4s, v1.4s
+	WORD $0x4e22cc03 // fmla v3.4s, v0.4s, v2.4s
+	ADD R9<<0, R1, R16
+	FMOVQ F3, 32(R16)
+	ADD R9<<0, R3, R16
+	FMOVQ 48(R16), F2
+	ADD R9<<0, R5, R16
+	FMOVQ 48(R16), F3
+	WORD $0x6e21dc63 // fmul v3.4s, v3.4s, v1.4s
+	WORD $0x4e22cc03 // fmla v3.4s, v0.4s, v2.4s
+	ADD R9<<0, R1, R16
+	FMOVQ F3, 48(R16)
+	ADD $64, R9, R9
+	SUB $16, R8, R8
+	JMP cols3962_by4
+
+cols3962_by2:
+	CMP $8, R8
+	BLT cols3962_by1
+	ADD R9<<0, R3, R16
+	FMOVQ 0(R16), F2
+	ADD R9<<0, R5, R16
+	FMOVQ 0(R16), F3
+	WORD $0x6e21dc63 // fmul v3.4s, v3.4s, v1.4s
+	WORD $0x4e22cc03 // fmla v3.4s, v0.4s, v2.4s
+	ADD R9<<0, R1, R16
+	FMOVQ F3, 0(R16)
+	ADD R9<<0, R3, R16
+	FMOVQ 16(R16), F2
+	ADD R9<<0, R5, R16
+	FMOVQ 16(R16), F3
+	WORD $0x6e21dc63 // fmul v3.4s, v3.4s, v1.4s
+	WORD $0x4e22cc03 // fmla v3.4s, v0.4s, v2.4s
+	ADD R9<<0, R1, R16
+	FMOVQ F3, 16(R16)
+	ADD $32, R9, R9
+	SUB $8, R8, R8
+	JMP cols3962_by2
+
+cols3962_by1:
+	CMP $4, R8
+	BLT cols3962_by0
+	ADD R9<<0, R3, R16
+	FMOVQ 0(R16), F2
+	ADD R9<<0, R5, R16
+	FMOVQ 0(R16), F3
+	WORD $0x6e21dc63 // fmul v3.4s, v3.4s, v1.4s
+	WORD $0x4e22cc03 // fmla v3.4s, v0.4s, v2.4s
+	ADD R9<<0, R1, R16
+	FMOVQ F3, 0(R16)
+	ADD $16, R9, R9
+	SUB $4, R8, R8
+	JMP cols3962_by1
+
+cols3962_by0:
+	CMP $0, R8
+	BLE cols3962_end
+	ADD R9<<0, R3, R16
+	CMP $2, R8
+	BLT lane3963
+	FMOVD (R16), F2
+	BEQ lanes3964
+	ADD $8, R16
+	VLD1 (R16), V2.S[2]
+	JMP lanes3964
+
+lane3963:
+	FMOVS (R16), F2
+
+lanes3964:
+	ADD R9<<0, R5, R16
+	CMP $2, R8
+	BLT lane3965
+	FMOVD (R16), F3
+	BEQ lanes3966
+	ADD $8, R16
+	VLD1 (R16), V3.S[2]
+	JMP lanes3966
+
+lane3965:
+	FMOVS (R16), F3
+
+lanes3966:
+	WORD $0x6e21dc63 // fmul v3.4s, v3.4s, v1.4s
+	WORD $0x4e22cc03 // fmla v3.4s, v0.4s, v2.4s
+	ADD R9<<0, R1, R16
+	CMP $2, R8
+	BLT lane3967
+	FMOVD F3, (R16)
+	BEQ lanes3968
+	ADD $8, R16
+	VST1 V3.S[2], (R16)
+	JMP lanes3968
+
+lane3967:
+	FMOVS F3, (R16)
+
+lanes3968:
+
+cols3962_end:
+	ADD R2, R1, R1
+	ADD R4, R3, R3
+	ADD R6, R5, R5
+	SUB $1, R7, R7
+	CBNZ R7, rows3961
+
+rows3961_end:
+
+sweep3949_end:
+	MOVD R0, FPCR
+	RET
+
+// func copyRowsNEON(rows int, cols int, dst *float32, ldd int, src *float32, lds int)
+TEXT ·copyRowsNEON(SB), NOSPLIT, $0-48
+	MOVD ldd+24(FP), R1
+	LSL $2, R1, R1
+	MOVD lds+40(FP), R3
+	LSL $2, R3, R3
+	MOVD cols+8(FP), R0
+	CMP $16, R0
+	BGT sweep3969_wide
+	MOVD ZR, R4
+	MOVD R0, R5
+
+cols3970_by4:
+	CMP $16, R5
+	BLT cols3970_by2
+	MOVD dst+16(FP), R0
+	ADD R4, R0, R0
+	MOVD src+32(FP), R2
+	ADD R4, R2, R2
+	MOVD rows+0(FP), R6
+	MOVD R6, R6
+	CMP $0, R6
+	BLE rows3971_end
+
+rows3971:
+	FMOVQ 0(R2), F0
+	FMOVQ F0, 0(R0)
+	FMOVQ 16(R2), F0
+	FMOVQ F0, 16(R0)
+	FMOVQ 32(R2), F0
+	FMOVQ F0, 32(R0)
+	FMOVQ 48(R2), F0
+	FMOVQ F0, 48(R0)
+	ADD R1, R0, R0
+	ADD R3, R2, R2
+	SUB $1, R6, R6
+	CBNZ R6, rows3971
+
+rows3971_end:
+	ADD $64, R4, R4
+	SUB $16, R5, R5
+	JMP cols3970_by4
+
+cols3970_by2:
+	CMP $8, R5
+	BLT cols3970_by1
+	MOVD dst+16(FP), R0
+	ADD R4, R0, R0
+	MOVD src+32(FP), R2
+	ADD R4, R2, R2
+	MOVD rows+0(FP), R6
+	MOVD R6, R6
+	CMP $0, R6
+	BLE rows3972_end
+
+rows3972:
+	FMOVQ 0(R2), F0
+	FMOVQ F0, 0(R0)
+	FMOVQ 16(R2), F0
+	FMOVQ F0, 16(R0)
+	ADD R1, R0, R0
+	ADD R3, R2, R2
+	SUB $1, R6, R6
+	CBNZ R6, rows3972
+
+rows3972_end:
+	ADD $32, R4, R4
+	SUB $8, R5, R5
+	JMP cols3970_by2
+
+cols3970_by1:
+	CMP $4, R5
+	BLT cols3970_by0
+	MOVD dst+16(FP), R0
+	ADD R4, R0, R0
+	MOVD src+32(FP), R2
+	ADD R4, R2, R2
+	MOVD rows+0(FP), R6
+	MOVD R6, R6
+	CMP $0, R6
+	BLE rows3973_end
+
+rows3973:
+	FMOVQ 0(R2), F0
+	FMOVQ F0, 0(R0)
+	ADD R1, R0, R0
+	ADD R3, R2, R2
+	SUB $1, R6, R6
+	CBNZ R6, rows3973
+
+rows3973_end:
+	ADD $16, R4, R4
+	SUB $4, R5, R5
+	JMP cols3970_by1
+
+cols3970_by0:
+	CMP $0, R5
+	BLE cols3970_end
+	MOVD dst+16(FP), R0
+	ADD R4, R0, R0
+	MOVD src+32(FP), R2
+	ADD R4, R2, R2
+	MOVD rows+0(FP), R4
+	MOVD R4, R4
+	CMP $0, R4
+	BLE rows3974_end
+
+rows3974:
+	ADD $0, R2, R16
+	CMP $2, R5
+	BLT lane3975
+	FMOVD (R16), F0
+	BEQ lanes3976
+	ADD $8, R16
+	VLD1 (R16), V0.S[2]
+	JMP lanes3976
+
+lane3975:
+	FMOVS (R16), F0
+
+lanes3976:
+	ADD $0, R0, R16
+	CMP $2, R5
+	BLT lane3977
+	FMOVD F0, (R16)
+	BEQ lanes3978
+	ADD $8, R16
+	VST1 V0.S[2], (R16)
+	JMP lanes3978
+
+lane3977:
+	FMOVS F0, (R16)
+
+lanes3978:
+	ADD R1, R0, R0
+	ADD R3, R2, R2
+	SUB $1, R4, R4
+	CBNZ R4, rows3974
+
+rows3974_end:
+
+cols3970_end:
+	JMP sweep3969_end
+
+sweep3969_wide:
+	MOVD dst+16(FP), R0
+	MOVD src+32(FP), R2
+	MOVD rows+0(FP), R4
+	MOVD R4, R4
+	CMP $0, R4
+	BLE rows3979_end
+
+rows3979:
+	MOVD cols+8(FP), R5
+	MOVD ZR, R6
+	MOVD R5, R5
+
+cols3980_by4:
+	CMP $16, R5
+	BLT cols3980_by2
+	ADD R6<<0, R2, R16
+	FMOVQ 0(R16), F0
+	ADD R6<<0, R0, R16
+	FMOVQ F0, 0(R16)
+	ADD R6<<0, R2, R16
+	FMOVQ 16(R16), F0
+	ADD R6<<0, R0, R16
+	FMOVQ F0, 16(R16)
+	ADD R6<<0, R2, R16
+	FMOVQ 32(R16), F0
+	ADD R6<<0, R0, R16
+	FMOVQ F0, 32(R16)
+	ADD R6<<0, R2, R16
+	FMOVQ 48(R16), F0
+	ADD R6<<0, R0, R16
+	FMOVQ F0, 48(R16)
+	ADD $64, R6, R6
+	SUB $16, R5, R5
+	JMP cols3980_by4
+
+cols3980_by2:
+	CMP $8, R5
+	BLT cols3980_by1
+	ADD R6<<0, R2, R16
+	FMOVQ 0(R16), F0
+	ADD R6<<0, R0, R16
+	FMOVQ F0, 0(R16)
+	ADD R6<<0, R2, R16
+	FMOVQ 16(R16), F0
+	ADD R6<<0, R0, R16
+	FMOVQ F0, 16(R16)
+	ADD $32, R6, R6
+	SUB $8, R5, R5
+	JMP cols3980_by2
+
+cols3980_by1:
+	CMP $4, R5
+	BLT cols3980_by0
+	ADD R6<<0, R2, R16
+	FMOVQ 0(R16), F0
+	ADD R6<<0, R0, R16
+	FMOVQ F0, 0(R16)
+	ADD $16, R6, R6
+	SUB $4, R5, R5
+	JMP cols3980_by1
+
+cols3980_by0:
+	CMP $0, R5
+	BLE cols3980_end
+	ADD R6<<0, R2, R16
+	CMP $2, R5
+	BLT lane3981
+	FMOVD (R16), F0
+	BEQ lanes3982
+	ADD $8, R16
+	VLD1 (R16), V0.S[2]
+	JMP lanes3982
+
+lane3981:
+	FMOVS (R16), F0
+
+lanes3982:
+	ADD R6<<0, R0, R16
+	CMP $2, R5
+	BLT lane3983
+	FMOVD F0, (R16)
+	BEQ lanes3984
+	ADD $8, R16
+	VST1 V0.S[2], (R16)
+	JMP lanes3984
+
+lane3983:
+	FMOVS F0, (R16)
+
+lanes3984:
+
+cols3980_end:
+	ADD R1, R0, R0
+	ADD R3, R2, R2
+	SUB $1, R4, R4
+	CBNZ R4, rows3979
+
+rows3979_end:
+
+sweep3969_end:
+	RET
+
+DATA constants<>+0(SB)/4, $0x04040404
+DATA constants<>+4(SB)/4, $0x04040404
+DATA constants<>+8(SB)/4, $0x04040404
+DATA constants<>+12(SB)/4, $0x04040404
+DATA constants<>+16(SB)/4, $0x03020100
+DATA constants<>+20(SB)/4, $0x03020100
+DATA constants<>+24(SB)/4, $0x03020100
+DATA constants<>+28(SB)/4, $0x03020100
+GLOBL constants<>(SB), RODATA|NOPTR, $32

@@ -7,6 +7,8 @@ func register() {
 	f.lanes, f.tile = 8, 6 // a vector of a panel is two registers
 	f.gemmNN = [6]func(int, *float32, int, int, int, int, *float32, *float32, int, *float32, int, float32, int, *float32, int){nil, gemmNN1NEON, gemmNN2NEON, gemmNN3NEON, gemmNN2PairedNEON, gemmNN3PairedNEON}
 	f.gemmTN = [6]func(int, *float32, int, int, *float32, int, int, int, int, *float32, int, int){nil, gemmTN1NEON, gemmTN2NEON, gemmTN3NEON, gemmTN2PairedNEON, gemmTN3PairedNEON}
+	f.combine, f.copyRows, f.transpose8 = combineNEON, copyRowsNEON, transpose8NEON
+	f.dwConv, f.groupConv = dwConvNEON, groupConvNEON
 	variants[NEON] = &f
 }
 

@@ -10,7 +10,12 @@ import (
 
 // groupTile is the number of pixels of a tile of groupConv. An odd-looking
 // choice for AVX-512: the maps of the field are 56, 28, 14 and 7 pixels wide.
-func (s *isa) groupTile() int { return s.pick(14, 8) }
+func (s *isa) groupTile() int {
+	if s.arm != nil {
+		return 8
+	}
+	return s.pick(14, 8)
+}
 
 // groupConv generates a 3×3 convolution in groups so small that a vector holds
 // the channels of one or of several. A product would leave most lanes idle;
@@ -52,6 +57,10 @@ func (s *isa) groupConv() {
 }
 
 func (s *isa) groupTileOf(rows int, src, dst, ldd reg.GPVirtual, p rowPointers, line, left Op) {
+	if s.arm != nil {
+		s.groupTileOfQuads(rows, src, dst, ldd, p.ld, line, left)
+		return
+	}
 	id := label("group")
 	var acc []reg.Register
 	for range rows {

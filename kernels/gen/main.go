@@ -74,4 +74,9 @@ func (s *isa) neonKernels() {
 		s.gemmNN(p)
 		s.gemmTN(p)
 	}
+	s.transpose8()
+	s.dwConv()
+	s.groupConv()
+	s.combine()
+	s.copyRows()
 }
