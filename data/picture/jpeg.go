@@ -81,7 +81,7 @@ func parseJPEG(b []byte) (h jpegHeader, err error) {
 				h.channels = 1
 			}
 			h.inks, h.subsampled, h.scan = components == 4, sampling[1] != sampling[0], at-n-2
-			if progressive || len(s) == 0 || int(s[0]) != components {
+			if progressive || !wholeScan(s, ids[:components]) {
 				h.rows = 0
 			}
 			h.fast = h.fast && fastComponents(components, ids, sampling, h.adobe)

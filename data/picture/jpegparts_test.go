@@ -127,3 +127,26 @@ func TestUpperRows(t *testing.T) {
 		})
 	}
 }
+
+// A decoder does not end with a scan that leaves out a colour.
+func TestWholeScan(t *testing.T) {
+	ids := []byte{1, 2, 3}
+	for _, test := range []struct {
+		name   string
+		header []byte
+		ids    []byte
+		want   bool
+	}{
+		{"all colours", []byte{3, 1, 0, 2, 0x11, 3, 0x11, 0, 63, 0}, ids, true},
+		{"grey", []byte{1, 9, 0, 0, 63, 0}, []byte{9}, true},
+		{"one of three", []byte{1, 1, 0, 0, 63, 0}, ids, false},
+		{"one twice", []byte{3, 1, 0, 2, 0x11, 2, 0x11, 0, 63, 0}, ids, false},
+		{"twice in the frame", []byte{3, 1, 0, 1, 0x11, 1, 0x11, 0, 63, 0}, []byte{1, 1, 1}, false},
+		{"cut off", []byte{3, 1, 0}, ids, false},
+		{"empty", nil, ids, false},
+	} {
+		if got := wholeScan(test.header, test.ids); got != test.want {
+			t.Errorf("%s: %v", test.name, got)
+		}
+	}
+}

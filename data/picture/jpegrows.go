@@ -12,6 +12,20 @@ func (h *jpegHeader) decodedRows(box Box, by int) int {
 	return min(h.height, (box.Top+box.Height+around)*by)
 }
 
+// wholeScan reports whether the header of a scan names each colour of the frame once, in its order.
+// After any other scan a decoder goes on, and then it has to be at the end of the scan.
+func wholeScan(header, ids []byte) bool {
+	if len(header) < 1+2*len(ids) || int(header[0]) != len(ids) {
+		return false
+	}
+	for i, id := range ids {
+		if header[1+2*i] != id || bytes.IndexByte(ids[:i], id) >= 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // upperRows reads a JPEG file as one of a smaller height, so that a decoder makes only its upper rows.
 type upperRows struct {
 	file   bytes.Reader
