@@ -1,13 +1,17 @@
 """Compares `fasternet-train bench` with the newest engines, and prints the table of docs/benchmarks.md.
 
-usage: python scripts/compare_newest.py [--rounds 4] [--rows WORDS] [--store FILE] [--table] [--all-peers]
+usage: python scripts/compare_newest.py [--rounds 4] [--rows WORDS] [--store FILE] [--table] [--all-peers] [--known FILE]
 
 Run it from the top folder, with the python of a virtual environment as in bench_newest.py and
 ./fasternet-train built. In each round our program and its peers take turns. The first round
-tries every peer of a row, the others the two that were best in it. What has been measured is added to
+tries every peer of a row, the others the best of it, and the second if that is within 5 % of the best. With
+--known FILE,FILE, the stores of former comparisons with the same peers, the first round knows them from there. What has been measured is added to
 the file of --store at once, one JSON object a line, and is not measured again: a comparison that
 was stopped goes on where it was. --rows WORD,WORD takes the rows whose names hold one of the words;
 --table measures nothing. LocalMIM needs LOCALMIM and TIMM_LOCALMIM.
+
+Rows with "MKL unlocked" let PyTorch's linear layers run at full speed on processors of other makers than Intel,
+which PyTorch as it is installed does not; this needs cc and Linux.
 
 The ratio is the median over the rounds of ours ÷ the best peer of the same round. Share of peak is ours, by
 the multiply-adds of the model (three times as many in training) and `fasternet-train bench peak`.
@@ -20,17 +24,21 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 
 TORCH = ["torch", "torch-cl", "compile", "compile-cl"]
 INFERENCE = ["ov", "ort", "torch", "compile-cl"]
 MIM = ["official"]
-# Names are MODEL MODE BATCH THREADS [avx2]; each with the engines that may be the best.
+# Names are MODEL MODE BATCH THREADS [avx2 | mkl]; each with the engines that may be the best.
 ROWS = {
     "fasternet_t0 train 32 2": TORCH, "fasternet_t0 train 4 2": TORCH,
     "fasternet_s train 8 2": TORCH, "fasternet_l train 4 2": TORCH,
     "vit_small train 8 2": ["torch", "compile"], "vit_base train 8 2": ["torch", "compile"],
     "swin_tiny train 8 2": ["torch", "compile"],
     "mim_vit_small train 8 2": MIM, "mim_vit_base train 8 2": MIM, "mim_swin_base train 8 2": MIM,
+    "vit_small train 8 2 mkl": ["torch", "compile"], "vit_base train 8 2 mkl": ["torch", "compile"],
+    "swin_tiny train 8 2 mkl": ["torch", "compile"],
+    "mim_vit_small train 8 2 mkl": MIM, "mim_vit_base train 8 2 mkl": MIM, "mim_swin_base train 8 2 mkl": MIM,
     "fasternet_t0 train-bf16 32 2": TORCH, "fasternet_s train-bf16 8 2": TORCH,
     "vit_base train-bf16 8 2": ["torch", "compile"],
     "fasternet_t0 infer 1 1": INFERENCE, "fasternet_t0 infer 1 2": INFERENCE, "fasternet_t0 infer 32 2": INFERENCE,
@@ -46,6 +54,9 @@ ROWS = {
 OURS = {"mim_vit_small": ["mim_vit_base", "--set", "model.embed_dim=384", "--set", "model.num_heads=6"]}
 AVX2 = {"FASTERNET_KERNELS": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
 
+# What PyTorch's linear layers call on other processors than Intel's is slower: MKL asks this function.
+MKL = "int mkl_serv_intel_cpu_true(void) { return 1; }\n"
+
 
 def arguments():
     parser = argparse.ArgumentParser(usage=__doc__)
@@ -54,6 +65,7 @@ def arguments():
     parser.add_argument("--store", default="newest.jsonl")
     parser.add_argument("--seconds", type=float, default=5, help="of each measurement")
     parser.add_argument("--table", action="store_true")
+    parser.add_argument("--known", default="", help="stores of former comparisons, which say which peers are best")
     parser.add_argument("--all-peers", action="store_true", help="all peers in every round")
     return parser.parse_args()
 
@@ -63,7 +75,7 @@ class Store:
 
     def __init__(self, name):
         self.name, self.seen = name, {}
-        if os.path.exists(name):
+        if name and os.path.exists(name):
             with open(name) as file:
                 for line in file:
                     one = json.loads(line)
@@ -93,9 +105,21 @@ def run(command, environment):
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
+def unlocked_mkl():
+    """The environment in which MKL takes the processor for one of Intel's."""
+    name = os.path.join(tempfile.gettempdir(), "mkl_serv_intel_cpu_true.so")
+    if not os.path.exists(name):
+        subprocess.run(["cc", "-shared", "-fPIC", "-x", "c", "-", "-o", name], input=MKL, text=True, check=True)
+    return {"LD_PRELOAD": name}
+
+
 def measure(row, by, seconds):
     model, mode, batch, threads, *rest = row.split()
-    environment = AVX2 if rest == ["avx2"] else {}
+    environment = {}
+    if rest == ["avx2"]:
+        environment = AVX2
+    elif rest == ["mkl"] and by != "ours":
+        environment = unlocked_mkl()
     if by == "ours":
         command = ["./fasternet-train", "bench", *OURS.get(model, [model]), "--batch", batch, "--threads", threads,
                    "--seconds", str(seconds), "--precision", "bf16" if mode.endswith("bf16") else "fp32", "--json"]
@@ -110,11 +134,21 @@ def best(engines):
                   key=lambda by: -engines[by]["img_per_s"])
 
 
+def close(engines):
+    """The best peer of a round, and the second if it is nearly as fast."""
+    names = best(engines)
+    return [by for by in names[:2] if engines[by]["img_per_s"] > 0.95 * engines[names[0]]["img_per_s"]]
+
+
 def compare(rows, args, store):
+    known = Store("")
+    for name in filter(None, args.known.split(",")):
+        known.seen.update(Store(name).seen)
     for number in range(1, args.rounds + 1):
         for row in rows:
-            first = best(store.of(row).get(1, {}))
-            peers = ROWS[row] if number == 1 or args.all_peers else first[:2]
+            before = known.of(row).get(1, {})
+            first = close(before or store.of(row).get(1, {}))
+            peers = ROWS[row] if args.all_peers or (number == 1 and not before) else first
             for by in ["ours", *peers]:
                 if (row, number, by) in store.seen:
                     continue
@@ -132,7 +166,7 @@ def peak(store):
 
 def share(row, one, peaks):
     _, mode, _, threads, *rest = row.split()
-    path = "avx2" if rest else {"fp32": one["kernels"], "bf16": "avx512_bf16"}[one["precision"]]
+    path = "avx2" if rest == ["avx2"] else {"fp32": one["kernels"], "bf16": "avx512_bf16"}[one["precision"]]
     for product in peaks["products"]:
         if product["path"] == path and product["format"] == one["precision"]:
             key = "one_thread" if threads == "1" else "all_threads"
@@ -143,7 +177,8 @@ def share(row, one, peaks):
 def label(row):
     model, mode, batch, threads, *rest = row.split()
     mode = {"train": "training", "infer": "inference", "train-bf16": "training, bf16", "infer-bf16": "inference, bf16"}[mode]
-    return f"{model} {mode}, batch {batch}, {threads} thread{'s' if threads != '1' else ''}{', AVX2' if rest else ''}"
+    note = {"": "", "avx2": ", AVX2", "mkl": ", MKL unlocked"}["".join(rest)]
+    return f"{model} {mode}, batch {batch}, {threads} thread{'s' if threads != '1' else ''}{note}"
 
 
 def table(rows, store):
