@@ -134,10 +134,12 @@ func (f Family) make(c configs.Model, imageSize int, s *layers.Store) (Model, er
 			return nil, err
 		}
 	}
+	s.DrawLater()
 	m, err := f.New(c, imageSize, s)
 	if err != nil {
 		return nil, err
 	}
+	s.Draw()
 	if m == nil || m.Store() != s {
 		return nil, fmt.Errorf("graph: New of family %s: want a model whose Store is the one that it was given", f.Config.Name)
 	}

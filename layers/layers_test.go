@@ -3,6 +3,7 @@ package layers_test
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -80,6 +81,27 @@ func TestStore(t *testing.T) {
 		}
 	}()
 	layers.NewBlock(a, "x", options)
+}
+
+// What is drawn later, in parallel, has the values that it has at once.
+func TestDrawLater(t *testing.T) {
+	at, later := layers.NewStore(1, 0.02), layers.NewStore(1, 0.02)
+	later.DrawLater()
+	var want, got [][]float32
+	for i := range 9 {
+		name := fmt.Sprint("weight", i)
+		want = append(want, at.Weight(name, 1<<i, 300).Data())
+		got = append(got, later.Weight(name, 1<<i, 300).Data())
+	}
+	if last := got[8]; slices.Max(last) != 0 {
+		t.Error("a large tensor is drawn at once")
+	}
+	later.Draw()
+	for i := range want {
+		if !slices.Equal(got[i], want[i]) {
+			t.Errorf("tensor %d has other values", i)
+		}
+	}
 }
 
 func TestTruncatedNormal(t *testing.T) {

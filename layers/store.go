@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"fasternet/internal/rng"
 	"fasternet/ops"
@@ -34,6 +37,9 @@ type Store struct {
 	byName map[string]int
 	seed   uint64
 	std    float64
+
+	later bool     // draw in Draw
+	draws []func() // what is left for it
 }
 
 // Entry is one tensor of the state dict. Exactly one of Param, Buffer and
@@ -71,6 +77,33 @@ func NewFoldedStore() *Store {
 // shapes and no values, and its buffers are nil.
 func NewShapeStore(folded bool) *Store {
 	return &Store{Folded: folded, ShapesOnly: true, byName: map[string]int{}}
+}
+
+// DrawLater keeps the drawing of initial values of large tensors for Draw: until then they are zeros.
+func (s *Store) DrawLater() { s.later = true }
+
+// Draw draws what DrawLater has kept, on all processors. The values are the same as without.
+func (s *Store) Draw() {
+	var wg sync.WaitGroup
+	var next atomic.Int64
+	for range min(runtime.GOMAXPROCS(0), len(s.draws)) {
+		wg.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(s.draws)); i = next.Add(1) - 1 {
+				s.draws[i]()
+			}
+		})
+	}
+	wg.Wait()
+	s.draws, s.later = nil, false
+}
+
+func (s *Store) draw(name string, init Init, data []float32, shape tensor.Shape) {
+	draw := func() { init(rng.New(s.seed, rng.Init, rng.Hash(name)), data, shape) }
+	if !s.later || len(data) < 1<<14 {
+		draw()
+		return
+	}
+	s.draws = append(s.draws, draw)
 }
 
 // Init fills a new parameter of a shape.
@@ -154,7 +187,7 @@ func (s *Store) Param(name string, init Init, shape ...int) *ops.Param {
 		p = ops.NewFixedParam(name, shape...)
 	default:
 		p = ops.NewParam(name, shape...)
-		init(rng.New(s.seed, rng.Init, rng.Hash(name)), p.Data(), p.Shape())
+		s.draw(name, init, p.Data(), p.Shape())
 	}
 	p.Changed()
 	s.add(Entry{Name: name, Shape: p.Shape(), Param: p})
@@ -174,7 +207,7 @@ func (s *Store) Drawn(name string, init Init, shape ...int) []float32 {
 		return nil
 	}
 	data := make([]float32, tensor.Shape(shape).TotalSize())
-	init(rng.New(s.seed, rng.Init, rng.Hash(name)), data, shape)
+	s.draw(name, init, data, shape)
 	s.add(Entry{Name: name, Shape: shape, Buffer: data})
 	return data
 }

@@ -49,10 +49,13 @@ func New(c *configs.Config, seed uint64) (*Model, error) {
 	if err := graph.CheckMemory(values); err != nil {
 		return nil, err
 	}
-	m, err := newModel(c, layers.NewStore(seed, c.Model.InitStd))
+	s := layers.NewStore(seed, c.Model.InitStd)
+	s.DrawLater()
+	m, err := newModel(c, s)
 	if err != nil {
 		return nil, err
 	}
+	s.Draw()
 	for _, d := range m.decoders {
 		d.cells = d.predicted()
 	}
