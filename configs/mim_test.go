@@ -102,6 +102,14 @@ func TestMIMErrors(t *testing.T) {
 		{"mim_swin_base", "mim.mask_unit=16", "a multiple of 32"},
 		{"mim_swin_base", "mim.mask_ratio=0.98", "leaves none visible"},
 		{"mim_swin_base", "mim.coordinates=true", "spatial or official"},
+		{"mim_swin_base", "mim.coordinates=official", ""},
+		{"mim_swin_base", "mim.border=zero", "mim.border: a Swin has no convolution"},
+		{"mim_vit_base", "mim.border=zero", "mim.border: a ViT has no convolution"},
+		{"mim_vit_base", "mim.coordinates=official", "mim.coordinates: a ViT has one grid"},
+		{"mim_vit_base", "mim.merge_order=official", "mim.merge_order: a ViT merges no patches"},
+		{"mim_fasternet_t0", "mim.coordinates=official", "mim.coordinates: a FasterNet has no coordinates"},
+		{"mim_fasternet_t0", "mim.merge_order=official", "mim.merge_order: a FasterNet merges patches with a convolution"},
+		{"mim_fasternet_t0", "optim.layer_decay=0.8", "optim.layer_decay: a pre-training has one learning rate"},
 	} {
 		_, err := configs.Load(c.preset, c.setting)
 		if c.want == "" {

@@ -85,7 +85,13 @@ func (c Config) scales(taps []int, unit int) (scales []float64) {
 }
 
 // CheckMIM is part of [configs.Maskable].
-func (c Config) CheckMIM(configs.MIM) *configs.Problem {
+func (c Config) CheckMIM(m configs.MIM) *configs.Problem {
+	switch {
+	case m.Coordinates != "spatial":
+		return configs.Wrong("mim.coordinates", "a FasterNet has no coordinates of tokens: want spatial, the default, got %q", m.Coordinates)
+	case m.MergeOrder != "swin":
+		return configs.Wrong("mim.merge_order", "a FasterNet merges patches with a convolution, in one order: want swin, the default, got %q", m.MergeOrder)
+	}
 	for _, p := range []struct {
 		key          string
 		stride, size int

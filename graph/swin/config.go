@@ -154,5 +154,8 @@ func (c Config) CheckMIM(m configs.MIM) *configs.Problem {
 	if slices.ContainsFunc(m.Scales, func(s float64) bool { return s != 1 }) {
 		return configs.Wrong("mim.scales", "a Swin has scales by its stages: each token predicts one cell, want 1, got %v", m.Scales)
 	}
+	if m.Border != "neighbours" {
+		return configs.Wrong("mim.border", "a Swin has no convolution that reads over the border of a unit: want neighbours, the default, got %q", m.Border)
+	}
 	return nil
 }

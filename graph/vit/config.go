@@ -125,6 +125,12 @@ func (c Config) CheckMIM(m configs.MIM) *configs.Problem {
 		return configs.Wrong("mim.mask_unit", "a ViT is masked by patches: want patch_size (%d), got %d", c.PatchSize, m.MaskUnit)
 	case m.MaskPer != "sample":
 		return configs.Wrong("mim.mask_per", "a ViT is masked per sample, got %q", m.MaskPer)
+	case m.Border != "neighbours":
+		return configs.Wrong("mim.border", "a ViT has no convolution that reads over the border of a unit: want neighbours, the default, got %q", m.Border)
+	case m.Coordinates != "spatial":
+		return configs.Wrong("mim.coordinates", "a ViT has one grid of patches and no stages: want spatial, the default, got %q", m.Coordinates)
+	case m.MergeOrder != "swin":
+		return configs.Wrong("mim.merge_order", "a ViT merges no patches: want swin, the default, got %q", m.MergeOrder)
 	case c.EmbedDim%4 != 0:
 		return configs.Wrong("model.embed_dim", "want a multiple of 4 for sine-cosine position embeddings, got %d", c.EmbedDim)
 	}
