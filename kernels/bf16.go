@@ -14,10 +14,11 @@ type BF16Path string
 const (
 	BF16AMX    BF16Path = "amx"
 	BF16AVX512 BF16Path = "avx512_bf16"
+	BF16NEON   BF16Path = "neon_bf16"
 	BF16Go     BF16Path = "go"
 )
 
-var bf16Paths = []BF16Path{BF16AMX, BF16AVX512, BF16Go}
+var bf16Paths = []BF16Path{BF16AMX, BF16AVX512, BF16NEON, BF16Go}
 
 // BF16Variable is the environment variable that forces a path of bf16; "off" is
 // for none.
@@ -93,6 +94,9 @@ func (e *NoBF16Error) Error() string {
 func (k *Set) BF16Refusals() []string {
 	var out []string
 	for _, p := range bf16Paths {
+		if halves[p] == nil && refusals[p] == "" && p != BF16Go { // of another architecture
+			continue
+		}
 		r := p.refusal(k.variant)
 		if k.off {
 			r = fmt.Sprintf("%s: %s=off", p, BF16Variable)

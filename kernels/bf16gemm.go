@@ -38,7 +38,7 @@ func (p *Packed) multiplyHalf(panels []panel, c Matrix, alpha float32, a *float3
 		panic(fmt.Sprintf("kernels: Gemm: rows %d to %d of %d, packed for another path of bf16 or not a multiple of %d", k0, k0+inner, p.K, h.step))
 	}
 	stride := halfStride(filled)
-	unit := 14 // rows of a tile of registers
+	unit := p.Kernels.tile
 	if h.tiles {
 		unit = 2 * tileRows
 	}

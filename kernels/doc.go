@@ -21,8 +21,8 @@
 //
 // # bfloat16
 //
-// Products can read their factors in bfloat16 ([BF16]), on AMX or AVX512_BF16;
-// FASTERNET_BF16 (amx, avx512_bf16, go or off) forces a path, and "go" emulates
+// Products can read their factors in bfloat16 ([BF16]), on AMX, AVX512_BF16
+// or NEON with BF16; FASTERNET_BF16 (amx, avx512_bf16, neon_bf16, go or off) forces a path, and "go" emulates
 // one for tests. All else is float32.
 //
 // # Reproducibility

@@ -76,3 +76,38 @@ func combineNEON(rows int, cols int, dst *float32, ldd int, x *float32, ldx int,
 //
 //go:noescape
 func copyRowsNEON(rows int, cols int, dst *float32, ldd int, src *float32, lds int)
+
+// halfNN1NEON computes C = alpha·A·B + D for one panel of B, 1 vectors wide.
+//
+//go:noescape
+func halfNN1NEON(m int, a *uint16, lda int, segs int, segPairs int, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int, next *float32, step int)
+
+// halfNN2NEON computes C = alpha·A·B + D for one panel of B, 2 vectors wide.
+//
+//go:noescape
+func halfNN2NEON(m int, a *uint16, lda int, segs int, segPairs int, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int, next *float32, step int)
+
+// halfNN3NEON computes C = alpha·A·B + D for one panel of B, 3 vectors wide.
+//
+//go:noescape
+func halfNN3NEON(m int, a *uint16, lda int, segs int, segPairs int, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int, next *float32, step int)
+
+// toHalfNEON converts rows to bfloat16 and writes zeros from column cols to column fill.
+//
+//go:noescape
+func toHalfNEON(rows int, cols int, fill int, dst *uint16, ldd int, src *float32, lds int)
+
+// copyHalfNEON copies a matrix of bfloat16.
+//
+//go:noescape
+func copyHalfNEON(rows int, cols int, dst *uint16, ldd int, src *uint16, lds int)
+
+// fromHalfNEON converts rows of bfloat16 to float32.
+//
+//go:noescape
+func fromHalfNEON(rows int, cols int, dst *float32, ldd int, src *uint16, lds int)
+
+// interleaveNEON converts rows 2·p and 2·p+1 to row p of pairs; rows that are not there are zero.
+//
+//go:noescape
+func interleaveNEON(pairs int, rows int, cols int, dst *float32, ldd int, src *float32, lds int)

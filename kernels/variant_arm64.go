@@ -12,7 +12,23 @@ func register() {
 	variants[NEON] = &f
 }
 
-func registerBF16() {}
+// registerBF16 adds the path of bf16, if the processor can multiply matrices of it.
+func registerBF16() {
+	if !hasBF16() {
+		refusals[BF16NEON] = "the processor has no BF16 (BFMMLA)"
+		return
+	}
+	halves[BF16NEON] = &halfFunctions{
+		path:       BF16NEON,
+		variant:    NEON,
+		step:       2,
+		nn:         [4]productFunc{nil, halfNN1NEON, halfNN2NEON, halfNN3NEON},
+		toHalf:     toHalfNEON,
+		copyHalf:   copyHalfNEON,
+		fromHalf:   fromHalfNEON,
+		interleave: interleaveNEON,
+	}
+}
 
 // peakLoop is the loop in assembly of a path, or why the processor cannot run it.
 func peakLoop(string) (run func(int) int, missing string) { return nil, "not for this architecture" }

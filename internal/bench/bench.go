@@ -47,7 +47,7 @@ type Result struct {
 	Mode       string         `json:"mode"` // train or infer
 	Kernels    string         `json:"kernels"`
 	Precision  string         `json:"precision"`           // fp32 or bf16
-	BF16Path   string         `json:"bf16_path,omitempty"` // how bf16 is computed: amx, avx512_bf16, or go for an emulation
+	BF16Path   string         `json:"bf16_path,omitempty"` // how bf16 is computed: amx, avx512_bf16, neon_bf16, or go for an emulation
 	BNFolded   bool           `json:"bn_folded"`
 	Threads    int            `json:"threads"`
 	Batch      int            `json:"batch"`

@@ -31,7 +31,7 @@ type Feed struct {
 	KiBAnImage float64 `json:"kib_an_image,omitempty"` // of files; decoded ones have none
 	Size       int     `json:"size"`
 	Precision  string  `json:"precision,omitempty"` // of the training steps: fp32 or bf16
-	BF16Path   string  `json:"bf16_path,omitempty"` // how bf16 is computed: amx, avx512_bf16, or go for an emulation
+	BF16Path   string  `json:"bf16_path,omitempty"` // how bf16 is computed: amx, avx512_bf16, neon_bf16, or go for an emulation
 	// Processor time, milliseconds an image.
 	Read      float64 `json:"read_ms"`
 	Decode    float64 `json:"decode_ms"`

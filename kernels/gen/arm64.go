@@ -113,6 +113,11 @@ func (a *arm64) ret() {
 	a.emit(i)
 }
 
+// local is the address of some bytes on the stack, after the return address.
+func (a *arm64) local(size int) string {
+	return fmt.Sprintf("%d(RSP)", 8+a.function.AllocLocal(size).Disp)
+}
+
 // parameter is the place of an argument, as the assembler of Go names it.
 func (a *arm64) parameter(name string) string {
 	return a.component(a.function.Signature.Params().Lookup(name))
@@ -250,7 +255,7 @@ func (a *arm64) generate(out, stubs, pkg string) {
 		if err := allocate(f); err != nil {
 			log.Fatal(err)
 		}
-		fmt.Fprintf(&b, "\n// %s\nTEXT ·%s(SB), NOSPLIT, $0-%d\n", f.Stub(), f.Name, f.ArgumentBytes())
+		fmt.Fprintf(&b, "\n// %s\nTEXT ·%s(SB), NOSPLIT, $%d-%d\n", f.Stub(), f.Name, f.FrameBytes(), f.ArgumentBytes())
 		for _, n := range f.Nodes {
 			switch n := n.(type) {
 			case ir.Label:

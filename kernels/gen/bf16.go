@@ -36,7 +36,7 @@ func (s *isa) bf16Kernels() {
 // loadHalves loads a stride given in 16-bit elements as bytes.
 func (s *isa) loadHalves(name string) reg.GPVirtual {
 	r := s.loadGP(name)
-	SHLQ(U8(1), r)
+	s.shiftLeft(1, r)
 	return r
 }
 

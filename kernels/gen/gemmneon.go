@@ -178,7 +178,6 @@ func (s *isa) someLanes(n reg.GPVirtual, body func(k mask)) {
 
 // finishQuads stores a tile as alpha·tile + D. It moves c and d to the rows after the tile.
 func (s *isa) finishQuads(id string, shape panelShape, t quadTile, c, ldc, d, ldd reg.GPVirtual) {
-	quads := shape.quads()
 	alpha, dv := t.b[0], t.b[1]
 	s.loadParam("alpha", alpha)
 	s.lastQuads(shape, id, func() {
@@ -202,39 +201,64 @@ func (s *isa) finishQuads(id string, shape panelShape, t quadTile, c, ldc, d, ld
 			s.increase(c, ldc)
 		}
 	}, func() {
-		first := quads - 2 // quads before are whole
-		var n [2]reg.GPVirtual
-		for j := range n {
-			n[j] = s.columnsOf(first + j)
-		}
-		row := func(i int, body func(v reg.Register, k mask, disp int)) {
-			for j, v := range t.acc[i] {
-				if j < first {
-					body(v, s.fullMask(), 16*j)
-					continue
-				}
-				s.someLanes(n[j-first], func(k mask) { body(v, k, 16*j) })
-			}
-			s.increase(c, ldc)
-		}
+		left := s.spill(t)
 		s.jumpIfZero(d, id+"_partly")
-		for i := range t.acc {
-			row(i, func(v reg.Register, k mask, disp int) {
-				s.load(Mem{Base: d, Disp: disp}, k, dv)
-				s.addProduct(dv, v, alpha)
-				s.store(dv, k, Mem{Base: c, Disp: disp})
-			})
+		s.spilledRows(id+"_sum", shape, t, left, func(v reg.Register, k mask, disp int) {
+			s.load(Mem{Base: d, Disp: disp}, k, dv)
+			s.addProduct(dv, v, alpha)
+			s.store(dv, k, Mem{Base: c, Disp: disp})
+		}, func() {
+			s.increase(c, ldc)
 			s.increase(d, ldd)
-		}
+		})
 		s.jump(id + "_done")
 		s.place(id + "_partly")
-		for i := range t.acc {
-			row(i, func(v reg.Register, k mask, disp int) {
-				s.mul(v, alpha, v)
-				s.store(v, k, Mem{Base: c, Disp: disp})
-			})
-		}
+		s.spilledRows(id+"_bare", shape, t, left, func(v reg.Register, k mask, disp int) {
+			s.mul(v, alpha, v)
+			s.store(v, k, Mem{Base: c, Disp: disp})
+		}, func() { s.increase(c, ldc) })
 	})
+}
+
+// spill stores a tile on the stack, and returns the address: what is done with some lanes of its
+// rows is then one loop.
+func (s *isa) spill(t quadTile) reg.GPVirtual {
+	const most = 25 // registers of the sums of a tile
+	at := s.gp()
+	if s.buffer == "" {
+		s.buffer = s.arm.local(16 * most)
+	}
+	if len(t.acc)*len(t.acc[0]) > most {
+		panic("a tile that does not fit into its place on the stack")
+	}
+	s.arm.text("MOVD $"+s.buffer+", R%d", written(at))
+	for i := range t.acc {
+		for j, v := range t.acc[i] {
+			s.store(v, s.fullMask(), Mem{Base: at, Disp: 16 * (i*len(t.acc[i]) + j)})
+		}
+	}
+	return at
+}
+
+// spilledRows emits a loop over the rows of a tile that spill has stored. Of the last two quads
+// there may be some columns, or none.
+func (s *isa) spilledRows(id string, shape panelShape, t quadTile, at reg.GPVirtual, body func(v reg.Register, k mask, disp int), next func()) {
+	quads := shape.quads()
+	n := [2]reg.GPVirtual{s.columnsOf(quads - 2), s.columnsOf(quads - 1)}
+	rows, v := s.gp(), t.a[0]
+	s.move(U32(len(t.acc)), rows)
+	s.place(id)
+	for j := range quads {
+		s.load(Mem{Base: at, Disp: 16 * j}, s.fullMask(), v)
+		if j < quads-2 {
+			body(v, s.fullMask(), 16*j)
+			continue
+		}
+		s.someLanes(n[j-quads+2], func(k mask) { body(v, k, 16*j) })
+	}
+	next()
+	s.increase(at, U32(16*quads))
+	s.countDown(rows, id)
 }
 
 // neonTileTN is the number of rows of a tile of gemmTN: the values of A that go into it lie next
@@ -346,29 +370,23 @@ func (s *isa) tileTNQuads(shape panelShape, rows int, a, lda, ldb, c, ldc, jumpA
 			s.increase(c, ldc)
 		}
 	}, func() {
-		each := func(base reg.GPVirtual, body func(j int, m Mem, k mask)) {
-			for j := range quads {
-				m := Mem{Base: base, Disp: 16 * j}
-				if j < first {
-					body(j, m, s.fullMask())
-					continue
-				}
-				s.someLanes(n[j-first], func(k mask) { body(j, m, k) })
-			}
-		}
 		walk(id+"_few", func(at []lane) {
-			each(pb, func(j int, m Mem, k mask) {
-				s.load(m, k, t.b[j%len(t.b)])
+			for j := range quads {
+				m, bv := Mem{Base: pb, Disp: 16 * j}, t.b[j%len(t.b)]
+				if j < first {
+					s.load(m, s.fullMask(), bv)
+				} else {
+					s.clear(bv)
+					s.someLanes(n[j-first], func(k mask) { s.load(m, k, bv) })
+				}
 				addQuad(j, at)
-			})
+			}
 		})
-		for i := range t.acc {
-			each(c, func(j int, m Mem, k mask) {
-				s.load(m, k, t.b[0])
-				s.add(t.acc[i][j], t.b[0], t.b[0])
-				s.store(t.b[0], k, m)
-			})
-			s.increase(c, ldc)
-		}
+		s.spilledRows(id+"_sum", shape, t, s.spill(t), func(v reg.Register, k mask, disp int) {
+			m := Mem{Base: c, Disp: disp}
+			s.load(m, k, t.b[0])
+			s.add(v, t.b[0], v)
+			s.store(v, k, m)
+		}, func() { s.increase(c, ldc) })
 	})
 }

@@ -79,4 +79,11 @@ func (s *isa) neonKernels() {
 	s.groupConv()
 	s.combine()
 	s.copyRows()
+	for nv := 1; nv <= 3; nv++ {
+		s.halfNNQuads(nv)
+	}
+	s.toHalfNEON()
+	s.copyHalfNEON()
+	s.fromHalfNEON()
+	s.interleaveNEON()
 }

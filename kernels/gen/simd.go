@@ -23,6 +23,7 @@ type isa struct {
 
 	arm       *arm64 // where NEON is generated
 	savedFPCR reg.GPVirtual
+	buffer    string // on the stack, for a tile
 }
 
 func newISA(name string) *isa {
@@ -75,6 +76,7 @@ func (s *isa) registers() int { return s.pick(32, 16) }
 func (s *isa) text(name, signature, doc string) {
 	if s.arm != nil {
 		s.arm.begin(name+s.name, signature, doc)
+		s.buffer = ""
 		return
 	}
 	TEXT(name+s.name, 4, signature) // NOSPLIT
