@@ -91,7 +91,7 @@ func (p plan) runs(dir string) []run {
 func (p plan) family(family, dir string) []run {
 	epochs, fewEpochs, manyEpochs, seeds := 10, 60, 20, 3
 	if family == "fasternet" {
-		epochs = 20
+		epochs = 40
 	}
 	if p.short {
 		epochs, fewEpochs, manyEpochs, seeds = 2, 20, 0, 1
