@@ -111,3 +111,23 @@ func fromHalfNEON(rows int, cols int, dst *float32, ldd int, src *uint16, lds in
 //
 //go:noescape
 func interleaveNEON(pairs int, rows int, cols int, dst *float32, ldd int, src *float32, lds int)
+
+// resampleRGBNEON writes n pixels; see ResampleRGB.
+//
+//go:noescape
+func resampleRGBNEON(n int, out *uint8, in *uint8, first *int32, weights *int32, groups int)
+
+// resampleRowsNEON writes n values, a multiple of 8; see ResampleRows.
+//
+//go:noescape
+func resampleRowsNEON(n int, out *uint8, in *uint8, stride int, weights *int32, taps int)
+
+// upsampleChromaNEON does n samples, a multiple of 16, whose neighbours are there too; see UpsampleChroma.
+//
+//go:noescape
+func upsampleChromaNEON(n int, out *uint8, near *uint8, far *uint8)
+
+// yCbCrToRGBNEON does n pixels, a multiple of 8, and writes 4 bytes more; see YCbCrToRGB.
+//
+//go:noescape
+func yCbCrToRGBNEON(n int, rgb *uint8, y *uint8, cb *uint8, cr *uint8)

@@ -37494,6 +37494,259 @@ pairs1786_end:
 	MOVD R0, FPCR
 	RET
 
+// func resampleRGBNEON(n int, out *uint8, in *uint8, first *int32, weights *int32, groups int)
+TEXT ·resampleRGBNEON(SB), NOSPLIT, $0-48
+	MOVD $constants<>(SB), R0
+	MOVD n+0(FP), R1
+	MOVD out+8(FP), R2
+	MOVD in+16(FP), R3
+	MOVD first+24(FP), R4
+	MOVD weights+32(FP), R5
+	MOVD groups+40(FP), R6
+	FMOVQ 32(R0), F0
+	FMOVQ 48(R0), F1
+	FMOVQ 64(R0), F3
+	FMOVQ 80(R0), F5
+	MOVD R1, R0
+	CMP $0, R0
+	BLE pixel_end
+
+pixel:
+	MOVW.P 4(R4), R1
+	ADD R1<<1, R1, R1
+	ADD R3, R1, R1
+	MOVD R6, R7
+	VMOV V0.B16, V2.B16
+	VMOV V0.B16, V4.B16
+	VMOV V0.B16, V6.B16
+
+group:
+	FMOVQ.P 12(R1), F7
+	FMOVQ.P 16(R5), F8
+	WORD $0x4e0100e9 // tbl v9.16b, { v7.16b }, v1.16b
+	WORD $0x4ea89522 // mla v2.4s, v9.4s, v8.4s
+	WORD $0x4e0300e9 // tbl v9.16b, { v7.16b }, v3.16b
+	WORD $0x4ea89524 // mla v4.4s, v9.4s, v8.4s
+	WORD $0x4e0500e7 // tbl v7.16b, { v7.16b }, v5.16b
+	WORD $0x4ea894e6 // mla v6.4s, v7.4s, v8.4s
+	SUB $1, R7, R7
+	CBNZ R7, group
+	WORD $0x4ea4bc42 // addp v2.4s, v2.4s, v4.4s
+	WORD $0x4ea6bcc6 // addp v6.4s, v6.4s, v6.4s
+	WORD $0x4ea6bc42 // addp v2.4s, v2.4s, v6.4s
+	WORD $0x2f108442 // sqshrun v2.4h, v2.4s, #16
+	WORD $0x2f0a9442 // uqshrn v2.8b, v2.8h, #6
+	FMOVS.P F2, 3(R2)
+	SUB $1, R0, R0
+	CBNZ R0, pixel
+
+pixel_end:
+	RET
+
+// func resampleRowsNEON(n int, out *uint8, in *uint8, stride int, weights *int32, taps int)
+TEXT ·resampleRowsNEON(SB), NOSPLIT, $0-48
+	MOVD $constants<>(SB), R0
+	MOVD n+0(FP), R1
+	MOVD out+8(FP), R2
+	MOVD in+16(FP), R3
+	MOVD stride+24(FP), R4
+	MOVD weights+32(FP), R5
+	MOVD taps+40(FP), R6
+	FMOVQ 96(R0), F0
+	FMOVQ 112(R0), F1
+	FMOVQ 128(R0), F2
+	FMOVQ 144(R0), F3
+	MOVD R1, R0
+	LSR $5, R0, R0
+	MOVD R0, R0
+	CMP $0, R0
+	BLE wide_end
+
+wide:
+	WORD $0x4f014404 // movi v4.4s, #32, lsl #16
+	WORD $0x4f014405 // movi v5.4s, #32, lsl #16
+	WORD $0x4f014406 // movi v6.4s, #32, lsl #16
+	WORD $0x4f014407 // movi v7.4s, #32, lsl #16
+	WORD $0x4f014408 // movi v8.4s, #32, lsl #16
+	WORD $0x4f014409 // movi v9.4s, #32, lsl #16
+	WORD $0x4f01440a // movi v10.4s, #32, lsl #16
+	WORD $0x4f01440b // movi v11.4s, #32, lsl #16
+	MOVD R3, R7
+	MOVD R5, R8
+	MOVD R6, R9
+
+tap1803:
+	FLDPQ (R7), (F12, F13)
+	FMOVS.P 4(R8), F14
+	WORD $0x4e00018f // tbl v15.16b, { v12.16b }, v0.16b
+	WORD $0x6f8e01e4 // mla v4.4s, v15.4s, v14.s[0]
+	WORD $0x4e01018f // tbl v15.16b, { v12.16b }, v1.16b
+	WORD $0x6f8e01e5 // mla v5.4s, v15.4s, v14.s[0]
+	WORD $0x4e02018f // tbl v15.16b, { v12.16b }, v2.16b
+	WORD $0x6f8e01e6 // mla v6.4s, v15.4s, v14.s[0]
+	WORD $0x4e03018c // tbl v12.16b, { v12.16b }, v3.16b
+	WORD $0x6f8e0187 // mla v7.4s, v12.4s, v14.s[0]
+	WORD $0x4e0001ac // tbl v12.16b, { v13.16b }, v0.16b
+	WORD $0x6f8e0188 // mla v8.4s, v12.4s, v14.s[0]
+	WORD $0x4e0101ac // tbl v12.16b, { v13.16b }, v1.16b
+	WORD $0x6f8e0189 // mla v9.4s, v12.4s, v14.s[0]
+	WORD $0x4e0201ac // tbl v12.16b, { v13.16b }, v2.16b
+	WORD $0x6f8e018a // mla v10.4s, v12.4s, v14.s[0]
+	WORD $0x4e0301ac // tbl v12.16b, { v13.16b }, v3.16b
+	WORD $0x6f8e018b // mla v11.4s, v12.4s, v14.s[0]
+	ADD R4, R7, R7
+	SUB $1, R9, R9
+	CBNZ R9, tap1803
+	WORD $0x2f108484 // sqshrun v4.4h, v4.4s, #16
+	WORD $0x6f1084a4 // sqshrun2 v4.8h, v5.4s, #16
+	WORD $0x2f1084c6 // sqshrun v6.4h, v6.4s, #16
+	WORD $0x6f1084e6 // sqshrun2 v6.8h, v7.4s, #16
+	WORD $0x2f108508 // sqshrun v8.4h, v8.4s, #16
+	WORD $0x6f108528 // sqshrun2 v8.8h, v9.4s, #16
+	WORD $0x2f10854a // sqshrun v10.4h, v10.4s, #16
+	WORD $0x6f10856a // sqshrun2 v10.8h, v11.4s, #16
+	WORD $0x2f0a9484 // uqshrn v4.8b, v4.8h, #6
+	WORD $0x6f0a94c4 // uqshrn2 v4.16b, v6.8h, #6
+	WORD $0x2f0a9508 // uqshrn v8.8b, v8.8h, #6
+	WORD $0x6f0a9548 // uqshrn2 v8.16b, v10.8h, #6
+	FSTPQ.P (F4, F8), 32(R2)
+	ADD $32, R3, R3
+	SUB $1, R0, R0
+	CBNZ R0, wide
+
+wide_end:
+	AND $31, R1, R1
+	LSR $3, R1, R1
+	MOVD R1, R0
+	CMP $0, R0
+	BLE narrow_end
+
+narrow:
+	WORD $0x4f014402 // movi v2.4s, #32, lsl #16
+	WORD $0x4f014403 // movi v3.4s, #32, lsl #16
+	MOVD R3, R1
+	MOVD R5, R7
+	MOVD R6, R8
+
+tap1804:
+	FMOVD (R1), F4
+	FMOVS.P 4(R7), F5
+	WORD $0x4e000086 // tbl v6.16b, { v4.16b }, v0.16b
+	WORD $0x6f8500c2 // mla v2.4s, v6.4s, v5.s[0]
+	WORD $0x4e010084 // tbl v4.16b, { v4.16b }, v1.16b
+	WORD $0x6f850083 // mla v3.4s, v4.4s, v5.s[0]
+	ADD R4, R1, R1
+	SUB $1, R8, R8
+	CBNZ R8, tap1804
+	WORD $0x2f108442 // sqshrun v2.4h, v2.4s, #16
+	WORD $0x6f108462 // sqshrun2 v2.8h, v3.4s, #16
+	WORD $0x2f0a9442 // uqshrn v2.8b, v2.8h, #6
+	FMOVD.P F2, 8(R2)
+	ADD $8, R3, R3
+	SUB $1, R0, R0
+	CBNZ R0, narrow
+
+narrow_end:
+	RET
+
+// func upsampleChromaNEON(n int, out *uint8, near *uint8, far *uint8)
+TEXT ·upsampleChromaNEON(SB), NOSPLIT, $0-32
+	MOVD $constants<>(SB), R0
+	MOVD n+0(FP), R1
+	MOVD out+8(FP), R2
+	MOVD near+16(FP), R3
+	MOVD far+24(FP), R4
+	FMOVQ 160(R0), F0
+	FMOVQ 176(R0), F1
+	FMOVQ 192(R0), F2
+	LSR $4, R1, R1
+	MOVD R1, R0
+	CMP $0, R0
+	BLE sample_end
+
+sample:
+	FMOVQ -1(R3), F3
+	FMOVQ -1(R4), F4
+	WORD $0x2f0ca485 // ushll v5.8h, v4.8b, #4
+	WORD $0x6f0ca484 // ushll2 v4.8h, v4.16b, #4
+	WORD $0x2e208065 // umlal v5.8h, v3.8b, v0.8b
+	WORD $0x6e208064 // umlal2 v4.8h, v3.16b, v0.16b
+	FMOVQ 1(R3), F3
+	FMOVQ 1(R4), F6
+	WORD $0x2f0ca4c7 // ushll v7.8h, v6.8b, #4
+	WORD $0x6f0ca4c6 // ushll2 v6.8h, v6.16b, #4
+	WORD $0x2e208067 // umlal v7.8h, v3.8b, v0.8b
+	WORD $0x6e208066 // umlal2 v6.8h, v3.16b, v0.16b
+	WORD $0x6e0410a3 // ext v3.16b, v5.16b, v4.16b, #2
+	WORD $0x6e0670e8 // ext v8.16b, v7.16b, v6.16b, #14
+	WORD $0x4e619c63 // mul v3.8h, v3.8h, v1.8h
+	WORD $0x4e619d08 // mul v8.8h, v8.8h, v1.8h
+	WORD $0x2e2340a5 // raddhn v5.8b, v5.8h, v3.8h
+	WORD $0x6e284085 // raddhn2 v5.16b, v4.8h, v8.8h
+	WORD $0x4e628463 // add v3.8h, v3.8h, v2.8h
+	WORD $0x4e628508 // add v8.8h, v8.8h, v2.8h
+	WORD $0x0e2340e3 // addhn v3.8b, v7.8h, v3.8h
+	WORD $0x4e2840c3 // addhn2 v3.16b, v6.8h, v8.8h
+	WORD $0x4e0338a4 // zip1 v4.16b, v5.16b, v3.16b
+	WORD $0x4e0378a3 // zip2 v3.16b, v5.16b, v3.16b
+	FSTPQ.P (F4, F3), 32(R2)
+	ADD $16, R3, R3
+	ADD $16, R4, R4
+	SUB $1, R0, R0
+	CBNZ R0, sample
+
+sample_end:
+	RET
+
+// func yCbCrToRGBNEON(n int, rgb *uint8, y *uint8, cb *uint8, cr *uint8)
+TEXT ·yCbCrToRGBNEON(SB), NOSPLIT, $0-40
+	MOVD $constants<>(SB), R0
+	MOVD n+0(FP), R1
+	MOVD rgb+8(FP), R2
+	MOVD y+16(FP), R3
+	MOVD cb+24(FP), R4
+	MOVD cr+32(FP), R5
+	FMOVQ 208(R0), F3
+	FMOVQ 224(R0), F4
+	FMOVQ 240(R0), F5
+	FMOVQ 256(R0), F6
+	FMOVQ 272(R0), F7
+	LSR $3, R1, R1
+	MOVD R1, R0
+	CMP $0, R0
+	BLE pixels_end
+
+pixels:
+	FMOVD.P 8(R3), F0
+	FMOVD.P 8(R4), F8
+	FMOVD.P 8(R5), F2
+	WORD $0x2f08a400 // ushll v0.8h, v0.8b, #0
+	WORD $0x2e272108 // usubl v8.8h, v8.8b, v7.8b
+	WORD $0x2e272042 // usubl v2.8h, v2.8b, v7.8b
+	WORD $0x0e65c101 // smull v1.4s, v8.4h, v5.4h
+	WORD $0x4e65c109 // smull2 v9.4s, v8.8h, v5.8h
+	WORD $0x0e668041 // smlal v1.4s, v2.4h, v6.4h
+	WORD $0x4e668049 // smlal2 v9.4s, v2.8h, v6.8h
+	WORD $0x0f108c21 // rshrn v1.4h, v1.4s, #16
+	WORD $0x4f108d21 // rshrn2 v1.8h, v9.4s, #16
+	WORD $0x6e628409 // sub v9.8h, v0.8h, v2.8h
+	WORD $0x4e698421 // add v1.8h, v1.8h, v9.8h
+	WORD $0x6e63b449 // sqrdmulh v9.8h, v2.8h, v3.8h
+	WORD $0x4e608442 // add v2.8h, v2.8h, v0.8h
+	WORD $0x4e628529 // add v9.8h, v9.8h, v2.8h
+	WORD $0x6e64b502 // sqrdmulh v2.8h, v8.8h, v4.8h
+	WORD $0x4e608500 // add v0.8h, v8.8h, v0.8h
+	WORD $0x4e608442 // add v2.8h, v2.8h, v0.8h
+	WORD $0x2e212920 // sqxtun v0.8b, v9.8h
+	WORD $0x2e212821 // sqxtun v1.8b, v1.8h
+	WORD $0x2e212842 // sqxtun v2.8b, v2.8h
+	VST3.P [V0.B8, V1.B8, V2.B8], 24(R2)
+	SUB $1, R0, R0
+	CBNZ R0, pixels
+
+pixels_end:
+	RET
+
 DATA constants<>+0(SB)/4, $0x04040404
 DATA constants<>+4(SB)/4, $0x04040404
 DATA constants<>+8(SB)/4, $0x04040404
@@ -37502,4 +37755,68 @@ DATA constants<>+16(SB)/4, $0x03020100
 DATA constants<>+20(SB)/4, $0x03020100
 DATA constants<>+24(SB)/4, $0x03020100
 DATA constants<>+28(SB)/4, $0x03020100
-GLOBL constants<>(SB), RODATA|NOPTR, $32
+DATA constants<>+32(SB)/4, $0x00200000
+DATA constants<>+36(SB)/4, $0x00000000
+DATA constants<>+40(SB)/4, $0x00000000
+DATA constants<>+44(SB)/4, $0x00000000
+DATA constants<>+48(SB)/4, $0x80808000
+DATA constants<>+52(SB)/4, $0x80808003
+DATA constants<>+56(SB)/4, $0x80808006
+DATA constants<>+60(SB)/4, $0x80808009
+DATA constants<>+64(SB)/4, $0x80808001
+DATA constants<>+68(SB)/4, $0x80808004
+DATA constants<>+72(SB)/4, $0x80808007
+DATA constants<>+76(SB)/4, $0x8080800a
+DATA constants<>+80(SB)/4, $0x80808002
+DATA constants<>+84(SB)/4, $0x80808005
+DATA constants<>+88(SB)/4, $0x80808008
+DATA constants<>+92(SB)/4, $0x8080800b
+DATA constants<>+96(SB)/4, $0x80808000
+DATA constants<>+100(SB)/4, $0x80808001
+DATA constants<>+104(SB)/4, $0x80808002
+DATA constants<>+108(SB)/4, $0x80808003
+DATA constants<>+112(SB)/4, $0x80808004
+DATA constants<>+116(SB)/4, $0x80808005
+DATA constants<>+120(SB)/4, $0x80808006
+DATA constants<>+124(SB)/4, $0x80808007
+DATA constants<>+128(SB)/4, $0x80808008
+DATA constants<>+132(SB)/4, $0x80808009
+DATA constants<>+136(SB)/4, $0x8080800a
+DATA constants<>+140(SB)/4, $0x8080800b
+DATA constants<>+144(SB)/4, $0x8080800c
+DATA constants<>+148(SB)/4, $0x8080800d
+DATA constants<>+152(SB)/4, $0x8080800e
+DATA constants<>+156(SB)/4, $0x8080800f
+DATA constants<>+160(SB)/4, $0x30303030
+DATA constants<>+164(SB)/4, $0x30303030
+DATA constants<>+168(SB)/4, $0x30303030
+DATA constants<>+172(SB)/4, $0x30303030
+DATA constants<>+176(SB)/4, $0x00030003
+DATA constants<>+180(SB)/4, $0x00030003
+DATA constants<>+184(SB)/4, $0x00030003
+DATA constants<>+188(SB)/4, $0x00030003
+DATA constants<>+192(SB)/4, $0x00700070
+DATA constants<>+196(SB)/4, $0x00700070
+DATA constants<>+200(SB)/4, $0x00700070
+DATA constants<>+204(SB)/4, $0x00700070
+DATA constants<>+208(SB)/4, $0x33743374
+DATA constants<>+212(SB)/4, $0x33743374
+DATA constants<>+216(SB)/4, $0x33743374
+DATA constants<>+220(SB)/4, $0x33743374
+DATA constants<>+224(SB)/4, $0x62d162d1
+DATA constants<>+228(SB)/4, $0x62d162d1
+DATA constants<>+232(SB)/4, $0x62d162d1
+DATA constants<>+236(SB)/4, $0x62d162d1
+DATA constants<>+240(SB)/4, $0xa7e6a7e6
+DATA constants<>+244(SB)/4, $0xa7e6a7e6
+DATA constants<>+248(SB)/4, $0xa7e6a7e6
+DATA constants<>+252(SB)/4, $0xa7e6a7e6
+DATA constants<>+256(SB)/4, $0x492e492e
+DATA constants<>+260(SB)/4, $0x492e492e
+DATA constants<>+264(SB)/4, $0x492e492e
+DATA constants<>+268(SB)/4, $0x492e492e
+DATA constants<>+272(SB)/4, $0x80808080
+DATA constants<>+276(SB)/4, $0x80808080
+DATA constants<>+280(SB)/4, $0x80808080
+DATA constants<>+284(SB)/4, $0x80808080
+GLOBL constants<>(SB), RODATA|NOPTR, $288

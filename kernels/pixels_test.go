@@ -150,3 +150,23 @@ func TestYCbCrToRGB(t *testing.T) {
 		}
 	})
 }
+
+// Every pair of chroma samples gives the same bytes in all variants.
+func TestYCbCrToRGBOfAllChroma(t *testing.T) {
+	t.Parallel()
+	const n = 1 << 16
+	y, cb, cr, want := make([]uint8, n), make([]uint8, n), make([]uint8, n), make([]uint8, 3*n)
+	for i := range n {
+		y[i], cb[i], cr[i] = uint8(i*31>>3), uint8(i), uint8(i>>8)
+	}
+	plainYCbCrToRGB(n, &want[0], &y[0], &cb[0], &cr[0])
+	everyVariant(t, func(t *testing.T, k *Set, _ *rand.Rand) {
+		got := make([]uint8, 3*n)
+		k.YCbCrToRGB(got, y, cb, cr)
+		for i := range got {
+			if got[i] != want[i] {
+				t.Fatalf("channel %d of (%d, %d, %d): %d, want %d", i%3, y[i/3], cb[i/3], cr[i/3], got[i], want[i])
+			}
+		}
+	})
+}

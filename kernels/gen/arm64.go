@@ -21,13 +21,13 @@ type arm64 struct {
 	*reg.Collection
 	function  *ir.Function
 	file      *ir.File
-	table     reg.GPVirtual  // address of the constants
-	constants []uint32       // of the file, each four times in the table
-	places    map[uint32]int // in the table
+	table     reg.GPVirtual     // address of the constants
+	constants [][4]uint32       // of the file: vectors
+	places    map[[4]uint32]int // in the table
 }
 
 func newARM64() *arm64 {
-	return &arm64{Collection: reg.NewCollection(), file: ir.NewFile(), places: map[uint32]int{}}
+	return &arm64{Collection: reg.NewCollection(), file: ir.NewFile(), places: map[[4]uint32]int{}}
 }
 
 // instruction is what an instruction of avo's form holds in place of operands. The numbers of its
@@ -131,13 +131,13 @@ func (a *arm64) component(c gotypes.Component) string {
 	return fmt.Sprintf("%s+%d(FP)", b.Addr.Symbol.Name, b.Addr.Disp)
 }
 
-// constant is the place of four copies of a value in the table of constants.
-func (a *arm64) constant(bits uint32) int {
-	at, ok := a.places[bits]
+// constant is the place of a vector in the table of constants.
+func (a *arm64) constant(lanes [4]uint32) int {
+	at, ok := a.places[lanes]
 	if !ok {
 		at = 16 * len(a.constants)
-		a.places[bits] = at
-		a.constants = append(a.constants, bits)
+		a.places[lanes] = at
+		a.constants = append(a.constants, lanes)
 	}
 	return at
 }
@@ -270,8 +270,8 @@ func (a *arm64) generate(out, stubs, pkg string) {
 	if len(a.constants) > 0 {
 		fmt.Fprintln(&b)
 		for i, c := range a.constants {
-			for j := range 4 {
-				fmt.Fprintf(&b, "DATA constants<>+%d(SB)/4, $0x%08x\n", 16*i+4*j, c)
+			for j, v := range c {
+				fmt.Fprintf(&b, "DATA constants<>+%d(SB)/4, $0x%08x\n", 16*i+4*j, v)
 			}
 		}
 		fmt.Fprintf(&b, "GLOBL constants<>(SB), RODATA|NOPTR, $%d\n", 16*len(a.constants))

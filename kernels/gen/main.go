@@ -86,4 +86,8 @@ func (s *isa) neonKernels() {
 	s.copyHalfNEON()
 	s.fromHalfNEON()
 	s.interleaveNEON()
+	s.resampleRGB()
+	s.resampleRows()
+	s.upsampleChroma()
+	s.yCbCrToRGB()
 }

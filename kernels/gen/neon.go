@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math/bits"
 
@@ -12,7 +13,21 @@ import (
 
 // loadConstant loads four copies of a value.
 func (a *arm64) loadConstant(v uint32, dst reg.Register) {
-	a.text(fmt.Sprintf("FMOVQ %d(R%%d), F%%d", a.constant(v)), read(a.table), written(dst))
+	a.loadVector([4]uint32{v, v, v, v}, dst)
+}
+
+// loadVector loads a constant with a value for each lane.
+func (a *arm64) loadVector(lanes [4]uint32, dst reg.Register) {
+	a.text(fmt.Sprintf("FMOVQ %d(R%%d), F%%d", a.constant(lanes)), read(a.table), written(dst))
+}
+
+// loadBytes loads a constant of 16 bytes.
+func (a *arm64) loadBytes(bytes [16]uint8, dst reg.Register) {
+	var lanes [4]uint32
+	for i := range lanes {
+		lanes[i] = binary.LittleEndian.Uint32(bytes[4*i:])
+	}
+	a.loadVector(lanes, dst)
 }
 
 func (a *arm64) and(x, y, dst reg.Register) {

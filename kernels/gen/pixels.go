@@ -6,8 +6,8 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// The kernels of this file work on 8-bit images. They need no more than AVX2, and
-// are the same in both variants: their rows are short.
+// The kernels of this file work on 8-bit images. On x86 they need no more than AVX2, and are
+// nearly the same in both variants, since their rows are short. For NEON see pixelsneon.go.
 
 // bytesOf is a constant of 16 or 32 bytes in memory.
 func bytesOf(name string, bytes ...uint8) Mem {
@@ -43,6 +43,10 @@ func (s *isa) resampleRGB() {
 		"writes n pixels; see ResampleRGB.")
 	n, out, in := s.loadGP("n"), s.loadGP("out"), s.loadGP("in")
 	first, weights, groups := s.loadGP("first"), s.loadGP("weights"), s.loadGP("groups")
+	if s.arm != nil {
+		s.resampleRGBQuads(n, out, in, first, weights, groups)
+		return
+	}
 	spread, half := XMM(), XMM()
 	// Each pixel to the four bytes of a lane.
 	VMOVDQU(bytesOf("spreadRGB", 0, 1, 2, drop, 3, 4, 5, drop, 6, 7, 8, drop, 9, 10, 11, drop), spread)
@@ -139,6 +143,10 @@ func (s *isa) resampleRows() {
 		"writes n values, a multiple of 8; see ResampleRows.")
 	n, out, in := s.loadGP("n"), s.loadGP("out"), s.loadGP("in")
 	stride, weights, taps := s.loadGP("stride"), s.loadGP("weights"), s.loadGP("taps")
+	if s.arm != nil {
+		s.resampleRowsQuads(n, out, in, stride, weights, taps)
+		return
+	}
 	half, order := every("rowsHalf", 1<<21), YMM()
 	VMOVDQU(dwords("rowsOrder", 0, 4, 1, 5, 2, 6, 3, 7), order)
 	columns := func(count int) {
@@ -197,6 +205,10 @@ func (s *isa) upsampleChroma() {
 		"func(n int, out, near, far *uint8)",
 		"does n samples, a multiple of 16, whose neighbours are there too; see UpsampleChroma.")
 	n, out, near, far := s.loadGP("n"), s.loadGP("out"), s.loadGP("near"), s.loadGP("far")
+	if s.arm != nil {
+		s.upsampleChromaQuads(n, out, near, far)
+		return
+	}
 	three, eight, seven := YMM(), YMM(), YMM()
 	VPBROADCASTD(dwords("chroma3", 3|3<<16), three)
 	VPBROADCASTD(dwords("chroma8", 8|8<<16), eight)
@@ -235,6 +247,10 @@ func (s *isa) yCbCrToRGB() {
 		"func(n int, rgb, y, cb, cr *uint8)",
 		"does n pixels, a multiple of 8, and writes 4 bytes more; see YCbCrToRGB.")
 	n, rgb, y, cb, cr := s.loadGP("n"), s.loadGP("rgb"), s.loadGP("y"), s.loadGP("cb"), s.loadGP("cr")
+	if s.arm != nil {
+		s.yCbCrToRGBQuads(n, rgb, y, cb, cr)
+		return
+	}
 	redOfCr, greenOfCb := every("redOfCr", 91881), every("greenOfCb", 0xffffffff-22554+1)
 	greenOfCr, blueOfCb := every("greenOfCr", 0xffffffff-46802+1), every("blueOfCb", 116130)
 	half, middle, top := every("colourHalf", 1<<15), every("colourMiddle", 128), every("colourTop", 255)
