@@ -112,6 +112,11 @@ func fromHalfNEON(rows int, cols int, dst *float32, ldd int, src *uint16, lds in
 //go:noescape
 func interleaveNEON(pairs int, rows int, cols int, dst *float32, ldd int, src *float32, lds int)
 
+// orientNEON writes magnitude and bin of n gradients; see Orientations.
+//
+//go:noescape
+func orientNEON(n int, mag *float32, bin *int32, above *float32, here *float32, below *float32, step int, edges *float32, count int, bias0 float32, bias1 float32)
+
 // resampleRGBNEON writes n pixels; see ResampleRGB.
 //
 //go:noescape

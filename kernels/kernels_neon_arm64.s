@@ -37494,6 +37494,587 @@ pairs1786_end:
 	MOVD R0, FPCR
 	RET
 
+// func orientNEON(n int, mag *float32, bin *int32, above *float32, here *float32, below *float32, step int, edges *float32, count int, bias0 float32, bias1 float32)
+TEXT ·orientNEON(SB), NOSPLIT, $0-80
+	MOVD $constants<>(SB), R0
+	MOVD mag+8(FP), R1
+	MOVD bin+16(FP), R2
+	MOVD above+24(FP), R3
+	MOVD here+32(FP), R4
+	MOVD below+40(FP), R5
+	MOVD step+48(FP), R6
+	LSL $2, R6, R6
+	MOVD edges+56(FP), R7
+	MOVD count+64(FP), R8
+	FMOVS bias0+72(FP), F0
+	WORD $0x4e040400 // dup v0.4s, v0.s[0]
+	FMOVS bias1+76(FP), F1
+	WORD $0x4e040421 // dup v1.4s, v1.s[0]
+	FMOVQ 32(R0), F2
+	MOVD n+0(FP), R0
+	MOVD ZR, R9
+	MOVD R0, R0
+
+cols1803_by4:
+	CMP $16, R0
+	BLT cols1803_by2
+	ADD R6<<0, R9, R10
+	ADD R6<<0, R10, R11
+	ADD R9<<0, R1, R12
+	ADD R9<<0, R2, R13
+	ADD R9<<0, R3, R14
+	ADD R10<<0, R3, R15
+	ADD R11<<0, R3, R19
+	ADD R9<<0, R4, R20
+	ADD R11<<0, R4, R21
+	ADD R9<<0, R5, R22
+	ADD R10<<0, R5, R10
+	ADD R11<<0, R5, R11
+	FMOVQ 0(R14), F3
+	FMOVQ 0(R19), F4
+	FMOVQ 0(R22), F5
+	FMOVQ 0(R11), F6
+	FMOVQ 0(R20), F7
+	WORD $0x4e27d4e7 // fadd v7.4s, v7.4s, v7.4s
+	WORD $0x4e23d4e7 // fadd v7.4s, v7.4s, v3.4s
+	WORD $0x4e27d4a7 // fadd v7.4s, v5.4s, v7.4s
+	FMOVQ 0(R15), F8
+	WORD $0x4e28d508 // fadd v8.4s, v8.4s, v8.4s
+	WORD $0x4e23d508 // fadd v8.4s, v8.4s, v3.4s
+	WORD $0x4e28d488 // fadd v8.4s, v4.4s, v8.4s
+	FMOVQ 0(R21), F3
+	WORD $0x4e23d463 // fadd v3.4s, v3.4s, v3.4s
+	WORD $0x4e24d463 // fadd v3.4s, v3.4s, v4.4s
+	WORD $0x4e23d4c3 // fadd v3.4s, v6.4s, v3.4s
+	WORD $0x4ea3d4e7 // fsub v7.4s, v7.4s, v3.4s
+	WORD $0x4e27d407 // fadd v7.4s, v0.4s, v7.4s
+	FMOVQ 0(R10), F3
+	WORD $0x4e23d463 // fadd v3.4s, v3.4s, v3.4s
+	WORD $0x4e25d463 // fadd v3.4s, v3.4s, v5.4s
+	WORD $0x4e23d4c3 // fadd v3.4s, v6.4s, v3.4s
+	WORD $0x4ea3d508 // fsub v8.4s, v8.4s, v3.4s
+	WORD $0x4e28d428 // fadd v8.4s, v1.4s, v8.4s
+	WORD $0x6e27dce3 // fmul v3.4s, v7.4s, v7.4s
+	WORD $0x6e28dd04 // fmul v4.4s, v8.4s, v8.4s
+	WORD $0x4e23d483 // fadd v3.4s, v4.4s, v3.4s
+	WORD $0x6ea1f863 // fsqrt v3.4s, v3.4s
+	FMOVQ F3, 0(R12)
+	WORD $0x4e221ce3 // and v3.16b, v7.16b, v2.16b
+	WORD $0x4ea0f8e7 // fabs v7.4s, v7.4s
+	WORD $0x6e231d08 // eor v8.16b, v8.16b, v3.16b
+	WORD $0x6f00e403 // movi v3.2d, #0000000000000000
+	FMOVQ 16(R14), F4
+	FMOVQ 16(R19), F5
+	FMOVQ 16(R22), F6
+	FMOVQ 16(R11), F9
+	FMOVQ 16(R20), F10
+	WORD $0x4e2ad54a // fadd v10.4s, v10.4s, v10.4s
+	WORD $0x4e24d54a // fadd v10.4s, v10.4s, v4.4s
+	WORD $0x4e2ad4ca // fadd v10.4s, v6.4s, v10.4s
+	FMOVQ 16(R15), F11
+	WORD $0x4e2bd56b // fadd v11.4s, v11.4s, v11.4s
+	WORD $0x4e24d56b // fadd v11.4s, v11.4s, v4.4s
+	WORD $0x4e2bd4ab // fadd v11.4s, v5.4s, v11.4s
+	FMOVQ 16(R21), F4
+	WORD $0x4e24d484 // fadd v4.4s, v4.4s, v4.4s
+	WORD $0x4e25d484 // fadd v4.4s, v4.4s, v5.4s
+	WORD $0x4e24d524 // fadd v4.4s, v9.4s, v4.4s
+	WORD $0x4ea4d54a // fsub v10.4s, v10.4s, v4.4s
+	WORD $0x4e2ad40a // fadd v10.4s, v0.4s, v10.4s
+	FMOVQ 16(R10), F4
+	WORD $0x4e24d484 // fadd v4.4s, v4.4s, v4.4s
+	WORD $0x4e26d484 // fadd v4.4s, v4.4s, v6.4s
+	WORD $0x4e24d524 // fadd v4.4s, v9.4s, v4.4s
+	WORD $0x4ea4d56b // fsub v11.4s, v11.4s, v4.4s
+	WORD $0x4e2bd42b // fadd v11.4s, v1.4s, v11.4s
+	WORD $0x6e2add44 // fmul v4.4s, v10.4s, v10.4s
+	WORD $0x6e2bdd65 // fmul v5.4s, v11.4s, v11.4s
+	WORD $0x4e24d4a4 // fadd v4.4s, v5.4s, v4.4s
+	WORD $0x6ea1f884 // fsqrt v4.4s, v4.4s
+	FMOVQ F4, 16(R12)
+	WORD $0x4e221d44 // and v4.16b, v10.16b, v2.16b
+	WORD $0x4ea0f94a // fabs v10.4s, v10.4s
+	WORD $0x6e241d6b // eor v11.16b, v11.16b, v4.16b
+	WORD $0x6f00e404 // movi v4.2d, #0000000000000000
+	FMOVQ 32(R14), F5
+	FMOVQ 32(R19), F6
+	FMOVQ 32(R22), F9
+	FMOVQ 32(R11), F12
+	FMOVQ 32(R20), F13
+	WORD $0x4e2dd5ad // fadd v13.4s, v13.4s, v13.4s
+	WORD $0x4e25d5ad // fadd v13.4s, v13.4s, v5.4s
+	WORD $0x4e2dd52d // fadd v13.4s, v9.4s, v13.4s
+	FMOVQ 32(R15), F14
+	WORD $0x4e2ed5ce // fadd v14.4s, v14.4s, v14.4s
+	WORD $0x4e25d5ce // fadd v14.4s, v14.4s, v5.4s
+	WORD $0x4e2ed4ce // fadd v14.4s, v6.4s, v14.4s
+	FMOVQ 32(R21), F5
+	WORD $0x4e25d4a5 // fadd v5.4s, v5.4s, v5.4s
+	WORD $0x4e26d4a5 // fadd v5.4s, v5.4s, v6.4s
+	WORD $0x4e25d585 // fadd v5.4s, v12.4s, v5.4s
+	WORD $0x4ea5d5ad // fsub v13.4s, v13.4s, v5.4s
+	WORD $0x4e2dd40d // fadd v13.4s, v0.4s, v13.4s
+	FMOVQ 32(R10), F5
+	WORD $0x4e25d4a5 // fadd v5.4s, v5.4s, v5.4s
+	WORD $0x4e29d4a5 // fadd v5.4s, v5.4s, v9.4s
+	WORD $0x4e25d585 // fadd v5.4s, v12.4s, v5.4s
+	WORD $0x4ea5d5ce // fsub v14.4s, v14.4s, v5.4s
+	WORD $0x4e2ed42e // fadd v14.4s, v1.4s, v14.4s
+	WORD $0x6e2ddda5 // fmul v5.4s, v13.4s, v13.4s
+	WORD $0x6e2eddc6 // fmul v6.4s, v14.4s, v14.4s
+	WORD $0x4e25d4c5 // fadd v5.4s, v6.4s, v5.4s
+	WORD $0x6ea1f8a5 // fsqrt v5.4s, v5.4s
+	FMOVQ F5, 32(R12)
+	WORD $0x4e221da5 // and v5.16b, v13.16b, v2.16b
+	WORD $0x4ea0f9ad // fabs v13.4s, v13.4s
+	WORD $0x6e251dce // eor v14.16b, v14.16b, v5.16b
+	WORD $0x6f00e405 // movi v5.2d, #0000000000000000
+	FMOVQ 48(R14), F6
+	FMOVQ 48(R19), F9
+	FMOVQ 48(R22), F12
+	FMOVQ 48(R11), F15
+	FMOVQ 48(R20), F16
+	WORD $0x4e30d610 // fadd v16.4s, v16.4s, v16.4s
+	WORD $0x4e26d610 // fadd v16.4s, v16.4s, v6.4s
+	WORD $0x4e30d590 // fadd v16.4s, v12.4s, v16.4s
+	FMOVQ 48(R15), F17
+	WORD $0x4e31d631 // fadd v17.4s, v17.4s, v17.4s
+	WORD $0x4e26d631 // fadd v17.4s, v17.4s, v6.4s
+	WORD $0x4e31d531 // fadd v17.4s, v9.4s, v17.4s
+	FMOVQ 48(R21), F6
+	WORD $0x4e26d4c6 // fadd v6.4s, v6.4s, v6.4s
+	WORD $0x4e29d4c6 // fadd v6.4s, v6.4s, v9.4s
+	WORD $0x4e26d5e6 // fadd v6.4s, v15.4s, v6.4s
+	WORD $0x4ea6d610 // fsub v16.4s, v16.4s, v6.4s
+	WORD $0x4e30d410 // fadd v16.4s, v0.4s, v16.4s
+	FMOVQ 48(R10), F6
+	WORD $0x4e26d4c6 // fadd v6.4s, v6.4s, v6.4s
+	WORD $0x4e2cd4c6 // fadd v6.4s, v6.4s, v12.4s
+	WORD $0x4e26d5e6 // fadd v6.4s, v15.4s, v6.4s
+	WORD $0x4ea6d631 // fsub v17.4s, v17.4s, v6.4s
+	WORD $0x4e31d431 // fadd v17.4s, v1.4s, v17.4s
+	WORD $0x6e30de06 // fmul v6.4s, v16.4s, v16.4s
+	WORD $0x6e31de29 // fmul v9.4s, v17.4s, v17.4s
+	WORD $0x4e26d526 // fadd v6.4s, v9.4s, v6.4s
+	WORD $0x6ea1f8c6 // fsqrt v6.4s, v6.4s
+	FMOVQ F6, 48(R12)
+	WORD $0x4e221e06 // and v6.16b, v16.16b, v2.16b
+	WORD $0x4ea0fa10 // fabs v16.4s, v16.4s
+	WORD $0x6e261e31 // eor v17.16b, v17.16b, v6.16b
+	WORD $0x6f00e406 // movi v6.2d, #0000000000000000
+	MOVD R7, R10
+	MOVD R8, R11
+	CMP $0, R11
+	BLE edge1804_end
+
+edge1804:
+	FMOVD.P 8(R10), F9
+	WORD $0x4f8990ec // fmul v12.4s, v7.4s, v9.s[0]
+	WORD $0x4fa9910f // fmul v15.4s, v8.4s, v9.s[1]
+	WORD $0x6e2fe58c // fcmge v12.4s, v12.4s, v15.4s
+	WORD $0x6eac8463 // sub v3.4s, v3.4s, v12.4s
+	WORD $0x4f89914c // fmul v12.4s, v10.4s, v9.s[0]
+	WORD $0x4fa9916f // fmul v15.4s, v11.4s, v9.s[1]
+	WORD $0x6e2fe58c // fcmge v12.4s, v12.4s, v15.4s
+	WORD $0x6eac8484 // sub v4.4s, v4.4s, v12.4s
+	WORD $0x4f8991ac // fmul v12.4s, v13.4s, v9.s[0]
+	WORD $0x4fa991cf // fmul v15.4s, v14.4s, v9.s[1]
+	WORD $0x6e2fe58c // fcmge v12.4s, v12.4s, v15.4s
+	WORD $0x6eac84a5 // sub v5.4s, v5.4s, v12.4s
+	WORD $0x4f89920c // fmul v12.4s, v16.4s, v9.s[0]
+	WORD $0x4fa99229 // fmul v9.4s, v17.4s, v9.s[1]
+	WORD $0x6e29e58c // fcmge v12.4s, v12.4s, v9.4s
+	WORD $0x6eac84c6 // sub v6.4s, v6.4s, v12.4s
+	SUB $1, R11, R11
+	CBNZ R11, edge1804
+
+edge1804_end:
+	WORD $0x4ea0d8e7 // fcmeq v7.4s, v7.4s, #0.0
+	WORD $0x4e671c63 // bic v3.16b, v3.16b, v7.16b
+	FMOVQ F3, 0(R13)
+	WORD $0x4ea0d943 // fcmeq v3.4s, v10.4s, #0.0
+	WORD $0x4e631c84 // bic v4.16b, v4.16b, v3.16b
+	FMOVQ F4, 16(R13)
+	WORD $0x4ea0d9a3 // fcmeq v3.4s, v13.4s, #0.0
+	WORD $0x4e631ca5 // bic v5.16b, v5.16b, v3.16b
+	FMOVQ F5, 32(R13)
+	WORD $0x4ea0da03 // fcmeq v3.4s, v16.4s, #0.0
+	WORD $0x4e631cc6 // bic v6.16b, v6.16b, v3.16b
+	FMOVQ F6, 48(R13)
+	ADD $64, R9, R9
+	SUB $16, R0, R0
+	JMP cols1803_by4
+
+cols1803_by2:
+	CMP $8, R0
+	BLT cols1803_by1
+	ADD R6<<0, R9, R10
+	ADD R6<<0, R10, R11
+	ADD R9<<0, R1, R12
+	ADD R9<<0, R2, R13
+	ADD R9<<0, R3, R14
+	ADD R10<<0, R3, R15
+	ADD R11<<0, R3, R19
+	ADD R9<<0, R4, R20
+	ADD R11<<0, R4, R21
+	ADD R9<<0, R5, R22
+	ADD R10<<0, R5, R10
+	ADD R11<<0, R5, R11
+	FMOVQ 0(R14), F3
+	FMOVQ 0(R19), F4
+	FMOVQ 0(R22), F5
+	FMOVQ 0(R11), F6
+	FMOVQ 0(R20), F7
+	WORD $0x4e27d4e7 // fadd v7.4s, v7.4s, v7.4s
+	WORD $0x4e23d4e7 // fadd v7.4s, v7.4s, v3.4s
+	WORD $0x4e27d4a7 // fadd v7.4s, v5.4s, v7.4s
+	FMOVQ 0(R15), F8
+	WORD $0x4e28d508 // fadd v8.4s, v8.4s, v8.4s
+	WORD $0x4e23d508 // fadd v8.4s, v8.4s, v3.4s
+	WORD $0x4e28d488 // fadd v8.4s, v4.4s, v8.4s
+	FMOVQ 0(R21), F3
+	WORD $0x4e23d463 // fadd v3.4s, v3.4s, v3.4s
+	WORD $0x4e24d463 // fadd v3.4s, v3.4s, v4.4s
+	WORD $0x4e23d4c3 // fadd v3.4s, v6.4s, v3.4s
+	WORD $0x4ea3d4e7 // fsub v7.4s, v7.4s, v3.4s
+	WORD $0x4e27d407 // fadd v7.4s, v0.4s, v7.4s
+	FMOVQ 0(R10), F3
+	WORD $0x4e23d463 // fadd v3.4s, v3.4s, v3.4s
+	WORD $0x4e25d463 // fadd v3.4s, v3.4s, v5.4s
+	WORD $0x4e23d4c3 // fadd v3.4s, v6.4s, v3.4s
+	WORD $0x4ea3d508 // fsub v8.4s, v8.4s, v3.4s
+	WORD $0x4e28d428 // fadd v8.4s, v1.4s, v8.4s
+	WORD $0x6e27dce3 // fmul v3.4s, v7.4s, v7.4s
+	WORD $0x6e28dd04 // fmul v4.4s, v8.4s, v8.4s
+	WORD $0x4e23d483 // fadd v3.4s, v4.4s, v3.4s
+	WORD $0x6ea1f863 // fsqrt v3.4s, v3.4s
+	FMOVQ F3, 0(R12)
+	WORD $0x4e221ce3 // and v3.16b, v7.16b, v2.16b
+	WORD $0x4ea0f8e7 // fabs v7.4s, v7.4s
+	WORD $0x6e231d08 // eor v8.16b, v8.16b, v3.16b
+	WORD $0x6f00e403 // movi v3.2d, #0000000000000000
+	FMOVQ 16(R14), F4
+	FMOVQ 16(R19), F5
+	FMOVQ 16(R22), F6
+	FMOVQ 16(R11), F9
+	FMOVQ 16(R20), F10
+	WORD $0x4e2ad54a // fadd v10.4s, v10.4s, v10.4s
+	WORD $0x4e24d54a // fadd v10.4s, v10.4s, v4.4s
+	WORD $0x4e2ad4ca // fadd v10.4s, v6.4s, v10.4s
+	FMOVQ 16(R15), F11
+	WORD $0x4e2bd56b // fadd v11.4s, v11.4s, v11.4s
+	WORD $0x4e24d56b // fadd v11.4s, v11.4s, v4.4s
+	WORD $0x4e2bd4ab // fadd v11.4s, v5.4s, v11.4s
+	FMOVQ 16(R21), F4
+	WORD $0x4e24d484 // fadd v4.4s, v4.4s, v4.4s
+	WORD $0x4e25d484 // fadd v4.4s, v4.4s, v5.4s
+	WORD $0x4e24d524 // fadd v4.4s, v9.4s, v4.4s
+	WORD $0x4ea4d54a // fsub v10.4s, v10.4s, v4.4s
+	WORD $0x4e2ad40a // fadd v10.4s, v0.4s, v10.4s
+	FMOVQ 16(R10), F4
+	WORD $0x4e24d484 // fadd v4.4s, v4.4s, v4.4s
+	WORD $0x4e26d484 // fadd v4.4s, v4.4s, v6.4s
+	WORD $0x4e24d524 // fadd v4.4s, v9.4s, v4.4s
+	WORD $0x4ea4d56b // fsub v11.4s, v11.4s, v4.4s
+	WORD $0x4e2bd42b // fadd v11.4s, v1.4s, v11.4s
+	WORD $0x6e2add44 // fmul v4.4s, v10.4s, v10.4s
+	WORD $0x6e2bdd65 // fmul v5.4s, v11.4s, v11.4s
+	WORD $0x4e24d4a4 // fadd v4.4s, v5.4s, v4.4s
+	WORD $0x6ea1f884 // fsqrt v4.4s, v4.4s
+	FMOVQ F4, 16(R12)
+	WORD $0x4e221d44 // and v4.16b, v10.16b, v2.16b
+	WORD $0x4ea0f94a // fabs v10.4s, v10.4s
+	WORD $0x6e241d6b // eor v11.16b, v11.16b, v4.16b
+	WORD $0x6f00e404 // movi v4.2d, #0000000000000000
+	MOVD R7, R10
+	MOVD R8, R11
+	CMP $0, R11
+	BLE edge1805_end
+
+edge1805:
+	FMOVD.P 8(R10), F5
+	WORD $0x4f8590e6 // fmul v6.4s, v7.4s, v5.s[0]
+	WORD $0x4fa59109 // fmul v9.4s, v8.4s, v5.s[1]
+	WORD $0x6e29e4c6 // fcmge v6.4s, v6.4s, v9.4s
+	WORD $0x6ea68463 // sub v3.4s, v3.4s, v6.4s
+	WORD $0x4f859146 // fmul v6.4s, v10.4s, v5.s[0]
+	WORD $0x4fa59165 // fmul v5.4s, v11.4s, v5.s[1]
+	WORD $0x6e25e4c6 // fcmge v6.4s, v6.4s, v5.4s
+	WORD $0x6ea68484 // sub v4.4s, v4.4s, v6.4s
+	SUB $1, R11, R11
+	CBNZ R11, edge1805
+
+edge1805_end:
+	WORD $0x4ea0d8e5 // fcmeq v5.4s, v7.4s, #0.0
+	WORD $0x4e651c63 // bic v3.16b, v3.16b, v5.16b
+	FMOVQ F3, 0(R13)
+	WORD $0x4ea0d943 // fcmeq v3.4s, v10.4s, #0.0
+	WORD $0x4e631c84 // bic v4.16b, v4.16b, v3.16b
+	FMOVQ F4, 16(R13)
+	ADD $32, R9, R9
+	SUB $8, R0, R0
+	JMP cols1803_by2
+
+cols1803_by1:
+	CMP $4, R0
+	BLT cols1803_by0
+	ADD R6<<0, R9, R10
+	ADD R6<<0, R10, R11
+	ADD R9<<0, R1, R12
+	ADD R9<<0, R2, R13
+	ADD R9<<0, R3, R14
+	ADD R10<<0, R3, R15
+	ADD R11<<0, R3, R19
+	ADD R9<<0, R4, R20
+	ADD R11<<0, R4, R21
+	ADD R9<<0, R5, R22
+	ADD R10<<0, R5, R10
+	ADD R11<<0, R5, R11
+	FMOVQ 0(R14), F3
+	FMOVQ 0(R19), F4
+	FMOVQ 0(R22), F5
+	FMOVQ 0(R11), F6
+	FMOVQ 0(R20), F7
+	WORD $0x4e27d4e7 // fadd v7.4s, v7.4s, v7.4s
+	WORD $0x4e23d4e7 // fadd v7.4s, v7.4s, v3.4s
+	WORD $0x4e27d4a7 // fadd v7.4s, v5.4s, v7.4s
+	FMOVQ 0(R15), F8
+	WORD $0x4e28d508 // fadd v8.4s, v8.4s, v8.4s
+	WORD $0x4e23d508 // fadd v8.4s, v8.4s, v3.4s
+	WORD $0x4e28d488 // fadd v8.4s, v4.4s, v8.4s
+	FMOVQ 0(R21), F3
+	WORD $0x4e23d463 // fadd v3.4s, v3.4s, v3.4s
+	WORD $0x4e24d463 // fadd v3.4s, v3.4s, v4.4s
+	WORD $0x4e23d4c3 // fadd v3.4s, v6.4s, v3.4s
+	WORD $0x4ea3d4e7 // fsub v7.4s, v7.4s, v3.4s
+	WORD $0x4e27d407 // fadd v7.4s, v0.4s, v7.4s
+	FMOVQ 0(R10), F3
+	WORD $0x4e23d463 // fadd v3.4s, v3.4s, v3.4s
+	WORD $0x4e25d463 // fadd v3.4s, v3.4s, v5.4s
+	WORD $0x4e23d4c3 // fadd v3.4s, v6.4s, v3.4s
+	WORD $0x4ea3d508 // fsub v8.4s, v8.4s, v3.4s
+	WORD $0x4e28d428 // fadd v8.4s, v1.4s, v8.4s
+	WORD $0x6e27dce3 // fmul v3.4s, v7.4s, v7.4s
+	WORD $0x6e28dd04 // fmul v4.4s, v8.4s, v8.4s
+	WORD $0x4e23d483 // fadd v3.4s, v4.4s, v3.4s
+	WORD $0x6ea1f863 // fsqrt v3.4s, v3.4s
+	FMOVQ F3, 0(R12)
+	WORD $0x4e221ce3 // and v3.16b, v7.16b, v2.16b
+	WORD $0x4ea0f8e7 // fabs v7.4s, v7.4s
+	WORD $0x6e231d08 // eor v8.16b, v8.16b, v3.16b
+	WORD $0x6f00e403 // movi v3.2d, #0000000000000000
+	MOVD R7, R10
+	MOVD R8, R11
+	CMP $0, R11
+	BLE edge1806_end
+
+edge1806:
+	FMOVD.P 8(R10), F4
+	WORD $0x4f8490e5 // fmul v5.4s, v7.4s, v4.s[0]
+	WORD $0x4fa49104 // fmul v4.4s, v8.4s, v4.s[1]
+	WORD $0x6e24e4a5 // fcmge v5.4s, v5.4s, v4.4s
+	WORD $0x6ea58463 // sub v3.4s, v3.4s, v5.4s
+	SUB $1, R11, R11
+	CBNZ R11, edge1806
+
+edge1806_end:
+	WORD $0x4ea0d8e4 // fcmeq v4.4s, v7.4s, #0.0
+	WORD $0x4e641c63 // bic v3.16b, v3.16b, v4.16b
+	FMOVQ F3, 0(R13)
+	ADD $16, R9, R9
+	SUB $4, R0, R0
+	JMP cols1803_by1
+
+cols1803_by0:
+	CMP $0, R0
+	BLE cols1803_end
+	ADD R6<<0, R9, R10
+	ADD R6<<0, R10, R6
+	ADD R9<<0, R1, R1
+	ADD R9<<0, R2, R2
+	ADD R9<<0, R3, R11
+	ADD R10<<0, R3, R12
+	ADD R6<<0, R3, R3
+	ADD R9<<0, R4, R13
+	ADD R6<<0, R4, R4
+	ADD R9<<0, R5, R9
+	ADD R10<<0, R5, R10
+	ADD R6<<0, R5, R5
+	ADD $0, R11, R16
+	CMP $2, R0
+	BLT lane1807
+	FMOVD (R16), F3
+	BEQ lanes1808
+	ADD $8, R16
+	VLD1 (R16), V3.S[2]
+	JMP lanes1808
+
+lane1807:
+	FMOVS (R16), F3
+
+lanes1808:
+	ADD $0, R3, R16
+	CMP $2, R0
+	BLT lane1809
+	FMOVD (R16), F4
+	BEQ lanes1810
+	ADD $8, R16
+	VLD1 (R16), V4.S[2]
+	JMP lanes1810
+
+lane1809:
+	FMOVS (R16), F4
+
+lanes1810:
+	ADD $0, R9, R16
+	CMP $2, R0
+	BLT lane1811
+	FMOVD (R16), F5
+	BEQ lanes1812
+	ADD $8, R16
+	VLD1 (R16), V5.S[2]
+	JMP lanes1812
+
+lane1811:
+	FMOVS (R16), F5
+
+lanes1812:
+	ADD $0, R5, R16
+	CMP $2, R0
+	BLT lane1813
+	FMOVD (R16), F6
+	BEQ lanes1814
+	ADD $8, R16
+	VLD1 (R16), V6.S[2]
+	JMP lanes1814
+
+lane1813:
+	FMOVS (R16), F6
+
+lanes1814:
+	ADD $0, R13, R16
+	CMP $2, R0
+	BLT lane1815
+	FMOVD (R16), F7
+	BEQ lanes1816
+	ADD $8, R16
+	VLD1 (R16), V7.S[2]
+	JMP lanes1816
+
+lane1815:
+	FMOVS (R16), F7
+
+lanes1816:
+	WORD $0x4e27d4e7 // fadd v7.4s, v7.4s, v7.4s
+	WORD $0x4e23d4e7 // fadd v7.4s, v7.4s, v3.4s
+	WORD $0x4e27d4a7 // fadd v7.4s, v5.4s, v7.4s
+	ADD $0, R12, R16
+	CMP $2, R0
+	BLT lane1817
+	FMOVD (R16), F8
+	BEQ lanes1818
+	ADD $8, R16
+	VLD1 (R16), V8.S[2]
+	JMP lanes1818
+
+lane1817:
+	FMOVS (R16), F8
+
+lanes1818:
+	WORD $0x4e28d508 // fadd v8.4s, v8.4s, v8.4s
+	WORD $0x4e23d508 // fadd v8.4s, v8.4s, v3.4s
+	WORD $0x4e28d488 // fadd v8.4s, v4.4s, v8.4s
+	ADD $0, R4, R16
+	CMP $2, R0
+	BLT lane1819
+	FMOVD (R16), F3
+	BEQ lanes1820
+	ADD $8, R16
+	VLD1 (R16), V3.S[2]
+	JMP lanes1820
+
+lane1819:
+	FMOVS (R16), F3
+
+lanes1820:
+	WORD $0x4e23d463 // fadd v3.4s, v3.4s, v3.4s
+	WORD $0x4e24d463 // fadd v3.4s, v3.4s, v4.4s
+	WORD $0x4e23d4c3 // fadd v3.4s, v6.4s, v3.4s
+	WORD $0x4ea3d4e7 // fsub v7.4s, v7.4s, v3.4s
+	WORD $0x4e27d407 // fadd v7.4s, v0.4s, v7.4s
+	ADD $0, R10, R16
+	CMP $2, R0
+	BLT lane1821
+	FMOVD (R16), F0
+	BEQ lanes1822
+	ADD $8, R16
+	VLD1 (R16), V0.S[2]
+	JMP lanes1822
+
+lane1821:
+	FMOVS (R16), F0
+
+lanes1822:
+	WORD $0x4e20d400 // fadd v0.4s, v0.4s, v0.4s
+	WORD $0x4e25d400 // fadd v0.4s, v0.4s, v5.4s
+	WORD $0x4e20d4c0 // fadd v0.4s, v6.4s, v0.4s
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4e28d428 // fadd v8.4s, v1.4s, v8.4s
+	WORD $0x6e27dce0 // fmul v0.4s, v7.4s, v7.4s
+	WORD $0x6e28dd01 // fmul v1.4s, v8.4s, v8.4s
+	WORD $0x4e20d420 // fadd v0.4s, v1.4s, v0.4s
+	WORD $0x6ea1f800 // fsqrt v0.4s, v0.4s
+	ADD $0, R1, R16
+	CMP $2, R0
+	BLT lane1823
+	FMOVD F0, (R16)
+	BEQ lanes1824
+	ADD $8, R16
+	VST1 V0.S[2], (R16)
+	JMP lanes1824
+
+lane1823:
+	FMOVS F0, (R16)
+
+lanes1824:
+	WORD $0x4e221ce0 // and v0.16b, v7.16b, v2.16b
+	WORD $0x4ea0f8e7 // fabs v7.4s, v7.4s
+	WORD $0x6e201d08 // eor v8.16b, v8.16b, v0.16b
+	WORD $0x6f00e400 // movi v0.2d, #0000000000000000
+	MOVD R7, R1
+	MOVD R8, R3
+	CMP $0, R3
+	BLE edge1825_end
+
+edge1825:
+	FMOVD.P 8(R1), F1
+	WORD $0x4f8190e2 // fmul v2.4s, v7.4s, v1.s[0]
+	WORD $0x4fa19101 // fmul v1.4s, v8.4s, v1.s[1]
+	WORD $0x6e21e442 // fcmge v2.4s, v2.4s, v1.4s
+	WORD $0x6ea28400 // sub v0.4s, v0.4s, v2.4s
+	SUB $1, R3, R3
+	CBNZ R3, edge1825
+
+edge1825_end:
+	WORD $0x4ea0d8e1 // fcmeq v1.4s, v7.4s, #0.0
+	WORD $0x4e611c00 // bic v0.16b, v0.16b, v1.16b
+	ADD $0, R2, R16
+	CMP $2, R0
+	BLT lane1826
+	FMOVD F0, (R16)
+	BEQ lanes1827
+	ADD $8, R16
+	VST1 V0.S[2], (R16)
+	JMP lanes1827
+
+lane1826:
+	FMOVS F0, (R16)
+
+lanes1827:
+
+cols1803_end:
+	RET
+
 // func resampleRGBNEON(n int, out *uint8, in *uint8, first *int32, weights *int32, groups int)
 TEXT ·resampleRGBNEON(SB), NOSPLIT, $0-48
 	MOVD $constants<>(SB), R0
@@ -37503,10 +38084,10 @@ TEXT ·resampleRGBNEON(SB), NOSPLIT, $0-48
 	MOVD first+24(FP), R4
 	MOVD weights+32(FP), R5
 	MOVD groups+40(FP), R6
-	FMOVQ 32(R0), F0
-	FMOVQ 48(R0), F1
-	FMOVQ 64(R0), F3
-	FMOVQ 80(R0), F5
+	FMOVQ 48(R0), F0
+	FMOVQ 64(R0), F1
+	FMOVQ 80(R0), F3
+	FMOVQ 96(R0), F5
 	MOVD R1, R0
 	CMP $0, R0
 	BLE pixel_end
@@ -37552,10 +38133,10 @@ TEXT ·resampleRowsNEON(SB), NOSPLIT, $0-48
 	MOVD stride+24(FP), R4
 	MOVD weights+32(FP), R5
 	MOVD taps+40(FP), R6
-	FMOVQ 96(R0), F0
-	FMOVQ 112(R0), F1
-	FMOVQ 128(R0), F2
-	FMOVQ 144(R0), F3
+	FMOVQ 112(R0), F0
+	FMOVQ 128(R0), F1
+	FMOVQ 144(R0), F2
+	FMOVQ 160(R0), F3
 	MOVD R1, R0
 	LSR $5, R0, R0
 	MOVD R0, R0
@@ -37575,7 +38156,7 @@ wide:
 	MOVD R5, R8
 	MOVD R6, R9
 
-tap1803:
+tap1828:
 	FLDPQ (R7), (F12, F13)
 	FMOVS.P 4(R8), F14
 	WORD $0x4e00018f // tbl v15.16b, { v12.16b }, v0.16b
@@ -37596,7 +38177,7 @@ tap1803:
 	WORD $0x6f8e018b // mla v11.4s, v12.4s, v14.s[0]
 	ADD R4, R7, R7
 	SUB $1, R9, R9
-	CBNZ R9, tap1803
+	CBNZ R9, tap1828
 	WORD $0x2f108484 // sqshrun v4.4h, v4.4s, #16
 	WORD $0x6f1084a4 // sqshrun2 v4.8h, v5.4s, #16
 	WORD $0x2f1084c6 // sqshrun v6.4h, v6.4s, #16
@@ -37628,7 +38209,7 @@ narrow:
 	MOVD R5, R7
 	MOVD R6, R8
 
-tap1804:
+tap1829:
 	FMOVD (R1), F4
 	FMOVS.P 4(R7), F5
 	WORD $0x4e000086 // tbl v6.16b, { v4.16b }, v0.16b
@@ -37637,7 +38218,7 @@ tap1804:
 	WORD $0x6f850083 // mla v3.4s, v4.4s, v5.s[0]
 	ADD R4, R1, R1
 	SUB $1, R8, R8
-	CBNZ R8, tap1804
+	CBNZ R8, tap1829
 	WORD $0x2f108442 // sqshrun v2.4h, v2.4s, #16
 	WORD $0x6f108462 // sqshrun2 v2.8h, v3.4s, #16
 	WORD $0x2f0a9442 // uqshrn v2.8b, v2.8h, #6
@@ -37656,9 +38237,9 @@ TEXT ·upsampleChromaNEON(SB), NOSPLIT, $0-32
 	MOVD out+8(FP), R2
 	MOVD near+16(FP), R3
 	MOVD far+24(FP), R4
-	FMOVQ 160(R0), F0
-	FMOVQ 176(R0), F1
-	FMOVQ 192(R0), F2
+	FMOVQ 176(R0), F0
+	FMOVQ 192(R0), F1
+	FMOVQ 208(R0), F2
 	LSR $4, R1, R1
 	MOVD R1, R0
 	CMP $0, R0
@@ -37706,11 +38287,11 @@ TEXT ·yCbCrToRGBNEON(SB), NOSPLIT, $0-40
 	MOVD y+16(FP), R3
 	MOVD cb+24(FP), R4
 	MOVD cr+32(FP), R5
-	FMOVQ 208(R0), F3
-	FMOVQ 224(R0), F4
-	FMOVQ 240(R0), F5
-	FMOVQ 256(R0), F6
-	FMOVQ 272(R0), F7
+	FMOVQ 224(R0), F3
+	FMOVQ 240(R0), F4
+	FMOVQ 256(R0), F5
+	FMOVQ 272(R0), F6
+	FMOVQ 288(R0), F7
 	LSR $3, R1, R1
 	MOVD R1, R0
 	CMP $0, R0
@@ -37755,68 +38336,72 @@ DATA constants<>+16(SB)/4, $0x03020100
 DATA constants<>+20(SB)/4, $0x03020100
 DATA constants<>+24(SB)/4, $0x03020100
 DATA constants<>+28(SB)/4, $0x03020100
-DATA constants<>+32(SB)/4, $0x00200000
-DATA constants<>+36(SB)/4, $0x00000000
-DATA constants<>+40(SB)/4, $0x00000000
-DATA constants<>+44(SB)/4, $0x00000000
-DATA constants<>+48(SB)/4, $0x80808000
-DATA constants<>+52(SB)/4, $0x80808003
-DATA constants<>+56(SB)/4, $0x80808006
-DATA constants<>+60(SB)/4, $0x80808009
-DATA constants<>+64(SB)/4, $0x80808001
-DATA constants<>+68(SB)/4, $0x80808004
-DATA constants<>+72(SB)/4, $0x80808007
-DATA constants<>+76(SB)/4, $0x8080800a
-DATA constants<>+80(SB)/4, $0x80808002
-DATA constants<>+84(SB)/4, $0x80808005
-DATA constants<>+88(SB)/4, $0x80808008
-DATA constants<>+92(SB)/4, $0x8080800b
-DATA constants<>+96(SB)/4, $0x80808000
-DATA constants<>+100(SB)/4, $0x80808001
-DATA constants<>+104(SB)/4, $0x80808002
-DATA constants<>+108(SB)/4, $0x80808003
-DATA constants<>+112(SB)/4, $0x80808004
-DATA constants<>+116(SB)/4, $0x80808005
-DATA constants<>+120(SB)/4, $0x80808006
-DATA constants<>+124(SB)/4, $0x80808007
-DATA constants<>+128(SB)/4, $0x80808008
-DATA constants<>+132(SB)/4, $0x80808009
-DATA constants<>+136(SB)/4, $0x8080800a
-DATA constants<>+140(SB)/4, $0x8080800b
-DATA constants<>+144(SB)/4, $0x8080800c
-DATA constants<>+148(SB)/4, $0x8080800d
-DATA constants<>+152(SB)/4, $0x8080800e
-DATA constants<>+156(SB)/4, $0x8080800f
-DATA constants<>+160(SB)/4, $0x30303030
-DATA constants<>+164(SB)/4, $0x30303030
-DATA constants<>+168(SB)/4, $0x30303030
-DATA constants<>+172(SB)/4, $0x30303030
-DATA constants<>+176(SB)/4, $0x00030003
-DATA constants<>+180(SB)/4, $0x00030003
-DATA constants<>+184(SB)/4, $0x00030003
-DATA constants<>+188(SB)/4, $0x00030003
-DATA constants<>+192(SB)/4, $0x00700070
-DATA constants<>+196(SB)/4, $0x00700070
-DATA constants<>+200(SB)/4, $0x00700070
-DATA constants<>+204(SB)/4, $0x00700070
-DATA constants<>+208(SB)/4, $0x33743374
-DATA constants<>+212(SB)/4, $0x33743374
-DATA constants<>+216(SB)/4, $0x33743374
-DATA constants<>+220(SB)/4, $0x33743374
-DATA constants<>+224(SB)/4, $0x62d162d1
-DATA constants<>+228(SB)/4, $0x62d162d1
-DATA constants<>+232(SB)/4, $0x62d162d1
-DATA constants<>+236(SB)/4, $0x62d162d1
-DATA constants<>+240(SB)/4, $0xa7e6a7e6
-DATA constants<>+244(SB)/4, $0xa7e6a7e6
-DATA constants<>+248(SB)/4, $0xa7e6a7e6
-DATA constants<>+252(SB)/4, $0xa7e6a7e6
-DATA constants<>+256(SB)/4, $0x492e492e
-DATA constants<>+260(SB)/4, $0x492e492e
-DATA constants<>+264(SB)/4, $0x492e492e
-DATA constants<>+268(SB)/4, $0x492e492e
-DATA constants<>+272(SB)/4, $0x80808080
-DATA constants<>+276(SB)/4, $0x80808080
-DATA constants<>+280(SB)/4, $0x80808080
-DATA constants<>+284(SB)/4, $0x80808080
-GLOBL constants<>(SB), RODATA|NOPTR, $288
+DATA constants<>+32(SB)/4, $0x80000000
+DATA constants<>+36(SB)/4, $0x80000000
+DATA constants<>+40(SB)/4, $0x80000000
+DATA constants<>+44(SB)/4, $0x80000000
+DATA constants<>+48(SB)/4, $0x00200000
+DATA constants<>+52(SB)/4, $0x00000000
+DATA constants<>+56(SB)/4, $0x00000000
+DATA constants<>+60(SB)/4, $0x00000000
+DATA constants<>+64(SB)/4, $0x80808000
+DATA constants<>+68(SB)/4, $0x80808003
+DATA constants<>+72(SB)/4, $0x80808006
+DATA constants<>+76(SB)/4, $0x80808009
+DATA constants<>+80(SB)/4, $0x80808001
+DATA constants<>+84(SB)/4, $0x80808004
+DATA constants<>+88(SB)/4, $0x80808007
+DATA constants<>+92(SB)/4, $0x8080800a
+DATA constants<>+96(SB)/4, $0x80808002
+DATA constants<>+100(SB)/4, $0x80808005
+DATA constants<>+104(SB)/4, $0x80808008
+DATA constants<>+108(SB)/4, $0x8080800b
+DATA constants<>+112(SB)/4, $0x80808000
+DATA constants<>+116(SB)/4, $0x80808001
+DATA constants<>+120(SB)/4, $0x80808002
+DATA constants<>+124(SB)/4, $0x80808003
+DATA constants<>+128(SB)/4, $0x80808004
+DATA constants<>+132(SB)/4, $0x80808005
+DATA constants<>+136(SB)/4, $0x80808006
+DATA constants<>+140(SB)/4, $0x80808007
+DATA constants<>+144(SB)/4, $0x80808008
+DATA constants<>+148(SB)/4, $0x80808009
+DATA constants<>+152(SB)/4, $0x8080800a
+DATA constants<>+156(SB)/4, $0x8080800b
+DATA constants<>+160(SB)/4, $0x8080800c
+DATA constants<>+164(SB)/4, $0x8080800d
+DATA constants<>+168(SB)/4, $0x8080800e
+DATA constants<>+172(SB)/4, $0x8080800f
+DATA constants<>+176(SB)/4, $0x30303030
+DATA constants<>+180(SB)/4, $0x30303030
+DATA constants<>+184(SB)/4, $0x30303030
+DATA constants<>+188(SB)/4, $0x30303030
+DATA constants<>+192(SB)/4, $0x00030003
+DATA constants<>+196(SB)/4, $0x00030003
+DATA constants<>+200(SB)/4, $0x00030003
+DATA constants<>+204(SB)/4, $0x00030003
+DATA constants<>+208(SB)/4, $0x00700070
+DATA constants<>+212(SB)/4, $0x00700070
+DATA constants<>+216(SB)/4, $0x00700070
+DATA constants<>+220(SB)/4, $0x00700070
+DATA constants<>+224(SB)/4, $0x33743374
+DATA constants<>+228(SB)/4, $0x33743374
+DATA constants<>+232(SB)/4, $0x33743374
+DATA constants<>+236(SB)/4, $0x33743374
+DATA constants<>+240(SB)/4, $0x62d162d1
+DATA constants<>+244(SB)/4, $0x62d162d1
+DATA constants<>+248(SB)/4, $0x62d162d1
+DATA constants<>+252(SB)/4, $0x62d162d1
+DATA constants<>+256(SB)/4, $0xa7e6a7e6
+DATA constants<>+260(SB)/4, $0xa7e6a7e6
+DATA constants<>+264(SB)/4, $0xa7e6a7e6
+DATA constants<>+268(SB)/4, $0xa7e6a7e6
+DATA constants<>+272(SB)/4, $0x492e492e
+DATA constants<>+276(SB)/4, $0x492e492e
+DATA constants<>+280(SB)/4, $0x492e492e
+DATA constants<>+284(SB)/4, $0x492e492e
+DATA constants<>+288(SB)/4, $0x80808080
+DATA constants<>+292(SB)/4, $0x80808080
+DATA constants<>+296(SB)/4, $0x80808080
+DATA constants<>+300(SB)/4, $0x80808080
+GLOBL constants<>(SB), RODATA|NOPTR, $304

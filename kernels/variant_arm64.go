@@ -9,6 +9,7 @@ func register() {
 	f.gemmTN = [6]func(int, *float32, int, int, *float32, int, int, int, int, *float32, int, int){nil, gemmTN1NEON, gemmTN2NEON, gemmTN3NEON, gemmTN2PairedNEON, gemmTN3PairedNEON}
 	f.combine, f.copyRows, f.transpose8 = combineNEON, copyRowsNEON, transpose8NEON
 	f.dwConv, f.groupConv = dwConvNEON, groupConvNEON
+	f.orient = orientNEON
 	f.resampleRGB, f.resampleRows = resampleRGBNEON, resampleRowsNEON
 	f.upsampleChroma, f.yCbCrToRGB = upsampleChromaNEON, yCbCrToRGBNEON
 	variants[NEON] = &f

@@ -166,6 +166,16 @@ func (s *isa) address(m Mem, dst reg.GPVirtual) {
 	}
 }
 
+// near is m without a second register, where that would cost an addition for each access.
+func (s *isa) near(m Mem) Mem {
+	if s.arm == nil {
+		return m
+	}
+	p := s.gp()
+	s.address(m, p)
+	return Mem{Base: p}
+}
+
 // place is where jumps to a label go.
 func (s *isa) place(label string) {
 	if s.arm == nil {

@@ -86,6 +86,7 @@ func (s *isa) neonKernels() {
 	s.copyHalfNEON()
 	s.fromHalfNEON()
 	s.interleaveNEON()
+	s.orient()
 	s.resampleRGB()
 	s.resampleRows()
 	s.upsampleChroma()
