@@ -3,8 +3,6 @@ package kernels
 import (
 	"os"
 	"strings"
-
-	"github.com/klauspost/cpuid/v2"
 )
 
 // Variant is one implementation of all kernels.
@@ -87,22 +85,4 @@ func init() {
 	registerBF16()
 	makeSets()
 	standard, standardErr = choose(strings.ToLower(os.Getenv(EnvVariable)), strings.ToLower(os.Getenv(BF16Variable)))
-}
-
-// CPU names the processor and the features that the choice of a variant rests on.
-func CPU() string {
-	name := strings.TrimSpace(cpuid.CPU.BrandName)
-	if name == "" { // arm64 processors have none but on macOS
-		name = strings.TrimSpace(cpuid.CPU.VendorString)
-	}
-	if name == "" {
-		name = "unknown processor"
-	}
-	var has []string
-	for _, f := range []cpuid.FeatureID{cpuid.AVX2, cpuid.FMA3, cpuid.AVX512F, cpuid.AVX512BF16, cpuid.AMXBF16, cpuid.ASIMD, cpuid.BF16} {
-		if cpuid.CPU.Supports(f) {
-			has = append(has, f.String())
-		}
-	}
-	return name + " (" + strings.Join(has, " ") + ")"
 }

@@ -5,13 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"runtime/debug"
 	"time"
 
 	"fasternet/configs"
 	"fasternet/internal/printable"
-	"fasternet/kernels"
 )
 
 // LaunchesFile says of every process that trained in the folder what it ran on
@@ -33,6 +31,7 @@ type Launch struct {
 	Threads     int    `json:"threads"`
 	Ranks       int    `json:"ranks,omitempty"` // that trained together, if they were several
 	Kernels     string `json:"kernels"`
+	Precision   string `json:"precision,omitempty"`    // fp32, or bf16 and its path: "bf16 (amx)"
 	MemoryLimit int64  `json:"memory_limit,omitempty"` // GOMEMLIMIT in bytes
 	Model       string `json:"model"`                  // in words
 	Parameters  int    `json:"parameters"`
@@ -68,12 +67,11 @@ type Ending struct {
 
 // begin records that this process trains.
 func (t *trainer) begin(o Options) error {
-	s := Launch{
-		Kind: beginning, Time: t.began.Round(0), Batches: t.progress.Batches, PID: os.Getpid(), Preset: o.Preset, Program: o.Program,
-		Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Processor: kernels.CPU(), Threads: t.pool.Workers(),
-		Kernels: string(t.pool.Kernels().Variant()), Model: t.task.describe(), Parameters: t.task.store().Parameters(),
-		TrainImages: t.train.Len(), ValImages: t.val.Len(), Steps: t.steps, Paths: t.paths,
-	}
+	s := t.launch()
+	s.Kind, s.Time, s.Batches, s.PID = beginning, t.began.Round(0), t.progress.Batches, os.Getpid()
+	s.Preset, s.Program, s.Paths = o.Preset, o.Program, t.paths
+	s.Model, s.Parameters = t.task.describe(), t.task.store().Parameters()
+	s.TrainImages, s.ValImages, s.Steps = t.train.Len(), t.val.Len(), t.steps
 	if n := t.ranks.Size(); n > 1 {
 		s.Ranks = n
 	}

@@ -95,6 +95,7 @@ func (t *trainer) resume(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("%s: %w", path, err)
 	}
+	t.noteKernels()
 	t.show.Line("resuming %s at epoch %d, step %d", path, t.progress.Epoch+1, t.progress.Step+1)
 	own, err := configs.Parse("config in the checkpoint", f.Meta[model.ConfigKey])
 	t.compareSettings(own, err)

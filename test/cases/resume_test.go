@@ -1,9 +1,13 @@
 package cases
 
 import (
+	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
+
+	"fasternet/kernels"
 )
 
 // experiencor/keras-yolo3#82, GreatV/labelme2yolo#18: the classes have another order, or
@@ -43,4 +47,31 @@ func TestResumeOtherImages(t *testing.T) {
 	f.run("train", "t.yaml", "--set", "train.epochs=3", "--run", "run", "--resume").exits(0).
 		says(`note: the training images have changed since the checkpoint: 1 added, 2 removed; 23 now, 24 before (6 of "dog" instead of 8, 9 of "cat" instead of 8)`)
 	f.run("train", "t.yaml", "--set", "train.epochs=4", "--run", "run", "--resume").exits(0).hides("have changed")
+}
+
+// A run that was moved to a machine with other kernels goes on, and says that its bits are
+// others from there on; a run that stays says nothing.
+func TestResumeOtherKernels(t *testing.T) {
+	all := kernels.Available()
+	if len(all) < 2 {
+		t.Skip("this processor has one variant of the kernels")
+	}
+	first, second := string(all[0]), string(all[len(all)-1])
+	f := newFolder(t)
+	f.imageFolders("base", []string{"cat", "dog", "fox"}, 8, 4)
+	f.config("t.yaml", tinyFasterNet)
+	on := func(variant, epochs string, more ...string) outcome {
+		t.Setenv(kernels.EnvVariable, variant)
+		return f.run(append([]string{"train", "t.yaml", "--set", "precision=fp32", "--set", "train.epochs=" + epochs, "--run", "run"}, more...)...).exits(0)
+	}
+	const note = "note: the checkpoint was trained with %s kernels on %s, the run goes on with %s kernels on %[2]s: they round differently"
+	platform := runtime.GOOS + "/" + runtime.GOARCH
+	on(first, "1").hides("round differently")
+	on(first, "2", "--resume").hides("round differently")
+	on(second, "3", "--resume").says(fmt.Sprintf(note, first, platform, second))
+	if log := string(f.read("run/train.log")); !strings.Contains(log, fmt.Sprintf(note, first, platform, second)) {
+		t.Errorf("not in train.log:\n%s", log)
+	}
+	on(second, "4", "--resume").hides("round differently")
+	on(first, "5", "--resume").says(fmt.Sprintf(note, second, platform, first))
 }

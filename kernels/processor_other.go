@@ -1,0 +1,7 @@
+//go:build !amd64 && !arm64
+
+package kernels
+
+func processorName() string { return "" }
+
+func processorFeatures() []string { return nil }
