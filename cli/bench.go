@@ -49,8 +49,9 @@ is a part too: "waiting" within a parallel region, for its beginning and
 for its longest task, and "waiting for one" while one thread works alone.
 
 "bench pconv" times the operators of table 1 of the paper instead of a model, "bench
-data" how fast the images come to it; "bench peak" measures what the processor can do, and
-"bench threads" how the time of a model depends on the number of threads.`,
+data" how fast the images come to it; "bench peak" measures what the processor can do,
+"bench threads" how the time of a model depends on the number of threads, and "bench report"
+prints the figures of this machine with all that is needed to compare them.`,
 		Example: `  fasternet-train bench fasternet_t0 --train --batch 32 --threads 2
   fasternet-train bench fasternet_t0 --protocol paper --json
   fasternet-train bench fasternet_t0 --batch 1 --threads 1 --iterations 100
@@ -61,6 +62,7 @@ data" how fast the images come to it; "bench peak" measures what the processor c
   fasternet-train bench pconv
   fasternet-train bench peak
   fasternet-train bench threads fasternet_t0 --train
+  fasternet-train bench report
   mpirun -n 4 fasternet-train bench vit_base --train --batch 8 --seconds 30 --json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
@@ -112,7 +114,7 @@ data" how fast the images come to it; "bench peak" measures what the processor c
 	f.StringArrayVar(&settings, "set", nil, "change a setting of a preset or a YAML file, `key=value`; repeatable")
 	c.MarkFlagsMutuallyExclusive("train", "infer")
 	c.MarkFlagsMutuallyExclusive("iterations", "seconds")
-	c.AddCommand(benchPConvCommand(), benchPeakCommand(), benchThreadsCommand(), benchDataCommand(), benchSumsCommand())
+	c.AddCommand(benchPConvCommand(), benchPeakCommand(), benchReportCommand(), benchThreadsCommand(), benchDataCommand(), benchSumsCommand())
 	profiles.register(c)
 	r.register(c)
 	return c

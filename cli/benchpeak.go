@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"text/tabwriter"
 
@@ -49,7 +50,12 @@ that the loops read and write. No kernel computes in int8: the figure is what it
 
 func printPeak(t bench.PeakTable) error {
 	printable.Printf("%s\n%s kernels in use; %d rounds\n\n", t.Processor, t.Kernels, t.Rounds)
-	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	return printPeakTable(os.Stdout, t)
+}
+
+// printPeakTable prints the rows, what the arrays are, and what could not be measured.
+func printPeakTable(out io.Writer, t bench.PeakTable) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	printable.Fprintf(w, "format\tpath\t1 thread\tbest\t")
 	if t.Threads > 1 { // else the columns would say the same twice
 		printable.Fprintf(w, "%d threads\tbest\t", t.Threads)
@@ -72,10 +78,10 @@ func printPeak(t bench.PeakTable) error {
 	if t.CacheMiB > 0 {
 		cache = fmt.Sprintf("the last cache has %.0f MiB", t.CacheMiB)
 	}
-	printable.Printf("\nread, copy and triad: arrays of %.0f MiB; %s\n", t.ArrayMiB, cache)
+	printable.Fprintf(out, "\nread, copy and triad: arrays of %.0f MiB; %s\n", t.ArrayMiB, cache)
 	for _, r := range t.Products {
 		if r.Missing != "" {
-			printable.Printf("no %s with %s: %s\n", r.Format, r.Path, r.Missing)
+			printable.Fprintf(out, "no %s with %s: %s\n", r.Format, r.Path, r.Missing)
 		}
 	}
 	return nil

@@ -2,9 +2,13 @@ package cli
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
+
+	"fasternet/kernels"
 )
 
 func TestSummary(t *testing.T) {
@@ -169,6 +173,32 @@ func TestBenchPeak(t *testing.T) {
 	}
 	fail(t, 2, "--threads", "bench", "peak", "--threads", "-1")
 	fail(t, 2, "unknown", "bench", "peak", "quickstart")
+}
+
+func TestBenchReport(t *testing.T) {
+	r := invoke(t, "bench", "report", "quickstart", "--seconds", "1", "--threads", "2")
+	for _, want := range []string{
+		"--- fasternet-train bench report ---\n", "command      fasternet-train bench report --threads 2 --seconds 1 quickstart\n", "\nversion ", "\nsystem       " + runtime.GOOS + "/" + runtime.GOARCH + ", ",
+		"\nprocessor    " + kernels.CPU(), "\nthreads      2 on ", "\nmemory ", "\nkernels      " + string(kernels.Default().Variant()) + " (available: ", "GFLOPS", "triad", "\nquickstart\n",
+		"infer, again      1        1       fp32 ", "\n--- end of the report ---\n",
+	} {
+		if r.code != 0 || !strings.Contains(r.stdout, want) {
+			t.Errorf("no %q: %+v", want, r)
+		}
+	}
+	if !strings.Contains(r.stderr, "bench report: 2 of ") {
+		t.Errorf("no progress: %s", r.stderr)
+	}
+	if host, err := os.Hostname(); err == nil && len(host) > 3 && strings.Contains(r.stdout, host) {
+		t.Errorf("the report names the machine:\n%s", r.stdout)
+	}
+	v := succeed(t, "bench", "report", "quickstart", "--seconds", "0.5", "--threads", "1", "--json")
+	if len(v["timings"].([]any)) < 4 || v["command"] != "fasternet-train bench report --threads 1 --seconds 0.5 quickstart" || v["peak"] == nil {
+		t.Errorf("got %v", v)
+	}
+	fail(t, 2, "--seconds: want more than 0, got 0", "bench", "report", "--seconds", "0")
+	fail(t, 2, "--threads: want 0 or more", "bench", "report", "--threads", "-1")
+	fail(t, 2, "did you mean quickstart?", "bench", "report", "quickstrat")
 }
 
 func TestBadMeasurements(t *testing.T) {

@@ -21,13 +21,14 @@ import (
 type Options struct {
 	Train      bool
 	Batch      int
-	Threads    int     // 0 for one a processor
-	Size       int     // side of the images; 0 for the configured one
-	Warmup     int     // runs that are not timed
-	Iterations int     // runs that are; 0 for as many as fit into Seconds
-	Seconds    float64 // and five at least
-	Profile    bool    // time of each operation and of its parts
-	Precision  string  // fp32, bf16 or auto; "" for that of the configuration
+	Threads    int // 0 for one a processor
+	Size       int // side of the images; 0 for the configured one
+	Warmup     int // runs that are not timed
+	Iterations int // runs that are; 0 for as many as fit into Seconds
+	Seconds    float64
+	Least      int    // runs at least, however long they take; 0 for five
+	Profile    bool   // time of each operation and of its parts
+	Precision  string // fp32, bf16 or auto; "" for that of the configuration
 
 	// Model to time; nil for a new one of the configuration.
 	Model graph.Model
@@ -103,7 +104,7 @@ func Run(ctx context.Context, name string, c *configs.Config, o Options) (Result
 	if o.profile != nil {
 		step, before = o.profile.around(step), o.profile.take
 	}
-	times, err := measure(ctx, timing{step: step, before: before, warm: warm, warmup: o.Warmup, iterations: o.Iterations, seconds: o.Seconds})
+	times, err := measure(ctx, timing{step: step, before: before, warm: warm, warmup: o.Warmup, iterations: o.Iterations, seconds: o.Seconds, least: o.Least})
 	if err != nil {
 		return Result{}, err
 	}

@@ -67,3 +67,14 @@ func size(bytes uint64) string {
 	}
 	return fmt.Sprintf("%.1f GiB", float64(bytes)/(1<<30))
 }
+
+// Allowed is the smallest limit on the memory of the process that is known, in bytes, and what
+// sets it; 0 if there is none.
+func Allowed() (bytes uint64, source string) {
+	for _, l := range limits() {
+		if bytes == 0 || l.bytes < bytes {
+			bytes, source = l.bytes, l.source
+		}
+	}
+	return bytes, source
+}

@@ -1,0 +1,12 @@
+package memory
+
+import "golang.org/x/sys/unix"
+
+// Machine is the main memory of this machine in bytes, 0 if it is not known.
+func Machine() uint64 {
+	n, err := unix.SysctlUint64("hw.memsize")
+	if err != nil {
+		return 0
+	}
+	return n
+}

@@ -1,0 +1,12 @@
+package memory
+
+import "golang.org/x/sys/unix"
+
+// Machine is the main memory of this machine in bytes, 0 if it is not known.
+func Machine() uint64 {
+	var s unix.Sysinfo_t
+	if unix.Sysinfo(&s) != nil {
+		return 0
+	}
+	return uint64(s.Totalram) * uint64(s.Unit)
+}
