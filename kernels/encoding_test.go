@@ -63,15 +63,6 @@ func TestEncodings(t *testing.T) {
 	}
 }
 
-func tool(t *testing.T, name string, args ...string) string {
-	t.Helper()
-	out, err := exec.Command(name, args...).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%s: %v\n%s", name, err, out)
-	}
-	return string(out)
-}
-
 // rawInstructions are the bytes of all the different ones.
 func rawInstructions(t *testing.T, file string) []byte {
 	t.Helper()

@@ -1,108 +1,114 @@
 package kernels
 
 import (
-	"encoding/binary"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 )
 
-// What the assembly for arm64 writes as words is what LLVM reads there: the comment of a word is
-// its assembly.
+// word is an instruction that is written as its code, and what the comment says that it is.
+type word struct {
+	line int
+	code uint32
+	text string
+}
+
+// words reads the codes of a file. Each is on a line of its own, with a comment.
+func words(text string) (all []word, err error) {
+	form := regexp.MustCompile(`^\s*WORD \$0x([0-9a-f]{8}) // (\S.*)$`)
+	for i, line := range strings.Split(text, "\n") {
+		code, _, _ := strings.Cut(line, "//")
+		if !strings.Contains(code, "WORD") && !strings.Contains(code, "LONG") && !strings.Contains(code, "BYTE") || strings.HasPrefix(code, "DATA") {
+			continue
+		}
+		m := form.FindStringSubmatch(line)
+		if m == nil {
+			return nil, fmt.Errorf("line %d: want one code and its assembly in a comment, got %q", i+1, line)
+		}
+		v, err := strconv.ParseUint(m[1], 16, 32)
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", i+1, err)
+		}
+		all = append(all, word{i + 1, uint32(v), strings.Join(strings.Fields(m[2]), " ")})
+	}
+	return all, nil
+}
+
+// wrongWords names the codes that are not what their comments say.
+func wrongWords(t *testing.T, all []word) (wrong []string) {
+	t.Helper()
+	var kinds []word
+	seen := map[word]bool{}
+	for _, w := range all {
+		line := w.line
+		w.line = 0
+		if !seen[w] {
+			seen[w] = true
+			kinds = append(kinds, word{line, w.code, w.text})
+		}
+	}
+	codes := make([]uint32, len(kinds))
+	for i, w := range kinds {
+		codes[i] = w.code
+	}
+	for i, got := range disassemble(t, codes) {
+		if w := kinds[i]; got != w.text {
+			wrong = append(wrong, fmt.Sprintf("line %d: %#08x is %q, the comment says %q", w.line, w.code, got, w.text))
+		}
+	}
+	return wrong
+}
+
+// The instructions of arm64 that are written as codes are those that the comments name, with
+// the same registers.
 func TestWordsOfARM64(t *testing.T) {
 	t.Parallel()
-	tool := disassembler()
-	if tool == "" {
-		t.Skip("NOT TESTED HERE: llvm-mc is not installed")
-	}
-	files, err := filepath.Glob("*_arm64.s")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no assembly for arm64 (%v)", err)
-	}
-	word := regexp.MustCompile(`^WORD \$0x([0-9a-f]{8}) // (.+)$`)
-	for _, file := range files {
+	llvmTool(t, "llvm-mc", 14)
+	for _, file := range armAssembly(t) {
 		t.Run(file, func(t *testing.T) {
 			text, err := os.ReadFile(file)
 			if err != nil {
 				t.Fatal(err)
 			}
-			comments := map[uint32]string{}
-			var codes []uint32
-			for i, line := range strings.Split(string(text), "\n") {
-				line = strings.TrimSpace(line)
-				if !strings.HasPrefix(line, "WORD") {
-					continue
-				}
-				m := word.FindStringSubmatch(line)
-				if m == nil {
-					t.Fatalf("%s:%d: a word without its assembly: %s", file, i+1, line)
-				}
-				code, err := strconv.ParseUint(m[1], 16, 32)
-				if err != nil {
-					t.Fatal(err)
-				}
-				switch old, found := comments[uint32(code)]; {
-				case !found:
-					comments[uint32(code)] = m[2]
-					codes = append(codes, uint32(code))
-				case old != m[2]:
-					t.Errorf("%s:%d: %08x is %q and %q", file, i+1, code, old, m[2])
-				}
+			all, err := words(string(text))
+			if err != nil || len(all) == 0 {
+				t.Fatalf("%d codes, %v", len(all), err)
 			}
-			got := disassemble(t, tool, codes)
-			for i, code := range codes {
-				if got[i] != comments[code] {
-					t.Errorf("%s: %08x is %q, and the comment says %q", file, code, got[i], comments[code])
-				}
+			for _, w := range wrongWords(t, all) {
+				t.Error(w)
 			}
+			t.Logf("%d codes", len(all))
 		})
 	}
 }
 
-// disassembler is the path of llvm-mc, or nothing.
-func disassembler() string {
-	names := []string{"llvm-mc"}
-	for version := 30; version >= 14; version-- {
-		names = append(names, fmt.Sprintf("llvm-mc-%d", version))
+// A wrong code, a wrong register and a code that is no instruction are found, and so is a line
+// that does not say what it is.
+func TestWordsOfARM64FindsFaults(t *testing.T) {
+	t.Parallel()
+	all := []word{
+		{1, 0x4f901300, "fmla v0.4s, v24.4s, v16.s[0]"},
+		{2, 0x4f901300, "fmla v1.4s, v24.4s, v16.s[0]"},
+		{3, 0x4f911302, "fmls v2.4s, v24.4s, v17.s[0]"},
+		{4, 0x00000001, "fmla v2.4s, v24.4s, v17.s[0]"},
+		{5, 0x6f00e400, "movi v0.2d, #0000000000000000"},
 	}
-	for _, name := range names {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	return ""
-}
-
-// disassemble is the assembly of each word.
-func disassemble(t *testing.T, tool string, codes []uint32) []string {
-	t.Helper()
-	var in strings.Builder
-	for _, code := range codes {
-		for _, b := range binary.LittleEndian.AppendUint32(nil, code) {
-			fmt.Fprintf(&in, "0x%02x ", b)
-		}
-		in.WriteString("\n")
-	}
-	cmd := exec.Command(tool, "-disassemble", "-triple=aarch64", "-mattr=+v8.6a,+bf16,+i8mm")
-	cmd.Stdin = strings.NewReader(in.String())
-	cmd.Stderr = os.Stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatal(err)
-	}
+	wrong := wrongWords(t, all)
 	var lines []string
-	for _, line := range strings.Split(string(out), "\n") {
-		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, ".") {
-			lines = append(lines, strings.Join(strings.Fields(line), " "))
+	for _, w := range wrong {
+		line, _, _ := strings.Cut(w, ":")
+		lines = append(lines, line)
+	}
+	if want := []string{"line 2", "line 3", "line 4"}; !slices.Equal(lines, want) {
+		t.Errorf("faults in %v, want %v\n%s", lines, want, strings.Join(wrong, "\n"))
+	}
+	for _, text := range []string{"\tWORD $0x4f901300\n", "\tWORD $0x4f901300 // \n", "\tWORD $0x4f901300; WORD $0x4f901300 // fmla\n", "\tLONG $1\n"} {
+		if _, err := words(text); err == nil {
+			t.Errorf("nothing is wrong with %q", text)
 		}
 	}
-	if len(lines) != len(codes) {
-		t.Fatalf("%d words are %d instructions", len(codes), len(lines))
-	}
-	return lines
 }
