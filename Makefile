@@ -7,29 +7,31 @@ VULN = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # What is hot when JPEG files are decoded, for the compiler: 4 to 8 % faster (docs/benchmarks.md).
 # It is not called default.pgo, so that tests need not compile everything once more.
 PGO = -pgo=cmd/fasternet-train/decode.pgo
+FLAGS = $(PGO) -trimpath -ldflags "-s -w -X fasternet/cli.version=$(VERSION)"
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
 export CGO_ENABLED = 0
 export GO # for the scripts
 
-.PHONY: build build-mpi check test test-examples test-onnx test-report test-mpi test-deploy chaos soak fuzz race lint generate profile cross quickstart mim-demo mim-demo-short data bench clean
+.PHONY: build build-mpi check test test-examples test-onnx test-report test-mpi test-arm64 count-arm64 test-deploy chaos soak fuzz race lint generate profile cross release quickstart mim-demo mim-demo-short data bench clean
 
 build: ## the program, one static file
-	$(GO) build $(PGO) -trimpath -ldflags "-s -w -X fasternet/cli.version=$(VERSION)" -o fasternet-train ./cmd/fasternet-train
+	$(GO) build $(FLAGS) -o fasternet-train ./cmd/fasternet-train
 
 build-mpi: ## the program for several machines, which loads Open MPI or MPICH; Linux, linked with the C library
-	$(GO) build $(PGO) -tags mpi -trimpath -ldflags "-s -w -X fasternet/cli.version=$(VERSION)" -o fasternet-train ./cmd/fasternet-train
+	$(GO) build $(FLAGS) -tags mpi -o fasternet-train ./cmd/fasternet-train
 
 check: ## vet and short tests of what has changed, and of what imports it (less than a minute)
 	scripts/check.sh
 
-test: ## all tests; exports in ONNX Runtime, the report in Chromium and ranks under MPI, where these are installed; builds for the other platforms
+test: ## all tests; exports in ONNX Runtime, the report in Chromium, ranks under MPI and arm64 under qemu, where these are installed; builds for the other platforms
 	$(GO) vet ./...
 	$(GO) test ./...
 	$(MAKE) test-examples
 	scripts/test-onnx.sh
 	scripts/test-report.sh
 	scripts/test-mpi.sh
+	scripts/test-arm64.sh
 	$(MAKE) cross
 
 test-examples: ## the modules of examples, which import this one as any other module does
@@ -43,6 +45,12 @@ test-report: ## the report in headless Chromium; skips without one
 
 test-mpi: ## several ranks under Open MPI and MPICH (two minutes); skips without them
 	scripts/test-mpi.sh
+
+test-arm64: ## kernels, models and the program on arm64, under qemu (at most ten minutes); skips without it
+	scripts/test-arm64.sh
+
+count-arm64: ## how many instructions of a training step on arm64 are of plain Go, by function; needs qemu
+	scripts/test-arm64.sh count
 
 test-deploy: ## checks the manifests of deploy/kubernetes with the schemas that their operators publish (downloads 50 MB)
 	cd deploy/validate && $(GO) vet . && $(GO) test -count 1 .
@@ -74,9 +82,16 @@ profile: ## measures cmd/fasternet-train/decode.pgo again
 	$(GO) test -run '^$$' -bench ApplyJPEG -trimpath -benchtime 5s -cpu 1 -cpuprofile cmd/fasternet-train/decode.pgo -o dist/data.test ./data
 
 cross: ## the program for the other platforms, into dist/
-	GOOS=linux GOARCH=arm64 $(GO) build -o dist/fasternet-train-linux-arm64 ./cmd/fasternet-train
-	GOOS=darwin GOARCH=arm64 $(GO) build -o dist/fasternet-train-darwin-arm64 ./cmd/fasternet-train
-	GOOS=windows GOARCH=amd64 $(GO) build -o dist/fasternet-train-windows-amd64.exe ./cmd/fasternet-train
+	@set -e; for p in linux/arm64 darwin/arm64 windows/amd64 windows/arm64; do $(call for-platform,dist/,); done
+
+release: ## the program for all platforms as `make build` makes it, with checksums, into dist/release/
+	rm -rf dist/release
+	@set -e; for p in linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64; do $(call for-platform,dist/release/,$(FLAGS)); done
+	cd dist/release && sha256sum fasternet-train-* > SHA256SUMS
+
+# $(call for-platform,FOLDER,FLAGS) builds the program for the platform in p: one file that needs no library but those of the system.
+for-platform = os=$${p%/*}; arch=$${p\#*/}; out=$(1)fasternet-train-$$os-$$arch; [ $$os != windows ] || out=$$out.exe; \
+	echo $$out; GOOS=$$os GOARCH=$$arch $(GO) build $(2) -o $$out ./cmd/fasternet-train
 
 quickstart: build data ## train on Fashion-MNIST (at most 5 minutes) and evaluate
 	./fasternet-train train quickstart --resume
