@@ -9,6 +9,9 @@ import (
 // armHas says whether the processor has instructions, and the system lets a program use them.
 func armHas(f cpuid.FeatureID) bool { return cpuid.CPU.Supports(f) || systemHas(f) }
 
+// hasBF16 says whether there are BFMMLA and its likes.
+func hasBF16() bool { return armHas(cpuid.BF16) }
+
 func processorFeatures() (has []string) {
 	for _, f := range []struct {
 		name string
@@ -17,7 +20,7 @@ func processorFeatures() (has []string) {
 		{"ASIMD", armHas(cpuid.ASIMD)}, // NEON
 		{"FP16", armHas(cpuid.ASIMDHP)},
 		{"ASIMDDP", armHas(cpuid.ASIMDDP)},
-		{"BF16", armHas(cpuid.BF16)},
+		{"BF16", hasBF16()},
 		{"I8MM", armHas(cpuid.I8MM)},
 		{"SVE", armHas(cpuid.SVE)},
 		{"SVE2", armHas(cpuid.SVE2)},
