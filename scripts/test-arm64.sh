@@ -48,7 +48,7 @@ emulate() {
 }
 
 # vet checks how the assembly uses its arguments. What looks at the source runs without an
-# emulator, in go test ./kernels. Neoverse N1 has no bf16.
+# emulator, in "go test ./kernels". Neoverse N1 has no bf16.
 kernels() {
     GOOS=linux GOARCH=arm64 "$go" vet ./kernels
     for p in max neoverse-n1; do
