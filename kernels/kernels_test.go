@@ -304,6 +304,7 @@ func TestGELUAccuracy(t *testing.T) {
 func TestAffineNonFinite(t *testing.T) {
 	inf := float32(math.Inf(1))
 	nan := float32(math.NaN())
+	other := math.Float32frombits(0xffc12345)
 	everyVariant(t, func(t *testing.T, k *Set, _ *rand.Rand) {
 		one, zero := []float32{1}, []float32{0}
 		for _, c := range []struct {
@@ -312,6 +313,7 @@ func TestAffineNonFinite(t *testing.T) {
 			want float64
 		}{
 			{Identity, nan, math.NaN()}, {ReLU, nan, math.NaN()}, {GELU, nan, math.NaN()},
+			{Identity, other, math.NaN()}, {ReLU, other, math.NaN()}, {GELU, other, math.NaN()},
 			{Identity, inf, math.Inf(1)}, {ReLU, inf, math.Inf(1)}, {GELU, inf, math.Inf(1)},
 			{ReLU, -inf, 0}, {ReLU, -1, 0},
 		} {

@@ -18,28 +18,30 @@ func (s *isa) adamW() {
 	rest1, rest2 := s.splat(1), s.splat(1)
 	s.sub(rest1, beta1, rest1)
 	s.sub(rest2, beta2, rest2)
-	s.vectors(func(k mask, off reg.GPVirtual) {
-		at := func(base reg.GPVirtual) Mem { return Mem{Base: base, Index: off, Scale: 1} }
-		gv, mv, vv, t := s.vec(), s.vec(), s.vec(), s.vec()
-		s.load(at(g), k, gv)
-		s.mul(scale, gv, gv)
-		s.load(at(m), k, mv)
-		s.mul(beta1, mv, mv)
-		s.addProduct(mv, rest1, gv)
-		s.store(mv, k, at(m))
-		s.load(at(v), k, vv)
-		s.mul(beta2, vv, vv)
-		s.mul(gv, gv, gv)
-		s.addProduct(vv, rest2, gv)
-		s.store(vv, k, at(v))
-		s.sqrt(vv, vv)
-		s.mulAdd(vv, correct2, eps) // sqrt(v)/sqrt(1-beta2^t) + eps
-		s.mul(step, mv, mv)
-		s.div(mv, vv, mv)
-		s.load(at(w), k, t)
-		s.mul(decay, t, t)
-		s.sub(t, mv, t)
-		s.store(t, k, at(w))
+	s.vectorGroups(4, func(ks []mask, off reg.GPVirtual) {
+		for i, k := range ks {
+			at := func(base reg.GPVirtual) Mem { return s.at(base, off, i) }
+			gv, mv, vv, t := s.vec(), s.vec(), s.vec(), s.vec()
+			s.load(at(g), k, gv)
+			s.mul(scale, gv, gv)
+			s.load(at(m), k, mv)
+			s.mul(beta1, mv, mv)
+			s.addProduct(mv, rest1, gv)
+			s.store(mv, k, at(m))
+			s.load(at(v), k, vv)
+			s.mul(beta2, vv, vv)
+			s.mul(gv, gv, gv)
+			s.addProduct(vv, rest2, gv)
+			s.store(vv, k, at(v))
+			s.sqrt(vv, vv)
+			root := s.mulAddOf(vv, correct2, eps) // sqrt(v)/sqrt(1-beta2^t) + eps
+			s.mul(step, mv, mv)
+			s.div(mv, root, mv)
+			s.load(at(w), k, t)
+			s.mul(decay, t, t)
+			s.sub(t, mv, t)
+			s.store(t, k, at(w))
+		}
 	})
 	s.done()
 }

@@ -21,13 +21,15 @@ type arm64 struct {
 	*reg.Collection
 	function  *ir.Function
 	file      *ir.File
-	table     reg.GPVirtual     // address of the constants
-	constants [][4]uint32       // of the file: vectors
-	places    map[[4]uint32]int // in the table
+	table     reg.GPVirtual               // address of the constants
+	constants [][4]uint32                 // of the file
+	places    map[[4]uint32]int           // in the table
+	tails     int                         // masks of the first one, two and three lanes in the table
+	addresses map[[2]reg.ID]reg.GPVirtual // sums of a base and an offset
 }
 
 func newARM64() *arm64 {
-	return &arm64{Collection: reg.NewCollection(), file: ir.NewFile(), places: map[[4]uint32]int{}}
+	return &arm64{Collection: reg.NewCollection(), file: ir.NewFile(), places: map[[4]uint32]int{}, tails: -1, addresses: map[[2]reg.ID]reg.GPVirtual{}}
 }
 
 // instruction is what an instruction of avo's form holds in place of operands. The numbers of its
@@ -49,14 +51,43 @@ type operand struct {
 
 // The operands of an instruction are in the order of its text. Those of a code begin at bits
 // 0, 5, 16 and 10, if nothing else is said.
-func read(r reg.Register) operand       { return operand{r: r, in: true} }
-func written(r reg.Register) operand    { return operand{r: r, out: true} }
-func changed(r reg.Register) operand    { return operand{r: r, in: true, out: true} }
-func (o operand) at(bit int) operand    { o.bit = bit; return o }
-func (a *arm64) emit(i *ir.Instruction) { a.function.AddInstruction(i) }
-func (a *arm64) place(name string)      { a.function.AddLabel(ir.Label(name)) }
+func read(r reg.Register) operand    { return operand{r: r, in: true} }
+func written(r reg.Register) operand { return operand{r: r, out: true} }
+func changed(r reg.Register) operand { return operand{r: r, in: true, out: true} }
+func (o operand) at(bit int) operand { o.bit = bit; return o }
+
 func (a *arm64) text(format string, registers ...operand) {
 	a.emit(newInstruction(instruction{text: format, registers: registers}))
+}
+
+func (a *arm64) emit(i *ir.Instruction) {
+	a.function.AddInstruction(i)
+	for _, r := range i.OutputRegisters() {
+		for key := range a.addresses {
+			if key[0] == r.ID() || key[1] == r.ID() {
+				delete(a.addresses, key)
+			}
+		}
+	}
+}
+
+// place is where jumps to a label go.
+func (a *arm64) place(name string) {
+	a.function.AddLabel(ir.Label(name))
+	clear(a.addresses)
+}
+
+// sum is a register that holds base + offset. It is computed once between two labels, if none of
+// the two changes.
+func (a *arm64) sum(base, offset reg.GPVirtual) reg.GPVirtual {
+	key := [2]reg.ID{base.ID(), offset.ID()}
+	r, ok := a.addresses[key]
+	if !ok {
+		r = a.GP64()
+		a.text("ADD R%d, R%d, R%d", read(offset), read(base), written(r))
+		a.addresses[key] = r
+	}
+	return r
 }
 
 // word emits an instruction that the assembler of Go does not know. The text is the assembly of
@@ -103,6 +134,7 @@ func (a *arm64) begin(name, signature, doc string) {
 	a.function.AddPragma("noescape")
 	a.function.Doc = []string{name + " " + doc}
 	a.file.AddSection(a.function)
+	clear(a.addresses)
 	a.table = a.GP64()
 	a.text("MOVD $constants<>(SB), R%d", written(a.table))
 }
@@ -132,14 +164,29 @@ func (a *arm64) component(c gotypes.Component) string {
 }
 
 // constant is the place of a vector in the table of constants.
-func (a *arm64) constant(lanes [4]uint32) int {
-	at, ok := a.places[lanes]
+func (a *arm64) constant(v [4]uint32) int {
+	at, ok := a.places[v]
 	if !ok {
-		at = 16 * len(a.constants)
-		a.places[lanes] = at
-		a.constants = append(a.constants, lanes)
+		at = a.newConstant(v)
+		a.places[v] = at
 	}
 	return at
+}
+
+func (a *arm64) newConstant(v [4]uint32) int {
+	a.constants = append(a.constants, v)
+	return 16 * (len(a.constants) - 1)
+}
+
+// tailMasks is the place of the masks of the first one, two and three lanes.
+func (a *arm64) tailMasks() int {
+	if a.tails < 0 {
+		const all = 0xffffffff
+		a.tails = a.newConstant([4]uint32{all})
+		a.newConstant([4]uint32{all, all})
+		a.newConstant([4]uint32{all, all, all})
+	}
+	return a.tails
 }
 
 // The registers that functions may use. Others belong to the system (18), the assembler (27), the
@@ -270,8 +317,8 @@ func (a *arm64) generate(out, stubs, pkg string) {
 	if len(a.constants) > 0 {
 		fmt.Fprintln(&b)
 		for i, c := range a.constants {
-			for j, v := range c {
-				fmt.Fprintf(&b, "DATA constants<>+%d(SB)/4, $0x%08x\n", 16*i+4*j, v)
+			for j, lane := range c {
+				fmt.Fprintf(&b, "DATA constants<>+%d(SB)/4, $0x%08x\n", 16*i+4*j, lane)
 			}
 		}
 		fmt.Fprintf(&b, "GLOBL constants<>(SB), RODATA|NOPTR, $%d\n", 16*len(a.constants))

@@ -121,7 +121,7 @@ func (s *isa) affineHalf(act string, rounded bool) {
 			}
 			for i, v := range []reg.Register{x, y} {
 				VFMADD213PS(shift[i], scale[i], v)
-				s.activate(act, v)
+				s.activate(act, v, nil)
 			}
 			pairHalves(x, y, t)
 			storeHalves(k, t, Mem{Base: out})

@@ -32,6 +32,9 @@ func (m *matrix) mem(s *isa, i int) Mem { return Mem{Base: m.p, Disp: i * s.byte
 // fetch brings vector i of the group eight rows on into the cache: rows of a
 // wide map lie on pages of their own, where the processor does not look ahead.
 func (m *matrix) fetch(s *isa, i int) {
+	if i*s.bytes()%line > 0 && s.arm != nil {
+		return
+	}
 	s.prefetch(Mem{Base: m.p, Index: m.ld, Scale: 8, Disp: i * s.bytes()})
 }
 
@@ -42,7 +45,7 @@ func (s *isa) vectorsAt(param string, off reg.GPVirtual, ks []mask) []reg.Regist
 	var vs []reg.Register
 	for i, k := range ks {
 		v := s.vec()
-		s.load(Mem{Base: t, Index: off, Scale: 1, Disp: i * s.bytes()}, k, v)
+		s.load(s.at(t, off, i), k, v)
 		vs = append(vs, v)
 	}
 	return vs
@@ -61,7 +64,7 @@ func (s *isa) zeros(ks []mask) []reg.Register {
 func (s *isa) accumulate(param string, off reg.GPVirtual, ks []mask, vs []reg.Register) {
 	t, old := s.loadGP(param), s.vec()
 	for i, k := range ks {
-		m := Mem{Base: t, Index: off, Scale: 1, Disp: i * s.bytes()}
+		m := s.at(t, off, i)
 		s.load(m, k, old)
 		s.add(old, vs[i], vs[i])
 		s.store(vs[i], k, m)
@@ -87,25 +90,30 @@ func (s *isa) affine(act string) {
 		"computes dst = act(a·src + b), a and b per column.")
 	s.flushDenormals()
 	dst, src := s.newMatrix("dst", "ldd"), s.newMatrix("src", "lds")
-	s.columns(s.loadGP("cols"), s.pick(4, 2), func(ks []mask, off reg.GPVirtual) {
+	if s.arm != nil && act == "GELU" {
+		s.affineGELUNEON(dst, src)
+		return
+	}
+	none := s.noneNEON()
+	s.columns(s.loadGP("cols"), s.orNEON(s.pick(4, 2), 8), func(ks []mask, off reg.GPVirtual) {
 		a, b := s.vectorsAt("a", off, ks), s.vectorsAt("b", off, ks)
 		s.rowsOf(off, func() {
 			for i, k := range ks {
 				z := s.vec()
 				s.load(src.mem(s, i), k, z)
-				s.mulAdd(z, a[i], b[i])
-				s.store(s.activate(act, z), k, dst.mem(s, i))
+				s.store(s.activate(act, s.mulAddOf(z, a[i], b[i]), none), k, dst.mem(s, i))
 			}
 		}, dst, src)
 	})
 	s.done()
 }
 
-func (s *isa) activate(act string, z reg.Register) reg.Register {
+// activate replaces z by act(z). none is what noneNEON returns.
+func (s *isa) activate(act string, z, none reg.Register) reg.Register {
 	switch act {
 	case "": // the identity
 	case "ReLU":
-		zero := s.zero()
+		zero := s.zeroOr(none)
 		s.max(z, zero, z) // the second source is returned for NaN
 	case "GELU":
 		cdf := s.vec()
@@ -125,19 +133,28 @@ func (s *isa) affineGrad(act string) {
 		"computes, with z = a·x + b: y = act(z), dz = dy·act'(z), sum += Σ dz, dot += Σ dz·(x - mean).")
 	s.flushDenormals()
 	y, dz, x, dy := s.newMatrix("y", "ldy"), s.newMatrix("dz", "lddz"), s.newMatrix("x", "ldx"), s.newMatrix("dy", "lddy")
-	s.columns(s.loadGP("cols"), s.pick(2, 1), func(ks []mask, off reg.GPVirtual) {
+	if s.arm != nil && act == "GELU" {
+		s.affineGELUGradNEON(y, dz, x, dy)
+		return
+	}
+	none := s.noneNEON()
+	s.columns(s.loadGP("cols"), s.orNEON(s.pick(2, 1), 4), func(ks []mask, off reg.GPVirtual) {
 		a, b, mean := s.vectorsAt("a", off, ks), s.vectorsAt("b", off, ks), s.vectorsAt("mean", off, ks)
 		sum, dot := s.zeros(ks), s.zeros(ks)
 		s.rowsOf(off, func() {
 			for i, k := range ks {
 				xv, z, g := s.vec(), s.vec(), s.vec()
 				s.load(x.mem(s, i), k, xv)
-				s.copyTo(xv, z)
-				s.mulAdd(z, a[i], b[i])
+				if s.arm != nil {
+					z = s.mulAddOf(xv, a[i], b[i]).(reg.VecVirtual)
+				} else {
+					s.copyTo(xv, z)
+					s.mulAdd(z, a[i], b[i])
+				}
 				s.load(dy.mem(s, i), k, g)
 				x.fetch(s, i)
 				dz.fetch(s, i)
-				s.activateGrad(act, z, g)
+				s.activateGrad(act, z, g, none)
 				s.store(z, k, y.mem(s, i))
 				s.store(g, k, dz.mem(s, i))
 				s.add(g, sum[i], sum[i])
@@ -151,16 +168,21 @@ func (s *isa) affineGrad(act string) {
 	s.done()
 }
 
-// activateGrad replaces z by act(z) and g by g·act'(z).
-func (s *isa) activateGrad(act string, z, g reg.Register) {
+// activateGrad replaces z by act(z) and g by g·act'(z). none is what noneNEON returns.
+func (s *isa) activateGrad(act string, z, g, none reg.Register) {
 	switch act {
 	case "ReLU":
-		zero := s.zero()
-		if s.wide() {
+		zero := s.zeroOr(none)
+		switch {
+		case s.arm != nil:
+			drop := s.vec()
+			s.arm.word(0x6ea0d800, "fcmle v%d.4s, v%d.4s, #0.0", written(drop), read(z)) // false for NaN
+			s.arm.word(0x4e601c00, "bic v%d.16b, v%d.16b, v%d.16b", written(g), read(g), read(drop))
+		case s.wide():
 			keep := K()
 			VCMPPS(U8(6), zero, z, keep) // not z <= 0, true for NaN
 			VMOVAPS_Z(g, keep, g)
-		} else {
+		default:
 			keep := s.vec()
 			VCMPPS(U8(6), zero, z, keep)
 			VANDPS(keep, g, g)
@@ -177,6 +199,22 @@ func (s *isa) activateGrad(act string, z, g reg.Register) {
 	}
 }
 
+// noneNEON returns a register of zeros for a whole function of arm64.
+func (s *isa) noneNEON() reg.Register {
+	if s.arm == nil {
+		return nil
+	}
+	return s.zero()
+}
+
+// zeroOr returns zeros, or the register that there is.
+func (s *isa) zeroOr(none reg.Register) reg.Register {
+	if none == nil {
+		return s.zero()
+	}
+	return none
+}
+
 // combineColumns generates dst = a·x + p·y + q with a, p, q per column: the
 // input gradient of a batch norm.
 func (s *isa) combineColumns() {
@@ -185,16 +223,16 @@ func (s *isa) combineColumns() {
 		"computes dst = a·x + p·y + q, a, p and q per column.")
 	s.flushDenormals()
 	dst, x, y := s.newMatrix("dst", "ldd"), s.newMatrix("x", "ldx"), s.newMatrix("y", "ldy")
-	s.columns(s.loadGP("cols"), s.pick(4, 2), func(ks []mask, off reg.GPVirtual) {
+	s.columns(s.loadGP("cols"), s.orNEON(s.pick(4, 2), 8), func(ks []mask, off reg.GPVirtual) {
 		a, p, q := s.vectorsAt("a", off, ks), s.vectorsAt("p", off, ks), s.vectorsAt("q", off, ks)
 		s.rowsOf(off, func() {
 			for i, k := range ks {
 				xv, yv := s.vec(), s.vec()
 				s.load(x.mem(s, i), k, xv)
 				s.load(y.mem(s, i), k, yv)
-				s.mulAdd(yv, p[i], q[i])
-				s.addProduct(yv, a[i], xv)
-				s.store(yv, k, dst.mem(s, i))
+				sum := s.mulAddOf(yv, p[i], q[i])
+				s.addProduct(sum, a[i], xv)
+				s.store(sum, k, dst.mem(s, i))
 			}
 		}, dst, x, y)
 	})
@@ -206,8 +244,9 @@ func (s *isa) combineColumns() {
 // page a row again and again, and it is walked row by row.
 func (s *isa) sweep(body func(ks []mask, at func(m *matrix, i int) Mem), ms ...*matrix) {
 	cols, id := s.loadGP("cols"), label("sweep")
-	s.jumpIf(cols, greater, U32(4*s.lanes), id+"_wide")
-	s.columns(cols, 4, func(ks []mask, off reg.GPVirtual) {
+	group := s.orNEON(4, 8)
+	s.jumpIf(cols, greater, U32(group*s.lanes), id+"_wide")
+	s.columns(cols, group, func(ks []mask, off reg.GPVirtual) {
 		s.rowsOf(off, func() {
 			body(ks, func(m *matrix, i int) Mem { return m.mem(s, i) })
 		}, ms...)
@@ -218,7 +257,7 @@ func (s *isa) sweep(body func(ks []mask, at func(m *matrix, i int) Mem), ms ...*
 		s.loadGPTo(m.base, m.p)
 	}
 	s.repeat(label("rows"), s.loadGP("rows"), func() {
-		s.columns(s.loadGP("cols"), 4, func(ks []mask, off reg.GPVirtual) {
+		s.columns(s.loadGP("cols"), group, func(ks []mask, off reg.GPVirtual) {
 			body(ks, func(m *matrix, i int) Mem { return s.at(m.p, off, i) })
 		})
 		for _, m := range ms {

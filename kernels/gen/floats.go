@@ -102,6 +102,28 @@ func (s *isa) mulAdd(x, a, b reg.Register) {
 	VFMADD213PS(b, a, x)
 }
 
+// mulAddOf returns x · a + b, rounded once. On x86 that is in place of x.
+func (s *isa) mulAddOf(x, a, b reg.Register) reg.Register {
+	if s.arm != nil {
+		t := s.vec()
+		s.copyTo(b, t)
+		s.addProduct(t, x, a)
+		return t
+	}
+	s.mulAdd(x, a, b)
+	return x
+}
+
+// mulAddLast does so where nobody needs b after that: on arm64 it is in place of b.
+func (s *isa) mulAddLast(x, a, b reg.Register) reg.Register {
+	if s.arm != nil {
+		s.addProduct(b, x, a)
+		return b
+	}
+	s.mulAdd(x, a, b)
+	return x
+}
+
 // copyTo computes dst = src.
 func (s *isa) copyTo(src, dst reg.Register) {
 	if s.arm != nil {

@@ -79,6 +79,24 @@ func (s *isa) neonKernels() {
 	s.groupConv()
 	s.combine()
 	s.copyRows()
+	for _, act := range []string{"", "ReLU", "GELU"} {
+		s.affine(act)
+	}
+	s.affineGrad("ReLU")
+	s.affineGrad("GELU")
+	s.combineColumns()
+	s.columnSums()
+	s.columnDeviations()
+	s.columnDots()
+	s.vectorMax()
+	s.expSum()
+	s.dot()
+	s.sumSquares()
+	s.adamW()
+	s.layerNorm()
+	s.layerNormGrad()
+	s.softmaxRows()
+	s.softmaxRowsGrad()
 	for nv := 1; nv <= 3; nv++ {
 		s.halfNNQuads(nv)
 	}

@@ -90,11 +90,67 @@ func (s *isa) reciprocal(d, dst reg.Register) {
 }
 
 // sumLanes adds the float32 lanes of v and leaves the sum in lane 0 of the
-// register returned. It overwrites v.
-func (s *isa) sumLanes(v reg.VecVirtual) reg.Register { return s.foldLanes(v, VADDPS, VADDPS) }
+// register returned, on arm64 in all lanes. It overwrites v.
+func (s *isa) sumLanes(v reg.VecVirtual) reg.Register {
+	if s.arm != nil {
+		for range 2 {
+			s.arm.word(0x6e20d400, "faddp v%d.4s, v%d.4s, v%d.4s", written(v), read(v), read(v))
+		}
+		return v
+	}
+	return s.foldLanes(v, VADDPS, VADDPS)
+}
 
 // maxLanes does the same with the maximum.
-func (s *isa) maxLanes(v reg.VecVirtual) reg.Register { return s.foldLanes(v, VMAXPS, VMAXPS) }
+func (s *isa) maxLanes(v reg.VecVirtual) reg.Register {
+	if s.arm != nil {
+		for range 2 {
+			s.arm.word(0x6e20f400, "fmaxp v%d.4s, v%d.4s, v%d.4s", written(v), read(v), read(v))
+		}
+		return v
+	}
+	return s.foldLanes(v, VMAXPS, VMAXPS)
+}
+
+// sums are registers that sums are formed in: one on x86. On arm64 vectors are short, and each
+// sum would wait for the one before.
+type sums []reg.VecVirtual
+
+func (s *isa) newSums() (out sums) {
+	for range s.orNEON(1, 4) {
+		out = append(out, s.zero())
+	}
+	return out
+}
+
+// copies are such registers with the value of r.
+func (s *isa) copies(r reg.VecVirtual) sums {
+	out := sums{r}
+	for range s.orNEON(1, 4) - 1 {
+		t := s.vec()
+		s.copyTo(r, t)
+		out = append(out, t)
+	}
+	return out
+}
+
+// of is the register for vector i of a group.
+func (a sums) of(i int) reg.VecVirtual { return a[i%len(a)] }
+
+// total adds the registers up into the first one.
+func (s *isa) total(a sums) reg.VecVirtual {
+	return s.join(a, s.add)
+}
+
+// join combines the registers into the first one, in pairs.
+func (s *isa) join(a sums, combine func(x, y, dst reg.Register)) reg.VecVirtual {
+	for n := len(a) / 2; n > 0; n /= 2 {
+		for i := range n {
+			combine(a[i+n], a[i], a[i])
+		}
+	}
+	return a[0]
+}
 
 func (s *isa) foldLanes(v reg.VecVirtual, wide func(...Op), narrow func(...Op)) reg.Register {
 	r := v

@@ -30,6 +30,14 @@ func (a *arm64) loadBytes(bytes [16]uint8, dst reg.Register) {
 	a.loadVector(lanes, dst)
 }
 
+// keepLanes clears the lanes of v that a mask of one to three lanes leaves out.
+func (a *arm64) keepLanes(v reg.Register, k mask) {
+	m := a.XMM()
+	a.text("ADD R%d<<4, R%d, "+scratch, read(k.n), read(a.table))
+	a.text(fmt.Sprintf("FMOVQ %d(%s), F%%d", a.tailMasks()-16, scratch), written(m))
+	a.and(v, m, v)
+}
+
 func (a *arm64) and(x, y, dst reg.Register) {
 	a.word(0x4e201c00, "and v%d.16b, v%d.16b, v%d.16b", written(dst), read(x), read(y))
 }
@@ -56,6 +64,14 @@ func (a *arm64) load(m Mem, k mask, dst reg.Register) {
 	a.lanes(m, k,
 		func() { a.text("FMOVS ("+scratch+"), F%d", written(dst)) },
 		func() { a.text("FMOVD ("+scratch+"), F%d", written(dst)) },
+		func() { a.text("VLD1 ("+scratch+"), V%d.S[2]", changed(dst)) })
+}
+
+// loadInto loads the first lanes of dst, one to three. The others keep their values.
+func (a *arm64) loadInto(m Mem, k mask, dst reg.Register) {
+	a.lanes(m, k,
+		func() { a.text("VLD1 ("+scratch+"), V%d.S[0]", changed(dst)) },
+		func() { a.text("VLD1 ("+scratch+"), V%d.D[0]", changed(dst)) },
 		func() { a.text("VLD1 ("+scratch+"), V%d.S[2]", changed(dst)) })
 }
 

@@ -12,7 +12,7 @@ func (s *isa) columnSums() {
 		"computes sum += Σ x over the rows of every column.")
 	s.flushDenormals()
 	x := s.newMatrix("x", "ldx")
-	s.columns(s.loadGP("cols"), 4, func(ks []mask, off reg.GPVirtual) {
+	s.columns(s.loadGP("cols"), s.orNEON(4, 8), func(ks []mask, off reg.GPVirtual) {
 		acc := s.zeros(ks)
 		s.rowsOf(off, func() {
 			for i, k := range ks {
@@ -32,7 +32,7 @@ func (s *isa) columnDeviations() {
 		"computes sum += Σ (x - mean)² over the rows of every column.")
 	s.flushDenormals()
 	x := s.newMatrix("x", "ldx")
-	s.columns(s.loadGP("cols"), 4, func(ks []mask, off reg.GPVirtual) {
+	s.columns(s.loadGP("cols"), s.orNEON(4, 8), func(ks []mask, off reg.GPVirtual) {
 		mean, acc := s.vectorsAt("mean", off, ks), s.zeros(ks)
 		s.rowsOf(off, func() {
 			for i, k := range ks {
@@ -53,7 +53,7 @@ func (s *isa) columnDots() {
 		"computes sum += Σ dy and dot += Σ dy·(x - mean) over the rows of every column.")
 	s.flushDenormals()
 	dy, x := s.newMatrix("dy", "lddy"), s.newMatrix("x", "ldx")
-	s.columns(s.loadGP("cols"), s.pick(4, 2), func(ks []mask, off reg.GPVirtual) {
+	s.columns(s.loadGP("cols"), s.orNEON(s.pick(4, 2), 8), func(ks []mask, off reg.GPVirtual) {
 		mean, sum, dot := s.vectorsAt("mean", off, ks), s.zeros(ks), s.zeros(ks)
 		s.rowsOf(off, func() {
 			for i, k := range ks {
@@ -77,25 +77,15 @@ func (s *isa) vectorMax() {
 	acc := s.vec()
 	x := s.loadGP("x")
 	s.broadcast(Mem{Base: x}, acc)
-	s.vectors(func(k mask, off reg.GPVirtual) {
-		v := s.vec()
-		m := Mem{Base: x, Index: off, Scale: 1}
-		if k.full {
-			VMOVUPS(m, v)
-			s.max(v, acc, acc)
-			return
+	highest := s.copies(acc)
+	s.vectorGroups(8, func(ks []mask, off reg.GPVirtual) {
+		for i, k := range ks {
+			v, top := s.vec(), highest.of(i)
+			s.loadOver(top, s.at(x, off, i), k, v) // the lanes beyond the end must not take part
+			s.max(v, top, top)
 		}
-		// The lanes beyond the end must not take part.
-		if s.wide() {
-			s.copyTo(acc, v)
-			VMOVUPS(m, k.r, v)
-		} else {
-			s.load(m, k, v)
-			VBLENDVPS(k.r, v, acc, v)
-		}
-		s.max(v, acc, acc)
 	})
-	s.result(s.maxLanes(acc))
+	s.result(s.maxLanes(s.join(highest, s.max)))
 	s.ret()
 }
 
@@ -105,6 +95,10 @@ func (s *isa) expSum() {
 		"computes dst = exp(x - shift) and returns the sum. x - shift must not exceed 80.")
 	s.flushDenormals()
 	dst, x := s.loadGP("dst"), s.loadGP("x")
+	if s.arm != nil {
+		s.expSumNEON(dst, x)
+		return
+	}
 	shift, acc := s.param("shift"), s.zero()
 	s.vectors(func(k mask, off reg.GPVirtual) {
 		u := s.vec()
@@ -132,20 +126,26 @@ func (s *isa) expSum() {
 func (s *isa) dot() {
 	s.text("dot", "func(n int, x, y *float32) float32", "returns Σ x·y.")
 	s.flushDenormals()
-	x, y, acc := s.loadGP("x"), s.loadGP("y"), s.zero()
-	s.vectors(func(k mask, off reg.GPVirtual) {
-		u, v := s.vec(), s.vec()
-		s.load(Mem{Base: x, Index: off, Scale: 1}, k, u)
-		s.load(Mem{Base: y, Index: off, Scale: 1}, k, v)
-		s.addProduct(acc, u, v)
+	x, y, acc := s.loadGP("x"), s.loadGP("y"), s.newSums()
+	s.vectorGroups(8, func(ks []mask, off reg.GPVirtual) {
+		for i, k := range ks {
+			u, v := s.vec(), s.vec()
+			s.load(s.at(x, off, i), k, u)
+			s.load(s.at(y, off, i), k, v)
+			s.addProduct(acc.of(i), u, v)
+		}
 	})
-	s.result(s.sumLanes(acc))
+	s.result(s.sumLanes(s.total(acc)))
 	s.done()
 }
 
 // sumSquares generates Σ x² in float64.
 func (s *isa) sumSquares() {
 	s.text("sumSquares", "func(n int, x *float32) float64", "returns Σ x², summed in float64.")
+	if s.arm != nil {
+		s.sumSquaresNEON()
+		return
+	}
 	x, lo, hi := s.loadGP("x"), s.zero(), s.zero()
 	s.vectors(func(k mask, off reg.GPVirtual) {
 		v := s.vec()

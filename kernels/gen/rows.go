@@ -11,6 +11,9 @@ import (
 
 // at is vector i of the group at off of a row.
 func (s *isa) at(row, off reg.GPVirtual, i int) Mem {
+	if s.arm != nil {
+		return Mem{Base: s.arm.sum(row, off), Disp: i * s.bytes()}
+	}
 	return Mem{Base: row, Index: off, Scale: 1, Disp: i * s.bytes()}
 }
 
@@ -18,6 +21,8 @@ func (s *isa) at(row, off reg.GPVirtual, i int) Mem {
 func (s *isa) lanesOf(v reg.Register, k mask) {
 	switch {
 	case k.full:
+	case s.arm != nil:
+		s.arm.keepLanes(v, k)
 	case s.wide():
 		VMOVAPS_Z(v, k.r, v)
 	default:
@@ -29,6 +34,12 @@ func (s *isa) lanesOf(v reg.Register, k mask) {
 // one, and returns the result in every lane.
 func (s *isa) spread(v reg.VecVirtual, factor string) reg.VecVirtual {
 	x := s.sumLanes(v).(reg.VecVirtual)
+	if s.arm != nil {
+		if factor != "" {
+			s.mul(x, s.param(factor), x)
+		}
+		return x
+	}
 	if factor != "" {
 		m, err := Param(factor).Resolve()
 		if err != nil {
@@ -44,10 +55,20 @@ func (s *isa) spread(v reg.VecVirtual, factor string) reg.VecVirtual {
 // eachRow emits a loop over the rows; step moves the pointers on by the strides
 // named.
 func (s *isa) eachRow(pointers []reg.GPVirtual, strides []string, body func()) {
+	ld := map[int]reg.GPVirtual{} // on x86 there are no registers left for them
+	if s.arm != nil {
+		for i, name := range strides {
+			ld[i] = s.loadStride(name)
+		}
+	}
 	s.repeat(label("rows"), s.loadGP("rows"), func() {
 		body()
 		for i, p := range pointers {
-			s.increase(p, s.loadStride(strides[i]))
+			step, ok := ld[i]
+			if !ok {
+				step = s.loadStride(strides[i])
+			}
+			s.increase(p, step)
 		}
 	})
 }
@@ -59,48 +80,33 @@ func (s *isa) layerNorm() {
 	s.flushDenormals()
 	y, x, stats := s.loadGP("y"), s.loadGP("x"), s.loadGP("stats")
 	s.eachRow([]reg.GPVirtual{y, x}, []string{"ldy", "ldx"}, func() {
-		sum := s.zero()
-		s.columns(s.loadGP("cols"), 4, func(ks []mask, off reg.GPVirtual) {
+		sum := s.newSums()
+		s.columns(s.loadGP("cols"), s.orNEON(4, 8), func(ks []mask, off reg.GPVirtual) {
 			for i, k := range ks {
 				v := s.vec()
 				s.load(s.at(x, off, i), k, v)
-				s.add(v, sum, sum)
+				s.add(v, sum.of(i), sum.of(i))
 			}
 		})
-		mean := s.spread(sum, "inv")
-		square := s.zero()
-		s.columns(s.loadGP("cols"), 4, func(ks []mask, off reg.GPVirtual) {
+		mean := s.spread(s.total(sum), "inv")
+		square := s.newSums()
+		s.columns(s.loadGP("cols"), s.orNEON(4, 8), func(ks []mask, off reg.GPVirtual) {
 			for i, k := range ks {
 				v := s.vec()
 				s.load(s.at(x, off, i), k, v)
 				s.sub(v, mean, v)
 				s.lanesOf(v, k)
-				s.addProduct(square, v, v)
+				s.addProduct(square.of(i), v, v)
 			}
 		})
-		// Scalars until the reciprocal root is there.
-		variance := s.sumLanes(square).(reg.VecVirtual)
-		inv, err := Param("inv").Resolve()
-		if err != nil {
-			panic(err)
-		}
-		eps, err := Param("eps").Resolve()
-		if err != nil {
-			panic(err)
-		}
-		VMULSS(inv.Addr, variance, variance)
-		VADDSS(eps.Addr, variance, variance)
-		VSQRTSS(variance, variance, variance)
-		one := XMM()
-		VMOVSS(s.float(1), one)
-		VDIVSS(variance, one, one)
-		VMOVSS(mean.AsX(), Mem{Base: stats})
-		VMOVSS(one, Mem{Base: stats, Disp: 4})
+		scalar := s.reciprocalRoot(s.sumLanes(s.total(square)).(reg.VecVirtual))
+		s.storeLane(mean, Mem{Base: stats})
+		s.storeLane(scalar, Mem{Base: stats, Disp: 4})
 		s.increase(stats, U32(8))
 		rstd := s.vec()
-		VBROADCASTSS(one, rstd)
+		s.spreadLane(scalar, rstd)
 		w, b := s.loadGP("w"), s.loadGP("b")
-		s.columns(s.loadGP("cols"), s.pick(4, 2), func(ks []mask, off reg.GPVirtual) {
+		s.columns(s.loadGP("cols"), s.orNEON(s.pick(4, 2), 8), func(ks []mask, off reg.GPVirtual) {
 			for i, k := range ks {
 				v, wv, bv := s.vec(), s.vec(), s.vec()
 				s.load(s.at(x, off, i), k, v)
@@ -108,12 +114,47 @@ func (s *isa) layerNorm() {
 				s.load(s.at(b, off, i), k, bv)
 				s.sub(v, mean, v)
 				s.mul(rstd, v, v)
-				s.mulAdd(v, wv, bv)
-				s.store(v, k, s.at(y, off, i))
+				s.store(s.mulAddLast(v, wv, bv), k, s.at(y, off, i))
 			}
 		})
 	})
 	s.done()
+}
+
+// reciprocalRoot computes 1/√(inv·v + eps) of lane 0, with parameters. It changes v.
+func (s *isa) reciprocalRoot(v reg.VecVirtual) reg.VecVirtual {
+	if s.arm != nil {
+		s.mul(v, s.param("inv"), v)
+		s.add(v, s.param("eps"), v)
+		s.sqrt(v, v)
+		s.div(s.splat(1), v, v)
+		return v
+	}
+	inv, err := Param("inv").Resolve()
+	if err != nil {
+		panic(err)
+	}
+	eps, err := Param("eps").Resolve()
+	if err != nil {
+		panic(err)
+	}
+	VMULSS(inv.Addr, v, v)
+	VADDSS(eps.Addr, v, v)
+	VSQRTSS(v, v, v)
+	one := XMM()
+	VMOVSS(s.float(1), one)
+	VDIVSS(v, one, one)
+	return one
+}
+
+// storeLane stores lane 0.
+func (s *isa) storeLane(v reg.VecVirtual, m Mem) {
+	if s.arm != nil {
+		at, registers := s.arm.address(m)
+		s.arm.text("FMOVS F%d, "+at, append([]operand{read(v)}, registers...)...)
+		return
+	}
+	VMOVSS(v.AsX(), m)
 }
 
 // layerNormGrad generates the backward pass of a layer norm.
@@ -128,7 +169,7 @@ func (s *isa) layerNormGrad() {
 		s.broadcast(Mem{Base: stats}, mean)
 		s.broadcast(Mem{Base: stats, Disp: 4}, rstd)
 		s.increase(stats, U32(8))
-		sum, dot := s.zero(), s.zero()
+		sum, dot := s.newSums(), s.newSums()
 		// hidden loads the normalised input, and the gradient.
 		normalised := func(i int, k mask, off reg.GPVirtual) (h, g reg.Register) {
 			h, g = s.vec(), s.vec()
@@ -139,20 +180,20 @@ func (s *isa) layerNormGrad() {
 			return h, g
 		}
 		w := s.loadGP("w")
-		s.columns(s.loadGP("cols"), 2, func(ks []mask, off reg.GPVirtual) {
+		s.columns(s.loadGP("cols"), s.orNEON(2, 4), func(ks []mask, off reg.GPVirtual) {
 			for i, k := range ks {
 				h, g := normalised(i, k, off)
 				wv := s.vec()
 				s.load(s.at(w, off, i), k, wv)
 				s.mul(wv, g, g)
-				s.add(g, sum, sum)
-				s.addProduct(dot, g, h)
+				s.add(g, sum.of(i), sum.of(i))
+				s.addProduct(dot.of(i), g, h)
 			}
 		})
-		m1, m2 := s.spread(sum, "inv"), s.spread(dot, "inv")
+		m1, m2 := s.spread(s.total(sum), "inv"), s.spread(s.total(dot), "inv")
 		pass := func(added bool) {
 			w, dw, db := s.loadGP("w"), s.loadGP("dw"), s.loadGP("db")
-			s.columns(s.loadGP("cols"), s.pick(2, 1), func(ks []mask, off reg.GPVirtual) {
+			s.columns(s.loadGP("cols"), s.orNEON(s.pick(2, 1), 4), func(ks []mask, off reg.GPVirtual) {
 				for i, k := range ks {
 					h, g := normalised(i, k, off)
 					acc := s.vec()
@@ -169,7 +210,7 @@ func (s *isa) layerNormGrad() {
 					s.subProduct(g, m2, h)
 					if added {
 						s.load(s.at(add, off, i), k, acc)
-						s.mulAdd(g, rstd, acc)
+						g = s.mulAddLast(g, rstd, acc)
 					} else {
 						s.mul(rstd, g, g)
 					}
@@ -195,28 +236,25 @@ func (s *isa) softmaxRows() {
 		"replaces every row of x by its softmax.")
 	s.flushDenormals()
 	x := s.loadGP("x")
+	exps := s.expNEON()
 	s.eachRow([]reg.GPVirtual{x}, []string{"ldx"}, func() {
-		top := s.vec()
-		s.broadcast(Mem{Base: x}, top)
-		s.columns(s.loadGP("cols"), 4, func(ks []mask, off reg.GPVirtual) {
+		first := s.vec()
+		s.broadcast(Mem{Base: x}, first)
+		tops := s.copies(first)
+		s.columns(s.loadGP("cols"), s.orNEON(4, 8), func(ks []mask, off reg.GPVirtual) {
 			for i, k := range ks {
-				v, m := s.vec(), s.at(x, off, i)
-				switch {
-				case k.full:
-					VMOVUPS(m, v)
-				case s.wide():
-					s.copyTo(top, v)
-					VMOVUPS(m, k.r, v)
-				default:
-					s.load(m, k, v)
-					VBLENDVPS(k.r, v, top, v)
-				}
+				v, top := s.vec(), tops.of(i)
+				s.loadOver(top, s.at(x, off, i), k, v)
 				s.max(v, top, top)
 			}
 		})
-		highest := s.maxLanes(top)
+		highest := s.maxLanes(s.join(tops, s.max))
 		shift := s.vec()
-		VBROADCASTSS(highest, shift)
+		s.spreadLane(highest, shift)
+		if s.arm != nil {
+			s.finishSoftmaxNEON(exps, x, shift)
+			return
+		}
 		sum := s.zero()
 		s.columns(s.loadGP("cols"), s.pick(4, 2), func(ks []mask, off reg.GPVirtual) {
 			for i, k := range ks {
@@ -257,17 +295,17 @@ func (s *isa) softmaxRowsGrad() {
 	s.flushDenormals()
 	p, d := s.loadGP("p"), s.loadGP("d")
 	s.eachRow([]reg.GPVirtual{p, d}, []string{"ldp", "ldd"}, func() {
-		dot := s.zero()
-		s.columns(s.loadGP("cols"), 4, func(ks []mask, off reg.GPVirtual) {
+		dot := s.newSums()
+		s.columns(s.loadGP("cols"), s.orNEON(4, 8), func(ks []mask, off reg.GPVirtual) {
 			for i, k := range ks {
 				pv, dv := s.vec(), s.vec()
 				s.load(s.at(p, off, i), k, pv)
 				s.load(s.at(d, off, i), k, dv)
-				s.addProduct(dot, pv, dv)
+				s.addProduct(dot.of(i), pv, dv)
 			}
 		})
-		mean := s.spread(dot, "")
-		s.columns(s.loadGP("cols"), 4, func(ks []mask, off reg.GPVirtual) {
+		mean := s.spread(s.total(dot), "")
+		s.columns(s.loadGP("cols"), s.orNEON(4, 8), func(ks []mask, off reg.GPVirtual) {
 			for i, k := range ks {
 				pv, dv := s.vec(), s.vec()
 				s.load(s.at(p, off, i), k, pv)

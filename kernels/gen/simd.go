@@ -250,6 +250,23 @@ func (s *isa) load(m Mem, k mask, dst reg.Register) {
 	}
 }
 
+// loadOver loads the lanes that the mask selects; the others are those of other.
+func (s *isa) loadOver(other reg.Register, m Mem, k mask, dst reg.Register) {
+	switch {
+	case k.full:
+		s.load(m, k, dst)
+	case s.arm != nil:
+		s.copyTo(other, dst)
+		s.arm.loadInto(m, k, dst)
+	case s.wide():
+		s.copyTo(other, dst)
+		VMOVUPS(m, k.r, dst)
+	default:
+		s.load(m, k, dst)
+		VBLENDVPS(k.r, dst, other, dst)
+	}
+}
+
 func (s *isa) store(src reg.Register, k mask, m Mem) {
 	switch {
 	case s.arm != nil:
@@ -311,6 +328,18 @@ func (s *isa) columns(cols reg.GPVirtual, group int, body func(ks []mask, off re
 			ks[i] = s.fullMask()
 		}
 		loop, next := fmt.Sprintf("%s_by%d", name, g), fmt.Sprintf("%s_by%d", name, g/2)
+		if s.arm != nil { // one jump a round
+			s.jumpIf(left, less, U32(g*s.lanes), next)
+			s.decrease(left, U32(g*s.lanes))
+			s.place(loop + "_body")
+			body(ks, off)
+			s.increase(off, U32(g*s.bytes()))
+			s.arm.text(fmt.Sprintf("SUBS $%d, R%%d, R%%d", g*s.lanes), read(left), written(left))
+			s.arm.branch("BGE", loop+"_body", true)
+			s.increase(left, U32(g*s.lanes))
+			s.place(next)
+			continue
+		}
 		s.place(loop)
 		s.jumpIf(left, less, U32(g*s.lanes), next)
 		body(ks, off)
@@ -318,7 +347,9 @@ func (s *isa) columns(cols reg.GPVirtual, group int, body func(ks []mask, off re
 		s.decrease(left, U32(g*s.lanes))
 		s.jump(loop)
 	}
-	s.place(name + "_by0")
+	if s.arm == nil {
+		s.place(name + "_by0")
+	}
 	s.jumpIfNotPositive(left, name+"_end")
 	body([]mask{s.tail(left)}, off)
 	s.place(name + "_end")
@@ -327,6 +358,19 @@ func (s *isa) columns(cols reg.GPVirtual, group int, body func(ks []mask, off re
 // vectors emits body for every vector of the n values of a vector.
 func (s *isa) vectors(body func(k mask, off reg.GPVirtual)) {
 	s.columns(s.loadGP("n"), 1, func(ks []mask, off reg.GPVirtual) { body(ks[0], off) })
+}
+
+// vectorGroups does so with up to group vectors at a time on arm64, whose vectors are short.
+func (s *isa) vectorGroups(group int, body func(ks []mask, off reg.GPVirtual)) {
+	s.columns(s.loadGP("n"), s.orNEON(1, group), body)
+}
+
+// orNEON returns a size for x86 or for arm64.
+func (s *isa) orNEON(x86, neon int) int {
+	if s.arm != nil {
+		return neon
+	}
+	return x86
 }
 
 // pick returns the size of groups for 32 registers, or for 16 (AVX2).
