@@ -7,7 +7,7 @@ import "fmt"
 // speed of a product can be compared with.
 type Peak struct {
 	Format string // of the factors: fp32, bf16 or int8
-	Path   string // avx512, avx2, go, avx512_bf16, amx, avx512_vnni, avx_vnni, amx_int8
+	Path   string // avx512, avx2, neon, go, avx512_bf16, neon_bf16, amx_int8 and so on
 	// Run does n rounds and returns the number of operations: a multiplication counts as
 	// one, and so does an addition. It is nil where Missing says why this machine has no
 	// such instructions.
@@ -18,18 +18,10 @@ type Peak struct {
 // Int8 is the format of the factors that only [Peaks] knows: no kernel computes with it.
 const Int8 = "int8"
 
-// Peaks are the loops for all formats and paths, the fastest path of a format first.
+// Peaks are the loops for all formats, and for the paths of this architecture, the fastest path
+// of a format first.
 func Peaks() []Peak {
-	all := []Peak{
-		{Format: FP32.String(), Path: string(AVX512)},
-		{Format: FP32.String(), Path: string(AVX2)},
-		{Format: FP32.String(), Path: string(Go), Run: peakGo},
-		{Format: BF16.String(), Path: string(BF16AMX), Missing: refusals[BF16AMX]},
-		{Format: BF16.String(), Path: string(BF16AVX512), Missing: refusals[BF16AVX512]},
-		{Format: Int8, Path: "amx_int8"},
-		{Format: Int8, Path: "avx512_vnni"},
-		{Format: Int8, Path: "avx_vnni"},
-	}
+	all := peaksHere()
 	for i := range all {
 		p := &all[i]
 		if p.Run == nil && p.Missing == "" {

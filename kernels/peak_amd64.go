@@ -2,6 +2,20 @@ package kernels
 
 import "github.com/klauspost/cpuid/v2"
 
+// peaksHere are the formats and paths of this architecture.
+func peaksHere() []Peak {
+	return []Peak{
+		{Format: FP32.String(), Path: string(AVX512)},
+		{Format: FP32.String(), Path: string(AVX2)},
+		{Format: FP32.String(), Path: string(Go), Run: peakGo},
+		{Format: BF16.String(), Path: string(BF16AMX), Missing: refusals[BF16AMX]},
+		{Format: BF16.String(), Path: string(BF16AVX512), Missing: refusals[BF16AVX512]},
+		{Format: Int8, Path: "amx_int8"},
+		{Format: Int8, Path: "avx512_vnni"},
+		{Format: Int8, Path: "avx_vnni"},
+	}
+}
+
 // peakLoop is the loop in assembly of a path, or why the processor cannot run it.
 func peakLoop(path string) (run func(int) int, missing string) {
 	has := cpuid.CPU.Supports

@@ -39,6 +39,3 @@ func registerBF16() {
 		interleave: interleaveNEON,
 	}
 }
-
-// peakLoop is the loop in assembly of a path, or why the processor cannot run it.
-func peakLoop(string) (run func(int) int, missing string) { return nil, "not for this architecture" }

@@ -109,4 +109,5 @@ func (s *isa) neonKernels() {
 	s.resampleRows()
 	s.upsampleChroma()
 	s.yCbCrToRGB()
+	s.peaksNEON()
 }

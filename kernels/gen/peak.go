@@ -28,10 +28,42 @@ func (s *isa) peak(name, doc string, ops int, step func(x, y, sum reg.Register))
 			step(x, y, s.register(i))
 		}
 	})
-	VZEROUPPER()
-	IMUL3Q(U32(ops*sums), n, n)
-	Store(n, ReturnIndex(0))
+	if s.arm == nil {
+		VZEROUPPER()
+	}
+	s.multiplyBy(ops*sums, n, n)
+	s.result(n)
+	if s.arm != nil {
+		s.ret()
+		return
+	}
 	RET()
+}
+
+// peaksNEON generates the loops for arm64. Instructions on matrices add the products of two rows of
+// x with two of y to four sums.
+func (s *isa) peaksNEON() {
+	for _, l := range []struct {
+		name, doc string
+		ops       int // of an instruction
+		code      uint32
+		text      string
+	}{
+		{"peakFloat", "multiplies and adds float32 values for n rounds.", 2 * 4,
+			0x4e20cc00, "fmla v%d.4s, v%d.4s, v%d.4s"},
+		{"peakBF16", "multiplies matrices of bfloat16 values for n rounds. It needs BF16.", 2 * 4 * 4,
+			0x6e40ec00, "bfmmla v%d.4s, v%d.8h, v%d.8h"},
+		{"peakPairs", "multiplies bfloat16 values, and adds two products at a time, for n rounds. It needs BF16.", 2 * 2 * 4,
+			0x6e40fc00, "bfdot v%d.4s, v%d.8h, v%d.8h"},
+		{"peakBytes", "multiplies bytes, and adds four products at a time, for n rounds. It needs DotProd.", 2 * 4 * 4,
+			0x4e809400, "sdot v%d.4s, v%d.16b, v%d.16b"},
+		{"peakBytesI8MM", "multiplies matrices of bytes for n rounds. It needs I8MM.", 2 * 8 * 4,
+			0x4e80a400, "smmla v%d.4s, v%d.16b, v%d.16b"},
+	} {
+		s.peak(l.name, l.doc, l.ops, func(x, y, sum reg.Register) {
+			s.arm.word(l.code, l.text, changed(sum), read(x), read(y))
+		})
+	}
 }
 
 // peaks generates the loops for float32 and for bytes.
