@@ -68,7 +68,7 @@ func main() {
 	Generate()
 }
 
-// neonKernels generates the kernels that there are for arm64; the others are in Go.
+// neonKernels generates the kernels for arm64.
 func (s *isa) neonKernels() {
 	for _, p := range panelShapes {
 		s.gemmNN(p)
