@@ -54,10 +54,30 @@ type halfFunctions struct {
 	copyHalf   func(rows, cols int, dst *uint16, ldd int, src *uint16, lds int)
 	fromHalf   func(rows, cols int, dst *float32, ldd int, src *uint16, lds int)
 	interleave func(pairs, rows, cols int, dst *float32, ldd int, src *float32, lds int)
+	// quads is interleave for panels that have four steps of the inner index side by side: rows
+	// 4·q to 4·q+3 become row q, of twice as many 32-bit values. Where it is nil panels have pairs.
+	quads func(quads, rows, cols int, dst *float32, ldd int, src *float32, lds int)
 
 	// An activation and the conversion of its result, of float32 and of bfloat16.
 	affineHalf   [activationCount]affineHalfFunc
 	affineHalves [activationCount]affineHalvesFunc
+}
+
+// group is the number of steps of the inner index that lie side by side in a panel.
+func (f *halfFunctions) group() int {
+	if f.quads != nil {
+		return 4
+	}
+	return 2
+}
+
+// packRows converts rows to so many rows of pairs of a panel, or to half as many of quads.
+func (f *halfFunctions) packRows(pairs, rows, cols int, panel *float32, width int, src *float32, lds int) {
+	if f.quads != nil {
+		f.quads(pairs/2, rows, cols, panel, 2*width, src, lds)
+		return
+	}
+	f.interleave(pairs, rows, cols, panel, width, src, lds)
 }
 
 // halves are the paths in assembly that run here, and refusals say of others why they do

@@ -133,6 +133,9 @@ func TestBF16Conversions(t *testing.T) {
 					t.Fatalf("%d×%d, copied one further: element %d is %04x, want %04x", rows, cols, i-3, v, want)
 				}
 			}
+			if k.half.quads != nil {
+				checkQuads(t, k, r, src)
+			}
 			inter := newGuarded(r, pairs, cols)
 			k.half.interleave(pairs, rows, cols, inter.ptr(), inter.Stride, src.ptr(), src.Stride)
 			inter.check(t, "interleave")
@@ -151,6 +154,29 @@ func TestBF16Conversions(t *testing.T) {
 			}
 		}
 	})
+}
+
+// checkQuads converts rows four at a time.
+func checkQuads(t *testing.T, k *Set, r *rand.Rand, src guarded) {
+	t.Helper()
+	quads := (src.Rows+3)/4 + r.IntN(3)
+	got := newGuarded(r, quads, 2*src.Cols)
+	k.half.quads(quads, src.Rows, src.Cols, got.ptr(), got.Stride, src.ptr(), src.Stride)
+	got.check(t, "quads")
+	for q := range quads {
+		values := asHalves(got.Row(q))
+		for c := range src.Cols {
+			for i := range 4 {
+				var want uint16
+				if 4*q+i < src.Rows {
+					want = toBF16(src.Row(4*q + i)[c])
+				}
+				if v := values[4*c+i]; v != want {
+					t.Fatalf("quad %d of %d rows, column %d of %d, value %d: %04x, want %04x", q, src.Rows, c, src.Cols, i, v, want)
+				}
+			}
+		}
+	}
 }
 
 func TestBF16Gemm(t *testing.T) {

@@ -26,7 +26,7 @@ func (f *halfFunctions) check(lanes int) error {
 	rows, panel := Aligned(len(a)/2), Aligned(len(b)/2)
 	converted := asHalves(rows)
 	f.toHalf(m, inner, inner, &converted[0], inner, &a[0], inner)
-	f.interleave(inner/2, inner, width, &panel[0], width, &b[0], width)
+	f.packRows(inner/2, inner, width, &panel[0], width, &b[0], width)
 	f.nn[vectors](m, &converted[0], inner, 1, inner/2, 0, &panel[0], &c[0], width, nil, 0, 1, width, &panel[0], 0)
 	for i := range m {
 		for j := range width {

@@ -92,7 +92,8 @@ func (p *Packed) multiplyConverted(panels []panel, c Matrix, alpha float32, a *u
 }
 
 // convolveHalf is Convolve in bf16: the strip is converted once, not for every
-// tap. The number of channels must be even, so that a segment has whole pairs.
+// tap. The number of channels must be even, or a multiple of four, so that a segment has whole
+// pairs or quads.
 func (p PConv) convolveHalf(dst Matrix, padded []float32, weights *Packed, d Matrix) {
 	line := (p.Width + 2) * p.Channels
 	s := halfScratches.Get().(*halfScratch)
@@ -125,19 +126,19 @@ func (k *Set) addTNHalf(c Matrix, a *float32, lda, outerA int, b *float32, ldb, 
 	h := k.half
 	s := halfScratches.Get().(*halfScratch)
 	defer halfScratches.Put(s)
-	each := (inner + 1) / 2
+	each := roundUp(inner, h.group()) / 2
 	pairs := roundUp(2*outer*each, h.step) / 2
-	stack := func(dst []float32, ldd int, src *float32, ld, jump, cols int) {
+	stack := func(convert func(pairs, rows, cols int, dst *float32, ldd int, src *float32, lds int), dst []float32, ldd int, src *float32, ld, jump, cols int) {
 		for o := range outer {
 			n := each
 			if o == outer-1 {
 				n += pairs - outer*each
 			}
-			h.interleave(n, inner, cols, &dst[o*each*ldd], ldd, offset(src, o*jump), ld)
+			convert(n, inner, cols, &dst[o*each*ldd], ldd, offset(src, o*jump), ld)
 		}
 	}
 	t := k.newTransposedHalf(s, transposedWork(outerB != 0, c, BF16), pairs, outer*inner)
-	stack(t.pairs, t.stride, a, lda, outerA, c.Rows)
+	stack(h.interleave, t.pairs, t.stride, a, lda, outerA, c.Rows)
 	t.finish()
 	width := 3 * k.lanes
 	panel := grow(&s.b, pairs*width)
@@ -148,7 +149,7 @@ func (k *Set) addTNHalf(c Matrix, a *float32, lda, outerA int, b *float32, ldb, 
 			w = left
 		}
 		cols := min(w*k.lanes, c.Cols-from)
-		stack(panel, w*k.lanes, offset(b, from), ldb, outerB, cols)
+		stack(h.packRows, panel, w*k.lanes, offset(b, from), ldb, outerB, cols)
 		t.multiply(w, &panel[0], offset(cp, from), c.Stride, cols)
 		from += w * k.lanes
 		left -= w

@@ -202,6 +202,11 @@ func fromHalfNEON(rows int, cols int, dst *float32, ldd int, src *uint16, lds in
 //go:noescape
 func interleaveNEON(pairs int, rows int, cols int, dst *float32, ldd int, src *float32, lds int)
 
+// quadsNEON converts rows 4·q to 4·q+3 to row q of quads; rows that are not there are zero.
+//
+//go:noescape
+func quadsNEON(quads int, rows int, cols int, dst *float32, ldd int, src *float32, lds int)
+
 // orientNEON writes magnitude and bin of n gradients; see Orientations.
 //
 //go:noescape

@@ -36765,8 +36765,8 @@ prefetch1738:
 
 half1737_seg:
 	MOVD segPairs+32(FP), R24
-	CMP $2, R24
-	BLT half1737_rest
+	CMP $0, R24
+	BLE half1737_next
 
 half1737_k:
 	FMOVD.P 8(R11), F16
@@ -36778,29 +36778,25 @@ half1737_k:
 	FMOVD.P 8(R20), F19
 	VLD1.P 8(R21), V19.D[1]
 	FMOVQ 0(R22), F20
-	FMOVQ 32(R22), F21
-	WORD $0x4e953a96 // zip1 v22.4s, v20.4s, v21.4s
-	WORD $0x4e957a94 // zip2 v20.4s, v20.4s, v21.4s
-	WORD $0x6e56ee00 // bfmmla v0.4s, v16.8h, v22.8h
-	WORD $0x6e56ee24 // bfmmla v4.4s, v17.8h, v22.8h
-	WORD $0x6e56ee48 // bfmmla v8.4s, v18.8h, v22.8h
-	WORD $0x6e56ee6c // bfmmla v12.4s, v19.8h, v22.8h
-	WORD $0x6e54ee01 // bfmmla v1.4s, v16.8h, v20.8h
-	WORD $0x6e54ee25 // bfmmla v5.4s, v17.8h, v20.8h
-	WORD $0x6e54ee49 // bfmmla v9.4s, v18.8h, v20.8h
-	WORD $0x6e54ee6d // bfmmla v13.4s, v19.8h, v20.8h
-	FMOVQ 16(R22), F20
-	FMOVQ 48(R22), F21
-	WORD $0x4e953a96 // zip1 v22.4s, v20.4s, v21.4s
-	WORD $0x4e957a94 // zip2 v20.4s, v20.4s, v21.4s
+	WORD $0x6e54ee00 // bfmmla v0.4s, v16.8h, v20.8h
+	WORD $0x6e54ee24 // bfmmla v4.4s, v17.8h, v20.8h
+	WORD $0x6e54ee48 // bfmmla v8.4s, v18.8h, v20.8h
+	WORD $0x6e54ee6c // bfmmla v12.4s, v19.8h, v20.8h
+	FMOVQ 16(R22), F21
+	WORD $0x6e55ee01 // bfmmla v1.4s, v16.8h, v21.8h
+	WORD $0x6e55ee25 // bfmmla v5.4s, v17.8h, v21.8h
+	WORD $0x6e55ee49 // bfmmla v9.4s, v18.8h, v21.8h
+	WORD $0x6e55ee6d // bfmmla v13.4s, v19.8h, v21.8h
+	FMOVQ 32(R22), F22
 	WORD $0x6e56ee02 // bfmmla v2.4s, v16.8h, v22.8h
 	WORD $0x6e56ee26 // bfmmla v6.4s, v17.8h, v22.8h
 	WORD $0x6e56ee4a // bfmmla v10.4s, v18.8h, v22.8h
 	WORD $0x6e56ee6e // bfmmla v14.4s, v19.8h, v22.8h
-	WORD $0x6e54ee03 // bfmmla v3.4s, v16.8h, v20.8h
-	WORD $0x6e54ee27 // bfmmla v7.4s, v17.8h, v20.8h
-	WORD $0x6e54ee4b // bfmmla v11.4s, v18.8h, v20.8h
-	WORD $0x6e54ee6f // bfmmla v15.4s, v19.8h, v20.8h
+	FMOVQ 48(R22), F23
+	WORD $0x6e57ee03 // bfmmla v3.4s, v16.8h, v23.8h
+	WORD $0x6e57ee27 // bfmmla v7.4s, v17.8h, v23.8h
+	WORD $0x6e57ee4b // bfmmla v11.4s, v18.8h, v23.8h
+	WORD $0x6e57ee6f // bfmmla v15.4s, v19.8h, v23.8h
 	PRFM 4096(R22), PLDL1KEEP
 	PRFM (R8), PLDL2KEEP
 	ADD R9, R8, R8
@@ -36810,42 +36806,6 @@ half1737_k:
 	SUB $2, R24, R24
 	CMP $1, R24
 	BGT half1737_k
-
-half1737_rest:
-	CBZ R24, half1737_next
-	FMOVS.P 4(R11), F16
-	VLD1.P 4(R12), V16.S[2]
-	FMOVS.P 4(R13), F17
-	VLD1.P 4(R14), V17.S[2]
-	FMOVS.P 4(R15), F18
-	VLD1.P 4(R19), V18.S[2]
-	FMOVS.P 4(R20), F19
-	VLD1.P 4(R21), V19.S[2]
-	WORD $0x6f00e415 // movi v21.2d, #0000000000000000
-	FMOVQ 0(R22), F20
-	WORD $0x4e953a96 // zip1 v22.4s, v20.4s, v21.4s
-	WORD $0x4e957a94 // zip2 v20.4s, v20.4s, v21.4s
-	WORD $0x6e56ee00 // bfmmla v0.4s, v16.8h, v22.8h
-	WORD $0x6e56ee24 // bfmmla v4.4s, v17.8h, v22.8h
-	WORD $0x6e56ee48 // bfmmla v8.4s, v18.8h, v22.8h
-	WORD $0x6e56ee6c // bfmmla v12.4s, v19.8h, v22.8h
-	WORD $0x6e54ee01 // bfmmla v1.4s, v16.8h, v20.8h
-	WORD $0x6e54ee25 // bfmmla v5.4s, v17.8h, v20.8h
-	WORD $0x6e54ee49 // bfmmla v9.4s, v18.8h, v20.8h
-	WORD $0x6e54ee6d // bfmmla v13.4s, v19.8h, v20.8h
-	FMOVQ 16(R22), F20
-	WORD $0x4e953a96 // zip1 v22.4s, v20.4s, v21.4s
-	WORD $0x4e957a94 // zip2 v20.4s, v20.4s, v21.4s
-	WORD $0x6e56ee02 // bfmmla v2.4s, v16.8h, v22.8h
-	WORD $0x6e56ee26 // bfmmla v6.4s, v17.8h, v22.8h
-	WORD $0x6e56ee4a // bfmmla v10.4s, v18.8h, v22.8h
-	WORD $0x6e56ee6e // bfmmla v14.4s, v19.8h, v22.8h
-	WORD $0x6e54ee03 // bfmmla v3.4s, v16.8h, v20.8h
-	WORD $0x6e54ee27 // bfmmla v7.4s, v17.8h, v20.8h
-	WORD $0x6e54ee4b // bfmmla v11.4s, v18.8h, v20.8h
-	WORD $0x6e54ee6f // bfmmla v15.4s, v19.8h, v20.8h
-	ADD R9, R8, R8
-	ADD $32, R22, R22
 
 half1737_next:
 	ADD R10, R11, R11
@@ -36882,117 +36842,117 @@ half1737_next:
 	WORD $0x4ecf39d4 // zip1 v20.2d, v14.2d, v15.2d
 	WORD $0x4ecf79cf // zip2 v15.2d, v14.2d, v15.2d
 	VMOV V20.B16, V14.B16
-	FMOVS alpha+88(FP), F21
-	WORD $0x4e0406b5 // dup v21.4s, v21.s[0]
+	FMOVS alpha+88(FP), F20
+	WORD $0x4e040694 // dup v20.4s, v20.s[0]
 	MOVD cols+96(FP), R11
 	CMP $8, R11
 	BLT half1737_part
 	CBZ R6, half1737_plain
-	FMOVQ 0(R6), F22
-	WORD $0x4e35cc16 // fmla v22.4s, v0.4s, v21.4s
-	FMOVQ F22, 0(R4)
-	FMOVQ 16(R6), F22
-	WORD $0x4e35cc56 // fmla v22.4s, v2.4s, v21.4s
-	FMOVQ F22, 16(R4)
+	FMOVQ 0(R6), F21
+	WORD $0x4e34cc15 // fmla v21.4s, v0.4s, v20.4s
+	FMOVQ F21, 0(R4)
+	FMOVQ 16(R6), F21
+	WORD $0x4e34cc55 // fmla v21.4s, v2.4s, v20.4s
+	FMOVQ F21, 16(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
-	FMOVQ 0(R6), F22
-	WORD $0x4e35cc36 // fmla v22.4s, v1.4s, v21.4s
-	FMOVQ F22, 0(R4)
-	FMOVQ 16(R6), F22
-	WORD $0x4e35cc76 // fmla v22.4s, v3.4s, v21.4s
-	FMOVQ F22, 16(R4)
+	FMOVQ 0(R6), F21
+	WORD $0x4e34cc35 // fmla v21.4s, v1.4s, v20.4s
+	FMOVQ F21, 0(R4)
+	FMOVQ 16(R6), F21
+	WORD $0x4e34cc75 // fmla v21.4s, v3.4s, v20.4s
+	FMOVQ F21, 16(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
-	FMOVQ 0(R6), F22
-	WORD $0x4e35cc96 // fmla v22.4s, v4.4s, v21.4s
-	FMOVQ F22, 0(R4)
-	FMOVQ 16(R6), F22
-	WORD $0x4e35ccd6 // fmla v22.4s, v6.4s, v21.4s
-	FMOVQ F22, 16(R4)
+	FMOVQ 0(R6), F21
+	WORD $0x4e34cc95 // fmla v21.4s, v4.4s, v20.4s
+	FMOVQ F21, 0(R4)
+	FMOVQ 16(R6), F21
+	WORD $0x4e34ccd5 // fmla v21.4s, v6.4s, v20.4s
+	FMOVQ F21, 16(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
-	FMOVQ 0(R6), F22
-	WORD $0x4e35ccb6 // fmla v22.4s, v5.4s, v21.4s
-	FMOVQ F22, 0(R4)
-	FMOVQ 16(R6), F22
-	WORD $0x4e35ccf6 // fmla v22.4s, v7.4s, v21.4s
-	FMOVQ F22, 16(R4)
+	FMOVQ 0(R6), F21
+	WORD $0x4e34ccb5 // fmla v21.4s, v5.4s, v20.4s
+	FMOVQ F21, 0(R4)
+	FMOVQ 16(R6), F21
+	WORD $0x4e34ccf5 // fmla v21.4s, v7.4s, v20.4s
+	FMOVQ F21, 16(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
-	FMOVQ 0(R6), F22
-	WORD $0x4e35cd16 // fmla v22.4s, v8.4s, v21.4s
-	FMOVQ F22, 0(R4)
-	FMOVQ 16(R6), F22
-	WORD $0x4e35cd56 // fmla v22.4s, v10.4s, v21.4s
-	FMOVQ F22, 16(R4)
+	FMOVQ 0(R6), F21
+	WORD $0x4e34cd15 // fmla v21.4s, v8.4s, v20.4s
+	FMOVQ F21, 0(R4)
+	FMOVQ 16(R6), F21
+	WORD $0x4e34cd55 // fmla v21.4s, v10.4s, v20.4s
+	FMOVQ F21, 16(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
-	FMOVQ 0(R6), F22
-	WORD $0x4e35cd36 // fmla v22.4s, v9.4s, v21.4s
-	FMOVQ F22, 0(R4)
-	FMOVQ 16(R6), F22
-	WORD $0x4e35cd76 // fmla v22.4s, v11.4s, v21.4s
-	FMOVQ F22, 16(R4)
+	FMOVQ 0(R6), F21
+	WORD $0x4e34cd35 // fmla v21.4s, v9.4s, v20.4s
+	FMOVQ F21, 0(R4)
+	FMOVQ 16(R6), F21
+	WORD $0x4e34cd75 // fmla v21.4s, v11.4s, v20.4s
+	FMOVQ F21, 16(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
-	FMOVQ 0(R6), F22
-	WORD $0x4e35cd96 // fmla v22.4s, v12.4s, v21.4s
-	FMOVQ F22, 0(R4)
-	FMOVQ 16(R6), F22
-	WORD $0x4e35cdd6 // fmla v22.4s, v14.4s, v21.4s
-	FMOVQ F22, 16(R4)
+	FMOVQ 0(R6), F21
+	WORD $0x4e34cd95 // fmla v21.4s, v12.4s, v20.4s
+	FMOVQ F21, 0(R4)
+	FMOVQ 16(R6), F21
+	WORD $0x4e34cdd5 // fmla v21.4s, v14.4s, v20.4s
+	FMOVQ F21, 16(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
-	FMOVQ 0(R6), F22
-	WORD $0x4e35cdb6 // fmla v22.4s, v13.4s, v21.4s
-	FMOVQ F22, 0(R4)
-	FMOVQ 16(R6), F22
-	WORD $0x4e35cdf6 // fmla v22.4s, v15.4s, v21.4s
-	FMOVQ F22, 16(R4)
+	FMOVQ 0(R6), F21
+	WORD $0x4e34cdb5 // fmla v21.4s, v13.4s, v20.4s
+	FMOVQ F21, 0(R4)
+	FMOVQ 16(R6), F21
+	WORD $0x4e34cdf5 // fmla v21.4s, v15.4s, v20.4s
+	FMOVQ F21, 16(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
 	JMP half1737_done
 
 half1737_plain:
-	WORD $0x6e35dc00 // fmul v0.4s, v0.4s, v21.4s
+	WORD $0x6e34dc00 // fmul v0.4s, v0.4s, v20.4s
 	FMOVQ F0, 0(R4)
-	WORD $0x6e35dc42 // fmul v2.4s, v2.4s, v21.4s
+	WORD $0x6e34dc42 // fmul v2.4s, v2.4s, v20.4s
 	FMOVQ F2, 16(R4)
 	ADD R5, R4, R4
-	WORD $0x6e35dc21 // fmul v1.4s, v1.4s, v21.4s
+	WORD $0x6e34dc21 // fmul v1.4s, v1.4s, v20.4s
 	FMOVQ F1, 0(R4)
-	WORD $0x6e35dc63 // fmul v3.4s, v3.4s, v21.4s
+	WORD $0x6e34dc63 // fmul v3.4s, v3.4s, v20.4s
 	FMOVQ F3, 16(R4)
 	ADD R5, R4, R4
-	WORD $0x6e35dc84 // fmul v4.4s, v4.4s, v21.4s
+	WORD $0x6e34dc84 // fmul v4.4s, v4.4s, v20.4s
 	FMOVQ F4, 0(R4)
-	WORD $0x6e35dcc6 // fmul v6.4s, v6.4s, v21.4s
+	WORD $0x6e34dcc6 // fmul v6.4s, v6.4s, v20.4s
 	FMOVQ F6, 16(R4)
 	ADD R5, R4, R4
-	WORD $0x6e35dca5 // fmul v5.4s, v5.4s, v21.4s
+	WORD $0x6e34dca5 // fmul v5.4s, v5.4s, v20.4s
 	FMOVQ F5, 0(R4)
-	WORD $0x6e35dce7 // fmul v7.4s, v7.4s, v21.4s
+	WORD $0x6e34dce7 // fmul v7.4s, v7.4s, v20.4s
 	FMOVQ F7, 16(R4)
 	ADD R5, R4, R4
-	WORD $0x6e35dd08 // fmul v8.4s, v8.4s, v21.4s
+	WORD $0x6e34dd08 // fmul v8.4s, v8.4s, v20.4s
 	FMOVQ F8, 0(R4)
-	WORD $0x6e35dd4a // fmul v10.4s, v10.4s, v21.4s
+	WORD $0x6e34dd4a // fmul v10.4s, v10.4s, v20.4s
 	FMOVQ F10, 16(R4)
 	ADD R5, R4, R4
-	WORD $0x6e35dd29 // fmul v9.4s, v9.4s, v21.4s
+	WORD $0x6e34dd29 // fmul v9.4s, v9.4s, v20.4s
 	FMOVQ F9, 0(R4)
-	WORD $0x6e35dd6b // fmul v11.4s, v11.4s, v21.4s
+	WORD $0x6e34dd6b // fmul v11.4s, v11.4s, v20.4s
 	FMOVQ F11, 16(R4)
 	ADD R5, R4, R4
-	WORD $0x6e35dd8c // fmul v12.4s, v12.4s, v21.4s
+	WORD $0x6e34dd8c // fmul v12.4s, v12.4s, v20.4s
 	FMOVQ F12, 0(R4)
-	WORD $0x6e35ddce // fmul v14.4s, v14.4s, v21.4s
+	WORD $0x6e34ddce // fmul v14.4s, v14.4s, v20.4s
 	FMOVQ F14, 16(R4)
 	ADD R5, R4, R4
-	WORD $0x6e35ddad // fmul v13.4s, v13.4s, v21.4s
+	WORD $0x6e34ddad // fmul v13.4s, v13.4s, v20.4s
 	FMOVQ F13, 0(R4)
-	WORD $0x6e35ddef // fmul v15.4s, v15.4s, v21.4s
+	WORD $0x6e34ddef // fmul v15.4s, v15.4s, v20.4s
 	FMOVQ F15, 16(R4)
 	ADD R5, R4, R4
 	JMP half1737_done
@@ -37023,82 +36983,82 @@ half1737_part:
 	MOVD $8, R14
 
 half1737_sum:
-	FMOVQ 0(R11), F20
+	FMOVQ 0(R11), F16
 	CMP $0, R12
 	BLE some1739_end
 	CMP $4, R12
 	BLT some1739_few
-	FMOVQ 0(R6), F22
-	WORD $0x4e35ce96 // fmla v22.4s, v20.4s, v21.4s
-	FMOVQ F22, 0(R4)
+	FMOVQ 0(R6), F21
+	WORD $0x4e34ce15 // fmla v21.4s, v16.4s, v20.4s
+	FMOVQ F21, 0(R4)
 	JMP some1739_end
 
 some1739_few:
 	ADD $0, R6, R16
 	CMP $2, R12
 	BLT lane1740
-	FMOVD (R16), F22
+	FMOVD (R16), F21
 	BEQ lanes1741
 	ADD $8, R16
-	VLD1 (R16), V22.S[2]
+	VLD1 (R16), V21.S[2]
 	JMP lanes1741
 
 lane1740:
-	FMOVS (R16), F22
+	FMOVS (R16), F21
 
 lanes1741:
-	WORD $0x4e35ce96 // fmla v22.4s, v20.4s, v21.4s
+	WORD $0x4e34ce15 // fmla v21.4s, v16.4s, v20.4s
 	ADD $0, R4, R16
 	CMP $2, R12
 	BLT lane1742
-	FMOVD F22, (R16)
+	FMOVD F21, (R16)
 	BEQ lanes1743
 	ADD $8, R16
-	VST1 V22.S[2], (R16)
+	VST1 V21.S[2], (R16)
 	JMP lanes1743
 
 lane1742:
-	FMOVS F22, (R16)
+	FMOVS F21, (R16)
 
 lanes1743:
 
 some1739_end:
-	FMOVQ 16(R11), F20
+	FMOVQ 16(R11), F16
 	CMP $0, R13
 	BLE some1744_end
 	CMP $4, R13
 	BLT some1744_few
-	FMOVQ 16(R6), F22
-	WORD $0x4e35ce96 // fmla v22.4s, v20.4s, v21.4s
-	FMOVQ F22, 16(R4)
+	FMOVQ 16(R6), F21
+	WORD $0x4e34ce15 // fmla v21.4s, v16.4s, v20.4s
+	FMOVQ F21, 16(R4)
 	JMP some1744_end
 
 some1744_few:
 	ADD $16, R6, R16
 	CMP $2, R13
 	BLT lane1745
-	FMOVD (R16), F22
+	FMOVD (R16), F21
 	BEQ lanes1746
 	ADD $8, R16
-	VLD1 (R16), V22.S[2]
+	VLD1 (R16), V21.S[2]
 	JMP lanes1746
 
 lane1745:
-	FMOVS (R16), F22
+	FMOVS (R16), F21
 
 lanes1746:
-	WORD $0x4e35ce96 // fmla v22.4s, v20.4s, v21.4s
+	WORD $0x4e34ce15 // fmla v21.4s, v16.4s, v20.4s
 	ADD $16, R4, R16
 	CMP $2, R13
 	BLT lane1747
-	FMOVD F22, (R16)
+	FMOVD F21, (R16)
 	BEQ lanes1748
 	ADD $8, R16
-	VST1 V22.S[2], (R16)
+	VST1 V21.S[2], (R16)
 	JMP lanes1748
 
 lane1747:
-	FMOVS F22, (R16)
+	FMOVS F21, (R16)
 
 lanes1748:
 
@@ -37118,54 +37078,54 @@ half1737_partly:
 	MOVD $8, R14
 
 half1737_bare:
-	FMOVQ 0(R11), F20
+	FMOVQ 0(R11), F16
 	CMP $0, R12
 	BLE some1749_end
 	CMP $4, R12
 	BLT some1749_few
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	FMOVQ F20, 0(R4)
+	WORD $0x6e34de10 // fmul v16.4s, v16.4s, v20.4s
+	FMOVQ F16, 0(R4)
 	JMP some1749_end
 
 some1749_few:
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
+	WORD $0x6e34de10 // fmul v16.4s, v16.4s, v20.4s
 	ADD $0, R4, R16
 	CMP $2, R12
 	BLT lane1750
-	FMOVD F20, (R16)
+	FMOVD F16, (R16)
 	BEQ lanes1751
 	ADD $8, R16
-	VST1 V20.S[2], (R16)
+	VST1 V16.S[2], (R16)
 	JMP lanes1751
 
 lane1750:
-	FMOVS F20, (R16)
+	FMOVS F16, (R16)
 
 lanes1751:
 
 some1749_end:
-	FMOVQ 16(R11), F20
+	FMOVQ 16(R11), F16
 	CMP $0, R13
 	BLE some1752_end
 	CMP $4, R13
 	BLT some1752_few
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	FMOVQ F20, 16(R4)
+	WORD $0x6e34de10 // fmul v16.4s, v16.4s, v20.4s
+	FMOVQ F16, 16(R4)
 	JMP some1752_end
 
 some1752_few:
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
+	WORD $0x6e34de10 // fmul v16.4s, v16.4s, v20.4s
 	ADD $16, R4, R16
 	CMP $2, R13
 	BLT lane1753
-	FMOVD F20, (R16)
+	FMOVD F16, (R16)
 	BEQ lanes1754
 	ADD $8, R16
-	VST1 V20.S[2], (R16)
+	VST1 V16.S[2], (R16)
 	JMP lanes1754
 
 lane1753:
-	FMOVS F20, (R16)
+	FMOVS F16, (R16)
 
 lanes1754:
 
@@ -37268,8 +37228,8 @@ prefetch1756:
 
 half1755_seg:
 	MOVD segPairs+32(FP), R23
-	CMP $2, R23
-	BLT half1755_rest
+	CMP $0, R23
+	BLE half1755_next
 
 half1755_k:
 	FMOVD.P 8(R11), F16
@@ -37280,29 +37240,25 @@ half1755_k:
 	VLD1.P 8(R19), V18.D[1]
 	FMOVD.P 8(R20), F19
 	FMOVQ 0(R21), F20
-	FMOVQ 32(R21), F21
-	WORD $0x4e953a96 // zip1 v22.4s, v20.4s, v21.4s
-	WORD $0x4e957a94 // zip2 v20.4s, v20.4s, v21.4s
-	WORD $0x6e56ee00 // bfmmla v0.4s, v16.8h, v22.8h
-	WORD $0x6e56ee24 // bfmmla v4.4s, v17.8h, v22.8h
-	WORD $0x6e56ee48 // bfmmla v8.4s, v18.8h, v22.8h
-	WORD $0x6e56ee6c // bfmmla v12.4s, v19.8h, v22.8h
-	WORD $0x6e54ee01 // bfmmla v1.4s, v16.8h, v20.8h
-	WORD $0x6e54ee25 // bfmmla v5.4s, v17.8h, v20.8h
-	WORD $0x6e54ee49 // bfmmla v9.4s, v18.8h, v20.8h
-	WORD $0x6e54ee6d // bfmmla v13.4s, v19.8h, v20.8h
-	FMOVQ 16(R21), F20
-	FMOVQ 48(R21), F21
-	WORD $0x4e953a96 // zip1 v22.4s, v20.4s, v21.4s
-	WORD $0x4e957a94 // zip2 v20.4s, v20.4s, v21.4s
+	WORD $0x6e54ee00 // bfmmla v0.4s, v16.8h, v20.8h
+	WORD $0x6e54ee24 // bfmmla v4.4s, v17.8h, v20.8h
+	WORD $0x6e54ee48 // bfmmla v8.4s, v18.8h, v20.8h
+	WORD $0x6e54ee6c // bfmmla v12.4s, v19.8h, v20.8h
+	FMOVQ 16(R21), F21
+	WORD $0x6e55ee01 // bfmmla v1.4s, v16.8h, v21.8h
+	WORD $0x6e55ee25 // bfmmla v5.4s, v17.8h, v21.8h
+	WORD $0x6e55ee49 // bfmmla v9.4s, v18.8h, v21.8h
+	WORD $0x6e55ee6d // bfmmla v13.4s, v19.8h, v21.8h
+	FMOVQ 32(R21), F22
 	WORD $0x6e56ee02 // bfmmla v2.4s, v16.8h, v22.8h
 	WORD $0x6e56ee26 // bfmmla v6.4s, v17.8h, v22.8h
 	WORD $0x6e56ee4a // bfmmla v10.4s, v18.8h, v22.8h
 	WORD $0x6e56ee6e // bfmmla v14.4s, v19.8h, v22.8h
-	WORD $0x6e54ee03 // bfmmla v3.4s, v16.8h, v20.8h
-	WORD $0x6e54ee27 // bfmmla v7.4s, v17.8h, v20.8h
-	WORD $0x6e54ee4b // bfmmla v11.4s, v18.8h, v20.8h
-	WORD $0x6e54ee6f // bfmmla v15.4s, v19.8h, v20.8h
+	FMOVQ 48(R21), F23
+	WORD $0x6e57ee03 // bfmmla v3.4s, v16.8h, v23.8h
+	WORD $0x6e57ee27 // bfmmla v7.4s, v17.8h, v23.8h
+	WORD $0x6e57ee4b // bfmmla v11.4s, v18.8h, v23.8h
+	WORD $0x6e57ee6f // bfmmla v15.4s, v19.8h, v23.8h
 	PRFM 4096(R21), PLDL1KEEP
 	PRFM (R8), PLDL2KEEP
 	ADD R9, R8, R8
@@ -37312,41 +37268,6 @@ half1755_k:
 	SUB $2, R23, R23
 	CMP $1, R23
 	BGT half1755_k
-
-half1755_rest:
-	CBZ R23, half1755_next
-	FMOVS.P 4(R11), F16
-	VLD1.P 4(R12), V16.S[2]
-	FMOVS.P 4(R13), F17
-	VLD1.P 4(R14), V17.S[2]
-	FMOVS.P 4(R15), F18
-	VLD1.P 4(R19), V18.S[2]
-	FMOVS.P 4(R20), F19
-	WORD $0x6f00e415 // movi v21.2d, #0000000000000000
-	FMOVQ 0(R21), F20
-	WORD $0x4e953a96 // zip1 v22.4s, v20.4s, v21.4s
-	WORD $0x4e957a94 // zip2 v20.4s, v20.4s, v21.4s
-	WORD $0x6e56ee00 // bfmmla v0.4s, v16.8h, v22.8h
-	WORD $0x6e56ee24 // bfmmla v4.4s, v17.8h, v22.8h
-	WORD $0x6e56ee48 // bfmmla v8.4s, v18.8h, v22.8h
-	WORD $0x6e56ee6c // bfmmla v12.4s, v19.8h, v22.8h
-	WORD $0x6e54ee01 // bfmmla v1.4s, v16.8h, v20.8h
-	WORD $0x6e54ee25 // bfmmla v5.4s, v17.8h, v20.8h
-	WORD $0x6e54ee49 // bfmmla v9.4s, v18.8h, v20.8h
-	WORD $0x6e54ee6d // bfmmla v13.4s, v19.8h, v20.8h
-	FMOVQ 16(R21), F20
-	WORD $0x4e953a96 // zip1 v22.4s, v20.4s, v21.4s
-	WORD $0x4e957a94 // zip2 v20.4s, v20.4s, v21.4s
-	WORD $0x6e56ee02 // bfmmla v2.4s, v16.8h, v22.8h
-	WORD $0x6e56ee26 // bfmmla v6.4s, v17.8h, v22.8h
-	WORD $0x6e56ee4a // bfmmla v10.4s, v18.8h, v22.8h
-	WORD $0x6e56ee6e // bfmmla v14.4s, v19.8h, v22.8h
-	WORD $0x6e54ee03 // bfmmla v3.4s, v16.8h, v20.8h
-	WORD $0x6e54ee27 // bfmmla v7.4s, v17.8h, v20.8h
-	WORD $0x6e54ee4b // bfmmla v11.4s, v18.8h, v20.8h
-	WORD $0x6e54ee6f // bfmmla v15.4s, v19.8h, v20.8h
-	ADD R9, R8, R8
-	ADD $32, R21, R21
 
 half1755_next:
 	ADD R10, R11, R11
@@ -37382,104 +37303,104 @@ half1755_next:
 	WORD $0x4ecf39d4 // zip1 v20.2d, v14.2d, v15.2d
 	WORD $0x4ecf79cf // zip2 v15.2d, v14.2d, v15.2d
 	VMOV V20.B16, V14.B16
-	FMOVS alpha+88(FP), F21
-	WORD $0x4e0406b5 // dup v21.4s, v21.s[0]
+	FMOVS alpha+88(FP), F20
+	WORD $0x4e040694 // dup v20.4s, v20.s[0]
 	MOVD cols+96(FP), R11
 	CMP $8, R11
 	BLT half1755_part
 	CBZ R6, half1755_plain
-	FMOVQ 0(R6), F22
-	WORD $0x4e35cc16 // fmla v22.4s, v0.4s, v21.4s
-	FMOVQ F22, 0(R4)
-	FMOVQ 16(R6), F22
-	WORD $0x4e35cc56 // fmla v22.4s, v2.4s, v21.4s
-	FMOVQ F22, 16(R4)
+	FMOVQ 0(R6), F21
+	WORD $0x4e34cc15 // fmla v21.4s, v0.4s, v20.4s
+	FMOVQ F21, 0(R4)
+	FMOVQ 16(R6), F21
+	WORD $0x4e34cc55 // fmla v21.4s, v2.4s, v20.4s
+	FMOVQ F21, 16(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
-	FMOVQ 0(R6), F22
-	WORD $0x4e35cc36 // fmla v22.4s, v1.4s, v21.4s
-	FMOVQ F22, 0(R4)
-	FMOVQ 16(R6), F22
-	WORD $0x4e35cc76 // fmla v22.4s, v3.4s, v21.4s
-	FMOVQ F22, 16(R4)
+	FMOVQ 0(R6), F21
+	WORD $0x4e34cc35 // fmla v21.4s, v1.4s, v20.4s
+	FMOVQ F21, 0(R4)
+	FMOVQ 16(R6), F21
+	WORD $0x4e34cc75 // fmla v21.4s, v3.4s, v20.4s
+	FMOVQ F21, 16(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
-	FMOVQ 0(R6), F22
-	WORD $0x4e35cc96 // fmla v22.4s, v4.4s, v21.4s
-	FMOVQ F22, 0(R4)
-	FMOVQ 16(R6), F22
-	WORD $0x4e35ccd6 // fmla v22.4s, v6.4s, v21.4s
-	FMOVQ F22, 16(R4)
+	FMOVQ 0(R6), F21
+	WORD $0x4e34cc95 // fmla v21.4s, v4.4s, v20.4s
+	FMOVQ F21, 0(R4)
+	FMOVQ 16(R6), F21
+	WORD $0x4e34ccd5 // fmla v21.4s, v6.4s, v20.4s
+	FMOVQ F21, 16(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
-	FMOVQ 0(R6), F22
-	WORD $0x4e35ccb6 // fmla v22.4s, v5.4s, v21.4s
-	FMOVQ F22, 0(R4)
-	FMOVQ 16(R6), F22
-	WORD $0x4e35ccf6 // fmla v22.4s, v7.4s, v21.4s
-	FMOVQ F22, 16(R4)
+	FMOVQ 0(R6), F21
+	WORD $0x4e34ccb5 // fmla v21.4s, v5.4s, v20.4s
+	FMOVQ F21, 0(R4)
+	FMOVQ 16(R6), F21
+	WORD $0x4e34ccf5 // fmla v21.4s, v7.4s, v20.4s
+	FMOVQ F21, 16(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
-	FMOVQ 0(R6), F22
-	WORD $0x4e35cd16 // fmla v22.4s, v8.4s, v21.4s
-	FMOVQ F22, 0(R4)
-	FMOVQ 16(R6), F22
-	WORD $0x4e35cd56 // fmla v22.4s, v10.4s, v21.4s
-	FMOVQ F22, 16(R4)
+	FMOVQ 0(R6), F21
+	WORD $0x4e34cd15 // fmla v21.4s, v8.4s, v20.4s
+	FMOVQ F21, 0(R4)
+	FMOVQ 16(R6), F21
+	WORD $0x4e34cd55 // fmla v21.4s, v10.4s, v20.4s
+	FMOVQ F21, 16(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
-	FMOVQ 0(R6), F22
-	WORD $0x4e35cd36 // fmla v22.4s, v9.4s, v21.4s
-	FMOVQ F22, 0(R4)
-	FMOVQ 16(R6), F22
-	WORD $0x4e35cd76 // fmla v22.4s, v11.4s, v21.4s
-	FMOVQ F22, 16(R4)
+	FMOVQ 0(R6), F21
+	WORD $0x4e34cd35 // fmla v21.4s, v9.4s, v20.4s
+	FMOVQ F21, 0(R4)
+	FMOVQ 16(R6), F21
+	WORD $0x4e34cd75 // fmla v21.4s, v11.4s, v20.4s
+	FMOVQ F21, 16(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
-	FMOVQ 0(R6), F22
-	WORD $0x4e35cd96 // fmla v22.4s, v12.4s, v21.4s
-	FMOVQ F22, 0(R4)
-	FMOVQ 16(R6), F22
-	WORD $0x4e35cdd6 // fmla v22.4s, v14.4s, v21.4s
-	FMOVQ F22, 16(R4)
+	FMOVQ 0(R6), F21
+	WORD $0x4e34cd95 // fmla v21.4s, v12.4s, v20.4s
+	FMOVQ F21, 0(R4)
+	FMOVQ 16(R6), F21
+	WORD $0x4e34cdd5 // fmla v21.4s, v14.4s, v20.4s
+	FMOVQ F21, 16(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
 	JMP half1755_done
 
 half1755_plain:
-	WORD $0x6e35dc00 // fmul v0.4s, v0.4s, v21.4s
+	WORD $0x6e34dc00 // fmul v0.4s, v0.4s, v20.4s
 	FMOVQ F0, 0(R4)
-	WORD $0x6e35dc42 // fmul v2.4s, v2.4s, v21.4s
+	WORD $0x6e34dc42 // fmul v2.4s, v2.4s, v20.4s
 	FMOVQ F2, 16(R4)
 	ADD R5, R4, R4
-	WORD $0x6e35dc21 // fmul v1.4s, v1.4s, v21.4s
+	WORD $0x6e34dc21 // fmul v1.4s, v1.4s, v20.4s
 	FMOVQ F1, 0(R4)
-	WORD $0x6e35dc63 // fmul v3.4s, v3.4s, v21.4s
+	WORD $0x6e34dc63 // fmul v3.4s, v3.4s, v20.4s
 	FMOVQ F3, 16(R4)
 	ADD R5, R4, R4
-	WORD $0x6e35dc84 // fmul v4.4s, v4.4s, v21.4s
+	WORD $0x6e34dc84 // fmul v4.4s, v4.4s, v20.4s
 	FMOVQ F4, 0(R4)
-	WORD $0x6e35dcc6 // fmul v6.4s, v6.4s, v21.4s
+	WORD $0x6e34dcc6 // fmul v6.4s, v6.4s, v20.4s
 	FMOVQ F6, 16(R4)
 	ADD R5, R4, R4
-	WORD $0x6e35dca5 // fmul v5.4s, v5.4s, v21.4s
+	WORD $0x6e34dca5 // fmul v5.4s, v5.4s, v20.4s
 	FMOVQ F5, 0(R4)
-	WORD $0x6e35dce7 // fmul v7.4s, v7.4s, v21.4s
+	WORD $0x6e34dce7 // fmul v7.4s, v7.4s, v20.4s
 	FMOVQ F7, 16(R4)
 	ADD R5, R4, R4
-	WORD $0x6e35dd08 // fmul v8.4s, v8.4s, v21.4s
+	WORD $0x6e34dd08 // fmul v8.4s, v8.4s, v20.4s
 	FMOVQ F8, 0(R4)
-	WORD $0x6e35dd4a // fmul v10.4s, v10.4s, v21.4s
+	WORD $0x6e34dd4a // fmul v10.4s, v10.4s, v20.4s
 	FMOVQ F10, 16(R4)
 	ADD R5, R4, R4
-	WORD $0x6e35dd29 // fmul v9.4s, v9.4s, v21.4s
+	WORD $0x6e34dd29 // fmul v9.4s, v9.4s, v20.4s
 	FMOVQ F9, 0(R4)
-	WORD $0x6e35dd6b // fmul v11.4s, v11.4s, v21.4s
+	WORD $0x6e34dd6b // fmul v11.4s, v11.4s, v20.4s
 	FMOVQ F11, 16(R4)
 	ADD R5, R4, R4
-	WORD $0x6e35dd8c // fmul v12.4s, v12.4s, v21.4s
+	WORD $0x6e34dd8c // fmul v12.4s, v12.4s, v20.4s
 	FMOVQ F12, 0(R4)
-	WORD $0x6e35ddce // fmul v14.4s, v14.4s, v21.4s
+	WORD $0x6e34ddce // fmul v14.4s, v14.4s, v20.4s
 	FMOVQ F14, 16(R4)
 	ADD R5, R4, R4
 	JMP half1755_done
@@ -37508,82 +37429,82 @@ half1755_part:
 	MOVD $7, R14
 
 half1755_sum:
-	FMOVQ 0(R11), F20
+	FMOVQ 0(R11), F16
 	CMP $0, R12
 	BLE some1757_end
 	CMP $4, R12
 	BLT some1757_few
-	FMOVQ 0(R6), F22
-	WORD $0x4e35ce96 // fmla v22.4s, v20.4s, v21.4s
-	FMOVQ F22, 0(R4)
+	FMOVQ 0(R6), F21
+	WORD $0x4e34ce15 // fmla v21.4s, v16.4s, v20.4s
+	FMOVQ F21, 0(R4)
 	JMP some1757_end
 
 some1757_few:
 	ADD $0, R6, R16
 	CMP $2, R12
 	BLT lane1758
-	FMOVD (R16), F22
+	FMOVD (R16), F21
 	BEQ lanes1759
 	ADD $8, R16
-	VLD1 (R16), V22.S[2]
+	VLD1 (R16), V21.S[2]
 	JMP lanes1759
 
 lane1758:
-	FMOVS (R16), F22
+	FMOVS (R16), F21
 
 lanes1759:
-	WORD $0x4e35ce96 // fmla v22.4s, v20.4s, v21.4s
+	WORD $0x4e34ce15 // fmla v21.4s, v16.4s, v20.4s
 	ADD $0, R4, R16
 	CMP $2, R12
 	BLT lane1760
-	FMOVD F22, (R16)
+	FMOVD F21, (R16)
 	BEQ lanes1761
 	ADD $8, R16
-	VST1 V22.S[2], (R16)
+	VST1 V21.S[2], (R16)
 	JMP lanes1761
 
 lane1760:
-	FMOVS F22, (R16)
+	FMOVS F21, (R16)
 
 lanes1761:
 
 some1757_end:
-	FMOVQ 16(R11), F20
+	FMOVQ 16(R11), F16
 	CMP $0, R13
 	BLE some1762_end
 	CMP $4, R13
 	BLT some1762_few
-	FMOVQ 16(R6), F22
-	WORD $0x4e35ce96 // fmla v22.4s, v20.4s, v21.4s
-	FMOVQ F22, 16(R4)
+	FMOVQ 16(R6), F21
+	WORD $0x4e34ce15 // fmla v21.4s, v16.4s, v20.4s
+	FMOVQ F21, 16(R4)
 	JMP some1762_end
 
 some1762_few:
 	ADD $16, R6, R16
 	CMP $2, R13
 	BLT lane1763
-	FMOVD (R16), F22
+	FMOVD (R16), F21
 	BEQ lanes1764
 	ADD $8, R16
-	VLD1 (R16), V22.S[2]
+	VLD1 (R16), V21.S[2]
 	JMP lanes1764
 
 lane1763:
-	FMOVS (R16), F22
+	FMOVS (R16), F21
 
 lanes1764:
-	WORD $0x4e35ce96 // fmla v22.4s, v20.4s, v21.4s
+	WORD $0x4e34ce15 // fmla v21.4s, v16.4s, v20.4s
 	ADD $16, R4, R16
 	CMP $2, R13
 	BLT lane1765
-	FMOVD F22, (R16)
+	FMOVD F21, (R16)
 	BEQ lanes1766
 	ADD $8, R16
-	VST1 V22.S[2], (R16)
+	VST1 V21.S[2], (R16)
 	JMP lanes1766
 
 lane1765:
-	FMOVS F22, (R16)
+	FMOVS F21, (R16)
 
 lanes1766:
 
@@ -37603,54 +37524,54 @@ half1755_partly:
 	MOVD $7, R14
 
 half1755_bare:
-	FMOVQ 0(R11), F20
+	FMOVQ 0(R11), F16
 	CMP $0, R12
 	BLE some1767_end
 	CMP $4, R12
 	BLT some1767_few
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	FMOVQ F20, 0(R4)
+	WORD $0x6e34de10 // fmul v16.4s, v16.4s, v20.4s
+	FMOVQ F16, 0(R4)
 	JMP some1767_end
 
 some1767_few:
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
+	WORD $0x6e34de10 // fmul v16.4s, v16.4s, v20.4s
 	ADD $0, R4, R16
 	CMP $2, R12
 	BLT lane1768
-	FMOVD F20, (R16)
+	FMOVD F16, (R16)
 	BEQ lanes1769
 	ADD $8, R16
-	VST1 V20.S[2], (R16)
+	VST1 V16.S[2], (R16)
 	JMP lanes1769
 
 lane1768:
-	FMOVS F20, (R16)
+	FMOVS F16, (R16)
 
 lanes1769:
 
 some1767_end:
-	FMOVQ 16(R11), F20
+	FMOVQ 16(R11), F16
 	CMP $0, R13
 	BLE some1770_end
 	CMP $4, R13
 	BLT some1770_few
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	FMOVQ F20, 16(R4)
+	WORD $0x6e34de10 // fmul v16.4s, v16.4s, v20.4s
+	FMOVQ F16, 16(R4)
 	JMP some1770_end
 
 some1770_few:
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
+	WORD $0x6e34de10 // fmul v16.4s, v16.4s, v20.4s
 	ADD $16, R4, R16
 	CMP $2, R13
 	BLT lane1771
-	FMOVD F20, (R16)
+	FMOVD F16, (R16)
 	BEQ lanes1772
 	ADD $8, R16
-	VST1 V20.S[2], (R16)
+	VST1 V16.S[2], (R16)
 	JMP lanes1772
 
 lane1771:
-	FMOVS F20, (R16)
+	FMOVS F16, (R16)
 
 lanes1772:
 
@@ -37718,8 +37639,8 @@ prefetch1774:
 
 half1773_seg:
 	MOVD segPairs+32(FP), R22
-	CMP $2, R22
-	BLT half1773_rest
+	CMP $0, R22
+	BLE half1773_next
 
 half1773_k:
 	FMOVD.P 8(R11), F12
@@ -37729,25 +37650,21 @@ half1773_k:
 	FMOVD.P 8(R15), F14
 	VLD1.P 8(R19), V14.D[1]
 	FMOVQ 0(R20), F15
-	FMOVQ 32(R20), F16
-	WORD $0x4e9039f1 // zip1 v17.4s, v15.4s, v16.4s
-	WORD $0x4e9079ef // zip2 v15.4s, v15.4s, v16.4s
-	WORD $0x6e51ed80 // bfmmla v0.4s, v12.8h, v17.8h
-	WORD $0x6e51eda4 // bfmmla v4.4s, v13.8h, v17.8h
-	WORD $0x6e51edc8 // bfmmla v8.4s, v14.8h, v17.8h
-	WORD $0x6e4fed81 // bfmmla v1.4s, v12.8h, v15.8h
-	WORD $0x6e4feda5 // bfmmla v5.4s, v13.8h, v15.8h
-	WORD $0x6e4fedc9 // bfmmla v9.4s, v14.8h, v15.8h
-	FMOVQ 16(R20), F15
-	FMOVQ 48(R20), F16
-	WORD $0x4e9039f1 // zip1 v17.4s, v15.4s, v16.4s
-	WORD $0x4e9079ef // zip2 v15.4s, v15.4s, v16.4s
+	WORD $0x6e4fed80 // bfmmla v0.4s, v12.8h, v15.8h
+	WORD $0x6e4feda4 // bfmmla v4.4s, v13.8h, v15.8h
+	WORD $0x6e4fedc8 // bfmmla v8.4s, v14.8h, v15.8h
+	FMOVQ 16(R20), F16
+	WORD $0x6e50ed81 // bfmmla v1.4s, v12.8h, v16.8h
+	WORD $0x6e50eda5 // bfmmla v5.4s, v13.8h, v16.8h
+	WORD $0x6e50edc9 // bfmmla v9.4s, v14.8h, v16.8h
+	FMOVQ 32(R20), F17
 	WORD $0x6e51ed82 // bfmmla v2.4s, v12.8h, v17.8h
 	WORD $0x6e51eda6 // bfmmla v6.4s, v13.8h, v17.8h
 	WORD $0x6e51edca // bfmmla v10.4s, v14.8h, v17.8h
-	WORD $0x6e4fed83 // bfmmla v3.4s, v12.8h, v15.8h
-	WORD $0x6e4feda7 // bfmmla v7.4s, v13.8h, v15.8h
-	WORD $0x6e4fedcb // bfmmla v11.4s, v14.8h, v15.8h
+	FMOVQ 48(R20), F18
+	WORD $0x6e52ed83 // bfmmla v3.4s, v12.8h, v18.8h
+	WORD $0x6e52eda7 // bfmmla v7.4s, v13.8h, v18.8h
+	WORD $0x6e52edcb // bfmmla v11.4s, v14.8h, v18.8h
 	PRFM 4096(R20), PLDL1KEEP
 	PRFM (R8), PLDL2KEEP
 	ADD R9, R8, R8
@@ -37757,36 +37674,6 @@ half1773_k:
 	SUB $2, R22, R22
 	CMP $1, R22
 	BGT half1773_k
-
-half1773_rest:
-	CBZ R22, half1773_next
-	FMOVS.P 4(R11), F12
-	VLD1.P 4(R12), V12.S[2]
-	FMOVS.P 4(R13), F13
-	VLD1.P 4(R14), V13.S[2]
-	FMOVS.P 4(R15), F14
-	VLD1.P 4(R19), V14.S[2]
-	WORD $0x6f00e410 // movi v16.2d, #0000000000000000
-	FMOVQ 0(R20), F15
-	WORD $0x4e9039f1 // zip1 v17.4s, v15.4s, v16.4s
-	WORD $0x4e9079ef // zip2 v15.4s, v15.4s, v16.4s
-	WORD $0x6e51ed80 // bfmmla v0.4s, v12.8h, v17.8h
-	WORD $0x6e51eda4 // bfmmla v4.4s, v13.8h, v17.8h
-	WORD $0x6e51edc8 // bfmmla v8.4s, v14.8h, v17.8h
-	WORD $0x6e4fed81 // bfmmla v1.4s, v12.8h, v15.8h
-	WORD $0x6e4feda5 // bfmmla v5.4s, v13.8h, v15.8h
-	WORD $0x6e4fedc9 // bfmmla v9.4s, v14.8h, v15.8h
-	FMOVQ 16(R20), F15
-	WORD $0x4e9039f1 // zip1 v17.4s, v15.4s, v16.4s
-	WORD $0x4e9079ef // zip2 v15.4s, v15.4s, v16.4s
-	WORD $0x6e51ed82 // bfmmla v2.4s, v12.8h, v17.8h
-	WORD $0x6e51eda6 // bfmmla v6.4s, v13.8h, v17.8h
-	WORD $0x6e51edca // bfmmla v10.4s, v14.8h, v17.8h
-	WORD $0x6e4fed83 // bfmmla v3.4s, v12.8h, v15.8h
-	WORD $0x6e4feda7 // bfmmla v7.4s, v13.8h, v15.8h
-	WORD $0x6e4fedcb // bfmmla v11.4s, v14.8h, v15.8h
-	ADD R9, R8, R8
-	ADD $32, R20, R20
 
 half1773_next:
 	ADD R10, R11, R11
@@ -37815,91 +37702,91 @@ half1773_next:
 	WORD $0x4ecb394f // zip1 v15.2d, v10.2d, v11.2d
 	WORD $0x4ecb794b // zip2 v11.2d, v10.2d, v11.2d
 	VMOV V15.B16, V10.B16
-	FMOVS alpha+88(FP), F16
-	WORD $0x4e040610 // dup v16.4s, v16.s[0]
+	FMOVS alpha+88(FP), F15
+	WORD $0x4e0405ef // dup v15.4s, v15.s[0]
 	MOVD cols+96(FP), R11
 	CMP $8, R11
 	BLT half1773_part
 	CBZ R6, half1773_plain
-	FMOVQ 0(R6), F17
-	WORD $0x4e30cc11 // fmla v17.4s, v0.4s, v16.4s
-	FMOVQ F17, 0(R4)
-	FMOVQ 16(R6), F17
-	WORD $0x4e30cc51 // fmla v17.4s, v2.4s, v16.4s
-	FMOVQ F17, 16(R4)
+	FMOVQ 0(R6), F16
+	WORD $0x4e2fcc10 // fmla v16.4s, v0.4s, v15.4s
+	FMOVQ F16, 0(R4)
+	FMOVQ 16(R6), F16
+	WORD $0x4e2fcc50 // fmla v16.4s, v2.4s, v15.4s
+	FMOVQ F16, 16(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
-	FMOVQ 0(R6), F17
-	WORD $0x4e30cc31 // fmla v17.4s, v1.4s, v16.4s
-	FMOVQ F17, 0(R4)
-	FMOVQ 16(R6), F17
-	WORD $0x4e30cc71 // fmla v17.4s, v3.4s, v16.4s
-	FMOVQ F17, 16(R4)
+	FMOVQ 0(R6), F16
+	WORD $0x4e2fcc30 // fmla v16.4s, v1.4s, v15.4s
+	FMOVQ F16, 0(R4)
+	FMOVQ 16(R6), F16
+	WORD $0x4e2fcc70 // fmla v16.4s, v3.4s, v15.4s
+	FMOVQ F16, 16(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
-	FMOVQ 0(R6), F17
-	WORD $0x4e30cc91 // fmla v17.4s, v4.4s, v16.4s
-	FMOVQ F17, 0(R4)
-	FMOVQ 16(R6), F17
-	WORD $0x4e30ccd1 // fmla v17.4s, v6.4s, v16.4s
-	FMOVQ F17, 16(R4)
+	FMOVQ 0(R6), F16
+	WORD $0x4e2fcc90 // fmla v16.4s, v4.4s, v15.4s
+	FMOVQ F16, 0(R4)
+	FMOVQ 16(R6), F16
+	WORD $0x4e2fccd0 // fmla v16.4s, v6.4s, v15.4s
+	FMOVQ F16, 16(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
-	FMOVQ 0(R6), F17
-	WORD $0x4e30ccb1 // fmla v17.4s, v5.4s, v16.4s
-	FMOVQ F17, 0(R4)
-	FMOVQ 16(R6), F17
-	WORD $0x4e30ccf1 // fmla v17.4s, v7.4s, v16.4s
-	FMOVQ F17, 16(R4)
+	FMOVQ 0(R6), F16
+	WORD $0x4e2fccb0 // fmla v16.4s, v5.4s, v15.4s
+	FMOVQ F16, 0(R4)
+	FMOVQ 16(R6), F16
+	WORD $0x4e2fccf0 // fmla v16.4s, v7.4s, v15.4s
+	FMOVQ F16, 16(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
-	FMOVQ 0(R6), F17
-	WORD $0x4e30cd11 // fmla v17.4s, v8.4s, v16.4s
-	FMOVQ F17, 0(R4)
-	FMOVQ 16(R6), F17
-	WORD $0x4e30cd51 // fmla v17.4s, v10.4s, v16.4s
-	FMOVQ F17, 16(R4)
+	FMOVQ 0(R6), F16
+	WORD $0x4e2fcd10 // fmla v16.4s, v8.4s, v15.4s
+	FMOVQ F16, 0(R4)
+	FMOVQ 16(R6), F16
+	WORD $0x4e2fcd50 // fmla v16.4s, v10.4s, v15.4s
+	FMOVQ F16, 16(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
-	FMOVQ 0(R6), F17
-	WORD $0x4e30cd31 // fmla v17.4s, v9.4s, v16.4s
-	FMOVQ F17, 0(R4)
-	FMOVQ 16(R6), F17
-	WORD $0x4e30cd71 // fmla v17.4s, v11.4s, v16.4s
-	FMOVQ F17, 16(R4)
+	FMOVQ 0(R6), F16
+	WORD $0x4e2fcd30 // fmla v16.4s, v9.4s, v15.4s
+	FMOVQ F16, 0(R4)
+	FMOVQ 16(R6), F16
+	WORD $0x4e2fcd70 // fmla v16.4s, v11.4s, v15.4s
+	FMOVQ F16, 16(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
 	JMP half1773_done
 
 half1773_plain:
-	WORD $0x6e30dc00 // fmul v0.4s, v0.4s, v16.4s
+	WORD $0x6e2fdc00 // fmul v0.4s, v0.4s, v15.4s
 	FMOVQ F0, 0(R4)
-	WORD $0x6e30dc42 // fmul v2.4s, v2.4s, v16.4s
+	WORD $0x6e2fdc42 // fmul v2.4s, v2.4s, v15.4s
 	FMOVQ F2, 16(R4)
 	ADD R5, R4, R4
-	WORD $0x6e30dc21 // fmul v1.4s, v1.4s, v16.4s
+	WORD $0x6e2fdc21 // fmul v1.4s, v1.4s, v15.4s
 	FMOVQ F1, 0(R4)
-	WORD $0x6e30dc63 // fmul v3.4s, v3.4s, v16.4s
+	WORD $0x6e2fdc63 // fmul v3.4s, v3.4s, v15.4s
 	FMOVQ F3, 16(R4)
 	ADD R5, R4, R4
-	WORD $0x6e30dc84 // fmul v4.4s, v4.4s, v16.4s
+	WORD $0x6e2fdc84 // fmul v4.4s, v4.4s, v15.4s
 	FMOVQ F4, 0(R4)
-	WORD $0x6e30dcc6 // fmul v6.4s, v6.4s, v16.4s
+	WORD $0x6e2fdcc6 // fmul v6.4s, v6.4s, v15.4s
 	FMOVQ F6, 16(R4)
 	ADD R5, R4, R4
-	WORD $0x6e30dca5 // fmul v5.4s, v5.4s, v16.4s
+	WORD $0x6e2fdca5 // fmul v5.4s, v5.4s, v15.4s
 	FMOVQ F5, 0(R4)
-	WORD $0x6e30dce7 // fmul v7.4s, v7.4s, v16.4s
+	WORD $0x6e2fdce7 // fmul v7.4s, v7.4s, v15.4s
 	FMOVQ F7, 16(R4)
 	ADD R5, R4, R4
-	WORD $0x6e30dd08 // fmul v8.4s, v8.4s, v16.4s
+	WORD $0x6e2fdd08 // fmul v8.4s, v8.4s, v15.4s
 	FMOVQ F8, 0(R4)
-	WORD $0x6e30dd4a // fmul v10.4s, v10.4s, v16.4s
+	WORD $0x6e2fdd4a // fmul v10.4s, v10.4s, v15.4s
 	FMOVQ F10, 16(R4)
 	ADD R5, R4, R4
-	WORD $0x6e30dd29 // fmul v9.4s, v9.4s, v16.4s
+	WORD $0x6e2fdd29 // fmul v9.4s, v9.4s, v15.4s
 	FMOVQ F9, 0(R4)
-	WORD $0x6e30dd6b // fmul v11.4s, v11.4s, v16.4s
+	WORD $0x6e2fdd6b // fmul v11.4s, v11.4s, v15.4s
 	FMOVQ F11, 16(R4)
 	ADD R5, R4, R4
 	JMP half1773_done
@@ -37926,82 +37813,82 @@ half1773_part:
 	MOVD $6, R14
 
 half1773_sum:
-	FMOVQ 0(R11), F15
+	FMOVQ 0(R11), F12
 	CMP $0, R12
 	BLE some1775_end
 	CMP $4, R12
 	BLT some1775_few
-	FMOVQ 0(R6), F17
-	WORD $0x4e30cdf1 // fmla v17.4s, v15.4s, v16.4s
-	FMOVQ F17, 0(R4)
+	FMOVQ 0(R6), F16
+	WORD $0x4e2fcd90 // fmla v16.4s, v12.4s, v15.4s
+	FMOVQ F16, 0(R4)
 	JMP some1775_end
 
 some1775_few:
 	ADD $0, R6, R16
 	CMP $2, R12
 	BLT lane1776
-	FMOVD (R16), F17
+	FMOVD (R16), F16
 	BEQ lanes1777
 	ADD $8, R16
-	VLD1 (R16), V17.S[2]
+	VLD1 (R16), V16.S[2]
 	JMP lanes1777
 
 lane1776:
-	FMOVS (R16), F17
+	FMOVS (R16), F16
 
 lanes1777:
-	WORD $0x4e30cdf1 // fmla v17.4s, v15.4s, v16.4s
+	WORD $0x4e2fcd90 // fmla v16.4s, v12.4s, v15.4s
 	ADD $0, R4, R16
 	CMP $2, R12
 	BLT lane1778
-	FMOVD F17, (R16)
+	FMOVD F16, (R16)
 	BEQ lanes1779
 	ADD $8, R16
-	VST1 V17.S[2], (R16)
+	VST1 V16.S[2], (R16)
 	JMP lanes1779
 
 lane1778:
-	FMOVS F17, (R16)
+	FMOVS F16, (R16)
 
 lanes1779:
 
 some1775_end:
-	FMOVQ 16(R11), F15
+	FMOVQ 16(R11), F12
 	CMP $0, R13
 	BLE some1780_end
 	CMP $4, R13
 	BLT some1780_few
-	FMOVQ 16(R6), F17
-	WORD $0x4e30cdf1 // fmla v17.4s, v15.4s, v16.4s
-	FMOVQ F17, 16(R4)
+	FMOVQ 16(R6), F16
+	WORD $0x4e2fcd90 // fmla v16.4s, v12.4s, v15.4s
+	FMOVQ F16, 16(R4)
 	JMP some1780_end
 
 some1780_few:
 	ADD $16, R6, R16
 	CMP $2, R13
 	BLT lane1781
-	FMOVD (R16), F17
+	FMOVD (R16), F16
 	BEQ lanes1782
 	ADD $8, R16
-	VLD1 (R16), V17.S[2]
+	VLD1 (R16), V16.S[2]
 	JMP lanes1782
 
 lane1781:
-	FMOVS (R16), F17
+	FMOVS (R16), F16
 
 lanes1782:
-	WORD $0x4e30cdf1 // fmla v17.4s, v15.4s, v16.4s
+	WORD $0x4e2fcd90 // fmla v16.4s, v12.4s, v15.4s
 	ADD $16, R4, R16
 	CMP $2, R13
 	BLT lane1783
-	FMOVD F17, (R16)
+	FMOVD F16, (R16)
 	BEQ lanes1784
 	ADD $8, R16
-	VST1 V17.S[2], (R16)
+	VST1 V16.S[2], (R16)
 	JMP lanes1784
 
 lane1783:
-	FMOVS F17, (R16)
+	FMOVS F16, (R16)
 
 lanes1784:
 
@@ -38021,54 +37908,54 @@ half1773_partly:
 	MOVD $6, R14
 
 half1773_bare:
-	FMOVQ 0(R11), F15
+	FMOVQ 0(R11), F12
 	CMP $0, R12
 	BLE some1785_end
 	CMP $4, R12
 	BLT some1785_few
-	WORD $0x6e30ddef // fmul v15.4s, v15.4s, v16.4s
-	FMOVQ F15, 0(R4)
+	WORD $0x6e2fdd8c // fmul v12.4s, v12.4s, v15.4s
+	FMOVQ F12, 0(R4)
 	JMP some1785_end
 
 some1785_few:
-	WORD $0x6e30ddef // fmul v15.4s, v15.4s, v16.4s
+	WORD $0x6e2fdd8c // fmul v12.4s, v12.4s, v15.4s
 	ADD $0, R4, R16
 	CMP $2, R12
 	BLT lane1786
-	FMOVD F15, (R16)
+	FMOVD F12, (R16)
 	BEQ lanes1787
 	ADD $8, R16
-	VST1 V15.S[2], (R16)
+	VST1 V12.S[2], (R16)
 	JMP lanes1787
 
 lane1786:
-	FMOVS F15, (R16)
+	FMOVS F12, (R16)
 
 lanes1787:
 
 some1785_end:
-	FMOVQ 16(R11), F15
+	FMOVQ 16(R11), F12
 	CMP $0, R13
 	BLE some1788_end
 	CMP $4, R13
 	BLT some1788_few
-	WORD $0x6e30ddef // fmul v15.4s, v15.4s, v16.4s
-	FMOVQ F15, 16(R4)
+	WORD $0x6e2fdd8c // fmul v12.4s, v12.4s, v15.4s
+	FMOVQ F12, 16(R4)
 	JMP some1788_end
 
 some1788_few:
-	WORD $0x6e30ddef // fmul v15.4s, v15.4s, v16.4s
+	WORD $0x6e2fdd8c // fmul v12.4s, v12.4s, v15.4s
 	ADD $16, R4, R16
 	CMP $2, R13
 	BLT lane1789
-	FMOVD F15, (R16)
+	FMOVD F12, (R16)
 	BEQ lanes1790
 	ADD $8, R16
-	VST1 V15.S[2], (R16)
+	VST1 V12.S[2], (R16)
 	JMP lanes1790
 
 lane1789:
-	FMOVS F15, (R16)
+	FMOVS F12, (R16)
 
 lanes1790:
 
@@ -38131,8 +38018,8 @@ prefetch1792:
 
 half1791_seg:
 	MOVD segPairs+32(FP), R21
-	CMP $2, R21
-	BLT half1791_rest
+	CMP $0, R21
+	BLE half1791_next
 
 half1791_k:
 	FMOVD.P 8(R11), F12
@@ -38141,25 +38028,21 @@ half1791_k:
 	VLD1.P 8(R14), V13.D[1]
 	FMOVD.P 8(R15), F14
 	FMOVQ 0(R19), F15
-	FMOVQ 32(R19), F16
-	WORD $0x4e9039f1 // zip1 v17.4s, v15.4s, v16.4s
-	WORD $0x4e9079ef // zip2 v15.4s, v15.4s, v16.4s
-	WORD $0x6e51ed80 // bfmmla v0.4s, v12.8h, v17.8h
-	WORD $0x6e51eda4 // bfmmla v4.4s, v13.8h, v17.8h
-	WORD $0x6e51edc8 // bfmmla v8.4s, v14.8h, v17.8h
-	WORD $0x6e4fed81 // bfmmla v1.4s, v12.8h, v15.8h
-	WORD $0x6e4feda5 // bfmmla v5.4s, v13.8h, v15.8h
-	WORD $0x6e4fedc9 // bfmmla v9.4s, v14.8h, v15.8h
-	FMOVQ 16(R19), F15
-	FMOVQ 48(R19), F16
-	WORD $0x4e9039f1 // zip1 v17.4s, v15.4s, v16.4s
-	WORD $0x4e9079ef // zip2 v15.4s, v15.4s, v16.4s
+	WORD $0x6e4fed80 // bfmmla v0.4s, v12.8h, v15.8h
+	WORD $0x6e4feda4 // bfmmla v4.4s, v13.8h, v15.8h
+	WORD $0x6e4fedc8 // bfmmla v8.4s, v14.8h, v15.8h
+	FMOVQ 16(R19), F16
+	WORD $0x6e50ed81 // bfmmla v1.4s, v12.8h, v16.8h
+	WORD $0x6e50eda5 // bfmmla v5.4s, v13.8h, v16.8h
+	WORD $0x6e50edc9 // bfmmla v9.4s, v14.8h, v16.8h
+	FMOVQ 32(R19), F17
 	WORD $0x6e51ed82 // bfmmla v2.4s, v12.8h, v17.8h
 	WORD $0x6e51eda6 // bfmmla v6.4s, v13.8h, v17.8h
 	WORD $0x6e51edca // bfmmla v10.4s, v14.8h, v17.8h
-	WORD $0x6e4fed83 // bfmmla v3.4s, v12.8h, v15.8h
-	WORD $0x6e4feda7 // bfmmla v7.4s, v13.8h, v15.8h
-	WORD $0x6e4fedcb // bfmmla v11.4s, v14.8h, v15.8h
+	FMOVQ 48(R19), F18
+	WORD $0x6e52ed83 // bfmmla v3.4s, v12.8h, v18.8h
+	WORD $0x6e52eda7 // bfmmla v7.4s, v13.8h, v18.8h
+	WORD $0x6e52edcb // bfmmla v11.4s, v14.8h, v18.8h
 	PRFM 4096(R19), PLDL1KEEP
 	PRFM (R8), PLDL2KEEP
 	ADD R9, R8, R8
@@ -38169,35 +38052,6 @@ half1791_k:
 	SUB $2, R21, R21
 	CMP $1, R21
 	BGT half1791_k
-
-half1791_rest:
-	CBZ R21, half1791_next
-	FMOVS.P 4(R11), F12
-	VLD1.P 4(R12), V12.S[2]
-	FMOVS.P 4(R13), F13
-	VLD1.P 4(R14), V13.S[2]
-	FMOVS.P 4(R15), F14
-	WORD $0x6f00e410 // movi v16.2d, #0000000000000000
-	FMOVQ 0(R19), F15
-	WORD $0x4e9039f1 // zip1 v17.4s, v15.4s, v16.4s
-	WORD $0x4e9079ef // zip2 v15.4s, v15.4s, v16.4s
-	WORD $0x6e51ed80 // bfmmla v0.4s, v12.8h, v17.8h
-	WORD $0x6e51eda4 // bfmmla v4.4s, v13.8h, v17.8h
-	WORD $0x6e51edc8 // bfmmla v8.4s, v14.8h, v17.8h
-	WORD $0x6e4fed81 // bfmmla v1.4s, v12.8h, v15.8h
-	WORD $0x6e4feda5 // bfmmla v5.4s, v13.8h, v15.8h
-	WORD $0x6e4fedc9 // bfmmla v9.4s, v14.8h, v15.8h
-	FMOVQ 16(R19), F15
-	WORD $0x4e9039f1 // zip1 v17.4s, v15.4s, v16.4s
-	WORD $0x4e9079ef // zip2 v15.4s, v15.4s, v16.4s
-	WORD $0x6e51ed82 // bfmmla v2.4s, v12.8h, v17.8h
-	WORD $0x6e51eda6 // bfmmla v6.4s, v13.8h, v17.8h
-	WORD $0x6e51edca // bfmmla v10.4s, v14.8h, v17.8h
-	WORD $0x6e4fed83 // bfmmla v3.4s, v12.8h, v15.8h
-	WORD $0x6e4feda7 // bfmmla v7.4s, v13.8h, v15.8h
-	WORD $0x6e4fedcb // bfmmla v11.4s, v14.8h, v15.8h
-	ADD R9, R8, R8
-	ADD $32, R19, R19
 
 half1791_next:
 	ADD R10, R11, R11
@@ -38225,78 +38079,78 @@ half1791_next:
 	WORD $0x4ecb394f // zip1 v15.2d, v10.2d, v11.2d
 	WORD $0x4ecb794b // zip2 v11.2d, v10.2d, v11.2d
 	VMOV V15.B16, V10.B16
-	FMOVS alpha+88(FP), F16
-	WORD $0x4e040610 // dup v16.4s, v16.s[0]
+	FMOVS alpha+88(FP), F15
+	WORD $0x4e0405ef // dup v15.4s, v15.s[0]
 	MOVD cols+96(FP), R11
 	CMP $8, R11
 	BLT half1791_part
 	CBZ R6, half1791_plain
-	FMOVQ 0(R6), F17
-	WORD $0x4e30cc11 // fmla v17.4s, v0.4s, v16.4s
-	FMOVQ F17, 0(R4)
-	FMOVQ 16(R6), F17
-	WORD $0x4e30cc51 // fmla v17.4s, v2.4s, v16.4s
-	FMOVQ F17, 16(R4)
+	FMOVQ 0(R6), F16
+	WORD $0x4e2fcc10 // fmla v16.4s, v0.4s, v15.4s
+	FMOVQ F16, 0(R4)
+	FMOVQ 16(R6), F16
+	WORD $0x4e2fcc50 // fmla v16.4s, v2.4s, v15.4s
+	FMOVQ F16, 16(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
-	FMOVQ 0(R6), F17
-	WORD $0x4e30cc31 // fmla v17.4s, v1.4s, v16.4s
-	FMOVQ F17, 0(R4)
-	FMOVQ 16(R6), F17
-	WORD $0x4e30cc71 // fmla v17.4s, v3.4s, v16.4s
-	FMOVQ F17, 16(R4)
+	FMOVQ 0(R6), F16
+	WORD $0x4e2fcc30 // fmla v16.4s, v1.4s, v15.4s
+	FMOVQ F16, 0(R4)
+	FMOVQ 16(R6), F16
+	WORD $0x4e2fcc70 // fmla v16.4s, v3.4s, v15.4s
+	FMOVQ F16, 16(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
-	FMOVQ 0(R6), F17
-	WORD $0x4e30cc91 // fmla v17.4s, v4.4s, v16.4s
-	FMOVQ F17, 0(R4)
-	FMOVQ 16(R6), F17
-	WORD $0x4e30ccd1 // fmla v17.4s, v6.4s, v16.4s
-	FMOVQ F17, 16(R4)
+	FMOVQ 0(R6), F16
+	WORD $0x4e2fcc90 // fmla v16.4s, v4.4s, v15.4s
+	FMOVQ F16, 0(R4)
+	FMOVQ 16(R6), F16
+	WORD $0x4e2fccd0 // fmla v16.4s, v6.4s, v15.4s
+	FMOVQ F16, 16(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
-	FMOVQ 0(R6), F17
-	WORD $0x4e30ccb1 // fmla v17.4s, v5.4s, v16.4s
-	FMOVQ F17, 0(R4)
-	FMOVQ 16(R6), F17
-	WORD $0x4e30ccf1 // fmla v17.4s, v7.4s, v16.4s
-	FMOVQ F17, 16(R4)
+	FMOVQ 0(R6), F16
+	WORD $0x4e2fccb0 // fmla v16.4s, v5.4s, v15.4s
+	FMOVQ F16, 0(R4)
+	FMOVQ 16(R6), F16
+	WORD $0x4e2fccf0 // fmla v16.4s, v7.4s, v15.4s
+	FMOVQ F16, 16(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
-	FMOVQ 0(R6), F17
-	WORD $0x4e30cd11 // fmla v17.4s, v8.4s, v16.4s
-	FMOVQ F17, 0(R4)
-	FMOVQ 16(R6), F17
-	WORD $0x4e30cd51 // fmla v17.4s, v10.4s, v16.4s
-	FMOVQ F17, 16(R4)
+	FMOVQ 0(R6), F16
+	WORD $0x4e2fcd10 // fmla v16.4s, v8.4s, v15.4s
+	FMOVQ F16, 0(R4)
+	FMOVQ 16(R6), F16
+	WORD $0x4e2fcd50 // fmla v16.4s, v10.4s, v15.4s
+	FMOVQ F16, 16(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
 	JMP half1791_done
 
 half1791_plain:
-	WORD $0x6e30dc00 // fmul v0.4s, v0.4s, v16.4s
+	WORD $0x6e2fdc00 // fmul v0.4s, v0.4s, v15.4s
 	FMOVQ F0, 0(R4)
-	WORD $0x6e30dc42 // fmul v2.4s, v2.4s, v16.4s
+	WORD $0x6e2fdc42 // fmul v2.4s, v2.4s, v15.4s
 	FMOVQ F2, 16(R4)
 	ADD R5, R4, R4
-	WORD $0x6e30dc21 // fmul v1.4s, v1.4s, v16.4s
+	WORD $0x6e2fdc21 // fmul v1.4s, v1.4s, v15.4s
 	FMOVQ F1, 0(R4)
-	WORD $0x6e30dc63 // fmul v3.4s, v3.4s, v16.4s
+	WORD $0x6e2fdc63 // fmul v3.4s, v3.4s, v15.4s
 	FMOVQ F3, 16(R4)
 	ADD R5, R4, R4
-	WORD $0x6e30dc84 // fmul v4.4s, v4.4s, v16.4s
+	WORD $0x6e2fdc84 // fmul v4.4s, v4.4s, v15.4s
 	FMOVQ F4, 0(R4)
-	WORD $0x6e30dcc6 // fmul v6.4s, v6.4s, v16.4s
+	WORD $0x6e2fdcc6 // fmul v6.4s, v6.4s, v15.4s
 	FMOVQ F6, 16(R4)
 	ADD R5, R4, R4
-	WORD $0x6e30dca5 // fmul v5.4s, v5.4s, v16.4s
+	WORD $0x6e2fdca5 // fmul v5.4s, v5.4s, v15.4s
 	FMOVQ F5, 0(R4)
-	WORD $0x6e30dce7 // fmul v7.4s, v7.4s, v16.4s
+	WORD $0x6e2fdce7 // fmul v7.4s, v7.4s, v15.4s
 	FMOVQ F7, 16(R4)
 	ADD R5, R4, R4
-	WORD $0x6e30dd08 // fmul v8.4s, v8.4s, v16.4s
+	WORD $0x6e2fdd08 // fmul v8.4s, v8.4s, v15.4s
 	FMOVQ F8, 0(R4)
-	WORD $0x6e30dd4a // fmul v10.4s, v10.4s, v16.4s
+	WORD $0x6e2fdd4a // fmul v10.4s, v10.4s, v15.4s
 	FMOVQ F10, 16(R4)
 	ADD R5, R4, R4
 	JMP half1791_done
@@ -38321,82 +38175,82 @@ half1791_part:
 	MOVD $5, R14
 
 half1791_sum:
-	FMOVQ 0(R11), F15
+	FMOVQ 0(R11), F12
 	CMP $0, R12
 	BLE some1793_end
 	CMP $4, R12
 	BLT some1793_few
-	FMOVQ 0(R6), F17
-	WORD $0x4e30cdf1 // fmla v17.4s, v15.4s, v16.4s
-	FMOVQ F17, 0(R4)
+	FMOVQ 0(R6), F16
+	WORD $0x4e2fcd90 // fmla v16.4s, v12.4s, v15.4s
+	FMOVQ F16, 0(R4)
 	JMP some1793_end
 
 some1793_few:
 	ADD $0, R6, R16
 	CMP $2, R12
 	BLT lane1794
-	FMOVD (R16), F17
+	FMOVD (R16), F16
 	BEQ lanes1795
 	ADD $8, R16
-	VLD1 (R16), V17.S[2]
+	VLD1 (R16), V16.S[2]
 	JMP lanes1795
 
 lane1794:
-	FMOVS (R16), F17
+	FMOVS (R16), F16
 
 lanes1795:
-	WORD $0x4e30cdf1 // fmla v17.4s, v15.4s, v16.4s
+	WORD $0x4e2fcd90 // fmla v16.4s, v12.4s, v15.4s
 	ADD $0, R4, R16
 	CMP $2, R12
 	BLT lane1796
-	FMOVD F17, (R16)
+	FMOVD F16, (R16)
 	BEQ lanes1797
 	ADD $8, R16
-	VST1 V17.S[2], (R16)
+	VST1 V16.S[2], (R16)
 	JMP lanes1797
 
 lane1796:
-	FMOVS F17, (R16)
+	FMOVS F16, (R16)
 
 lanes1797:
 
 some1793_end:
-	FMOVQ 16(R11), F15
+	FMOVQ 16(R11), F12
 	CMP $0, R13
 	BLE some1798_end
 	CMP $4, R13
 	BLT some1798_few
-	FMOVQ 16(R6), F17
-	WORD $0x4e30cdf1 // fmla v17.4s, v15.4s, v16.4s
-	FMOVQ F17, 16(R4)
+	FMOVQ 16(R6), F16
+	WORD $0x4e2fcd90 // fmla v16.4s, v12.4s, v15.4s
+	FMOVQ F16, 16(R4)
 	JMP some1798_end
 
 some1798_few:
 	ADD $16, R6, R16
 	CMP $2, R13
 	BLT lane1799
-	FMOVD (R16), F17
+	FMOVD (R16), F16
 	BEQ lanes1800
 	ADD $8, R16
-	VLD1 (R16), V17.S[2]
+	VLD1 (R16), V16.S[2]
 	JMP lanes1800
 
 lane1799:
-	FMOVS (R16), F17
+	FMOVS (R16), F16
 
 lanes1800:
-	WORD $0x4e30cdf1 // fmla v17.4s, v15.4s, v16.4s
+	WORD $0x4e2fcd90 // fmla v16.4s, v12.4s, v15.4s
 	ADD $16, R4, R16
 	CMP $2, R13
 	BLT lane1801
-	FMOVD F17, (R16)
+	FMOVD F16, (R16)
 	BEQ lanes1802
 	ADD $8, R16
-	VST1 V17.S[2], (R16)
+	VST1 V16.S[2], (R16)
 	JMP lanes1802
 
 lane1801:
-	FMOVS F17, (R16)
+	FMOVS F16, (R16)
 
 lanes1802:
 
@@ -38416,54 +38270,54 @@ half1791_partly:
 	MOVD $5, R14
 
 half1791_bare:
-	FMOVQ 0(R11), F15
+	FMOVQ 0(R11), F12
 	CMP $0, R12
 	BLE some1803_end
 	CMP $4, R12
 	BLT some1803_few
-	WORD $0x6e30ddef // fmul v15.4s, v15.4s, v16.4s
-	FMOVQ F15, 0(R4)
+	WORD $0x6e2fdd8c // fmul v12.4s, v12.4s, v15.4s
+	FMOVQ F12, 0(R4)
 	JMP some1803_end
 
 some1803_few:
-	WORD $0x6e30ddef // fmul v15.4s, v15.4s, v16.4s
+	WORD $0x6e2fdd8c // fmul v12.4s, v12.4s, v15.4s
 	ADD $0, R4, R16
 	CMP $2, R12
 	BLT lane1804
-	FMOVD F15, (R16)
+	FMOVD F12, (R16)
 	BEQ lanes1805
 	ADD $8, R16
-	VST1 V15.S[2], (R16)
+	VST1 V12.S[2], (R16)
 	JMP lanes1805
 
 lane1804:
-	FMOVS F15, (R16)
+	FMOVS F12, (R16)
 
 lanes1805:
 
 some1803_end:
-	FMOVQ 16(R11), F15
+	FMOVQ 16(R11), F12
 	CMP $0, R13
 	BLE some1806_end
 	CMP $4, R13
 	BLT some1806_few
-	WORD $0x6e30ddef // fmul v15.4s, v15.4s, v16.4s
-	FMOVQ F15, 16(R4)
+	WORD $0x6e2fdd8c // fmul v12.4s, v12.4s, v15.4s
+	FMOVQ F12, 16(R4)
 	JMP some1806_end
 
 some1806_few:
-	WORD $0x6e30ddef // fmul v15.4s, v15.4s, v16.4s
+	WORD $0x6e2fdd8c // fmul v12.4s, v12.4s, v15.4s
 	ADD $16, R4, R16
 	CMP $2, R13
 	BLT lane1807
-	FMOVD F15, (R16)
+	FMOVD F12, (R16)
 	BEQ lanes1808
 	ADD $8, R16
-	VST1 V15.S[2], (R16)
+	VST1 V12.S[2], (R16)
 	JMP lanes1808
 
 lane1807:
-	FMOVS F15, (R16)
+	FMOVS F12, (R16)
 
 lanes1808:
 
@@ -38517,8 +38371,8 @@ prefetch1810:
 
 half1809_seg:
 	MOVD segPairs+32(FP), R20
-	CMP $2, R20
-	BLT half1809_rest
+	CMP $0, R20
+	BLE half1809_next
 
 half1809_k:
 	FMOVD.P 8(R11), F8
@@ -38526,21 +38380,17 @@ half1809_k:
 	FMOVD.P 8(R13), F9
 	VLD1.P 8(R14), V9.D[1]
 	FMOVQ 0(R15), F10
-	FMOVQ 32(R15), F11
-	WORD $0x4e8b394c // zip1 v12.4s, v10.4s, v11.4s
-	WORD $0x4e8b794a // zip2 v10.4s, v10.4s, v11.4s
-	WORD $0x6e4ced00 // bfmmla v0.4s, v8.8h, v12.8h
-	WORD $0x6e4ced24 // bfmmla v4.4s, v9.8h, v12.8h
-	WORD $0x6e4aed01 // bfmmla v1.4s, v8.8h, v10.8h
-	WORD $0x6e4aed25 // bfmmla v5.4s, v9.8h, v10.8h
-	FMOVQ 16(R15), F10
-	FMOVQ 48(R15), F11
-	WORD $0x4e8b394c // zip1 v12.4s, v10.4s, v11.4s
-	WORD $0x4e8b794a // zip2 v10.4s, v10.4s, v11.4s
+	WORD $0x6e4aed00 // bfmmla v0.4s, v8.8h, v10.8h
+	WORD $0x6e4aed24 // bfmmla v4.4s, v9.8h, v10.8h
+	FMOVQ 16(R15), F11
+	WORD $0x6e4bed01 // bfmmla v1.4s, v8.8h, v11.8h
+	WORD $0x6e4bed25 // bfmmla v5.4s, v9.8h, v11.8h
+	FMOVQ 32(R15), F12
 	WORD $0x6e4ced02 // bfmmla v2.4s, v8.8h, v12.8h
 	WORD $0x6e4ced26 // bfmmla v6.4s, v9.8h, v12.8h
-	WORD $0x6e4aed03 // bfmmla v3.4s, v8.8h, v10.8h
-	WORD $0x6e4aed27 // bfmmla v7.4s, v9.8h, v10.8h
+	FMOVQ 48(R15), F13
+	WORD $0x6e4ded03 // bfmmla v3.4s, v8.8h, v13.8h
+	WORD $0x6e4ded27 // bfmmla v7.4s, v9.8h, v13.8h
 	PRFM 4096(R15), PLDL1KEEP
 	PRFM (R8), PLDL2KEEP
 	ADD R9, R8, R8
@@ -38550,30 +38400,6 @@ half1809_k:
 	SUB $2, R20, R20
 	CMP $1, R20
 	BGT half1809_k
-
-half1809_rest:
-	CBZ R20, half1809_next
-	FMOVS.P 4(R11), F8
-	VLD1.P 4(R12), V8.S[2]
-	FMOVS.P 4(R13), F9
-	VLD1.P 4(R14), V9.S[2]
-	WORD $0x6f00e40b // movi v11.2d, #0000000000000000
-	FMOVQ 0(R15), F10
-	WORD $0x4e8b394c // zip1 v12.4s, v10.4s, v11.4s
-	WORD $0x4e8b794a // zip2 v10.4s, v10.4s, v11.4s
-	WORD $0x6e4ced00 // bfmmla v0.4s, v8.8h, v12.8h
-	WORD $0x6e4ced24 // bfmmla v4.4s, v9.8h, v12.8h
-	WORD $0x6e4aed01 // bfmmla v1.4s, v8.8h, v10.8h
-	WORD $0x6e4aed25 // bfmmla v5.4s, v9.8h, v10.8h
-	FMOVQ 16(R15), F10
-	WORD $0x4e8b394c // zip1 v12.4s, v10.4s, v11.4s
-	WORD $0x4e8b794a // zip2 v10.4s, v10.4s, v11.4s
-	WORD $0x6e4ced02 // bfmmla v2.4s, v8.8h, v12.8h
-	WORD $0x6e4ced26 // bfmmla v6.4s, v9.8h, v12.8h
-	WORD $0x6e4aed03 // bfmmla v3.4s, v8.8h, v10.8h
-	WORD $0x6e4aed27 // bfmmla v7.4s, v9.8h, v10.8h
-	ADD R9, R8, R8
-	ADD $32, R15, R15
 
 half1809_next:
 	ADD R10, R11, R11
@@ -38594,65 +38420,65 @@ half1809_next:
 	WORD $0x4ec738ca // zip1 v10.2d, v6.2d, v7.2d
 	WORD $0x4ec778c7 // zip2 v7.2d, v6.2d, v7.2d
 	VMOV V10.B16, V6.B16
-	FMOVS alpha+88(FP), F11
-	WORD $0x4e04056b // dup v11.4s, v11.s[0]
+	FMOVS alpha+88(FP), F10
+	WORD $0x4e04054a // dup v10.4s, v10.s[0]
 	MOVD cols+96(FP), R11
 	CMP $8, R11
 	BLT half1809_part
 	CBZ R6, half1809_plain
-	FMOVQ 0(R6), F12
-	WORD $0x4e2bcc0c // fmla v12.4s, v0.4s, v11.4s
-	FMOVQ F12, 0(R4)
-	FMOVQ 16(R6), F12
-	WORD $0x4e2bcc4c // fmla v12.4s, v2.4s, v11.4s
-	FMOVQ F12, 16(R4)
+	FMOVQ 0(R6), F11
+	WORD $0x4e2acc0b // fmla v11.4s, v0.4s, v10.4s
+	FMOVQ F11, 0(R4)
+	FMOVQ 16(R6), F11
+	WORD $0x4e2acc4b // fmla v11.4s, v2.4s, v10.4s
+	FMOVQ F11, 16(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
-	FMOVQ 0(R6), F12
-	WORD $0x4e2bcc2c // fmla v12.4s, v1.4s, v11.4s
-	FMOVQ F12, 0(R4)
-	FMOVQ 16(R6), F12
-	WORD $0x4e2bcc6c // fmla v12.4s, v3.4s, v11.4s
-	FMOVQ F12, 16(R4)
+	FMOVQ 0(R6), F11
+	WORD $0x4e2acc2b // fmla v11.4s, v1.4s, v10.4s
+	FMOVQ F11, 0(R4)
+	FMOVQ 16(R6), F11
+	WORD $0x4e2acc6b // fmla v11.4s, v3.4s, v10.4s
+	FMOVQ F11, 16(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
-	FMOVQ 0(R6), F12
-	WORD $0x4e2bcc8c // fmla v12.4s, v4.4s, v11.4s
-	FMOVQ F12, 0(R4)
-	FMOVQ 16(R6), F12
-	WORD $0x4e2bcccc // fmla v12.4s, v6.4s, v11.4s
-	FMOVQ F12, 16(R4)
+	FMOVQ 0(R6), F11
+	WORD $0x4e2acc8b // fmla v11.4s, v4.4s, v10.4s
+	FMOVQ F11, 0(R4)
+	FMOVQ 16(R6), F11
+	WORD $0x4e2acccb // fmla v11.4s, v6.4s, v10.4s
+	FMOVQ F11, 16(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
-	FMOVQ 0(R6), F12
-	WORD $0x4e2bccac // fmla v12.4s, v5.4s, v11.4s
-	FMOVQ F12, 0(R4)
-	FMOVQ 16(R6), F12
-	WORD $0x4e2bccec // fmla v12.4s, v7.4s, v11.4s
-	FMOVQ F12, 16(R4)
+	FMOVQ 0(R6), F11
+	WORD $0x4e2accab // fmla v11.4s, v5.4s, v10.4s
+	FMOVQ F11, 0(R4)
+	FMOVQ 16(R6), F11
+	WORD $0x4e2acceb // fmla v11.4s, v7.4s, v10.4s
+	FMOVQ F11, 16(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
 	JMP half1809_done
 
 half1809_plain:
-	WORD $0x6e2bdc00 // fmul v0.4s, v0.4s, v11.4s
+	WORD $0x6e2adc00 // fmul v0.4s, v0.4s, v10.4s
 	FMOVQ F0, 0(R4)
-	WORD $0x6e2bdc42 // fmul v2.4s, v2.4s, v11.4s
+	WORD $0x6e2adc42 // fmul v2.4s, v2.4s, v10.4s
 	FMOVQ F2, 16(R4)
 	ADD R5, R4, R4
-	WORD $0x6e2bdc21 // fmul v1.4s, v1.4s, v11.4s
+	WORD $0x6e2adc21 // fmul v1.4s, v1.4s, v10.4s
 	FMOVQ F1, 0(R4)
-	WORD $0x6e2bdc63 // fmul v3.4s, v3.4s, v11.4s
+	WORD $0x6e2adc63 // fmul v3.4s, v3.4s, v10.4s
 	FMOVQ F3, 16(R4)
 	ADD R5, R4, R4
-	WORD $0x6e2bdc84 // fmul v4.4s, v4.4s, v11.4s
+	WORD $0x6e2adc84 // fmul v4.4s, v4.4s, v10.4s
 	FMOVQ F4, 0(R4)
-	WORD $0x6e2bdcc6 // fmul v6.4s, v6.4s, v11.4s
+	WORD $0x6e2adcc6 // fmul v6.4s, v6.4s, v10.4s
 	FMOVQ F6, 16(R4)
 	ADD R5, R4, R4
-	WORD $0x6e2bdca5 // fmul v5.4s, v5.4s, v11.4s
+	WORD $0x6e2adca5 // fmul v5.4s, v5.4s, v10.4s
 	FMOVQ F5, 0(R4)
-	WORD $0x6e2bdce7 // fmul v7.4s, v7.4s, v11.4s
+	WORD $0x6e2adce7 // fmul v7.4s, v7.4s, v10.4s
 	FMOVQ F7, 16(R4)
 	ADD R5, R4, R4
 	JMP half1809_done
@@ -38675,82 +38501,82 @@ half1809_part:
 	MOVD $4, R14
 
 half1809_sum:
-	FMOVQ 0(R11), F10
+	FMOVQ 0(R11), F8
 	CMP $0, R12
 	BLE some1811_end
 	CMP $4, R12
 	BLT some1811_few
-	FMOVQ 0(R6), F12
-	WORD $0x4e2bcd4c // fmla v12.4s, v10.4s, v11.4s
-	FMOVQ F12, 0(R4)
+	FMOVQ 0(R6), F11
+	WORD $0x4e2acd0b // fmla v11.4s, v8.4s, v10.4s
+	FMOVQ F11, 0(R4)
 	JMP some1811_end
 
 some1811_few:
 	ADD $0, R6, R16
 	CMP $2, R12
 	BLT lane1812
-	FMOVD (R16), F12
+	FMOVD (R16), F11
 	BEQ lanes1813
 	ADD $8, R16
-	VLD1 (R16), V12.S[2]
+	VLD1 (R16), V11.S[2]
 	JMP lanes1813
 
 lane1812:
-	FMOVS (R16), F12
+	FMOVS (R16), F11
 
 lanes1813:
-	WORD $0x4e2bcd4c // fmla v12.4s, v10.4s, v11.4s
+	WORD $0x4e2acd0b // fmla v11.4s, v8.4s, v10.4s
 	ADD $0, R4, R16
 	CMP $2, R12
 	BLT lane1814
-	FMOVD F12, (R16)
+	FMOVD F11, (R16)
 	BEQ lanes1815
 	ADD $8, R16
-	VST1 V12.S[2], (R16)
+	VST1 V11.S[2], (R16)
 	JMP lanes1815
 
 lane1814:
-	FMOVS F12, (R16)
+	FMOVS F11, (R16)
 
 lanes1815:
 
 some1811_end:
-	FMOVQ 16(R11), F10
+	FMOVQ 16(R11), F8
 	CMP $0, R13
 	BLE some1816_end
 	CMP $4, R13
 	BLT some1816_few
-	FMOVQ 16(R6), F12
-	WORD $0x4e2bcd4c // fmla v12.4s, v10.4s, v11.4s
-	FMOVQ F12, 16(R4)
+	FMOVQ 16(R6), F11
+	WORD $0x4e2acd0b // fmla v11.4s, v8.4s, v10.4s
+	FMOVQ F11, 16(R4)
 	JMP some1816_end
 
 some1816_few:
 	ADD $16, R6, R16
 	CMP $2, R13
 	BLT lane1817
-	FMOVD (R16), F12
+	FMOVD (R16), F11
 	BEQ lanes1818
 	ADD $8, R16
-	VLD1 (R16), V12.S[2]
+	VLD1 (R16), V11.S[2]
 	JMP lanes1818
 
 lane1817:
-	FMOVS (R16), F12
+	FMOVS (R16), F11
 
 lanes1818:
-	WORD $0x4e2bcd4c // fmla v12.4s, v10.4s, v11.4s
+	WORD $0x4e2acd0b // fmla v11.4s, v8.4s, v10.4s
 	ADD $16, R4, R16
 	CMP $2, R13
 	BLT lane1819
-	FMOVD F12, (R16)
+	FMOVD F11, (R16)
 	BEQ lanes1820
 	ADD $8, R16
-	VST1 V12.S[2], (R16)
+	VST1 V11.S[2], (R16)
 	JMP lanes1820
 
 lane1819:
-	FMOVS F12, (R16)
+	FMOVS F11, (R16)
 
 lanes1820:
 
@@ -38770,54 +38596,54 @@ half1809_partly:
 	MOVD $4, R14
 
 half1809_bare:
-	FMOVQ 0(R11), F10
+	FMOVQ 0(R11), F8
 	CMP $0, R12
 	BLE some1821_end
 	CMP $4, R12
 	BLT some1821_few
-	WORD $0x6e2bdd4a // fmul v10.4s, v10.4s, v11.4s
-	FMOVQ F10, 0(R4)
+	WORD $0x6e2add08 // fmul v8.4s, v8.4s, v10.4s
+	FMOVQ F8, 0(R4)
 	JMP some1821_end
 
 some1821_few:
-	WORD $0x6e2bdd4a // fmul v10.4s, v10.4s, v11.4s
+	WORD $0x6e2add08 // fmul v8.4s, v8.4s, v10.4s
 	ADD $0, R4, R16
 	CMP $2, R12
 	BLT lane1822
-	FMOVD F10, (R16)
+	FMOVD F8, (R16)
 	BEQ lanes1823
 	ADD $8, R16
-	VST1 V10.S[2], (R16)
+	VST1 V8.S[2], (R16)
 	JMP lanes1823
 
 lane1822:
-	FMOVS F10, (R16)
+	FMOVS F8, (R16)
 
 lanes1823:
 
 some1821_end:
-	FMOVQ 16(R11), F10
+	FMOVQ 16(R11), F8
 	CMP $0, R13
 	BLE some1824_end
 	CMP $4, R13
 	BLT some1824_few
-	WORD $0x6e2bdd4a // fmul v10.4s, v10.4s, v11.4s
-	FMOVQ F10, 16(R4)
+	WORD $0x6e2add08 // fmul v8.4s, v8.4s, v10.4s
+	FMOVQ F8, 16(R4)
 	JMP some1824_end
 
 some1824_few:
-	WORD $0x6e2bdd4a // fmul v10.4s, v10.4s, v11.4s
+	WORD $0x6e2add08 // fmul v8.4s, v8.4s, v10.4s
 	ADD $16, R4, R16
 	CMP $2, R13
 	BLT lane1825
-	FMOVD F10, (R16)
+	FMOVD F8, (R16)
 	BEQ lanes1826
 	ADD $8, R16
-	VST1 V10.S[2], (R16)
+	VST1 V8.S[2], (R16)
 	JMP lanes1826
 
 lane1825:
-	FMOVS F10, (R16)
+	FMOVS F8, (R16)
 
 lanes1826:
 
@@ -38866,29 +38692,25 @@ prefetch1828:
 
 half1827_seg:
 	MOVD segPairs+32(FP), R19
-	CMP $2, R19
-	BLT half1827_rest
+	CMP $0, R19
+	BLE half1827_next
 
 half1827_k:
 	FMOVD.P 8(R11), F8
 	VLD1.P 8(R12), V8.D[1]
 	FMOVD.P 8(R13), F9
 	FMOVQ 0(R14), F10
-	FMOVQ 32(R14), F11
-	WORD $0x4e8b394c // zip1 v12.4s, v10.4s, v11.4s
-	WORD $0x4e8b794a // zip2 v10.4s, v10.4s, v11.4s
-	WORD $0x6e4ced00 // bfmmla v0.4s, v8.8h, v12.8h
-	WORD $0x6e4ced24 // bfmmla v4.4s, v9.8h, v12.8h
-	WORD $0x6e4aed01 // bfmmla v1.4s, v8.8h, v10.8h
-	WORD $0x6e4aed25 // bfmmla v5.4s, v9.8h, v10.8h
-	FMOVQ 16(R14), F10
-	FMOVQ 48(R14), F11
-	WORD $0x4e8b394c // zip1 v12.4s, v10.4s, v11.4s
-	WORD $0x4e8b794a // zip2 v10.4s, v10.4s, v11.4s
+	WORD $0x6e4aed00 // bfmmla v0.4s, v8.8h, v10.8h
+	WORD $0x6e4aed24 // bfmmla v4.4s, v9.8h, v10.8h
+	FMOVQ 16(R14), F11
+	WORD $0x6e4bed01 // bfmmla v1.4s, v8.8h, v11.8h
+	WORD $0x6e4bed25 // bfmmla v5.4s, v9.8h, v11.8h
+	FMOVQ 32(R14), F12
 	WORD $0x6e4ced02 // bfmmla v2.4s, v8.8h, v12.8h
 	WORD $0x6e4ced26 // bfmmla v6.4s, v9.8h, v12.8h
-	WORD $0x6e4aed03 // bfmmla v3.4s, v8.8h, v10.8h
-	WORD $0x6e4aed27 // bfmmla v7.4s, v9.8h, v10.8h
+	FMOVQ 48(R14), F13
+	WORD $0x6e4ded03 // bfmmla v3.4s, v8.8h, v13.8h
+	WORD $0x6e4ded27 // bfmmla v7.4s, v9.8h, v13.8h
 	PRFM 4096(R14), PLDL1KEEP
 	PRFM (R8), PLDL2KEEP
 	ADD R9, R8, R8
@@ -38898,29 +38720,6 @@ half1827_k:
 	SUB $2, R19, R19
 	CMP $1, R19
 	BGT half1827_k
-
-half1827_rest:
-	CBZ R19, half1827_next
-	FMOVS.P 4(R11), F8
-	VLD1.P 4(R12), V8.S[2]
-	FMOVS.P 4(R13), F9
-	WORD $0x6f00e40b // movi v11.2d, #0000000000000000
-	FMOVQ 0(R14), F10
-	WORD $0x4e8b394c // zip1 v12.4s, v10.4s, v11.4s
-	WORD $0x4e8b794a // zip2 v10.4s, v10.4s, v11.4s
-	WORD $0x6e4ced00 // bfmmla v0.4s, v8.8h, v12.8h
-	WORD $0x6e4ced24 // bfmmla v4.4s, v9.8h, v12.8h
-	WORD $0x6e4aed01 // bfmmla v1.4s, v8.8h, v10.8h
-	WORD $0x6e4aed25 // bfmmla v5.4s, v9.8h, v10.8h
-	FMOVQ 16(R14), F10
-	WORD $0x4e8b394c // zip1 v12.4s, v10.4s, v11.4s
-	WORD $0x4e8b794a // zip2 v10.4s, v10.4s, v11.4s
-	WORD $0x6e4ced02 // bfmmla v2.4s, v8.8h, v12.8h
-	WORD $0x6e4ced26 // bfmmla v6.4s, v9.8h, v12.8h
-	WORD $0x6e4aed03 // bfmmla v3.4s, v8.8h, v10.8h
-	WORD $0x6e4aed27 // bfmmla v7.4s, v9.8h, v10.8h
-	ADD R9, R8, R8
-	ADD $32, R14, R14
 
 half1827_next:
 	ADD R10, R11, R11
@@ -38940,52 +38739,52 @@ half1827_next:
 	WORD $0x4ec738ca // zip1 v10.2d, v6.2d, v7.2d
 	WORD $0x4ec778c7 // zip2 v7.2d, v6.2d, v7.2d
 	VMOV V10.B16, V6.B16
-	FMOVS alpha+88(FP), F11
-	WORD $0x4e04056b // dup v11.4s, v11.s[0]
+	FMOVS alpha+88(FP), F10
+	WORD $0x4e04054a // dup v10.4s, v10.s[0]
 	MOVD cols+96(FP), R11
 	CMP $8, R11
 	BLT half1827_part
 	CBZ R6, half1827_plain
-	FMOVQ 0(R6), F12
-	WORD $0x4e2bcc0c // fmla v12.4s, v0.4s, v11.4s
-	FMOVQ F12, 0(R4)
-	FMOVQ 16(R6), F12
-	WORD $0x4e2bcc4c // fmla v12.4s, v2.4s, v11.4s
-	FMOVQ F12, 16(R4)
+	FMOVQ 0(R6), F11
+	WORD $0x4e2acc0b // fmla v11.4s, v0.4s, v10.4s
+	FMOVQ F11, 0(R4)
+	FMOVQ 16(R6), F11
+	WORD $0x4e2acc4b // fmla v11.4s, v2.4s, v10.4s
+	FMOVQ F11, 16(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
-	FMOVQ 0(R6), F12
-	WORD $0x4e2bcc2c // fmla v12.4s, v1.4s, v11.4s
-	FMOVQ F12, 0(R4)
-	FMOVQ 16(R6), F12
-	WORD $0x4e2bcc6c // fmla v12.4s, v3.4s, v11.4s
-	FMOVQ F12, 16(R4)
+	FMOVQ 0(R6), F11
+	WORD $0x4e2acc2b // fmla v11.4s, v1.4s, v10.4s
+	FMOVQ F11, 0(R4)
+	FMOVQ 16(R6), F11
+	WORD $0x4e2acc6b // fmla v11.4s, v3.4s, v10.4s
+	FMOVQ F11, 16(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
-	FMOVQ 0(R6), F12
-	WORD $0x4e2bcc8c // fmla v12.4s, v4.4s, v11.4s
-	FMOVQ F12, 0(R4)
-	FMOVQ 16(R6), F12
-	WORD $0x4e2bcccc // fmla v12.4s, v6.4s, v11.4s
-	FMOVQ F12, 16(R4)
+	FMOVQ 0(R6), F11
+	WORD $0x4e2acc8b // fmla v11.4s, v4.4s, v10.4s
+	FMOVQ F11, 0(R4)
+	FMOVQ 16(R6), F11
+	WORD $0x4e2acccb // fmla v11.4s, v6.4s, v10.4s
+	FMOVQ F11, 16(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
 	JMP half1827_done
 
 half1827_plain:
-	WORD $0x6e2bdc00 // fmul v0.4s, v0.4s, v11.4s
+	WORD $0x6e2adc00 // fmul v0.4s, v0.4s, v10.4s
 	FMOVQ F0, 0(R4)
-	WORD $0x6e2bdc42 // fmul v2.4s, v2.4s, v11.4s
+	WORD $0x6e2adc42 // fmul v2.4s, v2.4s, v10.4s
 	FMOVQ F2, 16(R4)
 	ADD R5, R4, R4
-	WORD $0x6e2bdc21 // fmul v1.4s, v1.4s, v11.4s
+	WORD $0x6e2adc21 // fmul v1.4s, v1.4s, v10.4s
 	FMOVQ F1, 0(R4)
-	WORD $0x6e2bdc63 // fmul v3.4s, v3.4s, v11.4s
+	WORD $0x6e2adc63 // fmul v3.4s, v3.4s, v10.4s
 	FMOVQ F3, 16(R4)
 	ADD R5, R4, R4
-	WORD $0x6e2bdc84 // fmul v4.4s, v4.4s, v11.4s
+	WORD $0x6e2adc84 // fmul v4.4s, v4.4s, v10.4s
 	FMOVQ F4, 0(R4)
-	WORD $0x6e2bdcc6 // fmul v6.4s, v6.4s, v11.4s
+	WORD $0x6e2adcc6 // fmul v6.4s, v6.4s, v10.4s
 	FMOVQ F6, 16(R4)
 	ADD R5, R4, R4
 	JMP half1827_done
@@ -39006,82 +38805,82 @@ half1827_part:
 	MOVD $3, R14
 
 half1827_sum:
-	FMOVQ 0(R11), F10
+	FMOVQ 0(R11), F8
 	CMP $0, R12
 	BLE some1829_end
 	CMP $4, R12
 	BLT some1829_few
-	FMOVQ 0(R6), F12
-	WORD $0x4e2bcd4c // fmla v12.4s, v10.4s, v11.4s
-	FMOVQ F12, 0(R4)
+	FMOVQ 0(R6), F11
+	WORD $0x4e2acd0b // fmla v11.4s, v8.4s, v10.4s
+	FMOVQ F11, 0(R4)
 	JMP some1829_end
 
 some1829_few:
 	ADD $0, R6, R16
 	CMP $2, R12
 	BLT lane1830
-	FMOVD (R16), F12
+	FMOVD (R16), F11
 	BEQ lanes1831
 	ADD $8, R16
-	VLD1 (R16), V12.S[2]
+	VLD1 (R16), V11.S[2]
 	JMP lanes1831
 
 lane1830:
-	FMOVS (R16), F12
+	FMOVS (R16), F11
 
 lanes1831:
-	WORD $0x4e2bcd4c // fmla v12.4s, v10.4s, v11.4s
+	WORD $0x4e2acd0b // fmla v11.4s, v8.4s, v10.4s
 	ADD $0, R4, R16
 	CMP $2, R12
 	BLT lane1832
-	FMOVD F12, (R16)
+	FMOVD F11, (R16)
 	BEQ lanes1833
 	ADD $8, R16
-	VST1 V12.S[2], (R16)
+	VST1 V11.S[2], (R16)
 	JMP lanes1833
 
 lane1832:
-	FMOVS F12, (R16)
+	FMOVS F11, (R16)
 
 lanes1833:
 
 some1829_end:
-	FMOVQ 16(R11), F10
+	FMOVQ 16(R11), F8
 	CMP $0, R13
 	BLE some1834_end
 	CMP $4, R13
 	BLT some1834_few
-	FMOVQ 16(R6), F12
-	WORD $0x4e2bcd4c // fmla v12.4s, v10.4s, v11.4s
-	FMOVQ F12, 16(R4)
+	FMOVQ 16(R6), F11
+	WORD $0x4e2acd0b // fmla v11.4s, v8.4s, v10.4s
+	FMOVQ F11, 16(R4)
 	JMP some1834_end
 
 some1834_few:
 	ADD $16, R6, R16
 	CMP $2, R13
 	BLT lane1835
-	FMOVD (R16), F12
+	FMOVD (R16), F11
 	BEQ lanes1836
 	ADD $8, R16
-	VLD1 (R16), V12.S[2]
+	VLD1 (R16), V11.S[2]
 	JMP lanes1836
 
 lane1835:
-	FMOVS (R16), F12
+	FMOVS (R16), F11
 
 lanes1836:
-	WORD $0x4e2bcd4c // fmla v12.4s, v10.4s, v11.4s
+	WORD $0x4e2acd0b // fmla v11.4s, v8.4s, v10.4s
 	ADD $16, R4, R16
 	CMP $2, R13
 	BLT lane1837
-	FMOVD F12, (R16)
+	FMOVD F11, (R16)
 	BEQ lanes1838
 	ADD $8, R16
-	VST1 V12.S[2], (R16)
+	VST1 V11.S[2], (R16)
 	JMP lanes1838
 
 lane1837:
-	FMOVS F12, (R16)
+	FMOVS F11, (R16)
 
 lanes1838:
 
@@ -39101,54 +38900,54 @@ half1827_partly:
 	MOVD $3, R14
 
 half1827_bare:
-	FMOVQ 0(R11), F10
+	FMOVQ 0(R11), F8
 	CMP $0, R12
 	BLE some1839_end
 	CMP $4, R12
 	BLT some1839_few
-	WORD $0x6e2bdd4a // fmul v10.4s, v10.4s, v11.4s
-	FMOVQ F10, 0(R4)
+	WORD $0x6e2add08 // fmul v8.4s, v8.4s, v10.4s
+	FMOVQ F8, 0(R4)
 	JMP some1839_end
 
 some1839_few:
-	WORD $0x6e2bdd4a // fmul v10.4s, v10.4s, v11.4s
+	WORD $0x6e2add08 // fmul v8.4s, v8.4s, v10.4s
 	ADD $0, R4, R16
 	CMP $2, R12
 	BLT lane1840
-	FMOVD F10, (R16)
+	FMOVD F8, (R16)
 	BEQ lanes1841
 	ADD $8, R16
-	VST1 V10.S[2], (R16)
+	VST1 V8.S[2], (R16)
 	JMP lanes1841
 
 lane1840:
-	FMOVS F10, (R16)
+	FMOVS F8, (R16)
 
 lanes1841:
 
 some1839_end:
-	FMOVQ 16(R11), F10
+	FMOVQ 16(R11), F8
 	CMP $0, R13
 	BLE some1842_end
 	CMP $4, R13
 	BLT some1842_few
-	WORD $0x6e2bdd4a // fmul v10.4s, v10.4s, v11.4s
-	FMOVQ F10, 16(R4)
+	WORD $0x6e2add08 // fmul v8.4s, v8.4s, v10.4s
+	FMOVQ F8, 16(R4)
 	JMP some1842_end
 
 some1842_few:
-	WORD $0x6e2bdd4a // fmul v10.4s, v10.4s, v11.4s
+	WORD $0x6e2add08 // fmul v8.4s, v8.4s, v10.4s
 	ADD $16, R4, R16
 	CMP $2, R13
 	BLT lane1843
-	FMOVD F10, (R16)
+	FMOVD F8, (R16)
 	BEQ lanes1844
 	ADD $8, R16
-	VST1 V10.S[2], (R16)
+	VST1 V8.S[2], (R16)
 	JMP lanes1844
 
 lane1843:
-	FMOVS F10, (R16)
+	FMOVS F8, (R16)
 
 lanes1844:
 
@@ -39188,24 +38987,20 @@ prefetch1846:
 
 half1845_seg:
 	MOVD segPairs+32(FP), R15
-	CMP $2, R15
-	BLT half1845_rest
+	CMP $0, R15
+	BLE half1845_next
 
 half1845_k:
 	FMOVD.P 8(R11), F4
 	VLD1.P 8(R12), V4.D[1]
 	FMOVQ 0(R13), F5
-	FMOVQ 32(R13), F6
-	WORD $0x4e8638a7 // zip1 v7.4s, v5.4s, v6.4s
-	WORD $0x4e8678a5 // zip2 v5.4s, v5.4s, v6.4s
-	WORD $0x6e47ec80 // bfmmla v0.4s, v4.8h, v7.8h
-	WORD $0x6e45ec81 // bfmmla v1.4s, v4.8h, v5.8h
-	FMOVQ 16(R13), F5
-	FMOVQ 48(R13), F6
-	WORD $0x4e8638a7 // zip1 v7.4s, v5.4s, v6.4s
-	WORD $0x4e8678a5 // zip2 v5.4s, v5.4s, v6.4s
+	WORD $0x6e45ec80 // bfmmla v0.4s, v4.8h, v5.8h
+	FMOVQ 16(R13), F6
+	WORD $0x6e46ec81 // bfmmla v1.4s, v4.8h, v6.8h
+	FMOVQ 32(R13), F7
 	WORD $0x6e47ec82 // bfmmla v2.4s, v4.8h, v7.8h
-	WORD $0x6e45ec83 // bfmmla v3.4s, v4.8h, v5.8h
+	FMOVQ 48(R13), F8
+	WORD $0x6e48ec83 // bfmmla v3.4s, v4.8h, v8.8h
 	PRFM 4096(R13), PLDL1KEEP
 	PRFM (R8), PLDL2KEEP
 	ADD R9, R8, R8
@@ -39215,24 +39010,6 @@ half1845_k:
 	SUB $2, R15, R15
 	CMP $1, R15
 	BGT half1845_k
-
-half1845_rest:
-	CBZ R15, half1845_next
-	FMOVS.P 4(R11), F4
-	VLD1.P 4(R12), V4.S[2]
-	WORD $0x6f00e406 // movi v6.2d, #0000000000000000
-	FMOVQ 0(R13), F5
-	WORD $0x4e8638a7 // zip1 v7.4s, v5.4s, v6.4s
-	WORD $0x4e8678a5 // zip2 v5.4s, v5.4s, v6.4s
-	WORD $0x6e47ec80 // bfmmla v0.4s, v4.8h, v7.8h
-	WORD $0x6e45ec81 // bfmmla v1.4s, v4.8h, v5.8h
-	FMOVQ 16(R13), F5
-	WORD $0x4e8638a7 // zip1 v7.4s, v5.4s, v6.4s
-	WORD $0x4e8678a5 // zip2 v5.4s, v5.4s, v6.4s
-	WORD $0x6e47ec82 // bfmmla v2.4s, v4.8h, v7.8h
-	WORD $0x6e45ec83 // bfmmla v3.4s, v4.8h, v5.8h
-	ADD R9, R8, R8
-	ADD $32, R13, R13
 
 half1845_next:
 	ADD R10, R11, R11
@@ -39245,39 +39022,39 @@ half1845_next:
 	WORD $0x4ec33845 // zip1 v5.2d, v2.2d, v3.2d
 	WORD $0x4ec37843 // zip2 v3.2d, v2.2d, v3.2d
 	VMOV V5.B16, V2.B16
-	FMOVS alpha+88(FP), F6
-	WORD $0x4e0404c6 // dup v6.4s, v6.s[0]
+	FMOVS alpha+88(FP), F5
+	WORD $0x4e0404a5 // dup v5.4s, v5.s[0]
 	MOVD cols+96(FP), R11
 	CMP $8, R11
 	BLT half1845_part
 	CBZ R6, half1845_plain
-	FMOVQ 0(R6), F7
-	WORD $0x4e26cc07 // fmla v7.4s, v0.4s, v6.4s
-	FMOVQ F7, 0(R4)
-	FMOVQ 16(R6), F7
-	WORD $0x4e26cc47 // fmla v7.4s, v2.4s, v6.4s
-	FMOVQ F7, 16(R4)
+	FMOVQ 0(R6), F6
+	WORD $0x4e25cc06 // fmla v6.4s, v0.4s, v5.4s
+	FMOVQ F6, 0(R4)
+	FMOVQ 16(R6), F6
+	WORD $0x4e25cc46 // fmla v6.4s, v2.4s, v5.4s
+	FMOVQ F6, 16(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
-	FMOVQ 0(R6), F7
-	WORD $0x4e26cc27 // fmla v7.4s, v1.4s, v6.4s
-	FMOVQ F7, 0(R4)
-	FMOVQ 16(R6), F7
-	WORD $0x4e26cc67 // fmla v7.4s, v3.4s, v6.4s
-	FMOVQ F7, 16(R4)
+	FMOVQ 0(R6), F6
+	WORD $0x4e25cc26 // fmla v6.4s, v1.4s, v5.4s
+	FMOVQ F6, 0(R4)
+	FMOVQ 16(R6), F6
+	WORD $0x4e25cc66 // fmla v6.4s, v3.4s, v5.4s
+	FMOVQ F6, 16(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
 	JMP half1845_done
 
 half1845_plain:
-	WORD $0x6e26dc00 // fmul v0.4s, v0.4s, v6.4s
+	WORD $0x6e25dc00 // fmul v0.4s, v0.4s, v5.4s
 	FMOVQ F0, 0(R4)
-	WORD $0x6e26dc42 // fmul v2.4s, v2.4s, v6.4s
+	WORD $0x6e25dc42 // fmul v2.4s, v2.4s, v5.4s
 	FMOVQ F2, 16(R4)
 	ADD R5, R4, R4
-	WORD $0x6e26dc21 // fmul v1.4s, v1.4s, v6.4s
+	WORD $0x6e25dc21 // fmul v1.4s, v1.4s, v5.4s
 	FMOVQ F1, 0(R4)
-	WORD $0x6e26dc63 // fmul v3.4s, v3.4s, v6.4s
+	WORD $0x6e25dc63 // fmul v3.4s, v3.4s, v5.4s
 	FMOVQ F3, 16(R4)
 	ADD R5, R4, R4
 	JMP half1845_done
@@ -39296,82 +39073,82 @@ half1845_part:
 	MOVD $2, R14
 
 half1845_sum:
-	FMOVQ 0(R11), F5
+	FMOVQ 0(R11), F4
 	CMP $0, R12
 	BLE some1847_end
 	CMP $4, R12
 	BLT some1847_few
-	FMOVQ 0(R6), F7
-	WORD $0x4e26cca7 // fmla v7.4s, v5.4s, v6.4s
-	FMOVQ F7, 0(R4)
+	FMOVQ 0(R6), F6
+	WORD $0x4e25cc86 // fmla v6.4s, v4.4s, v5.4s
+	FMOVQ F6, 0(R4)
 	JMP some1847_end
 
 some1847_few:
 	ADD $0, R6, R16
 	CMP $2, R12
 	BLT lane1848
-	FMOVD (R16), F7
+	FMOVD (R16), F6
 	BEQ lanes1849
 	ADD $8, R16
-	VLD1 (R16), V7.S[2]
+	VLD1 (R16), V6.S[2]
 	JMP lanes1849
 
 lane1848:
-	FMOVS (R16), F7
+	FMOVS (R16), F6
 
 lanes1849:
-	WORD $0x4e26cca7 // fmla v7.4s, v5.4s, v6.4s
+	WORD $0x4e25cc86 // fmla v6.4s, v4.4s, v5.4s
 	ADD $0, R4, R16
 	CMP $2, R12
 	BLT lane1850
-	FMOVD F7, (R16)
+	FMOVD F6, (R16)
 	BEQ lanes1851
 	ADD $8, R16
-	VST1 V7.S[2], (R16)
+	VST1 V6.S[2], (R16)
 	JMP lanes1851
 
 lane1850:
-	FMOVS F7, (R16)
+	FMOVS F6, (R16)
 
 lanes1851:
 
 some1847_end:
-	FMOVQ 16(R11), F5
+	FMOVQ 16(R11), F4
 	CMP $0, R13
 	BLE some1852_end
 	CMP $4, R13
 	BLT some1852_few
-	FMOVQ 16(R6), F7
-	WORD $0x4e26cca7 // fmla v7.4s, v5.4s, v6.4s
-	FMOVQ F7, 16(R4)
+	FMOVQ 16(R6), F6
+	WORD $0x4e25cc86 // fmla v6.4s, v4.4s, v5.4s
+	FMOVQ F6, 16(R4)
 	JMP some1852_end
 
 some1852_few:
 	ADD $16, R6, R16
 	CMP $2, R13
 	BLT lane1853
-	FMOVD (R16), F7
+	FMOVD (R16), F6
 	BEQ lanes1854
 	ADD $8, R16
-	VLD1 (R16), V7.S[2]
+	VLD1 (R16), V6.S[2]
 	JMP lanes1854
 
 lane1853:
-	FMOVS (R16), F7
+	FMOVS (R16), F6
 
 lanes1854:
-	WORD $0x4e26cca7 // fmla v7.4s, v5.4s, v6.4s
+	WORD $0x4e25cc86 // fmla v6.4s, v4.4s, v5.4s
 	ADD $16, R4, R16
 	CMP $2, R13
 	BLT lane1855
-	FMOVD F7, (R16)
+	FMOVD F6, (R16)
 	BEQ lanes1856
 	ADD $8, R16
-	VST1 V7.S[2], (R16)
+	VST1 V6.S[2], (R16)
 	JMP lanes1856
 
 lane1855:
-	FMOVS F7, (R16)
+	FMOVS F6, (R16)
 
 lanes1856:
 
@@ -39391,54 +39168,54 @@ half1845_partly:
 	MOVD $2, R14
 
 half1845_bare:
-	FMOVQ 0(R11), F5
+	FMOVQ 0(R11), F4
 	CMP $0, R12
 	BLE some1857_end
 	CMP $4, R12
 	BLT some1857_few
-	WORD $0x6e26dca5 // fmul v5.4s, v5.4s, v6.4s
-	FMOVQ F5, 0(R4)
+	WORD $0x6e25dc84 // fmul v4.4s, v4.4s, v5.4s
+	FMOVQ F4, 0(R4)
 	JMP some1857_end
 
 some1857_few:
-	WORD $0x6e26dca5 // fmul v5.4s, v5.4s, v6.4s
+	WORD $0x6e25dc84 // fmul v4.4s, v4.4s, v5.4s
 	ADD $0, R4, R16
 	CMP $2, R12
 	BLT lane1858
-	FMOVD F5, (R16)
+	FMOVD F4, (R16)
 	BEQ lanes1859
 	ADD $8, R16
-	VST1 V5.S[2], (R16)
+	VST1 V4.S[2], (R16)
 	JMP lanes1859
 
 lane1858:
-	FMOVS F5, (R16)
+	FMOVS F4, (R16)
 
 lanes1859:
 
 some1857_end:
-	FMOVQ 16(R11), F5
+	FMOVQ 16(R11), F4
 	CMP $0, R13
 	BLE some1860_end
 	CMP $4, R13
 	BLT some1860_few
-	WORD $0x6e26dca5 // fmul v5.4s, v5.4s, v6.4s
-	FMOVQ F5, 16(R4)
+	WORD $0x6e25dc84 // fmul v4.4s, v4.4s, v5.4s
+	FMOVQ F4, 16(R4)
 	JMP some1860_end
 
 some1860_few:
-	WORD $0x6e26dca5 // fmul v5.4s, v5.4s, v6.4s
+	WORD $0x6e25dc84 // fmul v4.4s, v4.4s, v5.4s
 	ADD $16, R4, R16
 	CMP $2, R13
 	BLT lane1861
-	FMOVD F5, (R16)
+	FMOVD F4, (R16)
 	BEQ lanes1862
 	ADD $8, R16
-	VST1 V5.S[2], (R16)
+	VST1 V4.S[2], (R16)
 	JMP lanes1862
 
 lane1861:
-	FMOVS F5, (R16)
+	FMOVS F4, (R16)
 
 lanes1862:
 
@@ -39473,23 +39250,19 @@ prefetch1864:
 
 half1863_seg:
 	MOVD segPairs+32(FP), R14
-	CMP $2, R14
-	BLT half1863_rest
+	CMP $0, R14
+	BLE half1863_next
 
 half1863_k:
 	FMOVD.P 8(R11), F4
 	FMOVQ 0(R12), F5
-	FMOVQ 32(R12), F6
-	WORD $0x4e8638a7 // zip1 v7.4s, v5.4s, v6.4s
-	WORD $0x4e8678a5 // zip2 v5.4s, v5.4s, v6.4s
-	WORD $0x6e47ec80 // bfmmla v0.4s, v4.8h, v7.8h
-	WORD $0x6e45ec81 // bfmmla v1.4s, v4.8h, v5.8h
-	FMOVQ 16(R12), F5
-	FMOVQ 48(R12), F6
-	WORD $0x4e8638a7 // zip1 v7.4s, v5.4s, v6.4s
-	WORD $0x4e8678a5 // zip2 v5.4s, v5.4s, v6.4s
+	WORD $0x6e45ec80 // bfmmla v0.4s, v4.8h, v5.8h
+	FMOVQ 16(R12), F6
+	WORD $0x6e46ec81 // bfmmla v1.4s, v4.8h, v6.8h
+	FMOVQ 32(R12), F7
 	WORD $0x6e47ec82 // bfmmla v2.4s, v4.8h, v7.8h
-	WORD $0x6e45ec83 // bfmmla v3.4s, v4.8h, v5.8h
+	FMOVQ 48(R12), F8
+	WORD $0x6e48ec83 // bfmmla v3.4s, v4.8h, v8.8h
 	PRFM 4096(R12), PLDL1KEEP
 	PRFM (R8), PLDL2KEEP
 	ADD R9, R8, R8
@@ -39499,23 +39272,6 @@ half1863_k:
 	SUB $2, R14, R14
 	CMP $1, R14
 	BGT half1863_k
-
-half1863_rest:
-	CBZ R14, half1863_next
-	FMOVS.P 4(R11), F4
-	WORD $0x6f00e406 // movi v6.2d, #0000000000000000
-	FMOVQ 0(R12), F5
-	WORD $0x4e8638a7 // zip1 v7.4s, v5.4s, v6.4s
-	WORD $0x4e8678a5 // zip2 v5.4s, v5.4s, v6.4s
-	WORD $0x6e47ec80 // bfmmla v0.4s, v4.8h, v7.8h
-	WORD $0x6e45ec81 // bfmmla v1.4s, v4.8h, v5.8h
-	FMOVQ 16(R12), F5
-	WORD $0x4e8638a7 // zip1 v7.4s, v5.4s, v6.4s
-	WORD $0x4e8678a5 // zip2 v5.4s, v5.4s, v6.4s
-	WORD $0x6e47ec82 // bfmmla v2.4s, v4.8h, v7.8h
-	WORD $0x6e45ec83 // bfmmla v3.4s, v4.8h, v5.8h
-	ADD R9, R8, R8
-	ADD $32, R12, R12
 
 half1863_next:
 	ADD R10, R11, R11
@@ -39527,26 +39283,26 @@ half1863_next:
 	WORD $0x4ec33845 // zip1 v5.2d, v2.2d, v3.2d
 	WORD $0x4ec37843 // zip2 v3.2d, v2.2d, v3.2d
 	VMOV V5.B16, V2.B16
-	FMOVS alpha+88(FP), F6
-	WORD $0x4e0404c6 // dup v6.4s, v6.s[0]
+	FMOVS alpha+88(FP), F5
+	WORD $0x4e0404a5 // dup v5.4s, v5.s[0]
 	MOVD cols+96(FP), R11
 	CMP $8, R11
 	BLT half1863_part
 	CBZ R6, half1863_plain
-	FMOVQ 0(R6), F7
-	WORD $0x4e26cc07 // fmla v7.4s, v0.4s, v6.4s
-	FMOVQ F7, 0(R4)
-	FMOVQ 16(R6), F7
-	WORD $0x4e26cc47 // fmla v7.4s, v2.4s, v6.4s
-	FMOVQ F7, 16(R4)
+	FMOVQ 0(R6), F6
+	WORD $0x4e25cc06 // fmla v6.4s, v0.4s, v5.4s
+	FMOVQ F6, 0(R4)
+	FMOVQ 16(R6), F6
+	WORD $0x4e25cc46 // fmla v6.4s, v2.4s, v5.4s
+	FMOVQ F6, 16(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
 	JMP half1863_done
 
 half1863_plain:
-	WORD $0x6e26dc00 // fmul v0.4s, v0.4s, v6.4s
+	WORD $0x6e25dc00 // fmul v0.4s, v0.4s, v5.4s
 	FMOVQ F0, 0(R4)
-	WORD $0x6e26dc42 // fmul v2.4s, v2.4s, v6.4s
+	WORD $0x6e25dc42 // fmul v2.4s, v2.4s, v5.4s
 	FMOVQ F2, 16(R4)
 	ADD R5, R4, R4
 	JMP half1863_done
@@ -39563,82 +39319,82 @@ half1863_part:
 	MOVD $1, R14
 
 half1863_sum:
-	FMOVQ 0(R11), F5
+	FMOVQ 0(R11), F4
 	CMP $0, R12
 	BLE some1865_end
 	CMP $4, R12
 	BLT some1865_few
-	FMOVQ 0(R6), F7
-	WORD $0x4e26cca7 // fmla v7.4s, v5.4s, v6.4s
-	FMOVQ F7, 0(R4)
+	FMOVQ 0(R6), F6
+	WORD $0x4e25cc86 // fmla v6.4s, v4.4s, v5.4s
+	FMOVQ F6, 0(R4)
 	JMP some1865_end
 
 some1865_few:
 	ADD $0, R6, R16
 	CMP $2, R12
 	BLT lane1866
-	FMOVD (R16), F7
+	FMOVD (R16), F6
 	BEQ lanes1867
 	ADD $8, R16
-	VLD1 (R16), V7.S[2]
+	VLD1 (R16), V6.S[2]
 	JMP lanes1867
 
 lane1866:
-	FMOVS (R16), F7
+	FMOVS (R16), F6
 
 lanes1867:
-	WORD $0x4e26cca7 // fmla v7.4s, v5.4s, v6.4s
+	WORD $0x4e25cc86 // fmla v6.4s, v4.4s, v5.4s
 	ADD $0, R4, R16
 	CMP $2, R12
 	BLT lane1868
-	FMOVD F7, (R16)
+	FMOVD F6, (R16)
 	BEQ lanes1869
 	ADD $8, R16
-	VST1 V7.S[2], (R16)
+	VST1 V6.S[2], (R16)
 	JMP lanes1869
 
 lane1868:
-	FMOVS F7, (R16)
+	FMOVS F6, (R16)
 
 lanes1869:
 
 some1865_end:
-	FMOVQ 16(R11), F5
+	FMOVQ 16(R11), F4
 	CMP $0, R13
 	BLE some1870_end
 	CMP $4, R13
 	BLT some1870_few
-	FMOVQ 16(R6), F7
-	WORD $0x4e26cca7 // fmla v7.4s, v5.4s, v6.4s
-	FMOVQ F7, 16(R4)
+	FMOVQ 16(R6), F6
+	WORD $0x4e25cc86 // fmla v6.4s, v4.4s, v5.4s
+	FMOVQ F6, 16(R4)
 	JMP some1870_end
 
 some1870_few:
 	ADD $16, R6, R16
 	CMP $2, R13
 	BLT lane1871
-	FMOVD (R16), F7
+	FMOVD (R16), F6
 	BEQ lanes1872
 	ADD $8, R16
-	VLD1 (R16), V7.S[2]
+	VLD1 (R16), V6.S[2]
 	JMP lanes1872
 
 lane1871:
-	FMOVS (R16), F7
+	FMOVS (R16), F6
 
 lanes1872:
-	WORD $0x4e26cca7 // fmla v7.4s, v5.4s, v6.4s
+	WORD $0x4e25cc86 // fmla v6.4s, v4.4s, v5.4s
 	ADD $16, R4, R16
 	CMP $2, R13
 	BLT lane1873
-	FMOVD F7, (R16)
+	FMOVD F6, (R16)
 	BEQ lanes1874
 	ADD $8, R16
-	VST1 V7.S[2], (R16)
+	VST1 V6.S[2], (R16)
 	JMP lanes1874
 
 lane1873:
-	FMOVS F7, (R16)
+	FMOVS F6, (R16)
 
 lanes1874:
 
@@ -39658,54 +39414,54 @@ half1863_partly:
 	MOVD $1, R14
 
 half1863_bare:
-	FMOVQ 0(R11), F5
+	FMOVQ 0(R11), F4
 	CMP $0, R12
 	BLE some1875_end
 	CMP $4, R12
 	BLT some1875_few
-	WORD $0x6e26dca5 // fmul v5.4s, v5.4s, v6.4s
-	FMOVQ F5, 0(R4)
+	WORD $0x6e25dc84 // fmul v4.4s, v4.4s, v5.4s
+	FMOVQ F4, 0(R4)
 	JMP some1875_end
 
 some1875_few:
-	WORD $0x6e26dca5 // fmul v5.4s, v5.4s, v6.4s
+	WORD $0x6e25dc84 // fmul v4.4s, v4.4s, v5.4s
 	ADD $0, R4, R16
 	CMP $2, R12
 	BLT lane1876
-	FMOVD F5, (R16)
+	FMOVD F4, (R16)
 	BEQ lanes1877
 	ADD $8, R16
-	VST1 V5.S[2], (R16)
+	VST1 V4.S[2], (R16)
 	JMP lanes1877
 
 lane1876:
-	FMOVS F5, (R16)
+	FMOVS F4, (R16)
 
 lanes1877:
 
 some1875_end:
-	FMOVQ 16(R11), F5
+	FMOVQ 16(R11), F4
 	CMP $0, R13
 	BLE some1878_end
 	CMP $4, R13
 	BLT some1878_few
-	WORD $0x6e26dca5 // fmul v5.4s, v5.4s, v6.4s
-	FMOVQ F5, 16(R4)
+	WORD $0x6e25dc84 // fmul v4.4s, v4.4s, v5.4s
+	FMOVQ F4, 16(R4)
 	JMP some1878_end
 
 some1878_few:
-	WORD $0x6e26dca5 // fmul v5.4s, v5.4s, v6.4s
+	WORD $0x6e25dc84 // fmul v4.4s, v4.4s, v5.4s
 	ADD $16, R4, R16
 	CMP $2, R13
 	BLT lane1879
-	FMOVD F5, (R16)
+	FMOVD F4, (R16)
 	BEQ lanes1880
 	ADD $8, R16
-	VST1 V5.S[2], (R16)
+	VST1 V4.S[2], (R16)
 	JMP lanes1880
 
 lane1879:
-	FMOVS F5, (R16)
+	FMOVS F4, (R16)
 
 lanes1880:
 
@@ -39816,8 +39572,8 @@ prefetch1882:
 
 half1881_seg:
 	MOVD segPairs+32(FP), R22
-	CMP $2, R22
-	BLT half1881_rest
+	CMP $0, R22
+	BLE half1881_next
 
 half1881_k:
 	FMOVD.P 8(R11), F24
@@ -39827,45 +39583,37 @@ half1881_k:
 	FMOVD.P 8(R15), F26
 	VLD1.P 8(R19), V26.D[1]
 	FMOVQ 0(R20), F27
-	FMOVQ 64(R20), F28
-	WORD $0x4e9c3b7d // zip1 v29.4s, v27.4s, v28.4s
-	WORD $0x4e9c7b7b // zip2 v27.4s, v27.4s, v28.4s
-	WORD $0x6e5def00 // bfmmla v0.4s, v24.8h, v29.8h
-	WORD $0x6e5def28 // bfmmla v8.4s, v25.8h, v29.8h
-	WORD $0x6e5def50 // bfmmla v16.4s, v26.8h, v29.8h
-	WORD $0x6e5bef01 // bfmmla v1.4s, v24.8h, v27.8h
-	WORD $0x6e5bef29 // bfmmla v9.4s, v25.8h, v27.8h
-	WORD $0x6e5bef51 // bfmmla v17.4s, v26.8h, v27.8h
-	FMOVQ 16(R20), F27
-	FMOVQ 80(R20), F28
-	WORD $0x4e9c3b7d // zip1 v29.4s, v27.4s, v28.4s
-	WORD $0x4e9c7b7b // zip2 v27.4s, v27.4s, v28.4s
+	WORD $0x6e5bef00 // bfmmla v0.4s, v24.8h, v27.8h
+	WORD $0x6e5bef28 // bfmmla v8.4s, v25.8h, v27.8h
+	WORD $0x6e5bef50 // bfmmla v16.4s, v26.8h, v27.8h
+	FMOVQ 16(R20), F28
+	WORD $0x6e5cef01 // bfmmla v1.4s, v24.8h, v28.8h
+	WORD $0x6e5cef29 // bfmmla v9.4s, v25.8h, v28.8h
+	WORD $0x6e5cef51 // bfmmla v17.4s, v26.8h, v28.8h
+	FMOVQ 32(R20), F29
 	WORD $0x6e5def02 // bfmmla v2.4s, v24.8h, v29.8h
 	WORD $0x6e5def2a // bfmmla v10.4s, v25.8h, v29.8h
 	WORD $0x6e5def52 // bfmmla v18.4s, v26.8h, v29.8h
-	WORD $0x6e5bef03 // bfmmla v3.4s, v24.8h, v27.8h
-	WORD $0x6e5bef2b // bfmmla v11.4s, v25.8h, v27.8h
-	WORD $0x6e5bef53 // bfmmla v19.4s, v26.8h, v27.8h
-	FMOVQ 32(R20), F27
-	FMOVQ 96(R20), F28
-	WORD $0x4e9c3b7d // zip1 v29.4s, v27.4s, v28.4s
-	WORD $0x4e9c7b7b // zip2 v27.4s, v27.4s, v28.4s
-	WORD $0x6e5def04 // bfmmla v4.4s, v24.8h, v29.8h
-	WORD $0x6e5def2c // bfmmla v12.4s, v25.8h, v29.8h
-	WORD $0x6e5def54 // bfmmla v20.4s, v26.8h, v29.8h
-	WORD $0x6e5bef05 // bfmmla v5.4s, v24.8h, v27.8h
-	WORD $0x6e5bef2d // bfmmla v13.4s, v25.8h, v27.8h
-	WORD $0x6e5bef55 // bfmmla v21.4s, v26.8h, v27.8h
-	FMOVQ 48(R20), F27
-	FMOVQ 112(R20), F28
-	WORD $0x4e9c3b7d // zip1 v29.4s, v27.4s, v28.4s
-	WORD $0x4e9c7b7b // zip2 v27.4s, v27.4s, v28.4s
+	FMOVQ 48(R20), F30
+	WORD $0x6e5eef03 // bfmmla v3.4s, v24.8h, v30.8h
+	WORD $0x6e5eef2b // bfmmla v11.4s, v25.8h, v30.8h
+	WORD $0x6e5eef53 // bfmmla v19.4s, v26.8h, v30.8h
+	FMOVQ 64(R20), F27
+	WORD $0x6e5bef04 // bfmmla v4.4s, v24.8h, v27.8h
+	WORD $0x6e5bef2c // bfmmla v12.4s, v25.8h, v27.8h
+	WORD $0x6e5bef54 // bfmmla v20.4s, v26.8h, v27.8h
+	FMOVQ 80(R20), F28
+	WORD $0x6e5cef05 // bfmmla v5.4s, v24.8h, v28.8h
+	WORD $0x6e5cef2d // bfmmla v13.4s, v25.8h, v28.8h
+	WORD $0x6e5cef55 // bfmmla v21.4s, v26.8h, v28.8h
+	FMOVQ 96(R20), F29
 	WORD $0x6e5def06 // bfmmla v6.4s, v24.8h, v29.8h
 	WORD $0x6e5def2e // bfmmla v14.4s, v25.8h, v29.8h
 	WORD $0x6e5def56 // bfmmla v22.4s, v26.8h, v29.8h
-	WORD $0x6e5bef07 // bfmmla v7.4s, v24.8h, v27.8h
-	WORD $0x6e5bef2f // bfmmla v15.4s, v25.8h, v27.8h
-	WORD $0x6e5bef57 // bfmmla v23.4s, v26.8h, v27.8h
+	FMOVQ 112(R20), F30
+	WORD $0x6e5eef07 // bfmmla v7.4s, v24.8h, v30.8h
+	WORD $0x6e5eef2f // bfmmla v15.4s, v25.8h, v30.8h
+	WORD $0x6e5eef57 // bfmmla v23.4s, v26.8h, v30.8h
 	PRFM 4096(R20), PLDL1KEEP
 	PRFM 4160(R20), PLDL1KEEP
 	PRFM (R8), PLDL2KEEP
@@ -39876,54 +39624,6 @@ half1881_k:
 	SUB $2, R22, R22
 	CMP $1, R22
 	BGT half1881_k
-
-half1881_rest:
-	CBZ R22, half1881_next
-	FMOVS.P 4(R11), F24
-	VLD1.P 4(R12), V24.S[2]
-	FMOVS.P 4(R13), F25
-	VLD1.P 4(R14), V25.S[2]
-	FMOVS.P 4(R15), F26
-	VLD1.P 4(R19), V26.S[2]
-	WORD $0x6f00e41c // movi v28.2d, #0000000000000000
-	FMOVQ 0(R20), F27
-	WORD $0x4e9c3b7d // zip1 v29.4s, v27.4s, v28.4s
-	WORD $0x4e9c7b7b // zip2 v27.4s, v27.4s, v28.4s
-	WORD $0x6e5def00 // bfmmla v0.4s, v24.8h, v29.8h
-	WORD $0x6e5def28 // bfmmla v8.4s, v25.8h, v29.8h
-	WORD $0x6e5def50 // bfmmla v16.4s, v26.8h, v29.8h
-	WORD $0x6e5bef01 // bfmmla v1.4s, v24.8h, v27.8h
-	WORD $0x6e5bef29 // bfmmla v9.4s, v25.8h, v27.8h
-	WORD $0x6e5bef51 // bfmmla v17.4s, v26.8h, v27.8h
-	FMOVQ 16(R20), F27
-	WORD $0x4e9c3b7d // zip1 v29.4s, v27.4s, v28.4s
-	WORD $0x4e9c7b7b // zip2 v27.4s, v27.4s, v28.4s
-	WORD $0x6e5def02 // bfmmla v2.4s, v24.8h, v29.8h
-	WORD $0x6e5def2a // bfmmla v10.4s, v25.8h, v29.8h
-	WORD $0x6e5def52 // bfmmla v18.4s, v26.8h, v29.8h
-	WORD $0x6e5bef03 // bfmmla v3.4s, v24.8h, v27.8h
-	WORD $0x6e5bef2b // bfmmla v11.4s, v25.8h, v27.8h
-	WORD $0x6e5bef53 // bfmmla v19.4s, v26.8h, v27.8h
-	FMOVQ 32(R20), F27
-	WORD $0x4e9c3b7d // zip1 v29.4s, v27.4s, v28.4s
-	WORD $0x4e9c7b7b // zip2 v27.4s, v27.4s, v28.4s
-	WORD $0x6e5def04 // bfmmla v4.4s, v24.8h, v29.8h
-	WORD $0x6e5def2c // bfmmla v12.4s, v25.8h, v29.8h
-	WORD $0x6e5def54 // bfmmla v20.4s, v26.8h, v29.8h
-	WORD $0x6e5bef05 // bfmmla v5.4s, v24.8h, v27.8h
-	WORD $0x6e5bef2d // bfmmla v13.4s, v25.8h, v27.8h
-	WORD $0x6e5bef55 // bfmmla v21.4s, v26.8h, v27.8h
-	FMOVQ 48(R20), F27
-	WORD $0x4e9c3b7d // zip1 v29.4s, v27.4s, v28.4s
-	WORD $0x4e9c7b7b // zip2 v27.4s, v27.4s, v28.4s
-	WORD $0x6e5def06 // bfmmla v6.4s, v24.8h, v29.8h
-	WORD $0x6e5def2e // bfmmla v14.4s, v25.8h, v29.8h
-	WORD $0x6e5def56 // bfmmla v22.4s, v26.8h, v29.8h
-	WORD $0x6e5bef07 // bfmmla v7.4s, v24.8h, v27.8h
-	WORD $0x6e5bef2f // bfmmla v15.4s, v25.8h, v27.8h
-	WORD $0x6e5bef57 // bfmmla v23.4s, v26.8h, v27.8h
-	ADD R9, R8, R8
-	ADD $64, R20, R20
 
 half1881_next:
 	ADD R10, R11, R11
@@ -39970,151 +39670,151 @@ half1881_next:
 	WORD $0x4ed73adb // zip1 v27.2d, v22.2d, v23.2d
 	WORD $0x4ed77ad7 // zip2 v23.2d, v22.2d, v23.2d
 	VMOV V27.B16, V22.B16
-	FMOVS alpha+88(FP), F28
-	WORD $0x4e04079c // dup v28.4s, v28.s[0]
+	FMOVS alpha+88(FP), F27
+	WORD $0x4e04077b // dup v27.4s, v27.s[0]
 	MOVD cols+96(FP), R11
 	CMP $16, R11
 	BLT half1881_part
 	CBZ R6, half1881_plain
-	FMOVQ 0(R6), F29
-	WORD $0x4e3ccc1d // fmla v29.4s, v0.4s, v28.4s
-	FMOVQ F29, 0(R4)
-	FMOVQ 16(R6), F29
-	WORD $0x4e3ccc5d // fmla v29.4s, v2.4s, v28.4s
-	FMOVQ F29, 16(R4)
-	FMOVQ 32(R6), F29
-	WORD $0x4e3ccc9d // fmla v29.4s, v4.4s, v28.4s
-	FMOVQ F29, 32(R4)
-	FMOVQ 48(R6), F29
-	WORD $0x4e3cccdd // fmla v29.4s, v6.4s, v28.4s
-	FMOVQ F29, 48(R4)
+	FMOVQ 0(R6), F28
+	WORD $0x4e3bcc1c // fmla v28.4s, v0.4s, v27.4s
+	FMOVQ F28, 0(R4)
+	FMOVQ 16(R6), F28
+	WORD $0x4e3bcc5c // fmla v28.4s, v2.4s, v27.4s
+	FMOVQ F28, 16(R4)
+	FMOVQ 32(R6), F28
+	WORD $0x4e3bcc9c // fmla v28.4s, v4.4s, v27.4s
+	FMOVQ F28, 32(R4)
+	FMOVQ 48(R6), F28
+	WORD $0x4e3bccdc // fmla v28.4s, v6.4s, v27.4s
+	FMOVQ F28, 48(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
-	FMOVQ 0(R6), F29
-	WORD $0x4e3ccc3d // fmla v29.4s, v1.4s, v28.4s
-	FMOVQ F29, 0(R4)
-	FMOVQ 16(R6), F29
-	WORD $0x4e3ccc7d // fmla v29.4s, v3.4s, v28.4s
-	FMOVQ F29, 16(R4)
-	FMOVQ 32(R6), F29
-	WORD $0x4e3cccbd // fmla v29.4s, v5.4s, v28.4s
-	FMOVQ F29, 32(R4)
-	FMOVQ 48(R6), F29
-	WORD $0x4e3cccfd // fmla v29.4s, v7.4s, v28.4s
-	FMOVQ F29, 48(R4)
+	FMOVQ 0(R6), F28
+	WORD $0x4e3bcc3c // fmla v28.4s, v1.4s, v27.4s
+	FMOVQ F28, 0(R4)
+	FMOVQ 16(R6), F28
+	WORD $0x4e3bcc7c // fmla v28.4s, v3.4s, v27.4s
+	FMOVQ F28, 16(R4)
+	FMOVQ 32(R6), F28
+	WORD $0x4e3bccbc // fmla v28.4s, v5.4s, v27.4s
+	FMOVQ F28, 32(R4)
+	FMOVQ 48(R6), F28
+	WORD $0x4e3bccfc // fmla v28.4s, v7.4s, v27.4s
+	FMOVQ F28, 48(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
-	FMOVQ 0(R6), F29
-	WORD $0x4e3ccd1d // fmla v29.4s, v8.4s, v28.4s
-	FMOVQ F29, 0(R4)
-	FMOVQ 16(R6), F29
-	WORD $0x4e3ccd5d // fmla v29.4s, v10.4s, v28.4s
-	FMOVQ F29, 16(R4)
-	FMOVQ 32(R6), F29
-	WORD $0x4e3ccd9d // fmla v29.4s, v12.4s, v28.4s
-	FMOVQ F29, 32(R4)
-	FMOVQ 48(R6), F29
-	WORD $0x4e3ccddd // fmla v29.4s, v14.4s, v28.4s
-	FMOVQ F29, 48(R4)
+	FMOVQ 0(R6), F28
+	WORD $0x4e3bcd1c // fmla v28.4s, v8.4s, v27.4s
+	FMOVQ F28, 0(R4)
+	FMOVQ 16(R6), F28
+	WORD $0x4e3bcd5c // fmla v28.4s, v10.4s, v27.4s
+	FMOVQ F28, 16(R4)
+	FMOVQ 32(R6), F28
+	WORD $0x4e3bcd9c // fmla v28.4s, v12.4s, v27.4s
+	FMOVQ F28, 32(R4)
+	FMOVQ 48(R6), F28
+	WORD $0x4e3bcddc // fmla v28.4s, v14.4s, v27.4s
+	FMOVQ F28, 48(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
-	FMOVQ 0(R6), F29
-	WORD $0x4e3ccd3d // fmla v29.4s, v9.4s, v28.4s
-	FMOVQ F29, 0(R4)
-	FMOVQ 16(R6), F29
-	WORD $0x4e3ccd7d // fmla v29.4s, v11.4s, v28.4s
-	FMOVQ F29, 16(R4)
-	FMOVQ 32(R6), F29
-	WORD $0x4e3ccdbd // fmla v29.4s, v13.4s, v28.4s
-	FMOVQ F29, 32(R4)
-	FMOVQ 48(R6), F29
-	WORD $0x4e3ccdfd // fmla v29.4s, v15.4s, v28.4s
-	FMOVQ F29, 48(R4)
+	FMOVQ 0(R6), F28
+	WORD $0x4e3bcd3c // fmla v28.4s, v9.4s, v27.4s
+	FMOVQ F28, 0(R4)
+	FMOVQ 16(R6), F28
+	WORD $0x4e3bcd7c // fmla v28.4s, v11.4s, v27.4s
+	FMOVQ F28, 16(R4)
+	FMOVQ 32(R6), F28
+	WORD $0x4e3bcdbc // fmla v28.4s, v13.4s, v27.4s
+	FMOVQ F28, 32(R4)
+	FMOVQ 48(R6), F28
+	WORD $0x4e3bcdfc // fmla v28.4s, v15.4s, v27.4s
+	FMOVQ F28, 48(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
-	FMOVQ 0(R6), F29
-	WORD $0x4e3cce1d // fmla v29.4s, v16.4s, v28.4s
-	FMOVQ F29, 0(R4)
-	FMOVQ 16(R6), F29
-	WORD $0x4e3cce5d // fmla v29.4s, v18.4s, v28.4s
-	FMOVQ F29, 16(R4)
-	FMOVQ 32(R6), F29
-	WORD $0x4e3cce9d // fmla v29.4s, v20.4s, v28.4s
-	FMOVQ F29, 32(R4)
-	FMOVQ 48(R6), F29
-	WORD $0x4e3ccedd // fmla v29.4s, v22.4s, v28.4s
-	FMOVQ F29, 48(R4)
+	FMOVQ 0(R6), F28
+	WORD $0x4e3bce1c // fmla v28.4s, v16.4s, v27.4s
+	FMOVQ F28, 0(R4)
+	FMOVQ 16(R6), F28
+	WORD $0x4e3bce5c // fmla v28.4s, v18.4s, v27.4s
+	FMOVQ F28, 16(R4)
+	FMOVQ 32(R6), F28
+	WORD $0x4e3bce9c // fmla v28.4s, v20.4s, v27.4s
+	FMOVQ F28, 32(R4)
+	FMOVQ 48(R6), F28
+	WORD $0x4e3bcedc // fmla v28.4s, v22.4s, v27.4s
+	FMOVQ F28, 48(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
-	FMOVQ 0(R6), F29
-	WORD $0x4e3cce3d // fmla v29.4s, v17.4s, v28.4s
-	FMOVQ F29, 0(R4)
-	FMOVQ 16(R6), F29
-	WORD $0x4e3cce7d // fmla v29.4s, v19.4s, v28.4s
-	FMOVQ F29, 16(R4)
-	FMOVQ 32(R6), F29
-	WORD $0x4e3ccebd // fmla v29.4s, v21.4s, v28.4s
-	FMOVQ F29, 32(R4)
-	FMOVQ 48(R6), F29
-	WORD $0x4e3ccefd // fmla v29.4s, v23.4s, v28.4s
-	FMOVQ F29, 48(R4)
+	FMOVQ 0(R6), F28
+	WORD $0x4e3bce3c // fmla v28.4s, v17.4s, v27.4s
+	FMOVQ F28, 0(R4)
+	FMOVQ 16(R6), F28
+	WORD $0x4e3bce7c // fmla v28.4s, v19.4s, v27.4s
+	FMOVQ F28, 16(R4)
+	FMOVQ 32(R6), F28
+	WORD $0x4e3bcebc // fmla v28.4s, v21.4s, v27.4s
+	FMOVQ F28, 32(R4)
+	FMOVQ 48(R6), F28
+	WORD $0x4e3bcefc // fmla v28.4s, v23.4s, v27.4s
+	FMOVQ F28, 48(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
 	JMP half1881_done
 
 half1881_plain:
-	WORD $0x6e3cdc00 // fmul v0.4s, v0.4s, v28.4s
+	WORD $0x6e3bdc00 // fmul v0.4s, v0.4s, v27.4s
 	FMOVQ F0, 0(R4)
-	WORD $0x6e3cdc42 // fmul v2.4s, v2.4s, v28.4s
+	WORD $0x6e3bdc42 // fmul v2.4s, v2.4s, v27.4s
 	FMOVQ F2, 16(R4)
-	WORD $0x6e3cdc84 // fmul v4.4s, v4.4s, v28.4s
+	WORD $0x6e3bdc84 // fmul v4.4s, v4.4s, v27.4s
 	FMOVQ F4, 32(R4)
-	WORD $0x6e3cdcc6 // fmul v6.4s, v6.4s, v28.4s
+	WORD $0x6e3bdcc6 // fmul v6.4s, v6.4s, v27.4s
 	FMOVQ F6, 48(R4)
 	ADD R5, R4, R4
-	WORD $0x6e3cdc21 // fmul v1.4s, v1.4s, v28.4s
+	WORD $0x6e3bdc21 // fmul v1.4s, v1.4s, v27.4s
 	FMOVQ F1, 0(R4)
-	WORD $0x6e3cdc63 // fmul v3.4s, v3.4s, v28.4s
+	WORD $0x6e3bdc63 // fmul v3.4s, v3.4s, v27.4s
 	FMOVQ F3, 16(R4)
-	WORD $0x6e3cdca5 // fmul v5.4s, v5.4s, v28.4s
+	WORD $0x6e3bdca5 // fmul v5.4s, v5.4s, v27.4s
 	FMOVQ F5, 32(R4)
-	WORD $0x6e3cdce7 // fmul v7.4s, v7.4s, v28.4s
+	WORD $0x6e3bdce7 // fmul v7.4s, v7.4s, v27.4s
 	FMOVQ F7, 48(R4)
 	ADD R5, R4, R4
-	WORD $0x6e3cdd08 // fmul v8.4s, v8.4s, v28.4s
+	WORD $0x6e3bdd08 // fmul v8.4s, v8.4s, v27.4s
 	FMOVQ F8, 0(R4)
-	WORD $0x6e3cdd4a // fmul v10.4s, v10.4s, v28.4s
+	WORD $0x6e3bdd4a // fmul v10.4s, v10.4s, v27.4s
 	FMOVQ F10, 16(R4)
-	WORD $0x6e3cdd8c // fmul v12.4s, v12.4s, v28.4s
+	WORD $0x6e3bdd8c // fmul v12.4s, v12.4s, v27.4s
 	FMOVQ F12, 32(R4)
-	WORD $0x6e3cddce // fmul v14.4s, v14.4s, v28.4s
+	WORD $0x6e3bddce // fmul v14.4s, v14.4s, v27.4s
 	FMOVQ F14, 48(R4)
 	ADD R5, R4, R4
-	WORD $0x6e3cdd29 // fmul v9.4s, v9.4s, v28.4s
+	WORD $0x6e3bdd29 // fmul v9.4s, v9.4s, v27.4s
 	FMOVQ F9, 0(R4)
-	WORD $0x6e3cdd6b // fmul v11.4s, v11.4s, v28.4s
+	WORD $0x6e3bdd6b // fmul v11.4s, v11.4s, v27.4s
 	FMOVQ F11, 16(R4)
-	WORD $0x6e3cddad // fmul v13.4s, v13.4s, v28.4s
+	WORD $0x6e3bddad // fmul v13.4s, v13.4s, v27.4s
 	FMOVQ F13, 32(R4)
-	WORD $0x6e3cddef // fmul v15.4s, v15.4s, v28.4s
+	WORD $0x6e3bddef // fmul v15.4s, v15.4s, v27.4s
 	FMOVQ F15, 48(R4)
 	ADD R5, R4, R4
-	WORD $0x6e3cde10 // fmul v16.4s, v16.4s, v28.4s
+	WORD $0x6e3bde10 // fmul v16.4s, v16.4s, v27.4s
 	FMOVQ F16, 0(R4)
-	WORD $0x6e3cde52 // fmul v18.4s, v18.4s, v28.4s
+	WORD $0x6e3bde52 // fmul v18.4s, v18.4s, v27.4s
 	FMOVQ F18, 16(R4)
-	WORD $0x6e3cde94 // fmul v20.4s, v20.4s, v28.4s
+	WORD $0x6e3bde94 // fmul v20.4s, v20.4s, v27.4s
 	FMOVQ F20, 32(R4)
-	WORD $0x6e3cded6 // fmul v22.4s, v22.4s, v28.4s
+	WORD $0x6e3bded6 // fmul v22.4s, v22.4s, v27.4s
 	FMOVQ F22, 48(R4)
 	ADD R5, R4, R4
-	WORD $0x6e3cde31 // fmul v17.4s, v17.4s, v28.4s
+	WORD $0x6e3bde31 // fmul v17.4s, v17.4s, v27.4s
 	FMOVQ F17, 0(R4)
-	WORD $0x6e3cde73 // fmul v19.4s, v19.4s, v28.4s
+	WORD $0x6e3bde73 // fmul v19.4s, v19.4s, v27.4s
 	FMOVQ F19, 16(R4)
-	WORD $0x6e3cdeb5 // fmul v21.4s, v21.4s, v28.4s
+	WORD $0x6e3bdeb5 // fmul v21.4s, v21.4s, v27.4s
 	FMOVQ F21, 32(R4)
-	WORD $0x6e3cdef7 // fmul v23.4s, v23.4s, v28.4s
+	WORD $0x6e3bdef7 // fmul v23.4s, v23.4s, v27.4s
 	FMOVQ F23, 48(R4)
 	ADD R5, R4, R4
 	JMP half1881_done
@@ -40153,90 +39853,90 @@ half1881_part:
 	MOVD $6, R14
 
 half1881_sum:
-	FMOVQ 0(R11), F27
-	FMOVQ 0(R6), F29
-	WORD $0x4e3ccf7d // fmla v29.4s, v27.4s, v28.4s
-	FMOVQ F29, 0(R4)
-	FMOVQ 16(R11), F27
-	FMOVQ 16(R6), F29
-	WORD $0x4e3ccf7d // fmla v29.4s, v27.4s, v28.4s
-	FMOVQ F29, 16(R4)
-	FMOVQ 32(R11), F27
+	FMOVQ 0(R11), F24
+	FMOVQ 0(R6), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 0(R4)
+	FMOVQ 16(R11), F24
+	FMOVQ 16(R6), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 16(R4)
+	FMOVQ 32(R11), F24
 	CMP $0, R12
 	BLE some1883_end
 	CMP $4, R12
 	BLT some1883_few
-	FMOVQ 32(R6), F29
-	WORD $0x4e3ccf7d // fmla v29.4s, v27.4s, v28.4s
-	FMOVQ F29, 32(R4)
+	FMOVQ 32(R6), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 32(R4)
 	JMP some1883_end
 
 some1883_few:
 	ADD $32, R6, R16
 	CMP $2, R12
 	BLT lane1884
-	FMOVD (R16), F29
+	FMOVD (R16), F28
 	BEQ lanes1885
 	ADD $8, R16
-	VLD1 (R16), V29.S[2]
+	VLD1 (R16), V28.S[2]
 	JMP lanes1885
 
 lane1884:
-	FMOVS (R16), F29
+	FMOVS (R16), F28
 
 lanes1885:
-	WORD $0x4e3ccf7d // fmla v29.4s, v27.4s, v28.4s
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
 	ADD $32, R4, R16
 	CMP $2, R12
 	BLT lane1886
-	FMOVD F29, (R16)
+	FMOVD F28, (R16)
 	BEQ lanes1887
 	ADD $8, R16
-	VST1 V29.S[2], (R16)
+	VST1 V28.S[2], (R16)
 	JMP lanes1887
 
 lane1886:
-	FMOVS F29, (R16)
+	FMOVS F28, (R16)
 
 lanes1887:
 
 some1883_end:
-	FMOVQ 48(R11), F27
+	FMOVQ 48(R11), F24
 	CMP $0, R13
 	BLE some1888_end
 	CMP $4, R13
 	BLT some1888_few
-	FMOVQ 48(R6), F29
-	WORD $0x4e3ccf7d // fmla v29.4s, v27.4s, v28.4s
-	FMOVQ F29, 48(R4)
+	FMOVQ 48(R6), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 48(R4)
 	JMP some1888_end
 
 some1888_few:
 	ADD $48, R6, R16
 	CMP $2, R13
 	BLT lane1889
-	FMOVD (R16), F29
+	FMOVD (R16), F28
 	BEQ lanes1890
 	ADD $8, R16
-	VLD1 (R16), V29.S[2]
+	VLD1 (R16), V28.S[2]
 	JMP lanes1890
 
 lane1889:
-	FMOVS (R16), F29
+	FMOVS (R16), F28
 
 lanes1890:
-	WORD $0x4e3ccf7d // fmla v29.4s, v27.4s, v28.4s
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
 	ADD $48, R4, R16
 	CMP $2, R13
 	BLT lane1891
-	FMOVD F29, (R16)
+	FMOVD F28, (R16)
 	BEQ lanes1892
 	ADD $8, R16
-	VST1 V29.S[2], (R16)
+	VST1 V28.S[2], (R16)
 	JMP lanes1892
 
 lane1891:
-	FMOVS F29, (R16)
+	FMOVS F28, (R16)
 
 lanes1892:
 
@@ -40256,60 +39956,60 @@ half1881_partly:
 	MOVD $6, R14
 
 half1881_bare:
-	FMOVQ 0(R11), F27
-	WORD $0x6e3cdf7b // fmul v27.4s, v27.4s, v28.4s
-	FMOVQ F27, 0(R4)
-	FMOVQ 16(R11), F27
-	WORD $0x6e3cdf7b // fmul v27.4s, v27.4s, v28.4s
-	FMOVQ F27, 16(R4)
-	FMOVQ 32(R11), F27
+	FMOVQ 0(R11), F24
+	WORD $0x6e3bdf18 // fmul v24.4s, v24.4s, v27.4s
+	FMOVQ F24, 0(R4)
+	FMOVQ 16(R11), F24
+	WORD $0x6e3bdf18 // fmul v24.4s, v24.4s, v27.4s
+	FMOVQ F24, 16(R4)
+	FMOVQ 32(R11), F24
 	CMP $0, R12
 	BLE some1893_end
 	CMP $4, R12
 	BLT some1893_few
-	WORD $0x6e3cdf7b // fmul v27.4s, v27.4s, v28.4s
-	FMOVQ F27, 32(R4)
+	WORD $0x6e3bdf18 // fmul v24.4s, v24.4s, v27.4s
+	FMOVQ F24, 32(R4)
 	JMP some1893_end
 
 some1893_few:
-	WORD $0x6e3cdf7b // fmul v27.4s, v27.4s, v28.4s
+	WORD $0x6e3bdf18 // fmul v24.4s, v24.4s, v27.4s
 	ADD $32, R4, R16
 	CMP $2, R12
 	BLT lane1894
-	FMOVD F27, (R16)
+	FMOVD F24, (R16)
 	BEQ lanes1895
 	ADD $8, R16
-	VST1 V27.S[2], (R16)
+	VST1 V24.S[2], (R16)
 	JMP lanes1895
 
 lane1894:
-	FMOVS F27, (R16)
+	FMOVS F24, (R16)
 
 lanes1895:
 
 some1893_end:
-	FMOVQ 48(R11), F27
+	FMOVQ 48(R11), F24
 	CMP $0, R13
 	BLE some1896_end
 	CMP $4, R13
 	BLT some1896_few
-	WORD $0x6e3cdf7b // fmul v27.4s, v27.4s, v28.4s
-	FMOVQ F27, 48(R4)
+	WORD $0x6e3bdf18 // fmul v24.4s, v24.4s, v27.4s
+	FMOVQ F24, 48(R4)
 	JMP some1896_end
 
 some1896_few:
-	WORD $0x6e3cdf7b // fmul v27.4s, v27.4s, v28.4s
+	WORD $0x6e3bdf18 // fmul v24.4s, v24.4s, v27.4s
 	ADD $48, R4, R16
 	CMP $2, R13
 	BLT lane1897
-	FMOVD F27, (R16)
+	FMOVD F24, (R16)
 	BEQ lanes1898
 	ADD $8, R16
-	VST1 V27.S[2], (R16)
+	VST1 V24.S[2], (R16)
 	JMP lanes1898
 
 lane1897:
-	FMOVS F27, (R16)
+	FMOVS F24, (R16)
 
 lanes1898:
 
@@ -40406,8 +40106,8 @@ prefetch1900:
 
 half1899_seg:
 	MOVD segPairs+32(FP), R21
-	CMP $2, R21
-	BLT half1899_rest
+	CMP $0, R21
+	BLE half1899_next
 
 half1899_k:
 	FMOVD.P 8(R11), F24
@@ -40416,45 +40116,37 @@ half1899_k:
 	VLD1.P 8(R14), V25.D[1]
 	FMOVD.P 8(R15), F26
 	FMOVQ 0(R19), F27
-	FMOVQ 64(R19), F28
-	WORD $0x4e9c3b7d // zip1 v29.4s, v27.4s, v28.4s
-	WORD $0x4e9c7b7b // zip2 v27.4s, v27.4s, v28.4s
-	WORD $0x6e5def00 // bfmmla v0.4s, v24.8h, v29.8h
-	WORD $0x6e5def28 // bfmmla v8.4s, v25.8h, v29.8h
-	WORD $0x6e5def50 // bfmmla v16.4s, v26.8h, v29.8h
-	WORD $0x6e5bef01 // bfmmla v1.4s, v24.8h, v27.8h
-	WORD $0x6e5bef29 // bfmmla v9.4s, v25.8h, v27.8h
-	WORD $0x6e5bef51 // bfmmla v17.4s, v26.8h, v27.8h
-	FMOVQ 16(R19), F27
-	FMOVQ 80(R19), F28
-	WORD $0x4e9c3b7d // zip1 v29.4s, v27.4s, v28.4s
-	WORD $0x4e9c7b7b // zip2 v27.4s, v27.4s, v28.4s
+	WORD $0x6e5bef00 // bfmmla v0.4s, v24.8h, v27.8h
+	WORD $0x6e5bef28 // bfmmla v8.4s, v25.8h, v27.8h
+	WORD $0x6e5bef50 // bfmmla v16.4s, v26.8h, v27.8h
+	FMOVQ 16(R19), F28
+	WORD $0x6e5cef01 // bfmmla v1.4s, v24.8h, v28.8h
+	WORD $0x6e5cef29 // bfmmla v9.4s, v25.8h, v28.8h
+	WORD $0x6e5cef51 // bfmmla v17.4s, v26.8h, v28.8h
+	FMOVQ 32(R19), F29
 	WORD $0x6e5def02 // bfmmla v2.4s, v24.8h, v29.8h
 	WORD $0x6e5def2a // bfmmla v10.4s, v25.8h, v29.8h
 	WORD $0x6e5def52 // bfmmla v18.4s, v26.8h, v29.8h
-	WORD $0x6e5bef03 // bfmmla v3.4s, v24.8h, v27.8h
-	WORD $0x6e5bef2b // bfmmla v11.4s, v25.8h, v27.8h
-	WORD $0x6e5bef53 // bfmmla v19.4s, v26.8h, v27.8h
-	FMOVQ 32(R19), F27
-	FMOVQ 96(R19), F28
-	WORD $0x4e9c3b7d // zip1 v29.4s, v27.4s, v28.4s
-	WORD $0x4e9c7b7b // zip2 v27.4s, v27.4s, v28.4s
-	WORD $0x6e5def04 // bfmmla v4.4s, v24.8h, v29.8h
-	WORD $0x6e5def2c // bfmmla v12.4s, v25.8h, v29.8h
-	WORD $0x6e5def54 // bfmmla v20.4s, v26.8h, v29.8h
-	WORD $0x6e5bef05 // bfmmla v5.4s, v24.8h, v27.8h
-	WORD $0x6e5bef2d // bfmmla v13.4s, v25.8h, v27.8h
-	WORD $0x6e5bef55 // bfmmla v21.4s, v26.8h, v27.8h
-	FMOVQ 48(R19), F27
-	FMOVQ 112(R19), F28
-	WORD $0x4e9c3b7d // zip1 v29.4s, v27.4s, v28.4s
-	WORD $0x4e9c7b7b // zip2 v27.4s, v27.4s, v28.4s
+	FMOVQ 48(R19), F30
+	WORD $0x6e5eef03 // bfmmla v3.4s, v24.8h, v30.8h
+	WORD $0x6e5eef2b // bfmmla v11.4s, v25.8h, v30.8h
+	WORD $0x6e5eef53 // bfmmla v19.4s, v26.8h, v30.8h
+	FMOVQ 64(R19), F27
+	WORD $0x6e5bef04 // bfmmla v4.4s, v24.8h, v27.8h
+	WORD $0x6e5bef2c // bfmmla v12.4s, v25.8h, v27.8h
+	WORD $0x6e5bef54 // bfmmla v20.4s, v26.8h, v27.8h
+	FMOVQ 80(R19), F28
+	WORD $0x6e5cef05 // bfmmla v5.4s, v24.8h, v28.8h
+	WORD $0x6e5cef2d // bfmmla v13.4s, v25.8h, v28.8h
+	WORD $0x6e5cef55 // bfmmla v21.4s, v26.8h, v28.8h
+	FMOVQ 96(R19), F29
 	WORD $0x6e5def06 // bfmmla v6.4s, v24.8h, v29.8h
 	WORD $0x6e5def2e // bfmmla v14.4s, v25.8h, v29.8h
 	WORD $0x6e5def56 // bfmmla v22.4s, v26.8h, v29.8h
-	WORD $0x6e5bef07 // bfmmla v7.4s, v24.8h, v27.8h
-	WORD $0x6e5bef2f // bfmmla v15.4s, v25.8h, v27.8h
-	WORD $0x6e5bef57 // bfmmla v23.4s, v26.8h, v27.8h
+	FMOVQ 112(R19), F30
+	WORD $0x6e5eef07 // bfmmla v7.4s, v24.8h, v30.8h
+	WORD $0x6e5eef2f // bfmmla v15.4s, v25.8h, v30.8h
+	WORD $0x6e5eef57 // bfmmla v23.4s, v26.8h, v30.8h
 	PRFM 4096(R19), PLDL1KEEP
 	PRFM 4160(R19), PLDL1KEEP
 	PRFM (R8), PLDL2KEEP
@@ -40465,53 +40157,6 @@ half1899_k:
 	SUB $2, R21, R21
 	CMP $1, R21
 	BGT half1899_k
-
-half1899_rest:
-	CBZ R21, half1899_next
-	FMOVS.P 4(R11), F24
-	VLD1.P 4(R12), V24.S[2]
-	FMOVS.P 4(R13), F25
-	VLD1.P 4(R14), V25.S[2]
-	FMOVS.P 4(R15), F26
-	WORD $0x6f00e41c // movi v28.2d, #0000000000000000
-	FMOVQ 0(R19), F27
-	WORD $0x4e9c3b7d // zip1 v29.4s, v27.4s, v28.4s
-	WORD $0x4e9c7b7b // zip2 v27.4s, v27.4s, v28.4s
-	WORD $0x6e5def00 // bfmmla v0.4s, v24.8h, v29.8h
-	WORD $0x6e5def28 // bfmmla v8.4s, v25.8h, v29.8h
-	WORD $0x6e5def50 // bfmmla v16.4s, v26.8h, v29.8h
-	WORD $0x6e5bef01 // bfmmla v1.4s, v24.8h, v27.8h
-	WORD $0x6e5bef29 // bfmmla v9.4s, v25.8h, v27.8h
-	WORD $0x6e5bef51 // bfmmla v17.4s, v26.8h, v27.8h
-	FMOVQ 16(R19), F27
-	WORD $0x4e9c3b7d // zip1 v29.4s, v27.4s, v28.4s
-	WORD $0x4e9c7b7b // zip2 v27.4s, v27.4s, v28.4s
-	WORD $0x6e5def02 // bfmmla v2.4s, v24.8h, v29.8h
-	WORD $0x6e5def2a // bfmmla v10.4s, v25.8h, v29.8h
-	WORD $0x6e5def52 // bfmmla v18.4s, v26.8h, v29.8h
-	WORD $0x6e5bef03 // bfmmla v3.4s, v24.8h, v27.8h
-	WORD $0x6e5bef2b // bfmmla v11.4s, v25.8h, v27.8h
-	WORD $0x6e5bef53 // bfmmla v19.4s, v26.8h, v27.8h
-	FMOVQ 32(R19), F27
-	WORD $0x4e9c3b7d // zip1 v29.4s, v27.4s, v28.4s
-	WORD $0x4e9c7b7b // zip2 v27.4s, v27.4s, v28.4s
-	WORD $0x6e5def04 // bfmmla v4.4s, v24.8h, v29.8h
-	WORD $0x6e5def2c // bfmmla v12.4s, v25.8h, v29.8h
-	WORD $0x6e5def54 // bfmmla v20.4s, v26.8h, v29.8h
-	WORD $0x6e5bef05 // bfmmla v5.4s, v24.8h, v27.8h
-	WORD $0x6e5bef2d // bfmmla v13.4s, v25.8h, v27.8h
-	WORD $0x6e5bef55 // bfmmla v21.4s, v26.8h, v27.8h
-	FMOVQ 48(R19), F27
-	WORD $0x4e9c3b7d // zip1 v29.4s, v27.4s, v28.4s
-	WORD $0x4e9c7b7b // zip2 v27.4s, v27.4s, v28.4s
-	WORD $0x6e5def06 // bfmmla v6.4s, v24.8h, v29.8h
-	WORD $0x6e5def2e // bfmmla v14.4s, v25.8h, v29.8h
-	WORD $0x6e5def56 // bfmmla v22.4s, v26.8h, v29.8h
-	WORD $0x6e5bef07 // bfmmla v7.4s, v24.8h, v27.8h
-	WORD $0x6e5bef2f // bfmmla v15.4s, v25.8h, v27.8h
-	WORD $0x6e5bef57 // bfmmla v23.4s, v26.8h, v27.8h
-	ADD R9, R8, R8
-	ADD $64, R19, R19
 
 half1899_next:
 	ADD R10, R11, R11
@@ -40557,128 +40202,128 @@ half1899_next:
 	WORD $0x4ed73adb // zip1 v27.2d, v22.2d, v23.2d
 	WORD $0x4ed77ad7 // zip2 v23.2d, v22.2d, v23.2d
 	VMOV V27.B16, V22.B16
-	FMOVS alpha+88(FP), F28
-	WORD $0x4e04079c // dup v28.4s, v28.s[0]
+	FMOVS alpha+88(FP), F27
+	WORD $0x4e04077b // dup v27.4s, v27.s[0]
 	MOVD cols+96(FP), R11
 	CMP $16, R11
 	BLT half1899_part
 	CBZ R6, half1899_plain
-	FMOVQ 0(R6), F29
-	WORD $0x4e3ccc1d // fmla v29.4s, v0.4s, v28.4s
-	FMOVQ F29, 0(R4)
-	FMOVQ 16(R6), F29
-	WORD $0x4e3ccc5d // fmla v29.4s, v2.4s, v28.4s
-	FMOVQ F29, 16(R4)
-	FMOVQ 32(R6), F29
-	WORD $0x4e3ccc9d // fmla v29.4s, v4.4s, v28.4s
-	FMOVQ F29, 32(R4)
-	FMOVQ 48(R6), F29
-	WORD $0x4e3cccdd // fmla v29.4s, v6.4s, v28.4s
-	FMOVQ F29, 48(R4)
+	FMOVQ 0(R6), F28
+	WORD $0x4e3bcc1c // fmla v28.4s, v0.4s, v27.4s
+	FMOVQ F28, 0(R4)
+	FMOVQ 16(R6), F28
+	WORD $0x4e3bcc5c // fmla v28.4s, v2.4s, v27.4s
+	FMOVQ F28, 16(R4)
+	FMOVQ 32(R6), F28
+	WORD $0x4e3bcc9c // fmla v28.4s, v4.4s, v27.4s
+	FMOVQ F28, 32(R4)
+	FMOVQ 48(R6), F28
+	WORD $0x4e3bccdc // fmla v28.4s, v6.4s, v27.4s
+	FMOVQ F28, 48(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
-	FMOVQ 0(R6), F29
-	WORD $0x4e3ccc3d // fmla v29.4s, v1.4s, v28.4s
-	FMOVQ F29, 0(R4)
-	FMOVQ 16(R6), F29
-	WORD $0x4e3ccc7d // fmla v29.4s, v3.4s, v28.4s
-	FMOVQ F29, 16(R4)
-	FMOVQ 32(R6), F29
-	WORD $0x4e3cccbd // fmla v29.4s, v5.4s, v28.4s
-	FMOVQ F29, 32(R4)
-	FMOVQ 48(R6), F29
-	WORD $0x4e3cccfd // fmla v29.4s, v7.4s, v28.4s
-	FMOVQ F29, 48(R4)
+	FMOVQ 0(R6), F28
+	WORD $0x4e3bcc3c // fmla v28.4s, v1.4s, v27.4s
+	FMOVQ F28, 0(R4)
+	FMOVQ 16(R6), F28
+	WORD $0x4e3bcc7c // fmla v28.4s, v3.4s, v27.4s
+	FMOVQ F28, 16(R4)
+	FMOVQ 32(R6), F28
+	WORD $0x4e3bccbc // fmla v28.4s, v5.4s, v27.4s
+	FMOVQ F28, 32(R4)
+	FMOVQ 48(R6), F28
+	WORD $0x4e3bccfc // fmla v28.4s, v7.4s, v27.4s
+	FMOVQ F28, 48(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
-	FMOVQ 0(R6), F29
-	WORD $0x4e3ccd1d // fmla v29.4s, v8.4s, v28.4s
-	FMOVQ F29, 0(R4)
-	FMOVQ 16(R6), F29
-	WORD $0x4e3ccd5d // fmla v29.4s, v10.4s, v28.4s
-	FMOVQ F29, 16(R4)
-	FMOVQ 32(R6), F29
-	WORD $0x4e3ccd9d // fmla v29.4s, v12.4s, v28.4s
-	FMOVQ F29, 32(R4)
-	FMOVQ 48(R6), F29
-	WORD $0x4e3ccddd // fmla v29.4s, v14.4s, v28.4s
-	FMOVQ F29, 48(R4)
+	FMOVQ 0(R6), F28
+	WORD $0x4e3bcd1c // fmla v28.4s, v8.4s, v27.4s
+	FMOVQ F28, 0(R4)
+	FMOVQ 16(R6), F28
+	WORD $0x4e3bcd5c // fmla v28.4s, v10.4s, v27.4s
+	FMOVQ F28, 16(R4)
+	FMOVQ 32(R6), F28
+	WORD $0x4e3bcd9c // fmla v28.4s, v12.4s, v27.4s
+	FMOVQ F28, 32(R4)
+	FMOVQ 48(R6), F28
+	WORD $0x4e3bcddc // fmla v28.4s, v14.4s, v27.4s
+	FMOVQ F28, 48(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
-	FMOVQ 0(R6), F29
-	WORD $0x4e3ccd3d // fmla v29.4s, v9.4s, v28.4s
-	FMOVQ F29, 0(R4)
-	FMOVQ 16(R6), F29
-	WORD $0x4e3ccd7d // fmla v29.4s, v11.4s, v28.4s
-	FMOVQ F29, 16(R4)
-	FMOVQ 32(R6), F29
-	WORD $0x4e3ccdbd // fmla v29.4s, v13.4s, v28.4s
-	FMOVQ F29, 32(R4)
-	FMOVQ 48(R6), F29
-	WORD $0x4e3ccdfd // fmla v29.4s, v15.4s, v28.4s
-	FMOVQ F29, 48(R4)
+	FMOVQ 0(R6), F28
+	WORD $0x4e3bcd3c // fmla v28.4s, v9.4s, v27.4s
+	FMOVQ F28, 0(R4)
+	FMOVQ 16(R6), F28
+	WORD $0x4e3bcd7c // fmla v28.4s, v11.4s, v27.4s
+	FMOVQ F28, 16(R4)
+	FMOVQ 32(R6), F28
+	WORD $0x4e3bcdbc // fmla v28.4s, v13.4s, v27.4s
+	FMOVQ F28, 32(R4)
+	FMOVQ 48(R6), F28
+	WORD $0x4e3bcdfc // fmla v28.4s, v15.4s, v27.4s
+	FMOVQ F28, 48(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
-	FMOVQ 0(R6), F29
-	WORD $0x4e3cce1d // fmla v29.4s, v16.4s, v28.4s
-	FMOVQ F29, 0(R4)
-	FMOVQ 16(R6), F29
-	WORD $0x4e3cce5d // fmla v29.4s, v18.4s, v28.4s
-	FMOVQ F29, 16(R4)
-	FMOVQ 32(R6), F29
-	WORD $0x4e3cce9d // fmla v29.4s, v20.4s, v28.4s
-	FMOVQ F29, 32(R4)
-	FMOVQ 48(R6), F29
-	WORD $0x4e3ccedd // fmla v29.4s, v22.4s, v28.4s
-	FMOVQ F29, 48(R4)
+	FMOVQ 0(R6), F28
+	WORD $0x4e3bce1c // fmla v28.4s, v16.4s, v27.4s
+	FMOVQ F28, 0(R4)
+	FMOVQ 16(R6), F28
+	WORD $0x4e3bce5c // fmla v28.4s, v18.4s, v27.4s
+	FMOVQ F28, 16(R4)
+	FMOVQ 32(R6), F28
+	WORD $0x4e3bce9c // fmla v28.4s, v20.4s, v27.4s
+	FMOVQ F28, 32(R4)
+	FMOVQ 48(R6), F28
+	WORD $0x4e3bcedc // fmla v28.4s, v22.4s, v27.4s
+	FMOVQ F28, 48(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
 	JMP half1899_done
 
 half1899_plain:
-	WORD $0x6e3cdc00 // fmul v0.4s, v0.4s, v28.4s
+	WORD $0x6e3bdc00 // fmul v0.4s, v0.4s, v27.4s
 	FMOVQ F0, 0(R4)
-	WORD $0x6e3cdc42 // fmul v2.4s, v2.4s, v28.4s
+	WORD $0x6e3bdc42 // fmul v2.4s, v2.4s, v27.4s
 	FMOVQ F2, 16(R4)
-	WORD $0x6e3cdc84 // fmul v4.4s, v4.4s, v28.4s
+	WORD $0x6e3bdc84 // fmul v4.4s, v4.4s, v27.4s
 	FMOVQ F4, 32(R4)
-	WORD $0x6e3cdcc6 // fmul v6.4s, v6.4s, v28.4s
+	WORD $0x6e3bdcc6 // fmul v6.4s, v6.4s, v27.4s
 	FMOVQ F6, 48(R4)
 	ADD R5, R4, R4
-	WORD $0x6e3cdc21 // fmul v1.4s, v1.4s, v28.4s
+	WORD $0x6e3bdc21 // fmul v1.4s, v1.4s, v27.4s
 	FMOVQ F1, 0(R4)
-	WORD $0x6e3cdc63 // fmul v3.4s, v3.4s, v28.4s
+	WORD $0x6e3bdc63 // fmul v3.4s, v3.4s, v27.4s
 	FMOVQ F3, 16(R4)
-	WORD $0x6e3cdca5 // fmul v5.4s, v5.4s, v28.4s
+	WORD $0x6e3bdca5 // fmul v5.4s, v5.4s, v27.4s
 	FMOVQ F5, 32(R4)
-	WORD $0x6e3cdce7 // fmul v7.4s, v7.4s, v28.4s
+	WORD $0x6e3bdce7 // fmul v7.4s, v7.4s, v27.4s
 	FMOVQ F7, 48(R4)
 	ADD R5, R4, R4
-	WORD $0x6e3cdd08 // fmul v8.4s, v8.4s, v28.4s
+	WORD $0x6e3bdd08 // fmul v8.4s, v8.4s, v27.4s
 	FMOVQ F8, 0(R4)
-	WORD $0x6e3cdd4a // fmul v10.4s, v10.4s, v28.4s
+	WORD $0x6e3bdd4a // fmul v10.4s, v10.4s, v27.4s
 	FMOVQ F10, 16(R4)
-	WORD $0x6e3cdd8c // fmul v12.4s, v12.4s, v28.4s
+	WORD $0x6e3bdd8c // fmul v12.4s, v12.4s, v27.4s
 	FMOVQ F12, 32(R4)
-	WORD $0x6e3cddce // fmul v14.4s, v14.4s, v28.4s
+	WORD $0x6e3bddce // fmul v14.4s, v14.4s, v27.4s
 	FMOVQ F14, 48(R4)
 	ADD R5, R4, R4
-	WORD $0x6e3cdd29 // fmul v9.4s, v9.4s, v28.4s
+	WORD $0x6e3bdd29 // fmul v9.4s, v9.4s, v27.4s
 	FMOVQ F9, 0(R4)
-	WORD $0x6e3cdd6b // fmul v11.4s, v11.4s, v28.4s
+	WORD $0x6e3bdd6b // fmul v11.4s, v11.4s, v27.4s
 	FMOVQ F11, 16(R4)
-	WORD $0x6e3cddad // fmul v13.4s, v13.4s, v28.4s
+	WORD $0x6e3bddad // fmul v13.4s, v13.4s, v27.4s
 	FMOVQ F13, 32(R4)
-	WORD $0x6e3cddef // fmul v15.4s, v15.4s, v28.4s
+	WORD $0x6e3bddef // fmul v15.4s, v15.4s, v27.4s
 	FMOVQ F15, 48(R4)
 	ADD R5, R4, R4
-	WORD $0x6e3cde10 // fmul v16.4s, v16.4s, v28.4s
+	WORD $0x6e3bde10 // fmul v16.4s, v16.4s, v27.4s
 	FMOVQ F16, 0(R4)
-	WORD $0x6e3cde52 // fmul v18.4s, v18.4s, v28.4s
+	WORD $0x6e3bde52 // fmul v18.4s, v18.4s, v27.4s
 	FMOVQ F18, 16(R4)
-	WORD $0x6e3cde94 // fmul v20.4s, v20.4s, v28.4s
+	WORD $0x6e3bde94 // fmul v20.4s, v20.4s, v27.4s
 	FMOVQ F20, 32(R4)
-	WORD $0x6e3cded6 // fmul v22.4s, v22.4s, v28.4s
+	WORD $0x6e3bded6 // fmul v22.4s, v22.4s, v27.4s
 	FMOVQ F22, 48(R4)
 	ADD R5, R4, R4
 	JMP half1899_done
@@ -40713,90 +40358,90 @@ half1899_part:
 	MOVD $5, R14
 
 half1899_sum:
-	FMOVQ 0(R11), F27
-	FMOVQ 0(R6), F29
-	WORD $0x4e3ccf7d // fmla v29.4s, v27.4s, v28.4s
-	FMOVQ F29, 0(R4)
-	FMOVQ 16(R11), F27
-	FMOVQ 16(R6), F29
-	WORD $0x4e3ccf7d // fmla v29.4s, v27.4s, v28.4s
-	FMOVQ F29, 16(R4)
-	FMOVQ 32(R11), F27
+	FMOVQ 0(R11), F24
+	FMOVQ 0(R6), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 0(R4)
+	FMOVQ 16(R11), F24
+	FMOVQ 16(R6), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 16(R4)
+	FMOVQ 32(R11), F24
 	CMP $0, R12
 	BLE some1901_end
 	CMP $4, R12
 	BLT some1901_few
-	FMOVQ 32(R6), F29
-	WORD $0x4e3ccf7d // fmla v29.4s, v27.4s, v28.4s
-	FMOVQ F29, 32(R4)
+	FMOVQ 32(R6), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 32(R4)
 	JMP some1901_end
 
 some1901_few:
 	ADD $32, R6, R16
 	CMP $2, R12
 	BLT lane1902
-	FMOVD (R16), F29
+	FMOVD (R16), F28
 	BEQ lanes1903
 	ADD $8, R16
-	VLD1 (R16), V29.S[2]
+	VLD1 (R16), V28.S[2]
 	JMP lanes1903
 
 lane1902:
-	FMOVS (R16), F29
+	FMOVS (R16), F28
 
 lanes1903:
-	WORD $0x4e3ccf7d // fmla v29.4s, v27.4s, v28.4s
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
 	ADD $32, R4, R16
 	CMP $2, R12
 	BLT lane1904
-	FMOVD F29, (R16)
+	FMOVD F28, (R16)
 	BEQ lanes1905
 	ADD $8, R16
-	VST1 V29.S[2], (R16)
+	VST1 V28.S[2], (R16)
 	JMP lanes1905
 
 lane1904:
-	FMOVS F29, (R16)
+	FMOVS F28, (R16)
 
 lanes1905:
 
 some1901_end:
-	FMOVQ 48(R11), F27
+	FMOVQ 48(R11), F24
 	CMP $0, R13
 	BLE some1906_end
 	CMP $4, R13
 	BLT some1906_few
-	FMOVQ 48(R6), F29
-	WORD $0x4e3ccf7d // fmla v29.4s, v27.4s, v28.4s
-	FMOVQ F29, 48(R4)
+	FMOVQ 48(R6), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 48(R4)
 	JMP some1906_end
 
 some1906_few:
 	ADD $48, R6, R16
 	CMP $2, R13
 	BLT lane1907
-	FMOVD (R16), F29
+	FMOVD (R16), F28
 	BEQ lanes1908
 	ADD $8, R16
-	VLD1 (R16), V29.S[2]
+	VLD1 (R16), V28.S[2]
 	JMP lanes1908
 
 lane1907:
-	FMOVS (R16), F29
+	FMOVS (R16), F28
 
 lanes1908:
-	WORD $0x4e3ccf7d // fmla v29.4s, v27.4s, v28.4s
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
 	ADD $48, R4, R16
 	CMP $2, R13
 	BLT lane1909
-	FMOVD F29, (R16)
+	FMOVD F28, (R16)
 	BEQ lanes1910
 	ADD $8, R16
-	VST1 V29.S[2], (R16)
+	VST1 V28.S[2], (R16)
 	JMP lanes1910
 
 lane1909:
-	FMOVS F29, (R16)
+	FMOVS F28, (R16)
 
 lanes1910:
 
@@ -40816,60 +40461,60 @@ half1899_partly:
 	MOVD $5, R14
 
 half1899_bare:
-	FMOVQ 0(R11), F27
-	WORD $0x6e3cdf7b // fmul v27.4s, v27.4s, v28.4s
-	FMOVQ F27, 0(R4)
-	FMOVQ 16(R11), F27
-	WORD $0x6e3cdf7b // fmul v27.4s, v27.4s, v28.4s
-	FMOVQ F27, 16(R4)
-	FMOVQ 32(R11), F27
+	FMOVQ 0(R11), F24
+	WORD $0x6e3bdf18 // fmul v24.4s, v24.4s, v27.4s
+	FMOVQ F24, 0(R4)
+	FMOVQ 16(R11), F24
+	WORD $0x6e3bdf18 // fmul v24.4s, v24.4s, v27.4s
+	FMOVQ F24, 16(R4)
+	FMOVQ 32(R11), F24
 	CMP $0, R12
 	BLE some1911_end
 	CMP $4, R12
 	BLT some1911_few
-	WORD $0x6e3cdf7b // fmul v27.4s, v27.4s, v28.4s
-	FMOVQ F27, 32(R4)
+	WORD $0x6e3bdf18 // fmul v24.4s, v24.4s, v27.4s
+	FMOVQ F24, 32(R4)
 	JMP some1911_end
 
 some1911_few:
-	WORD $0x6e3cdf7b // fmul v27.4s, v27.4s, v28.4s
+	WORD $0x6e3bdf18 // fmul v24.4s, v24.4s, v27.4s
 	ADD $32, R4, R16
 	CMP $2, R12
 	BLT lane1912
-	FMOVD F27, (R16)
+	FMOVD F24, (R16)
 	BEQ lanes1913
 	ADD $8, R16
-	VST1 V27.S[2], (R16)
+	VST1 V24.S[2], (R16)
 	JMP lanes1913
 
 lane1912:
-	FMOVS F27, (R16)
+	FMOVS F24, (R16)
 
 lanes1913:
 
 some1911_end:
-	FMOVQ 48(R11), F27
+	FMOVQ 48(R11), F24
 	CMP $0, R13
 	BLE some1914_end
 	CMP $4, R13
 	BLT some1914_few
-	WORD $0x6e3cdf7b // fmul v27.4s, v27.4s, v28.4s
-	FMOVQ F27, 48(R4)
+	WORD $0x6e3bdf18 // fmul v24.4s, v24.4s, v27.4s
+	FMOVQ F24, 48(R4)
 	JMP some1914_end
 
 some1914_few:
-	WORD $0x6e3cdf7b // fmul v27.4s, v27.4s, v28.4s
+	WORD $0x6e3bdf18 // fmul v24.4s, v24.4s, v27.4s
 	ADD $48, R4, R16
 	CMP $2, R13
 	BLT lane1915
-	FMOVD F27, (R16)
+	FMOVD F24, (R16)
 	BEQ lanes1916
 	ADD $8, R16
-	VST1 V27.S[2], (R16)
+	VST1 V24.S[2], (R16)
 	JMP lanes1916
 
 lane1915:
-	FMOVS F27, (R16)
+	FMOVS F24, (R16)
 
 lanes1916:
 
@@ -40931,8 +40576,8 @@ prefetch1918:
 
 half1917_seg:
 	MOVD segPairs+32(FP), R20
-	CMP $2, R20
-	BLT half1917_rest
+	CMP $0, R20
+	BLE half1917_next
 
 half1917_k:
 	FMOVD.P 8(R11), F16
@@ -40940,37 +40585,29 @@ half1917_k:
 	FMOVD.P 8(R13), F17
 	VLD1.P 8(R14), V17.D[1]
 	FMOVQ 0(R15), F18
-	FMOVQ 64(R15), F19
-	WORD $0x4e933a54 // zip1 v20.4s, v18.4s, v19.4s
-	WORD $0x4e937a52 // zip2 v18.4s, v18.4s, v19.4s
-	WORD $0x6e54ee00 // bfmmla v0.4s, v16.8h, v20.8h
-	WORD $0x6e54ee28 // bfmmla v8.4s, v17.8h, v20.8h
-	WORD $0x6e52ee01 // bfmmla v1.4s, v16.8h, v18.8h
-	WORD $0x6e52ee29 // bfmmla v9.4s, v17.8h, v18.8h
-	FMOVQ 16(R15), F18
-	FMOVQ 80(R15), F19
-	WORD $0x4e933a54 // zip1 v20.4s, v18.4s, v19.4s
-	WORD $0x4e937a52 // zip2 v18.4s, v18.4s, v19.4s
+	WORD $0x6e52ee00 // bfmmla v0.4s, v16.8h, v18.8h
+	WORD $0x6e52ee28 // bfmmla v8.4s, v17.8h, v18.8h
+	FMOVQ 16(R15), F19
+	WORD $0x6e53ee01 // bfmmla v1.4s, v16.8h, v19.8h
+	WORD $0x6e53ee29 // bfmmla v9.4s, v17.8h, v19.8h
+	FMOVQ 32(R15), F20
 	WORD $0x6e54ee02 // bfmmla v2.4s, v16.8h, v20.8h
 	WORD $0x6e54ee2a // bfmmla v10.4s, v17.8h, v20.8h
-	WORD $0x6e52ee03 // bfmmla v3.4s, v16.8h, v18.8h
-	WORD $0x6e52ee2b // bfmmla v11.4s, v17.8h, v18.8h
-	FMOVQ 32(R15), F18
-	FMOVQ 96(R15), F19
-	WORD $0x4e933a54 // zip1 v20.4s, v18.4s, v19.4s
-	WORD $0x4e937a52 // zip2 v18.4s, v18.4s, v19.4s
-	WORD $0x6e54ee04 // bfmmla v4.4s, v16.8h, v20.8h
-	WORD $0x6e54ee2c // bfmmla v12.4s, v17.8h, v20.8h
-	WORD $0x6e52ee05 // bfmmla v5.4s, v16.8h, v18.8h
-	WORD $0x6e52ee2d // bfmmla v13.4s, v17.8h, v18.8h
-	FMOVQ 48(R15), F18
-	FMOVQ 112(R15), F19
-	WORD $0x4e933a54 // zip1 v20.4s, v18.4s, v19.4s
-	WORD $0x4e937a52 // zip2 v18.4s, v18.4s, v19.4s
+	FMOVQ 48(R15), F21
+	WORD $0x6e55ee03 // bfmmla v3.4s, v16.8h, v21.8h
+	WORD $0x6e55ee2b // bfmmla v11.4s, v17.8h, v21.8h
+	FMOVQ 64(R15), F18
+	WORD $0x6e52ee04 // bfmmla v4.4s, v16.8h, v18.8h
+	WORD $0x6e52ee2c // bfmmla v12.4s, v17.8h, v18.8h
+	FMOVQ 80(R15), F19
+	WORD $0x6e53ee05 // bfmmla v5.4s, v16.8h, v19.8h
+	WORD $0x6e53ee2d // bfmmla v13.4s, v17.8h, v19.8h
+	FMOVQ 96(R15), F20
 	WORD $0x6e54ee06 // bfmmla v6.4s, v16.8h, v20.8h
 	WORD $0x6e54ee2e // bfmmla v14.4s, v17.8h, v20.8h
-	WORD $0x6e52ee07 // bfmmla v7.4s, v16.8h, v18.8h
-	WORD $0x6e52ee2f // bfmmla v15.4s, v17.8h, v18.8h
+	FMOVQ 112(R15), F21
+	WORD $0x6e55ee07 // bfmmla v7.4s, v16.8h, v21.8h
+	WORD $0x6e55ee2f // bfmmla v15.4s, v17.8h, v21.8h
 	PRFM 4096(R15), PLDL1KEEP
 	PRFM 4160(R15), PLDL1KEEP
 	PRFM (R8), PLDL2KEEP
@@ -40981,44 +40618,6 @@ half1917_k:
 	SUB $2, R20, R20
 	CMP $1, R20
 	BGT half1917_k
-
-half1917_rest:
-	CBZ R20, half1917_next
-	FMOVS.P 4(R11), F16
-	VLD1.P 4(R12), V16.S[2]
-	FMOVS.P 4(R13), F17
-	VLD1.P 4(R14), V17.S[2]
-	WORD $0x6f00e413 // movi v19.2d, #0000000000000000
-	FMOVQ 0(R15), F18
-	WORD $0x4e933a54 // zip1 v20.4s, v18.4s, v19.4s
-	WORD $0x4e937a52 // zip2 v18.4s, v18.4s, v19.4s
-	WORD $0x6e54ee00 // bfmmla v0.4s, v16.8h, v20.8h
-	WORD $0x6e54ee28 // bfmmla v8.4s, v17.8h, v20.8h
-	WORD $0x6e52ee01 // bfmmla v1.4s, v16.8h, v18.8h
-	WORD $0x6e52ee29 // bfmmla v9.4s, v17.8h, v18.8h
-	FMOVQ 16(R15), F18
-	WORD $0x4e933a54 // zip1 v20.4s, v18.4s, v19.4s
-	WORD $0x4e937a52 // zip2 v18.4s, v18.4s, v19.4s
-	WORD $0x6e54ee02 // bfmmla v2.4s, v16.8h, v20.8h
-	WORD $0x6e54ee2a // bfmmla v10.4s, v17.8h, v20.8h
-	WORD $0x6e52ee03 // bfmmla v3.4s, v16.8h, v18.8h
-	WORD $0x6e52ee2b // bfmmla v11.4s, v17.8h, v18.8h
-	FMOVQ 32(R15), F18
-	WORD $0x4e933a54 // zip1 v20.4s, v18.4s, v19.4s
-	WORD $0x4e937a52 // zip2 v18.4s, v18.4s, v19.4s
-	WORD $0x6e54ee04 // bfmmla v4.4s, v16.8h, v20.8h
-	WORD $0x6e54ee2c // bfmmla v12.4s, v17.8h, v20.8h
-	WORD $0x6e52ee05 // bfmmla v5.4s, v16.8h, v18.8h
-	WORD $0x6e52ee2d // bfmmla v13.4s, v17.8h, v18.8h
-	FMOVQ 48(R15), F18
-	WORD $0x4e933a54 // zip1 v20.4s, v18.4s, v19.4s
-	WORD $0x4e937a52 // zip2 v18.4s, v18.4s, v19.4s
-	WORD $0x6e54ee06 // bfmmla v6.4s, v16.8h, v20.8h
-	WORD $0x6e54ee2e // bfmmla v14.4s, v17.8h, v20.8h
-	WORD $0x6e52ee07 // bfmmla v7.4s, v16.8h, v18.8h
-	WORD $0x6e52ee2f // bfmmla v15.4s, v17.8h, v18.8h
-	ADD R9, R8, R8
-	ADD $64, R15, R15
 
 half1917_next:
 	ADD R10, R11, R11
@@ -41051,105 +40650,105 @@ half1917_next:
 	WORD $0x4ecf39d2 // zip1 v18.2d, v14.2d, v15.2d
 	WORD $0x4ecf79cf // zip2 v15.2d, v14.2d, v15.2d
 	VMOV V18.B16, V14.B16
-	FMOVS alpha+88(FP), F19
-	WORD $0x4e040673 // dup v19.4s, v19.s[0]
+	FMOVS alpha+88(FP), F18
+	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	MOVD cols+96(FP), R11
 	CMP $16, R11
 	BLT half1917_part
 	CBZ R6, half1917_plain
-	FMOVQ 0(R6), F20
-	WORD $0x4e33cc14 // fmla v20.4s, v0.4s, v19.4s
-	FMOVQ F20, 0(R4)
-	FMOVQ 16(R6), F20
-	WORD $0x4e33cc54 // fmla v20.4s, v2.4s, v19.4s
-	FMOVQ F20, 16(R4)
-	FMOVQ 32(R6), F20
-	WORD $0x4e33cc94 // fmla v20.4s, v4.4s, v19.4s
-	FMOVQ F20, 32(R4)
-	FMOVQ 48(R6), F20
-	WORD $0x4e33ccd4 // fmla v20.4s, v6.4s, v19.4s
-	FMOVQ F20, 48(R4)
+	FMOVQ 0(R6), F19
+	WORD $0x4e32cc13 // fmla v19.4s, v0.4s, v18.4s
+	FMOVQ F19, 0(R4)
+	FMOVQ 16(R6), F19
+	WORD $0x4e32cc53 // fmla v19.4s, v2.4s, v18.4s
+	FMOVQ F19, 16(R4)
+	FMOVQ 32(R6), F19
+	WORD $0x4e32cc93 // fmla v19.4s, v4.4s, v18.4s
+	FMOVQ F19, 32(R4)
+	FMOVQ 48(R6), F19
+	WORD $0x4e32ccd3 // fmla v19.4s, v6.4s, v18.4s
+	FMOVQ F19, 48(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
-	FMOVQ 0(R6), F20
-	WORD $0x4e33cc34 // fmla v20.4s, v1.4s, v19.4s
-	FMOVQ F20, 0(R4)
-	FMOVQ 16(R6), F20
-	WORD $0x4e33cc74 // fmla v20.4s, v3.4s, v19.4s
-	FMOVQ F20, 16(R4)
-	FMOVQ 32(R6), F20
-	WORD $0x4e33ccb4 // fmla v20.4s, v5.4s, v19.4s
-	FMOVQ F20, 32(R4)
-	FMOVQ 48(R6), F20
-	WORD $0x4e33ccf4 // fmla v20.4s, v7.4s, v19.4s
-	FMOVQ F20, 48(R4)
+	FMOVQ 0(R6), F19
+	WORD $0x4e32cc33 // fmla v19.4s, v1.4s, v18.4s
+	FMOVQ F19, 0(R4)
+	FMOVQ 16(R6), F19
+	WORD $0x4e32cc73 // fmla v19.4s, v3.4s, v18.4s
+	FMOVQ F19, 16(R4)
+	FMOVQ 32(R6), F19
+	WORD $0x4e32ccb3 // fmla v19.4s, v5.4s, v18.4s
+	FMOVQ F19, 32(R4)
+	FMOVQ 48(R6), F19
+	WORD $0x4e32ccf3 // fmla v19.4s, v7.4s, v18.4s
+	FMOVQ F19, 48(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
-	FMOVQ 0(R6), F20
-	WORD $0x4e33cd14 // fmla v20.4s, v8.4s, v19.4s
-	FMOVQ F20, 0(R4)
-	FMOVQ 16(R6), F20
-	WORD $0x4e33cd54 // fmla v20.4s, v10.4s, v19.4s
-	FMOVQ F20, 16(R4)
-	FMOVQ 32(R6), F20
-	WORD $0x4e33cd94 // fmla v20.4s, v12.4s, v19.4s
-	FMOVQ F20, 32(R4)
-	FMOVQ 48(R6), F20
-	WORD $0x4e33cdd4 // fmla v20.4s, v14.4s, v19.4s
-	FMOVQ F20, 48(R4)
+	FMOVQ 0(R6), F19
+	WORD $0x4e32cd13 // fmla v19.4s, v8.4s, v18.4s
+	FMOVQ F19, 0(R4)
+	FMOVQ 16(R6), F19
+	WORD $0x4e32cd53 // fmla v19.4s, v10.4s, v18.4s
+	FMOVQ F19, 16(R4)
+	FMOVQ 32(R6), F19
+	WORD $0x4e32cd93 // fmla v19.4s, v12.4s, v18.4s
+	FMOVQ F19, 32(R4)
+	FMOVQ 48(R6), F19
+	WORD $0x4e32cdd3 // fmla v19.4s, v14.4s, v18.4s
+	FMOVQ F19, 48(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
-	FMOVQ 0(R6), F20
-	WORD $0x4e33cd34 // fmla v20.4s, v9.4s, v19.4s
-	FMOVQ F20, 0(R4)
-	FMOVQ 16(R6), F20
-	WORD $0x4e33cd74 // fmla v20.4s, v11.4s, v19.4s
-	FMOVQ F20, 16(R4)
-	FMOVQ 32(R6), F20
-	WORD $0x4e33cdb4 // fmla v20.4s, v13.4s, v19.4s
-	FMOVQ F20, 32(R4)
-	FMOVQ 48(R6), F20
-	WORD $0x4e33cdf4 // fmla v20.4s, v15.4s, v19.4s
-	FMOVQ F20, 48(R4)
+	FMOVQ 0(R6), F19
+	WORD $0x4e32cd33 // fmla v19.4s, v9.4s, v18.4s
+	FMOVQ F19, 0(R4)
+	FMOVQ 16(R6), F19
+	WORD $0x4e32cd73 // fmla v19.4s, v11.4s, v18.4s
+	FMOVQ F19, 16(R4)
+	FMOVQ 32(R6), F19
+	WORD $0x4e32cdb3 // fmla v19.4s, v13.4s, v18.4s
+	FMOVQ F19, 32(R4)
+	FMOVQ 48(R6), F19
+	WORD $0x4e32cdf3 // fmla v19.4s, v15.4s, v18.4s
+	FMOVQ F19, 48(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
 	JMP half1917_done
 
 half1917_plain:
-	WORD $0x6e33dc00 // fmul v0.4s, v0.4s, v19.4s
+	WORD $0x6e32dc00 // fmul v0.4s, v0.4s, v18.4s
 	FMOVQ F0, 0(R4)
-	WORD $0x6e33dc42 // fmul v2.4s, v2.4s, v19.4s
+	WORD $0x6e32dc42 // fmul v2.4s, v2.4s, v18.4s
 	FMOVQ F2, 16(R4)
-	WORD $0x6e33dc84 // fmul v4.4s, v4.4s, v19.4s
+	WORD $0x6e32dc84 // fmul v4.4s, v4.4s, v18.4s
 	FMOVQ F4, 32(R4)
-	WORD $0x6e33dcc6 // fmul v6.4s, v6.4s, v19.4s
+	WORD $0x6e32dcc6 // fmul v6.4s, v6.4s, v18.4s
 	FMOVQ F6, 48(R4)
 	ADD R5, R4, R4
-	WORD $0x6e33dc21 // fmul v1.4s, v1.4s, v19.4s
+	WORD $0x6e32dc21 // fmul v1.4s, v1.4s, v18.4s
 	FMOVQ F1, 0(R4)
-	WORD $0x6e33dc63 // fmul v3.4s, v3.4s, v19.4s
+	WORD $0x6e32dc63 // fmul v3.4s, v3.4s, v18.4s
 	FMOVQ F3, 16(R4)
-	WORD $0x6e33dca5 // fmul v5.4s, v5.4s, v19.4s
+	WORD $0x6e32dca5 // fmul v5.4s, v5.4s, v18.4s
 	FMOVQ F5, 32(R4)
-	WORD $0x6e33dce7 // fmul v7.4s, v7.4s, v19.4s
+	WORD $0x6e32dce7 // fmul v7.4s, v7.4s, v18.4s
 	FMOVQ F7, 48(R4)
 	ADD R5, R4, R4
-	WORD $0x6e33dd08 // fmul v8.4s, v8.4s, v19.4s
+	WORD $0x6e32dd08 // fmul v8.4s, v8.4s, v18.4s
 	FMOVQ F8, 0(R4)
-	WORD $0x6e33dd4a // fmul v10.4s, v10.4s, v19.4s
+	WORD $0x6e32dd4a // fmul v10.4s, v10.4s, v18.4s
 	FMOVQ F10, 16(R4)
-	WORD $0x6e33dd8c // fmul v12.4s, v12.4s, v19.4s
+	WORD $0x6e32dd8c // fmul v12.4s, v12.4s, v18.4s
 	FMOVQ F12, 32(R4)
-	WORD $0x6e33ddce // fmul v14.4s, v14.4s, v19.4s
+	WORD $0x6e32ddce // fmul v14.4s, v14.4s, v18.4s
 	FMOVQ F14, 48(R4)
 	ADD R5, R4, R4
-	WORD $0x6e33dd29 // fmul v9.4s, v9.4s, v19.4s
+	WORD $0x6e32dd29 // fmul v9.4s, v9.4s, v18.4s
 	FMOVQ F9, 0(R4)
-	WORD $0x6e33dd6b // fmul v11.4s, v11.4s, v19.4s
+	WORD $0x6e32dd6b // fmul v11.4s, v11.4s, v18.4s
 	FMOVQ F11, 16(R4)
-	WORD $0x6e33ddad // fmul v13.4s, v13.4s, v19.4s
+	WORD $0x6e32ddad // fmul v13.4s, v13.4s, v18.4s
 	FMOVQ F13, 32(R4)
-	WORD $0x6e33ddef // fmul v15.4s, v15.4s, v19.4s
+	WORD $0x6e32ddef // fmul v15.4s, v15.4s, v18.4s
 	FMOVQ F15, 48(R4)
 	ADD R5, R4, R4
 	JMP half1917_done
@@ -41180,90 +40779,90 @@ half1917_part:
 	MOVD $4, R14
 
 half1917_sum:
-	FMOVQ 0(R11), F18
-	FMOVQ 0(R6), F20
-	WORD $0x4e33ce54 // fmla v20.4s, v18.4s, v19.4s
-	FMOVQ F20, 0(R4)
-	FMOVQ 16(R11), F18
-	FMOVQ 16(R6), F20
-	WORD $0x4e33ce54 // fmla v20.4s, v18.4s, v19.4s
-	FMOVQ F20, 16(R4)
-	FMOVQ 32(R11), F18
+	FMOVQ 0(R11), F16
+	FMOVQ 0(R6), F19
+	WORD $0x4e32ce13 // fmla v19.4s, v16.4s, v18.4s
+	FMOVQ F19, 0(R4)
+	FMOVQ 16(R11), F16
+	FMOVQ 16(R6), F19
+	WORD $0x4e32ce13 // fmla v19.4s, v16.4s, v18.4s
+	FMOVQ F19, 16(R4)
+	FMOVQ 32(R11), F16
 	CMP $0, R12
 	BLE some1919_end
 	CMP $4, R12
 	BLT some1919_few
-	FMOVQ 32(R6), F20
-	WORD $0x4e33ce54 // fmla v20.4s, v18.4s, v19.4s
-	FMOVQ F20, 32(R4)
+	FMOVQ 32(R6), F19
+	WORD $0x4e32ce13 // fmla v19.4s, v16.4s, v18.4s
+	FMOVQ F19, 32(R4)
 	JMP some1919_end
 
 some1919_few:
 	ADD $32, R6, R16
 	CMP $2, R12
 	BLT lane1920
-	FMOVD (R16), F20
+	FMOVD (R16), F19
 	BEQ lanes1921
 	ADD $8, R16
-	VLD1 (R16), V20.S[2]
+	VLD1 (R16), V19.S[2]
 	JMP lanes1921
 
 lane1920:
-	FMOVS (R16), F20
+	FMOVS (R16), F19
 
 lanes1921:
-	WORD $0x4e33ce54 // fmla v20.4s, v18.4s, v19.4s
+	WORD $0x4e32ce13 // fmla v19.4s, v16.4s, v18.4s
 	ADD $32, R4, R16
 	CMP $2, R12
 	BLT lane1922
-	FMOVD F20, (R16)
+	FMOVD F19, (R16)
 	BEQ lanes1923
 	ADD $8, R16
-	VST1 V20.S[2], (R16)
+	VST1 V19.S[2], (R16)
 	JMP lanes1923
 
 lane1922:
-	FMOVS F20, (R16)
+	FMOVS F19, (R16)
 
 lanes1923:
 
 some1919_end:
-	FMOVQ 48(R11), F18
+	FMOVQ 48(R11), F16
 	CMP $0, R13
 	BLE some1924_end
 	CMP $4, R13
 	BLT some1924_few
-	FMOVQ 48(R6), F20
-	WORD $0x4e33ce54 // fmla v20.4s, v18.4s, v19.4s
-	FMOVQ F20, 48(R4)
+	FMOVQ 48(R6), F19
+	WORD $0x4e32ce13 // fmla v19.4s, v16.4s, v18.4s
+	FMOVQ F19, 48(R4)
 	JMP some1924_end
 
 some1924_few:
 	ADD $48, R6, R16
 	CMP $2, R13
 	BLT lane1925
-	FMOVD (R16), F20
+	FMOVD (R16), F19
 	BEQ lanes1926
 	ADD $8, R16
-	VLD1 (R16), V20.S[2]
+	VLD1 (R16), V19.S[2]
 	JMP lanes1926
 
 lane1925:
-	FMOVS (R16), F20
+	FMOVS (R16), F19
 
 lanes1926:
-	WORD $0x4e33ce54 // fmla v20.4s, v18.4s, v19.4s
+	WORD $0x4e32ce13 // fmla v19.4s, v16.4s, v18.4s
 	ADD $48, R4, R16
 	CMP $2, R13
 	BLT lane1927
-	FMOVD F20, (R16)
+	FMOVD F19, (R16)
 	BEQ lanes1928
 	ADD $8, R16
-	VST1 V20.S[2], (R16)
+	VST1 V19.S[2], (R16)
 	JMP lanes1928
 
 lane1927:
-	FMOVS F20, (R16)
+	FMOVS F19, (R16)
 
 lanes1928:
 
@@ -41283,60 +40882,60 @@ half1917_partly:
 	MOVD $4, R14
 
 half1917_bare:
-	FMOVQ 0(R11), F18
-	WORD $0x6e33de52 // fmul v18.4s, v18.4s, v19.4s
-	FMOVQ F18, 0(R4)
-	FMOVQ 16(R11), F18
-	WORD $0x6e33de52 // fmul v18.4s, v18.4s, v19.4s
-	FMOVQ F18, 16(R4)
-	FMOVQ 32(R11), F18
+	FMOVQ 0(R11), F16
+	WORD $0x6e32de10 // fmul v16.4s, v16.4s, v18.4s
+	FMOVQ F16, 0(R4)
+	FMOVQ 16(R11), F16
+	WORD $0x6e32de10 // fmul v16.4s, v16.4s, v18.4s
+	FMOVQ F16, 16(R4)
+	FMOVQ 32(R11), F16
 	CMP $0, R12
 	BLE some1929_end
 	CMP $4, R12
 	BLT some1929_few
-	WORD $0x6e33de52 // fmul v18.4s, v18.4s, v19.4s
-	FMOVQ F18, 32(R4)
+	WORD $0x6e32de10 // fmul v16.4s, v16.4s, v18.4s
+	FMOVQ F16, 32(R4)
 	JMP some1929_end
 
 some1929_few:
-	WORD $0x6e33de52 // fmul v18.4s, v18.4s, v19.4s
+	WORD $0x6e32de10 // fmul v16.4s, v16.4s, v18.4s
 	ADD $32, R4, R16
 	CMP $2, R12
 	BLT lane1930
-	FMOVD F18, (R16)
+	FMOVD F16, (R16)
 	BEQ lanes1931
 	ADD $8, R16
-	VST1 V18.S[2], (R16)
+	VST1 V16.S[2], (R16)
 	JMP lanes1931
 
 lane1930:
-	FMOVS F18, (R16)
+	FMOVS F16, (R16)
 
 lanes1931:
 
 some1929_end:
-	FMOVQ 48(R11), F18
+	FMOVQ 48(R11), F16
 	CMP $0, R13
 	BLE some1932_end
 	CMP $4, R13
 	BLT some1932_few
-	WORD $0x6e33de52 // fmul v18.4s, v18.4s, v19.4s
-	FMOVQ F18, 48(R4)
+	WORD $0x6e32de10 // fmul v16.4s, v16.4s, v18.4s
+	FMOVQ F16, 48(R4)
 	JMP some1932_end
 
 some1932_few:
-	WORD $0x6e33de52 // fmul v18.4s, v18.4s, v19.4s
+	WORD $0x6e32de10 // fmul v16.4s, v16.4s, v18.4s
 	ADD $48, R4, R16
 	CMP $2, R13
 	BLT lane1933
-	FMOVD F18, (R16)
+	FMOVD F16, (R16)
 	BEQ lanes1934
 	ADD $8, R16
-	VST1 V18.S[2], (R16)
+	VST1 V16.S[2], (R16)
 	JMP lanes1934
 
 lane1933:
-	FMOVS F18, (R16)
+	FMOVS F16, (R16)
 
 lanes1934:
 
@@ -41393,45 +40992,37 @@ prefetch1936:
 
 half1935_seg:
 	MOVD segPairs+32(FP), R19
-	CMP $2, R19
-	BLT half1935_rest
+	CMP $0, R19
+	BLE half1935_next
 
 half1935_k:
 	FMOVD.P 8(R11), F16
 	VLD1.P 8(R12), V16.D[1]
 	FMOVD.P 8(R13), F17
 	FMOVQ 0(R14), F18
-	FMOVQ 64(R14), F19
-	WORD $0x4e933a54 // zip1 v20.4s, v18.4s, v19.4s
-	WORD $0x4e937a52 // zip2 v18.4s, v18.4s, v19.4s
-	WORD $0x6e54ee00 // bfmmla v0.4s, v16.8h, v20.8h
-	WORD $0x6e54ee28 // bfmmla v8.4s, v17.8h, v20.8h
-	WORD $0x6e52ee01 // bfmmla v1.4s, v16.8h, v18.8h
-	WORD $0x6e52ee29 // bfmmla v9.4s, v17.8h, v18.8h
-	FMOVQ 16(R14), F18
-	FMOVQ 80(R14), F19
-	WORD $0x4e933a54 // zip1 v20.4s, v18.4s, v19.4s
-	WORD $0x4e937a52 // zip2 v18.4s, v18.4s, v19.4s
+	WORD $0x6e52ee00 // bfmmla v0.4s, v16.8h, v18.8h
+	WORD $0x6e52ee28 // bfmmla v8.4s, v17.8h, v18.8h
+	FMOVQ 16(R14), F19
+	WORD $0x6e53ee01 // bfmmla v1.4s, v16.8h, v19.8h
+	WORD $0x6e53ee29 // bfmmla v9.4s, v17.8h, v19.8h
+	FMOVQ 32(R14), F20
 	WORD $0x6e54ee02 // bfmmla v2.4s, v16.8h, v20.8h
 	WORD $0x6e54ee2a // bfmmla v10.4s, v17.8h, v20.8h
-	WORD $0x6e52ee03 // bfmmla v3.4s, v16.8h, v18.8h
-	WORD $0x6e52ee2b // bfmmla v11.4s, v17.8h, v18.8h
-	FMOVQ 32(R14), F18
-	FMOVQ 96(R14), F19
-	WORD $0x4e933a54 // zip1 v20.4s, v18.4s, v19.4s
-	WORD $0x4e937a52 // zip2 v18.4s, v18.4s, v19.4s
-	WORD $0x6e54ee04 // bfmmla v4.4s, v16.8h, v20.8h
-	WORD $0x6e54ee2c // bfmmla v12.4s, v17.8h, v20.8h
-	WORD $0x6e52ee05 // bfmmla v5.4s, v16.8h, v18.8h
-	WORD $0x6e52ee2d // bfmmla v13.4s, v17.8h, v18.8h
-	FMOVQ 48(R14), F18
-	FMOVQ 112(R14), F19
-	WORD $0x4e933a54 // zip1 v20.4s, v18.4s, v19.4s
-	WORD $0x4e937a52 // zip2 v18.4s, v18.4s, v19.4s
+	FMOVQ 48(R14), F21
+	WORD $0x6e55ee03 // bfmmla v3.4s, v16.8h, v21.8h
+	WORD $0x6e55ee2b // bfmmla v11.4s, v17.8h, v21.8h
+	FMOVQ 64(R14), F18
+	WORD $0x6e52ee04 // bfmmla v4.4s, v16.8h, v18.8h
+	WORD $0x6e52ee2c // bfmmla v12.4s, v17.8h, v18.8h
+	FMOVQ 80(R14), F19
+	WORD $0x6e53ee05 // bfmmla v5.4s, v16.8h, v19.8h
+	WORD $0x6e53ee2d // bfmmla v13.4s, v17.8h, v19.8h
+	FMOVQ 96(R14), F20
 	WORD $0x6e54ee06 // bfmmla v6.4s, v16.8h, v20.8h
 	WORD $0x6e54ee2e // bfmmla v14.4s, v17.8h, v20.8h
-	WORD $0x6e52ee07 // bfmmla v7.4s, v16.8h, v18.8h
-	WORD $0x6e52ee2f // bfmmla v15.4s, v17.8h, v18.8h
+	FMOVQ 112(R14), F21
+	WORD $0x6e55ee07 // bfmmla v7.4s, v16.8h, v21.8h
+	WORD $0x6e55ee2f // bfmmla v15.4s, v17.8h, v21.8h
 	PRFM 4096(R14), PLDL1KEEP
 	PRFM 4160(R14), PLDL1KEEP
 	PRFM (R8), PLDL2KEEP
@@ -41442,43 +41033,6 @@ half1935_k:
 	SUB $2, R19, R19
 	CMP $1, R19
 	BGT half1935_k
-
-half1935_rest:
-	CBZ R19, half1935_next
-	FMOVS.P 4(R11), F16
-	VLD1.P 4(R12), V16.S[2]
-	FMOVS.P 4(R13), F17
-	WORD $0x6f00e413 // movi v19.2d, #0000000000000000
-	FMOVQ 0(R14), F18
-	WORD $0x4e933a54 // zip1 v20.4s, v18.4s, v19.4s
-	WORD $0x4e937a52 // zip2 v18.4s, v18.4s, v19.4s
-	WORD $0x6e54ee00 // bfmmla v0.4s, v16.8h, v20.8h
-	WORD $0x6e54ee28 // bfmmla v8.4s, v17.8h, v20.8h
-	WORD $0x6e52ee01 // bfmmla v1.4s, v16.8h, v18.8h
-	WORD $0x6e52ee29 // bfmmla v9.4s, v17.8h, v18.8h
-	FMOVQ 16(R14), F18
-	WORD $0x4e933a54 // zip1 v20.4s, v18.4s, v19.4s
-	WORD $0x4e937a52 // zip2 v18.4s, v18.4s, v19.4s
-	WORD $0x6e54ee02 // bfmmla v2.4s, v16.8h, v20.8h
-	WORD $0x6e54ee2a // bfmmla v10.4s, v17.8h, v20.8h
-	WORD $0x6e52ee03 // bfmmla v3.4s, v16.8h, v18.8h
-	WORD $0x6e52ee2b // bfmmla v11.4s, v17.8h, v18.8h
-	FMOVQ 32(R14), F18
-	WORD $0x4e933a54 // zip1 v20.4s, v18.4s, v19.4s
-	WORD $0x4e937a52 // zip2 v18.4s, v18.4s, v19.4s
-	WORD $0x6e54ee04 // bfmmla v4.4s, v16.8h, v20.8h
-	WORD $0x6e54ee2c // bfmmla v12.4s, v17.8h, v20.8h
-	WORD $0x6e52ee05 // bfmmla v5.4s, v16.8h, v18.8h
-	WORD $0x6e52ee2d // bfmmla v13.4s, v17.8h, v18.8h
-	FMOVQ 48(R14), F18
-	WORD $0x4e933a54 // zip1 v20.4s, v18.4s, v19.4s
-	WORD $0x4e937a52 // zip2 v18.4s, v18.4s, v19.4s
-	WORD $0x6e54ee06 // bfmmla v6.4s, v16.8h, v20.8h
-	WORD $0x6e54ee2e // bfmmla v14.4s, v17.8h, v20.8h
-	WORD $0x6e52ee07 // bfmmla v7.4s, v16.8h, v18.8h
-	WORD $0x6e52ee2f // bfmmla v15.4s, v17.8h, v18.8h
-	ADD R9, R8, R8
-	ADD $64, R14, R14
 
 half1935_next:
 	ADD R10, R11, R11
@@ -41510,82 +41064,82 @@ half1935_next:
 	WORD $0x4ecf39d2 // zip1 v18.2d, v14.2d, v15.2d
 	WORD $0x4ecf79cf // zip2 v15.2d, v14.2d, v15.2d
 	VMOV V18.B16, V14.B16
-	FMOVS alpha+88(FP), F19
-	WORD $0x4e040673 // dup v19.4s, v19.s[0]
+	FMOVS alpha+88(FP), F18
+	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	MOVD cols+96(FP), R11
 	CMP $16, R11
 	BLT half1935_part
 	CBZ R6, half1935_plain
-	FMOVQ 0(R6), F20
-	WORD $0x4e33cc14 // fmla v20.4s, v0.4s, v19.4s
-	FMOVQ F20, 0(R4)
-	FMOVQ 16(R6), F20
-	WORD $0x4e33cc54 // fmla v20.4s, v2.4s, v19.4s
-	FMOVQ F20, 16(R4)
-	FMOVQ 32(R6), F20
-	WORD $0x4e33cc94 // fmla v20.4s, v4.4s, v19.4s
-	FMOVQ F20, 32(R4)
-	FMOVQ 48(R6), F20
-	WORD $0x4e33ccd4 // fmla v20.4s, v6.4s, v19.4s
-	FMOVQ F20, 48(R4)
+	FMOVQ 0(R6), F19
+	WORD $0x4e32cc13 // fmla v19.4s, v0.4s, v18.4s
+	FMOVQ F19, 0(R4)
+	FMOVQ 16(R6), F19
+	WORD $0x4e32cc53 // fmla v19.4s, v2.4s, v18.4s
+	FMOVQ F19, 16(R4)
+	FMOVQ 32(R6), F19
+	WORD $0x4e32cc93 // fmla v19.4s, v4.4s, v18.4s
+	FMOVQ F19, 32(R4)
+	FMOVQ 48(R6), F19
+	WORD $0x4e32ccd3 // fmla v19.4s, v6.4s, v18.4s
+	FMOVQ F19, 48(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
-	FMOVQ 0(R6), F20
-	WORD $0x4e33cc34 // fmla v20.4s, v1.4s, v19.4s
-	FMOVQ F20, 0(R4)
-	FMOVQ 16(R6), F20
-	WORD $0x4e33cc74 // fmla v20.4s, v3.4s, v19.4s
-	FMOVQ F20, 16(R4)
-	FMOVQ 32(R6), F20
-	WORD $0x4e33ccb4 // fmla v20.4s, v5.4s, v19.4s
-	FMOVQ F20, 32(R4)
-	FMOVQ 48(R6), F20
-	WORD $0x4e33ccf4 // fmla v20.4s, v7.4s, v19.4s
-	FMOVQ F20, 48(R4)
+	FMOVQ 0(R6), F19
+	WORD $0x4e32cc33 // fmla v19.4s, v1.4s, v18.4s
+	FMOVQ F19, 0(R4)
+	FMOVQ 16(R6), F19
+	WORD $0x4e32cc73 // fmla v19.4s, v3.4s, v18.4s
+	FMOVQ F19, 16(R4)
+	FMOVQ 32(R6), F19
+	WORD $0x4e32ccb3 // fmla v19.4s, v5.4s, v18.4s
+	FMOVQ F19, 32(R4)
+	FMOVQ 48(R6), F19
+	WORD $0x4e32ccf3 // fmla v19.4s, v7.4s, v18.4s
+	FMOVQ F19, 48(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
-	FMOVQ 0(R6), F20
-	WORD $0x4e33cd14 // fmla v20.4s, v8.4s, v19.4s
-	FMOVQ F20, 0(R4)
-	FMOVQ 16(R6), F20
-	WORD $0x4e33cd54 // fmla v20.4s, v10.4s, v19.4s
-	FMOVQ F20, 16(R4)
-	FMOVQ 32(R6), F20
-	WORD $0x4e33cd94 // fmla v20.4s, v12.4s, v19.4s
-	FMOVQ F20, 32(R4)
-	FMOVQ 48(R6), F20
-	WORD $0x4e33cdd4 // fmla v20.4s, v14.4s, v19.4s
-	FMOVQ F20, 48(R4)
+	FMOVQ 0(R6), F19
+	WORD $0x4e32cd13 // fmla v19.4s, v8.4s, v18.4s
+	FMOVQ F19, 0(R4)
+	FMOVQ 16(R6), F19
+	WORD $0x4e32cd53 // fmla v19.4s, v10.4s, v18.4s
+	FMOVQ F19, 16(R4)
+	FMOVQ 32(R6), F19
+	WORD $0x4e32cd93 // fmla v19.4s, v12.4s, v18.4s
+	FMOVQ F19, 32(R4)
+	FMOVQ 48(R6), F19
+	WORD $0x4e32cdd3 // fmla v19.4s, v14.4s, v18.4s
+	FMOVQ F19, 48(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
 	JMP half1935_done
 
 half1935_plain:
-	WORD $0x6e33dc00 // fmul v0.4s, v0.4s, v19.4s
+	WORD $0x6e32dc00 // fmul v0.4s, v0.4s, v18.4s
 	FMOVQ F0, 0(R4)
-	WORD $0x6e33dc42 // fmul v2.4s, v2.4s, v19.4s
+	WORD $0x6e32dc42 // fmul v2.4s, v2.4s, v18.4s
 	FMOVQ F2, 16(R4)
-	WORD $0x6e33dc84 // fmul v4.4s, v4.4s, v19.4s
+	WORD $0x6e32dc84 // fmul v4.4s, v4.4s, v18.4s
 	FMOVQ F4, 32(R4)
-	WORD $0x6e33dcc6 // fmul v6.4s, v6.4s, v19.4s
+	WORD $0x6e32dcc6 // fmul v6.4s, v6.4s, v18.4s
 	FMOVQ F6, 48(R4)
 	ADD R5, R4, R4
-	WORD $0x6e33dc21 // fmul v1.4s, v1.4s, v19.4s
+	WORD $0x6e32dc21 // fmul v1.4s, v1.4s, v18.4s
 	FMOVQ F1, 0(R4)
-	WORD $0x6e33dc63 // fmul v3.4s, v3.4s, v19.4s
+	WORD $0x6e32dc63 // fmul v3.4s, v3.4s, v18.4s
 	FMOVQ F3, 16(R4)
-	WORD $0x6e33dca5 // fmul v5.4s, v5.4s, v19.4s
+	WORD $0x6e32dca5 // fmul v5.4s, v5.4s, v18.4s
 	FMOVQ F5, 32(R4)
-	WORD $0x6e33dce7 // fmul v7.4s, v7.4s, v19.4s
+	WORD $0x6e32dce7 // fmul v7.4s, v7.4s, v18.4s
 	FMOVQ F7, 48(R4)
 	ADD R5, R4, R4
-	WORD $0x6e33dd08 // fmul v8.4s, v8.4s, v19.4s
+	WORD $0x6e32dd08 // fmul v8.4s, v8.4s, v18.4s
 	FMOVQ F8, 0(R4)
-	WORD $0x6e33dd4a // fmul v10.4s, v10.4s, v19.4s
+	WORD $0x6e32dd4a // fmul v10.4s, v10.4s, v18.4s
 	FMOVQ F10, 16(R4)
-	WORD $0x6e33dd8c // fmul v12.4s, v12.4s, v19.4s
+	WORD $0x6e32dd8c // fmul v12.4s, v12.4s, v18.4s
 	FMOVQ F12, 32(R4)
-	WORD $0x6e33ddce // fmul v14.4s, v14.4s, v19.4s
+	WORD $0x6e32ddce // fmul v14.4s, v14.4s, v18.4s
 	FMOVQ F14, 48(R4)
 	ADD R5, R4, R4
 	JMP half1935_done
@@ -41612,90 +41166,90 @@ half1935_part:
 	MOVD $3, R14
 
 half1935_sum:
-	FMOVQ 0(R11), F18
-	FMOVQ 0(R6), F20
-	WORD $0x4e33ce54 // fmla v20.4s, v18.4s, v19.4s
-	FMOVQ F20, 0(R4)
-	FMOVQ 16(R11), F18
-	FMOVQ 16(R6), F20
-	WORD $0x4e33ce54 // fmla v20.4s, v18.4s, v19.4s
-	FMOVQ F20, 16(R4)
-	FMOVQ 32(R11), F18
+	FMOVQ 0(R11), F16
+	FMOVQ 0(R6), F19
+	WORD $0x4e32ce13 // fmla v19.4s, v16.4s, v18.4s
+	FMOVQ F19, 0(R4)
+	FMOVQ 16(R11), F16
+	FMOVQ 16(R6), F19
+	WORD $0x4e32ce13 // fmla v19.4s, v16.4s, v18.4s
+	FMOVQ F19, 16(R4)
+	FMOVQ 32(R11), F16
 	CMP $0, R12
 	BLE some1937_end
 	CMP $4, R12
 	BLT some1937_few
-	FMOVQ 32(R6), F20
-	WORD $0x4e33ce54 // fmla v20.4s, v18.4s, v19.4s
-	FMOVQ F20, 32(R4)
+	FMOVQ 32(R6), F19
+	WORD $0x4e32ce13 // fmla v19.4s, v16.4s, v18.4s
+	FMOVQ F19, 32(R4)
 	JMP some1937_end
 
 some1937_few:
 	ADD $32, R6, R16
 	CMP $2, R12
 	BLT lane1938
-	FMOVD (R16), F20
+	FMOVD (R16), F19
 	BEQ lanes1939
 	ADD $8, R16
-	VLD1 (R16), V20.S[2]
+	VLD1 (R16), V19.S[2]
 	JMP lanes1939
 
 lane1938:
-	FMOVS (R16), F20
+	FMOVS (R16), F19
 
 lanes1939:
-	WORD $0x4e33ce54 // fmla v20.4s, v18.4s, v19.4s
+	WORD $0x4e32ce13 // fmla v19.4s, v16.4s, v18.4s
 	ADD $32, R4, R16
 	CMP $2, R12
 	BLT lane1940
-	FMOVD F20, (R16)
+	FMOVD F19, (R16)
 	BEQ lanes1941
 	ADD $8, R16
-	VST1 V20.S[2], (R16)
+	VST1 V19.S[2], (R16)
 	JMP lanes1941
 
 lane1940:
-	FMOVS F20, (R16)
+	FMOVS F19, (R16)
 
 lanes1941:
 
 some1937_end:
-	FMOVQ 48(R11), F18
+	FMOVQ 48(R11), F16
 	CMP $0, R13
 	BLE some1942_end
 	CMP $4, R13
 	BLT some1942_few
-	FMOVQ 48(R6), F20
-	WORD $0x4e33ce54 // fmla v20.4s, v18.4s, v19.4s
-	FMOVQ F20, 48(R4)
+	FMOVQ 48(R6), F19
+	WORD $0x4e32ce13 // fmla v19.4s, v16.4s, v18.4s
+	FMOVQ F19, 48(R4)
 	JMP some1942_end
 
 some1942_few:
 	ADD $48, R6, R16
 	CMP $2, R13
 	BLT lane1943
-	FMOVD (R16), F20
+	FMOVD (R16), F19
 	BEQ lanes1944
 	ADD $8, R16
-	VLD1 (R16), V20.S[2]
+	VLD1 (R16), V19.S[2]
 	JMP lanes1944
 
 lane1943:
-	FMOVS (R16), F20
+	FMOVS (R16), F19
 
 lanes1944:
-	WORD $0x4e33ce54 // fmla v20.4s, v18.4s, v19.4s
+	WORD $0x4e32ce13 // fmla v19.4s, v16.4s, v18.4s
 	ADD $48, R4, R16
 	CMP $2, R13
 	BLT lane1945
-	FMOVD F20, (R16)
+	FMOVD F19, (R16)
 	BEQ lanes1946
 	ADD $8, R16
-	VST1 V20.S[2], (R16)
+	VST1 V19.S[2], (R16)
 	JMP lanes1946
 
 lane1945:
-	FMOVS F20, (R16)
+	FMOVS F19, (R16)
 
 lanes1946:
 
@@ -41715,60 +41269,60 @@ half1935_partly:
 	MOVD $3, R14
 
 half1935_bare:
-	FMOVQ 0(R11), F18
-	WORD $0x6e33de52 // fmul v18.4s, v18.4s, v19.4s
-	FMOVQ F18, 0(R4)
-	FMOVQ 16(R11), F18
-	WORD $0x6e33de52 // fmul v18.4s, v18.4s, v19.4s
-	FMOVQ F18, 16(R4)
-	FMOVQ 32(R11), F18
+	FMOVQ 0(R11), F16
+	WORD $0x6e32de10 // fmul v16.4s, v16.4s, v18.4s
+	FMOVQ F16, 0(R4)
+	FMOVQ 16(R11), F16
+	WORD $0x6e32de10 // fmul v16.4s, v16.4s, v18.4s
+	FMOVQ F16, 16(R4)
+	FMOVQ 32(R11), F16
 	CMP $0, R12
 	BLE some1947_end
 	CMP $4, R12
 	BLT some1947_few
-	WORD $0x6e33de52 // fmul v18.4s, v18.4s, v19.4s
-	FMOVQ F18, 32(R4)
+	WORD $0x6e32de10 // fmul v16.4s, v16.4s, v18.4s
+	FMOVQ F16, 32(R4)
 	JMP some1947_end
 
 some1947_few:
-	WORD $0x6e33de52 // fmul v18.4s, v18.4s, v19.4s
+	WORD $0x6e32de10 // fmul v16.4s, v16.4s, v18.4s
 	ADD $32, R4, R16
 	CMP $2, R12
 	BLT lane1948
-	FMOVD F18, (R16)
+	FMOVD F16, (R16)
 	BEQ lanes1949
 	ADD $8, R16
-	VST1 V18.S[2], (R16)
+	VST1 V16.S[2], (R16)
 	JMP lanes1949
 
 lane1948:
-	FMOVS F18, (R16)
+	FMOVS F16, (R16)
 
 lanes1949:
 
 some1947_end:
-	FMOVQ 48(R11), F18
+	FMOVQ 48(R11), F16
 	CMP $0, R13
 	BLE some1950_end
 	CMP $4, R13
 	BLT some1950_few
-	WORD $0x6e33de52 // fmul v18.4s, v18.4s, v19.4s
-	FMOVQ F18, 48(R4)
+	WORD $0x6e32de10 // fmul v16.4s, v16.4s, v18.4s
+	FMOVQ F16, 48(R4)
 	JMP some1950_end
 
 some1950_few:
-	WORD $0x6e33de52 // fmul v18.4s, v18.4s, v19.4s
+	WORD $0x6e32de10 // fmul v16.4s, v16.4s, v18.4s
 	ADD $48, R4, R16
 	CMP $2, R13
 	BLT lane1951
-	FMOVD F18, (R16)
+	FMOVD F16, (R16)
 	BEQ lanes1952
 	ADD $8, R16
-	VST1 V18.S[2], (R16)
+	VST1 V16.S[2], (R16)
 	JMP lanes1952
 
 lane1951:
-	FMOVS F18, (R16)
+	FMOVS F16, (R16)
 
 lanes1952:
 
@@ -41812,36 +41366,28 @@ prefetch1954:
 
 half1953_seg:
 	MOVD segPairs+32(FP), R15
-	CMP $2, R15
-	BLT half1953_rest
+	CMP $0, R15
+	BLE half1953_next
 
 half1953_k:
 	FMOVD.P 8(R11), F8
 	VLD1.P 8(R12), V8.D[1]
 	FMOVQ 0(R13), F9
-	FMOVQ 64(R13), F10
-	WORD $0x4e8a392b // zip1 v11.4s, v9.4s, v10.4s
-	WORD $0x4e8a7929 // zip2 v9.4s, v9.4s, v10.4s
-	WORD $0x6e4bed00 // bfmmla v0.4s, v8.8h, v11.8h
-	WORD $0x6e49ed01 // bfmmla v1.4s, v8.8h, v9.8h
-	FMOVQ 16(R13), F9
-	FMOVQ 80(R13), F10
-	WORD $0x4e8a392b // zip1 v11.4s, v9.4s, v10.4s
-	WORD $0x4e8a7929 // zip2 v9.4s, v9.4s, v10.4s
+	WORD $0x6e49ed00 // bfmmla v0.4s, v8.8h, v9.8h
+	FMOVQ 16(R13), F10
+	WORD $0x6e4aed01 // bfmmla v1.4s, v8.8h, v10.8h
+	FMOVQ 32(R13), F11
 	WORD $0x6e4bed02 // bfmmla v2.4s, v8.8h, v11.8h
-	WORD $0x6e49ed03 // bfmmla v3.4s, v8.8h, v9.8h
-	FMOVQ 32(R13), F9
-	FMOVQ 96(R13), F10
-	WORD $0x4e8a392b // zip1 v11.4s, v9.4s, v10.4s
-	WORD $0x4e8a7929 // zip2 v9.4s, v9.4s, v10.4s
-	WORD $0x6e4bed04 // bfmmla v4.4s, v8.8h, v11.8h
-	WORD $0x6e49ed05 // bfmmla v5.4s, v8.8h, v9.8h
-	FMOVQ 48(R13), F9
-	FMOVQ 112(R13), F10
-	WORD $0x4e8a392b // zip1 v11.4s, v9.4s, v10.4s
-	WORD $0x4e8a7929 // zip2 v9.4s, v9.4s, v10.4s
+	FMOVQ 48(R13), F12
+	WORD $0x6e4ced03 // bfmmla v3.4s, v8.8h, v12.8h
+	FMOVQ 64(R13), F9
+	WORD $0x6e49ed04 // bfmmla v4.4s, v8.8h, v9.8h
+	FMOVQ 80(R13), F10
+	WORD $0x6e4aed05 // bfmmla v5.4s, v8.8h, v10.8h
+	FMOVQ 96(R13), F11
 	WORD $0x6e4bed06 // bfmmla v6.4s, v8.8h, v11.8h
-	WORD $0x6e49ed07 // bfmmla v7.4s, v8.8h, v9.8h
+	FMOVQ 112(R13), F12
+	WORD $0x6e4ced07 // bfmmla v7.4s, v8.8h, v12.8h
 	PRFM 4096(R13), PLDL1KEEP
 	PRFM 4160(R13), PLDL1KEEP
 	PRFM (R8), PLDL2KEEP
@@ -41852,34 +41398,6 @@ half1953_k:
 	SUB $2, R15, R15
 	CMP $1, R15
 	BGT half1953_k
-
-half1953_rest:
-	CBZ R15, half1953_next
-	FMOVS.P 4(R11), F8
-	VLD1.P 4(R12), V8.S[2]
-	WORD $0x6f00e40a // movi v10.2d, #0000000000000000
-	FMOVQ 0(R13), F9
-	WORD $0x4e8a392b // zip1 v11.4s, v9.4s, v10.4s
-	WORD $0x4e8a7929 // zip2 v9.4s, v9.4s, v10.4s
-	WORD $0x6e4bed00 // bfmmla v0.4s, v8.8h, v11.8h
-	WORD $0x6e49ed01 // bfmmla v1.4s, v8.8h, v9.8h
-	FMOVQ 16(R13), F9
-	WORD $0x4e8a392b // zip1 v11.4s, v9.4s, v10.4s
-	WORD $0x4e8a7929 // zip2 v9.4s, v9.4s, v10.4s
-	WORD $0x6e4bed02 // bfmmla v2.4s, v8.8h, v11.8h
-	WORD $0x6e49ed03 // bfmmla v3.4s, v8.8h, v9.8h
-	FMOVQ 32(R13), F9
-	WORD $0x4e8a392b // zip1 v11.4s, v9.4s, v10.4s
-	WORD $0x4e8a7929 // zip2 v9.4s, v9.4s, v10.4s
-	WORD $0x6e4bed04 // bfmmla v4.4s, v8.8h, v11.8h
-	WORD $0x6e49ed05 // bfmmla v5.4s, v8.8h, v9.8h
-	FMOVQ 48(R13), F9
-	WORD $0x4e8a392b // zip1 v11.4s, v9.4s, v10.4s
-	WORD $0x4e8a7929 // zip2 v9.4s, v9.4s, v10.4s
-	WORD $0x6e4bed06 // bfmmla v6.4s, v8.8h, v11.8h
-	WORD $0x6e49ed07 // bfmmla v7.4s, v8.8h, v9.8h
-	ADD R9, R8, R8
-	ADD $64, R13, R13
 
 half1953_next:
 	ADD R10, R11, R11
@@ -41898,59 +41416,59 @@ half1953_next:
 	WORD $0x4ec738c9 // zip1 v9.2d, v6.2d, v7.2d
 	WORD $0x4ec778c7 // zip2 v7.2d, v6.2d, v7.2d
 	VMOV V9.B16, V6.B16
-	FMOVS alpha+88(FP), F10
-	WORD $0x4e04054a // dup v10.4s, v10.s[0]
+	FMOVS alpha+88(FP), F9
+	WORD $0x4e040529 // dup v9.4s, v9.s[0]
 	MOVD cols+96(FP), R11
 	CMP $16, R11
 	BLT half1953_part
 	CBZ R6, half1953_plain
-	FMOVQ 0(R6), F11
-	WORD $0x4e2acc0b // fmla v11.4s, v0.4s, v10.4s
-	FMOVQ F11, 0(R4)
-	FMOVQ 16(R6), F11
-	WORD $0x4e2acc4b // fmla v11.4s, v2.4s, v10.4s
-	FMOVQ F11, 16(R4)
-	FMOVQ 32(R6), F11
-	WORD $0x4e2acc8b // fmla v11.4s, v4.4s, v10.4s
-	FMOVQ F11, 32(R4)
-	FMOVQ 48(R6), F11
-	WORD $0x4e2acccb // fmla v11.4s, v6.4s, v10.4s
-	FMOVQ F11, 48(R4)
+	FMOVQ 0(R6), F10
+	WORD $0x4e29cc0a // fmla v10.4s, v0.4s, v9.4s
+	FMOVQ F10, 0(R4)
+	FMOVQ 16(R6), F10
+	WORD $0x4e29cc4a // fmla v10.4s, v2.4s, v9.4s
+	FMOVQ F10, 16(R4)
+	FMOVQ 32(R6), F10
+	WORD $0x4e29cc8a // fmla v10.4s, v4.4s, v9.4s
+	FMOVQ F10, 32(R4)
+	FMOVQ 48(R6), F10
+	WORD $0x4e29ccca // fmla v10.4s, v6.4s, v9.4s
+	FMOVQ F10, 48(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
-	FMOVQ 0(R6), F11
-	WORD $0x4e2acc2b // fmla v11.4s, v1.4s, v10.4s
-	FMOVQ F11, 0(R4)
-	FMOVQ 16(R6), F11
-	WORD $0x4e2acc6b // fmla v11.4s, v3.4s, v10.4s
-	FMOVQ F11, 16(R4)
-	FMOVQ 32(R6), F11
-	WORD $0x4e2accab // fmla v11.4s, v5.4s, v10.4s
-	FMOVQ F11, 32(R4)
-	FMOVQ 48(R6), F11
-	WORD $0x4e2acceb // fmla v11.4s, v7.4s, v10.4s
-	FMOVQ F11, 48(R4)
+	FMOVQ 0(R6), F10
+	WORD $0x4e29cc2a // fmla v10.4s, v1.4s, v9.4s
+	FMOVQ F10, 0(R4)
+	FMOVQ 16(R6), F10
+	WORD $0x4e29cc6a // fmla v10.4s, v3.4s, v9.4s
+	FMOVQ F10, 16(R4)
+	FMOVQ 32(R6), F10
+	WORD $0x4e29ccaa // fmla v10.4s, v5.4s, v9.4s
+	FMOVQ F10, 32(R4)
+	FMOVQ 48(R6), F10
+	WORD $0x4e29ccea // fmla v10.4s, v7.4s, v9.4s
+	FMOVQ F10, 48(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
 	JMP half1953_done
 
 half1953_plain:
-	WORD $0x6e2adc00 // fmul v0.4s, v0.4s, v10.4s
+	WORD $0x6e29dc00 // fmul v0.4s, v0.4s, v9.4s
 	FMOVQ F0, 0(R4)
-	WORD $0x6e2adc42 // fmul v2.4s, v2.4s, v10.4s
+	WORD $0x6e29dc42 // fmul v2.4s, v2.4s, v9.4s
 	FMOVQ F2, 16(R4)
-	WORD $0x6e2adc84 // fmul v4.4s, v4.4s, v10.4s
+	WORD $0x6e29dc84 // fmul v4.4s, v4.4s, v9.4s
 	FMOVQ F4, 32(R4)
-	WORD $0x6e2adcc6 // fmul v6.4s, v6.4s, v10.4s
+	WORD $0x6e29dcc6 // fmul v6.4s, v6.4s, v9.4s
 	FMOVQ F6, 48(R4)
 	ADD R5, R4, R4
-	WORD $0x6e2adc21 // fmul v1.4s, v1.4s, v10.4s
+	WORD $0x6e29dc21 // fmul v1.4s, v1.4s, v9.4s
 	FMOVQ F1, 0(R4)
-	WORD $0x6e2adc63 // fmul v3.4s, v3.4s, v10.4s
+	WORD $0x6e29dc63 // fmul v3.4s, v3.4s, v9.4s
 	FMOVQ F3, 16(R4)
-	WORD $0x6e2adca5 // fmul v5.4s, v5.4s, v10.4s
+	WORD $0x6e29dca5 // fmul v5.4s, v5.4s, v9.4s
 	FMOVQ F5, 32(R4)
-	WORD $0x6e2adce7 // fmul v7.4s, v7.4s, v10.4s
+	WORD $0x6e29dce7 // fmul v7.4s, v7.4s, v9.4s
 	FMOVQ F7, 48(R4)
 	ADD R5, R4, R4
 	JMP half1953_done
@@ -41973,90 +41491,90 @@ half1953_part:
 	MOVD $2, R14
 
 half1953_sum:
-	FMOVQ 0(R11), F9
-	FMOVQ 0(R6), F11
-	WORD $0x4e2acd2b // fmla v11.4s, v9.4s, v10.4s
-	FMOVQ F11, 0(R4)
-	FMOVQ 16(R11), F9
-	FMOVQ 16(R6), F11
-	WORD $0x4e2acd2b // fmla v11.4s, v9.4s, v10.4s
-	FMOVQ F11, 16(R4)
-	FMOVQ 32(R11), F9
+	FMOVQ 0(R11), F8
+	FMOVQ 0(R6), F10
+	WORD $0x4e29cd0a // fmla v10.4s, v8.4s, v9.4s
+	FMOVQ F10, 0(R4)
+	FMOVQ 16(R11), F8
+	FMOVQ 16(R6), F10
+	WORD $0x4e29cd0a // fmla v10.4s, v8.4s, v9.4s
+	FMOVQ F10, 16(R4)
+	FMOVQ 32(R11), F8
 	CMP $0, R12
 	BLE some1955_end
 	CMP $4, R12
 	BLT some1955_few
-	FMOVQ 32(R6), F11
-	WORD $0x4e2acd2b // fmla v11.4s, v9.4s, v10.4s
-	FMOVQ F11, 32(R4)
+	FMOVQ 32(R6), F10
+	WORD $0x4e29cd0a // fmla v10.4s, v8.4s, v9.4s
+	FMOVQ F10, 32(R4)
 	JMP some1955_end
 
 some1955_few:
 	ADD $32, R6, R16
 	CMP $2, R12
 	BLT lane1956
-	FMOVD (R16), F11
+	FMOVD (R16), F10
 	BEQ lanes1957
 	ADD $8, R16
-	VLD1 (R16), V11.S[2]
+	VLD1 (R16), V10.S[2]
 	JMP lanes1957
 
 lane1956:
-	FMOVS (R16), F11
+	FMOVS (R16), F10
 
 lanes1957:
-	WORD $0x4e2acd2b // fmla v11.4s, v9.4s, v10.4s
+	WORD $0x4e29cd0a // fmla v10.4s, v8.4s, v9.4s
 	ADD $32, R4, R16
 	CMP $2, R12
 	BLT lane1958
-	FMOVD F11, (R16)
+	FMOVD F10, (R16)
 	BEQ lanes1959
 	ADD $8, R16
-	VST1 V11.S[2], (R16)
+	VST1 V10.S[2], (R16)
 	JMP lanes1959
 
 lane1958:
-	FMOVS F11, (R16)
+	FMOVS F10, (R16)
 
 lanes1959:
 
 some1955_end:
-	FMOVQ 48(R11), F9
+	FMOVQ 48(R11), F8
 	CMP $0, R13
 	BLE some1960_end
 	CMP $4, R13
 	BLT some1960_few
-	FMOVQ 48(R6), F11
-	WORD $0x4e2acd2b // fmla v11.4s, v9.4s, v10.4s
-	FMOVQ F11, 48(R4)
+	FMOVQ 48(R6), F10
+	WORD $0x4e29cd0a // fmla v10.4s, v8.4s, v9.4s
+	FMOVQ F10, 48(R4)
 	JMP some1960_end
 
 some1960_few:
 	ADD $48, R6, R16
 	CMP $2, R13
 	BLT lane1961
-	FMOVD (R16), F11
+	FMOVD (R16), F10
 	BEQ lanes1962
 	ADD $8, R16
-	VLD1 (R16), V11.S[2]
+	VLD1 (R16), V10.S[2]
 	JMP lanes1962
 
 lane1961:
-	FMOVS (R16), F11
+	FMOVS (R16), F10
 
 lanes1962:
-	WORD $0x4e2acd2b // fmla v11.4s, v9.4s, v10.4s
+	WORD $0x4e29cd0a // fmla v10.4s, v8.4s, v9.4s
 	ADD $48, R4, R16
 	CMP $2, R13
 	BLT lane1963
-	FMOVD F11, (R16)
+	FMOVD F10, (R16)
 	BEQ lanes1964
 	ADD $8, R16
-	VST1 V11.S[2], (R16)
+	VST1 V10.S[2], (R16)
 	JMP lanes1964
 
 lane1963:
-	FMOVS F11, (R16)
+	FMOVS F10, (R16)
 
 lanes1964:
 
@@ -42076,60 +41594,60 @@ half1953_partly:
 	MOVD $2, R14
 
 half1953_bare:
-	FMOVQ 0(R11), F9
-	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
-	FMOVQ F9, 0(R4)
-	FMOVQ 16(R11), F9
-	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
-	FMOVQ F9, 16(R4)
-	FMOVQ 32(R11), F9
+	FMOVQ 0(R11), F8
+	WORD $0x6e29dd08 // fmul v8.4s, v8.4s, v9.4s
+	FMOVQ F8, 0(R4)
+	FMOVQ 16(R11), F8
+	WORD $0x6e29dd08 // fmul v8.4s, v8.4s, v9.4s
+	FMOVQ F8, 16(R4)
+	FMOVQ 32(R11), F8
 	CMP $0, R12
 	BLE some1965_end
 	CMP $4, R12
 	BLT some1965_few
-	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
-	FMOVQ F9, 32(R4)
+	WORD $0x6e29dd08 // fmul v8.4s, v8.4s, v9.4s
+	FMOVQ F8, 32(R4)
 	JMP some1965_end
 
 some1965_few:
-	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
+	WORD $0x6e29dd08 // fmul v8.4s, v8.4s, v9.4s
 	ADD $32, R4, R16
 	CMP $2, R12
 	BLT lane1966
-	FMOVD F9, (R16)
+	FMOVD F8, (R16)
 	BEQ lanes1967
 	ADD $8, R16
-	VST1 V9.S[2], (R16)
+	VST1 V8.S[2], (R16)
 	JMP lanes1967
 
 lane1966:
-	FMOVS F9, (R16)
+	FMOVS F8, (R16)
 
 lanes1967:
 
 some1965_end:
-	FMOVQ 48(R11), F9
+	FMOVQ 48(R11), F8
 	CMP $0, R13
 	BLE some1968_end
 	CMP $4, R13
 	BLT some1968_few
-	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
-	FMOVQ F9, 48(R4)
+	WORD $0x6e29dd08 // fmul v8.4s, v8.4s, v9.4s
+	FMOVQ F8, 48(R4)
 	JMP some1968_end
 
 some1968_few:
-	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
+	WORD $0x6e29dd08 // fmul v8.4s, v8.4s, v9.4s
 	ADD $48, R4, R16
 	CMP $2, R13
 	BLT lane1969
-	FMOVD F9, (R16)
+	FMOVD F8, (R16)
 	BEQ lanes1970
 	ADD $8, R16
-	VST1 V9.S[2], (R16)
+	VST1 V8.S[2], (R16)
 	JMP lanes1970
 
 lane1969:
-	FMOVS F9, (R16)
+	FMOVS F8, (R16)
 
 lanes1970:
 
@@ -42168,35 +41686,27 @@ prefetch1972:
 
 half1971_seg:
 	MOVD segPairs+32(FP), R14
-	CMP $2, R14
-	BLT half1971_rest
+	CMP $0, R14
+	BLE half1971_next
 
 half1971_k:
 	FMOVD.P 8(R11), F8
 	FMOVQ 0(R12), F9
-	FMOVQ 64(R12), F10
-	WORD $0x4e8a392b // zip1 v11.4s, v9.4s, v10.4s
-	WORD $0x4e8a7929 // zip2 v9.4s, v9.4s, v10.4s
-	WORD $0x6e4bed00 // bfmmla v0.4s, v8.8h, v11.8h
-	WORD $0x6e49ed01 // bfmmla v1.4s, v8.8h, v9.8h
-	FMOVQ 16(R12), F9
-	FMOVQ 80(R12), F10
-	WORD $0x4e8a392b // zip1 v11.4s, v9.4s, v10.4s
-	WORD $0x4e8a7929 // zip2 v9.4s, v9.4s, v10.4s
+	WORD $0x6e49ed00 // bfmmla v0.4s, v8.8h, v9.8h
+	FMOVQ 16(R12), F10
+	WORD $0x6e4aed01 // bfmmla v1.4s, v8.8h, v10.8h
+	FMOVQ 32(R12), F11
 	WORD $0x6e4bed02 // bfmmla v2.4s, v8.8h, v11.8h
-	WORD $0x6e49ed03 // bfmmla v3.4s, v8.8h, v9.8h
-	FMOVQ 32(R12), F9
-	FMOVQ 96(R12), F10
-	WORD $0x4e8a392b // zip1 v11.4s, v9.4s, v10.4s
-	WORD $0x4e8a7929 // zip2 v9.4s, v9.4s, v10.4s
-	WORD $0x6e4bed04 // bfmmla v4.4s, v8.8h, v11.8h
-	WORD $0x6e49ed05 // bfmmla v5.4s, v8.8h, v9.8h
-	FMOVQ 48(R12), F9
-	FMOVQ 112(R12), F10
-	WORD $0x4e8a392b // zip1 v11.4s, v9.4s, v10.4s
-	WORD $0x4e8a7929 // zip2 v9.4s, v9.4s, v10.4s
+	FMOVQ 48(R12), F12
+	WORD $0x6e4ced03 // bfmmla v3.4s, v8.8h, v12.8h
+	FMOVQ 64(R12), F9
+	WORD $0x6e49ed04 // bfmmla v4.4s, v8.8h, v9.8h
+	FMOVQ 80(R12), F10
+	WORD $0x6e4aed05 // bfmmla v5.4s, v8.8h, v10.8h
+	FMOVQ 96(R12), F11
 	WORD $0x6e4bed06 // bfmmla v6.4s, v8.8h, v11.8h
-	WORD $0x6e49ed07 // bfmmla v7.4s, v8.8h, v9.8h
+	FMOVQ 112(R12), F12
+	WORD $0x6e4ced07 // bfmmla v7.4s, v8.8h, v12.8h
 	PRFM 4096(R12), PLDL1KEEP
 	PRFM 4160(R12), PLDL1KEEP
 	PRFM (R8), PLDL2KEEP
@@ -42207,33 +41717,6 @@ half1971_k:
 	SUB $2, R14, R14
 	CMP $1, R14
 	BGT half1971_k
-
-half1971_rest:
-	CBZ R14, half1971_next
-	FMOVS.P 4(R11), F8
-	WORD $0x6f00e40a // movi v10.2d, #0000000000000000
-	FMOVQ 0(R12), F9
-	WORD $0x4e8a392b // zip1 v11.4s, v9.4s, v10.4s
-	WORD $0x4e8a7929 // zip2 v9.4s, v9.4s, v10.4s
-	WORD $0x6e4bed00 // bfmmla v0.4s, v8.8h, v11.8h
-	WORD $0x6e49ed01 // bfmmla v1.4s, v8.8h, v9.8h
-	FMOVQ 16(R12), F9
-	WORD $0x4e8a392b // zip1 v11.4s, v9.4s, v10.4s
-	WORD $0x4e8a7929 // zip2 v9.4s, v9.4s, v10.4s
-	WORD $0x6e4bed02 // bfmmla v2.4s, v8.8h, v11.8h
-	WORD $0x6e49ed03 // bfmmla v3.4s, v8.8h, v9.8h
-	FMOVQ 32(R12), F9
-	WORD $0x4e8a392b // zip1 v11.4s, v9.4s, v10.4s
-	WORD $0x4e8a7929 // zip2 v9.4s, v9.4s, v10.4s
-	WORD $0x6e4bed04 // bfmmla v4.4s, v8.8h, v11.8h
-	WORD $0x6e49ed05 // bfmmla v5.4s, v8.8h, v9.8h
-	FMOVQ 48(R12), F9
-	WORD $0x4e8a392b // zip1 v11.4s, v9.4s, v10.4s
-	WORD $0x4e8a7929 // zip2 v9.4s, v9.4s, v10.4s
-	WORD $0x6e4bed06 // bfmmla v6.4s, v8.8h, v11.8h
-	WORD $0x6e49ed07 // bfmmla v7.4s, v8.8h, v9.8h
-	ADD R9, R8, R8
-	ADD $64, R12, R12
 
 half1971_next:
 	ADD R10, R11, R11
@@ -42251,36 +41734,36 @@ half1971_next:
 	WORD $0x4ec738c9 // zip1 v9.2d, v6.2d, v7.2d
 	WORD $0x4ec778c7 // zip2 v7.2d, v6.2d, v7.2d
 	VMOV V9.B16, V6.B16
-	FMOVS alpha+88(FP), F10
-	WORD $0x4e04054a // dup v10.4s, v10.s[0]
+	FMOVS alpha+88(FP), F9
+	WORD $0x4e040529 // dup v9.4s, v9.s[0]
 	MOVD cols+96(FP), R11
 	CMP $16, R11
 	BLT half1971_part
 	CBZ R6, half1971_plain
-	FMOVQ 0(R6), F11
-	WORD $0x4e2acc0b // fmla v11.4s, v0.4s, v10.4s
-	FMOVQ F11, 0(R4)
-	FMOVQ 16(R6), F11
-	WORD $0x4e2acc4b // fmla v11.4s, v2.4s, v10.4s
-	FMOVQ F11, 16(R4)
-	FMOVQ 32(R6), F11
-	WORD $0x4e2acc8b // fmla v11.4s, v4.4s, v10.4s
-	FMOVQ F11, 32(R4)
-	FMOVQ 48(R6), F11
-	WORD $0x4e2acccb // fmla v11.4s, v6.4s, v10.4s
-	FMOVQ F11, 48(R4)
+	FMOVQ 0(R6), F10
+	WORD $0x4e29cc0a // fmla v10.4s, v0.4s, v9.4s
+	FMOVQ F10, 0(R4)
+	FMOVQ 16(R6), F10
+	WORD $0x4e29cc4a // fmla v10.4s, v2.4s, v9.4s
+	FMOVQ F10, 16(R4)
+	FMOVQ 32(R6), F10
+	WORD $0x4e29cc8a // fmla v10.4s, v4.4s, v9.4s
+	FMOVQ F10, 32(R4)
+	FMOVQ 48(R6), F10
+	WORD $0x4e29ccca // fmla v10.4s, v6.4s, v9.4s
+	FMOVQ F10, 48(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
 	JMP half1971_done
 
 half1971_plain:
-	WORD $0x6e2adc00 // fmul v0.4s, v0.4s, v10.4s
+	WORD $0x6e29dc00 // fmul v0.4s, v0.4s, v9.4s
 	FMOVQ F0, 0(R4)
-	WORD $0x6e2adc42 // fmul v2.4s, v2.4s, v10.4s
+	WORD $0x6e29dc42 // fmul v2.4s, v2.4s, v9.4s
 	FMOVQ F2, 16(R4)
-	WORD $0x6e2adc84 // fmul v4.4s, v4.4s, v10.4s
+	WORD $0x6e29dc84 // fmul v4.4s, v4.4s, v9.4s
 	FMOVQ F4, 32(R4)
-	WORD $0x6e2adcc6 // fmul v6.4s, v6.4s, v10.4s
+	WORD $0x6e29dcc6 // fmul v6.4s, v6.4s, v9.4s
 	FMOVQ F6, 48(R4)
 	ADD R5, R4, R4
 	JMP half1971_done
@@ -42299,90 +41782,90 @@ half1971_part:
 	MOVD $1, R14
 
 half1971_sum:
-	FMOVQ 0(R11), F9
-	FMOVQ 0(R6), F11
-	WORD $0x4e2acd2b // fmla v11.4s, v9.4s, v10.4s
-	FMOVQ F11, 0(R4)
-	FMOVQ 16(R11), F9
-	FMOVQ 16(R6), F11
-	WORD $0x4e2acd2b // fmla v11.4s, v9.4s, v10.4s
-	FMOVQ F11, 16(R4)
-	FMOVQ 32(R11), F9
+	FMOVQ 0(R11), F8
+	FMOVQ 0(R6), F10
+	WORD $0x4e29cd0a // fmla v10.4s, v8.4s, v9.4s
+	FMOVQ F10, 0(R4)
+	FMOVQ 16(R11), F8
+	FMOVQ 16(R6), F10
+	WORD $0x4e29cd0a // fmla v10.4s, v8.4s, v9.4s
+	FMOVQ F10, 16(R4)
+	FMOVQ 32(R11), F8
 	CMP $0, R12
 	BLE some1973_end
 	CMP $4, R12
 	BLT some1973_few
-	FMOVQ 32(R6), F11
-	WORD $0x4e2acd2b // fmla v11.4s, v9.4s, v10.4s
-	FMOVQ F11, 32(R4)
+	FMOVQ 32(R6), F10
+	WORD $0x4e29cd0a // fmla v10.4s, v8.4s, v9.4s
+	FMOVQ F10, 32(R4)
 	JMP some1973_end
 
 some1973_few:
 	ADD $32, R6, R16
 	CMP $2, R12
 	BLT lane1974
-	FMOVD (R16), F11
+	FMOVD (R16), F10
 	BEQ lanes1975
 	ADD $8, R16
-	VLD1 (R16), V11.S[2]
+	VLD1 (R16), V10.S[2]
 	JMP lanes1975
 
 lane1974:
-	FMOVS (R16), F11
+	FMOVS (R16), F10
 
 lanes1975:
-	WORD $0x4e2acd2b // fmla v11.4s, v9.4s, v10.4s
+	WORD $0x4e29cd0a // fmla v10.4s, v8.4s, v9.4s
 	ADD $32, R4, R16
 	CMP $2, R12
 	BLT lane1976
-	FMOVD F11, (R16)
+	FMOVD F10, (R16)
 	BEQ lanes1977
 	ADD $8, R16
-	VST1 V11.S[2], (R16)
+	VST1 V10.S[2], (R16)
 	JMP lanes1977
 
 lane1976:
-	FMOVS F11, (R16)
+	FMOVS F10, (R16)
 
 lanes1977:
 
 some1973_end:
-	FMOVQ 48(R11), F9
+	FMOVQ 48(R11), F8
 	CMP $0, R13
 	BLE some1978_end
 	CMP $4, R13
 	BLT some1978_few
-	FMOVQ 48(R6), F11
-	WORD $0x4e2acd2b // fmla v11.4s, v9.4s, v10.4s
-	FMOVQ F11, 48(R4)
+	FMOVQ 48(R6), F10
+	WORD $0x4e29cd0a // fmla v10.4s, v8.4s, v9.4s
+	FMOVQ F10, 48(R4)
 	JMP some1978_end
 
 some1978_few:
 	ADD $48, R6, R16
 	CMP $2, R13
 	BLT lane1979
-	FMOVD (R16), F11
+	FMOVD (R16), F10
 	BEQ lanes1980
 	ADD $8, R16
-	VLD1 (R16), V11.S[2]
+	VLD1 (R16), V10.S[2]
 	JMP lanes1980
 
 lane1979:
-	FMOVS (R16), F11
+	FMOVS (R16), F10
 
 lanes1980:
-	WORD $0x4e2acd2b // fmla v11.4s, v9.4s, v10.4s
+	WORD $0x4e29cd0a // fmla v10.4s, v8.4s, v9.4s
 	ADD $48, R4, R16
 	CMP $2, R13
 	BLT lane1981
-	FMOVD F11, (R16)
+	FMOVD F10, (R16)
 	BEQ lanes1982
 	ADD $8, R16
-	VST1 V11.S[2], (R16)
+	VST1 V10.S[2], (R16)
 	JMP lanes1982
 
 lane1981:
-	FMOVS F11, (R16)
+	FMOVS F10, (R16)
 
 lanes1982:
 
@@ -42402,60 +41885,60 @@ half1971_partly:
 	MOVD $1, R14
 
 half1971_bare:
-	FMOVQ 0(R11), F9
-	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
-	FMOVQ F9, 0(R4)
-	FMOVQ 16(R11), F9
-	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
-	FMOVQ F9, 16(R4)
-	FMOVQ 32(R11), F9
+	FMOVQ 0(R11), F8
+	WORD $0x6e29dd08 // fmul v8.4s, v8.4s, v9.4s
+	FMOVQ F8, 0(R4)
+	FMOVQ 16(R11), F8
+	WORD $0x6e29dd08 // fmul v8.4s, v8.4s, v9.4s
+	FMOVQ F8, 16(R4)
+	FMOVQ 32(R11), F8
 	CMP $0, R12
 	BLE some1983_end
 	CMP $4, R12
 	BLT some1983_few
-	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
-	FMOVQ F9, 32(R4)
+	WORD $0x6e29dd08 // fmul v8.4s, v8.4s, v9.4s
+	FMOVQ F8, 32(R4)
 	JMP some1983_end
 
 some1983_few:
-	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
+	WORD $0x6e29dd08 // fmul v8.4s, v8.4s, v9.4s
 	ADD $32, R4, R16
 	CMP $2, R12
 	BLT lane1984
-	FMOVD F9, (R16)
+	FMOVD F8, (R16)
 	BEQ lanes1985
 	ADD $8, R16
-	VST1 V9.S[2], (R16)
+	VST1 V8.S[2], (R16)
 	JMP lanes1985
 
 lane1984:
-	FMOVS F9, (R16)
+	FMOVS F8, (R16)
 
 lanes1985:
 
 some1983_end:
-	FMOVQ 48(R11), F9
+	FMOVQ 48(R11), F8
 	CMP $0, R13
 	BLE some1986_end
 	CMP $4, R13
 	BLT some1986_few
-	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
-	FMOVQ F9, 48(R4)
+	WORD $0x6e29dd08 // fmul v8.4s, v8.4s, v9.4s
+	FMOVQ F8, 48(R4)
 	JMP some1986_end
 
 some1986_few:
-	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
+	WORD $0x6e29dd08 // fmul v8.4s, v8.4s, v9.4s
 	ADD $48, R4, R16
 	CMP $2, R13
 	BLT lane1987
-	FMOVD F9, (R16)
+	FMOVD F8, (R16)
 	BEQ lanes1988
 	ADD $8, R16
-	VST1 V9.S[2], (R16)
+	VST1 V8.S[2], (R16)
 	JMP lanes1988
 
 lane1987:
-	FMOVS F9, (R16)
+	FMOVS F8, (R16)
 
 lanes1988:
 
@@ -42556,8 +42039,8 @@ prefetch1990:
 
 half1989_seg:
 	MOVD segPairs+32(FP), R20
-	CMP $2, R20
-	BLT half1989_rest
+	CMP $0, R20
+	BLE half1989_next
 
 half1989_k:
 	FMOVD.P 8(R11), F24
@@ -42565,53 +42048,41 @@ half1989_k:
 	FMOVD.P 8(R13), F25
 	VLD1.P 8(R14), V25.D[1]
 	FMOVQ 0(R15), F26
-	FMOVQ 96(R15), F27
-	WORD $0x4e9b3b5c // zip1 v28.4s, v26.4s, v27.4s
-	WORD $0x4e9b7b5a // zip2 v26.4s, v26.4s, v27.4s
-	WORD $0x6e5cef00 // bfmmla v0.4s, v24.8h, v28.8h
-	WORD $0x6e5cef2c // bfmmla v12.4s, v25.8h, v28.8h
-	WORD $0x6e5aef01 // bfmmla v1.4s, v24.8h, v26.8h
-	WORD $0x6e5aef2d // bfmmla v13.4s, v25.8h, v26.8h
-	FMOVQ 16(R15), F26
-	FMOVQ 112(R15), F27
-	WORD $0x4e9b3b5c // zip1 v28.4s, v26.4s, v27.4s
-	WORD $0x4e9b7b5a // zip2 v26.4s, v26.4s, v27.4s
+	WORD $0x6e5aef00 // bfmmla v0.4s, v24.8h, v26.8h
+	WORD $0x6e5aef2c // bfmmla v12.4s, v25.8h, v26.8h
+	FMOVQ 16(R15), F27
+	WORD $0x6e5bef01 // bfmmla v1.4s, v24.8h, v27.8h
+	WORD $0x6e5bef2d // bfmmla v13.4s, v25.8h, v27.8h
+	FMOVQ 32(R15), F28
 	WORD $0x6e5cef02 // bfmmla v2.4s, v24.8h, v28.8h
 	WORD $0x6e5cef2e // bfmmla v14.4s, v25.8h, v28.8h
-	WORD $0x6e5aef03 // bfmmla v3.4s, v24.8h, v26.8h
-	WORD $0x6e5aef2f // bfmmla v15.4s, v25.8h, v26.8h
-	FMOVQ 32(R15), F26
-	FMOVQ 128(R15), F27
-	WORD $0x4e9b3b5c // zip1 v28.4s, v26.4s, v27.4s
-	WORD $0x4e9b7b5a // zip2 v26.4s, v26.4s, v27.4s
-	WORD $0x6e5cef04 // bfmmla v4.4s, v24.8h, v28.8h
-	WORD $0x6e5cef30 // bfmmla v16.4s, v25.8h, v28.8h
-	WORD $0x6e5aef05 // bfmmla v5.4s, v24.8h, v26.8h
-	WORD $0x6e5aef31 // bfmmla v17.4s, v25.8h, v26.8h
-	FMOVQ 48(R15), F26
-	FMOVQ 144(R15), F27
-	WORD $0x4e9b3b5c // zip1 v28.4s, v26.4s, v27.4s
-	WORD $0x4e9b7b5a // zip2 v26.4s, v26.4s, v27.4s
+	FMOVQ 48(R15), F29
+	WORD $0x6e5def03 // bfmmla v3.4s, v24.8h, v29.8h
+	WORD $0x6e5def2f // bfmmla v15.4s, v25.8h, v29.8h
+	FMOVQ 64(R15), F26
+	WORD $0x6e5aef04 // bfmmla v4.4s, v24.8h, v26.8h
+	WORD $0x6e5aef30 // bfmmla v16.4s, v25.8h, v26.8h
+	FMOVQ 80(R15), F27
+	WORD $0x6e5bef05 // bfmmla v5.4s, v24.8h, v27.8h
+	WORD $0x6e5bef31 // bfmmla v17.4s, v25.8h, v27.8h
+	FMOVQ 96(R15), F28
 	WORD $0x6e5cef06 // bfmmla v6.4s, v24.8h, v28.8h
 	WORD $0x6e5cef32 // bfmmla v18.4s, v25.8h, v28.8h
-	WORD $0x6e5aef07 // bfmmla v7.4s, v24.8h, v26.8h
-	WORD $0x6e5aef33 // bfmmla v19.4s, v25.8h, v26.8h
-	FMOVQ 64(R15), F26
-	FMOVQ 160(R15), F27
-	WORD $0x4e9b3b5c // zip1 v28.4s, v26.4s, v27.4s
-	WORD $0x4e9b7b5a // zip2 v26.4s, v26.4s, v27.4s
-	WORD $0x6e5cef08 // bfmmla v8.4s, v24.8h, v28.8h
-	WORD $0x6e5cef34 // bfmmla v20.4s, v25.8h, v28.8h
-	WORD $0x6e5aef09 // bfmmla v9.4s, v24.8h, v26.8h
-	WORD $0x6e5aef35 // bfmmla v21.4s, v25.8h, v26.8h
-	FMOVQ 80(R15), F26
-	FMOVQ 176(R15), F27
-	WORD $0x4e9b3b5c // zip1 v28.4s, v26.4s, v27.4s
-	WORD $0x4e9b7b5a // zip2 v26.4s, v26.4s, v27.4s
+	FMOVQ 112(R15), F29
+	WORD $0x6e5def07 // bfmmla v7.4s, v24.8h, v29.8h
+	WORD $0x6e5def33 // bfmmla v19.4s, v25.8h, v29.8h
+	FMOVQ 128(R15), F26
+	WORD $0x6e5aef08 // bfmmla v8.4s, v24.8h, v26.8h
+	WORD $0x6e5aef34 // bfmmla v20.4s, v25.8h, v26.8h
+	FMOVQ 144(R15), F27
+	WORD $0x6e5bef09 // bfmmla v9.4s, v24.8h, v27.8h
+	WORD $0x6e5bef35 // bfmmla v21.4s, v25.8h, v27.8h
+	FMOVQ 160(R15), F28
 	WORD $0x6e5cef0a // bfmmla v10.4s, v24.8h, v28.8h
 	WORD $0x6e5cef36 // bfmmla v22.4s, v25.8h, v28.8h
-	WORD $0x6e5aef0b // bfmmla v11.4s, v24.8h, v26.8h
-	WORD $0x6e5aef37 // bfmmla v23.4s, v25.8h, v26.8h
+	FMOVQ 176(R15), F29
+	WORD $0x6e5def0b // bfmmla v11.4s, v24.8h, v29.8h
+	WORD $0x6e5def37 // bfmmla v23.4s, v25.8h, v29.8h
 	PRFM 4096(R15), PLDL1KEEP
 	PRFM 4160(R15), PLDL1KEEP
 	PRFM 4224(R15), PLDL1KEEP
@@ -42623,58 +42094,6 @@ half1989_k:
 	SUB $2, R20, R20
 	CMP $1, R20
 	BGT half1989_k
-
-half1989_rest:
-	CBZ R20, half1989_next
-	FMOVS.P 4(R11), F24
-	VLD1.P 4(R12), V24.S[2]
-	FMOVS.P 4(R13), F25
-	VLD1.P 4(R14), V25.S[2]
-	WORD $0x6f00e41b // movi v27.2d, #0000000000000000
-	FMOVQ 0(R15), F26
-	WORD $0x4e9b3b5c // zip1 v28.4s, v26.4s, v27.4s
-	WORD $0x4e9b7b5a // zip2 v26.4s, v26.4s, v27.4s
-	WORD $0x6e5cef00 // bfmmla v0.4s, v24.8h, v28.8h
-	WORD $0x6e5cef2c // bfmmla v12.4s, v25.8h, v28.8h
-	WORD $0x6e5aef01 // bfmmla v1.4s, v24.8h, v26.8h
-	WORD $0x6e5aef2d // bfmmla v13.4s, v25.8h, v26.8h
-	FMOVQ 16(R15), F26
-	WORD $0x4e9b3b5c // zip1 v28.4s, v26.4s, v27.4s
-	WORD $0x4e9b7b5a // zip2 v26.4s, v26.4s, v27.4s
-	WORD $0x6e5cef02 // bfmmla v2.4s, v24.8h, v28.8h
-	WORD $0x6e5cef2e // bfmmla v14.4s, v25.8h, v28.8h
-	WORD $0x6e5aef03 // bfmmla v3.4s, v24.8h, v26.8h
-	WORD $0x6e5aef2f // bfmmla v15.4s, v25.8h, v26.8h
-	FMOVQ 32(R15), F26
-	WORD $0x4e9b3b5c // zip1 v28.4s, v26.4s, v27.4s
-	WORD $0x4e9b7b5a // zip2 v26.4s, v26.4s, v27.4s
-	WORD $0x6e5cef04 // bfmmla v4.4s, v24.8h, v28.8h
-	WORD $0x6e5cef30 // bfmmla v16.4s, v25.8h, v28.8h
-	WORD $0x6e5aef05 // bfmmla v5.4s, v24.8h, v26.8h
-	WORD $0x6e5aef31 // bfmmla v17.4s, v25.8h, v26.8h
-	FMOVQ 48(R15), F26
-	WORD $0x4e9b3b5c // zip1 v28.4s, v26.4s, v27.4s
-	WORD $0x4e9b7b5a // zip2 v26.4s, v26.4s, v27.4s
-	WORD $0x6e5cef06 // bfmmla v6.4s, v24.8h, v28.8h
-	WORD $0x6e5cef32 // bfmmla v18.4s, v25.8h, v28.8h
-	WORD $0x6e5aef07 // bfmmla v7.4s, v24.8h, v26.8h
-	WORD $0x6e5aef33 // bfmmla v19.4s, v25.8h, v26.8h
-	FMOVQ 64(R15), F26
-	WORD $0x4e9b3b5c // zip1 v28.4s, v26.4s, v27.4s
-	WORD $0x4e9b7b5a // zip2 v26.4s, v26.4s, v27.4s
-	WORD $0x6e5cef08 // bfmmla v8.4s, v24.8h, v28.8h
-	WORD $0x6e5cef34 // bfmmla v20.4s, v25.8h, v28.8h
-	WORD $0x6e5aef09 // bfmmla v9.4s, v24.8h, v26.8h
-	WORD $0x6e5aef35 // bfmmla v21.4s, v25.8h, v26.8h
-	FMOVQ 80(R15), F26
-	WORD $0x4e9b3b5c // zip1 v28.4s, v26.4s, v27.4s
-	WORD $0x4e9b7b5a // zip2 v26.4s, v26.4s, v27.4s
-	WORD $0x6e5cef0a // bfmmla v10.4s, v24.8h, v28.8h
-	WORD $0x6e5cef36 // bfmmla v22.4s, v25.8h, v28.8h
-	WORD $0x6e5aef0b // bfmmla v11.4s, v24.8h, v26.8h
-	WORD $0x6e5aef37 // bfmmla v23.4s, v25.8h, v26.8h
-	ADD R9, R8, R8
-	ADD $96, R15, R15
 
 half1989_next:
 	ADD R10, R11, R11
@@ -42719,145 +42138,145 @@ half1989_next:
 	WORD $0x4ed73ada // zip1 v26.2d, v22.2d, v23.2d
 	WORD $0x4ed77ad7 // zip2 v23.2d, v22.2d, v23.2d
 	VMOV V26.B16, V22.B16
-	FMOVS alpha+88(FP), F27
-	WORD $0x4e04077b // dup v27.4s, v27.s[0]
+	FMOVS alpha+88(FP), F26
+	WORD $0x4e04075a // dup v26.4s, v26.s[0]
 	MOVD cols+96(FP), R11
 	CMP $24, R11
 	BLT half1989_part
 	CBZ R6, half1989_plain
-	FMOVQ 0(R6), F28
-	WORD $0x4e3bcc1c // fmla v28.4s, v0.4s, v27.4s
-	FMOVQ F28, 0(R4)
-	FMOVQ 16(R6), F28
-	WORD $0x4e3bcc5c // fmla v28.4s, v2.4s, v27.4s
-	FMOVQ F28, 16(R4)
-	FMOVQ 32(R6), F28
-	WORD $0x4e3bcc9c // fmla v28.4s, v4.4s, v27.4s
-	FMOVQ F28, 32(R4)
-	FMOVQ 48(R6), F28
-	WORD $0x4e3bccdc // fmla v28.4s, v6.4s, v27.4s
-	FMOVQ F28, 48(R4)
-	FMOVQ 64(R6), F28
-	WORD $0x4e3bcd1c // fmla v28.4s, v8.4s, v27.4s
-	FMOVQ F28, 64(R4)
-	FMOVQ 80(R6), F28
-	WORD $0x4e3bcd5c // fmla v28.4s, v10.4s, v27.4s
-	FMOVQ F28, 80(R4)
+	FMOVQ 0(R6), F27
+	WORD $0x4e3acc1b // fmla v27.4s, v0.4s, v26.4s
+	FMOVQ F27, 0(R4)
+	FMOVQ 16(R6), F27
+	WORD $0x4e3acc5b // fmla v27.4s, v2.4s, v26.4s
+	FMOVQ F27, 16(R4)
+	FMOVQ 32(R6), F27
+	WORD $0x4e3acc9b // fmla v27.4s, v4.4s, v26.4s
+	FMOVQ F27, 32(R4)
+	FMOVQ 48(R6), F27
+	WORD $0x4e3accdb // fmla v27.4s, v6.4s, v26.4s
+	FMOVQ F27, 48(R4)
+	FMOVQ 64(R6), F27
+	WORD $0x4e3acd1b // fmla v27.4s, v8.4s, v26.4s
+	FMOVQ F27, 64(R4)
+	FMOVQ 80(R6), F27
+	WORD $0x4e3acd5b // fmla v27.4s, v10.4s, v26.4s
+	FMOVQ F27, 80(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
-	FMOVQ 0(R6), F28
-	WORD $0x4e3bcc3c // fmla v28.4s, v1.4s, v27.4s
-	FMOVQ F28, 0(R4)
-	FMOVQ 16(R6), F28
-	WORD $0x4e3bcc7c // fmla v28.4s, v3.4s, v27.4s
-	FMOVQ F28, 16(R4)
-	FMOVQ 32(R6), F28
-	WORD $0x4e3bccbc // fmla v28.4s, v5.4s, v27.4s
-	FMOVQ F28, 32(R4)
-	FMOVQ 48(R6), F28
-	WORD $0x4e3bccfc // fmla v28.4s, v7.4s, v27.4s
-	FMOVQ F28, 48(R4)
-	FMOVQ 64(R6), F28
-	WORD $0x4e3bcd3c // fmla v28.4s, v9.4s, v27.4s
-	FMOVQ F28, 64(R4)
-	FMOVQ 80(R6), F28
-	WORD $0x4e3bcd7c // fmla v28.4s, v11.4s, v27.4s
-	FMOVQ F28, 80(R4)
+	FMOVQ 0(R6), F27
+	WORD $0x4e3acc3b // fmla v27.4s, v1.4s, v26.4s
+	FMOVQ F27, 0(R4)
+	FMOVQ 16(R6), F27
+	WORD $0x4e3acc7b // fmla v27.4s, v3.4s, v26.4s
+	FMOVQ F27, 16(R4)
+	FMOVQ 32(R6), F27
+	WORD $0x4e3accbb // fmla v27.4s, v5.4s, v26.4s
+	FMOVQ F27, 32(R4)
+	FMOVQ 48(R6), F27
+	WORD $0x4e3accfb // fmla v27.4s, v7.4s, v26.4s
+	FMOVQ F27, 48(R4)
+	FMOVQ 64(R6), F27
+	WORD $0x4e3acd3b // fmla v27.4s, v9.4s, v26.4s
+	FMOVQ F27, 64(R4)
+	FMOVQ 80(R6), F27
+	WORD $0x4e3acd7b // fmla v27.4s, v11.4s, v26.4s
+	FMOVQ F27, 80(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
-	FMOVQ 0(R6), F28
-	WORD $0x4e3bcd9c // fmla v28.4s, v12.4s, v27.4s
-	FMOVQ F28, 0(R4)
-	FMOVQ 16(R6), F28
-	WORD $0x4e3bcddc // fmla v28.4s, v14.4s, v27.4s
-	FMOVQ F28, 16(R4)
-	FMOVQ 32(R6), F28
-	WORD $0x4e3bce1c // fmla v28.4s, v16.4s, v27.4s
-	FMOVQ F28, 32(R4)
-	FMOVQ 48(R6), F28
-	WORD $0x4e3bce5c // fmla v28.4s, v18.4s, v27.4s
-	FMOVQ F28, 48(R4)
-	FMOVQ 64(R6), F28
-	WORD $0x4e3bce9c // fmla v28.4s, v20.4s, v27.4s
-	FMOVQ F28, 64(R4)
-	FMOVQ 80(R6), F28
-	WORD $0x4e3bcedc // fmla v28.4s, v22.4s, v27.4s
-	FMOVQ F28, 80(R4)
+	FMOVQ 0(R6), F27
+	WORD $0x4e3acd9b // fmla v27.4s, v12.4s, v26.4s
+	FMOVQ F27, 0(R4)
+	FMOVQ 16(R6), F27
+	WORD $0x4e3acddb // fmla v27.4s, v14.4s, v26.4s
+	FMOVQ F27, 16(R4)
+	FMOVQ 32(R6), F27
+	WORD $0x4e3ace1b // fmla v27.4s, v16.4s, v26.4s
+	FMOVQ F27, 32(R4)
+	FMOVQ 48(R6), F27
+	WORD $0x4e3ace5b // fmla v27.4s, v18.4s, v26.4s
+	FMOVQ F27, 48(R4)
+	FMOVQ 64(R6), F27
+	WORD $0x4e3ace9b // fmla v27.4s, v20.4s, v26.4s
+	FMOVQ F27, 64(R4)
+	FMOVQ 80(R6), F27
+	WORD $0x4e3acedb // fmla v27.4s, v22.4s, v26.4s
+	FMOVQ F27, 80(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
-	FMOVQ 0(R6), F28
-	WORD $0x4e3bcdbc // fmla v28.4s, v13.4s, v27.4s
-	FMOVQ F28, 0(R4)
-	FMOVQ 16(R6), F28
-	WORD $0x4e3bcdfc // fmla v28.4s, v15.4s, v27.4s
-	FMOVQ F28, 16(R4)
-	FMOVQ 32(R6), F28
-	WORD $0x4e3bce3c // fmla v28.4s, v17.4s, v27.4s
-	FMOVQ F28, 32(R4)
-	FMOVQ 48(R6), F28
-	WORD $0x4e3bce7c // fmla v28.4s, v19.4s, v27.4s
-	FMOVQ F28, 48(R4)
-	FMOVQ 64(R6), F28
-	WORD $0x4e3bcebc // fmla v28.4s, v21.4s, v27.4s
-	FMOVQ F28, 64(R4)
-	FMOVQ 80(R6), F28
-	WORD $0x4e3bcefc // fmla v28.4s, v23.4s, v27.4s
-	FMOVQ F28, 80(R4)
+	FMOVQ 0(R6), F27
+	WORD $0x4e3acdbb // fmla v27.4s, v13.4s, v26.4s
+	FMOVQ F27, 0(R4)
+	FMOVQ 16(R6), F27
+	WORD $0x4e3acdfb // fmla v27.4s, v15.4s, v26.4s
+	FMOVQ F27, 16(R4)
+	FMOVQ 32(R6), F27
+	WORD $0x4e3ace3b // fmla v27.4s, v17.4s, v26.4s
+	FMOVQ F27, 32(R4)
+	FMOVQ 48(R6), F27
+	WORD $0x4e3ace7b // fmla v27.4s, v19.4s, v26.4s
+	FMOVQ F27, 48(R4)
+	FMOVQ 64(R6), F27
+	WORD $0x4e3acebb // fmla v27.4s, v21.4s, v26.4s
+	FMOVQ F27, 64(R4)
+	FMOVQ 80(R6), F27
+	WORD $0x4e3acefb // fmla v27.4s, v23.4s, v26.4s
+	FMOVQ F27, 80(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
 	JMP half1989_done
 
 half1989_plain:
-	WORD $0x6e3bdc00 // fmul v0.4s, v0.4s, v27.4s
+	WORD $0x6e3adc00 // fmul v0.4s, v0.4s, v26.4s
 	FMOVQ F0, 0(R4)
-	WORD $0x6e3bdc42 // fmul v2.4s, v2.4s, v27.4s
+	WORD $0x6e3adc42 // fmul v2.4s, v2.4s, v26.4s
 	FMOVQ F2, 16(R4)
-	WORD $0x6e3bdc84 // fmul v4.4s, v4.4s, v27.4s
+	WORD $0x6e3adc84 // fmul v4.4s, v4.4s, v26.4s
 	FMOVQ F4, 32(R4)
-	WORD $0x6e3bdcc6 // fmul v6.4s, v6.4s, v27.4s
+	WORD $0x6e3adcc6 // fmul v6.4s, v6.4s, v26.4s
 	FMOVQ F6, 48(R4)
-	WORD $0x6e3bdd08 // fmul v8.4s, v8.4s, v27.4s
+	WORD $0x6e3add08 // fmul v8.4s, v8.4s, v26.4s
 	FMOVQ F8, 64(R4)
-	WORD $0x6e3bdd4a // fmul v10.4s, v10.4s, v27.4s
+	WORD $0x6e3add4a // fmul v10.4s, v10.4s, v26.4s
 	FMOVQ F10, 80(R4)
 	ADD R5, R4, R4
-	WORD $0x6e3bdc21 // fmul v1.4s, v1.4s, v27.4s
+	WORD $0x6e3adc21 // fmul v1.4s, v1.4s, v26.4s
 	FMOVQ F1, 0(R4)
-	WORD $0x6e3bdc63 // fmul v3.4s, v3.4s, v27.4s
+	WORD $0x6e3adc63 // fmul v3.4s, v3.4s, v26.4s
 	FMOVQ F3, 16(R4)
-	WORD $0x6e3bdca5 // fmul v5.4s, v5.4s, v27.4s
+	WORD $0x6e3adca5 // fmul v5.4s, v5.4s, v26.4s
 	FMOVQ F5, 32(R4)
-	WORD $0x6e3bdce7 // fmul v7.4s, v7.4s, v27.4s
+	WORD $0x6e3adce7 // fmul v7.4s, v7.4s, v26.4s
 	FMOVQ F7, 48(R4)
-	WORD $0x6e3bdd29 // fmul v9.4s, v9.4s, v27.4s
+	WORD $0x6e3add29 // fmul v9.4s, v9.4s, v26.4s
 	FMOVQ F9, 64(R4)
-	WORD $0x6e3bdd6b // fmul v11.4s, v11.4s, v27.4s
+	WORD $0x6e3add6b // fmul v11.4s, v11.4s, v26.4s
 	FMOVQ F11, 80(R4)
 	ADD R5, R4, R4
-	WORD $0x6e3bdd8c // fmul v12.4s, v12.4s, v27.4s
+	WORD $0x6e3add8c // fmul v12.4s, v12.4s, v26.4s
 	FMOVQ F12, 0(R4)
-	WORD $0x6e3bddce // fmul v14.4s, v14.4s, v27.4s
+	WORD $0x6e3addce // fmul v14.4s, v14.4s, v26.4s
 	FMOVQ F14, 16(R4)
-	WORD $0x6e3bde10 // fmul v16.4s, v16.4s, v27.4s
+	WORD $0x6e3ade10 // fmul v16.4s, v16.4s, v26.4s
 	FMOVQ F16, 32(R4)
-	WORD $0x6e3bde52 // fmul v18.4s, v18.4s, v27.4s
+	WORD $0x6e3ade52 // fmul v18.4s, v18.4s, v26.4s
 	FMOVQ F18, 48(R4)
-	WORD $0x6e3bde94 // fmul v20.4s, v20.4s, v27.4s
+	WORD $0x6e3ade94 // fmul v20.4s, v20.4s, v26.4s
 	FMOVQ F20, 64(R4)
-	WORD $0x6e3bded6 // fmul v22.4s, v22.4s, v27.4s
+	WORD $0x6e3aded6 // fmul v22.4s, v22.4s, v26.4s
 	FMOVQ F22, 80(R4)
 	ADD R5, R4, R4
-	WORD $0x6e3bddad // fmul v13.4s, v13.4s, v27.4s
+	WORD $0x6e3addad // fmul v13.4s, v13.4s, v26.4s
 	FMOVQ F13, 0(R4)
-	WORD $0x6e3bddef // fmul v15.4s, v15.4s, v27.4s
+	WORD $0x6e3addef // fmul v15.4s, v15.4s, v26.4s
 	FMOVQ F15, 16(R4)
-	WORD $0x6e3bde31 // fmul v17.4s, v17.4s, v27.4s
+	WORD $0x6e3ade31 // fmul v17.4s, v17.4s, v26.4s
 	FMOVQ F17, 32(R4)
-	WORD $0x6e3bde73 // fmul v19.4s, v19.4s, v27.4s
+	WORD $0x6e3ade73 // fmul v19.4s, v19.4s, v26.4s
 	FMOVQ F19, 48(R4)
-	WORD $0x6e3bdeb5 // fmul v21.4s, v21.4s, v27.4s
+	WORD $0x6e3adeb5 // fmul v21.4s, v21.4s, v26.4s
 	FMOVQ F21, 64(R4)
-	WORD $0x6e3bdef7 // fmul v23.4s, v23.4s, v27.4s
+	WORD $0x6e3adef7 // fmul v23.4s, v23.4s, v26.4s
 	FMOVQ F23, 80(R4)
 	ADD R5, R4, R4
 	JMP half1989_done
@@ -42896,98 +42315,98 @@ half1989_part:
 	MOVD $4, R14
 
 half1989_sum:
-	FMOVQ 0(R11), F26
-	FMOVQ 0(R6), F28
-	WORD $0x4e3bcf5c // fmla v28.4s, v26.4s, v27.4s
-	FMOVQ F28, 0(R4)
-	FMOVQ 16(R11), F26
-	FMOVQ 16(R6), F28
-	WORD $0x4e3bcf5c // fmla v28.4s, v26.4s, v27.4s
-	FMOVQ F28, 16(R4)
-	FMOVQ 32(R11), F26
-	FMOVQ 32(R6), F28
-	WORD $0x4e3bcf5c // fmla v28.4s, v26.4s, v27.4s
-	FMOVQ F28, 32(R4)
-	FMOVQ 48(R11), F26
-	FMOVQ 48(R6), F28
-	WORD $0x4e3bcf5c // fmla v28.4s, v26.4s, v27.4s
-	FMOVQ F28, 48(R4)
-	FMOVQ 64(R11), F26
+	FMOVQ 0(R11), F24
+	FMOVQ 0(R6), F27
+	WORD $0x4e3acf1b // fmla v27.4s, v24.4s, v26.4s
+	FMOVQ F27, 0(R4)
+	FMOVQ 16(R11), F24
+	FMOVQ 16(R6), F27
+	WORD $0x4e3acf1b // fmla v27.4s, v24.4s, v26.4s
+	FMOVQ F27, 16(R4)
+	FMOVQ 32(R11), F24
+	FMOVQ 32(R6), F27
+	WORD $0x4e3acf1b // fmla v27.4s, v24.4s, v26.4s
+	FMOVQ F27, 32(R4)
+	FMOVQ 48(R11), F24
+	FMOVQ 48(R6), F27
+	WORD $0x4e3acf1b // fmla v27.4s, v24.4s, v26.4s
+	FMOVQ F27, 48(R4)
+	FMOVQ 64(R11), F24
 	CMP $0, R12
 	BLE some1991_end
 	CMP $4, R12
 	BLT some1991_few
-	FMOVQ 64(R6), F28
-	WORD $0x4e3bcf5c // fmla v28.4s, v26.4s, v27.4s
-	FMOVQ F28, 64(R4)
+	FMOVQ 64(R6), F27
+	WORD $0x4e3acf1b // fmla v27.4s, v24.4s, v26.4s
+	FMOVQ F27, 64(R4)
 	JMP some1991_end
 
 some1991_few:
 	ADD $64, R6, R16
 	CMP $2, R12
 	BLT lane1992
-	FMOVD (R16), F28
+	FMOVD (R16), F27
 	BEQ lanes1993
 	ADD $8, R16
-	VLD1 (R16), V28.S[2]
+	VLD1 (R16), V27.S[2]
 	JMP lanes1993
 
 lane1992:
-	FMOVS (R16), F28
+	FMOVS (R16), F27
 
 lanes1993:
-	WORD $0x4e3bcf5c // fmla v28.4s, v26.4s, v27.4s
+	WORD $0x4e3acf1b // fmla v27.4s, v24.4s, v26.4s
 	ADD $64, R4, R16
 	CMP $2, R12
 	BLT lane1994
-	FMOVD F28, (R16)
+	FMOVD F27, (R16)
 	BEQ lanes1995
 	ADD $8, R16
-	VST1 V28.S[2], (R16)
+	VST1 V27.S[2], (R16)
 	JMP lanes1995
 
 lane1994:
-	FMOVS F28, (R16)
+	FMOVS F27, (R16)
 
 lanes1995:
 
 some1991_end:
-	FMOVQ 80(R11), F26
+	FMOVQ 80(R11), F24
 	CMP $0, R13
 	BLE some1996_end
 	CMP $4, R13
 	BLT some1996_few
-	FMOVQ 80(R6), F28
-	WORD $0x4e3bcf5c // fmla v28.4s, v26.4s, v27.4s
-	FMOVQ F28, 80(R4)
+	FMOVQ 80(R6), F27
+	WORD $0x4e3acf1b // fmla v27.4s, v24.4s, v26.4s
+	FMOVQ F27, 80(R4)
 	JMP some1996_end
 
 some1996_few:
 	ADD $80, R6, R16
 	CMP $2, R13
 	BLT lane1997
-	FMOVD (R16), F28
+	FMOVD (R16), F27
 	BEQ lanes1998
 	ADD $8, R16
-	VLD1 (R16), V28.S[2]
+	VLD1 (R16), V27.S[2]
 	JMP lanes1998
 
 lane1997:
-	FMOVS (R16), F28
+	FMOVS (R16), F27
 
 lanes1998:
-	WORD $0x4e3bcf5c // fmla v28.4s, v26.4s, v27.4s
+	WORD $0x4e3acf1b // fmla v27.4s, v24.4s, v26.4s
 	ADD $80, R4, R16
 	CMP $2, R13
 	BLT lane1999
-	FMOVD F28, (R16)
+	FMOVD F27, (R16)
 	BEQ lanes2000
 	ADD $8, R16
-	VST1 V28.S[2], (R16)
+	VST1 V27.S[2], (R16)
 	JMP lanes2000
 
 lane1999:
-	FMOVS F28, (R16)
+	FMOVS F27, (R16)
 
 lanes2000:
 
@@ -43007,66 +42426,66 @@ half1989_partly:
 	MOVD $4, R14
 
 half1989_bare:
-	FMOVQ 0(R11), F26
-	WORD $0x6e3bdf5a // fmul v26.4s, v26.4s, v27.4s
-	FMOVQ F26, 0(R4)
-	FMOVQ 16(R11), F26
-	WORD $0x6e3bdf5a // fmul v26.4s, v26.4s, v27.4s
-	FMOVQ F26, 16(R4)
-	FMOVQ 32(R11), F26
-	WORD $0x6e3bdf5a // fmul v26.4s, v26.4s, v27.4s
-	FMOVQ F26, 32(R4)
-	FMOVQ 48(R11), F26
-	WORD $0x6e3bdf5a // fmul v26.4s, v26.4s, v27.4s
-	FMOVQ F26, 48(R4)
-	FMOVQ 64(R11), F26
+	FMOVQ 0(R11), F24
+	WORD $0x6e3adf18 // fmul v24.4s, v24.4s, v26.4s
+	FMOVQ F24, 0(R4)
+	FMOVQ 16(R11), F24
+	WORD $0x6e3adf18 // fmul v24.4s, v24.4s, v26.4s
+	FMOVQ F24, 16(R4)
+	FMOVQ 32(R11), F24
+	WORD $0x6e3adf18 // fmul v24.4s, v24.4s, v26.4s
+	FMOVQ F24, 32(R4)
+	FMOVQ 48(R11), F24
+	WORD $0x6e3adf18 // fmul v24.4s, v24.4s, v26.4s
+	FMOVQ F24, 48(R4)
+	FMOVQ 64(R11), F24
 	CMP $0, R12
 	BLE some2001_end
 	CMP $4, R12
 	BLT some2001_few
-	WORD $0x6e3bdf5a // fmul v26.4s, v26.4s, v27.4s
-	FMOVQ F26, 64(R4)
+	WORD $0x6e3adf18 // fmul v24.4s, v24.4s, v26.4s
+	FMOVQ F24, 64(R4)
 	JMP some2001_end
 
 some2001_few:
-	WORD $0x6e3bdf5a // fmul v26.4s, v26.4s, v27.4s
+	WORD $0x6e3adf18 // fmul v24.4s, v24.4s, v26.4s
 	ADD $64, R4, R16
 	CMP $2, R12
 	BLT lane2002
-	FMOVD F26, (R16)
+	FMOVD F24, (R16)
 	BEQ lanes2003
 	ADD $8, R16
-	VST1 V26.S[2], (R16)
+	VST1 V24.S[2], (R16)
 	JMP lanes2003
 
 lane2002:
-	FMOVS F26, (R16)
+	FMOVS F24, (R16)
 
 lanes2003:
 
 some2001_end:
-	FMOVQ 80(R11), F26
+	FMOVQ 80(R11), F24
 	CMP $0, R13
 	BLE some2004_end
 	CMP $4, R13
 	BLT some2004_few
-	WORD $0x6e3bdf5a // fmul v26.4s, v26.4s, v27.4s
-	FMOVQ F26, 80(R4)
+	WORD $0x6e3adf18 // fmul v24.4s, v24.4s, v26.4s
+	FMOVQ F24, 80(R4)
 	JMP some2004_end
 
 some2004_few:
-	WORD $0x6e3bdf5a // fmul v26.4s, v26.4s, v27.4s
+	WORD $0x6e3adf18 // fmul v24.4s, v24.4s, v26.4s
 	ADD $80, R4, R16
 	CMP $2, R13
 	BLT lane2005
-	FMOVD F26, (R16)
+	FMOVD F24, (R16)
 	BEQ lanes2006
 	ADD $8, R16
-	VST1 V26.S[2], (R16)
+	VST1 V24.S[2], (R16)
 	JMP lanes2006
 
 lane2005:
-	FMOVS F26, (R16)
+	FMOVS F24, (R16)
 
 lanes2006:
 
@@ -43149,61 +42568,49 @@ prefetch2008:
 
 half2007_seg:
 	MOVD segPairs+32(FP), R19
-	CMP $2, R19
-	BLT half2007_rest
+	CMP $0, R19
+	BLE half2007_next
 
 half2007_k:
 	FMOVD.P 8(R11), F24
 	VLD1.P 8(R12), V24.D[1]
 	FMOVD.P 8(R13), F25
 	FMOVQ 0(R14), F26
-	FMOVQ 96(R14), F27
-	WORD $0x4e9b3b5c // zip1 v28.4s, v26.4s, v27.4s
-	WORD $0x4e9b7b5a // zip2 v26.4s, v26.4s, v27.4s
-	WORD $0x6e5cef00 // bfmmla v0.4s, v24.8h, v28.8h
-	WORD $0x6e5cef2c // bfmmla v12.4s, v25.8h, v28.8h
-	WORD $0x6e5aef01 // bfmmla v1.4s, v24.8h, v26.8h
-	WORD $0x6e5aef2d // bfmmla v13.4s, v25.8h, v26.8h
-	FMOVQ 16(R14), F26
-	FMOVQ 112(R14), F27
-	WORD $0x4e9b3b5c // zip1 v28.4s, v26.4s, v27.4s
-	WORD $0x4e9b7b5a // zip2 v26.4s, v26.4s, v27.4s
+	WORD $0x6e5aef00 // bfmmla v0.4s, v24.8h, v26.8h
+	WORD $0x6e5aef2c // bfmmla v12.4s, v25.8h, v26.8h
+	FMOVQ 16(R14), F27
+	WORD $0x6e5bef01 // bfmmla v1.4s, v24.8h, v27.8h
+	WORD $0x6e5bef2d // bfmmla v13.4s, v25.8h, v27.8h
+	FMOVQ 32(R14), F28
 	WORD $0x6e5cef02 // bfmmla v2.4s, v24.8h, v28.8h
 	WORD $0x6e5cef2e // bfmmla v14.4s, v25.8h, v28.8h
-	WORD $0x6e5aef03 // bfmmla v3.4s, v24.8h, v26.8h
-	WORD $0x6e5aef2f // bfmmla v15.4s, v25.8h, v26.8h
-	FMOVQ 32(R14), F26
-	FMOVQ 128(R14), F27
-	WORD $0x4e9b3b5c // zip1 v28.4s, v26.4s, v27.4s
-	WORD $0x4e9b7b5a // zip2 v26.4s, v26.4s, v27.4s
-	WORD $0x6e5cef04 // bfmmla v4.4s, v24.8h, v28.8h
-	WORD $0x6e5cef30 // bfmmla v16.4s, v25.8h, v28.8h
-	WORD $0x6e5aef05 // bfmmla v5.4s, v24.8h, v26.8h
-	WORD $0x6e5aef31 // bfmmla v17.4s, v25.8h, v26.8h
-	FMOVQ 48(R14), F26
-	FMOVQ 144(R14), F27
-	WORD $0x4e9b3b5c // zip1 v28.4s, v26.4s, v27.4s
-	WORD $0x4e9b7b5a // zip2 v26.4s, v26.4s, v27.4s
+	FMOVQ 48(R14), F29
+	WORD $0x6e5def03 // bfmmla v3.4s, v24.8h, v29.8h
+	WORD $0x6e5def2f // bfmmla v15.4s, v25.8h, v29.8h
+	FMOVQ 64(R14), F26
+	WORD $0x6e5aef04 // bfmmla v4.4s, v24.8h, v26.8h
+	WORD $0x6e5aef30 // bfmmla v16.4s, v25.8h, v26.8h
+	FMOVQ 80(R14), F27
+	WORD $0x6e5bef05 // bfmmla v5.4s, v24.8h, v27.8h
+	WORD $0x6e5bef31 // bfmmla v17.4s, v25.8h, v27.8h
+	FMOVQ 96(R14), F28
 	WORD $0x6e5cef06 // bfmmla v6.4s, v24.8h, v28.8h
 	WORD $0x6e5cef32 // bfmmla v18.4s, v25.8h, v28.8h
-	WORD $0x6e5aef07 // bfmmla v7.4s, v24.8h, v26.8h
-	WORD $0x6e5aef33 // bfmmla v19.4s, v25.8h, v26.8h
-	FMOVQ 64(R14), F26
-	FMOVQ 160(R14), F27
-	WORD $0x4e9b3b5c // zip1 v28.4s, v26.4s, v27.4s
-	WORD $0x4e9b7b5a // zip2 v26.4s, v26.4s, v27.4s
-	WORD $0x6e5cef08 // bfmmla v8.4s, v24.8h, v28.8h
-	WORD $0x6e5cef34 // bfmmla v20.4s, v25.8h, v28.8h
-	WORD $0x6e5aef09 // bfmmla v9.4s, v24.8h, v26.8h
-	WORD $0x6e5aef35 // bfmmla v21.4s, v25.8h, v26.8h
-	FMOVQ 80(R14), F26
-	FMOVQ 176(R14), F27
-	WORD $0x4e9b3b5c // zip1 v28.4s, v26.4s, v27.4s
-	WORD $0x4e9b7b5a // zip2 v26.4s, v26.4s, v27.4s
+	FMOVQ 112(R14), F29
+	WORD $0x6e5def07 // bfmmla v7.4s, v24.8h, v29.8h
+	WORD $0x6e5def33 // bfmmla v19.4s, v25.8h, v29.8h
+	FMOVQ 128(R14), F26
+	WORD $0x6e5aef08 // bfmmla v8.4s, v24.8h, v26.8h
+	WORD $0x6e5aef34 // bfmmla v20.4s, v25.8h, v26.8h
+	FMOVQ 144(R14), F27
+	WORD $0x6e5bef09 // bfmmla v9.4s, v24.8h, v27.8h
+	WORD $0x6e5bef35 // bfmmla v21.4s, v25.8h, v27.8h
+	FMOVQ 160(R14), F28
 	WORD $0x6e5cef0a // bfmmla v10.4s, v24.8h, v28.8h
 	WORD $0x6e5cef36 // bfmmla v22.4s, v25.8h, v28.8h
-	WORD $0x6e5aef0b // bfmmla v11.4s, v24.8h, v26.8h
-	WORD $0x6e5aef37 // bfmmla v23.4s, v25.8h, v26.8h
+	FMOVQ 176(R14), F29
+	WORD $0x6e5def0b // bfmmla v11.4s, v24.8h, v29.8h
+	WORD $0x6e5def37 // bfmmla v23.4s, v25.8h, v29.8h
 	PRFM 4096(R14), PLDL1KEEP
 	PRFM 4160(R14), PLDL1KEEP
 	PRFM 4224(R14), PLDL1KEEP
@@ -43215,57 +42622,6 @@ half2007_k:
 	SUB $2, R19, R19
 	CMP $1, R19
 	BGT half2007_k
-
-half2007_rest:
-	CBZ R19, half2007_next
-	FMOVS.P 4(R11), F24
-	VLD1.P 4(R12), V24.S[2]
-	FMOVS.P 4(R13), F25
-	WORD $0x6f00e41b // movi v27.2d, #0000000000000000
-	FMOVQ 0(R14), F26
-	WORD $0x4e9b3b5c // zip1 v28.4s, v26.4s, v27.4s
-	WORD $0x4e9b7b5a // zip2 v26.4s, v26.4s, v27.4s
-	WORD $0x6e5cef00 // bfmmla v0.4s, v24.8h, v28.8h
-	WORD $0x6e5cef2c // bfmmla v12.4s, v25.8h, v28.8h
-	WORD $0x6e5aef01 // bfmmla v1.4s, v24.8h, v26.8h
-	WORD $0x6e5aef2d // bfmmla v13.4s, v25.8h, v26.8h
-	FMOVQ 16(R14), F26
-	WORD $0x4e9b3b5c // zip1 v28.4s, v26.4s, v27.4s
-	WORD $0x4e9b7b5a // zip2 v26.4s, v26.4s, v27.4s
-	WORD $0x6e5cef02 // bfmmla v2.4s, v24.8h, v28.8h
-	WORD $0x6e5cef2e // bfmmla v14.4s, v25.8h, v28.8h
-	WORD $0x6e5aef03 // bfmmla v3.4s, v24.8h, v26.8h
-	WORD $0x6e5aef2f // bfmmla v15.4s, v25.8h, v26.8h
-	FMOVQ 32(R14), F26
-	WORD $0x4e9b3b5c // zip1 v28.4s, v26.4s, v27.4s
-	WORD $0x4e9b7b5a // zip2 v26.4s, v26.4s, v27.4s
-	WORD $0x6e5cef04 // bfmmla v4.4s, v24.8h, v28.8h
-	WORD $0x6e5cef30 // bfmmla v16.4s, v25.8h, v28.8h
-	WORD $0x6e5aef05 // bfmmla v5.4s, v24.8h, v26.8h
-	WORD $0x6e5aef31 // bfmmla v17.4s, v25.8h, v26.8h
-	FMOVQ 48(R14), F26
-	WORD $0x4e9b3b5c // zip1 v28.4s, v26.4s, v27.4s
-	WORD $0x4e9b7b5a // zip2 v26.4s, v26.4s, v27.4s
-	WORD $0x6e5cef06 // bfmmla v6.4s, v24.8h, v28.8h
-	WORD $0x6e5cef32 // bfmmla v18.4s, v25.8h, v28.8h
-	WORD $0x6e5aef07 // bfmmla v7.4s, v24.8h, v26.8h
-	WORD $0x6e5aef33 // bfmmla v19.4s, v25.8h, v26.8h
-	FMOVQ 64(R14), F26
-	WORD $0x4e9b3b5c // zip1 v28.4s, v26.4s, v27.4s
-	WORD $0x4e9b7b5a // zip2 v26.4s, v26.4s, v27.4s
-	WORD $0x6e5cef08 // bfmmla v8.4s, v24.8h, v28.8h
-	WORD $0x6e5cef34 // bfmmla v20.4s, v25.8h, v28.8h
-	WORD $0x6e5aef09 // bfmmla v9.4s, v24.8h, v26.8h
-	WORD $0x6e5aef35 // bfmmla v21.4s, v25.8h, v26.8h
-	FMOVQ 80(R14), F26
-	WORD $0x4e9b3b5c // zip1 v28.4s, v26.4s, v27.4s
-	WORD $0x4e9b7b5a // zip2 v26.4s, v26.4s, v27.4s
-	WORD $0x6e5cef0a // bfmmla v10.4s, v24.8h, v28.8h
-	WORD $0x6e5cef36 // bfmmla v22.4s, v25.8h, v28.8h
-	WORD $0x6e5aef0b // bfmmla v11.4s, v24.8h, v26.8h
-	WORD $0x6e5aef37 // bfmmla v23.4s, v25.8h, v26.8h
-	ADD R9, R8, R8
-	ADD $96, R14, R14
 
 half2007_next:
 	ADD R10, R11, R11
@@ -43309,112 +42665,112 @@ half2007_next:
 	WORD $0x4ed73ada // zip1 v26.2d, v22.2d, v23.2d
 	WORD $0x4ed77ad7 // zip2 v23.2d, v22.2d, v23.2d
 	VMOV V26.B16, V22.B16
-	FMOVS alpha+88(FP), F27
-	WORD $0x4e04077b // dup v27.4s, v27.s[0]
+	FMOVS alpha+88(FP), F26
+	WORD $0x4e04075a // dup v26.4s, v26.s[0]
 	MOVD cols+96(FP), R11
 	CMP $24, R11
 	BLT half2007_part
 	CBZ R6, half2007_plain
-	FMOVQ 0(R6), F28
-	WORD $0x4e3bcc1c // fmla v28.4s, v0.4s, v27.4s
-	FMOVQ F28, 0(R4)
-	FMOVQ 16(R6), F28
-	WORD $0x4e3bcc5c // fmla v28.4s, v2.4s, v27.4s
-	FMOVQ F28, 16(R4)
-	FMOVQ 32(R6), F28
-	WORD $0x4e3bcc9c // fmla v28.4s, v4.4s, v27.4s
-	FMOVQ F28, 32(R4)
-	FMOVQ 48(R6), F28
-	WORD $0x4e3bccdc // fmla v28.4s, v6.4s, v27.4s
-	FMOVQ F28, 48(R4)
-	FMOVQ 64(R6), F28
-	WORD $0x4e3bcd1c // fmla v28.4s, v8.4s, v27.4s
-	FMOVQ F28, 64(R4)
-	FMOVQ 80(R6), F28
-	WORD $0x4e3bcd5c // fmla v28.4s, v10.4s, v27.4s
-	FMOVQ F28, 80(R4)
+	FMOVQ 0(R6), F27
+	WORD $0x4e3acc1b // fmla v27.4s, v0.4s, v26.4s
+	FMOVQ F27, 0(R4)
+	FMOVQ 16(R6), F27
+	WORD $0x4e3acc5b // fmla v27.4s, v2.4s, v26.4s
+	FMOVQ F27, 16(R4)
+	FMOVQ 32(R6), F27
+	WORD $0x4e3acc9b // fmla v27.4s, v4.4s, v26.4s
+	FMOVQ F27, 32(R4)
+	FMOVQ 48(R6), F27
+	WORD $0x4e3accdb // fmla v27.4s, v6.4s, v26.4s
+	FMOVQ F27, 48(R4)
+	FMOVQ 64(R6), F27
+	WORD $0x4e3acd1b // fmla v27.4s, v8.4s, v26.4s
+	FMOVQ F27, 64(R4)
+	FMOVQ 80(R6), F27
+	WORD $0x4e3acd5b // fmla v27.4s, v10.4s, v26.4s
+	FMOVQ F27, 80(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
-	FMOVQ 0(R6), F28
-	WORD $0x4e3bcc3c // fmla v28.4s, v1.4s, v27.4s
-	FMOVQ F28, 0(R4)
-	FMOVQ 16(R6), F28
-	WORD $0x4e3bcc7c // fmla v28.4s, v3.4s, v27.4s
-	FMOVQ F28, 16(R4)
-	FMOVQ 32(R6), F28
-	WORD $0x4e3bccbc // fmla v28.4s, v5.4s, v27.4s
-	FMOVQ F28, 32(R4)
-	FMOVQ 48(R6), F28
-	WORD $0x4e3bccfc // fmla v28.4s, v7.4s, v27.4s
-	FMOVQ F28, 48(R4)
-	FMOVQ 64(R6), F28
-	WORD $0x4e3bcd3c // fmla v28.4s, v9.4s, v27.4s
-	FMOVQ F28, 64(R4)
-	FMOVQ 80(R6), F28
-	WORD $0x4e3bcd7c // fmla v28.4s, v11.4s, v27.4s
-	FMOVQ F28, 80(R4)
+	FMOVQ 0(R6), F27
+	WORD $0x4e3acc3b // fmla v27.4s, v1.4s, v26.4s
+	FMOVQ F27, 0(R4)
+	FMOVQ 16(R6), F27
+	WORD $0x4e3acc7b // fmla v27.4s, v3.4s, v26.4s
+	FMOVQ F27, 16(R4)
+	FMOVQ 32(R6), F27
+	WORD $0x4e3accbb // fmla v27.4s, v5.4s, v26.4s
+	FMOVQ F27, 32(R4)
+	FMOVQ 48(R6), F27
+	WORD $0x4e3accfb // fmla v27.4s, v7.4s, v26.4s
+	FMOVQ F27, 48(R4)
+	FMOVQ 64(R6), F27
+	WORD $0x4e3acd3b // fmla v27.4s, v9.4s, v26.4s
+	FMOVQ F27, 64(R4)
+	FMOVQ 80(R6), F27
+	WORD $0x4e3acd7b // fmla v27.4s, v11.4s, v26.4s
+	FMOVQ F27, 80(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
-	FMOVQ 0(R6), F28
-	WORD $0x4e3bcd9c // fmla v28.4s, v12.4s, v27.4s
-	FMOVQ F28, 0(R4)
-	FMOVQ 16(R6), F28
-	WORD $0x4e3bcddc // fmla v28.4s, v14.4s, v27.4s
-	FMOVQ F28, 16(R4)
-	FMOVQ 32(R6), F28
-	WORD $0x4e3bce1c // fmla v28.4s, v16.4s, v27.4s
-	FMOVQ F28, 32(R4)
-	FMOVQ 48(R6), F28
-	WORD $0x4e3bce5c // fmla v28.4s, v18.4s, v27.4s
-	FMOVQ F28, 48(R4)
-	FMOVQ 64(R6), F28
-	WORD $0x4e3bce9c // fmla v28.4s, v20.4s, v27.4s
-	FMOVQ F28, 64(R4)
-	FMOVQ 80(R6), F28
-	WORD $0x4e3bcedc // fmla v28.4s, v22.4s, v27.4s
-	FMOVQ F28, 80(R4)
+	FMOVQ 0(R6), F27
+	WORD $0x4e3acd9b // fmla v27.4s, v12.4s, v26.4s
+	FMOVQ F27, 0(R4)
+	FMOVQ 16(R6), F27
+	WORD $0x4e3acddb // fmla v27.4s, v14.4s, v26.4s
+	FMOVQ F27, 16(R4)
+	FMOVQ 32(R6), F27
+	WORD $0x4e3ace1b // fmla v27.4s, v16.4s, v26.4s
+	FMOVQ F27, 32(R4)
+	FMOVQ 48(R6), F27
+	WORD $0x4e3ace5b // fmla v27.4s, v18.4s, v26.4s
+	FMOVQ F27, 48(R4)
+	FMOVQ 64(R6), F27
+	WORD $0x4e3ace9b // fmla v27.4s, v20.4s, v26.4s
+	FMOVQ F27, 64(R4)
+	FMOVQ 80(R6), F27
+	WORD $0x4e3acedb // fmla v27.4s, v22.4s, v26.4s
+	FMOVQ F27, 80(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
 	JMP half2007_done
 
 half2007_plain:
-	WORD $0x6e3bdc00 // fmul v0.4s, v0.4s, v27.4s
+	WORD $0x6e3adc00 // fmul v0.4s, v0.4s, v26.4s
 	FMOVQ F0, 0(R4)
-	WORD $0x6e3bdc42 // fmul v2.4s, v2.4s, v27.4s
+	WORD $0x6e3adc42 // fmul v2.4s, v2.4s, v26.4s
 	FMOVQ F2, 16(R4)
-	WORD $0x6e3bdc84 // fmul v4.4s, v4.4s, v27.4s
+	WORD $0x6e3adc84 // fmul v4.4s, v4.4s, v26.4s
 	FMOVQ F4, 32(R4)
-	WORD $0x6e3bdcc6 // fmul v6.4s, v6.4s, v27.4s
+	WORD $0x6e3adcc6 // fmul v6.4s, v6.4s, v26.4s
 	FMOVQ F6, 48(R4)
-	WORD $0x6e3bdd08 // fmul v8.4s, v8.4s, v27.4s
+	WORD $0x6e3add08 // fmul v8.4s, v8.4s, v26.4s
 	FMOVQ F8, 64(R4)
-	WORD $0x6e3bdd4a // fmul v10.4s, v10.4s, v27.4s
+	WORD $0x6e3add4a // fmul v10.4s, v10.4s, v26.4s
 	FMOVQ F10, 80(R4)
 	ADD R5, R4, R4
-	WORD $0x6e3bdc21 // fmul v1.4s, v1.4s, v27.4s
+	WORD $0x6e3adc21 // fmul v1.4s, v1.4s, v26.4s
 	FMOVQ F1, 0(R4)
-	WORD $0x6e3bdc63 // fmul v3.4s, v3.4s, v27.4s
+	WORD $0x6e3adc63 // fmul v3.4s, v3.4s, v26.4s
 	FMOVQ F3, 16(R4)
-	WORD $0x6e3bdca5 // fmul v5.4s, v5.4s, v27.4s
+	WORD $0x6e3adca5 // fmul v5.4s, v5.4s, v26.4s
 	FMOVQ F5, 32(R4)
-	WORD $0x6e3bdce7 // fmul v7.4s, v7.4s, v27.4s
+	WORD $0x6e3adce7 // fmul v7.4s, v7.4s, v26.4s
 	FMOVQ F7, 48(R4)
-	WORD $0x6e3bdd29 // fmul v9.4s, v9.4s, v27.4s
+	WORD $0x6e3add29 // fmul v9.4s, v9.4s, v26.4s
 	FMOVQ F9, 64(R4)
-	WORD $0x6e3bdd6b // fmul v11.4s, v11.4s, v27.4s
+	WORD $0x6e3add6b // fmul v11.4s, v11.4s, v26.4s
 	FMOVQ F11, 80(R4)
 	ADD R5, R4, R4
-	WORD $0x6e3bdd8c // fmul v12.4s, v12.4s, v27.4s
+	WORD $0x6e3add8c // fmul v12.4s, v12.4s, v26.4s
 	FMOVQ F12, 0(R4)
-	WORD $0x6e3bddce // fmul v14.4s, v14.4s, v27.4s
+	WORD $0x6e3addce // fmul v14.4s, v14.4s, v26.4s
 	FMOVQ F14, 16(R4)
-	WORD $0x6e3bde10 // fmul v16.4s, v16.4s, v27.4s
+	WORD $0x6e3ade10 // fmul v16.4s, v16.4s, v26.4s
 	FMOVQ F16, 32(R4)
-	WORD $0x6e3bde52 // fmul v18.4s, v18.4s, v27.4s
+	WORD $0x6e3ade52 // fmul v18.4s, v18.4s, v26.4s
 	FMOVQ F18, 48(R4)
-	WORD $0x6e3bde94 // fmul v20.4s, v20.4s, v27.4s
+	WORD $0x6e3ade94 // fmul v20.4s, v20.4s, v26.4s
 	FMOVQ F20, 64(R4)
-	WORD $0x6e3bded6 // fmul v22.4s, v22.4s, v27.4s
+	WORD $0x6e3aded6 // fmul v22.4s, v22.4s, v26.4s
 	FMOVQ F22, 80(R4)
 	ADD R5, R4, R4
 	JMP half2007_done
@@ -43447,98 +42803,98 @@ half2007_part:
 	MOVD $3, R14
 
 half2007_sum:
-	FMOVQ 0(R11), F26
-	FMOVQ 0(R6), F28
-	WORD $0x4e3bcf5c // fmla v28.4s, v26.4s, v27.4s
-	FMOVQ F28, 0(R4)
-	FMOVQ 16(R11), F26
-	FMOVQ 16(R6), F28
-	WORD $0x4e3bcf5c // fmla v28.4s, v26.4s, v27.4s
-	FMOVQ F28, 16(R4)
-	FMOVQ 32(R11), F26
-	FMOVQ 32(R6), F28
-	WORD $0x4e3bcf5c // fmla v28.4s, v26.4s, v27.4s
-	FMOVQ F28, 32(R4)
-	FMOVQ 48(R11), F26
-	FMOVQ 48(R6), F28
-	WORD $0x4e3bcf5c // fmla v28.4s, v26.4s, v27.4s
-	FMOVQ F28, 48(R4)
-	FMOVQ 64(R11), F26
+	FMOVQ 0(R11), F24
+	FMOVQ 0(R6), F27
+	WORD $0x4e3acf1b // fmla v27.4s, v24.4s, v26.4s
+	FMOVQ F27, 0(R4)
+	FMOVQ 16(R11), F24
+	FMOVQ 16(R6), F27
+	WORD $0x4e3acf1b // fmla v27.4s, v24.4s, v26.4s
+	FMOVQ F27, 16(R4)
+	FMOVQ 32(R11), F24
+	FMOVQ 32(R6), F27
+	WORD $0x4e3acf1b // fmla v27.4s, v24.4s, v26.4s
+	FMOVQ F27, 32(R4)
+	FMOVQ 48(R11), F24
+	FMOVQ 48(R6), F27
+	WORD $0x4e3acf1b // fmla v27.4s, v24.4s, v26.4s
+	FMOVQ F27, 48(R4)
+	FMOVQ 64(R11), F24
 	CMP $0, R12
 	BLE some2009_end
 	CMP $4, R12
 	BLT some2009_few
-	FMOVQ 64(R6), F28
-	WORD $0x4e3bcf5c // fmla v28.4s, v26.4s, v27.4s
-	FMOVQ F28, 64(R4)
+	FMOVQ 64(R6), F27
+	WORD $0x4e3acf1b // fmla v27.4s, v24.4s, v26.4s
+	FMOVQ F27, 64(R4)
 	JMP some2009_end
 
 some2009_few:
 	ADD $64, R6, R16
 	CMP $2, R12
 	BLT lane2010
-	FMOVD (R16), F28
+	FMOVD (R16), F27
 	BEQ lanes2011
 	ADD $8, R16
-	VLD1 (R16), V28.S[2]
+	VLD1 (R16), V27.S[2]
 	JMP lanes2011
 
 lane2010:
-	FMOVS (R16), F28
+	FMOVS (R16), F27
 
 lanes2011:
-	WORD $0x4e3bcf5c // fmla v28.4s, v26.4s, v27.4s
+	WORD $0x4e3acf1b // fmla v27.4s, v24.4s, v26.4s
 	ADD $64, R4, R16
 	CMP $2, R12
 	BLT lane2012
-	FMOVD F28, (R16)
+	FMOVD F27, (R16)
 	BEQ lanes2013
 	ADD $8, R16
-	VST1 V28.S[2], (R16)
+	VST1 V27.S[2], (R16)
 	JMP lanes2013
 
 lane2012:
-	FMOVS F28, (R16)
+	FMOVS F27, (R16)
 
 lanes2013:
 
 some2009_end:
-	FMOVQ 80(R11), F26
+	FMOVQ 80(R11), F24
 	CMP $0, R13
 	BLE some2014_end
 	CMP $4, R13
 	BLT some2014_few
-	FMOVQ 80(R6), F28
-	WORD $0x4e3bcf5c // fmla v28.4s, v26.4s, v27.4s
-	FMOVQ F28, 80(R4)
+	FMOVQ 80(R6), F27
+	WORD $0x4e3acf1b // fmla v27.4s, v24.4s, v26.4s
+	FMOVQ F27, 80(R4)
 	JMP some2014_end
 
 some2014_few:
 	ADD $80, R6, R16
 	CMP $2, R13
 	BLT lane2015
-	FMOVD (R16), F28
+	FMOVD (R16), F27
 	BEQ lanes2016
 	ADD $8, R16
-	VLD1 (R16), V28.S[2]
+	VLD1 (R16), V27.S[2]
 	JMP lanes2016
 
 lane2015:
-	FMOVS (R16), F28
+	FMOVS (R16), F27
 
 lanes2016:
-	WORD $0x4e3bcf5c // fmla v28.4s, v26.4s, v27.4s
+	WORD $0x4e3acf1b // fmla v27.4s, v24.4s, v26.4s
 	ADD $80, R4, R16
 	CMP $2, R13
 	BLT lane2017
-	FMOVD F28, (R16)
+	FMOVD F27, (R16)
 	BEQ lanes2018
 	ADD $8, R16
-	VST1 V28.S[2], (R16)
+	VST1 V27.S[2], (R16)
 	JMP lanes2018
 
 lane2017:
-	FMOVS F28, (R16)
+	FMOVS F27, (R16)
 
 lanes2018:
 
@@ -43558,66 +42914,66 @@ half2007_partly:
 	MOVD $3, R14
 
 half2007_bare:
-	FMOVQ 0(R11), F26
-	WORD $0x6e3bdf5a // fmul v26.4s, v26.4s, v27.4s
-	FMOVQ F26, 0(R4)
-	FMOVQ 16(R11), F26
-	WORD $0x6e3bdf5a // fmul v26.4s, v26.4s, v27.4s
-	FMOVQ F26, 16(R4)
-	FMOVQ 32(R11), F26
-	WORD $0x6e3bdf5a // fmul v26.4s, v26.4s, v27.4s
-	FMOVQ F26, 32(R4)
-	FMOVQ 48(R11), F26
-	WORD $0x6e3bdf5a // fmul v26.4s, v26.4s, v27.4s
-	FMOVQ F26, 48(R4)
-	FMOVQ 64(R11), F26
+	FMOVQ 0(R11), F24
+	WORD $0x6e3adf18 // fmul v24.4s, v24.4s, v26.4s
+	FMOVQ F24, 0(R4)
+	FMOVQ 16(R11), F24
+	WORD $0x6e3adf18 // fmul v24.4s, v24.4s, v26.4s
+	FMOVQ F24, 16(R4)
+	FMOVQ 32(R11), F24
+	WORD $0x6e3adf18 // fmul v24.4s, v24.4s, v26.4s
+	FMOVQ F24, 32(R4)
+	FMOVQ 48(R11), F24
+	WORD $0x6e3adf18 // fmul v24.4s, v24.4s, v26.4s
+	FMOVQ F24, 48(R4)
+	FMOVQ 64(R11), F24
 	CMP $0, R12
 	BLE some2019_end
 	CMP $4, R12
 	BLT some2019_few
-	WORD $0x6e3bdf5a // fmul v26.4s, v26.4s, v27.4s
-	FMOVQ F26, 64(R4)
+	WORD $0x6e3adf18 // fmul v24.4s, v24.4s, v26.4s
+	FMOVQ F24, 64(R4)
 	JMP some2019_end
 
 some2019_few:
-	WORD $0x6e3bdf5a // fmul v26.4s, v26.4s, v27.4s
+	WORD $0x6e3adf18 // fmul v24.4s, v24.4s, v26.4s
 	ADD $64, R4, R16
 	CMP $2, R12
 	BLT lane2020
-	FMOVD F26, (R16)
+	FMOVD F24, (R16)
 	BEQ lanes2021
 	ADD $8, R16
-	VST1 V26.S[2], (R16)
+	VST1 V24.S[2], (R16)
 	JMP lanes2021
 
 lane2020:
-	FMOVS F26, (R16)
+	FMOVS F24, (R16)
 
 lanes2021:
 
 some2019_end:
-	FMOVQ 80(R11), F26
+	FMOVQ 80(R11), F24
 	CMP $0, R13
 	BLE some2022_end
 	CMP $4, R13
 	BLT some2022_few
-	WORD $0x6e3bdf5a // fmul v26.4s, v26.4s, v27.4s
-	FMOVQ F26, 80(R4)
+	WORD $0x6e3adf18 // fmul v24.4s, v24.4s, v26.4s
+	FMOVQ F24, 80(R4)
 	JMP some2022_end
 
 some2022_few:
-	WORD $0x6e3bdf5a // fmul v26.4s, v26.4s, v27.4s
+	WORD $0x6e3adf18 // fmul v24.4s, v24.4s, v26.4s
 	ADD $80, R4, R16
 	CMP $2, R13
 	BLT lane2023
-	FMOVD F26, (R16)
+	FMOVD F24, (R16)
 	BEQ lanes2024
 	ADD $8, R16
-	VST1 V26.S[2], (R16)
+	VST1 V24.S[2], (R16)
 	JMP lanes2024
 
 lane2023:
-	FMOVS F26, (R16)
+	FMOVS F24, (R16)
 
 lanes2024:
 
@@ -43665,48 +43021,36 @@ prefetch2026:
 
 half2025_seg:
 	MOVD segPairs+32(FP), R15
-	CMP $2, R15
-	BLT half2025_rest
+	CMP $0, R15
+	BLE half2025_next
 
 half2025_k:
 	FMOVD.P 8(R11), F12
 	VLD1.P 8(R12), V12.D[1]
 	FMOVQ 0(R13), F13
-	FMOVQ 96(R13), F14
-	WORD $0x4e8e39af // zip1 v15.4s, v13.4s, v14.4s
-	WORD $0x4e8e79ad // zip2 v13.4s, v13.4s, v14.4s
-	WORD $0x6e4fed80 // bfmmla v0.4s, v12.8h, v15.8h
-	WORD $0x6e4ded81 // bfmmla v1.4s, v12.8h, v13.8h
-	FMOVQ 16(R13), F13
-	FMOVQ 112(R13), F14
-	WORD $0x4e8e39af // zip1 v15.4s, v13.4s, v14.4s
-	WORD $0x4e8e79ad // zip2 v13.4s, v13.4s, v14.4s
+	WORD $0x6e4ded80 // bfmmla v0.4s, v12.8h, v13.8h
+	FMOVQ 16(R13), F14
+	WORD $0x6e4eed81 // bfmmla v1.4s, v12.8h, v14.8h
+	FMOVQ 32(R13), F15
 	WORD $0x6e4fed82 // bfmmla v2.4s, v12.8h, v15.8h
-	WORD $0x6e4ded83 // bfmmla v3.4s, v12.8h, v13.8h
-	FMOVQ 32(R13), F13
-	FMOVQ 128(R13), F14
-	WORD $0x4e8e39af // zip1 v15.4s, v13.4s, v14.4s
-	WORD $0x4e8e79ad // zip2 v13.4s, v13.4s, v14.4s
-	WORD $0x6e4fed84 // bfmmla v4.4s, v12.8h, v15.8h
-	WORD $0x6e4ded85 // bfmmla v5.4s, v12.8h, v13.8h
-	FMOVQ 48(R13), F13
-	FMOVQ 144(R13), F14
-	WORD $0x4e8e39af // zip1 v15.4s, v13.4s, v14.4s
-	WORD $0x4e8e79ad // zip2 v13.4s, v13.4s, v14.4s
-	WORD $0x6e4fed86 // bfmmla v6.4s, v12.8h, v15.8h
-	WORD $0x6e4ded87 // bfmmla v7.4s, v12.8h, v13.8h
+	FMOVQ 48(R13), F16
+	WORD $0x6e50ed83 // bfmmla v3.4s, v12.8h, v16.8h
 	FMOVQ 64(R13), F13
-	FMOVQ 160(R13), F14
-	WORD $0x4e8e39af // zip1 v15.4s, v13.4s, v14.4s
-	WORD $0x4e8e79ad // zip2 v13.4s, v13.4s, v14.4s
-	WORD $0x6e4fed88 // bfmmla v8.4s, v12.8h, v15.8h
-	WORD $0x6e4ded89 // bfmmla v9.4s, v12.8h, v13.8h
-	FMOVQ 80(R13), F13
-	FMOVQ 176(R13), F14
-	WORD $0x4e8e39af // zip1 v15.4s, v13.4s, v14.4s
-	WORD $0x4e8e79ad // zip2 v13.4s, v13.4s, v14.4s
+	WORD $0x6e4ded84 // bfmmla v4.4s, v12.8h, v13.8h
+	FMOVQ 80(R13), F14
+	WORD $0x6e4eed85 // bfmmla v5.4s, v12.8h, v14.8h
+	FMOVQ 96(R13), F15
+	WORD $0x6e4fed86 // bfmmla v6.4s, v12.8h, v15.8h
+	FMOVQ 112(R13), F16
+	WORD $0x6e50ed87 // bfmmla v7.4s, v12.8h, v16.8h
+	FMOVQ 128(R13), F13
+	WORD $0x6e4ded88 // bfmmla v8.4s, v12.8h, v13.8h
+	FMOVQ 144(R13), F14
+	WORD $0x6e4eed89 // bfmmla v9.4s, v12.8h, v14.8h
+	FMOVQ 160(R13), F15
 	WORD $0x6e4fed8a // bfmmla v10.4s, v12.8h, v15.8h
-	WORD $0x6e4ded8b // bfmmla v11.4s, v12.8h, v13.8h
+	FMOVQ 176(R13), F16
+	WORD $0x6e50ed8b // bfmmla v11.4s, v12.8h, v16.8h
 	PRFM 4096(R13), PLDL1KEEP
 	PRFM 4160(R13), PLDL1KEEP
 	PRFM 4224(R13), PLDL1KEEP
@@ -43718,44 +43062,6 @@ half2025_k:
 	SUB $2, R15, R15
 	CMP $1, R15
 	BGT half2025_k
-
-half2025_rest:
-	CBZ R15, half2025_next
-	FMOVS.P 4(R11), F12
-	VLD1.P 4(R12), V12.S[2]
-	WORD $0x6f00e40e // movi v14.2d, #0000000000000000
-	FMOVQ 0(R13), F13
-	WORD $0x4e8e39af // zip1 v15.4s, v13.4s, v14.4s
-	WORD $0x4e8e79ad // zip2 v13.4s, v13.4s, v14.4s
-	WORD $0x6e4fed80 // bfmmla v0.4s, v12.8h, v15.8h
-	WORD $0x6e4ded81 // bfmmla v1.4s, v12.8h, v13.8h
-	FMOVQ 16(R13), F13
-	WORD $0x4e8e39af // zip1 v15.4s, v13.4s, v14.4s
-	WORD $0x4e8e79ad // zip2 v13.4s, v13.4s, v14.4s
-	WORD $0x6e4fed82 // bfmmla v2.4s, v12.8h, v15.8h
-	WORD $0x6e4ded83 // bfmmla v3.4s, v12.8h, v13.8h
-	FMOVQ 32(R13), F13
-	WORD $0x4e8e39af // zip1 v15.4s, v13.4s, v14.4s
-	WORD $0x4e8e79ad // zip2 v13.4s, v13.4s, v14.4s
-	WORD $0x6e4fed84 // bfmmla v4.4s, v12.8h, v15.8h
-	WORD $0x6e4ded85 // bfmmla v5.4s, v12.8h, v13.8h
-	FMOVQ 48(R13), F13
-	WORD $0x4e8e39af // zip1 v15.4s, v13.4s, v14.4s
-	WORD $0x4e8e79ad // zip2 v13.4s, v13.4s, v14.4s
-	WORD $0x6e4fed86 // bfmmla v6.4s, v12.8h, v15.8h
-	WORD $0x6e4ded87 // bfmmla v7.4s, v12.8h, v13.8h
-	FMOVQ 64(R13), F13
-	WORD $0x4e8e39af // zip1 v15.4s, v13.4s, v14.4s
-	WORD $0x4e8e79ad // zip2 v13.4s, v13.4s, v14.4s
-	WORD $0x6e4fed88 // bfmmla v8.4s, v12.8h, v15.8h
-	WORD $0x6e4ded89 // bfmmla v9.4s, v12.8h, v13.8h
-	FMOVQ 80(R13), F13
-	WORD $0x4e8e39af // zip1 v15.4s, v13.4s, v14.4s
-	WORD $0x4e8e79ad // zip2 v13.4s, v13.4s, v14.4s
-	WORD $0x6e4fed8a // bfmmla v10.4s, v12.8h, v15.8h
-	WORD $0x6e4ded8b // bfmmla v11.4s, v12.8h, v13.8h
-	ADD R9, R8, R8
-	ADD $96, R13, R13
 
 half2025_next:
 	ADD R10, R11, R11
@@ -43780,79 +43086,79 @@ half2025_next:
 	WORD $0x4ecb394d // zip1 v13.2d, v10.2d, v11.2d
 	WORD $0x4ecb794b // zip2 v11.2d, v10.2d, v11.2d
 	VMOV V13.B16, V10.B16
-	FMOVS alpha+88(FP), F14
-	WORD $0x4e0405ce // dup v14.4s, v14.s[0]
+	FMOVS alpha+88(FP), F13
+	WORD $0x4e0405ad // dup v13.4s, v13.s[0]
 	MOVD cols+96(FP), R11
 	CMP $24, R11
 	BLT half2025_part
 	CBZ R6, half2025_plain
-	FMOVQ 0(R6), F15
-	WORD $0x4e2ecc0f // fmla v15.4s, v0.4s, v14.4s
-	FMOVQ F15, 0(R4)
-	FMOVQ 16(R6), F15
-	WORD $0x4e2ecc4f // fmla v15.4s, v2.4s, v14.4s
-	FMOVQ F15, 16(R4)
-	FMOVQ 32(R6), F15
-	WORD $0x4e2ecc8f // fmla v15.4s, v4.4s, v14.4s
-	FMOVQ F15, 32(R4)
-	FMOVQ 48(R6), F15
-	WORD $0x4e2ecccf // fmla v15.4s, v6.4s, v14.4s
-	FMOVQ F15, 48(R4)
-	FMOVQ 64(R6), F15
-	WORD $0x4e2ecd0f // fmla v15.4s, v8.4s, v14.4s
-	FMOVQ F15, 64(R4)
-	FMOVQ 80(R6), F15
-	WORD $0x4e2ecd4f // fmla v15.4s, v10.4s, v14.4s
-	FMOVQ F15, 80(R4)
+	FMOVQ 0(R6), F14
+	WORD $0x4e2dcc0e // fmla v14.4s, v0.4s, v13.4s
+	FMOVQ F14, 0(R4)
+	FMOVQ 16(R6), F14
+	WORD $0x4e2dcc4e // fmla v14.4s, v2.4s, v13.4s
+	FMOVQ F14, 16(R4)
+	FMOVQ 32(R6), F14
+	WORD $0x4e2dcc8e // fmla v14.4s, v4.4s, v13.4s
+	FMOVQ F14, 32(R4)
+	FMOVQ 48(R6), F14
+	WORD $0x4e2dccce // fmla v14.4s, v6.4s, v13.4s
+	FMOVQ F14, 48(R4)
+	FMOVQ 64(R6), F14
+	WORD $0x4e2dcd0e // fmla v14.4s, v8.4s, v13.4s
+	FMOVQ F14, 64(R4)
+	FMOVQ 80(R6), F14
+	WORD $0x4e2dcd4e // fmla v14.4s, v10.4s, v13.4s
+	FMOVQ F14, 80(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
-	FMOVQ 0(R6), F15
-	WORD $0x4e2ecc2f // fmla v15.4s, v1.4s, v14.4s
-	FMOVQ F15, 0(R4)
-	FMOVQ 16(R6), F15
-	WORD $0x4e2ecc6f // fmla v15.4s, v3.4s, v14.4s
-	FMOVQ F15, 16(R4)
-	FMOVQ 32(R6), F15
-	WORD $0x4e2eccaf // fmla v15.4s, v5.4s, v14.4s
-	FMOVQ F15, 32(R4)
-	FMOVQ 48(R6), F15
-	WORD $0x4e2eccef // fmla v15.4s, v7.4s, v14.4s
-	FMOVQ F15, 48(R4)
-	FMOVQ 64(R6), F15
-	WORD $0x4e2ecd2f // fmla v15.4s, v9.4s, v14.4s
-	FMOVQ F15, 64(R4)
-	FMOVQ 80(R6), F15
-	WORD $0x4e2ecd6f // fmla v15.4s, v11.4s, v14.4s
-	FMOVQ F15, 80(R4)
+	FMOVQ 0(R6), F14
+	WORD $0x4e2dcc2e // fmla v14.4s, v1.4s, v13.4s
+	FMOVQ F14, 0(R4)
+	FMOVQ 16(R6), F14
+	WORD $0x4e2dcc6e // fmla v14.4s, v3.4s, v13.4s
+	FMOVQ F14, 16(R4)
+	FMOVQ 32(R6), F14
+	WORD $0x4e2dccae // fmla v14.4s, v5.4s, v13.4s
+	FMOVQ F14, 32(R4)
+	FMOVQ 48(R6), F14
+	WORD $0x4e2dccee // fmla v14.4s, v7.4s, v13.4s
+	FMOVQ F14, 48(R4)
+	FMOVQ 64(R6), F14
+	WORD $0x4e2dcd2e // fmla v14.4s, v9.4s, v13.4s
+	FMOVQ F14, 64(R4)
+	FMOVQ 80(R6), F14
+	WORD $0x4e2dcd6e // fmla v14.4s, v11.4s, v13.4s
+	FMOVQ F14, 80(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
 	JMP half2025_done
 
 half2025_plain:
-	WORD $0x6e2edc00 // fmul v0.4s, v0.4s, v14.4s
+	WORD $0x6e2ddc00 // fmul v0.4s, v0.4s, v13.4s
 	FMOVQ F0, 0(R4)
-	WORD $0x6e2edc42 // fmul v2.4s, v2.4s, v14.4s
+	WORD $0x6e2ddc42 // fmul v2.4s, v2.4s, v13.4s
 	FMOVQ F2, 16(R4)
-	WORD $0x6e2edc84 // fmul v4.4s, v4.4s, v14.4s
+	WORD $0x6e2ddc84 // fmul v4.4s, v4.4s, v13.4s
 	FMOVQ F4, 32(R4)
-	WORD $0x6e2edcc6 // fmul v6.4s, v6.4s, v14.4s
+	WORD $0x6e2ddcc6 // fmul v6.4s, v6.4s, v13.4s
 	FMOVQ F6, 48(R4)
-	WORD $0x6e2edd08 // fmul v8.4s, v8.4s, v14.4s
+	WORD $0x6e2ddd08 // fmul v8.4s, v8.4s, v13.4s
 	FMOVQ F8, 64(R4)
-	WORD $0x6e2edd4a // fmul v10.4s, v10.4s, v14.4s
+	WORD $0x6e2ddd4a // fmul v10.4s, v10.4s, v13.4s
 	FMOVQ F10, 80(R4)
 	ADD R5, R4, R4
-	WORD $0x6e2edc21 // fmul v1.4s, v1.4s, v14.4s
+	WORD $0x6e2ddc21 // fmul v1.4s, v1.4s, v13.4s
 	FMOVQ F1, 0(R4)
-	WORD $0x6e2edc63 // fmul v3.4s, v3.4s, v14.4s
+	WORD $0x6e2ddc63 // fmul v3.4s, v3.4s, v13.4s
 	FMOVQ F3, 16(R4)
-	WORD $0x6e2edca5 // fmul v5.4s, v5.4s, v14.4s
+	WORD $0x6e2ddca5 // fmul v5.4s, v5.4s, v13.4s
 	FMOVQ F5, 32(R4)
-	WORD $0x6e2edce7 // fmul v7.4s, v7.4s, v14.4s
+	WORD $0x6e2ddce7 // fmul v7.4s, v7.4s, v13.4s
 	FMOVQ F7, 48(R4)
-	WORD $0x6e2edd29 // fmul v9.4s, v9.4s, v14.4s
+	WORD $0x6e2ddd29 // fmul v9.4s, v9.4s, v13.4s
 	FMOVQ F9, 64(R4)
-	WORD $0x6e2edd6b // fmul v11.4s, v11.4s, v14.4s
+	WORD $0x6e2ddd6b // fmul v11.4s, v11.4s, v13.4s
 	FMOVQ F11, 80(R4)
 	ADD R5, R4, R4
 	JMP half2025_done
@@ -43879,98 +43185,98 @@ half2025_part:
 	MOVD $2, R14
 
 half2025_sum:
-	FMOVQ 0(R11), F13
-	FMOVQ 0(R6), F15
-	WORD $0x4e2ecdaf // fmla v15.4s, v13.4s, v14.4s
-	FMOVQ F15, 0(R4)
-	FMOVQ 16(R11), F13
-	FMOVQ 16(R6), F15
-	WORD $0x4e2ecdaf // fmla v15.4s, v13.4s, v14.4s
-	FMOVQ F15, 16(R4)
-	FMOVQ 32(R11), F13
-	FMOVQ 32(R6), F15
-	WORD $0x4e2ecdaf // fmla v15.4s, v13.4s, v14.4s
-	FMOVQ F15, 32(R4)
-	FMOVQ 48(R11), F13
-	FMOVQ 48(R6), F15
-	WORD $0x4e2ecdaf // fmla v15.4s, v13.4s, v14.4s
-	FMOVQ F15, 48(R4)
-	FMOVQ 64(R11), F13
+	FMOVQ 0(R11), F12
+	FMOVQ 0(R6), F14
+	WORD $0x4e2dcd8e // fmla v14.4s, v12.4s, v13.4s
+	FMOVQ F14, 0(R4)
+	FMOVQ 16(R11), F12
+	FMOVQ 16(R6), F14
+	WORD $0x4e2dcd8e // fmla v14.4s, v12.4s, v13.4s
+	FMOVQ F14, 16(R4)
+	FMOVQ 32(R11), F12
+	FMOVQ 32(R6), F14
+	WORD $0x4e2dcd8e // fmla v14.4s, v12.4s, v13.4s
+	FMOVQ F14, 32(R4)
+	FMOVQ 48(R11), F12
+	FMOVQ 48(R6), F14
+	WORD $0x4e2dcd8e // fmla v14.4s, v12.4s, v13.4s
+	FMOVQ F14, 48(R4)
+	FMOVQ 64(R11), F12
 	CMP $0, R12
 	BLE some2027_end
 	CMP $4, R12
 	BLT some2027_few
-	FMOVQ 64(R6), F15
-	WORD $0x4e2ecdaf // fmla v15.4s, v13.4s, v14.4s
-	FMOVQ F15, 64(R4)
+	FMOVQ 64(R6), F14
+	WORD $0x4e2dcd8e // fmla v14.4s, v12.4s, v13.4s
+	FMOVQ F14, 64(R4)
 	JMP some2027_end
 
 some2027_few:
 	ADD $64, R6, R16
 	CMP $2, R12
 	BLT lane2028
-	FMOVD (R16), F15
+	FMOVD (R16), F14
 	BEQ lanes2029
 	ADD $8, R16
-	VLD1 (R16), V15.S[2]
+	VLD1 (R16), V14.S[2]
 	JMP lanes2029
 
 lane2028:
-	FMOVS (R16), F15
+	FMOVS (R16), F14
 
 lanes2029:
-	WORD $0x4e2ecdaf // fmla v15.4s, v13.4s, v14.4s
+	WORD $0x4e2dcd8e // fmla v14.4s, v12.4s, v13.4s
 	ADD $64, R4, R16
 	CMP $2, R12
 	BLT lane2030
-	FMOVD F15, (R16)
+	FMOVD F14, (R16)
 	BEQ lanes2031
 	ADD $8, R16
-	VST1 V15.S[2], (R16)
+	VST1 V14.S[2], (R16)
 	JMP lanes2031
 
 lane2030:
-	FMOVS F15, (R16)
+	FMOVS F14, (R16)
 
 lanes2031:
 
 some2027_end:
-	FMOVQ 80(R11), F13
+	FMOVQ 80(R11), F12
 	CMP $0, R13
 	BLE some2032_end
 	CMP $4, R13
 	BLT some2032_few
-	FMOVQ 80(R6), F15
-	WORD $0x4e2ecdaf // fmla v15.4s, v13.4s, v14.4s
-	FMOVQ F15, 80(R4)
+	FMOVQ 80(R6), F14
+	WORD $0x4e2dcd8e // fmla v14.4s, v12.4s, v13.4s
+	FMOVQ F14, 80(R4)
 	JMP some2032_end
 
 some2032_few:
 	ADD $80, R6, R16
 	CMP $2, R13
 	BLT lane2033
-	FMOVD (R16), F15
+	FMOVD (R16), F14
 	BEQ lanes2034
 	ADD $8, R16
-	VLD1 (R16), V15.S[2]
+	VLD1 (R16), V14.S[2]
 	JMP lanes2034
 
 lane2033:
-	FMOVS (R16), F15
+	FMOVS (R16), F14
 
 lanes2034:
-	WORD $0x4e2ecdaf // fmla v15.4s, v13.4s, v14.4s
+	WORD $0x4e2dcd8e // fmla v14.4s, v12.4s, v13.4s
 	ADD $80, R4, R16
 	CMP $2, R13
 	BLT lane2035
-	FMOVD F15, (R16)
+	FMOVD F14, (R16)
 	BEQ lanes2036
 	ADD $8, R16
-	VST1 V15.S[2], (R16)
+	VST1 V14.S[2], (R16)
 	JMP lanes2036
 
 lane2035:
-	FMOVS F15, (R16)
+	FMOVS F14, (R16)
 
 lanes2036:
 
@@ -43990,66 +43296,66 @@ half2025_partly:
 	MOVD $2, R14
 
 half2025_bare:
-	FMOVQ 0(R11), F13
-	WORD $0x6e2eddad // fmul v13.4s, v13.4s, v14.4s
-	FMOVQ F13, 0(R4)
-	FMOVQ 16(R11), F13
-	WORD $0x6e2eddad // fmul v13.4s, v13.4s, v14.4s
-	FMOVQ F13, 16(R4)
-	FMOVQ 32(R11), F13
-	WORD $0x6e2eddad // fmul v13.4s, v13.4s, v14.4s
-	FMOVQ F13, 32(R4)
-	FMOVQ 48(R11), F13
-	WORD $0x6e2eddad // fmul v13.4s, v13.4s, v14.4s
-	FMOVQ F13, 48(R4)
-	FMOVQ 64(R11), F13
+	FMOVQ 0(R11), F12
+	WORD $0x6e2ddd8c // fmul v12.4s, v12.4s, v13.4s
+	FMOVQ F12, 0(R4)
+	FMOVQ 16(R11), F12
+	WORD $0x6e2ddd8c // fmul v12.4s, v12.4s, v13.4s
+	FMOVQ F12, 16(R4)
+	FMOVQ 32(R11), F12
+	WORD $0x6e2ddd8c // fmul v12.4s, v12.4s, v13.4s
+	FMOVQ F12, 32(R4)
+	FMOVQ 48(R11), F12
+	WORD $0x6e2ddd8c // fmul v12.4s, v12.4s, v13.4s
+	FMOVQ F12, 48(R4)
+	FMOVQ 64(R11), F12
 	CMP $0, R12
 	BLE some2037_end
 	CMP $4, R12
 	BLT some2037_few
-	WORD $0x6e2eddad // fmul v13.4s, v13.4s, v14.4s
-	FMOVQ F13, 64(R4)
+	WORD $0x6e2ddd8c // fmul v12.4s, v12.4s, v13.4s
+	FMOVQ F12, 64(R4)
 	JMP some2037_end
 
 some2037_few:
-	WORD $0x6e2eddad // fmul v13.4s, v13.4s, v14.4s
+	WORD $0x6e2ddd8c // fmul v12.4s, v12.4s, v13.4s
 	ADD $64, R4, R16
 	CMP $2, R12
 	BLT lane2038
-	FMOVD F13, (R16)
+	FMOVD F12, (R16)
 	BEQ lanes2039
 	ADD $8, R16
-	VST1 V13.S[2], (R16)
+	VST1 V12.S[2], (R16)
 	JMP lanes2039
 
 lane2038:
-	FMOVS F13, (R16)
+	FMOVS F12, (R16)
 
 lanes2039:
 
 some2037_end:
-	FMOVQ 80(R11), F13
+	FMOVQ 80(R11), F12
 	CMP $0, R13
 	BLE some2040_end
 	CMP $4, R13
 	BLT some2040_few
-	WORD $0x6e2eddad // fmul v13.4s, v13.4s, v14.4s
-	FMOVQ F13, 80(R4)
+	WORD $0x6e2ddd8c // fmul v12.4s, v12.4s, v13.4s
+	FMOVQ F12, 80(R4)
 	JMP some2040_end
 
 some2040_few:
-	WORD $0x6e2eddad // fmul v13.4s, v13.4s, v14.4s
+	WORD $0x6e2ddd8c // fmul v12.4s, v12.4s, v13.4s
 	ADD $80, R4, R16
 	CMP $2, R13
 	BLT lane2041
-	FMOVD F13, (R16)
+	FMOVD F12, (R16)
 	BEQ lanes2042
 	ADD $8, R16
-	VST1 V13.S[2], (R16)
+	VST1 V12.S[2], (R16)
 	JMP lanes2042
 
 lane2041:
-	FMOVS F13, (R16)
+	FMOVS F12, (R16)
 
 lanes2042:
 
@@ -44092,47 +43398,35 @@ prefetch2044:
 
 half2043_seg:
 	MOVD segPairs+32(FP), R14
-	CMP $2, R14
-	BLT half2043_rest
+	CMP $0, R14
+	BLE half2043_next
 
 half2043_k:
 	FMOVD.P 8(R11), F12
 	FMOVQ 0(R12), F13
-	FMOVQ 96(R12), F14
-	WORD $0x4e8e39af // zip1 v15.4s, v13.4s, v14.4s
-	WORD $0x4e8e79ad // zip2 v13.4s, v13.4s, v14.4s
-	WORD $0x6e4fed80 // bfmmla v0.4s, v12.8h, v15.8h
-	WORD $0x6e4ded81 // bfmmla v1.4s, v12.8h, v13.8h
-	FMOVQ 16(R12), F13
-	FMOVQ 112(R12), F14
-	WORD $0x4e8e39af // zip1 v15.4s, v13.4s, v14.4s
-	WORD $0x4e8e79ad // zip2 v13.4s, v13.4s, v14.4s
+	WORD $0x6e4ded80 // bfmmla v0.4s, v12.8h, v13.8h
+	FMOVQ 16(R12), F14
+	WORD $0x6e4eed81 // bfmmla v1.4s, v12.8h, v14.8h
+	FMOVQ 32(R12), F15
 	WORD $0x6e4fed82 // bfmmla v2.4s, v12.8h, v15.8h
-	WORD $0x6e4ded83 // bfmmla v3.4s, v12.8h, v13.8h
-	FMOVQ 32(R12), F13
-	FMOVQ 128(R12), F14
-	WORD $0x4e8e39af // zip1 v15.4s, v13.4s, v14.4s
-	WORD $0x4e8e79ad // zip2 v13.4s, v13.4s, v14.4s
-	WORD $0x6e4fed84 // bfmmla v4.4s, v12.8h, v15.8h
-	WORD $0x6e4ded85 // bfmmla v5.4s, v12.8h, v13.8h
-	FMOVQ 48(R12), F13
-	FMOVQ 144(R12), F14
-	WORD $0x4e8e39af // zip1 v15.4s, v13.4s, v14.4s
-	WORD $0x4e8e79ad // zip2 v13.4s, v13.4s, v14.4s
-	WORD $0x6e4fed86 // bfmmla v6.4s, v12.8h, v15.8h
-	WORD $0x6e4ded87 // bfmmla v7.4s, v12.8h, v13.8h
+	FMOVQ 48(R12), F16
+	WORD $0x6e50ed83 // bfmmla v3.4s, v12.8h, v16.8h
 	FMOVQ 64(R12), F13
-	FMOVQ 160(R12), F14
-	WORD $0x4e8e39af // zip1 v15.4s, v13.4s, v14.4s
-	WORD $0x4e8e79ad // zip2 v13.4s, v13.4s, v14.4s
-	WORD $0x6e4fed88 // bfmmla v8.4s, v12.8h, v15.8h
-	WORD $0x6e4ded89 // bfmmla v9.4s, v12.8h, v13.8h
-	FMOVQ 80(R12), F13
-	FMOVQ 176(R12), F14
-	WORD $0x4e8e39af // zip1 v15.4s, v13.4s, v14.4s
-	WORD $0x4e8e79ad // zip2 v13.4s, v13.4s, v14.4s
+	WORD $0x6e4ded84 // bfmmla v4.4s, v12.8h, v13.8h
+	FMOVQ 80(R12), F14
+	WORD $0x6e4eed85 // bfmmla v5.4s, v12.8h, v14.8h
+	FMOVQ 96(R12), F15
+	WORD $0x6e4fed86 // bfmmla v6.4s, v12.8h, v15.8h
+	FMOVQ 112(R12), F16
+	WORD $0x6e50ed87 // bfmmla v7.4s, v12.8h, v16.8h
+	FMOVQ 128(R12), F13
+	WORD $0x6e4ded88 // bfmmla v8.4s, v12.8h, v13.8h
+	FMOVQ 144(R12), F14
+	WORD $0x6e4eed89 // bfmmla v9.4s, v12.8h, v14.8h
+	FMOVQ 160(R12), F15
 	WORD $0x6e4fed8a // bfmmla v10.4s, v12.8h, v15.8h
-	WORD $0x6e4ded8b // bfmmla v11.4s, v12.8h, v13.8h
+	FMOVQ 176(R12), F16
+	WORD $0x6e50ed8b // bfmmla v11.4s, v12.8h, v16.8h
 	PRFM 4096(R12), PLDL1KEEP
 	PRFM 4160(R12), PLDL1KEEP
 	PRFM 4224(R12), PLDL1KEEP
@@ -44144,43 +43438,6 @@ half2043_k:
 	SUB $2, R14, R14
 	CMP $1, R14
 	BGT half2043_k
-
-half2043_rest:
-	CBZ R14, half2043_next
-	FMOVS.P 4(R11), F12
-	WORD $0x6f00e40e // movi v14.2d, #0000000000000000
-	FMOVQ 0(R12), F13
-	WORD $0x4e8e39af // zip1 v15.4s, v13.4s, v14.4s
-	WORD $0x4e8e79ad // zip2 v13.4s, v13.4s, v14.4s
-	WORD $0x6e4fed80 // bfmmla v0.4s, v12.8h, v15.8h
-	WORD $0x6e4ded81 // bfmmla v1.4s, v12.8h, v13.8h
-	FMOVQ 16(R12), F13
-	WORD $0x4e8e39af // zip1 v15.4s, v13.4s, v14.4s
-	WORD $0x4e8e79ad // zip2 v13.4s, v13.4s, v14.4s
-	WORD $0x6e4fed82 // bfmmla v2.4s, v12.8h, v15.8h
-	WORD $0x6e4ded83 // bfmmla v3.4s, v12.8h, v13.8h
-	FMOVQ 32(R12), F13
-	WORD $0x4e8e39af // zip1 v15.4s, v13.4s, v14.4s
-	WORD $0x4e8e79ad // zip2 v13.4s, v13.4s, v14.4s
-	WORD $0x6e4fed84 // bfmmla v4.4s, v12.8h, v15.8h
-	WORD $0x6e4ded85 // bfmmla v5.4s, v12.8h, v13.8h
-	FMOVQ 48(R12), F13
-	WORD $0x4e8e39af // zip1 v15.4s, v13.4s, v14.4s
-	WORD $0x4e8e79ad // zip2 v13.4s, v13.4s, v14.4s
-	WORD $0x6e4fed86 // bfmmla v6.4s, v12.8h, v15.8h
-	WORD $0x6e4ded87 // bfmmla v7.4s, v12.8h, v13.8h
-	FMOVQ 64(R12), F13
-	WORD $0x4e8e39af // zip1 v15.4s, v13.4s, v14.4s
-	WORD $0x4e8e79ad // zip2 v13.4s, v13.4s, v14.4s
-	WORD $0x6e4fed88 // bfmmla v8.4s, v12.8h, v15.8h
-	WORD $0x6e4ded89 // bfmmla v9.4s, v12.8h, v13.8h
-	FMOVQ 80(R12), F13
-	WORD $0x4e8e39af // zip1 v15.4s, v13.4s, v14.4s
-	WORD $0x4e8e79ad // zip2 v13.4s, v13.4s, v14.4s
-	WORD $0x6e4fed8a // bfmmla v10.4s, v12.8h, v15.8h
-	WORD $0x6e4ded8b // bfmmla v11.4s, v12.8h, v13.8h
-	ADD R9, R8, R8
-	ADD $96, R12, R12
 
 half2043_next:
 	ADD R10, R11, R11
@@ -44204,46 +43461,46 @@ half2043_next:
 	WORD $0x4ecb394d // zip1 v13.2d, v10.2d, v11.2d
 	WORD $0x4ecb794b // zip2 v11.2d, v10.2d, v11.2d
 	VMOV V13.B16, V10.B16
-	FMOVS alpha+88(FP), F14
-	WORD $0x4e0405ce // dup v14.4s, v14.s[0]
+	FMOVS alpha+88(FP), F13
+	WORD $0x4e0405ad // dup v13.4s, v13.s[0]
 	MOVD cols+96(FP), R11
 	CMP $24, R11
 	BLT half2043_part
 	CBZ R6, half2043_plain
-	FMOVQ 0(R6), F15
-	WORD $0x4e2ecc0f // fmla v15.4s, v0.4s, v14.4s
-	FMOVQ F15, 0(R4)
-	FMOVQ 16(R6), F15
-	WORD $0x4e2ecc4f // fmla v15.4s, v2.4s, v14.4s
-	FMOVQ F15, 16(R4)
-	FMOVQ 32(R6), F15
-	WORD $0x4e2ecc8f // fmla v15.4s, v4.4s, v14.4s
-	FMOVQ F15, 32(R4)
-	FMOVQ 48(R6), F15
-	WORD $0x4e2ecccf // fmla v15.4s, v6.4s, v14.4s
-	FMOVQ F15, 48(R4)
-	FMOVQ 64(R6), F15
-	WORD $0x4e2ecd0f // fmla v15.4s, v8.4s, v14.4s
-	FMOVQ F15, 64(R4)
-	FMOVQ 80(R6), F15
-	WORD $0x4e2ecd4f // fmla v15.4s, v10.4s, v14.4s
-	FMOVQ F15, 80(R4)
+	FMOVQ 0(R6), F14
+	WORD $0x4e2dcc0e // fmla v14.4s, v0.4s, v13.4s
+	FMOVQ F14, 0(R4)
+	FMOVQ 16(R6), F14
+	WORD $0x4e2dcc4e // fmla v14.4s, v2.4s, v13.4s
+	FMOVQ F14, 16(R4)
+	FMOVQ 32(R6), F14
+	WORD $0x4e2dcc8e // fmla v14.4s, v4.4s, v13.4s
+	FMOVQ F14, 32(R4)
+	FMOVQ 48(R6), F14
+	WORD $0x4e2dccce // fmla v14.4s, v6.4s, v13.4s
+	FMOVQ F14, 48(R4)
+	FMOVQ 64(R6), F14
+	WORD $0x4e2dcd0e // fmla v14.4s, v8.4s, v13.4s
+	FMOVQ F14, 64(R4)
+	FMOVQ 80(R6), F14
+	WORD $0x4e2dcd4e // fmla v14.4s, v10.4s, v13.4s
+	FMOVQ F14, 80(R4)
 	ADD R5, R4, R4
 	ADD R7, R6, R6
 	JMP half2043_done
 
 half2043_plain:
-	WORD $0x6e2edc00 // fmul v0.4s, v0.4s, v14.4s
+	WORD $0x6e2ddc00 // fmul v0.4s, v0.4s, v13.4s
 	FMOVQ F0, 0(R4)
-	WORD $0x6e2edc42 // fmul v2.4s, v2.4s, v14.4s
+	WORD $0x6e2ddc42 // fmul v2.4s, v2.4s, v13.4s
 	FMOVQ F2, 16(R4)
-	WORD $0x6e2edc84 // fmul v4.4s, v4.4s, v14.4s
+	WORD $0x6e2ddc84 // fmul v4.4s, v4.4s, v13.4s
 	FMOVQ F4, 32(R4)
-	WORD $0x6e2edcc6 // fmul v6.4s, v6.4s, v14.4s
+	WORD $0x6e2ddcc6 // fmul v6.4s, v6.4s, v13.4s
 	FMOVQ F6, 48(R4)
-	WORD $0x6e2edd08 // fmul v8.4s, v8.4s, v14.4s
+	WORD $0x6e2ddd08 // fmul v8.4s, v8.4s, v13.4s
 	FMOVQ F8, 64(R4)
-	WORD $0x6e2edd4a // fmul v10.4s, v10.4s, v14.4s
+	WORD $0x6e2ddd4a // fmul v10.4s, v10.4s, v13.4s
 	FMOVQ F10, 80(R4)
 	ADD R5, R4, R4
 	JMP half2043_done
@@ -44264,98 +43521,98 @@ half2043_part:
 	MOVD $1, R14
 
 half2043_sum:
-	FMOVQ 0(R11), F13
-	FMOVQ 0(R6), F15
-	WORD $0x4e2ecdaf // fmla v15.4s, v13.4s, v14.4s
-	FMOVQ F15, 0(R4)
-	FMOVQ 16(R11), F13
-	FMOVQ 16(R6), F15
-	WORD $0x4e2ecdaf // fmla v15.4s, v13.4s, v14.4s
-	FMOVQ F15, 16(R4)
-	FMOVQ 32(R11), F13
-	FMOVQ 32(R6), F15
-	WORD $0x4e2ecdaf // fmla v15.4s, v13.4s, v14.4s
-	FMOVQ F15, 32(R4)
-	FMOVQ 48(R11), F13
-	FMOVQ 48(R6), F15
-	WORD $0x4e2ecdaf // fmla v15.4s, v13.4s, v14.4s
-	FMOVQ F15, 48(R4)
-	FMOVQ 64(R11), F13
+	FMOVQ 0(R11), F12
+	FMOVQ 0(R6), F14
+	WORD $0x4e2dcd8e // fmla v14.4s, v12.4s, v13.4s
+	FMOVQ F14, 0(R4)
+	FMOVQ 16(R11), F12
+	FMOVQ 16(R6), F14
+	WORD $0x4e2dcd8e // fmla v14.4s, v12.4s, v13.4s
+	FMOVQ F14, 16(R4)
+	FMOVQ 32(R11), F12
+	FMOVQ 32(R6), F14
+	WORD $0x4e2dcd8e // fmla v14.4s, v12.4s, v13.4s
+	FMOVQ F14, 32(R4)
+	FMOVQ 48(R11), F12
+	FMOVQ 48(R6), F14
+	WORD $0x4e2dcd8e // fmla v14.4s, v12.4s, v13.4s
+	FMOVQ F14, 48(R4)
+	FMOVQ 64(R11), F12
 	CMP $0, R12
 	BLE some2045_end
 	CMP $4, R12
 	BLT some2045_few
-	FMOVQ 64(R6), F15
-	WORD $0x4e2ecdaf // fmla v15.4s, v13.4s, v14.4s
-	FMOVQ F15, 64(R4)
+	FMOVQ 64(R6), F14
+	WORD $0x4e2dcd8e // fmla v14.4s, v12.4s, v13.4s
+	FMOVQ F14, 64(R4)
 	JMP some2045_end
 
 some2045_few:
 	ADD $64, R6, R16
 	CMP $2, R12
 	BLT lane2046
-	FMOVD (R16), F15
+	FMOVD (R16), F14
 	BEQ lanes2047
 	ADD $8, R16
-	VLD1 (R16), V15.S[2]
+	VLD1 (R16), V14.S[2]
 	JMP lanes2047
 
 lane2046:
-	FMOVS (R16), F15
+	FMOVS (R16), F14
 
 lanes2047:
-	WORD $0x4e2ecdaf // fmla v15.4s, v13.4s, v14.4s
+	WORD $0x4e2dcd8e // fmla v14.4s, v12.4s, v13.4s
 	ADD $64, R4, R16
 	CMP $2, R12
 	BLT lane2048
-	FMOVD F15, (R16)
+	FMOVD F14, (R16)
 	BEQ lanes2049
 	ADD $8, R16
-	VST1 V15.S[2], (R16)
+	VST1 V14.S[2], (R16)
 	JMP lanes2049
 
 lane2048:
-	FMOVS F15, (R16)
+	FMOVS F14, (R16)
 
 lanes2049:
 
 some2045_end:
-	FMOVQ 80(R11), F13
+	FMOVQ 80(R11), F12
 	CMP $0, R13
 	BLE some2050_end
 	CMP $4, R13
 	BLT some2050_few
-	FMOVQ 80(R6), F15
-	WORD $0x4e2ecdaf // fmla v15.4s, v13.4s, v14.4s
-	FMOVQ F15, 80(R4)
+	FMOVQ 80(R6), F14
+	WORD $0x4e2dcd8e // fmla v14.4s, v12.4s, v13.4s
+	FMOVQ F14, 80(R4)
 	JMP some2050_end
 
 some2050_few:
 	ADD $80, R6, R16
 	CMP $2, R13
 	BLT lane2051
-	FMOVD (R16), F15
+	FMOVD (R16), F14
 	BEQ lanes2052
 	ADD $8, R16
-	VLD1 (R16), V15.S[2]
+	VLD1 (R16), V14.S[2]
 	JMP lanes2052
 
 lane2051:
-	FMOVS (R16), F15
+	FMOVS (R16), F14
 
 lanes2052:
-	WORD $0x4e2ecdaf // fmla v15.4s, v13.4s, v14.4s
+	WORD $0x4e2dcd8e // fmla v14.4s, v12.4s, v13.4s
 	ADD $80, R4, R16
 	CMP $2, R13
 	BLT lane2053
-	FMOVD F15, (R16)
+	FMOVD F14, (R16)
 	BEQ lanes2054
 	ADD $8, R16
-	VST1 V15.S[2], (R16)
+	VST1 V14.S[2], (R16)
 	JMP lanes2054
 
 lane2053:
-	FMOVS F15, (R16)
+	FMOVS F14, (R16)
 
 lanes2054:
 
@@ -44375,66 +43632,66 @@ half2043_partly:
 	MOVD $1, R14
 
 half2043_bare:
-	FMOVQ 0(R11), F13
-	WORD $0x6e2eddad // fmul v13.4s, v13.4s, v14.4s
-	FMOVQ F13, 0(R4)
-	FMOVQ 16(R11), F13
-	WORD $0x6e2eddad // fmul v13.4s, v13.4s, v14.4s
-	FMOVQ F13, 16(R4)
-	FMOVQ 32(R11), F13
-	WORD $0x6e2eddad // fmul v13.4s, v13.4s, v14.4s
-	FMOVQ F13, 32(R4)
-	FMOVQ 48(R11), F13
-	WORD $0x6e2eddad // fmul v13.4s, v13.4s, v14.4s
-	FMOVQ F13, 48(R4)
-	FMOVQ 64(R11), F13
+	FMOVQ 0(R11), F12
+	WORD $0x6e2ddd8c // fmul v12.4s, v12.4s, v13.4s
+	FMOVQ F12, 0(R4)
+	FMOVQ 16(R11), F12
+	WORD $0x6e2ddd8c // fmul v12.4s, v12.4s, v13.4s
+	FMOVQ F12, 16(R4)
+	FMOVQ 32(R11), F12
+	WORD $0x6e2ddd8c // fmul v12.4s, v12.4s, v13.4s
+	FMOVQ F12, 32(R4)
+	FMOVQ 48(R11), F12
+	WORD $0x6e2ddd8c // fmul v12.4s, v12.4s, v13.4s
+	FMOVQ F12, 48(R4)
+	FMOVQ 64(R11), F12
 	CMP $0, R12
 	BLE some2055_end
 	CMP $4, R12
 	BLT some2055_few
-	WORD $0x6e2eddad // fmul v13.4s, v13.4s, v14.4s
-	FMOVQ F13, 64(R4)
+	WORD $0x6e2ddd8c // fmul v12.4s, v12.4s, v13.4s
+	FMOVQ F12, 64(R4)
 	JMP some2055_end
 
 some2055_few:
-	WORD $0x6e2eddad // fmul v13.4s, v13.4s, v14.4s
+	WORD $0x6e2ddd8c // fmul v12.4s, v12.4s, v13.4s
 	ADD $64, R4, R16
 	CMP $2, R12
 	BLT lane2056
-	FMOVD F13, (R16)
+	FMOVD F12, (R16)
 	BEQ lanes2057
 	ADD $8, R16
-	VST1 V13.S[2], (R16)
+	VST1 V12.S[2], (R16)
 	JMP lanes2057
 
 lane2056:
-	FMOVS F13, (R16)
+	FMOVS F12, (R16)
 
 lanes2057:
 
 some2055_end:
-	FMOVQ 80(R11), F13
+	FMOVQ 80(R11), F12
 	CMP $0, R13
 	BLE some2058_end
 	CMP $4, R13
 	BLT some2058_few
-	WORD $0x6e2eddad // fmul v13.4s, v13.4s, v14.4s
-	FMOVQ F13, 80(R4)
+	WORD $0x6e2ddd8c // fmul v12.4s, v12.4s, v13.4s
+	FMOVQ F12, 80(R4)
 	JMP some2058_end
 
 some2058_few:
-	WORD $0x6e2eddad // fmul v13.4s, v13.4s, v14.4s
+	WORD $0x6e2ddd8c // fmul v12.4s, v12.4s, v13.4s
 	ADD $80, R4, R16
 	CMP $2, R13
 	BLT lane2059
-	FMOVD F13, (R16)
+	FMOVD F12, (R16)
 	BEQ lanes2060
 	ADD $8, R16
-	VST1 V13.S[2], (R16)
+	VST1 V12.S[2], (R16)
 	JMP lanes2060
 
 lane2059:
-	FMOVS F13, (R16)
+	FMOVS F12, (R16)
 
 lanes2060:
 
@@ -44974,6 +44231,391 @@ pairs2068_end:
 	MOVD R0, FPCR
 	RET
 
+// func quadsNEON(quads int, rows int, cols int, dst *float32, ldd int, src *float32, lds int)
+TEXT ·quadsNEON(SB), NOSPLIT, $0-56
+	MOVD FPCR, R0
+	ORR $16777216, R0, R16
+	MOVD R16, FPCR
+	MOVD rows+8(FP), R1
+	MOVD dst+24(FP), R2
+	MOVD ldd+32(FP), R3
+	LSL $2, R3, R3
+	MOVD src+40(FP), R4
+	MOVD lds+48(FP), R5
+	LSL $2, R5, R5
+	WORD $0x6f00e400 // movi v0.2d, #0000000000000000
+	MOVD quads+0(FP), R6
+	MOVD R6, R10
+	CMP $0, R10
+	BLE quads2085_end
+
+quads2085:
+	MOVD R4, R6
+	ADD R5<<0, R6, R7
+	ADD R5<<0, R7, R8
+	ADD R5<<0, R8, R9
+	CMP $4, R1
+	BLT there2086_3
+	MOVD cols+16(FP), R11
+	MOVD R2, R12
+
+convert2087:
+	CMP $4, R11
+	BLT convert2087_few
+	FMOVQ 0(R6), F1
+	WORD $0x0ea16821 // bfcvtn v1.4h, v1.4s
+	FMOVQ 0(R7), F2
+	WORD $0x0ea16842 // bfcvtn v2.4h, v2.4s
+	FMOVQ 0(R8), F3
+	WORD $0x0ea16863 // bfcvtn v3.4h, v3.4s
+	FMOVQ 0(R9), F4
+	WORD $0x0ea16884 // bfcvtn v4.4h, v4.4s
+	WORD $0x4e423821 // zip1 v1.8h, v1.8h, v2.8h
+	WORD $0x4e443862 // zip1 v2.8h, v3.8h, v4.8h
+	WORD $0x4e823823 // zip1 v3.4s, v1.4s, v2.4s
+	WORD $0x4e827821 // zip2 v1.4s, v1.4s, v2.4s
+	FMOVQ F3, 0(R12)
+	FMOVQ F1, 16(R12)
+	ADD $16, R6, R6
+	ADD $16, R7, R7
+	ADD $16, R8, R8
+	ADD $16, R9, R9
+	ADD $32, R12, R12
+	SUB $4, R11, R11
+	JMP convert2087
+
+convert2087_few:
+	CMP $0, R11
+	BLE convert2087_end
+	ADD $0, R6, R16
+	CMP $2, R11
+	BLT lane2088
+	FMOVD (R16), F1
+	BEQ lanes2089
+	ADD $8, R16
+	VLD1 (R16), V1.S[2]
+	JMP lanes2089
+
+lane2088:
+	FMOVS (R16), F1
+
+lanes2089:
+	WORD $0x0ea16821 // bfcvtn v1.4h, v1.4s
+	ADD $0, R7, R16
+	CMP $2, R11
+	BLT lane2090
+	FMOVD (R16), F2
+	BEQ lanes2091
+	ADD $8, R16
+	VLD1 (R16), V2.S[2]
+	JMP lanes2091
+
+lane2090:
+	FMOVS (R16), F2
+
+lanes2091:
+	WORD $0x0ea16842 // bfcvtn v2.4h, v2.4s
+	ADD $0, R8, R16
+	CMP $2, R11
+	BLT lane2092
+	FMOVD (R16), F3
+	BEQ lanes2093
+	ADD $8, R16
+	VLD1 (R16), V3.S[2]
+	JMP lanes2093
+
+lane2092:
+	FMOVS (R16), F3
+
+lanes2093:
+	WORD $0x0ea16863 // bfcvtn v3.4h, v3.4s
+	ADD $0, R9, R16
+	CMP $2, R11
+	BLT lane2094
+	FMOVD (R16), F4
+	BEQ lanes2095
+	ADD $8, R16
+	VLD1 (R16), V4.S[2]
+	JMP lanes2095
+
+lane2094:
+	FMOVS (R16), F4
+
+lanes2095:
+	WORD $0x0ea16884 // bfcvtn v4.4h, v4.4s
+	WORD $0x4e423821 // zip1 v1.8h, v1.8h, v2.8h
+	WORD $0x4e443862 // zip1 v2.8h, v3.8h, v4.8h
+	WORD $0x4e823823 // zip1 v3.4s, v1.4s, v2.4s
+	WORD $0x4e827821 // zip2 v1.4s, v1.4s, v2.4s
+	FMOVD F3, 0(R12)
+	CMP $2, R11
+	BLT convert2087_end
+	FMOVQ F3, 0(R12)
+	CMP $3, R11
+	BLT convert2087_end
+	FMOVD F1, 16(R12)
+
+convert2087_end:
+	JMP there2086_next
+
+there2086_3:
+	CMP $3, R1
+	BLT there2086_2
+	MOVD cols+16(FP), R9
+	MOVD R2, R11
+
+convert2096:
+	CMP $4, R9
+	BLT convert2096_few
+	FMOVQ 0(R6), F1
+	WORD $0x0ea16821 // bfcvtn v1.4h, v1.4s
+	FMOVQ 0(R7), F2
+	WORD $0x0ea16842 // bfcvtn v2.4h, v2.4s
+	FMOVQ 0(R8), F3
+	WORD $0x0ea16863 // bfcvtn v3.4h, v3.4s
+	WORD $0x4e423821 // zip1 v1.8h, v1.8h, v2.8h
+	WORD $0x4e403862 // zip1 v2.8h, v3.8h, v0.8h
+	WORD $0x4e823823 // zip1 v3.4s, v1.4s, v2.4s
+	WORD $0x4e827821 // zip2 v1.4s, v1.4s, v2.4s
+	FMOVQ F3, 0(R11)
+	FMOVQ F1, 16(R11)
+	ADD $16, R6, R6
+	ADD $16, R7, R7
+	ADD $16, R8, R8
+	ADD $32, R11, R11
+	SUB $4, R9, R9
+	JMP convert2096
+
+convert2096_few:
+	CMP $0, R9
+	BLE convert2096_end
+	ADD $0, R6, R16
+	CMP $2, R9
+	BLT lane2097
+	FMOVD (R16), F1
+	BEQ lanes2098
+	ADD $8, R16
+	VLD1 (R16), V1.S[2]
+	JMP lanes2098
+
+lane2097:
+	FMOVS (R16), F1
+
+lanes2098:
+	WORD $0x0ea16821 // bfcvtn v1.4h, v1.4s
+	ADD $0, R7, R16
+	CMP $2, R9
+	BLT lane2099
+	FMOVD (R16), F2
+	BEQ lanes2100
+	ADD $8, R16
+	VLD1 (R16), V2.S[2]
+	JMP lanes2100
+
+lane2099:
+	FMOVS (R16), F2
+
+lanes2100:
+	WORD $0x0ea16842 // bfcvtn v2.4h, v2.4s
+	ADD $0, R8, R16
+	CMP $2, R9
+	BLT lane2101
+	FMOVD (R16), F3
+	BEQ lanes2102
+	ADD $8, R16
+	VLD1 (R16), V3.S[2]
+	JMP lanes2102
+
+lane2101:
+	FMOVS (R16), F3
+
+lanes2102:
+	WORD $0x0ea16863 // bfcvtn v3.4h, v3.4s
+	WORD $0x4e423821 // zip1 v1.8h, v1.8h, v2.8h
+	WORD $0x4e403862 // zip1 v2.8h, v3.8h, v0.8h
+	WORD $0x4e823823 // zip1 v3.4s, v1.4s, v2.4s
+	WORD $0x4e827821 // zip2 v1.4s, v1.4s, v2.4s
+	FMOVD F3, 0(R11)
+	CMP $2, R9
+	BLT convert2096_end
+	FMOVQ F3, 0(R11)
+	CMP $3, R9
+	BLT convert2096_end
+	FMOVD F1, 16(R11)
+
+convert2096_end:
+	JMP there2086_next
+
+there2086_2:
+	CMP $2, R1
+	BLT there2086_1
+	MOVD cols+16(FP), R8
+	MOVD R2, R9
+
+convert2103:
+	CMP $4, R8
+	BLT convert2103_few
+	FMOVQ 0(R6), F1
+	WORD $0x0ea16821 // bfcvtn v1.4h, v1.4s
+	FMOVQ 0(R7), F2
+	WORD $0x0ea16842 // bfcvtn v2.4h, v2.4s
+	WORD $0x4e423821 // zip1 v1.8h, v1.8h, v2.8h
+	WORD $0x4e403802 // zip1 v2.8h, v0.8h, v0.8h
+	WORD $0x4e823823 // zip1 v3.4s, v1.4s, v2.4s
+	WORD $0x4e827821 // zip2 v1.4s, v1.4s, v2.4s
+	FMOVQ F3, 0(R9)
+	FMOVQ F1, 16(R9)
+	ADD $16, R6, R6
+	ADD $16, R7, R7
+	ADD $32, R9, R9
+	SUB $4, R8, R8
+	JMP convert2103
+
+convert2103_few:
+	CMP $0, R8
+	BLE convert2103_end
+	ADD $0, R6, R16
+	CMP $2, R8
+	BLT lane2104
+	FMOVD (R16), F1
+	BEQ lanes2105
+	ADD $8, R16
+	VLD1 (R16), V1.S[2]
+	JMP lanes2105
+
+lane2104:
+	FMOVS (R16), F1
+
+lanes2105:
+	WORD $0x0ea16821 // bfcvtn v1.4h, v1.4s
+	ADD $0, R7, R16
+	CMP $2, R8
+	BLT lane2106
+	FMOVD (R16), F2
+	BEQ lanes2107
+	ADD $8, R16
+	VLD1 (R16), V2.S[2]
+	JMP lanes2107
+
+lane2106:
+	FMOVS (R16), F2
+
+lanes2107:
+	WORD $0x0ea16842 // bfcvtn v2.4h, v2.4s
+	WORD $0x4e423821 // zip1 v1.8h, v1.8h, v2.8h
+	WORD $0x4e403802 // zip1 v2.8h, v0.8h, v0.8h
+	WORD $0x4e823823 // zip1 v3.4s, v1.4s, v2.4s
+	WORD $0x4e827821 // zip2 v1.4s, v1.4s, v2.4s
+	FMOVD F3, 0(R9)
+	CMP $2, R8
+	BLT convert2103_end
+	FMOVQ F3, 0(R9)
+	CMP $3, R8
+	BLT convert2103_end
+	FMOVD F1, 16(R9)
+
+convert2103_end:
+	JMP there2086_next
+
+there2086_1:
+	CMP $1, R1
+	BLT there2086_0
+	MOVD cols+16(FP), R7
+	MOVD R2, R8
+
+convert2108:
+	CMP $4, R7
+	BLT convert2108_few
+	FMOVQ 0(R6), F1
+	WORD $0x0ea16821 // bfcvtn v1.4h, v1.4s
+	WORD $0x4e403821 // zip1 v1.8h, v1.8h, v0.8h
+	WORD $0x4e403802 // zip1 v2.8h, v0.8h, v0.8h
+	WORD $0x4e823823 // zip1 v3.4s, v1.4s, v2.4s
+	WORD $0x4e827821 // zip2 v1.4s, v1.4s, v2.4s
+	FMOVQ F3, 0(R8)
+	FMOVQ F1, 16(R8)
+	ADD $16, R6, R6
+	ADD $32, R8, R8
+	SUB $4, R7, R7
+	JMP convert2108
+
+convert2108_few:
+	CMP $0, R7
+	BLE convert2108_end
+	ADD $0, R6, R16
+	CMP $2, R7
+	BLT lane2109
+	FMOVD (R16), F1
+	BEQ lanes2110
+	ADD $8, R16
+	VLD1 (R16), V1.S[2]
+	JMP lanes2110
+
+lane2109:
+	FMOVS (R16), F1
+
+lanes2110:
+	WORD $0x0ea16821 // bfcvtn v1.4h, v1.4s
+	WORD $0x4e403821 // zip1 v1.8h, v1.8h, v0.8h
+	WORD $0x4e403802 // zip1 v2.8h, v0.8h, v0.8h
+	WORD $0x4e823823 // zip1 v3.4s, v1.4s, v2.4s
+	WORD $0x4e827821 // zip2 v1.4s, v1.4s, v2.4s
+	FMOVD F3, 0(R8)
+	CMP $2, R7
+	BLT convert2108_end
+	FMOVQ F3, 0(R8)
+	CMP $3, R7
+	BLT convert2108_end
+	FMOVD F1, 16(R8)
+
+convert2108_end:
+	JMP there2086_next
+
+there2086_0:
+	MOVD cols+16(FP), R6
+	MOVD R2, R7
+
+convert2111:
+	CMP $4, R6
+	BLT convert2111_few
+	WORD $0x4e403801 // zip1 v1.8h, v0.8h, v0.8h
+	WORD $0x4e403802 // zip1 v2.8h, v0.8h, v0.8h
+	WORD $0x4e823823 // zip1 v3.4s, v1.4s, v2.4s
+	WORD $0x4e827821 // zip2 v1.4s, v1.4s, v2.4s
+	FMOVQ F3, 0(R7)
+	FMOVQ F1, 16(R7)
+	ADD $32, R7, R7
+	SUB $4, R6, R6
+	JMP convert2111
+
+convert2111_few:
+	CMP $0, R6
+	BLE convert2111_end
+	WORD $0x4e403801 // zip1 v1.8h, v0.8h, v0.8h
+	WORD $0x4e403802 // zip1 v2.8h, v0.8h, v0.8h
+	WORD $0x4e823823 // zip1 v3.4s, v1.4s, v2.4s
+	WORD $0x4e827821 // zip2 v1.4s, v1.4s, v2.4s
+	FMOVD F3, 0(R7)
+	CMP $2, R6
+	BLT convert2111_end
+	FMOVQ F3, 0(R7)
+	CMP $3, R6
+	BLT convert2111_end
+	FMOVD F1, 16(R7)
+
+convert2111_end:
+
+there2086_next:
+	ADD R5<<2, R4, R4
+	ADD R3, R2, R2
+	SUB $4, R1, R1
+	SUB $1, R10, R10
+	CBNZ R10, quads2085
+
+quads2085_end:
+	MOVD R0, FPCR
+	RET
+
 // func orientNEON(n int, mag *float32, bin *int32, above *float32, here *float32, below *float32, step int, edges *float32, count int, bias0 float32, bias1 float32)
 TEXT ·orientNEON(SB), NOSPLIT, $0-80
 	MOVD $constants<>(SB), R0
@@ -44995,10 +44637,10 @@ TEXT ·orientNEON(SB), NOSPLIT, $0-80
 	MOVD ZR, R9
 	MOVD R0, R0
 	CMP $16, R0
-	BLT cols2085_by2
+	BLT cols2112_by2
 	SUB $16, R0, R0
 
-cols2085_by4_body:
+cols2112_by4_body:
 	ADD R6<<0, R9, R10
 	ADD R6<<0, R10, R11
 	ADD R9<<0, R1, R12
@@ -45146,9 +44788,9 @@ cols2085_by4_body:
 	MOVD R7, R10
 	MOVD R8, R11
 	CMP $0, R11
-	BLE edge2086_end
+	BLE edge2113_end
 
-edge2086:
+edge2113:
 	FMOVD.P 8(R10), F9
 	WORD $0x4f8990ec // fmul v12.4s, v7.4s, v9.s[0]
 	WORD $0x4fa9910f // fmul v15.4s, v8.4s, v9.s[1]
@@ -45167,9 +44809,9 @@ edge2086:
 	WORD $0x6e29e58c // fcmge v12.4s, v12.4s, v9.4s
 	WORD $0x6eac84c6 // sub v6.4s, v6.4s, v12.4s
 	SUB $1, R11, R11
-	CBNZ R11, edge2086
+	CBNZ R11, edge2113
 
-edge2086_end:
+edge2113_end:
 	WORD $0x4ea0d8e7 // fcmeq v7.4s, v7.4s, #0.0
 	WORD $0x4e671c63 // bic v3.16b, v3.16b, v7.16b
 	FMOVQ F3, 0(R13)
@@ -45184,15 +44826,15 @@ edge2086_end:
 	FMOVQ F6, 48(R13)
 	ADD $64, R9, R9
 	SUBS $16, R0, R0
-	BGE cols2085_by4_body
+	BGE cols2112_by4_body
 	ADD $16, R0, R0
 
-cols2085_by2:
+cols2112_by2:
 	CMP $8, R0
-	BLT cols2085_by1
+	BLT cols2112_by1
 	SUB $8, R0, R0
 
-cols2085_by2_body:
+cols2112_by2_body:
 	ADD R6<<0, R9, R10
 	ADD R6<<0, R10, R11
 	ADD R9<<0, R1, R12
@@ -45274,9 +44916,9 @@ cols2085_by2_body:
 	MOVD R7, R10
 	MOVD R8, R11
 	CMP $0, R11
-	BLE edge2087_end
+	BLE edge2114_end
 
-edge2087:
+edge2114:
 	FMOVD.P 8(R10), F5
 	WORD $0x4f8590e6 // fmul v6.4s, v7.4s, v5.s[0]
 	WORD $0x4fa59109 // fmul v9.4s, v8.4s, v5.s[1]
@@ -45287,9 +44929,9 @@ edge2087:
 	WORD $0x6e25e4c6 // fcmge v6.4s, v6.4s, v5.4s
 	WORD $0x6ea68484 // sub v4.4s, v4.4s, v6.4s
 	SUB $1, R11, R11
-	CBNZ R11, edge2087
+	CBNZ R11, edge2114
 
-edge2087_end:
+edge2114_end:
 	WORD $0x4ea0d8e5 // fcmeq v5.4s, v7.4s, #0.0
 	WORD $0x4e651c63 // bic v3.16b, v3.16b, v5.16b
 	FMOVQ F3, 0(R13)
@@ -45298,15 +44940,15 @@ edge2087_end:
 	FMOVQ F4, 16(R13)
 	ADD $32, R9, R9
 	SUBS $8, R0, R0
-	BGE cols2085_by2_body
+	BGE cols2112_by2_body
 	ADD $8, R0, R0
 
-cols2085_by1:
+cols2112_by1:
 	CMP $4, R0
-	BLT cols2085_by0
+	BLT cols2112_by0
 	SUB $4, R0, R0
 
-cols2085_by1_body:
+cols2112_by1_body:
 	ADD R6<<0, R9, R10
 	ADD R6<<0, R10, R11
 	ADD R9<<0, R1, R12
@@ -45355,29 +44997,29 @@ cols2085_by1_body:
 	MOVD R7, R10
 	MOVD R8, R11
 	CMP $0, R11
-	BLE edge2088_end
+	BLE edge2115_end
 
-edge2088:
+edge2115:
 	FMOVD.P 8(R10), F4
 	WORD $0x4f8490e5 // fmul v5.4s, v7.4s, v4.s[0]
 	WORD $0x4fa49104 // fmul v4.4s, v8.4s, v4.s[1]
 	WORD $0x6e24e4a5 // fcmge v5.4s, v5.4s, v4.4s
 	WORD $0x6ea58463 // sub v3.4s, v3.4s, v5.4s
 	SUB $1, R11, R11
-	CBNZ R11, edge2088
+	CBNZ R11, edge2115
 
-edge2088_end:
+edge2115_end:
 	WORD $0x4ea0d8e4 // fcmeq v4.4s, v7.4s, #0.0
 	WORD $0x4e641c63 // bic v3.16b, v3.16b, v4.16b
 	FMOVQ F3, 0(R13)
 	ADD $16, R9, R9
 	SUBS $4, R0, R0
-	BGE cols2085_by1_body
+	BGE cols2112_by1_body
 	ADD $4, R0, R0
 
-cols2085_by0:
+cols2112_by0:
 	CMP $0, R0
-	BLE cols2085_end
+	BLE cols2112_end
 	ADD R6<<0, R9, R10
 	ADD R6<<0, R10, R6
 	ADD R9<<0, R1, R1
@@ -45392,101 +45034,101 @@ cols2085_by0:
 	ADD R6<<0, R5, R5
 	ADD $0, R11, R16
 	CMP $2, R0
-	BLT lane2089
+	BLT lane2116
 	FMOVD (R16), F3
-	BEQ lanes2090
+	BEQ lanes2117
 	ADD $8, R16
 	VLD1 (R16), V3.S[2]
-	JMP lanes2090
+	JMP lanes2117
 
-lane2089:
+lane2116:
 	FMOVS (R16), F3
 
-lanes2090:
+lanes2117:
 	ADD $0, R3, R16
 	CMP $2, R0
-	BLT lane2091
+	BLT lane2118
 	FMOVD (R16), F4
-	BEQ lanes2092
+	BEQ lanes2119
 	ADD $8, R16
 	VLD1 (R16), V4.S[2]
-	JMP lanes2092
+	JMP lanes2119
 
-lane2091:
+lane2118:
 	FMOVS (R16), F4
 
-lanes2092:
+lanes2119:
 	ADD $0, R9, R16
 	CMP $2, R0
-	BLT lane2093
+	BLT lane2120
 	FMOVD (R16), F5
-	BEQ lanes2094
+	BEQ lanes2121
 	ADD $8, R16
 	VLD1 (R16), V5.S[2]
-	JMP lanes2094
+	JMP lanes2121
 
-lane2093:
+lane2120:
 	FMOVS (R16), F5
 
-lanes2094:
+lanes2121:
 	ADD $0, R5, R16
 	CMP $2, R0
-	BLT lane2095
+	BLT lane2122
 	FMOVD (R16), F6
-	BEQ lanes2096
+	BEQ lanes2123
 	ADD $8, R16
 	VLD1 (R16), V6.S[2]
-	JMP lanes2096
+	JMP lanes2123
 
-lane2095:
+lane2122:
 	FMOVS (R16), F6
 
-lanes2096:
+lanes2123:
 	ADD $0, R13, R16
 	CMP $2, R0
-	BLT lane2097
+	BLT lane2124
 	FMOVD (R16), F7
-	BEQ lanes2098
+	BEQ lanes2125
 	ADD $8, R16
 	VLD1 (R16), V7.S[2]
-	JMP lanes2098
+	JMP lanes2125
 
-lane2097:
+lane2124:
 	FMOVS (R16), F7
 
-lanes2098:
+lanes2125:
 	WORD $0x4e27d4e7 // fadd v7.4s, v7.4s, v7.4s
 	WORD $0x4e23d4e7 // fadd v7.4s, v7.4s, v3.4s
 	WORD $0x4e27d4a7 // fadd v7.4s, v5.4s, v7.4s
 	ADD $0, R12, R16
 	CMP $2, R0
-	BLT lane2099
+	BLT lane2126
 	FMOVD (R16), F8
-	BEQ lanes2100
+	BEQ lanes2127
 	ADD $8, R16
 	VLD1 (R16), V8.S[2]
-	JMP lanes2100
+	JMP lanes2127
 
-lane2099:
+lane2126:
 	FMOVS (R16), F8
 
-lanes2100:
+lanes2127:
 	WORD $0x4e28d508 // fadd v8.4s, v8.4s, v8.4s
 	WORD $0x4e23d508 // fadd v8.4s, v8.4s, v3.4s
 	WORD $0x4e28d488 // fadd v8.4s, v4.4s, v8.4s
 	ADD $0, R4, R16
 	CMP $2, R0
-	BLT lane2101
+	BLT lane2128
 	FMOVD (R16), F3
-	BEQ lanes2102
+	BEQ lanes2129
 	ADD $8, R16
 	VLD1 (R16), V3.S[2]
-	JMP lanes2102
+	JMP lanes2129
 
-lane2101:
+lane2128:
 	FMOVS (R16), F3
 
-lanes2102:
+lanes2129:
 	WORD $0x4e23d463 // fadd v3.4s, v3.4s, v3.4s
 	WORD $0x4e24d463 // fadd v3.4s, v3.4s, v4.4s
 	WORD $0x4e23d4c3 // fadd v3.4s, v6.4s, v3.4s
@@ -45494,17 +45136,17 @@ lanes2102:
 	WORD $0x4e27d407 // fadd v7.4s, v0.4s, v7.4s
 	ADD $0, R10, R16
 	CMP $2, R0
-	BLT lane2103
+	BLT lane2130
 	FMOVD (R16), F0
-	BEQ lanes2104
+	BEQ lanes2131
 	ADD $8, R16
 	VLD1 (R16), V0.S[2]
-	JMP lanes2104
+	JMP lanes2131
 
-lane2103:
+lane2130:
 	FMOVS (R16), F0
 
-lanes2104:
+lanes2131:
 	WORD $0x4e20d400 // fadd v0.4s, v0.4s, v0.4s
 	WORD $0x4e25d400 // fadd v0.4s, v0.4s, v5.4s
 	WORD $0x4e20d4c0 // fadd v0.4s, v6.4s, v0.4s
@@ -45516,17 +45158,17 @@ lanes2104:
 	WORD $0x6ea1f800 // fsqrt v0.4s, v0.4s
 	ADD $0, R1, R16
 	CMP $2, R0
-	BLT lane2105
+	BLT lane2132
 	FMOVD F0, (R16)
-	BEQ lanes2106
+	BEQ lanes2133
 	ADD $8, R16
 	VST1 V0.S[2], (R16)
-	JMP lanes2106
+	JMP lanes2133
 
-lane2105:
+lane2132:
 	FMOVS F0, (R16)
 
-lanes2106:
+lanes2133:
 	WORD $0x4e221ce0 // and v0.16b, v7.16b, v2.16b
 	WORD $0x4ea0f8e7 // fabs v7.4s, v7.4s
 	WORD $0x6e201d08 // eor v8.16b, v8.16b, v0.16b
@@ -45534,35 +45176,35 @@ lanes2106:
 	MOVD R7, R1
 	MOVD R8, R3
 	CMP $0, R3
-	BLE edge2107_end
+	BLE edge2134_end
 
-edge2107:
+edge2134:
 	FMOVD.P 8(R1), F1
 	WORD $0x4f8190e2 // fmul v2.4s, v7.4s, v1.s[0]
 	WORD $0x4fa19101 // fmul v1.4s, v8.4s, v1.s[1]
 	WORD $0x6e21e442 // fcmge v2.4s, v2.4s, v1.4s
 	WORD $0x6ea28400 // sub v0.4s, v0.4s, v2.4s
 	SUB $1, R3, R3
-	CBNZ R3, edge2107
+	CBNZ R3, edge2134
 
-edge2107_end:
+edge2134_end:
 	WORD $0x4ea0d8e1 // fcmeq v1.4s, v7.4s, #0.0
 	WORD $0x4e611c00 // bic v0.16b, v0.16b, v1.16b
 	ADD $0, R2, R16
 	CMP $2, R0
-	BLT lane2108
+	BLT lane2135
 	FMOVD F0, (R16)
-	BEQ lanes2109
+	BEQ lanes2136
 	ADD $8, R16
 	VST1 V0.S[2], (R16)
-	JMP lanes2109
+	JMP lanes2136
 
-lane2108:
+lane2135:
 	FMOVS F0, (R16)
 
-lanes2109:
+lanes2136:
 
-cols2085_end:
+cols2112_end:
 	RET
 
 // func resampleRGBNEON(n int, out *uint8, in *uint8, first *int32, weights *int32, groups int)
@@ -45646,7 +45288,7 @@ wide:
 	MOVD R5, R8
 	MOVD R6, R9
 
-tap2110:
+tap2137:
 	FLDPQ (R7), (F12, F13)
 	FMOVS.P 4(R8), F14
 	WORD $0x4e00018f // tbl v15.16b, { v12.16b }, v0.16b
@@ -45667,7 +45309,7 @@ tap2110:
 	WORD $0x6f8e018b // mla v11.4s, v12.4s, v14.s[0]
 	ADD R4, R7, R7
 	SUB $1, R9, R9
-	CBNZ R9, tap2110
+	CBNZ R9, tap2137
 	WORD $0x2f108484 // sqshrun v4.4h, v4.4s, #16
 	WORD $0x6f1084a4 // sqshrun2 v4.8h, v5.4s, #16
 	WORD $0x2f1084c6 // sqshrun v6.4h, v6.4s, #16
@@ -45699,7 +45341,7 @@ narrow:
 	MOVD R5, R7
 	MOVD R6, R8
 
-tap2111:
+tap2138:
 	FMOVD (R1), F4
 	FMOVS.P 4(R7), F5
 	WORD $0x4e000086 // tbl v6.16b, { v4.16b }, v0.16b
@@ -45708,7 +45350,7 @@ tap2111:
 	WORD $0x6f850083 // mla v3.4s, v4.4s, v5.s[0]
 	ADD R4, R1, R1
 	SUB $1, R8, R8
-	CBNZ R8, tap2111
+	CBNZ R8, tap2138
 	WORD $0x2f108442 // sqshrun v2.4h, v2.4s, #16
 	WORD $0x6f108462 // sqshrun2 v2.8h, v3.4s, #16
 	WORD $0x2f0a9442 // uqshrn v2.8b, v2.8h, #6

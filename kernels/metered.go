@@ -153,6 +153,13 @@ func (m *Meter) measureHalves(f *halfFunctions) *halfFunctions {
 			l.End(Work{Kind: Conversion}, (value+half)*rows*cols)
 		},
 	}
+	if f.quads != nil {
+		out.quads = func(quads, rows, cols int, dst *float32, ldd int, src *float32, lds int) {
+			l := begin()
+			f.quads(quads, rows, cols, dst, ldd, src, lds)
+			l.End(Work{Kind: Conversion}, (value+half)*rows*cols)
+		}
+	}
 	for act := range f.affineHalf {
 		work := Work{Kind: ActivationKind}
 		if Activation(act) == Identity {

@@ -48,7 +48,7 @@ func (p PConv) Convolve(k *Set, dst Matrix, padded []float32, weights *Packed, d
 	line := (p.Width + 2) * p.Channels
 	NewMatrix(padded, p.Height+2, line).ptr()
 	weights.of("PConv", k)
-	if weights.Precision == BF16 && p.Channels%2 == 0 && !k.half.tiles {
+	if weights.Precision == BF16 && p.Channels%k.half.group() == 0 && !k.half.tiles {
 		p.convolveHalf(dst, padded, weights, d)
 		return
 	}

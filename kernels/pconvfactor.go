@@ -68,7 +68,7 @@ func (p PConv) ConvolveTo(k *Set, dst, strip Factor, weights *Packed, d Matrix) 
 		panic("kernels: PConv: a result of another size")
 	}
 	a, lda, segs, segLen := strip.Half.Data, p.Channels, side, side*p.Channels
-	gathered := h.tiles || p.Channels%2 == 1
+	gathered := h.tiles || p.Channels%h.group() != 0
 	var filled int
 	if gathered { // the inner index has no segments here
 		s := halfScratches.Get().(*halfScratch)

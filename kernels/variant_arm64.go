@@ -44,11 +44,12 @@ func registerBF16() {
 	halves[BF16NEON] = &halfFunctions{
 		path:       BF16NEON,
 		variant:    NEON,
-		step:       2,
+		step:       4,
 		nn:         [4]productFunc{nil, halfNN1NEON, halfNN2NEON, halfNN3NEON},
 		toHalf:     toHalfNEON,
 		copyHalf:   copyHalfNEON,
 		fromHalf:   fromHalfNEON,
 		interleave: interleaveNEON,
+		quads:      quadsNEON,
 	}
 }

@@ -8,16 +8,16 @@ import (
 )
 
 // The products in bfloat16 with BFMMLA: it multiplies two rows of A, of four values each, by two
-// columns of B, and adds to the four sums in a register. Panels are those of AVX512_BF16, rows of
-// pairs. Of two such rows a permutation makes what the instruction reads, two columns in a register.
+// columns of B, and adds to the four sums in a register. Where a panel of AVX512_BF16 has pairs, one
+// for NEON has quads: the values of four steps of the inner index, for one column after the other.
 
 func (a *arm64) zip(half int, values string, x, y, dst reg.Register) {
 	code := map[string]uint32{"8h": 0x4e403800, "4s": 0x4e803800, "2d": 0x4ec03800}[values] | uint32(half-1)<<14
 	a.word(code, fmt.Sprintf("zip%d v%%d.%[2]s, v%%d.%[2]s, v%%d.%[2]s", half, values), written(dst), read(x), read(y))
 }
 
-// halfNNQuads generates the product of rows of bfloat16 with one packed panel of pairs; see
-// gemmNN.
+// halfNNQuads generates the product of rows of bfloat16 with one packed panel of quads; see
+// gemmNN. segPairs is even.
 func (s *isa) halfNNQuads(nv int) {
 	shape := panelShape{vectors: nv}
 	s.text(fmt.Sprintf("halfNN%d", nv),
@@ -44,10 +44,10 @@ func (s *isa) halfTileQuads(shape panelShape, rows int, a, lda, c, ldc, d, ldd, 
 	quads, both := shape.quads(), (rows+1)/2
 	width := shape.panelBytes()
 	s.prefetchTile(shape.vectors, rows, c, d, ldc, ldd, s.gp())
-	next2 := 0
+	taken := 0
 	take := func() reg.Register {
-		next2++
-		return s.register(next2 - 1)
+		taken++
+		return s.register(taken - 1)
 	}
 	// Sums of two rows and two columns.
 	sums := make([][]reg.Register, both)
@@ -62,7 +62,11 @@ func (s *isa) halfTileQuads(shape panelShape, rows int, a, lda, c, ldc, d, ldd, 
 	for i := range av {
 		av[i] = take()
 	}
-	x, y, z := take(), take(), take()
+	x := take()
+	bv := []reg.Register{x, take()}
+	for len(bv) < 4 && taken < s.registers() {
+		bv = append(bv, take())
+	}
 	p := make([]reg.GPVirtual, rows)
 	for i := range p {
 		p[i] = s.gp()
@@ -73,40 +77,23 @@ func (s *isa) halfTileQuads(shape panelShape, rows int, a, lda, c, ldc, d, ldd, 
 		}
 	}
 	b, segs, k := s.loadGP("b"), s.loadGP("segs"), s.gp()
-	// loadA loads some values of each row, whole pairs: the first row of two into the lower half.
-	loadA := func(load string, size int, lane string) {
-		for i, v := range av {
-			s.arm.text(fmt.Sprintf("%s.P %d(R%%d), F%%d", load, size), changed(p[2*i]), written(v))
-			if 2*i+1 < rows {
-				s.arm.text(fmt.Sprintf("VLD1.P %d(R%%d), V%%d.%s", size, lane), changed(p[2*i+1]), changed(v))
-			}
-		}
-	}
-	// multiply adds the products with two rows of pairs, or with one.
-	multiply := func(two bool) {
-		if !two {
-			s.clear(y)
-		}
-		for j := range quads {
-			s.load(Mem{Base: b, Disp: 16 * j}, s.fullMask(), x)
-			if two {
-				s.load(Mem{Base: b, Disp: width + 16*j}, s.fullMask(), y)
-			}
-			s.arm.zip(1, "4s", x, y, z)
-			s.arm.zip(2, "4s", x, y, x)
-			for h, bv := range []reg.Register{z, x} {
-				for i := range av {
-					s.arm.word(0x6e40ec00, "bfmmla v%d.4s, v%d.8h, v%d.8h", changed(sums[i][2*j+h]), read(av[i]), read(bv))
-				}
-			}
-		}
-	}
 	s.place(id + "_seg")
 	s.loadGPTo("segPairs", k)
-	s.jumpIf(k, less, U32(2), id+"_rest")
+	s.jumpIfNotPositive(k, id+"_next")
 	s.place(id + "_k")
-	loadA("FMOVD", 8, "D[1]")
-	multiply(true)
+	for i, v := range av { // four values of each row: of the first of two into the lower half
+		s.arm.text("FMOVD.P 8(R%d), F%d", changed(p[2*i]), written(v))
+		if 2*i+1 < rows {
+			s.arm.text("VLD1.P 8(R%d), V%d.D[1]", changed(p[2*i+1]), changed(v))
+		}
+	}
+	for j := range 2 * quads {
+		v := bv[j%len(bv)]
+		s.load(Mem{Base: b, Disp: 16 * j}, s.fullMask(), v)
+		for i := range av {
+			s.arm.word(0x6e40ec00, "bfmmla v%d.4s, v%d.8h, v%d.8h", changed(sums[i][j]), read(av[i]), read(v))
+		}
+	}
 	for l := 0; l < 2*width; l += line {
 		s.prefetch(Mem{Base: b, Disp: panelAhead + l})
 	}
@@ -117,12 +104,6 @@ func (s *isa) halfTileQuads(shape panelShape, rows int, a, lda, c, ldc, d, ldd, 
 	s.increase(b, U32(2*width))
 	s.decrease(k, U32(2))
 	s.jumpIf(k, greater, U32(1), id+"_k")
-	s.place(id + "_rest")
-	s.jumpIfZero(k, id+"_next")
-	loadA("FMOVS", 4, "S[2]")
-	multiply(false)
-	s.increase(next, step)
-	s.increase(b, U32(width))
 	s.place(id + "_next")
 	for i := range p {
 		s.increase(p[i], jump)
@@ -130,7 +111,7 @@ func (s *isa) halfTileQuads(shape panelShape, rows int, a, lda, c, ldc, d, ldd, 
 	s.countDown(segs, id+"_seg")
 
 	// Rows again: each register takes half of two neighbours.
-	t := quadTile{a: []reg.Register{x}, b: []reg.Register{y, z}}
+	t := quadTile{a: []reg.Register{av[0]}, b: []reg.Register{bv[0], bv[1]}}
 	for i, two := range sums {
 		var first, second []reg.Register
 		for j := range quads {
@@ -311,6 +292,77 @@ func (s *isa) interleaveNEON() {
 		s.address(Mem{Base: src, Index: lds, Scale: 2}, src)
 		s.increase(dst, ldd)
 		s.decrease(rows, U32(2))
+	})
+	s.done()
+}
+
+// quadsNEON generates the conversion of four rows at a time to quads.
+func (s *isa) quadsNEON() {
+	s.text("quads", "func(quads, rows, cols int, dst *float32, ldd int, src *float32, lds int)",
+		"converts rows 4·q to 4·q+3 to row q of quads; rows that are not there are zero.")
+	s.flushDenormals()
+	rows, dst, ldd, src, lds := s.loadGP("rows"), s.loadGP("dst"), s.loadStride("ldd"), s.loadGP("src"), s.loadStride("lds")
+	var in [4]reg.GPVirtual
+	for i := range in {
+		in[i] = s.gp()
+	}
+	zero := s.zero()
+	s.repeat(label("quads"), s.loadGP("quads"), func() {
+		s.move(src, in[0])
+		for i := range 3 {
+			s.address(Mem{Base: in[i], Index: lds, Scale: 1}, in[i+1])
+		}
+		convert := func(there int) {
+			id := label("convert")
+			left, out := s.loadGP("cols"), s.gp()
+			s.move(dst, out)
+			columns := func(k mask) (low, high reg.Register) {
+				h := [4]reg.Register{zero, zero, zero, zero}
+				for i := range there {
+					h[i] = s.vec()
+					s.load(Mem{Base: in[i]}, k, h[i])
+					s.arm.word(0x0ea16800, "bfcvtn v%d.4h, v%d.4s", written(h[i]), read(h[i]))
+				}
+				x, y, low, high := s.vec(), s.vec(), s.vec(), s.vec()
+				s.arm.zip(1, "8h", h[0], h[1], x)
+				s.arm.zip(1, "8h", h[2], h[3], y)
+				s.arm.zip(1, "4s", x, y, low)
+				s.arm.zip(2, "4s", x, y, high)
+				return low, high
+			}
+			s.place(id)
+			s.jumpIf(left, less, U32(4), id+"_few")
+			low, high := columns(s.fullMask())
+			s.store(low, s.fullMask(), Mem{Base: out})
+			s.store(high, s.fullMask(), Mem{Base: out, Disp: 16})
+			for i := range there {
+				s.increase(in[i], U32(16))
+			}
+			s.increase(out, U32(32))
+			s.decrease(left, U32(4))
+			s.jump(id)
+			s.place(id + "_few")
+			s.jumpIfNotPositive(left, id+"_end")
+			low, high = columns(mask{n: left})
+			s.arm.text("FMOVD F%d, 0(R%d)", read(low), read(out))
+			s.jumpIf(left, less, U32(2), id+"_end")
+			s.store(low, s.fullMask(), Mem{Base: out})
+			s.jumpIf(left, less, U32(3), id+"_end")
+			s.arm.text("FMOVD F%d, 16(R%d)", read(high), read(out))
+			s.place(id + "_end")
+		}
+		id := label("there")
+		for there := 4; there > 0; there-- {
+			s.jumpIf(rows, less, U32(there), fmt.Sprintf("%s_%d", id, there-1))
+			convert(there)
+			s.jump(id + "_next")
+			s.place(fmt.Sprintf("%s_%d", id, there-1))
+		}
+		convert(0)
+		s.place(id + "_next")
+		s.address(Mem{Base: src, Index: lds, Scale: 4}, src)
+		s.increase(dst, ldd)
+		s.decrease(rows, U32(4))
 	})
 	s.done()
 }

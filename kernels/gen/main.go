@@ -104,6 +104,7 @@ func (s *isa) neonKernels() {
 	s.copyHalfNEON()
 	s.fromHalfNEON()
 	s.interleaveNEON()
+	s.quadsNEON()
 	s.orient()
 	s.resampleRGB()
 	s.resampleRows()
