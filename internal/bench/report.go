@@ -159,14 +159,15 @@ func reportRows(threads int) []ReportRow {
 }
 
 // time times a row within some seconds. perImage are the milliseconds of a forward pass on one
-// thread, 0 if they are not known: a row that would take much longer than its share is left out.
+// thread, 0 if they are not known: a row that would take much longer than its share, and more than
+// two seconds, is left out.
 func (r *ReportRow) time(ctx context.Context, name string, c *configs.Config, seconds, perImage float64) {
 	const warmup, runs = 1, 3
 	passes := 1.0
 	if r.Mode == "train" {
 		passes = 3.5
 	}
-	if takes := (warmup + runs) * passes * perImage * float64(r.Batch) / float64(r.Threads) / 1000; takes > 2*seconds {
+	if takes := (warmup + runs) * passes * perImage * float64(r.Batch) / float64(r.Threads) / 1000; takes > max(2*seconds, 2) {
 		r.Missing = fmt.Sprintf("left out, it would take about %.0f s", takes)
 		return
 	}
