@@ -1,4 +1,4 @@
-//go:build unix
+//go:build linux
 
 package arm64
 
@@ -119,6 +119,7 @@ func countInstructions(t *testing.T, weights string, steps int) map[place]int {
 	cmd.Env = append(arm.environment(), "GOGC=off") // a collection would be in one of the two alone
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // or it would go on after a test that took too long
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
