@@ -16,6 +16,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -119,6 +120,8 @@ func countInstructions(t *testing.T, weights string, steps int) map[place]int {
 	cmd.Env = append(arm.environment(), "GOGC=off") // a collection would be in one of the two alone
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
+	runtime.LockOSThread() // whose end would end the emulator too
+	defer runtime.UnlockOSThread()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // or it would go on after a test that took too long
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
