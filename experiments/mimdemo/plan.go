@@ -62,6 +62,7 @@ var ablations = map[string][]ablation{
 		{start: tenEpochs, name: "ten-epochs"},
 		{start: zeroBorder, name: "zero-border", settings: []string{"mim.border=zero"}},
 		{start: oneScale, name: "one-scale", settings: []string{"mim.scales=[1, 1, 1]"}},
+		{start: topOnly, name: "top-only", settings: []string{"mim.taps=[3]", "mim.scales=[1]"}},
 		{start: grn, name: "grn", model: []string{"model.grn=true"}, fresh: grnScratch},
 	},
 }
