@@ -22250,500 +22250,423 @@ cols189_end:
 // func affineGELUAVX512(rows int, cols int, dst *float32, ldd int, src *float32, lds int, a *float32, b *float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·affineGELUAVX512(SB), NOSPLIT, $8-64
-	STMXCSR (SP)
-	MOVL    (SP), AX
-	ORL     $0x00008040, AX
-	MOVL    AX, 4(SP)
-	LDMXCSR 4(SP)
-	MOVQ    ldd+24(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    lds+40(FP), BX
-	SHLQ    $0x02, BX
-	MOVQ    cols+8(FP), AX
-	XORQ    SI, SI
-	MOVQ    AX, DI
-
-cols194_by4:
-	CMPQ    DI, $0x00000040
-	JLT     cols194_by2
-	MOVQ    a+48(FP), AX
-	VMOVUPS (AX)(SI*1), Z0
-	VMOVUPS 64(AX)(SI*1), Z1
-	VMOVUPS 128(AX)(SI*1), Z2
-	VMOVUPS 192(AX)(SI*1), Z3
-	MOVQ    b+56(FP), AX
-	VMOVUPS (AX)(SI*1), Z4
-	VMOVUPS 64(AX)(SI*1), Z5
-	VMOVUPS 128(AX)(SI*1), Z6
-	VMOVUPS 192(AX)(SI*1), Z7
-	MOVQ    dst+16(FP), AX
-	ADDQ    SI, AX
-	MOVQ    src+32(FP), DX
-	ADDQ    SI, DX
-	MOVQ    rows+0(FP), R8
-	TESTQ   R8, R8
-	JLE     rows195_end
-
-rows195:
-	VMOVUPS          (DX), Z8
-	VFMADD213PS      Z4, Z0, Z8
-	VPANDD.BCST      c7fffffff<>+0(SB), Z8, Z10
-	VBROADCASTSS     c41500000<>+0(SB), Z11
-	VMINPS           Z10, Z11, Z10
-	VBROADCASTSS     c3f800000<>+0(SB), Z12
-	VBROADCASTSS     c3e828f5c<>+0(SB), Z11
-	VFMADD231PS      Z11, Z10, Z12
-	VRCP14PS         Z12, Z11
-	VBROADCASTSS     c3f800000<>+0(SB), Z13
-	VFNMADD231PS     Z12, Z11, Z13
-	VFMADD213PS      Z11, Z13, Z11
-	VMULPS           Z10, Z10, Z10
-	VMULPS.BCST      cbf38aa3b<>+0(SB), Z10, Z10
-	VRNDSCALEPS      $0x08, Z10, Z12
-	VSUBPS           Z12, Z10, Z13
-	VBROADCASTSS     c3920fde6<>+0(SB), Z10
-	VFMADD213PS.BCST c3aaf9f2c<>+0(SB), Z13, Z10
-	VFMADD213PS.BCST c3c1d96a6<>+0(SB), Z13, Z10
-	VFMADD213PS.BCST c3d635774<>+0(SB), Z13, Z10
-	VFMADD213PS.BCST c3e75fdee<>+0(SB), Z13, Z10
-	VFMADD213PS.BCST c3f317218<>+0(SB), Z13, Z10
-	VFMADD213PS.BCST c3f800000<>+0(SB), Z13, Z10
-	VSCALEFPS        Z12, Z10, Z10
-	VBROADCASTSS     cbda7d8a8<>+0(SB), Z12
-	VFMADD213PS.BCST c3e8fef8f<>+0(SB), Z11, Z12
-	VFMADD213PS.BCST cbe35bb0d<>+0(SB), Z11, Z12
-	VFMADD213PS.BCST c3e5c403f<>+0(SB), Z11, Z12
-	VFMADD213PS.BCST c3d5a1d5a<>+0(SB), Z11, Z12
-	VFMADD213PS.BCST c3ddea35c<>+0(SB), Z11, Z12
-	VFMADD213PS.BCST c3dcf5e02<>+0(SB), Z11, Z12
-	VMULPS           Z11, Z12, Z12
-	VMULPS           Z10, Z12, Z12
-	VBROADCASTSS     c3f800000<>+0(SB), Z11
-	VSUBPS           Z12, Z11, Z11
-	VPMOVD2M         Z8, K1
-	VBLENDMPS        Z12, Z11, K1, Z9
-	VMULPS           Z8, Z9, Z8
-	VMOVUPS          Z8, (AX)
-	VMOVUPS          64(DX), Z8
-	VFMADD213PS      Z5, Z1, Z8
-	VPANDD.BCST      c7fffffff<>+0(SB), Z8, Z10
-	VBROADCASTSS     c41500000<>+0(SB), Z11
-	VMINPS           Z10, Z11, Z10
-	VBROADCASTSS     c3f800000<>+0(SB), Z12
-	VBROADCASTSS     c3e828f5c<>+0(SB), Z11
-	VFMADD231PS      Z11, Z10, Z12
-	VRCP14PS         Z12, Z11
-	VBROADCASTSS     c3f800000<>+0(SB), Z13
-	VFNMADD231PS     Z12, Z11, Z13
-	VFMADD213PS      Z11, Z13, Z11
-	VMULPS           Z10, Z10, Z10
-	VMULPS.BCST      cbf38aa3b<>+0(SB), Z10, Z10
-	VRNDSCALEPS      $0x08, Z10, Z12
-	VSUBPS           Z12, Z10, Z13
-	VBROADCASTSS     c3920fde6<>+0(SB), Z10
-	VFMADD213PS.BCST c3aaf9f2c<>+0(SB), Z13, Z10
-	VFMADD213PS.BCST c3c1d96a6<>+0(SB), Z13, Z10
-	VFMADD213PS.BCST c3d635774<>+0(SB), Z13, Z10
-	VFMADD213PS.BCST c3e75fdee<>+0(SB), Z13, Z10
-	VFMADD213PS.BCST c3f317218<>+0(SB), Z13, Z10
-	VFMADD213PS.BCST c3f800000<>+0(SB), Z13, Z10
-	VSCALEFPS        Z12, Z10, Z10
-	VBROADCASTSS     cbda7d8a8<>+0(SB), Z12
-	VFMADD213PS.BCST c3e8fef8f<>+0(SB), Z11, Z12
-	VFMADD213PS.BCST cbe35bb0d<>+0(SB), Z11, Z12
-	VFMADD213PS.BCST c3e5c403f<>+0(SB), Z11, Z12
-	VFMADD213PS.BCST c3d5a1d5a<>+0(SB), Z11, Z12
-	VFMADD213PS.BCST c3ddea35c<>+0(SB), Z11, Z12
-	VFMADD213PS.BCST c3dcf5e02<>+0(SB), Z11, Z12
-	VMULPS           Z11, Z12, Z12
-	VMULPS           Z10, Z12, Z12
-	VBROADCASTSS     c3f800000<>+0(SB), Z11
-	VSUBPS           Z12, Z11, Z11
-	VPMOVD2M         Z8, K1
-	VBLENDMPS        Z12, Z11, K1, Z14
-	VMULPS           Z8, Z14, Z8
-	VMOVUPS          Z8, 64(AX)
-	VMOVUPS          128(DX), Z8
-	VFMADD213PS      Z6, Z2, Z8
-	VPANDD.BCST      c7fffffff<>+0(SB), Z8, Z10
-	VBROADCASTSS     c41500000<>+0(SB), Z11
-	VMINPS           Z10, Z11, Z10
-	VBROADCASTSS     c3f800000<>+0(SB), Z12
-	VBROADCASTSS     c3e828f5c<>+0(SB), Z11
-	VFMADD231PS      Z11, Z10, Z12
-	VRCP14PS         Z12, Z11
-	VBROADCASTSS     c3f800000<>+0(SB), Z13
-	VFNMADD231PS     Z12, Z11, Z13
-	VFMADD213PS      Z11, Z13, Z11
-	VMULPS           Z10, Z10, Z10
-	VMULPS.BCST      cbf38aa3b<>+0(SB), Z10, Z10
-	VRNDSCALEPS      $0x08, Z10, Z12
-	VSUBPS           Z12, Z10, Z13
-	VBROADCASTSS     c3920fde6<>+0(SB), Z10
-	VFMADD213PS.BCST c3aaf9f2c<>+0(SB), Z13, Z10
-	VFMADD213PS.BCST c3c1d96a6<>+0(SB), Z13, Z10
-	VFMADD213PS.BCST c3d635774<>+0(SB), Z13, Z10
-	VFMADD213PS.BCST c3e75fdee<>+0(SB), Z13, Z10
-	VFMADD213PS.BCST c3f317218<>+0(SB), Z13, Z10
-	VFMADD213PS.BCST c3f800000<>+0(SB), Z13, Z10
-	VSCALEFPS        Z12, Z10, Z10
-	VBROADCASTSS     cbda7d8a8<>+0(SB), Z12
-	VFMADD213PS.BCST c3e8fef8f<>+0(SB), Z11, Z12
-	VFMADD213PS.BCST cbe35bb0d<>+0(SB), Z11, Z12
-	VFMADD213PS.BCST c3e5c403f<>+0(SB), Z11, Z12
-	VFMADD213PS.BCST c3d5a1d5a<>+0(SB), Z11, Z12
-	VFMADD213PS.BCST c3ddea35c<>+0(SB), Z11, Z12
-	VFMADD213PS.BCST c3dcf5e02<>+0(SB), Z11, Z12
-	VMULPS           Z11, Z12, Z12
-	VMULPS           Z10, Z12, Z12
-	VBROADCASTSS     c3f800000<>+0(SB), Z11
-	VSUBPS           Z12, Z11, Z11
-	VPMOVD2M         Z8, K1
-	VBLENDMPS        Z12, Z11, K1, Z15
-	VMULPS           Z8, Z15, Z8
-	VMOVUPS          Z8, 128(AX)
-	VMOVUPS          192(DX), Z8
-	VFMADD213PS      Z7, Z3, Z8
-	VPANDD.BCST      c7fffffff<>+0(SB), Z8, Z10
-	VBROADCASTSS     c41500000<>+0(SB), Z11
-	VMINPS           Z10, Z11, Z10
-	VBROADCASTSS     c3f800000<>+0(SB), Z12
-	VBROADCASTSS     c3e828f5c<>+0(SB), Z11
-	VFMADD231PS      Z11, Z10, Z12
-	VRCP14PS         Z12, Z11
-	VBROADCASTSS     c3f800000<>+0(SB), Z13
-	VFNMADD231PS     Z12, Z11, Z13
-	VFMADD213PS      Z11, Z13, Z11
-	VMULPS           Z10, Z10, Z10
-	VMULPS.BCST      cbf38aa3b<>+0(SB), Z10, Z10
-	VRNDSCALEPS      $0x08, Z10, Z12
-	VSUBPS           Z12, Z10, Z13
-	VBROADCASTSS     c3920fde6<>+0(SB), Z10
-	VFMADD213PS.BCST c3aaf9f2c<>+0(SB), Z13, Z10
-	VFMADD213PS.BCST c3c1d96a6<>+0(SB), Z13, Z10
-	VFMADD213PS.BCST c3d635774<>+0(SB), Z13, Z10
-	VFMADD213PS.BCST c3e75fdee<>+0(SB), Z13, Z10
-	VFMADD213PS.BCST c3f317218<>+0(SB), Z13, Z10
-	VFMADD213PS.BCST c3f800000<>+0(SB), Z13, Z10
-	VSCALEFPS        Z12, Z10, Z10
-	VBROADCASTSS     cbda7d8a8<>+0(SB), Z12
-	VFMADD213PS.BCST c3e8fef8f<>+0(SB), Z11, Z12
-	VFMADD213PS.BCST cbe35bb0d<>+0(SB), Z11, Z12
-	VFMADD213PS.BCST c3e5c403f<>+0(SB), Z11, Z12
-	VFMADD213PS.BCST c3d5a1d5a<>+0(SB), Z11, Z12
-	VFMADD213PS.BCST c3ddea35c<>+0(SB), Z11, Z12
-	VFMADD213PS.BCST c3dcf5e02<>+0(SB), Z11, Z12
-	VMULPS           Z11, Z12, Z12
-	VMULPS           Z10, Z12, Z12
-	VBROADCASTSS     c3f800000<>+0(SB), Z11
-	VSUBPS           Z12, Z11, Z11
-	VPMOVD2M         Z8, K1
-	VBLENDMPS        Z12, Z11, K1, Z16
-	VMULPS           Z8, Z16, Z8
-	VMOVUPS          Z8, 192(AX)
-	ADDQ             CX, AX
-	ADDQ             BX, DX
-	DECQ             R8
-	JNZ              rows195
-
-rows195_end:
-	ADDQ $0x00000100, SI
-	SUBQ $0x00000040, DI
-	JMP  cols194_by4
+	STMXCSR      (SP)
+	MOVL         (SP), AX
+	ORL          $0x00008040, AX
+	MOVL         AX, 4(SP)
+	LDMXCSR      4(SP)
+	MOVQ         ldd+24(FP), CX
+	SHLQ         $0x02, CX
+	MOVQ         lds+40(FP), BX
+	SHLQ         $0x02, BX
+	VPXORD       Z7, Z7, Z7
+	VBROADCASTSS c41600000<>+0(SB), Z8
+	VBROADCASTSS c4b400000<>+0(SB), Z9
+	VMOVUPS      tails<>+0(SB), Z0
+	VMOVUPS      tails<>+64(SB), Z1
+	VMOVUPS      tails<>+128(SB), Z2
+	VMOVUPS      tails<>+192(SB), Z3
+	VMOVUPS      tails<>+256(SB), Z4
+	VMOVUPS      tails<>+320(SB), Z5
+	VMOVUPS      tails<>+384(SB), Z6
+	MOVQ         cols+8(FP), AX
+	XORQ         SI, SI
+	MOVQ         AX, DI
 
 cols194_by2:
-	CMPQ    DI, $0x00000020
-	JLT     cols194_by1
-	MOVQ    a+48(FP), AX
-	VMOVUPS (AX)(SI*1), Z0
-	VMOVUPS 64(AX)(SI*1), Z1
-	MOVQ    b+56(FP), AX
-	VMOVUPS (AX)(SI*1), Z2
-	VMOVUPS 64(AX)(SI*1), Z3
-	MOVQ    dst+16(FP), AX
-	ADDQ    SI, AX
-	MOVQ    src+32(FP), DX
-	ADDQ    SI, DX
-	MOVQ    rows+0(FP), R8
-	TESTQ   R8, R8
-	JLE     rows196_end
+	CMPQ          DI, $0x00000020
+	JLT           cols194_by1
+	MOVQ          a+48(FP), AX
+	VMOVUPS       (AX)(SI*1), Z10
+	VMOVUPS       64(AX)(SI*1), Z11
+	MOVQ          b+56(FP), AX
+	VMOVUPS       (AX)(SI*1), Z12
+	VMOVUPS       64(AX)(SI*1), Z13
+	MOVQ          dst+16(FP), AX
+	ADDQ          SI, AX
+	MOVQ          src+32(FP), DX
+	ADDQ          SI, DX
+	MOVQ          rows+0(FP), R8
+	VMOVUPS       (DX), Z14
+	VFMADD213PS   Z12, Z10, Z14
+	VMOVUPS       64(DX), Z15
+	VFMADD213PS   Z13, Z11, Z15
+	ADDQ          BX, DX
+	VRANGEPS      $0x0a, Z8, Z14, Z16
+	VRANGEPS      $0x0a, Z8, Z15, Z17
+	VADDPS.RD_SAE Z9, Z16, Z18
+	VREDUCEPS     $0x01, Z16, Z20
+	VADDPS.RD_SAE Z9, Z17, Z19
+	VREDUCEPS     $0x01, Z17, Z21
+	DECQ          R8
+	JZ            rows195_drain
 
-rows196:
-	VMOVUPS          (DX), Z4
-	VFMADD213PS      Z2, Z0, Z4
-	VPANDD.BCST      c7fffffff<>+0(SB), Z4, Z5
-	VBROADCASTSS     c41500000<>+0(SB), Z6
-	VMINPS           Z5, Z6, Z5
-	VBROADCASTSS     c3f800000<>+0(SB), Z7
-	VBROADCASTSS     c3e828f5c<>+0(SB), Z6
-	VFMADD231PS      Z6, Z5, Z7
-	VRCP14PS         Z7, Z6
-	VBROADCASTSS     c3f800000<>+0(SB), Z8
-	VFNMADD231PS     Z7, Z6, Z8
-	VFMADD213PS      Z6, Z8, Z6
-	VMULPS           Z5, Z5, Z5
-	VMULPS.BCST      cbf38aa3b<>+0(SB), Z5, Z5
-	VRNDSCALEPS      $0x08, Z5, Z7
-	VSUBPS           Z7, Z5, Z8
-	VBROADCASTSS     c3920fde6<>+0(SB), Z5
-	VFMADD213PS.BCST c3aaf9f2c<>+0(SB), Z8, Z5
-	VFMADD213PS.BCST c3c1d96a6<>+0(SB), Z8, Z5
-	VFMADD213PS.BCST c3d635774<>+0(SB), Z8, Z5
-	VFMADD213PS.BCST c3e75fdee<>+0(SB), Z8, Z5
-	VFMADD213PS.BCST c3f317218<>+0(SB), Z8, Z5
-	VFMADD213PS.BCST c3f800000<>+0(SB), Z8, Z5
-	VSCALEFPS        Z7, Z5, Z5
-	VBROADCASTSS     cbda7d8a8<>+0(SB), Z7
-	VFMADD213PS.BCST c3e8fef8f<>+0(SB), Z6, Z7
-	VFMADD213PS.BCST cbe35bb0d<>+0(SB), Z6, Z7
-	VFMADD213PS.BCST c3e5c403f<>+0(SB), Z6, Z7
-	VFMADD213PS.BCST c3d5a1d5a<>+0(SB), Z6, Z7
-	VFMADD213PS.BCST c3ddea35c<>+0(SB), Z6, Z7
-	VFMADD213PS.BCST c3dcf5e02<>+0(SB), Z6, Z7
-	VMULPS           Z6, Z7, Z7
-	VMULPS           Z5, Z7, Z7
-	VBROADCASTSS     c3f800000<>+0(SB), Z6
-	VSUBPS           Z7, Z6, Z6
-	VPMOVD2M         Z4, K1
-	VBLENDMPS        Z7, Z6, K1, Z17
-	VMULPS           Z4, Z17, Z4
-	VMOVUPS          Z4, (AX)
-	VMOVUPS          64(DX), Z4
-	VFMADD213PS      Z3, Z1, Z4
-	VPANDD.BCST      c7fffffff<>+0(SB), Z4, Z5
-	VBROADCASTSS     c41500000<>+0(SB), Z6
-	VMINPS           Z5, Z6, Z5
-	VBROADCASTSS     c3f800000<>+0(SB), Z7
-	VBROADCASTSS     c3e828f5c<>+0(SB), Z6
-	VFMADD231PS      Z6, Z5, Z7
-	VRCP14PS         Z7, Z6
-	VBROADCASTSS     c3f800000<>+0(SB), Z8
-	VFNMADD231PS     Z7, Z6, Z8
-	VFMADD213PS      Z6, Z8, Z6
-	VMULPS           Z5, Z5, Z5
-	VMULPS.BCST      cbf38aa3b<>+0(SB), Z5, Z5
-	VRNDSCALEPS      $0x08, Z5, Z7
-	VSUBPS           Z7, Z5, Z8
-	VBROADCASTSS     c3920fde6<>+0(SB), Z5
-	VFMADD213PS.BCST c3aaf9f2c<>+0(SB), Z8, Z5
-	VFMADD213PS.BCST c3c1d96a6<>+0(SB), Z8, Z5
-	VFMADD213PS.BCST c3d635774<>+0(SB), Z8, Z5
-	VFMADD213PS.BCST c3e75fdee<>+0(SB), Z8, Z5
-	VFMADD213PS.BCST c3f317218<>+0(SB), Z8, Z5
-	VFMADD213PS.BCST c3f800000<>+0(SB), Z8, Z5
-	VSCALEFPS        Z7, Z5, Z5
-	VBROADCASTSS     cbda7d8a8<>+0(SB), Z7
-	VFMADD213PS.BCST c3e8fef8f<>+0(SB), Z6, Z7
-	VFMADD213PS.BCST cbe35bb0d<>+0(SB), Z6, Z7
-	VFMADD213PS.BCST c3e5c403f<>+0(SB), Z6, Z7
-	VFMADD213PS.BCST c3d5a1d5a<>+0(SB), Z6, Z7
-	VFMADD213PS.BCST c3ddea35c<>+0(SB), Z6, Z7
-	VFMADD213PS.BCST c3dcf5e02<>+0(SB), Z6, Z7
-	VMULPS           Z6, Z7, Z7
-	VMULPS           Z5, Z7, Z7
-	VBROADCASTSS     c3f800000<>+0(SB), Z6
-	VSUBPS           Z7, Z6, Z6
-	VPMOVD2M         Z4, K1
-	VBLENDMPS        Z7, Z6, K1, Z18
-	VMULPS           Z4, Z18, Z4
-	VMOVUPS          Z4, 64(AX)
-	ADDQ             CX, AX
-	ADDQ             BX, DX
-	DECQ             R8
-	JNZ              rows196
+rows195_loop:
+	VPERMPS       Z6, Z18, Z22
+	VPERMPS       Z6, Z19, Z23
+	VPERMPS       Z5, Z18, Z24
+	VFMADD213PS   Z24, Z20, Z22
+	VPERMPS       Z5, Z19, Z24
+	VFMADD213PS   Z24, Z21, Z23
+	VPERMPS       Z4, Z18, Z24
+	VFMADD213PS   Z24, Z20, Z22
+	VPERMPS       Z4, Z19, Z24
+	VFMADD213PS   Z24, Z21, Z23
+	VPERMPS       Z3, Z18, Z24
+	VFMADD213PS   Z24, Z20, Z22
+	VPERMPS       Z3, Z19, Z24
+	VFMADD213PS   Z24, Z21, Z23
+	VPERMPS       Z2, Z18, Z24
+	VFMADD213PS   Z24, Z20, Z22
+	VPERMPS       Z2, Z19, Z24
+	VFMADD213PS   Z24, Z21, Z23
+	VPERMPS       Z1, Z18, Z24
+	VFMADD213PS   Z24, Z20, Z22
+	VPERMPS       Z1, Z19, Z24
+	VFMADD213PS   Z24, Z21, Z23
+	VPERMPS       Z0, Z18, Z18
+	VFMADD213PS   Z18, Z20, Z22
+	VPERMPS       Z0, Z19, Z18
+	VFMADD213PS   Z18, Z21, Z23
+	VMAXPS        Z14, Z7, Z14
+	VMULPS        Z22, Z22, Z22
+	VMULPS        Z22, Z16, Z16
+	VFNMADD231PS  Z22, Z16, Z14
+	VMAXPS        Z15, Z7, Z15
+	VMULPS        Z23, Z23, Z23
+	VMULPS        Z23, Z17, Z17
+	VFNMADD231PS  Z23, Z17, Z15
+	VMOVUPS       Z14, (AX)
+	VMOVUPS       Z15, 64(AX)
+	ADDQ          CX, AX
+	VMOVUPS       (DX), Z14
+	VFMADD213PS   Z12, Z10, Z14
+	VMOVUPS       64(DX), Z15
+	VFMADD213PS   Z13, Z11, Z15
+	ADDQ          BX, DX
+	VRANGEPS      $0x0a, Z8, Z14, Z16
+	VRANGEPS      $0x0a, Z8, Z15, Z17
+	VADDPS.RD_SAE Z9, Z16, Z18
+	VREDUCEPS     $0x01, Z16, Z20
+	VADDPS.RD_SAE Z9, Z17, Z19
+	VREDUCEPS     $0x01, Z17, Z21
+	DECQ          R8
+	JNZ           rows195_loop
 
-rows196_end:
-	ADDQ $0x00000080, SI
-	SUBQ $0x00000020, DI
-	JMP  cols194_by2
+rows195_drain:
+	VPERMPS      Z6, Z18, Z22
+	VPERMPS      Z6, Z19, Z23
+	VPERMPS      Z5, Z18, Z10
+	VFMADD213PS  Z10, Z20, Z22
+	VPERMPS      Z5, Z19, Z10
+	VFMADD213PS  Z10, Z21, Z23
+	VPERMPS      Z4, Z18, Z10
+	VFMADD213PS  Z10, Z20, Z22
+	VPERMPS      Z4, Z19, Z10
+	VFMADD213PS  Z10, Z21, Z23
+	VPERMPS      Z3, Z18, Z10
+	VFMADD213PS  Z10, Z20, Z22
+	VPERMPS      Z3, Z19, Z10
+	VFMADD213PS  Z10, Z21, Z23
+	VPERMPS      Z2, Z18, Z10
+	VFMADD213PS  Z10, Z20, Z22
+	VPERMPS      Z2, Z19, Z10
+	VFMADD213PS  Z10, Z21, Z23
+	VPERMPS      Z1, Z18, Z10
+	VFMADD213PS  Z10, Z20, Z22
+	VPERMPS      Z1, Z19, Z10
+	VFMADD213PS  Z10, Z21, Z23
+	VPERMPS      Z0, Z18, Z10
+	VFMADD213PS  Z10, Z20, Z22
+	VPERMPS      Z0, Z19, Z10
+	VFMADD213PS  Z10, Z21, Z23
+	VMAXPS       Z14, Z7, Z14
+	VMULPS       Z22, Z22, Z22
+	VMULPS       Z22, Z16, Z16
+	VFNMADD231PS Z22, Z16, Z14
+	VMAXPS       Z15, Z7, Z15
+	VMULPS       Z23, Z23, Z23
+	VMULPS       Z23, Z17, Z17
+	VFNMADD231PS Z23, Z17, Z15
+	VMOVUPS      Z14, (AX)
+	VMOVUPS      Z15, 64(AX)
+	ADDQ         CX, AX
+	ADDQ         $0x00000080, SI
+	SUBQ         $0x00000020, DI
+	JMP          cols194_by2
 
 cols194_by1:
-	CMPQ    DI, $0x00000010
-	JLT     cols194_by0
-	MOVQ    a+48(FP), AX
-	VMOVUPS (AX)(SI*1), Z0
-	MOVQ    b+56(FP), AX
-	VMOVUPS (AX)(SI*1), Z1
-	MOVQ    dst+16(FP), AX
-	ADDQ    SI, AX
-	MOVQ    src+32(FP), DX
-	ADDQ    SI, DX
-	MOVQ    rows+0(FP), R8
-	TESTQ   R8, R8
-	JLE     rows197_end
+	CMPQ          DI, $0x00000010
+	JLT           cols194_by0
+	MOVQ          a+48(FP), AX
+	VMOVUPS       (AX)(SI*1), Z10
+	MOVQ          b+56(FP), AX
+	VMOVUPS       (AX)(SI*1), Z11
+	MOVQ          dst+16(FP), AX
+	ADDQ          SI, AX
+	MOVQ          src+32(FP), DX
+	ADDQ          SI, DX
+	MOVQ          rows+0(FP), R8
+	VMOVUPS       (DX), Z12
+	VFMADD213PS   Z11, Z10, Z12
+	ADDQ          BX, DX
+	VRANGEPS      $0x0a, Z8, Z12, Z13
+	VADDPS.RD_SAE Z9, Z13, Z14
+	VREDUCEPS     $0x01, Z13, Z15
+	DECQ          R8
+	JZ            rows196_drain
 
-rows197:
-	VMOVUPS          (DX), Z2
-	VFMADD213PS      Z1, Z0, Z2
-	VPANDD.BCST      c7fffffff<>+0(SB), Z2, Z3
-	VBROADCASTSS     c41500000<>+0(SB), Z4
-	VMINPS           Z3, Z4, Z3
-	VBROADCASTSS     c3f800000<>+0(SB), Z5
-	VBROADCASTSS     c3e828f5c<>+0(SB), Z4
-	VFMADD231PS      Z4, Z3, Z5
-	VRCP14PS         Z5, Z4
-	VBROADCASTSS     c3f800000<>+0(SB), Z6
-	VFNMADD231PS     Z5, Z4, Z6
-	VFMADD213PS      Z4, Z6, Z4
-	VMULPS           Z3, Z3, Z3
-	VMULPS.BCST      cbf38aa3b<>+0(SB), Z3, Z3
-	VRNDSCALEPS      $0x08, Z3, Z5
-	VSUBPS           Z5, Z3, Z6
-	VBROADCASTSS     c3920fde6<>+0(SB), Z3
-	VFMADD213PS.BCST c3aaf9f2c<>+0(SB), Z6, Z3
-	VFMADD213PS.BCST c3c1d96a6<>+0(SB), Z6, Z3
-	VFMADD213PS.BCST c3d635774<>+0(SB), Z6, Z3
-	VFMADD213PS.BCST c3e75fdee<>+0(SB), Z6, Z3
-	VFMADD213PS.BCST c3f317218<>+0(SB), Z6, Z3
-	VFMADD213PS.BCST c3f800000<>+0(SB), Z6, Z3
-	VSCALEFPS        Z5, Z3, Z3
-	VBROADCASTSS     cbda7d8a8<>+0(SB), Z5
-	VFMADD213PS.BCST c3e8fef8f<>+0(SB), Z4, Z5
-	VFMADD213PS.BCST cbe35bb0d<>+0(SB), Z4, Z5
-	VFMADD213PS.BCST c3e5c403f<>+0(SB), Z4, Z5
-	VFMADD213PS.BCST c3d5a1d5a<>+0(SB), Z4, Z5
-	VFMADD213PS.BCST c3ddea35c<>+0(SB), Z4, Z5
-	VFMADD213PS.BCST c3dcf5e02<>+0(SB), Z4, Z5
-	VMULPS           Z4, Z5, Z5
-	VMULPS           Z3, Z5, Z5
-	VBROADCASTSS     c3f800000<>+0(SB), Z4
-	VSUBPS           Z5, Z4, Z4
-	VPMOVD2M         Z2, K1
-	VBLENDMPS        Z5, Z4, K1, Z19
-	VMULPS           Z2, Z19, Z2
-	VMOVUPS          Z2, (AX)
-	ADDQ             CX, AX
-	ADDQ             BX, DX
-	DECQ             R8
-	JNZ              rows197
+rows196_loop:
+	VPERMPS       Z6, Z14, Z16
+	VPERMPS       Z5, Z14, Z17
+	VFMADD213PS   Z17, Z15, Z16
+	VPERMPS       Z4, Z14, Z17
+	VFMADD213PS   Z17, Z15, Z16
+	VPERMPS       Z3, Z14, Z17
+	VFMADD213PS   Z17, Z15, Z16
+	VPERMPS       Z2, Z14, Z17
+	VFMADD213PS   Z17, Z15, Z16
+	VPERMPS       Z1, Z14, Z17
+	VFMADD213PS   Z17, Z15, Z16
+	VPERMPS       Z0, Z14, Z14
+	VFMADD213PS   Z14, Z15, Z16
+	VMAXPS        Z12, Z7, Z12
+	VMULPS        Z16, Z16, Z16
+	VMULPS        Z16, Z13, Z13
+	VFNMADD231PS  Z16, Z13, Z12
+	VMOVUPS       Z12, (AX)
+	ADDQ          CX, AX
+	VMOVUPS       (DX), Z12
+	VFMADD213PS   Z11, Z10, Z12
+	ADDQ          BX, DX
+	VRANGEPS      $0x0a, Z8, Z12, Z13
+	VADDPS.RD_SAE Z9, Z13, Z14
+	VREDUCEPS     $0x01, Z13, Z15
+	DECQ          R8
+	JNZ           rows196_loop
 
-rows197_end:
-	ADDQ $0x00000040, SI
-	SUBQ $0x00000010, DI
-	JMP  cols194_by1
+rows196_drain:
+	VPERMPS      Z6, Z14, Z16
+	VPERMPS      Z5, Z14, Z10
+	VFMADD213PS  Z10, Z15, Z16
+	VPERMPS      Z4, Z14, Z10
+	VFMADD213PS  Z10, Z15, Z16
+	VPERMPS      Z3, Z14, Z10
+	VFMADD213PS  Z10, Z15, Z16
+	VPERMPS      Z2, Z14, Z10
+	VFMADD213PS  Z10, Z15, Z16
+	VPERMPS      Z1, Z14, Z10
+	VFMADD213PS  Z10, Z15, Z16
+	VPERMPS      Z0, Z14, Z10
+	VFMADD213PS  Z10, Z15, Z16
+	VMAXPS       Z12, Z7, Z12
+	VMULPS       Z16, Z16, Z16
+	VMULPS       Z16, Z13, Z13
+	VFNMADD231PS Z16, Z13, Z12
+	VMOVUPS      Z12, (AX)
+	ADDQ         CX, AX
+	ADDQ         $0x00000040, SI
+	SUBQ         $0x00000010, DI
+	JMP          cols194_by1
 
 cols194_by0:
-	TESTQ     DI, DI
-	JLE       cols194_end
-	MOVQ      $-1, AX
-	BZHIQ     DI, AX, AX
-	KMOVW     AX, K1
-	MOVQ      a+48(FP), AX
-	VMOVUPS.Z (AX)(SI*1), K1, Z0
-	MOVQ      b+56(FP), AX
-	VMOVUPS.Z (AX)(SI*1), K1, Z1
-	MOVQ      dst+16(FP), AX
-	ADDQ      SI, AX
-	MOVQ      src+32(FP), DX
-	ADDQ      SI, DX
-	MOVQ      rows+0(FP), SI
-	TESTQ     SI, SI
-	JLE       rows198_end
+	TESTQ         DI, DI
+	JLE           cols194_end
+	MOVQ          $-1, AX
+	BZHIQ         DI, AX, AX
+	KMOVW         AX, K1
+	MOVQ          a+48(FP), AX
+	VMOVUPS.Z     (AX)(SI*1), K1, Z10
+	MOVQ          b+56(FP), AX
+	VMOVUPS.Z     (AX)(SI*1), K1, Z11
+	MOVQ          dst+16(FP), AX
+	ADDQ          SI, AX
+	MOVQ          src+32(FP), DX
+	ADDQ          SI, DX
+	MOVQ          rows+0(FP), SI
+	VMOVUPS.Z     (DX), K1, Z12
+	VFMADD213PS   Z11, Z10, Z12
+	ADDQ          BX, DX
+	VRANGEPS      $0x0a, Z8, Z12, Z13
+	VADDPS.RD_SAE Z9, Z13, Z14
+	VREDUCEPS     $0x01, Z13, Z15
+	DECQ          SI
+	JZ            rows197_drain
 
-rows198:
-	VMOVUPS.Z        (DX), K1, Z2
-	VFMADD213PS      Z1, Z0, Z2
-	VPANDD.BCST      c7fffffff<>+0(SB), Z2, Z3
-	VBROADCASTSS     c41500000<>+0(SB), Z4
-	VMINPS           Z3, Z4, Z3
-	VBROADCASTSS     c3f800000<>+0(SB), Z5
-	VBROADCASTSS     c3e828f5c<>+0(SB), Z4
-	VFMADD231PS      Z4, Z3, Z5
-	VRCP14PS         Z5, Z4
-	VBROADCASTSS     c3f800000<>+0(SB), Z6
-	VFNMADD231PS     Z5, Z4, Z6
-	VFMADD213PS      Z4, Z6, Z4
-	VMULPS           Z3, Z3, Z3
-	VMULPS.BCST      cbf38aa3b<>+0(SB), Z3, Z3
-	VRNDSCALEPS      $0x08, Z3, Z5
-	VSUBPS           Z5, Z3, Z6
-	VBROADCASTSS     c3920fde6<>+0(SB), Z3
-	VFMADD213PS.BCST c3aaf9f2c<>+0(SB), Z6, Z3
-	VFMADD213PS.BCST c3c1d96a6<>+0(SB), Z6, Z3
-	VFMADD213PS.BCST c3d635774<>+0(SB), Z6, Z3
-	VFMADD213PS.BCST c3e75fdee<>+0(SB), Z6, Z3
-	VFMADD213PS.BCST c3f317218<>+0(SB), Z6, Z3
-	VFMADD213PS.BCST c3f800000<>+0(SB), Z6, Z3
-	VSCALEFPS        Z5, Z3, Z3
-	VBROADCASTSS     cbda7d8a8<>+0(SB), Z5
-	VFMADD213PS.BCST c3e8fef8f<>+0(SB), Z4, Z5
-	VFMADD213PS.BCST cbe35bb0d<>+0(SB), Z4, Z5
-	VFMADD213PS.BCST c3e5c403f<>+0(SB), Z4, Z5
-	VFMADD213PS.BCST c3d5a1d5a<>+0(SB), Z4, Z5
-	VFMADD213PS.BCST c3ddea35c<>+0(SB), Z4, Z5
-	VFMADD213PS.BCST c3dcf5e02<>+0(SB), Z4, Z5
-	VMULPS           Z4, Z5, Z5
-	VMULPS           Z3, Z5, Z5
-	VBROADCASTSS     c3f800000<>+0(SB), Z4
-	VSUBPS           Z5, Z4, Z4
-	VPMOVD2M         Z2, K2
-	VBLENDMPS        Z5, Z4, K2, Z20
-	VMULPS           Z2, Z20, Z2
-	VMOVUPS          Z2, K1, (AX)
-	ADDQ             CX, AX
-	ADDQ             BX, DX
-	DECQ             SI
-	JNZ              rows198
+rows197_loop:
+	VPERMPS       Z6, Z14, Z16
+	VPERMPS       Z5, Z14, Z17
+	VFMADD213PS   Z17, Z15, Z16
+	VPERMPS       Z4, Z14, Z17
+	VFMADD213PS   Z17, Z15, Z16
+	VPERMPS       Z3, Z14, Z17
+	VFMADD213PS   Z17, Z15, Z16
+	VPERMPS       Z2, Z14, Z17
+	VFMADD213PS   Z17, Z15, Z16
+	VPERMPS       Z1, Z14, Z17
+	VFMADD213PS   Z17, Z15, Z16
+	VPERMPS       Z0, Z14, Z14
+	VFMADD213PS   Z14, Z15, Z16
+	VMAXPS        Z12, Z7, Z12
+	VMULPS        Z16, Z16, Z16
+	VMULPS        Z16, Z13, Z13
+	VFNMADD231PS  Z16, Z13, Z12
+	VMOVUPS       Z12, K1, (AX)
+	ADDQ          CX, AX
+	VMOVUPS.Z     (DX), K1, Z12
+	VFMADD213PS   Z11, Z10, Z12
+	ADDQ          BX, DX
+	VRANGEPS      $0x0a, Z8, Z12, Z13
+	VADDPS.RD_SAE Z9, Z13, Z14
+	VREDUCEPS     $0x01, Z13, Z15
+	DECQ          SI
+	JNZ           rows197_loop
 
-rows198_end:
+rows197_drain:
+	VPERMPS      Z6, Z14, Z16
+	VPERMPS      Z5, Z14, Z5
+	VFMADD213PS  Z5, Z15, Z16
+	VPERMPS      Z4, Z14, Z4
+	VFMADD213PS  Z4, Z15, Z16
+	VPERMPS      Z3, Z14, Z3
+	VFMADD213PS  Z3, Z15, Z16
+	VPERMPS      Z2, Z14, Z2
+	VFMADD213PS  Z2, Z15, Z16
+	VPERMPS      Z1, Z14, Z1
+	VFMADD213PS  Z1, Z15, Z16
+	VPERMPS      Z0, Z14, Z0
+	VFMADD213PS  Z0, Z15, Z16
+	VMAXPS       Z12, Z7, Z12
+	VMULPS       Z16, Z16, Z16
+	VMULPS       Z16, Z13, Z13
+	VFNMADD231PS Z16, Z13, Z12
+	VMOVUPS      Z12, K1, (AX)
+	ADDQ         CX, AX
+
 cols194_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
-DATA c7fffffff<>+0(SB)/4, $0x7fffffff
-GLOBL c7fffffff<>(SB), RODATA|NOPTR, $4
+DATA c41600000<>+0(SB)/4, $0x41600000
+GLOBL c41600000<>(SB), RODATA|NOPTR, $4
 
-DATA c41500000<>+0(SB)/4, $0x41500000
-GLOBL c41500000<>(SB), RODATA|NOPTR, $4
+DATA c4b400000<>+0(SB)/4, $0x4b400000
+GLOBL c4b400000<>(SB), RODATA|NOPTR, $4
 
-DATA c3f800000<>+0(SB)/4, $0x3f800000
-GLOBL c3f800000<>(SB), RODATA|NOPTR, $4
-
-DATA c3e828f5c<>+0(SB)/4, $0x3e828f5c
-GLOBL c3e828f5c<>(SB), RODATA|NOPTR, $4
-
-DATA cbf38aa3b<>+0(SB)/4, $0xbf38aa3b
-GLOBL cbf38aa3b<>(SB), RODATA|NOPTR, $4
-
-DATA c3920fde6<>+0(SB)/4, $0x3920fde6
-GLOBL c3920fde6<>(SB), RODATA|NOPTR, $4
-
-DATA c3aaf9f2c<>+0(SB)/4, $0x3aaf9f2c
-GLOBL c3aaf9f2c<>(SB), RODATA|NOPTR, $4
-
-DATA c3c1d96a6<>+0(SB)/4, $0x3c1d96a6
-GLOBL c3c1d96a6<>(SB), RODATA|NOPTR, $4
-
-DATA c3d635774<>+0(SB)/4, $0x3d635774
-GLOBL c3d635774<>(SB), RODATA|NOPTR, $4
-
-DATA c3e75fdee<>+0(SB)/4, $0x3e75fdee
-GLOBL c3e75fdee<>(SB), RODATA|NOPTR, $4
-
-DATA c3f317218<>+0(SB)/4, $0x3f317218
-GLOBL c3f317218<>(SB), RODATA|NOPTR, $4
-
-DATA cbda7d8a8<>+0(SB)/4, $0xbda7d8a8
-GLOBL cbda7d8a8<>(SB), RODATA|NOPTR, $4
-
-DATA c3e8fef8f<>+0(SB)/4, $0x3e8fef8f
-GLOBL c3e8fef8f<>(SB), RODATA|NOPTR, $4
-
-DATA cbe35bb0d<>+0(SB)/4, $0xbe35bb0d
-GLOBL cbe35bb0d<>(SB), RODATA|NOPTR, $4
-
-DATA c3e5c403f<>+0(SB)/4, $0x3e5c403f
-GLOBL c3e5c403f<>(SB), RODATA|NOPTR, $4
-
-DATA c3d5a1d5a<>+0(SB)/4, $0x3d5a1d5a
-GLOBL c3d5a1d5a<>(SB), RODATA|NOPTR, $4
-
-DATA c3ddea35c<>+0(SB)/4, $0x3ddea35c
-GLOBL c3ddea35c<>(SB), RODATA|NOPTR, $4
-
-DATA c3dcf5e02<>+0(SB)/4, $0x3dcf5e02
-GLOBL c3dcf5e02<>(SB), RODATA|NOPTR, $4
+DATA tails<>+0(SB)/4, $0x3f5744fd
+DATA tails<>+4(SB)/4, $0x3f21913d
+DATA tails<>+8(SB)/4, $0x3ec6d878
+DATA tails<>+12(SB)/4, $0x3e444795
+DATA tails<>+16(SB)/4, $0x3d99a31c
+DATA tails<>+20(SB)/4, $0x3cbd8d54
+DATA tails<>+24(SB)/4, $0x3bb7a5a1
+DATA tails<>+28(SB)/4, $0x3a8b692d
+DATA tails<>+32(SB)/4, $0x39259a05
+DATA tails<>+36(SB)/4, $0x3799c0e5
+DATA tails<>+40(SB)/4, $0x35deff4c
+DATA tails<>+44(SB)/4, $0x33fc7ba4
+DATA tails<>+48(SB)/4, $0x31df135a
+DATA tails<>+52(SB)/4, $0x2f99c121
+DATA tails<>+56(SB)/4, $0x00000000
+DATA tails<>+60(SB)/4, $0x00000000
+DATA tails<>+64(SB)/4, $0xbe2bc2e8
+DATA tails<>+68(SB)/4, $0xbe766980
+DATA tails<>+72(SB)/4, $0xbe6bf39f
+DATA tails<>+76(SB)/4, $0xbe2119eb
+DATA tails<>+80(SB)/4, $0xbda24d74
+DATA tails<>+84(SB)/4, $0xbcf5c749
+DATA tails<>+88(SB)/4, $0xbc0d5fa7
+DATA tails<>+92(SB)/4, $0xbaf8c330
+DATA tails<>+96(SB)/4, $0xb9a81c75
+DATA tails<>+100(SB)/4, $0xb82f0c68
+DATA tails<>+104(SB)/4, $0xb68cb878
+DATA tails<>+108(SB)/4, $0xb4aef116
+DATA tails<>+112(SB)/4, $0xb2a85baa
+DATA tails<>+116(SB)/4, $0xb07b10a2
+DATA tails<>+120(SB)/4, $0x00000000
+DATA tails<>+124(SB)/4, $0x00000000
+DATA tails<>+128(SB)/4, $0xbd4d83b4
+DATA tails<>+132(SB)/4, $0xbc8dc527
+DATA tails<>+136(SB)/4, $0x3ccfb461
+DATA tails<>+140(SB)/4, $0x3d2d3ac2
+DATA tails<>+144(SB)/4, $0x3d06d6fb
+DATA tails<>+148(SB)/4, $0x3c886e22
+DATA tails<>+152(SB)/4, $0x3bc3454b
+DATA tails<>+156(SB)/4, $0x3accd442
+DATA tails<>+160(SB)/4, $0x39a0677d
+DATA tails<>+164(SB)/4, $0x383d9f2b
+DATA tails<>+168(SB)/4, $0x36aa6168
+DATA tails<>+172(SB)/4, $0x34e9d4c8
+DATA tails<>+176(SB)/4, $0x32f5e704
+DATA tails<>+180(SB)/4, $0x30c6a3a4
+DATA tails<>+184(SB)/4, $0x00000000
+DATA tails<>+188(SB)/4, $0x00000000
+DATA tails<>+192(SB)/4, $0x3b94a315
+DATA tails<>+196(SB)/4, $0x3c788307
+DATA tails<>+200(SB)/4, $0x3c34f74e
+DATA tails<>+204(SB)/4, $0x39c7c50c
+DATA tails<>+208(SB)/4, $0xbbaf5a2c
+DATA tails<>+212(SB)/4, $0xbb9d28cc
+DATA tails<>+216(SB)/4, $0xbb1ab69a
+DATA tails<>+220(SB)/4, $0xba4af192
+DATA tails<>+224(SB)/4, $0xb93ce969
+DATA tails<>+228(SB)/4, $0xb8008805
+DATA tails<>+232(SB)/4, $0xb681f785
+DATA tails<>+236(SB)/4, $0xb4c555c1
+DATA tails<>+240(SB)/4, $0xb2e283c5
+DATA tails<>+244(SB)/4, $0xb0c5886d
+DATA tails<>+248(SB)/4, $0x00000000
+DATA tails<>+252(SB)/4, $0x00000000
+DATA tails<>+256(SB)/4, $0x3b8503e4
+DATA tails<>+260(SB)/4, $0x3a669781
+DATA tails<>+264(SB)/4, $0xbb231c29
+DATA tails<>+268(SB)/4, $0xbb1cd8eb
+DATA tails<>+272(SB)/4, $0xba031600
+DATA tails<>+276(SB)/4, $0x3a16d40a
+DATA tails<>+280(SB)/4, $0x3a11505e
+DATA tails<>+284(SB)/4, $0x3982a956
+DATA tails<>+288(SB)/4, $0x389554f3
+DATA tails<>+292(SB)/4, $0x376c3b38
+DATA tails<>+296(SB)/4, $0x36064f8a
+DATA tails<>+300(SB)/4, $0x34603208
+DATA tails<>+304(SB)/4, $0x328b2334
+DATA tails<>+308(SB)/4, $0x30818d3b
+DATA tails<>+312(SB)/4, $0x00000000
+DATA tails<>+316(SB)/4, $0x00000000
+DATA tails<>+320(SB)/4, $0xb9bb918e
+DATA tails<>+324(SB)/4, $0xba7823eb
+DATA tails<>+328(SB)/4, $0xb9978f98
+DATA tails<>+332(SB)/4, $0x39c904d8
+DATA tails<>+336(SB)/4, $0x39b5b2b5
+DATA tails<>+340(SB)/4, $0x386b109f
+DATA tails<>+344(SB)/4, $0xb88b8023
+DATA tails<>+348(SB)/4, $0xb854f643
+DATA tails<>+352(SB)/4, $0xb799fff7
+DATA tails<>+356(SB)/4, $0xb68cfcc5
+DATA tails<>+360(SB)/4, $0xb531c122
+DATA tails<>+364(SB)/4, $0xb3a05f1b
+DATA tails<>+368(SB)/4, $0xb1d39abb
+DATA tails<>+372(SB)/4, $0xafcefb82
+DATA tails<>+376(SB)/4, $0x00000000
+DATA tails<>+380(SB)/4, $0x00000000
+DATA tails<>+384(SB)/4, $0xb8d4cb43
+DATA tails<>+388(SB)/4, $0x38bbdaa0
+DATA tails<>+392(SB)/4, $0x38e3d7dd
+DATA tails<>+396(SB)/4, $0x35486f18
+DATA tails<>+400(SB)/4, $0xb83da1a4
+DATA tails<>+404(SB)/4, $0xb7b2e746
+DATA tails<>+408(SB)/4, $0x35def749
+DATA tails<>+412(SB)/4, $0x36af262f
+DATA tails<>+416(SB)/4, $0x3621bcfb
+DATA tails<>+420(SB)/4, $0x352764e8
+DATA tails<>+424(SB)/4, $0x33e44463
+DATA tails<>+428(SB)/4, $0x3259c7f6
+DATA tails<>+432(SB)/4, $0x3095e2aa
+DATA tails<>+436(SB)/4, $0x2e979357
+DATA tails<>+440(SB)/4, $0x00000000
+DATA tails<>+444(SB)/4, $0x00000000
+GLOBL tails<>(SB), RODATA|NOPTR, $448
 
 // func affineReLUGradAVX512(rows int, cols int, y *float32, ldy int, dz *float32, lddz int, x *float32, ldx int, dy *float32, lddy int, a *float32, b *float32, mean *float32, sum *float32, dot *float32)
 // Requires: AVX, AVX512F, BMI2, MMX+, SSE
@@ -22765,9 +22688,9 @@ TEXT ·affineReLUGradAVX512(SB), NOSPLIT, $8-120
 	XORQ    R10, R10
 	MOVQ    AX, R11
 
-cols199_by2:
+cols198_by2:
 	CMPQ    R11, $0x00000020
-	JLT     cols199_by1
+	JLT     cols198_by1
 	MOVQ    a+80(FP), AX
 	VMOVUPS (AX)(R10*1), Z0
 	VMOVUPS 64(AX)(R10*1), Z1
@@ -22791,9 +22714,9 @@ cols199_by2:
 	ADDQ    R10, R8
 	MOVQ    rows+0(FP), R12
 	TESTQ   R12, R12
-	JLE     rows200_end
+	JLE     rows199_end
 
-rows200:
+rows199:
 	VMOVUPS     (SI), Z10
 	VMOVAPS     Z10, Z11
 	VFMADD213PS Z2, Z0, Z11
@@ -22829,9 +22752,9 @@ rows200:
 	ADDQ        DI, SI
 	ADDQ        R9, R8
 	DECQ        R12
-	JNZ         rows200
+	JNZ         rows199
 
-rows200_end:
+rows199_end:
 	MOVQ    sum+104(FP), AX
 	VMOVUPS (AX)(R10*1), Z0
 	VADDPS  Z0, Z6, Z6
@@ -22848,11 +22771,11 @@ rows200_end:
 	VMOVUPS Z9, 64(AX)(R10*1)
 	ADDQ    $0x00000080, R10
 	SUBQ    $0x00000020, R11
-	JMP     cols199_by2
+	JMP     cols198_by2
 
-cols199_by1:
+cols198_by1:
 	CMPQ    R11, $0x00000010
-	JLT     cols199_by0
+	JLT     cols198_by0
 	MOVQ    a+80(FP), AX
 	VMOVUPS (AX)(R10*1), Z0
 	MOVQ    b+88(FP), AX
@@ -22871,9 +22794,9 @@ cols199_by1:
 	ADDQ    R10, R8
 	MOVQ    rows+0(FP), R12
 	TESTQ   R12, R12
-	JLE     rows201_end
+	JLE     rows200_end
 
-rows201:
+rows200:
 	VMOVUPS     (SI), Z3
 	VMOVAPS     Z3, Z4
 	VFMADD213PS Z1, Z0, Z4
@@ -22894,9 +22817,9 @@ rows201:
 	ADDQ        DI, SI
 	ADDQ        R9, R8
 	DECQ        R12
-	JNZ         rows201
+	JNZ         rows200
 
-rows201_end:
+rows200_end:
 	MOVQ    sum+104(FP), AX
 	VMOVUPS (AX)(R10*1), Z0
 	VADDPS  Z0, Z15, Z15
@@ -22907,11 +22830,11 @@ rows201_end:
 	VMOVUPS Z16, (AX)(R10*1)
 	ADDQ    $0x00000040, R10
 	SUBQ    $0x00000010, R11
-	JMP     cols199_by1
+	JMP     cols198_by1
 
-cols199_by0:
+cols198_by0:
 	TESTQ     R11, R11
-	JLE       cols199_end
+	JLE       cols198_end
 	MOVQ      $-1, AX
 	BZHIQ     R11, AX, AX
 	KMOVW     AX, K1
@@ -22933,9 +22856,9 @@ cols199_by0:
 	ADDQ      R10, R8
 	MOVQ      rows+0(FP), R11
 	TESTQ     R11, R11
-	JLE       rows202_end
+	JLE       rows201_end
 
-rows202:
+rows201:
 	VMOVUPS.Z   (SI), K1, Z3
 	VMOVAPS     Z3, Z4
 	VFMADD213PS Z1, Z0, Z4
@@ -22956,9 +22879,9 @@ rows202:
 	ADDQ        DI, SI
 	ADDQ        R9, R8
 	DECQ        R11
-	JNZ         rows202
+	JNZ         rows201
 
-rows202_end:
+rows201_end:
 	MOVQ      sum+104(FP), AX
 	VMOVUPS.Z (AX)(R10*1), K1, Z0
 	VADDPS    Z0, Z18, Z18
@@ -22968,7 +22891,7 @@ rows202_end:
 	VADDPS    Z0, Z19, Z19
 	VMOVUPS   Z19, K1, (AX)(R10*1)
 
-cols199_end:
+cols198_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -22976,373 +22899,797 @@ cols199_end:
 // func affineGELUGradAVX512(rows int, cols int, y *float32, ldy int, dz *float32, lddz int, x *float32, ldx int, dy *float32, lddy int, a *float32, b *float32, mean *float32, sum *float32, dot *float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+, SSE
 TEXT ·affineGELUGradAVX512(SB), NOSPLIT, $8-120
-	STMXCSR (SP)
-	MOVL    (SP), AX
-	ORL     $0x00008040, AX
-	MOVL    AX, 4(SP)
-	LDMXCSR 4(SP)
-	MOVQ    ldy+24(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    lddz+40(FP), BX
-	SHLQ    $0x02, BX
-	MOVQ    ldx+56(FP), DI
-	SHLQ    $0x02, DI
-	MOVQ    lddy+72(FP), R9
-	SHLQ    $0x02, R9
-	MOVQ    cols+8(FP), AX
-	XORQ    R10, R10
-	MOVQ    AX, R11
+	STMXCSR      (SP)
+	MOVL         (SP), AX
+	ORL          $0x00008040, AX
+	MOVL         AX, 4(SP)
+	LDMXCSR      4(SP)
+	MOVQ         ldy+24(FP), CX
+	SHLQ         $0x02, CX
+	MOVQ         lddz+40(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         ldx+56(FP), DI
+	SHLQ         $0x02, DI
+	MOVQ         lddy+72(FP), R9
+	SHLQ         $0x02, R9
+	VPXORD       Z7, Z7, Z7
+	VBROADCASTSS c41600000<>+0(SB), Z8
+	VBROADCASTSS c4b400000<>+0(SB), Z9
+	VMOVUPS      tails<>+0(SB), Z0
+	VMOVUPS      tails<>+64(SB), Z1
+	VMOVUPS      tails<>+128(SB), Z2
+	VMOVUPS      tails<>+192(SB), Z3
+	VMOVUPS      tails<>+256(SB), Z4
+	VMOVUPS      tails<>+320(SB), Z5
+	VMOVUPS      tails<>+384(SB), Z6
+	MOVQ         cols+8(FP), AX
+	XORQ         R10, R10
+	MOVQ         AX, R11
 
-cols203_by2:
-	CMPQ    R11, $0x00000020
-	JLT     cols203_by1
-	MOVQ    a+80(FP), AX
-	VMOVUPS (AX)(R10*1), Z0
-	VMOVUPS 64(AX)(R10*1), Z1
-	MOVQ    b+88(FP), AX
-	VMOVUPS (AX)(R10*1), Z2
-	VMOVUPS 64(AX)(R10*1), Z3
-	MOVQ    mean+96(FP), AX
-	VMOVUPS (AX)(R10*1), Z4
-	VMOVUPS 64(AX)(R10*1), Z5
-	VPXORD  Z6, Z6, Z6
-	VPXORD  Z7, Z7, Z7
-	VPXORD  Z8, Z8, Z8
-	VPXORD  Z9, Z9, Z9
-	MOVQ    y+16(FP), AX
-	ADDQ    R10, AX
-	MOVQ    dz+32(FP), DX
-	ADDQ    R10, DX
-	MOVQ    x+48(FP), SI
-	ADDQ    R10, SI
-	MOVQ    dy+64(FP), R8
-	ADDQ    R10, R8
-	MOVQ    rows+0(FP), R12
-	TESTQ   R12, R12
-	JLE     rows204_end
+cols202_by2:
+	CMPQ          R11, $0x00000020
+	JLT           cols202_by1
+	MOVQ          a+80(FP), AX
+	VMOVUPS       (AX)(R10*1), Z10
+	VMOVUPS       64(AX)(R10*1), Z11
+	MOVQ          b+88(FP), R12
+	MOVQ          mean+96(FP), R13
+	VPXORD        Z12, Z12, Z12
+	VPXORD        Z13, Z13, Z13
+	VPXORD        Z14, Z14, Z14
+	VPXORD        Z15, Z15, Z15
+	MOVQ          y+16(FP), AX
+	ADDQ          R10, AX
+	MOVQ          dz+32(FP), DX
+	ADDQ          R10, DX
+	MOVQ          x+48(FP), SI
+	ADDQ          R10, SI
+	MOVQ          dy+64(FP), R8
+	ADDQ          R10, R8
+	MOVQ          rows+0(FP), R14
+	VMOVUPS       (SI), Z24
+	PREFETCHT0    (SI)(DI*8)
+	VMOVAPS       Z24, Z16
+	VFMADD213PS   (R12)(R10*1), Z10, Z16
+	VPANDD.BCST   c7fffffff<>+0(SB), Z16, Z17
+	VMINPS        Z17, Z8, Z17
+	VADDPS.RD_SAE Z9, Z17, Z18
+	VREDUCEPS     $0x01, Z17, Z19
+	VMOVAPS       Z24, Z25
+	VMOVAPS       Z16, Z20
+	VMOVAPS       Z17, Z21
+	VPERMPS       Z6, Z18, Z22
+	VMOVAPS       Z22, Z23
+	VPERMPS       Z5, Z18, Z16
+	VFMADD213PS   Z16, Z19, Z22
+	VFMADD213PS   Z22, Z19, Z23
+	VPERMPS       Z4, Z18, Z16
+	VFMADD213PS   Z16, Z19, Z22
+	VFMADD213PS   Z22, Z19, Z23
+	VPERMPS       Z3, Z18, Z16
+	VFMADD213PS   Z16, Z19, Z22
+	VFMADD213PS   Z22, Z19, Z23
+	VPERMPS       Z2, Z18, Z16
+	VFMADD213PS   Z16, Z19, Z22
+	VFMADD213PS   Z22, Z19, Z23
+	VPERMPS       Z1, Z18, Z16
+	VFMADD213PS   Z16, Z19, Z22
+	VFMADD213PS   Z22, Z19, Z23
+	VPERMPS       Z0, Z18, Z16
+	VFMADD213PS   Z16, Z19, Z22
+	VMOVUPS       64(SI), Z24
+	PREFETCHT0    64(SI)(DI*8)
+	VMOVAPS       Z24, Z16
+	VFMADD213PS   64(R12)(R10*1), Z11, Z16
+	ADDQ          DI, SI
+	VPANDD.BCST   c7fffffff<>+0(SB), Z16, Z17
+	VMINPS        Z17, Z8, Z17
+	VADDPS.RD_SAE Z9, Z17, Z18
+	VREDUCEPS     $0x01, Z17, Z19
+	DECQ          R14
+	JZ            rows203_drain
 
-rows204:
-	VMOVUPS          (SI), Z10
-	VMOVAPS          Z10, Z11
-	VFMADD213PS      Z2, Z0, Z11
-	VMOVUPS          (R8), Z12
-	PREFETCHT0       (SI)(DI*8)
-	PREFETCHT0       (DX)(BX*8)
-	VPANDD.BCST      c7fffffff<>+0(SB), Z11, Z14
-	VBROADCASTSS     c41500000<>+0(SB), Z15
-	VMINPS           Z14, Z15, Z14
-	VBROADCASTSS     c3f800000<>+0(SB), Z16
-	VBROADCASTSS     c3e828f5c<>+0(SB), Z15
-	VFMADD231PS      Z15, Z14, Z16
-	VRCP14PS         Z16, Z15
-	VBROADCASTSS     c3f800000<>+0(SB), Z24
-	VFNMADD231PS     Z16, Z15, Z24
-	VFMADD213PS      Z15, Z24, Z15
-	VMULPS           Z14, Z14, Z14
-	VMULPS.BCST      cbf38aa3b<>+0(SB), Z14, Z14
-	VRNDSCALEPS      $0x08, Z14, Z16
-	VSUBPS           Z16, Z14, Z24
-	VBROADCASTSS     c3920fde6<>+0(SB), Z14
-	VFMADD213PS.BCST c3aaf9f2c<>+0(SB), Z24, Z14
-	VFMADD213PS.BCST c3c1d96a6<>+0(SB), Z24, Z14
-	VFMADD213PS.BCST c3d635774<>+0(SB), Z24, Z14
-	VFMADD213PS.BCST c3e75fdee<>+0(SB), Z24, Z14
-	VFMADD213PS.BCST c3f317218<>+0(SB), Z24, Z14
-	VFMADD213PS.BCST c3f800000<>+0(SB), Z24, Z14
-	VSCALEFPS        Z16, Z14, Z14
-	VBROADCASTSS     cbda7d8a8<>+0(SB), Z16
-	VFMADD213PS.BCST c3e8fef8f<>+0(SB), Z15, Z16
-	VFMADD213PS.BCST cbe35bb0d<>+0(SB), Z15, Z16
-	VFMADD213PS.BCST c3e5c403f<>+0(SB), Z15, Z16
-	VFMADD213PS.BCST c3d5a1d5a<>+0(SB), Z15, Z16
-	VFMADD213PS.BCST c3ddea35c<>+0(SB), Z15, Z16
-	VFMADD213PS.BCST c3dcf5e02<>+0(SB), Z15, Z16
-	VMULPS           Z15, Z16, Z16
-	VMULPS           Z14, Z16, Z16
-	VMULPS.BCST      c3ecc422a<>+0(SB), Z14, Z14
-	VBROADCASTSS     c3f800000<>+0(SB), Z15
-	VSUBPS           Z16, Z15, Z15
-	VPMOVD2M         Z11, K1
-	VBLENDMPS        Z16, Z15, K1, Z13
-	VFMADD213PS      Z13, Z11, Z14
-	VMULPS           Z14, Z12, Z12
-	VMULPS           Z11, Z13, Z11
-	VMOVUPS          Z11, (AX)
-	VMOVUPS          Z12, (DX)
-	VADDPS           Z12, Z6, Z6
-	VSUBPS           Z4, Z10, Z10
-	VFMADD231PS      Z12, Z10, Z8
-	VMOVUPS          64(SI), Z10
-	VMOVAPS          Z10, Z11
-	VFMADD213PS      Z3, Z1, Z11
-	VMOVUPS          64(R8), Z12
-	PREFETCHT0       64(SI)(DI*8)
-	PREFETCHT0       64(DX)(BX*8)
-	VPANDD.BCST      c7fffffff<>+0(SB), Z11, Z14
-	VBROADCASTSS     c41500000<>+0(SB), Z15
-	VMINPS           Z14, Z15, Z14
-	VBROADCASTSS     c3f800000<>+0(SB), Z16
-	VBROADCASTSS     c3e828f5c<>+0(SB), Z15
-	VFMADD231PS      Z15, Z14, Z16
-	VRCP14PS         Z16, Z15
-	VBROADCASTSS     c3f800000<>+0(SB), Z24
-	VFNMADD231PS     Z16, Z15, Z24
-	VFMADD213PS      Z15, Z24, Z15
-	VMULPS           Z14, Z14, Z14
-	VMULPS.BCST      cbf38aa3b<>+0(SB), Z14, Z14
-	VRNDSCALEPS      $0x08, Z14, Z16
-	VSUBPS           Z16, Z14, Z24
-	VBROADCASTSS     c3920fde6<>+0(SB), Z14
-	VFMADD213PS.BCST c3aaf9f2c<>+0(SB), Z24, Z14
-	VFMADD213PS.BCST c3c1d96a6<>+0(SB), Z24, Z14
-	VFMADD213PS.BCST c3d635774<>+0(SB), Z24, Z14
-	VFMADD213PS.BCST c3e75fdee<>+0(SB), Z24, Z14
-	VFMADD213PS.BCST c3f317218<>+0(SB), Z24, Z14
-	VFMADD213PS.BCST c3f800000<>+0(SB), Z24, Z14
-	VSCALEFPS        Z16, Z14, Z14
-	VBROADCASTSS     cbda7d8a8<>+0(SB), Z16
-	VFMADD213PS.BCST c3e8fef8f<>+0(SB), Z15, Z16
-	VFMADD213PS.BCST cbe35bb0d<>+0(SB), Z15, Z16
-	VFMADD213PS.BCST c3e5c403f<>+0(SB), Z15, Z16
-	VFMADD213PS.BCST c3d5a1d5a<>+0(SB), Z15, Z16
-	VFMADD213PS.BCST c3ddea35c<>+0(SB), Z15, Z16
-	VFMADD213PS.BCST c3dcf5e02<>+0(SB), Z15, Z16
-	VMULPS           Z15, Z16, Z16
-	VMULPS           Z14, Z16, Z16
-	VMULPS.BCST      c3ecc422a<>+0(SB), Z14, Z14
-	VBROADCASTSS     c3f800000<>+0(SB), Z15
-	VSUBPS           Z16, Z15, Z15
-	VPMOVD2M         Z11, K1
-	VBLENDMPS        Z16, Z15, K1, Z17
-	VFMADD213PS      Z17, Z11, Z14
-	VMULPS           Z14, Z12, Z12
-	VMULPS           Z11, Z17, Z11
-	VMOVUPS          Z11, 64(AX)
-	VMOVUPS          Z12, 64(DX)
-	VADDPS           Z12, Z7, Z7
-	VSUBPS           Z5, Z10, Z10
-	VFMADD231PS      Z12, Z10, Z9
-	ADDQ             CX, AX
-	ADDQ             BX, DX
-	ADDQ             DI, SI
-	ADDQ             R9, R8
-	DECQ             R12
-	JNZ              rows204
+rows203_loop:
+	VMULPS            Z22, Z22, Z26
+	VMULPS.BCST       c40800000<>+0(SB), Z21, Z27
+	VFMADD213PS       Z22, Z27, Z23
+	VMULPS            Z26, Z21, Z21
+	VMULPS            Z26, Z22, Z22
+	VCMPPS            $0x06, Z7, Z20, K1
+	KNOTW             K1, K2
+	VMAXPS            Z20, Z7, Z20
+	VFNMADD213PS.BCST c3f800000<>+0(SB), Z22, K1, Z23
+	VMULPS            Z22, Z23, K2, Z23
+	VFNMADD231PS      Z26, Z21, Z20
+	VMOVUPS           (R8), Z21
+	PREFETCHT0        (DX)(BX*8)
+	VMULPS            Z21, Z23, Z23
+	VMOVUPS           Z20, (AX)
+	VMOVUPS           Z23, (DX)
+	VADDPS            Z23, Z12, Z12
+	VSUBPS            (R13)(R10*1), Z25, Z25
+	VFMADD231PS       Z23, Z25, Z14
+	VMOVAPS           Z24, Z25
+	VMOVAPS           Z16, Z20
+	VMOVAPS           Z17, Z21
+	VPERMPS           Z6, Z18, Z22
+	VMOVAPS           Z22, Z23
+	VPERMPS           Z5, Z18, Z16
+	VFMADD213PS       Z16, Z19, Z22
+	VFMADD213PS       Z22, Z19, Z23
+	VPERMPS           Z4, Z18, Z16
+	VFMADD213PS       Z16, Z19, Z22
+	VFMADD213PS       Z22, Z19, Z23
+	VPERMPS           Z3, Z18, Z16
+	VFMADD213PS       Z16, Z19, Z22
+	VFMADD213PS       Z22, Z19, Z23
+	VPERMPS           Z2, Z18, Z16
+	VFMADD213PS       Z16, Z19, Z22
+	VFMADD213PS       Z22, Z19, Z23
+	VPERMPS           Z1, Z18, Z16
+	VFMADD213PS       Z16, Z19, Z22
+	VFMADD213PS       Z22, Z19, Z23
+	VPERMPS           Z0, Z18, Z16
+	VFMADD213PS       Z16, Z19, Z22
+	VMOVUPS           (SI), Z24
+	PREFETCHT0        (SI)(DI*8)
+	VMOVAPS           Z24, Z16
+	VFMADD213PS       (R12)(R10*1), Z10, Z16
+	VPANDD.BCST       c7fffffff<>+0(SB), Z16, Z17
+	VMINPS            Z17, Z8, Z17
+	VADDPS.RD_SAE     Z9, Z17, Z18
+	VREDUCEPS         $0x01, Z17, Z19
+	VMULPS            Z22, Z22, Z26
+	VMULPS.BCST       c40800000<>+0(SB), Z21, Z27
+	VFMADD213PS       Z22, Z27, Z23
+	VMULPS            Z26, Z21, Z21
+	VMULPS            Z26, Z22, Z22
+	VCMPPS            $0x06, Z7, Z20, K1
+	KNOTW             K1, K2
+	VMAXPS            Z20, Z7, Z20
+	VFNMADD213PS.BCST c3f800000<>+0(SB), Z22, K1, Z23
+	VMULPS            Z22, Z23, K2, Z23
+	VFNMADD231PS      Z26, Z21, Z20
+	VMOVUPS           64(R8), Z21
+	PREFETCHT0        64(DX)(BX*8)
+	VMULPS            Z21, Z23, Z23
+	VMOVUPS           Z20, 64(AX)
+	VMOVUPS           Z23, 64(DX)
+	VADDPS            Z23, Z13, Z13
+	VSUBPS            64(R13)(R10*1), Z25, Z25
+	VFMADD231PS       Z23, Z25, Z15
+	ADDQ              CX, AX
+	ADDQ              BX, DX
+	ADDQ              R9, R8
+	VMOVAPS           Z24, Z25
+	VMOVAPS           Z16, Z20
+	VMOVAPS           Z17, Z21
+	VPERMPS           Z6, Z18, Z22
+	VMOVAPS           Z22, Z23
+	VPERMPS           Z5, Z18, Z16
+	VFMADD213PS       Z16, Z19, Z22
+	VFMADD213PS       Z22, Z19, Z23
+	VPERMPS           Z4, Z18, Z16
+	VFMADD213PS       Z16, Z19, Z22
+	VFMADD213PS       Z22, Z19, Z23
+	VPERMPS           Z3, Z18, Z16
+	VFMADD213PS       Z16, Z19, Z22
+	VFMADD213PS       Z22, Z19, Z23
+	VPERMPS           Z2, Z18, Z16
+	VFMADD213PS       Z16, Z19, Z22
+	VFMADD213PS       Z22, Z19, Z23
+	VPERMPS           Z1, Z18, Z16
+	VFMADD213PS       Z16, Z19, Z22
+	VFMADD213PS       Z22, Z19, Z23
+	VPERMPS           Z0, Z18, Z16
+	VFMADD213PS       Z16, Z19, Z22
+	VMOVUPS           64(SI), Z24
+	PREFETCHT0        64(SI)(DI*8)
+	VMOVAPS           Z24, Z16
+	VFMADD213PS       64(R12)(R10*1), Z11, Z16
+	ADDQ              DI, SI
+	VPANDD.BCST       c7fffffff<>+0(SB), Z16, Z17
+	VMINPS            Z17, Z8, Z17
+	VADDPS.RD_SAE     Z9, Z17, Z18
+	VREDUCEPS         $0x01, Z17, Z19
+	DECQ              R14
+	JNZ               rows203_loop
+
+rows203_drain:
+	VMULPS            Z22, Z22, Z10
+	VMULPS.BCST       c40800000<>+0(SB), Z21, Z11
+	VFMADD213PS       Z22, Z11, Z23
+	VMULPS            Z10, Z21, Z21
+	VMULPS            Z10, Z22, Z22
+	VCMPPS            $0x06, Z7, Z20, K1
+	KNOTW             K1, K2
+	VMAXPS            Z20, Z7, Z20
+	VFNMADD213PS.BCST c3f800000<>+0(SB), Z22, K1, Z23
+	VMULPS            Z22, Z23, K2, Z23
+	VFNMADD231PS      Z10, Z21, Z20
+	VMOVUPS           (R8), Z10
+	PREFETCHT0        (DX)(BX*8)
+	VMULPS            Z10, Z23, Z23
+	VMOVUPS           Z20, (AX)
+	VMOVUPS           Z23, (DX)
+	VADDPS            Z23, Z12, Z12
+	VSUBPS            (R13)(R10*1), Z25, Z25
+	VFMADD231PS       Z23, Z25, Z14
+	VMOVAPS           Z24, Z25
+	VMOVAPS           Z16, Z20
+	VMOVAPS           Z17, Z21
+	VPERMPS           Z6, Z18, Z22
+	VMOVAPS           Z22, Z23
+	VPERMPS           Z5, Z18, Z10
+	VFMADD213PS       Z10, Z19, Z22
+	VFMADD213PS       Z22, Z19, Z23
+	VPERMPS           Z4, Z18, Z10
+	VFMADD213PS       Z10, Z19, Z22
+	VFMADD213PS       Z22, Z19, Z23
+	VPERMPS           Z3, Z18, Z10
+	VFMADD213PS       Z10, Z19, Z22
+	VFMADD213PS       Z22, Z19, Z23
+	VPERMPS           Z2, Z18, Z10
+	VFMADD213PS       Z10, Z19, Z22
+	VFMADD213PS       Z22, Z19, Z23
+	VPERMPS           Z1, Z18, Z10
+	VFMADD213PS       Z10, Z19, Z22
+	VFMADD213PS       Z22, Z19, Z23
+	VPERMPS           Z0, Z18, Z10
+	VFMADD213PS       Z10, Z19, Z22
+	VMULPS            Z22, Z22, Z10
+	VMULPS.BCST       c40800000<>+0(SB), Z21, Z11
+	VFMADD213PS       Z22, Z11, Z23
+	VMULPS            Z10, Z21, Z21
+	VMULPS            Z10, Z22, Z22
+	VCMPPS            $0x06, Z7, Z20, K1
+	KNOTW             K1, K2
+	VMAXPS            Z20, Z7, Z20
+	VFNMADD213PS.BCST c3f800000<>+0(SB), Z22, K1, Z23
+	VMULPS            Z22, Z23, K2, Z23
+	VFNMADD231PS      Z10, Z21, Z20
+	VMOVUPS           64(R8), Z10
+	PREFETCHT0        64(DX)(BX*8)
+	VMULPS            Z10, Z23, Z23
+	VMOVUPS           Z20, 64(AX)
+	VMOVUPS           Z23, 64(DX)
+	VADDPS            Z23, Z13, Z13
+	VSUBPS            64(R13)(R10*1), Z25, Z25
+	VFMADD231PS       Z23, Z25, Z15
+	ADDQ              CX, AX
+	ADDQ              BX, DX
+	ADDQ              R9, R8
+	MOVQ              sum+104(FP), AX
+	VMOVUPS           (AX)(R10*1), Z10
+	VADDPS            Z10, Z12, Z12
+	VMOVUPS           Z12, (AX)(R10*1)
+	VMOVUPS           64(AX)(R10*1), Z10
+	VADDPS            Z10, Z13, Z13
+	VMOVUPS           Z13, 64(AX)(R10*1)
+	MOVQ              dot+112(FP), AX
+	VMOVUPS           (AX)(R10*1), Z10
+	VADDPS            Z10, Z14, Z14
+	VMOVUPS           Z14, (AX)(R10*1)
+	VMOVUPS           64(AX)(R10*1), Z10
+	VADDPS            Z10, Z15, Z15
+	VMOVUPS           Z15, 64(AX)(R10*1)
+	ADDQ              $0x00000080, R10
+	SUBQ              $0x00000020, R11
+	JMP               cols202_by2
+
+cols202_by1:
+	CMPQ              R11, $0x00000010
+	JLT               cols202_by0
+	MOVQ              a+80(FP), AX
+	VMOVUPS           (AX)(R10*1), Z10
+	MOVQ              b+88(FP), AX
+	VMOVUPS           (AX)(R10*1), Z11
+	MOVQ              mean+96(FP), AX
+	VMOVUPS           (AX)(R10*1), Z12
+	VPXORD            Z28, Z28, Z28
+	VPXORD            Z29, Z29, Z29
+	MOVQ              y+16(FP), AX
+	ADDQ              R10, AX
+	MOVQ              dz+32(FP), DX
+	ADDQ              R10, DX
+	MOVQ              x+48(FP), SI
+	ADDQ              R10, SI
+	MOVQ              dy+64(FP), R8
+	ADDQ              R10, R8
+	MOVQ              rows+0(FP), R12
+	VMOVUPS           (SI), Z21
+	PREFETCHT0        (SI)(DI*8)
+	VMOVAPS           Z21, Z13
+	VFMADD213PS       Z11, Z10, Z13
+	ADDQ              DI, SI
+	VPANDD.BCST       c7fffffff<>+0(SB), Z13, Z14
+	VMINPS            Z14, Z8, Z14
+	VADDPS.RD_SAE     Z9, Z14, Z15
+	VREDUCEPS         $0x01, Z14, Z16
+	DECQ              R12
+	JNZ               rows204_fill0
+	VMOVAPS           Z21, Z22
+	VMOVAPS           Z13, Z17
+	VMOVAPS           Z14, Z18
+	VPERMPS           Z6, Z15, Z19
+	VMOVAPS           Z19, Z20
+	VPERMPS           Z5, Z15, Z10
+	VFMADD213PS       Z10, Z16, Z19
+	VFMADD213PS       Z19, Z16, Z20
+	VPERMPS           Z4, Z15, Z10
+	VFMADD213PS       Z10, Z16, Z19
+	VFMADD213PS       Z19, Z16, Z20
+	VPERMPS           Z3, Z15, Z10
+	VFMADD213PS       Z10, Z16, Z19
+	VFMADD213PS       Z19, Z16, Z20
+	VPERMPS           Z2, Z15, Z10
+	VFMADD213PS       Z10, Z16, Z19
+	VFMADD213PS       Z19, Z16, Z20
+	VPERMPS           Z1, Z15, Z10
+	VFMADD213PS       Z10, Z16, Z19
+	VFMADD213PS       Z19, Z16, Z20
+	VPERMPS           Z0, Z15, Z10
+	VFMADD213PS       Z10, Z16, Z19
+	VMULPS            Z19, Z19, Z10
+	VMULPS.BCST       c40800000<>+0(SB), Z18, Z11
+	VFMADD213PS       Z19, Z11, Z20
+	VMULPS            Z10, Z18, Z18
+	VMULPS            Z10, Z19, Z19
+	VCMPPS            $0x06, Z7, Z17, K1
+	KNOTW             K1, K2
+	VMAXPS            Z17, Z7, Z17
+	VFNMADD213PS.BCST c3f800000<>+0(SB), Z19, K1, Z20
+	VMULPS            Z19, Z20, K2, Z20
+	VFNMADD231PS      Z10, Z18, Z17
+	VMOVUPS           (R8), Z10
+	PREFETCHT0        (DX)(BX*8)
+	VMULPS            Z10, Z20, Z20
+	VMOVUPS           Z17, (AX)
+	VMOVUPS           Z20, (DX)
+	VADDPS            Z20, Z28, Z28
+	VSUBPS            Z12, Z22, Z22
+	VFMADD231PS       Z20, Z22, Z29
+	ADDQ              CX, AX
+	ADDQ              BX, DX
+	ADDQ              R9, R8
+	JMP               rows204_end
+
+rows204_fill0:
+	VMOVAPS       Z21, Z22
+	VMOVAPS       Z13, Z17
+	VMOVAPS       Z14, Z18
+	VPERMPS       Z6, Z15, Z19
+	VMOVAPS       Z19, Z20
+	VPERMPS       Z5, Z15, Z13
+	VFMADD213PS   Z13, Z16, Z19
+	VFMADD213PS   Z19, Z16, Z20
+	VPERMPS       Z4, Z15, Z13
+	VFMADD213PS   Z13, Z16, Z19
+	VFMADD213PS   Z19, Z16, Z20
+	VPERMPS       Z3, Z15, Z13
+	VFMADD213PS   Z13, Z16, Z19
+	VFMADD213PS   Z19, Z16, Z20
+	VPERMPS       Z2, Z15, Z13
+	VFMADD213PS   Z13, Z16, Z19
+	VFMADD213PS   Z19, Z16, Z20
+	VPERMPS       Z1, Z15, Z13
+	VFMADD213PS   Z13, Z16, Z19
+	VFMADD213PS   Z19, Z16, Z20
+	VPERMPS       Z0, Z15, Z13
+	VFMADD213PS   Z13, Z16, Z19
+	VMOVUPS       (SI), Z21
+	PREFETCHT0    (SI)(DI*8)
+	VMOVAPS       Z21, Z13
+	VFMADD213PS   Z11, Z10, Z13
+	ADDQ          DI, SI
+	VPANDD.BCST   c7fffffff<>+0(SB), Z13, Z14
+	VMINPS        Z14, Z8, Z14
+	VADDPS.RD_SAE Z9, Z14, Z15
+	VREDUCEPS     $0x01, Z14, Z16
+	DECQ          R12
+	JZ            rows204_drain
+
+rows204_loop:
+	VMULPS            Z19, Z19, Z23
+	VMULPS.BCST       c40800000<>+0(SB), Z18, Z24
+	VFMADD213PS       Z19, Z24, Z20
+	VMULPS            Z23, Z18, Z18
+	VMULPS            Z23, Z19, Z19
+	VCMPPS            $0x06, Z7, Z17, K1
+	KNOTW             K1, K2
+	VMAXPS            Z17, Z7, Z17
+	VFNMADD213PS.BCST c3f800000<>+0(SB), Z19, K1, Z20
+	VMULPS            Z19, Z20, K2, Z20
+	VFNMADD231PS      Z23, Z18, Z17
+	VMOVUPS           (R8), Z18
+	PREFETCHT0        (DX)(BX*8)
+	VMULPS            Z18, Z20, Z20
+	VMOVUPS           Z17, (AX)
+	VMOVUPS           Z20, (DX)
+	VADDPS            Z20, Z28, Z28
+	VSUBPS            Z12, Z22, Z22
+	VFMADD231PS       Z20, Z22, Z29
+	ADDQ              CX, AX
+	ADDQ              BX, DX
+	ADDQ              R9, R8
+	VMOVAPS           Z21, Z22
+	VMOVAPS           Z13, Z17
+	VMOVAPS           Z14, Z18
+	VPERMPS           Z6, Z15, Z19
+	VMOVAPS           Z19, Z20
+	VPERMPS           Z5, Z15, Z13
+	VFMADD213PS       Z13, Z16, Z19
+	VFMADD213PS       Z19, Z16, Z20
+	VPERMPS           Z4, Z15, Z13
+	VFMADD213PS       Z13, Z16, Z19
+	VFMADD213PS       Z19, Z16, Z20
+	VPERMPS           Z3, Z15, Z13
+	VFMADD213PS       Z13, Z16, Z19
+	VFMADD213PS       Z19, Z16, Z20
+	VPERMPS           Z2, Z15, Z13
+	VFMADD213PS       Z13, Z16, Z19
+	VFMADD213PS       Z19, Z16, Z20
+	VPERMPS           Z1, Z15, Z13
+	VFMADD213PS       Z13, Z16, Z19
+	VFMADD213PS       Z19, Z16, Z20
+	VPERMPS           Z0, Z15, Z13
+	VFMADD213PS       Z13, Z16, Z19
+	VMOVUPS           (SI), Z21
+	PREFETCHT0        (SI)(DI*8)
+	VMOVAPS           Z21, Z13
+	VFMADD213PS       Z11, Z10, Z13
+	ADDQ              DI, SI
+	VPANDD.BCST       c7fffffff<>+0(SB), Z13, Z14
+	VMINPS            Z14, Z8, Z14
+	VADDPS.RD_SAE     Z9, Z14, Z15
+	VREDUCEPS         $0x01, Z14, Z16
+	DECQ              R12
+	JNZ               rows204_loop
+
+rows204_drain:
+	VMULPS            Z19, Z19, Z10
+	VMULPS.BCST       c40800000<>+0(SB), Z18, Z11
+	VFMADD213PS       Z19, Z11, Z20
+	VMULPS            Z10, Z18, Z18
+	VMULPS            Z10, Z19, Z19
+	VCMPPS            $0x06, Z7, Z17, K1
+	KNOTW             K1, K2
+	VMAXPS            Z17, Z7, Z17
+	VFNMADD213PS.BCST c3f800000<>+0(SB), Z19, K1, Z20
+	VMULPS            Z19, Z20, K2, Z20
+	VFNMADD231PS      Z10, Z18, Z17
+	VMOVUPS           (R8), Z10
+	PREFETCHT0        (DX)(BX*8)
+	VMULPS            Z10, Z20, Z20
+	VMOVUPS           Z17, (AX)
+	VMOVUPS           Z20, (DX)
+	VADDPS            Z20, Z28, Z28
+	VSUBPS            Z12, Z22, Z22
+	VFMADD231PS       Z20, Z22, Z29
+	ADDQ              CX, AX
+	ADDQ              BX, DX
+	ADDQ              R9, R8
+	VMOVAPS           Z21, Z22
+	VMOVAPS           Z13, Z17
+	VMOVAPS           Z14, Z18
+	VPERMPS           Z6, Z15, Z19
+	VMOVAPS           Z19, Z20
+	VPERMPS           Z5, Z15, Z10
+	VFMADD213PS       Z10, Z16, Z19
+	VFMADD213PS       Z19, Z16, Z20
+	VPERMPS           Z4, Z15, Z10
+	VFMADD213PS       Z10, Z16, Z19
+	VFMADD213PS       Z19, Z16, Z20
+	VPERMPS           Z3, Z15, Z10
+	VFMADD213PS       Z10, Z16, Z19
+	VFMADD213PS       Z19, Z16, Z20
+	VPERMPS           Z2, Z15, Z10
+	VFMADD213PS       Z10, Z16, Z19
+	VFMADD213PS       Z19, Z16, Z20
+	VPERMPS           Z1, Z15, Z10
+	VFMADD213PS       Z10, Z16, Z19
+	VFMADD213PS       Z19, Z16, Z20
+	VPERMPS           Z0, Z15, Z10
+	VFMADD213PS       Z10, Z16, Z19
+	VMULPS            Z19, Z19, Z10
+	VMULPS.BCST       c40800000<>+0(SB), Z18, Z11
+	VFMADD213PS       Z19, Z11, Z20
+	VMULPS            Z10, Z18, Z18
+	VMULPS            Z10, Z19, Z19
+	VCMPPS            $0x06, Z7, Z17, K1
+	KNOTW             K1, K2
+	VMAXPS            Z17, Z7, Z17
+	VFNMADD213PS.BCST c3f800000<>+0(SB), Z19, K1, Z20
+	VMULPS            Z19, Z20, K2, Z20
+	VFNMADD231PS      Z10, Z18, Z17
+	VMOVUPS           (R8), Z10
+	PREFETCHT0        (DX)(BX*8)
+	VMULPS            Z10, Z20, Z20
+	VMOVUPS           Z17, (AX)
+	VMOVUPS           Z20, (DX)
+	VADDPS            Z20, Z28, Z28
+	VSUBPS            Z12, Z22, Z22
+	VFMADD231PS       Z20, Z22, Z29
+	ADDQ              CX, AX
+	ADDQ              BX, DX
+	ADDQ              R9, R8
 
 rows204_end:
 	MOVQ    sum+104(FP), AX
-	VMOVUPS (AX)(R10*1), Z0
-	VADDPS  Z0, Z6, Z6
-	VMOVUPS Z6, (AX)(R10*1)
-	VMOVUPS 64(AX)(R10*1), Z0
-	VADDPS  Z0, Z7, Z7
-	VMOVUPS Z7, 64(AX)(R10*1)
+	VMOVUPS (AX)(R10*1), Z10
+	VADDPS  Z10, Z28, Z28
+	VMOVUPS Z28, (AX)(R10*1)
 	MOVQ    dot+112(FP), AX
-	VMOVUPS (AX)(R10*1), Z0
-	VADDPS  Z0, Z8, Z8
-	VMOVUPS Z8, (AX)(R10*1)
-	VMOVUPS 64(AX)(R10*1), Z0
-	VADDPS  Z0, Z9, Z9
-	VMOVUPS Z9, 64(AX)(R10*1)
-	ADDQ    $0x00000080, R10
-	SUBQ    $0x00000020, R11
-	JMP     cols203_by2
-
-cols203_by1:
-	CMPQ    R11, $0x00000010
-	JLT     cols203_by0
-	MOVQ    a+80(FP), AX
-	VMOVUPS (AX)(R10*1), Z0
-	MOVQ    b+88(FP), AX
-	VMOVUPS (AX)(R10*1), Z1
-	MOVQ    mean+96(FP), AX
-	VMOVUPS (AX)(R10*1), Z2
-	VPXORD  Z18, Z18, Z18
-	VPXORD  Z19, Z19, Z19
-	MOVQ    y+16(FP), AX
-	ADDQ    R10, AX
-	MOVQ    dz+32(FP), DX
-	ADDQ    R10, DX
-	MOVQ    x+48(FP), SI
-	ADDQ    R10, SI
-	MOVQ    dy+64(FP), R8
-	ADDQ    R10, R8
-	MOVQ    rows+0(FP), R12
-	TESTQ   R12, R12
-	JLE     rows205_end
-
-rows205:
-	VMOVUPS          (SI), Z3
-	VMOVAPS          Z3, Z4
-	VFMADD213PS      Z1, Z0, Z4
-	VMOVUPS          (R8), Z5
-	PREFETCHT0       (SI)(DI*8)
-	PREFETCHT0       (DX)(BX*8)
-	VPANDD.BCST      c7fffffff<>+0(SB), Z4, Z6
-	VBROADCASTSS     c41500000<>+0(SB), Z7
-	VMINPS           Z6, Z7, Z6
-	VBROADCASTSS     c3f800000<>+0(SB), Z8
-	VBROADCASTSS     c3e828f5c<>+0(SB), Z7
-	VFMADD231PS      Z7, Z6, Z8
-	VRCP14PS         Z8, Z7
-	VBROADCASTSS     c3f800000<>+0(SB), Z9
-	VFNMADD231PS     Z8, Z7, Z9
-	VFMADD213PS      Z7, Z9, Z7
-	VMULPS           Z6, Z6, Z6
-	VMULPS.BCST      cbf38aa3b<>+0(SB), Z6, Z6
-	VRNDSCALEPS      $0x08, Z6, Z8
-	VSUBPS           Z8, Z6, Z9
-	VBROADCASTSS     c3920fde6<>+0(SB), Z6
-	VFMADD213PS.BCST c3aaf9f2c<>+0(SB), Z9, Z6
-	VFMADD213PS.BCST c3c1d96a6<>+0(SB), Z9, Z6
-	VFMADD213PS.BCST c3d635774<>+0(SB), Z9, Z6
-	VFMADD213PS.BCST c3e75fdee<>+0(SB), Z9, Z6
-	VFMADD213PS.BCST c3f317218<>+0(SB), Z9, Z6
-	VFMADD213PS.BCST c3f800000<>+0(SB), Z9, Z6
-	VSCALEFPS        Z8, Z6, Z6
-	VBROADCASTSS     cbda7d8a8<>+0(SB), Z8
-	VFMADD213PS.BCST c3e8fef8f<>+0(SB), Z7, Z8
-	VFMADD213PS.BCST cbe35bb0d<>+0(SB), Z7, Z8
-	VFMADD213PS.BCST c3e5c403f<>+0(SB), Z7, Z8
-	VFMADD213PS.BCST c3d5a1d5a<>+0(SB), Z7, Z8
-	VFMADD213PS.BCST c3ddea35c<>+0(SB), Z7, Z8
-	VFMADD213PS.BCST c3dcf5e02<>+0(SB), Z7, Z8
-	VMULPS           Z7, Z8, Z8
-	VMULPS           Z6, Z8, Z8
-	VMULPS.BCST      c3ecc422a<>+0(SB), Z6, Z6
-	VBROADCASTSS     c3f800000<>+0(SB), Z7
-	VSUBPS           Z8, Z7, Z7
-	VPMOVD2M         Z4, K1
-	VBLENDMPS        Z8, Z7, K1, Z20
-	VFMADD213PS      Z20, Z4, Z6
-	VMULPS           Z6, Z5, Z5
-	VMULPS           Z4, Z20, Z4
-	VMOVUPS          Z4, (AX)
-	VMOVUPS          Z5, (DX)
-	VADDPS           Z5, Z18, Z18
-	VSUBPS           Z2, Z3, Z3
-	VFMADD231PS      Z5, Z3, Z19
-	ADDQ             CX, AX
-	ADDQ             BX, DX
-	ADDQ             DI, SI
-	ADDQ             R9, R8
-	DECQ             R12
-	JNZ              rows205
-
-rows205_end:
-	MOVQ    sum+104(FP), AX
-	VMOVUPS (AX)(R10*1), Z0
-	VADDPS  Z0, Z18, Z18
-	VMOVUPS Z18, (AX)(R10*1)
-	MOVQ    dot+112(FP), AX
-	VMOVUPS (AX)(R10*1), Z0
-	VADDPS  Z0, Z19, Z19
-	VMOVUPS Z19, (AX)(R10*1)
+	VMOVUPS (AX)(R10*1), Z10
+	VADDPS  Z10, Z29, Z29
+	VMOVUPS Z29, (AX)(R10*1)
 	ADDQ    $0x00000040, R10
 	SUBQ    $0x00000010, R11
-	JMP     cols203_by1
+	JMP     cols202_by1
 
-cols203_by0:
-	TESTQ     R11, R11
-	JLE       cols203_end
-	MOVQ      $-1, AX
-	BZHIQ     R11, AX, AX
-	KMOVW     AX, K1
-	MOVQ      a+80(FP), AX
-	VMOVUPS.Z (AX)(R10*1), K1, Z0
-	MOVQ      b+88(FP), AX
-	VMOVUPS.Z (AX)(R10*1), K1, Z1
-	MOVQ      mean+96(FP), AX
-	VMOVUPS.Z (AX)(R10*1), K1, Z2
-	VPXORD    Z21, Z21, Z21
-	VPXORD    Z22, Z22, Z22
-	MOVQ      y+16(FP), AX
-	ADDQ      R10, AX
-	MOVQ      dz+32(FP), DX
-	ADDQ      R10, DX
-	MOVQ      x+48(FP), SI
-	ADDQ      R10, SI
-	MOVQ      dy+64(FP), R8
-	ADDQ      R10, R8
-	MOVQ      rows+0(FP), R11
-	TESTQ     R11, R11
-	JLE       rows206_end
+cols202_by0:
+	TESTQ             R11, R11
+	JLE               cols202_end
+	MOVQ              $-1, AX
+	BZHIQ             R11, AX, AX
+	KMOVW             AX, K1
+	MOVQ              a+80(FP), AX
+	VMOVUPS.Z         (AX)(R10*1), K1, Z10
+	MOVQ              b+88(FP), AX
+	VMOVUPS.Z         (AX)(R10*1), K1, Z11
+	MOVQ              mean+96(FP), AX
+	VMOVUPS.Z         (AX)(R10*1), K1, Z12
+	VPXORD            Z30, Z30, Z30
+	VPXORD            Z31, Z31, Z31
+	MOVQ              y+16(FP), AX
+	ADDQ              R10, AX
+	MOVQ              dz+32(FP), DX
+	ADDQ              R10, DX
+	MOVQ              x+48(FP), SI
+	ADDQ              R10, SI
+	MOVQ              dy+64(FP), R8
+	ADDQ              R10, R8
+	MOVQ              rows+0(FP), R11
+	VMOVUPS.Z         (SI), K1, Z21
+	PREFETCHT0        (SI)(DI*8)
+	VMOVAPS           Z21, Z13
+	VFMADD213PS       Z11, Z10, Z13
+	ADDQ              DI, SI
+	VPANDD.BCST       c7fffffff<>+0(SB), Z13, Z14
+	VMINPS            Z14, Z8, Z14
+	VADDPS.RD_SAE     Z9, Z14, Z15
+	VREDUCEPS         $0x01, Z14, Z16
+	DECQ              R11
+	JNZ               rows205_fill0
+	VMOVAPS           Z21, Z22
+	VMOVAPS           Z13, Z17
+	VMOVAPS           Z14, Z18
+	VPERMPS           Z6, Z15, Z19
+	VMOVAPS           Z19, Z20
+	VPERMPS           Z5, Z15, Z5
+	VFMADD213PS       Z5, Z16, Z19
+	VFMADD213PS       Z19, Z16, Z20
+	VPERMPS           Z4, Z15, Z4
+	VFMADD213PS       Z4, Z16, Z19
+	VFMADD213PS       Z19, Z16, Z20
+	VPERMPS           Z3, Z15, Z3
+	VFMADD213PS       Z3, Z16, Z19
+	VFMADD213PS       Z19, Z16, Z20
+	VPERMPS           Z2, Z15, Z2
+	VFMADD213PS       Z2, Z16, Z19
+	VFMADD213PS       Z19, Z16, Z20
+	VPERMPS           Z1, Z15, Z1
+	VFMADD213PS       Z1, Z16, Z19
+	VFMADD213PS       Z19, Z16, Z20
+	VPERMPS           Z0, Z15, Z0
+	VFMADD213PS       Z0, Z16, Z19
+	VMULPS            Z19, Z19, Z0
+	VMULPS.BCST       c40800000<>+0(SB), Z18, Z1
+	VFMADD213PS       Z19, Z1, Z20
+	VMULPS            Z0, Z18, Z18
+	VMULPS            Z0, Z19, Z19
+	VCMPPS            $0x06, Z7, Z17, K2
+	KNOTW             K2, K3
+	VMAXPS            Z17, Z7, Z17
+	VFNMADD213PS.BCST c3f800000<>+0(SB), Z19, K2, Z20
+	VMULPS            Z19, Z20, K3, Z20
+	VFNMADD231PS      Z0, Z18, Z17
+	VMOVUPS.Z         (R8), K1, Z0
+	PREFETCHT0        (DX)(BX*8)
+	VMULPS            Z0, Z20, Z20
+	VMOVUPS           Z17, K1, (AX)
+	VMOVUPS           Z20, K1, (DX)
+	VADDPS            Z20, Z30, Z30
+	VSUBPS            Z12, Z22, Z22
+	VFMADD231PS       Z20, Z22, Z31
+	ADDQ              CX, AX
+	ADDQ              BX, DX
+	ADDQ              R9, R8
+	JMP               rows205_end
 
-rows206:
-	VMOVUPS.Z        (SI), K1, Z3
-	VMOVAPS          Z3, Z4
-	VFMADD213PS      Z1, Z0, Z4
-	VMOVUPS.Z        (R8), K1, Z5
-	PREFETCHT0       (SI)(DI*8)
-	PREFETCHT0       (DX)(BX*8)
-	VPANDD.BCST      c7fffffff<>+0(SB), Z4, Z6
-	VBROADCASTSS     c41500000<>+0(SB), Z7
-	VMINPS           Z6, Z7, Z6
-	VBROADCASTSS     c3f800000<>+0(SB), Z8
-	VBROADCASTSS     c3e828f5c<>+0(SB), Z7
-	VFMADD231PS      Z7, Z6, Z8
-	VRCP14PS         Z8, Z7
-	VBROADCASTSS     c3f800000<>+0(SB), Z9
-	VFNMADD231PS     Z8, Z7, Z9
-	VFMADD213PS      Z7, Z9, Z7
-	VMULPS           Z6, Z6, Z6
-	VMULPS.BCST      cbf38aa3b<>+0(SB), Z6, Z6
-	VRNDSCALEPS      $0x08, Z6, Z8
-	VSUBPS           Z8, Z6, Z9
-	VBROADCASTSS     c3920fde6<>+0(SB), Z6
-	VFMADD213PS.BCST c3aaf9f2c<>+0(SB), Z9, Z6
-	VFMADD213PS.BCST c3c1d96a6<>+0(SB), Z9, Z6
-	VFMADD213PS.BCST c3d635774<>+0(SB), Z9, Z6
-	VFMADD213PS.BCST c3e75fdee<>+0(SB), Z9, Z6
-	VFMADD213PS.BCST c3f317218<>+0(SB), Z9, Z6
-	VFMADD213PS.BCST c3f800000<>+0(SB), Z9, Z6
-	VSCALEFPS        Z8, Z6, Z6
-	VBROADCASTSS     cbda7d8a8<>+0(SB), Z8
-	VFMADD213PS.BCST c3e8fef8f<>+0(SB), Z7, Z8
-	VFMADD213PS.BCST cbe35bb0d<>+0(SB), Z7, Z8
-	VFMADD213PS.BCST c3e5c403f<>+0(SB), Z7, Z8
-	VFMADD213PS.BCST c3d5a1d5a<>+0(SB), Z7, Z8
-	VFMADD213PS.BCST c3ddea35c<>+0(SB), Z7, Z8
-	VFMADD213PS.BCST c3dcf5e02<>+0(SB), Z7, Z8
-	VMULPS           Z7, Z8, Z8
-	VMULPS           Z6, Z8, Z8
-	VMULPS.BCST      c3ecc422a<>+0(SB), Z6, Z6
-	VBROADCASTSS     c3f800000<>+0(SB), Z7
-	VSUBPS           Z8, Z7, Z7
-	VPMOVD2M         Z4, K2
-	VBLENDMPS        Z8, Z7, K2, Z23
-	VFMADD213PS      Z23, Z4, Z6
-	VMULPS           Z6, Z5, Z5
-	VMULPS           Z4, Z23, Z4
-	VMOVUPS          Z4, K1, (AX)
-	VMOVUPS          Z5, K1, (DX)
-	VADDPS           Z5, Z21, Z21
-	VSUBPS           Z2, Z3, Z3
-	VFMADD231PS      Z5, Z3, Z22
-	ADDQ             CX, AX
-	ADDQ             BX, DX
-	ADDQ             DI, SI
-	ADDQ             R9, R8
-	DECQ             R11
-	JNZ              rows206
+rows205_fill0:
+	VMOVAPS       Z21, Z22
+	VMOVAPS       Z13, Z17
+	VMOVAPS       Z14, Z18
+	VPERMPS       Z6, Z15, Z19
+	VMOVAPS       Z19, Z20
+	VPERMPS       Z5, Z15, Z13
+	VFMADD213PS   Z13, Z16, Z19
+	VFMADD213PS   Z19, Z16, Z20
+	VPERMPS       Z4, Z15, Z13
+	VFMADD213PS   Z13, Z16, Z19
+	VFMADD213PS   Z19, Z16, Z20
+	VPERMPS       Z3, Z15, Z13
+	VFMADD213PS   Z13, Z16, Z19
+	VFMADD213PS   Z19, Z16, Z20
+	VPERMPS       Z2, Z15, Z13
+	VFMADD213PS   Z13, Z16, Z19
+	VFMADD213PS   Z19, Z16, Z20
+	VPERMPS       Z1, Z15, Z13
+	VFMADD213PS   Z13, Z16, Z19
+	VFMADD213PS   Z19, Z16, Z20
+	VPERMPS       Z0, Z15, Z13
+	VFMADD213PS   Z13, Z16, Z19
+	VMOVUPS.Z     (SI), K1, Z21
+	PREFETCHT0    (SI)(DI*8)
+	VMOVAPS       Z21, Z13
+	VFMADD213PS   Z11, Z10, Z13
+	ADDQ          DI, SI
+	VPANDD.BCST   c7fffffff<>+0(SB), Z13, Z14
+	VMINPS        Z14, Z8, Z14
+	VADDPS.RD_SAE Z9, Z14, Z15
+	VREDUCEPS     $0x01, Z14, Z16
+	DECQ          R11
+	JZ            rows205_drain
 
-rows206_end:
+rows205_loop:
+	VMULPS            Z19, Z19, Z23
+	VMULPS.BCST       c40800000<>+0(SB), Z18, Z24
+	VFMADD213PS       Z19, Z24, Z20
+	VMULPS            Z23, Z18, Z18
+	VMULPS            Z23, Z19, Z19
+	VCMPPS            $0x06, Z7, Z17, K2
+	KNOTW             K2, K3
+	VMAXPS            Z17, Z7, Z17
+	VFNMADD213PS.BCST c3f800000<>+0(SB), Z19, K2, Z20
+	VMULPS            Z19, Z20, K3, Z20
+	VFNMADD231PS      Z23, Z18, Z17
+	VMOVUPS.Z         (R8), K1, Z18
+	PREFETCHT0        (DX)(BX*8)
+	VMULPS            Z18, Z20, Z20
+	VMOVUPS           Z17, K1, (AX)
+	VMOVUPS           Z20, K1, (DX)
+	VADDPS            Z20, Z30, Z30
+	VSUBPS            Z12, Z22, Z22
+	VFMADD231PS       Z20, Z22, Z31
+	ADDQ              CX, AX
+	ADDQ              BX, DX
+	ADDQ              R9, R8
+	VMOVAPS           Z21, Z22
+	VMOVAPS           Z13, Z17
+	VMOVAPS           Z14, Z18
+	VPERMPS           Z6, Z15, Z19
+	VMOVAPS           Z19, Z20
+	VPERMPS           Z5, Z15, Z13
+	VFMADD213PS       Z13, Z16, Z19
+	VFMADD213PS       Z19, Z16, Z20
+	VPERMPS           Z4, Z15, Z13
+	VFMADD213PS       Z13, Z16, Z19
+	VFMADD213PS       Z19, Z16, Z20
+	VPERMPS           Z3, Z15, Z13
+	VFMADD213PS       Z13, Z16, Z19
+	VFMADD213PS       Z19, Z16, Z20
+	VPERMPS           Z2, Z15, Z13
+	VFMADD213PS       Z13, Z16, Z19
+	VFMADD213PS       Z19, Z16, Z20
+	VPERMPS           Z1, Z15, Z13
+	VFMADD213PS       Z13, Z16, Z19
+	VFMADD213PS       Z19, Z16, Z20
+	VPERMPS           Z0, Z15, Z13
+	VFMADD213PS       Z13, Z16, Z19
+	VMOVUPS.Z         (SI), K1, Z21
+	PREFETCHT0        (SI)(DI*8)
+	VMOVAPS           Z21, Z13
+	VFMADD213PS       Z11, Z10, Z13
+	ADDQ              DI, SI
+	VPANDD.BCST       c7fffffff<>+0(SB), Z13, Z14
+	VMINPS            Z14, Z8, Z14
+	VADDPS.RD_SAE     Z9, Z14, Z15
+	VREDUCEPS         $0x01, Z14, Z16
+	DECQ              R11
+	JNZ               rows205_loop
+
+rows205_drain:
+	VMULPS            Z19, Z19, Z8
+	VMULPS.BCST       c40800000<>+0(SB), Z18, Z9
+	VFMADD213PS       Z19, Z9, Z20
+	VMULPS            Z8, Z18, Z18
+	VMULPS            Z8, Z19, Z19
+	VCMPPS            $0x06, Z7, Z17, K2
+	KNOTW             K2, K3
+	VMAXPS            Z17, Z7, Z17
+	VFNMADD213PS.BCST c3f800000<>+0(SB), Z19, K2, Z20
+	VMULPS            Z19, Z20, K3, Z20
+	VFNMADD231PS      Z8, Z18, Z17
+	VMOVUPS.Z         (R8), K1, Z8
+	PREFETCHT0        (DX)(BX*8)
+	VMULPS            Z8, Z20, Z20
+	VMOVUPS           Z17, K1, (AX)
+	VMOVUPS           Z20, K1, (DX)
+	VADDPS            Z20, Z30, Z30
+	VSUBPS            Z12, Z22, Z22
+	VFMADD231PS       Z20, Z22, Z31
+	ADDQ              CX, AX
+	ADDQ              BX, DX
+	ADDQ              R9, R8
+	VMOVAPS           Z21, Z22
+	VMOVAPS           Z13, Z17
+	VMOVAPS           Z14, Z18
+	VPERMPS           Z6, Z15, Z19
+	VMOVAPS           Z19, Z20
+	VPERMPS           Z5, Z15, Z5
+	VFMADD213PS       Z5, Z16, Z19
+	VFMADD213PS       Z19, Z16, Z20
+	VPERMPS           Z4, Z15, Z4
+	VFMADD213PS       Z4, Z16, Z19
+	VFMADD213PS       Z19, Z16, Z20
+	VPERMPS           Z3, Z15, Z3
+	VFMADD213PS       Z3, Z16, Z19
+	VFMADD213PS       Z19, Z16, Z20
+	VPERMPS           Z2, Z15, Z2
+	VFMADD213PS       Z2, Z16, Z19
+	VFMADD213PS       Z19, Z16, Z20
+	VPERMPS           Z1, Z15, Z1
+	VFMADD213PS       Z1, Z16, Z19
+	VFMADD213PS       Z19, Z16, Z20
+	VPERMPS           Z0, Z15, Z0
+	VFMADD213PS       Z0, Z16, Z19
+	VMULPS            Z19, Z19, Z0
+	VMULPS.BCST       c40800000<>+0(SB), Z18, Z1
+	VFMADD213PS       Z19, Z1, Z20
+	VMULPS            Z0, Z18, Z18
+	VMULPS            Z0, Z19, Z19
+	VCMPPS            $0x06, Z7, Z17, K2
+	KNOTW             K2, K3
+	VMAXPS            Z17, Z7, Z17
+	VFNMADD213PS.BCST c3f800000<>+0(SB), Z19, K2, Z20
+	VMULPS            Z19, Z20, K3, Z20
+	VFNMADD231PS      Z0, Z18, Z17
+	VMOVUPS.Z         (R8), K1, Z0
+	PREFETCHT0        (DX)(BX*8)
+	VMULPS            Z0, Z20, Z20
+	VMOVUPS           Z17, K1, (AX)
+	VMOVUPS           Z20, K1, (DX)
+	VADDPS            Z20, Z30, Z30
+	VSUBPS            Z12, Z22, Z22
+	VFMADD231PS       Z20, Z22, Z31
+	ADDQ              CX, AX
+	ADDQ              BX, DX
+	ADDQ              R9, R8
+
+rows205_end:
 	MOVQ      sum+104(FP), AX
 	VMOVUPS.Z (AX)(R10*1), K1, Z0
-	VADDPS    Z0, Z21, Z21
-	VMOVUPS   Z21, K1, (AX)(R10*1)
+	VADDPS    Z0, Z30, Z30
+	VMOVUPS   Z30, K1, (AX)(R10*1)
 	MOVQ      dot+112(FP), AX
 	VMOVUPS.Z (AX)(R10*1), K1, Z0
-	VADDPS    Z0, Z22, Z22
-	VMOVUPS   Z22, K1, (AX)(R10*1)
+	VADDPS    Z0, Z31, Z31
+	VMOVUPS   Z31, K1, (AX)(R10*1)
 
-cols203_end:
+cols202_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
-DATA c3ecc422a<>+0(SB)/4, $0x3ecc422a
-GLOBL c3ecc422a<>(SB), RODATA|NOPTR, $4
+DATA c7fffffff<>+0(SB)/4, $0x7fffffff
+GLOBL c7fffffff<>(SB), RODATA|NOPTR, $4
+
+DATA c40800000<>+0(SB)/4, $0x40800000
+GLOBL c40800000<>(SB), RODATA|NOPTR, $4
+
+DATA c3f800000<>+0(SB)/4, $0x3f800000
+GLOBL c3f800000<>(SB), RODATA|NOPTR, $4
 
 // func combineColumnsAVX512(rows int, cols int, dst *float32, ldd int, x *float32, ldx int, y *float32, ldy int, a *float32, p *float32, q *float32)
 // Requires: AVX, AVX512F, BMI2, SSE
@@ -23362,9 +23709,9 @@ TEXT ·combineColumnsAVX512(SB), NOSPLIT, $8-88
 	XORQ    R8, R8
 	MOVQ    AX, R9
 
-cols207_by4:
+cols206_by4:
 	CMPQ    R9, $0x00000040
-	JLT     cols207_by2
+	JLT     cols206_by2
 	MOVQ    a+64(FP), AX
 	VMOVUPS (AX)(R8*1), Z0
 	VMOVUPS 64(AX)(R8*1), Z1
@@ -23388,9 +23735,9 @@ cols207_by4:
 	ADDQ    R8, SI
 	MOVQ    rows+0(FP), R10
 	TESTQ   R10, R10
-	JLE     rows208_end
+	JLE     rows207_end
 
-rows208:
+rows207:
 	VMOVUPS     (DX), Z12
 	VMOVUPS     (SI), Z13
 	VFMADD213PS Z8, Z4, Z13
@@ -23415,16 +23762,16 @@ rows208:
 	ADDQ        BX, DX
 	ADDQ        DI, SI
 	DECQ        R10
-	JNZ         rows208
+	JNZ         rows207
 
-rows208_end:
+rows207_end:
 	ADDQ $0x00000100, R8
 	SUBQ $0x00000040, R9
-	JMP  cols207_by4
+	JMP  cols206_by4
 
-cols207_by2:
+cols206_by2:
 	CMPQ    R9, $0x00000020
-	JLT     cols207_by1
+	JLT     cols206_by1
 	MOVQ    a+64(FP), AX
 	VMOVUPS (AX)(R8*1), Z0
 	VMOVUPS 64(AX)(R8*1), Z1
@@ -23442,9 +23789,9 @@ cols207_by2:
 	ADDQ    R8, SI
 	MOVQ    rows+0(FP), R10
 	TESTQ   R10, R10
-	JLE     rows209_end
+	JLE     rows208_end
 
-rows209:
+rows208:
 	VMOVUPS     (DX), Z6
 	VMOVUPS     (SI), Z7
 	VFMADD213PS Z4, Z2, Z7
@@ -23459,16 +23806,16 @@ rows209:
 	ADDQ        BX, DX
 	ADDQ        DI, SI
 	DECQ        R10
-	JNZ         rows209
+	JNZ         rows208
 
-rows209_end:
+rows208_end:
 	ADDQ $0x00000080, R8
 	SUBQ $0x00000020, R9
-	JMP  cols207_by2
+	JMP  cols206_by2
 
-cols207_by1:
+cols206_by1:
 	CMPQ    R9, $0x00000010
-	JLT     cols207_by0
+	JLT     cols206_by0
 	MOVQ    a+64(FP), AX
 	VMOVUPS (AX)(R8*1), Z0
 	MOVQ    p+72(FP), AX
@@ -23483,9 +23830,9 @@ cols207_by1:
 	ADDQ    R8, SI
 	MOVQ    rows+0(FP), R10
 	TESTQ   R10, R10
-	JLE     rows210_end
+	JLE     rows209_end
 
-rows210:
+rows209:
 	VMOVUPS     (DX), Z3
 	VMOVUPS     (SI), Z4
 	VFMADD213PS Z2, Z1, Z4
@@ -23495,16 +23842,16 @@ rows210:
 	ADDQ        BX, DX
 	ADDQ        DI, SI
 	DECQ        R10
-	JNZ         rows210
+	JNZ         rows209
 
-rows210_end:
+rows209_end:
 	ADDQ $0x00000040, R8
 	SUBQ $0x00000010, R9
-	JMP  cols207_by1
+	JMP  cols206_by1
 
-cols207_by0:
+cols206_by0:
 	TESTQ     R9, R9
-	JLE       cols207_end
+	JLE       cols206_end
 	MOVQ      $-1, AX
 	BZHIQ     R9, AX, AX
 	KMOVW     AX, K1
@@ -23522,9 +23869,9 @@ cols207_by0:
 	ADDQ      R8, SI
 	MOVQ      rows+0(FP), R8
 	TESTQ     R8, R8
-	JLE       rows211_end
+	JLE       rows210_end
 
-rows211:
+rows210:
 	VMOVUPS.Z   (DX), K1, Z3
 	VMOVUPS.Z   (SI), K1, Z4
 	VFMADD213PS Z2, Z1, Z4
@@ -23534,10 +23881,10 @@ rows211:
 	ADDQ        BX, DX
 	ADDQ        DI, SI
 	DECQ        R8
-	JNZ         rows211
+	JNZ         rows210
 
-rows211_end:
-cols207_end:
+rows210_end:
+cols206_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -23560,13 +23907,13 @@ TEXT ·combineAVX512(SB), NOSPLIT, $8-72
 	VBROADCASTSS beta+68(FP), Z1
 	MOVQ         cols+8(FP), AX
 	CMPQ         AX, $0x00000040
-	JGT          sweep212_wide
+	JGT          sweep211_wide
 	XORQ         R8, R8
 	MOVQ         AX, R9
 
-cols213_by4:
+cols212_by4:
 	CMPQ  R9, $0x00000040
-	JLT   cols213_by2
+	JLT   cols212_by2
 	MOVQ  dst+16(FP), AX
 	ADDQ  R8, AX
 	MOVQ  x+32(FP), DX
@@ -23575,9 +23922,9 @@ cols213_by4:
 	ADDQ  R8, SI
 	MOVQ  rows+0(FP), R10
 	TESTQ R10, R10
-	JLE   rows214_end
+	JLE   rows213_end
 
-rows214:
+rows213:
 	VMOVUPS     (DX), Z2
 	VMOVUPS     (SI), Z3
 	VMULPS      Z3, Z1, Z3
@@ -23602,16 +23949,51 @@ rows214:
 	ADDQ        BX, DX
 	ADDQ        DI, SI
 	DECQ        R10
+	JNZ         rows213
+
+rows213_end:
+	ADDQ $0x00000100, R8
+	SUBQ $0x00000040, R9
+	JMP  cols212_by4
+
+cols212_by2:
+	CMPQ  R9, $0x00000020
+	JLT   cols212_by1
+	MOVQ  dst+16(FP), AX
+	ADDQ  R8, AX
+	MOVQ  x+32(FP), DX
+	ADDQ  R8, DX
+	MOVQ  y+48(FP), SI
+	ADDQ  R8, SI
+	MOVQ  rows+0(FP), R10
+	TESTQ R10, R10
+	JLE   rows214_end
+
+rows214:
+	VMOVUPS     (DX), Z2
+	VMOVUPS     (SI), Z3
+	VMULPS      Z3, Z1, Z3
+	VFMADD231PS Z0, Z2, Z3
+	VMOVUPS     Z3, (AX)
+	VMOVUPS     64(DX), Z2
+	VMOVUPS     64(SI), Z3
+	VMULPS      Z3, Z1, Z3
+	VFMADD231PS Z0, Z2, Z3
+	VMOVUPS     Z3, 64(AX)
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	ADDQ        DI, SI
+	DECQ        R10
 	JNZ         rows214
 
 rows214_end:
-	ADDQ $0x00000100, R8
-	SUBQ $0x00000040, R9
-	JMP  cols213_by4
+	ADDQ $0x00000080, R8
+	SUBQ $0x00000020, R9
+	JMP  cols212_by2
 
-cols213_by2:
-	CMPQ  R9, $0x00000020
-	JLT   cols213_by1
+cols212_by1:
+	CMPQ  R9, $0x00000010
+	JLT   cols212_by0
 	MOVQ  dst+16(FP), AX
 	ADDQ  R8, AX
 	MOVQ  x+32(FP), DX
@@ -23628,11 +24010,6 @@ rows215:
 	VMULPS      Z3, Z1, Z3
 	VFMADD231PS Z0, Z2, Z3
 	VMOVUPS     Z3, (AX)
-	VMOVUPS     64(DX), Z2
-	VMOVUPS     64(SI), Z3
-	VMULPS      Z3, Z1, Z3
-	VFMADD231PS Z0, Z2, Z3
-	VMOVUPS     Z3, 64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	ADDQ        DI, SI
@@ -23640,43 +24017,13 @@ rows215:
 	JNZ         rows215
 
 rows215_end:
-	ADDQ $0x00000080, R8
-	SUBQ $0x00000020, R9
-	JMP  cols213_by2
-
-cols213_by1:
-	CMPQ  R9, $0x00000010
-	JLT   cols213_by0
-	MOVQ  dst+16(FP), AX
-	ADDQ  R8, AX
-	MOVQ  x+32(FP), DX
-	ADDQ  R8, DX
-	MOVQ  y+48(FP), SI
-	ADDQ  R8, SI
-	MOVQ  rows+0(FP), R10
-	TESTQ R10, R10
-	JLE   rows216_end
-
-rows216:
-	VMOVUPS     (DX), Z2
-	VMOVUPS     (SI), Z3
-	VMULPS      Z3, Z1, Z3
-	VFMADD231PS Z0, Z2, Z3
-	VMOVUPS     Z3, (AX)
-	ADDQ        CX, AX
-	ADDQ        BX, DX
-	ADDQ        DI, SI
-	DECQ        R10
-	JNZ         rows216
-
-rows216_end:
 	ADDQ $0x00000040, R8
 	SUBQ $0x00000010, R9
-	JMP  cols213_by1
+	JMP  cols212_by1
 
-cols213_by0:
+cols212_by0:
 	TESTQ R9, R9
-	JLE   cols213_end
+	JLE   cols212_end
 	MOVQ  $-1, AX
 	BZHIQ R9, AX, AX
 	KMOVW AX, K1
@@ -23688,9 +24035,9 @@ cols213_by0:
 	ADDQ  R8, SI
 	MOVQ  rows+0(FP), R8
 	TESTQ R8, R8
-	JLE   rows217_end
+	JLE   rows216_end
 
-rows217:
+rows216:
 	VMOVUPS.Z   (DX), K1, Z2
 	VMOVUPS.Z   (SI), K1, Z3
 	VMULPS      Z3, Z1, Z3
@@ -23700,27 +24047,27 @@ rows217:
 	ADDQ        BX, DX
 	ADDQ        DI, SI
 	DECQ        R8
-	JNZ         rows217
+	JNZ         rows216
 
-rows217_end:
-cols213_end:
-	JMP sweep212_end
+rows216_end:
+cols212_end:
+	JMP sweep211_end
 
-sweep212_wide:
+sweep211_wide:
 	MOVQ  dst+16(FP), AX
 	MOVQ  x+32(FP), DX
 	MOVQ  y+48(FP), SI
 	MOVQ  rows+0(FP), R8
 	TESTQ R8, R8
-	JLE   rows218_end
+	JLE   rows217_end
 
-rows218:
+rows217:
 	MOVQ cols+8(FP), R9
 	XORQ R10, R10
 
-cols219_by4:
+cols218_by4:
 	CMPQ        R9, $0x00000040
-	JLT         cols219_by2
+	JLT         cols218_by2
 	VMOVUPS     (DX)(R10*1), Z2
 	VMOVUPS     (SI)(R10*1), Z3
 	VMULPS      Z3, Z1, Z3
@@ -23743,11 +24090,11 @@ cols219_by4:
 	VMOVUPS     Z3, 192(AX)(R10*1)
 	ADDQ        $0x00000100, R10
 	SUBQ        $0x00000040, R9
-	JMP         cols219_by4
+	JMP         cols218_by4
 
-cols219_by2:
+cols218_by2:
 	CMPQ        R9, $0x00000020
-	JLT         cols219_by1
+	JLT         cols218_by1
 	VMOVUPS     (DX)(R10*1), Z2
 	VMOVUPS     (SI)(R10*1), Z3
 	VMULPS      Z3, Z1, Z3
@@ -23760,11 +24107,11 @@ cols219_by2:
 	VMOVUPS     Z3, 64(AX)(R10*1)
 	ADDQ        $0x00000080, R10
 	SUBQ        $0x00000020, R9
-	JMP         cols219_by2
+	JMP         cols218_by2
 
-cols219_by1:
+cols218_by1:
 	CMPQ        R9, $0x00000010
-	JLT         cols219_by0
+	JLT         cols218_by0
 	VMOVUPS     (DX)(R10*1), Z2
 	VMOVUPS     (SI)(R10*1), Z3
 	VMULPS      Z3, Z1, Z3
@@ -23772,11 +24119,11 @@ cols219_by1:
 	VMOVUPS     Z3, (AX)(R10*1)
 	ADDQ        $0x00000040, R10
 	SUBQ        $0x00000010, R9
-	JMP         cols219_by1
+	JMP         cols218_by1
 
-cols219_by0:
+cols218_by0:
 	TESTQ       R9, R9
-	JLE         cols219_end
+	JLE         cols218_end
 	MOVQ        $-1, R11
 	BZHIQ       R9, R11, R11
 	KMOVW       R11, K1
@@ -23786,15 +24133,15 @@ cols219_by0:
 	VFMADD231PS Z0, Z2, Z3
 	VMOVUPS     Z3, K1, (AX)(R10*1)
 
-cols219_end:
+cols218_end:
 	ADDQ CX, AX
 	ADDQ BX, DX
 	ADDQ DI, SI
 	DECQ R8
-	JNZ  rows218
+	JNZ  rows217
 
-rows218_end:
-sweep212_end:
+rows217_end:
+sweep211_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -23808,13 +24155,43 @@ TEXT ·copyRowsAVX512(SB), NOSPLIT, $0-48
 	SHLQ $0x02, BX
 	MOVQ cols+8(FP), AX
 	CMPQ AX, $0x00000040
-	JGT  sweep220_wide
+	JGT  sweep219_wide
 	XORQ SI, SI
 	MOVQ AX, DI
 
-cols221_by4:
+cols220_by4:
 	CMPQ  DI, $0x00000040
-	JLT   cols221_by2
+	JLT   cols220_by2
+	MOVQ  dst+16(FP), AX
+	ADDQ  SI, AX
+	MOVQ  src+32(FP), DX
+	ADDQ  SI, DX
+	MOVQ  rows+0(FP), R8
+	TESTQ R8, R8
+	JLE   rows221_end
+
+rows221:
+	VMOVUPS (DX), Z0
+	VMOVUPS Z0, (AX)
+	VMOVUPS 64(DX), Z0
+	VMOVUPS Z0, 64(AX)
+	VMOVUPS 128(DX), Z0
+	VMOVUPS Z0, 128(AX)
+	VMOVUPS 192(DX), Z0
+	VMOVUPS Z0, 192(AX)
+	ADDQ    CX, AX
+	ADDQ    BX, DX
+	DECQ    R8
+	JNZ     rows221
+
+rows221_end:
+	ADDQ $0x00000100, SI
+	SUBQ $0x00000040, DI
+	JMP  cols220_by4
+
+cols220_by2:
+	CMPQ  DI, $0x00000020
+	JLT   cols220_by1
 	MOVQ  dst+16(FP), AX
 	ADDQ  SI, AX
 	MOVQ  src+32(FP), DX
@@ -23828,23 +24205,19 @@ rows222:
 	VMOVUPS Z0, (AX)
 	VMOVUPS 64(DX), Z0
 	VMOVUPS Z0, 64(AX)
-	VMOVUPS 128(DX), Z0
-	VMOVUPS Z0, 128(AX)
-	VMOVUPS 192(DX), Z0
-	VMOVUPS Z0, 192(AX)
 	ADDQ    CX, AX
 	ADDQ    BX, DX
 	DECQ    R8
 	JNZ     rows222
 
 rows222_end:
-	ADDQ $0x00000100, SI
-	SUBQ $0x00000040, DI
-	JMP  cols221_by4
+	ADDQ $0x00000080, SI
+	SUBQ $0x00000020, DI
+	JMP  cols220_by2
 
-cols221_by2:
-	CMPQ  DI, $0x00000020
-	JLT   cols221_by1
+cols220_by1:
+	CMPQ  DI, $0x00000010
+	JLT   cols220_by0
 	MOVQ  dst+16(FP), AX
 	ADDQ  SI, AX
 	MOVQ  src+32(FP), DX
@@ -23856,45 +24229,19 @@ cols221_by2:
 rows223:
 	VMOVUPS (DX), Z0
 	VMOVUPS Z0, (AX)
-	VMOVUPS 64(DX), Z0
-	VMOVUPS Z0, 64(AX)
 	ADDQ    CX, AX
 	ADDQ    BX, DX
 	DECQ    R8
 	JNZ     rows223
 
 rows223_end:
-	ADDQ $0x00000080, SI
-	SUBQ $0x00000020, DI
-	JMP  cols221_by2
-
-cols221_by1:
-	CMPQ  DI, $0x00000010
-	JLT   cols221_by0
-	MOVQ  dst+16(FP), AX
-	ADDQ  SI, AX
-	MOVQ  src+32(FP), DX
-	ADDQ  SI, DX
-	MOVQ  rows+0(FP), R8
-	TESTQ R8, R8
-	JLE   rows224_end
-
-rows224:
-	VMOVUPS (DX), Z0
-	VMOVUPS Z0, (AX)
-	ADDQ    CX, AX
-	ADDQ    BX, DX
-	DECQ    R8
-	JNZ     rows224
-
-rows224_end:
 	ADDQ $0x00000040, SI
 	SUBQ $0x00000010, DI
-	JMP  cols221_by1
+	JMP  cols220_by1
 
-cols221_by0:
+cols220_by0:
 	TESTQ DI, DI
-	JLE   cols221_end
+	JLE   cols220_end
 	MOVQ  $-1, AX
 	BZHIQ DI, AX, AX
 	KMOVW AX, K1
@@ -23904,34 +24251,34 @@ cols221_by0:
 	ADDQ  SI, DX
 	MOVQ  rows+0(FP), SI
 	TESTQ SI, SI
-	JLE   rows225_end
+	JLE   rows224_end
 
-rows225:
+rows224:
 	VMOVUPS.Z (DX), K1, Z0
 	VMOVUPS   Z0, K1, (AX)
 	ADDQ      CX, AX
 	ADDQ      BX, DX
 	DECQ      SI
-	JNZ       rows225
+	JNZ       rows224
 
-rows225_end:
-cols221_end:
-	JMP sweep220_end
+rows224_end:
+cols220_end:
+	JMP sweep219_end
 
-sweep220_wide:
+sweep219_wide:
 	MOVQ  dst+16(FP), AX
 	MOVQ  src+32(FP), DX
 	MOVQ  rows+0(FP), SI
 	TESTQ SI, SI
-	JLE   rows226_end
+	JLE   rows225_end
 
-rows226:
+rows225:
 	MOVQ cols+8(FP), DI
 	XORQ R8, R8
 
-cols227_by4:
+cols226_by4:
 	CMPQ    DI, $0x00000040
-	JLT     cols227_by2
+	JLT     cols226_by2
 	VMOVUPS (DX)(R8*1), Z0
 	VMOVUPS Z0, (AX)(R8*1)
 	VMOVUPS 64(DX)(R8*1), Z0
@@ -23942,45 +24289,45 @@ cols227_by4:
 	VMOVUPS Z0, 192(AX)(R8*1)
 	ADDQ    $0x00000100, R8
 	SUBQ    $0x00000040, DI
-	JMP     cols227_by4
+	JMP     cols226_by4
 
-cols227_by2:
+cols226_by2:
 	CMPQ    DI, $0x00000020
-	JLT     cols227_by1
+	JLT     cols226_by1
 	VMOVUPS (DX)(R8*1), Z0
 	VMOVUPS Z0, (AX)(R8*1)
 	VMOVUPS 64(DX)(R8*1), Z0
 	VMOVUPS Z0, 64(AX)(R8*1)
 	ADDQ    $0x00000080, R8
 	SUBQ    $0x00000020, DI
-	JMP     cols227_by2
+	JMP     cols226_by2
 
-cols227_by1:
+cols226_by1:
 	CMPQ    DI, $0x00000010
-	JLT     cols227_by0
+	JLT     cols226_by0
 	VMOVUPS (DX)(R8*1), Z0
 	VMOVUPS Z0, (AX)(R8*1)
 	ADDQ    $0x00000040, R8
 	SUBQ    $0x00000010, DI
-	JMP     cols227_by1
+	JMP     cols226_by1
 
-cols227_by0:
+cols226_by0:
 	TESTQ     DI, DI
-	JLE       cols227_end
+	JLE       cols226_end
 	MOVQ      $-1, R9
 	BZHIQ     DI, R9, R9
 	KMOVW     R9, K1
 	VMOVUPS.Z (DX)(R8*1), K1, Z0
 	VMOVUPS   Z0, K1, (AX)(R8*1)
 
-cols227_end:
+cols226_end:
 	ADDQ CX, AX
 	ADDQ BX, DX
 	DECQ SI
-	JNZ  rows226
+	JNZ  rows225
 
-rows226_end:
-sweep220_end:
+rows225_end:
+sweep219_end:
 	VZEROUPPER
 	RET
 
@@ -23998,9 +24345,9 @@ TEXT ·columnSumsAVX512(SB), NOSPLIT, $8-40
 	XORQ    DX, DX
 	MOVQ    AX, BX
 
-cols228_by4:
+cols227_by4:
 	CMPQ   BX, $0x00000040
-	JLT    cols228_by2
+	JLT    cols227_by2
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -24009,9 +24356,9 @@ cols228_by4:
 	ADDQ   DX, AX
 	MOVQ   rows+0(FP), SI
 	TESTQ  SI, SI
-	JLE    rows229_end
+	JLE    rows228_end
 
-rows229:
+rows228:
 	VMOVUPS (AX), Z4
 	VADDPS  Z4, Z0, Z0
 	VMOVUPS 64(AX), Z4
@@ -24022,9 +24369,9 @@ rows229:
 	VADDPS  Z4, Z3, Z3
 	ADDQ    CX, AX
 	DECQ    SI
-	JNZ     rows229
+	JNZ     rows228
 
-rows229_end:
+rows228_end:
 	MOVQ    sum+32(FP), AX
 	VMOVUPS (AX)(DX*1), Z4
 	VADDPS  Z4, Z0, Z0
@@ -24040,29 +24387,29 @@ rows229_end:
 	VMOVUPS Z3, 192(AX)(DX*1)
 	ADDQ    $0x00000100, DX
 	SUBQ    $0x00000040, BX
-	JMP     cols228_by4
+	JMP     cols227_by4
 
-cols228_by2:
+cols227_by2:
 	CMPQ   BX, $0x00000020
-	JLT    cols228_by1
+	JLT    cols227_by1
 	VPXORD Z5, Z5, Z5
 	VPXORD Z6, Z6, Z6
 	MOVQ   x+16(FP), AX
 	ADDQ   DX, AX
 	MOVQ   rows+0(FP), SI
 	TESTQ  SI, SI
-	JLE    rows230_end
+	JLE    rows229_end
 
-rows230:
+rows229:
 	VMOVUPS (AX), Z0
 	VADDPS  Z0, Z5, Z5
 	VMOVUPS 64(AX), Z0
 	VADDPS  Z0, Z6, Z6
 	ADDQ    CX, AX
 	DECQ    SI
-	JNZ     rows230
+	JNZ     rows229
 
-rows230_end:
+rows229_end:
 	MOVQ    sum+32(FP), AX
 	VMOVUPS (AX)(DX*1), Z0
 	VADDPS  Z0, Z5, Z5
@@ -24072,37 +24419,37 @@ rows230_end:
 	VMOVUPS Z6, 64(AX)(DX*1)
 	ADDQ    $0x00000080, DX
 	SUBQ    $0x00000020, BX
-	JMP     cols228_by2
+	JMP     cols227_by2
 
-cols228_by1:
+cols227_by1:
 	CMPQ   BX, $0x00000010
-	JLT    cols228_by0
+	JLT    cols227_by0
 	VPXORD Z7, Z7, Z7
 	MOVQ   x+16(FP), AX
 	ADDQ   DX, AX
 	MOVQ   rows+0(FP), SI
 	TESTQ  SI, SI
-	JLE    rows231_end
+	JLE    rows230_end
 
-rows231:
+rows230:
 	VMOVUPS (AX), Z0
 	VADDPS  Z0, Z7, Z7
 	ADDQ    CX, AX
 	DECQ    SI
-	JNZ     rows231
+	JNZ     rows230
 
-rows231_end:
+rows230_end:
 	MOVQ    sum+32(FP), AX
 	VMOVUPS (AX)(DX*1), Z0
 	VADDPS  Z0, Z7, Z7
 	VMOVUPS Z7, (AX)(DX*1)
 	ADDQ    $0x00000040, DX
 	SUBQ    $0x00000010, BX
-	JMP     cols228_by1
+	JMP     cols227_by1
 
-cols228_by0:
+cols227_by0:
 	TESTQ  BX, BX
-	JLE    cols228_end
+	JLE    cols227_end
 	MOVQ   $-1, AX
 	BZHIQ  BX, AX, AX
 	KMOVW  AX, K1
@@ -24111,22 +24458,22 @@ cols228_by0:
 	ADDQ   DX, AX
 	MOVQ   rows+0(FP), BX
 	TESTQ  BX, BX
-	JLE    rows232_end
+	JLE    rows231_end
 
-rows232:
+rows231:
 	VMOVUPS.Z (AX), K1, Z0
 	VADDPS    Z0, Z8, Z8
 	ADDQ      CX, AX
 	DECQ      BX
-	JNZ       rows232
+	JNZ       rows231
 
-rows232_end:
+rows231_end:
 	MOVQ      sum+32(FP), AX
 	VMOVUPS.Z (AX)(DX*1), K1, Z0
 	VADDPS    Z0, Z8, Z8
 	VMOVUPS   Z8, K1, (AX)(DX*1)
 
-cols228_end:
+cols227_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -24145,9 +24492,9 @@ TEXT ·columnDeviationsAVX512(SB), NOSPLIT, $8-48
 	XORQ    DX, DX
 	MOVQ    AX, BX
 
-cols233_by4:
+cols232_by4:
 	CMPQ    BX, $0x00000040
-	JLT     cols233_by2
+	JLT     cols232_by2
 	MOVQ    mean+32(FP), AX
 	VMOVUPS (AX)(DX*1), Z0
 	VMOVUPS 64(AX)(DX*1), Z1
@@ -24161,9 +24508,9 @@ cols233_by4:
 	ADDQ    DX, AX
 	MOVQ    rows+0(FP), SI
 	TESTQ   SI, SI
-	JLE     rows234_end
+	JLE     rows233_end
 
-rows234:
+rows233:
 	VMOVUPS     (AX), Z8
 	VSUBPS      Z0, Z8, Z8
 	VFMADD231PS Z8, Z8, Z4
@@ -24178,9 +24525,9 @@ rows234:
 	VFMADD231PS Z8, Z8, Z7
 	ADDQ        CX, AX
 	DECQ        SI
-	JNZ         rows234
+	JNZ         rows233
 
-rows234_end:
+rows233_end:
 	MOVQ    sum+40(FP), AX
 	VMOVUPS (AX)(DX*1), Z0
 	VADDPS  Z0, Z4, Z4
@@ -24196,11 +24543,11 @@ rows234_end:
 	VMOVUPS Z7, 192(AX)(DX*1)
 	ADDQ    $0x00000100, DX
 	SUBQ    $0x00000040, BX
-	JMP     cols233_by4
+	JMP     cols232_by4
 
-cols233_by2:
+cols232_by2:
 	CMPQ    BX, $0x00000020
-	JLT     cols233_by1
+	JLT     cols232_by1
 	MOVQ    mean+32(FP), AX
 	VMOVUPS (AX)(DX*1), Z0
 	VMOVUPS 64(AX)(DX*1), Z1
@@ -24210,9 +24557,9 @@ cols233_by2:
 	ADDQ    DX, AX
 	MOVQ    rows+0(FP), SI
 	TESTQ   SI, SI
-	JLE     rows235_end
+	JLE     rows234_end
 
-rows235:
+rows234:
 	VMOVUPS     (AX), Z2
 	VSUBPS      Z0, Z2, Z2
 	VFMADD231PS Z2, Z2, Z9
@@ -24221,9 +24568,9 @@ rows235:
 	VFMADD231PS Z2, Z2, Z10
 	ADDQ        CX, AX
 	DECQ        SI
-	JNZ         rows235
+	JNZ         rows234
 
-rows235_end:
+rows234_end:
 	MOVQ    sum+40(FP), AX
 	VMOVUPS (AX)(DX*1), Z0
 	VADDPS  Z0, Z9, Z9
@@ -24233,11 +24580,11 @@ rows235_end:
 	VMOVUPS Z10, 64(AX)(DX*1)
 	ADDQ    $0x00000080, DX
 	SUBQ    $0x00000020, BX
-	JMP     cols233_by2
+	JMP     cols232_by2
 
-cols233_by1:
+cols232_by1:
 	CMPQ    BX, $0x00000010
-	JLT     cols233_by0
+	JLT     cols232_by0
 	MOVQ    mean+32(FP), AX
 	VMOVUPS (AX)(DX*1), Z0
 	VPXORD  Z11, Z11, Z11
@@ -24245,28 +24592,28 @@ cols233_by1:
 	ADDQ    DX, AX
 	MOVQ    rows+0(FP), SI
 	TESTQ   SI, SI
-	JLE     rows236_end
+	JLE     rows235_end
 
-rows236:
+rows235:
 	VMOVUPS     (AX), Z1
 	VSUBPS      Z0, Z1, Z1
 	VFMADD231PS Z1, Z1, Z11
 	ADDQ        CX, AX
 	DECQ        SI
-	JNZ         rows236
+	JNZ         rows235
 
-rows236_end:
+rows235_end:
 	MOVQ    sum+40(FP), AX
 	VMOVUPS (AX)(DX*1), Z0
 	VADDPS  Z0, Z11, Z11
 	VMOVUPS Z11, (AX)(DX*1)
 	ADDQ    $0x00000040, DX
 	SUBQ    $0x00000010, BX
-	JMP     cols233_by1
+	JMP     cols232_by1
 
-cols233_by0:
+cols232_by0:
 	TESTQ     BX, BX
-	JLE       cols233_end
+	JLE       cols232_end
 	MOVQ      $-1, AX
 	BZHIQ     BX, AX, AX
 	KMOVW     AX, K1
@@ -24277,23 +24624,23 @@ cols233_by0:
 	ADDQ      DX, AX
 	MOVQ      rows+0(FP), BX
 	TESTQ     BX, BX
-	JLE       rows237_end
+	JLE       rows236_end
 
-rows237:
+rows236:
 	VMOVUPS.Z   (AX), K1, Z1
 	VSUBPS      Z0, Z1, Z1
 	VFMADD231PS Z1, Z1, Z12
 	ADDQ        CX, AX
 	DECQ        BX
-	JNZ         rows237
+	JNZ         rows236
 
-rows237_end:
+rows236_end:
 	MOVQ      sum+40(FP), AX
 	VMOVUPS.Z (AX)(DX*1), K1, Z0
 	VADDPS    Z0, Z12, Z12
 	VMOVUPS   Z12, K1, (AX)(DX*1)
 
-cols233_end:
+cols232_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -24314,9 +24661,9 @@ TEXT ·columnDotsAVX512(SB), NOSPLIT, $8-72
 	XORQ    SI, SI
 	MOVQ    AX, DI
 
-cols238_by4:
+cols237_by4:
 	CMPQ    DI, $0x00000040
-	JLT     cols238_by2
+	JLT     cols237_by2
 	MOVQ    mean+48(FP), AX
 	VMOVUPS (AX)(SI*1), Z0
 	VMOVUPS 64(AX)(SI*1), Z1
@@ -24336,9 +24683,9 @@ cols238_by4:
 	ADDQ    SI, DX
 	MOVQ    rows+0(FP), R8
 	TESTQ   R8, R8
-	JLE     rows239_end
+	JLE     rows238_end
 
-rows239:
+rows238:
 	VMOVUPS     (AX), Z12
 	VMOVUPS     (DX), Z13
 	VADDPS      Z12, Z4, Z4
@@ -24362,9 +24709,9 @@ rows239:
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        R8
-	JNZ         rows239
+	JNZ         rows238
 
-rows239_end:
+rows238_end:
 	MOVQ    sum+56(FP), AX
 	VMOVUPS (AX)(SI*1), Z0
 	VADDPS  Z0, Z4, Z4
@@ -24393,11 +24740,11 @@ rows239_end:
 	VMOVUPS Z11, 192(AX)(SI*1)
 	ADDQ    $0x00000100, SI
 	SUBQ    $0x00000040, DI
-	JMP     cols238_by4
+	JMP     cols237_by4
 
-cols238_by2:
+cols237_by2:
 	CMPQ    DI, $0x00000020
-	JLT     cols238_by1
+	JLT     cols237_by1
 	MOVQ    mean+48(FP), AX
 	VMOVUPS (AX)(SI*1), Z0
 	VMOVUPS 64(AX)(SI*1), Z1
@@ -24411,9 +24758,9 @@ cols238_by2:
 	ADDQ    SI, DX
 	MOVQ    rows+0(FP), R8
 	TESTQ   R8, R8
-	JLE     rows240_end
+	JLE     rows239_end
 
-rows240:
+rows239:
 	VMOVUPS     (AX), Z2
 	VMOVUPS     (DX), Z3
 	VADDPS      Z2, Z14, Z14
@@ -24427,9 +24774,9 @@ rows240:
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        R8
-	JNZ         rows240
+	JNZ         rows239
 
-rows240_end:
+rows239_end:
 	MOVQ    sum+56(FP), AX
 	VMOVUPS (AX)(SI*1), Z0
 	VADDPS  Z0, Z14, Z14
@@ -24446,11 +24793,11 @@ rows240_end:
 	VMOVUPS Z17, 64(AX)(SI*1)
 	ADDQ    $0x00000080, SI
 	SUBQ    $0x00000020, DI
-	JMP     cols238_by2
+	JMP     cols237_by2
 
-cols238_by1:
+cols237_by1:
 	CMPQ    DI, $0x00000010
-	JLT     cols238_by0
+	JLT     cols237_by0
 	MOVQ    mean+48(FP), AX
 	VMOVUPS (AX)(SI*1), Z0
 	VPXORD  Z18, Z18, Z18
@@ -24461,9 +24808,9 @@ cols238_by1:
 	ADDQ    SI, DX
 	MOVQ    rows+0(FP), R8
 	TESTQ   R8, R8
-	JLE     rows241_end
+	JLE     rows240_end
 
-rows241:
+rows240:
 	VMOVUPS     (AX), Z1
 	VMOVUPS     (DX), Z2
 	VADDPS      Z1, Z18, Z18
@@ -24472,9 +24819,9 @@ rows241:
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        R8
-	JNZ         rows241
+	JNZ         rows240
 
-rows241_end:
+rows240_end:
 	MOVQ    sum+56(FP), AX
 	VMOVUPS (AX)(SI*1), Z0
 	VADDPS  Z0, Z18, Z18
@@ -24485,11 +24832,11 @@ rows241_end:
 	VMOVUPS Z19, (AX)(SI*1)
 	ADDQ    $0x00000040, SI
 	SUBQ    $0x00000010, DI
-	JMP     cols238_by1
+	JMP     cols237_by1
 
-cols238_by0:
+cols237_by0:
 	TESTQ     DI, DI
-	JLE       cols238_end
+	JLE       cols237_end
 	MOVQ      $-1, AX
 	BZHIQ     DI, AX, AX
 	KMOVW     AX, K1
@@ -24503,9 +24850,9 @@ cols238_by0:
 	ADDQ      SI, DX
 	MOVQ      rows+0(FP), DI
 	TESTQ     DI, DI
-	JLE       rows242_end
+	JLE       rows241_end
 
-rows242:
+rows241:
 	VMOVUPS.Z   (AX), K1, Z1
 	VMOVUPS.Z   (DX), K1, Z2
 	VADDPS      Z1, Z20, Z20
@@ -24514,9 +24861,9 @@ rows242:
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	DECQ        DI
-	JNZ         rows242
+	JNZ         rows241
 
-rows242_end:
+rows241_end:
 	MOVQ      sum+56(FP), AX
 	VMOVUPS.Z (AX)(SI*1), K1, Z0
 	VADDPS    Z0, Z20, Z20
@@ -24526,7 +24873,7 @@ rows242_end:
 	VADDPS    Z0, Z21, Z21
 	VMOVUPS   Z21, K1, (AX)(SI*1)
 
-cols238_end:
+cols237_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -24539,18 +24886,18 @@ TEXT ·vectorMaxAVX512(SB), NOSPLIT, $0-20
 	MOVQ         n+0(FP), CX
 	XORQ         DX, DX
 
-cols243_by1:
+cols242_by1:
 	CMPQ    CX, $0x00000010
-	JLT     cols243_by0
+	JLT     cols242_by0
 	VMOVUPS (AX)(DX*1), Z1
 	VMAXPS  Z1, Z0, Z0
 	ADDQ    $0x00000040, DX
 	SUBQ    $0x00000010, CX
-	JMP     cols243_by1
+	JMP     cols242_by1
 
-cols243_by0:
+cols242_by0:
 	TESTQ   CX, CX
-	JLE     cols243_end
+	JLE     cols242_end
 	MOVQ    $-1, BX
 	BZHIQ   CX, BX, BX
 	KMOVW   BX, K1
@@ -24558,7 +24905,7 @@ cols243_by0:
 	VMOVUPS (AX)(DX*1), K1, Z1
 	VMAXPS  Z1, Z0, Z0
 
-cols243_end:
+cols242_end:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VMAXPS        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
@@ -24586,9 +24933,9 @@ TEXT ·expSumAVX512(SB), NOSPLIT, $8-36
 	MOVQ         n+0(FP), DX
 	XORQ         BX, BX
 
-cols244_by1:
+cols243_by1:
 	CMPQ             DX, $0x00000010
-	JLT              cols244_by0
+	JLT              cols243_by0
 	VMOVUPS          (CX)(BX*1), Z2
 	VSUBPS           Z0, Z2, Z2
 	VMULPS.BCST      c3fb8aa3b<>+0(SB), Z2, Z2
@@ -24608,11 +24955,11 @@ cols244_by1:
 	VADDPS           Z2, Z1, Z1
 	ADDQ             $0x00000040, BX
 	SUBQ             $0x00000010, DX
-	JMP              cols244_by1
+	JMP              cols243_by1
 
-cols244_by0:
+cols243_by0:
 	TESTQ            DX, DX
-	JLE              cols244_end
+	JLE              cols243_end
 	MOVQ             $-1, SI
 	BZHIQ            DX, SI, SI
 	KMOVW            SI, K1
@@ -24635,7 +24982,7 @@ cols244_by0:
 	VMOVAPS.Z        Z2, K1, Z2
 	VADDPS           Z2, Z1, Z1
 
-cols244_end:
+cols243_end:
 	VEXTRACTF64X4 $0x01, Z1, Y0
 	VADDPS        Y0, Y1, Y1
 	VEXTRACTF128  $0x01, Y1, X0
@@ -24655,6 +25002,24 @@ GLOBL c3fb8aa3b<>(SB), RODATA|NOPTR, $4
 DATA cc2fc0000<>+0(SB)/4, $0xc2fc0000
 GLOBL cc2fc0000<>(SB), RODATA|NOPTR, $4
 
+DATA c3920fde6<>+0(SB)/4, $0x3920fde6
+GLOBL c3920fde6<>(SB), RODATA|NOPTR, $4
+
+DATA c3aaf9f2c<>+0(SB)/4, $0x3aaf9f2c
+GLOBL c3aaf9f2c<>(SB), RODATA|NOPTR, $4
+
+DATA c3c1d96a6<>+0(SB)/4, $0x3c1d96a6
+GLOBL c3c1d96a6<>(SB), RODATA|NOPTR, $4
+
+DATA c3d635774<>+0(SB)/4, $0x3d635774
+GLOBL c3d635774<>(SB), RODATA|NOPTR, $4
+
+DATA c3e75fdee<>+0(SB)/4, $0x3e75fdee
+GLOBL c3e75fdee<>(SB), RODATA|NOPTR, $4
+
+DATA c3f317218<>+0(SB)/4, $0x3f317218
+GLOBL c3f317218<>(SB), RODATA|NOPTR, $4
+
 // func dotAVX512(n int, x *float32, y *float32) float32
 // Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·dotAVX512(SB), NOSPLIT, $8-28
@@ -24669,19 +25034,19 @@ TEXT ·dotAVX512(SB), NOSPLIT, $8-28
 	MOVQ    n+0(FP), DX
 	XORQ    BX, BX
 
-cols245_by1:
+cols244_by1:
 	CMPQ        DX, $0x00000010
-	JLT         cols245_by0
+	JLT         cols244_by0
 	VMOVUPS     (AX)(BX*1), Z1
 	VMOVUPS     (CX)(BX*1), Z2
 	VFMADD231PS Z1, Z2, Z0
 	ADDQ        $0x00000040, BX
 	SUBQ        $0x00000010, DX
-	JMP         cols245_by1
+	JMP         cols244_by1
 
-cols245_by0:
+cols244_by0:
 	TESTQ       DX, DX
-	JLE         cols245_end
+	JLE         cols244_end
 	MOVQ        $-1, SI
 	BZHIQ       DX, SI, SI
 	KMOVW       SI, K1
@@ -24689,7 +25054,7 @@ cols245_by0:
 	VMOVUPS.Z   (CX)(BX*1), K1, Z2
 	VFMADD231PS Z1, Z2, Z0
 
-cols245_end:
+cols244_end:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
@@ -24712,9 +25077,9 @@ TEXT ·sumSquaresAVX512(SB), NOSPLIT, $0-24
 	MOVQ   n+0(FP), CX
 	XORQ   DX, DX
 
-cols246_by1:
+cols245_by1:
 	CMPQ          CX, $0x00000010
-	JLT           cols246_by0
+	JLT           cols245_by0
 	VMOVUPS       (AX)(DX*1), Z2
 	VCVTPS2PD     Y2, Z3
 	VFMADD231PD   Z3, Z3, Z0
@@ -24723,11 +25088,11 @@ cols246_by1:
 	VFMADD231PD   Z3, Z3, Z1
 	ADDQ          $0x00000040, DX
 	SUBQ          $0x00000010, CX
-	JMP           cols246_by1
+	JMP           cols245_by1
 
-cols246_by0:
+cols245_by0:
 	TESTQ         CX, CX
-	JLE           cols246_end
+	JLE           cols245_end
 	MOVQ          $-1, BX
 	BZHIQ         CX, BX, BX
 	KMOVW         BX, K1
@@ -24738,7 +25103,7 @@ cols246_by0:
 	VCVTPS2PD     Y2, Z3
 	VFMADD231PD   Z3, Z3, Z1
 
-cols246_end:
+cols245_end:
 	VADDPD        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
@@ -24776,9 +25141,9 @@ TEXT ·adamWAVX512(SB), NOSPLIT, $8-68
 	MOVQ         n+0(FP), SI
 	XORQ         DI, DI
 
-cols247_by1:
+cols246_by1:
 	CMPQ        SI, $0x00000010
-	JLT         cols247_by0
+	JLT         cols246_by0
 	VMOVUPS     (CX)(DI*1), Z9
 	VMULPS      Z0, Z9, Z9
 	VMOVUPS     (DX)(DI*1), Z10
@@ -24800,11 +25165,11 @@ cols247_by1:
 	VMOVUPS     Z9, (AX)(DI*1)
 	ADDQ        $0x00000040, DI
 	SUBQ        $0x00000010, SI
-	JMP         cols247_by1
+	JMP         cols246_by1
 
-cols247_by0:
+cols246_by0:
 	TESTQ       SI, SI
-	JLE         cols247_end
+	JLE         cols246_end
 	MOVQ        $-1, R8
 	BZHIQ       SI, R8, R8
 	KMOVW       R8, K1
@@ -24828,7 +25193,7 @@ cols247_by0:
 	VSUBPS      Z0, Z2, Z2
 	VMOVUPS     Z2, K1, (AX)(DI*1)
 
-cols247_end:
+cols246_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -24845,9 +25210,9 @@ TEXT ·transpose8AVX512(SB), NOSPLIT, $0-40
 	SHLQ  $0x02, SI
 	MOVQ  AX, DI
 	TESTQ DI, DI
-	JLE   blocks248_end
+	JLE   blocks247_end
 
-blocks248:
+blocks247:
 	MOVQ       BX, AX
 	VMOVUPS    (AX), Y0
 	ADDQ       SI, AX
@@ -24909,9 +25274,9 @@ blocks248:
 	ADDQ       $0x00000020, BX
 	MOVQ       AX, CX
 	DECQ       DI
-	JNZ        blocks248
+	JNZ        blocks247
 
-blocks248_end:
+blocks247_end:
 	VZEROUPPER
 	RET
 
@@ -24934,9 +25299,9 @@ TEXT ·dwConvAVX512(SB), NOSPLIT, $48-120
 	MOVQ    cols+16(FP), SI
 	XORQ    DI, DI
 
-cols249_by2:
+cols248_by2:
 	CMPQ    SI, $0x00000020
-	JLT     cols249_by1
+	JLT     cols248_by1
 	MOVQ    w+104(FP), R8
 	MOVQ    ldw+112(FP), R9
 	SHLQ    $0x02, R9
@@ -24983,7 +25348,7 @@ cols249_by2:
 	MOVQ    lines+0(FP), R8
 	MOVQ    R8, 40(SP)
 
-dw250_line:
+dw249_line:
 	MOVQ        8(SP), R8
 	MOVQ        16(SP), R9
 	MOVQ        24(SP), R10
@@ -25011,9 +25376,9 @@ dw250_line:
 	VFMADD231PS Z13, Z22, Z21
 	ADDQ        DX, R10
 
-dw250_columns:
+dw249_columns:
 	DECQ        R12
-	JZ          dw250_last0
+	JZ          dw249_last0
 	VMOVUPS     (R8), Z22
 	VFMADD231PS Z4, Z22, Z18
 	VFMADD231PS Z2, Z22, Z20
@@ -25045,7 +25410,7 @@ dw250_columns:
 	VMOVUPS     Z19, 64(R11)
 	ADDQ        BX, R11
 	DECQ        R12
-	JZ          dw250_last1
+	JZ          dw249_last1
 	VMOVUPS     (R8), Z18
 	VFMADD231PS Z4, Z18, Z20
 	VFMADD231PS Z2, Z18, Z22
@@ -25077,7 +25442,7 @@ dw250_columns:
 	VMOVUPS     Z21, 64(R11)
 	ADDQ        BX, R11
 	DECQ        R12
-	JZ          dw250_last2
+	JZ          dw249_last2
 	VMOVUPS     (R8), Z20
 	VFMADD231PS Z4, Z20, Z22
 	VFMADD231PS Z2, Z20, Z18
@@ -25108,23 +25473,23 @@ dw250_columns:
 	VMOVUPS     Z22, (R11)
 	VMOVUPS     Z23, 64(R11)
 	ADDQ        BX, R11
-	JMP         dw250_columns
+	JMP         dw249_columns
 
-dw250_last0:
+dw249_last0:
 	VMOVUPS Z18, (R11)
 	VMOVUPS Z19, 64(R11)
-	JMP     dw250_next
+	JMP     dw249_next
 
-dw250_last1:
+dw249_last1:
 	VMOVUPS Z20, (R11)
 	VMOVUPS Z21, 64(R11)
-	JMP     dw250_next
+	JMP     dw249_next
 
-dw250_last2:
+dw249_last2:
 	VMOVUPS Z22, (R11)
 	VMOVUPS Z23, 64(R11)
 
-dw250_next:
+dw249_next:
 	MOVQ srcLine+96(FP), R8
 	SHLQ $0x02, R8
 	ADDQ R8, 8(SP)
@@ -25138,14 +25503,14 @@ dw250_next:
 	SHLQ $0x02, R8
 	ADDQ R8, 32(SP)
 	DECQ 40(SP)
-	JNZ  dw250_line
+	JNZ  dw249_line
 	ADDQ $0x00000080, DI
 	SUBQ $0x00000020, SI
-	JMP  cols249_by2
+	JMP  cols248_by2
 
-cols249_by1:
+cols248_by1:
 	CMPQ    SI, $0x00000010
-	JLT     cols249_by0
+	JLT     cols248_by0
 	MOVQ    w+104(FP), R8
 	MOVQ    ldw+112(FP), R9
 	SHLQ    $0x02, R9
@@ -25183,7 +25548,7 @@ cols249_by1:
 	MOVQ    lines+0(FP), R8
 	MOVQ    R8, 40(SP)
 
-dw251_line:
+dw250_line:
 	MOVQ        8(SP), R8
 	MOVQ        16(SP), R9
 	MOVQ        24(SP), R10
@@ -25202,9 +25567,9 @@ dw251_line:
 	VFMADD231PS Z6, Z11, Z10
 	ADDQ        DX, R10
 
-dw251_columns:
+dw250_columns:
 	DECQ        R12
-	JZ          dw251_last0
+	JZ          dw250_last0
 	VMOVUPS     (R8), Z11
 	VFMADD231PS Z2, Z11, Z9
 	VFMADD231PS Z1, Z11, Z10
@@ -25223,7 +25588,7 @@ dw251_columns:
 	VMOVUPS     Z9, (R11)
 	ADDQ        BX, R11
 	DECQ        R12
-	JZ          dw251_last1
+	JZ          dw250_last1
 	VMOVUPS     (R8), Z9
 	VFMADD231PS Z2, Z9, Z10
 	VFMADD231PS Z1, Z9, Z11
@@ -25242,7 +25607,7 @@ dw251_columns:
 	VMOVUPS     Z10, (R11)
 	ADDQ        BX, R11
 	DECQ        R12
-	JZ          dw251_last2
+	JZ          dw250_last2
 	VMOVUPS     (R8), Z10
 	VFMADD231PS Z2, Z10, Z11
 	VFMADD231PS Z1, Z10, Z9
@@ -25260,20 +25625,20 @@ dw251_columns:
 	ADDQ        DX, R10
 	VMOVUPS     Z11, (R11)
 	ADDQ        BX, R11
-	JMP         dw251_columns
+	JMP         dw250_columns
 
-dw251_last0:
+dw250_last0:
 	VMOVUPS Z9, (R11)
-	JMP     dw251_next
+	JMP     dw250_next
 
-dw251_last1:
+dw250_last1:
 	VMOVUPS Z10, (R11)
-	JMP     dw251_next
+	JMP     dw250_next
 
-dw251_last2:
+dw250_last2:
 	VMOVUPS Z11, (R11)
 
-dw251_next:
+dw250_next:
 	MOVQ srcLine+96(FP), R8
 	SHLQ $0x02, R8
 	ADDQ R8, 8(SP)
@@ -25287,14 +25652,14 @@ dw251_next:
 	SHLQ $0x02, R8
 	ADDQ R8, 32(SP)
 	DECQ 40(SP)
-	JNZ  dw251_line
+	JNZ  dw250_line
 	ADDQ $0x00000040, DI
 	SUBQ $0x00000010, SI
-	JMP  cols249_by1
+	JMP  cols248_by1
 
-cols249_by0:
+cols248_by0:
 	TESTQ     SI, SI
-	JLE       cols249_end
+	JLE       cols248_end
 	MOVQ      $-1, R8
 	BZHIQ     SI, R8, R8
 	KMOVW     R8, K1
@@ -25335,7 +25700,7 @@ cols249_by0:
 	MOVQ      lines+0(FP), SI
 	MOVQ      SI, 40(SP)
 
-dw252_line:
+dw251_line:
 	MOVQ        8(SP), SI
 	MOVQ        16(SP), DI
 	MOVQ        24(SP), R8
@@ -25354,9 +25719,9 @@ dw252_line:
 	VFMADD231PS Z6, Z11, Z10
 	ADDQ        DX, R8
 
-dw252_columns:
+dw251_columns:
 	DECQ        R10
-	JZ          dw252_last0
+	JZ          dw251_last0
 	VMOVUPS.Z   (SI), K1, Z11
 	VFMADD231PS Z2, Z11, Z9
 	VFMADD231PS Z1, Z11, Z10
@@ -25375,7 +25740,7 @@ dw252_columns:
 	VMOVUPS     Z9, K1, (R9)
 	ADDQ        BX, R9
 	DECQ        R10
-	JZ          dw252_last1
+	JZ          dw251_last1
 	VMOVUPS.Z   (SI), K1, Z9
 	VFMADD231PS Z2, Z9, Z10
 	VFMADD231PS Z1, Z9, Z11
@@ -25394,7 +25759,7 @@ dw252_columns:
 	VMOVUPS     Z10, K1, (R9)
 	ADDQ        BX, R9
 	DECQ        R10
-	JZ          dw252_last2
+	JZ          dw251_last2
 	VMOVUPS.Z   (SI), K1, Z10
 	VFMADD231PS Z2, Z10, Z11
 	VFMADD231PS Z1, Z10, Z9
@@ -25412,20 +25777,20 @@ dw252_columns:
 	ADDQ        DX, R8
 	VMOVUPS     Z11, K1, (R9)
 	ADDQ        BX, R9
-	JMP         dw252_columns
+	JMP         dw251_columns
 
-dw252_last0:
+dw251_last0:
 	VMOVUPS Z9, K1, (R9)
-	JMP     dw252_next
+	JMP     dw251_next
 
-dw252_last1:
+dw251_last1:
 	VMOVUPS Z10, K1, (R9)
-	JMP     dw252_next
+	JMP     dw251_next
 
-dw252_last2:
+dw251_last2:
 	VMOVUPS Z11, K1, (R9)
 
-dw252_next:
+dw251_next:
 	MOVQ srcLine+96(FP), SI
 	SHLQ $0x02, SI
 	ADDQ SI, 8(SP)
@@ -25439,9 +25804,9 @@ dw252_next:
 	SHLQ $0x02, SI
 	ADDQ SI, 32(SP)
 	DECQ 40(SP)
-	JNZ  dw252_line
+	JNZ  dw251_line
 
-cols249_end:
+cols248_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -25494,11 +25859,11 @@ tiles:
 	MOVQ   $0x00000003, R14
 	MOVQ   R14, 16(SP)
 
-group253_line:
+group252_line:
 	MOVQ index+40(FP), R13
 	MOVQ inner+8(FP), R14
 
-group253_input:
+group252_input:
 	VMOVUPS     (R13), Z14
 	VMOVUPS     (R12), Z16
 	VMOVUPS     64(R12), Z17
@@ -25564,13 +25929,13 @@ group253_input:
 	ADDQ        $0x000000c0, R12
 	ADDQ        $0x00000040, R13
 	DECQ        R14
-	JNZ         group253_input
+	JNZ         group252_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
 	ADDQ        8(SP), R10
 	ADDQ        8(SP), R11
 	DECQ        16(SP)
-	JNZ         group253_line
+	JNZ         group252_line
 	MOVQ        cols+72(FP), R8
 	MOVQ        $-1, R9
 	BZHIQ       R8, R9, R9
@@ -25660,11 +26025,11 @@ rest13:
 	MOVQ   $0x00000003, R11
 	MOVQ   R11, 16(SP)
 
-group254_line:
+group253_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R11
 
-group254_input:
+group253_input:
 	VMOVUPS     (CX), Z0
 	VMOVUPS     (AX), Z2
 	VMOVUPS     64(AX), Z3
@@ -25726,12 +26091,12 @@ group254_input:
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
 	DECQ        R11
-	JNZ         group254_input
+	JNZ         group253_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
 	ADDQ        8(SP), R10
 	DECQ        16(SP)
-	JNZ         group254_line
+	JNZ         group253_line
 	MOVQ        cols+72(FP), AX
 	MOVQ        $-1, CX
 	BZHIQ       AX, CX, CX
@@ -25777,6 +26142,125 @@ rest12:
 	VPXORD Z28, Z28, Z28
 	VPXORD Z29, Z29, Z29
 	VPXORD Z30, Z30, Z30
+	MOVQ   CX, R8
+	LEAQ   (R8)(DX*4), R9
+	ADDQ   DX, R9
+	LEAQ   (R9)(DX*4), R10
+	ADDQ   DX, R10
+	MOVQ   w+48(FP), AX
+	MOVQ   $0x00000003, R11
+	MOVQ   R11, 16(SP)
+
+group254_line:
+	MOVQ index+40(FP), CX
+	MOVQ inner+8(FP), R11
+
+group254_input:
+	VMOVUPS     (CX), Z0
+	VMOVUPS     (AX), Z2
+	VMOVUPS     64(AX), Z3
+	VMOVUPS     128(AX), Z4
+	VPERMPS     (R8), Z0, Z1
+	VFMADD231PS Z2, Z1, Z19
+	VPERMPS     (R8)(DX*1), Z0, Z1
+	VFMADD231PS Z2, Z1, Z20
+	VFMADD231PS Z3, Z1, Z19
+	VPERMPS     (R8)(DX*2), Z0, Z1
+	VFMADD231PS Z2, Z1, Z21
+	VFMADD231PS Z3, Z1, Z20
+	VFMADD231PS Z4, Z1, Z19
+	VPERMPS     (R8)(BX*1), Z0, Z1
+	VFMADD231PS Z2, Z1, Z22
+	VFMADD231PS Z3, Z1, Z21
+	VFMADD231PS Z4, Z1, Z20
+	VPERMPS     (R8)(DX*4), Z0, Z1
+	VFMADD231PS Z2, Z1, Z23
+	VFMADD231PS Z3, Z1, Z22
+	VFMADD231PS Z4, Z1, Z21
+	VPERMPS     (R9), Z0, Z1
+	VFMADD231PS Z2, Z1, Z24
+	VFMADD231PS Z3, Z1, Z23
+	VFMADD231PS Z4, Z1, Z22
+	VPERMPS     (R9)(DX*1), Z0, Z1
+	VFMADD231PS Z2, Z1, Z25
+	VFMADD231PS Z3, Z1, Z24
+	VFMADD231PS Z4, Z1, Z23
+	VPERMPS     (R9)(DX*2), Z0, Z1
+	VFMADD231PS Z2, Z1, Z26
+	VFMADD231PS Z3, Z1, Z25
+	VFMADD231PS Z4, Z1, Z24
+	VPERMPS     (R9)(BX*1), Z0, Z1
+	VFMADD231PS Z2, Z1, Z27
+	VFMADD231PS Z3, Z1, Z26
+	VFMADD231PS Z4, Z1, Z25
+	VPERMPS     (R9)(DX*4), Z0, Z1
+	VFMADD231PS Z2, Z1, Z28
+	VFMADD231PS Z3, Z1, Z27
+	VFMADD231PS Z4, Z1, Z26
+	VPERMPS     (R10), Z0, Z1
+	VFMADD231PS Z2, Z1, Z29
+	VFMADD231PS Z3, Z1, Z28
+	VFMADD231PS Z4, Z1, Z27
+	VPERMPS     (R10)(DX*1), Z0, Z1
+	VFMADD231PS Z2, Z1, Z30
+	VFMADD231PS Z3, Z1, Z29
+	VFMADD231PS Z4, Z1, Z28
+	VPERMPS     (R10)(DX*2), Z0, Z1
+	VFMADD231PS Z3, Z1, Z30
+	VFMADD231PS Z4, Z1, Z29
+	VPERMPS     (R10)(BX*1), Z0, Z1
+	VFMADD231PS Z4, Z1, Z30
+	ADDQ        $0x000000c0, AX
+	ADDQ        $0x00000040, CX
+	DECQ        R11
+	JNZ         group254_input
+	ADDQ        8(SP), R8
+	ADDQ        8(SP), R9
+	ADDQ        8(SP), R10
+	DECQ        16(SP)
+	JNZ         group254_line
+	MOVQ        cols+72(FP), AX
+	MOVQ        $-1, CX
+	BZHIQ       AX, CX, CX
+	KMOVW       CX, K1
+	VMOVUPS     Z19, K1, (SI)
+	ADDQ        DI, SI
+	VMOVUPS     Z20, K1, (SI)
+	ADDQ        DI, SI
+	VMOVUPS     Z21, K1, (SI)
+	ADDQ        DI, SI
+	VMOVUPS     Z22, K1, (SI)
+	ADDQ        DI, SI
+	VMOVUPS     Z23, K1, (SI)
+	ADDQ        DI, SI
+	VMOVUPS     Z24, K1, (SI)
+	ADDQ        DI, SI
+	VMOVUPS     Z25, K1, (SI)
+	ADDQ        DI, SI
+	VMOVUPS     Z26, K1, (SI)
+	ADDQ        DI, SI
+	VMOVUPS     Z27, K1, (SI)
+	ADDQ        DI, SI
+	VMOVUPS     Z28, K1, (SI)
+	ADDQ        DI, SI
+	VMOVUPS     Z29, K1, (SI)
+	ADDQ        DI, SI
+	VMOVUPS     Z30, K1, (SI)
+	ADDQ        DI, SI
+	JMP         done
+
+rest11:
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+	VPXORD Z24, Z24, Z24
+	VPXORD Z25, Z25, Z25
+	VPXORD Z26, Z26, Z26
+	VPXORD Z27, Z27, Z27
+	VPXORD Z28, Z28, Z28
+	VPXORD Z29, Z29, Z29
 	MOVQ   CX, R8
 	LEAQ   (R8)(DX*4), R9
 	ADDQ   DX, R9
@@ -25837,14 +26321,10 @@ group255_input:
 	VFMADD231PS Z3, Z1, Z28
 	VFMADD231PS Z4, Z1, Z27
 	VPERMPS     (R10)(DX*1), Z0, Z1
-	VFMADD231PS Z2, Z1, Z30
 	VFMADD231PS Z3, Z1, Z29
 	VFMADD231PS Z4, Z1, Z28
 	VPERMPS     (R10)(DX*2), Z0, Z1
-	VFMADD231PS Z3, Z1, Z30
 	VFMADD231PS Z4, Z1, Z29
-	VPERMPS     (R10)(BX*1), Z0, Z1
-	VFMADD231PS Z4, Z1, Z30
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
 	DECQ        R11
@@ -25880,11 +26360,9 @@ group255_input:
 	ADDQ        DI, SI
 	VMOVUPS     Z29, K1, (SI)
 	ADDQ        DI, SI
-	VMOVUPS     Z30, K1, (SI)
-	ADDQ        DI, SI
 	JMP         done
 
-rest11:
+rest10:
 	VPXORD Z19, Z19, Z19
 	VPXORD Z20, Z20, Z20
 	VPXORD Z21, Z21, Z21
@@ -25895,7 +26373,6 @@ rest11:
 	VPXORD Z26, Z26, Z26
 	VPXORD Z27, Z27, Z27
 	VPXORD Z28, Z28, Z28
-	VPXORD Z29, Z29, Z29
 	MOVQ   CX, R8
 	LEAQ   (R8)(DX*4), R9
 	ADDQ   DX, R9
@@ -25952,14 +26429,10 @@ group256_input:
 	VFMADD231PS Z3, Z1, Z27
 	VFMADD231PS Z4, Z1, Z26
 	VPERMPS     (R10), Z0, Z1
-	VFMADD231PS Z2, Z1, Z29
 	VFMADD231PS Z3, Z1, Z28
 	VFMADD231PS Z4, Z1, Z27
 	VPERMPS     (R10)(DX*1), Z0, Z1
-	VFMADD231PS Z3, Z1, Z29
 	VFMADD231PS Z4, Z1, Z28
-	VPERMPS     (R10)(DX*2), Z0, Z1
-	VFMADD231PS Z4, Z1, Z29
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
 	DECQ        R11
@@ -25993,11 +26466,9 @@ group256_input:
 	ADDQ        DI, SI
 	VMOVUPS     Z28, K1, (SI)
 	ADDQ        DI, SI
-	VMOVUPS     Z29, K1, (SI)
-	ADDQ        DI, SI
 	JMP         done
 
-rest10:
+rest9:
 	VPXORD Z19, Z19, Z19
 	VPXORD Z20, Z20, Z20
 	VPXORD Z21, Z21, Z21
@@ -26007,7 +26478,6 @@ rest10:
 	VPXORD Z25, Z25, Z25
 	VPXORD Z26, Z26, Z26
 	VPXORD Z27, Z27, Z27
-	VPXORD Z28, Z28, Z28
 	MOVQ   CX, R8
 	LEAQ   (R8)(DX*4), R9
 	ADDQ   DX, R9
@@ -26060,14 +26530,10 @@ group257_input:
 	VFMADD231PS Z3, Z1, Z26
 	VFMADD231PS Z4, Z1, Z25
 	VPERMPS     (R9)(DX*4), Z0, Z1
-	VFMADD231PS Z2, Z1, Z28
 	VFMADD231PS Z3, Z1, Z27
 	VFMADD231PS Z4, Z1, Z26
 	VPERMPS     (R10), Z0, Z1
-	VFMADD231PS Z3, Z1, Z28
 	VFMADD231PS Z4, Z1, Z27
-	VPERMPS     (R10)(DX*1), Z0, Z1
-	VFMADD231PS Z4, Z1, Z28
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
 	DECQ        R11
@@ -26099,11 +26565,9 @@ group257_input:
 	ADDQ        DI, SI
 	VMOVUPS     Z27, K1, (SI)
 	ADDQ        DI, SI
-	VMOVUPS     Z28, K1, (SI)
-	ADDQ        DI, SI
 	JMP         done
 
-rest9:
+rest8:
 	VPXORD Z19, Z19, Z19
 	VPXORD Z20, Z20, Z20
 	VPXORD Z21, Z21, Z21
@@ -26112,19 +26576,16 @@ rest9:
 	VPXORD Z24, Z24, Z24
 	VPXORD Z25, Z25, Z25
 	VPXORD Z26, Z26, Z26
-	VPXORD Z27, Z27, Z27
 	MOVQ   CX, R8
 	LEAQ   (R8)(DX*4), R9
 	ADDQ   DX, R9
-	LEAQ   (R9)(DX*4), R10
-	ADDQ   DX, R10
 	MOVQ   w+48(FP), AX
-	MOVQ   $0x00000003, R11
-	MOVQ   R11, 16(SP)
+	MOVQ   $0x00000003, R10
+	MOVQ   R10, 16(SP)
 
 group258_line:
 	MOVQ index+40(FP), CX
-	MOVQ inner+8(FP), R11
+	MOVQ inner+8(FP), R10
 
 group258_input:
 	VMOVUPS     (CX), Z0
@@ -26161,21 +26622,16 @@ group258_input:
 	VFMADD231PS Z3, Z1, Z25
 	VFMADD231PS Z4, Z1, Z24
 	VPERMPS     (R9)(BX*1), Z0, Z1
-	VFMADD231PS Z2, Z1, Z27
 	VFMADD231PS Z3, Z1, Z26
 	VFMADD231PS Z4, Z1, Z25
 	VPERMPS     (R9)(DX*4), Z0, Z1
-	VFMADD231PS Z3, Z1, Z27
 	VFMADD231PS Z4, Z1, Z26
-	VPERMPS     (R10), Z0, Z1
-	VFMADD231PS Z4, Z1, Z27
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
-	DECQ        R11
+	DECQ        R10
 	JNZ         group258_input
 	ADDQ        8(SP), R8
 	ADDQ        8(SP), R9
-	ADDQ        8(SP), R10
 	DECQ        16(SP)
 	JNZ         group258_line
 	MOVQ        cols+72(FP), AX
@@ -26198,11 +26654,9 @@ group258_input:
 	ADDQ        DI, SI
 	VMOVUPS     Z26, K1, (SI)
 	ADDQ        DI, SI
-	VMOVUPS     Z27, K1, (SI)
-	ADDQ        DI, SI
 	JMP         done
 
-rest8:
+rest7:
 	VPXORD Z19, Z19, Z19
 	VPXORD Z20, Z20, Z20
 	VPXORD Z21, Z21, Z21
@@ -26210,7 +26664,6 @@ rest8:
 	VPXORD Z23, Z23, Z23
 	VPXORD Z24, Z24, Z24
 	VPXORD Z25, Z25, Z25
-	VPXORD Z26, Z26, Z26
 	MOVQ   CX, R8
 	LEAQ   (R8)(DX*4), R9
 	ADDQ   DX, R9
@@ -26253,14 +26706,10 @@ group259_input:
 	VFMADD231PS Z3, Z1, Z24
 	VFMADD231PS Z4, Z1, Z23
 	VPERMPS     (R9)(DX*2), Z0, Z1
-	VFMADD231PS Z2, Z1, Z26
 	VFMADD231PS Z3, Z1, Z25
 	VFMADD231PS Z4, Z1, Z24
 	VPERMPS     (R9)(BX*1), Z0, Z1
-	VFMADD231PS Z3, Z1, Z26
 	VFMADD231PS Z4, Z1, Z25
-	VPERMPS     (R9)(DX*4), Z0, Z1
-	VFMADD231PS Z4, Z1, Z26
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
 	DECQ        R10
@@ -26287,18 +26736,15 @@ group259_input:
 	ADDQ        DI, SI
 	VMOVUPS     Z25, K1, (SI)
 	ADDQ        DI, SI
-	VMOVUPS     Z26, K1, (SI)
-	ADDQ        DI, SI
 	JMP         done
 
-rest7:
+rest6:
 	VPXORD Z19, Z19, Z19
 	VPXORD Z20, Z20, Z20
 	VPXORD Z21, Z21, Z21
 	VPXORD Z22, Z22, Z22
 	VPXORD Z23, Z23, Z23
 	VPXORD Z24, Z24, Z24
-	VPXORD Z25, Z25, Z25
 	MOVQ   CX, R8
 	LEAQ   (R8)(DX*4), R9
 	ADDQ   DX, R9
@@ -26337,14 +26783,10 @@ group260_input:
 	VFMADD231PS Z3, Z1, Z23
 	VFMADD231PS Z4, Z1, Z22
 	VPERMPS     (R9)(DX*1), Z0, Z1
-	VFMADD231PS Z2, Z1, Z25
 	VFMADD231PS Z3, Z1, Z24
 	VFMADD231PS Z4, Z1, Z23
 	VPERMPS     (R9)(DX*2), Z0, Z1
-	VFMADD231PS Z3, Z1, Z25
 	VFMADD231PS Z4, Z1, Z24
-	VPERMPS     (R9)(BX*1), Z0, Z1
-	VFMADD231PS Z4, Z1, Z25
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
 	DECQ        R10
@@ -26369,17 +26811,14 @@ group260_input:
 	ADDQ        DI, SI
 	VMOVUPS     Z24, K1, (SI)
 	ADDQ        DI, SI
-	VMOVUPS     Z25, K1, (SI)
-	ADDQ        DI, SI
 	JMP         done
 
-rest6:
+rest5:
 	VPXORD Z19, Z19, Z19
 	VPXORD Z20, Z20, Z20
 	VPXORD Z21, Z21, Z21
 	VPXORD Z22, Z22, Z22
 	VPXORD Z23, Z23, Z23
-	VPXORD Z24, Z24, Z24
 	MOVQ   CX, R8
 	LEAQ   (R8)(DX*4), R9
 	ADDQ   DX, R9
@@ -26414,14 +26853,10 @@ group261_input:
 	VFMADD231PS Z3, Z1, Z22
 	VFMADD231PS Z4, Z1, Z21
 	VPERMPS     (R9), Z0, Z1
-	VFMADD231PS Z2, Z1, Z24
 	VFMADD231PS Z3, Z1, Z23
 	VFMADD231PS Z4, Z1, Z22
 	VPERMPS     (R9)(DX*1), Z0, Z1
-	VFMADD231PS Z3, Z1, Z24
 	VFMADD231PS Z4, Z1, Z23
-	VPERMPS     (R9)(DX*2), Z0, Z1
-	VFMADD231PS Z4, Z1, Z24
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
 	DECQ        R10
@@ -26444,16 +26879,13 @@ group261_input:
 	ADDQ        DI, SI
 	VMOVUPS     Z23, K1, (SI)
 	ADDQ        DI, SI
-	VMOVUPS     Z24, K1, (SI)
-	ADDQ        DI, SI
 	JMP         done
 
-rest5:
+rest4:
 	VPXORD Z19, Z19, Z19
 	VPXORD Z20, Z20, Z20
 	VPXORD Z21, Z21, Z21
 	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
 	MOVQ   CX, R8
 	LEAQ   (R8)(DX*4), R9
 	ADDQ   DX, R9
@@ -26484,14 +26916,10 @@ group262_input:
 	VFMADD231PS Z3, Z1, Z21
 	VFMADD231PS Z4, Z1, Z20
 	VPERMPS     (R8)(DX*4), Z0, Z1
-	VFMADD231PS Z2, Z1, Z23
 	VFMADD231PS Z3, Z1, Z22
 	VFMADD231PS Z4, Z1, Z21
 	VPERMPS     (R9), Z0, Z1
-	VFMADD231PS Z3, Z1, Z23
 	VFMADD231PS Z4, Z1, Z22
-	VPERMPS     (R9)(DX*1), Z0, Z1
-	VFMADD231PS Z4, Z1, Z23
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
 	DECQ        R10
@@ -26500,69 +26928,6 @@ group262_input:
 	ADDQ        8(SP), R9
 	DECQ        16(SP)
 	JNZ         group262_line
-	MOVQ        cols+72(FP), AX
-	MOVQ        $-1, CX
-	BZHIQ       AX, CX, CX
-	KMOVW       CX, K1
-	VMOVUPS     Z19, K1, (SI)
-	ADDQ        DI, SI
-	VMOVUPS     Z20, K1, (SI)
-	ADDQ        DI, SI
-	VMOVUPS     Z21, K1, (SI)
-	ADDQ        DI, SI
-	VMOVUPS     Z22, K1, (SI)
-	ADDQ        DI, SI
-	VMOVUPS     Z23, K1, (SI)
-	ADDQ        DI, SI
-	JMP         done
-
-rest4:
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	MOVQ   CX, R8
-	LEAQ   (R8)(DX*4), R9
-	ADDQ   DX, R9
-	MOVQ   w+48(FP), AX
-	MOVQ   $0x00000003, R10
-	MOVQ   R10, 16(SP)
-
-group263_line:
-	MOVQ index+40(FP), CX
-	MOVQ inner+8(FP), R10
-
-group263_input:
-	VMOVUPS     (CX), Z0
-	VMOVUPS     (AX), Z2
-	VMOVUPS     64(AX), Z3
-	VMOVUPS     128(AX), Z4
-	VPERMPS     (R8), Z0, Z1
-	VFMADD231PS Z2, Z1, Z19
-	VPERMPS     (R8)(DX*1), Z0, Z1
-	VFMADD231PS Z2, Z1, Z20
-	VFMADD231PS Z3, Z1, Z19
-	VPERMPS     (R8)(DX*2), Z0, Z1
-	VFMADD231PS Z2, Z1, Z21
-	VFMADD231PS Z3, Z1, Z20
-	VFMADD231PS Z4, Z1, Z19
-	VPERMPS     (R8)(BX*1), Z0, Z1
-	VFMADD231PS Z2, Z1, Z22
-	VFMADD231PS Z3, Z1, Z21
-	VFMADD231PS Z4, Z1, Z20
-	VPERMPS     (R8)(DX*4), Z0, Z1
-	VFMADD231PS Z3, Z1, Z22
-	VFMADD231PS Z4, Z1, Z21
-	VPERMPS     (R9), Z0, Z1
-	VFMADD231PS Z4, Z1, Z22
-	ADDQ        $0x000000c0, AX
-	ADDQ        $0x00000040, CX
-	DECQ        R10
-	JNZ         group263_input
-	ADDQ        8(SP), R8
-	ADDQ        8(SP), R9
-	DECQ        16(SP)
-	JNZ         group263_line
 	MOVQ        cols+72(FP), AX
 	MOVQ        $-1, CX
 	BZHIQ       AX, CX, CX
@@ -26586,11 +26951,11 @@ rest3:
 	MOVQ   $0x00000003, R9
 	MOVQ   R9, 16(SP)
 
-group264_line:
+group263_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R9
 
-group264_input:
+group263_input:
 	VMOVUPS     (CX), Z0
 	VMOVUPS     (AX), Z2
 	VMOVUPS     64(AX), Z3
@@ -26612,10 +26977,10 @@ group264_input:
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
 	DECQ        R9
-	JNZ         group264_input
+	JNZ         group263_input
 	ADDQ        8(SP), R8
 	DECQ        16(SP)
-	JNZ         group264_line
+	JNZ         group263_line
 	MOVQ        cols+72(FP), AX
 	MOVQ        $-1, CX
 	BZHIQ       AX, CX, CX
@@ -26636,11 +27001,11 @@ rest2:
 	MOVQ   $0x00000003, R9
 	MOVQ   R9, 16(SP)
 
-group265_line:
+group264_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), R9
 
-group265_input:
+group264_input:
 	VMOVUPS     (CX), Z0
 	VMOVUPS     (AX), Z2
 	VMOVUPS     64(AX), Z3
@@ -26658,10 +27023,10 @@ group265_input:
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
 	DECQ        R9
-	JNZ         group265_input
+	JNZ         group264_input
 	ADDQ        8(SP), R8
 	DECQ        16(SP)
-	JNZ         group265_line
+	JNZ         group264_line
 	MOVQ        cols+72(FP), AX
 	MOVQ        $-1, CX
 	BZHIQ       AX, CX, CX
@@ -26679,11 +27044,11 @@ rest1:
 	MOVQ   $0x00000003, BX
 	MOVQ   BX, 16(SP)
 
-group266_line:
+group265_line:
 	MOVQ index+40(FP), CX
 	MOVQ inner+8(FP), BX
 
-group266_input:
+group265_input:
 	VMOVUPS     (CX), Z0
 	VMOVUPS     (AX), Z2
 	VMOVUPS     64(AX), Z3
@@ -26697,10 +27062,10 @@ group266_input:
 	ADDQ        $0x000000c0, AX
 	ADDQ        $0x00000040, CX
 	DECQ        BX
-	JNZ         group266_input
+	JNZ         group265_input
 	ADDQ        8(SP), R8
 	DECQ        16(SP)
-	JNZ         group266_line
+	JNZ         group265_line
 	MOVQ        cols+72(FP), AX
 	MOVQ        $-1, CX
 	BZHIQ       AX, CX, CX
@@ -26726,16 +27091,16 @@ TEXT ·layerNormAVX512(SB), NOSPLIT, $8-80
 	MOVQ    stats+64(FP), DX
 	MOVQ    rows+0(FP), BX
 	TESTQ   BX, BX
-	JLE     rows267_end
+	JLE     rows266_end
 
-rows267:
+rows266:
 	VPXORD Z0, Z0, Z0
 	MOVQ   cols+8(FP), SI
 	XORQ   DI, DI
 
-cols268_by4:
+cols267_by4:
 	CMPQ    SI, $0x00000040
-	JLT     cols268_by2
+	JLT     cols267_by2
 	VMOVUPS (CX)(DI*1), Z1
 	VADDPS  Z1, Z0, Z0
 	VMOVUPS 64(CX)(DI*1), Z1
@@ -26746,38 +27111,38 @@ cols268_by4:
 	VADDPS  Z1, Z0, Z0
 	ADDQ    $0x00000100, DI
 	SUBQ    $0x00000040, SI
-	JMP     cols268_by4
+	JMP     cols267_by4
 
-cols268_by2:
+cols267_by2:
 	CMPQ    SI, $0x00000020
-	JLT     cols268_by1
+	JLT     cols267_by1
 	VMOVUPS (CX)(DI*1), Z1
 	VADDPS  Z1, Z0, Z0
 	VMOVUPS 64(CX)(DI*1), Z1
 	VADDPS  Z1, Z0, Z0
 	ADDQ    $0x00000080, DI
 	SUBQ    $0x00000020, SI
-	JMP     cols268_by2
+	JMP     cols267_by2
 
-cols268_by1:
+cols267_by1:
 	CMPQ    SI, $0x00000010
-	JLT     cols268_by0
+	JLT     cols267_by0
 	VMOVUPS (CX)(DI*1), Z1
 	VADDPS  Z1, Z0, Z0
 	ADDQ    $0x00000040, DI
 	SUBQ    $0x00000010, SI
-	JMP     cols268_by1
+	JMP     cols267_by1
 
-cols268_by0:
+cols267_by0:
 	TESTQ     SI, SI
-	JLE       cols268_end
+	JLE       cols267_end
 	MOVQ      $-1, R8
 	BZHIQ     SI, R8, R8
 	KMOVW     R8, K1
 	VMOVUPS.Z (CX)(DI*1), K1, Z1
 	VADDPS    Z1, Z0, Z0
 
-cols268_end:
+cols267_end:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
@@ -26792,9 +27157,9 @@ cols268_end:
 	MOVQ          cols+8(FP), SI
 	XORQ          DI, DI
 
-cols269_by4:
+cols268_by4:
 	CMPQ        SI, $0x00000040
-	JLT         cols269_by2
+	JLT         cols268_by2
 	VMOVUPS     (CX)(DI*1), Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMADD231PS Z3, Z3, Z2
@@ -26809,11 +27174,11 @@ cols269_by4:
 	VFMADD231PS Z3, Z3, Z2
 	ADDQ        $0x00000100, DI
 	SUBQ        $0x00000040, SI
-	JMP         cols269_by4
+	JMP         cols268_by4
 
-cols269_by2:
+cols268_by2:
 	CMPQ        SI, $0x00000020
-	JLT         cols269_by1
+	JLT         cols268_by1
 	VMOVUPS     (CX)(DI*1), Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMADD231PS Z3, Z3, Z2
@@ -26822,21 +27187,21 @@ cols269_by2:
 	VFMADD231PS Z3, Z3, Z2
 	ADDQ        $0x00000080, DI
 	SUBQ        $0x00000020, SI
-	JMP         cols269_by2
+	JMP         cols268_by2
 
-cols269_by1:
+cols268_by1:
 	CMPQ        SI, $0x00000010
-	JLT         cols269_by0
+	JLT         cols268_by0
 	VMOVUPS     (CX)(DI*1), Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMADD231PS Z3, Z3, Z2
 	ADDQ        $0x00000040, DI
 	SUBQ        $0x00000010, SI
-	JMP         cols269_by1
+	JMP         cols268_by1
 
-cols269_by0:
+cols268_by0:
 	TESTQ       SI, SI
-	JLE         cols269_end
+	JLE         cols268_end
 	MOVQ        $-1, R8
 	BZHIQ       SI, R8, R8
 	KMOVW       R8, K1
@@ -26845,7 +27210,7 @@ cols269_by0:
 	VMOVAPS.Z   Z3, K1, Z3
 	VFMADD231PS Z3, Z3, Z2
 
-cols269_end:
+cols268_end:
 	VEXTRACTF64X4 $0x01, Z2, Y3
 	VADDPS        Y3, Y2, Y2
 	VEXTRACTF128  $0x01, Y2, X3
@@ -26868,9 +27233,9 @@ cols269_end:
 	MOVQ          cols+8(FP), R8
 	XORQ          R9, R9
 
-cols270_by4:
+cols269_by4:
 	CMPQ        R8, $0x00000040
-	JLT         cols270_by2
+	JLT         cols269_by2
 	VMOVUPS     (CX)(R9*1), Z4
 	VMOVUPS     (SI)(R9*1), Z5
 	VMOVUPS     (DI)(R9*1), Z6
@@ -26901,11 +27266,11 @@ cols270_by4:
 	VMOVUPS     Z4, 192(AX)(R9*1)
 	ADDQ        $0x00000100, R9
 	SUBQ        $0x00000040, R8
-	JMP         cols270_by4
+	JMP         cols269_by4
 
-cols270_by2:
+cols269_by2:
 	CMPQ        R8, $0x00000020
-	JLT         cols270_by1
+	JLT         cols269_by1
 	VMOVUPS     (CX)(R9*1), Z4
 	VMOVUPS     (SI)(R9*1), Z5
 	VMOVUPS     (DI)(R9*1), Z6
@@ -26922,11 +27287,11 @@ cols270_by2:
 	VMOVUPS     Z4, 64(AX)(R9*1)
 	ADDQ        $0x00000080, R9
 	SUBQ        $0x00000020, R8
-	JMP         cols270_by2
+	JMP         cols269_by2
 
-cols270_by1:
+cols269_by1:
 	CMPQ        R8, $0x00000010
-	JLT         cols270_by0
+	JLT         cols269_by0
 	VMOVUPS     (CX)(R9*1), Z4
 	VMOVUPS     (SI)(R9*1), Z5
 	VMOVUPS     (DI)(R9*1), Z6
@@ -26936,11 +27301,11 @@ cols270_by1:
 	VMOVUPS     Z4, (AX)(R9*1)
 	ADDQ        $0x00000040, R9
 	SUBQ        $0x00000010, R8
-	JMP         cols270_by1
+	JMP         cols269_by1
 
-cols270_by0:
+cols269_by0:
 	TESTQ       R8, R8
-	JLE         cols270_end
+	JLE         cols269_end
 	MOVQ        $-1, R10
 	BZHIQ       R8, R10, R10
 	KMOVW       R10, K1
@@ -26952,7 +27317,7 @@ cols270_by0:
 	VFMADD213PS Z6, Z5, Z4
 	VMOVUPS     Z4, K1, (AX)(R9*1)
 
-cols270_end:
+cols269_end:
 	MOVQ ldy+24(FP), SI
 	SHLQ $0x02, SI
 	ADDQ SI, AX
@@ -26960,9 +27325,9 @@ cols270_end:
 	SHLQ $0x02, SI
 	ADDQ SI, CX
 	DECQ BX
-	JNZ  rows267
+	JNZ  rows266
 
-rows267_end:
+rows266_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -26982,9 +27347,9 @@ TEXT ·layerNormGradAVX512(SB), NOSPLIT, $8-116
 	MOVQ    stats+88(FP), SI
 	MOVQ    rows+0(FP), DI
 	TESTQ   DI, DI
-	JLE     rows271_end
+	JLE     rows270_end
 
-rows271:
+rows270:
 	VBROADCASTSS (SI), Z0
 	VBROADCASTSS 4(SI), Z1
 	ADDQ         $0x00000008, SI
@@ -26994,9 +27359,9 @@ rows271:
 	MOVQ         cols+8(FP), R9
 	XORQ         R10, R10
 
-cols272_by2:
+cols271_by2:
 	CMPQ        R9, $0x00000020
-	JLT         cols272_by1
+	JLT         cols271_by1
 	VMOVUPS     (DX)(R10*1), Z4
 	VMOVUPS     (CX)(R10*1), Z5
 	VSUBPS      Z0, Z4, Z4
@@ -27015,11 +27380,11 @@ cols272_by2:
 	VFMADD231PS Z5, Z4, Z3
 	ADDQ        $0x00000080, R10
 	SUBQ        $0x00000020, R9
-	JMP         cols272_by2
+	JMP         cols271_by2
 
-cols272_by1:
+cols271_by1:
 	CMPQ        R9, $0x00000010
-	JLT         cols272_by0
+	JLT         cols271_by0
 	VMOVUPS     (DX)(R10*1), Z4
 	VMOVUPS     (CX)(R10*1), Z5
 	VSUBPS      Z0, Z4, Z4
@@ -27030,11 +27395,11 @@ cols272_by1:
 	VFMADD231PS Z5, Z4, Z3
 	ADDQ        $0x00000040, R10
 	SUBQ        $0x00000010, R9
-	JMP         cols272_by1
+	JMP         cols271_by1
 
-cols272_by0:
+cols271_by0:
 	TESTQ       R9, R9
-	JLE         cols272_end
+	JLE         cols271_end
 	MOVQ        $-1, R11
 	BZHIQ       R9, R11, R11
 	KMOVW       R11, K1
@@ -27047,7 +27412,7 @@ cols272_by0:
 	VADDPS      Z5, Z2, Z2
 	VFMADD231PS Z5, Z4, Z3
 
-cols272_end:
+cols271_end:
 	VEXTRACTF64X4 $0x01, Z2, Y4
 	VADDPS        Y4, Y2, Y2
 	VEXTRACTF128  $0x01, Y2, X4
@@ -27070,16 +27435,16 @@ cols272_end:
 	VBROADCASTSS  X3, Z5
 	MOVQ          add+64(FP), R8
 	TESTQ         R8, R8
-	JZ            add273_none
+	JZ            add272_none
 	MOVQ          w+80(FP), R8
 	MOVQ          dw+96(FP), R9
 	MOVQ          db+104(FP), R10
 	MOVQ          cols+8(FP), R11
 	XORQ          R12, R12
 
-cols274_by2:
+cols273_by2:
 	CMPQ         R11, $0x00000020
-	JLT          cols274_by1
+	JLT          cols273_by1
 	VMOVUPS      (DX)(R12*1), Z6
 	VMOVUPS      (CX)(R12*1), Z7
 	VSUBPS       Z0, Z6, Z6
@@ -27116,11 +27481,11 @@ cols274_by2:
 	VMOVUPS      Z7, 64(AX)(R12*1)
 	ADDQ         $0x00000080, R12
 	SUBQ         $0x00000020, R11
-	JMP          cols274_by2
+	JMP          cols273_by2
 
-cols274_by1:
+cols273_by1:
 	CMPQ         R11, $0x00000010
-	JLT          cols274_by0
+	JLT          cols273_by0
 	VMOVUPS      (DX)(R12*1), Z6
 	VMOVUPS      (CX)(R12*1), Z7
 	VSUBPS       Z0, Z6, Z6
@@ -27140,11 +27505,11 @@ cols274_by1:
 	VMOVUPS      Z7, (AX)(R12*1)
 	ADDQ         $0x00000040, R12
 	SUBQ         $0x00000010, R11
-	JMP          cols274_by1
+	JMP          cols273_by1
 
-cols274_by0:
+cols273_by0:
 	TESTQ        R11, R11
-	JLE          cols274_end
+	JLE          cols273_end
 	MOVQ         $-1, R13
 	BZHIQ        R11, R13, R13
 	KMOVW        R13, K1
@@ -27166,19 +27531,19 @@ cols274_by0:
 	VFMADD213PS  Z0, Z1, Z7
 	VMOVUPS      Z7, K1, (AX)(R12*1)
 
-cols274_end:
-	JMP add273_end
+cols273_end:
+	JMP add272_end
 
-add273_none:
+add272_none:
 	MOVQ w+80(FP), R8
 	MOVQ dw+96(FP), R9
 	MOVQ db+104(FP), R10
 	MOVQ cols+8(FP), R11
 	XORQ R12, R12
 
-cols275_by2:
+cols274_by2:
 	CMPQ         R11, $0x00000020
-	JLT          cols275_by1
+	JLT          cols274_by1
 	VMOVUPS      (DX)(R12*1), Z6
 	VMOVUPS      (CX)(R12*1), Z7
 	VSUBPS       Z0, Z6, Z6
@@ -27213,11 +27578,11 @@ cols275_by2:
 	VMOVUPS      Z7, 64(AX)(R12*1)
 	ADDQ         $0x00000080, R12
 	SUBQ         $0x00000020, R11
-	JMP          cols275_by2
+	JMP          cols274_by2
 
-cols275_by1:
+cols274_by1:
 	CMPQ         R11, $0x00000010
-	JLT          cols275_by0
+	JLT          cols274_by0
 	VMOVUPS      (DX)(R12*1), Z6
 	VMOVUPS      (CX)(R12*1), Z7
 	VSUBPS       Z0, Z6, Z6
@@ -27236,11 +27601,11 @@ cols275_by1:
 	VMOVUPS      Z7, (AX)(R12*1)
 	ADDQ         $0x00000040, R12
 	SUBQ         $0x00000010, R11
-	JMP          cols275_by1
+	JMP          cols274_by1
 
-cols275_by0:
+cols274_by0:
 	TESTQ        R11, R11
-	JLE          cols275_end
+	JLE          cols274_end
 	MOVQ         $-1, R13
 	BZHIQ        R11, R13, R13
 	KMOVW        R13, K1
@@ -27261,8 +27626,8 @@ cols275_by0:
 	VMULPS       Z1, Z7, Z7
 	VMOVUPS      Z7, K1, (AX)(R12*1)
 
-cols275_end:
-add273_end:
+cols274_end:
+add272_end:
 	MOVQ lddx+24(FP), R8
 	SHLQ $0x02, R8
 	ADDQ R8, AX
@@ -27276,9 +27641,9 @@ add273_end:
 	SHLQ $0x02, R8
 	ADDQ R8, BX
 	DECQ DI
-	JNZ  rows271
+	JNZ  rows270
 
-rows271_end:
+rows270_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -27294,16 +27659,16 @@ TEXT ·softmaxRowsAVX512(SB), NOSPLIT, $8-32
 	MOVQ    x+16(FP), AX
 	MOVQ    rows+0(FP), CX
 	TESTQ   CX, CX
-	JLE     rows276_end
+	JLE     rows275_end
 
-rows276:
+rows275:
 	VBROADCASTSS (AX), Z0
 	MOVQ         cols+8(FP), DX
 	XORQ         BX, BX
 
-cols277_by4:
+cols276_by4:
 	CMPQ    DX, $0x00000040
-	JLT     cols277_by2
+	JLT     cols276_by2
 	VMOVUPS (AX)(BX*1), Z1
 	VMAXPS  Z1, Z0, Z0
 	VMOVUPS 64(AX)(BX*1), Z1
@@ -27314,31 +27679,31 @@ cols277_by4:
 	VMAXPS  Z1, Z0, Z0
 	ADDQ    $0x00000100, BX
 	SUBQ    $0x00000040, DX
-	JMP     cols277_by4
+	JMP     cols276_by4
 
-cols277_by2:
+cols276_by2:
 	CMPQ    DX, $0x00000020
-	JLT     cols277_by1
+	JLT     cols276_by1
 	VMOVUPS (AX)(BX*1), Z1
 	VMAXPS  Z1, Z0, Z0
 	VMOVUPS 64(AX)(BX*1), Z1
 	VMAXPS  Z1, Z0, Z0
 	ADDQ    $0x00000080, BX
 	SUBQ    $0x00000020, DX
-	JMP     cols277_by2
+	JMP     cols276_by2
 
-cols277_by1:
+cols276_by1:
 	CMPQ    DX, $0x00000010
-	JLT     cols277_by0
+	JLT     cols276_by0
 	VMOVUPS (AX)(BX*1), Z1
 	VMAXPS  Z1, Z0, Z0
 	ADDQ    $0x00000040, BX
 	SUBQ    $0x00000010, DX
-	JMP     cols277_by1
+	JMP     cols276_by1
 
-cols277_by0:
+cols276_by0:
 	TESTQ   DX, DX
-	JLE     cols277_end
+	JLE     cols276_end
 	MOVQ    $-1, SI
 	BZHIQ   DX, SI, SI
 	KMOVW   SI, K1
@@ -27346,7 +27711,7 @@ cols277_by0:
 	VMOVUPS (AX)(BX*1), K1, Z1
 	VMAXPS  Z1, Z0, Z0
 
-cols277_end:
+cols276_end:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VMAXPS        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
@@ -27360,9 +27725,9 @@ cols277_end:
 	MOVQ          cols+8(FP), DX
 	XORQ          BX, BX
 
-cols278_by4:
+cols277_by4:
 	CMPQ             DX, $0x00000040
-	JLT              cols278_by2
+	JLT              cols277_by2
 	VMOVUPS          (AX)(BX*1), Z1
 	VSUBPS           Z0, Z1, Z1
 	VMULPS.BCST      c3fb8aa3b<>+0(SB), Z1, Z1
@@ -27433,11 +27798,11 @@ cols278_by4:
 	VADDPS           Z1, Z2, Z2
 	ADDQ             $0x00000100, BX
 	SUBQ             $0x00000040, DX
-	JMP              cols278_by4
+	JMP              cols277_by4
 
-cols278_by2:
+cols277_by2:
 	CMPQ             DX, $0x00000020
-	JLT              cols278_by1
+	JLT              cols277_by1
 	VMOVUPS          (AX)(BX*1), Z1
 	VSUBPS           Z0, Z1, Z1
 	VMULPS.BCST      c3fb8aa3b<>+0(SB), Z1, Z1
@@ -27474,11 +27839,11 @@ cols278_by2:
 	VADDPS           Z1, Z2, Z2
 	ADDQ             $0x00000080, BX
 	SUBQ             $0x00000020, DX
-	JMP              cols278_by2
+	JMP              cols277_by2
 
-cols278_by1:
+cols277_by1:
 	CMPQ             DX, $0x00000010
-	JLT              cols278_by0
+	JLT              cols277_by0
 	VMOVUPS          (AX)(BX*1), Z1
 	VSUBPS           Z0, Z1, Z1
 	VMULPS.BCST      c3fb8aa3b<>+0(SB), Z1, Z1
@@ -27498,11 +27863,11 @@ cols278_by1:
 	VADDPS           Z1, Z2, Z2
 	ADDQ             $0x00000040, BX
 	SUBQ             $0x00000010, DX
-	JMP              cols278_by1
+	JMP              cols277_by1
 
-cols278_by0:
+cols277_by0:
 	TESTQ            DX, DX
-	JLE              cols278_end
+	JLE              cols277_end
 	MOVQ             $-1, SI
 	BZHIQ            DX, SI, SI
 	KMOVW            SI, K1
@@ -27525,7 +27890,7 @@ cols278_by0:
 	VMOVAPS.Z        Z1, K1, Z1
 	VADDPS           Z1, Z2, Z2
 
-cols278_end:
+cols277_end:
 	VEXTRACTF64X4 $0x01, Z2, Y0
 	VADDPS        Y0, Y2, Y2
 	VEXTRACTF128  $0x01, Y2, X0
@@ -27540,9 +27905,9 @@ cols278_end:
 	MOVQ          cols+8(FP), DX
 	XORQ          BX, BX
 
-cols279_by4:
+cols278_by4:
 	CMPQ    DX, $0x00000040
-	JLT     cols279_by2
+	JLT     cols278_by2
 	VMOVUPS (AX)(BX*1), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(BX*1)
@@ -27557,11 +27922,11 @@ cols279_by4:
 	VMOVUPS Z1, 192(AX)(BX*1)
 	ADDQ    $0x00000100, BX
 	SUBQ    $0x00000040, DX
-	JMP     cols279_by4
+	JMP     cols278_by4
 
-cols279_by2:
+cols278_by2:
 	CMPQ    DX, $0x00000020
-	JLT     cols279_by1
+	JLT     cols278_by1
 	VMOVUPS (AX)(BX*1), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(BX*1)
@@ -27570,21 +27935,21 @@ cols279_by2:
 	VMOVUPS Z1, 64(AX)(BX*1)
 	ADDQ    $0x00000080, BX
 	SUBQ    $0x00000020, DX
-	JMP     cols279_by2
+	JMP     cols278_by2
 
-cols279_by1:
+cols278_by1:
 	CMPQ    DX, $0x00000010
-	JLT     cols279_by0
+	JLT     cols278_by0
 	VMOVUPS (AX)(BX*1), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(BX*1)
 	ADDQ    $0x00000040, BX
 	SUBQ    $0x00000010, DX
-	JMP     cols279_by1
+	JMP     cols278_by1
 
-cols279_by0:
+cols278_by0:
 	TESTQ     DX, DX
-	JLE       cols279_end
+	JLE       cols278_end
 	MOVQ      $-1, SI
 	BZHIQ     DX, SI, SI
 	KMOVW     SI, K1
@@ -27592,14 +27957,14 @@ cols279_by0:
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (AX)(BX*1)
 
-cols279_end:
+cols278_end:
 	MOVQ ldx+24(FP), DX
 	SHLQ $0x02, DX
 	ADDQ DX, AX
 	DECQ CX
-	JNZ  rows276
+	JNZ  rows275
 
-rows276_end:
+rows275_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -27616,16 +27981,16 @@ TEXT ·softmaxRowsGradAVX512(SB), NOSPLIT, $8-48
 	MOVQ    d+32(FP), CX
 	MOVQ    rows+0(FP), DX
 	TESTQ   DX, DX
-	JLE     rows280_end
+	JLE     rows279_end
 
-rows280:
+rows279:
 	VPXORD Z0, Z0, Z0
 	MOVQ   cols+8(FP), BX
 	XORQ   SI, SI
 
-cols281_by4:
+cols280_by4:
 	CMPQ        BX, $0x00000040
-	JLT         cols281_by2
+	JLT         cols280_by2
 	VMOVUPS     (AX)(SI*1), Z1
 	VMOVUPS     (CX)(SI*1), Z2
 	VFMADD231PS Z1, Z2, Z0
@@ -27640,11 +28005,11 @@ cols281_by4:
 	VFMADD231PS Z1, Z2, Z0
 	ADDQ        $0x00000100, SI
 	SUBQ        $0x00000040, BX
-	JMP         cols281_by4
+	JMP         cols280_by4
 
-cols281_by2:
+cols280_by2:
 	CMPQ        BX, $0x00000020
-	JLT         cols281_by1
+	JLT         cols280_by1
 	VMOVUPS     (AX)(SI*1), Z1
 	VMOVUPS     (CX)(SI*1), Z2
 	VFMADD231PS Z1, Z2, Z0
@@ -27653,21 +28018,21 @@ cols281_by2:
 	VFMADD231PS Z1, Z2, Z0
 	ADDQ        $0x00000080, SI
 	SUBQ        $0x00000020, BX
-	JMP         cols281_by2
+	JMP         cols280_by2
 
-cols281_by1:
+cols280_by1:
 	CMPQ        BX, $0x00000010
-	JLT         cols281_by0
+	JLT         cols280_by0
 	VMOVUPS     (AX)(SI*1), Z1
 	VMOVUPS     (CX)(SI*1), Z2
 	VFMADD231PS Z1, Z2, Z0
 	ADDQ        $0x00000040, SI
 	SUBQ        $0x00000010, BX
-	JMP         cols281_by1
+	JMP         cols280_by1
 
-cols281_by0:
+cols280_by0:
 	TESTQ       BX, BX
-	JLE         cols281_end
+	JLE         cols280_end
 	MOVQ        $-1, DI
 	BZHIQ       BX, DI, DI
 	KMOVW       DI, K1
@@ -27675,7 +28040,7 @@ cols281_by0:
 	VMOVUPS.Z   (CX)(SI*1), K1, Z2
 	VFMADD231PS Z1, Z2, Z0
 
-cols281_end:
+cols280_end:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
@@ -27688,9 +28053,9 @@ cols281_end:
 	MOVQ          cols+8(FP), BX
 	XORQ          SI, SI
 
-cols282_by4:
+cols281_by4:
 	CMPQ    BX, $0x00000040
-	JLT     cols282_by2
+	JLT     cols281_by2
 	VMOVUPS (AX)(SI*1), Z2
 	VMOVUPS (CX)(SI*1), Z3
 	VSUBPS  Z1, Z3, Z3
@@ -27713,11 +28078,11 @@ cols282_by4:
 	VMOVUPS Z3, 192(CX)(SI*1)
 	ADDQ    $0x00000100, SI
 	SUBQ    $0x00000040, BX
-	JMP     cols282_by4
+	JMP     cols281_by4
 
-cols282_by2:
+cols281_by2:
 	CMPQ    BX, $0x00000020
-	JLT     cols282_by1
+	JLT     cols281_by1
 	VMOVUPS (AX)(SI*1), Z2
 	VMOVUPS (CX)(SI*1), Z3
 	VSUBPS  Z1, Z3, Z3
@@ -27730,11 +28095,11 @@ cols282_by2:
 	VMOVUPS Z3, 64(CX)(SI*1)
 	ADDQ    $0x00000080, SI
 	SUBQ    $0x00000020, BX
-	JMP     cols282_by2
+	JMP     cols281_by2
 
-cols282_by1:
+cols281_by1:
 	CMPQ    BX, $0x00000010
-	JLT     cols282_by0
+	JLT     cols281_by0
 	VMOVUPS (AX)(SI*1), Z2
 	VMOVUPS (CX)(SI*1), Z3
 	VSUBPS  Z1, Z3, Z3
@@ -27742,11 +28107,11 @@ cols282_by1:
 	VMOVUPS Z3, (CX)(SI*1)
 	ADDQ    $0x00000040, SI
 	SUBQ    $0x00000010, BX
-	JMP     cols282_by1
+	JMP     cols281_by1
 
-cols282_by0:
+cols281_by0:
 	TESTQ     BX, BX
-	JLE       cols282_end
+	JLE       cols281_end
 	MOVQ      $-1, DI
 	BZHIQ     BX, DI, DI
 	KMOVW     DI, K1
@@ -27756,7 +28121,7 @@ cols282_by0:
 	VMULPS    Z2, Z3, Z3
 	VMOVUPS   Z3, K1, (CX)(SI*1)
 
-cols282_end:
+cols281_end:
 	MOVQ ldp+24(FP), BX
 	SHLQ $0x02, BX
 	ADDQ BX, AX
@@ -27764,9 +28129,9 @@ cols282_end:
 	SHLQ $0x02, BX
 	ADDQ BX, CX
 	DECQ DX
-	JNZ  rows280
+	JNZ  rows279
 
-rows280_end:
+rows279_end:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -27789,9 +28154,9 @@ TEXT ·orientAVX512(SB), NOSPLIT, $0-80
 	MOVQ         n+0(FP), R10
 	XORQ         R11, R11
 
-cols283_by1:
+cols282_by1:
 	CMPQ        R10, $0x00000010
-	JLT         cols283_by0
+	JLT         cols282_by0
 	LEAQ        (R11)(DI*1), R12
 	LEAQ        (R12)(DI*1), R13
 	VMOVUPS     (DX)(R11*1), Z3
@@ -27830,9 +28195,9 @@ cols283_by1:
 	MOVQ        R8, R12
 	MOVQ        R9, R13
 	TESTQ       R13, R13
-	JLE         edge284_end
+	JLE         edge283_end
 
-edge284:
+edge283:
 	VBROADCASTSS (R12), Z3
 	VBROADCASTSS 4(R12), Z4
 	VMULPS       Z7, Z3, Z3
@@ -27841,20 +28206,20 @@ edge284:
 	VPADDD       Z2, Z9, K1, Z9
 	ADDQ         $0x00000008, R12
 	DECQ         R13
-	JNZ          edge284
+	JNZ          edge283
 
-edge284_end:
+edge283_end:
 	VPXORD      Z10, Z10, Z10
 	VCMPPS      $0x04, Z10, Z7, K1
 	VMOVDQA32.Z Z9, K1, Z9
 	VMOVUPS     Z9, (CX)(R11*1)
 	ADDQ        $0x00000040, R11
 	SUBQ        $0x00000010, R10
-	JMP         cols283_by1
+	JMP         cols282_by1
 
-cols283_by0:
+cols282_by0:
 	TESTQ       R10, R10
-	JLE         cols283_end
+	JLE         cols282_end
 	MOVQ        $-1, R12
 	BZHIQ       R10, R12, R12
 	KMOVW       R12, K1
@@ -27896,9 +28261,9 @@ cols283_by0:
 	MOVQ        R8, AX
 	MOVQ        R9, DX
 	TESTQ       DX, DX
-	JLE         edge285_end
+	JLE         edge284_end
 
-edge285:
+edge284:
 	VBROADCASTSS (AX), Z0
 	VBROADCASTSS 4(AX), Z1
 	VMULPS       Z7, Z0, Z0
@@ -27907,15 +28272,15 @@ edge285:
 	VPADDD       Z2, Z11, K2, Z11
 	ADDQ         $0x00000008, AX
 	DECQ         DX
-	JNZ          edge285
+	JNZ          edge284
 
-edge285_end:
+edge284_end:
 	VPXORD      Z12, Z12, Z12
 	VCMPPS      $0x04, Z12, Z7, K2
 	VMOVDQA32.Z Z11, K2, Z11
 	VMOVUPS     Z11, K1, (CX)(R11*1)
 
-cols283_end:
+cols282_end:
 	VZEROUPPER
 	RET
 
@@ -27948,9 +28313,9 @@ pixel:
 	VPXORD  Z3, Z3, Z3
 	MOVQ    DI, R9
 	TESTQ   R9, R9
-	JLE     group286_end
+	JLE     group285_end
 
-group286:
+group285:
 	VBROADCASTI32X4 (SI), Z5
 	VPERMD          Z5, Z2, Z5
 	VMOVDQU         (R8), X4
@@ -27961,9 +28326,9 @@ group286:
 	ADDQ            $0x00000010, SI
 	ADDQ            $0x0000000c, R8
 	DECQ            R9
-	JNZ             group286
+	JNZ             group285
 
-group286_end:
+group285_end:
 	VEXTRACTI64X4 $0x01, Z3, Y4
 	VPADDD        Y3, Y4, Y4
 	VEXTRACTI128  $0x01, Y4, X5
@@ -28045,9 +28410,9 @@ wide:
 	MOVQ    SI, R10
 	MOVQ    DI, R11
 	TESTQ   R11, R11
-	JLE     tap287_end
+	JLE     tap286_end
 
-tap287:
+tap286:
 	VPBROADCASTD (R10), Y6
 	VPMOVZXBD    (R9), Y7
 	VPMULLD      Y6, Y7, Y7
@@ -28064,9 +28429,9 @@ tap287:
 	ADDQ         BX, R9
 	ADDQ         $0x00000004, R10
 	DECQ         R11
-	JNZ          tap287
+	JNZ          tap286
 
-tap287_end:
+tap286_end:
 	VPSRAD    $0x16, Y2, Y2
 	VPSRAD    $0x16, Y3, Y3
 	VPSRAD    $0x16, Y4, Y4
@@ -28093,9 +28458,9 @@ narrow:
 	MOVQ    SI, R9
 	MOVQ    DI, R10
 	TESTQ   R10, R10
-	JLE     tap288_end
+	JLE     tap287_end
 
-tap288:
+tap287:
 	VPBROADCASTD (R9), Y2
 	VPMOVZXBD    (R8), Y3
 	VPMULLD      Y2, Y3, Y3
@@ -28103,9 +28468,9 @@ tap288:
 	ADDQ         BX, R8
 	ADDQ         $0x00000004, R9
 	DECQ         R10
-	JNZ          tap288
+	JNZ          tap287
 
-tap288_end:
+tap287_end:
 	VPSRAD       $0x16, Y1, Y1
 	VEXTRACTI128 $0x01, Y1, X2
 	VPACKUSDW    X2, X1, X2

@@ -97,6 +97,10 @@ func (s *isa) affineHalf(act string, rounded bool) {
 	}
 	// The conversion is no instruction that avo knows, so its registers are given.
 	x, y, t := s.register(0), s.register(1), s.register(2)
+	var table *tail
+	if act == "GELU" {
+		table = s.loadTail()
+	}
 	s.halfStrips(s.loadGP("cols"), func(k halfColumns, floats, halves reg.GPVirtual) {
 		scale, shift := [2]reg.VecVirtual{s.vec(), s.vec()}, [2]reg.VecVirtual{s.vec(), s.vec()}
 		p := s.loadGP("a")
@@ -112,21 +116,46 @@ func (s *isa) affineHalf(act string, rounded bool) {
 		}
 		MOVQ(dst, out)
 		ADDQ(halves, out)
-		s.repeat(label("rows"), s.loadGP("rows"), func() {
+		read := func(low, high reg.Register) {
 			if rounded {
-				s.loadRounded(k, Mem{Base: in}, x, y)
+				s.loadRounded(k, Mem{Base: in}, low, high)
 				PREFETCHT0(Mem{Base: in, Index: lds, Scale: 8})
 			} else {
-				s.loadFloats(k, Mem{Base: in}, x, y)
+				s.loadFloats(k, Mem{Base: in}, low, high)
 			}
-			for i, v := range []reg.Register{x, y} {
+			for i, v := range []reg.Register{low, high} {
 				VFMADD213PS(shift[i], scale[i], v)
-				s.activate(act, v, nil)
 			}
+			ADDQ(lds, in)
+		}
+		write := func() {
 			pairHalves(x, y, t)
 			storeHalves(k, t, Mem{Base: out})
-			ADDQ(lds, in)
 			ADDQ(ldd, out)
+		}
+		if act == "GELU" {
+			g := s.newLookups(table, 2)
+			s.pipeline(1,
+				func(int) {
+					read(g.z[0], g.z[1])
+					g.magnitudes(false)
+					g.locate()
+				},
+				func(int) {
+					g.polynomials(false)
+					g.gelu()
+					VMOVAPS(g.z[0], x)
+					VMOVAPS(g.z[1], y)
+					write()
+				},
+			)
+			return
+		}
+		s.repeat(label("rows"), s.loadGP("rows"), func() {
+			read(x, y)
+			s.activate(act, x, nil)
+			s.activate(act, y, nil)
+			write()
 		})
 	})
 	s.done()

@@ -71,11 +71,16 @@ func (s *isa) accumulate(param string, off reg.GPVirtual, ks []mask, vs []reg.Re
 	}
 }
 
-// rowsOf emits a loop over the rows of the matrices at one column vector.
-func (s *isa) rowsOf(off reg.GPVirtual, body func(), ms ...*matrix) {
+// startAt moves matrices to the first row of the column vector at off.
+func startAt(off reg.GPVirtual, ms ...*matrix) {
 	for _, m := range ms {
 		m.start(off)
 	}
+}
+
+// rowsOf emits a loop over the rows of the matrices at one column vector.
+func (s *isa) rowsOf(off reg.GPVirtual, body func(), ms ...*matrix) {
+	startAt(off, ms...)
 	s.repeat(label("rows"), s.loadGP("rows"), func() {
 		body()
 		for _, m := range ms {
@@ -92,6 +97,10 @@ func (s *isa) affine(act string) {
 	dst, src := s.newMatrix("dst", "ldd"), s.newMatrix("src", "lds")
 	if s.arm != nil && act == "GELU" {
 		s.affineGELUNEON(dst, src)
+		return
+	}
+	if act == "GELU" && s.wide() {
+		s.affineGELU(dst, src)
 		return
 	}
 	none := s.noneNEON()
@@ -135,6 +144,10 @@ func (s *isa) affineGrad(act string) {
 	y, dz, x, dy := s.newMatrix("y", "ldy"), s.newMatrix("dz", "lddz"), s.newMatrix("x", "ldx"), s.newMatrix("dy", "lddy")
 	if s.arm != nil && act == "GELU" {
 		s.affineGELUGradNEON(y, dz, x, dy)
+		return
+	}
+	if act == "GELU" && s.wide() {
+		s.affineGELUGrad(y, dz, x, dy)
 		return
 	}
 	none := s.noneNEON()

@@ -38,7 +38,8 @@ func (s *isa) round(src, dst reg.Register) {
 }
 
 // normal evaluates the standard normal distribution at z: its cumulative
-// distribution function (cdf) and, if wanted, its density (pdf).
+// distribution function (cdf) and, if wanted, its density (pdf). AVX-512 has
+// tables instead: see gelu.go.
 //
 // For y = |z| the upper tail is exp(-y²/2)·Q(t), t = 1/(1+0.255·y), with a
 // polynomial Q without constant term: the form of Abramowitz and Stegun
@@ -68,13 +69,7 @@ func (s *isa) normal(z, cdf, pdf reg.Register) {
 	}
 	s.splatTo(1, t)
 	s.sub(t, q, t)
-	if s.wide() {
-		k := K()
-		VPMOVD2M(z, k)
-		VBLENDMPS(q, t, k, cdf)
-	} else {
-		VBLENDVPS(z, q, t, cdf)
-	}
+	VBLENDVPS(z, q, t, cdf)
 }
 
 // reciprocal computes dst = 1/d to float32 rounding: an estimate and a Newton step.

@@ -20,6 +20,7 @@ type isa struct {
 	known map[uint32]Mem
 
 	config Mem // of the tiles of AMX
+	tails  Mem // coefficients of GELU
 
 	arm       *arm64 // where NEON is generated
 	savedFPCR reg.GPVirtual
