@@ -69,15 +69,15 @@ models() {
 
 data() { emulate max ./data/picture ./optim; }
 
-# program TESTS: of the built program, next to this machine's own.
+# program [TESTS [TIME]]: of the built program, next to this machine's own.
 program() {
     echo "test-arm64: the program"
-    "$go" test -count=1 -timeout 9m -v -run "${1:-^Test(Version|Quickstart|ResumeAcrossArchitectures)\$}" ./test/arm64 \
+    "$go" test -count=1 -timeout "${2:-9m}" -v -run "${1:-^Test(Version|Quickstart|ResumeAcrossArchitectures)\$}" ./test/arm64 \
         -args -qemu="$qemu" -kernels="${FASTERNET_KERNELS:-}"
 }
 
 # The instructions of a training step by function: make count-arm64. It takes minutes.
-count() { program '^TestInstructions$'; }
+count() { program '^TestInstructions$' 60m; }
 
 for part in ${*:-kernels ops models data program}; do
     case $part in
