@@ -48,7 +48,9 @@ func (s *isa) round(src, dst reg.Register) {
 func (s *isa) normal(z, cdf, pdf reg.Register) {
 	y, t, d := s.vec(), s.vec(), s.vec()
 	s.bitsAnd(0x7fffffff, z, y)
-	s.splatTo(13, t)
+	// There the exponential is below the smallest normal number, and read as zero: the tail and the
+	// density may be multiplied by any number. Further out the exponent would not fit.
+	s.splatTo(13.26, t)
 	s.min(y, t, y) // the second source is returned for NaN
 	s.splatTo(1, d)
 	s.addProduct(d, s.splat(0.255), y)
