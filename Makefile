@@ -87,7 +87,7 @@ cross: ## the program for the other platforms, into dist/
 release: ## the program for all platforms as `make build` makes it, with checksums, into dist/release/
 	rm -rf dist/release
 	@set -e; for p in linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64; do $(call for-platform,dist/release/,$(FLAGS)); done
-	cd dist/release && sha256sum fasternet-train-* > SHA256SUMS
+	cd dist/release && if command -v sha256sum >/dev/null; then sha256sum fasternet-train-*; else shasum -a 256 fasternet-train-*; fi > SHA256SUMS
 
 # $(call for-platform,FOLDER,FLAGS) builds the program for the platform in p: one file that needs no library but those of the system.
 for-platform = os=$${p%/*}; arch=$${p\#*/}; out=$(1)fasternet-train-$$os-$$arch; [ $$os != windows ] || out=$$out.exe; \
