@@ -18,9 +18,12 @@ the multiply-adds of the model (three times as many in training) and `fasternet-
 Let nothing else run.
 """
 import argparse
+import atexit
+import functools
 import json
 import os
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
@@ -105,11 +108,13 @@ def run(command, environment):
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
+@functools.cache
 def unlocked_mkl():
     """The environment in which MKL takes the processor for one of Intel's."""
-    name = os.path.join(tempfile.gettempdir(), "mkl_serv_intel_cpu_true.so")
-    if not os.path.exists(name):
-        subprocess.run(["cc", "-shared", "-fPIC", "-x", "c", "-", "-o", name], input=MKL, text=True, check=True)
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    name = os.path.join(folder, "mkl_serv_intel_cpu_true.so")
+    subprocess.run(["cc", "-shared", "-fPIC", "-x", "c", "-", "-o", name], input=MKL, text=True, check=True)
     return {"LD_PRELOAD": name}
 
 
