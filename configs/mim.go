@@ -327,7 +327,7 @@ func (c *Config) checkPretraining() *problem {
 	case c.Distill.Type != "none":
 		return wrong("distill.type", "pre-training has no logits that a teacher could teach: want none, got %q", c.Distill.Type)
 	case c.Optim.LayerDecay != 1:
-		return wrong("optim.layer_decay", "a pre-training has one learning rate for all layers: want 1, got %v", c.Optim.LayerDecay)
+		return wrong("optim.layer_decay", "pre-training uses one learning rate for all layers: want 1, got %v", c.Optim.LayerDecay)
 	case c.Train.FrozenStages >= 0:
 		return wrong("train.frozen_stages", "pre-training trains all of the encoder: want -1, got %d", c.Train.FrozenStages)
 	}

@@ -109,7 +109,7 @@ func TestMIMErrors(t *testing.T) {
 		{"mim_vit_base", "mim.merge_order=official", "mim.merge_order: a ViT merges no patches"},
 		{"mim_fasternet_t0", "mim.coordinates=official", "mim.coordinates: a FasterNet has no coordinates"},
 		{"mim_fasternet_t0", "mim.merge_order=official", "mim.merge_order: a FasterNet merges patches with a convolution"},
-		{"mim_fasternet_t0", "optim.layer_decay=0.8", "optim.layer_decay: a pre-training has one learning rate"},
+		{"mim_fasternet_t0", "optim.layer_decay=0.8", "optim.layer_decay: pre-training uses one learning rate"},
 	} {
 		_, err := configs.Load(c.preset, c.setting)
 		if c.want == "" {

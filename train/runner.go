@@ -52,7 +52,7 @@ func NewOptimizer(c *configs.Config, params []*ops.Param, depths *graph.Layers, 
 		return o, err
 	}
 	if depths == nil {
-		return nil, fmt.Errorf("optim.layer_decay: want 1, got %v: a pre-training has one learning rate for all layers", c.Optim.LayerDecay)
+		return nil, fmt.Errorf("optim.layer_decay: want 1, got %v: pre-training uses one learning rate for all layers", c.Optim.LayerDecay)
 	}
 	o.DecayLayers(c.Optim.LayerDecay, depths.Of)
 	return o, nil
