@@ -25,16 +25,16 @@ func benchReportCommand() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "report [MODEL]",
-		Short: "Measure this machine, and print all that its figures need in one block",
-		Long: `Measure this machine, and print one block of text with all that is needed to compare its
-figures with another machine's: version, system, processor and its features, kernels, threads,
+		Short: "Measure this machine, and print its figures in one block of text",
+		Long: `Measure this machine, and print one block of text with everything needed to compare it
+with another machine: version, system, processor and its features, kernels, threads,
 memory, what the processor can do at most ("bench peak"), and images a second in training and
 inference of fasternet_t0, or of another preset, at a few batches. To send in figures, copy the
 block as it is.
 
 It takes about a minute and a half. Timings that would take too long on this machine are left
-out, and the block says so; --seconds gives them more time. The first timing is made once more at
-the end: if it is much slower then, the processor got warm, or other programs were running.
+out, and the block says so; --seconds gives them more time. The first timing is repeated at the
+end: if it is much slower then, the processor got hot, or other programs were running.
 The block does not name you or the machine.`,
 		Example: `  fasternet-train bench report
   fasternet-train bench report > report.txt

@@ -107,7 +107,7 @@ Exit codes: 0 success; 1 the work failed; 2 wrong usage or configuration;
 130 and 143 stopped by SIGINT or SIGTERM, 129 by SIGHUP (a terminal that was closed),
 141 by a broken pipe (a reader of the output that has ended). A run stops after the
 batch in progress, with a checkpoint.
-The environment variable ` + kernels.EnvVariable + ` (avx512, avx2 or go) forces
+The environment variable ` + kernels.EnvVariable + ` (avx512, avx2, neon or go) forces
 a variant of the kernels.`,
 		Example: `  fasternet-train train quickstart
   fasternet-train eval --model runs/quickstart

@@ -18,7 +18,8 @@ type Family struct {
 	Config configs.Family
 	// New makes a model. The configuration has passed the checks of package configs and
 	// names the number of classes; images are square, with sides of imageSize pixels.
-	// Parameters and buffers belong to the store, under the names of checkpoints.
+	// Parameters and buffers belong to the store, under the names of checkpoints. Large ones are
+	// filled after New has returned: give the store an Init, and do not write to them in New.
 	New func(c configs.Model, imageSize int, s *layers.Store) (Model, error)
 	// Weights is what is known of weights of other programs.
 	Weights foreign.Family
