@@ -113,7 +113,7 @@ func TestStaticBinary(t *testing.T) {
 	}
 }
 
-// The other platforms get the plain Go kernels; they must build.
+// Other platforms have other kernels, and calls of their systems; they must build.
 func TestOtherPlatforms(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
