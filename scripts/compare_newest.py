@@ -53,6 +53,8 @@ ROWS = {
     "fasternet_s infer-bf16 1 2": ["ov", "torch", "compile-cl"],
     "fasternet_t0 train 32 2 avx2": TORCH, "fasternet_s train 8 2 avx2": TORCH,
 }
+ENGINES = {"ov": "OpenVINO", "ort": "ONNX Runtime", "official": "authors' code", "torch": "PyTorch", "torch-cl": "PyTorch, channels-last",
+           "compile": "PyTorch, compiled", "compile-cl": "PyTorch, channels-last, compiled"}
 # Names in `fasternet-train`, where a preset has another or needs settings.
 OURS = {"mim_vit_small": ["mim_vit_base", "--set", "model.embed_dim=384", "--set", "model.num_heads=6"]}
 AVX2 = {"FASTERNET_KERNELS": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
@@ -206,7 +208,7 @@ def table(rows, store):
         def median(key, ones):
             return statistics.median(one[key] for one in ones)
 
-        print(f"| {label(row)} | {median('img_per_s', ours):.4g} | {share(row, middle, peaks)} | {median('peak_rss_mib', ours):.0f} | {name}"
+        print(f"| {label(row)} | {median('img_per_s', ours):.4g} | {share(row, middle, peaks)} | {median('peak_rss_mib', ours):.0f} | {ENGINES[name]}"
               f" | {median('img_per_s', theirs):.4g} | {median('peak_rss_mib', theirs):.0f} | {statistics.median(ratios):.2f}"
               f" | {len(ratios)}: {min(ratios):.2f} to {max(ratios):.2f} |")
 
