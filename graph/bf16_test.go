@@ -2,6 +2,7 @@ package graph_test
 
 import (
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -67,7 +68,42 @@ func checkBF16Model(t *testing.T, k *kernels.Set, m graph.Model, s graph.Shape, 
 		t.Fatal(err)
 	}
 	graphtest.CheckBF16(t, "logits in training", p.Logits(), trainLogits, graphtest.BF16Logits)
-	graphtest.CheckBF16Gradients(t, graphtest.GradientsOf(m.Store().Params()), graphtest.ReferenceGradients(want), bound)
+	gradients := graphtest.GradientsOf(m.Store().Params())
+	if bound == graphtest.BF16ReLUGradients {
+		gradients = meanGradients(t, p, m, images, targets)
+	}
+	graphtest.CheckBF16Gradients(t, gradients, graphtest.ReferenceGradients(want), bound)
+}
+
+// meanGradients are means over inputs that differ by so little that float32 hardly notices. With
+// ReLU the gradients of one input are a matter of luck: on every path, one in eight of such changes
+// takes a unit to the other side of zero that counts for a tenth of the gradient.
+func meanGradients(t *testing.T, p *graph.Program, m graph.Model, images, targets []float32) map[string][]float32 {
+	t.Helper()
+	const inputs, change = 8, 1e-6
+	mean := map[string][]float32{}
+	random := rand.New(rand.NewPCG(1, 2))
+	for range inputs {
+		x := slices.Clone(images)
+		for i := range x {
+			x[i] *= 1 + change*float32(random.NormFloat64())
+		}
+		for _, q := range m.Store().Params() {
+			clear(q.GradData())
+		}
+		if _, err := p.Gradients(x, targets, graph.Position{}); err != nil {
+			t.Fatal(err)
+		}
+		for name, g := range graphtest.GradientsOf(m.Store().Params()) {
+			if mean[name] == nil {
+				mean[name] = make([]float32, len(g))
+			}
+			for i, v := range g {
+				mean[name][i] += v / inputs
+			}
+		}
+	}
+	return mean
 }
 
 // In bf16 too a result does not depend on the number of threads.
