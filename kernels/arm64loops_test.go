@@ -24,7 +24,7 @@ var armCores = []struct {
 
 // leastShares are how much of the peak of multiply-adds the inner loops of the largest tiles must
 // reach in the models, which have neither caches nor memory. In bf16 there are more
-// loads for each, and those of the second of two rows of A take a part of the same units.
+// loads for each, and the loads of the second of two rows of A use some of the same units.
 var leastShares = map[string]float64{"fmla": 0.95, "bfdot": 0.7, "bfmmla": 0.7}
 
 // recordedWith is the version of LLVM whose models the record is of.
@@ -54,7 +54,7 @@ func (l loop) work() (instruction string, n int) {
 }
 
 // armLoops are the innermost loops of a file that have multiply-adds. Its own assembler
-// translates it, so that the code is what runs; the labels are those of the file.
+// translates it, so this is the code that runs. Labels are read from the file.
 func armLoops(t *testing.T, file string) []loop {
 	t.Helper()
 	object := filepath.Join(t.TempDir(), "kernels.o")

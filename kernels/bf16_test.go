@@ -265,7 +265,7 @@ func TestBF16GemmTN(t *testing.T) {
 				k.GemmTNPackedBlock(some.Matrix, a.Slice(from, R), p, from, last)
 				for i := range M {
 					if !slices.Equal(some.Row(i), c.Row(i)[last:]) {
-						t.Fatalf("%s from %d: row %d of some columns has other bits than that of all", name, from, i)
+						t.Fatalf("%s from %d: row %d of some columns differs from the product of all columns", name, from, i)
 					}
 				}
 			}

@@ -58,7 +58,7 @@ func TestGemmBlock(t *testing.T) {
 			cb.check(t, name)
 			for i := range M {
 				if !slices.Equal(cb.Row(i), ct.Row(i)[n0:n1]) {
-					t.Fatalf("%s: row %d of the transposed product of some columns has other bits than that of all", name, i)
+					t.Fatalf("%s: row %d of the transposed product of some columns differs from the product of all columns", name, i)
 				}
 			}
 			for i := range M {

@@ -28,7 +28,7 @@ type Options struct {
 	Seconds    float64
 	Least      int    // runs at least, however long they take; 0 for five
 	Profile    bool   // time of each operation and of its parts
-	Precision  string // fp32, bf16 or auto; "" for that of the configuration
+	Precision  string // fp32, bf16 or auto; "" takes it from the configuration
 
 	// Model to time; nil for a new one of the configuration.
 	Model graph.Model

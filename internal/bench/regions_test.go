@@ -93,7 +93,7 @@ func TestRegions(t *testing.T) {
 		fewer    map[string]int // regions that may have fewer tasks
 	}{
 		{preset: "fasternet_t0", settings: []string{"model.depths=[1,1,1,1]"}, train: true, batch: 32, regions: 70, fewer: sums},
-		// Large weights are divided by outputs: those of the last merging layers and stages.
+		// The large weights of the last merging layers and stages are divided by outputs.
 		{preset: "fasternet_s", settings: []string{"model.depths=[1,1,1,1]"}, train: true, batch: 8, regions: 70, fewer: sums},
 		// A map of 7 or 14 lines is convolved line by line.
 		{preset: "fasternet_s", settings: []string{"model.depths=[1,1,1,1]"}, batch: 1, regions: 20, fewer: map[string]int{"FasterNetBlock 1": 7, "PatchConvNorm 1": 7}},

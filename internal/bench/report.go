@@ -28,7 +28,7 @@ func NewReportOptions() ReportOptions {
 	return ReportOptions{Seconds: 60, Progress: func(string) {}, Peak: NewPeakOptions()}
 }
 
-// Report is what has to be known of a machine to compare its figures with those of another one.
+// Report has the figures of a machine, and all that is needed to compare them with another machine.
 type Report struct {
 	Model       string      `json:"model"`
 	Time        time.Time   `json:"time"` // when it began

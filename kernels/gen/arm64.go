@@ -16,7 +16,7 @@ import (
 
 // arm64 collects the code of functions for arm64. avo knows no instruction of it, but its
 // intermediate form, its analysis of liveness and its allocation of registers do for any
-// processor: registers of x86 stand for those of arm64 until they are printed.
+// processor: it uses registers of x86 in place of arm64 registers until they are printed.
 type arm64 struct {
 	*reg.Collection
 	function  *ir.Function
