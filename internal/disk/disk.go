@@ -12,6 +12,10 @@
 package disk
 
 import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -151,20 +155,45 @@ func (f *File) At(path string) bool {
 	return err1 == nil && err2 == nil && os.SameFile(own, named)
 }
 
-// RenameFile renames a file, over another one if there is one.
+// RenameFile renames a file within its folder, over another one if there is one.
 func RenameFile(from, to string) error {
-	if err := check(Rename, to, filepath.Base(to)); err != nil {
-		return err
+	if filepath.Dir(from) != filepath.Dir(to) {
+		return fmt.Errorf("rename %s %s: not the same folder", from, to)
 	}
-	return os.Rename(from, to)
+	err := inFolder(Rename, to, func(folder *os.Root, name string) error {
+		return folder.Rename(filepath.Base(from), name)
+	})
+	if link := (*os.LinkError)(nil); errors.As(err, &link) {
+		return &os.LinkError{Op: "rename", Old: from, New: to, Err: link.Err}
+	}
+	return err
 }
 
 // RemoveFile deletes a file.
 func RemoveFile(path string) error {
-	if err := check(Remove, path, filepath.Base(path)); err != nil {
+	err := inFolder(Remove, path, (*os.Root).Remove)
+	if bad := (*fs.PathError)(nil); errors.As(err, &bad) {
+		return &fs.PathError{Op: "remove", Path: path, Err: bad.Err}
+	}
+	return err
+}
+
+// inFolder changes a name in a folder that it opens before it asks whether the folder may be
+// changed. If another folder gets the same path after that, the change does not reach it.
+func inFolder(op, path string, change func(folder *os.Root, name string) error) error {
+	folder, err := os.OpenRoot(filepath.Dir(path))
+	if err != nil {
+		// The folder is gone. Whether it is the one of another run by now matters more.
+		return cmp.Or(check(op, path, filepath.Base(path)), err)
+	}
+	defer folder.Close()
+	if err := check(op, path, filepath.Base(path)); err != nil {
 		return err
 	}
-	return os.Remove(path)
+	if err := change(folder, filepath.Base(path)); err != nil {
+		return cmp.Or(ask(path), err)
+	}
+	return nil
 }
 
 // SyncFolder makes renames in a folder durable, where the system has a way to.

@@ -92,3 +92,37 @@ func TestOperations(t *testing.T) {
 		t.Errorf("left: %v", left)
 	}
 }
+
+// A folder that another takes the place of after it was asked for keeps its files.
+func TestReplacedMeanwhile(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(dir string) error
+	}{
+		{"rename", func(dir string) error {
+			return disk.RenameFile(filepath.Join(dir, "last"), filepath.Join(dir, "previous"))
+		}},
+		{"remove", func(dir string) error { return disk.RemoveFile(filepath.Join(dir, "last")) }},
+	} {
+		dir := filepath.Join(t.TempDir(), "checkpoints")
+		fill := func(text string) error {
+			return errors.Join(os.Mkdir(dir, 0o755), os.WriteFile(filepath.Join(dir, "last"), []byte(text), 0o644))
+		}
+		if err := fill("old"); err != nil {
+			t.Fatal(err)
+		}
+		undo := disk.Inject(func(string, string, int) *disk.Failure {
+			if err := errors.Join(os.Rename(dir, dir+".old"), fill("new")); err != nil {
+				t.Error(err)
+			}
+			return nil
+		})
+		if err := c.change(dir); err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		undo()
+		if text, err := os.ReadFile(filepath.Join(dir, "last")); err != nil || string(text) != "new" {
+			t.Errorf("%s reached the other folder: %q, %v", c.name, text, err)
+		}
+	}
+}

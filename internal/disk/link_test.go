@@ -79,7 +79,7 @@ func TestLinks(t *testing.T) {
 	defer disk.Claim(link, func() error { return nil })()
 	inside := filepath.Join(link, "folder", "file")
 	operations = append(operations,
-		operation{"rename", func(path string) error { return disk.RenameFile(filepath.Join(link, "plain-new"), path) }},
+		operation{"rename", func(path string) error { return disk.RenameFile(path+"-new", path) }},
 		operation{"remove", disk.RemoveFile}, operation{"folder", disk.MakeFolder})
 	for _, c := range operations {
 		if err := c.run(inside); !errors.Is(err, disk.ErrNotPlain) {
