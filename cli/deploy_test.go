@@ -159,7 +159,7 @@ func TestDeployKubernetes(t *testing.T) {
 
 // What the pages say of files there is.
 func TestDeployPages(t *testing.T) {
-	for _, page := range []string{"docs/guides/several-machines.md", "README.md", "CHANGELOG.md", "docs/architecture.md"} {
+	for _, page := range []string{"docs/guides/several-machines.md", "README.md", "CHANGELOG.md", "docs/internals/architecture.md"} {
 		for _, name := range regexp.MustCompile(`\bdeploy/[\w./-]*\w`).FindAllString(read(t, "../"+page), -1) {
 			if _, err := os.Stat("../" + name); err != nil {
 				t.Errorf("%s: %v", page, err)

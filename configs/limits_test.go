@@ -69,7 +69,7 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// The configuration that is shown, and docs/hostile-input.md, name the limits.
+// The configuration that is shown, and docs/reference/hostile-input.md, name the limits.
 func TestLimitsAreDocumented(t *testing.T) {
 	c, err := configs.Load("mim_swin_base")
 	if err != nil {
@@ -84,7 +84,7 @@ func TestLimitsAreDocumented(t *testing.T) {
 			t.Errorf("there is no %q in\n%s", want, text)
 		}
 	}
-	page, err := os.ReadFile("../docs/hostile-input.md")
+	page, err := os.ReadFile("../docs/reference/hostile-input.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func TestLimitsAreDocumented(t *testing.T) {
 			continue // config show tells the limits of all families; the page has a row for some
 		}
 		if l.Most > 0 && !strings.Contains(string(page), row) {
-			t.Errorf("docs/hostile-input.md has no row %s", row)
+			t.Errorf("docs/reference/hostile-input.md has no row %s", row)
 		}
 	}
 }

@@ -1,5 +1,5 @@
 // Package hostile helps the fuzz tests of parsers: it compares the memory that they take
-// with the bound that docs/hostile-input.md states.
+// with the bound that docs/reference/hostile-input.md states.
 package hostile
 
 import (

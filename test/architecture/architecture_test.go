@@ -1,4 +1,4 @@
-// Package architecture_test compares the imports of the module with docs/architecture.md.
+// Package architecture_test compares the imports of the module with docs/internals/architecture.md.
 package architecture_test
 
 import (
@@ -87,13 +87,13 @@ func imports(t *testing.T) map[string][]string {
 	return found
 }
 
-// floors are the lines of the picture in docs/architecture.md, from the roof down: names of
+// floors are the lines of the picture in docs/internals/architecture.md, from the roof down: names of
 // packages, up to a remark after #.
 func floors(text string) ([][]string, error) {
 	_, rest, ok := strings.Cut(text, "\n```floors\n")
 	block, _, closed := strings.Cut(rest, "\n```\n")
 	if !ok || !closed {
-		return nil, fmt.Errorf("docs/architecture.md has no block that begins with ```floors")
+		return nil, fmt.Errorf("docs/internals/architecture.md has no block that begins with ```floors")
 	}
 	var all [][]string
 	for line := range strings.SplitSeq(block, "\n") {
@@ -124,7 +124,7 @@ func upwards(all [][]string, packages map[string][]string) []string {
 	for _, name := range slices.Sorted(maps.Keys(packages)) {
 		floor, ok := floorOf(all, name)
 		if !ok {
-			wrong = append(wrong, fmt.Sprintf("%s is in no line of the floors in docs/architecture.md: add it above what it imports", name))
+			wrong = append(wrong, fmt.Sprintf("%s is in no line of the floors in docs/internals/architecture.md: add it above what it imports", name))
 			continue
 		}
 		for _, imported := range packages[name] {
@@ -158,7 +158,7 @@ func upwards(all [][]string, packages map[string][]string) []string {
 }
 
 func TestNoPackageImportsUpwards(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join(root, "docs", "architecture.md"))
+	text, err := os.ReadFile(filepath.Join(root, "docs", "internals", "architecture.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +186,7 @@ func TestUpwards(t *testing.T) {
 		{"up", "base", []string{"other"}, "base imports other, which is on a higher floor"},
 		{"up by a star", "mid/low", []string{"mid/a"}, "mid/low imports mid/a, which is on a higher floor"},
 		{"across", "mid/a", []string{"other"}, "mid/a imports other, which is on the same floor"},
-		{"unknown", "new", nil, "new is in no line of the floors in docs/architecture.md: add it above what it imports"},
+		{"unknown", "new", nil, "new is in no line of the floors in docs/internals/architecture.md: add it above what it imports"},
 	} {
 		packages := maps.Clone(good)
 		packages[c.pkg] = c.imports

@@ -382,7 +382,7 @@ func TestDependencies(t *testing.T) {
 
 // The picture of the house has every package. Those in internal are named by their last part.
 func TestPictureHasPackages(t *testing.T) {
-	page, err := os.ReadFile(filepath.Join(root, "docs", "architecture.md"))
+	page, err := os.ReadFile(filepath.Join(root, "docs", "internals", "architecture.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -404,7 +404,7 @@ func TestPictureHasPackages(t *testing.T) {
 			continue
 		}
 		if named[folder] = named[folder] || top == "internal" && named[rest]; !named[folder] {
-			t.Errorf("the first picture of docs/architecture.md has no %s", folder)
+			t.Errorf("the first picture of docs/internals/architecture.md has no %s", folder)
 			named[folder] = true // once
 		}
 	}

@@ -1,5 +1,5 @@
 // Command model says what efficiency to expect of training on many machines, from what a
-// step takes on one and what its network carries. docs/scaling.md holds it against
+// step takes on one and what its network carries. docs/internals/scaling.md holds it against
 // measurements.
 //
 //	go run ./experiments/scaling/model -step 235ms -mib 14.9
