@@ -4,7 +4,6 @@ package eval
 
 import (
 	"context"
-	"math"
 
 	"fasternet/data"
 	"fasternet/graph"
@@ -25,6 +24,7 @@ type Options struct {
 	SkipBad        bool                  // images that cannot be read are left out, not an error
 	Mistakes       int                   // most confident mistakes that are kept at most
 	Features       bool                  // run programs that keep intermediate values
+	KeepLogits     int                   // logits that are kept for figures at most, such as EvalLogits
 	Seed           uint64                // of a random transform, whose draws depend on
 	Epoch          int                   // the seed, the epoch and the sample
 	// Rank of Ranks runs its part of the batches; Ranks 0 is one that runs all.
@@ -33,6 +33,17 @@ type Options struct {
 	// the same images share the memory of the batches; nil for a loader of its own.
 	Loader *data.Loader
 }
+
+// Limits for Options.KeepLogits: with all logits of an evaluation there are ROC-AUC, average
+// precision and precision-recall curves.
+const (
+	EvalLogits  = 64 << 20 // of a command: 256 MB, enough for ImageNet's validation images
+	TrainLogits = 16 << 20 // during training: 64 MB
+)
+
+// Resamples is how many resamples the intervals of an evaluation are made of, unless a user wants
+// others.
+const Resamples = 1000
 
 // part are the first of the batches that are to be run, and the one behind the last:
 // whole batches, so that each is what it is without ranks.
@@ -50,42 +61,4 @@ func Evaluate(ctx context.Context, r *graph.Runner, ds data.Dataset, t data.Tran
 		return Result{}, err
 	}
 	return m.Result, nil
-}
-
-// Rank is the number of classes with a larger logit than the label's; of
-// equal ones the first counts. A NaN is never right.
-func Rank(row []float32, label int) int {
-	own, rank := row[label], 0
-	for c, v := range row {
-		if !(v < own) && (v != own || c < label) {
-			rank++
-		}
-	}
-	return rank
-}
-
-// answer is the class of rank 0, or -1 if there is none because of a NaN.
-func answer(row []float32) int {
-	best := 0
-	for c, v := range row {
-		if v != v {
-			return -1
-		}
-		if v > row[best] {
-			best = c
-		}
-	}
-	return best
-}
-
-func crossEntropy(row []float32, label int) float64 {
-	top := math.Inf(-1)
-	for _, v := range row {
-		top = max(top, float64(v))
-	}
-	var sum float64
-	for _, v := range row {
-		sum += math.Exp(float64(v) - top)
-	}
-	return math.Log(sum) + top - float64(row[label])
 }

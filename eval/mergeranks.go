@@ -7,6 +7,7 @@ import (
 
 	"fasternet/collective"
 	"fasternet/data"
+	"fasternet/eval/metrics"
 )
 
 // counted is what a rank has counted, for the others.
@@ -16,19 +17,27 @@ type counted struct {
 	Confusion         *Confusion
 	Mistakes          []Mistake
 	Skipped           []struct{ Name, Text string }
+
+	collected []byte // of a metrics.Collector, next to the JSON
 }
 
 // Merge makes a report of the parts of all ranks of a group, the same on each. ds is
 // the data set of which they are parts.
 func (m *Report) Merge(g collective.Group, ds data.Dataset) error {
+	if m.collected == nil { // of a rank that has seen nothing
+		m.collected = metrics.New(m.Confusion.Classes, 0, 0)
+	}
 	if g.Size() > 1 {
 		all, err := m.gather(g)
 		if err != nil {
 			return err
 		}
-		*m = Report{Confusion: NewConfusion(m.Confusion.Classes), most: m.most}
+		classes := m.Confusion.Classes
+		*m = Report{Confusion: NewConfusion(classes), most: m.most, collected: metrics.New(classes, ds.Len(), m.collected.Limit())}
 		for _, c := range all {
-			m.add(c)
+			if err := m.add(c); err != nil {
+				return err
+			}
 		}
 	}
 	if err := NoneRead(m.Skipped, ds.Len()); err != nil {
@@ -55,14 +64,23 @@ func (m *Report) gather(g collective.Group) ([]counted, error) {
 	if err != nil {
 		return nil, err
 	}
+	part, err := m.collected.MarshalBinary()
+	if err != nil {
+		return nil, err
+	}
+	parts, err := g.Gather(part)
+	if err != nil {
+		return nil, err
+	}
 	all := make([]counted, len(texts))
 	for i, text := range texts {
 		err = errors.Join(err, json.Unmarshal(text, &all[i]))
+		all[i].collected = parts[i]
 	}
 	return all, err
 }
 
-func (m *Report) add(c counted) {
+func (m *Report) add(c counted) error {
 	m.top1, m.top5, m.Count, m.Loss = m.top1+c.Top1, m.top5+c.Top5, m.Count+c.Count, m.Loss+math.Float64frombits(c.Loss)
 	for k, n := range c.Confusion.counts {
 		m.Confusion.counts[k] += n
@@ -73,4 +91,5 @@ func (m *Report) add(c counted) {
 	for _, b := range c.Skipped {
 		m.Skipped = append(m.Skipped, Bad{Name: b.Name, Err: errors.New(b.Text)})
 	}
+	return m.collected.Merge(c.collected)
 }

@@ -1,15 +1,18 @@
 package eval_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"sync"
 	"testing"
 
 	"fasternet/collective"
 	"fasternet/data/picture"
 	"fasternet/eval"
+	"fasternet/eval/metrics"
 	"fasternet/graph"
 	"fasternet/kernels"
 )
@@ -32,7 +35,7 @@ func TestMerge(t *testing.T) {
 		pool := kernels.NewPool(1)
 		defer pool.Close()
 		m, err := eval.ExaminePart(t.Context(), graph.NewRunner(newLinear(0.5, 2, 1), pool), ds, transform(), eval.Options{
-			Batch: 3, Workers: 1, SkipBad: true, Mistakes: 4, Rank: g.Rank(), Ranks: g.Size(),
+			Batch: 3, Workers: 1, SkipBad: true, Mistakes: 4, KeepLogits: 1000, Rank: g.Rank(), Ranks: g.Size(),
 		})
 		if err = errors.Join(err, m.Merge(g, ds)); err != nil {
 			t.Error(err)
@@ -78,4 +81,39 @@ func TestMergeNothing(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+// Figures do not depend on the number of ranks, to the bit.
+func TestMergedFigures(t *testing.T) {
+	ds := spoilt{23}
+	run := func(g collective.Group, limit int) string {
+		pool := kernels.NewPool(1)
+		defer pool.Close()
+		m, err := eval.ExaminePart(t.Context(), graph.NewRunner(newLinear(0.5, 2, 1), pool), ds, transform(), eval.Options{
+			Batch: 3, Workers: 1, SkipBad: true, KeepLogits: limit, Rank: g.Rank(), Ranks: g.Size(),
+		})
+		if err = errors.Join(err, m.Merge(g, ds)); err == nil {
+			err = m.Measure(metrics.Options{Names: ds.Classes(), Resamples: 20})
+		}
+		text, err2 := json.Marshal(m.Figures)
+		if err = errors.Join(err, err2); err != nil {
+			t.Error(err)
+		}
+		return string(text)
+	}
+	for _, limit := range []int{23 * 3, 23*3 - 1} {
+		want := run(collective.Single{}, limit)
+		if strings.Contains(want, `"roc_auc":null`) != (limit < 23*3) || !strings.Contains(want, `"ece":0.`) || !strings.Contains(want, `"resamples":20`) {
+			t.Errorf("limit %d: %s", limit, want)
+		}
+		var all sync.WaitGroup
+		for _, g := range collective.Local(3) {
+			all.Go(func() {
+				if got := run(g, limit); got != want {
+					t.Errorf("rank %d: %s\nwant %s", g.Rank(), got, want)
+				}
+			})
+		}
+		all.Wait()
+	}
 }

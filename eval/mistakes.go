@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 )
 
@@ -16,15 +15,6 @@ type Mistake struct {
 	Label      int     `json:"label"`
 	Answer     int     `json:"answer"`
 	Confidence float64 `json:"confidence"` // probability of the answer, by softmax
-}
-
-// confidence is the probability of an answer by softmax: NaN if there is none or the
-// logits are infinite.
-func confidence(logits []float32, answer int) float64 {
-	if answer < 0 {
-		return math.NaN()
-	}
-	return math.Exp(-crossEntropy(logits, answer))
 }
 
 // mistake keeps one if it is among the most confident: in their order, of equal

@@ -2,7 +2,6 @@ package eval
 
 import (
 	"encoding/json"
-	"math"
 	"reflect"
 	"testing"
 )
@@ -22,18 +21,6 @@ func TestMistakes(t *testing.T) {
 	m = &Report{}
 	if m.mistake(Mistake{}, 0); len(m.Mistakes) != 0 {
 		t.Error("a mistake is kept where none is wanted")
-	}
-}
-
-func TestConfidence(t *testing.T) {
-	if got := confidence([]float32{0, 0, 0, 0}, 2); got != 0.25 {
-		t.Errorf("of four equal ones: %v", got)
-	}
-	inf := float32(math.Inf(1))
-	for _, bad := range []float64{confidence([]float32{inf, 0}, 0), confidence([]float32{1}, -1)} {
-		if !math.IsNaN(bad) {
-			t.Errorf("confidence of nothing: %v", bad)
-		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"fasternet/collective"
 	"fasternet/data"
+	"fasternet/eval/metrics"
 	"fasternet/graph"
 )
 
@@ -18,10 +19,22 @@ type Report struct {
 	Confusion *Confusion `json:"confusion"`
 	Mistakes  []Mistake  `json:"mistakes,omitempty"` // the most confident ones, as many as the options say
 	Skipped   []Bad      `json:"skipped,omitempty"`  // images that could not be read
+	// Figures are nil before [Report.Measure], and in reports of older versions.
+	Figures *metrics.Figures `json:"metrics,omitempty"`
 
 	top1, top5 int
 	most       int // mistakes
+	collected  *metrics.Collector
 }
+
+// Measure computes the figures of a report that is merged.
+func (m *Report) Measure(o metrics.Options) (err error) {
+	m.Figures, err = m.collected.Figures(o)
+	return err
+}
+
+// Collected is what the figures are computed from; nil in a report that was read from a file.
+func (m *Report) Collected() *metrics.Collector { return m.collected }
 
 // Examine runs a model over a data set and measures it. It is an error when a
 // label is not one of the model's classes.
@@ -35,32 +48,35 @@ func Examine(ctx context.Context, r *graph.Runner, ds data.Dataset, t data.Trans
 
 // ExaminePart is Examine for a rank of several: the report is void before Merge.
 func ExaminePart(ctx context.Context, r *graph.Runner, ds data.Dataset, t data.Transform, o Options) (*Report, error) {
-	m := &Report{Confusion: NewConfusion(r.Model.Classes()), most: o.Mistakes}
-	skipped, err := Each(ctx, r, ds, t, o, func(row Row) error {
-		if row.Label >= len(row.Logits) {
-			return fmt.Errorf("eval: %s: label %d, but the model has %d classes", ds.Name(row.Index), row.Label, len(row.Logits))
-		}
-		rank := Rank(row.Logits, row.Label)
-		if rank == 0 {
-			m.top1++
-		}
-		if rank < 5 {
-			m.top5++
-		}
-		m.Loss += crossEntropy(row.Logits, row.Label)
-		m.Count++
-		given := answer(row.Logits)
-		m.Confusion.Add(row.Label, given)
-		if sure := confidence(row.Logits, given); rank > 0 && sure >= 0 { // not NaN
-			m.mistake(Mistake{Index: row.Index, Label: row.Label, Answer: given, Confidence: sure}, o.Mistakes)
-		}
-		return nil
-	})
+	classes := r.Model.Classes()
+	m := &Report{Confusion: NewConfusion(classes), most: o.Mistakes, collected: metrics.New(classes, ds.Len(), o.KeepLogits)}
+	skipped, err := Each(ctx, r, ds, t, o, func(row Row) error { return m.see(ds, row) })
 	if err != nil {
 		return nil, err
 	}
 	m.Skipped = skipped
 	return m, nil
+}
+
+// see measures a sample.
+func (m *Report) see(ds data.Dataset, row Row) error {
+	s, err := m.collected.Add(row.Label, row.Logits)
+	if err != nil {
+		return fmt.Errorf("eval: %s: %w", ds.Name(row.Index), err)
+	}
+	if s.Rank == 0 {
+		m.top1++
+	}
+	if s.Rank < 5 {
+		m.top5++
+	}
+	m.Loss += s.NLL
+	m.Count++
+	m.Confusion.Add(row.Label, s.Answer)
+	if s.Rank > 0 && s.Confidence >= 0 { // not NaN
+		m.mistake(Mistake{Index: row.Index, Label: row.Label, Answer: s.Answer, Confidence: s.Confidence}, m.most)
+	}
+	return nil
 }
 
 // Confusion counts how often samples of a class were taken for which. Only what

@@ -6,6 +6,7 @@ import (
 	"fasternet/data/preprocess"
 	"fasternet/data/sets"
 	"fasternet/eval"
+	"fasternet/eval/metrics"
 	"fasternet/eval/viz"
 	"fasternet/graph"
 	"fasternet/kernels"
@@ -60,7 +61,7 @@ func (r *Run) Examine(ctx context.Context, progress func(done, total int)) error
 		return err
 	}
 	found, err := eval.Examine(ctx, runner, ds, transform, eval.Options{
-		Batch: r.Config.Train.ValBatchSize, Progress: progress, Mistakes: train.Mistakes, SkipBad: true,
+		Batch: r.Config.Train.ValBatchSize, Progress: progress, Mistakes: train.Mistakes, SkipBad: true, KeepLogits: eval.EvalLogits,
 	})
 	if err != nil {
 		return err
@@ -68,6 +69,9 @@ func (r *Run) Examine(ctx context.Context, progress func(done, total int)) error
 	names := m.Classes
 	if len(names) == 0 {
 		names = ds.Classes()
+	}
+	if err := found.Measure(metrics.Options{Names: names, Resamples: eval.Resamples}); err != nil {
+		return err
 	}
 	r.Evaluation = &train.Evaluation{Epoch: r.Best().Epoch, Classes: names, Report: *found}
 	return nil

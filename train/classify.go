@@ -127,12 +127,13 @@ func (t *classification) evaluate(ctx context.Context, with ranks, progress func
 	c := t.config
 	transform := preprocess.Evaluation(c.Data, c.Model.InChans)
 	o := eval.Options{
-		Batch: c.Train.ValBatchSize, Workers: c.Data.Workers, Progress: func(done, _ int) { progress(done) }, Mistakes: Mistakes,
+		Batch: c.Train.ValBatchSize, Workers: c.Data.Workers, Progress: func(done, _ int) { progress(done) }, Mistakes: Mistakes, KeepLogits: eval.TrainLogits,
 		SkipBad: c.Data.OnBadImage == "skip", Rank: with.Rank(), Ranks: with.Size(),
 	}
 	if t.batches == nil {
 		t.batches, err = eval.NewLoader(runner, t.val, transform, o)
 	}
+	t.last = nil // its logits go before others come
 	if err == nil {
 		o.Loader = t.batches
 		t.last, err = eval.ExaminePart(ctx, runner, t.val, transform, o)

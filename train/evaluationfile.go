@@ -6,6 +6,7 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/eval"
+	"fasternet/eval/metrics"
 	"fasternet/internal/disk"
 	"fasternet/internal/printable"
 )
@@ -28,6 +29,12 @@ func (t *trainer) keepEvaluation(epoch int) error {
 	task, ok := t.task.(*classification)
 	if !ok {
 		return nil
+	}
+	if t.folder == nil { // another rank writes it
+		return nil
+	}
+	if err := task.last.Measure(metrics.Options{Names: t.val.Classes(), Resamples: eval.Resamples}); err != nil {
+		return err
 	}
 	return t.folder.WriteEvaluation(Evaluation{Epoch: epoch, Classes: t.val.Classes(), Report: *task.last})
 }

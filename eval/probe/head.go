@@ -5,6 +5,7 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/eval"
+	"fasternet/eval/metrics"
 	"fasternet/formats"
 	"fasternet/internal/rng"
 	"fasternet/kernels"
@@ -193,7 +194,7 @@ func (m *machine) measure(s *Set) eval.Result {
 		m.logits(logits, x)
 		for r := range src.Rows {
 			label := s.Labels[i*blockRows+r]
-			switch rank := eval.Rank(logits.Row(r), label); {
+			switch rank := metrics.Rank(logits.Row(r), label); {
 			case rank == 0:
 				parts[i].top1++
 				parts[i].top5++

@@ -16,16 +16,18 @@ type Purpose string
 
 // The purposes of the framework.
 const (
-	Init     Purpose = "init"      // at: hash of the parameter name
-	Shuffle  Purpose = "shuffle"   // at: epoch
-	Augment  Purpose = "augment"   // at: epoch, sample index
-	Mix      Purpose = "mix"       // at: epoch, step
-	Mask     Purpose = "mask"      // at: epoch, sample index; or epoch, step where a batch shares a mask
-	DropPath Purpose = "drop_path" // at: step, block
-	Bench    Purpose = "bench"     // synthetic inputs
-	Few      Purpose = "few"       // which images keep their labels; at: class
-	HoldOut  Purpose = "hold_out"  // which images are held out for validation; at: class
-	Shard    Purpose = "shard"     // order of the samples in shards
+	Init      Purpose = "init"      // at: hash of the parameter name
+	Shuffle   Purpose = "shuffle"   // at: epoch
+	Augment   Purpose = "augment"   // at: epoch, sample index
+	Mix       Purpose = "mix"       // at: epoch, step
+	Mask      Purpose = "mask"      // at: epoch, sample index; or epoch, step where a batch shares a mask
+	DropPath  Purpose = "drop_path" // at: step, block
+	Bench     Purpose = "bench"     // synthetic inputs
+	Few       Purpose = "few"       // which images keep their labels; at: class
+	HoldOut   Purpose = "hold_out"  // which images are held out for validation; at: class
+	Shard     Purpose = "shard"     // order of the samples in shards
+	Bootstrap Purpose = "bootstrap" // which images are drawn again; at: resample
+	Calibrate Purpose = "calibrate" // which images a temperature is fitted on
 )
 
 // New returns the generator of a purpose at a position. The methods of
