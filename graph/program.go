@@ -69,6 +69,7 @@ type Program struct {
 	taught                        bool           // they are bound
 	drops                         []drop
 	taps                          []tap
+	explained                     *explained // of Grad-CAM
 }
 
 type drop struct {
@@ -107,6 +108,7 @@ const (
 	plain      kind = iota
 	tapped          // intermediate values are kept
 	statistics      // batch norms measure, nothing is differentiated
+	explaining      // the logits are differentiated with respect to a map
 )
 
 func (r *Runner) compile(s Shape, k kind) (p *Program, err error) {
@@ -124,8 +126,25 @@ func (r *Runner) compile(s Shape, k kind) (p *Program, err error) {
 	p = &Program{Shape: s, tape: tape}
 	p.images = tape.Input(Images, s.Batch, s.Height, s.Width, r.Model.Channels())
 	pass := &layers.Pass{Tape: tape, Recompute: r.Recompute}
-	if k == tapped {
+	switch k {
+	case plain, statistics:
+	case tapped:
 		pass.Tap = p.tap
+	case explaining:
+		name, err := MapName(r.Model, s.Height, s.Width)
+		if err != nil {
+			return nil, err
+		}
+		p.explained = &explained{}
+		pass.Recompute = false
+		pass.Tap = func(tapped string, n *gorgonia.Node) {
+			if tapped == name {
+				tape.Keep(n)
+				p.explained.at, tape.Train = n, true // what comes after it keeps what its gradient needs
+			}
+		}
+	default:
+		return nil, fmt.Errorf("program of kind %d", k)
 	}
 	if s.Train {
 		pass.Frozen = r.Frozen
@@ -140,6 +159,11 @@ func (r *Runner) compile(s Shape, k kind) (p *Program, err error) {
 			return nil, err
 		}
 		p.drops = append(p.drops, drop{d, keep})
+	}
+	if k == explaining {
+		if err := p.differentiateMap(r.Model); err != nil {
+			return nil, err
+		}
 	}
 	tape.Train = s.Train
 	if s.Train && k != statistics {

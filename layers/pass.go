@@ -61,8 +61,14 @@ func (p *Pass) TapPooled(x *gorgonia.Node) { p.tap(Pooled, x) }
 // TapTokens shows what the last block of a transformer gets.
 func (p *Pass) TapTokens(x *gorgonia.Node) { p.tap(Tokens, x) }
 
+// TapMap shows the map that Grad-CAM explains, [batch, height, width, C], or tokens [batch,
+// 1 + height·width, C], the class token first. Without it that is what TapStage or TapTokens
+// showed last.
+func (p *Pass) TapMap(x *gorgonia.Node) { p.tap(Map, x) }
+
 // The names of values within a model.
 const (
+	Map       = "map"       // [batch, height, width, C]: see Pass.TapMap
 	Tokens    = "tokens"    // [batch, tokens, C]: what the last block of a ViT gets
 	Pooled    = "pooled"    // [batch, in]: the mean over the last map
 	PreLogits = "prelogits" // [batch, features]: what the last linear layer gets
@@ -70,7 +76,10 @@ const (
 
 // StageName is the name of the map at the end of stage i, counted from 0:
 // "stage1" is the first.
-func StageName(i int) string { return fmt.Sprintf("stage%d", i+1) }
+func StageName(i int) string { return fmt.Sprintf("%s%d", StagePrefix, i+1) }
+
+// StagePrefix begins the names of the maps at the ends of stages.
+const StagePrefix = "stage"
 
 // Drop is an input of factors for the branch of a block: 0 for a sample that
 // is dropped, 1/(1-Rate) for one that is kept.

@@ -21,8 +21,9 @@ type op struct {
 	index   int      // position on the tape
 	part    *segment // that it belongs to, or nil
 	scope   Scope
-	forward bool     // of the forward pass
-	learned []*Param // whose gradients it computes
+	forward bool           // of the forward pass
+	learned []*Param       // whose gradients it computes
+	node    *gorgonia.Node // of the result
 
 	out       *Buffer // nil for a scalar and for memory of its own
 	value     gorgonia.Value

@@ -41,6 +41,13 @@ func newDense(shape tensor.Shape) *tensor.Dense {
 	return tensor.New(tensor.WithShape(shape...), tensor.WithBacking(kernels.Aligned(shape.TotalSize())))
 }
 
+// NeedGrad gives a parameter that has none memory for its gradient.
+func (p *Param) NeedGrad() {
+	if p.Grad == nil {
+		p.Grad = newDense(p.Shape())
+	}
+}
+
 // Data is the value in row-major order. After writing to it call Changed.
 func (p *Param) Data() []float32 { return p.Value.Float32s() }
 

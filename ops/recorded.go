@@ -5,6 +5,7 @@ import (
 
 	"fasternet/kernels"
 
+	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 )
 
@@ -43,6 +44,23 @@ type Activated struct{ Act kernels.Activation }
 
 // Dense describes [Linear].
 type Dense struct{ Weight, Bias *Param }
+
+// RecordedAfter lists those operations of the forward pass that were recorded after the one whose
+// result a value is; all of them after an input of the graph.
+func (t *Tape) RecordedAfter(n *gorgonia.Node) []Recorded {
+	list := t.Recorded()
+	after, ok := opOf(n)
+	if !ok {
+		return list
+	}
+	count := 0
+	for _, o := range t.ops[:after.index+1] {
+		if o.forward {
+			count++
+		}
+	}
+	return list[count:]
+}
 
 // Recorded lists the operations of the forward pass in their order.
 func (t *Tape) Recorded() []Recorded {

@@ -230,6 +230,7 @@ func (t *Tape) record(s Spec) (*gorgonia.Node, error) {
 	if err != nil {
 		return nil, s.wrap(err)
 	}
+	o.node = node
 	t.ops = append(t.ops, o)
 	if t.segment != nil && t.Train {
 		o.part = t.segment
