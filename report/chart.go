@@ -11,13 +11,14 @@ import (
 
 // Chart is a figure with curves over epochs. Its labels are HTML over an SVG that
 // stretches: on a phone the curves become narrow and the text stays readable, which
-// a scaled picture cannot do.
+// a scaled picture cannot do. It is whole without a script; with one it can be zoomed, smoothed,
+// drawn over steps or time, and on a logarithmic axis.
 type Chart struct {
 	Title, Unit string
 	Curves      []Curve
 	X, Y        []Tick
-	Log         bool // logarithmic y
-	Table       string
+	Data        string // the curves for the script, as JSON
+	Positive    bool   // a logarithmic axis makes sense
 }
 
 // Curve is a line of a chart.
@@ -25,8 +26,12 @@ type Curve struct {
 	Name   string
 	Colour int  // 1 and up
 	Dashed bool // the second of a pair
+	Run    int  // number of its run in a comparison, from 1 on; else 0
 	Path   template.HTMLAttr
-	Last   string // its last value
+	First  string // its first, smallest, largest and last value
+	Least  string
+	Most   string
+	Last   string
 }
 
 // Tick is a mark on an axis, at a part of it in percent.
@@ -40,10 +45,16 @@ type series struct {
 	name   string
 	colour int
 	dashed bool
+	run    int
 	points []point
 }
 
-type point struct{ x, y float64 }
+// point is a value of a curve, with the three places that it can be drawn at.
+type point struct {
+	x, y    float64 // epochs
+	step    int     // batches since the beginning of the run
+	seconds float64 // of all processes of the run
+}
 
 // drawn is the most points of a curve: more than a chart has pixels.
 const drawn = 400
@@ -51,8 +62,7 @@ const drawn = 400
 // newChart draws series. from is the lowest end of the y axis unless it is NaN. It
 // returns nil if there is nothing to draw.
 func newChart(title, unit string, from float64, all ...series) *Chart {
-	low, high, left, right := math.Inf(1), math.Inf(-1), 0.0, 0.0
-	smallest := math.Inf(1)
+	low, high, right := math.Inf(1), math.Inf(-1), 0.0
 	var kept []series
 	for _, s := range all {
 		s.points = thin(s.points)
@@ -61,92 +71,89 @@ func newChart(title, unit string, from float64, all ...series) *Chart {
 		}
 		for _, p := range s.points {
 			low, high, right = min(low, p.y), max(high, p.y), max(right, p.x)
-			if p.y > 0 {
-				smallest = min(smallest, p.y)
-			}
 		}
 		kept = append(kept, s)
 	}
 	if len(kept) == 0 {
 		return nil
 	}
-	c := &Chart{Title: title, Unit: unit}
-	c.Log = low > 0 && high > 50*smallest && math.IsNaN(from)
+	c := &Chart{Title: title, Unit: unit, Positive: high > 0}
+	data := chartData{From: nil}
 	if !math.IsNaN(from) {
 		low = min(low, from)
+		data.From = &from
 	}
-	low, high = c.axis(low, high)
-	right = math.Ceil(right)
-	c.X = ticks(left, right, true)
-	var data []string
+	low, high = padded(low, high)
+	c.Y = ticks(low, high, false)
+	right = max(math.Ceil(right), 1)
+	c.X = ticks(0, right, true)
 	for _, s := range kept {
-		var path, text strings.Builder
+		var path strings.Builder
+		curve := chartCurve{Name: s.name, Colour: s.colour, Dashed: s.dashed, Run: s.run}
+		least, most := s.points[0].y, s.points[0].y
 		for i, p := range s.points {
-			at := point{1000 * (p.x - left) / (right - left), 1000 * (1 - c.scale(p.y, low, high))}
 			command := "L"
 			if i == 0 {
 				command = "M"
 			}
-			fmt.Fprintf(&path, "%s%.4g %.4g", command, at.x, at.y)
-			fmt.Fprintf(&text, ",[%.4g,%.4g,%.4g,%.4g]", p.x, p.y, at.x, at.y)
+			fmt.Fprintf(&path, "%s%.4g %.4g", command, 1000*p.x/right, 1000*(high-p.y)/(high-low))
+			curve.Points = append(curve.Points, [4]number{number(p.x), number(p.step), number(p.seconds), number(p.y)})
+			least, most = min(least, p.y), max(most, p.y)
 		}
 		if len(s.points) == 1 {
 			path.WriteString("h0") // a dot, with round ends
 		}
-		last := s.points[len(s.points)-1].y
-		c.Curves = append(c.Curves, Curve{s.name, s.colour, s.dashed, template.HTMLAttr(`d="` + path.String() + `"`), short(last)}) //nolint:gosec // numbers
-		data = append(data, fmt.Sprintf("[%s,%d,[%s]]", quoted(s.name), s.colour, text.String()[1:]))
+		c.Curves = append(c.Curves, Curve{
+			Name: s.name, Colour: s.colour, Dashed: s.dashed, Run: s.run, Path: template.HTMLAttr(`d="` + path.String() + `"`), //nolint:gosec // numbers
+			First: short(s.points[0].y), Least: short(least), Most: short(most), Last: short(s.points[len(s.points)-1].y),
+		})
+		data.Curves = append(data.Curves, curve)
 	}
-	c.Table = "[" + strings.Join(data, ",") + "]"
+	text, _ := json.Marshal(data) // of texts and finite numbers there is no error
+	c.Data = string(text)
 	return c
 }
 
-// axis chooses the ends of the y axis and its ticks.
-func (c *Chart) axis(low, high float64) (float64, float64) {
-	if c.Log {
-		low, high = low/1.2, high*1.2
-		for e := math.Floor(math.Log10(low)); e <= math.Log10(high); e++ {
-			for _, m := range []float64{1, 3} {
-				if v := m * math.Pow(10, e); v >= low && v <= high {
-					c.Y = append(c.Y, Tick{100 * c.scale(v, low, high), short(v)})
-				}
-			}
-		}
-		if len(c.Y) > 7 {
-			var decades []Tick
-			for i, t := range c.Y {
-				if !strings.Contains(t.Label, "3") || i == 0 {
-					decades = append(decades, t)
-				}
-			}
-			c.Y = decades
-		}
-		return low, high
+// chartData is what the script knows of a chart.
+type chartData struct {
+	From   *float64     `json:"from"` // the lowest end of the y axis
+	Curves []chartCurve `json:"curves"`
+}
+
+type chartCurve struct {
+	Name   string      `json:"name"`
+	Colour int         `json:"colour"`
+	Dashed bool        `json:"dashed,omitempty"`
+	Run    int         `json:"run,omitempty"`
+	Points [][4]number `json:"points"` // epochs, steps, seconds, value
+}
+
+// number is written with as many digits as a chart can show.
+type number float64
+
+// MarshalJSON is part of json.Marshaler.
+func (n number) MarshalJSON() ([]byte, error) {
+	v := float64(n)
+	if v == math.Trunc(v) && math.Abs(v) < 1e15 {
+		return strconv.AppendFloat(nil, v, 'f', -1, 64), nil
 	}
+	return strconv.AppendFloat(nil, v, 'g', 5, 64), nil
+}
+
+// padded are the ends of a y axis for values between two.
+func padded(low, high float64) (float64, float64) {
 	if high-low < 1e-9*math.Abs(high) || high == low {
 		low, high = low-math.Abs(low)/10, high+math.Abs(high)/10
 		if low == high {
 			high = 1
 		}
-	} else {
-		low, high = low-0.03*(high-low)*float64(btoi(low != 0)), high+0.05*(high-low)
+		return low, high
 	}
-	c.Y = ticks(low, high, false)
-	return low, high
-}
-
-func btoi(b bool) int {
-	if b {
-		return 1
+	room := high - low
+	if low != 0 {
+		low -= 0.03 * room
 	}
-	return 0
-}
-
-func (c *Chart) scale(y, low, high float64) float64 {
-	if c.Log {
-		return (math.Log(y) - math.Log(low)) / (math.Log(high) - math.Log(low))
-	}
-	return (y - low) / (high - low)
+	return low, high + 0.05*room
 }
 
 // ticks are the round values between two, some five of them; whole ones where epochs
@@ -210,9 +217,4 @@ func thin(points []point) []point {
 		out = append(out, part[min(low, high)], part[max(low, high)])
 	}
 	return out
-}
-
-func quoted(s string) string {
-	b, _ := json.Marshal(s) // of a text there is no error
-	return string(b)
 }

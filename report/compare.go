@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"strconv"
 
 	"fasternet/configs"
 )
@@ -9,48 +10,54 @@ import (
 // comparison is what is said of several runs together.
 type comparison struct {
 	Charts      []*Chart
+	Columns     []string // of the cells of the rows
 	Rows        []compared
 	Differences []configs.Difference
 }
 
 // compared is a run in a line.
 type compared struct {
-	Name, Anchor, State       string
-	Top1, Loss, Epoch, Epochs string
-	Speed, Waited, Took       string
-	Parameters                string
-	Colour                    int
-	Dashed, Best              bool
+	Name, Anchor, State string
+	Run                 int // its number, from 1 on
+	Cells               []cell
+	Colour              int
+	Dashed, Best        bool
 }
+
+// cell is a figure as it is read, and as it is sorted: both are "" if it is not known.
+type cell struct{ Text, Value string }
 
 // compare lays runs beside each other.
 func compare(views []*view) (*comparison, error) {
-	c := &comparison{}
+	c := &comparison{Columns: []string{"top-1", "validation loss", "best epoch", "epochs", "img/s", "waiting", "time", "parameters"}}
 	var runs []*Run
 	var settings []*configs.Config
 	best := -1
 	for i, v := range views {
 		runs, settings = append(runs, v.Run), append(settings, v.Config)
-		w := compared{
-			Name: v.Name, Anchor: v.Anchor, State: v.Verdict.State, Colour: 1 + i%colours, Dashed: i >= colours,
-			Epochs: fmt.Sprintf("%s of %d", epochs(v.done()), v.Config.Train.Epochs), Took: duration(v.took()),
-		}
+		var top1, loss, epoch, speed, waited, parameters cell
 		if s := v.last(); s != nil {
-			w.Parameters = count(s.Parameters)
+			parameters = sortable(count(s.Parameters), float64(s.Parameters))
 		}
-		if speed, waited := v.pace(); speed > 0 {
-			w.Speed, w.Waited = short(speed), fmt.Sprintf("%.1f %%", 100*waited)
+		if images, lost := v.pace(); images > 0 {
+			speed, waited = sortable(short(images), images), sortable(fmt.Sprintf("%.1f %%", 100*lost), lost)
 		}
 		if s := v.Best(); s != nil {
-			w.Loss, w.Epoch = fmt.Sprintf("%.4f", s.Loss), fmt.Sprint(s.Epoch+1)
+			loss, epoch = sortable(fmt.Sprintf("%.4f", s.Loss), s.Loss), sortable(fmt.Sprint(s.Epoch+1), float64(s.Epoch+1))
 			if !v.Pretraining() {
-				w.Top1 = fmt.Sprintf("%.2f %%", s.Top1)
+				top1 = sortable(fmt.Sprintf("%.2f %%", s.Top1), s.Top1)
 			}
 			if best < 0 || v.better(*s, *views[best].Best()) {
 				best = i
 			}
 		}
-		c.Rows = append(c.Rows, w)
+		c.Rows = append(c.Rows, compared{
+			Name: v.Name, Anchor: v.Anchor, State: v.Verdict.State, Run: i + 1, Colour: 1 + i%colours, Dashed: i/colours%2 == 1,
+			Cells: []cell{
+				top1, loss, epoch, sortable(fmt.Sprintf("%s of %d", epochs(v.done()), v.Config.Train.Epochs), v.done()),
+				speed, waited, sortable(duration(v.took()), v.took().Seconds()), parameters,
+			},
+		})
 	}
 	if best >= 0 && sameTask(runs) {
 		c.Rows[best].Best = true
@@ -59,6 +66,14 @@ func compare(views []*view) (*comparison, error) {
 	var err error
 	c.Differences, err = configs.Differences(settings...)
 	return c, err
+}
+
+// sortable is a figure as a reader sees it, with the value to sort by.
+func sortable(text string, v float64) cell {
+	if !finite(v) {
+		return cell{Text: text}
+	}
+	return cell{text, strconv.FormatFloat(v, 'g', -1, 64)}
 }
 
 // sameTask says whether the measures of all runs mean the same.

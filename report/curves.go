@@ -9,14 +9,10 @@ import (
 
 // charts are the curves of one run.
 func (r *Run) charts() []*Chart {
-	var loss, evalLoss, top1, top5 []point
-	for _, s := range r.Steps {
-		loss = append(loss, point{r.at(s), s.Loss})
-	}
-	for _, s := range r.Scores {
-		x := float64(s.Epoch + 1)
-		evalLoss, top1, top5 = append(evalLoss, point{x, s.Loss}), append(top1, point{x, s.Top1}), append(top5, point{x, s.Top5})
-	}
+	loss := r.points(func(_ int, s train.Record) float64 { return s.Loss })
+	evalLoss := r.scored(func(s train.Score) float64 { return s.Loss })
+	top1 := r.scored(func(s train.Score) float64 { return s.Top1 })
+	top5 := r.scored(func(s train.Score) float64 { return s.Top5 })
 	if n := len(top5); n > 0 && top5[n-1].y > 99 { // of few classes; it would flatten the other
 		top5 = nil
 	}
@@ -54,12 +50,55 @@ func (r *Run) points(value func(i int, s train.Record) float64) (all []point) {
 	for i, s := range r.Steps {
 		v := value(i, s)
 		some = some || v != 0
-		all = append(all, point{r.at(s), v})
+		all = append(all, r.place(s, v))
 	}
 	if !some {
 		return nil // not recorded
 	}
 	return all
+}
+
+// scored are the values of the evaluated epochs.
+func (r *Run) scored(value func(s train.Score) float64) (all []point) {
+	for _, s := range r.Scores {
+		all = append(all, r.afterEpoch(s.Epoch, value(s)))
+	}
+	return all
+}
+
+// place is a value at a step record.
+func (r *Run) place(s train.Record, v float64) point {
+	return point{r.at(s), v, s.Batches, r.elapsed()[s.Batches]}
+}
+
+// afterEpoch is a value at the end of an epoch, counted from 0.
+func (r *Run) afterEpoch(epoch int, v float64) point {
+	times := r.elapsed()
+	batches, ok := r.ends[epoch]
+	if !ok { // the log does not say
+		batches = (epoch + 1) * r.perEpoch
+	}
+	return point{float64(epoch + 1), v, batches, times[batches]}
+}
+
+// elapsed is the time in seconds that all processes of the run have taken, by the number of
+// batches at the records of the log.
+func (r *Run) elapsed() map[int]float64 {
+	if r.times == nil {
+		r.times, r.ends = map[int]float64{}, map[int]int{}
+		var total, since float64
+		for _, rec := range r.merged() {
+			if rec.Seconds < since { // another process
+				total += since
+			}
+			since = rec.Seconds
+			r.times[rec.Batches] = total + since
+			if rec.Kind == train.EpochRecord {
+				r.ends[rec.Epoch] = rec.Batches
+			}
+		}
+	}
+	return r.times
 }
 
 func (r *Run) scales() (all []series) {
@@ -68,7 +107,7 @@ func (r *Run) scales() (all []series) {
 			if k == len(all) {
 				all = append(all, series{name: fmt.Sprintf("scale %d", k+1), colour: k + 1})
 			}
-			all[k].points = append(all[k].points, point{r.at(s), l})
+			all[k].points = append(all[k].points, r.place(s, l))
 		}
 	}
 	return all
@@ -81,7 +120,7 @@ func (r *Run) similarities() (all []series) {
 			if k == len(all) {
 				all = append(all, series{name: fmt.Sprintf("stage %d", k+1), colour: k%colours + 1, dashed: k >= colours})
 			}
-			all[k].points = append(all[k].points, point{float64(e.Epoch + 1), v})
+			all[k].points = append(all[k].points, r.afterEpoch(e.Epoch, v))
 		}
 	}
 	return all
@@ -92,7 +131,7 @@ func overlaid(runs []*Run) []*Chart {
 	of := func(title, unit string, from float64, points func(r *Run) []point) *Chart {
 		var all []series
 		for i, r := range runs {
-			all = append(all, series{name: r.Name, colour: 1 + i%colours, dashed: i >= colours, points: points(r)})
+			all = append(all, series{name: r.Name, colour: 1 + i%colours, dashed: i/colours%2 == 1, run: i + 1, points: points(r)})
 		}
 		return newChart(title, unit, from, all...)
 	}
@@ -102,12 +141,7 @@ func overlaid(runs []*Run) []*Chart {
 		}
 	}
 	scores := func(value func(s train.Score) float64) func(r *Run) []point {
-		return func(r *Run) (all []point) {
-			for _, s := range r.Scores {
-				all = append(all, point{float64(s.Epoch + 1), value(s)})
-			}
-			return all
-		}
+		return func(r *Run) []point { return r.scored(value) }
 	}
 	return compact([]*Chart{
 		of("Top-1 accuracy", "% of the validation images", math.NaN(), func(r *Run) []point {

@@ -10,6 +10,7 @@
     page.innerHTML = html;
     page.querySelectorAll("details[id]").forEach((e) => { if (open.has(e.id)) e.open = open.get(e.id); });
     page.querySelectorAll(".wide").forEach((e, i) => { e.scrollLeft = scrolled[i] || 0; });
+    document.dispatchEvent(new Event("replaced"));
   };
   const poll = async () => {
     if (!document.hidden) {

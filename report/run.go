@@ -28,8 +28,10 @@ type Run struct {
 	Samples    []string          // pictures that a pre-training drew, in order
 	Modified   time.Time         // of the log
 
-	perEpoch int        // batches
-	sheet    *viz.Sheet // of Examine
+	perEpoch int             // batches
+	times    map[int]float64 // see elapsed
+	ends     map[int]int     // batches at the end of an epoch
+	sheet    *viz.Sheet      // of Examine
 }
 
 // File is a checkpoint on disk.
