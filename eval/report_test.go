@@ -1,13 +1,19 @@
 package eval_test
 
 import (
+	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"encoding/xml"
+	"errors"
 	"fmt"
+	"image"
 	"image/png"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -141,6 +147,59 @@ func TestResultsFiles(t *testing.T) {
 	}
 }
 
+// coloured counts the pixels of a picture that are blue and red.
+func coloured(t *testing.T, c *eval.Confusion, path string) (blue, red int, size image.Point) {
+	t.Helper()
+	if err := c.Write(path, "title", nil); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	m, err := png.Decode(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := m.Bounds()
+	for y := range b.Dy() {
+		for x := range b.Dx() {
+			switch r, _, v, _ := m.At(x, y).RGBA(); {
+			case r>>8 < 80 && v>>8 > 180:
+				blue++
+			case r>>8 > 180 && v>>8 < 80:
+				red++
+			}
+		}
+	}
+	return blue, red, b.Size()
+}
+
+// Classes that are taken for one another come next to each other, whatever their numbers.
+func TestConfusionOrder(t *testing.T) {
+	c := eval.NewConfusion(7)
+	add := func(class, answer, n int) {
+		for range n {
+			c.Add(class, answer)
+		}
+	}
+	for k := range 7 {
+		add(k, k, 10)
+	}
+	add(0, 5, 6)
+	add(5, 0, 4)
+	add(5, 2, 2)
+	add(3, 6, 5)
+	c.Add(4, -1)
+	if got, want := c.Order(), []int{0, 5, 2, 1, 3, 6, 4}; !slices.Equal(got, want) {
+		t.Errorf("order %v, want %v", got, want)
+	}
+	if got := eval.NewConfusion(3).Order(); !slices.Equal(got, []int{0, 1, 2}) {
+		t.Errorf("of classes that nobody takes for another: %v", got)
+	}
+}
+
 func TestConfusionFiles(t *testing.T) {
 	dir := t.TempDir()
 	c := eval.NewConfusion(3)
@@ -158,38 +217,58 @@ func TestConfusionFiles(t *testing.T) {
 	if want := "class,a,b,2,(not a number)\na,5,0,0,0\nb,1,1,0,0\n2,0,0,0,1\n"; string(raw) != want {
 		t.Errorf("got %q, want %q", raw, want)
 	}
-	// The cells of the picture: the diagonal of a perfect model is dark, the rest
-	// light, whatever the number of classes.
-	for _, classes := range []int{1, 2, 12, 40, 300} {
+	for _, classes := range []int{1, 2, 12, 40, 300} { // with counts, names, and as pixels
 		c := eval.NewConfusion(classes)
 		for k := range classes {
 			c.Add(k, k)
 		}
-		path := filepath.Join(dir, fmt.Sprint(classes, ".png"))
-		if err := c.Write(path, "title", nil); err != nil {
+		blue, red, size := coloured(t, c, filepath.Join(dir, fmt.Sprint(classes, ".png")))
+		if size.X < 500 || blue < 500 || red > blue/100 {
+			t.Errorf("%d classes, all right: %v, %d blue pixels, %d red ones", classes, size, blue, red)
+		}
+		if classes == 1 {
+			continue
+		}
+		c = eval.NewConfusion(classes)
+		for k := range classes {
+			c.Add(k, (k+1)%classes)
+		}
+		if b, r, _ := coloured(t, c, filepath.Join(dir, fmt.Sprint(classes, "wrong.png"))); r < 9*blue/10 || r > 11*blue/10 || b > r/100 {
+			t.Errorf("%d classes, all wrong: %d blue pixels, %d red ones; where all are right %d blue ones", classes, b, r, blue)
+		}
+	}
+	// As SVG the same, with names as text.
+	for _, classes := range []int{3, 300} {
+		c := eval.NewConfusion(classes)
+		c.Add(1, 0)
+		path := filepath.Join(dir, fmt.Sprint(classes, ".SVG"))
+		if err := c.Write(path, "5 < 6 & 7", []string{"<b>&\"'\u202e", "dog\x00"}); err != nil {
 			t.Fatal(err)
 		}
-		f, err := os.Open(path)
+		raw, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, err := png.Decode(f)
-		f.Close()
-		if err != nil {
-			t.Fatal(err)
-		}
-		dark := 0
-		b := m.Bounds()
-		for y := range b.Dy() {
-			for x := range b.Dx() {
-				if r, _, blue, _ := m.At(x, y).RGBA(); r>>8 < 30 && blue>>8 > 80 {
-					dark++
-				}
+		var words strings.Builder
+		for d := xml.NewDecoder(bytes.NewReader(raw)); ; {
+			token, err := d.Token()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				t.Fatalf("%d classes: %v", classes, err)
+			}
+			if text, ok := token.(xml.CharData); ok {
+				words.Write(text)
 			}
 		}
-		part := float64(dark*classes) / float64(b.Dx()*b.Dy())
-		if b.Dx() < 500 || part < 0.25 || part > 1 {
-			t.Errorf("%d classes: %v, the dark part is %.3f/%d of it", classes, b, part, classes)
+		for _, want := range []string{"5 < 6 & 7", "<b>&\"'", "dog"} {
+			if !strings.Contains(words.String(), want) {
+				t.Errorf("%d classes: %q is not in %q", classes, want, words.String())
+			}
+		}
+		if strings.ContainsAny(string(raw), "\u202e\x00") {
+			t.Errorf("%d classes: a control character of a name is in the file", classes)
 		}
 	}
 	if err := eval.NewConfusion(5000).Write(filepath.Join(dir, "big.png"), "", nil); err == nil || !strings.Contains(err.Error(), "want at most 4000") {

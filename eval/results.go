@@ -68,7 +68,8 @@ func checkEnding(path string, want ...string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%s: want a file %s", path, strings.Join(want, " or "))
+	last := len(want) - 1
+	return fmt.Errorf("%s: want a file %s or %s", path, strings.Join(want[:last], ", "), want[last])
 }
 
 // Write writes the results to a file, as JSON or CSV by its name.

@@ -281,6 +281,23 @@
   begin();
   document.addEventListener("replaced", begin);
 
+  // The cell of a large confusion matrix that is next to the pointer.
+  document.addEventListener("pointermove", (event) => {
+    const matrix = event.target;
+    if (!matrix.matches || !matrix.matches(".matrix[data-cells]")) return;
+    const { names, cells } = matrix.known || (matrix.known = JSON.parse(matrix.dataset.cells));
+    const box = matrix.getBoundingClientRect(), column = (event.clientX - box.left) / box.width * names.length, row = (event.clientY - box.top) / box.height * names.length;
+    let best = -1, least = (names.length / 80) ** 2 + 1, total = 0;
+    for (let i = 0; i < cells.length; i += 3) {
+      const far = (cells[i] + 0.5 - row) ** 2 + (cells[i + 1] + 0.5 - column) ** 2;
+      if (far < least) [best, least] = [i, far];
+    }
+    if (best < 0) return;
+    for (let i = 0; i < cells.length; i += 3) if (cells[i] === cells[best]) total += cells[i + 2];
+    const class_ = names[cells[best]], answer = names[cells[best + 1]];
+    matrix.parentNode.querySelector(".told").textContent = (class_ === answer ? `${class_}, recognised` : `${class_}, taken for ${answer}`) + `: ${cells[best + 2].toLocaleString("en")} of ${total.toLocaleString("en")}`;
+  }, { passive: true });
+
   // A link to a run that is folded away opens it.
   const open = () => { const e = document.getElementById(location.hash.slice(1)); if (e && e.tagName === "DETAILS") { e.open = true; e.scrollIntoView(); } };
   addEventListener("hashchange", open);

@@ -1,9 +1,9 @@
 package report
 
 import (
+	"encoding/json"
 	"fmt"
 	"html/template"
-	"image"
 	"image/color"
 	"math"
 
@@ -16,9 +16,12 @@ type Classes struct {
 	Scores []Class // worst first
 	More   []Class // all others
 	Pairs  []Confused
-	Names  []string
+	Names  []string     // in the order of the matrix
 	Rows   [][]Cell     // of few classes; else
-	Matrix template.URL // a picture, a pixel a cell; else neither
+	Map    *Map         // of more; else
+	Matrix template.URL // a picture of many; else nothing
+	Side   int          // of the picture, in pixels
+	Cells  string       // of the picture, for the script, as JSON
 }
 
 // Class is the accuracy of one.
@@ -45,10 +48,40 @@ type Confused struct {
 	Share         float64
 }
 
-// The most classes that are shown as a table with counts, and as a picture.
+// Map is a confusion matrix as a drawing with the names of the classes at its sides.
+type Map struct {
+	Width, Height, Left, Top int // of the drawing, and of the cells in it
+	Side                     int // of all cells
+	Labels                   []Label
+	Cells                    []Mark
+}
+
+// Label is the name of a class at both sides of a map, at a distance from the first cell.
+type Label struct {
+	Name, Whole string
+	At          int
+}
+
+// Mark is a cell of a map in which there is something.
+type Mark struct {
+	X, Y  int
+	Depth float64
+	Right bool
+	Title string
+}
+
+// The most classes that are shown as a table with counts, as a drawing with names, and as a picture.
 const (
 	tabled  = 25
+	mapped  = 100
 	painted = 4000
+)
+
+// markSide is the side of a cell of a map, in pixels, and longest how many letters of a name it shows.
+const (
+	markSide = 13
+	longest  = 22
+	letter   = 6 // pixels
 )
 
 // listed is how many classes, and how many pairs, are shown at once.
@@ -87,46 +120,112 @@ func (r *Run) classes() (*Classes, error) {
 		}
 		c.Pairs = append(c.Pairs, Confused{eval.ClassName(e.Classes, p.Class), eval.ClassName(e.Classes, p.Answer), p.Count, 100 * float64(p.Count) / float64(totals[p.Class])})
 	}
+	if m.Classes > painted {
+		return c, nil
+	}
+	order := m.Order()
+	for _, k := range order {
+		c.Names = append(c.Names, eval.ClassName(e.Classes, k))
+	}
 	var err error
 	switch {
 	case m.Classes <= tabled:
-		c.table(m, e.Classes, totals)
-	case m.Classes <= painted:
-		c.Matrix, err = paint(m, totals)
+		c.table(m, e.Classes, order, totals)
+	case m.Classes <= mapped:
+		c.Map = drawMap(m, e.Classes, order, totals)
+	default:
+		c.Side = m.Classes * max(1, pictureSide/m.Classes)
+		if c.Matrix, err = inline(m.Raster(order, c.Side/m.Classes, translucent), false); err == nil {
+			c.Cells, err = cellsFor(m, c.Names, order)
+		}
 	}
 	return c, err
 }
 
-func (c *Classes) table(m *eval.Confusion, names []string, totals map[int]int) {
-	for k := range m.Classes {
-		c.Names = append(c.Names, eval.ClassName(names, k))
+func (c *Classes) table(m *eval.Confusion, names []string, order []int, totals map[int]int) {
+	for _, k := range order {
 		row := make([]Cell, m.Classes)
-		for j := range row {
+		for i, j := range order {
 			n := m.Count(k, j)
 			share := float64(n) / float64(max(totals[k], 1))
-			row[j] = Cell{Count: n, Share: share, Depth: math.Sqrt(share), Right: j == k, Light: share > 0.35,
-				Title: fmt.Sprintf("%s, taken for %s: %s of %s", eval.ClassName(names, k), eval.ClassName(names, j), count(n), count(totals[k]))}
+			row[i] = Cell{
+				Count: n, Share: share, Depth: math.Sqrt(share), Right: j == k, Light: share > 0.35,
+				Title: cellTitle(names, k, j, n, totals[k]),
+			}
 		}
 		c.Rows = append(c.Rows, row)
 	}
 }
 
-// paint draws a matrix of many classes, a pixel a cell, on any background.
-func paint(m *eval.Confusion, totals map[int]int) (template.URL, error) {
-	picture := image.NewNRGBA(image.Rect(0, 0, m.Classes, m.Classes))
-	for k := range m.Classes {
-		for j := range m.Classes {
-			n := m.Count(k, j)
-			if n == 0 {
-				continue
-			}
-			share := float64(n) / float64(max(totals[k], 1))
-			c := color.NRGBA{214, 84, 60, uint8(60 + 195*share)}
-			if k == j {
-				c = color.NRGBA{62, 124, 219, uint8(40 + 215*share)}
-			}
-			picture.SetNRGBA(j, k, c)
+// cellTitle says what a cell counts.
+func cellTitle(names []string, class, answer, n, of int) string {
+	if class == answer {
+		return fmt.Sprintf("%s, recognised: %s of %s", eval.ClassName(names, class), count(n), count(of))
+	}
+	return fmt.Sprintf("%s, taken for %s: %s of %s", eval.ClassName(names, class), eval.ClassName(names, answer), count(n), count(of))
+}
+
+func drawMap(m *eval.Confusion, names []string, order []int, totals map[int]int) *Map {
+	d := &Map{Side: m.Classes * markSide}
+	place := make([]int, m.Classes)
+	room := 0
+	for i, k := range order {
+		place[k] = i
+		whole := eval.ClassName(names, k)
+		name := []rune(whole)
+		if len(name) > longest {
+			name = append(name[:longest-1], '…')
+		}
+		room = max(room, len(name)*letter)
+		d.Labels = append(d.Labels, Label{string(name), whole, i*markSide + markSide/2})
+	}
+	d.Left, d.Top = room+8, room+8
+	d.Width, d.Height = d.Left+d.Side+2, d.Top+d.Side+2
+	for _, x := range m.Cells() {
+		if x.Answer >= 0 {
+			d.Cells = append(d.Cells, Mark{
+				d.Left + place[x.Answer]*markSide, d.Top + place[x.Class]*markSide, math.Sqrt(float64(x.Count) / float64(totals[x.Class])),
+				x.Class == x.Answer, cellTitle(names, x.Class, x.Answer, x.Count, totals[x.Class]),
+			})
 		}
 	}
-	return inline(picture, false)
+	return d
+}
+
+// pictureSide is about the side of the picture of a matrix, in pixels.
+const pictureSide = 1200
+
+// translucent is the colour of a cell on any background.
+func translucent(share float64, right bool) color.NRGBA {
+	if right {
+		return color.NRGBA{62, 124, 219, uint8(40 + 215*share)}
+	}
+	return color.NRGBA{214, 84, 60, uint8(min(80+400*share, 255))}
+}
+
+// told is the most cells of a picture that the script knows.
+const told = 20_000
+
+// cellsFor is what the script knows of a picture: the names in the order of the matrix, and of each cell
+// its row, its column and its count.
+func cellsFor(m *eval.Confusion, names []string, order []int) (string, error) {
+	all := m.Cells()
+	if len(all) > told {
+		return "", nil
+	}
+	place := make([]int, m.Classes)
+	for i, k := range order {
+		place[k] = i
+	}
+	data := struct {
+		Names []string `json:"names"`
+		Cells []int    `json:"cells"`
+	}{Names: names}
+	for _, x := range all {
+		if x.Answer >= 0 {
+			data.Cells = append(data.Cells, place[x.Class], place[x.Answer], x.Count)
+		}
+	}
+	text, err := json.Marshal(data)
+	return string(text), err
 }
