@@ -50,6 +50,7 @@ func (c *Config) check(strict bool) *problem {
 		c.Log.check,
 		c.checkOutputs,
 		c.checkMix,
+		c.checkImbalance,
 		c.checkStatistics,
 		c.checkPreciseBN,
 		func() *problem {
@@ -126,6 +127,7 @@ func (d Data) check(m Model, strict bool) *problem {
 		oneOf("data.interpolation", d.Interpolation, "bilinear", "bicubic", "lanczos"),
 		atLeast("data.workers", d.Workers, 0),
 		atLeast("data.max_per_class", d.MaxPerClass, 0),
+		oneOf("data.sampling", d.Sampling, InstanceSampling, SqrtSampling, BalancedSampling),
 		atLeast("data.prefetch", d.Prefetch, 1),
 		d.checkPixels(),
 	); p != nil {

@@ -138,6 +138,8 @@ func (c comments) annotate(n *yaml.Node, v reflect.Value, section, prefix string
 			case name == "data.options":
 				key.HeadComment = comment
 				annotateOptions(value, dataFormat(valueOf(n, "name").Value))
+			case name == "loss.class_weights" && value.Kind == yaml.MappingNode:
+				key.HeadComment = comment
 			case name == "augment.extra":
 				key.HeadComment = comment + describeKinds(kindNames(Augmentations()))
 			default:

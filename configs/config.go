@@ -68,6 +68,7 @@ type Data struct {
 	TestCropRatio float64   `yaml:"test_crop_ratio"` // part of the shorter side that the crop shows; set without test_crop it means center
 	OnBadImage    string    `yaml:"on_bad_image"`    // error, or skip: another image takes the place in training
 	ScaledDecode  bool      `yaml:"scaled_decode"`   // JPEGs much larger than the crop needs are decoded at 1/2, 1/4 or 1/8 in training
+	Sampling      string    `yaml:"sampling"`        // how often an epoch shows the training images of each class: instance, every image once; balanced, all classes equally often; sqrt, in proportion to the square root of their images. An epoch has the same length under each
 	MaxPerClass   int       `yaml:"max_per_class"`   // training images of a class, drawn by the seed; 0 for all
 	Workers       int       `yaml:"workers"`         // goroutines that load; 0 for one a processor
 	Prefetch      int       `yaml:"prefetch"`        // batches loaded ahead
@@ -117,7 +118,7 @@ func Default() Config {
 		Task: "classify", Precision: "fp32", RunDir: "runs", FromWeights: "auto",
 		Model: DefaultModel(defaultFamily), MIM: DefaultMIM(),
 		Data: Data{
-			Name: "imagefolder", LabelKind: "auto", ValSplit: HashSplit, ImageSize: 224, Interpolation: "bicubic", OnBadImage: "error", ScaledDecode: true,
+			Name: "imagefolder", LabelKind: "auto", Sampling: InstanceSampling, ValSplit: HashSplit, ImageSize: 224, Interpolation: "bicubic", OnBadImage: "error", ScaledDecode: true,
 			Mean: []float64{0.485, 0.456, 0.406}, Std: []float64{0.229, 0.224, 0.225}, Prefetch: 2,
 			Orientation: TurnByEXIF, SixteenBit: ScaleSixteenBit, TestCrop: AutoTestCrop, TestCropRatio: 0.9,
 		},
@@ -125,7 +126,7 @@ func Default() Config {
 			Scale: []float64{0.08, 1}, Ratio: []float64{0.75, 4.0 / 3}, HFlip: 0.5, Padding: 4,
 			Erasing: DefaultErasing(), Repeats: 1, MixupProb: 1, MixupSwitchProb: 0.5, MixupMode: "batch", Smoothing: 0.1,
 		},
-		Loss:    Loss{Name: "ce"},
+		Loss:    DefaultLoss(),
 		Distill: Distill{Type: "none", Weights: "auto", Alpha: 0.5, Tau: 1},
 		Optim: Optim{
 			Opt: "adamw", LR: 1e-3, WeightDecay: 0.05, WeightDecayOn: "all", LayerDecay: 1, Betas: []float64{0.9, 0.999}, Momentum: 0.9, Eps: 1e-8,

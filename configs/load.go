@@ -272,6 +272,9 @@ func (l *loader) decode(n *yaml.Node, v reflect.Value, prefix string, where func
 		case *[]Extra:
 			l.extras(value, where)
 			continue
+		case **ClassWeights:
+			l.classWeights(name, value, where(key))
+			continue
 		}
 		fresh := reflect.New(field.Type())
 		if !fits(value, field.Type()) || value.Decode(fresh.Interface()) != nil {

@@ -35,6 +35,7 @@ func (l *loader) notes() (notes []string) {
 	}
 	notes = append(notes, l.voidNotes()...)
 	notes = append(notes, l.config.risingNotes()...)
+	notes = append(notes, l.config.imbalanceNotes()...)
 	return append(notes, l.presetNotes()...)
 }
 

@@ -6,14 +6,6 @@ import (
 	"slices"
 )
 
-// Loss is what a classifier is trained by. Targets are soft: labels are smoothed
-// (augment.smoothing) and mixed.
-type Loss struct {
-	Name       string  `yaml:"name"`        // ce: softmax cross entropy; bce: binary cross entropy of every class
-	Threshold  float64 `yaml:"threshold"`   // bce: targets above it count as 1, the others as 0; 0 leaves them soft
-	SumClasses bool    `yaml:"sum_classes"` // bce: sum over the classes, not their mean
-}
-
 // Distill is knowledge distillation (Hinton et al., 2015; Touvron et al., 2021):
 // the loss becomes (1-alpha)·loss + alpha·distillation.
 type Distill struct {
@@ -82,22 +74,6 @@ type Train struct {
 	DistBN            string   `yaml:"dist_bn"`            // without sync_batchnorm the running statistics that count: reduce, the mean over the ranks; broadcast, those of rank 0
 	Patience          int      `yaml:"patience"`           // evaluations without a better checkpoint.monitor that end the run; 0 for no early end
 	MinDelta          float64  `yaml:"min_delta"`          // patience: by how much it must be better
-}
-
-func (l Loss) check() *problem {
-	return first(
-		oneOf("loss.name", l.Name, "ce", "bce"),
-		within("loss.threshold", l.Threshold, 0, 0.999),
-		bceOnly("loss.threshold", l, l.Threshold != 0),
-		bceOnly("loss.sum_classes", l, l.SumClasses),
-	)
-}
-
-func bceOnly(key string, l Loss, set bool) *problem {
-	if set && l.Name != "bce" {
-		return wrong(key, "it is for loss.name bce, got %s", l.Name).with("loss.name")
-	}
-	return nil
 }
 
 func (d Distill) check() *problem {

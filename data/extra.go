@@ -46,6 +46,8 @@ func (opt *LoaderOptions) checkExtra(batch int) error {
 		return errors.New("data: LoaderOptions.Extra sees the images before they are mixed; turn mixup and CutMix off")
 	case opt.Repeats > 1:
 		return errors.New("data: LoaderOptions.Extra knows one view of a sample in an epoch; turn repeated augmentation off")
+	case !opt.Sampling.even():
+		return errors.New("data: LoaderOptions.Extra knows one view of a sample in an epoch; use instance sampling")
 	case opt.SkipBad:
 		return errors.New("data: bad samples cannot be skipped where LoaderOptions.Extra needs every image; repair or remove them")
 	}

@@ -19,6 +19,7 @@ type Iterator struct {
 	loader *Loader
 	epoch  int
 	order  []int // sample indices; nil means 0, 1, 2, …
+	times  []int // how often the epoch has shown each of them before; nil means never
 
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -43,6 +44,7 @@ type slot struct {
 	Batch
 	images, targets []float32
 	labels, indices []int
+	views           []int // numbers of the views of the samples in the epoch
 	share           share
 
 	pending atomic.Int32  // samples not yet loaded
@@ -62,6 +64,7 @@ func (l *Loader) newSlot() *slot {
 		targets: make([]float32, n*l.opt.Classes),
 		labels:  make([]int, n),
 		indices: make([]int, n),
+		views:   make([]int, n),
 		ready:   make(chan struct{}, 1),
 	}
 	if l.opt.Extra != nil {
@@ -142,10 +145,14 @@ func (it *Iterator) schedule(s *slot) {
 		s.Traces = make([]Trace, n)
 	}
 	for k := range n {
-		at := (first + s.share.place(k)) / l.opt.Repeats
-		s.Indices[k] = at
+		place := first + s.share.place(k)
+		at := place / l.opt.Repeats
+		s.Indices[k], s.views[k] = at, place%l.opt.Repeats
 		if it.order != nil {
 			s.Indices[k] = it.order[at]
+		}
+		if it.times != nil {
+			s.views[k] += l.opt.Repeats * it.times[at]
 		}
 	}
 	s.err, s.Bad, s.Replaced = nil, s.Bad[:0], s.Replaced[:0]
@@ -225,7 +232,7 @@ func (it *Iterator) load(f *sampler, s *slot, k, i int) error {
 		s.Traces[k] = Trace{Index: i, Partner: -1, Lambda: 1}
 		f.src.trace = &s.Traces[k]
 	}
-	err := f.view(l.ds, l.opt.Transform, viewRand(l.opt.Seed, it.epoch, i, (s.Step*l.opt.Batch+s.share.place(k))%l.opt.Repeats), i, tensor)
+	err := f.view(l.ds, l.opt.Transform, viewRand(l.opt.Seed, it.epoch, i, s.views[k]), i, tensor)
 	if err == nil && l.opt.Extra != nil {
 		err = l.opt.Extra.Sample(s.Extra, tensor, it.position(s, k))
 	}

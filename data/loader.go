@@ -18,6 +18,7 @@ type LoaderOptions struct {
 	Workers   int       // goroutines that decode and transform; 0 means GOMAXPROCS
 	Prefetch  int       // batches prepared while one is in use; 0 prepares each only when asked
 	Shuffle   bool      // a new order each epoch, instead of that of the dataset
+	Sampling  Sampling  // how often the samples of each class are shown; "" for each sample once; other ones need Shuffle
 	Repeats   int       // views of a sample, one beside the other, as repeated augmentation has; 0 means 1
 	DropLast  bool      // leave out the last batch if it is not full
 	Seed      uint64    // of order, augmentation and mixing
@@ -42,12 +43,16 @@ type LoaderOptions struct {
 // So a batch is the same however many workers there are and wherever the epoch
 // was started.
 //
+// With a [Sampling] other than instance an epoch shows some samples several times, augmented
+// anew each time, and others not at all. Its length stays the same.
+//
 // Repeated augmentation (Hoffer et al., "Augment your batch", 2020) shows a sample
 // several times in a batch, augmented anew each time. An epoch stays as long as it
 // is without, so it has fewer of the samples: other ones every time, under Shuffle.
 type Loader struct {
 	ds    Dataset
 	opt   LoaderOptions
+	draws *draws // nil to show each sample once
 	steps int
 	own   int // samples of a full batch that this loader makes
 
@@ -113,6 +118,12 @@ func NewLoader(ds Dataset, opt LoaderOptions) (*Loader, error) {
 	if err := opt.Transform.Validate(); err != nil {
 		return nil, err
 	}
+	if err := opt.Sampling.check(); err != nil {
+		return nil, err
+	}
+	if !opt.Sampling.even() && !opt.Shuffle {
+		return nil, fmt.Errorf("data: %s sampling draws the samples at random; set LoaderOptions.Shuffle", string(opt.Sampling))
+	}
 	opt.Repeats = max(opt.Repeats, 1)
 	if opt.Workers == 0 {
 		opt.Workers = runtime.GOMAXPROCS(0)
@@ -169,6 +180,12 @@ func NewLoader(ds Dataset, opt LoaderOptions) (*Loader, error) {
 	if err := l.checkMemory(); err != nil {
 		return nil, err
 	}
+	if !opt.Sampling.even() {
+		var err error
+		if l.draws, err = newDraws(ds, opt.Sampling); err != nil {
+			return nil, err
+		}
+	}
 	return l, nil
 }
 
@@ -209,7 +226,10 @@ func (l *Loader) Part(ctx context.Context, epoch, startStep, end int) *Iterator 
 			epoch, startStep, it.end))
 		return it
 	}
-	if l.opt.Shuffle {
+	switch {
+	case l.draws != nil:
+		it.order, it.times = l.draws.epoch(l.opt.Seed, epoch)
+	case l.opt.Shuffle:
 		it.order = rng.New(l.opt.Seed, rng.Shuffle, uint64(epoch)).Perm(l.ds.Len())
 	}
 	slots := l.slots(min(l.opt.Prefetch+1, it.end-startStep))

@@ -9,7 +9,7 @@ import (
 )
 
 // viewRand is the generator of the augmentation of a sample in an epoch. Under
-// repeated augmentation an epoch has several views of it.
+// repeated augmentation, and a sampling that shows it more than once, an epoch has several views of it.
 func viewRand(seed uint64, epoch, i, view int) *rand.Rand {
 	if view == 0 {
 		return rng.New(seed, rng.Augment, uint64(epoch), uint64(i))

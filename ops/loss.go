@@ -15,9 +15,50 @@ type Loss struct {
 	Binary     bool    // binary cross entropy of every class
 	Threshold  float64 // Binary: targets above it are 1, others 0; 0 leaves them as they are
 	SumClasses bool    // Binary: sum over the classes, not mean
-	Distill    Distill
-	Alpha      float64 // share of the distillation
-	Tau        float64 // temperature of soft distillation
+
+	// Weights of the classes, [classes]; nil for 1 each. The loss stays a mean over the samples.
+	// Under Binary they are of positive targets alone.
+	Weights    []float32
+	Gamma      float64   // focus on what is hard, as focal loss has it; under Binary of positive targets
+	GammaNeg   float64   // Binary: likewise of negative targets
+	Clip       float64   // Binary: taken off the probability of negative targets, as asymmetric loss does
+	Balance    float64   // Binary: of positive targets, 1 - Balance of negative ones; 0 for 1 each
+	Adjustment []float32 // not Binary: added to the logits, [classes]; nil for nothing
+
+	Distill Distill
+	Alpha   float64 // share of the distillation
+	Tau     float64 // temperature of soft distillation
+}
+
+// focal and asymmetric are what the kernels get.
+func (l *Loss) focal() kernels.Focal {
+	return kernels.Focal{Weights: l.Weights, Gamma: l.Gamma, Adjustment: l.Adjustment}
+}
+
+func (l *Loss) asymmetric() kernels.Asymmetric {
+	return kernels.Asymmetric{Weights: l.Weights, GammaPos: l.Gamma, GammaNeg: l.GammaNeg, Clip: l.Clip, Balance: l.Balance, Threshold: l.Threshold}
+}
+
+// plain says whether the loss is a cross entropy as it is.
+func (l *Loss) plain() bool {
+	return l.Weights == nil && l.Adjustment == nil && l.Gamma == 0 && l.GammaNeg == 0 && l.Clip == 0 && l.Balance == 0
+}
+
+// check returns an error unless the loss fits a number of classes.
+func (l *Loss) check(classes int) error {
+	switch {
+	case l.Distill != NoDistill && l.Distill != HardDistill && l.Distill != SoftDistill:
+		return fmt.Errorf("ops: distillation %d: want NoDistill, HardDistill or SoftDistill", l.Distill)
+	case l.Weights != nil && len(l.Weights) != classes:
+		return fmt.Errorf("ops: %d weights for %d classes", len(l.Weights), classes)
+	case l.Adjustment != nil && len(l.Adjustment) != classes:
+		return fmt.Errorf("ops: an adjustment of %d logits for %d classes", len(l.Adjustment), classes)
+	case l.Binary && l.Adjustment != nil:
+		return fmt.Errorf("ops: logits are adjusted under softmax, not under binary cross entropy")
+	case !l.Binary && (l.GammaNeg != 0 || l.Clip != 0 || l.Balance != 0):
+		return fmt.Errorf("ops: softmax has no negative targets: GammaNeg, Clip and Balance are for Binary")
+	}
+	return nil
 }
 
 // Distill is a kind of knowledge distillation.
@@ -36,15 +77,15 @@ const (
 // [batch, classes], and with distillation of the teacher's logits of the same
 // shape. The loss and its gradient are computed in one pass.
 func ClassifierLoss(t *Tape, logits, targets, teacher *gorgonia.Node, l Loss) (*gorgonia.Node, error) {
-	if !l.Binary && l.Distill == NoDistill {
+	if !l.Binary && l.Distill == NoDistill && l.plain() {
 		return SoftmaxCrossEntropy(t, logits, targets)
 	}
-	switch l.Distill {
-	case NoDistill, HardDistill, SoftDistill:
-	default:
-		return nil, fmt.Errorf("ops: distillation %d: want NoDistill, HardDistill or SoftDistill", l.Distill)
-	}
 	s := logits.Shape()
+	if s.Dims() == 2 {
+		if err := l.check(s[1]); err != nil {
+			return nil, err
+		}
+	}
 	inputs, wrt := gorgonia.Nodes{logits, targets}, []bool{true, false}
 	if l.Distill != NoDistill {
 		if teacher == nil {
@@ -104,7 +145,14 @@ func (f *classifierLoss) forward(in [][]float32, out []float32) error {
 		if !f.SumClasses {
 			mean /= float64(f.classes)
 		}
-		loss = mean * kernels.BinaryCrossEntropy(grad, logits, targets, f.Threshold, mean)
+		if f.plain() {
+			loss = mean * kernels.BinaryCrossEntropy(grad, logits, targets, f.Threshold, mean)
+		} else {
+			loss = mean * kernels.AsymmetricCrossEntropy(grad, logits, targets, f.asymmetric(), mean)
+		}
+	} else if !f.plain() {
+		mean := share / float64(f.batch())
+		loss = mean * kernels.FocalCrossEntropy(grad, logits, targets, f.focal(), mean)
 	} else {
 		loss = f.crossEntropy(grad, logits, targets, share)
 	}

@@ -40,6 +40,9 @@ func newClassification(c *configs.Config, train, val data.Dataset, pool *kernels
 	if t.runner, t.depths, err = NewRunner(c, net, pool); err != nil {
 		return nil, err
 	}
+	if err := balance(&t.runner.Loss, c, train, net.Classes()); err != nil {
+		return nil, err
+	}
 	t.teacher, err = openTeacher(c, t.runner, train.Classes())
 	return t, err
 }
@@ -52,7 +55,7 @@ func (t *classification) describe() string {
 	size := t.config.Data.ImageSize
 	total := graph.Total(t.counts)
 	return fmt.Sprintf("%s: %d parameters, %.3f GMACs at %d px; %d training and %d validation images in %d classes",
-		t.config.Model.Name, total.Parameters, float64(total.MACs)/1e9, size, t.train.Len(), t.val.Len(), len(t.train.Classes()))
+		t.config.Model.Name, total.Parameters, float64(total.MACs)/1e9, size, t.train.Len(), t.val.Len(), len(t.train.Classes())) + describeBalance(t.config, t.runner.Loss, t.train)
 }
 
 func (t *classification) precision() kernels.Precision { return t.runner.Precision }

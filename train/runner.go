@@ -58,13 +58,15 @@ func NewOptimizer(c *configs.Config, params []*ops.Param, depths *graph.Layers, 
 	return o, nil
 }
 
-// lossOf is the loss of a configuration.
+// lossOf is the loss of a configuration, without what depends on the data: see balance.
 func lossOf(c *configs.Config) (ops.Loss, error) {
 	l := ops.Loss{Threshold: c.Loss.Threshold, SumClasses: c.Loss.SumClasses, Alpha: c.Distill.Alpha, Tau: c.Distill.Tau}
 	switch c.Loss.Name {
 	case "ce":
 	case "bce":
 		l.Binary = true
+	case "focal":
+		l.Gamma = c.Loss.Gamma
 	default:
 		return l, fmt.Errorf("loss.name: there is no loss %q", c.Loss.Name)
 	}

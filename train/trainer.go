@@ -382,7 +382,7 @@ func loaderOptions(c *configs.Config, size int) (data.LoaderOptions, error) {
 	transform, err := preprocess.Training(c, size)
 	return data.LoaderOptions{
 		Batch: c.Train.BatchSize, Workers: c.Data.Workers, Prefetch: c.Data.Prefetch, Shuffle: true, DropLast: true,
-		Seed: c.Seed, Transform: transform, Repeats: c.Augment.Repeats, ReplaceBad: c.Data.OnBadImage == "skip",
+		Seed: c.Seed, Transform: transform, Sampling: data.Sampling(c.Data.Sampling), Repeats: c.Augment.Repeats, ReplaceBad: c.Data.OnBadImage == "skip",
 	}, err
 }
 

@@ -49,6 +49,11 @@ func Config(c *configs.Config, wrong func(key string) bool) *Report {
 	}
 	if training != nil && c.Task == "classify" {
 		r.labels(training, validation)
+		if !wrong("loss.class_weights") {
+			if err := train.CheckClassWeights(c, training); err != nil {
+				r.add(Error, Setting, err.Error())
+			}
+		}
 	}
 	for _, l := range eval.LeftOut(c.Data, training, validation) {
 		r.add(Note, LeftOut, l.String())

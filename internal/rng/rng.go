@@ -18,6 +18,7 @@ type Purpose string
 const (
 	Init      Purpose = "init"      // at: hash of the parameter name
 	Shuffle   Purpose = "shuffle"   // at: epoch
+	Sample    Purpose = "sample"    // which samples an epoch shows, and their order; at: epoch
 	Augment   Purpose = "augment"   // at: epoch, sample index
 	Mix       Purpose = "mix"       // at: epoch, step
 	Mask      Purpose = "mask"      // at: epoch, sample index; or epoch, step where a batch shares a mask

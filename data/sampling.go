@@ -1,0 +1,122 @@
+package data
+
+import (
+	"fmt"
+	"math"
+
+	"fasternet/internal/rng"
+)
+
+// Sampling says how often an epoch shows the samples of each class (Kang et al., "Decoupling
+// Representation and Classifier for Long-Tailed Recognition", 2020). An epoch is as long under
+// each of them: as many draws as the dataset has samples.
+type Sampling string
+
+// The samplings.
+const (
+	InstanceSampling Sampling = "instance" // every sample once: a class is seen as often as it has samples
+	SqrtSampling     Sampling = "sqrt"     // a class is seen in proportion to the square root of its samples
+	BalancedSampling Sampling = "balanced" // every class is seen equally often
+)
+
+// check returns an error unless there is such a sampling.
+func (s Sampling) check() error {
+	switch s {
+	case "", InstanceSampling, SqrtSampling, BalancedSampling:
+		return nil
+	}
+	return fmt.Errorf("data: unknown sampling %q; use %s, %s or %s", string(s), InstanceSampling, SqrtSampling, BalancedSampling)
+}
+
+// even says whether every sample is shown once in an epoch.
+func (s Sampling) even() bool { return s == "" || s == InstanceSampling }
+
+// draws are the epochs of a sampling that is not even. What an epoch shows depends on the seed
+// and the epoch alone, so that it can be taken up again at any step, and is the same for all
+// ranks and any number of workers.
+type draws struct {
+	groups [][]int   // samples that are drawn equally often
+	until  []float64 // draws that are expected of the groups up to each one; the last is the length of an epoch
+}
+
+// newDraws groups the samples of a dataset by their classes.
+//
+// The chance of a sample goes with 1/n for balanced and 1/√n for sqrt sampling, n being the
+// samples of its class.
+func newDraws(ds Dataset, s Sampling) (*draws, error) {
+	byClass, counts, err := groups(ds)
+	if err != nil {
+		return nil, err
+	}
+	d := &draws{}
+	var shares []float64
+	var total float64
+	for c, rows := range byClass {
+		if len(rows) == 0 {
+			continue
+		}
+		share := float64(len(rows))
+		switch s {
+		case BalancedSampling:
+			share /= float64(counts[c])
+		case SqrtSampling:
+			share /= math.Sqrt(float64(counts[c]))
+		default:
+			return nil, fmt.Errorf("data: sampling %q draws nothing", string(s))
+		}
+		d.groups, shares, total = append(d.groups, rows), append(shares, share), total+share
+	}
+	sum := 0.0
+	for _, share := range shares {
+		sum += share
+		d.until = append(d.until, sum/total*float64(ds.Len()))
+	}
+	d.until[len(d.until)-1] = float64(ds.Len())
+	return d, nil
+}
+
+// groups are the samples of each class, and how many samples have the class.
+func groups(ds Dataset) (byClass [][]int, counts []int, err error) {
+	if counts, err = CountClasses(ds); err != nil {
+		return nil, nil, err
+	}
+	byClass = make([][]int, len(counts))
+	for i := range ds.Len() {
+		c := ds.Label(i)
+		byClass[c] = append(byClass[c], i)
+	}
+	return byClass, counts, nil
+}
+
+// epoch draws the samples of an epoch in a random order, and says of each whether it is the
+// first, second, … time that the epoch shows it, from 0.
+//
+// It is systematic sampling over the samples of one class after the other, in a random order
+// within each: so the number of draws differs by less than 1 from the expected one for every
+// class, and among the samples of a class by 1 at most.
+func (d *draws) epoch(seed uint64, epoch int) (order, times []int) {
+	r := rng.New(seed, rng.Sample, uint64(epoch))
+	offset, length := r.Float64(), d.until[len(d.until)-1]
+	done, from := 0, 0.0
+	for g, rows := range d.groups {
+		width := d.until[g] - from
+		for k, at := range r.Perm(len(rows)) {
+			// The product is rounded before it is added on every processor.
+			to := from + float64(width*(float64(k+1)/float64(len(rows))))
+			if k+1 == len(rows) {
+				to = d.until[g]
+			}
+			upTo := int(min(math.Floor(to+offset), length))
+			for time := 0; done < upTo; time++ {
+				order, times = append(order, rows[at]), append(times, time)
+				done++
+			}
+		}
+		from = d.until[g]
+	}
+	r.Shuffle(len(order), func(i, j int) {
+		order[i], order[j] = order[j], order[i]
+		times[i], times[j] = times[j], times[i]
+	})
+	return order, times
+}

@@ -1,0 +1,161 @@
+package train
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+
+	"fasternet/configs"
+	"fasternet/data"
+	"fasternet/data/classes"
+	"fasternet/eval"
+	"fasternet/ops"
+)
+
+// balance puts into a loss what depends on how many training images each class has: the weights
+// of loss.class_weights, and the priors of loss.logit_adjustment.
+func balance(l *ops.Loss, c *configs.Config, ds data.Dataset, outputs int) (err error) {
+	if l.Weights, err = classWeights(c.Loss, ds, outputs); err != nil {
+		return fmt.Errorf("loss.class_weights: %w", err)
+	}
+	if c.Loss.LogitAdjustment == 0 {
+		return nil
+	}
+	counts, err := data.CountClasses(ds)
+	if err != nil {
+		return err
+	}
+	l.Adjustment = make([]float32, outputs)
+	for k := range outputs {
+		n := 0
+		if k < len(counts) {
+			n = counts[k]
+		}
+		// A class without images is never right. That of one keeps its share above 0.
+		l.Adjustment[k] = float32(c.Loss.LogitAdjustment * math.Log(float64(max(n, 1))/float64(ds.Len())))
+	}
+	return nil
+}
+
+// classWeights are those of the outputs of a model; nil if all have the same. Classes without
+// images and outputs without a class have 1.
+func classWeights(l configs.Loss, ds data.Dataset, outputs int) ([]float32, error) {
+	if l.ClassWeights.None() {
+		return nil, nil
+	}
+	names := ds.Classes()
+	var values []float64
+	switch w := l.ClassWeights; {
+	case w.Rule != "":
+		counts, err := data.CountClasses(ds)
+		if err != nil {
+			return nil, err
+		}
+		if values, err = ruleWeights(l, counts); err != nil {
+			return nil, err
+		}
+	case w.ByName != nil:
+		values = slices.Repeat([]float64{1}, len(names))
+		for _, name := range slices.Sorted(maps.Keys(w.ByName)) {
+			at := classes.Index(names, name)
+			if at < 0 {
+				return nil, fmt.Errorf("there is no class %q%s", name, classes.Suggest(names, name))
+			}
+			values[at] = w.ByName[name]
+		}
+	case len(w.Values) != len(names):
+		return nil, fmt.Errorf("want %d numbers, one for each class of the data set, got %d", len(names), len(w.Values))
+	default:
+		values = w.Values
+	}
+	weights := make([]float32, max(outputs, len(values)))
+	for k := range weights {
+		weights[k] = 1
+		if k < len(values) {
+			weights[k] = float32(values[k])
+		}
+	}
+	return weights[:outputs], nil
+}
+
+// ruleWeights are the weights of classes with so many training images by a rule. Their mean
+// over the images is 1, so that the learning rate stays what it is.
+func ruleWeights(l configs.Loss, counts []int) ([]float64, error) {
+	weights := make([]float64, len(counts))
+	images, sum := 0.0, 0.0
+	for k, n := range counts {
+		if n == 0 {
+			continue
+		}
+		var err error
+		if weights[k], err = inverse(l, float64(n)); err != nil {
+			return nil, err
+		}
+		images += float64(n)
+		sum += float64(n) * weights[k]
+	}
+	for k, n := range counts {
+		if n == 0 {
+			weights[k] = 1
+			continue
+		}
+		weights[k] *= images / sum
+	}
+	return weights, nil
+}
+
+// inverse is what the weight of a class with n images is in proportion to.
+func inverse(l configs.Loss, n float64) (float64, error) {
+	switch rule := l.ClassWeights.Rule; rule {
+	case configs.BalancedWeights:
+		return 1 / n, nil
+	case configs.SqrtWeights:
+		return 1 / math.Sqrt(n), nil
+	case configs.EffectiveWeights:
+		return 1 / effectiveNumber(l.EffectiveBeta, n), nil
+	default:
+		return 0, fmt.Errorf("there is no rule %q", rule)
+	}
+}
+
+// effectiveNumber is that of n images of a class, as each new one shows less that is new (Cui et
+// al., "Class-Balanced Loss Based on Effective Number of Samples", 2019).
+func effectiveNumber(beta, n float64) float64 {
+	if beta == 0 {
+		return 1
+	}
+	return -math.Expm1(n*math.Log(beta)) / (1 - beta)
+}
+
+// describeBalance says how uneven classes are evened out; "" if they are not.
+func describeBalance(c *configs.Config, l ops.Loss, ds data.Dataset) string {
+	text := ""
+	if s := c.Data.Sampling; s != configs.InstanceSampling {
+		text = fmt.Sprintf("; %s sampling, %d draws an epoch", s, ds.Len())
+	}
+	if n := min(len(l.Weights), len(ds.Classes())); n > 0 {
+		least, most := 0, 0
+		for k, w := range l.Weights[:n] {
+			if w < l.Weights[least] {
+				least = k
+			}
+			if w > l.Weights[most] {
+				most = k
+			}
+		}
+		text += fmt.Sprintf("; class weights from %.3g (%s) to %.3g (%s)",
+			l.Weights[least], eval.ClassName(ds.Classes(), least), l.Weights[most], eval.ClassName(ds.Classes(), most))
+	}
+	if c.Loss.LogitAdjustment != 0 {
+		text += fmt.Sprintf("; logits adjusted by %g times the log of each class's share", c.Loss.LogitAdjustment)
+	}
+	return text
+}
+
+// CheckClassWeights returns an error unless the weights of a configuration are for the classes of
+// a data set.
+func CheckClassWeights(c *configs.Config, ds data.Dataset) error {
+	var l ops.Loss
+	return balance(&l, c, ds, len(ds.Classes()))
+}
