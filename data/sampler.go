@@ -3,6 +3,7 @@ package data
 import (
 	"errors"
 	"math/rand/v2"
+	"time"
 
 	"fasternet/data/picture"
 )
@@ -11,6 +12,15 @@ import (
 type input struct {
 	picture.Source
 	trace *Trace // gets what is done to it; nil if nobody wants to know
+	// whenDecoded gets the time at which an image of evaluation was decoded; nil if nobody wants
+	// to know.
+	whenDecoded *time.Time
+}
+
+func (src *input) decoded() {
+	if src.whenDecoded != nil {
+		*src.whenDecoded = time.Now()
+	}
 }
 
 // partial is a transform that can start from an input.

@@ -271,6 +271,7 @@ func (t *EvalTransform) apply(src *input, _ *rand.Rand, dst []float32) error {
 	if err != nil {
 		return err
 	}
+	src.decoded()
 	img, out := p.Image, s.output(t.Size, t.Channels)
 	if t.keeps(img.Height, img.Width) {
 		picture.CropPadded(out, img, picture.CentreOffset(img.Height, t.Size), picture.CentreOffset(img.Width, t.Size))

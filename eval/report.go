@@ -5,10 +5,10 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 
 	"fasternet/collective"
 	"fasternet/data"
+	"fasternet/data/classes"
 	"fasternet/eval/metrics"
 	"fasternet/graph"
 )
@@ -142,9 +142,4 @@ func WorstFirst(scores []ClassScore) {
 }
 
 // ClassName is the name of a class, or its index if it has no name.
-func ClassName(names []string, class int) string {
-	if class < len(names) && names[class] != "" {
-		return names[class]
-	}
-	return strconv.Itoa(class)
-}
+func ClassName(names []string, class int) string { return classes.Name(names, class) }

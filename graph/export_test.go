@@ -20,7 +20,7 @@ func (p *Program) Drops() (out []Dropped) {
 
 // RunAs is Gradients with the decisions of drop path that Drops has now.
 func (p *Program) RunAs(images, targets []float32) (float32, error) {
-	if err := Bind(p.images, images); err != nil {
+	if err := p.bind(images); err != nil {
 		return 0, err
 	}
 	if err := Bind(p.targets, targets); err != nil {

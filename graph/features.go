@@ -60,3 +60,14 @@ func (p *Program) FeatureOp(name string) string {
 	}
 	return ""
 }
+
+// FeatureValues are the values of [Program.Feature], without their shape.
+func (p *Program) FeatureValues(name string) ([]float32, error) {
+	for i := range p.taps {
+		if p.taps[i].name == name {
+			return p.tape.Value(p.taps[i].node), nil
+		}
+	}
+	_, _, err := p.Feature(name)
+	return nil, err
+}

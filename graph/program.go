@@ -67,6 +67,7 @@ type Program struct {
 	images, targets, loss, logits *gorgonia.Node
 	teacher                       *gorgonia.Node // its logits, of a distillation
 	taught                        bool           // they are bound
+	bound                         []float32      // that images are bound to
 	drops                         []drop
 	taps                          []tap
 	explained                     *explained // of Grad-CAM
@@ -205,13 +206,25 @@ func (p *Program) Forward(images []float32) ([]float32, error) {
 	if p.Train {
 		return nil, fmt.Errorf("graph: Forward on a program for training")
 	}
-	if err := Bind(p.images, images); err != nil {
+	if err := p.bind(images); err != nil {
 		return nil, err
 	}
 	if err := p.tape.Run(p.machine); err != nil {
 		return nil, err
 	}
 	return p.tape.Value(p.logits), nil
+}
+
+// bind gives the program its images. The same memory as in the last run costs nothing.
+func (p *Program) bind(images []float32) error {
+	if len(images) > 0 && len(images) == len(p.bound) && &images[0] == &p.bound[0] {
+		return nil
+	}
+	if err := Bind(p.images, images); err != nil {
+		return err
+	}
+	p.bound = images
+	return nil
 }
 
 // Position of a training step: where its random numbers come from.
@@ -256,7 +269,7 @@ func (p *Program) Gradients(images, targets []float32, at Position) (loss float3
 		return 0, fmt.Errorf("graph: Gradients of a distillation without logits of the teacher")
 	}
 	p.taught = false
-	if err := Bind(p.images, images); err != nil {
+	if err := p.bind(images); err != nil {
 		return 0, err
 	}
 	if err := Bind(p.targets, targets); err != nil {

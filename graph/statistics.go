@@ -14,7 +14,7 @@ func (p *Program) Measure(images []float32) error {
 	if !p.Train || p.loss != nil {
 		return fmt.Errorf("graph: Measure on a program that is not for statistics")
 	}
-	if err := Bind(p.images, images); err != nil {
+	if err := p.bind(images); err != nil {
 		return err
 	}
 	for _, d := range p.drops {

@@ -122,7 +122,11 @@ func (t *Tape) Run(machine gorgonia.VM) error {
 	if t.seen != t.space.moves {
 		t.bind() // another graph has made the workspace grow
 	}
-	t.profile.section(KindPack, "weights", t.packMemory, t.updatePacks) // before the ops
+	if t.profile == nil { // method values would be allocated
+		t.updatePacks()
+	} else {
+		t.profile.section(KindPack, "weights", t.packMemory, t.updatePacks) // before the ops
+	}
 	err := machine.RunAll()
 	machine.Reset()
 	if t.failure != nil {

@@ -1,6 +1,10 @@
 package ops
 
-import "fasternet/kernels"
+import (
+	"slices"
+
+	"fasternet/kernels"
+)
 
 // layerWeight is the packed weight of a layer on tokens. In evaluation it is
 // the copy that all graphs share. In training the weights change every step and
@@ -82,9 +86,12 @@ func readyWeights(pool *kernels.Pool, ws ...*layerWeight) {
 		w.bind()
 		panels += w.Panels()
 	}
-	if panels == 0 {
-		return
+	if panels > 0 {
+		packWeights(pool, panels, slices.Clone(ws)) // a copy: the list need not outlive this call where nothing is packed
 	}
+}
+
+func packWeights(pool *kernels.Pool, panels int, ws []*layerWeight) {
 	pool.Run(panels, func(worker, i int) {
 		for _, w := range ws {
 			if w.shared != nil {

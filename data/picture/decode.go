@@ -26,6 +26,9 @@ type Decoding struct {
 	// Clip16Bit clips grey values of more than 8 bits to 255, as Pillow does. Otherwise
 	// they are scaled as colours are, which Pillow scales too.
 	Clip16Bit bool
+	// MaxPixels is the largest number of pixels that is decoded; 0 is for the constant of that
+	// name, above which nothing is.
+	MaxPixels int
 }
 
 // ReadImage is [Decoding.ReadImage] of the zero value.
@@ -87,13 +90,13 @@ func Turned(m *Image, o Orientation) *Image {
 func (how Decoding) decode(content []byte, format string) (*Image, error) {
 	switch format {
 	case "jpg":
-		return decodeJPEG(content)
+		return how.decodeJPEG(content)
 	case "png":
 		return how.decodeWith(withoutClearGrey(content), format, png.DecodeConfig, png.Decode)
 	case "webp":
 		return how.decodeWebP(content)
 	case "gif":
-		return decodeGIF(content)
+		return how.decodeGIF(content)
 	case "bmp":
 		return how.decodeWith(content, format, bmp.DecodeConfig, bmp.Decode)
 	case "tif":
@@ -150,7 +153,7 @@ func (how Decoding) decodeWith(content []byte, format string, config func(io.Rea
 	if err != nil {
 		return nil, err
 	}
-	if err := checkPromise(format, cfg, content); err != nil {
+	if err := how.checkPromise(format, cfg, content); err != nil {
 		return nil, err
 	}
 	src, err := safely(func() (image.Image, error) { return decode(bytes.NewReader(content)) })
@@ -165,8 +168,8 @@ func (how Decoding) decodeWith(content []byte, format string, config func(io.Rea
 
 // checkPromise returns an error unless an image of the size that a header has is
 // decoded, and a file of that content may have it.
-func checkPromise(format string, header image.Config, content []byte) error {
-	if err := checkSize(header.Height, header.Width); err != nil {
+func (how Decoding) checkPromise(format string, header image.Config, content []byte) error {
+	if err := how.checkSize(header.Height, header.Width); err != nil {
 		return err
 	}
 	return checkRoom(format, header.Height, header.Width, len(content))
@@ -183,12 +186,16 @@ func safely(decode func() (image.Image, error)) (m image.Image, err error) {
 }
 
 // checkSize returns an error unless an image of this size is decoded.
-func checkSize(height, width int) error {
+func (how Decoding) checkSize(height, width int) error {
 	if width < 1 || height < 1 {
 		return fmt.Errorf("the image is empty: %d×%d pixels", height, width)
 	}
-	if width > MaxPixels/height {
-		return fmt.Errorf("%d×%d pixels exceed the limit of %d pixels; scale the image down", height, width, MaxPixels)
+	most := MaxPixels
+	if how.MaxPixels > 0 {
+		most = min(most, how.MaxPixels)
+	}
+	if width > most/height {
+		return fmt.Errorf("%d×%d pixels exceed the limit of %d pixels; scale the image down", height, width, most)
 	}
 	return nil
 }
@@ -234,5 +241,5 @@ func tooLarge(content []byte) error {
 	if err != nil {
 		return decodeError(err)
 	}
-	return checkSize(cfg.Height, cfg.Width)
+	return Decoding{}.checkSize(cfg.Height, cfg.Width)
 }

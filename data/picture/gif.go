@@ -12,7 +12,7 @@ import (
 // decodeGIF decodes the first frame of a GIF file. As in Pillow the image has the size
 // of the screen that the file describes, a transparent pixel has its colour in the
 // palette, and what the frame does not cover is transparent too, or of the first colour.
-func decodeGIF(content []byte) (*Image, error) {
+func (how Decoding) decodeGIF(content []byte) (*Image, error) {
 	cfg, err := gif.DecodeConfig(bytes.NewReader(content))
 	if err != nil {
 		return nil, err
@@ -21,7 +21,7 @@ func decodeGIF(content []byte) (*Image, error) {
 	if len(start) > 9 { // which may have made the screen larger
 		cfg.Width, cfg.Height = int(binary.LittleEndian.Uint16(start[6:])), int(binary.LittleEndian.Uint16(start[8:]))
 	}
-	if err := checkPromise("gif", cfg, content); err != nil {
+	if err := how.checkPromise("gif", cfg, content); err != nil {
 		return nil, err
 	}
 	src, err := safely(func() (image.Image, error) {

@@ -140,12 +140,12 @@ func fastComponents(n int, ids, sampling [4]byte, adobe int) bool {
 }
 
 // decodeJPEG decodes a whole file.
-func decodeJPEG(content []byte) (*Image, error) {
+func (how Decoding) decodeJPEG(content []byte) (*Image, error) {
 	h, err := parseJPEG(content)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkSize(h.height, h.width); err != nil {
+	if err := how.checkSize(h.height, h.width); err != nil {
 		return nil, err
 	}
 	m := new(Image)

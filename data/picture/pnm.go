@@ -15,7 +15,7 @@ func decodePNM(content []byte, how Decoding) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkSize(h.height, h.width); err != nil {
+	if err := how.checkSize(h.height, h.width); err != nil {
 		return nil, err
 	}
 	if err := checkRoom("pnm", h.height, h.width, len(content)); err != nil {

@@ -6,7 +6,9 @@ import "fmt"
 // is read before it is known which part is needed.
 type Source struct {
 	image       Image
-	content     []byte // of a JPEG file, if the image is not decoded yet
+	copied      Image       // the memory of SetStandard,
+	chroma      jpegDecoder // which needs some for chroma
+	content     []byte      // of a JPEG file, if the image is not decoded yet
 	header      jpegHeader
 	orientation Orientation // by which the decoded content is turned; upright for not
 }
@@ -17,21 +19,29 @@ func (src *Source) Set(m *Image) { src.image, src.content = *m, nil }
 // Open makes an image file the source. It decodes the file, but of a JPEG file only the
 // header; the content must then stay until the last [Source.Part]. An error has the name.
 func (src *Source) Open(content []byte, how Decoding, name string) (err error) {
+	if err := src.Load(content, how); err != nil {
+		return fmt.Errorf("data: %s: %w", name, err)
+	}
+	return nil
+}
+
+// Load is Open for a file without a name.
+func (src *Source) Load(content []byte, how Decoding) (err error) {
 	src.content = nil
 	if Format(content) == "jpg" {
 		src.content, src.orientation = content, Upright
 		if src.header, err = parseJPEG(content); err == nil {
-			err = checkSize(src.header.height, src.header.width)
+			err = how.checkSize(src.header.height, src.header.width)
 		}
 		if err != nil {
-			return fmt.Errorf("data: %s: %w", name, err)
+			return err
 		}
 		if !how.IgnoreOrientation {
 			src.orientation = src.header.orientation
 		}
 		return nil
 	}
-	m, err := how.DecodeNamed(content, name)
+	m, err := how.Decode(content)
 	if err != nil {
 		return err
 	}
@@ -53,7 +63,7 @@ func (src *Source) Size() (height, width int) {
 // Check returns an error unless there is an image of a size that is decoded.
 func (src *Source) Check() error {
 	if src.content != nil {
-		return checkSize(src.header.height, src.header.width)
+		return Decoding{}.checkSize(src.header.height, src.header.width)
 	}
 	return src.image.Check()
 }
@@ -120,4 +130,12 @@ func (s *Memory) upright(v View, o Orientation) View {
 	o.turn(&s.turned, v.Image)
 	v.Image, v.box = &s.turned, s.turned.Bounds()
 	return v
+}
+
+// Release lets go of the image. Memory of more than so many bytes is not kept for the next one.
+func (src *Source) Release(most int) {
+	src.image, src.content = Image{}, nil
+	if cap(src.copied.Pix) > most {
+		src.copied = Image{}
+	}
 }

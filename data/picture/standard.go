@@ -8,13 +8,20 @@ import (
 
 // fromStandard converts what the standard decoders return.
 func fromStandard(src image.Image, how Decoding) *Image {
+	m := new(Image)
+	how.fill(m, src)
+	return m
+}
+
+// fill makes m the pixels of an image. It uses the memory of m.
+func (how Decoding) fill(m *Image, src image.Image) {
 	b := src.Bounds()
 	channels := 3
 	switch src.(type) {
 	case *image.Gray, *image.Gray16:
 		channels = 1
 	}
-	m := NewImage(b.Dy(), b.Dx(), channels)
+	m.Reshape(b.Dy(), b.Dx(), channels)
 	switch src := src.(type) {
 	case *image.Gray:
 		for y := range m.Height {
@@ -52,7 +59,6 @@ func fromStandard(src image.Image, how Decoding) *Image {
 		draw.Draw(rgba, b, src, b.Min, draw.Src)
 		pickBytes(m, rgba.Pix, rgba.Stride, 4, 0, 1, 2)
 	}
-	return m
 }
 
 // clipped takes the low bytes of 16-bit values, and 255 for values above that.

@@ -19,7 +19,7 @@ func (how Decoding) decodeWebP(content []byte) (*Image, error) {
 		return nil, err
 	}
 	// Both the canvas and its frame are promises of the header.
-	if err := checkPromise("webp", image.Config{Width: a.width, Height: a.height}, content); err != nil {
+	if err := how.checkPromise("webp", image.Config{Width: a.width, Height: a.height}, content); err != nil {
 		return nil, err
 	}
 	frame, err := how.decodeWith(a.frame, "webp", webp.DecodeConfig, webp.Decode)

@@ -1,68 +1,29 @@
 package predict
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
-	"math"
-	"slices"
 
 	"fasternet/checkpoints"
+	"fasternet/data/classes"
 	"fasternet/eval"
 	"fasternet/formats"
 	"fasternet/graph"
 )
 
 // Guess is a class that an image may show.
-type Guess struct {
-	Index int
-	Label string
-	Prob  float64 // by softmax; NaN if a logit is
-}
+type Guess = classes.Guess
 
-// TopK are the k most probable classes, or as many as there are, the most
-// probable first; of equal ones the first counts, and a NaN comes last. An output without
-// a name is none of them: a model may have more outputs than there were classes, and what
-// it says there means nothing. If no output has a name, all are called by their numbers.
-// Probabilities are those among all outputs.
+// TopK are the k most probable classes of an image: see [classes.AppendTop].
 func TopK(logits []float32, k int, names []string) []Guess {
-	top, sum := math.Inf(-1), 0.0
-	for _, v := range logits {
-		top = max(top, float64(v))
-	}
-	for _, v := range logits {
-		sum += math.Exp(float64(v) - top)
-	}
-	order := namedOutputs(len(logits), names)
-	if len(order) == 0 {
-		for c := range logits {
-			order = append(order, c)
-		}
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(logits[b], logits[a]) })
-	guesses := make([]Guess, min(k, len(order)))
-	for i := range guesses {
-		c := order[i]
-		guesses[i] = Guess{Index: c, Label: eval.ClassName(names, c), Prob: math.Exp(float64(logits[c])-top) / sum}
-	}
-	return guesses
-}
-
-// namedOutputs are the outputs of a model that have a name.
-func namedOutputs(outputs int, names []string) (classes []int) {
-	for c, name := range names[:min(outputs, len(names))] {
-		if name != "" {
-			classes = append(classes, c)
-		}
-	}
-	return classes
+	return classes.AppendTop(nil, logits, k, names)
 }
 
 // DescribeNames says in a line which outputs of a model have no name, and what becomes of
 // them. It is "" if all have one.
 func DescribeNames(outputs int, names []string) string {
-	switch named := len(namedOutputs(outputs, names)); named {
+	switch named := classes.Named(outputs, names); named {
 	case outputs:
 		return ""
 	case 0:
@@ -124,25 +85,25 @@ func (l *Logits) add(name string, logits []float32) {
 // Write writes a safetensors file with the tensor logits [images, classes]. Its
 // metadata have the names of the images (files) and, if given, of the classes
 // (classes), each a JSON list.
-func (l *Logits) Write(path string, classes []string) error {
+func (l *Logits) Write(path string, classNames []string) error {
 	f := checkpoints.File{Tensors: []formats.Tensor{{
 		Name: "logits", Shape: []int{len(l.Names), len(l.Values) / max(len(l.Names), 1)}, F32: l.Values,
 	}}}
-	if err := describe(&f, l.Names, classes); err != nil {
+	if err := describe(&f, l.Names, classNames); err != nil {
 		return err
 	}
 	return checkpoints.Write(path, f)
 }
 
 // describe puts the names of images and classes into the metadata of a file.
-func describe(f *checkpoints.File, files, classes []string) error {
+func describe(f *checkpoints.File, files, classNames []string) error {
 	// Readers of safetensors refuse headers above 100 MB.
 	const most = 40_000_000
 	f.Meta = map[string]string{}
 	for _, names := range []struct {
 		key  string
 		list []string
-	}{{"files", files}, {"classes", classes}} {
+	}{{"files", files}, {"classes", classNames}} {
 		if len(names.list) == 0 {
 			continue
 		}

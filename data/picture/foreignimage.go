@@ -1,0 +1,68 @@
+package picture
+
+import (
+	"errors"
+	"fmt"
+	"image"
+	"reflect"
+
+	"fasternet/kernels"
+)
+
+// SetStandard makes an image of the standard library the source, by the rules of
+// [Decoding.Decode]: alpha is dropped, CMYK is multiplied out, chroma is interpolated. It
+// copies the pixels, into the memory of the last such image, and allocates nothing for images of
+// the types YCbCr, RGBA, NRGBA and Gray, their forms of 16 bits, and CMYK. It is an error when the image
+// is nil, empty, or larger than how.MaxPixels, and when its fields do not agree.
+func (src *Source) SetStandard(m image.Image, how Decoding) (err error) {
+	src.content = nil
+	defer func() { // pixels that are not there, or an At of another program
+		if v := recover(); v != nil {
+			err = fmt.Errorf("the image cannot be read: %v", v)
+		}
+	}()
+	if m == nil || reflect.ValueOf(m).Kind() == reflect.Pointer && reflect.ValueOf(m).IsNil() {
+		return errors.New("the image is nil")
+	}
+	b := m.Bounds()
+	if err := how.checkSize(b.Dy(), b.Dx()); err != nil {
+		return err
+	}
+	src.image = src.copied
+	defer func() { src.copied = src.image }()
+	if planes, ok := m.(*image.YCbCr); ok && src.chroma.planes(&src.image, spread(planes), Box{0, 0, b.Dy(), b.Dx()}, kernels.Default().YCbCrToRGB) {
+		return nil
+	}
+	how.fill(&src.image, m)
+	withoutPremultiplying(&src.image, m)
+	return nil
+}
+
+// withoutPremultiplying divides colours by the alpha that they are multiplied with, as image
+// files have them. Alpha itself is dropped.
+func withoutPremultiplying(m *Image, src image.Image) {
+	switch src := src.(type) {
+	case *image.RGBA:
+		for y := range m.Height {
+			in, out := src.Pix[y*src.Stride:][:4*m.Width], m.Row(y, 0, m.Width)
+			for ; len(in) >= 4; in, out = in[4:], out[3:] {
+				if a := uint32(in[3]); a != 0xff && a != 0 {
+					for c := range 3 { // in the arithmetic of color.NRGBAModel
+						out[c] = uint8(uint32(in[c]) * 0x101 * 0xffff / (a * 0x101) >> 8)
+					}
+				}
+			}
+		}
+	case *image.RGBA64:
+		for y := range m.Height {
+			in, out := src.Pix[y*src.Stride:][:8*m.Width], m.Row(y, 0, m.Width)
+			for ; len(in) >= 8; in, out = in[8:], out[3:] {
+				if a := uint32(in[6])<<8 | uint32(in[7]); a != 0xffff && a != 0 {
+					for c := range 3 {
+						out[c] = uint8((uint32(in[2*c])<<8 | uint32(in[2*c+1])) * 0xffff / a >> 8)
+					}
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,55 @@
+//go:build !race
+
+// The race detector makes sync.Pool drop items at random.
+
+package infer_test
+
+import (
+	"image"
+	"image/draw"
+	"testing"
+
+	"fasternet/infer"
+	"fasternet/internal/datatest"
+	"fasternet/internal/modeltest"
+)
+
+// In the steady state a call allocates nothing for tensors and images in memory, of one image and
+// of several, with logits, features and classes.
+func TestAllocatesNothing(t *testing.T) {
+	scene := datatest.Scene(90, 70)
+	planes := image.NewYCbCr(scene.Rect, image.YCbCrSubsampleRatio420)
+	grey := image.NewGray(scene.Rect)
+	draw.Draw(grey, scene.Rect, scene, image.Point{}, draw.Src)
+	for _, f := range modeltest.Families {
+		m := open(t, modeltest.Write(t, f), infer.Threads(2), infer.MaxBatch(4))
+		for _, c := range []struct {
+			name     string
+			in       infer.Input
+			features bool
+		}{
+			{"RGBA", infer.Input{Image: scene}, false}, {"YCbCr", infer.Input{Image: planes}, false}, {"grey", infer.Input{Image: grey}, false},
+			{"tensor", infer.Input{Tensor: make([]float32, 3*32*32)}, false}, {"features", infer.Input{Tensor: make([]float32, 3*32*32)}, true},
+		} {
+			for _, n := range []int{1, 9} {
+				in, out := make([]infer.Input, n), make([]infer.Output, n)
+				for i := range in {
+					in[i], out[i].WithFeatures = c.in, c.features
+				}
+				var top []infer.Class
+				call := func() {
+					if err := m.Infer(t.Context(), in, out); err != nil {
+						t.Fatal(err)
+					}
+					top = m.AppendTop(top[:0], out[0].Logits, 3)
+				}
+				for range 20 { // all sizes of batches, and memory of all that takes part
+					call()
+				}
+				if got := testing.AllocsPerRun(50, call); got > 0 {
+					t.Errorf("%s, %s, %d images: %v allocations", f.Name, c.name, n, got)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,32 @@
+package infer_test
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// The package depends on nothing of training, of the command line and of the network: who embeds
+// a model gets what computes and what reads files.
+func TestImports(t *testing.T) {
+	t.Parallel()
+	out, err := exec.Command("go", "list", "-deps", ".").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := strings.Fields(string(out))
+	if !slices.ContainsFunc(all, func(p string) bool { return strings.HasSuffix(p, "/kernels") }) {
+		t.Fatalf("the list is not that of the package: %q", all)
+	}
+	for _, p := range all {
+		for _, never := range []string{
+			"/train", "/report", "/optim", "/cli", "/collective", "/eval", "/export", "/data/sets", "/internal/bench", "/formats/tensorboard",
+			"progressbar", "spf13/cobra", "gonum.org/v1/plot", "prometheus", "net/http",
+		} {
+			if strings.HasSuffix(p, never) || strings.Contains(p, never+"/") && !strings.HasSuffix(p, "/export/onnxgraph") { // which reads ONNX too
+				t.Errorf("it depends on %s", p)
+			}
+		}
+	}
+}

@@ -1,0 +1,248 @@
+package infer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"time"
+
+	"fasternet/data/classes"
+)
+
+// Input is an image, in one of three forms.
+type Input struct {
+	Image image.Image // in memory; it is only read
+	Bytes []byte      // the content of a JPEG, PNG, WebP, GIF, BMP, TIFF or PNM file
+	// Tensor is an image that is prepared already: [channels, height, width] of the size in
+	// [Info], normalised.
+	Tensor []float32
+}
+
+// Output is what a model computes for an image. Infer writes into the memory of the slices if
+// that is large enough, so an output that is used again costs no memory.
+type Output struct {
+	Logits   []float32 // [Info.Classes]
+	Features []float32 // [Info.Features]: what the last linear layer gets; only if they are asked for
+	// WithFeatures asks for features.
+	WithFeatures bool
+	Times        Times
+}
+
+// Times says where the time of an image went.
+type Times struct {
+	Decode  time.Duration // of the file
+	Resize  time.Duration // with crop and normalisation
+	Wait    time.Duration // for room, for a processor to decode on, and for the network
+	Network time.Duration // of the batch that the image was in
+	Batch   int           // images in that batch
+}
+
+// Class is a class that an image may show.
+type Class = classes.Guess
+
+// ImageError says that an image cannot be used: the file is damaged, is no image, or is too large.
+type ImageError struct {
+	Index int // of the image in the call
+	Err   error
+}
+
+func (e *ImageError) Error() string { return fmt.Sprintf("infer: image %d: %v", e.Index, e.Err) }
+
+// Unwrap is what is wrong with it.
+func (e *ImageError) Unwrap() error { return e.Err }
+
+// Classify names the most probable classes of each image, the most probable first; how many,
+// [TopK] says.
+func (m *Model) Classify(ctx context.Context, images ...image.Image) ([][]Class, error) {
+	return m.classify(ctx, ofImages(images))
+}
+
+// ClassifyBytes is Classify for the content of image files.
+func (m *Model) ClassifyBytes(ctx context.Context, files ...[]byte) ([][]Class, error) {
+	return m.classify(ctx, ofBytes(files))
+}
+
+// Logits are those of each image, [images][Info.Classes].
+func (m *Model) Logits(ctx context.Context, images ...image.Image) ([][]float32, error) {
+	return m.logits(ctx, ofImages(images))
+}
+
+// LogitsBytes is Logits for the content of image files.
+func (m *Model) LogitsBytes(ctx context.Context, files ...[]byte) ([][]float32, error) {
+	return m.logits(ctx, ofBytes(files))
+}
+
+// Features are those of each image, [images][Info.Features]: what the last linear layer gets,
+// for searching and comparing images.
+func (m *Model) Features(ctx context.Context, images ...image.Image) ([][]float32, error) {
+	return m.features(ctx, ofImages(images))
+}
+
+// FeaturesBytes is Features for the content of image files.
+func (m *Model) FeaturesBytes(ctx context.Context, files ...[]byte) ([][]float32, error) {
+	return m.features(ctx, ofBytes(files))
+}
+
+func ofImages(images []image.Image) []Input {
+	in := make([]Input, len(images))
+	for i := range in {
+		in[i].Image = images[i]
+	}
+	return in
+}
+
+func ofBytes(files [][]byte) []Input {
+	in := make([]Input, len(files))
+	for i := range in {
+		if in[i].Bytes = files[i]; files[i] == nil {
+			in[i].Bytes = []byte{}
+		}
+	}
+	return in
+}
+
+func (m *Model) classify(ctx context.Context, in []Input) ([][]Class, error) {
+	all, err := m.logits(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	out := make([][]Class, len(all))
+	for i, logits := range all {
+		out[i] = m.AppendTop(nil, logits, m.topK)
+	}
+	return out, nil
+}
+
+func (m *Model) logits(ctx context.Context, in []Input) ([][]float32, error) {
+	if m.info.Classes == 0 {
+		return nil, ErrNoClassifier
+	}
+	out := make([]Output, len(in))
+	if err := m.Infer(ctx, in, out); err != nil {
+		return nil, err
+	}
+	all := make([][]float32, len(out))
+	for i := range out {
+		all[i] = out[i].Logits
+	}
+	return all, nil
+}
+
+func (m *Model) features(ctx context.Context, in []Input) ([][]float32, error) {
+	out := make([]Output, len(in))
+	for i := range out {
+		out[i].WithFeatures = true
+	}
+	if err := m.Infer(ctx, in, out); err != nil {
+		return nil, err
+	}
+	all := make([][]float32, len(out))
+	for i := range out {
+		all[i] = out[i].Features
+	}
+	return all, nil
+}
+
+// AppendTop appends to classes the k most probable ones by logits, the most probable first. Of
+// equal ones the first counts. Probabilities are a softmax over all logits.
+func (m *Model) AppendTop(to []Class, logits []float32, k int) []Class {
+	names := m.named
+	if classes.Named(len(logits), names) == 0 {
+		names = m.labels // numbers
+	}
+	return classes.AppendTop(to, logits, k, names)
+}
+
+// Infer computes out[i] for in[i]. It returns when all are computed, at the first error, or when
+// the context ends; after an error the outputs mean nothing. An image that is being decoded is
+// finished before, because it is the caller's. The error is an [ImageError] for an image that
+// cannot be used, and then the others are not computed either.
+func (m *Model) Infer(ctx context.Context, in []Input, out []Output) error {
+	if len(in) != len(out) {
+		return fmt.Errorf("infer: %d inputs and %d outputs", len(in), len(out))
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if !m.life.begin() {
+		return ErrClosed
+	}
+	defer m.life.end()
+	switch len(in) {
+	case 0:
+		return nil
+	case 1:
+		return m.one(ctx, &in[0], &out[0])
+	}
+	return m.several(ctx, in, out)
+}
+
+// check says whether an input has one form.
+func (in *Input) check() error {
+	forms := 0
+	for _, there := range []bool{in.Image != nil, in.Bytes != nil, in.Tensor != nil} {
+		if there {
+			forms++
+		}
+	}
+	if forms != 1 {
+		return errors.New("want Image, Bytes or Tensor, and only one of them")
+	}
+	return nil
+}
+
+// one computes one image. The caller's goroutine prepares it.
+func (m *Model) one(ctx context.Context, in *Input, out *Output) error {
+	began := time.Now()
+	var r *request
+	select {
+	case r = <-m.free:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	r.reset(0, in, out.WithFeatures, began)
+	if err := m.prepareHere(ctx, r); err != nil {
+		m.release(r)
+		return err
+	}
+	r.state.Store(waiting)
+	m.batcher.prepared(m, r)
+	select {
+	case <-r.done:
+	case <-ctx.Done():
+		m.abandon(r)
+		return ctx.Err()
+	}
+	return m.collect(r, out)
+}
+
+// prepareHere prepares an image in the goroutine of the caller.
+func (m *Model) prepareHere(ctx context.Context, r *request) error {
+	m.batcher.preparing.Add(1)
+	defer m.batcher.preparing.Add(-1)
+	select {
+	case tool := <-m.tools:
+		m.prepareRequest(r, tool)
+		m.tools <- tool
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if r.err != nil {
+		return r.err
+	}
+	return ctx.Err()
+}
+
+// collect takes the result of a request that is done, and lets go of it.
+func (m *Model) collect(r *request, out *Output) error {
+	err := r.err
+	if err == nil {
+		out.Logits = append(out.Logits[:0], r.logits...)
+		out.Features = append(out.Features[:0], r.features...)
+		out.Times = r.times
+		out.Times.Wait = max(0, r.finished.Sub(r.began)-r.times.Decode-r.times.Resize-r.times.Network)
+	}
+	m.release(r)
+	return err
+}

@@ -1,0 +1,218 @@
+package infer
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"fasternet/data"
+	"fasternet/data/preprocess"
+	"fasternet/graph"
+	"fasternet/kernels"
+	"fasternet/layers"
+	"fasternet/model"
+)
+
+// Info is what is known of a model.
+type Info struct {
+	File          string // that the weights are from
+	Architecture  string // fasternet, vit or swin
+	Weights       string // ema for averaged ones, or plain
+	Preprocessing string // what happens to an image, in a line
+	Kernels       string // what the processor computes with, and the precision
+	Precision     string // fp32 or bf16
+
+	Channels int // of an image: 1 for grey, 3 for RGB
+	Size     int // height and width of the images that the network gets, in pixels
+	Classes  int // logits; 0 for a model without a classifier
+	Features int // values of the features of an image
+
+	Threads, MaxBatch int
+}
+
+// Model is a model that is ready for images. All methods are safe for concurrent use.
+type Model struct {
+	settings
+	info   Info
+	labels []string // of all outputs
+	named  []string // as the file has them
+
+	runner, tapped *graph.Runner // of one memory; tapped keeps features
+	pool           *kernels.Pool
+	sizes          []int // batches that are compiled, ascending
+
+	free  chan *request       // those that nobody uses
+	jobs  chan *request       // to be prepared by a helper
+	ready chan *request       // to be computed
+	tools chan *data.Preparer // one for each image that is prepared at a time
+	calls sync.Pool           // of *call
+
+	batcher batcher
+	life    life
+}
+
+// Open opens a model: the folder of a run (its best checkpoint), a checkpoint, an export
+// (.safetensors or .onnx), a folder as timm writes it, or weights of PyTorch. It compiles the
+// model and takes its memory, so that a model that does not fit is an error here.
+//
+// The file is read once and can be replaced afterwards. A file that is damaged, incomplete or no
+// model is an error.
+func Open(path string, options ...Option) (_ *Model, err error) {
+	defer func() { // a file may be from anybody: what was not foreseen is an error too
+		if v := recover(); v != nil {
+			err = fmt.Errorf("infer: %s: %v", path, v)
+		}
+	}()
+	s := defaults()
+	for _, o := range options {
+		if err := o(&s); err != nil {
+			return nil, err
+		}
+	}
+	loaded, err := model.Open(path, model.LoadOptions{
+		Config: s.config, Settings: s.configured, Encoder: true, Headless: true,
+		Remedies: &model.Remedies{
+			Setting: "add infer.Config with the setting %s, or with a preset or a file",
+			Config:  "say with infer.Config what the weights are for",
+		},
+		Report: func(t model.Table) {
+			for _, n := range t.Notes {
+				s.notes(n)
+			}
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("infer: %w", err)
+	}
+	return prepare(loaded, s)
+}
+
+// prepare makes a model of weights that have been read.
+func prepare(loaded *model.Loaded, s settings) (_ *Model, err error) {
+	net, err := graph.ForInference(loaded.Model)
+	if err != nil {
+		return nil, fmt.Errorf("infer: %s: %w", loaded.Path, err)
+	}
+	images, err := preprocess.Of(loaded.Config.Data, net.Channels())
+	if err != nil {
+		return nil, fmt.Errorf("infer: %s: %w", loaded.Path, err)
+	}
+	images.Decoding.MaxPixels = s.maxPixels
+	m := &Model{settings: s, pool: kernels.NewPool(s.threads)}
+	defer func() {
+		if err != nil {
+			m.pool.Close()
+		}
+	}()
+	if m.runner, err = model.NewRunner(loaded.Config.In(s.precision), net, m.pool); err != nil {
+		return nil, fmt.Errorf("infer: %s: %w", loaded.Path, err)
+	}
+	m.tapped = m.runner.Beside(net)
+	m.tapped.Precision = m.runner.Precision
+	m.info = Info{
+		File: loaded.Path, Architecture: loaded.Config.Model.Name, Weights: loaded.Used(),
+		Preprocessing: images.String(), Kernels: m.pool.Kernels().Describe(m.runner.Precision), Precision: m.runner.Precision.String(),
+		Channels: net.Channels(), Size: images.Transform.Size, Classes: net.Classes(), Threads: m.pool.Workers(), MaxBatch: s.maxBatch,
+	}
+	if loaded.Headless {
+		m.info.Classes = 0
+	}
+	if err := m.name(loaded.Classes); err != nil {
+		return nil, fmt.Errorf("infer: %s: %w", loaded.Path, err)
+	}
+	if err := m.compile(); err != nil {
+		return nil, fmt.Errorf("infer: %s: %w", loaded.Path, err)
+	}
+	tools := make([]*data.Preparer, m.pool.Workers())
+	for i := range tools {
+		if tools[i], err = data.NewPreparer(images.Decoding, images.Transform); err != nil {
+			return nil, fmt.Errorf("infer: %s: %w", loaded.Path, err)
+		}
+	}
+	m.start(tools)
+	return m, nil
+}
+
+// name finds the names of the classes.
+func (m *Model) name(names []string) error {
+	if m.settings.labels != nil {
+		if len(m.settings.labels) > m.info.Classes {
+			return fmt.Errorf("Labels has %d names, the model %d classes", len(m.settings.labels), m.info.Classes)
+		}
+		names = m.settings.labels
+	}
+	m.named = slices.Clone(names)
+	m.labels = labelsOf(m.named, m.info.Classes)
+	return nil
+}
+
+// compile makes the programs of all sizes of batches. The largest comes first, since all
+// others fit into its memory, and the smallest one is run, which packs the weights.
+func (m *Model) compile() error {
+	m.sizes = batchSizes(m.maxBatch)
+	for _, n := range slices.Backward(m.sizes) {
+		p, err := m.runner.Program(m.shape(n))
+		if err != nil {
+			return err
+		}
+		if n > 1 {
+			continue
+		}
+		if _, err := p.Forward(make([]float32, m.values())); err != nil {
+			return err
+		}
+	}
+	sketch, err := m.tapped.Features(m.shape(1))
+	if err != nil {
+		return err
+	}
+	values, err := sketch.FeatureValues(layers.PreLogits)
+	if err != nil {
+		return err
+	}
+	m.info.Features = len(values)
+	return nil
+}
+
+func (m *Model) shape(batch int) graph.Shape {
+	return graph.Shape{Batch: batch, Height: m.info.Size, Width: m.info.Size}
+}
+
+// values is the number of values of a prepared image.
+func (m *Model) values() int { return m.info.Channels * m.info.Size * m.info.Size }
+
+// batchSizes are the sizes of batches that are compiled, ascending, at most 12, which is what a
+// runner keeps. Images that wait are computed in the largest that they fill.
+func batchSizes(most int) (sizes []int) {
+	for n := 1; n <= most; n *= 2 {
+		sizes = append(sizes, n)
+		if half := n + n/2; n > 1 && half <= most {
+			sizes = append(sizes, half)
+		}
+	}
+	if sizes[len(sizes)-1] < most {
+		sizes = append(sizes, most)
+	}
+	return sizes
+}
+
+// Info says what is known of the model.
+func (m *Model) Info() Info { return m.info }
+
+// Labels are the names of the classes, in the order of the logits. A class without a name is
+// called by its number. There are none in a model without a classifier.
+func (m *Model) Labels() []string { return slices.Clone(m.labels) }
+
+// ErrClosed says that a model has been closed.
+var ErrClosed = errors.New("infer: the model is closed")
+
+// ErrNoClassifier says that the weights are an encoder: they have features and no classes.
+var ErrNoClassifier = errors.New("infer: the model has no classifier: it gives features only")
+
+// Close waits for calls in progress, lets go of the memory, and ends all goroutines of the model.
+// Calls after it return [ErrClosed].
+func (m *Model) Close() error {
+	m.life.close(m.stop)
+	return nil
+}
