@@ -1,6 +1,6 @@
-// Package classes compares lists of class names. A label is a number, and only the list
-// that it belongs to says what it means: labels, logits and rows of a classifier may go
-// from one list to another by name, never by number alone.
+// Package classes compares lists of class names, and names the most probable classes. A label
+// is a number, and only the list that it belongs to says what it means: labels, logits and rows
+// of a classifier may go from one list to another by name, never by number alone.
 package classes
 
 import (
