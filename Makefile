@@ -3,6 +3,7 @@
 
 GO ?= go
 LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+SBOM = github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 VULN = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # What is hot when JPEG files are decoded, for the compiler: 4 to 8 % faster (docs/benchmarks.md).
 # It is not called default.pgo, so that tests need not compile everything once more.
@@ -13,7 +14,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 export CGO_ENABLED = 0
 export GO # for the scripts
 
-.PHONY: build build-mpi check test test-examples test-onnx test-report test-mpi test-arm64 count-arm64 test-deploy chaos soak fuzz race lint generate profile cross release quickstart mim-demo mim-demo-short data bench clean
+.PHONY: build build-mpi check test test-examples test-onnx test-report test-mpi test-arm64 count-arm64 test-deploy chaos soak fuzz race lint generate profile notices cross release quickstart mim-demo mim-demo-short data bench clean
 
 build: ## the program, one static file
 	$(GO) build $(FLAGS) -o fasternet-train ./cmd/fasternet-train
@@ -84,10 +85,17 @@ profile: ## measures cmd/fasternet-train/decode.pgo again
 cross: ## the program for the other platforms, into dist/
 	@set -e; for p in linux/arm64 darwin/arm64 windows/amd64 windows/arm64; do $(call for-platform,dist/,); done
 
-release: ## the program for all platforms as `make build` makes it, with checksums, into dist/release/
+notices: ## THIRD-PARTY.md: the licences of all modules in the program
+	scripts/notices.sh > dist-notices.tmp && mv dist-notices.tmp THIRD-PARTY.md || (rm -f dist-notices.tmp; exit 1)
+
+release: ## the program for all platforms as `make build` makes it, with the licences, a list of what is in it (SBOM) and checksums, into dist/release/
 	rm -rf dist/release
 	@set -e; for p in linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64; do $(call for-platform,dist/release/,$(FLAGS)); done
-	cd dist/release && if command -v sha256sum >/dev/null; then sha256sum fasternet-train-*; else shasum -a 256 fasternet-train-*; fi > SHA256SUMS
+	cp LICENSE THIRD-PARTY.md dist/release/
+	$(GO) run $(SBOM) bin -json -version "$(VERSION)" -output dist/release/fasternet-train.cdx.json dist/release/fasternet-train-linux-amd64
+	cd dist/release && if command -v sha256sum >/dev/null; then sha256sum $(ASSETS); else shasum -a 256 $(ASSETS); fi > SHA256SUMS
+
+ASSETS = fasternet-train-* fasternet-train.cdx.json LICENSE THIRD-PARTY.md
 
 # $(call for-platform,FOLDER,FLAGS) builds the program for the platform in p: one file that needs no library but those of the system.
 for-platform = os=$${p%/*}; arch=$${p\#*/}; out=$(1)fasternet-train-$$os-$$arch; [ $$os != windows ] || out=$$out.exe; \
