@@ -26,11 +26,24 @@ func trainCommand() *cobra.Command {
 	var maxHours float64
 	var watch watching
 	var ranks ranks
+	var budget budgetFlags
 	var profiles profiles
 	c := &cobra.Command{
-		Use:   "train CONFIG",
+		Use:   "train [CONFIG]",
 		Short: "Train a model",
 		Long: `Train the model of CONFIG, a preset or a YAML file, and evaluate it after every epoch.
+
+Without CONFIG, --data FOLDER is enough: the program looks at the images and times a few
+steps, and makes a configuration that fits both the images and the time (--budget): the
+network, image size, augmentation and the rest. It is written to config.yaml in the folder of
+the run, with a comment on every choice; docs/defaults.md has the reasons, and --set overrides
+any of them. The folder has a folder for each class, or train and val with those; without
+val some of the images are held out.
+
+--budget is the time that all of it takes, with evaluations, report and an export of the best
+model (model.safetensors). The learning rate follows the clock: on a machine that is slower or
+faster than expected there are fewer or more epochs, and the schedule still ends. A run
+that is resumed has the rest of the time.
 
 The run lives in a folder of its own (--run; by default one named after CONFIG in
 runs/): config.yaml, log.jsonl, summary.csv, train.log, launches.jsonl (what it ran on),
@@ -73,7 +86,9 @@ among them, and rank 0 writes. It needs the build with MPI (make build-mpi), whi
 
 The last line on standard output is a JSON object: top1 and top5 (percent) and
 loss (nats) of the best checkpoint; of a pre-training the loss.`,
-		Example: `  fasternet-train train quickstart
+		Example: `  fasternet-train train --data photos --budget 30m
+  fasternet-train train --data photos --task localmim --budget 2h --run runs/pretrained
+  fasternet-train train quickstart
   fasternet-train train quickstart --resume
   fasternet-train train quickstart --serve 127.0.0.1:8080 --metrics-addr 127.0.0.1:9090
   fasternet-train train fasternet_t0 --data /data/imagenet --set train.batch_size=256
@@ -103,23 +118,45 @@ loss (nats) of the best checkpoint; of a pre-training the loss.`,
 			if !(maxHours >= 0 && maxHours <= 1e6) {
 				return usageError{fmt.Errorf("--max-hours: want a number of hours, or 0 for no limit, got %v", maxHours)}
 			}
+			more, err = budget.settings()
+			if err != nil {
+				return err
+			}
+			settings = append(settings, more...)
 			if err := ranks.open(); err != nil {
 				return err
 			}
 			defer ranks.fall()
 			defer func() { err = ranks.leave(err) }()
-			config, dir, err := findRun(args, dir, resume, settings)
-			if err != nil && !errors.As(err, &weightsError{}) {
-				err = usageError{err}
-			}
-			if err := collective.Agree(ranks, err); err != nil {
-				return err
-			}
 			stop, err := profiles.start(&ranks)
 			if err != nil {
 				return err
 			}
 			defer stop(&err)
+			var config *configs.Config
+			var text []byte
+			if len(args) == 0 && dataDir != "" {
+				dir = recipeDir(dir, dataDir)
+			}
+			if len(args) == 0 && dataDir != "" && !(resume && train.Holds(dir)) {
+				r, err := budget.recipe(cmd.Context(), &ranks, dir, dataDir, from, settings)
+				if err != nil {
+					return err
+				}
+				config, text = r.Config, r.Text
+			} else {
+				config, dir, err = findRun(args, dir, resume, settings)
+				if err != nil && !errors.As(err, &weightsError{}) {
+					err = usageError{err}
+				}
+				if err := collective.Agree(ranks, err); err != nil {
+					return err
+				}
+			}
+			total, err := config.Train.BudgetTime()
+			if err != nil {
+				return err
+			}
 			if err := ranks.only(func() error { return watch.start(dir) }); err != nil {
 				return err
 			}
@@ -128,6 +165,7 @@ loss (nats) of the best checkpoint; of a pre-training the loss.`,
 			careful.Store(true)
 			outcome, err := train.Run(cmd.Context(), config, train.Options{
 				Dir: dir, Resume: resume, Log: ranks.log(), MaxTime: time.Duration(maxHours * float64(time.Hour)),
+				Before: time.Since(budget.began), After: budget.after(total), Text: text,
 				Group: ranks.Group, Preset: presetOf(args, config), Program: ranks.program(),
 				Observe: func(s train.Status) {
 					began = true
@@ -146,7 +184,18 @@ loss (nats) of the best checkpoint; of a pre-training the loss.`,
 			case "localmim":
 				return printJSON(outcome.Pretraining())
 			case "classify":
-				return printJSON(outcome)
+				if total == 0 {
+					return printJSON(outcome)
+				}
+				exported, err := exportRun(dir, config)
+				if err != nil {
+					return fmt.Errorf("the run is done, but its export is not: %w", err)
+				}
+				return printJSON(struct {
+					train.Outcome
+					Export  string  `json:"export"`
+					Seconds float64 `json:"seconds"` // of this process
+				}{outcome, exported, time.Since(budget.began).Seconds()})
 			}
 			return fmt.Errorf("task: there is no outcome of a task %q", config.Task)
 		},
@@ -157,6 +206,7 @@ loss (nats) of the best checkpoint; of a pre-training the loss.`,
 	c.Flags().StringVar(&from, "from", "", "`weights` to start from: a run, a checkpoint, or a file of PyTorch (from)")
 	start.register(c)
 	watch.register(c)
+	budget.register(c)
 	profiles.register(c)
 	ranks.register(c)
 	c.Flags().BoolVar(&resume, "resume", false, "continue from the newest checkpoint of the run; without one start from the beginning")
@@ -169,7 +219,7 @@ loss (nats) of the best checkpoint; of a pre-training the loss.`,
 func findRun(args []string, dir string, resume bool, settings []string) (*configs.Config, string, error) {
 	if len(args) == 0 {
 		if !resume || dir == "" {
-			return nil, "", fmt.Errorf("want a preset (%s) or a YAML file; or --resume --run DIR", strings.Join(configs.Presets(), ", "))
+			return nil, "", fmt.Errorf("want a preset (%s) or a YAML file; or --data FOLDER alone, for a recipe that fits its images; or --resume --run DIR", strings.Join(configs.Presets(), ", "))
 		}
 		config, err := train.Config(dir, settings...)
 		return config, dir, err

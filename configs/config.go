@@ -29,6 +29,8 @@ type Config struct {
 	// Notes are what Load noticed that is possible, but hardly meant.
 	Notes []string `yaml:"-"`
 
+	rateNote string `yaml:"-"` // of Notes
+
 	written map[string]string `yaml:"-"` // by a path that Locate has set: what the file says
 }
 

@@ -75,6 +75,7 @@ func (l *loader) presetNotes() (notes []string) {
 	if kept("optim.lr") {
 		if n := p.rateNote(c.Optim.Opt, c.batch()); n != "" {
 			notes = append(notes, n)
+			c.rateNote = n
 		}
 	}
 	if p.multiScale == "" || !kept("data.multi_scale") {
@@ -90,6 +91,19 @@ func (l *loader) presetNotes() (notes []string) {
 			p.multiScale, p.preset, c.Train.Epochs, small, c.Data.ImageSize))
 	}
 	return notes
+}
+
+// NotesWithoutRate are the notes but for the one that scales the learning rate of a preset to the batch, for
+// a run in which the batch itself is the problem.
+func (c *Config) NotesWithoutRate() []string {
+	return slices.DeleteFunc(slices.Clone(c.Notes), func(n string) bool { return n == c.rateNote })
+}
+
+// RateFor is a learning rate for batches of another size, by the rule for the optimizer of the
+// configuration; ok is false if there is none.
+func (c *Config) RateFor(batch int, lr float64, was int) (_ float64, ok bool) {
+	power, ok := batchPower[c.Optim.Opt]
+	return lr * math.Pow(float64(batch)/float64(was), power), ok
 }
 
 // rateNote is about the learning rate of a preset with another optimizer or for batches of

@@ -1,9 +1,11 @@
 package configs
 
 import (
+	"fmt"
 	"math"
 	"path"
 	"slices"
+	"time"
 )
 
 // Distill is knowledge distillation (Hinton et al., 2015; Touvron et al., 2021):
@@ -61,6 +63,7 @@ type EMA struct {
 // Train is the loop.
 type Train struct {
 	Epochs            int      `yaml:"epochs"`
+	Budget            string   `yaml:"budget"`             // time that the run takes, with its evaluations, e.g. 30m or 2h30m; the schedule follows the clock then, and epochs is about how many there will be; "" for so many epochs, however long they take
 	BatchSize         int      `yaml:"batch_size"`         // samples; several ranks share them
 	AccumSteps        int      `yaml:"accum_steps"`        // batches whose gradients make one step; the rest of an epoch makes a smaller one
 	ValBatchSize      int      `yaml:"val_batch_size"`     // of each rank
@@ -169,7 +172,25 @@ func (e EMA) check() *problem {
 	)
 }
 
+// BudgetTime is the budget as a time; 0 for none.
+func (t Train) BudgetTime() (time.Duration, error) {
+	if t.Budget == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(t.Budget)
+	if err != nil || d <= 0 || d > mostBudget {
+		return 0, fmt.Errorf("want a time such as 90s, 30m or 2h30m, got %q", t.Budget)
+	}
+	return d, nil
+}
+
+// mostBudget is more than ten years.
+const mostBudget = 100_000 * time.Hour
+
 func (t Train) check() *problem {
+	if _, err := t.BudgetTime(); err != nil {
+		return wrong("train.budget", "%v", err)
+	}
 	return first(
 		atLeast("train.epochs", t.Epochs, 1),
 		atLeast("train.batch_size", t.BatchSize, 1),

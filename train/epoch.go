@@ -11,7 +11,7 @@ import (
 )
 
 func (t *trainer) loop(ctx context.Context) error {
-	for t.progress.Epoch < t.config.Train.Epochs && !t.stale() {
+	for t.more() && !t.stale() {
 		if err := t.stopped(ctx); err != nil {
 			return err
 		}
@@ -23,6 +23,7 @@ func (t *trainer) loop(ctx context.Context) error {
 			return err
 		}
 	}
+	t.endBudget()
 	err := t.written()
 	if err == nil {
 		err = t.confirm()
@@ -39,20 +40,23 @@ func (t *trainer) epoch(ctx context.Context) (lr float64, err error) {
 	}
 	accum := c.Train.AccumSteps
 	steps := loader.Steps()
-	schedule := scheduleOf(c, (steps+accum-1)/accum)
+	updates := (steps + accum - 1) / accum
 	it := loader.Epoch(t.patience, p.Epoch, p.Step)
 	defer it.Close()
 	m := newMeter(t, steps)
 	defer t.show.End()
-	lr = schedule.At(p.Epoch, max(schedule.Steps-1, 0))
-	for p.Step < steps {
+	lr = t.lastRate(updates)
+	for p.Step < steps && !t.over() {
 		n := min(accum, steps-p.Step)
-		lr = schedule.At(p.Epoch, p.Step/accum)
+		lr = t.rate(updates)
 		norm, err := t.update(ctx, it, n, lr, m)
 		if errors.Is(err, ErrInterrupted) {
 			return 0, t.interrupt(err)
 		}
 		if err != nil {
+			return 0, err
+		}
+		if err := t.tick(updates); err != nil {
 			return 0, err
 		}
 		if err := m.show(lr, norm); err != nil {

@@ -53,7 +53,7 @@ func (t *trainer) restoreGradients(f *checkpoints.File) {
 // histogramDue says whether histograms are drawn after the epoch in progress.
 func (t *trainer) histogramDue() bool {
 	done, every := t.progress.Epoch+1, t.config.Log.HistogramInterval
-	return t.config.Log.TensorBoard && every > 0 && (done%every == 0 || done == t.config.Train.Epochs)
+	return t.config.Log.TensorBoard && every > 0 && (done%every == 0 || t.last())
 }
 
 // picture draws what a pre-training predicts, if it is time. A picture that
@@ -62,11 +62,11 @@ func (t *trainer) picture(ctx context.Context) error {
 	p, c := t.progress, t.config
 	task, ok := t.task.(*pretraining)
 	every := c.MIM.PictureInterval
-	if !ok || every == 0 || (p.Epoch+1)%every != 0 && p.Epoch+1 != c.Train.Epochs {
+	if !ok || every == 0 || (p.Epoch+1)%every != 0 && !t.last() {
 		return nil
 	}
 	err := viz.WriteSample(ctx, t.folder.path(SamplesFolder), p.Epoch+1, task.runner, t.val, viz.Options{
-		Title:     fmt.Sprintf("LocalMIM of a %s after %d of %d epochs", c.Model.Name, p.Epoch+1, c.Train.Epochs),
+		Title:     fmt.Sprintf("LocalMIM of a %s after %d of %d epochs", c.Model.Name, p.Epoch+1, t.epochs()),
 		Transform: preprocess.Evaluation(c.Data, c.Model.InChans), Most: samples, Seed: c.Seed, Workers: c.Data.Workers,
 		ReplaceBad: c.Data.OnBadImage == "skip",
 	})

@@ -13,10 +13,11 @@ import (
 // finishEpoch evaluates, and writes logs and checkpoints.
 func (t *trainer) finishEpoch(ctx context.Context, lr float64) error {
 	p, c := &t.progress, t.config
-	last := p.Epoch+1 == c.Train.Epochs
+	last := t.last()
+	evaluated := last || (p.Epoch+1)%c.Train.ValInterval == 0
+	defer t.between(evaluated)
 	s := Score{Epoch: p.Epoch, LR: lr, TrainLoss: p.LossSum / float64(max(p.LossCount, 1))}
 	var found string // in words
-	evaluated := last || (p.Epoch+1)%c.Train.ValInterval == 0
 	if evaluated {
 		var err error
 		if found, err = t.evaluate(ctx, &s); err != nil {
@@ -121,7 +122,7 @@ func (t *trainer) measure(ctx context.Context, what string) (eval.Result, error)
 	if err := t.wholeStatistics(ctx); err != nil {
 		return eval.Result{}, err
 	}
-	name := fmt.Sprintf("epoch %d/%d %s", t.progress.Epoch+1, t.config.Train.Epochs, what)
+	name := fmt.Sprintf("epoch %d/%d %s", t.progress.Epoch+1, t.epochs(), what)
 	t.show.Begin(name, 0, t.val.Len())
 	defer t.show.End()
 	all := func(done int) int { return min(done*t.ranks.Size(), t.val.Len()) } // the other ranks are about as far
@@ -135,7 +136,7 @@ func (t *trainer) recordEpoch(s Score, found string) error {
 	}
 	t.stood = 0
 	t.pace.complete(&r)
-	line := fmt.Sprintf("epoch %d/%d: training loss %.4f", s.Epoch+1, t.config.Train.Epochs, s.TrainLoss)
+	line := fmt.Sprintf("epoch %d/%d: training loss %.4f", s.Epoch+1, t.epochs(), s.TrainLoss)
 	if r.Scales = meanScales(t.progress.ScaleSums, t.progress.LossCount); r.Scales != nil {
 		line += " = " + sum(r.Scales)
 	}

@@ -90,8 +90,10 @@ func Holds(dir string) bool {
 
 // start writes the configuration and opens the logs. Of a run that is resumed,
 // what the logs say of later than p is forgotten: it happens again.
-func (f *Folder) start(c *configs.Config, p Progress) error {
-	text, err := c.YAML()
+// The configuration is written as the text given, or as the one that is there if that has comments
+// and still says the same, or else in full.
+func (f *Folder) start(c *configs.Config, given []byte, p Progress) error {
+	text, err := f.configText(c, given)
 	if err != nil {
 		return err
 	}
@@ -106,6 +108,28 @@ func (f *Folder) start(c *configs.Config, p Progress) error {
 	}
 	f.text, err = f.openLog(TextFile)
 	return err
+}
+
+// configText is what config.yaml is to be.
+func (f *Folder) configText(c *configs.Config, given []byte) ([]byte, error) {
+	text, err := c.YAML()
+	if err != nil {
+		return nil, err
+	}
+	commented := given
+	if commented == nil {
+		if commented, err = disk.ReadFile(f.path(ConfigFile)); err != nil || !bytes.HasPrefix(commented, []byte("#")) {
+			return text, nil //nolint:nilerr // there is none
+		}
+	}
+	same, err := configs.Parse(ConfigFile, string(commented))
+	if err != nil {
+		return text, nil //nolint:nilerr // it is of another version
+	}
+	if other, err := same.YAML(); err != nil || !bytes.Equal(other, text) {
+		return text, err
+	}
+	return commented, nil
 }
 
 func (f *Folder) path(name ...string) string {

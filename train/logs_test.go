@@ -70,7 +70,7 @@ func TestEvaluationFile(t *testing.T) {
 func TestPace(t *testing.T) {
 	f := openTest(t)
 	c := configs.Default()
-	if err := f.start(&c, Progress{}); err != nil {
+	if err := f.start(&c, nil, Progress{}); err != nil {
 		t.Fatal(err)
 	}
 	r := Record{Kind: EpochRecord, Batches: 4, Memory: 12}
@@ -94,7 +94,7 @@ func TestPace(t *testing.T) {
 	if err := os.WriteFile(f.path(SummaryFile), append(old, "1,2,3,4,5,6\n"...), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.start(&c, Progress{Epoch: 2, Batches: 8}); err != nil {
+	if err := f.start(&c, nil, Progress{Epoch: 2, Batches: 8}); err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()

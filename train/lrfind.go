@@ -71,7 +71,7 @@ func FindLR(ctx context.Context, c *configs.Config, o FindOptions) (LRFinding, e
 	if o.Log == nil {
 		o.Log = io.Discard
 	}
-	t := &trainer{config: c, ranks: ranks{collective.Single{}}, show: NewDisplay(o.Log), began: clock(), pool: kernels.NewPool(c.Threads), patience: ctx}
+	t := &trainer{config: c, ranks: ranks{collective.Single{}}, show: NewDisplay(o.Log), began: clock(), preset: c.Base, pool: kernels.NewPool(c.Threads), patience: ctx}
 	defer t.pool.Close()
 	if err := t.lookFor(); err != nil {
 		return LRFinding{}, err

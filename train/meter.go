@@ -38,7 +38,7 @@ func newMeter(t *trainer, steps int) *meter {
 }
 
 func (m *meter) name() string {
-	return fmt.Sprintf("epoch %d/%d", m.t.progress.Epoch+1, m.t.config.Train.Epochs)
+	return fmt.Sprintf("epoch %d/%d", m.t.progress.Epoch+1, m.t.epochs())
 }
 
 func (m *meter) add(loss float64, scales []float64, samples int) {
@@ -97,6 +97,9 @@ func (m *meter) measure() {
 // remaining estimates the time to the end of the run from this process's own
 // steps; evaluations count as part of them.
 func (m *meter) remaining() time.Duration {
+	if m.t.budget != nil {
+		return m.t.budgetLeft()
+	}
 	p := m.t.progress
 	done := p.Batches - m.t.firstStep
 	left := (m.t.config.Train.Epochs-p.Epoch)*m.steps - p.Step

@@ -20,9 +20,13 @@ type Progress struct {
 	LossCount int     `json:"loss_count"`
 	// ScaleSums is LossSum taken apart, of a loss that is a sum over scales.
 	ScaleSums []float64 `json:"scale_sums,omitempty"`
-	NormSum   float64   `json:"norm_sum"` // of the gradients, over the updates of the epoch
-	NormCount int       `json:"norm_count"`
-	Window    Window    `json:"window"`
+	// Phase is the part of the schedule that is done, from 0 to 1, and Spent the seconds that the
+	// run has taken, of a run with a budget.
+	Phase     float64 `json:"phase,omitempty"`
+	Spent     float64 `json:"spent_s,omitempty"`
+	NormSum   float64 `json:"norm_sum"` // of the gradients, over the updates of the epoch
+	NormCount int     `json:"norm_count"`
+	Window    Window  `json:"window"`
 
 	Last Score  `json:"last"` // last evaluation
 	Best *Score `json:"best,omitempty"`

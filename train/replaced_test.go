@@ -133,7 +133,7 @@ func TestLockRemoved(t *testing.T) {
 		t.Skip(f.unlocked)
 	}
 	c := load(t, "none")
-	if err := f.start(c, Progress{}); err != nil {
+	if err := f.start(c, nil, Progress{}); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {

@@ -44,7 +44,7 @@ func (t *trainer) startLogs(o Options) error {
 	if err := t.folder.writeFingerprints(*t.prints, t.resumed); err != nil {
 		return err
 	}
-	if err := t.folder.start(t.config, t.progress); err != nil {
+	if err := t.folder.start(t.config, o.Text, t.progress); err != nil {
 		return err
 	}
 	if err := t.begin(o); err != nil || !t.config.Log.TensorBoard {
@@ -102,7 +102,7 @@ func (t *trainer) resume(ctx context.Context) (bool, error) {
 	if err == nil {
 		t.was = own
 	}
-	if epochs := t.config.Train.Epochs; t.progress.Epoch >= epochs {
+	if epochs := t.config.Train.Epochs; t.config.Train.Budget == "" && t.progress.Epoch >= epochs {
 		t.show.Line("nothing is left to train, all %d epochs are done; --set train.epochs=N for more", epochs)
 	}
 	return true, nil

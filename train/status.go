@@ -49,7 +49,7 @@ func (t *trainer) observe(s Status) {
 		return
 	}
 	total := t.total.add(t.pace)
-	s.Progress, s.Epochs, s.Steps, s.Threads = t.progress, t.config.Train.Epochs, t.steps, t.pool.Workers()
+	s.Progress, s.Epochs, s.Steps, s.Threads = t.progress, t.epochs(), t.steps, t.pool.Workers()
 	s.Images, s.Waited, s.Trained = total.images, total.waited, total.took
 	t.observer(s)
 }

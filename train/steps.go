@@ -34,6 +34,18 @@ func NewSteps(c *configs.Config, ds data.Dataset, pool *kernels.Pool) (*Steps, e
 	return &Steps{config: c, task: t, optimizer: optimizer}, err
 }
 
+// Loader makes the batches that the steps train on, with what they carry besides images.
+func (s *Steps) Loader(ds data.Dataset) (*data.Loader, error) {
+	o, err := loaderOptions(s.config, s.config.Data.Scale(0))
+	if err != nil {
+		return nil, err
+	}
+	if err := s.task.fill(&o); err != nil {
+		return nil, err
+	}
+	return data.NewLoader(ds, o)
+}
+
 // Precision is the one that the steps run in.
 func (s *Steps) Precision() kernels.Precision { return s.task.precision() }
 

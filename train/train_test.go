@@ -69,7 +69,7 @@ func TestForget(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := configs.Default()
-	if err := f.start(&c, Progress{}); err != nil {
+	if err := f.start(&c, nil, Progress{}); err != nil {
 		t.Fatal(err)
 	}
 	for i := 1; i <= 6; i++ {
@@ -93,7 +93,7 @@ func TestForget(t *testing.T) {
 		t.Error("Holds is wrong")
 	}
 	// The checkpoint was made before the second evaluation.
-	if err := f.start(&c, Progress{Epoch: 1, Step: 3, Batches: 6}); err != nil {
+	if err := f.start(&c, nil, Progress{Epoch: 1, Step: 3, Batches: 6}); err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,10 +29,14 @@ type Options struct {
 	// MaxTime ends the run as if it was interrupted, to be resumed; 0 for no limit. One step
 	// is made however short it is, so that a run which is resumed again and again gets on.
 	MaxTime time.Duration
+	// Before is how much of train.budget was used before Run was called, and After how much is to
+	// be left when it returns.
+	Before, After time.Duration
 	// Group is who trains together, each with a call of Run; nil for this process alone.
 	// Rank 0 writes, and reads Dir; it says most, but others may say something too.
 	Group collective.Group
 
+	Text    []byte       // the configuration as a file with comments, for the folder; nil for the configuration in full
 	Preset  string       // where the configuration comes from, for the record; may be empty
 	Program string       // version of the program, for the record; may be empty
 	Observe func(Status) // gets the state after every update, on the goroutine that trains; may be nil
@@ -102,7 +107,7 @@ func Run(ctx context.Context, c *configs.Config, o Options) (out Outcome, err er
 	if o.Log == nil {
 		o.Log = io.Discard
 	}
-	t := &trainer{config: c, ranks: ranks{o.Group}, dir: o.Dir, show: NewDisplay(o.Log), began: clock(), observer: o.Observe, explains: true}
+	t := &trainer{config: c, ranks: ranks{o.Group}, dir: o.Dir, show: NewDisplay(o.Log), began: clock(), observer: o.Observe, explains: true, preset: cmp.Or(o.Preset, c.Base)}
 	out, err = t.run(ctx, o)
 	return out, t.ranks.settle(err)
 }
@@ -201,6 +206,8 @@ type trainer struct {
 
 	bad, badVal badImages // of the training part, and of the validation part of a pre-training
 
+	budget      *budget // nil for none
+	preset      string  // that the configuration starts from; "" for none
 	began       time.Time
 	firstStep   int      // batches that this process did not train
 	firstUpdate int      // likewise, updates
@@ -235,6 +242,9 @@ func (t *trainer) open(ctx context.Context, o Options) error {
 	}
 	t.prints.Train.Stamps, t.prints.Val.Stamps = nil, nil // the folder has them
 	if err := t.receive(); err != nil {
+		return err
+	}
+	if err := t.startBudget(o); err != nil {
 		return err
 	}
 	t.loader = nil // the state of the model may be part of what it makes
@@ -282,6 +292,10 @@ func (t *trainer) prepare() error {
 	l, err := t.loaderFor(0)
 	if err != nil {
 		return err
+	}
+	if note := t.fewStepsNote(); note != "" {
+		t.notes = append(t.notes, note)
+		t.config.Notes = t.config.NotesWithoutRate()
 	}
 	learned, err := t.task.prepare(l.Own())
 	if err != nil {

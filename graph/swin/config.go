@@ -122,7 +122,7 @@ func (c Config) FillMIM(m *configs.MIM) {
 		m.MaskUnit = c.unit()
 	}
 	if len(m.DecoderDim) == 0 {
-		m.DecoderDim = configs.Heads{128}
+		m.DecoderDim = configs.Heads{min(max(c.EmbedDim/32*32, 32), 128)} // follows the encoder, as wide as the published ones at most
 	}
 	if m.MaskPer == "" {
 		m.MaskPer = "batch"

@@ -84,19 +84,26 @@ func (c Config) Outputs(size int) float64 {
 	return tokens * max(float64(c.EmbedDim)*max(c.MLPRatio, 3), tokens*float64(c.NumHeads[0]))
 }
 
+// headDim is the number of channels of a head in a decoder.
+const headDim = 32
+
 // FillMIM is part of [configs.Maskable].
 func (c Config) FillMIM(m *configs.MIM) {
 	if len(m.Taps) == 0 {
 		m.Taps = []int{2, 4, c.Depth - 2, c.Depth}
 	}
-	if m.DecoderHeads == 0 {
-		m.DecoderHeads = 8
-	}
 	if m.MaskUnit == 0 {
 		m.MaskUnit = c.PatchSize
 	}
-	if len(m.DecoderDim) == 0 {
-		m.DecoderDim = configs.Heads{256}
+	if len(m.DecoderDim) == 0 { // a third of the width: the published 256 of ViT-B, and no more
+		heads := min(max(c.EmbedDim/3/headDim, 1), 8)
+		m.DecoderDim = configs.Heads{heads * headDim}
+		if m.DecoderHeads == 0 {
+			m.DecoderHeads = heads
+		}
+	}
+	if m.DecoderHeads == 0 {
+		m.DecoderHeads = 8
 	}
 	if m.MaskPer == "" {
 		m.MaskPer = "sample"

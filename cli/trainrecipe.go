@@ -1,0 +1,157 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"fasternet/collective"
+	"fasternet/configs"
+	"fasternet/export"
+	"fasternet/formats/torch"
+	"fasternet/kernels"
+	"fasternet/model"
+	"fasternet/recipe"
+	"fasternet/train"
+
+	"github.com/spf13/cobra"
+)
+
+// budgetFlags are the flags of a run that keeps to a time, and of one without a CONFIG.
+type budgetFlags struct {
+	budget, task string
+	began        time.Time
+}
+
+func (b *budgetFlags) register(c *cobra.Command) {
+	b.began = time.Now()
+	c.Flags().StringVar(&b.budget, "budget", "", "`time` that all of it takes, e.g. 12m or 2h30m (train.budget); without CONFIG "+recipe.BudgetText(recipe.DefaultBudget)+" by default")
+	c.Flags().StringVar(&b.task, "task", "", "`task`: classify or localmim (task)")
+}
+
+// exportFile is the export in the folder of a run with a budget.
+const exportFile = "model.safetensors"
+
+// after is the part of a budget that is kept for the report and the export.
+func (b *budgetFlags) after(budget time.Duration) time.Duration {
+	return min(max(budget/100, 1500*time.Millisecond), 10*time.Second)
+}
+
+// settings are what the flags stand for, of a run with a CONFIG.
+func (b *budgetFlags) settings() (all []string, err error) {
+	if b.budget != "" {
+		if _, err := (configs.Train{Budget: b.budget}).BudgetTime(); err != nil {
+			return nil, usageError{fmt.Errorf("--budget: %w", err)}
+		}
+		all = append(all, "train.budget="+quoted(b.budget))
+	}
+	if b.task != "" {
+		if !slices.Contains(configs.Tasks, b.task) {
+			return nil, usageError{fmt.Errorf("--task: want %s, got %q", strings.Join(configs.Tasks, " or "), b.task)}
+		}
+		all = append(all, "task="+b.task)
+	}
+	return all, nil
+}
+
+// recipeDir is the folder of a run without a CONFIG.
+func recipeDir(dir, dataDir string) string {
+	if dir != "" {
+		return dir
+	}
+	name := filepath.Base(filepath.Clean(dataDir))
+	if abs, err := filepath.Abs(dataDir); err == nil {
+		name = filepath.Base(abs)
+	}
+	return filepath.Join("runs", name)
+}
+
+// recipe makes the configuration of a run without a CONFIG, on rank 0; the others get it from there.
+func (b *budgetFlags) recipe(ctx context.Context, ranks *ranks, dir, dataDir, from string, settings []string) (*recipe.Recipe, error) {
+	var r *recipe.Recipe
+	var err error
+	if ranks.first() {
+		r, err = b.make(ctx, dir, dataDir, from, settings)
+	}
+	if err := collective.Agree(ranks, err); err != nil || ranks.Size() == 1 {
+		return r, err
+	}
+	var text []byte
+	if ranks.first() {
+		text = r.Text
+	}
+	all, err := ranks.Gather(text)
+	if err != nil || ranks.first() {
+		return r, err
+	}
+	c, err := configs.Parse("recipe", string(all[0]))
+	return &recipe.Recipe{Config: c, Text: all[0]}, err
+}
+
+func (b *budgetFlags) make(ctx context.Context, dir, dataDir, from string, settings []string) (*recipe.Recipe, error) {
+	if train.Holds(dir) {
+		return nil, fmt.Errorf("%s already holds a run: --resume continues it, --run DIR makes another", dir)
+	}
+	show := train.NewDisplay(os.Stderr)
+	o := recipe.Options{
+		Data: dataDir, Task: "classify", From: from, Budget: recipe.DefaultBudget, Began: b.began,
+		Say: func(format string, args ...any) { show.Line(format, args...) },
+	}
+	// What the user has set is read once without the rest, which finds what is wrong with it.
+	own, err := configs.Parse("--set", "", settings...)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	o.Task = own.Task
+	if d, err := own.Train.BudgetTime(); err == nil && d > 0 {
+		o.Budget = d
+	} else {
+		show.Line("no --budget is given: it is %s", recipe.BudgetText(o.Budget))
+	}
+	o.After = b.after(o.Budget)
+	for _, s := range settings {
+		if !strings.HasPrefix(s, "data.dir=") && !strings.HasPrefix(s, "task=") && !strings.HasPrefix(s, "train.budget=") {
+			o.Settings = append(o.Settings, s)
+		}
+	}
+	if from != "" && own.Task == "classify" {
+		given := configs.Given{}
+		for _, s := range o.Settings {
+			key, _, _ := strings.Cut(s, "=")
+			given[key] = true
+		}
+		o.Adopted, err = model.Adopt(own, given, model.LoadOptions{
+			Weights: torch.Choice(own.FromWeights), StateKey: own.FromStateKey, AllowMissing: own.FromAllowMissing, AllowNaN: own.FromAllowNaN,
+		})
+		if err != nil {
+			return nil, weightsError{fmt.Errorf("from: %w", err)}
+		}
+	}
+	r, err := recipe.Make(ctx, o)
+	var short *recipe.BudgetError
+	switch {
+	case errors.As(err, &short):
+		return nil, usageError{fmt.Errorf("--budget: %w", err)}
+	case err != nil:
+		return nil, err
+	}
+	show.Line("%s", r.Summary())
+	return r, nil
+}
+
+// exportRun writes the best model of a run with a budget to its folder.
+func exportRun(dir string, c *configs.Config) (string, error) {
+	m, err := model.Open(dir, model.LoadOptions{})
+	if err != nil {
+		return "", err
+	}
+	pool := kernels.NewPool(c.Threads)
+	defer pool.Close()
+	r, err := export.Write(m, filepath.Join(dir, exportFile), pool, export.Options{Version: version})
+	return r.Path, err
+}

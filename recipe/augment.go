@@ -1,0 +1,76 @@
+package recipe
+
+import "math"
+
+// randAugment is the policy for images that are seen often.
+const randAugment = "rand-m6-mstd0.5-inc1"
+
+// seldom and often are how many times an image is seen in a short and in a long training.
+const (
+	seldom = 12
+	often  = 40
+)
+
+var augmentRule = rule{
+	name: "Augmentation", keys: []string{"augment.scale", "augment.hflip", "augment.padding", "augment.rand_augment", "augment.erasing"},
+	reason: `The more often an image is seen, the more its copies should differ. Below 12 times: crops of half the area or
+more. Up to 40 times: crops of 35 % or more, and a little colour jitter by RandAugment at magnitude 6 from
+there on, with random erasing of a quarter of the images. The crops of ImageNet's recipes, down to 8 % of the
+area, are for a million images: on thousands they show the model parts that do not tell the class.
+
+Tiny images are shifted by 2 px (padding) and not resized, since their scale is fixed; they are erased too.
+
+Images are mirrored. That is wrong for letters, digits, traffic signs and all that has a left and a
+right: the program does not guess what your images mean. ` + "`--set augment.hflip=0`" + ` turns it off.
+
+Pre-training has crops of a fifth of the area or more, as LocalMIM's recipe has, and nothing else.`,
+	apply: func(d *draft) error {
+		f, views := d.facts, d.views()
+		d.set("augment.hflip", 0.5, "mirrored; set 0 for letters, digits, signs and all that has a left and a right")
+		if f.Task == "localmim" {
+			d.set("augment.scale", []float64{0.2, 1}, "of the area, as LocalMIM crops")
+			if f.tiny() {
+				d.set("augment.padding", 2, "tiny images are shifted, not resized")
+			}
+			return nil
+		}
+		erase := 0.0
+		if views >= often {
+			erase = 0.25
+		}
+		switch {
+		case f.tiny():
+			d.set("augment.padding", 2, "tiny images are shifted, not resized")
+		case views < seldom:
+			d.set("augment.scale", []float64{0.5, 1}, "crops of half the area or more: each image is seen only some %s times", count(views))
+		default:
+			d.set("augment.scale", []float64{0.35, 1}, "crops of a third of the area or more")
+			if views >= often {
+				d.set("augment.rand_augment", randAugment, "each image is seen some %.0f times: its copies should differ", math.Round(views))
+			}
+		}
+		if erase > 0 {
+			d.set("augment.erasing", map[string]any{"prob": erase}, "a part of the image is hidden")
+		}
+		return nil
+	},
+}
+
+var mixRule = rule{
+	name: "Mixing and label smoothing", keys: []string{"augment.mixup", "augment.cutmix", "augment.mixup_prob", "augment.smoothing"},
+	reason: `From 40 views of an image on, half of the batches are mixed, by CutMix or a weak mixup (alpha 0.2): a network
+that has seen an image that often knows it by heart. Below, mixing slows the beginning down and is left
+out. Labels are smoothed by 0.1 in any case.`,
+	apply: func(d *draft) error {
+		if d.facts.Task == "localmim" {
+			return nil
+		}
+		if d.views() >= often {
+			d.set("augment.mixup", 0.2, "half of the batches are mixed")
+			d.set("augment.cutmix", 1.0, "")
+			d.set("augment.mixup_prob", 0.5, "")
+		}
+		d.set("augment.smoothing", 0.1, "of the labels")
+		return nil
+	},
+}

@@ -1,0 +1,29 @@
+package recipe
+
+var batchRule = rule{
+	name: "Batch", keys: []string{"train.batch_size", "train.accum_steps"},
+	reason: `Batches of 64: a processor gains little from larger ones, and a small data set needs many steps rather than
+large ones. Fewer than 1,000 images get batches of 32, fewer than 200 of 16, and fewer than 20 a quarter of
+what there is; more than 20,000 get 128. Nothing is accumulated: a preset whose batch of 4096 is made of 32
+parts makes one step per epoch of a few thousand images.`,
+	apply: func(d *draft) error {
+		d.set("train.batch_size", batchOf(d.facts), "%d steps per epoch", d.facts.Train/batchOf(d.facts))
+		d.set("train.accum_steps", 1, "every batch is a step")
+		return nil
+	},
+}
+
+// batchOf is the batch for so many images: an even number, since mixup pairs them.
+func batchOf(f Facts) int {
+	switch n := f.Train; {
+	case n < 20:
+		return max(n/4*2, 2)
+	case n < 200:
+		return 16
+	case n < 1000:
+		return 32
+	case n <= 20_000:
+		return 64
+	}
+	return 128
+}

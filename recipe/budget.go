@@ -1,0 +1,94 @@
+package recipe
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"fasternet/configs"
+)
+
+// leastSteps is how many steps of the optimizer a run needs to learn anything.
+const leastSteps = 60
+
+// BudgetError says that nothing can be learned in a budget.
+type BudgetError struct {
+	Budget time.Duration
+	Least  time.Duration // that is enough
+	what   string
+}
+
+func (e *BudgetError) Error() string {
+	return fmt.Sprintf("a budget of %v is too short: %s; want %v or more", e.Budget, e.what, e.Least)
+}
+
+// checkBudget returns an error if the time is too short for anything to be learned.
+func (d *draft) checkBudget() error {
+	f := d.facts
+	batch := float64(batchOf(f))
+	steps := f.training() * d.speed / batch
+	if steps >= leastSteps {
+		return nil
+	}
+	need := leastSteps*batch/d.speed/(1-evaluating) + (f.Used + f.After).Seconds()
+	least := time.Duration(math.Ceil(1.2*need/5)*5) * time.Second
+	return &BudgetError{f.Budget, least, fmt.Sprintf("after looking at the images there is time for about %d steps of %d images, and fewer than %d teach a model nothing", int(steps), int(batch), leastSteps)}
+}
+
+var epochsRule = rule{
+	partly: true, // the warm-up must be no longer
+	name:   "Epochs", keys: []string{"train.epochs", "train.budget"},
+	reason: `As many as fit into the budget, evaluations, report and export included, by the speed that was measured. The
+run keeps to the time itself (` + "`train.budget`" + `): its learning rate follows the clock. If the machine turns out to
+be slower or faster, there are fewer epochs or more, and the cosine still ends at its minimum. A resumed
+run has the rest of the time. Remove ` + "`budget`" + ` to train for so many epochs, however long they take: then the
+same seed gives the same bits.
+
+Without ` + "`--budget`" + ` it is 30 minutes: long enough for a few thousand photographs on two cores.`,
+	apply: func(d *draft) error {
+		d.set("train.epochs", d.epochs(), "about as many as fit into the budget")
+		d.set("train.budget", BudgetText(d.facts.Budget), "the learning rate follows the clock; without it, train.epochs counts")
+		return nil
+	},
+}
+
+// BudgetText is a budget as train.budget has it: 30m, and not 30m0s.
+func BudgetText(d time.Duration) string {
+	switch {
+	case d%time.Hour == 0:
+		return fmt.Sprintf("%dh", d/time.Hour)
+	case d%time.Minute == 0:
+		return fmt.Sprintf("%dm", d/time.Minute)
+	}
+	return d.String()
+}
+
+// DefaultBudget is the time of a run that has been told none.
+const DefaultBudget = 30 * time.Minute
+
+// epochs is the number of epochs that fit.
+func (d *draft) epochs() int {
+	if d.given("train.epochs") {
+		return d.config.Train.Epochs
+	}
+	return int(clamp(math.Round(d.views()), 1, 100_000))
+}
+
+// updates is about how many steps of the optimizer the run will make.
+func (d *draft) updates() float64 {
+	c := d.config
+	return d.views() * float64(d.facts.Train) / float64(c.Train.BatchSize*c.Train.AccumSteps)
+}
+
+// provisional is a configuration for timing: what the later rules are likely to choose.
+func provisional(d *draft) *configs.Config {
+	c := *d.config
+	c.Train.BatchSize, c.Train.AccumSteps = batchOf(d.facts), 1
+	if d.given("train.batch_size") || d.given("train.accum_steps") {
+		c.Train.BatchSize, c.Train.AccumSteps = d.config.Train.BatchSize, 1
+	}
+	if !d.given("augment.rand_augment") && c.Task == "classify" && !d.facts.tiny() {
+		c.Augment.RandAugment = randAugment
+	}
+	return &c
+}

@@ -1,0 +1,55 @@
+package recipe
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Document is docs/defaults.md: what the rules do and why.
+func Document() string {
+	var b strings.Builder
+	b.WriteString(documentHead)
+	for _, r := range rules() {
+		fmt.Fprintf(&b, "\n## %s\n\n", r.name)
+		if len(r.keys) > 0 {
+			fmt.Fprintf(&b, "`%s`\n\n", strings.Join(r.keys, "`, `"))
+		}
+		for i, p := range strings.Split(r.reason, "\n\n") {
+			if i > 0 {
+				b.WriteString("\n")
+			}
+			b.WriteString(wrap(p, 100) + "\n")
+		}
+	}
+	return b.String()
+}
+
+// wrap breaks a paragraph into lines.
+func wrap(text string, width int) string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && len(line)+1+len(word) > width {
+			lines = append(lines, line)
+			line = ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	return strings.Join(append(lines, line), "\n")
+}
+
+const documentHead = `# The defaults of a run without a preset
+
+<!-- Made from the rules in recipe/ by its test (go test ./recipe -update): change it there. -->
+
+` + "`fasternet-train train --data FOLDER --budget 30m`" + ` looks at the images and times a few training steps
+on this machine. Then it applies the rules on this page, in their order, and writes what they choose to
+` + "`config.yaml`" + ` in the folder of the run, with a comment on every choice. ` + "`--set`" + ` overrides any of them; rules that
+come later see what you have set.
+
+The published presets stay as they were published: their recipes are for a million images, and say
+so in a note when they meet few.
+`

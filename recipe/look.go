@@ -1,0 +1,146 @@
+package recipe
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"slices"
+	"strings"
+
+	"fasternet/configs"
+	"fasternet/data"
+	"fasternet/data/sets"
+)
+
+// fashionMNIST is a data set that needs no folder.
+const fashionMNIST = "fashion-mnist"
+
+// arrays are formats of pixels that no camera has written to a file.
+var arrays = []string{fashionMNIST, "idx", "cifar10", "cifar100", "cifar100-coarse"}
+
+// looked is how many images mean and deviation are measured on.
+const looked = 256
+
+// look finds out what the rules need to know of the images, and opens the training part.
+func look(ctx context.Context, o Options) (f Facts, train data.Dataset, err error) {
+	f = Facts{Dir: o.Data, Task: o.Task, From: o.From, Budget: o.Budget, After: o.After}
+	if f.Format, err = formatOf(o); err != nil {
+		return f, nil, err
+	}
+	if f.Format == fashionMNIST && o.Data == fashionMNIST {
+		f.Dir = ""
+	}
+	f.Files = !slices.Contains(arrays, f.Format)
+	train, val, c, err := open(&f, o.Settings)
+	if err != nil {
+		return f, nil, err
+	}
+	if n := c.Data.MaxPerClass; n > 0 {
+		train = data.Few(train, n, c.Seed)
+	}
+	f.Train, f.Val, f.Threads = train.Len(), val.Len(), c.Threads
+	if f.Task == "classify" {
+		if err := data.CheckLabels(train, "training"); err != nil {
+			return f, nil, err
+		}
+	}
+	if f.Train < 2 {
+		return f, nil, fmt.Errorf("%s: want two training images or more, got %d", o.Data, f.Train)
+	}
+	skip := c.Data.OnBadImage == "skip"
+	info, err := data.Describe(train, skip)
+	if err != nil {
+		return f, nil, fmt.Errorf("%w; --set data.on_bad_image=skip passes over images that cannot be read", err)
+	}
+	if info.Decoded == 0 {
+		return f, nil, fmt.Errorf("%s: none of the %d images looked at can be read: %w", o.Data, info.Bad, info.BadErr)
+	}
+	f.Counts = info.Counts
+	f.Side, f.Least = min(info.Height.Median, info.Width.Median), min(info.Height.Min, info.Width.Min)
+	f.Most = max(info.Height.Max, info.Width.Max)
+	return f, train, f.measure(ctx, train, info.Grey == info.Decoded, c, skip)
+}
+
+// measure finds mean and deviation, and whether images have colours: files of three channels may have
+// three equal ones.
+func (f *Facts) measure(ctx context.Context, train data.Dataset, grey bool, c *configs.Config, skip bool) error {
+	channels := 3
+	if f.Grey = grey; grey {
+		channels = 1
+	}
+	s, err := data.Measure(ctx, train, channels, looked, c.Data.Workers, skip)
+	if err != nil {
+		return err
+	}
+	if !grey && spread(s.Mean) < 1e-9 && spread(s.Std) < 1e-9 {
+		f.Grey, s.Mean, s.Std = true, s.Mean[:1], s.Std[:1]
+	}
+	for i := range s.Mean {
+		f.Mean = append(f.Mean, three(s.Mean[i]))
+		f.Std = append(f.Std, max(three(s.Std[i]), 0.01)) // images that are all alike
+	}
+	return nil
+}
+
+func three(v float64) float64 { return math.Round(1000*v) / 1000 }
+
+func spread(v []float64) float64 { return slices.Max(v) - slices.Min(v) }
+
+// formatOf is the format of the data set.
+func formatOf(o Options) (string, error) {
+	for _, s := range o.Settings {
+		if name, ok := strings.CutPrefix(s, "data.name="); ok {
+			return name, nil
+		}
+	}
+	if o.Data == fashionMNIST {
+		return fashionMNIST, nil
+	}
+	info, err := os.Stat(o.Data)
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("--data: %w", err)
+	case !info.IsDir():
+		return "", fmt.Errorf("--data: %s is a file: want the folder of a data set", o.Data)
+	}
+	return sets.FormatIn(o.Data), nil
+}
+
+// open opens both parts. Where there is no validation part, some of the training images are held out.
+func open(f *Facts, settings []string) (train, val data.Dataset, c *configs.Config, err error) {
+	parts := func(fraction float64) (train, val data.Dataset, err error) {
+		d := draft{settings: settings}
+		d.set("task", f.Task, "")
+		d.set("data.name", f.Format, "")
+		if f.Dir != "" {
+			d.set("data.dir", f.Dir, "")
+		}
+		if fraction > 0 {
+			d.set("data.val_fraction", fraction, "")
+			d.set("data.val_split", "hash", "")
+		}
+		if err := d.resolve(); err != nil {
+			return nil, nil, err
+		}
+		c = d.config
+		return sets.OpenBoth(c.Data)
+	}
+	train, val, err = parts(0)
+	if err == nil || c == nil || c.Data.ValFraction > 0 || c.Data.Val != "" {
+		return train, val, c, err
+	}
+	first := err
+	train, val, err = parts(held(0))
+	if c.Data.Val == "" && sets.UnusedValidation(c.Data) != "" { // there is one, with which something is wrong
+		return nil, nil, nil, first
+	}
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	f.Held = held(train.Len() + val.Len())
+	if f.Held != held(0) {
+		train, val, err = parts(f.Held)
+	}
+	return train, val, c, err
+}

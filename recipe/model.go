@@ -1,0 +1,149 @@
+package recipe
+
+import (
+	"fmt"
+	"math"
+)
+
+var modelRule = rule{
+	name: "Model and image size",
+	keys: []string{
+		"model.name", "model.embed_dim", "model.depths", "model.n_div", "model.feature_dim", "model.act_layer", "model.patch_size", "model.patch_stride",
+		"model.init_std", "data.image_size", "data.test_crop_ratio",
+	},
+	reason: `A FasterNet, the fastest of the families on a processor, and with few images more accurate than a
+transformer, which has to learn first that neighbouring pixels belong together.
+
+Time goes into three things: larger images, a larger network, and more epochs. The candidates are ordered by
+their cost; images grow first (64 to 224 px, at most about twice the shorter side that the images have:
+enlarged small images give the first stage more cells), then the network (T0, from 3,000 training images on T1,
+from 30,000 T2, from 200,000 S). Tiny images, of up to 40 px, have candidates of three stages: patches of 2 px
+that do not overlap, then a patch of 3 px at every pixel, which costs more and is more accurate.
+
+The costliest candidate is taken that still sees every image often enough in the time: 100 times with 2,500
+images, more with fewer and less with more (in proportion to the square root of their number, between 15 and
+300 times); twice as often in pre-training. One candidate is timed, the others are estimated from it, and
+the one that is chosen is timed too.
+
+Evaluation shows the whole shorter side of an image: the default of 0.9 is for images of which the border is
+background.`,
+	apply: chooseModel,
+}
+
+// wanted is how often each of so many training images should be seen.
+func wanted(images int, task string) float64 {
+	w := clamp(100*math.Sqrt(2500/float64(max(images, 1))), 15, 300)
+	if task == "localmim" {
+		return 2 * w
+	}
+	return w
+}
+
+func chooseModel(d *draft) error {
+	f := &d.facts
+	if !f.tiny() {
+		d.set("data.test_crop_ratio", 1.0, "evaluation shows the whole shorter side")
+	}
+	all := d.candidates()
+	speeds := make([]float64, len(all))
+	measured := make([]bool, len(all))
+	measure := func(i int) error {
+		var err error
+		d.choices = append(d.choices, all[i].chosen(d)...)
+		defer func() { d.choices = d.choices[:len(d.choices)-len(all[i].chosen(d))] }()
+		if err = d.resolve(); err != nil {
+			return err
+		}
+		if speeds[i], err = d.time(provisional(d)); err != nil {
+			return err
+		}
+		measured[i] = true
+		for k := range all {
+			if !measured[k] {
+				speeds[k] = speeds[i] * all[i].cost / all[k].cost
+			}
+		}
+		return nil
+	}
+	want := wanted(f.Train, f.Task)
+	seen := func(i int) float64 { return f.training() * speeds[i] / float64(f.Train) }
+	best := func() int {
+		for i := len(all) - 1; i > 0; i-- {
+			if seen(i) >= want {
+				return i
+			}
+		}
+		return 0
+	}
+	if err := measure(min(1, len(all)-1)); err != nil {
+		return err
+	}
+	at := best()
+	for range 3 {
+		if measured[at] {
+			break
+		}
+		if err := measure(at); err != nil {
+			return err
+		}
+		at = best()
+	}
+	d.speed = speeds[at]
+	r := all[at]
+	for k, c := range r.chosen(d) {
+		why := ""
+		if k == 0 {
+			why = fmt.Sprintf("%s: about %.0f images per second here, so that each of the %d training images is seen some %s times in %s",
+				r.name, d.speed, f.Train, count(d.views()), f.Budget)
+		}
+		d.set(c.key, c.value, "%s", why)
+	}
+	return d.checkBudget()
+}
+
+// count is a number of times in words.
+func count(v float64) string {
+	if v < 10 {
+		return fmt.Sprintf("%.2g", v)
+	}
+	return fmt.Sprintf("%.0f", v)
+}
+
+// chosen are the values of a rung that the user has not set.
+func (r rung) chosen(d *draft) (all []choice) {
+	for _, c := range append(r.model, choice{"data.image_size", r.size, ""}) {
+		if !d.given(c.key) {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// candidates is the ladder for the images. What the user has set of a model leaves nothing to
+// choose but the size of the images.
+func (d *draft) candidates() (all []rung) {
+	f := d.facts
+	all = photographs(f.Side, f.Train)
+	if f.tiny() {
+		all = tinies(f.Most, f.Task == "localmim")
+	}
+	if !d.given("model.name") && !d.given("model.embed_dim") && !d.given("model.depths") && f.From == "" {
+		return all
+	}
+	// The model is known: one rung for each size.
+	last := 0
+	var own []rung
+	for _, s := range append([]int{32}, sizes...) {
+		if s > max(2*f.Side, 32) && last > 0 {
+			break
+		}
+		if d.config.Model.CheckImageSize(s) == nil {
+			own = append(own, rung{name: fmt.Sprintf("the model at %d px", s), size: s, cost: float64(s * s)})
+			last = s
+		}
+	}
+	if d.given("data.image_size") || len(own) == 0 {
+		return []rung{{name: "the model", size: d.config.Data.ImageSize, cost: 1}}
+	}
+	return own
+}

@@ -1,0 +1,128 @@
+package recipe
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"time"
+
+	"fasternet/configs"
+)
+
+// Options say what a recipe is for.
+type Options struct {
+	Data     string        // the folder of a data set, or fashion-mnist
+	Task     string        // classify or localmim
+	From     string        // weights to start from; "" for none
+	Budget   time.Duration // of the run
+	Began    time.Time     // when the budget began
+	After    time.Duration // of the budget, for what comes after the training
+	Settings []string      // of the user, key=value; they count more than any rule
+	Adopted  []string      // settings of the weights to start from
+	Say      func(format string, args ...any)
+}
+
+// Recipe is a configuration and where it comes from.
+type Recipe struct {
+	Config *configs.Config
+	Text   []byte // the same as a file, with a comment on every choice
+	Facts  Facts
+}
+
+// Make looks at a data set and the machine, and makes the configuration of a run that fits both. The
+// error says what is wrong with the data, or that the budget is too short (a [BudgetError]).
+func Make(ctx context.Context, o Options) (*Recipe, error) {
+	if o.Budget <= o.After {
+		return nil, &BudgetError{o.Budget, 10 * o.After, "the report and the export alone take a part of it"}
+	}
+	o.Settings = append(slices.Clone(o.Adopted), o.Settings...)
+	facts, train, err := look(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	o.Say("%s", facts.describe())
+	d := &draft{facts: facts, settings: o.Settings, say: o.Say}
+	d.facts.Used = time.Since(o.Began)
+	most := time.Duration(clamp(0.01*o.Budget.Seconds(), 0.4, 3) * float64(time.Second))
+	d.time = func(c *configs.Config) (float64, error) {
+		speed, err := measureSpeed(ctx, c, train, most)
+		d.facts.Used = time.Since(o.Began)
+		return speed, err
+	}
+	if err := d.resolve(); err != nil {
+		return nil, err
+	}
+	if err := d.run(); err != nil {
+		return nil, err
+	}
+	return d.recipe(len(o.Adopted))
+}
+
+// recipe is the draft as a whole.
+func (d *draft) recipe(adopted int) (*Recipe, error) {
+	body, err := d.whole(adopted)
+	if err != nil {
+		return nil, err
+	}
+	head := fmt.Sprintf("A recipe for %s. %s", d.facts.words(), d.machine())
+	text := append([]byte(comment(head, 100)+"\n"+comment("docs/defaults.md has the reasons. This is an ordinary configuration, to be read and changed: fasternet-train train THIS.yaml --run FOLDER", 100)+"\n\n"), body...)
+	c, err := configs.Parse("recipe", string(text))
+	if err != nil {
+		return nil, err
+	}
+	return &Recipe{c, text, d.facts}, nil
+}
+
+// describe says what was found.
+func (f Facts) describe() string {
+	text := f.words()
+	if f.Held > 0 {
+		text += fmt.Sprintf("; there is no validation part: %g %% of the images are held out", 100*f.Held)
+	}
+	return text
+}
+
+func (f Facts) words() string {
+	colours := "in colour"
+	if f.Grey {
+		colours = "grey"
+	}
+	name := f.Dir
+	if name == "" {
+		name = f.Format
+	}
+	text := fmt.Sprintf("%s: %d training and %d validation images, %s, shorter side about %d px", name, f.Train, f.Val, colours, f.Side)
+	if f.Task == "classify" {
+		least, most := extremes(f.Counts)
+		text += fmt.Sprintf(", %d classes of %d to %d training images", f.classes(), least, most)
+	}
+	return text
+}
+
+// extremes are the smallest number above 0 and the largest.
+func extremes(counts []int) (least, most int) {
+	for _, c := range counts {
+		if c > 0 && (least == 0 || c < least) {
+			least = c
+		}
+		most = max(most, c)
+	}
+	return least, most
+}
+
+// machine says what was measured of it.
+func (d *draft) machine() string {
+	threads := d.config.Threads
+	if threads == 0 {
+		threads = runtime.GOMAXPROCS(0)
+	}
+	return fmt.Sprintf("The budget is %s on %d threads, which train %.0f images per second.", BudgetText(d.facts.Budget), threads, d.speed)
+}
+
+// Summary says in a line what was chosen.
+func (r *Recipe) Summary() string {
+	c := r.Config
+	return fmt.Sprintf("recipe: %s at %d px, batches of %d, about %d epochs in %s; config.yaml in the folder of the run has every choice with its reason",
+		c.Model.Title(), c.Data.ImageSize, c.Train.BatchSize, c.Train.Epochs, BudgetText(r.Facts.Budget))
+}

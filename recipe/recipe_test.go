@@ -1,0 +1,208 @@
+package recipe
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"fasternet/configs"
+	_ "fasternet/graph/families"
+	"fasternet/graph/fasternet"
+)
+
+// even are so many images in so many classes.
+func even(images, classes int) []int {
+	counts := make([]int, classes)
+	for i := range counts {
+		counts[i] = images / classes
+	}
+	return counts
+}
+
+// machine is one whose speed goes with the arithmetic of a model.
+func machine(gmacs float64) func(c *configs.Config) (float64, error) {
+	return func(c *configs.Config) (float64, error) {
+		a, err := configs.ArchOf[fasternet.Config](c.Model)
+		if err != nil {
+			return gmacs / 1, nil //nolint:nilerr // another family
+		}
+		work := 0.0
+		for i, side := range a.StageSides(c.Data.ImageSize) {
+			dim := float64(a.StageDims()[i])
+			work += float64(side*side) * float64(a.Depths[i]) * dim * dim * 4.6
+		}
+		return gmacs * 1e9 / work, nil
+	}
+}
+
+// photos are the facts of a folder of photographs.
+func photos(images int, budget time.Duration) Facts {
+	return Facts{
+		Format: "imagefolder", Dir: "photos", Task: "classify", Budget: budget, After: 2 * time.Second, Files: true,
+		Train: images, Val: images / 5, Held: held(images), Counts: even(images, 10), Side: 480, Least: 300, Most: 1024,
+		Mean: []float64{0.5, 0.4, 0.3}, Std: []float64{0.2, 0.2, 0.2},
+	}
+}
+
+// digits are the facts of a set like MNIST.
+func digits(images int, budget time.Duration) Facts {
+	f := photos(images, budget)
+	f.Format, f.Held, f.Grey, f.Files, f.Side, f.Least, f.Most = "idx", 0, true, false, 28, 28, 28
+	f.Mean, f.Std = f.Mean[:1], f.Std[:1]
+	return f
+}
+
+func recipeFor(t *testing.T, f Facts, gmacs float64, settings ...string) *Recipe {
+	t.Helper()
+	r, err := tryRecipe(f, gmacs, settings...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func tryRecipe(f Facts, gmacs float64, settings ...string) (*Recipe, error) {
+	d := &draft{facts: f, settings: settings, time: machine(gmacs)}
+	if err := d.resolve(); err != nil {
+		return nil, err
+	}
+	if err := d.run(); err != nil {
+		return nil, err
+	}
+	return d.recipe(0)
+}
+
+func widthOf(t *testing.T, c *configs.Config) int {
+	t.Helper()
+	a, err := configs.ArchOf[fasternet.Config](c.Model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a.EmbedDim
+}
+
+// More time buys larger images, then a larger network; more images a larger network too.
+func TestModelFollowsTimeAndData(t *testing.T) {
+	short, long := recipeFor(t, photos(2000, 3*time.Minute), 30), recipeFor(t, photos(2000, 10*time.Hour), 30)
+	if short.Config.Data.ImageSize >= long.Config.Data.ImageSize || long.Config.Data.ImageSize != 224 {
+		t.Errorf("%d px in 3 minutes, %d px in 10 hours", short.Config.Data.ImageSize, long.Config.Data.ImageSize)
+	}
+	if w := widthOf(t, long.Config); w != 40 {
+		t.Errorf("2,000 images have a network %d wide", w)
+	}
+	if w := widthOf(t, recipeFor(t, photos(300_000, 1000*time.Hour), 30).Config); w != 128 {
+		t.Errorf("300,000 images have a network %d wide", w)
+	}
+	few := photos(2000, 10*time.Hour)
+	few.Side, few.Most = 64, 64
+	if size := recipeFor(t, few, 30).Config.Data.ImageSize; size != 128 {
+		t.Errorf("images of 64 px are trained on at %d px", size)
+	}
+	quick, slow := recipeFor(t, digits(60_000, 3*time.Minute), 60), recipeFor(t, digits(60_000, time.Hour), 60)
+	if a, b := widthOf(t, quick.Config), widthOf(t, slow.Config); a != 24 || b != 40 {
+		t.Errorf("tiny images have networks %d and %d wide", a, b)
+	}
+	if quick.Config.Model.InChans != 1 || quick.Config.Data.Mean[0] != 0.5 || len(quick.Config.Data.Mean) != 1 {
+		t.Errorf("grey images: %d channels, mean %v", quick.Config.Model.InChans, quick.Config.Data.Mean)
+	}
+}
+
+// The costs that rungs are ordered by rise, so that more time never buys less.
+func TestLaddersRise(t *testing.T) {
+	for _, l := range [][]rung{photographs(480, 1_000_000), photographs(64, 100), photographs(40, 5000), tinies(28, false), tinies(32, true), tinies(40, false)} {
+		for i := range l {
+			if i > 0 && l[i].cost <= l[i-1].cost {
+				t.Errorf("%s costs %v, %s before it %v", l[i].name, l[i].cost, l[i-1].name, l[i-1].cost)
+			}
+		}
+		if len(l) < 2 {
+			t.Errorf("only %v", l)
+		}
+	}
+}
+
+// What the user sets stays, and the rules see it.
+func TestSettingsCount(t *testing.T) {
+	for _, c := range []struct {
+		settings []string
+		says     []string
+	}{
+		{[]string{"data.image_size=96", "optim.lr=0.5"}, []string{"image_size: 96", "lr: 0.5", "min_lr: 0.0005", "# given"}},
+		{[]string{"model={name: vit, embed_dim: 192, depth: 6, num_heads: 3, patch_size: 16}"}, []string{"name: vit", "embed_dim: 192", "lr: 0.0005"}},
+		{[]string{"augment={hflip: 0, mixup: 0}"}, []string{"hflip: 0\n", "mixup: 0\n"}},
+		{[]string{"train.batch_size=16"}, []string{"batch_size: 16", "lr: 0.001"}},
+		{[]string{"augment.rand_augment="}, []string{`rand_augment: ""`}},
+	} {
+		t.Run(strings.Join(c.settings, " "), func(t *testing.T) {
+			r := recipeFor(t, photos(2000, time.Hour), 30, c.settings...)
+			for _, w := range c.says {
+				if !strings.Contains(string(r.Text), w) {
+					t.Errorf("no %q in\n%s", w, r.Text)
+				}
+			}
+		})
+	}
+}
+
+// The text is the configuration, it can be read again as any other, and it has reasons.
+func TestText(t *testing.T) {
+	for _, f := range []Facts{photos(24, time.Hour), photos(800, 20*time.Minute), photos(5000, time.Hour), digits(600, 3*time.Minute)} {
+		for _, task := range configs.Tasks {
+			f.Task = task
+			r := recipeFor(t, f, 60)
+			again, err := configs.Parse("again", string(r.Text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			a, errA := again.YAML()
+			b, errB := r.Config.YAML()
+			if err := errors.Join(errA, errB); err != nil || string(a) != string(b) {
+				t.Errorf("%d images, %s: the text says something else: %v", f.Train, task, err)
+			}
+			if len(again.Notes) > 0 {
+				t.Errorf("%d images, %s: notes about a recipe: %v", f.Train, task, again.Notes)
+			}
+			if n := strings.Count(string(r.Text), "# "); n < 12 {
+				t.Errorf("%d images, %s: only %d comments\n%s", f.Train, task, n, r.Text)
+			}
+			if again.Train.BatchSize > f.Train || again.Train.BatchSize%2 != 0 {
+				t.Errorf("%d images, %s: batches of %d", f.Train, task, again.Train.BatchSize)
+			}
+		}
+	}
+}
+
+// A budget that is too short says what is enough, and that is.
+func TestShortBudget(t *testing.T) {
+	f := photos(2000, 5*time.Second)
+	_, err := tryRecipe(f, 3)
+	var short *BudgetError
+	if !errors.As(err, &short) {
+		t.Fatalf("got %v", err)
+	}
+	if f.Budget = short.Least; f.Budget < 6*time.Second {
+		t.Errorf("the least is %v", f.Budget)
+	}
+	if _, err := tryRecipe(f, 3); err != nil {
+		t.Errorf("%v is not enough: %v", f.Budget, err)
+	}
+}
+
+// Uneven classes are those whose sizes differ much.
+func TestUneven(t *testing.T) {
+	for _, c := range []struct {
+		counts []int
+		want   float64
+	}{{[]int{10, 10}, 1}, {[]int{5, 0, 50}, 10}, {nil, 1}} {
+		if got := (Facts{Counts: c.counts}).uneven(); got != c.want {
+			t.Errorf("%v: %v, want %v", c.counts, got, c.want)
+		}
+	}
+}
+
+func ExampleDocument() {
+	fmt.Println(strings.SplitN(Document(), "\n", 2)[0])
+	// Output: # The defaults of a run without a preset
+}

@@ -1,0 +1,48 @@
+package recipe
+
+var regularRule = rule{
+	name: "Drop path", keys: []string{"model.drop_path_rate"},
+	reason: `0.05 where images are seen often (40 times or more), none otherwise. The published networks of this size
+have none, for 300 epochs of a million images.`,
+	apply: func(d *draft) error {
+		if d.facts.Task == "classify" && d.views() >= often {
+			d.set("model.drop_path_rate", 0.05, "images are seen often")
+		}
+		return nil
+	},
+}
+
+var decayRule = rule{
+	name: "Weight decay", keys: []string{"optim.weight_decay", "optim.weight_decay_on", "optim.clip_grad", "optim.betas"},
+	reason: `0.05, on matrices and filters and not on biases and norms, as timm and the recipes of transformers have
+it. The published recipes of FasterNet (0.005 to 0.03 on everything) are for batches of 4096. Gradients are
+clipped at a norm of 1 when a classifier is trained: a single batch of a small data set can have a large one.
+Pre-training has LocalMIM's second beta, 0.95.`,
+	apply: func(d *draft) error {
+		d.set("optim.weight_decay", 0.05, "")
+		d.set("optim.weight_decay_on", "no-1d", "not on biases and norms")
+		if d.facts.Task == "localmim" {
+			d.set("optim.betas", []float64{0.9, 0.95}, "as LocalMIM has it")
+			return nil
+		}
+		d.set("optim.clip_grad", 1.0, "a batch with a large gradient moves the weights no further than others")
+		return nil
+	},
+}
+
+var averageRule = rule{
+	name: "Averaged weights (EMA)", keys: []string{"ema.decay", "ema.warmup"},
+	reason: `The average of the weights over about the last 3 % of the steps, with a warm-up. It is evaluated next to the
+weights as they are, and counts. In a short run it is worth a point or two, because the cosine
+is at high rates for most of it; timm's usual decay of 0.9998 would average over more steps than
+a small run has. Pre-training has none.`,
+	apply: func(d *draft) error {
+		if d.facts.Task == "localmim" {
+			return nil
+		}
+		steps := clamp(0.03*d.updates(), 20, 5000)
+		d.set("ema.decay", 1-round(1/steps), "an average over some %.0f of about %.0f steps", steps, d.updates())
+		d.set("ema.warmup", true, "")
+		return nil
+	},
+}

@@ -1,0 +1,57 @@
+package recipe
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"time"
+
+	"fasternet/configs"
+	"fasternet/data"
+	"fasternet/kernels"
+	"fasternet/train"
+)
+
+// measureSpeed times training steps on images of the data set: with decoding and augmentation, in
+// images per second. It takes about as long as it is told.
+func measureSpeed(ctx context.Context, c *configs.Config, ds data.Dataset, most time.Duration) (float64, error) {
+	pool := kernels.NewPool(c.Threads)
+	defer pool.Close()
+	steps, err := train.NewSteps(c, ds, pool)
+	if err != nil {
+		return 0, err
+	}
+	loader, err := steps.Loader(ds)
+	if err != nil {
+		return 0, err
+	}
+	const warm, least = 2, 3
+	var times []float64
+	began := time.Now()
+	for epoch := 0; ; epoch++ {
+		it := loader.Epoch(ctx, epoch, 0)
+		for {
+			begin := time.Now()
+			b, err := it.Next()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err == nil {
+				_, err = steps.Step(b, 1e-6)
+			}
+			if err != nil {
+				it.Close()
+				return 0, err
+			}
+			times = append(times, time.Since(begin).Seconds())
+			if len(times) >= warm+least && time.Since(began) >= most {
+				it.Close()
+				times = times[warm:]
+				slices.Sort(times)
+				return float64(c.Train.BatchSize) / max(times[len(times)/2], 1e-6), nil
+			}
+		}
+		it.Close()
+	}
+}

@@ -1,0 +1,103 @@
+package cases
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// One command on a folder of images, within its time: a model, its report and an export. Reported: a preset
+// on a few hundred images makes one step per epoch, and its learning rate is for other batches.
+func TestTrainWithoutPreset(t *testing.T) {
+	t.Parallel()
+	f := newFolder(t)
+	for c, class := range []string{"ant", "bee", "cat"} { // without a validation part, and uneven
+		for i := range []int{20, 60, 120}[c] {
+			f.write(fmt.Sprintf("photos/%s/%03d.png", class, i), pngBytes(t, noise(36, 40, c, i)))
+		}
+	}
+	began := time.Now()
+	out := f.run("train", "--data", "photos", "--budget", "12s", "--set", "threads=1", "--set", "augment.hflip=0").exits(0)
+	took := time.Since(began)
+	out.says("recipe: FasterNet", "held out", "report: runs/photos/report.html")
+	if top1, ok := out.json()["top1"].(float64); !ok || top1 < 60 {
+		t.Errorf("three colours are told apart in %v %% of the images", out.json()["top1"])
+	}
+	if took > 25*time.Second { // on a machine that does much else
+		t.Errorf("a budget of 12s took %v", took)
+	}
+	text := string(f.read("runs/photos/config.yaml"))
+	for _, w := range []string{"# A recipe for photos", "val_fraction: 0.2", "# given\n  hflip: 0\n", "budget: 12s", "warmup_epochs"} {
+		if !strings.Contains(text, w) {
+			t.Errorf("no %q in\n%s", w, text)
+		}
+	}
+	f.run("eval", "--model", "runs/photos/model.safetensors", "--data", "photos", "--set", "data.val_fraction=0.2").exits(0)
+	f.run("config", "check", "runs/photos/config.yaml").exits(0).says("no problem found")
+	// It is done, and keeps its comments. As any configuration it makes another run.
+	f.run("train", "--data", "photos", "--resume").exits(0)
+	if string(f.read("runs/photos/config.yaml")) != text {
+		t.Error("a resumed run has lost the comments of its configuration")
+	}
+	f.run("train", "--data", "photos", "--budget", "10s").exits(1).says("already holds a run")
+	f.run("train", "runs/photos/config.yaml", "--run", "second", "--set", "train.budget=", "--set", "train.epochs=1", "--set", "sched.warmup_epochs=0").exits(0)
+}
+
+// What a recipe cannot be made for is one line, and nothing is left behind.
+func TestTrainWithoutPresetRefuses(t *testing.T) {
+	t.Parallel()
+	f := newFolder(t)
+	f.write("empty/readme.txt", []byte("nothing"))
+	f.write("bare/a/readme.txt", []byte("nothing"))
+	f.write("one/cat/1.png", pngBytes(t, noise(40, 40, 0, 1)))
+	f.write("one/cat/2.png", pngBytes(t, noise(40, 40, 0, 2)))
+	for i := range 20 {
+		f.write(fmt.Sprintf("broken/cat/%d.png", i), []byte("no image"))
+		f.write(fmt.Sprintf("broken/dog/%d.png", i), []byte("no image"))
+	}
+	f.write("file.png", pngBytes(t, noise(40, 40, 0, 1)))
+	f.imageFolders("good", []string{"a", "b"}, 20, 4)
+	for _, c := range []struct {
+		name string
+		args []string
+		code int
+		says string
+	}{
+		{"no folder", []string{"--data", "nowhere"}, 1, "nowhere"},
+		{"a file", []string{"--data", "file.png"}, 1, "is a file"},
+		{"no classes", []string{"--data", "empty"}, 1, "empty"},
+		{"no images", []string{"--data", "bare"}, 1, "image"},
+		{"one class", []string{"--data", "one"}, 1, "one class"},
+		{"broken images", []string{"--data", "broken"}, 1, "broken"},
+		{"no time", []string{"--data", "good", "--budget", "1ms"}, 2, "too short"},
+		{"little time", []string{"--data", "good", "--budget", "1600ms"}, 2, "too short"},
+		{"no budget", []string{"--data", "good", "--budget", "30"}, 2, "want a time such as"},
+		{"no such task", []string{"--data", "good", "--task", "detect"}, 2, "classify or localmim"},
+		{"no such setting", []string{"--data", "good", "--set", "train.epoch=3"}, 2, "did you mean epochs"},
+		{"neither", nil, 2, "--data FOLDER"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g := folder{t, f.path}
+			out := g.run(append([]string{"train"}, c.args...)...).exits(c.code).says(c.says)
+			if lines := strings.Count(strings.TrimSpace(out.stderr), "\n"); lines > 2 {
+				t.Errorf("%d lines:\n%s", lines, out.stderr)
+			}
+			if _, err := os.Stat(g.file("runs")); err == nil {
+				t.Error("it has left runs")
+			}
+		})
+	}
+}
+
+// A preset says when it meets too few images, and what to set.
+func TestPresetMeetsFewImages(t *testing.T) {
+	t.Parallel()
+	f := newFolder(t)
+	f.imageFolders("good", []string{"a", "b"}, 70, 4)
+	f.write("small.yaml", []byte("base: fasternet_t0\nmodel: {embed_dim: 8, depths: [1, 1], feature_dim: 32, num_classes: 0}\ndata: {dir: good, image_size: 32, multi_scale: \"\"}\ntrain: {epochs: 1}\nsched: {warmup_epochs: 0}\nlog: {tensorboard: false}\n"))
+	f.run("train", "small.yaml", "--run", "one").exits(0).says("make 1 step per epoch", "train.batch_size=64 train.accum_steps=1", "optim.lr=0.0005", "train --data FOLDER")
+	f.run("train", "small.yaml", "--run", "two", "--set", "train.batch_size=64").exits(0).says("meant to have 2048").hides("to optim.lr=0.0028")
+	f.run("train", "small.yaml", "--run", "three", "--set", "train.batch_size=8", "--set", "train.accum_steps=1").exits(0).hides("few to learn from")
+}

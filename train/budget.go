@@ -1,0 +1,205 @@
+package train
+
+import (
+	"math"
+	"time"
+)
+
+// budget keeps a run within a time (train.budget): the schedule follows the clock and not the count
+// of updates. After each update the phase, the part of the schedule that is done, grows by one
+// part in as many updates as still fit. So the schedule comes to its end however fast the machine
+// turns out to be, or becomes.
+type budget struct {
+	total  time.Duration
+	after  time.Duration // that whoever started the run needs when it has ended
+	before float64       // seconds that were used before this process began to train
+
+	mark        time.Time // up to which the pace is measured
+	pace        mean      // seconds of an update
+	plain, eval mean      // seconds from the last update of an epoch to the next one: without an evaluation and with one
+	evaluated   bool      // the epoch that ended
+	left        float64   // updates that fit, by the last estimate
+}
+
+// mean is a moving one: of all values while they are few, then mostly of the last ones.
+type mean struct {
+	value float64
+	n     int
+}
+
+// meanOf is how many values count about equally.
+const meanOf = 20
+
+// A value far above the others, of a machine that stood still, says little about the next ones; a
+// machine that has become slow is known after some more.
+func (m *mean) add(v float64) {
+	if m.n >= 5 {
+		v = min(v, 3*m.value)
+	}
+	m.n++
+	m.value += (v - m.value) / float64(min(m.n, meanOf))
+}
+
+// startBudget begins to keep the budget of a run that has one, when its progress is known.
+func (t *trainer) startBudget(o Options) error {
+	total, err := t.config.Train.BudgetTime()
+	if err != nil || total == 0 {
+		return err
+	}
+	t.budget = &budget{total: total, after: o.After, before: t.progress.Spent + o.Before.Seconds(), mark: clock()}
+	if t.progress.Batches > 0 {
+		t.show.Line("%s of train.budget %s are left", short(total-seconds(t.progress.Spent)), t.config.Train.Budget)
+	}
+	return nil
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+// short is a time in words, of whole seconds.
+func short(d time.Duration) string { return max(d, 0).Round(time.Second).String() }
+
+// more says whether there is something left to train or to evaluate.
+func (t *trainer) more() bool {
+	if t.budget != nil {
+		return t.progress.Phase < 1 || t.progress.Step > 0
+	}
+	return t.progress.Epoch < t.config.Train.Epochs
+}
+
+// over says whether the schedule has come to its end within an epoch.
+func (t *trainer) over() bool { return t.budget != nil && t.progress.Phase >= 1 }
+
+// last says whether the epoch in progress is the last one, once its steps are done.
+func (t *trainer) last() bool {
+	if t.budget != nil {
+		return t.over()
+	}
+	return t.progress.Epoch+1 == t.config.Train.Epochs
+}
+
+// epochs is how many epochs the run has, or will have at the pace so far.
+func (t *trainer) epochs() int {
+	p := t.progress
+	switch {
+	case t.budget == nil || t.budget.pace.n == 0 && p.Phase < 1:
+		return max(t.config.Train.Epochs, p.Epoch+1)
+	case p.Phase >= 1 && p.Step == 0:
+		return max(p.Epoch, 1)
+	}
+	ahead := float64(p.Step) + t.budget.left*float64(t.config.Train.AccumSteps)
+	if p.Phase >= 1 {
+		ahead = float64(p.Step)
+	}
+	return p.Epoch + max(int(math.Ceil(ahead/float64(max(t.steps, 1))-1e-9)), 1)
+}
+
+// rate is the learning rate of the update that comes next.
+func (t *trainer) rate(steps int) float64 {
+	p, s := t.progress, scheduleOf(t.config, steps)
+	if t.budget == nil {
+		return s.At(p.Epoch, p.Step/t.config.Train.AccumSteps)
+	}
+	all := t.config.Train.Epochs * steps
+	at := min(int(p.Phase*float64(all)), all-1)
+	return s.At(at/steps, at%steps)
+}
+
+// tick takes an update into account. The clock of rank 0 counts.
+func (t *trainer) tick(updates int) error {
+	b, p := t.budget, &t.progress
+	if b == nil {
+		return nil
+	}
+	b.pace.add(since(b.mark).Seconds())
+	b.mark = clock()
+	if t.ranks.Rank() == 0 {
+		p.Spent = max(p.Spent, b.before+since(t.began).Seconds())
+		b.left = t.fit(updates)
+		p.Phase = nextPhase(p.Phase, b.left)
+	}
+	if t.ranks.Size() == 1 {
+		return nil
+	}
+	state := []float64{0, 0, 0}
+	if t.ranks.Rank() == 0 {
+		state = []float64{p.Spent, p.Phase, b.left}
+	}
+	if err := t.ranks.Sum64(state); err != nil {
+		return err
+	}
+	p.Spent, p.Phase, b.left = state[0], state[1], state[2]
+	return nil
+}
+
+// nextPhase is the phase after an update, when so many more fit.
+func nextPhase(phase, left float64) float64 {
+	if left < 0.5 {
+		return 1
+	}
+	return phase + (1-phase)/(left+1)
+}
+
+// fit is how many more updates fit, where an epoch has so many. The run ends with an evaluation.
+func (t *trainer) fit(updates int) float64 {
+	b, every := t.budget, float64(t.config.Train.ValInterval)
+	evaluation := b.eval.value
+	if b.eval.n == 0 {
+		evaluation = t.guessEvaluation()
+	}
+	time := b.total.Seconds() - b.after.Seconds() - t.progress.Spent - evaluation
+	between := b.plain.value
+	if b.plain.n > 0 || b.eval.n > 0 || every == 1 {
+		between = (b.plain.value*(every-1) + evaluation) / every
+	}
+	each := b.pace.value + between/float64(max(updates, 1))
+	if each <= 0 { // by a clock that stands still it would never end
+		return float64(t.config.Train.Epochs*updates - t.progress.Updates)
+	}
+	return time / each
+}
+
+// guessEvaluation is about how many seconds an evaluation takes before there was one: a forward
+// pass is a third of a step.
+func (t *trainer) guessEvaluation() float64 {
+	images := t.budget.pace.value / float64(t.config.Train.BatchSize*t.config.Train.AccumSteps)
+	times := 1.0
+	if t.config.EMA.Decay > 0 { // the weights as they are, and their average
+		times = 2
+	}
+	return times * images * float64(t.val.Len()) / 3 / float64(t.ranks.Size())
+}
+
+// between measures what happens from the last update of an epoch to the first of the next one.
+func (t *trainer) between(evaluated bool) {
+	b := t.budget
+	if b == nil {
+		return
+	}
+	took := since(b.mark).Seconds()
+	b.mark = clock()
+	if evaluated {
+		b.eval.add(took)
+	} else {
+		b.plain.add(took)
+	}
+}
+
+// endBudget says at the end of a run how many epochs its time was enough for.
+func (t *trainer) endBudget() {
+	if planned := t.config.Train.Epochs; t.over() && t.progress.Step == 0 && t.progress.Epoch != planned {
+		t.show.Line("train.budget %s was enough for %d epochs (train.epochs: %d)", t.config.Train.Budget, t.progress.Epoch, planned)
+	}
+}
+
+// budgetLeft is what is left of the budget.
+func (t *trainer) budgetLeft() time.Duration {
+	return max(t.budget.total-t.budget.after-seconds(t.progress.Spent), 0)
+}
+
+// lastRate is the learning rate of the last update of an epoch without steps that are left.
+func (t *trainer) lastRate(steps int) float64 {
+	if t.budget != nil {
+		return t.rate(steps)
+	}
+	return scheduleOf(t.config, steps).At(t.progress.Epoch, max(steps-1, 0))
+}

@@ -1,0 +1,176 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"fasternet/internal/ramdisk"
+)
+
+// The schedule comes to its end in the time that there is, whether the machine is as fast as it
+// was, becomes slower or faster, or stands still for a while.
+func TestPhaseFollowsTheClock(t *testing.T) {
+	const total = 100.0
+	for _, c := range []struct {
+		name string
+		step func(n int, spent float64) float64 // seconds of an update
+	}{
+		{"even", func(int, float64) float64 { return 0.1 }},
+		{"slower from the middle on", func(_ int, spent float64) float64 {
+			if spent > 50 {
+				return 0.4
+			}
+			return 0.1
+		}},
+		{"faster from the middle on", func(_ int, spent float64) float64 {
+			if spent > 50 {
+				return 0.02
+			}
+			return 0.1
+		}},
+		{"stands still once", func(n int, _ float64) float64 {
+			if n == 300 {
+				return 20
+			}
+			return 0.1
+		}},
+		{"slow at first", func(n int, _ float64) float64 { return 0.1 + 2*math.Exp(-float64(n)) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var pace mean
+			spent, phase, largest := 0.0, 0.0, 0.0
+			n := 0
+			for ; phase < 1 && n < 100_000; n++ {
+				took := c.step(n, spent)
+				spent += took
+				pace.add(took)
+				next := nextPhase(phase, (total-spent)/pace.value)
+				if next < phase || next > 1 {
+					t.Fatalf("phase %v after %v", next, phase)
+				}
+				if phase < 0.95 {
+					largest = max(largest, next-phase)
+				}
+				phase = next
+			}
+			if spent < 0.97*total || spent > 1.03*total {
+				t.Errorf("%v of %v seconds, in %d updates", spent, total, n)
+			}
+			if largest > 0.05 {
+				t.Errorf("the schedule leaps by %v", largest)
+			}
+		})
+	}
+}
+
+// ticking is a clock that goes on by a time whenever it is read.
+func ticking(by *time.Duration) func() time.Time {
+	at := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	return func() time.Time {
+		at = at.Add(*by)
+		return at
+	}
+}
+
+// A run with a budget ends in its time with the least learning rate, in the middle of an epoch if need
+// be, and has been evaluated there. Stopped and resumed it has the rest of the time.
+func TestBudget(t *testing.T) {
+	data := noise(t)
+	defer func() { clock = time.Now }()
+	for _, test := range []struct {
+		name   string
+		by     time.Duration // that the clock goes on, at each reading
+		later  time.Duration // from the tenth update on
+		epochs [2]int        // between which the run ends
+		stop   bool
+		more   []string
+	}{
+		{name: "as planned", by: 10 * time.Millisecond, later: 10 * time.Millisecond, epochs: [2]int{3, 40}},
+		{name: "slower", by: 5 * time.Millisecond, later: 10 * time.Millisecond, epochs: [2]int{3, 40}},
+		{name: "stopped", by: 10 * time.Millisecond, later: 10 * time.Millisecond, epochs: [2]int{3, 40}, stop: true},
+		{name: "averaged, seldom evaluated", by: 10 * time.Millisecond, later: 10 * time.Millisecond, epochs: [2]int{3, 40}, more: []string{"ema.decay=0.9", "train.val_interval=4"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			by := test.by
+			clock = ticking(&by)
+			c := smallConfig(t, small["fasternet"], data, append(test.more, "threads=1", "train.budget=8s", "train.epochs=10", "sched.form=timm", "sched.on_updates=true",
+				"sched.warmup_epochs=1", "sched.warmup_prefix=true", "sched.min_lr=1e-6", "train.log_interval=1")...)
+			dir := filepath.Join(ramdisk.Dir(t), "run")
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			o := Options{Dir: dir, Log: io.Discard, Before: time.Second, After: time.Second, Observe: func(s Status) {
+				if s.Updates == 10 {
+					by = test.later
+					if test.stop {
+						cancel()
+					}
+				}
+			}}
+			out, err := Run(ctx, c, o)
+			if test.stop {
+				if !errors.Is(err, ErrInterrupted) {
+					t.Fatalf("stopped: %v", err)
+				}
+				o.Resume, o.Before = true, 0
+				out, err = Run(context.Background(), c, o)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if out.Epochs < test.epochs[0] || out.Epochs > test.epochs[1] || out.Count == 0 {
+				t.Errorf("%d epochs, want %v; %d images evaluated", out.Epochs, test.epochs, out.Count)
+			}
+			records, err := (&Folder{Dir: dir}).Records()
+			if err != nil {
+				t.Fatal(err)
+			}
+			last, before, fell := 0.0, math.Inf(1), false
+			for _, r := range records {
+				if r.Kind == StepRecord {
+					if fell && r.LR > before {
+						t.Errorf("the learning rate rises from %v to %v in batch %d", before, r.LR, r.Batches)
+					}
+					fell = fell || r.LR < before && last > 0
+					last, before = r.LR, r.LR
+				}
+			}
+			if last > 0.05*c.Optim.LR {
+				t.Errorf("the last learning rate is %v, of %v", last, c.Optim.LR)
+			}
+			if e := records[len(records)-1]; e.Kind != EpochRecord || e.EvalLoss == nil {
+				t.Errorf("it ends with %+v", e)
+			}
+			p := progressIn(t, dir)
+			if p.Phase != 1 || p.Spent < 5.5 || p.Spent > 7.8 { // a second is for what comes after
+				t.Errorf("phase %v after %v of 8 seconds", p.Phase, p.Spent)
+			}
+			// There is nothing left to do.
+			o.Resume, o.Before = true, 0
+			var log strings.Builder
+			o.Log = &log
+			again, err := Run(context.Background(), c, o)
+			if err != nil || again.Epochs != out.Epochs {
+				t.Errorf("resumed again: %d epochs, %v\n%s", again.Epochs, err, log.String())
+			}
+		})
+	}
+}
+
+func progressIn(t *testing.T, dir string) Progress {
+	t.Helper()
+	f, _, err := Checkpoints(dir).Newest(func(err error) { t.Error(err) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := progressOf(f.Meta)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
