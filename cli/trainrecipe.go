@@ -16,8 +16,8 @@ import (
 	"fasternet/formats/torch"
 	"fasternet/kernels"
 	"fasternet/model"
-	"fasternet/recipe"
 	"fasternet/train"
+	"fasternet/train/recipe"
 
 	"github.com/spf13/cobra"
 )

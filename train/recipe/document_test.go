@@ -11,7 +11,7 @@ var update = flag.Bool("update", false, "write docs/defaults.md")
 
 // docs/defaults.md says what the rules do now.
 func TestDocument(t *testing.T) {
-	path := filepath.Join("..", "docs", "defaults.md")
+	path := filepath.Join("..", "..", "docs", "defaults.md")
 	if *update {
 		if err := os.WriteFile(path, []byte(Document()), 0o644); err != nil {
 			t.Fatal(err)
@@ -22,6 +22,6 @@ func TestDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	if string(text) != Document() {
-		t.Errorf("%s is not what the rules say: go test ./recipe -run TestDocument -update", path)
+		t.Errorf("%s is not what the rules say: go test ./train/recipe -run TestDocument -update", path)
 	}
 }

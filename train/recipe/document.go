@@ -43,7 +43,7 @@ func wrap(text string, width int) string {
 
 const documentHead = `# The defaults of a run without a preset
 
-<!-- Made from the rules in recipe/ by its test (go test ./recipe -update): change it there. -->
+<!-- Made from the rules in train/recipe/ by its test (go test ./train/recipe -update): change it there. -->
 
 ` + "`fasternet-train train --data FOLDER --budget 30m`" + ` looks at the images and times a few training steps
 on this machine. Then it applies the rules on this page, in their order, and writes what they choose to
