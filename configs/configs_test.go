@@ -188,19 +188,19 @@ func TestParseNoFiles(t *testing.T) {
 	}
 }
 
-// The configurations in the README are ones.
-func TestReadme(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join("..", "README.md"))
+// The configurations in the page on configuration can be loaded.
+func TestPage(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "docs", "reference", "configuration.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	blocks := strings.Split(string(text), "```yaml\n")[1:]
 	if len(blocks) < 2 {
-		t.Fatalf("%d configurations in the README", len(blocks))
+		t.Fatalf("%d configurations in docs/reference/configuration.md", len(blocks))
 	}
 	for _, b := range blocks {
 		yaml, _, _ := strings.Cut(b, "```")
-		path := filepath.Join(t.TempDir(), "readme.yaml")
+		path := filepath.Join(t.TempDir(), "page.yaml")
 		if err := os.WriteFile(path, []byte(yaml), 0o644); err != nil {
 			t.Fatal(err)
 		}
