@@ -32,7 +32,7 @@ type staged struct {
 	file      *disk.File
 }
 
-// stage writes the content of a file that is to be at path. After an error nothing is left behind.
+// stage writes the content of a file that is to be at path. After an error no file is left.
 func stage(path string, write func(io.Writer) error) (*staged, error) {
 	s := &staged{path: path, tmp: path + temporary}
 	var err error
@@ -49,7 +49,7 @@ func stage(path string, write func(io.Writer) error) (*staged, error) {
 	return s, nil
 }
 
-// commit syncs the file and gives it its name. After an error nothing is left behind.
+// commit syncs the file and gives it its name. After an error no file is left.
 func (s *staged) commit() error {
 	if err := errors.Join(s.file.Sync(), s.file.Close()); err != nil {
 		s.remove()
@@ -90,7 +90,7 @@ func Abandon() {
 	})
 }
 
-// Unfinished says whether a name is that of a file that is being written.
+// Unfinished says whether a name belongs to a file that is being written.
 func Unfinished(name string) bool { return strings.HasSuffix(name, temporary) }
 
 // Clean deletes what writers that were killed have left in a folder. Nobody else

@@ -67,7 +67,7 @@ func (f *File) checksum() string {
 
 // Write puts a checkpoint on disk. The file at path, if there is one, is
 // replaced when the new one is complete and synced; after an error it is
-// unchanged, and nothing else is left behind.
+// unchanged, and no other file is left.
 func Write(path string, f File) error { return WriteAtomic(path, f.writer()) }
 
 // writer writes the file with its checksum, which is computed now.

@@ -66,7 +66,7 @@ func (f Folder) SaveTogether(c File, names []string, read func()) error {
 	return nil
 }
 
-// stageTogether writes the content of all files, or leaves nothing behind.
+// stageTogether writes the content of all files, or leaves no file.
 func (f Folder) stageTogether(c File, names []string) (files []*staged, err error) {
 	write := c.writer()
 	for _, name := range names {

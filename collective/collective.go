@@ -8,7 +8,7 @@ package collective
 
 // Group is the processes that train one model together. Its methods are called by one
 // goroutine at a time; operations take effect in the order in which they were called,
-// those of Start included.
+// including those in Start.
 type Group interface {
 	// Rank is the number of this process, from 0 to Size()-1; LocalRank is its number
 	// among those of the same host.

@@ -16,7 +16,7 @@ import (
 	"fasternet/ops"
 )
 
-// frozenModels are models with a merging or a block behind what is frozen.
+// frozenModels are models with a merging or a block after what is frozen.
 func frozenModels(t *testing.T) map[string]graph.Model {
 	t.Helper()
 	vitConfig, swinConfig := configs.DefaultModel("vit"), configs.DefaultModel("swin")
@@ -118,7 +118,7 @@ func TestFrozen(t *testing.T) {
 	}
 }
 
-// The statistics are those of the images, and a program for them has no gradients.
+// The statistics come from the images, and a program for them has no gradients.
 func TestStatistics(t *testing.T) {
 	c := smallConfig()
 	c.DropPathRate = 0.5

@@ -26,7 +26,7 @@ type Runner struct {
 	Frozen int
 	// Parallel is of all programs.
 	Parallel ops.Parallel
-	// Recompute has programs for training compute the blocks anew in the backward
+	// Recompute has programs for training compute the blocks again in the backward
 	// pass, which takes less memory and more time, and changes no bit. It is to be
 	// set before the first program.
 	Recompute bool
@@ -102,7 +102,7 @@ func (s Shape) wrap(err error) error {
 	return fmt.Errorf("graph: batch %d of %d×%d images: %w", s.Batch, s.Height, s.Width, err)
 }
 
-// kind is what a program is for beside its shape.
+// kind is what a program is for, besides its shape.
 type kind int
 
 const (
@@ -313,10 +313,10 @@ func (p *Program) run() (float32, error) {
 // which these are complete.
 func (p *Program) Learned() []*ops.Param { return p.tape.Learned() }
 
-// Logits are those of the last run of Gradients.
+// Logits returns the logits of the last run of Gradients.
 func (p *Program) Logits() []float32 { return p.tape.Value(p.logits) }
 
-// Ops is the number of operations of the graph, those of the backward pass included.
+// Ops is the number of operations of the graph, backward pass included.
 func (p *Program) Ops() int { return p.tape.Ops() }
 
 // Profile makes the program record the time of its operations.

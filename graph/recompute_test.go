@@ -97,7 +97,7 @@ func recomputed(t *testing.T) map[string]graph.Model {
 	return ms
 }
 
-// Blocks that are computed anew take less memory and leave the same bits: for any
+// Blocks that are computed again take less memory and leave the same bits: for any
 // number of threads, every variant of the kernels, and bf16.
 func TestRecompute(t *testing.T) {
 	t.Parallel()
@@ -120,7 +120,7 @@ func TestRecompute(t *testing.T) {
 	}
 }
 
-// Frozen layers keep nothing that could be computed anew; a teacher, and parameters
+// Frozen layers keep nothing that could be computed again; a teacher, and parameters
 // that are frozen by name, change nothing.
 func TestRecomputeFrozen(t *testing.T) {
 	t.Parallel()

@@ -277,7 +277,7 @@ func TestTransformerCounts(t *testing.T) {
 	}
 }
 
-// What the last layer gets is that of the reference; the other values with a
+// What the last layer gets equals the reference; the other values with a
 // name have the shapes that they should have.
 func TestTransformerFeatures(t *testing.T) {
 	for _, test := range []struct {

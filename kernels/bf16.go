@@ -30,7 +30,7 @@ const bf16Off BF16Path = "off"
 // productFunc is a product of rows of bfloat16 with a panel: C = alpha·A·B + D.
 type productFunc func(m int, a *uint16, lda, segs, segPairs, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int, next *float32, step int)
 
-// halfFunctions is the table that a path fills. The functions are those of
+// halfFunctions is the table that a path fills. The functions belong to
 // functions with another format of the factors; pairs are two bfloat16 values
 // that are neighbours in the inner index, the first in the low half.
 type halfFunctions struct {

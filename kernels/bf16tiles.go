@@ -65,7 +65,7 @@ func tilesNN(vectors int, one, two tilesFunction, f *functions) productFunc {
 				add = 1
 			}
 			multiply(whole, a, lda, b, steps, c, ldc, add)
-			if m -= whole; m == 0 { // behind the end there may be no memory to point to
+			if m -= whole; m == 0 { // past the end there may be no memory to point to
 				return
 			}
 			a, c = &halvesAt(a, whole*lda, 1)[0], offset(c, whole*ldc)

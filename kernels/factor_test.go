@@ -37,7 +37,7 @@ func newGuardedFactor(k *Set, m Matrix, in Precision) (f Factor, check func(t *t
 	}
 }
 
-// values are those of a factor as float32.
+// values returns the values of a factor as float32.
 func (f Factor) values() []float32 {
 	var out []float32
 	for r := range f.Rows() {

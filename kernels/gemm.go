@@ -25,7 +25,7 @@ func (k *Set) Gemm(c Matrix, alpha float32, a Matrix, b *Packed, d Matrix) {
 	l.End(productWork(Product, a.Cols, c.Cols), 2*c.Rows*a.Cols*c.Cols)
 }
 
-// productWork is that of a product in FP32.
+// productWork is the work of a product in FP32.
 func productWork(k Kind, inner, columns int) Work {
 	return Work{Kind: k, Inner: inner, Columns: columns}
 }

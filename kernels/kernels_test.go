@@ -814,7 +814,7 @@ func TestPoolsOfSeveralVariants(t *testing.T) {
 		all.Go(func() {
 			for range 50 {
 				if !slices.Equal(product(pool), want[i]) {
-					t.Errorf("%v: a product is another one next to those of other variants", pool.Kernels())
+					t.Errorf("%v: a product differs next to other variants", pool.Kernels())
 					return
 				}
 			}

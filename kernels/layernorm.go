@@ -17,7 +17,7 @@ func (k *Set) LayerNorm(y, x Matrix, w, b, stats []float32, eps float64) {
 
 // LayerNormGrad is the backward pass: dx = the gradient of x for the gradient
 // dy of y, plus add if that has data; dw and db, one value a column, grow by
-// the gradients of w and b. x and stats are those of the forward pass. dx may
+// the gradients of w and b. x and stats come from the forward pass. dx may
 // be dy or add.
 func (k *Set) LayerNormGrad(dx, dy, x, add Matrix, w, stats, dw, db []float32) {
 	const name = "LayerNormGrad"

@@ -33,7 +33,7 @@ func BinaryCrossEntropy(grad, logits, targets Matrix, threshold, scale float64) 
 }
 
 // Divergence is the sum over the rows of logits and teacher, both [B, K], of the
-// divergence of Kullback and Leibler from softmax(logits/tau) to that of the
+// divergence of Kullback and Leibler from softmax(logits/tau) to the softmax of the
 // teacher: Σ_k p·(log p - log q), p being the teacher's. It adds scale times the
 // gradient with respect to the logits to grad.
 func Divergence(grad, logits, teacher Matrix, tau, scale float64) float64 {

@@ -127,7 +127,7 @@ func (k *Set) Metered(clock func() time.Duration) *Set {
 	return &s
 }
 
-// Meter is that of the set, or nil.
+// Meter returns the meter of the set, or nil.
 func (k *Set) Meter() *Meter { return k.meter }
 
 // Enter has the meter add to a ledger what begins from now on, or to none, and returns the

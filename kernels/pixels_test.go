@@ -20,7 +20,7 @@ func randomBytes(r *rand.Rand, n int) []uint8 {
 	return b
 }
 
-// guardedBytes is memory of n bytes, and a check that nothing beside it was written.
+// guardedBytes is memory of n bytes, and a check that nothing next to it was written.
 func guardedBytes(t *testing.T, n int) ([]uint8, func()) {
 	b := bytes.Repeat([]byte{0xA5}, n+128)
 	return b[64 : 64+n : 64+n], func() {
@@ -33,7 +33,7 @@ func guardedBytes(t *testing.T, n int) ([]uint8, func()) {
 	}
 }
 
-// randomWeights add up to about 1 and overshoot like those of a cubic kernel.
+// randomWeights add up to about 1 and overshoot as the weights of a cubic kernel do.
 func randomWeights(r *rand.Rand, n int) []int32 {
 	w := make([]int32, n)
 	for i := range w {

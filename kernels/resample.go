@@ -42,7 +42,7 @@ func (k *Set) ResampleRGB(out, in []uint8, first, weights []int32, groups int) {
 		r, g, b := int32(resampleHalf), int32(resampleHalf), int32(resampleHalf)
 		p := in[3*first[i]:]
 		for _, w := range weights[i*groups*ResampleGroup:][:groups*ResampleGroup] {
-			if len(p) < 3 { // behind the end there are only zeros
+			if len(p) < 3 { // past the end there are only zeros
 				break
 			}
 			r += w * int32(p[0])

@@ -60,7 +60,7 @@ type BlockOptions struct {
 }
 
 // NewBlock makes a block. Its parameters are registered in the order of the
-// reference's state dict, which is not that of execution.
+// reference's state dict, which differs from the order of execution.
 func NewBlock(s *Store, prefix string, o BlockOptions) *Block {
 	b := &Block{Name: prefix, DropPath: o.DropPath}
 	if o.LayerScale > 0 && !s.Folded {

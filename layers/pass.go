@@ -17,7 +17,7 @@ type Pass struct {
 	// built as for evaluation in a graph for training.
 	Frozen int
 	// Recompute has the blocks keep nothing but their input for the backward pass,
-	// which computes the rest anew.
+	// which computes the rest again.
 	Recompute bool
 	// Units says that maps are the visible units of masked images; nil for whole images.
 	Units *ops.Units
@@ -97,7 +97,7 @@ type DropPath struct {
 	Rate  float64
 }
 
-// Branch is that of branch i of a block that has two.
+// Branch returns the pass for branch i of a block that has two.
 func (d DropPath) Branch(i int) DropPath { return DropPath{Block: 2*d.Block + i, Rate: d.Rate} }
 
 // Forward returns the factors for a batch, or nil where nothing is dropped.

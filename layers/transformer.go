@@ -148,7 +148,7 @@ type TokenMerging struct {
 	Order     ops.MergeOrder
 }
 
-// NewTokenMerging makes the transition behind a stage of c channels.
+// NewTokenMerging makes the transition after a stage of c channels.
 func NewTokenMerging(s *Store, prefix string, c int, weights Init, eps float64) *TokenMerging {
 	return &TokenMerging{
 		Name:      prefix,

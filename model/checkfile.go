@@ -86,7 +86,7 @@ func checkCompanion(store *layers.Store, t formats.Tensor) error {
 		if name, found = strings.CutPrefix(t.Name, checkpoints.OptimizerPrefix); !found {
 			return nil
 		}
-		_, name, found = strings.Cut(name, ".") // behind what it is, such as exp_avg
+		_, name, found = strings.Cut(name, ".") // after what it is, such as exp_avg
 	}
 	if e, ok := store.Lookup(name); found && ok && !slices.Equal(t.Shape, []int(e.Shape)) {
 		return fmt.Errorf("tensor %s has shape %v, and what it belongs to %v", t.Name, t.Shape, []int(e.Shape))

@@ -144,7 +144,7 @@ func fromONNX(m *onnx.Model, o LoadOptions) (*source, error) {
 	if onnxgraph.Checksum(&m.Graph) != m.Meta[WeightsKey] {
 		return nil, fmt.Errorf("the weights were changed after they were exported, or are damaged: the checksum does not match")
 	}
-	n := len(s.model.Store().Entries) // Check has seen that they come first; behind them are constants
+	n := len(s.model.Store().Entries) // Check has seen that they come first; after them come constants
 	s.own.Tensors, s.state.Tensors = s.own.Tensors[:n], s.state.Tensors[:n]
 	return s, nil
 }

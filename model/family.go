@@ -24,7 +24,7 @@ func weightsOf(f torch.Family) foreign.Family {
 // title is the name of a family in messages.
 func title(f torch.Family) string { return configs.Model{Name: string(f)}.Title() }
 
-// shapes are those of the tensors, for the family to read.
+// shapes has the shapes of the tensors, for the family to read.
 func (s *source) shapes() foreign.Shapes {
 	return foreign.NewShapes(title(s.state.Family), s.state.Tensors)
 }

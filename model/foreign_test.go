@@ -294,7 +294,7 @@ func TestDamagedTimmFolder(t *testing.T) {
 		{"empty", "", "config.json: no JSON: unexpected end of JSON input: repair it"},
 		{"cut", `{"architecture": "fasternet_t0", "model_`, "config.json: no JSON: unexpected end of JSON input"},
 		{"a list", "[1, 2]", "config.json: it holds an array, and not an object"},
-		{"more behind it", `{"architecture": "fasternet_t0"} x`, "config.json: no JSON: invalid character 'x'"},
+		{"more after it", `{"architecture": "fasternet_t0"} x`, "config.json: no JSON: invalid character 'x'"},
 	} {
 		folder := changed(t, "fasternet_gelu", nil)
 		if err := os.WriteFile(filepath.Join(folder, "config.json"), []byte(c.text), 0o644); err != nil {

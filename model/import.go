@@ -33,7 +33,7 @@ type Table struct {
 	Loaded     []Row // taken as they are
 	Reshaped   []Row // taken, with dimensions of 1 added or removed
 	Dropped    []Row // the classifier, for another number of classes: the model keeps fresh values
-	Fresh      []Row // not to be taken (behind a pre-trained encoder, a classifier for other classes): the model keeps fresh values
+	Fresh      []Row // not to be taken (after a pre-trained encoder, a classifier for other classes): the model keeps fresh values
 	Missing    []Row // the model keeps fresh values
 	Unexpected []Row // not used
 	Mismatched []Row // of another shape or type
@@ -218,7 +218,7 @@ func (t *Table) Write(out io.Writer, most int) error {
 		if most > 0 && len(few) > most {
 			few = append(slices.Clone(few[:most]), "…")
 		}
-		printable.Fprintf(w, "beside the weights, not used: %s\n", strings.Join(few, ", "))
+		printable.Fprintf(w, "next to the weights, not used: %s\n", strings.Join(few, ", "))
 	}
 	for _, s := range t.sections() {
 		if len(s.Rows) == 0 && (s.Name == "dropped" || s.Name == "fresh" || s.Name == "mismatched") {

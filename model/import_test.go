@@ -24,7 +24,7 @@ import (
 
 var gelu = []string{"model.act_layer=gelu"}
 
-// Import weights of PyTorch whose shapes are those of no preset.
+// Import weights of PyTorch whose shapes fit no preset.
 func ExampleOpen() {
 	path := filepath.Join("..", "testdata", "golden", "fasternet_small_gelu_lightning.ckpt")
 	_, err := model.Open(path, model.LoadOptions{})

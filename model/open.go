@@ -265,7 +265,7 @@ func (s *source) withoutHead(ts []formats.Tensor, store *layers.Store) ([]format
 	return ts, func(name string) bool { return slices.Contains(head, name) }
 }
 
-// table is that of a checkpoint which was restored as it is.
+// table is the table of a checkpoint that was restored as it is.
 func (s *source) table(m graph.Model) Table {
 	var t Table
 	for _, e := range m.Store().Entries {

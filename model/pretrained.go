@@ -36,7 +36,7 @@ func (s *source) startPretraining(m *localmim.Model, o LoadOptions) error {
 	return s.fill(m.Store(), c, o)
 }
 
-// pretrained says whether the tensors are those of a LocalMIM.
+// pretrained says whether the tensors belong to a LocalMIM.
 func (s *source) pretrained() bool {
 	return localmim.Pretrained(func(name string) bool {
 		return slices.ContainsFunc(s.state.Tensors, func(t formats.Tensor) bool { return t.Name == name })

@@ -13,12 +13,12 @@ import (
 // happens in training only.
 var anyValue = []string{"model.num_classes", "model.drop_path_rate", "model.init_std", "model.pos_embed"}
 
-// Keys of what lies behind the encoder, which a fine-tuning begins anew, and of norms
+// Keys of what follows the encoder, which a fine-tuning begins again, and of norms
 // that the published fine-tuning has other constants for.
 var behindEncoder = []string{"model.global_pool", "model.norm_before_pool", "model.norm_eps", "model.norm2_eps"}
 
-// sameFunction returns an error if the weights are those of a model that computes
-// something else than that of a configuration, whatever shapes say: another
+// sameFunction returns an error if the weights belong to a model that computes
+// something else than the model of a configuration, whatever shapes say: another
 // activation, number of heads or constant of the norms. What the user has set
 // is taken as it is. Weights without a configuration cannot be asked.
 func (s *source) sameFunction(c *configs.Config, settings []string) error {

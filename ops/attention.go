@@ -14,7 +14,7 @@ import (
 //
 // A task is a head and some windows. Their tokens are gathered into the cache,
 // and the products run on some queries at a time. Nothing but the inputs is
-// kept for the backward pass, which computes the softmax anew: it is the cheaper
+// kept for the backward pass, which computes the softmax again: it is the cheaper
 // part of it.
 type attention struct {
 	tape         *Tape
@@ -322,7 +322,7 @@ func (a *attention) backwardTask(worker, i int) {
 	}
 }
 
-// collectBias adds the gradient of a laid-out bias to that of the table.
+// collectBias adds the gradient of a laid-out bias to the gradient of the table.
 func (a *attention) collectBias(table []float32, w *window, dbias kernels.Matrix) {
 	base := a.windows.biasRow(0, 0)
 	for i, q := range w.codes {

@@ -181,7 +181,7 @@ func (g *blockGRN) finishGrad(_, image int) {
 	}
 }
 
-// gradients adds those of weight and bias.
+// gradients adds the gradients of weight and bias.
 func (g *blockGRN) gradients() {
 	g.block.tape.Pool().Run(g.images, g.finishGradTask)
 	dw, db := g.Weight.GradData(), g.Bias.GradData()

@@ -40,7 +40,7 @@ func Embed(t *Tape, x *gorgonia.Node, e Embedding) (*gorgonia.Node, error) {
 		return nil, fmt.Errorf("ops: embedding %q: %w", e.Name, err)
 	}
 	if e.Fixed != nil && (len(e.Fixed) != places*c || e.Position != nil) {
-		return nil, fmt.Errorf("ops: embedding %q: %d fixed values for %d tokens of %d channels, or learned ones beside them", e.Name, len(e.Fixed), places, c)
+		return nil, fmt.Errorf("ops: embedding %q: %d fixed values for %d tokens of %d channels, or learned ones next to them", e.Name, len(e.Fixed), places, c)
 	}
 	if to := [2]int{x.Shape()[1], x.Shape()[2]}; to != e.Grid && (e.Fixed != nil || e.Position != nil) {
 		f.resize = newPositionResize(t.kernels, f.class, c, e.Grid, to, Antialiased)
@@ -60,7 +60,7 @@ type embedding struct {
 	in            tokenShape
 	class, tokens int             // of an image: class tokens, and all
 	parts         int             // of an image, in the forward pass
-	resize        *positionResize // nil where the grid is that of the positions
+	resize        *positionResize // nil where the positions have the same grid
 	resized       []float32
 	resizedGrad   []float32
 

@@ -8,7 +8,7 @@ import "fasternet/kernels"
 type layerGrad struct {
 	tape         *Tape
 	weight, bias *Param
-	up           *upGrad     // where the weight is that of a transposed convolution
+	up           *upGrad     // where the weight belongs to a transposed convolution
 	scale        *scaledGrad // where the outputs are scaled after the product
 	out, in      int
 	taps         int        // of a convolution without bias: pixels that an output sees; 0 for a layer
@@ -141,7 +141,7 @@ func (g *layerGrad) task(worker, i int) {
 	memory := s.vector(g.chunk * (to - from))
 	weights, bias := g.sums()
 	var dw kernels.Matrix
-	if g.taps > 0 { // in the order of the product, which is not that of the gradient
+	if g.taps > 0 { // in the order of the product, which differs from the gradient's
 		dw = kernels.NewMatrix(s.vector((to-from)*g.in), to-from, g.in)
 		k.Clear(dw.Data)
 	} else {

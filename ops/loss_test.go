@@ -12,7 +12,7 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// Losses and their gradients are those of PyTorch: see scripts/golden_recipe.py.
+// Losses and their gradients equal PyTorch's: see scripts/golden_recipe.py.
 func TestClassifierLoss(t *testing.T) {
 	var ref struct {
 		Rows, Classes            int
@@ -44,7 +44,7 @@ func TestClassifierLoss(t *testing.T) {
 				}
 				pool := k.NewPool(1)
 				tape := NewTape(NewWorkspace(pool), true)
-				// The logits are a parameter behind a layer that leaves them as they are.
+				// The logits are a parameter after a layer that leaves them as they are.
 				p, ones := NewParam("logits", ref.Classes, ref.Rows), make([]float32, ref.Rows*ref.Rows)
 				for r := range ref.Rows {
 					ones[r*ref.Rows+r] = 1

@@ -197,7 +197,7 @@ func TestReconstructionOfNothing(t *testing.T) {
 	}
 }
 
-// Windows made anew are those of NewWindows, whether the images share them or not.
+// Windows made again equal NewWindows's, whether the images share them or not.
 func TestRegroup(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, c := range []struct{ height, width, side, shift, tokens int }{{8, 8, 3, 1, 20}, {7, 5, 7, 0, 11}, {9, 6, 4, 2, 54}} {

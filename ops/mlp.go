@@ -27,7 +27,7 @@ type MLP struct {
 // MLPBlock adds the MLP of a transformer block on tokens x [images, …, C]. It is
 // one operation: a block of rows goes through norm, both products and GELU in
 // the cache, some columns of the hidden layer at a time. For the backward pass
-// it keeps the hidden layer before GELU, unless that is to be computed anew: the
+// it keeps the hidden layer before GELU, unless that is to be computed again: the
 // backward pass does that as it needs it, and the layer is nowhere as a whole.
 func MLPBlock(t *Tape, x *gorgonia.Node, m MLP) (*gorgonia.Node, error) {
 	f, err := newMLPBlock(t, x, m)
@@ -55,7 +55,7 @@ type mlpBlock struct {
 	chunk       int // columns of the hidden layer at a time
 	norm        *rowNorm
 	w1, w2      *layerWeight
-	anew        bool      // the hidden layer is computed anew
+	recompute   bool      // the hidden layer is computed again
 	hiddenMap   kept      // in training, unless it is: fc1 without its bias
 	ones        []float32 // one a hidden column
 	forwardTask func(worker, i int)
@@ -85,7 +85,7 @@ func newMLPBlock(t *Tape, x *gorgonia.Node, m MLP) (*mlpBlock, error) {
 	f := &mlpBlock{MLP: m, tape: t, input: x, shape: shape, cut: t.rowBlocks(shape.rows), chunk: hiddenChunk(hidden, t.kernels.PanelWidth())}
 	f.norm = t.newRowNorm(m.Norm, shape.rows, sumBlocks(shape.rows))
 	f.w1, f.w2 = t.newLayerWeight(m.Fc1, PackForward), t.newLayerWeight(m.Fc2, PackForward)
-	if f.anew = t.Train && t.segment != nil; t.Train && !f.anew {
+	if f.recompute = t.Train && t.segment != nil; t.Train && !f.recompute {
 		f.hiddenMap = t.newKept(shape.rows, hidden, rowStride(hidden))
 	}
 	f.ones = make([]float32, hidden)
@@ -101,7 +101,7 @@ func newMLPBlock(t *Tape, x *gorgonia.Node, m MLP) (*mlpBlock, error) {
 }
 
 // hiddenChunk is the number of columns to work on at a time: whole panels, and
-// few enough that they stay in the cache beside a block of rows.
+// few enough that they stay in the cache next to a block of rows.
 func hiddenChunk(hidden, panel int) int {
 	const most = 384
 	parts := (hidden + most - 1) / most
@@ -204,7 +204,7 @@ func (f *mlpBlock) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
 	factor := t.factorLen(longest(f.cut), f.channels)
 	t.NeedScratch(scratchSize([]int{f.hidden, f.hidden, factor}, longest(f.cut), f.channels, f.channels, widest, widest, widest))
 	uses := append(append(used(g.v1, g.v2), g.act.buf, g.normed.buf, g.hiddenGrad.buf), f.norm.gradUses(t)...)
-	if f.anew {
+	if f.recompute {
 		uses = append(uses, used(f.w1)...)
 		halves := kernels.HalvesLen(longest(f.cut), widest)
 		t.NeedScratch(scratchSize([]int{f.hidden, f.hidden, halves, factor, factor}, longest(f.cut), f.channels, f.channels, f.channels, widest, widest, widest))
@@ -223,7 +223,7 @@ func (g *mlpGrad) backward(in [][]float32, out []float32) error {
 	g.dh = g.hiddenGrad.matrix()
 	g.act.bind()
 	g.normed.bind()
-	if g.anew {
+	if g.recompute {
 		readyWeights(pool, g.v1, g.v2, g.w1)
 	} else {
 		readyWeights(pool, g.v1, g.v2)
@@ -245,7 +245,7 @@ func (g *mlpGrad) sweepRows(worker, i int) {
 	x := g.x.Slice(from, to)
 	var normed kernels.Factor
 	var halves []float32
-	if g.anew {
+	if g.recompute {
 		n := s.matrix(to-from, g.channels)
 		halves = s.vector(kernels.HalvesLen(to-from, wide))
 		g.norm.forward(n, x, from)
@@ -268,9 +268,9 @@ func (g *mlpGrad) sweepRows(worker, i int) {
 }
 
 // hiddenPart is the hidden layer before GELU, from a row and a column on, of the
-// size of scratch: what was kept, or computed anew of the normalised rows n.
+// size of scratch: what was kept, or computed again from the normalised rows n.
 func (g *mlpGrad) hiddenPart(scratch kernels.Matrix, n kernels.Factor, halves []float32, row, col int) kernels.Matrix {
-	if !g.anew {
+	if !g.recompute {
 		return g.hiddenMap.get(scratch, row, col)
 	}
 	g.tape.kernels.GemmBlockFactor(scratch, 1, n, g.w1.Packed, 0, col, kernels.Matrix{})

@@ -41,7 +41,7 @@ var ids atomic.Uint64
 func (o *op) Arity() int { return len(o.Inputs) }
 
 // Type is part of gorgonia.Op. Gorgonia recycles what it returns, so it is
-// made anew for each call.
+// made again for each call.
 func (o *op) Type() hm.Type {
 	ts := make([]hm.Type, 0, len(o.Inputs)+1)
 	for _, n := range o.Inputs {

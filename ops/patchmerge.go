@@ -13,10 +13,10 @@ import (
 // to lie one after the other: their (row, column).
 type MergeOrder [4][2]int
 
-// SwinOrder is that of Swin.
+// SwinOrder is the order of Swin.
 var SwinOrder = MergeOrder{{0, 0}, {1, 0}, {0, 1}, {1, 1}}
 
-// RasterOrder is that of the published pre-training of LocalMIM.
+// RasterOrder is the order of LocalMIM's published pre-training.
 var RasterOrder = MergeOrder{{0, 0}, {0, 1}, {1, 0}, {1, 1}}
 
 // Merging describes the transition between two stages of Swin:

@@ -4,7 +4,7 @@ import "math/bits"
 
 // buffers keeps the memory of the wire, by powers of two: messages never lie in Go's own
 // memory. Networks with remote direct memory access remember what they have registered by
-// watching the C library give memory back; Go gives it back behind its back.
+// watching the C library give memory back; Go gives it back without its knowledge.
 type buffers struct {
 	idle map[int][][]byte // by the power of two
 }

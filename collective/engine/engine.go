@@ -100,7 +100,7 @@ func (e *engine) submit(o *operation) {
 	}
 }
 
-// take returns what was submitted, and closes the door behind it at the end.
+// take returns what was submitted, and accepts nothing more after the end.
 func (e *engine) take(last bool) []*operation {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -269,7 +269,7 @@ func (e *engine) leave(o *operation) {
 // tags are the tags of a part. Parts begin in the same order everywhere, but their second
 // steps do not: the number of the part keeps those on the way apart. The rest keeps
 // different operations apart, to which ranks have come by mistake: their messages do not
-// meet, and the ranks that watch see it. Some MPI write behind the end of a memory that is
+// meet, and the ranks that watch see it. Some MPI write past the end of a memory that is
 // too short for a message.
 type tags int
 

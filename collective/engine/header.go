@@ -47,7 +47,7 @@ func describe(number uint64, k kind, count int) string {
 // numbers after it are aligned.
 const headerSize = 24
 
-// putHeader writes what operation the data behind it is of. Lengths of a gathering differ.
+// putHeader writes which operation the data after it belongs to. Lengths of a gathering differ.
 func putHeader(b []byte, o *operation) {
 	binary.LittleEndian.PutUint64(b, o.number)
 	binary.LittleEndian.PutUint32(b[8:], uint32(o.kind))

@@ -204,7 +204,7 @@ func Write(w io.Writer, shape []int, values []float32) error {
 		fmt.Fprintf(&sizes, "%d, ", d)
 	}
 	if n != len(values) {
-		return fmt.Errorf("npy: shape %v is not that of %d values", shape, len(values))
+		return fmt.Errorf("npy: shape %v does not have %d values", shape, len(values))
 	}
 	tuple := strings.TrimSuffix(sizes.String(), " ") // (3,) (2, 3,)
 	if len(shape) > 1 {

@@ -7,6 +7,6 @@
 // field, and what the package does not know is listed in [Model.Unknown] rather
 // than dropped in silence.
 //
-// The format is Protocol Buffers; field numbers are those of onnx.proto, IR
+// The format is Protocol Buffers; field numbers follow onnx.proto, IR
 // version 8.
 package onnx

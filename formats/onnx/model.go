@@ -60,7 +60,7 @@ type Attribute struct {
 // AttributeType is the type of an attribute.
 type AttributeType int
 
-// The types of attributes; the numbers are those of the format.
+// The types of attributes, with the numbers of the format.
 const (
 	FloatAttribute AttributeType = 1
 	IntAttribute   AttributeType = 2

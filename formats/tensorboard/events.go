@@ -111,7 +111,7 @@ func (w *Writer) Histogram(step int64, tag string, values []float32) error {
 	return w.write(w.event(step, summaryField, appendValue(nil, tag, appendBytes(nil, histogramField, h))))
 }
 
-// event is a message Event with one field beside time and step.
+// event is a message Event with one field besides time and step.
 func (w *Writer) event(step int64, field protowire.Number, content []byte) []byte {
 	seconds := float64(w.now().UnixMicro()) / 1e6
 	e := appendDouble(nil, timeField, seconds)

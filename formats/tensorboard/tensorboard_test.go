@@ -190,7 +190,7 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// A second process in the same second writes a file of its own, behind the first.
+// A second process in the same second writes a file of its own, after the first.
 func TestSecondProcess(t *testing.T) {
 	dir := t.TempDir()
 	for range 2 {

@@ -19,7 +19,7 @@ import (
 	"fasternet/internal/hostile"
 )
 
-// What a pickle would have Python do is not done, and the weights beside it are
+// What a pickle would have Python do is not done, and the weights next to it are
 // read all the same.
 func TestBomb(t *testing.T) {
 	marker := filepath.Join(t.TempDir(), "marker")

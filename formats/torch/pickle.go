@@ -113,7 +113,7 @@ type unpickler struct {
 	inert      []string                           // classes and functions that were met and not interpreted
 }
 
-// load interprets the pickle that b begins with and returns what is behind it.
+// load interprets the pickle that b begins with and returns what follows it.
 func (u *unpickler) load(b []byte) (v any, rest []byte, err error) {
 	n, err := scan(b)
 	if err != nil {

@@ -126,13 +126,13 @@ func (f *torchFile) state(container string, root any, o Options) (*State, error)
 	}
 	if state.Key != "" { // what is next to the dictionary
 		first, _, _ := strings.Cut(state.Key, ".")
-		var beside []string
+		var skipped []string
 		for _, e := range top {
 			if e.key != first {
-				beside = append(beside, formats.Short(e.key))
+				skipped = append(skipped, formats.Short(e.key))
 			}
 		}
-		state.Ignored = append(beside, state.Ignored...)
+		state.Ignored = append(skipped, state.Ignored...)
 	}
 	state.Ignored = append(state.Ignored, f.inert...)
 	return state, nil

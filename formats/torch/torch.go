@@ -60,7 +60,7 @@ func (f *torchFile) open(id *types.Tuple) (any, error) {
 		return nil, fmt.Errorf("a storage of %v elements in a file of %d bytes", id.Get(4), f.size)
 	}
 	if id.Len() > 5 && id.Get(5) != nil {
-		return nil, errors.New("a view of a storage, as PyTorch before 0.4 wrote: save it anew with a newer version")
+		return nil, errors.New("a view of a storage, as PyTorch before 0.4 wrote: save it again with a newer version")
 	}
 	s, ok := f.storages[key]
 	if !ok {
@@ -133,7 +133,7 @@ func parseZip(r io.ReaderAt, size int64, o Options) (*State, error) {
 	if _, ok := records[dir+"constants.pkl"]; ok {
 		return nil, errors.New("a TorchScript module, which is a program: save its state_dict() instead")
 	}
-	// PyTorch stores without compression. Archives that were packed anew may be
+	// PyTorch stores without compression. Archives that were packed again may be
 	// smaller than what they hold, but not by orders of magnitude.
 	inflated := 8*size + 1<<20
 	content := func(f *zip.File) ([]byte, error) {

@@ -79,7 +79,7 @@ func Read(path string, o Options) (*State, error) {
 	return s, nil
 }
 
-// Parse is Read for a file of that size behind r.
+// Parse is Read for a file of that size in r.
 func Parse(r io.ReaderAt, size int64, o Options) (s *State, err error) {
 	// The decoders under this package answer some impossible input with a panic.
 	defer func() {
@@ -101,12 +101,12 @@ func Parse(r io.ReaderAt, size int64, o Options) (s *State, err error) {
 		return nil, err
 	}
 	if len(s.Tensors) == 0 {
-		return nil, fmt.Errorf("there are no tensors in this %s%s", s.Container, beside(s.Ignored))
+		return nil, fmt.Errorf("there are no tensors in this %s%s", s.Container, alsoThere(s.Ignored))
 	}
 	return s, nil
 }
 
-func beside(ignored []string) string {
+func alsoThere(ignored []string) string {
 	if len(ignored) == 0 {
 		return ""
 	}

@@ -75,7 +75,7 @@ func CheckBF16Gradients(t *testing.T, got, want map[string][]float32, bound floa
 	}
 }
 
-// GradientsOf are those of the parameters by their names.
+// GradientsOf returns the gradients of the parameters, by name.
 func GradientsOf(params []*ops.Param) map[string][]float32 {
 	out := map[string][]float32{}
 	for _, p := range params {

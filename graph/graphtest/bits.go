@@ -8,7 +8,7 @@ import (
 	"fasternet/layers"
 )
 
-// Bits are what a run leaves behind: values by what they are, and the size of its memory for
+// Bits are what a run leaves: values by what they are, and the size of its memory for
 // activations.
 type Bits struct {
 	Values map[string][]float32

@@ -1,5 +1,5 @@
 // Package graphtest holds what the tests of models share: every variant of the kernels,
-// weights and images, and what two runs that may differ in no bit leave behind.
+// weights and images, and what two runs that may differ in no bit leave.
 package graphtest
 
 import (

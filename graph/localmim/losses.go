@@ -2,7 +2,7 @@ package localmim
 
 // SumLosses adds the losses of the images of the last run to sums, one after the other:
 // to sums[0] those over all scales, to sums[1+k] those of scale k. So the sums do not depend
-// on the size of the batches. weights are those of the run.
+// on the size of the batches. weights are the weights of the scales in the run.
 func (p *Program) SumLosses(sums []float64, weights [][]float32) {
 	for i := range p.batch {
 		for k, w := range weights {

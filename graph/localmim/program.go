@@ -187,7 +187,7 @@ func (p *Program) Learned() []*ops.Param { return p.tape.Learned() }
 func (p *Program) ScaleLosses() []float64 { return p.loss.Scales }
 
 // CellLosses are the mean squared differences of the cells of scale k in the last run, [batch,
-// cells]. Those of visible cells are 0 in a program for training that does not predict them.
+// cells]. Predictions of visible cells are 0 in a program for training that does not predict them.
 func (p *Program) CellLosses(k int) []float32 { return p.loss.Cells[k] }
 
 // Predictions copies what the last run of a program for evaluation predicted at
@@ -220,7 +220,7 @@ func (p *Program) Latent(k int) ([]float32, error) {
 	return slices.Clone(p.tape.Value(p.latents[k])), nil
 }
 
-// Ops is the number of operations of the graph, those of the backward pass included.
+// Ops is the number of operations of the graph, backward pass included.
 func (p *Program) Ops() int { return p.tape.Ops() }
 
 // Profile makes the program record the time of its operations.

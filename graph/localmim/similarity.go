@@ -6,7 +6,7 @@ import (
 	"gorgonia.org/gorgonia"
 )
 
-// similarity is that of the hidden channels of a block.
+// similarity measures how alike the hidden channels of a block are.
 type similarity struct {
 	stage int
 	node  *gorgonia.Node // [images]

@@ -11,7 +11,7 @@ import (
 const Name = "swin"
 
 // Config is what the section model of a Swin has besides the keys of all models. The names
-// are those of the official configs.
+// follow the official configs.
 type Config struct {
 	EmbedDim       int           `yaml:"embed_dim" most:"65536"`
 	Depths         []int         `yaml:"depths,flow" most:"1024" longest:"8"`    // blocks of each stage

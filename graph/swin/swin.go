@@ -17,7 +17,7 @@ import (
 
 // Model is the shifted-window transformer of Liu et al. (2021) as LocalMIM
 // fine-tunes it: the mean over the tokens comes before the final norm, or
-// behind it (norm_before_pool) as in the original.
+// after it (norm_before_pool) as in the original.
 type Model struct {
 	graph.Base[Config]
 	embed  *layers.TokenEmbed
@@ -30,7 +30,7 @@ type Model struct {
 type Stage struct {
 	Side   int // of the windows that the bias tables are for
 	Blocks []*layers.Transformer
-	Merge  *layers.TokenMerging // behind the blocks; nil in the last stage
+	Merge  *layers.TokenMerging // after the blocks; nil in the last stage
 }
 
 // New makes a model with parameters drawn from the seed. A stage that is no

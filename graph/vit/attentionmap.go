@@ -24,7 +24,7 @@ func (m *Model) AttentionMaps(k *kernels.Set, tokens []float32, images int) ([]f
 	depth := c / a.Heads
 	first, readers := 0, 1 // the class token
 	if m.Arch().GlobalPool {
-		first, readers = 1, n // those behind it
+		first, readers = 1, n // the tokens after it
 	}
 	out := make([]float32, images*a.Heads*(n-1))
 	x := kernels.NewMatrix(make([]float32, n*c), n, c)

@@ -10,7 +10,7 @@ import (
 const Name = "vit"
 
 // Config is what the section model of a ViT has besides the keys of all models. The names
-// are those of the official configs.
+// follow the official configs.
 type Config struct {
 	EmbedDim       int           `yaml:"embed_dim" most:"65536"`
 	Depth          int           `yaml:"depth" most:"1024"` // blocks

@@ -66,7 +66,7 @@ type Result struct {
 	GFLOPS     float64        `json:"gflops"`    // 2 FLOPs a MAC; training counts as three forward passes
 	PeakRSSMiB float64        `json:"peak_rss_mib"`
 	ArenaMiB   float64        `json:"arena_mib"`                    // activations
-	Recomputed bool           `json:"grad_checkpointing,omitempty"` // blocks are computed anew in the backward pass
+	Recomputed bool           `json:"grad_checkpointing,omitempty"` // blocks are computed again in the backward pass
 	Profile    []ProfileEntry `json:"profile,omitempty"`
 	Sums       *ProfileSums   `json:"profile_sums,omitempty"`
 }

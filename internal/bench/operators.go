@@ -50,7 +50,7 @@ type Map struct {
 
 func (m Map) String() string { return fmt.Sprintf("%d×%d²", m.Channels, m.Side) }
 
-// Maps are those of the table: the stages of a network at 224².
+// Maps are the maps of the paper's table: the stages of a network at 224².
 var Maps = []Map{{96, 56}, {192, 28}, {384, 14}, {768, 7}}
 
 // MACs is the cost of a layer for one image, which the paper calls FLOPs: a

@@ -86,7 +86,7 @@ func (p *profiled) take() {
 	p.last = 0
 }
 
-// The sections of a step that are no operations are those of the optimizer.
+// The sections of a step that are no operations belong to the optimizer.
 const (
 	optimizerSection = "optimizer"
 	updateSection    = "update"

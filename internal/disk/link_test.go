@@ -83,7 +83,7 @@ func TestLinks(t *testing.T) {
 		operation{"remove", disk.RemoveFile}, operation{"folder", disk.MakeFolder})
 	for _, c := range operations {
 		if err := c.run(inside); !errors.Is(err, disk.ErrNotPlain) {
-			t.Errorf("%s behind a link: %v", c.name, err)
+			t.Errorf("%s through a link: %v", c.name, err)
 		}
 		keep()
 	}

@@ -45,7 +45,7 @@ func (r *Run) Observe(s train.Status) {
 	r.status, r.began = s, true
 }
 
-// Handler serves the metrics, and those of Go and of the process, at /metrics.
+// Handler serves the metrics, with Go's and the process's own, at /metrics.
 func (r *Run) Handler() http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(r, goCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

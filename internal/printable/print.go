@@ -90,6 +90,6 @@ func (o operand) Format(s fmt.State, verb rune) {
 	if _, ok := o.value.(error); ok {
 		text = oneLine(text)
 	}
-	// The width is that of what is shown.
+	// The width counts what is shown.
 	fmt.Fprintf(s, directive, Cut(Line(text), MostText))
 }

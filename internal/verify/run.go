@@ -101,14 +101,14 @@ func contents(run, dir string) (names []string, left int, err error) {
 	return names, left, nil
 }
 
-// differs says how the model of a checkpoint is not that of a configuration.
+// differs says how the model of a checkpoint differs from a configuration's.
 func differs(c *configs.Config, path string) string {
 	f, err := checkpoints.Read(path)
 	if err == nil {
 		err = model.Fits(f, c)
 	}
 	if err != nil {
-		return fmt.Sprintf("its model is not that of %s: %v", train.ConfigFile, err)
+		return fmt.Sprintf("its model differs from %s: %v", train.ConfigFile, err)
 	}
 	return ""
 }

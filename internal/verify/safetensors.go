@@ -136,7 +136,7 @@ func wrongWith(r *Report, l *safetensors.Layout) (wrong []string) {
 	return wrong
 }
 
-// rescueFromFolder adds which checkpoint beside this one is whole.
+// rescueFromFolder adds which checkpoint next to this one is whole.
 func (r *Report) rescueFromFolder() {
 	dir := filepath.Dir(r.Path)
 	for _, name := range (checkpoints.Folder{Dir: dir, Position: train.Position}).Names() {
@@ -152,7 +152,7 @@ func (r *Report) rescueFromFolder() {
 			if r.Rescue != "" {
 				r.Rescue += "; "
 			}
-			r.Rescue += fmt.Sprintf("%s beside it is whole, %s", name, at)
+			r.Rescue += fmt.Sprintf("%s next to it is whole, %s", name, at)
 			return
 		}
 	}

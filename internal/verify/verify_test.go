@@ -144,7 +144,7 @@ func TestCheckpoint(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	const rescue = "previous.safetensors beside it is whole, in epoch 2 after step 2"
+	const rescue = "previous.safetensors next to it is whole, in epoch 2 after step 2"
 	write(whole[:len(whole)-5])
 	says(t, path, false, "it is cut off", "tensors are there in full", rescue)
 	says(t, dir, false, "1 of its 2 checkpoints are not whole", "--resume goes on from previous.safetensors")
@@ -231,7 +231,7 @@ func TestAllProblems(t *testing.T) {
 		content []byte
 		want    []string
 	}{
-		{"a checkpoint", spoilt(false, 0), append(wrong, "previous.safetensors beside it is whole")},
+		{"a checkpoint", spoilt(false, 0), append(wrong, "previous.safetensors next to it is whole")},
 		{"cut", spoilt(false, 4), append(wrong, "it is cut off: ")},
 		{"of another program", spoilt(true, 0), append(wrong, "safetensors of another program")},
 	} {

@@ -251,7 +251,7 @@ func (s *isa) load(m Mem, k mask, dst reg.Register) {
 	}
 }
 
-// loadOver loads the lanes that the mask selects; the others are those of other.
+// loadOver loads the lanes that the mask selects; the others come from other.
 func (s *isa) loadOver(other reg.Register, m Mem, k mask, dst reg.Register) {
 	switch {
 	case k.full:

@@ -98,7 +98,7 @@ func NewHOG(height, width, channels, bins int, cells []int, bias [][2]float32) (
 // Scales is the number of scales.
 func (h *HOG) Scales() int { return len(h.cells) }
 
-// Shape is that of the target of scale k: cells, in raster order, by values:
+// Shape returns the shape of the target of scale k: cells, in raster order, by values:
 // channel by channel, the bins.
 func (h *HOG) Shape(k int) (cells, values int) {
 	return h.height / h.cells[k] * (h.width / h.cells[k]), h.channels * h.bins

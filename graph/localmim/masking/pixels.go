@@ -37,7 +37,7 @@ func NewPixels(height, width, channels int, sides []int, standardise bool) (*Pix
 // Scales is the number of scales.
 func (p *Pixels) Scales() int { return len(p.sides) }
 
-// Shape is that of the target of scale k: patches, in raster order, by values:
+// Shape returns the shape of the target of scale k: patches, in raster order, by values:
 // row, column, channel.
 func (p *Pixels) Shape(k int) (patches, values int) {
 	s := p.sides[k]

@@ -7,7 +7,7 @@ import "fmt"
 type Target interface {
 	// Scales is the number of scales.
 	Scales() int
-	// Shape is that of the target of scale k: cells, in raster order, by values.
+	// Shape returns the shape of the target of scale k: cells, in raster order, by values.
 	Shape(k int) (cells, values int)
 	// Compute writes the targets of an image [height, width, channels], which is
 	// normalised as the network sees it; dst[k] has the shape of scale k.

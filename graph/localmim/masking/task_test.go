@@ -176,7 +176,7 @@ func check(t *testing.T, net *localmim.Model, task *masking.Task, b *data.Batch,
 		for k, s := range net.Scales() {
 			n := len(want[k])
 			if !slices.Equal(e.Targets[k][i*n:][:n], want[k]) {
-				t.Errorf("image %d, scale %d: the target is not that of the image", i, k)
+				t.Errorf("image %d, scale %d: the target does not belong to the image", i, k)
 			}
 			weights := e.Weights[k][i*s.Grid*s.Grid:][:s.Grid*s.Grid]
 			for cell, w := range weights {
