@@ -103,7 +103,7 @@ for-platform = os=$${p%/*}; arch=$${p\#*/}; out=$(1)fasternet-train-$$os-$$arch;
 
 quickstart: build data ## train on Fashion-MNIST (at most 5 minutes) and evaluate
 	./fasternet-train train quickstart --resume
-	./fasternet-train eval --model runs/quickstart/checkpoints/best.safetensors
+	./fasternet-train eval runs/quickstart/checkpoints/best.safetensors
 	@echo "report: $(CURDIR)/runs/quickstart/report.html"
 
 mim-demo: data ## does pre-training pay? LocalMIM on Fashion-MNIST, three seeds; FAMILY=fasternet for one family

@@ -80,11 +80,11 @@ func TestBadConfig(t *testing.T) {
 	fail(t, 2, "no such file", "train", "nowhere/my.yaml")
 	fail(t, 2, "unknown flag", "train", "quickstart", "--epochs", "3")
 	fail(t, 2, "unknown command", "trian")
-	fail(t, 2, "accepts 1 arg", "summary")
+	fail(t, 2, "want MODEL, got nothing", "summary")
 	fail(t, 2, "too few", "summary", "fasternet_t0", "--size", "16")
 	fail(t, 2, "--batch: want 1 or more", "bench", "quickstart", "--batch", "0")
 	fail(t, 1, "too few", "bench", "quickstart", "--size", "5")
-	fail(t, 2, "--model", "eval")
+	fail(t, 2, "want MODEL, got nothing", "eval")
 }
 
 // A run that cannot begin must not leave a folder.

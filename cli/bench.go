@@ -21,7 +21,7 @@ const (
 
 func benchCommand() *cobra.Command {
 	var o bench.Options
-	var infer, asJSON, serial bool
+	var infer, serial bool
 	var r ranks
 	var profiles profiles
 	var protocol string
@@ -85,13 +85,13 @@ prints the figures of this machine with all that is needed to compare them.`,
 			defer stop(&err)
 			o.Model = net
 			if r.Size() > 1 {
-				return benchRanks(cmd, &r, args[0], config, o, !serial, asJSON)
+				return benchRanks(cmd, &r, args[0], config, o, !serial)
 			}
 			result, err := bench.Run(cmd.Context(), args[0], config, o)
 			if err != nil {
 				return err
 			}
-			if asJSON {
+			if wantsJSON() {
 				return printJSON(result)
 			}
 			return printBench(result)
@@ -110,13 +110,13 @@ prints the figures of this machine with all that is needed to compare them.`,
 	f.StringVar(&o.Precision, "precision", "", "`format` of the factors of matrix products: fp32, bf16 or auto (the setting precision)")
 	f.BoolVar(&o.Profile, "profile", false, "show the time of every operation, and of its parts")
 	f.BoolVar(&serial, "no-overlap", false, "under mpirun: sum the gradients after the backward pass, to compare")
-	f.BoolVar(&asJSON, "json", false, "print one JSON object")
 	f.StringArrayVar(&settings, "set", nil, "change a setting of a preset or a YAML file, `key=value`; repeatable")
 	c.MarkFlagsMutuallyExclusive("train", "infer")
 	c.MarkFlagsMutuallyExclusive("iterations", "seconds")
 	c.AddCommand(benchPConvCommand(), benchPeakCommand(), benchReportCommand(), benchThreadsCommand(), benchDataCommand(), benchSumsCommand())
 	profiles.register(c)
 	r.register(c)
+	takesModel(c)
 	return c
 }
 

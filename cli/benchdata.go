@@ -2,18 +2,15 @@ package cli
 
 import (
 	"fmt"
-	"os"
 
 	"fasternet/internal/bench"
 	"fasternet/internal/printable"
-	"fasternet/train"
 
 	"github.com/spf13/cobra"
 )
 
 func benchDataCommand() *cobra.Command {
 	var f datasetFlags
-	var asJSON bool
 	var precision string
 	o := bench.FeedOptions{}
 	c := &cobra.Command{
@@ -38,7 +35,7 @@ steps are as in a run: precision, teacher and frozen layers are as CONFIG says.
 			if err != nil {
 				return err
 			}
-			show := train.NewDisplay(os.Stderr)
+			show := display()
 			o.Notice = func(text string) { show.Line("%s", text) }
 			if precision != "" {
 				if err := checkPrecision(precision); err != nil {
@@ -50,7 +47,7 @@ steps are as in a run: precision, teacher and frozen layers are as CONFIG says.
 			if err != nil {
 				return err
 			}
-			if asJSON {
+			if wantsJSON() {
 				return printJSON(r)
 			}
 			return printFeed(r)
@@ -62,7 +59,6 @@ steps are as in a run: precision, teacher and frozen layers are as CONFIG says.
 	c.Flags().IntVar(&o.Rounds, "rounds", 5, "rounds of training steps; 0 for none")
 	c.Flags().Float64Var(&o.Seconds, "seconds", 4, "how long each half of a round takes")
 	c.Flags().StringVar(&precision, "precision", "", "`format` of the factors of matrix products in training: fp32, bf16 or auto (the setting precision)")
-	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	new(profiles).around(c)
 	return c
 }

@@ -12,7 +12,6 @@ import (
 func benchPConvCommand() *cobra.Command {
 	var o bench.OperatorOptions
 	var operators string
-	var asJSON bool
 	c := &cobra.Command{
 		Use:   "pconv",
 		Short: "Time partial convolution against its alternatives",
@@ -42,7 +41,7 @@ takes a minute or two.`,
 				printable.Printf("%-9s%-9s%9.2f%9.2f%11.3f%9.3f%9.3f%8.1f%11.1f%8.1f\n", r.Operator, r.Map, r.MFLOPs, r.MValues,
 					r.LatencyMS, r.P10MS, r.P90MS, r.LatencyGFLOPS, r.ImgPerS, r.GFLOPS)
 			}
-			if asJSON {
+			if wantsJSON() {
 				show = nil
 			} else {
 				printable.Printf("%37s%s%13s%s\n%-9s%-9s%9s%9s%11s%9s%9s%8s%11s%8s\n", "", "batch 1, 1 thread", "", "throughput",
@@ -52,7 +51,7 @@ takes a minute or two.`,
 			if err != nil {
 				return err
 			}
-			if asJSON {
+			if wantsJSON() {
 				return printJSON(t)
 			}
 			return printOperators(t, o.Operators)
@@ -64,7 +63,6 @@ takes a minute or two.`,
 	f.IntVar(&o.Threads, "threads", 0, "threads for the throughput; 0 for one a processor")
 	f.IntVar(&o.Warmup, "warmup", 10, "runs before the timing")
 	f.IntVar(&o.Iterations, "iterations", 200, "runs to time; a tenth of them for the throughput")
-	f.BoolVar(&asJSON, "json", false, "print one JSON object")
 	new(profiles).around(c)
 	return c
 }

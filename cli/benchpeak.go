@@ -14,7 +14,6 @@ import (
 
 func benchPeakCommand() *cobra.Command {
 	o := bench.NewPeakOptions()
-	var asJSON bool
 	c := &cobra.Command{
 		Use:   "peak",
 		Short: "Measure what the processor can do at most",
@@ -37,14 +36,13 @@ that the loops read and write. No kernel computes in int8: the figure is what it
 			if err != nil {
 				return err
 			}
-			if asJSON {
+			if wantsJSON() {
 				return printJSON(t)
 			}
 			return printPeak(t)
 		},
 	}
 	c.Flags().IntVar(&o.Threads, "threads", 0, "threads of the second column; 0 for one a processor")
-	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	return c
 }
 

@@ -14,12 +14,12 @@ import (
 )
 
 // benchRanks times training steps on all ranks, and prints what they found.
-func benchRanks(cmd *cobra.Command, r *ranks, name string, config *configs.Config, o bench.Options, overlap, asJSON bool) error {
+func benchRanks(cmd *cobra.Command, r *ranks, name string, config *configs.Config, o bench.Options, overlap bool) error {
 	result, err := bench.RunRanks(cmd.Context(), name, config, o, r.Group, overlap)
 	if err != nil || !r.first() {
 		return err
 	}
-	if asJSON {
+	if wantsJSON() {
 		return printJSON(result)
 	}
 	how := "sums while the backward pass goes on"
@@ -40,7 +40,6 @@ func benchRanks(cmd *cobra.Command, r *ranks, name string, config *configs.Confi
 func benchSumsCommand() *cobra.Command {
 	var r ranks
 	var seconds float64
-	var asJSON bool
 	var profiles profiles
 	c := &cobra.Command{
 		Use:   "sums",
@@ -71,7 +70,7 @@ bandwidth of what gradients travel on.`,
 			if err != nil || !r.first() {
 				return err
 			}
-			if asJSON {
+			if wantsJSON() {
 				return printJSON(map[string]any{"ranks": r.Size(), "sums": times})
 			}
 			w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
@@ -83,7 +82,6 @@ bandwidth of what gradients travel on.`,
 		},
 	}
 	c.Flags().Float64Var(&seconds, "seconds", 10, "how long to time, about")
-	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	profiles.register(c)
 	r.register(c)
 	return c

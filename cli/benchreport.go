@@ -22,7 +22,6 @@ type versionedReport struct {
 
 func benchReportCommand() *cobra.Command {
 	o := bench.NewReportOptions()
-	var asJSON bool
 	c := &cobra.Command{
 		Use:   "report [MODEL]",
 		Short: "Measure this machine, and print its figures in one block of text",
@@ -55,13 +54,13 @@ The block does not name you or the machine.`,
 			if err != nil {
 				return err
 			}
-			o.Progress = func(line string) { printable.Fprintf(os.Stderr, "bench report: %s\n", line) }
+			o.Progress = func(line string) { printable.Fprintf(messages(), "bench report: %s\n", line) }
 			r, err := bench.RunReport(cmd.Context(), name, config, o)
 			if err != nil {
 				return err
 			}
 			v := versionedReport{version + revision(), commandLine(cmd, args), r}
-			if asJSON {
+			if wantsJSON() {
 				return printJSON(v)
 			}
 			return printReport(os.Stdout, v)
@@ -69,7 +68,6 @@ The block does not name you or the machine.`,
 	}
 	c.Flags().IntVar(&o.Threads, "threads", 0, "threads; 0 for one a processor")
 	c.Flags().Float64Var(&o.Seconds, "seconds", o.Seconds, "how long the timings of the model may take, together")
-	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	return c
 }
 

@@ -15,7 +15,7 @@ import (
 
 func benchThreadsCommand() *cobra.Command {
 	o := bench.NewThreadOptions()
-	var infer, asJSON bool
+	var infer bool
 	var worst int
 	var settings []string
 	c := &cobra.Command{
@@ -70,7 +70,7 @@ operations of the same kind together.`,
 			if err != nil {
 				return err
 			}
-			if asJSON {
+			if wantsJSON() {
 				return printJSON(t)
 			}
 			return printThreads(t, worst)
@@ -88,10 +88,10 @@ operations of the same kind together.`,
 	f.IntVar(&o.Warmup, "warmup", 2, "runs before the timing")
 	f.Float64Var(&o.Seconds, "seconds", 8, "how long to time all numbers of threads together; a quarter of it for each way of cutting the work; five and three runs at least")
 	f.StringVar(&o.Precision, "precision", "", "`format` of the factors of matrix products: fp32, bf16 or auto (the setting precision)")
-	f.BoolVar(&asJSON, "json", false, "print one JSON object")
 	f.StringArrayVar(&settings, "set", nil, "change a setting of a preset or a YAML file, `key=value`; repeatable")
 	c.MarkFlagsMutuallyExclusive("train", "infer")
 	new(profiles).around(c)
+	takesModel(c)
 	return c
 }
 

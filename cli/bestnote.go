@@ -16,6 +16,6 @@ func noteBest(path string, m *model.Loaded) {
 		return
 	}
 	if wrong := train.CheckBest(path, m.Config.Checkpoint.Monitor); wrong != "" {
-		train.NewDisplay(os.Stderr).Line("warning: %s: %s; taking %s. train --resume writes it again if it can", path, wrong, filepath.Base(m.Path))
+		display().Line("warning: %s: %s; taking %s. train --resume writes it again if it can", path, wrong, filepath.Base(m.Path))
 	}
 }

@@ -1,25 +1,29 @@
 package cli
 
 import (
+	"encoding/json"
 	"fmt"
+	"io"
 	"os"
-	"strings"
 
+	"fasternet/checkpoints"
 	"fasternet/configs"
 	"fasternet/internal/printable"
 	"fasternet/train"
 
 	"github.com/spf13/cobra"
+	"gopkg.in/yaml.v3"
 )
 
 func configCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "config",
-		Short: "List, show and check configurations; preview schedules",
+		Short: "List, show and check configurations; preview schedules; a schema for editors",
 		Example: `  fasternet-train config list
   fasternet-train config show fasternet_t0 --set train.epochs=100
   fasternet-train config check my.yaml
-  fasternet-train config schedule my.yaml --out schedule.svg`,
+  fasternet-train config schedule my.yaml --out schedule.svg
+  fasternet-train config schema --out schema.json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -28,13 +32,25 @@ func configCommand() *cobra.Command {
 	list := &cobra.Command{
 		Use: "list", Short: "List the presets", Example: "  fasternet-train config list", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
+			type preset struct {
+				Name  string `json:"name"`
+				About string `json:"about"`
+			}
+			var all []preset
 			for _, name := range configs.Presets() {
-				text, err := configs.PresetText(name)
+				about, err := configs.PresetAbout(name)
 				if err != nil {
 					return err
 				}
-				first, _, _ := strings.Cut(strings.TrimPrefix(text, "# "), "\n")
-				printable.Printf("%-14s %s\n", name, first)
+				all = append(all, preset{name, about})
+				if !wantsJSON() {
+					printable.Printf("%-24s %s\n", name, about)
+				}
+			}
+			if wantsJSON() {
+				return printJSON(struct {
+					Presets []preset `json:"presets"`
+				}{all})
 			}
 			return nil
 		},
@@ -49,6 +65,12 @@ func configCommand() *cobra.Command {
 				if err != nil {
 					return usageError{err}
 				}
+				if wantsJSON() {
+					return printJSON(struct {
+						Name   string `json:"name"`
+						Source string `json:"source"`
+					}{args[0], text})
+				}
 				_, err = os.Stdout.WriteString(text) // ours
 				return err
 			}
@@ -57,8 +79,15 @@ func configCommand() *cobra.Command {
 				return err
 			}
 			text, err := config.Commented()
-			if plain {
+			if plain || wantsJSON() {
 				text, err = config.YAML()
+			}
+			if wantsJSON() && err == nil {
+				var values map[string]any
+				if err := yaml.Unmarshal(text, &values); err != nil {
+					return err
+				}
+				return printJSON(values)
 			}
 			if err != nil {
 				return err
@@ -109,24 +138,78 @@ within an epoch.`,
 			if err != nil {
 				return err
 			}
-			printable.Printf("epoch  first step   last step    pixels\n")
+			type epoch struct {
+				Epoch     int     `json:"epoch"` // from 1
+				First     float64 `json:"first_lr"`
+				Last      float64 `json:"last_lr"`
+				ImageSize int     `json:"image_size"`
+			}
+			var epochs []epoch
+			if !wantsJSON() {
+				printable.Printf("epoch  first step   last step    pixels\n")
+			}
 			for _, p := range train.Plan(config, steps) {
 				if p.Epoch%every == 0 || p.Epoch+1 == config.Train.Epochs {
+					epochs = append(epochs, epoch{p.Epoch + 1, p.First, p.Last, p.ImageSize})
+					if wantsJSON() {
+						continue
+					}
 					printable.Printf("%5d  %-11.5g  %-11.5g  %6d\n", p.Epoch+1, p.First, p.Last, p.ImageSize)
 				}
 			}
-			if out == "" {
+			if out != "" {
+				if err := train.DrawSchedule(out, config, steps); err != nil {
+					return err
+				}
+			}
+			if !wantsJSON() {
 				return nil
 			}
-			return train.DrawSchedule(out, config, steps)
+			return printJSON(struct {
+				Epochs []epoch `json:"epochs"`
+				Out    string  `json:"out,omitempty"`
+			}{epochs, out})
 		},
 	}
 	schedule.Flags().IntVar(&steps, "steps", 100, "steps of the optimizer in an epoch")
 	schedule.Flags().IntVar(&every, "every", 1, "print every so many epochs")
 	schedule.Flags().StringVar(&out, "out", "", "draw the curve to `FILE`.svg")
+	var schemaFile string
+	schema := &cobra.Command{
+		Use: "schema", Short: "Print a JSON Schema of the YAML, for editors", Args: cobra.NoArgs,
+		Long: `Print a JSON Schema (draft 2020-12) of the YAML: all keys, what they are, and the values that
+each can have. It comes from the checks themselves; what depends on several keys is not in it,
+config check knows that.
+
+An editor with a language server for YAML takes it from a line at the top of the file:
+  # yaml-language-server: $schema=schema.json`,
+		Example: "  fasternet-train config schema --out schema.json",
+		RunE: func(*cobra.Command, []string) error {
+			text, err := configs.Schema()
+			if err != nil {
+				return err
+			}
+			if schemaFile != "" {
+				err := checkpoints.WriteAtomic(schemaFile, func(w io.Writer) error {
+					_, err := w.Write(append(text, '\n'))
+					return err
+				})
+				if err != nil || !wantsJSON() {
+					return err
+				}
+				return printJSON(map[string]string{"out": schemaFile})
+			}
+			if wantsJSON() {
+				return printJSON(json.RawMessage(text))
+			}
+			_, err = os.Stdout.Write(append(text, '\n')) // ours
+			return err
+		},
+	}
+	schema.Flags().StringVar(&schemaFile, "out", "", "write it to `FILE`")
 	for _, sub := range []*cobra.Command{show, check, schedule} {
 		sub.Flags().StringArrayVar(&settings, "set", nil, "change a setting, `key=value`; repeatable")
 	}
-	c.AddCommand(list, show, check, schedule)
+	c.AddCommand(list, show, check, schedule, schema)
 	return c
 }

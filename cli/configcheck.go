@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"fasternet/configs"
 	"fasternet/internal/audit"
@@ -41,10 +42,15 @@ func checkConfig(name string, settings []string) error {
 			return err
 		}
 	}
-	errs := e.Problems
+	errs := slices.Clone(e.Problems)
 	for _, f := range report.Findings {
 		if f.Level == audit.Error {
 			errs = append(errs, errors.New(f.Text))
+		}
+	}
+	if wantsJSON() {
+		if err := printCheck(name, e, report); err != nil {
+			return err
 		}
 	}
 	var err error
@@ -61,4 +67,22 @@ func checkConfig(name string, settings []string) error {
 		return usageError{err}
 	}
 	return err
+}
+
+// printCheck prints what --json has.
+func printCheck(name string, e *configs.Examined, report *audit.Report) error {
+	out := struct {
+		Config string        `json:"config"`
+		OK     bool          `json:"ok"`     // no setting is wrong, and the data set fits
+		Errors []string      `json:"errors"` // of settings
+		Notes  []string      `json:"notes"`
+		Data   *audit.Report `json:"data"` // what does not fit the data set
+	}{Config: name, OK: len(e.Problems) == 0 && report.Errors() == 0, Errors: []string{}, Notes: []string{}, Data: report}
+	for _, p := range e.Problems {
+		out.Errors = append(out.Errors, p.Error())
+	}
+	if e.Config != nil {
+		out.Notes = append(out.Notes, e.Config.Notes...)
+	}
+	return printJSON(out)
 }

@@ -24,11 +24,11 @@ func convertCommand() *cobra.Command {
 	c := converter{}
 	var ema, verbose bool
 	cmd := &cobra.Command{
-		Use:   "convert IN OUT",
+		Use:   "convert MODEL OUT",
 		Short: "Bring weights of PyTorch in, and ours out",
 		Long: `Convert weights into the safetensors file OUT, or into a folder for timm.
 
-IN is a run, a checkpoint, a folder that timm wrote (config.json and weights), or a file
+MODEL is a run, a checkpoint, a folder that timm wrote (config.json and weights), or a file
 that PyTorch or the safetensors package wrote: .pth, .pt, .ckpt, .bin or .safetensors, in
 any floating type, with the names of the official code, timm, torchvision, Microsoft or
 LocalMIM. Nothing in a pickle is executed. The weights are looked for under any key; of
@@ -81,6 +81,7 @@ standard output is a JSON object with their numbers.`,
 	cmd.Flags().StringVar(&c.naming, "naming", ours, "`names` in OUT: "+strings.Join(namings(), ", "))
 	registerLoad(cmd, &c.load, &ema)
 	cmd.Flags().BoolVar(&verbose, "verbose", false, "show all tensors in the table")
+	takesModel(cmd)
 	return cmd
 }
 

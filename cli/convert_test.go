@@ -194,7 +194,7 @@ func TestBadWeights(t *testing.T) {
 
 	fail(t, 2, "want ours, official, timm, torchvision, microsoft, localmim", "convert", in, out, "--naming", "keras")
 	fail(t, 2, "ends in .safetensors", "convert", in, at("out.pth"))
-	fail(t, 2, "accepts 2 arg", "convert", in)
+	fail(t, 2, "want MODEL OUT, got 1", "convert", in)
 	fail(t, 2, "unknown key", "convert", in, out, "--set", "modle.x=1", "--set", "model.act_layer=gelu")
 	fail(t, 2, "no preset is called", "convert", in, out, "--config", "fasternet_t9")
 	fail(t, 1, "no averaged weights", "convert", in, out, "--ema")

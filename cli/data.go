@@ -1,13 +1,11 @@
 package cli
 
 import (
-	"os"
 	"strings"
 
 	"fasternet/data/augment"
 	"fasternet/data/sets"
 	"fasternet/internal/printable"
-	"fasternet/train"
 
 	"github.com/spf13/cobra"
 )
@@ -41,7 +39,7 @@ SHA-256 sums. Without --dir they go to the user's cache, where training looks.`,
 		Example: "  fasternet-train data fetch fashion-mnist\n  fasternet-train data fetch fashion-mnist --dir data/fashion",
 		Args:    cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs), ValidArgs: []string{"fashion-mnist"},
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			show := train.NewDisplay(os.Stderr)
+			show := display()
 			current := ""
 			err := sets.FetchFashionMNIST(cmd.Context(), dir, sets.FetchOptions{Progress: func(name string, done, total int64) {
 				if name != current {
@@ -61,6 +59,12 @@ SHA-256 sums. Without --dir they go to the user's cache, where training looks.`,
 				if where, err = sets.FashionMNISTCache(); err != nil {
 					return err
 				}
+			}
+			if wantsJSON() {
+				return printJSON(struct {
+					Name string `json:"name"`
+					Dir  string `json:"dir"`
+				}{"fashion-mnist", where})
 			}
 			_, err = printable.Printf("fashion-mnist is in %s\n", where)
 			return err

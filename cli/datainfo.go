@@ -44,6 +44,7 @@ part). With data.val_fraction, --split val lists the images that are held out.
 				return err
 			}
 			skip := config.Data.OnBadImage == "skip"
+			report := infoReport{Notes: []string{}}
 			for _, p := range parts {
 				info, err := data.Describe(p, skip)
 				if err != nil {
@@ -57,6 +58,7 @@ part). With data.val_fraction, --split val lists the images that are held out.
 					return err
 				}
 				facts, warnings := data.DescribeTraits(p.Dataset, traits)
+				report.add(p, info, facts, warnings)
 				for _, text := range facts {
 					printable.Printf("%s: %s\n", p.name, text)
 				}
@@ -65,11 +67,15 @@ part). With data.val_fraction, --split val lists the images that are held out.
 				}
 			}
 			for _, line := range describeLeftOut(config.Data, parts) {
+				report.Notes = append(report.Notes, line)
 				printable.Println(line)
 			}
 			if d := config.Data; d.ValFraction > 0 && f.split == string(data.Val) {
 				if err := printHeldOut(d, parts[0]); err != nil {
 					return err
+				}
+				for i := range parts[0].Len() {
+					report.HeldOut = append(report.HeldOut, data.Key(parts[0].Dataset, i))
 				}
 			}
 			s, err := data.Measure(cmd.Context(), parts[0], config.Model.InChans, most, config.Data.Workers, skip)
@@ -81,6 +87,9 @@ part). With data.val_fraction, --split val lists the images that are held out.
 			}
 			if slices.Max(s.Std) < flat {
 				printable.Printf("warning: the pixels of the %s images hardly differ. Are values of more than 8 bits clipped (data.sixteen_bit), or do they use only few of their bits?\n", parts[0].name)
+			}
+			if report.MeasuredOn, report.Mean, report.Std = s.Images, s.Mean, s.Std; wantsJSON() {
+				return printJSON(report)
 			}
 			_, err = printable.Printf("of %d %s images:\ndata:\n  mean: %s\n  std: %s\n", s.Images, parts[0].name, numbers(s.Mean), numbers(s.Std))
 			return err
@@ -128,4 +137,49 @@ func printInfo(part string, i data.Info) error {
 		printable.Fprintf(w, "  %d\t%s\t%d images\n", k, name, i.Counts[k])
 	}
 	return w.Flush()
+}
+
+// infoReport is what --json has.
+type infoReport struct {
+	Parts      []infoPart `json:"parts"`
+	Notes      []string   `json:"notes"`
+	HeldOut    []string   `json:"held_out,omitempty"` // with --split val
+	MeasuredOn int        `json:"measured_on"`        // images of the first part
+	Mean       []float64  `json:"mean"`
+	Std        []float64  `json:"std"`
+}
+
+type infoPart struct {
+	Part     string      `json:"part"` // train or val
+	Images   int         `json:"images"`
+	Classes  []infoClass `json:"classes"`
+	LookedAt int         `json:"looked_at"` // images whose sizes and depth count below
+	Bad      int         `json:"bad"`       // images that cannot be read
+	Grey     int         `json:"grey"`
+	Height   infoSpread  `json:"height"`
+	Width    infoSpread  `json:"width"`
+	Facts    []string    `json:"facts,omitempty"`
+	Warnings []string    `json:"warnings,omitempty"`
+}
+
+type infoClass struct {
+	Name   string `json:"name"`
+	Images int    `json:"images"`
+}
+
+type infoSpread struct {
+	Min    int `json:"min"`
+	Median int `json:"median"`
+	Max    int `json:"max"`
+}
+
+func (r *infoReport) add(p dataPart, i data.Info, facts, warnings []string) {
+	part := infoPart{
+		Part: string(p.split), Images: i.Samples, LookedAt: i.Decoded, Bad: i.Bad, Grey: i.Grey,
+		Height: infoSpread(i.Height), Width: infoSpread(i.Width), Facts: facts, Warnings: warnings,
+	}
+	for k, name := range i.Classes {
+		part.Classes = append(part.Classes, infoClass{name, i.Counts[k]})
+	}
+	r.Parts = append(r.Parts, part)
 }

@@ -9,7 +9,6 @@ import (
 
 	"fasternet/data"
 	"fasternet/data/sets"
-	"fasternet/train"
 
 	"github.com/spf13/cobra"
 )
@@ -47,7 +46,7 @@ lossless and lossy (files that were made smaller), pixels, and others. ` + datas
 				return usageError{errors.New("--out: want a folder")}
 			}
 			o.Form = sets.PackForm(form)
-			show := train.NewDisplay(os.Stderr)
+			show := display()
 			switch onBad {
 			case "error":
 			case "skip":

@@ -3,10 +3,8 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"os"
 
 	"fasternet/data/sets"
-	"fasternet/train"
 
 	"github.com/spf13/cobra"
 )
@@ -39,7 +37,7 @@ and so on, with the image files as they are, class indices, classes.txt and _inf
 			if err != nil {
 				return err
 			}
-			show := train.NewDisplay(os.Stderr)
+			show := display()
 			showPartsLeftOut(show, config.Data, parts)
 			counts := map[string]int{}
 			for _, p := range parts {

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"fasternet/internal/audit"
-	"fasternet/train"
 
 	"github.com/spf13/cobra"
 )
@@ -16,7 +15,6 @@ func dataVerifyCommand() *cobra.Command {
 	var o audit.Options
 	var duplicates string
 	var most int
-	var asJSON bool
 	c := &cobra.Command{
 		Use:   "verify DATASET",
 		Short: "Check a data set: every image, duplicates, classes, files that are left out",
@@ -61,7 +59,7 @@ if there is an error, 0 if there are only notes. ` + datasetHelp,
 			if err != nil {
 				return err
 			}
-			show := train.NewDisplay(os.Stderr)
+			show := display()
 			begun := ""
 			o.Progress = func(part string, done, total int) {
 				if begun != part {
@@ -76,7 +74,7 @@ if there is an error, 0 if there are only notes. ` + datasetHelp,
 			if err != nil {
 				return err
 			}
-			if asJSON {
+			if wantsJSON() {
 				err = printJSON(struct {
 					*audit.Report
 					Counts audit.Counts `json:"counts"`
@@ -95,6 +93,5 @@ if there is an error, 0 if there are only notes. ` + datasetHelp,
 	c.Flags().IntVar(&o.MinSide, "min-side", 10, "images with a shorter side of fewer `pixels` are tiny; 0 for none")
 	c.Flags().IntVar(&o.MaxPixels, "max-pixels", 50_000_000, "images with more `pixels` are huge; 0 for none")
 	c.Flags().IntVar(&most, "list", 20, "findings of each kind that are listed, and files of one; broken images are listed all; 0 for all")
-	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object with all findings")
 	return c
 }

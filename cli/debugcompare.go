@@ -13,7 +13,6 @@ import (
 	"fasternet/internal/printable"
 	"fasternet/kernels"
 	"fasternet/model"
-	"fasternet/train"
 
 	"github.com/spf13/cobra"
 )
@@ -21,7 +20,6 @@ import (
 func debugCompareCommand() *cobra.Command {
 	var f modelFlags
 	o := stages.Options{}
-	var asJSON bool
 	c := &cobra.Command{
 		Use:   "compare MODEL DUMP.npz",
 		Short: "Compare the values within a model with what another framework computes",
@@ -75,9 +73,9 @@ and the first such value is named.`,
 				return err
 			}
 			if note := m.Padding(r.Size[0], r.Size[1]); note != "" {
-				train.NewDisplay(os.Stderr).Line("%s", note)
+				display().Line("%s", note)
 			}
-			if asJSON {
+			if wantsJSON() {
 				err = printJSON(r)
 			} else {
 				err = printStages(r, which(m))
@@ -95,7 +93,7 @@ and the first such value is named.`,
 	registerLoad(c, &f.load, &f.ema)
 	c.Flags().StringVar(&f.precision, "precision", "fp32", "`format` of the factors of matrix products: fp32, bf16, or auto for bf16 where the processor has it")
 	c.Flags().IntVar(&f.threads, "threads", 0, "threads of the kernels; 0 for one a processor")
-	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	takesModel(c)
 	return c
 }
 

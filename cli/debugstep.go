@@ -16,7 +16,6 @@ import (
 
 func debugStepCommand() *cobra.Command {
 	var o train.StepOptions
-	var asJSON bool
 	var settings []string
 	var dataDir string
 	var profiles profiles
@@ -62,12 +61,12 @@ The exit code is 0 whether the values are finite or not.`,
 			if err != nil {
 				return usageError{err}
 			}
-			o.Dir, o.Log = args[0], os.Stderr
+			o.Dir, o.Log = args[0], messages()
 			r, err := train.DebugStep(cmd.Context(), config, o)
 			if err != nil {
 				return err
 			}
-			if asJSON {
+			if wantsJSON() {
 				return printJSON(r)
 			}
 			return printStep(r)
@@ -79,11 +78,11 @@ The exit code is 0 whether the values are finite or not.`,
 	f.IntVar(&o.Epoch, "epoch", 0, "`epoch` of the batch, from 1")
 	f.IntVar(&o.Step, "step", 0, "`step` of the epoch whose batch is taken, from 1")
 	f.StringVar(&dataDir, "data", "", "`folder` of the data set (data.dir)")
-	f.BoolVar(&asJSON, "json", false, "print one JSON object")
 	f.StringArrayVar(&settings, "set", nil, "change a setting of the run, `key=value`, e.g. precision=fp32; repeatable")
 	profiles.around(c)
 	c.MarkFlagsMutuallyExclusive("batch", "step")
 	c.MarkFlagsMutuallyExclusive("batch", "epoch")
+	takesModel(c)
 	return c
 }
 

@@ -14,7 +14,6 @@ import (
 	"fasternet/internal/printable"
 	"fasternet/kernels"
 	"fasternet/model"
-	"fasternet/train"
 
 	"github.com/spf13/cobra"
 )
@@ -24,11 +23,11 @@ func evalCommand() *cobra.Command {
 	var dataDir, split, confusion, results string
 	var verbose bool
 	c := &cobra.Command{
-		Use:   "eval --model CHECKPOINT",
+		Use:   "eval MODEL",
 		Short: "Evaluate a checkpoint",
-		Long: `Evaluate a checkpoint, the best one in the folder of a run, or an exported model
-(.safetensors, or a .onnx file that "export" wrote) on the validation images of
-the data set that it was trained on, or of another of the same kind.
+		Long: `Evaluate MODEL – the folder of a run (its best checkpoint), a checkpoint, an export
+(.safetensors, or a .onnx file that "export" wrote) or weights of PyTorch – on the validation
+images of the data set that it was trained on, or of another of the same kind.
 
 Standard output gets the accuracy of the classes, the worst first (all of them with
 --verbose). Its last line is a JSON object: top1 and top5 (percent), loss (nats), count
@@ -38,13 +37,14 @@ evaluated, as during the run; --weights plain takes the weights of the last step
 --results-file writes these and more with the names that timm gives them, as JSON with
 the accuracy of every class, or as CSV. --confusion writes which classes were taken for
 which, as a table (.csv) or a picture (.png).`,
-		Example: `  fasternet-train eval --model runs/quickstart
-  fasternet-train eval --model runs/quickstart --confusion confusion.png --results-file results.json
-  fasternet-train eval --model runs/t0/checkpoints/last.safetensors --data /data/imagenet --crop-ratio 1
-  fasternet-train eval --model runs/t0 --split train --on-bad-image skip
-  fasternet-train eval --model quickstart.onnx`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Example: `  fasternet-train eval runs/quickstart
+  fasternet-train eval runs/quickstart --confusion confusion.png --results-file results.json
+  fasternet-train eval runs/t0/checkpoints/last.safetensors --data /data/imagenet --crop-ratio 1
+  fasternet-train eval runs/t0 --split train --on-bad-image skip
+  fasternet-train eval quickstart.onnx`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f.path = args[0]
 			if split != string(data.Train) && split != string(data.Val) {
 				return usageError{fmt.Errorf("--split: want train or val, got %q", split)}
 			}
@@ -69,7 +69,7 @@ which, as a table (.csv) or a picture (.png).`,
 			if err != nil {
 				return err
 			}
-			show := train.NewDisplay(os.Stderr)
+			show := display()
 			show.Line("evaluating %s on %d images%s, %d threads, %s", which(m), ds.Len(), of(config.Data.Dir), pool.Workers(), pool.Kernels().Describe(runner.Precision))
 			images, err := preprocess.Of(config.Data, config.Model.InChans)
 			if err != nil {
@@ -133,6 +133,7 @@ which, as a table (.csv) or a picture (.png).`,
 	c.Flags().StringVar(&confusion, "confusion", "", "write the confusion matrix to `FILE`.csv or .png")
 	c.Flags().StringVar(&results, "results-file", "", "write the results to `FILE`.json or .csv")
 	c.Flags().BoolVar(&verbose, "verbose", false, "show all classes and all images that were left out")
+	takesModel(c)
 	return c
 }
 

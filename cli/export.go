@@ -2,13 +2,11 @@ package cli
 
 import (
 	"fmt"
-	"os"
 
 	"fasternet/configs"
 	"fasternet/export"
 	"fasternet/formats/onnx"
 	"fasternet/kernels"
-	"fasternet/train"
 
 	"github.com/spf13/cobra"
 )
@@ -22,9 +20,10 @@ func exportCommand() *cobra.Command {
 	var out string
 	o := export.Options{Version: version}
 	c := &cobra.Command{
-		Use:   "export --model CHECKPOINT --out FILE",
+		Use:   "export MODEL --out FILE",
 		Short: "Write a model for use elsewhere: safetensors or ONNX",
-		Long: `Write a model for use elsewhere. The name of the file tells the format:
+		Long: `Write MODEL, the folder of a run, a checkpoint or an export, for use elsewhere. The name of
+the file tells the format:
 
   .safetensors  weights under the official names, for Python and for this program
   .onnx         a graph for ONNX runtimes: input "input" [batch, channels, height,
@@ -45,18 +44,19 @@ same images, and so is the file, read back. If the logits differ by more than
 The last line on standard output is a JSON object: path, format, opset (ONNX),
 folded, weights (ema for the averaged ones of a run that has them, or plain), parameters,
 bytes, max_abs_diff and max_rel_diff (of the largest logit).`,
-		Example: `  fasternet-train export --model runs/quickstart --out quickstart.onnx
-  fasternet-train export --model runs/t0/checkpoints/last.safetensors --out t0.safetensors
-  fasternet-train export --model runs/t0 --out t0-192.onnx --opset 13 --size 192`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Example: `  fasternet-train export runs/quickstart --out quickstart.onnx
+  fasternet-train export runs/t0/checkpoints/last.safetensors --out t0.safetensors
+  fasternet-train export runs/t0 --out t0-192.onnx --opset 13 --size 192`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f.path = args[0]
 			if out == "" {
 				return usageError{fmt.Errorf("--out: want a file that ends with .safetensors or .onnx")}
 			}
 			if err := checkExport(out, o, cmd.Flags().Changed("opset")); err != nil {
 				return usageError{err}
 			}
-			show := train.NewDisplay(os.Stderr)
+			show := display()
 			if isConfiguration(f.path) {
 				config, err := configs.Load(f.path, f.load.Settings...)
 				if err != nil {
@@ -93,6 +93,7 @@ bytes, max_abs_diff and max_rel_diff (of the largest logit).`,
 	flags.StringVar(&out, "out", "", "`file` to write: .safetensors or .onnx")
 	flags.IntVar(&o.Opset, "opset", export.DefaultOpset, "ONNX operator set, 13 to 17")
 	flags.BoolVar(&o.NoFold, "no-fold", false, "keep batch norms and layer scale; safetensors only")
+	takesModel(c)
 	return c
 }
 

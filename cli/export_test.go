@@ -106,7 +106,7 @@ func TestExportErrors(t *testing.T) {
 	writeFile(t, filepath.Join(dir, "text"), []byte("text"))
 	before, _ := os.ReadDir(dir)
 	out := filepath.Join(dir, "m.onnx")
-	fail(t, 2, "--model: want a checkpoint", "export", "--out", out)
+	fail(t, 2, "want MODEL, got nothing", "export", "--out", out)
 	fail(t, 2, "--out: want a file", "export", "--model", good)
 	fail(t, 2, "want a name that ends with .safetensors or .onnx", "export", "--model", good, "--out", filepath.Join(dir, "m.pth"))
 	fail(t, 2, "--opset: want 13 to 17, got 12", "export", "--model", good, "--out", out, "--opset", "12")

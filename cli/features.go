@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"os"
 
 	"fasternet/data"
 	"fasternet/data/preprocess"
@@ -10,7 +9,6 @@ import (
 	"fasternet/eval/predict"
 	"fasternet/kernels"
 	"fasternet/model"
-	"fasternet/train"
 
 	"github.com/spf13/cobra"
 )
@@ -20,7 +18,7 @@ func featuresCommand() *cobra.Command {
 	var stage, pooling, out, dataDir, split string
 	var dataset bool
 	c := &cobra.Command{
-		Use:   "features INPUT... --model CHECKPOINT --out FILE",
+		Use:   "features MODEL [INPUT...] --out FILE",
 		Short: "Write features from within a model",
 		Long: `Write what a model knows about images before it classifies them.
 
@@ -40,17 +38,19 @@ The model may be one without a classifier, or of a pre-training, whose encoder i
 
 The last line on standard output is a JSON object: count, the shapes by name, and weights
 (ema or plain).`,
-		Example: `  fasternet-train features photos/ --model runs/t0 --out photos.npy
-  fasternet-train features --dataset --split train --model runs/t0 --out train.safetensors
-  fasternet-train features cat.jpg --model runs/t0 --stage all --out maps.safetensors`,
+		Example: `  fasternet-train features runs/t0 photos/ --out photos.npy
+  fasternet-train features runs/t0 --dataset --split train --out train.safetensors
+  fasternet-train features runs/t0 cat.jpg --stage all --out maps.safetensors`,
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			f.path, args = args[0], args[1:]
 			which, err := predict.FeatureName(stage)
 			if err != nil {
 				return usageError{fmt.Errorf("--stage: %w", err)}
 			}
 			switch {
 			case dataset == (len(args) > 0):
-				return usageError{fmt.Errorf("want images, or --dataset; see features --help")}
+				return usageError{fmt.Errorf("want images, or --dataset, after MODEL; see features --help")}
 			case pooling != "none" && pooling != "avg":
 				return usageError{fmt.Errorf("--pool: want avg or none, got %q", pooling)}
 			case split != string(data.Train) && split != string(data.Val):
@@ -82,7 +82,7 @@ The last line on standard output is a JSON object: count, the shapes by name, an
 			}
 			pool := kernels.NewPool(config.Threads)
 			defer pool.Close()
-			show := train.NewDisplay(os.Stderr)
+			show := display()
 			showLeftOut(show, in.LeftOut)
 			showPadding(show, m, in)
 			runner, err := model.NewRunner(config, m.Model, pool)
@@ -118,5 +118,6 @@ The last line on standard output is a JSON object: count, the shapes by name, an
 	c.Flags().BoolVar(&dataset, "dataset", false, "the images of the model's data set, with their labels")
 	c.Flags().StringVar(&dataDir, "data", "", "`folder` of the data set, with --dataset")
 	c.Flags().StringVar(&split, "split", string(data.Val), "`part` of the data set: train or val")
+	takesModel(c)
 	return c
 }

@@ -5,11 +5,11 @@ import (
 	"math"
 	"os"
 	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"fasternet/eval/probe"
 	"fasternet/internal/printable"
-	"fasternet/train"
 
 	"github.com/spf13/cobra"
 )
@@ -18,7 +18,7 @@ func knnCommand() *cobra.Command {
 	var f probeFlags
 	var o probe.KNNOptions
 	c := &cobra.Command{
-		Use:   "knn --model CHECKPOINT",
+		Use:   "knn MODEL",
 		Short: "Evaluate a frozen encoder by its nearest neighbours",
 		Long: `Classify the validation images by the training images whose features are most alike:
 the k nearest by cosine vote for their class with weight exp(cosine/temperature), as
@@ -30,12 +30,13 @@ Standard output gets a table. Its last line is a JSON object: top1 and top5 (per
 the best k, knn with those of every k, count and training_count (images), features,
 width and model. Of k neighbours come at most k answers, so that top-5 of fewer than five
 is that of as many.`,
-		Example: `  fasternet-train knn --model runs/pretrained --data /data/imagenet
-  fasternet-train knn --model runs/quickstart --k 20 --max-per-class 60 --seed 1
-  fasternet-train knn --model runs/quickstart --dump features.safetensors
+		Example: `  fasternet-train knn runs/pretrained --data /data/imagenet
+  fasternet-train knn runs/quickstart --k 20 --max-per-class 60 --seed 1
+  fasternet-train knn runs/quickstart --dump features.safetensors
   fasternet-train knn --load features.safetensors --k 5,10,20 --temperature 0.1`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Args: cobra.MaximumNArgs(1), // none with --load
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f.path = strings.Join(args, "")
 			if !(o.Temperature > 0) || math.IsInf(o.Temperature, 1) {
 				return usageError{fmt.Errorf("--temperature: want more than 0, got %v", o.Temperature)}
 			}
@@ -45,7 +46,7 @@ is that of as many.`,
 			if err := f.check(); err != nil {
 				return err
 			}
-			show := train.NewDisplay(os.Stderr)
+			show := display()
 			e, pool, err := f.features(cmd, show, true)
 			if err != nil {
 				return err
@@ -74,6 +75,7 @@ is that of as many.`,
 	f.register(c)
 	c.Flags().IntSliceVar(&o.K, "k", slices.Clone(probe.Neighbours), "`numbers` of neighbours; of the default, those that there are images for")
 	c.Flags().Float64Var(&o.Temperature, "temperature", probe.Temperature, "of the votes: the smaller, the more the nearest count")
+	takesModel(c)
 	return c
 }
 

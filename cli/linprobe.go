@@ -3,7 +3,7 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
-	"os"
+	"strings"
 
 	"fasternet/data"
 	"fasternet/data/preprocess"
@@ -20,7 +20,7 @@ func linprobeCommand() *cobra.Command {
 	var augment bool
 	o := probe.DefaultLinear()
 	c := &cobra.Command{
-		Use:   "linprobe --model CHECKPOINT",
+		Use:   "linprobe MODEL",
 		Short: "Evaluate a frozen encoder by a linear classifier",
 		Long: `Train a batch norm without learned factors and a linear layer on the features of the
 training images, and measure them on the validation images after every epoch, as in
@@ -39,12 +39,13 @@ thousandth of their size or so. With few images or epochs, take --opt sgd.
 Standard output gets a line an epoch. Its last line is a JSON object: top1, top5 (percent)
 and loss of the last epoch, best_top1 and best_epoch, epochs, count and training_count
 (images), features, width and model.`,
-		Example: `  fasternet-train linprobe --model runs/pretrained --data /data/imagenet
-  fasternet-train linprobe --model runs/quickstart --epochs 20 --opt sgd
+		Example: `  fasternet-train linprobe runs/pretrained --data /data/imagenet
+  fasternet-train linprobe runs/quickstart --epochs 20 --opt sgd
   fasternet-train linprobe --load features.safetensors --max-per-class 60 --opt sgd --train-batch 128
-  fasternet-train linprobe --model runs/quickstart --augment --epochs 10 --save head.safetensors`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+  fasternet-train linprobe runs/quickstart --augment --epochs 10 --save head.safetensors`,
+		Args: cobra.MaximumNArgs(1), // none with --load
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f.path = strings.Join(args, "")
 			if !cmd.Flags().Changed("warmup-epochs") {
 				o.WarmupEpochs = o.Epochs / 9
 			}
@@ -58,7 +59,7 @@ and loss of the last epoch, best_top1 and best_epoch, epochs, count and training
 			if err := checkOutputs(output{"--save", save, probe.CheckDumpFile}); err != nil {
 				return err
 			}
-			show := train.NewDisplay(os.Stderr)
+			show := display()
 			e, pool, err := f.features(cmd, show, !augment)
 			if err != nil {
 				return err
@@ -99,6 +100,7 @@ and loss of the last epoch, best_top1 and best_epoch, epochs, count and training
 	c.Flags().StringVar(&save, "save", "", "write the trained layers to `FILE`.safetensors")
 	c.MarkFlagsMutuallyExclusive("augment", "load")
 	c.MarkFlagsMutuallyExclusive("augment", "dump")
+	takesModel(c)
 	return c
 }
 

@@ -3,7 +3,6 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"os"
 
 	"fasternet/checkpoints"
 	"fasternet/train"
@@ -56,7 +55,7 @@ of a step's loss around the curve).`,
 					return err
 				}
 			}
-			o.Log = os.Stderr
+			o.Log = messages()
 			found, err := train.FindLR(cmd.Context(), config, o)
 			if out != "" && len(found.Points) > 0 { // the curve shows why there is nothing to find
 				err = errors.Join(err, found.Draw(out))

@@ -110,52 +110,25 @@ batch in progress, with a checkpoint.
 The environment variable ` + kernels.EnvVariable + ` (avx512, avx2, neon or go) forces
 a variant of the kernels.`,
 		Example: `  fasternet-train train quickstart
-  fasternet-train eval --model runs/quickstart
-  fasternet-train predict photos/ --model runs/t0
+  fasternet-train eval runs/quickstart
+  fasternet-train predict runs/t0 photos/
   fasternet-train bench fasternet_t0 --train --batch 32`,
-		SilenceErrors: true, SilenceUsage: true,
+		Version: version + revision(), SilenceErrors: true, SilenceUsage: true,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetVersionTemplate("fasternet-train {{.Version}}\n")
+	registerOutput(root)
 	root.AddCommand(
 		trainCommand(), lrFindCommand(), evalCommand(), predictCommand(), featuresCommand(), knnCommand(), linprobeCommand(), vizCommand(),
-		reportCommand(), convertCommand(), exportCommand(), verifyCommand(), summaryCommand(), benchCommand(), configCommand(), dataCommand(), debugCommand(), versionCommand(),
+		reportCommand(), convertCommand(), exportCommand(), verifyCommand(), summaryCommand(), benchCommand(), configCommand(), dataCommand(), debugCommand(), versionCommand(), manCommand(),
 	)
 	for _, command := range added {
 		root.AddCommand(command())
 	}
-	asUsage(root)
+	root.InitDefaultHelpCmd()
+	scriptCommands(root)
+	root.InitDefaultVersionFlag()
+	asScheme(root)
 	return root
-}
-
-// asUsage makes wrong flags and arguments usage errors, in all subcommands.
-func asUsage(c *cobra.Command) {
-	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usageError{fmt.Errorf("%w; see %s --help", err, c.CommandPath())}
-	})
-	before, simple := c.PreRunE, c.PreRun
-	c.PreRunE = func(c *cobra.Command, args []string) error { // before cobra does, whose error says no more
-		if err := c.ValidateFlagGroups(); err != nil {
-			return usageError{fmt.Errorf("%w; see %s --help", err, c.CommandPath())}
-		}
-		switch { // as cobra has it
-		case before != nil:
-			return before(c, args)
-		case simple != nil:
-			simple(c, args)
-		}
-		return nil
-	}
-	if check := c.Args; check != nil {
-		c.Args = func(c *cobra.Command, args []string) error {
-			if err := check(c, args); err != nil {
-				return usageError{fmt.Errorf("%w; see %s --help", err, c.CommandPath())}
-			}
-			return nil
-		}
-	}
-	for _, sub := range c.Commands() {
-		asUsage(sub)
-	}
 }

@@ -6,10 +6,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"fasternet/configs"
 	"fasternet/graph"
 	"fasternet/model"
+
+	"github.com/spf13/cobra"
 )
 
 // modelHelp says what a MODEL argument may be.
@@ -49,4 +52,37 @@ func isCheckpoint(arg string) bool {
 // isConfiguration says whether it is the name of a preset or of a YAML file.
 func isConfiguration(arg string) bool {
 	return slices.Contains(configs.Presets(), arg) || slices.Contains([]string{".yaml", ".yml"}, filepath.Ext(arg))
+}
+
+// modelFlag is another way to give the first argument.
+const modelFlag = "model"
+
+// takesModel lets --model stand for the first argument of a command, which is a MODEL. It
+// comes after Args and RunE are set: both get the arguments with the model in its place.
+func takesModel(c *cobra.Command) {
+	name, _, _ := strings.Cut(strings.Trim(argumentsOf(c), "[]"), " ")
+	name = strings.Trim(name, "[].…")
+	c.Flags().String(modelFlag, "", "the same as the `argument` "+name)
+	with := func(given []string) []string {
+		f := c.Flags().Lookup(modelFlag)
+		if !f.Changed {
+			return given
+		}
+		return append([]string{f.Value.String()}, given...)
+	}
+	args, run := c.Args, c.RunE
+	c.Args = func(c *cobra.Command, given []string) error {
+		err := args(c, with(given))
+		if err != nil && len(given) > 0 && c.Flags().Changed(modelFlag) && args(c, given) == nil {
+			return fmt.Errorf("%s is there twice, as %s and as --%s: want one of them", name, given[0], modelFlag)
+		}
+		return err
+	}
+	c.RunE = func(c *cobra.Command, given []string) error {
+		all := with(given)
+		if len(all) > 0 && all[0] == "" {
+			return usageError{fmt.Errorf("%s: want the folder of a run, a checkpoint or an export, got nothing", name)}
+		}
+		return run(c, all)
+	}
 }

@@ -3,7 +3,6 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -68,7 +67,6 @@ func resolveLoad(o *model.LoadOptions, ema bool) (err error) {
 // registerModel adds those that say which model.
 func (f *modelFlags) registerModel(c *cobra.Command) {
 	f.onBad, f.changed = "error", c.Flags().Changed
-	c.Flags().StringVar(&f.path, "model", "", "`what` to use: folder of a run, checkpoint, export (.safetensors, .onnx) or weights of PyTorch")
 	c.Flags().StringVar(&f.load.Config, "config", "", "`preset` or YAML file, for weights that come without one")
 	c.Flags().StringArrayVar(&f.load.Settings, "set", nil, "change a setting, `key=value`, e.g. model.act_layer=gelu; repeatable")
 	registerLoad(c, &f.load, &f.ema)
@@ -78,9 +76,6 @@ func (f *modelFlags) registerModel(c *cobra.Command) {
 
 // openModel opens the model, and the configuration with the options applied.
 func openModel(f *modelFlags, dataDir string) (*model.Loaded, *configs.Config, error) {
-	if f.path == "" {
-		return nil, nil, usageError{fmt.Errorf("--model: want a checkpoint, or the folder of a run")}
-	}
 	if f.onBad != "error" && f.onBad != "skip" {
 		return nil, nil, usageError{fmt.Errorf("--on-bad-image: want error or skip, got %q", f.onBad)}
 	}
@@ -131,7 +126,7 @@ func which(m *model.Loaded) string {
 
 // showNotes shows notes about weights that were read.
 func showNotes(notes []string) {
-	show := train.NewDisplay(os.Stderr)
+	show := display()
 	for _, n := range notes {
 		show.Line("%s", model.Remark(n))
 	}
@@ -215,7 +210,7 @@ func (f *modelFlags) config(c *configs.Config, dataDir string) (*configs.Config,
 	}
 	if f.load.Config == "" && dataDir == "" { // else the paths are meant from here
 		for _, note := range c.Locate(model.Paths(f.path).Without(f.load.Settings)) {
-			train.NewDisplay(os.Stderr).Line("note: %s", note)
+			display().Line("note: %s", note)
 		}
 	}
 	return c, nil

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -32,7 +34,7 @@ func predictCommand() *cobra.Command {
 	var format, out, logitsFile string
 	var topk int
 	c := &cobra.Command{
-		Use:   "predict INPUT... --model CHECKPOINT",
+		Use:   "predict MODEL INPUT...",
 		Short: "Name what images show",
 		Long: `Name the most probable classes of images, by the softmax of the logits. An output of the
 model that is no class of the data set it was trained on (model.num_classes is larger) is
@@ -41,22 +43,26 @@ not listed; a model without any class names has numbers in their place.
 ` + aboutInputs + `
 
 The formats: a table; csv with the columns file, rank, index, label, prob; jsonl with an
-object for each image. --logits writes a safetensors file with the tensor "logits"
+object for each image, which --json prints as a list. --logits writes a safetensors file with the tensor "logits"
 [images, classes], and the names of the images as a JSON list in its metadata ("files").
 
 Weights of other programs do not say what their classes are called; --config with
 data.classes, or --set data.classes=FILE, does: a file with a name in each line, in the
 order of the outputs.`,
-		Example: `  fasternet-train predict cat.jpg dog.png --model runs/t0
-  fasternet-train predict photos/ --model runs/t0 --topk 1 --format csv --out photos.csv --on-bad-image skip
-  fasternet-train predict batch.npy --model runs/t0 --logits logits.safetensors`,
-		Args: cobra.MinimumNArgs(1),
+		Example: `  fasternet-train predict runs/t0 cat.jpg dog.png
+  fasternet-train predict runs/t0 photos/ --topk 1 --format csv --out photos.csv --on-bad-image skip
+  fasternet-train predict runs/t0 batch.npy --logits logits.safetensors`,
+		Args: cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			f.path, args = args[0], args[1:]
 			if topk < 1 {
 				return usageError{fmt.Errorf("--topk: want 1 or more, got %d", topk)}
 			}
 			if !slices.Contains(predict.Formats, format) {
 				return usageError{fmt.Errorf("--format: want %s, got %q", strings.Join(predict.Formats, ", "), format)}
+			}
+			if wantsJSON() && out == "" && cmd.Flags().Changed("format") {
+				return usageError{fmt.Errorf("--format %s: with --json it is the format of a file, so want --out too", format)}
 			}
 			if err := checkOutputs(output{"--out", out, nil}, output{"--logits", logitsFile, checkLogitsFile}); err != nil {
 				return err
@@ -87,7 +93,7 @@ order of the outputs.`,
 			if logitsFile != "" {
 				keep = &predict.Logits{}
 			}
-			show := train.NewDisplay(os.Stderr)
+			show := display()
 			if note != "" {
 				show.Line("note: %s", note)
 			}
@@ -97,8 +103,12 @@ order of the outputs.`,
 			showLeftOut(show, in.LeftOut)
 			showPadding(show, m, in)
 			// The lines of a table on a terminal show the progress themselves.
-			bar := out != "" || !term.IsTerminal(int(os.Stdout.Fd()))
+			bar := out != "" || wantsJSON() || !term.IsTerminal(int(os.Stdout.Fd()))
+			var objects bytes.Buffer
 			classify := func(w io.Writer) (*predict.Outcome, error) {
+				if wantsJSON() && out == "" {
+					w, format = &objects, jsonLines
+				}
 				writer, err := predict.NewWriter(w, format, in, names)
 				if err != nil {
 					return nil, err
@@ -113,9 +123,14 @@ order of the outputs.`,
 			showSkipped(show, outcome.Skipped, false)
 			showNotFinite(show, outcome.NotFinite)
 			if keep != nil {
-				return keep.Write(logitsFile, names)
+				if err := keep.Write(logitsFile, names); err != nil {
+					return err
+				}
 			}
-			return nil
+			if !wantsJSON() {
+				return nil
+			}
+			return printPredictions(m, outcome, &objects, out, logitsFile)
 		},
 	}
 	f.register(c)
@@ -123,7 +138,33 @@ order of the outputs.`,
 	c.Flags().StringVar(&format, "format", predict.Formats[0], "`format` of the output: table, csv or jsonl")
 	c.Flags().StringVar(&out, "out", "", "write to `FILE` instead of standard output")
 	c.Flags().StringVar(&logitsFile, "logits", "", "also write the logits to `FILE`.safetensors")
+	takesModel(c)
 	return c
+}
+
+// jsonLines is the format of predictions with an object for each image.
+const jsonLines = "jsonl"
+
+// printPredictions prints what --json has: the predictions, unless they are in a file.
+func printPredictions(m *model.Loaded, o *predict.Outcome, objects *bytes.Buffer, out, logits string) error {
+	var images []json.RawMessage
+	for line := range bytes.Lines(objects.Bytes()) {
+		images = append(images, json.RawMessage(line))
+	}
+	skipped := []string{}
+	for _, s := range o.Skipped {
+		skipped = append(skipped, s.Name)
+	}
+	return printJSON(struct {
+		Model     string            `json:"model"`
+		Weights   string            `json:"weights"`
+		Count     int               `json:"count"`
+		Images    []json.RawMessage `json:"images,omitempty"`
+		Skipped   []string          `json:"skipped"`
+		NotFinite []string          `json:"not_finite,omitempty"`
+		Out       string            `json:"out,omitempty"`
+		Logits    string            `json:"logits,omitempty"`
+	}{m.Path, m.Used(), o.Count, images, skipped, o.NotFinite, out, logits})
 }
 
 func checkLogitsFile(path string) error {

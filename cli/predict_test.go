@@ -251,13 +251,13 @@ func TestBadInputsOfPredict(t *testing.T) {
 		{2, "--format: want table, csv, jsonl", []string{images, "--format", "xml"}},
 		{2, "--on-bad-image: want error or skip", []string{images, "--on-bad-image", "ignore"}},
 		{2, "want 1 or more", []string{images, "--batch", "-1"}},
-		{2, "requires at least 1 arg", nil},
+		{2, "want MODEL INPUT..., got", nil},
 	} {
 		writeFile(t, file("double.jpg"), []byte("no image"))
 		os.Mkdir(file("folder.safetensors"), 0o755)
 		fail(t, c.code, c.want, append(append([]string{"predict"}, c.args...), "--model", checkpoint)...)
 	}
-	fail(t, 2, "--model", "predict", images)
+	fail(t, 2, "want MODEL INPUT..., got 1", "predict", images)
 	for _, c := range []struct {
 		code int
 		want string

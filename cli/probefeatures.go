@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 
 	"fasternet/configs"
@@ -22,7 +23,7 @@ const aboutProbes = `The encoder is frozen: any model that "eval" reads, or the 
 features of the training and the validation images are those of "features --stage
 pooled", with the transform of evaluation, or of another --stage (of maps, the mean).
 --max-per-class keeps a few training images of each class, drawn by --seed. --dump
-writes the features to a file that --load reads in the place of --model, since most of
+writes the features to a file that --load reads in the place of MODEL, since most of
 the time goes into them.`
 
 // probeFlags say which features knn and linprobe are about.
@@ -41,7 +42,7 @@ func (f *probeFlags) register(c *cobra.Command) {
 	c.Flags().Uint64Var(&f.seed, "seed", 0, "of all that is random")
 	c.Flags().StringVar(&f.dump, "dump", "", "write the features to `FILE`.safetensors")
 	c.Flags().StringVar(&f.load, "load", "", "take the features of a `FILE` that --dump wrote")
-	for _, name := range []string{"model", "data", "stage", "dump", "config", "set", "weights", "ema", "state-key", "allow-missing", "allow-nan", "size", "batch", "crop-ratio", "on-bad-image"} {
+	for _, name := range []string{"data", "stage", "dump", "config", "set", "weights", "ema", "state-key", "allow-missing", "allow-nan", "size", "batch", "crop-ratio", "on-bad-image"} {
 		c.MarkFlagsMutuallyExclusive("load", name) // they are about a model
 	}
 }
@@ -68,8 +69,11 @@ func (f *probeFlags) check() error {
 	if f.few < 0 {
 		return usageError{fmt.Errorf("--max-per-class: want 0 or more, got %d", f.few)}
 	}
-	if f.load == "" && f.path == "" {
-		return usageError{fmt.Errorf("--model: want a checkpoint, or the folder of a run; or --load with a file of features")}
+	switch {
+	case f.load == "" && f.path == "":
+		return usageError{errors.New("want MODEL, a checkpoint or the folder of a run; or --load with a file of features")}
+	case f.load != "" && f.path != "":
+		return usageError{fmt.Errorf("--load: it takes the place of MODEL, and there is %s: want one of them", f.path)}
 	}
 	which, err := predict.FeatureName(f.stage)
 	if err != nil || which == predict.AllStages {

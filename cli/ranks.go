@@ -41,7 +41,7 @@ func (r *ranks) open() (err error) {
 	}
 	r.Group, err = mpi.Open(mpi.Options{
 		Timeout: r.timeout,
-		Note:    func(line string) { printable.Fprintln(os.Stderr, line) },
+		Note:    func(line string) { printable.Fprintln(messages(), line) },
 		Fail:    func(message string) { complain(errors.New(message)) },
 	})
 	if rank, ok := mpi.Launched(); err != nil && ok && rank > 0 && !mpi.Built {
@@ -60,9 +60,9 @@ func (r *ranks) first() bool { return r.Rank() == 0 }
 func (r *ranks) log() io.Writer {
 	switch {
 	case r.Size() > 1 && r.logAll:
-		return &prefixed{out: os.Stderr, prefix: fmt.Sprintf("[rank %d] ", r.Rank())}
+		return &prefixed{out: messages(), prefix: fmt.Sprintf("[rank %d] ", r.Rank())}
 	case r.first():
-		return os.Stderr
+		return messages()
 	}
 	return io.Discard
 }

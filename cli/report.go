@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"fasternet/checkpoints"
 	"fasternet/report"
-	"fasternet/train"
 
 	"github.com/spf13/cobra"
 )
@@ -87,6 +85,7 @@ The last line on standard output is a JSON object: runs and out.`,
 	c.Flags().StringVar(&dataDir, "data", "", "`folder` of the data set, if it is not where it was")
 	c.Flags().BoolVar(&fast, "fast", false, "run no model")
 	c.Flags().StringVar(&address, "serve", "", "show the page at this `address`, e.g. 127.0.0.1:8080, instead of writing it")
+	takesModel(c)
 	return c
 }
 
@@ -96,8 +95,16 @@ func serveRuns(ctx context.Context, address, dataDir string, dirs []string) erro
 		return usageError{err}
 	}
 	w := &watching{}
-	if err := w.serve(train.NewDisplay(os.Stderr), "--serve", "report", address, "", report.NewHandler(dataDir, dirs...)); err != nil {
+	if err := w.serve(display(), "--serve", "report", address, "", report.NewHandler(dataDir, dirs...)); err != nil {
 		return err
+	}
+	if wantsJSON() {
+		if err := printJSON(struct {
+			Runs []string `json:"runs"`
+			URL  string   `json:"url"`
+		}{dirs, w.servers[0].URL()}); err != nil {
+			return errors.Join(err, w.stop(true))
+		}
 	}
 	<-ctx.Done()
 	return w.stop(true)
@@ -120,7 +127,7 @@ func loadRuns(dirs []string, dataDir string) (runs []*report.Run, err error) {
 // examine runs the models of runs where their folders do not say enough. A page
 // without that is better than none.
 func examine(ctx context.Context, runs []*report.Run) {
-	show := train.NewDisplay(os.Stderr)
+	show := display()
 	for _, r := range runs {
 		begun := false
 		err := r.Examine(ctx, func(done, total int) {
@@ -140,7 +147,7 @@ func examine(ctx context.Context, runs []*report.Run) {
 // writeReport makes the page of a run that has just ended. That it cannot be made is
 // no error of the run.
 func writeReport(ctx context.Context, dir string, ended error) {
-	show := train.NewDisplay(os.Stderr)
+	show := display()
 	r, err := report.Load(dir)
 	if err == nil {
 		if ctx.Err() == nil && ended == nil { // nobody waits for a model after SIGINT

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 
 	"fasternet/internal/localhttp"
 	"fasternet/internal/metrics"
@@ -31,7 +30,7 @@ func (w *watching) register(c *cobra.Command) {
 
 // start begins to serve. An address that cannot be is found before any work.
 func (w *watching) start(dir string) error {
-	show := train.NewDisplay(os.Stderr)
+	show := display()
 	if w.page != "" {
 		w.handler = report.NewHandler("", dir)
 		if err := w.serve(show, "--serve", "report", w.page, "", w.handler); err != nil {

@@ -15,7 +15,7 @@ import (
 
 func summaryCommand() *cobra.Command {
 	var size int
-	var folded, asJSON bool
+	var folded bool
 	var settings []string
 	c := &cobra.Command{
 		Use:   "summary MODEL",
@@ -51,7 +51,7 @@ trained, or with --folded for the other.`,
 				return usageError{err}
 			}
 			if net == nil && config.Task == "localmim" {
-				return pretrainingSummary(args[0], config, size, asJSON)
+				return pretrainingSummary(args[0], config, size)
 			}
 			if net == nil {
 				config.Model.NumClasses = max(config.Model.NumClasses, 1)
@@ -64,7 +64,7 @@ trained, or with --folded for the other.`,
 				return err
 			}
 			s := summarise(args[0], counts, size, folded)
-			if asJSON {
+			if wantsJSON() {
 				return printJSON(s)
 			}
 			return s.print()
@@ -72,13 +72,13 @@ trained, or with --folded for the other.`,
 	}
 	c.Flags().IntVar(&size, "size", 0, "side of the image in pixels (data.image_size)")
 	c.Flags().BoolVar(&folded, "folded", false, "show the layers with batch norms folded into the convolutions")
-	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	c.Flags().StringArrayVar(&settings, "set", nil, "change a setting of a preset or a YAML file, `key=value`; repeatable")
+	takesModel(c)
 	return c
 }
 
 // pretrainingSummary shows the layers of a LocalMIM.
-func pretrainingSummary(name string, c *configs.Config, size int, asJSON bool) error {
+func pretrainingSummary(name string, c *configs.Config, size int) error {
 	if size != c.Data.ImageSize {
 		return usageError{fmt.Errorf("--size: the masks and targets of a pre-training are for images of %d pixels: change data.image_size", c.Data.ImageSize)}
 	}
@@ -91,7 +91,7 @@ func pretrainingSummary(name string, c *configs.Config, size int, asJSON bool) e
 		return err
 	}
 	s := summarise(name, counts, size, false)
-	if asJSON {
+	if wantsJSON() {
 		return printJSON(s)
 	}
 	return s.print()

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -12,7 +11,6 @@ import (
 
 	"fasternet/collective"
 	"fasternet/configs"
-	"fasternet/internal/printable"
 	"fasternet/train"
 
 	"github.com/spf13/cobra"
@@ -257,13 +255,4 @@ func presetOf(args []string, c *configs.Config) string {
 func quoted(s string) string {
 	b, _ := json.Marshal(s) // a JSON string is a YAML string
 	return string(b)
-}
-
-func printJSON(v any) error {
-	b, err := printable.Marshal(v)
-	if err != nil {
-		return err
-	}
-	_, err = os.Stdout.Write(append(b, '\n'))
-	return err
 }

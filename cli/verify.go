@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"strings"
 
 	"fasternet/internal/printable"
 	"fasternet/internal/verify"
@@ -10,7 +11,6 @@ import (
 )
 
 func verifyCommand() *cobra.Command {
-	var asJSON bool
 	c := &cobra.Command{
 		Use:   "verify PATH...",
 		Short: "Check that checkpoints, exports and runs are whole",
@@ -21,13 +21,15 @@ Checked are the structure, the checksum if there is one, the shapes of the tenso
 against the configuration, and that all values are finite. Nothing is changed.
 
 Standard output gets a line for every file: ok and what is in it, or what is wrong
-with it and what can be saved. The exit code is 1 if anything is wrong.`,
+with it and what can be saved; --json prints one object, which has several PATHs as its
+parts. The exit code is 1 if anything is wrong.`,
 		Example: `  fasternet-train verify runs/quickstart
   fasternet-train verify runs/*/checkpoints/best.safetensors quickstart.onnx
   fasternet-train verify --json runs/quickstart`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			wrong := 0
+			all := verify.Report{Path: strings.Join(args, " "), Kind: fmt.Sprintf("%d paths", len(args))}
 			for _, path := range args {
 				r, err := verify.Path(path)
 				if err != nil {
@@ -36,16 +38,19 @@ with it and what can be saved. The exit code is 1 if anything is wrong.`,
 				if !r.OK() {
 					wrong++
 				}
-				if asJSON {
-					if err := printJSON(r); err != nil {
-						return err
-					}
-					continue
-				}
+				all.Parts = append(all.Parts, r)
 				for _, part := range append(r.Parts, r) {
 					if _, err := printable.Println(part); err != nil {
 						return err
 					}
+				}
+			}
+			if wantsJSON() {
+				if len(args) == 1 {
+					all = all.Parts[0]
+				}
+				if err := printJSON(all); err != nil {
+					return err
 				}
 			}
 			if wrong > 0 {
@@ -54,6 +59,6 @@ with it and what can be saved. The exit code is 1 if anything is wrong.`,
 			return nil
 		},
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "print a JSON object for each PATH")
+	takesModel(c)
 	return c
 }

@@ -35,5 +35,5 @@ func TestVerify(t *testing.T) {
 	}
 	fail(t, 1, "no such file", "verify", filepath.Join(dir, "none"))
 	fail(t, 1, "want a file", "verify", filepath.Join(dir, "log.jsonl"))
-	fail(t, 2, "requires at least 1 arg", "verify")
+	fail(t, 2, "want PATH..., got nothing", "verify")
 }

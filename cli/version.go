@@ -31,6 +31,21 @@ func versionCommand() *cobra.Command {
 			if refused := kernels.Default().BF16Refusals(); len(refused) > 0 {
 				bf16 += " (" + strings.Join(refused, "; ") + ")"
 			}
+			if wantsJSON() {
+				return printJSON(struct {
+					Version    string   `json:"version"`
+					Go         string   `json:"go"`
+					Platform   string   `json:"platform"`
+					Processor  string   `json:"processor"`
+					Processors int      `json:"processors"` // in use
+					Kernels    string   `json:"kernels"`
+					Available  []string `json:"available"` // kernels
+					BF16       string   `json:"bf16"`
+					MPI        string   `json:"mpi"`
+					Models     []string `json:"models"`
+				}{version + revision(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH, kernels.CPU(), runtime.GOMAXPROCS(0),
+					string(kernels.Default().Variant()), all, bf16, mpi.Describe(), configs.FamilyNames()})
+			}
 			_, err := printable.Printf("fasternet-train %s%s\n%s %s/%s\nprocessor: %s, %d in use\nkernels: %s (available: %s; %s forces one)\nbf16: %s; %s forces a path\nmpi: %s\nmodels: %s\n",
 				version, revision(), runtime.Version(), runtime.GOOS, runtime.GOARCH, kernels.CPU(), runtime.GOMAXPROCS(0),
 				kernels.Default().Variant(), strings.Join(all, ", "), kernels.EnvVariable, bf16, kernels.BF16Variable, mpi.Describe(), strings.Join(configs.FamilyNames(), ", "))

@@ -13,7 +13,6 @@ import (
 	"fasternet/graph/vit"
 	"fasternet/kernels"
 	"fasternet/model"
-	"fasternet/train"
 
 	"github.com/spf13/cobra"
 )
@@ -82,12 +81,12 @@ plain).`,
 		},
 	}
 	f.registerModel(c)
-	_ = c.Flags().MarkHidden("model") // it is the first argument
 	c.Flags().StringVar(&out, "out", "", "`FILE`.html or .png")
 	c.Flags().StringVar(&dataDir, "data", "", "`folder` of the data set")
 	c.Flags().StringVar(&split, "split", string(data.Val), "`part` of the data set: train or val")
 	c.Flags().IntVar(&count, "count", 8, "images at most (all that are named)")
 	c.Flags().Uint64Var(&seed, "seed", 0, "of the masks (the run's)")
+	takesModel(c)
 	return c
 }
 
@@ -190,7 +189,7 @@ func (d *drawing) prepare(c *configs.Config, title string) (ds data.Dataset, err
 	if err != nil {
 		return nil, err
 	}
-	show := train.NewDisplay(os.Stderr)
+	show := display()
 	showLeftOut(show, left)
 	show.Line("drawing %d images", shown(ds.Len(), o.Most))
 	return ds, nil

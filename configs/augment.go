@@ -24,10 +24,7 @@ func (e Erasing) check() *problem {
 	); p != nil {
 		return p
 	}
-	if e.Area[1] > 1 {
-		return wrong("augment.erasing.area", "want shares of the image's area, up to 1, got %v", e.Area)
-	}
-	return nil
+	return each("augment.erasing.area", e.Area, upTo(0, 1), "want shares of the image's area, up to 1, got %v", e.Area)
 }
 
 // mixes reports whether mixup or CutMix is on.
@@ -39,14 +36,15 @@ func (a Augment) check() *problem {
 	if p := first(interval("augment.scale", a.Scale), interval("augment.ratio", a.Ratio)); p != nil {
 		return p
 	}
-	if a.Scale[1] > 1 {
-		return wrong("augment.scale", "want parts of the image's area, up to 1, got %v", a.Scale)
+	if p := each("augment.scale", a.Scale, upTo(0, 1), "want parts of the image's area, up to 1, got %v", a.Scale); p != nil {
+		return p
 	}
-	if len(a.CutmixMinmax) != 0 {
-		m := a.CutmixMinmax
-		if len(m) != 2 || m[0] < 0 || m[1] > 1 || m[0] >= m[1] {
-			return wrong("augment.cutmix_minmax", "want two parts of a side, the smaller first, or nothing, got %v", m)
-		}
+	m, want := a.CutmixMinmax, "want two parts of a side, the smaller first, or nothing, got %v"
+	if p := each("augment.cutmix_minmax", m, Domain{Most: 1, Longest: 2}, want, m); p != nil {
+		return p
+	}
+	if len(m) == 1 || len(m) == 2 && m[0] >= m[1] {
+		return wrong("augment.cutmix_minmax", want, m)
 	}
 	if a.RandAugment != "" {
 		if _, err := policy.Parse(a.RandAugment); err != nil {

@@ -5,7 +5,6 @@ import (
 	"math"
 	"reflect"
 	"regexp"
-	"slices"
 	"strconv"
 )
 
@@ -148,17 +147,12 @@ func (d Data) check(m Model, strict bool) *problem {
 	if p := first(perChannel("data.mean", d.Mean, m), perChannel("data.std", d.Std, m)); p != nil {
 		return p
 	}
-	if slices.Min(d.Std) <= 0 {
-		return wrong("data.std", "want numbers above 0, got %v", d.Std)
-	}
 	const hint = "for pixels in [0, 1]; divide those for pixels from 0 to 255 by 255"
-	if slices.Min(d.Mean) < 0 || slices.Max(d.Mean) > 1 {
-		return wrong("data.mean", "want numbers from 0 to 1, got %v: they are "+hint, d.Mean)
-	}
-	if slices.Max(d.Std) > 1 {
-		return wrong("data.std", "want numbers up to 1, got %v: they are "+hint, d.Std)
-	}
-	return nil
+	return first(
+		each("data.std", d.Std, above(0), "want numbers above 0, got %v", d.Std),
+		each("data.mean", d.Mean, between(0, 1), "want numbers from 0 to 1, got %v: they are "+hint, d.Mean),
+		each("data.std", d.Std, upTo(0, 1), "want numbers up to 1, got %v: they are "+hint, d.Std),
+	)
 }
 
 func perChannel(key string, v []float64, m Model) *problem {
@@ -169,8 +163,12 @@ func perChannel(key string, v []float64, m Model) *problem {
 }
 
 func interval(key string, v []float64) *problem {
-	if len(v) != 2 || v[0] <= 0 || v[1] < v[0] {
-		return wrong(key, "want two numbers above 0, the smaller first, got %v", v)
+	const want = "want two numbers above 0, the smaller first, got %v"
+	if p := each(key, v, above(0).values(2), want, v); p != nil {
+		return p
+	}
+	if v[1] < v[0] {
+		return wrong(key, want, v)
 	}
 	return nil
 }

@@ -60,7 +60,7 @@ func TestLimits(t *testing.T) {
 		{"a path", "data:\n  dir: " + strings.Repeat("x", 4097) + "\n", "metadata:2: data.dir: want a text of 4096 bytes or less, got 4097"},
 		{"channels of the last stage", "model:\n  embed_dim: 40000\n", "metadata:2: model.embed_dim: 40000 channels would be 320000 in the last of 4 stages: want 65536 or less there"},
 		{"many large images", "train:\n  batch_size: 65536\ndata:\n  image_size: 8192\n", "metadata:2: train.batch_size: a layer would make "},
-		{"many tokens", "model:\n  name: vit\n  patch_size: 1\ndata:\n  image_size: 8192\n", "config: train.batch_size: a layer would make "},
+		{"many tokens", "model:\n  name: vit\n  patch_size: 1\ndata:\n  image_size: 8192\n", "metadata:2: train.batch_size: a layer would make "},
 	} {
 		_, err := configs.Parse("metadata", c.text)
 		if err == nil || !strings.HasPrefix(err.Error(), c.want) {

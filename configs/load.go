@@ -95,14 +95,16 @@ func (c *Config) YAML() ([]byte, error) {
 
 // loader reads sources into a config and remembers where each key was set.
 type loader struct {
-	config *Config
-	origin map[string]string // key → file:line, or the setting
-	depth  int               // of base
-	preset *inherited        // what the preset that it starts from was made for; nil without one
-	void   []string          // settings before another model.name, which have no effect
-	crop   map[string]string // where the crop of evaluation was set, if nobody has chosen it
+	config     *Config
+	origin     map[string]string // key → file:line, or the setting
+	startsFrom string            // the user's line that is being followed to a preset: file:line; "" for none
+	depth      int               // of base
+	preset     *inherited        // what the preset that it starts from was made for; nil without one
+	void       []string          // settings before another model.name, which have no effect
+	crop       map[string]string // where the crop of evaluation was set, if nobody has chosen it
 
-	noFiles bool // base may name a preset only
+	noFiles bool              // base may name a preset only
+	presets map[string]string // file of a preset → the line of the user's file that starts from it; "" without one
 
 	given struct { // what only kinds can read, which are known when all is read
 		data   []option // data.options
@@ -116,7 +118,7 @@ type loader struct {
 
 func newLoader() *loader {
 	c := Default()
-	return &loader{config: &c, origin: map[string]string{}, wrong: map[string]bool{}}
+	return &loader{config: &c, origin: map[string]string{}, wrong: map[string]bool{}, presets: map[string]string{}}
 }
 
 // source reads a preset or a file. A name with a separator or an ending is a
@@ -126,7 +128,9 @@ func (l *loader) source(name string) error {
 		return fmt.Errorf("%s: %s: %s", name, p.key, p.text)
 	}
 	if text, ok := presetText(name); ok {
-		err := l.file(path.Join("configs", name+".yaml"), text)
+		file := path.Join("configs", name+".yaml")
+		l.presets[file] = l.startsFrom
+		err := l.file(file, text)
 		l.inherit(name)
 		return err
 	}
@@ -186,10 +190,14 @@ func (l *loader) base(name string, root *yaml.Node) {
 			l.give(fmt.Errorf("%s:%d: base: a chain of more than %d files", name, line, mostBases))
 			return
 		}
-		before := len(l.problems)
+		before, outer := len(l.problems), l.startsFrom
+		if _, preset := l.presets[name]; !preset { // a preset that starts from another one is not the user's
+			l.startsFrom = fmt.Sprintf("%s:%d", name, line)
+		}
 		if err := l.source(root.Content[i+1].Value); err != nil {
 			l.give(err)
 		}
+		l.startsFrom = outer
 		for k := before; k < len(l.problems); k++ {
 			l.problems[k] = fmt.Errorf("%s:%d: base: %w", name, line, l.problems[k])
 		}
@@ -411,6 +419,9 @@ func suggest(name string, known []string) string {
 	}
 	return ""
 }
+
+// Closest is the name among those known that a misspelt one most likely stands for, or "".
+func Closest(name string, known []string) string { return closest(name, known) }
 
 // closest is that name, or "".
 func closest(name string, known []string) string {

@@ -235,6 +235,8 @@ func maskable() (names []string) {
 // checkTaps: which taps there may be, and how many of the lists.
 func (c *Config) checkTaps() *problem {
 	m := c.MIM
+	record("mim.taps", from(1))
+	record("mim.decoder_dim", from(4))
 	what, last := c.Model.Arch.(Maskable).Taps()
 	if len(m.Taps) == 0 {
 		return wrong("mim.taps", "want the numbers of 1 to %d %s", mostTaps, what)
@@ -279,8 +281,8 @@ func (c *Config) checkMask() *problem {
 		less := size / m.MaskUnit * m.MaskUnit
 		return wrong("mim.mask_unit", "an image of %d pixels is not divided by units of %d: want data.image_size %s", size, m.MaskUnit, either(less, less+m.MaskUnit))
 	}
-	if m.MaskRatio <= 0 || m.MaskRatio >= 1 {
-		return wrong("mim.mask_ratio", "want a number above 0 and below 1, got %v", m.MaskRatio)
+	if p := inside("mim.mask_ratio", m.MaskRatio, amid(0, 1), "want a number above 0 and below 1, got %v", m.MaskRatio); p != nil {
+		return p
 	}
 	side, visible := c.MIMUnits()
 	if visible < 1 {

@@ -28,8 +28,8 @@ func (m Model) check() *problem {
 	); p != nil {
 		return p
 	}
-	if m.InChans != 1 && m.InChans != 3 {
-		return wrong("model.in_chans", "want 1 (grey) or 3 (RGB), got %d", m.InChans)
+	if p := inside("model.in_chans", float64(m.InChans), Domain{Least: 1, Most: 3, Numbers: []int{1, 3}}, "want 1 (grey) or 3 (RGB), got %d", m.InChans); p != nil {
+		return p
 	}
 	return m.Arch.Check(m)
 }

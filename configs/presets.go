@@ -93,6 +93,13 @@ func presetFamily(name string) string {
 	return defaultFamily
 }
 
+// PresetAbout is what a preset is, in a line: the first comment of its file.
+func PresetAbout(name string) (string, error) {
+	text, err := PresetText(name)
+	first, _, _ := strings.Cut(strings.TrimPrefix(text, "# "), "\n")
+	return first, err
+}
+
 // PresetText is the YAML of a preset with its comments.
 func PresetText(name string) (string, error) {
 	text, ok := presetText(name)

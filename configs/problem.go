@@ -2,6 +2,7 @@ package configs
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 )
@@ -53,6 +54,7 @@ func first(ps ...*problem) *problem {
 }
 
 func atLeast(key string, v, least int) *problem {
+	record(key, from(float64(least)))
 	if v < least {
 		return wrong(key, "want %d or more, got %d", least, v)
 	}
@@ -60,6 +62,7 @@ func atLeast(key string, v, least int) *problem {
 }
 
 func within(key string, v, lo, hi float64) *problem {
+	record(key, between(lo, hi))
 	if v < lo || v > hi {
 		return wrong(key, "want a number from %v to %v, got %v", lo, hi, v)
 	}
@@ -67,6 +70,7 @@ func within(key string, v, lo, hi float64) *problem {
 }
 
 func oneOf(key, v string, options ...string) *problem {
+	record(key, Domain{Options: options, Least: math.Inf(-1), Most: math.Inf(1)})
 	if slices.Contains(options, v) {
 		return nil
 	}
@@ -77,6 +81,7 @@ func oneOf(key, v string, options ...string) *problem {
 
 // CheckHidden wants model.mlp_ratio to leave a hidden channel of model.embed_dim.
 func CheckHidden(embedDim int, ratio float64) *Problem {
+	record("model.mlp_ratio", above(0))
 	if ratio <= 0 || int(float64(embedDim)*ratio) < 1 {
 		return wrong("model.mlp_ratio", "want a number above 0 that leaves a hidden channel or more, got %v", ratio).with("model.embed_dim")
 	}
@@ -85,6 +90,9 @@ func CheckHidden(embedDim int, ratio float64) *Problem {
 
 // CheckDepths checks model.depths, the number of blocks of stages.
 func CheckDepths(depths []int, example string) *Problem {
+	d := from(1)
+	d.Fewest = 1
+	record("model.depths", d)
 	if len(depths) < 1 {
 		return wrong("model.depths", "want the number of blocks of 1 to %d stages, e.g. %s, got no stages", mostStages, example)
 	}
@@ -115,6 +123,7 @@ func CheckDoubling(embedDim, stages int) *Problem {
 
 // CheckHeads wants the channels of a stage, counted from 0, to be divided among the heads.
 func CheckHeads(heads, stage, dim int) *Problem {
+	record("model.num_heads", from(1))
 	if heads < 1 || dim%heads != 0 {
 		return wrong("model.num_heads", "want a divisor of the %d channels of stage %d, got %d", dim, stage+1, heads).with("model.embed_dim", "model.depths")
 	}

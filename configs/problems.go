@@ -2,6 +2,7 @@ package configs
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -68,11 +69,20 @@ func (l *loader) report(where, key, format string, args ...any) {
 // unknown reports a key that does not exist. The key that is probably meant counts as
 // wrong too: it does not have the intended value.
 func (l *loader) unknown(where, prefix, key string, known []string) {
+	// The key of another section is meant if it has the very name.
+	if full := KeyFor(key); l.isSection(prefix) && full != "" && (strings.HasSuffix("."+full, "."+key) || closest(key, known) == "") {
+		l.report(where, prefix+key, "unknown key, did you mean %s?", full)
+		l.wrong[full] = true
+		return
+	}
 	l.report(where, prefix+key, "unknown key%s", suggest(key, known))
 	if meant := closest(key, known); meant != "" {
 		l.wrong[prefix+meant] = true
 	}
 }
+
+// isSection says whether a prefix is that of keys of our own, and not of options.
+func (l *loader) isSection(prefix string) bool { return keyIndex().sections[prefix] }
 
 // result returns the configuration, or the problems as an error.
 func (l *loader) result() (*Config, error) {
@@ -117,13 +127,53 @@ func (l *loader) check() {
 	}
 }
 
-// reportAt reports a problem with the place where its key was set.
+// reportAt reports a problem with the place where its key was set. If a preset has set it, or
+// nobody, the user's part in it is another key, or that the file starts from the preset.
 func (l *loader) reportAt(p *problem) {
 	where, ok := l.origin[p.key]
-	if !ok {
+	line, preset := l.presetOf(where)
+	if ok && !preset {
+		l.report(where, p.key, "%s", p.text)
+		return
+	}
+	from := "its default"
+	if ok {
+		from = "that of " + where
+	}
+	if key, place := l.ownKey(p); key != "" {
+		l.report(place, p.key, "%s (%s is set here; %s is %s)", p.text, key, p.key, from)
+		return
+	}
+	switch {
+	case !ok:
 		where = "config"
+	case line != "":
+		where = line + ": base: " + where
 	}
 	l.report(where, p.key, "%s", p.text)
+}
+
+// presetOf says whether a place is in a preset, and which line of the user's file starts from
+// it.
+func (l *loader) presetOf(where string) (line string, ok bool) {
+	line, ok = l.presets[where[:max(strings.LastIndexByte(where, ':'), 0)]]
+	return line, ok
+}
+
+// ownKey is the first of the other keys of a problem, or in the sections that it names, which
+// the user has set, and where.
+func (l *loader) ownKey(p *problem) (key, where string) {
+	for _, other := range p.others {
+		for _, k := range slices.Sorted(maps.Keys(l.origin)) {
+			if k != other && !strings.HasPrefix(k, other+".") {
+				continue
+			}
+			if _, preset := l.presetOf(l.origin[k]); !preset {
+				return k, l.origin[k]
+			}
+		}
+	}
+	return "", ""
 }
 
 // blames reports whether a key, or a section that contains it, is wrong.

@@ -101,19 +101,15 @@ func (d Distill) check() *problem {
 var Optimizers = []string{"adamw", "sgd", "momentum", "lars", "lamb"}
 
 func (o Optim) check() *problem {
-	if len(o.Betas) != 2 || min(o.Betas[0], o.Betas[1]) < 0 || max(o.Betas[0], o.Betas[1]) >= 1 {
-		return wrong("optim.betas", "want two numbers from 0 to below 1, got %v", o.Betas)
+	if p := each("optim.betas", o.Betas, below(0, 1).values(2), "want two numbers from 0 to below 1, got %v", o.Betas); p != nil {
+		return p
 	}
 	if float32(max(o.Betas[0], o.Betas[1])) == 1 {
 		return wrong("optim.betas", "want numbers below 1 in float32 too, at most 0.99999994, got %v", o.Betas)
 	}
-	if o.LR <= 0 {
-		return wrong("optim.lr", "want a number above 0, got %v", o.LR)
-	}
-	if o.LayerDecay <= 0 || o.LayerDecay > 1 {
-		return wrong("optim.layer_decay", "want a number above 0 and up to 1, got %v", o.LayerDecay)
-	}
 	if p := first(
+		inside("optim.lr", o.LR, above(0), "want a number above 0, got %v", o.LR),
+		inside("optim.layer_decay", o.LayerDecay, upTo(0, 1), "want a number above 0 and up to 1, got %v", o.LayerDecay),
 		oneOf("optim.opt", o.Opt, Optimizers...),
 		oneOf("optim.weight_decay_on", o.WeightDecayOn, "all", "no-1d", "no-1d-positions", "no-1d-tables"),
 		within("optim.weight_decay", o.WeightDecay, 0, math.MaxFloat64),
@@ -146,14 +142,16 @@ func (s Sched) check(epochs int) *problem {
 	); p != nil {
 		return p
 	}
+	record("sched.milestones", from(1))
+	decay := inside("sched.decay_epochs", s.DecayEpochs, above(0), "want a number above 0, got %v", s.DecayEpochs)
 	switch {
 	case s.WarmupEpochs > epochs:
 		return wrong("sched.warmup_epochs", "want no more than train.epochs (%d), got %d", epochs, s.WarmupEpochs).with("train.epochs")
 	case s.WarmupEpochs+s.CooldownEpochs > epochs:
 		return wrong("sched.cooldown_epochs", "with %d of warm-up want no more than %d of the %d epochs (train.epochs), got %d",
 			s.WarmupEpochs, epochs-s.WarmupEpochs, epochs, s.CooldownEpochs).with("train.epochs", "sched.warmup_epochs")
-	case s.DecayEpochs <= 0:
-		return wrong("sched.decay_epochs", "want a number above 0, got %v", s.DecayEpochs)
+	case decay != nil:
+		return decay
 	case s.Form == "multistep" && len(s.Milestones) == 0:
 		return wrong("sched.milestones", "want the epochs that begin with a decay, e.g. [30, 60, 80]").with("sched.form")
 	case !slices.IsSorted(s.Milestones) || len(s.Milestones) > 0 && s.Milestones[0] < 1:
@@ -163,10 +161,8 @@ func (s Sched) check(epochs int) *problem {
 }
 
 func (e EMA) check() *problem {
-	if e.Decay < 0 || e.Decay >= 1 {
-		return wrong("ema.decay", "want a number from 0 (no average) to below 1, e.g. 0.9998, got %v", e.Decay)
-	}
 	return first(
+		inside("ema.decay", e.Decay, below(0, 1), "want a number from 0 (no average) to below 1, e.g. 0.9998, got %v", e.Decay),
 		within("ema.gamma", e.Gamma, 1e-6, math.MaxFloat64),
 		within("ema.power", e.Power, 1e-6, 1),
 	)

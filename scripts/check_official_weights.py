@@ -1,7 +1,7 @@
 """Checks with PyTorch that weights which left this project mean the same there.
 
   fasternet-train convert runs/mine mine.safetensors --naming official
-  fasternet-train predict images.safetensors --model runs/mine --logits logits.safetensors
+  fasternet-train predict runs/mine images.safetensors --logits logits.safetensors
   python3 scripts/check_official_weights.py mine.safetensors --act gelu \\
       --images images.safetensors --logits logits.safetensors
 

@@ -170,8 +170,8 @@ func TestCommand(t *testing.T) {
 	}{
 		{2, "stripes do not go there", []string{"usage"}},
 		{1, "the stripes are gone", []string{"failure"}},
-		{2, "accepts 1 arg(s), received 0; see fasternet-train stripes --help", nil},
-		{2, "unknown flag: --widht; see fasternet-train stripes --help", []string{"a", "--widht", "3"}},
+		{2, "want NAME, got nothing; see fasternet-train stripes --help", nil},
+		{2, "unknown flag: --widht, did you mean --width?; see fasternet-train stripes --help", []string{"a", "--widht", "3"}},
 	} {
 		t.Run(c.want, func(t *testing.T) {
 			out, code := exits(t, dir, append([]string{"stripes"}, c.args...)...)

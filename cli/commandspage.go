@@ -1,0 +1,60 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// commandsIntro is what docs/reference/commands.md says before its table.
+const commandsIntro = `# Commands
+
+Printed by ` + "`fasternet-train man --markdown`" + `. ` + "`fasternet-train COMMAND --help`" + ` and the manual pages
+(` + "`fasternet-train man COMMAND | man -l -`, `man --out FOLDER`" + `) have all flags, with examples.
+
+All commands follow one scheme:
+
+- **MODEL** comes first: the folder of a run (its best checkpoint), a checkpoint, an export (.safetensors, .onnx),
+  or weights of PyTorch. ` + "`summary`, `bench` and `export`" + ` also take a preset or a YAML file. ` + "`--model MODEL`" + ` says the
+  same. **RUN** is the folder of a run, **CONFIG** a preset or a YAML file, **DATASET** a folder, a preset, a YAML file or
+  ` + "`fashion-mnist`" + `.
+- **` + "`--set key=value`" + `** changes a setting, as often as you like; the keys are those of the YAML (` + "`config show`" + `).
+- **` + "`--json`" + `** prints the result as one JSON object, alone on standard output. Everything else goes to standard
+  error. Epochs and steps count from 1, as in text.
+- **` + "`--quiet`" + `** prints warnings and errors only on standard error.
+- **` + "`--dry-run`" + `** does everything up to the work: it checks the settings, opens the model and the data, says what would
+  be computed and written, and writes nothing.
+- **` + "`--out`" + `** names what is written. A file appears under its name when it is whole.
+- **Exit codes**: 0 success; 1 the work failed, or a check found something wrong; 2 wrong usage or configuration, found
+  before any work; 130, 143 and 129 stopped by SIGINT, SIGTERM or SIGHUP; 141 the reader of the output has ended.
+- A command, flag, preset or key that does not exist is an error that says what was probably meant.
+- ` + "`fasternet-train completion bash|zsh|fish|powershell`" + ` prints a script that completes commands, flags, presets,
+  keys, values and runs.
+
+`
+
+// commandsPage is docs/reference/commands.md: the scheme, and all commands in one table.
+func commandsPage(root *cobra.Command) string {
+	var b strings.Builder
+	b.WriteString(commandsIntro)
+	b.WriteString("| command | what it does | `--json` | `--quiet` | `--dry-run` | `--set` | `--out` |\n|---|---|---|---|---|---|---|\n")
+	for _, c := range everyCommand(root) {
+		if !c.HasParent() || c.HasAvailableSubCommands() && argumentsOf(c) == "" { // prints its help
+			continue
+		}
+		line := strings.TrimSpace(strings.TrimPrefix(c.CommandPath(), root.Name()) + " " + argumentsOf(c))
+		has := func(flag string) string {
+			if f := c.Flag(flag); f != nil && !f.Hidden {
+				return "✓"
+			}
+			return ""
+		}
+		out := has("json")
+		if c.Parent().Name() == "completion" || c.Name() == "help" { // text that a shell or a person reads
+			out = ""
+		}
+		b.WriteString(fmt.Sprintf("| `%s` | %s | %s | %s | %s | %s | %s |\n", line, strings.ReplaceAll(c.Short, "|", `\|`), out, has("quiet"), has("dry-run"), has("set"), has("out")))
+	}
+	return b.String()
+}

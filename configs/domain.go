@@ -1,0 +1,234 @@
+package configs
+
+import (
+	"math"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// Domain is what the value of a key can be, or each value of its list, as far as it depends on
+// nothing else.
+type Domain struct {
+	Options []string // of a text; nil for any text
+	Least   float64  // of a number; -Inf for no limit
+	Most    float64  // +Inf for no limit
+	Above   bool     // Least itself is too small
+	Below   bool     // Most itself is too large
+	Numbers []int    // the only numbers that there are; nil for any between Least and Most
+
+	Fewest  int // values of a list
+	Longest int // 0 for no limit
+}
+
+// The domains of most numbers.
+func anyNumber() Domain              { return Domain{Least: math.Inf(-1), Most: math.Inf(1)} }
+func from(least float64) Domain      { return Domain{Least: least, Most: math.Inf(1)} }
+func above(least float64) Domain     { return Domain{Least: least, Most: math.Inf(1), Above: true} }
+func between(lo, hi float64) Domain  { return Domain{Least: lo, Most: hi} }
+func upTo(lo, hi float64) Domain     { return Domain{Least: lo, Most: hi, Above: true} } // above lo
+func below(lo, hi float64) Domain    { return Domain{Least: lo, Most: hi, Below: true} } // from lo
+func amid(lo, hi float64) Domain     { return Domain{Least: lo, Most: hi, Above: true, Below: true} }
+func (d Domain) values(n int) Domain { d.Fewest, d.Longest = n, n; return d }
+
+// has says whether a number is in it.
+func (d Domain) has(v float64) bool {
+	switch {
+	case v < d.Least, v > d.Most, d.Above && v == d.Least, d.Below && v == d.Most:
+		return false
+	}
+	return d.Numbers == nil || slices.Contains(d.Numbers, int(v))
+}
+
+// inside wants a number of a domain. The text is what the problem says.
+func inside(key string, v float64, d Domain, format string, args ...any) *problem {
+	record(key, d)
+	if d.has(v) {
+		return nil
+	}
+	return wrong(key, format, args...)
+}
+
+// each wants a list of numbers of a domain, as many as it says.
+func each(key string, list []float64, d Domain, format string, args ...any) *problem {
+	record(key, d)
+	if len(list) < d.Fewest || d.Longest > 0 && len(list) > d.Longest {
+		return wrong(key, format, args...)
+	}
+	for _, v := range list {
+		if !d.has(v) {
+			return wrong(key, format, args...)
+		}
+	}
+	return nil
+}
+
+// The checks are the table of what values can be: while it is recorded, each says which domain
+// it knows for a key. So what a schema says cannot differ from what is checked, and a family or
+// a key that is added later is in it.
+var recording atomic.Pointer[recorder]
+
+type recorder struct {
+	mu      sync.Mutex
+	domains map[string]Domain
+}
+
+func record(key string, d Domain) {
+	r := recording.Load()
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if old, ok := r.domains[key]; ok {
+		d = old.and(d)
+	}
+	r.domains[key] = d
+}
+
+// and is what is in both domains.
+func (d Domain) and(o Domain) Domain {
+	if d.Options == nil {
+		d.Options = o.Options
+	}
+	if d.Numbers == nil {
+		d.Numbers = o.Numbers
+	}
+	if o.Least > d.Least || o.Least == d.Least && o.Above {
+		d.Least, d.Above = o.Least, o.Above
+	}
+	if o.Most < d.Most || o.Most == d.Most && o.Below {
+		d.Most, d.Below = o.Most, o.Below
+	}
+	d.Fewest = max(d.Fewest, o.Fewest)
+	if d.Longest == 0 || o.Longest > 0 && o.Longest < d.Longest {
+		d.Longest = o.Longest
+	}
+	return d
+}
+
+// or is a domain that has what is in one of them.
+func (d Domain) or(o Domain) Domain {
+	if d.Options == nil || o.Options == nil {
+		d.Options = nil
+	} else {
+		d.Options = slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(d.Options), o.Options...))))
+	}
+	if d.Numbers == nil || o.Numbers == nil {
+		d.Numbers = nil
+	}
+	if o.Least < d.Least || o.Least == d.Least && !o.Above {
+		d.Least, d.Above = o.Least, o.Above
+	}
+	if o.Most > d.Most || o.Most == d.Most && !o.Below {
+		d.Most, d.Below = o.Most, o.Below
+	}
+	d.Fewest = min(d.Fewest, o.Fewest)
+	if d.Longest == 0 || o.Longest == 0 {
+		d.Longest = 0
+	}
+	d.Longest = max(d.Longest, o.Longest)
+	return d
+}
+
+// familyDomains are the domains that the checks of a family's default configuration know.
+func familyDomains(family string) map[string]Domain {
+	recordingNow.Lock()
+	defer recordingNow.Unlock()
+	r := &recorder{domains: map[string]Domain{}}
+	recording.Store(r)
+	defer recording.Store(nil)
+	for _, c := range defaultsOf(family) {
+		c.check(true)
+	}
+	return r.domains
+}
+
+// recordingNow keeps two recordings apart.
+var recordingNow sync.Mutex
+
+// defaultsOf are the configurations without keys of a family, one for each of its tasks.
+func defaultsOf(family string) (all []*Config) {
+	for _, task := range Tasks {
+		c := Default()
+		c.Task = task
+		if family != "" {
+			c.Model = DefaultModel(family)
+		}
+		if task == "localmim" {
+			if _, ok := c.Model.Arch.(Maskable); !ok {
+				continue
+			}
+			c.ownMIM(func(string) bool { return false })
+			c.fillMIM()
+			c.Checkpoint.Monitor = "loss"
+		}
+		all = append(all, &c)
+	}
+	return all
+}
+
+var allDomains = sync.OnceValue(func() map[string]Domain {
+	all := map[string]Domain{}
+	for _, family := range FamilyNames() {
+		for key, d := range familyDomains(family) {
+			if old, ok := all[key]; ok {
+				d = old.or(d)
+			}
+			all[key] = d
+		}
+	}
+	return all
+})
+
+// DomainOf is what the value of a key can be, of whatever family; ok is false for a key whose
+// values nothing but its type limits.
+func DomainOf(key string) (d Domain, ok bool) {
+	d, ok = allDomains()[key]
+	return d, ok
+}
+
+// ValuesOf lists the values of a key that has few; nil for others.
+func ValuesOf(key string) (values []string) {
+	switch key {
+	case "model.name":
+		return FamilyNames()
+	case "data.name":
+		return dataNames()
+	case "base":
+		return Presets()
+	case "augment.extra":
+		for _, name := range kindNames(Augmentations()) {
+			values = append(values, "["+name+"]")
+		}
+		return values
+	}
+	if key == "loss.class_weights" {
+		return weightRules
+	}
+	if d, ok := DomainOf(key); ok && d.Options != nil {
+		return d.Options
+	}
+	for _, family := range FamilyNames() {
+		c := Default()
+		c.Model = DefaultModel(family)
+		if v, ok := fieldAt(&c, key); ok && v == "bool" {
+			return []string{"true", "false"}
+		}
+	}
+	return nil
+}
+
+// fieldAt is the type of a key of a configuration, by its kind.
+func fieldAt(c *Config, key string) (kind string, ok bool) {
+	for _, f := range fieldsOf(c) {
+		if f.key == key {
+			return f.value.Kind().String(), true
+		}
+	}
+	return "", false
+}
+
+// Explain is what config show says of a key; "" for a key that explains itself.
+func Explain(key string) string { return strings.TrimSpace(explanations()[key]) }
