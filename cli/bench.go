@@ -179,7 +179,7 @@ func printBench(r bench.Result) error {
 		form = ", batch norms folded"
 	}
 	if r.Recomputed {
-		form = ", blocks computed anew in the backward pass"
+		form = ", blocks computed again in the backward pass"
 	}
 	if r.BF16Path != "" {
 		r.Precision += " (" + r.BF16Path + ")"

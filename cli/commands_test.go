@@ -131,7 +131,7 @@ func TestOtherPlatforms(t *testing.T) {
 // config check notes a learning rate that was made for another batch.
 func TestConfigNotes(t *testing.T) {
 	r := invoke(t, "config", "check", "fasternet_t0", "--set", "train.batch_size=64")
-	if r.code != 0 || !strings.Contains(r.stdout, "note: optim.lr 0.004 is that of fasternet_t0, made for batches of 4096") || !strings.Contains(r.stdout, "optim.lr=0.00283\n") {
+	if r.code != 0 || !strings.Contains(r.stdout, "note: optim.lr 0.004 comes from fasternet_t0, made for batches of 4096") || !strings.Contains(r.stdout, "optim.lr=0.00283\n") {
 		t.Errorf("%+v", r)
 	}
 	if r := invoke(t, "config", "check", "fasternet_t0"); r.stdout != "note: data.dir is not set: no data set was looked at\nfasternet_t0: no problem found\n" {

@@ -30,7 +30,7 @@ learning rate of 0.1 for 256 images of a step, warm-up and cosine to 0.
 ` + aboutProbes + `
 
 The features are computed once, and so without augmentation. With --augment they are
-computed anew for every epoch, from random crops (8 to 100 % of the area; images of about
+computed again for every epoch, from random crops (8 to 100 % of the area; images of about
 32 px are shifted instead) and flips, which takes as long as that many evaluations.
 
 LARS is made for large batches and long runs; a step of it moves the weights by a

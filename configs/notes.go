@@ -84,10 +84,10 @@ func (l *loader) presetNotes() (notes []string) {
 	small := c.Data.Scale(0)
 	switch {
 	case c.Data.ImageSize != p.size:
-		notes = append(notes, fmt.Sprintf("data.multi_scale %s is that of %s, made for data.image_size %d; this is %d: set it, or data.multi_scale= for one size",
+		notes = append(notes, fmt.Sprintf("data.multi_scale %s comes from %s, made for data.image_size %d; this is %d: set it, or data.multi_scale= for one size",
 			p.multiScale, p.preset, p.size, c.Data.ImageSize))
 	case c.Data.Scale(c.Train.Epochs-1) == small && small != c.Data.ImageSize:
-		notes = append(notes, fmt.Sprintf("data.multi_scale %s is that of %s: all %d epochs would train at %d px, none at data.image_size %d; set it, or data.multi_scale= for one size",
+		notes = append(notes, fmt.Sprintf("data.multi_scale %s comes from %s: all %d epochs would train at %d px, none at data.image_size %d; set it, or data.multi_scale= for one size",
 			p.multiScale, p.preset, c.Train.Epochs, small, c.Data.ImageSize))
 	}
 	return notes
@@ -111,11 +111,11 @@ func (c *Config) RateFor(batch int, lr float64, was int) (_ float64, ok bool) {
 func (p *inherited) rateNote(opt string, batch int) string {
 	switch {
 	case opt != p.optim.Opt:
-		return fmt.Sprintf("optim.lr %g is that of %s, made for %s; this is %s, which needs another: set it; lr-find looks for one", p.optim.LR, p.preset, p.optim.Opt, opt)
+		return fmt.Sprintf("optim.lr %g comes from %s, made for %s; this is %s, which needs another: set it; lr-find looks for one", p.optim.LR, p.preset, p.optim.Opt, opt)
 	case batch == p.batch:
 		return ""
 	}
-	text := fmt.Sprintf("optim.lr %g is that of %s, made for batches of %d (train.batch_size × accum_steps); these are of %d: ", p.optim.LR, p.preset, p.batch, batch)
+	text := fmt.Sprintf("optim.lr %g comes from %s, made for batches of %d (train.batch_size × accum_steps); these are of %d: ", p.optim.LR, p.preset, p.batch, batch)
 	power, known := batchPower[opt]
 	if !known {
 		return text + "set it; lr-find looks for one"

@@ -13,7 +13,7 @@ import (
 
 // What a preset has together is noted when a part of it is changed alone.
 func TestNotes(t *testing.T) {
-	const lr = "optim.lr 0.004 is that of fasternet_t0, made for batches of 4096 (train.batch_size × accum_steps); these are of 64: for adamw it is scaled with the square root of the batch, that is to optim.lr=0.0005"
+	const lr = "optim.lr 0.004 comes from fasternet_t0, made for batches of 4096 (train.batch_size × accum_steps); these are of 64: for adamw it is scaled with the square root of the batch, that is to optim.lr=0.0005"
 	for _, c := range []struct {
 		text     string
 		settings []string
@@ -25,7 +25,7 @@ func TestNotes(t *testing.T) {
 		{text: "base: fasternet_t0\ntrain: {batch_size: 64, accum_steps: 1}\noptim: {lr: 0.004}"},
 		{text: "base: fasternet_t0\ntrain: {batch_size: 64, accum_steps: 1}", settings: []string{"optim.lr=0.004"}},
 		{text: "base: fasternet_t0", settings: []string{"train.batch_size=2", "train.accum_steps=32"}, want: []string{lr}},
-		{text: "base: fasternet_t0\noptim: {opt: sgd}", want: []string{"optim.lr 0.004 is that of fasternet_t0, made for adamw; this is sgd, which needs another: set it"}},
+		{text: "base: fasternet_t0\noptim: {opt: sgd}", want: []string{"optim.lr 0.004 comes from fasternet_t0, made for adamw; this is sgd, which needs another: set it"}},
 		{text: "base: fasternet_t0\noptim: {opt: sgd, lr: 0.1}\ntrain: {batch_size: 64}"},
 		{text: "sched: {form: timm}", want: []string{"sched.form timm holds the learning rate for an epoch, as timm does: the first of the 5 epochs of warm-up trains at sched.warmup_lr 1e-06"}},
 		{text: "sched: {form: step, warmup_epochs: 1}", want: []string{"sched.form step holds the learning rate for an epoch"}},
@@ -33,9 +33,9 @@ func TestNotes(t *testing.T) {
 		{text: "sched: {form: timm, warmup_epochs: 0}"},
 		{text: "sched: {form: timm, warmup_lr: 1e-4}"},
 		{text: "sched: {form: fasternet, warmup_epochs: 1}"},
-		{text: "base: fasternet_t0\ndata: {image_size: 160}", want: []string{"data.multi_scale 192_280 is that of fasternet_t0, made for data.image_size 224; this is 160"}},
+		{text: "base: fasternet_t0\ndata: {image_size: 160}", want: []string{"data.multi_scale 192_280 comes from fasternet_t0, made for data.image_size 224; this is 160"}},
 		{text: "base: fasternet_t0\ndata: {image_size: 160, multi_scale: 128_200}"},
-		{text: "base: fasternet_t0\ntrain: {epochs: 100}", want: []string{"data.multi_scale 192_280 is that of fasternet_t0: all 100 epochs would train at 192 px"}},
+		{text: "base: fasternet_t0\ntrain: {epochs: 100}", want: []string{"data.multi_scale 192_280 comes from fasternet_t0: all 100 epochs would train at 192 px"}},
 		{text: "base: fasternet_t0\ntrain: {epochs: 281}"},
 		{text: "base: fasternet_t0\ntrain: {epochs: 100}\ndata: {multi_scale: \"\"}"},
 		{text: "train: {batch_size: 64}"}, // of no preset
@@ -64,7 +64,7 @@ func TestNotes(t *testing.T) {
 		}
 	}
 	config, err := configs.Load("fasternet_s", "train.batch_size=32")
-	if err != nil || len(config.Notes) != 1 || !strings.Contains(config.Notes[0], "that of fasternet_s") {
+	if err != nil || len(config.Notes) != 1 || !strings.Contains(config.Notes[0], "comes from fasternet_s") {
 		t.Errorf("notes %q, %v", config.Notes, err)
 	}
 	// Neither a run's own file nor one that starts from a file of a preset forgets it.

@@ -71,7 +71,7 @@ type Train struct {
 	LogInterval       int      `yaml:"log_interval"`       // steps
 	FrozenStages      int      `yaml:"frozen_stages"`      // the embedding and so many stages (of a vit: blocks) stay as they are; -1 for none
 	Frozen            []string `yaml:"frozen,flow"`        // patterns of names of parameters that stay as they are, e.g. "head.*"
-	GradCheckpointing bool     `yaml:"grad_checkpointing"` // blocks keep their input alone and are computed anew in the backward pass: less memory, more time, the same bits
+	GradCheckpointing bool     `yaml:"grad_checkpointing"` // blocks keep their input alone and are computed again in the backward pass: less memory, more time, the same bits
 	PreciseBN         int      `yaml:"precise_bn"`         // training images that the statistics of batch norms are measured on before an evaluation; 0 for the running ones
 	SyncBatchNorm     bool     `yaml:"sync_batchnorm"`     // of several ranks the batch norms measure the whole batch; false: each rank's its share
 	DistBN            string   `yaml:"dist_bn"`            // without sync_batchnorm the running statistics that count: reduce, the mean over the ranks; broadcast, those of rank 0

@@ -4,5 +4,5 @@ package data
 
 import "time"
 
-// cpuTime is the time of the clock, where that of the process is not to be had.
+// cpuTime is the time of the clock, where the time of the process cannot be had.
 func cpuTime() time.Duration { return time.Duration(time.Now().UnixNano()) }

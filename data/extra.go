@@ -2,7 +2,7 @@ package data
 
 import "errors"
 
-// Extra makes what a batch carries beside images and labels: the masks and
+// Extra makes what a batch carries besides images and labels: the masks and
 // targets of a pre-training task, say. A [Loader] calls it in its workers, ahead
 // of the training step; the result is Batch.Extra.
 //
@@ -23,7 +23,7 @@ type Extra interface {
 	Sample(dst any, image []float32, at Position) error
 
 	// Complete does what concerns the whole batch, when all its samples are there.
-	// Index and Place of the position are those of its first sample.
+	// Index and Place of the position belong to its first sample.
 	Complete(dst any, at Position) error
 }
 
@@ -55,7 +55,7 @@ func (opt *LoaderOptions) checkExtra(batch int) error {
 	return opt.Extra.Validate(batch, h, w, c)
 }
 
-// position is that of sample k of a batch.
+// position is the position of sample k of a batch.
 func (it *Iterator) position(s *slot, k int) Position {
 	return Position{Seed: it.loader.opt.Seed, Epoch: it.epoch, Step: s.Step, Index: s.Indices[k], Place: k, Size: s.Size}
 }

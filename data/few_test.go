@@ -37,6 +37,6 @@ func TestFew(t *testing.T) {
 		t.Error("more than there are is not all")
 	}
 	if !slices.Equal(data.FewRows(all.labels, 3, 3, 1), data.FewRows(all.labels, 3, 3, 1)) || slices.Equal(data.FewRows(all.labels, 3, 3, 1), data.FewRows(all.labels, 3, 3, 2)) {
-		t.Error("the choice is not that of the seed")
+		t.Error("the choice does not follow the seed")
 	}
 }

@@ -27,7 +27,7 @@ type Iterator struct {
 	workers sync.WaitGroup
 
 	next  int     // the next step to schedule
-	end   int     // the step behind the last
+	end   int     // the step after the last
 	queue []*slot // under way, in order of their steps
 	held  *slot   // what the last Next returned
 	err   error   // why the iterator has stopped
@@ -218,7 +218,7 @@ func (it *Iterator) replace(f *sampler, s *slot, k int, err error) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%w; so are all images behind it, %d or more", err, min(replacements, n-1))
+	return fmt.Errorf("%w; so are all images after it, %d or more", err, min(replacements, n-1))
 }
 
 // load makes sample k of a batch from sample i of the dataset.

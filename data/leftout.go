@@ -23,7 +23,7 @@ type Reason string
 
 // The reasons.
 const (
-	OtherEnding Reason = "ending"      // its ending is not that of an image
+	OtherEnding Reason = "ending"      // it does not end as an image does
 	Unreadable  Reason = "unreadable"  // it has no ending, and its content cannot be read
 	Hidden      Reason = "hidden"      // its name starts with a dot, or it is a folder of the system (__MACOSX, @eaDir, …); of a folder, nothing in it is looked at
 	Outside     Reason = "outside"     // an image that lies in no class folder

@@ -17,9 +17,9 @@ type LoaderOptions struct {
 	Batch     int       // samples per batch
 	Workers   int       // goroutines that decode and transform; 0 means GOMAXPROCS
 	Prefetch  int       // batches prepared while one is in use; 0 prepares each only when asked
-	Shuffle   bool      // a new order each epoch, instead of that of the dataset
+	Shuffle   bool      // a new order each epoch, instead of the order of the dataset
 	Sampling  Sampling  // how often the samples of each class are shown; "" for each sample once; other ones need Shuffle
-	Repeats   int       // views of a sample, one beside the other, as repeated augmentation has; 0 means 1
+	Repeats   int       // views of a sample, one next to the other, as repeated augmentation has; 0 means 1
 	DropLast  bool      // leave out the last batch if it is not full
 	Seed      uint64    // of order, augmentation and mixing
 	Transform Transform // makes the tensors
@@ -44,10 +44,10 @@ type LoaderOptions struct {
 // was started.
 //
 // With a [Sampling] other than instance an epoch shows some samples several times, augmented
-// anew each time, and others not at all. Its length stays the same.
+// again each time, and others not at all. Its length stays the same.
 //
 // Repeated augmentation (Hoffer et al., "Augment your batch", 2020) shows a sample
-// several times in a batch, augmented anew each time. An epoch stays as long as it
+// several times in a batch, augmented again each time. An epoch stays as long as it
 // is without, so it has fewer of the samples: other ones every time, under Shuffle.
 type Loader struct {
 	ds    Dataset

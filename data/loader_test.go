@@ -39,7 +39,7 @@ func (d *fakeSet) Image(i int) (*picture.Image, error) {
 	return d.images[i], nil
 }
 
-// trainOptions are those of a training loader on fakeSet.
+// trainOptions are the options of a training loader on fakeSet.
 func trainOptions() LoaderOptions {
 	return LoaderOptions{Batch: 4, Workers: 2, Prefetch: 2, Shuffle: true, DropLast: true, Seed: 5,
 		Transform: trainTransform(8, 3),

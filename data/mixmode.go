@@ -60,7 +60,7 @@ func (m *Mixup) mix(images []float32, b, h, w, c, first int, r *rand.Rand) ([]mi
 	return draws, nil
 }
 
-// mixRow mixes row y of the partner into that of a sample, of pixels of c channels.
+// mixRow mixes row y of the partner into row y of a sample, of pixels of c channels.
 func (d *mixing) mixRow(own, partner []float32, y, c int) {
 	switch {
 	case d.lambda == 1:
@@ -100,7 +100,7 @@ func blendPartners(images []float32, b int, lambda float64) {
 	}
 }
 
-// swapPartners exchanges the box of each sample with that of its partner.
+// swapPartners exchanges the box of each sample with its partner's.
 func swapPartners(images []float32, b, h, w, c int, box picture.Box) {
 	for i := range b / 2 {
 		for y := box.Top; y < box.Top+box.Height; y++ {

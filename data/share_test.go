@@ -60,7 +60,7 @@ func TestPart(t *testing.T) {
 		}
 	}
 	if _, err := it.Next(); err == nil {
-		t.Error("a batch behind the end")
+		t.Error("a batch after the end")
 	}
 }
 

@@ -15,7 +15,7 @@ type Stages struct {
 	Images int
 	Bytes  int64 // of their files
 	Read   time.Duration
-	// Decode is that of the part of the image that the crop needs.
+	// Decode is the time to decode the part of the image that the crop needs.
 	Decode    time.Duration
 	Resize    time.Duration
 	Augment   time.Duration // what changes pixels after the resize

@@ -24,7 +24,7 @@ func (t *Traits) add(o Traits) {
 
 // Survey looks at the headers of at most the given number of samples, spread evenly over
 // the dataset; of all of them if most is 0. Samples that cannot be read do not count. The
-// error is that of the context.
+// error is the error of the context.
 func Survey(ctx context.Context, ds Dataset, most, workers int) (Traits, error) {
 	n := ds.Len()
 	count := n

@@ -38,7 +38,7 @@ func (t *Tape) Recompute(name string, build func() (*gorgonia.Node, error)) (*go
 		t.chains++
 	}
 	if err := s.check(y); err != nil {
-		return nil, fmt.Errorf("ops: %q is to be computed anew: %w", name, err)
+		return nil, fmt.Errorf("ops: %q is to be computed again: %w", name, err)
 	}
 	for _, b := range s.buffers() {
 		b.forget()
@@ -50,7 +50,7 @@ func (t *Tape) Recompute(name string, build func() (*gorgonia.Node, error)) (*go
 // [Tape.Recompute].
 func (t *Tape) Chains() int { return t.chains }
 
-// check says what keeps the ops from being computed anew.
+// check says what keeps the ops from being computed again.
 func (s *segment) check(y *gorgonia.Node) error {
 	if len(s.ops) == 0 {
 		return nil
@@ -119,7 +119,7 @@ func (s *segment) restored(t *Tape, grad *gorgonia.Node) (*gorgonia.Node, error)
 func within(run func(in [][]float32, out []float32) error) func(in [][]float32, out []float32) error {
 	return func(in [][]float32, out []float32) error {
 		if out == nil {
-			return fmt.Errorf("it is the last of what is computed anew, and has nowhere to put its result")
+			return fmt.Errorf("it is the last of what is computed again, and has nowhere to put its result")
 		}
 		return run(in, out)
 	}

@@ -43,7 +43,7 @@ func (h *harness) chain() (build func() (*gorgonia.Node, error), norms []*BatchN
 	}, norms
 }
 
-// A chain of several blocks: all but the last have their result computed anew too.
+// A chain of several blocks: all but the last have their result computed again too.
 // The gradients have the same bits, the batch norms move once.
 func TestRecomputeChain(t *testing.T) {
 	run := func(recompute bool) (*harness, []*BatchNorm) {
@@ -140,7 +140,7 @@ func TestForgottenBuffersShareMemory(t *testing.T) {
 	}
 }
 
-// What cannot be computed anew is named.
+// What cannot be computed again is named.
 func TestRecomputeErrors(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, c := range []struct {
@@ -150,7 +150,7 @@ func TestRecomputeErrors(t *testing.T) {
 	}{
 		{"an op that cannot", func(h *harness) (*gorgonia.Node, error) {
 			return Linear(h.tape, "head", h.input("x", r, 2, 4), h.param("w", r, 1, 3, 4), nil)
-		}, `ops: "part" is to be computed anew: Linear "head" cannot be`},
+		}, `ops: "part" is to be computed again: Linear "head" cannot be`},
 		{"not the last op", func(h *harness) (*gorgonia.Node, error) {
 			x := h.input("x", r, 2, 4, 4)
 			_, err := Normalise(h.tape, "norm", x, h.layerNorm("norm", r, 4))

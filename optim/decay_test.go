@@ -51,7 +51,7 @@ func TestWeightDecayGroups(t *testing.T) {
 	}
 }
 
-// The groups of the pre-training presets are those of the official runs.
+// The groups of the pre-training presets equal the official runs'.
 func TestPretrainingDecayGroups(t *testing.T) {
 	for _, test := range []struct{ preset, file string }{{"mim_vit_base", "decay_groups_mim_vit_base.json"}, {"mim_swin_base", "decay_groups_mim_swin_base.json"}} {
 		t.Run(test.preset, func(t *testing.T) {
@@ -137,7 +137,7 @@ func TestLayerDecay(t *testing.T) {
 				}
 			}
 			if !found {
-				t.Errorf("%s: layer decay %v is not that of the reference", test.name, c.Optim.LayerDecay)
+				t.Errorf("%s: layer decay %v differs from the reference", test.name, c.Optim.LayerDecay)
 			}
 		})
 	}

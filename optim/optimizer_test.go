@@ -63,7 +63,7 @@ func compare(t *testing.T, what string, ps []*ops.Param, of func(*ops.Param) []f
 	}
 }
 
-// Four steps of every optimizer are those of PyTorch; of a gradient that is the sum
+// Four steps of every optimizer equal PyTorch's; of a gradient that is the sum
 // of two batches, too.
 func TestOptimizers(t *testing.T) {
 	r := readRecipe(t)
@@ -184,7 +184,7 @@ func TestOptimizerState(t *testing.T) {
 	}
 }
 
-// LAMB limits the norm of all gradients itself, behind whatever clipped them: a
+// LAMB limits the norm of all gradients itself, after whatever clipped them: a
 // gradient over the limit is as good as one at it.
 func TestLambNorm(t *testing.T) {
 	r := readRecipe(t)

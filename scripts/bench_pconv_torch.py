@@ -18,7 +18,7 @@ import statistics
 import time
 import warnings
 
-# Let the C library keep what is freed: by default every map comes from the system anew, page
+# Let the C library keep what is freed: by default every map comes from the system again, page
 # by page, which costs PyTorch up to ten times the convolution.
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 ctypes.CDLL(None).mallopt(M_TRIM_THRESHOLD, 2**31 - 1)

@@ -134,7 +134,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weights", help="what convert --naming official wrote")
     parser.add_argument("--act", choices=["gelu", "relu"], required=True)
-    parser.add_argument("--images", help="safetensors with the images; without it, those of the reference values")
+    parser.add_argument("--images", help="safetensors with the images; without it, the images of the reference values")
     parser.add_argument("--images-name", default="input")
     parser.add_argument("--seed", type=int, default=1, help="of the reference images")
     parser.add_argument("--size", type=int, default=224, help="of the reference images")

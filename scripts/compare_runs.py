@@ -1,9 +1,9 @@
-"""Compares whole runs of `fasternet-train train` with those of timm's train.py, and prints the table of docs/benchmarks.md.
+"""Compares whole runs of `fasternet-train train` with runs of timm's train.py, and prints the table of docs/benchmarks.md.
 
 usage: python scripts/compare_runs.py --timm TRAIN_PY --png FOLDER --jpeg FOLDER [--rounds 4] [--store FILE] [--table]
        [--images 768] [--val 256] [--epochs 3] [--rows WORDS] [--peers NAMES] [--work FOLDER]
 
-TRAIN_PY is that of https://github.com/huggingface/pytorch-image-models, see bench_timm.py; the folders
+TRAIN_PY is from https://github.com/huggingface/pytorch-image-models, see bench_timm.py; the folders
 are what make_emoji.py and make_photographs.py make, or other data sets of their kind. Run it from the top folder,
 with the python of a virtual environment with PyTorch, timm and torchvision, and ./fasternet-train built. In each
 round the programs take turns on every row. Both train on the first --images of the training part, evaluate the

@@ -6,7 +6,7 @@ batch norms over visible positions.
 
 Weights and images follow from the formulas of internal/golden. Files have what is visible,
 targets, predictions, latents, losses and every gradient, and the running statistics after a
-step. Losses of evaluation are those of running statistics 0 and 1.
+step. Losses of evaluation use running statistics 0 and 1.
 """
 import json
 import math

@@ -1,4 +1,4 @@
-"""Makes a data set of JPEG files of 500×375 pixels, like those of ImageNet, from a few large photographs.
+"""Makes a data set of JPEG files of 500×375 pixels, like ImageNet's, from a few large photographs.
 
 usage: python scripts/make_photographs.py PHOTOGRAPHS OUT [--train 2048] [--val 512] [--classes 20]
 

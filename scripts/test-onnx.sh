@@ -60,7 +60,7 @@ models=$(mktemp -d)
 trap 'rm -rf "$models" ${unpacked:+"$unpacked"}' EXIT
 (
     cd test/onnxruntime
-    # A workspace of its own: versions are those of the product's go.mod.
+    # A workspace of its own, with the versions of the product's go.mod.
     CGO_ENABLED=1 GOWORK="$PWD/go.work" GOFLAGS="${GOFLAGS:-} -mod=readonly" ONNXRUNTIME_LIB="$library" ONNX_KEEP="$models" \
         go test -count=1 ./...
 )

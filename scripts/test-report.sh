@@ -39,6 +39,6 @@ while [ $# -gt 0 ]; do
     shift 2
 done
 cd "$root/test/browser"
-# A workspace of its own: versions are those of the product's go.mod.
+# A workspace of its own, with the versions of the product's go.mod.
 CGO_ENABLED=0 GOWORK="$PWD/go.work" GOFLAGS="${GOFLAGS:-} -mod=readonly" \
     go test -count=1 -timeout 20m ./... -args -keep="$keep" -pages="$pages"

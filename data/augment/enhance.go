@@ -60,7 +60,7 @@ func saturation(m *picture.Image, factor float64) {
 	}
 }
 
-// sharpness blends with a smoothed image, whose pixels on the border are those of
+// sharpness blends with a smoothed image, whose pixels on the border come from
 // the original. The spare image is overwritten.
 func sharpness(m, spare *picture.Image, factor float64) {
 	if m.Height < 3 || m.Width < 3 {

@@ -73,7 +73,7 @@ func TestDecodeFormats(t *testing.T) {
 	}
 }
 
-// The standard library cannot write CMYK JPEG, so the conversion is tested behind
+// The standard library cannot write CMYK JPEG, so the conversion is tested after
 // its decoder.
 func TestDecodeCMYK(t *testing.T) {
 	src := datatest.Filled(image.NewCMYK(image.Rect(0, 0, 2, 2)), color.CMYK{0, 128, 255, 51})

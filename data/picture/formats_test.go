@@ -24,7 +24,7 @@ func decodedRGB(t *testing.T, how Decoding, content []byte) *Image {
 	return &colours
 }
 
-// closeTo fails unless an image is that of Pillow: in every bit, or for formats that lose
+// closeTo fails unless an image equals Pillow's: in every bit, or for formats that lose
 // detail but for the rounding of the decoders.
 func closeTo(t *testing.T, got, want *Image, exact bool) {
 	t.Helper()

@@ -27,7 +27,7 @@ type jpegHeader struct {
 }
 
 // parseJPEG reads the segments of a JPEG file up to its first scan. It is an error
-// when behind that there is no end marker: the fast decoder would fill up what is
+// when there is no end marker after that: the fast decoder would fill up what is
 // missing.
 func parseJPEG(b []byte) (h jpegHeader, err error) {
 	h.adobe = -1
@@ -160,8 +160,8 @@ func (how Decoding) decodeJPEG(content []byte) (*Image, error) {
 type jpegDecoder struct {
 	reader  bytes.Reader
 	options jpegn.Options
-	cb, cr  []uint8 // rows of chroma as long as those of luma
-	webp    bool    // the planes are those of WebP, whose chroma is always interpolated
+	cb, cr  []uint8 // rows of chroma as long as the rows of luma
+	webp    bool    // the planes come from WebP, whose chroma is always interpolated
 }
 
 // decode makes m the part of a JPEG file in box, with the given number of channels.

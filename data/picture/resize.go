@@ -148,7 +148,7 @@ const fraction = kernels.ResampleBits
 type taps struct {
 	first   []int32   // first input of output i
 	count   []int     // number of inputs of output i
-	weights []int32   // those of output i start at i·stride; behind them are zeros
+	weights []int32   // the weights of output i start at i·stride; after them come zeros
 	stride  int       // a multiple of kernels.ResampleGroup
 	kernel  []float64 // the weights of one output before rounding
 }

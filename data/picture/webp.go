@@ -109,7 +109,7 @@ func stillWebP(width, height int, chunks []byte) []byte {
 
 // fromWebP converts the planes of a lossy WebP image, which unlike those of a JPEG
 // file have luma from 16 to 235 (RFC 6386); the image libraries of Go take them for
-// the same. It is nil for other images. No other decoder behind decodeWith makes
+// the same. It is nil for other images. No other decoder of decodeWith makes
 // planes.
 func fromWebP(src image.Image) *Image {
 	if alpha, ok := src.(*image.NYCbCrA); ok {

@@ -55,7 +55,7 @@ type CIFAR struct {
 
 // OpenCIFAR reads the training or the test part of a CIFAR data set from dir, or
 // from the folder in it that the archive unpacks to. Class names are taken from the
-// file beside it, if there is one. It is an error when a file is not made of whole
+// file next to it, if there is one. It is an error when a file is not made of whole
 // records or a label is too large.
 func OpenCIFAR(dir string, kind CIFARKind, train bool) (*CIFAR, error) {
 	files, records := kind.test, kind.records[1]

@@ -36,7 +36,7 @@ var fashionMNISTMirrors = []string{
 }
 
 // publishedFile is a file with the size and SHA-256 of its content before
-// compression, which a copy that was compressed anew shares with the original.
+// compression, which a copy that was compressed again shares with the original.
 type publishedFile struct {
 	name   string // without .gz
 	size   int64

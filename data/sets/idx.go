@@ -207,7 +207,7 @@ func readIDX(r io.Reader) (dims []int, kind uint8, content []uint8, err error) {
 	return dims, magic[2], buf.Bytes(), nil
 }
 
-// gunzipped is r, decompressed if its content is that of gzip.
+// gunzipped is r, decompressed if its content is gzip.
 func gunzipped(r io.Reader) (io.Reader, error) {
 	b := bufio.NewReaderSize(r, 1<<16)
 	if head, _ := b.Peek(2); !bytes.Equal(head, []byte{0x1f, 0x8b}) {

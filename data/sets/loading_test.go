@@ -67,7 +67,7 @@ func TestLoaderReplacesBadImages(t *testing.T) {
 	it2 := newLoader(t, d, opt).Epoch(t.Context(), 0, 0)
 	defer it2.Close()
 	_, err = it2.Next()
-	datatest.WantError(t, err, "so are all images behind it, 7 or more")
+	datatest.WantError(t, err, "so are all images after it, 7 or more")
 }
 
 // BenchmarkLoader is Fashion-MNIST through padding, crop, flip and mixup.

@@ -285,7 +285,7 @@ func (d *Packed) read(i int, buf []byte) (record, []byte, error) {
 	err := d.readAt(buf, d.offsets[i])
 	var r record
 	if err == nil {
-		// Behind it may be records of samples that were left out.
+		// After it may come records of samples that were left out.
 		if size := recordSize(buf); size >= 0 && size <= int64(n) {
 			buf = buf[:size]
 		}

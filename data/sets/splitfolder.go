@@ -75,7 +75,7 @@ func foldersIn(root string) (names []string, err error) {
 // partName is what folders of parts are called, as in training_set, Val or test-images.
 var partName = regexp.MustCompile(`(?i)^(train|training|val|valid|validation|eval|evaluation|test|testing|dev)([ _-]?(set|data|images|imgs|part|split|[0-9]+))*$`)
 
-// partNames are the names that look like those of parts.
+// partNames are the names that look like parts.
 func partNames(names []string) []string {
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !partName.MatchString(name) })
 }

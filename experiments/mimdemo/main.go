@@ -1,7 +1,7 @@
 // Command mimdemo asks whether pre-training without labels pays: a small ViT, a small Swin and
 // a small FasterNet are pre-trained with LocalMIM on the 60,000 images of Fashion-MNIST, and fine-tuned
 // on a few labels, next to the same models trained from scratch; and which part of the
-// method makes the difference. Its tables are those of docs/results.md.
+// method makes the difference. Its tables are in docs/results.md.
 //
 //	make mim-demo               # the whole of it
 //	make mim-demo-short         # one seed, short runs

@@ -72,7 +72,7 @@ func pick(results []result, family, start string, labels int) []result {
 	return out
 }
 
-// accuracy is that of the last epoch: no epoch is chosen by the test images. The
+// accuracy is measured after the last epoch: no epoch is chosen by the test images. The
 // deviation is that of a sample, 0 for one seed.
 func accuracy(group []result) (mean, deviation float64, all string) {
 	var values []string

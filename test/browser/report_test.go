@@ -131,7 +131,7 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// The live page grows with a run, without being loaded anew, and says when it is not
+// The live page grows with a run, without being loaded again, and says when it is not
 // served any more.
 func TestLive(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "live")
@@ -161,7 +161,7 @@ func TestLive(t *testing.T) {
 	wait(t, ctx, fmt.Sprintf(`%s > %v && document.getElementById("live").textContent === "live"`, epoch, before))
 	look(t, ctx, "live")
 	if !eval[bool](t, ctx, `window.same === true`) {
-		t.Error("the page was loaded anew")
+		t.Error("the page was loaded again")
 	}
 	if !eval[bool](t, ctx, `document.querySelector("details").open`) {
 		t.Error("what was open is closed")

@@ -7,7 +7,7 @@ import (
 )
 
 // ultralytics/ultralytics#4310, GaParmar/clean-fid#39, open-edge-platform/datumaro#72:
-// files with endings that are not those of images were passed over without a word.
+// files with endings that no image has were passed over without a word.
 func TestLeftOutFilesAreCounted(t *testing.T) {
 	f := newFolder(t)
 	f.imageFolders("base", []string{"cat", "dog", "fox"}, 8, 4)

@@ -35,7 +35,7 @@ func (f folder) left() {
 	}
 	for _, e := range entries {
 		if strings.Contains(e.Name(), "unfinished") || strings.Contains(e.Name(), "writable") {
-			f.t.Errorf("%s is left behind", e.Name())
+			f.t.Errorf("%s is left", e.Name())
 		}
 	}
 }

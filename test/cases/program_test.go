@@ -71,7 +71,7 @@ func (f folder) read(name string) []byte {
 	return b
 }
 
-// outcome is what a run of the program left behind.
+// outcome is what a run of the program left.
 type outcome struct {
 	t              *testing.T
 	args           []string

@@ -45,7 +45,7 @@ func TestTrainWithoutPreset(t *testing.T) {
 	f.run("train", "runs/photos/config.yaml", "--run", "second", "--set", "train.budget=", "--set", "train.epochs=1", "--set", "sched.warmup_epochs=0").exits(0)
 }
 
-// What a recipe cannot be made for is one line, and nothing is left behind.
+// What a recipe cannot be made for is one line, and no file is left.
 func TestTrainWithoutPresetRefuses(t *testing.T) {
 	t.Parallel()
 	f := newFolder(t)

@@ -99,7 +99,7 @@ func TestDamage(t *testing.T) {
 			r.damaged = true
 			random := rand.New(rand.NewPCG(11, uint64(i)))
 			names := []string{checkpoints.Last, checkpoints.Previous, checkpoints.Epoch(0)}[:1+i%3]
-			if i%4 == 3 { // which is written again from that of the epoch
+			if i%4 == 3 { // which is written again from the checkpoint of the epoch
 				names = []string{checkpoints.Best}
 			}
 			for _, name := range names {

@@ -75,7 +75,7 @@ func withMPI(t *testing.T) (bin string, env []string) {
 	return bin, env
 }
 
-// order is that of the pages in the list of the README, which must have all.
+// order is the order of the pages in the list of the README, which must have all.
 func order(t *testing.T) (pages []string) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(docs, "README.md"))

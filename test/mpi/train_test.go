@@ -17,7 +17,7 @@ import (
 	"fasternet/train"
 )
 
-// arguments are those of a run in a folder of the test, which may be resumed.
+// arguments are the arguments of a run in a folder of the test, which may be resumed.
 func arguments(name string, more ...string) []string {
 	return append([]string{"train", "tiny.yaml", "--data", "data", "--run", name, "--resume"}, more...)
 }

@@ -73,7 +73,7 @@ func encoded(t *testing.T, class, i int, random *rand.Rand) []byte {
 	return b.Bytes()
 }
 
-// picture is noise on a colour and stripes that are those of its class.
+// picture is noise on a colour and the stripes of its class.
 func picture(class, w, h int, random *rand.Rand) *image.RGBA {
 	img := image.NewRGBA(image.Rect(0, 0, w, h))
 	width := 6 + 5*class
