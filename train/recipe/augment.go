@@ -3,7 +3,7 @@ package recipe
 import "math"
 
 // randAugment is the policy for images that are seen often.
-const randAugment = "rand-m6-mstd0.5-inc1"
+const randAugment = "rand-m5-mstd0.5-inc1"
 
 // seldom and often are how many times an image is seen in a short and in a long training.
 const (
@@ -14,8 +14,8 @@ const (
 var augmentRule = rule{
 	name: "Augmentation", keys: []string{"augment.scale", "augment.hflip", "augment.padding", "augment.rand_augment", "augment.erasing"},
 	reason: `The more often an image is seen, the more its copies should differ. Below 12 times: crops of half the area or
-more. Up to 40 times: crops of 35 % or more, and a little colour jitter by RandAugment at magnitude 6 from
-there on, with random erasing of a quarter of the images. The crops of ImageNet's recipes, down to 8 % of the
+more. Up to 40 times: crops of a quarter or more; from there on also a mild RandAugment (magnitude 5), and
+random erasing of a tenth of the images (of a quarter of tiny ones). The crops of ImageNet's recipes, down to 8 % of the
 area, are for a million images: on thousands they show the model parts that do not tell the class.
 
 Tiny images are shifted by 2 px (padding) and not resized, since their scale is fixed; they are erased too.
@@ -35,8 +35,12 @@ Pre-training has crops of a fifth of the area or more, as LocalMIM's recipe has,
 			return nil
 		}
 		erase := 0.0
-		if views >= often {
+		switch {
+		case views < often:
+		case f.tiny():
 			erase = 0.25
+		default:
+			erase = 0.1
 		}
 		switch {
 		case f.tiny():
@@ -44,7 +48,7 @@ Pre-training has crops of a fifth of the area or more, as LocalMIM's recipe has,
 		case views < seldom:
 			d.set("augment.scale", []float64{0.5, 1}, "crops of half the area or more: each image is seen only some %s times", count(views))
 		default:
-			d.set("augment.scale", []float64{0.35, 1}, "crops of a third of the area or more")
+			d.set("augment.scale", []float64{0.25, 1}, "crops of a quarter of the area or more")
 			if views >= often {
 				d.set("augment.rand_augment", randAugment, "each image is seen some %.0f times: its copies should differ", math.Round(views))
 			}

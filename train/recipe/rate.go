@@ -4,12 +4,12 @@ import "math"
 
 var rateRule = rule{
 	name: "Learning rate", keys: []string{"optim.opt", "optim.lr"},
-	reason: `AdamW. For FasterNet 0.002 at batches of 64, for the small ones with three stages (which begin with larger weights)
+	reason: `AdamW. For FasterNet 0.001 at batches of 64, for the small ones with three stages (which begin with larger weights)
 0.004, for transformers 0.0005, for pre-training 0.00075; with the square root of the batch for other batches, as
 the noise of AdamW's steps goes. With weights to start from a quarter of that: they are to be changed, not
 replaced.`,
 	apply: func(d *draft) error {
-		lr := 2e-3
+		lr := 1e-3
 		switch {
 		case d.facts.Task == "localmim":
 			lr = 7.5e-4

@@ -74,25 +74,16 @@ func tryRecipe(f Facts, gmacs float64, settings ...string) (*Recipe, error) {
 	return d.recipe(0)
 }
 
-func widthOf(t *testing.T, c *configs.Config) int {
-	t.Helper()
-	a, err := configs.ArchOf[fasternet.Config](c.Model)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a.EmbedDim
-}
-
 // More time buys larger images, then a larger network; more images a larger network too.
 func TestModelFollowsTimeAndData(t *testing.T) {
 	short, long := recipeFor(t, photos(2000, 3*time.Minute), 30), recipeFor(t, photos(2000, 10*time.Hour), 30)
 	if short.Config.Data.ImageSize >= long.Config.Data.ImageSize || long.Config.Data.ImageSize != 224 {
 		t.Errorf("%d px in 3 minutes, %d px in 10 hours", short.Config.Data.ImageSize, long.Config.Data.ImageSize)
 	}
-	if w := widthOf(t, long.Config); w != 40 {
+	if w := widthOf(long.Config); w != 40 {
 		t.Errorf("2,000 images have a network %d wide", w)
 	}
-	if w := widthOf(t, recipeFor(t, photos(300_000, 1000*time.Hour), 30).Config); w != 128 {
+	if w := widthOf(recipeFor(t, photos(300_000, 1000*time.Hour), 30).Config); w != 128 {
 		t.Errorf("300,000 images have a network %d wide", w)
 	}
 	few := photos(2000, 10*time.Hour)
@@ -101,7 +92,7 @@ func TestModelFollowsTimeAndData(t *testing.T) {
 		t.Errorf("images of 64 px are trained on at %d px", size)
 	}
 	quick, slow := recipeFor(t, digits(60_000, 3*time.Minute), 60), recipeFor(t, digits(60_000, time.Hour), 60)
-	if a, b := widthOf(t, quick.Config), widthOf(t, slow.Config); a != 24 || b != 40 {
+	if a, b := widthOf(quick.Config), widthOf(slow.Config); a != 24 || b != 40 {
 		t.Errorf("tiny images have networks %d and %d wide", a, b)
 	}
 	if quick.Config.Model.InChans != 1 || quick.Config.Data.Mean[0] != 0.5 || len(quick.Config.Data.Mean) != 1 {
@@ -132,7 +123,7 @@ func TestSettingsCount(t *testing.T) {
 		{[]string{"data.image_size=96", "optim.lr=0.5"}, []string{"image_size: 96", "lr: 0.5", "min_lr: 0.0005", "# given"}},
 		{[]string{"model={name: vit, embed_dim: 192, depth: 6, num_heads: 3, patch_size: 16}"}, []string{"name: vit", "embed_dim: 192", "lr: 0.0005"}},
 		{[]string{"augment={hflip: 0, mixup: 0}"}, []string{"hflip: 0\n", "mixup: 0\n"}},
-		{[]string{"train.batch_size=16"}, []string{"batch_size: 16", "lr: 0.001"}},
+		{[]string{"train.batch_size=16"}, []string{"batch_size: 16", "lr: 0.0005"}},
 		{[]string{"augment.rand_augment="}, []string{`rand_augment: ""`}},
 	} {
 		t.Run(strings.Join(c.settings, " "), func(t *testing.T) {
