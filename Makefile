@@ -14,7 +14,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 export CGO_ENABLED = 0
 export GO # for the scripts
 
-.PHONY: build build-mpi check test test-examples test-onnx test-report test-mpi test-arm64 count-arm64 test-deploy chaos soak fuzz race lint generate profile notices cross release quickstart mim-demo mim-demo-short data bench clean
+.PHONY: build build-mpi check test test-examples test-onnx test-report test-mpi test-arm64 count-arm64 test-deploy chaos soak fuzz race lint generate profile notices figures cross release quickstart mim-demo mim-demo-short data bench clean
 
 build: ## the program, one static file
 	$(GO) build $(FLAGS) -o fasternet-train ./cmd/fasternet-train
@@ -87,6 +87,9 @@ cross: ## the program for the other platforms, into dist/
 
 notices: ## THIRD-PARTY.md: the licences of all modules in the program
 	scripts/notices.sh > dist-notices.tmp && mv dist-notices.tmp THIRD-PARTY.md || (rm -f dist-notices.tmp; exit 1)
+
+figures: ## the pictures of the docs that are drawn from the program
+	$(GO) run ./experiments/figures docs/images
 
 release: ## the program for all platforms as `make build` makes it, with the licences, a list of what is in it (SBOM) and checksums, into dist/release/
 	rm -rf dist/release

@@ -328,3 +328,6 @@ func (p *Program) Observe(f func(ops.Observed) error) { p.tape.Observe(f) }
 
 // ArenaBytes is the size of the activations of this program alone.
 func (p *Program) ArenaBytes() int { return p.tape.ArenaBytes() }
+
+// Layout returns the plan of the program's memory: see [ops.Tape.Layout].
+func (p *Program) Layout() []ops.Placement { return p.tape.Layout() }
