@@ -10,7 +10,7 @@ import (
 	"fasternet/data/preprocess"
 	"fasternet/data/sets"
 	"fasternet/eval/viz"
-	"fasternet/graph/vit"
+	"fasternet/graph"
 	"fasternet/kernels"
 	"fasternet/model"
 
@@ -28,23 +28,25 @@ func vizCommand() *cobra.Command {
 		Long: `Draw a page (.html) or a picture (.png) of what a model does with some images.
 
 MODEL is the folder of a run (its best checkpoint), a checkpoint, or weights of PyTorch
-with --config. IMAGES are files and folders; without any, the first of the validation
-images of the model's data set are taken.
+with --config. IMAGES are files and folders; without any, validation images of the model's
+data set are taken: of a pre-training the first ones, of a classifier the first of each class.
 
 Of a pre-training (task localmim): each image, what the encoder sees of it, and at every
 scale the mask, the target, the prediction and the error. HOG is drawn as glyphs: in each
 cell a line for every orientation, along the edge. Predicted pixels are shown with the
 true mean and deviation of each cell, where the model predicts them without.
 
-Of a ViT classifier: where the heads of its last block look.
+Of a classifier of any family: Grad-CAM over each image, for the class that the model answers,
+with its probability. Of a ViT also where the last block and each of its heads look; of a file
+without a classifier this alone.
 
 The page is one file that needs nothing else. Equal arguments give equal files.
-The last line on standard output is a JSON object: count, kind, out and weights (ema or
-plain).`,
+The last line on standard output is a JSON object: count, kind (reconstruction, gradcam or
+attention), out and weights (ema or plain).`,
 		Example: `  fasternet-train viz runs/mim_quickstart --out page.html
   fasternet-train viz runs/mim_quickstart cat.jpg dog.jpg --out sheet.png --seed 7
   fasternet-train viz localmim_vit.pth photos/ --config mim_vit_base --out page.html
-  fasternet-train viz runs/vit_small --data /data/flowers --count 20 --out attention.html`,
+  fasternet-train viz runs/flowers --data /data/flowers --count 20 --out where.html`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
@@ -98,6 +100,7 @@ type drawing struct {
 	train   bool
 	ownSeed bool // the options have one
 	average bool // the weights are averaged ones
+	across  bool // images are taken of all classes
 	options viz.Options
 }
 
@@ -114,7 +117,7 @@ func (d *drawing) draw(cmd *cobra.Command) (kind string, sheet *viz.Sheet, err e
 	var wrong model.ConfigError
 	switch {
 	case errors.Is(err, model.ErrNotPretraining):
-		return d.attention(cmd)
+		return d.explanations(cmd)
 	case errors.As(err, &wrong):
 		return "", nil, usageError{err}
 	case err != nil:
@@ -141,18 +144,26 @@ func (d *drawing) draw(cmd *cobra.Command) (kind string, sheet *viz.Sheet, err e
 	return "reconstruction", sheet, err
 }
 
-func (d *drawing) attention(cmd *cobra.Command) (kind string, sheet *viz.Sheet, err error) {
-	d.flags.load.Encoder = true // where it looks does not depend on a classifier
+func (d *drawing) explanations(cmd *cobra.Command) (kind string, sheet *viz.Sheet, err error) {
+	d.flags.load.Headless = true // attention does not depend on a classifier
 	m, c, err := openModel(d.flags, d.dataDir)
 	if err != nil {
 		return "", nil, err
 	}
 	d.average = m.Average
-	net, ok := m.Model.(*vit.Model)
-	if !ok {
-		return "", nil, fmt.Errorf("%s is a classifier of family %s: want a pre-training (task localmim), or a vit, whose attention can be drawn", m.Path, c.Model.Name)
+	if m.Headless && !viz.Attentive(m.Model) {
+		return "", nil, fmt.Errorf("%s has no classifier: Grad-CAM shows why a model gives its answer, so there must be one", m.Path)
 	}
-	ds, err := d.prepare(c, fmt.Sprintf("Attention of a %s: %s", c.Model.Name, d.flags.path))
+	kind, what := "gradcam", "Where a %s looks: %s"
+	if m.Headless {
+		kind, what = "attention", "Attention of a %s: %s"
+	}
+	net, err := graph.ForInference(m.Model)
+	if err != nil {
+		return "", nil, err
+	}
+	d.across = true
+	ds, err := d.prepare(c, fmt.Sprintf(what, c.Model.Title(), d.flags.path))
 	if err != nil {
 		return "", nil, err
 	}
@@ -162,8 +173,13 @@ func (d *drawing) attention(cmd *cobra.Command) (kind string, sheet *viz.Sheet, 
 	if err != nil {
 		return "", nil, err
 	}
-	sheet, err = viz.Attentions(cmd.Context(), runner, net, ds, d.options)
-	return "attention", sheet, err
+	d.options.Headless, d.options.SkipBad = m.Headless, d.flags.skipBad()
+	names := m.Classes
+	if len(names) == 0 && len(d.images) == 0 && len(ds.Classes()) == m.Model.Classes() {
+		names = ds.Classes()
+	}
+	sheet, err = viz.Explanations(cmd.Context(), runner, ds, names, d.options)
+	return kind, sheet, err
 }
 
 // prepare completes the options and opens the images.
@@ -175,8 +191,12 @@ func (d *drawing) prepare(c *configs.Config, title string) (ds data.Dataset, err
 	}
 	var left []data.LeftOut
 	if len(d.images) == 0 {
-		ds, err = sets.Open(c.Data, d.train)
-		left = data.LeftOutOf(ds)
+		if ds, err = sets.Open(c.Data, d.train); err == nil {
+			left = data.LeftOutOf(ds)
+			if d.across {
+				ds = data.Subset(ds, viz.AcrossClasses(ds, o.Most))
+			}
+		}
 	} else {
 		var files sets.Files
 		how, wrong := preprocess.Decoding(c.Data)

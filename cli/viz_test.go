@@ -102,15 +102,30 @@ func TestVizOfClassifier(t *testing.T) {
 		return dir
 	}
 	page := filepath.Join(scratch, "page.html")
-	if got := succeed(t, "viz", train(tinyTransformer(t, "vit")), "--out", page, "--count", "3"); got["count"] != 3.0 || got["kind"] != "attention" {
-		t.Errorf("viz of a ViT: %v", got)
+	run := train(tinyTransformer(t, "vit"))
+	for _, c := range []struct {
+		family, run string
+		panels      int
+	}{{"vit", run, 3 + 3}, {"swin", train(tinyTransformer(t, "swin")), 2}} { // image, Grad-CAM, and of a ViT the mean of the heads and each of them
+		if got := succeed(t, "viz", c.run, "--out", page, "--count", "3"); got["count"] != 3.0 || got["kind"] != "gradcam" {
+			t.Errorf("viz of a %s: %v", c.family, got)
+		}
+		text, _ := os.ReadFile(page)
+		if got := strings.Count(string(text), "<img"); got != 3*c.panels || strings.Count(string(text), "\u00a0%") < 3 {
+			t.Errorf("%s: %d pictures, want %d, with the confidence of each answer", c.family, got, 3*c.panels)
+		}
+		for _, class := range []string{"(T-shirt/top)", "(Coat)", "(Ankle boot)"} { // three images are of three classes, from the first to the last
+			if !strings.Contains(string(text), class) {
+				t.Errorf("%s: no image is of class %s", c.family, class)
+			}
+		}
+		again := filepath.Join(scratch, "again.html")
+		succeed(t, "viz", c.run, "--out", again, "--count", "3", "--threads", "1")
+		if second, _ := os.ReadFile(again); !bytes.Equal(text, second) {
+			t.Errorf("%s: equal arguments give other files", c.family)
+		}
 	}
-	text, _ := os.ReadFile(page)
-	if got := strings.Count(string(text), "<img"); got != 3*(2+3) { // image, mean, three heads
-		t.Errorf("%d pictures, want 15", got)
-	}
-	swin := train(tinyTransformer(t, "swin"))
-	fail(t, 1, "of family swin: want a pre-training", "viz", swin, "--out", page)
+	swin := run
 	fail(t, 2, "ends in .html", "viz", swin, "--out", "page.jpg")
 	fail(t, 2, "--out", "viz", swin)
 	fail(t, 2, "--count", "viz", swin, "--out", page, "--count", "0")

@@ -17,6 +17,7 @@ type counted struct {
 	Confusion         *Confusion
 	Mistakes          []Mistake
 	Skipped           []struct{ Name, Text string }
+	Indices           []int32
 
 	collected []byte // of a metrics.Collector, next to the JSON
 }
@@ -52,7 +53,7 @@ func (m *Report) Merge(g collective.Group, ds data.Dataset) error {
 }
 
 func (m *Report) gather(g collective.Group) ([]counted, error) {
-	own := counted{Top1: m.top1, Top5: m.top5, Count: m.Count, Loss: math.Float64bits(m.Loss), Confusion: m.Confusion, Mistakes: m.Mistakes}
+	own := counted{Top1: m.top1, Top5: m.top5, Count: m.Count, Loss: math.Float64bits(m.Loss), Confusion: m.Confusion, Mistakes: m.Mistakes, Indices: m.indices}
 	for _, b := range m.Skipped {
 		own.Skipped = append(own.Skipped, struct{ Name, Text string }{b.Name, b.Err.Error()})
 	}
@@ -85,6 +86,7 @@ func (m *Report) add(c counted) error {
 	for k, n := range c.Confusion.counts {
 		m.Confusion.counts[k] += n
 	}
+	m.indices = append(m.indices, c.Indices...)
 	for _, x := range c.Mistakes {
 		m.mistake(x, m.most)
 	}

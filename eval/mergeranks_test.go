@@ -95,11 +95,13 @@ func TestMergedFigures(t *testing.T) {
 		if err = errors.Join(err, m.Merge(g, ds)); err == nil {
 			err = m.Measure(metrics.Options{Names: ds.Classes(), Resamples: 20})
 		}
+		m.Inspect(ds)
 		text, err2 := json.Marshal(m.Figures)
-		if err = errors.Join(err, err2); err != nil {
+		more, err3 := json.Marshal([]any{m.Examples, m.LabelIssues})
+		if err = errors.Join(err, err2, err3); err != nil {
 			t.Error(err)
 		}
-		return string(text)
+		return string(text) + string(more)
 	}
 	for _, limit := range []int{23 * 3, 23*3 - 1} {
 		want := run(collective.Single{}, limit)

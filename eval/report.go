@@ -21,10 +21,14 @@ type Report struct {
 	Skipped   []Bad      `json:"skipped,omitempty"`  // images that could not be read
 	// Figures are nil before [Report.Measure], and in reports of older versions.
 	Figures *metrics.Figures `json:"metrics,omitempty"`
+	// Examples and LabelIssues are nil before [Report.Inspect], and in reports of older versions.
+	Examples    []Example    `json:"examples,omitempty"`
+	LabelIssues *LabelIssues `json:"label_issues,omitempty"`
 
 	top1, top5 int
 	most       int // mistakes
 	collected  *metrics.Collector
+	indices    []int32 // in the data set, of the samples that were collected
 }
 
 // Measure computes the figures of a report that is merged.
@@ -60,6 +64,7 @@ func ExaminePart(ctx context.Context, r *graph.Runner, ds data.Dataset, t data.T
 
 // see measures a sample.
 func (m *Report) see(ds data.Dataset, row Row) error {
+	m.indices = append(m.indices, int32(row.Index))
 	s, err := m.collected.Add(row.Label, row.Logits)
 	if err != nil {
 		return fmt.Errorf("eval: %s: %w", ds.Name(row.Index), err)

@@ -129,7 +129,7 @@ func (p *Program) GradCAM(images []float32, classes []int) (*CAM, error) {
 	if err := p.tape.Run(p.machine); err != nil {
 		return nil, err
 	}
-	rows, cols, skip, err := mapGrid(e.at.Shape(), p.Height, p.Width)
+	rows, cols, skip, err := MapGrid(e.at.Shape(), p.Height, p.Width)
 	if err != nil {
 		return nil, err
 	}
@@ -161,8 +161,9 @@ func (p *Program) GradCAM(images []float32, classes []int) (*CAM, error) {
 	return out, nil
 }
 
-// mapGrid is the size of a map of an image, and the number of tokens before it.
-func mapGrid(shape []int, height, width int) (rows, cols, skip int, err error) {
+// MapGrid is the size of a map of an image, [batch, rows, cols, channels], or of its tokens, [batch, skip +
+// rows·cols, channels], and the number of tokens before them (one, the class token).
+func MapGrid(shape []int, height, width int) (rows, cols, skip int, err error) {
 	switch len(shape) {
 	case 4:
 		return shape[1], shape[2], 0, nil

@@ -19,6 +19,14 @@ type Chart struct {
 	X, Y        []Tick
 	Data        string // the curves for the script, as JSON
 	Positive    bool   // a logarithmic axis makes sense
+	Over        string // what the x axis is, "epochs" for the course of a training
+	Table       *table // its values, where no other table has them
+}
+
+// table is what a chart shows, as text.
+type table struct {
+	Head []string
+	Rows [][]string
 }
 
 // Curve is a line of a chart.
@@ -46,6 +54,7 @@ type series struct {
 	colour int
 	dashed bool
 	run    int
+	last   string // for the legend; "" for the last value
 	points []point
 }
 
@@ -77,16 +86,40 @@ func newChart(title, unit string, from float64, all ...series) *Chart {
 	if len(kept) == 0 {
 		return nil
 	}
-	c := &Chart{Title: title, Unit: unit, Positive: high > 0}
-	data := chartData{From: nil}
+	c := &Chart{Title: title, Unit: unit, Positive: high > 0, Over: courseOf}
+	var data chartData
 	if !math.IsNaN(from) {
 		low = min(low, from)
 		data.From = &from
 	}
 	low, high = padded(low, high)
-	c.Y = ticks(low, high, false)
 	right = max(math.Ceil(right), 1)
-	c.X = ticks(0, right, true)
+	c.Y, c.X = ticks(low, high, false), ticks(0, right, true)
+	c.draw(data, kept, right, low, high)
+	return c
+}
+
+// courseOf is the x axis of the course of a training.
+const courseOf = "epochs"
+
+// square draws series from 0 to 1 over something from 0 to 1; nil without any.
+func square(title, unit, over string, all ...series) *Chart {
+	var kept []series
+	for _, s := range all {
+		if len(s.points) > 0 {
+			kept = append(kept, s)
+		}
+	}
+	if len(kept) == 0 {
+		return nil
+	}
+	c := &Chart{Title: title, Unit: unit, Over: over, X: ticks(0, 1, false), Y: ticks(0, 1, false)}
+	c.draw(chartData{X: over}, kept, 1, 0, 1)
+	return c
+}
+
+// draw adds curves on axes from 0 to right and from low to high.
+func (c *Chart) draw(data chartData, kept []series, right, low, high float64) {
 	for _, s := range kept {
 		var path strings.Builder
 		curve := chartCurve{Name: s.name, Colour: s.colour, Dashed: s.dashed, Run: s.run}
@@ -105,18 +138,21 @@ func newChart(title, unit string, from float64, all ...series) *Chart {
 		}
 		c.Curves = append(c.Curves, Curve{
 			Name: s.name, Colour: s.colour, Dashed: s.dashed, Run: s.run, Path: template.HTMLAttr(`d="` + path.String() + `"`), //nolint:gosec // numbers
-			First: short(s.points[0].y), Least: short(least), Most: short(most), Last: short(s.points[len(s.points)-1].y),
+			First: short(s.points[0].y), Least: short(least), Most: short(most), Last: s.last,
 		})
+		if last := len(c.Curves) - 1; s.last == "" {
+			c.Curves[last].Last = short(s.points[len(s.points)-1].y)
+		}
 		data.Curves = append(data.Curves, curve)
 	}
 	text, _ := json.Marshal(data) // of texts and finite numbers there is no error
 	c.Data = string(text)
-	return c
 }
 
 // chartData is what the script knows of a chart.
 type chartData struct {
-	From   *float64     `json:"from"` // the lowest end of the y axis
+	From   *float64     `json:"from"`        // the lowest end of the y axis
+	X      string       `json:"x,omitempty"` // of an x axis that is not the course of a training: both axes go from 0 to 1
 	Curves []chartCurve `json:"curves"`
 }
 

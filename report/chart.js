@@ -52,16 +52,16 @@
 
   // view is what a figure shows: its curves as [x, y, smoothed y], and the ends of its axes.
   const view = (figure) => {
-    const data = dataOf(figure), key = keyOf(figure), log = !!state.log[key], smooth = state.smooth;
-    const unit = state.axis === 2 ? [[86400, "days"], [3600, "hours"], [60, "minutes"], [1, "seconds"]].find(([s]) => s === 1 || data.curves.some((c) => c.points.some((p) => p[2] > 2 * s))) : [1, AXES[state.axis] + "s"];
+    const data = dataOf(figure), key = keyOf(figure), course = !data.x, log = !!state.log[key], smooth = course ? state.smooth : 0, axis = course ? state.axis : 0;
+    const unit = !course ? [1, data.x] : axis === 2 ? [[86400, "days"], [3600, "hours"], [60, "minutes"], [1, "seconds"]].find(([s]) => s === 1 || data.curves.some((c) => c.points.some((p) => p[2] > 2 * s))) : [1, AXES[axis] + "s"];
     const curves = data.curves.filter((c) => !state.hidden[c.run]).map((c) => {
       const means = smooth > 0 ? smoothed(c.points, smooth) : null;
-      return { ...c, all: c.points.map((p, i) => [p[state.axis] / unit[0], p[3], means ? means[i] : p[3], p]).filter((p) => !log || (p[1] > 0 && p[2] > 0)) };
+      return { ...c, all: c.points.map((p, i) => [p[axis] / unit[0], p[3], means ? means[i] : p[3], p]).filter((p) => !log || (p[1] > 0 && p[2] > 0)) };
     }).filter((c) => c.all.length);
-    const zoom = state.zoom[key + state.axis];
+    const zoom = state.zoom[key + axis];
     let right = 0;
     for (const c of curves) for (const p of c.all) right = Math.max(right, p[0]);
-    if (state.axis === 0) right = Math.max(Math.ceil(right), 1);
+    if (axis === 0) right = Math.max(Math.ceil(right), 1);
     const x = zoom || [0, right || 1];
     let low = Infinity, high = -Infinity;
     for (const c of curves) {
@@ -74,6 +74,8 @@
     if (low > high) [low, high] = log ? [1, 10] : [0, 1];
     if (log) {
       [low, high] = low === high ? [low / 2, high * 2] : [low / 1.1, high * 1.1];
+    } else if (!course && !zoom) {
+      [low, high] = [0, 1];
     } else {
       if (data.from !== null && !zoom) low = Math.min(low, data.from);
       if (high - low < 1e-9 * Math.abs(high) || high === low) {
@@ -85,7 +87,7 @@
       }
     }
     const place = log ? (v) => 1 - Math.log(v / low) / Math.log(high / low) : (v) => (high - v) / (high - low);
-    return { curves, x, low, high, log, zoom, unit, at: (v) => (v - x[0]) / (x[1] - x[0]), place };
+    return { curves, x, low, high, log, zoom, unit, axis, course, smooth, at: (v) => (v - x[0]) / (x[1] - x[0]), place };
   };
 
   const draw = (figure) => {
@@ -99,7 +101,7 @@
         path.setAttribute("d", c.all.map((p, i) => (i ? "L" : "M") + (1000 * v.at(p[0])).toFixed(1) + " " + (1000 * v.place(p[of])).toFixed(1)).join("") + (c.all.length === 1 ? "h0" : ""));
         svg.append(path);
       };
-      if (state.smooth > 0) line(1, " raw");
+      if (v.smooth > 0) line(1, " raw");
       line(2, "");
     }
     area.querySelectorAll(".grid").forEach((e) => e.remove());
@@ -112,7 +114,7 @@
       y.append(label);
       area.prepend(grid);
     }
-    for (const [at, text] of ticks(v.x[0], v.x[1], state.axis < 2 && !v.zoom)) {
+    for (const [at, text] of ticks(v.x[0], v.x[1], v.course && v.axis < 2 && !v.zoom)) {
       const label = make("span", "", text);
       label.style.left = 100 * at + "%";
       x.append(label);
@@ -141,10 +143,10 @@
     const found = v.curves.map((c) => [c, nearest(c.all, x)]);
     const at = found.reduce((a, b) => Math.abs(b[1][0] - x) < Math.abs(a[1][0] - x) ? b : a)[1];
     const cursor = area.querySelector(".cursor"), tip = area.querySelector(".tip");
-    tip.replaceChildren(make("div", "", `epoch ${format(at[3][0])} · step ${format(at[3][1])}` + (at[3][2] ? ` · ${clock(at[3][2])}` : "")));
+    tip.replaceChildren(make("div", "", !v.course ? `${v.unit[1]} ${format(at[0])}` : `epoch ${format(at[3][0])} · step ${format(at[3][1])}` + (at[3][2] ? ` · ${clock(at[3][2])}` : "")));
     for (const [c, p] of found) {
       const line = make("div", "");
-      line.append(make("i", `key c${c.colour}${c.dashed ? " dashed" : ""}`), (c.name ? c.name + " " : "") + format(p[1]) + (state.smooth > 0 ? ` (smoothed ${format(p[2])})` : ""));
+      line.append(make("i", `key c${c.colour}${c.dashed ? " dashed" : ""}`), (c.name ? c.name + " " : "") + format(p[1]) + (v.smooth > 0 ? ` (smoothed ${format(p[2])})` : ""));
       tip.append(line);
     }
     const share = Math.min(Math.max(v.at(at[0]), 0), 1), right = share > 0.5;
@@ -164,7 +166,7 @@
     return v.x[0] + (v.x[1] - v.x[0]) * Math.min(Math.max((event.clientX - box.left) / box.width, 0), 1);
   };
   const zoomTo = (figure, range) => {
-    const key = keyOf(figure) + state.axis;
+    const v = figure.view || (figure.view = view(figure)), key = keyOf(figure) + v.axis;
     if (range) state.zoom[key] = range; else delete state.zoom[key];
     draw(figure);
   };

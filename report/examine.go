@@ -17,12 +17,12 @@ import (
 // mostReconstructed is how many images a report of a pre-training reconstructs.
 const mostReconstructed = 3
 
-// Examine runs the best checkpoint for what the folder does not say: the classes
-// and mistakes of a run that has no evaluation of its best epoch, and the
+// Examine runs the best checkpoint for what the folder does not say: where the model looks in some
+// images, the classes and mistakes of a run that has no evaluation of its best epoch, and the
 // reconstructions of a pre-training. progress may be nil.
 func (r *Run) Examine(ctx context.Context, progress func(done, total int)) error {
-	if r.Best() == nil || r.Evaluation != nil {
-		return nil // nothing to run, or nothing to find out
+	if r.Best() == nil {
+		return nil // nothing to run
 	}
 	pool := kernels.NewPool(0) // the run may be from another machine
 	defer pool.Close()
@@ -60,21 +60,24 @@ func (r *Run) Examine(ctx context.Context, progress func(done, total int)) error
 	if err != nil {
 		return err
 	}
-	found, err := eval.Examine(ctx, runner, ds, transform, eval.Options{
-		Batch: r.Config.Train.ValBatchSize, Progress: progress, Mistakes: train.Mistakes, SkipBad: true, KeepLogits: eval.EvalLogits,
-	})
-	if err != nil {
-		return err
+	if r.Evaluation == nil || r.Evaluation.Examples == nil { // none, or one of an older version
+		found, err := eval.Examine(ctx, runner, ds, transform, eval.Options{
+			Batch: r.Config.Train.ValBatchSize, Progress: progress, Mistakes: train.Mistakes, SkipBad: true, KeepLogits: eval.EvalLogits,
+		})
+		if err != nil {
+			return err
+		}
+		names := m.Classes
+		if len(names) == 0 {
+			names = ds.Classes()
+		}
+		if err := found.Measure(metrics.Options{Names: names, Resamples: eval.Resamples}); err != nil {
+			return err
+		}
+		found.Inspect(ds)
+		r.Evaluation = &train.Evaluation{Epoch: r.Best().Epoch, Classes: names, Report: *found}
 	}
-	names := m.Classes
-	if len(names) == 0 {
-		names = ds.Classes()
-	}
-	if err := found.Measure(metrics.Options{Names: names, Resamples: eval.Resamples}); err != nil {
-		return err
-	}
-	r.Evaluation = &train.Evaluation{Epoch: r.Best().Epoch, Classes: names, Report: *found}
-	return nil
+	return r.explain(ctx, runner, ds, transform)
 }
 
 // reconstructions are the panels of a sheet, as pictures.
@@ -108,7 +111,7 @@ func (r *Run) reconstructions() (*reconstructions, error) {
 					return nil, err
 				}
 				size := p.Image.Bounds().Size()
-				row.Panels = append(row.Panels, Picture{source, size.X, size.Y, p.Title + ", " + g.Title + ": " + e.Name, p.Title, p.Caption})
+				row.Panels = append(row.Panels, Picture{Source: source, Width: size.X, Height: size.Y, Alt: p.Title + ", " + g.Title + ": " + e.Name, Title: p.Title, Note: p.Caption})
 			}
 			entry.Groups = append(entry.Groups, row)
 		}

@@ -55,6 +55,9 @@ type view struct {
 	Classes     *Classes
 	Mistakes    []Picture
 	Missing     string // why there are no pictures of mistakes
+	Issues      *issues
+	Looks       *looks
+	Measured    *measured
 	Rebuilt     *reconstructions
 	Pictures    []Picture // samples
 	Preset      string
@@ -165,6 +168,7 @@ func newView(a albums, r *Run, now time.Time) (*view, error) {
 		return nil, err
 	}
 	v.Mistakes, v.Missing = a.of(r.Config).mistakes(r)
+	v.Issues, v.Looks, v.Measured = a.of(r.Config).issues(r), r.looks, r.measured()
 	if v.Rebuilt, err = r.reconstructions(); err != nil {
 		return nil, err
 	}

@@ -28,6 +28,7 @@ type Picture struct {
 	Alt           string
 	Title         string // a caption, and a second line of it
 	Note          string
+	File          string // where it comes from, as a third line
 }
 
 // lossless is the largest side of an image that is kept to the bit.
@@ -155,6 +156,12 @@ func (a *album) picture(c *configs.Config, i int) (Picture, error) {
 	return p, err
 }
 
+// shown is a sample that is to be shown, with its caption.
+type shown struct {
+	index             int
+	name, title, note string
+}
+
 // mistakes are the pictures of the most confident mistakes, or the reason why there
 // are none.
 func (a *album) mistakes(r *Run) (all []Picture, missing string) {
@@ -162,8 +169,17 @@ func (a *album) mistakes(r *Run) (all []Picture, missing string) {
 		return nil, ""
 	}
 	e := r.Evaluation
+	var samples []shown
 	for _, m := range e.Mistakes {
-		i, err := a.find(r.Config, m.Index, m.Name)
+		samples = append(samples, shown{m.Index, m.Name, eval.ClassName(e.Classes, m.Label), fmt.Sprintf("taken for %s, %.1f %%", eval.ClassName(e.Classes, m.Answer), 100*m.Confidence)})
+	}
+	return a.pictures(r, samples)
+}
+
+// pictures are those of samples, or the reason why there are none.
+func (a *album) pictures(r *Run, samples []shown) (all []Picture, missing string) {
+	for _, s := range samples {
+		i, err := a.find(r.Config, s.index, s.name)
 		if err != nil {
 			return nil, err.Error()
 		}
@@ -175,12 +191,24 @@ func (a *album) mistakes(r *Run) (all []Picture, missing string) {
 		if err != nil {
 			return nil, err.Error()
 		}
-		label, answer := eval.ClassName(e.Classes, m.Label), eval.ClassName(e.Classes, m.Answer)
-		p.Alt = fmt.Sprintf("%s: %s, taken for %s", m.Name, label, answer)
-		p.Title, p.Note = label, fmt.Sprintf("taken for %s, %.1f %%", answer, 100*m.Confidence)
+		p.File = r.file(s.name)
+		p.Alt = fmt.Sprintf("%s: %s, %s", p.File, s.title, s.note)
+		p.Title, p.Note = s.title, s.note
 		all = append(all, p)
 	}
 	return all, missing
+}
+
+// file is the name of a sample without the folder of the data set.
+func (r *Run) file(name string) string {
+	dir := r.Config.Data.Dir
+	if within, err := filepath.Rel(dir, name); dir != "" && err == nil && filepath.IsLocal(within) {
+		return filepath.ToSlash(within)
+	}
+	if filepath.IsAbs(name) {
+		return tail(name)
+	}
+	return name
 }
 
 // shownSamples is how many of the pictures of a pre-training are shown.

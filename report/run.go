@@ -31,6 +31,7 @@ type Run struct {
 	perEpoch int             // batches
 	times    map[int]float64 // see elapsed
 	ends     map[int]int     // batches at the end of an epoch
+	looks    *looks          // of Examine
 	sheet    *viz.Sheet      // of Examine
 }
 

@@ -36,6 +36,7 @@ func (t *trainer) keepEvaluation(epoch int) error {
 	if err := task.last.Measure(metrics.Options{Names: t.val.Classes(), Resamples: eval.Resamples}); err != nil {
 		return err
 	}
+	task.last.Inspect(t.val)
 	return t.folder.WriteEvaluation(Evaluation{Epoch: epoch, Classes: t.val.Classes(), Report: *task.last})
 }
 

@@ -22,6 +22,10 @@ type Options struct {
 	Workers   int                 // that read images; 0 for one a processor
 
 	ReplaceBad bool // draw another image in the place of one that cannot be read
+	SkipBad    bool // of [Explain]: leave out images that cannot be read
+	Headless   bool // of [Explain]: the model has no classifier, only attention
+
+	Progress func(done, total int) // of [Explain], in images; may be nil
 }
 
 // together is how many images are run at a time, which is also how many have the
@@ -62,6 +66,24 @@ func Reconstructions(ctx context.Context, r *localmim.Runner, ds data.Dataset, o
 
 // each visits the images in batches, with their names.
 func each(ctx context.Context, ds data.Dataset, o Options, extra data.Extra, visit func(b *data.Batch, names []string) error) error {
+	return batches(ctx, ds, o, extra, func(b *data.Batch) error {
+		var names []string
+		for _, i := range b.Indices {
+			name := ds.Name(i)
+			if class := ds.Classes()[ds.Label(i)]; class != "" {
+				name = fmt.Sprintf("%s (%s)", name, class)
+			}
+			names = append(names, name)
+		}
+		for _, r := range b.Replaced {
+			names[r.At] = "another image in the place of " + ds.Name(r.Index)
+		}
+		return visit(b, names)
+	})
+}
+
+// batches visits the images in batches.
+func batches(ctx context.Context, ds data.Dataset, o Options, extra data.Extra, visit func(b *data.Batch) error) error {
 	if o.Most > 0 && o.Most < ds.Len() {
 		ds = firstOf{ds, o.Most}
 	}
@@ -69,7 +91,8 @@ func each(ctx context.Context, ds data.Dataset, o Options, extra data.Extra, vis
 		return errors.New("viz: there are no images to draw")
 	}
 	loader, err := data.NewLoader(ds, data.LoaderOptions{
-		Batch: min(together, ds.Len()), Workers: o.Workers, Seed: o.Seed, Transform: o.Transform, Extra: extra, ReplaceBad: o.ReplaceBad,
+		Batch: min(together, ds.Len()), Workers: o.Workers, Seed: o.Seed, Transform: o.Transform, Extra: extra,
+		ReplaceBad: o.ReplaceBad, SkipBad: o.SkipBad,
 	})
 	if err != nil {
 		return err
@@ -84,18 +107,7 @@ func each(ctx context.Context, ds data.Dataset, o Options, extra data.Extra, vis
 		if err != nil {
 			return err
 		}
-		var names []string
-		for _, i := range b.Indices {
-			name := ds.Name(i)
-			if class := ds.Classes()[ds.Label(i)]; class != "" {
-				name = fmt.Sprintf("%s (%s)", name, class)
-			}
-			names = append(names, name)
-		}
-		for _, r := range b.Replaced {
-			names[r.At] = "another image in the place of " + ds.Name(r.Index)
-		}
-		if err := visit(b, names); err != nil {
+		if err := visit(b); err != nil {
 			return err
 		}
 	}

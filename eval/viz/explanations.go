@@ -1,0 +1,124 @@
+package viz
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image"
+
+	"fasternet/data"
+	"fasternet/eval"
+	"fasternet/graph"
+)
+
+// mostHeads is how many heads are drawn one by one.
+const mostHeads = 16
+
+// leastSide is the least side of a picture, in pixels.
+const leastSide = 192
+
+// Explanations draws where a classifier looks in images of a data set: Grad-CAM for its answer and, of
+// a ViT, the attention of the last block, the mean over its heads and every head. names are those of
+// the model's classes.
+func Explanations(ctx context.Context, r *graph.Runner, ds data.Dataset, names []string, o Options) (*Sheet, error) {
+	found, err := Explain(ctx, r, ds, o)
+	if err != nil {
+		return nil, err
+	}
+	if len(found) == 0 {
+		return nil, errors.New("viz: none of the images can be read")
+	}
+	size := o.Transform.Size
+	zoom := max(1, (leastSide+size-1)/size)
+	colours := Colours{o.Transform.Mean, o.Transform.Std}
+	sheet := &Sheet{Title: o.Title, Notes: explanationNotes(found[0], r.Model, o.Headless)}
+	for _, x := range found {
+		picture := colours.Picture(x.Pixels, size, size, zoom)
+		name := ds.Name(x.Index)
+		if class := ds.Classes()[ds.Label(x.Index)]; class != "" {
+			name = fmt.Sprintf("%s (%s)", name, class)
+		}
+		first := Group{Panels: []Panel{{Title: "image", Image: picture}}}
+		if !o.Headless {
+			first.Panels[0].Caption = answerOf(x, names)
+			first.Panels = append(first.Panels, Panel{Title: "Grad-CAM", Caption: "for " + answerOf(x, names), Image: x.CAM.Over(picture)})
+		}
+		groups := []Group{first}
+		if x.Attention != nil {
+			groups[0].Panels = append(groups[0].Panels, attentionPanel("attention, mean of the heads", *x.Attention, picture))
+			heads := Group{Title: "heads"}
+			for h, heat := range x.Heads {
+				heads.Panels = append(heads.Panels, attentionPanel(fmt.Sprintf("head %d", h+1), heat, picture))
+			}
+			groups = append(groups, heads)
+		}
+		sheet.Entries = append(sheet.Entries, Entry{Name: name, Groups: groups})
+	}
+	return sheet, nil
+}
+
+func attentionPanel(title string, heat Heat, picture *image.RGBA) Panel {
+	return Panel{Title: title, Caption: fmt.Sprintf("brightest: %.3g", heat.Most), Image: heat.Over(picture)}
+}
+
+// answerOf is what the model says about an image, and how sure it is.
+func answerOf(x Explanation, names []string) string {
+	if x.Answer < 0 {
+		return "no answer: the logits are not numbers"
+	}
+	return fmt.Sprintf("%s, %.1f %%", eval.ClassName(names, x.Answer), 100*x.Confidence)
+}
+
+// What Grad-CAM and attention show.
+const (
+	CAMNote       = "Grad-CAM (Selvaraju et al., 2017): the channels of the last map, each weighted with its mean gradient of the logit of the answer; what speaks against the answer is cut off. Each picture has its own scale: its largest value is the brightest."
+	AttentionNote = "Attention of the last block: how much of each patch the class token reads, or the patches on average if the classifier takes their mean."
+	WindowsNote   = "A Swin attends within windows, which have no class token: it has no attention over the whole image to be drawn."
+)
+
+func explanationNotes(x Explanation, m graph.Model, headless bool) (notes []string) {
+	if !headless {
+		notes = append(notes, fmt.Sprintf("%s The map has %s cells; colours are interpolated between their centres.", CAMNote, x.CAM.Grid))
+	}
+	if note := AttentionOf(m); note != "" {
+		notes = append(notes, note)
+	}
+	return notes
+}
+
+// AcrossClasses are images of all classes in turn, the first of each class before the second ones;
+// most at most.
+func AcrossClasses(ds data.Dataset, most int) []int {
+	byClass := make([][]int, len(ds.Classes()))
+	for i := range ds.Len() {
+		if k := ds.Label(i); k >= 0 && k < len(byClass) && len(byClass[k]) < most {
+			byClass[k] = append(byClass[k], i)
+		}
+	}
+	var have [][]int
+	for _, of := range byClass {
+		if len(of) > 0 {
+			have = append(have, of)
+		}
+	}
+	if n := len(have); n > most && most > 1 { // spread over the classes
+		spread := make([][]int, most)
+		for i := range spread {
+			spread[i] = have[i*(n-1)/(most-1)]
+		}
+		have = spread
+	}
+	var all []int
+	for turn := 0; len(all) < most; turn++ {
+		before := len(all)
+		for _, of := range have {
+			if turn < len(of) && len(all) < most {
+				all = append(all, of[turn])
+			}
+		}
+		if len(all) == before {
+			break
+		}
+	}
+	return all
+}

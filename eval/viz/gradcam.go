@@ -1,0 +1,256 @@
+package viz
+
+import (
+	"context"
+	"fmt"
+	"image"
+	"image/color"
+	"math"
+
+	"fasternet/data"
+	"fasternet/eval/metrics"
+	"fasternet/graph"
+	"fasternet/kernels"
+	"fasternet/layers"
+)
+
+// Heat is a map of a place where a model looks: [rows, cols], from 0 to 1.
+type Heat struct {
+	Grid
+	Values []float32
+	Most   float64 // the largest value before it was scaled to 1; 0 of a map of zeros
+}
+
+// newHeat scales values.
+func newHeat(values []float32, grid Grid) Heat {
+	h := Heat{Grid: grid, Values: make([]float32, len(values)), Most: largest(values)}
+	if h.Most > 0 {
+		for i, v := range values {
+			if v > 0 {
+				h.Values[i] = float32(min(float64(v)/h.Most, 1))
+			}
+		}
+	}
+	return h
+}
+
+// Explanation says where a model looks in an image.
+type Explanation struct {
+	Index      int // of the image in the data set that was given
+	Label      int // its class
+	Answer     int // of the model; -1 if its logits are not numbers
+	Confidence float64
+	CAM        Heat      // of Grad-CAM for the answer
+	Attention  *Heat     // of a transformer that has attention over the whole image, mean over the heads
+	Heads      []Heat    // of the same
+	Pixels     []float32 // [height, width, channels] as the model gets them
+}
+
+// attentive is a model whose attention can be drawn. See [vit.Model.AttentionMaps].
+type attentive interface {
+	AttentionMaps(k *kernels.Set, tokens []float32, images int) ([]float32, error)
+}
+
+// Explain runs Grad-CAM on images of a data set, for the class that the model answers. Images that
+// cannot be read are left out. Equal arguments give equal values.
+func Explain(ctx context.Context, r *graph.Runner, ds data.Dataset, o Options) ([]Explanation, error) {
+	var all []Explanation
+	seen := 0
+	err := batches(ctx, ds, o, nil, func(b *data.Batch) error {
+		bad := map[int]bool{}
+		for _, s := range b.Bad {
+			bad[s.At] = true
+		}
+		if len(bad) == b.Size {
+			return nil
+		}
+		found, err := explain(r, b, o.Headless)
+		if err != nil {
+			return err
+		}
+		pixels := len(b.Images) / b.Size
+		for i := range found {
+			if bad[i] {
+				continue
+			}
+			found[i].Index, found[i].Label = b.Indices[i], b.Labels[i]
+			found[i].Pixels = append([]float32(nil), b.Images[i*pixels:(i+1)*pixels]...)
+			all = append(all, found[i])
+		}
+		seen += b.Size
+		if o.Progress != nil {
+			o.Progress(seen, ds.Len())
+		}
+		return nil
+	})
+	return all, err
+}
+
+// explain runs a batch.
+func explain(r *graph.Runner, b *data.Batch, headless bool) ([]Explanation, error) {
+	shape := graph.Shape{Batch: b.Size, Height: b.Height, Width: b.Width}
+	out := make([]Explanation, b.Size)
+	if !headless {
+		if err := camOf(r, shape, b.Images, out); err != nil {
+			return nil, err
+		}
+	}
+	if m, ok := r.Model.(attentive); ok {
+		return out, attend(r, m, shape, b.Images, out)
+	}
+	return out, nil
+}
+
+// Attentive says whether the attention of a model can be drawn.
+func Attentive(m graph.Model) bool {
+	_, ok := m.(attentive)
+	return ok
+}
+
+// AttentionOf says what the drawings of a model's attention show, or why there are none; it is "" for a model
+// that has no attention.
+func AttentionOf(m graph.Model) string {
+	switch m.(type) {
+	case attentive:
+		return AttentionNote
+	case interface {
+		Window(stage, height, width int) (side, shift int)
+	}:
+		return WindowsNote
+	}
+	return ""
+}
+
+// camOf runs Grad-CAM for the answers of a batch.
+func camOf(r *graph.Runner, shape graph.Shape, images []float32, out []Explanation) error {
+	plain, err := r.Program(shape)
+	if err != nil {
+		return err
+	}
+	logits, err := plain.Forward(images)
+	if err != nil {
+		return err
+	}
+	chosen := make([]int, shape.Batch)
+	classes := len(logits) / shape.Batch
+	for i := range out {
+		row := logits[i*classes : (i+1)*classes]
+		out[i].Answer = metrics.Answer(row)
+		out[i].Confidence = probability(row, out[i].Answer)
+		chosen[i] = max(out[i].Answer, 0)
+	}
+	program, err := r.Explained(shape)
+	if err != nil {
+		return err
+	}
+	cam, err := program.GradCAM(images, chosen)
+	if err != nil {
+		return err
+	}
+	grid := Grid{Rows: cam.Rows, Cols: cam.Cols}
+	for i := range out {
+		out[i].CAM = newHeat(cam.Maps[i*grid.Size():(i+1)*grid.Size()], grid)
+	}
+	return nil
+}
+
+// probability is that of an answer by softmax; NaN without one.
+func probability(row []float32, answer int) float64 {
+	if answer < 0 {
+		return math.NaN()
+	}
+	sum := 0.0
+	for _, v := range row {
+		sum += math.Exp(float64(v) - float64(row[answer]))
+	}
+	return 1 / sum
+}
+
+// attend adds the attention of the last block.
+func attend(r *graph.Runner, m attentive, shape graph.Shape, images []float32, out []Explanation) error {
+	program, err := r.Features(shape)
+	if err != nil {
+		return err
+	}
+	if _, err := program.Forward(images); err != nil {
+		return err
+	}
+	tokens, dims, err := program.Feature(layers.Tokens)
+	if err != nil {
+		return err
+	}
+	maps, err := m.AttentionMaps(r.Pool().Kernels(), tokens, shape.Batch)
+	if err != nil {
+		return err
+	}
+	rows, cols, _, err := graph.MapGrid(dims, shape.Height, shape.Width)
+	if err != nil {
+		return err
+	}
+	grid := Grid{Rows: rows, Cols: cols}
+	n := grid.Size()
+	each := len(maps) / shape.Batch
+	if each%n != 0 {
+		return fmt.Errorf("viz: %d attention weights for a map of %s", each, grid)
+	}
+	for i := range out {
+		own, mean := maps[i*each:(i+1)*each], make([]float32, n)
+		for j, v := range own {
+			mean[j%n] += v * float32(n) / float32(each)
+		}
+		heat := newHeat(mean, grid)
+		out[i].Attention = &heat
+		for h := range min(each/n, mostHeads) {
+			out[i].Heads = append(out[i].Heads, newHeat(own[h*n:(h+1)*n], grid))
+		}
+	}
+	return nil
+}
+
+// At is the value at a place of the image, from 0 to 1 along each side: between the centres of the
+// cells it is interpolated, and beyond the outer ones it is theirs.
+func (h Heat) At(y, x float64) float64 {
+	row, down := between(y, h.Rows)
+	col, right := between(x, h.Cols)
+	value := func(i, j int) float64 {
+		return float64(h.Values[min(row+i, h.Rows-1)*h.Cols+min(col+j, h.Cols-1)])
+	}
+	return (1-down)*((1-right)*value(0, 0)+right*value(0, 1)) + down*((1-right)*value(1, 0)+right*value(1, 1))
+}
+
+// between is the cell whose centre comes before a place, and how far it is to the next one.
+func between(at float64, cells int) (int, float64) {
+	v := min(max(at*float64(cells)-0.5, 0), float64(cells-1))
+	return int(v), v - math.Floor(v)
+}
+
+// Overlay is the map in colours that let an image behind it be seen: nothing where it is 0, and more the
+// larger it is.
+func (h Heat) Overlay(width, height int) *image.NRGBA {
+	const opaque = 0.78
+	m, heat := image.NewNRGBA(image.Rect(0, 0, width, height)), heatColours()
+	for y := range height {
+		for x := range width {
+			v := h.At((float64(y)+0.5)/float64(height), (float64(x)+0.5)/float64(width))
+			// Black would hide the image: the colours begin with red.
+			c := color.NRGBAModel.Convert(heat[int((0.3+0.65*v)*float64(len(heat)-1))]).(color.NRGBA) //nolint:forcetypeassert // of this model
+			c.A = eightBit(opaque * math.Sqrt(v))
+			m.SetNRGBA(x, y, c)
+		}
+	}
+	return m
+}
+
+// Over is an image with the map over it.
+func (h Heat) Over(picture *image.RGBA) *image.RGBA {
+	size := picture.Bounds().Size()
+	out, heat := image.NewRGBA(picture.Bounds()), h.Overlay(size.X, size.Y)
+	for i := 0; i < len(out.Pix); i += 4 {
+		a := float64(heat.Pix[i+3]) / 255
+		for k := range 3 {
+			out.Pix[i+k] = uint8(math.Round((1-a)*float64(picture.Pix[i+k]) + a*float64(heat.Pix[i+k])))
+		}
+		out.Pix[i+3] = 255
+	}
+	return out
+}
