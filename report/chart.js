@@ -221,8 +221,8 @@
     if (button.classList.contains("log")) { state.log[keyOf(figure)] = !state.log[keyOf(figure)]; draw(figure); }
     if (button.classList.contains("whole")) zoomTo(figure, null);
     if (button.classList.contains("sort")) {
-      const column = button.closest("th").cellIndex, down = button.closest("th").getAttribute("aria-sort") === "descending";
-      state.sort = { column, down: !down };
+      const column = button.closest("th").cellIndex, down = button.closest("th").getAttribute("aria-sort") === "ascending";
+      state.sort = { column, down };
       sort();
     }
     if (button.classList.contains("every")) {

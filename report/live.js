@@ -5,10 +5,12 @@
   let tag = "", failures = 0;
   const say = (text, lost) => { status.textContent = text; status.classList.toggle("lost", lost); };
   const replace = (html) => {
-    const open = new Map([...page.querySelectorAll("details[id]")].map((e) => [e.id, e.open]));
+    const all = () => [...page.querySelectorAll("details")];
+    const name = (e) => e.id || ((e.closest("details.run") || {}).id || "") + "/" + ((e.closest("[data-title]") || { dataset: {} }).dataset.title || "");
+    const open = new Map(all().map((e) => [name(e), e.open]));
     const scrolled = [...page.querySelectorAll(".wide")].map((e) => e.scrollLeft);
     page.innerHTML = html;
-    page.querySelectorAll("details[id]").forEach((e) => { if (open.has(e.id)) e.open = open.get(e.id); });
+    all().forEach((e) => { if (open.has(name(e))) e.open = open.get(name(e)); });
     page.querySelectorAll(".wide").forEach((e, i) => { e.scrollLeft = scrolled[i] || 0; });
     document.dispatchEvent(new Event("replaced"));
   };

@@ -234,7 +234,7 @@ func (h Heat) Overlay(width, height int) *image.NRGBA {
 			v := h.At((float64(y)+0.5)/float64(height), (float64(x)+0.5)/float64(width))
 			// Black would hide the image: the colours begin with red.
 			c := color.NRGBAModel.Convert(heat[int((0.3+0.65*v)*float64(len(heat)-1))]).(color.NRGBA) //nolint:forcetypeassert // of this model
-			c.A = eightBit(opaque * math.Sqrt(v))
+			c.A = eightBit(opaque * math.Pow(v, 0.75))
 			m.SetNRGBA(x, y, c)
 		}
 	}

@@ -111,6 +111,7 @@ func (m *model) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error
 	}
 	p.Layer(len(m.blocks) + 1)
 	defer p.Within("head")()
+	p.TapMap(x)
 	if x, err = ops.GlobalAvgPool(p.Tape, "pool", x); err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"fasternet/configs"
+	evaluation "fasternet/eval"
 	"fasternet/internal/localhttp"
 	"fasternet/report"
 	"fasternet/train"
@@ -121,6 +122,129 @@ func TestReports(t *testing.T) {
 	}
 }
 
+// What a reader can do with charts and runs, by pointer and by keyboard.
+func TestCharts(t *testing.T) {
+	data, dir := stripes(t), t.TempDir()
+	first := trained(t, config(t, classifier, data), filepath.Join(dir, "first"))
+	second := trained(t, config(t, classifier, data, "optim.lr=1e-5"), filepath.Join(dir, "second"))
+	path := filepath.Join(dir, "compared.html")
+	if err := report.Write(path, first, second); err != nil {
+		t.Fatal(err)
+	}
+	ctx, w := tab(t, fileURL(t, path))
+	const chart = `document.querySelector('.chart[data-title="Training loss"]')`
+	is := func(what, expression string) {
+		t.Helper()
+		if !eval[bool](t, ctx, expression) {
+			t.Errorf("not so: %s", what)
+		}
+	}
+	run := func(script string) {
+		t.Helper()
+		eval[bool](t, ctx, script+"; true")
+	}
+	ends := `[...` + chart + `.querySelectorAll(".x span")].map((e) => +e.textContent)`
+	is("two curves", chart+`.querySelectorAll("path").length === 2`)
+	run(`window.before = ` + chart + `.querySelector("path").getAttribute("d")`)
+
+	run(chart + `.querySelector(".log").click()`)
+	is("a logarithmic axis by choice", chart+`.querySelector("path").getAttribute("d") !== before && `+chart+`.querySelector(".log").getAttribute("aria-pressed") === "true"`)
+	run(chart + `.querySelector(".log").click()`)
+
+	run(`window.at = (type, share) => { const area = ` + chart + `.querySelector(".area"), box = area.getBoundingClientRect();
+		area.dispatchEvent(new PointerEvent(type, {bubbles: true, button: 0, pointerType: "mouse", clientX: box.left + share * box.width, clientY: box.top + 5})); }`)
+	run(`at("pointerdown", 0.5); at("pointermove", 0.9)`)
+	is("a band while one drags", `!`+chart+`.querySelector(".band").hidden`)
+	run(`at("pointerup", 0.9)`)
+	is("zoomed to the second half", `!`+chart+`.querySelector(".whole").hidden && Math.min(...`+ends+`) >= 3 && Math.max(...`+ends+`) <= 5.4`)
+	run(chart + `.querySelector(".area").dispatchEvent(new KeyboardEvent("keydown", {key: "Escape", bubbles: true}))`)
+	is("the whole again", chart+`.querySelector(".whole").hidden && Math.min(...`+ends+`) === 0 && Math.max(...`+ends+`) === 6`)
+	run(chart + `.querySelector(".area").dispatchEvent(new KeyboardEvent("keydown", {key: "ArrowLeft", bubbles: true}))`)
+	is("a value by the keyboard", chart+`.querySelector(".tip").textContent.startsWith("epoch ") && !`+chart+`.querySelector(".tip").hidden && `+chart+`.querySelector(".area").tabIndex === 0`)
+
+	run(`const axis = document.querySelector(".axis"); axis.value = "1"; axis.dispatchEvent(new Event("input", {bubbles: true}))`)
+	is("steps", chart+`.querySelector(".unit").textContent === "steps" && Math.max(...`+ends+`) > 100`)
+	run(`axis.value = "2"; axis.dispatchEvent(new Event("input", {bubbles: true}))`)
+	is("time", chart+`.querySelector(".unit").textContent === "seconds"`)
+	run(`axis.value = "0"; axis.dispatchEvent(new Event("input", {bubbles: true}))`)
+
+	run(`const smooth = document.querySelector(".smooth"); smooth.value = "0.9"; smooth.dispatchEvent(new Event("input", {bubbles: true}))`)
+	is("smooth curves over those as they are", chart+`.querySelectorAll("path.raw").length === 2 && `+chart+`.querySelectorAll("path").length === 4`)
+	run(`smooth.value = "0"; smooth.dispatchEvent(new Event("input", {bubbles: true}))`)
+
+	losses := `[...document.querySelectorAll(".compared tbody tr")].map((e) => +e.cells[2].dataset.value)`
+	run(`window.column = [...document.querySelectorAll(".compared thead button")].find((e) => e.textContent === "validation loss"); column.click()`)
+	is("the smaller loss first", `((l) => l[0] < l[1])(`+losses+`) && column.closest("th").getAttribute("aria-sort") === "ascending"`)
+	run(`column.click()`)
+	is("the larger loss first", `((l) => l[0] > l[1])(`+losses+`) && column.closest("th").getAttribute("aria-sort") === "descending"`)
+	run(`document.querySelector('.pick input[data-run="2"]').click()`)
+	is("a run that is hidden", chart+`.querySelectorAll("path").length === 1 && document.querySelector('.settings [data-of="2"]').hidden && !document.querySelector('.settings [data-of="1"]').hidden`)
+	run(`document.querySelector('.every[data-show="no"]').click()`)
+	is("no run", chart+`.querySelectorAll("path").length === 0`)
+	run(`document.querySelector('.every[data-show="yes"]').click()`)
+	is("all runs", chart+`.querySelectorAll("path").length === 2`)
+
+	is("heat maps over images of ten classes, right and wrong", `document.querySelectorAll("#run1 .looks figure").length >= 10 && document.querySelectorAll("#run1 .looks .heat").length >= 10`)
+	is("every picture has a text", `[...document.images].every((e) => e.alt) && [...document.querySelectorAll("svg")].every((e) => e.getAttribute("aria-label"))`)
+	is("file names next to mistakes", `[...document.querySelectorAll("#run1 .mistakes .file")].every((e) => /t10k/.test(e.textContent))`)
+	w.check(t)
+}
+
+// Matrices of few classes, of more and of many, with hostile names.
+func TestMatrices(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	trained(t, config(t, classifier, stripes(t), "train.epochs=1", "sched.warmup_epochs=0"), dir)
+	for _, classes := range []int{2, 65, 1000} {
+		t.Run(fmt.Sprint(classes), func(t *testing.T) {
+			e := train.Evaluation{Epoch: 0, Report: evaluation.Report{Confusion: evaluation.NewConfusion(classes)}}
+			for k := range classes {
+				e.Classes = append(e.Classes, fmt.Sprintf("<script>alert(%d)</script>'\"&`, class %d", k, k))
+				for i := range 20 {
+					switch {
+					case i < 15:
+						e.Confusion.Add(k, k)
+					case i < 19:
+						e.Confusion.Add(k, (k+classes/2)%classes)
+					default:
+						e.Confusion.Add(k, (k*7+3)%classes)
+					}
+				}
+			}
+			e.Count, e.Top1 = 20*classes, 75
+			e.LabelIssues = &evaluation.LabelIssues{Count: 1, Listed: []evaluation.LabelIssue{{Name: `<img src=x onerror=alert(1)>"'.png`, Label: 0, Suggested: 1}}}
+			if err := (&train.Folder{Dir: dir}).WriteEvaluation(e); err != nil {
+				t.Fatal(err)
+			}
+			r, err := report.Load(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join(t.TempDir(), "page.html")
+			if err := report.Write(path, r); err != nil {
+				t.Fatal(err)
+			}
+			if info, err := os.Stat(path); err != nil || info.Size() > 2e6 {
+				t.Errorf("a page of %d bytes, %v", info.Size(), err)
+			}
+			ctx, w := tab(t, fileURL(t, path))
+			look(t, ctx, fmt.Sprint("classes", classes))
+			want := `document.querySelectorAll(".confusion td.hit").length === 2`
+			switch classes {
+			case 65:
+				want = `document.querySelectorAll(".map rect.hit").length === 65 && document.querySelectorAll(".map text").length === 130`
+			case 1000:
+				want = `(() => { const m = document.querySelector(".matrix"), box = m.getBoundingClientRect();
+					m.dispatchEvent(new PointerEvent("pointermove", {bubbles: true, clientX: box.left + 0.25 / 1000 * box.width, clientY: box.top + 0.25 / 1000 * box.height}));
+					return /, recognised: 15 of 20$/.test(document.querySelector(".told").textContent); })()`
+			}
+			if !eval[bool](t, ctx, want) {
+				t.Errorf("not so: %s", want)
+			}
+			w.check(t)
+		})
+	}
+}
+
 // Pages that the user names.
 func TestPages(t *testing.T) {
 	if *pages == "" {
@@ -157,13 +281,13 @@ func TestLive(t *testing.T) {
 	ctx, w := tab(t, server.URL())
 	epoch := `+document.querySelector(".tiles").textContent.match(/([0-9.]+) of 400/)[1]`
 	before := eval[float64](t, ctx, epoch)
-	eval[bool](t, ctx, `window.same = document.querySelector("details").open = true`)
+	eval[bool](t, ctx, `window.same = document.querySelector("details[id$=settings]").open = true`)
 	wait(t, ctx, fmt.Sprintf(`%s > %v && document.getElementById("live").textContent === "live"`, epoch, before))
 	look(t, ctx, "live")
 	if !eval[bool](t, ctx, `window.same === true`) {
 		t.Error("the page was loaded again")
 	}
-	if !eval[bool](t, ctx, `document.querySelector("details").open`) {
+	if !eval[bool](t, ctx, `document.querySelector("details[id$=settings]").open`) {
 		t.Error("what was open is closed")
 	}
 	w.check(t)

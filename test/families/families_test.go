@@ -185,6 +185,9 @@ func checkForward(t *testing.T, c *configs.Config, m graph.Model) {
 			t.Errorf("the model has the features %v, and not %s", names, want)
 		}
 	}
+	if _, err := graph.MapName(m, size, size); err != nil {
+		t.Errorf("Grad-CAM: %v", err)
+	}
 	if staged, ok := c.Model.Arch.(configs.Staged); ok && tape.Chains() != staged.Blocks() {
 		t.Errorf("%d blocks are computed again with train.grad_checkpointing, want %d: call Pass.Block", tape.Chains(), staged.Blocks())
 	}
