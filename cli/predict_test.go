@@ -338,7 +338,7 @@ func TestEvalFiles(t *testing.T) {
 		t.Errorf("%+v\n%s", r, raw)
 	}
 	fail(t, 2, "--split: want train or val", "eval", "--model", run, "--split", "test")
-	fail(t, 2, ".csv or .png", "eval", "--model", run, "--confusion", file("c.jpg"))
+	fail(t, 2, ".csv, .png or .svg", "eval", "--model", run, "--confusion", file("c.jpg"))
 	fail(t, 2, ".json or .csv", "eval", "--model", run, "--results-file", file("r.xml"))
 	fail(t, 1, "no such file", "eval", "--model", run, "--results-file", file("none/r.csv"))
 }

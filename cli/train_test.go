@@ -38,8 +38,11 @@ func TestTrainAndEval(t *testing.T) {
 		t.Errorf("summary.csv:\n%s", summary)
 	}
 	report, _ := os.ReadFile(filepath.Join(dir, "report.html"))
-	if n := strings.Count(string(report), "<svg"); n != 7 {
-		t.Errorf("the report has %d charts, want 7", n)
+	if n := strings.Count(string(report), "<svg"); n != 7+3 {
+		t.Errorf("the report has %d charts, want 7 of the training and 3 of the evaluation", n)
+	}
+	if n := strings.Count(string(report), `class="heat"`); n < 10 {
+		t.Errorf("the report shows %d times where the model looks, want images of ten classes", n)
 	}
 	if events, _ := filepath.Glob(filepath.Join(dir, "tensorboard", "*", "*tfevents*")); len(events) != 2 {
 		t.Errorf("event files: %v", events)
