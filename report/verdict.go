@@ -87,6 +87,9 @@ func (r *Run) progress(state string, total int) string {
 	done, took := r.done(), duration(r.took())
 	switch state {
 	case train.Finished:
+		if b := r.Config.Train.Budget; b != "" {
+			return fmt.Sprintf("%s in %s, of a budget of %s.", plural(int(done+0.5), "epoch"), took, b)
+		}
 		if int(done) < total {
 			return fmt.Sprintf("It ended after %s of %s, in %s: it got no better (train.patience).", epochs(done), plural(total, "epoch"), took)
 		}
