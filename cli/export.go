@@ -1,12 +1,14 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 
 	"fasternet/configs"
 	"fasternet/export"
 	"fasternet/formats/onnx"
 	"fasternet/kernels"
+	"fasternet/model"
 
 	"github.com/spf13/cobra"
 )
@@ -17,17 +19,23 @@ const freshClasses = 10
 
 func exportCommand() *cobra.Command {
 	var f modelFlags
-	var out string
+	var out, hub string
 	o := export.Options{Version: version}
 	c := &cobra.Command{
-		Use:   "export MODEL --out FILE",
-		Short: "Write a model for use elsewhere: safetensors or ONNX",
+		Use:   "export MODEL (--out FILE | --hub FOLDER)",
+		Short: "Write a model for use elsewhere: safetensors, ONNX, or a folder for timm",
 		Long: `Write MODEL, the folder of a run, a checkpoint or an export, for use elsewhere. The name of
 the file tells the format:
 
   .safetensors  weights under the official names, for Python and for this program
   .onnx         a graph for ONNX runtimes: input "input" [batch, channels, height,
                 width], float32 and normalised; output "logits" [batch, classes]
+
+--hub writes a folder in the layout of the Hugging Face hub, which timm's
+create_model("local-dir:FOLDER", pretrained=True) loads: config.json with architecture,
+class names and what images must look like, model.safetensors with timm's names, and
+README.md, the card of the model. Nothing is folded in it. A model that timm does not have,
+or would compute differently, is refused.
 
 Batch norms and layer scale of a FasterNet are folded into the convolutions
 before them, and the state of training is left out. With --size a ViT gets
@@ -41,19 +49,17 @@ The command verifies itself: the exported model and the original are run on the
 same images, and so is the file, read back. If the logits differ by more than
 1e-4 of the largest, that is an error and no file is written.
 
-The last line on standard output is a JSON object: path, format, opset (ONNX),
+The last line on standard output is a JSON object: path, format (safetensors, onnx or hub), opset (ONNX),
 folded, weights (ema for the averaged ones of a run that has them, or plain), parameters,
 bytes, max_abs_diff and max_rel_diff (of the largest logit).`,
 		Example: `  fasternet-train export runs/quickstart --out quickstart.onnx
   fasternet-train export runs/t0/checkpoints/last.safetensors --out t0.safetensors
-  fasternet-train export runs/t0 --out t0-192.onnx --opset 13 --size 192`,
+  fasternet-train export runs/t0 --out t0-192.onnx --opset 13 --size 192
+  fasternet-train export runs/t0 --hub t0-flowers`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.path = args[0]
-			if out == "" {
-				return usageError{fmt.Errorf("--out: want a file that ends with .safetensors or .onnx")}
-			}
-			if err := checkExport(out, o, cmd.Flags().Changed("opset")); err != nil {
+			if err := checkExport(out, hub, o, cmd.Flags().Changed("opset")); err != nil {
 				return usageError{err}
 			}
 			show := display()
@@ -76,7 +82,7 @@ bytes, max_abs_diff and max_rel_diff (of the largest logit).`,
 			m.Config = config
 			pool := kernels.NewPool(config.Threads)
 			defer pool.Close()
-			r, err := export.Write(m, out, pool, o)
+			r, err := writeExport(m, out, hub, pool, o)
 			if err != nil {
 				return err
 			}
@@ -91,14 +97,40 @@ bytes, max_abs_diff and max_rel_diff (of the largest logit).`,
 	f.registerModel(c)
 	flags := c.Flags()
 	flags.StringVar(&out, "out", "", "`file` to write: .safetensors or .onnx")
+	flags.StringVar(&hub, "hub", "", "`folder` to write, in the layout of the Hugging Face hub, for timm")
 	flags.IntVar(&o.Opset, "opset", export.DefaultOpset, "ONNX operator set, 13 to 17")
 	flags.BoolVar(&o.NoFold, "no-fold", false, "keep batch norms and layer scale; safetensors only")
 	takesModel(c)
 	return c
 }
 
+// writeExport writes what the options ask for.
+func writeExport(m *model.Loaded, out, hub string, pool *kernels.Pool, o export.Options) (export.Result, error) {
+	if hub == "" {
+		return export.Write(m, out, pool, o)
+	}
+	r, note, err := export.WriteHub(m, hub, pool)
+	if note != "" {
+		showNotes([]string{note})
+	}
+	if errors.Is(err, model.ErrNaming) || errors.Is(err, model.ErrOtherCode) {
+		return r, usageError{fmt.Errorf("--hub: %w", err)}
+	}
+	return r, err
+}
+
 // checkExport finds options that do not fit together.
-func checkExport(out string, o export.Options, opsetGiven bool) error {
+func checkExport(out, hub string, o export.Options, opsetGiven bool) error {
+	switch {
+	case out == "" && hub == "":
+		return fmt.Errorf("--out: want a file that ends with .safetensors or .onnx, or --hub with a folder")
+	case out != "" && hub != "":
+		return fmt.Errorf("--out and --hub: want one of them")
+	case hub != "" && opsetGiven:
+		return fmt.Errorf("--opset: %s is a folder for timm, and not an ONNX file", hub)
+	case hub != "":
+		return model.CheckHubFolder(hub)
+	}
 	format, err := export.FormatOf(out)
 	if err != nil {
 		return fmt.Errorf("--out: %w", err)

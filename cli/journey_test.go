@@ -10,7 +10,7 @@ import (
 // Weights from PyTorch give the reference's logits whichever way they take:
 // directly, converted, renamed, or exported.
 func TestJourney(t *testing.T) {
-	_, images, want := reference(t)
+	_, images, want := referenceModel(t)
 	weights := golden.Path(t, "fasternet_small_gelu.pth")
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"fasternet/configs"
 	"fasternet/formats/torch"
@@ -27,8 +28,8 @@ func loadConfig(name string, settings []string) (*configs.Config, error) {
 	return c, err
 }
 
-// adopt completes a configuration without a model: from the weights that it starts from, or
-// from another configuration if there is one.
+// adopt completes a configuration: from the weights that it starts from, or from another
+// configuration if there is one.
 func adopt(name string, c *configs.Config, given configs.Given, from *configs.Config, settings []string) (*configs.Config, error) {
 	adopted, err := adoptedSettings(c, given, from)
 	if err != nil || len(adopted) == 0 {
@@ -38,14 +39,18 @@ func adopt(name string, c *configs.Config, given configs.Given, from *configs.Co
 	if err != nil {
 		return nil, err
 	}
-	full.Notes = append(full.Notes, "the configuration has no model: it takes the model of "+c.From)
+	note := "the configuration has no model: it takes the model of " + c.From
+	if given.Model() {
+		note = fmt.Sprintf("images get the mean and the deviation that the weights of %s know them by: %s; data.mean and data.std set others", c.From, strings.Join(adopted, ", "))
+	}
+	full.Notes = append(full.Notes, note)
 	return full, nil
 }
 
-// adoptedSettings are the settings that complete a configuration; none if it has a model.
+// adoptedSettings are the settings that complete a configuration; none if it is complete.
 func adoptedSettings(c *configs.Config, given configs.Given, from *configs.Config) ([]string, error) {
 	if from != nil {
-		return model.AdoptFrom(given, from)
+		return model.AdoptFrom(c, given, from)
 	}
 	adopted, err := model.Adopt(c, given, model.LoadOptions{
 		Weights: torch.Choice(c.FromWeights), StateKey: c.FromStateKey, AllowMissing: c.FromAllowMissing, AllowNaN: c.FromAllowNaN,

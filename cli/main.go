@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 
+	"fasternet/internal/hub"
 	"fasternet/internal/printable"
 	"fasternet/kernels"
 	"fasternet/ops"
@@ -43,6 +44,7 @@ func run(args []string) (code int) {
 		return complain(usageError{err})
 	}
 	stops := interruptible()
+	hub.Use(stops.ctx, newHubClient)
 	root := newRoot()
 	root.SetArgs(args)
 	return stops.code(root.ExecuteContext(stops.ctx))
@@ -121,7 +123,7 @@ a variant of the kernels.`,
 	registerOutput(root)
 	root.AddCommand(
 		trainCommand(), lrFindCommand(), evalCommand(), predictCommand(), featuresCommand(), knnCommand(), linprobeCommand(), vizCommand(),
-		reportCommand(), convertCommand(), exportCommand(), verifyCommand(), summaryCommand(), benchCommand(), configCommand(), dataCommand(), debugCommand(), versionCommand(), manCommand(),
+		reportCommand(), convertCommand(), exportCommand(), weightsCommand(), verifyCommand(), summaryCommand(), benchCommand(), configCommand(), dataCommand(), debugCommand(), versionCommand(), manCommand(),
 	)
 	for _, command := range added {
 		root.AddCommand(command())

@@ -10,6 +10,7 @@ import (
 
 	"fasternet/configs"
 	"fasternet/graph"
+	"fasternet/internal/reference"
 	"fasternet/model"
 
 	"github.com/spf13/cobra"
@@ -17,7 +18,7 @@ import (
 
 // modelHelp says what a MODEL argument may be.
 const modelHelp = `MODEL is a preset, a YAML file, a checkpoint, the folder of
-a run, or weights of another program.`
+a run, or weights of another program, also of the hub (hf://ORG/NAME) or a URL.`
 
 // modelArgument reads a MODEL argument: a preset or a YAML file with settings,
 // whose model is nil, or a checkpoint with its model.
@@ -46,12 +47,12 @@ func modelArgument(arg string, settings []string) (*configs.Config, graph.Model,
 // if a folder is called so.
 func isCheckpoint(arg string) bool {
 	_, err := os.Stat(arg)
-	return err == nil && !isConfiguration(arg)
+	return reference.IsReference(arg) || err == nil && !isConfiguration(arg)
 }
 
 // isConfiguration says whether it is the name of a preset or of a YAML file.
 func isConfiguration(arg string) bool {
-	return slices.Contains(configs.Presets(), arg) || slices.Contains([]string{".yaml", ".yml"}, filepath.Ext(arg))
+	return !reference.IsReference(arg) && (slices.Contains(configs.Presets(), arg) || slices.Contains([]string{".yaml", ".yml"}, filepath.Ext(arg)))
 }
 
 // modelFlag is another way to give the first argument.

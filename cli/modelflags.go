@@ -11,6 +11,7 @@ import (
 	"fasternet/eval/predict"
 	"fasternet/formats/torch"
 	"fasternet/graph"
+	"fasternet/internal/reference"
 	"fasternet/kernels"
 	"fasternet/model"
 	"fasternet/train"
@@ -76,6 +77,11 @@ func (f *modelFlags) registerModel(c *cobra.Command) {
 
 // openModel opens the model, and the configuration with the options applied.
 func openModel(f *modelFlags, dataDir string) (*model.Loaded, *configs.Config, error) {
+	if reference.IsReference(f.path) {
+		if _, err := reference.Parse(f.path); err != nil {
+			return nil, nil, usageError{err}
+		}
+	}
 	if f.onBad != "error" && f.onBad != "skip" {
 		return nil, nil, usageError{fmt.Errorf("--on-bad-image: want error or skip, got %q", f.onBad)}
 	}

@@ -46,9 +46,11 @@ The formats: a table; csv with the columns file, rank, index, label, prob; jsonl
 object for each image, which --json prints as a list. --logits writes a safetensors file with the tensor "logits"
 [images, classes], and the names of the images as a JSON list in its metadata ("files").
 
-Weights of other programs do not say what their classes are called; --config with
-data.classes, or --set data.classes=FILE, does: a file with a name in each line, in the
-order of the outputs.`,
+Classes of ImageNet get their words instead of the numbers of WordNet, also if weights with
+1,000 classes do not name them. config.json of timm may have other words
+(label_descriptions). Of weights that do not say what their classes are called, --config
+with data.classes, or --set data.classes=FILE, does: a file with a name in each line, in
+the order of the outputs.`,
 		Example: `  fasternet-train predict runs/t0 cat.jpg dog.png
   fasternet-train predict runs/t0 photos/ --topk 1 --format csv --out photos.csv --on-bad-image skip
   fasternet-train predict runs/t0 batch.npy --logits logits.safetensors`,
@@ -97,7 +99,11 @@ order of the outputs.`,
 			if note != "" {
 				show.Line("note: %s", note)
 			}
-			if note := predict.DescribeNames(m.Model.Classes(), names); note != "" {
+			labels, note := m.Labels(names)
+			if note == "" {
+				note = predict.DescribeNames(m.Model.Classes(), labels)
+			}
+			if note != "" {
 				show.Line("note: %s", note)
 			}
 			showLeftOut(show, in.LeftOut)
@@ -109,11 +115,11 @@ order of the outputs.`,
 				if wantsJSON() && out == "" {
 					w, format = &objects, jsonLines
 				}
-				writer, err := predict.NewWriter(w, format, in, names)
+				writer, err := predict.NewWriter(w, format, in, labels)
 				if err != nil {
 					return nil, err
 				}
-				return predict.Classify(cmd.Context(), runner, in, f.inputs(config, show, "predict", bar), topk, names, writer, keep)
+				return predict.Classify(cmd.Context(), runner, in, f.inputs(config, show, "predict", bar), topk, labels, writer, keep)
 			}
 			outcome, err := withOutput(out, classify)
 			show.End()

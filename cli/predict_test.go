@@ -21,9 +21,9 @@ import (
 	"fasternet/model"
 )
 
-// reference is the small model of the reference values, as a checkpoint, and its
+// referenceModel is the small model of the reference values, as a checkpoint, and its
 // images as a tensor [4, 3, 64, 64].
-func reference(t *testing.T) (checkpoint, images string, want map[string]golden.Tensor) {
+func referenceModel(t *testing.T) (checkpoint, images string, want map[string]golden.Tensor) {
 	t.Helper()
 	const name = "fasternet_small_gelu"
 	var ref struct {
@@ -70,7 +70,7 @@ func reference(t *testing.T) (checkpoint, images string, want map[string]golden.
 
 // Models without names of classes, and without classes.
 func TestClassesWithoutNames(t *testing.T) {
-	checkpoint, images, _ := reference(t)
+	checkpoint, images, _ := referenceModel(t)
 	f, err := checkpoints.Read(checkpoint)
 	if err != nil {
 		t.Fatal(err)
@@ -113,7 +113,7 @@ func readTensor(t *testing.T, path, name string) formats.Tensor {
 
 // The program gives the logits and features of the reference for its images.
 func TestPredictReference(t *testing.T) {
-	checkpoint, images, want := reference(t)
+	checkpoint, images, want := referenceModel(t)
 	out := filepath.Join(t.TempDir(), "out.safetensors")
 	for _, batch := range []string{"1", "3", "64"} {
 		r := invoke(t, "predict", images, "--model", checkpoint, "--logits", out, "--batch", batch, "--format", "csv", "--topk", "3")
@@ -216,7 +216,7 @@ func TestPredictFolder(t *testing.T) {
 }
 
 func TestBadInputsOfPredict(t *testing.T) {
-	checkpoint, images, _ := reference(t)
+	checkpoint, images, _ := referenceModel(t)
 	dir := t.TempDir()
 	file := func(name string) string { return filepath.Join(dir, name) }
 	writeFile(t, file("header.npy"), []byte("\x93NUMPY\x02\x00\xff\xff\xff\xff{'descr'"))

@@ -201,7 +201,7 @@ loss (nats) of the best checkpoint; of a pre-training the loss.`,
 	c.Flags().StringArrayVar(&settings, "set", nil, "change a setting, `key=value`, e.g. train.epochs=10; repeatable")
 	c.Flags().StringVar(&dir, "run", "", "`folder` of the run")
 	c.Flags().StringVar(&dataDir, "data", "", "`folder` of the data set (data.dir)")
-	c.Flags().StringVar(&from, "from", "", "`weights` to start from: a run, a checkpoint, or a file of PyTorch (from)")
+	c.Flags().StringVar(&from, "from", "", "`weights` to start from: a run, a checkpoint, a file of PyTorch, a model of the hub (hf://ORG/NAME) or a URL (from)")
 	start.register(c)
 	watch.register(c)
 	budget.register(c)
@@ -231,7 +231,7 @@ func findRun(args []string, dir string, resume bool, settings []string) (*config
 	}
 	if resume && train.Holds(dir) {
 		own, err := train.Config(dir)
-		if err != nil || config.From == "" || given.Model() {
+		if err != nil || config.From == "" || config.Task != "classify" {
 			return config, dir, nil //nolint:nilerr // resuming says what is wrong
 		}
 		if config, err = adopt(args[0], config, given, own, settings); err != nil {

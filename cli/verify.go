@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"fasternet/internal/printable"
+	"fasternet/internal/reference"
 	"fasternet/internal/verify"
 
 	"github.com/spf13/cobra"
@@ -31,6 +32,10 @@ parts. The exit code is 1 if anything is wrong.`,
 			wrong := 0
 			all := verify.Report{Path: strings.Join(args, " "), Kind: fmt.Sprintf("%d paths", len(args))}
 			for _, path := range args {
+				path, err := reference.Resolve(path)
+				if err != nil {
+					return err
+				}
 				r, err := verify.Path(path)
 				if err != nil {
 					return err

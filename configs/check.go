@@ -34,6 +34,7 @@ func (c *Config) check(strict bool) *problem {
 		func() *problem { return oneOf("task", c.Task, Tasks...) },
 		func() *problem { return atLeast("threads", c.Threads, 0) },
 		func() *problem { return oneOf("precision", c.Precision, Precisions...) },
+		func() *problem { return checkReference("from", c.From) },
 		func() *problem { return oneOf("from_weights", c.FromWeights, "auto", "plain", "ema") },
 		c.Model.check,
 		func() *problem { return c.Data.check(c.Model, strict) },

@@ -8,7 +8,7 @@ type Config struct {
 	Threads          int        `yaml:"threads"`            // of the kernels; 0 for one a processor
 	Precision        string     `yaml:"precision"`          // of matrix products: fp32, bf16, or auto for bf16 where the processor has it
 	RunDir           string     `yaml:"run_dir"`            // folder in which a run makes its own
-	From             string     `yaml:"from"`               // run or weights that a run starts from; "" for fresh ones
+	From             string     `yaml:"from"`               // run or weights that a run starts from, also hf://ORG/NAME of the hub or a URL; "" for fresh ones
 	FromWeights      string     `yaml:"from_weights"`       // from: auto takes the averaged weights (EMA) if there are any, as timm does; plain takes the weights of the last step; with ema averaged ones must be there
 	FromStateKey     string     `yaml:"from_state_key"`     // from, a file of PyTorch with several sets of weights: the key of one, e.g. model_ema; "" looks for it
 	FromAllowMissing bool       `yaml:"from_allow_missing"` // from: go on if tensors are missing, which begin with fresh values, or unexpected

@@ -2,8 +2,8 @@ package configs
 
 import "strings"
 
-// Given are the keys that a file, a preset or a setting has set. All others have their
-// defaults.
+// Given are the keys that a file, a preset or a setting has set, and whether it was the user: a
+// key that only a preset has set is false. All others have their defaults.
 type Given map[string]bool
 
 // LoadGiven is Load, and says which keys were set.
@@ -18,8 +18,8 @@ func LoadGiven(name string, settings ...string) (*Config, Given, error) {
 		return nil, nil, err
 	}
 	given := Given{}
-	for key := range l.origin {
-		given[key] = true
+	for key, where := range l.origin {
+		given[key] = l.preset == nil || l.preset.origin[key] != where
 	}
 	return config, given, nil
 }

@@ -2,6 +2,7 @@ package configs
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 )
@@ -19,10 +20,7 @@ type inherited struct {
 // inherit remembers what was read as that of a preset.
 func (l *loader) inherit(preset string) {
 	c := l.config
-	l.preset = &inherited{preset: preset, optim: c.Optim, batch: c.batch(), size: c.Data.ImageSize, multiScale: c.Data.MultiScale, origin: map[string]string{}}
-	for _, key := range []string{"optim.lr", "data.multi_scale", "data.test_crop", "data.test_crop_ratio"} {
-		l.preset.origin[key] = l.origin[key]
-	}
+	l.preset = &inherited{preset: preset, optim: c.Optim, batch: c.batch(), size: c.Data.ImageSize, multiScale: c.Data.MultiScale, origin: maps.Clone(l.origin)}
 }
 
 // batch is the number of images that make a step.

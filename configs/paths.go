@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"fasternet/internal/reference"
+
 	"gopkg.in/yaml.v3"
 )
 
@@ -32,7 +34,7 @@ func (c *Config) AbsolutePaths() (Paths, error) {
 			p[as] = *path
 			continue
 		}
-		if *path == "" || filepath.IsAbs(*path) || slices.Contains(Presets(), *path) {
+		if *path == "" || filepath.IsAbs(*path) || slices.Contains(Presets(), *path) || reference.IsReference(*path) {
 			continue
 		}
 		absolute, err := filepath.Abs(*path)
@@ -65,7 +67,7 @@ func (p Paths) Without(settings []string) Paths {
 func (c *Config) Locate(p Paths) (notes []string) {
 	for _, path := range c.paths() {
 		here := *path
-		if here == "" || slices.Contains(Presets(), here) {
+		if here == "" || slices.Contains(Presets(), here) || reference.IsReference(here) {
 			continue
 		}
 		slashed := strings.ReplaceAll(here, `\`, "/") // of a path of Windows

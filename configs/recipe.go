@@ -12,7 +12,7 @@ import (
 // the loss becomes (1-alpha)·loss + alpha·distillation.
 type Distill struct {
 	Type     string  `yaml:"type"`      // none; hard: cross entropy with the teacher's answer; soft: divergence from its softmax
-	Teacher  string  `yaml:"teacher"`   // run, checkpoint or weights of another program, as --model takes them
+	Teacher  string  `yaml:"teacher"`   // run, checkpoint, weights of another program, hf://ORG/NAME or a URL
 	Config   string  `yaml:"config"`    // preset or YAML file of a teacher whose file does not tell its architecture
 	Weights  string  `yaml:"weights"`   // of the teacher: auto takes the averaged ones (EMA) if there are any; plain takes the weights of the last step; with ema averaged ones must be there
 	StateKey string  `yaml:"state_key"` // of a teacher from PyTorch with several sets of weights: the key of one; "" looks for it
@@ -86,6 +86,9 @@ func (d Distill) check() *problem {
 		within("distill.alpha", d.Alpha, 0, 1),
 		within("distill.tau", d.Tau, 1e-3, 1e3),
 	); p != nil {
+		return p
+	}
+	if p := checkReference("distill.teacher", d.Teacher); p != nil {
 		return p
 	}
 	switch {

@@ -118,7 +118,11 @@ func prepare(loaded *model.Loaded, s settings) (_ *Model, err error) {
 	if loaded.Headless {
 		m.info.Classes = 0
 	}
-	if err := m.name(loaded.Classes); err != nil {
+	labels, note := loaded.Labels(loaded.Classes)
+	if note != "" && m.info.Classes > 0 && s.labels == nil {
+		s.notes(note)
+	}
+	if err := m.name(labels); err != nil {
 		return nil, fmt.Errorf("infer: %s: %w", loaded.Path, err)
 	}
 	if err := m.compile(); err != nil {

@@ -33,6 +33,8 @@ type hubConfig struct {
 	Architecture  string                     `json:"architecture"`
 	NumClasses    *int                       `json:"num_classes"`
 	LabelNames    json.RawMessage            `json:"label_names"`
+	Labels        json.RawMessage            `json:"labels"` // what label_names was called once
+	Descriptions  json.RawMessage            `json:"label_descriptions"`
 	ModelArgs     map[string]json.RawMessage `json:"model_args"`
 	Pretrained    *hubPretrained             `json:"pretrained_cfg"`
 	ModelType     string                     `json:"model_type"` // of a file of transformers, another library
@@ -46,6 +48,9 @@ type hubPretrained struct {
 	CropMode      string    `json:"crop_mode"`
 	Mean          []float64 `json:"mean"`
 	Std           []float64 `json:"std"`
+
+	LabelNames   json.RawMessage `json:"label_names"`
+	Descriptions json.RawMessage `json:"label_descriptions"`
 }
 
 // timmCropRatio is what timm takes where config.json has no crop_pct.
@@ -260,13 +265,14 @@ func joined(values []float64) string {
 
 // labels are the names of the classes, if they are as many as the classifier has.
 func (h *hubConfig) labels(classes int) ([]string, string) {
-	if len(h.LabelNames) == 0 || string(h.LabelNames) == "null" {
+	names := said(h.LabelNames, h.Labels, h.Pretrained.LabelNames)
+	if names == nil {
 		return nil, ""
 	}
 	var list []string
-	if json.Unmarshal(h.LabelNames, &list) != nil {
+	if json.Unmarshal(names, &list) != nil {
 		var byNumber map[string]string
-		if err := json.Unmarshal(h.LabelNames, &byNumber); err != nil {
+		if err := json.Unmarshal(names, &byNumber); err != nil {
 			return nil, fmt.Sprintf("%s: label_names is no list of names: the classes have numbers", h.path)
 		}
 		list = make([]string, len(byNumber))
@@ -282,4 +288,28 @@ func (h *hubConfig) labels(classes int) ([]string, string) {
 		return nil, fmt.Sprintf("%s: %d label_names for a classifier of %d classes: the classes have numbers", h.path, len(list), classes)
 	}
 	return list, ""
+}
+
+// said is the first of some values that is there, or nil.
+func said(values ...json.RawMessage) json.RawMessage {
+	for _, v := range values {
+		if len(v) > 0 && string(v) != "null" {
+			return v
+		}
+	}
+	return nil
+}
+
+// descriptions are what people call classes, by the names of the classes: of the names of
+// ImageNet, which are numbers of WordNet, the words. They are nil if there are none; the note
+// says what is wrong with them.
+func (h *hubConfig) descriptions() (byName map[string]string, note string) {
+	text := said(h.Descriptions, h.Pretrained.Descriptions)
+	if text == nil {
+		return nil, ""
+	}
+	if err := json.Unmarshal(text, &byName); err != nil {
+		return nil, fmt.Sprintf("%s: label_descriptions is not an object of texts: the classes keep their names", h.path)
+	}
+	return byName, ""
 }

@@ -19,12 +19,14 @@ import (
 
 // hubFile is config.json as timm writes it.
 type hubFile struct {
-	Architecture string         `json:"architecture"`
-	NumClasses   int            `json:"num_classes"`
-	NumFeatures  int            `json:"num_features"`
-	GlobalPool   string         `json:"global_pool"`
-	LabelNames   []string       `json:"label_names,omitempty"`
-	ModelArgs    map[string]any `json:"model_args"`
+	Architecture string   `json:"architecture"`
+	NumClasses   int      `json:"num_classes"`
+	NumFeatures  int      `json:"num_features"`
+	GlobalPool   string   `json:"global_pool"`
+	LabelNames   []string `json:"label_names,omitempty"`
+	// Descriptions are what people call the classes, by their names, if that is something else.
+	Descriptions map[string]string `json:"label_descriptions,omitempty"`
+	ModelArgs    map[string]any    `json:"model_args"`
 	Pretrained   struct {
 		CustomLoad     bool      `json:"custom_load"`
 		InputSize      []int     `json:"input_size"`
@@ -41,8 +43,9 @@ type hubFile struct {
 }
 
 // WriteHub writes a model as a folder that timm's create_model("local-dir:FOLDER",
-// pretrained=True) loads: config.json and model.safetensors, with timm's names. The folder
-// is made; one that is there may have such files alone, which are replaced. The note says
+// pretrained=True) loads: config.json and model.safetensors, with timm's names, and a card. The
+// folder is made; one that is there may have such files alone, which are replaced, but for a
+// card that somebody has written. The note says
 // what timm does differently with images; it may be "".
 func WriteHub(l *Loaded, dir string) (note string, err error) {
 	ts, err := Export(l, torch.Timm)
@@ -69,10 +72,14 @@ func WriteHub(l *Loaded, dir string) (note string, err error) {
 	if err := checkpoints.Write(filepath.Join(dir, HubWeightsFile), checkpoints.File{Meta: meta, Tensors: ts}); err != nil {
 		return "", err
 	}
-	return notes, checkpoints.WriteAtomic(filepath.Join(dir, HubConfigFile), func(w io.Writer) error {
+	err = checkpoints.WriteAtomic(filepath.Join(dir, HubConfigFile), func(w io.Writer) error {
 		_, err := w.Write(append(text, '\n'))
 		return err
 	})
+	if err != nil {
+		return "", err
+	}
+	return notes, writeCard(dir, l, file)
 }
 
 // otherImages says which images timm treats in another way than the model's evaluation; ""
@@ -105,7 +112,7 @@ func CheckHubFolder(dir string) error {
 		return fmt.Errorf("model: %w", err)
 	}
 	for _, e := range entries {
-		if !slices.Contains([]string{HubConfigFile, HubWeightsFile, "README.md", ".gitattributes"}, e.Name()) {
+		if !slices.Contains([]string{HubConfigFile, HubWeightsFile, HubCardFile, ".gitattributes"}, e.Name()) {
 			return fmt.Errorf("%s is a folder with other files (%s): want a new one", dir, e.Name())
 		}
 	}
@@ -133,20 +140,33 @@ func hubFileOf(l *Loaded) (hubFile, error) {
 	if hub == nil {
 		return hubFile{}, fmt.Errorf("model: timm has no architecture of the family %s: %w", m.Name, ErrNaming)
 	}
-	described := hub.Write(m, d.ImageSize)
-	f := hubFile{NumClasses: classes, GlobalPool: described.GlobalPool, NumFeatures: described.NumFeatures, ModelArgs: described.Args}
+	timms := hub.Write(m, d.ImageSize)
+	f := hubFile{NumClasses: classes, GlobalPool: timms.GlobalPool, NumFeatures: timms.NumFeatures, ModelArgs: timms.Args}
 	f.ModelArgs["in_chans"], f.ModelArgs["num_classes"] = m.InChans, classes
 	if len(l.Classes) == classes {
 		f.LabelNames = l.Classes
+		f.Descriptions = described(l)
 	}
 	p := &f.Pretrained
 	cut := preprocess.Evaluation(d, m.InChans).Cut()
 	p.InputSize, p.Interpolation, p.CropPct, p.CropMode = []int{m.InChans, d.ImageSize, d.ImageSize}, d.Interpolation, cut.Ratio, string(cut.Mode)
 	p.Mean, p.Std, p.NumClasses = d.Mean, d.Std, classes
-	p.FirstConv, p.Classifier, p.FixedInputSize = described.FirstConv, described.Classifier, described.FixedInputSize
+	p.FirstConv, p.Classifier, p.FixedInputSize = timms.FirstConv, timms.Classifier, timms.FixedInputSize
 	var err error
 	f.Architecture, err = hubArchitecture(hub, m)
 	return f, err
+}
+
+// described are what people call the classes, where it is not their name; nil if it is.
+func described(l *Loaded) map[string]string {
+	labels, _ := l.Labels(l.Classes)
+	out := map[string]string{}
+	for i, name := range l.Classes {
+		if i < len(labels) && labels[i] != name {
+			out[name] = labels[i]
+		}
+	}
+	return out
 }
 
 // hubArchitecture is timm's architecture for a model: one of its size, or else one with the

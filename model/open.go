@@ -30,7 +30,7 @@ func Open(path string, o LoadOptions) (*Loaded, error) {
 	if l.Config, err = src.configure(o); err != nil {
 		return nil, err
 	}
-	l.Classes = src.classes
+	l.Classes, l.called = src.classes, src.called
 	if l.Config.Task == "localmim" && o.Encoder {
 		o.Settings = append(slices.Clone(o.Settings), "task=classify", "model.num_classes=1")
 		if l.Config, err = src.configure(o); err != nil {
@@ -125,6 +125,9 @@ func (s *source) describeHub(settings []string) (err error) {
 	}
 	var note string
 	if s.classes, note = s.hub.labels(classesOf(s.state.Tensors)); note != "" {
+		s.note("%s", note)
+	}
+	if s.called, note = s.hub.descriptions(); note != "" {
 		s.note("%s", note)
 	}
 	return nil

@@ -3,6 +3,7 @@ package model
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"fasternet/formats/torch"
 	"fasternet/graph"
 	"fasternet/internal/finite"
+	"fasternet/internal/reference"
 )
 
 // source is a file of weights.
@@ -22,6 +24,7 @@ type source struct {
 	damaged error             // why it cannot be read
 	config  *configs.Config   // what the file, or its folder, says of itself; or nil
 	classes []string          // class names that it says
+	called  map[string]string // what people call the classes, by name; nil if it does not say
 	state   *torch.State      // the tensors under official names
 	average bool              // they are averaged ones
 	model   graph.Model       // of an ONNX file: the model of its configuration, without the tensors
@@ -195,9 +198,17 @@ func option(before, name, after string) string {
 }
 
 // find turns the folder of a run into the path of its best, else its last checkpoint,
-// and a folder of timm into the path of its weights.
+// a folder of timm into the path of its weights, and weights of the hub or of a URL into the
+// path where they are kept.
 func find(path string) (string, error) {
+	path, err := reference.Resolve(path)
+	if err != nil {
+		return "", err
+	}
 	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) && reference.LooksLikeRepository(path) && !exists(filepath.Dir(path)) {
+		return "", fmt.Errorf("model: %w; the model of the hub is hf://%s", err, path)
+	}
 	if err != nil {
 		return "", fmt.Errorf("model: %w", err)
 	}

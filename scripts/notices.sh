@@ -34,3 +34,6 @@ modules | while read -r path version dir; do
 		exit 1
 	fi
 done
+printf '\n## data/classes/imagenet1k.tsv, words of WordNet\n\n```text\n'
+cat data/classes/imagenet1k.license
+printf '```\n'

@@ -83,6 +83,16 @@ func (d *Display) Begin(name string, done, total int) {
 	d.Step(done, name)
 }
 
+// BeginBytes is Begin of a transfer of so many bytes. The details of each step say how many there
+// are: the bar shows their part only.
+func (d *Display) BeginBytes(name string, done, total int) {
+	if !d.tty {
+		return
+	}
+	d.bar = &bar{total: total, bytes: true}
+	d.Step(done, name)
+}
+
 // Step moves the bar to done. Where the terminal is too narrow for all details, those in
 // front stay.
 func (d *Display) Step(done int, name string, details ...string) {

@@ -14,6 +14,7 @@ import (
 // bar is a progress bar on one line of a terminal.
 type bar struct {
 	total int
+	bytes bool      // total is of bytes, which the details name
 	shown time.Time // when it was drawn last
 	drawn int       // columns of it
 }
@@ -32,7 +33,10 @@ func (b *bar) line(columns, done int, name string, details []string) string {
 	}
 	text := cut(name, columns-percent)
 	left := columns - percent - uniseg.StringWidth(text)
-	count := len(fmt.Sprintf(" (%d/%d)", b.total, b.total))
+	count := 0
+	if !b.bytes {
+		count = len(fmt.Sprintf(" (%d/%d)", b.total, b.total))
+	}
 	for i, d := range details {
 		reserved := 0
 		if i > 1 {
@@ -46,7 +50,7 @@ func (b *bar) line(columns, done int, name string, details []string) string {
 	if width < leastBar {
 		width = 0
 	}
-	return b.render(done, text, width, count <= left)
+	return b.render(done, text, width, !b.bytes && count <= left)
 }
 
 // render draws the bar. The library would do it once a step, and measure the terminal

@@ -1,0 +1,98 @@
+package export
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"fasternet/graph"
+	"fasternet/kernels"
+	"fasternet/model"
+)
+
+// HubFormat is a folder as timm and the Hugging Face hub have it.
+const HubFormat Format = "hub"
+
+// WriteHub exports a model to a folder that timm's create_model("local-dir:FOLDER") loads
+// ([model.WriteHub]). The folder gets its files when they have been read back and give the
+// same logits. The note says what timm does differently with images; it may be "". The error
+// wraps [model.ErrNaming] or [model.ErrOtherCode] if timm has no such model.
+func WriteHub(l *model.Loaded, dir string, pool *kernels.Pool) (r Result, note string, err error) {
+	if err := model.CheckHubFolder(dir); err != nil {
+		return r, "", err
+	}
+	out := *l
+	if out.Model, err = graph.ForSize(l.Model, l.Config.Data.ImageSize); err != nil {
+		return r, "", fmt.Errorf("export: %w", err)
+	}
+	r = Result{Path: dir, Format: HubFormat, Weights: l.Used(), Parameters: out.Model.Store().Parameters()}
+	parent := filepath.Dir(filepath.Clean(dir))
+	if err := os.MkdirAll(parent, 0o755); err != nil {
+		return r, "", fmt.Errorf("export: %w", err)
+	}
+	part, err := os.MkdirTemp(parent, ".export-*")
+	if err != nil {
+		return r, "", fmt.Errorf("export: %w", err)
+	}
+	defer os.RemoveAll(part)
+	if err := os.Chmod(part, 0o755); err != nil {
+		return r, "", fmt.Errorf("export: %w", err)
+	}
+	if note, err = model.WriteHub(&out, part); err != nil {
+		return r, "", err
+	}
+	if r.Difference, err = hubDifference(l, part, pool); err != nil {
+		return r, "", err
+	}
+	if err := r.check(); err != nil {
+		return r, "", err
+	}
+	for _, name := range model.HubFiles() {
+		if info, err := os.Stat(filepath.Join(part, name)); err == nil {
+			r.Bytes += info.Size()
+		}
+	}
+	return r, note, moveHub(part, dir)
+}
+
+// hubDifference reads a folder back, and compares its model with the original. Without a
+// classifier there are no logits to compare.
+func hubDifference(l *model.Loaded, dir string, pool *kernels.Pool) (Difference, error) {
+	back, err := model.Open(dir, model.LoadOptions{Headless: true, Remedies: &model.Remedies{}})
+	if err != nil {
+		return Difference{}, fmt.Errorf("export: reading back: %w", err)
+	}
+	if l.Headless {
+		return Difference{}, nil // opening has compared all names and shapes
+	}
+	want, err := logits(l, pool)
+	if err != nil {
+		return Difference{}, err
+	}
+	got, err := logits(back, pool)
+	if err != nil {
+		return Difference{}, fmt.Errorf("export: reading back: %w", err)
+	}
+	return compare(got, want)
+}
+
+// moveHub gives the files their place: all at once if the folder is new, else one by one, the
+// description last. A card that somebody has written stays.
+func moveHub(part, dir string) error {
+	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
+		if err := os.Rename(part, dir); err != nil {
+			return fmt.Errorf("export: %w", err)
+		}
+		return nil
+	}
+	for _, name := range model.HubFiles() {
+		if name == model.HubCardFile && model.OwnCard(dir) {
+			continue
+		}
+		if err := os.Rename(filepath.Join(part, name), filepath.Join(dir, name)); err != nil {
+			return fmt.Errorf("export: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,221 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"fasternet/internal/disk"
+
+	"github.com/gofrs/flock"
+)
+
+// repository is the folder of a model in the cache of Python's huggingface_hub:
+//
+//	models--ORG--NAME/blobs/ETAG              the content of files
+//	models--ORG--NAME/snapshots/COMMIT/FILE   links to it
+//	models--ORG--NAME/refs/REVISION           the commit of a branch or a tag
+//	.locks/models--ORG--NAME/ETAG.lock        held by who downloads the content
+type repository struct {
+	dir   string
+	locks string
+}
+
+func (c *Client) repository(repo string) repository {
+	name := "models--" + strings.ReplaceAll(repo, "/", "--")
+	return repository{filepath.Join(c.settings.Cache, name), filepath.Join(c.settings.Cache, ".locks", name)}
+}
+
+func (r repository) blob(name string) string { return filepath.Join(r.dir, "blobs", name) }
+
+func (r repository) snapshot(commit, file string) string {
+	return filepath.Join(r.dir, "snapshots", commit, filepath.FromSlash(file))
+}
+
+// commit is the commit of a revision, as far as the cache knows it; "" if it does not.
+func (r repository) commit(revision string) string {
+	if fullCommit.MatchString(revision) {
+		return revision
+	}
+	text, err := readSmall(filepath.Join(r.dir, "refs", filepath.FromSlash(revision)), 100)
+	if err != nil {
+		return ""
+	}
+	commit := strings.TrimSpace(string(text))
+	if !fullCommit.MatchString(commit) && commit != unnamedCommit {
+		return ""
+	}
+	return commit
+}
+
+// has says whether a snapshot has a file, and its content is there.
+func (r repository) has(commit, file string) bool {
+	info, err := os.Stat(r.snapshot(commit, file))
+	return err == nil && info.Mode().IsRegular() && info.Size() > 0
+}
+
+// setCommit keeps the commit of a revision.
+func (r repository) setCommit(revision, commit string) error {
+	if revision == commit || r.commit(revision) == commit {
+		return nil
+	}
+	path := filepath.Join(r.dir, "refs", filepath.FromSlash(revision))
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return replace(path, []byte(commit))
+}
+
+// replace writes a small file under another name, and then gives it its own.
+func replace(path string, content []byte) error {
+	tmp := passing(path)
+	f, err := disk.CreateFile(tmp)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = disk.RenameFile(tmp, path)
+	}
+	if err != nil {
+		_ = disk.RemoveFile(tmp)
+	}
+	return err
+}
+
+// passing is a name that a file has before it gets its own, and that no other process uses.
+func passing(path string) string { return fmt.Sprintf("%s.%08x.tmp", path, rand.Uint32()) }
+
+// link lets a snapshot have a file with the content of a blob: by a relative link, as Python
+// does, or where the system has none, by a second name or a copy.
+func (r repository) link(commit, file, blob string) error {
+	path := r.snapshot(commit, file)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	target, err := filepath.Rel(filepath.Dir(path), r.blob(blob))
+	if err != nil {
+		return err
+	}
+	tmp := passing(path)
+	if os.Symlink(target, tmp) != nil && os.Link(r.blob(blob), tmp) != nil {
+		if err := copyFile(r.blob(blob), tmp); err != nil {
+			return errors.Join(err, os.Remove(tmp))
+		}
+	}
+	if err := disk.RenameFile(tmp, path); err != nil {
+		return errors.Join(err, os.Remove(tmp))
+	}
+	return nil
+}
+
+func copyFile(from, to string) error {
+	in, err := disk.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := disk.CreateFile(to)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Sync(), out.Close())
+}
+
+// lock waits for the right to download a blob, which one process has at a time.
+func (c *Client) lock(ctx context.Context, path, what string) (unlock func(), err error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, err
+	}
+	l := flock.New(path)
+	held, err := l.TryLock()
+	if err == nil && !held {
+		c.observer.Note(fmt.Sprintf("waiting for another process that downloads %s", what))
+		held, err = l.TryLockContext(ctx, 200*time.Millisecond)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !held {
+		return nil, fmt.Errorf("%s: no lock", path)
+	}
+	return func() { _ = l.Unlock() }, nil // the process's end would do it too
+}
+
+// keep brings a file of the hub into the cache, unless it is there, and returns its path in the
+// snapshot.
+func (c *Client) keep(ctx context.Context, m metadata) (string, error) {
+	r := c.repository(m.ref.Repo)
+	commit := m.commit
+	path := r.snapshot(commit, m.ref.File)
+	if current(path, m) {
+		_ = r.setCommit(m.ref.Revision, commit) // the cache may be one that only others write to
+		return path, nil
+	}
+	failed := func(err error) error { return c.writing(filepath.Join(r.dir, "x"), 0, 0, err) }
+	name := m.blob()
+	if name == "" {
+		name = "unnamed-" + commit + "-" + strings.ReplaceAll(m.ref.File, "/", "-")
+	}
+	unlock, err := c.lock(ctx, filepath.Join(r.locks, name+".lock"), m.ref.String())
+	if errors.Is(err, context.Canceled) {
+		return "", err
+	}
+	if err != nil {
+		return "", failed(err)
+	}
+	defer unlock()
+	if m.etag == "" || !currentBlob(r.blob(name), m) {
+		t := transfer{client: c, metadata: m, path: r.blob(name) + ".incomplete"}
+		sum, err := t.fetch(ctx)
+		if err != nil {
+			return "", err
+		}
+		from := t.path
+		if m.etag == "" {
+			name = sum
+		}
+		if err := disk.RenameFile(from, r.blob(name)); err != nil {
+			return "", failed(err)
+		}
+		if err := disk.SyncFolder(filepath.Dir(r.blob(name))); err != nil {
+			return "", failed(err)
+		}
+	}
+	if err := r.link(commit, m.ref.File, name); err != nil {
+		return "", failed(err)
+	}
+	if err := r.setCommit(m.ref.Revision, commit); err != nil {
+		return "", failed(err)
+	}
+	return path, nil
+}
+
+// current says whether a file of a snapshot has the content that the hub has now.
+func current(path string, m metadata) bool {
+	if m.etag == "" || !currentBlob(path, m) {
+		return false
+	}
+	if m.commit != unnamedCommit {
+		return true // the content of a commit does not change
+	}
+	target, err := os.Readlink(path)
+	return err == nil && filepath.Base(target) == m.blob()
+}
+
+// currentBlob says whether a blob is there in full. Who wrote it may not have checked the size.
+func currentBlob(path string, m metadata) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular() && (m.size < 0 || info.Size() == m.size)
+}
+
+// isMissing says whether an error is that there is no such file.
+func isMissing(err error) bool { return errors.Is(err, fs.ErrNotExist) }

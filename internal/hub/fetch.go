@@ -1,0 +1,312 @@
+package hub
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"fasternet/internal/reference"
+)
+
+// unnamedCommit stands for the commit in the cache where a server does not name one, such as a
+// plain copy of the hub's files.
+const unnamedCommit = "0000000000000000000000000000000000000000"
+
+// Fetched is what is on this machine now of a reference.
+type Fetched struct {
+	Reference reference.Reference `json:"-"`
+	Weights   string              `json:"weights"`          // path of the file
+	Config    string              `json:"config,omitempty"` // path of config.json next to it; "" if there is none
+	Commit    string              `json:"commit,omitempty"` // of the hub, if it is known
+}
+
+// Fetch brings the weights of a reference, and what describes them, to this machine, unless
+// they are there and the hub has no newer ones. If the hub does not answer, what is in the cache
+// is taken, with a note. Other errors say what is wrong and what to do, and may wrap
+// [ErrReference], [ErrNotFound], [ErrDenied], [ErrUnreachable], [ErrOffline], [ErrDamaged],
+// [ErrWrite] or the end of the context.
+func (c *Client) Fetch(ctx context.Context, text string) (Fetched, error) {
+	r, err := reference.Parse(text)
+	if err != nil {
+		return Fetched{}, err
+	}
+	if r.URL != "" {
+		return c.fetchURL(ctx, r)
+	}
+	cached, there := c.cached(r)
+	if there && (c.settings.Offline || fullCommit.MatchString(r.Revision) && cached.Config != "") {
+		return cached, nil
+	}
+	if c.settings.Offline {
+		return Fetched{}, fmt.Errorf("%s: %w: the cache is %s", r, ErrOffline, c.settings.Cache)
+	}
+	f, err := c.fetchRepo(ctx, r, tries(there))
+	if there && ctx.Err() == nil && noAnswer(err) {
+		c.observer.Note(fmt.Sprintf("%v; taking what the cache has, commit %.12s", err, cached.Commit))
+		return cached, nil
+	}
+	return f, err
+}
+
+// tries is how often a server is asked for what it has. Who has a copy is not kept waiting.
+func tries(there bool) int {
+	if there {
+		return 1
+	}
+	return attempts
+}
+
+// noAnswer says whether an error does not tell what the hub has.
+func noAnswer(err error) bool {
+	var t temporary
+	return errors.Is(err, ErrUnreachable) || errors.As(err, &t)
+}
+
+// cached is what the cache has of a model.
+func (c *Client) cached(r reference.Reference) (Fetched, bool) {
+	repo := c.repository(r.Repo)
+	commit := repo.commit(r.Revision)
+	if commit == "" {
+		return Fetched{}, false
+	}
+	names := reference.WeightFiles
+	if r.File != "" {
+		names = []string{r.File}
+	}
+	for _, name := range names {
+		if !repo.has(commit, name) {
+			continue
+		}
+		f := Fetched{Reference: r, Weights: repo.snapshot(commit, name), Commit: named(commit)}
+		if config := path.Join(path.Dir(name), reference.ConfigFile); repo.has(commit, config) {
+			f.Config = repo.snapshot(commit, config)
+		}
+		return f, true
+	}
+	return Fetched{}, false
+}
+
+func named(commit string) string {
+	if commit == unnamedCommit {
+		return ""
+	}
+	return commit
+}
+
+// fetchRepo asks the hub.
+func (c *Client) fetchRepo(ctx context.Context, r reference.Reference, tries int) (Fetched, error) {
+	names := reference.WeightFiles
+	if r.File != "" {
+		names = []string{r.File}
+	}
+	config := r
+	config.File = path.Join(path.Dir(names[0]), reference.ConfigFile)
+	described, err := c.head(ctx, config, mostConfig, tries)
+	isDescribed := err == nil
+	if err != nil && !errors.As(err, new(missingFile)) {
+		return Fetched{}, err
+	}
+	weights, err := c.findWeights(ctx, r, names, tries)
+	if r.File == "" && errors.As(err, new(missingFile)) {
+		what := fmt.Sprintf("%s has no such model or revision", c.settings.Endpoint)
+		if isDescribed {
+			what = "the model has no file of weights (" + strings.Join(reference.WeightFiles, ", ") + ")"
+		}
+		err = fmt.Errorf("%s: %w: %s%s", r, ErrNotFound, what, didYouMean(r.Repo))
+	}
+	if err != nil {
+		return Fetched{}, err
+	}
+	for _, m := range []*metadata{&described, &weights} {
+		if m.commit == "" {
+			m.commit = unnamedCommit
+			if fullCommit.MatchString(r.Revision) {
+				m.commit = r.Revision
+			}
+		}
+	}
+	if isDescribed && described.commit != weights.commit {
+		return Fetched{}, fmt.Errorf("%s: the hub has just got a newer version: run the same again", r)
+	}
+	f := Fetched{Reference: r, Commit: named(weights.commit)}
+	if isDescribed {
+		if f.Config, err = c.keep(ctx, described); err != nil {
+			return Fetched{}, err
+		}
+	}
+	f.Weights, err = c.keep(ctx, weights)
+	return f, err
+}
+
+// findWeights asks for the first of some files that the repository has, and else for the only
+// one with weights.
+func (c *Client) findWeights(ctx context.Context, r reference.Reference, names []string, tries int) (metadata, error) {
+	var missing error
+	for _, name := range names {
+		file := r
+		file.File = name
+		m, err := c.head(ctx, file, mostWeights, tries)
+		if !errors.As(err, new(missingFile)) {
+			return m, err
+		}
+		missing = err
+	}
+	if r.File != "" {
+		return metadata{}, missing
+	}
+	name, err := c.onlyWeights(ctx, r, tries)
+	if errors.As(err, new(missingFile)) { // a plain copy of files cannot list them
+		return metadata{}, missing
+	}
+	if err != nil {
+		return metadata{}, err
+	}
+	r.File = name
+	return c.head(ctx, r, mostWeights, tries)
+}
+
+// onlyWeights asks for the names of the files of a repository, for the one with weights.
+func (c *Client) onlyWeights(ctx context.Context, r reference.Reference, tries int) (string, error) {
+	var list struct {
+		Siblings []struct {
+			Name string `json:"rfilename"`
+		} `json:"siblings"`
+	}
+	err := c.again(ctx, tries, func() (bool, error) {
+		return false, c.json(ctx, r, c.settings.Endpoint+"/api/models/"+r.Repo+"/revision/"+url.PathEscape(r.Revision), &list)
+	})
+	if err != nil {
+		return "", err
+	}
+	var found []string
+	for _, s := range list.Siblings {
+		if reference.CheckFile(s.Name) != nil || !reference.IsWeights(s.Name) {
+			continue
+		}
+		found = append(found, s.Name)
+	}
+	slices.Sort(found)
+	if len(found) > 1 { // of several, those that no pickle is in
+		if safe := slices.DeleteFunc(slices.Clone(found), func(name string) bool { return path.Ext(name) != ".safetensors" }); len(safe) == 1 {
+			found = safe
+		}
+	}
+	switch {
+	case len(found) == 0:
+		return "", fmt.Errorf("%s: %w: the repository has no file of weights (%s)", r, ErrNotFound, strings.Join(reference.Endings, ", "))
+	case len(found) > 1:
+		few := found[:min(len(found), 3)]
+		return "", fmt.Errorf("%s: the repository has %d files of weights (%s…): name one, e.g. hf://%s@%s/%s", r, len(found), strings.Join(few, ", "), r.Repo, r.Revision, found[0])
+	}
+	return found[0], nil
+}
+
+// json reads an answer of the hub's interface for programs.
+func (c *Client) json(ctx context.Context, r reference.Reference, address string, into any) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return fmt.Errorf("%s: %w", r, err)
+	}
+	response, err := c.send(c.files, request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return c.refusal(r, response)
+	}
+	text, err := io.ReadAll(io.LimitReader(watch(response.Body, c.settings.Timeout, cancel), mostConfig+1))
+	if err != nil {
+		return temporary{fmt.Errorf("%s: %w", r, inWords(err)), 0}
+	}
+	if len(text) > mostConfig {
+		return fmt.Errorf("%s: the list of its files is larger than %s", r, Bytes(mostConfig))
+	}
+	if err := json.Unmarshal(text, into); err != nil {
+		return fmt.Errorf("%s: the hub's list of its files cannot be read", r)
+	}
+	return nil
+}
+
+// fetchURL brings a file to this machine, and config.json next to it if the file has a name
+// that belongs to one.
+func (c *Client) fetchURL(ctx context.Context, r reference.Reference) (Fetched, error) {
+	p := c.place(r)
+	there := p.whole()
+	if there && r.SHA256 != "" && p.origin().SHA256 == r.SHA256 {
+		return p.fetched(r), nil
+	}
+	if c.settings.Offline {
+		if there && r.SHA256 == "" {
+			return p.fetched(r), nil
+		}
+		return Fetched{}, fmt.Errorf("%s: %w: the cache is %s", r, ErrOffline, p.dir)
+	}
+	f, err := c.download(ctx, r, p, tries(there && r.SHA256 == ""))
+	if there && r.SHA256 == "" && ctx.Err() == nil && noAnswer(err) {
+		c.observer.Note(fmt.Sprintf("%v; taking the copy of %s", err, p.origin().Date.Format("2006-01-02")))
+		return p.fetched(r), nil
+	}
+	return f, err
+}
+
+func (c *Client) download(ctx context.Context, r reference.Reference, p place, tries int) (Fetched, error) {
+	m, err := c.head(ctx, r, mostWeights, tries)
+	if err != nil {
+		return Fetched{}, err
+	}
+	failed := func(err error) error { return c.writing(filepath.Join(p.dir, "x"), 0, 0, err) }
+	unlock, err := c.lock(ctx, p.path+".lock", r.String())
+	if err != nil && ctx.Err() == nil {
+		err = failed(err)
+	}
+	if err != nil {
+		return Fetched{}, err
+	}
+	defer unlock()
+	if err := c.downloadConfig(ctx, r, p, tries); err != nil {
+		return Fetched{}, err
+	}
+	if p.current(m) && (r.SHA256 == "" || p.origin().SHA256 == r.SHA256) {
+		return p.fetched(r), nil
+	}
+	if err := p.store(ctx, c, m, r.SHA256); err != nil {
+		return Fetched{}, err
+	}
+	return p.fetched(r), nil
+}
+
+// downloadConfig gets config.json next to a file, if there is one.
+func (c *Client) downloadConfig(ctx context.Context, r reference.Reference, p place, tries int) error {
+	if !slices.Contains(reference.WeightFiles, filepath.Base(p.path)) {
+		return nil
+	}
+	u, err := url.Parse(r.URL)
+	if err != nil {
+		return fmt.Errorf("%s: %w", r, err)
+	}
+	u.Path, u.RawPath, u.RawQuery = path.Join(path.Dir(u.Path), reference.ConfigFile), "", ""
+	config := reference.Reference{URL: u.String()}
+	m, err := c.head(ctx, config, mostConfig, tries)
+	if errors.As(err, new(missingFile)) || errors.Is(err, ErrDenied) {
+		return nil // it is not there, as far as the user may know
+	}
+	if err != nil {
+		return err
+	}
+	q := place{dir: p.dir, path: filepath.Join(p.dir, reference.ConfigFile)}
+	if q.current(m) {
+		return nil
+	}
+	return q.store(ctx, c, m, "")
+}

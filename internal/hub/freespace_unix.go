@@ -1,0 +1,14 @@
+//go:build linux || darwin
+
+package hub
+
+import "golang.org/x/sys/unix"
+
+// freeSpace is how much this user may still write to the disk of a folder.
+func freeSpace(dir string) (bytes uint64, known bool) {
+	var s unix.Statfs_t
+	if unix.Statfs(dir, &s) != nil {
+		return 0, false
+	}
+	return s.Bavail * uint64(s.Bsize), true
+}

@@ -1,0 +1,168 @@
+package hub
+
+import (
+	"context"
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"fasternet/internal/ramdisk"
+)
+
+const testCommit = "0123456789abcdef0123456789abcdef01234567"
+
+// fakeHub is a hub with one model, org/model, and the host that it redirects large files to.
+type fakeHub struct {
+	t        *testing.T
+	hub, cdn *httptest.Server
+
+	mu       sync.Mutex
+	files    map[string]string // by name
+	large    map[string]bool   // which redirect to the other host
+	commit   string
+	sha      map[string]string                                         // checksums that are said in the place of the right ones
+	before   func(w http.ResponseWriter, r *http.Request) bool         // of the hub; true if it has answered
+	content  func(w http.ResponseWriter, r *http.Request, text string) // of the other host; nil for all of it
+	requests []string
+}
+
+func newFakeHub(t *testing.T) *fakeHub {
+	f := &fakeHub{t: t, files: map[string]string{}, large: map[string]bool{}, sha: map[string]string{}, commit: testCommit}
+	f.hub = httptest.NewServer(http.HandlerFunc(f.serveHub))
+	f.cdn = httptest.NewServer(http.HandlerFunc(f.serveContent))
+	t.Cleanup(f.hub.Close)
+	t.Cleanup(f.cdn.Close)
+	f.files["config.json"] = `{"architecture": "fasternet_t0"}`
+	f.files["model.safetensors"] = strings.Repeat("weights ", 1000)
+	f.large["model.safetensors"] = true
+	return f
+}
+
+func (f *fakeHub) note(r *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	line := r.Method + " " + r.URL.Path
+	if r.Header.Get("Range") != "" {
+		line += " " + r.Header.Get("Range")
+	}
+	f.requests = append(f.requests, line)
+}
+
+func (f *fakeHub) serveHub(w http.ResponseWriter, r *http.Request) {
+	f.note(r)
+	if f.before != nil && f.before(w, r) {
+		return
+	}
+	name, isFile := strings.CutPrefix(r.URL.Path, "/org/model/resolve/main/")
+	if !isFile {
+		if name, isFile = strings.CutPrefix(r.URL.Path, "/org/model/resolve/"+f.commit+"/"); !isFile {
+			if !strings.HasPrefix(r.URL.Path, "/api/") {
+				w.Header().Set("X-Error-Code", "RepoNotFound")
+			}
+			http.Error(w, "", http.StatusNotFound)
+			return
+		}
+	}
+	text, there := f.files[name]
+	if !there {
+		w.Header().Set("X-Error-Code", "EntryNotFound")
+		http.Error(w, "", http.StatusNotFound)
+		return
+	}
+	w.Header().Set("X-Repo-Commit", f.commit)
+	if f.large[name] {
+		sum := fmt.Sprintf("%x", sha256.Sum256([]byte(text)))
+		if s := f.sha[name]; s != "" {
+			sum = s
+		}
+		w.Header().Set("X-Linked-Etag", `"`+sum+`"`)
+		w.Header().Set("X-Linked-Size", fmt.Sprint(len(text)))
+		w.Header().Set("ETag", `"of-the-redirect"`)
+		http.Redirect(w, r, f.cdn.URL+"/content/"+name+"?signature=secret", http.StatusFound)
+		return
+	}
+	h := sha1.New()
+	fmt.Fprintf(h, "blob %d\x00%s", len(text), text)
+	w.Header().Set("ETag", `"`+hex.EncodeToString(h.Sum(nil))+`"`)
+	http.ServeContent(w, r, name, time.Time{}, strings.NewReader(text))
+}
+
+func (f *fakeHub) serveContent(w http.ResponseWriter, r *http.Request) {
+	f.note(r)
+	if r.Header.Get("Authorization") != "" {
+		f.t.Errorf("the token goes to %s", r.Host)
+	}
+	text := f.files[strings.TrimPrefix(r.URL.Path, "/content/")]
+	if f.content != nil {
+		f.content(w, r, text)
+		return
+	}
+	http.ServeContent(w, r, "", time.Time{}, strings.NewReader(text))
+}
+
+// asked are the requests so far, and forgets them.
+func (f *fakeHub) asked() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	defer func() { f.requests = nil }()
+	return f.requests
+}
+
+// listener keeps what an observer hears.
+type listener struct {
+	silent
+	mu    sync.Mutex
+	began []string
+	notes []string
+	bytes int64
+}
+
+func (l *listener) Begin(name string, done, total int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.began = append(l.began, fmt.Sprintf("%s %d/%d", name, done, total))
+}
+
+func (l *listener) Step(done int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.bytes = done
+}
+
+func (l *listener) Note(text string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.notes = append(l.notes, text)
+}
+
+// said are all notes.
+func (l *listener) said() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Join(l.notes, "\n")
+}
+
+// settingsOf are those of a client of a hub with a cache of its own.
+func settingsOf(t *testing.T, endpoint string) Settings {
+	dir := ramdisk.Dir(t)
+	return Settings{Endpoint: endpoint, Timeout: 2 * time.Second, Cache: dir + "/hub", URLCache: dir + "/urls"}
+}
+
+// client is one that does not wait between attempts.
+func client(t *testing.T, s Settings) (*Client, *listener) {
+	t.Helper()
+	l := &listener{}
+	c, err := NewClient(s, "test", l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.pause = func(ctx context.Context, _ time.Duration) error { return ctx.Err() }
+	return c, l
+}

@@ -1,0 +1,182 @@
+#!/usr/bin/env python3
+"""Check with timm and huggingface_hub what goes to the hub and what comes from it.
+
+    python3 scripts/check_hub.py [--program ./fasternet-train] [FOLDER...]
+
+1. What "export --hub" writes is loaded by timm's create_model("local-dir:…", pretrained=True)
+   without a missing or an unexpected name; logits agree within 1e-4 of the largest, and images
+   are prepared in the same way. A FOLDER holds folders as timm saves them, which are exported
+   too.
+2. A model that the program has fetched from a local hub is in the cache for Python, and one
+   that Python has fetched is there for the program: neither downloads it again.
+
+A developer's tool: nothing in the project depends on it. It needs PyTorch, timm 1.0,
+huggingface_hub and safetensors. Exit code 0 if all agree, 1 if not.
+"""
+import argparse
+import hashlib
+import http.server
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+import timm
+import torch
+from safetensors.torch import load_file
+from timm.models._hub import save_for_hf
+
+from logits import compare, finish, images, logits, metadata, note, ours, program, randomise
+
+# What the program makes: a name, a configuration, the size of images.
+OWN = [
+    ("fasternet gelu", "model: {name: fasternet, embed_dim: 8, depths: [1, 2], feature_dim: 24, num_classes: 4, act_layer: gelu}\ndata: {image_size: 64}", 64),
+    ("fasternet relu", "model: {name: fasternet, embed_dim: 8, depths: [1, 2], feature_dim: 24, num_classes: 4, act_layer: relu}\ndata: {image_size: 96, mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25]}", 96),
+    ("fasternet preset", "base: fasternet_t1\nmodel: {num_classes: 10}", 224),
+    ("vit mean", "model: {name: vit, embed_dim: 24, depth: 2, num_heads: 3, patch_size: 8, num_classes: 4}\ndata: {image_size: 32}", 32),
+    ("vit token", "model: {name: vit, embed_dim: 24, depth: 2, num_heads: 3, patch_size: 8, num_classes: 4, global_pool: false}\ndata: {image_size: 32}", 32),
+    ("swin", "model: {name: swin, embed_dim: 12, depths: [2, 2], num_heads: [2, 4], window_size: 4, num_classes: 4, norm_before_pool: true, norm_eps: 1.0e-5, norm2_eps: 1.0e-5}\ndata: {image_size: 32}", 32),
+]
+# What the program refuses, since timm has no such model.
+REFUSED = [
+    ("swin, another norm", "model: {name: swin, embed_dim: 12, depths: [2, 2], num_heads: [2, 4], window_size: 4, num_classes: 4, norm_before_pool: true, norm_eps: 1.0e-6}\ndata: {image_size: 32}"),
+]
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+def check_export(ft, name, source, work, size, *args):
+    """Export a model, load it in timm, and compare."""
+    folder = work / (name.replace(" ", "-").replace(",", "") + "-hub")
+    program(ft, "export", "--model", source, "--hub", folder, *args)
+    model = timm.create_model(f"local-dir:{folder}", pretrained=True).eval()
+    wanted, have = set(model.state_dict()), set(load_file(folder / "model.safetensors"))
+    note(f"{name}: names", wanted == have, f"missing {sorted(wanted - have)}, unexpected {sorted(have - wanted)}" if wanted != have else "")
+    config = metadata(folder / "config.json")
+    x = images(size, channels=config["model_args"]["in_chans"])
+    compare(f"{name}: logits of the folder", ours(ft, work, folder, x), logits(model, x))
+    compare(f"{name}: logits of the source", ours(ft, work, source, x), logits(model, x))
+    data = timm.data.resolve_model_data_config(model)
+    note(f"{name}: images", data["input_size"][1:] == (size, size) and list(data["mean"]) == config["pretrained_cfg"]["mean"], str(data))
+    note(f"{name}: features", model.num_features == config["num_features"], f"{model.num_features}, {config['num_features']}")
+    note(f"{name}: card", "library_name: timm" in (folder / "README.md").read_text())
+
+
+class Hub(http.server.BaseHTTPRequestHandler):
+    """A hub with the folders in `models`, by org/name."""
+
+    models, gets = {}, []
+
+    def log_message(self, *_):
+        pass
+
+    def do_HEAD(self):
+        self.answer(False)
+
+    def do_GET(self):
+        self.answer(True)
+
+    def answer(self, body):
+        repo, _, rest = self.path.partition("/resolve/")
+        path = self.models.get(repo.strip("/"), Path("/none")) / rest.partition("/")[2]
+        if not path.is_file():
+            self.send_response(404)
+            self.send_header("X-Error-Code", "EntryNotFound")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        content = path.read_bytes()
+        tag = hashlib.sha256(content).hexdigest() if path.suffix == ".safetensors" else hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+        self.send_response(200)
+        self.send_header("X-Repo-Commit", COMMIT)
+        self.send_header("ETag", f'"{tag}"')
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if body:
+            self.gets.append(self.path)
+            self.wfile.write(content)
+
+
+PYTHON = """
+import sys, timm, torch
+from safetensors.torch import load_file, save_file
+model = timm.create_model("hf-hub:" + sys.argv[1], pretrained=True).eval()
+with torch.no_grad():
+    save_file({"output": model(load_file(sys.argv[2])["input"])}, sys.argv[3])
+"""
+
+
+def check_cache(ft, work):
+    """Share a cache with huggingface_hub in both directions."""
+    for name, architecture, arguments in [("org/first", "fasternet_t0", {"embed_dim": 8, "depths": (1, 1), "feature_dim": 24}), ("org/second", "vit_tiny_patch16_224", {"embed_dim": 24, "depth": 1, "num_heads": 3, "img_size": 64})]:
+        model = randomise(timm.create_model(architecture, num_classes=5, **arguments))
+        folder = work / name.replace("/", "-")
+        save_for_hf(model, folder, model_config={"label_names": list("abcde")}, safe_serialization=True)
+        Hub.models[name] = folder
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    environment = {"HF_ENDPOINT": f"http://127.0.0.1:{server.server_address[1]}", "HF_HOME": str(work / "hf"), "HF_HUB_DISABLE_XET": "1"}
+    os.environ.update(environment)
+    for name in ("HF_TOKEN", "HF_HUB_OFFLINE", "HF_HUB_CACHE"):
+        os.environ.pop(name, None)
+    x, out = images(64), work / "python.safetensors"
+
+    def python(name):
+        ours(ft, work, work / name.replace("/", "-"), x)  # writes images.safetensors
+        done = subprocess.run([sys.executable, "-c", PYTHON, name, work / "images.safetensors", out], capture_output=True, text=True, check=False)
+        if done.returncode:
+            sys.exit(f"timm does not load {name}:\n{done.stderr}")
+        return load_file(out)["output"]
+
+    got = ours(ft, work, "hf://org/first", x)
+    weights = [g for g in Hub.gets if g.endswith(".safetensors")]
+    compare("cache: fetched by the program", got, python("org/first"))
+    note("cache: Python does not download it again", [g for g in Hub.gets if g.endswith(".safetensors")] == weights and len(weights) == 1, str(Hub.gets))
+    want = python("org/second")
+    before = list(Hub.gets)
+    compare("cache: fetched by Python", ours(ft, work, "hf://org/second", x), want)
+    note("cache: the program does not download it again", Hub.gets == before, str(Hub.gets[len(before):]))
+    server.shutdown()
+    server.server_close()
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    compare("cache: offline", ours(ft, work, "hf://org/second", x), want)
+    compare("cache: Python offline", got, python("org/first"))
+    listed = json.loads(program(ft, "weights", "list", "--json"))["models"]
+    note("cache: the list has both", [m["reference"] for m in listed] == ["hf://org/first", "hf://org/second"], str(listed))
+    from huggingface_hub import scan_cache_dir
+    found = scan_cache_dir(work / "hf" / "hub")
+    note("cache: Python finds nothing wrong with it", not found.warnings and len(found.repos) == 2, str(found.warnings))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--program", default="./fasternet-train")
+    parser.add_argument("folders", nargs="*", type=Path)
+    options = parser.parse_args()
+    ft, temporary = options.program, tempfile.TemporaryDirectory()
+    work = Path(temporary.name)
+    for name, text, size in OWN:
+        config, own = work / "own.yaml", work / (name.replace(" ", "-") + ".safetensors")
+        config.write_text(text)
+        program(ft, "export", "--model", config, "--out", own, "--no-fold")
+        check_export(ft, name, own, work, size)
+    for name, text in REFUSED:
+        config = work / "refused.yaml"
+        config.write_text(text)
+        said = program(ft, "export", "--model", config, "--hub", work / "refused", want=2)
+        note(f"{name}: refused", "would compute something else" in said and not (work / "refused").exists(), said.strip())
+    for parent in options.folders:
+        for folder in sorted(p for p in parent.iterdir() if (p / "config.json").exists()):
+            config = metadata(folder / "config.json")
+            if config["num_classes"]:
+                size = config["pretrained_cfg"]["input_size"][1]
+                check_export(ft, folder.name, folder, work, size)
+    check_cache(ft, work)
+    finish()
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    main()
