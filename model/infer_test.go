@@ -36,8 +36,8 @@ func TestPresetsAreRecognised(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {
-			t.Errorf("%s is taken for %+v", preset, got)
+		if differing, err := configs.Differences(got, want); err != nil || len(differing) > 0 {
+			t.Errorf("%s is taken for another configuration: %v, %v", preset, differing, err)
 		}
 	}
 }
