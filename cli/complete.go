@@ -10,6 +10,7 @@ import (
 	"fasternet/configs"
 	"fasternet/data/sets"
 	"fasternet/eval/predict"
+	"fasternet/internal/hub"
 	"fasternet/train"
 
 	"github.com/spf13/cobra"
@@ -67,7 +68,12 @@ func completeKind(c *cobra.Command, word, typed string) ([]cobra.Completion, cob
 				all = append(append(all, presets(typed)...), files(typed, isYAML)...)
 			}
 		}
+		if len(all) == 0 {
+			all = knownModels(typed)
+		}
 		return paths(all)
+	case "REF":
+		return knownModels(typed), cobra.ShellCompDirectiveNoFileComp
 	case "RUN":
 		return paths(append(runs(typed), files(typed, nil)...))
 	case "COMMAND":
@@ -101,6 +107,16 @@ func words(typed string, all ...string) (found []cobra.Completion) {
 	for _, w := range all {
 		if strings.HasPrefix(w, typed) {
 			found = append(found, w)
+		}
+	}
+	return found
+}
+
+// knownModels are those of the hub that begin as what was typed, with what they were trained on.
+func knownModels(typed string) (found []cobra.Completion) {
+	for _, m := range hub.Known {
+		if strings.HasPrefix(m.Reference(), typed) {
+			found = append(found, cobra.CompletionWithDesc(m.Reference(), m.Trained))
 		}
 	}
 	return found

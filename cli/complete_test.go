@@ -133,3 +133,20 @@ func TestFlagValuesAreInHelp(t *testing.T) {
 		}
 	}
 }
+
+// Where weights are named, models of the hub are offered to who begins to type one.
+func TestCompleteModelsOfTheHub(t *testing.T) {
+	fetch, _, err := newRoot().Find([]string{"weights", "fetch"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		word, typed string
+		want        bool
+	}{{"REF", "", true}, {"REF", "hf://timm/fasternet_t", true}, {"MODEL", "hf://timm/fasternet_t0", true}, {"REF", "runs", false}, {"RUN", "hf://", false}} {
+		offered, _ := completeKind(fetch, c.word, c.typed)
+		if got := slices.ContainsFunc(offered, func(s string) bool { return strings.HasPrefix(s, "hf://timm/fasternet_t0.in1k\t") }); got != c.want {
+			t.Errorf("%s %q: %q", c.word, c.typed, offered)
+		}
+	}
+}

@@ -22,7 +22,7 @@ func exportCommand() *cobra.Command {
 	var out, hub string
 	o := export.Options{Version: version}
 	c := &cobra.Command{
-		Use:   "export MODEL (--out FILE | --hub FOLDER)",
+		Use:   "export MODEL --out FILE | --hub FOLDER",
 		Short: "Write a model for use elsewhere: safetensors, ONNX, or a folder for timm",
 		Long: `Write MODEL, the folder of a run, a checkpoint or an export, for use elsewhere. The name of
 the file tells the format:
