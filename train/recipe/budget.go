@@ -87,8 +87,5 @@ func provisional(d *draft) *configs.Config {
 	if d.given("train.batch_size") || d.given("train.accum_steps") {
 		c.Train.BatchSize, c.Train.AccumSteps = d.config.Train.BatchSize, 1
 	}
-	if !d.given("augment.rand_augment") && c.Task == "classify" && !d.facts.tiny() {
-		c.Augment.RandAugment = randAugment
-	}
 	return &c
 }
