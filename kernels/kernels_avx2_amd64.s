@@ -10577,3 +10577,7554 @@ rounds_end:
 	IMUL3Q $0x00000300, AX, AX
 	MOVQ   AX, ops+8(FP)
 	RET
+
+// func dotNN1AVX2(m int, a *uint8, lda int, segs int, segQuads int, segStride int, b *int8, begin *int32, c *uint8, ldc int, d *uint8, ldd int, dscale float32, scale *float32, shift *float32, table *uint8, cols int, next *int8, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·dotNN1AVX2(SB), NOSPLIT, $16-152
+	MOVQ m+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ lda+16(FP), DX
+	LEAQ (DX)(DX*2), BX
+	MOVQ c+64(FP), SI
+	MOVQ d+80(FP), DI
+	MOVQ ldc+72(FP), R8
+	MOVQ ldd+88(FP), R9
+	MOVQ next+136(FP), R12
+	MOVQ segStride+40(FP), R10
+	MOVQ segQuads+32(FP), R11
+	SHLQ $0x02, R11
+	SUBQ R11, R10
+	MOVQ R10, (SP)
+
+tiles:
+	CMPQ AX, $0x00000009
+	JLT  few
+
+tile6:
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	LEAQ       (R10)(DX*4), R11
+	ADDQ       DX, R11
+	MOVQ       b+48(FP), R13
+	MOVQ       segs+24(FP), R14
+	MOVQ       step+144(FP), R15
+	MOVQ       R14, 8(SP)
+
+dot169_seg:
+	MOVQ segQuads+32(FP), R14
+
+dot169_k:
+	VMOVUPS      (R13), Y0
+	PREFETCHT0   4096(R13)
+	PREFETCHT1   (R12)
+	ADDQ         R15, R12
+	VBROADCASTSS (R10), Y1
+	LONG         $0x5075e2c4
+	BYTE         $0xd0
+	VBROADCASTSS (R10)(DX*1), Y1
+	LONG         $0x5075e2c4
+	BYTE         $0xd8
+	VBROADCASTSS (R10)(DX*2), Y1
+	LONG         $0x5075e2c4
+	BYTE         $0xe0
+	VBROADCASTSS (R10)(BX*1), Y1
+	LONG         $0x5075e2c4
+	BYTE         $0xe8
+	VBROADCASTSS (R10)(DX*4), Y1
+	LONG         $0x5075e2c4
+	BYTE         $0xf0
+	VBROADCASTSS (R11), Y1
+	LONG         $0x5075e2c4
+	BYTE         $0xf8
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000004, R11
+	ADDQ         $0x00000020, R13
+	DECQ         R14
+	JNZ          dot169_k
+	ADDQ         (SP), R10
+	ADDQ         (SP), R11
+	DECQ         8(SP)
+	JNZ          dot169_seg
+	MOVQ         scale+104(FP), R10
+	MOVQ         shift+112(FP), R11
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y2, Y2
+	VFMADD213PS  (R11), Y0, Y2
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  (R11), Y0, Y3
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  (R11), Y0, Y4
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  (R11), Y0, Y5
+	VCVTDQ2PS    Y6, Y6
+	VFMADD213PS  (R11), Y0, Y6
+	VCVTDQ2PS    Y7, Y7
+	VFMADD213PS  (R11), Y0, Y7
+	TESTQ        DI, DI
+	JZ           dot169_bare
+	VBROADCASTSS dscale+96(FP), Y1
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y1, Y0, Y2
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y1, Y0, Y3
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y1, Y0, Y4
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y1, Y0, Y5
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y1, Y0, Y6
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y1, Y0, Y7
+	ADDQ         R9, DI
+
+dot169_bare:
+	VCVTPS2DQ    Y2, Y2
+	VCVTPS2DQ    Y3, Y3
+	VCVTPS2DQ    Y4, Y4
+	VCVTPS2DQ    Y5, Y5
+	VPACKSSDW    Y5, Y4, Y4
+	VPACKSSDW    Y3, Y2, Y2
+	VPACKUSWB    Y4, Y2, Y2
+	VCVTPS2DQ    Y6, Y6
+	VCVTPS2DQ    Y7, Y7
+	VPACKSSDW    Y7, Y6, Y6
+	VPACKUSWB    Y6, Y6, Y6
+	VMOVUPS      byteOrder<>+0(SB), Y0
+	VPERMD       Y2, Y0, Y2
+	VPERMD       Y6, Y0, Y6
+	VEXTRACTI128 $0x01, Y2, X1
+	VMOVQ        X2, (SI)
+	ADDQ         R8, SI
+	VPEXTRQ      $0x01, X2, (SI)
+	ADDQ         R8, SI
+	VMOVQ        X1, (SI)
+	ADDQ         R8, SI
+	VPEXTRQ      $0x01, X1, (SI)
+	ADDQ         R8, SI
+	VEXTRACTI128 $0x01, Y6, X1
+	VMOVQ        X6, (SI)
+	ADDQ         R8, SI
+	VPEXTRQ      $0x01, X6, (SI)
+	ADDQ         R8, SI
+	IMUL3Q       $0x00000006, DX, R10
+	ADDQ         R10, CX
+	SUBQ         $0x00000006, AX
+	JMP          tiles
+
+few:
+	MOVQ AX, R10
+	CMPQ AX, $0x00000006
+	JLE  last
+	INCQ R10
+	SHRQ $0x01, R10
+
+last:
+	CMPQ R10, $0x00000006
+	JEQ  tile6
+	CMPQ R10, $0x00000005
+	JEQ  tile5
+	CMPQ R10, $0x00000004
+	JEQ  tile4
+	CMPQ R10, $0x00000003
+	JEQ  tile3
+	CMPQ R10, $0x00000002
+	JEQ  tile2
+	CMPQ R10, $0x00000001
+	JEQ  tile1
+	JMP  done
+
+tile5:
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R13
+	MOVQ       step+144(FP), R14
+	MOVQ       R13, 8(SP)
+
+dot170_seg:
+	MOVQ segQuads+32(FP), R13
+
+dot170_k:
+	VMOVUPS      (R11), Y0
+	PREFETCHT0   4096(R11)
+	PREFETCHT1   (R12)
+	ADDQ         R14, R12
+	VBROADCASTSS (R10), Y1
+	LONG         $0x5075e2c4
+	BYTE         $0xd0
+	VBROADCASTSS (R10)(DX*1), Y1
+	LONG         $0x5075e2c4
+	BYTE         $0xd8
+	VBROADCASTSS (R10)(DX*2), Y1
+	LONG         $0x5075e2c4
+	BYTE         $0xe0
+	VBROADCASTSS (R10)(BX*1), Y1
+	LONG         $0x5075e2c4
+	BYTE         $0xe8
+	VBROADCASTSS (R10)(DX*4), Y1
+	LONG         $0x5075e2c4
+	BYTE         $0xf0
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000020, R11
+	DECQ         R13
+	JNZ          dot170_k
+	ADDQ         (SP), R10
+	DECQ         8(SP)
+	JNZ          dot170_seg
+	MOVQ         scale+104(FP), R10
+	MOVQ         shift+112(FP), R11
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y2, Y2
+	VFMADD213PS  (R11), Y0, Y2
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  (R11), Y0, Y3
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  (R11), Y0, Y4
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  (R11), Y0, Y5
+	VCVTDQ2PS    Y6, Y6
+	VFMADD213PS  (R11), Y0, Y6
+	TESTQ        DI, DI
+	JZ           dot170_bare
+	VBROADCASTSS dscale+96(FP), Y1
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y1, Y0, Y2
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y1, Y0, Y3
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y1, Y0, Y4
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y1, Y0, Y5
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y1, Y0, Y6
+	ADDQ         R9, DI
+
+dot170_bare:
+	VCVTPS2DQ    Y2, Y2
+	VCVTPS2DQ    Y3, Y3
+	VCVTPS2DQ    Y4, Y4
+	VCVTPS2DQ    Y5, Y5
+	VPACKSSDW    Y5, Y4, Y4
+	VPACKSSDW    Y3, Y2, Y2
+	VPACKUSWB    Y4, Y2, Y2
+	VCVTPS2DQ    Y6, Y6
+	VPACKSSDW    Y6, Y6, Y6
+	VPACKUSWB    Y6, Y6, Y6
+	VMOVUPS      byteOrder<>+0(SB), Y0
+	VPERMD       Y2, Y0, Y2
+	VPERMD       Y6, Y0, Y6
+	VEXTRACTI128 $0x01, Y2, X1
+	VMOVQ        X2, (SI)
+	ADDQ         R8, SI
+	VPEXTRQ      $0x01, X2, (SI)
+	ADDQ         R8, SI
+	VMOVQ        X1, (SI)
+	ADDQ         R8, SI
+	VPEXTRQ      $0x01, X1, (SI)
+	ADDQ         R8, SI
+	VEXTRACTI128 $0x01, Y6, X1
+	VMOVQ        X6, (SI)
+	ADDQ         R8, SI
+	IMUL3Q       $0x00000005, DX, R10
+	ADDQ         R10, CX
+	SUBQ         $0x00000005, AX
+	JMP          few
+
+tile4:
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R13
+	MOVQ       step+144(FP), R14
+	MOVQ       R13, 8(SP)
+
+dot171_seg:
+	MOVQ segQuads+32(FP), R13
+
+dot171_k:
+	VMOVUPS      (R11), Y0
+	PREFETCHT0   4096(R11)
+	PREFETCHT1   (R12)
+	ADDQ         R14, R12
+	VBROADCASTSS (R10), Y1
+	LONG         $0x5075e2c4
+	BYTE         $0xd0
+	VBROADCASTSS (R10)(DX*1), Y1
+	LONG         $0x5075e2c4
+	BYTE         $0xd8
+	VBROADCASTSS (R10)(DX*2), Y1
+	LONG         $0x5075e2c4
+	BYTE         $0xe0
+	VBROADCASTSS (R10)(BX*1), Y1
+	LONG         $0x5075e2c4
+	BYTE         $0xe8
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000020, R11
+	DECQ         R13
+	JNZ          dot171_k
+	ADDQ         (SP), R10
+	DECQ         8(SP)
+	JNZ          dot171_seg
+	MOVQ         scale+104(FP), R10
+	MOVQ         shift+112(FP), R11
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y2, Y2
+	VFMADD213PS  (R11), Y0, Y2
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  (R11), Y0, Y3
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  (R11), Y0, Y4
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  (R11), Y0, Y5
+	TESTQ        DI, DI
+	JZ           dot171_bare
+	VBROADCASTSS dscale+96(FP), Y1
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y1, Y0, Y2
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y1, Y0, Y3
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y1, Y0, Y4
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y1, Y0, Y5
+	ADDQ         R9, DI
+
+dot171_bare:
+	VCVTPS2DQ    Y2, Y2
+	VCVTPS2DQ    Y3, Y3
+	VCVTPS2DQ    Y4, Y4
+	VCVTPS2DQ    Y5, Y5
+	VPACKSSDW    Y5, Y4, Y4
+	VPACKSSDW    Y3, Y2, Y2
+	VPACKUSWB    Y4, Y2, Y2
+	VMOVUPS      byteOrder<>+0(SB), Y0
+	VPERMD       Y2, Y0, Y2
+	VEXTRACTI128 $0x01, Y2, X1
+	VMOVQ        X2, (SI)
+	ADDQ         R8, SI
+	VPEXTRQ      $0x01, X2, (SI)
+	ADDQ         R8, SI
+	VMOVQ        X1, (SI)
+	ADDQ         R8, SI
+	VPEXTRQ      $0x01, X1, (SI)
+	ADDQ         R8, SI
+	IMUL3Q       $0x00000004, DX, R10
+	ADDQ         R10, CX
+	SUBQ         $0x00000004, AX
+	JMP          few
+
+tile3:
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R13
+	MOVQ       step+144(FP), R14
+	MOVQ       R13, 8(SP)
+
+dot172_seg:
+	MOVQ segQuads+32(FP), R13
+
+dot172_k:
+	VMOVUPS      (R11), Y0
+	PREFETCHT0   4096(R11)
+	PREFETCHT1   (R12)
+	ADDQ         R14, R12
+	VBROADCASTSS (R10), Y1
+	LONG         $0x5075e2c4
+	BYTE         $0xd0
+	VBROADCASTSS (R10)(DX*1), Y1
+	LONG         $0x5075e2c4
+	BYTE         $0xd8
+	VBROADCASTSS (R10)(DX*2), Y1
+	LONG         $0x5075e2c4
+	BYTE         $0xe0
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000020, R11
+	DECQ         R13
+	JNZ          dot172_k
+	ADDQ         (SP), R10
+	DECQ         8(SP)
+	JNZ          dot172_seg
+	MOVQ         scale+104(FP), R10
+	MOVQ         shift+112(FP), R11
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y2, Y2
+	VFMADD213PS  (R11), Y0, Y2
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  (R11), Y0, Y3
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  (R11), Y0, Y4
+	TESTQ        DI, DI
+	JZ           dot172_bare
+	VBROADCASTSS dscale+96(FP), Y1
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y1, Y0, Y2
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y1, Y0, Y3
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y1, Y0, Y4
+	ADDQ         R9, DI
+
+dot172_bare:
+	VCVTPS2DQ    Y2, Y2
+	VCVTPS2DQ    Y3, Y3
+	VCVTPS2DQ    Y4, Y4
+	VPACKSSDW    Y4, Y4, Y4
+	VPACKSSDW    Y3, Y2, Y2
+	VPACKUSWB    Y4, Y2, Y2
+	VMOVUPS      byteOrder<>+0(SB), Y0
+	VPERMD       Y2, Y0, Y2
+	VEXTRACTI128 $0x01, Y2, X1
+	VMOVQ        X2, (SI)
+	ADDQ         R8, SI
+	VPEXTRQ      $0x01, X2, (SI)
+	ADDQ         R8, SI
+	VMOVQ        X1, (SI)
+	ADDQ         R8, SI
+	IMUL3Q       $0x00000003, DX, R10
+	ADDQ         R10, CX
+	SUBQ         $0x00000003, AX
+	JMP          few
+
+tile2:
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R13
+	MOVQ       step+144(FP), R14
+	MOVQ       R13, 8(SP)
+
+dot173_seg:
+	MOVQ segQuads+32(FP), R13
+
+dot173_k:
+	VMOVUPS      (R11), Y0
+	PREFETCHT0   4096(R11)
+	PREFETCHT1   (R12)
+	ADDQ         R14, R12
+	VBROADCASTSS (R10), Y1
+	LONG         $0x5075e2c4
+	BYTE         $0xd0
+	VBROADCASTSS (R10)(DX*1), Y1
+	LONG         $0x5075e2c4
+	BYTE         $0xd8
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000020, R11
+	DECQ         R13
+	JNZ          dot173_k
+	ADDQ         (SP), R10
+	DECQ         8(SP)
+	JNZ          dot173_seg
+	MOVQ         scale+104(FP), R10
+	MOVQ         shift+112(FP), R11
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y2, Y2
+	VFMADD213PS  (R11), Y0, Y2
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  (R11), Y0, Y3
+	TESTQ        DI, DI
+	JZ           dot173_bare
+	VBROADCASTSS dscale+96(FP), Y1
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y1, Y0, Y2
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y1, Y0, Y3
+	ADDQ         R9, DI
+
+dot173_bare:
+	VCVTPS2DQ    Y2, Y2
+	VCVTPS2DQ    Y3, Y3
+	VPACKSSDW    Y3, Y2, Y2
+	VPACKUSWB    Y2, Y2, Y2
+	VMOVUPS      byteOrder<>+0(SB), Y0
+	VPERMD       Y2, Y0, Y2
+	VEXTRACTI128 $0x01, Y2, X1
+	VMOVQ        X2, (SI)
+	ADDQ         R8, SI
+	VPEXTRQ      $0x01, X2, (SI)
+	ADDQ         R8, SI
+	IMUL3Q       $0x00000002, DX, R10
+	ADDQ         R10, CX
+	SUBQ         $0x00000002, AX
+	JMP          few
+
+tile1:
+	VXORPS     Y2, Y2, Y2
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R13
+	MOVQ       step+144(FP), R14
+	MOVQ       R13, 8(SP)
+
+dot174_seg:
+	MOVQ segQuads+32(FP), R13
+
+dot174_k:
+	VMOVUPS      (R11), Y0
+	PREFETCHT0   4096(R11)
+	PREFETCHT1   (R12)
+	ADDQ         R14, R12
+	VBROADCASTSS (R10), Y1
+	LONG         $0x5075e2c4
+	BYTE         $0xd0
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000020, R11
+	DECQ         R13
+	JNZ          dot174_k
+	ADDQ         (SP), R10
+	DECQ         8(SP)
+	JNZ          dot174_seg
+	MOVQ         scale+104(FP), R10
+	MOVQ         shift+112(FP), R11
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y2, Y2
+	VFMADD213PS  (R11), Y0, Y2
+	TESTQ        DI, DI
+	JZ           dot174_bare
+	VBROADCASTSS dscale+96(FP), Y1
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y1, Y0, Y2
+	ADDQ         R9, DI
+
+dot174_bare:
+	VCVTPS2DQ    Y2, Y2
+	VPACKSSDW    Y2, Y2, Y2
+	VPACKUSWB    Y2, Y2, Y2
+	VMOVUPS      byteOrder<>+0(SB), Y0
+	VPERMD       Y2, Y0, Y2
+	VEXTRACTI128 $0x01, Y2, X1
+	VMOVQ        X2, (SI)
+	ADDQ         R8, SI
+	IMUL3Q       $0x00000001, DX, R10
+	ADDQ         R10, CX
+	SUBQ         $0x00000001, AX
+	JMP          few
+
+done:
+	VZEROUPPER
+	RET
+
+DATA byteOrder<>+0(SB)/4, $0x00000000
+DATA byteOrder<>+4(SB)/4, $0x00000004
+DATA byteOrder<>+8(SB)/4, $0x00000001
+DATA byteOrder<>+12(SB)/4, $0x00000005
+DATA byteOrder<>+16(SB)/4, $0x00000002
+DATA byteOrder<>+20(SB)/4, $0x00000006
+DATA byteOrder<>+24(SB)/4, $0x00000003
+DATA byteOrder<>+28(SB)/4, $0x00000007
+GLOBL byteOrder<>(SB), RODATA|NOPTR, $32
+
+// func dotNNFloat1AVX2(m int, a *uint8, lda int, segs int, segQuads int, segStride int, b *int8, begin *int32, c *float32, ldc int, d *float32, ldd int, scale *float32, shift *float32, cols int, next *int8, step int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·dotNNFloat1AVX2(SB), NOSPLIT, $16-136
+	MOVQ m+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ lda+16(FP), DX
+	LEAQ (DX)(DX*2), BX
+	MOVQ c+64(FP), SI
+	MOVQ d+80(FP), DI
+	MOVQ ldc+72(FP), R8
+	MOVQ ldd+88(FP), R9
+	SHLQ $0x02, R8
+	SHLQ $0x02, R9
+	MOVQ next+120(FP), R12
+	MOVQ segStride+40(FP), R10
+	MOVQ segQuads+32(FP), R11
+	SHLQ $0x02, R11
+	SUBQ R11, R10
+	MOVQ R10, (SP)
+
+tiles:
+	CMPQ AX, $0x00000009
+	JLT  few
+
+tile6:
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	LEAQ       (R10)(DX*4), R11
+	ADDQ       DX, R11
+	MOVQ       b+48(FP), R13
+	MOVQ       segs+24(FP), R14
+	MOVQ       step+128(FP), R15
+	MOVQ       R14, 8(SP)
+
+dot175_seg:
+	MOVQ segQuads+32(FP), R14
+
+dot175_k:
+	VMOVUPS      (R13), Y0
+	PREFETCHT0   4096(R13)
+	PREFETCHT1   (R12)
+	ADDQ         R15, R12
+	VBROADCASTSS (R10), Y1
+	LONG         $0x5075e2c4
+	BYTE         $0xd0
+	VBROADCASTSS (R10)(DX*1), Y1
+	LONG         $0x5075e2c4
+	BYTE         $0xd8
+	VBROADCASTSS (R10)(DX*2), Y1
+	LONG         $0x5075e2c4
+	BYTE         $0xe0
+	VBROADCASTSS (R10)(BX*1), Y1
+	LONG         $0x5075e2c4
+	BYTE         $0xe8
+	VBROADCASTSS (R10)(DX*4), Y1
+	LONG         $0x5075e2c4
+	BYTE         $0xf0
+	VBROADCASTSS (R11), Y1
+	LONG         $0x5075e2c4
+	BYTE         $0xf8
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000004, R11
+	ADDQ         $0x00000020, R13
+	DECQ         R14
+	JNZ          dot175_k
+	ADDQ         (SP), R10
+	ADDQ         (SP), R11
+	DECQ         8(SP)
+	JNZ          dot175_seg
+	MOVQ         scale+96(FP), R10
+	MOVQ         shift+104(FP), R11
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y2, Y2
+	VFMADD213PS  (R11), Y0, Y2
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  (R11), Y0, Y3
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  (R11), Y0, Y4
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  (R11), Y0, Y5
+	VCVTDQ2PS    Y6, Y6
+	VFMADD213PS  (R11), Y0, Y6
+	VCVTDQ2PS    Y7, Y7
+	VFMADD213PS  (R11), Y0, Y7
+	TESTQ        DI, DI
+	JZ           dot175_bare
+	VMOVUPS      (DI), Y1
+	VADDPS       Y1, Y2, Y2
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y1
+	VADDPS       Y1, Y3, Y3
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y1
+	VADDPS       Y1, Y4, Y4
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y1
+	VADDPS       Y1, Y5, Y5
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y1
+	VADDPS       Y1, Y6, Y6
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y1
+	VADDPS       Y1, Y7, Y7
+	ADDQ         R9, DI
+
+dot175_bare:
+	VMOVUPS Y2, (SI)
+	ADDQ    R8, SI
+	VMOVUPS Y3, (SI)
+	ADDQ    R8, SI
+	VMOVUPS Y4, (SI)
+	ADDQ    R8, SI
+	VMOVUPS Y5, (SI)
+	ADDQ    R8, SI
+	VMOVUPS Y6, (SI)
+	ADDQ    R8, SI
+	VMOVUPS Y7, (SI)
+	ADDQ    R8, SI
+	IMUL3Q  $0x00000006, DX, R10
+	ADDQ    R10, CX
+	SUBQ    $0x00000006, AX
+	JMP     tiles
+
+few:
+	MOVQ AX, R10
+	CMPQ AX, $0x00000006
+	JLE  last
+	INCQ R10
+	SHRQ $0x01, R10
+
+last:
+	CMPQ R10, $0x00000006
+	JEQ  tile6
+	CMPQ R10, $0x00000005
+	JEQ  tile5
+	CMPQ R10, $0x00000004
+	JEQ  tile4
+	CMPQ R10, $0x00000003
+	JEQ  tile3
+	CMPQ R10, $0x00000002
+	JEQ  tile2
+	CMPQ R10, $0x00000001
+	JEQ  tile1
+	JMP  done
+
+tile5:
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R13
+	MOVQ       step+128(FP), R14
+	MOVQ       R13, 8(SP)
+
+dot176_seg:
+	MOVQ segQuads+32(FP), R13
+
+dot176_k:
+	VMOVUPS      (R11), Y0
+	PREFETCHT0   4096(R11)
+	PREFETCHT1   (R12)
+	ADDQ         R14, R12
+	VBROADCASTSS (R10), Y1
+	LONG         $0x5075e2c4
+	BYTE         $0xd0
+	VBROADCASTSS (R10)(DX*1), Y1
+	LONG         $0x5075e2c4
+	BYTE         $0xd8
+	VBROADCASTSS (R10)(DX*2), Y1
+	LONG         $0x5075e2c4
+	BYTE         $0xe0
+	VBROADCASTSS (R10)(BX*1), Y1
+	LONG         $0x5075e2c4
+	BYTE         $0xe8
+	VBROADCASTSS (R10)(DX*4), Y1
+	LONG         $0x5075e2c4
+	BYTE         $0xf0
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000020, R11
+	DECQ         R13
+	JNZ          dot176_k
+	ADDQ         (SP), R10
+	DECQ         8(SP)
+	JNZ          dot176_seg
+	MOVQ         scale+96(FP), R10
+	MOVQ         shift+104(FP), R11
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y2, Y2
+	VFMADD213PS  (R11), Y0, Y2
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  (R11), Y0, Y3
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  (R11), Y0, Y4
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  (R11), Y0, Y5
+	VCVTDQ2PS    Y6, Y6
+	VFMADD213PS  (R11), Y0, Y6
+	TESTQ        DI, DI
+	JZ           dot176_bare
+	VMOVUPS      (DI), Y1
+	VADDPS       Y1, Y2, Y2
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y1
+	VADDPS       Y1, Y3, Y3
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y1
+	VADDPS       Y1, Y4, Y4
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y1
+	VADDPS       Y1, Y5, Y5
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y1
+	VADDPS       Y1, Y6, Y6
+	ADDQ         R9, DI
+
+dot176_bare:
+	VMOVUPS Y2, (SI)
+	ADDQ    R8, SI
+	VMOVUPS Y3, (SI)
+	ADDQ    R8, SI
+	VMOVUPS Y4, (SI)
+	ADDQ    R8, SI
+	VMOVUPS Y5, (SI)
+	ADDQ    R8, SI
+	VMOVUPS Y6, (SI)
+	ADDQ    R8, SI
+	IMUL3Q  $0x00000005, DX, R10
+	ADDQ    R10, CX
+	SUBQ    $0x00000005, AX
+	JMP     few
+
+tile4:
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R13
+	MOVQ       step+128(FP), R14
+	MOVQ       R13, 8(SP)
+
+dot177_seg:
+	MOVQ segQuads+32(FP), R13
+
+dot177_k:
+	VMOVUPS      (R11), Y0
+	PREFETCHT0   4096(R11)
+	PREFETCHT1   (R12)
+	ADDQ         R14, R12
+	VBROADCASTSS (R10), Y1
+	LONG         $0x5075e2c4
+	BYTE         $0xd0
+	VBROADCASTSS (R10)(DX*1), Y1
+	LONG         $0x5075e2c4
+	BYTE         $0xd8
+	VBROADCASTSS (R10)(DX*2), Y1
+	LONG         $0x5075e2c4
+	BYTE         $0xe0
+	VBROADCASTSS (R10)(BX*1), Y1
+	LONG         $0x5075e2c4
+	BYTE         $0xe8
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000020, R11
+	DECQ         R13
+	JNZ          dot177_k
+	ADDQ         (SP), R10
+	DECQ         8(SP)
+	JNZ          dot177_seg
+	MOVQ         scale+96(FP), R10
+	MOVQ         shift+104(FP), R11
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y2, Y2
+	VFMADD213PS  (R11), Y0, Y2
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  (R11), Y0, Y3
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  (R11), Y0, Y4
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  (R11), Y0, Y5
+	TESTQ        DI, DI
+	JZ           dot177_bare
+	VMOVUPS      (DI), Y1
+	VADDPS       Y1, Y2, Y2
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y1
+	VADDPS       Y1, Y3, Y3
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y1
+	VADDPS       Y1, Y4, Y4
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y1
+	VADDPS       Y1, Y5, Y5
+	ADDQ         R9, DI
+
+dot177_bare:
+	VMOVUPS Y2, (SI)
+	ADDQ    R8, SI
+	VMOVUPS Y3, (SI)
+	ADDQ    R8, SI
+	VMOVUPS Y4, (SI)
+	ADDQ    R8, SI
+	VMOVUPS Y5, (SI)
+	ADDQ    R8, SI
+	IMUL3Q  $0x00000004, DX, R10
+	ADDQ    R10, CX
+	SUBQ    $0x00000004, AX
+	JMP     few
+
+tile3:
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R13
+	MOVQ       step+128(FP), R14
+	MOVQ       R13, 8(SP)
+
+dot178_seg:
+	MOVQ segQuads+32(FP), R13
+
+dot178_k:
+	VMOVUPS      (R11), Y0
+	PREFETCHT0   4096(R11)
+	PREFETCHT1   (R12)
+	ADDQ         R14, R12
+	VBROADCASTSS (R10), Y1
+	LONG         $0x5075e2c4
+	BYTE         $0xd0
+	VBROADCASTSS (R10)(DX*1), Y1
+	LONG         $0x5075e2c4
+	BYTE         $0xd8
+	VBROADCASTSS (R10)(DX*2), Y1
+	LONG         $0x5075e2c4
+	BYTE         $0xe0
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000020, R11
+	DECQ         R13
+	JNZ          dot178_k
+	ADDQ         (SP), R10
+	DECQ         8(SP)
+	JNZ          dot178_seg
+	MOVQ         scale+96(FP), R10
+	MOVQ         shift+104(FP), R11
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y2, Y2
+	VFMADD213PS  (R11), Y0, Y2
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  (R11), Y0, Y3
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  (R11), Y0, Y4
+	TESTQ        DI, DI
+	JZ           dot178_bare
+	VMOVUPS      (DI), Y1
+	VADDPS       Y1, Y2, Y2
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y1
+	VADDPS       Y1, Y3, Y3
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y1
+	VADDPS       Y1, Y4, Y4
+	ADDQ         R9, DI
+
+dot178_bare:
+	VMOVUPS Y2, (SI)
+	ADDQ    R8, SI
+	VMOVUPS Y3, (SI)
+	ADDQ    R8, SI
+	VMOVUPS Y4, (SI)
+	ADDQ    R8, SI
+	IMUL3Q  $0x00000003, DX, R10
+	ADDQ    R10, CX
+	SUBQ    $0x00000003, AX
+	JMP     few
+
+tile2:
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R13
+	MOVQ       step+128(FP), R14
+	MOVQ       R13, 8(SP)
+
+dot179_seg:
+	MOVQ segQuads+32(FP), R13
+
+dot179_k:
+	VMOVUPS      (R11), Y0
+	PREFETCHT0   4096(R11)
+	PREFETCHT1   (R12)
+	ADDQ         R14, R12
+	VBROADCASTSS (R10), Y1
+	LONG         $0x5075e2c4
+	BYTE         $0xd0
+	VBROADCASTSS (R10)(DX*1), Y1
+	LONG         $0x5075e2c4
+	BYTE         $0xd8
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000020, R11
+	DECQ         R13
+	JNZ          dot179_k
+	ADDQ         (SP), R10
+	DECQ         8(SP)
+	JNZ          dot179_seg
+	MOVQ         scale+96(FP), R10
+	MOVQ         shift+104(FP), R11
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y2, Y2
+	VFMADD213PS  (R11), Y0, Y2
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  (R11), Y0, Y3
+	TESTQ        DI, DI
+	JZ           dot179_bare
+	VMOVUPS      (DI), Y1
+	VADDPS       Y1, Y2, Y2
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y1
+	VADDPS       Y1, Y3, Y3
+	ADDQ         R9, DI
+
+dot179_bare:
+	VMOVUPS Y2, (SI)
+	ADDQ    R8, SI
+	VMOVUPS Y3, (SI)
+	ADDQ    R8, SI
+	IMUL3Q  $0x00000002, DX, R10
+	ADDQ    R10, CX
+	SUBQ    $0x00000002, AX
+	JMP     few
+
+tile1:
+	VXORPS     Y2, Y2, Y2
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R13
+	MOVQ       step+128(FP), R14
+	MOVQ       R13, 8(SP)
+
+dot180_seg:
+	MOVQ segQuads+32(FP), R13
+
+dot180_k:
+	VMOVUPS      (R11), Y0
+	PREFETCHT0   4096(R11)
+	PREFETCHT1   (R12)
+	ADDQ         R14, R12
+	VBROADCASTSS (R10), Y1
+	LONG         $0x5075e2c4
+	BYTE         $0xd0
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000020, R11
+	DECQ         R13
+	JNZ          dot180_k
+	ADDQ         (SP), R10
+	DECQ         8(SP)
+	JNZ          dot180_seg
+	MOVQ         scale+96(FP), R10
+	MOVQ         shift+104(FP), R11
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y2, Y2
+	VFMADD213PS  (R11), Y0, Y2
+	TESTQ        DI, DI
+	JZ           dot180_bare
+	VMOVUPS      (DI), Y1
+	VADDPS       Y1, Y2, Y2
+	ADDQ         R9, DI
+
+dot180_bare:
+	VMOVUPS Y2, (SI)
+	ADDQ    R8, SI
+	IMUL3Q  $0x00000001, DX, R10
+	ADDQ    R10, CX
+	SUBQ    $0x00000001, AX
+	JMP     few
+
+done:
+	VZEROUPPER
+	RET
+
+// func dotNN2AVX2(m int, a *uint8, lda int, segs int, segQuads int, segStride int, b *int8, begin *int32, c *uint8, ldc int, d *uint8, ldd int, dscale float32, scale *float32, shift *float32, table *uint8, cols int, next *int8, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·dotNN2AVX2(SB), NOSPLIT, $16-152
+	MOVQ m+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ lda+16(FP), DX
+	LEAQ (DX)(DX*2), BX
+	MOVQ c+64(FP), SI
+	MOVQ d+80(FP), DI
+	MOVQ ldc+72(FP), R8
+	MOVQ ldd+88(FP), R9
+	MOVQ next+136(FP), R12
+	MOVQ segStride+40(FP), R10
+	MOVQ segQuads+32(FP), R11
+	SHLQ $0x02, R11
+	SUBQ R11, R10
+	MOVQ R10, (SP)
+
+tiles:
+	CMPQ AX, $0x00000009
+	JLT  few
+
+tile6:
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	VXORPS     Y12, Y12, Y12
+	VXORPS     Y13, Y13, Y13
+	VXORPS     Y14, Y14, Y14
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	LEAQ       (R10)(DX*4), R11
+	ADDQ       DX, R11
+	MOVQ       b+48(FP), R13
+	MOVQ       segs+24(FP), R14
+	MOVQ       step+144(FP), R15
+	MOVQ       R14, 8(SP)
+
+dot181_seg:
+	MOVQ segQuads+32(FP), R14
+
+dot181_k:
+	VMOVUPS      (R13), Y0
+	VMOVUPS      32(R13), Y1
+	PREFETCHT0   4096(R13)
+	PREFETCHT1   (R12)
+	ADDQ         R15, R12
+	VBROADCASTSS (R10), Y2
+	LONG         $0x506de2c4
+	BYTE         $0xd8
+	LONG         $0x506de2c4
+	BYTE         $0xe1
+	VBROADCASTSS (R10)(DX*1), Y2
+	LONG         $0x506de2c4
+	BYTE         $0xe8
+	LONG         $0x506de2c4
+	BYTE         $0xf1
+	VBROADCASTSS (R10)(DX*2), Y2
+	LONG         $0x506de2c4
+	BYTE         $0xf8
+	LONG         $0x506d62c4
+	BYTE         $0xc1
+	VBROADCASTSS (R10)(BX*1), Y2
+	LONG         $0x506d62c4
+	BYTE         $0xc8
+	LONG         $0x506d62c4
+	BYTE         $0xd1
+	VBROADCASTSS (R10)(DX*4), Y2
+	LONG         $0x506d62c4
+	BYTE         $0xd8
+	LONG         $0x506d62c4
+	BYTE         $0xe1
+	VBROADCASTSS (R11), Y2
+	LONG         $0x506d62c4
+	BYTE         $0xe8
+	LONG         $0x506d62c4
+	BYTE         $0xf1
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000004, R11
+	ADDQ         $0x00000040, R13
+	DECQ         R14
+	JNZ          dot181_k
+	ADDQ         (SP), R10
+	ADDQ         (SP), R11
+	DECQ         8(SP)
+	JNZ          dot181_seg
+	MOVQ         scale+104(FP), R10
+	MOVQ         shift+112(FP), R11
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  (R11), Y0, Y3
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  (R11), Y0, Y5
+	VCVTDQ2PS    Y7, Y7
+	VFMADD213PS  (R11), Y0, Y7
+	VCVTDQ2PS    Y9, Y9
+	VFMADD213PS  (R11), Y0, Y9
+	VCVTDQ2PS    Y11, Y11
+	VFMADD213PS  (R11), Y0, Y11
+	VCVTDQ2PS    Y13, Y13
+	VFMADD213PS  (R11), Y0, Y13
+	VMOVUPS      32(R10), Y1
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  32(R11), Y1, Y4
+	VCVTDQ2PS    Y6, Y6
+	VFMADD213PS  32(R11), Y1, Y6
+	VCVTDQ2PS    Y8, Y8
+	VFMADD213PS  32(R11), Y1, Y8
+	VCVTDQ2PS    Y10, Y10
+	VFMADD213PS  32(R11), Y1, Y10
+	VCVTDQ2PS    Y12, Y12
+	VFMADD213PS  32(R11), Y1, Y12
+	VCVTDQ2PS    Y14, Y14
+	VFMADD213PS  32(R11), Y1, Y14
+	TESTQ        DI, DI
+	JZ           dot181_bare
+	VBROADCASTSS dscale+96(FP), Y2
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y3
+	VPMOVZXBD    8(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y4
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y5
+	VPMOVZXBD    8(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y6
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y7
+	VPMOVZXBD    8(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y8
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y9
+	VPMOVZXBD    8(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y10
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y11
+	VPMOVZXBD    8(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y12
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y13
+	VPMOVZXBD    8(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y14
+	ADDQ         R9, DI
+
+dot181_bare:
+	VCVTPS2DQ    Y3, Y3
+	VCVTPS2DQ    Y4, Y4
+	VCVTPS2DQ    Y5, Y5
+	VCVTPS2DQ    Y6, Y6
+	VPACKSSDW    Y6, Y5, Y5
+	VPACKSSDW    Y4, Y3, Y3
+	VPACKUSWB    Y5, Y3, Y3
+	VCVTPS2DQ    Y7, Y7
+	VCVTPS2DQ    Y8, Y8
+	VCVTPS2DQ    Y9, Y9
+	VCVTPS2DQ    Y10, Y10
+	VPACKSSDW    Y10, Y9, Y9
+	VPACKSSDW    Y8, Y7, Y7
+	VPACKUSWB    Y9, Y7, Y7
+	VCVTPS2DQ    Y11, Y11
+	VCVTPS2DQ    Y12, Y12
+	VCVTPS2DQ    Y13, Y13
+	VCVTPS2DQ    Y14, Y14
+	VPACKSSDW    Y14, Y13, Y13
+	VPACKSSDW    Y12, Y11, Y11
+	VPACKUSWB    Y13, Y11, Y11
+	VMOVUPS      byteOrder<>+0(SB), Y0
+	VPERMD       Y3, Y0, Y3
+	VPERMD       Y7, Y0, Y7
+	VPERMD       Y11, Y0, Y11
+	VMOVDQU      X3, (SI)
+	ADDQ         R8, SI
+	VEXTRACTI128 $0x01, Y3, (SI)
+	ADDQ         R8, SI
+	VMOVDQU      X7, (SI)
+	ADDQ         R8, SI
+	VEXTRACTI128 $0x01, Y7, (SI)
+	ADDQ         R8, SI
+	VMOVDQU      X11, (SI)
+	ADDQ         R8, SI
+	VEXTRACTI128 $0x01, Y11, (SI)
+	ADDQ         R8, SI
+	IMUL3Q       $0x00000006, DX, R10
+	ADDQ         R10, CX
+	SUBQ         $0x00000006, AX
+	JMP          tiles
+
+few:
+	MOVQ AX, R10
+	CMPQ AX, $0x00000006
+	JLE  last
+	INCQ R10
+	SHRQ $0x01, R10
+
+last:
+	CMPQ R10, $0x00000006
+	JEQ  tile6
+	CMPQ R10, $0x00000005
+	JEQ  tile5
+	CMPQ R10, $0x00000004
+	JEQ  tile4
+	CMPQ R10, $0x00000003
+	JEQ  tile3
+	CMPQ R10, $0x00000002
+	JEQ  tile2
+	CMPQ R10, $0x00000001
+	JEQ  tile1
+	JMP  done
+
+tile5:
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	VXORPS     Y12, Y12, Y12
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R13
+	MOVQ       step+144(FP), R14
+	MOVQ       R13, 8(SP)
+
+dot182_seg:
+	MOVQ segQuads+32(FP), R13
+
+dot182_k:
+	VMOVUPS      (R11), Y0
+	VMOVUPS      32(R11), Y1
+	PREFETCHT0   4096(R11)
+	PREFETCHT1   (R12)
+	ADDQ         R14, R12
+	VBROADCASTSS (R10), Y2
+	LONG         $0x506de2c4
+	BYTE         $0xd8
+	LONG         $0x506de2c4
+	BYTE         $0xe1
+	VBROADCASTSS (R10)(DX*1), Y2
+	LONG         $0x506de2c4
+	BYTE         $0xe8
+	LONG         $0x506de2c4
+	BYTE         $0xf1
+	VBROADCASTSS (R10)(DX*2), Y2
+	LONG         $0x506de2c4
+	BYTE         $0xf8
+	LONG         $0x506d62c4
+	BYTE         $0xc1
+	VBROADCASTSS (R10)(BX*1), Y2
+	LONG         $0x506d62c4
+	BYTE         $0xc8
+	LONG         $0x506d62c4
+	BYTE         $0xd1
+	VBROADCASTSS (R10)(DX*4), Y2
+	LONG         $0x506d62c4
+	BYTE         $0xd8
+	LONG         $0x506d62c4
+	BYTE         $0xe1
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000040, R11
+	DECQ         R13
+	JNZ          dot182_k
+	ADDQ         (SP), R10
+	DECQ         8(SP)
+	JNZ          dot182_seg
+	MOVQ         scale+104(FP), R10
+	MOVQ         shift+112(FP), R11
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  (R11), Y0, Y3
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  (R11), Y0, Y5
+	VCVTDQ2PS    Y7, Y7
+	VFMADD213PS  (R11), Y0, Y7
+	VCVTDQ2PS    Y9, Y9
+	VFMADD213PS  (R11), Y0, Y9
+	VCVTDQ2PS    Y11, Y11
+	VFMADD213PS  (R11), Y0, Y11
+	VMOVUPS      32(R10), Y1
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  32(R11), Y1, Y4
+	VCVTDQ2PS    Y6, Y6
+	VFMADD213PS  32(R11), Y1, Y6
+	VCVTDQ2PS    Y8, Y8
+	VFMADD213PS  32(R11), Y1, Y8
+	VCVTDQ2PS    Y10, Y10
+	VFMADD213PS  32(R11), Y1, Y10
+	VCVTDQ2PS    Y12, Y12
+	VFMADD213PS  32(R11), Y1, Y12
+	TESTQ        DI, DI
+	JZ           dot182_bare
+	VBROADCASTSS dscale+96(FP), Y2
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y3
+	VPMOVZXBD    8(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y4
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y5
+	VPMOVZXBD    8(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y6
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y7
+	VPMOVZXBD    8(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y8
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y9
+	VPMOVZXBD    8(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y10
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y11
+	VPMOVZXBD    8(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y12
+	ADDQ         R9, DI
+
+dot182_bare:
+	VCVTPS2DQ    Y3, Y3
+	VCVTPS2DQ    Y4, Y4
+	VCVTPS2DQ    Y5, Y5
+	VCVTPS2DQ    Y6, Y6
+	VPACKSSDW    Y6, Y5, Y5
+	VPACKSSDW    Y4, Y3, Y3
+	VPACKUSWB    Y5, Y3, Y3
+	VCVTPS2DQ    Y7, Y7
+	VCVTPS2DQ    Y8, Y8
+	VCVTPS2DQ    Y9, Y9
+	VCVTPS2DQ    Y10, Y10
+	VPACKSSDW    Y10, Y9, Y9
+	VPACKSSDW    Y8, Y7, Y7
+	VPACKUSWB    Y9, Y7, Y7
+	VCVTPS2DQ    Y11, Y11
+	VCVTPS2DQ    Y12, Y12
+	VPACKSSDW    Y12, Y11, Y11
+	VPACKUSWB    Y11, Y11, Y11
+	VMOVUPS      byteOrder<>+0(SB), Y0
+	VPERMD       Y3, Y0, Y3
+	VPERMD       Y7, Y0, Y7
+	VPERMD       Y11, Y0, Y11
+	VMOVDQU      X3, (SI)
+	ADDQ         R8, SI
+	VEXTRACTI128 $0x01, Y3, (SI)
+	ADDQ         R8, SI
+	VMOVDQU      X7, (SI)
+	ADDQ         R8, SI
+	VEXTRACTI128 $0x01, Y7, (SI)
+	ADDQ         R8, SI
+	VMOVDQU      X11, (SI)
+	ADDQ         R8, SI
+	IMUL3Q       $0x00000005, DX, R10
+	ADDQ         R10, CX
+	SUBQ         $0x00000005, AX
+	JMP          few
+
+tile4:
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R13
+	MOVQ       step+144(FP), R14
+	MOVQ       R13, 8(SP)
+
+dot183_seg:
+	MOVQ segQuads+32(FP), R13
+
+dot183_k:
+	VMOVUPS      (R11), Y0
+	VMOVUPS      32(R11), Y1
+	PREFETCHT0   4096(R11)
+	PREFETCHT1   (R12)
+	ADDQ         R14, R12
+	VBROADCASTSS (R10), Y2
+	LONG         $0x506de2c4
+	BYTE         $0xd8
+	LONG         $0x506de2c4
+	BYTE         $0xe1
+	VBROADCASTSS (R10)(DX*1), Y2
+	LONG         $0x506de2c4
+	BYTE         $0xe8
+	LONG         $0x506de2c4
+	BYTE         $0xf1
+	VBROADCASTSS (R10)(DX*2), Y2
+	LONG         $0x506de2c4
+	BYTE         $0xf8
+	LONG         $0x506d62c4
+	BYTE         $0xc1
+	VBROADCASTSS (R10)(BX*1), Y2
+	LONG         $0x506d62c4
+	BYTE         $0xc8
+	LONG         $0x506d62c4
+	BYTE         $0xd1
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000040, R11
+	DECQ         R13
+	JNZ          dot183_k
+	ADDQ         (SP), R10
+	DECQ         8(SP)
+	JNZ          dot183_seg
+	MOVQ         scale+104(FP), R10
+	MOVQ         shift+112(FP), R11
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  (R11), Y0, Y3
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  (R11), Y0, Y5
+	VCVTDQ2PS    Y7, Y7
+	VFMADD213PS  (R11), Y0, Y7
+	VCVTDQ2PS    Y9, Y9
+	VFMADD213PS  (R11), Y0, Y9
+	VMOVUPS      32(R10), Y1
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  32(R11), Y1, Y4
+	VCVTDQ2PS    Y6, Y6
+	VFMADD213PS  32(R11), Y1, Y6
+	VCVTDQ2PS    Y8, Y8
+	VFMADD213PS  32(R11), Y1, Y8
+	VCVTDQ2PS    Y10, Y10
+	VFMADD213PS  32(R11), Y1, Y10
+	TESTQ        DI, DI
+	JZ           dot183_bare
+	VBROADCASTSS dscale+96(FP), Y2
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y3
+	VPMOVZXBD    8(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y4
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y5
+	VPMOVZXBD    8(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y6
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y7
+	VPMOVZXBD    8(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y8
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y9
+	VPMOVZXBD    8(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y10
+	ADDQ         R9, DI
+
+dot183_bare:
+	VCVTPS2DQ    Y3, Y3
+	VCVTPS2DQ    Y4, Y4
+	VCVTPS2DQ    Y5, Y5
+	VCVTPS2DQ    Y6, Y6
+	VPACKSSDW    Y6, Y5, Y5
+	VPACKSSDW    Y4, Y3, Y3
+	VPACKUSWB    Y5, Y3, Y3
+	VCVTPS2DQ    Y7, Y7
+	VCVTPS2DQ    Y8, Y8
+	VCVTPS2DQ    Y9, Y9
+	VCVTPS2DQ    Y10, Y10
+	VPACKSSDW    Y10, Y9, Y9
+	VPACKSSDW    Y8, Y7, Y7
+	VPACKUSWB    Y9, Y7, Y7
+	VMOVUPS      byteOrder<>+0(SB), Y0
+	VPERMD       Y3, Y0, Y3
+	VPERMD       Y7, Y0, Y7
+	VMOVDQU      X3, (SI)
+	ADDQ         R8, SI
+	VEXTRACTI128 $0x01, Y3, (SI)
+	ADDQ         R8, SI
+	VMOVDQU      X7, (SI)
+	ADDQ         R8, SI
+	VEXTRACTI128 $0x01, Y7, (SI)
+	ADDQ         R8, SI
+	IMUL3Q       $0x00000004, DX, R10
+	ADDQ         R10, CX
+	SUBQ         $0x00000004, AX
+	JMP          few
+
+tile3:
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R13
+	MOVQ       step+144(FP), R14
+	MOVQ       R13, 8(SP)
+
+dot184_seg:
+	MOVQ segQuads+32(FP), R13
+
+dot184_k:
+	VMOVUPS      (R11), Y0
+	VMOVUPS      32(R11), Y1
+	PREFETCHT0   4096(R11)
+	PREFETCHT1   (R12)
+	ADDQ         R14, R12
+	VBROADCASTSS (R10), Y2
+	LONG         $0x506de2c4
+	BYTE         $0xd8
+	LONG         $0x506de2c4
+	BYTE         $0xe1
+	VBROADCASTSS (R10)(DX*1), Y2
+	LONG         $0x506de2c4
+	BYTE         $0xe8
+	LONG         $0x506de2c4
+	BYTE         $0xf1
+	VBROADCASTSS (R10)(DX*2), Y2
+	LONG         $0x506de2c4
+	BYTE         $0xf8
+	LONG         $0x506d62c4
+	BYTE         $0xc1
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000040, R11
+	DECQ         R13
+	JNZ          dot184_k
+	ADDQ         (SP), R10
+	DECQ         8(SP)
+	JNZ          dot184_seg
+	MOVQ         scale+104(FP), R10
+	MOVQ         shift+112(FP), R11
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  (R11), Y0, Y3
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  (R11), Y0, Y5
+	VCVTDQ2PS    Y7, Y7
+	VFMADD213PS  (R11), Y0, Y7
+	VMOVUPS      32(R10), Y1
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  32(R11), Y1, Y4
+	VCVTDQ2PS    Y6, Y6
+	VFMADD213PS  32(R11), Y1, Y6
+	VCVTDQ2PS    Y8, Y8
+	VFMADD213PS  32(R11), Y1, Y8
+	TESTQ        DI, DI
+	JZ           dot184_bare
+	VBROADCASTSS dscale+96(FP), Y2
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y3
+	VPMOVZXBD    8(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y4
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y5
+	VPMOVZXBD    8(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y6
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y7
+	VPMOVZXBD    8(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y8
+	ADDQ         R9, DI
+
+dot184_bare:
+	VCVTPS2DQ    Y3, Y3
+	VCVTPS2DQ    Y4, Y4
+	VCVTPS2DQ    Y5, Y5
+	VCVTPS2DQ    Y6, Y6
+	VPACKSSDW    Y6, Y5, Y5
+	VPACKSSDW    Y4, Y3, Y3
+	VPACKUSWB    Y5, Y3, Y3
+	VCVTPS2DQ    Y7, Y7
+	VCVTPS2DQ    Y8, Y8
+	VPACKSSDW    Y8, Y7, Y7
+	VPACKUSWB    Y7, Y7, Y7
+	VMOVUPS      byteOrder<>+0(SB), Y0
+	VPERMD       Y3, Y0, Y3
+	VPERMD       Y7, Y0, Y7
+	VMOVDQU      X3, (SI)
+	ADDQ         R8, SI
+	VEXTRACTI128 $0x01, Y3, (SI)
+	ADDQ         R8, SI
+	VMOVDQU      X7, (SI)
+	ADDQ         R8, SI
+	IMUL3Q       $0x00000003, DX, R10
+	ADDQ         R10, CX
+	SUBQ         $0x00000003, AX
+	JMP          few
+
+tile2:
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R13
+	MOVQ       step+144(FP), R14
+	MOVQ       R13, 8(SP)
+
+dot185_seg:
+	MOVQ segQuads+32(FP), R13
+
+dot185_k:
+	VMOVUPS      (R11), Y0
+	VMOVUPS      32(R11), Y1
+	PREFETCHT0   4096(R11)
+	PREFETCHT1   (R12)
+	ADDQ         R14, R12
+	VBROADCASTSS (R10), Y2
+	LONG         $0x506de2c4
+	BYTE         $0xd8
+	LONG         $0x506de2c4
+	BYTE         $0xe1
+	VBROADCASTSS (R10)(DX*1), Y2
+	LONG         $0x506de2c4
+	BYTE         $0xe8
+	LONG         $0x506de2c4
+	BYTE         $0xf1
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000040, R11
+	DECQ         R13
+	JNZ          dot185_k
+	ADDQ         (SP), R10
+	DECQ         8(SP)
+	JNZ          dot185_seg
+	MOVQ         scale+104(FP), R10
+	MOVQ         shift+112(FP), R11
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  (R11), Y0, Y3
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  (R11), Y0, Y5
+	VMOVUPS      32(R10), Y1
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  32(R11), Y1, Y4
+	VCVTDQ2PS    Y6, Y6
+	VFMADD213PS  32(R11), Y1, Y6
+	TESTQ        DI, DI
+	JZ           dot185_bare
+	VBROADCASTSS dscale+96(FP), Y2
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y3
+	VPMOVZXBD    8(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y4
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y5
+	VPMOVZXBD    8(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y6
+	ADDQ         R9, DI
+
+dot185_bare:
+	VCVTPS2DQ    Y3, Y3
+	VCVTPS2DQ    Y4, Y4
+	VCVTPS2DQ    Y5, Y5
+	VCVTPS2DQ    Y6, Y6
+	VPACKSSDW    Y6, Y5, Y5
+	VPACKSSDW    Y4, Y3, Y3
+	VPACKUSWB    Y5, Y3, Y3
+	VMOVUPS      byteOrder<>+0(SB), Y0
+	VPERMD       Y3, Y0, Y3
+	VMOVDQU      X3, (SI)
+	ADDQ         R8, SI
+	VEXTRACTI128 $0x01, Y3, (SI)
+	ADDQ         R8, SI
+	IMUL3Q       $0x00000002, DX, R10
+	ADDQ         R10, CX
+	SUBQ         $0x00000002, AX
+	JMP          few
+
+tile1:
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R13
+	MOVQ       step+144(FP), R14
+	MOVQ       R13, 8(SP)
+
+dot186_seg:
+	MOVQ segQuads+32(FP), R13
+
+dot186_k:
+	VMOVUPS      (R11), Y0
+	VMOVUPS      32(R11), Y1
+	PREFETCHT0   4096(R11)
+	PREFETCHT1   (R12)
+	ADDQ         R14, R12
+	VBROADCASTSS (R10), Y2
+	LONG         $0x506de2c4
+	BYTE         $0xd8
+	LONG         $0x506de2c4
+	BYTE         $0xe1
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000040, R11
+	DECQ         R13
+	JNZ          dot186_k
+	ADDQ         (SP), R10
+	DECQ         8(SP)
+	JNZ          dot186_seg
+	MOVQ         scale+104(FP), R10
+	MOVQ         shift+112(FP), R11
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  (R11), Y0, Y3
+	VMOVUPS      32(R10), Y1
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  32(R11), Y1, Y4
+	TESTQ        DI, DI
+	JZ           dot186_bare
+	VBROADCASTSS dscale+96(FP), Y2
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y3
+	VPMOVZXBD    8(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y4
+	ADDQ         R9, DI
+
+dot186_bare:
+	VCVTPS2DQ Y3, Y3
+	VCVTPS2DQ Y4, Y4
+	VPACKSSDW Y4, Y3, Y3
+	VPACKUSWB Y3, Y3, Y3
+	VMOVUPS   byteOrder<>+0(SB), Y0
+	VPERMD    Y3, Y0, Y3
+	VMOVDQU   X3, (SI)
+	ADDQ      R8, SI
+	IMUL3Q    $0x00000001, DX, R10
+	ADDQ      R10, CX
+	SUBQ      $0x00000001, AX
+	JMP       few
+
+done:
+	VZEROUPPER
+	RET
+
+// func dotNNFloat2AVX2(m int, a *uint8, lda int, segs int, segQuads int, segStride int, b *int8, begin *int32, c *float32, ldc int, d *float32, ldd int, scale *float32, shift *float32, cols int, next *int8, step int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·dotNNFloat2AVX2(SB), NOSPLIT, $16-136
+	MOVQ m+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ lda+16(FP), DX
+	LEAQ (DX)(DX*2), BX
+	MOVQ c+64(FP), SI
+	MOVQ d+80(FP), DI
+	MOVQ ldc+72(FP), R8
+	MOVQ ldd+88(FP), R9
+	SHLQ $0x02, R8
+	SHLQ $0x02, R9
+	MOVQ next+120(FP), R12
+	MOVQ segStride+40(FP), R10
+	MOVQ segQuads+32(FP), R11
+	SHLQ $0x02, R11
+	SUBQ R11, R10
+	MOVQ R10, (SP)
+
+tiles:
+	CMPQ AX, $0x00000009
+	JLT  few
+
+tile6:
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	VXORPS     Y12, Y12, Y12
+	VXORPS     Y13, Y13, Y13
+	VXORPS     Y14, Y14, Y14
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	LEAQ       (R10)(DX*4), R11
+	ADDQ       DX, R11
+	MOVQ       b+48(FP), R13
+	MOVQ       segs+24(FP), R14
+	MOVQ       step+128(FP), R15
+	MOVQ       R14, 8(SP)
+
+dot187_seg:
+	MOVQ segQuads+32(FP), R14
+
+dot187_k:
+	VMOVUPS      (R13), Y0
+	VMOVUPS      32(R13), Y1
+	PREFETCHT0   4096(R13)
+	PREFETCHT1   (R12)
+	ADDQ         R15, R12
+	VBROADCASTSS (R10), Y2
+	LONG         $0x506de2c4
+	BYTE         $0xd8
+	LONG         $0x506de2c4
+	BYTE         $0xe1
+	VBROADCASTSS (R10)(DX*1), Y2
+	LONG         $0x506de2c4
+	BYTE         $0xe8
+	LONG         $0x506de2c4
+	BYTE         $0xf1
+	VBROADCASTSS (R10)(DX*2), Y2
+	LONG         $0x506de2c4
+	BYTE         $0xf8
+	LONG         $0x506d62c4
+	BYTE         $0xc1
+	VBROADCASTSS (R10)(BX*1), Y2
+	LONG         $0x506d62c4
+	BYTE         $0xc8
+	LONG         $0x506d62c4
+	BYTE         $0xd1
+	VBROADCASTSS (R10)(DX*4), Y2
+	LONG         $0x506d62c4
+	BYTE         $0xd8
+	LONG         $0x506d62c4
+	BYTE         $0xe1
+	VBROADCASTSS (R11), Y2
+	LONG         $0x506d62c4
+	BYTE         $0xe8
+	LONG         $0x506d62c4
+	BYTE         $0xf1
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000004, R11
+	ADDQ         $0x00000040, R13
+	DECQ         R14
+	JNZ          dot187_k
+	ADDQ         (SP), R10
+	ADDQ         (SP), R11
+	DECQ         8(SP)
+	JNZ          dot187_seg
+	MOVQ         scale+96(FP), R10
+	MOVQ         shift+104(FP), R11
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  (R11), Y0, Y3
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  (R11), Y0, Y5
+	VCVTDQ2PS    Y7, Y7
+	VFMADD213PS  (R11), Y0, Y7
+	VCVTDQ2PS    Y9, Y9
+	VFMADD213PS  (R11), Y0, Y9
+	VCVTDQ2PS    Y11, Y11
+	VFMADD213PS  (R11), Y0, Y11
+	VCVTDQ2PS    Y13, Y13
+	VFMADD213PS  (R11), Y0, Y13
+	VMOVUPS      32(R10), Y1
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  32(R11), Y1, Y4
+	VCVTDQ2PS    Y6, Y6
+	VFMADD213PS  32(R11), Y1, Y6
+	VCVTDQ2PS    Y8, Y8
+	VFMADD213PS  32(R11), Y1, Y8
+	VCVTDQ2PS    Y10, Y10
+	VFMADD213PS  32(R11), Y1, Y10
+	VCVTDQ2PS    Y12, Y12
+	VFMADD213PS  32(R11), Y1, Y12
+	VCVTDQ2PS    Y14, Y14
+	VFMADD213PS  32(R11), Y1, Y14
+	TESTQ        DI, DI
+	JZ           dot187_bare
+	VMOVUPS      (DI), Y2
+	VADDPS       Y2, Y3, Y3
+	VMOVUPS      32(DI), Y2
+	VADDPS       Y2, Y4, Y4
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y2
+	VADDPS       Y2, Y5, Y5
+	VMOVUPS      32(DI), Y2
+	VADDPS       Y2, Y6, Y6
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y2
+	VADDPS       Y2, Y7, Y7
+	VMOVUPS      32(DI), Y2
+	VADDPS       Y2, Y8, Y8
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y2
+	VADDPS       Y2, Y9, Y9
+	VMOVUPS      32(DI), Y2
+	VADDPS       Y2, Y10, Y10
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y2
+	VADDPS       Y2, Y11, Y11
+	VMOVUPS      32(DI), Y2
+	VADDPS       Y2, Y12, Y12
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y2
+	VADDPS       Y2, Y13, Y13
+	VMOVUPS      32(DI), Y2
+	VADDPS       Y2, Y14, Y14
+	ADDQ         R9, DI
+
+dot187_bare:
+	VMOVUPS Y3, (SI)
+	VMOVUPS Y4, 32(SI)
+	ADDQ    R8, SI
+	VMOVUPS Y5, (SI)
+	VMOVUPS Y6, 32(SI)
+	ADDQ    R8, SI
+	VMOVUPS Y7, (SI)
+	VMOVUPS Y8, 32(SI)
+	ADDQ    R8, SI
+	VMOVUPS Y9, (SI)
+	VMOVUPS Y10, 32(SI)
+	ADDQ    R8, SI
+	VMOVUPS Y11, (SI)
+	VMOVUPS Y12, 32(SI)
+	ADDQ    R8, SI
+	VMOVUPS Y13, (SI)
+	VMOVUPS Y14, 32(SI)
+	ADDQ    R8, SI
+	IMUL3Q  $0x00000006, DX, R10
+	ADDQ    R10, CX
+	SUBQ    $0x00000006, AX
+	JMP     tiles
+
+few:
+	MOVQ AX, R10
+	CMPQ AX, $0x00000006
+	JLE  last
+	INCQ R10
+	SHRQ $0x01, R10
+
+last:
+	CMPQ R10, $0x00000006
+	JEQ  tile6
+	CMPQ R10, $0x00000005
+	JEQ  tile5
+	CMPQ R10, $0x00000004
+	JEQ  tile4
+	CMPQ R10, $0x00000003
+	JEQ  tile3
+	CMPQ R10, $0x00000002
+	JEQ  tile2
+	CMPQ R10, $0x00000001
+	JEQ  tile1
+	JMP  done
+
+tile5:
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	VXORPS     Y12, Y12, Y12
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R13
+	MOVQ       step+128(FP), R14
+	MOVQ       R13, 8(SP)
+
+dot188_seg:
+	MOVQ segQuads+32(FP), R13
+
+dot188_k:
+	VMOVUPS      (R11), Y0
+	VMOVUPS      32(R11), Y1
+	PREFETCHT0   4096(R11)
+	PREFETCHT1   (R12)
+	ADDQ         R14, R12
+	VBROADCASTSS (R10), Y2
+	LONG         $0x506de2c4
+	BYTE         $0xd8
+	LONG         $0x506de2c4
+	BYTE         $0xe1
+	VBROADCASTSS (R10)(DX*1), Y2
+	LONG         $0x506de2c4
+	BYTE         $0xe8
+	LONG         $0x506de2c4
+	BYTE         $0xf1
+	VBROADCASTSS (R10)(DX*2), Y2
+	LONG         $0x506de2c4
+	BYTE         $0xf8
+	LONG         $0x506d62c4
+	BYTE         $0xc1
+	VBROADCASTSS (R10)(BX*1), Y2
+	LONG         $0x506d62c4
+	BYTE         $0xc8
+	LONG         $0x506d62c4
+	BYTE         $0xd1
+	VBROADCASTSS (R10)(DX*4), Y2
+	LONG         $0x506d62c4
+	BYTE         $0xd8
+	LONG         $0x506d62c4
+	BYTE         $0xe1
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000040, R11
+	DECQ         R13
+	JNZ          dot188_k
+	ADDQ         (SP), R10
+	DECQ         8(SP)
+	JNZ          dot188_seg
+	MOVQ         scale+96(FP), R10
+	MOVQ         shift+104(FP), R11
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  (R11), Y0, Y3
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  (R11), Y0, Y5
+	VCVTDQ2PS    Y7, Y7
+	VFMADD213PS  (R11), Y0, Y7
+	VCVTDQ2PS    Y9, Y9
+	VFMADD213PS  (R11), Y0, Y9
+	VCVTDQ2PS    Y11, Y11
+	VFMADD213PS  (R11), Y0, Y11
+	VMOVUPS      32(R10), Y1
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  32(R11), Y1, Y4
+	VCVTDQ2PS    Y6, Y6
+	VFMADD213PS  32(R11), Y1, Y6
+	VCVTDQ2PS    Y8, Y8
+	VFMADD213PS  32(R11), Y1, Y8
+	VCVTDQ2PS    Y10, Y10
+	VFMADD213PS  32(R11), Y1, Y10
+	VCVTDQ2PS    Y12, Y12
+	VFMADD213PS  32(R11), Y1, Y12
+	TESTQ        DI, DI
+	JZ           dot188_bare
+	VMOVUPS      (DI), Y2
+	VADDPS       Y2, Y3, Y3
+	VMOVUPS      32(DI), Y2
+	VADDPS       Y2, Y4, Y4
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y2
+	VADDPS       Y2, Y5, Y5
+	VMOVUPS      32(DI), Y2
+	VADDPS       Y2, Y6, Y6
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y2
+	VADDPS       Y2, Y7, Y7
+	VMOVUPS      32(DI), Y2
+	VADDPS       Y2, Y8, Y8
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y2
+	VADDPS       Y2, Y9, Y9
+	VMOVUPS      32(DI), Y2
+	VADDPS       Y2, Y10, Y10
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y2
+	VADDPS       Y2, Y11, Y11
+	VMOVUPS      32(DI), Y2
+	VADDPS       Y2, Y12, Y12
+	ADDQ         R9, DI
+
+dot188_bare:
+	VMOVUPS Y3, (SI)
+	VMOVUPS Y4, 32(SI)
+	ADDQ    R8, SI
+	VMOVUPS Y5, (SI)
+	VMOVUPS Y6, 32(SI)
+	ADDQ    R8, SI
+	VMOVUPS Y7, (SI)
+	VMOVUPS Y8, 32(SI)
+	ADDQ    R8, SI
+	VMOVUPS Y9, (SI)
+	VMOVUPS Y10, 32(SI)
+	ADDQ    R8, SI
+	VMOVUPS Y11, (SI)
+	VMOVUPS Y12, 32(SI)
+	ADDQ    R8, SI
+	IMUL3Q  $0x00000005, DX, R10
+	ADDQ    R10, CX
+	SUBQ    $0x00000005, AX
+	JMP     few
+
+tile4:
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R13
+	MOVQ       step+128(FP), R14
+	MOVQ       R13, 8(SP)
+
+dot189_seg:
+	MOVQ segQuads+32(FP), R13
+
+dot189_k:
+	VMOVUPS      (R11), Y0
+	VMOVUPS      32(R11), Y1
+	PREFETCHT0   4096(R11)
+	PREFETCHT1   (R12)
+	ADDQ         R14, R12
+	VBROADCASTSS (R10), Y2
+	LONG         $0x506de2c4
+	BYTE         $0xd8
+	LONG         $0x506de2c4
+	BYTE         $0xe1
+	VBROADCASTSS (R10)(DX*1), Y2
+	LONG         $0x506de2c4
+	BYTE         $0xe8
+	LONG         $0x506de2c4
+	BYTE         $0xf1
+	VBROADCASTSS (R10)(DX*2), Y2
+	LONG         $0x506de2c4
+	BYTE         $0xf8
+	LONG         $0x506d62c4
+	BYTE         $0xc1
+	VBROADCASTSS (R10)(BX*1), Y2
+	LONG         $0x506d62c4
+	BYTE         $0xc8
+	LONG         $0x506d62c4
+	BYTE         $0xd1
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000040, R11
+	DECQ         R13
+	JNZ          dot189_k
+	ADDQ         (SP), R10
+	DECQ         8(SP)
+	JNZ          dot189_seg
+	MOVQ         scale+96(FP), R10
+	MOVQ         shift+104(FP), R11
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  (R11), Y0, Y3
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  (R11), Y0, Y5
+	VCVTDQ2PS    Y7, Y7
+	VFMADD213PS  (R11), Y0, Y7
+	VCVTDQ2PS    Y9, Y9
+	VFMADD213PS  (R11), Y0, Y9
+	VMOVUPS      32(R10), Y1
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  32(R11), Y1, Y4
+	VCVTDQ2PS    Y6, Y6
+	VFMADD213PS  32(R11), Y1, Y6
+	VCVTDQ2PS    Y8, Y8
+	VFMADD213PS  32(R11), Y1, Y8
+	VCVTDQ2PS    Y10, Y10
+	VFMADD213PS  32(R11), Y1, Y10
+	TESTQ        DI, DI
+	JZ           dot189_bare
+	VMOVUPS      (DI), Y2
+	VADDPS       Y2, Y3, Y3
+	VMOVUPS      32(DI), Y2
+	VADDPS       Y2, Y4, Y4
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y2
+	VADDPS       Y2, Y5, Y5
+	VMOVUPS      32(DI), Y2
+	VADDPS       Y2, Y6, Y6
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y2
+	VADDPS       Y2, Y7, Y7
+	VMOVUPS      32(DI), Y2
+	VADDPS       Y2, Y8, Y8
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y2
+	VADDPS       Y2, Y9, Y9
+	VMOVUPS      32(DI), Y2
+	VADDPS       Y2, Y10, Y10
+	ADDQ         R9, DI
+
+dot189_bare:
+	VMOVUPS Y3, (SI)
+	VMOVUPS Y4, 32(SI)
+	ADDQ    R8, SI
+	VMOVUPS Y5, (SI)
+	VMOVUPS Y6, 32(SI)
+	ADDQ    R8, SI
+	VMOVUPS Y7, (SI)
+	VMOVUPS Y8, 32(SI)
+	ADDQ    R8, SI
+	VMOVUPS Y9, (SI)
+	VMOVUPS Y10, 32(SI)
+	ADDQ    R8, SI
+	IMUL3Q  $0x00000004, DX, R10
+	ADDQ    R10, CX
+	SUBQ    $0x00000004, AX
+	JMP     few
+
+tile3:
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R13
+	MOVQ       step+128(FP), R14
+	MOVQ       R13, 8(SP)
+
+dot190_seg:
+	MOVQ segQuads+32(FP), R13
+
+dot190_k:
+	VMOVUPS      (R11), Y0
+	VMOVUPS      32(R11), Y1
+	PREFETCHT0   4096(R11)
+	PREFETCHT1   (R12)
+	ADDQ         R14, R12
+	VBROADCASTSS (R10), Y2
+	LONG         $0x506de2c4
+	BYTE         $0xd8
+	LONG         $0x506de2c4
+	BYTE         $0xe1
+	VBROADCASTSS (R10)(DX*1), Y2
+	LONG         $0x506de2c4
+	BYTE         $0xe8
+	LONG         $0x506de2c4
+	BYTE         $0xf1
+	VBROADCASTSS (R10)(DX*2), Y2
+	LONG         $0x506de2c4
+	BYTE         $0xf8
+	LONG         $0x506d62c4
+	BYTE         $0xc1
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000040, R11
+	DECQ         R13
+	JNZ          dot190_k
+	ADDQ         (SP), R10
+	DECQ         8(SP)
+	JNZ          dot190_seg
+	MOVQ         scale+96(FP), R10
+	MOVQ         shift+104(FP), R11
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  (R11), Y0, Y3
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  (R11), Y0, Y5
+	VCVTDQ2PS    Y7, Y7
+	VFMADD213PS  (R11), Y0, Y7
+	VMOVUPS      32(R10), Y1
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  32(R11), Y1, Y4
+	VCVTDQ2PS    Y6, Y6
+	VFMADD213PS  32(R11), Y1, Y6
+	VCVTDQ2PS    Y8, Y8
+	VFMADD213PS  32(R11), Y1, Y8
+	TESTQ        DI, DI
+	JZ           dot190_bare
+	VMOVUPS      (DI), Y2
+	VADDPS       Y2, Y3, Y3
+	VMOVUPS      32(DI), Y2
+	VADDPS       Y2, Y4, Y4
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y2
+	VADDPS       Y2, Y5, Y5
+	VMOVUPS      32(DI), Y2
+	VADDPS       Y2, Y6, Y6
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y2
+	VADDPS       Y2, Y7, Y7
+	VMOVUPS      32(DI), Y2
+	VADDPS       Y2, Y8, Y8
+	ADDQ         R9, DI
+
+dot190_bare:
+	VMOVUPS Y3, (SI)
+	VMOVUPS Y4, 32(SI)
+	ADDQ    R8, SI
+	VMOVUPS Y5, (SI)
+	VMOVUPS Y6, 32(SI)
+	ADDQ    R8, SI
+	VMOVUPS Y7, (SI)
+	VMOVUPS Y8, 32(SI)
+	ADDQ    R8, SI
+	IMUL3Q  $0x00000003, DX, R10
+	ADDQ    R10, CX
+	SUBQ    $0x00000003, AX
+	JMP     few
+
+tile2:
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R13
+	MOVQ       step+128(FP), R14
+	MOVQ       R13, 8(SP)
+
+dot191_seg:
+	MOVQ segQuads+32(FP), R13
+
+dot191_k:
+	VMOVUPS      (R11), Y0
+	VMOVUPS      32(R11), Y1
+	PREFETCHT0   4096(R11)
+	PREFETCHT1   (R12)
+	ADDQ         R14, R12
+	VBROADCASTSS (R10), Y2
+	LONG         $0x506de2c4
+	BYTE         $0xd8
+	LONG         $0x506de2c4
+	BYTE         $0xe1
+	VBROADCASTSS (R10)(DX*1), Y2
+	LONG         $0x506de2c4
+	BYTE         $0xe8
+	LONG         $0x506de2c4
+	BYTE         $0xf1
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000040, R11
+	DECQ         R13
+	JNZ          dot191_k
+	ADDQ         (SP), R10
+	DECQ         8(SP)
+	JNZ          dot191_seg
+	MOVQ         scale+96(FP), R10
+	MOVQ         shift+104(FP), R11
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  (R11), Y0, Y3
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  (R11), Y0, Y5
+	VMOVUPS      32(R10), Y1
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  32(R11), Y1, Y4
+	VCVTDQ2PS    Y6, Y6
+	VFMADD213PS  32(R11), Y1, Y6
+	TESTQ        DI, DI
+	JZ           dot191_bare
+	VMOVUPS      (DI), Y2
+	VADDPS       Y2, Y3, Y3
+	VMOVUPS      32(DI), Y2
+	VADDPS       Y2, Y4, Y4
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y2
+	VADDPS       Y2, Y5, Y5
+	VMOVUPS      32(DI), Y2
+	VADDPS       Y2, Y6, Y6
+	ADDQ         R9, DI
+
+dot191_bare:
+	VMOVUPS Y3, (SI)
+	VMOVUPS Y4, 32(SI)
+	ADDQ    R8, SI
+	VMOVUPS Y5, (SI)
+	VMOVUPS Y6, 32(SI)
+	ADDQ    R8, SI
+	IMUL3Q  $0x00000002, DX, R10
+	ADDQ    R10, CX
+	SUBQ    $0x00000002, AX
+	JMP     few
+
+tile1:
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R13
+	MOVQ       step+128(FP), R14
+	MOVQ       R13, 8(SP)
+
+dot192_seg:
+	MOVQ segQuads+32(FP), R13
+
+dot192_k:
+	VMOVUPS      (R11), Y0
+	VMOVUPS      32(R11), Y1
+	PREFETCHT0   4096(R11)
+	PREFETCHT1   (R12)
+	ADDQ         R14, R12
+	VBROADCASTSS (R10), Y2
+	LONG         $0x506de2c4
+	BYTE         $0xd8
+	LONG         $0x506de2c4
+	BYTE         $0xe1
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000040, R11
+	DECQ         R13
+	JNZ          dot192_k
+	ADDQ         (SP), R10
+	DECQ         8(SP)
+	JNZ          dot192_seg
+	MOVQ         scale+96(FP), R10
+	MOVQ         shift+104(FP), R11
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  (R11), Y0, Y3
+	VMOVUPS      32(R10), Y1
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  32(R11), Y1, Y4
+	TESTQ        DI, DI
+	JZ           dot192_bare
+	VMOVUPS      (DI), Y2
+	VADDPS       Y2, Y3, Y3
+	VMOVUPS      32(DI), Y2
+	VADDPS       Y2, Y4, Y4
+	ADDQ         R9, DI
+
+dot192_bare:
+	VMOVUPS Y3, (SI)
+	VMOVUPS Y4, 32(SI)
+	ADDQ    R8, SI
+	IMUL3Q  $0x00000001, DX, R10
+	ADDQ    R10, CX
+	SUBQ    $0x00000001, AX
+	JMP     few
+
+done:
+	VZEROUPPER
+	RET
+
+// func dotNN3AVX2(m int, a *uint8, lda int, segs int, segQuads int, segStride int, b *int8, begin *int32, c *uint8, ldc int, d *uint8, ldd int, dscale float32, scale *float32, shift *float32, table *uint8, cols int, next *int8, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·dotNN3AVX2(SB), NOSPLIT, $16-152
+	MOVQ m+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ lda+16(FP), DX
+	LEAQ (DX)(DX*2), BX
+	MOVQ c+64(FP), SI
+	MOVQ d+80(FP), DI
+	MOVQ ldc+72(FP), R8
+	MOVQ ldd+88(FP), R9
+	MOVQ next+136(FP), R11
+	MOVQ segStride+40(FP), R10
+	MOVQ segQuads+32(FP), R12
+	SHLQ $0x02, R12
+	SUBQ R12, R10
+	MOVQ R10, (SP)
+
+tiles:
+	CMPQ AX, $0x00000006
+	JLT  few
+
+tile4:
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	VXORPS     Y12, Y12, Y12
+	VXORPS     Y13, Y13, Y13
+	VXORPS     Y14, Y14, Y14
+	VXORPS     Y15, Y15, Y15
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R12
+	MOVQ       segs+24(FP), R13
+	MOVQ       step+144(FP), R14
+	MOVQ       R13, 8(SP)
+
+dot193_seg:
+	MOVQ segQuads+32(FP), R13
+
+dot193_k:
+	VMOVUPS      (R12), Y0
+	VMOVUPS      32(R12), Y1
+	VMOVUPS      64(R12), Y2
+	PREFETCHT0   4096(R12)
+	PREFETCHT0   4160(R12)
+	PREFETCHT1   (R11)
+	ADDQ         R14, R11
+	VBROADCASTSS (R10), Y3
+	LONG         $0x5065e2c4
+	BYTE         $0xe0
+	LONG         $0x5065e2c4
+	BYTE         $0xe9
+	LONG         $0x5065e2c4
+	BYTE         $0xf2
+	VBROADCASTSS (R10)(DX*1), Y3
+	LONG         $0x5065e2c4
+	BYTE         $0xf8
+	LONG         $0x506562c4
+	BYTE         $0xc1
+	LONG         $0x506562c4
+	BYTE         $0xca
+	VBROADCASTSS (R10)(DX*2), Y3
+	LONG         $0x506562c4
+	BYTE         $0xd0
+	LONG         $0x506562c4
+	BYTE         $0xd9
+	LONG         $0x506562c4
+	BYTE         $0xe2
+	VBROADCASTSS (R10)(BX*1), Y3
+	LONG         $0x506562c4
+	BYTE         $0xe8
+	LONG         $0x506562c4
+	BYTE         $0xf1
+	LONG         $0x506562c4
+	BYTE         $0xfa
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000060, R12
+	DECQ         R13
+	JNZ          dot193_k
+	ADDQ         (SP), R10
+	DECQ         8(SP)
+	JNZ          dot193_seg
+	MOVQ         scale+104(FP), R10
+	MOVQ         shift+112(FP), R12
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  (R12), Y0, Y4
+	VCVTDQ2PS    Y7, Y7
+	VFMADD213PS  (R12), Y0, Y7
+	VCVTDQ2PS    Y10, Y10
+	VFMADD213PS  (R12), Y0, Y10
+	VCVTDQ2PS    Y13, Y13
+	VFMADD213PS  (R12), Y0, Y13
+	VMOVUPS      32(R10), Y1
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  32(R12), Y1, Y5
+	VCVTDQ2PS    Y8, Y8
+	VFMADD213PS  32(R12), Y1, Y8
+	VCVTDQ2PS    Y11, Y11
+	VFMADD213PS  32(R12), Y1, Y11
+	VCVTDQ2PS    Y14, Y14
+	VFMADD213PS  32(R12), Y1, Y14
+	VMOVUPS      64(R10), Y2
+	VCVTDQ2PS    Y6, Y6
+	VFMADD213PS  64(R12), Y2, Y6
+	VCVTDQ2PS    Y9, Y9
+	VFMADD213PS  64(R12), Y2, Y9
+	VCVTDQ2PS    Y12, Y12
+	VFMADD213PS  64(R12), Y2, Y12
+	VCVTDQ2PS    Y15, Y15
+	VFMADD213PS  64(R12), Y2, Y15
+	TESTQ        DI, DI
+	JZ           dot193_bare
+	VBROADCASTSS dscale+96(FP), Y3
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y3, Y0, Y4
+	VPMOVZXBD    8(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y3, Y0, Y5
+	VPMOVZXBD    16(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y3, Y0, Y6
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y3, Y0, Y7
+	VPMOVZXBD    8(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y3, Y0, Y8
+	VPMOVZXBD    16(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y3, Y0, Y9
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y3, Y0, Y10
+	VPMOVZXBD    8(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y3, Y0, Y11
+	VPMOVZXBD    16(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y3, Y0, Y12
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y3, Y0, Y13
+	VPMOVZXBD    8(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y3, Y0, Y14
+	VPMOVZXBD    16(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y3, Y0, Y15
+	ADDQ         R9, DI
+
+dot193_bare:
+	VCVTPS2DQ    Y4, Y4
+	VCVTPS2DQ    Y5, Y5
+	VCVTPS2DQ    Y6, Y6
+	VPACKSSDW    Y6, Y6, Y6
+	VPACKSSDW    Y5, Y4, Y4
+	VPACKUSWB    Y6, Y4, Y4
+	VCVTPS2DQ    Y7, Y7
+	VCVTPS2DQ    Y8, Y8
+	VCVTPS2DQ    Y9, Y9
+	VPACKSSDW    Y9, Y9, Y9
+	VPACKSSDW    Y8, Y7, Y7
+	VPACKUSWB    Y9, Y7, Y7
+	VCVTPS2DQ    Y10, Y10
+	VCVTPS2DQ    Y11, Y11
+	VCVTPS2DQ    Y12, Y12
+	VPACKSSDW    Y12, Y12, Y12
+	VPACKSSDW    Y11, Y10, Y10
+	VPACKUSWB    Y12, Y10, Y10
+	VCVTPS2DQ    Y13, Y13
+	VCVTPS2DQ    Y14, Y14
+	VCVTPS2DQ    Y15, Y15
+	VPACKSSDW    Y15, Y15, Y15
+	VPACKSSDW    Y14, Y13, Y13
+	VPACKUSWB    Y15, Y13, Y13
+	VMOVUPS      byteOrder<>+0(SB), Y0
+	VPERMD       Y4, Y0, Y4
+	VPERMD       Y7, Y0, Y7
+	VPERMD       Y10, Y0, Y10
+	VPERMD       Y13, Y0, Y13
+	VMOVDQU      X4, (SI)
+	VEXTRACTI128 $0x01, Y4, X3
+	VMOVQ        X3, 16(SI)
+	ADDQ         R8, SI
+	VMOVDQU      X7, (SI)
+	VEXTRACTI128 $0x01, Y7, X3
+	VMOVQ        X3, 16(SI)
+	ADDQ         R8, SI
+	VMOVDQU      X10, (SI)
+	VEXTRACTI128 $0x01, Y10, X3
+	VMOVQ        X3, 16(SI)
+	ADDQ         R8, SI
+	VMOVDQU      X13, (SI)
+	VEXTRACTI128 $0x01, Y13, X3
+	VMOVQ        X3, 16(SI)
+	ADDQ         R8, SI
+	IMUL3Q       $0x00000004, DX, R10
+	ADDQ         R10, CX
+	SUBQ         $0x00000004, AX
+	JMP          tiles
+
+few:
+	MOVQ AX, R10
+	CMPQ AX, $0x00000004
+	JLE  last
+	INCQ R10
+	SHRQ $0x01, R10
+
+last:
+	CMPQ R10, $0x00000004
+	JEQ  tile4
+	CMPQ R10, $0x00000003
+	JEQ  tile3
+	CMPQ R10, $0x00000002
+	JEQ  tile2
+	CMPQ R10, $0x00000001
+	JEQ  tile1
+	JMP  done
+
+tile3:
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	VXORPS     Y12, Y12, Y12
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R12
+	MOVQ       segs+24(FP), R13
+	MOVQ       step+144(FP), R14
+	MOVQ       R13, 8(SP)
+
+dot194_seg:
+	MOVQ segQuads+32(FP), R13
+
+dot194_k:
+	VMOVUPS      (R12), Y0
+	VMOVUPS      32(R12), Y1
+	VMOVUPS      64(R12), Y2
+	PREFETCHT0   4096(R12)
+	PREFETCHT0   4160(R12)
+	PREFETCHT1   (R11)
+	ADDQ         R14, R11
+	VBROADCASTSS (R10), Y3
+	LONG         $0x5065e2c4
+	BYTE         $0xe0
+	LONG         $0x5065e2c4
+	BYTE         $0xe9
+	LONG         $0x5065e2c4
+	BYTE         $0xf2
+	VBROADCASTSS (R10)(DX*1), Y3
+	LONG         $0x5065e2c4
+	BYTE         $0xf8
+	LONG         $0x506562c4
+	BYTE         $0xc1
+	LONG         $0x506562c4
+	BYTE         $0xca
+	VBROADCASTSS (R10)(DX*2), Y3
+	LONG         $0x506562c4
+	BYTE         $0xd0
+	LONG         $0x506562c4
+	BYTE         $0xd9
+	LONG         $0x506562c4
+	BYTE         $0xe2
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000060, R12
+	DECQ         R13
+	JNZ          dot194_k
+	ADDQ         (SP), R10
+	DECQ         8(SP)
+	JNZ          dot194_seg
+	MOVQ         scale+104(FP), R10
+	MOVQ         shift+112(FP), R12
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  (R12), Y0, Y4
+	VCVTDQ2PS    Y7, Y7
+	VFMADD213PS  (R12), Y0, Y7
+	VCVTDQ2PS    Y10, Y10
+	VFMADD213PS  (R12), Y0, Y10
+	VMOVUPS      32(R10), Y1
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  32(R12), Y1, Y5
+	VCVTDQ2PS    Y8, Y8
+	VFMADD213PS  32(R12), Y1, Y8
+	VCVTDQ2PS    Y11, Y11
+	VFMADD213PS  32(R12), Y1, Y11
+	VMOVUPS      64(R10), Y2
+	VCVTDQ2PS    Y6, Y6
+	VFMADD213PS  64(R12), Y2, Y6
+	VCVTDQ2PS    Y9, Y9
+	VFMADD213PS  64(R12), Y2, Y9
+	VCVTDQ2PS    Y12, Y12
+	VFMADD213PS  64(R12), Y2, Y12
+	TESTQ        DI, DI
+	JZ           dot194_bare
+	VBROADCASTSS dscale+96(FP), Y3
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y3, Y0, Y4
+	VPMOVZXBD    8(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y3, Y0, Y5
+	VPMOVZXBD    16(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y3, Y0, Y6
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y3, Y0, Y7
+	VPMOVZXBD    8(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y3, Y0, Y8
+	VPMOVZXBD    16(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y3, Y0, Y9
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y3, Y0, Y10
+	VPMOVZXBD    8(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y3, Y0, Y11
+	VPMOVZXBD    16(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y3, Y0, Y12
+	ADDQ         R9, DI
+
+dot194_bare:
+	VCVTPS2DQ    Y4, Y4
+	VCVTPS2DQ    Y5, Y5
+	VCVTPS2DQ    Y6, Y6
+	VPACKSSDW    Y6, Y6, Y6
+	VPACKSSDW    Y5, Y4, Y4
+	VPACKUSWB    Y6, Y4, Y4
+	VCVTPS2DQ    Y7, Y7
+	VCVTPS2DQ    Y8, Y8
+	VCVTPS2DQ    Y9, Y9
+	VPACKSSDW    Y9, Y9, Y9
+	VPACKSSDW    Y8, Y7, Y7
+	VPACKUSWB    Y9, Y7, Y7
+	VCVTPS2DQ    Y10, Y10
+	VCVTPS2DQ    Y11, Y11
+	VCVTPS2DQ    Y12, Y12
+	VPACKSSDW    Y12, Y12, Y12
+	VPACKSSDW    Y11, Y10, Y10
+	VPACKUSWB    Y12, Y10, Y10
+	VMOVUPS      byteOrder<>+0(SB), Y0
+	VPERMD       Y4, Y0, Y4
+	VPERMD       Y7, Y0, Y7
+	VPERMD       Y10, Y0, Y10
+	VMOVDQU      X4, (SI)
+	VEXTRACTI128 $0x01, Y4, X3
+	VMOVQ        X3, 16(SI)
+	ADDQ         R8, SI
+	VMOVDQU      X7, (SI)
+	VEXTRACTI128 $0x01, Y7, X3
+	VMOVQ        X3, 16(SI)
+	ADDQ         R8, SI
+	VMOVDQU      X10, (SI)
+	VEXTRACTI128 $0x01, Y10, X3
+	VMOVQ        X3, 16(SI)
+	ADDQ         R8, SI
+	IMUL3Q       $0x00000003, DX, R10
+	ADDQ         R10, CX
+	SUBQ         $0x00000003, AX
+	JMP          few
+
+tile2:
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R12
+	MOVQ       segs+24(FP), R13
+	MOVQ       step+144(FP), R14
+	MOVQ       R13, 8(SP)
+
+dot195_seg:
+	MOVQ segQuads+32(FP), R13
+
+dot195_k:
+	VMOVUPS      (R12), Y0
+	VMOVUPS      32(R12), Y1
+	VMOVUPS      64(R12), Y2
+	PREFETCHT0   4096(R12)
+	PREFETCHT0   4160(R12)
+	PREFETCHT1   (R11)
+	ADDQ         R14, R11
+	VBROADCASTSS (R10), Y3
+	LONG         $0x5065e2c4
+	BYTE         $0xe0
+	LONG         $0x5065e2c4
+	BYTE         $0xe9
+	LONG         $0x5065e2c4
+	BYTE         $0xf2
+	VBROADCASTSS (R10)(DX*1), Y3
+	LONG         $0x5065e2c4
+	BYTE         $0xf8
+	LONG         $0x506562c4
+	BYTE         $0xc1
+	LONG         $0x506562c4
+	BYTE         $0xca
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000060, R12
+	DECQ         R13
+	JNZ          dot195_k
+	ADDQ         (SP), R10
+	DECQ         8(SP)
+	JNZ          dot195_seg
+	MOVQ         scale+104(FP), R10
+	MOVQ         shift+112(FP), R12
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  (R12), Y0, Y4
+	VCVTDQ2PS    Y7, Y7
+	VFMADD213PS  (R12), Y0, Y7
+	VMOVUPS      32(R10), Y1
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  32(R12), Y1, Y5
+	VCVTDQ2PS    Y8, Y8
+	VFMADD213PS  32(R12), Y1, Y8
+	VMOVUPS      64(R10), Y2
+	VCVTDQ2PS    Y6, Y6
+	VFMADD213PS  64(R12), Y2, Y6
+	VCVTDQ2PS    Y9, Y9
+	VFMADD213PS  64(R12), Y2, Y9
+	TESTQ        DI, DI
+	JZ           dot195_bare
+	VBROADCASTSS dscale+96(FP), Y3
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y3, Y0, Y4
+	VPMOVZXBD    8(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y3, Y0, Y5
+	VPMOVZXBD    16(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y3, Y0, Y6
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y3, Y0, Y7
+	VPMOVZXBD    8(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y3, Y0, Y8
+	VPMOVZXBD    16(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y3, Y0, Y9
+	ADDQ         R9, DI
+
+dot195_bare:
+	VCVTPS2DQ    Y4, Y4
+	VCVTPS2DQ    Y5, Y5
+	VCVTPS2DQ    Y6, Y6
+	VPACKSSDW    Y6, Y6, Y6
+	VPACKSSDW    Y5, Y4, Y4
+	VPACKUSWB    Y6, Y4, Y4
+	VCVTPS2DQ    Y7, Y7
+	VCVTPS2DQ    Y8, Y8
+	VCVTPS2DQ    Y9, Y9
+	VPACKSSDW    Y9, Y9, Y9
+	VPACKSSDW    Y8, Y7, Y7
+	VPACKUSWB    Y9, Y7, Y7
+	VMOVUPS      byteOrder<>+0(SB), Y0
+	VPERMD       Y4, Y0, Y4
+	VPERMD       Y7, Y0, Y7
+	VMOVDQU      X4, (SI)
+	VEXTRACTI128 $0x01, Y4, X3
+	VMOVQ        X3, 16(SI)
+	ADDQ         R8, SI
+	VMOVDQU      X7, (SI)
+	VEXTRACTI128 $0x01, Y7, X3
+	VMOVQ        X3, 16(SI)
+	ADDQ         R8, SI
+	IMUL3Q       $0x00000002, DX, R10
+	ADDQ         R10, CX
+	SUBQ         $0x00000002, AX
+	JMP          few
+
+tile1:
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R12
+	MOVQ       segs+24(FP), R13
+	MOVQ       step+144(FP), R14
+	MOVQ       R13, 8(SP)
+
+dot196_seg:
+	MOVQ segQuads+32(FP), R13
+
+dot196_k:
+	VMOVUPS      (R12), Y0
+	VMOVUPS      32(R12), Y1
+	VMOVUPS      64(R12), Y2
+	PREFETCHT0   4096(R12)
+	PREFETCHT0   4160(R12)
+	PREFETCHT1   (R11)
+	ADDQ         R14, R11
+	VBROADCASTSS (R10), Y3
+	LONG         $0x5065e2c4
+	BYTE         $0xe0
+	LONG         $0x5065e2c4
+	BYTE         $0xe9
+	LONG         $0x5065e2c4
+	BYTE         $0xf2
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000060, R12
+	DECQ         R13
+	JNZ          dot196_k
+	ADDQ         (SP), R10
+	DECQ         8(SP)
+	JNZ          dot196_seg
+	MOVQ         scale+104(FP), R10
+	MOVQ         shift+112(FP), R12
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  (R12), Y0, Y4
+	VMOVUPS      32(R10), Y1
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  32(R12), Y1, Y5
+	VMOVUPS      64(R10), Y2
+	VCVTDQ2PS    Y6, Y6
+	VFMADD213PS  64(R12), Y2, Y6
+	TESTQ        DI, DI
+	JZ           dot196_bare
+	VBROADCASTSS dscale+96(FP), Y3
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y3, Y0, Y4
+	VPMOVZXBD    8(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y3, Y0, Y5
+	VPMOVZXBD    16(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y3, Y0, Y6
+	ADDQ         R9, DI
+
+dot196_bare:
+	VCVTPS2DQ    Y4, Y4
+	VCVTPS2DQ    Y5, Y5
+	VCVTPS2DQ    Y6, Y6
+	VPACKSSDW    Y6, Y6, Y6
+	VPACKSSDW    Y5, Y4, Y4
+	VPACKUSWB    Y6, Y4, Y4
+	VMOVUPS      byteOrder<>+0(SB), Y0
+	VPERMD       Y4, Y0, Y4
+	VMOVDQU      X4, (SI)
+	VEXTRACTI128 $0x01, Y4, X3
+	VMOVQ        X3, 16(SI)
+	ADDQ         R8, SI
+	IMUL3Q       $0x00000001, DX, R10
+	ADDQ         R10, CX
+	SUBQ         $0x00000001, AX
+	JMP          few
+
+done:
+	VZEROUPPER
+	RET
+
+// func dotNNFloat3AVX2(m int, a *uint8, lda int, segs int, segQuads int, segStride int, b *int8, begin *int32, c *float32, ldc int, d *float32, ldd int, scale *float32, shift *float32, cols int, next *int8, step int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·dotNNFloat3AVX2(SB), NOSPLIT, $16-136
+	MOVQ m+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ lda+16(FP), DX
+	LEAQ (DX)(DX*2), BX
+	MOVQ c+64(FP), SI
+	MOVQ d+80(FP), DI
+	MOVQ ldc+72(FP), R8
+	MOVQ ldd+88(FP), R9
+	SHLQ $0x02, R8
+	SHLQ $0x02, R9
+	MOVQ next+120(FP), R11
+	MOVQ segStride+40(FP), R10
+	MOVQ segQuads+32(FP), R12
+	SHLQ $0x02, R12
+	SUBQ R12, R10
+	MOVQ R10, (SP)
+
+tiles:
+	CMPQ AX, $0x00000006
+	JLT  few
+
+tile4:
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	VXORPS     Y12, Y12, Y12
+	VXORPS     Y13, Y13, Y13
+	VXORPS     Y14, Y14, Y14
+	VXORPS     Y15, Y15, Y15
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R12
+	MOVQ       segs+24(FP), R13
+	MOVQ       step+128(FP), R14
+	MOVQ       R13, 8(SP)
+
+dot197_seg:
+	MOVQ segQuads+32(FP), R13
+
+dot197_k:
+	VMOVUPS      (R12), Y0
+	VMOVUPS      32(R12), Y1
+	VMOVUPS      64(R12), Y2
+	PREFETCHT0   4096(R12)
+	PREFETCHT0   4160(R12)
+	PREFETCHT1   (R11)
+	ADDQ         R14, R11
+	VBROADCASTSS (R10), Y3
+	LONG         $0x5065e2c4
+	BYTE         $0xe0
+	LONG         $0x5065e2c4
+	BYTE         $0xe9
+	LONG         $0x5065e2c4
+	BYTE         $0xf2
+	VBROADCASTSS (R10)(DX*1), Y3
+	LONG         $0x5065e2c4
+	BYTE         $0xf8
+	LONG         $0x506562c4
+	BYTE         $0xc1
+	LONG         $0x506562c4
+	BYTE         $0xca
+	VBROADCASTSS (R10)(DX*2), Y3
+	LONG         $0x506562c4
+	BYTE         $0xd0
+	LONG         $0x506562c4
+	BYTE         $0xd9
+	LONG         $0x506562c4
+	BYTE         $0xe2
+	VBROADCASTSS (R10)(BX*1), Y3
+	LONG         $0x506562c4
+	BYTE         $0xe8
+	LONG         $0x506562c4
+	BYTE         $0xf1
+	LONG         $0x506562c4
+	BYTE         $0xfa
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000060, R12
+	DECQ         R13
+	JNZ          dot197_k
+	ADDQ         (SP), R10
+	DECQ         8(SP)
+	JNZ          dot197_seg
+	MOVQ         scale+96(FP), R10
+	MOVQ         shift+104(FP), R12
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  (R12), Y0, Y4
+	VCVTDQ2PS    Y7, Y7
+	VFMADD213PS  (R12), Y0, Y7
+	VCVTDQ2PS    Y10, Y10
+	VFMADD213PS  (R12), Y0, Y10
+	VCVTDQ2PS    Y13, Y13
+	VFMADD213PS  (R12), Y0, Y13
+	VMOVUPS      32(R10), Y1
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  32(R12), Y1, Y5
+	VCVTDQ2PS    Y8, Y8
+	VFMADD213PS  32(R12), Y1, Y8
+	VCVTDQ2PS    Y11, Y11
+	VFMADD213PS  32(R12), Y1, Y11
+	VCVTDQ2PS    Y14, Y14
+	VFMADD213PS  32(R12), Y1, Y14
+	VMOVUPS      64(R10), Y2
+	VCVTDQ2PS    Y6, Y6
+	VFMADD213PS  64(R12), Y2, Y6
+	VCVTDQ2PS    Y9, Y9
+	VFMADD213PS  64(R12), Y2, Y9
+	VCVTDQ2PS    Y12, Y12
+	VFMADD213PS  64(R12), Y2, Y12
+	VCVTDQ2PS    Y15, Y15
+	VFMADD213PS  64(R12), Y2, Y15
+	TESTQ        DI, DI
+	JZ           dot197_bare
+	VMOVUPS      (DI), Y3
+	VADDPS       Y3, Y4, Y4
+	VMOVUPS      32(DI), Y3
+	VADDPS       Y3, Y5, Y5
+	VMOVUPS      64(DI), Y3
+	VADDPS       Y3, Y6, Y6
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y3
+	VADDPS       Y3, Y7, Y7
+	VMOVUPS      32(DI), Y3
+	VADDPS       Y3, Y8, Y8
+	VMOVUPS      64(DI), Y3
+	VADDPS       Y3, Y9, Y9
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y3
+	VADDPS       Y3, Y10, Y10
+	VMOVUPS      32(DI), Y3
+	VADDPS       Y3, Y11, Y11
+	VMOVUPS      64(DI), Y3
+	VADDPS       Y3, Y12, Y12
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y3
+	VADDPS       Y3, Y13, Y13
+	VMOVUPS      32(DI), Y3
+	VADDPS       Y3, Y14, Y14
+	VMOVUPS      64(DI), Y3
+	VADDPS       Y3, Y15, Y15
+	ADDQ         R9, DI
+
+dot197_bare:
+	VMOVUPS Y4, (SI)
+	VMOVUPS Y5, 32(SI)
+	VMOVUPS Y6, 64(SI)
+	ADDQ    R8, SI
+	VMOVUPS Y7, (SI)
+	VMOVUPS Y8, 32(SI)
+	VMOVUPS Y9, 64(SI)
+	ADDQ    R8, SI
+	VMOVUPS Y10, (SI)
+	VMOVUPS Y11, 32(SI)
+	VMOVUPS Y12, 64(SI)
+	ADDQ    R8, SI
+	VMOVUPS Y13, (SI)
+	VMOVUPS Y14, 32(SI)
+	VMOVUPS Y15, 64(SI)
+	ADDQ    R8, SI
+	IMUL3Q  $0x00000004, DX, R10
+	ADDQ    R10, CX
+	SUBQ    $0x00000004, AX
+	JMP     tiles
+
+few:
+	MOVQ AX, R10
+	CMPQ AX, $0x00000004
+	JLE  last
+	INCQ R10
+	SHRQ $0x01, R10
+
+last:
+	CMPQ R10, $0x00000004
+	JEQ  tile4
+	CMPQ R10, $0x00000003
+	JEQ  tile3
+	CMPQ R10, $0x00000002
+	JEQ  tile2
+	CMPQ R10, $0x00000001
+	JEQ  tile1
+	JMP  done
+
+tile3:
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	VXORPS     Y12, Y12, Y12
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R12
+	MOVQ       segs+24(FP), R13
+	MOVQ       step+128(FP), R14
+	MOVQ       R13, 8(SP)
+
+dot198_seg:
+	MOVQ segQuads+32(FP), R13
+
+dot198_k:
+	VMOVUPS      (R12), Y0
+	VMOVUPS      32(R12), Y1
+	VMOVUPS      64(R12), Y2
+	PREFETCHT0   4096(R12)
+	PREFETCHT0   4160(R12)
+	PREFETCHT1   (R11)
+	ADDQ         R14, R11
+	VBROADCASTSS (R10), Y3
+	LONG         $0x5065e2c4
+	BYTE         $0xe0
+	LONG         $0x5065e2c4
+	BYTE         $0xe9
+	LONG         $0x5065e2c4
+	BYTE         $0xf2
+	VBROADCASTSS (R10)(DX*1), Y3
+	LONG         $0x5065e2c4
+	BYTE         $0xf8
+	LONG         $0x506562c4
+	BYTE         $0xc1
+	LONG         $0x506562c4
+	BYTE         $0xca
+	VBROADCASTSS (R10)(DX*2), Y3
+	LONG         $0x506562c4
+	BYTE         $0xd0
+	LONG         $0x506562c4
+	BYTE         $0xd9
+	LONG         $0x506562c4
+	BYTE         $0xe2
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000060, R12
+	DECQ         R13
+	JNZ          dot198_k
+	ADDQ         (SP), R10
+	DECQ         8(SP)
+	JNZ          dot198_seg
+	MOVQ         scale+96(FP), R10
+	MOVQ         shift+104(FP), R12
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  (R12), Y0, Y4
+	VCVTDQ2PS    Y7, Y7
+	VFMADD213PS  (R12), Y0, Y7
+	VCVTDQ2PS    Y10, Y10
+	VFMADD213PS  (R12), Y0, Y10
+	VMOVUPS      32(R10), Y1
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  32(R12), Y1, Y5
+	VCVTDQ2PS    Y8, Y8
+	VFMADD213PS  32(R12), Y1, Y8
+	VCVTDQ2PS    Y11, Y11
+	VFMADD213PS  32(R12), Y1, Y11
+	VMOVUPS      64(R10), Y2
+	VCVTDQ2PS    Y6, Y6
+	VFMADD213PS  64(R12), Y2, Y6
+	VCVTDQ2PS    Y9, Y9
+	VFMADD213PS  64(R12), Y2, Y9
+	VCVTDQ2PS    Y12, Y12
+	VFMADD213PS  64(R12), Y2, Y12
+	TESTQ        DI, DI
+	JZ           dot198_bare
+	VMOVUPS      (DI), Y3
+	VADDPS       Y3, Y4, Y4
+	VMOVUPS      32(DI), Y3
+	VADDPS       Y3, Y5, Y5
+	VMOVUPS      64(DI), Y3
+	VADDPS       Y3, Y6, Y6
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y3
+	VADDPS       Y3, Y7, Y7
+	VMOVUPS      32(DI), Y3
+	VADDPS       Y3, Y8, Y8
+	VMOVUPS      64(DI), Y3
+	VADDPS       Y3, Y9, Y9
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y3
+	VADDPS       Y3, Y10, Y10
+	VMOVUPS      32(DI), Y3
+	VADDPS       Y3, Y11, Y11
+	VMOVUPS      64(DI), Y3
+	VADDPS       Y3, Y12, Y12
+	ADDQ         R9, DI
+
+dot198_bare:
+	VMOVUPS Y4, (SI)
+	VMOVUPS Y5, 32(SI)
+	VMOVUPS Y6, 64(SI)
+	ADDQ    R8, SI
+	VMOVUPS Y7, (SI)
+	VMOVUPS Y8, 32(SI)
+	VMOVUPS Y9, 64(SI)
+	ADDQ    R8, SI
+	VMOVUPS Y10, (SI)
+	VMOVUPS Y11, 32(SI)
+	VMOVUPS Y12, 64(SI)
+	ADDQ    R8, SI
+	IMUL3Q  $0x00000003, DX, R10
+	ADDQ    R10, CX
+	SUBQ    $0x00000003, AX
+	JMP     few
+
+tile2:
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R12
+	MOVQ       segs+24(FP), R13
+	MOVQ       step+128(FP), R14
+	MOVQ       R13, 8(SP)
+
+dot199_seg:
+	MOVQ segQuads+32(FP), R13
+
+dot199_k:
+	VMOVUPS      (R12), Y0
+	VMOVUPS      32(R12), Y1
+	VMOVUPS      64(R12), Y2
+	PREFETCHT0   4096(R12)
+	PREFETCHT0   4160(R12)
+	PREFETCHT1   (R11)
+	ADDQ         R14, R11
+	VBROADCASTSS (R10), Y3
+	LONG         $0x5065e2c4
+	BYTE         $0xe0
+	LONG         $0x5065e2c4
+	BYTE         $0xe9
+	LONG         $0x5065e2c4
+	BYTE         $0xf2
+	VBROADCASTSS (R10)(DX*1), Y3
+	LONG         $0x5065e2c4
+	BYTE         $0xf8
+	LONG         $0x506562c4
+	BYTE         $0xc1
+	LONG         $0x506562c4
+	BYTE         $0xca
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000060, R12
+	DECQ         R13
+	JNZ          dot199_k
+	ADDQ         (SP), R10
+	DECQ         8(SP)
+	JNZ          dot199_seg
+	MOVQ         scale+96(FP), R10
+	MOVQ         shift+104(FP), R12
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  (R12), Y0, Y4
+	VCVTDQ2PS    Y7, Y7
+	VFMADD213PS  (R12), Y0, Y7
+	VMOVUPS      32(R10), Y1
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  32(R12), Y1, Y5
+	VCVTDQ2PS    Y8, Y8
+	VFMADD213PS  32(R12), Y1, Y8
+	VMOVUPS      64(R10), Y2
+	VCVTDQ2PS    Y6, Y6
+	VFMADD213PS  64(R12), Y2, Y6
+	VCVTDQ2PS    Y9, Y9
+	VFMADD213PS  64(R12), Y2, Y9
+	TESTQ        DI, DI
+	JZ           dot199_bare
+	VMOVUPS      (DI), Y3
+	VADDPS       Y3, Y4, Y4
+	VMOVUPS      32(DI), Y3
+	VADDPS       Y3, Y5, Y5
+	VMOVUPS      64(DI), Y3
+	VADDPS       Y3, Y6, Y6
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y3
+	VADDPS       Y3, Y7, Y7
+	VMOVUPS      32(DI), Y3
+	VADDPS       Y3, Y8, Y8
+	VMOVUPS      64(DI), Y3
+	VADDPS       Y3, Y9, Y9
+	ADDQ         R9, DI
+
+dot199_bare:
+	VMOVUPS Y4, (SI)
+	VMOVUPS Y5, 32(SI)
+	VMOVUPS Y6, 64(SI)
+	ADDQ    R8, SI
+	VMOVUPS Y7, (SI)
+	VMOVUPS Y8, 32(SI)
+	VMOVUPS Y9, 64(SI)
+	ADDQ    R8, SI
+	IMUL3Q  $0x00000002, DX, R10
+	ADDQ    R10, CX
+	SUBQ    $0x00000002, AX
+	JMP     few
+
+tile1:
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R12
+	MOVQ       segs+24(FP), R13
+	MOVQ       step+128(FP), R14
+	MOVQ       R13, 8(SP)
+
+dot200_seg:
+	MOVQ segQuads+32(FP), R13
+
+dot200_k:
+	VMOVUPS      (R12), Y0
+	VMOVUPS      32(R12), Y1
+	VMOVUPS      64(R12), Y2
+	PREFETCHT0   4096(R12)
+	PREFETCHT0   4160(R12)
+	PREFETCHT1   (R11)
+	ADDQ         R14, R11
+	VBROADCASTSS (R10), Y3
+	LONG         $0x5065e2c4
+	BYTE         $0xe0
+	LONG         $0x5065e2c4
+	BYTE         $0xe9
+	LONG         $0x5065e2c4
+	BYTE         $0xf2
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000060, R12
+	DECQ         R13
+	JNZ          dot200_k
+	ADDQ         (SP), R10
+	DECQ         8(SP)
+	JNZ          dot200_seg
+	MOVQ         scale+96(FP), R10
+	MOVQ         shift+104(FP), R12
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  (R12), Y0, Y4
+	VMOVUPS      32(R10), Y1
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  32(R12), Y1, Y5
+	VMOVUPS      64(R10), Y2
+	VCVTDQ2PS    Y6, Y6
+	VFMADD213PS  64(R12), Y2, Y6
+	TESTQ        DI, DI
+	JZ           dot200_bare
+	VMOVUPS      (DI), Y3
+	VADDPS       Y3, Y4, Y4
+	VMOVUPS      32(DI), Y3
+	VADDPS       Y3, Y5, Y5
+	VMOVUPS      64(DI), Y3
+	VADDPS       Y3, Y6, Y6
+	ADDQ         R9, DI
+
+dot200_bare:
+	VMOVUPS Y4, (SI)
+	VMOVUPS Y5, 32(SI)
+	VMOVUPS Y6, 64(SI)
+	ADDQ    R8, SI
+	IMUL3Q  $0x00000001, DX, R10
+	ADDQ    R10, CX
+	SUBQ    $0x00000001, AX
+	JMP     few
+
+done:
+	VZEROUPPER
+	RET
+
+// func dotNNExact1AVX2(m int, a *uint8, lda int, segs int, segQuads int, segStride int, b *int8, begin *int32, c *uint8, ldc int, d *uint8, ldd int, dscale float32, scale *float32, shift *float32, table *uint8, cols int, next *int8, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·dotNNExact1AVX2(SB), NOSPLIT, $16-152
+	MOVQ m+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ lda+16(FP), DX
+	LEAQ (DX)(DX*2), BX
+	MOVQ c+64(FP), SI
+	MOVQ d+80(FP), DI
+	MOVQ ldc+72(FP), R8
+	MOVQ ldd+88(FP), R9
+	MOVQ next+136(FP), R12
+	MOVQ segStride+40(FP), R10
+	MOVQ segQuads+32(FP), R11
+	SHLQ $0x02, R11
+	SUBQ R11, R10
+	MOVQ R10, (SP)
+
+tiles:
+	CMPQ AX, $0x00000009
+	JLT  few
+
+tile6:
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	MOVQ       begin+56(FP), R10
+	VMOVDQU    (R10), Y2
+	VMOVDQU    (R10), Y3
+	VMOVDQU    (R10), Y4
+	VMOVDQU    (R10), Y5
+	VMOVDQU    (R10), Y6
+	VMOVDQU    (R10), Y7
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	LEAQ       (R10)(DX*4), R11
+	ADDQ       DX, R11
+	MOVQ       b+48(FP), R13
+	MOVQ       segs+24(FP), R14
+	MOVQ       step+144(FP), R15
+	MOVQ       R14, 8(SP)
+
+dot201_seg:
+	MOVQ segQuads+32(FP), R14
+
+dot201_k:
+	VMOVUPS      (R13), Y0
+	PREFETCHT0   4096(R13)
+	PREFETCHT1   (R12)
+	ADDQ         R15, R12
+	VPBROADCASTD (R10), Y1
+	VPXOR        c80808080<>+0(SB), Y1, Y1
+	VPABSB       Y1, Y15
+	VPSIGNB      Y1, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y2, Y2
+	VPBROADCASTD (R10)(DX*1), Y1
+	VPXOR        c80808080<>+0(SB), Y1, Y1
+	VPABSB       Y1, Y15
+	VPSIGNB      Y1, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y3, Y3
+	VPBROADCASTD (R10)(DX*2), Y1
+	VPXOR        c80808080<>+0(SB), Y1, Y1
+	VPABSB       Y1, Y15
+	VPSIGNB      Y1, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y4, Y4
+	VPBROADCASTD (R10)(BX*1), Y1
+	VPXOR        c80808080<>+0(SB), Y1, Y1
+	VPABSB       Y1, Y15
+	VPSIGNB      Y1, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y5, Y5
+	VPBROADCASTD (R10)(DX*4), Y1
+	VPXOR        c80808080<>+0(SB), Y1, Y1
+	VPABSB       Y1, Y15
+	VPSIGNB      Y1, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y6, Y6
+	VPBROADCASTD (R11), Y1
+	VPXOR        c80808080<>+0(SB), Y1, Y1
+	VPABSB       Y1, Y15
+	VPSIGNB      Y1, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y7, Y7
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000004, R11
+	ADDQ         $0x00000020, R13
+	DECQ         R14
+	JNZ          dot201_k
+	ADDQ         (SP), R10
+	ADDQ         (SP), R11
+	DECQ         8(SP)
+	JNZ          dot201_seg
+	MOVQ         scale+104(FP), R10
+	MOVQ         shift+112(FP), R11
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y2, Y2
+	VFMADD213PS  (R11), Y0, Y2
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  (R11), Y0, Y3
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  (R11), Y0, Y4
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  (R11), Y0, Y5
+	VCVTDQ2PS    Y6, Y6
+	VFMADD213PS  (R11), Y0, Y6
+	VCVTDQ2PS    Y7, Y7
+	VFMADD213PS  (R11), Y0, Y7
+	TESTQ        DI, DI
+	JZ           dot201_bare
+	VBROADCASTSS dscale+96(FP), Y1
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y1, Y0, Y2
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y1, Y0, Y3
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y1, Y0, Y4
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y1, Y0, Y5
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y1, Y0, Y6
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y1, Y0, Y7
+	ADDQ         R9, DI
+
+dot201_bare:
+	VCVTPS2DQ    Y2, Y2
+	VCVTPS2DQ    Y3, Y3
+	VCVTPS2DQ    Y4, Y4
+	VCVTPS2DQ    Y5, Y5
+	VPACKSSDW    Y5, Y4, Y4
+	VPACKSSDW    Y3, Y2, Y2
+	VPACKUSWB    Y4, Y2, Y2
+	VCVTPS2DQ    Y6, Y6
+	VCVTPS2DQ    Y7, Y7
+	VPACKSSDW    Y7, Y6, Y6
+	VPACKUSWB    Y6, Y6, Y6
+	VMOVUPS      byteOrder<>+0(SB), Y0
+	VPERMD       Y2, Y0, Y2
+	VPERMD       Y6, Y0, Y6
+	VEXTRACTI128 $0x01, Y2, X1
+	VMOVQ        X2, (SI)
+	ADDQ         R8, SI
+	VPEXTRQ      $0x01, X2, (SI)
+	ADDQ         R8, SI
+	VMOVQ        X1, (SI)
+	ADDQ         R8, SI
+	VPEXTRQ      $0x01, X1, (SI)
+	ADDQ         R8, SI
+	VEXTRACTI128 $0x01, Y6, X1
+	VMOVQ        X6, (SI)
+	ADDQ         R8, SI
+	VPEXTRQ      $0x01, X6, (SI)
+	ADDQ         R8, SI
+	IMUL3Q       $0x00000006, DX, R10
+	ADDQ         R10, CX
+	SUBQ         $0x00000006, AX
+	JMP          tiles
+
+few:
+	MOVQ AX, R10
+	CMPQ AX, $0x00000006
+	JLE  last
+	INCQ R10
+	SHRQ $0x01, R10
+
+last:
+	CMPQ R10, $0x00000006
+	JEQ  tile6
+	CMPQ R10, $0x00000005
+	JEQ  tile5
+	CMPQ R10, $0x00000004
+	JEQ  tile4
+	CMPQ R10, $0x00000003
+	JEQ  tile3
+	CMPQ R10, $0x00000002
+	JEQ  tile2
+	CMPQ R10, $0x00000001
+	JEQ  tile1
+	JMP  done
+
+tile5:
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	MOVQ       begin+56(FP), R10
+	VMOVDQU    (R10), Y2
+	VMOVDQU    (R10), Y3
+	VMOVDQU    (R10), Y4
+	VMOVDQU    (R10), Y5
+	VMOVDQU    (R10), Y6
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R13
+	MOVQ       step+144(FP), R14
+	MOVQ       R13, 8(SP)
+
+dot202_seg:
+	MOVQ segQuads+32(FP), R13
+
+dot202_k:
+	VMOVUPS      (R11), Y0
+	PREFETCHT0   4096(R11)
+	PREFETCHT1   (R12)
+	ADDQ         R14, R12
+	VPBROADCASTD (R10), Y1
+	VPXOR        c80808080<>+0(SB), Y1, Y1
+	VPABSB       Y1, Y15
+	VPSIGNB      Y1, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y2, Y2
+	VPBROADCASTD (R10)(DX*1), Y1
+	VPXOR        c80808080<>+0(SB), Y1, Y1
+	VPABSB       Y1, Y15
+	VPSIGNB      Y1, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y3, Y3
+	VPBROADCASTD (R10)(DX*2), Y1
+	VPXOR        c80808080<>+0(SB), Y1, Y1
+	VPABSB       Y1, Y15
+	VPSIGNB      Y1, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y4, Y4
+	VPBROADCASTD (R10)(BX*1), Y1
+	VPXOR        c80808080<>+0(SB), Y1, Y1
+	VPABSB       Y1, Y15
+	VPSIGNB      Y1, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y5, Y5
+	VPBROADCASTD (R10)(DX*4), Y1
+	VPXOR        c80808080<>+0(SB), Y1, Y1
+	VPABSB       Y1, Y15
+	VPSIGNB      Y1, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y6, Y6
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000020, R11
+	DECQ         R13
+	JNZ          dot202_k
+	ADDQ         (SP), R10
+	DECQ         8(SP)
+	JNZ          dot202_seg
+	MOVQ         scale+104(FP), R10
+	MOVQ         shift+112(FP), R11
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y2, Y2
+	VFMADD213PS  (R11), Y0, Y2
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  (R11), Y0, Y3
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  (R11), Y0, Y4
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  (R11), Y0, Y5
+	VCVTDQ2PS    Y6, Y6
+	VFMADD213PS  (R11), Y0, Y6
+	TESTQ        DI, DI
+	JZ           dot202_bare
+	VBROADCASTSS dscale+96(FP), Y1
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y1, Y0, Y2
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y1, Y0, Y3
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y1, Y0, Y4
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y1, Y0, Y5
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y1, Y0, Y6
+	ADDQ         R9, DI
+
+dot202_bare:
+	VCVTPS2DQ    Y2, Y2
+	VCVTPS2DQ    Y3, Y3
+	VCVTPS2DQ    Y4, Y4
+	VCVTPS2DQ    Y5, Y5
+	VPACKSSDW    Y5, Y4, Y4
+	VPACKSSDW    Y3, Y2, Y2
+	VPACKUSWB    Y4, Y2, Y2
+	VCVTPS2DQ    Y6, Y6
+	VPACKSSDW    Y6, Y6, Y6
+	VPACKUSWB    Y6, Y6, Y6
+	VMOVUPS      byteOrder<>+0(SB), Y0
+	VPERMD       Y2, Y0, Y2
+	VPERMD       Y6, Y0, Y6
+	VEXTRACTI128 $0x01, Y2, X1
+	VMOVQ        X2, (SI)
+	ADDQ         R8, SI
+	VPEXTRQ      $0x01, X2, (SI)
+	ADDQ         R8, SI
+	VMOVQ        X1, (SI)
+	ADDQ         R8, SI
+	VPEXTRQ      $0x01, X1, (SI)
+	ADDQ         R8, SI
+	VEXTRACTI128 $0x01, Y6, X1
+	VMOVQ        X6, (SI)
+	ADDQ         R8, SI
+	IMUL3Q       $0x00000005, DX, R10
+	ADDQ         R10, CX
+	SUBQ         $0x00000005, AX
+	JMP          few
+
+tile4:
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	MOVQ       begin+56(FP), R10
+	VMOVDQU    (R10), Y2
+	VMOVDQU    (R10), Y3
+	VMOVDQU    (R10), Y4
+	VMOVDQU    (R10), Y5
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R13
+	MOVQ       step+144(FP), R14
+	MOVQ       R13, 8(SP)
+
+dot203_seg:
+	MOVQ segQuads+32(FP), R13
+
+dot203_k:
+	VMOVUPS      (R11), Y0
+	PREFETCHT0   4096(R11)
+	PREFETCHT1   (R12)
+	ADDQ         R14, R12
+	VPBROADCASTD (R10), Y1
+	VPXOR        c80808080<>+0(SB), Y1, Y1
+	VPABSB       Y1, Y15
+	VPSIGNB      Y1, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y2, Y2
+	VPBROADCASTD (R10)(DX*1), Y1
+	VPXOR        c80808080<>+0(SB), Y1, Y1
+	VPABSB       Y1, Y15
+	VPSIGNB      Y1, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y3, Y3
+	VPBROADCASTD (R10)(DX*2), Y1
+	VPXOR        c80808080<>+0(SB), Y1, Y1
+	VPABSB       Y1, Y15
+	VPSIGNB      Y1, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y4, Y4
+	VPBROADCASTD (R10)(BX*1), Y1
+	VPXOR        c80808080<>+0(SB), Y1, Y1
+	VPABSB       Y1, Y15
+	VPSIGNB      Y1, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y5, Y5
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000020, R11
+	DECQ         R13
+	JNZ          dot203_k
+	ADDQ         (SP), R10
+	DECQ         8(SP)
+	JNZ          dot203_seg
+	MOVQ         scale+104(FP), R10
+	MOVQ         shift+112(FP), R11
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y2, Y2
+	VFMADD213PS  (R11), Y0, Y2
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  (R11), Y0, Y3
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  (R11), Y0, Y4
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  (R11), Y0, Y5
+	TESTQ        DI, DI
+	JZ           dot203_bare
+	VBROADCASTSS dscale+96(FP), Y1
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y1, Y0, Y2
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y1, Y0, Y3
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y1, Y0, Y4
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y1, Y0, Y5
+	ADDQ         R9, DI
+
+dot203_bare:
+	VCVTPS2DQ    Y2, Y2
+	VCVTPS2DQ    Y3, Y3
+	VCVTPS2DQ    Y4, Y4
+	VCVTPS2DQ    Y5, Y5
+	VPACKSSDW    Y5, Y4, Y4
+	VPACKSSDW    Y3, Y2, Y2
+	VPACKUSWB    Y4, Y2, Y2
+	VMOVUPS      byteOrder<>+0(SB), Y0
+	VPERMD       Y2, Y0, Y2
+	VEXTRACTI128 $0x01, Y2, X1
+	VMOVQ        X2, (SI)
+	ADDQ         R8, SI
+	VPEXTRQ      $0x01, X2, (SI)
+	ADDQ         R8, SI
+	VMOVQ        X1, (SI)
+	ADDQ         R8, SI
+	VPEXTRQ      $0x01, X1, (SI)
+	ADDQ         R8, SI
+	IMUL3Q       $0x00000004, DX, R10
+	ADDQ         R10, CX
+	SUBQ         $0x00000004, AX
+	JMP          few
+
+tile3:
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	MOVQ       begin+56(FP), R10
+	VMOVDQU    (R10), Y2
+	VMOVDQU    (R10), Y3
+	VMOVDQU    (R10), Y4
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R13
+	MOVQ       step+144(FP), R14
+	MOVQ       R13, 8(SP)
+
+dot204_seg:
+	MOVQ segQuads+32(FP), R13
+
+dot204_k:
+	VMOVUPS      (R11), Y0
+	PREFETCHT0   4096(R11)
+	PREFETCHT1   (R12)
+	ADDQ         R14, R12
+	VPBROADCASTD (R10), Y1
+	VPXOR        c80808080<>+0(SB), Y1, Y1
+	VPABSB       Y1, Y15
+	VPSIGNB      Y1, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y2, Y2
+	VPBROADCASTD (R10)(DX*1), Y1
+	VPXOR        c80808080<>+0(SB), Y1, Y1
+	VPABSB       Y1, Y15
+	VPSIGNB      Y1, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y3, Y3
+	VPBROADCASTD (R10)(DX*2), Y1
+	VPXOR        c80808080<>+0(SB), Y1, Y1
+	VPABSB       Y1, Y15
+	VPSIGNB      Y1, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y4, Y4
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000020, R11
+	DECQ         R13
+	JNZ          dot204_k
+	ADDQ         (SP), R10
+	DECQ         8(SP)
+	JNZ          dot204_seg
+	MOVQ         scale+104(FP), R10
+	MOVQ         shift+112(FP), R11
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y2, Y2
+	VFMADD213PS  (R11), Y0, Y2
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  (R11), Y0, Y3
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  (R11), Y0, Y4
+	TESTQ        DI, DI
+	JZ           dot204_bare
+	VBROADCASTSS dscale+96(FP), Y1
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y1, Y0, Y2
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y1, Y0, Y3
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y1, Y0, Y4
+	ADDQ         R9, DI
+
+dot204_bare:
+	VCVTPS2DQ    Y2, Y2
+	VCVTPS2DQ    Y3, Y3
+	VCVTPS2DQ    Y4, Y4
+	VPACKSSDW    Y4, Y4, Y4
+	VPACKSSDW    Y3, Y2, Y2
+	VPACKUSWB    Y4, Y2, Y2
+	VMOVUPS      byteOrder<>+0(SB), Y0
+	VPERMD       Y2, Y0, Y2
+	VEXTRACTI128 $0x01, Y2, X1
+	VMOVQ        X2, (SI)
+	ADDQ         R8, SI
+	VPEXTRQ      $0x01, X2, (SI)
+	ADDQ         R8, SI
+	VMOVQ        X1, (SI)
+	ADDQ         R8, SI
+	IMUL3Q       $0x00000003, DX, R10
+	ADDQ         R10, CX
+	SUBQ         $0x00000003, AX
+	JMP          few
+
+tile2:
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	MOVQ       begin+56(FP), R10
+	VMOVDQU    (R10), Y2
+	VMOVDQU    (R10), Y3
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R13
+	MOVQ       step+144(FP), R14
+	MOVQ       R13, 8(SP)
+
+dot205_seg:
+	MOVQ segQuads+32(FP), R13
+
+dot205_k:
+	VMOVUPS      (R11), Y0
+	PREFETCHT0   4096(R11)
+	PREFETCHT1   (R12)
+	ADDQ         R14, R12
+	VPBROADCASTD (R10), Y1
+	VPXOR        c80808080<>+0(SB), Y1, Y1
+	VPABSB       Y1, Y15
+	VPSIGNB      Y1, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y2, Y2
+	VPBROADCASTD (R10)(DX*1), Y1
+	VPXOR        c80808080<>+0(SB), Y1, Y1
+	VPABSB       Y1, Y15
+	VPSIGNB      Y1, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y3, Y3
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000020, R11
+	DECQ         R13
+	JNZ          dot205_k
+	ADDQ         (SP), R10
+	DECQ         8(SP)
+	JNZ          dot205_seg
+	MOVQ         scale+104(FP), R10
+	MOVQ         shift+112(FP), R11
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y2, Y2
+	VFMADD213PS  (R11), Y0, Y2
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  (R11), Y0, Y3
+	TESTQ        DI, DI
+	JZ           dot205_bare
+	VBROADCASTSS dscale+96(FP), Y1
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y1, Y0, Y2
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y1, Y0, Y3
+	ADDQ         R9, DI
+
+dot205_bare:
+	VCVTPS2DQ    Y2, Y2
+	VCVTPS2DQ    Y3, Y3
+	VPACKSSDW    Y3, Y2, Y2
+	VPACKUSWB    Y2, Y2, Y2
+	VMOVUPS      byteOrder<>+0(SB), Y0
+	VPERMD       Y2, Y0, Y2
+	VEXTRACTI128 $0x01, Y2, X1
+	VMOVQ        X2, (SI)
+	ADDQ         R8, SI
+	VPEXTRQ      $0x01, X2, (SI)
+	ADDQ         R8, SI
+	IMUL3Q       $0x00000002, DX, R10
+	ADDQ         R10, CX
+	SUBQ         $0x00000002, AX
+	JMP          few
+
+tile1:
+	VXORPS     Y2, Y2, Y2
+	MOVQ       begin+56(FP), R10
+	VMOVDQU    (R10), Y2
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R13
+	MOVQ       step+144(FP), R14
+	MOVQ       R13, 8(SP)
+
+dot206_seg:
+	MOVQ segQuads+32(FP), R13
+
+dot206_k:
+	VMOVUPS      (R11), Y0
+	PREFETCHT0   4096(R11)
+	PREFETCHT1   (R12)
+	ADDQ         R14, R12
+	VPBROADCASTD (R10), Y1
+	VPXOR        c80808080<>+0(SB), Y1, Y1
+	VPABSB       Y1, Y15
+	VPSIGNB      Y1, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y2, Y2
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000020, R11
+	DECQ         R13
+	JNZ          dot206_k
+	ADDQ         (SP), R10
+	DECQ         8(SP)
+	JNZ          dot206_seg
+	MOVQ         scale+104(FP), R10
+	MOVQ         shift+112(FP), R11
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y2, Y2
+	VFMADD213PS  (R11), Y0, Y2
+	TESTQ        DI, DI
+	JZ           dot206_bare
+	VBROADCASTSS dscale+96(FP), Y1
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y1, Y0, Y2
+	ADDQ         R9, DI
+
+dot206_bare:
+	VCVTPS2DQ    Y2, Y2
+	VPACKSSDW    Y2, Y2, Y2
+	VPACKUSWB    Y2, Y2, Y2
+	VMOVUPS      byteOrder<>+0(SB), Y0
+	VPERMD       Y2, Y0, Y2
+	VEXTRACTI128 $0x01, Y2, X1
+	VMOVQ        X2, (SI)
+	ADDQ         R8, SI
+	IMUL3Q       $0x00000001, DX, R10
+	ADDQ         R10, CX
+	SUBQ         $0x00000001, AX
+	JMP          few
+
+done:
+	VZEROUPPER
+	RET
+
+DATA c80808080<>+0(SB)/4, $0x80808080
+DATA c80808080<>+4(SB)/4, $0x80808080
+DATA c80808080<>+8(SB)/4, $0x80808080
+DATA c80808080<>+12(SB)/4, $0x80808080
+DATA c80808080<>+16(SB)/4, $0x80808080
+DATA c80808080<>+20(SB)/4, $0x80808080
+DATA c80808080<>+24(SB)/4, $0x80808080
+DATA c80808080<>+28(SB)/4, $0x80808080
+GLOBL c80808080<>(SB), RODATA|NOPTR, $32
+
+DATA c00010001<>+0(SB)/4, $0x00010001
+DATA c00010001<>+4(SB)/4, $0x00010001
+DATA c00010001<>+8(SB)/4, $0x00010001
+DATA c00010001<>+12(SB)/4, $0x00010001
+DATA c00010001<>+16(SB)/4, $0x00010001
+DATA c00010001<>+20(SB)/4, $0x00010001
+DATA c00010001<>+24(SB)/4, $0x00010001
+DATA c00010001<>+28(SB)/4, $0x00010001
+GLOBL c00010001<>(SB), RODATA|NOPTR, $32
+
+// func dotNNFloatExact1AVX2(m int, a *uint8, lda int, segs int, segQuads int, segStride int, b *int8, begin *int32, c *float32, ldc int, d *float32, ldd int, scale *float32, shift *float32, cols int, next *int8, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·dotNNFloatExact1AVX2(SB), NOSPLIT, $16-136
+	MOVQ m+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ lda+16(FP), DX
+	LEAQ (DX)(DX*2), BX
+	MOVQ c+64(FP), SI
+	MOVQ d+80(FP), DI
+	MOVQ ldc+72(FP), R8
+	MOVQ ldd+88(FP), R9
+	SHLQ $0x02, R8
+	SHLQ $0x02, R9
+	MOVQ next+120(FP), R12
+	MOVQ segStride+40(FP), R10
+	MOVQ segQuads+32(FP), R11
+	SHLQ $0x02, R11
+	SUBQ R11, R10
+	MOVQ R10, (SP)
+
+tiles:
+	CMPQ AX, $0x00000009
+	JLT  few
+
+tile6:
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	MOVQ       begin+56(FP), R10
+	VMOVDQU    (R10), Y2
+	VMOVDQU    (R10), Y3
+	VMOVDQU    (R10), Y4
+	VMOVDQU    (R10), Y5
+	VMOVDQU    (R10), Y6
+	VMOVDQU    (R10), Y7
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	LEAQ       (R10)(DX*4), R11
+	ADDQ       DX, R11
+	MOVQ       b+48(FP), R13
+	MOVQ       segs+24(FP), R14
+	MOVQ       step+128(FP), R15
+	MOVQ       R14, 8(SP)
+
+dot207_seg:
+	MOVQ segQuads+32(FP), R14
+
+dot207_k:
+	VMOVUPS      (R13), Y0
+	PREFETCHT0   4096(R13)
+	PREFETCHT1   (R12)
+	ADDQ         R15, R12
+	VPBROADCASTD (R10), Y1
+	VPXOR        c80808080<>+0(SB), Y1, Y1
+	VPABSB       Y1, Y15
+	VPSIGNB      Y1, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y2, Y2
+	VPBROADCASTD (R10)(DX*1), Y1
+	VPXOR        c80808080<>+0(SB), Y1, Y1
+	VPABSB       Y1, Y15
+	VPSIGNB      Y1, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y3, Y3
+	VPBROADCASTD (R10)(DX*2), Y1
+	VPXOR        c80808080<>+0(SB), Y1, Y1
+	VPABSB       Y1, Y15
+	VPSIGNB      Y1, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y4, Y4
+	VPBROADCASTD (R10)(BX*1), Y1
+	VPXOR        c80808080<>+0(SB), Y1, Y1
+	VPABSB       Y1, Y15
+	VPSIGNB      Y1, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y5, Y5
+	VPBROADCASTD (R10)(DX*4), Y1
+	VPXOR        c80808080<>+0(SB), Y1, Y1
+	VPABSB       Y1, Y15
+	VPSIGNB      Y1, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y6, Y6
+	VPBROADCASTD (R11), Y1
+	VPXOR        c80808080<>+0(SB), Y1, Y1
+	VPABSB       Y1, Y15
+	VPSIGNB      Y1, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y7, Y7
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000004, R11
+	ADDQ         $0x00000020, R13
+	DECQ         R14
+	JNZ          dot207_k
+	ADDQ         (SP), R10
+	ADDQ         (SP), R11
+	DECQ         8(SP)
+	JNZ          dot207_seg
+	MOVQ         scale+96(FP), R10
+	MOVQ         shift+104(FP), R11
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y2, Y2
+	VFMADD213PS  (R11), Y0, Y2
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  (R11), Y0, Y3
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  (R11), Y0, Y4
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  (R11), Y0, Y5
+	VCVTDQ2PS    Y6, Y6
+	VFMADD213PS  (R11), Y0, Y6
+	VCVTDQ2PS    Y7, Y7
+	VFMADD213PS  (R11), Y0, Y7
+	TESTQ        DI, DI
+	JZ           dot207_bare
+	VMOVUPS      (DI), Y1
+	VADDPS       Y1, Y2, Y2
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y1
+	VADDPS       Y1, Y3, Y3
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y1
+	VADDPS       Y1, Y4, Y4
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y1
+	VADDPS       Y1, Y5, Y5
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y1
+	VADDPS       Y1, Y6, Y6
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y1
+	VADDPS       Y1, Y7, Y7
+	ADDQ         R9, DI
+
+dot207_bare:
+	VMOVUPS Y2, (SI)
+	ADDQ    R8, SI
+	VMOVUPS Y3, (SI)
+	ADDQ    R8, SI
+	VMOVUPS Y4, (SI)
+	ADDQ    R8, SI
+	VMOVUPS Y5, (SI)
+	ADDQ    R8, SI
+	VMOVUPS Y6, (SI)
+	ADDQ    R8, SI
+	VMOVUPS Y7, (SI)
+	ADDQ    R8, SI
+	IMUL3Q  $0x00000006, DX, R10
+	ADDQ    R10, CX
+	SUBQ    $0x00000006, AX
+	JMP     tiles
+
+few:
+	MOVQ AX, R10
+	CMPQ AX, $0x00000006
+	JLE  last
+	INCQ R10
+	SHRQ $0x01, R10
+
+last:
+	CMPQ R10, $0x00000006
+	JEQ  tile6
+	CMPQ R10, $0x00000005
+	JEQ  tile5
+	CMPQ R10, $0x00000004
+	JEQ  tile4
+	CMPQ R10, $0x00000003
+	JEQ  tile3
+	CMPQ R10, $0x00000002
+	JEQ  tile2
+	CMPQ R10, $0x00000001
+	JEQ  tile1
+	JMP  done
+
+tile5:
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	MOVQ       begin+56(FP), R10
+	VMOVDQU    (R10), Y2
+	VMOVDQU    (R10), Y3
+	VMOVDQU    (R10), Y4
+	VMOVDQU    (R10), Y5
+	VMOVDQU    (R10), Y6
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R13
+	MOVQ       step+128(FP), R14
+	MOVQ       R13, 8(SP)
+
+dot208_seg:
+	MOVQ segQuads+32(FP), R13
+
+dot208_k:
+	VMOVUPS      (R11), Y0
+	PREFETCHT0   4096(R11)
+	PREFETCHT1   (R12)
+	ADDQ         R14, R12
+	VPBROADCASTD (R10), Y1
+	VPXOR        c80808080<>+0(SB), Y1, Y1
+	VPABSB       Y1, Y15
+	VPSIGNB      Y1, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y2, Y2
+	VPBROADCASTD (R10)(DX*1), Y1
+	VPXOR        c80808080<>+0(SB), Y1, Y1
+	VPABSB       Y1, Y15
+	VPSIGNB      Y1, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y3, Y3
+	VPBROADCASTD (R10)(DX*2), Y1
+	VPXOR        c80808080<>+0(SB), Y1, Y1
+	VPABSB       Y1, Y15
+	VPSIGNB      Y1, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y4, Y4
+	VPBROADCASTD (R10)(BX*1), Y1
+	VPXOR        c80808080<>+0(SB), Y1, Y1
+	VPABSB       Y1, Y15
+	VPSIGNB      Y1, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y5, Y5
+	VPBROADCASTD (R10)(DX*4), Y1
+	VPXOR        c80808080<>+0(SB), Y1, Y1
+	VPABSB       Y1, Y15
+	VPSIGNB      Y1, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y6, Y6
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000020, R11
+	DECQ         R13
+	JNZ          dot208_k
+	ADDQ         (SP), R10
+	DECQ         8(SP)
+	JNZ          dot208_seg
+	MOVQ         scale+96(FP), R10
+	MOVQ         shift+104(FP), R11
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y2, Y2
+	VFMADD213PS  (R11), Y0, Y2
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  (R11), Y0, Y3
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  (R11), Y0, Y4
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  (R11), Y0, Y5
+	VCVTDQ2PS    Y6, Y6
+	VFMADD213PS  (R11), Y0, Y6
+	TESTQ        DI, DI
+	JZ           dot208_bare
+	VMOVUPS      (DI), Y1
+	VADDPS       Y1, Y2, Y2
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y1
+	VADDPS       Y1, Y3, Y3
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y1
+	VADDPS       Y1, Y4, Y4
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y1
+	VADDPS       Y1, Y5, Y5
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y1
+	VADDPS       Y1, Y6, Y6
+	ADDQ         R9, DI
+
+dot208_bare:
+	VMOVUPS Y2, (SI)
+	ADDQ    R8, SI
+	VMOVUPS Y3, (SI)
+	ADDQ    R8, SI
+	VMOVUPS Y4, (SI)
+	ADDQ    R8, SI
+	VMOVUPS Y5, (SI)
+	ADDQ    R8, SI
+	VMOVUPS Y6, (SI)
+	ADDQ    R8, SI
+	IMUL3Q  $0x00000005, DX, R10
+	ADDQ    R10, CX
+	SUBQ    $0x00000005, AX
+	JMP     few
+
+tile4:
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	MOVQ       begin+56(FP), R10
+	VMOVDQU    (R10), Y2
+	VMOVDQU    (R10), Y3
+	VMOVDQU    (R10), Y4
+	VMOVDQU    (R10), Y5
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R13
+	MOVQ       step+128(FP), R14
+	MOVQ       R13, 8(SP)
+
+dot209_seg:
+	MOVQ segQuads+32(FP), R13
+
+dot209_k:
+	VMOVUPS      (R11), Y0
+	PREFETCHT0   4096(R11)
+	PREFETCHT1   (R12)
+	ADDQ         R14, R12
+	VPBROADCASTD (R10), Y1
+	VPXOR        c80808080<>+0(SB), Y1, Y1
+	VPABSB       Y1, Y15
+	VPSIGNB      Y1, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y2, Y2
+	VPBROADCASTD (R10)(DX*1), Y1
+	VPXOR        c80808080<>+0(SB), Y1, Y1
+	VPABSB       Y1, Y15
+	VPSIGNB      Y1, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y3, Y3
+	VPBROADCASTD (R10)(DX*2), Y1
+	VPXOR        c80808080<>+0(SB), Y1, Y1
+	VPABSB       Y1, Y15
+	VPSIGNB      Y1, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y4, Y4
+	VPBROADCASTD (R10)(BX*1), Y1
+	VPXOR        c80808080<>+0(SB), Y1, Y1
+	VPABSB       Y1, Y15
+	VPSIGNB      Y1, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y5, Y5
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000020, R11
+	DECQ         R13
+	JNZ          dot209_k
+	ADDQ         (SP), R10
+	DECQ         8(SP)
+	JNZ          dot209_seg
+	MOVQ         scale+96(FP), R10
+	MOVQ         shift+104(FP), R11
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y2, Y2
+	VFMADD213PS  (R11), Y0, Y2
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  (R11), Y0, Y3
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  (R11), Y0, Y4
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  (R11), Y0, Y5
+	TESTQ        DI, DI
+	JZ           dot209_bare
+	VMOVUPS      (DI), Y1
+	VADDPS       Y1, Y2, Y2
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y1
+	VADDPS       Y1, Y3, Y3
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y1
+	VADDPS       Y1, Y4, Y4
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y1
+	VADDPS       Y1, Y5, Y5
+	ADDQ         R9, DI
+
+dot209_bare:
+	VMOVUPS Y2, (SI)
+	ADDQ    R8, SI
+	VMOVUPS Y3, (SI)
+	ADDQ    R8, SI
+	VMOVUPS Y4, (SI)
+	ADDQ    R8, SI
+	VMOVUPS Y5, (SI)
+	ADDQ    R8, SI
+	IMUL3Q  $0x00000004, DX, R10
+	ADDQ    R10, CX
+	SUBQ    $0x00000004, AX
+	JMP     few
+
+tile3:
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	MOVQ       begin+56(FP), R10
+	VMOVDQU    (R10), Y2
+	VMOVDQU    (R10), Y3
+	VMOVDQU    (R10), Y4
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R13
+	MOVQ       step+128(FP), R14
+	MOVQ       R13, 8(SP)
+
+dot210_seg:
+	MOVQ segQuads+32(FP), R13
+
+dot210_k:
+	VMOVUPS      (R11), Y0
+	PREFETCHT0   4096(R11)
+	PREFETCHT1   (R12)
+	ADDQ         R14, R12
+	VPBROADCASTD (R10), Y1
+	VPXOR        c80808080<>+0(SB), Y1, Y1
+	VPABSB       Y1, Y15
+	VPSIGNB      Y1, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y2, Y2
+	VPBROADCASTD (R10)(DX*1), Y1
+	VPXOR        c80808080<>+0(SB), Y1, Y1
+	VPABSB       Y1, Y15
+	VPSIGNB      Y1, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y3, Y3
+	VPBROADCASTD (R10)(DX*2), Y1
+	VPXOR        c80808080<>+0(SB), Y1, Y1
+	VPABSB       Y1, Y15
+	VPSIGNB      Y1, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y4, Y4
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000020, R11
+	DECQ         R13
+	JNZ          dot210_k
+	ADDQ         (SP), R10
+	DECQ         8(SP)
+	JNZ          dot210_seg
+	MOVQ         scale+96(FP), R10
+	MOVQ         shift+104(FP), R11
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y2, Y2
+	VFMADD213PS  (R11), Y0, Y2
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  (R11), Y0, Y3
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  (R11), Y0, Y4
+	TESTQ        DI, DI
+	JZ           dot210_bare
+	VMOVUPS      (DI), Y1
+	VADDPS       Y1, Y2, Y2
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y1
+	VADDPS       Y1, Y3, Y3
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y1
+	VADDPS       Y1, Y4, Y4
+	ADDQ         R9, DI
+
+dot210_bare:
+	VMOVUPS Y2, (SI)
+	ADDQ    R8, SI
+	VMOVUPS Y3, (SI)
+	ADDQ    R8, SI
+	VMOVUPS Y4, (SI)
+	ADDQ    R8, SI
+	IMUL3Q  $0x00000003, DX, R10
+	ADDQ    R10, CX
+	SUBQ    $0x00000003, AX
+	JMP     few
+
+tile2:
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	MOVQ       begin+56(FP), R10
+	VMOVDQU    (R10), Y2
+	VMOVDQU    (R10), Y3
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R13
+	MOVQ       step+128(FP), R14
+	MOVQ       R13, 8(SP)
+
+dot211_seg:
+	MOVQ segQuads+32(FP), R13
+
+dot211_k:
+	VMOVUPS      (R11), Y0
+	PREFETCHT0   4096(R11)
+	PREFETCHT1   (R12)
+	ADDQ         R14, R12
+	VPBROADCASTD (R10), Y1
+	VPXOR        c80808080<>+0(SB), Y1, Y1
+	VPABSB       Y1, Y15
+	VPSIGNB      Y1, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y2, Y2
+	VPBROADCASTD (R10)(DX*1), Y1
+	VPXOR        c80808080<>+0(SB), Y1, Y1
+	VPABSB       Y1, Y15
+	VPSIGNB      Y1, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y3, Y3
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000020, R11
+	DECQ         R13
+	JNZ          dot211_k
+	ADDQ         (SP), R10
+	DECQ         8(SP)
+	JNZ          dot211_seg
+	MOVQ         scale+96(FP), R10
+	MOVQ         shift+104(FP), R11
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y2, Y2
+	VFMADD213PS  (R11), Y0, Y2
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  (R11), Y0, Y3
+	TESTQ        DI, DI
+	JZ           dot211_bare
+	VMOVUPS      (DI), Y1
+	VADDPS       Y1, Y2, Y2
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y1
+	VADDPS       Y1, Y3, Y3
+	ADDQ         R9, DI
+
+dot211_bare:
+	VMOVUPS Y2, (SI)
+	ADDQ    R8, SI
+	VMOVUPS Y3, (SI)
+	ADDQ    R8, SI
+	IMUL3Q  $0x00000002, DX, R10
+	ADDQ    R10, CX
+	SUBQ    $0x00000002, AX
+	JMP     few
+
+tile1:
+	VXORPS     Y2, Y2, Y2
+	MOVQ       begin+56(FP), R10
+	VMOVDQU    (R10), Y2
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R13
+	MOVQ       step+128(FP), R14
+	MOVQ       R13, 8(SP)
+
+dot212_seg:
+	MOVQ segQuads+32(FP), R13
+
+dot212_k:
+	VMOVUPS      (R11), Y0
+	PREFETCHT0   4096(R11)
+	PREFETCHT1   (R12)
+	ADDQ         R14, R12
+	VPBROADCASTD (R10), Y1
+	VPXOR        c80808080<>+0(SB), Y1, Y1
+	VPABSB       Y1, Y15
+	VPSIGNB      Y1, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y2, Y2
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000020, R11
+	DECQ         R13
+	JNZ          dot212_k
+	ADDQ         (SP), R10
+	DECQ         8(SP)
+	JNZ          dot212_seg
+	MOVQ         scale+96(FP), R10
+	MOVQ         shift+104(FP), R11
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y2, Y2
+	VFMADD213PS  (R11), Y0, Y2
+	TESTQ        DI, DI
+	JZ           dot212_bare
+	VMOVUPS      (DI), Y1
+	VADDPS       Y1, Y2, Y2
+	ADDQ         R9, DI
+
+dot212_bare:
+	VMOVUPS Y2, (SI)
+	ADDQ    R8, SI
+	IMUL3Q  $0x00000001, DX, R10
+	ADDQ    R10, CX
+	SUBQ    $0x00000001, AX
+	JMP     few
+
+done:
+	VZEROUPPER
+	RET
+
+// func dotNNExact2AVX2(m int, a *uint8, lda int, segs int, segQuads int, segStride int, b *int8, begin *int32, c *uint8, ldc int, d *uint8, ldd int, dscale float32, scale *float32, shift *float32, table *uint8, cols int, next *int8, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·dotNNExact2AVX2(SB), NOSPLIT, $16-152
+	MOVQ m+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ lda+16(FP), DX
+	LEAQ (DX)(DX*2), BX
+	MOVQ c+64(FP), SI
+	MOVQ d+80(FP), DI
+	MOVQ ldc+72(FP), R8
+	MOVQ ldd+88(FP), R9
+	MOVQ next+136(FP), R11
+	MOVQ segStride+40(FP), R10
+	MOVQ segQuads+32(FP), R12
+	SHLQ $0x02, R12
+	SUBQ R12, R10
+	MOVQ R10, (SP)
+
+tiles:
+	CMPQ AX, $0x00000007
+	JLT  few
+
+tile5:
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	VXORPS     Y12, Y12, Y12
+	MOVQ       begin+56(FP), R10
+	VMOVDQU    (R10), Y3
+	VMOVDQU    (R10), Y5
+	VMOVDQU    (R10), Y7
+	VMOVDQU    (R10), Y9
+	VMOVDQU    (R10), Y11
+	VMOVDQU    32(R10), Y4
+	VMOVDQU    32(R10), Y6
+	VMOVDQU    32(R10), Y8
+	VMOVDQU    32(R10), Y10
+	VMOVDQU    32(R10), Y12
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R12
+	MOVQ       segs+24(FP), R13
+	MOVQ       step+144(FP), R14
+	MOVQ       R13, 8(SP)
+
+dot213_seg:
+	MOVQ segQuads+32(FP), R13
+
+dot213_k:
+	VMOVUPS      (R12), Y0
+	VMOVUPS      32(R12), Y1
+	PREFETCHT0   4096(R12)
+	PREFETCHT1   (R11)
+	ADDQ         R14, R11
+	VPBROADCASTD (R10), Y2
+	VPXOR        c80808080<>+0(SB), Y2, Y2
+	VPABSB       Y2, Y15
+	VPSIGNB      Y2, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y3, Y3
+	VPSIGNB      Y2, Y1, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y4, Y4
+	VPBROADCASTD (R10)(DX*1), Y2
+	VPXOR        c80808080<>+0(SB), Y2, Y2
+	VPABSB       Y2, Y15
+	VPSIGNB      Y2, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y5, Y5
+	VPSIGNB      Y2, Y1, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y6, Y6
+	VPBROADCASTD (R10)(DX*2), Y2
+	VPXOR        c80808080<>+0(SB), Y2, Y2
+	VPABSB       Y2, Y15
+	VPSIGNB      Y2, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y7, Y7
+	VPSIGNB      Y2, Y1, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y8, Y8
+	VPBROADCASTD (R10)(BX*1), Y2
+	VPXOR        c80808080<>+0(SB), Y2, Y2
+	VPABSB       Y2, Y15
+	VPSIGNB      Y2, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y9, Y9
+	VPSIGNB      Y2, Y1, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y10, Y10
+	VPBROADCASTD (R10)(DX*4), Y2
+	VPXOR        c80808080<>+0(SB), Y2, Y2
+	VPABSB       Y2, Y15
+	VPSIGNB      Y2, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y11, Y11
+	VPSIGNB      Y2, Y1, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y12, Y12
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000040, R12
+	DECQ         R13
+	JNZ          dot213_k
+	ADDQ         (SP), R10
+	DECQ         8(SP)
+	JNZ          dot213_seg
+	MOVQ         scale+104(FP), R10
+	MOVQ         shift+112(FP), R12
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  (R12), Y0, Y3
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  (R12), Y0, Y5
+	VCVTDQ2PS    Y7, Y7
+	VFMADD213PS  (R12), Y0, Y7
+	VCVTDQ2PS    Y9, Y9
+	VFMADD213PS  (R12), Y0, Y9
+	VCVTDQ2PS    Y11, Y11
+	VFMADD213PS  (R12), Y0, Y11
+	VMOVUPS      32(R10), Y1
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  32(R12), Y1, Y4
+	VCVTDQ2PS    Y6, Y6
+	VFMADD213PS  32(R12), Y1, Y6
+	VCVTDQ2PS    Y8, Y8
+	VFMADD213PS  32(R12), Y1, Y8
+	VCVTDQ2PS    Y10, Y10
+	VFMADD213PS  32(R12), Y1, Y10
+	VCVTDQ2PS    Y12, Y12
+	VFMADD213PS  32(R12), Y1, Y12
+	TESTQ        DI, DI
+	JZ           dot213_bare
+	VBROADCASTSS dscale+96(FP), Y2
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y3
+	VPMOVZXBD    8(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y4
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y5
+	VPMOVZXBD    8(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y6
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y7
+	VPMOVZXBD    8(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y8
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y9
+	VPMOVZXBD    8(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y10
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y11
+	VPMOVZXBD    8(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y12
+	ADDQ         R9, DI
+
+dot213_bare:
+	VCVTPS2DQ    Y3, Y3
+	VCVTPS2DQ    Y4, Y4
+	VCVTPS2DQ    Y5, Y5
+	VCVTPS2DQ    Y6, Y6
+	VPACKSSDW    Y6, Y5, Y5
+	VPACKSSDW    Y4, Y3, Y3
+	VPACKUSWB    Y5, Y3, Y3
+	VCVTPS2DQ    Y7, Y7
+	VCVTPS2DQ    Y8, Y8
+	VCVTPS2DQ    Y9, Y9
+	VCVTPS2DQ    Y10, Y10
+	VPACKSSDW    Y10, Y9, Y9
+	VPACKSSDW    Y8, Y7, Y7
+	VPACKUSWB    Y9, Y7, Y7
+	VCVTPS2DQ    Y11, Y11
+	VCVTPS2DQ    Y12, Y12
+	VPACKSSDW    Y12, Y11, Y11
+	VPACKUSWB    Y11, Y11, Y11
+	VMOVUPS      byteOrder<>+0(SB), Y0
+	VPERMD       Y3, Y0, Y3
+	VPERMD       Y7, Y0, Y7
+	VPERMD       Y11, Y0, Y11
+	VMOVDQU      X3, (SI)
+	ADDQ         R8, SI
+	VEXTRACTI128 $0x01, Y3, (SI)
+	ADDQ         R8, SI
+	VMOVDQU      X7, (SI)
+	ADDQ         R8, SI
+	VEXTRACTI128 $0x01, Y7, (SI)
+	ADDQ         R8, SI
+	VMOVDQU      X11, (SI)
+	ADDQ         R8, SI
+	IMUL3Q       $0x00000005, DX, R10
+	ADDQ         R10, CX
+	SUBQ         $0x00000005, AX
+	JMP          tiles
+
+few:
+	MOVQ AX, R10
+	CMPQ AX, $0x00000005
+	JLE  last
+	INCQ R10
+	SHRQ $0x01, R10
+
+last:
+	CMPQ R10, $0x00000005
+	JEQ  tile5
+	CMPQ R10, $0x00000004
+	JEQ  tile4
+	CMPQ R10, $0x00000003
+	JEQ  tile3
+	CMPQ R10, $0x00000002
+	JEQ  tile2
+	CMPQ R10, $0x00000001
+	JEQ  tile1
+	JMP  done
+
+tile4:
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	MOVQ       begin+56(FP), R10
+	VMOVDQU    (R10), Y3
+	VMOVDQU    (R10), Y5
+	VMOVDQU    (R10), Y7
+	VMOVDQU    (R10), Y9
+	VMOVDQU    32(R10), Y4
+	VMOVDQU    32(R10), Y6
+	VMOVDQU    32(R10), Y8
+	VMOVDQU    32(R10), Y10
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R12
+	MOVQ       segs+24(FP), R13
+	MOVQ       step+144(FP), R14
+	MOVQ       R13, 8(SP)
+
+dot214_seg:
+	MOVQ segQuads+32(FP), R13
+
+dot214_k:
+	VMOVUPS      (R12), Y0
+	VMOVUPS      32(R12), Y1
+	PREFETCHT0   4096(R12)
+	PREFETCHT1   (R11)
+	ADDQ         R14, R11
+	VPBROADCASTD (R10), Y2
+	VPXOR        c80808080<>+0(SB), Y2, Y2
+	VPABSB       Y2, Y15
+	VPSIGNB      Y2, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y3, Y3
+	VPSIGNB      Y2, Y1, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y4, Y4
+	VPBROADCASTD (R10)(DX*1), Y2
+	VPXOR        c80808080<>+0(SB), Y2, Y2
+	VPABSB       Y2, Y15
+	VPSIGNB      Y2, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y5, Y5
+	VPSIGNB      Y2, Y1, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y6, Y6
+	VPBROADCASTD (R10)(DX*2), Y2
+	VPXOR        c80808080<>+0(SB), Y2, Y2
+	VPABSB       Y2, Y15
+	VPSIGNB      Y2, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y7, Y7
+	VPSIGNB      Y2, Y1, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y8, Y8
+	VPBROADCASTD (R10)(BX*1), Y2
+	VPXOR        c80808080<>+0(SB), Y2, Y2
+	VPABSB       Y2, Y15
+	VPSIGNB      Y2, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y9, Y9
+	VPSIGNB      Y2, Y1, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y10, Y10
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000040, R12
+	DECQ         R13
+	JNZ          dot214_k
+	ADDQ         (SP), R10
+	DECQ         8(SP)
+	JNZ          dot214_seg
+	MOVQ         scale+104(FP), R10
+	MOVQ         shift+112(FP), R12
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  (R12), Y0, Y3
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  (R12), Y0, Y5
+	VCVTDQ2PS    Y7, Y7
+	VFMADD213PS  (R12), Y0, Y7
+	VCVTDQ2PS    Y9, Y9
+	VFMADD213PS  (R12), Y0, Y9
+	VMOVUPS      32(R10), Y1
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  32(R12), Y1, Y4
+	VCVTDQ2PS    Y6, Y6
+	VFMADD213PS  32(R12), Y1, Y6
+	VCVTDQ2PS    Y8, Y8
+	VFMADD213PS  32(R12), Y1, Y8
+	VCVTDQ2PS    Y10, Y10
+	VFMADD213PS  32(R12), Y1, Y10
+	TESTQ        DI, DI
+	JZ           dot214_bare
+	VBROADCASTSS dscale+96(FP), Y2
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y3
+	VPMOVZXBD    8(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y4
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y5
+	VPMOVZXBD    8(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y6
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y7
+	VPMOVZXBD    8(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y8
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y9
+	VPMOVZXBD    8(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y10
+	ADDQ         R9, DI
+
+dot214_bare:
+	VCVTPS2DQ    Y3, Y3
+	VCVTPS2DQ    Y4, Y4
+	VCVTPS2DQ    Y5, Y5
+	VCVTPS2DQ    Y6, Y6
+	VPACKSSDW    Y6, Y5, Y5
+	VPACKSSDW    Y4, Y3, Y3
+	VPACKUSWB    Y5, Y3, Y3
+	VCVTPS2DQ    Y7, Y7
+	VCVTPS2DQ    Y8, Y8
+	VCVTPS2DQ    Y9, Y9
+	VCVTPS2DQ    Y10, Y10
+	VPACKSSDW    Y10, Y9, Y9
+	VPACKSSDW    Y8, Y7, Y7
+	VPACKUSWB    Y9, Y7, Y7
+	VMOVUPS      byteOrder<>+0(SB), Y0
+	VPERMD       Y3, Y0, Y3
+	VPERMD       Y7, Y0, Y7
+	VMOVDQU      X3, (SI)
+	ADDQ         R8, SI
+	VEXTRACTI128 $0x01, Y3, (SI)
+	ADDQ         R8, SI
+	VMOVDQU      X7, (SI)
+	ADDQ         R8, SI
+	VEXTRACTI128 $0x01, Y7, (SI)
+	ADDQ         R8, SI
+	IMUL3Q       $0x00000004, DX, R10
+	ADDQ         R10, CX
+	SUBQ         $0x00000004, AX
+	JMP          few
+
+tile3:
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	MOVQ       begin+56(FP), R10
+	VMOVDQU    (R10), Y3
+	VMOVDQU    (R10), Y5
+	VMOVDQU    (R10), Y7
+	VMOVDQU    32(R10), Y4
+	VMOVDQU    32(R10), Y6
+	VMOVDQU    32(R10), Y8
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R12
+	MOVQ       segs+24(FP), R13
+	MOVQ       step+144(FP), R14
+	MOVQ       R13, 8(SP)
+
+dot215_seg:
+	MOVQ segQuads+32(FP), R13
+
+dot215_k:
+	VMOVUPS      (R12), Y0
+	VMOVUPS      32(R12), Y1
+	PREFETCHT0   4096(R12)
+	PREFETCHT1   (R11)
+	ADDQ         R14, R11
+	VPBROADCASTD (R10), Y2
+	VPXOR        c80808080<>+0(SB), Y2, Y2
+	VPABSB       Y2, Y15
+	VPSIGNB      Y2, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y3, Y3
+	VPSIGNB      Y2, Y1, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y4, Y4
+	VPBROADCASTD (R10)(DX*1), Y2
+	VPXOR        c80808080<>+0(SB), Y2, Y2
+	VPABSB       Y2, Y15
+	VPSIGNB      Y2, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y5, Y5
+	VPSIGNB      Y2, Y1, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y6, Y6
+	VPBROADCASTD (R10)(DX*2), Y2
+	VPXOR        c80808080<>+0(SB), Y2, Y2
+	VPABSB       Y2, Y15
+	VPSIGNB      Y2, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y7, Y7
+	VPSIGNB      Y2, Y1, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y8, Y8
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000040, R12
+	DECQ         R13
+	JNZ          dot215_k
+	ADDQ         (SP), R10
+	DECQ         8(SP)
+	JNZ          dot215_seg
+	MOVQ         scale+104(FP), R10
+	MOVQ         shift+112(FP), R12
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  (R12), Y0, Y3
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  (R12), Y0, Y5
+	VCVTDQ2PS    Y7, Y7
+	VFMADD213PS  (R12), Y0, Y7
+	VMOVUPS      32(R10), Y1
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  32(R12), Y1, Y4
+	VCVTDQ2PS    Y6, Y6
+	VFMADD213PS  32(R12), Y1, Y6
+	VCVTDQ2PS    Y8, Y8
+	VFMADD213PS  32(R12), Y1, Y8
+	TESTQ        DI, DI
+	JZ           dot215_bare
+	VBROADCASTSS dscale+96(FP), Y2
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y3
+	VPMOVZXBD    8(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y4
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y5
+	VPMOVZXBD    8(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y6
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y7
+	VPMOVZXBD    8(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y8
+	ADDQ         R9, DI
+
+dot215_bare:
+	VCVTPS2DQ    Y3, Y3
+	VCVTPS2DQ    Y4, Y4
+	VCVTPS2DQ    Y5, Y5
+	VCVTPS2DQ    Y6, Y6
+	VPACKSSDW    Y6, Y5, Y5
+	VPACKSSDW    Y4, Y3, Y3
+	VPACKUSWB    Y5, Y3, Y3
+	VCVTPS2DQ    Y7, Y7
+	VCVTPS2DQ    Y8, Y8
+	VPACKSSDW    Y8, Y7, Y7
+	VPACKUSWB    Y7, Y7, Y7
+	VMOVUPS      byteOrder<>+0(SB), Y0
+	VPERMD       Y3, Y0, Y3
+	VPERMD       Y7, Y0, Y7
+	VMOVDQU      X3, (SI)
+	ADDQ         R8, SI
+	VEXTRACTI128 $0x01, Y3, (SI)
+	ADDQ         R8, SI
+	VMOVDQU      X7, (SI)
+	ADDQ         R8, SI
+	IMUL3Q       $0x00000003, DX, R10
+	ADDQ         R10, CX
+	SUBQ         $0x00000003, AX
+	JMP          few
+
+tile2:
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	MOVQ       begin+56(FP), R10
+	VMOVDQU    (R10), Y3
+	VMOVDQU    (R10), Y5
+	VMOVDQU    32(R10), Y4
+	VMOVDQU    32(R10), Y6
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R12
+	MOVQ       segs+24(FP), R13
+	MOVQ       step+144(FP), R14
+	MOVQ       R13, 8(SP)
+
+dot216_seg:
+	MOVQ segQuads+32(FP), R13
+
+dot216_k:
+	VMOVUPS      (R12), Y0
+	VMOVUPS      32(R12), Y1
+	PREFETCHT0   4096(R12)
+	PREFETCHT1   (R11)
+	ADDQ         R14, R11
+	VPBROADCASTD (R10), Y2
+	VPXOR        c80808080<>+0(SB), Y2, Y2
+	VPABSB       Y2, Y15
+	VPSIGNB      Y2, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y3, Y3
+	VPSIGNB      Y2, Y1, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y4, Y4
+	VPBROADCASTD (R10)(DX*1), Y2
+	VPXOR        c80808080<>+0(SB), Y2, Y2
+	VPABSB       Y2, Y15
+	VPSIGNB      Y2, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y5, Y5
+	VPSIGNB      Y2, Y1, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y6, Y6
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000040, R12
+	DECQ         R13
+	JNZ          dot216_k
+	ADDQ         (SP), R10
+	DECQ         8(SP)
+	JNZ          dot216_seg
+	MOVQ         scale+104(FP), R10
+	MOVQ         shift+112(FP), R12
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  (R12), Y0, Y3
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  (R12), Y0, Y5
+	VMOVUPS      32(R10), Y1
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  32(R12), Y1, Y4
+	VCVTDQ2PS    Y6, Y6
+	VFMADD213PS  32(R12), Y1, Y6
+	TESTQ        DI, DI
+	JZ           dot216_bare
+	VBROADCASTSS dscale+96(FP), Y2
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y3
+	VPMOVZXBD    8(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y4
+	ADDQ         R9, DI
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y5
+	VPMOVZXBD    8(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y6
+	ADDQ         R9, DI
+
+dot216_bare:
+	VCVTPS2DQ    Y3, Y3
+	VCVTPS2DQ    Y4, Y4
+	VCVTPS2DQ    Y5, Y5
+	VCVTPS2DQ    Y6, Y6
+	VPACKSSDW    Y6, Y5, Y5
+	VPACKSSDW    Y4, Y3, Y3
+	VPACKUSWB    Y5, Y3, Y3
+	VMOVUPS      byteOrder<>+0(SB), Y0
+	VPERMD       Y3, Y0, Y3
+	VMOVDQU      X3, (SI)
+	ADDQ         R8, SI
+	VEXTRACTI128 $0x01, Y3, (SI)
+	ADDQ         R8, SI
+	IMUL3Q       $0x00000002, DX, R10
+	ADDQ         R10, CX
+	SUBQ         $0x00000002, AX
+	JMP          few
+
+tile1:
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	MOVQ       begin+56(FP), R10
+	VMOVDQU    (R10), Y3
+	VMOVDQU    32(R10), Y4
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R12
+	MOVQ       segs+24(FP), R13
+	MOVQ       step+144(FP), R14
+	MOVQ       R13, 8(SP)
+
+dot217_seg:
+	MOVQ segQuads+32(FP), R13
+
+dot217_k:
+	VMOVUPS      (R12), Y0
+	VMOVUPS      32(R12), Y1
+	PREFETCHT0   4096(R12)
+	PREFETCHT1   (R11)
+	ADDQ         R14, R11
+	VPBROADCASTD (R10), Y2
+	VPXOR        c80808080<>+0(SB), Y2, Y2
+	VPABSB       Y2, Y15
+	VPSIGNB      Y2, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y3, Y3
+	VPSIGNB      Y2, Y1, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y4, Y4
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000040, R12
+	DECQ         R13
+	JNZ          dot217_k
+	ADDQ         (SP), R10
+	DECQ         8(SP)
+	JNZ          dot217_seg
+	MOVQ         scale+104(FP), R10
+	MOVQ         shift+112(FP), R12
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  (R12), Y0, Y3
+	VMOVUPS      32(R10), Y1
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  32(R12), Y1, Y4
+	TESTQ        DI, DI
+	JZ           dot217_bare
+	VBROADCASTSS dscale+96(FP), Y2
+	VPMOVZXBD    (DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y3
+	VPMOVZXBD    8(DI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y2, Y0, Y4
+	ADDQ         R9, DI
+
+dot217_bare:
+	VCVTPS2DQ Y3, Y3
+	VCVTPS2DQ Y4, Y4
+	VPACKSSDW Y4, Y3, Y3
+	VPACKUSWB Y3, Y3, Y3
+	VMOVUPS   byteOrder<>+0(SB), Y0
+	VPERMD    Y3, Y0, Y3
+	VMOVDQU   X3, (SI)
+	ADDQ      R8, SI
+	IMUL3Q    $0x00000001, DX, R10
+	ADDQ      R10, CX
+	SUBQ      $0x00000001, AX
+	JMP       few
+
+done:
+	VZEROUPPER
+	RET
+
+// func dotNNFloatExact2AVX2(m int, a *uint8, lda int, segs int, segQuads int, segStride int, b *int8, begin *int32, c *float32, ldc int, d *float32, ldd int, scale *float32, shift *float32, cols int, next *int8, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·dotNNFloatExact2AVX2(SB), NOSPLIT, $16-136
+	MOVQ m+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ lda+16(FP), DX
+	LEAQ (DX)(DX*2), BX
+	MOVQ c+64(FP), SI
+	MOVQ d+80(FP), DI
+	MOVQ ldc+72(FP), R8
+	MOVQ ldd+88(FP), R9
+	SHLQ $0x02, R8
+	SHLQ $0x02, R9
+	MOVQ next+120(FP), R11
+	MOVQ segStride+40(FP), R10
+	MOVQ segQuads+32(FP), R12
+	SHLQ $0x02, R12
+	SUBQ R12, R10
+	MOVQ R10, (SP)
+
+tiles:
+	CMPQ AX, $0x00000007
+	JLT  few
+
+tile5:
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	VXORPS     Y12, Y12, Y12
+	MOVQ       begin+56(FP), R10
+	VMOVDQU    (R10), Y3
+	VMOVDQU    (R10), Y5
+	VMOVDQU    (R10), Y7
+	VMOVDQU    (R10), Y9
+	VMOVDQU    (R10), Y11
+	VMOVDQU    32(R10), Y4
+	VMOVDQU    32(R10), Y6
+	VMOVDQU    32(R10), Y8
+	VMOVDQU    32(R10), Y10
+	VMOVDQU    32(R10), Y12
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R12
+	MOVQ       segs+24(FP), R13
+	MOVQ       step+128(FP), R14
+	MOVQ       R13, 8(SP)
+
+dot218_seg:
+	MOVQ segQuads+32(FP), R13
+
+dot218_k:
+	VMOVUPS      (R12), Y0
+	VMOVUPS      32(R12), Y1
+	PREFETCHT0   4096(R12)
+	PREFETCHT1   (R11)
+	ADDQ         R14, R11
+	VPBROADCASTD (R10), Y2
+	VPXOR        c80808080<>+0(SB), Y2, Y2
+	VPABSB       Y2, Y15
+	VPSIGNB      Y2, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y3, Y3
+	VPSIGNB      Y2, Y1, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y4, Y4
+	VPBROADCASTD (R10)(DX*1), Y2
+	VPXOR        c80808080<>+0(SB), Y2, Y2
+	VPABSB       Y2, Y15
+	VPSIGNB      Y2, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y5, Y5
+	VPSIGNB      Y2, Y1, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y6, Y6
+	VPBROADCASTD (R10)(DX*2), Y2
+	VPXOR        c80808080<>+0(SB), Y2, Y2
+	VPABSB       Y2, Y15
+	VPSIGNB      Y2, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y7, Y7
+	VPSIGNB      Y2, Y1, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y8, Y8
+	VPBROADCASTD (R10)(BX*1), Y2
+	VPXOR        c80808080<>+0(SB), Y2, Y2
+	VPABSB       Y2, Y15
+	VPSIGNB      Y2, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y9, Y9
+	VPSIGNB      Y2, Y1, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y10, Y10
+	VPBROADCASTD (R10)(DX*4), Y2
+	VPXOR        c80808080<>+0(SB), Y2, Y2
+	VPABSB       Y2, Y15
+	VPSIGNB      Y2, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y11, Y11
+	VPSIGNB      Y2, Y1, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y12, Y12
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000040, R12
+	DECQ         R13
+	JNZ          dot218_k
+	ADDQ         (SP), R10
+	DECQ         8(SP)
+	JNZ          dot218_seg
+	MOVQ         scale+96(FP), R10
+	MOVQ         shift+104(FP), R12
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  (R12), Y0, Y3
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  (R12), Y0, Y5
+	VCVTDQ2PS    Y7, Y7
+	VFMADD213PS  (R12), Y0, Y7
+	VCVTDQ2PS    Y9, Y9
+	VFMADD213PS  (R12), Y0, Y9
+	VCVTDQ2PS    Y11, Y11
+	VFMADD213PS  (R12), Y0, Y11
+	VMOVUPS      32(R10), Y1
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  32(R12), Y1, Y4
+	VCVTDQ2PS    Y6, Y6
+	VFMADD213PS  32(R12), Y1, Y6
+	VCVTDQ2PS    Y8, Y8
+	VFMADD213PS  32(R12), Y1, Y8
+	VCVTDQ2PS    Y10, Y10
+	VFMADD213PS  32(R12), Y1, Y10
+	VCVTDQ2PS    Y12, Y12
+	VFMADD213PS  32(R12), Y1, Y12
+	TESTQ        DI, DI
+	JZ           dot218_bare
+	VMOVUPS      (DI), Y2
+	VADDPS       Y2, Y3, Y3
+	VMOVUPS      32(DI), Y2
+	VADDPS       Y2, Y4, Y4
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y2
+	VADDPS       Y2, Y5, Y5
+	VMOVUPS      32(DI), Y2
+	VADDPS       Y2, Y6, Y6
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y2
+	VADDPS       Y2, Y7, Y7
+	VMOVUPS      32(DI), Y2
+	VADDPS       Y2, Y8, Y8
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y2
+	VADDPS       Y2, Y9, Y9
+	VMOVUPS      32(DI), Y2
+	VADDPS       Y2, Y10, Y10
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y2
+	VADDPS       Y2, Y11, Y11
+	VMOVUPS      32(DI), Y2
+	VADDPS       Y2, Y12, Y12
+	ADDQ         R9, DI
+
+dot218_bare:
+	VMOVUPS Y3, (SI)
+	VMOVUPS Y4, 32(SI)
+	ADDQ    R8, SI
+	VMOVUPS Y5, (SI)
+	VMOVUPS Y6, 32(SI)
+	ADDQ    R8, SI
+	VMOVUPS Y7, (SI)
+	VMOVUPS Y8, 32(SI)
+	ADDQ    R8, SI
+	VMOVUPS Y9, (SI)
+	VMOVUPS Y10, 32(SI)
+	ADDQ    R8, SI
+	VMOVUPS Y11, (SI)
+	VMOVUPS Y12, 32(SI)
+	ADDQ    R8, SI
+	IMUL3Q  $0x00000005, DX, R10
+	ADDQ    R10, CX
+	SUBQ    $0x00000005, AX
+	JMP     tiles
+
+few:
+	MOVQ AX, R10
+	CMPQ AX, $0x00000005
+	JLE  last
+	INCQ R10
+	SHRQ $0x01, R10
+
+last:
+	CMPQ R10, $0x00000005
+	JEQ  tile5
+	CMPQ R10, $0x00000004
+	JEQ  tile4
+	CMPQ R10, $0x00000003
+	JEQ  tile3
+	CMPQ R10, $0x00000002
+	JEQ  tile2
+	CMPQ R10, $0x00000001
+	JEQ  tile1
+	JMP  done
+
+tile4:
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	MOVQ       begin+56(FP), R10
+	VMOVDQU    (R10), Y3
+	VMOVDQU    (R10), Y5
+	VMOVDQU    (R10), Y7
+	VMOVDQU    (R10), Y9
+	VMOVDQU    32(R10), Y4
+	VMOVDQU    32(R10), Y6
+	VMOVDQU    32(R10), Y8
+	VMOVDQU    32(R10), Y10
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R12
+	MOVQ       segs+24(FP), R13
+	MOVQ       step+128(FP), R14
+	MOVQ       R13, 8(SP)
+
+dot219_seg:
+	MOVQ segQuads+32(FP), R13
+
+dot219_k:
+	VMOVUPS      (R12), Y0
+	VMOVUPS      32(R12), Y1
+	PREFETCHT0   4096(R12)
+	PREFETCHT1   (R11)
+	ADDQ         R14, R11
+	VPBROADCASTD (R10), Y2
+	VPXOR        c80808080<>+0(SB), Y2, Y2
+	VPABSB       Y2, Y15
+	VPSIGNB      Y2, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y3, Y3
+	VPSIGNB      Y2, Y1, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y4, Y4
+	VPBROADCASTD (R10)(DX*1), Y2
+	VPXOR        c80808080<>+0(SB), Y2, Y2
+	VPABSB       Y2, Y15
+	VPSIGNB      Y2, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y5, Y5
+	VPSIGNB      Y2, Y1, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y6, Y6
+	VPBROADCASTD (R10)(DX*2), Y2
+	VPXOR        c80808080<>+0(SB), Y2, Y2
+	VPABSB       Y2, Y15
+	VPSIGNB      Y2, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y7, Y7
+	VPSIGNB      Y2, Y1, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y8, Y8
+	VPBROADCASTD (R10)(BX*1), Y2
+	VPXOR        c80808080<>+0(SB), Y2, Y2
+	VPABSB       Y2, Y15
+	VPSIGNB      Y2, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y9, Y9
+	VPSIGNB      Y2, Y1, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y10, Y10
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000040, R12
+	DECQ         R13
+	JNZ          dot219_k
+	ADDQ         (SP), R10
+	DECQ         8(SP)
+	JNZ          dot219_seg
+	MOVQ         scale+96(FP), R10
+	MOVQ         shift+104(FP), R12
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  (R12), Y0, Y3
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  (R12), Y0, Y5
+	VCVTDQ2PS    Y7, Y7
+	VFMADD213PS  (R12), Y0, Y7
+	VCVTDQ2PS    Y9, Y9
+	VFMADD213PS  (R12), Y0, Y9
+	VMOVUPS      32(R10), Y1
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  32(R12), Y1, Y4
+	VCVTDQ2PS    Y6, Y6
+	VFMADD213PS  32(R12), Y1, Y6
+	VCVTDQ2PS    Y8, Y8
+	VFMADD213PS  32(R12), Y1, Y8
+	VCVTDQ2PS    Y10, Y10
+	VFMADD213PS  32(R12), Y1, Y10
+	TESTQ        DI, DI
+	JZ           dot219_bare
+	VMOVUPS      (DI), Y2
+	VADDPS       Y2, Y3, Y3
+	VMOVUPS      32(DI), Y2
+	VADDPS       Y2, Y4, Y4
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y2
+	VADDPS       Y2, Y5, Y5
+	VMOVUPS      32(DI), Y2
+	VADDPS       Y2, Y6, Y6
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y2
+	VADDPS       Y2, Y7, Y7
+	VMOVUPS      32(DI), Y2
+	VADDPS       Y2, Y8, Y8
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y2
+	VADDPS       Y2, Y9, Y9
+	VMOVUPS      32(DI), Y2
+	VADDPS       Y2, Y10, Y10
+	ADDQ         R9, DI
+
+dot219_bare:
+	VMOVUPS Y3, (SI)
+	VMOVUPS Y4, 32(SI)
+	ADDQ    R8, SI
+	VMOVUPS Y5, (SI)
+	VMOVUPS Y6, 32(SI)
+	ADDQ    R8, SI
+	VMOVUPS Y7, (SI)
+	VMOVUPS Y8, 32(SI)
+	ADDQ    R8, SI
+	VMOVUPS Y9, (SI)
+	VMOVUPS Y10, 32(SI)
+	ADDQ    R8, SI
+	IMUL3Q  $0x00000004, DX, R10
+	ADDQ    R10, CX
+	SUBQ    $0x00000004, AX
+	JMP     few
+
+tile3:
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	MOVQ       begin+56(FP), R10
+	VMOVDQU    (R10), Y3
+	VMOVDQU    (R10), Y5
+	VMOVDQU    (R10), Y7
+	VMOVDQU    32(R10), Y4
+	VMOVDQU    32(R10), Y6
+	VMOVDQU    32(R10), Y8
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R12
+	MOVQ       segs+24(FP), R13
+	MOVQ       step+128(FP), R14
+	MOVQ       R13, 8(SP)
+
+dot220_seg:
+	MOVQ segQuads+32(FP), R13
+
+dot220_k:
+	VMOVUPS      (R12), Y0
+	VMOVUPS      32(R12), Y1
+	PREFETCHT0   4096(R12)
+	PREFETCHT1   (R11)
+	ADDQ         R14, R11
+	VPBROADCASTD (R10), Y2
+	VPXOR        c80808080<>+0(SB), Y2, Y2
+	VPABSB       Y2, Y15
+	VPSIGNB      Y2, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y3, Y3
+	VPSIGNB      Y2, Y1, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y4, Y4
+	VPBROADCASTD (R10)(DX*1), Y2
+	VPXOR        c80808080<>+0(SB), Y2, Y2
+	VPABSB       Y2, Y15
+	VPSIGNB      Y2, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y5, Y5
+	VPSIGNB      Y2, Y1, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y6, Y6
+	VPBROADCASTD (R10)(DX*2), Y2
+	VPXOR        c80808080<>+0(SB), Y2, Y2
+	VPABSB       Y2, Y15
+	VPSIGNB      Y2, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y7, Y7
+	VPSIGNB      Y2, Y1, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y8, Y8
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000040, R12
+	DECQ         R13
+	JNZ          dot220_k
+	ADDQ         (SP), R10
+	DECQ         8(SP)
+	JNZ          dot220_seg
+	MOVQ         scale+96(FP), R10
+	MOVQ         shift+104(FP), R12
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  (R12), Y0, Y3
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  (R12), Y0, Y5
+	VCVTDQ2PS    Y7, Y7
+	VFMADD213PS  (R12), Y0, Y7
+	VMOVUPS      32(R10), Y1
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  32(R12), Y1, Y4
+	VCVTDQ2PS    Y6, Y6
+	VFMADD213PS  32(R12), Y1, Y6
+	VCVTDQ2PS    Y8, Y8
+	VFMADD213PS  32(R12), Y1, Y8
+	TESTQ        DI, DI
+	JZ           dot220_bare
+	VMOVUPS      (DI), Y2
+	VADDPS       Y2, Y3, Y3
+	VMOVUPS      32(DI), Y2
+	VADDPS       Y2, Y4, Y4
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y2
+	VADDPS       Y2, Y5, Y5
+	VMOVUPS      32(DI), Y2
+	VADDPS       Y2, Y6, Y6
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y2
+	VADDPS       Y2, Y7, Y7
+	VMOVUPS      32(DI), Y2
+	VADDPS       Y2, Y8, Y8
+	ADDQ         R9, DI
+
+dot220_bare:
+	VMOVUPS Y3, (SI)
+	VMOVUPS Y4, 32(SI)
+	ADDQ    R8, SI
+	VMOVUPS Y5, (SI)
+	VMOVUPS Y6, 32(SI)
+	ADDQ    R8, SI
+	VMOVUPS Y7, (SI)
+	VMOVUPS Y8, 32(SI)
+	ADDQ    R8, SI
+	IMUL3Q  $0x00000003, DX, R10
+	ADDQ    R10, CX
+	SUBQ    $0x00000003, AX
+	JMP     few
+
+tile2:
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	MOVQ       begin+56(FP), R10
+	VMOVDQU    (R10), Y3
+	VMOVDQU    (R10), Y5
+	VMOVDQU    32(R10), Y4
+	VMOVDQU    32(R10), Y6
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	ADDQ       R8, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R12
+	MOVQ       segs+24(FP), R13
+	MOVQ       step+128(FP), R14
+	MOVQ       R13, 8(SP)
+
+dot221_seg:
+	MOVQ segQuads+32(FP), R13
+
+dot221_k:
+	VMOVUPS      (R12), Y0
+	VMOVUPS      32(R12), Y1
+	PREFETCHT0   4096(R12)
+	PREFETCHT1   (R11)
+	ADDQ         R14, R11
+	VPBROADCASTD (R10), Y2
+	VPXOR        c80808080<>+0(SB), Y2, Y2
+	VPABSB       Y2, Y15
+	VPSIGNB      Y2, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y3, Y3
+	VPSIGNB      Y2, Y1, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y4, Y4
+	VPBROADCASTD (R10)(DX*1), Y2
+	VPXOR        c80808080<>+0(SB), Y2, Y2
+	VPABSB       Y2, Y15
+	VPSIGNB      Y2, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y5, Y5
+	VPSIGNB      Y2, Y1, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y6, Y6
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000040, R12
+	DECQ         R13
+	JNZ          dot221_k
+	ADDQ         (SP), R10
+	DECQ         8(SP)
+	JNZ          dot221_seg
+	MOVQ         scale+96(FP), R10
+	MOVQ         shift+104(FP), R12
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  (R12), Y0, Y3
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  (R12), Y0, Y5
+	VMOVUPS      32(R10), Y1
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  32(R12), Y1, Y4
+	VCVTDQ2PS    Y6, Y6
+	VFMADD213PS  32(R12), Y1, Y6
+	TESTQ        DI, DI
+	JZ           dot221_bare
+	VMOVUPS      (DI), Y2
+	VADDPS       Y2, Y3, Y3
+	VMOVUPS      32(DI), Y2
+	VADDPS       Y2, Y4, Y4
+	ADDQ         R9, DI
+	VMOVUPS      (DI), Y2
+	VADDPS       Y2, Y5, Y5
+	VMOVUPS      32(DI), Y2
+	VADDPS       Y2, Y6, Y6
+	ADDQ         R9, DI
+
+dot221_bare:
+	VMOVUPS Y3, (SI)
+	VMOVUPS Y4, 32(SI)
+	ADDQ    R8, SI
+	VMOVUPS Y5, (SI)
+	VMOVUPS Y6, 32(SI)
+	ADDQ    R8, SI
+	IMUL3Q  $0x00000002, DX, R10
+	ADDQ    R10, CX
+	SUBQ    $0x00000002, AX
+	JMP     few
+
+tile1:
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	MOVQ       begin+56(FP), R10
+	VMOVDQU    (R10), Y3
+	VMOVDQU    32(R10), Y4
+	MOVQ       SI, R10
+	PREFETCHT0 (R10)
+	MOVQ       CX, R10
+	MOVQ       b+48(FP), R12
+	MOVQ       segs+24(FP), R13
+	MOVQ       step+128(FP), R14
+	MOVQ       R13, 8(SP)
+
+dot222_seg:
+	MOVQ segQuads+32(FP), R13
+
+dot222_k:
+	VMOVUPS      (R12), Y0
+	VMOVUPS      32(R12), Y1
+	PREFETCHT0   4096(R12)
+	PREFETCHT1   (R11)
+	ADDQ         R14, R11
+	VPBROADCASTD (R10), Y2
+	VPXOR        c80808080<>+0(SB), Y2, Y2
+	VPABSB       Y2, Y15
+	VPSIGNB      Y2, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y3, Y3
+	VPSIGNB      Y2, Y1, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y4, Y4
+	ADDQ         $0x00000004, R10
+	ADDQ         $0x00000040, R12
+	DECQ         R13
+	JNZ          dot222_k
+	ADDQ         (SP), R10
+	DECQ         8(SP)
+	JNZ          dot222_seg
+	MOVQ         scale+96(FP), R10
+	MOVQ         shift+104(FP), R12
+	VMOVUPS      (R10), Y0
+	VCVTDQ2PS    Y3, Y3
+	VFMADD213PS  (R12), Y0, Y3
+	VMOVUPS      32(R10), Y1
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  32(R12), Y1, Y4
+	TESTQ        DI, DI
+	JZ           dot222_bare
+	VMOVUPS      (DI), Y2
+	VADDPS       Y2, Y3, Y3
+	VMOVUPS      32(DI), Y2
+	VADDPS       Y2, Y4, Y4
+	ADDQ         R9, DI
+
+dot222_bare:
+	VMOVUPS Y3, (SI)
+	VMOVUPS Y4, 32(SI)
+	ADDQ    R8, SI
+	IMUL3Q  $0x00000001, DX, R10
+	ADDQ    R10, CX
+	SUBQ    $0x00000001, AX
+	JMP     few
+
+done:
+	VZEROUPPER
+	RET
+
+// func dotNNExact3AVX2(m int, a *uint8, lda int, segs int, segQuads int, segStride int, b *int8, begin *int32, c *uint8, ldc int, d *uint8, ldd int, dscale float32, scale *float32, shift *float32, table *uint8, cols int, next *int8, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·dotNNExact3AVX2(SB), NOSPLIT, $16-152
+	MOVQ m+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ lda+16(FP), DX
+	LEAQ (DX)(DX*2), BX
+	MOVQ c+64(FP), BX
+	MOVQ d+80(FP), SI
+	MOVQ ldc+72(FP), DI
+	MOVQ ldd+88(FP), R8
+	MOVQ next+136(FP), R10
+	MOVQ segStride+40(FP), R9
+	MOVQ segQuads+32(FP), R11
+	SHLQ $0x02, R11
+	SUBQ R11, R9
+	MOVQ R9, (SP)
+
+tiles:
+	CMPQ AX, $0x00000004
+	JLT  few
+
+tile3:
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	VXORPS     Y12, Y12, Y12
+	MOVQ       begin+56(FP), R9
+	VMOVDQU    (R9), Y4
+	VMOVDQU    (R9), Y7
+	VMOVDQU    (R9), Y10
+	VMOVDQU    32(R9), Y5
+	VMOVDQU    32(R9), Y8
+	VMOVDQU    32(R9), Y11
+	VMOVDQU    64(R9), Y6
+	VMOVDQU    64(R9), Y9
+	VMOVDQU    64(R9), Y12
+	MOVQ       BX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	MOVQ       CX, R9
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R12
+	MOVQ       step+144(FP), R13
+	MOVQ       R12, 8(SP)
+
+dot223_seg:
+	MOVQ segQuads+32(FP), R12
+
+dot223_k:
+	VMOVUPS      (R11), Y0
+	VMOVUPS      32(R11), Y1
+	VMOVUPS      64(R11), Y2
+	PREFETCHT0   4096(R11)
+	PREFETCHT0   4160(R11)
+	PREFETCHT1   (R10)
+	ADDQ         R13, R10
+	VPBROADCASTD (R9), Y3
+	VPXOR        c80808080<>+0(SB), Y3, Y3
+	VPABSB       Y3, Y15
+	VPSIGNB      Y3, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y4, Y4
+	VPSIGNB      Y3, Y1, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y5, Y5
+	VPSIGNB      Y3, Y2, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y6, Y6
+	VPBROADCASTD (R9)(DX*1), Y3
+	VPXOR        c80808080<>+0(SB), Y3, Y3
+	VPABSB       Y3, Y15
+	VPSIGNB      Y3, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y7, Y7
+	VPSIGNB      Y3, Y1, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y8, Y8
+	VPSIGNB      Y3, Y2, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y9, Y9
+	VPBROADCASTD (R9)(DX*2), Y3
+	VPXOR        c80808080<>+0(SB), Y3, Y3
+	VPABSB       Y3, Y15
+	VPSIGNB      Y3, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y10, Y10
+	VPSIGNB      Y3, Y1, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y11, Y11
+	VPSIGNB      Y3, Y2, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y12, Y12
+	ADDQ         $0x00000004, R9
+	ADDQ         $0x00000060, R11
+	DECQ         R12
+	JNZ          dot223_k
+	ADDQ         (SP), R9
+	DECQ         8(SP)
+	JNZ          dot223_seg
+	MOVQ         scale+104(FP), R9
+	MOVQ         shift+112(FP), R11
+	VMOVUPS      (R9), Y0
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  (R11), Y0, Y4
+	VCVTDQ2PS    Y7, Y7
+	VFMADD213PS  (R11), Y0, Y7
+	VCVTDQ2PS    Y10, Y10
+	VFMADD213PS  (R11), Y0, Y10
+	VMOVUPS      32(R9), Y1
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  32(R11), Y1, Y5
+	VCVTDQ2PS    Y8, Y8
+	VFMADD213PS  32(R11), Y1, Y8
+	VCVTDQ2PS    Y11, Y11
+	VFMADD213PS  32(R11), Y1, Y11
+	VMOVUPS      64(R9), Y2
+	VCVTDQ2PS    Y6, Y6
+	VFMADD213PS  64(R11), Y2, Y6
+	VCVTDQ2PS    Y9, Y9
+	VFMADD213PS  64(R11), Y2, Y9
+	VCVTDQ2PS    Y12, Y12
+	VFMADD213PS  64(R11), Y2, Y12
+	TESTQ        SI, SI
+	JZ           dot223_bare
+	VBROADCASTSS dscale+96(FP), Y3
+	VPMOVZXBD    (SI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y3, Y0, Y4
+	VPMOVZXBD    8(SI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y3, Y0, Y5
+	VPMOVZXBD    16(SI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y3, Y0, Y6
+	ADDQ         R8, SI
+	VPMOVZXBD    (SI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y3, Y0, Y7
+	VPMOVZXBD    8(SI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y3, Y0, Y8
+	VPMOVZXBD    16(SI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y3, Y0, Y9
+	ADDQ         R8, SI
+	VPMOVZXBD    (SI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y3, Y0, Y10
+	VPMOVZXBD    8(SI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y3, Y0, Y11
+	VPMOVZXBD    16(SI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y3, Y0, Y12
+	ADDQ         R8, SI
+
+dot223_bare:
+	VCVTPS2DQ    Y4, Y4
+	VCVTPS2DQ    Y5, Y5
+	VCVTPS2DQ    Y6, Y6
+	VPACKSSDW    Y6, Y6, Y6
+	VPACKSSDW    Y5, Y4, Y4
+	VPACKUSWB    Y6, Y4, Y4
+	VCVTPS2DQ    Y7, Y7
+	VCVTPS2DQ    Y8, Y8
+	VCVTPS2DQ    Y9, Y9
+	VPACKSSDW    Y9, Y9, Y9
+	VPACKSSDW    Y8, Y7, Y7
+	VPACKUSWB    Y9, Y7, Y7
+	VCVTPS2DQ    Y10, Y10
+	VCVTPS2DQ    Y11, Y11
+	VCVTPS2DQ    Y12, Y12
+	VPACKSSDW    Y12, Y12, Y12
+	VPACKSSDW    Y11, Y10, Y10
+	VPACKUSWB    Y12, Y10, Y10
+	VMOVUPS      byteOrder<>+0(SB), Y0
+	VPERMD       Y4, Y0, Y4
+	VPERMD       Y7, Y0, Y7
+	VPERMD       Y10, Y0, Y10
+	VMOVDQU      X4, (BX)
+	VEXTRACTI128 $0x01, Y4, X3
+	VMOVQ        X3, 16(BX)
+	ADDQ         DI, BX
+	VMOVDQU      X7, (BX)
+	VEXTRACTI128 $0x01, Y7, X3
+	VMOVQ        X3, 16(BX)
+	ADDQ         DI, BX
+	VMOVDQU      X10, (BX)
+	VEXTRACTI128 $0x01, Y10, X3
+	VMOVQ        X3, 16(BX)
+	ADDQ         DI, BX
+	IMUL3Q       $0x00000003, DX, R9
+	ADDQ         R9, CX
+	SUBQ         $0x00000003, AX
+	JMP          tiles
+
+few:
+	MOVQ AX, R9
+	CMPQ AX, $0x00000003
+	JLE  last
+	INCQ R9
+	SHRQ $0x01, R9
+
+last:
+	CMPQ R9, $0x00000003
+	JEQ  tile3
+	CMPQ R9, $0x00000002
+	JEQ  tile2
+	CMPQ R9, $0x00000001
+	JEQ  tile1
+	JMP  done
+
+tile2:
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	MOVQ       begin+56(FP), R9
+	VMOVDQU    (R9), Y4
+	VMOVDQU    (R9), Y7
+	VMOVDQU    32(R9), Y5
+	VMOVDQU    32(R9), Y8
+	VMOVDQU    64(R9), Y6
+	VMOVDQU    64(R9), Y9
+	MOVQ       BX, R9
+	PREFETCHT0 (R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	MOVQ       CX, R9
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R12
+	MOVQ       step+144(FP), R13
+	MOVQ       R12, 8(SP)
+
+dot224_seg:
+	MOVQ segQuads+32(FP), R12
+
+dot224_k:
+	VMOVUPS      (R11), Y0
+	VMOVUPS      32(R11), Y1
+	VMOVUPS      64(R11), Y2
+	PREFETCHT0   4096(R11)
+	PREFETCHT0   4160(R11)
+	PREFETCHT1   (R10)
+	ADDQ         R13, R10
+	VPBROADCASTD (R9), Y3
+	VPXOR        c80808080<>+0(SB), Y3, Y3
+	VPABSB       Y3, Y15
+	VPSIGNB      Y3, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y4, Y4
+	VPSIGNB      Y3, Y1, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y5, Y5
+	VPSIGNB      Y3, Y2, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y6, Y6
+	VPBROADCASTD (R9)(DX*1), Y3
+	VPXOR        c80808080<>+0(SB), Y3, Y3
+	VPABSB       Y3, Y15
+	VPSIGNB      Y3, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y7, Y7
+	VPSIGNB      Y3, Y1, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y8, Y8
+	VPSIGNB      Y3, Y2, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y9, Y9
+	ADDQ         $0x00000004, R9
+	ADDQ         $0x00000060, R11
+	DECQ         R12
+	JNZ          dot224_k
+	ADDQ         (SP), R9
+	DECQ         8(SP)
+	JNZ          dot224_seg
+	MOVQ         scale+104(FP), R9
+	MOVQ         shift+112(FP), R11
+	VMOVUPS      (R9), Y0
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  (R11), Y0, Y4
+	VCVTDQ2PS    Y7, Y7
+	VFMADD213PS  (R11), Y0, Y7
+	VMOVUPS      32(R9), Y1
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  32(R11), Y1, Y5
+	VCVTDQ2PS    Y8, Y8
+	VFMADD213PS  32(R11), Y1, Y8
+	VMOVUPS      64(R9), Y2
+	VCVTDQ2PS    Y6, Y6
+	VFMADD213PS  64(R11), Y2, Y6
+	VCVTDQ2PS    Y9, Y9
+	VFMADD213PS  64(R11), Y2, Y9
+	TESTQ        SI, SI
+	JZ           dot224_bare
+	VBROADCASTSS dscale+96(FP), Y3
+	VPMOVZXBD    (SI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y3, Y0, Y4
+	VPMOVZXBD    8(SI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y3, Y0, Y5
+	VPMOVZXBD    16(SI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y3, Y0, Y6
+	ADDQ         R8, SI
+	VPMOVZXBD    (SI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y3, Y0, Y7
+	VPMOVZXBD    8(SI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y3, Y0, Y8
+	VPMOVZXBD    16(SI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y3, Y0, Y9
+	ADDQ         R8, SI
+
+dot224_bare:
+	VCVTPS2DQ    Y4, Y4
+	VCVTPS2DQ    Y5, Y5
+	VCVTPS2DQ    Y6, Y6
+	VPACKSSDW    Y6, Y6, Y6
+	VPACKSSDW    Y5, Y4, Y4
+	VPACKUSWB    Y6, Y4, Y4
+	VCVTPS2DQ    Y7, Y7
+	VCVTPS2DQ    Y8, Y8
+	VCVTPS2DQ    Y9, Y9
+	VPACKSSDW    Y9, Y9, Y9
+	VPACKSSDW    Y8, Y7, Y7
+	VPACKUSWB    Y9, Y7, Y7
+	VMOVUPS      byteOrder<>+0(SB), Y0
+	VPERMD       Y4, Y0, Y4
+	VPERMD       Y7, Y0, Y7
+	VMOVDQU      X4, (BX)
+	VEXTRACTI128 $0x01, Y4, X3
+	VMOVQ        X3, 16(BX)
+	ADDQ         DI, BX
+	VMOVDQU      X7, (BX)
+	VEXTRACTI128 $0x01, Y7, X3
+	VMOVQ        X3, 16(BX)
+	ADDQ         DI, BX
+	IMUL3Q       $0x00000002, DX, R9
+	ADDQ         R9, CX
+	SUBQ         $0x00000002, AX
+	JMP          few
+
+tile1:
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	MOVQ       begin+56(FP), R9
+	VMOVDQU    (R9), Y4
+	VMOVDQU    32(R9), Y5
+	VMOVDQU    64(R9), Y6
+	MOVQ       BX, R9
+	PREFETCHT0 (R9)
+	MOVQ       CX, R9
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R12
+	MOVQ       step+144(FP), R13
+	MOVQ       R12, 8(SP)
+
+dot225_seg:
+	MOVQ segQuads+32(FP), R12
+
+dot225_k:
+	VMOVUPS      (R11), Y0
+	VMOVUPS      32(R11), Y1
+	VMOVUPS      64(R11), Y2
+	PREFETCHT0   4096(R11)
+	PREFETCHT0   4160(R11)
+	PREFETCHT1   (R10)
+	ADDQ         R13, R10
+	VPBROADCASTD (R9), Y3
+	VPXOR        c80808080<>+0(SB), Y3, Y3
+	VPABSB       Y3, Y15
+	VPSIGNB      Y3, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y4, Y4
+	VPSIGNB      Y3, Y1, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y5, Y5
+	VPSIGNB      Y3, Y2, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y6, Y6
+	ADDQ         $0x00000004, R9
+	ADDQ         $0x00000060, R11
+	DECQ         R12
+	JNZ          dot225_k
+	ADDQ         (SP), R9
+	DECQ         8(SP)
+	JNZ          dot225_seg
+	MOVQ         scale+104(FP), R9
+	MOVQ         shift+112(FP), R11
+	VMOVUPS      (R9), Y0
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  (R11), Y0, Y4
+	VMOVUPS      32(R9), Y1
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  32(R11), Y1, Y5
+	VMOVUPS      64(R9), Y2
+	VCVTDQ2PS    Y6, Y6
+	VFMADD213PS  64(R11), Y2, Y6
+	TESTQ        SI, SI
+	JZ           dot225_bare
+	VBROADCASTSS dscale+96(FP), Y3
+	VPMOVZXBD    (SI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y3, Y0, Y4
+	VPMOVZXBD    8(SI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y3, Y0, Y5
+	VPMOVZXBD    16(SI), Y0
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y3, Y0, Y6
+	ADDQ         R8, SI
+
+dot225_bare:
+	VCVTPS2DQ    Y4, Y4
+	VCVTPS2DQ    Y5, Y5
+	VCVTPS2DQ    Y6, Y6
+	VPACKSSDW    Y6, Y6, Y6
+	VPACKSSDW    Y5, Y4, Y4
+	VPACKUSWB    Y6, Y4, Y4
+	VMOVUPS      byteOrder<>+0(SB), Y0
+	VPERMD       Y4, Y0, Y4
+	VMOVDQU      X4, (BX)
+	VEXTRACTI128 $0x01, Y4, X3
+	VMOVQ        X3, 16(BX)
+	ADDQ         DI, BX
+	IMUL3Q       $0x00000001, DX, R9
+	ADDQ         R9, CX
+	SUBQ         $0x00000001, AX
+	JMP          few
+
+done:
+	VZEROUPPER
+	RET
+
+// func dotNNFloatExact3AVX2(m int, a *uint8, lda int, segs int, segQuads int, segStride int, b *int8, begin *int32, c *float32, ldc int, d *float32, ldd int, scale *float32, shift *float32, cols int, next *int8, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·dotNNFloatExact3AVX2(SB), NOSPLIT, $16-136
+	MOVQ m+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ lda+16(FP), DX
+	LEAQ (DX)(DX*2), BX
+	MOVQ c+64(FP), BX
+	MOVQ d+80(FP), SI
+	MOVQ ldc+72(FP), DI
+	MOVQ ldd+88(FP), R8
+	SHLQ $0x02, DI
+	SHLQ $0x02, R8
+	MOVQ next+120(FP), R10
+	MOVQ segStride+40(FP), R9
+	MOVQ segQuads+32(FP), R11
+	SHLQ $0x02, R11
+	SUBQ R11, R9
+	MOVQ R9, (SP)
+
+tiles:
+	CMPQ AX, $0x00000004
+	JLT  few
+
+tile3:
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	VXORPS     Y12, Y12, Y12
+	MOVQ       begin+56(FP), R9
+	VMOVDQU    (R9), Y4
+	VMOVDQU    (R9), Y7
+	VMOVDQU    (R9), Y10
+	VMOVDQU    32(R9), Y5
+	VMOVDQU    32(R9), Y8
+	VMOVDQU    32(R9), Y11
+	VMOVDQU    64(R9), Y6
+	VMOVDQU    64(R9), Y9
+	VMOVDQU    64(R9), Y12
+	MOVQ       BX, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	MOVQ       CX, R9
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R12
+	MOVQ       step+128(FP), R13
+	MOVQ       R12, 8(SP)
+
+dot226_seg:
+	MOVQ segQuads+32(FP), R12
+
+dot226_k:
+	VMOVUPS      (R11), Y0
+	VMOVUPS      32(R11), Y1
+	VMOVUPS      64(R11), Y2
+	PREFETCHT0   4096(R11)
+	PREFETCHT0   4160(R11)
+	PREFETCHT1   (R10)
+	ADDQ         R13, R10
+	VPBROADCASTD (R9), Y3
+	VPXOR        c80808080<>+0(SB), Y3, Y3
+	VPABSB       Y3, Y15
+	VPSIGNB      Y3, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y4, Y4
+	VPSIGNB      Y3, Y1, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y5, Y5
+	VPSIGNB      Y3, Y2, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y6, Y6
+	VPBROADCASTD (R9)(DX*1), Y3
+	VPXOR        c80808080<>+0(SB), Y3, Y3
+	VPABSB       Y3, Y15
+	VPSIGNB      Y3, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y7, Y7
+	VPSIGNB      Y3, Y1, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y8, Y8
+	VPSIGNB      Y3, Y2, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y9, Y9
+	VPBROADCASTD (R9)(DX*2), Y3
+	VPXOR        c80808080<>+0(SB), Y3, Y3
+	VPABSB       Y3, Y15
+	VPSIGNB      Y3, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y10, Y10
+	VPSIGNB      Y3, Y1, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y11, Y11
+	VPSIGNB      Y3, Y2, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y12, Y12
+	ADDQ         $0x00000004, R9
+	ADDQ         $0x00000060, R11
+	DECQ         R12
+	JNZ          dot226_k
+	ADDQ         (SP), R9
+	DECQ         8(SP)
+	JNZ          dot226_seg
+	MOVQ         scale+96(FP), R9
+	MOVQ         shift+104(FP), R11
+	VMOVUPS      (R9), Y0
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  (R11), Y0, Y4
+	VCVTDQ2PS    Y7, Y7
+	VFMADD213PS  (R11), Y0, Y7
+	VCVTDQ2PS    Y10, Y10
+	VFMADD213PS  (R11), Y0, Y10
+	VMOVUPS      32(R9), Y1
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  32(R11), Y1, Y5
+	VCVTDQ2PS    Y8, Y8
+	VFMADD213PS  32(R11), Y1, Y8
+	VCVTDQ2PS    Y11, Y11
+	VFMADD213PS  32(R11), Y1, Y11
+	VMOVUPS      64(R9), Y2
+	VCVTDQ2PS    Y6, Y6
+	VFMADD213PS  64(R11), Y2, Y6
+	VCVTDQ2PS    Y9, Y9
+	VFMADD213PS  64(R11), Y2, Y9
+	VCVTDQ2PS    Y12, Y12
+	VFMADD213PS  64(R11), Y2, Y12
+	TESTQ        SI, SI
+	JZ           dot226_bare
+	VMOVUPS      (SI), Y3
+	VADDPS       Y3, Y4, Y4
+	VMOVUPS      32(SI), Y3
+	VADDPS       Y3, Y5, Y5
+	VMOVUPS      64(SI), Y3
+	VADDPS       Y3, Y6, Y6
+	ADDQ         R8, SI
+	VMOVUPS      (SI), Y3
+	VADDPS       Y3, Y7, Y7
+	VMOVUPS      32(SI), Y3
+	VADDPS       Y3, Y8, Y8
+	VMOVUPS      64(SI), Y3
+	VADDPS       Y3, Y9, Y9
+	ADDQ         R8, SI
+	VMOVUPS      (SI), Y3
+	VADDPS       Y3, Y10, Y10
+	VMOVUPS      32(SI), Y3
+	VADDPS       Y3, Y11, Y11
+	VMOVUPS      64(SI), Y3
+	VADDPS       Y3, Y12, Y12
+	ADDQ         R8, SI
+
+dot226_bare:
+	VMOVUPS Y4, (BX)
+	VMOVUPS Y5, 32(BX)
+	VMOVUPS Y6, 64(BX)
+	ADDQ    DI, BX
+	VMOVUPS Y7, (BX)
+	VMOVUPS Y8, 32(BX)
+	VMOVUPS Y9, 64(BX)
+	ADDQ    DI, BX
+	VMOVUPS Y10, (BX)
+	VMOVUPS Y11, 32(BX)
+	VMOVUPS Y12, 64(BX)
+	ADDQ    DI, BX
+	IMUL3Q  $0x00000003, DX, R9
+	ADDQ    R9, CX
+	SUBQ    $0x00000003, AX
+	JMP     tiles
+
+few:
+	MOVQ AX, R9
+	CMPQ AX, $0x00000003
+	JLE  last
+	INCQ R9
+	SHRQ $0x01, R9
+
+last:
+	CMPQ R9, $0x00000003
+	JEQ  tile3
+	CMPQ R9, $0x00000002
+	JEQ  tile2
+	CMPQ R9, $0x00000001
+	JEQ  tile1
+	JMP  done
+
+tile2:
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	MOVQ       begin+56(FP), R9
+	VMOVDQU    (R9), Y4
+	VMOVDQU    (R9), Y7
+	VMOVDQU    32(R9), Y5
+	VMOVDQU    32(R9), Y8
+	VMOVDQU    64(R9), Y6
+	VMOVDQU    64(R9), Y9
+	MOVQ       BX, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       DI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	MOVQ       CX, R9
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R12
+	MOVQ       step+128(FP), R13
+	MOVQ       R12, 8(SP)
+
+dot227_seg:
+	MOVQ segQuads+32(FP), R12
+
+dot227_k:
+	VMOVUPS      (R11), Y0
+	VMOVUPS      32(R11), Y1
+	VMOVUPS      64(R11), Y2
+	PREFETCHT0   4096(R11)
+	PREFETCHT0   4160(R11)
+	PREFETCHT1   (R10)
+	ADDQ         R13, R10
+	VPBROADCASTD (R9), Y3
+	VPXOR        c80808080<>+0(SB), Y3, Y3
+	VPABSB       Y3, Y15
+	VPSIGNB      Y3, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y4, Y4
+	VPSIGNB      Y3, Y1, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y5, Y5
+	VPSIGNB      Y3, Y2, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y6, Y6
+	VPBROADCASTD (R9)(DX*1), Y3
+	VPXOR        c80808080<>+0(SB), Y3, Y3
+	VPABSB       Y3, Y15
+	VPSIGNB      Y3, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y7, Y7
+	VPSIGNB      Y3, Y1, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y8, Y8
+	VPSIGNB      Y3, Y2, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y9, Y9
+	ADDQ         $0x00000004, R9
+	ADDQ         $0x00000060, R11
+	DECQ         R12
+	JNZ          dot227_k
+	ADDQ         (SP), R9
+	DECQ         8(SP)
+	JNZ          dot227_seg
+	MOVQ         scale+96(FP), R9
+	MOVQ         shift+104(FP), R11
+	VMOVUPS      (R9), Y0
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  (R11), Y0, Y4
+	VCVTDQ2PS    Y7, Y7
+	VFMADD213PS  (R11), Y0, Y7
+	VMOVUPS      32(R9), Y1
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  32(R11), Y1, Y5
+	VCVTDQ2PS    Y8, Y8
+	VFMADD213PS  32(R11), Y1, Y8
+	VMOVUPS      64(R9), Y2
+	VCVTDQ2PS    Y6, Y6
+	VFMADD213PS  64(R11), Y2, Y6
+	VCVTDQ2PS    Y9, Y9
+	VFMADD213PS  64(R11), Y2, Y9
+	TESTQ        SI, SI
+	JZ           dot227_bare
+	VMOVUPS      (SI), Y3
+	VADDPS       Y3, Y4, Y4
+	VMOVUPS      32(SI), Y3
+	VADDPS       Y3, Y5, Y5
+	VMOVUPS      64(SI), Y3
+	VADDPS       Y3, Y6, Y6
+	ADDQ         R8, SI
+	VMOVUPS      (SI), Y3
+	VADDPS       Y3, Y7, Y7
+	VMOVUPS      32(SI), Y3
+	VADDPS       Y3, Y8, Y8
+	VMOVUPS      64(SI), Y3
+	VADDPS       Y3, Y9, Y9
+	ADDQ         R8, SI
+
+dot227_bare:
+	VMOVUPS Y4, (BX)
+	VMOVUPS Y5, 32(BX)
+	VMOVUPS Y6, 64(BX)
+	ADDQ    DI, BX
+	VMOVUPS Y7, (BX)
+	VMOVUPS Y8, 32(BX)
+	VMOVUPS Y9, 64(BX)
+	ADDQ    DI, BX
+	IMUL3Q  $0x00000002, DX, R9
+	ADDQ    R9, CX
+	SUBQ    $0x00000002, AX
+	JMP     few
+
+tile1:
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	MOVQ       begin+56(FP), R9
+	VMOVDQU    (R9), Y4
+	VMOVDQU    32(R9), Y5
+	VMOVDQU    64(R9), Y6
+	MOVQ       BX, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	MOVQ       CX, R9
+	MOVQ       b+48(FP), R11
+	MOVQ       segs+24(FP), R12
+	MOVQ       step+128(FP), R13
+	MOVQ       R12, 8(SP)
+
+dot228_seg:
+	MOVQ segQuads+32(FP), R12
+
+dot228_k:
+	VMOVUPS      (R11), Y0
+	VMOVUPS      32(R11), Y1
+	VMOVUPS      64(R11), Y2
+	PREFETCHT0   4096(R11)
+	PREFETCHT0   4160(R11)
+	PREFETCHT1   (R10)
+	ADDQ         R13, R10
+	VPBROADCASTD (R9), Y3
+	VPXOR        c80808080<>+0(SB), Y3, Y3
+	VPABSB       Y3, Y15
+	VPSIGNB      Y3, Y0, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y4, Y4
+	VPSIGNB      Y3, Y1, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y5, Y5
+	VPSIGNB      Y3, Y2, Y14
+	VPMADDUBSW   Y14, Y15, Y14
+	VPMADDWD     c00010001<>+0(SB), Y14, Y14
+	VPADDD       Y14, Y6, Y6
+	ADDQ         $0x00000004, R9
+	ADDQ         $0x00000060, R11
+	DECQ         R12
+	JNZ          dot228_k
+	ADDQ         (SP), R9
+	DECQ         8(SP)
+	JNZ          dot228_seg
+	MOVQ         scale+96(FP), R9
+	MOVQ         shift+104(FP), R11
+	VMOVUPS      (R9), Y0
+	VCVTDQ2PS    Y4, Y4
+	VFMADD213PS  (R11), Y0, Y4
+	VMOVUPS      32(R9), Y1
+	VCVTDQ2PS    Y5, Y5
+	VFMADD213PS  32(R11), Y1, Y5
+	VMOVUPS      64(R9), Y2
+	VCVTDQ2PS    Y6, Y6
+	VFMADD213PS  64(R11), Y2, Y6
+	TESTQ        SI, SI
+	JZ           dot228_bare
+	VMOVUPS      (SI), Y3
+	VADDPS       Y3, Y4, Y4
+	VMOVUPS      32(SI), Y3
+	VADDPS       Y3, Y5, Y5
+	VMOVUPS      64(SI), Y3
+	VADDPS       Y3, Y6, Y6
+	ADDQ         R8, SI
+
+dot228_bare:
+	VMOVUPS Y4, (BX)
+	VMOVUPS Y5, 32(BX)
+	VMOVUPS Y6, 64(BX)
+	ADDQ    DI, BX
+	IMUL3Q  $0x00000001, DX, R9
+	ADDQ    R9, CX
+	SUBQ    $0x00000001, AX
+	JMP     few
+
+done:
+	VZEROUPPER
+	RET
+
+// func toBytesAVX2(groups int, dst *uint8, src *float32, scale float32, shift float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·toBytesAVX2(SB), NOSPLIT, $0-32
+	MOVQ         dst+8(FP), AX
+	MOVQ         src+16(FP), CX
+	VBROADCASTSS scale+24(FP), Y0
+	VBROADCASTSS shift+28(FP), Y1
+	VBROADCASTSS c437f0000<>+0(SB), Y2
+	VXORPS       Y4, Y4, Y4
+	VMOVUPS      byteOrder<>+0(SB), Y3
+	MOVQ         groups+0(FP), DX
+	TESTQ        DX, DX
+	JLE          groups229_end
+
+groups229:
+	VMOVUPS     (CX), Y5
+	VFMADD213PS Y1, Y0, Y5
+	VMINPS      Y2, Y5, Y5
+	VMAXPS      Y4, Y5, Y5
+	VCVTPS2DQ   Y5, Y5
+	VMOVUPS     32(CX), Y6
+	VFMADD213PS Y1, Y0, Y6
+	VMINPS      Y2, Y6, Y6
+	VMAXPS      Y4, Y6, Y6
+	VCVTPS2DQ   Y6, Y6
+	VMOVUPS     64(CX), Y7
+	VFMADD213PS Y1, Y0, Y7
+	VMINPS      Y2, Y7, Y7
+	VMAXPS      Y4, Y7, Y7
+	VCVTPS2DQ   Y7, Y7
+	VMOVUPS     96(CX), Y8
+	VFMADD213PS Y1, Y0, Y8
+	VMINPS      Y2, Y8, Y8
+	VMAXPS      Y4, Y8, Y8
+	VCVTPS2DQ   Y8, Y8
+	VPACKSSDW   Y6, Y5, Y5
+	VPACKSSDW   Y8, Y7, Y7
+	VPACKUSWB   Y7, Y5, Y5
+	VPERMD      Y5, Y3, Y5
+	VMOVUPS     Y5, (AX)
+	ADDQ        $0x00000080, CX
+	ADDQ        $0x00000020, AX
+	DECQ        DX
+	JNZ         groups229
+
+groups229_end:
+	VZEROUPPER
+	RET
+
+DATA c437f0000<>+0(SB)/4, $0x437f0000
+DATA c437f0000<>+4(SB)/4, $0x437f0000
+DATA c437f0000<>+8(SB)/4, $0x437f0000
+DATA c437f0000<>+12(SB)/4, $0x437f0000
+DATA c437f0000<>+16(SB)/4, $0x437f0000
+DATA c437f0000<>+20(SB)/4, $0x437f0000
+DATA c437f0000<>+24(SB)/4, $0x437f0000
+DATA c437f0000<>+28(SB)/4, $0x437f0000
+GLOBL c437f0000<>(SB), RODATA|NOPTR, $32

@@ -201,3 +201,38 @@ func peakFloatAVX512(n int) (ops int)
 //
 //go:noescape
 func peakBytesAVX512(n int) (ops int)
+
+// dotNN1AVX512 computes C = table[round(scale·(A·B) + shift + dscale·D)] for one panel of B, 1 vectors wide. It needs VNNI.
+//
+//go:noescape
+func dotNN1AVX512(m int, a *uint8, lda int, segs int, segQuads int, segStride int, b *int8, begin *int32, c *uint8, ldc int, d *uint8, ldd int, dscale float32, scale *float32, shift *float32, table *uint8, cols int, next *int8, step int)
+
+// dotNNFloat1AVX512 computes C = scale·(A·B) + shift + D for one panel of B, 1 vectors wide. It needs VNNI.
+//
+//go:noescape
+func dotNNFloat1AVX512(m int, a *uint8, lda int, segs int, segQuads int, segStride int, b *int8, begin *int32, c *float32, ldc int, d *float32, ldd int, scale *float32, shift *float32, cols int, next *int8, step int)
+
+// dotNN2AVX512 computes C = table[round(scale·(A·B) + shift + dscale·D)] for one panel of B, 2 vectors wide. It needs VNNI.
+//
+//go:noescape
+func dotNN2AVX512(m int, a *uint8, lda int, segs int, segQuads int, segStride int, b *int8, begin *int32, c *uint8, ldc int, d *uint8, ldd int, dscale float32, scale *float32, shift *float32, table *uint8, cols int, next *int8, step int)
+
+// dotNNFloat2AVX512 computes C = scale·(A·B) + shift + D for one panel of B, 2 vectors wide. It needs VNNI.
+//
+//go:noescape
+func dotNNFloat2AVX512(m int, a *uint8, lda int, segs int, segQuads int, segStride int, b *int8, begin *int32, c *float32, ldc int, d *float32, ldd int, scale *float32, shift *float32, cols int, next *int8, step int)
+
+// dotNN3AVX512 computes C = table[round(scale·(A·B) + shift + dscale·D)] for one panel of B, 3 vectors wide. It needs VNNI.
+//
+//go:noescape
+func dotNN3AVX512(m int, a *uint8, lda int, segs int, segQuads int, segStride int, b *int8, begin *int32, c *uint8, ldc int, d *uint8, ldd int, dscale float32, scale *float32, shift *float32, table *uint8, cols int, next *int8, step int)
+
+// dotNNFloat3AVX512 computes C = scale·(A·B) + shift + D for one panel of B, 3 vectors wide. It needs VNNI.
+//
+//go:noescape
+func dotNNFloat3AVX512(m int, a *uint8, lda int, segs int, segQuads int, segStride int, b *int8, begin *int32, c *float32, ldc int, d *float32, ldd int, scale *float32, shift *float32, cols int, next *int8, step int)
+
+// toBytesAVX512 converts groups of 64 values to bytes: round(scale·x + shift), at least 0 and at most 255.
+//
+//go:noescape
+func toBytesAVX512(groups int, dst *uint8, src *float32, scale float32, shift float32)

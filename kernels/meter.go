@@ -62,7 +62,7 @@ func (w Work) WithoutSizes() Work {
 // result of that size; with "bf16" in that precision.
 func (w Work) String() string {
 	s := w.Kind.String()
-	if w.Precision == BF16 {
+	if w.Precision != FP32 {
 		s += " " + w.Precision.String()
 	}
 	if w.Transposed {
@@ -141,7 +141,7 @@ func (m *Meter) Now() time.Duration { return m.clock() }
 // Regions are written, when none does.
 type Ledger struct {
 	slots   [64]slot            // of work with sizes
-	kinds   [4 * kindCount]slot // of work without, by kind, precision, and whether it is Aᵀ·B
+	kinds   [6 * kindCount]slot // of work without, by kind, precision, and whether it is Aᵀ·B
 	Regions Regions
 }
 
@@ -158,16 +158,16 @@ type slot struct {
 const keySize = 1<<28 - 1
 
 func (w Work) key() uint64 {
-	key := uint64(w.Kind) | uint64(w.Precision)<<7 | uint64(min(w.Inner, keySize))<<8 | uint64(min(w.Columns, keySize))<<36
+	key := uint64(w.Kind) | uint64(w.Precision)<<6 | uint64(min(w.Inner, keySize))<<8 | uint64(min(w.Columns, keySize))<<36
 	if w.Transposed {
-		key |= 1 << 6
+		key |= 1 << 5
 	}
 	return key
 }
 
 func workOf(key uint64) Work {
 	return Work{
-		Kind: Kind(key & 63), Transposed: key>>6&1 == 1, Precision: Precision(key >> 7 & 1),
+		Kind: Kind(key & 31), Transposed: key>>5&1 == 1, Precision: Precision(key >> 6 & 3),
 		Inner: int(key >> 8 & keySize), Columns: int(key >> 36 & keySize),
 	}
 }
@@ -187,7 +187,7 @@ func (l *Ledger) at(w Work) *slot {
 		}
 		key = w.WithoutSizes().key()
 	}
-	i := 4*int(w.Kind) + 2*int(w.Precision)
+	i := 6*int(w.Kind) + 2*int(w.Precision)
 	if w.Transposed {
 		i++
 	}

@@ -15,7 +15,7 @@ type Peak struct {
 	Missing string
 }
 
-// Int8 is the format of the factors that only [Peaks] knows: no kernel computes with it.
+// Int8 is the format of 8-bit integers.
 const Int8 = "int8"
 
 // Peaks are the loops for all formats, and for the paths of this architecture, the fastest path
@@ -40,6 +40,9 @@ func (k *Set) Peak(in Precision) (Peak, error) {
 			return Peak{}, err
 		}
 		path = string(k.half.path)
+	}
+	if in == INT8 {
+		path = string(k.int8.path)
 	}
 	for _, p := range Peaks() {
 		if p.Format == in.String() && p.Path == path && p.Run != nil {

@@ -6,15 +6,17 @@ import "fmt"
 // They add up in float32 either way, and all else is float32.
 type Precision int
 
-// The precisions. BF16 rounds both factors to bfloat16, a float32 with 8 bits of
+// The precisions. INT8 is of models whose weights are 8-bit integers: their products add up in
+// integers. It is a property of a model, and not one to choose. BF16 rounds both factors to bfloat16, a float32 with 8 bits of
 // significand, as they are packed or converted: to the nearest, ties to even,
 // denormals to zero.
 const (
 	FP32 Precision = iota
 	BF16
+	INT8
 )
 
-func (p Precision) String() string { return [...]string{"fp32", "bf16"}[p] }
+func (p Precision) String() string { return [...]string{"fp32", "bf16", Int8}[p] }
 
 // Auto is the name of the precision that is bf16 where the processor has it.
 const Auto = "auto"

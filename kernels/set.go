@@ -12,8 +12,9 @@ type Set struct {
 	functions
 	variant Variant
 	half    *halfFunctions // nil without bf16
-	off     bool           // bf16 is switched off by BF16Variable
-	meter   *Meter         // nil without measurements
+	int8    *int8Functions
+	off     bool   // bf16 is switched off by BF16Variable
+	meter   *Meter // nil without measurements
 }
 
 // Variant is the variant of all kernels but the products in bf16.
@@ -57,7 +58,7 @@ func makeSets() {
 	for v, f := range variants {
 		f.addPlainActivations()
 		add := func(p BF16Path, h *halfFunctions) {
-			sets[choice{v, p}] = &Set{functions: *f, variant: v, half: h, off: p == bf16Off}
+			sets[choice{v, p}] = &Set{functions: *f, variant: v, half: h, int8: int8Of(v), off: p == bf16Off}
 		}
 		add("", nil)
 		add(bf16Off, nil)

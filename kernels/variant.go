@@ -83,6 +83,7 @@ func Available() []Variant {
 func init() {
 	register()
 	registerBF16()
+	registerInt8()
 	makeSets()
 	standard, standardErr = choose(strings.ToLower(os.Getenv(EnvVariable)), strings.ToLower(os.Getenv(BF16Variable)))
 }

@@ -71,3 +71,32 @@ func register() {
 		}
 	}
 }
+
+// registerInt8 adds the paths of 8-bit products that the processor can run.
+func registerInt8() {
+	if variants[AVX512] != nil && cpuid.CPU.Supports(cpuid.AVX512VNNI, cpuid.AVX512VBMI) {
+		int8Paths[Int8AVX512] = &int8Functions{
+			path: Int8AVX512, lanes: 16, tile: 14, masks: true, table: true,
+			nn:      [4]dotFunc{nil, dotNN1AVX512, dotNN2AVX512, dotNN3AVX512},
+			float:   [4]dotFloatFunc{nil, dotNNFloat1AVX512, dotNNFloat2AVX512, dotNNFloat3AVX512},
+			toBytes: toBytesAVX512, group: 64,
+		}
+	}
+	if variants[AVX2] == nil {
+		return
+	}
+	if cpuid.CPU.Supports(cpuid.AVXVNNI) {
+		int8Paths[Int8AVX] = &int8Functions{
+			path: Int8AVX, lanes: 8, tile: 6,
+			nn:      [4]dotFunc{nil, dotNN1AVX2, dotNN2AVX2, dotNN3AVX2},
+			float:   [4]dotFloatFunc{nil, dotNNFloat1AVX2, dotNNFloat2AVX2, dotNNFloat3AVX2},
+			toBytes: toBytesAVX2, group: 32,
+		}
+	}
+	int8Paths[Int8Exact] = &int8Functions{
+		path: Int8Exact, lanes: 8, tile: 5,
+		nn:      [4]dotFunc{nil, dotNNExact1AVX2, dotNNExact2AVX2, dotNNExact3AVX2},
+		float:   [4]dotFloatFunc{nil, dotNNFloatExact1AVX2, dotNNFloatExact2AVX2, dotNNFloatExact3AVX2},
+		toBytes: toBytesAVX2, group: 32,
+	}
+}

@@ -53,3 +53,5 @@ func registerBF16() {
 		quads:      quadsNEON,
 	}
 }
+
+func registerInt8() {}

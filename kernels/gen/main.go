@@ -65,6 +65,7 @@ func main() {
 	s.upsampleChroma()
 	s.yCbCrToRGB()
 	s.peaks()
+	s.int8Kernels()
 	Generate()
 }
 
