@@ -141,7 +141,7 @@ func readError(path string, err error) error {
 	return fmt.Errorf("%s: %w: %w", path, ErrDamaged, err)
 }
 
-// parse reads a file of float32 and int64. A checksum, which has to be there if it is sealed, is
+// parse reads a file of float32, int64 and int8. A checksum, which has to be there if it is sealed, is
 // not compared.
 func parse(r io.ReaderAt, size int64, sealed bool) (*File, error) {
 	l, err := safetensors.ReadLayout(r, size)
@@ -153,10 +153,10 @@ func parse(r io.ReaderAt, size int64, sealed bool) (*File, error) {
 	}
 	f := &File{Meta: l.Meta}
 	for _, s := range l.Tensors {
-		if s.DType != formats.Float32 && s.DType != formats.Int64 {
-			return nil, fmt.Errorf("tensor %s is of type %s: want F32 or I64", formats.Short(s.Name), formats.Short(s.Type))
+		if s.DType != formats.Float32 && s.DType != formats.Int64 && s.DType != formats.Int8 {
+			return nil, fmt.Errorf("tensor %s is of type %s: want F32, I64 or I8", formats.Short(s.Name), formats.Short(s.Type))
 		}
-		t, err := safetensors.ReadTensor(r, s)
+		t, err := safetensors.ReadPacked(r, s)
 		if err != nil {
 			return nil, err
 		}

@@ -20,6 +20,7 @@ const freshClasses = 10
 func exportCommand() *cobra.Command {
 	var f modelFlags
 	var out, hub string
+	var q int8Flags
 	o := export.Options{Version: version}
 	c := &cobra.Command{
 		Use:   "export MODEL --out FILE | --hub FOLDER",
@@ -62,6 +63,9 @@ bytes, max_abs_diff and max_rel_diff (of the largest logit).`,
 			if err := checkExport(out, hub, o, cmd.Flags().Changed("opset")); err != nil {
 				return usageError{err}
 			}
+			if err := q.check(cmd.Flags().Changed); err != nil {
+				return usageError{err}
+			}
 			show := display()
 			if isConfiguration(f.path) {
 				config, err := configs.Load(f.path, f.load.Settings...)
@@ -75,13 +79,19 @@ bytes, max_abs_diff and max_rel_diff (of the largest logit).`,
 				}
 				f.fresh = config
 			}
-			m, config, err := openModel(&f, "")
+			m, config, err := openModel(&f, q.data)
 			if err != nil {
 				return err
 			}
 			m.Config = config
 			pool := kernels.NewPool(config.Threads)
 			defer pool.Close()
+			var int8 *int8Result
+			if q.on {
+				if m, int8, err = q.run(cmd.Context(), m, f.fresh != nil, pool, show); err != nil {
+					return err
+				}
+			}
 			r, err := writeExport(m, out, hub, pool, o)
 			if err != nil {
 				return err
@@ -91,10 +101,14 @@ bytes, max_abs_diff and max_rel_diff (of the largest logit).`,
 			}
 			show.Line("%s: %d parameters, %.1f MB", r.Path, r.Parameters, float64(r.Bytes)/1e6)
 			show.Line("largest difference of the logits: %.2g, that is %.2g of the largest logit", r.MaxAbs, r.MaxRel)
-			return printJSON(r)
+			return printJSON(struct {
+				export.Result
+				*int8Result
+			}{r, int8})
 		},
 	}
 	f.registerModel(c)
+	q.register(c)
 	flags := c.Flags()
 	flags.StringVar(&out, "out", "", "`file` to write: .safetensors or .onnx")
 	flags.StringVar(&hub, "hub", "", "`folder` to write, in the layout of the Hugging Face hub, for timm")

@@ -34,6 +34,12 @@ func FormatOf(path string) (Format, error) {
 	return "", fmt.Errorf("%s: want a name that ends with .safetensors or .onnx", path)
 }
 
+// The precisions of weights and maps in a file.
+const (
+	Float32 = "float32"
+	Int8    = "int8"
+)
+
 // DefaultOpset is the newest operator set that Build knows.
 const DefaultOpset = 17
 
@@ -50,7 +56,8 @@ type Result struct {
 	Format     Format `json:"format"`
 	Opset      int    `json:"opset,omitempty"`
 	Folded     bool   `json:"folded"`
-	Weights    string `json:"weights"` // ema for averaged ones, or plain
+	Precision  string `json:"precision"` // of weights and maps: float32 or int8
+	Weights    string `json:"weights"`   // ema for averaged ones, or plain
 	Parameters int    `json:"parameters"`
 	Bytes      int64  `json:"bytes"`
 	Difference
@@ -78,9 +85,12 @@ func Write(l *model.Loaded, path string, pool *kernels.Pool, o Options) (Result,
 			}
 		}
 	}
-	r := Result{Path: path, Format: format, Weights: l.Used(), Parameters: out.Model.Store().Parameters()}
+	r := Result{Path: path, Format: format, Precision: Float32, Weights: l.Used(), Parameters: out.Model.Store().Parameters()}
 	if f, ok := out.Model.(graph.Foldable); ok {
 		r.Folded = f.Folded()
+	}
+	if graph.IsInt8(out.Model) {
+		r.Precision = Int8
 	}
 	want, err := logits(l, pool)
 	if err != nil {
@@ -145,7 +155,7 @@ func writable(path string) error {
 // export.
 func Safetensors(l *model.Loaded) (checkpoints.File, error) {
 	meta, err := l.Exported()
-	return checkpoints.File{Meta: meta, Tensors: model.Tensors(l.Model.Store())}, err
+	return checkpoints.File{Meta: meta, Tensors: model.ExportTensors(l.Model)}, err
 }
 
 func writeSafetensors(l *model.Loaded, path string) error {

@@ -64,6 +64,24 @@ func (s Stored) Read(r io.ReaderAt) (Tensor, error) {
 	return t, s.read(r, 0, t)
 }
 
+// ReadPacked is Read of a tensor of type Int8, whose values are kept as float32.
+func (s Stored) ReadPacked(r io.ReaderAt) (Tensor, error) {
+	n := s.Size()
+	t := Tensor{Name: s.Name, DType: Int8, Shape: s.Shape, F32: make([]float32, n)}
+	raw := make([]byte, min(chunk, n))
+	for done := 0; done < n; {
+		part := raw[:min(len(raw), n-done)]
+		if k, err := r.ReadAt(part, s.From+int64(done)); k < len(part) {
+			return t, fmt.Errorf("reading value %d: %w", done+k, err)
+		}
+		for i, b := range part {
+			t.F32[done+i] = float32(int8(b))
+		}
+		done += len(part)
+	}
+	return t, nil
+}
+
 // Floats reads len(dst) values of float32 from the one at index first. It panics if there are
 // fewer. The error says that the file is not what it was.
 func (s Stored) Floats(r io.ReaderAt, first int, dst []float32) error {

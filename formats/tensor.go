@@ -9,7 +9,8 @@ import (
 	"unsafe"
 )
 
-// Tensor is a tensor of float32 or int64 values in row-major order.
+// Tensor is a tensor of float32 or int64 values in row-major order. Values of type Int8 may be kept
+// as float32: [Tensor.Packed].
 type Tensor struct {
 	Name  string
 	DType DType // of the file that it was read from; 0 of one that was not
@@ -42,6 +43,10 @@ func (t Tensor) Type() DType {
 	return Float32
 }
 
+// Packed says whether the values are of type Int8 and are kept as float32: weights of 8 bits,
+// of which int64 would take eight times the memory.
+func (t Tensor) Packed() bool { return t.DType == Int8 && t.F32 != nil }
+
 // Integer says whether the values were integers in the file.
 func (t Tensor) Integer() bool { return t.Type().Integer() }
 
@@ -51,6 +56,13 @@ var little = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 // Bytes are the values as files have them: float32 or int64, the lowest byte first. Where memory
 // has them in the same order they are that memory, and not a copy.
 func (t Tensor) Bytes() []byte {
+	if t.Packed() {
+		b := make([]byte, len(t.F32))
+		for i, v := range t.F32 {
+			b[i] = byte(int8(v))
+		}
+		return b
+	}
 	if little {
 		return t.memory()
 	}

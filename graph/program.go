@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"errors"
 	"fmt"
 
 	"fasternet/internal/rng"
@@ -85,7 +86,7 @@ func (r *Runner) Program(s Shape) (*Program, error) { return r.program(s, plain)
 func (r *Runner) program(s Shape, k kind) (*Program, error) {
 	return r.programs.Get(programKey{s, k}, func() (*Program, error) {
 		before := r.Bytes()
-		p, err := r.compile(s, k)
+		p, err := r.compile(s, k, nil)
 		if err != nil {
 			return nil, s.wrap(err)
 		}
@@ -112,7 +113,8 @@ const (
 	explaining      // the logits are differentiated with respect to a map
 )
 
-func (r *Runner) compile(s Shape, k kind) (p *Program, err error) {
+// compile compiles a program; watch may be nil.
+func (r *Runner) compile(s Shape, k kind, watch func(string, ops.BlockPart, kernels.Matrix)) (p *Program, err error) {
 	defer func() { // Gorgonia panics on what it does not like
 		if v := recover(); v != nil {
 			err = fmt.Errorf("building the graph: %v", v)
@@ -126,12 +128,15 @@ func (r *Runner) compile(s Shape, k kind) (p *Program, err error) {
 	}
 	p = &Program{Shape: s, tape: tape}
 	p.images = tape.Input(Images, s.Batch, s.Height, s.Width, r.Model.Channels())
-	pass := &layers.Pass{Tape: tape, Recompute: r.Recompute}
+	pass := &layers.Pass{Tape: tape, Recompute: r.Recompute, Watch: watch}
 	switch k {
 	case plain, statistics:
 	case tapped:
 		pass.Tap = p.tap
 	case explaining:
+		if IsInt8(r.Model) {
+			return nil, errors.New("the model computes in 8 bits, which have no gradient: take the one in float32 that it was made of")
+		}
 		name, err := MapName(r.Model, s.Height, s.Width)
 		if err != nil {
 			return nil, err

@@ -261,6 +261,30 @@ func (k *Set) Dequantise(dst []float32, x []uint8, scale float32, zero uint8) {
 	}
 }
 
+// PadBytes is [PConv.Pad] of a map of bytes. What lies outside of the image is zero.
+func (p PConv) PadBytes(k *Set, dst []uint8, image Bytes, y int, zero uint8) {
+	c, line := p.Channels, (p.Width+2)*p.Channels
+	defer k.Begin().End(Work{Kind: Copying}, 2*p.PaddedLen())
+	fill := func(b []uint8) {
+		for i := range b {
+			b[i] = zero
+		}
+	}
+	for i := range p.Height + 2 {
+		out := dst[i*line:][:line]
+		from := (y + i - 1) * p.Width
+		if from < 0 || from >= image.Rows {
+			fill(out)
+			continue
+		}
+		fill(out[:c])
+		for x := range p.Width {
+			copy(out[(x+1)*c:][:c], image.Data[(from+x)*image.Stride:])
+		}
+		fill(out[line-c:])
+	}
+}
+
 // byteScratch is for panels that have fewer columns than vectors.
 type byteScratch struct{ c, d []uint8 }
 

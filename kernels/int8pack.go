@@ -112,6 +112,9 @@ func (p *PackedInt8) begin(k *Set, a []uint8, l Lines, rows, n0, cols int, r *Re
 // PanelWidth is the number of columns of a panel, but for the last one.
 func (p *PackedInt8) PanelWidth() int { return 2 * p.functions.lanes }
 
+// Int8PanelWidth is the number of columns of a panel of 8-bit products, but for the last one.
+func (k *Set) Int8PanelWidth() int { return 2 * k.int8.lanes }
+
 // following is what the tiles of the first panel fetch together: the next one, each a part.
 func (p *PackedInt8) following(panels []panel, rows int) (next *int8, step int) {
 	tile := p.functions.tile

@@ -13,6 +13,8 @@ type Head struct {
 	PreHead      *ops.Param // [features, in, 1, 1]
 	Act          kernels.Activation
 	Weight, Bias *ops.Param // [classes, features], [classes]
+	// The layers in 8 bits, or nil.
+	PreHeadInt8, WeightInt8 *ops.Int8Linear
 }
 
 // NewHead makes the head for maps of in channels.
@@ -32,7 +34,7 @@ func (h *Head) Forward(p *Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
 		return nil, err
 	}
 	defer p.Within("head")()
-	return ops.Linear(p.Tape, "head", x, h.Weight, h.Bias)
+	return dense(p, "head", x, h.Weight, h.Bias, h.WeightInt8)
 }
 
 // features are what the last layer gets, [batch, features].
@@ -43,7 +45,7 @@ func (h *Head) features(p *Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
 		return nil, err
 	}
 	p.tap(Pooled, x)
-	if x, err = ops.Linear(p.Tape, "avgpool_pre_head.1", x, h.PreHead, nil); err != nil {
+	if x, err = dense(p, "avgpool_pre_head.1", x, h.PreHead, nil, h.PreHeadInt8); err != nil {
 		return nil, err
 	}
 	if x, err = ops.Activate(p.Tape, "avgpool_pre_head.2", x, h.Act); err != nil {
@@ -51,4 +53,12 @@ func (h *Head) features(p *Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
 	}
 	p.tap(PreLogits, x)
 	return x, nil
+}
+
+// dense is a linear layer, in 8 bits if it has that form.
+func dense(p *Pass, name string, x *gorgonia.Node, weight, bias *ops.Param, q *ops.Int8Linear) (*gorgonia.Node, error) {
+	if q != nil {
+		return ops.LinearInt8(p.Tape, name, x, weight, bias, q)
+	}
+	return ops.Linear(p.Tape, name, x, weight, bias)
 }

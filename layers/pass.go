@@ -3,6 +3,7 @@ package layers
 import (
 	"fmt"
 
+	"fasternet/kernels"
 	"fasternet/ops"
 
 	"gorgonia.org/gorgonia"
@@ -24,6 +25,9 @@ type Pass struct {
 	// Similarity is told how alike the hidden channels of each block of a FasterNet are, in an
 	// evaluation, where it is set: see [ops.ChannelSimilarity].
 	Similarity func(block string, n *gorgonia.Node)
+	// Watch is told of values within the blocks of a FasterNet, in an evaluation, where it is set:
+	// see [ops.Block.Watch].
+	Watch func(block string, part ops.BlockPart, rows kernels.Matrix)
 	// Tap is told of values within the model by their names, where it is set.
 	Tap func(name string, n *gorgonia.Node)
 }

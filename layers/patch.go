@@ -13,8 +13,9 @@ type PatchConv struct {
 	Weight *ops.Param // [out, in, size, size]
 	Stride int
 	Norm   *ops.BatchNorm
-	Bias   *ops.Param // [out], in the place of Norm in a folded model
-	First  bool       // of the network: its input needs no gradient
+	Bias   *ops.Param    // [out], in the place of Norm in a folded model
+	Int8   *ops.Int8Conv // of a folded layer that computes in 8 bits, or nil
+	First  bool          // of the network: its input needs no gradient
 }
 
 // NewPatchEmbed makes the entrance of a network: proj and norm under
@@ -50,6 +51,6 @@ func newPatchConv(s *Store, prefix, conv string, in, out, size, stride int) *Pat
 func (l *PatchConv) Forward(p *Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
 	defer p.Within(l.Name)()
 	return ops.PatchConvNorm(p.Tape, x, ops.PatchConv{
-		Name: l.Name, Weight: l.Weight, Stride: l.Stride, Norm: l.Norm, Bias: l.Bias, NoInputGrad: l.First, Units: p.Units != nil,
+		Name: l.Name, Weight: l.Weight, Stride: l.Stride, Norm: l.Norm, Bias: l.Bias, Int8: l.Int8, NoInputGrad: l.First, Units: p.Units != nil,
 	})
 }

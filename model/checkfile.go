@@ -31,6 +31,13 @@ func Fits(f *checkpoints.File, c *configs.Config) error {
 	if err != nil {
 		return err
 	}
+	f, q, err := unpackInt8(f)
+	if err != nil {
+		return err
+	}
+	if q != nil {
+		return (&Loaded{File: f, Config: c, Classes: classes}).checkInt8(q)
+	}
 	store, err := storeOf(f, c, classes)
 	if err != nil {
 		return err

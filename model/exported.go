@@ -46,6 +46,9 @@ func (l *Loaded) Exported() (map[string]string, error) {
 	meta[FormatKey], meta[UsedKey] = ExportFormat, l.Used()
 	meta[FoldedKey] = strconv.FormatBool(folded(l.Model))
 	meta[ArchitectureKey] = l.Config.Model.Name
+	if graph.IsInt8(l.Model) {
+		meta[PrecisionKey] = int8Precision
+	}
 	return meta, nil
 }
 

@@ -62,6 +62,9 @@ func Open(path string, o LoadOptions) (*Loaded, error) {
 		if err := Restore(l.Model.Store(), src.own, checkpoints.OptimizerPrefix, checkpoints.EMAPrefix); err != nil {
 			return nil, fmt.Errorf("%s: %w", src.path, err)
 		}
+		if err := setInt8(l.Model, src.int8); err != nil {
+			return nil, fmt.Errorf("%s: %w", src.path, err)
+		}
 		if o.Report != nil {
 			o.Report(src.table(l.Model))
 		}
@@ -69,6 +72,9 @@ func Open(path string, o LoadOptions) (*Loaded, error) {
 	}
 	if err := src.fill(l.Model.Store(), l.Config, o); err != nil {
 		return nil, err
+	}
+	if err := setInt8(l.Model, src.int8); err != nil {
+		return nil, fmt.Errorf("%s: %w", src.path, err)
 	}
 	return l, nil
 }

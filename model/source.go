@@ -27,6 +27,7 @@ type source struct {
 	called  map[string]string // what people call the classes, by name; nil if it does not say
 	state   *torch.State      // the tensors under official names
 	average bool              // they are averaged ones
+	int8    *graph.Int8State  // of a model in 8 bits
 	model   graph.Model       // of an ONNX file: the model of its configuration, without the tensors
 	newHead bool              // the classifier has been left out, or is missing: the model keeps its own
 	ways    Remedies          // for errors and notes
@@ -156,6 +157,10 @@ func fromFile(f *checkpoints.File, container string, o LoadOptions) (s *source, 
 		return nil, err
 	}
 	s.state.Family = torch.Family(s.config.Model.Name)
+	if f, s.int8, err = unpackInt8(f); err != nil {
+		return nil, err
+	}
+	s.own = f
 	if s.average, err = choose(f, o.Weights, r); err != nil {
 		return nil, err
 	}

@@ -25,8 +25,23 @@ type Block struct {
 	Conv2      *Param         // [C, hidden, 1, 1]
 	LayerScale *Param         // [C], or nil for none
 	Keep       *gorgonia.Node // [batch]: 0 or 1/(1-rate) for each sample; nil for all ones
-	Units      *Units         // the images are visible units of larger ones; nil for whole images
+	Int8       *Int8Block     // the block computes in 8 bits, on maps of bytes; nil for float32
+	// Watch is told, in an evaluation in float32, of values within the block, some rows at a time and
+	// on many goroutines; nil for nobody.
+	Watch func(part BlockPart, rows kernels.Matrix)
+	Units *Units // the images are visible units of larger ones; nil for whole images
 }
+
+// BlockPart is a value within a block.
+type BlockPart string
+
+// What [Block.Watch] is told of: the convolved channels, the hidden map before bias and
+// activation, and after them.
+const (
+	ConvolvedPart BlockPart = "convolved"
+	HiddenPart    BlockPart = "hidden"
+	ActivatedPart BlockPart = "activated"
+)
 
 // FasterNetBlock adds a FasterNet block on the map x [batch, height, width, C].
 //
@@ -35,7 +50,10 @@ type Block struct {
 // then normalisation, activation, second product and residual. For the backward
 // pass it keeps the convolved channels and the hidden map before the norm.
 func FasterNetBlock(t *Tape, x *gorgonia.Node, b Block) (*gorgonia.Node, error) {
-	f, err := newBlock(t, x, b, b.GRN == nil)
+	if b.Int8 != nil {
+		return blockInt8(t, x, b)
+	}
+	f, err := newBlock(t, x, b, b.GRN == nil && b.Watch == nil)
 	if err != nil {
 		return nil, fmt.Errorf("ops: block %q: %w", b.Name, err)
 	}
@@ -119,7 +137,7 @@ func newBlock(t *Tape, x *gorgonia.Node, b Block, columns bool) (*block, error) 
 	} else {
 		spans, load := f.shape.even(rows, workers)
 		f.spans = spans
-		if up, down, ok := blockGrids(f.shape, f.hidden, t.kernels.PanelWidth(), workers, load); ok && columns {
+		if up, down, ok := blockGrids(f.shape, f.hidden, t.kernels.PanelWidth(), workers, load, floatSpeed); ok && columns {
 			f.columns = t.newBlockColumns(f, up, down)
 		}
 	}
@@ -378,8 +396,15 @@ func (f *block) infer(worker, i int) {
 	rows := f.shape.to(b) - f.shape.from(b)
 	u, h := s.factor(f.tape, rows, f.shape.channels), s.matrix(rows, f.hidden)
 	f.hiddenOf(h, u, b, s)
+	if f.Watch != nil {
+		f.Watch(ConvolvedPart, u.Full.Columns(0, f.partial))
+		f.Watch(HiddenPart, h)
+	}
 	a := s.factorOf(f.tape, h)
 	f.tape.kernels.AffineTo(a, h.AsFactor(), f.norm.scale, f.shift(), f.Act)
+	if f.Watch != nil {
+		f.Watch(ActivatedPart, a.Full)
+	}
 	f.project(a, s.matrix(rows, f.shape.channels), b)
 }
 

@@ -6,9 +6,11 @@ import "fasternet/kernels"
 // panels of columns than workers: if the workers then get more even parts than the lines give
 // them, whose load [mapShape.even] returns, if that saves more time than the two regions more
 // cost, and if the map between the products is so small that it stays in the caches.
-func blockGrids(s mapShape, hidden, panel, workers int, load float64) (up, down grid, ok bool) {
+//
+// flops is how many operations of a product one thread does in a nanosecond.
+func blockGrids(s mapShape, hidden, panel, workers int, load float64, flops int) (up, down grid, ok bool) {
 	const gain, mostValues = 0.04, 512 << 10
-	const flops, region = 200, 300 // in a nanosecond on one thread; nanoseconds for each thread
+	const region = 300 // nanoseconds for each thread
 	rows := s.rows()
 	if rows*(s.channels+hidden) > mostValues || load < 1+gain {
 		return up, down, false
@@ -19,10 +21,13 @@ func blockGrids(s mapShape, hidden, panel, workers int, load float64) (up, down 
 	}
 	up, upLoad := even(hidden)
 	down, downLoad := even(s.channels)
-	product := float64(2*rows*s.channels*hidden) / flops / float64(workers) // if it is even
+	product := float64(2*rows*s.channels*hidden) / float64(flops) / float64(workers) // if it is even
 	saved := (2*load - upLoad - downLoad) * product
 	return up, down, max(upLoad, downLoad) <= load-gain && saved > 2*region*float64(workers)
 }
+
+// Operations of products that a thread does in a nanosecond, about.
+const floatSpeed, int8Speed = 200, 900
 
 // blockColumns is a FasterNet block for evaluation on a map of so few lines that they cannot
 // be divided evenly among the workers. The partial convolution is still divided by lines, but

@@ -64,7 +64,7 @@ func TestBlockGrids(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, load := c.shape.even(blockRows(c.shape.rows(), c.shape.channels+c.hidden), c.workers)
-			if _, _, got := blockGrids(c.shape, c.hidden, 32, c.workers, load); got != c.want {
+			if _, _, got := blockGrids(c.shape, c.hidden, 32, c.workers, load, floatSpeed); got != c.want {
 				t.Errorf("%v, want %v; the lines have a load of %.3f", got, c.want, load)
 			}
 		})

@@ -33,7 +33,7 @@ func Linear(t *Tape, name string, x *gorgonia.Node, weight, bias *Param) (*gorgo
 		inputs, wrt = append(inputs, t.Param(bias)), append(wrt, true)
 	}
 	node, err := t.Record(Spec{
-		Kind: KindLinear, About: Dense{weight, bias}, Name: name, Inputs: inputs, WRT: wrt, Shape: tensor.Shape{s[0], out}, Cost: product(s[0], out, weight),
+		Kind: KindLinear, About: Dense{Weight: weight, Bias: bias}, Name: name, Inputs: inputs, WRT: wrt, Shape: tensor.Shape{s[0], out}, Cost: product(s[0], out, weight),
 		Run: f.forward, Grad: f.differentiate,
 	})
 	return node, err

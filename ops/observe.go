@@ -1,6 +1,10 @@
 package ops
 
-import "gorgonia.org/tensor"
+import (
+	"fasternet/kernels"
+
+	"gorgonia.org/tensor"
+)
 
 // Observed is an operation that has just run, for tools that look for the first bad value.
 type Observed struct {
@@ -16,6 +20,9 @@ type Observed struct {
 	// Values in row-major order, one for a scalar. They are valid during the call only:
 	// other ops use the memory again. They must not be changed.
 	Values []float32
+	// Grid is that of a map of bytes, whose values are in the first bytes of Values; nil for
+	// float32. Floats is the map in float32.
+	Grid *Grid
 	// Param is the parameter whose gradient the values are; nil for all other values. The
 	// gradient includes what earlier runs have added since it was last set to zero.
 	Param *Param
@@ -36,6 +43,35 @@ func (t *Tape) Observe(f func(Observed) error) { t.observe = f }
 func (o *op) observed(out []float32) Observed {
 	return Observed{
 		Kind: o.Kind, Name: o.Name, Scope: o.scope, Backward: !o.forward, Index: o.index,
-		Shape: o.Shape, Values: out, Param: o.Result,
+		Shape: o.Shape, Values: out, Grid: gridOf(o.About), Param: o.Result,
 	}
+}
+
+// Floats are the values in float32.
+func (o Observed) Floats() []float32 {
+	if o.Grid == nil {
+		return o.Values
+	}
+	out := make([]float32, len(o.Values))
+	for i, q := range kernels.BytesOf(o.Values)[:len(out)] {
+		out[i] = float32(o.Grid.Value(q))
+	}
+	return out
+}
+
+// gridOf is the grid of the result of an op with a description, or nil.
+func gridOf(about any) *Grid {
+	switch a := about.(type) {
+	case Block:
+		if a.Int8 != nil {
+			return &a.Int8.Out
+		}
+	case PatchConv:
+		if a.Int8 != nil {
+			return &a.Int8.Out
+		}
+	case Quantised:
+		return &a.Grid
+	}
+	return nil
 }

@@ -23,12 +23,16 @@ type PatchConv struct {
 	// Units says that the maps are visible units of larger ones: many small maps, whose
 	// patches do not overlap.
 	Units bool
+	Int8  *Int8Conv // the layer computes in 8 bits, on maps of bytes; nil for float32
 }
 
 // PatchConvNorm adds the layer on the map x [batch, height, width, in]. The
 // result is [batch, (height-size)/stride+1, (width-size)/stride+1, out]; a
 // remainder of the map is dropped.
 func PatchConvNorm(t *Tape, x *gorgonia.Node, p PatchConv) (*gorgonia.Node, error) {
+	if p.Int8 != nil {
+		return patchConvInt8(t, x, p)
+	}
 	f, err := newPatchConv(t, x, p)
 	if err != nil {
 		return nil, fmt.Errorf("ops: patch convolution %q: %w", p.Name, err)

@@ -43,7 +43,10 @@ type Pool struct{}
 type Activated struct{ Act kernels.Activation }
 
 // Dense describes [Linear].
-type Dense struct{ Weight, Bias *Param }
+type Dense struct {
+	Weight, Bias *Param
+	Int8         *Int8Linear // of [LinearInt8], or nil
+}
 
 // RecordedAfter lists those operations of the forward pass that were recorded after the one whose
 // result a value is; all of them after an input of the graph.

@@ -42,3 +42,15 @@ func ReadTensor(r io.ReaderAt, s formats.Stored) (formats.Tensor, error) {
 	}
 	return t, nil
 }
+
+// ReadPacked is ReadTensor that keeps values of type I8 as float32: see [formats.Tensor.Packed].
+func ReadPacked(r io.ReaderAt, s formats.Stored) (formats.Tensor, error) {
+	if s.DType != formats.Int8 {
+		return ReadTensor(r, s)
+	}
+	t, err := s.ReadPacked(r)
+	if err != nil {
+		return formats.Tensor{}, &TensorError{s.Name, err}
+	}
+	return t, nil
+}

@@ -9,7 +9,7 @@ import (
 	"github.com/nlpodyssey/safetensors"
 )
 
-// Write writes tensors, of float32 and of int64 as their values are in memory, and metadata. The
+// Write writes tensors, of float32, of int64 and of packed int8 values, and metadata. The
 // order in the file is that of the names, integers first. Nothing is written if a tensor has not
 // the values of its shape, or the name of another.
 func Write(w io.Writer, meta map[string]string, ts []formats.Tensor) error {
@@ -29,14 +29,17 @@ func Write(w io.Writer, meta map[string]string, ts []formats.Tensor) error {
 	return safetensors.SerializeToWriter(views, meta, w)
 }
 
-// TypeOf is the type that Write gives the values of a tensor: F32 or I64.
+// TypeOf is the type that Write gives the values of a tensor: F32, I64 or I8.
 func TypeOf(t formats.Tensor) string { return view{t}.DType().String() }
 
 // view is a tensor as the library writes it.
 type view struct{ t formats.Tensor }
 
 func (v view) DType() safetensors.DType {
-	if v.t.I64 != nil {
+	switch {
+	case v.t.Packed():
+		return safetensors.I8
+	case v.t.I64 != nil:
 		return safetensors.I64
 	}
 	return safetensors.F32
@@ -50,6 +53,11 @@ func (v view) Shape() []uint64 {
 	return s
 }
 
-func (v view) DataLen() uint64 { return uint64(4*len(v.t.F32) + 8*len(v.t.I64)) }
+func (v view) DataLen() uint64 {
+	if v.t.Packed() {
+		return uint64(len(v.t.F32))
+	}
+	return uint64(4*len(v.t.F32) + 8*len(v.t.I64))
+}
 
 func (v view) Data() []byte { return v.t.Bytes() }

@@ -20,6 +20,7 @@ type Model struct {
 	graph.Base[Config]
 	Backbone
 	head *layers.Head
+	int8 *graph.Int8State // nil in float32
 }
 
 // Backbone is a FasterNet without what follows the last stage.
@@ -89,6 +90,7 @@ func NewBackbone(s *layers.Store, a Config, c configs.Model) (b Backbone, err er
 // Forward is part of [graph.Model].
 func (m *Model) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
 	p.Layer(0)
+	at := stream{}
 	layer := 0 // see graph.Layers: a merging belongs to the layer before it
 	for i, stage := range m.stages {
 		enter := m.embed
@@ -100,14 +102,32 @@ func (m *Model) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error
 			if x, err = p.Block(b.Name, func() (*gorgonia.Node, error) {
 				y := x
 				if j == 0 {
+					if y, err = at.to(p, enter.Name, y, int8InConv(enter)); err != nil {
+						return nil, err
+					}
 					if y, err = enter.Forward(p, y); err != nil {
 						return nil, err
+					}
+					if enter.Int8 != nil {
+						at.grid = &enter.Int8.Out
 					}
 				}
 				layer++
 				p.Layer(layer)
-				return b.Forward(p, y)
+				if y, err = at.to(p, b.Name, y, int8In(b)); err != nil {
+					return nil, err
+				}
+				if y, err = b.Forward(p, y); b.Int8 != nil {
+					at.grid = &b.Int8.Out
+				}
+				return y, err
 			}); err != nil {
+				return nil, err
+			}
+		}
+		if p.Tap != nil || i == len(m.stages)-1 {
+			var err error
+			if x, err = at.to(p, layers.StageName(i), x, nil); err != nil {
 				return nil, err
 			}
 		}

@@ -1,0 +1,202 @@
+package quantise
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"fasternet/configs"
+	"fasternet/graph"
+	"fasternet/kernels"
+	"fasternet/ops"
+)
+
+// Images are those that values are measured on: [Count, Height, Width, Channels], as the model
+// gets them.
+type Images struct {
+	Data                           []float32
+	Count, Height, Width, Channels int
+}
+
+// batch are n images from the one at i on.
+func (im Images) batch(i, n int) []float32 {
+	each := im.Height * im.Width * im.Channels
+	return im.Data[i*each : (i+n)*each]
+}
+
+// Options of a quantisation. The zero value is the default of each.
+type Options struct {
+	Method Method
+	// Float names units that stay in float32: their names, those of their weights, or patterns
+	// with * and ?.
+	Float []string
+	// NoCorrection leaves out the correction of means, NoEqualisation the balance between the
+	// partial convolution and the first product of a block.
+	NoCorrection, NoEqualisation bool
+}
+
+// FewImages is how many images are so few that the measured ranges mean little.
+const FewImages = 32
+
+// Result is a model in 8 bits.
+type Result struct {
+	Model graph.Int8Model
+	// Float are the units that stay in float32.
+	Float []string
+	Notes []string
+}
+
+func (r *Result) note(format string, args ...any) {
+	r.Notes = append(r.Notes, fmt.Sprintf(format, args...))
+}
+
+// Run makes a copy of a model that computes in 8 bits; a model that is not folded is folded first.
+func Run(m graph.Model, images Images, o Options) (*Result, error) {
+	if err := Able(m); err != nil {
+		return nil, err
+	}
+	folded, err := copyFolded(m.(graph.Int8Model), images.Height)
+	if err != nil {
+		return nil, err
+	}
+	r := &Result{Model: folded}
+	units, err := r.choose(folded.Int8Units(), o.Float)
+	if err != nil {
+		return nil, err
+	}
+	if images.Count < 1 {
+		return nil, fmt.Errorf("there are no images to measure the values of the model on")
+	}
+	if images.Count < FewImages {
+		r.note("%d images are few to measure the range of values on: take %d or more, or the accuracy may suffer", images.Count, FewImages)
+	}
+	values, err := measure(folded, images)
+	if err != nil {
+		return nil, err
+	}
+	if dead := values.constant(); len(dead) > 0 {
+		r.note("%d channels have one value in all images (the first are in %s): they need no care", dead[0].channels+rest(dead), dead[0].name)
+	}
+	s := &graph.Int8State{Factors: map[string]graph.Int8Factors{}, Grids: map[string]ops.Grid{}}
+	q := &quantiser{units: units, values: values, state: s, options: o}
+	for _, u := range units {
+		if err := q.grids(u); err != nil {
+			return nil, err
+		}
+	}
+	for _, u := range units {
+		q.weights(u)
+	}
+	if err := folded.SetInt8(s); err != nil {
+		return nil, err
+	}
+	if !o.NoCorrection {
+		if err := correct(folded, units, values, images); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+func rest(dead []deadChannels) (n int) {
+	for _, d := range dead[1:] {
+		n += d.channels
+	}
+	return n
+}
+
+// Able says why a model has no form of 8 bits; nil if it has one.
+func Able(m graph.Model) error {
+	f, ok := m.(graph.Int8Model)
+	if !ok {
+		name := "this model"
+		if c, ok := m.(interface{ Config() configs.Model }); ok {
+			name = "a " + c.Config().Title()
+		}
+		return fmt.Errorf("%s has no form of 8 bits yet: int8 is for FasterNets", name)
+	}
+	if f.Int8() != nil {
+		return fmt.Errorf("the model computes in 8 bits already: take the one in float32 that it was made of")
+	}
+	return f.NoInt8()
+}
+
+// copyFolded is a folded copy of a model.
+func copyFolded(f graph.Int8Model, size int) (graph.Int8Model, error) {
+	folded, err := f.Fold()
+	if err != nil {
+		return nil, err
+	}
+	if folded != graph.Model(f) {
+		return folded.(graph.Int8Model), nil
+	}
+	made, err := graph.NewFolded(f.Config(), size)
+	if err != nil {
+		return nil, err
+	}
+	for i, e := range made.Store().Entries {
+		copy(e.Param.Data(), f.Store().Entries[i].Param.Data())
+		e.Param.Changed()
+	}
+	return made.(graph.Int8Model), nil
+}
+
+// choose finds the units that are to be in 8 bits.
+func (r *Result) choose(units []graph.Int8Unit, float []string) (out []graph.Int8Unit, err error) {
+	used := make([]bool, len(float))
+	var names []string
+	for _, u := range units {
+		names = append(names, u.Name)
+		stays := false
+		for i, p := range float {
+			if named(u, p) {
+				stays, used[i] = true, true
+			}
+		}
+		for _, w := range u.Weights {
+			if n := w.Size() / w.Shape()[0]; n > kernels.MostInner {
+				r.note("%s stays in float32: sums of %d products do not fit into 32 bits", u.Name, n)
+				stays = true
+			}
+		}
+		if stays {
+			r.Float = append(r.Float, u.Name)
+		} else {
+			out = append(out, u)
+		}
+	}
+	if i := slices.Index(used, false); i >= 0 {
+		return nil, fmt.Errorf("no layer is called %q: there are %s", float[i], strings.Join(names, ", "))
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("all layers stay in float32: export without int8")
+	}
+	return out, nil
+}
+
+// named says whether a pattern names a unit, or a weight of it.
+func named(u graph.Int8Unit, pattern string) bool {
+	if match(pattern, u.Name) {
+		return true
+	}
+	for _, w := range u.Weights {
+		if match(pattern, w.Name) || match(pattern, strings.TrimSuffix(w.Name, ".weight")) {
+			return true
+		}
+	}
+	return false
+}
+
+// match says whether a name is that of a pattern, in which * stands for any characters, dots too,
+// and ? for one.
+func match(pattern, name string) bool {
+	switch {
+	case pattern == "":
+		return name == ""
+	case pattern[0] == '*':
+		return match(pattern[1:], name) || name != "" && match(pattern, name[1:])
+	case name == "":
+		return false
+	}
+	return (pattern[0] == '?' || pattern[0] == name[0]) && match(pattern[1:], name[1:])
+}

@@ -1,0 +1,208 @@
+package quantise
+
+import (
+	"fmt"
+	"math"
+
+	"fasternet/graph"
+	"fasternet/kernels"
+	"fasternet/ops"
+)
+
+// quantiser fills the state of a model.
+type quantiser struct {
+	units   []graph.Int8Unit
+	values  values
+	state   *graph.Int8State
+	options Options
+}
+
+// grids chooses the grids of a unit that have not been chosen.
+func (q *quantiser) grids(u graph.Int8Unit) error {
+	choose := func(name, of string, exact func(float64) float64, rounded func(ops.Grid) func(float64) float64) error {
+		if _, done := q.state.Grids[name]; done {
+			return nil
+		}
+		v, ok := q.values[of]
+		if !ok {
+			return fmt.Errorf("%s: nothing was measured of %s", u.Name, of)
+		}
+		q.state.Grids[name] = q.method().grid(v, exact, rounded)
+		return nil
+	}
+	for _, name := range u.Grids {
+		if u.Block != nil && name != u.In && name != u.Out {
+			continue
+		}
+		if err := choose(name, name, nil, nil); err != nil {
+			return err
+		}
+	}
+	if u.Block == nil {
+		return nil
+	}
+	before, after := u.Grids[1], u.Grids[2]
+	if err := choose(after, part(u.Name, ops.ActivatedPart), nil, nil); err != nil {
+		return err
+	}
+	to, act := q.state.Grids[after], u.Block.MLP.Act
+	if act == kernels.ReLU {
+		q.state.Grids[before] = to // what is below 0 becomes 0 by itself
+		return nil
+	}
+	// What counts is the error after the activation.
+	exact := func(x float64) float64 { return activate(act, x) }
+	return choose(before, part(u.Name, ops.HiddenPart), exact, func(g ops.Grid) func(float64) float64 {
+		var table [256]float64
+		for i := range table {
+			table[i] = to.Value(to.Round(exact(g.Value(uint8(i)))))
+		}
+		return func(x float64) float64 { return table[g.Round(x)] }
+	})
+}
+
+func (q *quantiser) method() Method {
+	if q.options.Method == "" {
+		return Methods[0]
+	}
+	return q.options.Method
+}
+
+func activate(act kernels.Activation, x float64) float64 {
+	switch act {
+	case kernels.GELU:
+		return x * 0.5 * math.Erfc(-x/math.Sqrt2)
+	case kernels.ReLU:
+		return max(x, 0)
+	case kernels.Identity:
+		return x
+	}
+	panic(fmt.Sprintf("quantise: activation %v", act)) // a model with another was refused
+}
+
+// inputs are the means and the mean squares of what a weight is multiplied with, for each input
+// channel.
+type inputs struct{ mean, square []float64 }
+
+func (q *quantiser) of(name string) inputs { return inputs{q.values[name].mean, q.values[name].square} }
+
+// weights rounds the weights of a unit. Their corrections are what rounding changes for the means
+// of the inputs; for a block, that of the partial convolution is corrected after the first product.
+func (q *quantiser) weights(u graph.Int8Unit) {
+	if u.Block == nil {
+		in := q.of(u.In)
+		q.state.Factors[u.Weights[0].Name] = round(u.Weights[0], in)
+		return
+	}
+	b, x := u.Block, q.of(u.In)
+	conv := q.values[part(u.Name, ops.ConvolvedPart)]
+	cp := len(conv.mean)
+	factors := q.equalise(u, conv)
+	mixed := inputs{append([]float64(nil), x.mean...), append([]float64(nil), x.square...)}
+	for c := range cp {
+		mixed.mean[c], mixed.square[c] = conv.mean[c]*factors[c], conv.square[c]*factors[c]*factors[c]
+	}
+	q.state.Factors[b.PConv.Weight.Name] = round(b.PConv.Weight, inputs{x.mean[:cp], x.square[:cp]})
+	q.state.Factors[b.MLP.Conv1.Name] = round(b.MLP.Conv1, mixed)
+	q.state.Factors[b.MLP.Conv2.Name] = round(b.MLP.Conv2, q.of(part(u.Name, ops.ActivatedPart)))
+}
+
+// equalise gives the convolved channels of a block other units, which the first product takes
+// back: they have the grid of the map that goes into the block, whose range can be quite another
+// one. A factor balances the errors of rounding the channel and of rounding its column of weights;
+// the channel must stay within the grid.
+func (q *quantiser) equalise(u graph.Int8Unit, conv *measured) []float64 {
+	factors := make([]float64, len(conv.mean))
+	g := q.state.Grids[u.In]
+	low, high := g.Value(0), g.Value(255)
+	w1, wp := u.Block.MLP.Conv1, u.Block.PConv.Weight
+	hidden, c := w1.Shape()[0], w1.Shape()[1]
+	steps := 0.0 // Σ of the squared steps of the rows of conv1
+	for o := range hidden {
+		most := 0.0
+		for _, v := range w1.Data()[o*c : (o+1)*c] {
+			most = max(most, math.Abs(float64(v)))
+		}
+		steps += most / ops.MostInt8 * most / ops.MostInt8
+	}
+	for i := range factors {
+		factors[i] = 1
+		if q.options.NoEqualisation {
+			continue
+		}
+		column := 0.0
+		for o := range hidden {
+			v := float64(w1.Data()[o*c+i])
+			column += v * v
+		}
+		fit := math.Inf(1)
+		if conv.high[i] > 0 {
+			fit = min(fit, high/conv.high[i])
+		}
+		if conv.low[i] < 0 {
+			fit = min(fit, low/conv.low[i])
+		}
+		k := math.Sqrt(math.Sqrt(float64(g.Scale) * float64(g.Scale) * column / (conv.square[i] * steps)))
+		if k = min(k, fit); k-k != 0 || k < 1e-3 || k > 1e3 {
+			continue // a channel of zeros, or one whose size is no use
+		}
+		factors[i] = k
+		n := wp.Size() / len(factors)
+		for j := range n {
+			wp.Data()[i*n+j] *= float32(k)
+		}
+		for o := range hidden {
+			w1.Data()[o*c+i] /= float32(k)
+		}
+	}
+	wp.Changed()
+	w1.Changed()
+	return factors
+}
+
+// round rounds a weight [out, in, …] to 8 bits, with a factor for each output, and leaves in the
+// parameter what the integers stand for. The factor is the one with the least error of the output.
+func round(p *ops.Param, in inputs) graph.Int8Factors {
+	out, channels := p.Shape()[0], p.Shape()[1]
+	n := p.Size() / out
+	taps := n / channels
+	f := graph.Int8Factors{Scale: make([]float32, out), Correction: make([]float32, out)}
+	for o := range out {
+		row := p.Data()[o*n : (o+1)*n]
+		most := 0.0
+		for _, v := range row {
+			most = max(most, math.Abs(float64(v)))
+		}
+		if most < 1e-25 {
+			f.Scale[o] = 1
+			clear(row)
+			continue
+		}
+		least := math.Inf(1)
+		for cut := 1.0; cut > 0.6; cut -= 0.05 {
+			scale := float32(most * cut / ops.MostInt8)
+			e := 0.0
+			for i, v := range row {
+				d := float64(v) - float64(scale)*roundWeight(v, scale)
+				e += d * d * (in.square[i/taps] + 1e-12)
+			}
+			if e < least {
+				least, f.Scale[o] = e, scale
+			}
+		}
+		lost := 0.0
+		for i, v := range row {
+			w := float32(float64(f.Scale[o]) * roundWeight(v, f.Scale[o]))
+			lost += (float64(v) - float64(w)) * in.mean[i/taps]
+			row[i] = w
+		}
+		f.Correction[o] = float32(lost)
+	}
+	p.Changed()
+	return f
+}
+
+// roundWeight is the integer of a weight.
+func roundWeight(v, scale float32) float64 {
+	return min(max(math.RoundToEven(float64(v)/float64(scale)), -ops.MostInt8), ops.MostInt8)
+}

@@ -1,0 +1,148 @@
+package fasternet
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"fasternet/graph"
+	"fasternet/layers"
+	"fasternet/ops"
+
+	"gorgonia.org/gorgonia"
+)
+
+// stream is how the map that goes through the blocks is kept: as bytes on a grid, or in float32.
+type stream struct{ grid *ops.Grid }
+
+// to brings a map to a grid, or to float32 if that is nil, for what comes next.
+func (s *stream) to(p *layers.Pass, next string, x *gorgonia.Node, grid *ops.Grid) (*gorgonia.Node, error) {
+	if s.grid != nil && grid != nil && *s.grid == *grid {
+		return x, nil
+	}
+	var err error
+	if s.grid != nil {
+		if x, err = ops.Dequantise(p.Tape, "floats before "+next, x, *s.grid); err != nil {
+			return nil, err
+		}
+	}
+	if grid != nil {
+		if x, err = ops.Quantise(p.Tape, "bytes before "+next, x, *grid); err != nil {
+			return nil, err
+		}
+	}
+	s.grid = grid
+	return x, nil
+}
+
+func int8In(b *layers.Block) *ops.Grid {
+	if b.Int8 == nil {
+		return nil
+	}
+	return &b.Int8.In
+}
+
+func int8InConv(l *layers.PatchConv) *ops.Grid {
+	if l.Int8 == nil {
+		return nil
+	}
+	return &l.Int8.In
+}
+
+// The names of the grids that are not of a map between blocks.
+const (
+	beforeActivation = ".mlp.0" // of the hidden map of a block
+	afterActivation  = ".mlp.2"
+	pooledGrid       = "avgpool_pre_head.0"
+	featureGrid      = "avgpool_pre_head.2"
+)
+
+// Int8Units is part of [graph.Int8Model].
+func (m *Model) Int8Units() []graph.Int8Unit {
+	var units []graph.Int8Unit
+	before := m.embed.Name
+	for i, stage := range m.stages {
+		if i > 0 {
+			l := m.merges[i-1]
+			units = append(units, graph.Int8Unit{Name: l.Name, Weights: []*ops.Param{l.Weight}, In: before, Out: l.Name, Grids: []string{before, l.Name}})
+			before = l.Name
+		}
+		for _, b := range stage {
+			units = append(units, graph.Int8Unit{
+				Name: b.Name, Weights: []*ops.Param{b.PConv.Weight, b.MLP.Conv1, b.MLP.Conv2}, In: before, Out: b.Name,
+				Grids: []string{before, b.Name + beforeActivation, b.Name + afterActivation, b.Name}, Block: b,
+			})
+			before = b.Name
+		}
+	}
+	return append(units,
+		graph.Int8Unit{Name: "avgpool_pre_head.1", Weights: []*ops.Param{m.head.PreHead}, In: pooledGrid, Grids: []string{pooledGrid}},
+		graph.Int8Unit{Name: "head", Weights: []*ops.Param{m.head.Weight}, In: featureGrid, Grids: []string{featureGrid}},
+	)
+}
+
+// NoInt8 is part of [graph.Int8Model].
+func (m *Model) NoInt8() error {
+	for _, b := range slices.Concat(m.stages...) {
+		if b.MLP.GRN != nil {
+			return fmt.Errorf("%s has a global response normalisation (model.grn), which has no form of 8 bits", b.Name)
+		}
+	}
+	return nil
+}
+
+// Int8 is part of [graph.Int8Model].
+func (m *Model) Int8() *graph.Int8State { return m.int8 }
+
+// SetInt8 is part of [graph.Int8Model].
+func (m *Model) SetInt8(s *graph.Int8State) error {
+	if s != nil {
+		if !m.Folded() {
+			return errors.New("only a folded model computes in 8 bits")
+		}
+		if err := m.NoInt8(); err != nil {
+			return err
+		}
+		if err := s.Check(m.Int8Units()); err != nil {
+			return err
+		}
+	}
+	weight := func(p *ops.Param) *ops.Int8Weight { return s.Weight(p) }
+	grid := func(name string) ops.Grid { return s.Grids[name] }
+	for _, u := range m.Int8Units() {
+		has := s.Has(u)
+		switch {
+		case u.Block != nil && !has:
+			u.Block.Int8 = nil
+		case u.Block != nil:
+			b := u.Block
+			b.Int8 = &ops.Int8Block{
+				In: grid(u.In), Before: grid(b.Name + beforeActivation), After: grid(b.Name + afterActivation), Out: grid(b.Name),
+				PConv: weight(b.PConv.Weight), Conv1: weight(b.MLP.Conv1), Conv2: weight(b.MLP.Conv2),
+			}
+		}
+		linear := func(p *ops.Param) *ops.Int8Linear {
+			if !has {
+				return nil
+			}
+			return &ops.Int8Linear{In: grid(u.In), Weight: weight(p)}
+		}
+		switch p := u.Weights[0]; p {
+		case m.head.PreHead:
+			m.head.PreHeadInt8 = linear(p)
+		case m.head.Weight:
+			m.head.WeightInt8 = linear(p)
+		}
+		for _, l := range m.merges {
+			switch {
+			case l.Weight != u.Weights[0]:
+			case !has:
+				l.Int8 = nil
+			default:
+				l.Int8 = &ops.Int8Conv{In: grid(u.In), Out: grid(u.Out), Weight: weight(l.Weight)}
+			}
+		}
+	}
+	m.int8 = s
+	return nil
+}

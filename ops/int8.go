@@ -1,0 +1,311 @@
+package ops
+
+import (
+	"fmt"
+	"math"
+	"sync"
+
+	"fasternet/kernels"
+
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+)
+
+// Maps and weights of 8 bits, for evaluation. A map of bytes is a node like another, of the same
+// shape; its values are the first bytes of its memory. Ops that make one say so in their
+// description, and [Dequantise] makes a map of float32 of it.
+
+// Grid is how values are kept in 8 bits: Scale·(q - Zero), q from 0 to 255.
+type Grid struct {
+	Scale float32
+	Zero  uint8
+}
+
+// Check says what is wrong with a grid.
+func (g Grid) Check() error {
+	return checkScale(g.Scale)
+}
+
+// checkScale says what is wrong with the step of 8-bit values.
+func checkScale(v float32) error {
+	const least, most = 1e-30, 1e30
+	switch s := float64(v); {
+	case math.IsNaN(s) || math.IsInf(s, 0):
+		return fmt.Errorf("its scale is %v", v)
+	case s <= 0:
+		return fmt.Errorf("its scale is %g: want a positive one", v)
+	case s < least || s > most:
+		return fmt.Errorf("its scale is %g: want %g to %g", v, least, most)
+	}
+	return nil
+}
+
+// Round is the place of the nearest value on the grid.
+func (g Grid) Round(v float64) uint8 {
+	return uint8(min(max(math.RoundToEven(v/float64(g.Scale))+float64(g.Zero), 0), 255))
+}
+
+// Value is the value of a place.
+func (g Grid) Value(q uint8) float64 { return float64(g.Scale) * float64(int(q)-int(g.Zero)) }
+
+// Int8Weight is a weight of 8-bit integers. Its parameter holds Scale[o]·q in float32, for
+// whoever computes without integers.
+type Int8Weight struct {
+	Param *Param
+	Scale []float32 // for each output
+	// Correction is added to each output: what rounding the weights has changed on the mean.
+	Correction []float32
+
+	mutex   sync.Mutex
+	version int
+	packed  map[kernels.Int8Path]*kernels.PackedInt8
+	sums    []int // of the integers of each output
+}
+
+// Check says what is wrong with the factors of a weight.
+func (w *Int8Weight) Check() error {
+	out, _, _, _ := w.Param.dims()
+	if len(w.Scale) != out || len(w.Correction) != out {
+		return fmt.Errorf("%s: %d scales and %d corrections for %d outputs", w.Param.Name, len(w.Scale), len(w.Correction), out)
+	}
+	for o, s := range w.Scale {
+		if err := checkScale(s); err != nil {
+			return fmt.Errorf("%s: output %d: %w", w.Param.Name, o, err)
+		}
+		if c := float64(w.Correction[o]); math.IsNaN(c) || math.IsInf(c, 0) {
+			return fmt.Errorf("%s: output %d: its correction is %v", w.Param.Name, o, c)
+		}
+	}
+	return nil
+}
+
+// MostInt8 is the largest 8-bit weight; the smallest is -MostInt8.
+const MostInt8 = 127
+
+// Integers are the weights as 8-bit integers, in the order of the state dict.
+func (w *Int8Weight) Integers() []int8 {
+	q := make([]int8, w.Param.Size())
+	n := len(q) / max(len(w.Scale), 1)
+	for i, v := range w.Param.Data() {
+		q[i] = int8(min(max(math.RoundToEven(float64(v)/float64(w.Scale[i/n])), -MostInt8), MostInt8))
+	}
+	return q
+}
+
+// pack packs the weight, a segment of the inner index for each row of the kernel, and returns the
+// sums of the integers of each output.
+func (w *Int8Weight) pack(k *kernels.Set) (*kernels.PackedInt8, []int, error) {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	if w.version != w.Param.version {
+		w.packed, w.version = nil, w.Param.version
+	}
+	if p := w.packed[k.Int8()]; p != nil {
+		return p, w.sums, nil
+	}
+	if err := w.Check(); err != nil {
+		return nil, nil, err
+	}
+	out, in, kh, kw := w.Param.dims()
+	q, ordered := w.Integers(), make([]int8, w.Param.Size())
+	sums := make([]int, out)
+	for o := range out {
+		for i := range in {
+			for t := range kh * kw {
+				v := q[(o*in+i)*kh*kw+t]
+				ordered[(o*kh*kw+t)*in+i] = v
+				sums[o] += int(v)
+			}
+		}
+	}
+	p, err := k.PackInt8(ordered, out, kh, kw*in)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", w.Param.Name, err)
+	}
+	if w.packed == nil {
+		w.packed = map[kernels.Int8Path]*kernels.PackedInt8{}
+	}
+	w.packed[k.Int8()], w.sums = p, sums
+	return p, sums, nil
+}
+
+// int8Product is a weight with what becomes of the sums.
+type int8Product struct {
+	*kernels.PackedInt8
+	rescale *kernels.Rescale
+	version int
+}
+
+// product makes a product of a map on the grid in. The result, plus bias and correction, is on
+// the grid to, or in float32 if that is nil; then a table follows, or nil. Of a map that is
+// added, its grid is given.
+func (w *Int8Weight) product(k *kernels.Set, in Grid, bias []float32, to *Grid, table []uint8, added *Grid) (p int8Product, err error) {
+	p.version = w.Param.version
+	sums := []int(nil)
+	if p.PackedInt8, sums, err = w.pack(k); err != nil {
+		return p, err
+	}
+	step, zero, most := 1.0, 0.0, 0.0
+	if to != nil {
+		step, zero = float64(to.Scale), float64(to.Zero)
+	}
+	scale, shift := make([]float32, len(sums)), make([]float32, len(sums))
+	for o, sum := range sums {
+		f := float64(in.Scale) * float64(w.Scale[o]) / step
+		term := float64(w.Correction[o])
+		if bias != nil {
+			term += float64(bias[o])
+		}
+		s := zero + term/step - f*float64(in.Zero)*float64(sum)
+		if added != nil {
+			d := float64(added.Scale) / step
+			s -= d * float64(added.Zero)
+			most = 255 * d
+		}
+		scale[o], shift[o] = float32(f), float32(s)
+	}
+	if p.rescale, err = p.Rescale(scale, shift, table, most); err != nil {
+		return p, fmt.Errorf("%s: %w", w.Param.Name, err)
+	}
+	return p, nil
+}
+
+// activationTable is an activation from one grid to another; nil if nothing changes.
+func activationTable(act kernels.Activation, from, to Grid) ([]uint8, error) {
+	same := true
+	table := make([]uint8, 256)
+	for q := range table {
+		v := from.Value(uint8(q))
+		switch act {
+		case kernels.Identity:
+		case kernels.ReLU:
+			v = max(v, 0)
+		case kernels.GELU:
+			v *= 0.5 * math.Erfc(-v/math.Sqrt2)
+		default:
+			return nil, fmt.Errorf("activation %v has no table of 8 bits", act)
+		}
+		table[q] = to.Round(v)
+		same = same && int(table[q]) == q
+	}
+	if same {
+		return nil, nil
+	}
+	return table, nil
+}
+
+// bytes is a map of bytes in the memory of float32.
+func (s mapShape) bytes(data []float32) kernels.Bytes {
+	return kernels.Bytes{Data: kernels.BytesOf(data), Rows: s.rows(), Cols: s.channels, Stride: s.channels}
+}
+
+// byteValues is the number of float32 that have room for n bytes that products read.
+func byteValues(n int) int { return (n + kernels.Slack + 3) / 4 }
+
+// bytes hands out room for a matrix of bytes, which products can read.
+func (s *scratch) bytes(rows, cols int) kernels.Bytes {
+	return kernels.NewBytes(kernels.BytesOf(s.vector(byteValues(rows*cols))), rows, cols)
+}
+
+// byteScratch is the scratch memory of matrices of so many bytes.
+func byteScratch(sizes ...int) (n int) {
+	for _, b := range sizes {
+		n += (byteValues(b) + 15) / 16 * 16
+	}
+	return n
+}
+
+// Quantised describes [Quantise], and Dequantised [Dequantise].
+type (
+	Quantised   struct{ Grid Grid }
+	Dequantised struct{ Grid Grid }
+)
+
+// Quantise adds the values of x, float32, as bytes on a grid. The result has the shape of x.
+func Quantise(t *Tape, name string, x *gorgonia.Node, g Grid) (*gorgonia.Node, error) {
+	return recast(t, KindQuantise, name, x, g, Quantised{g}, func(k *kernels.Set, from, to []float32, a, b int) {
+		k.Quantise(kernels.BytesOf(to)[a:b], from[a:b], float32(1/float64(g.Scale)), float32(g.Zero))
+	})
+}
+
+// Dequantise adds the values of x, bytes on a grid, as float32.
+func Dequantise(t *Tape, name string, x *gorgonia.Node, g Grid) (*gorgonia.Node, error) {
+	return recast(t, KindDequantise, name, x, g, Dequantised{g}, func(k *kernels.Set, from, to []float32, a, b int) {
+		k.Dequantise(to[a:b], kernels.BytesOf(from)[a:b], g.Scale, g.Zero)
+	})
+}
+
+// recast records an op that changes the format of values, a part of them at a time.
+func recast(t *Tape, kind, name string, x *gorgonia.Node, g Grid, about any, part func(k *kernels.Set, from, to []float32, a, b int)) (*gorgonia.Node, error) {
+	if err := g.Check(); err != nil {
+		return nil, fmt.Errorf("ops: %s %q: %w", kind, name, err)
+	}
+	if t.Train {
+		return nil, fmt.Errorf("ops: %s %q: maps of 8 bits are for evaluation", kind, name)
+	}
+	const each = 16 << 10
+	n := x.Shape().TotalSize()
+	var from, to []float32
+	task := func(_, i int) { part(t.kernels, from, to, i*each, min((i+1)*each, n)) }
+	return t.Record(Spec{
+		Kind: kind, About: about, Name: name, Inputs: gorgonia.Nodes{x}, Shape: x.Shape().Clone(),
+		Run: func(in [][]float32, out []float32) error {
+			from, to = in[0], out
+			t.Pool().Run((n+each-1)/each, task)
+			return nil
+		},
+	})
+}
+
+// Int8Linear is the 8-bit form of a [Dense] layer: In is the grid of its input, which is rounded
+// to it. The result is float32.
+type Int8Linear struct {
+	In     Grid
+	Weight *Int8Weight
+}
+
+// LinearInt8 is [Linear] in 8 bits. Its input and its result are float32.
+func LinearInt8(t *Tape, name string, x *gorgonia.Node, weight, bias *Param, q *Int8Linear) (*gorgonia.Node, error) {
+	s := x.Shape()
+	out, in, kh, kw := weight.dims()
+	if s.Dims() != 2 || s[1] != in || kh*kw != 1 || bias != nil && bias.Size() != out || t.Train || q.Weight.Param != weight {
+		return nil, fmt.Errorf("ops: linear %q: input %v and weight %v: want [rows, in] and [out, in], for evaluation", name, s, weight.Shape())
+	}
+	if err := q.In.Check(); err != nil {
+		return nil, fmt.Errorf("ops: linear %q: its input: %w", name, err)
+	}
+	rows := s[0]
+	memory := t.NewBuffer(byteValues(rows * in))
+	inputs := gorgonia.Nodes{x, t.Param(weight)}
+	if bias != nil {
+		inputs = append(inputs, t.Param(bias))
+	}
+	var p int8Product
+	var a kernels.Bytes
+	var y kernels.Matrix
+	var ranges [][2]int // of the outputs
+	task := func(_, i int) {
+		from, to := ranges[i][0], ranges[i][1]
+		t.kernels.GemmInt8Float(y.Columns(from, to), from, a, p.PackedInt8, p.rescale, kernels.Matrix{})
+	}
+	return t.Record(Spec{
+		Kind: KindLinear, About: Dense{Weight: weight, Bias: bias, Int8: q}, Name: name, Inputs: inputs, Shape: tensor.Shape{rows, out}, Cost: product(rows, out, weight),
+		Uses: []*Buffer{memory},
+		Run: func(ins [][]float32, result []float32) (err error) {
+			if p.PackedInt8 == nil || p.version != weight.version {
+				var b []float32
+				if bias != nil {
+					b = bias.Data()
+				}
+				if p, err = q.Weight.product(t.kernels, q.In, b, nil, nil, nil); err != nil {
+					return err
+				}
+				ranges = panelRanges(out, p.PanelWidth(), t.Pool().Workers())
+			}
+			a, y = kernels.NewBytes(kernels.BytesOf(memory.data), rows, in), kernels.NewMatrix(result, rows, out)
+			t.kernels.Quantise(a.Data, ins[0], float32(1/float64(q.In.Scale)), float32(q.In.Zero))
+			t.Pool().Run(len(ranges), task)
+			return nil
+		},
+	})
+}
