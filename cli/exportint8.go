@@ -107,7 +107,7 @@ func (f *int8Flags) run(ctx context.Context, m *model.Loaded, fresh bool, pool *
 		return nil, nil, err
 	}
 	show.Line("int8: measuring the values of each layer on %d images", images.Count)
-	q, err := quantise.Run(m.Model, images, quantise.Options{Method: method, Float: f.float})
+	q, err := quantise.Run(m.Config, m.Model, images, quantise.Options{Method: method, Float: f.float})
 	if err != nil {
 		return nil, nil, fmt.Errorf("--int8: %w", err)
 	}
@@ -118,7 +118,7 @@ func (f *int8Flags) run(ctx context.Context, m *model.Loaded, fresh bool, pool *
 	out.Model = q.Model
 	result := &int8Result{Calibrated: images.Count, Float: q.Float}
 	if f.report {
-		if result.Layers, err = quantise.Report(m.Model, q.Model, images, pool); err != nil {
+		if result.Layers, err = quantise.Report(m.Config, m.Model, q.Model, images, pool); err != nil {
 			return nil, nil, err
 		}
 		if err := printRows(result.Layers); err != nil {

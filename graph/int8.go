@@ -30,13 +30,23 @@ type Int8Model interface {
 type Int8Unit struct {
 	Name    string
 	Weights []*ops.Param
-	In, Out string        // the grids of its input and of its result; no Out for a result in float32
+	Biases  []*ops.Param  // of the weights in float32; nil for none
+	Inputs  []string      // the grids of what the weights are multiplied with
+	Out     string        // that of its result; "" for float32
 	Grids   []string      // all that it needs
 	Block   *layers.Block // if it is a block of a FasterNet
 }
 
-// Int8Factors are those of a weight: Scale and Correction of each output, see [ops.Int8Weight].
-type Int8Factors struct{ Scale, Correction []float32 }
+// In is the grid of its input.
+func (u Int8Unit) In() string { return u.Inputs[0] }
+
+// BiasStep is the step of the biases of output o, where they are integers too.
+func BiasStep(in ops.Grid, scale float32) float32 {
+	return float32(float64(in.Scale) * float64(scale))
+}
+
+// Int8Factors are those of a weight: Scale and Bias of each output, see [ops.Int8Weight].
+type Int8Factors struct{ Scale, Bias []float32 }
 
 // Int8State is what a model needs to compute in 8 bits. Units that have none of their weights
 // in it stay in float32.
@@ -64,7 +74,7 @@ func (s *Int8State) Weight(p *ops.Param) *ops.Int8Weight {
 	w := s.weights[p]
 	if w == nil {
 		f := s.Factors[p.Name]
-		w = &ops.Int8Weight{Param: p, Scale: f.Scale, Correction: f.Correction}
+		w = &ops.Int8Weight{Param: p, Scale: f.Scale, Bias: f.Bias}
 		s.weights[p] = w
 	}
 	return w
@@ -95,7 +105,7 @@ func (s *Int8State) Check(units []Int8Unit) error {
 				continue
 			}
 			n++
-			if err := (&ops.Int8Weight{Param: p, Scale: f.Scale, Correction: f.Correction}).Check(); err != nil {
+			if err := (&ops.Int8Weight{Param: p, Scale: f.Scale, Bias: f.Bias}).Check(); err != nil {
 				return err
 			}
 			delete(factors, p.Name)

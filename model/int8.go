@@ -16,10 +16,10 @@ import (
 // are multiplied with and what is added to its outputs; the grid of the values that a layer puts
 // out is a scale and a zero point.
 const (
-	weightScale      = "_scale"      // [out]
-	weightCorrection = "_correction" // [out]
-	gridScale        = ".output_scale"
-	gridZero         = ".output_zero_point"
+	weightScale = "_scale" // [out]
+	weightBias  = "_bias"  // [out]
+	gridScale   = ".output_scale"
+	gridZero    = ".output_zero_point"
 )
 
 // PrecisionKey is the key of an exported model's metadata that says "int8" of one in 8 bits.
@@ -49,7 +49,7 @@ func ExportTensors(m graph.Model) []formats.Tensor {
 		t.DType, t.F32 = formats.Int8, values
 		all = append(all,
 			formats.Tensor{Name: e.Name + weightScale, Shape: []int{len(f.Scale)}, F32: f.Scale},
-			formats.Tensor{Name: e.Name + weightCorrection, Shape: []int{len(f.Correction)}, F32: f.Correction})
+			formats.Tensor{Name: e.Name + weightBias, Shape: []int{len(f.Bias)}, F32: f.Bias})
 	}
 	for name, g := range s.Grids {
 		all = append(all,
@@ -104,7 +104,7 @@ func unpackInt8(f *checkpoints.File) (*checkpoints.File, *graph.Int8State, error
 			if err != nil {
 				return nil, nil, err
 			}
-			correction, err := vector(t.Name+weightCorrection, n)
+			bias, err := vector(t.Name+weightBias, n)
 			if err != nil {
 				return nil, nil, err
 			}
@@ -112,8 +112,8 @@ func unpackInt8(f *checkpoints.File) (*checkpoints.File, *graph.Int8State, error
 				if err := (ops.Grid{Scale: v}).Check(); err != nil {
 					return nil, nil, fmt.Errorf("tensor %s: output %d: %w", formats.Short(t.Name), o, err)
 				}
-				if c := float64(correction[o]); math.IsNaN(c) || math.IsInf(c, 0) {
-					return nil, nil, fmt.Errorf("tensor %s: output %d: its correction is %v", formats.Short(t.Name), o, c)
+				if c := float64(bias[o]); math.IsNaN(c) || math.IsInf(c, 0) {
+					return nil, nil, fmt.Errorf("tensor %s: output %d: its bias is %v", formats.Short(t.Name), o, c)
 				}
 			}
 			row := len(t.F32) / n
@@ -125,7 +125,7 @@ func unpackInt8(f *checkpoints.File) (*checkpoints.File, *graph.Int8State, error
 				values[i] = float32(float64(v) * float64(scale[i/row]))
 			}
 			t.DType, t.F32 = 0, values
-			s.Factors[t.Name] = graph.Int8Factors{Scale: scale, Correction: correction}
+			s.Factors[t.Name] = graph.Int8Factors{Scale: scale, Bias: bias}
 			all[t.Name] = t
 		}
 	}

@@ -53,8 +53,9 @@ func (g Grid) Value(q uint8) float64 { return float64(g.Scale) * float64(int(q)-
 type Int8Weight struct {
 	Param *Param
 	Scale []float32 // for each output
-	// Correction is added to each output: what rounding the weights has changed on the mean.
-	Correction []float32
+	// Bias is added to each output, in the place of the one in float32: it corrects what rounding has
+	// changed on the mean.
+	Bias []float32
 
 	mutex   sync.Mutex
 	version int
@@ -65,15 +66,15 @@ type Int8Weight struct {
 // Check says what is wrong with the factors of a weight.
 func (w *Int8Weight) Check() error {
 	out, _, _, _ := w.Param.dims()
-	if len(w.Scale) != out || len(w.Correction) != out {
-		return fmt.Errorf("%s: %d scales and %d corrections for %d outputs", w.Param.Name, len(w.Scale), len(w.Correction), out)
+	if len(w.Scale) != out || len(w.Bias) != out {
+		return fmt.Errorf("%s: %d scales and %d biases for %d outputs", w.Param.Name, len(w.Scale), len(w.Bias), out)
 	}
 	for o, s := range w.Scale {
 		if err := checkScale(s); err != nil {
 			return fmt.Errorf("%s: output %d: %w", w.Param.Name, o, err)
 		}
-		if c := float64(w.Correction[o]); math.IsNaN(c) || math.IsInf(c, 0) {
-			return fmt.Errorf("%s: output %d: its correction is %v", w.Param.Name, o, c)
+		if c := float64(w.Bias[o]); math.IsNaN(c) || math.IsInf(c, 0) {
+			return fmt.Errorf("%s: output %d: its bias is %v", w.Param.Name, o, c)
 		}
 	}
 	return nil
@@ -136,10 +137,10 @@ type int8Product struct {
 	version int
 }
 
-// product makes a product of a map on the grid in. The result, plus bias and correction, is on
+// product makes a product of a map on the grid in. The result, with its bias, is on
 // the grid to, or in float32 if that is nil; then a table follows, or nil. Of a map that is
 // added, its grid is given.
-func (w *Int8Weight) product(k *kernels.Set, in Grid, bias []float32, to *Grid, table []uint8, added *Grid) (p int8Product, err error) {
+func (w *Int8Weight) product(k *kernels.Set, in Grid, to *Grid, table []uint8, added *Grid) (p int8Product, err error) {
 	p.version = w.Param.version
 	sums := []int(nil)
 	if p.PackedInt8, sums, err = w.pack(k); err != nil {
@@ -152,10 +153,7 @@ func (w *Int8Weight) product(k *kernels.Set, in Grid, bias []float32, to *Grid, 
 	scale, shift := make([]float32, len(sums)), make([]float32, len(sums))
 	for o, sum := range sums {
 		f := float64(in.Scale) * float64(w.Scale[o]) / step
-		term := float64(w.Correction[o])
-		if bias != nil {
-			term += float64(bias[o])
-		}
+		term := float64(w.Bias[o])
 		s := zero + term/step - f*float64(in.Zero)*float64(sum)
 		if added != nil {
 			d := float64(added.Scale) / step
@@ -293,11 +291,7 @@ func LinearInt8(t *Tape, name string, x *gorgonia.Node, weight, bias *Param, q *
 		Uses: []*Buffer{memory},
 		Run: func(ins [][]float32, result []float32) (err error) {
 			if p.PackedInt8 == nil || p.version != weight.version {
-				var b []float32
-				if bias != nil {
-					b = bias.Data()
-				}
-				if p, err = q.Weight.product(t.kernels, q.In, b, nil, nil, nil); err != nil {
+				if p, err = q.Weight.product(t.kernels, q.In, nil, nil, nil); err != nil {
 					return err
 				}
 				ranges = panelRanges(out, p.PanelWidth(), t.Pool().Workers())

@@ -15,8 +15,10 @@ type Int8Block struct {
 	In            Grid // of the input, and of the convolved channels
 	Before, After Grid // of the hidden map, before and after the activation
 	Out           Grid
-	PConv, Conv1  *Int8Weight
-	Conv2         *Int8Weight
+	// Branch is the grid of what is added to the input. Only runtimes of ONNX round it.
+	Branch       Grid
+	PConv, Conv1 *Int8Weight
+	Conv2        *Int8Weight
 }
 
 // int8Block is such a block in a graph. Like [block], a span of rows goes through all of it while
@@ -79,7 +81,7 @@ func newInt8Block(t *Tape, x *gorgonia.Node, b Block) (*int8Block, error) {
 	for _, g := range []struct {
 		name string
 		Grid
-	}{{"its input", q.In}, {"its hidden map", q.Before}, {"its activation", q.After}, {"its result", q.Out}} {
+	}{{"its input", q.In}, {"its hidden map", q.Before}, {"its activation", q.After}, {"what it adds", q.Branch}, {"its result", q.Out}} {
 		if err := g.Check(); err != nil {
 			return nil, fmt.Errorf("%s: %w", g.name, err)
 		}
@@ -116,13 +118,13 @@ func (f *int8Block) bind(in [][]float32, out []float32) (err error) {
 	if err != nil {
 		return err
 	}
-	if f.conv, err = q.PConv.product(k, q.In, nil, &q.In, nil, nil); err != nil {
+	if f.conv, err = q.PConv.product(k, q.In, &q.In, nil, nil); err != nil {
 		return err
 	}
-	if f.up, err = q.Conv1.product(k, q.In, f.Bias.Data(), &q.Before, table, nil); err != nil {
+	if f.up, err = q.Conv1.product(k, q.In, &q.Before, table, nil); err != nil {
 		return err
 	}
-	f.down, err = q.Conv2.product(k, q.After, nil, &q.Out, nil, &q.In)
+	f.down, err = q.Conv2.product(k, q.After, &q.Out, nil, &q.In)
 	return err
 }
 

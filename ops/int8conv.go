@@ -71,7 +71,7 @@ func newInt8Conv(t *Tape, x *gorgonia.Node, p PatchConv) (*int8Conv, error) {
 func (f *int8Conv) forward(in [][]float32, out []float32) (err error) {
 	f.x, f.y = f.in.bytes(in[0]), f.out.bytes(out)
 	if f.product.PackedInt8 == nil || f.product.version != f.Weight.version {
-		if f.product, err = f.Int8.Weight.product(f.tape.kernels, f.Int8.In, f.Bias.Data(), &f.Int8.Out, nil, nil); err != nil {
+		if f.product, err = f.Int8.Weight.product(f.tape.kernels, f.Int8.In, &f.Int8.Out, nil, nil); err != nil {
 			return err
 		}
 	}

@@ -1,19 +1,105 @@
 package quantise
 
 import (
+	"fmt"
+	"math"
+	"slices"
+
+	"fasternet/configs"
 	"fasternet/graph"
 	"fasternet/kernels"
+	"fasternet/model"
 	"fasternet/ops"
 )
 
 // correctionImages is how many images the means are compared on.
-const correctionImages = 64
+const correctionImages = 32
 
-// correct runs the model in 8 bits, unit after unit, and adds to the corrections what the means of
-// its results differ from those in float32: rounded activations have other means too.
-func correct(m graph.Int8Model, units []graph.Int8Unit, exact values, images Images) error {
+// correct runs the model in 8 bits, unit after unit, and adds to the biases what the means of the
+// results differ from those of the exact model: values that are rounded or cut off have other means.
+func correct(c *configs.Config, exact graph.Model, m graph.Int8Model, units []graph.Int8Unit, images Images) error {
+	pool := kernels.NewPool(0)
+	defer pool.Close()
+	n := min(images.Count, correctionImages)
+	wants, err := means(c, exact, images, n, pool, "")
+	if err != nil {
+		return err
+	}
+	state := m.Int8()
+	for _, u := range units {
+		want, ok := wants[u.Name]
+		if !ok {
+			return fmt.Errorf("%s: nothing was measured of its result", u.Name)
+		}
+		gots, err := means(c, m, images, n, pool, u.Name)
+		if err != nil {
+			return err
+		}
+		last := u.Weights[len(u.Weights)-1]
+		bias := state.Factors[last.Name].Bias
+		for o, got := range gots[u.Name] {
+			bias[o] += float32(want[o] - got)
+		}
+		last.Changed()
+	}
 	return nil
 }
 
-var _ = kernels.NewPool
-var _ ops.Grid
+// means are those of the channels of the results of ops, by name, over the first n images; with a
+// name, of one op alone.
+func means(c *configs.Config, m graph.Model, images Images, n int, pool *kernels.Pool, only string) (map[string][]float64, error) {
+	runner, err := model.NewRunner(c.In("fp32"), m, pool)
+	if err != nil {
+		return nil, err
+	}
+	p, err := runner.Program(graph.Shape{Batch: 1, Height: images.Height, Width: images.Width})
+	if err != nil {
+		return nil, err
+	}
+	all := map[string][]float64{}
+	p.Observe(func(o ops.Observed) error {
+		if only != "" && o.Name != only {
+			return nil
+		}
+		v := o.Floats()
+		channels := o.Shape[len(o.Shape)-1]
+		sums := all[o.Name]
+		if sums == nil {
+			sums = make([]float64, channels)
+			all[o.Name] = sums
+		}
+		weight := float64(channels) / float64(len(v)*n)
+		for row := range slices.Chunk(v, channels) {
+			for i, x := range row {
+				sums[i] += float64(x) * weight
+			}
+		}
+		return nil
+	})
+	for i := range n {
+		if _, err := p.Forward(images.batch(i, 1)); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// roundBiases makes the biases multiples of the steps of the products, as files of ONNX have them.
+func roundBiases(m graph.Int8Model, units []graph.Int8Unit) error {
+	s := m.Int8()
+	for _, u := range units {
+		for i, w := range u.Weights {
+			f := s.Factors[w.Name]
+			for o, b := range f.Bias {
+				step := graph.BiasStep(s.Grids[u.Inputs[i]], f.Scale[o])
+				n := math.RoundToEven(float64(b) / float64(step))
+				if !(math.Abs(n) < math.MaxInt32) {
+					return fmt.Errorf("%s: the bias of output %d, %g, is too large for the scale of its weights, %g", w.Name, o, b, f.Scale[o])
+				}
+				f.Bias[o] = float32(n * float64(step))
+			}
+			w.Changed()
+		}
+	}
+	return nil
+}

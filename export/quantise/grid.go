@@ -43,7 +43,7 @@ func gridOf(low, high float64) ops.Grid {
 	return ops.Grid{Scale: scale, Zero: uint8(min(max(math.RoundToEven(-low/float64(scale)), 0), 255))}
 }
 
-// grid chooses the grid of a map. rounded is what becomes of a value of the sample on a grid, and
+// grid chooses the grid of a map. rounded is what becomes of a value on a grid, and
 // exact what it should be; for a map that is only rounded both may be nil.
 func (m Method) grid(v *measured, exact func(x float64) float64, rounded func(g ops.Grid) func(x float64) float64) ops.Grid {
 	low, high := v.least, v.most
@@ -51,9 +51,7 @@ func (m Method) grid(v *measured, exact func(x float64) float64, rounded func(g 
 	case MinMax:
 		return gridOf(low, high)
 	case Percentile:
-		s := v.sorted()
-		n := len(s)
-		return gridOf(float64(s[n/10000]), float64(s[n-1-n/10000]))
+		return gridOf(v.percentiles(1e-4))
 	}
 	if exact == nil {
 		exact = func(x float64) float64 { return x }
@@ -63,15 +61,19 @@ func (m Method) grid(v *measured, exact func(x float64) float64, rounded func(g 
 			return func(x float64) float64 { return g.Value(g.Round(x)) }
 		}
 	}
-	wants := make([]float64, len(v.sample))
-	for i, x := range v.sample {
-		wants[i] = exact(float64(x))
+	type value struct{ x, count, want float64 }
+	var all []value
+	for i, n := range v.counts {
+		if n > 0 {
+			x := min(max(v.bin(i), low), high)
+			all = append(all, value{x, float64(n), exact(x)})
+		}
 	}
 	err := func(g ops.Grid) (sum float64) {
 		f := rounded(g)
-		for i, x := range v.sample {
-			d := f(float64(x)) - wants[i]
-			sum += d * d
+		for _, v := range all {
+			d := f(v.x) - v.want
+			sum += v.count * d * d
 		}
 		return sum
 	}

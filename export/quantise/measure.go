@@ -5,15 +5,18 @@ import (
 	"math"
 	"sort"
 
+	"fasternet/configs"
 	"fasternet/graph"
 	"fasternet/kernels"
+	"fasternet/model"
 	"fasternet/ops"
 )
 
 // measured is what is known of the values of one map.
 type measured struct {
 	name         string
-	sample       []float32
+	counts       [bins]int64 // of the values from -reach to reach
+	reach        float64     // a power of 2
 	least, most  float64
 	mean, square []float64 // of each channel
 	low, high    []float64 // likewise
@@ -21,8 +24,34 @@ type measured struct {
 	bad          bool // NaN or infinite values
 }
 
-// The numbers of values that are kept of an image, and that a grid is chosen by.
-const keptOfImage, searched = 2048, 12 << 10
+// bins are many more than the 256 steps of a grid. The largest values are rare, and count: all
+// values are in a bin.
+const bins = 8192
+
+// binOf is the bin of a value within reach.
+func (v *measured) binOf(x float64) int {
+	return min(int((x+v.reach)/(2*v.reach)*bins), bins-1)
+}
+
+// bin is the value in the middle of a bin.
+func (v *measured) bin(i int) float64 {
+	return (float64(i)+0.5)/bins*2*v.reach - v.reach
+}
+
+// extend widens the bins until a value is within reach.
+func (v *measured) extend(x float64) {
+	if v.reach == 0 {
+		v.reach = 1e-6
+		v.reach = math.Exp2(math.Ceil(math.Log2(v.reach)))
+	}
+	for math.Abs(x) > v.reach {
+		var wider [bins]int64
+		for i, n := range v.counts {
+			wider[bins/4+i/2] += n
+		}
+		v.counts, v.reach = wider, 2*v.reach
+	}
+}
 
 // add adds rows of a map of one image, or of a part of it. bias is added to the values; nil for none.
 func (v *measured) add(m kernels.Matrix, bias []float32) {
@@ -33,9 +62,6 @@ func (v *measured) add(m kernels.Matrix, bias []float32) {
 			v.low[c], v.high[c] = math.Inf(1), math.Inf(-1)
 		}
 	}
-	step := max(1, m.Rows*m.Cols/keptOfImage) | 1
-	next := (v.rows * 7919) % step
-	at := 0
 	for r := range m.Rows {
 		for c, x := range m.Row(r) {
 			if bias != nil {
@@ -49,11 +75,10 @@ func (v *measured) add(m kernels.Matrix, bias []float32) {
 			v.mean[c] += f
 			v.square[c] += f * f
 			v.low[c], v.high[c] = min(v.low[c], f), max(v.high[c], f)
-			if at == next {
-				v.sample = append(v.sample, x)
-				next += step
+			if f > v.reach || -f > v.reach || v.reach == 0 {
+				v.extend(f)
 			}
-			at++
+			v.counts[v.binOf(f)]++
 		}
 	}
 	v.rows += m.Rows
@@ -70,20 +95,20 @@ func (v *measured) finish() error {
 		v.square[c] /= float64(v.rows)
 		v.least, v.most = min(v.least, v.low[c]), max(v.most, v.high[c])
 	}
-	if n := len(v.sample); n > searched { // evenly, of all images
-		for i := range searched {
-			v.sample[i] = v.sample[i*n/searched]
-		}
-		v.sample = v.sample[:searched]
-	}
 	return nil
 }
 
-// sorted is the sample in order.
-func (v *measured) sorted() []float32 {
-	s := append([]float32(nil), v.sample...)
-	sort.Slice(s, func(i, j int) bool { return s[i] < s[j] })
-	return s
+// percentiles are the values that a part of all values is below, and above.
+func (v *measured) percentiles(part float64) (low, high float64) {
+	most := int64(part * float64(v.rows*len(v.mean)))
+	from, to := 0, bins-1
+	for n := v.counts[from]; n <= most && from < bins-1; n += v.counts[from] {
+		from++
+	}
+	for n := v.counts[to]; n <= most && to > 0; n += v.counts[to] {
+		to--
+	}
+	return max(v.bin(from), v.least), min(v.bin(to), v.most)
 }
 
 // values are those of a model, by the names of the ops and of the parts of blocks.
@@ -101,8 +126,11 @@ func (v values) at(name string) *measured {
 // part is the name of a value within a block.
 func part(block string, p ops.BlockPart) string { return block + "." + string(p) }
 
+// branchPart is what a block adds to its input.
+const branchPart ops.BlockPart = "branch"
+
 // measure runs the model in float32. One worker does it, so that sums have one order.
-func measure(m graph.Int8Model, images Images) (values, error) {
+func measure(c *configs.Config, m graph.Int8Model, images Images) (values, error) {
 	pool := kernels.NewPool(1)
 	defer pool.Close()
 	v, biases := values{}, map[string][]float32{}
@@ -111,7 +139,11 @@ func measure(m graph.Int8Model, images Images) (values, error) {
 			biases[u.Name] = u.Block.MLP.Bias.Data()
 		}
 	}
-	p, err := graph.NewRunner(m, pool).Watched(graph.Shape{Batch: 1, Height: images.Height, Width: images.Width}, func(block string, p ops.BlockPart, rows kernels.Matrix) {
+	runner, err := model.NewRunner(c.In("fp32"), m, pool)
+	if err != nil {
+		return nil, err
+	}
+	p, err := runner.Watched(graph.Shape{Batch: 1, Height: images.Height, Width: images.Width}, func(block string, p ops.BlockPart, rows kernels.Matrix) {
 		var bias []float32
 		if p == ops.HiddenPart {
 			bias = biases[block]
@@ -121,8 +153,16 @@ func measure(m graph.Int8Model, images Images) (values, error) {
 	if err != nil {
 		return nil, err
 	}
+	var before []float32
 	p.Observe(func(o ops.Observed) error {
 		c := o.Shape[len(o.Shape)-1]
+		if o.Kind == ops.KindFasterNetBlock {
+			for i, y := range o.Values {
+				before[i] = y - before[i]
+			}
+			v.at(part(o.Name, branchPart)).add(kernels.NewMatrix(before, len(before)/c, c), nil)
+		}
+		before = append(before[:0], o.Values...)
 		v.at(o.Name).add(kernels.NewMatrix(o.Values, len(o.Values)/c, c), nil)
 		return nil
 	})

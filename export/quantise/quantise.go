@@ -50,8 +50,9 @@ func (r *Result) note(format string, args ...any) {
 	r.Notes = append(r.Notes, fmt.Sprintf(format, args...))
 }
 
-// Run makes a copy of a model that computes in 8 bits; a model that is not folded is folded first.
-func Run(m graph.Model, images Images, o Options) (*Result, error) {
+// Run makes a copy of a model, which a configuration describes, that computes in 8 bits; a model
+// that is not folded is folded first.
+func Run(c *configs.Config, m graph.Model, images Images, o Options) (*Result, error) {
 	if err := Able(m); err != nil {
 		return nil, err
 	}
@@ -70,7 +71,7 @@ func Run(m graph.Model, images Images, o Options) (*Result, error) {
 	if images.Count < FewImages {
 		r.note("%d images are few to measure the range of values on: take %d or more, or the accuracy may suffer", images.Count, FewImages)
 	}
-	values, err := measure(folded, images)
+	values, err := measure(c, folded, images)
 	if err != nil {
 		return nil, err
 	}
@@ -91,11 +92,11 @@ func Run(m graph.Model, images Images, o Options) (*Result, error) {
 		return nil, err
 	}
 	if !o.NoCorrection {
-		if err := correct(folded, units, values, images); err != nil {
+		if err := correct(c, m, folded, units, images); err != nil {
 			return nil, err
 		}
 	}
-	return r, nil
+	return r, roundBiases(folded, units)
 }
 
 func rest(dead []deadChannels) (n int) {

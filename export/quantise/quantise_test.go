@@ -16,14 +16,19 @@ import (
 	"fasternet/ops"
 )
 
-// small is a model with random weights and statistics.
-func small(t testing.TB, change func(c *configs.Model, a *fasternet.Config)) *fasternet.Model {
+func config(t testing.TB) *configs.Config {
 	t.Helper()
 	c, err := configs.Load("quickstart")
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := c.Model
+	return c
+}
+
+// small is a model with random weights and statistics.
+func small(t testing.TB, change func(c *configs.Model, a *fasternet.Config)) *fasternet.Model {
+	t.Helper()
+	m := config(t).Model
 	a := m.Arch.(fasternet.Config)
 	a.EmbedDim, a.Depths, a.FeatureDim, m.NumClasses = 24, []int{1, 2, 1}, 40, 5
 	if change != nil {
@@ -103,7 +108,7 @@ func TestRun(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			m := small(t, c.change)
 			im := images(40, 32, m.Channels())
-			r, err := Run(m, im, c.o)
+			r, err := Run(config(t), m, im, c.o)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -133,7 +138,7 @@ func TestRunErrors(t *testing.T) {
 	sick.Store().Entries[0].Param.Data()[0] = float32(math.NaN())
 	bad := images(40, 32, 1)
 	bad.Data[5] = float32(math.Inf(1))
-	done, err := Run(plain, images(2, 32, 1), Options{})
+	done, err := Run(config(t), plain, images(2, 32, 1), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +161,7 @@ func TestRunErrors(t *testing.T) {
 		{"all in float32", plain, images(2, 32, 1), Options{Float: []string{"*"}}, "all layers stay"},
 		{"GRN", grn, images(2, 32, 1), Options{}, "model.grn"},
 	} {
-		if _, err := Run(c.m, c.im, c.o); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := Run(config(t), c.m, c.im, c.o); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %q", c.name, err, c.want)
 		}
 	}
@@ -164,7 +169,7 @@ func TestRunErrors(t *testing.T) {
 
 // Scales that are no numbers, or of another model, are refused by name.
 func TestCheck(t *testing.T) {
-	r, err := Run(small(t, nil), images(2, 32, 1), Options{})
+	r, err := Run(config(t), small(t, nil), images(2, 32, 1), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +183,7 @@ func TestCheck(t *testing.T) {
 		{"a grid of NaN", func(s *graph.Int8State) { s.Grids["patch_embed"] = ops.Grid{Scale: nan} }, "patch_embed: its scale is NaN"},
 		{"a grid of 0", func(s *graph.Int8State) { s.Grids["stages.1"] = ops.Grid{} }, "stages.1: its scale is 0"},
 		{"a scale of +Inf", func(s *graph.Int8State) { s.Factors["head.weight"].Scale[1] = float32(math.Inf(1)) }, "head.weight: output 1: its scale is +Inf"},
-		{"a correction of NaN", func(s *graph.Int8State) { s.Factors["head.weight"].Correction[0] = nan }, "head.weight: output 0: its correction is NaN"},
+		{"a correction of NaN", func(s *graph.Int8State) { s.Factors["head.weight"].Bias[0] = nan }, "head.weight: output 0: its bias is NaN"},
 		{"a scale below 0", func(s *graph.Int8State) { s.Factors["head.weight"].Scale[0] = -1 }, "want a positive one"},
 		{"no grid", func(s *graph.Int8State) { delete(s.Grids, "stages.0.blocks.0.mlp.2") }, "stages.0.blocks.0.mlp.2 have no scale"},
 		{"half of a block", func(s *graph.Int8State) { delete(s.Factors, "stages.0.blocks.0.mlp.0.weight") }, "2 of its 3 weights"},
@@ -187,7 +192,7 @@ func TestCheck(t *testing.T) {
 	} {
 		copied := s.Only(r.Model.Int8Units())
 		for k, f := range copied.Factors {
-			copied.Factors[k] = graph.Int8Factors{Scale: slices.Clone(f.Scale), Correction: slices.Clone(f.Correction)}
+			copied.Factors[k] = graph.Int8Factors{Scale: slices.Clone(f.Scale), Bias: slices.Clone(f.Bias)}
 		}
 		c.change(copied)
 		if err := r.Model.SetInt8(copied); err == nil || !strings.Contains(err.Error(), c.want) {

@@ -4,8 +4,10 @@ import (
 	"math"
 	"slices"
 
+	"fasternet/configs"
 	"fasternet/graph"
 	"fasternet/kernels"
+	"fasternet/model"
 	"fasternet/ops"
 )
 
@@ -23,13 +25,13 @@ const reportImages = 16
 
 // Report measures the errors of the layers of a model in 8 bits, next to the one in float32 that
 // it was made of.
-func Report(exact graph.Model, m graph.Int8Model, images Images, pool *kernels.Pool) ([]Row, error) {
+func Report(c *configs.Config, exact graph.Model, m graph.Int8Model, images Images, pool *kernels.Pool) ([]Row, error) {
 	n := min(images.Count, reportImages)
-	wants, wantLogits, err := maps(exact, images, n, pool)
+	wants, wantLogits, err := maps(c, exact, images, n, pool)
 	if err != nil {
 		return nil, err
 	}
-	gots, _, err := maps(m, images, n, pool)
+	gots, _, err := maps(c, m, images, n, pool)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +49,7 @@ func Report(exact graph.Model, m graph.Int8Model, images Images, pool *kernels.P
 			if err := m.SetInt8(state.Only([]graph.Int8Unit{u})); err != nil {
 				return nil, err
 			}
-			_, logits, err := maps(m, images, n, pool)
+			_, logits, err := maps(c, m, images, n, pool)
 			if err != nil {
 				return nil, err
 			}
@@ -62,8 +64,12 @@ func Report(exact graph.Model, m graph.Int8Model, images Images, pool *kernels.P
 }
 
 // maps are the results of the ops of a model in float32, by name, and its logits.
-func maps(m graph.Model, images Images, n int, pool *kernels.Pool) (all map[string][]float32, logits []float32, err error) {
-	p, err := graph.NewRunner(m, pool).Program(graph.Shape{Batch: n, Height: images.Height, Width: images.Width})
+func maps(c *configs.Config, m graph.Model, images Images, n int, pool *kernels.Pool) (all map[string][]float32, logits []float32, err error) {
+	runner, err := model.NewRunner(c.In("fp32"), m, pool)
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := runner.Program(graph.Shape{Batch: n, Height: images.Height, Width: images.Width})
 	if err != nil {
 		return nil, nil, err
 	}

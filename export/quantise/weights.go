@@ -31,8 +31,8 @@ func (q *quantiser) grids(u graph.Int8Unit) error {
 		return nil
 	}
 	for _, name := range u.Grids {
-		if u.Block != nil && name != u.In && name != u.Out {
-			continue
+		if u.Block != nil && name != u.In() && name != u.Out {
+			continue // they are of values within the block
 		}
 		if err := choose(name, name, nil, nil); err != nil {
 			return err
@@ -42,6 +42,9 @@ func (q *quantiser) grids(u graph.Int8Unit) error {
 		return nil
 	}
 	before, after := u.Grids[1], u.Grids[2]
+	if err := choose(u.Grids[3], part(u.Name, branchPart), nil, nil); err != nil {
+		return err
+	}
 	if err := choose(after, part(u.Name, ops.ActivatedPart), nil, nil); err != nil {
 		return err
 	}
@@ -86,15 +89,15 @@ type inputs struct{ mean, square []float64 }
 
 func (q *quantiser) of(name string) inputs { return inputs{q.values[name].mean, q.values[name].square} }
 
-// weights rounds the weights of a unit. Their corrections are what rounding changes for the means
-// of the inputs; for a block, that of the partial convolution is corrected after the first product.
+// weights rounds the weights of a unit. Their biases take up what rounding changes for the means of
+// the inputs.
 func (q *quantiser) weights(u graph.Int8Unit) {
 	if u.Block == nil {
-		in := q.of(u.In)
-		q.state.Factors[u.Weights[0].Name] = round(u.Weights[0], in)
+		in := q.of(u.In())
+		q.state.Factors[u.Weights[0].Name] = round(u.Weights[0], u.Biases[0], in)
 		return
 	}
-	b, x := u.Block, q.of(u.In)
+	b, x := u.Block, q.of(u.In())
 	conv := q.values[part(u.Name, ops.ConvolvedPart)]
 	cp := len(conv.mean)
 	factors := q.equalise(u, conv)
@@ -102,9 +105,9 @@ func (q *quantiser) weights(u graph.Int8Unit) {
 	for c := range cp {
 		mixed.mean[c], mixed.square[c] = conv.mean[c]*factors[c], conv.square[c]*factors[c]*factors[c]
 	}
-	q.state.Factors[b.PConv.Weight.Name] = round(b.PConv.Weight, inputs{x.mean[:cp], x.square[:cp]})
-	q.state.Factors[b.MLP.Conv1.Name] = round(b.MLP.Conv1, mixed)
-	q.state.Factors[b.MLP.Conv2.Name] = round(b.MLP.Conv2, q.of(part(u.Name, ops.ActivatedPart)))
+	q.state.Factors[b.PConv.Weight.Name] = round(b.PConv.Weight, nil, inputs{x.mean[:cp], x.square[:cp]})
+	q.state.Factors[b.MLP.Conv1.Name] = round(b.MLP.Conv1, b.MLP.Bias, mixed)
+	q.state.Factors[b.MLP.Conv2.Name] = round(b.MLP.Conv2, nil, q.of(part(u.Name, ops.ActivatedPart)))
 }
 
 // equalise gives the convolved channels of a block other units, which the first product takes
@@ -113,7 +116,7 @@ func (q *quantiser) weights(u graph.Int8Unit) {
 // the channel must stay within the grid.
 func (q *quantiser) equalise(u graph.Int8Unit, conv *measured) []float64 {
 	factors := make([]float64, len(conv.mean))
-	g := q.state.Grids[u.In]
+	g := q.state.Grids[u.In()]
 	low, high := g.Value(0), g.Value(255)
 	w1, wp := u.Block.MLP.Conv1, u.Block.PConv.Weight
 	hidden, c := w1.Shape()[0], w1.Shape()[1]
@@ -161,17 +164,21 @@ func (q *quantiser) equalise(u graph.Int8Unit, conv *measured) []float64 {
 }
 
 // round rounds a weight [out, in, …] to 8 bits, with a factor for each output, and leaves in the
-// parameter what the integers stand for. The factor is the one with the least error of the output.
-func round(p *ops.Param, in inputs) graph.Int8Factors {
+// parameter what the integers stand for. The factor is the one with the least error of the output;
+// bias is the one in float32, or nil.
+func round(p, bias *ops.Param, in inputs) graph.Int8Factors {
 	out, channels := p.Shape()[0], p.Shape()[1]
 	n := p.Size() / out
 	taps := n / channels
-	f := graph.Int8Factors{Scale: make([]float32, out), Correction: make([]float32, out)}
+	f := graph.Int8Factors{Scale: make([]float32, out), Bias: make([]float32, out)}
 	for o := range out {
 		row := p.Data()[o*n : (o+1)*n]
 		most := 0.0
 		for _, v := range row {
 			most = max(most, math.Abs(float64(v)))
+		}
+		if bias != nil {
+			f.Bias[o] = bias.Data()[o]
 		}
 		if most < 1e-25 {
 			f.Scale[o] = 1
@@ -196,7 +203,7 @@ func round(p *ops.Param, in inputs) graph.Int8Factors {
 			lost += (float64(v) - float64(w)) * in.mean[i/taps]
 			row[i] = w
 		}
-		f.Correction[o] = float32(lost)
+		f.Bias[o] += float32(lost)
 	}
 	p.Changed()
 	return f

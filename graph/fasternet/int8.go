@@ -53,6 +53,7 @@ func int8InConv(l *layers.PatchConv) *ops.Grid {
 const (
 	beforeActivation = ".mlp.0" // of the hidden map of a block
 	afterActivation  = ".mlp.2"
+	branch           = ".mlp.3" // what a block adds to its input
 	pooledGrid       = "avgpool_pre_head.0"
 	featureGrid      = "avgpool_pre_head.2"
 )
@@ -64,20 +65,21 @@ func (m *Model) Int8Units() []graph.Int8Unit {
 	for i, stage := range m.stages {
 		if i > 0 {
 			l := m.merges[i-1]
-			units = append(units, graph.Int8Unit{Name: l.Name, Weights: []*ops.Param{l.Weight}, In: before, Out: l.Name, Grids: []string{before, l.Name}})
+			units = append(units, graph.Int8Unit{Name: l.Name, Weights: []*ops.Param{l.Weight}, Biases: []*ops.Param{l.Bias}, Inputs: []string{before}, Out: l.Name, Grids: []string{before, l.Name}})
 			before = l.Name
 		}
 		for _, b := range stage {
 			units = append(units, graph.Int8Unit{
-				Name: b.Name, Weights: []*ops.Param{b.PConv.Weight, b.MLP.Conv1, b.MLP.Conv2}, In: before, Out: b.Name,
-				Grids: []string{before, b.Name + beforeActivation, b.Name + afterActivation, b.Name}, Block: b,
+				Name: b.Name, Weights: []*ops.Param{b.PConv.Weight, b.MLP.Conv1, b.MLP.Conv2}, Biases: []*ops.Param{nil, b.MLP.Bias, nil},
+				Inputs: []string{before, before, b.Name + afterActivation}, Out: b.Name,
+				Grids: []string{before, b.Name + beforeActivation, b.Name + afterActivation, b.Name + branch, b.Name}, Block: b,
 			})
 			before = b.Name
 		}
 	}
 	return append(units,
-		graph.Int8Unit{Name: "avgpool_pre_head.1", Weights: []*ops.Param{m.head.PreHead}, In: pooledGrid, Grids: []string{pooledGrid}},
-		graph.Int8Unit{Name: "head", Weights: []*ops.Param{m.head.Weight}, In: featureGrid, Grids: []string{featureGrid}},
+		graph.Int8Unit{Name: "avgpool_pre_head.1", Weights: []*ops.Param{m.head.PreHead}, Biases: []*ops.Param{nil}, Inputs: []string{pooledGrid}, Grids: []string{pooledGrid}},
+		graph.Int8Unit{Name: "head", Weights: []*ops.Param{m.head.Weight}, Biases: []*ops.Param{m.head.Bias}, Inputs: []string{featureGrid}, Grids: []string{featureGrid}},
 	)
 }
 
@@ -117,7 +119,7 @@ func (m *Model) SetInt8(s *graph.Int8State) error {
 		case u.Block != nil:
 			b := u.Block
 			b.Int8 = &ops.Int8Block{
-				In: grid(u.In), Before: grid(b.Name + beforeActivation), After: grid(b.Name + afterActivation), Out: grid(b.Name),
+				In: grid(u.In()), Before: grid(b.Name + beforeActivation), After: grid(b.Name + afterActivation), Branch: grid(b.Name + branch), Out: grid(b.Name),
 				PConv: weight(b.PConv.Weight), Conv1: weight(b.MLP.Conv1), Conv2: weight(b.MLP.Conv2),
 			}
 		}
@@ -125,7 +127,7 @@ func (m *Model) SetInt8(s *graph.Int8State) error {
 			if !has {
 				return nil
 			}
-			return &ops.Int8Linear{In: grid(u.In), Weight: weight(p)}
+			return &ops.Int8Linear{In: grid(u.In()), Weight: weight(p)}
 		}
 		switch p := u.Weights[0]; p {
 		case m.head.PreHead:
@@ -139,7 +141,7 @@ func (m *Model) SetInt8(s *graph.Int8State) error {
 			case !has:
 				l.Int8 = nil
 			default:
-				l.Int8 = &ops.Int8Conv{In: grid(u.In), Out: grid(u.Out), Weight: weight(l.Weight)}
+				l.Int8 = &ops.Int8Conv{In: grid(u.In()), Out: grid(u.Out), Weight: weight(l.Weight)}
 			}
 		}
 	}
