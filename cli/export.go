@@ -60,8 +60,11 @@ bytes, max_abs_diff and max_rel_diff (of the largest logit).`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.path = args[0]
-			if err := checkExport(out, hub, o, cmd.Flags().Changed("opset")); err != nil {
+			if err := checkExport(out, hub, o, cmd.Flags().Changed("opset"), q.on); err != nil {
 				return usageError{err}
+			}
+			if q.on && o.Half {
+				return usageError{fmt.Errorf("--fp16: values are either of 16 or of 8 bits (--int8)")}
 			}
 			if err := q.check(cmd.Flags().Changed); err != nil {
 				return usageError{err}
@@ -112,7 +115,10 @@ bytes, max_abs_diff and max_rel_diff (of the largest logit).`,
 	flags := c.Flags()
 	flags.StringVar(&out, "out", "", "`file` to write: .safetensors or .onnx")
 	flags.StringVar(&hub, "hub", "", "`folder` to write, in the layout of the Hugging Face hub, for timm")
-	flags.IntVar(&o.Opset, "opset", export.DefaultOpset, "ONNX operator set, 13 to 17")
+	flags.IntVar(&o.Opset, "opset", export.DefaultOpset, fmt.Sprintf("ONNX operator set, %d to %d", onnx.FirstOpset, onnx.LastOpset))
+	flags.BoolVar(&o.Half, "fp16", false, "weights and values of float16 in the graph; input and output stay float32; ONNX only")
+	flags.BoolVar(&o.Dynamic, "dynamic-size", false, "height and width of the images are chosen at run time; ONNX only, for FasterNets")
+	flags.BoolVar(&o.Pixels, "uint8-input", false, "images are bytes [batch, height, width, channels], and the graph normalises them; ONNX only")
 	flags.BoolVar(&o.NoFold, "no-fold", false, "keep batch norms and layer scale; safetensors only")
 	takesModel(c)
 	return c
@@ -134,14 +140,27 @@ func writeExport(m *model.Loaded, out, hub string, pool *kernels.Pool, o export.
 }
 
 // checkExport finds options that do not fit together.
-func checkExport(out, hub string, o export.Options, opsetGiven bool) error {
+func checkExport(out, hub string, o export.Options, opsetGiven, int8 bool) error {
 	switch {
 	case out == "" && hub == "":
 		return fmt.Errorf("--out: want a file that ends with .safetensors or .onnx, or --hub with a folder")
 	case out != "" && hub != "":
 		return fmt.Errorf("--out and --hub: want one of them")
-	case hub != "" && opsetGiven:
-		return fmt.Errorf("--opset: %s is a folder for timm, and not an ONNX file", hub)
+	}
+	ofONNX := ""
+	for _, f := range []struct {
+		name string
+		on   bool
+	}{{"opset", opsetGiven}, {"fp16", o.Half}, {"dynamic-size", o.Dynamic}, {"uint8-input", o.Pixels}} {
+		if f.on {
+			ofONNX = f.name
+		}
+	}
+	switch {
+	case hub != "" && ofONNX != "":
+		return fmt.Errorf("--%s: %s is a folder for timm, and not an ONNX file", ofONNX, hub)
+	case hub != "" && int8:
+		return fmt.Errorf("--int8: timm has no models of 8 bits; --out writes a file")
 	case hub != "":
 		return model.CheckHubFolder(hub)
 	}
@@ -150,8 +169,11 @@ func checkExport(out, hub string, o export.Options, opsetGiven bool) error {
 		return fmt.Errorf("--out: %w", err)
 	}
 	if format != export.ONNXFormat {
-		if opsetGiven {
-			return fmt.Errorf("--opset: %s is not an ONNX file", out)
+		if ofONNX != "" {
+			return fmt.Errorf("--%s: %s is not an ONNX file", ofONNX, out)
+		}
+		if int8 && o.NoFold {
+			return fmt.Errorf("--no-fold: models of 8 bits are folded")
 		}
 		return nil
 	}
@@ -159,7 +181,7 @@ func checkExport(out, hub string, o export.Options, opsetGiven bool) error {
 		return fmt.Errorf("--no-fold: ONNX files are folded")
 	}
 	if _, err := onnx.IRVersion(o.Opset); err != nil {
-		return fmt.Errorf("--opset: want 13 to 17, got %d", o.Opset)
+		return fmt.Errorf("--opset: want %d to %d, got %d", onnx.FirstOpset, onnx.LastOpset, o.Opset)
 	}
 	return nil
 }

@@ -67,9 +67,20 @@ func compare(got, want []float32) (Difference, error) {
 	return d, nil
 }
 
-func (d Difference) check() error {
-	if d.MaxRel > Tolerance {
-		return fmt.Errorf("export: the logits of the exported model are off by %.2g of the largest, %.2g is allowed: nothing is written", d.MaxRel, Tolerance)
+// HalfTolerance is Tolerance for weights of float16, which are rounded to 11 bits.
+const HalfTolerance = 2e-2
+
+// tolerance is that of a precision.
+func tolerance(precision string) float64 {
+	if precision == Float16 {
+		return HalfTolerance
+	}
+	return Tolerance
+}
+
+func (d Difference) check(allowed float64) error {
+	if d.MaxRel > allowed {
+		return fmt.Errorf("export: the logits of the exported model are off by %.2g of the largest, %.2g is allowed: nothing is written", d.MaxRel, allowed)
 	}
 	return nil
 }

@@ -38,14 +38,19 @@ func FormatOf(path string) (Format, error) {
 const (
 	Float32 = "float32"
 	Int8    = "int8"
+	Float16 = "float16"
 )
 
-// DefaultOpset is the newest operator set that Build knows.
+// DefaultOpset is the operator set of ONNX files if nothing else is said. Newer ones change none
+// of the operators that are written but for where reductions have their axes.
 const DefaultOpset = 17
 
 // Options of an export.
 type Options struct {
-	Opset   int    // of ONNX, 13 to 17; 0 for DefaultOpset
+	Opset   int    // of ONNX, 13 to [onnx.LastOpset]; 0 for DefaultOpset
+	Half    bool   // float16; ONNX only
+	Dynamic bool   // height and width are chosen at run time; ONNX only
+	Pixels  bool   // images are bytes [batch, height, width, channels], which the graph normalises; ONNX only
 	NoFold  bool   // keep the batch norms; safetensors only
 	Version string // of the program, for the file
 }
@@ -92,6 +97,12 @@ func Write(l *model.Loaded, path string, pool *kernels.Pool, o Options) (Result,
 	if graph.IsInt8(out.Model) {
 		r.Precision = Int8
 	}
+	if o.Half {
+		r.Precision = Float16
+		if out.Model, err = halved(out.Model, l.Config.Data.ImageSize); err != nil {
+			return Result{}, err
+		}
+	}
 	want, err := logits(l, pool)
 	if err != nil {
 		return Result{}, err
@@ -103,7 +114,7 @@ func Write(l *model.Loaded, path string, pool *kernels.Pool, o Options) (Result,
 	if r.Difference, err = compare(got, want); err != nil {
 		return Result{}, err
 	}
-	if err := r.check(); err != nil {
+	if err := r.check(tolerance(r.Precision)); err != nil {
 		return Result{}, err
 	}
 
@@ -115,7 +126,8 @@ func Write(l *model.Loaded, path string, pool *kernels.Pool, o Options) (Result,
 		if r.Opset = o.Opset; r.Opset == 0 {
 			r.Opset = DefaultOpset
 		}
-		err = writeONNX(&out, part, r.Opset, o.Version)
+		o.Opset = r.Opset
+		err = writeONNX(&out, part, o)
 	case SafetensorsFormat:
 		err = writeSafetensors(&out, part)
 	default:
@@ -166,8 +178,8 @@ func writeSafetensors(l *model.Loaded, path string) error {
 	return checkpoints.Write(path, f)
 }
 
-func writeONNX(l *model.Loaded, path string, opset int, version string) error {
-	m, err := ONNX(l, opset, version)
+func writeONNX(l *model.Loaded, path string, o Options) error {
+	m, err := ONNX(l, o)
 	if err != nil {
 		return err
 	}

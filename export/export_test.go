@@ -236,7 +236,7 @@ func TestForeignONNX(t *testing.T) {
 		{"fewer than its configurati…", func(m *onnx.Model) { m.Meta[model.FoldedKey] = "false" }},
 	} {
 		t.Run(c.want, func(t *testing.T) {
-			m, err := export.ONNX(l, 15, "")
+			m, err := export.ONNX(l, export.Options{Opset: 15})
 			if err != nil {
 				t.Fatal(err)
 			}

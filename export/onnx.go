@@ -1,24 +1,45 @@
 package export
 
 import (
+	"fmt"
+
+	"fasternet/data/preprocess"
 	"fasternet/export/onnxgraph"
 	"fasternet/formats/onnx"
 	"fasternet/model"
 )
 
+// InputKey is the key of an ONNX file's metadata that says what an image is, where it is not
+// normalised float32 [batch, channels, height, width].
+const InputKey = "input"
+
 // ONNX is the model, which must be in folded form, as an ONNX file: a graph for
-// images of the size that the configuration evaluates at, and the metadata of
+// images of the size that the configuration evaluates at, or of any, and the metadata of
 // an export. The tensors share memory with the model.
-func ONNX(l *model.Loaded, opset int, version string) (*onnx.Model, error) {
+func ONNX(l *model.Loaded, o Options) (*onnx.Model, error) {
 	size := l.Config.Data.ImageSize
-	m, err := onnxgraph.Build(l.Model, onnxgraph.Options{Opset: opset, Height: size, Width: size})
+	how := onnxgraph.Options{Opset: o.Opset, Height: size, Width: size, Dynamic: o.Dynamic, Half: o.Half}
+	if o.Pixels {
+		p, err := preprocess.Of(l.Config.Data, l.Model.Channels())
+		if err != nil {
+			return nil, fmt.Errorf("export: %w", err)
+		}
+		how.Pixels = &onnxgraph.Pixels{Mean: p.Transform.Mean, Std: p.Transform.Std}
+	}
+	m, err := onnxgraph.Build(l.Model, how)
 	if err != nil {
 		return nil, err
 	}
 	if m.Meta, err = l.Exported(); err != nil {
 		return nil, err
 	}
-	m.ProducerVersion = version
+	if o.Half {
+		m.Meta[model.PrecisionKey] = model.HalfPrecision
+	}
+	if o.Pixels {
+		m.Meta[InputKey] = "uint8 [batch, height, width, channels]"
+	}
+	m.ProducerVersion = o.Version
 	m.Meta[model.WeightsKey] = onnxgraph.Checksum(&m.Graph)
 	return m, nil
 }

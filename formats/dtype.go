@@ -2,6 +2,7 @@ package formats
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math"
 )
 
@@ -69,6 +70,32 @@ func (d DType) Set(t Tensor, i int, b []byte) {
 	} else {
 		t.F32[i] = dtypes[d].float(b)
 	}
+}
+
+// HalfSize is the largest value of float16.
+const HalfSize = 65504
+
+// Half is the value of a float16.
+func Half(h uint16) float32 { return half(h) }
+
+// ToHalf rounds to float16, to the nearest, ties to even. The error says that the value is too
+// large.
+func ToHalf(v float32) (uint16, error) {
+	b := math.Float32bits(v)
+	sign := uint16(b >> 16 & 0x8000)
+	a := math.Abs(float64(v))
+	switch {
+	case a != a:
+		return sign | 0x7e00, nil
+	case math.IsInf(a, 0):
+		return sign | 0x7c00, nil
+	case a >= HalfSize+16:
+		return 0, fmt.Errorf("the value %g does not fit into float16, whose largest is %d", v, HalfSize)
+	case a < 1.0/(1<<14): // subnormal: multiples of 2⁻²⁴
+		return sign | uint16(math.RoundToEven(a*(1<<24))), nil
+	}
+	m := b&0x7fffffff - 112<<23
+	return sign | uint16((m+0xfff+m>>13&1)>>13), nil
 }
 
 // half is the value of an IEEE 754 binary16.

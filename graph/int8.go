@@ -40,6 +40,9 @@ type Int8Unit struct {
 // In is the grid of its input.
 func (u Int8Unit) In() string { return u.Inputs[0] }
 
+// BytesSuffix ends the name of an op that rounds the result of a layer to the grid of its name.
+const BytesSuffix = ".bytes"
+
 // BiasStep is the step of the biases of output o, where they are integers too.
 func BiasStep(in ops.Grid, scale float32) float32 {
 	return float32(float64(in.Scale) * float64(scale))

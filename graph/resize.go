@@ -1,5 +1,7 @@
 package graph
 
+import "fmt"
+
 // Sized is a model whose weights depend on the size of the images.
 type Sized interface {
 	Model
@@ -9,6 +11,14 @@ type Sized interface {
 	ForSize(imageSize int) (Model, error)
 	// SizeNote tells the user what ForSize changes; "" for nothing that is worth a note.
 	SizeNote(imageSize int) string
+}
+
+// AnySize says why a graph of the model is for images of one size; nil if it is for all.
+func AnySize(m Model) error {
+	if _, one := m.(Sized); one {
+		return fmt.Errorf("its weights are for images of one size: height and width cannot be chosen at run time")
+	}
+	return nil
 }
 
 // ForSize is a model for images of another size, see [Sized], or the model itself if its

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 
 	"fasternet/checkpoints"
@@ -129,17 +130,26 @@ func fromONNX(m *onnx.Model, o LoadOptions) (*source, error) {
 		return nil, fmt.Errorf("an ONNX file of %q, format %q: only those can be read back that %s has exported", m.Producer, m.Meta[FormatKey], onnxgraph.Producer)
 	}
 	f := &checkpoints.File{Meta: m.Meta}
-	for _, t := range m.Graph.Initializers {
-		f.Tensors = append(f.Tensors, formats.Tensor{Name: t.Name, Shape: t.Shape, F32: t.F32, I64: t.I64})
+	var err error
+	if f.Tensors, err = onnxTensors(&m.Graph); err != nil {
+		return nil, err
 	}
 	s, err := fromFile(f, "ONNX", o)
 	if err != nil {
 		return nil, err
 	}
+	f = s.own
 	if s.model, err = (&Loaded{File: f, Config: s.config, Classes: s.classes}).empty(); err != nil {
 		return nil, err
 	}
-	if err := onnxgraph.Check(m, s.model); errors.As(err, new(*onnxgraph.NoFormError)) {
+	if err := s.int8OfONNX(); err != nil {
+		return nil, err
+	}
+	options, err := s.onnxOptions(m)
+	if err == nil {
+		err = onnxgraph.CheckAs(m, s.model, options)
+	}
+	if errors.As(err, new(*onnxgraph.NoFormError)) {
 		return nil, err
 	} else if err != nil {
 		return nil, fmt.Errorf("the ONNX graph was changed after it was exported: %w", err)
@@ -147,7 +157,19 @@ func fromONNX(m *onnx.Model, o LoadOptions) (*source, error) {
 	if onnxgraph.Checksum(&m.Graph) != m.Meta[WeightsKey] {
 		return nil, fmt.Errorf("the weights were changed after they were exported, or are damaged: the checksum does not match")
 	}
-	n := len(s.model.Store().Entries) // Check has seen that they come first; after them come constants
-	s.own.Tensors, s.state.Tensors = s.own.Tensors[:n], s.state.Tensors[:n]
+	constant := func(t formats.Tensor) bool {
+		_, ok := s.model.Store().Lookup(t.Name)
+		return !ok
+	}
+	s.own.Tensors, s.state.Tensors = slices.DeleteFunc(slices.Clone(s.own.Tensors), constant), slices.DeleteFunc(slices.Clone(s.state.Tensors), constant)
 	return s, nil
+}
+
+// onnxOptions are the options that an ONNX file was written with.
+func (s *source) onnxOptions(m *onnx.Model) (onnxgraph.Options, error) {
+	p, err := preprocess.Of(s.config.Data, s.model.Channels())
+	if err != nil {
+		return onnxgraph.Options{}, err
+	}
+	return onnxgraph.OptionsOf(m, s.config.Data.ImageSize, onnxgraph.Pixels{Mean: p.Transform.Mean, Std: p.Transform.Std})
 }

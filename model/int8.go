@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"fasternet/checkpoints"
+	"fasternet/export/onnxgraph"
 	"fasternet/formats"
 	"fasternet/graph"
 	"fasternet/ops"
@@ -16,16 +17,22 @@ import (
 // are multiplied with and what is added to its outputs; the grid of the values that a layer puts
 // out is a scale and a zero point.
 const (
-	weightScale = "_scale" // [out]
-	weightBias  = "_bias"  // [out]
-	gridScale   = ".output_scale"
-	gridZero    = ".output_zero_point"
+	weightScale = onnxgraph.WeightScale // [out]
+	weightBias  = onnxgraph.WeightBias  // [out]
+	gridScale   = onnxgraph.GridScale
+	gridZero    = onnxgraph.GridZero
 )
 
-// PrecisionKey is the key of an exported model's metadata that says "int8" of one in 8 bits.
+// PrecisionKey is the key of an exported model's metadata that says in which format weights and
+// maps are, if that is not float32.
 const PrecisionKey = "precision"
 
-const int8Precision = "int8"
+// The values of PrecisionKey.
+const (
+	int8Precision = "int8"
+	// HalfPrecision is float16, of ONNX files.
+	HalfPrecision = "float16"
+)
 
 // ExportTensors is the state of a model for an exported file: in 8 bits where it computes in them.
 func ExportTensors(m graph.Model) []formats.Tensor {

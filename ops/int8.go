@@ -258,6 +258,7 @@ func recast(t *Tape, kind, name string, x *gorgonia.Node, g Grid, about any, par
 // Int8Linear is the 8-bit form of a [Dense] layer: In is the grid of its input, which is rounded
 // to it. The result is float32.
 type Int8Linear struct {
+	Name   string // of the grid
 	In     Grid
 	Weight *Int8Weight
 }

@@ -1,8 +1,10 @@
 package onnxgraph
 
 import (
+	"encoding/binary"
 	"fmt"
 
+	"fasternet/formats"
 	"fasternet/formats/onnx"
 	"fasternet/graph"
 
@@ -12,18 +14,32 @@ import (
 // Producer is the name of the program in the files that it writes.
 const Producer = "fasternet-train"
 
-// The names of input, output and of the dimension that is chosen at run time.
+// The names of input, output and of the dimensions that are chosen at run time.
 const (
 	Input  = "input"
 	Output = "logits"
 	Batch  = "batch"
+	Height = "height"
+	Width  = "width"
 )
 
 // Options describe a graph beside the model.
 type Options struct {
-	Opset         int // 13 to 17
+	Opset         int // 13 to [onnx.LastOpset]
 	Height, Width int // of the images
+	// Dynamic says that height and width are chosen at run time. The error says that the model
+	// is for one size.
+	Dynamic bool
+	// Half computes in float16; input and output are float32.
+	Half bool
+	// Pixels is for images of bytes [batch, height, width, channels], which the graph
+	// normalises; nil for images of float32 [batch, channels, height, width], normalised.
+	Pixels *Pixels
 }
+
+// Pixels say how the graph normalises pixels, as a part of 255: minus mean, by std, which have a
+// value for each channel.
+type Pixels struct{ Mean, Std []float32 }
 
 // Build makes the graph of a model in folded form. The tensors share memory
 // with the model.
@@ -35,30 +51,110 @@ func Build(m graph.Model, o Options) (*onnx.Model, error) {
 	if f, ok := m.(graph.Foldable); ok && !f.Folded() {
 		return nil, fmt.Errorf("onnx: the model is not in folded form")
 	}
-	b := newBuilder(m.Store(), o.Opset)
+	if o.Half && graph.IsInt8(m) {
+		return nil, fmt.Errorf("onnx: a model in 8 bits is not written in float16")
+	}
+	if o.Dynamic {
+		if err := graph.AnySize(m); err != nil {
+			return nil, fmt.Errorf("onnx: %w", err)
+		}
+	}
+	b := newBuilder(m, o.Opset)
 	recorded, err := graph.Record(m, o.Height, o.Width)
 	if err != nil {
 		return nil, fmt.Errorf("onnx: %w", err)
 	}
-	result, err := b.walk(recorded, tensor.Shape{1, o.Height, o.Width, m.Channels()})
+	images, err := b.images(m.Channels(), o)
 	if err != nil {
 		return nil, err
+	}
+	result, err := b.walk(recorded, Value{images, MapLayout, tensor.Shape{1, o.Height, o.Width, m.Channels()}})
+	if err != nil {
+		return nil, err
+	}
+	if o.Half && result.Layout == FeatureLayout {
+		result.Name = b.cast("float32", result.Name, onnx.Float32)
 	}
 	if err := b.finish(result); err != nil {
 		return nil, err
 	}
-	value := func(name string, dims ...int) []onnx.Value {
-		v := onnx.Value{Name: name, Type: onnx.Float32, Shape: []onnx.Dim{{Name: Batch}}}
-		for _, d := range dims {
-			v.Shape = append(v.Shape, onnx.Dim{Size: int64(d)})
+	if o.Half {
+		if err := halve(b.initializers); err != nil {
+			return nil, err
 		}
-		return []onnx.Value{v}
 	}
 	return &onnx.Model{
 		IRVersion: ir, Opset: int64(o.Opset), Producer: Producer,
 		Graph: onnx.Graph{
 			Name: "classifier", Nodes: b.nodes, Initializers: b.initializers,
-			Inputs: value(Input, m.Channels(), o.Height, o.Width), Outputs: value(Output, m.Classes()),
+			Inputs:  []onnx.Value{o.input(m.Channels())},
+			Outputs: []onnx.Value{{Name: Output, Type: onnx.Float32, Shape: []onnx.Dim{{Name: Batch}, {Size: int64(m.Classes())}}}},
 		},
 	}, nil
+}
+
+// input is the input of the graph.
+func (o Options) input(channels int) onnx.Value {
+	h, w := onnx.Dim{Size: int64(o.Height)}, onnx.Dim{Size: int64(o.Width)}
+	if o.Dynamic {
+		h, w = onnx.Dim{Name: Height}, onnx.Dim{Name: Width}
+	}
+	c := onnx.Dim{Size: int64(channels)}
+	if o.Pixels != nil {
+		return onnx.Value{Name: Input, Type: onnx.Uint8, Shape: []onnx.Dim{{Name: Batch}, h, w, c}}
+	}
+	return onnx.Value{Name: Input, Type: onnx.Float32, Shape: []onnx.Dim{{Name: Batch}, c, h, w}}
+}
+
+// images adds what happens to the input before the first layer, and returns its name then.
+func (b *Builder) images(channels int, o Options) (string, error) {
+	x := Input
+	if p := o.Pixels; p != nil {
+		if len(p.Mean) != channels || len(p.Std) != channels {
+			return "", fmt.Errorf("onnx: %d means and %d deviations of pixels with %d channels", len(p.Mean), len(p.Std), channels)
+		}
+		factor := onnx.Tensor{Name: "pixels.factor", Shape: []int{channels}}
+		term := onnx.Tensor{Name: "pixels.term", Shape: []int{channels}}
+		for c, std := range p.Std {
+			factor.F32 = append(factor.F32, float32(1/(255*float64(std))))
+			term.F32 = append(term.F32, float32(-float64(p.Mean[c])/float64(std)))
+		}
+		to := onnx.Float32
+		if o.Half {
+			to = onnx.Float16
+		}
+		x = b.cast("pixels.floats", x, to)
+		x = b.Node("Mul", "pixels.scaled", []string{x, b.Constant(factor)})
+		x = b.Node("Add", "pixels.normalised", []string{x, b.Constant(term)})
+		return b.Transpose("pixels.channels", x, 0, 3, 1, 2), nil
+	}
+	if o.Half {
+		x = b.cast("float16", x, onnx.Float16)
+	}
+	return x, nil
+}
+
+// cast adds a conversion.
+func (b *Builder) cast(name, x string, to onnx.ElemType) string {
+	return b.Node("Cast", b.Name(name), []string{x}, onnx.Int("to", int(to)))
+}
+
+// halve makes all values of float32 float16.
+func halve(all []onnx.Tensor) error {
+	for i := range all {
+		t := &all[i]
+		if t.F32 == nil {
+			continue
+		}
+		raw := make([]byte, 0, 2*len(t.F32))
+		for _, v := range t.F32 {
+			h, err := formats.ToHalf(v)
+			if err != nil {
+				return fmt.Errorf("onnx: %s: %w", t.Name, err)
+			}
+			raw = binary.LittleEndian.AppendUint16(raw, h)
+		}
+		t.F32, t.Type, t.Raw = nil, onnx.Float16, raw
+	}
+	return nil
 }

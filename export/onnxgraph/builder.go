@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"fasternet/formats/onnx"
-	"fasternet/layers"
+	"fasternet/graph"
 	"fasternet/ops"
 )
 
@@ -21,6 +21,7 @@ type Builder struct {
 	known        map[string]bool // values that nodes may read
 	names        map[string]bool // of nodes
 	converted    map[conversion]Value
+	grids        map[string]string // the name of the grid of a value of 8 bits
 	err          error
 }
 
@@ -30,9 +31,17 @@ type conversion struct {
 }
 
 // newBuilder starts a graph with the parameters and buffers of a model.
-func newBuilder(s *layers.Store, opset int) *Builder {
-	b := &Builder{opset: opset, known: map[string]bool{Input: true}, names: map[string]bool{}, converted: map[conversion]Value{}}
-	for _, e := range s.Entries {
+func newBuilder(m graph.Model, opset int) *Builder {
+	b := &Builder{opset: opset, known: map[string]bool{Input: true}, names: map[string]bool{}, converted: map[conversion]Value{}, grids: map[string]string{}}
+	weights, replaced := int8Weights(m)
+	for _, e := range m.Store().Entries {
+		if replaced[e.Param] {
+			continue
+		}
+		if w := weights[e.Param]; w != nil {
+			b.addInt8(e, w)
+			continue
+		}
 		t := onnx.Tensor{Name: e.Name, Shape: slices.Clone([]int(e.Shape))}
 		switch {
 		case e.Param != nil:
@@ -76,7 +85,7 @@ func (b *Builder) finish(v Value) error {
 	return nil
 }
 
-// Opset is the version of the operator set: 13 to 17. Nodes may be of operators that it has.
+// Opset is the version of the operator set: 13 to [onnx.LastOpset]. Nodes may be of operators that it has.
 func (b *Builder) Opset() int { return b.opset }
 
 // Name is a name for a node that no node has yet: base, or base with a number. The layer's
@@ -144,6 +153,14 @@ func (b *Builder) Constant(t onnx.Tensor) string {
 		b.fail("there is another value %q", t.Name)
 	}
 	return t.Name
+}
+
+// reduce adds a reduction over axes, which are an attribute before opset 18.
+func (b *Builder) reduce(op, name, x string, keep int, axes ...int) string {
+	if b.opset < 18 {
+		return b.Node(op, name, []string{x}, onnx.Ints("axes", axes...), onnx.Int("keepdims", keep))
+	}
+	return b.Node(op, name, []string{x, b.Ints(axes...)}, onnx.Int("keepdims", keep))
 }
 
 // Ints adds a list of integers, as operators want shapes and axes.

@@ -14,22 +14,47 @@ import (
 	"fasternet/graph"
 )
 
-// Check compares a file with the graph that Build makes of a model, and returns
-// an error that names the first difference: then the file computes something
-// else than the model. Values of parameters and buffers are not compared.
+// OptionsOf are the options that a file was written with. size is the side of the images that
+// the model is for, and pixels what a graph for bytes does to them: see [Options.Pixels].
+func OptionsOf(file *onnx.Model, size int, pixels Pixels) (Options, error) {
+	o := Options{Opset: int(file.Opset)}
+	if len(file.Graph.Inputs) != 1 || len(file.Graph.Inputs[0].Shape) != 4 {
+		return o, fmt.Errorf("it has %d inputs, want one image [batch, channels, height, width]", len(file.Graph.Inputs))
+	}
+	in := file.Graph.Inputs[0]
+	h, w := in.Shape[2], in.Shape[3]
+	if in.Type == onnx.Uint8 {
+		o.Pixels, h, w = &pixels, in.Shape[1], in.Shape[2]
+	}
+	if o.Dynamic = h.Name != "" && w.Name != ""; o.Dynamic {
+		h, w = onnx.Dim{Size: int64(size)}, onnx.Dim{Size: int64(size)}
+	}
+	const side, area = 1 << 13, 1 << 24 // the tokens of an image are listed
+	if min(h.Size, w.Size) < 1 || max(h.Size, w.Size) > side || h.Size*w.Size > area {
+		return o, fmt.Errorf("its input is %d×%d pixels", h.Size, w.Size)
+	}
+	o.Height, o.Width = int(h.Size), int(w.Size)
+	o.Half = slices.ContainsFunc(file.Graph.Initializers, func(t onnx.Tensor) bool { return t.Type == onnx.Float16 })
+	return o, nil
+}
+
+// Check is CheckAs for a graph of one size, for images that are normalised.
 func Check(file *onnx.Model, m graph.Model) error {
+	o, err := OptionsOf(file, 0, Pixels{})
+	if err != nil {
+		return err
+	}
+	return CheckAs(file, m, o)
+}
+
+// CheckAs compares a file with the graph that Build makes of a model with options that OptionsOf
+// has returned, and returns an error that names the first difference: then the file computes something
+// else than the model. Values of parameters and buffers are not compared.
+func CheckAs(file *onnx.Model, m graph.Model, o Options) error {
 	if len(file.Unknown) > 0 {
 		return fmt.Errorf("it has a field %s, which this program does not write", file.Unknown[0])
 	}
-	if len(file.Graph.Inputs) != 1 || len(file.Graph.Inputs[0].Shape) != 4 {
-		return fmt.Errorf("it has %d inputs, want one image [batch, channels, height, width]", len(file.Graph.Inputs))
-	}
-	shape := file.Graph.Inputs[0].Shape
-	const side, area = 1 << 13, 1 << 24 // the tokens of an image are listed
-	if h, w := shape[2].Size, shape[3].Size; min(h, w) < 1 || max(h, w) > side || h*w > area {
-		return fmt.Errorf("its input is %d×%d pixels", shape[2].Size, shape[3].Size)
-	}
-	want, err := Build(m, Options{Opset: int(file.Opset), Height: int(shape[2].Size), Width: int(shape[3].Size)})
+	want, err := Build(m, o)
 	if err != nil {
 		return err
 	}
@@ -46,8 +71,19 @@ func Check(file *onnx.Model, m graph.Model) error {
 	if err := sameList("node", a.Nodes, b.Nodes); err != nil {
 		return err
 	}
-	state := len(m.Store().Entries)
+	state := StateLen(&want.Graph, m)
 	return sameList("initializer", headers(a.Initializers, state), headers(b.Initializers, state))
+}
+
+// StateLen is how many of the initializers of a graph are the state of a model. They come first.
+func StateLen(g *onnx.Graph, m graph.Model) (n int) {
+	for n < len(g.Initializers) {
+		if _, ok := m.Store().Lookup(g.Initializers[n].Name); !ok {
+			break
+		}
+		n++
+	}
+	return n
 }
 
 // headers leaves the values of the first n tensors out.
@@ -56,6 +92,9 @@ func headers(ts []onnx.Tensor, n int) []onnx.Tensor {
 	for i := range ts[:min(n, len(ts))] {
 		if ts[i].F32 != nil {
 			ts[i].F32 = []float32{}
+		}
+		if ts[i].Raw != nil {
+			ts[i].Raw = []byte{}
 		}
 	}
 	return ts
@@ -95,6 +134,10 @@ func Checksum(g *onnx.Graph) string {
 		fmt.Fprintf(h, "%d:", len(t.Name))
 		io.WriteString(h, t.Name)
 		fmt.Fprintf(h, "%v%d,%d:", t.Shape, len(t.F32), len(t.I64))
+		if t.Raw != nil {
+			fmt.Fprintf(h, "%d,%d:", t.Type, len(t.Raw))
+			h.Write(t.Raw)
+		}
 		for part := range slices.Chunk(t.F32, 8<<10) {
 			buf = buf[:0]
 			for _, v := range part {

@@ -14,6 +14,10 @@ func patchConv(b *Builder, r Op, p ops.PatchConv) (Value, error) {
 	if p.Norm != nil {
 		return Value{}, errUnfolded
 	}
+	if q := p.Int8; q != nil {
+		v := b.Conv(layerName(p.Weight), x.Name, Convolution{Weight: p.Weight, Int8: q.Weight, In: q.In, Stride: p.Stride})
+		return Value{Name: b.round(p.Name, v, q.Out), Layout: MapLayout}, nil
+	}
 	return Value{Name: b.Conv(layerName(p.Weight), x.Name, Convolution{Weight: p.Weight, Bias: p.Bias, Stride: p.Stride}), Layout: MapLayout}, nil
 }
 
@@ -25,6 +29,9 @@ func fasterNetBlock(b *Builder, r Op, o ops.Block) (Value, error) {
 	}
 	if o.Norm != nil || o.LayerScale != nil {
 		return Value{}, errUnfolded
+	}
+	if o.Int8 != nil {
+		return b.int8Block(r, x.Name, o), nil
 	}
 	v := b.pconv(o.PConv, x.Name, r.Shape[3])
 	v = b.Conv(layerName(o.Conv1), v, Convolution{Weight: o.Conv1, Bias: o.Bias, Stride: 1})
@@ -40,8 +47,8 @@ func fasterNetBlock(b *Builder, r Op, o ops.Block) (Value, error) {
 func (b *Builder) responseNorm(name, x string, g *ops.GRN) string {
 	channels := g.Weight.Size()
 	weight, bias := b.Reshape(name+".weights", b.Param(g.Weight), 1, channels, 1, 1), b.Reshape(name+".biases", b.Param(g.Bias), 1, channels, 1, 1)
-	norms := b.Node("ReduceL2", name+".norms", []string{x}, onnx.Ints("axes", 2, 3), onnx.Int("keepdims", 1))
-	mean := b.Node("ReduceMean", name+".mean", []string{norms}, onnx.Ints("axes", 1), onnx.Int("keepdims", 1))
+	norms := b.reduce("ReduceL2", name+".norms", x, 1, 2, 3)
+	mean := b.reduce("ReduceMean", name+".mean", norms, 1, 1)
 	mean = b.Node("Add", name+".epsilon", []string{mean, b.Scalar("grn.epsilon", ops.GRNEps)})
 	v := b.Node("Mul", name+".weighted", []string{b.Node("Div", name+".relative", []string{norms, mean}), weight})
 	v = b.Node("Add", name+".factor", []string{v, b.Scalar("grn.one", 1)})
@@ -86,6 +93,9 @@ func linear(b *Builder, r Op, d ops.Dense) (Value, error) {
 	x, err := r.Input(b, PixelLayout, FeatureLayout)
 	if err != nil {
 		return Value{}, err
+	}
+	if d.Int8 != nil {
+		return b.int8Linear(r, x, d), nil
 	}
 	if x.Layout == PixelLayout && d.Weight.Shape().Dims() == 4 {
 		return Value{Name: b.Conv(layerName(d.Weight), x.Name, Convolution{Weight: d.Weight, Bias: d.Bias, Stride: 1}), Layout: PixelLayout}, nil

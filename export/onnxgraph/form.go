@@ -118,6 +118,7 @@ func init() {
 	Register(ops.KindAdd, add)
 	Register(ops.KindAttentionBlock, attentionBlock)
 	Register(ops.KindBranch, pass)
+	Register(ops.KindDequantise, dequantise)
 	Register(ops.KindEmbed, embed)
 	Register(ops.KindFasterNetBlock, fasterNetBlock)
 	Register(ops.KindGlobalAvgPool, globalAvgPool)
@@ -128,6 +129,7 @@ func init() {
 	Register(ops.KindPatchConvNorm, patchConv)
 	Register(ops.KindPatchEmbed, patchEmbed)
 	Register(ops.KindPatchMerge, patchMerge)
+	Register(ops.KindQuantise, quantise)
 	Register(ops.KindSide, pass)
 }
 
@@ -136,8 +138,7 @@ var errUnfolded = errors.New("its batch norm or layer scale is not folded, and h
 
 // walk adds the nodes of the ops in their order to a graph for images, and returns the result
 // of the last one.
-func (b *Builder) walk(recorded []ops.Recorded, images tensor.Shape) (Value, error) {
-	input := Value{Input, MapLayout, images}
+func (b *Builder) walk(recorded []ops.Recorded, input Value) (Value, error) {
 	values := make([]Value, len(recorded))
 	for i, r := range recorded {
 		add, ok := forms[r.Kind]

@@ -15,6 +15,9 @@ type Convolution struct {
 	Stride int
 	Pad    int // on all sides
 	Groups int // 0 is 1; as many as channels for a depthwise convolution
+	// Of 8 bits: the weight, and the grid of the input. The bias is that of the weight.
+	Int8 *ops.Int8Weight
+	In   ops.Grid
 }
 
 // Conv adds a convolution on a map.
@@ -22,6 +25,9 @@ func (b *Builder) Conv(name, x string, c Convolution) string {
 	inputs := []string{x, b.Param(c.Weight)}
 	if c.Bias != nil {
 		inputs = append(inputs, b.Param(c.Bias))
+	}
+	if c.Int8 != nil {
+		inputs = append([]string{x}, b.int8Inputs(c.Int8, c.In)...)
 	}
 	s := c.Weight.Shape()
 	if s.Dims() != 4 {
@@ -51,7 +57,7 @@ func (b *Builder) LayerNorm(name, x string, n *ops.LayerNorm) string {
 		return b.Node("LayerNormalization", name, []string{x, weight, bias}, onnx.Int("axis", -1), onnx.Float("epsilon", float32(n.Eps)))
 	}
 	mean := func(part, x string) string {
-		return b.Node("ReduceMean", name+part, []string{x}, onnx.Ints("axes", -1), onnx.Int("keepdims", 1))
+		return b.reduce("ReduceMean", name+part, x, 1, -1)
 	}
 	d := b.Node("Sub", name+".centred", []string{x, mean(".mean", x)})
 	v := b.Node("Pow", name+".squares", []string{d, b.Scalar("norm.two", 2)})
@@ -91,5 +97,5 @@ func (b *Builder) Activation(name, x string, act kernels.Activation) string {
 
 // meanTokens adds the mean over the tokens of x [batch, tokens, dim].
 func (b *Builder) meanTokens(name, x string) string {
-	return b.Node("ReduceMean", name, []string{x}, onnx.Ints("axes", 1), onnx.Int("keepdims", 0))
+	return b.reduce("ReduceMean", name, x, 0, 1)
 }

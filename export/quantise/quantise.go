@@ -131,13 +131,9 @@ func copyFolded(f graph.Int8Model, size int) (graph.Int8Model, error) {
 	if folded != graph.Model(f) {
 		return folded.(graph.Int8Model), nil
 	}
-	made, err := graph.NewFolded(f.Config(), size)
+	made, err := graph.Copy(f, size)
 	if err != nil {
 		return nil, err
-	}
-	for i, e := range made.Store().Entries {
-		copy(e.Param.Data(), f.Store().Entries[i].Param.Data())
-		e.Param.Changed()
 	}
 	return made.(graph.Int8Model), nil
 }

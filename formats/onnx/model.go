@@ -20,16 +20,26 @@ type Model struct {
 	Unknown []string
 }
 
-// IRVersion is the version of the file format that came with an operator set,
-// 13 to 17. Every runtime that knows the operators can read it.
+// The operator sets that can be written.
+const (
+	FirstOpset = 13
+	LastOpset  = 28
+)
+
+// irVersions are those of the file format that came with operator sets, by the last set.
+var irVersions = []struct{ to, version int }{{14, 7}, {18, 8}, {20, 9}, {22, 10}, {23, 11}, {24, 12}, {27, 13}, {LastOpset, 14}}
+
+// IRVersion is the version of the file format that came with an operator set. Every runtime that
+// knows the operators can read it.
 func IRVersion(opset int) (int64, error) {
-	switch {
-	case opset < 13 || opset > 17:
-		return 0, fmt.Errorf("onnx: opset %d: want 13 to 17", opset)
-	case opset < 15:
-		return 7, nil
+	if opset >= FirstOpset {
+		for _, v := range irVersions {
+			if opset <= v.to {
+				return int64(v.version), nil
+			}
+		}
 	}
-	return 8, nil
+	return 0, fmt.Errorf("onnx: opset %d: want %d to %d", opset, FirstOpset, LastOpset)
 }
 
 // Graph is the computation. Nodes are in the order of execution.
@@ -93,16 +103,26 @@ type ElemType int
 // The types of elements.
 const (
 	Float32 ElemType = 1
+	Uint8   ElemType = 2
+	Int8    ElemType = 3
+	Int32   ElemType = 6
 	Int64   ElemType = 7
+	Float16 ElemType = 10
 )
 
-// Tensor is a constant in row-major order. One of F32 and I64 is set; both are
-// nil in a tensor that was read and is of another type.
+// sizes are the bytes of a value.
+var sizes = map[ElemType]int{Float32: 4, Uint8: 1, Int8: 1, Int32: 4, Int64: 8, Float16: 2}
+
+// Tensor is a constant in row-major order. One of F32, I64 and Raw is set; all are
+// nil in a tensor that was read and is of a type that is not known.
 type Tensor struct {
 	Name  string
 	Shape []int
 	F32   []float32
 	I64   []int64
+	// Raw are the values of another type as the file has them, the lowest byte first.
+	Type ElemType // of Raw; 0 where that is nil
+	Raw  []byte
 }
 
 // Lookup finds an initializer by its name.

@@ -279,7 +279,7 @@ func (f *field) tensor() (Tensor, error) {
 	if err != nil {
 		return t, err
 	}
-	width := map[ElemType]int{Float32: 4, Int64: 8}[ElemType(typ)]
+	width := sizes[ElemType(typ)]
 	if raw == nil || width == 0 {
 		f.skip(fmt.Sprintf(" (tensor %q: type %d, or its values are elsewhere)", t.Name, typ))
 		return t, nil
@@ -292,6 +292,10 @@ func (f *field) tensor() (Tensor, error) {
 		for i := range t.F32 {
 			t.F32[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw.b[4*i:]))
 		}
+		return t, nil
+	}
+	if ElemType(typ) != Int64 {
+		t.Type, t.Raw = ElemType(typ), append([]byte{}, raw.b...)
 		return t, nil
 	}
 	t.I64 = make([]int64, len(raw.b)/8)

@@ -59,6 +59,10 @@ func (p part) write(w io.Writer) error {
 		_, err := w.Write(p.bytes)
 		return err
 	}
+	if p.tensor.Raw != nil {
+		_, err := w.Write(p.tensor.Raw)
+		return err
+	}
 	const most = 8 << 10 // values at a time
 	buf := make([]byte, 0, 8*most)
 	for f := p.tensor.F32; len(f) > 0; f = f[min(most, len(f)):] {
@@ -224,20 +228,23 @@ func (a *Attribute) encode() (message, error) {
 }
 
 // bytes is the length of the values.
-func (t *Tensor) bytes() int { return 4*len(t.F32) + 8*len(t.I64) }
+func (t *Tensor) bytes() int { return 4*len(t.F32) + 8*len(t.I64) + len(t.Raw) }
 
 func (t *Tensor) encode() (message, error) {
 	n, ok := sizeOf(t.Shape)
-	if !ok || n != len(t.F32)+len(t.I64) || (t.F32 == nil) == (t.I64 == nil) {
-		return message{}, fmt.Errorf("onnx: initializer %s has shape %v, %d float32 and %d int64 values", t.Name, t.Shape, len(t.F32), len(t.I64))
+	typ, kinds := t.Type, 0
+	for of, there := range map[ElemType]bool{Float32: t.F32 != nil, Int64: t.I64 != nil, t.Type: t.Raw != nil} {
+		if there {
+			typ = of
+			kinds++
+		}
+	}
+	if !ok || kinds != 1 || n*sizes[typ] != t.bytes() {
+		return message{}, fmt.Errorf("onnx: initializer %s has shape %v, %d float32 and %d int64 values, %d bytes of others", t.Name, t.Shape, len(t.F32), len(t.I64), len(t.Raw))
 	}
 	var e message
 	for _, d := range t.Shape {
 		e.int(1, int64(d))
-	}
-	typ := Float32
-	if t.I64 != nil {
-		typ = Int64
 	}
 	e.int(2, int64(typ))
 	e.text(8, t.Name)

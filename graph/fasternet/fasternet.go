@@ -102,24 +102,25 @@ func (m *Model) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error
 			if x, err = p.Block(b.Name, func() (*gorgonia.Node, error) {
 				y := x
 				if j == 0 {
-					if y, err = at.to(p, enter.Name, y, int8InConv(enter)); err != nil {
+					if y, err = at.to(p, y, int8InConv(enter)); err != nil {
 						return nil, err
 					}
 					if y, err = enter.Forward(p, y); err != nil {
 						return nil, err
 					}
-					if enter.Int8 != nil {
+					if at.name = enter.Name; enter.Int8 != nil {
 						at.grid = &enter.Int8.Out
 					}
 				}
 				layer++
 				p.Layer(layer)
-				if y, err = at.to(p, b.Name, y, int8In(b)); err != nil {
+				if y, err = at.to(p, y, int8In(b)); err != nil {
 					return nil, err
 				}
 				if y, err = b.Forward(p, y); b.Int8 != nil {
 					at.grid = &b.Int8.Out
 				}
+				at.name = b.Name
 				return y, err
 			}); err != nil {
 				return nil, err
@@ -127,7 +128,7 @@ func (m *Model) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error
 		}
 		if p.Tap != nil || i == len(m.stages)-1 {
 			var err error
-			if x, err = at.to(p, layers.StageName(i), x, nil); err != nil {
+			if x, err = at.to(p, x, nil); err != nil {
 				return nil, err
 			}
 		}

@@ -12,22 +12,26 @@ import (
 	"gorgonia.org/gorgonia"
 )
 
-// stream is how the map that goes through the blocks is kept: as bytes on a grid, or in float32.
-type stream struct{ grid *ops.Grid }
+// stream is how the map that goes through the blocks is kept: as bytes on a grid, or in float32;
+// and the name of the layer that it comes from.
+type stream struct {
+	name string
+	grid *ops.Grid
+}
 
-// to brings a map to a grid, or to float32 if that is nil, for what comes next.
-func (s *stream) to(p *layers.Pass, next string, x *gorgonia.Node, grid *ops.Grid) (*gorgonia.Node, error) {
+// to brings a map to a grid, or to float32 if that is nil.
+func (s *stream) to(p *layers.Pass, x *gorgonia.Node, grid *ops.Grid) (*gorgonia.Node, error) {
 	if s.grid != nil && grid != nil && *s.grid == *grid {
 		return x, nil
 	}
 	var err error
 	if s.grid != nil {
-		if x, err = ops.Dequantise(p.Tape, "floats before "+next, x, *s.grid); err != nil {
+		if x, err = ops.Dequantise(p.Tape, s.name+".values", x, *s.grid); err != nil {
 			return nil, err
 		}
 	}
 	if grid != nil {
-		if x, err = ops.Quantise(p.Tape, "bytes before "+next, x, *grid); err != nil {
+		if x, err = ops.Quantise(p.Tape, s.name+graph.BytesSuffix, x, *grid); err != nil {
 			return nil, err
 		}
 	}
@@ -127,7 +131,7 @@ func (m *Model) SetInt8(s *graph.Int8State) error {
 			if !has {
 				return nil
 			}
-			return &ops.Int8Linear{In: grid(u.In()), Weight: weight(p)}
+			return &ops.Int8Linear{Name: u.In(), In: grid(u.In()), Weight: weight(p)}
 		}
 		switch p := u.Weights[0]; p {
 		case m.head.PreHead:

@@ -176,7 +176,7 @@ func TestPresets(t *testing.T) {
 				opsets, batches = opsets[:1], batches[:1]
 			}
 			for _, opset := range opsets {
-				m, err := export.ONNX(l, opset, "test")
+				m, err := export.ONNX(l, export.Options{Opset: opset, Version: "test"})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -232,7 +232,7 @@ func TestMetadata(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := folded(t, c)
-	m, err := export.ONNX(l, 17, "1.2.3")
+	m, err := export.ONNX(l, export.Options{Opset: 17, Version: "1.2.3"})
 	if err != nil {
 		t.Fatal(err)
 	}

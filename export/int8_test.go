@@ -1,0 +1,312 @@
+package export_test
+
+import (
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"fasternet/checkpoints"
+	"fasternet/configs"
+	"fasternet/export"
+	"fasternet/export/quantise"
+	"fasternet/formats"
+	"fasternet/formats/onnx"
+	"fasternet/graph"
+	"fasternet/internal/golden"
+	"fasternet/kernels"
+	"fasternet/model"
+)
+
+// inInt8 is a small model in 8 bits.
+func inInt8(t testing.TB, settings ...string) *model.Loaded {
+	t.Helper()
+	l := loaded(t, settings...)
+	size, n := l.Config.Data.ImageSize, 40
+	r, err := quantise.Run(l.Config, l.Model, quantise.Images{
+		Data: golden.Image("calibration", 1, n*size*size*l.Model.Channels()), Count: n, Height: size, Width: size, Channels: l.Model.Channels(),
+	}, quantise.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Model = r.Model
+	return l
+}
+
+// A model in 8 bits is written and read back in both formats, and gives the same bits. Written
+// again it has the same bytes.
+func TestInt8Files(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		settings []string
+	}{{"GELU", nil}, {"ReLU", []string{"model.act_layer=relu"}}, {"colour", []string{"model.in_chans=3", "data.mean=[0.1,0.2,0.3]", "data.std=[0.1,0.2,0.3]"}}} {
+		t.Run(test.name, func(t *testing.T) {
+			l := inInt8(t, test.settings...)
+			want := run(t, l.Model, l)
+			for _, c := range []struct {
+				file string
+				o    export.Options
+			}{
+				{"m.safetensors", export.Options{}},
+				{"m.onnx", export.Options{}}, {"m28.onnx", export.Options{Opset: 28}},
+				{"any.onnx", export.Options{Opset: 13, Dynamic: true, Pixels: true}},
+			} {
+				path := filepath.Join(t.TempDir(), c.file)
+				r, err := export.Write(l, path, pool(t), c.o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if r.Precision != export.Int8 || r.MaxAbs != 0 || !r.Folded {
+					t.Errorf("%s: %+v", c.file, r)
+				}
+				back, err := model.Load(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !graph.IsInt8(back.Model) {
+					t.Fatalf("%s: read back, it is of float32", c.file)
+				}
+				if !slices.Equal(run(t, back.Model, l), want) {
+					t.Errorf("%s: read back, it gives other logits", c.file)
+				}
+				again := filepath.Join(t.TempDir(), c.file)
+				if _, err := export.Write(back, again, pool(t), c.o); err != nil {
+					t.Fatal(err)
+				}
+				a, _ := os.ReadFile(path)
+				if b, _ := os.ReadFile(again); !slices.Equal(a, b) {
+					t.Errorf("%s: the second export has other bytes", c.file)
+				}
+				if strings.HasSuffix(c.file, ".safetensors") {
+					f, err := checkpoints.Read(path)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if _, err := model.Check(f); err != nil {
+						t.Errorf("%s: %v", c.file, err)
+					}
+					if _, err := model.Open(path, model.LoadOptions{Settings: []string{"data.test_crop_ratio=1"}}); err != nil {
+						t.Errorf("%s with a setting: %v", c.file, err)
+					}
+				}
+			}
+			// The first layer is of float32, and rounds otherwise with other kernels.
+			for _, v := range kernels.Available() {
+				k, err := kernels.New(v, "")
+				if err != nil {
+					t.Fatal(err)
+				}
+				p := k.NewPool(2)
+				size := l.Config.Data.ImageSize
+				program, err := graph.NewRunner(l.Model, p).Program(graph.Shape{Batch: 2, Height: size, Width: size})
+				if err != nil {
+					t.Fatal(err)
+				}
+				out, err := program.Forward(golden.Image("input", 1, 2*size*size*l.Model.Channels()))
+				if err != nil {
+					t.Fatal(err)
+				}
+				golden.CheckRel(t, string(v), out, want, 0.02)
+				p.Close()
+			}
+		})
+	}
+}
+
+// A file that was changed is refused, with what is wrong with it.
+func TestBadInt8Files(t *testing.T) {
+	l := inInt8(t)
+	file, err := export.Safetensors(l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nan, inf := float32(math.NaN()), float32(math.Inf(1))
+	weight := "stages.0.blocks.0.mlp.0.weight"
+	for _, c := range []struct {
+		name   string
+		change func(f *checkpoints.File, of func(name string) *formats.Tensor)
+		want   string
+	}{
+		{"a scale of NaN", func(_ *checkpoints.File, of func(string) *formats.Tensor) { of(weight + "_scale").F32[1] = nan }, weight + ": output 1: its scale is NaN"},
+		{"a scale of 0", func(_ *checkpoints.File, of func(string) *formats.Tensor) { of(weight + "_scale").F32[0] = 0 }, "its scale is 0"},
+		{"a scale of +Inf", func(_ *checkpoints.File, of func(string) *formats.Tensor) { of(weight + "_scale").F32[0] = inf }, "its scale is +Inf"},
+		{"a negative scale", func(_ *checkpoints.File, of func(string) *formats.Tensor) { of(weight + "_scale").F32[0] = -1 }, "want a positive one"},
+		{"a bias of NaN", func(_ *checkpoints.File, of func(string) *formats.Tensor) { of(weight + "_bias").F32[0] = nan }, "its bias is NaN"},
+		{"a large scale", func(_ *checkpoints.File, of func(string) *formats.Tensor) { of(weight + "_scale").F32[0] = 1e29 }, "too large"},
+		{"a grid of 0", func(_ *checkpoints.File, of func(string) *formats.Tensor) { of("stages.1.output_scale").F32[0] = 0 }, "stages.1: its scale is 0"},
+		{"a grid of NaN", func(_ *checkpoints.File, of func(string) *formats.Tensor) { of("patch_embed.output_scale").F32[0] = nan }, "patch_embed: its scale is NaN"},
+		{"a zero point of 256", func(_ *checkpoints.File, of func(string) *formats.Tensor) { of("stages.1.output_zero_point").I64[0] = 256 }, "want one integer from 0 to 255"},
+		{"no zero point", func(f *checkpoints.File, of func(string) *formats.Tensor) { of("stages.1.output_zero_point").Name = "x" }, "stages.1.output_zero_point"},
+		{"no scale", func(f *checkpoints.File, of func(string) *formats.Tensor) { of(weight + "_scale").Name = "x" }, weight + "_scale is missing"},
+		{"too few scales", func(f *checkpoints.File, of func(string) *formats.Tensor) {
+			s := of(weight + "_scale")
+			s.Shape, s.F32 = []int{1}, s.F32[:1]
+		}, "has shape [1]"},
+		{"-128", func(_ *checkpoints.File, of func(string) *formats.Tensor) { of(weight).F32[3] = -128 }, "value 3 is -128"},
+		{"another scale", func(f *checkpoints.File, _ func(string) *formats.Tensor) {
+			f.Tensors = append(f.Tensors, formats.Tensor{Name: "z.output_scale", Shape: []int{1}, F32: []float32{1}}, formats.Tensor{Name: "z.output_zero_point", Shape: []int{1}, I64: []int64{1}})
+		}, "which no layer of 8 bits needs"},
+		{"not of 8 bits by its metadata", func(f *checkpoints.File, _ func(string) *formats.Tensor) { delete(f.Meta, model.PrecisionKey) }, "no folded model in 8 bits"},
+		{"no weights of 8 bits", func(f *checkpoints.File, _ func(string) *formats.Tensor) {
+			for i := range f.Tensors {
+				f.Tensors[i].DType = 0
+			}
+		}, "no tensor is"},
+		{"another family", func(f *checkpoints.File, _ func(string) *formats.Tensor) {
+			c, err := configs.Load("vit_tiny")
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, err := c.YAML()
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.Meta[model.ConfigKey] = string(text)
+		}, "fewer than its configuration describes"},
+	} {
+		f := checkpoints.File{Meta: map[string]string{}}
+		for k, v := range file.Meta {
+			f.Meta[k] = v
+		}
+		for _, x := range file.Tensors {
+			x.F32, x.I64 = slices.Clone(x.F32), slices.Clone(x.I64)
+			f.Tensors = append(f.Tensors, x)
+		}
+		c.change(&f, func(name string) *formats.Tensor {
+			return &f.Tensors[slices.IndexFunc(f.Tensors, func(t formats.Tensor) bool { return t.Name == name })]
+		})
+		path := filepath.Join(t.TempDir(), "m.safetensors")
+		if err := checkpoints.Write(path, f); err != nil {
+			t.Fatal(err)
+		}
+		_, err := model.Load(path)
+		if err == nil && c.name == "a large scale" { // it is found when the products are made
+			var back *model.Loaded
+			if back, err = model.Load(path); err == nil {
+				var p *graph.Program
+				size := l.Config.Data.ImageSize
+				if p, err = graph.NewRunner(back.Model, pool(t)).Program(graph.Shape{Batch: 1, Height: size, Width: size}); err == nil {
+					_, err = p.Forward(make([]float32, size*size))
+				}
+			}
+		}
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want %q", c.name, err, c.want)
+		}
+	}
+
+	path := filepath.Join(t.TempDir(), "m.safetensors")
+	if err := checkpoints.Write(path, file); err != nil {
+		t.Fatal(err)
+	}
+	whole, _ := os.ReadFile(path)
+	for _, n := range []int{0, 7, 100, len(whole) / 2, len(whole) - 1} {
+		if err := os.WriteFile(path, whole[:n], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := model.Load(path); err == nil {
+			t.Errorf("%d of %d bytes are accepted", n, len(whole))
+		}
+	}
+}
+
+// An ONNX file in 8 bits that was changed is refused.
+func TestBadInt8ONNX(t *testing.T) {
+	l := inInt8(t)
+	for _, c := range []struct {
+		name   string
+		change func(of func(name string) *onnx.Tensor)
+		want   string
+	}{
+		{"a weight", func(of func(string) *onnx.Tensor) { of("head.weight").Raw[0] ^= 3 }, "checksum"},
+		{"a scale of NaN", func(of func(string) *onnx.Tensor) { of("head.weight_scale").F32[0] = float32(math.NaN()) }, "its scale is NaN"},
+		{"a grid of 0", func(of func(string) *onnx.Tensor) { of("stages.1.output_scale").F32[0] = 0 }, "its scale is 0"},
+		{"a grid", func(of func(string) *onnx.Tensor) { of("stages.1.output_scale").F32[0] *= 2 }, "changed"},
+		{"a zero point of weights", func(of func(string) *onnx.Tensor) { of("head.weight_zero_point").Raw[0] = 1 }, "changed"},
+		{"no steps", func(of func(string) *onnx.Tensor) { of("head.weight_bias_scale").Name = "x" }, "have no steps"},
+	} {
+		m, err := export.ONNX(l, export.Options{Opset: 17})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range m.Graph.Initializers {
+			x := &m.Graph.Initializers[i]
+			x.F32, x.Raw = slices.Clone(x.F32), slices.Clone(x.Raw)
+		}
+		c.change(func(name string) *onnx.Tensor {
+			return &m.Graph.Initializers[slices.IndexFunc(m.Graph.Initializers, func(t onnx.Tensor) bool { return t.Name == name })]
+		})
+		raw, err := onnx.Marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "m.onnx")
+		if err := os.WriteFile(path, raw, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := model.Load(path); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want %q", c.name, err, c.want)
+		}
+	}
+}
+
+// Files of float16, of any size and for bytes are read back; what does not fit is said.
+func TestONNXOptions(t *testing.T) {
+	l := loaded(t)
+	for _, c := range []struct {
+		name   string
+		o      export.Options
+		within float64
+	}{
+		{"float16", export.Options{Half: true}, 5e-3}, {"any size", export.Options{Dynamic: true, Opset: 18}, 1e-5},
+		{"bytes", export.Options{Pixels: true, Opset: 28}, 1e-5}, {"all", export.Options{Half: true, Dynamic: true, Pixels: true, Opset: 21}, 5e-3},
+	} {
+		path := filepath.Join(t.TempDir(), "m.onnx")
+		r, err := export.Write(l, path, pool(t), c.o)
+		if err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		if (r.Precision == export.Float16) != c.o.Half {
+			t.Errorf("%s: %+v", c.name, r)
+		}
+		back, err := model.Load(path)
+		if err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		golden.CheckRel(t, c.name, run(t, back.Model, l), run(t, l.Model, l), c.within)
+		m, err := onnx.Read(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := m.Graph.Inputs[0]
+		sides := in.Shape[2:]
+		if c.o.Pixels {
+			sides = in.Shape[1:3]
+		}
+		if (in.Type == onnx.Uint8) != c.o.Pixels || (sides[0].Name == "height" && sides[1].Name == "width") != c.o.Dynamic {
+			t.Errorf("%s: its input is %+v", c.name, in)
+		}
+	}
+	large := loaded(t)
+	large.Model.Store().Entries[0].Param.Data()[0] = 1e6
+	vit := loadedTransformer(t, "model: {name: vit, embed_dim: 12, depth: 1, num_heads: 2, patch_size: 8}\ndata: {image_size: 32}")
+	for _, c := range []struct {
+		name string
+		l    *model.Loaded
+		o    export.Options
+		want string
+	}{
+		{"too large for float16", large, export.Options{Half: true}, "does not fit into float16"},
+		{"int8 in float16", inInt8(t), export.Options{Half: true}, "is not written in float16"},
+		{"a ViT of any size", vit, export.Options{Dynamic: true}, "images of one size"},
+	} {
+		if _, err := export.Write(c.l, filepath.Join(t.TempDir(), "m.onnx"), pool(t), c.o); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want %q", c.name, err, c.want)
+		}
+	}
+	if _, err := quantise.Run(vit.Config, vit.Model, quantise.Images{}, quantise.Options{}); err == nil || !strings.Contains(err.Error(), "no form of 8 bits yet") {
+		t.Errorf("a ViT in 8 bits: %v", err)
+	}
+}

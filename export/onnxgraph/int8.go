@@ -1,0 +1,157 @@
+package onnxgraph
+
+import (
+	"encoding/binary"
+	"math"
+	"strings"
+
+	"fasternet/formats/onnx"
+	"fasternet/graph"
+	"fasternet/kernels"
+	"fasternet/layers"
+	"fasternet/ops"
+)
+
+// A model in 8 bits has a pair of QuantizeLinear and DequantizeLinear after each value that is
+// rounded. Runtimes find the pairs around an operator, and compute it in integers. Weights and
+// biases are integers in the file, with a scale for each output.
+
+// The endings of the names of what belongs to a weight, and to a value of 8 bits; but for
+// biasScale and weightZero they are those in files of safetensors.
+const (
+	WeightScale = "_scale"             // [out]
+	WeightBias  = "_bias"              // int32, [out]
+	biasScale   = "_bias_scale"        // [out]
+	weightZero  = "_zero_point"        // [out]
+	GridScale   = ".output_scale"      // a number
+	GridZero    = ".output_zero_point" // a byte
+)
+
+// int8Weights are the weights of 8 bits of a model, and the biases that theirs replace.
+func int8Weights(m graph.Model) (weights map[*ops.Param]*ops.Int8Weight, replaced map[*ops.Param]bool) {
+	weights, replaced = map[*ops.Param]*ops.Int8Weight{}, map[*ops.Param]bool{}
+	q, ok := m.(graph.Int8Model)
+	if !ok || q.Int8() == nil {
+		return weights, replaced
+	}
+	for _, u := range q.Int8Units() {
+		if !q.Int8().Has(u) {
+			continue
+		}
+		for i, w := range u.Weights {
+			weights[w] = q.Int8().Weight(w)
+			if u.Biases[i] != nil {
+				replaced[u.Biases[i]] = true
+			}
+		}
+	}
+	return weights, replaced
+}
+
+// addInt8 adds a weight of 8 bits as an initializer.
+func (b *Builder) addInt8(e layers.Entry, w *ops.Int8Weight) {
+	q := w.Integers()
+	raw := make([]byte, len(q))
+	for i, v := range q {
+		raw[i] = byte(v)
+	}
+	b.Constant(onnx.Tensor{Name: e.Name, Shape: append([]int{}, e.Shape...), Type: onnx.Int8, Raw: raw})
+}
+
+// int8Inputs are weight and bias of an operator on values of a grid.
+func (b *Builder) int8Inputs(w *ops.Int8Weight, in ops.Grid) []string {
+	name, out := b.Param(w.Param), len(w.Scale)
+	steps, biases := make([]float32, out), make([]byte, 0, 4*out)
+	for o, v := range w.Bias {
+		steps[o] = graph.BiasStep(in, w.Scale[o])
+		n := math.RoundToEven(float64(v) / float64(steps[o]))
+		if !(math.Abs(n) <= math.MaxInt32) {
+			b.fail("the bias %g of output %d of %s does not fit into 32 bits at a step of %g", v, o, name, steps[o])
+		}
+		biases = binary.LittleEndian.AppendUint32(biases, uint32(int32(n)))
+	}
+	vector := []int{out}
+	scale := b.Constant(onnx.Tensor{Name: name + WeightScale, Shape: vector, F32: w.Scale})
+	zero := b.Constant(onnx.Tensor{Name: name + weightZero, Shape: vector, Type: onnx.Int8, Raw: make([]byte, out)})
+	bias := b.Constant(onnx.Tensor{Name: name + WeightBias, Shape: vector, Type: onnx.Int32, Raw: biases})
+	step := b.Constant(onnx.Tensor{Name: name + biasScale, Shape: vector, F32: steps})
+	axis := onnx.Int("axis", 0)
+	return []string{
+		b.Node("DequantizeLinear", b.Name(name+".values"), []string{name, scale, zero}, axis),
+		b.Node("DequantizeLinear", b.Name(name+".biases"), []string{bias, step}, axis),
+	}
+}
+
+// round adds the rounding of a value to a grid of that name.
+func (b *Builder) round(grid, x string, g ops.Grid) string {
+	scale := b.Constant(onnx.Tensor{Name: grid + GridScale, Shape: []int{}, F32: []float32{g.Scale}})
+	zero := b.Constant(onnx.Tensor{Name: grid + GridZero, Shape: []int{}, Type: onnx.Uint8, Raw: []byte{g.Zero}})
+	q := b.Node("QuantizeLinear", b.Name(grid+".bytes"), []string{x, scale, zero})
+	v := b.Node("DequantizeLinear", b.Name(grid+".values"), []string{q, scale, zero})
+	b.grids[v] = grid
+	return v
+}
+
+// quantise rounds a map to the grid that has the name of where it comes from.
+func quantise(b *Builder, r Op, q ops.Quantised) (Value, error) {
+	x, err := r.Input(b)
+	if err != nil {
+		return Value{}, err
+	}
+	return Value{Name: b.round(strings.TrimSuffix(r.Name, graph.BytesSuffix), x.Name, q.Grid), Layout: x.Layout}, nil
+}
+
+// dequantise does nothing: in the graph a value of 8 bits is one of float32 that was rounded.
+func dequantise(b *Builder, r Op, _ ops.Dequantised) (Value, error) {
+	return r.Input(b)
+}
+
+// int8Block is a block of a FasterNet. Each operator has roundings before and after it.
+func (b *Builder) int8Block(r Op, x string, o ops.Block) Value {
+	q, c, cp := o.Int8, r.Shape[3], o.PConv.Shape()[0]
+	in, ok := b.grids[x]
+	if !ok {
+		b.fail("its input %s is not rounded", x)
+	}
+	conv := Convolution{Weight: o.PConv, Int8: q.PConv, In: q.In, Stride: 1, Pad: 1}
+	name, mixed := layerName(o.PConv), x
+	if cp == c {
+		mixed = b.round(in, b.Conv(name, x, conv), q.In)
+	} else {
+		parts := b.Split(parent(name)+".split", x, 1, cp, c-cp)
+		first := b.round(in, b.Conv(name, b.round(in, parts[0], q.In), conv), q.In)
+		joined := b.Node("Concat", parent(name), []string{first, b.round(in, parts[1], q.In)}, onnx.Int("axis", 1))
+		mixed = b.round(in, joined, q.In)
+	}
+	name = layerName(o.Conv1)
+	v := b.Conv(name, mixed, Convolution{Weight: o.Conv1, Int8: q.Conv1, In: q.In, Stride: 1})
+	after := o.Name + ".mlp.2"
+	if o.Act != kernels.ReLU || q.Before != q.After { // else one rounding does: values below 0 are not on the grid
+		v = b.round(name, v, q.Before)
+	}
+	if o.Act == kernels.GELU && b.opset >= 20 { // runtimes do not fuse the formula between roundings
+		v = b.Node("Gelu", after+".exact", []string{v})
+	} else {
+		v = b.Activation(after+".exact", v, o.Act)
+	}
+	v = b.round(after, v, q.After)
+	name = layerName(o.Conv2)
+	v = b.round(name, b.Conv(name, v, Convolution{Weight: o.Conv2, Int8: q.Conv2, In: q.After, Stride: 1}), q.Branch)
+	sum := b.Node("Add", b.Name(o.Name), []string{x, v})
+	return Value{Name: b.round(o.Name, sum, q.Out), Layout: MapLayout}
+}
+
+// int8Linear is a linear layer, whose input is rounded.
+func (b *Builder) int8Linear(r Op, x Value, d ops.Dense) Value {
+	grid := d.Int8.Name
+	v := b.round(grid, x.Name, d.Int8.In)
+	if x.Layout == PixelLayout && d.Weight.Shape().Dims() == 4 {
+		return Value{Name: b.Conv(layerName(d.Weight), v, Convolution{Weight: d.Weight, Int8: d.Int8.Weight, In: d.Int8.In, Stride: 1}), Layout: PixelLayout}
+	}
+	if x.Layout == PixelLayout {
+		flat := b.Node("Flatten", b.Name("flatten"), []string{v}, onnx.Int("axis", 1))
+		v = b.round(grid, flat, d.Int8.In)
+	}
+	return Value{Name: b.Node("Gemm", b.Name(r.Name), append([]string{v}, b.int8Inputs(d.Int8.Weight, d.Int8.In)...),
+		onnx.Float("alpha", 1), onnx.Float("beta", 1), onnx.Int("transA", 0), onnx.Int("transB", 1)), Layout: FeatureLayout}
+}
