@@ -256,3 +256,38 @@ func peakBytesNEON(n int) (ops int)
 //
 //go:noescape
 func peakBytesI8MMNEON(n int) (ops int)
+
+// dotNN1NEON computes C = round(scale·(A·B) + shift + dscale·D) for one panel of B, 1 vectors wide. It needs DotProd.
+//
+//go:noescape
+func dotNN1NEON(m int, a *uint8, lda int, segs int, segQuads int, segStride int, b *int8, begin *int32, c *uint8, ldc int, d *uint8, ldd int, dscale float32, scale *float32, shift *float32, table *uint8, cols int, next *int8, step int)
+
+// dotNNFloat1NEON computes C = scale·(A·B) + shift + D for one panel of B, 1 vectors wide. It needs DotProd.
+//
+//go:noescape
+func dotNNFloat1NEON(m int, a *uint8, lda int, segs int, segQuads int, segStride int, b *int8, begin *int32, c *float32, ldc int, d *float32, ldd int, scale *float32, shift *float32, cols int, next *int8, step int)
+
+// dotNN2NEON computes C = round(scale·(A·B) + shift + dscale·D) for one panel of B, 2 vectors wide. It needs DotProd.
+//
+//go:noescape
+func dotNN2NEON(m int, a *uint8, lda int, segs int, segQuads int, segStride int, b *int8, begin *int32, c *uint8, ldc int, d *uint8, ldd int, dscale float32, scale *float32, shift *float32, table *uint8, cols int, next *int8, step int)
+
+// dotNNFloat2NEON computes C = scale·(A·B) + shift + D for one panel of B, 2 vectors wide. It needs DotProd.
+//
+//go:noescape
+func dotNNFloat2NEON(m int, a *uint8, lda int, segs int, segQuads int, segStride int, b *int8, begin *int32, c *float32, ldc int, d *float32, ldd int, scale *float32, shift *float32, cols int, next *int8, step int)
+
+// dotNN3NEON computes C = round(scale·(A·B) + shift + dscale·D) for one panel of B, 3 vectors wide. It needs DotProd.
+//
+//go:noescape
+func dotNN3NEON(m int, a *uint8, lda int, segs int, segQuads int, segStride int, b *int8, begin *int32, c *uint8, ldc int, d *uint8, ldd int, dscale float32, scale *float32, shift *float32, table *uint8, cols int, next *int8, step int)
+
+// dotNNFloat3NEON computes C = scale·(A·B) + shift + D for one panel of B, 3 vectors wide. It needs DotProd.
+//
+//go:noescape
+func dotNNFloat3NEON(m int, a *uint8, lda int, segs int, segQuads int, segStride int, b *int8, begin *int32, c *float32, ldc int, d *float32, ldd int, scale *float32, shift *float32, cols int, next *int8, step int)
+
+// toBytesNEON converts groups of 8 values to bytes: round(scale·x + shift), at least 0 and at most 255.
+//
+//go:noescape
+func toBytesNEON(groups int, dst *uint8, src *float32, scale float32, shift float32)

@@ -45800,6 +45800,9802 @@ rounds_end:
 	MOVD R0, ops+8(FP)
 	RET
 
+// func dotNN1NEON(m int, a *uint8, lda int, segs int, segQuads int, segStride int, b *int8, begin *int32, c *uint8, ldc int, d *uint8, ldd int, dscale float32, scale *float32, shift *float32, table *uint8, cols int, next *int8, step int)
+TEXT ·dotNN1NEON(SB), NOSPLIT, $0-152
+	MOVD m+0(FP), R0
+	MOVD a+8(FP), R1
+	MOVD lda+16(FP), R2
+	MOVD c+64(FP), R3
+	MOVD d+80(FP), R4
+	MOVD ldc+72(FP), R5
+	MOVD ldd+88(FP), R6
+	MOVD next+136(FP), R7
+	MOVD step+144(FP), R8
+	MOVD segStride+40(FP), R9
+	MOVD segQuads+32(FP), R10
+	LSL $2, R10, R10
+	SUB R10, R9, R9
+
+tiles:
+	CMP $12, R0
+	BLT few
+
+tile8:
+	MOVD begin+56(FP), R10
+	FMOVQ 0(R10), F0
+	FMOVQ 16(R10), F1
+	FMOVQ 0(R10), F2
+	FMOVQ 16(R10), F3
+	FMOVQ 0(R10), F4
+	FMOVQ 16(R10), F5
+	FMOVQ 0(R10), F6
+	FMOVQ 16(R10), F7
+	FMOVQ 0(R10), F8
+	FMOVQ 16(R10), F9
+	FMOVQ 0(R10), F10
+	FMOVQ 16(R10), F11
+	FMOVQ 0(R10), F12
+	FMOVQ 16(R10), F13
+	FMOVQ 0(R10), F14
+	FMOVQ 16(R10), F15
+	WORD $0x4f04e418 // movi v24.16b, #128
+	MOVD R1, R10
+	ADD R2<<0, R10, R11
+	ADD R2<<0, R11, R12
+	ADD R2<<0, R12, R13
+	ADD R2<<0, R13, R14
+	ADD R2<<0, R14, R15
+	ADD R2<<0, R15, R19
+	ADD R2<<0, R19, R20
+	MOVD b+48(FP), R21
+	MOVD segs+24(FP), R22
+
+dot2139_seg:
+	MOVD segQuads+32(FP), R23
+	CMP $4, R23
+	BLT dot2139_rest
+	SUB $4, R23, R23
+
+dot2139_k:
+	FMOVQ.P 16(R10), F16
+	WORD $0x6e381e10 // eor v16.16b, v16.16b, v24.16b
+	FMOVQ.P 16(R11), F17
+	WORD $0x6e381e31 // eor v17.16b, v17.16b, v24.16b
+	FMOVQ.P 16(R12), F18
+	WORD $0x6e381e52 // eor v18.16b, v18.16b, v24.16b
+	FMOVQ.P 16(R13), F19
+	WORD $0x6e381e73 // eor v19.16b, v19.16b, v24.16b
+	FMOVQ.P 16(R14), F20
+	WORD $0x6e381e94 // eor v20.16b, v20.16b, v24.16b
+	FMOVQ.P 16(R15), F21
+	WORD $0x6e381eb5 // eor v21.16b, v21.16b, v24.16b
+	FMOVQ.P 16(R19), F22
+	WORD $0x6e381ed6 // eor v22.16b, v22.16b, v24.16b
+	FMOVQ.P 16(R20), F23
+	WORD $0x6e381ef7 // eor v23.16b, v23.16b, v24.16b
+	FMOVQ 0(R21), F25
+	WORD $0x4f90e320 // sdot v0.4s, v25.16b, v16.4b[0]
+	WORD $0x4f91e322 // sdot v2.4s, v25.16b, v17.4b[0]
+	WORD $0x4f92e324 // sdot v4.4s, v25.16b, v18.4b[0]
+	WORD $0x4f93e326 // sdot v6.4s, v25.16b, v19.4b[0]
+	WORD $0x4f94e328 // sdot v8.4s, v25.16b, v20.4b[0]
+	WORD $0x4f95e32a // sdot v10.4s, v25.16b, v21.4b[0]
+	WORD $0x4f96e32c // sdot v12.4s, v25.16b, v22.4b[0]
+	WORD $0x4f97e32e // sdot v14.4s, v25.16b, v23.4b[0]
+	FMOVQ 16(R21), F26
+	WORD $0x4f90e341 // sdot v1.4s, v26.16b, v16.4b[0]
+	WORD $0x4f91e343 // sdot v3.4s, v26.16b, v17.4b[0]
+	WORD $0x4f92e345 // sdot v5.4s, v26.16b, v18.4b[0]
+	WORD $0x4f93e347 // sdot v7.4s, v26.16b, v19.4b[0]
+	WORD $0x4f94e349 // sdot v9.4s, v26.16b, v20.4b[0]
+	WORD $0x4f95e34b // sdot v11.4s, v26.16b, v21.4b[0]
+	WORD $0x4f96e34d // sdot v13.4s, v26.16b, v22.4b[0]
+	WORD $0x4f97e34f // sdot v15.4s, v26.16b, v23.4b[0]
+	PRFM 4096(R21), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 32(R21), F25
+	WORD $0x4fb0e320 // sdot v0.4s, v25.16b, v16.4b[1]
+	WORD $0x4fb1e322 // sdot v2.4s, v25.16b, v17.4b[1]
+	WORD $0x4fb2e324 // sdot v4.4s, v25.16b, v18.4b[1]
+	WORD $0x4fb3e326 // sdot v6.4s, v25.16b, v19.4b[1]
+	WORD $0x4fb4e328 // sdot v8.4s, v25.16b, v20.4b[1]
+	WORD $0x4fb5e32a // sdot v10.4s, v25.16b, v21.4b[1]
+	WORD $0x4fb6e32c // sdot v12.4s, v25.16b, v22.4b[1]
+	WORD $0x4fb7e32e // sdot v14.4s, v25.16b, v23.4b[1]
+	FMOVQ 48(R21), F26
+	WORD $0x4fb0e341 // sdot v1.4s, v26.16b, v16.4b[1]
+	WORD $0x4fb1e343 // sdot v3.4s, v26.16b, v17.4b[1]
+	WORD $0x4fb2e345 // sdot v5.4s, v26.16b, v18.4b[1]
+	WORD $0x4fb3e347 // sdot v7.4s, v26.16b, v19.4b[1]
+	WORD $0x4fb4e349 // sdot v9.4s, v26.16b, v20.4b[1]
+	WORD $0x4fb5e34b // sdot v11.4s, v26.16b, v21.4b[1]
+	WORD $0x4fb6e34d // sdot v13.4s, v26.16b, v22.4b[1]
+	WORD $0x4fb7e34f // sdot v15.4s, v26.16b, v23.4b[1]
+	PRFM 4160(R21), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 64(R21), F25
+	WORD $0x4f90eb20 // sdot v0.4s, v25.16b, v16.4b[2]
+	WORD $0x4f91eb22 // sdot v2.4s, v25.16b, v17.4b[2]
+	WORD $0x4f92eb24 // sdot v4.4s, v25.16b, v18.4b[2]
+	WORD $0x4f93eb26 // sdot v6.4s, v25.16b, v19.4b[2]
+	WORD $0x4f94eb28 // sdot v8.4s, v25.16b, v20.4b[2]
+	WORD $0x4f95eb2a // sdot v10.4s, v25.16b, v21.4b[2]
+	WORD $0x4f96eb2c // sdot v12.4s, v25.16b, v22.4b[2]
+	WORD $0x4f97eb2e // sdot v14.4s, v25.16b, v23.4b[2]
+	FMOVQ 80(R21), F26
+	WORD $0x4f90eb41 // sdot v1.4s, v26.16b, v16.4b[2]
+	WORD $0x4f91eb43 // sdot v3.4s, v26.16b, v17.4b[2]
+	WORD $0x4f92eb45 // sdot v5.4s, v26.16b, v18.4b[2]
+	WORD $0x4f93eb47 // sdot v7.4s, v26.16b, v19.4b[2]
+	WORD $0x4f94eb49 // sdot v9.4s, v26.16b, v20.4b[2]
+	WORD $0x4f95eb4b // sdot v11.4s, v26.16b, v21.4b[2]
+	WORD $0x4f96eb4d // sdot v13.4s, v26.16b, v22.4b[2]
+	WORD $0x4f97eb4f // sdot v15.4s, v26.16b, v23.4b[2]
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 96(R21), F25
+	WORD $0x4fb0eb20 // sdot v0.4s, v25.16b, v16.4b[3]
+	WORD $0x4fb1eb22 // sdot v2.4s, v25.16b, v17.4b[3]
+	WORD $0x4fb2eb24 // sdot v4.4s, v25.16b, v18.4b[3]
+	WORD $0x4fb3eb26 // sdot v6.4s, v25.16b, v19.4b[3]
+	WORD $0x4fb4eb28 // sdot v8.4s, v25.16b, v20.4b[3]
+	WORD $0x4fb5eb2a // sdot v10.4s, v25.16b, v21.4b[3]
+	WORD $0x4fb6eb2c // sdot v12.4s, v25.16b, v22.4b[3]
+	WORD $0x4fb7eb2e // sdot v14.4s, v25.16b, v23.4b[3]
+	FMOVQ 112(R21), F26
+	WORD $0x4fb0eb41 // sdot v1.4s, v26.16b, v16.4b[3]
+	WORD $0x4fb1eb43 // sdot v3.4s, v26.16b, v17.4b[3]
+	WORD $0x4fb2eb45 // sdot v5.4s, v26.16b, v18.4b[3]
+	WORD $0x4fb3eb47 // sdot v7.4s, v26.16b, v19.4b[3]
+	WORD $0x4fb4eb49 // sdot v9.4s, v26.16b, v20.4b[3]
+	WORD $0x4fb5eb4b // sdot v11.4s, v26.16b, v21.4b[3]
+	WORD $0x4fb6eb4d // sdot v13.4s, v26.16b, v22.4b[3]
+	WORD $0x4fb7eb4f // sdot v15.4s, v26.16b, v23.4b[3]
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	ADD $128, R21, R21
+	SUB $4, R23, R23
+	CMP $0, R23
+	BGE dot2139_k
+	ADD $4, R23, R23
+
+dot2139_rest:
+	CBZ R23, dot2139_next
+
+dot2139_one:
+	FMOVS.P 4(R10), F16
+	WORD $0x6e381e10 // eor v16.16b, v16.16b, v24.16b
+	FMOVS.P 4(R11), F17
+	WORD $0x6e381e31 // eor v17.16b, v17.16b, v24.16b
+	FMOVS.P 4(R12), F18
+	WORD $0x6e381e52 // eor v18.16b, v18.16b, v24.16b
+	FMOVS.P 4(R13), F19
+	WORD $0x6e381e73 // eor v19.16b, v19.16b, v24.16b
+	FMOVS.P 4(R14), F20
+	WORD $0x6e381e94 // eor v20.16b, v20.16b, v24.16b
+	FMOVS.P 4(R15), F21
+	WORD $0x6e381eb5 // eor v21.16b, v21.16b, v24.16b
+	FMOVS.P 4(R19), F22
+	WORD $0x6e381ed6 // eor v22.16b, v22.16b, v24.16b
+	FMOVS.P 4(R20), F23
+	WORD $0x6e381ef7 // eor v23.16b, v23.16b, v24.16b
+	FMOVQ 0(R21), F25
+	WORD $0x4f90e320 // sdot v0.4s, v25.16b, v16.4b[0]
+	WORD $0x4f91e322 // sdot v2.4s, v25.16b, v17.4b[0]
+	WORD $0x4f92e324 // sdot v4.4s, v25.16b, v18.4b[0]
+	WORD $0x4f93e326 // sdot v6.4s, v25.16b, v19.4b[0]
+	WORD $0x4f94e328 // sdot v8.4s, v25.16b, v20.4b[0]
+	WORD $0x4f95e32a // sdot v10.4s, v25.16b, v21.4b[0]
+	WORD $0x4f96e32c // sdot v12.4s, v25.16b, v22.4b[0]
+	WORD $0x4f97e32e // sdot v14.4s, v25.16b, v23.4b[0]
+	FMOVQ 16(R21), F26
+	WORD $0x4f90e341 // sdot v1.4s, v26.16b, v16.4b[0]
+	WORD $0x4f91e343 // sdot v3.4s, v26.16b, v17.4b[0]
+	WORD $0x4f92e345 // sdot v5.4s, v26.16b, v18.4b[0]
+	WORD $0x4f93e347 // sdot v7.4s, v26.16b, v19.4b[0]
+	WORD $0x4f94e349 // sdot v9.4s, v26.16b, v20.4b[0]
+	WORD $0x4f95e34b // sdot v11.4s, v26.16b, v21.4b[0]
+	WORD $0x4f96e34d // sdot v13.4s, v26.16b, v22.4b[0]
+	WORD $0x4f97e34f // sdot v15.4s, v26.16b, v23.4b[0]
+	ADD R8, R7, R7
+	ADD $32, R21, R21
+	SUB $1, R23, R23
+	CBNZ R23, dot2139_one
+
+dot2139_next:
+	ADD R9, R10, R10
+	ADD R9, R11, R11
+	ADD R9, R12, R12
+	ADD R9, R13, R13
+	ADD R9, R14, R14
+	ADD R9, R15, R15
+	ADD R9, R19, R19
+	ADD R9, R20, R20
+	SUB $1, R22, R22
+	CBNZ R22, dot2139_seg
+	MOVD scale+104(FP), R10
+	MOVD shift+112(FP), R11
+	FMOVQ 0(R10), F25
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVQ 0(R11), F26
+	WORD $0x4e39cc1a // fmla v26.4s, v0.4s, v25.4s
+	VMOV V26.B16, V0.B16
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVQ 0(R11), F26
+	WORD $0x4e39cc5a // fmla v26.4s, v2.4s, v25.4s
+	VMOV V26.B16, V2.B16
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVQ 0(R11), F26
+	WORD $0x4e39cc9a // fmla v26.4s, v4.4s, v25.4s
+	VMOV V26.B16, V4.B16
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVQ 0(R11), F26
+	WORD $0x4e39ccda // fmla v26.4s, v6.4s, v25.4s
+	VMOV V26.B16, V6.B16
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	FMOVQ 0(R11), F26
+	WORD $0x4e39cd1a // fmla v26.4s, v8.4s, v25.4s
+	VMOV V26.B16, V8.B16
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	FMOVQ 0(R11), F26
+	WORD $0x4e39cd5a // fmla v26.4s, v10.4s, v25.4s
+	VMOV V26.B16, V10.B16
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	FMOVQ 0(R11), F26
+	WORD $0x4e39cd9a // fmla v26.4s, v12.4s, v25.4s
+	VMOV V26.B16, V12.B16
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	FMOVQ 0(R11), F26
+	WORD $0x4e39cdda // fmla v26.4s, v14.4s, v25.4s
+	VMOV V26.B16, V14.B16
+	FMOVQ 16(R10), F25
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVQ 16(R11), F26
+	WORD $0x4e39cc3a // fmla v26.4s, v1.4s, v25.4s
+	VMOV V26.B16, V1.B16
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVQ 16(R11), F26
+	WORD $0x4e39cc7a // fmla v26.4s, v3.4s, v25.4s
+	VMOV V26.B16, V3.B16
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	FMOVQ 16(R11), F26
+	WORD $0x4e39ccba // fmla v26.4s, v5.4s, v25.4s
+	VMOV V26.B16, V5.B16
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	FMOVQ 16(R11), F26
+	WORD $0x4e39ccfa // fmla v26.4s, v7.4s, v25.4s
+	VMOV V26.B16, V7.B16
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	FMOVQ 16(R11), F26
+	WORD $0x4e39cd3a // fmla v26.4s, v9.4s, v25.4s
+	VMOV V26.B16, V9.B16
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	FMOVQ 16(R11), F26
+	WORD $0x4e39cd7a // fmla v26.4s, v11.4s, v25.4s
+	VMOV V26.B16, V11.B16
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	FMOVQ 16(R11), F26
+	WORD $0x4e39cdba // fmla v26.4s, v13.4s, v25.4s
+	VMOV V26.B16, V13.B16
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	FMOVQ 16(R11), F26
+	WORD $0x4e39cdfa // fmla v26.4s, v15.4s, v25.4s
+	VMOV V26.B16, V15.B16
+	CBZ R4, dot2139_bare
+	FMOVS dscale+96(FP), F16
+	WORD $0x4e040610 // dup v16.4s, v16.s[0]
+	FMOVS 0(R4), F25
+	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
+	WORD $0x2f10a739 // ushll v25.4s, v25.4h, #0
+	WORD $0x6e21db39 // ucvtf v25.4s, v25.4s
+	WORD $0x4e30cf20 // fmla v0.4s, v25.4s, v16.4s
+	FMOVS 4(R4), F25
+	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
+	WORD $0x2f10a739 // ushll v25.4s, v25.4h, #0
+	WORD $0x6e21db39 // ucvtf v25.4s, v25.4s
+	WORD $0x4e30cf21 // fmla v1.4s, v25.4s, v16.4s
+	ADD R6, R4, R4
+	FMOVS 0(R4), F25
+	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
+	WORD $0x2f10a739 // ushll v25.4s, v25.4h, #0
+	WORD $0x6e21db39 // ucvtf v25.4s, v25.4s
+	WORD $0x4e30cf22 // fmla v2.4s, v25.4s, v16.4s
+	FMOVS 4(R4), F25
+	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
+	WORD $0x2f10a739 // ushll v25.4s, v25.4h, #0
+	WORD $0x6e21db39 // ucvtf v25.4s, v25.4s
+	WORD $0x4e30cf23 // fmla v3.4s, v25.4s, v16.4s
+	ADD R6, R4, R4
+	FMOVS 0(R4), F25
+	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
+	WORD $0x2f10a739 // ushll v25.4s, v25.4h, #0
+	WORD $0x6e21db39 // ucvtf v25.4s, v25.4s
+	WORD $0x4e30cf24 // fmla v4.4s, v25.4s, v16.4s
+	FMOVS 4(R4), F25
+	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
+	WORD $0x2f10a739 // ushll v25.4s, v25.4h, #0
+	WORD $0x6e21db39 // ucvtf v25.4s, v25.4s
+	WORD $0x4e30cf25 // fmla v5.4s, v25.4s, v16.4s
+	ADD R6, R4, R4
+	FMOVS 0(R4), F25
+	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
+	WORD $0x2f10a739 // ushll v25.4s, v25.4h, #0
+	WORD $0x6e21db39 // ucvtf v25.4s, v25.4s
+	WORD $0x4e30cf26 // fmla v6.4s, v25.4s, v16.4s
+	FMOVS 4(R4), F25
+	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
+	WORD $0x2f10a739 // ushll v25.4s, v25.4h, #0
+	WORD $0x6e21db39 // ucvtf v25.4s, v25.4s
+	WORD $0x4e30cf27 // fmla v7.4s, v25.4s, v16.4s
+	ADD R6, R4, R4
+	FMOVS 0(R4), F25
+	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
+	WORD $0x2f10a739 // ushll v25.4s, v25.4h, #0
+	WORD $0x6e21db39 // ucvtf v25.4s, v25.4s
+	WORD $0x4e30cf28 // fmla v8.4s, v25.4s, v16.4s
+	FMOVS 4(R4), F25
+	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
+	WORD $0x2f10a739 // ushll v25.4s, v25.4h, #0
+	WORD $0x6e21db39 // ucvtf v25.4s, v25.4s
+	WORD $0x4e30cf29 // fmla v9.4s, v25.4s, v16.4s
+	ADD R6, R4, R4
+	FMOVS 0(R4), F25
+	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
+	WORD $0x2f10a739 // ushll v25.4s, v25.4h, #0
+	WORD $0x6e21db39 // ucvtf v25.4s, v25.4s
+	WORD $0x4e30cf2a // fmla v10.4s, v25.4s, v16.4s
+	FMOVS 4(R4), F25
+	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
+	WORD $0x2f10a739 // ushll v25.4s, v25.4h, #0
+	WORD $0x6e21db39 // ucvtf v25.4s, v25.4s
+	WORD $0x4e30cf2b // fmla v11.4s, v25.4s, v16.4s
+	ADD R6, R4, R4
+	FMOVS 0(R4), F25
+	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
+	WORD $0x2f10a739 // ushll v25.4s, v25.4h, #0
+	WORD $0x6e21db39 // ucvtf v25.4s, v25.4s
+	WORD $0x4e30cf2c // fmla v12.4s, v25.4s, v16.4s
+	FMOVS 4(R4), F25
+	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
+	WORD $0x2f10a739 // ushll v25.4s, v25.4h, #0
+	WORD $0x6e21db39 // ucvtf v25.4s, v25.4s
+	WORD $0x4e30cf2d // fmla v13.4s, v25.4s, v16.4s
+	ADD R6, R4, R4
+	FMOVS 0(R4), F25
+	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
+	WORD $0x2f10a739 // ushll v25.4s, v25.4h, #0
+	WORD $0x6e21db39 // ucvtf v25.4s, v25.4s
+	WORD $0x4e30cf2e // fmla v14.4s, v25.4s, v16.4s
+	FMOVS 4(R4), F25
+	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
+	WORD $0x2f10a739 // ushll v25.4s, v25.4h, #0
+	WORD $0x6e21db39 // ucvtf v25.4s, v25.4s
+	WORD $0x4e30cf2f // fmla v15.4s, v25.4s, v16.4s
+	ADD R6, R4, R4
+
+dot2139_bare:
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x0e614819 // sqxtn v25.4h, v0.4s
+	WORD $0x4e614839 // sqxtn2 v25.8h, v1.4s
+	WORD $0x2e212b39 // sqxtun v25.8b, v25.8h
+	FMOVD F25, 0(R3)
+	ADD R5, R3, R3
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x0e614859 // sqxtn v25.4h, v2.4s
+	WORD $0x4e614879 // sqxtn2 v25.8h, v3.4s
+	WORD $0x2e212b39 // sqxtun v25.8b, v25.8h
+	FMOVD F25, 0(R3)
+	ADD R5, R3, R3
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x0e614899 // sqxtn v25.4h, v4.4s
+	WORD $0x4e6148b9 // sqxtn2 v25.8h, v5.4s
+	WORD $0x2e212b39 // sqxtun v25.8b, v25.8h
+	FMOVD F25, 0(R3)
+	ADD R5, R3, R3
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x0e6148d9 // sqxtn v25.4h, v6.4s
+	WORD $0x4e6148f9 // sqxtn2 v25.8h, v7.4s
+	WORD $0x2e212b39 // sqxtun v25.8b, v25.8h
+	FMOVD F25, 0(R3)
+	ADD R5, R3, R3
+	WORD $0x4e21a908 // fcvtns v8.4s, v8.4s
+	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
+	WORD $0x0e614919 // sqxtn v25.4h, v8.4s
+	WORD $0x4e614939 // sqxtn2 v25.8h, v9.4s
+	WORD $0x2e212b39 // sqxtun v25.8b, v25.8h
+	FMOVD F25, 0(R3)
+	ADD R5, R3, R3
+	WORD $0x4e21a94a // fcvtns v10.4s, v10.4s
+	WORD $0x4e21a96b // fcvtns v11.4s, v11.4s
+	WORD $0x0e614959 // sqxtn v25.4h, v10.4s
+	WORD $0x4e614979 // sqxtn2 v25.8h, v11.4s
+	WORD $0x2e212b39 // sqxtun v25.8b, v25.8h
+	FMOVD F25, 0(R3)
+	ADD R5, R3, R3
+	WORD $0x4e21a98c // fcvtns v12.4s, v12.4s
+	WORD $0x4e21a9ad // fcvtns v13.4s, v13.4s
+	WORD $0x0e614999 // sqxtn v25.4h, v12.4s
+	WORD $0x4e6149b9 // sqxtn2 v25.8h, v13.4s
+	WORD $0x2e212b39 // sqxtun v25.8b, v25.8h
+	FMOVD F25, 0(R3)
+	ADD R5, R3, R3
+	WORD $0x4e21a9ce // fcvtns v14.4s, v14.4s
+	WORD $0x4e21a9ef // fcvtns v15.4s, v15.4s
+	WORD $0x0e6149d9 // sqxtn v25.4h, v14.4s
+	WORD $0x4e6149f9 // sqxtn2 v25.8h, v15.4s
+	WORD $0x2e212b39 // sqxtun v25.8b, v25.8h
+	FMOVD F25, 0(R3)
+	ADD R5, R3, R3
+	MOVD $8, R16
+	MUL R16, R2, R10
+	ADD R10, R1, R1
+	SUB $8, R0, R0
+	JMP tiles
+
+few:
+	MOVD R0, R10
+	CMP $8, R0
+	BLE last
+	ADD $1, R10, R10
+	LSR $1, R10, R10
+
+last:
+	CMP $8, R10
+	BEQ tile8
+	CMP $7, R10
+	BEQ tile7
+	CMP $6, R10
+	BEQ tile6
+	CMP $5, R10
+	BEQ tile5
+	CMP $4, R10
+	BEQ tile4
+	CMP $3, R10
+	BEQ tile3
+	CMP $2, R10
+	BEQ tile2
+	CMP $1, R10
+	BEQ tile1
+	JMP done
+
+tile7:
+	MOVD begin+56(FP), R10
+	FMOVQ 0(R10), F0
+	FMOVQ 16(R10), F1
+	FMOVQ 0(R10), F2
+	FMOVQ 16(R10), F3
+	FMOVQ 0(R10), F4
+	FMOVQ 16(R10), F5
+	FMOVQ 0(R10), F6
+	FMOVQ 16(R10), F7
+	FMOVQ 0(R10), F8
+	FMOVQ 16(R10), F9
+	FMOVQ 0(R10), F10
+	FMOVQ 16(R10), F11
+	FMOVQ 0(R10), F12
+	FMOVQ 16(R10), F13
+	WORD $0x4f04e415 // movi v21.16b, #128
+	MOVD R1, R10
+	ADD R2<<0, R10, R11
+	ADD R2<<0, R11, R12
+	ADD R2<<0, R12, R13
+	ADD R2<<0, R13, R14
+	ADD R2<<0, R14, R15
+	ADD R2<<0, R15, R19
+	MOVD b+48(FP), R20
+	MOVD segs+24(FP), R21
+
+dot2140_seg:
+	MOVD segQuads+32(FP), R22
+	CMP $4, R22
+	BLT dot2140_rest
+	SUB $4, R22, R22
+
+dot2140_k:
+	FMOVQ.P 16(R10), F14
+	WORD $0x6e351dce // eor v14.16b, v14.16b, v21.16b
+	FMOVQ.P 16(R11), F15
+	WORD $0x6e351def // eor v15.16b, v15.16b, v21.16b
+	FMOVQ.P 16(R12), F16
+	WORD $0x6e351e10 // eor v16.16b, v16.16b, v21.16b
+	FMOVQ.P 16(R13), F17
+	WORD $0x6e351e31 // eor v17.16b, v17.16b, v21.16b
+	FMOVQ.P 16(R14), F18
+	WORD $0x6e351e52 // eor v18.16b, v18.16b, v21.16b
+	FMOVQ.P 16(R15), F19
+	WORD $0x6e351e73 // eor v19.16b, v19.16b, v21.16b
+	FMOVQ.P 16(R19), F20
+	WORD $0x6e351e94 // eor v20.16b, v20.16b, v21.16b
+	FMOVQ 0(R20), F22
+	WORD $0x4f8ee2c0 // sdot v0.4s, v22.16b, v14.4b[0]
+	WORD $0x4f8fe2c2 // sdot v2.4s, v22.16b, v15.4b[0]
+	WORD $0x4f90e2c4 // sdot v4.4s, v22.16b, v16.4b[0]
+	WORD $0x4f91e2c6 // sdot v6.4s, v22.16b, v17.4b[0]
+	WORD $0x4f92e2c8 // sdot v8.4s, v22.16b, v18.4b[0]
+	WORD $0x4f93e2ca // sdot v10.4s, v22.16b, v19.4b[0]
+	WORD $0x4f94e2cc // sdot v12.4s, v22.16b, v20.4b[0]
+	FMOVQ 16(R20), F23
+	WORD $0x4f8ee2e1 // sdot v1.4s, v23.16b, v14.4b[0]
+	WORD $0x4f8fe2e3 // sdot v3.4s, v23.16b, v15.4b[0]
+	WORD $0x4f90e2e5 // sdot v5.4s, v23.16b, v16.4b[0]
+	WORD $0x4f91e2e7 // sdot v7.4s, v23.16b, v17.4b[0]
+	WORD $0x4f92e2e9 // sdot v9.4s, v23.16b, v18.4b[0]
+	WORD $0x4f93e2eb // sdot v11.4s, v23.16b, v19.4b[0]
+	WORD $0x4f94e2ed // sdot v13.4s, v23.16b, v20.4b[0]
+	PRFM 4096(R20), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 32(R20), F22
+	WORD $0x4faee2c0 // sdot v0.4s, v22.16b, v14.4b[1]
+	WORD $0x4fafe2c2 // sdot v2.4s, v22.16b, v15.4b[1]
+	WORD $0x4fb0e2c4 // sdot v4.4s, v22.16b, v16.4b[1]
+	WORD $0x4fb1e2c6 // sdot v6.4s, v22.16b, v17.4b[1]
+	WORD $0x4fb2e2c8 // sdot v8.4s, v22.16b, v18.4b[1]
+	WORD $0x4fb3e2ca // sdot v10.4s, v22.16b, v19.4b[1]
+	WORD $0x4fb4e2cc // sdot v12.4s, v22.16b, v20.4b[1]
+	FMOVQ 48(R20), F23
+	WORD $0x4faee2e1 // sdot v1.4s, v23.16b, v14.4b[1]
+	WORD $0x4fafe2e3 // sdot v3.4s, v23.16b, v15.4b[1]
+	WORD $0x4fb0e2e5 // sdot v5.4s, v23.16b, v16.4b[1]
+	WORD $0x4fb1e2e7 // sdot v7.4s, v23.16b, v17.4b[1]
+	WORD $0x4fb2e2e9 // sdot v9.4s, v23.16b, v18.4b[1]
+	WORD $0x4fb3e2eb // sdot v11.4s, v23.16b, v19.4b[1]
+	WORD $0x4fb4e2ed // sdot v13.4s, v23.16b, v20.4b[1]
+	PRFM 4160(R20), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 64(R20), F22
+	WORD $0x4f8eeac0 // sdot v0.4s, v22.16b, v14.4b[2]
+	WORD $0x4f8feac2 // sdot v2.4s, v22.16b, v15.4b[2]
+	WORD $0x4f90eac4 // sdot v4.4s, v22.16b, v16.4b[2]
+	WORD $0x4f91eac6 // sdot v6.4s, v22.16b, v17.4b[2]
+	WORD $0x4f92eac8 // sdot v8.4s, v22.16b, v18.4b[2]
+	WORD $0x4f93eaca // sdot v10.4s, v22.16b, v19.4b[2]
+	WORD $0x4f94eacc // sdot v12.4s, v22.16b, v20.4b[2]
+	FMOVQ 80(R20), F23
+	WORD $0x4f8eeae1 // sdot v1.4s, v23.16b, v14.4b[2]
+	WORD $0x4f8feae3 // sdot v3.4s, v23.16b, v15.4b[2]
+	WORD $0x4f90eae5 // sdot v5.4s, v23.16b, v16.4b[2]
+	WORD $0x4f91eae7 // sdot v7.4s, v23.16b, v17.4b[2]
+	WORD $0x4f92eae9 // sdot v9.4s, v23.16b, v18.4b[2]
+	WORD $0x4f93eaeb // sdot v11.4s, v23.16b, v19.4b[2]
+	WORD $0x4f94eaed // sdot v13.4s, v23.16b, v20.4b[2]
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 96(R20), F22
+	WORD $0x4faeeac0 // sdot v0.4s, v22.16b, v14.4b[3]
+	WORD $0x4fafeac2 // sdot v2.4s, v22.16b, v15.4b[3]
+	WORD $0x4fb0eac4 // sdot v4.4s, v22.16b, v16.4b[3]
+	WORD $0x4fb1eac6 // sdot v6.4s, v22.16b, v17.4b[3]
+	WORD $0x4fb2eac8 // sdot v8.4s, v22.16b, v18.4b[3]
+	WORD $0x4fb3eaca // sdot v10.4s, v22.16b, v19.4b[3]
+	WORD $0x4fb4eacc // sdot v12.4s, v22.16b, v20.4b[3]
+	FMOVQ 112(R20), F23
+	WORD $0x4faeeae1 // sdot v1.4s, v23.16b, v14.4b[3]
+	WORD $0x4fafeae3 // sdot v3.4s, v23.16b, v15.4b[3]
+	WORD $0x4fb0eae5 // sdot v5.4s, v23.16b, v16.4b[3]
+	WORD $0x4fb1eae7 // sdot v7.4s, v23.16b, v17.4b[3]
+	WORD $0x4fb2eae9 // sdot v9.4s, v23.16b, v18.4b[3]
+	WORD $0x4fb3eaeb // sdot v11.4s, v23.16b, v19.4b[3]
+	WORD $0x4fb4eaed // sdot v13.4s, v23.16b, v20.4b[3]
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	ADD $128, R20, R20
+	SUB $4, R22, R22
+	CMP $0, R22
+	BGE dot2140_k
+	ADD $4, R22, R22
+
+dot2140_rest:
+	CBZ R22, dot2140_next
+
+dot2140_one:
+	FMOVS.P 4(R10), F14
+	WORD $0x6e351dce // eor v14.16b, v14.16b, v21.16b
+	FMOVS.P 4(R11), F15
+	WORD $0x6e351def // eor v15.16b, v15.16b, v21.16b
+	FMOVS.P 4(R12), F16
+	WORD $0x6e351e10 // eor v16.16b, v16.16b, v21.16b
+	FMOVS.P 4(R13), F17
+	WORD $0x6e351e31 // eor v17.16b, v17.16b, v21.16b
+	FMOVS.P 4(R14), F18
+	WORD $0x6e351e52 // eor v18.16b, v18.16b, v21.16b
+	FMOVS.P 4(R15), F19
+	WORD $0x6e351e73 // eor v19.16b, v19.16b, v21.16b
+	FMOVS.P 4(R19), F20
+	WORD $0x6e351e94 // eor v20.16b, v20.16b, v21.16b
+	FMOVQ 0(R20), F22
+	WORD $0x4f8ee2c0 // sdot v0.4s, v22.16b, v14.4b[0]
+	WORD $0x4f8fe2c2 // sdot v2.4s, v22.16b, v15.4b[0]
+	WORD $0x4f90e2c4 // sdot v4.4s, v22.16b, v16.4b[0]
+	WORD $0x4f91e2c6 // sdot v6.4s, v22.16b, v17.4b[0]
+	WORD $0x4f92e2c8 // sdot v8.4s, v22.16b, v18.4b[0]
+	WORD $0x4f93e2ca // sdot v10.4s, v22.16b, v19.4b[0]
+	WORD $0x4f94e2cc // sdot v12.4s, v22.16b, v20.4b[0]
+	FMOVQ 16(R20), F23
+	WORD $0x4f8ee2e1 // sdot v1.4s, v23.16b, v14.4b[0]
+	WORD $0x4f8fe2e3 // sdot v3.4s, v23.16b, v15.4b[0]
+	WORD $0x4f90e2e5 // sdot v5.4s, v23.16b, v16.4b[0]
+	WORD $0x4f91e2e7 // sdot v7.4s, v23.16b, v17.4b[0]
+	WORD $0x4f92e2e9 // sdot v9.4s, v23.16b, v18.4b[0]
+	WORD $0x4f93e2eb // sdot v11.4s, v23.16b, v19.4b[0]
+	WORD $0x4f94e2ed // sdot v13.4s, v23.16b, v20.4b[0]
+	ADD R8, R7, R7
+	ADD $32, R20, R20
+	SUB $1, R22, R22
+	CBNZ R22, dot2140_one
+
+dot2140_next:
+	ADD R9, R10, R10
+	ADD R9, R11, R11
+	ADD R9, R12, R12
+	ADD R9, R13, R13
+	ADD R9, R14, R14
+	ADD R9, R15, R15
+	ADD R9, R19, R19
+	SUB $1, R21, R21
+	CBNZ R21, dot2140_seg
+	MOVD scale+104(FP), R10
+	MOVD shift+112(FP), R11
+	FMOVQ 0(R10), F22
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVQ 0(R11), F23
+	WORD $0x4e36cc17 // fmla v23.4s, v0.4s, v22.4s
+	VMOV V23.B16, V0.B16
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVQ 0(R11), F23
+	WORD $0x4e36cc57 // fmla v23.4s, v2.4s, v22.4s
+	VMOV V23.B16, V2.B16
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVQ 0(R11), F23
+	WORD $0x4e36cc97 // fmla v23.4s, v4.4s, v22.4s
+	VMOV V23.B16, V4.B16
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVQ 0(R11), F23
+	WORD $0x4e36ccd7 // fmla v23.4s, v6.4s, v22.4s
+	VMOV V23.B16, V6.B16
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	FMOVQ 0(R11), F23
+	WORD $0x4e36cd17 // fmla v23.4s, v8.4s, v22.4s
+	VMOV V23.B16, V8.B16
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	FMOVQ 0(R11), F23
+	WORD $0x4e36cd57 // fmla v23.4s, v10.4s, v22.4s
+	VMOV V23.B16, V10.B16
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	FMOVQ 0(R11), F23
+	WORD $0x4e36cd97 // fmla v23.4s, v12.4s, v22.4s
+	VMOV V23.B16, V12.B16
+	FMOVQ 16(R10), F22
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVQ 16(R11), F23
+	WORD $0x4e36cc37 // fmla v23.4s, v1.4s, v22.4s
+	VMOV V23.B16, V1.B16
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVQ 16(R11), F23
+	WORD $0x4e36cc77 // fmla v23.4s, v3.4s, v22.4s
+	VMOV V23.B16, V3.B16
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	FMOVQ 16(R11), F23
+	WORD $0x4e36ccb7 // fmla v23.4s, v5.4s, v22.4s
+	VMOV V23.B16, V5.B16
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	FMOVQ 16(R11), F23
+	WORD $0x4e36ccf7 // fmla v23.4s, v7.4s, v22.4s
+	VMOV V23.B16, V7.B16
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	FMOVQ 16(R11), F23
+	WORD $0x4e36cd37 // fmla v23.4s, v9.4s, v22.4s
+	VMOV V23.B16, V9.B16
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	FMOVQ 16(R11), F23
+	WORD $0x4e36cd77 // fmla v23.4s, v11.4s, v22.4s
+	VMOV V23.B16, V11.B16
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	FMOVQ 16(R11), F23
+	WORD $0x4e36cdb7 // fmla v23.4s, v13.4s, v22.4s
+	VMOV V23.B16, V13.B16
+	CBZ R4, dot2140_bare
+	FMOVS dscale+96(FP), F14
+	WORD $0x4e0405ce // dup v14.4s, v14.s[0]
+	FMOVS 0(R4), F22
+	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
+	WORD $0x2f10a6d6 // ushll v22.4s, v22.4h, #0
+	WORD $0x6e21dad6 // ucvtf v22.4s, v22.4s
+	WORD $0x4e2ecec0 // fmla v0.4s, v22.4s, v14.4s
+	FMOVS 4(R4), F22
+	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
+	WORD $0x2f10a6d6 // ushll v22.4s, v22.4h, #0
+	WORD $0x6e21dad6 // ucvtf v22.4s, v22.4s
+	WORD $0x4e2ecec1 // fmla v1.4s, v22.4s, v14.4s
+	ADD R6, R4, R4
+	FMOVS 0(R4), F22
+	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
+	WORD $0x2f10a6d6 // ushll v22.4s, v22.4h, #0
+	WORD $0x6e21dad6 // ucvtf v22.4s, v22.4s
+	WORD $0x4e2ecec2 // fmla v2.4s, v22.4s, v14.4s
+	FMOVS 4(R4), F22
+	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
+	WORD $0x2f10a6d6 // ushll v22.4s, v22.4h, #0
+	WORD $0x6e21dad6 // ucvtf v22.4s, v22.4s
+	WORD $0x4e2ecec3 // fmla v3.4s, v22.4s, v14.4s
+	ADD R6, R4, R4
+	FMOVS 0(R4), F22
+	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
+	WORD $0x2f10a6d6 // ushll v22.4s, v22.4h, #0
+	WORD $0x6e21dad6 // ucvtf v22.4s, v22.4s
+	WORD $0x4e2ecec4 // fmla v4.4s, v22.4s, v14.4s
+	FMOVS 4(R4), F22
+	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
+	WORD $0x2f10a6d6 // ushll v22.4s, v22.4h, #0
+	WORD $0x6e21dad6 // ucvtf v22.4s, v22.4s
+	WORD $0x4e2ecec5 // fmla v5.4s, v22.4s, v14.4s
+	ADD R6, R4, R4
+	FMOVS 0(R4), F22
+	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
+	WORD $0x2f10a6d6 // ushll v22.4s, v22.4h, #0
+	WORD $0x6e21dad6 // ucvtf v22.4s, v22.4s
+	WORD $0x4e2ecec6 // fmla v6.4s, v22.4s, v14.4s
+	FMOVS 4(R4), F22
+	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
+	WORD $0x2f10a6d6 // ushll v22.4s, v22.4h, #0
+	WORD $0x6e21dad6 // ucvtf v22.4s, v22.4s
+	WORD $0x4e2ecec7 // fmla v7.4s, v22.4s, v14.4s
+	ADD R6, R4, R4
+	FMOVS 0(R4), F22
+	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
+	WORD $0x2f10a6d6 // ushll v22.4s, v22.4h, #0
+	WORD $0x6e21dad6 // ucvtf v22.4s, v22.4s
+	WORD $0x4e2ecec8 // fmla v8.4s, v22.4s, v14.4s
+	FMOVS 4(R4), F22
+	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
+	WORD $0x2f10a6d6 // ushll v22.4s, v22.4h, #0
+	WORD $0x6e21dad6 // ucvtf v22.4s, v22.4s
+	WORD $0x4e2ecec9 // fmla v9.4s, v22.4s, v14.4s
+	ADD R6, R4, R4
+	FMOVS 0(R4), F22
+	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
+	WORD $0x2f10a6d6 // ushll v22.4s, v22.4h, #0
+	WORD $0x6e21dad6 // ucvtf v22.4s, v22.4s
+	WORD $0x4e2ececa // fmla v10.4s, v22.4s, v14.4s
+	FMOVS 4(R4), F22
+	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
+	WORD $0x2f10a6d6 // ushll v22.4s, v22.4h, #0
+	WORD $0x6e21dad6 // ucvtf v22.4s, v22.4s
+	WORD $0x4e2ececb // fmla v11.4s, v22.4s, v14.4s
+	ADD R6, R4, R4
+	FMOVS 0(R4), F22
+	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
+	WORD $0x2f10a6d6 // ushll v22.4s, v22.4h, #0
+	WORD $0x6e21dad6 // ucvtf v22.4s, v22.4s
+	WORD $0x4e2ececc // fmla v12.4s, v22.4s, v14.4s
+	FMOVS 4(R4), F22
+	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
+	WORD $0x2f10a6d6 // ushll v22.4s, v22.4h, #0
+	WORD $0x6e21dad6 // ucvtf v22.4s, v22.4s
+	WORD $0x4e2ececd // fmla v13.4s, v22.4s, v14.4s
+	ADD R6, R4, R4
+
+dot2140_bare:
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x0e614816 // sqxtn v22.4h, v0.4s
+	WORD $0x4e614836 // sqxtn2 v22.8h, v1.4s
+	WORD $0x2e212ad6 // sqxtun v22.8b, v22.8h
+	FMOVD F22, 0(R3)
+	ADD R5, R3, R3
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x0e614856 // sqxtn v22.4h, v2.4s
+	WORD $0x4e614876 // sqxtn2 v22.8h, v3.4s
+	WORD $0x2e212ad6 // sqxtun v22.8b, v22.8h
+	FMOVD F22, 0(R3)
+	ADD R5, R3, R3
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x0e614896 // sqxtn v22.4h, v4.4s
+	WORD $0x4e6148b6 // sqxtn2 v22.8h, v5.4s
+	WORD $0x2e212ad6 // sqxtun v22.8b, v22.8h
+	FMOVD F22, 0(R3)
+	ADD R5, R3, R3
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x0e6148d6 // sqxtn v22.4h, v6.4s
+	WORD $0x4e6148f6 // sqxtn2 v22.8h, v7.4s
+	WORD $0x2e212ad6 // sqxtun v22.8b, v22.8h
+	FMOVD F22, 0(R3)
+	ADD R5, R3, R3
+	WORD $0x4e21a908 // fcvtns v8.4s, v8.4s
+	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
+	WORD $0x0e614916 // sqxtn v22.4h, v8.4s
+	WORD $0x4e614936 // sqxtn2 v22.8h, v9.4s
+	WORD $0x2e212ad6 // sqxtun v22.8b, v22.8h
+	FMOVD F22, 0(R3)
+	ADD R5, R3, R3
+	WORD $0x4e21a94a // fcvtns v10.4s, v10.4s
+	WORD $0x4e21a96b // fcvtns v11.4s, v11.4s
+	WORD $0x0e614956 // sqxtn v22.4h, v10.4s
+	WORD $0x4e614976 // sqxtn2 v22.8h, v11.4s
+	WORD $0x2e212ad6 // sqxtun v22.8b, v22.8h
+	FMOVD F22, 0(R3)
+	ADD R5, R3, R3
+	WORD $0x4e21a98c // fcvtns v12.4s, v12.4s
+	WORD $0x4e21a9ad // fcvtns v13.4s, v13.4s
+	WORD $0x0e614996 // sqxtn v22.4h, v12.4s
+	WORD $0x4e6149b6 // sqxtn2 v22.8h, v13.4s
+	WORD $0x2e212ad6 // sqxtun v22.8b, v22.8h
+	FMOVD F22, 0(R3)
+	ADD R5, R3, R3
+	MOVD $7, R16
+	MUL R16, R2, R10
+	ADD R10, R1, R1
+	SUB $7, R0, R0
+	JMP few
+
+tile6:
+	MOVD begin+56(FP), R10
+	FMOVQ 0(R10), F0
+	FMOVQ 16(R10), F1
+	FMOVQ 0(R10), F2
+	FMOVQ 16(R10), F3
+	FMOVQ 0(R10), F4
+	FMOVQ 16(R10), F5
+	FMOVQ 0(R10), F6
+	FMOVQ 16(R10), F7
+	FMOVQ 0(R10), F8
+	FMOVQ 16(R10), F9
+	FMOVQ 0(R10), F10
+	FMOVQ 16(R10), F11
+	WORD $0x4f04e412 // movi v18.16b, #128
+	MOVD R1, R10
+	ADD R2<<0, R10, R11
+	ADD R2<<0, R11, R12
+	ADD R2<<0, R12, R13
+	ADD R2<<0, R13, R14
+	ADD R2<<0, R14, R15
+	MOVD b+48(FP), R19
+	MOVD segs+24(FP), R20
+
+dot2141_seg:
+	MOVD segQuads+32(FP), R21
+	CMP $4, R21
+	BLT dot2141_rest
+	SUB $4, R21, R21
+
+dot2141_k:
+	FMOVQ.P 16(R10), F12
+	WORD $0x6e321d8c // eor v12.16b, v12.16b, v18.16b
+	FMOVQ.P 16(R11), F13
+	WORD $0x6e321dad // eor v13.16b, v13.16b, v18.16b
+	FMOVQ.P 16(R12), F14
+	WORD $0x6e321dce // eor v14.16b, v14.16b, v18.16b
+	FMOVQ.P 16(R13), F15
+	WORD $0x6e321def // eor v15.16b, v15.16b, v18.16b
+	FMOVQ.P 16(R14), F16
+	WORD $0x6e321e10 // eor v16.16b, v16.16b, v18.16b
+	FMOVQ.P 16(R15), F17
+	WORD $0x6e321e31 // eor v17.16b, v17.16b, v18.16b
+	FMOVQ 0(R19), F19
+	WORD $0x4f8ce260 // sdot v0.4s, v19.16b, v12.4b[0]
+	WORD $0x4f8de262 // sdot v2.4s, v19.16b, v13.4b[0]
+	WORD $0x4f8ee264 // sdot v4.4s, v19.16b, v14.4b[0]
+	WORD $0x4f8fe266 // sdot v6.4s, v19.16b, v15.4b[0]
+	WORD $0x4f90e268 // sdot v8.4s, v19.16b, v16.4b[0]
+	WORD $0x4f91e26a // sdot v10.4s, v19.16b, v17.4b[0]
+	FMOVQ 16(R19), F20
+	WORD $0x4f8ce281 // sdot v1.4s, v20.16b, v12.4b[0]
+	WORD $0x4f8de283 // sdot v3.4s, v20.16b, v13.4b[0]
+	WORD $0x4f8ee285 // sdot v5.4s, v20.16b, v14.4b[0]
+	WORD $0x4f8fe287 // sdot v7.4s, v20.16b, v15.4b[0]
+	WORD $0x4f90e289 // sdot v9.4s, v20.16b, v16.4b[0]
+	WORD $0x4f91e28b // sdot v11.4s, v20.16b, v17.4b[0]
+	PRFM 4096(R19), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 32(R19), F19
+	WORD $0x4face260 // sdot v0.4s, v19.16b, v12.4b[1]
+	WORD $0x4fade262 // sdot v2.4s, v19.16b, v13.4b[1]
+	WORD $0x4faee264 // sdot v4.4s, v19.16b, v14.4b[1]
+	WORD $0x4fafe266 // sdot v6.4s, v19.16b, v15.4b[1]
+	WORD $0x4fb0e268 // sdot v8.4s, v19.16b, v16.4b[1]
+	WORD $0x4fb1e26a // sdot v10.4s, v19.16b, v17.4b[1]
+	FMOVQ 48(R19), F20
+	WORD $0x4face281 // sdot v1.4s, v20.16b, v12.4b[1]
+	WORD $0x4fade283 // sdot v3.4s, v20.16b, v13.4b[1]
+	WORD $0x4faee285 // sdot v5.4s, v20.16b, v14.4b[1]
+	WORD $0x4fafe287 // sdot v7.4s, v20.16b, v15.4b[1]
+	WORD $0x4fb0e289 // sdot v9.4s, v20.16b, v16.4b[1]
+	WORD $0x4fb1e28b // sdot v11.4s, v20.16b, v17.4b[1]
+	PRFM 4160(R19), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 64(R19), F19
+	WORD $0x4f8cea60 // sdot v0.4s, v19.16b, v12.4b[2]
+	WORD $0x4f8dea62 // sdot v2.4s, v19.16b, v13.4b[2]
+	WORD $0x4f8eea64 // sdot v4.4s, v19.16b, v14.4b[2]
+	WORD $0x4f8fea66 // sdot v6.4s, v19.16b, v15.4b[2]
+	WORD $0x4f90ea68 // sdot v8.4s, v19.16b, v16.4b[2]
+	WORD $0x4f91ea6a // sdot v10.4s, v19.16b, v17.4b[2]
+	FMOVQ 80(R19), F20
+	WORD $0x4f8cea81 // sdot v1.4s, v20.16b, v12.4b[2]
+	WORD $0x4f8dea83 // sdot v3.4s, v20.16b, v13.4b[2]
+	WORD $0x4f8eea85 // sdot v5.4s, v20.16b, v14.4b[2]
+	WORD $0x4f8fea87 // sdot v7.4s, v20.16b, v15.4b[2]
+	WORD $0x4f90ea89 // sdot v9.4s, v20.16b, v16.4b[2]
+	WORD $0x4f91ea8b // sdot v11.4s, v20.16b, v17.4b[2]
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 96(R19), F19
+	WORD $0x4facea60 // sdot v0.4s, v19.16b, v12.4b[3]
+	WORD $0x4fadea62 // sdot v2.4s, v19.16b, v13.4b[3]
+	WORD $0x4faeea64 // sdot v4.4s, v19.16b, v14.4b[3]
+	WORD $0x4fafea66 // sdot v6.4s, v19.16b, v15.4b[3]
+	WORD $0x4fb0ea68 // sdot v8.4s, v19.16b, v16.4b[3]
+	WORD $0x4fb1ea6a // sdot v10.4s, v19.16b, v17.4b[3]
+	FMOVQ 112(R19), F20
+	WORD $0x4facea81 // sdot v1.4s, v20.16b, v12.4b[3]
+	WORD $0x4fadea83 // sdot v3.4s, v20.16b, v13.4b[3]
+	WORD $0x4faeea85 // sdot v5.4s, v20.16b, v14.4b[3]
+	WORD $0x4fafea87 // sdot v7.4s, v20.16b, v15.4b[3]
+	WORD $0x4fb0ea89 // sdot v9.4s, v20.16b, v16.4b[3]
+	WORD $0x4fb1ea8b // sdot v11.4s, v20.16b, v17.4b[3]
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	ADD $128, R19, R19
+	SUB $4, R21, R21
+	CMP $0, R21
+	BGE dot2141_k
+	ADD $4, R21, R21
+
+dot2141_rest:
+	CBZ R21, dot2141_next
+
+dot2141_one:
+	FMOVS.P 4(R10), F12
+	WORD $0x6e321d8c // eor v12.16b, v12.16b, v18.16b
+	FMOVS.P 4(R11), F13
+	WORD $0x6e321dad // eor v13.16b, v13.16b, v18.16b
+	FMOVS.P 4(R12), F14
+	WORD $0x6e321dce // eor v14.16b, v14.16b, v18.16b
+	FMOVS.P 4(R13), F15
+	WORD $0x6e321def // eor v15.16b, v15.16b, v18.16b
+	FMOVS.P 4(R14), F16
+	WORD $0x6e321e10 // eor v16.16b, v16.16b, v18.16b
+	FMOVS.P 4(R15), F17
+	WORD $0x6e321e31 // eor v17.16b, v17.16b, v18.16b
+	FMOVQ 0(R19), F19
+	WORD $0x4f8ce260 // sdot v0.4s, v19.16b, v12.4b[0]
+	WORD $0x4f8de262 // sdot v2.4s, v19.16b, v13.4b[0]
+	WORD $0x4f8ee264 // sdot v4.4s, v19.16b, v14.4b[0]
+	WORD $0x4f8fe266 // sdot v6.4s, v19.16b, v15.4b[0]
+	WORD $0x4f90e268 // sdot v8.4s, v19.16b, v16.4b[0]
+	WORD $0x4f91e26a // sdot v10.4s, v19.16b, v17.4b[0]
+	FMOVQ 16(R19), F20
+	WORD $0x4f8ce281 // sdot v1.4s, v20.16b, v12.4b[0]
+	WORD $0x4f8de283 // sdot v3.4s, v20.16b, v13.4b[0]
+	WORD $0x4f8ee285 // sdot v5.4s, v20.16b, v14.4b[0]
+	WORD $0x4f8fe287 // sdot v7.4s, v20.16b, v15.4b[0]
+	WORD $0x4f90e289 // sdot v9.4s, v20.16b, v16.4b[0]
+	WORD $0x4f91e28b // sdot v11.4s, v20.16b, v17.4b[0]
+	ADD R8, R7, R7
+	ADD $32, R19, R19
+	SUB $1, R21, R21
+	CBNZ R21, dot2141_one
+
+dot2141_next:
+	ADD R9, R10, R10
+	ADD R9, R11, R11
+	ADD R9, R12, R12
+	ADD R9, R13, R13
+	ADD R9, R14, R14
+	ADD R9, R15, R15
+	SUB $1, R20, R20
+	CBNZ R20, dot2141_seg
+	MOVD scale+104(FP), R10
+	MOVD shift+112(FP), R11
+	FMOVQ 0(R10), F19
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVQ 0(R11), F20
+	WORD $0x4e33cc14 // fmla v20.4s, v0.4s, v19.4s
+	VMOV V20.B16, V0.B16
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVQ 0(R11), F20
+	WORD $0x4e33cc54 // fmla v20.4s, v2.4s, v19.4s
+	VMOV V20.B16, V2.B16
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVQ 0(R11), F20
+	WORD $0x4e33cc94 // fmla v20.4s, v4.4s, v19.4s
+	VMOV V20.B16, V4.B16
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVQ 0(R11), F20
+	WORD $0x4e33ccd4 // fmla v20.4s, v6.4s, v19.4s
+	VMOV V20.B16, V6.B16
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	FMOVQ 0(R11), F20
+	WORD $0x4e33cd14 // fmla v20.4s, v8.4s, v19.4s
+	VMOV V20.B16, V8.B16
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	FMOVQ 0(R11), F20
+	WORD $0x4e33cd54 // fmla v20.4s, v10.4s, v19.4s
+	VMOV V20.B16, V10.B16
+	FMOVQ 16(R10), F19
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVQ 16(R11), F20
+	WORD $0x4e33cc34 // fmla v20.4s, v1.4s, v19.4s
+	VMOV V20.B16, V1.B16
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVQ 16(R11), F20
+	WORD $0x4e33cc74 // fmla v20.4s, v3.4s, v19.4s
+	VMOV V20.B16, V3.B16
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	FMOVQ 16(R11), F20
+	WORD $0x4e33ccb4 // fmla v20.4s, v5.4s, v19.4s
+	VMOV V20.B16, V5.B16
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	FMOVQ 16(R11), F20
+	WORD $0x4e33ccf4 // fmla v20.4s, v7.4s, v19.4s
+	VMOV V20.B16, V7.B16
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	FMOVQ 16(R11), F20
+	WORD $0x4e33cd34 // fmla v20.4s, v9.4s, v19.4s
+	VMOV V20.B16, V9.B16
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	FMOVQ 16(R11), F20
+	WORD $0x4e33cd74 // fmla v20.4s, v11.4s, v19.4s
+	VMOV V20.B16, V11.B16
+	CBZ R4, dot2141_bare
+	FMOVS dscale+96(FP), F12
+	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	FMOVS 0(R4), F19
+	WORD $0x2f08a673 // ushll v19.8h, v19.8b, #0
+	WORD $0x2f10a673 // ushll v19.4s, v19.4h, #0
+	WORD $0x6e21da73 // ucvtf v19.4s, v19.4s
+	WORD $0x4e2cce60 // fmla v0.4s, v19.4s, v12.4s
+	FMOVS 4(R4), F19
+	WORD $0x2f08a673 // ushll v19.8h, v19.8b, #0
+	WORD $0x2f10a673 // ushll v19.4s, v19.4h, #0
+	WORD $0x6e21da73 // ucvtf v19.4s, v19.4s
+	WORD $0x4e2cce61 // fmla v1.4s, v19.4s, v12.4s
+	ADD R6, R4, R4
+	FMOVS 0(R4), F19
+	WORD $0x2f08a673 // ushll v19.8h, v19.8b, #0
+	WORD $0x2f10a673 // ushll v19.4s, v19.4h, #0
+	WORD $0x6e21da73 // ucvtf v19.4s, v19.4s
+	WORD $0x4e2cce62 // fmla v2.4s, v19.4s, v12.4s
+	FMOVS 4(R4), F19
+	WORD $0x2f08a673 // ushll v19.8h, v19.8b, #0
+	WORD $0x2f10a673 // ushll v19.4s, v19.4h, #0
+	WORD $0x6e21da73 // ucvtf v19.4s, v19.4s
+	WORD $0x4e2cce63 // fmla v3.4s, v19.4s, v12.4s
+	ADD R6, R4, R4
+	FMOVS 0(R4), F19
+	WORD $0x2f08a673 // ushll v19.8h, v19.8b, #0
+	WORD $0x2f10a673 // ushll v19.4s, v19.4h, #0
+	WORD $0x6e21da73 // ucvtf v19.4s, v19.4s
+	WORD $0x4e2cce64 // fmla v4.4s, v19.4s, v12.4s
+	FMOVS 4(R4), F19
+	WORD $0x2f08a673 // ushll v19.8h, v19.8b, #0
+	WORD $0x2f10a673 // ushll v19.4s, v19.4h, #0
+	WORD $0x6e21da73 // ucvtf v19.4s, v19.4s
+	WORD $0x4e2cce65 // fmla v5.4s, v19.4s, v12.4s
+	ADD R6, R4, R4
+	FMOVS 0(R4), F19
+	WORD $0x2f08a673 // ushll v19.8h, v19.8b, #0
+	WORD $0x2f10a673 // ushll v19.4s, v19.4h, #0
+	WORD $0x6e21da73 // ucvtf v19.4s, v19.4s
+	WORD $0x4e2cce66 // fmla v6.4s, v19.4s, v12.4s
+	FMOVS 4(R4), F19
+	WORD $0x2f08a673 // ushll v19.8h, v19.8b, #0
+	WORD $0x2f10a673 // ushll v19.4s, v19.4h, #0
+	WORD $0x6e21da73 // ucvtf v19.4s, v19.4s
+	WORD $0x4e2cce67 // fmla v7.4s, v19.4s, v12.4s
+	ADD R6, R4, R4
+	FMOVS 0(R4), F19
+	WORD $0x2f08a673 // ushll v19.8h, v19.8b, #0
+	WORD $0x2f10a673 // ushll v19.4s, v19.4h, #0
+	WORD $0x6e21da73 // ucvtf v19.4s, v19.4s
+	WORD $0x4e2cce68 // fmla v8.4s, v19.4s, v12.4s
+	FMOVS 4(R4), F19
+	WORD $0x2f08a673 // ushll v19.8h, v19.8b, #0
+	WORD $0x2f10a673 // ushll v19.4s, v19.4h, #0
+	WORD $0x6e21da73 // ucvtf v19.4s, v19.4s
+	WORD $0x4e2cce69 // fmla v9.4s, v19.4s, v12.4s
+	ADD R6, R4, R4
+	FMOVS 0(R4), F19
+	WORD $0x2f08a673 // ushll v19.8h, v19.8b, #0
+	WORD $0x2f10a673 // ushll v19.4s, v19.4h, #0
+	WORD $0x6e21da73 // ucvtf v19.4s, v19.4s
+	WORD $0x4e2cce6a // fmla v10.4s, v19.4s, v12.4s
+	FMOVS 4(R4), F19
+	WORD $0x2f08a673 // ushll v19.8h, v19.8b, #0
+	WORD $0x2f10a673 // ushll v19.4s, v19.4h, #0
+	WORD $0x6e21da73 // ucvtf v19.4s, v19.4s
+	WORD $0x4e2cce6b // fmla v11.4s, v19.4s, v12.4s
+	ADD R6, R4, R4
+
+dot2141_bare:
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x0e614813 // sqxtn v19.4h, v0.4s
+	WORD $0x4e614833 // sqxtn2 v19.8h, v1.4s
+	WORD $0x2e212a73 // sqxtun v19.8b, v19.8h
+	FMOVD F19, 0(R3)
+	ADD R5, R3, R3
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x0e614853 // sqxtn v19.4h, v2.4s
+	WORD $0x4e614873 // sqxtn2 v19.8h, v3.4s
+	WORD $0x2e212a73 // sqxtun v19.8b, v19.8h
+	FMOVD F19, 0(R3)
+	ADD R5, R3, R3
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x0e614893 // sqxtn v19.4h, v4.4s
+	WORD $0x4e6148b3 // sqxtn2 v19.8h, v5.4s
+	WORD $0x2e212a73 // sqxtun v19.8b, v19.8h
+	FMOVD F19, 0(R3)
+	ADD R5, R3, R3
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x0e6148d3 // sqxtn v19.4h, v6.4s
+	WORD $0x4e6148f3 // sqxtn2 v19.8h, v7.4s
+	WORD $0x2e212a73 // sqxtun v19.8b, v19.8h
+	FMOVD F19, 0(R3)
+	ADD R5, R3, R3
+	WORD $0x4e21a908 // fcvtns v8.4s, v8.4s
+	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
+	WORD $0x0e614913 // sqxtn v19.4h, v8.4s
+	WORD $0x4e614933 // sqxtn2 v19.8h, v9.4s
+	WORD $0x2e212a73 // sqxtun v19.8b, v19.8h
+	FMOVD F19, 0(R3)
+	ADD R5, R3, R3
+	WORD $0x4e21a94a // fcvtns v10.4s, v10.4s
+	WORD $0x4e21a96b // fcvtns v11.4s, v11.4s
+	WORD $0x0e614953 // sqxtn v19.4h, v10.4s
+	WORD $0x4e614973 // sqxtn2 v19.8h, v11.4s
+	WORD $0x2e212a73 // sqxtun v19.8b, v19.8h
+	FMOVD F19, 0(R3)
+	ADD R5, R3, R3
+	MOVD $6, R16
+	MUL R16, R2, R10
+	ADD R10, R1, R1
+	SUB $6, R0, R0
+	JMP few
+
+tile5:
+	MOVD begin+56(FP), R10
+	FMOVQ 0(R10), F0
+	FMOVQ 16(R10), F1
+	FMOVQ 0(R10), F2
+	FMOVQ 16(R10), F3
+	FMOVQ 0(R10), F4
+	FMOVQ 16(R10), F5
+	FMOVQ 0(R10), F6
+	FMOVQ 16(R10), F7
+	FMOVQ 0(R10), F8
+	FMOVQ 16(R10), F9
+	WORD $0x4f04e40f // movi v15.16b, #128
+	MOVD R1, R10
+	ADD R2<<0, R10, R11
+	ADD R2<<0, R11, R12
+	ADD R2<<0, R12, R13
+	ADD R2<<0, R13, R14
+	MOVD b+48(FP), R15
+	MOVD segs+24(FP), R19
+
+dot2142_seg:
+	MOVD segQuads+32(FP), R20
+	CMP $4, R20
+	BLT dot2142_rest
+	SUB $4, R20, R20
+
+dot2142_k:
+	FMOVQ.P 16(R10), F10
+	WORD $0x6e2f1d4a // eor v10.16b, v10.16b, v15.16b
+	FMOVQ.P 16(R11), F11
+	WORD $0x6e2f1d6b // eor v11.16b, v11.16b, v15.16b
+	FMOVQ.P 16(R12), F12
+	WORD $0x6e2f1d8c // eor v12.16b, v12.16b, v15.16b
+	FMOVQ.P 16(R13), F13
+	WORD $0x6e2f1dad // eor v13.16b, v13.16b, v15.16b
+	FMOVQ.P 16(R14), F14
+	WORD $0x6e2f1dce // eor v14.16b, v14.16b, v15.16b
+	FMOVQ 0(R15), F16
+	WORD $0x4f8ae200 // sdot v0.4s, v16.16b, v10.4b[0]
+	WORD $0x4f8be202 // sdot v2.4s, v16.16b, v11.4b[0]
+	WORD $0x4f8ce204 // sdot v4.4s, v16.16b, v12.4b[0]
+	WORD $0x4f8de206 // sdot v6.4s, v16.16b, v13.4b[0]
+	WORD $0x4f8ee208 // sdot v8.4s, v16.16b, v14.4b[0]
+	FMOVQ 16(R15), F17
+	WORD $0x4f8ae221 // sdot v1.4s, v17.16b, v10.4b[0]
+	WORD $0x4f8be223 // sdot v3.4s, v17.16b, v11.4b[0]
+	WORD $0x4f8ce225 // sdot v5.4s, v17.16b, v12.4b[0]
+	WORD $0x4f8de227 // sdot v7.4s, v17.16b, v13.4b[0]
+	WORD $0x4f8ee229 // sdot v9.4s, v17.16b, v14.4b[0]
+	PRFM 4096(R15), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 32(R15), F16
+	WORD $0x4faae200 // sdot v0.4s, v16.16b, v10.4b[1]
+	WORD $0x4fabe202 // sdot v2.4s, v16.16b, v11.4b[1]
+	WORD $0x4face204 // sdot v4.4s, v16.16b, v12.4b[1]
+	WORD $0x4fade206 // sdot v6.4s, v16.16b, v13.4b[1]
+	WORD $0x4faee208 // sdot v8.4s, v16.16b, v14.4b[1]
+	FMOVQ 48(R15), F17
+	WORD $0x4faae221 // sdot v1.4s, v17.16b, v10.4b[1]
+	WORD $0x4fabe223 // sdot v3.4s, v17.16b, v11.4b[1]
+	WORD $0x4face225 // sdot v5.4s, v17.16b, v12.4b[1]
+	WORD $0x4fade227 // sdot v7.4s, v17.16b, v13.4b[1]
+	WORD $0x4faee229 // sdot v9.4s, v17.16b, v14.4b[1]
+	PRFM 4160(R15), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 64(R15), F16
+	WORD $0x4f8aea00 // sdot v0.4s, v16.16b, v10.4b[2]
+	WORD $0x4f8bea02 // sdot v2.4s, v16.16b, v11.4b[2]
+	WORD $0x4f8cea04 // sdot v4.4s, v16.16b, v12.4b[2]
+	WORD $0x4f8dea06 // sdot v6.4s, v16.16b, v13.4b[2]
+	WORD $0x4f8eea08 // sdot v8.4s, v16.16b, v14.4b[2]
+	FMOVQ 80(R15), F17
+	WORD $0x4f8aea21 // sdot v1.4s, v17.16b, v10.4b[2]
+	WORD $0x4f8bea23 // sdot v3.4s, v17.16b, v11.4b[2]
+	WORD $0x4f8cea25 // sdot v5.4s, v17.16b, v12.4b[2]
+	WORD $0x4f8dea27 // sdot v7.4s, v17.16b, v13.4b[2]
+	WORD $0x4f8eea29 // sdot v9.4s, v17.16b, v14.4b[2]
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 96(R15), F16
+	WORD $0x4faaea00 // sdot v0.4s, v16.16b, v10.4b[3]
+	WORD $0x4fabea02 // sdot v2.4s, v16.16b, v11.4b[3]
+	WORD $0x4facea04 // sdot v4.4s, v16.16b, v12.4b[3]
+	WORD $0x4fadea06 // sdot v6.4s, v16.16b, v13.4b[3]
+	WORD $0x4faeea08 // sdot v8.4s, v16.16b, v14.4b[3]
+	FMOVQ 112(R15), F17
+	WORD $0x4faaea21 // sdot v1.4s, v17.16b, v10.4b[3]
+	WORD $0x4fabea23 // sdot v3.4s, v17.16b, v11.4b[3]
+	WORD $0x4facea25 // sdot v5.4s, v17.16b, v12.4b[3]
+	WORD $0x4fadea27 // sdot v7.4s, v17.16b, v13.4b[3]
+	WORD $0x4faeea29 // sdot v9.4s, v17.16b, v14.4b[3]
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	ADD $128, R15, R15
+	SUB $4, R20, R20
+	CMP $0, R20
+	BGE dot2142_k
+	ADD $4, R20, R20
+
+dot2142_rest:
+	CBZ R20, dot2142_next
+
+dot2142_one:
+	FMOVS.P 4(R10), F10
+	WORD $0x6e2f1d4a // eor v10.16b, v10.16b, v15.16b
+	FMOVS.P 4(R11), F11
+	WORD $0x6e2f1d6b // eor v11.16b, v11.16b, v15.16b
+	FMOVS.P 4(R12), F12
+	WORD $0x6e2f1d8c // eor v12.16b, v12.16b, v15.16b
+	FMOVS.P 4(R13), F13
+	WORD $0x6e2f1dad // eor v13.16b, v13.16b, v15.16b
+	FMOVS.P 4(R14), F14
+	WORD $0x6e2f1dce // eor v14.16b, v14.16b, v15.16b
+	FMOVQ 0(R15), F16
+	WORD $0x4f8ae200 // sdot v0.4s, v16.16b, v10.4b[0]
+	WORD $0x4f8be202 // sdot v2.4s, v16.16b, v11.4b[0]
+	WORD $0x4f8ce204 // sdot v4.4s, v16.16b, v12.4b[0]
+	WORD $0x4f8de206 // sdot v6.4s, v16.16b, v13.4b[0]
+	WORD $0x4f8ee208 // sdot v8.4s, v16.16b, v14.4b[0]
+	FMOVQ 16(R15), F17
+	WORD $0x4f8ae221 // sdot v1.4s, v17.16b, v10.4b[0]
+	WORD $0x4f8be223 // sdot v3.4s, v17.16b, v11.4b[0]
+	WORD $0x4f8ce225 // sdot v5.4s, v17.16b, v12.4b[0]
+	WORD $0x4f8de227 // sdot v7.4s, v17.16b, v13.4b[0]
+	WORD $0x4f8ee229 // sdot v9.4s, v17.16b, v14.4b[0]
+	ADD R8, R7, R7
+	ADD $32, R15, R15
+	SUB $1, R20, R20
+	CBNZ R20, dot2142_one
+
+dot2142_next:
+	ADD R9, R10, R10
+	ADD R9, R11, R11
+	ADD R9, R12, R12
+	ADD R9, R13, R13
+	ADD R9, R14, R14
+	SUB $1, R19, R19
+	CBNZ R19, dot2142_seg
+	MOVD scale+104(FP), R10
+	MOVD shift+112(FP), R11
+	FMOVQ 0(R10), F16
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVQ 0(R11), F17
+	WORD $0x4e30cc11 // fmla v17.4s, v0.4s, v16.4s
+	VMOV V17.B16, V0.B16
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVQ 0(R11), F17
+	WORD $0x4e30cc51 // fmla v17.4s, v2.4s, v16.4s
+	VMOV V17.B16, V2.B16
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVQ 0(R11), F17
+	WORD $0x4e30cc91 // fmla v17.4s, v4.4s, v16.4s
+	VMOV V17.B16, V4.B16
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVQ 0(R11), F17
+	WORD $0x4e30ccd1 // fmla v17.4s, v6.4s, v16.4s
+	VMOV V17.B16, V6.B16
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	FMOVQ 0(R11), F17
+	WORD $0x4e30cd11 // fmla v17.4s, v8.4s, v16.4s
+	VMOV V17.B16, V8.B16
+	FMOVQ 16(R10), F16
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVQ 16(R11), F17
+	WORD $0x4e30cc31 // fmla v17.4s, v1.4s, v16.4s
+	VMOV V17.B16, V1.B16
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVQ 16(R11), F17
+	WORD $0x4e30cc71 // fmla v17.4s, v3.4s, v16.4s
+	VMOV V17.B16, V3.B16
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	FMOVQ 16(R11), F17
+	WORD $0x4e30ccb1 // fmla v17.4s, v5.4s, v16.4s
+	VMOV V17.B16, V5.B16
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	FMOVQ 16(R11), F17
+	WORD $0x4e30ccf1 // fmla v17.4s, v7.4s, v16.4s
+	VMOV V17.B16, V7.B16
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	FMOVQ 16(R11), F17
+	WORD $0x4e30cd31 // fmla v17.4s, v9.4s, v16.4s
+	VMOV V17.B16, V9.B16
+	CBZ R4, dot2142_bare
+	FMOVS dscale+96(FP), F10
+	WORD $0x4e04054a // dup v10.4s, v10.s[0]
+	FMOVS 0(R4), F16
+	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
+	WORD $0x2f10a610 // ushll v16.4s, v16.4h, #0
+	WORD $0x6e21da10 // ucvtf v16.4s, v16.4s
+	WORD $0x4e2ace00 // fmla v0.4s, v16.4s, v10.4s
+	FMOVS 4(R4), F16
+	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
+	WORD $0x2f10a610 // ushll v16.4s, v16.4h, #0
+	WORD $0x6e21da10 // ucvtf v16.4s, v16.4s
+	WORD $0x4e2ace01 // fmla v1.4s, v16.4s, v10.4s
+	ADD R6, R4, R4
+	FMOVS 0(R4), F16
+	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
+	WORD $0x2f10a610 // ushll v16.4s, v16.4h, #0
+	WORD $0x6e21da10 // ucvtf v16.4s, v16.4s
+	WORD $0x4e2ace02 // fmla v2.4s, v16.4s, v10.4s
+	FMOVS 4(R4), F16
+	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
+	WORD $0x2f10a610 // ushll v16.4s, v16.4h, #0
+	WORD $0x6e21da10 // ucvtf v16.4s, v16.4s
+	WORD $0x4e2ace03 // fmla v3.4s, v16.4s, v10.4s
+	ADD R6, R4, R4
+	FMOVS 0(R4), F16
+	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
+	WORD $0x2f10a610 // ushll v16.4s, v16.4h, #0
+	WORD $0x6e21da10 // ucvtf v16.4s, v16.4s
+	WORD $0x4e2ace04 // fmla v4.4s, v16.4s, v10.4s
+	FMOVS 4(R4), F16
+	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
+	WORD $0x2f10a610 // ushll v16.4s, v16.4h, #0
+	WORD $0x6e21da10 // ucvtf v16.4s, v16.4s
+	WORD $0x4e2ace05 // fmla v5.4s, v16.4s, v10.4s
+	ADD R6, R4, R4
+	FMOVS 0(R4), F16
+	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
+	WORD $0x2f10a610 // ushll v16.4s, v16.4h, #0
+	WORD $0x6e21da10 // ucvtf v16.4s, v16.4s
+	WORD $0x4e2ace06 // fmla v6.4s, v16.4s, v10.4s
+	FMOVS 4(R4), F16
+	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
+	WORD $0x2f10a610 // ushll v16.4s, v16.4h, #0
+	WORD $0x6e21da10 // ucvtf v16.4s, v16.4s
+	WORD $0x4e2ace07 // fmla v7.4s, v16.4s, v10.4s
+	ADD R6, R4, R4
+	FMOVS 0(R4), F16
+	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
+	WORD $0x2f10a610 // ushll v16.4s, v16.4h, #0
+	WORD $0x6e21da10 // ucvtf v16.4s, v16.4s
+	WORD $0x4e2ace08 // fmla v8.4s, v16.4s, v10.4s
+	FMOVS 4(R4), F16
+	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
+	WORD $0x2f10a610 // ushll v16.4s, v16.4h, #0
+	WORD $0x6e21da10 // ucvtf v16.4s, v16.4s
+	WORD $0x4e2ace09 // fmla v9.4s, v16.4s, v10.4s
+	ADD R6, R4, R4
+
+dot2142_bare:
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x0e614810 // sqxtn v16.4h, v0.4s
+	WORD $0x4e614830 // sqxtn2 v16.8h, v1.4s
+	WORD $0x2e212a10 // sqxtun v16.8b, v16.8h
+	FMOVD F16, 0(R3)
+	ADD R5, R3, R3
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x0e614850 // sqxtn v16.4h, v2.4s
+	WORD $0x4e614870 // sqxtn2 v16.8h, v3.4s
+	WORD $0x2e212a10 // sqxtun v16.8b, v16.8h
+	FMOVD F16, 0(R3)
+	ADD R5, R3, R3
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x0e614890 // sqxtn v16.4h, v4.4s
+	WORD $0x4e6148b0 // sqxtn2 v16.8h, v5.4s
+	WORD $0x2e212a10 // sqxtun v16.8b, v16.8h
+	FMOVD F16, 0(R3)
+	ADD R5, R3, R3
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x0e6148d0 // sqxtn v16.4h, v6.4s
+	WORD $0x4e6148f0 // sqxtn2 v16.8h, v7.4s
+	WORD $0x2e212a10 // sqxtun v16.8b, v16.8h
+	FMOVD F16, 0(R3)
+	ADD R5, R3, R3
+	WORD $0x4e21a908 // fcvtns v8.4s, v8.4s
+	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
+	WORD $0x0e614910 // sqxtn v16.4h, v8.4s
+	WORD $0x4e614930 // sqxtn2 v16.8h, v9.4s
+	WORD $0x2e212a10 // sqxtun v16.8b, v16.8h
+	FMOVD F16, 0(R3)
+	ADD R5, R3, R3
+	MOVD $5, R16
+	MUL R16, R2, R10
+	ADD R10, R1, R1
+	SUB $5, R0, R0
+	JMP few
+
+tile4:
+	MOVD begin+56(FP), R10
+	FMOVQ 0(R10), F0
+	FMOVQ 16(R10), F1
+	FMOVQ 0(R10), F2
+	FMOVQ 16(R10), F3
+	FMOVQ 0(R10), F4
+	FMOVQ 16(R10), F5
+	FMOVQ 0(R10), F6
+	FMOVQ 16(R10), F7
+	WORD $0x4f04e40c // movi v12.16b, #128
+	MOVD R1, R10
+	ADD R2<<0, R10, R11
+	ADD R2<<0, R11, R12
+	ADD R2<<0, R12, R13
+	MOVD b+48(FP), R14
+	MOVD segs+24(FP), R15
+
+dot2143_seg:
+	MOVD segQuads+32(FP), R19
+	CMP $4, R19
+	BLT dot2143_rest
+	SUB $4, R19, R19
+
+dot2143_k:
+	FMOVQ.P 16(R10), F8
+	WORD $0x6e2c1d08 // eor v8.16b, v8.16b, v12.16b
+	FMOVQ.P 16(R11), F9
+	WORD $0x6e2c1d29 // eor v9.16b, v9.16b, v12.16b
+	FMOVQ.P 16(R12), F10
+	WORD $0x6e2c1d4a // eor v10.16b, v10.16b, v12.16b
+	FMOVQ.P 16(R13), F11
+	WORD $0x6e2c1d6b // eor v11.16b, v11.16b, v12.16b
+	FMOVQ 0(R14), F13
+	WORD $0x4f88e1a0 // sdot v0.4s, v13.16b, v8.4b[0]
+	WORD $0x4f89e1a2 // sdot v2.4s, v13.16b, v9.4b[0]
+	WORD $0x4f8ae1a4 // sdot v4.4s, v13.16b, v10.4b[0]
+	WORD $0x4f8be1a6 // sdot v6.4s, v13.16b, v11.4b[0]
+	FMOVQ 16(R14), F14
+	WORD $0x4f88e1c1 // sdot v1.4s, v14.16b, v8.4b[0]
+	WORD $0x4f89e1c3 // sdot v3.4s, v14.16b, v9.4b[0]
+	WORD $0x4f8ae1c5 // sdot v5.4s, v14.16b, v10.4b[0]
+	WORD $0x4f8be1c7 // sdot v7.4s, v14.16b, v11.4b[0]
+	PRFM 4096(R14), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 32(R14), F13
+	WORD $0x4fa8e1a0 // sdot v0.4s, v13.16b, v8.4b[1]
+	WORD $0x4fa9e1a2 // sdot v2.4s, v13.16b, v9.4b[1]
+	WORD $0x4faae1a4 // sdot v4.4s, v13.16b, v10.4b[1]
+	WORD $0x4fabe1a6 // sdot v6.4s, v13.16b, v11.4b[1]
+	FMOVQ 48(R14), F14
+	WORD $0x4fa8e1c1 // sdot v1.4s, v14.16b, v8.4b[1]
+	WORD $0x4fa9e1c3 // sdot v3.4s, v14.16b, v9.4b[1]
+	WORD $0x4faae1c5 // sdot v5.4s, v14.16b, v10.4b[1]
+	WORD $0x4fabe1c7 // sdot v7.4s, v14.16b, v11.4b[1]
+	PRFM 4160(R14), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 64(R14), F13
+	WORD $0x4f88e9a0 // sdot v0.4s, v13.16b, v8.4b[2]
+	WORD $0x4f89e9a2 // sdot v2.4s, v13.16b, v9.4b[2]
+	WORD $0x4f8ae9a4 // sdot v4.4s, v13.16b, v10.4b[2]
+	WORD $0x4f8be9a6 // sdot v6.4s, v13.16b, v11.4b[2]
+	FMOVQ 80(R14), F14
+	WORD $0x4f88e9c1 // sdot v1.4s, v14.16b, v8.4b[2]
+	WORD $0x4f89e9c3 // sdot v3.4s, v14.16b, v9.4b[2]
+	WORD $0x4f8ae9c5 // sdot v5.4s, v14.16b, v10.4b[2]
+	WORD $0x4f8be9c7 // sdot v7.4s, v14.16b, v11.4b[2]
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 96(R14), F13
+	WORD $0x4fa8e9a0 // sdot v0.4s, v13.16b, v8.4b[3]
+	WORD $0x4fa9e9a2 // sdot v2.4s, v13.16b, v9.4b[3]
+	WORD $0x4faae9a4 // sdot v4.4s, v13.16b, v10.4b[3]
+	WORD $0x4fabe9a6 // sdot v6.4s, v13.16b, v11.4b[3]
+	FMOVQ 112(R14), F14
+	WORD $0x4fa8e9c1 // sdot v1.4s, v14.16b, v8.4b[3]
+	WORD $0x4fa9e9c3 // sdot v3.4s, v14.16b, v9.4b[3]
+	WORD $0x4faae9c5 // sdot v5.4s, v14.16b, v10.4b[3]
+	WORD $0x4fabe9c7 // sdot v7.4s, v14.16b, v11.4b[3]
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	ADD $128, R14, R14
+	SUB $4, R19, R19
+	CMP $0, R19
+	BGE dot2143_k
+	ADD $4, R19, R19
+
+dot2143_rest:
+	CBZ R19, dot2143_next
+
+dot2143_one:
+	FMOVS.P 4(R10), F8
+	WORD $0x6e2c1d08 // eor v8.16b, v8.16b, v12.16b
+	FMOVS.P 4(R11), F9
+	WORD $0x6e2c1d29 // eor v9.16b, v9.16b, v12.16b
+	FMOVS.P 4(R12), F10
+	WORD $0x6e2c1d4a // eor v10.16b, v10.16b, v12.16b
+	FMOVS.P 4(R13), F11
+	WORD $0x6e2c1d6b // eor v11.16b, v11.16b, v12.16b
+	FMOVQ 0(R14), F13
+	WORD $0x4f88e1a0 // sdot v0.4s, v13.16b, v8.4b[0]
+	WORD $0x4f89e1a2 // sdot v2.4s, v13.16b, v9.4b[0]
+	WORD $0x4f8ae1a4 // sdot v4.4s, v13.16b, v10.4b[0]
+	WORD $0x4f8be1a6 // sdot v6.4s, v13.16b, v11.4b[0]
+	FMOVQ 16(R14), F14
+	WORD $0x4f88e1c1 // sdot v1.4s, v14.16b, v8.4b[0]
+	WORD $0x4f89e1c3 // sdot v3.4s, v14.16b, v9.4b[0]
+	WORD $0x4f8ae1c5 // sdot v5.4s, v14.16b, v10.4b[0]
+	WORD $0x4f8be1c7 // sdot v7.4s, v14.16b, v11.4b[0]
+	ADD R8, R7, R7
+	ADD $32, R14, R14
+	SUB $1, R19, R19
+	CBNZ R19, dot2143_one
+
+dot2143_next:
+	ADD R9, R10, R10
+	ADD R9, R11, R11
+	ADD R9, R12, R12
+	ADD R9, R13, R13
+	SUB $1, R15, R15
+	CBNZ R15, dot2143_seg
+	MOVD scale+104(FP), R10
+	MOVD shift+112(FP), R11
+	FMOVQ 0(R10), F13
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVQ 0(R11), F14
+	WORD $0x4e2dcc0e // fmla v14.4s, v0.4s, v13.4s
+	VMOV V14.B16, V0.B16
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVQ 0(R11), F14
+	WORD $0x4e2dcc4e // fmla v14.4s, v2.4s, v13.4s
+	VMOV V14.B16, V2.B16
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVQ 0(R11), F14
+	WORD $0x4e2dcc8e // fmla v14.4s, v4.4s, v13.4s
+	VMOV V14.B16, V4.B16
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVQ 0(R11), F14
+	WORD $0x4e2dccce // fmla v14.4s, v6.4s, v13.4s
+	VMOV V14.B16, V6.B16
+	FMOVQ 16(R10), F13
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVQ 16(R11), F14
+	WORD $0x4e2dcc2e // fmla v14.4s, v1.4s, v13.4s
+	VMOV V14.B16, V1.B16
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVQ 16(R11), F14
+	WORD $0x4e2dcc6e // fmla v14.4s, v3.4s, v13.4s
+	VMOV V14.B16, V3.B16
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	FMOVQ 16(R11), F14
+	WORD $0x4e2dccae // fmla v14.4s, v5.4s, v13.4s
+	VMOV V14.B16, V5.B16
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	FMOVQ 16(R11), F14
+	WORD $0x4e2dccee // fmla v14.4s, v7.4s, v13.4s
+	VMOV V14.B16, V7.B16
+	CBZ R4, dot2143_bare
+	FMOVS dscale+96(FP), F8
+	WORD $0x4e040508 // dup v8.4s, v8.s[0]
+	FMOVS 0(R4), F13
+	WORD $0x2f08a5ad // ushll v13.8h, v13.8b, #0
+	WORD $0x2f10a5ad // ushll v13.4s, v13.4h, #0
+	WORD $0x6e21d9ad // ucvtf v13.4s, v13.4s
+	WORD $0x4e28cda0 // fmla v0.4s, v13.4s, v8.4s
+	FMOVS 4(R4), F13
+	WORD $0x2f08a5ad // ushll v13.8h, v13.8b, #0
+	WORD $0x2f10a5ad // ushll v13.4s, v13.4h, #0
+	WORD $0x6e21d9ad // ucvtf v13.4s, v13.4s
+	WORD $0x4e28cda1 // fmla v1.4s, v13.4s, v8.4s
+	ADD R6, R4, R4
+	FMOVS 0(R4), F13
+	WORD $0x2f08a5ad // ushll v13.8h, v13.8b, #0
+	WORD $0x2f10a5ad // ushll v13.4s, v13.4h, #0
+	WORD $0x6e21d9ad // ucvtf v13.4s, v13.4s
+	WORD $0x4e28cda2 // fmla v2.4s, v13.4s, v8.4s
+	FMOVS 4(R4), F13
+	WORD $0x2f08a5ad // ushll v13.8h, v13.8b, #0
+	WORD $0x2f10a5ad // ushll v13.4s, v13.4h, #0
+	WORD $0x6e21d9ad // ucvtf v13.4s, v13.4s
+	WORD $0x4e28cda3 // fmla v3.4s, v13.4s, v8.4s
+	ADD R6, R4, R4
+	FMOVS 0(R4), F13
+	WORD $0x2f08a5ad // ushll v13.8h, v13.8b, #0
+	WORD $0x2f10a5ad // ushll v13.4s, v13.4h, #0
+	WORD $0x6e21d9ad // ucvtf v13.4s, v13.4s
+	WORD $0x4e28cda4 // fmla v4.4s, v13.4s, v8.4s
+	FMOVS 4(R4), F13
+	WORD $0x2f08a5ad // ushll v13.8h, v13.8b, #0
+	WORD $0x2f10a5ad // ushll v13.4s, v13.4h, #0
+	WORD $0x6e21d9ad // ucvtf v13.4s, v13.4s
+	WORD $0x4e28cda5 // fmla v5.4s, v13.4s, v8.4s
+	ADD R6, R4, R4
+	FMOVS 0(R4), F13
+	WORD $0x2f08a5ad // ushll v13.8h, v13.8b, #0
+	WORD $0x2f10a5ad // ushll v13.4s, v13.4h, #0
+	WORD $0x6e21d9ad // ucvtf v13.4s, v13.4s
+	WORD $0x4e28cda6 // fmla v6.4s, v13.4s, v8.4s
+	FMOVS 4(R4), F13
+	WORD $0x2f08a5ad // ushll v13.8h, v13.8b, #0
+	WORD $0x2f10a5ad // ushll v13.4s, v13.4h, #0
+	WORD $0x6e21d9ad // ucvtf v13.4s, v13.4s
+	WORD $0x4e28cda7 // fmla v7.4s, v13.4s, v8.4s
+	ADD R6, R4, R4
+
+dot2143_bare:
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x0e61480d // sqxtn v13.4h, v0.4s
+	WORD $0x4e61482d // sqxtn2 v13.8h, v1.4s
+	WORD $0x2e2129ad // sqxtun v13.8b, v13.8h
+	FMOVD F13, 0(R3)
+	ADD R5, R3, R3
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x0e61484d // sqxtn v13.4h, v2.4s
+	WORD $0x4e61486d // sqxtn2 v13.8h, v3.4s
+	WORD $0x2e2129ad // sqxtun v13.8b, v13.8h
+	FMOVD F13, 0(R3)
+	ADD R5, R3, R3
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x0e61488d // sqxtn v13.4h, v4.4s
+	WORD $0x4e6148ad // sqxtn2 v13.8h, v5.4s
+	WORD $0x2e2129ad // sqxtun v13.8b, v13.8h
+	FMOVD F13, 0(R3)
+	ADD R5, R3, R3
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x0e6148cd // sqxtn v13.4h, v6.4s
+	WORD $0x4e6148ed // sqxtn2 v13.8h, v7.4s
+	WORD $0x2e2129ad // sqxtun v13.8b, v13.8h
+	FMOVD F13, 0(R3)
+	ADD R5, R3, R3
+	MOVD $4, R16
+	MUL R16, R2, R10
+	ADD R10, R1, R1
+	SUB $4, R0, R0
+	JMP few
+
+tile3:
+	MOVD begin+56(FP), R10
+	FMOVQ 0(R10), F0
+	FMOVQ 16(R10), F1
+	FMOVQ 0(R10), F2
+	FMOVQ 16(R10), F3
+	FMOVQ 0(R10), F4
+	FMOVQ 16(R10), F5
+	WORD $0x4f04e409 // movi v9.16b, #128
+	MOVD R1, R10
+	ADD R2<<0, R10, R11
+	ADD R2<<0, R11, R12
+	MOVD b+48(FP), R13
+	MOVD segs+24(FP), R14
+
+dot2144_seg:
+	MOVD segQuads+32(FP), R15
+	CMP $4, R15
+	BLT dot2144_rest
+	SUB $4, R15, R15
+
+dot2144_k:
+	FMOVQ.P 16(R10), F6
+	WORD $0x6e291cc6 // eor v6.16b, v6.16b, v9.16b
+	FMOVQ.P 16(R11), F7
+	WORD $0x6e291ce7 // eor v7.16b, v7.16b, v9.16b
+	FMOVQ.P 16(R12), F8
+	WORD $0x6e291d08 // eor v8.16b, v8.16b, v9.16b
+	FMOVQ 0(R13), F10
+	WORD $0x4f86e140 // sdot v0.4s, v10.16b, v6.4b[0]
+	WORD $0x4f87e142 // sdot v2.4s, v10.16b, v7.4b[0]
+	WORD $0x4f88e144 // sdot v4.4s, v10.16b, v8.4b[0]
+	FMOVQ 16(R13), F11
+	WORD $0x4f86e161 // sdot v1.4s, v11.16b, v6.4b[0]
+	WORD $0x4f87e163 // sdot v3.4s, v11.16b, v7.4b[0]
+	WORD $0x4f88e165 // sdot v5.4s, v11.16b, v8.4b[0]
+	PRFM 4096(R13), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 32(R13), F10
+	WORD $0x4fa6e140 // sdot v0.4s, v10.16b, v6.4b[1]
+	WORD $0x4fa7e142 // sdot v2.4s, v10.16b, v7.4b[1]
+	WORD $0x4fa8e144 // sdot v4.4s, v10.16b, v8.4b[1]
+	FMOVQ 48(R13), F11
+	WORD $0x4fa6e161 // sdot v1.4s, v11.16b, v6.4b[1]
+	WORD $0x4fa7e163 // sdot v3.4s, v11.16b, v7.4b[1]
+	WORD $0x4fa8e165 // sdot v5.4s, v11.16b, v8.4b[1]
+	PRFM 4160(R13), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 64(R13), F10
+	WORD $0x4f86e940 // sdot v0.4s, v10.16b, v6.4b[2]
+	WORD $0x4f87e942 // sdot v2.4s, v10.16b, v7.4b[2]
+	WORD $0x4f88e944 // sdot v4.4s, v10.16b, v8.4b[2]
+	FMOVQ 80(R13), F11
+	WORD $0x4f86e961 // sdot v1.4s, v11.16b, v6.4b[2]
+	WORD $0x4f87e963 // sdot v3.4s, v11.16b, v7.4b[2]
+	WORD $0x4f88e965 // sdot v5.4s, v11.16b, v8.4b[2]
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 96(R13), F10
+	WORD $0x4fa6e940 // sdot v0.4s, v10.16b, v6.4b[3]
+	WORD $0x4fa7e942 // sdot v2.4s, v10.16b, v7.4b[3]
+	WORD $0x4fa8e944 // sdot v4.4s, v10.16b, v8.4b[3]
+	FMOVQ 112(R13), F11
+	WORD $0x4fa6e961 // sdot v1.4s, v11.16b, v6.4b[3]
+	WORD $0x4fa7e963 // sdot v3.4s, v11.16b, v7.4b[3]
+	WORD $0x4fa8e965 // sdot v5.4s, v11.16b, v8.4b[3]
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	ADD $128, R13, R13
+	SUB $4, R15, R15
+	CMP $0, R15
+	BGE dot2144_k
+	ADD $4, R15, R15
+
+dot2144_rest:
+	CBZ R15, dot2144_next
+
+dot2144_one:
+	FMOVS.P 4(R10), F6
+	WORD $0x6e291cc6 // eor v6.16b, v6.16b, v9.16b
+	FMOVS.P 4(R11), F7
+	WORD $0x6e291ce7 // eor v7.16b, v7.16b, v9.16b
+	FMOVS.P 4(R12), F8
+	WORD $0x6e291d08 // eor v8.16b, v8.16b, v9.16b
+	FMOVQ 0(R13), F10
+	WORD $0x4f86e140 // sdot v0.4s, v10.16b, v6.4b[0]
+	WORD $0x4f87e142 // sdot v2.4s, v10.16b, v7.4b[0]
+	WORD $0x4f88e144 // sdot v4.4s, v10.16b, v8.4b[0]
+	FMOVQ 16(R13), F11
+	WORD $0x4f86e161 // sdot v1.4s, v11.16b, v6.4b[0]
+	WORD $0x4f87e163 // sdot v3.4s, v11.16b, v7.4b[0]
+	WORD $0x4f88e165 // sdot v5.4s, v11.16b, v8.4b[0]
+	ADD R8, R7, R7
+	ADD $32, R13, R13
+	SUB $1, R15, R15
+	CBNZ R15, dot2144_one
+
+dot2144_next:
+	ADD R9, R10, R10
+	ADD R9, R11, R11
+	ADD R9, R12, R12
+	SUB $1, R14, R14
+	CBNZ R14, dot2144_seg
+	MOVD scale+104(FP), R10
+	MOVD shift+112(FP), R11
+	FMOVQ 0(R10), F10
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVQ 0(R11), F11
+	WORD $0x4e2acc0b // fmla v11.4s, v0.4s, v10.4s
+	VMOV V11.B16, V0.B16
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVQ 0(R11), F11
+	WORD $0x4e2acc4b // fmla v11.4s, v2.4s, v10.4s
+	VMOV V11.B16, V2.B16
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVQ 0(R11), F11
+	WORD $0x4e2acc8b // fmla v11.4s, v4.4s, v10.4s
+	VMOV V11.B16, V4.B16
+	FMOVQ 16(R10), F10
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVQ 16(R11), F11
+	WORD $0x4e2acc2b // fmla v11.4s, v1.4s, v10.4s
+	VMOV V11.B16, V1.B16
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVQ 16(R11), F11
+	WORD $0x4e2acc6b // fmla v11.4s, v3.4s, v10.4s
+	VMOV V11.B16, V3.B16
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	FMOVQ 16(R11), F11
+	WORD $0x4e2accab // fmla v11.4s, v5.4s, v10.4s
+	VMOV V11.B16, V5.B16
+	CBZ R4, dot2144_bare
+	FMOVS dscale+96(FP), F6
+	WORD $0x4e0404c6 // dup v6.4s, v6.s[0]
+	FMOVS 0(R4), F10
+	WORD $0x2f08a54a // ushll v10.8h, v10.8b, #0
+	WORD $0x2f10a54a // ushll v10.4s, v10.4h, #0
+	WORD $0x6e21d94a // ucvtf v10.4s, v10.4s
+	WORD $0x4e26cd40 // fmla v0.4s, v10.4s, v6.4s
+	FMOVS 4(R4), F10
+	WORD $0x2f08a54a // ushll v10.8h, v10.8b, #0
+	WORD $0x2f10a54a // ushll v10.4s, v10.4h, #0
+	WORD $0x6e21d94a // ucvtf v10.4s, v10.4s
+	WORD $0x4e26cd41 // fmla v1.4s, v10.4s, v6.4s
+	ADD R6, R4, R4
+	FMOVS 0(R4), F10
+	WORD $0x2f08a54a // ushll v10.8h, v10.8b, #0
+	WORD $0x2f10a54a // ushll v10.4s, v10.4h, #0
+	WORD $0x6e21d94a // ucvtf v10.4s, v10.4s
+	WORD $0x4e26cd42 // fmla v2.4s, v10.4s, v6.4s
+	FMOVS 4(R4), F10
+	WORD $0x2f08a54a // ushll v10.8h, v10.8b, #0
+	WORD $0x2f10a54a // ushll v10.4s, v10.4h, #0
+	WORD $0x6e21d94a // ucvtf v10.4s, v10.4s
+	WORD $0x4e26cd43 // fmla v3.4s, v10.4s, v6.4s
+	ADD R6, R4, R4
+	FMOVS 0(R4), F10
+	WORD $0x2f08a54a // ushll v10.8h, v10.8b, #0
+	WORD $0x2f10a54a // ushll v10.4s, v10.4h, #0
+	WORD $0x6e21d94a // ucvtf v10.4s, v10.4s
+	WORD $0x4e26cd44 // fmla v4.4s, v10.4s, v6.4s
+	FMOVS 4(R4), F10
+	WORD $0x2f08a54a // ushll v10.8h, v10.8b, #0
+	WORD $0x2f10a54a // ushll v10.4s, v10.4h, #0
+	WORD $0x6e21d94a // ucvtf v10.4s, v10.4s
+	WORD $0x4e26cd45 // fmla v5.4s, v10.4s, v6.4s
+	ADD R6, R4, R4
+
+dot2144_bare:
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x0e61480a // sqxtn v10.4h, v0.4s
+	WORD $0x4e61482a // sqxtn2 v10.8h, v1.4s
+	WORD $0x2e21294a // sqxtun v10.8b, v10.8h
+	FMOVD F10, 0(R3)
+	ADD R5, R3, R3
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x0e61484a // sqxtn v10.4h, v2.4s
+	WORD $0x4e61486a // sqxtn2 v10.8h, v3.4s
+	WORD $0x2e21294a // sqxtun v10.8b, v10.8h
+	FMOVD F10, 0(R3)
+	ADD R5, R3, R3
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x0e61488a // sqxtn v10.4h, v4.4s
+	WORD $0x4e6148aa // sqxtn2 v10.8h, v5.4s
+	WORD $0x2e21294a // sqxtun v10.8b, v10.8h
+	FMOVD F10, 0(R3)
+	ADD R5, R3, R3
+	MOVD $3, R16
+	MUL R16, R2, R10
+	ADD R10, R1, R1
+	SUB $3, R0, R0
+	JMP few
+
+tile2:
+	MOVD begin+56(FP), R10
+	FMOVQ 0(R10), F0
+	FMOVQ 16(R10), F1
+	FMOVQ 0(R10), F2
+	FMOVQ 16(R10), F3
+	WORD $0x4f04e406 // movi v6.16b, #128
+	MOVD R1, R10
+	ADD R2<<0, R10, R11
+	MOVD b+48(FP), R12
+	MOVD segs+24(FP), R13
+
+dot2145_seg:
+	MOVD segQuads+32(FP), R14
+	CMP $4, R14
+	BLT dot2145_rest
+	SUB $4, R14, R14
+
+dot2145_k:
+	FMOVQ.P 16(R10), F4
+	WORD $0x6e261c84 // eor v4.16b, v4.16b, v6.16b
+	FMOVQ.P 16(R11), F5
+	WORD $0x6e261ca5 // eor v5.16b, v5.16b, v6.16b
+	FMOVQ 0(R12), F7
+	WORD $0x4f84e0e0 // sdot v0.4s, v7.16b, v4.4b[0]
+	WORD $0x4f85e0e2 // sdot v2.4s, v7.16b, v5.4b[0]
+	FMOVQ 16(R12), F8
+	WORD $0x4f84e101 // sdot v1.4s, v8.16b, v4.4b[0]
+	WORD $0x4f85e103 // sdot v3.4s, v8.16b, v5.4b[0]
+	PRFM 4096(R12), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 32(R12), F7
+	WORD $0x4fa4e0e0 // sdot v0.4s, v7.16b, v4.4b[1]
+	WORD $0x4fa5e0e2 // sdot v2.4s, v7.16b, v5.4b[1]
+	FMOVQ 48(R12), F8
+	WORD $0x4fa4e101 // sdot v1.4s, v8.16b, v4.4b[1]
+	WORD $0x4fa5e103 // sdot v3.4s, v8.16b, v5.4b[1]
+	PRFM 4160(R12), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 64(R12), F7
+	WORD $0x4f84e8e0 // sdot v0.4s, v7.16b, v4.4b[2]
+	WORD $0x4f85e8e2 // sdot v2.4s, v7.16b, v5.4b[2]
+	FMOVQ 80(R12), F8
+	WORD $0x4f84e901 // sdot v1.4s, v8.16b, v4.4b[2]
+	WORD $0x4f85e903 // sdot v3.4s, v8.16b, v5.4b[2]
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 96(R12), F7
+	WORD $0x4fa4e8e0 // sdot v0.4s, v7.16b, v4.4b[3]
+	WORD $0x4fa5e8e2 // sdot v2.4s, v7.16b, v5.4b[3]
+	FMOVQ 112(R12), F8
+	WORD $0x4fa4e901 // sdot v1.4s, v8.16b, v4.4b[3]
+	WORD $0x4fa5e903 // sdot v3.4s, v8.16b, v5.4b[3]
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	ADD $128, R12, R12
+	SUB $4, R14, R14
+	CMP $0, R14
+	BGE dot2145_k
+	ADD $4, R14, R14
+
+dot2145_rest:
+	CBZ R14, dot2145_next
+
+dot2145_one:
+	FMOVS.P 4(R10), F4
+	WORD $0x6e261c84 // eor v4.16b, v4.16b, v6.16b
+	FMOVS.P 4(R11), F5
+	WORD $0x6e261ca5 // eor v5.16b, v5.16b, v6.16b
+	FMOVQ 0(R12), F7
+	WORD $0x4f84e0e0 // sdot v0.4s, v7.16b, v4.4b[0]
+	WORD $0x4f85e0e2 // sdot v2.4s, v7.16b, v5.4b[0]
+	FMOVQ 16(R12), F8
+	WORD $0x4f84e101 // sdot v1.4s, v8.16b, v4.4b[0]
+	WORD $0x4f85e103 // sdot v3.4s, v8.16b, v5.4b[0]
+	ADD R8, R7, R7
+	ADD $32, R12, R12
+	SUB $1, R14, R14
+	CBNZ R14, dot2145_one
+
+dot2145_next:
+	ADD R9, R10, R10
+	ADD R9, R11, R11
+	SUB $1, R13, R13
+	CBNZ R13, dot2145_seg
+	MOVD scale+104(FP), R10
+	MOVD shift+112(FP), R11
+	FMOVQ 0(R10), F7
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVQ 0(R11), F8
+	WORD $0x4e27cc08 // fmla v8.4s, v0.4s, v7.4s
+	VMOV V8.B16, V0.B16
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVQ 0(R11), F8
+	WORD $0x4e27cc48 // fmla v8.4s, v2.4s, v7.4s
+	VMOV V8.B16, V2.B16
+	FMOVQ 16(R10), F7
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVQ 16(R11), F8
+	WORD $0x4e27cc28 // fmla v8.4s, v1.4s, v7.4s
+	VMOV V8.B16, V1.B16
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVQ 16(R11), F8
+	WORD $0x4e27cc68 // fmla v8.4s, v3.4s, v7.4s
+	VMOV V8.B16, V3.B16
+	CBZ R4, dot2145_bare
+	FMOVS dscale+96(FP), F4
+	WORD $0x4e040484 // dup v4.4s, v4.s[0]
+	FMOVS 0(R4), F7
+	WORD $0x2f08a4e7 // ushll v7.8h, v7.8b, #0
+	WORD $0x2f10a4e7 // ushll v7.4s, v7.4h, #0
+	WORD $0x6e21d8e7 // ucvtf v7.4s, v7.4s
+	WORD $0x4e24cce0 // fmla v0.4s, v7.4s, v4.4s
+	FMOVS 4(R4), F7
+	WORD $0x2f08a4e7 // ushll v7.8h, v7.8b, #0
+	WORD $0x2f10a4e7 // ushll v7.4s, v7.4h, #0
+	WORD $0x6e21d8e7 // ucvtf v7.4s, v7.4s
+	WORD $0x4e24cce1 // fmla v1.4s, v7.4s, v4.4s
+	ADD R6, R4, R4
+	FMOVS 0(R4), F7
+	WORD $0x2f08a4e7 // ushll v7.8h, v7.8b, #0
+	WORD $0x2f10a4e7 // ushll v7.4s, v7.4h, #0
+	WORD $0x6e21d8e7 // ucvtf v7.4s, v7.4s
+	WORD $0x4e24cce2 // fmla v2.4s, v7.4s, v4.4s
+	FMOVS 4(R4), F7
+	WORD $0x2f08a4e7 // ushll v7.8h, v7.8b, #0
+	WORD $0x2f10a4e7 // ushll v7.4s, v7.4h, #0
+	WORD $0x6e21d8e7 // ucvtf v7.4s, v7.4s
+	WORD $0x4e24cce3 // fmla v3.4s, v7.4s, v4.4s
+	ADD R6, R4, R4
+
+dot2145_bare:
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x0e614807 // sqxtn v7.4h, v0.4s
+	WORD $0x4e614827 // sqxtn2 v7.8h, v1.4s
+	WORD $0x2e2128e7 // sqxtun v7.8b, v7.8h
+	FMOVD F7, 0(R3)
+	ADD R5, R3, R3
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x0e614847 // sqxtn v7.4h, v2.4s
+	WORD $0x4e614867 // sqxtn2 v7.8h, v3.4s
+	WORD $0x2e2128e7 // sqxtun v7.8b, v7.8h
+	FMOVD F7, 0(R3)
+	ADD R5, R3, R3
+	MOVD $2, R16
+	MUL R16, R2, R10
+	ADD R10, R1, R1
+	SUB $2, R0, R0
+	JMP few
+
+tile1:
+	MOVD begin+56(FP), R10
+	FMOVQ 0(R10), F0
+	FMOVQ 16(R10), F1
+	WORD $0x4f04e403 // movi v3.16b, #128
+	MOVD R1, R10
+	MOVD b+48(FP), R11
+	MOVD segs+24(FP), R12
+
+dot2146_seg:
+	MOVD segQuads+32(FP), R13
+	CMP $4, R13
+	BLT dot2146_rest
+	SUB $4, R13, R13
+
+dot2146_k:
+	FMOVQ.P 16(R10), F2
+	WORD $0x6e231c42 // eor v2.16b, v2.16b, v3.16b
+	FMOVQ 0(R11), F4
+	WORD $0x4f82e080 // sdot v0.4s, v4.16b, v2.4b[0]
+	FMOVQ 16(R11), F5
+	WORD $0x4f82e0a1 // sdot v1.4s, v5.16b, v2.4b[0]
+	PRFM 4096(R11), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 32(R11), F4
+	WORD $0x4fa2e080 // sdot v0.4s, v4.16b, v2.4b[1]
+	FMOVQ 48(R11), F5
+	WORD $0x4fa2e0a1 // sdot v1.4s, v5.16b, v2.4b[1]
+	PRFM 4160(R11), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 64(R11), F4
+	WORD $0x4f82e880 // sdot v0.4s, v4.16b, v2.4b[2]
+	FMOVQ 80(R11), F5
+	WORD $0x4f82e8a1 // sdot v1.4s, v5.16b, v2.4b[2]
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 96(R11), F4
+	WORD $0x4fa2e880 // sdot v0.4s, v4.16b, v2.4b[3]
+	FMOVQ 112(R11), F5
+	WORD $0x4fa2e8a1 // sdot v1.4s, v5.16b, v2.4b[3]
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	ADD $128, R11, R11
+	SUB $4, R13, R13
+	CMP $0, R13
+	BGE dot2146_k
+	ADD $4, R13, R13
+
+dot2146_rest:
+	CBZ R13, dot2146_next
+
+dot2146_one:
+	FMOVS.P 4(R10), F2
+	WORD $0x6e231c42 // eor v2.16b, v2.16b, v3.16b
+	FMOVQ 0(R11), F4
+	WORD $0x4f82e080 // sdot v0.4s, v4.16b, v2.4b[0]
+	FMOVQ 16(R11), F5
+	WORD $0x4f82e0a1 // sdot v1.4s, v5.16b, v2.4b[0]
+	ADD R8, R7, R7
+	ADD $32, R11, R11
+	SUB $1, R13, R13
+	CBNZ R13, dot2146_one
+
+dot2146_next:
+	ADD R9, R10, R10
+	SUB $1, R12, R12
+	CBNZ R12, dot2146_seg
+	MOVD scale+104(FP), R10
+	MOVD shift+112(FP), R11
+	FMOVQ 0(R10), F4
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVQ 0(R11), F5
+	WORD $0x4e24cc05 // fmla v5.4s, v0.4s, v4.4s
+	VMOV V5.B16, V0.B16
+	FMOVQ 16(R10), F4
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVQ 16(R11), F5
+	WORD $0x4e24cc25 // fmla v5.4s, v1.4s, v4.4s
+	VMOV V5.B16, V1.B16
+	CBZ R4, dot2146_bare
+	FMOVS dscale+96(FP), F2
+	WORD $0x4e040442 // dup v2.4s, v2.s[0]
+	FMOVS 0(R4), F4
+	WORD $0x2f08a484 // ushll v4.8h, v4.8b, #0
+	WORD $0x2f10a484 // ushll v4.4s, v4.4h, #0
+	WORD $0x6e21d884 // ucvtf v4.4s, v4.4s
+	WORD $0x4e22cc80 // fmla v0.4s, v4.4s, v2.4s
+	FMOVS 4(R4), F4
+	WORD $0x2f08a484 // ushll v4.8h, v4.8b, #0
+	WORD $0x2f10a484 // ushll v4.4s, v4.4h, #0
+	WORD $0x6e21d884 // ucvtf v4.4s, v4.4s
+	WORD $0x4e22cc81 // fmla v1.4s, v4.4s, v2.4s
+	ADD R6, R4, R4
+
+dot2146_bare:
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x0e614804 // sqxtn v4.4h, v0.4s
+	WORD $0x4e614824 // sqxtn2 v4.8h, v1.4s
+	WORD $0x2e212884 // sqxtun v4.8b, v4.8h
+	FMOVD F4, 0(R3)
+	ADD R5, R3, R3
+	MOVD $1, R16
+	MUL R16, R2, R10
+	ADD R10, R1, R1
+	SUB $1, R0, R0
+	JMP few
+
+done:
+	RET
+
+// func dotNNFloat1NEON(m int, a *uint8, lda int, segs int, segQuads int, segStride int, b *int8, begin *int32, c *float32, ldc int, d *float32, ldd int, scale *float32, shift *float32, cols int, next *int8, step int)
+TEXT ·dotNNFloat1NEON(SB), NOSPLIT, $0-136
+	MOVD m+0(FP), R0
+	MOVD a+8(FP), R1
+	MOVD lda+16(FP), R2
+	MOVD c+64(FP), R3
+	MOVD d+80(FP), R4
+	MOVD ldc+72(FP), R5
+	MOVD ldd+88(FP), R6
+	LSL $2, R5, R5
+	LSL $2, R6, R6
+	MOVD next+120(FP), R7
+	MOVD step+128(FP), R8
+	MOVD segStride+40(FP), R9
+	MOVD segQuads+32(FP), R10
+	LSL $2, R10, R10
+	SUB R10, R9, R9
+
+tiles:
+	CMP $12, R0
+	BLT few
+
+tile8:
+	MOVD begin+56(FP), R10
+	FMOVQ 0(R10), F0
+	FMOVQ 16(R10), F1
+	FMOVQ 0(R10), F2
+	FMOVQ 16(R10), F3
+	FMOVQ 0(R10), F4
+	FMOVQ 16(R10), F5
+	FMOVQ 0(R10), F6
+	FMOVQ 16(R10), F7
+	FMOVQ 0(R10), F8
+	FMOVQ 16(R10), F9
+	FMOVQ 0(R10), F10
+	FMOVQ 16(R10), F11
+	FMOVQ 0(R10), F12
+	FMOVQ 16(R10), F13
+	FMOVQ 0(R10), F14
+	FMOVQ 16(R10), F15
+	WORD $0x4f04e418 // movi v24.16b, #128
+	MOVD R1, R10
+	ADD R2<<0, R10, R11
+	ADD R2<<0, R11, R12
+	ADD R2<<0, R12, R13
+	ADD R2<<0, R13, R14
+	ADD R2<<0, R14, R15
+	ADD R2<<0, R15, R19
+	ADD R2<<0, R19, R20
+	MOVD b+48(FP), R21
+	MOVD segs+24(FP), R22
+
+dot2147_seg:
+	MOVD segQuads+32(FP), R23
+	CMP $4, R23
+	BLT dot2147_rest
+	SUB $4, R23, R23
+
+dot2147_k:
+	FMOVQ.P 16(R10), F16
+	WORD $0x6e381e10 // eor v16.16b, v16.16b, v24.16b
+	FMOVQ.P 16(R11), F17
+	WORD $0x6e381e31 // eor v17.16b, v17.16b, v24.16b
+	FMOVQ.P 16(R12), F18
+	WORD $0x6e381e52 // eor v18.16b, v18.16b, v24.16b
+	FMOVQ.P 16(R13), F19
+	WORD $0x6e381e73 // eor v19.16b, v19.16b, v24.16b
+	FMOVQ.P 16(R14), F20
+	WORD $0x6e381e94 // eor v20.16b, v20.16b, v24.16b
+	FMOVQ.P 16(R15), F21
+	WORD $0x6e381eb5 // eor v21.16b, v21.16b, v24.16b
+	FMOVQ.P 16(R19), F22
+	WORD $0x6e381ed6 // eor v22.16b, v22.16b, v24.16b
+	FMOVQ.P 16(R20), F23
+	WORD $0x6e381ef7 // eor v23.16b, v23.16b, v24.16b
+	FMOVQ 0(R21), F25
+	WORD $0x4f90e320 // sdot v0.4s, v25.16b, v16.4b[0]
+	WORD $0x4f91e322 // sdot v2.4s, v25.16b, v17.4b[0]
+	WORD $0x4f92e324 // sdot v4.4s, v25.16b, v18.4b[0]
+	WORD $0x4f93e326 // sdot v6.4s, v25.16b, v19.4b[0]
+	WORD $0x4f94e328 // sdot v8.4s, v25.16b, v20.4b[0]
+	WORD $0x4f95e32a // sdot v10.4s, v25.16b, v21.4b[0]
+	WORD $0x4f96e32c // sdot v12.4s, v25.16b, v22.4b[0]
+	WORD $0x4f97e32e // sdot v14.4s, v25.16b, v23.4b[0]
+	FMOVQ 16(R21), F26
+	WORD $0x4f90e341 // sdot v1.4s, v26.16b, v16.4b[0]
+	WORD $0x4f91e343 // sdot v3.4s, v26.16b, v17.4b[0]
+	WORD $0x4f92e345 // sdot v5.4s, v26.16b, v18.4b[0]
+	WORD $0x4f93e347 // sdot v7.4s, v26.16b, v19.4b[0]
+	WORD $0x4f94e349 // sdot v9.4s, v26.16b, v20.4b[0]
+	WORD $0x4f95e34b // sdot v11.4s, v26.16b, v21.4b[0]
+	WORD $0x4f96e34d // sdot v13.4s, v26.16b, v22.4b[0]
+	WORD $0x4f97e34f // sdot v15.4s, v26.16b, v23.4b[0]
+	PRFM 4096(R21), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 32(R21), F25
+	WORD $0x4fb0e320 // sdot v0.4s, v25.16b, v16.4b[1]
+	WORD $0x4fb1e322 // sdot v2.4s, v25.16b, v17.4b[1]
+	WORD $0x4fb2e324 // sdot v4.4s, v25.16b, v18.4b[1]
+	WORD $0x4fb3e326 // sdot v6.4s, v25.16b, v19.4b[1]
+	WORD $0x4fb4e328 // sdot v8.4s, v25.16b, v20.4b[1]
+	WORD $0x4fb5e32a // sdot v10.4s, v25.16b, v21.4b[1]
+	WORD $0x4fb6e32c // sdot v12.4s, v25.16b, v22.4b[1]
+	WORD $0x4fb7e32e // sdot v14.4s, v25.16b, v23.4b[1]
+	FMOVQ 48(R21), F26
+	WORD $0x4fb0e341 // sdot v1.4s, v26.16b, v16.4b[1]
+	WORD $0x4fb1e343 // sdot v3.4s, v26.16b, v17.4b[1]
+	WORD $0x4fb2e345 // sdot v5.4s, v26.16b, v18.4b[1]
+	WORD $0x4fb3e347 // sdot v7.4s, v26.16b, v19.4b[1]
+	WORD $0x4fb4e349 // sdot v9.4s, v26.16b, v20.4b[1]
+	WORD $0x4fb5e34b // sdot v11.4s, v26.16b, v21.4b[1]
+	WORD $0x4fb6e34d // sdot v13.4s, v26.16b, v22.4b[1]
+	WORD $0x4fb7e34f // sdot v15.4s, v26.16b, v23.4b[1]
+	PRFM 4160(R21), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 64(R21), F25
+	WORD $0x4f90eb20 // sdot v0.4s, v25.16b, v16.4b[2]
+	WORD $0x4f91eb22 // sdot v2.4s, v25.16b, v17.4b[2]
+	WORD $0x4f92eb24 // sdot v4.4s, v25.16b, v18.4b[2]
+	WORD $0x4f93eb26 // sdot v6.4s, v25.16b, v19.4b[2]
+	WORD $0x4f94eb28 // sdot v8.4s, v25.16b, v20.4b[2]
+	WORD $0x4f95eb2a // sdot v10.4s, v25.16b, v21.4b[2]
+	WORD $0x4f96eb2c // sdot v12.4s, v25.16b, v22.4b[2]
+	WORD $0x4f97eb2e // sdot v14.4s, v25.16b, v23.4b[2]
+	FMOVQ 80(R21), F26
+	WORD $0x4f90eb41 // sdot v1.4s, v26.16b, v16.4b[2]
+	WORD $0x4f91eb43 // sdot v3.4s, v26.16b, v17.4b[2]
+	WORD $0x4f92eb45 // sdot v5.4s, v26.16b, v18.4b[2]
+	WORD $0x4f93eb47 // sdot v7.4s, v26.16b, v19.4b[2]
+	WORD $0x4f94eb49 // sdot v9.4s, v26.16b, v20.4b[2]
+	WORD $0x4f95eb4b // sdot v11.4s, v26.16b, v21.4b[2]
+	WORD $0x4f96eb4d // sdot v13.4s, v26.16b, v22.4b[2]
+	WORD $0x4f97eb4f // sdot v15.4s, v26.16b, v23.4b[2]
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 96(R21), F25
+	WORD $0x4fb0eb20 // sdot v0.4s, v25.16b, v16.4b[3]
+	WORD $0x4fb1eb22 // sdot v2.4s, v25.16b, v17.4b[3]
+	WORD $0x4fb2eb24 // sdot v4.4s, v25.16b, v18.4b[3]
+	WORD $0x4fb3eb26 // sdot v6.4s, v25.16b, v19.4b[3]
+	WORD $0x4fb4eb28 // sdot v8.4s, v25.16b, v20.4b[3]
+	WORD $0x4fb5eb2a // sdot v10.4s, v25.16b, v21.4b[3]
+	WORD $0x4fb6eb2c // sdot v12.4s, v25.16b, v22.4b[3]
+	WORD $0x4fb7eb2e // sdot v14.4s, v25.16b, v23.4b[3]
+	FMOVQ 112(R21), F26
+	WORD $0x4fb0eb41 // sdot v1.4s, v26.16b, v16.4b[3]
+	WORD $0x4fb1eb43 // sdot v3.4s, v26.16b, v17.4b[3]
+	WORD $0x4fb2eb45 // sdot v5.4s, v26.16b, v18.4b[3]
+	WORD $0x4fb3eb47 // sdot v7.4s, v26.16b, v19.4b[3]
+	WORD $0x4fb4eb49 // sdot v9.4s, v26.16b, v20.4b[3]
+	WORD $0x4fb5eb4b // sdot v11.4s, v26.16b, v21.4b[3]
+	WORD $0x4fb6eb4d // sdot v13.4s, v26.16b, v22.4b[3]
+	WORD $0x4fb7eb4f // sdot v15.4s, v26.16b, v23.4b[3]
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	ADD $128, R21, R21
+	SUB $4, R23, R23
+	CMP $0, R23
+	BGE dot2147_k
+	ADD $4, R23, R23
+
+dot2147_rest:
+	CBZ R23, dot2147_next
+
+dot2147_one:
+	FMOVS.P 4(R10), F16
+	WORD $0x6e381e10 // eor v16.16b, v16.16b, v24.16b
+	FMOVS.P 4(R11), F17
+	WORD $0x6e381e31 // eor v17.16b, v17.16b, v24.16b
+	FMOVS.P 4(R12), F18
+	WORD $0x6e381e52 // eor v18.16b, v18.16b, v24.16b
+	FMOVS.P 4(R13), F19
+	WORD $0x6e381e73 // eor v19.16b, v19.16b, v24.16b
+	FMOVS.P 4(R14), F20
+	WORD $0x6e381e94 // eor v20.16b, v20.16b, v24.16b
+	FMOVS.P 4(R15), F21
+	WORD $0x6e381eb5 // eor v21.16b, v21.16b, v24.16b
+	FMOVS.P 4(R19), F22
+	WORD $0x6e381ed6 // eor v22.16b, v22.16b, v24.16b
+	FMOVS.P 4(R20), F23
+	WORD $0x6e381ef7 // eor v23.16b, v23.16b, v24.16b
+	FMOVQ 0(R21), F25
+	WORD $0x4f90e320 // sdot v0.4s, v25.16b, v16.4b[0]
+	WORD $0x4f91e322 // sdot v2.4s, v25.16b, v17.4b[0]
+	WORD $0x4f92e324 // sdot v4.4s, v25.16b, v18.4b[0]
+	WORD $0x4f93e326 // sdot v6.4s, v25.16b, v19.4b[0]
+	WORD $0x4f94e328 // sdot v8.4s, v25.16b, v20.4b[0]
+	WORD $0x4f95e32a // sdot v10.4s, v25.16b, v21.4b[0]
+	WORD $0x4f96e32c // sdot v12.4s, v25.16b, v22.4b[0]
+	WORD $0x4f97e32e // sdot v14.4s, v25.16b, v23.4b[0]
+	FMOVQ 16(R21), F26
+	WORD $0x4f90e341 // sdot v1.4s, v26.16b, v16.4b[0]
+	WORD $0x4f91e343 // sdot v3.4s, v26.16b, v17.4b[0]
+	WORD $0x4f92e345 // sdot v5.4s, v26.16b, v18.4b[0]
+	WORD $0x4f93e347 // sdot v7.4s, v26.16b, v19.4b[0]
+	WORD $0x4f94e349 // sdot v9.4s, v26.16b, v20.4b[0]
+	WORD $0x4f95e34b // sdot v11.4s, v26.16b, v21.4b[0]
+	WORD $0x4f96e34d // sdot v13.4s, v26.16b, v22.4b[0]
+	WORD $0x4f97e34f // sdot v15.4s, v26.16b, v23.4b[0]
+	ADD R8, R7, R7
+	ADD $32, R21, R21
+	SUB $1, R23, R23
+	CBNZ R23, dot2147_one
+
+dot2147_next:
+	ADD R9, R10, R10
+	ADD R9, R11, R11
+	ADD R9, R12, R12
+	ADD R9, R13, R13
+	ADD R9, R14, R14
+	ADD R9, R15, R15
+	ADD R9, R19, R19
+	ADD R9, R20, R20
+	SUB $1, R22, R22
+	CBNZ R22, dot2147_seg
+	MOVD scale+96(FP), R10
+	MOVD shift+104(FP), R11
+	FMOVQ 0(R10), F25
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVQ 0(R11), F26
+	WORD $0x4e39cc1a // fmla v26.4s, v0.4s, v25.4s
+	VMOV V26.B16, V0.B16
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVQ 0(R11), F26
+	WORD $0x4e39cc5a // fmla v26.4s, v2.4s, v25.4s
+	VMOV V26.B16, V2.B16
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVQ 0(R11), F26
+	WORD $0x4e39cc9a // fmla v26.4s, v4.4s, v25.4s
+	VMOV V26.B16, V4.B16
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVQ 0(R11), F26
+	WORD $0x4e39ccda // fmla v26.4s, v6.4s, v25.4s
+	VMOV V26.B16, V6.B16
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	FMOVQ 0(R11), F26
+	WORD $0x4e39cd1a // fmla v26.4s, v8.4s, v25.4s
+	VMOV V26.B16, V8.B16
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	FMOVQ 0(R11), F26
+	WORD $0x4e39cd5a // fmla v26.4s, v10.4s, v25.4s
+	VMOV V26.B16, V10.B16
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	FMOVQ 0(R11), F26
+	WORD $0x4e39cd9a // fmla v26.4s, v12.4s, v25.4s
+	VMOV V26.B16, V12.B16
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	FMOVQ 0(R11), F26
+	WORD $0x4e39cdda // fmla v26.4s, v14.4s, v25.4s
+	VMOV V26.B16, V14.B16
+	FMOVQ 16(R10), F25
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVQ 16(R11), F26
+	WORD $0x4e39cc3a // fmla v26.4s, v1.4s, v25.4s
+	VMOV V26.B16, V1.B16
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVQ 16(R11), F26
+	WORD $0x4e39cc7a // fmla v26.4s, v3.4s, v25.4s
+	VMOV V26.B16, V3.B16
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	FMOVQ 16(R11), F26
+	WORD $0x4e39ccba // fmla v26.4s, v5.4s, v25.4s
+	VMOV V26.B16, V5.B16
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	FMOVQ 16(R11), F26
+	WORD $0x4e39ccfa // fmla v26.4s, v7.4s, v25.4s
+	VMOV V26.B16, V7.B16
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	FMOVQ 16(R11), F26
+	WORD $0x4e39cd3a // fmla v26.4s, v9.4s, v25.4s
+	VMOV V26.B16, V9.B16
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	FMOVQ 16(R11), F26
+	WORD $0x4e39cd7a // fmla v26.4s, v11.4s, v25.4s
+	VMOV V26.B16, V11.B16
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	FMOVQ 16(R11), F26
+	WORD $0x4e39cdba // fmla v26.4s, v13.4s, v25.4s
+	VMOV V26.B16, V13.B16
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	FMOVQ 16(R11), F26
+	WORD $0x4e39cdfa // fmla v26.4s, v15.4s, v25.4s
+	VMOV V26.B16, V15.B16
+	CBZ R4, dot2147_bare
+	FMOVQ 0(R4), F25
+	WORD $0x4e20d720 // fadd v0.4s, v25.4s, v0.4s
+	FMOVQ 16(R4), F25
+	WORD $0x4e21d721 // fadd v1.4s, v25.4s, v1.4s
+	ADD R6, R4, R4
+	FMOVQ 0(R4), F25
+	WORD $0x4e22d722 // fadd v2.4s, v25.4s, v2.4s
+	FMOVQ 16(R4), F25
+	WORD $0x4e23d723 // fadd v3.4s, v25.4s, v3.4s
+	ADD R6, R4, R4
+	FMOVQ 0(R4), F25
+	WORD $0x4e24d724 // fadd v4.4s, v25.4s, v4.4s
+	FMOVQ 16(R4), F25
+	WORD $0x4e25d725 // fadd v5.4s, v25.4s, v5.4s
+	ADD R6, R4, R4
+	FMOVQ 0(R4), F25
+	WORD $0x4e26d726 // fadd v6.4s, v25.4s, v6.4s
+	FMOVQ 16(R4), F25
+	WORD $0x4e27d727 // fadd v7.4s, v25.4s, v7.4s
+	ADD R6, R4, R4
+	FMOVQ 0(R4), F25
+	WORD $0x4e28d728 // fadd v8.4s, v25.4s, v8.4s
+	FMOVQ 16(R4), F25
+	WORD $0x4e29d729 // fadd v9.4s, v25.4s, v9.4s
+	ADD R6, R4, R4
+	FMOVQ 0(R4), F25
+	WORD $0x4e2ad72a // fadd v10.4s, v25.4s, v10.4s
+	FMOVQ 16(R4), F25
+	WORD $0x4e2bd72b // fadd v11.4s, v25.4s, v11.4s
+	ADD R6, R4, R4
+	FMOVQ 0(R4), F25
+	WORD $0x4e2cd72c // fadd v12.4s, v25.4s, v12.4s
+	FMOVQ 16(R4), F25
+	WORD $0x4e2dd72d // fadd v13.4s, v25.4s, v13.4s
+	ADD R6, R4, R4
+	FMOVQ 0(R4), F25
+	WORD $0x4e2ed72e // fadd v14.4s, v25.4s, v14.4s
+	FMOVQ 16(R4), F25
+	WORD $0x4e2fd72f // fadd v15.4s, v25.4s, v15.4s
+	ADD R6, R4, R4
+
+dot2147_bare:
+	FMOVQ F0, 0(R3)
+	FMOVQ F1, 16(R3)
+	ADD R5, R3, R3
+	FMOVQ F2, 0(R3)
+	FMOVQ F3, 16(R3)
+	ADD R5, R3, R3
+	FMOVQ F4, 0(R3)
+	FMOVQ F5, 16(R3)
+	ADD R5, R3, R3
+	FMOVQ F6, 0(R3)
+	FMOVQ F7, 16(R3)
+	ADD R5, R3, R3
+	FMOVQ F8, 0(R3)
+	FMOVQ F9, 16(R3)
+	ADD R5, R3, R3
+	FMOVQ F10, 0(R3)
+	FMOVQ F11, 16(R3)
+	ADD R5, R3, R3
+	FMOVQ F12, 0(R3)
+	FMOVQ F13, 16(R3)
+	ADD R5, R3, R3
+	FMOVQ F14, 0(R3)
+	FMOVQ F15, 16(R3)
+	ADD R5, R3, R3
+	MOVD $8, R16
+	MUL R16, R2, R10
+	ADD R10, R1, R1
+	SUB $8, R0, R0
+	JMP tiles
+
+few:
+	MOVD R0, R10
+	CMP $8, R0
+	BLE last
+	ADD $1, R10, R10
+	LSR $1, R10, R10
+
+last:
+	CMP $8, R10
+	BEQ tile8
+	CMP $7, R10
+	BEQ tile7
+	CMP $6, R10
+	BEQ tile6
+	CMP $5, R10
+	BEQ tile5
+	CMP $4, R10
+	BEQ tile4
+	CMP $3, R10
+	BEQ tile3
+	CMP $2, R10
+	BEQ tile2
+	CMP $1, R10
+	BEQ tile1
+	JMP done
+
+tile7:
+	MOVD begin+56(FP), R10
+	FMOVQ 0(R10), F0
+	FMOVQ 16(R10), F1
+	FMOVQ 0(R10), F2
+	FMOVQ 16(R10), F3
+	FMOVQ 0(R10), F4
+	FMOVQ 16(R10), F5
+	FMOVQ 0(R10), F6
+	FMOVQ 16(R10), F7
+	FMOVQ 0(R10), F8
+	FMOVQ 16(R10), F9
+	FMOVQ 0(R10), F10
+	FMOVQ 16(R10), F11
+	FMOVQ 0(R10), F12
+	FMOVQ 16(R10), F13
+	WORD $0x4f04e415 // movi v21.16b, #128
+	MOVD R1, R10
+	ADD R2<<0, R10, R11
+	ADD R2<<0, R11, R12
+	ADD R2<<0, R12, R13
+	ADD R2<<0, R13, R14
+	ADD R2<<0, R14, R15
+	ADD R2<<0, R15, R19
+	MOVD b+48(FP), R20
+	MOVD segs+24(FP), R21
+
+dot2148_seg:
+	MOVD segQuads+32(FP), R22
+	CMP $4, R22
+	BLT dot2148_rest
+	SUB $4, R22, R22
+
+dot2148_k:
+	FMOVQ.P 16(R10), F14
+	WORD $0x6e351dce // eor v14.16b, v14.16b, v21.16b
+	FMOVQ.P 16(R11), F15
+	WORD $0x6e351def // eor v15.16b, v15.16b, v21.16b
+	FMOVQ.P 16(R12), F16
+	WORD $0x6e351e10 // eor v16.16b, v16.16b, v21.16b
+	FMOVQ.P 16(R13), F17
+	WORD $0x6e351e31 // eor v17.16b, v17.16b, v21.16b
+	FMOVQ.P 16(R14), F18
+	WORD $0x6e351e52 // eor v18.16b, v18.16b, v21.16b
+	FMOVQ.P 16(R15), F19
+	WORD $0x6e351e73 // eor v19.16b, v19.16b, v21.16b
+	FMOVQ.P 16(R19), F20
+	WORD $0x6e351e94 // eor v20.16b, v20.16b, v21.16b
+	FMOVQ 0(R20), F22
+	WORD $0x4f8ee2c0 // sdot v0.4s, v22.16b, v14.4b[0]
+	WORD $0x4f8fe2c2 // sdot v2.4s, v22.16b, v15.4b[0]
+	WORD $0x4f90e2c4 // sdot v4.4s, v22.16b, v16.4b[0]
+	WORD $0x4f91e2c6 // sdot v6.4s, v22.16b, v17.4b[0]
+	WORD $0x4f92e2c8 // sdot v8.4s, v22.16b, v18.4b[0]
+	WORD $0x4f93e2ca // sdot v10.4s, v22.16b, v19.4b[0]
+	WORD $0x4f94e2cc // sdot v12.4s, v22.16b, v20.4b[0]
+	FMOVQ 16(R20), F23
+	WORD $0x4f8ee2e1 // sdot v1.4s, v23.16b, v14.4b[0]
+	WORD $0x4f8fe2e3 // sdot v3.4s, v23.16b, v15.4b[0]
+	WORD $0x4f90e2e5 // sdot v5.4s, v23.16b, v16.4b[0]
+	WORD $0x4f91e2e7 // sdot v7.4s, v23.16b, v17.4b[0]
+	WORD $0x4f92e2e9 // sdot v9.4s, v23.16b, v18.4b[0]
+	WORD $0x4f93e2eb // sdot v11.4s, v23.16b, v19.4b[0]
+	WORD $0x4f94e2ed // sdot v13.4s, v23.16b, v20.4b[0]
+	PRFM 4096(R20), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 32(R20), F22
+	WORD $0x4faee2c0 // sdot v0.4s, v22.16b, v14.4b[1]
+	WORD $0x4fafe2c2 // sdot v2.4s, v22.16b, v15.4b[1]
+	WORD $0x4fb0e2c4 // sdot v4.4s, v22.16b, v16.4b[1]
+	WORD $0x4fb1e2c6 // sdot v6.4s, v22.16b, v17.4b[1]
+	WORD $0x4fb2e2c8 // sdot v8.4s, v22.16b, v18.4b[1]
+	WORD $0x4fb3e2ca // sdot v10.4s, v22.16b, v19.4b[1]
+	WORD $0x4fb4e2cc // sdot v12.4s, v22.16b, v20.4b[1]
+	FMOVQ 48(R20), F23
+	WORD $0x4faee2e1 // sdot v1.4s, v23.16b, v14.4b[1]
+	WORD $0x4fafe2e3 // sdot v3.4s, v23.16b, v15.4b[1]
+	WORD $0x4fb0e2e5 // sdot v5.4s, v23.16b, v16.4b[1]
+	WORD $0x4fb1e2e7 // sdot v7.4s, v23.16b, v17.4b[1]
+	WORD $0x4fb2e2e9 // sdot v9.4s, v23.16b, v18.4b[1]
+	WORD $0x4fb3e2eb // sdot v11.4s, v23.16b, v19.4b[1]
+	WORD $0x4fb4e2ed // sdot v13.4s, v23.16b, v20.4b[1]
+	PRFM 4160(R20), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 64(R20), F22
+	WORD $0x4f8eeac0 // sdot v0.4s, v22.16b, v14.4b[2]
+	WORD $0x4f8feac2 // sdot v2.4s, v22.16b, v15.4b[2]
+	WORD $0x4f90eac4 // sdot v4.4s, v22.16b, v16.4b[2]
+	WORD $0x4f91eac6 // sdot v6.4s, v22.16b, v17.4b[2]
+	WORD $0x4f92eac8 // sdot v8.4s, v22.16b, v18.4b[2]
+	WORD $0x4f93eaca // sdot v10.4s, v22.16b, v19.4b[2]
+	WORD $0x4f94eacc // sdot v12.4s, v22.16b, v20.4b[2]
+	FMOVQ 80(R20), F23
+	WORD $0x4f8eeae1 // sdot v1.4s, v23.16b, v14.4b[2]
+	WORD $0x4f8feae3 // sdot v3.4s, v23.16b, v15.4b[2]
+	WORD $0x4f90eae5 // sdot v5.4s, v23.16b, v16.4b[2]
+	WORD $0x4f91eae7 // sdot v7.4s, v23.16b, v17.4b[2]
+	WORD $0x4f92eae9 // sdot v9.4s, v23.16b, v18.4b[2]
+	WORD $0x4f93eaeb // sdot v11.4s, v23.16b, v19.4b[2]
+	WORD $0x4f94eaed // sdot v13.4s, v23.16b, v20.4b[2]
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 96(R20), F22
+	WORD $0x4faeeac0 // sdot v0.4s, v22.16b, v14.4b[3]
+	WORD $0x4fafeac2 // sdot v2.4s, v22.16b, v15.4b[3]
+	WORD $0x4fb0eac4 // sdot v4.4s, v22.16b, v16.4b[3]
+	WORD $0x4fb1eac6 // sdot v6.4s, v22.16b, v17.4b[3]
+	WORD $0x4fb2eac8 // sdot v8.4s, v22.16b, v18.4b[3]
+	WORD $0x4fb3eaca // sdot v10.4s, v22.16b, v19.4b[3]
+	WORD $0x4fb4eacc // sdot v12.4s, v22.16b, v20.4b[3]
+	FMOVQ 112(R20), F23
+	WORD $0x4faeeae1 // sdot v1.4s, v23.16b, v14.4b[3]
+	WORD $0x4fafeae3 // sdot v3.4s, v23.16b, v15.4b[3]
+	WORD $0x4fb0eae5 // sdot v5.4s, v23.16b, v16.4b[3]
+	WORD $0x4fb1eae7 // sdot v7.4s, v23.16b, v17.4b[3]
+	WORD $0x4fb2eae9 // sdot v9.4s, v23.16b, v18.4b[3]
+	WORD $0x4fb3eaeb // sdot v11.4s, v23.16b, v19.4b[3]
+	WORD $0x4fb4eaed // sdot v13.4s, v23.16b, v20.4b[3]
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	ADD $128, R20, R20
+	SUB $4, R22, R22
+	CMP $0, R22
+	BGE dot2148_k
+	ADD $4, R22, R22
+
+dot2148_rest:
+	CBZ R22, dot2148_next
+
+dot2148_one:
+	FMOVS.P 4(R10), F14
+	WORD $0x6e351dce // eor v14.16b, v14.16b, v21.16b
+	FMOVS.P 4(R11), F15
+	WORD $0x6e351def // eor v15.16b, v15.16b, v21.16b
+	FMOVS.P 4(R12), F16
+	WORD $0x6e351e10 // eor v16.16b, v16.16b, v21.16b
+	FMOVS.P 4(R13), F17
+	WORD $0x6e351e31 // eor v17.16b, v17.16b, v21.16b
+	FMOVS.P 4(R14), F18
+	WORD $0x6e351e52 // eor v18.16b, v18.16b, v21.16b
+	FMOVS.P 4(R15), F19
+	WORD $0x6e351e73 // eor v19.16b, v19.16b, v21.16b
+	FMOVS.P 4(R19), F20
+	WORD $0x6e351e94 // eor v20.16b, v20.16b, v21.16b
+	FMOVQ 0(R20), F22
+	WORD $0x4f8ee2c0 // sdot v0.4s, v22.16b, v14.4b[0]
+	WORD $0x4f8fe2c2 // sdot v2.4s, v22.16b, v15.4b[0]
+	WORD $0x4f90e2c4 // sdot v4.4s, v22.16b, v16.4b[0]
+	WORD $0x4f91e2c6 // sdot v6.4s, v22.16b, v17.4b[0]
+	WORD $0x4f92e2c8 // sdot v8.4s, v22.16b, v18.4b[0]
+	WORD $0x4f93e2ca // sdot v10.4s, v22.16b, v19.4b[0]
+	WORD $0x4f94e2cc // sdot v12.4s, v22.16b, v20.4b[0]
+	FMOVQ 16(R20), F23
+	WORD $0x4f8ee2e1 // sdot v1.4s, v23.16b, v14.4b[0]
+	WORD $0x4f8fe2e3 // sdot v3.4s, v23.16b, v15.4b[0]
+	WORD $0x4f90e2e5 // sdot v5.4s, v23.16b, v16.4b[0]
+	WORD $0x4f91e2e7 // sdot v7.4s, v23.16b, v17.4b[0]
+	WORD $0x4f92e2e9 // sdot v9.4s, v23.16b, v18.4b[0]
+	WORD $0x4f93e2eb // sdot v11.4s, v23.16b, v19.4b[0]
+	WORD $0x4f94e2ed // sdot v13.4s, v23.16b, v20.4b[0]
+	ADD R8, R7, R7
+	ADD $32, R20, R20
+	SUB $1, R22, R22
+	CBNZ R22, dot2148_one
+
+dot2148_next:
+	ADD R9, R10, R10
+	ADD R9, R11, R11
+	ADD R9, R12, R12
+	ADD R9, R13, R13
+	ADD R9, R14, R14
+	ADD R9, R15, R15
+	ADD R9, R19, R19
+	SUB $1, R21, R21
+	CBNZ R21, dot2148_seg
+	MOVD scale+96(FP), R10
+	MOVD shift+104(FP), R11
+	FMOVQ 0(R10), F22
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVQ 0(R11), F23
+	WORD $0x4e36cc17 // fmla v23.4s, v0.4s, v22.4s
+	VMOV V23.B16, V0.B16
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVQ 0(R11), F23
+	WORD $0x4e36cc57 // fmla v23.4s, v2.4s, v22.4s
+	VMOV V23.B16, V2.B16
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVQ 0(R11), F23
+	WORD $0x4e36cc97 // fmla v23.4s, v4.4s, v22.4s
+	VMOV V23.B16, V4.B16
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVQ 0(R11), F23
+	WORD $0x4e36ccd7 // fmla v23.4s, v6.4s, v22.4s
+	VMOV V23.B16, V6.B16
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	FMOVQ 0(R11), F23
+	WORD $0x4e36cd17 // fmla v23.4s, v8.4s, v22.4s
+	VMOV V23.B16, V8.B16
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	FMOVQ 0(R11), F23
+	WORD $0x4e36cd57 // fmla v23.4s, v10.4s, v22.4s
+	VMOV V23.B16, V10.B16
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	FMOVQ 0(R11), F23
+	WORD $0x4e36cd97 // fmla v23.4s, v12.4s, v22.4s
+	VMOV V23.B16, V12.B16
+	FMOVQ 16(R10), F22
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVQ 16(R11), F23
+	WORD $0x4e36cc37 // fmla v23.4s, v1.4s, v22.4s
+	VMOV V23.B16, V1.B16
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVQ 16(R11), F23
+	WORD $0x4e36cc77 // fmla v23.4s, v3.4s, v22.4s
+	VMOV V23.B16, V3.B16
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	FMOVQ 16(R11), F23
+	WORD $0x4e36ccb7 // fmla v23.4s, v5.4s, v22.4s
+	VMOV V23.B16, V5.B16
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	FMOVQ 16(R11), F23
+	WORD $0x4e36ccf7 // fmla v23.4s, v7.4s, v22.4s
+	VMOV V23.B16, V7.B16
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	FMOVQ 16(R11), F23
+	WORD $0x4e36cd37 // fmla v23.4s, v9.4s, v22.4s
+	VMOV V23.B16, V9.B16
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	FMOVQ 16(R11), F23
+	WORD $0x4e36cd77 // fmla v23.4s, v11.4s, v22.4s
+	VMOV V23.B16, V11.B16
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	FMOVQ 16(R11), F23
+	WORD $0x4e36cdb7 // fmla v23.4s, v13.4s, v22.4s
+	VMOV V23.B16, V13.B16
+	CBZ R4, dot2148_bare
+	FMOVQ 0(R4), F22
+	WORD $0x4e20d6c0 // fadd v0.4s, v22.4s, v0.4s
+	FMOVQ 16(R4), F22
+	WORD $0x4e21d6c1 // fadd v1.4s, v22.4s, v1.4s
+	ADD R6, R4, R4
+	FMOVQ 0(R4), F22
+	WORD $0x4e22d6c2 // fadd v2.4s, v22.4s, v2.4s
+	FMOVQ 16(R4), F22
+	WORD $0x4e23d6c3 // fadd v3.4s, v22.4s, v3.4s
+	ADD R6, R4, R4
+	FMOVQ 0(R4), F22
+	WORD $0x4e24d6c4 // fadd v4.4s, v22.4s, v4.4s
+	FMOVQ 16(R4), F22
+	WORD $0x4e25d6c5 // fadd v5.4s, v22.4s, v5.4s
+	ADD R6, R4, R4
+	FMOVQ 0(R4), F22
+	WORD $0x4e26d6c6 // fadd v6.4s, v22.4s, v6.4s
+	FMOVQ 16(R4), F22
+	WORD $0x4e27d6c7 // fadd v7.4s, v22.4s, v7.4s
+	ADD R6, R4, R4
+	FMOVQ 0(R4), F22
+	WORD $0x4e28d6c8 // fadd v8.4s, v22.4s, v8.4s
+	FMOVQ 16(R4), F22
+	WORD $0x4e29d6c9 // fadd v9.4s, v22.4s, v9.4s
+	ADD R6, R4, R4
+	FMOVQ 0(R4), F22
+	WORD $0x4e2ad6ca // fadd v10.4s, v22.4s, v10.4s
+	FMOVQ 16(R4), F22
+	WORD $0x4e2bd6cb // fadd v11.4s, v22.4s, v11.4s
+	ADD R6, R4, R4
+	FMOVQ 0(R4), F22
+	WORD $0x4e2cd6cc // fadd v12.4s, v22.4s, v12.4s
+	FMOVQ 16(R4), F22
+	WORD $0x4e2dd6cd // fadd v13.4s, v22.4s, v13.4s
+	ADD R6, R4, R4
+
+dot2148_bare:
+	FMOVQ F0, 0(R3)
+	FMOVQ F1, 16(R3)
+	ADD R5, R3, R3
+	FMOVQ F2, 0(R3)
+	FMOVQ F3, 16(R3)
+	ADD R5, R3, R3
+	FMOVQ F4, 0(R3)
+	FMOVQ F5, 16(R3)
+	ADD R5, R3, R3
+	FMOVQ F6, 0(R3)
+	FMOVQ F7, 16(R3)
+	ADD R5, R3, R3
+	FMOVQ F8, 0(R3)
+	FMOVQ F9, 16(R3)
+	ADD R5, R3, R3
+	FMOVQ F10, 0(R3)
+	FMOVQ F11, 16(R3)
+	ADD R5, R3, R3
+	FMOVQ F12, 0(R3)
+	FMOVQ F13, 16(R3)
+	ADD R5, R3, R3
+	MOVD $7, R16
+	MUL R16, R2, R10
+	ADD R10, R1, R1
+	SUB $7, R0, R0
+	JMP few
+
+tile6:
+	MOVD begin+56(FP), R10
+	FMOVQ 0(R10), F0
+	FMOVQ 16(R10), F1
+	FMOVQ 0(R10), F2
+	FMOVQ 16(R10), F3
+	FMOVQ 0(R10), F4
+	FMOVQ 16(R10), F5
+	FMOVQ 0(R10), F6
+	FMOVQ 16(R10), F7
+	FMOVQ 0(R10), F8
+	FMOVQ 16(R10), F9
+	FMOVQ 0(R10), F10
+	FMOVQ 16(R10), F11
+	WORD $0x4f04e412 // movi v18.16b, #128
+	MOVD R1, R10
+	ADD R2<<0, R10, R11
+	ADD R2<<0, R11, R12
+	ADD R2<<0, R12, R13
+	ADD R2<<0, R13, R14
+	ADD R2<<0, R14, R15
+	MOVD b+48(FP), R19
+	MOVD segs+24(FP), R20
+
+dot2149_seg:
+	MOVD segQuads+32(FP), R21
+	CMP $4, R21
+	BLT dot2149_rest
+	SUB $4, R21, R21
+
+dot2149_k:
+	FMOVQ.P 16(R10), F12
+	WORD $0x6e321d8c // eor v12.16b, v12.16b, v18.16b
+	FMOVQ.P 16(R11), F13
+	WORD $0x6e321dad // eor v13.16b, v13.16b, v18.16b
+	FMOVQ.P 16(R12), F14
+	WORD $0x6e321dce // eor v14.16b, v14.16b, v18.16b
+	FMOVQ.P 16(R13), F15
+	WORD $0x6e321def // eor v15.16b, v15.16b, v18.16b
+	FMOVQ.P 16(R14), F16
+	WORD $0x6e321e10 // eor v16.16b, v16.16b, v18.16b
+	FMOVQ.P 16(R15), F17
+	WORD $0x6e321e31 // eor v17.16b, v17.16b, v18.16b
+	FMOVQ 0(R19), F19
+	WORD $0x4f8ce260 // sdot v0.4s, v19.16b, v12.4b[0]
+	WORD $0x4f8de262 // sdot v2.4s, v19.16b, v13.4b[0]
+	WORD $0x4f8ee264 // sdot v4.4s, v19.16b, v14.4b[0]
+	WORD $0x4f8fe266 // sdot v6.4s, v19.16b, v15.4b[0]
+	WORD $0x4f90e268 // sdot v8.4s, v19.16b, v16.4b[0]
+	WORD $0x4f91e26a // sdot v10.4s, v19.16b, v17.4b[0]
+	FMOVQ 16(R19), F20
+	WORD $0x4f8ce281 // sdot v1.4s, v20.16b, v12.4b[0]
+	WORD $0x4f8de283 // sdot v3.4s, v20.16b, v13.4b[0]
+	WORD $0x4f8ee285 // sdot v5.4s, v20.16b, v14.4b[0]
+	WORD $0x4f8fe287 // sdot v7.4s, v20.16b, v15.4b[0]
+	WORD $0x4f90e289 // sdot v9.4s, v20.16b, v16.4b[0]
+	WORD $0x4f91e28b // sdot v11.4s, v20.16b, v17.4b[0]
+	PRFM 4096(R19), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 32(R19), F19
+	WORD $0x4face260 // sdot v0.4s, v19.16b, v12.4b[1]
+	WORD $0x4fade262 // sdot v2.4s, v19.16b, v13.4b[1]
+	WORD $0x4faee264 // sdot v4.4s, v19.16b, v14.4b[1]
+	WORD $0x4fafe266 // sdot v6.4s, v19.16b, v15.4b[1]
+	WORD $0x4fb0e268 // sdot v8.4s, v19.16b, v16.4b[1]
+	WORD $0x4fb1e26a // sdot v10.4s, v19.16b, v17.4b[1]
+	FMOVQ 48(R19), F20
+	WORD $0x4face281 // sdot v1.4s, v20.16b, v12.4b[1]
+	WORD $0x4fade283 // sdot v3.4s, v20.16b, v13.4b[1]
+	WORD $0x4faee285 // sdot v5.4s, v20.16b, v14.4b[1]
+	WORD $0x4fafe287 // sdot v7.4s, v20.16b, v15.4b[1]
+	WORD $0x4fb0e289 // sdot v9.4s, v20.16b, v16.4b[1]
+	WORD $0x4fb1e28b // sdot v11.4s, v20.16b, v17.4b[1]
+	PRFM 4160(R19), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 64(R19), F19
+	WORD $0x4f8cea60 // sdot v0.4s, v19.16b, v12.4b[2]
+	WORD $0x4f8dea62 // sdot v2.4s, v19.16b, v13.4b[2]
+	WORD $0x4f8eea64 // sdot v4.4s, v19.16b, v14.4b[2]
+	WORD $0x4f8fea66 // sdot v6.4s, v19.16b, v15.4b[2]
+	WORD $0x4f90ea68 // sdot v8.4s, v19.16b, v16.4b[2]
+	WORD $0x4f91ea6a // sdot v10.4s, v19.16b, v17.4b[2]
+	FMOVQ 80(R19), F20
+	WORD $0x4f8cea81 // sdot v1.4s, v20.16b, v12.4b[2]
+	WORD $0x4f8dea83 // sdot v3.4s, v20.16b, v13.4b[2]
+	WORD $0x4f8eea85 // sdot v5.4s, v20.16b, v14.4b[2]
+	WORD $0x4f8fea87 // sdot v7.4s, v20.16b, v15.4b[2]
+	WORD $0x4f90ea89 // sdot v9.4s, v20.16b, v16.4b[2]
+	WORD $0x4f91ea8b // sdot v11.4s, v20.16b, v17.4b[2]
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 96(R19), F19
+	WORD $0x4facea60 // sdot v0.4s, v19.16b, v12.4b[3]
+	WORD $0x4fadea62 // sdot v2.4s, v19.16b, v13.4b[3]
+	WORD $0x4faeea64 // sdot v4.4s, v19.16b, v14.4b[3]
+	WORD $0x4fafea66 // sdot v6.4s, v19.16b, v15.4b[3]
+	WORD $0x4fb0ea68 // sdot v8.4s, v19.16b, v16.4b[3]
+	WORD $0x4fb1ea6a // sdot v10.4s, v19.16b, v17.4b[3]
+	FMOVQ 112(R19), F20
+	WORD $0x4facea81 // sdot v1.4s, v20.16b, v12.4b[3]
+	WORD $0x4fadea83 // sdot v3.4s, v20.16b, v13.4b[3]
+	WORD $0x4faeea85 // sdot v5.4s, v20.16b, v14.4b[3]
+	WORD $0x4fafea87 // sdot v7.4s, v20.16b, v15.4b[3]
+	WORD $0x4fb0ea89 // sdot v9.4s, v20.16b, v16.4b[3]
+	WORD $0x4fb1ea8b // sdot v11.4s, v20.16b, v17.4b[3]
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	ADD $128, R19, R19
+	SUB $4, R21, R21
+	CMP $0, R21
+	BGE dot2149_k
+	ADD $4, R21, R21
+
+dot2149_rest:
+	CBZ R21, dot2149_next
+
+dot2149_one:
+	FMOVS.P 4(R10), F12
+	WORD $0x6e321d8c // eor v12.16b, v12.16b, v18.16b
+	FMOVS.P 4(R11), F13
+	WORD $0x6e321dad // eor v13.16b, v13.16b, v18.16b
+	FMOVS.P 4(R12), F14
+	WORD $0x6e321dce // eor v14.16b, v14.16b, v18.16b
+	FMOVS.P 4(R13), F15
+	WORD $0x6e321def // eor v15.16b, v15.16b, v18.16b
+	FMOVS.P 4(R14), F16
+	WORD $0x6e321e10 // eor v16.16b, v16.16b, v18.16b
+	FMOVS.P 4(R15), F17
+	WORD $0x6e321e31 // eor v17.16b, v17.16b, v18.16b
+	FMOVQ 0(R19), F19
+	WORD $0x4f8ce260 // sdot v0.4s, v19.16b, v12.4b[0]
+	WORD $0x4f8de262 // sdot v2.4s, v19.16b, v13.4b[0]
+	WORD $0x4f8ee264 // sdot v4.4s, v19.16b, v14.4b[0]
+	WORD $0x4f8fe266 // sdot v6.4s, v19.16b, v15.4b[0]
+	WORD $0x4f90e268 // sdot v8.4s, v19.16b, v16.4b[0]
+	WORD $0x4f91e26a // sdot v10.4s, v19.16b, v17.4b[0]
+	FMOVQ 16(R19), F20
+	WORD $0x4f8ce281 // sdot v1.4s, v20.16b, v12.4b[0]
+	WORD $0x4f8de283 // sdot v3.4s, v20.16b, v13.4b[0]
+	WORD $0x4f8ee285 // sdot v5.4s, v20.16b, v14.4b[0]
+	WORD $0x4f8fe287 // sdot v7.4s, v20.16b, v15.4b[0]
+	WORD $0x4f90e289 // sdot v9.4s, v20.16b, v16.4b[0]
+	WORD $0x4f91e28b // sdot v11.4s, v20.16b, v17.4b[0]
+	ADD R8, R7, R7
+	ADD $32, R19, R19
+	SUB $1, R21, R21
+	CBNZ R21, dot2149_one
+
+dot2149_next:
+	ADD R9, R10, R10
+	ADD R9, R11, R11
+	ADD R9, R12, R12
+	ADD R9, R13, R13
+	ADD R9, R14, R14
+	ADD R9, R15, R15
+	SUB $1, R20, R20
+	CBNZ R20, dot2149_seg
+	MOVD scale+96(FP), R10
+	MOVD shift+104(FP), R11
+	FMOVQ 0(R10), F19
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVQ 0(R11), F20
+	WORD $0x4e33cc14 // fmla v20.4s, v0.4s, v19.4s
+	VMOV V20.B16, V0.B16
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVQ 0(R11), F20
+	WORD $0x4e33cc54 // fmla v20.4s, v2.4s, v19.4s
+	VMOV V20.B16, V2.B16
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVQ 0(R11), F20
+	WORD $0x4e33cc94 // fmla v20.4s, v4.4s, v19.4s
+	VMOV V20.B16, V4.B16
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVQ 0(R11), F20
+	WORD $0x4e33ccd4 // fmla v20.4s, v6.4s, v19.4s
+	VMOV V20.B16, V6.B16
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	FMOVQ 0(R11), F20
+	WORD $0x4e33cd14 // fmla v20.4s, v8.4s, v19.4s
+	VMOV V20.B16, V8.B16
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	FMOVQ 0(R11), F20
+	WORD $0x4e33cd54 // fmla v20.4s, v10.4s, v19.4s
+	VMOV V20.B16, V10.B16
+	FMOVQ 16(R10), F19
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVQ 16(R11), F20
+	WORD $0x4e33cc34 // fmla v20.4s, v1.4s, v19.4s
+	VMOV V20.B16, V1.B16
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVQ 16(R11), F20
+	WORD $0x4e33cc74 // fmla v20.4s, v3.4s, v19.4s
+	VMOV V20.B16, V3.B16
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	FMOVQ 16(R11), F20
+	WORD $0x4e33ccb4 // fmla v20.4s, v5.4s, v19.4s
+	VMOV V20.B16, V5.B16
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	FMOVQ 16(R11), F20
+	WORD $0x4e33ccf4 // fmla v20.4s, v7.4s, v19.4s
+	VMOV V20.B16, V7.B16
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	FMOVQ 16(R11), F20
+	WORD $0x4e33cd34 // fmla v20.4s, v9.4s, v19.4s
+	VMOV V20.B16, V9.B16
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	FMOVQ 16(R11), F20
+	WORD $0x4e33cd74 // fmla v20.4s, v11.4s, v19.4s
+	VMOV V20.B16, V11.B16
+	CBZ R4, dot2149_bare
+	FMOVQ 0(R4), F19
+	WORD $0x4e20d660 // fadd v0.4s, v19.4s, v0.4s
+	FMOVQ 16(R4), F19
+	WORD $0x4e21d661 // fadd v1.4s, v19.4s, v1.4s
+	ADD R6, R4, R4
+	FMOVQ 0(R4), F19
+	WORD $0x4e22d662 // fadd v2.4s, v19.4s, v2.4s
+	FMOVQ 16(R4), F19
+	WORD $0x4e23d663 // fadd v3.4s, v19.4s, v3.4s
+	ADD R6, R4, R4
+	FMOVQ 0(R4), F19
+	WORD $0x4e24d664 // fadd v4.4s, v19.4s, v4.4s
+	FMOVQ 16(R4), F19
+	WORD $0x4e25d665 // fadd v5.4s, v19.4s, v5.4s
+	ADD R6, R4, R4
+	FMOVQ 0(R4), F19
+	WORD $0x4e26d666 // fadd v6.4s, v19.4s, v6.4s
+	FMOVQ 16(R4), F19
+	WORD $0x4e27d667 // fadd v7.4s, v19.4s, v7.4s
+	ADD R6, R4, R4
+	FMOVQ 0(R4), F19
+	WORD $0x4e28d668 // fadd v8.4s, v19.4s, v8.4s
+	FMOVQ 16(R4), F19
+	WORD $0x4e29d669 // fadd v9.4s, v19.4s, v9.4s
+	ADD R6, R4, R4
+	FMOVQ 0(R4), F19
+	WORD $0x4e2ad66a // fadd v10.4s, v19.4s, v10.4s
+	FMOVQ 16(R4), F19
+	WORD $0x4e2bd66b // fadd v11.4s, v19.4s, v11.4s
+	ADD R6, R4, R4
+
+dot2149_bare:
+	FMOVQ F0, 0(R3)
+	FMOVQ F1, 16(R3)
+	ADD R5, R3, R3
+	FMOVQ F2, 0(R3)
+	FMOVQ F3, 16(R3)
+	ADD R5, R3, R3
+	FMOVQ F4, 0(R3)
+	FMOVQ F5, 16(R3)
+	ADD R5, R3, R3
+	FMOVQ F6, 0(R3)
+	FMOVQ F7, 16(R3)
+	ADD R5, R3, R3
+	FMOVQ F8, 0(R3)
+	FMOVQ F9, 16(R3)
+	ADD R5, R3, R3
+	FMOVQ F10, 0(R3)
+	FMOVQ F11, 16(R3)
+	ADD R5, R3, R3
+	MOVD $6, R16
+	MUL R16, R2, R10
+	ADD R10, R1, R1
+	SUB $6, R0, R0
+	JMP few
+
+tile5:
+	MOVD begin+56(FP), R10
+	FMOVQ 0(R10), F0
+	FMOVQ 16(R10), F1
+	FMOVQ 0(R10), F2
+	FMOVQ 16(R10), F3
+	FMOVQ 0(R10), F4
+	FMOVQ 16(R10), F5
+	FMOVQ 0(R10), F6
+	FMOVQ 16(R10), F7
+	FMOVQ 0(R10), F8
+	FMOVQ 16(R10), F9
+	WORD $0x4f04e40f // movi v15.16b, #128
+	MOVD R1, R10
+	ADD R2<<0, R10, R11
+	ADD R2<<0, R11, R12
+	ADD R2<<0, R12, R13
+	ADD R2<<0, R13, R14
+	MOVD b+48(FP), R15
+	MOVD segs+24(FP), R19
+
+dot2150_seg:
+	MOVD segQuads+32(FP), R20
+	CMP $4, R20
+	BLT dot2150_rest
+	SUB $4, R20, R20
+
+dot2150_k:
+	FMOVQ.P 16(R10), F10
+	WORD $0x6e2f1d4a // eor v10.16b, v10.16b, v15.16b
+	FMOVQ.P 16(R11), F11
+	WORD $0x6e2f1d6b // eor v11.16b, v11.16b, v15.16b
+	FMOVQ.P 16(R12), F12
+	WORD $0x6e2f1d8c // eor v12.16b, v12.16b, v15.16b
+	FMOVQ.P 16(R13), F13
+	WORD $0x6e2f1dad // eor v13.16b, v13.16b, v15.16b
+	FMOVQ.P 16(R14), F14
+	WORD $0x6e2f1dce // eor v14.16b, v14.16b, v15.16b
+	FMOVQ 0(R15), F16
+	WORD $0x4f8ae200 // sdot v0.4s, v16.16b, v10.4b[0]
+	WORD $0x4f8be202 // sdot v2.4s, v16.16b, v11.4b[0]
+	WORD $0x4f8ce204 // sdot v4.4s, v16.16b, v12.4b[0]
+	WORD $0x4f8de206 // sdot v6.4s, v16.16b, v13.4b[0]
+	WORD $0x4f8ee208 // sdot v8.4s, v16.16b, v14.4b[0]
+	FMOVQ 16(R15), F17
+	WORD $0x4f8ae221 // sdot v1.4s, v17.16b, v10.4b[0]
+	WORD $0x4f8be223 // sdot v3.4s, v17.16b, v11.4b[0]
+	WORD $0x4f8ce225 // sdot v5.4s, v17.16b, v12.4b[0]
+	WORD $0x4f8de227 // sdot v7.4s, v17.16b, v13.4b[0]
+	WORD $0x4f8ee229 // sdot v9.4s, v17.16b, v14.4b[0]
+	PRFM 4096(R15), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 32(R15), F16
+	WORD $0x4faae200 // sdot v0.4s, v16.16b, v10.4b[1]
+	WORD $0x4fabe202 // sdot v2.4s, v16.16b, v11.4b[1]
+	WORD $0x4face204 // sdot v4.4s, v16.16b, v12.4b[1]
+	WORD $0x4fade206 // sdot v6.4s, v16.16b, v13.4b[1]
+	WORD $0x4faee208 // sdot v8.4s, v16.16b, v14.4b[1]
+	FMOVQ 48(R15), F17
+	WORD $0x4faae221 // sdot v1.4s, v17.16b, v10.4b[1]
+	WORD $0x4fabe223 // sdot v3.4s, v17.16b, v11.4b[1]
+	WORD $0x4face225 // sdot v5.4s, v17.16b, v12.4b[1]
+	WORD $0x4fade227 // sdot v7.4s, v17.16b, v13.4b[1]
+	WORD $0x4faee229 // sdot v9.4s, v17.16b, v14.4b[1]
+	PRFM 4160(R15), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 64(R15), F16
+	WORD $0x4f8aea00 // sdot v0.4s, v16.16b, v10.4b[2]
+	WORD $0x4f8bea02 // sdot v2.4s, v16.16b, v11.4b[2]
+	WORD $0x4f8cea04 // sdot v4.4s, v16.16b, v12.4b[2]
+	WORD $0x4f8dea06 // sdot v6.4s, v16.16b, v13.4b[2]
+	WORD $0x4f8eea08 // sdot v8.4s, v16.16b, v14.4b[2]
+	FMOVQ 80(R15), F17
+	WORD $0x4f8aea21 // sdot v1.4s, v17.16b, v10.4b[2]
+	WORD $0x4f8bea23 // sdot v3.4s, v17.16b, v11.4b[2]
+	WORD $0x4f8cea25 // sdot v5.4s, v17.16b, v12.4b[2]
+	WORD $0x4f8dea27 // sdot v7.4s, v17.16b, v13.4b[2]
+	WORD $0x4f8eea29 // sdot v9.4s, v17.16b, v14.4b[2]
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 96(R15), F16
+	WORD $0x4faaea00 // sdot v0.4s, v16.16b, v10.4b[3]
+	WORD $0x4fabea02 // sdot v2.4s, v16.16b, v11.4b[3]
+	WORD $0x4facea04 // sdot v4.4s, v16.16b, v12.4b[3]
+	WORD $0x4fadea06 // sdot v6.4s, v16.16b, v13.4b[3]
+	WORD $0x4faeea08 // sdot v8.4s, v16.16b, v14.4b[3]
+	FMOVQ 112(R15), F17
+	WORD $0x4faaea21 // sdot v1.4s, v17.16b, v10.4b[3]
+	WORD $0x4fabea23 // sdot v3.4s, v17.16b, v11.4b[3]
+	WORD $0x4facea25 // sdot v5.4s, v17.16b, v12.4b[3]
+	WORD $0x4fadea27 // sdot v7.4s, v17.16b, v13.4b[3]
+	WORD $0x4faeea29 // sdot v9.4s, v17.16b, v14.4b[3]
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	ADD $128, R15, R15
+	SUB $4, R20, R20
+	CMP $0, R20
+	BGE dot2150_k
+	ADD $4, R20, R20
+
+dot2150_rest:
+	CBZ R20, dot2150_next
+
+dot2150_one:
+	FMOVS.P 4(R10), F10
+	WORD $0x6e2f1d4a // eor v10.16b, v10.16b, v15.16b
+	FMOVS.P 4(R11), F11
+	WORD $0x6e2f1d6b // eor v11.16b, v11.16b, v15.16b
+	FMOVS.P 4(R12), F12
+	WORD $0x6e2f1d8c // eor v12.16b, v12.16b, v15.16b
+	FMOVS.P 4(R13), F13
+	WORD $0x6e2f1dad // eor v13.16b, v13.16b, v15.16b
+	FMOVS.P 4(R14), F14
+	WORD $0x6e2f1dce // eor v14.16b, v14.16b, v15.16b
+	FMOVQ 0(R15), F16
+	WORD $0x4f8ae200 // sdot v0.4s, v16.16b, v10.4b[0]
+	WORD $0x4f8be202 // sdot v2.4s, v16.16b, v11.4b[0]
+	WORD $0x4f8ce204 // sdot v4.4s, v16.16b, v12.4b[0]
+	WORD $0x4f8de206 // sdot v6.4s, v16.16b, v13.4b[0]
+	WORD $0x4f8ee208 // sdot v8.4s, v16.16b, v14.4b[0]
+	FMOVQ 16(R15), F17
+	WORD $0x4f8ae221 // sdot v1.4s, v17.16b, v10.4b[0]
+	WORD $0x4f8be223 // sdot v3.4s, v17.16b, v11.4b[0]
+	WORD $0x4f8ce225 // sdot v5.4s, v17.16b, v12.4b[0]
+	WORD $0x4f8de227 // sdot v7.4s, v17.16b, v13.4b[0]
+	WORD $0x4f8ee229 // sdot v9.4s, v17.16b, v14.4b[0]
+	ADD R8, R7, R7
+	ADD $32, R15, R15
+	SUB $1, R20, R20
+	CBNZ R20, dot2150_one
+
+dot2150_next:
+	ADD R9, R10, R10
+	ADD R9, R11, R11
+	ADD R9, R12, R12
+	ADD R9, R13, R13
+	ADD R9, R14, R14
+	SUB $1, R19, R19
+	CBNZ R19, dot2150_seg
+	MOVD scale+96(FP), R10
+	MOVD shift+104(FP), R11
+	FMOVQ 0(R10), F16
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVQ 0(R11), F17
+	WORD $0x4e30cc11 // fmla v17.4s, v0.4s, v16.4s
+	VMOV V17.B16, V0.B16
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVQ 0(R11), F17
+	WORD $0x4e30cc51 // fmla v17.4s, v2.4s, v16.4s
+	VMOV V17.B16, V2.B16
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVQ 0(R11), F17
+	WORD $0x4e30cc91 // fmla v17.4s, v4.4s, v16.4s
+	VMOV V17.B16, V4.B16
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVQ 0(R11), F17
+	WORD $0x4e30ccd1 // fmla v17.4s, v6.4s, v16.4s
+	VMOV V17.B16, V6.B16
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	FMOVQ 0(R11), F17
+	WORD $0x4e30cd11 // fmla v17.4s, v8.4s, v16.4s
+	VMOV V17.B16, V8.B16
+	FMOVQ 16(R10), F16
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVQ 16(R11), F17
+	WORD $0x4e30cc31 // fmla v17.4s, v1.4s, v16.4s
+	VMOV V17.B16, V1.B16
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVQ 16(R11), F17
+	WORD $0x4e30cc71 // fmla v17.4s, v3.4s, v16.4s
+	VMOV V17.B16, V3.B16
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	FMOVQ 16(R11), F17
+	WORD $0x4e30ccb1 // fmla v17.4s, v5.4s, v16.4s
+	VMOV V17.B16, V5.B16
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	FMOVQ 16(R11), F17
+	WORD $0x4e30ccf1 // fmla v17.4s, v7.4s, v16.4s
+	VMOV V17.B16, V7.B16
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	FMOVQ 16(R11), F17
+	WORD $0x4e30cd31 // fmla v17.4s, v9.4s, v16.4s
+	VMOV V17.B16, V9.B16
+	CBZ R4, dot2150_bare
+	FMOVQ 0(R4), F16
+	WORD $0x4e20d600 // fadd v0.4s, v16.4s, v0.4s
+	FMOVQ 16(R4), F16
+	WORD $0x4e21d601 // fadd v1.4s, v16.4s, v1.4s
+	ADD R6, R4, R4
+	FMOVQ 0(R4), F16
+	WORD $0x4e22d602 // fadd v2.4s, v16.4s, v2.4s
+	FMOVQ 16(R4), F16
+	WORD $0x4e23d603 // fadd v3.4s, v16.4s, v3.4s
+	ADD R6, R4, R4
+	FMOVQ 0(R4), F16
+	WORD $0x4e24d604 // fadd v4.4s, v16.4s, v4.4s
+	FMOVQ 16(R4), F16
+	WORD $0x4e25d605 // fadd v5.4s, v16.4s, v5.4s
+	ADD R6, R4, R4
+	FMOVQ 0(R4), F16
+	WORD $0x4e26d606 // fadd v6.4s, v16.4s, v6.4s
+	FMOVQ 16(R4), F16
+	WORD $0x4e27d607 // fadd v7.4s, v16.4s, v7.4s
+	ADD R6, R4, R4
+	FMOVQ 0(R4), F16
+	WORD $0x4e28d608 // fadd v8.4s, v16.4s, v8.4s
+	FMOVQ 16(R4), F16
+	WORD $0x4e29d609 // fadd v9.4s, v16.4s, v9.4s
+	ADD R6, R4, R4
+
+dot2150_bare:
+	FMOVQ F0, 0(R3)
+	FMOVQ F1, 16(R3)
+	ADD R5, R3, R3
+	FMOVQ F2, 0(R3)
+	FMOVQ F3, 16(R3)
+	ADD R5, R3, R3
+	FMOVQ F4, 0(R3)
+	FMOVQ F5, 16(R3)
+	ADD R5, R3, R3
+	FMOVQ F6, 0(R3)
+	FMOVQ F7, 16(R3)
+	ADD R5, R3, R3
+	FMOVQ F8, 0(R3)
+	FMOVQ F9, 16(R3)
+	ADD R5, R3, R3
+	MOVD $5, R16
+	MUL R16, R2, R10
+	ADD R10, R1, R1
+	SUB $5, R0, R0
+	JMP few
+
+tile4:
+	MOVD begin+56(FP), R10
+	FMOVQ 0(R10), F0
+	FMOVQ 16(R10), F1
+	FMOVQ 0(R10), F2
+	FMOVQ 16(R10), F3
+	FMOVQ 0(R10), F4
+	FMOVQ 16(R10), F5
+	FMOVQ 0(R10), F6
+	FMOVQ 16(R10), F7
+	WORD $0x4f04e40c // movi v12.16b, #128
+	MOVD R1, R10
+	ADD R2<<0, R10, R11
+	ADD R2<<0, R11, R12
+	ADD R2<<0, R12, R13
+	MOVD b+48(FP), R14
+	MOVD segs+24(FP), R15
+
+dot2151_seg:
+	MOVD segQuads+32(FP), R19
+	CMP $4, R19
+	BLT dot2151_rest
+	SUB $4, R19, R19
+
+dot2151_k:
+	FMOVQ.P 16(R10), F8
+	WORD $0x6e2c1d08 // eor v8.16b, v8.16b, v12.16b
+	FMOVQ.P 16(R11), F9
+	WORD $0x6e2c1d29 // eor v9.16b, v9.16b, v12.16b
+	FMOVQ.P 16(R12), F10
+	WORD $0x6e2c1d4a // eor v10.16b, v10.16b, v12.16b
+	FMOVQ.P 16(R13), F11
+	WORD $0x6e2c1d6b // eor v11.16b, v11.16b, v12.16b
+	FMOVQ 0(R14), F13
+	WORD $0x4f88e1a0 // sdot v0.4s, v13.16b, v8.4b[0]
+	WORD $0x4f89e1a2 // sdot v2.4s, v13.16b, v9.4b[0]
+	WORD $0x4f8ae1a4 // sdot v4.4s, v13.16b, v10.4b[0]
+	WORD $0x4f8be1a6 // sdot v6.4s, v13.16b, v11.4b[0]
+	FMOVQ 16(R14), F14
+	WORD $0x4f88e1c1 // sdot v1.4s, v14.16b, v8.4b[0]
+	WORD $0x4f89e1c3 // sdot v3.4s, v14.16b, v9.4b[0]
+	WORD $0x4f8ae1c5 // sdot v5.4s, v14.16b, v10.4b[0]
+	WORD $0x4f8be1c7 // sdot v7.4s, v14.16b, v11.4b[0]
+	PRFM 4096(R14), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 32(R14), F13
+	WORD $0x4fa8e1a0 // sdot v0.4s, v13.16b, v8.4b[1]
+	WORD $0x4fa9e1a2 // sdot v2.4s, v13.16b, v9.4b[1]
+	WORD $0x4faae1a4 // sdot v4.4s, v13.16b, v10.4b[1]
+	WORD $0x4fabe1a6 // sdot v6.4s, v13.16b, v11.4b[1]
+	FMOVQ 48(R14), F14
+	WORD $0x4fa8e1c1 // sdot v1.4s, v14.16b, v8.4b[1]
+	WORD $0x4fa9e1c3 // sdot v3.4s, v14.16b, v9.4b[1]
+	WORD $0x4faae1c5 // sdot v5.4s, v14.16b, v10.4b[1]
+	WORD $0x4fabe1c7 // sdot v7.4s, v14.16b, v11.4b[1]
+	PRFM 4160(R14), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 64(R14), F13
+	WORD $0x4f88e9a0 // sdot v0.4s, v13.16b, v8.4b[2]
+	WORD $0x4f89e9a2 // sdot v2.4s, v13.16b, v9.4b[2]
+	WORD $0x4f8ae9a4 // sdot v4.4s, v13.16b, v10.4b[2]
+	WORD $0x4f8be9a6 // sdot v6.4s, v13.16b, v11.4b[2]
+	FMOVQ 80(R14), F14
+	WORD $0x4f88e9c1 // sdot v1.4s, v14.16b, v8.4b[2]
+	WORD $0x4f89e9c3 // sdot v3.4s, v14.16b, v9.4b[2]
+	WORD $0x4f8ae9c5 // sdot v5.4s, v14.16b, v10.4b[2]
+	WORD $0x4f8be9c7 // sdot v7.4s, v14.16b, v11.4b[2]
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 96(R14), F13
+	WORD $0x4fa8e9a0 // sdot v0.4s, v13.16b, v8.4b[3]
+	WORD $0x4fa9e9a2 // sdot v2.4s, v13.16b, v9.4b[3]
+	WORD $0x4faae9a4 // sdot v4.4s, v13.16b, v10.4b[3]
+	WORD $0x4fabe9a6 // sdot v6.4s, v13.16b, v11.4b[3]
+	FMOVQ 112(R14), F14
+	WORD $0x4fa8e9c1 // sdot v1.4s, v14.16b, v8.4b[3]
+	WORD $0x4fa9e9c3 // sdot v3.4s, v14.16b, v9.4b[3]
+	WORD $0x4faae9c5 // sdot v5.4s, v14.16b, v10.4b[3]
+	WORD $0x4fabe9c7 // sdot v7.4s, v14.16b, v11.4b[3]
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	ADD $128, R14, R14
+	SUB $4, R19, R19
+	CMP $0, R19
+	BGE dot2151_k
+	ADD $4, R19, R19
+
+dot2151_rest:
+	CBZ R19, dot2151_next
+
+dot2151_one:
+	FMOVS.P 4(R10), F8
+	WORD $0x6e2c1d08 // eor v8.16b, v8.16b, v12.16b
+	FMOVS.P 4(R11), F9
+	WORD $0x6e2c1d29 // eor v9.16b, v9.16b, v12.16b
+	FMOVS.P 4(R12), F10
+	WORD $0x6e2c1d4a // eor v10.16b, v10.16b, v12.16b
+	FMOVS.P 4(R13), F11
+	WORD $0x6e2c1d6b // eor v11.16b, v11.16b, v12.16b
+	FMOVQ 0(R14), F13
+	WORD $0x4f88e1a0 // sdot v0.4s, v13.16b, v8.4b[0]
+	WORD $0x4f89e1a2 // sdot v2.4s, v13.16b, v9.4b[0]
+	WORD $0x4f8ae1a4 // sdot v4.4s, v13.16b, v10.4b[0]
+	WORD $0x4f8be1a6 // sdot v6.4s, v13.16b, v11.4b[0]
+	FMOVQ 16(R14), F14
+	WORD $0x4f88e1c1 // sdot v1.4s, v14.16b, v8.4b[0]
+	WORD $0x4f89e1c3 // sdot v3.4s, v14.16b, v9.4b[0]
+	WORD $0x4f8ae1c5 // sdot v5.4s, v14.16b, v10.4b[0]
+	WORD $0x4f8be1c7 // sdot v7.4s, v14.16b, v11.4b[0]
+	ADD R8, R7, R7
+	ADD $32, R14, R14
+	SUB $1, R19, R19
+	CBNZ R19, dot2151_one
+
+dot2151_next:
+	ADD R9, R10, R10
+	ADD R9, R11, R11
+	ADD R9, R12, R12
+	ADD R9, R13, R13
+	SUB $1, R15, R15
+	CBNZ R15, dot2151_seg
+	MOVD scale+96(FP), R10
+	MOVD shift+104(FP), R11
+	FMOVQ 0(R10), F13
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVQ 0(R11), F14
+	WORD $0x4e2dcc0e // fmla v14.4s, v0.4s, v13.4s
+	VMOV V14.B16, V0.B16
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVQ 0(R11), F14
+	WORD $0x4e2dcc4e // fmla v14.4s, v2.4s, v13.4s
+	VMOV V14.B16, V2.B16
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVQ 0(R11), F14
+	WORD $0x4e2dcc8e // fmla v14.4s, v4.4s, v13.4s
+	VMOV V14.B16, V4.B16
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVQ 0(R11), F14
+	WORD $0x4e2dccce // fmla v14.4s, v6.4s, v13.4s
+	VMOV V14.B16, V6.B16
+	FMOVQ 16(R10), F13
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVQ 16(R11), F14
+	WORD $0x4e2dcc2e // fmla v14.4s, v1.4s, v13.4s
+	VMOV V14.B16, V1.B16
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVQ 16(R11), F14
+	WORD $0x4e2dcc6e // fmla v14.4s, v3.4s, v13.4s
+	VMOV V14.B16, V3.B16
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	FMOVQ 16(R11), F14
+	WORD $0x4e2dccae // fmla v14.4s, v5.4s, v13.4s
+	VMOV V14.B16, V5.B16
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	FMOVQ 16(R11), F14
+	WORD $0x4e2dccee // fmla v14.4s, v7.4s, v13.4s
+	VMOV V14.B16, V7.B16
+	CBZ R4, dot2151_bare
+	FMOVQ 0(R4), F13
+	WORD $0x4e20d5a0 // fadd v0.4s, v13.4s, v0.4s
+	FMOVQ 16(R4), F13
+	WORD $0x4e21d5a1 // fadd v1.4s, v13.4s, v1.4s
+	ADD R6, R4, R4
+	FMOVQ 0(R4), F13
+	WORD $0x4e22d5a2 // fadd v2.4s, v13.4s, v2.4s
+	FMOVQ 16(R4), F13
+	WORD $0x4e23d5a3 // fadd v3.4s, v13.4s, v3.4s
+	ADD R6, R4, R4
+	FMOVQ 0(R4), F13
+	WORD $0x4e24d5a4 // fadd v4.4s, v13.4s, v4.4s
+	FMOVQ 16(R4), F13
+	WORD $0x4e25d5a5 // fadd v5.4s, v13.4s, v5.4s
+	ADD R6, R4, R4
+	FMOVQ 0(R4), F13
+	WORD $0x4e26d5a6 // fadd v6.4s, v13.4s, v6.4s
+	FMOVQ 16(R4), F13
+	WORD $0x4e27d5a7 // fadd v7.4s, v13.4s, v7.4s
+	ADD R6, R4, R4
+
+dot2151_bare:
+	FMOVQ F0, 0(R3)
+	FMOVQ F1, 16(R3)
+	ADD R5, R3, R3
+	FMOVQ F2, 0(R3)
+	FMOVQ F3, 16(R3)
+	ADD R5, R3, R3
+	FMOVQ F4, 0(R3)
+	FMOVQ F5, 16(R3)
+	ADD R5, R3, R3
+	FMOVQ F6, 0(R3)
+	FMOVQ F7, 16(R3)
+	ADD R5, R3, R3
+	MOVD $4, R16
+	MUL R16, R2, R10
+	ADD R10, R1, R1
+	SUB $4, R0, R0
+	JMP few
+
+tile3:
+	MOVD begin+56(FP), R10
+	FMOVQ 0(R10), F0
+	FMOVQ 16(R10), F1
+	FMOVQ 0(R10), F2
+	FMOVQ 16(R10), F3
+	FMOVQ 0(R10), F4
+	FMOVQ 16(R10), F5
+	WORD $0x4f04e409 // movi v9.16b, #128
+	MOVD R1, R10
+	ADD R2<<0, R10, R11
+	ADD R2<<0, R11, R12
+	MOVD b+48(FP), R13
+	MOVD segs+24(FP), R14
+
+dot2152_seg:
+	MOVD segQuads+32(FP), R15
+	CMP $4, R15
+	BLT dot2152_rest
+	SUB $4, R15, R15
+
+dot2152_k:
+	FMOVQ.P 16(R10), F6
+	WORD $0x6e291cc6 // eor v6.16b, v6.16b, v9.16b
+	FMOVQ.P 16(R11), F7
+	WORD $0x6e291ce7 // eor v7.16b, v7.16b, v9.16b
+	FMOVQ.P 16(R12), F8
+	WORD $0x6e291d08 // eor v8.16b, v8.16b, v9.16b
+	FMOVQ 0(R13), F10
+	WORD $0x4f86e140 // sdot v0.4s, v10.16b, v6.4b[0]
+	WORD $0x4f87e142 // sdot v2.4s, v10.16b, v7.4b[0]
+	WORD $0x4f88e144 // sdot v4.4s, v10.16b, v8.4b[0]
+	FMOVQ 16(R13), F11
+	WORD $0x4f86e161 // sdot v1.4s, v11.16b, v6.4b[0]
+	WORD $0x4f87e163 // sdot v3.4s, v11.16b, v7.4b[0]
+	WORD $0x4f88e165 // sdot v5.4s, v11.16b, v8.4b[0]
+	PRFM 4096(R13), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 32(R13), F10
+	WORD $0x4fa6e140 // sdot v0.4s, v10.16b, v6.4b[1]
+	WORD $0x4fa7e142 // sdot v2.4s, v10.16b, v7.4b[1]
+	WORD $0x4fa8e144 // sdot v4.4s, v10.16b, v8.4b[1]
+	FMOVQ 48(R13), F11
+	WORD $0x4fa6e161 // sdot v1.4s, v11.16b, v6.4b[1]
+	WORD $0x4fa7e163 // sdot v3.4s, v11.16b, v7.4b[1]
+	WORD $0x4fa8e165 // sdot v5.4s, v11.16b, v8.4b[1]
+	PRFM 4160(R13), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 64(R13), F10
+	WORD $0x4f86e940 // sdot v0.4s, v10.16b, v6.4b[2]
+	WORD $0x4f87e942 // sdot v2.4s, v10.16b, v7.4b[2]
+	WORD $0x4f88e944 // sdot v4.4s, v10.16b, v8.4b[2]
+	FMOVQ 80(R13), F11
+	WORD $0x4f86e961 // sdot v1.4s, v11.16b, v6.4b[2]
+	WORD $0x4f87e963 // sdot v3.4s, v11.16b, v7.4b[2]
+	WORD $0x4f88e965 // sdot v5.4s, v11.16b, v8.4b[2]
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 96(R13), F10
+	WORD $0x4fa6e940 // sdot v0.4s, v10.16b, v6.4b[3]
+	WORD $0x4fa7e942 // sdot v2.4s, v10.16b, v7.4b[3]
+	WORD $0x4fa8e944 // sdot v4.4s, v10.16b, v8.4b[3]
+	FMOVQ 112(R13), F11
+	WORD $0x4fa6e961 // sdot v1.4s, v11.16b, v6.4b[3]
+	WORD $0x4fa7e963 // sdot v3.4s, v11.16b, v7.4b[3]
+	WORD $0x4fa8e965 // sdot v5.4s, v11.16b, v8.4b[3]
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	ADD $128, R13, R13
+	SUB $4, R15, R15
+	CMP $0, R15
+	BGE dot2152_k
+	ADD $4, R15, R15
+
+dot2152_rest:
+	CBZ R15, dot2152_next
+
+dot2152_one:
+	FMOVS.P 4(R10), F6
+	WORD $0x6e291cc6 // eor v6.16b, v6.16b, v9.16b
+	FMOVS.P 4(R11), F7
+	WORD $0x6e291ce7 // eor v7.16b, v7.16b, v9.16b
+	FMOVS.P 4(R12), F8
+	WORD $0x6e291d08 // eor v8.16b, v8.16b, v9.16b
+	FMOVQ 0(R13), F10
+	WORD $0x4f86e140 // sdot v0.4s, v10.16b, v6.4b[0]
+	WORD $0x4f87e142 // sdot v2.4s, v10.16b, v7.4b[0]
+	WORD $0x4f88e144 // sdot v4.4s, v10.16b, v8.4b[0]
+	FMOVQ 16(R13), F11
+	WORD $0x4f86e161 // sdot v1.4s, v11.16b, v6.4b[0]
+	WORD $0x4f87e163 // sdot v3.4s, v11.16b, v7.4b[0]
+	WORD $0x4f88e165 // sdot v5.4s, v11.16b, v8.4b[0]
+	ADD R8, R7, R7
+	ADD $32, R13, R13
+	SUB $1, R15, R15
+	CBNZ R15, dot2152_one
+
+dot2152_next:
+	ADD R9, R10, R10
+	ADD R9, R11, R11
+	ADD R9, R12, R12
+	SUB $1, R14, R14
+	CBNZ R14, dot2152_seg
+	MOVD scale+96(FP), R10
+	MOVD shift+104(FP), R11
+	FMOVQ 0(R10), F10
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVQ 0(R11), F11
+	WORD $0x4e2acc0b // fmla v11.4s, v0.4s, v10.4s
+	VMOV V11.B16, V0.B16
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVQ 0(R11), F11
+	WORD $0x4e2acc4b // fmla v11.4s, v2.4s, v10.4s
+	VMOV V11.B16, V2.B16
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVQ 0(R11), F11
+	WORD $0x4e2acc8b // fmla v11.4s, v4.4s, v10.4s
+	VMOV V11.B16, V4.B16
+	FMOVQ 16(R10), F10
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVQ 16(R11), F11
+	WORD $0x4e2acc2b // fmla v11.4s, v1.4s, v10.4s
+	VMOV V11.B16, V1.B16
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVQ 16(R11), F11
+	WORD $0x4e2acc6b // fmla v11.4s, v3.4s, v10.4s
+	VMOV V11.B16, V3.B16
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	FMOVQ 16(R11), F11
+	WORD $0x4e2accab // fmla v11.4s, v5.4s, v10.4s
+	VMOV V11.B16, V5.B16
+	CBZ R4, dot2152_bare
+	FMOVQ 0(R4), F10
+	WORD $0x4e20d540 // fadd v0.4s, v10.4s, v0.4s
+	FMOVQ 16(R4), F10
+	WORD $0x4e21d541 // fadd v1.4s, v10.4s, v1.4s
+	ADD R6, R4, R4
+	FMOVQ 0(R4), F10
+	WORD $0x4e22d542 // fadd v2.4s, v10.4s, v2.4s
+	FMOVQ 16(R4), F10
+	WORD $0x4e23d543 // fadd v3.4s, v10.4s, v3.4s
+	ADD R6, R4, R4
+	FMOVQ 0(R4), F10
+	WORD $0x4e24d544 // fadd v4.4s, v10.4s, v4.4s
+	FMOVQ 16(R4), F10
+	WORD $0x4e25d545 // fadd v5.4s, v10.4s, v5.4s
+	ADD R6, R4, R4
+
+dot2152_bare:
+	FMOVQ F0, 0(R3)
+	FMOVQ F1, 16(R3)
+	ADD R5, R3, R3
+	FMOVQ F2, 0(R3)
+	FMOVQ F3, 16(R3)
+	ADD R5, R3, R3
+	FMOVQ F4, 0(R3)
+	FMOVQ F5, 16(R3)
+	ADD R5, R3, R3
+	MOVD $3, R16
+	MUL R16, R2, R10
+	ADD R10, R1, R1
+	SUB $3, R0, R0
+	JMP few
+
+tile2:
+	MOVD begin+56(FP), R10
+	FMOVQ 0(R10), F0
+	FMOVQ 16(R10), F1
+	FMOVQ 0(R10), F2
+	FMOVQ 16(R10), F3
+	WORD $0x4f04e406 // movi v6.16b, #128
+	MOVD R1, R10
+	ADD R2<<0, R10, R11
+	MOVD b+48(FP), R12
+	MOVD segs+24(FP), R13
+
+dot2153_seg:
+	MOVD segQuads+32(FP), R14
+	CMP $4, R14
+	BLT dot2153_rest
+	SUB $4, R14, R14
+
+dot2153_k:
+	FMOVQ.P 16(R10), F4
+	WORD $0x6e261c84 // eor v4.16b, v4.16b, v6.16b
+	FMOVQ.P 16(R11), F5
+	WORD $0x6e261ca5 // eor v5.16b, v5.16b, v6.16b
+	FMOVQ 0(R12), F7
+	WORD $0x4f84e0e0 // sdot v0.4s, v7.16b, v4.4b[0]
+	WORD $0x4f85e0e2 // sdot v2.4s, v7.16b, v5.4b[0]
+	FMOVQ 16(R12), F8
+	WORD $0x4f84e101 // sdot v1.4s, v8.16b, v4.4b[0]
+	WORD $0x4f85e103 // sdot v3.4s, v8.16b, v5.4b[0]
+	PRFM 4096(R12), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 32(R12), F7
+	WORD $0x4fa4e0e0 // sdot v0.4s, v7.16b, v4.4b[1]
+	WORD $0x4fa5e0e2 // sdot v2.4s, v7.16b, v5.4b[1]
+	FMOVQ 48(R12), F8
+	WORD $0x4fa4e101 // sdot v1.4s, v8.16b, v4.4b[1]
+	WORD $0x4fa5e103 // sdot v3.4s, v8.16b, v5.4b[1]
+	PRFM 4160(R12), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 64(R12), F7
+	WORD $0x4f84e8e0 // sdot v0.4s, v7.16b, v4.4b[2]
+	WORD $0x4f85e8e2 // sdot v2.4s, v7.16b, v5.4b[2]
+	FMOVQ 80(R12), F8
+	WORD $0x4f84e901 // sdot v1.4s, v8.16b, v4.4b[2]
+	WORD $0x4f85e903 // sdot v3.4s, v8.16b, v5.4b[2]
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 96(R12), F7
+	WORD $0x4fa4e8e0 // sdot v0.4s, v7.16b, v4.4b[3]
+	WORD $0x4fa5e8e2 // sdot v2.4s, v7.16b, v5.4b[3]
+	FMOVQ 112(R12), F8
+	WORD $0x4fa4e901 // sdot v1.4s, v8.16b, v4.4b[3]
+	WORD $0x4fa5e903 // sdot v3.4s, v8.16b, v5.4b[3]
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	ADD $128, R12, R12
+	SUB $4, R14, R14
+	CMP $0, R14
+	BGE dot2153_k
+	ADD $4, R14, R14
+
+dot2153_rest:
+	CBZ R14, dot2153_next
+
+dot2153_one:
+	FMOVS.P 4(R10), F4
+	WORD $0x6e261c84 // eor v4.16b, v4.16b, v6.16b
+	FMOVS.P 4(R11), F5
+	WORD $0x6e261ca5 // eor v5.16b, v5.16b, v6.16b
+	FMOVQ 0(R12), F7
+	WORD $0x4f84e0e0 // sdot v0.4s, v7.16b, v4.4b[0]
+	WORD $0x4f85e0e2 // sdot v2.4s, v7.16b, v5.4b[0]
+	FMOVQ 16(R12), F8
+	WORD $0x4f84e101 // sdot v1.4s, v8.16b, v4.4b[0]
+	WORD $0x4f85e103 // sdot v3.4s, v8.16b, v5.4b[0]
+	ADD R8, R7, R7
+	ADD $32, R12, R12
+	SUB $1, R14, R14
+	CBNZ R14, dot2153_one
+
+dot2153_next:
+	ADD R9, R10, R10
+	ADD R9, R11, R11
+	SUB $1, R13, R13
+	CBNZ R13, dot2153_seg
+	MOVD scale+96(FP), R10
+	MOVD shift+104(FP), R11
+	FMOVQ 0(R10), F7
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVQ 0(R11), F8
+	WORD $0x4e27cc08 // fmla v8.4s, v0.4s, v7.4s
+	VMOV V8.B16, V0.B16
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVQ 0(R11), F8
+	WORD $0x4e27cc48 // fmla v8.4s, v2.4s, v7.4s
+	VMOV V8.B16, V2.B16
+	FMOVQ 16(R10), F7
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVQ 16(R11), F8
+	WORD $0x4e27cc28 // fmla v8.4s, v1.4s, v7.4s
+	VMOV V8.B16, V1.B16
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVQ 16(R11), F8
+	WORD $0x4e27cc68 // fmla v8.4s, v3.4s, v7.4s
+	VMOV V8.B16, V3.B16
+	CBZ R4, dot2153_bare
+	FMOVQ 0(R4), F7
+	WORD $0x4e20d4e0 // fadd v0.4s, v7.4s, v0.4s
+	FMOVQ 16(R4), F7
+	WORD $0x4e21d4e1 // fadd v1.4s, v7.4s, v1.4s
+	ADD R6, R4, R4
+	FMOVQ 0(R4), F7
+	WORD $0x4e22d4e2 // fadd v2.4s, v7.4s, v2.4s
+	FMOVQ 16(R4), F7
+	WORD $0x4e23d4e3 // fadd v3.4s, v7.4s, v3.4s
+	ADD R6, R4, R4
+
+dot2153_bare:
+	FMOVQ F0, 0(R3)
+	FMOVQ F1, 16(R3)
+	ADD R5, R3, R3
+	FMOVQ F2, 0(R3)
+	FMOVQ F3, 16(R3)
+	ADD R5, R3, R3
+	MOVD $2, R16
+	MUL R16, R2, R10
+	ADD R10, R1, R1
+	SUB $2, R0, R0
+	JMP few
+
+tile1:
+	MOVD begin+56(FP), R10
+	FMOVQ 0(R10), F0
+	FMOVQ 16(R10), F1
+	WORD $0x4f04e403 // movi v3.16b, #128
+	MOVD R1, R10
+	MOVD b+48(FP), R11
+	MOVD segs+24(FP), R12
+
+dot2154_seg:
+	MOVD segQuads+32(FP), R13
+	CMP $4, R13
+	BLT dot2154_rest
+	SUB $4, R13, R13
+
+dot2154_k:
+	FMOVQ.P 16(R10), F2
+	WORD $0x6e231c42 // eor v2.16b, v2.16b, v3.16b
+	FMOVQ 0(R11), F4
+	WORD $0x4f82e080 // sdot v0.4s, v4.16b, v2.4b[0]
+	FMOVQ 16(R11), F5
+	WORD $0x4f82e0a1 // sdot v1.4s, v5.16b, v2.4b[0]
+	PRFM 4096(R11), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 32(R11), F4
+	WORD $0x4fa2e080 // sdot v0.4s, v4.16b, v2.4b[1]
+	FMOVQ 48(R11), F5
+	WORD $0x4fa2e0a1 // sdot v1.4s, v5.16b, v2.4b[1]
+	PRFM 4160(R11), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 64(R11), F4
+	WORD $0x4f82e880 // sdot v0.4s, v4.16b, v2.4b[2]
+	FMOVQ 80(R11), F5
+	WORD $0x4f82e8a1 // sdot v1.4s, v5.16b, v2.4b[2]
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 96(R11), F4
+	WORD $0x4fa2e880 // sdot v0.4s, v4.16b, v2.4b[3]
+	FMOVQ 112(R11), F5
+	WORD $0x4fa2e8a1 // sdot v1.4s, v5.16b, v2.4b[3]
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	ADD $128, R11, R11
+	SUB $4, R13, R13
+	CMP $0, R13
+	BGE dot2154_k
+	ADD $4, R13, R13
+
+dot2154_rest:
+	CBZ R13, dot2154_next
+
+dot2154_one:
+	FMOVS.P 4(R10), F2
+	WORD $0x6e231c42 // eor v2.16b, v2.16b, v3.16b
+	FMOVQ 0(R11), F4
+	WORD $0x4f82e080 // sdot v0.4s, v4.16b, v2.4b[0]
+	FMOVQ 16(R11), F5
+	WORD $0x4f82e0a1 // sdot v1.4s, v5.16b, v2.4b[0]
+	ADD R8, R7, R7
+	ADD $32, R11, R11
+	SUB $1, R13, R13
+	CBNZ R13, dot2154_one
+
+dot2154_next:
+	ADD R9, R10, R10
+	SUB $1, R12, R12
+	CBNZ R12, dot2154_seg
+	MOVD scale+96(FP), R10
+	MOVD shift+104(FP), R11
+	FMOVQ 0(R10), F4
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVQ 0(R11), F5
+	WORD $0x4e24cc05 // fmla v5.4s, v0.4s, v4.4s
+	VMOV V5.B16, V0.B16
+	FMOVQ 16(R10), F4
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVQ 16(R11), F5
+	WORD $0x4e24cc25 // fmla v5.4s, v1.4s, v4.4s
+	VMOV V5.B16, V1.B16
+	CBZ R4, dot2154_bare
+	FMOVQ 0(R4), F4
+	WORD $0x4e20d480 // fadd v0.4s, v4.4s, v0.4s
+	FMOVQ 16(R4), F4
+	WORD $0x4e21d481 // fadd v1.4s, v4.4s, v1.4s
+	ADD R6, R4, R4
+
+dot2154_bare:
+	FMOVQ F0, 0(R3)
+	FMOVQ F1, 16(R3)
+	ADD R5, R3, R3
+	MOVD $1, R16
+	MUL R16, R2, R10
+	ADD R10, R1, R1
+	SUB $1, R0, R0
+	JMP few
+
+done:
+	RET
+
+// func dotNN2NEON(m int, a *uint8, lda int, segs int, segQuads int, segStride int, b *int8, begin *int32, c *uint8, ldc int, d *uint8, ldd int, dscale float32, scale *float32, shift *float32, table *uint8, cols int, next *int8, step int)
+TEXT ·dotNN2NEON(SB), NOSPLIT, $0-152
+	MOVD m+0(FP), R0
+	MOVD a+8(FP), R1
+	MOVD lda+16(FP), R2
+	MOVD c+64(FP), R3
+	MOVD d+80(FP), R4
+	MOVD ldc+72(FP), R5
+	MOVD ldd+88(FP), R6
+	MOVD next+136(FP), R7
+	MOVD step+144(FP), R8
+	MOVD segStride+40(FP), R9
+	MOVD segQuads+32(FP), R10
+	LSL $2, R10, R10
+	SUB R10, R9, R9
+
+tiles:
+	CMP $7, R0
+	BLT few
+
+tile5:
+	MOVD begin+56(FP), R10
+	FMOVQ 0(R10), F0
+	FMOVQ 16(R10), F1
+	FMOVQ 32(R10), F2
+	FMOVQ 48(R10), F3
+	FMOVQ 0(R10), F4
+	FMOVQ 16(R10), F5
+	FMOVQ 32(R10), F6
+	FMOVQ 48(R10), F7
+	FMOVQ 0(R10), F8
+	FMOVQ 16(R10), F9
+	FMOVQ 32(R10), F10
+	FMOVQ 48(R10), F11
+	FMOVQ 0(R10), F12
+	FMOVQ 16(R10), F13
+	FMOVQ 32(R10), F14
+	FMOVQ 48(R10), F15
+	FMOVQ 0(R10), F16
+	FMOVQ 16(R10), F17
+	FMOVQ 32(R10), F18
+	FMOVQ 48(R10), F19
+	WORD $0x4f04e419 // movi v25.16b, #128
+	MOVD R1, R10
+	ADD R2<<0, R10, R11
+	ADD R2<<0, R11, R12
+	ADD R2<<0, R12, R13
+	ADD R2<<0, R13, R14
+	MOVD b+48(FP), R15
+	MOVD segs+24(FP), R19
+
+dot2155_seg:
+	MOVD segQuads+32(FP), R20
+	CMP $4, R20
+	BLT dot2155_rest
+	SUB $4, R20, R20
+
+dot2155_k:
+	FMOVQ.P 16(R10), F20
+	WORD $0x6e391e94 // eor v20.16b, v20.16b, v25.16b
+	FMOVQ.P 16(R11), F21
+	WORD $0x6e391eb5 // eor v21.16b, v21.16b, v25.16b
+	FMOVQ.P 16(R12), F22
+	WORD $0x6e391ed6 // eor v22.16b, v22.16b, v25.16b
+	FMOVQ.P 16(R13), F23
+	WORD $0x6e391ef7 // eor v23.16b, v23.16b, v25.16b
+	FMOVQ.P 16(R14), F24
+	WORD $0x6e391f18 // eor v24.16b, v24.16b, v25.16b
+	FMOVQ 0(R15), F26
+	WORD $0x4f94e340 // sdot v0.4s, v26.16b, v20.4b[0]
+	WORD $0x4f95e344 // sdot v4.4s, v26.16b, v21.4b[0]
+	WORD $0x4f96e348 // sdot v8.4s, v26.16b, v22.4b[0]
+	WORD $0x4f97e34c // sdot v12.4s, v26.16b, v23.4b[0]
+	WORD $0x4f98e350 // sdot v16.4s, v26.16b, v24.4b[0]
+	FMOVQ 16(R15), F27
+	WORD $0x4f94e361 // sdot v1.4s, v27.16b, v20.4b[0]
+	WORD $0x4f95e365 // sdot v5.4s, v27.16b, v21.4b[0]
+	WORD $0x4f96e369 // sdot v9.4s, v27.16b, v22.4b[0]
+	WORD $0x4f97e36d // sdot v13.4s, v27.16b, v23.4b[0]
+	WORD $0x4f98e371 // sdot v17.4s, v27.16b, v24.4b[0]
+	FMOVQ 32(R15), F28
+	WORD $0x4f94e382 // sdot v2.4s, v28.16b, v20.4b[0]
+	WORD $0x4f95e386 // sdot v6.4s, v28.16b, v21.4b[0]
+	WORD $0x4f96e38a // sdot v10.4s, v28.16b, v22.4b[0]
+	WORD $0x4f97e38e // sdot v14.4s, v28.16b, v23.4b[0]
+	WORD $0x4f98e392 // sdot v18.4s, v28.16b, v24.4b[0]
+	FMOVQ 48(R15), F29
+	WORD $0x4f94e3a3 // sdot v3.4s, v29.16b, v20.4b[0]
+	WORD $0x4f95e3a7 // sdot v7.4s, v29.16b, v21.4b[0]
+	WORD $0x4f96e3ab // sdot v11.4s, v29.16b, v22.4b[0]
+	WORD $0x4f97e3af // sdot v15.4s, v29.16b, v23.4b[0]
+	WORD $0x4f98e3b3 // sdot v19.4s, v29.16b, v24.4b[0]
+	PRFM 4096(R15), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 64(R15), F26
+	WORD $0x4fb4e340 // sdot v0.4s, v26.16b, v20.4b[1]
+	WORD $0x4fb5e344 // sdot v4.4s, v26.16b, v21.4b[1]
+	WORD $0x4fb6e348 // sdot v8.4s, v26.16b, v22.4b[1]
+	WORD $0x4fb7e34c // sdot v12.4s, v26.16b, v23.4b[1]
+	WORD $0x4fb8e350 // sdot v16.4s, v26.16b, v24.4b[1]
+	FMOVQ 80(R15), F27
+	WORD $0x4fb4e361 // sdot v1.4s, v27.16b, v20.4b[1]
+	WORD $0x4fb5e365 // sdot v5.4s, v27.16b, v21.4b[1]
+	WORD $0x4fb6e369 // sdot v9.4s, v27.16b, v22.4b[1]
+	WORD $0x4fb7e36d // sdot v13.4s, v27.16b, v23.4b[1]
+	WORD $0x4fb8e371 // sdot v17.4s, v27.16b, v24.4b[1]
+	FMOVQ 96(R15), F28
+	WORD $0x4fb4e382 // sdot v2.4s, v28.16b, v20.4b[1]
+	WORD $0x4fb5e386 // sdot v6.4s, v28.16b, v21.4b[1]
+	WORD $0x4fb6e38a // sdot v10.4s, v28.16b, v22.4b[1]
+	WORD $0x4fb7e38e // sdot v14.4s, v28.16b, v23.4b[1]
+	WORD $0x4fb8e392 // sdot v18.4s, v28.16b, v24.4b[1]
+	FMOVQ 112(R15), F29
+	WORD $0x4fb4e3a3 // sdot v3.4s, v29.16b, v20.4b[1]
+	WORD $0x4fb5e3a7 // sdot v7.4s, v29.16b, v21.4b[1]
+	WORD $0x4fb6e3ab // sdot v11.4s, v29.16b, v22.4b[1]
+	WORD $0x4fb7e3af // sdot v15.4s, v29.16b, v23.4b[1]
+	WORD $0x4fb8e3b3 // sdot v19.4s, v29.16b, v24.4b[1]
+	PRFM 4160(R15), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 128(R15), F26
+	WORD $0x4f94eb40 // sdot v0.4s, v26.16b, v20.4b[2]
+	WORD $0x4f95eb44 // sdot v4.4s, v26.16b, v21.4b[2]
+	WORD $0x4f96eb48 // sdot v8.4s, v26.16b, v22.4b[2]
+	WORD $0x4f97eb4c // sdot v12.4s, v26.16b, v23.4b[2]
+	WORD $0x4f98eb50 // sdot v16.4s, v26.16b, v24.4b[2]
+	FMOVQ 144(R15), F27
+	WORD $0x4f94eb61 // sdot v1.4s, v27.16b, v20.4b[2]
+	WORD $0x4f95eb65 // sdot v5.4s, v27.16b, v21.4b[2]
+	WORD $0x4f96eb69 // sdot v9.4s, v27.16b, v22.4b[2]
+	WORD $0x4f97eb6d // sdot v13.4s, v27.16b, v23.4b[2]
+	WORD $0x4f98eb71 // sdot v17.4s, v27.16b, v24.4b[2]
+	FMOVQ 160(R15), F28
+	WORD $0x4f94eb82 // sdot v2.4s, v28.16b, v20.4b[2]
+	WORD $0x4f95eb86 // sdot v6.4s, v28.16b, v21.4b[2]
+	WORD $0x4f96eb8a // sdot v10.4s, v28.16b, v22.4b[2]
+	WORD $0x4f97eb8e // sdot v14.4s, v28.16b, v23.4b[2]
+	WORD $0x4f98eb92 // sdot v18.4s, v28.16b, v24.4b[2]
+	FMOVQ 176(R15), F29
+	WORD $0x4f94eba3 // sdot v3.4s, v29.16b, v20.4b[2]
+	WORD $0x4f95eba7 // sdot v7.4s, v29.16b, v21.4b[2]
+	WORD $0x4f96ebab // sdot v11.4s, v29.16b, v22.4b[2]
+	WORD $0x4f97ebaf // sdot v15.4s, v29.16b, v23.4b[2]
+	WORD $0x4f98ebb3 // sdot v19.4s, v29.16b, v24.4b[2]
+	PRFM 4224(R15), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 192(R15), F26
+	WORD $0x4fb4eb40 // sdot v0.4s, v26.16b, v20.4b[3]
+	WORD $0x4fb5eb44 // sdot v4.4s, v26.16b, v21.4b[3]
+	WORD $0x4fb6eb48 // sdot v8.4s, v26.16b, v22.4b[3]
+	WORD $0x4fb7eb4c // sdot v12.4s, v26.16b, v23.4b[3]
+	WORD $0x4fb8eb50 // sdot v16.4s, v26.16b, v24.4b[3]
+	FMOVQ 208(R15), F27
+	WORD $0x4fb4eb61 // sdot v1.4s, v27.16b, v20.4b[3]
+	WORD $0x4fb5eb65 // sdot v5.4s, v27.16b, v21.4b[3]
+	WORD $0x4fb6eb69 // sdot v9.4s, v27.16b, v22.4b[3]
+	WORD $0x4fb7eb6d // sdot v13.4s, v27.16b, v23.4b[3]
+	WORD $0x4fb8eb71 // sdot v17.4s, v27.16b, v24.4b[3]
+	FMOVQ 224(R15), F28
+	WORD $0x4fb4eb82 // sdot v2.4s, v28.16b, v20.4b[3]
+	WORD $0x4fb5eb86 // sdot v6.4s, v28.16b, v21.4b[3]
+	WORD $0x4fb6eb8a // sdot v10.4s, v28.16b, v22.4b[3]
+	WORD $0x4fb7eb8e // sdot v14.4s, v28.16b, v23.4b[3]
+	WORD $0x4fb8eb92 // sdot v18.4s, v28.16b, v24.4b[3]
+	FMOVQ 240(R15), F29
+	WORD $0x4fb4eba3 // sdot v3.4s, v29.16b, v20.4b[3]
+	WORD $0x4fb5eba7 // sdot v7.4s, v29.16b, v21.4b[3]
+	WORD $0x4fb6ebab // sdot v11.4s, v29.16b, v22.4b[3]
+	WORD $0x4fb7ebaf // sdot v15.4s, v29.16b, v23.4b[3]
+	WORD $0x4fb8ebb3 // sdot v19.4s, v29.16b, v24.4b[3]
+	PRFM 4288(R15), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	ADD $256, R15, R15
+	SUB $4, R20, R20
+	CMP $0, R20
+	BGE dot2155_k
+	ADD $4, R20, R20
+
+dot2155_rest:
+	CBZ R20, dot2155_next
+
+dot2155_one:
+	FMOVS.P 4(R10), F20
+	WORD $0x6e391e94 // eor v20.16b, v20.16b, v25.16b
+	FMOVS.P 4(R11), F21
+	WORD $0x6e391eb5 // eor v21.16b, v21.16b, v25.16b
+	FMOVS.P 4(R12), F22
+	WORD $0x6e391ed6 // eor v22.16b, v22.16b, v25.16b
+	FMOVS.P 4(R13), F23
+	WORD $0x6e391ef7 // eor v23.16b, v23.16b, v25.16b
+	FMOVS.P 4(R14), F24
+	WORD $0x6e391f18 // eor v24.16b, v24.16b, v25.16b
+	FMOVQ 0(R15), F26
+	WORD $0x4f94e340 // sdot v0.4s, v26.16b, v20.4b[0]
+	WORD $0x4f95e344 // sdot v4.4s, v26.16b, v21.4b[0]
+	WORD $0x4f96e348 // sdot v8.4s, v26.16b, v22.4b[0]
+	WORD $0x4f97e34c // sdot v12.4s, v26.16b, v23.4b[0]
+	WORD $0x4f98e350 // sdot v16.4s, v26.16b, v24.4b[0]
+	FMOVQ 16(R15), F27
+	WORD $0x4f94e361 // sdot v1.4s, v27.16b, v20.4b[0]
+	WORD $0x4f95e365 // sdot v5.4s, v27.16b, v21.4b[0]
+	WORD $0x4f96e369 // sdot v9.4s, v27.16b, v22.4b[0]
+	WORD $0x4f97e36d // sdot v13.4s, v27.16b, v23.4b[0]
+	WORD $0x4f98e371 // sdot v17.4s, v27.16b, v24.4b[0]
+	FMOVQ 32(R15), F28
+	WORD $0x4f94e382 // sdot v2.4s, v28.16b, v20.4b[0]
+	WORD $0x4f95e386 // sdot v6.4s, v28.16b, v21.4b[0]
+	WORD $0x4f96e38a // sdot v10.4s, v28.16b, v22.4b[0]
+	WORD $0x4f97e38e // sdot v14.4s, v28.16b, v23.4b[0]
+	WORD $0x4f98e392 // sdot v18.4s, v28.16b, v24.4b[0]
+	FMOVQ 48(R15), F29
+	WORD $0x4f94e3a3 // sdot v3.4s, v29.16b, v20.4b[0]
+	WORD $0x4f95e3a7 // sdot v7.4s, v29.16b, v21.4b[0]
+	WORD $0x4f96e3ab // sdot v11.4s, v29.16b, v22.4b[0]
+	WORD $0x4f97e3af // sdot v15.4s, v29.16b, v23.4b[0]
+	WORD $0x4f98e3b3 // sdot v19.4s, v29.16b, v24.4b[0]
+	ADD R8, R7, R7
+	ADD $64, R15, R15
+	SUB $1, R20, R20
+	CBNZ R20, dot2155_one
+
+dot2155_next:
+	ADD R9, R10, R10
+	ADD R9, R11, R11
+	ADD R9, R12, R12
+	ADD R9, R13, R13
+	ADD R9, R14, R14
+	SUB $1, R19, R19
+	CBNZ R19, dot2155_seg
+	MOVD scale+104(FP), R10
+	MOVD shift+112(FP), R11
+	FMOVQ 0(R10), F26
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVQ 0(R11), F27
+	WORD $0x4e3acc1b // fmla v27.4s, v0.4s, v26.4s
+	VMOV V27.B16, V0.B16
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVQ 0(R11), F27
+	WORD $0x4e3acc9b // fmla v27.4s, v4.4s, v26.4s
+	VMOV V27.B16, V4.B16
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	FMOVQ 0(R11), F27
+	WORD $0x4e3acd1b // fmla v27.4s, v8.4s, v26.4s
+	VMOV V27.B16, V8.B16
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	FMOVQ 0(R11), F27
+	WORD $0x4e3acd9b // fmla v27.4s, v12.4s, v26.4s
+	VMOV V27.B16, V12.B16
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	FMOVQ 0(R11), F27
+	WORD $0x4e3ace1b // fmla v27.4s, v16.4s, v26.4s
+	VMOV V27.B16, V16.B16
+	FMOVQ 16(R10), F26
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVQ 16(R11), F27
+	WORD $0x4e3acc3b // fmla v27.4s, v1.4s, v26.4s
+	VMOV V27.B16, V1.B16
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	FMOVQ 16(R11), F27
+	WORD $0x4e3accbb // fmla v27.4s, v5.4s, v26.4s
+	VMOV V27.B16, V5.B16
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	FMOVQ 16(R11), F27
+	WORD $0x4e3acd3b // fmla v27.4s, v9.4s, v26.4s
+	VMOV V27.B16, V9.B16
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	FMOVQ 16(R11), F27
+	WORD $0x4e3acdbb // fmla v27.4s, v13.4s, v26.4s
+	VMOV V27.B16, V13.B16
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	FMOVQ 16(R11), F27
+	WORD $0x4e3ace3b // fmla v27.4s, v17.4s, v26.4s
+	VMOV V27.B16, V17.B16
+	FMOVQ 32(R10), F26
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVQ 32(R11), F27
+	WORD $0x4e3acc5b // fmla v27.4s, v2.4s, v26.4s
+	VMOV V27.B16, V2.B16
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVQ 32(R11), F27
+	WORD $0x4e3accdb // fmla v27.4s, v6.4s, v26.4s
+	VMOV V27.B16, V6.B16
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	FMOVQ 32(R11), F27
+	WORD $0x4e3acd5b // fmla v27.4s, v10.4s, v26.4s
+	VMOV V27.B16, V10.B16
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	FMOVQ 32(R11), F27
+	WORD $0x4e3acddb // fmla v27.4s, v14.4s, v26.4s
+	VMOV V27.B16, V14.B16
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	FMOVQ 32(R11), F27
+	WORD $0x4e3ace5b // fmla v27.4s, v18.4s, v26.4s
+	VMOV V27.B16, V18.B16
+	FMOVQ 48(R10), F26
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVQ 48(R11), F27
+	WORD $0x4e3acc7b // fmla v27.4s, v3.4s, v26.4s
+	VMOV V27.B16, V3.B16
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	FMOVQ 48(R11), F27
+	WORD $0x4e3accfb // fmla v27.4s, v7.4s, v26.4s
+	VMOV V27.B16, V7.B16
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	FMOVQ 48(R11), F27
+	WORD $0x4e3acd7b // fmla v27.4s, v11.4s, v26.4s
+	VMOV V27.B16, V11.B16
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	FMOVQ 48(R11), F27
+	WORD $0x4e3acdfb // fmla v27.4s, v15.4s, v26.4s
+	VMOV V27.B16, V15.B16
+	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	FMOVQ 48(R11), F27
+	WORD $0x4e3ace7b // fmla v27.4s, v19.4s, v26.4s
+	VMOV V27.B16, V19.B16
+	CBZ R4, dot2155_bare
+	FMOVS dscale+96(FP), F20
+	WORD $0x4e040694 // dup v20.4s, v20.s[0]
+	FMOVS 0(R4), F26
+	WORD $0x2f08a75a // ushll v26.8h, v26.8b, #0
+	WORD $0x2f10a75a // ushll v26.4s, v26.4h, #0
+	WORD $0x6e21db5a // ucvtf v26.4s, v26.4s
+	WORD $0x4e34cf40 // fmla v0.4s, v26.4s, v20.4s
+	FMOVS 4(R4), F26
+	WORD $0x2f08a75a // ushll v26.8h, v26.8b, #0
+	WORD $0x2f10a75a // ushll v26.4s, v26.4h, #0
+	WORD $0x6e21db5a // ucvtf v26.4s, v26.4s
+	WORD $0x4e34cf41 // fmla v1.4s, v26.4s, v20.4s
+	FMOVS 8(R4), F26
+	WORD $0x2f08a75a // ushll v26.8h, v26.8b, #0
+	WORD $0x2f10a75a // ushll v26.4s, v26.4h, #0
+	WORD $0x6e21db5a // ucvtf v26.4s, v26.4s
+	WORD $0x4e34cf42 // fmla v2.4s, v26.4s, v20.4s
+	FMOVS 12(R4), F26
+	WORD $0x2f08a75a // ushll v26.8h, v26.8b, #0
+	WORD $0x2f10a75a // ushll v26.4s, v26.4h, #0
+	WORD $0x6e21db5a // ucvtf v26.4s, v26.4s
+	WORD $0x4e34cf43 // fmla v3.4s, v26.4s, v20.4s
+	ADD R6, R4, R4
+	FMOVS 0(R4), F26
+	WORD $0x2f08a75a // ushll v26.8h, v26.8b, #0
+	WORD $0x2f10a75a // ushll v26.4s, v26.4h, #0
+	WORD $0x6e21db5a // ucvtf v26.4s, v26.4s
+	WORD $0x4e34cf44 // fmla v4.4s, v26.4s, v20.4s
+	FMOVS 4(R4), F26
+	WORD $0x2f08a75a // ushll v26.8h, v26.8b, #0
+	WORD $0x2f10a75a // ushll v26.4s, v26.4h, #0
+	WORD $0x6e21db5a // ucvtf v26.4s, v26.4s
+	WORD $0x4e34cf45 // fmla v5.4s, v26.4s, v20.4s
+	FMOVS 8(R4), F26
+	WORD $0x2f08a75a // ushll v26.8h, v26.8b, #0
+	WORD $0x2f10a75a // ushll v26.4s, v26.4h, #0
+	WORD $0x6e21db5a // ucvtf v26.4s, v26.4s
+	WORD $0x4e34cf46 // fmla v6.4s, v26.4s, v20.4s
+	FMOVS 12(R4), F26
+	WORD $0x2f08a75a // ushll v26.8h, v26.8b, #0
+	WORD $0x2f10a75a // ushll v26.4s, v26.4h, #0
+	WORD $0x6e21db5a // ucvtf v26.4s, v26.4s
+	WORD $0x4e34cf47 // fmla v7.4s, v26.4s, v20.4s
+	ADD R6, R4, R4
+	FMOVS 0(R4), F26
+	WORD $0x2f08a75a // ushll v26.8h, v26.8b, #0
+	WORD $0x2f10a75a // ushll v26.4s, v26.4h, #0
+	WORD $0x6e21db5a // ucvtf v26.4s, v26.4s
+	WORD $0x4e34cf48 // fmla v8.4s, v26.4s, v20.4s
+	FMOVS 4(R4), F26
+	WORD $0x2f08a75a // ushll v26.8h, v26.8b, #0
+	WORD $0x2f10a75a // ushll v26.4s, v26.4h, #0
+	WORD $0x6e21db5a // ucvtf v26.4s, v26.4s
+	WORD $0x4e34cf49 // fmla v9.4s, v26.4s, v20.4s
+	FMOVS 8(R4), F26
+	WORD $0x2f08a75a // ushll v26.8h, v26.8b, #0
+	WORD $0x2f10a75a // ushll v26.4s, v26.4h, #0
+	WORD $0x6e21db5a // ucvtf v26.4s, v26.4s
+	WORD $0x4e34cf4a // fmla v10.4s, v26.4s, v20.4s
+	FMOVS 12(R4), F26
+	WORD $0x2f08a75a // ushll v26.8h, v26.8b, #0
+	WORD $0x2f10a75a // ushll v26.4s, v26.4h, #0
+	WORD $0x6e21db5a // ucvtf v26.4s, v26.4s
+	WORD $0x4e34cf4b // fmla v11.4s, v26.4s, v20.4s
+	ADD R6, R4, R4
+	FMOVS 0(R4), F26
+	WORD $0x2f08a75a // ushll v26.8h, v26.8b, #0
+	WORD $0x2f10a75a // ushll v26.4s, v26.4h, #0
+	WORD $0x6e21db5a // ucvtf v26.4s, v26.4s
+	WORD $0x4e34cf4c // fmla v12.4s, v26.4s, v20.4s
+	FMOVS 4(R4), F26
+	WORD $0x2f08a75a // ushll v26.8h, v26.8b, #0
+	WORD $0x2f10a75a // ushll v26.4s, v26.4h, #0
+	WORD $0x6e21db5a // ucvtf v26.4s, v26.4s
+	WORD $0x4e34cf4d // fmla v13.4s, v26.4s, v20.4s
+	FMOVS 8(R4), F26
+	WORD $0x2f08a75a // ushll v26.8h, v26.8b, #0
+	WORD $0x2f10a75a // ushll v26.4s, v26.4h, #0
+	WORD $0x6e21db5a // ucvtf v26.4s, v26.4s
+	WORD $0x4e34cf4e // fmla v14.4s, v26.4s, v20.4s
+	FMOVS 12(R4), F26
+	WORD $0x2f08a75a // ushll v26.8h, v26.8b, #0
+	WORD $0x2f10a75a // ushll v26.4s, v26.4h, #0
+	WORD $0x6e21db5a // ucvtf v26.4s, v26.4s
+	WORD $0x4e34cf4f // fmla v15.4s, v26.4s, v20.4s
+	ADD R6, R4, R4
+	FMOVS 0(R4), F26
+	WORD $0x2f08a75a // ushll v26.8h, v26.8b, #0
+	WORD $0x2f10a75a // ushll v26.4s, v26.4h, #0
+	WORD $0x6e21db5a // ucvtf v26.4s, v26.4s
+	WORD $0x4e34cf50 // fmla v16.4s, v26.4s, v20.4s
+	FMOVS 4(R4), F26
+	WORD $0x2f08a75a // ushll v26.8h, v26.8b, #0
+	WORD $0x2f10a75a // ushll v26.4s, v26.4h, #0
+	WORD $0x6e21db5a // ucvtf v26.4s, v26.4s
+	WORD $0x4e34cf51 // fmla v17.4s, v26.4s, v20.4s
+	FMOVS 8(R4), F26
+	WORD $0x2f08a75a // ushll v26.8h, v26.8b, #0
+	WORD $0x2f10a75a // ushll v26.4s, v26.4h, #0
+	WORD $0x6e21db5a // ucvtf v26.4s, v26.4s
+	WORD $0x4e34cf52 // fmla v18.4s, v26.4s, v20.4s
+	FMOVS 12(R4), F26
+	WORD $0x2f08a75a // ushll v26.8h, v26.8b, #0
+	WORD $0x2f10a75a // ushll v26.4s, v26.4h, #0
+	WORD $0x6e21db5a // ucvtf v26.4s, v26.4s
+	WORD $0x4e34cf53 // fmla v19.4s, v26.4s, v20.4s
+	ADD R6, R4, R4
+
+dot2155_bare:
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x0e61481a // sqxtn v26.4h, v0.4s
+	WORD $0x4e61483a // sqxtn2 v26.8h, v1.4s
+	WORD $0x2e212b5a // sqxtun v26.8b, v26.8h
+	FMOVD F26, 0(R3)
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x0e61485a // sqxtn v26.4h, v2.4s
+	WORD $0x4e61487a // sqxtn2 v26.8h, v3.4s
+	WORD $0x2e212b5a // sqxtun v26.8b, v26.8h
+	FMOVD F26, 8(R3)
+	ADD R5, R3, R3
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x0e61489a // sqxtn v26.4h, v4.4s
+	WORD $0x4e6148ba // sqxtn2 v26.8h, v5.4s
+	WORD $0x2e212b5a // sqxtun v26.8b, v26.8h
+	FMOVD F26, 0(R3)
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x0e6148da // sqxtn v26.4h, v6.4s
+	WORD $0x4e6148fa // sqxtn2 v26.8h, v7.4s
+	WORD $0x2e212b5a // sqxtun v26.8b, v26.8h
+	FMOVD F26, 8(R3)
+	ADD R5, R3, R3
+	WORD $0x4e21a908 // fcvtns v8.4s, v8.4s
+	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
+	WORD $0x0e61491a // sqxtn v26.4h, v8.4s
+	WORD $0x4e61493a // sqxtn2 v26.8h, v9.4s
+	WORD $0x2e212b5a // sqxtun v26.8b, v26.8h
+	FMOVD F26, 0(R3)
+	WORD $0x4e21a94a // fcvtns v10.4s, v10.4s
+	WORD $0x4e21a96b // fcvtns v11.4s, v11.4s
+	WORD $0x0e61495a // sqxtn v26.4h, v10.4s
+	WORD $0x4e61497a // sqxtn2 v26.8h, v11.4s
+	WORD $0x2e212b5a // sqxtun v26.8b, v26.8h
+	FMOVD F26, 8(R3)
+	ADD R5, R3, R3
+	WORD $0x4e21a98c // fcvtns v12.4s, v12.4s
+	WORD $0x4e21a9ad // fcvtns v13.4s, v13.4s
+	WORD $0x0e61499a // sqxtn v26.4h, v12.4s
+	WORD $0x4e6149ba // sqxtn2 v26.8h, v13.4s
+	WORD $0x2e212b5a // sqxtun v26.8b, v26.8h
+	FMOVD F26, 0(R3)
+	WORD $0x4e21a9ce // fcvtns v14.4s, v14.4s
+	WORD $0x4e21a9ef // fcvtns v15.4s, v15.4s
+	WORD $0x0e6149da // sqxtn v26.4h, v14.4s
+	WORD $0x4e6149fa // sqxtn2 v26.8h, v15.4s
+	WORD $0x2e212b5a // sqxtun v26.8b, v26.8h
+	FMOVD F26, 8(R3)
+	ADD R5, R3, R3
+	WORD $0x4e21aa10 // fcvtns v16.4s, v16.4s
+	WORD $0x4e21aa31 // fcvtns v17.4s, v17.4s
+	WORD $0x0e614a1a // sqxtn v26.4h, v16.4s
+	WORD $0x4e614a3a // sqxtn2 v26.8h, v17.4s
+	WORD $0x2e212b5a // sqxtun v26.8b, v26.8h
+	FMOVD F26, 0(R3)
+	WORD $0x4e21aa52 // fcvtns v18.4s, v18.4s
+	WORD $0x4e21aa73 // fcvtns v19.4s, v19.4s
+	WORD $0x0e614a5a // sqxtn v26.4h, v18.4s
+	WORD $0x4e614a7a // sqxtn2 v26.8h, v19.4s
+	WORD $0x2e212b5a // sqxtun v26.8b, v26.8h
+	FMOVD F26, 8(R3)
+	ADD R5, R3, R3
+	MOVD $5, R16
+	MUL R16, R2, R10
+	ADD R10, R1, R1
+	SUB $5, R0, R0
+	JMP tiles
+
+few:
+	MOVD R0, R10
+	CMP $5, R0
+	BLE last
+	ADD $1, R10, R10
+	LSR $1, R10, R10
+
+last:
+	CMP $5, R10
+	BEQ tile5
+	CMP $4, R10
+	BEQ tile4
+	CMP $3, R10
+	BEQ tile3
+	CMP $2, R10
+	BEQ tile2
+	CMP $1, R10
+	BEQ tile1
+	JMP done
+
+tile4:
+	MOVD begin+56(FP), R10
+	FMOVQ 0(R10), F0
+	FMOVQ 16(R10), F1
+	FMOVQ 32(R10), F2
+	FMOVQ 48(R10), F3
+	FMOVQ 0(R10), F4
+	FMOVQ 16(R10), F5
+	FMOVQ 32(R10), F6
+	FMOVQ 48(R10), F7
+	FMOVQ 0(R10), F8
+	FMOVQ 16(R10), F9
+	FMOVQ 32(R10), F10
+	FMOVQ 48(R10), F11
+	FMOVQ 0(R10), F12
+	FMOVQ 16(R10), F13
+	FMOVQ 32(R10), F14
+	FMOVQ 48(R10), F15
+	WORD $0x4f04e414 // movi v20.16b, #128
+	MOVD R1, R10
+	ADD R2<<0, R10, R11
+	ADD R2<<0, R11, R12
+	ADD R2<<0, R12, R13
+	MOVD b+48(FP), R14
+	MOVD segs+24(FP), R15
+
+dot2156_seg:
+	MOVD segQuads+32(FP), R19
+	CMP $4, R19
+	BLT dot2156_rest
+	SUB $4, R19, R19
+
+dot2156_k:
+	FMOVQ.P 16(R10), F16
+	WORD $0x6e341e10 // eor v16.16b, v16.16b, v20.16b
+	FMOVQ.P 16(R11), F17
+	WORD $0x6e341e31 // eor v17.16b, v17.16b, v20.16b
+	FMOVQ.P 16(R12), F18
+	WORD $0x6e341e52 // eor v18.16b, v18.16b, v20.16b
+	FMOVQ.P 16(R13), F19
+	WORD $0x6e341e73 // eor v19.16b, v19.16b, v20.16b
+	FMOVQ 0(R14), F21
+	WORD $0x4f90e2a0 // sdot v0.4s, v21.16b, v16.4b[0]
+	WORD $0x4f91e2a4 // sdot v4.4s, v21.16b, v17.4b[0]
+	WORD $0x4f92e2a8 // sdot v8.4s, v21.16b, v18.4b[0]
+	WORD $0x4f93e2ac // sdot v12.4s, v21.16b, v19.4b[0]
+	FMOVQ 16(R14), F22
+	WORD $0x4f90e2c1 // sdot v1.4s, v22.16b, v16.4b[0]
+	WORD $0x4f91e2c5 // sdot v5.4s, v22.16b, v17.4b[0]
+	WORD $0x4f92e2c9 // sdot v9.4s, v22.16b, v18.4b[0]
+	WORD $0x4f93e2cd // sdot v13.4s, v22.16b, v19.4b[0]
+	FMOVQ 32(R14), F23
+	WORD $0x4f90e2e2 // sdot v2.4s, v23.16b, v16.4b[0]
+	WORD $0x4f91e2e6 // sdot v6.4s, v23.16b, v17.4b[0]
+	WORD $0x4f92e2ea // sdot v10.4s, v23.16b, v18.4b[0]
+	WORD $0x4f93e2ee // sdot v14.4s, v23.16b, v19.4b[0]
+	FMOVQ 48(R14), F24
+	WORD $0x4f90e303 // sdot v3.4s, v24.16b, v16.4b[0]
+	WORD $0x4f91e307 // sdot v7.4s, v24.16b, v17.4b[0]
+	WORD $0x4f92e30b // sdot v11.4s, v24.16b, v18.4b[0]
+	WORD $0x4f93e30f // sdot v15.4s, v24.16b, v19.4b[0]
+	PRFM 4096(R14), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 64(R14), F21
+	WORD $0x4fb0e2a0 // sdot v0.4s, v21.16b, v16.4b[1]
+	WORD $0x4fb1e2a4 // sdot v4.4s, v21.16b, v17.4b[1]
+	WORD $0x4fb2e2a8 // sdot v8.4s, v21.16b, v18.4b[1]
+	WORD $0x4fb3e2ac // sdot v12.4s, v21.16b, v19.4b[1]
+	FMOVQ 80(R14), F22
+	WORD $0x4fb0e2c1 // sdot v1.4s, v22.16b, v16.4b[1]
+	WORD $0x4fb1e2c5 // sdot v5.4s, v22.16b, v17.4b[1]
+	WORD $0x4fb2e2c9 // sdot v9.4s, v22.16b, v18.4b[1]
+	WORD $0x4fb3e2cd // sdot v13.4s, v22.16b, v19.4b[1]
+	FMOVQ 96(R14), F23
+	WORD $0x4fb0e2e2 // sdot v2.4s, v23.16b, v16.4b[1]
+	WORD $0x4fb1e2e6 // sdot v6.4s, v23.16b, v17.4b[1]
+	WORD $0x4fb2e2ea // sdot v10.4s, v23.16b, v18.4b[1]
+	WORD $0x4fb3e2ee // sdot v14.4s, v23.16b, v19.4b[1]
+	FMOVQ 112(R14), F24
+	WORD $0x4fb0e303 // sdot v3.4s, v24.16b, v16.4b[1]
+	WORD $0x4fb1e307 // sdot v7.4s, v24.16b, v17.4b[1]
+	WORD $0x4fb2e30b // sdot v11.4s, v24.16b, v18.4b[1]
+	WORD $0x4fb3e30f // sdot v15.4s, v24.16b, v19.4b[1]
+	PRFM 4160(R14), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 128(R14), F21
+	WORD $0x4f90eaa0 // sdot v0.4s, v21.16b, v16.4b[2]
+	WORD $0x4f91eaa4 // sdot v4.4s, v21.16b, v17.4b[2]
+	WORD $0x4f92eaa8 // sdot v8.4s, v21.16b, v18.4b[2]
+	WORD $0x4f93eaac // sdot v12.4s, v21.16b, v19.4b[2]
+	FMOVQ 144(R14), F22
+	WORD $0x4f90eac1 // sdot v1.4s, v22.16b, v16.4b[2]
+	WORD $0x4f91eac5 // sdot v5.4s, v22.16b, v17.4b[2]
+	WORD $0x4f92eac9 // sdot v9.4s, v22.16b, v18.4b[2]
+	WORD $0x4f93eacd // sdot v13.4s, v22.16b, v19.4b[2]
+	FMOVQ 160(R14), F23
+	WORD $0x4f90eae2 // sdot v2.4s, v23.16b, v16.4b[2]
+	WORD $0x4f91eae6 // sdot v6.4s, v23.16b, v17.4b[2]
+	WORD $0x4f92eaea // sdot v10.4s, v23.16b, v18.4b[2]
+	WORD $0x4f93eaee // sdot v14.4s, v23.16b, v19.4b[2]
+	FMOVQ 176(R14), F24
+	WORD $0x4f90eb03 // sdot v3.4s, v24.16b, v16.4b[2]
+	WORD $0x4f91eb07 // sdot v7.4s, v24.16b, v17.4b[2]
+	WORD $0x4f92eb0b // sdot v11.4s, v24.16b, v18.4b[2]
+	WORD $0x4f93eb0f // sdot v15.4s, v24.16b, v19.4b[2]
+	PRFM 4224(R14), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 192(R14), F21
+	WORD $0x4fb0eaa0 // sdot v0.4s, v21.16b, v16.4b[3]
+	WORD $0x4fb1eaa4 // sdot v4.4s, v21.16b, v17.4b[3]
+	WORD $0x4fb2eaa8 // sdot v8.4s, v21.16b, v18.4b[3]
+	WORD $0x4fb3eaac // sdot v12.4s, v21.16b, v19.4b[3]
+	FMOVQ 208(R14), F22
+	WORD $0x4fb0eac1 // sdot v1.4s, v22.16b, v16.4b[3]
+	WORD $0x4fb1eac5 // sdot v5.4s, v22.16b, v17.4b[3]
+	WORD $0x4fb2eac9 // sdot v9.4s, v22.16b, v18.4b[3]
+	WORD $0x4fb3eacd // sdot v13.4s, v22.16b, v19.4b[3]
+	FMOVQ 224(R14), F23
+	WORD $0x4fb0eae2 // sdot v2.4s, v23.16b, v16.4b[3]
+	WORD $0x4fb1eae6 // sdot v6.4s, v23.16b, v17.4b[3]
+	WORD $0x4fb2eaea // sdot v10.4s, v23.16b, v18.4b[3]
+	WORD $0x4fb3eaee // sdot v14.4s, v23.16b, v19.4b[3]
+	FMOVQ 240(R14), F24
+	WORD $0x4fb0eb03 // sdot v3.4s, v24.16b, v16.4b[3]
+	WORD $0x4fb1eb07 // sdot v7.4s, v24.16b, v17.4b[3]
+	WORD $0x4fb2eb0b // sdot v11.4s, v24.16b, v18.4b[3]
+	WORD $0x4fb3eb0f // sdot v15.4s, v24.16b, v19.4b[3]
+	PRFM 4288(R14), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	ADD $256, R14, R14
+	SUB $4, R19, R19
+	CMP $0, R19
+	BGE dot2156_k
+	ADD $4, R19, R19
+
+dot2156_rest:
+	CBZ R19, dot2156_next
+
+dot2156_one:
+	FMOVS.P 4(R10), F16
+	WORD $0x6e341e10 // eor v16.16b, v16.16b, v20.16b
+	FMOVS.P 4(R11), F17
+	WORD $0x6e341e31 // eor v17.16b, v17.16b, v20.16b
+	FMOVS.P 4(R12), F18
+	WORD $0x6e341e52 // eor v18.16b, v18.16b, v20.16b
+	FMOVS.P 4(R13), F19
+	WORD $0x6e341e73 // eor v19.16b, v19.16b, v20.16b
+	FMOVQ 0(R14), F21
+	WORD $0x4f90e2a0 // sdot v0.4s, v21.16b, v16.4b[0]
+	WORD $0x4f91e2a4 // sdot v4.4s, v21.16b, v17.4b[0]
+	WORD $0x4f92e2a8 // sdot v8.4s, v21.16b, v18.4b[0]
+	WORD $0x4f93e2ac // sdot v12.4s, v21.16b, v19.4b[0]
+	FMOVQ 16(R14), F22
+	WORD $0x4f90e2c1 // sdot v1.4s, v22.16b, v16.4b[0]
+	WORD $0x4f91e2c5 // sdot v5.4s, v22.16b, v17.4b[0]
+	WORD $0x4f92e2c9 // sdot v9.4s, v22.16b, v18.4b[0]
+	WORD $0x4f93e2cd // sdot v13.4s, v22.16b, v19.4b[0]
+	FMOVQ 32(R14), F23
+	WORD $0x4f90e2e2 // sdot v2.4s, v23.16b, v16.4b[0]
+	WORD $0x4f91e2e6 // sdot v6.4s, v23.16b, v17.4b[0]
+	WORD $0x4f92e2ea // sdot v10.4s, v23.16b, v18.4b[0]
+	WORD $0x4f93e2ee // sdot v14.4s, v23.16b, v19.4b[0]
+	FMOVQ 48(R14), F24
+	WORD $0x4f90e303 // sdot v3.4s, v24.16b, v16.4b[0]
+	WORD $0x4f91e307 // sdot v7.4s, v24.16b, v17.4b[0]
+	WORD $0x4f92e30b // sdot v11.4s, v24.16b, v18.4b[0]
+	WORD $0x4f93e30f // sdot v15.4s, v24.16b, v19.4b[0]
+	ADD R8, R7, R7
+	ADD $64, R14, R14
+	SUB $1, R19, R19
+	CBNZ R19, dot2156_one
+
+dot2156_next:
+	ADD R9, R10, R10
+	ADD R9, R11, R11
+	ADD R9, R12, R12
+	ADD R9, R13, R13
+	SUB $1, R15, R15
+	CBNZ R15, dot2156_seg
+	MOVD scale+104(FP), R10
+	MOVD shift+112(FP), R11
+	FMOVQ 0(R10), F21
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVQ 0(R11), F22
+	WORD $0x4e35cc16 // fmla v22.4s, v0.4s, v21.4s
+	VMOV V22.B16, V0.B16
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVQ 0(R11), F22
+	WORD $0x4e35cc96 // fmla v22.4s, v4.4s, v21.4s
+	VMOV V22.B16, V4.B16
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	FMOVQ 0(R11), F22
+	WORD $0x4e35cd16 // fmla v22.4s, v8.4s, v21.4s
+	VMOV V22.B16, V8.B16
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	FMOVQ 0(R11), F22
+	WORD $0x4e35cd96 // fmla v22.4s, v12.4s, v21.4s
+	VMOV V22.B16, V12.B16
+	FMOVQ 16(R10), F21
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVQ 16(R11), F22
+	WORD $0x4e35cc36 // fmla v22.4s, v1.4s, v21.4s
+	VMOV V22.B16, V1.B16
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	FMOVQ 16(R11), F22
+	WORD $0x4e35ccb6 // fmla v22.4s, v5.4s, v21.4s
+	VMOV V22.B16, V5.B16
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	FMOVQ 16(R11), F22
+	WORD $0x4e35cd36 // fmla v22.4s, v9.4s, v21.4s
+	VMOV V22.B16, V9.B16
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	FMOVQ 16(R11), F22
+	WORD $0x4e35cdb6 // fmla v22.4s, v13.4s, v21.4s
+	VMOV V22.B16, V13.B16
+	FMOVQ 32(R10), F21
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVQ 32(R11), F22
+	WORD $0x4e35cc56 // fmla v22.4s, v2.4s, v21.4s
+	VMOV V22.B16, V2.B16
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVQ 32(R11), F22
+	WORD $0x4e35ccd6 // fmla v22.4s, v6.4s, v21.4s
+	VMOV V22.B16, V6.B16
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	FMOVQ 32(R11), F22
+	WORD $0x4e35cd56 // fmla v22.4s, v10.4s, v21.4s
+	VMOV V22.B16, V10.B16
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	FMOVQ 32(R11), F22
+	WORD $0x4e35cdd6 // fmla v22.4s, v14.4s, v21.4s
+	VMOV V22.B16, V14.B16
+	FMOVQ 48(R10), F21
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVQ 48(R11), F22
+	WORD $0x4e35cc76 // fmla v22.4s, v3.4s, v21.4s
+	VMOV V22.B16, V3.B16
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	FMOVQ 48(R11), F22
+	WORD $0x4e35ccf6 // fmla v22.4s, v7.4s, v21.4s
+	VMOV V22.B16, V7.B16
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	FMOVQ 48(R11), F22
+	WORD $0x4e35cd76 // fmla v22.4s, v11.4s, v21.4s
+	VMOV V22.B16, V11.B16
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	FMOVQ 48(R11), F22
+	WORD $0x4e35cdf6 // fmla v22.4s, v15.4s, v21.4s
+	VMOV V22.B16, V15.B16
+	CBZ R4, dot2156_bare
+	FMOVS dscale+96(FP), F16
+	WORD $0x4e040610 // dup v16.4s, v16.s[0]
+	FMOVS 0(R4), F21
+	WORD $0x2f08a6b5 // ushll v21.8h, v21.8b, #0
+	WORD $0x2f10a6b5 // ushll v21.4s, v21.4h, #0
+	WORD $0x6e21dab5 // ucvtf v21.4s, v21.4s
+	WORD $0x4e30cea0 // fmla v0.4s, v21.4s, v16.4s
+	FMOVS 4(R4), F21
+	WORD $0x2f08a6b5 // ushll v21.8h, v21.8b, #0
+	WORD $0x2f10a6b5 // ushll v21.4s, v21.4h, #0
+	WORD $0x6e21dab5 // ucvtf v21.4s, v21.4s
+	WORD $0x4e30cea1 // fmla v1.4s, v21.4s, v16.4s
+	FMOVS 8(R4), F21
+	WORD $0x2f08a6b5 // ushll v21.8h, v21.8b, #0
+	WORD $0x2f10a6b5 // ushll v21.4s, v21.4h, #0
+	WORD $0x6e21dab5 // ucvtf v21.4s, v21.4s
+	WORD $0x4e30cea2 // fmla v2.4s, v21.4s, v16.4s
+	FMOVS 12(R4), F21
+	WORD $0x2f08a6b5 // ushll v21.8h, v21.8b, #0
+	WORD $0x2f10a6b5 // ushll v21.4s, v21.4h, #0
+	WORD $0x6e21dab5 // ucvtf v21.4s, v21.4s
+	WORD $0x4e30cea3 // fmla v3.4s, v21.4s, v16.4s
+	ADD R6, R4, R4
+	FMOVS 0(R4), F21
+	WORD $0x2f08a6b5 // ushll v21.8h, v21.8b, #0
+	WORD $0x2f10a6b5 // ushll v21.4s, v21.4h, #0
+	WORD $0x6e21dab5 // ucvtf v21.4s, v21.4s
+	WORD $0x4e30cea4 // fmla v4.4s, v21.4s, v16.4s
+	FMOVS 4(R4), F21
+	WORD $0x2f08a6b5 // ushll v21.8h, v21.8b, #0
+	WORD $0x2f10a6b5 // ushll v21.4s, v21.4h, #0
+	WORD $0x6e21dab5 // ucvtf v21.4s, v21.4s
+	WORD $0x4e30cea5 // fmla v5.4s, v21.4s, v16.4s
+	FMOVS 8(R4), F21
+	WORD $0x2f08a6b5 // ushll v21.8h, v21.8b, #0
+	WORD $0x2f10a6b5 // ushll v21.4s, v21.4h, #0
+	WORD $0x6e21dab5 // ucvtf v21.4s, v21.4s
+	WORD $0x4e30cea6 // fmla v6.4s, v21.4s, v16.4s
+	FMOVS 12(R4), F21
+	WORD $0x2f08a6b5 // ushll v21.8h, v21.8b, #0
+	WORD $0x2f10a6b5 // ushll v21.4s, v21.4h, #0
+	WORD $0x6e21dab5 // ucvtf v21.4s, v21.4s
+	WORD $0x4e30cea7 // fmla v7.4s, v21.4s, v16.4s
+	ADD R6, R4, R4
+	FMOVS 0(R4), F21
+	WORD $0x2f08a6b5 // ushll v21.8h, v21.8b, #0
+	WORD $0x2f10a6b5 // ushll v21.4s, v21.4h, #0
+	WORD $0x6e21dab5 // ucvtf v21.4s, v21.4s
+	WORD $0x4e30cea8 // fmla v8.4s, v21.4s, v16.4s
+	FMOVS 4(R4), F21
+	WORD $0x2f08a6b5 // ushll v21.8h, v21.8b, #0
+	WORD $0x2f10a6b5 // ushll v21.4s, v21.4h, #0
+	WORD $0x6e21dab5 // ucvtf v21.4s, v21.4s
+	WORD $0x4e30cea9 // fmla v9.4s, v21.4s, v16.4s
+	FMOVS 8(R4), F21
+	WORD $0x2f08a6b5 // ushll v21.8h, v21.8b, #0
+	WORD $0x2f10a6b5 // ushll v21.4s, v21.4h, #0
+	WORD $0x6e21dab5 // ucvtf v21.4s, v21.4s
+	WORD $0x4e30ceaa // fmla v10.4s, v21.4s, v16.4s
+	FMOVS 12(R4), F21
+	WORD $0x2f08a6b5 // ushll v21.8h, v21.8b, #0
+	WORD $0x2f10a6b5 // ushll v21.4s, v21.4h, #0
+	WORD $0x6e21dab5 // ucvtf v21.4s, v21.4s
+	WORD $0x4e30ceab // fmla v11.4s, v21.4s, v16.4s
+	ADD R6, R4, R4
+	FMOVS 0(R4), F21
+	WORD $0x2f08a6b5 // ushll v21.8h, v21.8b, #0
+	WORD $0x2f10a6b5 // ushll v21.4s, v21.4h, #0
+	WORD $0x6e21dab5 // ucvtf v21.4s, v21.4s
+	WORD $0x4e30ceac // fmla v12.4s, v21.4s, v16.4s
+	FMOVS 4(R4), F21
+	WORD $0x2f08a6b5 // ushll v21.8h, v21.8b, #0
+	WORD $0x2f10a6b5 // ushll v21.4s, v21.4h, #0
+	WORD $0x6e21dab5 // ucvtf v21.4s, v21.4s
+	WORD $0x4e30cead // fmla v13.4s, v21.4s, v16.4s
+	FMOVS 8(R4), F21
+	WORD $0x2f08a6b5 // ushll v21.8h, v21.8b, #0
+	WORD $0x2f10a6b5 // ushll v21.4s, v21.4h, #0
+	WORD $0x6e21dab5 // ucvtf v21.4s, v21.4s
+	WORD $0x4e30ceae // fmla v14.4s, v21.4s, v16.4s
+	FMOVS 12(R4), F21
+	WORD $0x2f08a6b5 // ushll v21.8h, v21.8b, #0
+	WORD $0x2f10a6b5 // ushll v21.4s, v21.4h, #0
+	WORD $0x6e21dab5 // ucvtf v21.4s, v21.4s
+	WORD $0x4e30ceaf // fmla v15.4s, v21.4s, v16.4s
+	ADD R6, R4, R4
+
+dot2156_bare:
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x0e614815 // sqxtn v21.4h, v0.4s
+	WORD $0x4e614835 // sqxtn2 v21.8h, v1.4s
+	WORD $0x2e212ab5 // sqxtun v21.8b, v21.8h
+	FMOVD F21, 0(R3)
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x0e614855 // sqxtn v21.4h, v2.4s
+	WORD $0x4e614875 // sqxtn2 v21.8h, v3.4s
+	WORD $0x2e212ab5 // sqxtun v21.8b, v21.8h
+	FMOVD F21, 8(R3)
+	ADD R5, R3, R3
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x0e614895 // sqxtn v21.4h, v4.4s
+	WORD $0x4e6148b5 // sqxtn2 v21.8h, v5.4s
+	WORD $0x2e212ab5 // sqxtun v21.8b, v21.8h
+	FMOVD F21, 0(R3)
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x0e6148d5 // sqxtn v21.4h, v6.4s
+	WORD $0x4e6148f5 // sqxtn2 v21.8h, v7.4s
+	WORD $0x2e212ab5 // sqxtun v21.8b, v21.8h
+	FMOVD F21, 8(R3)
+	ADD R5, R3, R3
+	WORD $0x4e21a908 // fcvtns v8.4s, v8.4s
+	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
+	WORD $0x0e614915 // sqxtn v21.4h, v8.4s
+	WORD $0x4e614935 // sqxtn2 v21.8h, v9.4s
+	WORD $0x2e212ab5 // sqxtun v21.8b, v21.8h
+	FMOVD F21, 0(R3)
+	WORD $0x4e21a94a // fcvtns v10.4s, v10.4s
+	WORD $0x4e21a96b // fcvtns v11.4s, v11.4s
+	WORD $0x0e614955 // sqxtn v21.4h, v10.4s
+	WORD $0x4e614975 // sqxtn2 v21.8h, v11.4s
+	WORD $0x2e212ab5 // sqxtun v21.8b, v21.8h
+	FMOVD F21, 8(R3)
+	ADD R5, R3, R3
+	WORD $0x4e21a98c // fcvtns v12.4s, v12.4s
+	WORD $0x4e21a9ad // fcvtns v13.4s, v13.4s
+	WORD $0x0e614995 // sqxtn v21.4h, v12.4s
+	WORD $0x4e6149b5 // sqxtn2 v21.8h, v13.4s
+	WORD $0x2e212ab5 // sqxtun v21.8b, v21.8h
+	FMOVD F21, 0(R3)
+	WORD $0x4e21a9ce // fcvtns v14.4s, v14.4s
+	WORD $0x4e21a9ef // fcvtns v15.4s, v15.4s
+	WORD $0x0e6149d5 // sqxtn v21.4h, v14.4s
+	WORD $0x4e6149f5 // sqxtn2 v21.8h, v15.4s
+	WORD $0x2e212ab5 // sqxtun v21.8b, v21.8h
+	FMOVD F21, 8(R3)
+	ADD R5, R3, R3
+	MOVD $4, R16
+	MUL R16, R2, R10
+	ADD R10, R1, R1
+	SUB $4, R0, R0
+	JMP few
+
+tile3:
+	MOVD begin+56(FP), R10
+	FMOVQ 0(R10), F0
+	FMOVQ 16(R10), F1
+	FMOVQ 32(R10), F2
+	FMOVQ 48(R10), F3
+	FMOVQ 0(R10), F4
+	FMOVQ 16(R10), F5
+	FMOVQ 32(R10), F6
+	FMOVQ 48(R10), F7
+	FMOVQ 0(R10), F8
+	FMOVQ 16(R10), F9
+	FMOVQ 32(R10), F10
+	FMOVQ 48(R10), F11
+	WORD $0x4f04e40f // movi v15.16b, #128
+	MOVD R1, R10
+	ADD R2<<0, R10, R11
+	ADD R2<<0, R11, R12
+	MOVD b+48(FP), R13
+	MOVD segs+24(FP), R14
+
+dot2157_seg:
+	MOVD segQuads+32(FP), R15
+	CMP $4, R15
+	BLT dot2157_rest
+	SUB $4, R15, R15
+
+dot2157_k:
+	FMOVQ.P 16(R10), F12
+	WORD $0x6e2f1d8c // eor v12.16b, v12.16b, v15.16b
+	FMOVQ.P 16(R11), F13
+	WORD $0x6e2f1dad // eor v13.16b, v13.16b, v15.16b
+	FMOVQ.P 16(R12), F14
+	WORD $0x6e2f1dce // eor v14.16b, v14.16b, v15.16b
+	FMOVQ 0(R13), F16
+	WORD $0x4f8ce200 // sdot v0.4s, v16.16b, v12.4b[0]
+	WORD $0x4f8de204 // sdot v4.4s, v16.16b, v13.4b[0]
+	WORD $0x4f8ee208 // sdot v8.4s, v16.16b, v14.4b[0]
+	FMOVQ 16(R13), F17
+	WORD $0x4f8ce221 // sdot v1.4s, v17.16b, v12.4b[0]
+	WORD $0x4f8de225 // sdot v5.4s, v17.16b, v13.4b[0]
+	WORD $0x4f8ee229 // sdot v9.4s, v17.16b, v14.4b[0]
+	FMOVQ 32(R13), F18
+	WORD $0x4f8ce242 // sdot v2.4s, v18.16b, v12.4b[0]
+	WORD $0x4f8de246 // sdot v6.4s, v18.16b, v13.4b[0]
+	WORD $0x4f8ee24a // sdot v10.4s, v18.16b, v14.4b[0]
+	FMOVQ 48(R13), F19
+	WORD $0x4f8ce263 // sdot v3.4s, v19.16b, v12.4b[0]
+	WORD $0x4f8de267 // sdot v7.4s, v19.16b, v13.4b[0]
+	WORD $0x4f8ee26b // sdot v11.4s, v19.16b, v14.4b[0]
+	PRFM 4096(R13), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 64(R13), F16
+	WORD $0x4face200 // sdot v0.4s, v16.16b, v12.4b[1]
+	WORD $0x4fade204 // sdot v4.4s, v16.16b, v13.4b[1]
+	WORD $0x4faee208 // sdot v8.4s, v16.16b, v14.4b[1]
+	FMOVQ 80(R13), F17
+	WORD $0x4face221 // sdot v1.4s, v17.16b, v12.4b[1]
+	WORD $0x4fade225 // sdot v5.4s, v17.16b, v13.4b[1]
+	WORD $0x4faee229 // sdot v9.4s, v17.16b, v14.4b[1]
+	FMOVQ 96(R13), F18
+	WORD $0x4face242 // sdot v2.4s, v18.16b, v12.4b[1]
+	WORD $0x4fade246 // sdot v6.4s, v18.16b, v13.4b[1]
+	WORD $0x4faee24a // sdot v10.4s, v18.16b, v14.4b[1]
+	FMOVQ 112(R13), F19
+	WORD $0x4face263 // sdot v3.4s, v19.16b, v12.4b[1]
+	WORD $0x4fade267 // sdot v7.4s, v19.16b, v13.4b[1]
+	WORD $0x4faee26b // sdot v11.4s, v19.16b, v14.4b[1]
+	PRFM 4160(R13), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 128(R13), F16
+	WORD $0x4f8cea00 // sdot v0.4s, v16.16b, v12.4b[2]
+	WORD $0x4f8dea04 // sdot v4.4s, v16.16b, v13.4b[2]
+	WORD $0x4f8eea08 // sdot v8.4s, v16.16b, v14.4b[2]
+	FMOVQ 144(R13), F17
+	WORD $0x4f8cea21 // sdot v1.4s, v17.16b, v12.4b[2]
+	WORD $0x4f8dea25 // sdot v5.4s, v17.16b, v13.4b[2]
+	WORD $0x4f8eea29 // sdot v9.4s, v17.16b, v14.4b[2]
+	FMOVQ 160(R13), F18
+	WORD $0x4f8cea42 // sdot v2.4s, v18.16b, v12.4b[2]
+	WORD $0x4f8dea46 // sdot v6.4s, v18.16b, v13.4b[2]
+	WORD $0x4f8eea4a // sdot v10.4s, v18.16b, v14.4b[2]
+	FMOVQ 176(R13), F19
+	WORD $0x4f8cea63 // sdot v3.4s, v19.16b, v12.4b[2]
+	WORD $0x4f8dea67 // sdot v7.4s, v19.16b, v13.4b[2]
+	WORD $0x4f8eea6b // sdot v11.4s, v19.16b, v14.4b[2]
+	PRFM 4224(R13), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 192(R13), F16
+	WORD $0x4facea00 // sdot v0.4s, v16.16b, v12.4b[3]
+	WORD $0x4fadea04 // sdot v4.4s, v16.16b, v13.4b[3]
+	WORD $0x4faeea08 // sdot v8.4s, v16.16b, v14.4b[3]
+	FMOVQ 208(R13), F17
+	WORD $0x4facea21 // sdot v1.4s, v17.16b, v12.4b[3]
+	WORD $0x4fadea25 // sdot v5.4s, v17.16b, v13.4b[3]
+	WORD $0x4faeea29 // sdot v9.4s, v17.16b, v14.4b[3]
+	FMOVQ 224(R13), F18
+	WORD $0x4facea42 // sdot v2.4s, v18.16b, v12.4b[3]
+	WORD $0x4fadea46 // sdot v6.4s, v18.16b, v13.4b[3]
+	WORD $0x4faeea4a // sdot v10.4s, v18.16b, v14.4b[3]
+	FMOVQ 240(R13), F19
+	WORD $0x4facea63 // sdot v3.4s, v19.16b, v12.4b[3]
+	WORD $0x4fadea67 // sdot v7.4s, v19.16b, v13.4b[3]
+	WORD $0x4faeea6b // sdot v11.4s, v19.16b, v14.4b[3]
+	PRFM 4288(R13), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	ADD $256, R13, R13
+	SUB $4, R15, R15
+	CMP $0, R15
+	BGE dot2157_k
+	ADD $4, R15, R15
+
+dot2157_rest:
+	CBZ R15, dot2157_next
+
+dot2157_one:
+	FMOVS.P 4(R10), F12
+	WORD $0x6e2f1d8c // eor v12.16b, v12.16b, v15.16b
+	FMOVS.P 4(R11), F13
+	WORD $0x6e2f1dad // eor v13.16b, v13.16b, v15.16b
+	FMOVS.P 4(R12), F14
+	WORD $0x6e2f1dce // eor v14.16b, v14.16b, v15.16b
+	FMOVQ 0(R13), F16
+	WORD $0x4f8ce200 // sdot v0.4s, v16.16b, v12.4b[0]
+	WORD $0x4f8de204 // sdot v4.4s, v16.16b, v13.4b[0]
+	WORD $0x4f8ee208 // sdot v8.4s, v16.16b, v14.4b[0]
+	FMOVQ 16(R13), F17
+	WORD $0x4f8ce221 // sdot v1.4s, v17.16b, v12.4b[0]
+	WORD $0x4f8de225 // sdot v5.4s, v17.16b, v13.4b[0]
+	WORD $0x4f8ee229 // sdot v9.4s, v17.16b, v14.4b[0]
+	FMOVQ 32(R13), F18
+	WORD $0x4f8ce242 // sdot v2.4s, v18.16b, v12.4b[0]
+	WORD $0x4f8de246 // sdot v6.4s, v18.16b, v13.4b[0]
+	WORD $0x4f8ee24a // sdot v10.4s, v18.16b, v14.4b[0]
+	FMOVQ 48(R13), F19
+	WORD $0x4f8ce263 // sdot v3.4s, v19.16b, v12.4b[0]
+	WORD $0x4f8de267 // sdot v7.4s, v19.16b, v13.4b[0]
+	WORD $0x4f8ee26b // sdot v11.4s, v19.16b, v14.4b[0]
+	ADD R8, R7, R7
+	ADD $64, R13, R13
+	SUB $1, R15, R15
+	CBNZ R15, dot2157_one
+
+dot2157_next:
+	ADD R9, R10, R10
+	ADD R9, R11, R11
+	ADD R9, R12, R12
+	SUB $1, R14, R14
+	CBNZ R14, dot2157_seg
+	MOVD scale+104(FP), R10
+	MOVD shift+112(FP), R11
+	FMOVQ 0(R10), F16
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVQ 0(R11), F17
+	WORD $0x4e30cc11 // fmla v17.4s, v0.4s, v16.4s
+	VMOV V17.B16, V0.B16
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVQ 0(R11), F17
+	WORD $0x4e30cc91 // fmla v17.4s, v4.4s, v16.4s
+	VMOV V17.B16, V4.B16
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	FMOVQ 0(R11), F17
+	WORD $0x4e30cd11 // fmla v17.4s, v8.4s, v16.4s
+	VMOV V17.B16, V8.B16
+	FMOVQ 16(R10), F16
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVQ 16(R11), F17
+	WORD $0x4e30cc31 // fmla v17.4s, v1.4s, v16.4s
+	VMOV V17.B16, V1.B16
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	FMOVQ 16(R11), F17
+	WORD $0x4e30ccb1 // fmla v17.4s, v5.4s, v16.4s
+	VMOV V17.B16, V5.B16
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	FMOVQ 16(R11), F17
+	WORD $0x4e30cd31 // fmla v17.4s, v9.4s, v16.4s
+	VMOV V17.B16, V9.B16
+	FMOVQ 32(R10), F16
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVQ 32(R11), F17
+	WORD $0x4e30cc51 // fmla v17.4s, v2.4s, v16.4s
+	VMOV V17.B16, V2.B16
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVQ 32(R11), F17
+	WORD $0x4e30ccd1 // fmla v17.4s, v6.4s, v16.4s
+	VMOV V17.B16, V6.B16
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	FMOVQ 32(R11), F17
+	WORD $0x4e30cd51 // fmla v17.4s, v10.4s, v16.4s
+	VMOV V17.B16, V10.B16
+	FMOVQ 48(R10), F16
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVQ 48(R11), F17
+	WORD $0x4e30cc71 // fmla v17.4s, v3.4s, v16.4s
+	VMOV V17.B16, V3.B16
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	FMOVQ 48(R11), F17
+	WORD $0x4e30ccf1 // fmla v17.4s, v7.4s, v16.4s
+	VMOV V17.B16, V7.B16
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	FMOVQ 48(R11), F17
+	WORD $0x4e30cd71 // fmla v17.4s, v11.4s, v16.4s
+	VMOV V17.B16, V11.B16
+	CBZ R4, dot2157_bare
+	FMOVS dscale+96(FP), F12
+	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	FMOVS 0(R4), F16
+	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
+	WORD $0x2f10a610 // ushll v16.4s, v16.4h, #0
+	WORD $0x6e21da10 // ucvtf v16.4s, v16.4s
+	WORD $0x4e2cce00 // fmla v0.4s, v16.4s, v12.4s
+	FMOVS 4(R4), F16
+	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
+	WORD $0x2f10a610 // ushll v16.4s, v16.4h, #0
+	WORD $0x6e21da10 // ucvtf v16.4s, v16.4s
+	WORD $0x4e2cce01 // fmla v1.4s, v16.4s, v12.4s
+	FMOVS 8(R4), F16
+	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
+	WORD $0x2f10a610 // ushll v16.4s, v16.4h, #0
+	WORD $0x6e21da10 // ucvtf v16.4s, v16.4s
+	WORD $0x4e2cce02 // fmla v2.4s, v16.4s, v12.4s
+	FMOVS 12(R4), F16
+	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
+	WORD $0x2f10a610 // ushll v16.4s, v16.4h, #0
+	WORD $0x6e21da10 // ucvtf v16.4s, v16.4s
+	WORD $0x4e2cce03 // fmla v3.4s, v16.4s, v12.4s
+	ADD R6, R4, R4
+	FMOVS 0(R4), F16
+	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
+	WORD $0x2f10a610 // ushll v16.4s, v16.4h, #0
+	WORD $0x6e21da10 // ucvtf v16.4s, v16.4s
+	WORD $0x4e2cce04 // fmla v4.4s, v16.4s, v12.4s
+	FMOVS 4(R4), F16
+	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
+	WORD $0x2f10a610 // ushll v16.4s, v16.4h, #0
+	WORD $0x6e21da10 // ucvtf v16.4s, v16.4s
+	WORD $0x4e2cce05 // fmla v5.4s, v16.4s, v12.4s
+	FMOVS 8(R4), F16
+	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
+	WORD $0x2f10a610 // ushll v16.4s, v16.4h, #0
+	WORD $0x6e21da10 // ucvtf v16.4s, v16.4s
+	WORD $0x4e2cce06 // fmla v6.4s, v16.4s, v12.4s
+	FMOVS 12(R4), F16
+	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
+	WORD $0x2f10a610 // ushll v16.4s, v16.4h, #0
+	WORD $0x6e21da10 // ucvtf v16.4s, v16.4s
+	WORD $0x4e2cce07 // fmla v7.4s, v16.4s, v12.4s
+	ADD R6, R4, R4
+	FMOVS 0(R4), F16
+	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
+	WORD $0x2f10a610 // ushll v16.4s, v16.4h, #0
+	WORD $0x6e21da10 // ucvtf v16.4s, v16.4s
+	WORD $0x4e2cce08 // fmla v8.4s, v16.4s, v12.4s
+	FMOVS 4(R4), F16
+	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
+	WORD $0x2f10a610 // ushll v16.4s, v16.4h, #0
+	WORD $0x6e21da10 // ucvtf v16.4s, v16.4s
+	WORD $0x4e2cce09 // fmla v9.4s, v16.4s, v12.4s
+	FMOVS 8(R4), F16
+	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
+	WORD $0x2f10a610 // ushll v16.4s, v16.4h, #0
+	WORD $0x6e21da10 // ucvtf v16.4s, v16.4s
+	WORD $0x4e2cce0a // fmla v10.4s, v16.4s, v12.4s
+	FMOVS 12(R4), F16
+	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
+	WORD $0x2f10a610 // ushll v16.4s, v16.4h, #0
+	WORD $0x6e21da10 // ucvtf v16.4s, v16.4s
+	WORD $0x4e2cce0b // fmla v11.4s, v16.4s, v12.4s
+	ADD R6, R4, R4
+
+dot2157_bare:
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x0e614810 // sqxtn v16.4h, v0.4s
+	WORD $0x4e614830 // sqxtn2 v16.8h, v1.4s
+	WORD $0x2e212a10 // sqxtun v16.8b, v16.8h
+	FMOVD F16, 0(R3)
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x0e614850 // sqxtn v16.4h, v2.4s
+	WORD $0x4e614870 // sqxtn2 v16.8h, v3.4s
+	WORD $0x2e212a10 // sqxtun v16.8b, v16.8h
+	FMOVD F16, 8(R3)
+	ADD R5, R3, R3
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x0e614890 // sqxtn v16.4h, v4.4s
+	WORD $0x4e6148b0 // sqxtn2 v16.8h, v5.4s
+	WORD $0x2e212a10 // sqxtun v16.8b, v16.8h
+	FMOVD F16, 0(R3)
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x0e6148d0 // sqxtn v16.4h, v6.4s
+	WORD $0x4e6148f0 // sqxtn2 v16.8h, v7.4s
+	WORD $0x2e212a10 // sqxtun v16.8b, v16.8h
+	FMOVD F16, 8(R3)
+	ADD R5, R3, R3
+	WORD $0x4e21a908 // fcvtns v8.4s, v8.4s
+	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
+	WORD $0x0e614910 // sqxtn v16.4h, v8.4s
+	WORD $0x4e614930 // sqxtn2 v16.8h, v9.4s
+	WORD $0x2e212a10 // sqxtun v16.8b, v16.8h
+	FMOVD F16, 0(R3)
+	WORD $0x4e21a94a // fcvtns v10.4s, v10.4s
+	WORD $0x4e21a96b // fcvtns v11.4s, v11.4s
+	WORD $0x0e614950 // sqxtn v16.4h, v10.4s
+	WORD $0x4e614970 // sqxtn2 v16.8h, v11.4s
+	WORD $0x2e212a10 // sqxtun v16.8b, v16.8h
+	FMOVD F16, 8(R3)
+	ADD R5, R3, R3
+	MOVD $3, R16
+	MUL R16, R2, R10
+	ADD R10, R1, R1
+	SUB $3, R0, R0
+	JMP few
+
+tile2:
+	MOVD begin+56(FP), R10
+	FMOVQ 0(R10), F0
+	FMOVQ 16(R10), F1
+	FMOVQ 32(R10), F2
+	FMOVQ 48(R10), F3
+	FMOVQ 0(R10), F4
+	FMOVQ 16(R10), F5
+	FMOVQ 32(R10), F6
+	FMOVQ 48(R10), F7
+	WORD $0x4f04e40a // movi v10.16b, #128
+	MOVD R1, R10
+	ADD R2<<0, R10, R11
+	MOVD b+48(FP), R12
+	MOVD segs+24(FP), R13
+
+dot2158_seg:
+	MOVD segQuads+32(FP), R14
+	CMP $4, R14
+	BLT dot2158_rest
+	SUB $4, R14, R14
+
+dot2158_k:
+	FMOVQ.P 16(R10), F8
+	WORD $0x6e2a1d08 // eor v8.16b, v8.16b, v10.16b
+	FMOVQ.P 16(R11), F9
+	WORD $0x6e2a1d29 // eor v9.16b, v9.16b, v10.16b
+	FMOVQ 0(R12), F11
+	WORD $0x4f88e160 // sdot v0.4s, v11.16b, v8.4b[0]
+	WORD $0x4f89e164 // sdot v4.4s, v11.16b, v9.4b[0]
+	FMOVQ 16(R12), F12
+	WORD $0x4f88e181 // sdot v1.4s, v12.16b, v8.4b[0]
+	WORD $0x4f89e185 // sdot v5.4s, v12.16b, v9.4b[0]
+	FMOVQ 32(R12), F13
+	WORD $0x4f88e1a2 // sdot v2.4s, v13.16b, v8.4b[0]
+	WORD $0x4f89e1a6 // sdot v6.4s, v13.16b, v9.4b[0]
+	FMOVQ 48(R12), F14
+	WORD $0x4f88e1c3 // sdot v3.4s, v14.16b, v8.4b[0]
+	WORD $0x4f89e1c7 // sdot v7.4s, v14.16b, v9.4b[0]
+	PRFM 4096(R12), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 64(R12), F11
+	WORD $0x4fa8e160 // sdot v0.4s, v11.16b, v8.4b[1]
+	WORD $0x4fa9e164 // sdot v4.4s, v11.16b, v9.4b[1]
+	FMOVQ 80(R12), F12
+	WORD $0x4fa8e181 // sdot v1.4s, v12.16b, v8.4b[1]
+	WORD $0x4fa9e185 // sdot v5.4s, v12.16b, v9.4b[1]
+	FMOVQ 96(R12), F13
+	WORD $0x4fa8e1a2 // sdot v2.4s, v13.16b, v8.4b[1]
+	WORD $0x4fa9e1a6 // sdot v6.4s, v13.16b, v9.4b[1]
+	FMOVQ 112(R12), F14
+	WORD $0x4fa8e1c3 // sdot v3.4s, v14.16b, v8.4b[1]
+	WORD $0x4fa9e1c7 // sdot v7.4s, v14.16b, v9.4b[1]
+	PRFM 4160(R12), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 128(R12), F11
+	WORD $0x4f88e960 // sdot v0.4s, v11.16b, v8.4b[2]
+	WORD $0x4f89e964 // sdot v4.4s, v11.16b, v9.4b[2]
+	FMOVQ 144(R12), F12
+	WORD $0x4f88e981 // sdot v1.4s, v12.16b, v8.4b[2]
+	WORD $0x4f89e985 // sdot v5.4s, v12.16b, v9.4b[2]
+	FMOVQ 160(R12), F13
+	WORD $0x4f88e9a2 // sdot v2.4s, v13.16b, v8.4b[2]
+	WORD $0x4f89e9a6 // sdot v6.4s, v13.16b, v9.4b[2]
+	FMOVQ 176(R12), F14
+	WORD $0x4f88e9c3 // sdot v3.4s, v14.16b, v8.4b[2]
+	WORD $0x4f89e9c7 // sdot v7.4s, v14.16b, v9.4b[2]
+	PRFM 4224(R12), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 192(R12), F11
+	WORD $0x4fa8e960 // sdot v0.4s, v11.16b, v8.4b[3]
+	WORD $0x4fa9e964 // sdot v4.4s, v11.16b, v9.4b[3]
+	FMOVQ 208(R12), F12
+	WORD $0x4fa8e981 // sdot v1.4s, v12.16b, v8.4b[3]
+	WORD $0x4fa9e985 // sdot v5.4s, v12.16b, v9.4b[3]
+	FMOVQ 224(R12), F13
+	WORD $0x4fa8e9a2 // sdot v2.4s, v13.16b, v8.4b[3]
+	WORD $0x4fa9e9a6 // sdot v6.4s, v13.16b, v9.4b[3]
+	FMOVQ 240(R12), F14
+	WORD $0x4fa8e9c3 // sdot v3.4s, v14.16b, v8.4b[3]
+	WORD $0x4fa9e9c7 // sdot v7.4s, v14.16b, v9.4b[3]
+	PRFM 4288(R12), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	ADD $256, R12, R12
+	SUB $4, R14, R14
+	CMP $0, R14
+	BGE dot2158_k
+	ADD $4, R14, R14
+
+dot2158_rest:
+	CBZ R14, dot2158_next
+
+dot2158_one:
+	FMOVS.P 4(R10), F8
+	WORD $0x6e2a1d08 // eor v8.16b, v8.16b, v10.16b
+	FMOVS.P 4(R11), F9
+	WORD $0x6e2a1d29 // eor v9.16b, v9.16b, v10.16b
+	FMOVQ 0(R12), F11
+	WORD $0x4f88e160 // sdot v0.4s, v11.16b, v8.4b[0]
+	WORD $0x4f89e164 // sdot v4.4s, v11.16b, v9.4b[0]
+	FMOVQ 16(R12), F12
+	WORD $0x4f88e181 // sdot v1.4s, v12.16b, v8.4b[0]
+	WORD $0x4f89e185 // sdot v5.4s, v12.16b, v9.4b[0]
+	FMOVQ 32(R12), F13
+	WORD $0x4f88e1a2 // sdot v2.4s, v13.16b, v8.4b[0]
+	WORD $0x4f89e1a6 // sdot v6.4s, v13.16b, v9.4b[0]
+	FMOVQ 48(R12), F14
+	WORD $0x4f88e1c3 // sdot v3.4s, v14.16b, v8.4b[0]
+	WORD $0x4f89e1c7 // sdot v7.4s, v14.16b, v9.4b[0]
+	ADD R8, R7, R7
+	ADD $64, R12, R12
+	SUB $1, R14, R14
+	CBNZ R14, dot2158_one
+
+dot2158_next:
+	ADD R9, R10, R10
+	ADD R9, R11, R11
+	SUB $1, R13, R13
+	CBNZ R13, dot2158_seg
+	MOVD scale+104(FP), R10
+	MOVD shift+112(FP), R11
+	FMOVQ 0(R10), F11
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVQ 0(R11), F12
+	WORD $0x4e2bcc0c // fmla v12.4s, v0.4s, v11.4s
+	VMOV V12.B16, V0.B16
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVQ 0(R11), F12
+	WORD $0x4e2bcc8c // fmla v12.4s, v4.4s, v11.4s
+	VMOV V12.B16, V4.B16
+	FMOVQ 16(R10), F11
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVQ 16(R11), F12
+	WORD $0x4e2bcc2c // fmla v12.4s, v1.4s, v11.4s
+	VMOV V12.B16, V1.B16
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	FMOVQ 16(R11), F12
+	WORD $0x4e2bccac // fmla v12.4s, v5.4s, v11.4s
+	VMOV V12.B16, V5.B16
+	FMOVQ 32(R10), F11
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVQ 32(R11), F12
+	WORD $0x4e2bcc4c // fmla v12.4s, v2.4s, v11.4s
+	VMOV V12.B16, V2.B16
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVQ 32(R11), F12
+	WORD $0x4e2bcccc // fmla v12.4s, v6.4s, v11.4s
+	VMOV V12.B16, V6.B16
+	FMOVQ 48(R10), F11
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVQ 48(R11), F12
+	WORD $0x4e2bcc6c // fmla v12.4s, v3.4s, v11.4s
+	VMOV V12.B16, V3.B16
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	FMOVQ 48(R11), F12
+	WORD $0x4e2bccec // fmla v12.4s, v7.4s, v11.4s
+	VMOV V12.B16, V7.B16
+	CBZ R4, dot2158_bare
+	FMOVS dscale+96(FP), F8
+	WORD $0x4e040508 // dup v8.4s, v8.s[0]
+	FMOVS 0(R4), F11
+	WORD $0x2f08a56b // ushll v11.8h, v11.8b, #0
+	WORD $0x2f10a56b // ushll v11.4s, v11.4h, #0
+	WORD $0x6e21d96b // ucvtf v11.4s, v11.4s
+	WORD $0x4e28cd60 // fmla v0.4s, v11.4s, v8.4s
+	FMOVS 4(R4), F11
+	WORD $0x2f08a56b // ushll v11.8h, v11.8b, #0
+	WORD $0x2f10a56b // ushll v11.4s, v11.4h, #0
+	WORD $0x6e21d96b // ucvtf v11.4s, v11.4s
+	WORD $0x4e28cd61 // fmla v1.4s, v11.4s, v8.4s
+	FMOVS 8(R4), F11
+	WORD $0x2f08a56b // ushll v11.8h, v11.8b, #0
+	WORD $0x2f10a56b // ushll v11.4s, v11.4h, #0
+	WORD $0x6e21d96b // ucvtf v11.4s, v11.4s
+	WORD $0x4e28cd62 // fmla v2.4s, v11.4s, v8.4s
+	FMOVS 12(R4), F11
+	WORD $0x2f08a56b // ushll v11.8h, v11.8b, #0
+	WORD $0x2f10a56b // ushll v11.4s, v11.4h, #0
+	WORD $0x6e21d96b // ucvtf v11.4s, v11.4s
+	WORD $0x4e28cd63 // fmla v3.4s, v11.4s, v8.4s
+	ADD R6, R4, R4
+	FMOVS 0(R4), F11
+	WORD $0x2f08a56b // ushll v11.8h, v11.8b, #0
+	WORD $0x2f10a56b // ushll v11.4s, v11.4h, #0
+	WORD $0x6e21d96b // ucvtf v11.4s, v11.4s
+	WORD $0x4e28cd64 // fmla v4.4s, v11.4s, v8.4s
+	FMOVS 4(R4), F11
+	WORD $0x2f08a56b // ushll v11.8h, v11.8b, #0
+	WORD $0x2f10a56b // ushll v11.4s, v11.4h, #0
+	WORD $0x6e21d96b // ucvtf v11.4s, v11.4s
+	WORD $0x4e28cd65 // fmla v5.4s, v11.4s, v8.4s
+	FMOVS 8(R4), F11
+	WORD $0x2f08a56b // ushll v11.8h, v11.8b, #0
+	WORD $0x2f10a56b // ushll v11.4s, v11.4h, #0
+	WORD $0x6e21d96b // ucvtf v11.4s, v11.4s
+	WORD $0x4e28cd66 // fmla v6.4s, v11.4s, v8.4s
+	FMOVS 12(R4), F11
+	WORD $0x2f08a56b // ushll v11.8h, v11.8b, #0
+	WORD $0x2f10a56b // ushll v11.4s, v11.4h, #0
+	WORD $0x6e21d96b // ucvtf v11.4s, v11.4s
+	WORD $0x4e28cd67 // fmla v7.4s, v11.4s, v8.4s
+	ADD R6, R4, R4
+
+dot2158_bare:
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x0e61480b // sqxtn v11.4h, v0.4s
+	WORD $0x4e61482b // sqxtn2 v11.8h, v1.4s
+	WORD $0x2e21296b // sqxtun v11.8b, v11.8h
+	FMOVD F11, 0(R3)
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x0e61484b // sqxtn v11.4h, v2.4s
+	WORD $0x4e61486b // sqxtn2 v11.8h, v3.4s
+	WORD $0x2e21296b // sqxtun v11.8b, v11.8h
+	FMOVD F11, 8(R3)
+	ADD R5, R3, R3
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x0e61488b // sqxtn v11.4h, v4.4s
+	WORD $0x4e6148ab // sqxtn2 v11.8h, v5.4s
+	WORD $0x2e21296b // sqxtun v11.8b, v11.8h
+	FMOVD F11, 0(R3)
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x0e6148cb // sqxtn v11.4h, v6.4s
+	WORD $0x4e6148eb // sqxtn2 v11.8h, v7.4s
+	WORD $0x2e21296b // sqxtun v11.8b, v11.8h
+	FMOVD F11, 8(R3)
+	ADD R5, R3, R3
+	MOVD $2, R16
+	MUL R16, R2, R10
+	ADD R10, R1, R1
+	SUB $2, R0, R0
+	JMP few
+
+tile1:
+	MOVD begin+56(FP), R10
+	FMOVQ 0(R10), F0
+	FMOVQ 16(R10), F1
+	FMOVQ 32(R10), F2
+	FMOVQ 48(R10), F3
+	WORD $0x4f04e405 // movi v5.16b, #128
+	MOVD R1, R10
+	MOVD b+48(FP), R11
+	MOVD segs+24(FP), R12
+
+dot2159_seg:
+	MOVD segQuads+32(FP), R13
+	CMP $4, R13
+	BLT dot2159_rest
+	SUB $4, R13, R13
+
+dot2159_k:
+	FMOVQ.P 16(R10), F4
+	WORD $0x6e251c84 // eor v4.16b, v4.16b, v5.16b
+	FMOVQ 0(R11), F6
+	WORD $0x4f84e0c0 // sdot v0.4s, v6.16b, v4.4b[0]
+	FMOVQ 16(R11), F7
+	WORD $0x4f84e0e1 // sdot v1.4s, v7.16b, v4.4b[0]
+	FMOVQ 32(R11), F8
+	WORD $0x4f84e102 // sdot v2.4s, v8.16b, v4.4b[0]
+	FMOVQ 48(R11), F9
+	WORD $0x4f84e123 // sdot v3.4s, v9.16b, v4.4b[0]
+	PRFM 4096(R11), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 64(R11), F6
+	WORD $0x4fa4e0c0 // sdot v0.4s, v6.16b, v4.4b[1]
+	FMOVQ 80(R11), F7
+	WORD $0x4fa4e0e1 // sdot v1.4s, v7.16b, v4.4b[1]
+	FMOVQ 96(R11), F8
+	WORD $0x4fa4e102 // sdot v2.4s, v8.16b, v4.4b[1]
+	FMOVQ 112(R11), F9
+	WORD $0x4fa4e123 // sdot v3.4s, v9.16b, v4.4b[1]
+	PRFM 4160(R11), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 128(R11), F6
+	WORD $0x4f84e8c0 // sdot v0.4s, v6.16b, v4.4b[2]
+	FMOVQ 144(R11), F7
+	WORD $0x4f84e8e1 // sdot v1.4s, v7.16b, v4.4b[2]
+	FMOVQ 160(R11), F8
+	WORD $0x4f84e902 // sdot v2.4s, v8.16b, v4.4b[2]
+	FMOVQ 176(R11), F9
+	WORD $0x4f84e923 // sdot v3.4s, v9.16b, v4.4b[2]
+	PRFM 4224(R11), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 192(R11), F6
+	WORD $0x4fa4e8c0 // sdot v0.4s, v6.16b, v4.4b[3]
+	FMOVQ 208(R11), F7
+	WORD $0x4fa4e8e1 // sdot v1.4s, v7.16b, v4.4b[3]
+	FMOVQ 224(R11), F8
+	WORD $0x4fa4e902 // sdot v2.4s, v8.16b, v4.4b[3]
+	FMOVQ 240(R11), F9
+	WORD $0x4fa4e923 // sdot v3.4s, v9.16b, v4.4b[3]
+	PRFM 4288(R11), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	ADD $256, R11, R11
+	SUB $4, R13, R13
+	CMP $0, R13
+	BGE dot2159_k
+	ADD $4, R13, R13
+
+dot2159_rest:
+	CBZ R13, dot2159_next
+
+dot2159_one:
+	FMOVS.P 4(R10), F4
+	WORD $0x6e251c84 // eor v4.16b, v4.16b, v5.16b
+	FMOVQ 0(R11), F6
+	WORD $0x4f84e0c0 // sdot v0.4s, v6.16b, v4.4b[0]
+	FMOVQ 16(R11), F7
+	WORD $0x4f84e0e1 // sdot v1.4s, v7.16b, v4.4b[0]
+	FMOVQ 32(R11), F8
+	WORD $0x4f84e102 // sdot v2.4s, v8.16b, v4.4b[0]
+	FMOVQ 48(R11), F9
+	WORD $0x4f84e123 // sdot v3.4s, v9.16b, v4.4b[0]
+	ADD R8, R7, R7
+	ADD $64, R11, R11
+	SUB $1, R13, R13
+	CBNZ R13, dot2159_one
+
+dot2159_next:
+	ADD R9, R10, R10
+	SUB $1, R12, R12
+	CBNZ R12, dot2159_seg
+	MOVD scale+104(FP), R10
+	MOVD shift+112(FP), R11
+	FMOVQ 0(R10), F6
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVQ 0(R11), F7
+	WORD $0x4e26cc07 // fmla v7.4s, v0.4s, v6.4s
+	VMOV V7.B16, V0.B16
+	FMOVQ 16(R10), F6
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVQ 16(R11), F7
+	WORD $0x4e26cc27 // fmla v7.4s, v1.4s, v6.4s
+	VMOV V7.B16, V1.B16
+	FMOVQ 32(R10), F6
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVQ 32(R11), F7
+	WORD $0x4e26cc47 // fmla v7.4s, v2.4s, v6.4s
+	VMOV V7.B16, V2.B16
+	FMOVQ 48(R10), F6
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVQ 48(R11), F7
+	WORD $0x4e26cc67 // fmla v7.4s, v3.4s, v6.4s
+	VMOV V7.B16, V3.B16
+	CBZ R4, dot2159_bare
+	FMOVS dscale+96(FP), F4
+	WORD $0x4e040484 // dup v4.4s, v4.s[0]
+	FMOVS 0(R4), F6
+	WORD $0x2f08a4c6 // ushll v6.8h, v6.8b, #0
+	WORD $0x2f10a4c6 // ushll v6.4s, v6.4h, #0
+	WORD $0x6e21d8c6 // ucvtf v6.4s, v6.4s
+	WORD $0x4e24ccc0 // fmla v0.4s, v6.4s, v4.4s
+	FMOVS 4(R4), F6
+	WORD $0x2f08a4c6 // ushll v6.8h, v6.8b, #0
+	WORD $0x2f10a4c6 // ushll v6.4s, v6.4h, #0
+	WORD $0x6e21d8c6 // ucvtf v6.4s, v6.4s
+	WORD $0x4e24ccc1 // fmla v1.4s, v6.4s, v4.4s
+	FMOVS 8(R4), F6
+	WORD $0x2f08a4c6 // ushll v6.8h, v6.8b, #0
+	WORD $0x2f10a4c6 // ushll v6.4s, v6.4h, #0
+	WORD $0x6e21d8c6 // ucvtf v6.4s, v6.4s
+	WORD $0x4e24ccc2 // fmla v2.4s, v6.4s, v4.4s
+	FMOVS 12(R4), F6
+	WORD $0x2f08a4c6 // ushll v6.8h, v6.8b, #0
+	WORD $0x2f10a4c6 // ushll v6.4s, v6.4h, #0
+	WORD $0x6e21d8c6 // ucvtf v6.4s, v6.4s
+	WORD $0x4e24ccc3 // fmla v3.4s, v6.4s, v4.4s
+	ADD R6, R4, R4
+
+dot2159_bare:
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x0e614806 // sqxtn v6.4h, v0.4s
+	WORD $0x4e614826 // sqxtn2 v6.8h, v1.4s
+	WORD $0x2e2128c6 // sqxtun v6.8b, v6.8h
+	FMOVD F6, 0(R3)
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x0e614846 // sqxtn v6.4h, v2.4s
+	WORD $0x4e614866 // sqxtn2 v6.8h, v3.4s
+	WORD $0x2e2128c6 // sqxtun v6.8b, v6.8h
+	FMOVD F6, 8(R3)
+	ADD R5, R3, R3
+	MOVD $1, R16
+	MUL R16, R2, R10
+	ADD R10, R1, R1
+	SUB $1, R0, R0
+	JMP few
+
+done:
+	RET
+
+// func dotNNFloat2NEON(m int, a *uint8, lda int, segs int, segQuads int, segStride int, b *int8, begin *int32, c *float32, ldc int, d *float32, ldd int, scale *float32, shift *float32, cols int, next *int8, step int)
+TEXT ·dotNNFloat2NEON(SB), NOSPLIT, $0-136
+	MOVD m+0(FP), R0
+	MOVD a+8(FP), R1
+	MOVD lda+16(FP), R2
+	MOVD c+64(FP), R3
+	MOVD d+80(FP), R4
+	MOVD ldc+72(FP), R5
+	MOVD ldd+88(FP), R6
+	LSL $2, R5, R5
+	LSL $2, R6, R6
+	MOVD next+120(FP), R7
+	MOVD step+128(FP), R8
+	MOVD segStride+40(FP), R9
+	MOVD segQuads+32(FP), R10
+	LSL $2, R10, R10
+	SUB R10, R9, R9
+
+tiles:
+	CMP $7, R0
+	BLT few
+
+tile5:
+	MOVD begin+56(FP), R10
+	FMOVQ 0(R10), F0
+	FMOVQ 16(R10), F1
+	FMOVQ 32(R10), F2
+	FMOVQ 48(R10), F3
+	FMOVQ 0(R10), F4
+	FMOVQ 16(R10), F5
+	FMOVQ 32(R10), F6
+	FMOVQ 48(R10), F7
+	FMOVQ 0(R10), F8
+	FMOVQ 16(R10), F9
+	FMOVQ 32(R10), F10
+	FMOVQ 48(R10), F11
+	FMOVQ 0(R10), F12
+	FMOVQ 16(R10), F13
+	FMOVQ 32(R10), F14
+	FMOVQ 48(R10), F15
+	FMOVQ 0(R10), F16
+	FMOVQ 16(R10), F17
+	FMOVQ 32(R10), F18
+	FMOVQ 48(R10), F19
+	WORD $0x4f04e419 // movi v25.16b, #128
+	MOVD R1, R10
+	ADD R2<<0, R10, R11
+	ADD R2<<0, R11, R12
+	ADD R2<<0, R12, R13
+	ADD R2<<0, R13, R14
+	MOVD b+48(FP), R15
+	MOVD segs+24(FP), R19
+
+dot2160_seg:
+	MOVD segQuads+32(FP), R20
+	CMP $4, R20
+	BLT dot2160_rest
+	SUB $4, R20, R20
+
+dot2160_k:
+	FMOVQ.P 16(R10), F20
+	WORD $0x6e391e94 // eor v20.16b, v20.16b, v25.16b
+	FMOVQ.P 16(R11), F21
+	WORD $0x6e391eb5 // eor v21.16b, v21.16b, v25.16b
+	FMOVQ.P 16(R12), F22
+	WORD $0x6e391ed6 // eor v22.16b, v22.16b, v25.16b
+	FMOVQ.P 16(R13), F23
+	WORD $0x6e391ef7 // eor v23.16b, v23.16b, v25.16b
+	FMOVQ.P 16(R14), F24
+	WORD $0x6e391f18 // eor v24.16b, v24.16b, v25.16b
+	FMOVQ 0(R15), F26
+	WORD $0x4f94e340 // sdot v0.4s, v26.16b, v20.4b[0]
+	WORD $0x4f95e344 // sdot v4.4s, v26.16b, v21.4b[0]
+	WORD $0x4f96e348 // sdot v8.4s, v26.16b, v22.4b[0]
+	WORD $0x4f97e34c // sdot v12.4s, v26.16b, v23.4b[0]
+	WORD $0x4f98e350 // sdot v16.4s, v26.16b, v24.4b[0]
+	FMOVQ 16(R15), F27
+	WORD $0x4f94e361 // sdot v1.4s, v27.16b, v20.4b[0]
+	WORD $0x4f95e365 // sdot v5.4s, v27.16b, v21.4b[0]
+	WORD $0x4f96e369 // sdot v9.4s, v27.16b, v22.4b[0]
+	WORD $0x4f97e36d // sdot v13.4s, v27.16b, v23.4b[0]
+	WORD $0x4f98e371 // sdot v17.4s, v27.16b, v24.4b[0]
+	FMOVQ 32(R15), F28
+	WORD $0x4f94e382 // sdot v2.4s, v28.16b, v20.4b[0]
+	WORD $0x4f95e386 // sdot v6.4s, v28.16b, v21.4b[0]
+	WORD $0x4f96e38a // sdot v10.4s, v28.16b, v22.4b[0]
+	WORD $0x4f97e38e // sdot v14.4s, v28.16b, v23.4b[0]
+	WORD $0x4f98e392 // sdot v18.4s, v28.16b, v24.4b[0]
+	FMOVQ 48(R15), F29
+	WORD $0x4f94e3a3 // sdot v3.4s, v29.16b, v20.4b[0]
+	WORD $0x4f95e3a7 // sdot v7.4s, v29.16b, v21.4b[0]
+	WORD $0x4f96e3ab // sdot v11.4s, v29.16b, v22.4b[0]
+	WORD $0x4f97e3af // sdot v15.4s, v29.16b, v23.4b[0]
+	WORD $0x4f98e3b3 // sdot v19.4s, v29.16b, v24.4b[0]
+	PRFM 4096(R15), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 64(R15), F26
+	WORD $0x4fb4e340 // sdot v0.4s, v26.16b, v20.4b[1]
+	WORD $0x4fb5e344 // sdot v4.4s, v26.16b, v21.4b[1]
+	WORD $0x4fb6e348 // sdot v8.4s, v26.16b, v22.4b[1]
+	WORD $0x4fb7e34c // sdot v12.4s, v26.16b, v23.4b[1]
+	WORD $0x4fb8e350 // sdot v16.4s, v26.16b, v24.4b[1]
+	FMOVQ 80(R15), F27
+	WORD $0x4fb4e361 // sdot v1.4s, v27.16b, v20.4b[1]
+	WORD $0x4fb5e365 // sdot v5.4s, v27.16b, v21.4b[1]
+	WORD $0x4fb6e369 // sdot v9.4s, v27.16b, v22.4b[1]
+	WORD $0x4fb7e36d // sdot v13.4s, v27.16b, v23.4b[1]
+	WORD $0x4fb8e371 // sdot v17.4s, v27.16b, v24.4b[1]
+	FMOVQ 96(R15), F28
+	WORD $0x4fb4e382 // sdot v2.4s, v28.16b, v20.4b[1]
+	WORD $0x4fb5e386 // sdot v6.4s, v28.16b, v21.4b[1]
+	WORD $0x4fb6e38a // sdot v10.4s, v28.16b, v22.4b[1]
+	WORD $0x4fb7e38e // sdot v14.4s, v28.16b, v23.4b[1]
+	WORD $0x4fb8e392 // sdot v18.4s, v28.16b, v24.4b[1]
+	FMOVQ 112(R15), F29
+	WORD $0x4fb4e3a3 // sdot v3.4s, v29.16b, v20.4b[1]
+	WORD $0x4fb5e3a7 // sdot v7.4s, v29.16b, v21.4b[1]
+	WORD $0x4fb6e3ab // sdot v11.4s, v29.16b, v22.4b[1]
+	WORD $0x4fb7e3af // sdot v15.4s, v29.16b, v23.4b[1]
+	WORD $0x4fb8e3b3 // sdot v19.4s, v29.16b, v24.4b[1]
+	PRFM 4160(R15), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 128(R15), F26
+	WORD $0x4f94eb40 // sdot v0.4s, v26.16b, v20.4b[2]
+	WORD $0x4f95eb44 // sdot v4.4s, v26.16b, v21.4b[2]
+	WORD $0x4f96eb48 // sdot v8.4s, v26.16b, v22.4b[2]
+	WORD $0x4f97eb4c // sdot v12.4s, v26.16b, v23.4b[2]
+	WORD $0x4f98eb50 // sdot v16.4s, v26.16b, v24.4b[2]
+	FMOVQ 144(R15), F27
+	WORD $0x4f94eb61 // sdot v1.4s, v27.16b, v20.4b[2]
+	WORD $0x4f95eb65 // sdot v5.4s, v27.16b, v21.4b[2]
+	WORD $0x4f96eb69 // sdot v9.4s, v27.16b, v22.4b[2]
+	WORD $0x4f97eb6d // sdot v13.4s, v27.16b, v23.4b[2]
+	WORD $0x4f98eb71 // sdot v17.4s, v27.16b, v24.4b[2]
+	FMOVQ 160(R15), F28
+	WORD $0x4f94eb82 // sdot v2.4s, v28.16b, v20.4b[2]
+	WORD $0x4f95eb86 // sdot v6.4s, v28.16b, v21.4b[2]
+	WORD $0x4f96eb8a // sdot v10.4s, v28.16b, v22.4b[2]
+	WORD $0x4f97eb8e // sdot v14.4s, v28.16b, v23.4b[2]
+	WORD $0x4f98eb92 // sdot v18.4s, v28.16b, v24.4b[2]
+	FMOVQ 176(R15), F29
+	WORD $0x4f94eba3 // sdot v3.4s, v29.16b, v20.4b[2]
+	WORD $0x4f95eba7 // sdot v7.4s, v29.16b, v21.4b[2]
+	WORD $0x4f96ebab // sdot v11.4s, v29.16b, v22.4b[2]
+	WORD $0x4f97ebaf // sdot v15.4s, v29.16b, v23.4b[2]
+	WORD $0x4f98ebb3 // sdot v19.4s, v29.16b, v24.4b[2]
+	PRFM 4224(R15), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 192(R15), F26
+	WORD $0x4fb4eb40 // sdot v0.4s, v26.16b, v20.4b[3]
+	WORD $0x4fb5eb44 // sdot v4.4s, v26.16b, v21.4b[3]
+	WORD $0x4fb6eb48 // sdot v8.4s, v26.16b, v22.4b[3]
+	WORD $0x4fb7eb4c // sdot v12.4s, v26.16b, v23.4b[3]
+	WORD $0x4fb8eb50 // sdot v16.4s, v26.16b, v24.4b[3]
+	FMOVQ 208(R15), F27
+	WORD $0x4fb4eb61 // sdot v1.4s, v27.16b, v20.4b[3]
+	WORD $0x4fb5eb65 // sdot v5.4s, v27.16b, v21.4b[3]
+	WORD $0x4fb6eb69 // sdot v9.4s, v27.16b, v22.4b[3]
+	WORD $0x4fb7eb6d // sdot v13.4s, v27.16b, v23.4b[3]
+	WORD $0x4fb8eb71 // sdot v17.4s, v27.16b, v24.4b[3]
+	FMOVQ 224(R15), F28
+	WORD $0x4fb4eb82 // sdot v2.4s, v28.16b, v20.4b[3]
+	WORD $0x4fb5eb86 // sdot v6.4s, v28.16b, v21.4b[3]
+	WORD $0x4fb6eb8a // sdot v10.4s, v28.16b, v22.4b[3]
+	WORD $0x4fb7eb8e // sdot v14.4s, v28.16b, v23.4b[3]
+	WORD $0x4fb8eb92 // sdot v18.4s, v28.16b, v24.4b[3]
+	FMOVQ 240(R15), F29
+	WORD $0x4fb4eba3 // sdot v3.4s, v29.16b, v20.4b[3]
+	WORD $0x4fb5eba7 // sdot v7.4s, v29.16b, v21.4b[3]
+	WORD $0x4fb6ebab // sdot v11.4s, v29.16b, v22.4b[3]
+	WORD $0x4fb7ebaf // sdot v15.4s, v29.16b, v23.4b[3]
+	WORD $0x4fb8ebb3 // sdot v19.4s, v29.16b, v24.4b[3]
+	PRFM 4288(R15), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	ADD $256, R15, R15
+	SUB $4, R20, R20
+	CMP $0, R20
+	BGE dot2160_k
+	ADD $4, R20, R20
+
+dot2160_rest:
+	CBZ R20, dot2160_next
+
+dot2160_one:
+	FMOVS.P 4(R10), F20
+	WORD $0x6e391e94 // eor v20.16b, v20.16b, v25.16b
+	FMOVS.P 4(R11), F21
+	WORD $0x6e391eb5 // eor v21.16b, v21.16b, v25.16b
+	FMOVS.P 4(R12), F22
+	WORD $0x6e391ed6 // eor v22.16b, v22.16b, v25.16b
+	FMOVS.P 4(R13), F23
+	WORD $0x6e391ef7 // eor v23.16b, v23.16b, v25.16b
+	FMOVS.P 4(R14), F24
+	WORD $0x6e391f18 // eor v24.16b, v24.16b, v25.16b
+	FMOVQ 0(R15), F26
+	WORD $0x4f94e340 // sdot v0.4s, v26.16b, v20.4b[0]
+	WORD $0x4f95e344 // sdot v4.4s, v26.16b, v21.4b[0]
+	WORD $0x4f96e348 // sdot v8.4s, v26.16b, v22.4b[0]
+	WORD $0x4f97e34c // sdot v12.4s, v26.16b, v23.4b[0]
+	WORD $0x4f98e350 // sdot v16.4s, v26.16b, v24.4b[0]
+	FMOVQ 16(R15), F27
+	WORD $0x4f94e361 // sdot v1.4s, v27.16b, v20.4b[0]
+	WORD $0x4f95e365 // sdot v5.4s, v27.16b, v21.4b[0]
+	WORD $0x4f96e369 // sdot v9.4s, v27.16b, v22.4b[0]
+	WORD $0x4f97e36d // sdot v13.4s, v27.16b, v23.4b[0]
+	WORD $0x4f98e371 // sdot v17.4s, v27.16b, v24.4b[0]
+	FMOVQ 32(R15), F28
+	WORD $0x4f94e382 // sdot v2.4s, v28.16b, v20.4b[0]
+	WORD $0x4f95e386 // sdot v6.4s, v28.16b, v21.4b[0]
+	WORD $0x4f96e38a // sdot v10.4s, v28.16b, v22.4b[0]
+	WORD $0x4f97e38e // sdot v14.4s, v28.16b, v23.4b[0]
+	WORD $0x4f98e392 // sdot v18.4s, v28.16b, v24.4b[0]
+	FMOVQ 48(R15), F29
+	WORD $0x4f94e3a3 // sdot v3.4s, v29.16b, v20.4b[0]
+	WORD $0x4f95e3a7 // sdot v7.4s, v29.16b, v21.4b[0]
+	WORD $0x4f96e3ab // sdot v11.4s, v29.16b, v22.4b[0]
+	WORD $0x4f97e3af // sdot v15.4s, v29.16b, v23.4b[0]
+	WORD $0x4f98e3b3 // sdot v19.4s, v29.16b, v24.4b[0]
+	ADD R8, R7, R7
+	ADD $64, R15, R15
+	SUB $1, R20, R20
+	CBNZ R20, dot2160_one
+
+dot2160_next:
+	ADD R9, R10, R10
+	ADD R9, R11, R11
+	ADD R9, R12, R12
+	ADD R9, R13, R13
+	ADD R9, R14, R14
+	SUB $1, R19, R19
+	CBNZ R19, dot2160_seg
+	MOVD scale+96(FP), R10
+	MOVD shift+104(FP), R11
+	FMOVQ 0(R10), F26
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVQ 0(R11), F27
+	WORD $0x4e3acc1b // fmla v27.4s, v0.4s, v26.4s
+	VMOV V27.B16, V0.B16
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVQ 0(R11), F27
+	WORD $0x4e3acc9b // fmla v27.4s, v4.4s, v26.4s
+	VMOV V27.B16, V4.B16
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	FMOVQ 0(R11), F27
+	WORD $0x4e3acd1b // fmla v27.4s, v8.4s, v26.4s
+	VMOV V27.B16, V8.B16
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	FMOVQ 0(R11), F27
+	WORD $0x4e3acd9b // fmla v27.4s, v12.4s, v26.4s
+	VMOV V27.B16, V12.B16
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	FMOVQ 0(R11), F27
+	WORD $0x4e3ace1b // fmla v27.4s, v16.4s, v26.4s
+	VMOV V27.B16, V16.B16
+	FMOVQ 16(R10), F26
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVQ 16(R11), F27
+	WORD $0x4e3acc3b // fmla v27.4s, v1.4s, v26.4s
+	VMOV V27.B16, V1.B16
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	FMOVQ 16(R11), F27
+	WORD $0x4e3accbb // fmla v27.4s, v5.4s, v26.4s
+	VMOV V27.B16, V5.B16
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	FMOVQ 16(R11), F27
+	WORD $0x4e3acd3b // fmla v27.4s, v9.4s, v26.4s
+	VMOV V27.B16, V9.B16
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	FMOVQ 16(R11), F27
+	WORD $0x4e3acdbb // fmla v27.4s, v13.4s, v26.4s
+	VMOV V27.B16, V13.B16
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	FMOVQ 16(R11), F27
+	WORD $0x4e3ace3b // fmla v27.4s, v17.4s, v26.4s
+	VMOV V27.B16, V17.B16
+	FMOVQ 32(R10), F26
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVQ 32(R11), F27
+	WORD $0x4e3acc5b // fmla v27.4s, v2.4s, v26.4s
+	VMOV V27.B16, V2.B16
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVQ 32(R11), F27
+	WORD $0x4e3accdb // fmla v27.4s, v6.4s, v26.4s
+	VMOV V27.B16, V6.B16
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	FMOVQ 32(R11), F27
+	WORD $0x4e3acd5b // fmla v27.4s, v10.4s, v26.4s
+	VMOV V27.B16, V10.B16
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	FMOVQ 32(R11), F27
+	WORD $0x4e3acddb // fmla v27.4s, v14.4s, v26.4s
+	VMOV V27.B16, V14.B16
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	FMOVQ 32(R11), F27
+	WORD $0x4e3ace5b // fmla v27.4s, v18.4s, v26.4s
+	VMOV V27.B16, V18.B16
+	FMOVQ 48(R10), F26
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVQ 48(R11), F27
+	WORD $0x4e3acc7b // fmla v27.4s, v3.4s, v26.4s
+	VMOV V27.B16, V3.B16
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	FMOVQ 48(R11), F27
+	WORD $0x4e3accfb // fmla v27.4s, v7.4s, v26.4s
+	VMOV V27.B16, V7.B16
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	FMOVQ 48(R11), F27
+	WORD $0x4e3acd7b // fmla v27.4s, v11.4s, v26.4s
+	VMOV V27.B16, V11.B16
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	FMOVQ 48(R11), F27
+	WORD $0x4e3acdfb // fmla v27.4s, v15.4s, v26.4s
+	VMOV V27.B16, V15.B16
+	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	FMOVQ 48(R11), F27
+	WORD $0x4e3ace7b // fmla v27.4s, v19.4s, v26.4s
+	VMOV V27.B16, V19.B16
+	CBZ R4, dot2160_bare
+	FMOVQ 0(R4), F26
+	WORD $0x4e20d740 // fadd v0.4s, v26.4s, v0.4s
+	FMOVQ 16(R4), F26
+	WORD $0x4e21d741 // fadd v1.4s, v26.4s, v1.4s
+	FMOVQ 32(R4), F26
+	WORD $0x4e22d742 // fadd v2.4s, v26.4s, v2.4s
+	FMOVQ 48(R4), F26
+	WORD $0x4e23d743 // fadd v3.4s, v26.4s, v3.4s
+	ADD R6, R4, R4
+	FMOVQ 0(R4), F26
+	WORD $0x4e24d744 // fadd v4.4s, v26.4s, v4.4s
+	FMOVQ 16(R4), F26
+	WORD $0x4e25d745 // fadd v5.4s, v26.4s, v5.4s
+	FMOVQ 32(R4), F26
+	WORD $0x4e26d746 // fadd v6.4s, v26.4s, v6.4s
+	FMOVQ 48(R4), F26
+	WORD $0x4e27d747 // fadd v7.4s, v26.4s, v7.4s
+	ADD R6, R4, R4
+	FMOVQ 0(R4), F26
+	WORD $0x4e28d748 // fadd v8.4s, v26.4s, v8.4s
+	FMOVQ 16(R4), F26
+	WORD $0x4e29d749 // fadd v9.4s, v26.4s, v9.4s
+	FMOVQ 32(R4), F26
+	WORD $0x4e2ad74a // fadd v10.4s, v26.4s, v10.4s
+	FMOVQ 48(R4), F26
+	WORD $0x4e2bd74b // fadd v11.4s, v26.4s, v11.4s
+	ADD R6, R4, R4
+	FMOVQ 0(R4), F26
+	WORD $0x4e2cd74c // fadd v12.4s, v26.4s, v12.4s
+	FMOVQ 16(R4), F26
+	WORD $0x4e2dd74d // fadd v13.4s, v26.4s, v13.4s
+	FMOVQ 32(R4), F26
+	WORD $0x4e2ed74e // fadd v14.4s, v26.4s, v14.4s
+	FMOVQ 48(R4), F26
+	WORD $0x4e2fd74f // fadd v15.4s, v26.4s, v15.4s
+	ADD R6, R4, R4
+	FMOVQ 0(R4), F26
+	WORD $0x4e30d750 // fadd v16.4s, v26.4s, v16.4s
+	FMOVQ 16(R4), F26
+	WORD $0x4e31d751 // fadd v17.4s, v26.4s, v17.4s
+	FMOVQ 32(R4), F26
+	WORD $0x4e32d752 // fadd v18.4s, v26.4s, v18.4s
+	FMOVQ 48(R4), F26
+	WORD $0x4e33d753 // fadd v19.4s, v26.4s, v19.4s
+	ADD R6, R4, R4
+
+dot2160_bare:
+	FMOVQ F0, 0(R3)
+	FMOVQ F1, 16(R3)
+	FMOVQ F2, 32(R3)
+	FMOVQ F3, 48(R3)
+	ADD R5, R3, R3
+	FMOVQ F4, 0(R3)
+	FMOVQ F5, 16(R3)
+	FMOVQ F6, 32(R3)
+	FMOVQ F7, 48(R3)
+	ADD R5, R3, R3
+	FMOVQ F8, 0(R3)
+	FMOVQ F9, 16(R3)
+	FMOVQ F10, 32(R3)
+	FMOVQ F11, 48(R3)
+	ADD R5, R3, R3
+	FMOVQ F12, 0(R3)
+	FMOVQ F13, 16(R3)
+	FMOVQ F14, 32(R3)
+	FMOVQ F15, 48(R3)
+	ADD R5, R3, R3
+	FMOVQ F16, 0(R3)
+	FMOVQ F17, 16(R3)
+	FMOVQ F18, 32(R3)
+	FMOVQ F19, 48(R3)
+	ADD R5, R3, R3
+	MOVD $5, R16
+	MUL R16, R2, R10
+	ADD R10, R1, R1
+	SUB $5, R0, R0
+	JMP tiles
+
+few:
+	MOVD R0, R10
+	CMP $5, R0
+	BLE last
+	ADD $1, R10, R10
+	LSR $1, R10, R10
+
+last:
+	CMP $5, R10
+	BEQ tile5
+	CMP $4, R10
+	BEQ tile4
+	CMP $3, R10
+	BEQ tile3
+	CMP $2, R10
+	BEQ tile2
+	CMP $1, R10
+	BEQ tile1
+	JMP done
+
+tile4:
+	MOVD begin+56(FP), R10
+	FMOVQ 0(R10), F0
+	FMOVQ 16(R10), F1
+	FMOVQ 32(R10), F2
+	FMOVQ 48(R10), F3
+	FMOVQ 0(R10), F4
+	FMOVQ 16(R10), F5
+	FMOVQ 32(R10), F6
+	FMOVQ 48(R10), F7
+	FMOVQ 0(R10), F8
+	FMOVQ 16(R10), F9
+	FMOVQ 32(R10), F10
+	FMOVQ 48(R10), F11
+	FMOVQ 0(R10), F12
+	FMOVQ 16(R10), F13
+	FMOVQ 32(R10), F14
+	FMOVQ 48(R10), F15
+	WORD $0x4f04e414 // movi v20.16b, #128
+	MOVD R1, R10
+	ADD R2<<0, R10, R11
+	ADD R2<<0, R11, R12
+	ADD R2<<0, R12, R13
+	MOVD b+48(FP), R14
+	MOVD segs+24(FP), R15
+
+dot2161_seg:
+	MOVD segQuads+32(FP), R19
+	CMP $4, R19
+	BLT dot2161_rest
+	SUB $4, R19, R19
+
+dot2161_k:
+	FMOVQ.P 16(R10), F16
+	WORD $0x6e341e10 // eor v16.16b, v16.16b, v20.16b
+	FMOVQ.P 16(R11), F17
+	WORD $0x6e341e31 // eor v17.16b, v17.16b, v20.16b
+	FMOVQ.P 16(R12), F18
+	WORD $0x6e341e52 // eor v18.16b, v18.16b, v20.16b
+	FMOVQ.P 16(R13), F19
+	WORD $0x6e341e73 // eor v19.16b, v19.16b, v20.16b
+	FMOVQ 0(R14), F21
+	WORD $0x4f90e2a0 // sdot v0.4s, v21.16b, v16.4b[0]
+	WORD $0x4f91e2a4 // sdot v4.4s, v21.16b, v17.4b[0]
+	WORD $0x4f92e2a8 // sdot v8.4s, v21.16b, v18.4b[0]
+	WORD $0x4f93e2ac // sdot v12.4s, v21.16b, v19.4b[0]
+	FMOVQ 16(R14), F22
+	WORD $0x4f90e2c1 // sdot v1.4s, v22.16b, v16.4b[0]
+	WORD $0x4f91e2c5 // sdot v5.4s, v22.16b, v17.4b[0]
+	WORD $0x4f92e2c9 // sdot v9.4s, v22.16b, v18.4b[0]
+	WORD $0x4f93e2cd // sdot v13.4s, v22.16b, v19.4b[0]
+	FMOVQ 32(R14), F23
+	WORD $0x4f90e2e2 // sdot v2.4s, v23.16b, v16.4b[0]
+	WORD $0x4f91e2e6 // sdot v6.4s, v23.16b, v17.4b[0]
+	WORD $0x4f92e2ea // sdot v10.4s, v23.16b, v18.4b[0]
+	WORD $0x4f93e2ee // sdot v14.4s, v23.16b, v19.4b[0]
+	FMOVQ 48(R14), F24
+	WORD $0x4f90e303 // sdot v3.4s, v24.16b, v16.4b[0]
+	WORD $0x4f91e307 // sdot v7.4s, v24.16b, v17.4b[0]
+	WORD $0x4f92e30b // sdot v11.4s, v24.16b, v18.4b[0]
+	WORD $0x4f93e30f // sdot v15.4s, v24.16b, v19.4b[0]
+	PRFM 4096(R14), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 64(R14), F21
+	WORD $0x4fb0e2a0 // sdot v0.4s, v21.16b, v16.4b[1]
+	WORD $0x4fb1e2a4 // sdot v4.4s, v21.16b, v17.4b[1]
+	WORD $0x4fb2e2a8 // sdot v8.4s, v21.16b, v18.4b[1]
+	WORD $0x4fb3e2ac // sdot v12.4s, v21.16b, v19.4b[1]
+	FMOVQ 80(R14), F22
+	WORD $0x4fb0e2c1 // sdot v1.4s, v22.16b, v16.4b[1]
+	WORD $0x4fb1e2c5 // sdot v5.4s, v22.16b, v17.4b[1]
+	WORD $0x4fb2e2c9 // sdot v9.4s, v22.16b, v18.4b[1]
+	WORD $0x4fb3e2cd // sdot v13.4s, v22.16b, v19.4b[1]
+	FMOVQ 96(R14), F23
+	WORD $0x4fb0e2e2 // sdot v2.4s, v23.16b, v16.4b[1]
+	WORD $0x4fb1e2e6 // sdot v6.4s, v23.16b, v17.4b[1]
+	WORD $0x4fb2e2ea // sdot v10.4s, v23.16b, v18.4b[1]
+	WORD $0x4fb3e2ee // sdot v14.4s, v23.16b, v19.4b[1]
+	FMOVQ 112(R14), F24
+	WORD $0x4fb0e303 // sdot v3.4s, v24.16b, v16.4b[1]
+	WORD $0x4fb1e307 // sdot v7.4s, v24.16b, v17.4b[1]
+	WORD $0x4fb2e30b // sdot v11.4s, v24.16b, v18.4b[1]
+	WORD $0x4fb3e30f // sdot v15.4s, v24.16b, v19.4b[1]
+	PRFM 4160(R14), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 128(R14), F21
+	WORD $0x4f90eaa0 // sdot v0.4s, v21.16b, v16.4b[2]
+	WORD $0x4f91eaa4 // sdot v4.4s, v21.16b, v17.4b[2]
+	WORD $0x4f92eaa8 // sdot v8.4s, v21.16b, v18.4b[2]
+	WORD $0x4f93eaac // sdot v12.4s, v21.16b, v19.4b[2]
+	FMOVQ 144(R14), F22
+	WORD $0x4f90eac1 // sdot v1.4s, v22.16b, v16.4b[2]
+	WORD $0x4f91eac5 // sdot v5.4s, v22.16b, v17.4b[2]
+	WORD $0x4f92eac9 // sdot v9.4s, v22.16b, v18.4b[2]
+	WORD $0x4f93eacd // sdot v13.4s, v22.16b, v19.4b[2]
+	FMOVQ 160(R14), F23
+	WORD $0x4f90eae2 // sdot v2.4s, v23.16b, v16.4b[2]
+	WORD $0x4f91eae6 // sdot v6.4s, v23.16b, v17.4b[2]
+	WORD $0x4f92eaea // sdot v10.4s, v23.16b, v18.4b[2]
+	WORD $0x4f93eaee // sdot v14.4s, v23.16b, v19.4b[2]
+	FMOVQ 176(R14), F24
+	WORD $0x4f90eb03 // sdot v3.4s, v24.16b, v16.4b[2]
+	WORD $0x4f91eb07 // sdot v7.4s, v24.16b, v17.4b[2]
+	WORD $0x4f92eb0b // sdot v11.4s, v24.16b, v18.4b[2]
+	WORD $0x4f93eb0f // sdot v15.4s, v24.16b, v19.4b[2]
+	PRFM 4224(R14), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 192(R14), F21
+	WORD $0x4fb0eaa0 // sdot v0.4s, v21.16b, v16.4b[3]
+	WORD $0x4fb1eaa4 // sdot v4.4s, v21.16b, v17.4b[3]
+	WORD $0x4fb2eaa8 // sdot v8.4s, v21.16b, v18.4b[3]
+	WORD $0x4fb3eaac // sdot v12.4s, v21.16b, v19.4b[3]
+	FMOVQ 208(R14), F22
+	WORD $0x4fb0eac1 // sdot v1.4s, v22.16b, v16.4b[3]
+	WORD $0x4fb1eac5 // sdot v5.4s, v22.16b, v17.4b[3]
+	WORD $0x4fb2eac9 // sdot v9.4s, v22.16b, v18.4b[3]
+	WORD $0x4fb3eacd // sdot v13.4s, v22.16b, v19.4b[3]
+	FMOVQ 224(R14), F23
+	WORD $0x4fb0eae2 // sdot v2.4s, v23.16b, v16.4b[3]
+	WORD $0x4fb1eae6 // sdot v6.4s, v23.16b, v17.4b[3]
+	WORD $0x4fb2eaea // sdot v10.4s, v23.16b, v18.4b[3]
+	WORD $0x4fb3eaee // sdot v14.4s, v23.16b, v19.4b[3]
+	FMOVQ 240(R14), F24
+	WORD $0x4fb0eb03 // sdot v3.4s, v24.16b, v16.4b[3]
+	WORD $0x4fb1eb07 // sdot v7.4s, v24.16b, v17.4b[3]
+	WORD $0x4fb2eb0b // sdot v11.4s, v24.16b, v18.4b[3]
+	WORD $0x4fb3eb0f // sdot v15.4s, v24.16b, v19.4b[3]
+	PRFM 4288(R14), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	ADD $256, R14, R14
+	SUB $4, R19, R19
+	CMP $0, R19
+	BGE dot2161_k
+	ADD $4, R19, R19
+
+dot2161_rest:
+	CBZ R19, dot2161_next
+
+dot2161_one:
+	FMOVS.P 4(R10), F16
+	WORD $0x6e341e10 // eor v16.16b, v16.16b, v20.16b
+	FMOVS.P 4(R11), F17
+	WORD $0x6e341e31 // eor v17.16b, v17.16b, v20.16b
+	FMOVS.P 4(R12), F18
+	WORD $0x6e341e52 // eor v18.16b, v18.16b, v20.16b
+	FMOVS.P 4(R13), F19
+	WORD $0x6e341e73 // eor v19.16b, v19.16b, v20.16b
+	FMOVQ 0(R14), F21
+	WORD $0x4f90e2a0 // sdot v0.4s, v21.16b, v16.4b[0]
+	WORD $0x4f91e2a4 // sdot v4.4s, v21.16b, v17.4b[0]
+	WORD $0x4f92e2a8 // sdot v8.4s, v21.16b, v18.4b[0]
+	WORD $0x4f93e2ac // sdot v12.4s, v21.16b, v19.4b[0]
+	FMOVQ 16(R14), F22
+	WORD $0x4f90e2c1 // sdot v1.4s, v22.16b, v16.4b[0]
+	WORD $0x4f91e2c5 // sdot v5.4s, v22.16b, v17.4b[0]
+	WORD $0x4f92e2c9 // sdot v9.4s, v22.16b, v18.4b[0]
+	WORD $0x4f93e2cd // sdot v13.4s, v22.16b, v19.4b[0]
+	FMOVQ 32(R14), F23
+	WORD $0x4f90e2e2 // sdot v2.4s, v23.16b, v16.4b[0]
+	WORD $0x4f91e2e6 // sdot v6.4s, v23.16b, v17.4b[0]
+	WORD $0x4f92e2ea // sdot v10.4s, v23.16b, v18.4b[0]
+	WORD $0x4f93e2ee // sdot v14.4s, v23.16b, v19.4b[0]
+	FMOVQ 48(R14), F24
+	WORD $0x4f90e303 // sdot v3.4s, v24.16b, v16.4b[0]
+	WORD $0x4f91e307 // sdot v7.4s, v24.16b, v17.4b[0]
+	WORD $0x4f92e30b // sdot v11.4s, v24.16b, v18.4b[0]
+	WORD $0x4f93e30f // sdot v15.4s, v24.16b, v19.4b[0]
+	ADD R8, R7, R7
+	ADD $64, R14, R14
+	SUB $1, R19, R19
+	CBNZ R19, dot2161_one
+
+dot2161_next:
+	ADD R9, R10, R10
+	ADD R9, R11, R11
+	ADD R9, R12, R12
+	ADD R9, R13, R13
+	SUB $1, R15, R15
+	CBNZ R15, dot2161_seg
+	MOVD scale+96(FP), R10
+	MOVD shift+104(FP), R11
+	FMOVQ 0(R10), F21
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVQ 0(R11), F22
+	WORD $0x4e35cc16 // fmla v22.4s, v0.4s, v21.4s
+	VMOV V22.B16, V0.B16
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVQ 0(R11), F22
+	WORD $0x4e35cc96 // fmla v22.4s, v4.4s, v21.4s
+	VMOV V22.B16, V4.B16
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	FMOVQ 0(R11), F22
+	WORD $0x4e35cd16 // fmla v22.4s, v8.4s, v21.4s
+	VMOV V22.B16, V8.B16
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	FMOVQ 0(R11), F22
+	WORD $0x4e35cd96 // fmla v22.4s, v12.4s, v21.4s
+	VMOV V22.B16, V12.B16
+	FMOVQ 16(R10), F21
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVQ 16(R11), F22
+	WORD $0x4e35cc36 // fmla v22.4s, v1.4s, v21.4s
+	VMOV V22.B16, V1.B16
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	FMOVQ 16(R11), F22
+	WORD $0x4e35ccb6 // fmla v22.4s, v5.4s, v21.4s
+	VMOV V22.B16, V5.B16
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	FMOVQ 16(R11), F22
+	WORD $0x4e35cd36 // fmla v22.4s, v9.4s, v21.4s
+	VMOV V22.B16, V9.B16
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	FMOVQ 16(R11), F22
+	WORD $0x4e35cdb6 // fmla v22.4s, v13.4s, v21.4s
+	VMOV V22.B16, V13.B16
+	FMOVQ 32(R10), F21
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVQ 32(R11), F22
+	WORD $0x4e35cc56 // fmla v22.4s, v2.4s, v21.4s
+	VMOV V22.B16, V2.B16
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVQ 32(R11), F22
+	WORD $0x4e35ccd6 // fmla v22.4s, v6.4s, v21.4s
+	VMOV V22.B16, V6.B16
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	FMOVQ 32(R11), F22
+	WORD $0x4e35cd56 // fmla v22.4s, v10.4s, v21.4s
+	VMOV V22.B16, V10.B16
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	FMOVQ 32(R11), F22
+	WORD $0x4e35cdd6 // fmla v22.4s, v14.4s, v21.4s
+	VMOV V22.B16, V14.B16
+	FMOVQ 48(R10), F21
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVQ 48(R11), F22
+	WORD $0x4e35cc76 // fmla v22.4s, v3.4s, v21.4s
+	VMOV V22.B16, V3.B16
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	FMOVQ 48(R11), F22
+	WORD $0x4e35ccf6 // fmla v22.4s, v7.4s, v21.4s
+	VMOV V22.B16, V7.B16
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	FMOVQ 48(R11), F22
+	WORD $0x4e35cd76 // fmla v22.4s, v11.4s, v21.4s
+	VMOV V22.B16, V11.B16
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	FMOVQ 48(R11), F22
+	WORD $0x4e35cdf6 // fmla v22.4s, v15.4s, v21.4s
+	VMOV V22.B16, V15.B16
+	CBZ R4, dot2161_bare
+	FMOVQ 0(R4), F21
+	WORD $0x4e20d6a0 // fadd v0.4s, v21.4s, v0.4s
+	FMOVQ 16(R4), F21
+	WORD $0x4e21d6a1 // fadd v1.4s, v21.4s, v1.4s
+	FMOVQ 32(R4), F21
+	WORD $0x4e22d6a2 // fadd v2.4s, v21.4s, v2.4s
+	FMOVQ 48(R4), F21
+	WORD $0x4e23d6a3 // fadd v3.4s, v21.4s, v3.4s
+	ADD R6, R4, R4
+	FMOVQ 0(R4), F21
+	WORD $0x4e24d6a4 // fadd v4.4s, v21.4s, v4.4s
+	FMOVQ 16(R4), F21
+	WORD $0x4e25d6a5 // fadd v5.4s, v21.4s, v5.4s
+	FMOVQ 32(R4), F21
+	WORD $0x4e26d6a6 // fadd v6.4s, v21.4s, v6.4s
+	FMOVQ 48(R4), F21
+	WORD $0x4e27d6a7 // fadd v7.4s, v21.4s, v7.4s
+	ADD R6, R4, R4
+	FMOVQ 0(R4), F21
+	WORD $0x4e28d6a8 // fadd v8.4s, v21.4s, v8.4s
+	FMOVQ 16(R4), F21
+	WORD $0x4e29d6a9 // fadd v9.4s, v21.4s, v9.4s
+	FMOVQ 32(R4), F21
+	WORD $0x4e2ad6aa // fadd v10.4s, v21.4s, v10.4s
+	FMOVQ 48(R4), F21
+	WORD $0x4e2bd6ab // fadd v11.4s, v21.4s, v11.4s
+	ADD R6, R4, R4
+	FMOVQ 0(R4), F21
+	WORD $0x4e2cd6ac // fadd v12.4s, v21.4s, v12.4s
+	FMOVQ 16(R4), F21
+	WORD $0x4e2dd6ad // fadd v13.4s, v21.4s, v13.4s
+	FMOVQ 32(R4), F21
+	WORD $0x4e2ed6ae // fadd v14.4s, v21.4s, v14.4s
+	FMOVQ 48(R4), F21
+	WORD $0x4e2fd6af // fadd v15.4s, v21.4s, v15.4s
+	ADD R6, R4, R4
+
+dot2161_bare:
+	FMOVQ F0, 0(R3)
+	FMOVQ F1, 16(R3)
+	FMOVQ F2, 32(R3)
+	FMOVQ F3, 48(R3)
+	ADD R5, R3, R3
+	FMOVQ F4, 0(R3)
+	FMOVQ F5, 16(R3)
+	FMOVQ F6, 32(R3)
+	FMOVQ F7, 48(R3)
+	ADD R5, R3, R3
+	FMOVQ F8, 0(R3)
+	FMOVQ F9, 16(R3)
+	FMOVQ F10, 32(R3)
+	FMOVQ F11, 48(R3)
+	ADD R5, R3, R3
+	FMOVQ F12, 0(R3)
+	FMOVQ F13, 16(R3)
+	FMOVQ F14, 32(R3)
+	FMOVQ F15, 48(R3)
+	ADD R5, R3, R3
+	MOVD $4, R16
+	MUL R16, R2, R10
+	ADD R10, R1, R1
+	SUB $4, R0, R0
+	JMP few
+
+tile3:
+	MOVD begin+56(FP), R10
+	FMOVQ 0(R10), F0
+	FMOVQ 16(R10), F1
+	FMOVQ 32(R10), F2
+	FMOVQ 48(R10), F3
+	FMOVQ 0(R10), F4
+	FMOVQ 16(R10), F5
+	FMOVQ 32(R10), F6
+	FMOVQ 48(R10), F7
+	FMOVQ 0(R10), F8
+	FMOVQ 16(R10), F9
+	FMOVQ 32(R10), F10
+	FMOVQ 48(R10), F11
+	WORD $0x4f04e40f // movi v15.16b, #128
+	MOVD R1, R10
+	ADD R2<<0, R10, R11
+	ADD R2<<0, R11, R12
+	MOVD b+48(FP), R13
+	MOVD segs+24(FP), R14
+
+dot2162_seg:
+	MOVD segQuads+32(FP), R15
+	CMP $4, R15
+	BLT dot2162_rest
+	SUB $4, R15, R15
+
+dot2162_k:
+	FMOVQ.P 16(R10), F12
+	WORD $0x6e2f1d8c // eor v12.16b, v12.16b, v15.16b
+	FMOVQ.P 16(R11), F13
+	WORD $0x6e2f1dad // eor v13.16b, v13.16b, v15.16b
+	FMOVQ.P 16(R12), F14
+	WORD $0x6e2f1dce // eor v14.16b, v14.16b, v15.16b
+	FMOVQ 0(R13), F16
+	WORD $0x4f8ce200 // sdot v0.4s, v16.16b, v12.4b[0]
+	WORD $0x4f8de204 // sdot v4.4s, v16.16b, v13.4b[0]
+	WORD $0x4f8ee208 // sdot v8.4s, v16.16b, v14.4b[0]
+	FMOVQ 16(R13), F17
+	WORD $0x4f8ce221 // sdot v1.4s, v17.16b, v12.4b[0]
+	WORD $0x4f8de225 // sdot v5.4s, v17.16b, v13.4b[0]
+	WORD $0x4f8ee229 // sdot v9.4s, v17.16b, v14.4b[0]
+	FMOVQ 32(R13), F18
+	WORD $0x4f8ce242 // sdot v2.4s, v18.16b, v12.4b[0]
+	WORD $0x4f8de246 // sdot v6.4s, v18.16b, v13.4b[0]
+	WORD $0x4f8ee24a // sdot v10.4s, v18.16b, v14.4b[0]
+	FMOVQ 48(R13), F19
+	WORD $0x4f8ce263 // sdot v3.4s, v19.16b, v12.4b[0]
+	WORD $0x4f8de267 // sdot v7.4s, v19.16b, v13.4b[0]
+	WORD $0x4f8ee26b // sdot v11.4s, v19.16b, v14.4b[0]
+	PRFM 4096(R13), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 64(R13), F16
+	WORD $0x4face200 // sdot v0.4s, v16.16b, v12.4b[1]
+	WORD $0x4fade204 // sdot v4.4s, v16.16b, v13.4b[1]
+	WORD $0x4faee208 // sdot v8.4s, v16.16b, v14.4b[1]
+	FMOVQ 80(R13), F17
+	WORD $0x4face221 // sdot v1.4s, v17.16b, v12.4b[1]
+	WORD $0x4fade225 // sdot v5.4s, v17.16b, v13.4b[1]
+	WORD $0x4faee229 // sdot v9.4s, v17.16b, v14.4b[1]
+	FMOVQ 96(R13), F18
+	WORD $0x4face242 // sdot v2.4s, v18.16b, v12.4b[1]
+	WORD $0x4fade246 // sdot v6.4s, v18.16b, v13.4b[1]
+	WORD $0x4faee24a // sdot v10.4s, v18.16b, v14.4b[1]
+	FMOVQ 112(R13), F19
+	WORD $0x4face263 // sdot v3.4s, v19.16b, v12.4b[1]
+	WORD $0x4fade267 // sdot v7.4s, v19.16b, v13.4b[1]
+	WORD $0x4faee26b // sdot v11.4s, v19.16b, v14.4b[1]
+	PRFM 4160(R13), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 128(R13), F16
+	WORD $0x4f8cea00 // sdot v0.4s, v16.16b, v12.4b[2]
+	WORD $0x4f8dea04 // sdot v4.4s, v16.16b, v13.4b[2]
+	WORD $0x4f8eea08 // sdot v8.4s, v16.16b, v14.4b[2]
+	FMOVQ 144(R13), F17
+	WORD $0x4f8cea21 // sdot v1.4s, v17.16b, v12.4b[2]
+	WORD $0x4f8dea25 // sdot v5.4s, v17.16b, v13.4b[2]
+	WORD $0x4f8eea29 // sdot v9.4s, v17.16b, v14.4b[2]
+	FMOVQ 160(R13), F18
+	WORD $0x4f8cea42 // sdot v2.4s, v18.16b, v12.4b[2]
+	WORD $0x4f8dea46 // sdot v6.4s, v18.16b, v13.4b[2]
+	WORD $0x4f8eea4a // sdot v10.4s, v18.16b, v14.4b[2]
+	FMOVQ 176(R13), F19
+	WORD $0x4f8cea63 // sdot v3.4s, v19.16b, v12.4b[2]
+	WORD $0x4f8dea67 // sdot v7.4s, v19.16b, v13.4b[2]
+	WORD $0x4f8eea6b // sdot v11.4s, v19.16b, v14.4b[2]
+	PRFM 4224(R13), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 192(R13), F16
+	WORD $0x4facea00 // sdot v0.4s, v16.16b, v12.4b[3]
+	WORD $0x4fadea04 // sdot v4.4s, v16.16b, v13.4b[3]
+	WORD $0x4faeea08 // sdot v8.4s, v16.16b, v14.4b[3]
+	FMOVQ 208(R13), F17
+	WORD $0x4facea21 // sdot v1.4s, v17.16b, v12.4b[3]
+	WORD $0x4fadea25 // sdot v5.4s, v17.16b, v13.4b[3]
+	WORD $0x4faeea29 // sdot v9.4s, v17.16b, v14.4b[3]
+	FMOVQ 224(R13), F18
+	WORD $0x4facea42 // sdot v2.4s, v18.16b, v12.4b[3]
+	WORD $0x4fadea46 // sdot v6.4s, v18.16b, v13.4b[3]
+	WORD $0x4faeea4a // sdot v10.4s, v18.16b, v14.4b[3]
+	FMOVQ 240(R13), F19
+	WORD $0x4facea63 // sdot v3.4s, v19.16b, v12.4b[3]
+	WORD $0x4fadea67 // sdot v7.4s, v19.16b, v13.4b[3]
+	WORD $0x4faeea6b // sdot v11.4s, v19.16b, v14.4b[3]
+	PRFM 4288(R13), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	ADD $256, R13, R13
+	SUB $4, R15, R15
+	CMP $0, R15
+	BGE dot2162_k
+	ADD $4, R15, R15
+
+dot2162_rest:
+	CBZ R15, dot2162_next
+
+dot2162_one:
+	FMOVS.P 4(R10), F12
+	WORD $0x6e2f1d8c // eor v12.16b, v12.16b, v15.16b
+	FMOVS.P 4(R11), F13
+	WORD $0x6e2f1dad // eor v13.16b, v13.16b, v15.16b
+	FMOVS.P 4(R12), F14
+	WORD $0x6e2f1dce // eor v14.16b, v14.16b, v15.16b
+	FMOVQ 0(R13), F16
+	WORD $0x4f8ce200 // sdot v0.4s, v16.16b, v12.4b[0]
+	WORD $0x4f8de204 // sdot v4.4s, v16.16b, v13.4b[0]
+	WORD $0x4f8ee208 // sdot v8.4s, v16.16b, v14.4b[0]
+	FMOVQ 16(R13), F17
+	WORD $0x4f8ce221 // sdot v1.4s, v17.16b, v12.4b[0]
+	WORD $0x4f8de225 // sdot v5.4s, v17.16b, v13.4b[0]
+	WORD $0x4f8ee229 // sdot v9.4s, v17.16b, v14.4b[0]
+	FMOVQ 32(R13), F18
+	WORD $0x4f8ce242 // sdot v2.4s, v18.16b, v12.4b[0]
+	WORD $0x4f8de246 // sdot v6.4s, v18.16b, v13.4b[0]
+	WORD $0x4f8ee24a // sdot v10.4s, v18.16b, v14.4b[0]
+	FMOVQ 48(R13), F19
+	WORD $0x4f8ce263 // sdot v3.4s, v19.16b, v12.4b[0]
+	WORD $0x4f8de267 // sdot v7.4s, v19.16b, v13.4b[0]
+	WORD $0x4f8ee26b // sdot v11.4s, v19.16b, v14.4b[0]
+	ADD R8, R7, R7
+	ADD $64, R13, R13
+	SUB $1, R15, R15
+	CBNZ R15, dot2162_one
+
+dot2162_next:
+	ADD R9, R10, R10
+	ADD R9, R11, R11
+	ADD R9, R12, R12
+	SUB $1, R14, R14
+	CBNZ R14, dot2162_seg
+	MOVD scale+96(FP), R10
+	MOVD shift+104(FP), R11
+	FMOVQ 0(R10), F16
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVQ 0(R11), F17
+	WORD $0x4e30cc11 // fmla v17.4s, v0.4s, v16.4s
+	VMOV V17.B16, V0.B16
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVQ 0(R11), F17
+	WORD $0x4e30cc91 // fmla v17.4s, v4.4s, v16.4s
+	VMOV V17.B16, V4.B16
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	FMOVQ 0(R11), F17
+	WORD $0x4e30cd11 // fmla v17.4s, v8.4s, v16.4s
+	VMOV V17.B16, V8.B16
+	FMOVQ 16(R10), F16
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVQ 16(R11), F17
+	WORD $0x4e30cc31 // fmla v17.4s, v1.4s, v16.4s
+	VMOV V17.B16, V1.B16
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	FMOVQ 16(R11), F17
+	WORD $0x4e30ccb1 // fmla v17.4s, v5.4s, v16.4s
+	VMOV V17.B16, V5.B16
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	FMOVQ 16(R11), F17
+	WORD $0x4e30cd31 // fmla v17.4s, v9.4s, v16.4s
+	VMOV V17.B16, V9.B16
+	FMOVQ 32(R10), F16
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVQ 32(R11), F17
+	WORD $0x4e30cc51 // fmla v17.4s, v2.4s, v16.4s
+	VMOV V17.B16, V2.B16
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVQ 32(R11), F17
+	WORD $0x4e30ccd1 // fmla v17.4s, v6.4s, v16.4s
+	VMOV V17.B16, V6.B16
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	FMOVQ 32(R11), F17
+	WORD $0x4e30cd51 // fmla v17.4s, v10.4s, v16.4s
+	VMOV V17.B16, V10.B16
+	FMOVQ 48(R10), F16
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVQ 48(R11), F17
+	WORD $0x4e30cc71 // fmla v17.4s, v3.4s, v16.4s
+	VMOV V17.B16, V3.B16
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	FMOVQ 48(R11), F17
+	WORD $0x4e30ccf1 // fmla v17.4s, v7.4s, v16.4s
+	VMOV V17.B16, V7.B16
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	FMOVQ 48(R11), F17
+	WORD $0x4e30cd71 // fmla v17.4s, v11.4s, v16.4s
+	VMOV V17.B16, V11.B16
+	CBZ R4, dot2162_bare
+	FMOVQ 0(R4), F16
+	WORD $0x4e20d600 // fadd v0.4s, v16.4s, v0.4s
+	FMOVQ 16(R4), F16
+	WORD $0x4e21d601 // fadd v1.4s, v16.4s, v1.4s
+	FMOVQ 32(R4), F16
+	WORD $0x4e22d602 // fadd v2.4s, v16.4s, v2.4s
+	FMOVQ 48(R4), F16
+	WORD $0x4e23d603 // fadd v3.4s, v16.4s, v3.4s
+	ADD R6, R4, R4
+	FMOVQ 0(R4), F16
+	WORD $0x4e24d604 // fadd v4.4s, v16.4s, v4.4s
+	FMOVQ 16(R4), F16
+	WORD $0x4e25d605 // fadd v5.4s, v16.4s, v5.4s
+	FMOVQ 32(R4), F16
+	WORD $0x4e26d606 // fadd v6.4s, v16.4s, v6.4s
+	FMOVQ 48(R4), F16
+	WORD $0x4e27d607 // fadd v7.4s, v16.4s, v7.4s
+	ADD R6, R4, R4
+	FMOVQ 0(R4), F16
+	WORD $0x4e28d608 // fadd v8.4s, v16.4s, v8.4s
+	FMOVQ 16(R4), F16
+	WORD $0x4e29d609 // fadd v9.4s, v16.4s, v9.4s
+	FMOVQ 32(R4), F16
+	WORD $0x4e2ad60a // fadd v10.4s, v16.4s, v10.4s
+	FMOVQ 48(R4), F16
+	WORD $0x4e2bd60b // fadd v11.4s, v16.4s, v11.4s
+	ADD R6, R4, R4
+
+dot2162_bare:
+	FMOVQ F0, 0(R3)
+	FMOVQ F1, 16(R3)
+	FMOVQ F2, 32(R3)
+	FMOVQ F3, 48(R3)
+	ADD R5, R3, R3
+	FMOVQ F4, 0(R3)
+	FMOVQ F5, 16(R3)
+	FMOVQ F6, 32(R3)
+	FMOVQ F7, 48(R3)
+	ADD R5, R3, R3
+	FMOVQ F8, 0(R3)
+	FMOVQ F9, 16(R3)
+	FMOVQ F10, 32(R3)
+	FMOVQ F11, 48(R3)
+	ADD R5, R3, R3
+	MOVD $3, R16
+	MUL R16, R2, R10
+	ADD R10, R1, R1
+	SUB $3, R0, R0
+	JMP few
+
+tile2:
+	MOVD begin+56(FP), R10
+	FMOVQ 0(R10), F0
+	FMOVQ 16(R10), F1
+	FMOVQ 32(R10), F2
+	FMOVQ 48(R10), F3
+	FMOVQ 0(R10), F4
+	FMOVQ 16(R10), F5
+	FMOVQ 32(R10), F6
+	FMOVQ 48(R10), F7
+	WORD $0x4f04e40a // movi v10.16b, #128
+	MOVD R1, R10
+	ADD R2<<0, R10, R11
+	MOVD b+48(FP), R12
+	MOVD segs+24(FP), R13
+
+dot2163_seg:
+	MOVD segQuads+32(FP), R14
+	CMP $4, R14
+	BLT dot2163_rest
+	SUB $4, R14, R14
+
+dot2163_k:
+	FMOVQ.P 16(R10), F8
+	WORD $0x6e2a1d08 // eor v8.16b, v8.16b, v10.16b
+	FMOVQ.P 16(R11), F9
+	WORD $0x6e2a1d29 // eor v9.16b, v9.16b, v10.16b
+	FMOVQ 0(R12), F11
+	WORD $0x4f88e160 // sdot v0.4s, v11.16b, v8.4b[0]
+	WORD $0x4f89e164 // sdot v4.4s, v11.16b, v9.4b[0]
+	FMOVQ 16(R12), F12
+	WORD $0x4f88e181 // sdot v1.4s, v12.16b, v8.4b[0]
+	WORD $0x4f89e185 // sdot v5.4s, v12.16b, v9.4b[0]
+	FMOVQ 32(R12), F13
+	WORD $0x4f88e1a2 // sdot v2.4s, v13.16b, v8.4b[0]
+	WORD $0x4f89e1a6 // sdot v6.4s, v13.16b, v9.4b[0]
+	FMOVQ 48(R12), F14
+	WORD $0x4f88e1c3 // sdot v3.4s, v14.16b, v8.4b[0]
+	WORD $0x4f89e1c7 // sdot v7.4s, v14.16b, v9.4b[0]
+	PRFM 4096(R12), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 64(R12), F11
+	WORD $0x4fa8e160 // sdot v0.4s, v11.16b, v8.4b[1]
+	WORD $0x4fa9e164 // sdot v4.4s, v11.16b, v9.4b[1]
+	FMOVQ 80(R12), F12
+	WORD $0x4fa8e181 // sdot v1.4s, v12.16b, v8.4b[1]
+	WORD $0x4fa9e185 // sdot v5.4s, v12.16b, v9.4b[1]
+	FMOVQ 96(R12), F13
+	WORD $0x4fa8e1a2 // sdot v2.4s, v13.16b, v8.4b[1]
+	WORD $0x4fa9e1a6 // sdot v6.4s, v13.16b, v9.4b[1]
+	FMOVQ 112(R12), F14
+	WORD $0x4fa8e1c3 // sdot v3.4s, v14.16b, v8.4b[1]
+	WORD $0x4fa9e1c7 // sdot v7.4s, v14.16b, v9.4b[1]
+	PRFM 4160(R12), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 128(R12), F11
+	WORD $0x4f88e960 // sdot v0.4s, v11.16b, v8.4b[2]
+	WORD $0x4f89e964 // sdot v4.4s, v11.16b, v9.4b[2]
+	FMOVQ 144(R12), F12
+	WORD $0x4f88e981 // sdot v1.4s, v12.16b, v8.4b[2]
+	WORD $0x4f89e985 // sdot v5.4s, v12.16b, v9.4b[2]
+	FMOVQ 160(R12), F13
+	WORD $0x4f88e9a2 // sdot v2.4s, v13.16b, v8.4b[2]
+	WORD $0x4f89e9a6 // sdot v6.4s, v13.16b, v9.4b[2]
+	FMOVQ 176(R12), F14
+	WORD $0x4f88e9c3 // sdot v3.4s, v14.16b, v8.4b[2]
+	WORD $0x4f89e9c7 // sdot v7.4s, v14.16b, v9.4b[2]
+	PRFM 4224(R12), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 192(R12), F11
+	WORD $0x4fa8e960 // sdot v0.4s, v11.16b, v8.4b[3]
+	WORD $0x4fa9e964 // sdot v4.4s, v11.16b, v9.4b[3]
+	FMOVQ 208(R12), F12
+	WORD $0x4fa8e981 // sdot v1.4s, v12.16b, v8.4b[3]
+	WORD $0x4fa9e985 // sdot v5.4s, v12.16b, v9.4b[3]
+	FMOVQ 224(R12), F13
+	WORD $0x4fa8e9a2 // sdot v2.4s, v13.16b, v8.4b[3]
+	WORD $0x4fa9e9a6 // sdot v6.4s, v13.16b, v9.4b[3]
+	FMOVQ 240(R12), F14
+	WORD $0x4fa8e9c3 // sdot v3.4s, v14.16b, v8.4b[3]
+	WORD $0x4fa9e9c7 // sdot v7.4s, v14.16b, v9.4b[3]
+	PRFM 4288(R12), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	ADD $256, R12, R12
+	SUB $4, R14, R14
+	CMP $0, R14
+	BGE dot2163_k
+	ADD $4, R14, R14
+
+dot2163_rest:
+	CBZ R14, dot2163_next
+
+dot2163_one:
+	FMOVS.P 4(R10), F8
+	WORD $0x6e2a1d08 // eor v8.16b, v8.16b, v10.16b
+	FMOVS.P 4(R11), F9
+	WORD $0x6e2a1d29 // eor v9.16b, v9.16b, v10.16b
+	FMOVQ 0(R12), F11
+	WORD $0x4f88e160 // sdot v0.4s, v11.16b, v8.4b[0]
+	WORD $0x4f89e164 // sdot v4.4s, v11.16b, v9.4b[0]
+	FMOVQ 16(R12), F12
+	WORD $0x4f88e181 // sdot v1.4s, v12.16b, v8.4b[0]
+	WORD $0x4f89e185 // sdot v5.4s, v12.16b, v9.4b[0]
+	FMOVQ 32(R12), F13
+	WORD $0x4f88e1a2 // sdot v2.4s, v13.16b, v8.4b[0]
+	WORD $0x4f89e1a6 // sdot v6.4s, v13.16b, v9.4b[0]
+	FMOVQ 48(R12), F14
+	WORD $0x4f88e1c3 // sdot v3.4s, v14.16b, v8.4b[0]
+	WORD $0x4f89e1c7 // sdot v7.4s, v14.16b, v9.4b[0]
+	ADD R8, R7, R7
+	ADD $64, R12, R12
+	SUB $1, R14, R14
+	CBNZ R14, dot2163_one
+
+dot2163_next:
+	ADD R9, R10, R10
+	ADD R9, R11, R11
+	SUB $1, R13, R13
+	CBNZ R13, dot2163_seg
+	MOVD scale+96(FP), R10
+	MOVD shift+104(FP), R11
+	FMOVQ 0(R10), F11
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVQ 0(R11), F12
+	WORD $0x4e2bcc0c // fmla v12.4s, v0.4s, v11.4s
+	VMOV V12.B16, V0.B16
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVQ 0(R11), F12
+	WORD $0x4e2bcc8c // fmla v12.4s, v4.4s, v11.4s
+	VMOV V12.B16, V4.B16
+	FMOVQ 16(R10), F11
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVQ 16(R11), F12
+	WORD $0x4e2bcc2c // fmla v12.4s, v1.4s, v11.4s
+	VMOV V12.B16, V1.B16
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	FMOVQ 16(R11), F12
+	WORD $0x4e2bccac // fmla v12.4s, v5.4s, v11.4s
+	VMOV V12.B16, V5.B16
+	FMOVQ 32(R10), F11
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVQ 32(R11), F12
+	WORD $0x4e2bcc4c // fmla v12.4s, v2.4s, v11.4s
+	VMOV V12.B16, V2.B16
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVQ 32(R11), F12
+	WORD $0x4e2bcccc // fmla v12.4s, v6.4s, v11.4s
+	VMOV V12.B16, V6.B16
+	FMOVQ 48(R10), F11
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVQ 48(R11), F12
+	WORD $0x4e2bcc6c // fmla v12.4s, v3.4s, v11.4s
+	VMOV V12.B16, V3.B16
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	FMOVQ 48(R11), F12
+	WORD $0x4e2bccec // fmla v12.4s, v7.4s, v11.4s
+	VMOV V12.B16, V7.B16
+	CBZ R4, dot2163_bare
+	FMOVQ 0(R4), F11
+	WORD $0x4e20d560 // fadd v0.4s, v11.4s, v0.4s
+	FMOVQ 16(R4), F11
+	WORD $0x4e21d561 // fadd v1.4s, v11.4s, v1.4s
+	FMOVQ 32(R4), F11
+	WORD $0x4e22d562 // fadd v2.4s, v11.4s, v2.4s
+	FMOVQ 48(R4), F11
+	WORD $0x4e23d563 // fadd v3.4s, v11.4s, v3.4s
+	ADD R6, R4, R4
+	FMOVQ 0(R4), F11
+	WORD $0x4e24d564 // fadd v4.4s, v11.4s, v4.4s
+	FMOVQ 16(R4), F11
+	WORD $0x4e25d565 // fadd v5.4s, v11.4s, v5.4s
+	FMOVQ 32(R4), F11
+	WORD $0x4e26d566 // fadd v6.4s, v11.4s, v6.4s
+	FMOVQ 48(R4), F11
+	WORD $0x4e27d567 // fadd v7.4s, v11.4s, v7.4s
+	ADD R6, R4, R4
+
+dot2163_bare:
+	FMOVQ F0, 0(R3)
+	FMOVQ F1, 16(R3)
+	FMOVQ F2, 32(R3)
+	FMOVQ F3, 48(R3)
+	ADD R5, R3, R3
+	FMOVQ F4, 0(R3)
+	FMOVQ F5, 16(R3)
+	FMOVQ F6, 32(R3)
+	FMOVQ F7, 48(R3)
+	ADD R5, R3, R3
+	MOVD $2, R16
+	MUL R16, R2, R10
+	ADD R10, R1, R1
+	SUB $2, R0, R0
+	JMP few
+
+tile1:
+	MOVD begin+56(FP), R10
+	FMOVQ 0(R10), F0
+	FMOVQ 16(R10), F1
+	FMOVQ 32(R10), F2
+	FMOVQ 48(R10), F3
+	WORD $0x4f04e405 // movi v5.16b, #128
+	MOVD R1, R10
+	MOVD b+48(FP), R11
+	MOVD segs+24(FP), R12
+
+dot2164_seg:
+	MOVD segQuads+32(FP), R13
+	CMP $4, R13
+	BLT dot2164_rest
+	SUB $4, R13, R13
+
+dot2164_k:
+	FMOVQ.P 16(R10), F4
+	WORD $0x6e251c84 // eor v4.16b, v4.16b, v5.16b
+	FMOVQ 0(R11), F6
+	WORD $0x4f84e0c0 // sdot v0.4s, v6.16b, v4.4b[0]
+	FMOVQ 16(R11), F7
+	WORD $0x4f84e0e1 // sdot v1.4s, v7.16b, v4.4b[0]
+	FMOVQ 32(R11), F8
+	WORD $0x4f84e102 // sdot v2.4s, v8.16b, v4.4b[0]
+	FMOVQ 48(R11), F9
+	WORD $0x4f84e123 // sdot v3.4s, v9.16b, v4.4b[0]
+	PRFM 4096(R11), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 64(R11), F6
+	WORD $0x4fa4e0c0 // sdot v0.4s, v6.16b, v4.4b[1]
+	FMOVQ 80(R11), F7
+	WORD $0x4fa4e0e1 // sdot v1.4s, v7.16b, v4.4b[1]
+	FMOVQ 96(R11), F8
+	WORD $0x4fa4e102 // sdot v2.4s, v8.16b, v4.4b[1]
+	FMOVQ 112(R11), F9
+	WORD $0x4fa4e123 // sdot v3.4s, v9.16b, v4.4b[1]
+	PRFM 4160(R11), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 128(R11), F6
+	WORD $0x4f84e8c0 // sdot v0.4s, v6.16b, v4.4b[2]
+	FMOVQ 144(R11), F7
+	WORD $0x4f84e8e1 // sdot v1.4s, v7.16b, v4.4b[2]
+	FMOVQ 160(R11), F8
+	WORD $0x4f84e902 // sdot v2.4s, v8.16b, v4.4b[2]
+	FMOVQ 176(R11), F9
+	WORD $0x4f84e923 // sdot v3.4s, v9.16b, v4.4b[2]
+	PRFM 4224(R11), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 192(R11), F6
+	WORD $0x4fa4e8c0 // sdot v0.4s, v6.16b, v4.4b[3]
+	FMOVQ 208(R11), F7
+	WORD $0x4fa4e8e1 // sdot v1.4s, v7.16b, v4.4b[3]
+	FMOVQ 224(R11), F8
+	WORD $0x4fa4e902 // sdot v2.4s, v8.16b, v4.4b[3]
+	FMOVQ 240(R11), F9
+	WORD $0x4fa4e923 // sdot v3.4s, v9.16b, v4.4b[3]
+	PRFM 4288(R11), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	ADD $256, R11, R11
+	SUB $4, R13, R13
+	CMP $0, R13
+	BGE dot2164_k
+	ADD $4, R13, R13
+
+dot2164_rest:
+	CBZ R13, dot2164_next
+
+dot2164_one:
+	FMOVS.P 4(R10), F4
+	WORD $0x6e251c84 // eor v4.16b, v4.16b, v5.16b
+	FMOVQ 0(R11), F6
+	WORD $0x4f84e0c0 // sdot v0.4s, v6.16b, v4.4b[0]
+	FMOVQ 16(R11), F7
+	WORD $0x4f84e0e1 // sdot v1.4s, v7.16b, v4.4b[0]
+	FMOVQ 32(R11), F8
+	WORD $0x4f84e102 // sdot v2.4s, v8.16b, v4.4b[0]
+	FMOVQ 48(R11), F9
+	WORD $0x4f84e123 // sdot v3.4s, v9.16b, v4.4b[0]
+	ADD R8, R7, R7
+	ADD $64, R11, R11
+	SUB $1, R13, R13
+	CBNZ R13, dot2164_one
+
+dot2164_next:
+	ADD R9, R10, R10
+	SUB $1, R12, R12
+	CBNZ R12, dot2164_seg
+	MOVD scale+96(FP), R10
+	MOVD shift+104(FP), R11
+	FMOVQ 0(R10), F6
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVQ 0(R11), F7
+	WORD $0x4e26cc07 // fmla v7.4s, v0.4s, v6.4s
+	VMOV V7.B16, V0.B16
+	FMOVQ 16(R10), F6
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVQ 16(R11), F7
+	WORD $0x4e26cc27 // fmla v7.4s, v1.4s, v6.4s
+	VMOV V7.B16, V1.B16
+	FMOVQ 32(R10), F6
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVQ 32(R11), F7
+	WORD $0x4e26cc47 // fmla v7.4s, v2.4s, v6.4s
+	VMOV V7.B16, V2.B16
+	FMOVQ 48(R10), F6
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVQ 48(R11), F7
+	WORD $0x4e26cc67 // fmla v7.4s, v3.4s, v6.4s
+	VMOV V7.B16, V3.B16
+	CBZ R4, dot2164_bare
+	FMOVQ 0(R4), F6
+	WORD $0x4e20d4c0 // fadd v0.4s, v6.4s, v0.4s
+	FMOVQ 16(R4), F6
+	WORD $0x4e21d4c1 // fadd v1.4s, v6.4s, v1.4s
+	FMOVQ 32(R4), F6
+	WORD $0x4e22d4c2 // fadd v2.4s, v6.4s, v2.4s
+	FMOVQ 48(R4), F6
+	WORD $0x4e23d4c3 // fadd v3.4s, v6.4s, v3.4s
+	ADD R6, R4, R4
+
+dot2164_bare:
+	FMOVQ F0, 0(R3)
+	FMOVQ F1, 16(R3)
+	FMOVQ F2, 32(R3)
+	FMOVQ F3, 48(R3)
+	ADD R5, R3, R3
+	MOVD $1, R16
+	MUL R16, R2, R10
+	ADD R10, R1, R1
+	SUB $1, R0, R0
+	JMP few
+
+done:
+	RET
+
+// func dotNN3NEON(m int, a *uint8, lda int, segs int, segQuads int, segStride int, b *int8, begin *int32, c *uint8, ldc int, d *uint8, ldd int, dscale float32, scale *float32, shift *float32, table *uint8, cols int, next *int8, step int)
+TEXT ·dotNN3NEON(SB), NOSPLIT, $0-152
+	MOVD m+0(FP), R0
+	MOVD a+8(FP), R1
+	MOVD lda+16(FP), R2
+	MOVD c+64(FP), R3
+	MOVD d+80(FP), R4
+	MOVD ldc+72(FP), R5
+	MOVD ldd+88(FP), R6
+	MOVD next+136(FP), R7
+	MOVD step+144(FP), R8
+	MOVD segStride+40(FP), R9
+	MOVD segQuads+32(FP), R10
+	LSL $2, R10, R10
+	SUB R10, R9, R9
+
+tiles:
+	CMP $6, R0
+	BLT few
+
+tile4:
+	MOVD begin+56(FP), R10
+	FMOVQ 0(R10), F0
+	FMOVQ 16(R10), F1
+	FMOVQ 32(R10), F2
+	FMOVQ 48(R10), F3
+	FMOVQ 64(R10), F4
+	FMOVQ 80(R10), F5
+	FMOVQ 0(R10), F6
+	FMOVQ 16(R10), F7
+	FMOVQ 32(R10), F8
+	FMOVQ 48(R10), F9
+	FMOVQ 64(R10), F10
+	FMOVQ 80(R10), F11
+	FMOVQ 0(R10), F12
+	FMOVQ 16(R10), F13
+	FMOVQ 32(R10), F14
+	FMOVQ 48(R10), F15
+	FMOVQ 64(R10), F16
+	FMOVQ 80(R10), F17
+	FMOVQ 0(R10), F18
+	FMOVQ 16(R10), F19
+	FMOVQ 32(R10), F20
+	FMOVQ 48(R10), F21
+	FMOVQ 64(R10), F22
+	FMOVQ 80(R10), F23
+	WORD $0x4f04e41c // movi v28.16b, #128
+	MOVD R1, R10
+	ADD R2<<0, R10, R11
+	ADD R2<<0, R11, R12
+	ADD R2<<0, R12, R13
+	MOVD b+48(FP), R14
+	MOVD segs+24(FP), R15
+
+dot2165_seg:
+	MOVD segQuads+32(FP), R19
+	CMP $4, R19
+	BLT dot2165_rest
+	SUB $4, R19, R19
+
+dot2165_k:
+	FMOVQ.P 16(R10), F24
+	WORD $0x6e3c1f18 // eor v24.16b, v24.16b, v28.16b
+	FMOVQ.P 16(R11), F25
+	WORD $0x6e3c1f39 // eor v25.16b, v25.16b, v28.16b
+	FMOVQ.P 16(R12), F26
+	WORD $0x6e3c1f5a // eor v26.16b, v26.16b, v28.16b
+	FMOVQ.P 16(R13), F27
+	WORD $0x6e3c1f7b // eor v27.16b, v27.16b, v28.16b
+	FMOVQ 0(R14), F29
+	WORD $0x4f98e3a0 // sdot v0.4s, v29.16b, v24.4b[0]
+	WORD $0x4f99e3a6 // sdot v6.4s, v29.16b, v25.4b[0]
+	WORD $0x4f9ae3ac // sdot v12.4s, v29.16b, v26.4b[0]
+	WORD $0x4f9be3b2 // sdot v18.4s, v29.16b, v27.4b[0]
+	FMOVQ 16(R14), F30
+	WORD $0x4f98e3c1 // sdot v1.4s, v30.16b, v24.4b[0]
+	WORD $0x4f99e3c7 // sdot v7.4s, v30.16b, v25.4b[0]
+	WORD $0x4f9ae3cd // sdot v13.4s, v30.16b, v26.4b[0]
+	WORD $0x4f9be3d3 // sdot v19.4s, v30.16b, v27.4b[0]
+	FMOVQ 32(R14), F31
+	WORD $0x4f98e3e2 // sdot v2.4s, v31.16b, v24.4b[0]
+	WORD $0x4f99e3e8 // sdot v8.4s, v31.16b, v25.4b[0]
+	WORD $0x4f9ae3ee // sdot v14.4s, v31.16b, v26.4b[0]
+	WORD $0x4f9be3f4 // sdot v20.4s, v31.16b, v27.4b[0]
+	FMOVQ 48(R14), F29
+	WORD $0x4f98e3a3 // sdot v3.4s, v29.16b, v24.4b[0]
+	WORD $0x4f99e3a9 // sdot v9.4s, v29.16b, v25.4b[0]
+	WORD $0x4f9ae3af // sdot v15.4s, v29.16b, v26.4b[0]
+	WORD $0x4f9be3b5 // sdot v21.4s, v29.16b, v27.4b[0]
+	FMOVQ 64(R14), F30
+	WORD $0x4f98e3c4 // sdot v4.4s, v30.16b, v24.4b[0]
+	WORD $0x4f99e3ca // sdot v10.4s, v30.16b, v25.4b[0]
+	WORD $0x4f9ae3d0 // sdot v16.4s, v30.16b, v26.4b[0]
+	WORD $0x4f9be3d6 // sdot v22.4s, v30.16b, v27.4b[0]
+	FMOVQ 80(R14), F31
+	WORD $0x4f98e3e5 // sdot v5.4s, v31.16b, v24.4b[0]
+	WORD $0x4f99e3eb // sdot v11.4s, v31.16b, v25.4b[0]
+	WORD $0x4f9ae3f1 // sdot v17.4s, v31.16b, v26.4b[0]
+	WORD $0x4f9be3f7 // sdot v23.4s, v31.16b, v27.4b[0]
+	PRFM 4096(R14), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 96(R14), F29
+	WORD $0x4fb8e3a0 // sdot v0.4s, v29.16b, v24.4b[1]
+	WORD $0x4fb9e3a6 // sdot v6.4s, v29.16b, v25.4b[1]
+	WORD $0x4fbae3ac // sdot v12.4s, v29.16b, v26.4b[1]
+	WORD $0x4fbbe3b2 // sdot v18.4s, v29.16b, v27.4b[1]
+	FMOVQ 112(R14), F30
+	WORD $0x4fb8e3c1 // sdot v1.4s, v30.16b, v24.4b[1]
+	WORD $0x4fb9e3c7 // sdot v7.4s, v30.16b, v25.4b[1]
+	WORD $0x4fbae3cd // sdot v13.4s, v30.16b, v26.4b[1]
+	WORD $0x4fbbe3d3 // sdot v19.4s, v30.16b, v27.4b[1]
+	FMOVQ 128(R14), F31
+	WORD $0x4fb8e3e2 // sdot v2.4s, v31.16b, v24.4b[1]
+	WORD $0x4fb9e3e8 // sdot v8.4s, v31.16b, v25.4b[1]
+	WORD $0x4fbae3ee // sdot v14.4s, v31.16b, v26.4b[1]
+	WORD $0x4fbbe3f4 // sdot v20.4s, v31.16b, v27.4b[1]
+	FMOVQ 144(R14), F29
+	WORD $0x4fb8e3a3 // sdot v3.4s, v29.16b, v24.4b[1]
+	WORD $0x4fb9e3a9 // sdot v9.4s, v29.16b, v25.4b[1]
+	WORD $0x4fbae3af // sdot v15.4s, v29.16b, v26.4b[1]
+	WORD $0x4fbbe3b5 // sdot v21.4s, v29.16b, v27.4b[1]
+	FMOVQ 160(R14), F30
+	WORD $0x4fb8e3c4 // sdot v4.4s, v30.16b, v24.4b[1]
+	WORD $0x4fb9e3ca // sdot v10.4s, v30.16b, v25.4b[1]
+	WORD $0x4fbae3d0 // sdot v16.4s, v30.16b, v26.4b[1]
+	WORD $0x4fbbe3d6 // sdot v22.4s, v30.16b, v27.4b[1]
+	FMOVQ 176(R14), F31
+	WORD $0x4fb8e3e5 // sdot v5.4s, v31.16b, v24.4b[1]
+	WORD $0x4fb9e3eb // sdot v11.4s, v31.16b, v25.4b[1]
+	WORD $0x4fbae3f1 // sdot v17.4s, v31.16b, v26.4b[1]
+	WORD $0x4fbbe3f7 // sdot v23.4s, v31.16b, v27.4b[1]
+	PRFM 4160(R14), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 192(R14), F29
+	WORD $0x4f98eba0 // sdot v0.4s, v29.16b, v24.4b[2]
+	WORD $0x4f99eba6 // sdot v6.4s, v29.16b, v25.4b[2]
+	WORD $0x4f9aebac // sdot v12.4s, v29.16b, v26.4b[2]
+	WORD $0x4f9bebb2 // sdot v18.4s, v29.16b, v27.4b[2]
+	FMOVQ 208(R14), F30
+	WORD $0x4f98ebc1 // sdot v1.4s, v30.16b, v24.4b[2]
+	WORD $0x4f99ebc7 // sdot v7.4s, v30.16b, v25.4b[2]
+	WORD $0x4f9aebcd // sdot v13.4s, v30.16b, v26.4b[2]
+	WORD $0x4f9bebd3 // sdot v19.4s, v30.16b, v27.4b[2]
+	FMOVQ 224(R14), F31
+	WORD $0x4f98ebe2 // sdot v2.4s, v31.16b, v24.4b[2]
+	WORD $0x4f99ebe8 // sdot v8.4s, v31.16b, v25.4b[2]
+	WORD $0x4f9aebee // sdot v14.4s, v31.16b, v26.4b[2]
+	WORD $0x4f9bebf4 // sdot v20.4s, v31.16b, v27.4b[2]
+	FMOVQ 240(R14), F29
+	WORD $0x4f98eba3 // sdot v3.4s, v29.16b, v24.4b[2]
+	WORD $0x4f99eba9 // sdot v9.4s, v29.16b, v25.4b[2]
+	WORD $0x4f9aebaf // sdot v15.4s, v29.16b, v26.4b[2]
+	WORD $0x4f9bebb5 // sdot v21.4s, v29.16b, v27.4b[2]
+	FMOVQ 256(R14), F30
+	WORD $0x4f98ebc4 // sdot v4.4s, v30.16b, v24.4b[2]
+	WORD $0x4f99ebca // sdot v10.4s, v30.16b, v25.4b[2]
+	WORD $0x4f9aebd0 // sdot v16.4s, v30.16b, v26.4b[2]
+	WORD $0x4f9bebd6 // sdot v22.4s, v30.16b, v27.4b[2]
+	FMOVQ 272(R14), F31
+	WORD $0x4f98ebe5 // sdot v5.4s, v31.16b, v24.4b[2]
+	WORD $0x4f99ebeb // sdot v11.4s, v31.16b, v25.4b[2]
+	WORD $0x4f9aebf1 // sdot v17.4s, v31.16b, v26.4b[2]
+	WORD $0x4f9bebf7 // sdot v23.4s, v31.16b, v27.4b[2]
+	PRFM 4224(R14), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 288(R14), F29
+	WORD $0x4fb8eba0 // sdot v0.4s, v29.16b, v24.4b[3]
+	WORD $0x4fb9eba6 // sdot v6.4s, v29.16b, v25.4b[3]
+	WORD $0x4fbaebac // sdot v12.4s, v29.16b, v26.4b[3]
+	WORD $0x4fbbebb2 // sdot v18.4s, v29.16b, v27.4b[3]
+	FMOVQ 304(R14), F30
+	WORD $0x4fb8ebc1 // sdot v1.4s, v30.16b, v24.4b[3]
+	WORD $0x4fb9ebc7 // sdot v7.4s, v30.16b, v25.4b[3]
+	WORD $0x4fbaebcd // sdot v13.4s, v30.16b, v26.4b[3]
+	WORD $0x4fbbebd3 // sdot v19.4s, v30.16b, v27.4b[3]
+	FMOVQ 320(R14), F31
+	WORD $0x4fb8ebe2 // sdot v2.4s, v31.16b, v24.4b[3]
+	WORD $0x4fb9ebe8 // sdot v8.4s, v31.16b, v25.4b[3]
+	WORD $0x4fbaebee // sdot v14.4s, v31.16b, v26.4b[3]
+	WORD $0x4fbbebf4 // sdot v20.4s, v31.16b, v27.4b[3]
+	FMOVQ 336(R14), F29
+	WORD $0x4fb8eba3 // sdot v3.4s, v29.16b, v24.4b[3]
+	WORD $0x4fb9eba9 // sdot v9.4s, v29.16b, v25.4b[3]
+	WORD $0x4fbaebaf // sdot v15.4s, v29.16b, v26.4b[3]
+	WORD $0x4fbbebb5 // sdot v21.4s, v29.16b, v27.4b[3]
+	FMOVQ 352(R14), F30
+	WORD $0x4fb8ebc4 // sdot v4.4s, v30.16b, v24.4b[3]
+	WORD $0x4fb9ebca // sdot v10.4s, v30.16b, v25.4b[3]
+	WORD $0x4fbaebd0 // sdot v16.4s, v30.16b, v26.4b[3]
+	WORD $0x4fbbebd6 // sdot v22.4s, v30.16b, v27.4b[3]
+	FMOVQ 368(R14), F31
+	WORD $0x4fb8ebe5 // sdot v5.4s, v31.16b, v24.4b[3]
+	WORD $0x4fb9ebeb // sdot v11.4s, v31.16b, v25.4b[3]
+	WORD $0x4fbaebf1 // sdot v17.4s, v31.16b, v26.4b[3]
+	WORD $0x4fbbebf7 // sdot v23.4s, v31.16b, v27.4b[3]
+	PRFM 4288(R14), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	ADD $384, R14, R14
+	SUB $4, R19, R19
+	CMP $0, R19
+	BGE dot2165_k
+	ADD $4, R19, R19
+
+dot2165_rest:
+	CBZ R19, dot2165_next
+
+dot2165_one:
+	FMOVS.P 4(R10), F24
+	WORD $0x6e3c1f18 // eor v24.16b, v24.16b, v28.16b
+	FMOVS.P 4(R11), F25
+	WORD $0x6e3c1f39 // eor v25.16b, v25.16b, v28.16b
+	FMOVS.P 4(R12), F26
+	WORD $0x6e3c1f5a // eor v26.16b, v26.16b, v28.16b
+	FMOVS.P 4(R13), F27
+	WORD $0x6e3c1f7b // eor v27.16b, v27.16b, v28.16b
+	FMOVQ 0(R14), F29
+	WORD $0x4f98e3a0 // sdot v0.4s, v29.16b, v24.4b[0]
+	WORD $0x4f99e3a6 // sdot v6.4s, v29.16b, v25.4b[0]
+	WORD $0x4f9ae3ac // sdot v12.4s, v29.16b, v26.4b[0]
+	WORD $0x4f9be3b2 // sdot v18.4s, v29.16b, v27.4b[0]
+	FMOVQ 16(R14), F30
+	WORD $0x4f98e3c1 // sdot v1.4s, v30.16b, v24.4b[0]
+	WORD $0x4f99e3c7 // sdot v7.4s, v30.16b, v25.4b[0]
+	WORD $0x4f9ae3cd // sdot v13.4s, v30.16b, v26.4b[0]
+	WORD $0x4f9be3d3 // sdot v19.4s, v30.16b, v27.4b[0]
+	FMOVQ 32(R14), F31
+	WORD $0x4f98e3e2 // sdot v2.4s, v31.16b, v24.4b[0]
+	WORD $0x4f99e3e8 // sdot v8.4s, v31.16b, v25.4b[0]
+	WORD $0x4f9ae3ee // sdot v14.4s, v31.16b, v26.4b[0]
+	WORD $0x4f9be3f4 // sdot v20.4s, v31.16b, v27.4b[0]
+	FMOVQ 48(R14), F29
+	WORD $0x4f98e3a3 // sdot v3.4s, v29.16b, v24.4b[0]
+	WORD $0x4f99e3a9 // sdot v9.4s, v29.16b, v25.4b[0]
+	WORD $0x4f9ae3af // sdot v15.4s, v29.16b, v26.4b[0]
+	WORD $0x4f9be3b5 // sdot v21.4s, v29.16b, v27.4b[0]
+	FMOVQ 64(R14), F30
+	WORD $0x4f98e3c4 // sdot v4.4s, v30.16b, v24.4b[0]
+	WORD $0x4f99e3ca // sdot v10.4s, v30.16b, v25.4b[0]
+	WORD $0x4f9ae3d0 // sdot v16.4s, v30.16b, v26.4b[0]
+	WORD $0x4f9be3d6 // sdot v22.4s, v30.16b, v27.4b[0]
+	FMOVQ 80(R14), F31
+	WORD $0x4f98e3e5 // sdot v5.4s, v31.16b, v24.4b[0]
+	WORD $0x4f99e3eb // sdot v11.4s, v31.16b, v25.4b[0]
+	WORD $0x4f9ae3f1 // sdot v17.4s, v31.16b, v26.4b[0]
+	WORD $0x4f9be3f7 // sdot v23.4s, v31.16b, v27.4b[0]
+	ADD R8, R7, R7
+	ADD $96, R14, R14
+	SUB $1, R19, R19
+	CBNZ R19, dot2165_one
+
+dot2165_next:
+	ADD R9, R10, R10
+	ADD R9, R11, R11
+	ADD R9, R12, R12
+	ADD R9, R13, R13
+	SUB $1, R15, R15
+	CBNZ R15, dot2165_seg
+	MOVD scale+104(FP), R10
+	MOVD shift+112(FP), R11
+	FMOVQ 0(R10), F29
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVQ 0(R11), F30
+	WORD $0x4e3dcc1e // fmla v30.4s, v0.4s, v29.4s
+	VMOV V30.B16, V0.B16
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVQ 0(R11), F30
+	WORD $0x4e3dccde // fmla v30.4s, v6.4s, v29.4s
+	VMOV V30.B16, V6.B16
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	FMOVQ 0(R11), F30
+	WORD $0x4e3dcd9e // fmla v30.4s, v12.4s, v29.4s
+	VMOV V30.B16, V12.B16
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	FMOVQ 0(R11), F30
+	WORD $0x4e3dce5e // fmla v30.4s, v18.4s, v29.4s
+	VMOV V30.B16, V18.B16
+	FMOVQ 16(R10), F29
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVQ 16(R11), F30
+	WORD $0x4e3dcc3e // fmla v30.4s, v1.4s, v29.4s
+	VMOV V30.B16, V1.B16
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	FMOVQ 16(R11), F30
+	WORD $0x4e3dccfe // fmla v30.4s, v7.4s, v29.4s
+	VMOV V30.B16, V7.B16
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	FMOVQ 16(R11), F30
+	WORD $0x4e3dcdbe // fmla v30.4s, v13.4s, v29.4s
+	VMOV V30.B16, V13.B16
+	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	FMOVQ 16(R11), F30
+	WORD $0x4e3dce7e // fmla v30.4s, v19.4s, v29.4s
+	VMOV V30.B16, V19.B16
+	FMOVQ 32(R10), F29
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVQ 32(R11), F30
+	WORD $0x4e3dcc5e // fmla v30.4s, v2.4s, v29.4s
+	VMOV V30.B16, V2.B16
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	FMOVQ 32(R11), F30
+	WORD $0x4e3dcd1e // fmla v30.4s, v8.4s, v29.4s
+	VMOV V30.B16, V8.B16
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	FMOVQ 32(R11), F30
+	WORD $0x4e3dcdde // fmla v30.4s, v14.4s, v29.4s
+	VMOV V30.B16, V14.B16
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	FMOVQ 32(R11), F30
+	WORD $0x4e3dce9e // fmla v30.4s, v20.4s, v29.4s
+	VMOV V30.B16, V20.B16
+	FMOVQ 48(R10), F29
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVQ 48(R11), F30
+	WORD $0x4e3dcc7e // fmla v30.4s, v3.4s, v29.4s
+	VMOV V30.B16, V3.B16
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	FMOVQ 48(R11), F30
+	WORD $0x4e3dcd3e // fmla v30.4s, v9.4s, v29.4s
+	VMOV V30.B16, V9.B16
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	FMOVQ 48(R11), F30
+	WORD $0x4e3dcdfe // fmla v30.4s, v15.4s, v29.4s
+	VMOV V30.B16, V15.B16
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	FMOVQ 48(R11), F30
+	WORD $0x4e3dcebe // fmla v30.4s, v21.4s, v29.4s
+	VMOV V30.B16, V21.B16
+	FMOVQ 64(R10), F29
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVQ 64(R11), F30
+	WORD $0x4e3dcc9e // fmla v30.4s, v4.4s, v29.4s
+	VMOV V30.B16, V4.B16
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	FMOVQ 64(R11), F30
+	WORD $0x4e3dcd5e // fmla v30.4s, v10.4s, v29.4s
+	VMOV V30.B16, V10.B16
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	FMOVQ 64(R11), F30
+	WORD $0x4e3dce1e // fmla v30.4s, v16.4s, v29.4s
+	VMOV V30.B16, V16.B16
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	FMOVQ 64(R11), F30
+	WORD $0x4e3dcede // fmla v30.4s, v22.4s, v29.4s
+	VMOV V30.B16, V22.B16
+	FMOVQ 80(R10), F29
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	FMOVQ 80(R11), F30
+	WORD $0x4e3dccbe // fmla v30.4s, v5.4s, v29.4s
+	VMOV V30.B16, V5.B16
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	FMOVQ 80(R11), F30
+	WORD $0x4e3dcd7e // fmla v30.4s, v11.4s, v29.4s
+	VMOV V30.B16, V11.B16
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	FMOVQ 80(R11), F30
+	WORD $0x4e3dce3e // fmla v30.4s, v17.4s, v29.4s
+	VMOV V30.B16, V17.B16
+	WORD $0x4e21daf7 // scvtf v23.4s, v23.4s
+	FMOVQ 80(R11), F30
+	WORD $0x4e3dcefe // fmla v30.4s, v23.4s, v29.4s
+	VMOV V30.B16, V23.B16
+	CBZ R4, dot2165_bare
+	FMOVS dscale+96(FP), F24
+	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	FMOVS 0(R4), F29
+	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
+	WORD $0x2f10a7bd // ushll v29.4s, v29.4h, #0
+	WORD $0x6e21dbbd // ucvtf v29.4s, v29.4s
+	WORD $0x4e38cfa0 // fmla v0.4s, v29.4s, v24.4s
+	FMOVS 4(R4), F29
+	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
+	WORD $0x2f10a7bd // ushll v29.4s, v29.4h, #0
+	WORD $0x6e21dbbd // ucvtf v29.4s, v29.4s
+	WORD $0x4e38cfa1 // fmla v1.4s, v29.4s, v24.4s
+	FMOVS 8(R4), F29
+	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
+	WORD $0x2f10a7bd // ushll v29.4s, v29.4h, #0
+	WORD $0x6e21dbbd // ucvtf v29.4s, v29.4s
+	WORD $0x4e38cfa2 // fmla v2.4s, v29.4s, v24.4s
+	FMOVS 12(R4), F29
+	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
+	WORD $0x2f10a7bd // ushll v29.4s, v29.4h, #0
+	WORD $0x6e21dbbd // ucvtf v29.4s, v29.4s
+	WORD $0x4e38cfa3 // fmla v3.4s, v29.4s, v24.4s
+	FMOVS 16(R4), F29
+	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
+	WORD $0x2f10a7bd // ushll v29.4s, v29.4h, #0
+	WORD $0x6e21dbbd // ucvtf v29.4s, v29.4s
+	WORD $0x4e38cfa4 // fmla v4.4s, v29.4s, v24.4s
+	FMOVS 20(R4), F29
+	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
+	WORD $0x2f10a7bd // ushll v29.4s, v29.4h, #0
+	WORD $0x6e21dbbd // ucvtf v29.4s, v29.4s
+	WORD $0x4e38cfa5 // fmla v5.4s, v29.4s, v24.4s
+	ADD R6, R4, R4
+	FMOVS 0(R4), F29
+	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
+	WORD $0x2f10a7bd // ushll v29.4s, v29.4h, #0
+	WORD $0x6e21dbbd // ucvtf v29.4s, v29.4s
+	WORD $0x4e38cfa6 // fmla v6.4s, v29.4s, v24.4s
+	FMOVS 4(R4), F29
+	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
+	WORD $0x2f10a7bd // ushll v29.4s, v29.4h, #0
+	WORD $0x6e21dbbd // ucvtf v29.4s, v29.4s
+	WORD $0x4e38cfa7 // fmla v7.4s, v29.4s, v24.4s
+	FMOVS 8(R4), F29
+	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
+	WORD $0x2f10a7bd // ushll v29.4s, v29.4h, #0
+	WORD $0x6e21dbbd // ucvtf v29.4s, v29.4s
+	WORD $0x4e38cfa8 // fmla v8.4s, v29.4s, v24.4s
+	FMOVS 12(R4), F29
+	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
+	WORD $0x2f10a7bd // ushll v29.4s, v29.4h, #0
+	WORD $0x6e21dbbd // ucvtf v29.4s, v29.4s
+	WORD $0x4e38cfa9 // fmla v9.4s, v29.4s, v24.4s
+	FMOVS 16(R4), F29
+	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
+	WORD $0x2f10a7bd // ushll v29.4s, v29.4h, #0
+	WORD $0x6e21dbbd // ucvtf v29.4s, v29.4s
+	WORD $0x4e38cfaa // fmla v10.4s, v29.4s, v24.4s
+	FMOVS 20(R4), F29
+	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
+	WORD $0x2f10a7bd // ushll v29.4s, v29.4h, #0
+	WORD $0x6e21dbbd // ucvtf v29.4s, v29.4s
+	WORD $0x4e38cfab // fmla v11.4s, v29.4s, v24.4s
+	ADD R6, R4, R4
+	FMOVS 0(R4), F29
+	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
+	WORD $0x2f10a7bd // ushll v29.4s, v29.4h, #0
+	WORD $0x6e21dbbd // ucvtf v29.4s, v29.4s
+	WORD $0x4e38cfac // fmla v12.4s, v29.4s, v24.4s
+	FMOVS 4(R4), F29
+	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
+	WORD $0x2f10a7bd // ushll v29.4s, v29.4h, #0
+	WORD $0x6e21dbbd // ucvtf v29.4s, v29.4s
+	WORD $0x4e38cfad // fmla v13.4s, v29.4s, v24.4s
+	FMOVS 8(R4), F29
+	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
+	WORD $0x2f10a7bd // ushll v29.4s, v29.4h, #0
+	WORD $0x6e21dbbd // ucvtf v29.4s, v29.4s
+	WORD $0x4e38cfae // fmla v14.4s, v29.4s, v24.4s
+	FMOVS 12(R4), F29
+	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
+	WORD $0x2f10a7bd // ushll v29.4s, v29.4h, #0
+	WORD $0x6e21dbbd // ucvtf v29.4s, v29.4s
+	WORD $0x4e38cfaf // fmla v15.4s, v29.4s, v24.4s
+	FMOVS 16(R4), F29
+	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
+	WORD $0x2f10a7bd // ushll v29.4s, v29.4h, #0
+	WORD $0x6e21dbbd // ucvtf v29.4s, v29.4s
+	WORD $0x4e38cfb0 // fmla v16.4s, v29.4s, v24.4s
+	FMOVS 20(R4), F29
+	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
+	WORD $0x2f10a7bd // ushll v29.4s, v29.4h, #0
+	WORD $0x6e21dbbd // ucvtf v29.4s, v29.4s
+	WORD $0x4e38cfb1 // fmla v17.4s, v29.4s, v24.4s
+	ADD R6, R4, R4
+	FMOVS 0(R4), F29
+	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
+	WORD $0x2f10a7bd // ushll v29.4s, v29.4h, #0
+	WORD $0x6e21dbbd // ucvtf v29.4s, v29.4s
+	WORD $0x4e38cfb2 // fmla v18.4s, v29.4s, v24.4s
+	FMOVS 4(R4), F29
+	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
+	WORD $0x2f10a7bd // ushll v29.4s, v29.4h, #0
+	WORD $0x6e21dbbd // ucvtf v29.4s, v29.4s
+	WORD $0x4e38cfb3 // fmla v19.4s, v29.4s, v24.4s
+	FMOVS 8(R4), F29
+	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
+	WORD $0x2f10a7bd // ushll v29.4s, v29.4h, #0
+	WORD $0x6e21dbbd // ucvtf v29.4s, v29.4s
+	WORD $0x4e38cfb4 // fmla v20.4s, v29.4s, v24.4s
+	FMOVS 12(R4), F29
+	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
+	WORD $0x2f10a7bd // ushll v29.4s, v29.4h, #0
+	WORD $0x6e21dbbd // ucvtf v29.4s, v29.4s
+	WORD $0x4e38cfb5 // fmla v21.4s, v29.4s, v24.4s
+	FMOVS 16(R4), F29
+	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
+	WORD $0x2f10a7bd // ushll v29.4s, v29.4h, #0
+	WORD $0x6e21dbbd // ucvtf v29.4s, v29.4s
+	WORD $0x4e38cfb6 // fmla v22.4s, v29.4s, v24.4s
+	FMOVS 20(R4), F29
+	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
+	WORD $0x2f10a7bd // ushll v29.4s, v29.4h, #0
+	WORD $0x6e21dbbd // ucvtf v29.4s, v29.4s
+	WORD $0x4e38cfb7 // fmla v23.4s, v29.4s, v24.4s
+	ADD R6, R4, R4
+
+dot2165_bare:
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x0e61481d // sqxtn v29.4h, v0.4s
+	WORD $0x4e61483d // sqxtn2 v29.8h, v1.4s
+	WORD $0x2e212bbd // sqxtun v29.8b, v29.8h
+	FMOVD F29, 0(R3)
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x0e61485d // sqxtn v29.4h, v2.4s
+	WORD $0x4e61487d // sqxtn2 v29.8h, v3.4s
+	WORD $0x2e212bbd // sqxtun v29.8b, v29.8h
+	FMOVD F29, 8(R3)
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x0e61489d // sqxtn v29.4h, v4.4s
+	WORD $0x4e6148bd // sqxtn2 v29.8h, v5.4s
+	WORD $0x2e212bbd // sqxtun v29.8b, v29.8h
+	FMOVD F29, 16(R3)
+	ADD R5, R3, R3
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x0e6148dd // sqxtn v29.4h, v6.4s
+	WORD $0x4e6148fd // sqxtn2 v29.8h, v7.4s
+	WORD $0x2e212bbd // sqxtun v29.8b, v29.8h
+	FMOVD F29, 0(R3)
+	WORD $0x4e21a908 // fcvtns v8.4s, v8.4s
+	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
+	WORD $0x0e61491d // sqxtn v29.4h, v8.4s
+	WORD $0x4e61493d // sqxtn2 v29.8h, v9.4s
+	WORD $0x2e212bbd // sqxtun v29.8b, v29.8h
+	FMOVD F29, 8(R3)
+	WORD $0x4e21a94a // fcvtns v10.4s, v10.4s
+	WORD $0x4e21a96b // fcvtns v11.4s, v11.4s
+	WORD $0x0e61495d // sqxtn v29.4h, v10.4s
+	WORD $0x4e61497d // sqxtn2 v29.8h, v11.4s
+	WORD $0x2e212bbd // sqxtun v29.8b, v29.8h
+	FMOVD F29, 16(R3)
+	ADD R5, R3, R3
+	WORD $0x4e21a98c // fcvtns v12.4s, v12.4s
+	WORD $0x4e21a9ad // fcvtns v13.4s, v13.4s
+	WORD $0x0e61499d // sqxtn v29.4h, v12.4s
+	WORD $0x4e6149bd // sqxtn2 v29.8h, v13.4s
+	WORD $0x2e212bbd // sqxtun v29.8b, v29.8h
+	FMOVD F29, 0(R3)
+	WORD $0x4e21a9ce // fcvtns v14.4s, v14.4s
+	WORD $0x4e21a9ef // fcvtns v15.4s, v15.4s
+	WORD $0x0e6149dd // sqxtn v29.4h, v14.4s
+	WORD $0x4e6149fd // sqxtn2 v29.8h, v15.4s
+	WORD $0x2e212bbd // sqxtun v29.8b, v29.8h
+	FMOVD F29, 8(R3)
+	WORD $0x4e21aa10 // fcvtns v16.4s, v16.4s
+	WORD $0x4e21aa31 // fcvtns v17.4s, v17.4s
+	WORD $0x0e614a1d // sqxtn v29.4h, v16.4s
+	WORD $0x4e614a3d // sqxtn2 v29.8h, v17.4s
+	WORD $0x2e212bbd // sqxtun v29.8b, v29.8h
+	FMOVD F29, 16(R3)
+	ADD R5, R3, R3
+	WORD $0x4e21aa52 // fcvtns v18.4s, v18.4s
+	WORD $0x4e21aa73 // fcvtns v19.4s, v19.4s
+	WORD $0x0e614a5d // sqxtn v29.4h, v18.4s
+	WORD $0x4e614a7d // sqxtn2 v29.8h, v19.4s
+	WORD $0x2e212bbd // sqxtun v29.8b, v29.8h
+	FMOVD F29, 0(R3)
+	WORD $0x4e21aa94 // fcvtns v20.4s, v20.4s
+	WORD $0x4e21aab5 // fcvtns v21.4s, v21.4s
+	WORD $0x0e614a9d // sqxtn v29.4h, v20.4s
+	WORD $0x4e614abd // sqxtn2 v29.8h, v21.4s
+	WORD $0x2e212bbd // sqxtun v29.8b, v29.8h
+	FMOVD F29, 8(R3)
+	WORD $0x4e21aad6 // fcvtns v22.4s, v22.4s
+	WORD $0x4e21aaf7 // fcvtns v23.4s, v23.4s
+	WORD $0x0e614add // sqxtn v29.4h, v22.4s
+	WORD $0x4e614afd // sqxtn2 v29.8h, v23.4s
+	WORD $0x2e212bbd // sqxtun v29.8b, v29.8h
+	FMOVD F29, 16(R3)
+	ADD R5, R3, R3
+	MOVD $4, R16
+	MUL R16, R2, R10
+	ADD R10, R1, R1
+	SUB $4, R0, R0
+	JMP tiles
+
+few:
+	MOVD R0, R10
+	CMP $4, R0
+	BLE last
+	ADD $1, R10, R10
+	LSR $1, R10, R10
+
+last:
+	CMP $4, R10
+	BEQ tile4
+	CMP $3, R10
+	BEQ tile3
+	CMP $2, R10
+	BEQ tile2
+	CMP $1, R10
+	BEQ tile1
+	JMP done
+
+tile3:
+	MOVD begin+56(FP), R10
+	FMOVQ 0(R10), F0
+	FMOVQ 16(R10), F1
+	FMOVQ 32(R10), F2
+	FMOVQ 48(R10), F3
+	FMOVQ 64(R10), F4
+	FMOVQ 80(R10), F5
+	FMOVQ 0(R10), F6
+	FMOVQ 16(R10), F7
+	FMOVQ 32(R10), F8
+	FMOVQ 48(R10), F9
+	FMOVQ 64(R10), F10
+	FMOVQ 80(R10), F11
+	FMOVQ 0(R10), F12
+	FMOVQ 16(R10), F13
+	FMOVQ 32(R10), F14
+	FMOVQ 48(R10), F15
+	FMOVQ 64(R10), F16
+	FMOVQ 80(R10), F17
+	WORD $0x4f04e415 // movi v21.16b, #128
+	MOVD R1, R10
+	ADD R2<<0, R10, R11
+	ADD R2<<0, R11, R12
+	MOVD b+48(FP), R13
+	MOVD segs+24(FP), R14
+
+dot2166_seg:
+	MOVD segQuads+32(FP), R15
+	CMP $4, R15
+	BLT dot2166_rest
+	SUB $4, R15, R15
+
+dot2166_k:
+	FMOVQ.P 16(R10), F18
+	WORD $0x6e351e52 // eor v18.16b, v18.16b, v21.16b
+	FMOVQ.P 16(R11), F19
+	WORD $0x6e351e73 // eor v19.16b, v19.16b, v21.16b
+	FMOVQ.P 16(R12), F20
+	WORD $0x6e351e94 // eor v20.16b, v20.16b, v21.16b
+	FMOVQ 0(R13), F22
+	WORD $0x4f92e2c0 // sdot v0.4s, v22.16b, v18.4b[0]
+	WORD $0x4f93e2c6 // sdot v6.4s, v22.16b, v19.4b[0]
+	WORD $0x4f94e2cc // sdot v12.4s, v22.16b, v20.4b[0]
+	FMOVQ 16(R13), F23
+	WORD $0x4f92e2e1 // sdot v1.4s, v23.16b, v18.4b[0]
+	WORD $0x4f93e2e7 // sdot v7.4s, v23.16b, v19.4b[0]
+	WORD $0x4f94e2ed // sdot v13.4s, v23.16b, v20.4b[0]
+	FMOVQ 32(R13), F24
+	WORD $0x4f92e302 // sdot v2.4s, v24.16b, v18.4b[0]
+	WORD $0x4f93e308 // sdot v8.4s, v24.16b, v19.4b[0]
+	WORD $0x4f94e30e // sdot v14.4s, v24.16b, v20.4b[0]
+	FMOVQ 48(R13), F25
+	WORD $0x4f92e323 // sdot v3.4s, v25.16b, v18.4b[0]
+	WORD $0x4f93e329 // sdot v9.4s, v25.16b, v19.4b[0]
+	WORD $0x4f94e32f // sdot v15.4s, v25.16b, v20.4b[0]
+	FMOVQ 64(R13), F22
+	WORD $0x4f92e2c4 // sdot v4.4s, v22.16b, v18.4b[0]
+	WORD $0x4f93e2ca // sdot v10.4s, v22.16b, v19.4b[0]
+	WORD $0x4f94e2d0 // sdot v16.4s, v22.16b, v20.4b[0]
+	FMOVQ 80(R13), F23
+	WORD $0x4f92e2e5 // sdot v5.4s, v23.16b, v18.4b[0]
+	WORD $0x4f93e2eb // sdot v11.4s, v23.16b, v19.4b[0]
+	WORD $0x4f94e2f1 // sdot v17.4s, v23.16b, v20.4b[0]
+	PRFM 4096(R13), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 96(R13), F22
+	WORD $0x4fb2e2c0 // sdot v0.4s, v22.16b, v18.4b[1]
+	WORD $0x4fb3e2c6 // sdot v6.4s, v22.16b, v19.4b[1]
+	WORD $0x4fb4e2cc // sdot v12.4s, v22.16b, v20.4b[1]
+	FMOVQ 112(R13), F23
+	WORD $0x4fb2e2e1 // sdot v1.4s, v23.16b, v18.4b[1]
+	WORD $0x4fb3e2e7 // sdot v7.4s, v23.16b, v19.4b[1]
+	WORD $0x4fb4e2ed // sdot v13.4s, v23.16b, v20.4b[1]
+	FMOVQ 128(R13), F24
+	WORD $0x4fb2e302 // sdot v2.4s, v24.16b, v18.4b[1]
+	WORD $0x4fb3e308 // sdot v8.4s, v24.16b, v19.4b[1]
+	WORD $0x4fb4e30e // sdot v14.4s, v24.16b, v20.4b[1]
+	FMOVQ 144(R13), F25
+	WORD $0x4fb2e323 // sdot v3.4s, v25.16b, v18.4b[1]
+	WORD $0x4fb3e329 // sdot v9.4s, v25.16b, v19.4b[1]
+	WORD $0x4fb4e32f // sdot v15.4s, v25.16b, v20.4b[1]
+	FMOVQ 160(R13), F22
+	WORD $0x4fb2e2c4 // sdot v4.4s, v22.16b, v18.4b[1]
+	WORD $0x4fb3e2ca // sdot v10.4s, v22.16b, v19.4b[1]
+	WORD $0x4fb4e2d0 // sdot v16.4s, v22.16b, v20.4b[1]
+	FMOVQ 176(R13), F23
+	WORD $0x4fb2e2e5 // sdot v5.4s, v23.16b, v18.4b[1]
+	WORD $0x4fb3e2eb // sdot v11.4s, v23.16b, v19.4b[1]
+	WORD $0x4fb4e2f1 // sdot v17.4s, v23.16b, v20.4b[1]
+	PRFM 4160(R13), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 192(R13), F22
+	WORD $0x4f92eac0 // sdot v0.4s, v22.16b, v18.4b[2]
+	WORD $0x4f93eac6 // sdot v6.4s, v22.16b, v19.4b[2]
+	WORD $0x4f94eacc // sdot v12.4s, v22.16b, v20.4b[2]
+	FMOVQ 208(R13), F23
+	WORD $0x4f92eae1 // sdot v1.4s, v23.16b, v18.4b[2]
+	WORD $0x4f93eae7 // sdot v7.4s, v23.16b, v19.4b[2]
+	WORD $0x4f94eaed // sdot v13.4s, v23.16b, v20.4b[2]
+	FMOVQ 224(R13), F24
+	WORD $0x4f92eb02 // sdot v2.4s, v24.16b, v18.4b[2]
+	WORD $0x4f93eb08 // sdot v8.4s, v24.16b, v19.4b[2]
+	WORD $0x4f94eb0e // sdot v14.4s, v24.16b, v20.4b[2]
+	FMOVQ 240(R13), F25
+	WORD $0x4f92eb23 // sdot v3.4s, v25.16b, v18.4b[2]
+	WORD $0x4f93eb29 // sdot v9.4s, v25.16b, v19.4b[2]
+	WORD $0x4f94eb2f // sdot v15.4s, v25.16b, v20.4b[2]
+	FMOVQ 256(R13), F22
+	WORD $0x4f92eac4 // sdot v4.4s, v22.16b, v18.4b[2]
+	WORD $0x4f93eaca // sdot v10.4s, v22.16b, v19.4b[2]
+	WORD $0x4f94ead0 // sdot v16.4s, v22.16b, v20.4b[2]
+	FMOVQ 272(R13), F23
+	WORD $0x4f92eae5 // sdot v5.4s, v23.16b, v18.4b[2]
+	WORD $0x4f93eaeb // sdot v11.4s, v23.16b, v19.4b[2]
+	WORD $0x4f94eaf1 // sdot v17.4s, v23.16b, v20.4b[2]
+	PRFM 4224(R13), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 288(R13), F22
+	WORD $0x4fb2eac0 // sdot v0.4s, v22.16b, v18.4b[3]
+	WORD $0x4fb3eac6 // sdot v6.4s, v22.16b, v19.4b[3]
+	WORD $0x4fb4eacc // sdot v12.4s, v22.16b, v20.4b[3]
+	FMOVQ 304(R13), F23
+	WORD $0x4fb2eae1 // sdot v1.4s, v23.16b, v18.4b[3]
+	WORD $0x4fb3eae7 // sdot v7.4s, v23.16b, v19.4b[3]
+	WORD $0x4fb4eaed // sdot v13.4s, v23.16b, v20.4b[3]
+	FMOVQ 320(R13), F24
+	WORD $0x4fb2eb02 // sdot v2.4s, v24.16b, v18.4b[3]
+	WORD $0x4fb3eb08 // sdot v8.4s, v24.16b, v19.4b[3]
+	WORD $0x4fb4eb0e // sdot v14.4s, v24.16b, v20.4b[3]
+	FMOVQ 336(R13), F25
+	WORD $0x4fb2eb23 // sdot v3.4s, v25.16b, v18.4b[3]
+	WORD $0x4fb3eb29 // sdot v9.4s, v25.16b, v19.4b[3]
+	WORD $0x4fb4eb2f // sdot v15.4s, v25.16b, v20.4b[3]
+	FMOVQ 352(R13), F22
+	WORD $0x4fb2eac4 // sdot v4.4s, v22.16b, v18.4b[3]
+	WORD $0x4fb3eaca // sdot v10.4s, v22.16b, v19.4b[3]
+	WORD $0x4fb4ead0 // sdot v16.4s, v22.16b, v20.4b[3]
+	FMOVQ 368(R13), F23
+	WORD $0x4fb2eae5 // sdot v5.4s, v23.16b, v18.4b[3]
+	WORD $0x4fb3eaeb // sdot v11.4s, v23.16b, v19.4b[3]
+	WORD $0x4fb4eaf1 // sdot v17.4s, v23.16b, v20.4b[3]
+	PRFM 4288(R13), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	ADD $384, R13, R13
+	SUB $4, R15, R15
+	CMP $0, R15
+	BGE dot2166_k
+	ADD $4, R15, R15
+
+dot2166_rest:
+	CBZ R15, dot2166_next
+
+dot2166_one:
+	FMOVS.P 4(R10), F18
+	WORD $0x6e351e52 // eor v18.16b, v18.16b, v21.16b
+	FMOVS.P 4(R11), F19
+	WORD $0x6e351e73 // eor v19.16b, v19.16b, v21.16b
+	FMOVS.P 4(R12), F20
+	WORD $0x6e351e94 // eor v20.16b, v20.16b, v21.16b
+	FMOVQ 0(R13), F22
+	WORD $0x4f92e2c0 // sdot v0.4s, v22.16b, v18.4b[0]
+	WORD $0x4f93e2c6 // sdot v6.4s, v22.16b, v19.4b[0]
+	WORD $0x4f94e2cc // sdot v12.4s, v22.16b, v20.4b[0]
+	FMOVQ 16(R13), F23
+	WORD $0x4f92e2e1 // sdot v1.4s, v23.16b, v18.4b[0]
+	WORD $0x4f93e2e7 // sdot v7.4s, v23.16b, v19.4b[0]
+	WORD $0x4f94e2ed // sdot v13.4s, v23.16b, v20.4b[0]
+	FMOVQ 32(R13), F24
+	WORD $0x4f92e302 // sdot v2.4s, v24.16b, v18.4b[0]
+	WORD $0x4f93e308 // sdot v8.4s, v24.16b, v19.4b[0]
+	WORD $0x4f94e30e // sdot v14.4s, v24.16b, v20.4b[0]
+	FMOVQ 48(R13), F25
+	WORD $0x4f92e323 // sdot v3.4s, v25.16b, v18.4b[0]
+	WORD $0x4f93e329 // sdot v9.4s, v25.16b, v19.4b[0]
+	WORD $0x4f94e32f // sdot v15.4s, v25.16b, v20.4b[0]
+	FMOVQ 64(R13), F22
+	WORD $0x4f92e2c4 // sdot v4.4s, v22.16b, v18.4b[0]
+	WORD $0x4f93e2ca // sdot v10.4s, v22.16b, v19.4b[0]
+	WORD $0x4f94e2d0 // sdot v16.4s, v22.16b, v20.4b[0]
+	FMOVQ 80(R13), F23
+	WORD $0x4f92e2e5 // sdot v5.4s, v23.16b, v18.4b[0]
+	WORD $0x4f93e2eb // sdot v11.4s, v23.16b, v19.4b[0]
+	WORD $0x4f94e2f1 // sdot v17.4s, v23.16b, v20.4b[0]
+	ADD R8, R7, R7
+	ADD $96, R13, R13
+	SUB $1, R15, R15
+	CBNZ R15, dot2166_one
+
+dot2166_next:
+	ADD R9, R10, R10
+	ADD R9, R11, R11
+	ADD R9, R12, R12
+	SUB $1, R14, R14
+	CBNZ R14, dot2166_seg
+	MOVD scale+104(FP), R10
+	MOVD shift+112(FP), R11
+	FMOVQ 0(R10), F22
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVQ 0(R11), F23
+	WORD $0x4e36cc17 // fmla v23.4s, v0.4s, v22.4s
+	VMOV V23.B16, V0.B16
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVQ 0(R11), F23
+	WORD $0x4e36ccd7 // fmla v23.4s, v6.4s, v22.4s
+	VMOV V23.B16, V6.B16
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	FMOVQ 0(R11), F23
+	WORD $0x4e36cd97 // fmla v23.4s, v12.4s, v22.4s
+	VMOV V23.B16, V12.B16
+	FMOVQ 16(R10), F22
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVQ 16(R11), F23
+	WORD $0x4e36cc37 // fmla v23.4s, v1.4s, v22.4s
+	VMOV V23.B16, V1.B16
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	FMOVQ 16(R11), F23
+	WORD $0x4e36ccf7 // fmla v23.4s, v7.4s, v22.4s
+	VMOV V23.B16, V7.B16
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	FMOVQ 16(R11), F23
+	WORD $0x4e36cdb7 // fmla v23.4s, v13.4s, v22.4s
+	VMOV V23.B16, V13.B16
+	FMOVQ 32(R10), F22
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVQ 32(R11), F23
+	WORD $0x4e36cc57 // fmla v23.4s, v2.4s, v22.4s
+	VMOV V23.B16, V2.B16
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	FMOVQ 32(R11), F23
+	WORD $0x4e36cd17 // fmla v23.4s, v8.4s, v22.4s
+	VMOV V23.B16, V8.B16
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	FMOVQ 32(R11), F23
+	WORD $0x4e36cdd7 // fmla v23.4s, v14.4s, v22.4s
+	VMOV V23.B16, V14.B16
+	FMOVQ 48(R10), F22
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVQ 48(R11), F23
+	WORD $0x4e36cc77 // fmla v23.4s, v3.4s, v22.4s
+	VMOV V23.B16, V3.B16
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	FMOVQ 48(R11), F23
+	WORD $0x4e36cd37 // fmla v23.4s, v9.4s, v22.4s
+	VMOV V23.B16, V9.B16
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	FMOVQ 48(R11), F23
+	WORD $0x4e36cdf7 // fmla v23.4s, v15.4s, v22.4s
+	VMOV V23.B16, V15.B16
+	FMOVQ 64(R10), F22
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVQ 64(R11), F23
+	WORD $0x4e36cc97 // fmla v23.4s, v4.4s, v22.4s
+	VMOV V23.B16, V4.B16
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	FMOVQ 64(R11), F23
+	WORD $0x4e36cd57 // fmla v23.4s, v10.4s, v22.4s
+	VMOV V23.B16, V10.B16
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	FMOVQ 64(R11), F23
+	WORD $0x4e36ce17 // fmla v23.4s, v16.4s, v22.4s
+	VMOV V23.B16, V16.B16
+	FMOVQ 80(R10), F22
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	FMOVQ 80(R11), F23
+	WORD $0x4e36ccb7 // fmla v23.4s, v5.4s, v22.4s
+	VMOV V23.B16, V5.B16
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	FMOVQ 80(R11), F23
+	WORD $0x4e36cd77 // fmla v23.4s, v11.4s, v22.4s
+	VMOV V23.B16, V11.B16
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	FMOVQ 80(R11), F23
+	WORD $0x4e36ce37 // fmla v23.4s, v17.4s, v22.4s
+	VMOV V23.B16, V17.B16
+	CBZ R4, dot2166_bare
+	FMOVS dscale+96(FP), F18
+	WORD $0x4e040652 // dup v18.4s, v18.s[0]
+	FMOVS 0(R4), F22
+	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
+	WORD $0x2f10a6d6 // ushll v22.4s, v22.4h, #0
+	WORD $0x6e21dad6 // ucvtf v22.4s, v22.4s
+	WORD $0x4e32cec0 // fmla v0.4s, v22.4s, v18.4s
+	FMOVS 4(R4), F22
+	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
+	WORD $0x2f10a6d6 // ushll v22.4s, v22.4h, #0
+	WORD $0x6e21dad6 // ucvtf v22.4s, v22.4s
+	WORD $0x4e32cec1 // fmla v1.4s, v22.4s, v18.4s
+	FMOVS 8(R4), F22
+	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
+	WORD $0x2f10a6d6 // ushll v22.4s, v22.4h, #0
+	WORD $0x6e21dad6 // ucvtf v22.4s, v22.4s
+	WORD $0x4e32cec2 // fmla v2.4s, v22.4s, v18.4s
+	FMOVS 12(R4), F22
+	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
+	WORD $0x2f10a6d6 // ushll v22.4s, v22.4h, #0
+	WORD $0x6e21dad6 // ucvtf v22.4s, v22.4s
+	WORD $0x4e32cec3 // fmla v3.4s, v22.4s, v18.4s
+	FMOVS 16(R4), F22
+	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
+	WORD $0x2f10a6d6 // ushll v22.4s, v22.4h, #0
+	WORD $0x6e21dad6 // ucvtf v22.4s, v22.4s
+	WORD $0x4e32cec4 // fmla v4.4s, v22.4s, v18.4s
+	FMOVS 20(R4), F22
+	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
+	WORD $0x2f10a6d6 // ushll v22.4s, v22.4h, #0
+	WORD $0x6e21dad6 // ucvtf v22.4s, v22.4s
+	WORD $0x4e32cec5 // fmla v5.4s, v22.4s, v18.4s
+	ADD R6, R4, R4
+	FMOVS 0(R4), F22
+	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
+	WORD $0x2f10a6d6 // ushll v22.4s, v22.4h, #0
+	WORD $0x6e21dad6 // ucvtf v22.4s, v22.4s
+	WORD $0x4e32cec6 // fmla v6.4s, v22.4s, v18.4s
+	FMOVS 4(R4), F22
+	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
+	WORD $0x2f10a6d6 // ushll v22.4s, v22.4h, #0
+	WORD $0x6e21dad6 // ucvtf v22.4s, v22.4s
+	WORD $0x4e32cec7 // fmla v7.4s, v22.4s, v18.4s
+	FMOVS 8(R4), F22
+	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
+	WORD $0x2f10a6d6 // ushll v22.4s, v22.4h, #0
+	WORD $0x6e21dad6 // ucvtf v22.4s, v22.4s
+	WORD $0x4e32cec8 // fmla v8.4s, v22.4s, v18.4s
+	FMOVS 12(R4), F22
+	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
+	WORD $0x2f10a6d6 // ushll v22.4s, v22.4h, #0
+	WORD $0x6e21dad6 // ucvtf v22.4s, v22.4s
+	WORD $0x4e32cec9 // fmla v9.4s, v22.4s, v18.4s
+	FMOVS 16(R4), F22
+	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
+	WORD $0x2f10a6d6 // ushll v22.4s, v22.4h, #0
+	WORD $0x6e21dad6 // ucvtf v22.4s, v22.4s
+	WORD $0x4e32ceca // fmla v10.4s, v22.4s, v18.4s
+	FMOVS 20(R4), F22
+	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
+	WORD $0x2f10a6d6 // ushll v22.4s, v22.4h, #0
+	WORD $0x6e21dad6 // ucvtf v22.4s, v22.4s
+	WORD $0x4e32cecb // fmla v11.4s, v22.4s, v18.4s
+	ADD R6, R4, R4
+	FMOVS 0(R4), F22
+	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
+	WORD $0x2f10a6d6 // ushll v22.4s, v22.4h, #0
+	WORD $0x6e21dad6 // ucvtf v22.4s, v22.4s
+	WORD $0x4e32cecc // fmla v12.4s, v22.4s, v18.4s
+	FMOVS 4(R4), F22
+	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
+	WORD $0x2f10a6d6 // ushll v22.4s, v22.4h, #0
+	WORD $0x6e21dad6 // ucvtf v22.4s, v22.4s
+	WORD $0x4e32cecd // fmla v13.4s, v22.4s, v18.4s
+	FMOVS 8(R4), F22
+	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
+	WORD $0x2f10a6d6 // ushll v22.4s, v22.4h, #0
+	WORD $0x6e21dad6 // ucvtf v22.4s, v22.4s
+	WORD $0x4e32cece // fmla v14.4s, v22.4s, v18.4s
+	FMOVS 12(R4), F22
+	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
+	WORD $0x2f10a6d6 // ushll v22.4s, v22.4h, #0
+	WORD $0x6e21dad6 // ucvtf v22.4s, v22.4s
+	WORD $0x4e32cecf // fmla v15.4s, v22.4s, v18.4s
+	FMOVS 16(R4), F22
+	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
+	WORD $0x2f10a6d6 // ushll v22.4s, v22.4h, #0
+	WORD $0x6e21dad6 // ucvtf v22.4s, v22.4s
+	WORD $0x4e32ced0 // fmla v16.4s, v22.4s, v18.4s
+	FMOVS 20(R4), F22
+	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
+	WORD $0x2f10a6d6 // ushll v22.4s, v22.4h, #0
+	WORD $0x6e21dad6 // ucvtf v22.4s, v22.4s
+	WORD $0x4e32ced1 // fmla v17.4s, v22.4s, v18.4s
+	ADD R6, R4, R4
+
+dot2166_bare:
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x0e614816 // sqxtn v22.4h, v0.4s
+	WORD $0x4e614836 // sqxtn2 v22.8h, v1.4s
+	WORD $0x2e212ad6 // sqxtun v22.8b, v22.8h
+	FMOVD F22, 0(R3)
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x0e614856 // sqxtn v22.4h, v2.4s
+	WORD $0x4e614876 // sqxtn2 v22.8h, v3.4s
+	WORD $0x2e212ad6 // sqxtun v22.8b, v22.8h
+	FMOVD F22, 8(R3)
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x0e614896 // sqxtn v22.4h, v4.4s
+	WORD $0x4e6148b6 // sqxtn2 v22.8h, v5.4s
+	WORD $0x2e212ad6 // sqxtun v22.8b, v22.8h
+	FMOVD F22, 16(R3)
+	ADD R5, R3, R3
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x0e6148d6 // sqxtn v22.4h, v6.4s
+	WORD $0x4e6148f6 // sqxtn2 v22.8h, v7.4s
+	WORD $0x2e212ad6 // sqxtun v22.8b, v22.8h
+	FMOVD F22, 0(R3)
+	WORD $0x4e21a908 // fcvtns v8.4s, v8.4s
+	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
+	WORD $0x0e614916 // sqxtn v22.4h, v8.4s
+	WORD $0x4e614936 // sqxtn2 v22.8h, v9.4s
+	WORD $0x2e212ad6 // sqxtun v22.8b, v22.8h
+	FMOVD F22, 8(R3)
+	WORD $0x4e21a94a // fcvtns v10.4s, v10.4s
+	WORD $0x4e21a96b // fcvtns v11.4s, v11.4s
+	WORD $0x0e614956 // sqxtn v22.4h, v10.4s
+	WORD $0x4e614976 // sqxtn2 v22.8h, v11.4s
+	WORD $0x2e212ad6 // sqxtun v22.8b, v22.8h
+	FMOVD F22, 16(R3)
+	ADD R5, R3, R3
+	WORD $0x4e21a98c // fcvtns v12.4s, v12.4s
+	WORD $0x4e21a9ad // fcvtns v13.4s, v13.4s
+	WORD $0x0e614996 // sqxtn v22.4h, v12.4s
+	WORD $0x4e6149b6 // sqxtn2 v22.8h, v13.4s
+	WORD $0x2e212ad6 // sqxtun v22.8b, v22.8h
+	FMOVD F22, 0(R3)
+	WORD $0x4e21a9ce // fcvtns v14.4s, v14.4s
+	WORD $0x4e21a9ef // fcvtns v15.4s, v15.4s
+	WORD $0x0e6149d6 // sqxtn v22.4h, v14.4s
+	WORD $0x4e6149f6 // sqxtn2 v22.8h, v15.4s
+	WORD $0x2e212ad6 // sqxtun v22.8b, v22.8h
+	FMOVD F22, 8(R3)
+	WORD $0x4e21aa10 // fcvtns v16.4s, v16.4s
+	WORD $0x4e21aa31 // fcvtns v17.4s, v17.4s
+	WORD $0x0e614a16 // sqxtn v22.4h, v16.4s
+	WORD $0x4e614a36 // sqxtn2 v22.8h, v17.4s
+	WORD $0x2e212ad6 // sqxtun v22.8b, v22.8h
+	FMOVD F22, 16(R3)
+	ADD R5, R3, R3
+	MOVD $3, R16
+	MUL R16, R2, R10
+	ADD R10, R1, R1
+	SUB $3, R0, R0
+	JMP few
+
+tile2:
+	MOVD begin+56(FP), R10
+	FMOVQ 0(R10), F0
+	FMOVQ 16(R10), F1
+	FMOVQ 32(R10), F2
+	FMOVQ 48(R10), F3
+	FMOVQ 64(R10), F4
+	FMOVQ 80(R10), F5
+	FMOVQ 0(R10), F6
+	FMOVQ 16(R10), F7
+	FMOVQ 32(R10), F8
+	FMOVQ 48(R10), F9
+	FMOVQ 64(R10), F10
+	FMOVQ 80(R10), F11
+	WORD $0x4f04e40e // movi v14.16b, #128
+	MOVD R1, R10
+	ADD R2<<0, R10, R11
+	MOVD b+48(FP), R12
+	MOVD segs+24(FP), R13
+
+dot2167_seg:
+	MOVD segQuads+32(FP), R14
+	CMP $4, R14
+	BLT dot2167_rest
+	SUB $4, R14, R14
+
+dot2167_k:
+	FMOVQ.P 16(R10), F12
+	WORD $0x6e2e1d8c // eor v12.16b, v12.16b, v14.16b
+	FMOVQ.P 16(R11), F13
+	WORD $0x6e2e1dad // eor v13.16b, v13.16b, v14.16b
+	FMOVQ 0(R12), F15
+	WORD $0x4f8ce1e0 // sdot v0.4s, v15.16b, v12.4b[0]
+	WORD $0x4f8de1e6 // sdot v6.4s, v15.16b, v13.4b[0]
+	FMOVQ 16(R12), F16
+	WORD $0x4f8ce201 // sdot v1.4s, v16.16b, v12.4b[0]
+	WORD $0x4f8de207 // sdot v7.4s, v16.16b, v13.4b[0]
+	FMOVQ 32(R12), F17
+	WORD $0x4f8ce222 // sdot v2.4s, v17.16b, v12.4b[0]
+	WORD $0x4f8de228 // sdot v8.4s, v17.16b, v13.4b[0]
+	FMOVQ 48(R12), F18
+	WORD $0x4f8ce243 // sdot v3.4s, v18.16b, v12.4b[0]
+	WORD $0x4f8de249 // sdot v9.4s, v18.16b, v13.4b[0]
+	FMOVQ 64(R12), F15
+	WORD $0x4f8ce1e4 // sdot v4.4s, v15.16b, v12.4b[0]
+	WORD $0x4f8de1ea // sdot v10.4s, v15.16b, v13.4b[0]
+	FMOVQ 80(R12), F16
+	WORD $0x4f8ce205 // sdot v5.4s, v16.16b, v12.4b[0]
+	WORD $0x4f8de20b // sdot v11.4s, v16.16b, v13.4b[0]
+	PRFM 4096(R12), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 96(R12), F15
+	WORD $0x4face1e0 // sdot v0.4s, v15.16b, v12.4b[1]
+	WORD $0x4fade1e6 // sdot v6.4s, v15.16b, v13.4b[1]
+	FMOVQ 112(R12), F16
+	WORD $0x4face201 // sdot v1.4s, v16.16b, v12.4b[1]
+	WORD $0x4fade207 // sdot v7.4s, v16.16b, v13.4b[1]
+	FMOVQ 128(R12), F17
+	WORD $0x4face222 // sdot v2.4s, v17.16b, v12.4b[1]
+	WORD $0x4fade228 // sdot v8.4s, v17.16b, v13.4b[1]
+	FMOVQ 144(R12), F18
+	WORD $0x4face243 // sdot v3.4s, v18.16b, v12.4b[1]
+	WORD $0x4fade249 // sdot v9.4s, v18.16b, v13.4b[1]
+	FMOVQ 160(R12), F15
+	WORD $0x4face1e4 // sdot v4.4s, v15.16b, v12.4b[1]
+	WORD $0x4fade1ea // sdot v10.4s, v15.16b, v13.4b[1]
+	FMOVQ 176(R12), F16
+	WORD $0x4face205 // sdot v5.4s, v16.16b, v12.4b[1]
+	WORD $0x4fade20b // sdot v11.4s, v16.16b, v13.4b[1]
+	PRFM 4160(R12), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 192(R12), F15
+	WORD $0x4f8ce9e0 // sdot v0.4s, v15.16b, v12.4b[2]
+	WORD $0x4f8de9e6 // sdot v6.4s, v15.16b, v13.4b[2]
+	FMOVQ 208(R12), F16
+	WORD $0x4f8cea01 // sdot v1.4s, v16.16b, v12.4b[2]
+	WORD $0x4f8dea07 // sdot v7.4s, v16.16b, v13.4b[2]
+	FMOVQ 224(R12), F17
+	WORD $0x4f8cea22 // sdot v2.4s, v17.16b, v12.4b[2]
+	WORD $0x4f8dea28 // sdot v8.4s, v17.16b, v13.4b[2]
+	FMOVQ 240(R12), F18
+	WORD $0x4f8cea43 // sdot v3.4s, v18.16b, v12.4b[2]
+	WORD $0x4f8dea49 // sdot v9.4s, v18.16b, v13.4b[2]
+	FMOVQ 256(R12), F15
+	WORD $0x4f8ce9e4 // sdot v4.4s, v15.16b, v12.4b[2]
+	WORD $0x4f8de9ea // sdot v10.4s, v15.16b, v13.4b[2]
+	FMOVQ 272(R12), F16
+	WORD $0x4f8cea05 // sdot v5.4s, v16.16b, v12.4b[2]
+	WORD $0x4f8dea0b // sdot v11.4s, v16.16b, v13.4b[2]
+	PRFM 4224(R12), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 288(R12), F15
+	WORD $0x4face9e0 // sdot v0.4s, v15.16b, v12.4b[3]
+	WORD $0x4fade9e6 // sdot v6.4s, v15.16b, v13.4b[3]
+	FMOVQ 304(R12), F16
+	WORD $0x4facea01 // sdot v1.4s, v16.16b, v12.4b[3]
+	WORD $0x4fadea07 // sdot v7.4s, v16.16b, v13.4b[3]
+	FMOVQ 320(R12), F17
+	WORD $0x4facea22 // sdot v2.4s, v17.16b, v12.4b[3]
+	WORD $0x4fadea28 // sdot v8.4s, v17.16b, v13.4b[3]
+	FMOVQ 336(R12), F18
+	WORD $0x4facea43 // sdot v3.4s, v18.16b, v12.4b[3]
+	WORD $0x4fadea49 // sdot v9.4s, v18.16b, v13.4b[3]
+	FMOVQ 352(R12), F15
+	WORD $0x4face9e4 // sdot v4.4s, v15.16b, v12.4b[3]
+	WORD $0x4fade9ea // sdot v10.4s, v15.16b, v13.4b[3]
+	FMOVQ 368(R12), F16
+	WORD $0x4facea05 // sdot v5.4s, v16.16b, v12.4b[3]
+	WORD $0x4fadea0b // sdot v11.4s, v16.16b, v13.4b[3]
+	PRFM 4288(R12), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	ADD $384, R12, R12
+	SUB $4, R14, R14
+	CMP $0, R14
+	BGE dot2167_k
+	ADD $4, R14, R14
+
+dot2167_rest:
+	CBZ R14, dot2167_next
+
+dot2167_one:
+	FMOVS.P 4(R10), F12
+	WORD $0x6e2e1d8c // eor v12.16b, v12.16b, v14.16b
+	FMOVS.P 4(R11), F13
+	WORD $0x6e2e1dad // eor v13.16b, v13.16b, v14.16b
+	FMOVQ 0(R12), F15
+	WORD $0x4f8ce1e0 // sdot v0.4s, v15.16b, v12.4b[0]
+	WORD $0x4f8de1e6 // sdot v6.4s, v15.16b, v13.4b[0]
+	FMOVQ 16(R12), F16
+	WORD $0x4f8ce201 // sdot v1.4s, v16.16b, v12.4b[0]
+	WORD $0x4f8de207 // sdot v7.4s, v16.16b, v13.4b[0]
+	FMOVQ 32(R12), F17
+	WORD $0x4f8ce222 // sdot v2.4s, v17.16b, v12.4b[0]
+	WORD $0x4f8de228 // sdot v8.4s, v17.16b, v13.4b[0]
+	FMOVQ 48(R12), F18
+	WORD $0x4f8ce243 // sdot v3.4s, v18.16b, v12.4b[0]
+	WORD $0x4f8de249 // sdot v9.4s, v18.16b, v13.4b[0]
+	FMOVQ 64(R12), F15
+	WORD $0x4f8ce1e4 // sdot v4.4s, v15.16b, v12.4b[0]
+	WORD $0x4f8de1ea // sdot v10.4s, v15.16b, v13.4b[0]
+	FMOVQ 80(R12), F16
+	WORD $0x4f8ce205 // sdot v5.4s, v16.16b, v12.4b[0]
+	WORD $0x4f8de20b // sdot v11.4s, v16.16b, v13.4b[0]
+	ADD R8, R7, R7
+	ADD $96, R12, R12
+	SUB $1, R14, R14
+	CBNZ R14, dot2167_one
+
+dot2167_next:
+	ADD R9, R10, R10
+	ADD R9, R11, R11
+	SUB $1, R13, R13
+	CBNZ R13, dot2167_seg
+	MOVD scale+104(FP), R10
+	MOVD shift+112(FP), R11
+	FMOVQ 0(R10), F15
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVQ 0(R11), F16
+	WORD $0x4e2fcc10 // fmla v16.4s, v0.4s, v15.4s
+	VMOV V16.B16, V0.B16
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVQ 0(R11), F16
+	WORD $0x4e2fccd0 // fmla v16.4s, v6.4s, v15.4s
+	VMOV V16.B16, V6.B16
+	FMOVQ 16(R10), F15
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVQ 16(R11), F16
+	WORD $0x4e2fcc30 // fmla v16.4s, v1.4s, v15.4s
+	VMOV V16.B16, V1.B16
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	FMOVQ 16(R11), F16
+	WORD $0x4e2fccf0 // fmla v16.4s, v7.4s, v15.4s
+	VMOV V16.B16, V7.B16
+	FMOVQ 32(R10), F15
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVQ 32(R11), F16
+	WORD $0x4e2fcc50 // fmla v16.4s, v2.4s, v15.4s
+	VMOV V16.B16, V2.B16
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	FMOVQ 32(R11), F16
+	WORD $0x4e2fcd10 // fmla v16.4s, v8.4s, v15.4s
+	VMOV V16.B16, V8.B16
+	FMOVQ 48(R10), F15
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVQ 48(R11), F16
+	WORD $0x4e2fcc70 // fmla v16.4s, v3.4s, v15.4s
+	VMOV V16.B16, V3.B16
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	FMOVQ 48(R11), F16
+	WORD $0x4e2fcd30 // fmla v16.4s, v9.4s, v15.4s
+	VMOV V16.B16, V9.B16
+	FMOVQ 64(R10), F15
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVQ 64(R11), F16
+	WORD $0x4e2fcc90 // fmla v16.4s, v4.4s, v15.4s
+	VMOV V16.B16, V4.B16
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	FMOVQ 64(R11), F16
+	WORD $0x4e2fcd50 // fmla v16.4s, v10.4s, v15.4s
+	VMOV V16.B16, V10.B16
+	FMOVQ 80(R10), F15
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	FMOVQ 80(R11), F16
+	WORD $0x4e2fccb0 // fmla v16.4s, v5.4s, v15.4s
+	VMOV V16.B16, V5.B16
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	FMOVQ 80(R11), F16
+	WORD $0x4e2fcd70 // fmla v16.4s, v11.4s, v15.4s
+	VMOV V16.B16, V11.B16
+	CBZ R4, dot2167_bare
+	FMOVS dscale+96(FP), F12
+	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	FMOVS 0(R4), F15
+	WORD $0x2f08a5ef // ushll v15.8h, v15.8b, #0
+	WORD $0x2f10a5ef // ushll v15.4s, v15.4h, #0
+	WORD $0x6e21d9ef // ucvtf v15.4s, v15.4s
+	WORD $0x4e2ccde0 // fmla v0.4s, v15.4s, v12.4s
+	FMOVS 4(R4), F15
+	WORD $0x2f08a5ef // ushll v15.8h, v15.8b, #0
+	WORD $0x2f10a5ef // ushll v15.4s, v15.4h, #0
+	WORD $0x6e21d9ef // ucvtf v15.4s, v15.4s
+	WORD $0x4e2ccde1 // fmla v1.4s, v15.4s, v12.4s
+	FMOVS 8(R4), F15
+	WORD $0x2f08a5ef // ushll v15.8h, v15.8b, #0
+	WORD $0x2f10a5ef // ushll v15.4s, v15.4h, #0
+	WORD $0x6e21d9ef // ucvtf v15.4s, v15.4s
+	WORD $0x4e2ccde2 // fmla v2.4s, v15.4s, v12.4s
+	FMOVS 12(R4), F15
+	WORD $0x2f08a5ef // ushll v15.8h, v15.8b, #0
+	WORD $0x2f10a5ef // ushll v15.4s, v15.4h, #0
+	WORD $0x6e21d9ef // ucvtf v15.4s, v15.4s
+	WORD $0x4e2ccde3 // fmla v3.4s, v15.4s, v12.4s
+	FMOVS 16(R4), F15
+	WORD $0x2f08a5ef // ushll v15.8h, v15.8b, #0
+	WORD $0x2f10a5ef // ushll v15.4s, v15.4h, #0
+	WORD $0x6e21d9ef // ucvtf v15.4s, v15.4s
+	WORD $0x4e2ccde4 // fmla v4.4s, v15.4s, v12.4s
+	FMOVS 20(R4), F15
+	WORD $0x2f08a5ef // ushll v15.8h, v15.8b, #0
+	WORD $0x2f10a5ef // ushll v15.4s, v15.4h, #0
+	WORD $0x6e21d9ef // ucvtf v15.4s, v15.4s
+	WORD $0x4e2ccde5 // fmla v5.4s, v15.4s, v12.4s
+	ADD R6, R4, R4
+	FMOVS 0(R4), F15
+	WORD $0x2f08a5ef // ushll v15.8h, v15.8b, #0
+	WORD $0x2f10a5ef // ushll v15.4s, v15.4h, #0
+	WORD $0x6e21d9ef // ucvtf v15.4s, v15.4s
+	WORD $0x4e2ccde6 // fmla v6.4s, v15.4s, v12.4s
+	FMOVS 4(R4), F15
+	WORD $0x2f08a5ef // ushll v15.8h, v15.8b, #0
+	WORD $0x2f10a5ef // ushll v15.4s, v15.4h, #0
+	WORD $0x6e21d9ef // ucvtf v15.4s, v15.4s
+	WORD $0x4e2ccde7 // fmla v7.4s, v15.4s, v12.4s
+	FMOVS 8(R4), F15
+	WORD $0x2f08a5ef // ushll v15.8h, v15.8b, #0
+	WORD $0x2f10a5ef // ushll v15.4s, v15.4h, #0
+	WORD $0x6e21d9ef // ucvtf v15.4s, v15.4s
+	WORD $0x4e2ccde8 // fmla v8.4s, v15.4s, v12.4s
+	FMOVS 12(R4), F15
+	WORD $0x2f08a5ef // ushll v15.8h, v15.8b, #0
+	WORD $0x2f10a5ef // ushll v15.4s, v15.4h, #0
+	WORD $0x6e21d9ef // ucvtf v15.4s, v15.4s
+	WORD $0x4e2ccde9 // fmla v9.4s, v15.4s, v12.4s
+	FMOVS 16(R4), F15
+	WORD $0x2f08a5ef // ushll v15.8h, v15.8b, #0
+	WORD $0x2f10a5ef // ushll v15.4s, v15.4h, #0
+	WORD $0x6e21d9ef // ucvtf v15.4s, v15.4s
+	WORD $0x4e2ccdea // fmla v10.4s, v15.4s, v12.4s
+	FMOVS 20(R4), F15
+	WORD $0x2f08a5ef // ushll v15.8h, v15.8b, #0
+	WORD $0x2f10a5ef // ushll v15.4s, v15.4h, #0
+	WORD $0x6e21d9ef // ucvtf v15.4s, v15.4s
+	WORD $0x4e2ccdeb // fmla v11.4s, v15.4s, v12.4s
+	ADD R6, R4, R4
+
+dot2167_bare:
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x0e61480f // sqxtn v15.4h, v0.4s
+	WORD $0x4e61482f // sqxtn2 v15.8h, v1.4s
+	WORD $0x2e2129ef // sqxtun v15.8b, v15.8h
+	FMOVD F15, 0(R3)
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x0e61484f // sqxtn v15.4h, v2.4s
+	WORD $0x4e61486f // sqxtn2 v15.8h, v3.4s
+	WORD $0x2e2129ef // sqxtun v15.8b, v15.8h
+	FMOVD F15, 8(R3)
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x0e61488f // sqxtn v15.4h, v4.4s
+	WORD $0x4e6148af // sqxtn2 v15.8h, v5.4s
+	WORD $0x2e2129ef // sqxtun v15.8b, v15.8h
+	FMOVD F15, 16(R3)
+	ADD R5, R3, R3
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x0e6148cf // sqxtn v15.4h, v6.4s
+	WORD $0x4e6148ef // sqxtn2 v15.8h, v7.4s
+	WORD $0x2e2129ef // sqxtun v15.8b, v15.8h
+	FMOVD F15, 0(R3)
+	WORD $0x4e21a908 // fcvtns v8.4s, v8.4s
+	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
+	WORD $0x0e61490f // sqxtn v15.4h, v8.4s
+	WORD $0x4e61492f // sqxtn2 v15.8h, v9.4s
+	WORD $0x2e2129ef // sqxtun v15.8b, v15.8h
+	FMOVD F15, 8(R3)
+	WORD $0x4e21a94a // fcvtns v10.4s, v10.4s
+	WORD $0x4e21a96b // fcvtns v11.4s, v11.4s
+	WORD $0x0e61494f // sqxtn v15.4h, v10.4s
+	WORD $0x4e61496f // sqxtn2 v15.8h, v11.4s
+	WORD $0x2e2129ef // sqxtun v15.8b, v15.8h
+	FMOVD F15, 16(R3)
+	ADD R5, R3, R3
+	MOVD $2, R16
+	MUL R16, R2, R10
+	ADD R10, R1, R1
+	SUB $2, R0, R0
+	JMP few
+
+tile1:
+	MOVD begin+56(FP), R10
+	FMOVQ 0(R10), F0
+	FMOVQ 16(R10), F1
+	FMOVQ 32(R10), F2
+	FMOVQ 48(R10), F3
+	FMOVQ 64(R10), F4
+	FMOVQ 80(R10), F5
+	WORD $0x4f04e407 // movi v7.16b, #128
+	MOVD R1, R10
+	MOVD b+48(FP), R11
+	MOVD segs+24(FP), R12
+
+dot2168_seg:
+	MOVD segQuads+32(FP), R13
+	CMP $4, R13
+	BLT dot2168_rest
+	SUB $4, R13, R13
+
+dot2168_k:
+	FMOVQ.P 16(R10), F6
+	WORD $0x6e271cc6 // eor v6.16b, v6.16b, v7.16b
+	FMOVQ 0(R11), F8
+	WORD $0x4f86e100 // sdot v0.4s, v8.16b, v6.4b[0]
+	FMOVQ 16(R11), F9
+	WORD $0x4f86e121 // sdot v1.4s, v9.16b, v6.4b[0]
+	FMOVQ 32(R11), F10
+	WORD $0x4f86e142 // sdot v2.4s, v10.16b, v6.4b[0]
+	FMOVQ 48(R11), F11
+	WORD $0x4f86e163 // sdot v3.4s, v11.16b, v6.4b[0]
+	FMOVQ 64(R11), F8
+	WORD $0x4f86e104 // sdot v4.4s, v8.16b, v6.4b[0]
+	FMOVQ 80(R11), F9
+	WORD $0x4f86e125 // sdot v5.4s, v9.16b, v6.4b[0]
+	PRFM 4096(R11), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 96(R11), F8
+	WORD $0x4fa6e100 // sdot v0.4s, v8.16b, v6.4b[1]
+	FMOVQ 112(R11), F9
+	WORD $0x4fa6e121 // sdot v1.4s, v9.16b, v6.4b[1]
+	FMOVQ 128(R11), F10
+	WORD $0x4fa6e142 // sdot v2.4s, v10.16b, v6.4b[1]
+	FMOVQ 144(R11), F11
+	WORD $0x4fa6e163 // sdot v3.4s, v11.16b, v6.4b[1]
+	FMOVQ 160(R11), F8
+	WORD $0x4fa6e104 // sdot v4.4s, v8.16b, v6.4b[1]
+	FMOVQ 176(R11), F9
+	WORD $0x4fa6e125 // sdot v5.4s, v9.16b, v6.4b[1]
+	PRFM 4160(R11), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 192(R11), F8
+	WORD $0x4f86e900 // sdot v0.4s, v8.16b, v6.4b[2]
+	FMOVQ 208(R11), F9
+	WORD $0x4f86e921 // sdot v1.4s, v9.16b, v6.4b[2]
+	FMOVQ 224(R11), F10
+	WORD $0x4f86e942 // sdot v2.4s, v10.16b, v6.4b[2]
+	FMOVQ 240(R11), F11
+	WORD $0x4f86e963 // sdot v3.4s, v11.16b, v6.4b[2]
+	FMOVQ 256(R11), F8
+	WORD $0x4f86e904 // sdot v4.4s, v8.16b, v6.4b[2]
+	FMOVQ 272(R11), F9
+	WORD $0x4f86e925 // sdot v5.4s, v9.16b, v6.4b[2]
+	PRFM 4224(R11), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 288(R11), F8
+	WORD $0x4fa6e900 // sdot v0.4s, v8.16b, v6.4b[3]
+	FMOVQ 304(R11), F9
+	WORD $0x4fa6e921 // sdot v1.4s, v9.16b, v6.4b[3]
+	FMOVQ 320(R11), F10
+	WORD $0x4fa6e942 // sdot v2.4s, v10.16b, v6.4b[3]
+	FMOVQ 336(R11), F11
+	WORD $0x4fa6e963 // sdot v3.4s, v11.16b, v6.4b[3]
+	FMOVQ 352(R11), F8
+	WORD $0x4fa6e904 // sdot v4.4s, v8.16b, v6.4b[3]
+	FMOVQ 368(R11), F9
+	WORD $0x4fa6e925 // sdot v5.4s, v9.16b, v6.4b[3]
+	PRFM 4288(R11), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	ADD $384, R11, R11
+	SUB $4, R13, R13
+	CMP $0, R13
+	BGE dot2168_k
+	ADD $4, R13, R13
+
+dot2168_rest:
+	CBZ R13, dot2168_next
+
+dot2168_one:
+	FMOVS.P 4(R10), F6
+	WORD $0x6e271cc6 // eor v6.16b, v6.16b, v7.16b
+	FMOVQ 0(R11), F8
+	WORD $0x4f86e100 // sdot v0.4s, v8.16b, v6.4b[0]
+	FMOVQ 16(R11), F9
+	WORD $0x4f86e121 // sdot v1.4s, v9.16b, v6.4b[0]
+	FMOVQ 32(R11), F10
+	WORD $0x4f86e142 // sdot v2.4s, v10.16b, v6.4b[0]
+	FMOVQ 48(R11), F11
+	WORD $0x4f86e163 // sdot v3.4s, v11.16b, v6.4b[0]
+	FMOVQ 64(R11), F8
+	WORD $0x4f86e104 // sdot v4.4s, v8.16b, v6.4b[0]
+	FMOVQ 80(R11), F9
+	WORD $0x4f86e125 // sdot v5.4s, v9.16b, v6.4b[0]
+	ADD R8, R7, R7
+	ADD $96, R11, R11
+	SUB $1, R13, R13
+	CBNZ R13, dot2168_one
+
+dot2168_next:
+	ADD R9, R10, R10
+	SUB $1, R12, R12
+	CBNZ R12, dot2168_seg
+	MOVD scale+104(FP), R10
+	MOVD shift+112(FP), R11
+	FMOVQ 0(R10), F8
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVQ 0(R11), F9
+	WORD $0x4e28cc09 // fmla v9.4s, v0.4s, v8.4s
+	VMOV V9.B16, V0.B16
+	FMOVQ 16(R10), F8
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVQ 16(R11), F9
+	WORD $0x4e28cc29 // fmla v9.4s, v1.4s, v8.4s
+	VMOV V9.B16, V1.B16
+	FMOVQ 32(R10), F8
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVQ 32(R11), F9
+	WORD $0x4e28cc49 // fmla v9.4s, v2.4s, v8.4s
+	VMOV V9.B16, V2.B16
+	FMOVQ 48(R10), F8
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVQ 48(R11), F9
+	WORD $0x4e28cc69 // fmla v9.4s, v3.4s, v8.4s
+	VMOV V9.B16, V3.B16
+	FMOVQ 64(R10), F8
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVQ 64(R11), F9
+	WORD $0x4e28cc89 // fmla v9.4s, v4.4s, v8.4s
+	VMOV V9.B16, V4.B16
+	FMOVQ 80(R10), F8
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	FMOVQ 80(R11), F9
+	WORD $0x4e28cca9 // fmla v9.4s, v5.4s, v8.4s
+	VMOV V9.B16, V5.B16
+	CBZ R4, dot2168_bare
+	FMOVS dscale+96(FP), F6
+	WORD $0x4e0404c6 // dup v6.4s, v6.s[0]
+	FMOVS 0(R4), F8
+	WORD $0x2f08a508 // ushll v8.8h, v8.8b, #0
+	WORD $0x2f10a508 // ushll v8.4s, v8.4h, #0
+	WORD $0x6e21d908 // ucvtf v8.4s, v8.4s
+	WORD $0x4e26cd00 // fmla v0.4s, v8.4s, v6.4s
+	FMOVS 4(R4), F8
+	WORD $0x2f08a508 // ushll v8.8h, v8.8b, #0
+	WORD $0x2f10a508 // ushll v8.4s, v8.4h, #0
+	WORD $0x6e21d908 // ucvtf v8.4s, v8.4s
+	WORD $0x4e26cd01 // fmla v1.4s, v8.4s, v6.4s
+	FMOVS 8(R4), F8
+	WORD $0x2f08a508 // ushll v8.8h, v8.8b, #0
+	WORD $0x2f10a508 // ushll v8.4s, v8.4h, #0
+	WORD $0x6e21d908 // ucvtf v8.4s, v8.4s
+	WORD $0x4e26cd02 // fmla v2.4s, v8.4s, v6.4s
+	FMOVS 12(R4), F8
+	WORD $0x2f08a508 // ushll v8.8h, v8.8b, #0
+	WORD $0x2f10a508 // ushll v8.4s, v8.4h, #0
+	WORD $0x6e21d908 // ucvtf v8.4s, v8.4s
+	WORD $0x4e26cd03 // fmla v3.4s, v8.4s, v6.4s
+	FMOVS 16(R4), F8
+	WORD $0x2f08a508 // ushll v8.8h, v8.8b, #0
+	WORD $0x2f10a508 // ushll v8.4s, v8.4h, #0
+	WORD $0x6e21d908 // ucvtf v8.4s, v8.4s
+	WORD $0x4e26cd04 // fmla v4.4s, v8.4s, v6.4s
+	FMOVS 20(R4), F8
+	WORD $0x2f08a508 // ushll v8.8h, v8.8b, #0
+	WORD $0x2f10a508 // ushll v8.4s, v8.4h, #0
+	WORD $0x6e21d908 // ucvtf v8.4s, v8.4s
+	WORD $0x4e26cd05 // fmla v5.4s, v8.4s, v6.4s
+	ADD R6, R4, R4
+
+dot2168_bare:
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x0e614808 // sqxtn v8.4h, v0.4s
+	WORD $0x4e614828 // sqxtn2 v8.8h, v1.4s
+	WORD $0x2e212908 // sqxtun v8.8b, v8.8h
+	FMOVD F8, 0(R3)
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x0e614848 // sqxtn v8.4h, v2.4s
+	WORD $0x4e614868 // sqxtn2 v8.8h, v3.4s
+	WORD $0x2e212908 // sqxtun v8.8b, v8.8h
+	FMOVD F8, 8(R3)
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x0e614888 // sqxtn v8.4h, v4.4s
+	WORD $0x4e6148a8 // sqxtn2 v8.8h, v5.4s
+	WORD $0x2e212908 // sqxtun v8.8b, v8.8h
+	FMOVD F8, 16(R3)
+	ADD R5, R3, R3
+	MOVD $1, R16
+	MUL R16, R2, R10
+	ADD R10, R1, R1
+	SUB $1, R0, R0
+	JMP few
+
+done:
+	RET
+
+// func dotNNFloat3NEON(m int, a *uint8, lda int, segs int, segQuads int, segStride int, b *int8, begin *int32, c *float32, ldc int, d *float32, ldd int, scale *float32, shift *float32, cols int, next *int8, step int)
+TEXT ·dotNNFloat3NEON(SB), NOSPLIT, $0-136
+	MOVD m+0(FP), R0
+	MOVD a+8(FP), R1
+	MOVD lda+16(FP), R2
+	MOVD c+64(FP), R3
+	MOVD d+80(FP), R4
+	MOVD ldc+72(FP), R5
+	MOVD ldd+88(FP), R6
+	LSL $2, R5, R5
+	LSL $2, R6, R6
+	MOVD next+120(FP), R7
+	MOVD step+128(FP), R8
+	MOVD segStride+40(FP), R9
+	MOVD segQuads+32(FP), R10
+	LSL $2, R10, R10
+	SUB R10, R9, R9
+
+tiles:
+	CMP $6, R0
+	BLT few
+
+tile4:
+	MOVD begin+56(FP), R10
+	FMOVQ 0(R10), F0
+	FMOVQ 16(R10), F1
+	FMOVQ 32(R10), F2
+	FMOVQ 48(R10), F3
+	FMOVQ 64(R10), F4
+	FMOVQ 80(R10), F5
+	FMOVQ 0(R10), F6
+	FMOVQ 16(R10), F7
+	FMOVQ 32(R10), F8
+	FMOVQ 48(R10), F9
+	FMOVQ 64(R10), F10
+	FMOVQ 80(R10), F11
+	FMOVQ 0(R10), F12
+	FMOVQ 16(R10), F13
+	FMOVQ 32(R10), F14
+	FMOVQ 48(R10), F15
+	FMOVQ 64(R10), F16
+	FMOVQ 80(R10), F17
+	FMOVQ 0(R10), F18
+	FMOVQ 16(R10), F19
+	FMOVQ 32(R10), F20
+	FMOVQ 48(R10), F21
+	FMOVQ 64(R10), F22
+	FMOVQ 80(R10), F23
+	WORD $0x4f04e41c // movi v28.16b, #128
+	MOVD R1, R10
+	ADD R2<<0, R10, R11
+	ADD R2<<0, R11, R12
+	ADD R2<<0, R12, R13
+	MOVD b+48(FP), R14
+	MOVD segs+24(FP), R15
+
+dot2169_seg:
+	MOVD segQuads+32(FP), R19
+	CMP $4, R19
+	BLT dot2169_rest
+	SUB $4, R19, R19
+
+dot2169_k:
+	FMOVQ.P 16(R10), F24
+	WORD $0x6e3c1f18 // eor v24.16b, v24.16b, v28.16b
+	FMOVQ.P 16(R11), F25
+	WORD $0x6e3c1f39 // eor v25.16b, v25.16b, v28.16b
+	FMOVQ.P 16(R12), F26
+	WORD $0x6e3c1f5a // eor v26.16b, v26.16b, v28.16b
+	FMOVQ.P 16(R13), F27
+	WORD $0x6e3c1f7b // eor v27.16b, v27.16b, v28.16b
+	FMOVQ 0(R14), F29
+	WORD $0x4f98e3a0 // sdot v0.4s, v29.16b, v24.4b[0]
+	WORD $0x4f99e3a6 // sdot v6.4s, v29.16b, v25.4b[0]
+	WORD $0x4f9ae3ac // sdot v12.4s, v29.16b, v26.4b[0]
+	WORD $0x4f9be3b2 // sdot v18.4s, v29.16b, v27.4b[0]
+	FMOVQ 16(R14), F30
+	WORD $0x4f98e3c1 // sdot v1.4s, v30.16b, v24.4b[0]
+	WORD $0x4f99e3c7 // sdot v7.4s, v30.16b, v25.4b[0]
+	WORD $0x4f9ae3cd // sdot v13.4s, v30.16b, v26.4b[0]
+	WORD $0x4f9be3d3 // sdot v19.4s, v30.16b, v27.4b[0]
+	FMOVQ 32(R14), F31
+	WORD $0x4f98e3e2 // sdot v2.4s, v31.16b, v24.4b[0]
+	WORD $0x4f99e3e8 // sdot v8.4s, v31.16b, v25.4b[0]
+	WORD $0x4f9ae3ee // sdot v14.4s, v31.16b, v26.4b[0]
+	WORD $0x4f9be3f4 // sdot v20.4s, v31.16b, v27.4b[0]
+	FMOVQ 48(R14), F29
+	WORD $0x4f98e3a3 // sdot v3.4s, v29.16b, v24.4b[0]
+	WORD $0x4f99e3a9 // sdot v9.4s, v29.16b, v25.4b[0]
+	WORD $0x4f9ae3af // sdot v15.4s, v29.16b, v26.4b[0]
+	WORD $0x4f9be3b5 // sdot v21.4s, v29.16b, v27.4b[0]
+	FMOVQ 64(R14), F30
+	WORD $0x4f98e3c4 // sdot v4.4s, v30.16b, v24.4b[0]
+	WORD $0x4f99e3ca // sdot v10.4s, v30.16b, v25.4b[0]
+	WORD $0x4f9ae3d0 // sdot v16.4s, v30.16b, v26.4b[0]
+	WORD $0x4f9be3d6 // sdot v22.4s, v30.16b, v27.4b[0]
+	FMOVQ 80(R14), F31
+	WORD $0x4f98e3e5 // sdot v5.4s, v31.16b, v24.4b[0]
+	WORD $0x4f99e3eb // sdot v11.4s, v31.16b, v25.4b[0]
+	WORD $0x4f9ae3f1 // sdot v17.4s, v31.16b, v26.4b[0]
+	WORD $0x4f9be3f7 // sdot v23.4s, v31.16b, v27.4b[0]
+	PRFM 4096(R14), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 96(R14), F29
+	WORD $0x4fb8e3a0 // sdot v0.4s, v29.16b, v24.4b[1]
+	WORD $0x4fb9e3a6 // sdot v6.4s, v29.16b, v25.4b[1]
+	WORD $0x4fbae3ac // sdot v12.4s, v29.16b, v26.4b[1]
+	WORD $0x4fbbe3b2 // sdot v18.4s, v29.16b, v27.4b[1]
+	FMOVQ 112(R14), F30
+	WORD $0x4fb8e3c1 // sdot v1.4s, v30.16b, v24.4b[1]
+	WORD $0x4fb9e3c7 // sdot v7.4s, v30.16b, v25.4b[1]
+	WORD $0x4fbae3cd // sdot v13.4s, v30.16b, v26.4b[1]
+	WORD $0x4fbbe3d3 // sdot v19.4s, v30.16b, v27.4b[1]
+	FMOVQ 128(R14), F31
+	WORD $0x4fb8e3e2 // sdot v2.4s, v31.16b, v24.4b[1]
+	WORD $0x4fb9e3e8 // sdot v8.4s, v31.16b, v25.4b[1]
+	WORD $0x4fbae3ee // sdot v14.4s, v31.16b, v26.4b[1]
+	WORD $0x4fbbe3f4 // sdot v20.4s, v31.16b, v27.4b[1]
+	FMOVQ 144(R14), F29
+	WORD $0x4fb8e3a3 // sdot v3.4s, v29.16b, v24.4b[1]
+	WORD $0x4fb9e3a9 // sdot v9.4s, v29.16b, v25.4b[1]
+	WORD $0x4fbae3af // sdot v15.4s, v29.16b, v26.4b[1]
+	WORD $0x4fbbe3b5 // sdot v21.4s, v29.16b, v27.4b[1]
+	FMOVQ 160(R14), F30
+	WORD $0x4fb8e3c4 // sdot v4.4s, v30.16b, v24.4b[1]
+	WORD $0x4fb9e3ca // sdot v10.4s, v30.16b, v25.4b[1]
+	WORD $0x4fbae3d0 // sdot v16.4s, v30.16b, v26.4b[1]
+	WORD $0x4fbbe3d6 // sdot v22.4s, v30.16b, v27.4b[1]
+	FMOVQ 176(R14), F31
+	WORD $0x4fb8e3e5 // sdot v5.4s, v31.16b, v24.4b[1]
+	WORD $0x4fb9e3eb // sdot v11.4s, v31.16b, v25.4b[1]
+	WORD $0x4fbae3f1 // sdot v17.4s, v31.16b, v26.4b[1]
+	WORD $0x4fbbe3f7 // sdot v23.4s, v31.16b, v27.4b[1]
+	PRFM 4160(R14), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 192(R14), F29
+	WORD $0x4f98eba0 // sdot v0.4s, v29.16b, v24.4b[2]
+	WORD $0x4f99eba6 // sdot v6.4s, v29.16b, v25.4b[2]
+	WORD $0x4f9aebac // sdot v12.4s, v29.16b, v26.4b[2]
+	WORD $0x4f9bebb2 // sdot v18.4s, v29.16b, v27.4b[2]
+	FMOVQ 208(R14), F30
+	WORD $0x4f98ebc1 // sdot v1.4s, v30.16b, v24.4b[2]
+	WORD $0x4f99ebc7 // sdot v7.4s, v30.16b, v25.4b[2]
+	WORD $0x4f9aebcd // sdot v13.4s, v30.16b, v26.4b[2]
+	WORD $0x4f9bebd3 // sdot v19.4s, v30.16b, v27.4b[2]
+	FMOVQ 224(R14), F31
+	WORD $0x4f98ebe2 // sdot v2.4s, v31.16b, v24.4b[2]
+	WORD $0x4f99ebe8 // sdot v8.4s, v31.16b, v25.4b[2]
+	WORD $0x4f9aebee // sdot v14.4s, v31.16b, v26.4b[2]
+	WORD $0x4f9bebf4 // sdot v20.4s, v31.16b, v27.4b[2]
+	FMOVQ 240(R14), F29
+	WORD $0x4f98eba3 // sdot v3.4s, v29.16b, v24.4b[2]
+	WORD $0x4f99eba9 // sdot v9.4s, v29.16b, v25.4b[2]
+	WORD $0x4f9aebaf // sdot v15.4s, v29.16b, v26.4b[2]
+	WORD $0x4f9bebb5 // sdot v21.4s, v29.16b, v27.4b[2]
+	FMOVQ 256(R14), F30
+	WORD $0x4f98ebc4 // sdot v4.4s, v30.16b, v24.4b[2]
+	WORD $0x4f99ebca // sdot v10.4s, v30.16b, v25.4b[2]
+	WORD $0x4f9aebd0 // sdot v16.4s, v30.16b, v26.4b[2]
+	WORD $0x4f9bebd6 // sdot v22.4s, v30.16b, v27.4b[2]
+	FMOVQ 272(R14), F31
+	WORD $0x4f98ebe5 // sdot v5.4s, v31.16b, v24.4b[2]
+	WORD $0x4f99ebeb // sdot v11.4s, v31.16b, v25.4b[2]
+	WORD $0x4f9aebf1 // sdot v17.4s, v31.16b, v26.4b[2]
+	WORD $0x4f9bebf7 // sdot v23.4s, v31.16b, v27.4b[2]
+	PRFM 4224(R14), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 288(R14), F29
+	WORD $0x4fb8eba0 // sdot v0.4s, v29.16b, v24.4b[3]
+	WORD $0x4fb9eba6 // sdot v6.4s, v29.16b, v25.4b[3]
+	WORD $0x4fbaebac // sdot v12.4s, v29.16b, v26.4b[3]
+	WORD $0x4fbbebb2 // sdot v18.4s, v29.16b, v27.4b[3]
+	FMOVQ 304(R14), F30
+	WORD $0x4fb8ebc1 // sdot v1.4s, v30.16b, v24.4b[3]
+	WORD $0x4fb9ebc7 // sdot v7.4s, v30.16b, v25.4b[3]
+	WORD $0x4fbaebcd // sdot v13.4s, v30.16b, v26.4b[3]
+	WORD $0x4fbbebd3 // sdot v19.4s, v30.16b, v27.4b[3]
+	FMOVQ 320(R14), F31
+	WORD $0x4fb8ebe2 // sdot v2.4s, v31.16b, v24.4b[3]
+	WORD $0x4fb9ebe8 // sdot v8.4s, v31.16b, v25.4b[3]
+	WORD $0x4fbaebee // sdot v14.4s, v31.16b, v26.4b[3]
+	WORD $0x4fbbebf4 // sdot v20.4s, v31.16b, v27.4b[3]
+	FMOVQ 336(R14), F29
+	WORD $0x4fb8eba3 // sdot v3.4s, v29.16b, v24.4b[3]
+	WORD $0x4fb9eba9 // sdot v9.4s, v29.16b, v25.4b[3]
+	WORD $0x4fbaebaf // sdot v15.4s, v29.16b, v26.4b[3]
+	WORD $0x4fbbebb5 // sdot v21.4s, v29.16b, v27.4b[3]
+	FMOVQ 352(R14), F30
+	WORD $0x4fb8ebc4 // sdot v4.4s, v30.16b, v24.4b[3]
+	WORD $0x4fb9ebca // sdot v10.4s, v30.16b, v25.4b[3]
+	WORD $0x4fbaebd0 // sdot v16.4s, v30.16b, v26.4b[3]
+	WORD $0x4fbbebd6 // sdot v22.4s, v30.16b, v27.4b[3]
+	FMOVQ 368(R14), F31
+	WORD $0x4fb8ebe5 // sdot v5.4s, v31.16b, v24.4b[3]
+	WORD $0x4fb9ebeb // sdot v11.4s, v31.16b, v25.4b[3]
+	WORD $0x4fbaebf1 // sdot v17.4s, v31.16b, v26.4b[3]
+	WORD $0x4fbbebf7 // sdot v23.4s, v31.16b, v27.4b[3]
+	PRFM 4288(R14), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	ADD $384, R14, R14
+	SUB $4, R19, R19
+	CMP $0, R19
+	BGE dot2169_k
+	ADD $4, R19, R19
+
+dot2169_rest:
+	CBZ R19, dot2169_next
+
+dot2169_one:
+	FMOVS.P 4(R10), F24
+	WORD $0x6e3c1f18 // eor v24.16b, v24.16b, v28.16b
+	FMOVS.P 4(R11), F25
+	WORD $0x6e3c1f39 // eor v25.16b, v25.16b, v28.16b
+	FMOVS.P 4(R12), F26
+	WORD $0x6e3c1f5a // eor v26.16b, v26.16b, v28.16b
+	FMOVS.P 4(R13), F27
+	WORD $0x6e3c1f7b // eor v27.16b, v27.16b, v28.16b
+	FMOVQ 0(R14), F29
+	WORD $0x4f98e3a0 // sdot v0.4s, v29.16b, v24.4b[0]
+	WORD $0x4f99e3a6 // sdot v6.4s, v29.16b, v25.4b[0]
+	WORD $0x4f9ae3ac // sdot v12.4s, v29.16b, v26.4b[0]
+	WORD $0x4f9be3b2 // sdot v18.4s, v29.16b, v27.4b[0]
+	FMOVQ 16(R14), F30
+	WORD $0x4f98e3c1 // sdot v1.4s, v30.16b, v24.4b[0]
+	WORD $0x4f99e3c7 // sdot v7.4s, v30.16b, v25.4b[0]
+	WORD $0x4f9ae3cd // sdot v13.4s, v30.16b, v26.4b[0]
+	WORD $0x4f9be3d3 // sdot v19.4s, v30.16b, v27.4b[0]
+	FMOVQ 32(R14), F31
+	WORD $0x4f98e3e2 // sdot v2.4s, v31.16b, v24.4b[0]
+	WORD $0x4f99e3e8 // sdot v8.4s, v31.16b, v25.4b[0]
+	WORD $0x4f9ae3ee // sdot v14.4s, v31.16b, v26.4b[0]
+	WORD $0x4f9be3f4 // sdot v20.4s, v31.16b, v27.4b[0]
+	FMOVQ 48(R14), F29
+	WORD $0x4f98e3a3 // sdot v3.4s, v29.16b, v24.4b[0]
+	WORD $0x4f99e3a9 // sdot v9.4s, v29.16b, v25.4b[0]
+	WORD $0x4f9ae3af // sdot v15.4s, v29.16b, v26.4b[0]
+	WORD $0x4f9be3b5 // sdot v21.4s, v29.16b, v27.4b[0]
+	FMOVQ 64(R14), F30
+	WORD $0x4f98e3c4 // sdot v4.4s, v30.16b, v24.4b[0]
+	WORD $0x4f99e3ca // sdot v10.4s, v30.16b, v25.4b[0]
+	WORD $0x4f9ae3d0 // sdot v16.4s, v30.16b, v26.4b[0]
+	WORD $0x4f9be3d6 // sdot v22.4s, v30.16b, v27.4b[0]
+	FMOVQ 80(R14), F31
+	WORD $0x4f98e3e5 // sdot v5.4s, v31.16b, v24.4b[0]
+	WORD $0x4f99e3eb // sdot v11.4s, v31.16b, v25.4b[0]
+	WORD $0x4f9ae3f1 // sdot v17.4s, v31.16b, v26.4b[0]
+	WORD $0x4f9be3f7 // sdot v23.4s, v31.16b, v27.4b[0]
+	ADD R8, R7, R7
+	ADD $96, R14, R14
+	SUB $1, R19, R19
+	CBNZ R19, dot2169_one
+
+dot2169_next:
+	ADD R9, R10, R10
+	ADD R9, R11, R11
+	ADD R9, R12, R12
+	ADD R9, R13, R13
+	SUB $1, R15, R15
+	CBNZ R15, dot2169_seg
+	MOVD scale+96(FP), R10
+	MOVD shift+104(FP), R11
+	FMOVQ 0(R10), F29
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVQ 0(R11), F30
+	WORD $0x4e3dcc1e // fmla v30.4s, v0.4s, v29.4s
+	VMOV V30.B16, V0.B16
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVQ 0(R11), F30
+	WORD $0x4e3dccde // fmla v30.4s, v6.4s, v29.4s
+	VMOV V30.B16, V6.B16
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	FMOVQ 0(R11), F30
+	WORD $0x4e3dcd9e // fmla v30.4s, v12.4s, v29.4s
+	VMOV V30.B16, V12.B16
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	FMOVQ 0(R11), F30
+	WORD $0x4e3dce5e // fmla v30.4s, v18.4s, v29.4s
+	VMOV V30.B16, V18.B16
+	FMOVQ 16(R10), F29
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVQ 16(R11), F30
+	WORD $0x4e3dcc3e // fmla v30.4s, v1.4s, v29.4s
+	VMOV V30.B16, V1.B16
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	FMOVQ 16(R11), F30
+	WORD $0x4e3dccfe // fmla v30.4s, v7.4s, v29.4s
+	VMOV V30.B16, V7.B16
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	FMOVQ 16(R11), F30
+	WORD $0x4e3dcdbe // fmla v30.4s, v13.4s, v29.4s
+	VMOV V30.B16, V13.B16
+	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	FMOVQ 16(R11), F30
+	WORD $0x4e3dce7e // fmla v30.4s, v19.4s, v29.4s
+	VMOV V30.B16, V19.B16
+	FMOVQ 32(R10), F29
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVQ 32(R11), F30
+	WORD $0x4e3dcc5e // fmla v30.4s, v2.4s, v29.4s
+	VMOV V30.B16, V2.B16
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	FMOVQ 32(R11), F30
+	WORD $0x4e3dcd1e // fmla v30.4s, v8.4s, v29.4s
+	VMOV V30.B16, V8.B16
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	FMOVQ 32(R11), F30
+	WORD $0x4e3dcdde // fmla v30.4s, v14.4s, v29.4s
+	VMOV V30.B16, V14.B16
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	FMOVQ 32(R11), F30
+	WORD $0x4e3dce9e // fmla v30.4s, v20.4s, v29.4s
+	VMOV V30.B16, V20.B16
+	FMOVQ 48(R10), F29
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVQ 48(R11), F30
+	WORD $0x4e3dcc7e // fmla v30.4s, v3.4s, v29.4s
+	VMOV V30.B16, V3.B16
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	FMOVQ 48(R11), F30
+	WORD $0x4e3dcd3e // fmla v30.4s, v9.4s, v29.4s
+	VMOV V30.B16, V9.B16
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	FMOVQ 48(R11), F30
+	WORD $0x4e3dcdfe // fmla v30.4s, v15.4s, v29.4s
+	VMOV V30.B16, V15.B16
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	FMOVQ 48(R11), F30
+	WORD $0x4e3dcebe // fmla v30.4s, v21.4s, v29.4s
+	VMOV V30.B16, V21.B16
+	FMOVQ 64(R10), F29
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVQ 64(R11), F30
+	WORD $0x4e3dcc9e // fmla v30.4s, v4.4s, v29.4s
+	VMOV V30.B16, V4.B16
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	FMOVQ 64(R11), F30
+	WORD $0x4e3dcd5e // fmla v30.4s, v10.4s, v29.4s
+	VMOV V30.B16, V10.B16
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	FMOVQ 64(R11), F30
+	WORD $0x4e3dce1e // fmla v30.4s, v16.4s, v29.4s
+	VMOV V30.B16, V16.B16
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	FMOVQ 64(R11), F30
+	WORD $0x4e3dcede // fmla v30.4s, v22.4s, v29.4s
+	VMOV V30.B16, V22.B16
+	FMOVQ 80(R10), F29
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	FMOVQ 80(R11), F30
+	WORD $0x4e3dccbe // fmla v30.4s, v5.4s, v29.4s
+	VMOV V30.B16, V5.B16
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	FMOVQ 80(R11), F30
+	WORD $0x4e3dcd7e // fmla v30.4s, v11.4s, v29.4s
+	VMOV V30.B16, V11.B16
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	FMOVQ 80(R11), F30
+	WORD $0x4e3dce3e // fmla v30.4s, v17.4s, v29.4s
+	VMOV V30.B16, V17.B16
+	WORD $0x4e21daf7 // scvtf v23.4s, v23.4s
+	FMOVQ 80(R11), F30
+	WORD $0x4e3dcefe // fmla v30.4s, v23.4s, v29.4s
+	VMOV V30.B16, V23.B16
+	CBZ R4, dot2169_bare
+	FMOVQ 0(R4), F29
+	WORD $0x4e20d7a0 // fadd v0.4s, v29.4s, v0.4s
+	FMOVQ 16(R4), F29
+	WORD $0x4e21d7a1 // fadd v1.4s, v29.4s, v1.4s
+	FMOVQ 32(R4), F29
+	WORD $0x4e22d7a2 // fadd v2.4s, v29.4s, v2.4s
+	FMOVQ 48(R4), F29
+	WORD $0x4e23d7a3 // fadd v3.4s, v29.4s, v3.4s
+	FMOVQ 64(R4), F29
+	WORD $0x4e24d7a4 // fadd v4.4s, v29.4s, v4.4s
+	FMOVQ 80(R4), F29
+	WORD $0x4e25d7a5 // fadd v5.4s, v29.4s, v5.4s
+	ADD R6, R4, R4
+	FMOVQ 0(R4), F29
+	WORD $0x4e26d7a6 // fadd v6.4s, v29.4s, v6.4s
+	FMOVQ 16(R4), F29
+	WORD $0x4e27d7a7 // fadd v7.4s, v29.4s, v7.4s
+	FMOVQ 32(R4), F29
+	WORD $0x4e28d7a8 // fadd v8.4s, v29.4s, v8.4s
+	FMOVQ 48(R4), F29
+	WORD $0x4e29d7a9 // fadd v9.4s, v29.4s, v9.4s
+	FMOVQ 64(R4), F29
+	WORD $0x4e2ad7aa // fadd v10.4s, v29.4s, v10.4s
+	FMOVQ 80(R4), F29
+	WORD $0x4e2bd7ab // fadd v11.4s, v29.4s, v11.4s
+	ADD R6, R4, R4
+	FMOVQ 0(R4), F29
+	WORD $0x4e2cd7ac // fadd v12.4s, v29.4s, v12.4s
+	FMOVQ 16(R4), F29
+	WORD $0x4e2dd7ad // fadd v13.4s, v29.4s, v13.4s
+	FMOVQ 32(R4), F29
+	WORD $0x4e2ed7ae // fadd v14.4s, v29.4s, v14.4s
+	FMOVQ 48(R4), F29
+	WORD $0x4e2fd7af // fadd v15.4s, v29.4s, v15.4s
+	FMOVQ 64(R4), F29
+	WORD $0x4e30d7b0 // fadd v16.4s, v29.4s, v16.4s
+	FMOVQ 80(R4), F29
+	WORD $0x4e31d7b1 // fadd v17.4s, v29.4s, v17.4s
+	ADD R6, R4, R4
+	FMOVQ 0(R4), F29
+	WORD $0x4e32d7b2 // fadd v18.4s, v29.4s, v18.4s
+	FMOVQ 16(R4), F29
+	WORD $0x4e33d7b3 // fadd v19.4s, v29.4s, v19.4s
+	FMOVQ 32(R4), F29
+	WORD $0x4e34d7b4 // fadd v20.4s, v29.4s, v20.4s
+	FMOVQ 48(R4), F29
+	WORD $0x4e35d7b5 // fadd v21.4s, v29.4s, v21.4s
+	FMOVQ 64(R4), F29
+	WORD $0x4e36d7b6 // fadd v22.4s, v29.4s, v22.4s
+	FMOVQ 80(R4), F29
+	WORD $0x4e37d7b7 // fadd v23.4s, v29.4s, v23.4s
+	ADD R6, R4, R4
+
+dot2169_bare:
+	FMOVQ F0, 0(R3)
+	FMOVQ F1, 16(R3)
+	FMOVQ F2, 32(R3)
+	FMOVQ F3, 48(R3)
+	FMOVQ F4, 64(R3)
+	FMOVQ F5, 80(R3)
+	ADD R5, R3, R3
+	FMOVQ F6, 0(R3)
+	FMOVQ F7, 16(R3)
+	FMOVQ F8, 32(R3)
+	FMOVQ F9, 48(R3)
+	FMOVQ F10, 64(R3)
+	FMOVQ F11, 80(R3)
+	ADD R5, R3, R3
+	FMOVQ F12, 0(R3)
+	FMOVQ F13, 16(R3)
+	FMOVQ F14, 32(R3)
+	FMOVQ F15, 48(R3)
+	FMOVQ F16, 64(R3)
+	FMOVQ F17, 80(R3)
+	ADD R5, R3, R3
+	FMOVQ F18, 0(R3)
+	FMOVQ F19, 16(R3)
+	FMOVQ F20, 32(R3)
+	FMOVQ F21, 48(R3)
+	FMOVQ F22, 64(R3)
+	FMOVQ F23, 80(R3)
+	ADD R5, R3, R3
+	MOVD $4, R16
+	MUL R16, R2, R10
+	ADD R10, R1, R1
+	SUB $4, R0, R0
+	JMP tiles
+
+few:
+	MOVD R0, R10
+	CMP $4, R0
+	BLE last
+	ADD $1, R10, R10
+	LSR $1, R10, R10
+
+last:
+	CMP $4, R10
+	BEQ tile4
+	CMP $3, R10
+	BEQ tile3
+	CMP $2, R10
+	BEQ tile2
+	CMP $1, R10
+	BEQ tile1
+	JMP done
+
+tile3:
+	MOVD begin+56(FP), R10
+	FMOVQ 0(R10), F0
+	FMOVQ 16(R10), F1
+	FMOVQ 32(R10), F2
+	FMOVQ 48(R10), F3
+	FMOVQ 64(R10), F4
+	FMOVQ 80(R10), F5
+	FMOVQ 0(R10), F6
+	FMOVQ 16(R10), F7
+	FMOVQ 32(R10), F8
+	FMOVQ 48(R10), F9
+	FMOVQ 64(R10), F10
+	FMOVQ 80(R10), F11
+	FMOVQ 0(R10), F12
+	FMOVQ 16(R10), F13
+	FMOVQ 32(R10), F14
+	FMOVQ 48(R10), F15
+	FMOVQ 64(R10), F16
+	FMOVQ 80(R10), F17
+	WORD $0x4f04e415 // movi v21.16b, #128
+	MOVD R1, R10
+	ADD R2<<0, R10, R11
+	ADD R2<<0, R11, R12
+	MOVD b+48(FP), R13
+	MOVD segs+24(FP), R14
+
+dot2170_seg:
+	MOVD segQuads+32(FP), R15
+	CMP $4, R15
+	BLT dot2170_rest
+	SUB $4, R15, R15
+
+dot2170_k:
+	FMOVQ.P 16(R10), F18
+	WORD $0x6e351e52 // eor v18.16b, v18.16b, v21.16b
+	FMOVQ.P 16(R11), F19
+	WORD $0x6e351e73 // eor v19.16b, v19.16b, v21.16b
+	FMOVQ.P 16(R12), F20
+	WORD $0x6e351e94 // eor v20.16b, v20.16b, v21.16b
+	FMOVQ 0(R13), F22
+	WORD $0x4f92e2c0 // sdot v0.4s, v22.16b, v18.4b[0]
+	WORD $0x4f93e2c6 // sdot v6.4s, v22.16b, v19.4b[0]
+	WORD $0x4f94e2cc // sdot v12.4s, v22.16b, v20.4b[0]
+	FMOVQ 16(R13), F23
+	WORD $0x4f92e2e1 // sdot v1.4s, v23.16b, v18.4b[0]
+	WORD $0x4f93e2e7 // sdot v7.4s, v23.16b, v19.4b[0]
+	WORD $0x4f94e2ed // sdot v13.4s, v23.16b, v20.4b[0]
+	FMOVQ 32(R13), F24
+	WORD $0x4f92e302 // sdot v2.4s, v24.16b, v18.4b[0]
+	WORD $0x4f93e308 // sdot v8.4s, v24.16b, v19.4b[0]
+	WORD $0x4f94e30e // sdot v14.4s, v24.16b, v20.4b[0]
+	FMOVQ 48(R13), F25
+	WORD $0x4f92e323 // sdot v3.4s, v25.16b, v18.4b[0]
+	WORD $0x4f93e329 // sdot v9.4s, v25.16b, v19.4b[0]
+	WORD $0x4f94e32f // sdot v15.4s, v25.16b, v20.4b[0]
+	FMOVQ 64(R13), F22
+	WORD $0x4f92e2c4 // sdot v4.4s, v22.16b, v18.4b[0]
+	WORD $0x4f93e2ca // sdot v10.4s, v22.16b, v19.4b[0]
+	WORD $0x4f94e2d0 // sdot v16.4s, v22.16b, v20.4b[0]
+	FMOVQ 80(R13), F23
+	WORD $0x4f92e2e5 // sdot v5.4s, v23.16b, v18.4b[0]
+	WORD $0x4f93e2eb // sdot v11.4s, v23.16b, v19.4b[0]
+	WORD $0x4f94e2f1 // sdot v17.4s, v23.16b, v20.4b[0]
+	PRFM 4096(R13), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 96(R13), F22
+	WORD $0x4fb2e2c0 // sdot v0.4s, v22.16b, v18.4b[1]
+	WORD $0x4fb3e2c6 // sdot v6.4s, v22.16b, v19.4b[1]
+	WORD $0x4fb4e2cc // sdot v12.4s, v22.16b, v20.4b[1]
+	FMOVQ 112(R13), F23
+	WORD $0x4fb2e2e1 // sdot v1.4s, v23.16b, v18.4b[1]
+	WORD $0x4fb3e2e7 // sdot v7.4s, v23.16b, v19.4b[1]
+	WORD $0x4fb4e2ed // sdot v13.4s, v23.16b, v20.4b[1]
+	FMOVQ 128(R13), F24
+	WORD $0x4fb2e302 // sdot v2.4s, v24.16b, v18.4b[1]
+	WORD $0x4fb3e308 // sdot v8.4s, v24.16b, v19.4b[1]
+	WORD $0x4fb4e30e // sdot v14.4s, v24.16b, v20.4b[1]
+	FMOVQ 144(R13), F25
+	WORD $0x4fb2e323 // sdot v3.4s, v25.16b, v18.4b[1]
+	WORD $0x4fb3e329 // sdot v9.4s, v25.16b, v19.4b[1]
+	WORD $0x4fb4e32f // sdot v15.4s, v25.16b, v20.4b[1]
+	FMOVQ 160(R13), F22
+	WORD $0x4fb2e2c4 // sdot v4.4s, v22.16b, v18.4b[1]
+	WORD $0x4fb3e2ca // sdot v10.4s, v22.16b, v19.4b[1]
+	WORD $0x4fb4e2d0 // sdot v16.4s, v22.16b, v20.4b[1]
+	FMOVQ 176(R13), F23
+	WORD $0x4fb2e2e5 // sdot v5.4s, v23.16b, v18.4b[1]
+	WORD $0x4fb3e2eb // sdot v11.4s, v23.16b, v19.4b[1]
+	WORD $0x4fb4e2f1 // sdot v17.4s, v23.16b, v20.4b[1]
+	PRFM 4160(R13), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 192(R13), F22
+	WORD $0x4f92eac0 // sdot v0.4s, v22.16b, v18.4b[2]
+	WORD $0x4f93eac6 // sdot v6.4s, v22.16b, v19.4b[2]
+	WORD $0x4f94eacc // sdot v12.4s, v22.16b, v20.4b[2]
+	FMOVQ 208(R13), F23
+	WORD $0x4f92eae1 // sdot v1.4s, v23.16b, v18.4b[2]
+	WORD $0x4f93eae7 // sdot v7.4s, v23.16b, v19.4b[2]
+	WORD $0x4f94eaed // sdot v13.4s, v23.16b, v20.4b[2]
+	FMOVQ 224(R13), F24
+	WORD $0x4f92eb02 // sdot v2.4s, v24.16b, v18.4b[2]
+	WORD $0x4f93eb08 // sdot v8.4s, v24.16b, v19.4b[2]
+	WORD $0x4f94eb0e // sdot v14.4s, v24.16b, v20.4b[2]
+	FMOVQ 240(R13), F25
+	WORD $0x4f92eb23 // sdot v3.4s, v25.16b, v18.4b[2]
+	WORD $0x4f93eb29 // sdot v9.4s, v25.16b, v19.4b[2]
+	WORD $0x4f94eb2f // sdot v15.4s, v25.16b, v20.4b[2]
+	FMOVQ 256(R13), F22
+	WORD $0x4f92eac4 // sdot v4.4s, v22.16b, v18.4b[2]
+	WORD $0x4f93eaca // sdot v10.4s, v22.16b, v19.4b[2]
+	WORD $0x4f94ead0 // sdot v16.4s, v22.16b, v20.4b[2]
+	FMOVQ 272(R13), F23
+	WORD $0x4f92eae5 // sdot v5.4s, v23.16b, v18.4b[2]
+	WORD $0x4f93eaeb // sdot v11.4s, v23.16b, v19.4b[2]
+	WORD $0x4f94eaf1 // sdot v17.4s, v23.16b, v20.4b[2]
+	PRFM 4224(R13), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 288(R13), F22
+	WORD $0x4fb2eac0 // sdot v0.4s, v22.16b, v18.4b[3]
+	WORD $0x4fb3eac6 // sdot v6.4s, v22.16b, v19.4b[3]
+	WORD $0x4fb4eacc // sdot v12.4s, v22.16b, v20.4b[3]
+	FMOVQ 304(R13), F23
+	WORD $0x4fb2eae1 // sdot v1.4s, v23.16b, v18.4b[3]
+	WORD $0x4fb3eae7 // sdot v7.4s, v23.16b, v19.4b[3]
+	WORD $0x4fb4eaed // sdot v13.4s, v23.16b, v20.4b[3]
+	FMOVQ 320(R13), F24
+	WORD $0x4fb2eb02 // sdot v2.4s, v24.16b, v18.4b[3]
+	WORD $0x4fb3eb08 // sdot v8.4s, v24.16b, v19.4b[3]
+	WORD $0x4fb4eb0e // sdot v14.4s, v24.16b, v20.4b[3]
+	FMOVQ 336(R13), F25
+	WORD $0x4fb2eb23 // sdot v3.4s, v25.16b, v18.4b[3]
+	WORD $0x4fb3eb29 // sdot v9.4s, v25.16b, v19.4b[3]
+	WORD $0x4fb4eb2f // sdot v15.4s, v25.16b, v20.4b[3]
+	FMOVQ 352(R13), F22
+	WORD $0x4fb2eac4 // sdot v4.4s, v22.16b, v18.4b[3]
+	WORD $0x4fb3eaca // sdot v10.4s, v22.16b, v19.4b[3]
+	WORD $0x4fb4ead0 // sdot v16.4s, v22.16b, v20.4b[3]
+	FMOVQ 368(R13), F23
+	WORD $0x4fb2eae5 // sdot v5.4s, v23.16b, v18.4b[3]
+	WORD $0x4fb3eaeb // sdot v11.4s, v23.16b, v19.4b[3]
+	WORD $0x4fb4eaf1 // sdot v17.4s, v23.16b, v20.4b[3]
+	PRFM 4288(R13), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	ADD $384, R13, R13
+	SUB $4, R15, R15
+	CMP $0, R15
+	BGE dot2170_k
+	ADD $4, R15, R15
+
+dot2170_rest:
+	CBZ R15, dot2170_next
+
+dot2170_one:
+	FMOVS.P 4(R10), F18
+	WORD $0x6e351e52 // eor v18.16b, v18.16b, v21.16b
+	FMOVS.P 4(R11), F19
+	WORD $0x6e351e73 // eor v19.16b, v19.16b, v21.16b
+	FMOVS.P 4(R12), F20
+	WORD $0x6e351e94 // eor v20.16b, v20.16b, v21.16b
+	FMOVQ 0(R13), F22
+	WORD $0x4f92e2c0 // sdot v0.4s, v22.16b, v18.4b[0]
+	WORD $0x4f93e2c6 // sdot v6.4s, v22.16b, v19.4b[0]
+	WORD $0x4f94e2cc // sdot v12.4s, v22.16b, v20.4b[0]
+	FMOVQ 16(R13), F23
+	WORD $0x4f92e2e1 // sdot v1.4s, v23.16b, v18.4b[0]
+	WORD $0x4f93e2e7 // sdot v7.4s, v23.16b, v19.4b[0]
+	WORD $0x4f94e2ed // sdot v13.4s, v23.16b, v20.4b[0]
+	FMOVQ 32(R13), F24
+	WORD $0x4f92e302 // sdot v2.4s, v24.16b, v18.4b[0]
+	WORD $0x4f93e308 // sdot v8.4s, v24.16b, v19.4b[0]
+	WORD $0x4f94e30e // sdot v14.4s, v24.16b, v20.4b[0]
+	FMOVQ 48(R13), F25
+	WORD $0x4f92e323 // sdot v3.4s, v25.16b, v18.4b[0]
+	WORD $0x4f93e329 // sdot v9.4s, v25.16b, v19.4b[0]
+	WORD $0x4f94e32f // sdot v15.4s, v25.16b, v20.4b[0]
+	FMOVQ 64(R13), F22
+	WORD $0x4f92e2c4 // sdot v4.4s, v22.16b, v18.4b[0]
+	WORD $0x4f93e2ca // sdot v10.4s, v22.16b, v19.4b[0]
+	WORD $0x4f94e2d0 // sdot v16.4s, v22.16b, v20.4b[0]
+	FMOVQ 80(R13), F23
+	WORD $0x4f92e2e5 // sdot v5.4s, v23.16b, v18.4b[0]
+	WORD $0x4f93e2eb // sdot v11.4s, v23.16b, v19.4b[0]
+	WORD $0x4f94e2f1 // sdot v17.4s, v23.16b, v20.4b[0]
+	ADD R8, R7, R7
+	ADD $96, R13, R13
+	SUB $1, R15, R15
+	CBNZ R15, dot2170_one
+
+dot2170_next:
+	ADD R9, R10, R10
+	ADD R9, R11, R11
+	ADD R9, R12, R12
+	SUB $1, R14, R14
+	CBNZ R14, dot2170_seg
+	MOVD scale+96(FP), R10
+	MOVD shift+104(FP), R11
+	FMOVQ 0(R10), F22
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVQ 0(R11), F23
+	WORD $0x4e36cc17 // fmla v23.4s, v0.4s, v22.4s
+	VMOV V23.B16, V0.B16
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVQ 0(R11), F23
+	WORD $0x4e36ccd7 // fmla v23.4s, v6.4s, v22.4s
+	VMOV V23.B16, V6.B16
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	FMOVQ 0(R11), F23
+	WORD $0x4e36cd97 // fmla v23.4s, v12.4s, v22.4s
+	VMOV V23.B16, V12.B16
+	FMOVQ 16(R10), F22
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVQ 16(R11), F23
+	WORD $0x4e36cc37 // fmla v23.4s, v1.4s, v22.4s
+	VMOV V23.B16, V1.B16
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	FMOVQ 16(R11), F23
+	WORD $0x4e36ccf7 // fmla v23.4s, v7.4s, v22.4s
+	VMOV V23.B16, V7.B16
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	FMOVQ 16(R11), F23
+	WORD $0x4e36cdb7 // fmla v23.4s, v13.4s, v22.4s
+	VMOV V23.B16, V13.B16
+	FMOVQ 32(R10), F22
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVQ 32(R11), F23
+	WORD $0x4e36cc57 // fmla v23.4s, v2.4s, v22.4s
+	VMOV V23.B16, V2.B16
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	FMOVQ 32(R11), F23
+	WORD $0x4e36cd17 // fmla v23.4s, v8.4s, v22.4s
+	VMOV V23.B16, V8.B16
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	FMOVQ 32(R11), F23
+	WORD $0x4e36cdd7 // fmla v23.4s, v14.4s, v22.4s
+	VMOV V23.B16, V14.B16
+	FMOVQ 48(R10), F22
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVQ 48(R11), F23
+	WORD $0x4e36cc77 // fmla v23.4s, v3.4s, v22.4s
+	VMOV V23.B16, V3.B16
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	FMOVQ 48(R11), F23
+	WORD $0x4e36cd37 // fmla v23.4s, v9.4s, v22.4s
+	VMOV V23.B16, V9.B16
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	FMOVQ 48(R11), F23
+	WORD $0x4e36cdf7 // fmla v23.4s, v15.4s, v22.4s
+	VMOV V23.B16, V15.B16
+	FMOVQ 64(R10), F22
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVQ 64(R11), F23
+	WORD $0x4e36cc97 // fmla v23.4s, v4.4s, v22.4s
+	VMOV V23.B16, V4.B16
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	FMOVQ 64(R11), F23
+	WORD $0x4e36cd57 // fmla v23.4s, v10.4s, v22.4s
+	VMOV V23.B16, V10.B16
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	FMOVQ 64(R11), F23
+	WORD $0x4e36ce17 // fmla v23.4s, v16.4s, v22.4s
+	VMOV V23.B16, V16.B16
+	FMOVQ 80(R10), F22
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	FMOVQ 80(R11), F23
+	WORD $0x4e36ccb7 // fmla v23.4s, v5.4s, v22.4s
+	VMOV V23.B16, V5.B16
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	FMOVQ 80(R11), F23
+	WORD $0x4e36cd77 // fmla v23.4s, v11.4s, v22.4s
+	VMOV V23.B16, V11.B16
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	FMOVQ 80(R11), F23
+	WORD $0x4e36ce37 // fmla v23.4s, v17.4s, v22.4s
+	VMOV V23.B16, V17.B16
+	CBZ R4, dot2170_bare
+	FMOVQ 0(R4), F22
+	WORD $0x4e20d6c0 // fadd v0.4s, v22.4s, v0.4s
+	FMOVQ 16(R4), F22
+	WORD $0x4e21d6c1 // fadd v1.4s, v22.4s, v1.4s
+	FMOVQ 32(R4), F22
+	WORD $0x4e22d6c2 // fadd v2.4s, v22.4s, v2.4s
+	FMOVQ 48(R4), F22
+	WORD $0x4e23d6c3 // fadd v3.4s, v22.4s, v3.4s
+	FMOVQ 64(R4), F22
+	WORD $0x4e24d6c4 // fadd v4.4s, v22.4s, v4.4s
+	FMOVQ 80(R4), F22
+	WORD $0x4e25d6c5 // fadd v5.4s, v22.4s, v5.4s
+	ADD R6, R4, R4
+	FMOVQ 0(R4), F22
+	WORD $0x4e26d6c6 // fadd v6.4s, v22.4s, v6.4s
+	FMOVQ 16(R4), F22
+	WORD $0x4e27d6c7 // fadd v7.4s, v22.4s, v7.4s
+	FMOVQ 32(R4), F22
+	WORD $0x4e28d6c8 // fadd v8.4s, v22.4s, v8.4s
+	FMOVQ 48(R4), F22
+	WORD $0x4e29d6c9 // fadd v9.4s, v22.4s, v9.4s
+	FMOVQ 64(R4), F22
+	WORD $0x4e2ad6ca // fadd v10.4s, v22.4s, v10.4s
+	FMOVQ 80(R4), F22
+	WORD $0x4e2bd6cb // fadd v11.4s, v22.4s, v11.4s
+	ADD R6, R4, R4
+	FMOVQ 0(R4), F22
+	WORD $0x4e2cd6cc // fadd v12.4s, v22.4s, v12.4s
+	FMOVQ 16(R4), F22
+	WORD $0x4e2dd6cd // fadd v13.4s, v22.4s, v13.4s
+	FMOVQ 32(R4), F22
+	WORD $0x4e2ed6ce // fadd v14.4s, v22.4s, v14.4s
+	FMOVQ 48(R4), F22
+	WORD $0x4e2fd6cf // fadd v15.4s, v22.4s, v15.4s
+	FMOVQ 64(R4), F22
+	WORD $0x4e30d6d0 // fadd v16.4s, v22.4s, v16.4s
+	FMOVQ 80(R4), F22
+	WORD $0x4e31d6d1 // fadd v17.4s, v22.4s, v17.4s
+	ADD R6, R4, R4
+
+dot2170_bare:
+	FMOVQ F0, 0(R3)
+	FMOVQ F1, 16(R3)
+	FMOVQ F2, 32(R3)
+	FMOVQ F3, 48(R3)
+	FMOVQ F4, 64(R3)
+	FMOVQ F5, 80(R3)
+	ADD R5, R3, R3
+	FMOVQ F6, 0(R3)
+	FMOVQ F7, 16(R3)
+	FMOVQ F8, 32(R3)
+	FMOVQ F9, 48(R3)
+	FMOVQ F10, 64(R3)
+	FMOVQ F11, 80(R3)
+	ADD R5, R3, R3
+	FMOVQ F12, 0(R3)
+	FMOVQ F13, 16(R3)
+	FMOVQ F14, 32(R3)
+	FMOVQ F15, 48(R3)
+	FMOVQ F16, 64(R3)
+	FMOVQ F17, 80(R3)
+	ADD R5, R3, R3
+	MOVD $3, R16
+	MUL R16, R2, R10
+	ADD R10, R1, R1
+	SUB $3, R0, R0
+	JMP few
+
+tile2:
+	MOVD begin+56(FP), R10
+	FMOVQ 0(R10), F0
+	FMOVQ 16(R10), F1
+	FMOVQ 32(R10), F2
+	FMOVQ 48(R10), F3
+	FMOVQ 64(R10), F4
+	FMOVQ 80(R10), F5
+	FMOVQ 0(R10), F6
+	FMOVQ 16(R10), F7
+	FMOVQ 32(R10), F8
+	FMOVQ 48(R10), F9
+	FMOVQ 64(R10), F10
+	FMOVQ 80(R10), F11
+	WORD $0x4f04e40e // movi v14.16b, #128
+	MOVD R1, R10
+	ADD R2<<0, R10, R11
+	MOVD b+48(FP), R12
+	MOVD segs+24(FP), R13
+
+dot2171_seg:
+	MOVD segQuads+32(FP), R14
+	CMP $4, R14
+	BLT dot2171_rest
+	SUB $4, R14, R14
+
+dot2171_k:
+	FMOVQ.P 16(R10), F12
+	WORD $0x6e2e1d8c // eor v12.16b, v12.16b, v14.16b
+	FMOVQ.P 16(R11), F13
+	WORD $0x6e2e1dad // eor v13.16b, v13.16b, v14.16b
+	FMOVQ 0(R12), F15
+	WORD $0x4f8ce1e0 // sdot v0.4s, v15.16b, v12.4b[0]
+	WORD $0x4f8de1e6 // sdot v6.4s, v15.16b, v13.4b[0]
+	FMOVQ 16(R12), F16
+	WORD $0x4f8ce201 // sdot v1.4s, v16.16b, v12.4b[0]
+	WORD $0x4f8de207 // sdot v7.4s, v16.16b, v13.4b[0]
+	FMOVQ 32(R12), F17
+	WORD $0x4f8ce222 // sdot v2.4s, v17.16b, v12.4b[0]
+	WORD $0x4f8de228 // sdot v8.4s, v17.16b, v13.4b[0]
+	FMOVQ 48(R12), F18
+	WORD $0x4f8ce243 // sdot v3.4s, v18.16b, v12.4b[0]
+	WORD $0x4f8de249 // sdot v9.4s, v18.16b, v13.4b[0]
+	FMOVQ 64(R12), F15
+	WORD $0x4f8ce1e4 // sdot v4.4s, v15.16b, v12.4b[0]
+	WORD $0x4f8de1ea // sdot v10.4s, v15.16b, v13.4b[0]
+	FMOVQ 80(R12), F16
+	WORD $0x4f8ce205 // sdot v5.4s, v16.16b, v12.4b[0]
+	WORD $0x4f8de20b // sdot v11.4s, v16.16b, v13.4b[0]
+	PRFM 4096(R12), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 96(R12), F15
+	WORD $0x4face1e0 // sdot v0.4s, v15.16b, v12.4b[1]
+	WORD $0x4fade1e6 // sdot v6.4s, v15.16b, v13.4b[1]
+	FMOVQ 112(R12), F16
+	WORD $0x4face201 // sdot v1.4s, v16.16b, v12.4b[1]
+	WORD $0x4fade207 // sdot v7.4s, v16.16b, v13.4b[1]
+	FMOVQ 128(R12), F17
+	WORD $0x4face222 // sdot v2.4s, v17.16b, v12.4b[1]
+	WORD $0x4fade228 // sdot v8.4s, v17.16b, v13.4b[1]
+	FMOVQ 144(R12), F18
+	WORD $0x4face243 // sdot v3.4s, v18.16b, v12.4b[1]
+	WORD $0x4fade249 // sdot v9.4s, v18.16b, v13.4b[1]
+	FMOVQ 160(R12), F15
+	WORD $0x4face1e4 // sdot v4.4s, v15.16b, v12.4b[1]
+	WORD $0x4fade1ea // sdot v10.4s, v15.16b, v13.4b[1]
+	FMOVQ 176(R12), F16
+	WORD $0x4face205 // sdot v5.4s, v16.16b, v12.4b[1]
+	WORD $0x4fade20b // sdot v11.4s, v16.16b, v13.4b[1]
+	PRFM 4160(R12), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 192(R12), F15
+	WORD $0x4f8ce9e0 // sdot v0.4s, v15.16b, v12.4b[2]
+	WORD $0x4f8de9e6 // sdot v6.4s, v15.16b, v13.4b[2]
+	FMOVQ 208(R12), F16
+	WORD $0x4f8cea01 // sdot v1.4s, v16.16b, v12.4b[2]
+	WORD $0x4f8dea07 // sdot v7.4s, v16.16b, v13.4b[2]
+	FMOVQ 224(R12), F17
+	WORD $0x4f8cea22 // sdot v2.4s, v17.16b, v12.4b[2]
+	WORD $0x4f8dea28 // sdot v8.4s, v17.16b, v13.4b[2]
+	FMOVQ 240(R12), F18
+	WORD $0x4f8cea43 // sdot v3.4s, v18.16b, v12.4b[2]
+	WORD $0x4f8dea49 // sdot v9.4s, v18.16b, v13.4b[2]
+	FMOVQ 256(R12), F15
+	WORD $0x4f8ce9e4 // sdot v4.4s, v15.16b, v12.4b[2]
+	WORD $0x4f8de9ea // sdot v10.4s, v15.16b, v13.4b[2]
+	FMOVQ 272(R12), F16
+	WORD $0x4f8cea05 // sdot v5.4s, v16.16b, v12.4b[2]
+	WORD $0x4f8dea0b // sdot v11.4s, v16.16b, v13.4b[2]
+	PRFM 4224(R12), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 288(R12), F15
+	WORD $0x4face9e0 // sdot v0.4s, v15.16b, v12.4b[3]
+	WORD $0x4fade9e6 // sdot v6.4s, v15.16b, v13.4b[3]
+	FMOVQ 304(R12), F16
+	WORD $0x4facea01 // sdot v1.4s, v16.16b, v12.4b[3]
+	WORD $0x4fadea07 // sdot v7.4s, v16.16b, v13.4b[3]
+	FMOVQ 320(R12), F17
+	WORD $0x4facea22 // sdot v2.4s, v17.16b, v12.4b[3]
+	WORD $0x4fadea28 // sdot v8.4s, v17.16b, v13.4b[3]
+	FMOVQ 336(R12), F18
+	WORD $0x4facea43 // sdot v3.4s, v18.16b, v12.4b[3]
+	WORD $0x4fadea49 // sdot v9.4s, v18.16b, v13.4b[3]
+	FMOVQ 352(R12), F15
+	WORD $0x4face9e4 // sdot v4.4s, v15.16b, v12.4b[3]
+	WORD $0x4fade9ea // sdot v10.4s, v15.16b, v13.4b[3]
+	FMOVQ 368(R12), F16
+	WORD $0x4facea05 // sdot v5.4s, v16.16b, v12.4b[3]
+	WORD $0x4fadea0b // sdot v11.4s, v16.16b, v13.4b[3]
+	PRFM 4288(R12), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	ADD $384, R12, R12
+	SUB $4, R14, R14
+	CMP $0, R14
+	BGE dot2171_k
+	ADD $4, R14, R14
+
+dot2171_rest:
+	CBZ R14, dot2171_next
+
+dot2171_one:
+	FMOVS.P 4(R10), F12
+	WORD $0x6e2e1d8c // eor v12.16b, v12.16b, v14.16b
+	FMOVS.P 4(R11), F13
+	WORD $0x6e2e1dad // eor v13.16b, v13.16b, v14.16b
+	FMOVQ 0(R12), F15
+	WORD $0x4f8ce1e0 // sdot v0.4s, v15.16b, v12.4b[0]
+	WORD $0x4f8de1e6 // sdot v6.4s, v15.16b, v13.4b[0]
+	FMOVQ 16(R12), F16
+	WORD $0x4f8ce201 // sdot v1.4s, v16.16b, v12.4b[0]
+	WORD $0x4f8de207 // sdot v7.4s, v16.16b, v13.4b[0]
+	FMOVQ 32(R12), F17
+	WORD $0x4f8ce222 // sdot v2.4s, v17.16b, v12.4b[0]
+	WORD $0x4f8de228 // sdot v8.4s, v17.16b, v13.4b[0]
+	FMOVQ 48(R12), F18
+	WORD $0x4f8ce243 // sdot v3.4s, v18.16b, v12.4b[0]
+	WORD $0x4f8de249 // sdot v9.4s, v18.16b, v13.4b[0]
+	FMOVQ 64(R12), F15
+	WORD $0x4f8ce1e4 // sdot v4.4s, v15.16b, v12.4b[0]
+	WORD $0x4f8de1ea // sdot v10.4s, v15.16b, v13.4b[0]
+	FMOVQ 80(R12), F16
+	WORD $0x4f8ce205 // sdot v5.4s, v16.16b, v12.4b[0]
+	WORD $0x4f8de20b // sdot v11.4s, v16.16b, v13.4b[0]
+	ADD R8, R7, R7
+	ADD $96, R12, R12
+	SUB $1, R14, R14
+	CBNZ R14, dot2171_one
+
+dot2171_next:
+	ADD R9, R10, R10
+	ADD R9, R11, R11
+	SUB $1, R13, R13
+	CBNZ R13, dot2171_seg
+	MOVD scale+96(FP), R10
+	MOVD shift+104(FP), R11
+	FMOVQ 0(R10), F15
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVQ 0(R11), F16
+	WORD $0x4e2fcc10 // fmla v16.4s, v0.4s, v15.4s
+	VMOV V16.B16, V0.B16
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVQ 0(R11), F16
+	WORD $0x4e2fccd0 // fmla v16.4s, v6.4s, v15.4s
+	VMOV V16.B16, V6.B16
+	FMOVQ 16(R10), F15
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVQ 16(R11), F16
+	WORD $0x4e2fcc30 // fmla v16.4s, v1.4s, v15.4s
+	VMOV V16.B16, V1.B16
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	FMOVQ 16(R11), F16
+	WORD $0x4e2fccf0 // fmla v16.4s, v7.4s, v15.4s
+	VMOV V16.B16, V7.B16
+	FMOVQ 32(R10), F15
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVQ 32(R11), F16
+	WORD $0x4e2fcc50 // fmla v16.4s, v2.4s, v15.4s
+	VMOV V16.B16, V2.B16
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	FMOVQ 32(R11), F16
+	WORD $0x4e2fcd10 // fmla v16.4s, v8.4s, v15.4s
+	VMOV V16.B16, V8.B16
+	FMOVQ 48(R10), F15
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVQ 48(R11), F16
+	WORD $0x4e2fcc70 // fmla v16.4s, v3.4s, v15.4s
+	VMOV V16.B16, V3.B16
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	FMOVQ 48(R11), F16
+	WORD $0x4e2fcd30 // fmla v16.4s, v9.4s, v15.4s
+	VMOV V16.B16, V9.B16
+	FMOVQ 64(R10), F15
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVQ 64(R11), F16
+	WORD $0x4e2fcc90 // fmla v16.4s, v4.4s, v15.4s
+	VMOV V16.B16, V4.B16
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	FMOVQ 64(R11), F16
+	WORD $0x4e2fcd50 // fmla v16.4s, v10.4s, v15.4s
+	VMOV V16.B16, V10.B16
+	FMOVQ 80(R10), F15
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	FMOVQ 80(R11), F16
+	WORD $0x4e2fccb0 // fmla v16.4s, v5.4s, v15.4s
+	VMOV V16.B16, V5.B16
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	FMOVQ 80(R11), F16
+	WORD $0x4e2fcd70 // fmla v16.4s, v11.4s, v15.4s
+	VMOV V16.B16, V11.B16
+	CBZ R4, dot2171_bare
+	FMOVQ 0(R4), F15
+	WORD $0x4e20d5e0 // fadd v0.4s, v15.4s, v0.4s
+	FMOVQ 16(R4), F15
+	WORD $0x4e21d5e1 // fadd v1.4s, v15.4s, v1.4s
+	FMOVQ 32(R4), F15
+	WORD $0x4e22d5e2 // fadd v2.4s, v15.4s, v2.4s
+	FMOVQ 48(R4), F15
+	WORD $0x4e23d5e3 // fadd v3.4s, v15.4s, v3.4s
+	FMOVQ 64(R4), F15
+	WORD $0x4e24d5e4 // fadd v4.4s, v15.4s, v4.4s
+	FMOVQ 80(R4), F15
+	WORD $0x4e25d5e5 // fadd v5.4s, v15.4s, v5.4s
+	ADD R6, R4, R4
+	FMOVQ 0(R4), F15
+	WORD $0x4e26d5e6 // fadd v6.4s, v15.4s, v6.4s
+	FMOVQ 16(R4), F15
+	WORD $0x4e27d5e7 // fadd v7.4s, v15.4s, v7.4s
+	FMOVQ 32(R4), F15
+	WORD $0x4e28d5e8 // fadd v8.4s, v15.4s, v8.4s
+	FMOVQ 48(R4), F15
+	WORD $0x4e29d5e9 // fadd v9.4s, v15.4s, v9.4s
+	FMOVQ 64(R4), F15
+	WORD $0x4e2ad5ea // fadd v10.4s, v15.4s, v10.4s
+	FMOVQ 80(R4), F15
+	WORD $0x4e2bd5eb // fadd v11.4s, v15.4s, v11.4s
+	ADD R6, R4, R4
+
+dot2171_bare:
+	FMOVQ F0, 0(R3)
+	FMOVQ F1, 16(R3)
+	FMOVQ F2, 32(R3)
+	FMOVQ F3, 48(R3)
+	FMOVQ F4, 64(R3)
+	FMOVQ F5, 80(R3)
+	ADD R5, R3, R3
+	FMOVQ F6, 0(R3)
+	FMOVQ F7, 16(R3)
+	FMOVQ F8, 32(R3)
+	FMOVQ F9, 48(R3)
+	FMOVQ F10, 64(R3)
+	FMOVQ F11, 80(R3)
+	ADD R5, R3, R3
+	MOVD $2, R16
+	MUL R16, R2, R10
+	ADD R10, R1, R1
+	SUB $2, R0, R0
+	JMP few
+
+tile1:
+	MOVD begin+56(FP), R10
+	FMOVQ 0(R10), F0
+	FMOVQ 16(R10), F1
+	FMOVQ 32(R10), F2
+	FMOVQ 48(R10), F3
+	FMOVQ 64(R10), F4
+	FMOVQ 80(R10), F5
+	WORD $0x4f04e407 // movi v7.16b, #128
+	MOVD R1, R10
+	MOVD b+48(FP), R11
+	MOVD segs+24(FP), R12
+
+dot2172_seg:
+	MOVD segQuads+32(FP), R13
+	CMP $4, R13
+	BLT dot2172_rest
+	SUB $4, R13, R13
+
+dot2172_k:
+	FMOVQ.P 16(R10), F6
+	WORD $0x6e271cc6 // eor v6.16b, v6.16b, v7.16b
+	FMOVQ 0(R11), F8
+	WORD $0x4f86e100 // sdot v0.4s, v8.16b, v6.4b[0]
+	FMOVQ 16(R11), F9
+	WORD $0x4f86e121 // sdot v1.4s, v9.16b, v6.4b[0]
+	FMOVQ 32(R11), F10
+	WORD $0x4f86e142 // sdot v2.4s, v10.16b, v6.4b[0]
+	FMOVQ 48(R11), F11
+	WORD $0x4f86e163 // sdot v3.4s, v11.16b, v6.4b[0]
+	FMOVQ 64(R11), F8
+	WORD $0x4f86e104 // sdot v4.4s, v8.16b, v6.4b[0]
+	FMOVQ 80(R11), F9
+	WORD $0x4f86e125 // sdot v5.4s, v9.16b, v6.4b[0]
+	PRFM 4096(R11), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 96(R11), F8
+	WORD $0x4fa6e100 // sdot v0.4s, v8.16b, v6.4b[1]
+	FMOVQ 112(R11), F9
+	WORD $0x4fa6e121 // sdot v1.4s, v9.16b, v6.4b[1]
+	FMOVQ 128(R11), F10
+	WORD $0x4fa6e142 // sdot v2.4s, v10.16b, v6.4b[1]
+	FMOVQ 144(R11), F11
+	WORD $0x4fa6e163 // sdot v3.4s, v11.16b, v6.4b[1]
+	FMOVQ 160(R11), F8
+	WORD $0x4fa6e104 // sdot v4.4s, v8.16b, v6.4b[1]
+	FMOVQ 176(R11), F9
+	WORD $0x4fa6e125 // sdot v5.4s, v9.16b, v6.4b[1]
+	PRFM 4160(R11), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 192(R11), F8
+	WORD $0x4f86e900 // sdot v0.4s, v8.16b, v6.4b[2]
+	FMOVQ 208(R11), F9
+	WORD $0x4f86e921 // sdot v1.4s, v9.16b, v6.4b[2]
+	FMOVQ 224(R11), F10
+	WORD $0x4f86e942 // sdot v2.4s, v10.16b, v6.4b[2]
+	FMOVQ 240(R11), F11
+	WORD $0x4f86e963 // sdot v3.4s, v11.16b, v6.4b[2]
+	FMOVQ 256(R11), F8
+	WORD $0x4f86e904 // sdot v4.4s, v8.16b, v6.4b[2]
+	FMOVQ 272(R11), F9
+	WORD $0x4f86e925 // sdot v5.4s, v9.16b, v6.4b[2]
+	PRFM 4224(R11), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	FMOVQ 288(R11), F8
+	WORD $0x4fa6e900 // sdot v0.4s, v8.16b, v6.4b[3]
+	FMOVQ 304(R11), F9
+	WORD $0x4fa6e921 // sdot v1.4s, v9.16b, v6.4b[3]
+	FMOVQ 320(R11), F10
+	WORD $0x4fa6e942 // sdot v2.4s, v10.16b, v6.4b[3]
+	FMOVQ 336(R11), F11
+	WORD $0x4fa6e963 // sdot v3.4s, v11.16b, v6.4b[3]
+	FMOVQ 352(R11), F8
+	WORD $0x4fa6e904 // sdot v4.4s, v8.16b, v6.4b[3]
+	FMOVQ 368(R11), F9
+	WORD $0x4fa6e925 // sdot v5.4s, v9.16b, v6.4b[3]
+	PRFM 4288(R11), PLDL1KEEP
+	PRFM (R7), PLDL2KEEP
+	ADD R8, R7, R7
+	ADD $384, R11, R11
+	SUB $4, R13, R13
+	CMP $0, R13
+	BGE dot2172_k
+	ADD $4, R13, R13
+
+dot2172_rest:
+	CBZ R13, dot2172_next
+
+dot2172_one:
+	FMOVS.P 4(R10), F6
+	WORD $0x6e271cc6 // eor v6.16b, v6.16b, v7.16b
+	FMOVQ 0(R11), F8
+	WORD $0x4f86e100 // sdot v0.4s, v8.16b, v6.4b[0]
+	FMOVQ 16(R11), F9
+	WORD $0x4f86e121 // sdot v1.4s, v9.16b, v6.4b[0]
+	FMOVQ 32(R11), F10
+	WORD $0x4f86e142 // sdot v2.4s, v10.16b, v6.4b[0]
+	FMOVQ 48(R11), F11
+	WORD $0x4f86e163 // sdot v3.4s, v11.16b, v6.4b[0]
+	FMOVQ 64(R11), F8
+	WORD $0x4f86e104 // sdot v4.4s, v8.16b, v6.4b[0]
+	FMOVQ 80(R11), F9
+	WORD $0x4f86e125 // sdot v5.4s, v9.16b, v6.4b[0]
+	ADD R8, R7, R7
+	ADD $96, R11, R11
+	SUB $1, R13, R13
+	CBNZ R13, dot2172_one
+
+dot2172_next:
+	ADD R9, R10, R10
+	SUB $1, R12, R12
+	CBNZ R12, dot2172_seg
+	MOVD scale+96(FP), R10
+	MOVD shift+104(FP), R11
+	FMOVQ 0(R10), F8
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVQ 0(R11), F9
+	WORD $0x4e28cc09 // fmla v9.4s, v0.4s, v8.4s
+	VMOV V9.B16, V0.B16
+	FMOVQ 16(R10), F8
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVQ 16(R11), F9
+	WORD $0x4e28cc29 // fmla v9.4s, v1.4s, v8.4s
+	VMOV V9.B16, V1.B16
+	FMOVQ 32(R10), F8
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVQ 32(R11), F9
+	WORD $0x4e28cc49 // fmla v9.4s, v2.4s, v8.4s
+	VMOV V9.B16, V2.B16
+	FMOVQ 48(R10), F8
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVQ 48(R11), F9
+	WORD $0x4e28cc69 // fmla v9.4s, v3.4s, v8.4s
+	VMOV V9.B16, V3.B16
+	FMOVQ 64(R10), F8
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVQ 64(R11), F9
+	WORD $0x4e28cc89 // fmla v9.4s, v4.4s, v8.4s
+	VMOV V9.B16, V4.B16
+	FMOVQ 80(R10), F8
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	FMOVQ 80(R11), F9
+	WORD $0x4e28cca9 // fmla v9.4s, v5.4s, v8.4s
+	VMOV V9.B16, V5.B16
+	CBZ R4, dot2172_bare
+	FMOVQ 0(R4), F8
+	WORD $0x4e20d500 // fadd v0.4s, v8.4s, v0.4s
+	FMOVQ 16(R4), F8
+	WORD $0x4e21d501 // fadd v1.4s, v8.4s, v1.4s
+	FMOVQ 32(R4), F8
+	WORD $0x4e22d502 // fadd v2.4s, v8.4s, v2.4s
+	FMOVQ 48(R4), F8
+	WORD $0x4e23d503 // fadd v3.4s, v8.4s, v3.4s
+	FMOVQ 64(R4), F8
+	WORD $0x4e24d504 // fadd v4.4s, v8.4s, v4.4s
+	FMOVQ 80(R4), F8
+	WORD $0x4e25d505 // fadd v5.4s, v8.4s, v5.4s
+	ADD R6, R4, R4
+
+dot2172_bare:
+	FMOVQ F0, 0(R3)
+	FMOVQ F1, 16(R3)
+	FMOVQ F2, 32(R3)
+	FMOVQ F3, 48(R3)
+	FMOVQ F4, 64(R3)
+	FMOVQ F5, 80(R3)
+	ADD R5, R3, R3
+	MOVD $1, R16
+	MUL R16, R2, R10
+	ADD R10, R1, R1
+	SUB $1, R0, R0
+	JMP few
+
+done:
+	RET
+
+// func toBytesNEON(groups int, dst *uint8, src *float32, scale float32, shift float32)
+TEXT ·toBytesNEON(SB), NOSPLIT, $0-32
+	MOVD $constants<>(SB), R0
+	MOVD dst+8(FP), R1
+	MOVD src+16(FP), R2
+	FMOVS scale+24(FP), F0
+	WORD $0x4e040400 // dup v0.4s, v0.s[0]
+	FMOVS shift+28(FP), F1
+	WORD $0x4e040421 // dup v1.4s, v1.s[0]
+	FMOVQ 592(R0), F2
+	MOVD groups+0(FP), R0
+	MOVD R0, R0
+	CMP $0, R0
+	BLE groups2173_end
+
+groups2173:
+	FMOVQ 0(R2), F3
+	VMOV V1.B16, V4.B16
+	WORD $0x4e20cc64 // fmla v4.4s, v3.4s, v0.4s
+	WORD $0x4ea2c484 // fminnm v4.4s, v4.4s, v2.4s
+	FMOVQ 16(R2), F3
+	VMOV V1.B16, V5.B16
+	WORD $0x4e20cc65 // fmla v5.4s, v3.4s, v0.4s
+	WORD $0x4ea2c4a5 // fminnm v5.4s, v5.4s, v2.4s
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x0e614883 // sqxtn v3.4h, v4.4s
+	WORD $0x4e6148a3 // sqxtn2 v3.8h, v5.4s
+	WORD $0x2e212863 // sqxtun v3.8b, v3.8h
+	FMOVD F3, (R1)
+	ADD $32, R2, R2
+	ADD $8, R1, R1
+	SUB $1, R0, R0
+	CBNZ R0, groups2173
+
+groups2173_end:
+	RET
+
 DATA constants<>+0(SB)/4, $0x04040404
 DATA constants<>+4(SB)/4, $0x04040404
 DATA constants<>+8(SB)/4, $0x04040404
@@ -45948,4 +55744,8 @@ DATA constants<>+576(SB)/4, $0x3a800000
 DATA constants<>+580(SB)/4, $0x3a800000
 DATA constants<>+584(SB)/4, $0x3a800000
 DATA constants<>+588(SB)/4, $0x3a800000
-GLOBL constants<>(SB), RODATA|NOPTR, $592
+DATA constants<>+592(SB)/4, $0x437f0000
+DATA constants<>+596(SB)/4, $0x437f0000
+DATA constants<>+600(SB)/4, $0x437f0000
+DATA constants<>+604(SB)/4, $0x437f0000
+GLOBL constants<>(SB), RODATA|NOPTR, $608

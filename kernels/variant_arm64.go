@@ -1,5 +1,7 @@
 package kernels
 
+import "github.com/klauspost/cpuid/v2"
+
 // register adds the kernels for NEON, which every arm64 processor has.
 func register() {
 	variants[NEON] = &functions{
@@ -54,4 +56,15 @@ func registerBF16() {
 	}
 }
 
-func registerInt8() {}
+// registerInt8 adds the path of 8-bit products, if the processor has one.
+func registerInt8() {
+	if !armHas(cpuid.ASIMDDP) {
+		return
+	}
+	int8Paths[Int8NEON] = &int8Functions{
+		path: Int8NEON, lanes: 8, tile: 5,
+		nn:      [4]dotFunc{nil, dotNN1NEON, dotNN2NEON, dotNN3NEON},
+		float:   [4]dotFloatFunc{nil, dotNNFloat1NEON, dotNNFloat2NEON, dotNNFloat3NEON},
+		toBytes: toBytesNEON, group: 8,
+	}
+}

@@ -173,7 +173,7 @@ func TestUnknown(t *testing.T) {
 		{"graph.node.attribute.g", attribute(bytesField(6, nil))},
 		{"graph.node.attribute.s", attribute(bytesField(4, []byte("same")))},
 		{"graph.initializer.external_data", tensor(intField(2, 1), intField(1, 0), bytesField(9, nil), bytesField(13, nil))},
-		{"graph.initializer (tensor \"\": type 10, or its", tensor(intField(2, 10), intField(1, 2), bytesField(9, make([]byte, 4)))},
+		{"graph.initializer (tensor \"\": type 16, or its", tensor(intField(2, 16), intField(1, 2), bytesField(9, make([]byte, 4)))},
 		{"graph.initializer.float_data|graph.initializer (tenso", tensor(intField(2, 1), intField(1, 1), bytesField(4, make([]byte, 4)))},
 		{"graph.initializer.data_location", tensor(intField(2, 1), intField(1, 0), bytesField(9, nil), intField(14, 1))},
 	} {

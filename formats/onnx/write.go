@@ -233,9 +233,12 @@ func (t *Tensor) bytes() int { return 4*len(t.F32) + 8*len(t.I64) + len(t.Raw) }
 func (t *Tensor) encode() (message, error) {
 	n, ok := sizeOf(t.Shape)
 	typ, kinds := t.Type, 0
-	for of, there := range map[ElemType]bool{Float32: t.F32 != nil, Int64: t.I64 != nil, t.Type: t.Raw != nil} {
-		if there {
-			typ = of
+	for _, k := range []struct {
+		typ   ElemType
+		there bool
+	}{{Float32, t.F32 != nil}, {Int64, t.I64 != nil}, {t.Type, t.Raw != nil}} {
+		if k.there {
+			typ = k.typ
 			kinds++
 		}
 	}

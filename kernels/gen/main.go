@@ -112,4 +112,5 @@ func (s *isa) neonKernels() {
 	s.upsampleChroma()
 	s.yCbCrToRGB()
 	s.peaksNEON()
+	s.int8NEON()
 }
