@@ -136,9 +136,15 @@ func TestBadInt8Files(t *testing.T) {
 		{"a bias of NaN", func(_ *checkpoints.File, of func(string) *formats.Tensor) { of(weight + "_bias").F32[0] = nan }, "its bias is NaN"},
 		{"a large scale", func(_ *checkpoints.File, of func(string) *formats.Tensor) { of(weight + "_scale").F32[0] = 1e29 }, "too large"},
 		{"a grid of 0", func(_ *checkpoints.File, of func(string) *formats.Tensor) { of("stages.1.output_scale").F32[0] = 0 }, "stages.1: its scale is 0"},
-		{"a grid of NaN", func(_ *checkpoints.File, of func(string) *formats.Tensor) { of("patch_embed.output_scale").F32[0] = nan }, "patch_embed: its scale is NaN"},
-		{"a zero point of 256", func(_ *checkpoints.File, of func(string) *formats.Tensor) { of("stages.1.output_zero_point").I64[0] = 256 }, "want one integer from 0 to 255"},
-		{"no zero point", func(f *checkpoints.File, of func(string) *formats.Tensor) { of("stages.1.output_zero_point").Name = "x" }, "stages.1.output_zero_point"},
+		{"a grid of NaN", func(_ *checkpoints.File, of func(string) *formats.Tensor) {
+			of("patch_embed.output_scale").F32[0] = nan
+		}, "patch_embed: its scale is NaN"},
+		{"a zero point of 256", func(_ *checkpoints.File, of func(string) *formats.Tensor) {
+			of("stages.1.output_zero_point").I64[0] = 256
+		}, "want one integer from 0 to 255"},
+		{"no zero point", func(f *checkpoints.File, of func(string) *formats.Tensor) {
+			of("stages.1.output_zero_point").Name = "x"
+		}, "stages.1.output_zero_point"},
 		{"no scale", func(f *checkpoints.File, of func(string) *formats.Tensor) { of(weight + "_scale").Name = "x" }, weight + "_scale is missing"},
 		{"too few scales", func(f *checkpoints.File, of func(string) *formats.Tensor) {
 			s := of(weight + "_scale")
