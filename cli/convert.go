@@ -215,6 +215,9 @@ func (c *converter) print(classes int, used string) error {
 }
 
 func (c *converter) write(l *model.Loaded) error {
+	if err := model.NotInt8(l.Model); err != nil {
+		return fmt.Errorf("%s: %w", c.in, err)
+	}
 	if c.naming == ours {
 		meta, err := model.Meta(l.Config, append([]string{}, l.Classes...))
 		if err != nil {

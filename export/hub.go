@@ -26,7 +26,10 @@ func WriteHub(l *model.Loaded, dir string, pool *kernels.Pool) (r Result, note s
 	if out.Model, err = graph.ForSize(l.Model, l.Config.Data.ImageSize); err != nil {
 		return r, "", fmt.Errorf("export: %w", err)
 	}
-	r = Result{Path: dir, Format: HubFormat, Weights: l.Used(), Parameters: out.Model.Store().Parameters()}
+	if err := model.NotInt8(l.Model); err != nil {
+		return r, "", fmt.Errorf("export: %w", err)
+	}
+	r = Result{Path: dir, Format: HubFormat, Precision: Float32, Weights: l.Used(), Parameters: out.Model.Store().Parameters()}
 	parent := filepath.Dir(filepath.Clean(dir))
 	if err := os.MkdirAll(parent, 0o755); err != nil {
 		return r, "", fmt.Errorf("export: %w", err)
@@ -45,7 +48,7 @@ func WriteHub(l *model.Loaded, dir string, pool *kernels.Pool) (r Result, note s
 	if r.Difference, err = hubDifference(l, part, pool); err != nil {
 		return r, "", err
 	}
-	if err := r.check(); err != nil {
+	if err := r.check(Tolerance); err != nil {
 		return r, "", err
 	}
 	for _, name := range model.HubFiles() {

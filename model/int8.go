@@ -164,6 +164,15 @@ func unpackInt8(f *checkpoints.File) (*checkpoints.File, *graph.Int8State, error
 	return out, s, nil
 }
 
+// NotInt8 says that a model computes in 8 bits, for what only files of float32 can hold; nil if
+// it does not.
+func NotInt8(m graph.Model) error {
+	if graph.IsInt8(m) {
+		return fmt.Errorf("the model computes in 8 bits, which only exports hold: take the one in float32 that it was made of")
+	}
+	return nil
+}
+
 // setInt8 has a model compute in 8 bits, if a file says so.
 func setInt8(m graph.Model, s *graph.Int8State) error {
 	if s == nil {

@@ -46,6 +46,9 @@ func Export(l *Loaded, n torch.Naming) ([]formats.Tensor, error) {
 			out = append(out, formats.Tensor{Name: torch.NameOf(family, n, t.Name), Shape: t.Shape, F32: t.F32, I64: t.I64})
 		}
 	}
+	if err := NotInt8(l.Model); err != nil {
+		return nil, err
+	}
 	for _, t := range Tensors(l.Model.Store()) {
 		if l.Headless && slices.Contains(classifier, t.Name) {
 			continue
