@@ -121,7 +121,7 @@ func TestWriteAndLoad(t *testing.T) {
 				if got := back.Model.(graph.Foldable).Folded(); got != c.folded || back.Model.Store().Parameters() != r.Parameters {
 					t.Errorf("%s: folded %v, %d parameters", c.file, got, back.Model.Store().Parameters())
 				}
-				if fmt.Sprintf("%+v", back.Config) != fmt.Sprintf("%+v", l.Config) || fmt.Sprint(back.Classes) != fmt.Sprint(l.Classes) {
+				if yaml(t, back.Config) != yaml(t, l.Config) || fmt.Sprint(back.Classes) != fmt.Sprint(l.Classes) {
 					t.Errorf("%s: configuration or class names differ", c.file)
 				}
 				for _, tt := range []struct{ key, value string }{
@@ -152,6 +152,16 @@ func TestWriteAndLoad(t *testing.T) {
 			}
 		})
 	}
+}
+
+// yaml is a configuration as a file has it.
+func yaml(t testing.TB, c *configs.Config) string {
+	t.Helper()
+	text, err := c.YAML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 func TestWriteErrors(t *testing.T) {
