@@ -22,6 +22,15 @@ var quiet atomic.Bool
 // waited for: a run writes its checkpoint.
 var careful atomic.Bool
 
+// remaining is what a careful command finishes.
+var remaining atomic.Pointer[string]
+
+// finishes says that this command is careful, and what it finishes.
+func finishes(what string) {
+	remaining.Store(&what)
+	careful.Store(true)
+}
+
 // grace is how long the other commands have to end by themselves. What they write is
 // under its name only when it is whole, so nothing is lost.
 const grace = 2 * time.Second
@@ -102,6 +111,9 @@ func (i *interruptions) announce(s syscall.Signal) {
 	how := "stopping"
 	if careful.Load() {
 		how = "stopping after the batch in progress"
+		if what := remaining.Load(); what != nil {
+			how = "stopping after " + *what
+		}
 	} else if s == syscall.SIGPIPE {
 		return
 	}

@@ -67,7 +67,7 @@ func Open(path string, options ...Option) (_ *Model, err error) {
 	s := defaults()
 	for _, o := range options {
 		if err := o(&s); err != nil {
-			return nil, err
+			return nil, &OptionError{err}
 		}
 	}
 	loaded, err := model.Open(path, model.LoadOptions{

@@ -11,6 +11,14 @@ import (
 // Option changes how a model is opened.
 type Option func(*settings) error
 
+// OptionError says that an option of [Open] has a value that cannot be.
+type OptionError struct{ Err error }
+
+func (e *OptionError) Error() string { return e.Err.Error() }
+
+// Unwrap is what is wrong with it.
+func (e *OptionError) Unwrap() error { return e.Err }
+
 // settings are the options with their defaults.
 type settings struct {
 	threads    int

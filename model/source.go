@@ -202,6 +202,10 @@ func option(before, name, after string) string {
 	return before + name + after
 }
 
+// Find is the file that the weights of a path are read from: the path itself, the best or else the
+// last checkpoint of a run, or the weights in a folder of timm.
+func Find(path string) (string, error) { return find(path) }
+
 // find turns the folder of a run into the path of its best, else its last checkpoint,
 // a folder of timm into the path of its weights, and weights of the hub or of a URL into the
 // path where they are kept.

@@ -55,11 +55,11 @@ func Start(address string, h http.Handler) (*Server, error) {
 		return nil, err
 	}
 	host, _, _ := net.SplitHostPort(address) // it was put together above
-	v := newVisits(connections)
 	s := &Server{listener: l, http: &http.Server{
-		Handler: v.during(Guard(h, host)), ConnContext: v.add, ConnState: v.changed, ReadHeaderTimeout: readTime, ReadTimeout: readTime, WriteTimeout: writeTime, IdleTimeout: idleTime,
+		Handler: Guard(h, host), ReadHeaderTimeout: readTime, ReadTimeout: readTime, WriteTimeout: writeTime, IdleTimeout: idleTime,
 		MaxHeaderBytes: headerBytes, ErrorLog: log.New(io.Discard, "", 0), // of clients; the terminal is the run's
 	}}
+	Limit(s.http, connections)
 	go func() { _ = s.http.Serve(l) }() // ends when it is closed
 	return s, nil
 }

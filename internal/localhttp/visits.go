@@ -85,3 +85,10 @@ func (v *visits) mark(c net.Conn, answering bool) {
 		o.answering, o.since = answering, v.now()
 	}
 }
+
+// Limit lets a server have at most so many connections: who comes then gets the place of the one
+// that is needed least. Call it after the handler was set and before the server serves.
+func Limit(s *http.Server, most int) {
+	v := newVisits(most)
+	s.Handler, s.ConnContext, s.ConnState = v.during(s.Handler), v.add, v.changed
+}

@@ -1,0 +1,73 @@
+package serve
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// admission counts the images of a model that are in progress or wait, up to a limit.
+type admission struct {
+	most int64
+	now  atomic.Int64
+}
+
+// enter lets n images in, or says why not.
+func (a *admission) enter(n int) error {
+	if int64(n) > a.most {
+		return bad("a request with %d images: want %d at most", n, a.most)
+	}
+	if a.now.Add(int64(n)) > a.most {
+		a.now.Add(int64(-n))
+		return unavailable("queue", "%d images are waiting already: try again later", a.most)
+	}
+	return nil
+}
+
+func (a *admission) leave(n int) { a.now.Add(int64(-n)) }
+
+// bodies is the memory for the bodies of all requests.
+type bodies struct {
+	most int64 // bytes
+	used atomic.Int64
+	pool sync.Pool // of *body
+}
+
+// body is what a request has sent. Its memory is used again.
+type body struct {
+	bytes []byte
+	held  int64 // bytes that are counted
+}
+
+// hold counts memory of a body, or says that there is too much already.
+func (b *bodies) hold(x *body, size int64) error {
+	more := size - x.held
+	if more <= 0 {
+		return nil
+	}
+	if b.used.Add(more) > b.most {
+		b.used.Add(-more)
+		return unavailable("bodies", "requests of %d bytes are in memory already: try again later", b.most)
+	}
+	x.held = size
+	return nil
+}
+
+func (b *bodies) get() *body {
+	if x, ok := b.pool.Get().(*body); ok {
+		return x
+	}
+	return new(body)
+}
+
+// keptBody is the largest memory of a body that is kept for the next one.
+const keptBody = 1 << 20
+
+// put takes a body back, which nobody reads any more.
+func (b *bodies) put(x *body) {
+	b.used.Add(-x.held)
+	x.held = 0
+	if cap(x.bytes) <= keptBody {
+		x.bytes = x.bytes[:0]
+		b.pool.Put(x)
+	}
+}
