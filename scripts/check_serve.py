@@ -23,7 +23,6 @@ from PIL import Image
 from timm.models._hub import save_for_hf
 
 MODELS = ["fasternet_t0", "vit_tiny_patch16_224", "swin_tiny_patch4_window7_224"]
-ADDRESS = "127.0.0.1:18723"
 failures = 0
 
 
@@ -65,20 +64,19 @@ def main():
             nets[name] = net
             named.append(f"{name}={os.path.join(folder, name)}")
         files = [scene(os.path.join(folder, "a.jpg"), 1, 95), scene(os.path.join(folder, "b.png"), 2)]
-        server = subprocess.Popen([program, "serve", *named, "--addr", ADDRESS], stderr=subprocess.PIPE, text=True)
+        server = subprocess.Popen([program, "serve", *named, "--addr", "127.0.0.1:0", "--quiet"], stdout=subprocess.PIPE, text=True)
         try:
-            for text in server.stderr:
-                if text.startswith("serving at"):
-                    break
-            clients(nets, files)
+            ready = json.loads(server.stdout.readline())
+            check("models", ready["models"] == MODELS)
+            clients(ready["url"].removeprefix("http://").rstrip("/"), nets, files)
         finally:
             server.terminate()
             check("it ends by SIGTERM with exit code 0", server.wait(30) == 0)
     sys.exit(1 if failures else 0)
 
 
-def clients(nets, files):
-    client = triton.InferenceServerClient(ADDRESS, concurrency=4)
+def clients(address, nets, files):
+    client = triton.InferenceServerClient(address, concurrency=4)
     check("live, ready", client.is_server_live() and client.is_server_ready())
     check("index", [m["name"] for m in client.get_model_repository_index()] == MODELS)
     check("server metadata", client.get_server_metadata()["name"] == "fasternet-train")
@@ -121,7 +119,7 @@ def clients(nets, files):
         x.set_data_from_numpy(pixels, binary_data=True)
         check(f"{name}: pixels are the file", np.array_equal(client.infer(name, [x]).as_numpy("logits"), png))
 
-        at = f"http://{ADDRESS}"
+        at = f"http://{address}"
         for how, args in {
             "a file": ["--data-binary", "@" + files[1]],
             "a form": ["-F", "image=@" + files[1]],
