@@ -113,7 +113,7 @@ prints the figures of this machine with all that is needed to compare them.`,
 	f.StringArrayVar(&settings, "set", nil, "change a setting of a preset or a YAML file, `key=value`; repeatable")
 	c.MarkFlagsMutuallyExclusive("train", "infer")
 	c.MarkFlagsMutuallyExclusive("iterations", "seconds")
-	c.AddCommand(benchPConvCommand(), benchPeakCommand(), benchReportCommand(), benchThreadsCommand(), benchDataCommand(), benchSumsCommand())
+	c.AddCommand(benchPConvCommand(), benchPeakCommand(), benchReportCommand(), benchThreadsCommand(), benchDataCommand(), benchSumsCommand(), benchServeCommand())
 	profiles.register(c)
 	r.register(c)
 	takesModel(c)

@@ -3,6 +3,7 @@ package modeltest
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -54,6 +55,9 @@ func WriteTo(t testing.TB, path string, f Family, settings ...string) {
 	}
 	meta, err := model.Meta(c, Classes)
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	if err := checkpoints.Write(path, checkpoints.File{Meta: meta, Tensors: model.Tensors(m.Store())}); err != nil {
