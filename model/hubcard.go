@@ -54,7 +54,7 @@ func card(l *Loaded, f hubFile) string {
 	}
 	line("---\ntags:\n- %s\n- timm\nlibrary_name: timm\n---\n%s\n", task, cardMark)
 	line("# %s\n", f.Architecture)
-	line("A %s in the layout of [timm](https://github.com/huggingface/pytorch-image-models), trained with fasternet-train.\n", l.Config.Model.Title())
+	line("A %s in the layout of [timm](https://github.com/huggingface/pytorch-image-models), written by fasternet-train.\n", l.Config.Model.Title())
 	line("| | |\n|---|---|")
 	line("| parameters | %.2f M |", float64(l.Model.Store().Parameters())/1e6)
 	switch {
@@ -71,7 +71,7 @@ func card(l *Loaded, f hubFile) string {
 	line("| resizing, crop | %s, %s, %.4g of the image |", p.Interpolation, p.CropMode, p.CropPct)
 	if l.Average {
 		line("| weights | the average over the training (EMA) |")
-	} else {
+	} else if l.File != nil { // of a run, which may have both
 		line("| weights | of the last step |")
 	}
 	line("\n## Use\n\n```python\nimport timm\n\nmodel = timm.create_model(\"local-dir:FOLDER\", pretrained=True).eval()   # or \"hf-hub:ORG/NAME\" once it is there")

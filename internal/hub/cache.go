@@ -61,7 +61,19 @@ func (r repository) has(commit, file string) bool {
 	return err == nil && info.Mode().IsRegular() && info.Size() > 0
 }
 
-// setCommit keeps the commit of a revision.
+// files are the names of the files of a snapshot that are not in folders.
+func (r repository) files(commit string) (names []string) {
+	entries, _ := os.ReadDir(filepath.Join(r.dir, "snapshots", commit)) // it need not be there
+	for _, e := range entries {
+		if !e.IsDir() {
+			names = append(names, e.Name())
+		}
+	}
+	return names
+}
+
+// setCommit keeps the commit of a revision, once its weights are there: a revision leads to the
+// older ones until then.
 func (r repository) setCommit(revision, commit string) error {
 	if revision == commit || r.commit(revision) == commit {
 		return nil
@@ -135,7 +147,7 @@ func (c *Client) lock(ctx context.Context, path, what string) (unlock func(), er
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err
 	}
-	l := flock.New(path)
+	l := flock.New(path, flock.SetPermissions(0o666)) // less the umask: the cache may be shared
 	held, err := l.TryLock()
 	if err == nil && !held {
 		c.observer.Note(fmt.Sprintf("waiting for another process that downloads %s", what))
@@ -157,7 +169,6 @@ func (c *Client) keep(ctx context.Context, m metadata) (string, error) {
 	commit := m.commit
 	path := r.snapshot(commit, m.ref.File)
 	if current(path, m) {
-		_ = r.setCommit(m.ref.Revision, commit) // the cache may be one that only others write to
 		return path, nil
 	}
 	failed := func(err error) error { return c.writing(filepath.Join(r.dir, "x"), 0, 0, err) }
@@ -191,9 +202,6 @@ func (c *Client) keep(ctx context.Context, m metadata) (string, error) {
 		}
 	}
 	if err := r.link(commit, m.ref.File, name); err != nil {
-		return "", failed(err)
-	}
-	if err := r.setCommit(m.ref.Revision, commit); err != nil {
 		return "", failed(err)
 	}
 	return path, nil

@@ -307,7 +307,6 @@ func (c *Client) writing(path string, done, size int64, err error) error {
 	if errors.As(err, &where) {
 		err = where.Err
 	}
-	const elsewhere = "HF_HOME names a folder elsewhere"
 	switch {
 	case err == nil:
 		return nil
@@ -316,11 +315,19 @@ func (c *Client) writing(path string, done, size int64, err error) error {
 		if size > 0 {
 			text = fmt.Sprintf(" after %s of %s", Bytes(done), Bytes(size))
 		}
-		return fmt.Errorf("%s %w: the disk is full%s: make room and run the same again, or set HF_HOME to a folder on another disk: %w", dir, ErrWrite, text, syscall.ENOSPC)
+		return fmt.Errorf("%s %w: the disk is full%s: make room and run the same again, or set %s to a folder on another disk: %w", dir, ErrWrite, text, c.variable(path), syscall.ENOSPC)
 	case errors.Is(err, disk.ErrNotPlain):
 		return fmt.Errorf("%w: %w", ErrWrite, err)
 	}
-	return fmt.Errorf("%s %w: %w; %s", dir, ErrWrite, err, elsewhere)
+	return fmt.Errorf("%s %w: %w; %s names a folder elsewhere", dir, ErrWrite, err, c.variable(path))
+}
+
+// variable is that of the environment which says where a path of a cache is.
+func (c *Client) variable(path string) string {
+	if strings.HasPrefix(path, c.settings.URLCache+string(filepath.Separator)) {
+		return "XDG_CACHE_HOME"
+	}
+	return "HF_HOME"
 }
 
 // room says before a download whether the disk has room for it, as far as that is known.
@@ -340,8 +347,8 @@ func (c *Client) room(t *transfer) error {
 		there = info.Size()
 	}
 	if free, known := c.free(dir); known && t.size-there > 0 && uint64(t.size-there) > free {
-		return fmt.Errorf("%s needs %s, and the disk of %s has %s: make room, or set HF_HOME to a folder on another disk: %w",
-			t.ref, Bytes(t.size-there), dir, Bytes(int64(min(free, 1<<62))), syscall.ENOSPC)
+		return fmt.Errorf("%s needs %s, and the disk of %s has %s: make room, or set %s to a folder on another disk: %w",
+			t.ref, Bytes(t.size-there), dir, Bytes(int64(min(free, 1<<62))), c.variable(t.path), syscall.ENOSPC)
 	}
 	return nil
 }

@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"path"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"fasternet/internal/reference"
 )
@@ -77,9 +79,12 @@ func (c *Client) cached(r reference.Reference) (Fetched, bool) {
 	if commit == "" {
 		return Fetched{}, false
 	}
-	names := reference.WeightFiles
-	if r.File != "" {
-		names = []string{r.File}
+	names := []string{r.File}
+	if r.File == "" {
+		names = slices.Clone(reference.WeightFiles)
+		if only, err := theOnly(repo.files(commit)); err == nil {
+			names = append(names, only)
+		}
 	}
 	for _, name := range names {
 		if !repo.has(commit, name) {
@@ -142,8 +147,15 @@ func (c *Client) fetchRepo(ctx context.Context, r reference.Reference, tries int
 			return Fetched{}, err
 		}
 	}
-	f.Weights, err = c.keep(ctx, weights)
-	return f, err
+	if f.Weights, err = c.keep(ctx, weights); err != nil {
+		return Fetched{}, err
+	}
+	repo := c.repository(r.Repo)
+	// The cache may be one that only others write to.
+	if err := repo.setCommit(r.Revision, weights.commit); err != nil && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, syscall.EROFS) {
+		return Fetched{}, c.writing(filepath.Join(repo.dir, "refs"), 0, 0, err)
+	}
+	return f, nil
 }
 
 // findWeights asks for the first of some files that the repository has, and else for the only
@@ -186,25 +198,35 @@ func (c *Client) onlyWeights(ctx context.Context, r reference.Reference, tries i
 	if err != nil {
 		return "", err
 	}
-	var found []string
+	var names []string
 	for _, s := range list.Siblings {
-		if reference.CheckFile(s.Name) != nil || !reference.IsWeights(s.Name) {
-			continue
+		names = append(names, s.Name)
+	}
+	only, err := theOnly(names)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", r, err)
+	}
+	return only, err
+}
+
+// theOnly is the only name of a file of weights; of several, the only one that is no pickle.
+func theOnly(names []string) (string, error) {
+	var found []string
+	for _, name := range names {
+		if reference.CheckFile(name) == nil && reference.IsWeights(name) {
+			found = append(found, name)
 		}
-		found = append(found, s.Name)
 	}
 	slices.Sort(found)
-	if len(found) > 1 { // of several, those that no pickle is in
-		if safe := slices.DeleteFunc(slices.Clone(found), func(name string) bool { return path.Ext(name) != ".safetensors" }); len(safe) == 1 {
-			found = safe
-		}
+	if safe := slices.DeleteFunc(slices.Clone(found), func(name string) bool { return path.Ext(name) != ".safetensors" }); len(safe) == 1 {
+		found = safe
 	}
 	switch {
 	case len(found) == 0:
-		return "", fmt.Errorf("%s: %w: the repository has no file of weights (%s)", r, ErrNotFound, strings.Join(reference.Endings, ", "))
+		return "", fmt.Errorf("%w: the repository has no file of weights (%s)", ErrNotFound, strings.Join(reference.Endings, ", "))
 	case len(found) > 1:
 		few := found[:min(len(found), 3)]
-		return "", fmt.Errorf("%s: the repository has %d files of weights (%s…): name one, e.g. hf://%s@%s/%s", r, len(found), strings.Join(few, ", "), r.Repo, r.Revision, found[0])
+		return "", fmt.Errorf("the repository has %d files of weights (%s…): name one, e.g. hf://ORG/NAME/%s", len(found), strings.Join(few, ", "), found[0])
 	}
 	return found[0], nil
 }

@@ -157,7 +157,7 @@ func TestOnlyWeights(t *testing.T) {
 	for _, c := range []struct{ list, want string }{
 		{`[{"rfilename": "README.md"}, {"rfilename": "t0.safetensors"}]`, "t0.safetensors"},
 		{`[{"rfilename": "t0.pth"}, {"rfilename": "t0.safetensors"}]`, "t0.safetensors"},
-		{`[{"rfilename": "a.pth"}, {"rfilename": "b.pth"}]`, "2 files of weights (a.pth, b.pth…): name one, e.g. hf://org/model@main/a.pth"},
+		{`[{"rfilename": "a.pth"}, {"rfilename": "b.pth"}]`, "2 files of weights (a.pth, b.pth…): name one, e.g. hf://ORG/NAME/a.pth"},
 		{`[{"rfilename": "../../x.pth"}, {"rfilename": "/etc/x.pth"}]`, "no file of weights"},
 		{`[`, "cannot be read"},
 	} {
@@ -172,6 +172,14 @@ func TestOnlyWeights(t *testing.T) {
 		}
 		cl, _ := client(t, settingsOf(t, f.hub.URL))
 		got, err := cl.Fetch(context.Background(), ref)
+		if err == nil {
+			offline := cl.settings
+			offline.Offline = true
+			again, _ := client(t, offline)
+			if there, err := again.Fetch(context.Background(), ref); err != nil || there != got {
+				t.Errorf("offline: %+v, %v: want %+v", there, err, got)
+			}
+		}
 		if err == nil && filepath.Base(got.Weights) == c.want || err != nil && strings.Contains(err.Error(), c.want) {
 			continue
 		}
@@ -513,6 +521,9 @@ func TestStalled(t *testing.T) {
 	if left := leftovers(t, s.Cache); len(left) != 1 {
 		t.Errorf("what has arrived is not kept: %v", left)
 	}
+	if list := c.List(); list.Others != 0 || len(list.Models) != 0 {
+		t.Errorf("a model without its weights counts: %+v", list)
+	}
 }
 
 // The user ends the program while it downloads.
@@ -564,7 +575,10 @@ func TestFullDisk(t *testing.T) {
 	s = settingsOf(t, f.hub.URL)
 	c, _ = client(t, s)
 	c.free = func(string) (uint64, bool) { return 1000, true }
-	if _, err := c.Fetch(context.Background(), ref); !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "needs 8.0 kB, and the disk of "+filepath.Dir(s.Cache)) && !strings.Contains(err.Error(), "has 1.0 kB") {
+	if _, err := c.Fetch(context.Background(), f.cdn.URL+"/content/model.safetensors"); !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "set XDG_CACHE_HOME") {
+		t.Error(err)
+	}
+	if _, err := c.Fetch(context.Background(), ref); !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "needs 8.0 kB, and the disk of ") || !strings.Contains(err.Error(), "has 1.0 kB: make room, or set HF_HOME") {
 		t.Error(err)
 	}
 
@@ -710,5 +724,31 @@ func TestPlainCopy(t *testing.T) {
 	}
 	if list := c.List(); list.Others != 1 { // its config.json is none of timm's
 		t.Errorf("%+v", list)
+	}
+}
+
+// A newer version that does not arrive leaves the older one in its place.
+func TestNewerVersionThatDoesNotArrive(t *testing.T) {
+	f := newFakeHub(t)
+	s := settingsOf(t, f.hub.URL)
+	c, _ := client(t, s)
+	old := fetch(t, c, ref)
+	f.commit, f.files["config.json"], f.files["model.safetensors"] = strings.Repeat("b", 40), `{"architecture": "fasternet_t1"}`, "new weights"
+	f.content = func(w http.ResponseWriter, _ *http.Request, _ string) {
+		http.Error(w, "", http.StatusServiceUnavailable)
+	}
+	c, l := client(t, s)
+	if got := fetch(t, c, ref); got != old || !strings.Contains(l.said(), "taking what the cache has") {
+		t.Errorf("%+v, want %+v; notes %s", got, old, l.said())
+	}
+	s.Offline = true
+	c, _ = client(t, s)
+	if got := fetch(t, c, ref); got != old {
+		t.Errorf("offline: %+v, want %+v", got, old)
+	}
+	s.Offline, f.content = false, nil
+	c, _ = client(t, s)
+	if got := fetch(t, c, ref); content(t, got.Weights) != "new weights" {
+		t.Errorf("%+v", got)
 	}
 }

@@ -47,7 +47,7 @@ func (c *Client) List() Contents {
 		dir := filepath.Join(c.settings.Cache, e.Name())
 		versions := c.versions(r)
 		out.Models = append(out.Models, versions...)
-		if len(versions) == 0 {
+		if len(versions) == 0 && !c.isTimms(r) {
 			out.Others++
 		}
 		for _, p := range glob(dir, "blobs", "*.incomplete") {
@@ -103,6 +103,16 @@ func (c *Client) versions(r reference.Reference) (out []Cached) {
 		out = append(out, m)
 	}
 	return out
+}
+
+// isTimms says whether timm saved a model, whose weights may not be here yet.
+func (c *Client) isTimms(r reference.Reference) bool {
+	for _, config := range glob(filepath.Join(c.repository(r.Repo).dir, "snapshots"), "*", reference.ConfigFile) {
+		if architecture(config) != "" {
+			return true
+		}
+	}
+	return false
 }
 
 // revisions are the branches and tags of a commit.
