@@ -110,9 +110,11 @@ func (d Domain) and(o Domain) Domain {
 
 // or is a domain that has what is in one of them.
 func (d Domain) or(o Domain) Domain {
-	if d.Options == nil || o.Options == nil {
+	switch {
+	case slices.Equal(d.Options, o.Options):
+	case d.Options == nil || o.Options == nil:
 		d.Options = nil
-	} else {
+	default:
 		d.Options = slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(d.Options), o.Options...))))
 	}
 	if d.Numbers == nil || o.Numbers == nil {

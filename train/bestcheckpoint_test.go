@@ -322,7 +322,7 @@ func TestKilledBetweenBestAndLast(t *testing.T) {
 			top = s
 		}
 	}
-	if found := scoreOf(readMeta(t, f.Path(checkpoints.Best))); found == nil || !found.same(top) || out.Epoch != top.Epoch {
+	if found := scoreOf(readMeta(t, f.Path(checkpoints.Best))); found == nil || !found.same(top) || out.Epoch != top.Epoch+1 {
 		t.Errorf("best is %+v, the outcome says epoch %d, the log %+v", found, out.Epoch, top)
 	}
 	if found := CheckBest(killed, "top1"); found != "" {
@@ -352,7 +352,7 @@ func TestBestDeletedMeanwhile(t *testing.T) {
 	if err != nil || steps == 0 {
 		t.Fatal(err)
 	}
-	if s := scoreOf(readMeta(t, Checkpoints(dir).Path(checkpoints.Best))); s == nil || s.Epoch != out.Epoch {
+	if s := scoreOf(readMeta(t, Checkpoints(dir).Path(checkpoints.Best))); s == nil || s.Epoch+1 != out.Epoch {
 		t.Errorf("best is %+v, want that of epoch %d", s, out.Epoch)
 	}
 }

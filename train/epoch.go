@@ -11,7 +11,7 @@ import (
 )
 
 func (t *trainer) loop(ctx context.Context) error {
-	for t.more() && !t.stale() {
+	for t.more() && !t.stale() && !t.paused() {
 		if err := t.stopped(ctx); err != nil {
 			return err
 		}
@@ -30,6 +30,9 @@ func (t *trainer) loop(ctx context.Context) error {
 	}
 	return collective.Agree(t.ranks, err)
 }
+
+// paused says whether the run has come to Options.Until.
+func (t *trainer) paused() bool { return t.until > 0 && t.progress.Epoch >= t.until }
 
 // epoch trains the rest of an epoch. It returns the learning rate of its last step.
 func (t *trainer) epoch(ctx context.Context) (lr float64, err error) {

@@ -19,7 +19,8 @@ const Mistakes = 24
 
 // Evaluation is what a classifier does on the validation images after an epoch.
 type Evaluation struct {
-	Epoch   int      `json:"epoch"` // from 0
+	Epoch   int      `json:"epoch"` // from 0; the file counts from First
+	First   int      `json:"first_epoch,omitempty"`
 	Classes []string `json:"classes"`
 	eval.Report
 }
@@ -45,6 +46,7 @@ func (f *Folder) WriteEvaluation(e Evaluation) error {
 	if f == nil {
 		return nil
 	}
+	e.Epoch, e.First = e.Epoch+1, 1
 	text, err := printable.Marshal(e)
 	if err != nil {
 		return fmt.Errorf("%s: %w", EvaluationFile, err)
@@ -63,6 +65,7 @@ func (f *Folder) Evaluation() (*Evaluation, error) {
 	if err := json.Unmarshal(text, &e); err != nil {
 		return nil, fmt.Errorf("%s: %w", f.path(EvaluationFile), err)
 	}
+	e.Epoch, e.First = e.Epoch-e.First, 0
 	if e.Confusion == nil {
 		return nil, fmt.Errorf("%s: it has no confusion matrix", f.path(EvaluationFile))
 	}

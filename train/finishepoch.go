@@ -13,7 +13,7 @@ import (
 // finishEpoch evaluates, and writes logs and checkpoints.
 func (t *trainer) finishEpoch(ctx context.Context, lr float64) error {
 	p, c := &t.progress, t.config
-	last := t.last()
+	last := t.last() || t.until > 0 && p.Epoch+1 >= t.until
 	evaluated := last || (p.Epoch+1)%c.Train.ValInterval == 0
 	defer t.between(evaluated)
 	s := Score{Epoch: p.Epoch, LR: lr, TrainLoss: p.LossSum / float64(max(p.LossCount, 1))}

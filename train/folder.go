@@ -196,7 +196,7 @@ func (f *Folder) forget(p Progress) error {
 	w.Write(summaryHeader)
 	err = eachScore(f.path(SummaryFile), func(s Score, row []string, err error) {
 		if err == nil && s.Epoch < p.Epoch {
-			w.Write(append(row, make([]string, len(summaryHeader)-len(row))...))
+			w.Write(countFromOne(s, row))
 		}
 	})
 	if err != nil {
@@ -210,8 +210,9 @@ func (f *Folder) forget(p Progress) error {
 
 // Record is a line of the log.
 type Record struct {
-	Kind      string    `json:"kind"` // step or epoch
-	Epoch     int       `json:"epoch"`
+	Kind      string    `json:"kind"`                   // step or epoch
+	Epoch     int       `json:"epoch"`                  // from 0; the file counts from First
+	First     int       `json:"first_epoch,omitempty"`  // the number of the first epoch in the file: 1; 0 in files of older versions
 	Step      int       `json:"step,omitempty"`         // batches of the epoch that are done
 	Batches   int       `json:"batches"`                // of the run
 	Loss      float64   `json:"loss"`                   // of training: mean since the last record, or of the epoch
@@ -249,6 +250,7 @@ func (f *Folder) record(r Record) error {
 		return nil
 	}
 	r.Time = clock().Format(time.RFC3339)
+	r.Epoch, r.First = r.Epoch+1, 1
 	line, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("%s: %w", LogFile, err)
@@ -287,6 +289,7 @@ func eachRecord(path string, f func(r Record, line []byte)) error {
 	return eachLine(path, func(_ int, line []byte) {
 		var r Record
 		if json.Unmarshal(line, &r) == nil && (r.Kind == StepRecord || r.Kind == EpochRecord) {
+			r.Epoch, r.First = r.Epoch-r.First, 0
 			f(r, line)
 		}
 	})
@@ -304,20 +307,21 @@ func (f *Folder) Records() (all []Record, err error) {
 }
 
 // summaryHeader has the columns of timm's summary, and what the epoch cost.
-var summaryHeader = []string{"epoch", "train_loss", "eval_loss", "eval_top1", "eval_top5", "lr", "img_per_s", "data_s", "memory_mb", "grad_norm"}
+var summaryHeader = []string{"epoch", "train_loss", "eval_loss", "eval_top1", "eval_top5", "lr", "img_per_s", "data_s", "memory_mb", "grad_norm", "first_epoch"}
 
-// scoreColumns are those that make a score. Older versions wrote no others.
+// scoreColumns are those that make a score. Older versions wrote no others, or all but
+// first_epoch, and counted from 0.
 const scoreColumns = 6
 
 func summaryRow(s Score, r Record) []string {
-	row := []string{strconv.Itoa(s.Epoch)}
+	row := []string{strconv.Itoa(s.Epoch + 1)}
 	for _, v := range []float64{s.TrainLoss, s.Loss, s.Top1, s.Top5, s.LR} {
 		row = append(row, strconv.FormatFloat(v, 'g', -1, 64))
 	}
 	for _, v := range []float64{r.Speed, r.Waited, r.Memory, r.GradNorm} {
 		row = append(row, strconv.FormatFloat(v, 'g', 6, 64))
 	}
-	return row
+	return append(row, "1") // first_epoch
 }
 
 // summarise appends a line to the summary.
@@ -375,11 +379,23 @@ func isHeader(line []byte) bool {
 	return len(row) <= len(summaryHeader) && slices.Equal(row, summaryHeader[:len(row)])
 }
 
+// countFromOne is a row of an older version with the columns of this one.
+func countFromOne(s Score, row []string) []string {
+	row = append(row, make([]string, len(summaryHeader)-len(row))...)
+	row[0], row[len(row)-1] = strconv.Itoa(s.Epoch+1), "1"
+	return row
+}
+
 func readScore(row []string) (s Score, err error) {
-	if n := len(row); n != scoreColumns && n != len(summaryHeader) {
-		return s, fmt.Errorf("want %d columns, got %d", len(summaryHeader), n)
+	whole := len(summaryHeader)
+	if n := len(row); n != scoreColumns && n != whole-1 && n != whole {
+		return s, fmt.Errorf("want %d columns, got %d", whole, n)
 	}
 	s.Epoch, err = strconv.Atoi(row[0])
+	if len(row) == whole {
+		first, e := strconv.Atoi(row[whole-1])
+		s.Epoch, err = s.Epoch-first, errors.Join(err, e)
+	}
 	for i, v := range []*float64{&s.TrainLoss, &s.Loss, &s.Top1, &s.Top5, &s.LR} {
 		var e error
 		*v, e = strconv.ParseFloat(row[i+1], 64)

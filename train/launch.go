@@ -87,6 +87,8 @@ func (t *trainer) end(err error) {
 	e := Ending{Kind: ending, State: Finished, Time: clock().Round(0), Epoch: t.progress.Epoch, Batches: t.progress.Batches}
 	var diverged *DivergedError
 	switch {
+	case err == nil && t.paused() && t.more(): // Options.Until
+		e.State = Stopped
 	case err == nil:
 	case errors.Is(err, ErrInterrupted):
 		e.State = Stopped

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -99,7 +100,7 @@ func TestPace(t *testing.T) {
 	}
 	defer f.Close()
 	text, _ := os.ReadFile(f.path(SummaryFile))
-	if want := string(old) + "1,2,3,4,5,6,,,,\n"; string(text) != want {
+	if want := string(old) + "2,2,3,4,5,6,,,,,1\n"; string(text) != want {
 		t.Errorf("summary\n%swant\n%s", text, want)
 	}
 	if m := residentMemory(); m < 1e6 || m > 1e12 || math.IsNaN(m) {
@@ -140,5 +141,43 @@ func TestBoard(t *testing.T) {
 	var none *board
 	if err := errors.Join(none.record(Record{}, 1), none.picture("", "", 1), none.histograms(nil, 1, true), none.close()); err != nil {
 		t.Error(err)
+	}
+}
+
+// The files count epochs from 1, as messages do. Those of older versions count from 0, and go on
+// being read as that, also when a run goes on in the same file.
+func TestEpochsCountFromOne(t *testing.T) {
+	f := openTest(t)
+	c := configs.Default()
+	old := `{"kind":"epoch","epoch":0,"batches":4,"loss":1,"lr":0.5,"seconds":1}` + "\n"
+	if err := errors.Join(
+		os.WriteFile(f.path(LogFile), []byte(old), 0o644),
+		os.WriteFile(f.path(SummaryFile), []byte(strings.Join(summaryHeader[:len(summaryHeader)-1], ",")+"\n0,1,2,3,4,5,6,7,8,9\n"), 0o644),
+		f.start(&c, nil, Progress{Epoch: 1, Batches: 4}),
+		f.record(Record{Kind: EpochRecord, Epoch: 1, Batches: 8}),
+		f.summarise(Score{Epoch: 1, LR: 0.5}, Record{}),
+		f.WriteEvaluation(Evaluation{Epoch: 1, Classes: []string{"a"}, Report: eval.Report{Confusion: eval.NewConfusion(1)}}),
+		f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	records, err := f.Records()
+	if err != nil || len(records) != 2 || records[0].Epoch != 0 || records[1].Epoch != 1 {
+		t.Errorf("records: %+v, %v", records, err)
+	}
+	scores, err := f.Scores()
+	if err != nil || len(scores) != 2 || scores[0].Epoch != 0 || scores[1].Epoch != 1 {
+		t.Errorf("scores: %+v, %v", scores, err)
+	}
+	if e, err := f.Evaluation(); err != nil || e.Epoch != 1 {
+		t.Errorf("evaluation: %+v, %v", e, err)
+	}
+	for name, want := range map[string]string{
+		LogFile:        `{"kind":"epoch","epoch":2,"first_epoch":1,`,
+		SummaryFile:    "\n1,1,2,3,4,5,6,7,8,9,1\n2,0,0,0,0,0.5,0,0,0,0,1\n",
+		EvaluationFile: `"epoch":2,"first_epoch":1`,
+	} {
+		if text, err := os.ReadFile(f.path(name)); err != nil || !strings.Contains(string(text), want) {
+			t.Errorf("%s: %v\n%swant %s", name, err, text, want)
+		}
 	}
 }

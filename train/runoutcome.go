@@ -8,9 +8,9 @@ import (
 // Outcome is how a run ended.
 type Outcome struct {
 	eval.Result        // of the best checkpoint
-	Epoch       int    `json:"epoch"` // of the best checkpoint, from 0
+	Epoch       int    `json:"epoch"` // of the best checkpoint, from 1; 0 if there is none
 	Checkpoint  string `json:"checkpoint"`
-	Last        Score  `json:"last"`
+	Last        Score  `json:"last"`   // its epoch counts from 1, too
 	Epochs      int    `json:"epochs"` // that were trained in all
 	RunDir      string `json:"run_dir"`
 	EMA         bool   `json:"ema,omitempty"`           // the result is of averaged weights
@@ -21,7 +21,7 @@ type Outcome struct {
 type Pretraining struct {
 	Loss       float64 `json:"loss"`  // of the best checkpoint on the validation images
 	Count      int     `json:"count"` // of these
-	Epoch      int     `json:"epoch"` // of the best checkpoint, from 0
+	Epoch      int     `json:"epoch"` // of the best checkpoint, from 1
 	Checkpoint string  `json:"checkpoint"`
 	LastLoss   float64 `json:"last_loss"`
 	Epochs     int     `json:"epochs"`
@@ -36,7 +36,8 @@ func (o Outcome) Pretraining() Pretraining {
 func (t *trainer) outcome() Outcome {
 	o := Outcome{Last: t.progress.Last, Epochs: t.progress.Epoch, RunDir: t.dir, EMA: t.ema != nil, Early: t.stale()}
 	if b := t.progress.Best; b != nil {
-		o.Result, o.Epoch, o.Checkpoint = b.Result, b.Epoch, Checkpoints(t.dir).Path(checkpoints.Best)
+		o.Last.Epoch++
+		o.Result, o.Epoch, o.Checkpoint = b.Result, b.Epoch+1, Checkpoints(t.dir).Path(checkpoints.Best)
 	}
 	return o
 }

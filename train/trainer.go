@@ -32,6 +32,9 @@ type Options struct {
 	// Before is how much of train.budget was used before Run was called, and After how much is to
 	// be left when it returns.
 	Before, After time.Duration
+	// Until ends the run after so many epochs, with an evaluation and a checkpoint, as if they
+	// were all: it can be resumed, with the learning rates of the whole run. 0 for no such end.
+	Until int
 	// Group is who trains together, each with a call of Run; nil for this process alone.
 	// Rank 0 writes, and reads Dir; it says most, but others may say something too.
 	Group collective.Group
@@ -107,7 +110,7 @@ func Run(ctx context.Context, c *configs.Config, o Options) (out Outcome, err er
 	if o.Log == nil {
 		o.Log = io.Discard
 	}
-	t := &trainer{config: c, ranks: ranks{o.Group}, dir: o.Dir, show: NewDisplay(o.Log), began: clock(), observer: o.Observe, explains: true, preset: cmp.Or(o.Preset, c.Base)}
+	t := &trainer{config: c, ranks: ranks{o.Group}, dir: o.Dir, show: NewDisplay(o.Log), began: clock(), observer: o.Observe, explains: true, until: o.Until, preset: cmp.Or(o.Preset, c.Base)}
 	out, err = t.run(ctx, o)
 	return out, t.ranks.settle(err)
 }
@@ -188,6 +191,7 @@ type trainer struct {
 	loaderSize int // image size of the loader
 	loader     *data.Loader
 
+	until     int           // epochs after which the run ends in this process; 0 for all
 	steps     int           // batches of an epoch
 	pace      pace          // of the epoch
 	total     pace          // of the epochs before, in this process

@@ -27,6 +27,7 @@ const (
 	Few       Purpose = "few"       // which images keep their labels; at: class
 	HoldOut   Purpose = "hold_out"  // which images are held out for validation; at: class
 	Shard     Purpose = "shard"     // order of the samples in shards
+	Sweep     Purpose = "sweep"     // values of a trial; at: trial, hash of the key
 	Bootstrap Purpose = "bootstrap" // which images are drawn again; at: resample
 	Calibrate Purpose = "calibrate" // which images a temperature is fitted on
 )

@@ -90,7 +90,7 @@ func (f folder) lastEpoch(run string) (loss, evalLoss float64) {
 		Loss     float64
 		EvalLoss float64 `json:"eval_loss"`
 	}
-	if err := json.Unmarshal(lines[len(lines)-1], &last); err != nil || last.Kind != "epoch" || last.Epoch != 2 {
+	if err := json.Unmarshal(lines[len(lines)-1], &last); err != nil || last.Kind != "epoch" || last.Epoch != 3 {
 		f.t.Fatalf("%v: the log ends with %s, want the third epoch", err, lines[len(lines)-1])
 	}
 	return last.Loss, last.EvalLoss
