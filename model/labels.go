@@ -6,7 +6,7 @@ import (
 	"fasternet/data/classes"
 )
 
-// Labels are what people call the classes of a model, by their numbers. names are those of the
+// Labels are what people call the classes of a model, by their numbers. names are the names of the
 // classes, usually [Loaded.Classes]: they go from one list of classes to another, and may be
 // numbers of WordNet, as ImageNet has them. A label is what config.json describes the class by,
 // or ImageNet's words, or else the name. The note says what was assumed; it may be "".

@@ -26,7 +26,7 @@ var synset = regexp.MustCompile(`^n\d{8}$`)
 // ImageNet1k is the number of its classes.
 const ImageNet1k = 1000
 
-// words are those of the classes by their number, and by their synset.
+// words are the words of the classes, by number and by synset.
 var words = sync.OnceValues(func() (byNumber []string, bySynset map[string]string) {
 	bySynset = make(map[string]string, ImageNet1k)
 	for line := range strings.Lines(imagenet1k) {

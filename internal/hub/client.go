@@ -73,7 +73,7 @@ func NewClient(s Settings, version string, o Observer) (*Client, error) {
 		ResponseHeaderTimeout: s.Timeout,
 		MaxIdleConns:          4, IdleConnTimeout: 30 * time.Second,
 		MaxResponseHeaderBytes: 1 << 20,
-		DisableCompression:     true, // sizes and ranges are those of the file
+		DisableCompression:     true, // so that sizes and ranges fit the file
 		ForceAttemptHTTP2:      true,
 	}
 	to := authorized{c, transport}
@@ -166,7 +166,7 @@ func (c *Client) again(ctx context.Context, tries int, work func() (progress boo
 		progress, err := work()
 		var t temporary
 		if err == nil || !errors.As(err, &t) || ctx.Err() != nil {
-			return cmpErr(ctx, err)
+			return endOf(ctx, err)
 		}
 		if failed++; progress {
 			failed = 1
@@ -185,16 +185,16 @@ func (c *Client) again(ctx context.Context, tries int, work func() (progress boo
 	}
 }
 
-// cmpErr is the reason of a context that has ended, or else err.
-func cmpErr(ctx context.Context, err error) error {
+// endOf is the reason why a context has ended, or else err.
+func endOf(ctx context.Context, err error) error {
 	if err != nil && ctx.Err() != nil {
 		return ctx.Err()
 	}
 	return err
 }
 
-// get sends a request. Trouble with the connection is a temporary error; with fast it is a
-// final one if no connection was made at all.
+// send sends a request. Trouble with the connection is a temporary error, but a final one if no
+// connection was made at all.
 func (c *Client) send(client *http.Client, r *http.Request) (*http.Response, error) {
 	response, err := client.Do(r) //nolint:bodyclose // the caller's
 	if err != nil {

@@ -322,7 +322,7 @@ func (c *Client) writing(path string, done, size int64, err error) error {
 	return fmt.Errorf("%s %w: %w; %s names a folder elsewhere", dir, ErrWrite, err, c.variable(path))
 }
 
-// variable is that of the environment which says where a path of a cache is.
+// variable is the environment variable that says where the cache of a path is.
 func (c *Client) variable(path string) string {
 	if strings.HasPrefix(path, c.settings.URLCache+string(filepath.Separator)) {
 		return "XDG_CACHE_HOME"

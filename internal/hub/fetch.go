@@ -33,7 +33,7 @@ type Fetched struct {
 // Fetch brings the weights of a reference, and what describes them, to this machine, unless
 // they are there and the hub has no newer ones. If the hub does not answer, what is in the cache
 // is taken, with a note. Other errors say what is wrong and what to do, and may wrap
-// [ErrReference], [ErrNotFound], [ErrDenied], [ErrUnreachable], [ErrOffline], [ErrDamaged],
+// [reference.ErrReference], [ErrNotFound], [ErrDenied], [ErrUnreachable], [ErrOffline], [ErrDamaged],
 // [ErrWrite] or the end of the context.
 func (c *Client) Fetch(ctx context.Context, text string) (Fetched, error) {
 	r, err := reference.Parse(text)

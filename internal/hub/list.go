@@ -74,7 +74,7 @@ func (c *Client) List() Contents {
 	return out
 }
 
-// versions are those of a model that have weights, and were saved by timm or have no
+// versions are the versions of a model that have weights, and were saved by timm or have no
 // description.
 func (c *Client) versions(r reference.Reference) (out []Cached) {
 	repo := c.repository(r.Repo)

@@ -26,7 +26,7 @@ type Reference struct {
 // ErrReference says that a text is not a reference that can be read.
 var ErrReference = errors.New("not a model of the hub and not a URL of weights")
 
-// Endings are those of files with weights.
+// Endings are what the names of files with weights end in.
 var Endings = []string{".safetensors", ".onnx", ".pth", ".pt", ".bin", ".ckpt", ".tar"}
 
 // WeightFiles are the names that weights have in a repository, in the order in which timm
@@ -207,7 +207,7 @@ func CheckFile(name string) error {
 	return nil
 }
 
-// IsWeights says whether a name ends as that of a file of weights.
+// IsWeights says whether a name ends like the name of a file of weights.
 func IsWeights(name string) bool {
 	return slices.Contains(Endings, strings.ToLower(path.Ext(name)))
 }
