@@ -14,7 +14,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 export CGO_ENABLED = 0
 export GO # for the scripts
 
-.PHONY: build build-mpi check test test-examples test-onnx test-report test-mpi test-arm64 count-arm64 test-deploy chaos soak fuzz race lint generate profile notices figures cross release quickstart mim-demo mim-demo-short data bench clean
+.PHONY: build build-mpi check test test-examples test-onnx test-report report-image test-mpi test-arm64 count-arm64 test-deploy chaos soak fuzz race lint generate profile notices figures cross release quickstart mim-demo mim-demo-short data bench clean
 
 build: ## the program, one static file
 	$(GO) build $(FLAGS) -o fasternet-train ./cmd/fasternet-train
@@ -43,6 +43,9 @@ test-onnx: ## exports in ONNX Runtime and onnx.checker; skips what is not instal
 
 test-report: ## the report in headless Chromium; skips without one
 	scripts/test-report.sh
+
+report-image: ## docs/images/report.png, from the report of the quickstart; needs Chromium
+	scripts/test-report.sh -pages runs/quickstart/report.html -image docs/images/report.png
 
 test-mpi: ## several ranks under Open MPI and MPICH (two minutes); skips without them
 	scripts/test-mpi.sh

@@ -18,6 +18,9 @@ type looks struct {
 	Entries []look
 }
 
+// Double says whether the images have two maps each.
+func (l *looks) Double() bool { return len(l.Entries) > 0 && len(l.Entries[0].Layers) > 1 }
+
 // look is an image with maps of where the model looks.
 type look struct {
 	Picture

@@ -6,6 +6,7 @@
 # elsewhere the test is skipped with a message. Arguments go to the test:
 #
 #   scripts/test-report.sh -keep shots -pages runs/quickstart/report.html
+#   scripts/test-report.sh -pages runs/quickstart/report.html -image docs/images/report.png
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 
@@ -25,14 +26,15 @@ found >/dev/null || {
     exit 0
 }
 
-keep= pages=
+keep= pages= image=
 while [ $# -gt 0 ]; do
     # The test runs in a folder of its own: paths are made absolute here.
     case "$1" in
     -keep) keep=$(mkdir -p "$2" && cd "$2" && pwd) ;;
+    -image) image=$(cd "$(dirname "$2")" && pwd)/$(basename "$2") ;;
     -pages) pages="${pages:+$pages,}$(cd "$(dirname "$2")" && pwd)/$(basename "$2")" ;;
     *)
-        echo "usage: scripts/test-report.sh [-keep FOLDER] [-pages FILE]..." >&2
+        echo "usage: scripts/test-report.sh [-keep FOLDER] [-pages FILE]... [-image FILE]" >&2
         exit 2
         ;;
     esac
@@ -41,4 +43,4 @@ done
 cd "$root/test/browser"
 # A workspace of its own, with the versions of the product's go.mod.
 CGO_ENABLED=0 GOWORK="$PWD/go.work" GOFLAGS="${GOFLAGS:-} -mod=readonly" \
-    go test -count=1 -timeout 20m ./... -args -keep="$keep" -pages="$pages"
+    go test -count=1 -timeout 20m ${image:+-run TestImage} ./... -args -keep="$keep" -pages="$pages" -image="$image"
