@@ -24,6 +24,15 @@ func (r *Run) Examine(ctx context.Context, progress func(done, total int)) error
 	if r.Best() == nil {
 		return nil // nothing to run
 	}
+	known := r.Evaluation != nil
+	err := r.examine(ctx, progress)
+	if err != nil && known && ctx.Err() == nil { // the page has everything else
+		r.looks, err = &looks{Missing: err.Error()}, nil
+	}
+	return err
+}
+
+func (r *Run) examine(ctx context.Context, progress func(done, total int)) error {
 	pool := kernels.NewPool(0) // the run may be from another machine
 	defer pool.Close()
 	ds, err := sets.Open(r.Config.Data, false)

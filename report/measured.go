@@ -106,9 +106,11 @@ func (m *measured) recall(f *metrics.Figures) *Chart {
 	area := func(c metrics.ClassFigures) *float64 { return c.AveragePrecision }
 	for i, c := range curvesOf(f, area) {
 		s := series{name: f.Classes[c.Class].Name, colour: 2 + i, last: fmt.Sprintf("area %.3f", *area(f.Classes[c.Class]))}
-		s.points = append(s.points, point{x: 0, y: float64(c.Precision[0])})
-		for k, v := range c.Recall {
-			s.points = append(s.points, point{x: float64(v), y: float64(c.Precision[k])})
+		before := 0.0
+		for k, v := range c.Recall { // a step curve: the precision is that of the end of the step
+			y := float64(c.Precision[k])
+			s.points = append(s.points, point{x: before, y: y}, point{x: float64(v), y: y})
+			before = float64(v)
 		}
 		all = append(all, s)
 	}
@@ -140,7 +142,8 @@ func (m *measured) roc(f *metrics.Figures) *Chart {
 		s := series{name: class.Name, colour: 1 + i, last: fmt.Sprintf("area %.3f", *area(class)), points: []point{{}}}
 		for k, v := range c.Recall {
 			if p := float64(c.Precision[k]); p > 0 {
-				s.points = append(s.points, point{x: min(float64(v)*positives*(1/p-1)/negatives, 1), y: float64(v)})
+				x := min(float64(v)*positives*(1/p-1)/negatives, 1)
+				s.points = append(s.points, point{x: x, y: s.points[len(s.points)-1].y}, point{x: x, y: float64(v)})
 			}
 		}
 		s.points = append(s.points, point{x: 1, y: 1})

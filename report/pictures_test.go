@@ -57,6 +57,9 @@ func TestMistakesByName(t *testing.T) {
 	if len(want) != 2 || missing != "" || want[0].Source == want[1].Source {
 		t.Fatalf("%d pictures, %q", len(want), missing)
 	}
+	if want[0].File != "val/cat/1.png" || want[1].File != "val/dog/1.png" {
+		t.Errorf("files %q and %q", want[0].File, want[1].File)
+	}
 	write(after, "val/cat/0.png", 90)
 	got, missing := shown(after, cat, dog)
 	if len(got) != 2 || missing != "" || got[0].Source != want[0].Source || got[1].Source != want[1].Source {

@@ -194,6 +194,20 @@ func TestPage(t *testing.T) {
 	}
 }
 
+// Without the images of a run its page says why it shows none, and has everything else.
+func TestExamineWithoutImages(t *testing.T) {
+	r := load(t, folder(t, "gone", []float64{2, 1.5, 1.2, 1}, map[string]string{train.EvaluationFile: evaluation(t, 5, 3)}, "data.name=imagefolder", "data.dir=/none/here"))
+	if err := r.Examine(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	text := page(t, r)
+	for _, want := range []string{"No Grad-CAM: ", "No pictures: ", "/none/here", "Confusion matrix"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is missing", want)
+		}
+	}
+}
+
 func TestBadFolders(t *testing.T) {
 	if _, err := report.Load(t.TempDir()); err == nil {
 		t.Error("an empty folder is a run")
