@@ -21,7 +21,7 @@ var picture = flag.String("image", "", "file for a picture of the first of the p
 
 // The measures of the picture: the width of the window, and the height of the picture.
 const (
-	windowWidth   = 1000
+	windowWidth   = 1060
 	pictureHeight = 1150
 )
 
