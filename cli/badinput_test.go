@@ -84,7 +84,7 @@ func TestBadConfig(t *testing.T) {
 	fail(t, 2, "too few", "summary", "fasternet_t0", "--size", "16")
 	fail(t, 2, "--batch: want 1 or more", "bench", "quickstart", "--batch", "0")
 	fail(t, 1, "too few", "bench", "quickstart", "--size", "5")
-	fail(t, 2, "want MODEL, got nothing", "eval")
+	fail(t, 2, "want MODEL..., got nothing", "eval")
 }
 
 // A run that cannot begin must not leave a folder.

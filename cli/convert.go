@@ -219,7 +219,7 @@ func (c *converter) write(l *model.Loaded) error {
 		return fmt.Errorf("%s: %w", c.in, err)
 	}
 	if c.naming == ours {
-		meta, err := model.Meta(l.Config, append([]string{}, l.Classes...))
+		meta, err := l.Meta()
 		if err != nil {
 			return err
 		}

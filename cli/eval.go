@@ -8,131 +8,79 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/data"
-	"fasternet/data/preprocess"
-	"fasternet/data/sets"
 	"fasternet/eval"
+	"fasternet/eval/metrics"
 	"fasternet/internal/printable"
-	"fasternet/kernels"
-	"fasternet/model"
 
 	"github.com/spf13/cobra"
 )
 
 func evalCommand() *cobra.Command {
-	var f modelFlags
-	var dataDir, split, confusion, results string
-	var verbose bool
+	e := &evaluation{bootstrap: eval.Resamples}
 	c := &cobra.Command{
-		Use:   "eval MODEL",
-		Short: "Evaluate a checkpoint",
+		Use:   "eval MODEL...",
+		Short: "Evaluate a model, several together, or one against another",
 		Long: `Evaluate MODEL – the folder of a run (its best checkpoint), a checkpoint, an export
 (.safetensors, or a .onnx file that "export" wrote) or weights of PyTorch – on the validation
 images of the data set that it was trained on, or of another of the same kind.
 
 Standard output gets the accuracy of the classes, the worst first (all of them with
 --verbose). Its last line is a JSON object: top1 and top5 (percent), loss (nats), count
-(images) and weights (ema or plain). Of a run with averaged weights (ema.decay) these are
-evaluated, as during the run; --weights plain takes the weights of the last step.
+(images), weights (ema or plain) and metrics. Of a run with averaged weights (ema.decay) these
+are evaluated, as during the run; --weights plain takes the weights of the last step.
+
+The figures in metrics are from 0 to 1, and equal to scikit-learn's: precision, recall and F1
+(macro, weighted, micro), balanced accuracy, ROC-AUC (one-vs-rest) and average precision,
+ECE (15 bins of equal width), Brier score, and 95 % intervals of a bootstrap over the images. The
+JSON of --json and --results-file also has the figures of each class, precision-recall curves,
+and the bins of a reliability diagram. ROC-AUC, average precision and curves need all logits in
+memory: for more than 64 million (images times classes) they are left out.
 
 --results-file writes these and more with the names that timm gives them, as JSON with
-the accuracy of every class, or as CSV. --confusion writes which classes were taken for
-which, as a table (.csv) or a picture (.png).`,
+the accuracy of every class, or as CSV. --csv writes a table of the classes and one of the
+images. --confusion writes which classes were taken for which, as a table (.csv) or a picture (.png, .svg).
+
+--tta shows several views of each image and averages their probabilities: flip (the image and its
+mirror image), fivecrop (centre and corners), tencrop (these and their mirror images).
+
+--temperature fit finds the number to divide the logits by, so that probabilities are
+as high as the answers are right ("export --temperature" puts it into a file), and says what it
+does, measured on halves of the images that it was not fitted on. --temperature 1.5 evaluates
+with that one.
+
+--ensemble averages the probabilities of several models. --compare A B tells whether B is right
+more often than A by more than chance, with McNemar's test. Both need models with the same classes.`,
 		Example: `  fasternet-train eval runs/quickstart
-  fasternet-train eval runs/quickstart --confusion confusion.png --results-file results.json
+  fasternet-train eval runs/quickstart --confusion confusion.png --results-file results.json --csv figures
   fasternet-train eval runs/t0/checkpoints/last.safetensors --data /data/imagenet --crop-ratio 1
   fasternet-train eval runs/t0 --split train --on-bad-image skip
-  fasternet-train eval quickstart.onnx`,
-		Args: cobra.ExactArgs(1),
+  fasternet-train eval runs/t0 --tta flip
+  fasternet-train eval runs/t0 runs/t1 --ensemble
+  fasternet-train eval --compare runs/t0 runs/t1
+  fasternet-train eval quickstart.onnx --temperature fit`,
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			f.path = args[0]
-			if split != string(data.Train) && split != string(data.Val) {
-				return usageError{fmt.Errorf("--split: want train or val, got %q", split)}
+			e.changed = cmd.Flags().Changed
+			if err := e.check(args); err != nil {
+				return usageError{err}
 			}
-			if err := checkOutputs(output{"--confusion", confusion, eval.CheckConfusionFile}, output{"--results-file", results, eval.CheckResultsFile}); err != nil {
-				return err
-			}
-			m, config, err := openInference(&f, dataDir)
-			if err != nil {
-				return err
-			}
-			ds, err := sets.Open(config.Data, split == string(data.Train))
-			if err != nil {
-				return err
-			}
-			ds, note, err := eval.ForModel(ds, m.Classes, m.Model.Classes())
-			if err != nil {
-				return err
-			}
-			pool := kernels.NewPool(config.Threads)
-			defer pool.Close()
-			runner, err := model.NewRunner(config, m.Model, pool)
-			if err != nil {
-				return err
-			}
-			show := display()
-			show.Line("evaluating %s on %d images%s, %d threads, %s", which(m), ds.Len(), of(config.Data.Dir), pool.Workers(), pool.Kernels().Describe(runner.Precision))
-			images, err := preprocess.Of(config.Data, config.Model.InChans)
-			if err != nil {
-				return err
-			}
-			show.Line("each image: %s", images)
-			showLeftOut(show, data.LeftOutOf(ds))
-			for _, n := range data.NotesOf(ds) {
-				show.Line("note: %s", n)
-			}
-			if n := eval.ShuffleNote(config.Data); n != "" {
-				show.Line("note: %s", n)
-			}
-			if split == string(data.Val) {
-				showKnown(show, m.Path, config.Data)
-			}
-			names := m.Classes
-			if len(names) == 0 {
-				names = ds.Classes()
-			}
-			if note != "" {
-				show.Line("note: %s", note)
-			}
-			show.Begin("evaluation", 0, ds.Len())
-			transform := preprocess.Evaluation(config.Data, config.Model.InChans)
-			report, err := eval.Examine(cmd.Context(), runner, ds, transform, eval.Options{
-				Batch: config.Train.ValBatchSize, Workers: config.Data.Workers, SkipBad: f.skipBad(),
-				Progress: func(done, _ int) { show.Step(done, "evaluation") },
-			})
-			show.End()
-			if err != nil {
-				return err
-			}
-			showSkipped(show, report.Skipped, verbose)
-			show.Line("top-1 %.2f %%, top-5 %.2f %%, loss %.4f", report.Top1, report.Top5, report.Loss)
-			if confusion != "" {
-				title := fmt.Sprintf("%s: top-1 %.2f %% of %d images", f.path, report.Top1, report.Count)
-				if err := report.Confusion.Write(confusion, title, names); err != nil {
-					return err
-				}
-			}
-			if results != "" {
-				if err := report.Results(m.Path, m.Model.Store().Parameters(), names, transform, eval.Seen(ds, transform)).Write(results); err != nil {
-					return err
-				}
-			}
-			if err := printScores(report.Confusion.Scores(names), names, verbose); err != nil {
-				return err
-			}
-			return printJSON(struct {
-				eval.Result
-				Loss    *float64 `json:"loss"`
-				Model   string   `json:"model"`
-				Weights string   `json:"weights"`
-			}{report.Result, number(report.Loss), m.Path, m.Used()})
+			return e.run(cmd.Context())
 		},
 	}
-	f.register(c)
-	c.Flags().StringVar(&dataDir, "data", "", "`folder` of the data set")
-	c.Flags().StringVar(&split, "split", string(data.Val), "`part` of the data set: train or val")
-	c.Flags().StringVar(&confusion, "confusion", "", "write the confusion matrix to `FILE`.csv or .png")
-	c.Flags().StringVar(&results, "results-file", "", "write the results to `FILE`.json or .csv")
-	c.Flags().BoolVar(&verbose, "verbose", false, "show all classes and all images that were left out")
+	e.model.register(c)
+	f := c.Flags()
+	f.StringVar(&e.dataDir, "data", "", "`folder` of the data set")
+	f.StringVar(&e.split, "split", string(data.Val), "`part` of the data set: train or val")
+	f.StringVar(&e.confusion, "confusion", "", "write the confusion matrix to `FILE`.csv, .png or .svg")
+	f.StringVar(&e.results, "results-file", "", "write the results to `FILE`.json or .csv")
+	f.StringVar(&e.csv, "csv", "", "write classes.csv and images.csv to `FOLDER`")
+	f.StringVar(&e.tta, "tta", string(data.NoTTA), "`views` of each image: none, flip, fivecrop or tencrop")
+	f.StringVar(&e.temperature, "temperature", "", "divide the logits by a `number`, or find the best one: fit")
+	f.Float64Var(&e.threshold, "threshold", 0.5, "also measure a model of two classes that gives the second one from this `probability` on")
+	f.IntVar(&e.bootstrap, "bootstrap", eval.Resamples, "`resamples` for the intervals; 0 for no intervals")
+	f.BoolVar(&e.ensemble, "ensemble", false, "average the probabilities of several models")
+	f.BoolVar(&e.compare, "compare", false, "compare two models by McNemar's test")
+	f.BoolVar(&e.verbose, "verbose", false, "show all classes and all images that were left out")
 	takesModel(c)
 	return c
 }
@@ -177,11 +125,11 @@ func checkOutputs(outputs ...output) error {
 	return nil
 }
 
-// printScores prints the accuracy of the classes, the worst first.
-func printScores(scores []eval.ClassScore, names []string, all bool) error {
+// printScores prints the accuracy of the classes, the worst first, with their F1.
+func printScores(scores []eval.ClassScore, figures *metrics.Figures, names []string, all bool) error {
 	eval.WorstFirst(scores)
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	printable.Fprintf(w, "class\timages\taccuracy\tmost often taken for\n")
+	printable.Fprintf(w, "class\timages\taccuracy\tF1\tmost often taken for\n")
 	for i, s := range scores {
 		if i == fewLines && !all && len(scores) > fewLines+1 {
 			printable.Fprintf(w, "… and %d better ones (--verbose)\n", len(scores)-i)
@@ -191,7 +139,7 @@ func printScores(scores []eval.ClassScore, names []string, all bool) error {
 		if s.MistakenFor >= 0 {
 			taken = fmt.Sprintf("%s (%d)", eval.ClassName(names, s.MistakenFor), s.MistakenCount)
 		}
-		printable.Fprintf(w, "%s\t%d\t%.2f %%\t%s\n", s.Name, s.Count, s.Accuracy, taken)
+		printable.Fprintf(w, "%s\t%d\t%.2f %%\t%.3f\t%s\n", s.Name, s.Count, s.Accuracy, figures.Classes[s.Index].F1, taken)
 	}
 	return w.Flush()
 }

@@ -49,13 +49,13 @@ func (f *int8Flags) register(c *cobra.Command) {
 	flags.StringArrayVar(&f.float, "float", nil, "`layer` that stays in float32, with --int8: a name or a pattern with *, e.g. 'stages.0.*'; repeatable")
 	flags.Float64Var(&f.maxLoss, "max-loss", acceptedLoss, "largest loss of top-1, in `points`, with which a file is written, with --int8")
 	flags.BoolVar(&f.report, "report", false, "print the error of each layer, with --int8")
-	flags.StringVar(&f.data, "data", "", "`folder` of the data set, with --int8")
+	flags.StringVar(&f.data, "data", "", "`folder` of the data set, with --int8 or --temperature fit")
 }
 
 // check finds options that do not fit together.
 func (f *int8Flags) check(changed func(string) bool) error {
 	if !f.on {
-		for _, name := range []string{"calibration-images", "calibration", "float", "max-loss", "report", "data"} {
+		for _, name := range []string{"calibration-images", "calibration", "float", "max-loss", "report"} {
 			if changed(name) {
 				return fmt.Errorf("--%s goes with --int8", name)
 			}

@@ -37,6 +37,8 @@ func partialOf(t Transform) partial {
 		return t
 	case *EvalTransform:
 		return t
+	case *Views:
+		return t
 	}
 	return nil
 }

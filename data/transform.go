@@ -266,25 +266,34 @@ func (t *EvalTransform) apply(src *input, _ *rand.Rand, dst []float32) error {
 	s := scratchPool.Get().(*scratch)
 	defer scratchPool.Put(s)
 
+	return t.crops(s, src, cropCentre, func(out *picture.Image) { t.normaliser.normalise(dst, out) })
+}
+
+// crops resizes an image, and visits crops of it one after the other; visit may change them.
+func (t *EvalTransform) crops(s *scratch, src *input, at []cropAt, visit func(out *picture.Image)) error {
 	h, w := src.Size()
 	p, err := src.Part(&s.Memory, picture.Box{Top: 0, Left: 0, Height: h, Width: w}, t.Channels, 0)
 	if err != nil {
 		return err
 	}
 	src.decoded()
-	img, out := p.Image, s.output(t.Size, t.Channels)
-	if t.keeps(img.Height, img.Width) {
-		picture.CropPadded(out, img, picture.CentreOffset(img.Height, t.Size), picture.CentreOffset(img.Width, t.Size))
-	} else {
-		f, err := t.Interpolation.Filter()
-		if err != nil {
-			return err
-		}
-		height, width := t.resizeTo(img.Height, img.Width)
-		top, left := picture.CentreOffset(height, t.Size), picture.CentreOffset(width, t.Size)
-		s.resizer.Resize(out, img, img.Bounds(), height, width, top, left, f)
+	f, err := t.Interpolation.Filter()
+	if err != nil {
+		return err
 	}
-	t.normaliser.normalise(dst, out)
+	img := p.Image
+	for _, offset := range at {
+		out := s.output(t.Size, t.Channels)
+		if t.keeps(img.Height, img.Width) {
+			top, left := offset(img.Height, img.Width, t.Size)
+			picture.CropPadded(out, img, top, left)
+		} else {
+			height, width := t.resizeTo(img.Height, img.Width)
+			top, left := offset(height, width, t.Size)
+			s.resizer.Resize(out, img, img.Bounds(), height, width, top, left, f)
+		}
+		visit(out)
+	}
 	return nil
 }
 

@@ -25,6 +25,8 @@ type Options struct {
 	Mistakes       int                   // most confident mistakes that are kept at most
 	Features       bool                  // run programs that keep intermediate values
 	KeepLogits     int                   // logits that are kept for figures at most, such as EvalLogits
+	ThinLogits     bool                  // of more logits, keep some, for a temperature
+	Temperature    float64               // that logits are divided by; 0 for none
 	Seed           uint64                // of a random transform, whose draws depend on
 	Epoch          int                   // the seed, the epoch and the sample
 	// Rank of Ranks runs its part of the batches; Ranks 0 is one that runs all.

@@ -25,10 +25,12 @@ type Report struct {
 	Examples    []Example    `json:"examples,omitempty"`
 	LabelIssues *LabelIssues `json:"label_issues,omitempty"`
 
-	top1, top5 int
-	most       int // mistakes
-	collected  *metrics.Collector
-	indices    []int32 // in the data set, of the samples that were collected
+	top1, top5  int
+	most        int     // mistakes
+	temperature float64 // that logits are divided by; 0 for none
+	scaled      []float32
+	collected   *metrics.Collector
+	indices     []int32 // in the data set, of the samples that were collected
 }
 
 // Measure computes the figures of a report that is merged.
@@ -39,6 +41,16 @@ func (m *Report) Measure(o metrics.Options) (err error) {
 
 // Collected is what the figures are computed from; nil in a report that was read from a file.
 func (m *Report) Collected() *metrics.Collector { return m.collected }
+
+// Samples visits what the model says about each sample, and its index in the data set.
+func (m *Report) Samples(visit func(index int, s metrics.Sample) error) error {
+	for i, index := range m.indices {
+		if err := visit(int(index), m.collected.Sample(i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // Examine runs a model over a data set and measures it. It is an error when a
 // label is not one of the model's classes.
@@ -53,7 +65,7 @@ func Examine(ctx context.Context, r *graph.Runner, ds data.Dataset, t data.Trans
 // ExaminePart is Examine for a rank of several: the report is void before Merge.
 func ExaminePart(ctx context.Context, r *graph.Runner, ds data.Dataset, t data.Transform, o Options) (*Report, error) {
 	classes := r.Model.Classes()
-	m := &Report{Confusion: NewConfusion(classes), most: o.Mistakes, collected: metrics.New(classes, ds.Len(), o.KeepLogits)}
+	m := &Report{Confusion: NewConfusion(classes), most: o.Mistakes, temperature: o.Temperature, collected: o.collector(classes, ds)}
 	skipped, err := Each(ctx, r, ds, t, o, func(row Row) error { return m.see(ds, row) })
 	if err != nil {
 		return nil, err
@@ -62,8 +74,21 @@ func ExaminePart(ctx context.Context, r *graph.Runner, ds data.Dataset, t data.T
 	return m, nil
 }
 
+func (o Options) collector(classes int, ds data.Dataset) *metrics.Collector {
+	c := metrics.New(classes, ds.Len(), o.KeepLogits)
+	if o.ThinLogits {
+		c.Thin()
+	}
+	return c
+}
+
 // see measures a sample.
 func (m *Report) see(ds data.Dataset, row Row) error {
+	if m.temperature != 0 {
+		m.scaled = slices.Grow(m.scaled[:0], len(row.Logits))[:len(row.Logits)]
+		metrics.Scale(m.scaled, row.Logits, m.temperature)
+		row.Logits = m.scaled
+	}
 	m.indices = append(m.indices, int32(row.Index))
 	s, err := m.collected.Add(row.Label, row.Logits)
 	if err != nil {

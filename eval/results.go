@@ -10,6 +10,7 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/data"
+	"fasternet/eval/metrics"
 	"fasternet/internal/printable"
 )
 
@@ -27,6 +28,8 @@ type Results struct {
 	CropPct       float64 `json:"crop_pct"` // part of the shorter side that is looked at
 	Interpolation string  `json:"interpolation"`
 
+	Metrics *metrics.Figures `json:"metrics,omitempty"` // in CSV some of them
+
 	Classes []ClassScore `json:"classes"`           // not in CSV
 	Skipped []Bad        `json:"skipped,omitempty"` // not in CSV
 }
@@ -42,7 +45,7 @@ func (m *Report) Results(model string, parameters int, names []string, t *data.E
 		Model: model, Top1: round(m.Top1, 4), Top1Err: round(100-m.Top1, 4), Top5: round(m.Top5, 4), Top5Err: round(100-m.Top5, 4),
 		Loss: m.Loss, Count: m.Count, ParamCount: round(float64(parameters)/1e6, 2),
 		ImgSize: t.Size, CropPct: seen, Interpolation: string(t.Interpolation),
-		Classes: m.Confusion.Scores(names), Skipped: m.Skipped,
+		Metrics: m.Figures, Classes: m.Confusion.Scores(names), Skipped: m.Skipped,
 	}
 }
 
@@ -100,11 +103,24 @@ func (r Results) Write(path string) error {
 
 func (r Results) writeCSV(w io.Writer) error {
 	c := csv.NewWriter(w)
-	c.Write([]string{"model", "top1", "top1_err", "top5", "top5_err", "loss", "count", "param_count", "img_size", "crop_pct", "interpolation"})
+	head := []string{"model", "top1", "top1_err", "top5", "top5_err", "loss", "count", "param_count", "img_size", "crop_pct", "interpolation"}
 	row := []string{r.Model}
 	for _, v := range []any{r.Top1, r.Top1Err, r.Top5, r.Top5Err, r.Loss, r.Count, r.ParamCount, r.ImgSize, r.CropPct, r.Interpolation} {
 		row = append(row, fmt.Sprint(v))
 	}
+	if f := r.Metrics; f != nil {
+		for _, v := range []struct {
+			name  string
+			value *float64
+		}{
+			{"precision_macro", &f.Precision.Macro}, {"recall_macro", &f.Recall.Macro}, {"f1_macro", &f.F1.Macro}, {"f1_weighted", &f.F1.Weighted},
+			{"balanced_accuracy", &f.BalancedAccuracy}, {"roc_auc_macro", f.ROCAUC.Macro}, {"roc_auc_weighted", f.ROCAUC.Weighted},
+			{"average_precision_macro", f.AveragePrecision.Macro}, {"ece", f.ECE}, {"brier", f.Brier},
+		} {
+			head, row = append(head, v.name), append(row, optional(v.value))
+		}
+	}
+	c.Write(head)
 	c.Write(printable.Row(row))
 	c.Flush()
 	return c.Error()

@@ -57,14 +57,16 @@ type Options struct {
 
 // Result tells what was written, and how far it is from the original.
 type Result struct {
-	Path       string `json:"path"`
-	Format     Format `json:"format"`
-	Opset      int    `json:"opset,omitempty"`
-	Folded     bool   `json:"folded"`
-	Precision  string `json:"precision"` // of weights and maps: float32 or int8
-	Weights    string `json:"weights"`   // ema for averaged ones, or plain
-	Parameters int    `json:"parameters"`
-	Bytes      int64  `json:"bytes"`
+	Path      string `json:"path"`
+	Format    Format `json:"format"`
+	Opset     int    `json:"opset,omitempty"`
+	Folded    bool   `json:"folded"`
+	Precision string `json:"precision"` // of weights and maps: float32 or int8
+	Weights   string `json:"weights"`   // ema for averaged ones, or plain
+	// Temperature that the logits of the model are divided by; 0 for none.
+	Temperature float64 `json:"temperature,omitempty"`
+	Parameters  int     `json:"parameters"`
+	Bytes       int64   `json:"bytes"`
 	Difference
 }
 
@@ -90,7 +92,7 @@ func Write(l *model.Loaded, path string, pool *kernels.Pool, o Options) (Result,
 			}
 		}
 	}
-	r := Result{Path: path, Format: format, Precision: Float32, Weights: l.Used(), Parameters: out.Model.Store().Parameters()}
+	r := Result{Path: path, Format: format, Precision: Float32, Weights: l.Used(), Temperature: l.Temperature, Parameters: out.Model.Store().Parameters()}
 	if f, ok := out.Model.(graph.Foldable); ok {
 		r.Folded = f.Folded()
 	}

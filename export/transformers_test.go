@@ -95,3 +95,52 @@ func TestTransformers(t *testing.T) {
 		t.Errorf("at its own size: %v", err)
 	}
 }
+
+// A temperature divides the logits in the file; without it the model is what it was.
+func TestTemperature(t *testing.T) {
+	vit := loadedTransformer(t, "model: {name: vit, embed_dim: 24, depth: 1, num_heads: 3, patch_size: 8}\ndata: {image_size: 32}")
+	for _, c := range []struct {
+		name string
+		l    *model.Loaded
+	}{{"fasternet", loaded(t)}, {"vit", vit}} {
+		for _, file := range []string{"m.safetensors", "m.onnx"} {
+			t.Run(c.name+" "+file, func(t *testing.T) {
+				want := slices.Clone(run(t, c.l.Model, c.l))
+				path := filepath.Join(t.TempDir(), file)
+				undo, err := c.l.Temper(2.5)
+				if err != nil {
+					t.Fatal(err)
+				}
+				r, err := export.Write(c.l, path, pool(t), export.Options{})
+				undo()
+				if err != nil || r.Temperature != 2.5 {
+					t.Fatalf("%+v, %v", r, err)
+				}
+				if again := run(t, c.l.Model, c.l); !slices.Equal(again, want) || c.l.Temperature != 0 {
+					t.Error("the model has changed")
+				}
+				for i := range want {
+					want[i] /= 2.5
+				}
+				back, err := model.Load(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				golden.CheckRel(t, "logits", run(t, back.Model, c.l), want, 1e-5)
+				if back.Temperature != 2.5 || back.File.Meta[model.TemperatureKey] != "2.5" {
+					t.Errorf("temperature %v, %q", back.Temperature, back.File.Meta[model.TemperatureKey])
+				}
+				// Exported once more, with another temperature: both count.
+				if _, err = back.Temper(2); err == nil {
+					r, err = export.Write(back, path, pool(t), export.Options{})
+				}
+				if err != nil || r.Temperature != 5 {
+					t.Errorf("%+v, %v", r, err)
+				}
+			})
+		}
+	}
+	if _, err := vit.Temper(-1); err == nil || !strings.Contains(err.Error(), "a temperature of -1") {
+		t.Errorf("%v", err)
+	}
+}

@@ -50,6 +50,7 @@ func (l *Loaded) Exported() (map[string]string, error) {
 	if graph.IsInt8(l.Model) {
 		meta[PrecisionKey] = int8Precision
 	}
+	l.describeTemperature(meta)
 	return meta, nil
 }
 

@@ -137,8 +137,10 @@ type Loaded struct {
 	// Headless says that the file has no classifier: the model has one of a single class,
 	// which means nothing.
 	Headless bool
-	naming   torch.Naming      // of foreign weights; "" of ours
-	called   map[string]string // what people call the classes, by name; nil if the file does not say
+	// Temperature is what the logits of an exported model have been divided by; 0 if by nothing.
+	Temperature float64
+	naming      torch.Naming      // of foreign weights; "" of ours
+	called      map[string]string // what people call the classes, by name; nil if the file does not say
 }
 
 // Used says in one word which weights of a run they are: ema for averaged ones, or plain.

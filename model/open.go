@@ -26,6 +26,8 @@ func Open(path string, o LoadOptions) (*Loaded, error) {
 	l := &Loaded{File: src.own, Path: src.path, Average: src.average}
 	if src.own == nil {
 		l.naming = src.state.Naming
+	} else if l.Temperature, err = temperatureOf(src.own.Meta); err != nil {
+		return nil, fmt.Errorf("%s: %w", src.path, err)
 	}
 	if l.Config, err = src.configure(o); err != nil {
 		return nil, err

@@ -166,7 +166,16 @@ def resample(s, y, z, p, answer, r):
         metrics.balanced_accuracy_score(y, answer),
         ece(p, y)[0],
         brier(p, y),
+        *ranks(y, p),
     ]
+
+
+def ranks(y, p):
+    """The macro averages of ROC-AUC and average precision over the classes in y."""
+    classes = [c for c in range(p.shape[1]) if (y == c).any()]
+    areas = [1] if p.shape[1] == 2 else classes
+    auc = np.mean([metrics.roc_auc_score(y == c, p[:, c]) for c in areas])
+    return [auc, np.mean([metrics.average_precision_score(y == c, p[:, c]) for c in classes])]
 
 
 def mcnemar(b, c):
@@ -180,7 +189,7 @@ def mcnemar(b, c):
 SETS = [
     dict(name="ten", images=500, classes=10, seed=1, labels=list(range(10)), scale=6.0, boost=2.0, temperature=True, resamples=25),
     dict(name="two", images=400, classes=2, seed=2, labels=[0, 1, 1], scale=6.0, boost=1.0, temperature=True, resamples=5),
-    dict(name="two with ties", images=400, classes=2, seed=3, labels=[0, 1], scale=6.0, boost=1.0, steps=2.0),
+    dict(name="two with ties", images=400, classes=2, seed=3, labels=[0, 1], scale=6.0, boost=1.0, steps=2.0, resamples=5),
     dict(name="repeated rows", images=600, classes=5, seed=4, labels=[0, 1, 2, 3, 4, 4, 3], scale=4.0, boost=2.0, distinct=40, temperature=True),
     dict(name="missing classes", images=300, classes=6, seed=5, labels=[0, 2, 3, 3, 5], scale=5.0, boost=1.5, never=[3], temperature=False),
     dict(name="one class in the labels", images=60, classes=3, seed=6, labels=[1], scale=5.0, boost=1.5),

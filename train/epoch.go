@@ -8,6 +8,7 @@ import (
 
 	"fasternet/collective"
 	"fasternet/data"
+	"fasternet/ops"
 )
 
 func (t *trainer) loop(ctx context.Context) error {
@@ -104,7 +105,7 @@ func (t *trainer) update(ctx context.Context, it *data.Iterator, n int, lr float
 	t.ranks.Progress(fmt.Sprintf("epoch %d, step %d", p.Epoch+1, p.Step+1))
 	t.optimizer.ZeroGrad()
 	var all tally
-	a := attempt{batches: n, it: it, before: p.clone(), undo: rememberNorms(t.task.store().Norms), lr: lr}
+	a := attempt{batches: n, it: it, before: p.clone(), undo: ops.RememberNorms(t.task.store().Norms), lr: lr}
 	undo := a.undo
 	for k := range n {
 		if k > 0 {

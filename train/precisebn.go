@@ -2,7 +2,6 @@ package train
 
 import (
 	"context"
-	"slices"
 
 	"fasternet/data"
 	"fasternet/ops"
@@ -62,20 +61,14 @@ func (t *trainer) wholeStatistics(ctx context.Context) error {
 }
 
 // measureNorms sets the statistics of norms to the mean over some batches.
-func (t *trainer) measureNorms(ctx context.Context, m normMeter, batches int) (err error) {
+func (t *trainer) measureNorms(ctx context.Context, m normMeter, batches int) error {
 	loader, err := t.loaderFor(t.progress.Epoch)
 	if err != nil {
 		return err
 	}
-	undo := rememberNorms(m.norms)
-	defer func() { undo(err != nil) }()
 	it := loader.Epoch(context.Background(), t.progress.Epoch, 0)
 	defer it.Close()
-	for _, n := range m.norms { // so that the first batch leaves no trace of what was there
-		clear(n.RunningMean)
-		clear(n.RunningVar)
-	}
-	for k := range min(batches, loader.Steps()) {
+	return ops.MeanStatistics(m.norms, min(batches, loader.Steps()), func(int) error {
 		reason, err := t.ranks.stopping(ctx)
 		if err == nil {
 			err = reason
@@ -87,36 +80,6 @@ func (t *trainer) measureNorms(ctx context.Context, m normMeter, batches int) (e
 		if err != nil {
 			return err
 		}
-		for _, n := range m.norms {
-			n.Momentum = 1 / float64(k+1)
-		}
-		if err := m.measure(b); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// rememberNorms keeps how norms move, how many batches they have seen, and their
-// statistics. It returns what puts these back; the statistics only if all is to be
-// undone.
-func rememberNorms(norms []*ops.BatchNorm) func(all bool) {
-	type state struct {
-		momentum       float64
-		tracked        int64
-		mean, variance []float32
-	}
-	var states []state
-	for _, n := range norms {
-		states = append(states, state{n.Momentum, *n.Tracked, slices.Clone(n.RunningMean), slices.Clone(n.RunningVar)})
-	}
-	return func(all bool) {
-		for i, n := range norms {
-			n.Momentum, *n.Tracked = states[i].momentum, states[i].tracked
-			if all {
-				copy(n.RunningMean, states[i].mean)
-				copy(n.RunningVar, states[i].variance)
-			}
-		}
-	}
+		return m.measure(b)
+	})
 }

@@ -30,8 +30,8 @@ const bootstrapMethod = "bootstrap, percentile"
 const MostResamples = 100_000
 
 // IntervalNames are the figures that have intervals: top1 and top5 in percent, the others as
-// in Figures.
-var IntervalNames = []string{"top1", "top5", "nll", "f1_macro", "f1_weighted", "balanced_accuracy", "ece", "brier"}
+// in Figures. The last two need all logits, and are left out if they would take long.
+var IntervalNames = []string{"top1", "top5", "nll", "f1_macro", "f1_weighted", "balanced_accuracy", "ece", "brier", "roc_auc_macro", "average_precision_macro"}
 
 // resample is a resample of the images, summed up.
 type resample struct {
@@ -93,13 +93,13 @@ func (r *resample) add(d *draw) {
 	}
 }
 
-// figures are those of IntervalNames; NaN if there are none.
-func (r *resample) figures() [8]float64 {
+// figures are those of IntervalNames but the last two, which are NaN; so are others that are not defined.
+func (r *resample) figures() [10]float64 {
 	n, f := float64(r.images), float64(r.finite)
 	a := averageF1(r.classes)
-	return [8]float64{
+	return [10]float64{
 		100 * float64(r.right) / n, 100 * float64(r.right5) / n, r.nll / f,
-		a.macro, a.weighted, a.balanced, r.bins.ece(), r.brier / f,
+		a.macro, a.weighted, a.balanced, r.bins.ece(), r.brier / f, nan, nan,
 	}
 }
 
@@ -113,17 +113,25 @@ func (c *Collector) Bootstrap(resamples int, seed uint64) (*Intervals, error) {
 	if len(c.images) == 0 {
 		return nil, fmt.Errorf("there are no images to resample")
 	}
-	draws := c.draws()
-	values := make([][8]float64, resamples)
+	draws, rankings := c.draws(), c.orderings(resamples)
+	values := make([][10]float64, resamples)
 	eachResample(resamples, func() func(k int) {
 		var r resample
+		times := make([]uint16, len(draws)) // that an image was drawn
 		return func(k int) {
 			r.reset(c.classes)
+			clear(times)
 			random := rng.New(seed, rng.Bootstrap, uint64(k))
 			for range draws {
-				r.add(&draws[random.IntN(len(draws))])
+				i := random.IntN(len(draws))
+				times[i]++
+				r.add(&draws[i])
 			}
-			values[k] = r.figures()
+			v := r.figures()
+			if rankings != nil {
+				v[8], v[9] = rankAverages(rankings, draws, times)
+			}
+			values[k] = v
 		}
 	})
 	out := &Intervals{Method: bootstrapMethod, Level: Level, Resamples: resamples, Seed: seed, Figures: map[string][2]float64{}}

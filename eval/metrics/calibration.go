@@ -73,7 +73,7 @@ type CalibrationFigures struct {
 	NLL         float64 `json:"nll"` // nats
 	ECE         float64 `json:"ece"`
 	Brier       float64 `json:"brier"`
-	Reliability []Bin   `json:"reliability"`
+	Reliability []Bin   `json:"reliability,omitempty"`
 }
 
 // calibrationFigures are nil if no image has probabilities.

@@ -31,7 +31,7 @@ type expectedSet struct {
 	PerClass     [][8]*float64 `json:"per_class"` // index, support, predicted, precision, recall, F1, AUC, AP
 	Curves       []curveOf
 	Temperature  any
-	Resamples    [][8]float64
+	Resamples    [][10]float64
 	Percentiles  [][2]float64
 }
 
@@ -236,16 +236,21 @@ func TestResamples(t *testing.T) {
 		}
 		t.Run(s.Name, func(t *testing.T) {
 			c := s.collect(t)
-			draws := c.draws()
+			draws, rankings := c.draws(), c.orderings(1000)
 			columns := make([][]float64, len(IntervalNames))
 			var r resample
 			for k, want := range s.Resamples {
 				n++
 				r.reset(s.Classes)
+				times := make([]uint16, len(draws))
 				for i := range draws {
-					r.add(&draws[splitmix(uint64(k)<<32+uint64(i))%uint64(len(draws))])
+					at := splitmix(uint64(k)<<32+uint64(i)) % uint64(len(draws))
+					times[at]++
+					r.add(&draws[at])
 				}
-				for f, got := range r.figures() {
+				figures := r.figures()
+				figures[8], figures[9] = rankAverages(rankings, draws, times)
+				for f, got := range figures {
 					near(t, IntervalNames[f], got, want[f])
 					columns[f] = append(columns[f], got)
 				}

@@ -20,8 +20,8 @@ type Figures struct {
 	ECE              *float64       `json:"ece"`
 	Brier            *float64       `json:"brier"`
 	NLL              *float64       `json:"nll"` // nats
-	Reliability      []Bin          `json:"reliability"`
-	Classes          []ClassFigures `json:"classes"`                 // all classes of the model, by index
+	Reliability      []Bin          `json:"reliability,omitempty"`
+	Classes          []ClassFigures `json:"classes,omitempty"`       // all classes of the model, by index
 	Curves           []Curve        `json:"pr_curves,omitempty"`     // of the classes that have images
 	MeanCurve        *Curve         `json:"mean_pr_curve,omitempty"` // mean over those classes
 	Intervals        *Intervals     `json:"intervals,omitempty"`
@@ -90,6 +90,16 @@ func (c *Collector) Figures(o Options) (*Figures, error) {
 		}
 	}
 	return f, nil
+}
+
+// Brief is a copy without what is long: classes, curves and bins.
+func (f *Figures) Brief() *Figures {
+	b := *f
+	b.Reliability, b.Classes, b.Curves, b.MeanCurve = nil, nil, nil, nil
+	if f.Temperature != nil {
+		b.Temperature = f.Temperature.Brief()
+	}
+	return &b
 }
 
 func (f *Figures) note(format string, args ...any) {

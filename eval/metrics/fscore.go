@@ -82,12 +82,19 @@ func (c *Collector) count(f *Figures) {
 
 func (f *Figures) noteCounts() {
 	if n := len(f.NoImages); n > 0 {
-		f.note("%d of the %d classes have no images: %s; averages over classes leave them out, unless they are an answer", n, len(f.Classes), f.listed(f.NoImages))
+		f.note("%d of the %d classes %s no images: %s", n, len(f.Classes), plural(n, "has", "have"), f.listed(f.NoImages))
 	}
 	if n := len(f.NeverPredicted); n > 0 {
-		f.note("%d classes with images are never the answer: %s; their precision counts as 0", n, f.listed(f.NeverPredicted))
+		f.note("%d of the %d classes %s images, but %s never the answer: %s", n, len(f.Classes), plural(n, "has", "have"), plural(n, "is", "are"), f.listed(f.NeverPredicted))
 	}
-	if f.NotFinite > 0 {
-		f.note("the logits of %d images are NaN or infinite: they count as wrong, and the figures of probabilities (ECE, Brier, NLL, ROC-AUC, average precision) leave them out", f.NotFinite)
+	if n := f.NotFinite; n > 0 {
+		f.note("the logits of %d %s NaN or infinite: wrong answers; ECE, Brier score, NLL, ROC-AUC and average precision leave them out", n, plural(n, "image are", "images are"))
 	}
+}
+
+func plural(n int, one, more string) string {
+	if n == 1 {
+		return one
+	}
+	return more
 }

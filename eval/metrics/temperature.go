@@ -22,6 +22,13 @@ type Calibration struct {
 	After  CalibrationFigures `json:"after"`
 }
 
+// Brief is a copy without the bins.
+func (c *Calibration) Brief() *Calibration {
+	b := *c
+	b.Before.Reliability, b.After.Reliability = nil, nil
+	return &b
+}
+
 // Limits of a temperature.
 const (
 	LeastTemperature = 0.01

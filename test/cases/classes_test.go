@@ -23,7 +23,7 @@ func TestEvalByName(t *testing.T) {
 	f.imageFolders("base", []string{"cat", "dog", "fox"}, 8, 4)
 	f.config("t.yaml", tinyFasterNet)
 	f.run("train", "t.yaml", "--run", "run", "--set", "train.epochs=6", "--set", "optim.lr=5e-3").exits(0)
-	whole := f.run("eval", "--model", "run").exits(0).hides("note:").says("12 images")
+	whole := f.run("eval", "--model", "run").exits(0).hides("by name").says("12 images")
 
 	// A list of the same images with the classes in another order.
 	var list []byte
