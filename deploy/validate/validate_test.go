@@ -29,6 +29,8 @@ import (
 const (
 	operatorModule = "github.com/kubeflow/mpi-operator"
 	volcanoModule  = "volcano.sh/volcano@v1.10.0"
+	kserveModule   = "github.com/kserve/kserve@v0.15.2"
+	kserveSum      = "h1:uph7Umk331fvBMrHHpTJNDt6+lf3IAuyiskaQw8wIAk="
 	volcanoSum     = "h1:+GzQinGgeV0j58WpWpxByOXgF+YfUPW55zghM8GqjF0="
 )
 
@@ -68,6 +70,37 @@ func TestVolcano(t *testing.T) {
 		}
 		return nil
 	}, "action: RestartJob", "action: StartAnew")
+}
+
+// The schema of KServe says what an InferenceService may have. Its types would bring the libraries
+// of several clouds, so they are left out.
+func TestInferenceService(t *testing.T) {
+	s := load(t, module(t, kserveModule, kserveSum), "config/crd/full/serving.kserve.io_inferenceservices.yaml", "v1beta1")
+	raw, err := os.ReadFile(filepath.Join("..", "kserve", "inferenceservice.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.check(raw); err != nil {
+		t.Error(err)
+	}
+	for _, m := range [][2]string{
+		{"minReplicas:", "minReplica:"},
+		{"terminationGracePeriodSeconds:", "gracePeriodSeconds:"},
+		{"runAsUser:", "runAs:"},
+		{"readinessProbe:", "readyProbe:"},
+		{"claimName:", "claim:"},
+		{"maxReplicas: 4", "maxReplicas: four"},
+		{"containerPort: 8080", "containerPort: http"},
+		{`cpu: "4"`, "cpu: [4]"},
+	} {
+		if !strings.Contains(string(raw), m[0]) {
+			t.Errorf("the manifest has no %q", m[0])
+			continue
+		}
+		if s.check([]byte(strings.ReplaceAll(string(raw), m[0], m[1]))) == nil {
+			t.Errorf("not noticed: %q in the place of %q", m[1], m[0])
+		}
+	}
 }
 
 // What happens to a job, of which there is more, and what is done then.

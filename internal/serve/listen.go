@@ -18,7 +18,7 @@ import (
 
 // Limits of what connections can hold of the process.
 const (
-	connections = 1024
+	connections = 2048
 	headerBytes = 16 << 10
 	headerTime  = 10 * time.Second
 	idleTime    = 2 * time.Minute

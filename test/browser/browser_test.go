@@ -93,7 +93,7 @@ func (w *watcher) event(e any) {
 		w.problems = append(w.problems, fmt.Sprintf("%s: %s %s", e.Entry.Level, e.Entry.Text, e.Entry.URL))
 	case *network.EventRequestWillBeSent:
 		w.requests++
-		if u := e.Request.URL; !strings.HasPrefix(u, "data:") && !strings.HasPrefix(u, w.own) {
+		if u := e.Request.URL; !strings.HasPrefix(u, "data:") && !strings.HasPrefix(strings.TrimPrefix(u, "blob:"), w.own) {
 			w.problems = append(w.problems, "request: "+u)
 		}
 	}
