@@ -113,7 +113,7 @@ func (s *Server) reload(e *entry, now string) {
 	switch {
 	case err != nil:
 		s.metrics.reloads.WithLabelValues(e.name, "failed").Inc()
-		s.options.Log("model %s: the changed file is not taken, the old model goes on: %v", e.name, err)
+		s.options.Log("warning: model %s: the changed file is not taken, the old model goes on: %v", e.name, err)
 	default:
 		e.stamp = now
 		old := e.put(m)
