@@ -7,8 +7,8 @@ import (
 
 // Order is an order of the classes in which those stand next to each other that are taken for
 // one another: the pair with the largest shares is joined first, then the next one, so that
-// groups of classes grow together (single linkage, with each group turned so that the two meet). Classes that
-// are never confused keep their order. Equal matrices have equal orders.
+// groups of classes grow together (single linkage, with each group turned so that the two meet). Classes
+// that are never confused keep their order. Equal matrices have equal orders.
 func (c *Confusion) Order() []int {
 	type edge struct {
 		a, b   int

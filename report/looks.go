@@ -60,8 +60,8 @@ func (r *Run) explain(ctx context.Context, runner *graph.Runner, ds data.Dataset
 		return nil
 	}
 	size := t.Size
-	if _, err := graph.MapName(runner.Model, size, size); err != nil {
-		r.looks = &looks{Missing: err.Error()}
+	if _, none := graph.MapName(runner.Model, size, size); none != nil {
+		r.looks = &looks{Missing: none.Error()}
 		return nil
 	}
 	found, err := viz.Explain(ctx, runner, data.Subset(ds, rows), viz.Options{Transform: t, SkipBad: true})
