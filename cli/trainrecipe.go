@@ -14,6 +14,7 @@ import (
 	"fasternet/configs"
 	"fasternet/export"
 	"fasternet/formats/torch"
+	"fasternet/internal/hub"
 	"fasternet/kernels"
 	"fasternet/model"
 	"fasternet/train"
@@ -119,18 +120,22 @@ func (b *budgetFlags) make(ctx context.Context, dir, dataDir, from string, setti
 			o.Settings = append(o.Settings, s)
 		}
 	}
-	if from != "" && own.Task == "classify" {
+	o.Cached = cachedWeights
+	o.Adopt = func(from string) ([]string, error) {
 		given := configs.Given{}
 		for _, s := range o.Settings {
 			key, _, _ := strings.Cut(s, "=")
 			given[key] = true
 		}
-		o.Adopted, err = model.Adopt(own, given, model.LoadOptions{
-			Weights: torch.Choice(own.FromWeights), StateKey: own.FromStateKey, AllowMissing: own.FromAllowMissing, AllowNaN: own.FromAllowNaN,
+		c := *own
+		c.From = from
+		adopted, err := model.Adopt(&c, given, model.LoadOptions{
+			Weights: torch.Choice(c.FromWeights), StateKey: c.FromStateKey, AllowMissing: c.FromAllowMissing, AllowNaN: c.FromAllowNaN,
 		})
 		if err != nil {
 			return nil, weightsError{fmt.Errorf("from: %w", err)}
 		}
+		return adopted, nil
 	}
 	r, err := recipe.Make(ctx, o)
 	var short *recipe.BudgetError
@@ -142,6 +147,17 @@ func (b *budgetFlags) make(ctx context.Context, dir, dataDir, from string, setti
 	}
 	show.Line("%s", r.Summary())
 	return r, nil
+}
+
+// cachedWeights are weights of a small FasterNet in the cache of the hub; "" if there are none. A recipe
+// asks no host.
+func cachedWeights() string {
+	for _, preset := range []string{"fasternet_t0", "fasternet_t1", "fasternet_t2"} {
+		if m, ok := hub.KnownFor(preset); ok && hub.InCache(m.Reference()) {
+			return m.Reference()
+		}
+	}
+	return ""
 }
 
 // exportRun writes the best model of a run with a budget to its folder.

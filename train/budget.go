@@ -131,12 +131,20 @@ func (t *trainer) tick(updates int) error {
 	return nil
 }
 
+// largestPhase is how much an update adds to the phase at most. A machine that stood still may have used up
+// the time: the learning rate still comes down in some steps, and the run is that much longer.
+const largestPhase = 0.025
+
 // nextPhase is the phase after an update, when so many more fit.
 func nextPhase(phase, left float64) float64 {
 	if left < 0.5 {
+		left = 0
+	}
+	next := phase + min((1-phase)/(left+1), largestPhase)
+	if next > 1-1e-9 {
 		return 1
 	}
-	return phase + (1-phase)/(left+1)
+	return next
 }
 
 // fit is how many more updates fit, where an epoch has so many. The run ends with an evaluation.

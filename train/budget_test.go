@@ -62,7 +62,7 @@ func TestPhaseFollowsTheClock(t *testing.T) {
 			if spent < 0.97*total || spent > 1.03*total {
 				t.Errorf("%v of %v seconds, in %d updates", spent, total, n)
 			}
-			if largest > 0.05 {
+			if largest > largestPhase*1.001 {
 				t.Errorf("the schedule leaps by %v", largest)
 			}
 		})
@@ -91,10 +91,10 @@ func TestBudget(t *testing.T) {
 		stop   bool
 		more   []string
 	}{
-		{name: "as planned", by: 10 * time.Millisecond, later: 10 * time.Millisecond, epochs: [2]int{3, 40}},
-		{name: "slower", by: 5 * time.Millisecond, later: 10 * time.Millisecond, epochs: [2]int{3, 40}},
-		{name: "stopped", by: 10 * time.Millisecond, later: 10 * time.Millisecond, epochs: [2]int{3, 40}, stop: true},
-		{name: "averaged, seldom evaluated", by: 10 * time.Millisecond, later: 10 * time.Millisecond, epochs: [2]int{3, 40}, more: []string{"ema.decay=0.9", "train.val_interval=4"}},
+		{name: "as planned", by: 3 * time.Millisecond, later: 3 * time.Millisecond, epochs: [2]int{3, 80}},
+		{name: "slower", by: 2 * time.Millisecond, later: 4 * time.Millisecond, epochs: [2]int{3, 80}},
+		{name: "stopped", by: 3 * time.Millisecond, later: 3 * time.Millisecond, epochs: [2]int{3, 80}, stop: true},
+		{name: "averaged, seldom evaluated", by: 3 * time.Millisecond, later: 3 * time.Millisecond, epochs: [2]int{3, 80}, more: []string{"ema.decay=0.9", "train.val_interval=4"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			by := test.by

@@ -18,7 +18,8 @@ Time goes into three things: larger images, a larger network, and more epochs. T
 their cost; images grow first (64 to 224 px, at most about twice the shorter side that the images have:
 enlarged small images give the first stage more cells), then the network (T0, from 3,000 training images on T1,
 from 30,000 T2, from 200,000 S). Tiny images, of up to 40 px, have candidates of three stages: patches of 2 px
-that do not overlap, then a patch of 3 px at every pixel, which costs more and is more accurate.
+that do not overlap, then, from 3,000 images on, a patch of 3 px at every pixel, which costs more and is more accurate (with 600
+images it was not).
 
 The costliest candidate is taken that still sees every image often enough in the time: 100 times with 2,500
 images, more with fewer and less with more (in proportion to the square root of their number, between 15 and
@@ -125,7 +126,7 @@ func (d *draft) candidates() (all []rung) {
 	f := d.facts
 	all = photographs(f.Side, f.Train)
 	if f.tiny() {
-		all = tinies(f.Most, f.Task == "localmim")
+		all = tinies(f.Most, f.Train, f.Task == "localmim")
 	}
 	if !d.given("model.name") && !d.given("model.embed_dim") && !d.given("model.depths") && f.From == "" {
 		return all

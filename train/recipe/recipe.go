@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"fasternet/configs"
@@ -12,14 +14,18 @@ import (
 
 // Options say what a recipe is for.
 type Options struct {
-	Data     string        // the folder of a data set, or fashion-mnist
-	Task     string        // classify or localmim
-	From     string        // weights to start from; "" for none
+	Data string // the folder of a data set, or fashion-mnist
+	Task string // classify or localmim
+	From string // weights to start from; "" for none
+	// Cached is weights that can be had at once, for photographs; "" for none. It may be nil.
+	Cached func() string
+	// Adopt gives the settings that weights bring along: their model, and how images are prepared for
+	// it. Settings of the user come before them.
+	Adopt    func(from string) (settings []string, err error)
 	Budget   time.Duration // of the run
 	Began    time.Time     // when the budget began
 	After    time.Duration // of the budget, for what comes after the training
 	Settings []string      // of the user, key=value; they count more than any rule
-	Adopted  []string      // settings of the weights to start from
 	Say      func(format string, args ...any)
 }
 
@@ -36,12 +42,16 @@ func Make(ctx context.Context, o Options) (*Recipe, error) {
 	if o.Budget <= o.After {
 		return nil, &BudgetError{o.Budget, 10 * o.After, "the report and the export alone take a part of it"}
 	}
-	o.Settings = append(slices.Clone(o.Adopted), o.Settings...)
 	facts, train, err := look(ctx, o)
 	if err != nil {
 		return nil, err
 	}
 	o.Say("%s", facts.describe())
+	adopted, err := o.start(&facts)
+	if err != nil {
+		return nil, err
+	}
+	o.Settings = append(adopted, o.Settings...)
 	d := &draft{facts: facts, settings: o.Settings, say: o.Say}
 	d.facts.Used = time.Since(o.Began)
 	most := time.Duration(clamp(0.01*o.Budget.Seconds(), 0.4, 3) * float64(time.Second))
@@ -56,7 +66,25 @@ func Make(ctx context.Context, o Options) (*Recipe, error) {
 	if err := d.run(); err != nil {
 		return nil, err
 	}
-	return d.recipe(len(o.Adopted))
+	return d.recipe(len(adopted))
+}
+
+// start chooses the weights to start from, and returns the settings that come with them.
+func (o Options) start(f *Facts) ([]string, error) {
+	var adopted []string
+	own := slices.ContainsFunc(o.Settings, func(s string) bool { return strings.HasPrefix(s, "from=") || strings.HasPrefix(s, "model") })
+	if o.From == "" && !own && o.Cached != nil && f.Task == "classify" && !f.Grey && !f.tiny() {
+		if from := o.Cached(); from != "" {
+			f.From = from
+			adopted = append(adopted, "from="+strconv.Quote(from))
+			o.Say("starting from %s, which is in the cache; --set from= starts from fresh weights", from)
+		}
+	}
+	if f.From == "" || o.Adopt == nil {
+		return nil, nil
+	}
+	more, err := o.Adopt(f.From)
+	return append(adopted, more...), err
 }
 
 // recipe is the draft as a whole.

@@ -102,7 +102,7 @@ func TestModelFollowsTimeAndData(t *testing.T) {
 
 // The costs that rungs are ordered by rise, so that more time never buys less.
 func TestLaddersRise(t *testing.T) {
-	for _, l := range [][]rung{photographs(480, 1_000_000), photographs(64, 100), photographs(40, 5000), tinies(28, false), tinies(32, true), tinies(40, false)} {
+	for _, l := range [][]rung{photographs(480, 1_000_000), photographs(64, 100), photographs(40, 5000), tinies(28, 9999, false), tinies(32, 100, true), tinies(40, 9999, false)} {
 		for i := range l {
 			if i > 0 && l[i].cost <= l[i-1].cost {
 				t.Errorf("%s costs %v, %s before it %v", l[i].name, l[i].cost, l[i-1].name, l[i-1].cost)
