@@ -80,9 +80,7 @@ func (c *Collector) Figures(o Options) (*Figures, error) {
 	}
 	c.count(f)
 	c.calibrate(f)
-	if err := c.rankFigures(f); err != nil {
-		return nil, err
-	}
+	c.rankFigures(f)
 	if o.Resamples > 0 {
 		var err error
 		if f.Intervals, err = c.Bootstrap(o.Resamples, o.Seed); err != nil {

@@ -160,10 +160,10 @@ func (r ranked) addTo(sum *[meanSteps + 1]float64) {
 const mostPoints = 20_000
 
 // rankFigures measures ROC-AUC and average precision of all classes, and draws their curves.
-func (c *Collector) rankFigures(f *Figures) error {
+func (c *Collector) rankFigures(f *Figures) {
 	if !c.KeepsLogits() {
 		f.note("ROC-AUC, average precision and precision-recall curves need all logits: %d images of %d classes are more than the %d values that are kept", len(c.images), c.classes, c.limit)
-		return nil
+		return
 	}
 	curves := max(1, len(f.Classes)-len(f.NoImages))
 	points := min(max(mostPoints/curves, 11), 101)
@@ -214,7 +214,6 @@ func (c *Collector) rankFigures(f *Figures) error {
 		}
 		f.MeanCurve = m
 	}
-	return nil
 }
 
 // average is a mean over classes that are added one after the other.
